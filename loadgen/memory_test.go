@@ -1,0 +1,80 @@
+package loadgen
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/policycortex/headroom/scenarios"
+)
+
+// light answers without a network and notes the live heap after 100,000 and after a million requests.
+type light struct {
+	requests   atomic.Int64
+	early, end uint64
+}
+
+func (l *light) RoundTrip(*http.Request) (*http.Response, error) {
+	switch l.requests.Add(1) {
+	case 100_000:
+		l.early = liveHeap()
+	case 1_000_000:
+		l.end = liveHeap()
+	}
+	return &http.Response{Status: "200 OK", StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader("x"))}, nil
+}
+
+func liveHeap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// millionRequests runs a million requests through the engine and its recorder, as fast as they go, and returns the live
+// heap on the way and at the end, in bytes.
+func millionRequests() (early, end uint64, err error) {
+	plan := planOf(scenarios.Scenario{Rate: 1e6, Duration: time.Second, MaxVUs: 64, GracefulStop: 10 * time.Minute})
+	s := &plan.Scenarios[0]
+	requests, err := newRequestSet(1, s, nil)
+	if err != nil {
+		return 0, 0, err
+	}
+	sc := newSchedule(*s)
+	a := newAttack(s, requests, &sc, newRecorder(plan, s, &sc), "http://127.0.0.1", time.Now())
+	l := &light{}
+	a.transport = l
+	a.run(context.Background())
+	return l.early, l.end, nil
+}
+
+// BenchmarkMemory shows that the generator's memory does not grow with the number of requests: one operation is a run
+// of 1,000,000.
+func BenchmarkMemory(b *testing.B) {
+	for range b.N {
+		early, end, err := millionRequests()
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(float64(early)/1e6, "MB-live-at-100k")
+		b.ReportMetric(float64(end)/1e6, "MB-live-at-1M")
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1e6, "ns/request")
+	}
+}
+
+// BenchmarkRecord is the cost of recording one answer.
+func BenchmarkRecord(b *testing.B) {
+	plan := planOf(scenarios.Scenario{Rate: 1e6, Duration: time.Hour})
+	sc := newSchedule(plan.Scenarios[0])
+	r := newRecorder(plan, &plan.Scenarios[0], &sc)
+	b.ReportAllocs()
+	for i := range b.N {
+		at := time.Duration(i) * time.Microsecond
+		r.record(&outcome{n: int64(i), sent: at, done: at + time.Millisecond, status: 200, cache: "l1"})
+	}
+}

@@ -1,0 +1,234 @@
+package loadgen
+
+import (
+	"fmt"
+	"sort"
+	"strconv"
+
+	"github.com/policycortex/headroom/scenarios"
+)
+
+// KeySet is a set of keys that requests draw from: Append appends key i, 0 <= i < Len, to dst. Append must be safe for
+// concurrent use.
+type KeySet struct {
+	Len    int
+	Append func(dst []byte, i int) []byte
+}
+
+// requestSet is a scenario's requests, ready to be drawn and rendered.
+type requestSet struct {
+	seed       uint64
+	requests   []request
+	cumulative []int // of the weights
+}
+
+// request renders one named request.
+type request struct {
+	plan    *scenarios.Request
+	values  []value
+	path    []part
+	headers []header
+	body    []part
+}
+
+// value draws one key.
+type value struct {
+	keys   KeySet
+	choice scenarios.Choice
+	zipf   zipf
+}
+
+// part is a literal, or the hole that a value (by index) or a built-in fills.
+type part struct {
+	literal string
+	hole    int
+}
+
+type header struct {
+	name   string
+	value  []part
+	static string // the value, when it has no hole
+}
+
+// Holes that are not values.
+const (
+	noHole        = -1
+	holeIteration = -2
+	holeUUID      = -3
+)
+
+// newRequestSet prepares a scenario's requests. fixture resolves key sets of the fixture; it may be nil when no request
+// names one.
+func newRequestSet(seed uint64, s *scenarios.Scenario, fixture func(name string) (KeySet, error)) (*requestSet, error) {
+	set := &requestSet{seed: scenarioSeed(seed, s.Name)}
+	total := 0
+	for i := range s.Requests {
+		r, err := newRequest(&s.Requests[i], fixture)
+		if err != nil {
+			return nil, fmt.Errorf("scenario %s, request %s: %w", s.Name, s.Requests[i].Name, err)
+		}
+		total += s.Requests[i].Weight
+		set.requests = append(set.requests, r)
+		set.cumulative = append(set.cumulative, total)
+	}
+	return set, nil
+}
+
+func newRequest(plan *scenarios.Request, fixture func(name string) (KeySet, error)) (request, error) {
+	r := request{plan: plan}
+	index := map[string]int{scenarios.ValueIteration: holeIteration, scenarios.ValueUUID: holeUUID}
+	for i, v := range plan.Values {
+		keys, err := keySet(v.Keys, fixture)
+		if err != nil {
+			return r, fmt.Errorf("value %s: %w", v.Name, err)
+		}
+		out := value{keys: keys, choice: v.Choice}
+		if v.Choice == scenarios.Zipf {
+			out.zipf = newZipf(keys.Len, v.Exponent)
+		}
+		r.values = append(r.values, out)
+		index[v.Name] = i
+	}
+	r.path = parts(plan.Path, index)
+	r.body = parts(plan.Body, index)
+	for _, h := range plan.Headers {
+		out := header{name: h.Name, value: parts(h.Value, index)}
+		if len(out.value) == 1 && out.value[0].hole == noHole {
+			out.static = out.value[0].literal
+		}
+		r.headers = append(r.headers, out)
+	}
+	return r, nil
+}
+
+func parts(t scenarios.Template, index map[string]int) []part {
+	var out []part
+	for _, p := range t {
+		if p.Value == "" {
+			out = append(out, part{p.Literal, noHole})
+		} else {
+			out = append(out, part{hole: index[p.Value]})
+		}
+	}
+	return out
+}
+
+func keySet(k scenarios.Keys, fixture func(name string) (KeySet, error)) (KeySet, error) {
+	switch {
+	case k.Fixture != "":
+		if fixture == nil {
+			return KeySet{}, fmt.Errorf("no fixture to take %s from", k.Fixture)
+		}
+		set, err := fixture(k.Fixture)
+		if err != nil {
+			return set, err
+		}
+		if k.First > 0 {
+			set.Len = min(set.Len, k.First)
+		}
+		return set, nil
+	case k.Range:
+		return KeySet{int(k.To - k.From + 1), func(dst []byte, i int) []byte {
+			return strconv.AppendInt(dst, k.From+int64(i), 10)
+		}}, nil
+	}
+	return KeySet{len(k.List), func(dst []byte, i int) []byte { return append(dst, k.List[i]...) }}, nil
+}
+
+// draw is one iteration's choices: which request, and which key of each of its values.
+type draw struct {
+	n       int64
+	request int
+	keys    [maxValues]int
+	uuid    [2]uint64
+}
+
+// maxValues bounds the values of one request so that a draw needs no memory of its own.
+const maxValues = 32
+
+// draw makes the choices of iteration n.
+func (s *requestSet) draw(n int64) draw {
+	r := iterationRandom(s.seed, n)
+	d := draw{n: n}
+	if len(s.requests) > 1 {
+		ticket := r.below(s.cumulative[len(s.cumulative)-1])
+		d.request = sort.SearchInts(s.cumulative, ticket+1)
+	}
+	for i := range s.requests[d.request].values {
+		v := &s.requests[d.request].values[i]
+		switch v.choice {
+		case scenarios.Sequential:
+			d.keys[i] = int(n % int64(v.keys.Len))
+		case scenarios.Zipf:
+			d.keys[i] = v.zipf.rank(&r) - 1
+		default:
+			d.keys[i] = r.below(v.keys.Len)
+		}
+	}
+	d.uuid = [2]uint64{r.pcg.Uint64(), r.pcg.Uint64()}
+	return d
+}
+
+// append renders parts with the choices of d; escape percent-encodes the values for use in a path or query.
+func (r *request) append(dst []byte, parts []part, d *draw, escape bool) []byte {
+	for _, p := range parts {
+		switch p.hole {
+		case noHole:
+			dst = append(dst, p.literal...)
+		case holeIteration:
+			dst = strconv.AppendInt(dst, d.n, 10)
+		case holeUUID:
+			dst = appendUUID(dst, d.uuid)
+		default:
+			from := len(dst)
+			dst = r.values[p.hole].keys.Append(dst, d.keys[p.hole])
+			if escape {
+				dst = escapeTail(dst, from)
+			}
+		}
+	}
+	return dst
+}
+
+const hexDigits = "0123456789abcdef"
+
+// appendUUID formats 128 random bits as a UUID of version 4 (RFC 9562, section 5.4).
+func appendUUID(dst []byte, u [2]uint64) []byte {
+	u[0] = u[0]&^0xf000 | 0x4000
+	u[1] = u[1]&^(3<<62) | 1<<63
+	for i := range 32 {
+		if i == 8 || i == 12 || i == 16 || i == 20 {
+			dst = append(dst, '-')
+		}
+		dst = append(dst, hexDigits[u[i/16]>>(60-4*(i%16))&15])
+	}
+	return dst
+}
+
+// escapeTail percent-encodes dst[from:] but for the unreserved characters of RFC 3986: what it returns means the same
+// in a path segment and in a query.
+func escapeTail(dst []byte, from int) []byte {
+	reserved := 0
+	for _, c := range dst[from:] {
+		if !unreserved(c) {
+			reserved++
+		}
+	}
+	if reserved == 0 {
+		return dst
+	}
+	raw := string(dst[from:])
+	dst = dst[:from]
+	for i := range len(raw) {
+		if c := raw[i]; unreserved(c) {
+			dst = append(dst, c)
+		} else {
+			dst = append(dst, '%', "0123456789ABCDEF"[c>>4], "0123456789ABCDEF"[c&15])
+		}
+	}
+	return dst
+}
+
+func unreserved(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '.' || c == '_' || c == '~'
+}

@@ -1,0 +1,237 @@
+// Package loadgen makes the load: it turns a plan's schedules into requests, sends them, and counts what becomes of
+// them. All sleeping and all sending of the harness happen here.
+package loadgen
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/scenarios"
+)
+
+// Options are what a run needs besides its plan.
+type Options struct {
+	// Fixture resolves the fixture's key sets; nil when the target is the user's own service.
+	Fixture func(name string) (KeySet, error)
+	// Snapshot asks the reference server for its own account; nil when the target is the user's own service.
+	Snapshot func(ctx context.Context) (results.Snapshot, error)
+	// Progress, when not nil, is called about once a second and once at the end, from one goroutine.
+	Progress func(Progress)
+}
+
+// Progress is the state of a run under way.
+type Progress struct {
+	Elapsed, Total time.Duration // Total is without gracefulStop
+	Scenarios      []ScenarioProgress
+}
+
+// ScenarioProgress is one scenario's part of Progress.
+type ScenarioProgress struct {
+	Name     string
+	State    State
+	Last     results.Point // the last full second
+	Sent     int64
+	Failed   int64
+	InFlight int64
+}
+
+// State is where a scenario is in its course.
+type State string
+
+// The states of a scenario.
+const (
+	Waiting   State = "waiting"
+	WarmingUp State = "warm-up"
+	Measuring State = "measuring"
+	Draining  State = "draining" // its schedule has ended and requests are still late or in flight
+	Done      State = "done"
+)
+
+// Run carries out the plan against the service at the base URL target and returns what it measured. A cancelled ctx ends
+// the run early: the measurements until then are returned, marked as interrupted. An error means that there are none.
+func Run(ctx context.Context, plan *scenarios.Plan, target string, o Options) (*results.Measurements, error) {
+	r := &run{plan: plan, options: o, m: &results.Measurements{Engine: EngineVegeta}}
+	for i := range plan.Scenarios {
+		s := &plan.Scenarios[i]
+		requests, err := newRequestSet(plan.Seed, s, o.Fixture)
+		if err != nil {
+			return nil, fmt.Errorf("prepare load: %w", err)
+		}
+		var sc *schedule
+		if s.Executor != scenarios.ConstantVUs {
+			made := newSchedule(*s)
+			sc = &made
+		}
+		r.attacks = append(r.attacks, newAttack(s, requests, sc, newRecorder(plan, s, sc), target, time.Time{}))
+		r.total = max(r.total, s.StartTime+s.Duration)
+	}
+	return r.run(ctx)
+}
+
+// run is a run under way.
+type run struct {
+	plan    *scenarios.Plan
+	options Options
+	attacks []*attack
+	total   time.Duration
+	start   time.Time
+	m       *results.Measurements
+}
+
+// errAborted ends a run whose threshold was crossed.
+var errAborted = errors.New("a threshold was crossed")
+
+func (r *run) run(ctx context.Context) (*results.Measurements, error) {
+	load, abort := context.WithCancelCause(ctx)
+	defer abort(nil)
+	before := readHealth()
+	r.start = time.Now()
+	r.m.Started = r.start
+	for _, a := range r.attacks {
+		a.start = r.start.Add(a.scenario.StartTime)
+	}
+	observer := newObserver(r.plan, r.options.Snapshot)
+	observer.watch(load, r.start)
+
+	ticking := make(chan struct{})
+	var ticker sync.WaitGroup
+	ticker.Go(func() { r.tick(load, abort, ticking) })
+	var loads sync.WaitGroup
+	for _, a := range r.attacks {
+		loads.Go(func() {
+			if sleep(load, time.Until(a.start)) == nil {
+				a.run(load)
+			} else {
+				a.skip()
+			}
+		})
+	}
+	loads.Wait()
+	close(ticking)
+	ticker.Wait()
+	r.m.Interrupted = ctx.Err() != nil
+	r.m.Elapsed = time.Since(r.start).Seconds()
+	r.m.Generator = readHealth().since(before)
+	views, warnings := observer.finish(context.WithoutCancel(ctx))
+	r.m.Views, r.m.Warnings = views, append(r.m.Warnings, warnings...)
+	r.collect(r.m)
+	for _, l := range r.m.Loads {
+		if !l.Open {
+			r.m.Warnings = append(r.m.Warnings, fmt.Sprintf("%s: constant-vus waits for each answer before it sends again, so a slow "+
+				"system is asked less: its percentiles leave out the requests that users would have sent meanwhile", l.Scenario))
+		}
+	}
+	if r.options.Progress != nil {
+		r.options.Progress(r.progress())
+	}
+	return r.m, nil
+}
+
+// collect gathers the recorders' books into m.
+func (r *run) collect(m *results.Measurements) {
+	m.Loads, m.Series, m.Points = nil, nil, nil
+	for _, a := range r.attacks {
+		m.Loads = append(m.Loads, a.recorder.load)
+		m.Series = append(m.Series, a.recorder.series...)
+		m.Points = append(m.Points, a.recorder.points...)
+	}
+}
+
+// tick reports progress and looks for crossed thresholds once a second.
+func (r *run) tick(ctx context.Context, abort context.CancelCauseFunc, done <-chan struct{}) {
+	t := time.NewTicker(time.Second)
+	defer t.Stop()
+	for {
+		select {
+		case <-done:
+			return
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+		if r.options.Progress != nil {
+			r.options.Progress(r.progress())
+		}
+		if g := r.crossed(); g != nil {
+			r.m.Aborted = fmt.Sprintf("%s %s: it was %.4g%s after %.0f s", g.Metric, g.Expression, g.Actual, g.Unit, time.Since(r.start).Seconds())
+			abort(errAborted)
+			return
+		}
+	}
+}
+
+// crossed judges the thresholds that may abort the run over what was measured so far.
+func (r *run) crossed() *results.Gate {
+	watched := false
+	for _, t := range r.plan.Thresholds {
+		watched = watched || t.AbortOnFail
+	}
+	if !watched {
+		return nil
+	}
+	for _, a := range r.attacks {
+		a.recorder.mu.Lock()
+		defer a.recorder.mu.Unlock()
+	}
+	elapsed := time.Since(r.start)
+	var m results.Measurements
+	r.collect(&m)
+	for i, l := range m.Loads {
+		sofar := *l
+		sofar.MeasuredTo = max(sofar.MeasuredFrom, min(sofar.MeasuredTo, elapsed.Seconds()))
+		m.Loads[i] = &sofar
+	}
+	g, err := results.Crossed(&m, r.plan.Thresholds, elapsed.Seconds())
+	if err != nil {
+		return nil // the verdict at the end reports it
+	}
+	return g
+}
+
+func (r *run) progress() Progress {
+	p := Progress{Elapsed: time.Since(r.start), Total: r.total}
+	for _, a := range r.attacks {
+		p.Scenarios = append(p.Scenarios, a.progress(p.Elapsed))
+	}
+	return p
+}
+
+func (a *attack) progress(elapsed time.Duration) ScenarioProgress {
+	s := a.scenario
+	a.recorder.mu.Lock()
+	defer a.recorder.mu.Unlock()
+	p := ScenarioProgress{
+		Name: s.Name, Last: a.recorder.last, Sent: a.recorder.load.Sent, Failed: a.recorder.failed,
+		InFlight: a.inFlight.Load(), State: Measuring,
+	}
+	switch t := elapsed - s.StartTime; {
+	case a.recorder.finished:
+		p.State = Done
+	case t < 0:
+		p.State = Waiting
+	case t < s.Warmup:
+		p.State = WarmingUp
+	case t >= s.Duration:
+		p.State = Draining
+	}
+	return p
+}
+
+// sleep waits for d or until ctx is cancelled.
+func sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

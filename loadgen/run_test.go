@@ -1,0 +1,387 @@
+package loadgen
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/scenarios"
+)
+
+// planOf returns a plan with one scenario of one GET request.
+func planOf(s scenarios.Scenario) *scenarios.Plan {
+	if s.Name == "" {
+		s.Name = "test"
+	}
+	if s.TimeUnit == 0 {
+		s.TimeUnit = time.Second
+	}
+	if s.Executor == "" {
+		s.Executor = scenarios.ConstantArrivalRate
+	}
+	if s.MaxVUs == 0 {
+		s.MaxVUs = 100
+	}
+	if s.GracefulStop == 0 {
+		s.GracefulStop = 10 * time.Second
+	}
+	if s.Requests == nil {
+		s.Requests = []scenarios.Request{{Name: "get", Weight: 1, Method: "GET", Path: literal("/"), Timeout: 5 * time.Second}}
+	}
+	return &scenarios.Plan{Name: "test", Seed: 1, Scenarios: []scenarios.Scenario{s}}
+}
+
+func serve(t testing.TB, h http.HandlerFunc) string {
+	s := httptest.NewServer(h)
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+func run1(t testing.TB, plan *scenarios.Plan, target string, o Options) *results.Measurements {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	m, err := Run(ctx, plan, target, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// queue is the computed truth of the hiccup proof: the response times of a first-come-first-served queue of so many
+// workers, each busy for service with a request, before a server that answers nothing between freeze and thaw.
+func queue(sc schedule, workers int, service, freeze, thaw time.Duration) []time.Duration {
+	free := make([]time.Duration, workers)
+	response := make([]time.Duration, 0, sc.total)
+	for n := range sc.total {
+		w := 0
+		for i := range free {
+			if free[i] < free[w] {
+				w = i
+			}
+		}
+		start := max(sc.at(n), free[w])
+		done := start + service
+		if start < thaw && done > freeze { // frozen while it was being answered
+			done = max(thaw, start) + service
+		}
+		free[w] = done
+		response = append(response, done-sc.at(n))
+	}
+	slices.Sort(response)
+	return response
+}
+
+// TestHiccup is the proof that latency counts from the intended send instant: a server that freezes for one second of
+// ten, at 1,000 requests/s over 50 connections. A generator that waits for the server sees 50 slow requests of 10,000
+// and reports a P95 of a few milliseconds.
+//
+// The truth is computed twice: by the queue's arithmetic, with the service time that the server itself saw while it
+// worked off the queue (a sleep of 10 ms takes longer on a busy machine), and from the instants at which the server
+// finished each iteration.
+func TestHiccup(t *testing.T) {
+	const (
+		service = 10 * time.Millisecond
+		freeze  = 3 * time.Second
+		thaw    = 4 * time.Second
+		vus     = 50
+		total   = 10000
+	)
+	began := make(chan time.Time, 1)
+	var start time.Time
+	var once sync.Once
+	var busy, drained atomic.Int64
+	finished := make([]time.Duration, total) // an iteration, since start
+	url := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+		once.Do(func() { start = <-began })
+		arrived := time.Since(start)
+		time.Sleep(service)
+		now := time.Since(start)
+		if now >= freeze && now < thaw {
+			time.Sleep(thaw - now + service)
+		}
+		if arrived >= thaw && now < thaw+thaw/20 {
+			busy.Add(int64(now - arrived))
+			drained.Add(1)
+		}
+		n, _ := strconv.Atoi(r.URL.Path[1:])
+		finished[n] = time.Since(start)
+	})
+	plan := planOf(scenarios.Scenario{Rate: 1000, Duration: 10 * time.Second, MaxVUs: vus})
+	plan.Scenarios[0].Requests[0].Path = scenarios.Template{{Literal: "/"}, {Value: scenarios.ValueIteration}}
+	began <- time.Now() // the generator starts some microseconds later
+	m := run1(t, plan, url, Options{})
+
+	got := m.Series[0]
+	if got.Requests != total || got.Failed != 0 {
+		t.Fatalf("%d requests of which %d failed, want %d and 0; errors %v", got.Requests, got.Failed, total, got.Errors)
+	}
+	sc := constant(1000, 10*time.Second)
+	computed := queue(sc, vus, time.Duration(busy.Load()/drained.Load()), freeze, thaw)
+	seen := make([]time.Duration, total)
+	for n := range finished {
+		seen[n] = finished[n] - sc.at(int64(n))
+	}
+	slices.Sort(seen)
+	p95, naive := got.Response.Percentile(95), got.Service.Percentile(95)
+	t.Logf("P95 from the intended instant %.1f ms; the server saw %v, the arithmetic says %v; from the actual instant %.1f ms",
+		p95, seen[total*95/100-1], computed[total*95/100-1], naive)
+	truths := map[string][]time.Duration{"server": seen}
+	if !raceDetector { // which makes the generator and the server too slow to work off the queue as computed
+		truths["arithmetic"] = computed
+	}
+	for name, truth := range truths {
+		if want := float64(truth[total*95/100-1].Microseconds()) / 1000; p95 < 0.95*want || p95 > 1.05*want {
+			t.Errorf("P95 = %.1f ms; %s: %.1f ms", p95, name, want)
+		}
+	}
+	if naive > p95/4 {
+		t.Errorf("service P95 = %.1f ms: it should hardly see the freeze", naive)
+	}
+	v, err := results.Judge(m, nil)
+	if err != nil || v.Outcome != results.Pass {
+		t.Errorf("a run delayed by its system alone is %s %v, %v", v.Outcome, v.Invalid, err)
+	}
+}
+
+func TestUnsentIsCountedAndInvalid(t *testing.T) {
+	url := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case <-r.Context().Done():
+		case <-time.After(300 * time.Millisecond):
+		}
+	})
+	plan := planOf(scenarios.Scenario{Rate: 200, Duration: time.Second, MaxVUs: 2, GracefulStop: 500 * time.Millisecond})
+	m := run1(t, plan, url, Options{})
+	l, s := m.Loads[0], m.Series[0]
+	if l.Planned != 200 || l.Sent+l.Dropped != l.Planned || l.Sent > 12 {
+		t.Errorf("planned %d, sent %d, dropped %d", l.Planned, l.Sent, l.Dropped)
+	}
+	if s.Errors[errorUnanswered] == 0 || s.Requests != l.Sent {
+		t.Errorf("%d requests, errors %v", s.Requests, s.Errors)
+	}
+	v, err := results.Judge(m, nil)
+	if err != nil || v.Outcome != results.Invalid {
+		t.Errorf("%s, %v", v.Outcome, err)
+	}
+}
+
+func TestErrorsByClass(t *testing.T) {
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed.Close()
+	raw := func(answer string) string {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { l.Close() })
+		go func() {
+			for {
+				c, err := l.Accept()
+				if err != nil {
+					return
+				}
+				buf := make([]byte, 4096)
+				c.Read(buf)
+				io.WriteString(c, answer)
+				c.Close()
+			}
+		}()
+		return "http://" + l.Addr().String()
+	}
+	for _, tt := range []struct {
+		class, url string
+		answered   bool
+	}{
+		{errorRefused, "http://" + closed.Addr().String(), false},
+		{errorClosed, raw(""), false},
+		{errorClosed, raw("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"), false},
+		{errorMalformed, raw("SSH-2.0-OpenSSH\r\n\r\n"), false},
+		{errorTimeout, serve(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }), true},
+		{"status 503", serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) }), true},
+		{errorTLS, strings.Replace(serve(t, func(http.ResponseWriter, *http.Request) {}), "http:", "https:", 1), false},
+	} {
+		t.Run(tt.class, func(t *testing.T) {
+			plan := planOf(scenarios.Scenario{Rate: 20, Duration: 250 * time.Millisecond})
+			plan.Scenarios[0].Requests[0].Timeout = 100 * time.Millisecond
+			if tt.class != errorTimeout {
+				plan.Scenarios[0].Requests[0].Timeout = 10 * time.Second
+			}
+			s := run1(t, plan, tt.url, Options{}).Series[0]
+			if s.Requests != 5 || s.Failed != 5 || s.Errors[tt.class] != 5 {
+				t.Errorf("%d requests, %d failed, errors %v, %v", s.Requests, s.Failed, s.Errors, s.ErrorSamples)
+			}
+			if answered := s.Response.Count() == 5; answered != tt.answered {
+				t.Errorf("%d response times", s.Response.Count())
+			}
+			if tt.class == errorTimeout && s.Response.Min() < 100 {
+				t.Errorf("a timeout of 100 ms counted as %v ms", s.Response.Min())
+			}
+		})
+	}
+}
+
+func TestAttributionAndWarmup(t *testing.T) {
+	var requests atomic.Int64
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		requests.Add(1)
+		if r.URL.Fragment != "" || strings.Contains(r.RequestURI, "#") || r.Header.Get("User-Agent") != "headroom" {
+			w.WriteHeader(400)
+			return
+		}
+		if r.Method == "POST" {
+			got, _ := io.ReadAll(r.Body)
+			w.WriteHeader(201)
+			fmt.Fprintf(w, "%d", len(got))
+			return
+		}
+		w.Header().Set("X-Cache", map[bool]string{true: "L1", false: "miss"}[strings.HasPrefix(r.URL.Path, "/items/1")])
+		io.WriteString(w, "0123456789")
+	})
+	s := *mixed()
+	s.Rate, s.Duration, s.Warmup, s.Tags = 200, 2*time.Second, time.Second, map[string]string{"phase": "warm"}
+	for i := range s.Requests {
+		s.Requests[i].Timeout = 5 * time.Second
+	}
+	s.Requests[1].ExpectedStatus = []int{200}
+	plan := planOf(s)
+	plan.Tags = map[string]string{"team": "core"}
+	m := run1(t, plan, url, Options{})
+	read, write := m.Series[0], m.Series[1]
+	if requests.Load() != 400 || m.Loads[0].Sent != 400 || m.Loads[0].MeasuredPlanned != 200 {
+		t.Errorf("server saw %d, sent %d, to be measured %d", requests.Load(), m.Loads[0].Sent, m.Loads[0].MeasuredPlanned)
+	}
+	want := [2]int64{}
+	hits := int64(0)
+	made := set(t, 1)
+	for n := int64(200); n < 400; n++ {
+		d := made.draw(n)
+		want[d.request]++
+		if strings.HasPrefix(rendered(made, n), "GET /items/1") {
+			hits++
+		}
+	}
+	if got := [2]int64{read.Requests, write.Requests}; got != want {
+		t.Errorf("measured %v, drawn %v", got, want)
+	}
+	if read.Failed != 0 || write.Failed != write.Requests || write.Statuses[201] != write.Requests {
+		t.Errorf("failed: %d of read, %d of write, statuses %v", read.Failed, write.Failed, write.Statuses)
+	}
+	if read.BytesReceived != 10*read.Requests || write.BytesSent < 50*write.Requests {
+		t.Errorf("bytes: %d received by %d reads, %d sent by %d writes", read.BytesReceived, read.Requests, write.BytesSent, write.Requests)
+	}
+	if read.CacheAnswers != read.Requests || read.CacheHits != hits {
+		t.Errorf("%d of %d from a cache, want %d", read.CacheHits, read.CacheAnswers, hits)
+	}
+	if read.Tags["team"] != "core" || read.Tags["phase"] != "warm" || read.Tags["name"] != "read" || read.Tags["scenario"] != "mixed" {
+		t.Errorf("tags %v", read.Tags)
+	}
+	var inPoints, warm int64
+	for _, p := range m.Points {
+		inPoints += p.Requests
+		if p.Warmup {
+			warm += p.Requests
+		}
+	}
+	if inPoints != 400 || warm < 150 || warm > 250 {
+		t.Errorf("points hold %d requests, %d of them in the warm-up", inPoints, warm)
+	}
+}
+
+func TestClosedLoopWaitsForAnswers(t *testing.T) {
+	var inFlight, most atomic.Int64
+	url := serve(t, func(http.ResponseWriter, *http.Request) {
+		n := inFlight.Add(1)
+		for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+		}
+		time.Sleep(20 * time.Millisecond)
+		inFlight.Add(-1)
+	})
+	m := run1(t, planOf(scenarios.Scenario{Executor: scenarios.ConstantVUs, VUs: 4, Duration: time.Second}), url, Options{})
+	l, s := m.Loads[0], m.Series[0]
+	if most.Load() != 4 {
+		t.Errorf("%d in flight at once with 4 users", most.Load())
+	}
+	if s.Requests == 0 || s.Requests > 4*50 || s.Failed > 0 || l.Open || l.Dropped != 0 {
+		t.Errorf("%d requests, %d failed, load %+v", s.Requests, s.Failed, l)
+	}
+	if len(m.Warnings) == 0 {
+		t.Error("no warning of coordinated omission")
+	}
+}
+
+func TestInterruptKeepsWhatWasMeasured(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	url := serve(t, func(http.ResponseWriter, *http.Request) {})
+	plan := planOf(scenarios.Scenario{Rate: 100, Duration: time.Hour})
+	plan.Scenarios = append(plan.Scenarios, plan.Scenarios[0])
+	plan.Scenarios[1].Name, plan.Scenarios[1].StartTime = "later", time.Hour
+	m, err := Run(ctx, plan, url, Options{Progress: func(p Progress) {
+		if p.Scenarios[0].Sent >= 100 {
+			cancel()
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l := m.Loads[0]; !m.Interrupted || l.Sent < 100 || l.Planned-l.Sent > 10 || l.MeasuredTo > 60 {
+		t.Errorf("interrupted %v, load %+v", m.Interrupted, l)
+	}
+	if l := m.Loads[1]; l.Sent != 0 || l.Planned != 0 || l.MeasuredTo != l.MeasuredFrom {
+		t.Errorf("a scenario that did not start has %+v", l)
+	}
+}
+
+func TestAbortOnFail(t *testing.T) {
+	url := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) })
+	plan := planOf(scenarios.Scenario{Rate: 100, Duration: time.Hour})
+	plan.Thresholds = []scenarios.Threshold{{
+		Metric: "http_req_failed", Aggregation: scenarios.Aggregation{Name: "rate"}, Op: "<", Limit: 0.5, Source: "rate<0.5",
+		AbortOnFail: true, DelayAbortEval: 2 * time.Second,
+	}}
+	m := run1(t, plan, url, Options{})
+	if m.Aborted == "" || m.Interrupted || m.Elapsed < 2 {
+		t.Errorf("aborted %q, interrupted %v after %.1f s", m.Aborted, m.Interrupted, m.Elapsed)
+	}
+	v, err := results.Judge(m, plan.Thresholds)
+	if err != nil || v.Outcome != results.Fail {
+		t.Errorf("%s %v, %v", v.Outcome, v.Invalid, err)
+	}
+}
+
+// TestServerViews holds that the server's account is taken at the edges of the measured windows.
+func TestServerViews(t *testing.T) {
+	url := serve(t, func(http.ResponseWriter, *http.Request) {})
+	plan := planOf(scenarios.Scenario{Name: "a", Rate: 10, Duration: 600 * time.Millisecond, Warmup: 300 * time.Millisecond})
+	b := plan.Scenarios[0]
+	b.Name, b.StartTime, b.Warmup = "b", 900*time.Millisecond, 0
+	plan.Scenarios = append(plan.Scenarios, b)
+	var calls atomic.Int64
+	start := time.Now()
+	m := run1(t, plan, url, Options{Snapshot: func(context.Context) (results.Snapshot, error) {
+		n := calls.Add(1) // 1, 2, 3, 4: hits 1, 4, 9, 16
+		return results.Snapshot{At: start.Add(time.Duration(n) * time.Second), Tiers: map[string]results.TierStats{"overall": {Hits: n * n}}}, nil
+	}})
+	if calls.Load() != 4 {
+		t.Fatalf("%d snapshots, want 4: the edges of two windows", calls.Load())
+	}
+	for scenario, want := range map[string]int64{"a": 4 - 1, "b": 16 - 9, "": 4 - 1 + 16 - 9} {
+		if v := m.View(scenario); v == nil || v.Tiers["overall"].Hits != want {
+			t.Errorf("view of %q is %+v, want %d hits", scenario, v, want)
+		}
+	}
+}

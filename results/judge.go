@@ -1,0 +1,216 @@
+package results
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/policycortex/headroom/scenarios"
+)
+
+// Outcome is what a run comes to.
+type Outcome string
+
+// The outcomes. INVALID goes before FAIL: where the generator was the limit, neither a pass nor a failure is known.
+const (
+	Pass    Outcome = "PASS"
+	Fail    Outcome = "FAIL"
+	Invalid Outcome = "INVALID"
+)
+
+// Verdict is the judgement of a run.
+type Verdict struct {
+	Outcome  Outcome  `json:"outcome"`
+	Gates    []Gate   `json:"gates"`
+	Invalid  []string `json:"invalid,omitempty"` // why the measurement cannot be trusted
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// Gate is one threshold with what was measured.
+type Gate struct {
+	Metric     string  `json:"metric"`     // with its selector: http_req_duration{scenario:warm}
+	Expression string  `json:"expression"` // as written: p(95)<50
+	Op         string  `json:"op"`
+	Target     float64 `json:"target"`
+	Actual     float64 `json:"actual"` // meaningless when Samples is 0
+	Unit       string  `json:"unit"`   // ms, /s, B, B/s or empty for shares and counts
+	Samples    int64   `json:"samples"`
+	// Margin is how far the actual value is on the good side of the target, as a share of the target; negative when
+	// crossed. It is 0 where the target is 0 or the operator has no side.
+	Margin float64 `json:"margin"`
+	Passed bool    `json:"passed"`
+	Reason string  `json:"reason,omitempty"` // why it failed, where the numbers do not say it
+}
+
+// The bounds of a valid measurement.
+const (
+	// minSentShare is the share of its schedule that a scenario must have sent.
+	minSentShare = 0.995
+	// A generator is starved when the lag that it caused itself is, at P99, both above maxOwnLag and above maxOwnLagShare
+	// of the response time that it reports at P99: its own lateness is then part of what is judged.
+	maxOwnLag      = 10 // ms
+	maxOwnLagShare = 0.1
+)
+
+// Judge holds the measurements against the thresholds. It fails only on measurements that contradict themselves.
+func Judge(m *Measurements, thresholds []scenarios.Threshold) (Verdict, error) {
+	v := Verdict{Outcome: Pass, Gates: make([]Gate, 0, len(thresholds)), Warnings: append([]string(nil), m.Warnings...)}
+	for _, t := range thresholds {
+		g, err := evaluate(m, t)
+		if err != nil {
+			return v, fmt.Errorf("judge %s: %w", t.Name(), err)
+		}
+		v.Gates = append(v.Gates, g)
+		if !g.Passed {
+			v.Outcome = Fail
+		}
+		if reason := tooFewSamples(t, g); reason != "" {
+			v.Invalid = append(v.Invalid, reason)
+		}
+	}
+	reasons, err := distrust(m)
+	if err != nil {
+		return v, err
+	}
+	if v.Invalid = append(v.Invalid, reasons...); len(v.Invalid) > 0 {
+		v.Outcome = Invalid
+	}
+	v.Warnings = append(v.Warnings, unwatched(m, thresholds)...)
+	return v, nil
+}
+
+// Crossed returns the first threshold with AbortOnFail that the measurements so far cross, elapsed seconds into the
+// run; nil when there is none. A threshold over no data does not abort: its data may still come.
+func Crossed(m *Measurements, thresholds []scenarios.Threshold, elapsed float64) (*Gate, error) {
+	for _, t := range thresholds {
+		if !t.AbortOnFail || elapsed < t.DelayAbortEval.Seconds() {
+			continue
+		}
+		g, err := evaluate(m, t)
+		if err != nil {
+			return nil, err
+		}
+		if !g.Passed && g.Samples > 0 && tooFewSamples(t, g) == "" {
+			return &g, nil
+		}
+	}
+	return nil, nil
+}
+
+func evaluate(m *Measurements, t scenarios.Threshold) (Gate, error) {
+	g := Gate{Metric: t.Name(), Expression: t.Source, Op: t.Op, Target: t.Limit}
+	a, err := aggregate(m, t)
+	if err != nil {
+		return g, err
+	}
+	g.Actual, g.Unit, g.Samples = a.value, a.unit, a.samples
+	switch {
+	case a.samples == 0:
+		g.Reason = "no data: a threshold over no data fails"
+	default:
+		g.Passed = holds(g.Actual, g.Op, g.Target)
+		g.Margin = margin(g.Actual, g.Op, g.Target)
+	}
+	return g, nil
+}
+
+func holds(actual float64, op string, limit float64) bool {
+	switch op {
+	case "<":
+		return actual < limit
+	case "<=":
+		return actual <= limit
+	case ">":
+		return actual > limit
+	case ">=":
+		return actual >= limit
+	case "==", "===":
+		return actual == limit
+	case "!=":
+		return actual != limit
+	}
+	return false
+}
+
+func margin(actual float64, op string, limit float64) float64 {
+	if limit == 0 {
+		return 0
+	}
+	switch op {
+	case "<", "<=":
+		return (limit - actual) / math.Abs(limit)
+	case ">", ">=":
+		return (actual - limit) / math.Abs(limit)
+	}
+	return 0
+}
+
+// tooFewSamples says why a percentile cannot be told from the maximum: fewer than one sample is expected beyond it.
+func tooFewSamples(t scenarios.Threshold, g Gate) string {
+	if t.Aggregation.Name != "p" || g.Samples == 0 {
+		return ""
+	}
+	need := int64(math.Ceil(100 / (100 - t.Aggregation.Percentile)))
+	if g.Samples >= need {
+		return ""
+	}
+	return fmt.Sprintf("%s: %s over %d samples says nothing; it takes at least %d. Run for longer or at a higher rate.",
+		g.Metric, g.Expression, g.Samples, need)
+}
+
+// distrust lists the reasons for which the measurements may not be judged at all.
+func distrust(m *Measurements) ([]string, error) {
+	var reasons []string
+	if m.Interrupted {
+		reasons = append(reasons, fmt.Sprintf("interrupted after %.1f s: the schedule did not run to its end", m.Elapsed))
+	}
+	var measured int64
+	for _, s := range m.Series {
+		measured += s.Requests
+	}
+	if measured == 0 {
+		reasons = append(reasons, "nothing was measured: no request of a measured window was sent")
+	}
+	for _, l := range m.Loads {
+		if !l.Open {
+			continue
+		}
+		// A run that a threshold aborted had no time to send what was late.
+		if m.Aborted == "" && l.Planned > 0 && float64(l.Sent) < minSentShare*float64(l.Planned) {
+			reasons = append(reasons, fmt.Sprintf("%s: %d of %d scheduled requests were sent (%.2f %%, at least %.1f %% are needed): "+
+				"lower the rate, raise maxVUs (%d) or give the generator more CPU", l.Scenario, l.Sent, l.Planned,
+				100*float64(l.Sent)/float64(l.Planned), 100*minSentShare, l.MaxVUs))
+		}
+		sum, err := m.Summarize(map[string]string{"scenario": l.Scenario})
+		if err != nil {
+			return nil, err
+		}
+		own, response := l.OwnLag.Percentile(99), sum.Response.Percentile(99)
+		if own > maxOwnLag && own > maxOwnLagShare*response {
+			reasons = append(reasons, fmt.Sprintf("%s: the generator was starved: 1 %% of the requests were sent more than %.1f ms late "+
+				"with connections to spare (P99 of the response time %.1f ms): lower the rate or give it more CPU", l.Scenario, own, response))
+		}
+	}
+	return reasons, nil
+}
+
+// unwatched warns of failures that no threshold looks at.
+func unwatched(m *Measurements, thresholds []scenarios.Threshold) []string {
+	var warnings []string
+	if len(thresholds) == 0 {
+		warnings = append(warnings, "the scenario has no thresholds: nothing was judged")
+	}
+	for _, t := range thresholds {
+		if t.Metric == "http_req_failed" {
+			return warnings
+		}
+	}
+	var requests, failed int64
+	for _, s := range m.Series {
+		requests += s.Requests
+		failed += s.Failed
+	}
+	if failed > 0 {
+		warnings = append(warnings, fmt.Sprintf("%d of %d requests failed and no threshold on http_req_failed judges that", failed, requests))
+	}
+	return warnings
+}

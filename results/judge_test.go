@@ -1,0 +1,233 @@
+package results
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/policycortex/headroom/scenarios"
+)
+
+// measured returns a healthy run: 1000 requests in 10 s, of 1 to 1000 ms.
+func measured() *Measurements {
+	s := &Series{
+		Scenario: "warm", Name: "get", Method: "GET", Tags: map[string]string{"scenario": "warm", "name": "get", "method": "GET", "team": "core"},
+		Requests: 1000, Failed: 10, CacheAnswers: 900, CacheHits: 450, BytesSent: 5000, BytesReceived: 20000,
+		Statuses: map[int]int64{200: 990, 500: 10}, Errors: map[string]int64{"status 500": 10}, ErrorSamples: map[string]string{},
+		Response: NewHistogram(), Service: NewHistogram(),
+	}
+	for i := 1; i <= 1000; i++ {
+		s.Response.Record(time.Duration(i) * time.Millisecond)
+		s.Service.Record(time.Duration(i) * time.Millisecond / 2)
+	}
+	view := NewServerView("")
+	view.Seconds = 10
+	view.Queries["get_resource"] = QueryStats{Count: 2, Duration: histogram(time.Millisecond, 3*time.Millisecond)}
+	view.Tiers["l1"] = TierStats{Hits: 3, Misses: 1}
+	view.Tiers["overall"] = TierStats{Hits: 9, Misses: 1}
+	return &Measurements{
+		Engine: "test", Started: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Elapsed: 10,
+		Loads: []*Load{{
+			Scenario: "warm", Executor: "constant-arrival-rate", Open: true, Planned: 1000, Sent: 1000, MeasuredPlanned: 1000,
+			MaxVUs: 10, MeasuredTo: 10, LastAnswer: 10, Lag: histogram(time.Millisecond), OwnLag: histogram(time.Millisecond),
+		}},
+		Series: []*Series{s},
+		Points: []Point{{Scenario: "warm", Second: 0, Requests: 1000, P50: 500}},
+		Views:  []ServerView{view},
+	}
+}
+
+func threshold(metric, aggregation, op string, limit float64) scenarios.Threshold {
+	t := scenarios.Threshold{Metric: metric, Op: op, Limit: limit, Source: aggregation + op}
+	t.Aggregation.Name = aggregation
+	if p, ok := map[string]float64{"p95": 95, "p99": 99, "p99.99": 99.99}[aggregation]; ok {
+		t.Aggregation = scenarios.Aggregation{Name: "p", Percentile: p}
+	}
+	return t
+}
+
+func TestJudgeAggregates(t *testing.T) {
+	for _, tt := range []struct {
+		metric, aggregation string
+		selector            map[string]string
+		want                float64
+		unit                string
+		samples             int64
+	}{
+		{"http_req_duration", "p95", nil, 950, "ms", 1000},
+		{"http_req_duration", "med", map[string]string{"team": "core"}, 500, "ms", 1000},
+		{"http_req_duration", "avg", nil, 500.5, "ms", 1000},
+		{"http_req_duration", "min", nil, 1, "ms", 1000},
+		{"http_req_duration", "max", nil, 1000, "ms", 1000},
+		{"http_req_service_duration", "p95", nil, 475, "ms", 1000},
+		{"http_reqs", "count", nil, 1000, "", 1000},
+		{"http_reqs", "rate", nil, 100, "/s", 1000},
+		{"http_req_failed", "rate", nil, 0.01, "", 1000},
+		{"http_req_cache_hit", "rate", nil, 0.5, "", 900},
+		{"data_sent", "count", nil, 5000, "B", 1000},
+		{"data_received", "rate", nil, 2000, "B/s", 1000},
+		{"dropped_iterations", "count", nil, 0, "", 1000},
+		{"schedule_lag", "max", map[string]string{"scenario": "warm"}, 1, "ms", 1},
+		{"db_query_duration", "max", nil, 3, "ms", 2},
+		{"db_query_duration", "max", map[string]string{"query": "get_resource"}, 3, "ms", 2},
+		{"cache_hit_ratio", "rate", nil, 0.9, "", 10},
+		{"cache_hit_ratio", "rate", map[string]string{"tier": "l1"}, 0.75, "", 4},
+		// no data
+		{"http_req_duration", "p95", map[string]string{"name": "other"}, 0, "ms", 0},
+		{"db_query_duration", "max", map[string]string{"scenario": "cold"}, 0, "ms", 0},
+		{"cache_hit_ratio", "rate", map[string]string{"tier": "l2"}, 0, "", 0},
+	} {
+		th := threshold(tt.metric, tt.aggregation, ">=", 0)
+		th.Selector = tt.selector
+		v, err := Judge(measured(), []scenarios.Threshold{th})
+		if err != nil {
+			t.Fatal(err)
+		}
+		g := v.Gates[0]
+		if !near(g.Actual, tt.want) || g.Unit != tt.unit || g.Samples != tt.samples || g.Passed != (tt.samples > 0) {
+			t.Errorf("%s %s: %+v, want %v %s of %d", th.Name(), tt.aggregation, g, tt.want, tt.unit, tt.samples)
+		}
+		if tt.samples == 0 && (v.Outcome != Fail || g.Reason == "") {
+			t.Errorf("%s over no data: %s", th.Name(), v.Outcome)
+		}
+	}
+}
+
+func TestJudgeOutcome(t *testing.T) {
+	for _, tt := range []struct {
+		name      string
+		change    func(*Measurements)
+		threshold scenarios.Threshold
+		want      Outcome
+		say       string
+	}{
+		{"held", nil, threshold("http_req_duration", "p95", "<", 951), Pass, ""},
+		{"crossed", nil, threshold("http_req_duration", "p95", "<", 949), Fail, ""},
+		{"strict", nil, threshold("http_req_failed", "rate", "<", 0.01), Fail, ""},
+		{"percentile beyond the samples", nil, threshold("http_req_duration", "p99.99", "<", 2000), Invalid, "at least 10000"},
+		{
+			"99.6 % sent", func(m *Measurements) { m.Loads[0].Sent, m.Loads[0].Dropped = 996, 4 },
+			threshold("http_reqs", "count", ">", 0), Pass, "",
+		},
+		{
+			"99.4 % sent", func(m *Measurements) { m.Loads[0].Sent, m.Loads[0].Dropped = 994, 6 },
+			threshold("http_reqs", "count", ">", 0), Invalid, "994 of 1000",
+		},
+		{
+			"invalid goes before failed", func(m *Measurements) { m.Loads[0].Sent = 900 },
+			threshold("http_req_duration", "p95", "<", 1), Invalid, "900 of 1000",
+		},
+		{
+			"starved", func(m *Measurements) { m.Loads[0].OwnLag = histogram(150 * time.Millisecond) },
+			threshold("http_reqs", "count", ">", 0), Invalid, "starved",
+		},
+		{
+			"own lag small beside the response time", func(m *Measurements) { m.Loads[0].OwnLag = histogram(50 * time.Millisecond) },
+			threshold("http_reqs", "count", ">", 0), Pass, "",
+		},
+		{
+			"nothing measured", func(m *Measurements) { m.Series[0].Requests = 0 },
+			threshold("http_reqs", "count", ">", 0), Invalid, "nothing was measured",
+		},
+		{
+			"interrupted", func(m *Measurements) { m.Interrupted = true },
+			threshold("http_reqs", "count", ">", 0), Invalid, "interrupted after 10.0 s",
+		},
+		{
+			"aborted with requests still late", func(m *Measurements) { m.Aborted, m.Loads[0].Sent = "x", 900 },
+			threshold("http_reqs", "count", "<", 1), Fail, "",
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m := measured()
+			if tt.change != nil {
+				tt.change(m)
+			}
+			v, err := Judge(m, []scenarios.Threshold{tt.threshold})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if v.Outcome != tt.want || !strings.Contains(strings.Join(v.Invalid, "\n"), tt.say) {
+				t.Errorf("%s %q, want %s %q", v.Outcome, v.Invalid, tt.want, tt.say)
+			}
+		})
+	}
+}
+
+func TestMargin(t *testing.T) {
+	for _, tt := range []struct {
+		actual float64
+		op     string
+		limit  float64
+		want   float64
+	}{{25, "<", 50, 0.5}, {75, "<=", 50, -0.5}, {150, ">", 100, 0.5}, {50, ">=", 100, -0.5}, {1, "==", 1, 0}, {1, "<", 0, 0}} {
+		if got := margin(tt.actual, tt.op, tt.limit); got != tt.want {
+			t.Errorf("margin(%v %s %v) = %v, want %v", tt.actual, tt.op, tt.limit, got, tt.want)
+		}
+	}
+}
+
+// TestRateCountsTheTimeUntilTheLastAnswer: a system that answers for ten more seconds has served half of what was asked.
+func TestRateCountsTheTimeUntilTheLastAnswer(t *testing.T) {
+	m := measured()
+	m.Loads[0].LastAnswer = 20
+	v, err := Judge(m, []scenarios.Threshold{threshold("http_reqs", "rate", ">=", 100)})
+	if err != nil || v.Gates[0].Actual != 50 {
+		t.Errorf("%+v, %v", v.Gates[0], err)
+	}
+}
+
+func TestMeasuredSecondsIsTheUnionOfTheWindows(t *testing.T) {
+	m := &Measurements{Loads: []*Load{
+		{Scenario: "a", MeasuredFrom: 0, MeasuredTo: 10, LastAnswer: 10},
+		{Scenario: "b", MeasuredFrom: 5, MeasuredTo: 12, LastAnswer: 15},
+		{Scenario: "c", MeasuredFrom: 20, MeasuredTo: 30, LastAnswer: 25},
+	}}
+	for names, want := range map[string]float64{"a": 10, "ab": 15, "abc": 25, "c": 10} {
+		in := map[string]bool{}
+		for _, n := range names {
+			in[string(n)] = true
+		}
+		if got := m.measuredSeconds(in); got != want {
+			t.Errorf("%s: %v s, want %v", names, got, want)
+		}
+	}
+}
+
+func TestCrossed(t *testing.T) {
+	th := threshold("http_req_duration", "p95", "<", 1)
+	th.AbortOnFail, th.DelayAbortEval = true, 5*time.Second
+	for _, tt := range []struct {
+		elapsed float64
+		abort   bool
+		want    bool
+	}{{4, true, false}, {5, true, true}, {5, false, false}} {
+		th.AbortOnFail = tt.abort
+		g, err := Crossed(measured(), []scenarios.Threshold{th}, tt.elapsed)
+		if err != nil || (g != nil) != tt.want {
+			t.Errorf("%+v: %+v, %v", tt, g, err)
+		}
+	}
+	empty := &Measurements{}
+	th.AbortOnFail = true
+	if g, err := Crossed(empty, []scenarios.Threshold{th}, 10); g != nil || err != nil {
+		t.Errorf("no data yet, and it aborts: %+v, %v", g, err)
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	m := measured()
+	for _, tt := range []struct {
+		thresholds []scenarios.Threshold
+		want       int
+	}{
+		{nil, 2},
+		{[]scenarios.Threshold{threshold("http_reqs", "count", ">", 0)}, 1},
+		{[]scenarios.Threshold{threshold("http_req_failed", "rate", "<", 1)}, 0},
+	} {
+		v, err := Judge(m, tt.thresholds)
+		if err != nil || len(v.Warnings) != tt.want {
+			t.Errorf("%d thresholds: %q, %v", len(tt.thresholds), v.Warnings, err)
+		}
+	}
+}

@@ -1,0 +1,204 @@
+// Package results holds what was measured and what follows from it: the measurements, the verdict over them, and the
+// saved run on disk. Every quantile, rate and other statistic of the project is computed here.
+package results
+
+import (
+	"slices"
+	"time"
+)
+
+// Measurements are everything that one run of the load generator saw. Offsets are seconds since Started.
+type Measurements struct {
+	Engine      string       `json:"engine"` // which engine sent the load
+	Started     time.Time    `json:"started"`
+	Elapsed     float64      `json:"elapsed_seconds"`
+	Interrupted bool         `json:"interrupted,omitempty"`
+	Aborted     string       `json:"aborted,omitempty"` // the threshold that ended the run early
+	Loads       []*Load      `json:"loads"`             // one a scenario
+	Series      []*Series    `json:"series"`            // one a request of a scenario
+	Points      []Point      `json:"points"`            // one a second and scenario
+	Views       []ServerView `json:"server_views,omitempty"`
+	Generator   Generator    `json:"generator"`
+	Warnings    []string     `json:"warnings,omitempty"`
+}
+
+// Load is how a scenario's schedule went.
+type Load struct {
+	Scenario string `json:"scenario"`
+	Executor string `json:"executor"`
+	// Open is true for a schedule that does not depend on answers; only then do Planned, Dropped and the lags mean
+	// anything.
+	Open    bool  `json:"open"`
+	Planned int64 `json:"planned"` // iterations that the schedule held, warm-up included, until its end or the run's
+	Sent    int64 `json:"sent"`
+	Dropped int64 `json:"dropped"` // planned and never sent
+	MaxVUs  int   `json:"max_vus"`
+	// MeasuredPlanned is Planned without the warm-up.
+	MeasuredPlanned int64   `json:"measured_planned"`
+	MeasuredFrom    float64 `json:"measured_from"` // offset of the measured window's start
+	MeasuredTo      float64 `json:"measured_to"`   // and of its end
+	LastAnswer      float64 `json:"last_answer"`   // offset of the last answer to a measured request
+	// Lag is the actual minus the intended send instant of the measured requests.
+	Lag *Histogram `json:"-"`
+	// OwnLag is the part of Lag for which the generator is to blame: a send that was late although fewer than MaxVUs
+	// requests were in flight.
+	OwnLag *Histogram `json:"-"`
+}
+
+// AskedRate is the requests per second that the schedule meant to send in the measured window.
+func (l *Load) AskedRate() float64 {
+	if l.MeasuredTo <= l.MeasuredFrom {
+		return 0
+	}
+	return float64(l.MeasuredPlanned) / (l.MeasuredTo - l.MeasuredFrom)
+}
+
+// Series is what one named request of one scenario met in the measured window.
+type Series struct {
+	Scenario      string            `json:"scenario"`
+	Name          string            `json:"name"`
+	Method        string            `json:"method"`
+	Tags          map[string]string `json:"tags"` // what selectors match: scenario, name, method and the file's tags
+	Requests      int64             `json:"requests"`
+	Failed        int64             `json:"failed"`        // no answer, or not the expected status
+	CacheAnswers  int64             `json:"cache_answers"` // answers with an X-Cache header
+	CacheHits     int64             `json:"cache_hits"`    // those of them that a cache gave
+	BytesSent     int64             `json:"bytes_sent"`    // of bodies
+	BytesReceived int64             `json:"bytes_received"`
+	Statuses      map[int]int64     `json:"statuses"`
+	Errors        map[string]int64  `json:"errors,omitempty"`        // by class
+	ErrorSamples  map[string]string `json:"error_samples,omitempty"` // the first message of each class
+	// Response counts from the intended send instant to the last byte of the answer. Requests that got no answer are
+	// not in it, but for timeouts: they count with the time that they waited.
+	Response *Histogram `json:"-"`
+	// Service counts from the actual send instant.
+	Service *Histogram `json:"-"`
+}
+
+// Point is one second of one scenario, by the instant at which answers came.
+type Point struct {
+	Scenario string  `json:"scenario"`
+	Second   int     `json:"second"` // offset of its start
+	Warmup   bool    `json:"warmup,omitempty"`
+	Requests int64   `json:"requests"`
+	Failed   int64   `json:"failed"`
+	P50      float64 `json:"p50_ms"` // of response time
+	P95      float64 `json:"p95_ms"`
+	P99      float64 `json:"p99_ms"`
+	Max      float64 `json:"max_ms"`
+}
+
+// Generator is what the load generator itself used.
+type Generator struct {
+	CPUSeconds  float64 `json:"cpu_seconds"` // user and system time of the process during the run
+	WallSeconds float64 `json:"wall_seconds"`
+	CPUs        int     `json:"cpus"`
+	GCPauses    float64 `json:"gc_pauses_seconds"`
+	NumGC       uint32  `json:"num_gc"`
+	MaxRSSBytes int64   `json:"max_rss_bytes"` // of the process's whole life
+	GoMaxProcs  int     `json:"gomaxprocs"`
+	GoVersion   string  `json:"go_version"`
+}
+
+// CPUCores is the mean number of cores that the generator kept busy.
+func (g Generator) CPUCores() float64 {
+	if g.WallSeconds == 0 {
+		return 0
+	}
+	return g.CPUSeconds / g.WallSeconds
+}
+
+// window is a stretch of time in seconds since the start of the run.
+type window struct{ from, to float64 }
+
+// measuredSeconds is the time that the measured windows of the given scenarios cover together, each reaching to its
+// last answer where that came after its end: a system that answers late has not served the rate that was asked of it.
+func (m *Measurements) measuredSeconds(scenarios map[string]bool) float64 {
+	var windows []window
+	for _, l := range m.Loads {
+		if scenarios[l.Scenario] {
+			windows = append(windows, window{l.MeasuredFrom, max(l.MeasuredTo, l.LastAnswer)})
+		}
+	}
+	slices.SortFunc(windows, func(a, b window) int {
+		if a.from < b.from {
+			return -1
+		}
+		return 1
+	})
+	var covered, reached float64
+	for i, w := range windows {
+		if i == 0 || w.from > reached {
+			reached = w.from
+		}
+		if w.to > reached {
+			covered += w.to - reached
+			reached = w.to
+		}
+	}
+	return covered
+}
+
+// Select returns the series whose tags contain the selector's.
+func (m *Measurements) Select(selector map[string]string) []*Series {
+	var selected []*Series
+	for _, s := range m.Series {
+		if matches(s.Tags, selector) {
+			selected = append(selected, s)
+		}
+	}
+	return selected
+}
+
+func matches(tags, selector map[string]string) bool {
+	for k, v := range selector {
+		if tags[k] != v {
+			return false
+		}
+	}
+	return true
+}
+
+// Summary is a group of series taken together.
+type Summary struct {
+	Requests int64
+	Failed   int64
+	Seconds  float64 // that the group's measured windows cover
+	Response *Histogram
+	Service  *Histogram
+}
+
+// Rate is the requests per second of the group.
+func (s Summary) Rate() float64 {
+	if s.Seconds == 0 {
+		return 0
+	}
+	return float64(s.Requests) / s.Seconds
+}
+
+// FailedShare is the share of the requests that failed, 0 to 1.
+func (s Summary) FailedShare() float64 {
+	if s.Requests == 0 {
+		return 0
+	}
+	return float64(s.Failed) / float64(s.Requests)
+}
+
+// Summarize takes the series that the selector matches together.
+func (m *Measurements) Summarize(selector map[string]string) (Summary, error) {
+	sum := Summary{Response: NewHistogram(), Service: NewHistogram()}
+	in := map[string]bool{}
+	for _, s := range m.Select(selector) {
+		in[s.Scenario] = true
+		sum.Requests += s.Requests
+		sum.Failed += s.Failed
+		if err := sum.Response.Merge(s.Response); err != nil {
+			return sum, err
+		}
+		if err := sum.Service.Merge(s.Service); err != nil {
+			return sum, err
+		}
+	}
+	sum.Seconds = m.measuredSeconds(in)
+	return sum, nil
+}

@@ -1,0 +1,232 @@
+package results
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	hdr "github.com/HdrHistogram/hdrhistogram-go"
+)
+
+// RunVersion is the version of the saved run's format; a reader refuses those that it does not know.
+const RunVersion = 1
+
+// The files of a saved run.
+const (
+	runFile        = "run.json"
+	histogramsFile = "histograms.hlog"
+)
+
+// Run is one run with everything needed to draw its report again and to repeat it.
+type Run struct {
+	Version      int          `json:"version"`
+	Name         string       `json:"name"`
+	Description  string       `json:"description,omitempty"`
+	Tool         Tool         `json:"tool"`
+	Command      []string     `json:"command"` // as typed
+	Scenario     Scenario     `json:"scenario"`
+	Environment  Environment  `json:"environment"`
+	Measurements Measurements `json:"measurements"`
+	Verdict      Verdict      `json:"verdict"`
+}
+
+// Tool is the headroom that made the run.
+type Tool struct {
+	Version string `json:"version"`
+	Commit  string `json:"commit,omitempty"`
+}
+
+// Scenario is the scenario file as it was.
+type Scenario struct {
+	File      string   `json:"file"`
+	Text      string   `json:"text"`
+	Overrides []string `json:"overrides,omitempty"`
+	Seed      uint64   `json:"seed"`
+}
+
+// Environment is what the run ran on.
+type Environment struct {
+	Target   string   `json:"target"`             // base URL of the service under load
+	Own      bool     `json:"own_target"`         // the user's service: nothing below but the machine is known
+	Provider string   `json:"provider,omitempty"` // of the servers
+	Reason   string   `json:"provider_reason,omitempty"`
+	Servers  []Server `json:"servers,omitempty"`
+	Settings []string `json:"settings,omitempty"` // of the servers: "postgres shared_buffers=256MB"
+	Fixture  string   `json:"fixture,omitempty"`
+	Machine  Machine  `json:"machine"`
+}
+
+// Server is a server of the environment, by what it answered itself.
+type Server struct {
+	Role    string `json:"role"` // postgres, cache
+	Name    string `json:"name"`
+	Version string `json:"version"`
+	Answer  string `json:"answer,omitempty"`
+	Image   string `json:"image,omitempty"`
+	Digest  string `json:"image_digest,omitempty"`
+	Binary  string `json:"binary,omitempty"`
+}
+
+// Machine is the machine that the generator ran on.
+type Machine struct {
+	OS        string `json:"os"`
+	Arch      string `json:"arch"`
+	CPUs      int    `json:"cpus"`
+	CPUModel  string `json:"cpu_model,omitempty"`
+	Governor  string `json:"governor,omitempty"`
+	Kernel    string `json:"kernel,omitempty"`
+	Container bool   `json:"container"`
+	MemBytes  int64  `json:"memory_bytes,omitempty"`
+}
+
+// Save writes the run into dir, which must exist. The files appear one by one, each whole or not at all, run.json last:
+// a directory with a run.json holds a complete run.
+func Save(dir string, r *Run) error {
+	r.Version = RunVersion
+	var log bytes.Buffer
+	if err := writeHistograms(&log, r); err != nil {
+		return fmt.Errorf("save run: %w", err)
+	}
+	doc, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return fmt.Errorf("save run: %w", err)
+	}
+	if err := WriteFile(filepath.Join(dir, histogramsFile), log.Bytes()); err != nil {
+		return fmt.Errorf("save run: %w", err)
+	}
+	if err := WriteFile(filepath.Join(dir, runFile), append(doc, '\n')); err != nil {
+		return fmt.Errorf("save run: %w", err)
+	}
+	return nil
+}
+
+// WriteFile writes a file such that path holds the old or the new content whole, even across a crash.
+func WriteFile(path string, data []byte) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			os.Remove(f.Name())
+		}
+	}()
+	_, err = f.Write(data)
+	err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close())
+	if err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
+
+// Read reads a saved run; path is its directory or its run.json.
+func Read(path string) (*Run, error) {
+	dir := path
+	if filepath.Base(path) == runFile {
+		dir = filepath.Dir(path)
+	}
+	doc, err := os.ReadFile(filepath.Join(dir, runFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("load run: %s holds no %s: %w", dir, runFile, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("load run: %w", err)
+	}
+	var version struct {
+		Version int `json:"version"`
+	}
+	if err := json.Unmarshal(doc, &version); err != nil {
+		return nil, fmt.Errorf("load run %s: %w", dir, err)
+	}
+	if version.Version != RunVersion {
+		return nil, fmt.Errorf("load run %s: its format is version %d and this headroom reads version %d", dir, version.Version, RunVersion)
+	}
+	r := &Run{}
+	if err := json.Unmarshal(doc, r); err != nil {
+		return nil, fmt.Errorf("load run %s: %w", dir, err)
+	}
+	log, err := os.ReadFile(filepath.Join(dir, histogramsFile))
+	if err != nil {
+		return nil, fmt.Errorf("load run: %w", err)
+	}
+	if err := readHistograms(log, r); err != nil {
+		return nil, fmt.Errorf("load run %s: %s: %w", dir, histogramsFile, err)
+	}
+	return r, nil
+}
+
+// slots visits every histogram of a run with its tag in the log.
+func (r *Run) slots(visit func(tag string, h **Histogram)) {
+	m := &r.Measurements
+	for _, s := range m.Series {
+		visit("response:"+s.Scenario+"/"+s.Name, &s.Response)
+		visit("service:"+s.Scenario+"/"+s.Name, &s.Service)
+	}
+	for _, l := range m.Loads {
+		visit("lag:"+l.Scenario, &l.Lag)
+		visit("own_lag:"+l.Scenario, &l.OwnLag)
+	}
+	for _, v := range m.Views {
+		names := make([]string, 0, len(v.Queries))
+		for name := range v.Queries {
+			names = append(names, name)
+		}
+		slices.Sort(names)
+		for _, name := range names {
+			q := v.Queries[name]
+			visit("db:"+v.Scenario+"/"+name, &q.Duration)
+			v.Queries[name] = q
+		}
+	}
+}
+
+// writeHistograms writes the run's histograms as an HdrHistogram interval log (version 1.3), which the HdrHistogram
+// tools read: one tagged line a histogram, its values in microseconds, the maximum column in seconds.
+func writeHistograms(w *bytes.Buffer, r *Run) error {
+	lw := hdr.NewHistogramLogWriter(w)
+	started := r.Measurements.Started
+	err := errors.Join(lw.OutputLogFormatVersion(), lw.OutputStartTime(started.UnixMilli()), lw.OutputLegend())
+	r.slots(func(tag string, h **Histogram) {
+		if *h == nil {
+			*h = NewHistogram()
+		}
+		c := (*h).counts
+		c.SetTag(tag)
+		c.SetStartTimeMs(started.UnixMilli())
+		c.SetEndTimeMs(started.Add(time.Duration(r.Measurements.Elapsed * float64(time.Second))).UnixMilli())
+		err = errors.Join(err, lw.OutputIntervalHistogram(c))
+	})
+	return err
+}
+
+func readHistograms(log []byte, r *Run) error {
+	reader := hdr.NewHistogramLogReader(strings.NewReader(string(log)))
+	byTag := map[string]*Histogram{}
+	for {
+		h, err := reader.NextIntervalHistogram()
+		if err != nil {
+			return err
+		}
+		if h == nil {
+			break
+		}
+		byTag[h.Tag()] = &Histogram{h}
+	}
+	var missing []string
+	r.slots(func(tag string, h **Histogram) {
+		if *h = byTag[tag]; *h == nil {
+			missing = append(missing, tag)
+		}
+	})
+	if len(missing) > 0 {
+		return fmt.Errorf("no histogram %s", strings.Join(missing, ", "))
+	}
+	return nil
+}

@@ -1,0 +1,159 @@
+package results
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	hdr "github.com/HdrHistogram/hdrhistogram-go"
+)
+
+// Snapshot is what the reference server's admin listener says of itself at one instant: everything since its start.
+type Snapshot struct {
+	At      time.Time
+	Queries map[string]QueryStats
+	Tiers   map[string]TierStats // l1, l2, overall
+	CPU     float64              // seconds of CPU time
+}
+
+// QueryStats are the executions of one named database query.
+type QueryStats struct {
+	Count    int64      `json:"count"`
+	Errors   int64      `json:"errors"`
+	Duration *Histogram `json:"-"`
+}
+
+// TierStats are the look-ups of one cache level; for "overall", requests by whether any level answered.
+type TierStats struct {
+	Hits   int64 `json:"hits"`
+	Misses int64 `json:"misses"`
+	Errors int64 `json:"errors"`
+}
+
+// Ratio is hits / (hits + misses), 0 to 1; 0 when nothing was looked up.
+func (t TierStats) Ratio() float64 {
+	if t.Hits+t.Misses == 0 {
+		return 0
+	}
+	return float64(t.Hits) / float64(t.Hits+t.Misses)
+}
+
+// ParseSnapshot reads the JSON of the reference server's /snapshot.
+func ParseSnapshot(data []byte) (Snapshot, error) {
+	var in struct {
+		Version int                  `json:"version"`
+		At      time.Time            `json:"at"`
+		DB      map[string]queryJSON `json:"db"`
+		Cache   map[string]TierStats `json:"cache"`
+		Process struct {
+			CPU float64 `json:"cpu_seconds"`
+		} `json:"process"`
+	}
+	if err := json.Unmarshal(data, &in); err != nil {
+		return Snapshot{}, fmt.Errorf("server snapshot: %w", err)
+	}
+	if in.Version != 1 {
+		return Snapshot{}, fmt.Errorf("server snapshot: version %d, this harness reads version 1", in.Version)
+	}
+	s := Snapshot{At: in.At, Queries: map[string]QueryStats{}, Tiers: in.Cache, CPU: in.Process.CPU}
+	for name, q := range in.DB {
+		h, err := decodeHistogram(q.HDR)
+		if err != nil {
+			return Snapshot{}, fmt.Errorf("server snapshot: query %s: %w", name, err)
+		}
+		s.Queries[name] = QueryStats{q.Count, q.Errors, h}
+	}
+	return s, nil
+}
+
+type queryJSON struct {
+	Count  int64  `json:"count"`
+	Errors int64  `json:"errors"`
+	HDR    string `json:"hdr"`
+}
+
+// decodeHistogram reads the base64 form of HdrHistogram's V2 compressed encoding.
+func decodeHistogram(s string) (*Histogram, error) {
+	if _, err := base64.StdEncoding.DecodeString(s); err != nil {
+		return nil, fmt.Errorf("histogram: %w", err)
+	}
+	counts, err := hdr.Decode([]byte(s)) // takes the base64 text itself
+	if err != nil {
+		return nil, fmt.Errorf("histogram: %w", err)
+	}
+	return &Histogram{counts}, nil
+}
+
+// ServerView is the reference server's own account of one scenario's measured window, or with an empty Scenario of all
+// measured windows. It contains whatever else the server did in that time.
+type ServerView struct {
+	Scenario   string                `json:"scenario,omitempty"`
+	Seconds    float64               `json:"seconds"`
+	Queries    map[string]QueryStats `json:"queries"`
+	Tiers      map[string]TierStats  `json:"tiers"`
+	CPUSeconds float64               `json:"cpu_seconds"`
+}
+
+// NewServerView returns an empty view to which windows are added.
+func NewServerView(scenario string) ServerView {
+	return ServerView{Scenario: scenario, Queries: map[string]QueryStats{}, Tiers: map[string]TierStats{}}
+}
+
+// Add counts what happened between two snapshots of the server, exactly: histograms are subtracted count by count.
+func (v *ServerView) Add(from, to Snapshot) error {
+	for name, now := range to.Queries {
+		before, known := from.Queries[name]
+		if !known {
+			before.Duration = &Histogram{hdr.New(now.Duration.counts.LowestTrackableValue(), now.Duration.counts.HighestTrackableValue(), int(now.Duration.counts.SignificantFigures()))}
+		}
+		delta, err := now.Duration.Minus(before.Duration)
+		if err != nil {
+			return fmt.Errorf("server's view of query %s: %w", name, err)
+		}
+		sum := v.Queries[name]
+		if sum.Duration == nil {
+			sum.Duration = NewHistogram()
+		}
+		if err := sum.Duration.Merge(delta); err != nil {
+			return fmt.Errorf("server's view of query %s: %w", name, err)
+		}
+		sum.Count += now.Count - before.Count
+		sum.Errors += now.Errors - before.Errors
+		v.Queries[name] = sum
+	}
+	for tier, now := range to.Tiers {
+		before, sum := from.Tiers[tier], v.Tiers[tier]
+		sum.Hits += now.Hits - before.Hits
+		sum.Misses += now.Misses - before.Misses
+		sum.Errors += now.Errors - before.Errors
+		v.Tiers[tier] = sum
+	}
+	v.Seconds += to.At.Sub(from.At).Seconds()
+	v.CPUSeconds += to.CPU - from.CPU
+	return nil
+}
+
+// View returns the server's view of a scenario, or of the whole run for an empty name; nil when there is none.
+func (m *Measurements) View(scenario string) *ServerView {
+	for i := range m.Views {
+		if m.Views[i].Scenario == scenario {
+			return &m.Views[i]
+		}
+	}
+	return nil
+}
+
+// Database merges the durations of the named query, or of all queries for an empty name.
+func (v *ServerView) Database(query string) (*Histogram, error) {
+	sum := NewHistogram()
+	for name, q := range v.Queries {
+		if query != "" && name != query {
+			continue
+		}
+		if err := sum.Merge(q.Duration); err != nil {
+			return nil, err
+		}
+	}
+	return sum, nil
+}

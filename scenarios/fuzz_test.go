@@ -1,0 +1,132 @@
+package scenarios
+
+import (
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// FuzzParse holds that no file and no override ends the program, that every fault says where it is, and that a plan
+// that is accepted keeps what its readers rely on.
+func FuzzParse(f *testing.F) {
+	for _, pattern := range []string{"*.yaml", "testdata/*.yaml", "testdata/faults/*.yaml"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, file := range files {
+			src, err := os.ReadFile(file)
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(string(src), "name=x")
+		}
+	}
+	for _, override := range []string{
+		"scenarios.s.requests.a.weight=3", "thresholds.http_reqs{name:a}=rate>1", "scenarios.s={}",
+		`environment.postgres."a.b"=1`, "tags=[", "scenarios.s.requests.0.values={a: {list: [b]}}",
+	} {
+		f.Add(smallest, override)
+	}
+	f.Fuzz(func(t *testing.T, src, override string) {
+		plan, err := Parse("fuzz.yaml", []byte(src), override)
+		if err == nil {
+			checkPlan(t, plan)
+			return
+		}
+		var all Errors
+		if !errors.As(err, &all) || len(all) == 0 {
+			t.Fatalf("%T is not a list of faults: %v", err, err)
+		}
+		for _, fault := range all {
+			inFile := fault.File == "fuzz.yaml" && fault.Line >= 1 && fault.Column >= 1
+			inOverride := strings.HasPrefix(fault.File, "--set ") && fault.Line == 0 && fault.Column == 0
+			if !inFile && !inOverride || fault.Message == "" {
+				t.Errorf("a fault without a place or a message: %+v", fault)
+			}
+		}
+	})
+}
+
+func checkPlan(t *testing.T, p *Plan) {
+	if !isName(p.Name) || len(p.Scenarios) == 0 {
+		t.Errorf("plan %q with %d scenarios", p.Name, len(p.Scenarios))
+	}
+	for _, s := range p.Scenarios {
+		open := s.Executor == ConstantArrivalRate && s.Rate > 0 || s.Executor == RampingArrivalRate && len(s.Stages) > 0
+		if open != (s.MaxVUs > 0) || open == (s.Executor == ConstantVUs && s.VUs > 0) {
+			t.Errorf("scenario %q: neither open nor closed: %+v", s.Name, s)
+		}
+		if s.Duration <= 0 || s.Duration > 24*time.Hour || s.Warmup >= s.Duration || s.TimeUnit <= 0 || len(s.Requests) == 0 {
+			t.Errorf("scenario %q: %+v", s.Name, s)
+		}
+		for _, request := range s.Requests {
+			checkRequest(t, request)
+		}
+	}
+	for _, threshold := range p.Thresholds {
+		if math.IsNaN(threshold.Limit) || threshold.Op == "" || threshold.Aggregation.Name == "" || threshold.Metric == "" {
+			t.Errorf("threshold %+v", threshold)
+		}
+	}
+}
+
+func checkRequest(t *testing.T, request Request) {
+	declared := map[string]bool{ValueIteration: true, ValueUUID: true}
+	for _, v := range request.Values {
+		declared[v.Name] = true
+		k := v.Keys
+		if k.Fixture == "" && len(k.List) == 0 && !(k.Range && k.From <= k.To) {
+			t.Errorf("value %+v has no keys", v)
+		}
+	}
+	templates := []Template{request.Path, request.Body}
+	for _, h := range request.Headers {
+		templates = append(templates, h.Value)
+	}
+	for _, template := range templates {
+		for _, part := range template {
+			if part.Value != "" && !declared[part.Value] || part.Value == "" && part.Literal == "" {
+				t.Errorf("part %+v of request %q", part, request.Name)
+			}
+		}
+	}
+	if !isName(request.Name) || request.Weight < 1 || request.Method == "" || len(request.Path) == 0 || request.Timeout <= 0 {
+		t.Errorf("request %+v", request)
+	}
+}
+
+// FuzzThreshold holds that every expression is either refused or can be written again and read as the same.
+func FuzzThreshold(f *testing.F) {
+	for _, seed := range []string{"p(95)<50", "med<=10.5", " rate > 0.01 ", "count!=3", "p(99.9)==1", "p(100)<1", "avg<0x1", "max>"} {
+		f.Add("http_req_duration{scenario:warm,name:get}", seed, int(Trend))
+		f.Add("http_reqs", seed, int(Counter))
+		f.Add("a{b:c", seed, int(Rate))
+	}
+	f.Fuzz(func(t *testing.T, name, text string, kind int) {
+		if metric, selector, err := parseMetricName(name); err == nil {
+			again, _, err := parseMetricName(metricName(metric, selector))
+			if err != nil || again != metric {
+				t.Errorf("%q is written as %q, which reads as %q, %v", name, metricName(metric, selector), again, err)
+			}
+		}
+		if kind < int(Trend) || kind > int(Rate) {
+			return
+		}
+		agg, op, limit, err := parseExpression(text, MetricKind(kind))
+		if err != nil {
+			return
+		}
+		if limit < 0 || math.IsNaN(limit) || agg.Name == "p" && (agg.Percentile <= 0 || agg.Percentile >= 100) {
+			t.Errorf("%q is %+v %s %v", text, agg, op, limit)
+		}
+		spaced := " " + strings.Replace(text, op, " "+op+" ", 1) + " "
+		if agg2, op2, limit2, err := parseExpression(spaced, MetricKind(kind)); err != nil || agg2 != agg || op2 != op || limit2 != limit {
+			t.Errorf("%q is %+v %s %v, with blanks %+v %s %v, %v", text, agg, op, limit, agg2, op2, limit2, err)
+		}
+	})
+}

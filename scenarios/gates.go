@@ -1,0 +1,185 @@
+package scenarios
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Values of the tags that are not those of requests.
+var (
+	cacheTiers = []string{"l1", "l2"}
+	queryNames = []string{"list_resources", "get_resource", "insert_resources"}
+)
+
+// thresholds reads the section thresholds of a plan whose scenarios have been read.
+func (r *reader) thresholds(n *node, p *Plan) []Threshold {
+	if n == nil {
+		return nil
+	}
+	var all []Threshold
+	sets := p.tagSets()
+	for _, e := range n.entries {
+		metric, selector, ok := r.metric(e, p, sets)
+		if !ok {
+			continue
+		}
+		items := e.value.items
+		if e.value.kind == scalar {
+			items = []*node{e.value}
+		} else if len(items) == 0 && !e.value.bad {
+			r.fault(e.value, "for example "+example(metric.Kind), "the thresholds of %s are empty", e.key)
+		}
+		for _, item := range items {
+			t := r.threshold(item, metric)
+			t.Selector = selector
+			all = append(all, t)
+		}
+	}
+	return all
+}
+
+// metric reads a key of the section thresholds.
+func (r *reader) metric(e entry, p *Plan, sets []map[string]string) (Metric, map[string]string, bool) {
+	name, selector, err := parseMetricName(e.key)
+	if err != nil {
+		r.syntax(e.at, "", err)
+		return Metric{}, nil, false
+	}
+	i := slices.IndexFunc(Metrics, func(m Metric) bool { return m.Name == name })
+	if i < 0 {
+		var known []string
+		for _, m := range Metrics {
+			known = append(known, m.Name)
+		}
+		r.faultAt(e.at, suggest(name, known), "there is no metric %.120q", name)
+		return Metric{}, nil, false
+	}
+	metric := Metrics[i]
+	if metric.Reference && p.Target.URL != "" {
+		r.faultAt(e.at, "remove it, or leave out target", "%s is answered by the reference server alone, and target.url names another service", name)
+	}
+	if slices.Contains(metric.Tags, RequestTags) {
+		r.requestSelector(e, selector, sets)
+	} else {
+		r.ownSelector(e, metric, selector, p)
+	}
+	return metric, selector, true
+}
+
+// requestSelector holds a selector of requests against the tags that the plan's requests have.
+func (r *reader) requestSelector(e entry, selector map[string]string, sets []map[string]string) {
+	if r.vague { // what the requests would have been is not known
+		return
+	}
+	found := true
+	for _, tag := range slices.Sorted(maps.Keys(selector)) {
+		values, tags := map[string]bool{}, map[string]bool{}
+		for _, set := range sets {
+			for t, v := range set {
+				tags[t] = true
+				if t == tag {
+					values[v] = true
+				}
+			}
+		}
+		found = r.selects(e, tag, selector[tag], slices.Sorted(maps.Keys(tags)), slices.Sorted(maps.Keys(values))) && found
+	}
+	matches := func(set map[string]string) bool {
+		for tag, value := range selector {
+			if set[tag] != value {
+				return false
+			}
+		}
+		return true
+	}
+	if found && !slices.ContainsFunc(sets, matches) {
+		r.faultAt(e.at, "", "no request has all the tags of %s", e.key)
+	}
+}
+
+// ownSelector holds the selector of a metric that is not counted a request against the tags of the metric.
+func (r *reader) ownSelector(e entry, metric Metric, selector map[string]string, p *Plan) {
+	var scenarios, open []string
+	for _, s := range p.Scenarios {
+		scenarios = append(scenarios, s.Name)
+		if s.Executor != ConstantVUs {
+			open = append(open, s.Name)
+		}
+	}
+	values := map[string][]string{"scenario": scenarios, "tier": cacheTiers, "query": queryNames}
+	for _, tag := range slices.Sorted(maps.Keys(selector)) {
+		unknown := r.vague && tag == "scenario"
+		if !unknown && !r.selects(e, tag, selector[tag], metric.Tags, values[tag]) {
+			return
+		}
+	}
+	if r.vague {
+		return
+	}
+	scheduled := metric.Name == "schedule_lag" || metric.Name == "dropped_iterations"
+	if only := selector["scenario"]; scheduled && (len(open) == 0 || only != "" && !slices.Contains(open, only)) {
+		r.faultAt(e.at, "only arrival rates have one", "%s needs a schedule, and an executor %s has none", metric.Name, ConstantVUs)
+	}
+}
+
+// selects checks one tag of a selector against the tags and the values that there are.
+func (r *reader) selects(e entry, tag, value string, tags, values []string) bool {
+	switch {
+	case !slices.Contains(tags, tag):
+		r.faultAt(e.at, suggest(tag, tags), "%s selects by the tag %.60q, which nothing has", e.key, tag)
+	case !slices.Contains(values, value):
+		r.faultAt(e.at, suggest(value, values), "%s selects nothing: no %s is %.60q", e.key, tag, value)
+	default:
+		return true
+	}
+	return false
+}
+
+// threshold reads one gate: an expression, or a mapping with one.
+func (r *reader) threshold(n *node, metric Metric) Threshold {
+	if n.bad {
+		return Threshold{}
+	}
+	t := Threshold{Metric: metric.Name, Line: n.at.line}
+	if n.at.override != "" {
+		t.Line = 0
+	}
+	expression := n
+	if n.kind == mapping {
+		expression = n.get("threshold")
+		t.AbortOnFail = r.flag(n.get("abortOnFail"))
+		t.DelayAbortEval = r.delay(n, t.AbortOnFail)
+		if expression == nil {
+			r.missing(n, "threshold", "threshold: "+example(metric.Kind))
+		}
+	}
+	if !given(expression) {
+		return t
+	}
+	var err error
+	t.Source = strings.TrimSpace(expression.text)
+	t.Aggregation, t.Op, t.Limit, err = parseExpression(t.Source, metric.Kind)
+	if err != nil {
+		r.syntax(expression.at, metric.Name+": ", err)
+	}
+	return t
+}
+
+func (r *reader) delay(n *node, abort bool) time.Duration {
+	delay := n.get("delayAbortEval")
+	if given(delay) && !abort && n.get("abortOnFail") == nil {
+		r.faultAt(delay.keyAt, "add abortOnFail: true", "delayAbortEval delays nothing")
+	}
+	return r.duration(delay, 0)
+}
+
+func (r *reader) syntax(at place, prefix string, err error) {
+	var fault *syntaxError
+	if !errors.As(err, &fault) {
+		panic(err) // the parsers of this package return nothing else
+	}
+	r.faultAt(at, fault.hint, "%s%s", prefix, fault.message)
+}

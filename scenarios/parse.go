@@ -1,0 +1,230 @@
+package scenarios
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+//go:embed *.yaml
+var shipped embed.FS
+
+// Shipped returns the names of the scenarios that come with the program, in alphabetical order.
+func Shipped() []string {
+	files, err := fs.Glob(shipped, "*.yaml")
+	if err != nil {
+		panic(err) // the pattern is a constant
+	}
+	for i, file := range files {
+		files[i] = strings.TrimSuffix(file, ".yaml")
+	}
+	slices.Sort(files)
+	return files
+}
+
+// Load reads a scenario file. When there is none at path and the last element of path, with or without .yaml, is the
+// name of a shipped scenario, it reads that. Overrides and errors are those of Parse.
+func Load(path string, overrides ...string) (*Plan, error) {
+	src, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		src, err = shipped.ReadFile(strings.TrimSuffix(filepath.Base(path), ".yaml") + ".yaml")
+		if err != nil {
+			return nil, fmt.Errorf("open scenario %s: %w; shipped with the program: %s",
+				path, fs.ErrNotExist, strings.Join(Shipped(), ", "))
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open scenario: %w", err)
+	}
+	return Parse(path, src, overrides...)
+}
+
+// Parse reads a scenario from src; file is its name in errors and, without its extension, the default of the
+// scenario's name. Each override "key=value" replaces a value of the file before it is validated: the key is a dotted
+// path such as scenarios.warm.rate or scenarios.warm.requests.get_hot.weight, the value YAML. An error is of type
+// [Errors] and has every fault that was found.
+func Parse(file string, src []byte, overrides ...string) (*Plan, error) {
+	r := &reader{file: file}
+	tree := build(src, "", r.faultAt)
+	if tree == nil {
+		if len(r.errs) == 0 {
+			r.faultAt(place{line: 1, column: 1}, "it needs at least scenarios", "the file is empty")
+		}
+		return nil, r.errs.sorted()
+	}
+	tree.keyAt = place{line: 1, column: 1}
+	for _, text := range overrides {
+		r.override(tree, text)
+	}
+	r.checkShape(tree, planShape, "")
+	if tree.bad {
+		return nil, r.errs.sorted()
+	}
+	plan := r.plan(tree)
+	plan.Source = Source{File: file, Text: string(src), Overrides: overrides}
+	if len(r.errs) > 0 {
+		return nil, r.errs.sorted()
+	}
+	return plan, nil
+}
+
+func (r *reader) plan(n *node) *Plan {
+	p := &Plan{
+		Name:        r.planName(n),
+		Description: r.text(n.get("description"), ""),
+		Seed:        uint64(r.whole(n.get("seed"), 1, 0, math.MaxInt64)),
+		Tags:        r.tags(n.get("tags")),
+	}
+	p.Target = r.target(n)
+	if own := p.Target.URL != ""; !own {
+		p.Environment = r.environment(n.get("environment"))
+	} else if env := n.get("environment"); env != nil {
+		r.faultAt(env.keyAt, "remove one of the two", "environment configures the reference server, but target.url names another service")
+	}
+	scenarios := n.get("scenarios")
+	if scenarios == nil {
+		r.missing(n, "scenarios", "scenarios: {steady: {executor: constant-arrival-rate, …}}")
+	} else if !scenarios.bad && len(scenarios.entries) == 0 {
+		r.fault(scenarios, "", "scenarios is empty")
+	}
+	if scenarios != nil {
+		r.vague = r.vague || scenarios.bad
+		for _, e := range scenarios.entries {
+			p.Scenarios = append(p.Scenarios, r.scenario(e, p.Target))
+		}
+	}
+	p.Thresholds = r.thresholds(n.get("thresholds"), p)
+	return p
+}
+
+// planName is the name that the file gives itself, or else its own.
+func (r *reader) planName(n *node) string {
+	if given := n.get("name"); given != nil {
+		if !given.bad {
+			r.name(given.at, "name", given.text)
+		}
+		return given.text
+	}
+	base := filepath.Base(r.file)
+	base = strings.TrimSuffix(base, filepath.Ext(base))
+	if !isName(base) {
+		r.faultAt(n.keyAt, "add a name of letters, digits, - and _", "the file's own name %.120q cannot be the scenario's name", base)
+	}
+	return base
+}
+
+// reservedTags are given to every request and cannot be set.
+var reservedTags = []string{"scenario", "name", "method"}
+
+func (r *reader) tags(n *node) map[string]string {
+	if n == nil || len(n.entries) == 0 {
+		r.vague = r.vague || n != nil && n.bad
+		return nil
+	}
+	tags := make(map[string]string, len(n.entries))
+	for _, e := range n.entries {
+		if !r.name(e.at, "the tag", e.key) {
+			r.vague = true
+			continue
+		}
+		if slices.Contains(reservedTags, e.key) {
+			r.faultAt(e.at, "choose another name", "the tag %s is given to every request already", e.key)
+			continue
+		}
+		if e.value.bad {
+			r.vague = true
+			continue
+		}
+		if text := e.value.text; text == "" || text != strings.TrimSpace(text) || strings.ContainsAny(text, ",{}\r\n\t") {
+			r.vague = true
+			r.fault(e.value, "thresholds could not select it: leave out commas, braces and blanks at its ends",
+				"%s cannot be %.120q", e.value.path, text)
+			continue
+		}
+		tags[e.key] = e.value.text
+	}
+	return tags
+}
+
+func (r *reader) target(n *node) Target {
+	section := n.get("target")
+	if !given(section) {
+		return Target{}
+	}
+	at := section.get("url")
+	if at == nil {
+		r.missing(section, "url", "url: http://127.0.0.1:8080; or leave target out for the reference server")
+	}
+	if !given(at) {
+		return Target{}
+	}
+	u, err := url.Parse(at.text)
+	hint := "write it as http://host:port or https://host/prefix"
+	switch {
+	case err != nil:
+		r.fault(at, hint, "target.url: %v", errors.Unwrap(err))
+	case u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
+		r.fault(at, hint, "target.url %.120q is not the address of a service", at.text)
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || u.User != nil:
+		r.fault(at, "put query and credentials into path and headers of the requests",
+			"target.url %.120q has more than an address", at.text)
+	}
+	return Target{URL: strings.TrimRight(at.text, "/")}
+}
+
+// Defaults of the environment.
+const (
+	defaultResources     = 100_000
+	maxResources         = 10_000_000
+	defaultPostgresImage = "postgres:15"
+	defaultCacheImage    = "docker.dragonflydb.io/dragonflydb/dragonfly:latest"
+)
+
+var isPostgresSetting = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_$]*(\.[A-Za-z_][A-Za-z0-9_$]*)?$`).MatchString
+
+func (r *reader) environment(n *node) Environment {
+	images, server := n.get("images"), n.get("server")
+	env := Environment{
+		Resources:     int(r.whole(n.get("fixtures").get("resources"), defaultResources, 1, maxResources)),
+		PostgresImage: r.image(images.get("postgres"), defaultPostgresImage),
+		CacheImage:    r.image(images.get("cache"), defaultCacheImage),
+		Server: ServerSettings{
+			L1Bytes:          r.size(server.get("l1_bytes")),
+			PostgresMaxConns: int(r.whole(server.get("postgres_max_conns"), 0, 1, 10_000)),
+			GOGC:             int(r.whole(server.get("gogc"), 0, 1, 1_000_000)),
+			GOMAXPROCS:       int(r.whole(server.get("gomaxprocs"), 0, 1, 1024)),
+		},
+	}
+	settings := n.get("postgres")
+	if settings == nil {
+		return env
+	}
+	env.Postgres = make(map[string]string, len(settings.entries))
+	for _, e := range settings.entries {
+		switch {
+		case !isPostgresSetting(e.key):
+			r.faultAt(e.at, "write the names of postgresql.conf", "%.120q is not the name of a PostgreSQL setting", e.key)
+		case strings.ContainsAny(e.value.text, "\r\n"):
+			r.fault(e.value, "", "%s has more than one line", e.value.path)
+		default:
+			env.Postgres[e.key] = e.value.text
+		}
+	}
+	return env
+}
+
+func (r *reader) image(n *node, fallback string) string {
+	image := r.text(n, fallback)
+	if image == "" || strings.ContainsAny(image, " \t\r\n") {
+		r.fault(n, `write it as "postgres:15"`, "%s %.120q is not the reference of an image", n.path, image)
+	}
+	return image
+}

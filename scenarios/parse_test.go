@@ -1,0 +1,316 @@
+package scenarios
+
+import (
+	"errors"
+	"flag"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func TestParseReadsEveryKey(t *testing.T) {
+	path := filepath.Join("testdata", "every-key.yaml")
+	src, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mix := []Request{
+		{
+			Name: "get_hot", Weight: 70, Method: "PUT",
+			Path: Template{
+				{Literal: "/api/"},
+				{Value: "resource"},
+				{Literal: "/"},
+				{Value: "number"},
+				{Literal: "?region="},
+				{Value: "region"},
+				{Literal: "&i="},
+				{Value: "iteration"},
+			},
+			Headers: []Header{
+				{"X-Tenant-ID", Template{{Literal: "t-"}, {Value: "uuid"}}},
+				{"Accept", Template{{Literal: "*/*"}}},
+			},
+			Body:           Template{{Literal: `{"a": {"b":`}, {Value: "number"}, {Literal: "}}"}},
+			ExpectedStatus: []int{200, 404},
+			Timeout:        10 * time.Second,
+			Values: []Value{
+				{Name: "resource", Keys: Keys{Fixture: "resource_id", First: 1000}, Choice: Zipf, Exponent: 1.1},
+				{Name: "region", Keys: Keys{List: []string{"westeurope", "7"}}, Choice: Uniform},
+				{Name: "number", Keys: Keys{From: -1, To: 1000, Range: true}, Choice: Sequential},
+			},
+			Tags: map[string]string{"kind": "write"},
+		},
+		{Name: "home", Weight: 1, Method: "GET", Path: Template{{Literal: "/"}}, Timeout: 30 * time.Second},
+	}
+	want := &Plan{
+		Name: "every-key", Description: "text", Seed: 42, Tags: map[string]string{"team": "core"},
+		Environment: Environment{
+			Resources: 1000, PostgresImage: "postgres:16", CacheImage: "redis:7",
+			Postgres: map[string]string{"shared_buffers": "256MB", "jit": "off", "auto_explain.log_min_duration": "5"},
+			Server:   ServerSettings{L1Bytes: 64 << 20, PostgresMaxConns: 10, GOGC: 400, GOMAXPROCS: 2},
+		},
+		Scenarios: []Scenario{
+			{
+				Name: "warm", Executor: ConstantArrivalRate, StartTime: 10 * time.Second, Warmup: 5 * time.Second,
+				GracefulStop: 20 * time.Second, Rate: 10500.5, TimeUnit: 2 * time.Second, Duration: 30 * time.Second,
+				MaxVUs: 64, Tags: map[string]string{"phase": "warm"}, Requests: mix,
+			},
+			{
+				Name: "ramp", Executor: RampingArrivalRate, GracefulStop: 30 * time.Second, TimeUnit: time.Second,
+				Duration: 10 * time.Second, StartRate: 100, Stages: []Stage{{1000, 10 * time.Second}, {0, 0}}, MaxVUs: 100,
+				Requests: []Request{{
+					Name: "home", Weight: 1, Method: "GET", Path: Template{{Literal: "/"}}, ExpectedStatus: []int{204},
+					Timeout: 30 * time.Second,
+				}},
+			},
+			{
+				Name: "closed", Executor: ConstantVUs, GracefulStop: 30 * time.Second, TimeUnit: time.Second,
+				Duration: 30 * time.Second, VUs: 10, Requests: mix,
+			},
+		},
+		Thresholds: []Threshold{
+			{
+				Metric: "http_req_duration", Selector: map[string]string{"scenario": "warm", "kind": "write"},
+				Aggregation: Aggregation{"p", 95}, Op: "<", Limit: 50, Source: "p(95)<50", Line: 47,
+			},
+			{
+				Metric: "http_req_duration", Selector: map[string]string{"scenario": "warm", "kind": "write"},
+				Aggregation: Aggregation{Name: "med"}, Op: "<=", Limit: 10, Source: "med <= 10", Line: 47,
+			},
+			{Metric: "http_req_failed", Aggregation: Aggregation{Name: "rate"}, Op: "<", Limit: 0.01, Source: "rate<0.01", Line: 48},
+			{
+				Metric: "http_reqs", Selector: map[string]string{"scenario": "ramp"},
+				Aggregation: Aggregation{Name: "rate"}, Op: ">", Limit: 10000, Source: "rate>10000",
+				AbortOnFail: true, DelayAbortEval: 5 * time.Second, Line: 50,
+			},
+			{
+				Metric: "cache_hit_ratio", Selector: map[string]string{"tier": "l1"},
+				Aggregation: Aggregation{Name: "rate"}, Op: ">", Limit: 0.5, Source: "rate>0.5", Line: 51,
+			},
+		},
+		Source: Source{File: path, Text: string(src)},
+	}
+	for name, text := range map[string][]byte{
+		"as it is":          src,
+		"with Windows' CRs": []byte(strings.ReplaceAll(string(src), "\n", "\r\n")),
+	} {
+		t.Run(name, func(t *testing.T) {
+			want.Source.Text = string(text)
+			got, err := Parse(path, text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !reflect.DeepEqual(got, want) {
+				t.Errorf("got  %+v\nwant %+v", got, want)
+			}
+		})
+	}
+}
+
+const smallest = `scenarios: {s: {executor: constant-vus, vus: 1, duration: 1s, requests: [{name: a, path: /}]}}`
+
+func TestParseDefaults(t *testing.T) {
+	plan, err := Parse("/some/where/small-one.yml", []byte(smallest))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if plan.Name != "small-one" || plan.Seed != 1 {
+		t.Errorf("name %q, seed %d; want small-one and 1", plan.Name, plan.Seed)
+	}
+	want := Environment{
+		Resources: 100_000, PostgresImage: "postgres:15",
+		CacheImage: "docker.dragonflydb.io/dragonflydb/dragonfly:latest",
+	}
+	if !reflect.DeepEqual(plan.Environment, want) {
+		t.Errorf("environment %+v, want %+v", plan.Environment, want)
+	}
+}
+
+func TestParseOwnTarget(t *testing.T) {
+	plan, err := Parse("own.yaml", []byte("target: {url: 'https://example.test:8443/base//'}\n"+smallest))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if plan.Target.URL != "https://example.test:8443/base" {
+		t.Errorf("URL %q has kept its slashes", plan.Target.URL)
+	}
+	if !reflect.DeepEqual(plan.Environment, Environment{}) {
+		t.Errorf("environment %+v of a service that is not ours", plan.Environment)
+	}
+}
+
+func TestParseMergesKeys(t *testing.T) {
+	plan, err := Parse("merge.yaml", []byte(`
+scenarios:
+  a: &base
+    executor: constant-vus
+    vus: 1
+    duration: 1s
+    requests: [{name: a, path: /}]
+  b:
+    <<: *base
+    vus: 7
+`), "scenarios.b.requests.a.path=/changed")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b := plan.Scenarios[0], plan.Scenarios[1]
+	if b.VUs != 7 || b.Duration != time.Second || b.Executor != ConstantVUs {
+		t.Errorf("merged scenario: %+v", b)
+	}
+	if a.Requests[0].Path[0].Literal != "/" || b.Requests[0].Path[0].Literal != "/changed" {
+		t.Errorf("an override of a merged scenario changed the other too: %v and %v", a.Requests[0].Path, b.Requests[0].Path)
+	}
+}
+
+func TestParseFaults(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join("testdata", "faults", "*.yaml"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no files: %v", err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			src, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = Parse(filepath.Base(file), src)
+			if err == nil {
+				t.Fatal("no error")
+			}
+			compareGolden(t, strings.TrimSuffix(file, ".yaml")+".golden", err.Error()+"\n")
+		})
+	}
+}
+
+func compareGolden(t *testing.T, golden, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s differs; run with -update and look at the difference\ngot:\n%s\nwant:\n%s", golden, got, want)
+	}
+}
+
+func TestErrorsAreTyped(t *testing.T) {
+	_, err := Parse("x.yaml", []byte("scenarios: {}\nbogus: 1\n"), "name")
+	var all Errors
+	if !errors.As(err, &all) || len(all) != 3 {
+		t.Fatalf("got %v (%T), want three Errors", err, err)
+	}
+	var first Error
+	if !errors.As(err, &first) || first.File != "x.yaml" || first.Line != 1 || first.Column != 12 {
+		t.Errorf("first fault %+v, want it at x.yaml:1:12", first)
+	}
+	if last := all[2]; last.File != "--set name" || last.Line != 0 {
+		t.Errorf("last fault %+v, want that of the override", last)
+	}
+}
+
+func TestParseRefusesHugeFiles(t *testing.T) {
+	bomb := "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
+	for i := range 9 {
+		n, m := string(rune('1'+i)), string(rune('0'+i))
+		bomb += "a" + n + ": &a" + n + " [" + strings.Repeat("*a"+m+", ", 9) + "*a" + m + "]\n"
+	}
+	tests := map[string]struct{ src, want string }{
+		"many bytes":  {strings.Repeat("#\n", 1<<19) + "#", "at most 1048576 are read"},
+		"many values": {bomb, "at most 100000 values"},
+		"many levels": {strings.Repeat("[", 200) + strings.Repeat("]", 200), "100 levels"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := Parse("huge.yaml", []byte(test.src))
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %.300v, want it to contain %q", err, test.want)
+			}
+		})
+	}
+}
+
+func TestShippedScenariosAreValid(t *testing.T) {
+	if got, want := Shipped(), []string{"reference", "smoke"}; !reflect.DeepEqual(got, want) {
+		t.Fatalf("shipped %v, want %v", got, want)
+	}
+	for _, name := range Shipped() {
+		for _, path := range []string{name, name + ".yaml", "scenarios/" + name + ".yaml"} {
+			plan, err := Load(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if plan.Name != name || plan.Source.File != path {
+				t.Errorf("%s is plan %q from %q", path, plan.Name, plan.Source.File)
+			}
+		}
+	}
+}
+
+// The reference scenario is what the project's targets are proven with: none may get lost.
+func TestReferenceHasEveryTarget(t *testing.T) {
+	plan, err := Load("reference")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]bool{}
+	for _, threshold := range plan.Thresholds {
+		got[threshold.Name()+": "+threshold.Source] = true
+	}
+	for _, want := range []string{
+		"http_req_duration{scenario:warm}: p(95)<50", "http_req_duration{scenario:warm}: p(50)<10",
+		"http_req_duration{scenario:cold}: p(95)<50", "http_req_duration{scenario:cold}: p(50)<10",
+		"db_query_duration: p(95)<5", "db_query_duration: p(50)<1",
+		"http_req_cache_hit{name:get_hot,scenario:warm}: rate>0.95",
+		"http_reqs{scenario:warm}: rate>10000",
+		"http_req_failed: rate<0.001",
+	} {
+		if !got[want] {
+			t.Errorf("no gate %s", want)
+		}
+	}
+	cold, warm := plan.Scenarios[0], plan.Scenarios[1]
+	if end := cold.StartTime + cold.Duration + cold.GracefulStop; warm.StartTime < end {
+		t.Errorf("warm begins at %v, while cold may go on until %v", warm.StartTime, end)
+	}
+	if measured := warm.Duration - warm.Warmup; measured != 30*time.Second {
+		t.Errorf("warm measures %v, want 30s", measured)
+	}
+}
+
+func TestLoad(t *testing.T) {
+	own := filepath.Join(t.TempDir(), "smoke.yaml")
+	if err := os.WriteFile(own, []byte(smallest), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	plan, err := Load(own, "scenarios.s.vus=3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if plan.Scenarios[0].VUs != 3 {
+		t.Errorf("the file was not read, or the override not applied: %+v", plan.Scenarios[0])
+	}
+	if want := (Source{own, smallest, []string{"scenarios.s.vus=3"}}); !reflect.DeepEqual(plan.Source, want) {
+		t.Errorf("source %+v, want %+v", plan.Source, want)
+	}
+
+	_, err = Load("nowhere/smok.yaml")
+	if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "reference, smoke") {
+		t.Errorf("got %v, want fs.ErrNotExist with the shipped scenarios", err)
+	}
+	if _, err = Load(t.TempDir()); err == nil || errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("reading a folder gave %v", err)
+	}
+}

@@ -1,0 +1,209 @@
+// Package scenarios turns a scenario file into a validated Plan.
+//
+// It is pure: it opens no connection and reads no clock. Everything that can be known to be wrong before a run starts
+// is an error here, with its place in the file.
+package scenarios
+
+import "time"
+
+// Plan is a validated scenario file: what to load, with what, and which thresholds decide.
+type Plan struct {
+	Name        string
+	Description string
+	Seed        uint64            // of every random choice in the run
+	Tags        map[string]string // on every request of the run
+	Target      Target
+	Environment Environment
+	Scenarios   []Scenario // in the order of the file
+	Thresholds  []Threshold
+	Source      Source
+}
+
+// Source is where a Plan came from, kept so that a run can be reproduced from its record alone.
+type Source struct {
+	File      string   // as the user gave it
+	Text      string   // the file's content, before overrides
+	Overrides []string // "key=value", in the order given
+}
+
+// Target is the service under load. An empty URL means the reference server, which the run starts itself.
+type Target struct {
+	URL string // http or https, without a trailing slash
+}
+
+// Environment is what the reference server runs on. It is not used when Target.URL is set.
+type Environment struct {
+	Resources     int // rows in the fixture
+	PostgresImage string
+	CacheImage    string
+	Postgres      map[string]string // postgresql.conf settings
+	Server        ServerSettings
+}
+
+// ServerSettings are the reference server's settings; zero leaves the server's own default.
+type ServerSettings struct {
+	L1Bytes          int64 // bound of the in-process cache
+	PostgresMaxConns int
+	GOGC             int // the Go runtime's GOGC, in percent
+	GOMAXPROCS       int
+}
+
+// Executor says how a scenario makes its arrivals; the names are k6's.
+type Executor string
+
+// The executors of this version.
+const (
+	ConstantArrivalRate Executor = "constant-arrival-rate"
+	RampingArrivalRate  Executor = "ramping-arrival-rate"
+	ConstantVUs         Executor = "constant-vus"
+)
+
+// Scenario is one stream of requests with its own schedule.
+type Scenario struct {
+	Name         string
+	Executor     Executor
+	StartTime    time.Duration // after the start of the run
+	Warmup       time.Duration // sent, and not measured; the first part of the schedule
+	GracefulStop time.Duration // how long after the schedule's end late and open requests may still go on
+	Rate         float64       // constant-arrival-rate: iterations per TimeUnit
+	TimeUnit     time.Duration
+	Duration     time.Duration // of the whole schedule, Warmup included; for ramping-arrival-rate the sum of the stages
+	StartRate    float64       // ramping-arrival-rate: iterations per TimeUnit at the beginning
+	Stages       []Stage       // ramping-arrival-rate
+	VUs          int           // constant-vus: concurrent users, each waiting for its answer
+	MaxVUs       int           // arrival rates: the most requests in flight at once
+	Tags         map[string]string
+	Requests     []Request
+}
+
+// Stage is one linear ramp of the arrival rate.
+type Stage struct {
+	Target   float64 // iterations per TimeUnit at the stage's end
+	Duration time.Duration
+}
+
+// Request is one named kind of request; Weight decides how often it is drawn within its scenario.
+type Request struct {
+	Name           string
+	Weight         int
+	Method         string
+	Path           Template
+	Headers        []Header // in the order of the file
+	Body           Template
+	ExpectedStatus []int         // empty: any status from 200 to 399
+	Timeout        time.Duration // from sending to the last byte of the body
+	Values         []Value
+	Tags           map[string]string
+}
+
+// Header is one header line of a request.
+type Header struct {
+	Name  string
+	Value Template
+}
+
+// Template is text with holes: the concatenation of its parts.
+type Template []Part
+
+// Part is a literal (Value empty) or a hole that the value of that name fills.
+type Part struct {
+	Literal string
+	Value   string
+}
+
+// The values that every template may name without declaring them.
+const (
+	ValueIteration = "iteration" // number of the iteration within its scenario, from 0
+	ValueUUID      = "uuid"      // a random UUID, fixed by the seed and the iteration
+)
+
+// Value is a named hole's content: a choice among the keys of a set.
+type Value struct {
+	Name     string
+	Keys     Keys
+	Choice   Choice
+	Exponent float64 // of Zipf: key of rank r (from 1) is drawn with a probability proportional to 1/r^Exponent
+}
+
+// Keys is a set of keys: exactly one of Fixture, List and (From, To) is used.
+type Keys struct {
+	Fixture  string   // one of FixtureKeys
+	First    int      // with Fixture: only its first so many keys; 0 means all
+	List     []string // keys written in the file
+	From, To int64    // with Range: the integers From..To, both included
+	Range    bool
+}
+
+// FixtureKeys are the key sets that the reference system's fixture offers.
+var FixtureKeys = []string{"resource_id", "tenant_id", "subscription_id", "type", "location", "resource_group", "tag"}
+
+// Choice says how a key is picked from a set.
+type Choice string
+
+// The choices of keys.
+const (
+	Uniform    Choice = "uniform"
+	Zipf       Choice = "zipf"
+	Sequential Choice = "sequential" // iteration i takes key i modulo the size of the set
+)
+
+// Threshold is one gate: an aggregation of a metric, over the requests that a selector picks, held against a limit.
+type Threshold struct {
+	Metric         string            // one of Metrics
+	Selector       map[string]string // every tag must match; empty selects all
+	Aggregation    Aggregation
+	Op             string  // one of < <= > >= == !=
+	Limit          float64 // in the metric's unit: milliseconds for trends, a share of 1 for rates
+	Source         string  // the expression as written: "p(95)<50"
+	AbortOnFail    bool
+	DelayAbortEval time.Duration // how long the run must have gone before the threshold may abort it
+	Line           int           // in the scenario file
+}
+
+// Name is the metric with its selector in k6's notation: http_req_duration{scenario:warm}.
+func (t Threshold) Name() string { return metricName(t.Metric, t.Selector) }
+
+// Aggregation is what a threshold takes of a metric. Percentile is set when Name is "p".
+type Aggregation struct {
+	Name       string  // avg, min, med, max, p, count, rate
+	Percentile float64 // 0..100
+}
+
+// MetricKind decides which aggregations a metric has.
+type MetricKind int
+
+// The kinds of metrics.
+const (
+	Trend   MetricKind = iota // avg min med max p(N), milliseconds
+	Counter                   // count, rate (per second)
+	Rate                      // rate, a share from 0 to 1
+)
+
+// Metric is a metric that thresholds may name.
+type Metric struct {
+	Name string
+	Kind MetricKind
+	// Tags are the selectors that the metric knows. RequestTags stands for scenario, name, method and the tags of
+	// the file.
+	Tags []string
+	// Reference is true when only the reference server can answer it.
+	Reference bool
+}
+
+// RequestTags in Metric.Tags stands for the tags of requests.
+const RequestTags = "*"
+
+// Metrics are all metrics, in the order of the documentation.
+var Metrics = []Metric{
+	{Name: "http_req_duration", Kind: Trend, Tags: []string{RequestTags}},         // response time, from the intended send instant
+	{Name: "http_req_service_duration", Kind: Trend, Tags: []string{RequestTags}}, // service time, from the actual send instant
+	{Name: "http_reqs", Kind: Counter, Tags: []string{RequestTags}},
+	{Name: "http_req_failed", Kind: Rate, Tags: []string{RequestTags}},
+	{Name: "http_req_cache_hit", Kind: Rate, Tags: []string{RequestTags}}, // share of answers whose X-Cache says that a cache gave them
+	{Name: "data_sent", Kind: Counter, Tags: []string{RequestTags}},       // bytes of bodies
+	{Name: "data_received", Kind: Counter, Tags: []string{RequestTags}},
+	{Name: "dropped_iterations", Kind: Counter, Tags: []string{"scenario"}},
+	{Name: "schedule_lag", Kind: Trend, Tags: []string{"scenario"}},
+	{Name: "db_query_duration", Kind: Trend, Tags: []string{"scenario", "query"}, Reference: true},
+	{Name: "cache_hit_ratio", Kind: Rate, Tags: []string{"scenario", "tier"}, Reference: true}, // tier: l1, l2; without: overall
+}

@@ -1,0 +1,200 @@
+package scenarios
+
+import (
+	"fmt"
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// reader turns nodes that passed checkShape into a Plan and collects what is wrong with them. Its methods take a nil
+// node for a key that is not there and a bad one for a key that was reported before; for both they return the fallback.
+type reader struct {
+	file string
+	errs Errors
+	// vague is set when a fault may hide names or tags of requests: selectors cannot be held against them then.
+	vague bool
+}
+
+func (r *reader) faultAt(at place, hint, format string, args ...any) {
+	fault := Error{File: r.file, Line: at.line, Column: at.column, Message: fmt.Sprintf(format, args...), Hint: hint}
+	if at.override != "" {
+		fault.File, fault.Line, fault.Column = "--set "+at.override, 0, 0
+	}
+	r.errs = append(r.errs, fault)
+}
+
+func (r *reader) fault(n *node, hint, format string, args ...any) {
+	r.faultAt(n.at, hint, format, args...)
+}
+
+// missing reports that a mapping lacks a key.
+func (r *reader) missing(in *node, key, example string) {
+	r.faultAt(in.keyAt, "for example "+example, "%s needs %s", orFile(in.path), key)
+}
+
+func given(n *node) bool { return n != nil && !n.bad }
+
+func (r *reader) text(n *node, fallback string) string {
+	if !given(n) {
+		return fallback
+	}
+	return n.text
+}
+
+const namePattern = `[A-Za-z0-9_-]+`
+
+var isName = regexp.MustCompile(`^` + namePattern + `$`).MatchString
+
+// name checks the name of something: it becomes a tag's value and part of a file's name.
+func (r *reader) name(at place, what, name string) bool {
+	const longest = 100
+	if isName(name) && len(name) <= longest {
+		return true
+	}
+	r.faultAt(at, "use letters, digits, - and _", "%s %.120q is not a name", what, name)
+	return false
+}
+
+// word reads one of the valid words.
+func (r *reader) word(n *node, fallback string, valid []string) string {
+	if !given(n) {
+		return fallback
+	}
+	for _, v := range valid {
+		if n.text == v {
+			return v
+		}
+	}
+	r.fault(n, suggest(n.text, valid), "%s cannot be %.120q", n.path, n.text)
+	return fallback
+}
+
+func (r *reader) flag(n *node) bool {
+	return r.word(n, "false", []string{"true", "false"}) == "true"
+}
+
+// number reads a number from lowest to highest, whole numbers that are both included. ok is false when there was none or it was wrong.
+func (r *reader) number(n *node, lowest, highest float64) (x float64, ok bool) {
+	if !given(n) {
+		return 0, false
+	}
+	x, err := strconv.ParseFloat(n.text, 64)
+	switch {
+	case err != nil || math.IsNaN(x) || math.IsInf(x, 0):
+		r.fault(n, "", "%s must be a number, not %.120q", n.path, n.text)
+	case x < lowest || x > highest:
+		r.fault(n, "", "%s is %s; it must be from %s to %s", n.path, n.text, grouped(int64(lowest)), grouped(int64(highest)))
+	default:
+		return x, true
+	}
+	return 0, false
+}
+
+// positive reads a number above 0.
+func (r *reader) positive(n *node, highest float64) (x float64, ok bool) {
+	x, ok = r.number(n, 0, highest)
+	if ok && x == 0 {
+		r.fault(n, "", "%s must be greater than 0", n.path)
+		return 0, false
+	}
+	return x, ok
+}
+
+func (r *reader) whole(n *node, fallback, lowest, highest int64) int64 {
+	if !given(n) {
+		return fallback
+	}
+	x, err := strconv.ParseInt(n.text, 10, 64)
+	switch {
+	case err != nil:
+		r.fault(n, "", "%s must be a whole number from %s to %s, not %.120q",
+			n.path, grouped(lowest), grouped(highest), n.text)
+	case x < lowest || x > highest:
+		r.fault(n, "", "%s is %d; it must be from %s to %s", n.path, x, grouped(lowest), grouped(highest))
+	default:
+		return x
+	}
+	return fallback
+}
+
+// grouped writes 10000000 as 10,000,000.
+func grouped(x int64) string {
+	digits := strconv.FormatInt(x, 10)
+	first := 0
+	if x < 0 {
+		first = 1
+	}
+	for i := len(digits) - 3; i > first; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits
+}
+
+// longest bounds every duration in a file.
+const longest = 24 * time.Hour
+
+// duration reads a duration from 0 to a day.
+func (r *reader) duration(n *node, fallback time.Duration) time.Duration {
+	if !given(n) {
+		return fallback
+	}
+	d, err := time.ParseDuration(n.text)
+	switch {
+	case err != nil:
+		hint := `write it as "30s", "1m30s" or "500ms"`
+		if _, err := strconv.ParseFloat(n.text, 64); err == nil {
+			hint = "add a unit: " + n.text + "s or " + n.text + "ms"
+		}
+		r.fault(n, hint, "%s must be a duration, not %.120q", n.path, n.text)
+	case d < 0 || d > longest:
+		r.fault(n, "", "%s is %s; it must be from 0 to 24h", n.path, n.text)
+	default:
+		return d
+	}
+	return fallback
+}
+
+// positiveDuration reads a duration above 0. ok is false when there was none or it was wrong.
+func (r *reader) positiveDuration(n *node) (d time.Duration, ok bool) {
+	const wrong = -1
+	d = r.duration(n, wrong)
+	if d == 0 {
+		r.fault(n, "", "%s must be greater than 0", n.path)
+	}
+	return max(d, 0), d > 0
+}
+
+var sizeUnits = []struct {
+	suffix string
+	bytes  int64
+}{
+	{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"kB", 1e3}, {"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"B", 1}, {"", 1},
+}
+
+// size reads a number of bytes above 0: 64MiB, 64MB or 67108864.
+func (r *reader) size(n *node) int64 {
+	if !given(n) {
+		return 0
+	}
+	const most = 1 << 50
+	for _, unit := range sizeUnits {
+		digits, found := strings.CutSuffix(n.text, unit.suffix)
+		if !found {
+			continue
+		}
+		x, err := strconv.ParseInt(strings.TrimSpace(digits), 10, 64)
+		if err != nil {
+			break
+		}
+		if x <= 0 || x > most/unit.bytes {
+			r.fault(n, "", "%s is %s; it must be from 1 byte to 1024 TiB", n.path, n.text)
+			return 0
+		}
+		return x * unit.bytes
+	}
+	r.fault(n, "write 64MiB, 64MB or a number of bytes", "%s must be a size, not %.120q", n.path, n.text)
+	return 0
+}

@@ -1,0 +1,167 @@
+package scenarios
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+var methods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+
+// Bounds and defaults of a request.
+const (
+	maxWeight      = 1_000_000
+	maxValues      = 32 // of one request; the generator keeps its choices in an array of this size
+	defaultTimeout = 30 * time.Second
+)
+
+func (r *reader) request(n *node, target Target) Request {
+	request := Request{
+		Weight: int(r.whole(n.get("weight"), 1, 1, maxWeight)),
+		Method: r.word(n.get("method"), "GET", methods),
+		Name:   r.requestName(n),
+		Tags:   r.tags(n.get("tags")),
+	}
+	if method := n.get("method"); method != nil && method.text != request.Method {
+		r.vague = true
+	}
+	request.Values = r.values(n.get("values"), target)
+	holes := &holes{reader: r, values: n.get("values"), used: map[string]bool{}}
+	request.Path = r.path(n, holes)
+	request.Headers = r.headers(n.get("headers"), holes, request.Values)
+	if body := n.get("body"); given(body) {
+		request.Body = holes.template(body)
+	} else if body != nil {
+		holes.unread = true
+	}
+	holes.reportUnused()
+	request.ExpectedStatus = r.statuses(n.get("expectedStatus"))
+	request.Timeout = defaultTimeout
+	if timeout := n.get("timeout"); timeout != nil {
+		request.Timeout, _ = r.positiveDuration(timeout)
+	}
+	return request
+}
+
+func (r *reader) requestName(n *node) string {
+	name := n.get("name")
+	switch {
+	case name == nil:
+		r.missing(n, "name", "name: home")
+	case !name.bad && r.name(name.at, "the request", name.text):
+		return name.text
+	}
+	r.vague = true
+	return ""
+}
+
+func (r *reader) path(n *node, holes *holes) Template {
+	path := n.get("path")
+	if path == nil {
+		r.missing(n, "path", "path: /api/v1/things")
+	}
+	if !given(path) {
+		holes.unread = true
+		return nil
+	}
+	if !strings.HasPrefix(path.text, "/") {
+		r.fault(path, "", `%s must start with "/", unlike %.120q`, path.path, path.text)
+	}
+	t := holes.template(path)
+	if holes.unread {
+		return t
+	}
+	var sample strings.Builder
+	for _, part := range t {
+		if sample.WriteString(part.Literal); part.Value != "" {
+			sample.WriteByte('x')
+		}
+	}
+	if i := strings.IndexFunc(sample.String(), func(c rune) bool { return c <= ' ' || c > '~' || c == '#' }); i >= 0 {
+		c := []rune(sample.String()[i:])[0]
+		r.fault(path, "write it as "+url.PathEscape(string(c)), "%s has the character %q, which no URL may have", path.path, c)
+	} else if _, err := url.ParseRequestURI(sample.String()); err != nil && strings.HasPrefix(path.text, "/") {
+		r.fault(path, "", "%s is not the path of a URL: %.120q", path.path, path.text)
+	}
+	return t
+}
+
+// ownHeaders are made from the body and the connection by the sender.
+var ownHeaders = []string{"content-length", "transfer-encoding", "connection"}
+
+func (r *reader) headers(n *node, holes *holes, values []Value) []Header {
+	if n == nil {
+		return nil
+	}
+	holes.unread = holes.unread || n.bad
+	var headers []Header
+	seen := map[string]bool{}
+	for _, e := range n.entries {
+		lower := strings.ToLower(e.key)
+		switch {
+		case !isToken(e.key):
+			r.faultAt(e.at, "", "%.120q is not the name of a header", e.key)
+		case seen[lower]:
+			r.faultAt(e.at, "", "the header %s is given twice", e.key)
+		case slices.Contains(ownHeaders, lower):
+			r.faultAt(e.at, "leave it out", "the header %s is set by the sender itself", e.key)
+		}
+		seen[lower] = true
+		if e.value.bad {
+			holes.unread = true
+			continue
+		}
+		header := Header{Name: e.key, Value: holes.template(e.value)}
+		r.headerValue(e.value, header, values)
+		headers = append(headers, header)
+	}
+	return headers
+}
+
+// headerValue refuses what would end the header line, in the text itself or in a key that may fill a hole of it.
+func (r *reader) headerValue(n *node, header Header, values []Value) {
+	if !isHeaderText(n.text) {
+		r.fault(n, "", "the header %s has a line break or control character", header.Name)
+		return
+	}
+	for _, part := range header.Value {
+		for _, v := range values {
+			unsafe := func(key string) bool { return !isHeaderText(key) }
+			if v.Name == part.Value && slices.ContainsFunc(v.Keys.List, unsafe) {
+				r.fault(n, "", "the header %s takes the value %s, which has a line break or control character", header.Name, v.Name)
+			}
+		}
+	}
+}
+
+// isToken reports whether s is a token of RFC 9110, section 5.6.2.
+func isToken(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(c rune) bool {
+		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+		return !letter && !strings.ContainsRune("!#$%&'*+-.^_`|~", c)
+	})
+}
+
+func isHeaderText(s string) bool {
+	return !strings.ContainsFunc(s, func(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f })
+}
+
+func (r *reader) statuses(n *node) []int {
+	if !given(n) {
+		return nil
+	}
+	items := n.items
+	if n.kind == scalar {
+		items = []*node{n}
+	} else if len(items) == 0 {
+		r.fault(n, "leave it out for any status from 200 to 399", "%s is empty", n.path)
+	}
+	var statuses []int
+	for _, item := range items {
+		if status := int(r.whole(item, 0, 200, 599)); status > 0 && !slices.Contains(statuses, status) {
+			statuses = append(statuses, status)
+		}
+	}
+	return statuses
+}

@@ -1,0 +1,230 @@
+package scenarios
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// executors are those of this version, with the keys that only they have.
+var executors = []struct {
+	name Executor
+	keys []string
+}{
+	{ConstantArrivalRate, []string{"rate", "timeUnit", "duration", "maxVUs"}},
+	{RampingArrivalRate, []string{"startRate", "timeUnit", "stages", "maxVUs"}},
+	{ConstantVUs, []string{"vus", "duration"}},
+}
+
+// laterExecutors are k6's others.
+var laterExecutors = []string{"shared-iterations", "per-vu-iterations", "ramping-vus", "externally-controlled"}
+
+// Bounds and defaults of a scenario; the defaults are k6's where k6 has one.
+const (
+	maxRate             = 1_000_000 // iterations per second
+	maxUsers            = 100_000
+	defaultMaxVUs       = 100
+	defaultGracefulStop = 30 * time.Second
+)
+
+func (r *reader) scenario(e entry, target Target) Scenario {
+	n := e.value
+	s := Scenario{Name: e.key, Executor: r.executor(n)}
+	if !r.name(e.at, "the scenario", e.key) {
+		r.vague = true
+	}
+	if n.bad {
+		r.vague = true
+		return s
+	}
+	s.Tags = r.tags(n.get("tags"))
+	s.StartTime = r.duration(n.get("startTime"), 0)
+	s.Warmup = r.duration(n.get("warmup"), 0)
+	s.GracefulStop = r.duration(n.get("gracefulStop"), defaultGracefulStop)
+	s.TimeUnit = time.Second
+	switch s.Executor {
+	case ConstantArrivalRate:
+		r.constantRate(n, &s)
+	case RampingArrivalRate:
+		r.rampingRate(n, &s)
+	case ConstantVUs:
+		s.VUs = int(r.required(n, "vus", "vus: 10", 1, maxUsers))
+		s.Duration = r.requiredDuration(n)
+	}
+	if s.Duration > 0 && s.Warmup >= s.Duration {
+		r.fault(n.get("warmup"), "the warmup is the first part of the duration and is not measured",
+			"%s.warmup (%v) must be shorter than the whole (%v)", n.path, s.Warmup, s.Duration)
+	}
+	s.Requests = r.requests(n, target)
+	return s
+}
+
+// executor reads which executor a scenario has and refuses the keys of others. It is "" when that is not known.
+func (r *reader) executor(n *node) Executor {
+	chosen := n.get("executor")
+	if chosen == nil && !n.bad {
+		r.missing(n, "executor", "executor: constant-arrival-rate")
+	}
+	if !given(chosen) {
+		return ""
+	}
+	var names []string
+	for _, x := range executors {
+		names = append(names, string(x.name))
+	}
+	if slices.Contains(laterExecutors, chosen.text) {
+		r.fault(chosen, "there are "+strings.Join(names, ", "), "the executor %s of k6 does not exist here yet", chosen.text)
+		return ""
+	}
+	name := Executor(r.word(chosen, "", names))
+	if name != "" {
+		r.foreignKeys(n, name)
+	}
+	return name
+}
+
+func (r *reader) foreignKeys(n *node, name Executor) {
+	for _, e := range n.entries {
+		var owners []string
+		for _, x := range executors {
+			if slices.Contains(x.keys, e.key) {
+				owners = append(owners, string(x.name))
+			}
+		}
+		if len(owners) > 0 && !slices.Contains(owners, string(name)) {
+			r.faultAt(e.at, "", "%s.%s belongs to executor %s, and this one is %s",
+				n.path, e.key, strings.Join(owners, " and "), name)
+		}
+	}
+}
+
+func (r *reader) constantRate(n *node, s *Scenario) {
+	r.arrivals(n, s)
+	rate := n.get("rate")
+	if rate == nil {
+		r.missing(n, "rate", "rate: 100")
+	}
+	s.Rate, _ = r.positive(rate, maxRate*s.TimeUnit.Seconds())
+	s.Duration = r.requiredDuration(n)
+}
+
+func (r *reader) rampingRate(n *node, s *Scenario) {
+	r.arrivals(n, s)
+	highest := maxRate * s.TimeUnit.Seconds()
+	s.StartRate, _ = r.number(n.get("startRate"), 0, highest)
+	stages := n.get("stages")
+	if stages == nil {
+		r.missing(n, "stages", "stages: [{target: 1000, duration: 30s}]")
+	}
+	if !given(stages) {
+		return
+	}
+	if len(stages.items) == 0 {
+		r.fault(stages, "", "%s is empty", stages.path)
+		return
+	}
+	faults, moving := len(r.errs), s.StartRate > 0
+	for _, item := range stages.items {
+		stage := r.stage(item, highest)
+		moving = moving || stage.Target > 0
+		s.Stages = append(s.Stages, stage)
+		s.Duration += stage.Duration
+	}
+	switch {
+	case len(r.errs) > faults: // what follows would only repeat it
+	case !moving:
+		r.fault(stages, "give a target above 0", "%s never sends anything: every rate is 0", n.path)
+	case s.Duration == 0 || s.Duration > longest:
+		r.fault(stages, "", "%s takes %v in all; it must be more than 0 and at most 24h", stages.path, s.Duration)
+	}
+}
+
+// stage reads one ramp. A stage of 0s is a jump of the rate, as in k6.
+func (r *reader) stage(n *node, highest float64) Stage {
+	if n.bad {
+		return Stage{}
+	}
+	if n.get("target") == nil {
+		r.missing(n, "target", "target: 1000")
+	}
+	if n.get("duration") == nil {
+		r.missing(n, "duration", "duration: 30s")
+	}
+	target, _ := r.number(n.get("target"), 0, highest)
+	return Stage{Target: target, Duration: r.duration(n.get("duration"), 0)}
+}
+
+// arrivals reads what both arrival rates have.
+func (r *reader) arrivals(n *node, s *Scenario) {
+	if unit := n.get("timeUnit"); unit != nil {
+		if d, ok := r.positiveDuration(unit); ok {
+			s.TimeUnit = d
+		}
+	}
+	s.MaxVUs = int(r.whole(n.get("maxVUs"), defaultMaxVUs, 1, maxUsers))
+}
+
+func (r *reader) required(n *node, key, example string, lowest, highest int64) int64 {
+	value := n.get(key)
+	if value == nil {
+		r.missing(n, key, example)
+	}
+	return r.whole(value, 0, lowest, highest)
+}
+
+func (r *reader) requiredDuration(n *node) time.Duration {
+	value := n.get("duration")
+	if value == nil {
+		r.missing(n, "duration", "duration: 30s")
+	}
+	d, _ := r.positiveDuration(value)
+	return d
+}
+
+func (r *reader) requests(n *node, target Target) []Request {
+	list := n.get("requests")
+	if list == nil {
+		r.missing(n, "requests", "requests: [{name: home, path: /}]")
+	}
+	if !given(list) {
+		r.vague = true
+		return nil
+	}
+	if len(list.items) == 0 {
+		r.fault(list, "", "%s is empty", list.path)
+	}
+	requests := make([]Request, 0, len(list.items))
+	seen := map[string]bool{}
+	for _, item := range list.items {
+		if item.bad {
+			r.vague = true
+			continue
+		}
+		request := r.request(item, target)
+		if request.Name != "" && seen[request.Name] {
+			r.fault(item.get("name"), "their measurements could not be told apart",
+				"%s has two requests with the name %s", n.path, request.Name)
+		}
+		seen[request.Name] = true
+		requests = append(requests, request)
+	}
+	return requests
+}
+
+// tagSets returns the tags of every kind of request of the plan, as thresholds select them. The tags of a request go
+// before those of its scenario, and these before those of the file.
+func (p *Plan) tagSets() []map[string]string {
+	var sets []map[string]string
+	for _, s := range p.Scenarios {
+		for _, request := range s.Requests {
+			set := map[string]string{}
+			for _, tags := range []map[string]string{p.Tags, s.Tags, request.Tags} {
+				maps.Copy(set, tags)
+			}
+			set["scenario"], set["name"], set["method"] = s.Name, request.Name, request.Method
+			sets = append(sets, set)
+		}
+	}
+	return sets
+}

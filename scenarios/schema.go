@@ -1,0 +1,229 @@
+package scenarios
+
+import (
+	"strconv"
+	"strings"
+)
+
+// shape says what a place in the file may hold. It may allow several kinds: a status or a list of them.
+type shape struct {
+	scalar bool
+	items  *shape // of a list
+	keys   []key  // of a mapping with the keys of this format, in the order of the documentation
+	names  *shape // of a mapping with keys that the user chooses
+	// foreign are keys that users of k6 know and that are not here, with what to do instead.
+	foreign map[string]string
+}
+
+type key struct {
+	name  string
+	shape *shape
+}
+
+var (
+	value  = &shape{scalar: true}
+	values = &shape{names: value} // a mapping of single values, such as tags
+
+	stageShape = &shape{keys: []key{{"target", value}, {"duration", value}}}
+
+	keysShape = &shape{keys: []key{
+		{"fixture", value},
+		{"first", value},
+		{"list", &shape{items: value}},
+		{"range", &shape{items: value}},
+		{"choice", value},
+		{"exponent", value},
+	}}
+
+	requestShape = &shape{
+		keys: []key{
+			{"name", value},
+			{"weight", value},
+			{"method", value},
+			{"path", value},
+			{"values", &shape{names: keysShape}},
+			{"headers", values},
+			{"body", value},
+			{"expectedStatus", &shape{scalar: true, items: value}},
+			{"timeout", value},
+			{"tags", values},
+		},
+		foreign: map[string]string{
+			"url":   "the target's address is in target.url; use path for what follows it",
+			"check": "use expectedStatus", "checks": "use expectedStatus", "status": "use expectedStatus",
+		},
+	}
+
+	scenarioShape = &shape{
+		keys: []key{
+			{"executor", value},
+			{"startTime", value},
+			{"warmup", value},
+			{"rate", value},
+			{"timeUnit", value},
+			{"duration", value},
+			{"startRate", value},
+			{"stages", &shape{items: stageShape}},
+			{"vus", value},
+			{"maxVUs", value},
+			{"gracefulStop", value},
+			{"tags", values},
+			{"requests", &shape{items: requestShape}},
+		},
+		foreign: map[string]string{
+			"preAllocatedVUs":  "nothing is allocated in advance here: use maxVUs",
+			"iterations":       "give a duration instead: the executors of this version end by time",
+			"startVUs":         "executor constant-vus has vus; its number does not change",
+			"gracefulRampDown": "use gracefulStop",
+			"exec":             "write what is sent under requests",
+			"env":              "write keys under values of a request",
+		},
+	}
+
+	thresholdShape = &shape{
+		scalar: true,
+		items: &shape{scalar: true, keys: []key{
+			{"threshold", value}, {"abortOnFail", value}, {"delayAbortEval", value},
+		}},
+	}
+
+	environmentShape = &shape{keys: []key{
+		{"fixtures", &shape{keys: []key{{"resources", value}}}},
+		{"images", &shape{keys: []key{{"postgres", value}, {"cache", value}}}},
+		{"postgres", values},
+		{"server", &shape{keys: []key{
+			{"l1_bytes", value}, {"postgres_max_conns", value}, {"gogc", value}, {"gomaxprocs", value},
+		}}},
+	}}
+
+	planShape = &shape{keys: []key{
+		{"name", value},
+		{"description", value},
+		{"seed", value},
+		{"tags", values},
+		{"target", &shape{keys: []key{{"url", value}}}},
+		{"environment", environmentShape},
+		{"scenarios", &shape{names: scenarioShape}},
+		{"thresholds", &shape{names: thresholdShape}},
+	}}
+)
+
+// find returns the shape of a key of a mapping; nil when there is no such key.
+func (s *shape) find(name string) *shape {
+	if s.names != nil {
+		return s.names
+	}
+	for _, k := range s.keys {
+		if k.name == name {
+			return k.shape
+		}
+	}
+	return nil
+}
+
+func (s *shape) isMapping() bool { return s.keys != nil || s.names != nil }
+
+// unknown says what to do about a key that the shape does not have.
+func (s *shape) unknown(name string) (hint string) {
+	if hint := s.foreign[name]; hint != "" {
+		return hint
+	}
+	return suggest(name, s.known())
+}
+
+// known are the keys of the shape.
+func (s *shape) known() []string {
+	names := make([]string, len(s.keys))
+	for i, k := range s.keys {
+		names[i] = k.name
+	}
+	return names
+}
+
+func (s *shape) allows(k kind) bool {
+	switch k {
+	case scalar:
+		return s.scalar
+	case sequence:
+		return s.items != nil
+	}
+	return s.isMapping()
+}
+
+// kinds names what the shape allows: "a single value or a list".
+func (s *shape) kinds() string {
+	var names []string
+	for _, k := range []kind{scalar, sequence, mapping} {
+		if s.allows(k) {
+			names = append(names, string(k))
+		}
+	}
+	return strings.Join(names, " or ")
+}
+
+// checkShape reports everything at and below n that the shape does not allow. Unknown keys are removed; values of the
+// wrong form are marked bad, so that what remains can be read without looking at its form again, and so that nothing is
+// called missing that is only wrong.
+func (r *reader) checkShape(n *node, s *shape, path string) {
+	n.path = path
+	switch {
+	case n.bad:
+		return
+	case n.null:
+		r.bad(n, "give it one or remove the line", "%s has no value", path)
+	case !s.allows(n.kind):
+		r.bad(n, "", "%s must be %s, not %s", orFile(path), s.kinds(), n.kind)
+	}
+	for i, item := range n.items {
+		r.checkShape(item, s.items, itemPath(path, i, item))
+	}
+	kept := n.entries[:0]
+	for _, e := range n.entries {
+		if inner := s.find(e.key); inner != nil {
+			r.checkShape(e.value, inner, join(path, e.key))
+			kept = append(kept, e)
+			continue
+		}
+		r.faultAt(e.at, s.unknown(e.key), "unknown key %q%s", e.key, in(path))
+		if meant := nearest(e.key, s.known()); meant != "" && n.get(meant) == nil {
+			kept = append(kept, entry{meant, e.at, &node{kind: scalar, at: e.at, bad: true}})
+		}
+	}
+	n.entries = kept
+}
+
+// bad reports a fault and marks the node, so that it is not read.
+func (r *reader) bad(n *node, hint, format string, args ...any) {
+	r.fault(n, hint, format, args...)
+	n.bad, n.entries, n.items = true, nil, nil
+}
+
+func orFile(path string) string {
+	if path == "" {
+		return "a scenario file"
+	}
+	return path
+}
+
+// in is " in path", or nothing at the top of the file.
+func in(path string) string {
+	if path == "" {
+		return ""
+	}
+	return " in " + path
+}
+
+func join(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
+
+// itemPath calls an item by its name, where it has one, else by its number in the file.
+func itemPath(path string, index int, item *node) string {
+	if name := item.get("name"); name != nil && name.kind == scalar && name.text != "" {
+		return join(path, name.text)
+	}
+	return join(path, strconv.Itoa(index))
+}

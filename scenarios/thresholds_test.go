@@ -1,0 +1,130 @@
+package scenarios
+
+import (
+	"maps"
+	"strings"
+	"testing"
+)
+
+func TestParseExpression(t *testing.T) {
+	tests := []struct {
+		text  string
+		kind  MetricKind
+		agg   Aggregation
+		op    string
+		limit float64
+	}{
+		{"p(95)<50", Trend, Aggregation{"p", 95}, "<", 50},
+		{"p(99.9)<=0.5", Trend, Aggregation{"p", 99.9}, "<=", 0.5},
+		{" p ( 50 ) < 10. ", Trend, Aggregation{"p", 50}, "<", 10},
+		{"p(0.1)>0", Trend, Aggregation{"p", 0.1}, ">", 0},
+		{"med<10", Trend, Aggregation{Name: "med"}, "<", 10},
+		{"avg != 3", Trend, Aggregation{Name: "avg"}, "!=", 3},
+		{"min==0", Trend, Aggregation{Name: "min"}, "==", 0},
+		{"max>=1000000", Trend, Aggregation{Name: "max"}, ">=", 1e6},
+		{"count<1", Counter, Aggregation{Name: "count"}, "<", 1},
+		{"rate>10000", Counter, Aggregation{Name: "rate"}, ">", 10000},
+		{"rate<1", Rate, Aggregation{Name: "rate"}, "<", 1},
+	}
+	for _, test := range tests {
+		agg, op, limit, err := parseExpression(test.text, test.kind)
+		if err != nil {
+			t.Errorf("%q: %v", test.text, err)
+		} else if agg != test.agg || op != test.op || limit != test.limit {
+			t.Errorf("%q is %v %s %v, want %v %s %v", test.text, agg, op, limit, test.agg, test.op, test.limit)
+		}
+	}
+}
+
+func TestParseExpressionRefuses(t *testing.T) {
+	tests := []struct {
+		text string
+		kind MetricKind
+		want string // in the message
+	}{
+		{"", Trend, "no comparison"},
+		{"p(95)", Trend, "no comparison"},
+		{"p(95)<", Trend, "not a number"},
+		{"p(95)=50", Trend, "no operator"},
+		{"p(95)===50", Trend, "no operator"},
+		{"p(95)!50", Trend, "no operator"},
+		{"p(95)<50<60", Trend, "no operator"},
+		{"p(95)<50ms", Trend, "without a unit"},
+		{"p(95)<-1", Trend, "not a number"},
+		{"p(95)<.5", Trend, "not a number"},
+		{"p(95)<1.2.3", Trend, "not a number"},
+		{"p(95)<0x10", Trend, "not a number"},
+		{"p(95)<NaN", Trend, "not a number"},
+		{"p(95)<Inf", Trend, "not a number"},
+		{"p(95)<1 2", Trend, "not a number"},
+		{"p95<50", Trend, "not a percentile"},
+		{"p(0)<50", Trend, "not a percentile"},
+		{"p(100)<50", Trend, "max"},
+		{"p()<50", Trend, "not a percentile"},
+		{"p(N)<50", Trend, "not a percentile"},
+		{"p(95<50", Trend, "not a percentile"},
+		{"mde<50", Trend, `did you mean "med"?`},
+		{"rate<50", Trend, "known are avg, min, med, max, p(N)"},
+		{"MED<50", Trend, `did you mean "med"?`},
+		{"p(95)<50", Counter, "known are count, rate"},
+		{"count<5", Rate, "only rate"},
+		{"rate<1.5", Rate, "5 % is 0.05"},
+	}
+	for _, test := range tests {
+		_, _, _, err := parseExpression(test.text, test.kind)
+		if err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%q: got %v, want it to contain %q", test.text, err, test.want)
+		}
+	}
+}
+
+func TestParseMetricName(t *testing.T) {
+	tests := []struct {
+		text, metric string
+		selector     map[string]string
+	}{
+		{"http_reqs", "http_reqs", nil},
+		{" http_reqs ", "http_reqs", nil},
+		{"http_reqs{}", "http_reqs", nil},
+		{"http_reqs{a:b}", "http_reqs", map[string]string{"a": "b"}},
+		{"http_reqs { a : b , c : d } ", "http_reqs", map[string]string{"a": "b", "c": "d"}},
+		{"http_reqs{env:prod:eu}", "http_reqs", map[string]string{"env": "prod:eu"}},
+	}
+	for _, test := range tests {
+		metric, selector, err := parseMetricName(test.text)
+		if err != nil {
+			t.Errorf("%q: %v", test.text, err)
+		} else if metric != test.metric || !maps.Equal(selector, test.selector) {
+			t.Errorf("%q is %q %v, want %q %v", test.text, metric, selector, test.metric, test.selector)
+		}
+	}
+	for _, text := range []string{"a{", "a{b:c", "a{b:c}d", "a{b}", "a{:c}", "a{b:}", "a{b:c,}", "a{b:c,b:d}", "a{{b:c}}"} {
+		if metric, selector, err := parseMetricName(text); err == nil {
+			t.Errorf("%q was accepted as %q %v", text, metric, selector)
+		}
+	}
+}
+
+func TestThresholdNameIsStable(t *testing.T) {
+	threshold := Threshold{Metric: "http_req_duration", Selector: map[string]string{"scenario": "warm", "name": "get", "a": "b"}}
+	for range 20 {
+		if got, want := threshold.Name(), "http_req_duration{a:b,name:get,scenario:warm}"; got != want {
+			t.Fatalf("got %s, want %s", got, want)
+		}
+	}
+	if got := (Threshold{Metric: "http_reqs"}).Name(); got != "http_reqs" {
+		t.Errorf("without a selector: %s", got)
+	}
+}
+
+func TestNearest(t *testing.T) {
+	words := []string{"rate", "duration", "maxVUs", "l1", "l2"}
+	for word, want := range map[string]string{
+		"ratee": "rate", "rat": "rate", "Rate": "rate", "durtaion": "duration", "maxvus": "maxVUs", "l9": "l1",
+		"": "", "x": "", "something": "", strings.Repeat("rate", 100): "",
+	} {
+		if got := nearest(word, words); got != want {
+			t.Errorf("%q: got %q, want %q", word, got, want)
+		}
+	}
+}

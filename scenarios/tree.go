@@ -1,0 +1,313 @@
+package scenarios
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
+)
+
+// kind is the form of a node.
+type kind string
+
+const (
+	scalar   kind = "a single value"
+	sequence kind = "a list"
+	mapping  kind = "a mapping"
+)
+
+// place is where something was written: in the file, or in an override.
+type place struct {
+	line, column int
+	override     string // "key=value"; "" for the file
+}
+
+// node is YAML reduced to what a scenario file needs: every value with its place, aliases and merge keys resolved.
+type node struct {
+	kind    kind
+	at      place
+	keyAt   place  // of the key that the node is the value of; of the node itself when it has none
+	path    string // scenarios.warm.rate; set by checkShape
+	text    string // of a scalar
+	null    bool   // a scalar that was not given
+	bad     bool   // reported already, and not to be read
+	entries []entry
+	items   []*node
+}
+
+// entry is one key of a mapping with its value.
+type entry struct {
+	key   string
+	at    place
+	value *node
+}
+
+// get returns the value of a key of a mapping; nil when the key, or the mapping itself, is missing.
+func (n *node) get(key string) *node {
+	if n == nil {
+		return nil
+	}
+	for i := range n.entries {
+		if n.entries[i].key == key {
+			return n.entries[i].value
+		}
+	}
+	return nil
+}
+
+// Bounds of what is read. They are far above any real file and keep a hostile one from taking all memory.
+const (
+	maxSource = 1 << 20
+	maxNodes  = 100_000
+	maxDepth  = 100
+)
+
+// builder makes nodes from the library's syntax tree.
+type builder struct {
+	override string
+	faults   func(at place, hint, format string, args ...any)
+	anchors  map[string]ast.Node
+	open     map[string]bool // anchors whose content is being built
+	nodes    int
+	depth    int
+	overflow bool // the bounds were passed, and faults has been told
+}
+
+// build parses one YAML document. It returns nil when the source is empty or not YAML; in the second case it has told
+// faults. override names the override that src is the value of, "" for a file.
+func build(src []byte, override string, faults func(at place, hint, format string, args ...any)) *node {
+	b := &builder{override: override, faults: faults, anchors: map[string]ast.Node{}, open: map[string]bool{}}
+	start := place{1, 1, override}
+	if len(src) > maxSource {
+		faults(start, "", "the file has %d bytes; at most %d are read", len(src), maxSource)
+		return nil
+	}
+	if at, bad := invalidText(src); bad {
+		at.override = override
+		faults(at, "save it as plain UTF-8 text", "a byte that is not UTF-8 text")
+		return nil
+	}
+	file, err := parseYAML(src)
+	if err != nil {
+		b.syntax(err)
+		return nil
+	}
+	var body ast.Node
+	for _, doc := range file.Docs {
+		if doc.Body == nil || doc.Body.Type() == ast.CommentType {
+			continue
+		}
+		if body != nil {
+			faults(b.placeOf(doc.Body.GetToken()), "keep one and remove the line ---", "a second YAML document")
+			return nil
+		}
+		body = doc.Body
+	}
+	if body == nil {
+		return nil
+	}
+	return b.node(body)
+}
+
+// parseYAML turns a panic of the library into an error: a scenario file must not be able to end the program.
+func parseYAML(src []byte) (file *ast.File, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("not understood as YAML (%v)", p)
+		}
+	}()
+	return parser.ParseBytes(src, 0, parser.AllowDuplicateMapKey())
+}
+
+func invalidText(src []byte) (place, bool) {
+	at := place{line: 1, column: 1}
+	for len(src) > 0 {
+		r, size := utf8.DecodeRune(src)
+		if r == utf8.RuneError && size == 1 || r == 0 {
+			return at, true
+		}
+		at.column++
+		if r == '\n' {
+			at.line, at.column = at.line+1, 1
+		}
+		src = src[size:]
+	}
+	return at, false
+}
+
+func (b *builder) syntax(err error) {
+	at := place{1, 1, b.override}
+	message := err.Error()
+	var known yaml.Error
+	if errors.As(err, &known) {
+		at = b.placeOf(known.GetToken())
+		message = known.GetMessage()
+	}
+	b.faults(at, "", "%s", strings.TrimSpace(message))
+}
+
+func (b *builder) placeOf(t *token.Token) place {
+	if t == nil || t.Position == nil {
+		return place{1, 1, b.override}
+	}
+	return place{max(t.Position.Line, 1), max(t.Position.Column, 1), b.override}
+}
+
+// node builds a node and all below it. It never returns nil; what it has reported comes back marked bad.
+func (b *builder) node(n ast.Node) *node {
+	if n == nil {
+		return &node{kind: scalar, null: true, at: place{1, 1, b.override}}
+	}
+	at := b.placeOf(n.GetToken())
+	b.nodes++
+	b.depth++
+	defer func() { b.depth-- }()
+	if b.nodes > maxNodes || b.depth > maxDepth {
+		if !b.overflow {
+			b.faults(at, "", "too much: at most %d values in %d levels are read", maxNodes, maxDepth)
+		}
+		b.overflow = true
+		return &node{kind: scalar, bad: true, at: at}
+	}
+	switch n := n.(type) {
+	case *ast.MappingNode:
+		return b.mapping(n.Values, at)
+	case *ast.MappingValueNode:
+		return b.mapping([]*ast.MappingValueNode{n}, at)
+	case *ast.SequenceNode:
+		out := &node{kind: sequence, at: at}
+		for _, v := range n.Values {
+			item := b.node(v)
+			item.keyAt = item.at
+			out.items = append(out.items, item)
+		}
+		return out
+	case *ast.AnchorNode:
+		name := nameOf(n.Name)
+		b.anchors[name] = n.Value
+		b.open[name] = true
+		defer delete(b.open, name)
+		return b.node(n.Value)
+	case *ast.AliasNode:
+		return b.alias(n, at)
+	case *ast.TagNode:
+		return b.bad(at, "leave it out", "the YAML tag %s means nothing here", n.Start.Value)
+	}
+	return b.scalar(n, at)
+}
+
+func (b *builder) bad(at place, hint, format string, args ...any) *node {
+	b.faults(at, hint, format, args...)
+	return &node{kind: scalar, bad: true, at: at}
+}
+
+func nameOf(n ast.Node) string {
+	if n == nil || n.GetToken() == nil {
+		return ""
+	}
+	return n.GetToken().Value
+}
+
+func (b *builder) alias(n *ast.AliasNode, at place) *node {
+	name := nameOf(n.Value)
+	target, known := b.anchors[name]
+	switch {
+	case !known:
+		return b.bad(at, "an anchor &"+name+" must come before it", "*%s refers to nothing", name)
+	case b.open[name]:
+		return b.bad(at, "", "*%s refers to what it is itself part of", name)
+	}
+	b.open[name] = true
+	defer delete(b.open, name)
+	return b.node(target)
+}
+
+func (b *builder) scalar(n ast.Node, at place) *node {
+	out := &node{kind: scalar, at: at}
+	switch n := n.(type) {
+	case *ast.NullNode:
+		out.null = true
+	case *ast.StringNode:
+		out.text = n.Value
+	case *ast.LiteralNode:
+		out.text = n.Value.Value
+	case *ast.BoolNode, *ast.IntegerNode, *ast.FloatNode, *ast.InfinityNode, *ast.NanNode:
+		out.text = n.GetToken().Value // as written: 0.10 in a tag stays 0.10
+	default:
+		return b.bad(at, "", "%s is not expected here", n.Type().YAMLName())
+	}
+	return out
+}
+
+func (b *builder) mapping(values []*ast.MappingValueNode, at place) *node {
+	out := &node{kind: mapping, at: at}
+	given := map[string]place{}
+	var merged []*node
+	for i, v := range values {
+		if i == 0 && v.Key != nil {
+			out.at = b.placeOf(v.Key.GetToken())
+		}
+		if v.Key != nil && v.Key.IsMergeKey() {
+			merged = append(merged, b.merged(v.Value)...)
+			continue
+		}
+		key := b.key(v.Key)
+		if key.bad || key.null {
+			continue
+		}
+		value := b.node(v.Value)
+		value.keyAt = key.at
+		if first, twice := given[key.text]; twice {
+			b.faults(key.at, fmt.Sprintf("it is already in line %d", first.line), "the key %q is given twice", key.text)
+			continue
+		}
+		given[key.text] = key.at
+		out.entries = append(out.entries, entry{key.text, key.at, value})
+	}
+	// What the mapping says itself goes before what it merges, and an earlier merge before a later one.
+	for _, m := range merged {
+		for _, e := range m.entries {
+			if _, twice := given[e.key]; !twice {
+				given[e.key] = e.at
+				out.entries = append(out.entries, e)
+			}
+		}
+	}
+	return out
+}
+
+func (b *builder) key(k ast.MapKeyNode) *node {
+	switch k.(type) {
+	case *ast.StringNode, *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode:
+		return b.node(k)
+	case nil:
+		return &node{bad: true}
+	}
+	return b.bad(b.placeOf(k.GetToken()), "", "a key must be a plain word")
+}
+
+// merged returns the mappings of a merge key's value: one, or a list of them.
+func (b *builder) merged(value ast.Node) []*node {
+	from := b.node(value)
+	all := []*node{from}
+	if from.kind == sequence {
+		all = from.items
+	}
+	var out []*node
+	for _, m := range all {
+		if m.bad {
+			continue
+		}
+		if m.kind != mapping {
+			b.faults(m.at, "write <<: *name of an anchor", "<< merges mappings, and this is %s", m.kind)
+			continue
+		}
+		out = append(out, m)
+	}
+	return out
+}

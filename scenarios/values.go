@@ -1,0 +1,171 @@
+package scenarios
+
+import (
+	"slices"
+	"strings"
+)
+
+// maxRangeEnd bounds a range so that its size and every number in it are exact in floating point.
+const maxRangeEnd = 1 << 52
+
+func (r *reader) values(n *node, target Target) []Value {
+	if n == nil {
+		return nil
+	}
+	if len(n.entries) > maxValues {
+		r.fault(n, "", "%s has %d values; a request takes at most %d", n.path, len(n.entries), maxValues)
+	}
+	var values []Value
+	for _, e := range n.entries {
+		r.name(e.at, "the value", e.key)
+		if e.key == ValueIteration || e.key == ValueUUID {
+			r.faultAt(e.at, "choose another name", "the value %s is built in", e.key)
+		}
+		if !e.value.bad {
+			values = append(values, r.value(e, target))
+		}
+	}
+	return values
+}
+
+func (r *reader) value(e entry, target Target) Value {
+	n := e.value
+	v := Value{Name: e.key, Keys: r.keys(n, target)}
+	v.Choice = Choice(r.word(n.get("choice"), string(Uniform), []string{string(Uniform), string(Zipf), string(Sequential)}))
+	exponent := n.get("exponent")
+	switch {
+	case v.Choice == Zipf && exponent != nil:
+		v.Exponent, _ = r.positive(exponent, 10)
+	case v.Choice == Zipf:
+		v.Exponent = 1
+	case given(exponent) && (n.get("choice") == nil || given(n.get("choice"))):
+		r.faultAt(exponent.keyAt, "add choice: zipf", "%s has an exponent, which only zipf takes", n.path)
+	}
+	return v
+}
+
+// keys reads the set that a value chooses from.
+func (r *reader) keys(n *node, target Target) Keys {
+	sources := slices.DeleteFunc([]string{"fixture", "list", "range"}, func(key string) bool { return n.get(key) == nil })
+	if len(sources) != 1 {
+		has := "none"
+		if len(sources) > 0 {
+			has = strings.Join(sources, " and ")
+		}
+		r.faultAt(n.keyAt, "", "%s needs exactly one of fixture, list and range, and has %s", n.path, has)
+		return Keys{}
+	}
+	source := n.get(sources[0])
+	if first := n.get("first"); first != nil && sources[0] != "fixture" {
+		r.faultAt(first.keyAt, "", "%s.first goes with fixture only", n.path)
+	}
+	if source.bad {
+		return Keys{}
+	}
+	switch sources[0] {
+	case "fixture":
+		if target.URL != "" {
+			r.fault(source, "use list or range", "%s takes keys of the reference fixture, which the service at target.url does not have", n.path)
+		}
+		return Keys{
+			Fixture: r.word(source, "", FixtureKeys),
+			First:   int(r.whole(n.get("first"), 0, 1, maxResources)),
+		}
+	case "list":
+		return Keys{List: r.list(source)}
+	}
+	return r.rangeKeys(source)
+}
+
+func (r *reader) list(n *node) []string {
+	if len(n.items) == 0 {
+		r.fault(n, "", "%s is empty", n.path)
+	}
+	list := make([]string, 0, len(n.items))
+	for _, item := range n.items {
+		if !item.bad {
+			list = append(list, item.text)
+		}
+	}
+	return list
+}
+
+func (r *reader) rangeKeys(n *node) Keys {
+	if len(n.items) != 2 {
+		r.fault(n, "for example [1, 1000]", "%s needs a first and a last number, and has %d items", n.path, len(n.items))
+		return Keys{}
+	}
+	faults := len(r.errs)
+	from := r.whole(n.items[0], 0, -maxRangeEnd, maxRangeEnd)
+	to := r.whole(n.items[1], 0, -maxRangeEnd, maxRangeEnd)
+	if len(r.errs) == faults && from > to && given(n.items[0]) && given(n.items[1]) {
+		r.fault(n, "write the lower number first", "%s is empty: %d is greater than %d", n.path, from, to)
+	}
+	return Keys{From: from, To: to, Range: true}
+}
+
+// holes reads the templates of one request and keeps which of its values they use.
+type holes struct {
+	*reader
+	values *node // the declared ones; may be nil
+	used   map[string]bool
+	unread bool // a template could not be read, so it is not known what it would have used
+}
+
+// template reads text with holes {{name}}. A brace that stands alone is a literal one.
+func (h *holes) template(n *node) Template {
+	var t Template
+	rest := n.text
+	for {
+		open := strings.Index(rest, "{{")
+		if open < 0 {
+			break
+		}
+		for strings.HasPrefix(rest[open+1:], "{{") {
+			open++ // of more than two braces the last two open the hole
+		}
+		end := strings.Index(rest[open:], "}}")
+		if end < 0 {
+			h.unread = true
+			h.fault(n, "close it with }}", "%s has a {{ without its }}: %.60q", n.path, rest[open:])
+			return t
+		}
+		name := strings.TrimSpace(rest[open+2 : open+end])
+		if open > 0 {
+			t = append(t, Part{Literal: rest[:open]})
+		}
+		t = append(t, Part{Value: name})
+		h.use(n, name)
+		rest = rest[open+end+2:]
+	}
+	if rest != "" {
+		t = append(t, Part{Literal: rest})
+	}
+	return t
+}
+
+func (h *holes) use(n *node, name string) {
+	h.used[name] = true
+	if name == ValueIteration || name == ValueUUID || h.values != nil && (h.values.bad || h.values.get(name) != nil) {
+		return
+	}
+	known := []string{ValueIteration, ValueUUID}
+	if h.values != nil {
+		for _, e := range h.values.entries {
+			known = append(known, e.key)
+		}
+	}
+	h.used[nearest(name, known)] = true // one typing error is one fault
+	h.fault(n, suggest(name, known), "%s names the value %.60q, which is not declared under values", n.path, name)
+}
+
+func (h *holes) reportUnused() {
+	if h.values == nil || h.unread {
+		return
+	}
+	for _, e := range h.values.entries {
+		if !h.used[e.key] {
+			h.faultAt(e.at, "remove it or write {{"+e.key+"}}", "%s is used nowhere", e.value.path)
+		}
+	}
+}
