@@ -189,6 +189,7 @@ func (r *recorder) finish(planned, measuredPlanned int64, ownLag *results.Histog
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.second.Requests > 0 {
+		r.second.Partial = (r.scenario.StartTime + ended).Seconds() < float64(r.second.Second+1)
 		r.closeSecond()
 	}
 	r.finished = true

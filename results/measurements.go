@@ -80,6 +80,7 @@ type Point struct {
 	Scenario string  `json:"scenario"`
 	Second   int     `json:"second"` // offset of its start
 	Warmup   bool    `json:"warmup,omitempty"`
+	Partial  bool    `json:"partial,omitempty"` // the scenario ended within it: its counts are not those of a second
 	Requests int64   `json:"requests"`
 	Failed   int64   `json:"failed"`
 	P50      float64 `json:"p50_ms"` // of response time

@@ -1,0 +1,316 @@
+package reports
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	cdplog "github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+
+	"github.com/policycortex/headroom/results"
+)
+
+// startBrowser starts a headless Chromium that lives as long as the test.
+func startBrowser(t *testing.T) context.Context {
+	t.Helper()
+	var binary string
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if path, err := exec.LookPath(name); err == nil {
+			binary = path
+			break
+		}
+	}
+	if binary == "" {
+		const missing = "no Chromium in PATH, without which the report cannot be tested: install Debian's package chromium (apt-get install chromium)"
+		if os.Getenv("CI") == "" {
+			t.Skip(missing) // a developer may do without; CI installs it
+		}
+		t.Fatal(missing)
+	}
+	limited, cancelLimit := context.WithTimeout(t.Context(), 2*time.Minute)
+	t.Cleanup(cancelLimit)
+	flags := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.ExecPath(binary), chromedp.DisableGPU,
+		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-quic", true))
+	allocator, cancelAllocator := chromedp.NewExecAllocator(limited, flags...)
+	t.Cleanup(cancelAllocator)
+	browser, cancelBrowser := chromedp.NewContext(allocator)
+	t.Cleanup(cancelBrowser)
+	if err := chromedp.Do(browser); err != nil {
+		t.Fatalf("start %s: %v", binary, err)
+	}
+	return browser
+}
+
+// tab is a browser tab with all that its page asked of the network and all that it complained of.
+type tab struct {
+	context.Context
+	mu         sync.Mutex
+	requests   []string
+	complaints []string
+}
+
+func newTab(t *testing.T, browser context.Context) *tab {
+	t.Helper()
+	ctx, cancel := chromedp.NewContext(browser)
+	t.Cleanup(cancel)
+	p := &tab{Context: ctx}
+	if err := chromedp.Listen(ctx, p.note); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func (p *tab) note(event any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch e := event.(type) {
+	case *network.EventRequestWillBeSent:
+		p.requests = append(p.requests, e.Request.URL)
+	case *runtime.EventExceptionThrown:
+		p.complaints = append(p.complaints, "exception: "+e.ExceptionDetails.Text)
+	case *runtime.EventConsoleAPICalled:
+		p.complaints = append(p.complaints, fmt.Sprintf("console.%s", e.Type))
+	case *cdplog.EventEntryAdded:
+		p.complaints = append(p.complaints, "log: "+e.Entry.Text)
+	}
+}
+
+// quiet fails the test if the page asked for anything but itself or complained of anything.
+func (p *tab) quiet(t *testing.T, url string) {
+	t.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !slices.Equal(p.requests, []string{url}) {
+		t.Errorf("the page asked the network for %q, want only itself", p.requests)
+	}
+	if len(p.complaints) > 0 {
+		t.Errorf("the page complained: %q", p.complaints)
+	}
+}
+
+// written is the address of the run's report, written as the tool writes it.
+func written(t *testing.T, r *results.Run) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := Write(dir, r); err != nil {
+		t.Fatal(err)
+	}
+	return "file://" + filepath.Join(dir, HTMLFile)
+}
+
+func visit(t *testing.T, p *tab, url string) {
+	t.Helper()
+	if err := chromedp.Do(p, chromedp.Navigate(url)); err != nil {
+		t.Fatalf("open the report: %v", err)
+	}
+}
+
+func eval[T any](t *testing.T, p *tab, expression string) T {
+	t.Helper()
+	v, err := chromedp.Run(p, chromedp.Evaluate[T](expression))
+	if err != nil {
+		t.Fatalf("evaluate %s: %v", expression, err)
+	}
+	return v
+}
+
+// drawing is what can be seen of a chart.
+type drawing struct {
+	Width, Height, Series int
+	Painted               int // pixels in the colour of its first series
+}
+
+// seeChart makes the chart draw what is due and counts what is on its canvas.
+const seeChart = `(id => {
+	const copy = canvas => { // reading the chart's own canvas twice would make the browser complain
+		const context = Object.assign(document.createElement("canvas"), {width: canvas.width, height: canvas.height}).getContext("2d", {willReadFrequently: true});
+		context.drawImage(canvas, 0, 0);
+		return context;
+	};
+	const element = document.getElementById(id), chart = echarts.getInstanceByDom(element), option = chart.getOption();
+	chart.getZr().flush();
+	const canvas = element.querySelector("canvas"), seen = {Width: canvas.width, Height: canvas.height, Series: option.series.length, Painted: 0};
+	const color = parseInt(option.series[0].itemStyle.color.slice(1), 16);
+	const pixels = copy(canvas).getImageData(0, 0, canvas.width, canvas.height).data;
+	for (let i = 0; i < pixels.length; i += 4) {
+		if (pixels[i + 3] && (pixels[i] << 16 | pixels[i + 1] << 8 | pixels[i + 2]) === color) seen.Painted++;
+	}
+	return seen;
+})(%q)`
+
+func TestReportInBrowser(t *testing.T) {
+	browser := startBrowser(t)
+	t.Run("charts", func(t *testing.T) { chartsAreDrawn(t, newTab(t, browser)) })
+	t.Run("hostile names", func(t *testing.T) { hostileNamesAreText(t, newTab(t, browser)) })
+	t.Run("dark", func(t *testing.T) { chartsFollowTheColourScheme(t, newTab(t, browser)) })
+	t.Run("resized", func(t *testing.T) { chartsFollowTheWindow(t, newTab(t, browser)) })
+	t.Run("without JavaScript", func(t *testing.T) { readableWithoutScript(t, newTab(t, browser)) })
+	t.Run("under Jenkins' policy", func(t *testing.T) { readableInJenkins(t, newTab(t, browser)) })
+	t.Run("narrow", func(t *testing.T) { fitsNarrowScreens(t, newTab(t, browser)) })
+}
+
+func chartsAreDrawn(t *testing.T, p *tab) {
+	url := written(t, sampleRun(t))
+	visit(t, p, url)
+	// Each choice of a chart with its number of series; over time, one more bears the shade of the warm-up.
+	for id, choices := range map[string][]int{
+		"latency-chart":    {2, 2, 2, 2}, // all, by scenario, warm, cold
+		"throughput-chart": {3},
+		"response-chart":   {3, 3, 3, 4, 4}, // P99, P95, P50, warm, cold
+		"errors-chart":     {3},
+	} {
+		buttons := eval[int](t, p, fmt.Sprintf(`document.getElementsByName(%q).length`, id))
+		if len(choices) > 1 && buttons != len(choices) || len(choices) == 1 && buttons != 0 {
+			t.Errorf("%s offers %d choices, want %d", id, buttons, len(choices))
+			continue
+		}
+		for i, series := range choices {
+			if i > 0 {
+				eval[chromedp.Void](t, p, fmt.Sprintf(`document.getElementsByName(%q)[%d].click()`, id, i))
+			}
+			seen := eval[drawing](t, p, fmt.Sprintf(seeChart, id))
+			if seen.Width < 300 || seen.Height < 200 || seen.Painted < 100 || seen.Series != series {
+				t.Errorf("%s, choice %d: saw %+v, want %d series painted on a canvas of some size", id, i, seen, series)
+			}
+		}
+	}
+	p.quiet(t, url)
+}
+
+func hostileNamesAreText(t *testing.T, p *tab) {
+	url := written(t, hostileRun(t))
+	visit(t, p, url)
+	for _, id := range []string{"latency-chart", "throughput-chart", "response-chart", "errors-chart"} {
+		if seen := eval[drawing](t, p, fmt.Sprintf(seeChart, id)); seen.Painted < 100 {
+			t.Errorf("%s with hostile names: saw %+v", id, seen)
+		}
+		// The tooltip is the one place where ECharts writes HTML.
+		tip := eval[string](t, p, fmt.Sprintf(`(element => {
+			const chart = echarts.getInstanceByDom(element);
+			const group = document.getElementsByName(element.id)[1];
+			if (group) group.click(); // the lines of this choice are named after scenarios
+			chart.dispatchAction({type: "showTip", seriesIndex: 0, dataIndex: 20});
+			return element.innerText;
+		})(document.getElementById(%q))`, id))
+		if !strings.Contains(tip, "<script>") {
+			t.Errorf("the tooltip of %s shows %q, want the hostile name as text", id, tip)
+		}
+	}
+	if eval[bool](t, p, `"executed" in window`) {
+		t.Error("a name from the run was executed")
+	}
+	if n := eval[int](t, p, `document.images.length`); n != 0 {
+		t.Errorf("names from the run made %d images", n)
+	}
+	if n := eval[int](t, p, `document.scripts.length`); n != 3 {
+		t.Errorf("the page has %d scripts, want the data, ECharts and its own", n)
+	}
+	if body := eval[string](t, p, `document.body.innerText`); strings.Count(body, "<script>window.executed=1") < 30 {
+		t.Error("the hostile names are not in the page as text")
+	}
+	p.quiet(t, url)
+}
+
+func chartsFollowTheColourScheme(t *testing.T, p *tab) {
+	url := written(t, sampleRun(t))
+	visit(t, p, url)
+	const legend = `echarts.getInstanceByDom(document.getElementById("latency-chart")).getOption().legend[0].textStyle.color`
+	light := eval[string](t, p, legend)
+	if _, err := chromedp.Call(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := chromedp.Run(p, chromedp.Poll[bool](legend+` !== "`+light+`"`)); err != nil {
+		t.Fatalf("the chart's ink stays %s in the dark: %v", light, err)
+	}
+	p.quiet(t, url)
+}
+
+func chartsFollowTheWindow(t *testing.T, p *tab) {
+	if err := chromedp.Do(p, chromedp.EmulateViewport(1280, 900)); err != nil {
+		t.Fatal(err)
+	}
+	url := written(t, sampleRun(t))
+	visit(t, p, url)
+	if err := chromedp.Do(p, chromedp.EmulateViewport(700, 900)); err != nil {
+		t.Fatal(err)
+	}
+	const fits = `[...document.querySelectorAll("canvas")].every(c => c.width > 500 && c.width < 700)`
+	if _, err := chromedp.Run(p, chromedp.Poll[bool](fits)); err != nil {
+		t.Fatalf("the charts keep their size when the window shrinks: %v", err)
+	}
+	p.quiet(t, url)
+}
+
+// mustRead are the things that a report must tell even as plain HTML: verdict, reason, gates, percentiles.
+func mustRead(t *testing.T, text string) {
+	t.Helper()
+	for _, want := range []string{
+		"FAIL", "2 of 6 gates crossed", "http_req_duration{scenario:cold}: p(95)<25 was asked", "✗ crossed", "✓ held",
+		"P99.9", "service", "stands in for Dragonfly", "Generator's own lag P99", "headroom run 'resources read.yaml'",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the page does not say %q", want)
+		}
+	}
+}
+
+func readableWithoutScript(t *testing.T, p *tab) {
+	if _, err := chromedp.Call(p, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}); err != nil {
+		t.Fatal(err)
+	}
+	url := written(t, sampleRun(t))
+	visit(t, p, url)
+	text, err := chromedp.Run(p, chromedp.Text(chromedp.CSS("body")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustRead(t, text)
+	if visible := eval[int](t, p, `[...document.querySelectorAll("figure")].filter(f => f.offsetHeight > 0).length`); visible != 0 {
+		t.Errorf("%d charts take up room though nothing draws them", visible)
+	}
+	p.quiet(t, url)
+}
+
+func readableInJenkins(t *testing.T, p *tab) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		w.Header().Set("Content-Security-Policy", "sandbox; default-src 'none'; img-src 'self'; style-src 'self';") // Jenkins' default
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		if err := HTML(w, sampleRun(t)); err != nil {
+			t.Error(err)
+		}
+	}))
+	t.Cleanup(server.Close)
+	visit(t, p, server.URL)
+	text, err := chromedp.Run(p, chromedp.Text(chromedp.CSS("body")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustRead(t, text)
+}
+
+func fitsNarrowScreens(t *testing.T, p *tab) {
+	for name, run := range map[string]*results.Run{"sample": sampleRun(t), "hostile": hostileRun(t)} {
+		if err := chromedp.Do(p, chromedp.EmulateViewport(390, 844, chromedp.EmulateMobile)); err != nil {
+			t.Fatal(err)
+		}
+		visit(t, p, written(t, run))
+		if width := eval[int](t, p, `document.scrollingElement.scrollWidth`); width > 390 {
+			t.Errorf("%s: the page is %d pixels wide on a screen of 390", name, width)
+		}
+	}
+}

@@ -1,0 +1,158 @@
+package reports
+
+import (
+	"fmt"
+
+	"github.com/policycortex/headroom/results"
+)
+
+// digest is a run arranged the way every report tells it: the whole, then scenario by scenario, then request by request.
+type digest struct {
+	*results.Run
+	Overall   results.Summary
+	Scenarios []scenario
+}
+
+// scenario is one scenario of a run; Load is nil when the run does not say how its schedule went.
+type scenario struct {
+	Name     string
+	Load     *results.Load
+	Summary  results.Summary
+	Requests []request
+}
+
+// request is one named request of a scenario.
+type request struct {
+	*results.Series
+	Summary results.Summary
+}
+
+func newDigest(r *results.Run) (digest, error) {
+	m := &r.Measurements
+	d := digest{Run: r}
+	var err error
+	if d.Overall, err = m.Summarize(nil); err != nil {
+		return d, fmt.Errorf("summarize the run: %w", err)
+	}
+	for _, l := range m.Loads {
+		d.Scenarios = append(d.Scenarios, scenario{Name: l.Scenario, Load: l})
+	}
+	for _, s := range m.Series {
+		in := d.scenario(s.Scenario)
+		sum, err := m.Summarize(map[string]string{"scenario": s.Scenario, "name": s.Name})
+		if err != nil {
+			return d, fmt.Errorf("summarize request %s of scenario %s: %w", s.Name, s.Scenario, err)
+		}
+		in.Requests = append(in.Requests, request{s, sum})
+	}
+	for i := range d.Scenarios {
+		s := &d.Scenarios[i]
+		if s.Summary, err = m.Summarize(map[string]string{"scenario": s.Name}); err != nil {
+			return d, fmt.Errorf("summarize scenario %s: %w", s.Name, err)
+		}
+	}
+	return d, nil
+}
+
+// scenario returns the scenario of that name, which it adds when there is none yet.
+func (d *digest) scenario(name string) *scenario {
+	for i := range d.Scenarios {
+		if d.Scenarios[i].Name == name {
+			return &d.Scenarios[i]
+		}
+	}
+	d.Scenarios = append(d.Scenarios, scenario{Name: name})
+	return &d.Scenarios[len(d.Scenarios)-1]
+}
+
+// headline says in one sentence what the verdict means.
+func headline(v results.Verdict) string {
+	crossed := len(crossedGates(v))
+	switch {
+	case v.Outcome == results.Invalid:
+		return "The measurement is not valid: it says nothing about the service."
+	case len(v.Gates) == 0:
+		return "The scenario has no gates: nothing was judged."
+	case crossed > 0:
+		return fmt.Sprintf("%s of %s crossed.", count(int64(crossed)), plural(len(v.Gates), "gate"))
+	case len(v.Gates) == 1:
+		return "The gate held." + spare(v, "")
+	}
+	return fmt.Sprintf("All %s held.%s", plural(len(v.Gates), "gate"), spare(v, "The tightest: "))
+}
+
+// reasons say why the verdict is not PASS; none when it is.
+func reasons(v results.Verdict) []string {
+	if v.Outcome == results.Invalid {
+		return v.Invalid
+	}
+	var why []string
+	for _, g := range crossedGates(v) {
+		why = append(why, gateSentence(g))
+	}
+	return why
+}
+
+// notes are what a reader should know whatever the verdict.
+func notes(r *results.Run) []string {
+	var all []string
+	if aborted := r.Measurements.Aborted; aborted != "" {
+		all = append(all, fmt.Sprintf("Ended early, after %s: %s was crossed.", seconds(r.Measurements.Elapsed), aborted))
+	}
+	return append(all, r.Verdict.Warnings...)
+}
+
+func crossedGates(v results.Verdict) []results.Gate {
+	var crossed []results.Gate
+	for _, g := range v.Gates {
+		if !g.Passed {
+			crossed = append(crossed, g)
+		}
+	}
+	return crossed
+}
+
+// gateSentence tells a crossed gate: what was measured and what was allowed.
+func gateSentence(g results.Gate) string {
+	if g.Samples == 0 {
+		return fmt.Sprintf("%s %s: %s", g.Metric, g.Expression, noDataReason(g))
+	}
+	sentence := fmt.Sprintf("%s: %s was asked, %s was measured", g.Metric, g.Expression, gateActual(g))
+	if hasMargin(g) {
+		sentence += fmt.Sprintf(" (%s beyond the target, %s)", percent(-g.Margin), plural(int(g.Samples), "sample"))
+	}
+	if g.Reason != "" {
+		sentence += ": " + g.Reason
+	}
+	return sentence
+}
+
+func noDataReason(g results.Gate) string {
+	if g.Reason != "" {
+		return g.Reason
+	}
+	return "no data"
+}
+
+// spare tells how far the gate that came nearest to being crossed was from it, when all held; intro goes before its name.
+func spare(v results.Verdict, intro string) string {
+	var tightest *results.Gate
+	for i, g := range v.Gates {
+		if hasMargin(g) && (tightest == nil || g.Margin < tightest.Margin) {
+			tightest = &v.Gates[i]
+		}
+	}
+	if tightest == nil {
+		return ""
+	}
+	return fmt.Sprintf(" %s%s %s has %s to spare.", intro, tightest.Metric, tightest.Expression, percent(tightest.Margin))
+}
+
+// hasMargin is false where a distance to the target has no meaning.
+func hasMargin(g results.Gate) bool {
+	switch g.Op {
+	case "<", "<=", ">", ">=":
+		return g.Target != 0 && g.Samples > 0
+	}
+	return false
+}

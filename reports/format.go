@@ -1,0 +1,217 @@
+package reports
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/policycortex/headroom/results"
+)
+
+// none stands where a figure would have no meaning.
+const none = "–"
+
+// percentiles are those that tables show.
+var percentiles = []float64{50, 75, 90, 95, 99, 99.9}
+
+// threeDigits shows three significant digits, but never fewer than the whole part and at most three decimals.
+func threeDigits(v float64) string {
+	switch size := math.Abs(v); {
+	case size == 0:
+		return "0"
+	case size < 0.9995:
+		return strconv.FormatFloat(v, 'f', 3, 64)
+	case size < 9.995:
+		return strconv.FormatFloat(v, 'f', 2, 64)
+	case size < 99.95:
+		return strconv.FormatFloat(v, 'f', 1, 64)
+	}
+	return separated(strconv.FormatFloat(v, 'f', 0, 64))
+}
+
+// millis shows a duration in milliseconds without its unit.
+func millis(ms float64) string { return threeDigits(ms) }
+
+// timeOf shows a figure of a histogram, which is none when nothing was recorded.
+func timeOf(h *results.Histogram, figure func(*results.Histogram) float64) string {
+	if h == nil || h.Count() == 0 {
+		return none
+	}
+	return millis(figure(h))
+}
+
+func percentileOf(h *results.Histogram, p float64) string {
+	return timeOf(h, func(h *results.Histogram) float64 { return h.Percentile(p) })
+}
+
+func millisOf(h *results.Histogram, p float64) string { return withUnit(percentileOf(h, p), "ms") }
+
+func maxOf(h *results.Histogram) string  { return timeOf(h, (*results.Histogram).Max) }
+func meanOf(h *results.Histogram) string { return timeOf(h, (*results.Histogram).Mean) }
+
+// percentileName is P50, P99.9.
+func percentileName(p float64) string { return "P" + strconv.FormatFloat(p, 'f', -1, 64) }
+
+// count shows a whole number with thousands separated.
+func count(n int64) string { return separated(strconv.FormatInt(n, 10)) }
+
+// plural shows n of a thing: 1 gate, 2 gates.
+func plural(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return count(int64(n)) + " " + thing + "s"
+}
+
+// percent shows a share of 1 in percent; what is not quite nothing or everything never looks as if it were.
+func percent(share float64) string {
+	switch p := 100 * share; {
+	case p == 0:
+		return "0 %"
+	case p > 0 && p < 0.01:
+		return "<0.01 %"
+	case p > 99.99 && p < 100:
+		return ">99.99 %"
+	case math.Abs(p) >= 99.95:
+		return separated(strconv.FormatFloat(p, 'f', 0, 64)) + " %"
+	default:
+		return strconv.FormatFloat(p, 'f', 2, 64) + " %"
+	}
+}
+
+func rate(perSecond float64) string { return threeDigits(perSecond) + "/s" }
+
+func seconds(s float64) string { return threeDigits(s) + " s" }
+
+// bytesText shows a size in decimal units.
+func bytesText(n int64) string {
+	const step = 1000
+	if n < step {
+		return count(n) + " B"
+	}
+	v, units := float64(n)/step, []string{"kB", "MB", "GB", "TB", "PB"}
+	for len(units) > 1 && v >= step {
+		v, units = v/step, units[1:]
+	}
+	return threeDigits(v) + " " + units[0]
+}
+
+// separated puts commas between the thousands of a decimal number without exponent.
+func separated(number string) string {
+	whole, fraction, _ := strings.Cut(number, ".")
+	sign := ""
+	if strings.HasPrefix(whole, "-") {
+		sign, whole = "-", whole[1:]
+	}
+	var groups []string
+	for len(whole) > 3 {
+		groups = append(groups, whole[len(whole)-3:])
+		whole = whole[:len(whole)-3]
+	}
+	groups = append(groups, whole)
+	slices.Reverse(groups)
+	if fraction != "" {
+		fraction = "." + fraction
+	}
+	return sign + strings.Join(groups, ",") + fraction
+}
+
+// gateTarget shows a gate's target with its unit, as written.
+func gateTarget(g results.Gate) string {
+	return withUnit(separated(strconv.FormatFloat(g.Target, 'f', -1, 64)), g.Unit)
+}
+
+// gateActual shows what a gate measured, with as many decimals as it takes not to look equal to the target when it is
+// not.
+func gateActual(g results.Gate) string {
+	if g.Samples == 0 {
+		return "no data"
+	}
+	if g.Actual == math.Trunc(g.Actual) {
+		return withUnit(separated(strconv.FormatFloat(g.Actual, 'f', 0, 64)), g.Unit)
+	}
+	decimals := 2
+	if math.Abs(g.Actual) < 1 {
+		decimals = 4
+	}
+	for ; decimals < 12; decimals++ {
+		if g.Actual == g.Target || strconv.FormatFloat(g.Actual, 'f', decimals, 64) != strconv.FormatFloat(g.Target, 'f', decimals, 64) {
+			break
+		}
+	}
+	return withUnit(separated(strconv.FormatFloat(g.Actual, 'f', decimals, 64)), g.Unit)
+}
+
+func withUnit(number, unit string) string {
+	switch {
+	case unit == "", number == none:
+		return number
+	case strings.HasPrefix(unit, "/"):
+		return number + unit
+	}
+	return number + " " + unit
+}
+
+func gateMargin(g results.Gate) string {
+	if !hasMargin(g) {
+		return none
+	}
+	if g.Margin > 0 {
+		return "+" + percent(g.Margin)
+	}
+	return percent(g.Margin)
+}
+
+func gateWord(g results.Gate) string {
+	switch {
+	case g.Passed:
+		return "held"
+	case g.Samples == 0:
+		return "no data"
+	}
+	return "crossed"
+}
+
+// tally shows how often each key occurred, in the order of the keys: "200 × 2,990, 503 × 10". Lines break between the
+// items only.
+func tally[K int | string](counts map[K]int64) string {
+	keys := make([]K, 0, len(counts))
+	for k := range counts {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	parts := make([]string, len(keys))
+	for i, k := range keys {
+		parts[i] = fmt.Sprintf("%v\u00a0×\u00a0%s", k, count(counts[k]))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// shellLine joins the arguments of a command such that a POSIX shell takes them apart again.
+func shellLine(args []string) string {
+	quoted := make([]string, len(args))
+	for i, a := range args {
+		quoted[i] = a
+		if a == "" || strings.ContainsFunc(a, needsQuotes) {
+			quoted[i] = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(quoted, " ")
+}
+
+func needsQuotes(c rune) bool {
+	return c >= unicode.MaxASCII || !unicode.IsLetter(c) && !unicode.IsDigit(c) && !strings.ContainsRune("-_./:=,@%+", c)
+}
+
+// onOneLine makes a text of unknown origin safe for a terminal: what is not printable becomes visible and harmless.
+func onOneLine(s string) string {
+	return strings.Map(func(c rune) rune {
+		if c == ' ' || unicode.IsPrint(c) {
+			return c
+		}
+		return '�'
+	}, s)
+}

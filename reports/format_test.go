@@ -1,0 +1,115 @@
+package reports
+
+import (
+	"math"
+	"testing"
+
+	"github.com/policycortex/headroom/results"
+)
+
+func TestFigures(t *testing.T) {
+	for _, c := range []struct{ got, want string }{
+		{threeDigits(0), "0"},
+		{threeDigits(0.0941), "0.094"},
+		{threeDigits(0.9996), "1.00"},
+		{threeDigits(4.125), "4.12"},
+		{threeDigits(9.996), "10.0"},
+		{threeDigits(99.96), "100"},
+		{threeDigits(1234.4), "1,234"},
+		{threeDigits(-41.26), "-41.3"},
+		{count(0), "0"},
+		{count(999), "999"},
+		{count(1000), "1,000"},
+		{count(-1234567), "-1,234,567"},
+		{count(math.MinInt64), "-9,223,372,036,854,775,808"},
+		{plural(1, "gate"), "1 gate"},
+		{plural(2000, "sample"), "2,000 samples"},
+		{percent(0), "0 %"},
+		{percent(0.00001), "<0.01 %"},
+		{percent(0.0129), "1.29 %"},
+		{percent(0.99996), ">99.99 %"},
+		{percent(1), "100 %"},
+		{percent(-12.5), "-1,250 %"},
+		{bytesText(999), "999 B"},
+		{bytesText(1000), "1.00 kB"},
+		{bytesText(84_300_000), "84.3 MB"},
+		{bytesText(math.MaxInt64), "9,223 PB"},
+		{tally(map[int]int64{503: 2, 200: 1997}), "200\u00a0×\u00a01,997, 503\u00a0×\u00a02"},
+		{shellLine([]string{"headroom", "run", "my file.yaml", "--set=a=b", "it's", ""}), `headroom run 'my file.yaml' --set=a=b 'it'\''s' ''`},
+		{onOneLine("a\x1b[2J\n\tb é"), "a�[2J��b é"},
+	} {
+		if c.got != c.want {
+			t.Errorf("got %q, want %q", c.got, c.want)
+		}
+	}
+}
+
+func TestGateFigures(t *testing.T) {
+	for name, c := range map[string]struct {
+		gate                 results.Gate
+		actual, target, word string
+		margin               string
+	}{
+		"held": {
+			results.Gate{Op: "<", Target: 1500, Actual: 1234.5, Unit: "ms", Samples: 10, Margin: 0.177, Passed: true},
+			"1,234.50 ms", "1,500 ms", "held", "+17.70 %",
+		},
+		"only just crossed": {
+			results.Gate{Op: "<", Target: 50, Actual: 50.0004, Unit: "ms", Samples: 10, Margin: -0.000008},
+			"50.0004 ms", "50 ms", "crossed", "-0.00 %",
+		},
+		"a rate": {
+			results.Gate{Op: ">=", Target: 199, Actual: 199.98, Unit: "/s", Samples: 10, Margin: 0.0049, Passed: true},
+			"199.98/s", "199/s", "held", "+0.49 %",
+		},
+		"no target to be a share of": {
+			results.Gate{Op: "==", Target: 0, Actual: 3, Samples: 10},
+			"3", "0", "crossed", none,
+		},
+		"no data": {
+			results.Gate{Op: "<", Target: 5, Unit: "ms"},
+			"no data", "5 ms", "no data", none,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, f := range []struct{ got, want string }{
+				{gateActual(c.gate), c.actual},
+				{gateTarget(c.gate), c.target},
+				{gateWord(c.gate), c.word},
+				{gateMargin(c.gate), c.margin},
+			} {
+				if f.got != f.want {
+					t.Errorf("got %q, want %q", f.got, f.want)
+				}
+			}
+		})
+	}
+}
+
+func TestLogAxisReachesJustBeyondItsLines(t *testing.T) {
+	for _, c := range []struct{ low, high, min, max float64 }{
+		{0.043, 123, 0.02, 200},
+		{1, 10, 0.5, 20},
+		{1.86, 84, 1, 100},
+		{0.001, 0.001, 0.0005, 0.002},
+	} {
+		axis := logMillis([]line{{dots: []dot{{y: c.low}, {gap: true}, {y: c.high}}}})
+		if axis.Min != c.min || axis.Max != c.max {
+			t.Errorf("from %v to %v ms: the axis reaches from %v to %v, want %v to %v", c.low, c.high, axis.Min, axis.Max, c.min, c.max)
+		}
+	}
+}
+
+func TestSecondsWithoutAnswers(t *testing.T) {
+	points := []results.Point{{Second: 3, Requests: 5}, {Second: 4, Requests: 6}, {Second: 7, Requests: 7}}
+	dots := overTime(points, func(p results.Point) dot { return dot{x: float64(p.Second), y: float64(p.Requests)} })
+	want := []dot{{x: 3, y: 5}, {x: 4, y: 6}, {x: 5}, {x: 6}, {x: 7, y: 7}}
+	if len(dots) != len(want) {
+		t.Fatalf("got %v, want %v", dots, want)
+	}
+	for i := range want {
+		if dots[i] != want[i] {
+			t.Errorf("got %v, want %v", dots[i], want[i])
+		}
+	}
+}

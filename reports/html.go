@@ -1,0 +1,114 @@
+package reports
+
+import (
+	"crypto/sha256"
+	_ "embed"
+	"encoding/base64"
+	"fmt"
+	"html/template"
+	"io"
+	"strings"
+
+	"github.com/go-echarts/statsview/statics"
+
+	"github.com/policycortex/headroom/results"
+)
+
+//go:embed report.html.tmpl
+var pageTemplate string
+
+//go:embed report.css
+var pageStyle string
+
+//go:embed report.js
+var pageScript string
+
+// policy forbids the page every request and every script but its own two, so that a name from the run which escaped
+// our escaping would still not execute. Styles cannot be pinned so: ECharts' tooltips carry theirs inline.
+var policy = fmt.Sprintf("default-src 'none'; script-src %s %s; style-src 'unsafe-inline'; img-src data: blob:",
+	contentHash(statics.EchartJS), contentHash(pageScript))
+
+func contentHash(script string) string {
+	sum := sha256.Sum256([]byte(script))
+	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+}
+
+var parsedPage = template.Must(template.New(HTMLFile).Funcs(template.FuncMap{
+	"bytes": bytesText, "count": count, "environment": environmentLine, "gateActual": gateActual, "gateMargin": gateMargin,
+	"gateTarget": gateTarget, "gateWord": gateWord, "headline": headline, "lower": strings.ToLower, "max": maxOf, "mean": meanOf, "millis": millisOf,
+	"notes": notes, "percent": percent, "percentile": percentileOf, "percentileName": percentileName, "plural": plural,
+	"rate": rate, "reasons": reasons, "seconds": seconds, "shellLine": shellLine, "tallyErrors": tally[string],
+	"tallyStatuses": tally[int], "times": newTimes, "width": barWidth, "mark": barMark, "standIn": standIn,
+}).Parse(pageTemplate))
+
+// page is what the template draws.
+type page struct {
+	digest
+	Policy      string
+	Style       template.CSS
+	Library     template.JS
+	Script      template.JS
+	Percentiles []float64
+	Trust       []measure
+	Generator   []measure
+	Latency     *chart // nil when nothing was recorded
+	Timeline    []chart
+	Charts      []chart // Latency and Timeline, for the script
+}
+
+// HTML writes the run's report as one self-contained web page. It loads nothing, and its verdict and figures can be
+// read without its script and without its style. Everything that came from the run is escaped.
+func HTML(w io.Writer, r *results.Run) error {
+	d, err := newDigest(r)
+	if err != nil {
+		return fmt.Errorf("draw %s: %w", HTMLFile, err)
+	}
+	p := page{
+		digest: d, Policy: policy, Style: template.CSS(pageStyle), Library: template.JS(statics.EchartJS),
+		Script: template.JS(pageScript), Percentiles: percentiles, Trust: trustMeasures(d),
+		Generator: generatorMeasures(r.Measurements), Charts: []chart{},
+	}
+	if d.Overall.Response.Count() > 0 {
+		latency := latencyChart(d)
+		p.Latency = &latency
+		p.Charts = append(p.Charts, latency)
+	}
+	if len(r.Measurements.Points) > 0 {
+		p.Timeline = timeCharts(d)
+		p.Charts = append(p.Charts, p.Timeline...)
+	}
+	if err := parsedPage.Execute(w, p); err != nil {
+		return fmt.Errorf("draw %s: %w", HTMLFile, err)
+	}
+	return nil
+}
+
+// times is a row of the latency table.
+type times struct {
+	Histogram   *results.Histogram
+	Percentiles []float64
+}
+
+func newTimes(h *results.Histogram) times { return times{h, percentiles} }
+
+// barFull is where the larger of a gate's actual value and target ends on its bar, which is 120 pixels long.
+const barFull = 104
+
+// barWidth is how far a gate's bar reaches: its actual value.
+func barWidth(g results.Gate) float64 { return onBar(g, g.Actual) }
+
+// barMark is where the target lies on a gate's bar.
+func barMark(g results.Gate) float64 { return onBar(g, g.Target) }
+
+func onBar(g results.Gate, v float64) float64 {
+	largest := max(g.Actual, g.Target)
+	if largest <= 0 || v < 0 || g.Samples == 0 {
+		return 0
+	}
+	return fourDecimals(barFull * v / largest)
+}
+
+// standIn says that the cache was not the one that the reference system is built for.
+func standIn(s results.Server) bool {
+	return s.Role == "cache" && !strings.Contains(strings.ToLower(s.Name), "dragonfly")
+}

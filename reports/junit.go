@@ -1,0 +1,137 @@
+package reports
+
+import (
+	"encoding/xml"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/policycortex/headroom/results"
+)
+
+// validity is the name of the test case that fails when the measurement cannot be judged.
+const validity = "measurement is valid"
+
+// JUnit writes the verdict as a JUnit file, as Jenkins and GitLab read it: the run is a test suite, each gate is a test
+// case, and one more says whether the measurement is valid. Where it is not, the gates are skipped: neither a pass nor
+// a failure of the service is known. The class of every test case is the scenario file's name.
+func JUnit(w io.Writer, r *results.Run) error {
+	doc := junitSuites{Name: "headroom", Suites: []junitSuite{newSuite(r)}}
+	doc.junitCounts = doc.Suites[0].junitCounts
+	out, err := xml.MarshalIndent(doc, "", "  ")
+	if err != nil {
+		return fmt.Errorf("draw %s: %w", JUnitFile, err)
+	}
+	if _, err := fmt.Fprintf(w, "%s%s\n", xml.Header, out); err != nil {
+		return fmt.Errorf("draw %s: %w", JUnitFile, err)
+	}
+	return nil
+}
+
+type junitSuites struct {
+	XMLName xml.Name `xml:"testsuites"`
+	Name    string   `xml:"name,attr"`
+	junitCounts
+	Suites []junitSuite `xml:"testsuite"`
+}
+
+type junitCounts struct {
+	Tests    int    `xml:"tests,attr"`
+	Failures int    `xml:"failures,attr"`
+	Errors   int    `xml:"errors,attr"`
+	Time     string `xml:"time,attr"` // seconds
+}
+
+type junitSuite struct {
+	Name string `xml:"name,attr"`
+	junitCounts
+	Skipped    int             `xml:"skipped,attr"`
+	Timestamp  string          `xml:"timestamp,attr"` // UTC, without a zone, as the schema wants it
+	Properties []junitProperty `xml:"properties>property"`
+	Cases      []junitCase     `xml:"testcase"`
+}
+
+type junitProperty struct {
+	Name  string `xml:"name,attr"`
+	Value string `xml:"value,attr"`
+}
+
+type junitCase struct {
+	Name    string       `xml:"name,attr"`
+	Class   string       `xml:"classname,attr"`
+	Time    string       `xml:"time,attr"`
+	Skipped *junitDetail `xml:"skipped"`
+	Error   *junitDetail `xml:"error"`
+	Failure *junitDetail `xml:"failure"`
+}
+
+type junitDetail struct {
+	Message string `xml:"message,attr"`
+	Type    string `xml:"type,attr,omitempty"`
+	Text    string `xml:",chardata"`
+}
+
+func newSuite(r *results.Run) junitSuite {
+	class := className(r)
+	suite := junitSuite{
+		Name:      r.Name,
+		Timestamp: r.Measurements.Started.UTC().Format("2006-01-02T15:04:05"),
+		Properties: []junitProperty{
+			{"seed", strconv.FormatUint(r.Scenario.Seed, 10)},
+			{"target", r.Environment.Target},
+			{"headroom", r.Tool.Version},
+		},
+		Cases: []junitCase{validityCase(r.Verdict, class)},
+	}
+	invalid := r.Verdict.Outcome == results.Invalid
+	for _, g := range r.Verdict.Gates {
+		suite.Cases = append(suite.Cases, gateCase(g, class, invalid))
+	}
+	for _, c := range suite.Cases {
+		suite.Tests++
+		switch {
+		case c.Error != nil:
+			suite.Errors++
+		case c.Failure != nil:
+			suite.Failures++
+		case c.Skipped != nil:
+			suite.Skipped++
+		}
+	}
+	suite.Time = strconv.FormatFloat(r.Measurements.Elapsed, 'f', 3, 64)
+	return suite
+}
+
+// className is the scenario file's name without what Jenkins would take for a package: directories and extension.
+func className(r *results.Run) string {
+	file := filepath.Base(filepath.ToSlash(r.Scenario.File))
+	if name := strings.TrimSuffix(file, filepath.Ext(file)); name != "" {
+		return name
+	}
+	return r.Name
+}
+
+func validityCase(v results.Verdict, class string) junitCase {
+	c := junitCase{Name: validity, Class: class, Time: "0"}
+	if v.Outcome == results.Invalid {
+		c.Error = &junitDetail{Message: headline(v), Type: "invalid measurement", Text: strings.Join(v.Invalid, "\n")}
+	}
+	return c
+}
+
+func gateCase(g results.Gate, class string, invalid bool) junitCase {
+	c := junitCase{Name: g.Metric + ": " + g.Expression, Class: class, Time: "0"}
+	switch {
+	case invalid:
+		c.Skipped = &junitDetail{Message: "not judged: the measurement is not valid"}
+	case !g.Passed:
+		c.Failure = &junitDetail{
+			Message: gateSentence(g),
+			Type:    "threshold " + gateWord(g),
+			Text:    fmt.Sprintf("actual: %s\ntarget: %s %s\nmargin: %s\nsamples: %d", gateActual(g), g.Op, gateTarget(g), gateMargin(g), g.Samples),
+		}
+	}
+	return c
+}

@@ -1,0 +1,141 @@
+package reports
+
+import (
+	"math"
+
+	"github.com/go-echarts/go-echarts/v2/charts"
+	"github.com/go-echarts/go-echarts/v2/opts"
+)
+
+// chart is a figure of the page. The page's script gives it the page's colours and its number formats.
+type chart struct {
+	ID      string    `json:"id"`
+	Title   string    `json:"-"`
+	Note    string    `json:"-"`
+	Kind    string    `json:"kind"` // nines, milliseconds, count: how the script labels axes and values
+	Choices []picture `json:"choices"`
+}
+
+// picture is one way to look at a chart; Tones holds each series' place in the page's palette.
+type picture struct {
+	Label  string         `json:"label"`
+	Tones  []int          `json:"tones"`
+	Option map[string]any `json:"option"`
+}
+
+// line is one series of a picture.
+type line struct {
+	name string
+	tone int
+	dash string
+	dots []dot
+}
+
+// dot is a point of a line, or with gap set the place where the line is broken.
+type dot struct {
+	x, y float64
+	gap  bool
+}
+
+// shade is a stretch of time that was sent and not measured.
+type shade struct {
+	label    string
+	from, to int
+}
+
+// dashes tell lines apart where colours cannot.
+var dashes = []string{"solid", "dashed", "dotted"}
+
+// newPicture draws lines over two value axes. Only options that ECharts 4.1 knows are used.
+func newPicture(label, id string, x opts.XAxis, y opts.YAxis, lines []line, shades []shade) picture {
+	c := charts.NewLine()
+	p := picture{Label: label}
+	for _, l := range lines {
+		p.Tones = append(p.Tones, l.tone)
+		c.AddSeries(l.name, lineData(l.dots),
+			charts.WithLineChartOpts(opts.LineChart{Symbol: "none", ShowSymbol: opts.Bool(false), ConnectNulls: opts.Bool(false)}),
+			charts.WithLineStyleOpts(opts.LineStyle{Type: l.dash, Width: 2}))
+	}
+	if len(shades) > 0 {
+		p.Tones = append(p.Tones, 0)
+		c.AddSeries("", []opts.LineData{}, withShades(shades))
+	}
+	x.Type, x.NameLocation, x.NameGap = "value", "center", 28
+	y.NameLocation, y.NameGap = "center", 48
+	c.SetGlobalOptions(
+		charts.WithInitializationOpts(opts.Initialization{ChartID: id}),
+		charts.WithAnimation(false),
+		charts.WithTooltipOpts(opts.Tooltip{Show: opts.Bool(true), Trigger: "axis"}),
+		charts.WithLegendOpts(opts.Legend{Show: opts.Bool(true), Type: "scroll", Top: "0", Left: "center"}),
+		charts.WithGridOpts(opts.Grid{Top: "48", Left: "64", Right: "30", Bottom: "48"}),
+		charts.WithXAxisOpts(x), charts.WithYAxisOpts(y))
+	c.Validate()
+	p.Option = c.JSON()
+	return p
+}
+
+func lineData(dots []dot) []opts.LineData {
+	data := make([]opts.LineData, len(dots))
+	for i, d := range dots {
+		if d.gap {
+			data[i].Value = []any{d.x, nil}
+		} else {
+			data[i].Value = []any{d.x, d.y}
+		}
+	}
+	return data
+}
+
+func withShades(shades []shade) charts.SeriesOpts {
+	var data []any
+	for _, s := range shades {
+		data = append(data, []opts.MarkAreaNameXAxisItem{{Name: s.label, XAxis: s.from}, {XAxis: s.to}})
+	}
+	return charts.WithSeriesOpts(func(s *charts.SingleSeries) { s.MarkAreas = &opts.MarkAreas{Data: data} })
+}
+
+// smallestMillis stands for times of 0 on a logarithmic axis: they are less than the microsecond that a histogram can
+// tell apart.
+const smallestMillis = 0.001
+
+// logMillis is a logarithmic axis that reaches just beyond the lines, to the next 1, 2 or 5 of a decade.
+func logMillis(lines []line) opts.YAxis {
+	low, high := math.Inf(1), smallestMillis
+	for _, l := range lines {
+		for _, d := range l.dots {
+			if !d.gap {
+				low, high = min(low, d.y), max(high, d.y)
+			}
+		}
+	}
+	if low > high {
+		low = high / 10 // no line has a point
+	}
+	return opts.YAxis{Name: "ms (log scale)", Type: "log", Min: roundMark(low, true), Max: roundMark(high, false)}
+}
+
+// roundMark is the nearest 1, 2 or 5 of a decade that is below v, or else above it.
+func roundMark(v float64, below bool) float64 {
+	decade := math.Pow(10, math.Floor(math.Log10(v)))
+	marks := []float64{decade, 2 * decade, 5 * decade, 10 * decade}
+	if below {
+		for i := len(marks) - 1; i >= 0; i-- {
+			if marks[i] < v {
+				return significant(marks[i])
+			}
+		}
+		return significant(decade / 2)
+	}
+	for _, mark := range marks {
+		if mark > v {
+			return significant(mark)
+		}
+	}
+	return significant(20 * decade)
+}
+
+// significant drops the digits that binary fractions add.
+func significant(v float64) float64 { return math.Round(v*1e6) / 1e6 }
+
+// fourDecimals keeps the page small; the sum turns a negative zero into zero.
+func fourDecimals(v float64) float64 { return math.Round(v*1e4)/1e4 + 0 }

@@ -1,0 +1,112 @@
+"use strict";
+// Gives the charts of the page the page's colours and number formats, and draws them. The data and the kind of every
+// axis come from the run's report; this script adds only looks.
+(() => {
+  const charts = JSON.parse(document.getElementById("chart-data").textContent);
+  const style = (name) => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
+  const palette = 6; // --tone-0 to --tone-5
+  const escape = echarts.format.encodeHTML;
+
+  const number = (v) => (v < 1000 ? String(Number(v.toPrecision(3))) : Math.round(v).toLocaleString("en"));
+  // -log10(1 - p): 0 is P0, 1 is P90, 2 is P99, 3 is P99.9
+  const nines = (v) => "P" + Number((100 * (1 - Math.pow(10, -v))).toFixed(Math.max(0, Math.ceil(v) - 1)));
+  const tick = (v) => (Number.isInteger(v) ? nines(v) : ""); // the axis ends with the data, between two ticks
+  const kinds = {
+    nines: { value: (v) => number(v) + " ms", head: null },
+    milliseconds: { value: (v) => number(v) + " ms", head: (x) => "second " + x },
+    count: { value: (v) => number(v) + "/s", head: (x) => "second " + x },
+  };
+
+  // The curves of a percentile chart have points of their own: each line of its tooltip names its percentile.
+  const tooltip = (kind) => (points) => {
+    const rows = points
+      .filter((p) => p.value && p.value[1] !== null && p.value[1] !== undefined)
+      .map((p) => p.marker + escape(p.seriesName) + (kind.head ? "" : " " + nines(p.value[0])) + "&ensp;<b>" + kind.value(p.value[1]) + "</b>");
+    if (rows.length === 0) return "";
+    if (kind.head) rows.unshift(kind.head(points[0].value[0]));
+    return '<div class="tip">' + rows.join("<br>") + "</div>";
+  };
+
+  // Legends show the dashes of their lines.
+  const dashes = { solid: "M0,0h26v3h-26z", dashed: "M0,0h7v3h-7zM9.5,0h7v3h-7zM19,0h7v3h-7z", dotted: "M0,0h3v3h-3zM5.75,0h3v3h-3zM11.5,0h3v3h-3zM17.25,0h3v3h-3zM23,0h3v3h-3z" };
+
+  const dressAxis = (axis, label) => {
+    axis.nameTextStyle = { color: style("soft") };
+    axis.axisLine = { lineStyle: { color: style("line") } };
+    axis.axisTick = { lineStyle: { color: style("line") } };
+    axis.axisLabel = { color: style("soft"), formatter: label };
+    axis.splitLine = { lineStyle: { color: style("line") } };
+  };
+
+  const dressed = (chart, picture) => {
+    const option = JSON.parse(JSON.stringify(picture.option));
+    const kind = kinds[chart.kind];
+    option.textStyle = { fontFamily: getComputedStyle(document.body).fontFamily, color: style("ink") };
+    option.legend.data = option.series.filter((s) => s.name).map((s) => ({ name: s.name, icon: "path://" + dashes[s.lineStyle.type] }));
+    option.legend.itemWidth = 26;
+    option.legend.itemHeight = 3;
+    option.legend.textStyle = { color: style("ink") };
+    option.legend.inactiveColor = style("line");
+    option.legend.pageTextStyle = { color: style("soft") };
+    option.legend.pageIconColor = style("soft");
+    option.legend.pageIconInactiveColor = style("line");
+    Object.assign(option.tooltip, {
+      formatter: tooltip(kind), backgroundColor: style("sheet"), borderColor: style("line"), borderWidth: 1, confine: true,
+      textStyle: { color: style("ink"), fontSize: 13 }, axisPointer: { lineStyle: { color: style("soft") } },
+    });
+    dressAxis(option.xAxis[0], chart.kind === "nines" ? tick : String);
+    option.xAxis[0].splitLine.show = chart.kind === "nines";
+    dressAxis(option.yAxis[0], number);
+    option.series.forEach((series, i) => {
+      const color = style("tone-" + (picture.tones[i] % palette));
+      series.itemStyle = { color };
+      series.lineStyle = Object.assign({}, series.lineStyle, { color });
+      if (chart.kind !== "nines") series.sampling = "max"; // long runs keep their peaks
+      if (series.markArea) {
+        series.markArea.silent = true;
+        series.markArea.itemStyle = { color: style("shade") };
+        series.markArea.data.forEach(([from], row) => { // the first label above the chart, others below one another in it
+          from.label = { color: style("soft"), position: [2, 13 * row - 15], align: "left", fontSize: 11 };
+        });
+      }
+    });
+    return option;
+  };
+
+  const chooser = (chart, show) => {
+    const set = document.createElement("fieldset");
+    set.className = "choices";
+    const legend = document.createElement("legend");
+    legend.textContent = "Show";
+    set.append(legend);
+    chart.choices.forEach((picture, i) => {
+      const label = document.createElement("label");
+      const input = document.createElement("input");
+      input.type = "radio";
+      input.name = chart.id;
+      input.checked = i === 0;
+      input.addEventListener("change", () => show(i));
+      label.append(input, picture.label);
+      set.append(label);
+    });
+    return set;
+  };
+
+  const redraws = charts.map((chart) => {
+    const element = document.getElementById(chart.id);
+    document.getElementById(chart.id + "-figure").hidden = false;
+    const instance = echarts.init(element);
+    let chosen = 0;
+    const redraw = () => instance.setOption(dressed(chart, chart.choices[chosen]), true);
+    if (chart.choices.length > 1) {
+      element.before(chooser(chart, (i) => { chosen = i; redraw(); }));
+    }
+    redraw();
+    new ResizeObserver(() => instance.resize()).observe(element);
+    return redraw;
+  });
+
+  for (const query of ["(prefers-color-scheme: dark)", "print"]) {
+    matchMedia(query).addEventListener("change", () => redraws.forEach((redraw) => redraw()));
+  }
+})();

@@ -1,0 +1,211 @@
+package reports
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"flag"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/go-echarts/statsview/statics"
+
+	"github.com/policycortex/headroom/results"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// invalidRun is sampleRun with a generator that was the limit.
+func invalidRun(t testing.TB) *results.Run {
+	t.Helper()
+	r := sampleRun(t)
+	r.Verdict.Outcome = results.Invalid
+	r.Verdict.Invalid = []string{"cold: 3588 of 3900 scheduled requests were sent (92.00 %, at least 99.5 % are needed): lower the rate"}
+	return r
+}
+
+// passedRun is a run of the user's own service with a scenario that has no schedule.
+func passedRun(t testing.TB) *results.Run {
+	t.Helper()
+	r := sampleRun(t)
+	m := &r.Measurements
+	r.Environment = results.Environment{Target: "https://api.example.com", Own: true, Machine: results.Machine{OS: "linux", Arch: "amd64", CPUs: 2}}
+	m.Loads, m.Series, m.Views = m.Loads[:1], m.Series[:3], nil
+	m.Loads[0] = &results.Load{Scenario: "warm", Executor: "constant-vus", Sent: 12000, MaxVUs: 100, MeasuredFrom: 10, MeasuredTo: 60}
+	m.Points = m.Points[:60]
+	r.Verdict = results.Verdict{Outcome: results.Pass, Gates: r.Verdict.Gates[:1]}
+	return r
+}
+
+// emptyRun is a run that measured nothing.
+func emptyRun(testing.TB) *results.Run {
+	return &results.Run{Name: "empty", Verdict: results.Verdict{Outcome: results.Invalid, Invalid: []string{"nothing was measured"}}}
+}
+
+var drawers = map[string]func(io.Writer, *results.Run) error{".json": SummaryJSON, ".xml": JUnit, ".txt": Text, ".html": HTML}
+
+func draw(t testing.TB, kind string, r *results.Run) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := drawers[kind](&b, r); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func TestGolden(t *testing.T) {
+	for name, run := range map[string]func(testing.TB) *results.Run{
+		"failed": sampleRun, "invalid": invalidRun, "passed": passedRun, "empty": emptyRun,
+	} {
+		for _, kind := range []string{".json", ".xml", ".txt"} {
+			t.Run(name+kind, func(t *testing.T) {
+				got, golden := draw(t, kind, run(t)), filepath.Join("testdata", name+kind)
+				if *update {
+					if err := os.WriteFile(golden, got, 0o644); err != nil {
+						t.Fatal(err)
+					}
+				}
+				want, err := os.ReadFile(golden)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !bytes.Equal(got, want) {
+					t.Errorf("differs from %s (go test ./reports -update writes it anew):\n%s", golden, got)
+				}
+			})
+		}
+	}
+}
+
+func TestWriteIsReproducible(t *testing.T) {
+	for name, run := range map[string]func(testing.TB) *results.Run{
+		"failed": sampleRun, "hostile": hostileRun, "passed": passedRun, "empty": emptyRun,
+	} {
+		t.Run(name, func(t *testing.T) {
+			first, again := t.TempDir(), t.TempDir()
+			if err := errors.Join(Write(first, run(t)), Write(again, run(t))); err != nil {
+				t.Fatal(err)
+			}
+			sameReports(t, first, again)
+		})
+	}
+}
+
+func TestSavedRunDrawsTheSame(t *testing.T) {
+	for name, run := range map[string]func(testing.TB) *results.Run{"failed": sampleRun, "invalid": invalidRun, "passed": passedRun} {
+		t.Run(name, func(t *testing.T) {
+			first, saved, again := t.TempDir(), t.TempDir(), t.TempDir()
+			r := run(t)
+			if err := errors.Join(Write(first, r), results.Save(saved, r)); err != nil {
+				t.Fatal(err)
+			}
+			back, err := results.Read(saved)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := Write(again, back); err != nil {
+				t.Fatal(err)
+			}
+			sameReports(t, first, again)
+		})
+	}
+}
+
+func sameReports(t *testing.T, one, other string) {
+	t.Helper()
+	for _, file := range []string{HTMLFile, SummaryFile, JUnitFile} {
+		if !bytes.Equal(read(t, filepath.Join(one, file)), read(t, filepath.Join(other, file))) {
+			t.Errorf("%s differs", file)
+		}
+	}
+}
+
+func read(t *testing.T, path string) []byte {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
+}
+
+func TestWriteNamesWhatItCouldNotWrite(t *testing.T) {
+	err := Write(filepath.Join(t.TempDir(), "missing"), emptyRun(t))
+	if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), HTMLFile) {
+		t.Errorf("got %v, want an error that names %s and is fs.ErrNotExist", err, HTMLFile)
+	}
+}
+
+func TestHostileNamesStayText(t *testing.T) {
+	r := hostileRun(t)
+	var summary map[string]any
+	if err := json.Unmarshal(draw(t, ".json", r), &summary); err != nil {
+		t.Errorf("summary.json: %v", err)
+	} else if summary["name"] != hostile {
+		t.Errorf("summary.json names the run %q", summary["name"])
+	}
+	var suites struct {
+		Suites []struct {
+			Name  string `xml:"name,attr"`
+			Cases []struct {
+				Name string `xml:"name,attr"`
+			} `xml:"testcase"`
+		} `xml:"testsuite"`
+	}
+	if err := xml.Unmarshal(draw(t, ".xml", r), &suites); err != nil {
+		t.Errorf("junit.xml: %v", err)
+	} else if len(suites.Suites) != 1 || len(suites.Suites[0].Cases) != 7 || !strings.HasPrefix(suites.Suites[0].Name, "x</script>") {
+		t.Errorf("junit.xml was taken apart by the names: %+v", suites)
+	}
+	for _, c := range string(draw(t, ".txt", r)) {
+		if unicode.IsControl(c) && c != '\n' {
+			t.Fatalf("the text holds the control character %U", c)
+		}
+	}
+	page := strings.Replace(string(draw(t, ".html", r)), statics.EchartJS, "", 1)
+	for _, raw := range []string{"<script>window", "<img", "</textarea>"} {
+		if strings.Contains(page, raw) {
+			t.Errorf("report.html holds %q", raw)
+		}
+	}
+}
+
+func TestJUnitCounts(t *testing.T) {
+	for name, c := range map[string]struct {
+		run                              *results.Run
+		tests, failures, errors, skipped int
+	}{
+		"failed":  {sampleRun(t), 7, 2, 0, 0},
+		"invalid": {invalidRun(t), 7, 0, 1, 6},
+		"passed":  {passedRun(t), 2, 0, 0, 0},
+		"empty":   {emptyRun(t), 1, 0, 1, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var doc junitSuites
+			if err := xml.Unmarshal(draw(t, ".xml", c.run), &doc); err != nil {
+				t.Fatal(err)
+			}
+			suite, want := doc.Suites[0], junitCounts{c.tests, c.failures, c.errors, doc.Time}
+			if doc.junitCounts != want || suite.junitCounts != want || suite.Skipped != c.skipped || len(suite.Cases) != c.tests {
+				t.Errorf("counted %+v in all, %+v and %d skipped in the suite of %d cases, want %+v and %d skipped",
+					doc.junitCounts, suite.junitCounts, suite.Skipped, len(suite.Cases), want, c.skipped)
+			}
+		})
+	}
+}
+
+func BenchmarkHTML(b *testing.B) {
+	r := sampleRun(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := HTML(io.Discard, r); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

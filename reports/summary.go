@@ -1,0 +1,208 @@
+package reports
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/policycortex/headroom/results"
+)
+
+// SummaryVersion is the version of summary.json's format. Fields are only added within a version.
+const SummaryVersion = 1
+
+// SummaryJSON writes the run's figures for machines. All times are milliseconds, all rates are per second, all shares
+// are from 0 to 1:
+//
+//	version           1
+//	name, description, started (RFC 3339), elapsed_seconds, seed, tool
+//	verdict           outcome (PASS, FAIL, INVALID), gates, and why not: invalid, warnings
+//	environment       target, provider, servers (role, name, version as they answered), fixture, cpus, cpu_model
+//	overall           requests, failed, failed_share, rate, response_ms and service_ms
+//	scenarios[]       name, executor, open, the figures of overall, schedule (null unless open) and
+//	  by_request[]    name, method, the figures of overall, statuses, errors, bytes_sent, bytes_received
+//	server_views[]    scenario (empty: the whole run), seconds, cpu_seconds, tiers and queries by name
+//
+// response_ms, service_ms and the like hold p50, p75, p90, p95, p99, p999, max, mean and count; they are null when
+// nothing was recorded.
+func SummaryJSON(w io.Writer, r *results.Run) error {
+	d, err := newDigest(r)
+	if err != nil {
+		return fmt.Errorf("draw %s: %w", SummaryFile, err)
+	}
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false) // p(95)<50 stays readable
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(newSummary(d)); err != nil {
+		return fmt.Errorf("draw %s: %w", SummaryFile, err)
+	}
+	return nil
+}
+
+type summary struct {
+	Version     int                 `json:"version"`
+	Name        string              `json:"name"`
+	Description string              `json:"description,omitempty"`
+	Started     time.Time           `json:"started"`
+	Elapsed     float64             `json:"elapsed_seconds"`
+	Seed        uint64              `json:"seed"`
+	Tool        results.Tool        `json:"tool"`
+	Verdict     results.Verdict     `json:"verdict"`
+	Environment summaryEnvironment  `json:"environment"`
+	Overall     figures             `json:"overall"`
+	Scenarios   []summaryScenario   `json:"scenarios"`
+	ServerViews []summaryServerView `json:"server_views"`
+}
+
+type summaryEnvironment struct {
+	Target   string          `json:"target"`
+	Provider string          `json:"provider,omitempty"`
+	Servers  []summaryServer `json:"servers"`
+	Fixture  string          `json:"fixture,omitempty"`
+	CPUs     int             `json:"cpus"`
+	CPUModel string          `json:"cpu_model,omitempty"`
+}
+
+type summaryServer struct {
+	Role    string `json:"role"`
+	Name    string `json:"name"`
+	Version string `json:"version"`
+}
+
+type figures struct {
+	Requests    int64         `json:"requests"`
+	Failed      int64         `json:"failed"`
+	FailedShare float64       `json:"failed_share"`
+	Rate        float64       `json:"rate"`
+	Response    *distribution `json:"response_ms"`
+	Service     *distribution `json:"service_ms"`
+}
+
+type distribution struct {
+	P50   float64 `json:"p50"`
+	P75   float64 `json:"p75"`
+	P90   float64 `json:"p90"`
+	P95   float64 `json:"p95"`
+	P99   float64 `json:"p99"`
+	P999  float64 `json:"p999"`
+	Max   float64 `json:"max"`
+	Mean  float64 `json:"mean"`
+	Count int64   `json:"count"`
+}
+
+type summaryScenario struct {
+	Name     string           `json:"name"`
+	Executor string           `json:"executor"`
+	Open     bool             `json:"open"`
+	Schedule *summarySchedule `json:"schedule"`
+	figures
+	Requests []summaryRequest `json:"by_request"`
+}
+
+type summarySchedule struct {
+	AskedRate float64       `json:"asked_rate"`
+	Planned   int64         `json:"planned"`
+	Sent      int64         `json:"sent"`
+	Dropped   int64         `json:"dropped"`
+	Lag       *distribution `json:"lag_ms"`
+	OwnLag    *distribution `json:"own_lag_ms"`
+}
+
+type summaryRequest struct {
+	Name   string `json:"name"`
+	Method string `json:"method"`
+	figures
+	Statuses      map[int]int64    `json:"statuses"`
+	Errors        map[string]int64 `json:"errors,omitempty"`
+	BytesSent     int64            `json:"bytes_sent"`
+	BytesReceived int64            `json:"bytes_received"`
+}
+
+type summaryServerView struct {
+	Scenario   string                  `json:"scenario"`
+	Seconds    float64                 `json:"seconds"`
+	CPUSeconds float64                 `json:"cpu_seconds"`
+	Tiers      map[string]summaryTier  `json:"tiers"`
+	Queries    map[string]summaryQuery `json:"queries"`
+}
+
+type summaryTier struct {
+	results.TierStats
+	Ratio float64 `json:"ratio"`
+}
+
+type summaryQuery struct {
+	Count    int64         `json:"count"`
+	Errors   int64         `json:"errors"`
+	Duration *distribution `json:"duration_ms"`
+}
+
+func newSummary(d digest) summary {
+	m, env := &d.Measurements, d.Environment
+	s := summary{
+		Version: SummaryVersion, Name: d.Name, Description: d.Description, Started: m.Started.UTC(), Elapsed: m.Elapsed,
+		Seed: d.Scenario.Seed, Tool: d.Tool, Verdict: d.Verdict, Overall: newFigures(d.Overall),
+		Environment: summaryEnvironment{
+			Target: env.Target, Provider: env.Provider, Fixture: env.Fixture, Servers: []summaryServer{},
+			CPUs: env.Machine.CPUs, CPUModel: env.Machine.CPUModel,
+		},
+		Scenarios: []summaryScenario{}, ServerViews: []summaryServerView{},
+	}
+	if s.Verdict.Gates == nil {
+		s.Verdict.Gates = []results.Gate{}
+	}
+	for _, server := range env.Servers {
+		s.Environment.Servers = append(s.Environment.Servers, summaryServer{server.Role, server.Name, server.Version})
+	}
+	for _, sc := range d.Scenarios {
+		s.Scenarios = append(s.Scenarios, newSummaryScenario(sc))
+	}
+	for _, v := range m.Views {
+		s.ServerViews = append(s.ServerViews, newSummaryServerView(v))
+	}
+	return s
+}
+
+func newSummaryScenario(sc scenario) summaryScenario {
+	out := summaryScenario{Name: sc.Name, figures: newFigures(sc.Summary), Requests: []summaryRequest{}}
+	if l := sc.Load; l != nil {
+		out.Executor, out.Open = l.Executor, l.Open
+		if l.Open {
+			out.Schedule = &summarySchedule{l.AskedRate(), l.Planned, l.Sent, l.Dropped, newDistribution(l.Lag), newDistribution(l.OwnLag)}
+		}
+	}
+	for _, q := range sc.Requests {
+		statuses := q.Statuses
+		if statuses == nil {
+			statuses = map[int]int64{}
+		}
+		out.Requests = append(out.Requests, summaryRequest{q.Name, q.Method, newFigures(q.Summary), statuses, q.Errors, q.BytesSent, q.BytesReceived})
+	}
+	return out
+}
+
+func newSummaryServerView(v results.ServerView) summaryServerView {
+	out := summaryServerView{v.Scenario, v.Seconds, v.CPUSeconds, map[string]summaryTier{}, map[string]summaryQuery{}}
+	for name, t := range v.Tiers {
+		out.Tiers[name] = summaryTier{t, t.Ratio()}
+	}
+	for name, q := range v.Queries {
+		out.Queries[name] = summaryQuery{q.Count, q.Errors, newDistribution(q.Duration)}
+	}
+	return out
+}
+
+func newFigures(s results.Summary) figures {
+	return figures{s.Requests, s.Failed, s.FailedShare(), s.Rate(), newDistribution(s.Response), newDistribution(s.Service)}
+}
+
+func newDistribution(h *results.Histogram) *distribution {
+	if h == nil || h.Count() == 0 {
+		return nil
+	}
+	return &distribution{
+		P50: h.Percentile(50), P75: h.Percentile(75), P90: h.Percentile(90), P95: h.Percentile(95), P99: h.Percentile(99),
+		P999: h.Percentile(99.9), Max: h.Max(), Mean: h.Mean(), Count: h.Count(),
+	}
+}

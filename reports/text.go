@@ -1,0 +1,144 @@
+package reports
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/policycortex/headroom/results"
+)
+
+// Text writes the run's summary for a terminal or a CI log: the verdict with its reasons, the gates, whether the load
+// was sent as it was meant to be, and the requests. Plain text without colour codes; times are milliseconds. What came
+// from the service or the scenario file cannot control the terminal.
+func Text(w io.Writer, r *results.Run) error {
+	d, err := newDigest(r)
+	if err != nil {
+		return fmt.Errorf("draw the text summary: %w", err)
+	}
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "%s  %s: %s\n", r.Verdict.Outcome, onOneLine(r.Name), onOneLine(headline(r.Verdict)))
+	for _, why := range reasons(r.Verdict) {
+		fmt.Fprintf(&b, "  - %s\n", onOneLine(why))
+	}
+	for _, note := range notes(r) {
+		fmt.Fprintf(&b, "  warning: %s\n", onOneLine(note))
+	}
+	if len(r.Verdict.Gates) > 0 {
+		title := "Gates"
+		if r.Verdict.Outcome == results.Invalid {
+			title = "Gates (they decide nothing: the measurement is not valid)"
+		}
+		fmt.Fprintf(&b, "\n%s\n%s", title, gatesText(r.Verdict.Gates))
+	}
+	fmt.Fprintf(&b, "\nLoad as sent (lag behind the schedule in ms)\n%s", loadsText(d))
+	g := r.Measurements.Generator
+	fmt.Fprintf(&b, "  generator: %s of %s cores busy, GC pauses %s ms in %s, at most %s of memory\n",
+		threeDigits(g.CPUCores()), count(int64(g.CPUs)), millis(1000*g.GCPauses), plural(int(g.NumGC), "collection"), bytesText(g.MaxRSSBytes))
+	fmt.Fprintf(&b, "\nRequests (response time in ms)\n%s", requestsText(d))
+	if r.Environment.Target != "" {
+		fmt.Fprintf(&b, "\nMeasured against %s\n", onOneLine(environmentLine(r.Environment)))
+	}
+	if _, err := w.Write(b.Bytes()); err != nil {
+		return fmt.Errorf("draw the text summary: %w", err)
+	}
+	return nil
+}
+
+func gatesText(gates []results.Gate) string {
+	t := textTable{left: 3, rows: [][]string{{"verdict", "metric", "gate", "actual", "margin", "samples"}}}
+	for _, g := range gates {
+		t.add(strings.ToUpper(gateWord(g)), g.Metric, g.Expression, gateActual(g), gateMargin(g), count(g.Samples))
+	}
+	return t.String()
+}
+
+func loadsText(d digest) string {
+	t := textTable{left: 2, rows: [][]string{{"scenario", "executor", "asked", "achieved", "planned", "sent", "dropped", "lag P99", "own P99"}}}
+	for _, s := range d.Scenarios {
+		l := s.Load
+		switch {
+		case l == nil:
+			t.add(s.Name, none, none, rate(s.Summary.Rate()), none, none, none, none, none)
+		case !l.Open:
+			t.add(s.Name, l.Executor, none, rate(s.Summary.Rate()), none, count(l.Sent), none, none, none)
+		default:
+			t.add(s.Name, l.Executor, rate(l.AskedRate()), rate(s.Summary.Rate()), count(l.Planned), count(l.Sent), count(l.Dropped),
+				percentileOf(l.Lag, 99), percentileOf(l.OwnLag, 99))
+		}
+	}
+	return t.String()
+}
+
+func requestsText(d digest) string {
+	t := textTable{left: 3, rows: [][]string{{"scenario", "request", "method", "requests", "rate", "failed", "P50", "P95", "P99", "P99.9", "max"}}}
+	add := func(scenario, name, method string, s results.Summary) {
+		t.add(scenario, name, method, count(s.Requests), rate(s.Rate()), percent(s.FailedShare()), percentileOf(s.Response, 50),
+			percentileOf(s.Response, 95), percentileOf(s.Response, 99), percentileOf(s.Response, 99.9), maxOf(s.Response))
+	}
+	for _, s := range d.Scenarios {
+		for _, q := range s.Requests {
+			add(s.Name, q.Name, q.Method, q.Summary)
+		}
+	}
+	add("all", "", "", d.Overall)
+	return t.String()
+}
+
+// environmentLine names the service and what stood behind it, by what the servers answered themselves.
+func environmentLine(e results.Environment) string {
+	if e.Own {
+		return e.Target + " (your service)"
+	}
+	line := e.Target
+	for i, s := range e.Servers {
+		separator := ", "
+		if i == 0 {
+			separator = " on "
+		}
+		line += separator + s.Name + " " + s.Version
+	}
+	if e.Provider != "" {
+		line += " (" + e.Provider + ")"
+	}
+	return line
+}
+
+// textTable is a table whose first columns, as many as left says, hold words and whose others hold numbers.
+type textTable struct {
+	left int
+	rows [][]string
+}
+
+func (t *textTable) add(cells ...string) {
+	for i := range cells {
+		cells[i] = onOneLine(cells[i])
+	}
+	t.rows = append(t.rows, cells)
+}
+
+// String sets words to the left and numbers to the right, which text/tabwriter cannot do in one table.
+func (t *textTable) String() string {
+	widths := make([]int, len(t.rows[0]))
+	for _, row := range t.rows {
+		for i, cell := range row {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	var b strings.Builder
+	for _, row := range t.rows {
+		var line strings.Builder
+		for i, cell := range row {
+			gap := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
+			if line.WriteString("  "); i < t.left {
+				line.WriteString(cell + gap)
+			} else {
+				line.WriteString(gap + cell)
+			}
+		}
+		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
+	}
+	return b.String()
+}

@@ -1,0 +1,67 @@
+package reports
+
+import (
+	"fmt"
+
+	"github.com/policycortex/headroom/results"
+)
+
+// measure is one row of the tables that say how far a measurement can be trusted: a cell a scenario, and in plain words
+// what the figure means.
+type measure struct {
+	Name    string
+	Meaning string
+	Cells   []string
+}
+
+// trustMeasures tell of each scenario whether the load was sent as the schedule meant it.
+func trustMeasures(d digest) []measure {
+	row := func(name, meaning string, needsSchedule bool, cell func(scenario) string) measure {
+		m := measure{Name: name, Meaning: meaning}
+		for _, s := range d.Scenarios {
+			if s.Load == nil || needsSchedule && !s.Load.Open {
+				m.Cells = append(m.Cells, none)
+				continue
+			}
+			m.Cells = append(m.Cells, cell(s))
+		}
+		return m
+	}
+	return []measure{
+		row("Executor", "Arrival rates send on schedule whatever the service does. Constant VUs wait for each answer, so a slow service is asked less often, and there is no schedule to be late for.",
+			false, func(s scenario) string { return s.Load.Executor }),
+		row("Asked rate", "Requests a second that the schedule meant to send in the measured window.",
+			true, func(s scenario) string { return rate(s.Load.AskedRate()) }),
+		row("Achieved rate", "Requests a second that were sent, up to the last answer. Well below the asked rate, the service or the generator did not keep up.",
+			false, func(s scenario) string { return rate(s.Summary.Rate()) }),
+		row("Planned", "Requests in the schedule, warm-up included.",
+			true, func(s scenario) string { return count(s.Load.Planned) }),
+		row("Sent", "Those that went out.",
+			false, func(s scenario) string { return count(s.Load.Sent) }),
+		row("Dropped", "Those that never did, because as many as allowed were waiting for their answers already.",
+			true, func(s scenario) string { return count(s.Load.Dropped) }),
+		row("Lag P50 / P99 / max, ms", "How late requests left against their schedule. Response time includes it, service time does not.",
+			true, func(s scenario) string {
+				return percentileOf(s.Load.Lag, 50) + " / " + percentileOf(s.Load.Lag, 99) + " / " + maxOf(s.Load.Lag)
+			}),
+		row("Generator's own lag P99, ms", "The part of that lag which is the generator's fault: it was late with connections to spare. Where it is not small beside the response times, they say more about the generator than about the service.",
+			true, func(s scenario) string { return percentileOf(s.Load.OwnLag, 99) }),
+	}
+}
+
+// generatorMeasures tell what the load generator itself used.
+func generatorMeasures(m results.Measurements) []measure {
+	g := m.Generator
+	return []measure{
+		{
+			"CPU", "Cores that it kept busy on average. Near all of them, it competes with itself, and with a service on the same machine.",
+			[]string{fmt.Sprintf("%s of %s", threeDigits(g.CPUCores()), plural(g.CPUs, "core"))},
+		},
+		{
+			"GC pauses", "Time in which its garbage collector stopped it: nothing is sent and nothing is timed.",
+			[]string{fmt.Sprintf("%s ms in %s", millis(1000*g.GCPauses), plural(int(g.NumGC), "collection"))},
+		},
+		{"Largest memory", "The most that its process held.", []string{bytesText(g.MaxRSSBytes)}},
+		{"Engine", "What sent the requests.", []string{fmt.Sprintf("%s, %s, GOMAXPROCS %d", m.Engine, g.GoVersion, g.GoMaxProcs)}},
+	}
+}
