@@ -114,11 +114,12 @@ func build(src []byte, override string, faults func(at place, hint, format strin
 	return b.node(body)
 }
 
-// parseYAML turns a panic of the library into an error: a scenario file must not be able to end the program.
+// parseYAML turns a panic of the library into an error: a scenario file must not be able to end the program. A tag
+// after a %TAG directive is one that does.
 func parseYAML(src []byte) (file *ast.File, err error) {
 	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("not understood as YAML (%v)", p)
+		if recover() != nil {
+			err = errors.New("this is not understood as YAML: leave out directives (%) and tags (!)")
 		}
 	}()
 	return parser.ParseBytes(src, 0, parser.AllowDuplicateMapKey())

@@ -31,14 +31,14 @@ func (r *reader) values(n *node, target Target) []Value {
 func (r *reader) value(e entry, target Target) Value {
 	n := e.value
 	v := Value{Name: e.key, Keys: r.keys(n, target)}
-	v.Choice = Choice(r.word(n.get("choice"), string(Uniform), []string{string(Uniform), string(Zipf), string(Sequential)}))
-	exponent := n.get("exponent")
+	choice, exponent := n.get("choice"), n.get("exponent")
+	v.Choice = Choice(r.word(choice, string(Uniform), []string{string(Uniform), string(Zipf), string(Sequential)}))
 	switch {
 	case v.Choice == Zipf && exponent != nil:
 		v.Exponent, _ = r.positive(exponent, 10)
 	case v.Choice == Zipf:
 		v.Exponent = 1
-	case given(exponent) && (n.get("choice") == nil || given(n.get("choice"))):
+	case given(exponent) && (choice == nil || choice.text == string(v.Choice)):
 		r.faultAt(exponent.keyAt, "add choice: zipf", "%s has an exponent, which only zipf takes", n.path)
 	}
 	return v

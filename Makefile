@@ -1,0 +1,37 @@
+# The two commands: `make bench` and `make test`. Everything else is listed by `make help`.
+
+PROVIDER ?= auto
+GOFUMPT     := go run mvdan.cc/gofumpt@v0.12.0
+STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+# The race detector needs a C compiler.
+RACE := $(shell command -v gcc >/dev/null 2>&1 && echo -race)
+
+.PHONY: help bench bench-smoke bench-go test lint build clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+bench: build ## run the reference scenario against the reference API; exit code 0 pass, 99 fail, 125 invalid
+	@bin/headroom run scenarios/reference.yaml --provider $(PROVIDER)
+
+bench-smoke: build ## the same way in ten seconds of load
+	@bin/headroom run scenarios/smoke.yaml --provider $(PROVIDER)
+
+bench-go: ## the benchmarks of the code itself, with allocations
+	go test -run '^$$' -bench . -benchmem ./...
+
+test: ## all tests
+	go test $(RACE) -p 1 -timeout 15m ./... # one package at a time: some of them measure
+	go test -count=1 -run TestHiccup ./loadgen # its arithmetic holds without the race detector only
+
+lint: ## formatting, vet, staticcheck
+	@out=$$($(GOFUMPT) -l .); [ -z "$$out" ] || { echo "not formatted (run gofumpt -w):"; echo "$$out"; exit 1; }
+	go vet ./... && go vet -tags docker ./...
+	GOOS=darwin go vet ./...
+	$(STATICCHECK) ./...
+
+build: ## build bin/headroom
+	@go build -o bin/headroom ./cmd/headroom
+
+clean: ## remove what was built and the saved runs
+	rm -rf bin results/runs

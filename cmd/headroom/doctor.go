@@ -1,0 +1,58 @@
+package main
+
+import (
+	"fmt"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/policycortex/headroom/containers"
+)
+
+func newDoctorCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "doctor",
+		Short:   "Show what this machine offers for benchmarks, and what to do about what it lacks",
+		Example: "  headroom doctor",
+		Args:    func(c *cobra.Command, args []string) error { return asUsage(cobra.NoArgs(c, args)) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
+			usable := 0
+			for _, s := range containers.Probe(c.Context(), containers.Options{}) {
+				if s.OK && s.Provider != "external" {
+					usable++
+				}
+				printFinding(w, finding{"provider " + s.Provider, s.OK, s.Detail, s.Todo})
+			}
+			for _, f := range machineFindings() {
+				printFinding(w, f)
+			}
+			if err := w.Flush(); err != nil {
+				return err
+			}
+			if usable == 0 {
+				return fmt.Errorf("no provider can run Postgres and a cache here; your own service can still be loaded with target.url")
+			}
+			return nil
+		},
+	}
+}
+
+// finding is one line of doctor.
+type finding struct {
+	what   string
+	ok     bool
+	detail string
+	todo   string
+}
+
+func printFinding(w *tabwriter.Writer, f finding) {
+	mark := "ok"
+	if !f.ok {
+		mark = "--"
+	}
+	fmt.Fprintf(w, "%s\t%s\t%s\n", mark, f.what, f.detail)
+	if !f.ok && f.todo != "" {
+		fmt.Fprintf(w, "\t\t→ %s\n", f.todo)
+	}
+}

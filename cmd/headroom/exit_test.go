@@ -1,0 +1,137 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const light = `{rate: 100, duration: 2s, maxVUs: 20}`
+
+// flow is a mapping as the lines of a scenario.
+func flow(mapping string) string {
+	return strings.ReplaceAll(strings.Trim(mapping, "{}"), ", ", "\n    ")
+}
+
+func TestOwnServicePasses(t *testing.T) {
+	p := headroom(t, "run", scenario(t, service(t), flow(light), `http_req_failed: rate<0.01`), "--out", "out")
+	p.exits(t, exitOK)
+	says(t, p.stdout.String(), "PASS", "http_req_failed", filepath.Join("out", "report.html"))
+	for _, file := range []string{"run.json", "histograms.hlog", "report.html", "summary.json", "junit.xml"} {
+		if info, err := os.Stat(filepath.Join(p.Dir, "out", file)); err != nil || info.Size() == 0 {
+			t.Errorf("%s: %v", file, err)
+		}
+	}
+	before := map[string]string{}
+	for _, file := range []string{"report.html", "summary.json", "junit.xml"} {
+		before[file] = text(t, filepath.Join(p.Dir, "out", file))
+		os.Remove(filepath.Join(p.Dir, "out", file))
+	}
+	again := headroom(t, "report", filepath.Join(p.Dir, "out"))
+	again.exits(t, exitOK)
+	for file, want := range before {
+		if text(t, filepath.Join(p.Dir, "out", file)) != want {
+			t.Errorf("%s was drawn differently from the saved run", file)
+		}
+	}
+	// What is measured is not lost to a second run with the same --out.
+	second := headroom(t, "run", scenario(t, service(t), flow(light), `http_reqs: count>0`), "--out", filepath.Join(p.Dir, "out"))
+	second.exits(t, exitUsage)
+	says(t, second.stderr.String(), "holds a saved run already")
+}
+
+func text(t *testing.T, path string) string {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+func TestCrossedThresholdExits99(t *testing.T) {
+	p := headroom(t, "run", scenario(t, service(t), flow(light), `http_req_duration: p(95)<0.000001`), "--json", "--quiet")
+	p.exits(t, exitCrossed)
+	says(t, p.stderr.String(), "FAIL")
+	var summary struct {
+		Verdict struct{ Outcome string }
+	}
+	if err := json.Unmarshal(p.stdout.Bytes(), &summary); err != nil || summary.Verdict.Outcome != "FAIL" {
+		t.Errorf("--json wrote %q: %v", summary.Verdict.Outcome, err)
+	}
+}
+
+func TestMistakesExit104(t *testing.T) {
+	bad := scenario(t, service(t), "ratee: 100\n    duration: 2s", `http_reqs: count>0`)
+	for name, tt := range map[string]struct {
+		args []string
+		say  string
+	}{
+		"scenario":          {[]string{"run", bad}, bad + ":5:5: "},
+		"nearest word":      {[]string{"validate", bad}, `"rate"`},
+		"no file":           {[]string{"run", "missing.yaml"}, "missing.yaml"},
+		"no argument":       {[]string{"run"}, "a scenario file"},
+		"flag":              {[]string{"run", "--provder", "x"}, "--provder"},
+		"command":           {[]string{"rnu"}, "rnu"},
+		"provider":          {[]string{"run", "smoke.yaml", "--provider", "proces"}, `"process"`},
+		"override":          {[]string{"run", "smoke.yaml", "--set", "nonsense.key=1"}, "nonsense"},
+		"no run":            {[]string{"report", "."}, "run.json"},
+		"half of an addess": {[]string{"serve", "--postgres", "postgres://127.0.0.1/x"}, "both"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := headroom(t, tt.args...)
+			p.exits(t, exitUsage)
+			says(t, p.stderr.String(), tt.say)
+			if strings.Contains(p.stderr.String(), "goroutine ") {
+				t.Errorf("a stack trace:\n%s", &p.stderr)
+			}
+		})
+	}
+}
+
+func TestTargetThatIsDown(t *testing.T) {
+	p := headroom(t, "run", scenario(t, "http://127.0.0.1:1", flow(light), `http_reqs: count>0`))
+	p.exits(t, exitError)
+	says(t, p.stderr.String(), "http://127.0.0.1:1", "does not answer")
+}
+
+func TestInterruptExits105AndKeepsWhatWasMeasured(t *testing.T) {
+	p := headroom(t, "run", scenario(t, service(t), "rate: 100\n    duration: 10m", `http_reqs: count>0`), "--out", "out")
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(3 * time.Second)
+	if err := p.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	p.Wait()
+	if code := p.ProcessState.ExitCode(); code != exitInterrupted {
+		t.Fatalf("exit code %d\n%s%s", code, &p.stdout, &p.stderr)
+	}
+	says(t, p.stdout.String(), "INVALID", "interrupted")
+	says(t, text(t, filepath.Join(p.Dir, "out", "run.json")), `"interrupted": true`)
+}
+
+// TestGeneratorThatCannotKeepUpExits125 asks for more than any generator sends on this many connections.
+func TestGeneratorThatCannotKeepUpExits125(t *testing.T) {
+	file := scenario(t, service(t), "rate: 900000\n    duration: 1s\n    gracefulStop: 1s", `http_req_failed: rate<0.5`)
+	p := headroom(t, "run", file)
+	p.exits(t, exitInvalid)
+	says(t, p.stdout.String(), "INVALID", "scheduled requests were sent")
+}
+
+func TestValidateShipped(t *testing.T) {
+	p := headroom(t, "validate", "smoke.yaml", "reference.yaml")
+	p.exits(t, exitOK)
+	says(t, p.stdout.String(), "smoke.yaml: valid", "reference.yaml: valid")
+}
+
+func TestDoctor(t *testing.T) {
+	p := headroom(t, "doctor")
+	p.exits(t, exitOK)
+	says(t, p.stdout.String(), "provider docker", "provider process", "open files", "ephemeral ports", "CPU governor")
+}

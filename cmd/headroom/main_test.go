@@ -1,0 +1,113 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// binary is the program under test, built once.
+var binary string
+
+func TestMain(m *testing.M) { os.Exit(buildAndTest(m)) }
+
+func buildAndTest(m *testing.M) int {
+	// Under /tmp and readable by all: some tests run the program as another user.
+	dir, err := os.MkdirTemp("/tmp", "headroom-test-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	binary = filepath.Join(dir, "headroom")
+	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
+		return 1
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return m.Run()
+}
+
+// program is one run of the binary.
+type program struct {
+	*exec.Cmd
+	stdout, stderr bytes.Buffer
+}
+
+// headroom prepares a run of the binary in a directory of its own.
+func headroom(t *testing.T, args ...string) *program {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	t.Cleanup(cancel)
+	p := &program{Cmd: exec.CommandContext(ctx, binary, args...)}
+	p.Dir = t.TempDir()
+	p.Stdout, p.Stderr = &p.stdout, &p.stderr
+	return p
+}
+
+// exits runs the program and holds its exit code.
+func (p *program) exits(t *testing.T, code int) {
+	t.Helper()
+	err := p.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	if got := p.ProcessState.ExitCode(); got != code {
+		t.Fatalf("exit code %d, want %d\nstdout:\n%s\nstderr:\n%s", got, code, &p.stdout, &p.stderr)
+	}
+}
+
+func says(t *testing.T, text string, parts ...string) {
+	t.Helper()
+	for _, part := range parts {
+		if !strings.Contains(text, part) {
+			t.Errorf("%q is not in:\n%s", part, text)
+		}
+	}
+}
+
+// scenario writes a scenario file against a target and returns its path.
+func scenario(t *testing.T, target, load, thresholds string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "own.yaml")
+	text := fmt.Sprintf(`target: {url: %q}
+scenarios:
+  steady:
+    executor: constant-arrival-rate
+    %s
+    requests:
+      - {name: root, path: /}
+thresholds:
+  %s
+`, target, load, thresholds)
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// service is somebody's own HTTP service.
+func service(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "hello") })}
+	go s.Serve(l)
+	t.Cleanup(func() { s.Close() })
+	return "http://" + l.Addr().String()
+}

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// short is the smoke scenario, shortened for tests.
+var short = []string{"--set", "environment.fixtures.resources=2000"}
+
+// TestReferenceSystem runs the whole way on real servers. Whether the gates hold depends on what else the machine does;
+// that they were judged over real samples, and that the exit code says so, does not.
+func TestReferenceSystem(t *testing.T) {
+	p := headroom(t, append([]string{"run", "smoke.yaml", "--out", "out", "--json"}, short...)...)
+	if err := p.Run(); err != nil && p.ProcessState.ExitCode() < 0 {
+		t.Fatal(err)
+	}
+	var summary struct {
+		Verdict struct {
+			Outcome string
+			Gates   []struct {
+				Metric  string
+				Samples int64
+			}
+		}
+	}
+	if err := json.Unmarshal(p.stdout.Bytes(), &summary); err != nil {
+		t.Fatalf("%v\n%s", err, &p.stderr)
+	}
+	codes := map[string]int{"PASS": exitOK, "FAIL": exitCrossed, "INVALID": exitInvalid}
+	if code := p.ProcessState.ExitCode(); code != codes[summary.Verdict.Outcome] {
+		t.Errorf("%s and exit code %d", summary.Verdict.Outcome, code)
+	}
+	if len(summary.Verdict.Gates) != 7 {
+		t.Errorf("%d gates", len(summary.Verdict.Gates))
+	}
+	for _, g := range summary.Verdict.Gates {
+		if g.Samples == 0 {
+			t.Errorf("%s has no samples", g.Metric)
+		}
+	}
+	run := text(t, filepath.Join(p.Dir, "out", "run.json"))
+	says(t, run, `"name": "PostgreSQL"`, `"role": "cache"`, "PostgreSQL 1", `"scenario": "warm"`, `"status`, `"l1"`)
+}
+
+// TestKillLeavesNothing kills the program in the middle of its load and holds that its servers, and the processes that
+// watch over them, are gone 15 seconds later.
+func TestKillLeavesNothing(t *testing.T) { killed(t, "process", syscall.SIGKILL) }
+
+func TestTermLeavesNothing(t *testing.T) { killed(t, "process", syscall.SIGTERM) }
+
+func killed(t *testing.T, provider string, signal syscall.Signal) {
+	t.Helper()
+	p := headroom(t, append([]string{"run", "smoke.yaml", "--provider", provider, "--set", "scenarios.warm.duration=10m"}, short...)...)
+	// What the run starts is found by a variable that it inherits or by the directory that it lives in.
+	mark := fmt.Sprintf("HEADROOM_TEST=%s-%d", t.Name(), os.Getpid())
+	tmp, err := os.MkdirTemp("/tmp", "headroom-kill-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(tmp) })
+	if err := os.Chmod(tmp, 0o1777); err != nil {
+		t.Fatal(err)
+	}
+	p.Env = append(os.Environ(), mark, "TMPDIR="+tmp)
+	var progress watched
+	progress.want, progress.seen = "measuring", make(chan struct{})
+	p.Stderr = &progress
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- p.Wait() }()
+	select {
+	case <-progress.seen:
+	case err := <-ended:
+		t.Fatalf("ended before it measured: %v\n%s", err, progress.text.String())
+	}
+	if n := len(belonging(t, mark, tmp)); n < 4 {
+		t.Fatalf("%d processes while it runs: the test would not see what is left", n)
+	}
+	if err := p.Process.Signal(signal); err != nil {
+		t.Fatal(err)
+	}
+	<-ended
+	if signal == syscall.SIGTERM && p.ProcessState.ExitCode() != exitInterrupted {
+		t.Errorf("exit code %d\n%s", p.ProcessState.ExitCode(), progress.text.String())
+	}
+	deadline := time.Now().Add(15 * time.Second)
+	for {
+		processes := belonging(t, mark, tmp)
+		directories, err := filepath.Glob(filepath.Join(tmp, "*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(processes)+len(directories) == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("15 s later: processes %v, directories %v", processes, directories)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// watched closes seen when want has been written.
+type watched struct {
+	text bytes.Buffer
+	want string
+	seen chan struct{}
+	done bool
+}
+
+func (w *watched) Write(p []byte) (int, error) {
+	w.text.Write(p)
+	if !w.done && strings.Contains(w.text.String(), w.want) {
+		w.done = true
+		close(w.seen)
+	}
+	return len(p), nil
+}
+
+// belonging lists the processes that a run has started: those whose environment has the mark, or which live in the
+// directory.
+func belonging(t *testing.T, mark, tmp string) []string {
+	t.Helper()
+	processes, err := filepath.Glob("/proc/[0-9]*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for _, dir := range processes {
+		// What has ended meanwhile has no such files any more.
+		environ, _ := os.ReadFile(filepath.Join(dir, "environ"))
+		arguments, _ := os.ReadFile(filepath.Join(dir, "cmdline"))
+		where, _ := os.Readlink(filepath.Join(dir, "cwd"))
+		if bytes.Contains(environ, []byte(mark)) || bytes.Contains(arguments, []byte(tmp)) || strings.HasPrefix(where, tmp) {
+			name, _ := os.ReadFile(filepath.Join(dir, "comm"))
+			found = append(found, filepath.Base(dir)+" "+strings.TrimSpace(string(name)))
+		}
+	}
+	return found
+}

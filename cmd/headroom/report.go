@@ -1,0 +1,38 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/policycortex/headroom/reports"
+	"github.com/policycortex/headroom/results"
+)
+
+func newReportCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "report RUN...",
+		Short: "Draw the reports of saved runs again",
+		Long: `Draw the reports of saved runs again, byte for byte as they were drawn by the same version of headroom. RUN is the
+directory of a run, or the run.json in it.`,
+		Example: "  headroom report results/runs/20260102T150405-smoke",
+		Args:    atLeastOne("a saved run"),
+		RunE: func(c *cobra.Command, paths []string) error {
+			for _, path := range paths {
+				if filepath.Base(path) == "run.json" {
+					path = filepath.Dir(path)
+				}
+				r, err := results.Read(path)
+				if err != nil {
+					return usageError{err}
+				}
+				if err := reports.Write(path, r); err != nil {
+					return err
+				}
+				fmt.Fprintln(c.OutOrStdout(), filepath.Join(path, reports.HTMLFile))
+			}
+			return nil
+		},
+	}
+}

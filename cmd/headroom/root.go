@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/policycortex/headroom/containers"
+	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/scenarios"
+)
+
+// The exit codes; k6's where k6 has one.
+const (
+	exitOK          = 0
+	exitError       = 1
+	exitCrossed     = 99  // a threshold was crossed
+	exitUsage       = 104 // the scenario, a flag or the configuration is wrong
+	exitInterrupted = 105
+	exitInvalid     = 125 // the measurement is not valid; git bisect run skips it
+)
+
+// usageError is a mistake of the caller: a flag, an argument, an address.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// verdictError carries the outcome of runs that went well in themselves.
+type verdictError struct{ outcome results.Outcome }
+
+func (e verdictError) Error() string { return string(e.outcome) }
+
+// errInterrupted ends a command that a signal ended.
+var errInterrupted = errors.New("interrupted")
+
+// run is the whole command: it returns the exit code.
+func run(w, wErr io.Writer, args []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	// The first signal asks for an orderly end; from then on a second one has its default effect.
+	context.AfterFunc(ctx, stop)
+
+	root := newRoot(args)
+	root.SetArgs(args[1:])
+	root.SetOut(w)
+	root.SetErr(wErr)
+	err := root.ExecuteContext(ctx)
+	if err != nil && ctx.Err() != nil && !errors.As(err, new(verdictError)) {
+		err = errors.Join(errInterrupted, err)
+	}
+	code := exitCode(err)
+	if code != exitOK && code != exitCrossed && code != exitInvalid {
+		printError(wErr, err)
+	}
+	return code
+}
+
+func exitCode(err error) int {
+	var verdict verdictError
+	var unknown *containers.UnknownProviderError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errInterrupted):
+		return exitInterrupted
+	case errors.As(err, &verdict) && verdict.outcome == results.Fail:
+		return exitCrossed
+	case errors.As(err, &verdict):
+		return exitInvalid
+	case errors.As(err, new(usageError)), errors.As(err, new(scenarios.Errors)), errors.As(err, &unknown):
+		return exitUsage
+	}
+	return exitError
+}
+
+func printError(w io.Writer, err error) {
+	if errors.Is(err, errInterrupted) {
+		fmt.Fprintln(w, "headroom: interrupted")
+		return
+	}
+	fmt.Fprintf(w, "headroom: %v\n", err)
+}
+
+func newRoot(args []string) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "headroom",
+		Short: "How much headroom does this API have, and did this change take some away?",
+		Long: `headroom runs load scenarios against its reference API or against your own service, judges the measurements by the
+scenario's thresholds, and writes a report.
+
+Exit codes: 0 every threshold held, 99 a threshold was crossed, 104 the scenario or a flag is wrong, 105 interrupted,
+125 the measurement is not valid (the generator was the limit, or there is too little data), 1 anything else.`,
+		Example: `  headroom run scenarios/smoke.yaml
+  headroom run my-service.yaml --set target.url=http://127.0.0.1:8080
+  headroom doctor`,
+		Version:       toolVersion().Version,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usageError{fmt.Errorf("%w; see: %s --help", err, c.CommandPath())}
+	})
+	root.AddCommand(newRunCommand(args), newServeCommand(), newSeedCommand(), newReportCommand(), newValidateCommand(), newDoctorCommand())
+	// A word that is no command, or arguments that a command does not take, are mistakes of the caller too.
+	root.Args = func(c *cobra.Command, args []string) error { return asUsage(cobra.NoArgs(c, args)) }
+	root.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+	return root
+}
+
+func asUsage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return usageError{err}
+}
+
+// atLeastOne takes one or more arguments of the kind that what names.
+func atLeastOne(what string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return usageError{fmt.Errorf("%s needs %s; see: %s --help", c.CommandPath(), what, c.CommandPath())}
+		}
+		return nil
+	}
+}
+
+// toolVersion is what the Go toolchain built into this binary.
+func toolVersion() results.Tool {
+	tool := results.Tool{Version: "devel"}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return tool
+	}
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		tool.Version = v
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			tool.Commit = s.Value
+		}
+	}
+	return tool
+}

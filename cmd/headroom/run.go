@@ -1,0 +1,207 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/policycortex/headroom/loadgen"
+	"github.com/policycortex/headroom/reports"
+	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/scenarios"
+)
+
+// runner is the run command with its flags.
+type runner struct {
+	w, wErr          io.Writer
+	command          []string // as typed
+	out              string
+	provider         string
+	postgres, cache  string
+	overrides        []string
+	quiet, json      bool
+	progress, result io.Writer // where progress and results go; io.Discard for nowhere
+}
+
+func newRunCommand(args []string) *cobra.Command {
+	r := &runner{command: redacted(args)}
+	c := &cobra.Command{
+		Use:   "run FILE...",
+		Short: "Run scenarios, judge them, and write their reports",
+		Long: `Run scenario files one after the other: start what they need, load it, judge the measurements by the scenario's
+thresholds, save the run, and write report.html, summary.json and junit.xml beside it.`,
+		Example: `  headroom run scenarios/smoke.yaml
+  headroom run scenarios/reference.yaml --provider process --set scenarios.warm.rate=5000
+  headroom run my-service.yaml --set target.url=http://127.0.0.1:8080 --json | jq .verdict`,
+		Args: atLeastOne("a scenario file"),
+		RunE: func(c *cobra.Command, files []string) error {
+			r.w, r.wErr = c.OutOrStdout(), c.ErrOrStderr()
+			r.progress, r.result = r.wErr, r.w
+			if r.quiet {
+				r.progress = io.Discard
+			}
+			if r.json {
+				r.result = r.wErr
+			}
+			return r.runAll(c.Context(), files)
+		},
+	}
+	c.Flags().StringVar(&r.out, "out", "", "`directory` of the saved run; of several files, one below it for each (default results/runs/<time>-<name>)")
+	addProviderFlag(c, &r.provider)
+	c.Flags().StringVar(&r.postgres, "postgres", "", "`URL` of the Postgres for the provider external")
+	c.Flags().StringVar(&r.cache, "cache", "", "`URL` of the cache for the provider external")
+	addSetFlag(c, &r.overrides)
+	c.Flags().BoolVar(&r.quiet, "quiet", false, "no progress")
+	c.Flags().BoolVar(&r.json, "json", false, "the summary as JSON on standard output, everything else on standard error")
+	return c
+}
+
+// runAll runs every file, when all of them are valid. The worst outcome counts: a crossed threshold before an invalid
+// measurement.
+func (r *runner) runAll(ctx context.Context, files []string) error {
+	var plans []*scenarios.Plan
+	var faults []error
+	for _, file := range files {
+		plan, err := load(file, r.overrides)
+		plans, faults = append(plans, plan), append(faults, err)
+	}
+	if err := errors.Join(faults...); err != nil {
+		return err
+	}
+	worst := results.Pass
+	for _, plan := range plans {
+		outcome, err := r.runOne(ctx, plan, r.directory(plan, len(plans) > 1))
+		if err != nil {
+			return err
+		}
+		if outcome == results.Fail || outcome == results.Invalid && worst == results.Pass {
+			worst = outcome
+		}
+	}
+	if worst != results.Pass {
+		return verdictError{worst}
+	}
+	return nil
+}
+
+func (r *runner) directory(plan *scenarios.Plan, several bool) string {
+	switch {
+	case r.out == "":
+		return filepath.Join("results", "runs", time.Now().Format("20060102T150405")+"-"+plan.Name)
+	case several:
+		return filepath.Join(r.out, plan.Name)
+	}
+	return r.out
+}
+
+func (r *runner) runOne(ctx context.Context, plan *scenarios.Plan, dir string) (outcome results.Outcome, err error) {
+	if err := makeRunDirectory(dir); err != nil {
+		return "", err
+	}
+	defer os.Remove(dir) // only succeeds when nothing was saved
+	system, err := r.startSystem(ctx, plan, dir)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, system.stop(ctx)) }()
+
+	screen := newScreen(r.progress, plan)
+	measured, err := loadgen.Run(ctx, plan, system.url, loadgen.Options{Fixture: system.keys, Snapshot: system.snapshot, Progress: screen.show})
+	if err != nil {
+		return "", err
+	}
+	screen.close()
+	measured.Warnings = append(measured.Warnings, system.warnings()...)
+	verdict, err := results.Judge(measured, plan.Thresholds)
+	if err != nil {
+		return "", err
+	}
+	saved := &results.Run{
+		Name: plan.Name, Description: plan.Description, Tool: toolVersion(), Command: r.command,
+		Scenario: results.Scenario{
+			File: plan.Source.File, Text: plan.Source.Text, Overrides: plan.Source.Overrides, Seed: plan.Seed,
+		},
+		Environment: system.record, Measurements: *measured, Verdict: verdict,
+	}
+	if err := r.publish(dir, saved); err != nil {
+		return "", err
+	}
+	if measured.Interrupted {
+		return "", errInterrupted
+	}
+	return verdict.Outcome, nil
+}
+
+// publish saves the run, draws its reports, and prints the result.
+func (r *runner) publish(dir string, run *results.Run) error {
+	if err := results.Save(dir, run); err != nil {
+		return err
+	}
+	if err := reports.Write(dir, run); err != nil {
+		return err
+	}
+	if err := reports.Text(r.result, run); err != nil {
+		return err
+	}
+	if r.json {
+		if err := reports.SummaryJSON(r.w, run); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(r.result, "\nreport: %s\n", filepath.Join(dir, reports.HTMLFile))
+	return err
+}
+
+// makeRunDirectory makes the run's directory before anything is measured, so that nothing is lost for want of a place.
+func makeRunDirectory(dir string) error {
+	if _, err := os.Stat(filepath.Join(dir, "run.json")); err == nil {
+		return usageError{fmt.Errorf("%s holds a saved run already: give another --out, or remove it", dir)}
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return usageError{fmt.Errorf("make the run's directory: %w", err)}
+	}
+	probe, err := os.CreateTemp(dir, ".probe")
+	if err != nil {
+		return usageError{fmt.Errorf("write into the run's directory: %w", err)}
+	}
+	return errors.Join(probe.Close(), os.Remove(probe.Name()))
+}
+
+// redacted returns arguments without the passwords of URLs: they go into the run's record.
+func redacted(args []string) []string {
+	out := make([]string, len(args))
+	for i, a := range args {
+		out[i] = a
+		if u, err := url.Parse(a); err == nil && u.User != nil {
+			out[i] = u.Redacted()
+		}
+	}
+	return out
+}
+
+// reachable fails when nothing listens where the user's own service should be: better now than after a minute of
+// refused connections.
+func reachable(ctx context.Context, target string) error {
+	u, err := url.Parse(target)
+	if err != nil {
+		return usageError{err}
+	}
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	d := net.Dialer{Timeout: 5 * time.Second}
+	c, err := d.DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
+	if err != nil {
+		return fmt.Errorf("the target %s does not answer: %w; start it, or correct target.url", target, err)
+	}
+	return c.Close()
+}

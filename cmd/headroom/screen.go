@@ -1,0 +1,73 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/policycortex/headroom/loadgen"
+	"github.com/policycortex/headroom/scenarios"
+)
+
+// screen shows the progress of a run: a block of lines that is drawn over on a terminal, a plain line now and then
+// elsewhere.
+type screen struct {
+	w     io.Writer
+	live  bool
+	lines int // of the block on the terminal
+	shown int // seconds at which the last plain line was written
+}
+
+// plainEvery is the distance of plain lines in seconds.
+const plainEvery = 5
+
+func newScreen(w io.Writer, plan *scenarios.Plan) *screen {
+	f, isFile := w.(*os.File)
+	s := &screen{w: w, live: isFile && term.IsTerminal(int(f.Fd())), shown: 2 - plainEvery}
+	for _, sc := range plan.Scenarios {
+		fmt.Fprintf(w, "scenario %s: %s, from %v for %v", sc.Name, sc.Executor, sc.StartTime, sc.Duration)
+		if sc.Warmup > 0 {
+			fmt.Fprintf(w, ", of which %v warm-up", sc.Warmup)
+		}
+		fmt.Fprintln(w)
+	}
+	return s
+}
+
+// show is called about once a second.
+func (s *screen) show(p loadgen.Progress) {
+	elapsed := int(p.Elapsed / time.Second)
+	if !s.live {
+		if elapsed-s.shown < plainEvery {
+			return
+		}
+		s.shown = elapsed
+	}
+	var b strings.Builder
+	if s.lines > 0 {
+		fmt.Fprintf(&b, "\x1b[%dA\x1b[J", s.lines)
+	}
+	left := max(0, p.Total-p.Elapsed).Round(time.Second)
+	lines := 0
+	for _, sc := range p.Scenarios {
+		if !s.live && (sc.State == loadgen.Waiting || sc.State == loadgen.Done) {
+			continue
+		}
+		fmt.Fprintf(&b, "%4ds  %-12s %-9s %7d/s  P50 %s  P95 %s  errors %d  in flight %d  left %v\n",
+			elapsed, sc.Name, sc.State, sc.Last.Requests, millis(sc.Last.P50), millis(sc.Last.P95), sc.Failed, sc.InFlight, left)
+		lines++
+	}
+	if s.live {
+		s.lines = lines
+	}
+	io.WriteString(s.w, b.String())
+}
+
+// close leaves the last block on the terminal.
+func (s *screen) close() { s.lines = 0 }
+
+func millis(ms float64) string { return fmt.Sprintf("%8.2f ms", ms) }

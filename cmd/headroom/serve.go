@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/caarlos0/env/v11"
+	"github.com/spf13/cobra"
+
+	"github.com/policycortex/headroom/containers"
+	"github.com/policycortex/headroom/fixtures"
+	"github.com/policycortex/headroom/server"
+)
+
+// readyFormat is the line that serve prints on standard output when it answers; run reads it.
+const readyFormat = "serving http://%s admin http://%s\n"
+
+func newServeCommand() *cobra.Command {
+	var flags server.Options
+	var provider string
+	var resources int
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the reference API alone",
+		Long: `Run the reference API until it is interrupted. Without --postgres and --cache it starts the servers that it needs, loads
+a fixture, and removes them at the end. Its other settings are environment variables: HEADROOM_L1_BYTES,
+HEADROOM_POSTGRES_MAX_CONNS, HEADROOM_SHUTDOWN_GRACE, and the Go runtime's own.`,
+		Example: `  headroom serve
+  headroom serve --addr 127.0.0.1:9000 --postgres postgres://me:secret@127.0.0.1/headroom --cache redis://127.0.0.1:6379/0`,
+		Args: func(c *cobra.Command, args []string) error { return asUsage(cobra.NoArgs(c, args)) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			var o server.Options
+			if err := env.Parse(&o); err != nil {
+				return usageError{err}
+			}
+			for flag, target := range map[string]*string{"addr": &o.Addr, "admin": &o.AdminAddr, "postgres": &o.PostgresURL, "cache": &o.CacheURL} {
+				if f := c.Flags().Lookup(flag); f.Changed {
+					*target = f.Value.String()
+				}
+			}
+			if (o.PostgresURL == "") != (o.CacheURL == "") {
+				return usageError{errors.New("give both --postgres and --cache, or neither")}
+			}
+			o.Logger = slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil))
+			return serve(c.Context(), c.OutOrStdout(), c.ErrOrStderr(), o, provider, resources)
+		},
+	}
+	c.Flags().StringVar(&flags.Addr, "addr", "", "`host:port` to serve at (default 127.0.0.1:8080)")
+	c.Flags().StringVar(&flags.AdminAddr, "admin", "", "loopback `host:port` for measurements and profiles (default none)")
+	c.Flags().StringVar(&flags.PostgresURL, "postgres", "", "`URL` of the Postgres to use")
+	c.Flags().StringVar(&flags.CacheURL, "cache", "", "`URL` of the Redis-protocol cache to use")
+	addProviderFlag(c, &provider)
+	c.Flags().IntVar(&resources, "resources", 5000, "resources to load into the Postgres that serve starts itself")
+	return c
+}
+
+func addProviderFlag(c *cobra.Command, provider *string) {
+	c.Flags().StringVar(provider, "provider", "auto", "what runs Postgres and the cache: auto, docker, process, embedded or external")
+	// The function cannot fail: the flag was added in the line above.
+	_ = c.RegisterFlagCompletionFunc("provider", cobra.FixedCompletions([]string{"auto", "docker", "process", "embedded", "external"}, cobra.ShellCompDirectiveNoFileComp))
+}
+
+func serve(ctx context.Context, w, wErr io.Writer, o server.Options, provider string, resources int) (err error) {
+	if o.PostgresURL == "" {
+		environment, err := containers.Start(ctx, containers.Options{Provider: provider, Progress: func(m string) { fmt.Fprintln(wErr, m) }})
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, environment.Stop(ctx)) }()
+		o.PostgresURL, o.CacheURL = environment.PostgresURL, environment.CacheURL
+		fixture := fixtures.Options{Seed: 1, Resources: resources, Progress: fixtureProgress(wErr)}
+		if _, err := fixtures.Load(ctx, o.PostgresURL, fixture); err != nil {
+			return err
+		}
+	}
+	return server.Run(ctx, o, func(addr, admin string) { fmt.Fprintf(w, readyFormat, addr, admin) })
+}

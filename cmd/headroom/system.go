@@ -1,0 +1,240 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/policycortex/headroom/containers"
+	"github.com/policycortex/headroom/fixtures"
+	"github.com/policycortex/headroom/loadgen"
+	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/scenarios"
+)
+
+// system is the service under load: the reference server in a process of its own with the environment that it needs,
+// or the user's own service.
+type system struct {
+	url      string
+	keys     func(name string) (loadgen.KeySet, error)
+	snapshot func(ctx context.Context) (results.Snapshot, error)
+	record   results.Environment
+
+	environment *containers.Environment // nil for an own service
+	server      *containers.Child
+	log         *os.File
+}
+
+// serverStart bounds the reference server's start.
+const serverStart = 30 * time.Second
+
+// startSystem brings the plan's target up.
+func (r *runner) startSystem(ctx context.Context, plan *scenarios.Plan, dir string) (_ *system, err error) {
+	s := &system{record: results.Environment{Machine: machine()}}
+	if plan.Target.URL != "" {
+		s.url, s.record.Target, s.record.Own = plan.Target.URL, plan.Target.URL, true
+		return s, reachable(ctx, s.url)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.stop(ctx))
+		}
+	}()
+	say := func(m string) { fmt.Fprintln(r.progress, m) }
+	s.environment, err = containers.Start(ctx, containers.Options{
+		Provider: r.provider, PostgresImage: plan.Environment.PostgresImage, CacheImage: plan.Environment.CacheImage,
+		PostgresURL: r.postgres, CacheURL: r.cache, PostgresSettings: plan.Environment.Postgres, Progress: say,
+	})
+	if err != nil {
+		return nil, err
+	}
+	say(fmt.Sprintf("environment: %s, %s %s and %s %s (%s)", s.environment.Provider, s.environment.Postgres.Name,
+		s.environment.Postgres.Version, s.environment.Cache.Name, s.environment.Cache.Version, s.environment.Reason))
+	fixture := fixtures.Options{Seed: plan.Seed, Resources: plan.Environment.Resources, Progress: fixtureProgress(r.progress)}
+	loaded, err := fixtures.Load(ctx, s.environment.PostgresURL, fixture)
+	if err != nil {
+		return nil, err
+	}
+	say(fixtureSummary(loaded))
+	s.keys = func(name string) (loadgen.KeySet, error) {
+		set, err := fixtures.Keys(name, fixture)
+		return loadgen.KeySet{Len: set.Len, Append: set.Append}, err
+	}
+	if err := s.startServer(ctx, plan.Environment.Server, dir); err != nil {
+		return nil, err
+	}
+	s.describe(plan, loaded)
+	return s, nil
+}
+
+// startServer starts the reference server as a process of its own: its CPU time and its pauses are not the generator's.
+func (s *system) startServer(ctx context.Context, settings scenarios.ServerSettings, dir string) (err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("start the reference server: %w", err)
+	}
+	if s.log, err = os.Create(filepath.Join(dir, "server.log")); err != nil {
+		return fmt.Errorf("start the reference server: %w", err)
+	}
+	ready := &firstLine{line: make(chan string, 1)}
+	s.server, err = containers.StartChild(ctx, containers.ChildSpec{
+		Path: self, Args: []string{"serve", "--addr", "127.0.0.1:0", "--admin", "127.0.0.1:0"},
+		// By the environment and not by flags: other users of the machine can read a process's arguments.
+		Env:    append(os.Environ(), serverVariables(s.environment, settings)...),
+		Stdout: ready, Stderr: s.log,
+	})
+	if err != nil {
+		return fmt.Errorf("start the reference server: %w", err)
+	}
+	select {
+	case line := <-ready.line:
+		return s.connect(line)
+	case <-s.server.Done():
+		return fmt.Errorf("the reference server ended at its start: %w\n%s", s.server.Err(), tail(s.log.Name()))
+	case <-time.After(serverStart):
+		return fmt.Errorf("the reference server was not ready after %v\n%s", serverStart, tail(s.log.Name()))
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func serverVariables(e *containers.Environment, settings scenarios.ServerSettings) []string {
+	vars := []string{"HEADROOM_POSTGRES_URL=" + e.PostgresURL, "HEADROOM_CACHE_URL=" + e.CacheURL}
+	for name, n := range map[string]int64{
+		"HEADROOM_L1_BYTES": settings.L1Bytes, "HEADROOM_POSTGRES_MAX_CONNS": int64(settings.PostgresMaxConns),
+		"GOGC": int64(settings.GOGC), "GOMAXPROCS": int64(settings.GOMAXPROCS),
+	} {
+		if n > 0 {
+			vars = append(vars, name+"="+strconv.FormatInt(n, 10))
+		}
+	}
+	return vars
+}
+
+// connect reads the server's ready line.
+func (s *system) connect(line string) error {
+	var url, admin string
+	if _, err := fmt.Sscanf(line, "serving %s admin %s", &url, &admin); err != nil {
+		return fmt.Errorf("the reference server said %q: %w", line, err)
+	}
+	s.url, s.record.Target = url, url
+	s.snapshot = func(ctx context.Context) (results.Snapshot, error) { return fetchSnapshot(ctx, admin+"/snapshot") }
+	return nil
+}
+
+func fetchSnapshot(ctx context.Context, url string) (results.Snapshot, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return results.Snapshot{}, err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return results.Snapshot{}, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<20))
+	if err != nil {
+		return results.Snapshot{}, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return results.Snapshot{}, fmt.Errorf("%s answered %s", url, resp.Status)
+	}
+	return results.ParseSnapshot(body)
+}
+
+// describe completes the record of a reference system.
+func (s *system) describe(plan *scenarios.Plan, fixture fixtures.Summary) {
+	e := s.environment
+	s.record.Provider, s.record.Reason = e.Provider, e.Reason
+	for role, server := range map[string]containers.Server{"postgres": e.Postgres, "cache": e.Cache} {
+		s.record.Servers = append(s.record.Servers, results.Server{
+			Role: role, Name: server.Name, Version: server.Version, Answer: server.Answer,
+			Image: server.Image, Digest: server.ImageDigest, Binary: server.Binary,
+		})
+	}
+	slices.SortFunc(s.record.Servers, func(a, b results.Server) int { return -strings.Compare(a.Role, b.Role) })
+	for _, name := range slices.Sorted(maps.Keys(plan.Environment.Postgres)) {
+		s.record.Settings = append(s.record.Settings, "postgres "+name+"="+plan.Environment.Postgres[name])
+	}
+	own := serverVariables(&containers.Environment{}, plan.Environment.Server)[2:]
+	slices.Sort(own)
+	for _, v := range own {
+		s.record.Settings = append(s.record.Settings, "server "+v)
+	}
+	s.record.Fixture = fmt.Sprintf("%d resources, seed %d", fixture.Resources, plan.Seed)
+}
+
+// warnings are what the reader of the results must know of the system.
+func (s *system) warnings() []string {
+	if s.environment == nil {
+		return nil
+	}
+	out := s.environment.Warnings
+	select {
+	case <-s.server.Done():
+		out = append(out, fmt.Sprintf("the reference server ended during the run: %v; see server.log", s.server.Err()))
+	default:
+	}
+	return out
+}
+
+// stop ends what was started; what was not is left out.
+func (s *system) stop(ctx context.Context) error {
+	ctx = context.WithoutCancel(ctx)
+	var faults []error
+	if s.server != nil {
+		faults = append(faults, s.server.Stop(ctx))
+	}
+	if s.log != nil {
+		faults = append(faults, s.log.Close())
+		if info, err := os.Stat(s.log.Name()); err == nil && info.Size() == 0 {
+			faults = append(faults, os.Remove(s.log.Name()))
+		}
+	}
+	if s.environment != nil {
+		faults = append(faults, s.environment.Stop(ctx))
+	}
+	return errors.Join(faults...)
+}
+
+// tail is the end of a log file, for an error's text.
+func tail(path string) string {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return ""
+	}
+	return string(data[max(0, len(data)-2000):])
+}
+
+// firstLine is a writer that hands on the first line written to it.
+type firstLine struct {
+	mu   sync.Mutex
+	text []byte
+	sent bool
+	line chan string
+}
+
+func (f *firstLine) Write(p []byte) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.sent {
+		return len(p), nil
+	}
+	f.text = append(f.text, p...)
+	if line, _, ok := bytes.Cut(f.text, []byte("\n")); ok {
+		f.line <- string(line)
+		f.sent = true
+	}
+	return len(p), nil
+}

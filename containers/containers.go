@@ -1,0 +1,179 @@
+// Package containers starts the servers that a benchmark needs, a PostgreSQL primary and one cache that speaks the
+// Redis protocol, hands out their addresses, and leaves nothing behind, however the run ends.
+//
+// It takes them from one of four providers:
+//
+//   - docker: containers of the local engine. Images that are present are not pulled.
+//   - process: private server processes from the binaries of the machine, in a temporary directory, on loopback.
+//   - embedded: a PostgreSQL that a library fetches and caches, and a cache inside this process. On a machine that cannot
+//     reach the library's repository, the environment variable HEADROOM_EMBEDDED_POSTGRES names the directory of an
+//     installation (with bin/pg_ctl, bin/initdb and bin/postgres) to use instead.
+//   - external: servers that already run, at addresses that the user gives.
+//
+// The provider "auto" takes the first of docker, process and embedded that works, and says why.
+//
+// An orderly end is Environment.Stop. Against a disorderly one (SIGKILL, a crash) stand, for processes, the kernel's
+// parent-death signal on Linux and a small shell script that waits for this process to vanish (see janitor.sh), and,
+// for containers, the reaper of testcontainers.
+package containers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// Images that the docker provider runs when Options names none.
+const (
+	DefaultPostgresImage = "postgres:15"
+	DefaultCacheImage    = "docker.dragonflydb.io/dragonflydb/dragonfly:latest"
+)
+
+// stopLimit bounds the work of Environment.Stop.
+const stopLimit = 30 * time.Second
+
+// Options says which servers are wanted. The zero value is a PostgreSQL and a cache from the first provider that works.
+type Options struct {
+	// Provider is "auto" (also when empty), "docker", "process", "embedded" or "external". With "auto" and both
+	// addresses given, "external" serves.
+	Provider string
+	// PostgresImage and CacheImage are references of images for the docker provider; empty means the defaults.
+	PostgresImage string
+	CacheImage    string
+	// PostgresURL and CacheURL are the addresses for the external provider.
+	PostgresURL string
+	CacheURL    string
+	// PostgresSettings are settings of postgresql.conf, name to value. They override the harness's own, except those
+	// that bind the server to its address and its directory. The external provider refuses them.
+	PostgresSettings map[string]string
+	// Progress, when not nil, is told in short lines what is being done. It is called from one goroutine at a time.
+	Progress func(message string)
+}
+
+// Environment is a pair of running servers. Stop it when the run is over.
+type Environment struct {
+	// Provider is the name of the one that served, Reason why it was this one: what was asked for, or which others
+	// were passed over and why.
+	Provider string
+	Reason   string
+	// PostgresURL is postgres://user:password@host:port/database?sslmode=disable and CacheURL redis://host:port/0;
+	// of the external provider they are what the user gave.
+	PostgresURL string
+	CacheURL    string
+	// Postgres and Cache are what the servers themselves answered.
+	Postgres Server
+	Cache    Server
+	// Warnings are what a reader of the results must know about the environment, one sentence each.
+	Warnings []string
+
+	stop     func(context.Context) error
+	stopOnce sync.Once
+	stopErr  error
+}
+
+// Server says what a server is. It is recorded with the run.
+type Server struct {
+	// Name is what the server itself answers: "PostgreSQL", "Dragonfly", "Redis", "Valkey"; or "miniredis".
+	Name string `json:"name"`
+	// Version is the version number in the answer, such as "15.14" or "1.40.1".
+	Version string `json:"version"`
+	// Answer is the raw answer: SELECT version(), or the version line of INFO server.
+	Answer string `json:"answer"`
+	// Image and ImageDigest are the reference and the repository digest (or the ID, for an image without one) of the
+	// image, for the docker provider.
+	Image       string `json:"image,omitempty"`
+	ImageDigest string `json:"image_digest,omitempty"`
+	// Binary is the path of the server's program, for the process and embedded providers.
+	Binary string `json:"binary,omitempty"`
+
+	pid int // the process ID in the answer of a cache; 0 when it gave none
+}
+
+// Start starts the servers and waits until both answer. When ctx ends before that, or anything fails, whatever was
+// started is removed before Start returns. It returns *UnknownProviderError for a provider that does not exist and
+// *UnavailableError (wrapped) for one that this machine cannot use.
+func Start(ctx context.Context, o Options) (*Environment, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if o.Provider == providerAuto {
+		return startFirst(ctx, o)
+	}
+	p, err := providerByName(o.Provider)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := p.check(ctx, o); err != nil {
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("start the environment: %w", context.Cause(ctx))
+		}
+		return nil, err
+	}
+	env, err := p.start(ctx, o)
+	if err != nil {
+		return nil, fmt.Errorf("start the environment by provider %s: %w", p.name, err)
+	}
+	return env.served(p.name, "provider "+p.name+" was asked for"), nil
+}
+
+// Stop stops what Start started and removes its data; servers of the external provider are left alone. It does its
+// work even when ctx has already ended, because a server left behind is never what a caller wants, and it takes at
+// most about 30 seconds. A second call does nothing and returns what the first returned.
+func (e *Environment) Stop(ctx context.Context) error {
+	e.stopOnce.Do(func() {
+		if e.stop == nil {
+			return
+		}
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopLimit)
+		defer cancel()
+		if err := e.stop(ctx); err != nil {
+			e.stopErr = fmt.Errorf("stop the environment of provider %s: %w", e.Provider, err)
+		}
+	})
+	return e.stopErr
+}
+
+// orStopped returns the environment, or, when filling it with servers failed, the error after stopping those it has.
+func (e *Environment) orStopped(ctx context.Context, err error) (*Environment, error) {
+	if err != nil {
+		return nil, errors.Join(err, e.Stop(ctx))
+	}
+	return e, nil
+}
+
+// served completes an environment with what only the choice of the provider knows.
+func (e *Environment) served(provider, reason string) *Environment {
+	e.Provider, e.Reason = provider, reason
+	if e.Cache.Name != nameDragonfly && e.Cache.Name != nameMiniredis {
+		e.Warnings = append(e.Warnings, fmt.Sprintf(
+			"the cache is %s %s, standing in for Dragonfly: its share of every latency is that of %s",
+			e.Cache.Name, e.Cache.Version, e.Cache.Name))
+	}
+	return e
+}
+
+func (o Options) withDefaults() (Options, error) {
+	if o.Provider == "" {
+		o.Provider = providerAuto
+	}
+	if o.Provider == providerAuto && o.PostgresURL != "" && o.CacheURL != "" {
+		o.Provider = providerExternal
+	}
+	if o.Provider != providerExternal && (o.PostgresURL != "" || o.CacheURL != "") {
+		return o, fmt.Errorf("the address of a running server was given, but provider %q starts its own: "+
+			"give both addresses with provider external, or none", o.Provider)
+	}
+	if o.PostgresImage == "" {
+		o.PostgresImage = DefaultPostgresImage
+	}
+	if o.CacheImage == "" {
+		o.CacheImage = DefaultCacheImage
+	}
+	if o.Progress == nil {
+		o.Progress = func(string) {}
+	}
+	return o, checkSettings(o)
+}

@@ -1,0 +1,221 @@
+//go:build docker
+
+// These tests need a Docker engine and the images postgres:15, DefaultCacheImage and the reaper's:
+//
+//	go test -tags docker ./containers/...
+package containers
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/moby/moby/client"
+	"github.com/testcontainers/testcontainers-go"
+)
+
+// requireNoContainer waits until the engine has no container of ours of a session of testcontainers, in any state.
+func requireNoContainer(t *testing.T, session string) {
+	t.Helper()
+	e, err := dialEngine(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() string {
+		left, err := e.client.ContainerList(t.Context(), client.ContainerListOptions{
+			All: true, Filters: make(client.Filters).Add("label", environmentLabel, "org.testcontainers.sessionId="+session),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(left.Items) > 0 {
+			return "a container is left: " + left.Items[0].Image + " " + left.Items[0].Status
+		}
+		return ""
+	})
+}
+
+// listenersOf are the local addresses, in the kernel's hexadecimal form, at which somebody listens on a port.
+func listenersOf(t *testing.T, address string) []string {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	port, err := strconv.Atoi(u.Port())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+		file, err := os.Open(table)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for lines := bufio.NewScanner(file); lines.Scan(); {
+			const listening = "0A"
+			fields := strings.Fields(lines.Text())
+			host, hexPort, ok := strings.Cut(fields[1], ":")
+			if p, err := strconv.ParseInt(hexPort, 16, 32); ok && err == nil && int(p) == port && fields[3] == listening {
+				found = append(found, host)
+			}
+		}
+		_ = file.Close()
+	}
+	return found
+}
+
+func TestDockerServesAndLeavesNothing(t *testing.T) {
+	env := mustStart(t, Options{Provider: "docker", PostgresSettings: map[string]string{"work_mem": "8MB"}})
+	requireServes(t, env)
+	for _, s := range []Server{env.Postgres, env.Cache} {
+		if s.Image == "" || !strings.Contains(s.ImageDigest, "sha256:") {
+			t.Errorf("image and digest are missing: %+v", s)
+		}
+	}
+	for setting, want := range map[string]string{
+		"work_mem": "8MB", "max_connections": "200", "jit": "off", "fsync": "on", "lc_collate": "C",
+		"listen_addresses": "127.0.0.1", "shared_preload_libraries": "pg_stat_statements",
+	} {
+		var got string
+		query(t, env.PostgresURL, "SHOW "+setting, &got)
+		if got != want {
+			t.Errorf("%s is %q, want %q", setting, got, want)
+		}
+	}
+	for _, address := range []string{env.PostgresURL, env.CacheURL} {
+		if got := listenersOf(t, address); !slices.Equal(got, []string{"0100007F"}) {
+			t.Errorf("%s: somebody listens at %v, want 127.0.0.1 only (0100007F)", address, got)
+		}
+	}
+	client, err := dialCache(t.Context(), env.CacheURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = client.Close() }()
+	if memory, err := client.ConfigGet(t.Context(), "maxmemory").Result(); err != nil || memory["maxmemory"] != "268435456" {
+		t.Errorf("the cache's memory is %v, %v", memory, err)
+	}
+	mustStop(t, env)
+	requireNoContainer(t, testcontainers.SessionID())
+	if listens(t, env.PostgresURL) || listens(t, env.CacheURL) {
+		t.Error("a server still listens")
+	}
+}
+
+// Elsewhere than on Linux, containers are reached through mapped ports.
+func TestDockerWithMappedPorts(t *testing.T) {
+	e, err := dialEngine(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.hostNetwork = false
+	o, err := Options{Provider: "docker"}.withDefaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &dockerRun{engine: e, mark: newPassword()}
+	env := &Environment{stop: r.close}
+	t.Cleanup(func() { _ = env.Stop(context.Background()) })
+	if err := r.fill(bounded(t), env, o); err != nil {
+		t.Fatal(err)
+	}
+	requireServes(t, env)
+	for _, address := range []string{env.PostgresURL, env.CacheURL} {
+		if got := listenersOf(t, address); !slices.Equal(got, []string{"0100007F"}) {
+			t.Errorf("%s: somebody listens at %v, want 127.0.0.1 only (0100007F)", address, got)
+		}
+	}
+	if !slices.ContainsFunc(env.Warnings, func(w string) bool { return strings.Contains(w, "mapped ports") }) {
+		t.Errorf("no warning of mapped ports in %q", env.Warnings)
+	}
+	mustStop(t, env)
+	requireNoContainer(t, testcontainers.SessionID())
+}
+
+func TestDockerLeavesNothingWhenKilled(t *testing.T) {
+	dir := publicTemp(t)
+	h := startHelper(t, "docker", dir, "")
+	r := h.report(t)
+	if r.Error != "" {
+		t.Fatal(r.Error)
+	}
+	if r.Session == testcontainers.SessionID() {
+		t.Fatal("the helper has our session: the reaper would wait for us too")
+	}
+	if !listens(t, r.Environment.PostgresURL) || !listens(t, r.Environment.CacheURL) {
+		t.Fatal("the helper's servers do not listen")
+	}
+	h.kill(t)
+	requireNoContainer(t, r.Session)
+	requireNothingLeft(t, dir, r.Environment.PostgresURL, r.Environment.CacheURL)
+}
+
+func TestDockerLeavesNothingWhenCancelled(t *testing.T) {
+	for _, at := range []string{"starting postgres", "starting cache"} {
+		t.Run(at, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(bounded(t))
+			defer cancel()
+			_, err := Start(ctx, Options{Provider: "docker", Progress: func(message string) {
+				if strings.HasPrefix(message, at) {
+					cancel()
+				}
+			}})
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("got %v, want context.Canceled", err)
+			}
+			requireNoContainer(t, testcontainers.SessionID())
+		})
+	}
+	t.Run("while the container starts", func(t *testing.T) {
+		_, err := Start(cancelAt(bounded(t), "starting postgres", Options{Provider: "docker"}))
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v, want context.Canceled", err)
+		}
+		requireNoContainer(t, testcontainers.SessionID())
+	})
+}
+
+func TestAutoChoosesDocker(t *testing.T) {
+	env := mustStart(t, Options{})
+	if env.Provider != "docker" || !strings.Contains(env.Reason, "auto chose docker (engine ") || strings.Contains(env.Reason, "passed over") {
+		t.Errorf("provider %s, reason %q", env.Provider, env.Reason)
+	}
+	mustStop(t, env)
+}
+
+func TestAutoPassesOverImagesThatCannotBePulled(t *testing.T) {
+	publicTemp(t)
+	const image = "127.0.0.1:1/no/such-image:1"
+	env := mustStart(t, Options{PostgresImage: image})
+	if env.Provider != "process" || !strings.Contains(env.Reason, "passed over docker") || !strings.Contains(env.Reason, image) {
+		t.Errorf("provider %s, reason %q", env.Provider, env.Reason)
+	}
+	_, err := Start(bounded(t), Options{Provider: "docker", PostgresImage: image})
+	unavailable, ok := errors.AsType[*UnavailableError](err)
+	if !ok || !strings.Contains(unavailable.Todo, "docker pull "+image) {
+		t.Errorf("with provider docker: %v, want an UnavailableError that says what to pull", err)
+	}
+}
+
+func TestAutoFallsThroughWhenAContainerDoesNotStart(t *testing.T) {
+	publicTemp(t)
+	env := mustStart(t, Options{PostgresImage: DefaultCacheImage}) // has no postgres in it
+	if env.Provider != "process" || !strings.Contains(env.Reason, "passed over docker: start PostgreSQL from image "+DefaultCacheImage) {
+		t.Errorf("provider %s, reason %q", env.Provider, env.Reason)
+	}
+	requireNoContainer(t, testcontainers.SessionID())
+}
+
+func TestProbeDescribesTheEngine(t *testing.T) {
+	status := Probe(t.Context(), Options{})[0]
+	if status.Provider != "docker" || !status.OK || !strings.Contains(status.Detail, "API 1.") || !strings.Contains(status.Detail, DefaultPostgresImage) {
+		t.Errorf("status %+v", status)
+	}
+}

@@ -1,0 +1,121 @@
+package containers
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// startEmbeddedHelper starts a helper as an ordinary user, because PostgreSQL refuses to run as root.
+func startEmbeddedHelper(t *testing.T, dir string, env ...string) *helper {
+	t.Helper()
+	needPostgres(t)
+	user := ""
+	if os.Geteuid() == 0 {
+		user = "nobody"
+	}
+	return startHelper(t, "embedded", dir, user,
+		append(env, embeddedVariable+"="+filepath.Dir(findPostgresDir(t.Context())))...)
+}
+
+func TestEmbeddedServesAndLeavesNothing(t *testing.T) {
+	dir := publicTemp(t)
+	h := startEmbeddedHelper(t, dir)
+	r := h.report(t)
+	if r.Error != "" {
+		t.Fatal(r.Error)
+	}
+	env := r.Environment
+	requireServes(t, env)
+	if env.Cache.Name != "miniredis" || len(env.Warnings) != 1 || !strings.Contains(env.Warnings[0], "CPU time counts as the generator's") {
+		t.Errorf("the cache is %+v, the warnings are %q", env.Cache, env.Warnings)
+	}
+	var encoding, preload string
+	query(t, env.PostgresURL, "SELECT current_setting('server_encoding'), current_setting('shared_preload_libraries')", &encoding, &preload)
+	if encoding != "UTF8" || preload != "pg_stat_statements" {
+		t.Errorf("encoding %q, preloaded %q", encoding, preload)
+	}
+	h.finish(t)
+	requireNothingLeft(t, dir, env.PostgresURL, env.CacheURL)
+}
+
+func TestEmbeddedLeavesNothingWhenKilled(t *testing.T) {
+	dir := publicTemp(t)
+	h := startEmbeddedHelper(t, dir)
+	env := h.report(t).Environment
+	if !listens(t, env.PostgresURL) {
+		t.Fatal("the helper's server does not listen")
+	}
+	h.kill(t)
+	requireNothingLeft(t, dir, env.PostgresURL, env.CacheURL)
+}
+
+func TestEmbeddedLeavesNothingWhenKilledDuringInitdb(t *testing.T) {
+	dir := publicTemp(t)
+	h := startEmbeddedHelper(t, dir)
+	eventually(t, func() string {
+		if found, _ := filepath.Glob(filepath.Join(dir, "*", "postgres", "data", "PG_VERSION")); len(found) == 0 {
+			return "initdb does not begin"
+		}
+		return ""
+	})
+	h.kill(t)
+	requireNothingLeft(t, dir)
+}
+
+func TestEmbeddedLeavesNothingWhenCancelled(t *testing.T) {
+	for _, at := range []string{"starting postgres", "starting cache"} {
+		t.Run(at, func(t *testing.T) {
+			dir := publicTemp(t)
+			h := startEmbeddedHelper(t, dir, cancelVariable+"="+at)
+			r := h.report(t)
+			if at == "starting postgres" && !strings.Contains(r.Error, "context canceled") {
+				t.Errorf("the helper reports %+v, want a cancelled start", r)
+			}
+			h.finish(t)
+			requireNothingLeft(t, dir)
+		})
+	}
+}
+
+func TestEmbeddedSaysWhatToDo(t *testing.T) {
+	_, err := findEmbedded(t.Context())
+	unavailable, ok := errors.AsType[*UnavailableError](err)
+	if os.Geteuid() == 0 {
+		if !ok || !strings.Contains(unavailable.Detail, "as root") || !strings.Contains(unavailable.Todo, "ordinary user") {
+			t.Errorf("as root: %v", err)
+		}
+		return
+	}
+	t.Setenv(embeddedVariable, t.TempDir())
+	_, err = findEmbedded(t.Context())
+	unavailable, ok = errors.AsType[*UnavailableError](err)
+	if !ok || !strings.Contains(unavailable.Detail, "no bin/pg_ctl") {
+		t.Errorf("with a directory that has no installation: %v", err)
+	}
+}
+
+func TestMiniredisExpiresKeys(t *testing.T) {
+	w := &workshop{}
+	url, _, err := w.dialMiniredis(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.miniredis.Close()
+	client, err := dialCache(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = client.Close() }()
+	if err := client.Set(t.Context(), "key", "value", 1e7).Err(); err != nil { // 10 ms
+		t.Fatal(err)
+	}
+	eventually(t, func() string {
+		if client.Exists(t.Context(), "key").Val() == 1 {
+			return "the key does not expire"
+		}
+		return ""
+	})
+}

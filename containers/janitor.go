@@ -1,0 +1,81 @@
+package containers
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"io"
+	"os/exec"
+	"strings"
+	"syscall"
+)
+
+//go:embed janitor.sh
+var janitorScript string
+
+// janitor is a shell in a session of its own that notices the end of this process, whatever ends it, by the end of the
+// pipe between them, and then stops the processes and removes the paths that it was told of. One that was told of
+// nothing, or of what is gone by then, ends at once.
+type janitor struct {
+	orders io.WriteCloser
+	done   chan struct{}
+}
+
+func startJanitor() (*janitor, error) {
+	cmd := exec.Command("/bin/sh", "-c", janitorScript, "headroom-janitor")
+	cmd.Dir = "/"
+	cmd.Env = []string{"PATH=/usr/local/bin:/usr/bin:/bin"}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	orders, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, fmt.Errorf("start the janitor: %w", err)
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start the janitor: %w", err)
+	}
+	j := &janitor{orders: orders, done: make(chan struct{})}
+	go func() {
+		defer close(j.done)
+		_ = cmd.Wait() // its exit status says nothing: it does what it can
+	}()
+	return j, nil
+}
+
+// watch tells of a child, to be ended by the signal.
+func (j *janitor) watch(pid int, signal syscall.Signal) error {
+	return j.order("watch %d %d", int(signal), pid)
+}
+
+// watchPidFile tells of a process whose ID will be the first line of a file.
+func (j *janitor) watchPidFile(path string, signal syscall.Signal) error {
+	return j.order("pidfile %d %s", int(signal), path)
+}
+
+// forget tells that a child has ended. An error is of no use to anybody: it means that the janitor has ended too.
+func (j *janitor) forget(pid int) { _ = j.order("forget %d", pid) }
+
+// remove tells of a path that must not stay. It is best told before the path exists.
+func (j *janitor) remove(path string) error {
+	if !strings.HasPrefix(path, "/") || strings.ContainsAny(path, "\n\\") {
+		return fmt.Errorf("a temporary directory cannot be %q: its path must be absolute, on one line and without a backslash; set TMPDIR", path)
+	}
+	return j.order("remove %s", path)
+}
+
+func (j *janitor) order(format string, args ...any) error {
+	if _, err := fmt.Fprintf(j.orders, format+"\n", args...); err != nil {
+		return fmt.Errorf("tell the janitor to %s: %w", fmt.Sprintf(format, args...), err)
+	}
+	return nil
+}
+
+// finish lets the janitor do what is left to do, and waits for it.
+func (j *janitor) finish(ctx context.Context) error {
+	_ = j.orders.Close()
+	select {
+	case <-j.done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait for the janitor: %w", context.Cause(ctx))
+	}
+}

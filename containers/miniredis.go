@@ -1,0 +1,58 @@
+package containers
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"strings"
+
+	"github.com/alicebob/miniredis/v2"
+)
+
+// startMiniredis starts a cache inside this process, for want of a server.
+func (w *workshop) startMiniredis(ctx context.Context, env *Environment, o Options) (err error) {
+	o.Progress("starting cache (miniredis in this process)")
+	if env.CacheURL, env.Cache, err = w.dialMiniredis(ctx); err != nil {
+		return fmt.Errorf("start the cache: %w", err)
+	}
+	env.Warnings = append(env.Warnings, "the cache is miniredis inside the process of the load generator: "+
+		"its CPU time counts as the generator's, and it is no measure of a real cache")
+	return nil
+}
+
+func (w *workshop) dialMiniredis(ctx context.Context) (string, Server, error) {
+	cache := miniredis.NewMiniRedis()
+	if err := cache.StartAddr(loopback + ":0"); err != nil {
+		return "", Server{}, err
+	}
+	w.miniredis = cache
+	cache.ClockTTL(true) // otherwise keys never expire by themselves
+	url := "redis://" + cache.Addr() + "/0"
+	client, err := dialCache(ctx, url)
+	if err != nil {
+		return "", Server{}, err
+	}
+	defer func() { _ = client.Close() }()
+	if err := client.Ping(ctx).Err(); err != nil {
+		return "", Server{}, fmt.Errorf("ping the cache: %w", err)
+	}
+	version := miniredisVersion()
+	return url, Server{
+		Name: nameMiniredis, Version: version,
+		Answer: "github.com/alicebob/miniredis/v2 " + version + " (a library; it does not answer INFO server)",
+	}, nil
+}
+
+// miniredisVersion is what this program was built with; empty if the build does not say.
+func miniredisVersion() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	for _, m := range info.Deps {
+		if m.Path == "github.com/alicebob/miniredis/v2" {
+			return strings.TrimPrefix(m.Version, "v")
+		}
+	}
+	return ""
+}

@@ -1,0 +1,309 @@
+package containers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/jackc/pgx/v5"
+)
+
+// workshop is where server processes of this machine live: a directory, the user they run as, and the janitor who
+// clears it all away if this process cannot.
+type workshop struct {
+	dir      string
+	user     string // empty: the same user
+	janitor  *janitor
+	children []*Child
+
+	miniredis *miniredis.Miniredis // nil unless the cache is in this process
+}
+
+func startProcess(ctx context.Context, o Options) (*Environment, error) {
+	b, err := findBinaries(ctx)
+	if err != nil {
+		return nil, err
+	}
+	w, err := openWorkshop(ctx)
+	if err != nil {
+		return nil, err
+	}
+	env := &Environment{stop: w.close}
+	return env.orStopped(ctx, w.fill(ctx, env, b, o))
+}
+
+func (w *workshop) fill(ctx context.Context, env *Environment, b binaries, o Options) (err error) {
+	o.Progress("starting postgres (process: " + b.postgres() + ")")
+	if env.PostgresURL, env.Postgres, err = w.startPostgres(ctx, b.postgresDir, o.PostgresSettings); err != nil {
+		return fmt.Errorf("start PostgreSQL: %w", err)
+	}
+	if b.cache == "" {
+		return w.startMiniredis(ctx, env, o)
+	}
+	o.Progress("starting cache (process: " + b.cache + ")")
+	if env.CacheURL, env.Cache, err = w.startCache(ctx, b.cache); err != nil {
+		return fmt.Errorf("start the cache: %w", err)
+	}
+	return nil
+}
+
+func openWorkshop(ctx context.Context) (*workshop, error) {
+	name, err := serverUser()
+	if err != nil {
+		return nil, err
+	}
+	base, err := tempBase(name != "")
+	if err != nil {
+		return nil, err
+	}
+	j, err := startJanitor()
+	if err != nil {
+		return nil, err
+	}
+	w := &workshop{dir: filepath.Join(base, "headroom-"+strings.ToLower(newPassword())), user: name, janitor: j}
+	if err := w.create(); err != nil {
+		return nil, errors.Join(err, w.close(context.WithoutCancel(ctx)))
+	}
+	return w, nil
+}
+
+// create makes the directory. Others may pass through it, which the unprivileged user needs, but not look into it.
+func (w *workshop) create() error {
+	if err := w.janitor.remove(w.dir); err != nil {
+		return err
+	}
+	if err := os.Mkdir(w.dir, 0o711); err != nil {
+		return fmt.Errorf("make a directory for the servers: %w", err)
+	}
+	if err := os.Chmod(w.dir, 0o711); err != nil { // whatever the umask took away
+		return fmt.Errorf("make a directory for the servers: %w", err)
+	}
+	return nil
+}
+
+// room makes a directory that belongs to the user of the servers, and to nobody else.
+func (w *workshop) room(name string) (string, error) {
+	path := filepath.Join(w.dir, name)
+	if err := os.Mkdir(path, 0o700); err != nil {
+		return "", fmt.Errorf("make a directory for %s: %w", name, err)
+	}
+	return path, w.give(path)
+}
+
+func (w *workshop) give(path string) error {
+	if w.user == "" {
+		return nil
+	}
+	c, err := credentialOf(w.user)
+	if err != nil {
+		return err
+	}
+	if err := os.Chown(path, int(c.Uid), int(c.Gid)); err != nil {
+		return fmt.Errorf("give %s to user %s: %w", path, w.user, err)
+	}
+	return nil
+}
+
+// run starts a program in a room, with its output in a file of the workshop.
+func (w *workshop) run(ctx context.Context, program, room, logFile string, stop syscall.Signal, args ...string) (*Child, error) {
+	output, err := os.OpenFile(logFile, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open the log of %s: %w", program, err)
+	}
+	defer func() { _ = output.Close() }() // the child has its own descriptor
+	return startChild(ctx, ChildSpec{
+		Path: program, Args: args, Dir: room, Env: serverEnv(room),
+		Stdout: output, Stderr: output, StopSignal: stop, User: w.user,
+	}, w.janitor, func() {})
+}
+
+// serverEnv is the environment of a server: nothing of ours that would configure it (PGDATA, PGOPTIONS) or let a library
+// of another installation into it, except what the dynamic linker was told.
+func serverEnv(home string) []string {
+	env := []string{"HOME=" + home, "TMPDIR=" + home, "LC_ALL=C"}
+	for _, name := range []string{"PATH", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"} {
+		if value, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+value)
+		}
+	}
+	return env
+}
+
+// startPostgres makes a cluster and starts its server. Immediate shutdown (SIGQUIT) fits data that is thrown away.
+func (w *workshop) startPostgres(ctx context.Context, bin string, extra map[string]string) (url string, server Server, err error) {
+	room, err := w.room("postgres")
+	if err != nil {
+		return "", Server{}, err
+	}
+	password, data := newPassword(), filepath.Join(room, "data")
+	if err := w.initdb(ctx, bin, room, data, password); err != nil {
+		return "", Server{}, err
+	}
+	program := filepath.Join(bin, "postgres")
+	settings := postgresSettings(extra, hasStatements(ctx, bin))
+	settings["listen_addresses"], settings["unix_socket_directories"] = loopback, ""
+	err = onFreePort(func(port int) error {
+		settings["port"] = fmt.Sprint(port)
+		maintenance := postgresURL(loopback, port, password, "postgres")
+		server, err = w.serve(ctx, program, room, "postgres.log", syscall.SIGQUIT,
+			append([]string{"-D", data}, settingArgs(settings)...),
+			func(ctx context.Context) (Server, error) { return identifyPostgres(ctx, maintenance) })
+		if err != nil {
+			return err
+		}
+		url = postgresURL(loopback, port, password, databaseName)
+		return createDatabase(ctx, maintenance)
+	})
+	return url, server, err
+}
+
+// serve starts a server and waits for its answer.
+func (w *workshop) serve(ctx context.Context, program, room, log string, stop syscall.Signal, args []string, ask func(context.Context) (Server, error)) (Server, error) {
+	logFile := filepath.Join(w.dir, log)
+	child, err := w.run(ctx, program, room, logFile, stop, args...)
+	if err != nil {
+		return Server{}, err
+	}
+	w.children = append(w.children, child)
+	alive := func(context.Context) error { return child.alive(logFile) }
+	server, err := awaitServer(ctx, func(ctx context.Context) (Server, error) {
+		server, err := ask(ctx)
+		if err == nil && server.pid != 0 && server.pid != child.Pid() {
+			err = fmt.Errorf("process %d answers in place of %d: %w", server.pid, child.Pid(), errPortTaken)
+		}
+		return server, err
+	}, alive)
+	server.Binary = program
+	return server, err
+}
+
+// initdb makes the files of a cluster. Locale C is the one that every machine has, so that all providers sort alike.
+func (w *workshop) initdb(ctx context.Context, bin, room, data, password string) error {
+	secret := filepath.Join(room, "password")
+	if err := os.WriteFile(secret, []byte(password+"\n"), 0o600); err != nil {
+		return fmt.Errorf("write the password for initdb: %w", err)
+	}
+	if err := w.give(secret); err != nil {
+		return err
+	}
+	logFile := filepath.Join(w.dir, "initdb.log")
+	child, err := w.run(ctx, filepath.Join(bin, "initdb"), room, logFile, syscall.SIGTERM,
+		"-D", data, "-U", databaseUser, "--pwfile="+secret, "-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "--no-sync")
+	if err != nil {
+		return err
+	}
+	select {
+	case <-child.Done():
+	case <-ctx.Done():
+		// Not by force at once: the helpers of initdb, killed, would leave shared memory behind.
+		return errors.Join(context.Cause(ctx), child.Stop(context.WithoutCancel(ctx)))
+	}
+	if err := child.Err(); err != nil {
+		return fmt.Errorf("%w; the end of its output:\n%s", err, tailOf(logFile))
+	}
+	return os.Remove(secret)
+}
+
+func createDatabase(ctx context.Context, maintenance string) error {
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, maintenance)
+	if err != nil {
+		return fmt.Errorf("connect to create the database: %w", err)
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	if _, err := conn.Exec(ctx, "CREATE DATABASE "+databaseName); err != nil {
+		return fmt.Errorf("create the database: %w", err)
+	}
+	return nil
+}
+
+func (w *workshop) startCache(ctx context.Context, program string) (url string, server Server, err error) {
+	room, err := w.room("cache")
+	if err != nil {
+		return "", Server{}, err
+	}
+	args := redisArgs
+	if filepath.Base(program) == "dragonfly" {
+		args = dragonflyArgs
+	}
+	err = onFreePort(func(port int) error {
+		url = cacheURL(loopback, port)
+		server, err = w.serve(ctx, program, room, "cache.log", syscall.SIGTERM, args(loopback, port),
+			func(ctx context.Context) (Server, error) {
+				server, err := identifyCache(ctx, url)
+				if err == nil && server.pid == 0 {
+					err = settle(ctx)
+				}
+				return server, err
+			})
+		return err
+	})
+	return url, server, err
+}
+
+// close stops the servers, the last first, and removes the directory; what fails is left to the janitor.
+func (w *workshop) close(ctx context.Context) error {
+	var errs []error
+	if w.miniredis != nil {
+		w.miniredis.Close()
+	}
+	for _, child := range slices.Backward(w.children) {
+		errs = append(errs, child.Stop(ctx))
+	}
+	if err := os.RemoveAll(w.dir); err != nil {
+		errs = append(errs, fmt.Errorf("remove the servers' directory: %w", err))
+	}
+	return errors.Join(append(errs, w.janitor.finish(ctx))...)
+}
+
+// serverUser is the user that servers run as: empty, for the same, unless this is root, as whom PostgreSQL refuses to run.
+func serverUser() (string, error) {
+	if os.Geteuid() != 0 {
+		return "", nil
+	}
+	for _, name := range []string{"postgres", "nobody"} {
+		if _, err := user.Lookup(name); err == nil {
+			return name, nil
+		}
+	}
+	return "", &UnavailableError{
+		Provider: providerProcess, Detail: "PostgreSQL refuses to run as root, and there is no user postgres or nobody to run it as",
+		Todo: "run as an ordinary user, or add a user named postgres",
+	}
+}
+
+// tempBase is the directory for temporary ones: the machine's, or /tmp if an unprivileged user cannot enter that.
+func tempBase(dropped bool) (string, error) {
+	for _, base := range []string{os.TempDir(), "/tmp"} {
+		absolute, err := filepath.Abs(base)
+		if err == nil && (!dropped || enterable(absolute)) {
+			return absolute, nil
+		}
+	}
+	return "", &UnavailableError{
+		Provider: providerProcess, Detail: "an unprivileged user can enter neither " + os.TempDir() + " nor /tmp",
+		Todo: "set TMPDIR to a directory that everybody can enter (chmod o+x, with all directories above it)",
+	}
+}
+
+// enterable says whether everybody may pass through a directory and all those above it.
+func enterable(dir string) bool {
+	for {
+		info, err := os.Stat(dir)
+		if err != nil || info.Mode()&0o001 == 0 {
+			return false
+		}
+		if dir == filepath.Dir(dir) {
+			return true
+		}
+		dir = filepath.Dir(dir)
+	}
+}

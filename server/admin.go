@@ -1,0 +1,121 @@
+package server
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/pprof"
+	"time"
+
+	"github.com/policycortex/headroom/server/cache"
+	"github.com/policycortex/headroom/server/store"
+)
+
+// snapshot is the state of every measurement since the start. All counts are cumulative: what happened between two
+// moments is the difference of two snapshots.
+type snapshot struct {
+	Version       int                      `json:"version"` // of this form; raised when the meaning of a field changes
+	At            time.Time                `json:"at"`
+	UptimeSeconds float64                  `json:"uptime_seconds"`
+	DB            map[string]querySnapshot `json:"db"` // by query name
+	DBPool        poolSnapshot             `json:"db_pool"`
+	Cache         cacheSnapshot            `json:"cache"`
+	Process       processSnapshot          `json:"process"`
+}
+
+const snapshotVersion = 1
+
+type querySnapshot struct {
+	Count  int64 `json:"count"`  // failed ones included
+	Errors int64 `json:"errors"` // how many of them failed
+	// HDR holds the durations in microseconds: an HdrHistogram in V2 compressed encoding, in base64. Its count is Count.
+	HDR string `json:"hdr"`
+}
+
+type poolSnapshot struct {
+	Acquires  int64 `json:"acquires"`
+	WaitCount int64 `json:"wait_count"` // acquires that found no idle connection
+	WaitUS    int64 `json:"wait_us"`    // what these waited, in microseconds
+	MaxConns  int   `json:"max_conns"`
+	InUse     int   `json:"in_use"` // now
+}
+
+// cacheSnapshot counts requests: see cache.Stats.
+type cacheSnapshot struct {
+	L1      levelSnapshot   `json:"l1"`
+	L2      levelSnapshot   `json:"l2"`
+	Overall overallSnapshot `json:"overall"`
+}
+
+type levelSnapshot struct {
+	Hits   uint64 `json:"hits"`
+	Misses uint64 `json:"misses"`
+	Errors uint64 `json:"errors"`
+}
+
+type overallSnapshot struct {
+	Hits   uint64 `json:"hits"`   // served by any level
+	Misses uint64 `json:"misses"` // went to the database
+}
+
+func takeSnapshot(started time.Time, db *store.Store, answers *cache.Cache) (snapshot, error) {
+	now := time.Now()
+	s := snapshot{
+		Version:       snapshotVersion,
+		At:            now.UTC(),
+		UptimeSeconds: now.Sub(started).Seconds(),
+		DB:            map[string]querySnapshot{},
+	}
+	for name, q := range db.QueryStats() {
+		encoded, err := q.Durations.EncodeV2()
+		if err != nil {
+			return snapshot{}, fmt.Errorf("encode durations of %s: %w", name, err)
+		}
+		s.DB[name] = querySnapshot{Count: q.Durations.TotalCount(), Errors: q.Errors, HDR: string(encoded)}
+	}
+	pool := db.PoolStats()
+	s.DBPool = poolSnapshot{
+		Acquires:  pool.Acquires,
+		WaitCount: pool.Waits,
+		WaitUS:    pool.Waited.Microseconds(),
+		MaxConns:  pool.MaxConns,
+		InUse:     pool.InUse,
+	}
+	stats := answers.Stats()
+	s.Cache = cacheSnapshot{
+		L1:      levelSnapshot(stats.L1),
+		L2:      levelSnapshot(stats.L2),
+		Overall: overallSnapshot{Hits: stats.Overall.Hits, Misses: stats.Overall.Misses},
+	}
+	var err error
+	s.Process, err = takeProcessSnapshot()
+	return s, err
+}
+
+// newAdminServer serves GET /snapshot and Go's profiles under /debug/pprof/. It has no write timeout: a profile takes
+// as long as it is asked to.
+func newAdminServer(started time.Time, db *store.Store, answers *cache.Cache, logger *slog.Logger) *http.Server {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /snapshot", func(w http.ResponseWriter, _ *http.Request) {
+		s, err := takeSnapshot(started, db, answers)
+		if err != nil {
+			logger.Error("snapshot failed", "error", err)
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		json.NewEncoder(w).Encode(s) // an error here means that the client has gone
+	})
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	return &http.Server{
+		Handler:           mux,
+		ReadHeaderTimeout: readHeaderTimeout,
+		IdleTimeout:       idleTimeout,
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+	}
+}

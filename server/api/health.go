@@ -1,0 +1,42 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+)
+
+// pingTimeout is how long /readyz waits for Postgres and the cache together.
+const pingTimeout = 2 * time.Second
+
+// healthz says that the process is alive, and nothing about what it depends on: restarting it would not mend that.
+func healthz(c *gin.Context) { sendJSON(c, http.StatusOK, map[string]string{"status": "alive"}) }
+
+type readiness struct {
+	Status   string `json:"status"` // "ready", "draining" or "not ready"
+	Postgres string `json:"postgres"`
+	Cache    string `json:"cache"`
+}
+
+// readyz says whether this server should be sent requests: when Postgres answers and it is not shutting down. Without
+// its L2 cache it is slower and still ready.
+func (a *API) readyz(c *gin.Context) {
+	ctx, cancel := context.WithTimeout(c.Request.Context(), pingTimeout)
+	defer cancel()
+	answer := readiness{Status: "ready", Postgres: "ok", Cache: "ok"}
+	status := http.StatusOK
+	if err := a.cache.Ping(ctx); err != nil {
+		answer.Cache = "unreachable"
+	}
+	if err := a.store.Ping(ctx); err != nil {
+		a.logger.Warn("not ready", "error", err)
+		answer.Postgres = "unreachable"
+		answer.Status, status = "not ready", http.StatusServiceUnavailable
+	}
+	if a.draining.Load() {
+		answer.Status, status = "draining", http.StatusServiceUnavailable
+	}
+	sendJSON(c, status, answer)
+}

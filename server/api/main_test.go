@@ -1,0 +1,198 @@
+package api_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"sync"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/policycortex/headroom/containers"
+	"github.com/policycortex/headroom/server/api"
+	"github.com/policycortex/headroom/server/cache"
+	"github.com/policycortex/headroom/server/store"
+)
+
+// servers starts Postgres and an L2 when the first test asks for them (a fuzzing worker never does). The tests share
+// them, each with tenants of its own.
+var servers = sync.OnceValues(func() (*containers.Environment, error) {
+	env, err := containers.Start(context.Background(), containers.Options{})
+	if err != nil {
+		return nil, err
+	}
+	stop = env.Stop
+	return env, store.Migrate(context.Background(), env.PostgresURL)
+})
+
+var stop = func(context.Context) error { return nil }
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if err := stop(context.Background()); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// service is an API with what is beneath it.
+type service struct {
+	*api.API
+	store *store.Store
+	cache *cache.Cache
+	log   *bytes.Buffer
+}
+
+func newService(t testing.TB) *service {
+	t.Helper()
+	env, err := servers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newServiceOn(t, env.PostgresURL, env.CacheURL)
+}
+
+func newServiceOn(t testing.TB, postgresURL, cacheURL string) *service {
+	t.Helper()
+	s := &service{log: new(bytes.Buffer)}
+	logger := slog.New(slog.NewTextHandler(s.log, nil))
+	var err error
+	if s.store, err = store.Open(t.Context(), store.Options{URL: postgresURL, MaxConns: 4}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.store.Close)
+	if s.cache, err = cache.Open(cache.Options{L2URL: cacheURL, L1Bytes: 16 << 20, Logger: logger}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.cache.Close() })
+	s.API = api.New(s.store, s.cache, logger)
+	return s
+}
+
+func connect(t testing.TB) *pgx.Conn {
+	t.Helper()
+	env, err := servers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := pgx.Connect(t.Context(), env.PostgresURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close(context.Background()) })
+	return conn
+}
+
+func newTenant() string { return uuid.NewString() }
+
+// call sends one request; tenant may be empty, and body may be nil, a reader or anything that JSON can express.
+func (s *service) call(t testing.TB, method, tenant, target string, body any) *httptest.ResponseRecorder {
+	t.Helper()
+	reader, ok := body.(io.Reader)
+	if !ok && body != nil {
+		encoded, err := json.Marshal(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		reader = bytes.NewReader(encoded)
+	}
+	r := httptest.NewRequestWithContext(t.Context(), method, target, reader)
+	if tenant != "" {
+		r.Header.Set("X-Tenant-ID", tenant)
+	}
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, r)
+	return w
+}
+
+func (s *service) get(t testing.TB, tenant, target string) *httptest.ResponseRecorder {
+	t.Helper()
+	return s.call(t, http.MethodGet, tenant, target, nil)
+}
+
+type batch struct {
+	Resources []store.NewResource `json:"resources"`
+}
+
+// insert creates n resources, numbered from first, and returns their ids.
+func (s *service) insert(t testing.TB, tenant string, first, n int) []uuid.UUID {
+	t.Helper()
+	var b batch
+	for i := first; i < first+n; i++ {
+		b.Resources = append(b.Resources, newResource(i))
+	}
+	w := s.call(t, http.MethodPost, tenant, "/api/v1/resources/batch", b)
+	var answer struct{ Created []uuid.UUID }
+	decode(t, w, http.StatusCreated, &answer)
+	if len(answer.Created) != n {
+		t.Fatalf("%d created, want %d", len(answer.Created), n)
+	}
+	return answer.Created
+}
+
+// newResource is valid; odd ones have another type and another environment.
+func newResource(n int) store.NewResource {
+	return store.NewResource{
+		AzureResourceID: fmt.Sprintf("/subscriptions/s1/vm-%d", n), SubscriptionID: "s1", ResourceGroupName: "rg1",
+		Name: fmt.Sprintf("vm-%d", n), Type: [2]string{"Microsoft.Compute/virtualMachines", "Microsoft.Storage/storageAccounts"}[n%2],
+		Location:   "westeurope",
+		Properties: json.RawMessage(`{"description": "` + string(bytes.Repeat([]byte("x"), 600)) + `"}`),
+		Tags:       map[string]string{"env": [2]string{"prod", "dev"}[n%2]},
+	}
+}
+
+// decode checks the status and that the body is what its headers say, and decodes it.
+func decode(t testing.TB, w *httptest.ResponseRecorder, status int, into any) {
+	t.Helper()
+	if w.Code != status {
+		t.Fatalf("status %d, want %d: %s", w.Code, status, w.Body)
+	}
+	want := "application/json"
+	if status >= 400 {
+		want = "application/problem+json"
+	}
+	if got := w.Header().Get("Content-Type"); got != want {
+		t.Errorf("Content-Type %s, want %s", got, want)
+	}
+	if got := w.Header().Get("Content-Length"); got != fmt.Sprint(w.Body.Len()) {
+		t.Errorf("Content-Length %s for %d bytes", got, w.Body.Len())
+	}
+	if err := json.Unmarshal(w.Body.Bytes(), into); err != nil {
+		t.Fatalf("%v in %s", err, w.Body)
+	}
+}
+
+// problem is an error answer.
+type problem struct {
+	Title, Detail string
+	Status        int
+	Errors        []store.Fault
+}
+
+func expectProblem(t testing.TB, w *httptest.ResponseRecorder, status int) problem {
+	t.Helper()
+	var p problem
+	decode(t, w, status, &p)
+	if p.Status != status || p.Title == "" || p.Detail == "" {
+		t.Errorf("incomplete problem %+v for status %d", p, status)
+	}
+	return p
+}
+
+// getUntil is get for a client that leaves when ctx is done.
+func (s *service) getUntil(ctx context.Context, tenant, target string) *httptest.ResponseRecorder {
+	r := httptest.NewRequestWithContext(ctx, http.MethodGet, target, nil)
+	r.Header.Set("X-Tenant-ID", tenant)
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, r)
+	return w
+}

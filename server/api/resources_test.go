@@ -1,0 +1,275 @@
+package api_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/policycortex/headroom/containers"
+)
+
+const resourcesPath = "/api/v1/resources"
+
+type resource struct {
+	ID               uuid.UUID
+	Name, Type       string
+	ComplianceStatus string `json:"compliance_status"`
+	Tags             map[string]string
+}
+
+type list struct {
+	Data       []resource
+	Pagination struct {
+		Limit       int
+		NextCursor  *string `json:"next_cursor"`
+		HasNextPage bool    `json:"has_next_page"`
+	}
+}
+
+func TestGet(t *testing.T) {
+	s, tenant := newService(t), newTenant()
+	id := s.insert(t, tenant, 7, 1)[0]
+	for _, level := range []string{"miss", "l1"} {
+		w := s.get(t, tenant, resourcesPath+"/"+id.String())
+		var got resource
+		decode(t, w, http.StatusOK, &got)
+		if got.ID != id || got.Name != "vm-7" || got.Tags["env"] != "dev" || got.ComplianceStatus != "unknown" {
+			t.Errorf("got %s", w.Body)
+		}
+		if w.Header().Get("X-Cache") != level || w.Header().Get("Cache-Control") != "no-store" {
+			t.Errorf("headers are %v, want X-Cache %s", w.Header(), level)
+		}
+	}
+	for _, level := range []string{"miss", "l1"} {
+		w := s.get(t, tenant, resourcesPath+"/"+uuid.NewString()[:35]+"0")
+		expectProblem(t, w, http.StatusNotFound)
+		if level == "miss" && w.Header().Get("X-Cache") != level {
+			t.Errorf("X-Cache %s, want %s", w.Header().Get("X-Cache"), level)
+		}
+	}
+}
+
+func TestWalkThroughPages(t *testing.T) {
+	s, tenant := newService(t), newTenant()
+	want := s.insert(t, tenant, 0, 57) // one batch: all have the same updated_at
+	slices.Reverse(want)               // the ids of a batch grow, and the list is newest first
+	var got []uuid.UUID
+	target := resourcesPath + "?limit=10"
+	for {
+		var page list
+		decode(t, s.get(t, tenant, target), http.StatusOK, &page)
+		for _, r := range page.Data {
+			got = append(got, r.ID)
+		}
+		p := page.Pagination
+		if p.Limit != 10 || p.HasNextPage != (p.NextCursor != nil) {
+			t.Fatalf("pagination is %+v", p)
+		}
+		if !p.HasNextPage {
+			break
+		}
+		target = resourcesPath + "?limit=10&cursor=" + *p.NextCursor
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("walked %v, want %v", got, want)
+	}
+}
+
+func TestFilters(t *testing.T) {
+	s, tenant := newService(t), newTenant()
+	s.insert(t, tenant, 0, 10)
+	for query, want := range map[string]int{
+		"":                   10,
+		"subscription_id=s1": 10,
+		"subscription_id=s2": 0,
+		"type=" + url.QueryEscape("Microsoft.Compute/virtualMachines"): 5,
+		"location=westeurope":                10,
+		"resource_group=rg1":                 10,
+		"resource_group=rg2":                 0,
+		"compliance_status=unknown":          10,
+		"compliance_status=exempt":           0,
+		"tag=env:prod":                       5,
+		"tag=env%3Aprod":                     5,
+		"tag=env":                            10,
+		"tag=env&tag=env:dev":                5,
+		"tag=env:prod&tag=env:dev":           0,
+		"tag=env:dev&location=westeurope":    5,
+		"tag=absent":                         0,
+		"limit=3&subscription_id=s1&tag=env": 3,
+	} {
+		var page list
+		decode(t, s.get(t, tenant, resourcesPath+"?"+query), http.StatusOK, &page)
+		if len(page.Data) != want || page.Data == nil {
+			t.Errorf("%s: %d resources, want %d", query, len(page.Data), want)
+		}
+	}
+}
+
+// However a query is written, it is one list in the cache.
+func TestSpellingsOfAQueryShareTheCache(t *testing.T) {
+	s, tenant := newService(t), newTenant()
+	s.insert(t, tenant, 0, 4)
+	for i, query := range []string{"tag=env&tag=env:dev&limit=20", "tag=env%3Adev&tag=env", "&tag=env:dev&tag=env&tag=env:dev&"} {
+		level := s.get(t, tenant, resourcesPath+"?"+query).Header().Get("X-Cache")
+		if want := [3]string{"miss", "l1", "l1"}[i]; level != want {
+			t.Errorf("%s came from %s, want %s", query, level, want)
+		}
+	}
+}
+
+func TestBadRequests(t *testing.T) {
+	s, tenant := newService(t), newTenant()
+	for target, mention := range map[string]string{
+		resourcesPath + "?colour=red":                            `"colour"`,
+		resourcesPath + "?limit=0":                               "limit",
+		resourcesPath + "?limit=101":                             "limit",
+		resourcesPath + "?limit=ten":                             "limit",
+		resourcesPath + "?limit=5&limit=6":                       "limit",
+		resourcesPath + "?type=":                                 "type",
+		resourcesPath + "?type=%00":                              "type",
+		resourcesPath + "?type=%ff":                              "type",
+		resourcesPath + "?type=%zz":                              "type",
+		resourcesPath + "?location=" + strings.Repeat("x", 1025): "location",
+		resourcesPath + "?compliance_status=fine":                "compliance_status",
+		resourcesPath + "?cursor=abc":                            "cursor",
+		resourcesPath + "?tag=a&tag=b&tag=c&tag=d&tag=e&tag=f&tag=g&tag=h&tag=i&tag=j&tag=k": "tag",
+		resourcesPath + "/42":                      `"42"`,
+		resourcesPath + "/" + newTenant() + "?x=1": "query",
+	} {
+		if p := expectProblem(t, s.get(t, tenant, target), http.StatusBadRequest); !strings.Contains(p.Detail, mention) {
+			t.Errorf("%s: %q does not mention %s", target, p.Detail, mention)
+		}
+	}
+	for _, bad := range []string{"", "42", "{" + tenant[:34] + "}", strings.ReplaceAll(tenant, "-", ""), "urn:uuid:" + tenant} {
+		for _, w := range []*httptest.ResponseRecorder{
+			s.get(t, bad, resourcesPath), s.get(t, bad, resourcesPath+"/"+newTenant()),
+			s.call(t, http.MethodPost, bad, resourcesPath+"/batch", batch{}),
+		} {
+			if p := expectProblem(t, w, http.StatusBadRequest); !strings.Contains(p.Detail, "X-Tenant-ID") {
+				t.Errorf("tenant %q: %q does not name the header", bad, p.Detail)
+			}
+		}
+	}
+	expectProblem(t, s.get(t, tenant, "/api/v2/resources"), http.StatusNotFound)
+	w := s.call(t, http.MethodDelete, tenant, resourcesPath, nil)
+	expectProblem(t, w, http.StatusMethodNotAllowed)
+	if allow := w.Header().Get("Allow"); allow != "GET" {
+		t.Errorf("Allow is %q, want GET", allow)
+	}
+}
+
+func TestTenantsDoNotSeeEachOther(t *testing.T) {
+	s, mine, theirs := newService(t), newTenant(), newTenant()
+	id := s.insert(t, mine, 0, 3)[0]
+	for range 2 { // the second time, everything comes from the cache
+		expect := map[string]struct {
+			get, list int
+		}{mine: {http.StatusOK, 3}, theirs: {http.StatusNotFound, 0}}
+		for tenant, want := range expect {
+			if w := s.get(t, tenant, resourcesPath+"/"+id.String()); w.Code != want.get {
+				t.Errorf("get has status %d, want %d", w.Code, want.get)
+			}
+			for _, query := range []string{"", "?tag=env", "?subscription_id=s1"} {
+				var page list
+				decode(t, s.get(t, tenant, resourcesPath+query), http.StatusOK, &page)
+				if len(page.Data) != want.list {
+					t.Errorf("list%s has %d resources, want %d", query, len(page.Data), want.list)
+				}
+			}
+		}
+	}
+	s.insert(t, theirs, 0, 3) // which would conflict, were they one tenant
+}
+
+func TestServiceGoesOnWithoutL2(t *testing.T) {
+	main, err := servers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	env, err := containers.Start(t.Context(), containers.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer env.Stop(context.Background())
+	s, tenant := newServiceOn(t, main.PostgresURL, env.CacheURL), newTenant()
+	ids := s.insert(t, tenant, 0, 5)
+	decode(t, s.get(t, tenant, resourcesPath+"/"+ids[0].String()), http.StatusOK, &resource{})
+	if err := env.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range ids {
+		decode(t, s.get(t, tenant, resourcesPath+"/"+id.String()), http.StatusOK, &resource{})
+	}
+	s.insert(t, tenant, 5, 5)
+	var page list
+	decode(t, s.get(t, tenant, resourcesPath), http.StatusOK, &page)
+	if len(page.Data) != 10 {
+		t.Errorf("the list has %d resources, want 10", len(page.Data))
+	}
+	var ready struct{ Status, Postgres, Cache string }
+	decode(t, s.get(t, "", "/readyz"), http.StatusOK, &ready)
+	if ready.Status != "ready" || ready.Postgres != "ok" || ready.Cache != "unreachable" {
+		t.Errorf("readiness is %+v, want ready with an unreachable cache", ready)
+	}
+}
+
+// discard is a response writer that keeps nothing, to see what the handler itself allocates.
+type discard struct{ header http.Header }
+
+func (d *discard) Header() http.Header         { return d.header }
+func (d *discard) Write(b []byte) (int, error) { return len(b), nil }
+func (d *discard) WriteHeader(int)             {}
+
+func benchmarkFromL1(b *testing.B, target func(ids []uuid.UUID) string) {
+	s, tenant := newService(b), newTenant()
+	r := httptest.NewRequestWithContext(b.Context(), http.MethodGet, target(s.insert(b, tenant, 0, 100)), nil)
+	r.Header.Set("X-Tenant-ID", tenant)
+	w := &discard{header: http.Header{}}
+	s.ServeHTTP(w, r)
+	b.ReportAllocs()
+	b.ResetTimer()
+	for range b.N {
+		clear(w.header)
+		s.ServeHTTP(w, r)
+	}
+	if got := w.header.Get("X-Cache"); got != "l1" {
+		b.Fatalf("came from %s", got)
+	}
+}
+
+func BenchmarkGetFromL1(b *testing.B) {
+	benchmarkFromL1(b, func(ids []uuid.UUID) string { return resourcesPath + "/" + ids[0].String() })
+}
+
+func BenchmarkListFromL1(b *testing.B) {
+	benchmarkFromL1(b, func([]uuid.UUID) string {
+		return resourcesPath + "?limit=20&type=Microsoft.Compute%2FvirtualMachines&tag=env:prod"
+	})
+}
+
+func BenchmarkGetFromDatabase(b *testing.B) {
+	s, tenant := newService(b), newTenant()
+	b.ReportAllocs()
+	n := 0
+	var ids []uuid.UUID
+	for b.Loop() {
+		if n == len(ids) {
+			b.StopTimer()
+			for i := range 10 { // resources that no cache has seen
+				ids = append(ids, s.insert(b, tenant, n+i*100, 100)...)
+			}
+			b.StartTimer()
+		}
+		if w := s.get(b, tenant, resourcesPath+"/"+ids[n].String()); w.Header().Get("X-Cache") != "miss" {
+			b.Fatal(fmt.Errorf("status %d from %s", w.Code, w.Header().Get("X-Cache")))
+		}
+		n++
+	}
+}

@@ -1,0 +1,78 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+)
+
+// Options configure [Run]. Each can be set by the environment variable in its tag, read with caarlos0/env.
+type Options struct {
+	// Addr is where requests are served, as host:port. Port 0 takes any free port.
+	Addr string `env:"HEADROOM_ADDR" envDefault:"127.0.0.1:8080"`
+	// AdminAddr is where measurements and profiles are served; its host must be a loopback address. Empty: nowhere.
+	AdminAddr string `env:"HEADROOM_ADMIN_ADDR"`
+	// PostgresURL (postgres://…) and CacheURL (redis://…) are required.
+	PostgresURL string `env:"HEADROOM_POSTGRES_URL"`
+	CacheURL    string `env:"HEADROOM_CACHE_URL"`
+	// L1Bytes bounds the cache in this process; 0 is 64 MiB.
+	L1Bytes int64 `env:"HEADROOM_L1_BYTES"`
+	// PostgresMaxConns is the size of the connection pool; 0 derives it from the number of CPUs.
+	PostgresMaxConns int `env:"HEADROOM_POSTGRES_MAX_CONNS"`
+	// ShutdownGrace is how long requests under way may take to finish; 0 is 15 seconds.
+	ShutdownGrace time.Duration `env:"HEADROOM_SHUTDOWN_GRACE"`
+	// Logger takes the log; nil is slog.Default().
+	Logger *slog.Logger `env:"-"`
+}
+
+const (
+	defaultL1Bytes       = 64 << 20
+	defaultShutdownGrace = 15 * time.Second
+)
+
+// check returns the options with the defaults filled in, or everything that is wrong with them.
+func (o Options) check() (Options, error) {
+	var faults []error
+	if o.Addr == "" {
+		faults = append(faults, errors.New("no address to serve at; set HEADROOM_ADDR, for example to 127.0.0.1:8080"))
+	}
+	if o.PostgresURL == "" {
+		faults = append(faults, errors.New("no Postgres; set HEADROOM_POSTGRES_URL to postgres://user:password@host:port/database"))
+	}
+	if o.CacheURL == "" {
+		faults = append(faults, errors.New("no cache; set HEADROOM_CACHE_URL to redis://host:port/0"))
+	}
+	if o.L1Bytes < 0 || o.PostgresMaxConns < 0 || o.ShutdownGrace < 0 {
+		faults = append(faults, errors.New("HEADROOM_L1_BYTES, HEADROOM_POSTGRES_MAX_CONNS and HEADROOM_SHUTDOWN_GRACE must not be negative"))
+	}
+	if o.AdminAddr != "" {
+		if err := checkLoopback(o.AdminAddr); err != nil {
+			faults = append(faults, err)
+		}
+	}
+	if o.L1Bytes == 0 {
+		o.L1Bytes = defaultL1Bytes
+	}
+	if o.ShutdownGrace == 0 {
+		o.ShutdownGrace = defaultShutdownGrace
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	return o, errors.Join(faults...)
+}
+
+// checkLoopback takes IP addresses only: what a name stands for can change.
+func checkLoopback(addr string) error {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fmt.Errorf("admin address %q: %w; set HEADROOM_ADMIN_ADDR to, for example, 127.0.0.1:8081", addr, err)
+	}
+	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
+		return fmt.Errorf("admin address %q is not on loopback, and profiles and measurements are for this machine only; "+
+			"set HEADROOM_ADMIN_ADDR to, for example, 127.0.0.1:8081", addr)
+	}
+	return nil
+}

@@ -1,0 +1,147 @@
+// Package server is the reference API: resources of cloud tenants, kept in Postgres, cached at two levels and served
+// over HTTP. It can be deployed by itself; nothing in it knows that it is there to be measured, except that it offers
+// exact measurements of itself on a listener of their own.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/policycortex/headroom/server/api"
+	"github.com/policycortex/headroom/server/cache"
+	"github.com/policycortex/headroom/server/store"
+)
+
+// Limits on connections. A read of a whole request has as long as a request may take; a write has longer, as its
+// clock starts before the handler does.
+const (
+	readHeaderTimeout = 5 * time.Second
+	readTimeout       = 30 * time.Second
+	writeTimeout      = 60 * time.Second
+	idleTimeout       = 120 * time.Second
+	maxHeaderBytes    = 64 << 10
+)
+
+// Run migrates the database, listens, calls ready with the addresses it got (adminAddr is empty when there is no
+// admin listener) and serves until ctx is done. Then it turns /readyz to 503, lets the requests under way finish within
+// o.ShutdownGrace, closes cache and pool and returns nil. It returns an error when it could not start, when a listener
+// failed, or when requests had to be cut off.
+func Run(ctx context.Context, o Options, ready func(addr, adminAddr string)) error {
+	started := time.Now()
+	o, err := o.check()
+	if err != nil {
+		return fmt.Errorf("server options: %w", err)
+	}
+	if err := store.Migrate(ctx, o.PostgresURL); err != nil {
+		return err
+	}
+	db, err := store.Open(ctx, store.Options{URL: o.PostgresURL, MaxConns: o.PostgresMaxConns})
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	answers, err := cache.Open(cache.Options{L2URL: o.CacheURL, L1Bytes: o.L1Bytes, Logger: o.Logger})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err := answers.Close(); err != nil {
+			o.Logger.Warn("closing the cache", "error", err)
+		}
+	}()
+
+	handler := api.New(db, answers, o.Logger)
+	public, err := listen(ctx, "HEADROOM_ADDR", o.Addr, newHTTPServer(handler, o.Logger))
+	if err != nil {
+		return err
+	}
+	defer public.close()
+	admin := &listener{}
+	if o.AdminAddr != "" {
+		admin, err = listen(ctx, "HEADROOM_ADMIN_ADDR", o.AdminAddr, newAdminServer(started, db, answers, o.Logger))
+		if err != nil {
+			return err
+		}
+		defer admin.close()
+	}
+	return serve(ctx, o, handler, public, admin, ready)
+}
+
+// serve runs both listeners until ctx is done or one of them fails, and lets the requests under way finish.
+func serve(ctx context.Context, o Options, handler *api.API, public, admin *listener, ready func(addr, adminAddr string)) error {
+	failed := make(chan error, 2)
+	public.serve(failed)
+	admin.serve(failed)
+	o.Logger.Info("serving", "addr", public.addr(), "admin", admin.addr())
+	ready(public.addr(), admin.addr())
+
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	o.Logger.Info("shutting down", "grace", o.ShutdownGrace)
+	handler.Drain()
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.ShutdownGrace)
+	defer cancel()
+	if err := public.server.Shutdown(grace); err != nil {
+		return fmt.Errorf("shut down: requests were still under way after %s and were cut off: %w", o.ShutdownGrace, err)
+	}
+	return nil
+}
+
+func newHTTPServer(handler http.Handler, logger *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+	}
+}
+
+// listener is an HTTP server and the socket it serves; the zero one does nothing.
+type listener struct {
+	server *http.Server
+	socket net.Listener
+}
+
+// listen binds addr. variable is what to set to have another one.
+func listen(ctx context.Context, variable, addr string, server *http.Server) (*listener, error) {
+	socket, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s (another address can be set by %s; port 0 takes a free port): %w", addr, variable, err)
+	}
+	return &listener{server: server, socket: socket}, nil
+}
+
+func (l *listener) serve(failed chan<- error) {
+	if l.server == nil {
+		return
+	}
+	go func() {
+		if err := l.server.Serve(l.socket); !errors.Is(err, http.ErrServerClosed) {
+			failed <- fmt.Errorf("serve at %s: %w", l.addr(), err)
+		}
+	}()
+}
+
+func (l *listener) addr() string {
+	if l.socket == nil {
+		return ""
+	}
+	return l.socket.Addr().String()
+}
+
+// close cuts off what is still under way.
+func (l *listener) close() {
+	l.server.Close()
+	l.socket.Close() // the server knows its socket only once it serves
+}

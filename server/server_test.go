@@ -1,0 +1,344 @@
+package server_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+	"github.com/caarlos0/env/v11"
+	"github.com/google/uuid"
+
+	"github.com/policycortex/headroom/containers"
+	"github.com/policycortex/headroom/server"
+)
+
+// environment starts Postgres and an L2 when the first test asks for them.
+var environment = sync.OnceValues(func() (*containers.Environment, error) {
+	e, err := containers.Start(context.Background(), containers.Options{})
+	if err == nil {
+		stop = e.Stop
+	}
+	return e, err
+})
+
+var stop = func(context.Context) error { return nil }
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if err := stop(context.Background()); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func options(t *testing.T) server.Options {
+	t.Helper()
+	e, err := environment()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return server.Options{
+		Addr: "127.0.0.1:0", AdminAddr: "127.0.0.1:0", PostgresURL: e.PostgresURL, CacheURL: e.CacheURL,
+		PostgresMaxConns: 4, Logger: slog.New(slog.DiscardHandler),
+	}
+}
+
+// running is a server under test.
+type running struct {
+	addr, admin string
+	shutDown    context.CancelFunc
+	ended       chan error // gets what Run returned
+}
+
+func start(t *testing.T, o server.Options) *running {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &running{shutDown: cancel, ended: make(chan error, 1)}
+	ready := make(chan struct{})
+	go func() {
+		r.ended <- server.Run(ctx, o, func(addr, admin string) {
+			r.addr, r.admin = addr, admin
+			close(ready)
+		})
+	}()
+	select {
+	case <-ready:
+	case err := <-r.ended:
+		cancel()
+		t.Fatal(err)
+	}
+	t.Cleanup(cancel)
+	return r
+}
+
+func (r *running) stop(t *testing.T) {
+	t.Helper()
+	r.shutDown()
+	if err := <-r.ended; err != nil {
+		t.Errorf("Run returned %v", err)
+	}
+}
+
+func newRequest(t *testing.T, method, url, tenant string, body io.Reader) *http.Request {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, url, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("X-Tenant-ID", tenant)
+	return r
+}
+
+func send(t *testing.T, r *http.Request, status int) []byte {
+	t.Helper()
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != status {
+		t.Fatalf("%s %s: status %d, want %d: %s (error %v)", r.Method, r.URL, response.StatusCode, status, body, err)
+	}
+	return body
+}
+
+const oneResource = `{"resources":[{"azure_resource_id":"a","subscription_id":"s","resource_group_name":"g","name":"n","type":"t","location":"l"}]}`
+
+type level struct{ Hits, Misses, Errors int64 }
+
+type snapshot struct {
+	Version       int
+	At            time.Time
+	UptimeSeconds float64 `json:"uptime_seconds"`
+	DB            map[string]struct {
+		Count, Errors int64
+		HDR           string
+	}
+	DBPool  map[string]int64 `json:"db_pool"`
+	Cache   map[string]level
+	Process map[string]float64
+}
+
+func takeSnapshot(t *testing.T, r *running) snapshot {
+	t.Helper()
+	var s snapshot
+	if err := json.Unmarshal(send(t, newRequest(t, http.MethodGet, "http://"+r.admin+"/snapshot", "", nil), http.StatusOK), &s); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestSnapshotAddsUp(t *testing.T) {
+	r := start(t, options(t))
+	defer r.stop(t)
+	first := takeSnapshot(t, r)
+	tenant, base := uuid.NewString(), "http://"+r.addr+"/api/v1/resources"
+	var created struct{ Created []string }
+	if err := json.Unmarshal(send(t, newRequest(t, http.MethodPost, base+"/batch", tenant, strings.NewReader(oneResource)), http.StatusCreated), &created); err != nil {
+		t.Fatal(err)
+	}
+	for range 10 {
+		send(t, newRequest(t, http.MethodGet, base+"/"+created.Created[0], tenant, nil), http.StatusOK)
+		send(t, newRequest(t, http.MethodGet, base+"?limit=5", tenant, nil), http.StatusOK)
+	}
+	for range 3 {
+		send(t, newRequest(t, http.MethodGet, base+"/"+uuid.NewString(), tenant, nil), http.StatusNotFound)
+	}
+	s := takeSnapshot(t, r)
+
+	if s.Version != 1 || !s.At.After(first.At) || s.UptimeSeconds <= first.UptimeSeconds {
+		t.Errorf("version %d, at %s and %s, uptime %v and %v", s.Version, first.At, s.At, first.UptimeSeconds, s.UptimeSeconds)
+	}
+	for name, want := range map[string]int64{"insert_resources": 1, "get_resource": 1 + 3, "list_resources": 1} {
+		q := s.DB[name]
+		histogram, err := hdrhistogram.Decode([]byte(q.HDR))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if q.Count != want || q.Errors != 0 || histogram.TotalCount() != want || histogram.Min() < 1 || histogram.Max() > 60_000_000 {
+			t.Errorf("%s: count %d, errors %d, histogram of %d from %d to %d µs; want %d",
+				name, q.Count, q.Errors, histogram.TotalCount(), histogram.Min(), histogram.Max(), want)
+		}
+	}
+	if len(s.DB) != 3 {
+		t.Errorf("%d queries were measured, want 3", len(s.DB))
+	}
+	want := map[string]level{"l1": {Hits: 18, Misses: 5}, "l2": {Misses: 5}, "overall": {Hits: 18, Misses: 5}}
+	for name, w := range want {
+		if s.Cache[name] != w {
+			t.Errorf("cache %s is %+v, want %+v", name, s.Cache[name], w)
+		}
+	}
+	if s.DBPool["max_conns"] != 4 || s.DBPool["acquires"]-first.DBPool["acquires"] != 6 || s.DBPool["in_use"] != 0 {
+		t.Errorf("pool went from %v to %v, want 6 more acquires", first.DBPool, s.DBPool)
+	}
+	for _, name := range []string{"cpu_seconds", "max_rss_bytes", "goroutines"} {
+		if s.Process[name] <= 0 {
+			t.Errorf("process %s is %v", name, s.Process[name])
+		}
+	}
+	if _, ok := s.Process["gc_pauses_us_total"]; !ok || s.Process["num_gc"] < 0 {
+		t.Errorf("process is %v", s.Process)
+	}
+}
+
+func TestProfilesAreOnTheAdminListenerOnly(t *testing.T) {
+	r := start(t, options(t))
+	defer r.stop(t)
+	if body := send(t, newRequest(t, http.MethodGet, "http://"+r.admin+"/debug/pprof/goroutine?debug=1", "", nil), http.StatusOK); !strings.Contains(string(body), "goroutine profile") {
+		t.Errorf("got %.100s", body)
+	}
+	for _, path := range []string{"/debug/pprof/", "/snapshot"} {
+		send(t, newRequest(t, http.MethodGet, "http://"+r.addr+path, "", nil), http.StatusNotFound)
+	}
+}
+
+// A request whose body is still on its way when the server is told to stop is answered, and then the server ends.
+func TestShutdownFinishesRequestsUnderWay(t *testing.T) {
+	r := start(t, options(t))
+	conn, err := net.Dial("tcp", r.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "POST /api/v1/resources/batch HTTP/1.1\r\nHost: x\r\nX-Tenant-ID: %s\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n",
+		uuid.NewString(), len(oneResource))
+	answers := bufio.NewReader(conn)
+	if line, err := answers.ReadString('\n'); err != nil || !strings.Contains(line, "100 Continue") {
+		t.Fatalf("got %q, error %v; want to be told to go on, which says that the handler is waiting for the body", line, err)
+	}
+	answers.ReadString('\n')
+	r.shutDown()
+	for { // until nobody listens any more
+		late, err := net.Dial("tcp", r.addr)
+		if err != nil {
+			break
+		}
+		late.Close()
+		time.Sleep(time.Millisecond)
+	}
+	select {
+	case err := <-r.ended:
+		t.Fatalf("Run returned (%v) with a request under way", err)
+	default:
+	}
+	io.WriteString(conn, oneResource)
+	response, err := http.ReadResponse(answers, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusCreated {
+		t.Errorf("status %d, want 201", response.StatusCode)
+	}
+	if err := <-r.ended; err != nil {
+		t.Errorf("Run returned %v", err)
+	}
+}
+
+func TestShutdownCutsOffWhatOutlastsTheGrace(t *testing.T) {
+	o := options(t)
+	o.ShutdownGrace = 50 * time.Millisecond
+	r := start(t, o)
+	conn, err := net.Dial("tcp", r.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "POST /api/v1/resources/batch HTTP/1.1\r\nHost: x\r\nX-Tenant-ID: %s\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n", uuid.NewString())
+	if _, err := bufio.NewReader(conn).ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	r.shutDown()
+	if err := <-r.ended; !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "cut off") {
+		t.Errorf("Run returned %v, want to hear that requests were cut off", err)
+	}
+}
+
+func TestTwoServersOnOneDatabase(t *testing.T) {
+	first, second := start(t, options(t)), start(t, options(t))
+	defer first.stop(t)
+	defer second.stop(t)
+	tenant := uuid.NewString()
+	send(t, newRequest(t, http.MethodPost, "http://"+first.addr+"/api/v1/resources/batch", tenant, strings.NewReader(oneResource)), http.StatusCreated)
+	body := send(t, newRequest(t, http.MethodGet, "http://"+second.addr+"/api/v1/resources", tenant, nil), http.StatusOK)
+	if !strings.Contains(string(body), `"azure_resource_id":"a"`) {
+		t.Errorf("the second server answers %s", body)
+	}
+}
+
+func TestRunRefuses(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for name, c := range map[string]struct {
+		change  func(*server.Options)
+		mention string
+	}{
+		"no address":           {func(o *server.Options) { o.Addr = "" }, "HEADROOM_ADDR"},
+		"no Postgres":          {func(o *server.Options) { o.PostgresURL = "" }, "HEADROOM_POSTGRES_URL"},
+		"no cache":             {func(o *server.Options) { o.CacheURL = "" }, "HEADROOM_CACHE_URL"},
+		"a wrong cache":        {func(o *server.Options) { o.CacheURL = "http://x" }, "cache URL"},
+		"a Postgres not there": {func(o *server.Options) { o.PostgresURL = "postgres://x@127.0.0.1:1/x" }, "127.0.0.1"},
+		"a negative size":      {func(o *server.Options) { o.L1Bytes = -1 }, "HEADROOM_L1_BYTES"},
+		"admin for everybody":  {func(o *server.Options) { o.AdminAddr = ":0" }, "loopback"},
+		"admin off loopback":   {func(o *server.Options) { o.AdminAddr = "0.0.0.0:0" }, "loopback"},
+		"admin by name":        {func(o *server.Options) { o.AdminAddr = "localhost:0" }, "loopback"},
+		"admin without port":   {func(o *server.Options) { o.AdminAddr = "127.0.0.1" }, "HEADROOM_ADMIN_ADDR"},
+		"a taken port":         {func(o *server.Options) { o.Addr = taken.Addr().String() }, "HEADROOM_ADDR"},
+		"a taken admin port":   {func(o *server.Options) { o.AdminAddr = taken.Addr().String() }, "HEADROOM_ADMIN_ADDR"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := options(t)
+			c.change(&o)
+			err := server.Run(t.Context(), o, func(string, string) { t.Error("it is ready") })
+			if err == nil || !strings.Contains(err.Error(), c.mention) {
+				t.Errorf("error %v, want one that mentions %s", err, c.mention)
+			}
+		})
+	}
+}
+
+func TestWithoutAdminListener(t *testing.T) {
+	o := options(t)
+	o.AdminAddr = ""
+	r := start(t, o)
+	defer r.stop(t)
+	if r.admin != "" {
+		t.Errorf("there is an admin listener at %s", r.admin)
+	}
+	send(t, newRequest(t, http.MethodGet, "http://"+r.addr+"/healthz", "", nil), http.StatusOK)
+}
+
+func TestOptionsFromTheEnvironment(t *testing.T) {
+	for name, value := range map[string]string{
+		"HEADROOM_ADMIN_ADDR": "127.0.0.1:1", "HEADROOM_POSTGRES_URL": "postgres://p", "HEADROOM_CACHE_URL": "redis://r",
+		"HEADROOM_L1_BYTES": "1024", "HEADROOM_POSTGRES_MAX_CONNS": "9", "HEADROOM_SHUTDOWN_GRACE": "3s",
+	} {
+		t.Setenv(name, value)
+	}
+	got, err := env.ParseAs[server.Options]()
+	want := server.Options{
+		Addr: "127.0.0.1:8080", AdminAddr: "127.0.0.1:1", PostgresURL: "postgres://p", CacheURL: "redis://r",
+		L1Bytes: 1024, PostgresMaxConns: 9, ShutdownGrace: 3 * time.Second,
+	}
+	if err != nil || got != want {
+		t.Errorf("got %+v, error %v; want %+v", got, err, want)
+	}
+}
