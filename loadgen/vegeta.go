@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -64,16 +65,10 @@ func workers(s *scenarios.Scenario) int {
 // run sends the scenario's requests until its schedule and gracefulStop end or ctx is cancelled. What is in flight
 // then is cut.
 func (a *attack) run(ctx context.Context) {
-	transport := a.transport
-	if transport == nil {
-		tcp := tcpTransport(int(a.full))
-		defer tcp.CloseIdleConnections()
-		transport = tcp
-	}
 	requests, cut := context.WithCancel(ctx)
 	defer cut()
 	client := &http.Client{
-		Transport:     &instrumented{a, transport, requests},
+		Transport:     a.newTransport(requests),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	attacker := vegeta.NewAttacker(vegeta.Client(client), vegeta.Workers(uint64(a.full)),
@@ -89,14 +84,31 @@ func (a *attack) run(ctx context.Context) {
 	a.close(min(time.Since(a.start), a.scenario.Duration))
 }
 
-func tcpTransport(connections int) *http.Transport {
-	return &http.Transport{
-		DialContext:         (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
-		MaxIdleConns:        connections,
-		MaxIdleConnsPerHost: connections,
+// dialTimeout bounds the making of a connection.
+const dialTimeout = 10 * time.Second
+
+// newTransport returns the transport to the target: our own for plain HTTP, net/http's for HTTPS. What is in flight is
+// cut when ctx is cancelled.
+func (a *attack) newTransport(ctx context.Context) *instrumented {
+	t := &instrumented{a: a, context: ctx, next: a.transport}
+	if t.next != nil {
+		return t
+	}
+	if target, err := url.Parse(a.target); err == nil && target.Scheme == "http" {
+		t.plain = newPlainTransport(ctx, target)
+		context.AfterFunc(ctx, t.plain.close)
+		return t
+	}
+	next := &http.Transport{
+		DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
+		MaxIdleConns:        int(a.full),
+		MaxIdleConnsPerHost: int(a.full),
 		IdleConnTimeout:     90 * time.Second,
 		DisableCompression:  true, // decompressing would cost the generator CPU and hide the bytes of the wire
 	}
+	context.AfterFunc(ctx, next.CloseIdleConnections)
+	t.next = next
+	return t
 }
 
 // stopAtEnd cuts the attack when gracefulStop has passed after the schedule's end, or when ctx is cancelled.
@@ -235,6 +247,8 @@ func classify(text string, ended bool) string {
 		{"context deadline exceeded", errorTimeout},
 		{"i/o timeout", errorTimeout},
 		{"context canceled", errorUnanswered},
+		{"operation was canceled", errorUnanswered},           // a dial
+		{"use of closed network connection", errorUnanswered}, // by us: nobody else closes our end
 		{"connection refused", errorRefused},
 		{"connection reset", errorReset},
 		{"broken pipe", errorReset},
@@ -263,6 +277,7 @@ func classify(text string, ended bool) string {
 // delayed.
 type instrumented struct {
 	a       *attack
+	plain   *plainTransport // or else next
 	next    http.RoundTripper
 	context context.Context // cancelled when what is in flight is to be cut
 }
@@ -273,8 +288,7 @@ func (t *instrumented) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	measured := t.a.begin(n)
-	ctx, cancel := context.WithTimeout(t.context, t.a.scenario.Requests[request].Timeout)
-	resp, err := t.next.RoundTrip(req.WithContext(ctx))
+	resp, cancel, err := t.send(req, t.a.scenario.Requests[request].Timeout)
 	if err != nil {
 		cancel()
 		t.a.end()
@@ -286,6 +300,17 @@ func (t *instrumented) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	resp.Body = b
 	return resp, nil
+}
+
+// send hands the request to the transport; cancel frees what its timeout holds.
+func (t *instrumented) send(req *http.Request, timeout time.Duration) (resp *http.Response, cancel func(), err error) {
+	if t.plain != nil {
+		resp, err = t.plain.roundTrip(req, timeout)
+		return resp, func() {}, err
+	}
+	ctx, cancel := context.WithTimeout(t.context, timeout)
+	resp, err = t.next.RoundTrip(req.WithContext(ctx))
+	return resp, cancel, err
 }
 
 // begin notes that iteration n is being sent, and whether it is to be measured.

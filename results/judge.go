@@ -45,8 +45,9 @@ type Gate struct {
 const (
 	// minSentShare is the share of its schedule that a scenario must have sent.
 	minSentShare = 0.995
-	// A generator is starved when the lag that it caused itself is, at P99, both above maxOwnLag and above maxOwnLagShare
-	// of the response time that it reports at P99: its own lateness is then part of what is judged.
+	// A generator is starved when the lag that it caused itself is, at P95 or at a percentile of the response time that
+	// a threshold judges, both above maxOwnLag and above maxOwnLagShare of the response time that it reports there: its
+	// own lateness is then part of what is judged.
 	maxOwnLag      = 10 // ms
 	maxOwnLagShare = 0.1
 )
@@ -67,7 +68,7 @@ func Judge(m *Measurements, thresholds []scenarios.Threshold) (Verdict, error) {
 			v.Invalid = append(v.Invalid, reason)
 		}
 	}
-	reasons, err := distrust(m)
+	reasons, err := distrust(m, thresholds)
 	if err != nil {
 		return v, err
 	}
@@ -158,7 +159,7 @@ func tooFewSamples(t scenarios.Threshold, g Gate) string {
 }
 
 // distrust lists the reasons for which the measurements may not be judged at all.
-func distrust(m *Measurements) ([]string, error) {
+func distrust(m *Measurements, thresholds []scenarios.Threshold) ([]string, error) {
 	var reasons []string
 	if m.Interrupted {
 		reasons = append(reasons, fmt.Sprintf("interrupted after %.1f s: the schedule did not run to its end", m.Elapsed))
@@ -180,17 +181,49 @@ func distrust(m *Measurements) ([]string, error) {
 				"lower the rate, raise maxVUs (%d) or give the generator more CPU", l.Scenario, l.Sent, l.Planned,
 				100*float64(l.Sent)/float64(l.Planned), 100*minSentShare, l.MaxVUs))
 		}
-		sum, err := m.Summarize(map[string]string{"scenario": l.Scenario})
+		reason, err := starved(m, l, judgedPercentiles(l.Scenario, thresholds))
 		if err != nil {
 			return nil, err
 		}
-		own, response := l.OwnLag.Percentile(99), sum.Response.Percentile(99)
-		if own > maxOwnLag && own > maxOwnLagShare*response {
-			reasons = append(reasons, fmt.Sprintf("%s: the generator was starved: 1 %% of the requests were sent more than %.1f ms late "+
-				"with connections to spare (P99 of the response time %.1f ms): lower the rate or give it more CPU", l.Scenario, own, response))
+		if reason != "" {
+			reasons = append(reasons, reason)
 		}
 	}
 	return reasons, nil
+}
+
+// judgedPercentiles are those at which a scenario's response time is judged, and P95.
+func judgedPercentiles(scenario string, thresholds []scenarios.Threshold) []float64 {
+	percentiles := []float64{95}
+	for _, t := range thresholds {
+		if name, chosen := t.Selector["scenario"]; t.Metric != "http_req_duration" || chosen && name != scenario {
+			continue
+		}
+		switch t.Aggregation.Name {
+		case "p":
+			percentiles = append(percentiles, t.Aggregation.Percentile)
+		case "med":
+			percentiles = append(percentiles, 50)
+		}
+	}
+	return percentiles
+}
+
+// starved says where the generator's own lag is too large a part of a scenario's response time.
+func starved(m *Measurements, l *Load, percentiles []float64) (string, error) {
+	sum, err := m.Summarize(map[string]string{"scenario": l.Scenario})
+	if err != nil {
+		return "", err
+	}
+	for _, p := range percentiles {
+		own, response := l.OwnLag.Percentile(p), sum.Response.Percentile(p)
+		if own > maxOwnLag && own > maxOwnLagShare*response {
+			return fmt.Sprintf("%s: the generator was starved: %.4g %% of the requests were sent more than %.1f ms late with "+
+				"connections to spare (response time at P%v: %.1f ms): lower the rate or give it more CPU",
+				l.Scenario, 100-p, own, p, response), nil
+		}
+	}
+	return "", nil
 }
 
 // unwatched warns of failures that no threshold looks at.

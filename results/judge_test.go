@@ -93,6 +93,14 @@ func TestJudgeAggregates(t *testing.T) {
 	}
 }
 
+// starvedTail makes two of a hundred sends half a second late.
+func starvedTail(m *Measurements) {
+	m.Loads[0].OwnLag = NewHistogram()
+	for i := range 100 {
+		m.Loads[0].OwnLag.Record(map[bool]time.Duration{true: 500 * time.Millisecond}[i < 2])
+	}
+}
+
 func TestJudgeOutcome(t *testing.T) {
 	for _, tt := range []struct {
 		name      string
@@ -119,7 +127,15 @@ func TestJudgeOutcome(t *testing.T) {
 		},
 		{
 			"starved", func(m *Measurements) { m.Loads[0].OwnLag = histogram(150 * time.Millisecond) },
-			threshold("http_reqs", "count", ">", 0), Invalid, "starved",
+			threshold("http_reqs", "count", ">", 0), Invalid, "5 % of the requests were sent more than 150",
+		},
+		{
+			"starved at a percentile that is judged", starvedTail,
+			threshold("http_req_duration", "p99", "<", 2000), Invalid, "1 % of the requests were sent more than 500",
+		},
+		{
+			"starved at a percentile that is not judged", starvedTail,
+			threshold("http_req_duration", "p95", "<", 2000), Pass, "",
 		},
 		{
 			"own lag small beside the response time", func(m *Measurements) { m.Loads[0].OwnLag = histogram(50 * time.Millisecond) },
