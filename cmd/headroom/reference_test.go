@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/user"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -52,14 +54,59 @@ func TestReferenceSystem(t *testing.T) {
 
 // TestKillLeavesNothing kills the program in the middle of its load and holds that its servers, and the processes that
 // watch over them, are gone 15 seconds later.
-func TestKillLeavesNothing(t *testing.T) { killed(t, "process", syscall.SIGKILL) }
+func TestKillLeavesNothing(t *testing.T) { killed(t, "process", syscall.SIGKILL, nil, nil) }
 
-func TestTermLeavesNothing(t *testing.T) { killed(t, "process", syscall.SIGTERM) }
+func TestTermLeavesNothing(t *testing.T) { killed(t, "process", syscall.SIGTERM, nil, nil) }
 
-func killed(t *testing.T, provider string, signal syscall.Signal) {
+// TestKillLeavesNothingEmbedded runs as an ordinary user, as whom alone an embedded Postgres starts, with the machine's
+// binaries in place of fetched ones.
+func TestKillLeavesNothingEmbedded(t *testing.T) {
+	postgres, err := filepath.Glob("/usr/lib/postgresql/*/bin/pg_ctl")
+	if err != nil || len(postgres) == 0 {
+		if os.Getenv("CI") == "" {
+			t.Skip("no Postgres binaries in /usr/lib/postgresql")
+		}
+		t.Fatal("no Postgres binaries in /usr/lib/postgresql", err)
+	}
+	killed(t, "embedded", syscall.SIGKILL, func(p *program, tmp string) {
+		p.Env = append(p.Env, "HEADROOM_EMBEDDED_POSTGRES="+filepath.Dir(filepath.Dir(postgres[0])), "HOME="+tmp)
+		asNobody(t, p)
+	}, nil)
+}
+
+// asNobody runs the program as an ordinary user when the test runs as root.
+func asNobody(t *testing.T, p *program) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		return
+	}
+	nobody, err := user.Lookup("nobody")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var id [2]int
+	for i, text := range []string{nobody.Uid, nobody.Gid} {
+		if id[i], err = strconv.Atoi(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dir, err := os.MkdirTemp("/tmp", "headroom-nobody-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chown(dir, id[0], id[1]); err != nil {
+		t.Fatal(err)
+	}
+	p.Dir = dir
+	p.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(id[0]), Gid: uint32(id[1])}}
+}
+
+// killed ends a run in the middle of its load by a signal. prepare may change the program before it starts, and more
+// lists what else belongs to it; both may be nil.
+func killed(t *testing.T, provider string, signal syscall.Signal, prepare func(p *program, tmp string), more func() []string) {
 	t.Helper()
 	p := headroom(t, append([]string{"run", "smoke.yaml", "--provider", provider, "--set", "scenarios.warm.duration=10m"}, short...)...)
-	// What the run starts is found by a variable that it inherits or by the directory that it lives in.
 	mark := fmt.Sprintf("HEADROOM_TEST=%s-%d", t.Name(), os.Getpid())
 	tmp, err := os.MkdirTemp("/tmp", "headroom-kill-")
 	if err != nil {
@@ -70,32 +117,30 @@ func killed(t *testing.T, provider string, signal syscall.Signal) {
 		t.Fatal(err)
 	}
 	p.Env = append(os.Environ(), mark, "TMPDIR="+tmp)
-	var progress watched
-	progress.want, progress.seen = "measuring", make(chan struct{})
+	progress := watched{want: "measuring", seen: make(chan struct{})}
 	p.Stderr = &progress
-	if err := p.Start(); err != nil {
-		t.Fatal(err)
+	if prepare != nil {
+		prepare(p, tmp)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- p.Wait() }()
-	select {
-	case <-progress.seen:
-	case err := <-ended:
-		t.Fatalf("ended before it measured: %v\n%s", err, progress.text.String())
+	// What the run starts is found by a variable that it inherits or by the directory that it lives in.
+	left := func() []string {
+		found := belonging(t, mark, tmp)
+		if more != nil {
+			found = append(found, more()...)
+		}
+		return found
 	}
-	if n := len(belonging(t, mark, tmp)); n < 4 {
-		t.Fatalf("%d processes while it runs: the test would not see what is left", n)
-	}
-	if err := p.Process.Signal(signal); err != nil {
-		t.Fatal(err)
-	}
-	<-ended
+	interrupt(t, p, &progress, signal, func() {
+		if n := len(left()); n < 4 {
+			t.Errorf("%d processes while it runs: the test would not see what is left", n)
+		}
+	})
 	if signal == syscall.SIGTERM && p.ProcessState.ExitCode() != exitInterrupted {
 		t.Errorf("exit code %d\n%s", p.ProcessState.ExitCode(), progress.text.String())
 	}
 	deadline := time.Now().Add(15 * time.Second)
 	for {
-		processes := belonging(t, mark, tmp)
+		processes := left()
 		directories, err := filepath.Glob(filepath.Join(tmp, "*"))
 		if err != nil {
 			t.Fatal(err)
@@ -108,6 +153,26 @@ func killed(t *testing.T, provider string, signal syscall.Signal) {
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
+}
+
+// interrupt starts the program, waits until it measures, looks, and sends it the signal.
+func interrupt(t *testing.T, p *program, progress *watched, signal syscall.Signal, look func()) {
+	t.Helper()
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- p.Wait() }()
+	select {
+	case <-progress.seen:
+	case err := <-ended:
+		t.Fatalf("ended before it measured: %v\n%s", err, progress.text.String())
+	}
+	look()
+	if err := p.Process.Signal(signal); err != nil {
+		t.Fatal(err)
+	}
+	<-ended
 }
 
 // watched closes seen when want has been written.
