@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -28,8 +29,32 @@ type plainTransport struct {
 
 type plainConn struct {
 	net.Conn
-	r *bufio.Reader
-	w *bufio.Writer
+	r    *bufio.Reader
+	w    *bufio.Writer
+	used time.Time // when it became idle
+}
+
+// restAfter is how long a connection is idle before it is looked at whether the server has closed it meanwhile. Most
+// servers wait for five seconds or longer.
+const restAfter = time.Second
+
+// usable reports whether the server has neither closed the connection nor sent anything on it unasked.
+func (c *plainConn) usable() bool {
+	if time.Since(c.used) < restAfter {
+		return true
+	}
+	raw, err := c.Conn.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return false
+	}
+	silent := false
+	err = raw.Read(func(fd uintptr) bool {
+		var one [1]byte
+		_, _, err := syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		silent = err == syscall.EAGAIN
+		return true
+	})
+	return err == nil && silent
 }
 
 func newPlainTransport(ctx context.Context, target *url.URL) *plainTransport {
@@ -103,17 +128,27 @@ func (t *plainTransport) exchange(c *plainConn, req *http.Request) (*http.Respon
 
 // connect takes an idle connection, or makes one.
 func (t *plainTransport) connect(deadline time.Time) (c *plainConn, reused bool, err error) {
+	for c = t.pop(); c != nil; c = t.pop() {
+		if c.SetDeadline(deadline) == nil && c.usable() {
+			return c, true, nil
+		}
+		t.drop(c)
+	}
+	c, err = t.dial(deadline)
+	return c, false, err
+}
+
+// pop takes the connection that was used last; nil when none is idle.
+func (t *plainTransport) pop() *plainConn {
 	t.mu.Lock()
-	if n := len(t.idle); n > 0 {
-		c = t.idle[n-1]
-		t.idle = t.idle[:n-1]
+	defer t.mu.Unlock()
+	n := len(t.idle)
+	if n == 0 {
+		return nil
 	}
-	t.mu.Unlock()
-	if c == nil {
-		c, err = t.dial(deadline)
-		return c, false, err
-	}
-	return c, true, c.SetDeadline(deadline)
+	c := t.idle[n-1]
+	t.idle = t.idle[:n-1]
+	return c
 }
 
 func (t *plainTransport) dial(deadline time.Time) (*plainConn, error) {
@@ -123,7 +158,7 @@ func (t *plainTransport) dial(deadline time.Time) (*plainConn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &plainConn{raw, bufio.NewReader(raw), bufio.NewWriter(raw)}
+	c := &plainConn{Conn: raw, r: bufio.NewReader(raw), w: bufio.NewWriter(raw)}
 	t.mu.Lock()
 	t.open[c] = struct{}{}
 	closed := t.closed
@@ -183,6 +218,7 @@ func (b *plainBody) release(keep bool) {
 		b.t.drop(c)
 		return
 	}
+	c.used = time.Now()
 	b.t.mu.Lock()
 	b.t.idle = append(b.t.idle, c)
 	b.t.mu.Unlock()

@@ -137,6 +137,22 @@ func TestPlainTransportAfterTheServerClosed(t *testing.T) {
 	}
 }
 
+// TestPlainTransportLooksAtRestedConnections: a write on a connection that the server closed in the meantime would fail,
+// and be counted against the server.
+func TestPlainTransportLooksAtRestedConnections(t *testing.T) {
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "x") }))
+	s.Config.IdleTimeout = 100 * time.Millisecond
+	s.Start()
+	t.Cleanup(s.Close)
+	p := plain(t, s.URL)
+	for range 2 {
+		if _, _, err := get(p, "POST", s.URL); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(restAfter + 200*time.Millisecond)
+	}
+}
+
 // BenchmarkTransport compares the cost of a request with net/http's transport, eight in flight, against a server in this
 // process: the time is that of both sides.
 func BenchmarkTransport(b *testing.B) {

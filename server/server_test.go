@@ -10,9 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -20,36 +18,15 @@ import (
 	"github.com/caarlos0/env/v11"
 	"github.com/google/uuid"
 
-	"github.com/policycortex/headroom/containers"
+	"github.com/policycortex/headroom/containers/containerstest"
 	"github.com/policycortex/headroom/server"
 )
 
-// environment starts Postgres and an L2 when the first test asks for them.
-var environment = sync.OnceValues(func() (*containers.Environment, error) {
-	e, err := containers.Start(context.Background(), containers.Options{})
-	if err == nil {
-		stop = e.Stop
-	}
-	return e, err
-})
-
-var stop = func(context.Context) error { return nil }
-
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if err := stop(context.Background()); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { containerstest.Main(m) }
 
 func options(t *testing.T) server.Options {
 	t.Helper()
-	e, err := environment()
-	if err != nil {
-		t.Fatal(err)
-	}
+	e := containerstest.Shared(t)
 	return server.Options{
 		Addr: "127.0.0.1:0", AdminAddr: "127.0.0.1:0", PostgresURL: e.PostgresURL, CacheURL: e.CacheURL,
 		PostgresMaxConns: 4, Logger: slog.New(slog.DiscardHandler),

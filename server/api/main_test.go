@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"sync"
 	"testing"
 
@@ -17,31 +16,26 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/policycortex/headroom/containers"
+	"github.com/policycortex/headroom/containers/containerstest"
 	"github.com/policycortex/headroom/server/api"
 	"github.com/policycortex/headroom/server/cache"
 	"github.com/policycortex/headroom/server/store"
 )
 
-// servers starts Postgres and an L2 when the first test asks for them (a fuzzing worker never does). The tests share
-// them, each with tenants of its own.
-var servers = sync.OnceValues(func() (*containers.Environment, error) {
-	env, err := containers.Start(context.Background(), containers.Options{})
-	if err != nil {
-		return nil, err
-	}
-	stop = env.Stop
-	return env, store.Migrate(context.Background(), env.PostgresURL)
-})
+func TestMain(m *testing.M) { containerstest.Main(m) }
 
-var stop = func(context.Context) error { return nil }
+var migrated sync.Once
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if err := stop(context.Background()); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
+// servers returns the servers that the tests share, each with tenants of its own.
+func servers(t testing.TB) *containers.Environment {
+	t.Helper()
+	env := containerstest.Shared(t)
+	migrated.Do(func() {
+		if err := store.Migrate(context.Background(), env.PostgresURL); err != nil {
+			t.Fatal(err)
+		}
+	})
+	return env
 }
 
 // service is an API with what is beneath it.
@@ -54,10 +48,7 @@ type service struct {
 
 func newService(t testing.TB) *service {
 	t.Helper()
-	env, err := servers()
-	if err != nil {
-		t.Fatal(err)
-	}
+	env := servers(t)
 	return newServiceOn(t, env.PostgresURL, env.CacheURL)
 }
 
@@ -80,11 +71,7 @@ func newServiceOn(t testing.TB, postgresURL, cacheURL string) *service {
 
 func connect(t testing.TB) *pgx.Conn {
 	t.Helper()
-	env, err := servers()
-	if err != nil {
-		t.Fatal(err)
-	}
-	conn, err := pgx.Connect(t.Context(), env.PostgresURL)
+	conn, err := pgx.Connect(t.Context(), servers(t).PostgresURL)
 	if err != nil {
 		t.Fatal(err)
 	}

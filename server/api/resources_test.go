@@ -189,10 +189,7 @@ func TestTenantsDoNotSeeEachOther(t *testing.T) {
 }
 
 func TestServiceGoesOnWithoutL2(t *testing.T) {
-	main, err := servers()
-	if err != nil {
-		t.Fatal(err)
-	}
+	main := servers(t)
 	env, err := containers.Start(t.Context(), containers.Options{})
 	if err != nil {
 		t.Fatal(err)

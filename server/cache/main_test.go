@@ -2,45 +2,21 @@ package cache_test
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"os"
-	"sync"
 	"testing"
 
 	"github.com/google/uuid"
 
-	"github.com/policycortex/headroom/containers"
+	"github.com/policycortex/headroom/containers/containerstest"
 	"github.com/policycortex/headroom/server/cache"
 )
 
-// servers starts an L2 when the first test asks for it. The tests share it, each with tenants of its own.
-var servers = sync.OnceValues(func() (*containers.Environment, error) {
-	env, err := containers.Start(context.Background(), containers.Options{})
-	if err == nil {
-		stop = env.Stop
-	}
-	return env, err
-})
+func TestMain(m *testing.M) { containerstest.Main(m) }
 
-var stop = func(context.Context) error { return nil }
-
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if err := stop(context.Background()); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
-}
-
+// l2URL is that of the L2 that the tests share, each with tenants of its own.
 func l2URL(t testing.TB) string {
 	t.Helper()
-	env, err := servers()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return env.CacheURL
+	return containerstest.Shared(t).CacheURL
 }
 
 func openCache(t testing.TB, l2URL string) *cache.Cache {

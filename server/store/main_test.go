@@ -5,46 +5,30 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/url"
-	"os"
 	"sync"
 	"testing"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/policycortex/headroom/containers"
+	"github.com/policycortex/headroom/containers/containerstest"
 	"github.com/policycortex/headroom/server/store"
 )
 
-// database starts a Postgres when the first test asks for it (a fuzzing worker never does) and migrates it. The tests
-// share it, each with tenants of its own.
-var database = sync.OnceValues(func() (*containers.Environment, error) {
-	env, err := containers.Start(context.Background(), containers.Options{})
-	if err != nil {
-		return nil, err
-	}
-	stop = env.Stop
-	return env, store.Migrate(context.Background(), env.PostgresURL)
-})
+func TestMain(m *testing.M) { containerstest.Main(m) }
 
-var stop = func(context.Context) error { return nil }
+var migrated sync.Once
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if err := stop(context.Background()); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
-}
-
+// postgresURL is that of the database that the tests share, each with tenants of its own.
 func postgresURL(t testing.TB) string {
 	t.Helper()
-	env, err := database()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return env.PostgresURL
+	url := containerstest.Shared(t).PostgresURL
+	migrated.Do(func() {
+		if err := store.Migrate(context.Background(), url); err != nil {
+			t.Fatal(err)
+		}
+	})
+	return url
 }
 
 func openStore(t testing.TB) *store.Store {
