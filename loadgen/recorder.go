@@ -33,9 +33,9 @@ type recorder struct {
 	mu     sync.Mutex
 	load   *results.Load
 	series []*results.Series
-	second results.Point      // being filled
-	recent *results.Histogram // of the second being filled
-	last   results.Point      // the last full one
+	whole  second        // of the scenario
+	each   []second      // of its requests
+	last   results.Point // the last full one
 	points []results.Point
 	failed int64 // warm-up included
 	cut    int64 // outcomes of the class errorCut
@@ -45,14 +45,13 @@ type recorder struct {
 
 func newRecorder(plan *scenarios.Plan, s *scenarios.Scenario, sc *schedule) *recorder {
 	r := &recorder{
-		scenario: s, schedule: sc, recent: results.NewHistogram(),
+		scenario: s, schedule: sc, whole: newSecond(s.Name, "", int(s.StartTime/time.Second)),
 		load: &results.Load{
 			Scenario: s.Name, Executor: string(s.Executor), Open: sc != nil,
 			MeasuredFrom: (s.StartTime + s.Warmup).Seconds(), MeasuredTo: (s.StartTime + s.Duration).Seconds(),
 			MaxVUs: workers(s), Lag: results.NewHistogram(), OwnLag: results.NewHistogram(),
 		},
 	}
-	r.second = results.Point{Scenario: s.Name, Second: int(s.StartTime / time.Second)}
 	for i := range s.Requests {
 		q := &s.Requests[i]
 		tags := map[string]string{}
@@ -60,6 +59,7 @@ func newRecorder(plan *scenarios.Plan, s *scenarios.Scenario, sc *schedule) *rec
 		maps.Copy(tags, s.Tags)
 		maps.Copy(tags, q.Tags)
 		tags["scenario"], tags["name"], tags["method"] = s.Name, q.Name, q.Method
+		r.each = append(r.each, newSecond(s.Name, q.Name, r.whole.point.Second))
 		r.series = append(r.series, &results.Series{
 			Scenario: s.Name, Name: q.Name, Method: q.Method, Tags: tags,
 			Statuses: map[int]int64{}, Errors: map[string]int64{}, ErrorSamples: map[string]string{},
@@ -96,13 +96,8 @@ func (r *recorder) record(o *outcome) {
 		r.failed++
 	}
 	r.tick(o.done)
-	r.second.Requests++
-	if failed {
-		r.second.Failed++
-	}
-	if answered {
-		r.recent.Record(response)
-	}
+	r.whole.add(response, answered, failed)
+	r.each[o.request].add(response, answered, failed)
 	if intended < r.scenario.Warmup {
 		return
 	}
@@ -168,19 +163,21 @@ func isHit(header string) bool {
 
 // tick closes the seconds that ended before the instant done.
 func (r *recorder) tick(done time.Duration) {
-	for now := int((r.scenario.StartTime + done) / time.Second); r.second.Second < now; {
-		r.closeSecond()
+	for now := int((r.scenario.StartTime + done) / time.Second); r.whole.point.Second < now; {
+		r.closeSecond(false)
 	}
 }
 
-func (r *recorder) closeSecond() {
-	p := r.second
-	p.P50, p.P95, p.P99, p.Max = r.recent.Percentile(50), r.recent.Percentile(95), r.recent.Percentile(99), r.recent.Max()
-	p.Warmup = float64(p.Second) < r.load.MeasuredFrom
-	r.points = append(r.points, p)
-	r.last = p
-	r.recent.Reset()
-	r.second = results.Point{Scenario: p.Scenario, Second: p.Second + 1}
+// closeSecond notes a point of the scenario, and one of each request that had answers.
+func (r *recorder) closeSecond(partial bool) {
+	warmup := float64(r.whole.point.Second) < r.load.MeasuredFrom
+	r.last = r.whole.close(warmup, partial)
+	r.points = append(r.points, r.last)
+	for i := range r.each {
+		if p := r.each[i].close(warmup, partial); p.Requests > 0 {
+			r.points = append(r.points, p)
+		}
+	}
 }
 
 // finish closes the books: planned is the number of iterations that were meant to be sent until the scenario's end or
@@ -188,9 +185,8 @@ func (r *recorder) closeSecond() {
 func (r *recorder) finish(planned, measuredPlanned int64, ownLag *results.Histogram, ended time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.second.Requests > 0 {
-		r.second.Partial = (r.scenario.StartTime + ended).Seconds() < float64(r.second.Second+1)
-		r.closeSecond()
+	if r.whole.point.Requests > 0 {
+		r.closeSecond((r.scenario.StartTime + ended).Seconds() < float64(r.whole.point.Second+1))
 	}
 	r.finished = true
 	r.load.OwnLag = ownLag

@@ -290,15 +290,21 @@ func TestAttributionAndWarmup(t *testing.T) {
 	if read.Tags["team"] != "core" || read.Tags["phase"] != "warm" || read.Tags["name"] != "read" || read.Tags["scenario"] != "mixed" {
 		t.Errorf("tags %v", read.Tags)
 	}
-	var inPoints, warm int64
+	var inPoints, ofReads, warm int64
 	for _, p := range m.Points {
+		if p.Request == "read" {
+			ofReads += p.Requests
+		}
+		if p.Request != "" {
+			continue
+		}
 		inPoints += p.Requests
 		if p.Warmup {
 			warm += p.Requests
 		}
 	}
-	if inPoints != 400 || warm < 150 || warm > 250 {
-		t.Errorf("points hold %d requests, %d of them in the warm-up", inPoints, warm)
+	if inPoints != 400 || warm < 150 || warm > 250 || ofReads < read.Requests || ofReads > 400-write.Requests {
+		t.Errorf("points hold %d requests, %d of them in the warm-up, %d of them reads", inPoints, warm, ofReads)
 	}
 }
 

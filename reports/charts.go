@@ -147,12 +147,12 @@ func overTime(points []results.Point, value func(results.Point) dot) []dot {
 	return dots
 }
 
-// pointsByScenario holds the points of each scenario of d in the order of time.
+// pointsByScenario holds the points of each scenario of d, not those of its requests, in the order of time.
 func pointsByScenario(d digest) [][]results.Point {
 	sorted := make([][]results.Point, len(d.Scenarios))
 	for i, s := range d.Scenarios {
 		for _, p := range d.Measurements.Points {
-			if p.Scenario == s.Name {
+			if p.Scenario == s.Name && p.Request == "" {
 				sorted[i] = append(sorted[i], p)
 			}
 		}

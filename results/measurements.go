@@ -16,7 +16,7 @@ type Measurements struct {
 	Aborted     string       `json:"aborted,omitempty"` // the threshold that ended the run early
 	Loads       []*Load      `json:"loads"`             // one a scenario
 	Series      []*Series    `json:"series"`            // one a request of a scenario
-	Points      []Point      `json:"points"`            // one a second and scenario
+	Points      []Point      `json:"points"`            // one a second and scenario, and one a second and request with answers
 	Views       []ServerView `json:"server_views,omitempty"`
 	Generator   Generator    `json:"generator"`
 	Warnings    []string     `json:"warnings,omitempty"`
@@ -75,10 +75,11 @@ type Series struct {
 	Service *Histogram `json:"-"`
 }
 
-// Point is one second of one scenario, by the instant at which answers came.
+// Point is one second of one scenario, or of one of its requests, by the instant at which answers came.
 type Point struct {
 	Scenario string  `json:"scenario"`
-	Second   int     `json:"second"` // offset of its start
+	Request  string  `json:"request,omitempty"` // empty: all of the scenario
+	Second   int     `json:"second"`            // offset of its start
 	Warmup   bool    `json:"warmup,omitempty"`
 	Partial  bool    `json:"partial,omitempty"` // the scenario ended within it: its counts are not those of a second
 	Requests int64   `json:"requests"`
