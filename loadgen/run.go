@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -20,6 +22,9 @@ type Options struct {
 	Fixture func(name string) (KeySet, error)
 	// Snapshot asks the reference server for its own account; nil when the target is the user's own service.
 	Snapshot func(ctx context.Context) (results.Snapshot, error)
+	// Shared says that the system runs on this machine: the generator then keeps to half of its CPUs, because threads of
+	// both that are moved about cost each of them more than it gains. GOMAXPROCS in the environment goes before it.
+	Shared bool
 	// Progress, when not nil, is called about once a second and once at the end, from one goroutine.
 	Progress func(Progress)
 }
@@ -86,6 +91,9 @@ type run struct {
 // gcPercent lets the generator's heap grow to some tens of megabytes between collections.
 const gcPercent = 1000
 
+// noticeableSteal is the share of stolen CPU time from which a run carries a warning.
+const noticeableSteal = 0.02
+
 // errAborted ends a run whose threshold was crossed.
 var errAborted = errors.New("a threshold was crossed")
 
@@ -95,6 +103,9 @@ func (r *run) run(ctx context.Context) (*results.Measurements, error) {
 	// The live heap is a few megabytes, so the default would collect ten times a second at 10,000 requests/s and take
 	// CPU from the schedule.
 	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
+	if r.options.Shared && os.Getenv("GOMAXPROCS") == "" {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(max(1, runtime.NumCPU()/2)))
+	}
 	before := readHealth()
 	r.start = time.Now()
 	r.m.Started = r.start
@@ -126,6 +137,10 @@ func (r *run) run(ctx context.Context) (*results.Measurements, error) {
 	views, warnings := observer.finish(context.WithoutCancel(ctx))
 	r.m.Views, r.m.Warnings = views, append(r.m.Warnings, warnings...)
 	r.collect(r.m)
+	if s := r.m.Generator.StolenShare; s > noticeableSteal {
+		r.m.Warnings = append(r.m.Warnings, fmt.Sprintf("other virtual machines took %.0f %% of this machine's CPU time during the run: "+
+			"its latencies are partly theirs", 100*s))
+	}
 	for _, l := range r.m.Loads {
 		if !l.Open {
 			r.m.Warnings = append(r.m.Warnings, fmt.Sprintf("%s: constant-vus waits for each answer before it sends again, so a slow "+

@@ -62,6 +62,10 @@ func generatorMeasures(m results.Measurements) []measure {
 			[]string{fmt.Sprintf("%s ms in %s", millis(1000*g.GCPauses), plural(int(g.NumGC), "collection"))},
 		},
 		{"Largest memory", "The most that its process held.", []string{bytesText(g.MaxRSSBytes)}},
+		{
+			"Stolen CPU time", "The part of the machine's CPU time that other virtual machines took while this one wanted to run.",
+			[]string{percent(g.StolenShare)},
+		},
 		{"Engine", "What sent the requests.", []string{fmt.Sprintf("%s, %s, GOMAXPROCS %d", m.Engine, g.GoVersion, g.GoMaxProcs)}},
 	}
 }

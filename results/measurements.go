@@ -99,6 +99,7 @@ type Generator struct {
 	NumGC       uint32  `json:"num_gc"`
 	MaxRSSBytes int64   `json:"max_rss_bytes"` // of the process's whole life
 	GoMaxProcs  int     `json:"gomaxprocs"`
+	StolenShare float64 `json:"stolen_share"` // of the machine's CPU time: what other virtual machines took
 	GoVersion   string  `json:"go_version"`
 }
 

@@ -114,7 +114,9 @@ func (r *runner) runOne(ctx context.Context, plan *scenarios.Plan, dir string) (
 	defer func() { err = errors.Join(err, system.stop(ctx)) }()
 
 	screen := newScreen(r.progress, plan)
-	measured, err := loadgen.Run(ctx, plan, system.url, loadgen.Options{Fixture: system.keys, Snapshot: system.snapshot, Progress: screen.show})
+	measured, err := loadgen.Run(ctx, plan, system.url, loadgen.Options{
+		Fixture: system.keys, Snapshot: system.snapshot, Shared: isLocal(system.url), Progress: screen.show,
+	})
 	if err != nil {
 		return "", err
 	}
@@ -185,6 +187,16 @@ func redacted(args []string) []string {
 		}
 	}
 	return out
+}
+
+// isLocal reports whether a service is on this machine, as far as its address tells.
+func isLocal(target string) bool {
+	u, err := url.Parse(target)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // reachable fails when nothing listens where the user's own service should be: better now than after a minute of
