@@ -7,10 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"slices"
-	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -57,102 +54,6 @@ func run1(t testing.TB, plan *scenarios.Plan, target string, o Options) *results
 		t.Fatal(err)
 	}
 	return m
-}
-
-// queue is the computed truth of the hiccup proof: the response times of a first-come-first-served queue of so many
-// workers, each busy for service with a request, before a server that answers nothing between freeze and thaw.
-func queue(sc schedule, workers int, service, freeze, thaw time.Duration) []time.Duration {
-	free := make([]time.Duration, workers)
-	response := make([]time.Duration, 0, sc.total)
-	for n := range sc.total {
-		w := 0
-		for i := range free {
-			if free[i] < free[w] {
-				w = i
-			}
-		}
-		start := max(sc.at(n), free[w])
-		done := start + service
-		if start < thaw && done > freeze { // frozen while it was being answered
-			done = max(thaw, start) + service
-		}
-		free[w] = done
-		response = append(response, done-sc.at(n))
-	}
-	slices.Sort(response)
-	return response
-}
-
-// TestHiccup is the proof that latency counts from the intended send instant: a server that freezes for one second of
-// ten, at 1,000 requests/s over 50 connections. A generator that waits for the server sees 50 slow requests of 10,000
-// and reports a P95 of a few milliseconds.
-//
-// The truth is computed twice: by the queue's arithmetic, with the service time that the server itself saw while it
-// worked off the queue (a sleep of 10 ms takes longer on a busy machine), and from the instants at which the server
-// finished each iteration.
-func TestHiccup(t *testing.T) {
-	const (
-		service = 10 * time.Millisecond
-		freeze  = 3 * time.Second
-		thaw    = 4 * time.Second
-		vus     = 50
-		total   = 10000
-	)
-	began := make(chan time.Time, 1)
-	var start time.Time
-	var once sync.Once
-	var busy, drained atomic.Int64
-	finished := make([]time.Duration, total) // an iteration, since start
-	url := serve(t, func(_ http.ResponseWriter, r *http.Request) {
-		once.Do(func() { start = <-began })
-		arrived := time.Since(start)
-		time.Sleep(service)
-		now := time.Since(start)
-		if now >= freeze && now < thaw {
-			time.Sleep(thaw - now + service)
-		}
-		if arrived >= thaw && now < thaw+thaw/20 {
-			busy.Add(int64(now - arrived))
-			drained.Add(1)
-		}
-		n, _ := strconv.Atoi(r.URL.Path[1:])
-		finished[n] = time.Since(start)
-	})
-	plan := planOf(scenarios.Scenario{Rate: 1000, Duration: 10 * time.Second, MaxVUs: vus})
-	plan.Scenarios[0].Requests[0].Path = scenarios.Template{{Literal: "/"}, {Value: scenarios.ValueIteration}}
-	began <- time.Now() // the generator starts some microseconds later
-	m := run1(t, plan, url, Options{})
-
-	got := m.Series[0]
-	if got.Requests != total || got.Failed != 0 {
-		t.Fatalf("%d requests of which %d failed, want %d and 0; errors %v", got.Requests, got.Failed, total, got.Errors)
-	}
-	sc := constant(1000, 10*time.Second)
-	computed := queue(sc, vus, time.Duration(busy.Load()/drained.Load()), freeze, thaw)
-	seen := make([]time.Duration, total)
-	for n := range finished {
-		seen[n] = finished[n] - sc.at(int64(n))
-	}
-	slices.Sort(seen)
-	p95, naive := got.Response.Percentile(95), got.Service.Percentile(95)
-	t.Logf("P95 from the intended instant %.1f ms; the server saw %v, the arithmetic says %v; from the actual instant %.1f ms",
-		p95, seen[total*95/100-1], computed[total*95/100-1], naive)
-	truths := map[string][]time.Duration{"server": seen}
-	if !raceDetector { // which makes the generator and the server too slow to work off the queue as computed
-		truths["arithmetic"] = computed
-	}
-	for name, truth := range truths {
-		if want := float64(truth[total*95/100-1].Microseconds()) / 1000; p95 < 0.95*want || p95 > 1.05*want {
-			t.Errorf("P95 = %.1f ms; %s: %.1f ms", p95, name, want)
-		}
-	}
-	if naive > p95/4 {
-		t.Errorf("service P95 = %.1f ms: it should hardly see the freeze", naive)
-	}
-	v, err := results.Judge(m, nil)
-	if err != nil || v.Outcome != results.Pass {
-		t.Errorf("a run delayed by its system alone is %s %v, %v", v.Outcome, v.Invalid, err)
-	}
 }
 
 func TestUnsentIsCountedAndInvalid(t *testing.T) {
