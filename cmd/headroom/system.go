@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -71,10 +72,14 @@ func (r *runner) startSystem(ctx context.Context, plan *scenarios.Plan, dir stri
 		set, err := fixtures.Keys(name, fixture)
 		return loadgen.KeySet{Len: set.Len, Append: set.Append}, err
 	}
-	if err := s.startServer(ctx, plan.Environment.Server, dir); err != nil {
+	settings := plan.Environment.Server
+	if settings.GOMAXPROCS == 0 { // the generator keeps to the other half
+		settings.GOMAXPROCS = max(1, runtime.NumCPU()/2)
+	}
+	if err := s.startServer(ctx, settings, dir); err != nil {
 		return nil, err
 	}
-	s.describe(plan, loaded)
+	s.describe(plan, settings, loaded)
 	return s, nil
 }
 
@@ -154,7 +159,7 @@ func fetchSnapshot(ctx context.Context, url string) (results.Snapshot, error) {
 }
 
 // describe completes the record of a reference system.
-func (s *system) describe(plan *scenarios.Plan, fixture fixtures.Summary) {
+func (s *system) describe(plan *scenarios.Plan, settings scenarios.ServerSettings, fixture fixtures.Summary) {
 	e := s.environment
 	s.record.Provider, s.record.Reason = e.Provider, e.Reason
 	for role, server := range map[string]containers.Server{"postgres": e.Postgres, "cache": e.Cache} {
@@ -167,7 +172,7 @@ func (s *system) describe(plan *scenarios.Plan, fixture fixtures.Summary) {
 	for _, name := range slices.Sorted(maps.Keys(plan.Environment.Postgres)) {
 		s.record.Settings = append(s.record.Settings, "postgres "+name+"="+plan.Environment.Postgres[name])
 	}
-	own := serverVariables(&containers.Environment{}, plan.Environment.Server)[2:]
+	own := serverVariables(&containers.Environment{}, settings)[2:]
 	slices.Sort(own)
 	for _, v := range own {
 		s.record.Settings = append(s.record.Settings, "server "+v)
