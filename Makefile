@@ -21,6 +21,7 @@ bench-go: ## the benchmarks of the code itself, with allocations
 	go test -run '^$$' -bench . -benchmem ./...
 
 test: ## all tests
+	go build $(RACE) ./...
 	go test $(RACE) -p 1 -timeout 15m ./... # one package at a time: some of them measure
 	go test -count=1 -run TestHiccup ./loadgen # its arithmetic holds without the race detector only
 

@@ -69,6 +69,9 @@ func hiccup(t *testing.T) (p95, computed float64) {
 	if naive > p95/4 {
 		t.Errorf("service P95 = %.1f ms: it should hardly see the freeze", naive)
 	}
+	if l := m.Loads[0]; l.Lag.Count() != hiccupTotal || l.OwnLag.Percentile(95) > l.Lag.Percentile(95) || l.OwnLag.Percentile(95) > 100 {
+		t.Errorf("lag P95 %.1f ms, own lag P95 %.1f ms: the server is to blame for most of it", l.Lag.Percentile(95), l.OwnLag.Percentile(95))
+	}
 	v, err := results.Judge(m, nil)
 	if err != nil || v.Outcome != results.Pass {
 		t.Errorf("a run delayed by its system alone is %s %v, %v", v.Outcome, v.Invalid, err)

@@ -101,9 +101,6 @@ func (r *recorder) record(o *outcome) {
 	if intended < r.scenario.Warmup {
 		return
 	}
-	if r.schedule != nil {
-		r.load.Lag.Record(o.sent - intended)
-	}
 	r.load.LastAnswer = max(r.load.LastAnswer, (r.scenario.StartTime + o.done).Seconds())
 	s := r.series[o.request]
 	s.Requests++
@@ -182,14 +179,14 @@ func (r *recorder) closeSecond(partial bool) {
 
 // finish closes the books: planned is the number of iterations that were meant to be sent until the scenario's end or
 // the run's, measuredPlanned those of the measured window.
-func (r *recorder) finish(planned, measuredPlanned int64, ownLag *results.Histogram, ended time.Duration) {
+func (r *recorder) finish(planned, measuredPlanned int64, lag, ownLag *results.Histogram, ended time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.whole.point.Requests > 0 {
 		r.closeSecond((r.scenario.StartTime + ended).Seconds() < float64(r.whole.point.Second+1))
 	}
 	r.finished = true
-	r.load.OwnLag = ownLag
+	r.load.Lag, r.load.OwnLag = lag, ownLag
 	r.load.MeasuredTo = min(r.load.MeasuredTo, max(r.load.MeasuredFrom, (r.scenario.StartTime+ended).Seconds()))
 	if r.schedule == nil {
 		for _, s := range r.series {

@@ -43,14 +43,14 @@ type attack struct {
 	lastFull atomic.Int64   // nanoseconds since start at which all workers were last busy
 	received []atomic.Int64 // bytes of answers' bodies, a request name
 
-	mu     sync.Mutex
-	ownLag *results.Histogram
+	mu          sync.Mutex
+	lag, ownLag *results.Histogram
 }
 
 func newAttack(s *scenarios.Scenario, requests *requestSet, sc *schedule, rec *recorder, target string, start time.Time) *attack {
 	return &attack{
 		scenario: s, requests: requests, schedule: sc, recorder: rec, target: target, start: start,
-		full: int64(workers(s)), received: make([]atomic.Int64, len(s.Requests)), ownLag: results.NewHistogram(),
+		full: int64(workers(s)), received: make([]atomic.Int64, len(s.Requests)), lag: results.NewHistogram(), ownLag: results.NewHistogram(),
 	}
 }
 
@@ -134,11 +134,11 @@ func (a *attack) close(ended time.Duration) {
 	for i, s := range a.recorder.series {
 		s.BytesReceived = a.received[i].Load()
 	}
-	a.recorder.finish(planned, measured, a.ownLag, ended)
+	a.recorder.finish(planned, measured, a.lag, a.ownLag, ended)
 }
 
 // skip closes the books of a scenario that the end of the run did not let start.
-func (a *attack) skip() { a.recorder.finish(0, 0, a.ownLag, 0) }
+func (a *attack) skip() { a.recorder.finish(0, 0, a.lag, a.ownLag, 0) }
 
 // pacer releases iteration n at its intended instant, or at once when that has passed.
 type pacer struct {
@@ -324,9 +324,10 @@ func (a *attack) begin(n int64) bool {
 	if intended < a.scenario.Warmup {
 		return false
 	}
-	own := now - max(intended, time.Duration(a.lastFull.Load()))
+	free := time.Duration(a.lastFull.Load())
 	a.mu.Lock()
-	a.ownLag.Record(own)
+	a.lag.Record(now - intended)
+	a.ownLag.Record(now - max(intended, free))
 	a.mu.Unlock()
 	return true
 }
