@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -182,8 +183,12 @@ func redacted(args []string) []string {
 	out := make([]string, len(args))
 	for i, a := range args {
 		out[i] = a
-		if u, err := url.Parse(a); err == nil && u.User != nil {
-			out[i] = u.Redacted()
+		flag, value := "", a
+		if name, rest, ok := strings.Cut(a, "="); ok && strings.HasPrefix(name, "--") {
+			flag, value = name+"=", rest
+		}
+		if u, err := url.Parse(value); err == nil && u.User != nil {
+			out[i] = flag + u.Redacted()
 		}
 	}
 	return out

@@ -1,0 +1,50 @@
+package loadgen
+
+import "strings"
+
+// The classes of errors, but for "status NNN".
+const (
+	errorTimeout    = "timeout"
+	errorUnanswered = "unanswered at the end of gracefulStop"
+	errorRefused    = "connection refused"
+	errorReset      = "connection reset"
+	errorClosed     = "connection closed before the answer ended"
+	errorLookup     = "host name not found"
+	errorUnsent     = "not sent: the generator was out of ports or files"
+	errorTLS        = "TLS"
+	errorMalformed  = "malformed answer"
+	errorOther      = "other"
+	errorCut        = "cut off by the end of the run"
+)
+
+// classify finds the class of an error's text; vegeta hands on nothing else. ended tells a request that the end of the
+// run cut off from one that gracefulStop did.
+func classify(text string, ended bool) string {
+	for _, c := range [...]struct{ sign, class string }{
+		{"context deadline exceeded", errorTimeout},
+		{"i/o timeout", errorTimeout},
+		{"context canceled", errorUnanswered},
+		{"operation was canceled", errorUnanswered},           // a dial
+		{"use of closed network connection", errorUnanswered}, // by us: nobody else closes our end
+		{"connection refused", errorRefused},
+		{"connection reset", errorReset},
+		{"broken pipe", errorReset},
+		{"cannot assign requested address", errorUnsent},
+		{"too many open files", errorUnsent},
+		{"EOF", errorClosed},
+		{"server closed idle connection", errorClosed},
+		{"no such host", errorLookup},
+		{"tls: ", errorTLS},
+		{"HTTP response to HTTPS client", errorTLS},
+		{"x509: ", errorTLS},
+		{"malformed HTTP", errorMalformed},
+	} {
+		if strings.Contains(text, c.sign) {
+			if c.class == errorUnanswered && ended {
+				return errorCut
+			}
+			return c.class
+		}
+	}
+	return errorOther
+}

@@ -1,0 +1,132 @@
+package loadgen
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"sync/atomic"
+	"time"
+)
+
+// dialTimeout bounds the making of a connection.
+const dialTimeout = 10 * time.Second
+
+// newTransport returns the transport to the target: our own for plain HTTP, net/http's for HTTPS. What is in flight is
+// cut when ctx is cancelled.
+func (a *attack) newTransport(ctx context.Context) *instrumented {
+	t := &instrumented{a: a, context: ctx, next: a.transport}
+	if t.next != nil {
+		return t
+	}
+	if target, err := url.Parse(a.target); err == nil && target.Scheme == "http" {
+		t.plain = newPlainTransport(ctx, target)
+		context.AfterFunc(ctx, t.plain.close)
+		return t
+	}
+	next := &http.Transport{
+		DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
+		MaxIdleConns:        int(a.full),
+		MaxIdleConnsPerHost: int(a.full),
+		IdleConnTimeout:     90 * time.Second,
+		DisableCompression:  true, // decompressing would cost the generator CPU and hide the bytes of the wire
+	}
+	context.AfterFunc(ctx, next.CloseIdleConnections)
+	t.next = next
+	return t
+}
+
+// instrumented is the transport: it gives each request its timeout, counts the bytes of its answer, and knows how many
+// are in flight, which tells a send that was late because every connection was busy from one that the generator itself
+// delayed.
+type instrumented struct {
+	a       *attack
+	plain   *plainTransport // or else next
+	next    http.RoundTripper
+	context context.Context // cancelled when what is in flight is to be cut
+}
+
+func (t *instrumented) RoundTrip(req *http.Request) (*http.Response, error) {
+	request, n, err := parseFragment(req.URL.Fragment)
+	if err != nil {
+		return nil, err
+	}
+	measured := t.a.begin(n)
+	resp, cancel, err := t.send(req, t.a.scenario.Requests[request].Timeout)
+	if err != nil {
+		cancel()
+		t.a.end()
+		return nil, err
+	}
+	b := &body{ReadCloser: resp.Body, a: t.a, cancel: cancel}
+	if measured {
+		b.count = &t.a.received[request]
+	}
+	resp.Body = b
+	return resp, nil
+}
+
+// send hands the request to the transport; cancel frees what its timeout holds.
+func (t *instrumented) send(req *http.Request, timeout time.Duration) (resp *http.Response, cancel func(), err error) {
+	if t.plain != nil {
+		resp, err = t.plain.roundTrip(req, timeout)
+		return resp, func() {}, err
+	}
+	ctx, cancel := context.WithTimeout(t.context, timeout)
+	resp, err = t.next.RoundTrip(req.WithContext(ctx))
+	return resp, cancel, err
+}
+
+// begin notes that iteration n is being sent, and whether it is to be measured.
+func (a *attack) begin(n int64) bool {
+	a.inFlight.Add(1)
+	now := time.Since(a.start)
+	if a.schedule == nil {
+		return now >= a.scenario.Warmup
+	}
+	intended := a.schedule.at(n)
+	if intended < a.scenario.Warmup {
+		return false
+	}
+	free := time.Duration(a.lastFull.Load())
+	a.mu.Lock()
+	a.lag.Record(now - intended)
+	a.ownLag.Record(now - max(intended, free))
+	a.mu.Unlock()
+	return true
+}
+
+// end notes that a request is no longer in flight.
+func (a *attack) end() {
+	if a.inFlight.Add(-1) == a.full-1 {
+		a.lastFull.Store(int64(time.Since(a.start)))
+	}
+}
+
+// body counts what is read of an answer.
+type body struct {
+	io.ReadCloser
+	a      *attack
+	cancel func()
+	count  *atomic.Int64 // nil in the warm-up
+	closed bool
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if b.count != nil {
+		b.count.Add(int64(n))
+	}
+	return n, err
+}
+
+func (b *body) Close() error {
+	err := b.ReadCloser.Close()
+	if !b.closed {
+		b.closed = true
+		b.cancel()
+		b.a.end()
+	}
+	return err
+}
