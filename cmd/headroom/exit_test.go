@@ -10,15 +10,14 @@ import (
 	"time"
 )
 
-const light = `{rate: 100, duration: 2s, maxVUs: 20}`
-
-// flow is a mapping as the lines of a scenario.
-func flow(mapping string) string {
-	return strings.ReplaceAll(strings.Trim(mapping, "{}"), ", ", "\n    ")
-}
+// What a scenario sends. A closed loop has no schedule that a busy machine could make it miss.
+const (
+	closed = "executor: constant-vus\n    vus: 2\n    duration: 2s"
+	open   = "executor: constant-arrival-rate\n    "
+)
 
 func TestOwnServicePasses(t *testing.T) {
-	p := headroom(t, "run", scenario(t, service(t), flow(light), `http_req_failed: rate<0.01`), "--out", "out")
+	p := headroom(t, "run", scenario(t, service(t), closed, `http_req_failed: rate<0.01`), "--out", "out")
 	p.exits(t, exitOK)
 	says(t, p.stdout.String(), "PASS", "http_req_failed", filepath.Join("out", "report.html"))
 	for _, file := range []string{"run.json", "histograms.hlog", "report.html", "summary.json", "junit.xml"} {
@@ -39,7 +38,7 @@ func TestOwnServicePasses(t *testing.T) {
 		}
 	}
 	// What is measured is not lost to a second run with the same --out.
-	second := headroom(t, "run", scenario(t, service(t), flow(light), `http_reqs: count>0`), "--out", filepath.Join(p.Dir, "out"))
+	second := headroom(t, "run", scenario(t, service(t), closed, `http_reqs: count>0`), "--out", filepath.Join(p.Dir, "out"))
 	second.exits(t, exitUsage)
 	says(t, second.stderr.String(), "holds a saved run already")
 }
@@ -54,7 +53,7 @@ func text(t *testing.T, path string) string {
 }
 
 func TestCrossedThresholdExits99(t *testing.T) {
-	p := headroom(t, "run", scenario(t, service(t), flow(light), `http_req_duration: p(95)<0.000001`), "--json", "--quiet")
+	p := headroom(t, "run", scenario(t, service(t), closed, `http_req_duration: p(95)<0.000001`), "--json", "--quiet")
 	p.exits(t, exitCrossed)
 	says(t, p.stderr.String(), "FAIL")
 	var summary struct {
@@ -66,7 +65,7 @@ func TestCrossedThresholdExits99(t *testing.T) {
 }
 
 func TestMistakesExit104(t *testing.T) {
-	bad := scenario(t, service(t), "ratee: 100\n    duration: 2s", `http_reqs: count>0`)
+	bad := scenario(t, service(t), open+"ratee: 100\n    duration: 2s", `http_reqs: count>0`)
 	for name, tt := range map[string]struct {
 		args []string
 		say  string
@@ -94,13 +93,13 @@ func TestMistakesExit104(t *testing.T) {
 }
 
 func TestTargetThatIsDown(t *testing.T) {
-	p := headroom(t, "run", scenario(t, "http://127.0.0.1:1", flow(light), `http_reqs: count>0`))
+	p := headroom(t, "run", scenario(t, "http://127.0.0.1:1", closed, `http_reqs: count>0`))
 	p.exits(t, exitError)
 	says(t, p.stderr.String(), "http://127.0.0.1:1", "does not answer")
 }
 
 func TestInterruptExits105AndKeepsWhatWasMeasured(t *testing.T) {
-	p := headroom(t, "run", scenario(t, service(t), "rate: 100\n    duration: 10m", `http_reqs: count>0`), "--out", "out")
+	p := headroom(t, "run", scenario(t, service(t), open+"rate: 100\n    duration: 10m", `http_reqs: count>0`), "--out", "out")
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +117,7 @@ func TestInterruptExits105AndKeepsWhatWasMeasured(t *testing.T) {
 
 // TestGeneratorThatCannotKeepUpExits125 asks for more than any generator sends on this many connections.
 func TestGeneratorThatCannotKeepUpExits125(t *testing.T) {
-	file := scenario(t, service(t), "rate: 900000\n    duration: 1s\n    gracefulStop: 1s", `http_req_failed: rate<0.5`)
+	file := scenario(t, service(t), open+"rate: 900000\n    duration: 1s\n    gracefulStop: 1s", `http_req_failed: rate<0.5`)
 	p := headroom(t, "run", file)
 	p.exits(t, exitInvalid)
 	says(t, p.stdout.String(), "INVALID", "scheduled requests were sent")

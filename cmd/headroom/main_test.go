@@ -86,7 +86,6 @@ func scenario(t *testing.T, target, load, thresholds string) string {
 	text := fmt.Sprintf(`target: {url: %q}
 scenarios:
   steady:
-    executor: constant-arrival-rate
     %s
     requests:
       - {name: root, path: /}
