@@ -42,14 +42,14 @@ func TestListPlans(t *testing.T) {
 		name, index string
 		filter      store.Filter
 	}{
-		{"all", "idx_resources_keyset", store.Filter{}},
-		{"location", "idx_resources_keyset", store.Filter{Location: "l3"}},
-		{"subscription", "idx_resources_subscription", store.Filter{SubscriptionID: "s3"}},
-		{"type", "idx_resources_type", store.Filter{Type: "t3"}},
-		{"status", "idx_resources_compliance", store.Filter{ComplianceStatus: "exempt"}},
+		{"all", "idx_resources_tenant_keyset", store.Filter{}},
+		{"location", "idx_resources_tenant_keyset", store.Filter{Location: "l3"}},
+		{"subscription", "idx_resources_subscription_covering", store.Filter{SubscriptionID: "s3"}},
+		{"type", "idx_resources_hot_queries", store.Filter{Type: "t3"}},
+		{"status", "idx_compliance_current_status", store.Filter{ComplianceStatus: "exempt"}},
 		{"three", "idx_resources_multi_filter", store.Filter{SubscriptionID: "s3", Type: "t3", Location: "l3"}},
-		{"rare tag", "idx_resources_tags", store.Filter{Tags: rare}},
-		{"rare tag key", "idx_resources_tags", store.Filter{Tags: []store.Tag{{Key: "rare"}}}},
+		{"rare tag", "idx_resources_tags_gin", store.Filter{Tags: rare}},
+		{"rare tag key", "idx_resources_tags_gin", store.Filter{Tags: []store.Tag{{Key: "rare"}}}},
 	} {
 		for _, after := range []*store.Position{nil, {UpdatedAt: 1_769_000_000_000_000, ID: newID()}} {
 			q := store.ListQuery{Tenant: tenant, Filter: c.filter, After: after, Limit: 20}
@@ -73,7 +73,7 @@ func checkPlan(t *testing.T, kind, plan, index string, cursor bool) {
 	if !strings.Contains(plan, `"`+index+`"`) || strings.Contains(plan, "Seq Scan") {
 		t.Errorf("the %s plan does not use %s:\n%s", kind, index, plan)
 	}
-	if index == "idx_resources_tags" {
+	if index == "idx_resources_tags_gin" {
 		return
 	}
 	if strings.Contains(plan, `Sort"`) { // Sort or Incremental Sort

@@ -1,6 +1,7 @@
 -- +goose Up
--- The table is empty here, so plain CREATE INDEX inside one transaction is right. An index added later to a table that
--- has rows belongs in a migration of its own, CONCURRENTLY and marked NO TRANSACTION.
+-- The tables are empty in these migrations, so plain CREATE INDEX inside one transaction is right. An index added later
+-- to a table that has rows belongs in a migration of its own, CONCURRENTLY and marked NO TRANSACTION; check indisvalid
+-- afterwards, because IF NOT EXISTS keeps an index whose building failed.
 
 -- tenant_id as the first key of a GIN index
 CREATE EXTENSION IF NOT EXISTS btree_gin;
@@ -14,10 +15,12 @@ CREATE TABLE resources (
   name                text        NOT NULL,
   type                text        NOT NULL,
   location            text        NOT NULL,
-  properties          jsonb       NOT NULL DEFAULT '{}',
+  properties          jsonb       NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(properties) = 'object'),
   tags                jsonb       NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(tags) = 'object'),
+  -- the worst of the latest evaluations, kept by policy_evaluations_apply()
   compliance_status   text        NOT NULL DEFAULT 'unknown'
                       CHECK (compliance_status IN ('unknown', 'compliant', 'non_compliant', 'exempt')),
+  version             integer     NOT NULL DEFAULT 1,  -- raised by every change that a client asks for
   created_at          timestamptz NOT NULL DEFAULT now(),
   updated_at          timestamptz NOT NULL DEFAULT now(),
   deleted_at          timestamptz
@@ -26,22 +29,35 @@ CREATE TABLE resources (
 -- What a batch insert conflicts on.
 CREATE UNIQUE INDEX uq_resources_azure ON resources (tenant_id, azure_resource_id) WHERE deleted_at IS NULL;
 
--- The list is ordered by (updated_at DESC, id DESC): equality columns first, then those two in that direction, gives the
--- page without a sort. deleted_at is in the predicate; as a key column it would break the order. Nothing is INCLUDEd:
--- a list returns properties and tags, so no index could cover it.
-CREATE INDEX idx_resources_keyset
+-- A list is ordered by (updated_at DESC, id DESC): equality columns first, then those two in that direction, gives the
+-- page without a sort. deleted_at is in the predicate; as a key column it would break the order.
+CREATE INDEX idx_resources_tenant_keyset
   ON resources (tenant_id, updated_at DESC, id DESC) WHERE deleted_at IS NULL;
-CREATE INDEX idx_resources_subscription
+-- "Covering" in the seed, which INCLUDEs columns: the list returns properties and tags, so no index could cover it.
+CREATE INDEX idx_resources_subscription_covering
   ON resources (tenant_id, subscription_id, updated_at DESC, id DESC) WHERE deleted_at IS NULL;
 CREATE INDEX idx_resources_multi_filter
   ON resources (tenant_id, subscription_id, type, location, updated_at DESC, id DESC) WHERE deleted_at IS NULL;
-CREATE INDEX idx_resources_type
+-- "Updated in the last 30 days" is a range on the column that follows the equality ones.
+CREATE INDEX idx_resources_hot_queries
   ON resources (tenant_id, type, updated_at DESC, id DESC) WHERE deleted_at IS NULL;
-CREATE INDEX idx_resources_compliance
+CREATE INDEX idx_compliance_current_status
   ON resources (tenant_id, compliance_status, updated_at DESC, id DESC) WHERE deleted_at IS NULL;
 
 -- jsonb_ops, not jsonb_path_ops: only the former serves "has this key" beside containment.
-CREATE INDEX idx_resources_tags ON resources USING gin (tenant_id, tags) WHERE deleted_at IS NULL;
+CREATE INDEX idx_resources_tags_gin ON resources USING gin (tenant_id, tags) WHERE deleted_at IS NULL;
+
+-- +goose StatementBegin
+CREATE FUNCTION jsonb_key_count(j jsonb) RETURNS integer
+  LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT count(*)::integer FROM jsonb_object_keys(j) $$;
+-- +goose StatementEnd
+CREATE INDEX idx_resources_tag_count ON resources (tenant_id, jsonb_key_count(tags)) WHERE deleted_at IS NULL;
+
+-- A query is answered by this index only if it repeats the expression to the letter.
+CREATE INDEX idx_resources_fulltext ON resources
+  USING gin (tenant_id, to_tsvector('english', name || ' ' || coalesce(properties->>'description', '')))
+  WHERE deleted_at IS NULL;
 
 -- +goose Down
 DROP TABLE resources;
+DROP FUNCTION jsonb_key_count;

@@ -1,0 +1,30 @@
+-- +goose Up
+-- The event store: what happened, in the transaction in which it happened. Rows are added and never changed.
+CREATE TABLE events (
+  position    bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  tenant_id   uuid        NOT NULL,
+  stream_id   uuid        NOT NULL,  -- of the thing that the event is about: a resource, a policy
+  version     integer     NOT NULL,  -- 1, 2, 3 … within the stream
+  type        text        NOT NULL,  -- resource.created
+  payload     jsonb       NOT NULL,
+  occurred_at timestamptz NOT NULL DEFAULT now(),
+  -- Positions are taken before their transactions commit, in another order than these do. A reader that follows the
+  -- store stops before the oldest transaction still open, or it would pass over that one's events.
+  transaction xid8        NOT NULL DEFAULT pg_current_xact_id(),
+  -- optimistic concurrency: of two that append the same version, one fails
+  CONSTRAINT uq_events_stream UNIQUE (stream_id, version)
+);
+CREATE INDEX idx_events_tenant ON events (tenant_id, position);
+
+-- +goose StatementBegin
+CREATE FUNCTION events_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION 'events are append-only' USING ERRCODE = 'restrict_violation';
+END $$;
+-- +goose StatementEnd
+CREATE TRIGGER events_append_only BEFORE UPDATE OR DELETE ON events
+  FOR EACH STATEMENT EXECUTE FUNCTION events_append_only();
+
+-- +goose Down
+DROP TABLE events;
+DROP FUNCTION events_append_only;
