@@ -8,11 +8,16 @@ import (
 	"time"
 )
 
-// Values of the tags that are not those of requests.
-var (
-	cacheTiers = []string{"l1", "l2"}
-	queryNames = []string{"list_resources", "get_resource", "insert_resources"}
-)
+// cacheTiers are the values of the tag tier.
+var cacheTiers = []string{"l1", "l2"}
+
+// queryNames are the values of the tag query: the names under which server/store measures its queries, in its order. A
+// test holds that the two lists are the same, and that docs/scenarios.md says so.
+var queryNames = []string{
+	"get_resource",
+	"insert_resources",
+	"list_resources",
+}
 
 // thresholds reads the section thresholds of a plan whose scenarios have been read.
 func (r *reader) thresholds(n *node, p *Plan) []Threshold {

@@ -2,9 +2,29 @@ package scenarios
 
 import (
 	"maps"
+	"os"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/policycortex/headroom/server/store"
 )
+
+// A gate that no query of the server can meet would never be judged, and a query without a name here never be gated.
+func TestQueryNamesAreTheServers(t *testing.T) {
+	if want := store.QueryNames(); !slices.Equal(queryNames, want) {
+		t.Errorf("queryNames are %q, want those of the server, %q", queryNames, want)
+	}
+	manual, err := os.ReadFile("../docs/scenarios.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range queryNames {
+		if !strings.Contains(string(manual), "`"+name+"`") {
+			t.Errorf("docs/scenarios.md does not say that a gate can select the query %s", name)
+		}
+	}
+}
 
 func TestParseExpression(t *testing.T) {
 	tests := []struct {

@@ -41,7 +41,7 @@ func (a *API) insertResources(c *gin.Context) {
 	}
 	ctx, cancel := context.WithTimeout(c.Request.Context(), requestTimeout)
 	defer cancel()
-	inserted, err := a.store.InsertResources(ctx, tenant, resources)
+	inserted, _, err := a.store.InsertResources(ctx, tenant, resources)
 	// Also after an error: the batch may have been committed without our having heard of it.
 	a.cache.InvalidateLists(tenant)
 	if err != nil {

@@ -78,7 +78,7 @@ func (a *API) answer(c *gin.Context, key cache.Key, load cache.LoadFunc) {
 }
 
 func (a *API) readResource(ctx context.Context, key cache.Key) ([]byte, error) {
-	body, err := a.store.AppendResource(ctx, make([]byte, 0, resourceBuffer), key.Tenant, key.ID)
+	body, err := a.store.AppendResource(ctx, make([]byte, 0, resourceBuffer), key.Tenant, key.ID, 0)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, cache.ErrNotFound
 	}
@@ -95,7 +95,7 @@ func (a *API) readResources(ctx context.Context, key cache.Key) ([]byte, error) 
 	body = append(body, `{"data":`...)
 	body, next, err := a.store.AppendResources(ctx, body, store.ListQuery{
 		Tenant: key.Tenant, Filter: req.filter, After: req.after, Limit: req.limit,
-	})
+	}, 0)
 	if err != nil {
 		return nil, err
 	}

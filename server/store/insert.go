@@ -116,10 +116,10 @@ RETURNING id`
 
 // InsertResources inserts 1 to [MaxBatch] resources of a tenant in one statement. A resource that exists already is
 // reported in Conflicts and does not hinder the others. A batch with any fault is refused as a whole by a
-// [*ValidationError].
-func (s *Store) InsertResources(ctx context.Context, tenant ID, resources []NewResource) (Inserted, error) {
+// [*ValidationError]. The position is one after the commit.
+func (s *Store) InsertResources(ctx context.Context, tenant ID, resources []NewResource) (Inserted, LSN, error) {
 	if len(resources) == 0 || len(resources) > MaxBatch {
-		return Inserted{}, fmt.Errorf("insert resources: a batch has 1 to %d resources, not %d", MaxBatch, len(resources))
+		return Inserted{}, 0, fmt.Errorf("insert resources: a batch has 1 to %d resources, not %d", MaxBatch, len(resources))
 	}
 	var faults []Fault
 	for i := range resources {
@@ -128,21 +128,25 @@ func (s *Store) InsertResources(ctx context.Context, tenant ID, resources []NewR
 		}
 	}
 	if faults != nil {
-		return Inserted{}, &ValidationError{Faults: faults}
+		return Inserted{}, 0, &ValidationError{Faults: faults}
 	}
 	ids, err := newIDs(len(resources))
 	if err != nil {
-		return Inserted{}, fmt.Errorf("insert resources: %w", err)
+		return Inserted{}, 0, fmt.Errorf("insert resources: %w", err)
 	}
-	rows, err := s.pool.Query(ctx, insertSQL, insertArguments(tenant, ids, resources)...)
+	var created []ID
+	lsn, err := s.write(ctx, func(conn *pgx.Conn) error {
+		rows, err := conn.Query(ctx, insertSQL, insertArguments(tenant, ids, resources)...)
+		if err != nil {
+			return err
+		}
+		created, err = pgx.CollectRows(rows, pgx.RowTo[ID])
+		return err
+	})
 	if err != nil {
-		return Inserted{}, fmt.Errorf("insert resources: %w", err)
+		return Inserted{}, 0, fmt.Errorf("insert resources: %w", err)
 	}
-	created, err := pgx.CollectRows(rows, pgx.RowTo[ID])
-	if err != nil {
-		return Inserted{}, fmt.Errorf("insert resources: %w", err)
-	}
-	return splitInserted(ids, created), nil
+	return splitInserted(ids, created), lsn, nil
 }
 
 // newIDs makes UUIDs of version 7: they grow with time, so the primary key's index is filled at its end.

@@ -16,21 +16,21 @@ import (
 func TestInsertReportsConflictsByIndex(t *testing.T) {
 	s, tenant := openStore(t), newID()
 	batch := []store.NewResource{newResource(5), newResource(3), newResource(5), newResource(1)}
-	first, err := s.InsertResources(t.Context(), tenant, batch)
+	first, _, err := s.InsertResources(t.Context(), tenant, batch)
 	if err != nil || len(first.Created) != 3 || !slices.Equal(first.Conflicts, []int{2}) {
 		t.Fatalf("got %+v, error %v; want three created and a conflict at 2, which repeats 0", first, err)
 	}
 	for i, index := range []int{0, 1, 3} { // Created is in the order of the batch
-		body, err := s.AppendResource(t.Context(), nil, tenant, first.Created[i])
+		body, err := s.AppendResource(t.Context(), nil, tenant, first.Created[i], 0)
 		if err != nil || !strings.Contains(string(body), `"name":"`+batch[index].Name+`"`) {
 			t.Errorf("created[%d] is %s (error %v), want %s", i, body, err, batch[index].Name)
 		}
 	}
-	second, err := s.InsertResources(t.Context(), tenant, []store.NewResource{newResource(2), newResource(3)})
+	second, _, err := s.InsertResources(t.Context(), tenant, []store.NewResource{newResource(2), newResource(3)})
 	if err != nil || len(second.Created) != 1 || !slices.Equal(second.Conflicts, []int{1}) {
 		t.Errorf("got %+v, error %v; want one created and a conflict at 1", second, err)
 	}
-	other, err := s.InsertResources(t.Context(), newID(), batch[:2])
+	other, _, err := s.InsertResources(t.Context(), newID(), batch[:2])
 	if err != nil || len(other.Created) != 2 {
 		t.Errorf("got %+v, error %v; want no conflict with another tenant's resources", other, err)
 	}
@@ -41,7 +41,7 @@ func TestBatchWithFaultsInsertsNothing(t *testing.T) {
 	batch := []store.NewResource{newResource(0), newResource(1), newResource(2), newResource(3)}
 	batch[1].Name, batch[1].Type = "", strings.Repeat("x", 257)
 	batch[3].Tags = map[string]string{"a": "b\x00c"}
-	_, err := s.InsertResources(t.Context(), tenant, batch)
+	_, _, err := s.InsertResources(t.Context(), tenant, batch)
 	var invalid *store.ValidationError
 	if !errors.As(err, &invalid) {
 		t.Fatalf("error %v, want a ValidationError", err)
@@ -54,7 +54,7 @@ func TestBatchWithFaultsInsertsNothing(t *testing.T) {
 	if !reflect.DeepEqual(invalid.Faults, want) {
 		t.Errorf("faults are %+v, want %+v", invalid.Faults, want)
 	}
-	page, _, err := s.AppendResources(t.Context(), nil, store.ListQuery{Tenant: tenant, Limit: 10})
+	page, _, err := s.AppendResources(t.Context(), nil, store.ListQuery{Tenant: tenant, Limit: 10}, 0)
 	if err != nil || string(page) != "[]" {
 		t.Errorf("the tenant has %s (error %v), want nothing", page, err)
 	}
@@ -67,7 +67,7 @@ func TestBatchSize(t *testing.T) {
 		batch[i] = newResource(i)
 	}
 	for n, valid := range map[int]bool{0: false, 1: true, store.MaxBatch: true, store.MaxBatch + 1: false} {
-		inserted, err := s.InsertResources(t.Context(), newID(), batch[:n])
+		inserted, _, err := s.InsertResources(t.Context(), newID(), batch[:n])
 		if (err == nil) != valid || valid && len(inserted.Created) != n {
 			t.Errorf("%d resources: %d created, error %v", n, len(inserted.Created), err)
 		}
@@ -89,7 +89,7 @@ func TestBatchesInOppositeOrdersDoNotDeadlock(t *testing.T) {
 		for i, batch := range [][]store.NewResource{forward, backward} {
 			wg.Go(func() {
 				var err error
-				if created[i], err = s.InsertResources(t.Context(), tenant, batch); err != nil {
+				if created[i], _, err = s.InsertResources(t.Context(), tenant, batch); err != nil {
 					t.Error(err)
 				}
 			})
@@ -168,7 +168,7 @@ func BenchmarkInsertResources(b *testing.B) {
 			batch[i] = newResource(n)
 			n++
 		}
-		if inserted, err := s.InsertResources(b.Context(), tenant, batch); err != nil || len(inserted.Created) != 100 {
+		if inserted, _, err := s.InsertResources(b.Context(), tenant, batch); err != nil || len(inserted.Created) != 100 {
 			b.Fatal(fmt.Errorf("%d created: %w", len(inserted.Created), err))
 		}
 	}

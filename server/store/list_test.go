@@ -81,7 +81,7 @@ func walk(t *testing.T, s *store.Store, tenant store.ID, filter store.Filter, li
 	var ids []store.ID
 	q := store.ListQuery{Tenant: tenant, Filter: filter, Limit: limit}
 	for {
-		page, next, err := s.AppendResources(t.Context(), nil, q)
+		page, next, err := s.AppendResources(t.Context(), nil, q, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -104,11 +104,11 @@ func walk(t *testing.T, s *store.Store, tenant store.ID, filter store.Filter, li
 
 func TestLastPageThatIsFullHasNoNext(t *testing.T) {
 	s, tenant := openStore(t), newID()
-	if _, err := s.InsertResources(t.Context(), tenant, []store.NewResource{newResource(1), newResource(2)}); err != nil {
+	if _, _, err := s.InsertResources(t.Context(), tenant, []store.NewResource{newResource(1), newResource(2)}); err != nil {
 		t.Fatal(err)
 	}
 	for limit, wantNext := range map[int]bool{1: true, 2: false, 3: false} {
-		_, next, err := s.AppendResources(t.Context(), nil, store.ListQuery{Tenant: tenant, Limit: limit})
+		_, next, err := s.AppendResources(t.Context(), nil, store.ListQuery{Tenant: tenant, Limit: limit}, 0)
 		if err != nil || (next != nil) != wantNext {
 			t.Errorf("limit %d: next is %v (error %v), want one: %v", limit, next, err, wantNext)
 		}
@@ -121,7 +121,7 @@ func BenchmarkAppendResources(b *testing.B) {
 	buffer := make([]byte, 0, 64<<10)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, _, err := s.AppendResources(b.Context(), buffer, store.ListQuery{Tenant: tenant, Limit: 20}); err != nil {
+		if _, _, err := s.AppendResources(b.Context(), buffer, store.ListQuery{Tenant: tenant, Limit: 20}, 0); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -10,14 +11,26 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// The names under which queries are measured. A query bears its name in a comment on its first line, as sqlc writes
-// it; a statement without one (a ping, a migration) is not measured.
+// A query bears its name in a comment on its first line, as sqlc writes it. A statement
+// without one (a ping, a migration) is not measured.
+const namePrefix = "-- name: "
+
+// The names under which queries are measured. To add one: a constant here, with its place in queryNames, and the same
+// name in scenarios/gates.go, so that a gate can select it. A test holds that no file of this package uses another.
 const (
-	namePrefix      = "-- name: "
-	listResources   = "list_resources"
 	getResource     = "get_resource"
 	insertResources = "insert_resources"
+	listResources   = "list_resources"
 )
+
+var queryNames = []string{
+	getResource,
+	insertResources,
+	listResources,
+}
+
+// QueryNames returns the names of all queries that are measured.
+func QueryNames() []string { return slices.Clone(queryNames) }
 
 // maxQueryMicroseconds is the longest duration that the histograms tell apart: one minute.
 const maxQueryMicroseconds = 60_000_000
@@ -31,35 +44,33 @@ type QueryStats struct {
 	Durations *hdrhistogram.Histogram
 }
 
-// QueryStats returns the measurements by query name.
+// QueryStats returns the measurements by query name. A query that has not been run is not in it.
 func (s *Store) QueryStats() map[string]QueryStats {
 	stats := make(map[string]QueryStats, len(s.queries.named))
-	for i := range s.queries.named {
-		q := &s.queries.named[i]
-		stats[q.name] = q.stats()
+	for name, q := range s.queries.named {
+		if measured, ok := q.stats(); ok {
+			stats[name] = measured
+		}
 	}
 	return stats
 }
 
 // queryTimes is the pgx tracer that measures the named queries.
-type queryTimes struct{ named [3]namedQuery }
+type queryTimes struct{ named map[string]*namedQuery }
 
 func newQueryTimes() *queryTimes {
-	t := &queryTimes{}
-	for i, name := range []string{getResource, listResources, insertResources} {
-		t.named[i].name = name
-		t.named[i].durations = hdrhistogram.New(1, maxQueryMicroseconds, 3)
+	t := &queryTimes{named: make(map[string]*namedQuery, len(queryNames))}
+	for _, name := range queryNames {
+		t.named[name] = &namedQuery{}
 	}
 	return t
 }
 
 // namedQuery has one lock for count and histogram: they must agree, and it is held for some 30 ns a query.
 type namedQuery struct {
-	name string
-
 	mu        sync.Mutex
 	errors    int64
-	durations *hdrhistogram.Histogram
+	durations *hdrhistogram.Histogram // 140 KB; nil until the query is run
 }
 
 func (q *namedQuery) record(took time.Duration, err error) {
@@ -69,14 +80,20 @@ func (q *namedQuery) record(took time.Duration, err error) {
 	if err != nil {
 		q.errors++
 	}
+	if q.durations == nil {
+		q.durations = hdrhistogram.New(1, maxQueryMicroseconds, 3)
+	}
 	// It fails only out of range, and us was brought into it.
 	_ = q.durations.RecordValue(us)
 }
 
-func (q *namedQuery) stats() QueryStats {
+func (q *namedQuery) stats() (measured QueryStats, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return QueryStats{Errors: q.errors, Durations: q.durations.Clone()}
+	if q.durations == nil {
+		return QueryStats{}, false
+	}
+	return QueryStats{Errors: q.errors, Durations: q.durations.Clone()}, true
 }
 
 // runningQuery is the query that a connection is busy with: a connection runs one at a time, so this needs no lock,
@@ -122,10 +139,9 @@ func (t *queryTimes) find(sql string) *namedQuery {
 	if !ok {
 		return nil
 	}
-	for i := range t.named {
-		if name := t.named[i].name; len(rest) > len(name) && rest[len(name)] == '\n' && rest[:len(name)] == name {
-			return &t.named[i]
-		}
+	end := strings.IndexByte(rest, '\n')
+	if end < 0 {
+		return nil
 	}
-	return nil
+	return t.named[rest[:end]]
 }

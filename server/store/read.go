@@ -23,25 +23,29 @@ const getSQL = namePrefix + getResource + `
 SELECT ` + resourceColumns + ` FROM resources WHERE id = $1 AND tenant_id = $2 AND deleted_at IS NULL`
 
 // AppendResource appends the JSON of one resource of a tenant to dst. It returns [ErrNotFound] when the tenant has no
-// such resource.
-func (s *Store) AppendResource(ctx context.Context, dst []byte, tenant, id ID) ([]byte, error) {
-	rows, err := s.pool.Query(ctx, getSQL, resourceFormats, id, tenant)
-	if err != nil {
+// such resource. It sees everything that was committed up to after.
+func (s *Store) AppendResource(ctx context.Context, dst []byte, tenant, id ID, after LSN) ([]byte, error) {
+	body, found := dst, false
+	err := s.read(ctx, after, func(conn *pgx.Conn) error {
+		body = dst
+		rows, err := conn.Query(ctx, getSQL, resourceFormats, id, tenant)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		if found = rows.Next(); found {
+			body = appendResource(body, rows.RawValues())
+		}
+		rows.Close()
+		return rows.Err()
+	})
+	switch {
+	case err != nil:
 		return dst, fmt.Errorf("get resource: %w", err)
-	}
-	defer rows.Close()
-	found := rows.Next()
-	if found {
-		dst = appendResource(dst, rows.RawValues())
-	}
-	rows.Close()
-	if err := rows.Err(); err != nil {
-		return dst, fmt.Errorf("get resource: %w", err)
-	}
-	if !found {
+	case !found:
 		return dst, ErrNotFound
 	}
-	return dst, nil
+	return body, nil
 }
 
 // Filter selects resources; an empty field selects all.
@@ -75,36 +79,44 @@ type ListQuery struct {
 }
 
 // AppendResources appends one page, newest first, as a JSON array to dst. next is the position to continue after; it
-// is nil when this was the last page.
-func (s *Store) AppendResources(ctx context.Context, dst []byte, q ListQuery) (page []byte, next *Position, err error) {
+// is nil when this was the last page. It sees everything that was committed up to after.
+func (s *Store) AppendResources(ctx context.Context, dst []byte, q ListQuery, after LSN) (page []byte, next *Position, err error) {
 	sql, args, possible := listStatement(&q)
 	if !possible {
 		return append(dst, "[]"...), nil, nil
 	}
-	rows, err := s.pool.Query(ctx, sql, args...)
+	err = s.read(ctx, after, func(conn *pgx.Conn) error {
+		rows, err := conn.Query(ctx, sql, args...)
+		if err != nil {
+			return err
+		}
+		page, next = appendPage(dst, rows, q.Limit)
+		return rows.Err()
+	})
 	if err != nil {
 		return dst, nil, fmt.Errorf("list resources: %w", err)
 	}
+	return page, next, nil
+}
+
+// appendPage appends up to limit rows. One more was asked for, to learn whether there is a next page.
+func appendPage(dst []byte, rows pgx.Rows, limit int) (page []byte, next *Position) {
 	defer rows.Close()
-	dst = append(dst, '[')
+	page = append(dst, '[')
 	var last Position
-	n := 0
-	for ; rows.Next(); n++ {
-		if n == q.Limit { // one more was asked for, to learn whether there is a next page
+	for n := 0; rows.Next(); n++ {
+		if n == limit {
 			next = &last
 			continue
 		}
 		row := rows.RawValues()
 		if n > 0 {
-			dst = append(dst, ',')
+			page = append(page, ',')
 		}
-		dst = appendResource(dst, row)
+		page = appendResource(page, row)
 		last = Position{UpdatedAt: unixMicro(row[updatedAtColumn]), ID: ID(row[idColumn])}
 	}
-	if err := rows.Err(); err != nil {
-		return dst, nil, fmt.Errorf("list resources: %w", err)
-	}
-	return append(dst, ']'), next, nil
+	return append(page, ']'), next
 }
 
 // listStatement builds the statement for the filters that are set. There are 256 shapes at most, fewer than pgx keeps

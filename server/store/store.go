@@ -13,16 +13,24 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// ErrNotFound is returned for a resource that does not exist, is deleted, or belongs to another tenant.
-var ErrNotFound = errors.New("resource not found")
+var (
+	// ErrNotFound is returned for what does not exist, is deleted, or belongs to another tenant.
+	ErrNotFound = errors.New("not found")
+	// ErrConflict is returned for a change that would give two things the same unique key.
+	ErrConflict = errors.New("it exists already")
+	// ErrVersion is returned for a change of a version that is not the present one.
+	ErrVersion = errors.New("it has been changed meanwhile")
+)
 
 // ID is a UUID: of a tenant or of a resource.
 type ID = [16]byte
 
 // Options says how to reach Postgres.
 type Options struct {
-	// URL is a postgres:// connection string.
+	// URL is the postgres:// connection string of the primary.
 	URL string
+	// ReplicaURL is that of a streaming replica, which reads prefer; empty when there is none.
+	ReplicaURL string
 	// MaxConns is the size of the pool; 0 derives it from the number of CPUs.
 	MaxConns int
 }

@@ -81,11 +81,11 @@ func TestGetReturnsWhatWasInserted(t *testing.T) {
 		Properties: json.RawMessage(`{"size": 3, "text": "a\"b\ud83d\ude00 \u20ac \\u0000", "deep": [{"x": null}], "n": 1.50}`),
 		Tags:       map[string]string{"env": "prod", "we\"ird": "\\"},
 	}
-	inserted, err := s.InsertResources(t.Context(), tenant, []store.NewResource{in})
+	inserted, _, err := s.InsertResources(t.Context(), tenant, []store.NewResource{in})
 	if err != nil || len(inserted.Created) != 1 {
 		t.Fatalf("inserted %v, error %v", inserted, err)
 	}
-	body, err := s.AppendResource(t.Context(), []byte("before"), tenant, inserted.Created[0])
+	body, err := s.AppendResource(t.Context(), []byte("before"), tenant, inserted.Created[0], 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,19 +127,19 @@ func sameJSON(t *testing.T, a, b []byte) bool {
 
 func TestGetFindsNothing(t *testing.T) {
 	s, tenant := openStore(t), newID()
-	inserted, err := s.InsertResources(t.Context(), tenant, []store.NewResource{newResource(1), newResource(2)})
+	inserted, _, err := s.InsertResources(t.Context(), tenant, []store.NewResource{newResource(1), newResource(2)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	alive, deleted := inserted.Created[0], inserted.Created[1]
 	mustExec(t, connect(t, postgresURL(t)), "UPDATE resources SET deleted_at = now() WHERE id = $1", deleted)
-	if _, err := s.AppendResource(t.Context(), nil, tenant, alive); err != nil {
+	if _, err := s.AppendResource(t.Context(), nil, tenant, alive, 0); err != nil {
 		t.Errorf("the one that is there: %v", err)
 	}
 	for name, key := range map[string][2]store.ID{
 		"another tenant's": {newID(), alive}, "a deleted one": {tenant, deleted}, "an unknown one": {tenant, newID()},
 	} {
-		if body, err := s.AppendResource(t.Context(), nil, key[0], key[1]); !errors.Is(err, store.ErrNotFound) || len(body) > 0 {
+		if body, err := s.AppendResource(t.Context(), nil, key[0], key[1], 0); !errors.Is(err, store.ErrNotFound) || len(body) > 0 {
 			t.Errorf("%s: %s, error %v, want ErrNotFound", name, body, err)
 		}
 	}
@@ -148,14 +148,14 @@ func TestGetFindsNothing(t *testing.T) {
 func TestQueryStatsCountNamedQueriesOnly(t *testing.T) {
 	s, tenant := openStore(t), newID()
 	for range 3 {
-		s.AppendResource(t.Context(), nil, tenant, newID())
+		s.AppendResource(t.Context(), nil, tenant, newID(), 0)
 	}
 	for range 2 {
-		if _, _, err := s.AppendResources(t.Context(), nil, store.ListQuery{Tenant: tenant, Limit: 1}); err != nil {
+		if _, _, err := s.AppendResources(t.Context(), nil, store.ListQuery{Tenant: tenant, Limit: 1}, 0); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := s.InsertResources(t.Context(), tenant, []store.NewResource{newResource(1)}); err != nil {
+	if _, _, err := s.InsertResources(t.Context(), tenant, []store.NewResource{newResource(1)}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Ping(t.Context()); err != nil {
@@ -174,7 +174,7 @@ func TestQueryStatsCountNamedQueriesOnly(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := s.AppendResource(ctx, nil, tenant, newID()); err == nil || errors.Is(err, store.ErrNotFound) {
+	if _, err := s.AppendResource(ctx, nil, tenant, newID(), 0); err == nil || errors.Is(err, store.ErrNotFound) {
 		t.Fatalf("reading a locked table: %v, want a failure", err)
 	}
 	checkCounts(t, s, map[string][2]int64{"get_resource": {4, 1}, "list_resources": {2, 0}, "insert_resources": {1, 0}})
@@ -226,14 +226,14 @@ func TestPoolStatsCountWaits(t *testing.T) {
 
 func BenchmarkAppendResource(b *testing.B) {
 	s, tenant := openStore(b), newID()
-	inserted, err := s.InsertResources(b.Context(), tenant, []store.NewResource{newResource(1)})
+	inserted, _, err := s.InsertResources(b.Context(), tenant, []store.NewResource{newResource(1)})
 	if err != nil {
 		b.Fatal(err)
 	}
 	buffer := make([]byte, 0, 4096)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := s.AppendResource(b.Context(), buffer, tenant, inserted.Created[0]); err != nil {
+		if _, err := s.AppendResource(b.Context(), buffer, tenant, inserted.Created[0], 0); err != nil {
 			b.Fatal(err)
 		}
 	}
