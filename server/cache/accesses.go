@@ -1,0 +1,192 @@
+package cache
+
+import (
+	"math"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+)
+
+// accessTable remembers how often and when keys are used: 16 bytes a key in a table of fixed size, without locks and without
+// allocations. It is an estimate, and cheap:
+//
+//   - A key is known by a hash of 64 bits, of which 32 and the place in the table are kept. Two keys that agree in them
+//     are taken for one: about one pair in 2^32 for each pair in a set.
+//   - Four cells make a set and fill a cache line. A new key takes the cell of its set that was used least. Counts are
+//     forgotten over time, so that cells do come free.
+//   - Counts have a resolution of 1/16 and are rounded at random, up or down, so that the rounding has no bias.
+//   - Callers may record one access in n, chosen at random, with weight n: the expectation stays the same.
+//   - Of two goroutines that take the same cell at the same instant, one may lose its access.
+type accessTable struct {
+	sets  []cellSet
+	mask  uint64
+	start time.Time
+}
+
+type cellSet [4]cell
+
+// cell holds in identity the second of the last access (high half) and the fingerprint (low half, never 0 in a used
+// cell), and in counts those of accesses, packed.
+type cell struct{ identity, counts atomic.Uint64 }
+
+const (
+	// frequencyTime is the time constant of the frequency: it makes the count of accesses the accesses a minute.
+	frequencyTime = time.Minute
+	// ratioTime is the time constant of reads and writes. Writes are rare, so it is much longer.
+	ratioTime = time.Hour
+)
+
+// newAccessTable makes a table for 4 << bits keys.
+func newAccessTable(bits int) *accessTable {
+	return &accessTable{sets: make([]cellSet, 1<<bits), mask: 1<<bits - 1, start: time.Now()}
+}
+
+// usage is what a cell knows: accesses a minute, and reads and writes of about the last hour.
+type usage struct {
+	frequency, reads, writes float64
+	last                     time.Duration // since the table's start
+}
+
+func (t *accessTable) now() time.Duration { return time.Since(t.start) }
+
+// read records reads of the key with this hash at a time since the table's start, and write writes.
+func (t *accessTable) read(hash uint64, now time.Duration, reads uint32) {
+	t.record(hash, now, pack(reads<<countFraction, reads<<countFraction, 0))
+}
+
+func (t *accessTable) write(hash uint64, now time.Duration) {
+	t.record(hash, now, pack(0, 0, 1<<countFraction))
+}
+
+func (t *accessTable) record(hash uint64, now time.Duration, add packedCounts) {
+	fingerprint, second := split(hash, now)
+	set := &t.sets[hash&t.mask]
+	for i := range set {
+		if identity := set[i].identity.Load(); uint32(identity) == fingerprint {
+			set[i].touch(identity, second, add)
+			return
+		}
+	}
+	victim := set.leastUsed(second)
+	old := victim.identity.Load()
+	if victim.identity.CompareAndSwap(old, uint64(second)<<32|uint64(fingerprint)) {
+		victim.counts.Store(uint64(add))
+	}
+}
+
+// look returns what is known of a key; ok is false when that is nothing.
+func (t *accessTable) look(hash uint64, now time.Duration) (u usage, ok bool) {
+	fingerprint, second := split(hash, now)
+	set := &t.sets[hash&t.mask]
+	for i := range set {
+		identity := set[i].identity.Load()
+		if uint32(identity) != fingerprint {
+			continue
+		}
+		last := uint32(identity >> 32)
+		u = packedCounts(set[i].counts.Load()).after(seconds(last, second))
+		u.last = time.Duration(last) * time.Second
+		return u, true
+	}
+	return usage{}, false
+}
+
+func split(hash uint64, now time.Duration) (fingerprint, second uint32) {
+	return uint32(hash>>32) | 1, uint32(now / time.Second)
+}
+
+// seconds from one to another, or 0 when another goroutine was ahead.
+func seconds(from, to uint32) uint32 {
+	if to <= from {
+		return 0
+	}
+	return to - from
+}
+
+// touch forgets what lies between the last access and this second, and adds. The goroutine that moves the second on is
+// the one that forgets, so it is done once.
+func (c *cell) touch(identity uint64, second uint32, add packedCounts) {
+	passed := seconds(uint32(identity>>32), second)
+	if passed > 0 && !c.identity.CompareAndSwap(identity, uint64(second)<<32|identity&math.MaxUint32) {
+		passed = 0
+	}
+	for {
+		old := packedCounts(c.counts.Load())
+		sum := old
+		if passed > 0 {
+			sum = old.after(passed).pack()
+		}
+		if c.counts.CompareAndSwap(uint64(old), uint64(sum.plus(add))) {
+			return
+		}
+	}
+}
+
+func (s *cellSet) leastUsed(second uint32) *cell {
+	least, fewest := &s[0], math.Inf(1)
+	for i := range s {
+		identity := s[i].identity.Load()
+		if identity == 0 {
+			return &s[i]
+		}
+		u := packedCounts(s[i].counts.Load()).after(seconds(uint32(identity>>32), second))
+		if n := u.reads + u.writes; n < fewest {
+			least, fewest = &s[i], n
+		}
+	}
+	return least
+}
+
+// packedCounts are three counts with 4 bits of fraction: frequency in 20 bits, reads and writes in 22 each. A count that
+// does not fit stays at its greatest.
+type packedCounts uint64
+
+const (
+	countFraction = 4
+	frequencyMax  = 1<<20 - 1
+	historyMax    = 1<<22 - 1
+)
+
+func pack(frequency, reads, writes uint32) packedCounts {
+	return packedCounts(frequency)<<44 | packedCounts(reads)<<22 | packedCounts(writes)
+}
+
+func (p packedCounts) unpack() (frequency, reads, writes uint32) {
+	return uint32(p >> 44), uint32(p>>22) & historyMax, uint32(p) & historyMax
+}
+
+func (p packedCounts) plus(q packedCounts) packedCounts {
+	f, r, w := p.unpack()
+	g, s, v := q.unpack()
+	return pack(min(f+g, frequencyMax), min(r+s, historyMax), min(w+v, historyMax))
+}
+
+// after is what is left of the counts after so many seconds.
+func (p packedCounts) after(passed uint32) usage {
+	f, r, w := p.unpack()
+	recent, history := 1.0, 1.0
+	if passed > 0 {
+		recent = math.Exp(-float64(passed) / frequencyTime.Seconds())
+		history = math.Exp(-float64(passed) / ratioTime.Seconds())
+	}
+	const one = 1 << countFraction
+	return usage{
+		frequency: float64(f) * recent / one,
+		reads:     float64(r) * history / one,
+		writes:    float64(w) * history / one,
+	}
+}
+
+func (u usage) pack() packedCounts {
+	return pack(roundAtRandom(u.frequency), roundAtRandom(u.reads), roundAtRandom(u.writes))
+}
+
+// roundAtRandom gives the fixed-point form of a count, up with the probability that is its remainder.
+func roundAtRandom(count float64) uint32 {
+	scaled := count * (1 << countFraction)
+	whole := math.Floor(scaled)
+	if rand.Float64() < scaled-whole {
+		whole++
+	}
+	return uint32(whole)
+}

@@ -1,0 +1,90 @@
+package cache
+
+import (
+	"math/bits"
+	"sync/atomic"
+)
+
+// histogram counts values without a lock. Sixteen buckets double the value, so what is read from it is right to 1/16.
+// (The HDR histograms of this repository are exact to three digits and need a lock; these are written on every path of the cache.)
+type histogram struct {
+	sum     atomic.Uint64
+	buckets [bucketCount]atomic.Uint64
+}
+
+const (
+	bucketBits  = 4 // sixteen buckets an octave
+	maxValue    = 1<<40 - 1
+	bucketCount = (40 - bucketBits + 1) << bucketBits
+)
+
+func bucketOf(v uint64) int {
+	v = min(v, maxValue)
+	octave := max(bits.Len64(v)-bucketBits-1, 0)
+	if octave == 0 {
+		return int(v)
+	}
+	return octave<<bucketBits + int(v>>octave)
+}
+
+// bucketMiddle is the value that stands for a bucket.
+func bucketMiddle(i int) float64 {
+	octave := i>>bucketBits - 1
+	if octave <= 0 {
+		return float64(i)
+	}
+	lowest := uint64(i&(1<<bucketBits-1)|1<<bucketBits) << octave
+	return float64(lowest) + float64(uint64(1)<<octave-1)/2
+}
+
+func (h *histogram) record(v uint64) {
+	h.sum.Add(v)
+	h.buckets[bucketOf(v)].Add(1)
+}
+
+// distribution is a copy of a histogram's counts.
+type distribution struct {
+	count, sum uint64
+	buckets    [bucketCount]uint64
+}
+
+func (h *histogram) read() *distribution {
+	d := &distribution{sum: h.sum.Load()}
+	for i := range h.buckets {
+		d.buckets[i] = h.buckets[i].Load()
+		d.count += d.buckets[i]
+	}
+	return d
+}
+
+// since is what was recorded between an earlier copy and this one.
+func (d *distribution) since(earlier *distribution) *distribution {
+	if earlier == nil {
+		return d
+	}
+	w := &distribution{count: d.count - earlier.count, sum: d.sum - earlier.sum}
+	for i := range w.buckets {
+		w.buckets[i] = d.buckets[i] - earlier.buckets[i]
+	}
+	return w
+}
+
+// mean of the values; 0 when there are none.
+func (d *distribution) mean() float64 {
+	if d.count == 0 {
+		return 0
+	}
+	return float64(d.sum) / float64(d.count)
+}
+
+// quantile returns the value that a share q of the values does not exceed; 0 when there are none.
+func (d *distribution) quantile(q float64) float64 {
+	wanted := max(uint64(q*float64(d.count)+0.5), 1)
+	seen := uint64(0)
+	for i, n := range d.buckets {
+		if seen += n; seen >= wanted {
+			return bucketMiddle(i)
+		}
+	}
+	return 0
+}
