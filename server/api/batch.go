@@ -13,6 +13,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 
+	"github.com/policycortex/headroom/server/cache"
 	"github.com/policycortex/headroom/server/store"
 )
 
@@ -41,9 +42,11 @@ func (a *API) insertResources(c *gin.Context) {
 	}
 	ctx, cancel := context.WithTimeout(c.Request.Context(), requestTimeout)
 	defer cancel()
-	inserted, _, err := a.store.InsertResources(ctx, tenant, resources)
+	inserted, committed, err := a.store.InsertResources(ctx, tenant, resources)
 	// Also after an error: the batch may have been committed without our having heard of it.
-	a.cache.InvalidateLists(tenant)
+	if unsure := a.cache.Invalidate(ctx, committed, cache.Scope{Tenant: tenant, Kind: cache.Resources}); unsure != nil {
+		a.logger.Warn("lists may be served from before a batch", "error", unsure)
+	}
 	if err != nil {
 		a.fail(c, err)
 		return

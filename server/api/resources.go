@@ -17,7 +17,7 @@ import (
 var (
 	jsonContentType = []string{"application/json"}
 	noStore         = []string{"no-store"}
-	cacheLevels     = [...][]string{cache.L1: {"l1"}, cache.L2: {"l2"}, cache.Miss: {"miss"}}
+	cacheLevels     = [...][]string{cache.L1: {"l1"}, cache.L2: {"l2"}, cache.L3: {"l3"}, cache.Miss: {"miss"}}
 )
 
 // Sizes of the first buffer for an answer: a little more than a usual resource takes.
@@ -41,7 +41,7 @@ func (a *API) getResource(c *gin.Context) {
 		refuse(c, http.StatusBadRequest, "The resource id: "+err.Error())
 		return
 	}
-	a.answer(c, cache.ItemKey(tenant, id), a.loadResource)
+	a.answer(c, cache.Key{Kind: cache.Resource, Tenant: tenant, ID: id}, a.loadResource)
 }
 
 func (a *API) listResources(c *gin.Context) {
@@ -55,21 +55,21 @@ func (a *API) listResources(c *gin.Context) {
 		refuse(c, http.StatusBadRequest, err.Error())
 		return
 	}
-	a.answer(c, a.cache.ListKey(tenant, req.canonical()), a.loadResources)
+	a.answer(c, cache.Key{Kind: cache.Resources, Tenant: tenant, Query: req.canonical()}, a.loadResources)
 }
 
 // answer sends what the cache has under key.
 func (a *API) answer(c *gin.Context, key cache.Key, load cache.LoadFunc) {
-	body, level, err := a.cache.Get(c.Request.Context(), key, load)
+	entry, level, err := a.cache.Get(c.Request.Context(), key, load)
 	header := c.Writer.Header()
 	header["X-Cache"] = cacheLevels[level]
 	switch {
 	case err == nil:
 		header["Content-Type"] = jsonContentType
 		header["Cache-Control"] = noStore
-		header["Content-Length"] = []string{strconv.Itoa(len(body))}
+		header["Content-Length"] = entry.ContentLength
 		c.Writer.WriteHeader(http.StatusOK)
-		c.Writer.Write(body) // an error here means that the client has gone
+		c.Writer.Write(entry.Body) // an error here means that the client has gone
 	case errors.Is(err, cache.ErrNotFound):
 		refuse(c, http.StatusNotFound, "This tenant has no resource with this id.")
 	default:
@@ -77,8 +77,8 @@ func (a *API) answer(c *gin.Context, key cache.Key, load cache.LoadFunc) {
 	}
 }
 
-func (a *API) readResource(ctx context.Context, key cache.Key) ([]byte, error) {
-	body, err := a.store.AppendResource(ctx, make([]byte, 0, resourceBuffer), key.Tenant, key.ID, 0)
+func (a *API) readResource(ctx context.Context, key cache.Key, after store.LSN) ([]byte, error) {
+	body, err := a.store.AppendResource(ctx, make([]byte, 0, resourceBuffer), key.Tenant, key.ID, after)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, cache.ErrNotFound
 	}
@@ -86,7 +86,7 @@ func (a *API) readResource(ctx context.Context, key cache.Key) ([]byte, error) {
 }
 
 // readResources takes the request from the key: it is the canonical query string.
-func (a *API) readResources(ctx context.Context, key cache.Key) ([]byte, error) {
+func (a *API) readResources(ctx context.Context, key cache.Key, after store.LSN) ([]byte, error) {
 	req, err := parseListRequest(key.Query)
 	if err != nil {
 		return nil, err
@@ -95,7 +95,7 @@ func (a *API) readResources(ctx context.Context, key cache.Key) ([]byte, error) 
 	body = append(body, `{"data":`...)
 	body, next, err := a.store.AppendResources(ctx, body, store.ListQuery{
 		Tenant: key.Tenant, Filter: req.filter, After: req.after, Limit: req.limit,
-	}, 0)
+	}, after)
 	if err != nil {
 		return nil, err
 	}

@@ -9,12 +9,16 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"path"
+	"strconv"
 	"sync"
 	"time"
 
 	"github.com/maypok86/otter/v2"
 	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/singleflight"
+
+	"github.com/policycortex/headroom/server/store"
 )
 
 // Lifetimes of an entry. The first two are spread by a tenth to either side, so that entries made together do not all
@@ -38,11 +42,12 @@ type Level uint8
 const (
 	L1   Level = iota // this process
 	L2                // the cache server
-	Miss              // neither: the load function was called
+	L3                // the table in the database
+	Miss              // none: the load function was called
 )
 
-// String returns "l1", "l2" or "miss".
-func (l Level) String() string { return [...]string{"l1", "l2", "miss"}[l] }
+// String returns "l1", "l2", "l3" or "miss".
+func (l Level) String() string { return [...]string{"l1", "l2", "l3", "miss"}[l] }
 
 // Options says what a cache is made of.
 type Options struct {
@@ -54,18 +59,20 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// LoadFunc makes the value for a key that no level has. It returns [ErrNotFound] when there is nothing. The context is
-// not the request's: it ends after 30 seconds or when the cache is closed.
-type LoadFunc func(context.Context, Key) ([]byte, error)
+// LoadFunc makes the value for a key that no level has, from a server that has everything up to after. It returns
+// [ErrNotFound] when there is nothing. The context is not the request's: it ends after 30 seconds or when the cache is
+// closed. The value is the cache's from then on.
+type LoadFunc func(ctx context.Context, key Key, after store.LSN) ([]byte, error)
 
 // Cache is safe for concurrent use.
 type Cache struct {
-	l1      *otter.Cache[Key, []byte]
+	l1      *otter.Cache[Key, *Entry]
 	l2      *level2
 	flights singleflight.Group
 	counts  counts
 
-	generations generations
+	stripes stripes
+	born    uint64
 
 	// closing ends the loads under way; loads counts them.
 	closing context.Context
@@ -82,7 +89,7 @@ func Open(o Options) (*Cache, error) {
 	if o.L1Bytes <= 0 {
 		return nil, fmt.Errorf("open cache: L1 has %d bytes; give it at least a few megabytes", o.L1Bytes)
 	}
-	l1, err := otter.New(&otter.Options[Key, []byte]{
+	l1, err := otter.New(&otter.Options[Key, *Entry]{
 		MaximumWeight:    uint64(o.L1Bytes),
 		Weigher:          weigh,
 		ExpiryCalculator: otter.ExpiryWritingFunc(l1Lifetime),
@@ -92,7 +99,8 @@ func Open(o Options) (*Cache, error) {
 	}
 	c := &Cache{l1: l1}
 	c.closing, c.close = context.WithCancel(context.Background())
-	c.generations.start()
+	// Lists that an earlier process left in L2 are not reached: it may have died between a change and its invalidation.
+	c.born = rand.Uint64()
 	c.l2 = openLevel2(address, &c.counts, o.Logger)
 	return c, nil
 }
@@ -112,13 +120,12 @@ func (c *Cache) Ping(ctx context.Context) error { return c.l2.ping(ctx) }
 // entryOverhead is about what otter keeps for an entry beside its value and query: node, key, hash table slot, policy.
 const entryOverhead = 256
 
-func weigh(key Key, value []byte) uint32 {
-	return uint32(entryOverhead + len(key.Query) + len(value))
+func weigh(key Key, e *Entry) uint32 {
+	return uint32(entryOverhead + len(key.Query) + len(e.Body) + len(e.Gzip))
 }
 
-// l1Lifetime takes a nil value for "not found": that is how L1 stores it.
-func l1Lifetime(entry otter.Entry[Key, []byte]) time.Duration {
-	if entry.Value == nil {
+func l1Lifetime(entry otter.Entry[Key, *Entry]) time.Duration {
+	if entry.Value.missing() {
 		return notFoundTTL
 	}
 	return jitter(l1TTL)
@@ -131,34 +138,37 @@ func jitter(d time.Duration) time.Duration {
 
 // flight is the result of one load, shared by everyone who waited for it.
 type flight struct {
-	value []byte
+	entry *Entry
 	level Level
 }
 
-// Get returns the value under key and the level it came from, calling load when no level has it. The value is shared:
-// it must not be changed. A caller whose ctx ends gets that error at once; the load goes on for the others.
+// Get returns the value under key and the level it came from, calling load when no level has it. A caller whose ctx
+// ends gets that error at once; the load goes on for the others.
 //
 // Every call is counted once in each level that it reached: see [Stats].
-func (c *Cache) Get(ctx context.Context, key Key, load LoadFunc) ([]byte, Level, error) {
-	value, ok := c.l1.GetIfPresent(key)
-	if !ok {
+func (c *Cache) Get(ctx context.Context, key Key, load LoadFunc) (*Entry, Level, error) {
+	e, ok := c.l1.GetIfPresent(key)
+	if !ok || !e.valid() {
 		return c.getShared(ctx, key, load)
 	}
 	c.counts.l1Hits.Add(1)
-	if value == nil {
+	if e.missing() {
 		return nil, L1, ErrNotFound
 	}
-	return value, L1, nil
+	return e, L1, nil
 }
 
-// getShared joins the flight for key, or starts it.
-func (c *Cache) getShared(ctx context.Context, key Key, load LoadFunc) ([]byte, Level, error) {
+// getShared joins the flight for key, or starts it. A flight has the epoch in its name, so that nobody joins one that
+// an invalidation has made stale.
+func (c *Cache) getShared(ctx context.Context, key Key, load LoadFunc) (*Entry, Level, error) {
 	c.counts.l1Misses.Add(1)
-	name := key.l2Name()
+	s := c.stripes.of(key.scope())
+	epoch := s.epoch.Load()
+	name := c.l2Name(&key, epoch)
 	result := c.flights.DoChan(name, func() (any, error) {
 		c.loads.Add(1)
 		defer c.loads.Done()
-		return c.fetch(ctx, key, name, load)
+		return c.fetch(ctx, key, name, s, epoch, load)
 	})
 	select {
 	case <-ctx.Done():
@@ -171,13 +181,13 @@ func (c *Cache) getShared(ctx context.Context, key Key, load LoadFunc) ([]byte, 
 		} else {
 			c.counts.l2Misses.Add(1)
 		}
-		return f.value, f.level, r.Err
+		return f.entry, f.level, r.Err
 	}
 }
 
 // fetch asks L2 and then load, under a context that outlives the request. A panic becomes an error: singleflight would
 // raise it again where nothing can recover it.
-func (c *Cache) fetch(request context.Context, key Key, name string, load LoadFunc) (f flight, err error) {
+func (c *Cache) fetch(request context.Context, key Key, name string, s *stripe, epoch uint64, load LoadFunc) (f flight, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			f, err = flight{level: Miss}, fmt.Errorf("load panicked: %v", p)
@@ -188,18 +198,57 @@ func (c *Cache) fetch(request context.Context, key Key, name string, load LoadFu
 	defer context.AfterFunc(c.closing, cancel)()
 
 	if value := c.l2.get(ctx, name); value != nil {
-		c.l1.Set(key, value)
-		return flight{value: value, level: L2}, nil
+		e := newEntry(value, s, epoch)
+		c.l1.Set(key, e)
+		return flight{entry: e, level: L2}, nil
 	}
-	value, err := load(ctx, key)
+	value, err := load(ctx, key, store.LSN(s.lsn.Load()))
 	switch {
 	case errors.Is(err, ErrNotFound):
-		c.l1.Set(key, nil)
+		c.l1.Set(key, newEntry(nil, s, epoch))
 		return flight{level: Miss}, ErrNotFound
 	case err != nil:
 		return flight{level: Miss}, err
 	}
-	c.l1.Set(key, value)
+	e := newEntry(value, s, epoch)
+	c.l1.Set(key, e)
 	c.l2.setLater(name, value)
-	return flight{value: value, level: Miss}, nil
+	return flight{entry: e, level: Miss}, nil
+}
+
+// Invalidate makes what was loaded for keys of the scopes unreachable. Call it after a change is committed at the
+// position after, and before it is acknowledged. When it returns, no instance serves anything older. An error says
+// that this could not be made sure of: log it and go on, as the change is made.
+func (c *Cache) Invalidate(_ context.Context, after store.LSN, scopes ...Scope) error {
+	for _, scope := range scopes {
+		c.stripes.of(scope).invalidate(after)
+	}
+	return nil
+}
+
+// InvalidatePattern does so for all keys whose names match a glob pattern, and returns how many values were removed.
+func (c *Cache) InvalidatePattern(_ context.Context, after store.LSN, pattern string) (removed int, err error) {
+	for key := range c.l1.All() {
+		match, err := path.Match(pattern, key.Name())
+		if err != nil {
+			return removed, fmt.Errorf("invalidate %q: %w", pattern, err)
+		}
+		if match {
+			removed++
+		}
+	}
+	for i := range c.stripes {
+		c.stripes[i].invalidate(after)
+	}
+	return removed, nil
+}
+
+// formatVersion is part of every name in L2. Raise it when the form of the stored bytes changes.
+const formatVersion = "2"
+
+func (c *Cache) l2Name(key *Key, epoch uint64) string {
+	if key.ID == ([16]byte{}) || epoch > 0 {
+		epoch += c.born
+	}
+	return "headroom:" + formatVersion + ":" + strconv.FormatUint(epoch, 36) + ":" + key.Name()
 }

@@ -12,10 +12,11 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/policycortex/headroom/server/cache"
+	"github.com/policycortex/headroom/server/store"
 )
 
 func TestLevels(t *testing.T) {
-	key := cache.ItemKey(newID(), newID())
+	key := itemKey(newID(), newID())
 	first := openCache(t, l2URL(t))
 	expect(t, first, key, returning("value"), "value", cache.Miss)
 	expect(t, first, key, returning("other"), "value", cache.L1)
@@ -47,7 +48,7 @@ func TestConcurrentMissesLoadOnce(t *testing.T) {
 	defer c.Close()
 	const requests = 100
 	var loads atomic.Int32
-	load := func(context.Context, cache.Key) ([]byte, error) {
+	load := func(context.Context, cache.Key, store.LSN) ([]byte, error) {
 		// Nobody can be served before everybody has missed.
 		for c.Stats().L1.Misses < requests {
 			time.Sleep(time.Millisecond)
@@ -55,7 +56,7 @@ func TestConcurrentMissesLoadOnce(t *testing.T) {
 		loads.Add(1)
 		return []byte("value"), nil
 	}
-	key := cache.ItemKey(newID(), newID())
+	key := itemKey(newID(), newID())
 	var wg sync.WaitGroup
 	for range requests {
 		wg.Go(func() { expect(t, c, key, load, "value", cache.Miss) })
@@ -72,9 +73,9 @@ func TestConcurrentMissesLoadOnce(t *testing.T) {
 func TestLoadGoesOnWhenItsRequestLeaves(t *testing.T) {
 	c := openCache(t, l2URL(t))
 	defer c.Close()
-	key := cache.ItemKey(newID(), newID())
+	key := itemKey(newID(), newID())
 	loading, release := make(chan struct{}), make(chan struct{})
-	load := func(ctx context.Context, _ cache.Key) ([]byte, error) {
+	load := func(ctx context.Context, _ cache.Key, _ store.LSN) ([]byte, error) {
 		close(loading)
 		<-release
 		return []byte("value"), ctx.Err()
@@ -105,11 +106,13 @@ func TestLoadGoesOnWhenItsRequestLeaves(t *testing.T) {
 
 func TestNotFoundIsRememberedInL1Only(t *testing.T) {
 	first := openCache(t, l2URL(t))
-	key := cache.ItemKey(newID(), newID())
-	missing := func(context.Context, cache.Key) ([]byte, error) { return nil, fmt.Errorf("row: %w", cache.ErrNotFound) }
+	key := itemKey(newID(), newID())
+	missing := func(context.Context, cache.Key, store.LSN) ([]byte, error) {
+		return nil, fmt.Errorf("row: %w", cache.ErrNotFound)
+	}
 	for _, want := range []cache.Level{cache.Miss, cache.L1} {
 		if value, level, err := first.Get(t.Context(), key, missing); !errors.Is(err, cache.ErrNotFound) || level != want || value != nil {
-			t.Errorf("got %q from %s, error %v; want ErrNotFound from %s", value, level, err, want)
+			t.Errorf("got %+v from %s, error %v; want ErrNotFound from %s", value, level, err, want)
 		}
 	}
 	if err := first.Close(); err != nil {
@@ -123,13 +126,13 @@ func TestNotFoundIsRememberedInL1Only(t *testing.T) {
 func TestFailedLoadsAreNotKept(t *testing.T) {
 	c := openCache(t, l2URL(t))
 	defer c.Close()
-	key := cache.ItemKey(newID(), newID())
+	key := itemKey(newID(), newID())
 	broken := errors.New("broken")
-	failing := func(context.Context, cache.Key) ([]byte, error) { return []byte("half"), broken }
+	failing := func(context.Context, cache.Key, store.LSN) ([]byte, error) { return []byte("half"), broken }
 	if value, _, err := c.Get(t.Context(), key, failing); !errors.Is(err, broken) || value != nil {
-		t.Errorf("got %q, error %v; want the error of the load", value, err)
+		t.Errorf("got %+v, error %v; want the error of the load", value, err)
 	}
-	panicking := func(context.Context, cache.Key) ([]byte, error) { panic("at the disco") }
+	panicking := func(context.Context, cache.Key, store.LSN) ([]byte, error) { panic("at the disco") }
 	if _, _, err := c.Get(t.Context(), key, panicking); err == nil {
 		t.Error("a load that panics returned no error")
 	}
@@ -141,34 +144,34 @@ func TestListsAreNotServedAfterTheirInvalidation(t *testing.T) {
 	defer c.Close()
 	tenant, other := newID(), newID()
 	other[14], other[15] = tenant[14]^1, tenant[15] // one that does not share the tenant's generation
-	expect(t, c, c.ListKey(tenant, "limit=20"), returning("before"), "before", cache.Miss)
-	expect(t, c, c.ListKey(other, "limit=20"), returning("theirs"), "theirs", cache.Miss)
-	c.InvalidateLists(tenant)
-	expect(t, c, c.ListKey(tenant, "limit=20"), returning("after"), "after", cache.Miss)
-	expect(t, c, c.ListKey(other, "limit=20"), returning("no"), "theirs", cache.L1)
+	expect(t, c, listKey(tenant, "limit=20"), returning("before"), "before", cache.Miss)
+	expect(t, c, listKey(other, "limit=20"), returning("theirs"), "theirs", cache.Miss)
+	invalidateLists(t, c, tenant)
+	expect(t, c, listKey(tenant, "limit=20"), returning("after"), "after", cache.Miss)
+	expect(t, c, listKey(other, "limit=20"), returning("no"), "theirs", cache.L1)
 
 	// A list that was read before the change and arrives after it.
-	slow := c.ListKey(tenant, "limit=1")
-	_, _, err := c.Get(t.Context(), slow, func(context.Context, cache.Key) ([]byte, error) {
-		c.InvalidateLists(tenant)
+	slow := listKey(tenant, "limit=1")
+	_, _, err := c.Get(t.Context(), slow, func(context.Context, cache.Key, store.LSN) ([]byte, error) {
+		invalidateLists(t, c, tenant)
 		return []byte("stale"), nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	expect(t, c, c.ListKey(tenant, "limit=1"), returning("fresh"), "fresh", cache.Miss)
+	expect(t, c, listKey(tenant, "limit=1"), returning("fresh"), "fresh", cache.Miss)
 }
 
 func TestListsOfAnEarlierProcessAreNotServed(t *testing.T) {
 	tenant := newID()
 	first := openCache(t, l2URL(t))
-	expect(t, first, first.ListKey(tenant, "limit=20"), returning("theirs"), "theirs", cache.Miss)
+	expect(t, first, listKey(tenant, "limit=20"), returning("theirs"), "theirs", cache.Miss)
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}
 	second := openCache(t, l2URL(t))
 	defer second.Close()
-	expect(t, second, second.ListKey(tenant, "limit=20"), returning("ours"), "ours", cache.Miss)
+	expect(t, second, listKey(tenant, "limit=20"), returning("ours"), "ours", cache.Miss)
 }
 
 func TestKeysOfTenantsAndKindsDiffer(t *testing.T) {
@@ -178,20 +181,20 @@ func TestKeysOfTenantsAndKindsDiffer(t *testing.T) {
 	var keys []cache.Key
 	for _, tenant := range tenants {
 		for _, id := range ids {
-			keys = append(keys, cache.ItemKey(tenant, id))
+			keys = append(keys, itemKey(tenant, id))
 		}
 		for _, query := range []string{"limit=20", "limit=20&type=a", "limit=20&type=a:l:b", ""} {
-			keys = append(keys, c.ListKey(tenant, query))
+			keys = append(keys, listKey(tenant, query))
 		}
 	}
 	names := map[string]bool{}
 	for i, key := range keys {
-		names[key.L2Name()] = true
+		names[key.Name()] = true
 		value := fmt.Sprint(i)
 		expect(t, c, key, returning(value), value, cache.Miss)
 	}
 	if len(names) != len(keys) {
-		t.Errorf("%d keys have %d names in L2", len(keys), len(names))
+		t.Errorf("%d keys have %d names", len(keys), len(names))
 	}
 	for i, key := range keys {
 		expect(t, c, key, returning("no"), fmt.Sprint(i), cache.L1)
@@ -204,7 +207,7 @@ func TestL1IsBoundByBytes(t *testing.T) {
 	defer c.Close()
 	big := make([]byte, 64<<10)
 	for range 2 * bound / len(big) {
-		_, _, err := c.Get(t.Context(), cache.ItemKey(newID(), newID()), func(context.Context, cache.Key) ([]byte, error) { return big, nil })
+		_, _, err := c.Get(t.Context(), itemKey(newID(), newID()), func(context.Context, cache.Key, store.LSN) ([]byte, error) { return big, nil })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -227,7 +230,7 @@ func TestLifetimesAreSpread(t *testing.T) {
 		t.Errorf("1000 lifetimes had only %d values", len(seen))
 	}
 	c := openCache(t, l2URL(t))
-	key := cache.ItemKey(newID(), newID())
+	key := itemKey(newID(), newID())
 	expect(t, c, key, returning("value"), "value", cache.Miss)
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
@@ -238,7 +241,7 @@ func TestLifetimesAreSpread(t *testing.T) {
 	}
 	client := redis.NewClient(options)
 	defer client.Close()
-	ttl, err := client.PTTL(t.Context(), key.L2Name()).Result()
+	ttl, err := client.PTTL(t.Context(), c.L2Name(key)).Result()
 	if err != nil || ttl < 26*time.Minute || ttl > 33*time.Minute {
 		t.Errorf("L2 keeps the value for %s (error %v), want 30 minutes and a tenth at most to either side", ttl, err)
 	}
@@ -261,7 +264,7 @@ func BenchmarkGetFromL1(b *testing.B) {
 	tenant := newID()
 	keys := make([]cache.Key, 1024)
 	for i := range keys {
-		keys[i] = cache.ItemKey(tenant, newID())
+		keys[i] = itemKey(tenant, newID())
 		if _, _, err := c.Get(b.Context(), keys[i], returning("value")); err != nil {
 			b.Fatal(err)
 		}
@@ -282,8 +285,8 @@ func BenchmarkGetFromL1(b *testing.B) {
 func BenchmarkGetFromL2(b *testing.B) {
 	c := openCache(b, l2URL(b))
 	defer c.Close()
-	key := cache.ItemKey(newID(), newID())
-	name := key.L2Name()
+	key := itemKey(newID(), newID())
+	name := c.L2Name(key)
 	options, _ := redis.ParseURL(l2URL(b))
 	client := redis.NewClient(options)
 	defer client.Close()

@@ -6,7 +6,7 @@ import "time"
 
 func Jitter(d time.Duration) time.Duration { return jitter(d) }
 
-func (k Key) L2Name() string { return k.l2Name() }
+func (c *Cache) L2Name(key Key) string { return c.l2Name(&key, c.stripes.of(key.scope()).epoch.Load()) }
 
 // L1Weight is what L1 holds, in bytes, once it has evicted what is too much.
 func (c *Cache) L1Weight() uint64 {

@@ -38,12 +38,12 @@ type level2 struct {
 	logger  *slog.Logger
 	silence atomic.Int64 // Unix nanoseconds until which nothing is logged
 
-	queue   chan entry
+	queue   chan queued
 	closing chan struct{}
 	written chan struct{} // closed when the writer has ended
 }
 
-type entry struct {
+type queued struct {
 	name  string
 	value []byte
 }
@@ -66,7 +66,7 @@ func openLevel2(o *redis.Options, counts *counts, logger *slog.Logger) *level2 {
 		client:  redis.NewClient(o),
 		counts:  counts,
 		logger:  logger,
-		queue:   make(chan entry, writeQueue),
+		queue:   make(chan queued, writeQueue),
 		closing: make(chan struct{}),
 		written: make(chan struct{}),
 	}
@@ -89,7 +89,7 @@ func (l *level2) get(ctx context.Context, name string) []byte {
 // setLater queues a value to be written, or drops it when the queue is full: losing it costs one more load later.
 func (l *level2) setLater(name string, value []byte) {
 	select {
-	case l.queue <- entry{name, value}:
+	case l.queue <- queued{name, value}:
 	default:
 		l.failed(1, "write", errors.New("more values than it takes; some are not kept"))
 	}
@@ -98,7 +98,7 @@ func (l *level2) setLater(name string, value []byte) {
 func (l *level2) write() {
 	defer close(l.written)
 	ctx := context.Background()
-	batch := make([]entry, 0, writeBatch)
+	batch := make([]queued, 0, writeBatch)
 	for {
 		select {
 		case first := <-l.queue:
@@ -113,7 +113,7 @@ func (l *level2) write() {
 }
 
 // fill adds what is queued already, without waiting for more.
-func (l *level2) fill(batch []entry) []entry {
+func (l *level2) fill(batch []queued) []queued {
 	for len(batch) < writeBatch {
 		select {
 		case next := <-l.queue:
@@ -125,7 +125,7 @@ func (l *level2) fill(batch []entry) []entry {
 	return batch
 }
 
-func (l *level2) writeBatch(ctx context.Context, batch []entry) {
+func (l *level2) writeBatch(ctx context.Context, batch []queued) {
 	commands, err := l.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for _, e := range batch {
 			p.Set(ctx, e.name, e.value, jitter(l2TTL))
@@ -145,7 +145,7 @@ func (l *level2) writeBatch(ctx context.Context, batch []entry) {
 }
 
 // drain writes the rest of the queue.
-func (l *level2) drain(batch []entry) {
+func (l *level2) drain(batch []queued) {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	for ctx.Err() == nil {

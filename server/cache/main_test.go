@@ -9,6 +9,7 @@ import (
 
 	"github.com/policycortex/headroom/containers/containerstest"
 	"github.com/policycortex/headroom/server/cache"
+	"github.com/policycortex/headroom/server/store"
 )
 
 func TestMain(m *testing.M) { containerstest.Main(m) }
@@ -30,16 +31,33 @@ func openCache(t testing.TB, l2URL string) *cache.Cache {
 
 func newID() [16]byte { return uuid.New() }
 
+func itemKey(tenant, id [16]byte) cache.Key {
+	return cache.Key{Kind: cache.Resource, Tenant: tenant, ID: id}
+}
+
+func listKey(tenant [16]byte, query string) cache.Key {
+	return cache.Key{Kind: cache.Resources, Tenant: tenant, Query: query}
+}
+
+func invalidateLists(t *testing.T, c *cache.Cache, tenant [16]byte) {
+	t.Helper()
+	if err := c.Invalidate(t.Context(), 0, cache.Scope{Tenant: tenant, Kind: cache.Resources}); err != nil {
+		t.Error(err)
+	}
+}
+
 // returning makes a load function that returns value.
 func returning(value string) cache.LoadFunc {
-	return func(context.Context, cache.Key) ([]byte, error) { return []byte(value), nil }
+	return func(context.Context, cache.Key, store.LSN) ([]byte, error) { return []byte(value), nil }
 }
 
 // expect gets key and checks what comes and from where.
 func expect(t *testing.T, c *cache.Cache, key cache.Key, load cache.LoadFunc, value string, level cache.Level) {
 	t.Helper()
 	got, from, err := c.Get(t.Context(), key, load)
-	if err != nil || string(got) != value || from != level {
-		t.Errorf("got %q from %s, error %v; want %q from %s", got, from, err, value, level)
+	if err != nil {
+		t.Errorf("got error %v from %s; want %q from %s", err, from, value, level)
+	} else if string(got.Body) != value || from != level {
+		t.Errorf("got %q from %s; want %q from %s", got.Body, from, value, level)
 	}
 }

@@ -18,7 +18,7 @@ func TestL2StopsWhileInUse(t *testing.T) {
 	c := openCache(t, env.CacheURL)
 	defer c.Close()
 	tenant := newID()
-	expect(t, c, cache.ItemKey(tenant, newID()), returning("with"), "with", cache.Miss)
+	expect(t, c, itemKey(tenant, newID()), returning("with"), "with", cache.Miss)
 	if err := c.Ping(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -43,14 +43,14 @@ func expectServiceWithoutL2(t *testing.T, c *cache.Cache, tenant [16]byte) {
 	t.Helper()
 	before := c.Stats()
 	for range 5 {
-		key := cache.ItemKey(tenant, newID())
+		key := itemKey(tenant, newID())
 		expect(t, c, key, returning("without"), "without", cache.Miss)
 		expect(t, c, key, returning("no"), "without", cache.L1)
 	}
-	list := c.ListKey(tenant, "limit=20")
+	list := listKey(tenant, "limit=20")
 	expect(t, c, list, returning("list"), "list", cache.Miss)
-	c.InvalidateLists(tenant)
-	expect(t, c, c.ListKey(tenant, "limit=20"), returning("new list"), "new list", cache.Miss)
+	invalidateLists(t, c, tenant)
+	expect(t, c, listKey(tenant, "limit=20"), returning("new list"), "new list", cache.Miss)
 	after := c.Stats()
 	if failed := after.L2.Errors - before.L2.Errors; failed < 7 {
 		t.Errorf("%d errors were counted, want at least one for each of the 7 misses", failed)

@@ -1,0 +1,40 @@
+package cache
+
+import (
+	"sync/atomic"
+
+	"github.com/policycortex/headroom/server/store"
+)
+
+// stripeCount is a fixed number, as the tenant of a request is whatever its sender claims. Scopes that share a stripe
+// invalidate each other's values, which costs a load and is never wrong: a key says itself what it is.
+const stripeCount = 1 << 16
+
+// stripe is what this instance knows of the invalidations of some scopes.
+type stripe struct {
+	// epoch is raised by every invalidation. A value is served only while its stripe has the epoch that was read
+	// before the value was.
+	epoch atomic.Uint64
+	// lsn is the highest position of an invalidation. It is raised before the epoch is, so that whoever reads the
+	// epoch first knows no older position than that of the epoch.
+	lsn atomic.Uint64
+}
+
+func (s *stripe) invalidate(after store.LSN) {
+	raise(&s.lsn, uint64(after))
+	s.epoch.Add(1)
+}
+
+func raise(to *atomic.Uint64, value uint64) {
+	for old := to.Load(); old < value; old = to.Load() {
+		if to.CompareAndSwap(old, value) {
+			return
+		}
+	}
+}
+
+type stripes [stripeCount]stripe
+
+func (s *stripes) index(scope Scope) uint16 { return uint16(scope.hash()) }
+
+func (s *stripes) of(scope Scope) *stripe { return &s[s.index(scope)] }
