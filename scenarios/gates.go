@@ -14,9 +14,28 @@ var cacheTiers = []string{"l1", "l2"}
 // queryNames are the values of the tag query: the names under which server/store measures its queries, in its order. A
 // test holds that the two lists are the same, and that docs/scenarios.md says so.
 var queryNames = []string{
+	"append_event",
+	"compliance_summary",
+	"cost_series",
+	"cost_totals",
+	"create_policy",
+	"delete_policy",
+	"expire_cache_entries",
+	"follow_events",
+	"get_policy",
 	"get_resource",
 	"insert_resources",
+	"list_current_evaluations",
+	"list_evaluations",
+	"list_policies",
 	"list_resources",
+	"maintain_costs",
+	"read_stream",
+	"record_evaluations",
+	"refresh_compliance",
+	"replace_policy",
+	"retire_evaluations",
+	"upsert_costs",
 }
 
 // thresholds reads the section thresholds of a plan whose scenarios have been read.

@@ -18,15 +18,53 @@ const namePrefix = "-- name: "
 // The names under which queries are measured. To add one: a constant here, with its place in queryNames, and the same
 // name in scenarios/gates.go, so that a gate can select it. A test holds that no file of this package uses another.
 const (
-	getResource     = "get_resource"
-	insertResources = "insert_resources"
-	listResources   = "list_resources"
+	addEvent               = "append_event"
+	complianceSummary      = "compliance_summary"
+	costSeries             = "cost_series"
+	costTotals             = "cost_totals"
+	createPolicy           = "create_policy"
+	deletePolicy           = "delete_policy"
+	expireCacheEntries     = "expire_cache_entries"
+	followEvents           = "follow_events"
+	getPolicy              = "get_policy"
+	getResource            = "get_resource"
+	insertResources        = "insert_resources"
+	listCurrentEvaluations = "list_current_evaluations"
+	listEvaluations        = "list_evaluations"
+	listPolicies           = "list_policies"
+	listResources          = "list_resources"
+	maintainCosts          = "maintain_costs"
+	readStream             = "read_stream"
+	recordEvaluations      = "record_evaluations"
+	refreshCompliance      = "refresh_compliance"
+	replacePolicy          = "replace_policy"
+	retireEvaluations      = "retire_evaluations"
+	upsertCosts            = "upsert_costs"
 )
 
 var queryNames = []string{
+	addEvent,
+	complianceSummary,
+	costSeries,
+	costTotals,
+	createPolicy,
+	deletePolicy,
+	expireCacheEntries,
+	followEvents,
+	getPolicy,
 	getResource,
 	insertResources,
+	listCurrentEvaluations,
+	listEvaluations,
+	listPolicies,
 	listResources,
+	maintainCosts,
+	readStream,
+	recordEvaluations,
+	refreshCompliance,
+	replacePolicy,
+	retireEvaluations,
+	upsertCosts,
 }
 
 // QueryNames returns the names of all queries that are measured.

@@ -3,6 +3,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,12 +34,16 @@ type Options struct {
 	ReplicaURL string
 	// MaxConns is the size of the pool; 0 derives it from the number of CPUs.
 	MaxConns int
+	// CostMonths is how many months of costs are kept before the present one; 0 is [DefaultCostMonths].
+	CostMonths int
 }
 
 // Store is a pool of connections to Postgres. It is safe for concurrent use.
 type Store struct {
 	pool    *pgxpool.Pool
 	queries *queryTimes
+
+	costMonths int
 }
 
 // connectionSettings are sent with the startup message, so that every connection of the pool has them: a SET through
@@ -80,7 +85,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open Postgres pool: %w", err)
 	}
-	s := &Store{pool: pool, queries: queries}
+	s := &Store{pool: pool, queries: queries, costMonths: cmp.Or(o.CostMonths, DefaultCostMonths)}
 	if err := s.connectAll(ctx, maxConns); err != nil {
 		pool.Close()
 		return nil, err

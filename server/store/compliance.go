@@ -1,0 +1,163 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// ErrRefreshing is returned when a refresh of the compliance summary is under way already, on whatever instance.
+var ErrRefreshing = errors.New("the compliance summary is being refreshed already")
+
+// ComplianceQuery asks for the summary of a tenant's compliance; an empty field selects all.
+type ComplianceQuery struct {
+	Tenant         ID
+	SubscriptionID string
+	Type           string
+}
+
+var complianceFormats any = pgx.QueryResultFormats{
+	pgx.BinaryFormatCode, pgx.BinaryFormatCode, pgx.BinaryFormatCode,
+	pgx.BinaryFormatCode, pgx.BinaryFormatCode, pgx.BinaryFormatCode, pgx.BinaryFormatCode, pgx.BinaryFormatCode,
+}
+
+// The age of the view is read by the same statement as its rows: another one could see a later refresh. It gives a row
+// also when the view has none of the tenant's.
+func complianceStatement(q *ComplianceQuery) (sql string, args []any) {
+	b := statement{args: []any{complianceFormats, q.Tenant}}
+	b.WriteString(namePrefix + complianceSummary + `
+SELECT age.refreshed_at, subscription_id, resource_type, total_resources, evaluated_resources, compliant_resources,
+       non_compliant_resources, exempt_resources
+  FROM (SELECT max(refreshed_at) AS refreshed_at FROM mv_refresh_log WHERE view = 'mv_compliance_summary') AS age
+  LEFT JOIN mv_compliance_summary ON tenant_id = $1`)
+	b.equals(" AND subscription_id = ", q.SubscriptionID)
+	b.equals(" AND resource_type = ", q.Type)
+	b.WriteString(" ORDER BY subscription_id, resource_type")
+	return b.String(), b.args
+}
+
+// AppendComplianceSummary appends to dst a JSON object: data, with the counts for each subscription and type of
+// resource, total, with their sums, and refreshed_at: resources and evaluations are seen as they were then. It is null
+// before the first refresh. It sees everything that was committed up to after.
+func (s *Store) AppendComplianceSummary(ctx context.Context, dst []byte, q ComplianceQuery, after LSN) ([]byte, error) {
+	sql, args := complianceStatement(&q)
+	body := dst
+	err := s.read(ctx, after, func(conn *pgx.Conn) error {
+		rows, err := conn.Query(ctx, sql, args...)
+		if err != nil {
+			return err
+		}
+		body = appendCompliance(dst, rows)
+		return rows.Err()
+	})
+	if err != nil {
+		return dst, fmt.Errorf("compliance summary: %w", err)
+	}
+	return body, nil
+}
+
+func appendCompliance(dst []byte, rows pgx.Rows) []byte {
+	defer rows.Close()
+	var total complianceCounts
+	var refreshed [8]byte
+	known, first := false, true
+	dst = append(dst, `{"data":[`...)
+	for rows.Next() {
+		row := rows.RawValues()
+		known = row[0] != nil
+		copy(refreshed[:], row[0])
+		if row[1] == nil { // the view has nothing of this tenant's
+			continue
+		}
+		if !first {
+			dst = append(dst, ',')
+		}
+		first = false
+		var counts complianceCounts
+		for i := range counts {
+			counts[i] = bigint(row[3+i])
+			total[i] += counts[i]
+		}
+		dst = append(dst, `{"subscription_id":`...)
+		dst = appendString(dst, row[1])
+		dst = append(dst, `,"resource_type":`...)
+		dst = appendString(dst, row[2])
+		dst = append(dst, ',')
+		dst = counts.append(dst)
+		dst = append(dst, '}')
+	}
+	dst = append(dst, `],"total":{`...)
+	dst = total.append(dst)
+	dst = append(dst, `},"refreshed_at":`...)
+	if !known {
+		return append(dst, "null}"...)
+	}
+	dst = append(dst, '"')
+	dst = appendTime(dst, refreshed[:])
+	return append(dst, `"}`...)
+}
+
+// complianceCounts are numbers of resources: all, evaluated, compliant, non-compliant, exempt.
+type complianceCounts [5]int64
+
+func (c *complianceCounts) append(dst []byte) []byte {
+	for i, name := range [...]string{
+		`"total_resources":`, `,"evaluated_resources":`, `,"compliant_resources":`, `,"non_compliant_resources":`, `,"exempt_resources":`,
+	} {
+		dst = append(dst, name...)
+		dst = strconv.AppendInt(dst, c[i], 10)
+	}
+	dst = append(dst, `,"compliance_percentage":`...)
+	evaluated, fulfilled := c[1], c[2]+c[4]
+	if evaluated == 0 {
+		return append(dst, "null"...)
+	}
+	return appendHundredths(dst, (20_000*fulfilled+evaluated)/(2*evaluated)) // rounded as numeric is: half up
+}
+
+func appendHundredths(dst []byte, n int64) []byte {
+	dst = strconv.AppendInt(dst, n/100, 10)
+	return append(dst, '.', byte('0'+n/10%10), byte('0'+n%10))
+}
+
+// refreshTimeout bounds a refresh, which may take longer than a statement that somebody waits for. It was seen to take
+// 0.8 s for a million resources.
+const refreshTimeout = time.Minute
+
+const refreshComplianceSQL = namePrefix + refreshCompliance + `
+SELECT refresh_compliance_summary()`
+
+// Refreshed says what a refresh did.
+type Refreshed struct {
+	At   time.Time     // what was committed before is in the summary
+	Took time.Duration // until the summary was complete
+}
+
+// RefreshComplianceSummary brings the summary up to date, for all tenants. Readers of the old one are not hindered. It
+// returns [ErrRefreshing] when another refresh is under way.
+func (s *Store) RefreshComplianceSummary(ctx context.Context) (done Refreshed, at LSN, err error) {
+	at, err = s.write(ctx, func(conn *pgx.Conn) error {
+		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+			if _, err := tx.Exec(ctx, fmt.Sprintf("SET LOCAL statement_timeout = %d", refreshTimeout.Milliseconds())); err != nil {
+				return err
+			}
+			var refreshed bool
+			if err := tx.QueryRow(ctx, refreshComplianceSQL).Scan(&refreshed); err != nil {
+				return err
+			}
+			if !refreshed {
+				return ErrRefreshing
+			}
+			return tx.QueryRow(ctx, "SELECT refreshed_at, took FROM mv_refresh_log WHERE view = 'mv_compliance_summary'").
+				Scan(&done.At, &done.Took)
+		})
+	})
+	if err != nil {
+		return Refreshed{}, 0, fmt.Errorf("refresh the compliance summary: %w", err)
+	}
+	return done, at, nil
+}

@@ -1,0 +1,74 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// DefaultCostMonths is how many months of costs are kept when the options do not say: two years can be compared.
+const DefaultCostMonths = 24
+
+// costMonthsAhead are the months for which costs can be stored before they have begun.
+const costMonthsAhead = 2
+
+// period is from one day to before another one.
+type period struct{ from, until time.Time }
+
+// keptCosts is the period whose costs are kept at a time: the months of the options, the present one and those ahead.
+func (s *Store) keptCosts(now time.Time) period {
+	year, month, _ := now.UTC().Date()
+	present := time.Date(year, month, 1, 0, 0, 0, 0, time.UTC)
+	return period{from: present.AddDate(0, -s.costMonths, 0), until: present.AddDate(0, costMonthsAhead+1, 0)}
+}
+
+// CostPartitions says what was done to the partitions of the costs.
+type CostPartitions struct {
+	Made     int      // partitions of months that had none
+	Detached []string // tables that are no partitions any more; their rows are in them
+	// Misplaced counts rows in the default partition: costs of a month that had no partition when they came. The next
+	// call takes them into the partition of their month if it is among those that are kept.
+	Misplaced int64
+}
+
+const maintainCostsSQL = namePrefix + maintainCosts + `
+SELECT ensure_cost_partitions($1, $2), detach_cost_partitions($1)`
+
+// MaintainCosts makes the partitions of all months whose costs are kept and detaches older ones. It can be called at any
+// time and on several instances at once.
+func (s *Store) MaintainCosts(ctx context.Context) (CostPartitions, error) {
+	kept := s.keptCosts(time.Now())
+	months := s.costMonths + 1 + costMonthsAhead
+	var done CostPartitions
+	_, err := s.write(ctx, func(conn *pgx.Conn) error {
+		if err := conn.QueryRow(ctx, maintainCostsSQL, kept.from, months).Scan(&done.Made, &done.Detached); err != nil {
+			return err
+		}
+		return conn.QueryRow(ctx, "SELECT count(*) FROM cost_data_default").Scan(&done.Misplaced)
+	})
+	if err != nil {
+		return CostPartitions{}, fmt.Errorf("maintain the partitions of costs: %w", err)
+	}
+	return done, nil
+}
+
+const expireEntriesSQL = namePrefix + expireCacheEntries + `
+DELETE FROM cache_entries WHERE key IN (
+  SELECT key FROM cache_entries WHERE expires_at < now() ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED)`
+
+// ExpireCacheEntries deletes up to [MaxBatch] entries of the cache's third level that have expired, and returns their
+// number. The other instances' deletions do not wait for it.
+func (s *Store) ExpireCacheEntries(ctx context.Context) (int64, error) {
+	var deleted int64
+	_, err := s.write(ctx, func(conn *pgx.Conn) error {
+		tag, err := conn.Exec(ctx, expireEntriesSQL, MaxBatch)
+		deleted = tag.RowsAffected()
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("delete expired cache entries: %w", err)
+	}
+	return deleted, nil
+}

@@ -1,0 +1,261 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Severities are what a policy's severity may be, the mildest first.
+var Severities = []string{"low", "medium", "high", "critical"}
+
+// NewPolicy is what a client says of a policy. All texts are required.
+type NewPolicy struct {
+	Name       string          `json:"name"` // unique within its tenant
+	Type       string          `json:"type"`
+	Category   string          `json:"category"`
+	Severity   string          `json:"severity"`   // one of Severities
+	Enabled    *bool           `json:"enabled"`    // true when it is missing
+	Definition json.RawMessage `json:"definition"` // a JSON object; empty when it is missing
+}
+
+// Validate returns every fault of a policy, none when it can be stored.
+func (p *NewPolicy) Validate() []string {
+	var faults []string
+	for _, text := range [...]struct{ field, value string }{{"name", p.Name}, {"type", p.Type}, {"category", p.Category}} {
+		if text.value == "" {
+			faults = append(faults, text.field+" is missing")
+		} else if fault := textFault(text.value, maxText); fault != "" {
+			faults = append(faults, text.field+" "+fault)
+		}
+	}
+	if !slices.Contains(Severities, p.Severity) {
+		faults = append(faults, fmt.Sprintf("severity is %.40q; it must be one of %s", p.Severity, strings.Join(Severities, ", ")))
+	}
+	if fault := documentFault(p.Definition); fault != "" {
+		faults = append(faults, "definition "+fault)
+	}
+	return faults
+}
+
+func (p *NewPolicy) enabled() bool { return p.Enabled == nil || *p.Enabled }
+
+// policyColumns are the columns of a policy in the order in which appendPolicy takes them.
+const policyColumns = "id, name, type, category, severity, enabled, definition, version, created_at, updated_at"
+
+// policyFormats is what appendPolicy takes: text is the same in both formats, jsonb is wanted as text.
+var policyFormats any = pgx.QueryResultFormats{
+	pgx.BinaryFormatCode, pgx.BinaryFormatCode, pgx.BinaryFormatCode, pgx.BinaryFormatCode, pgx.BinaryFormatCode,
+	pgx.BinaryFormatCode, pgx.TextFormatCode, pgx.BinaryFormatCode, pgx.BinaryFormatCode, pgx.BinaryFormatCode,
+}
+
+func appendPolicy(dst []byte, row [][]byte) []byte {
+	dst = append(dst, `{"id":"`...)
+	dst = appendUUID(dst, row[0])
+	dst = append(dst, `","name":`...)
+	dst = appendString(dst, row[1])
+	dst = append(dst, `,"type":`...)
+	dst = appendString(dst, row[2])
+	dst = append(dst, `,"category":`...)
+	dst = appendString(dst, row[3])
+	dst = append(dst, `,"severity":`...)
+	dst = appendString(dst, row[4])
+	dst = append(dst, `,"enabled":`...)
+	dst = strconv.AppendBool(dst, row[5][0] != 0)
+	dst = append(dst, `,"definition":`...)
+	dst = append(dst, row[6]...)
+	dst = append(dst, `,"version":`...)
+	dst = strconv.AppendInt(dst, int64(int4(row[7])), 10)
+	dst = append(dst, `,"created_at":"`...)
+	dst = appendTime(dst, row[8])
+	dst = append(dst, `","updated_at":"`...)
+	dst = appendTime(dst, row[9])
+	return append(dst, `"}`...)
+}
+
+const getPolicySQL = namePrefix + getPolicy + `
+SELECT ` + policyColumns + ` FROM policies WHERE id = $1 AND tenant_id = $2 AND deleted_at IS NULL`
+
+// AppendPolicy appends the JSON of one policy of a tenant to dst. It returns [ErrNotFound] when the tenant has no such
+// policy. It sees everything that was committed up to after.
+func (s *Store) AppendPolicy(ctx context.Context, dst []byte, tenant, id ID, after LSN) ([]byte, error) {
+	body := dst
+	err := s.read(ctx, after, func(conn *pgx.Conn) (err error) {
+		body, err = appendOne(ctx, conn, dst, appendPolicy, getPolicySQL, policyFormats, id, tenant)
+		return err
+	})
+	if err != nil {
+		return dst, fmt.Errorf("get policy: %w", err)
+	}
+	return body, nil
+}
+
+// PolicyFilter selects policies; an empty field selects all.
+type PolicyFilter struct {
+	Type, Category, Severity string
+	Enabled                  *bool
+}
+
+// PolicyQuery asks for one page of a tenant's policies.
+type PolicyQuery struct {
+	Tenant ID
+	Filter PolicyFilter
+	After  *Position // the last policy of the page before; nil for the first page
+	Limit  int       // policies a page, at least 1
+}
+
+// AppendPolicies appends one page, newest first, as a JSON array to dst. next is the position to continue after; it is
+// nil when this was the last page. It sees everything that was committed up to after.
+func (s *Store) AppendPolicies(ctx context.Context, dst []byte, q PolicyQuery, after LSN) (page []byte, next *Position, err error) {
+	sql, args := policyStatement(&q)
+	err = s.read(ctx, after, func(conn *pgx.Conn) error {
+		rows, err := conn.Query(ctx, sql, args...)
+		if err != nil {
+			return err
+		}
+		var last Position
+		var more bool
+		page, more = appendArray(dst, rows, q.Limit, func(dst []byte, row [][]byte) []byte {
+			last = Position{UpdatedAt: unixMicro(row[9]), ID: ID(row[0])}
+			return appendPolicy(dst, row)
+		})
+		if next = nil; more {
+			next = &last
+		}
+		return rows.Err()
+	})
+	if err != nil {
+		return dst, nil, fmt.Errorf("list policies: %w", err)
+	}
+	return page, next, nil
+}
+
+// policyStatement builds the statement for the filters that are set. enabled is written out and not bound: a generic
+// plan could not know otherwise that idx_policies_active has what is asked for.
+func policyStatement(q *PolicyQuery) (sql string, args []any) {
+	b := statement{args: []any{policyFormats, q.Tenant}}
+	b.WriteString(namePrefix + listPolicies + "\nSELECT " + policyColumns +
+		" FROM policies WHERE tenant_id = $1 AND deleted_at IS NULL")
+	b.equals(" AND type = ", q.Filter.Type)
+	b.equals(" AND category = ", q.Filter.Category)
+	b.equals(" AND severity = ", q.Filter.Severity)
+	switch {
+	case q.Filter.Enabled == nil:
+	case *q.Filter.Enabled:
+		b.WriteString(" AND enabled")
+	default:
+		b.WriteString(" AND NOT enabled")
+	}
+	if q.After != nil {
+		b.bind(" AND (updated_at, id) < (", time.UnixMicro(q.After.UpdatedAt), "")
+		b.bind(", ", q.After.ID, ")")
+	}
+	b.bind(" ORDER BY updated_at DESC, id DESC LIMIT ", q.Limit+1, "")
+	return b.String(), b.args
+}
+
+// Each change is one statement with its event: the row of tenant_versions, which the change locks, is held for no
+// longer than a round trip inside the server.
+const (
+	policyEvent = `), event AS (
+  INSERT INTO events (tenant_id, stream_id, version, type, payload)
+  SELECT $2, id, version, 'policy.` // followed by the kind of the event
+
+	createPolicySQL = namePrefix + createPolicy + `
+WITH changed AS (
+  INSERT INTO policies (id, tenant_id, name, type, category, severity, enabled, definition)
+  VALUES ($1, $2, $3, $4, $5, $6, $7, $8::text::jsonb) RETURNING ` + policyColumns + `
+` + policyEvent + `created', to_jsonb(changed) - '{id,version}'::text[] FROM changed)
+SELECT * FROM changed`
+
+	replacePolicySQL = namePrefix + replacePolicy + `
+WITH changed AS (
+  UPDATE policies SET name = $3, type = $4, category = $5, severity = $6, enabled = $7, definition = $8::text::jsonb,
+         version = version + 1, updated_at = now()
+   WHERE id = $1 AND tenant_id = $2 AND deleted_at IS NULL AND $9::integer IN (0, version) RETURNING ` + policyColumns + `
+` + policyEvent + `updated', to_jsonb(changed) - '{id,version}'::text[] FROM changed)
+SELECT * FROM changed`
+
+	deletePolicySQL = namePrefix + deletePolicy + `
+WITH changed AS (
+  UPDATE policies SET version = version + 1, updated_at = now(), deleted_at = now()
+   WHERE id = $1 AND tenant_id = $2 AND deleted_at IS NULL AND $3::integer IN (0, version) RETURNING id, version
+` + policyEvent + `deleted', '{}' FROM changed)
+SELECT id FROM changed`
+
+	policyExistsSQL = `SELECT EXISTS (SELECT FROM policies WHERE id = $1 AND tenant_id = $2 AND deleted_at IS NULL)`
+)
+
+// CreatePolicy stores a policy and appends its JSON to dst. It returns [ErrConflict] when the tenant has a policy of
+// that name, and a [*ValidationError] when the policy has faults.
+func (s *Store) CreatePolicy(ctx context.Context, dst []byte, tenant ID, policy *NewPolicy) (body []byte, id ID, at LSN, err error) {
+	if err := policy.check(); err != nil {
+		return dst, ID{}, 0, err
+	}
+	ids, err := newIDs(1)
+	if err != nil {
+		return dst, ID{}, 0, fmt.Errorf("create policy: %w", err)
+	}
+	at, err = s.write(ctx, func(conn *pgx.Conn) (err error) {
+		body, err = appendOne(ctx, conn, dst, appendPolicy, createPolicySQL, policyFormats, ids[0], tenant, policy.Name, policy.Type,
+			policy.Category, policy.Severity, policy.enabled(), objectOrEmpty(policy.Definition))
+		return err
+	})
+	if err != nil {
+		return dst, ID{}, 0, fmt.Errorf("create policy: %w", changeError(err, "uq_policies_name"))
+	}
+	return body, ids[0], at, nil
+}
+
+// ReplacePolicy replaces all that a client says of a policy and appends the new JSON to dst. version is the one that
+// the change was made from; 0 replaces whatever there is. It returns [ErrNotFound], [ErrVersion] when the policy has
+// another version, [ErrConflict] when another policy has the name, and a [*ValidationError].
+func (s *Store) ReplacePolicy(ctx context.Context, dst []byte, tenant, id ID, version int32, policy *NewPolicy) (body []byte, at LSN, err error) {
+	if err := policy.check(); err != nil {
+		return dst, 0, err
+	}
+	at, err = s.write(ctx, func(conn *pgx.Conn) (err error) {
+		body, err = appendOne(ctx, conn, dst, appendPolicy, replacePolicySQL, policyFormats, id, tenant, policy.Name, policy.Type,
+			policy.Category, policy.Severity, policy.enabled(), objectOrEmpty(policy.Definition), version)
+		return staleOrMissing(ctx, conn, err, policyExistsSQL, id, tenant)
+	})
+	if err != nil {
+		return dst, 0, fmt.Errorf("replace policy: %w", changeError(err, "uq_policies_name"))
+	}
+	return body, at, nil
+}
+
+// DeletePolicy marks a policy as deleted: its evaluations stay in the history, and [Store.RetireEvaluations] takes them
+// out of the resources' present status. version is as in [Store.ReplacePolicy], and so are the errors.
+func (s *Store) DeletePolicy(ctx context.Context, tenant, id ID, version int32) (LSN, error) {
+	at, err := s.write(ctx, func(conn *pgx.Conn) error {
+		var deleted ID
+		err := conn.QueryRow(ctx, deletePolicySQL, id, tenant, version).Scan(&deleted)
+		if errors.Is(err, pgx.ErrNoRows) {
+			err = ErrNotFound
+		}
+		return staleOrMissing(ctx, conn, err, policyExistsSQL, id, tenant)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("delete policy: %w", changeError(err, "uq_policies_name"))
+	}
+	return at, nil
+}
+
+func (p *NewPolicy) check() error {
+	var faults []Fault
+	for _, message := range p.Validate() {
+		faults = append(faults, Fault{Message: message})
+	}
+	if faults != nil {
+		return &ValidationError{Faults: faults}
+	}
+	return nil
+}

@@ -1,0 +1,114 @@
+package store
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// statement is SQL that is put together from the conditions that are set. The first of args says the formats of the
+// result; the others are the parameters.
+type statement struct {
+	strings.Builder
+	args []any
+}
+
+func (b *statement) bind(before string, value any, after string) {
+	b.args = append(b.args, value)
+	b.WriteString(before)
+	b.WriteByte('$')
+	b.WriteString(strconv.Itoa(len(b.args) - 1))
+	b.WriteString(after)
+}
+
+func (b *statement) equals(condition, value string) {
+	if value != "" {
+		b.bind(condition, value, "")
+	}
+}
+
+func (b *statement) matches(condition string, id *ID) {
+	if id != nil {
+		b.bind(condition, *id, "")
+	}
+}
+
+// appendOne appends the only row of a query, or returns [ErrNotFound].
+func appendOne(ctx context.Context, conn *pgx.Conn, dst []byte, appendRow func([]byte, [][]byte) []byte, sql string, args ...any) ([]byte, error) {
+	rows, err := conn.Query(ctx, sql, args...)
+	if err != nil {
+		return dst, err
+	}
+	defer rows.Close()
+	body, found := dst, rows.Next()
+	if found {
+		body = appendRow(dst, rows.RawValues())
+	}
+	rows.Close()
+	if err := rows.Err(); err != nil {
+		return dst, err
+	}
+	if !found {
+		return dst, ErrNotFound
+	}
+	return body, nil
+}
+
+// appendArray appends up to limit rows as a JSON array. The statement has asked for one more, to learn whether there
+// are more.
+func appendArray(dst []byte, rows pgx.Rows, limit int, appendRow func([]byte, [][]byte) []byte) (array []byte, more bool) {
+	defer rows.Close()
+	array = append(dst, '[')
+	for n := 0; rows.Next(); n++ {
+		if n == limit {
+			more = true
+			continue
+		}
+		if n > 0 {
+			array = append(array, ',')
+		}
+		array = appendRow(array, rows.RawValues())
+	}
+	return append(array, ']'), more
+}
+
+// staleOrMissing tells why a change has found no row: the row has another version than the one that was given, or
+// there is none. exists asks for the latter.
+func staleOrMissing(ctx context.Context, conn *pgx.Conn, err error, exists string, args ...any) error {
+	if !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	var found bool
+	if err := conn.QueryRow(ctx, exists, args...).Scan(&found); err != nil {
+		return err
+	}
+	if found {
+		return ErrVersion
+	}
+	return ErrNotFound
+}
+
+// changeError turns a violation of the unique key name into [ErrConflict], and one of the versions of a stream into
+// [ErrVersion].
+func changeError(err error, name string) error {
+	const uniqueViolation = "23505"
+	var fromPostgres *pgconn.PgError
+	if errors.As(err, &fromPostgres) && fromPostgres.Code == uniqueViolation {
+		switch fromPostgres.ConstraintName {
+		case name:
+			return ErrConflict
+		case "uq_events_stream":
+			return ErrVersion
+		}
+	}
+	return err
+}
+
+// int4 and bigint read binary integers.
+func int4(value []byte) int32   { return int32(binary.BigEndian.Uint32(value)) }
+func bigint(value []byte) int64 { return int64(binary.BigEndian.Uint64(value)) }
