@@ -1,5 +1,6 @@
-// Package containers starts the servers that a benchmark needs, a PostgreSQL primary and one cache that speaks the
-// Redis protocol, hands out their addresses, and leaves nothing behind, however the run ends.
+// Package containers starts the servers that a benchmark needs, a PostgreSQL primary, a streaming replica of it where one
+// is wanted, and one cache that speaks the Redis protocol; it hands out their addresses, injects faults into them, and
+// leaves nothing behind, however the run ends.
 //
 // It takes them from one of four providers:
 //
@@ -42,8 +43,12 @@ type Options struct {
 	// PostgresImage and CacheImage are references of images for the docker provider; empty means the defaults.
 	PostgresImage string
 	CacheImage    string
-	// PostgresURL and CacheURL are the addresses for the external provider.
+	// Replica asks for a streaming replica of the primary. Where the provider cannot make one, the environment has none
+	// and says why among its warnings.
+	Replica bool
+	// PostgresURL, CacheURL and, for a replica, ReplicaURL are the addresses for the external provider.
 	PostgresURL string
+	ReplicaURL  string
 	CacheURL    string
 	// PostgresSettings are settings of postgresql.conf, name to value. They override the harness's own, except those
 	// that bind the server to its address and its directory. The external provider refuses them.
@@ -52,7 +57,7 @@ type Options struct {
 	Progress func(message string)
 }
 
-// Environment is a pair of running servers. Stop it when the run is over.
+// Environment is a set of running servers. Stop it when the run is over.
 type Environment struct {
 	// Provider is the name of the one that served, Reason why it was this one: what was asked for, or which others
 	// were passed over and why.
@@ -62,8 +67,11 @@ type Environment struct {
 	// of the external provider they are what the user gave.
 	PostgresURL string
 	CacheURL    string
-	// Postgres and Cache are what the servers themselves answered.
+	// ReplicaURL is the address of the primary's streaming replica, of the form of PostgresURL; empty without one.
+	ReplicaURL string
+	// Postgres, Replica and Cache are what the servers themselves answered; Replica is empty without one.
 	Postgres Server
+	Replica  Server
 	Cache    Server
 	// Warnings are what a reader of the results must know about the environment, one sentence each.
 	Warnings []string
@@ -71,6 +79,9 @@ type Environment struct {
 	stop     func(context.Context) error
 	stopOnce sync.Once
 	stopErr  error
+
+	faultMutex sync.Mutex // held while a fault is injected, and while the servers are stopped
+	servers    map[Target]faultable
 }
 
 // Server says what a server is. It is recorded with the run.
@@ -87,6 +98,8 @@ type Server struct {
 	ImageDigest string `json:"image_digest,omitempty"`
 	// Binary is the path of the server's program, for the process and embedded providers.
 	Binary string `json:"binary,omitempty"`
+	// Standby is PostgreSQL's answer to pg_is_in_recovery(): true for a replica.
+	Standby bool `json:"standby,omitempty"`
 
 	pid int // the process ID in the answer of a cache; 0 when it gave none
 }
@@ -129,6 +142,9 @@ func (e *Environment) Stop(ctx context.Context) error {
 		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopLimit)
 		defer cancel()
+		e.faultMutex.Lock()
+		defer e.faultMutex.Unlock()
+		e.servers = nil
 		if err := e.stop(ctx); err != nil {
 			e.stopErr = fmt.Errorf("stop the environment of provider %s: %w", e.Provider, err)
 		}
@@ -162,9 +178,9 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Provider == providerAuto && o.PostgresURL != "" && o.CacheURL != "" {
 		o.Provider = providerExternal
 	}
-	if o.Provider != providerExternal && (o.PostgresURL != "" || o.CacheURL != "") {
+	if o.Provider != providerExternal && (o.PostgresURL != "" || o.CacheURL != "" || o.ReplicaURL != "") {
 		return o, fmt.Errorf("the address of a running server was given, but provider %q starts its own: "+
-			"give both addresses with provider external, or none", o.Provider)
+			"give both addresses (and the replica's, if there is one) with provider external, or none", o.Provider)
 	}
 	if o.PostgresImage == "" {
 		o.PostgresImage = DefaultPostgresImage

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -36,6 +35,10 @@ type dockerRun struct {
 	mark       string // the value of environmentLabel
 	containers []testcontainers.Container
 	warnings   []string
+
+	primary  *dockerServer
+	settings map[string]string // of the primary
+	password string            // of both databases
 }
 
 func startDocker(ctx context.Context, o Options) (*Environment, error) {
@@ -48,16 +51,22 @@ func startDocker(ctx context.Context, o Options) (*Environment, error) {
 	return env.orStopped(ctx, r.fill(ctx, env, o))
 }
 
-func (r *dockerRun) fill(ctx context.Context, env *Environment, o Options) (err error) {
+func (r *dockerRun) fill(ctx context.Context, env *Environment, o Options) error {
 	if err := r.pullMissing(ctx, o); err != nil {
 		return err
 	}
 	o.Progress("starting postgres (docker: " + o.PostgresImage + ")")
-	if env.PostgresURL, env.Postgres, err = r.startPostgres(ctx, o); err != nil {
+	if err := r.startPostgres(ctx, env, o); err != nil {
 		return fmt.Errorf("start PostgreSQL from image %s: %w", o.PostgresImage, err)
 	}
+	if o.Replica {
+		o.Progress("starting replica (docker: " + o.PostgresImage + ")")
+		if err := r.startReplica(ctx, env, o); err != nil {
+			return fmt.Errorf("start the replica from image %s: %w", o.PostgresImage, err)
+		}
+	}
 	o.Progress("starting cache (docker: " + o.CacheImage + ")")
-	if env.CacheURL, env.Cache, err = r.startCache(ctx, o.CacheImage); err != nil {
+	if err := r.startCache(ctx, env, o.CacheImage); err != nil {
 		return fmt.Errorf("start the cache from image %s: %w", o.CacheImage, err)
 	}
 	env.Warnings = append(r.warnings, r.networkWarnings()...)
@@ -101,11 +110,16 @@ func (r *dockerRun) pullMissing(ctx context.Context, o Options) error {
 
 // request is one container: what differs between the servers.
 type request struct {
-	image     string
-	port      int // the server's own
-	env       map[string]string
-	args      []string
-	sharedMem int64
+	image      string
+	port       int // the server's own
+	hostPort   int // where it is mapped to, unless it is on the host's network
+	user       string
+	entrypoint []string // empty: the image's
+	env        map[string]string
+	args       []string
+	files      []testcontainers.ContainerFile
+	links      []string
+	sharedMem  int64
 }
 
 // run creates and starts a container. The creation is not interrupted when ctx ends: a container that the engine makes
@@ -116,16 +130,23 @@ func (r *dockerRun) run(ctx context.Context, q request) (testcontainers.Containe
 	exposed := network.MustParsePort(strconv.Itoa(q.port) + "/tcp")
 	ctr, err := testcontainers.GenericContainer(create, testcontainers.GenericContainerRequest{
 		ContainerRequest: testcontainers.ContainerRequest{
-			Image: q.image, Env: q.env, Cmd: q.args,
-			Labels:       map[string]string{environmentLabel: r.mark},
-			ExposedPorts: r.exposedPorts(exposed),
+			Image: q.image, Env: q.env, Entrypoint: q.entrypoint, Cmd: q.args, Files: q.files,
+			Labels:         map[string]string{environmentLabel: r.mark},
+			ExposedPorts:   r.exposedPorts(exposed),
+			ConfigModifier: func(config *container.Config) { config.User = q.user },
 			HostConfigModifier: func(host *container.HostConfig) {
 				host.ShmSize = q.sharedMem
 				switch {
 				case r.engine.hostNetwork:
 					host.NetworkMode = "host"
 				case r.engine.local:
-					host.PortBindings = network.PortMap{exposed: {{HostIP: netip.MustParseAddr(loopback)}}}
+					// A fixed port, so that a container that is started again is where it was.
+					host.PortBindings = network.PortMap{exposed: {{
+						HostIP: netip.MustParseAddr(loopback), HostPort: strconv.Itoa(q.hostPort),
+					}}}
+				}
+				if !r.engine.hostNetwork {
+					host.Links = q.links
 				}
 			},
 		},
@@ -137,6 +158,9 @@ func (r *dockerRun) run(ctx context.Context, q request) (testcontainers.Containe
 		return nil, err
 	}
 	if err := ctr.Start(ctx); err != nil {
+		if text := err.Error(); strings.Contains(text, "port is already allocated") || strings.Contains(text, "address already in use") {
+			err = fmt.Errorf("%w: %w", errPortTaken, err)
+		}
 		return nil, err
 	}
 	return ctr, nil
@@ -150,52 +174,23 @@ func (r *dockerRun) exposedPorts(port network.Port) []string {
 }
 
 // serve starts a container and waits for its server to answer. ask is given the host and port to reach it at.
-func (r *dockerRun) serve(ctx context.Context, q request, ask func(ctx context.Context, host string, port int) (Server, error)) (host string, port int, server Server, err error) {
+func (r *dockerRun) serve(ctx context.Context, env *Environment, target Target, q request, ask func(ctx context.Context, host string, port int) (Server, error)) (*dockerServer, Server, error) {
 	ctr, err := r.run(ctx, q)
 	if err != nil {
-		return "", 0, Server{}, err
+		return nil, Server{}, err
 	}
-	host, port = loopback, q.port
-	if !r.engine.hostNetwork {
-		if host, err = ctr.Host(ctx); err != nil {
-			return "", 0, Server{}, fmt.Errorf("find the container's host: %w", err)
-		}
-		mapped, err := ctr.MappedPort(ctx, strconv.Itoa(q.port)+"/tcp")
-		if err != nil {
-			return "", 0, Server{}, errors.Join(err, containerAlive(ctx, ctr, q.image))
-		}
-		port = int(mapped.Num())
+	s := &dockerServer{run: r, image: q.image, container: ctr, inside: q.port, ask: ask}
+	if err := s.locate(ctx); err != nil {
+		return nil, Server{}, err
 	}
-	server, err = awaitServer(ctx,
-		func(ctx context.Context) (Server, error) { return ask(ctx, host, port) },
-		func(ctx context.Context) error { return containerAlive(ctx, ctr, q.image) })
+	server, err := s.await(ctx)
 	if err != nil {
-		return "", 0, Server{}, err
+		return nil, Server{}, err
 	}
+	env.breakable(target, s)
 	server.Image = q.image
 	server.ImageDigest, err = r.digest(ctx, q.image)
-	return host, port, server, err
-}
-
-// containerAlive returns an error with the end of the container's log when it no longer runs.
-func containerAlive(ctx context.Context, ctr testcontainers.Container, name string) error {
-	state, err := ctr.State(ctx)
-	if err != nil {
-		return fmt.Errorf("ask whether the container runs: %w", err)
-	}
-	if state.Running {
-		return nil
-	}
-	logs, err := ctr.Logs(ctx)
-	if err != nil {
-		return fmt.Errorf("the container of %s ended, and its log cannot be read: %w", name, err)
-	}
-	defer func() { _ = logs.Close() }()
-	output, err := io.ReadAll(io.LimitReader(logs, 1<<20))
-	if err != nil {
-		return fmt.Errorf("the container of %s ended, and its log cannot be read: %w", name, err)
-	}
-	return serverFailure("the container of "+name, string(output[max(0, len(output)-4096):]))
+	return s, server, err
 }
 
 // digest identifies an image: by the digest that its repository knows it by, or by its ID if it came from none.
@@ -219,61 +214,70 @@ func (r *dockerRun) listen(hostPort, containerPort int) (address string, port in
 	return "0.0.0.0", containerPort
 }
 
-func (r *dockerRun) startPostgres(ctx context.Context, o Options) (url string, server Server, err error) {
+func (r *dockerRun) startPostgres(ctx context.Context, env *Environment, o Options) error {
 	password := newPassword()
 	start := func(statements bool) error {
 		return onFreePort(func(free int) error {
 			address, port := r.listen(free, postgresPort)
-			settings := postgresSettings(o.PostgresSettings, statements)
-			settings["listen_addresses"], settings["port"] = address, strconv.Itoa(port)
-			var host string
-			host, port, server, err = r.serve(ctx, request{
-				image: o.PostgresImage, port: port, sharedMem: sharedMemory,
-				args: append([]string{"postgres"}, settingArgs(settings)...),
+			r.settings = postgresSettings(o.PostgresSettings, statements)
+			r.settings["listen_addresses"], r.settings["port"] = address, strconv.Itoa(port)
+			q := request{
+				image: o.PostgresImage, port: port, hostPort: free, sharedMem: sharedMemory,
+				args: append([]string{"postgres"}, settingArgs(r.settings)...),
 				env: map[string]string{
 					"POSTGRES_USER": databaseUser, "POSTGRES_PASSWORD": password, "POSTGRES_DB": databaseName,
 					"POSTGRES_INITDB_ARGS": "--no-sync --encoding=UTF8 --locale=C",
 					"PGPORT":               strconv.Itoa(port), // for the image's own clients, while it prepares the cluster
 				},
-			}, func(ctx context.Context, host string, port int) (Server, error) {
+			}
+			if o.Replica {
+				q.files = []testcontainers.ContainerFile{allowReplication()}
+			}
+			s, server, err := r.serve(ctx, env, TargetPrimary, q, func(ctx context.Context, host string, port int) (Server, error) {
 				return identifyPostgres(ctx, postgresURL(host, port, password, databaseName))
 			})
-			url = postgresURL(host, port, password, databaseName)
-			return err
+			if err != nil {
+				return err
+			}
+			r.primary, r.password = s, password
+			env.PostgresURL, env.Postgres = postgresURL(s.host, s.port, password, databaseName), server
+			return nil
 		})
 	}
-	err = start(true)
+	err := start(true)
 	if err != nil && strings.Contains(err.Error(), `"pg_stat_statements"`) {
 		r.warnings = append(r.warnings, "the image "+o.PostgresImage+" has no pg_stat_statements: statements are not counted")
 		err = start(false)
 	}
-	return url, server, err
+	return err
 }
 
 // startCache starts the image with Dragonfly's flags, and if its server ends at once, with those of Redis and Valkey:
 // an image does not say which server it has.
-func (r *dockerRun) startCache(ctx context.Context, image string) (url string, server Server, err error) {
+func (r *dockerRun) startCache(ctx context.Context, env *Environment, image string) error {
 	start := func(args func(address string, port int) []string) error {
 		return onFreePort(func(free int) error {
 			address, port := r.listen(free, cachePort)
-			var host string
-			host, port, server, err = r.serve(ctx, request{image: image, port: port, args: args(address, port)},
-				func(ctx context.Context, host string, port int) (Server, error) {
-					return identifyCache(ctx, cacheURL(host, port))
-				})
-			url = cacheURL(host, port)
-			return err
+			q := request{image: image, port: port, hostPort: free, args: args(address, port)}
+			s, server, err := r.serve(ctx, env, TargetCache, q, func(ctx context.Context, host string, port int) (Server, error) {
+				return identifyCache(ctx, cacheURL(host, port))
+			})
+			if err != nil {
+				return err
+			}
+			env.CacheURL, env.Cache = cacheURL(s.host, s.port), server
+			return nil
 		})
 	}
 	asDragonfly := start(dragonflyArgs)
 	if asDragonfly == nil || ctx.Err() != nil {
-		return url, server, asDragonfly
+		return asDragonfly
 	}
 	if err := start(redisArgs); err != nil {
-		return "", Server{}, fmt.Errorf("with the flags of Dragonfly: %w; with those of Redis: %w", asDragonfly, err)
+		return fmt.Errorf("with the flags of Dragonfly: %w; with those of Redis: %w", asDragonfly, err)
 	}
 	r.warnings = append(r.warnings, "the image "+image+" does not know Dragonfly's flags; it was started with those of Redis")
-	return url, server, nil
+	return nil
 }
 
 // close removes all containers of the environment with their volumes: in the library's way those that it returned, then

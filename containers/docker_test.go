@@ -109,6 +109,36 @@ func TestDockerServesAndLeavesNothing(t *testing.T) {
 	}
 }
 
+func TestDockerReplicaAndFaults(t *testing.T) {
+	env := mustStart(t, Options{Provider: "docker", Replica: true})
+	requireServes(t, env)
+	if env.Replica.Image != DefaultPostgresImage || !strings.Contains(env.Replica.ImageDigest, "sha256:") {
+		t.Errorf("image and digest of the replica are missing: %+v", env.Replica)
+	}
+	if got := listenersOf(t, env.ReplicaURL); !slices.Equal(got, []string{"0100007F"}) {
+		t.Errorf("the replica listens at %v, want 127.0.0.1 only (0100007F)", got)
+	}
+	requireFaults(t, env)
+	requireEmptyAfterRestart(t, env)
+	for _, target := range []Target{TargetCache, TargetReplica, TargetPrimary} {
+		mustFault(t, env, target, ActionPause)
+	}
+	mustStop(t, env) // although they are paused
+	requireNoContainer(t, testcontainers.SessionID())
+}
+
+func TestDockerLeavesNothingWhenKilledWithPausedServers(t *testing.T) {
+	dir := publicTemp(t)
+	h := startHelper(t, "docker", dir, "", replicaVariable+"=1", pauseVariable+"=1")
+	r := h.report(t)
+	if r.Error != "" {
+		t.Fatal(r.Error)
+	}
+	h.kill(t)
+	requireNoContainer(t, r.Session)
+	requireNothingLeft(t, dir, r.Environment.PostgresURL, r.Environment.ReplicaURL, r.Environment.CacheURL)
+}
+
 // Elsewhere than on Linux, containers are reached through mapped ports.
 func TestDockerWithMappedPorts(t *testing.T) {
 	e, err := dialEngine(t.Context())
@@ -116,7 +146,7 @@ func TestDockerWithMappedPorts(t *testing.T) {
 		t.Fatal(err)
 	}
 	e.hostNetwork = false
-	o, err := Options{Provider: "docker"}.withDefaults()
+	o, err := Options{Provider: "docker", Replica: true}.withDefaults()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,11 +157,12 @@ func TestDockerWithMappedPorts(t *testing.T) {
 		t.Fatal(err)
 	}
 	requireServes(t, env)
-	for _, address := range []string{env.PostgresURL, env.CacheURL} {
+	for _, address := range []string{env.PostgresURL, env.ReplicaURL, env.CacheURL} {
 		if got := listenersOf(t, address); !slices.Equal(got, []string{"0100007F"}) {
 			t.Errorf("%s: somebody listens at %v, want 127.0.0.1 only (0100007F)", address, got)
 		}
 	}
+	requireFaults(t, env)
 	if !slices.ContainsFunc(env.Warnings, func(w string) bool { return strings.Contains(w, "mapped ports") }) {
 		t.Errorf("no warning of mapped ports in %q", env.Warnings)
 	}

@@ -118,7 +118,24 @@ func (e *embedded) fill(ctx context.Context, env *Environment, o Options) (err e
 	if env.PostgresURL, env.Postgres, err = e.startPostgres(ctx, o.PostgresSettings); err != nil {
 		return fmt.Errorf("start PostgreSQL: %w", err)
 	}
+	if o.Replica {
+		if err := e.replicate(ctx, env, o); err != nil {
+			return fmt.Errorf("start the replica: %w", err)
+		}
+	}
 	return e.startMiniredis(ctx, env, o)
+}
+
+// replicate starts a replica if the binaries can make one; those that the library fetches cannot.
+func (e *embedded) replicate(ctx context.Context, env *Environment, o Options) error {
+	bin := filepath.Join(e.binaries.dir, "bin")
+	if !isProgram(filepath.Join(bin, "pg_basebackup")) {
+		env.Warnings = append(env.Warnings, "there is no replica: the PostgreSQL of provider embedded has no pg_basebackup; "+
+			"all reads go to the primary (use provider docker or process, or set "+embeddedVariable+" to a whole installation)")
+		return nil
+	}
+	o.Progress("starting replica (process: " + filepath.Join(bin, "postgres") + ")")
+	return e.startReplica(ctx, env, bin, e.settings)
 }
 
 // embedded is a PostgreSQL under the library's control, and a miniredis of the workshop's.
@@ -126,6 +143,7 @@ type embedded struct {
 	*workshop
 	binaries embeddedBinaries
 	database *embeddedpostgres.EmbeddedPostgres // nil until it runs
+	settings map[string]string                  // of the database
 }
 
 func (e *embedded) startPostgres(ctx context.Context, extra map[string]string) (string, Server, error) {
@@ -140,6 +158,7 @@ func (e *embedded) startPostgres(ctx context.Context, extra map[string]string) (
 	}
 	settings := postgresSettings(extra, hasStatements(ctx, filepath.Join(e.binaries.dir, "bin")))
 	settings["listen_addresses"], settings["unix_socket_directories"] = loopback, ""
+	e.settings = settings
 	config := embeddedpostgres.DefaultConfig().
 		Version(embeddedVersion).BinaryRepositoryURL(embeddedRepository).
 		BinariesPath(e.binaries.dir).CachePath(e.binaries.cache).RuntimePath(filepath.Join(room, "runtime")).DataPath(data).

@@ -22,7 +22,7 @@ func startEmbeddedHelper(t *testing.T, dir string, env ...string) *helper {
 
 func TestEmbeddedServesAndLeavesNothing(t *testing.T) {
 	dir := publicTemp(t)
-	h := startEmbeddedHelper(t, dir)
+	h := startEmbeddedHelper(t, dir, replicaVariable+"=1") // the machine's installation has pg_basebackup
 	r := h.report(t)
 	if r.Error != "" {
 		t.Fatal(r.Error)
@@ -37,8 +37,21 @@ func TestEmbeddedServesAndLeavesNothing(t *testing.T) {
 	if encoding != "UTF8" || preload != "pg_stat_statements" {
 		t.Errorf("encoding %q, preloaded %q", encoding, preload)
 	}
+	requireReplicates(t, env, "embedded")
 	h.finish(t)
-	requireNothingLeft(t, dir, env.PostgresURL, env.CacheURL)
+	requireNothingLeft(t, dir, env.PostgresURL, env.ReplicaURL, env.CacheURL)
+}
+
+// The binaries that the library fetches have no pg_basebackup.
+func TestEmbeddedWithoutBaseBackup(t *testing.T) {
+	e := &embedded{binaries: embeddedBinaries{dir: t.TempDir()}}
+	env := &Environment{}
+	if err := e.replicate(t.Context(), env, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if env.ReplicaURL != "" || len(env.Warnings) != 1 || !strings.Contains(env.Warnings[0], "no pg_basebackup") {
+		t.Errorf("the environment is %+v", env)
+	}
 }
 
 func TestEmbeddedLeavesNothingWhenKilled(t *testing.T) {

@@ -7,37 +7,52 @@ import (
 )
 
 func checkExternal(ctx context.Context, o Options) (string, error) {
-	postgres, cache, err := identifyExternal(ctx, o)
+	env, err := identifyExternal(ctx, o)
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%s %s, %s %s", postgres.Name, postgres.Version, cache.Name, cache.Version), nil
+	detail := fmt.Sprintf("%s %s, %s %s", env.Postgres.Name, env.Postgres.Version, env.Cache.Name, env.Cache.Version)
+	if env.ReplicaURL != "" {
+		detail += ", replica " + env.Replica.Version
+	}
+	return detail, nil
 }
 
 func startExternal(ctx context.Context, o Options) (*Environment, error) {
-	postgres, cache, err := identifyExternal(ctx, o)
+	env, err := identifyExternal(ctx, o)
 	if err != nil {
 		return nil, err
 	}
-	return &Environment{PostgresURL: o.PostgresURL, CacheURL: o.CacheURL, Postgres: postgres, Cache: cache}, nil
+	if o.Replica && o.ReplicaURL == "" {
+		env.Warnings = append(env.Warnings, "there is no replica: provider external was given no address of one, and starts none; all reads go to the primary")
+	}
+	return env, nil
 }
 
-func identifyExternal(ctx context.Context, o Options) (postgres, cache Server, err error) {
+func identifyExternal(ctx context.Context, o Options) (env *Environment, err error) {
 	unavailable := func(detail, todo string) error {
 		return &UnavailableError{Provider: providerExternal, Detail: detail, Todo: todo}
 	}
 	if o.PostgresURL == "" || o.CacheURL == "" {
-		return postgres, cache, unavailable("it needs the addresses of both servers",
+		return nil, unavailable("it needs the addresses of both servers",
 			"give postgres://user:password@host:port/database and redis://host:port/0 of servers that run")
 	}
 	const todo = "start the server, or correct its address"
-	postgres, err = identifyPostgres(ctx, o.PostgresURL)
-	if err != nil {
-		return postgres, cache, errors.Join(ctx.Err(), unavailable("PostgreSQL: "+err.Error(), todo))
+	env = &Environment{PostgresURL: o.PostgresURL, CacheURL: o.CacheURL, ReplicaURL: o.ReplicaURL}
+	if env.Postgres, err = identifyPostgres(ctx, o.PostgresURL); err != nil {
+		return nil, errors.Join(ctx.Err(), unavailable("PostgreSQL: "+err.Error(), todo))
 	}
-	cache, err = identifyCache(ctx, o.CacheURL)
-	if err != nil {
-		return postgres, cache, errors.Join(ctx.Err(), unavailable("cache: "+err.Error(), todo))
+	if env.Postgres.Standby {
+		return nil, unavailable("PostgreSQL: it is a replica: pg_is_in_recovery() is true", "give the address of the primary")
 	}
-	return postgres, cache, nil
+	if env.Cache, err = identifyCache(ctx, o.CacheURL); err != nil {
+		return nil, errors.Join(ctx.Err(), unavailable("cache: "+err.Error(), todo))
+	}
+	if o.ReplicaURL == "" {
+		return env, nil
+	}
+	if env.Replica, err = identifyReplica(ctx, o.ReplicaURL); err != nil {
+		return nil, errors.Join(ctx.Err(), unavailable("replica: "+err.Error(), todo))
+	}
+	return env, nil
 }

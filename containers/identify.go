@@ -56,7 +56,7 @@ func awaitServer(ctx context.Context, ask func(context.Context) (Server, error),
 	}
 }
 
-// identifyPostgres connects, and asks the server for its name and version.
+// identifyPostgres connects, and asks the server for its name and version, and whether it is a standby.
 func identifyPostgres(ctx context.Context, url string) (Server, error) {
 	ctx, cancel := context.WithTimeout(ctx, askLimit)
 	defer cancel()
@@ -66,10 +66,12 @@ func identifyPostgres(ctx context.Context, url string) (Server, error) {
 	}
 	defer func() { _ = conn.Close(ctx) }()
 	var answer, version string
-	if err := conn.QueryRow(ctx, "SELECT version(), current_setting('server_version')").Scan(&answer, &version); err != nil {
+	var standby bool
+	const question = "SELECT version(), current_setting('server_version'), pg_is_in_recovery()"
+	if err := conn.QueryRow(ctx, question).Scan(&answer, &version, &standby); err != nil {
 		return Server{}, fmt.Errorf("ask PostgreSQL for its version: %w", err)
 	}
-	return Server{Name: firstField(answer), Version: firstField(version), Answer: answer}, nil
+	return Server{Name: firstField(answer), Version: firstField(version), Answer: answer, Standby: standby}, nil
 }
 
 // identifyCache connects, pings, and asks the server for its name and version.

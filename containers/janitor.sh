@@ -69,6 +69,7 @@ while [ "$round" -lt 80 ]; do
 			*" $target "*) ;;
 			*)
 				kill -"${target%%:*}" "$pid" 2>/dev/null
+				kill -CONT "$pid" 2>/dev/null # a paused one hears nothing else
 				signalled="$signalled $target"
 				;;
 			esac

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -25,8 +26,10 @@ const patience = 30 * time.Second
 
 // The test binary is also a helper: a process that starts servers, for a test to kill.
 const (
-	helperVariable = "CONTAINERS_TEST_HELPER" // a provider, or "child"
-	cancelVariable = "CONTAINERS_TEST_CANCEL" // end the context at the message of Progress that contains this
+	helperVariable  = "CONTAINERS_TEST_HELPER"  // a provider, or "child"
+	cancelVariable  = "CONTAINERS_TEST_CANCEL"  // end the context at the message of Progress that contains this
+	replicaVariable = "CONTAINERS_TEST_REPLICA" // not empty: with a replica
+	pauseVariable   = "CONTAINERS_TEST_PAUSE"   // not empty: pause every server before the report
 )
 
 // helperReport is what a helper prints, on one line, when its servers are up or have failed.
@@ -60,7 +63,11 @@ func help(mode string) error {
 		}
 		report.ChildPid, stop = child.Pid(), child.Stop
 	} else {
-		env, err := Start(cancelAt(context.Background(), os.Getenv(cancelVariable), Options{Provider: mode}))
+		o := Options{Provider: mode, Replica: os.Getenv(replicaVariable) != ""}
+		env, err := Start(cancelAt(context.Background(), os.Getenv(cancelVariable), o))
+		if err == nil && os.Getenv(pauseVariable) != "" {
+			err = pauseAll(env)
+		}
 		if err != nil {
 			report.Error = err.Error()
 		} else {
@@ -77,6 +84,14 @@ func help(mode string) error {
 		return err
 	}
 	return stop(context.Background())
+}
+
+func pauseAll(env *Environment) error {
+	var errs []error
+	for _, target := range []Target{TargetCache, TargetReplica, TargetPrimary} {
+		errs = append(errs, env.Fault(context.Background(), target, ActionPause))
+	}
+	return errors.Join(errs...)
 }
 
 // cancelAt gives the options a Progress that ends the context a moment after the message that contains at.
@@ -306,6 +321,13 @@ func requireServes(t *testing.T, env *Environment) {
 	query(t, env.PostgresURL, "SELECT version(), current_database()", &answer, &database)
 	if answer != env.Postgres.Answer || !strings.HasPrefix(answer, env.Postgres.Name+" "+env.Postgres.Version+" ") || database != databaseName {
 		t.Errorf("PostgreSQL says %q, database %q; the environment says %+v", answer, database, env.Postgres)
+	}
+	if env.ReplicaURL != "" {
+		var standby bool
+		query(t, env.ReplicaURL, "SELECT version(), current_database(), pg_is_in_recovery()", &answer, &database, &standby)
+		if answer != env.Replica.Answer || !standby || !env.Replica.Standby || database != databaseName {
+			t.Errorf("the replica says %q, standby %v, database %q; the environment says %+v", answer, standby, database, env.Replica)
+		}
 	}
 	client, err := dialCache(ctx, env.CacheURL)
 	if err != nil {

@@ -2,6 +2,7 @@ package containers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"strings"
@@ -15,6 +16,7 @@ func (w *workshop) startMiniredis(ctx context.Context, env *Environment, o Optio
 	if env.CacheURL, env.Cache, err = w.dialMiniredis(ctx); err != nil {
 		return fmt.Errorf("start the cache: %w", err)
 	}
+	env.breakable(TargetCache, miniredisServer{w.miniredis})
 	env.Warnings = append(env.Warnings, "the cache is miniredis inside the process of the load generator: "+
 		"its CPU time counts as the generator's, and it is no measure of a real cache")
 	return nil
@@ -42,6 +44,27 @@ func (w *workshop) dialMiniredis(ctx context.Context) (string, Server, error) {
 		Answer: "github.com/alicebob/miniredis/v2 " + version + " (a library; it does not answer INFO server)",
 	}, nil
 }
+
+// miniredisServer injects faults into a cache inside this process.
+type miniredisServer struct{ cache *miniredis.Miniredis }
+
+func (m miniredisServer) kill(context.Context) error {
+	m.cache.Close()
+	return nil
+}
+
+// restart brings it back empty, as a server that keeps nothing on disk.
+func (m miniredisServer) restart(context.Context) error {
+	m.cache.Close()
+	m.cache.FlushAll()
+	return m.cache.Restart()
+}
+
+func (miniredisServer) pause(context.Context) error { return errMiniredisPause }
+
+func (miniredisServer) resume(context.Context) error { return errMiniredisPause }
+
+var errMiniredisPause = errors.New("a cache inside this process cannot be paused; use provider process or docker")
 
 // miniredisVersion is what this program was built with; empty if the build does not say.
 func miniredisVersion() string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -18,10 +19,10 @@ import (
 // workshop is where server processes of this machine live: a directory, the user they run as, and the janitor who
 // clears it all away if this process cannot.
 type workshop struct {
-	dir      string
-	user     string // empty: the same user
-	janitor  *janitor
-	children []*Child
+	dir     string
+	user    string // empty: the same user
+	janitor *janitor
+	servers []*processServer
 
 	miniredis *miniredis.Miniredis // nil unless the cache is in this process
 }
@@ -41,14 +42,21 @@ func startProcess(ctx context.Context, o Options) (*Environment, error) {
 
 func (w *workshop) fill(ctx context.Context, env *Environment, b binaries, o Options) (err error) {
 	o.Progress("starting postgres (process: " + b.postgres() + ")")
-	if env.PostgresURL, env.Postgres, err = w.startPostgres(ctx, b.postgresDir, o.PostgresSettings); err != nil {
+	primary, err := w.startPostgres(ctx, env, b.postgresDir, o.PostgresSettings)
+	if err != nil {
 		return fmt.Errorf("start PostgreSQL: %w", err)
+	}
+	if o.Replica {
+		o.Progress("starting replica (process: " + b.postgres() + ")")
+		if err := w.startReplica(ctx, env, b.postgresDir, primary); err != nil {
+			return fmt.Errorf("start the replica: %w", err)
+		}
 	}
 	if b.cache == "" {
 		return w.startMiniredis(ctx, env, o)
 	}
 	o.Progress("starting cache (process: " + b.cache + ")")
-	if env.CacheURL, env.Cache, err = w.startCache(ctx, b.cache); err != nil {
+	if err := w.startCache(ctx, env, b.cache); err != nil {
 		return fmt.Errorf("start the cache: %w", err)
 	}
 	return nil
@@ -112,14 +120,14 @@ func (w *workshop) give(path string) error {
 }
 
 // run starts a program in a room, with its output in a file of the workshop.
-func (w *workshop) run(ctx context.Context, program, room, logFile string, stop syscall.Signal, args ...string) (*Child, error) {
+func (w *workshop) run(ctx context.Context, program, room, logFile string, stop syscall.Signal, env []string, args ...string) (*Child, error) {
 	output, err := os.OpenFile(logFile, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open the log of %s: %w", program, err)
 	}
 	defer func() { _ = output.Close() }() // the child has its own descriptor
 	return startChild(ctx, ChildSpec{
-		Path: program, Args: args, Dir: room, Env: serverEnv(room),
+		Path: program, Args: args, Dir: room, Env: append(serverEnv(room), env...),
 		Stdout: output, Stderr: output, StopSignal: stop, User: w.user,
 	}, w.janitor, func() {})
 }
@@ -136,52 +144,79 @@ func serverEnv(home string) []string {
 	return env
 }
 
-// startPostgres makes a cluster and starts its server. Immediate shutdown (SIGQUIT) fits data that is thrown away.
-func (w *workshop) startPostgres(ctx context.Context, bin string, extra map[string]string) (url string, server Server, err error) {
+// startPostgres makes a cluster and starts its server, whose settings it returns. Immediate shutdown (SIGQUIT) fits data
+// that is thrown away.
+func (w *workshop) startPostgres(ctx context.Context, env *Environment, bin string, extra map[string]string) (settings map[string]string, err error) {
 	room, err := w.room("postgres")
 	if err != nil {
-		return "", Server{}, err
+		return nil, err
 	}
 	password, data := newPassword(), filepath.Join(room, "data")
 	if err := w.initdb(ctx, bin, room, data, password); err != nil {
-		return "", Server{}, err
+		return nil, err
 	}
-	program := filepath.Join(bin, "postgres")
-	settings := postgresSettings(extra, hasStatements(ctx, bin))
+	settings = postgresSettings(extra, hasStatements(ctx, bin))
 	settings["listen_addresses"], settings["unix_socket_directories"] = loopback, ""
-	err = onFreePort(func(port int) error {
-		settings["port"] = fmt.Sprint(port)
+	return settings, onFreePort(func(port int) error {
 		maintenance := postgresURL(loopback, port, password, "postgres")
-		server, err = w.serve(ctx, program, room, "postgres.log", syscall.SIGQUIT,
-			append([]string{"-D", data}, settingArgs(settings)...),
-			func(ctx context.Context) (Server, error) { return identifyPostgres(ctx, maintenance) })
+		env.Postgres, err = w.servePostgres(ctx, env, TargetPrimary, bin, room, settings, port, func(ctx context.Context) (Server, error) {
+			return identifyPostgres(ctx, maintenance)
+		})
 		if err != nil {
 			return err
 		}
-		url = postgresURL(loopback, port, password, databaseName)
+		env.PostgresURL = postgresURL(loopback, port, password, databaseName)
 		return createDatabase(ctx, maintenance)
 	})
-	return url, server, err
 }
 
-// serve starts a server and waits for its answer.
-func (w *workshop) serve(ctx context.Context, program, room, log string, stop syscall.Signal, args []string, ask func(context.Context) (Server, error)) (Server, error) {
-	logFile := filepath.Join(w.dir, log)
-	child, err := w.run(ctx, program, room, logFile, stop, args...)
-	if err != nil {
-		return Server{}, err
+// servePostgres starts the server of a cluster in the directory data of a room.
+func (w *workshop) servePostgres(ctx context.Context, env *Environment, target Target, bin, room string, settings map[string]string, port int, ask func(context.Context) (Server, error)) (Server, error) {
+	settings["port"] = fmt.Sprint(port)
+	s := &processServer{
+		program: filepath.Join(bin, "postgres"), room: room, log: string(target) + ".log", signal: syscall.SIGQUIT,
+		args: append([]string{"-D", filepath.Join(room, "data")}, settingArgs(settings)...), ask: ask,
 	}
-	w.children = append(w.children, child)
-	alive := func(context.Context) error { return child.alive(logFile) }
-	server, err := awaitServer(ctx, func(ctx context.Context) (Server, error) {
-		server, err := ask(ctx)
-		if err == nil && server.pid != 0 && server.pid != child.Pid() {
-			err = fmt.Errorf("process %d answers in place of %d: %w", server.pid, child.Pid(), errPortTaken)
+	return w.serve(ctx, env, target, s)
+}
+
+// serve starts a server of the workshop and waits for its answer.
+func (w *workshop) serve(ctx context.Context, env *Environment, target Target, s *processServer) (Server, error) {
+	s.workshop = w
+	w.servers = append(w.servers, s)
+	env.breakable(target, s)
+	return s.start(ctx)
+}
+
+// startReplica copies the primary and starts a server that streams from it.
+func (w *workshop) startReplica(ctx context.Context, env *Environment, bin string, primary map[string]string) error {
+	room, err := w.room("replica")
+	if err != nil {
+		return err
+	}
+	from, err := url.Parse(env.PostgresURL)
+	if err != nil {
+		return fmt.Errorf("read the primary's address: %w", err)
+	}
+	if err := makeReplicationSlot(ctx, env.PostgresURL); err != nil {
+		return err
+	}
+	password, _ := from.User.Password()
+	args := append(baseBackupArgs(), "-h", from.Hostname(), "-p", from.Port(), "-D", filepath.Join(room, "data"))
+	err = w.runToEnd(ctx, filepath.Join(bin, "pg_basebackup"), room, []string{"PGPASSWORD=" + password}, args...)
+	if err != nil {
+		return err
+	}
+	settings := replicaSettings(primary)
+	return onFreePort(func(port int) error {
+		env.ReplicaURL = postgresURL(loopback, port, password, databaseName)
+		ask := func(ctx context.Context) (Server, error) { return identifyReplica(ctx, env.ReplicaURL) }
+		env.Replica, err = w.servePostgres(ctx, env, TargetReplica, bin, room, settings, port, ask)
+		if err != nil {
+			return err
 		}
-		return server, err
-	}, alive)
-	server.Binary = program
-	return server, err
+		return awaitStreaming(ctx, env.ReplicaURL)
+	})
 }
 
 // initdb makes the files of a cluster. Locale C is the one that every machine has, so that all providers sort alike.
@@ -193,9 +228,18 @@ func (w *workshop) initdb(ctx context.Context, bin, room, data, password string)
 	if err := w.give(secret); err != nil {
 		return err
 	}
-	logFile := filepath.Join(w.dir, "initdb.log")
-	child, err := w.run(ctx, filepath.Join(bin, "initdb"), room, logFile, syscall.SIGTERM,
+	err := w.runToEnd(ctx, filepath.Join(bin, "initdb"), room, nil,
 		"-D", data, "-U", databaseUser, "--pwfile="+secret, "-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "--no-sync")
+	if err != nil {
+		return err
+	}
+	return os.Remove(secret)
+}
+
+// runToEnd runs a program that comes to its end by itself.
+func (w *workshop) runToEnd(ctx context.Context, program, room string, env []string, args ...string) error {
+	logFile := filepath.Join(w.dir, filepath.Base(program)+".log")
+	child, err := w.run(ctx, program, room, logFile, syscall.SIGTERM, env, args...)
 	if err != nil {
 		return err
 	}
@@ -208,7 +252,7 @@ func (w *workshop) initdb(ctx context.Context, bin, room, data, password string)
 	if err := child.Err(); err != nil {
 		return fmt.Errorf("%w; the end of its output:\n%s", err, tailOf(logFile))
 	}
-	return os.Remove(secret)
+	return nil
 }
 
 func createDatabase(ctx context.Context, maintenance string) error {
@@ -225,28 +269,35 @@ func createDatabase(ctx context.Context, maintenance string) error {
 	return nil
 }
 
-func (w *workshop) startCache(ctx context.Context, program string) (url string, server Server, err error) {
+func (w *workshop) startCache(ctx context.Context, env *Environment, program string) (err error) {
 	room, err := w.room("cache")
 	if err != nil {
-		return "", Server{}, err
+		return err
 	}
 	args := redisArgs
 	if filepath.Base(program) == "dragonfly" {
 		args = dragonflyArgs
 	}
-	err = onFreePort(func(port int) error {
-		url = cacheURL(loopback, port)
-		server, err = w.serve(ctx, program, room, "cache.log", syscall.SIGTERM, args(loopback, port),
-			func(ctx context.Context) (Server, error) {
-				server, err := identifyCache(ctx, url)
-				if err == nil && server.pid == 0 {
-					err = settle(ctx)
-				}
-				return server, err
-			})
+	return onFreePort(func(port int) error {
+		env.CacheURL = cacheURL(loopback, port)
+		env.Cache, err = w.serveCache(ctx, env, program, room, args(loopback, port))
 		return err
 	})
-	return url, server, err
+}
+
+// serveCache starts a cache and waits until it, and not another server, answers at env.CacheURL.
+func (w *workshop) serveCache(ctx context.Context, env *Environment, program, room string, args []string) (Server, error) {
+	address := env.CacheURL
+	return w.serve(ctx, env, TargetCache, &processServer{
+		program: program, room: room, log: string(TargetCache) + ".log", signal: syscall.SIGTERM, args: args,
+		ask: func(ctx context.Context) (Server, error) {
+			server, err := identifyCache(ctx, address)
+			if err == nil && server.pid == 0 {
+				err = settle(ctx)
+			}
+			return server, err
+		},
+	})
 }
 
 // close stops the servers, the last first, and removes the directory; what fails is left to the janitor.
@@ -255,8 +306,8 @@ func (w *workshop) close(ctx context.Context) error {
 	if w.miniredis != nil {
 		w.miniredis.Close()
 	}
-	for _, child := range slices.Backward(w.children) {
-		errs = append(errs, child.Stop(ctx))
+	for _, server := range slices.Backward(w.servers) {
+		errs = append(errs, server.stop(ctx))
 	}
 	if err := os.RemoveAll(w.dir); err != nil {
 		errs = append(errs, fmt.Errorf("remove the servers' directory: %w", err))

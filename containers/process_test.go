@@ -173,13 +173,12 @@ func TestCacheOnATakenPort(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = w.close(context.Background()) }()
-	first, _, err := w.startCache(t.Context(), findCache())
-	if err != nil {
+	env := &Environment{}
+	if err := w.startCache(t.Context(), env, findCache()); err != nil {
 		t.Fatal(err)
 	}
-	port := strings.TrimSuffix(first[strings.LastIndex(first, ":")+1:], "/0")
-	_, err = w.serve(t.Context(), findCache(), w.dir, "second.log", 15, []string{"--port", port, "--bind", "127.0.0.1"},
-		func(ctx context.Context) (Server, error) { return identifyCache(ctx, first) })
+	port := strings.TrimSuffix(env.CacheURL[strings.LastIndex(env.CacheURL, ":")+1:], "/0")
+	_, err = w.serveCache(t.Context(), env, findCache(), w.dir, []string{"--port", port, "--bind", "127.0.0.1"})
 	if !errors.Is(err, errPortTaken) {
 		t.Errorf("got %v, want errPortTaken: the answer is another server's", err)
 	}
