@@ -27,6 +27,8 @@ const (
 	l1TTL       = time.Minute
 	l2TTL       = 30 * time.Minute
 	notFoundTTL = 2 * time.Second
+	// transitTTL is for what only L2 is to keep, and may not have yet: writing to it is not waited for.
+	transitTTL = 2 * time.Second
 )
 
 // loadTimeout bounds a load, which goes on after the request that began it has left.
@@ -70,6 +72,7 @@ type Cache struct {
 	l2      *level2
 	flights singleflight.Group
 	counts  counts
+	insight insight
 
 	stripes stripes
 	born    uint64
@@ -89,15 +92,16 @@ func Open(o Options) (*Cache, error) {
 	if o.L1Bytes <= 0 {
 		return nil, fmt.Errorf("open cache: L1 has %d bytes; give it at least a few megabytes", o.L1Bytes)
 	}
-	l1, err := otter.New(&otter.Options[Key, *Entry]{
+	c := &Cache{insight: newInsight()}
+	c.l1, err = otter.New(&otter.Options[Key, *Entry]{
 		MaximumWeight:    uint64(o.L1Bytes),
 		Weigher:          weigh,
 		ExpiryCalculator: otter.ExpiryWritingFunc(l1Lifetime),
+		OnAtomicDeletion: c.insight.removed,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make L1 cache: %w", err)
 	}
-	c := &Cache{l1: l1}
 	c.closing, c.close = context.WithCancel(context.Background())
 	// Lists that an earlier process left in L2 are not reached: it may have died between a change and its invalidation.
 	c.born = rand.Uint64()
@@ -128,6 +132,9 @@ func l1Lifetime(entry otter.Entry[Key, *Entry]) time.Duration {
 	if entry.Value.missing() {
 		return notFoundTTL
 	}
+	if entry.Value.transit {
+		return transitTTL
+	}
 	return jitter(l1TTL)
 }
 
@@ -147,11 +154,14 @@ type flight struct {
 //
 // Every call is counted once in each level that it reached: see [Stats].
 func (c *Cache) Get(ctx context.Context, key Key, load LoadFunc) (*Entry, Level, error) {
+	draw := rand.Uint32()
+	began := c.insight.began(draw)
 	e, ok := c.l1.GetIfPresent(key)
 	if !ok || !e.valid() {
-		return c.getShared(ctx, key, load)
+		return c.getShared(ctx, key, draw, load)
 	}
 	c.counts.l1Hits.Add(1)
+	c.insight.hit(&key, e, draw, began)
 	if e.missing() {
 		return nil, L1, ErrNotFound
 	}
@@ -160,15 +170,17 @@ func (c *Cache) Get(ctx context.Context, key Key, load LoadFunc) (*Entry, Level,
 
 // getShared joins the flight for key, or starts it. A flight has the epoch in its name, so that nobody joins one that
 // an invalidation has made stale.
-func (c *Cache) getShared(ctx context.Context, key Key, load LoadFunc) (*Entry, Level, error) {
+func (c *Cache) getShared(ctx context.Context, key Key, draw uint32, load LoadFunc) (*Entry, Level, error) {
 	c.counts.l1Misses.Add(1)
+	hash := key.hash()
+	began := c.insight.missed(&key, hash, draw)
 	s := c.stripes.of(key.scope())
 	epoch := s.epoch.Load()
 	name := c.l2Name(&key, epoch)
 	result := c.flights.DoChan(name, func() (any, error) {
 		c.loads.Add(1)
 		defer c.loads.Done()
-		return c.fetch(ctx, key, name, s, epoch, load)
+		return c.fetch(ctx, key, name, s, epoch, hash, load)
 	})
 	select {
 	case <-ctx.Done():
@@ -176,6 +188,7 @@ func (c *Cache) getShared(ctx context.Context, key Key, load LoadFunc) (*Entry, 
 		return nil, Miss, ctx.Err()
 	case r := <-result:
 		f := r.Val.(flight)
+		c.insight.served(f.level, began)
 		if f.level == L2 {
 			c.counts.l2Hits.Add(1)
 		} else {
@@ -187,7 +200,7 @@ func (c *Cache) getShared(ctx context.Context, key Key, load LoadFunc) (*Entry, 
 
 // fetch asks L2 and then load, under a context that outlives the request. A panic becomes an error: singleflight would
 // raise it again where nothing can recover it.
-func (c *Cache) fetch(request context.Context, key Key, name string, s *stripe, epoch uint64, load LoadFunc) (f flight, err error) {
+func (c *Cache) fetch(request context.Context, key Key, name string, s *stripe, epoch, hash uint64, load LoadFunc) (f flight, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			f, err = flight{level: Miss}, fmt.Errorf("load panicked: %v", p)
@@ -198,21 +211,25 @@ func (c *Cache) fetch(request context.Context, key Key, name string, s *stripe, 
 	defer context.AfterFunc(c.closing, cancel)()
 
 	if value := c.l2.get(ctx, name); value != nil {
-		e := newEntry(value, s, epoch)
+		e := newEntry(value, s, epoch, hash)
 		c.l1.Set(key, e)
 		return flight{entry: e, level: L2}, nil
 	}
 	value, err := load(ctx, key, store.LSN(s.lsn.Load()))
 	switch {
 	case errors.Is(err, ErrNotFound):
-		c.l1.Set(key, newEntry(nil, s, epoch))
+		c.l1.Set(key, newEntry(nil, s, epoch, hash))
 		return flight{level: Miss}, ErrNotFound
 	case err != nil:
 		return flight{level: Miss}, err
 	}
-	e := newEntry(value, s, epoch)
+	e := newEntry(value, s, epoch, hash)
+	where := c.insight.place(&key, hash, len(value))
+	e.transit = !where.l1
 	c.l1.Set(key, e)
-	c.l2.setLater(name, value)
+	if where.l2 {
+		c.l2.setLater(name, value)
+	}
 	return flight{entry: e, level: Miss}, nil
 }
 
@@ -222,6 +239,7 @@ func (c *Cache) fetch(request context.Context, key Key, name string, s *stripe, 
 func (c *Cache) Invalidate(_ context.Context, after store.LSN, scopes ...Scope) error {
 	for _, scope := range scopes {
 		c.stripes.of(scope).invalidate(after)
+		c.insight.wrote(&scope)
 	}
 	return nil
 }

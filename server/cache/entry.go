@@ -17,11 +17,14 @@ type Entry struct {
 
 	stripe *stripe
 	epoch  uint64 // of the stripe, before the value was loaded
+	hash   uint64 // of the key
+	// transit says that L1 keeps the entry only until L2 has it.
+	transit bool
 }
 
 // newEntry makes an entry of a body. A nil body says that there is nothing under the key.
-func newEntry(body []byte, s *stripe, epoch uint64) *Entry {
-	e := &Entry{Body: body, stripe: s, epoch: epoch}
+func newEntry(body []byte, s *stripe, epoch, hash uint64) *Entry {
+	e := &Entry{Body: body, stripe: s, epoch: epoch, hash: hash}
 	if body == nil {
 		return e
 	}

@@ -47,7 +47,8 @@ func (p AccessPattern) ShouldCacheL3() bool {
 	return p.Size > l3Size && p.ReadWriteRatio > l3Ratio
 }
 
-// placement says which levels keep a value.
+// placement says which levels keep a value. What is not for L1 is there for a moment nevertheless (see transitTTL): it
+// takes a while to reach L2.
 type placement struct{ l1, l2, l3 bool }
 
 // place is the policy for a value that was just loaded. A value that would be in no shared level is kept in L1 at

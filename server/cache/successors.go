@@ -1,0 +1,70 @@
+package cache
+
+import (
+	"encoding/binary"
+	"sync"
+	"time"
+)
+
+// successors learns which key is missed after which: of the keys that a tenant's requests do not find in L1, what came
+// next last time is likely to come next again. Only misses are learned from and only misses trigger, so a hit costs
+// nothing, and so that it is worth something: what is found in L1 needs no prefetching.
+//
+// It is bounded: a pair has one place, by the hash of its first key. A new successor takes the place of the old one when
+// it has come as often (the majority vote of Boyer and Moore), so one odd request does not undo what was learned.
+type successors struct {
+	mu    sync.Mutex // taken where a load from a server follows, never by a hit
+	last  [lastMisses]lastMiss
+	pairs [successorPairs]successorPair
+}
+
+const (
+	lastMisses     = 1024 // tenants
+	successorPairs = 4096
+	// successorTime is how long after a key another one counts as its successor.
+	successorTime = 5 * time.Second
+	// successorVotes is how often a pair must have been seen more than others to be acted upon.
+	successorVotes = 2
+	maxVotes       = 8
+	// maxLearnedQuery bounds the memory of a pair, in bytes.
+	maxLearnedQuery = 512
+)
+
+type lastMiss struct {
+	tenant [16]byte
+	hash   uint64
+	at     time.Duration
+}
+
+type successorPair struct {
+	first uint64 // hash
+	next  Key
+	votes int8
+}
+
+// missed learns that key, with this hash, was missed at a time, and returns the key that usually comes next.
+func (s *successors) missed(key *Key, hash uint64, at time.Duration) (next Key, known bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	last := &s.last[binary.LittleEndian.Uint16(key.Tenant[14:])%lastMisses]
+	if last.tenant == key.Tenant && at-last.at < successorTime && last.hash != hash && len(key.Query) <= maxLearnedQuery {
+		s.pairs[last.hash%successorPairs].vote(last.hash, key)
+	}
+	*last = lastMiss{tenant: key.Tenant, hash: hash, at: at}
+	pair := &s.pairs[hash%successorPairs]
+	if pair.first != hash || pair.votes < successorVotes {
+		return Key{}, false
+	}
+	return pair.next, true
+}
+
+func (p *successorPair) vote(first uint64, next *Key) {
+	switch {
+	case p.first == first && p.next == *next:
+		p.votes = min(p.votes+1, maxVotes)
+	case p.votes > 0:
+		p.votes--
+	default:
+		*p = successorPair{first: first, next: *next, votes: 1}
+	}
+}
