@@ -55,12 +55,12 @@ func TestSampledAccessesAreUnbiased(t *testing.T) {
 	for i := range keys * perMinute * 5 { // five minutes
 		if random.IntN(8) == 0 {
 			now := time.Duration(i) * time.Minute / (keys * perMinute)
-			table.read(spread(uint64(i%keys)), now, 8)
+			table.read(mixed(uint64(i%keys)), now, 8)
 		}
 	}
 	sum := 0.0
 	for key := range uint64(keys) {
-		u, _ := table.look(spread(key), 5*time.Minute)
+		u, _ := table.look(mixed(key), 5*time.Minute)
 		sum += u.frequency
 	}
 	// The error of the mean is sqrt(8 * 30 / 2 / 200) = 0.8.
@@ -77,12 +77,12 @@ func TestHotKeysSurviveAFlood(t *testing.T) {
 		now := time.Duration(i) * time.Millisecond
 		table.read(random.Uint64(), now, 1)
 		if i%10 == 0 {
-			table.read(spread(uint64(i/10%100)), now, 1)
+			table.read(mixed(uint64(i/10%100)), now, 1)
 		}
 	}
 	lost := 0
 	for key := range uint64(100) { // each was read once a second
-		if u, _ := table.look(spread(key), 200*time.Second); u.frequency < 30 {
+		if u, _ := table.look(mixed(key), 200*time.Second); u.frequency < 30 {
 			lost++
 		}
 	}
@@ -107,21 +107,21 @@ func TestAccessesAtOnce(t *testing.T) {
 	for range 8 {
 		wg.Go(func() {
 			for i := range 10_000 {
-				table.read(spread(uint64(i%4)), time.Duration(i)*time.Millisecond/10, 1)
-				table.look(spread(uint64(i%4)), time.Second)
+				table.read(mixed(uint64(i%4)), time.Duration(i)*time.Millisecond/10, 1)
+				table.look(mixed(uint64(i%4)), time.Second)
 			}
 		})
 	}
 	wg.Wait()
 	for key := range uint64(4) {
-		if u, ok := table.look(spread(key), time.Second); !ok || math.Abs(u.reads-20_000) > 200 {
+		if u, ok := table.look(mixed(key), time.Second); !ok || math.Abs(u.reads-20_000) > 200 {
 			t.Errorf("key %d: %+v, want 20,000 reads", key, u)
 		}
 	}
 }
 
-// spread makes hashes of small numbers (the finalizer of MurmurHash3).
-func spread(v uint64) uint64 {
+// mixed makes hashes of small numbers (the finalizer of MurmurHash3).
+func mixed(v uint64) uint64 {
 	v = (v + 1) * 0xff51afd7ed558ccd
 	v = (v ^ v>>33) * 0xc4ceb9fe1a85ec53
 	return v ^ v>>33
@@ -133,7 +133,7 @@ func BenchmarkRecord(b *testing.B) {
 	b.RunParallel(func(pb *testing.PB) {
 		now := table.now()
 		for i := rand.Uint64(); pb.Next(); i++ {
-			table.read(spread(i%10_000), now+time.Duration(i%1000)*time.Millisecond, 1)
+			table.read(mixed(i%10_000), now+time.Duration(i%1000)*time.Millisecond, 1)
 		}
 	})
 }

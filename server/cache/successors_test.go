@@ -13,7 +13,7 @@ func walk(s *successors, start time.Duration, ids ...byte) (next byte, known boo
 	var key Key
 	for i, id := range ids {
 		k := testKey(id)
-		key, known = s.missed(&k, spread(uint64(id)), start+time.Duration(i)*time.Second)
+		key, known = s.missed(&k, mixed(uint64(id)), start+time.Duration(i)*time.Second)
 	}
 	return key.ID[0], known
 }
