@@ -3,44 +3,48 @@ package store
 import (
 	"encoding/binary"
 	"encoding/hex"
+	"strconv"
 	"time"
 )
 
 // resourceColumns are the columns of a resource in the order in which appendResource takes them.
-const resourceColumns = "id, azure_resource_id, subscription_id, resource_group_name, name, type, location, " +
+const resourceColumns = "id, version, azure_resource_id, subscription_id, resource_group_name, name, type, location, " +
 	"properties, tags, compliance_status, created_at, updated_at"
 
-// Column positions that the list needs for its cursor.
+// Column positions that are needed by themselves.
 const (
 	idColumn        = 0
-	updatedAtColumn = 11
+	nameColumn      = 5
+	updatedAtColumn = 12
 )
 
 // appendResource appends one row as a JSON object. The values are as Postgres sent them, in the formats of
-// resourceFormats: uuid and timestamptz binary, jsonb as text.
+// resourceFormats: uuid, integer and timestamptz binary, jsonb as text.
 func appendResource(dst []byte, row [][]byte) []byte {
 	dst = append(dst, `{"id":"`...)
 	dst = appendUUID(dst, row[idColumn])
-	dst = append(dst, `","azure_resource_id":`...)
-	dst = appendString(dst, row[1])
-	dst = append(dst, `,"subscription_id":`...)
+	dst = append(dst, `","version":`...)
+	dst = strconv.AppendUint(dst, uint64(binary.BigEndian.Uint32(row[1])), 10)
+	dst = append(dst, `,"azure_resource_id":`...)
 	dst = appendString(dst, row[2])
-	dst = append(dst, `,"resource_group_name":`...)
+	dst = append(dst, `,"subscription_id":`...)
 	dst = appendString(dst, row[3])
-	dst = append(dst, `,"name":`...)
+	dst = append(dst, `,"resource_group_name":`...)
 	dst = appendString(dst, row[4])
-	dst = append(dst, `,"type":`...)
+	dst = append(dst, `,"name":`...)
 	dst = appendString(dst, row[5])
-	dst = append(dst, `,"location":`...)
+	dst = append(dst, `,"type":`...)
 	dst = appendString(dst, row[6])
+	dst = append(dst, `,"location":`...)
+	dst = appendString(dst, row[7])
 	dst = append(dst, `,"properties":`...)
-	dst = append(dst, row[7]...)
-	dst = append(dst, `,"tags":`...)
 	dst = append(dst, row[8]...)
+	dst = append(dst, `,"tags":`...)
+	dst = append(dst, row[9]...)
 	dst = append(dst, `,"compliance_status":`...)
-	dst = appendString(dst, row[9])
+	dst = appendString(dst, row[10])
 	dst = append(dst, `,"created_at":"`...)
-	dst = appendTime(dst, row[10])
+	dst = appendTime(dst, row[11])
 	dst = append(dst, `","updated_at":"`...)
 	dst = appendTime(dst, row[updatedAtColumn])
 	return append(dst, `"}`...)

@@ -1,13 +1,10 @@
 package store
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -15,88 +12,6 @@ import (
 
 // MaxBatch is the largest number of resources that one insert takes.
 const MaxBatch = 1000
-
-// Limits in bytes. The first two keep index entries below what a Postgres page holds; the tag limits are Azure's.
-const (
-	maxAzureResourceID = 1024
-	maxText            = 256
-	maxTags            = 50
-	maxTagKey          = 512
-	maxTagValue        = 256
-)
-
-// NewResource is a resource to be inserted. All texts are required; properties and tags may be missing.
-type NewResource struct {
-	AzureResourceID   string            `json:"azure_resource_id"` // unique within its tenant
-	SubscriptionID    string            `json:"subscription_id"`
-	ResourceGroupName string            `json:"resource_group_name"`
-	Name              string            `json:"name"`
-	Type              string            `json:"type"`
-	Location          string            `json:"location"`
-	Properties        json.RawMessage   `json:"properties"` // a JSON object
-	Tags              map[string]string `json:"tags"`
-}
-
-// Fault is what is wrong with the resource at Index of a batch.
-type Fault struct {
-	Index   int    `json:"index"`
-	Message string `json:"error"`
-}
-
-// ValidationError says why a batch was refused. Nothing of it was inserted.
-type ValidationError struct{ Faults []Fault }
-
-// Error names the number of faults and the first one.
-func (e *ValidationError) Error() string {
-	return fmt.Sprintf("%d faults in the batch, the first at index %d: %s", len(e.Faults), e.Faults[0].Index, e.Faults[0].Message)
-}
-
-// Validate returns every fault of a resource, none when it can be inserted.
-func (r *NewResource) Validate() []string {
-	var faults []string
-	text := func(field, value string, limit int) {
-		if value == "" {
-			faults = append(faults, field+" is missing")
-			return
-		}
-		if fault := textFault(value, limit); fault != "" {
-			faults = append(faults, field+" "+fault)
-		}
-	}
-	text("azure_resource_id", r.AzureResourceID, maxAzureResourceID)
-	text("subscription_id", r.SubscriptionID, maxText)
-	text("resource_group_name", r.ResourceGroupName, maxText)
-	text("name", r.Name, maxText)
-	text("type", r.Type, maxText)
-	text("location", r.Location, maxText)
-	if fault := documentFault(r.Properties); fault != "" {
-		faults = append(faults, "properties "+fault)
-	}
-	if len(r.Tags) > maxTags {
-		faults = append(faults, fmt.Sprintf("tags has %d entries, at most %d are allowed", len(r.Tags), maxTags))
-	}
-	for key, value := range r.Tags {
-		if fault := textFault(key, maxTagKey); fault != "" {
-			faults = append(faults, fmt.Sprintf("tags: key %.40q %s", key, fault))
-		}
-		if fault := textFault(value, maxTagValue); fault != "" {
-			faults = append(faults, fmt.Sprintf("tags: value of %.40q %s", key, fault))
-		}
-	}
-	return faults
-}
-
-func textFault(value string, limit int) string {
-	switch {
-	case len(value) > limit:
-		return fmt.Sprintf("has %d bytes, at most %d are allowed", len(value), limit)
-	case !utf8.ValidString(value):
-		return "is not valid UTF-8"
-	case slices.Contains([]byte(value), 0):
-		return "contains a NUL character, which Postgres cannot store"
-	}
-	return ""
-}
 
 // Inserted is the outcome of a batch.
 type Inserted struct {
@@ -106,15 +21,18 @@ type Inserted struct {
 
 // The rows go in by one order of the conflicting key: two batches with the same resources, each in its own order,
 // would otherwise wait for each other's rows and one of them would end as a deadlock.
-const insertSQL = namePrefix + insertResources + `
-INSERT INTO resources (tenant_id, id, azure_resource_id, subscription_id, resource_group_name, name, type, location, properties, tags)
-SELECT $1, id, azure_resource_id, subscription_id, resource_group_name, name, type, location, properties::jsonb, tags::jsonb
-  FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[])
-    AS new (id, azure_resource_id, subscription_id, resource_group_name, name, type, location, properties, tags)
-ON CONFLICT (tenant_id, azure_resource_id) WHERE deleted_at IS NULL DO NOTHING
-RETURNING id`
+var insertSQL = namePrefix + insertResources + `
+WITH changed AS (
+  INSERT INTO resources (tenant_id, id, azure_resource_id, subscription_id, resource_group_name, name, type, location, properties, tags)
+  SELECT $1, id, azure_resource_id, subscription_id, resource_group_name, name, type, location, properties::jsonb, tags::jsonb
+    FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[])
+      AS new (id, azure_resource_id, subscription_id, resource_group_name, name, type, location, properties, tags)
+  ON CONFLICT (tenant_id, azure_resource_id) WHERE deleted_at IS NULL DO NOTHING
+  RETURNING *
+), ` + recordChange("resource.created", resourceState) + `
+SELECT id FROM changed`
 
-// InsertResources inserts 1 to [MaxBatch] resources of a tenant in one statement. A resource that exists already is
+// InsertResources inserts 1 to [MaxBatch] resources of a tenant in one statement, with an event for each. A resource that exists already is
 // reported in Conflicts and does not hinder the others. A batch with any fault is refused as a whole by a
 // [*ValidationError]. The position is one after the commit.
 func (s *Store) InsertResources(ctx context.Context, tenant ID, resources []NewResource) (Inserted, LSN, error) {
@@ -190,26 +108,6 @@ func insertArguments(tenant ID, ids []ID, resources []NewResource) []any {
 		args = append(args, columns[c])
 	}
 	return args
-}
-
-func objectOrEmpty(properties json.RawMessage) string {
-	if trimmed := bytes.TrimSpace(properties); len(trimmed) == 0 || string(trimmed) == "null" {
-		return "{}"
-	}
-	return string(properties)
-}
-
-func tagsObject(tags map[string]string) string {
-	object := []byte{'{'}
-	for key, value := range tags {
-		if len(object) > 1 {
-			object = append(object, ',')
-		}
-		object = appendString(object, key)
-		object = append(object, ':')
-		object = appendString(object, value)
-	}
-	return string(append(object, '}'))
 }
 
 func splitInserted(ids, created []ID) Inserted {

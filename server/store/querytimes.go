@@ -22,8 +22,12 @@ const (
 	complianceSummary      = "compliance_summary"
 	costSeries             = "cost_series"
 	costTotals             = "cost_totals"
+	countResources         = "count_resources"
 	createPolicy           = "create_policy"
+	createResource         = "create_resource"
 	deletePolicy           = "delete_policy"
+	deleteResource         = "delete_resource"
+	estimateResources      = "estimate_resources"
 	expireCacheEntries     = "expire_cache_entries"
 	followEvents           = "follow_events"
 	getPolicy              = "get_policy"
@@ -38,6 +42,7 @@ const (
 	recordEvaluations      = "record_evaluations"
 	refreshCompliance      = "refresh_compliance"
 	replacePolicy          = "replace_policy"
+	replaceResource        = "replace_resource"
 	retireEvaluations      = "retire_evaluations"
 	upsertCosts            = "upsert_costs"
 )
@@ -47,8 +52,12 @@ var queryNames = []string{
 	complianceSummary,
 	costSeries,
 	costTotals,
+	countResources,
 	createPolicy,
+	createResource,
 	deletePolicy,
+	deleteResource,
+	estimateResources,
 	expireCacheEntries,
 	followEvents,
 	getPolicy,
@@ -63,6 +72,7 @@ var queryNames = []string{
 	recordEvaluations,
 	refreshCompliance,
 	replacePolicy,
+	replaceResource,
 	retireEvaluations,
 	upsertCosts,
 }

@@ -23,7 +23,11 @@ CREATE TABLE resources (
   version             integer     NOT NULL DEFAULT 1,  -- raised by every change that a client asks for
   created_at          timestamptz NOT NULL DEFAULT now(),
   updated_at          timestamptz NOT NULL DEFAULT now(),
-  deleted_at          timestamptz
+  deleted_at          timestamptz,
+  -- The seed's full-text expression, computed once a change: a list that walks in order would have to compute it for
+  -- every row that it looks at (20 us each), and a column has statistics from which the planner knows rare words.
+  search              tsvector    GENERATED ALWAYS AS
+                      (to_tsvector('english', name || ' ' || coalesce(properties->>'description', ''))) STORED
 );
 
 -- What a batch insert conflicts on.
@@ -43,6 +47,14 @@ CREATE INDEX idx_resources_hot_queries
   ON resources (tenant_id, type, updated_at DESC, id DESC) WHERE deleted_at IS NULL;
 CREATE INDEX idx_compliance_current_status
   ON resources (tenant_id, compliance_status, updated_at DESC, id DESC) WHERE deleted_at IS NULL;
+-- A filter without an index of its own would have to walk the whole tenant to find out that nothing matches.
+CREATE INDEX idx_resources_location
+  ON resources (tenant_id, location, updated_at DESC, id DESC) WHERE deleted_at IS NULL;
+CREATE INDEX idx_resources_group
+  ON resources (tenant_id, resource_group_name, updated_at DESC, id DESC) WHERE deleted_at IS NULL;
+-- The other order of a list. COLLATE "C" compares bytes: the order does not depend on the machine's locale.
+CREATE INDEX idx_resources_name
+  ON resources (tenant_id, name COLLATE "C", id) WHERE deleted_at IS NULL;
 
 -- jsonb_ops, not jsonb_path_ops: only the former serves "has this key" beside containment.
 CREATE INDEX idx_resources_tags_gin ON resources USING gin (tenant_id, tags) WHERE deleted_at IS NULL;
@@ -51,12 +63,10 @@ CREATE INDEX idx_resources_tags_gin ON resources USING gin (tenant_id, tags) WHE
 CREATE FUNCTION jsonb_key_count(j jsonb) RETURNS integer
   LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ SELECT count(*)::integer FROM jsonb_object_keys(j) $$;
 -- +goose StatementEnd
-CREATE INDEX idx_resources_tag_count ON resources (tenant_id, jsonb_key_count(tags)) WHERE deleted_at IS NULL;
+CREATE INDEX idx_resources_tag_count
+  ON resources (tenant_id, jsonb_key_count(tags), updated_at DESC, id DESC) WHERE deleted_at IS NULL;
 
--- A query is answered by this index only if it repeats the expression to the letter.
-CREATE INDEX idx_resources_fulltext ON resources
-  USING gin (tenant_id, to_tsvector('english', name || ' ' || coalesce(properties->>'description', '')))
-  WHERE deleted_at IS NULL;
+CREATE INDEX idx_resources_fulltext ON resources USING gin (tenant_id, search) WHERE deleted_at IS NULL;
 
 -- +goose Down
 DROP TABLE resources;

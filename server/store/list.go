@@ -1,0 +1,148 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Order is the order of a list. Each has an index that gives it.
+type Order uint8
+
+// The orders. Those that have the same updated_at or name are in the order of their ids, in the same direction.
+const (
+	UpdatedDescending Order = iota
+	UpdatedAscending
+	NameAscending // by bytes, not by the rules of a language
+	NameDescending
+)
+
+func (o Order) byName() bool { return o >= NameAscending }
+
+// orders are what each order compares and how.
+var orders = [...]struct{ key, by, beyond string }{
+	UpdatedDescending: {"(updated_at, id)", " ORDER BY updated_at DESC, id DESC", " < "},
+	UpdatedAscending:  {"(updated_at, id)", " ORDER BY updated_at, id", " > "},
+	NameAscending:     {`(name COLLATE "C", id)`, ` ORDER BY name COLLATE "C", id`, " > "},
+	NameDescending:    {`(name COLLATE "C", id)`, ` ORDER BY name COLLATE "C" DESC, id DESC`, " < "},
+}
+
+// Position is a place in the order of a list: that of the resource with this ID and, as the order compares it, this
+// update time or this name.
+type Position struct {
+	UpdatedAt int64 // Unix time in microseconds, which is the precision of Postgres
+	Name      string
+	ID        ID
+}
+
+// ListQuery asks for one page of a tenant's resources.
+type ListQuery struct {
+	Tenant ID
+	Filter Filter
+	Order  Order
+	After  *Position // the last resource of the page before; nil for the first page
+	Skip   int       // resources to pass over. They are read, so a position is better than a large number
+	Limit  int       // resources a page, at least 1
+}
+
+// How a statement is planned. A plan that is kept suits every value where one index gives filter and order. Elsewhere
+// the right plan depends on how frequent the values are, so it is made for the values of each query; that takes Postgres
+// some 0.2 ms, and a plan for the average value could read the whole tenant.
+var (
+	planKept  any = pgx.QueryExecModeCacheStatement
+	planAnew  any = pgx.QueryExecModeCacheDescribe
+	noFormats any = pgx.QueryResultFormats(nil)
+)
+
+func (q *ListQuery) planning() any {
+	whole := q.Filter.indexed()
+	if q.Order.byName() {
+		f := &q.Filter
+		whole = whole && f.SubscriptionID+f.Type+f.Location+f.ResourceGroup+f.ComplianceStatus == "" &&
+			f.TagCount == nil && f.UpdatedSince == 0
+	}
+	if whole {
+		return planKept
+	}
+	return planAnew
+}
+
+// AppendResources appends one page as a JSON array to dst. next is the position to continue after; it is nil when this
+// was the last page. It sees everything that was committed up to after.
+func (s *Store) AppendResources(ctx context.Context, dst []byte, q ListQuery, after LSN) (page []byte, next *Position, err error) {
+	sql, args, possible := listStatement(&q)
+	if !possible {
+		return append(dst, "[]"...), nil, nil
+	}
+	err = s.read(ctx, after, func(conn *pgx.Conn) error {
+		rows, err := conn.Query(ctx, sql, args...)
+		if err != nil {
+			return err
+		}
+		page, next = appendPage(dst, rows, &q)
+		return rows.Err()
+	})
+	if err != nil {
+		return dst, nil, fmt.Errorf("list resources: %w", err)
+	}
+	return page, next, nil
+}
+
+// appendPage appends up to a page of rows. One more was asked for, to learn whether there is a next page.
+func appendPage(dst []byte, rows pgx.Rows, q *ListQuery) (page []byte, next *Position) {
+	defer rows.Close()
+	page = append(dst, '[')
+	var last Position
+	for n := 0; rows.Next(); n++ {
+		if n == q.Limit {
+			next = &last
+			continue
+		}
+		row := rows.RawValues()
+		if n > 0 {
+			page = append(page, ',')
+		}
+		page = appendResource(page, row)
+		if n < q.Limit-1 {
+			continue
+		}
+		last.ID = ID(row[idColumn])
+		if q.Order.byName() {
+			last.Name = string(row[nameColumn])
+		} else {
+			last.UpdatedAt = unixMicro(row[updatedAtColumn])
+		}
+	}
+	return append(page, ']'), next
+}
+
+// listStatement builds the statement for what a query asks for. possible is false when no resource can match.
+func listStatement(q *ListQuery) (sql string, args []any, possible bool) {
+	b, order := newStatement(resourceFormats, q.planning()), &orders[q.Order]
+	b.add(namePrefix + listResources + "\nSELECT " + resourceColumns + " FROM resources")
+	if q.Skip > 0 {
+		// The index alone says which resources are on the page; only these are read from the table.
+		b.add(" JOIN (SELECT id AS on_page FROM resources")
+	}
+	if !b.where(q.Tenant, &q.Filter) {
+		return "", nil, false
+	}
+	if q.After != nil {
+		b.add(" AND " + order.key + order.beyond)
+		if q.Order.byName() {
+			b.bind("(", q.After.Name, "")
+		} else {
+			b.bind("(", time.UnixMicro(q.After.UpdatedAt), "")
+		}
+		b.bind(", ", q.After.ID, ")")
+	}
+	b.add(order.by)
+	b.bind(" LIMIT ", q.Limit+1, "")
+	if q.Skip > 0 {
+		b.bind(" OFFSET ", q.Skip, ") AS page ON id = on_page")
+		b.add(order.by)
+	}
+	return b.sql.String(), b.args, true
+}

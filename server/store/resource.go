@@ -1,0 +1,139 @@
+package store
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"unicode/utf8"
+)
+
+// Limits in bytes. The first two keep index entries below what a Postgres page holds; the tag limits are Azure's.
+const (
+	maxAzureResourceID = 1024
+	maxText            = 256
+	maxTags            = 50
+	maxTagKey          = 512
+	maxTagValue        = 256
+	// Postgres refuses a tsvector of more than a megabyte, and one can be five times as large as its text.
+	maxDescription = 100_000
+)
+
+// NewResource is a resource to be inserted. All texts are required; properties and tags may be missing.
+type NewResource struct {
+	AzureResourceID   string            `json:"azure_resource_id"` // unique within its tenant
+	SubscriptionID    string            `json:"subscription_id"`
+	ResourceGroupName string            `json:"resource_group_name"`
+	Name              string            `json:"name"`
+	Type              string            `json:"type"`
+	Location          string            `json:"location"`
+	Properties        json.RawMessage   `json:"properties"` // a JSON object
+	Tags              map[string]string `json:"tags"`
+}
+
+// Fault is what is wrong with the resource at Index of a batch.
+type Fault struct {
+	Index   int    `json:"index"`
+	Message string `json:"error"`
+}
+
+// ValidationError says why a batch was refused. Nothing of it was inserted.
+type ValidationError struct{ Faults []Fault }
+
+// Error names the number of faults and the first one.
+func (e *ValidationError) Error() string {
+	return fmt.Sprintf("%d faults in the batch, the first at index %d: %s", len(e.Faults), e.Faults[0].Index, e.Faults[0].Message)
+}
+
+// Validate returns every fault of a resource, none when it can be inserted.
+func (r *NewResource) Validate() []string {
+	var faults []string
+	text := func(field, value string, limit int) {
+		if value == "" {
+			faults = append(faults, field+" is missing")
+			return
+		}
+		if fault := textFault(value, limit); fault != "" {
+			faults = append(faults, field+" "+fault)
+		}
+	}
+	text("azure_resource_id", r.AzureResourceID, maxAzureResourceID)
+	text("subscription_id", r.SubscriptionID, maxText)
+	text("resource_group_name", r.ResourceGroupName, maxText)
+	text("name", r.Name, maxText)
+	text("type", r.Type, maxText)
+	text("location", r.Location, maxText)
+	if fault := documentFault(r.Properties); fault != "" {
+		faults = append(faults, "properties "+fault)
+	}
+	if n := descriptionBytes(r.Properties); n > maxDescription {
+		faults = append(faults, fmt.Sprintf("properties.description has %d bytes, at most %d are allowed", n, maxDescription))
+	}
+	if len(r.Tags) > maxTags {
+		faults = append(faults, fmt.Sprintf("tags has %d entries, at most %d are allowed", len(r.Tags), maxTags))
+	}
+	for key, value := range r.Tags {
+		if fault := textFault(key, maxTagKey); fault != "" {
+			faults = append(faults, fmt.Sprintf("tags: key %.40q %s", key, fault))
+		}
+		if fault := textFault(value, maxTagValue); fault != "" {
+			faults = append(faults, fmt.Sprintf("tags: value of %.40q %s", key, fault))
+		}
+	}
+	return faults
+}
+
+func textFault(value string, limit int) string {
+	switch {
+	case len(value) > limit:
+		return fmt.Sprintf("has %d bytes, at most %d are allowed", len(value), limit)
+	case !utf8.ValidString(value):
+		return "is not valid UTF-8"
+	case slices.Contains([]byte(value), 0):
+		return "contains a NUL character, which Postgres cannot store"
+	}
+	return ""
+}
+
+// descriptionBytes is the size of the description that is searched. Only large documents are looked into.
+func descriptionBytes(properties json.RawMessage) int {
+	if len(properties) <= maxDescription {
+		return 0
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(properties, &fields); err != nil {
+		return 0 // that is a fault of its own
+	}
+	return len(fields["description"])
+}
+
+func validateOne(r *NewResource) error {
+	var faults []Fault
+	for _, message := range r.Validate() {
+		faults = append(faults, Fault{Message: message})
+	}
+	if faults != nil {
+		return &ValidationError{Faults: faults}
+	}
+	return nil
+}
+
+func objectOrEmpty(properties json.RawMessage) string {
+	if trimmed := bytes.TrimSpace(properties); len(trimmed) == 0 || string(trimmed) == "null" {
+		return "{}"
+	}
+	return string(properties)
+}
+
+func tagsObject(tags map[string]string) string {
+	object := []byte{'{'}
+	for key, value := range tags {
+		if len(object) > 1 {
+			object = append(object, ',')
+		}
+		object = appendString(object, key)
+		object = append(object, ':')
+		object = appendString(object, value)
+	}
+	return string(append(object, '}'))
+}
