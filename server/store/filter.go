@@ -28,25 +28,25 @@ type Tag struct {
 	HasValue   bool
 }
 
-// statement is a statement under construction. The first two of its arguments are for pgx: the formats of the columns
+// selection is a statement under construction. The first two of its arguments are for pgx: the formats of the columns
 // and whether the plan may be kept; the others are its parameters.
-type statement struct {
+type selection struct {
 	sql  strings.Builder
 	args []any
 }
 
 const optionArgs = 2
 
-func newStatement(formats any, mode any) *statement {
-	b := &statement{args: append(make([]any, 0, 16), formats, mode)}
+func newSelection(formats any, mode any) *selection {
+	b := &selection{args: append(make([]any, 0, 16), formats, mode)}
 	b.sql.Grow(1024)
 	return b
 }
 
-func (b *statement) add(text string) { b.sql.WriteString(text) }
+func (b *selection) add(text string) { b.sql.WriteString(text) }
 
 // bind adds a parameter between two pieces of text.
-func (b *statement) bind(before string, value any, after string) {
+func (b *selection) bind(before string, value any, after string) {
 	b.args = append(b.args, value)
 	b.sql.WriteString(before)
 	b.sql.WriteByte('$')
@@ -54,14 +54,14 @@ func (b *statement) bind(before string, value any, after string) {
 	b.sql.WriteString(after)
 }
 
-func (b *statement) equals(condition, value string) {
+func (b *selection) equals(condition, value string) {
 	if value != "" {
 		b.bind(condition, value, "")
 	}
 }
 
 // where adds the conditions of a filter. It returns false when no resource can match: one tag cannot have two values.
-func (b *statement) where(tenant ID, f *Filter) (possible bool) {
+func (b *selection) where(tenant ID, f *Filter) (possible bool) {
 	b.bind(" WHERE tenant_id = ", tenant, " AND deleted_at IS NULL")
 	b.equals(" AND subscription_id = ", f.SubscriptionID)
 	b.equals(" AND type = ", f.Type)

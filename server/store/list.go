@@ -120,7 +120,7 @@ func appendPage(dst []byte, rows pgx.Rows, q *ListQuery) (page []byte, next *Pos
 
 // listStatement builds the statement for what a query asks for. possible is false when no resource can match.
 func listStatement(q *ListQuery) (sql string, args []any, possible bool) {
-	b, order := newStatement(resourceFormats, q.planning()), &orders[q.Order]
+	b, order := newSelection(resourceFormats, q.planning()), &orders[q.Order]
 	b.add(namePrefix + listResources + "\nSELECT " + resourceColumns + " FROM resources")
 	if q.Skip > 0 {
 		// The index alone says which resources are on the page; only these are read from the table.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -14,8 +15,9 @@ import (
 // 7,000 resources of which 5,000 share one updated_at, and 70 deleted ones.
 const fillTenant = `
 INSERT INTO resources (id, tenant_id, azure_resource_id, subscription_id, resource_group_name, name, type, location,
-                       tags, compliance_status, updated_at, deleted_at)
-SELECT gen_random_uuid(), $1, 'r' || i, 's' || i % 3, 'rg' || i % 5, 'n' || i, 't' || i % 4, 'l' || i % 2,
+                       properties, tags, compliance_status, updated_at, deleted_at)
+SELECT gen_random_uuid(), $1, 'r' || i, 's' || i % 3, 'rg' || i % 5, 'n' || i / 3, 't' || i % 4, 'l' || i % 2,
+       jsonb_build_object('description', CASE i % 7 WHEN 0 THEN 'nightly backups of invoices' WHEN 1 THEN 'a backup' ELSE 'gateway' END),
        CASE i % 3 WHEN 0 THEN '{"env":"prod","team":"a:b"}'::jsonb WHEN 1 THEN '{"env":"dev"}' ELSE '{}' END,
        (ARRAY['unknown','compliant','non_compliant','exempt'])[1 + i % 4],
        CASE WHEN i <= 5000 THEN timestamptz '2026-03-01' ELSE timestamptz '2026-01-01' + i * interval '17 minutes' END,
@@ -28,10 +30,18 @@ func TestWalkDeliversEveryMatchingResourceOnceAndInOrder(t *testing.T) {
 	mustExec(t, conn, fillTenant, tenant)
 	mustExec(t, conn, fillTenant, newID()) // another tenant's resources, the same in every filtered column
 
+	two := 2
 	for name, c := range map[string]struct {
 		filter store.Filter
 		where  string
 	}{
+		"tag count":    {store.Filter{TagCount: &two}, "(SELECT count(*) FROM jsonb_object_keys(tags)) = 2"},
+		"text":         {store.Filter{Search: "backup"}, "properties->>'description' LIKE '%backup%'"}, // singular and plural
+		"text, two":    {store.Filter{Search: "invoice -gateway nightly"}, "properties->>'description' LIKE 'nightly%'"},
+		"text, phrase": {store.Filter{Search: `"backups nightly"`}, "false"},
+		"since": {
+			store.Filter{UpdatedSince: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC).UnixMicro()}, "updated_at >= '2026-03-01'",
+		},
 		"all":            {store.Filter{}, "true"},
 		"subscription":   {store.Filter{SubscriptionID: "s1"}, "subscription_id = 's1'"},
 		"type":           {store.Filter{Type: "t2"}, "type = 't2'"},
@@ -60,43 +70,81 @@ func TestWalkDeliversEveryMatchingResourceOnceAndInOrder(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			rows, _ := conn.Query(t.Context(), "SELECT id FROM resources WHERE tenant_id = $1 AND deleted_at IS NULL AND "+
-				c.where+" ORDER BY updated_at DESC, id DESC", tenant)
-			want, err := pgx.CollectRows(rows, pgx.RowTo[store.ID])
-			if err != nil {
-				t.Fatal(err)
-			}
-			if len(want) == 0 && c.where != "false" {
-				t.Fatal("no row matches: the test tests nothing")
-			}
-			if got := walk(t, s, tenant, c.filter, 97); !slices.Equal(got, want) {
-				t.Errorf("walked %d resources, want %d in the database's order", len(got), len(want))
+			for order, by := range map[store.Order]string{
+				store.UpdatedDescending: "updated_at DESC, id DESC", store.UpdatedAscending: "updated_at, id",
+				store.NameAscending: `name COLLATE "C", id`, store.NameDescending: `name COLLATE "C" DESC, id DESC`,
+			} {
+				rows, _ := conn.Query(t.Context(), "SELECT id FROM resources WHERE tenant_id = $1 AND deleted_at IS NULL AND "+
+					c.where+" ORDER BY "+by, tenant)
+				want, err := pgx.CollectRows(rows, pgx.RowTo[store.ID])
+				if err != nil {
+					t.Fatal(err)
+				}
+				if len(want) == 0 && c.where != "false" {
+					t.Fatal("no row matches: the test tests nothing")
+				}
+				if got := walk(t, s, store.ListQuery{Tenant: tenant, Filter: c.filter, Order: order, Limit: 97}); !slices.Equal(got, want) {
+					t.Errorf("walked %d resources by %s, want %d in the database's order", len(got), by, len(want))
+				}
+				checkTotal(t, s, tenant, c.filter, len(want))
+				checkSkip(t, s, store.ListQuery{Tenant: tenant, Filter: c.filter, Order: order, Limit: 10, Skip: 45}, want)
 			}
 		})
 	}
 }
 
-func walk(t *testing.T, s *store.Store, tenant store.ID, filter store.Filter, limit int) []store.ID {
+// checkTotal: what is counted is exact, up to a limit beyond which it is said not to be.
+func checkTotal(t *testing.T, s *store.Store, tenant store.ID, f store.Filter, want int) {
 	t.Helper()
+	total, err := s.CountResources(t.Context(), tenant, f, 0)
+	if err != nil || total.Exact && total.Resources != int64(want) || !total.Exact && (want <= 1000 || total.Resources <= 1000) {
+		t.Errorf("total is %+v (error %v) of %d", total, err, want)
+	}
+	if estimate, err := s.EstimateResources(t.Context(), tenant, f, 0); err != nil || estimate.Exact && want > 0 {
+		t.Errorf("estimate is %+v, error %v", estimate, err)
+	}
+}
+
+func checkSkip(t *testing.T, s *store.Store, q store.ListQuery, all []store.ID) {
+	t.Helper()
+	page, next, err := s.AppendResources(t.Context(), nil, q, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := all[min(q.Skip, len(all)):min(q.Skip+q.Limit, len(all))]
+	if got := idsOf(t, page); !slices.Equal(got, want) || (next != nil) != (len(all) > q.Skip+q.Limit) {
+		t.Errorf("after %d of %d there are %d, next %v; want %d", q.Skip, len(all), len(got), next, len(want))
+	}
+}
+
+func idsOf(t testing.TB, page []byte) []store.ID {
+	t.Helper()
+	var resources []struct{ ID uuid.UUID }
+	if err := json.Unmarshal(page, &resources); err != nil {
+		t.Fatalf("%v in %.200s", err, page)
+	}
 	var ids []store.ID
-	q := store.ListQuery{Tenant: tenant, Filter: filter, Limit: limit}
+	for _, r := range resources {
+		ids = append(ids, r.ID)
+	}
+	return ids
+}
+
+func walk(t *testing.T, s *store.Store, q store.ListQuery) []store.ID {
+	t.Helper()
+	var all []store.ID
 	for {
 		page, next, err := s.AppendResources(t.Context(), nil, q, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		var resources []struct{ ID uuid.UUID }
-		if err := json.Unmarshal(page, &resources); err != nil {
-			t.Fatalf("%v in %.200s", err, page)
-		}
-		for _, r := range resources {
-			ids = append(ids, r.ID)
-		}
+		ids := idsOf(t, page)
+		all = append(all, ids...)
 		if next == nil {
-			return ids
+			return all
 		}
-		if len(resources) != limit {
-			t.Fatalf("a page of %d resources, want %d, as another follows", len(resources), limit)
+		if len(ids) != q.Limit {
+			t.Fatalf("a page of %d resources, want %d, as another follows", len(ids), q.Limit)
 		}
 		q.After = next
 	}

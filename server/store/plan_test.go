@@ -43,7 +43,7 @@ func TestListPlans(t *testing.T) {
 		filter      store.Filter
 	}{
 		{"all", "idx_resources_tenant_keyset", store.Filter{}},
-		{"location", "idx_resources_tenant_keyset", store.Filter{Location: "l3"}},
+		{"location", "idx_resources_location", store.Filter{Location: "l3"}},
 		{"subscription", "idx_resources_subscription_covering", store.Filter{SubscriptionID: "s3"}},
 		{"type", "idx_resources_hot_queries", store.Filter{Type: "t3"}},
 		{"status", "idx_compliance_current_status", store.Filter{ComplianceStatus: "exempt"}},
@@ -86,17 +86,17 @@ func checkPlan(t *testing.T, kind, plan, index string, cursor bool) {
 
 func customPlan(t *testing.T, conn *pgx.Conn, q *store.ListQuery) string {
 	t.Helper()
-	sql, args, _ := store.ListStatement(q)
-	return explain(t, conn, "EXPLAIN (FORMAT JSON) "+sql, args[1:]...)
+	sql, params, _ := store.ListStatement(q)
+	return explain(t, conn, "EXPLAIN (FORMAT JSON) "+sql, params...)
 }
 
 func genericPlan(t *testing.T, conn *pgx.Conn, q *store.ListQuery) string {
 	t.Helper()
-	sql, args, _ := store.ListStatement(q)
+	sql, params, _ := store.ListStatement(q)
 	mustExec(t, conn, "SET plan_cache_mode = force_generic_plan")
 	mustExec(t, conn, "PREPARE list AS "+sql)
 	defer mustExec(t, conn, "DEALLOCATE list")
-	nulls := strings.Join(slices.Repeat([]string{"NULL"}, len(args)-1), ", ")
+	nulls := strings.Join(slices.Repeat([]string{"NULL"}, len(params)), ", ")
 	return explain(t, conn, "EXPLAIN (FORMAT JSON) EXECUTE list("+nulls+")")
 }
 

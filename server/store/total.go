@@ -30,7 +30,7 @@ func (s *Store) CountResources(ctx context.Context, tenant ID, f Filter, after L
 	if !f.indexed() {
 		limit, mode = maxCountedScanned, planAnew
 	}
-	b := newStatement(noFormats, mode)
+	b := newSelection(noFormats, mode)
 	b.add(namePrefix + countResources + "\nSELECT count(*) FROM (SELECT FROM resources")
 	if !b.where(tenant, &f) {
 		return Total{Exact: true}, nil
@@ -54,7 +54,7 @@ func (s *Store) CountResources(ctx context.Context, tenant ID, f Filter, after L
 // EstimateResources returns how many resources the planner expects a filter to match. It reads no resource. Where
 // conditions depend on each other, or values are rare, it can be wrong by far.
 func (s *Store) EstimateResources(ctx context.Context, tenant ID, f Filter, after LSN) (Total, error) {
-	b := newStatement(noFormats, planAnew)
+	b := newSelection(noFormats, planAnew)
 	b.add(namePrefix + estimateResources + "\nEXPLAIN (FORMAT JSON) SELECT FROM resources")
 	if !b.where(tenant, &f) {
 		return Total{Exact: true}, nil

@@ -48,7 +48,7 @@ func (s *Store) CreateResource(ctx context.Context, dst []byte, tenant ID, r *Ne
 	}
 	body, found := dst, false
 	lsn, err = s.write(ctx, func(conn *pgx.Conn) error {
-		body, found, err = appendOne(ctx, conn, dst, createSQL, resourceFormats, tenant, ids[0], r.AzureResourceID,
+		body, found, err = appendOneResource(ctx, conn, dst, createSQL, resourceFormats, tenant, ids[0], r.AzureResourceID,
 			r.SubscriptionID, r.ResourceGroupName, r.Name, r.Type, r.Location, objectOrEmpty(r.Properties), tagsObject(r.Tags))
 		return err
 	})
@@ -92,7 +92,7 @@ func (s *Store) ReplaceResource(ctx context.Context, dst []byte, tenant, id ID, 
 	}
 	body, found := dst, false
 	lsn, err := s.write(ctx, func(conn *pgx.Conn) (err error) {
-		body, found, err = appendOne(ctx, conn, dst, replaceSQL, resourceFormats, tenant, id, version, r.AzureResourceID,
+		body, found, err = appendOneResource(ctx, conn, dst, replaceSQL, resourceFormats, tenant, id, version, r.AzureResourceID,
 			r.SubscriptionID, r.ResourceGroupName, r.Name, r.Type, r.Location, objectOrEmpty(r.Properties), tagsObject(r.Tags))
 		if err != nil || found {
 			return err
@@ -100,7 +100,7 @@ func (s *Store) ReplaceResource(ctx context.Context, dst []byte, tenant, id ID, 
 		return whyUnchanged(ctx, conn, tenant, id, version)
 	})
 	if err != nil {
-		return dst, 0, changeError("replace resource", err)
+		return dst, 0, resourceChangeError("replace resource", err)
 	}
 	return body, lsn, nil
 }
@@ -125,7 +125,7 @@ func (s *Store) DeleteResource(ctx context.Context, tenant, id ID, version int) 
 		return whyUnchanged(ctx, conn, tenant, id, version)
 	})
 	if err != nil {
-		return 0, changeError("delete resource", err)
+		return 0, resourceChangeError("delete resource", err)
 	}
 	return lsn, nil
 }
@@ -147,8 +147,8 @@ func whyUnchanged(ctx context.Context, conn *pgx.Conn, tenant, id ID, version in
 	return ErrNotFound
 }
 
-// changeError leaves the errors that a caller tells apart as they are.
-func changeError(what string, err error) error {
+// resourceChangeError leaves the errors that a caller tells apart as they are.
+func resourceChangeError(what string, err error) error {
 	const uniqueViolation = "23505"
 	var fromPostgres *pgconn.PgError
 	switch {
@@ -160,8 +160,8 @@ func changeError(what string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// appendOne appends the resource that a statement returns, if it returns one.
-func appendOne(ctx context.Context, conn *pgx.Conn, dst []byte, sql string, args ...any) (body []byte, found bool, err error) {
+// appendOneResource appends the resource that a statement returns, if it returns one.
+func appendOneResource(ctx context.Context, conn *pgx.Conn, dst []byte, sql string, args ...any) (body []byte, found bool, err error) {
 	rows, err := conn.Query(ctx, sql, args...)
 	if err != nil {
 		return dst, false, err
