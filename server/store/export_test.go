@@ -7,8 +7,8 @@ var DocumentFault = documentFault
 
 // ListStatement returns the statement for a page and its parameters, and whether its plan is kept.
 func ListStatement(q *ListQuery) (sql string, params []any, kept bool) {
-	sql, args, _ := listStatement(q)
-	return sql, args[optionArgs:], args[1] == planKept
+	b, _ := listStatement(q)
+	return b.String(), b.params(), !b.anew
 }
 
 func (s *Store) Pool() *pgxpool.Pool { return s.pool }

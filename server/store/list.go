@@ -47,37 +47,24 @@ type ListQuery struct {
 	Limit  int       // resources a page, at least 1
 }
 
-// How a statement is planned. A plan that is kept suits every value where one index gives filter and order. Elsewhere
-// the right plan depends on how frequent the values are, so it is made for the values of each query; that takes Postgres
-// some 0.2 ms, and a plan for the average value could read the whole tenant.
-var (
-	planKept  any = pgx.QueryExecModeCacheStatement
-	planAnew  any = pgx.QueryExecModeCacheDescribe
-	noFormats any = pgx.QueryResultFormats(nil)
-)
-
-func (q *ListQuery) planning() any {
-	whole := q.Filter.indexed()
-	if q.Order.byName() {
-		f := &q.Filter
-		whole = whole && f.SubscriptionID+f.Type+f.Location+f.ResourceGroup+f.ComplianceStatus == "" &&
-			f.TagCount == nil && f.UpdatedSince == 0
+// oneIndex reports whether there is an index that holds what matches together, in order.
+func (q *ListQuery) oneIndex() bool {
+	f := &q.Filter
+	if q.Order.byName() && (f.SubscriptionID+f.Type+f.Location+f.ResourceGroup+f.ComplianceStatus != "" || f.TagCount != nil || f.UpdatedSince != 0) {
+		return false
 	}
-	if whole {
-		return planKept
-	}
-	return planAnew
+	return f.indexed()
 }
 
 // AppendResources appends one page as a JSON array to dst. next is the position to continue after; it is nil when this
 // was the last page. It sees everything that was committed up to after.
 func (s *Store) AppendResources(ctx context.Context, dst []byte, q ListQuery, after LSN) (page []byte, next *Position, err error) {
-	sql, args, possible := listStatement(&q)
+	statement, possible := listStatement(&q)
 	if !possible {
 		return append(dst, "[]"...), nil, nil
 	}
 	err = s.read(ctx, after, func(conn *pgx.Conn) error {
-		rows, err := conn.Query(ctx, sql, args...)
+		rows, err := conn.Query(ctx, statement.String(), statement.args...)
 		if err != nil {
 			return err
 		}
@@ -119,18 +106,19 @@ func appendPage(dst []byte, rows pgx.Rows, q *ListQuery) (page []byte, next *Pos
 }
 
 // listStatement builds the statement for what a query asks for. possible is false when no resource can match.
-func listStatement(q *ListQuery) (sql string, args []any, possible bool) {
-	b, order := newSelection(resourceFormats, q.planning()), &orders[q.Order]
-	b.add(namePrefix + listResources + "\nSELECT " + resourceColumns + " FROM resources")
+func listStatement(q *ListQuery) (b *statement, possible bool) {
+	order := &orders[q.Order]
+	b = newStatement(resourceFormats, q.oneIndex())
+	b.WriteString(namePrefix + listResources + "\nSELECT " + resourceColumns + " FROM resources")
 	if q.Skip > 0 {
 		// The index alone says which resources are on the page; only these are read from the table.
-		b.add(" JOIN (SELECT id AS on_page FROM resources")
+		b.WriteString(" JOIN (SELECT id AS on_page FROM resources")
 	}
 	if !b.where(q.Tenant, &q.Filter) {
-		return "", nil, false
+		return nil, false
 	}
 	if q.After != nil {
-		b.add(" AND " + order.key + order.beyond)
+		b.WriteString(" AND " + order.key + order.beyond)
 		if q.Order.byName() {
 			b.bind("(", q.After.Name, "")
 		} else {
@@ -138,11 +126,11 @@ func listStatement(q *ListQuery) (sql string, args []any, possible bool) {
 		}
 		b.bind(", ", q.After.ID, ")")
 	}
-	b.add(order.by)
+	b.WriteString(order.by)
 	b.bind(" LIMIT ", q.Limit+1, "")
 	if q.Skip > 0 {
 		b.bind(" OFFSET ", q.Skip, ") AS page ON id = on_page")
-		b.add(order.by)
+		b.WriteString(order.by)
 	}
-	return b.sql.String(), b.args, true
+	return b, true
 }

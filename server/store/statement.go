@@ -12,17 +12,26 @@ import (
 )
 
 // statement is SQL that is put together from the conditions that are set. The first of args says the formats of the
-// result; the others are the parameters.
+// result, and the second, if anew, that the plan is not kept; the others are the parameters.
 type statement struct {
 	strings.Builder
 	args []any
+	anew bool
+}
+
+// params returns the arguments that are parameters.
+func (b *statement) params() []any {
+	if b.anew {
+		return b.args[2:]
+	}
+	return b.args[1:]
 }
 
 func (b *statement) bind(before string, value any, after string) {
 	b.args = append(b.args, value)
 	b.WriteString(before)
 	b.WriteByte('$')
-	b.WriteString(strconv.Itoa(len(b.args) - 1))
+	b.WriteString(strconv.Itoa(len(b.params())))
 	b.WriteString(after)
 }
 

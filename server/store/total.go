@@ -26,19 +26,19 @@ type Total struct {
 // CountResources counts what matches a filter if that are at most 10,000 resources, or 1,000 where no single index has
 // them together; if there are more it estimates. It sees everything that was committed up to after.
 func (s *Store) CountResources(ctx context.Context, tenant ID, f Filter, after LSN) (Total, error) {
-	limit, mode := maxCounted, planKept
+	limit := maxCounted
 	if !f.indexed() {
-		limit, mode = maxCountedScanned, planAnew
+		limit = maxCountedScanned
 	}
-	b := newSelection(noFormats, mode)
-	b.add(namePrefix + countResources + "\nSELECT count(*) FROM (SELECT FROM resources")
+	b := newStatement(noFormats, f.indexed())
+	b.WriteString(namePrefix + countResources + "\nSELECT count(*) FROM (SELECT FROM resources")
 	if !b.where(tenant, &f) {
 		return Total{Exact: true}, nil
 	}
 	b.bind(" LIMIT ", limit+1, ") AS matching")
 	var counted int64
 	err := s.read(ctx, after, func(conn *pgx.Conn) error {
-		return conn.QueryRow(ctx, b.sql.String(), b.args...).Scan(&counted)
+		return conn.QueryRow(ctx, b.String(), b.args...).Scan(&counted)
 	})
 	switch {
 	case err != nil:
@@ -54,14 +54,14 @@ func (s *Store) CountResources(ctx context.Context, tenant ID, f Filter, after L
 // EstimateResources returns how many resources the planner expects a filter to match. It reads no resource. Where
 // conditions depend on each other, or values are rare, it can be wrong by far.
 func (s *Store) EstimateResources(ctx context.Context, tenant ID, f Filter, after LSN) (Total, error) {
-	b := newSelection(noFormats, planAnew)
-	b.add(namePrefix + estimateResources + "\nEXPLAIN (FORMAT JSON) SELECT FROM resources")
+	b := newStatement(noFormats, false)
+	b.WriteString(namePrefix + estimateResources + "\nEXPLAIN (FORMAT JSON) SELECT FROM resources")
 	if !b.where(tenant, &f) {
 		return Total{Exact: true}, nil
 	}
 	var plan []byte
 	err := s.read(ctx, after, func(conn *pgx.Conn) error {
-		return conn.QueryRow(ctx, b.sql.String(), b.args...).Scan(&plan)
+		return conn.QueryRow(ctx, b.String(), b.args...).Scan(&plan)
 	})
 	if err != nil {
 		return Total{}, fmt.Errorf("estimate resources: %w", err)

@@ -7,7 +7,6 @@ import (
 	"strconv"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // Each change of a resource is one statement that also records its event: there is no moment at which one of them is
@@ -46,17 +45,16 @@ func (s *Store) CreateResource(ctx context.Context, dst []byte, tenant ID, r *Ne
 	if err != nil {
 		return dst, ID{}, 0, fmt.Errorf("create resource: %w", err)
 	}
-	body, found := dst, false
-	lsn, err = s.write(ctx, func(conn *pgx.Conn) error {
-		body, found, err = appendOneResource(ctx, conn, dst, createSQL, resourceFormats, tenant, ids[0], r.AzureResourceID,
+	lsn, err = s.write(ctx, func(conn *pgx.Conn) (err error) {
+		body, err = appendOne(ctx, conn, dst, appendResource, createSQL, resourceFormats, tenant, ids[0], r.AzureResourceID,
 			r.SubscriptionID, r.ResourceGroupName, r.Name, r.Type, r.Location, objectOrEmpty(r.Properties), tagsObject(r.Tags))
 		return err
 	})
 	switch {
+	case errors.Is(err, ErrNotFound): // what there was to insert conflicted
+		return dst, ID{}, 0, ErrConflict
 	case err != nil:
 		return dst, ID{}, 0, fmt.Errorf("create resource: %w", err)
-	case !found:
-		return dst, ID{}, 0, ErrConflict
 	}
 	return body, ids[0], lsn, nil
 }
@@ -90,17 +88,14 @@ func (s *Store) ReplaceResource(ctx context.Context, dst []byte, tenant, id ID, 
 	if err := validateOne(r); err != nil {
 		return dst, 0, err
 	}
-	body, found := dst, false
+	var body []byte
 	lsn, err := s.write(ctx, func(conn *pgx.Conn) (err error) {
-		body, found, err = appendOneResource(ctx, conn, dst, replaceSQL, resourceFormats, tenant, id, version, r.AzureResourceID,
+		body, err = appendOne(ctx, conn, dst, appendResource, replaceSQL, resourceFormats, tenant, id, version, r.AzureResourceID,
 			r.SubscriptionID, r.ResourceGroupName, r.Name, r.Type, r.Location, objectOrEmpty(r.Properties), tagsObject(r.Tags))
-		if err != nil || found {
-			return err
-		}
-		return whyUnchanged(ctx, conn, tenant, id, version)
+		return staleOrMissing(ctx, conn, err, existsSQL, tenant, id, version)
 	})
 	if err != nil {
-		return dst, 0, resourceChangeError("replace resource", err)
+		return dst, 0, fmt.Errorf("replace resource: %w", changeError(err, azureKey))
 	}
 	return body, lsn, nil
 }
@@ -122,57 +117,20 @@ func (s *Store) DeleteResource(ctx context.Context, tenant, id ID, version int) 
 		if err != nil || tag.RowsAffected() == 1 {
 			return err
 		}
-		return whyUnchanged(ctx, conn, tenant, id, version)
+		return staleOrMissing(ctx, conn, ErrNotFound, existsSQL, tenant, id, version)
 	})
 	if err != nil {
-		return 0, resourceChangeError("delete resource", err)
+		return 0, fmt.Errorf("delete resource: %w", err)
 	}
 	return lsn, nil
 }
 
-// whyUnchanged tells the two reasons for which a change finds no row. It looks after the change: one that is deleted in
+// existsSQL tells the two reasons apart for which a change finds no row. It looks after the change: what is deleted in
 // between is not found, which is as true.
-func whyUnchanged(ctx context.Context, conn *pgx.Conn, tenant, id ID, version int) error {
-	if version == AnyVersion {
-		return ErrNotFound
-	}
-	var present bool
-	err := conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM resources WHERE id = $1 AND tenant_id = $2 AND deleted_at IS NULL)", id, tenant).Scan(&present)
-	switch {
-	case err != nil:
-		return err
-	case present:
-		return ErrVersion
-	}
-	return ErrNotFound
-}
+const existsSQL = "SELECT $3 <> 0 AND EXISTS (SELECT FROM resources WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL)"
 
-// resourceChangeError leaves the errors that a caller tells apart as they are.
-func resourceChangeError(what string, err error) error {
-	const uniqueViolation = "23505"
-	var fromPostgres *pgconn.PgError
-	switch {
-	case errors.Is(err, ErrNotFound), errors.Is(err, ErrVersion):
-		return err
-	case errors.As(err, &fromPostgres) && fromPostgres.Code == uniqueViolation:
-		return ErrConflict
-	}
-	return fmt.Errorf("%s: %w", what, err)
-}
-
-// appendOneResource appends the resource that a statement returns, if it returns one.
-func appendOneResource(ctx context.Context, conn *pgx.Conn, dst []byte, sql string, args ...any) (body []byte, found bool, err error) {
-	rows, err := conn.Query(ctx, sql, args...)
-	if err != nil {
-		return dst, false, err
-	}
-	defer rows.Close()
-	if found = rows.Next(); found {
-		dst = appendResource(dst, rows.RawValues())
-	}
-	rows.Close()
-	return dst, found, rows.Err()
-}
+// azureKey is the unique key of the resources of a tenant.
+const azureKey = "uq_resources_azure"
 
 // versionAt is where the version begins in the JSON of a resource: the id before it is always as long.
 const versionAt = len(`{"id":"00000000-0000-0000-0000-000000000000","version":`)

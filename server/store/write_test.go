@@ -38,18 +38,18 @@ func parse(t *testing.T, body []byte) stored {
 	return r
 }
 
-// event is a row of the event store.
-type event struct {
+// resourceEvent is a row of the event store.
+type resourceEvent struct {
 	Version int
 	Type    string
 	Payload store.NewResource
 }
 
-func eventsOf(t *testing.T, tenant, stream store.ID) []event {
+func resourceEvents(t *testing.T, tenant, stream store.ID) []resourceEvent {
 	t.Helper()
 	rows, _ := connect(t, postgresURL(t)).Query(t.Context(),
 		"SELECT version, type, payload FROM events WHERE tenant_id = $1 AND stream_id = $2 ORDER BY version", tenant, stream)
-	events, err := pgx.CollectRows(rows, pgx.RowToStructByPos[event])
+	events, err := pgx.CollectRows(rows, pgx.RowToStructByPos[resourceEvent])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,10 +93,10 @@ func TestLifeOfAResource(t *testing.T) {
 	if _, err := s.AppendResource(t.Context(), nil, tenant, id, 0); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("reading the deleted one: %v", err)
 	}
-	want := []event{{1, "resource.created", first}, {2, "resource.updated", second}, {3, "resource.updated", second}, {4, "resource.deleted", store.NewResource{}}}
+	want := []resourceEvent{{1, "resource.created", first}, {2, "resource.updated", second}, {3, "resource.updated", second}, {4, "resource.deleted", store.NewResource{}}}
 	want[0].Payload.Properties = json.RawMessage(`{}`)
 	want[1].Payload.Tags, want[2].Payload.Tags = map[string]string{}, map[string]string{}
-	if got := eventsOf(t, tenant, id); !reflect.DeepEqual(got, want) {
+	if got := resourceEvents(t, tenant, id); !reflect.DeepEqual(got, want) {
 		t.Errorf("events are %+v, want %+v", got, want)
 	}
 	if _, _, _, err := s.CreateResource(t.Context(), nil, tenant, &first); err != nil {
@@ -137,7 +137,7 @@ func TestRefusedChangesChangeNothing(t *testing.T) {
 		if after, err := s.AppendResource(t.Context(), nil, tenant, id, 0); err != nil || string(after) != string(before) {
 			t.Errorf("%s changed it to %s (error %v)", name, after, err)
 		}
-		if events := eventsOf(t, tenant, id); len(events) != 1 {
+		if events := resourceEvents(t, tenant, id); len(events) != 1 {
 			t.Errorf("%s left events %+v", name, events)
 		}
 	}
@@ -180,7 +180,7 @@ func TestOneOfManyConcurrentChangesWins(t *testing.T) {
 			t.Fatalf("%d changes of version %d were made, want 1", won.Load(), version)
 		}
 	}
-	if events := eventsOf(t, tenant, id); len(events) != 21 || events[20].Version != 21 {
+	if events := resourceEvents(t, tenant, id); len(events) != 21 || events[20].Version != 21 {
 		t.Errorf("%d events, want one for each version", len(events))
 	}
 }
@@ -193,7 +193,7 @@ func TestBatchRecordsItsEvents(t *testing.T) {
 	}
 	for i, id := range inserted.Created {
 		want := newResource(i + 1)
-		if events := eventsOf(t, tenant, id); len(events) != 1 || events[0].Version != 1 || events[0].Type != "resource.created" || events[0].Payload.Name != want.Name {
+		if events := resourceEvents(t, tenant, id); len(events) != 1 || events[0].Version != 1 || events[0].Type != "resource.created" || events[0].Payload.Name != want.Name {
 			t.Errorf("events of %d are %+v", i, events)
 		}
 	}
