@@ -7,7 +7,7 @@ GOVULNCHECK := go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 # The race detector needs a C compiler.
 RACE := $(shell command -v gcc >/dev/null 2>&1 && echo -race)
 
-.PHONY: help bench bench-smoke bench-go test lint vuln build clean
+.PHONY: help bench bench-smoke bench-go bench-server test lint vuln build clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -20,6 +20,10 @@ bench-smoke: build ## the same way in ten seconds of load
 
 bench-go: ## the benchmarks of the code itself, with allocations
 	go test -run '^$$' -bench . -benchmem ./...
+
+bench-server: ## the reference server against nginx, net/http, Gin, go-redis and pgx; wrk is the client (about 8 minutes)
+	@go build -o bin/bench-server ./cmd/bench-server
+	@bin/bench-server --markdown bin/bench-server.md
 
 test: ## all tests
 	go build $(RACE) ./...

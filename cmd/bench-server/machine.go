@@ -1,0 +1,161 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// tick is the unit of CPU times in /proc on every Linux that Go runs on.
+const tick = 10 * time.Millisecond
+
+// The CPUs by number.
+const (
+	serverCPU = "0"
+	clientCPU = "1"
+)
+
+// needed are the programs that bench-server calls, and the Debian packages that they are in.
+var needed = []struct{ program, dpkg string }{
+	{"wrk", "wrk"}, {"nginx", "nginx-light"}, {"taskset", "util-linux"},
+}
+
+// checkMachine says everything that is missing.
+func checkMachine() error {
+	if runtime.GOOS != "linux" {
+		return fmt.Errorf("bench-server needs Linux: it binds processes to CPUs and reads their CPU times from /proc")
+	}
+	if runtime.NumCPU() < 2 {
+		return fmt.Errorf("bench-server needs two CPUs, one for the server and one for the client; there is one")
+	}
+	var missing []string
+	for _, n := range needed {
+		if _, err := find(n.program); err != nil {
+			missing = append(missing, n.dpkg)
+		}
+	}
+	if missing != nil {
+		return fmt.Errorf("programs are missing; on Debian: apt-get install --no-install-recommends %s", strings.Join(missing, " "))
+	}
+	return nil
+}
+
+// find looks in the usual places of servers too, which are not in every user's PATH.
+func find(program string) (string, error) {
+	if path, err := exec.LookPath(program); err == nil {
+		return path, nil
+	}
+	return exec.LookPath("/usr/sbin/" + program)
+}
+
+// leaveServerCPU binds this process, and with it all that it starts and does not bind itself, to the CPUs that are not
+// the server's: to the client's when there are two, and to those after it when there are more.
+func leaveServerCPU() error {
+	cpus := clientCPU
+	if n := runtime.NumCPU(); n > 2 {
+		cpus = fmt.Sprintf("2-%d", n-1)
+	}
+	out, err := exec.Command("taskset", "-a", "-c", "-p", cpus, strconv.Itoa(os.Getpid())).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("bind to CPU %s: %w: %s", cpus, err, out)
+	}
+	return nil
+}
+
+// usage is CPU time since the start of the machine and of processes.
+type usage struct {
+	at           time.Time
+	busy, stolen time.Duration         // of all CPUs
+	processes    map[int]time.Duration // of this process and its descendants, by ID
+}
+
+func readUsage() (usage, error) {
+	u := usage{at: time.Now(), processes: map[int]time.Duration{}}
+	text, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return u, err
+	}
+	// cpu user nice system idle iowait irq softirq steal …; interrupts belong to nobody
+	fields := strings.Fields(strings.SplitN(string(text), "\n", 2)[0])
+	if len(fields) < 9 {
+		return u, fmt.Errorf("/proc/stat: too few fields in %q", fields)
+	}
+	u.busy = ticks(fields[1]) + ticks(fields[2]) + ticks(fields[3])
+	u.stolen = ticks(fields[8])
+
+	parents, times := map[int]int{}, map[int]time.Duration{}
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		return u, err
+	}
+	for _, path := range stats {
+		if pid, parent, time, ok := readProcess(path); ok {
+			parents[pid], times[pid] = parent, time
+		}
+	}
+	for pid, used := range times {
+		for at := pid; at > 1; at = parents[at] {
+			if at == os.Getpid() {
+				u.processes[pid] = used
+				break
+			}
+		}
+	}
+	return u, nil
+}
+
+// readProcess is not ok when the process has ended meanwhile.
+func readProcess(path string) (pid, parent int, used time.Duration, ok bool) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return 0, 0, 0, false
+	}
+	// pid (name) state ppid … utime stime at 14 and 15, where the name can be anything
+	before, _, _ := strings.Cut(string(text), " ")
+	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+	if len(fields) < 13 {
+		return 0, 0, 0, false
+	}
+	pid, _ = strconv.Atoi(before)
+	parent, _ = strconv.Atoi(fields[1])
+	return pid, parent, ticks(fields[11]) + ticks(fields[12]), true
+}
+
+func ticks(text string) time.Duration {
+	n, _ := strconv.ParseInt(text, 10, 64)
+	return time.Duration(n) * tick
+}
+
+// disturbance is the share of the machine's CPU time that neither we nor the kernel for us used: other processes and
+// other virtual machines. client is what wrk used, which has ended and is in neither reading.
+func disturbance(before, after usage, client time.Duration) float64 {
+	own := client
+	for pid, used := range after.processes {
+		own += used - before.processes[pid]
+	}
+	others := max(0, after.busy-before.busy-own) + after.stolen - before.stolen
+	return float64(others) / float64(whole(before.at, after.at))
+}
+
+// whole is the time of all CPUs together.
+func whole(from, to time.Time) time.Duration { return to.Sub(from) * time.Duration(runtime.NumCPU()) }
+
+// residentBytes is what a process has in memory now.
+func residentBytes(pid int) (int64, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			kilobytes, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 10, 64)
+			return kilobytes << 10, err
+		}
+	}
+	return 0, fmt.Errorf("/proc/%d/status has no VmRSS", pid)
+}

@@ -1,0 +1,125 @@
+// Command bench-server compares the reference server with named peers in one interleaved run and prints the ratios. The
+// client is wrk, so that Headroom's own generator is not the judge of Headroom's own server.
+//
+// One CPU serves (the first) and another one asks (the second). Postgres and the cache server share the second CPU with
+// wrk when there are two, and have the others to themselves when there are more. Every contender is a process of its
+// own, started anew for each measurement, and takes its turn in each round.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+)
+
+// The exit codes; those of cmd/headroom.
+const (
+	exitOK          = 0
+	exitError       = 1
+	exitMissed      = 99 // an aim was missed
+	exitUsage       = 104
+	exitInterrupted = 105
+	exitInvalid     = 125 // others used the machine, or a server did not do what it was measured for
+)
+
+// errInvalid marks measurements that say nothing.
+var errInvalid = errors.New("not valid")
+
+type options struct {
+	rounds    int
+	seconds   int
+	resources int
+	only      string
+	markdown  string
+}
+
+func main() { os.Exit(run(os.Stdout, os.Stderr, os.Args[1:])) }
+
+func run(w, wErr io.Writer, args []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if len(args) == 2 && args[0] == "serve" {
+		return code(wErr, serve(ctx, args[1]))
+	}
+	o, err := parse(wErr, args)
+	if errors.Is(err, flag.ErrHelp) {
+		return exitOK
+	}
+	if err == nil {
+		err = o.check()
+	}
+	if err != nil {
+		fmt.Fprintf(wErr, "bench-server: %v\n", err)
+		return exitUsage
+	}
+	rows, err := measure(ctx, o, func(text string) { fmt.Fprintln(wErr, text) })
+	if err != nil {
+		if ctx.Err() != nil {
+			err = fmt.Errorf("interrupted: %w", err)
+			fmt.Fprintf(wErr, "bench-server: %v\n", err)
+			return exitInterrupted
+		}
+		return code(wErr, err)
+	}
+	printTable(w, rows)
+	if o.markdown != "" {
+		if err := writeMarkdown(o.markdown, rows); err != nil {
+			return code(wErr, err)
+		}
+	}
+	return verdict(w, rows)
+}
+
+func parse(wErr io.Writer, args []string) (options, error) {
+	var o options
+	flags := flag.NewFlagSet("bench-server", flag.ContinueOnError)
+	flags.SetOutput(wErr)
+	flags.IntVar(&o.rounds, "rounds", 5, "how often each contender takes its turn; the table has the medians")
+	flags.IntVar(&o.seconds, "seconds", 4, "length of each measurement, after a second of warm-up")
+	flags.IntVar(&o.resources, "resources", 150_000, "rows in the database")
+	flags.StringVar(&o.only, "only", "", "measure only contenders whose name or group contains one of these words, separated by commas")
+	flags.StringVar(&o.markdown, "markdown", "", "also write the table to this file, as Markdown")
+	err := flags.Parse(args)
+	if err == nil && flags.NArg() > 0 {
+		err = fmt.Errorf("unexpected argument %q; see bench-server --help", flags.Arg(0))
+	}
+	return o, err
+}
+
+func (o options) check() error {
+	if o.rounds < 1 || o.seconds < 1 || o.resources < 1000 {
+		return errors.New("--rounds and --seconds are at least 1, --resources at least 1000")
+	}
+	return nil
+}
+
+// wants says whether --only selects a contender.
+func (o options) wants(c *contender) bool {
+	if o.only == "" {
+		return true
+	}
+	for word := range strings.SplitSeq(o.only, ",") {
+		if strings.Contains(c.name, word) || strings.Contains(c.group, word) {
+			return true
+		}
+	}
+	return false
+}
+
+func code(wErr io.Writer, err error) int {
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errInvalid):
+		fmt.Fprintf(wErr, "bench-server: %v\n", err)
+		return exitInvalid
+	}
+	fmt.Fprintf(wErr, "bench-server: %v\n", err)
+	return exitError
+}
