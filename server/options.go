@@ -19,8 +19,15 @@ type Options struct {
 	CacheURL    string `env:"HEADROOM_CACHE_URL"`
 	// L1Bytes bounds the cache in this process; 0 is 64 MiB.
 	L1Bytes int64 `env:"HEADROOM_L1_BYTES"`
-	// PostgresMaxConns is the size of the connection pool; 0 derives it from the number of CPUs.
+	// PostgresReplicaURL is the address of a streaming replica of it, which reads prefer; empty when there is none.
+	PostgresReplicaURL string `env:"HEADROOM_POSTGRES_REPLICA_URL"`
+	// PostgresReplicaMaxLag is how far that may be behind before all reads go to the primary; 0 is 5 seconds.
+	PostgresReplicaMaxLag time.Duration `env:"HEADROOM_POSTGRES_REPLICA_MAX_LAG"`
+	// PostgresMaxConns is the size of the pool of each; 0 derives it from the number of CPUs and the connections that
+	// Postgres has free.
 	PostgresMaxConns int `env:"HEADROOM_POSTGRES_MAX_CONNS"`
+	// SlowQuery is from how long on a query is listed at GET /slow of the admin listener; 0 is 100 ms.
+	SlowQuery time.Duration `env:"HEADROOM_SLOW_QUERY"`
 	// ShutdownGrace is how long requests under way may take to finish; 0 is 15 seconds.
 	ShutdownGrace time.Duration `env:"HEADROOM_SHUTDOWN_GRACE"`
 	// Logger takes the log; nil is slog.Default().
@@ -44,8 +51,9 @@ func (o Options) check() (Options, error) {
 	if o.CacheURL == "" {
 		faults = append(faults, errors.New("no cache; set HEADROOM_CACHE_URL to redis://host:port/0"))
 	}
-	if o.L1Bytes < 0 || o.PostgresMaxConns < 0 || o.ShutdownGrace < 0 {
-		faults = append(faults, errors.New("HEADROOM_L1_BYTES, HEADROOM_POSTGRES_MAX_CONNS and HEADROOM_SHUTDOWN_GRACE must not be negative"))
+	if o.L1Bytes < 0 || o.PostgresMaxConns < 0 || o.PostgresReplicaMaxLag < 0 || o.SlowQuery < 0 || o.ShutdownGrace < 0 {
+		faults = append(faults, errors.New("HEADROOM_L1_BYTES, HEADROOM_POSTGRES_MAX_CONNS, HEADROOM_POSTGRES_REPLICA_MAX_LAG, "+
+			"HEADROOM_SLOW_QUERY and HEADROOM_SHUTDOWN_GRACE must not be negative"))
 	}
 	if o.AdminAddr != "" {
 		if err := checkLoopback(o.AdminAddr); err != nil {

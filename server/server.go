@@ -40,7 +40,10 @@ func Run(ctx context.Context, o Options, ready func(addr, adminAddr string)) err
 	if err := store.Migrate(ctx, o.PostgresURL); err != nil {
 		return err
 	}
-	db, err := store.Open(ctx, store.Options{URL: o.PostgresURL, MaxConns: o.PostgresMaxConns})
+	db, err := store.Open(ctx, store.Options{
+		URL: o.PostgresURL, ReplicaURL: o.PostgresReplicaURL, ReplicaMaxLag: o.PostgresReplicaMaxLag,
+		MaxConns: o.PostgresMaxConns, SlowQuery: o.SlowQuery, Logger: o.Logger,
+	})
 	if err != nil {
 		return err
 	}

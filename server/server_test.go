@@ -305,7 +305,8 @@ func TestWithoutAdminListener(t *testing.T) {
 
 func TestOptionsFromTheEnvironment(t *testing.T) {
 	for name, value := range map[string]string{
-		"HEADROOM_ADMIN_ADDR": "127.0.0.1:1", "HEADROOM_POSTGRES_URL": "postgres://p", "HEADROOM_CACHE_URL": "redis://r",
+		"HEADROOM_ADMIN_ADDR": "127.0.0.1:1", "HEADROOM_POSTGRES_URL": "postgres://p",
+		"HEADROOM_POSTGRES_REPLICA_URL": "postgres://q", "HEADROOM_POSTGRES_REPLICA_MAX_LAG": "7s", "HEADROOM_SLOW_QUERY": "20ms", "HEADROOM_CACHE_URL": "redis://r",
 		"HEADROOM_L1_BYTES": "1024", "HEADROOM_POSTGRES_MAX_CONNS": "9", "HEADROOM_SHUTDOWN_GRACE": "3s",
 	} {
 		t.Setenv(name, value)
@@ -313,6 +314,7 @@ func TestOptionsFromTheEnvironment(t *testing.T) {
 	got, err := env.ParseAs[server.Options]()
 	want := server.Options{
 		Addr: "127.0.0.1:8080", AdminAddr: "127.0.0.1:1", PostgresURL: "postgres://p", CacheURL: "redis://r",
+		PostgresReplicaURL: "postgres://q", PostgresReplicaMaxLag: 7 * time.Second, SlowQuery: 20 * time.Millisecond,
 		L1Bytes: 1024, PostgresMaxConns: 9, ShutdownGrace: 3 * time.Second,
 	}
 	if err != nil || got != want {

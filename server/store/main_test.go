@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net/url"
 	"sync"
@@ -33,7 +34,19 @@ func postgresURL(t testing.TB) string {
 
 func openStore(t testing.TB) *store.Store {
 	t.Helper()
-	s, err := store.Open(t.Context(), store.Options{URL: postgresURL(t), MaxConns: 4})
+	return openStoreWith(t, store.Options{MaxConns: 4})
+}
+
+// openStoreWith opens the shared database, unless o says another.
+func openStoreWith(t testing.TB, o store.Options) *store.Store {
+	t.Helper()
+	if o.URL == "" {
+		o.URL = postgresURL(t)
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	s, err := store.Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}

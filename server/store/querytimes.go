@@ -5,14 +5,16 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// A query bears its name in a comment on its first line, as sqlc writes it. A statement
-// without one (a ping, a migration) is not measured.
+// A query bears its name in a comment on its first line, as sqlc writes it. A statement without one (a ping, a
+// migration) is not measured.
 const namePrefix = "-- name: "
 
 // The names under which queries are measured. To add one: a constant here, with its place in queryNames, and the same
@@ -80,15 +82,17 @@ var queryNames = []string{
 // QueryNames returns the names of all queries that are measured.
 func QueryNames() []string { return slices.Clone(queryNames) }
 
-// maxQueryMicroseconds is the longest duration that the histograms tell apart: one minute.
-const maxQueryMicroseconds = 60_000_000
+// maxMicroseconds is the longest duration that the histograms tell apart: one minute.
+const maxMicroseconds = 60_000_000
 
 // QueryStats is what was measured of one named query since Open.
 type QueryStats struct {
 	// Errors counts the queries that failed. They are in the histogram too.
 	Errors int64
+	// Replica counts those that the replica did; the primary did the others.
+	Replica int64
 	// Durations is in microseconds, from 1 µs to 60 s with 3 significant digits: from sending the query to having read
-	// its last row. The wait for a connection is not in it: see PoolStats. It is a copy.
+	// its last row. The wait for a connection is not in it: see [Store.AcquireTimes]. It is a copy.
 	Durations *hdrhistogram.Histogram
 }
 
@@ -96,92 +100,76 @@ type QueryStats struct {
 func (s *Store) QueryStats() map[string]QueryStats {
 	stats := make(map[string]QueryStats, len(s.queries.named))
 	for name, q := range s.queries.named {
-		if measured, ok := q.stats(); ok {
-			stats[name] = measured
+		if durations, errors := q.times.copy(); durations != nil {
+			stats[name] = QueryStats{Errors: errors, Replica: q.replica.Load(), Durations: durations}
 		}
 	}
 	return stats
 }
 
-// queryTimes is the pgx tracer that measures the named queries.
-type queryTimes struct{ named map[string]*namedQuery }
+// AcquireTimes returns, by the role of the server ("primary", "replica"), how long queries had to wait for a connection:
+// a histogram like that of [QueryStats]. One that had an idle connection has waited about 1 µs.
+func (s *Store) AcquireTimes() map[string]*hdrhistogram.Histogram {
+	times := map[string]*hdrhistogram.Histogram{}
+	for _, n := range s.nodes() {
+		if h, _ := n.waits.copy(); h != nil {
+			times[n.role] = h
+		}
+	}
+	return times
+}
 
-func newQueryTimes() *queryTimes {
-	t := &queryTimes{named: make(map[string]*namedQuery, len(queryNames))}
+// timings has one lock for histogram and count: they must agree, and it is held for some 30 ns.
+type timings struct {
+	mu        sync.Mutex
+	errors    int64
+	durations *hdrhistogram.Histogram // 140 KB; nil until there is one
+}
+
+func (t *timings) record(took time.Duration, err error) {
+	us := min(max(took.Microseconds(), 1), maxMicroseconds)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err != nil {
+		t.errors++
+	}
+	if t.durations == nil {
+		t.durations = hdrhistogram.New(1, maxMicroseconds, 3)
+	}
+	// It fails only out of range, and us was brought into it.
+	_ = t.durations.RecordValue(us)
+}
+
+// copy returns nil when nothing has been recorded.
+func (t *timings) copy() (durations *hdrhistogram.Histogram, errors int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.durations == nil {
+		return nil, 0
+	}
+	return t.durations.Clone(), t.errors
+}
+
+// queryTimes are the measurements of all queries, whichever server does them.
+type queryTimes struct {
+	named map[string]*namedQuery
+	slow  slowQueries
+}
+
+type namedQuery struct {
+	times   timings
+	replica atomic.Int64
+}
+
+func newQueryTimes(slow time.Duration) *queryTimes {
+	t := &queryTimes{named: make(map[string]*namedQuery, len(queryNames)), slow: slowQueries{threshold: slow}}
 	for _, name := range queryNames {
 		t.named[name] = &namedQuery{}
 	}
 	return t
 }
 
-// namedQuery has one lock for count and histogram: they must agree, and it is held for some 30 ns a query.
-type namedQuery struct {
-	mu        sync.Mutex
-	errors    int64
-	durations *hdrhistogram.Histogram // 140 KB; nil until the query is run
-}
-
-func (q *namedQuery) record(took time.Duration, err error) {
-	us := min(max(took.Microseconds(), 1), maxQueryMicroseconds)
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if err != nil {
-		q.errors++
-	}
-	if q.durations == nil {
-		q.durations = hdrhistogram.New(1, maxQueryMicroseconds, 3)
-	}
-	// It fails only out of range, and us was brought into it.
-	_ = q.durations.RecordValue(us)
-}
-
-func (q *namedQuery) stats() (measured QueryStats, ok bool) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.durations == nil {
-		return QueryStats{}, false
-	}
-	return QueryStats{Errors: q.errors, Durations: q.durations.Clone()}, true
-}
-
-// runningQuery is the query that a connection is busy with: a connection runs one at a time, so this needs no lock,
-// and it saves the context that a tracer would otherwise allocate for every query.
-type runningQuery struct {
-	query *namedQuery
-	start time.Time
-}
-
-const runningQueryKey = "headroom.runningQuery"
-
-// watch gives a new connection its runningQuery.
-func (t *queryTimes) watch(_ context.Context, conn *pgx.Conn) error {
-	conn.PgConn().CustomData()[runningQueryKey] = &runningQuery{}
-	return nil
-}
-
-// TraceQueryStart implements pgx.QueryTracer.
-func (t *queryTimes) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
-	named := t.find(data.SQL)
-	if named == nil {
-		return ctx
-	}
-	if running, ok := conn.PgConn().CustomData()[runningQueryKey].(*runningQuery); ok {
-		running.query = named
-		running.start = time.Now()
-	}
-	return ctx
-}
-
-// TraceQueryEnd implements pgx.QueryTracer.
-func (t *queryTimes) TraceQueryEnd(_ context.Context, conn *pgx.Conn, data pgx.TraceQueryEndData) {
-	running, ok := conn.PgConn().CustomData()[runningQueryKey].(*runningQuery)
-	if !ok || running.query == nil {
-		return
-	}
-	running.query.record(time.Since(running.start), data.Err)
-	running.query = nil
-}
-
+// find returns nil for a statement without a name.
 func (t *queryTimes) find(sql string) *namedQuery {
 	rest, ok := strings.CutPrefix(sql, namePrefix)
 	if !ok {
@@ -192,4 +180,60 @@ func (t *queryTimes) find(sql string) *namedQuery {
 		return nil
 	}
 	return t.named[rest[:end]]
+}
+
+// connState is what a connection carries along. It does one query at a time, so this needs no lock, and it saves the
+// context that a tracer would otherwise allocate for every query.
+type connState struct {
+	get, getGroup *pgconn.StatementDescription
+	tracer        *queryTracer
+
+	query *namedQuery // that is under way; nil for a statement that is not measured
+	sql   string
+	start time.Time
+}
+
+const connStateKey = "headroom"
+
+// stateOf returns nil for a connection that is being made.
+func stateOf(conn *pgx.Conn) *connState {
+	state, _ := conn.PgConn().CustomData()[connStateKey].(*connState)
+	return state
+}
+
+// queryTracer is the pgx tracer of one server's connections.
+type queryTracer struct {
+	queries *queryTimes
+	get     *namedQuery
+	replica bool
+}
+
+// TraceQueryStart implements pgx.QueryTracer.
+func (t *queryTracer) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
+	if named := t.queries.find(data.SQL); named != nil {
+		if state := stateOf(conn); state != nil {
+			state.query, state.sql, state.start = named, data.SQL, time.Now()
+		}
+	}
+	return ctx
+}
+
+// TraceQueryEnd implements pgx.QueryTracer.
+func (t *queryTracer) TraceQueryEnd(_ context.Context, conn *pgx.Conn, data pgx.TraceQueryEndData) {
+	state := stateOf(conn)
+	if state == nil || state.query == nil {
+		return
+	}
+	t.record(state.query, state.sql, time.Since(state.start), data.Err)
+	state.query = nil
+}
+
+func (t *queryTracer) record(named *namedQuery, sql string, took time.Duration, err error) {
+	named.times.record(took, err)
+	if t.replica {
+		named.replica.Add(1)
+	}
+	if took >= t.queries.slow.threshold {
+		t.queries.slow.note(sql, took, t.replica, time.Now())
+	}
 }

@@ -1,5 +1,8 @@
 // Package store keeps resources in Postgres. Every query is bound to one tenant. Results are appended to byte slices as
 // JSON straight from the network buffer: on the way from Postgres to an answer nothing is decoded into Go values first.
+//
+// Writes go to the primary, reads to its streaming replica as long as that is healthy and not too far behind: see
+// [Store.ReplicaStats]. Who must see a certain write passes the position that the write returned to his reads.
 package store
 
 import (
@@ -7,11 +10,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
+	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 var (
@@ -21,6 +24,8 @@ var (
 	ErrConflict = errors.New("it exists already")
 	// ErrVersion is returned for a change of a version that is not the present one.
 	ErrVersion = errors.New("it has been changed meanwhile")
+	// ErrUnavailable is returned when the database cannot be reached, at once while its breaker is open.
+	ErrUnavailable = errors.New("the database is unavailable")
 )
 
 // ID is a UUID: of a tenant or of a resource.
@@ -30,111 +35,137 @@ type ID = [16]byte
 type Options struct {
 	// URL is the postgres:// connection string of the primary.
 	URL string
-	// ReplicaURL is that of a streaming replica, which reads prefer; empty when there is none.
+	// ReplicaURL is that of a streaming replica, which reads prefer; empty when there is none. The replica need not be
+	// there when the store is opened.
 	ReplicaURL string
-	// MaxConns is the size of the pool; 0 derives it from the number of CPUs.
+	// ReplicaMaxLag is how far the replica may be behind before all reads go to the primary; 0 is 5 seconds.
+	ReplicaMaxLag time.Duration
+	// MaxConns is the size of the pool of each server; 0 derives it from the number of CPUs and what the primary has free.
 	MaxConns int
 	// CostMonths is how many months of costs are kept before the present one; 0 is [DefaultCostMonths].
 	CostMonths int
+	// SlowQuery is from how long on a query is kept as slow; 0 is 100 ms.
+	SlowQuery time.Duration
+	// Logger is told when a server fails and when it is used again; nil is slog.Default().
+	Logger *slog.Logger
 }
 
-// Store is a pool of connections to Postgres. It is safe for concurrent use.
+func (o Options) withDefaults() Options {
+	o.ReplicaMaxLag = cmp.Or(o.ReplicaMaxLag, defaultReplicaMaxLag)
+	o.CostMonths = cmp.Or(o.CostMonths, DefaultCostMonths)
+	o.SlowQuery = cmp.Or(o.SlowQuery, defaultSlowQuery)
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	return o
+}
+
+// Store is the database: a primary and perhaps a replica. It is safe for concurrent use.
 type Store struct {
-	pool    *pgxpool.Pool
+	primary *node
+	replica *replica // nil when there is none
+	floor   LSN      // where the primary was at Open: a replica that has not even its migrations is of no use
 	queries *queryTimes
+	gets    getQueue
 
 	costMonths int
+
+	stopWatching context.CancelFunc
+	watching     sync.WaitGroup
 }
 
-// connectionSettings are sent with the startup message, so that every connection of the pool has them: a SET through
-// the pool would reach one of them only. Times are in milliseconds.
-var connectionSettings = map[string]string{
-	"application_name":                    "headroom",
-	"statement_timeout":                   "5000",
-	"lock_timeout":                        "1000",
-	"idle_in_transaction_session_timeout": "10000",
-	// Short queries on few cores: compiling them or forking workers for them costs more than they do.
-	"jit":                             "off",
-	"max_parallel_workers_per_gather": "0",
-}
-
-// Open connects the whole pool before it returns. It does not migrate: see [Migrate].
+// Open connects the whole pool before it returns, and that of the replica when it is there. It does not migrate: see
+// [Migrate].
 func Open(ctx context.Context, o Options) (*Store, error) {
-	config, err := pgxpool.ParseConfig(o.URL)
+	o = o.withDefaults()
+	facts, err := askPrimary(ctx, o.URL, o.ReplicaURL != "")
 	if err != nil {
-		return nil, fmt.Errorf("parse Postgres URL: %w", err)
-	}
-	for name, value := range connectionSettings {
-		config.ConnConfig.RuntimeParams[name] = value
-	}
-	maxConns := o.MaxConns
-	if maxConns == 0 {
-		// Measured on two cores: 8 to 16 connections serve most; at 64 the slowest one percent waits 60 ms.
-		maxConns = min(max(4*runtime.NumCPU(), 8), 64)
-	}
-	// A pool of fixed size: opening a connection takes milliseconds, and would be paid when the load is highest.
-	config.MaxConns = int32(maxConns)
-	config.MinConns = int32(maxConns)
-	config.MaxConnLifetimeJitter = 10 * time.Minute
-	config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheStatement
-	queries := newQueryTimes()
-	config.ConnConfig.Tracer = queries
-	config.AfterConnect = queries.watch
-
-	pool, err := pgxpool.NewWithConfig(ctx, config)
-	if err != nil {
-		return nil, fmt.Errorf("open Postgres pool: %w", err)
-	}
-	s := &Store{pool: pool, queries: queries, costMonths: cmp.Or(o.CostMonths, DefaultCostMonths)}
-	if err := s.connectAll(ctx, maxConns); err != nil {
-		pool.Close()
 		return nil, err
 	}
+	if o, err = o.sized(facts.free); err != nil {
+		return nil, err
+	}
+	s := &Store{queries: newQueryTimes(o.SlowQuery), costMonths: o.CostMonths, stopWatching: func() {}}
+	s.gets.store = s
+	if s.primary, err = newNode(ctx, rolePrimary, o.URL, o.MaxConns, s.queries); err != nil {
+		return nil, err
+	}
+	if err := s.primary.connectAll(ctx); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("connect to Postgres (is its max_connections higher than what all clients take?): %w", err)
+	}
+	if o.ReplicaURL != "" {
+		n, err := newNode(ctx, roleReplica, o.ReplicaURL, o.MaxConns, s.queries)
+		if err != nil {
+			s.Close()
+			return nil, err
+		}
+		s.replica = &replica{node: n, maxLag: o.ReplicaMaxLag}
+		s.floor = facts.position
+	}
+	s.watch(ctx, facts.cluster, o.Logger)
 	return s, nil
 }
 
-// connectAll holds n connections at once, which makes the pool open them all, and returns them.
-func (s *Store) connectAll(ctx context.Context, n int) error {
-	for range n {
-		conn, err := s.pool.Acquire(ctx)
-		if err != nil {
-			return fmt.Errorf("connect to Postgres (%d connections; is it running, and is its max_connections higher?): %w", n, err)
+// watch begins to watch the servers. The replica is asked once before it returns.
+func (s *Store) watch(ctx context.Context, cluster int64, logger *slog.Logger) {
+	primary := newWatch(s.primary, watchAloneEvery, primaryPatience, logger)
+	primary.up = true
+	primary.ask = func(ctx context.Context, conn *pgx.Conn) error { return conn.Ping(ctx) }
+	watches := []*watch{primary}
+	if r := s.replica; r != nil {
+		primary.every = watchEvery
+		primary.ask = func(ctx context.Context, conn *pgx.Conn) error {
+			var position LSN
+			if err := conn.QueryRow(ctx, primarySQL).Scan(&position); err != nil {
+				return err
+			}
+			r.primaryIsAt(position, time.Now())
+			return nil
 		}
-		defer conn.Release()
+		second := newWatch(r.node, watchEvery, replicaPatience, logger)
+		second.changed = r.isUp
+		second.ask = func(ctx context.Context, conn *pgx.Conn) error {
+			replayed, err := askReplica(ctx, conn, cluster)
+			if err == nil {
+				r.replicaIsAt(replayed, time.Now())
+			}
+			return err
+		}
+		primary.round(ctx)
+		second.round(ctx)
+		watches = append(watches, second)
 	}
-	return nil
+	ctx, s.stopWatching = context.WithCancel(context.WithoutCancel(ctx))
+	for _, w := range watches {
+		s.watching.Go(func() { w.run(ctx) })
+	}
 }
 
-// Ping asks Postgres for an answer through the pool.
+// Ping asks the primary for an answer through the pool.
 func (s *Store) Ping(ctx context.Context) error {
-	if err := s.pool.Ping(ctx); err != nil {
+	if err := s.primary.pool.Ping(ctx); err != nil {
 		return fmt.Errorf("ping Postgres: %w", err)
 	}
 	return nil
 }
 
 // Close waits for running queries and closes every connection.
-func (s *Store) Close() { s.pool.Close() }
-
-// PoolStats describes the connection pool. Counts and times are cumulative since Open.
-type PoolStats struct {
-	// Acquires counts connections taken from the pool, for whatever purpose.
-	Acquires int64
-	// Waits counts acquires that found no idle connection; Waited is the time that these spent waiting.
-	Waits  int64
-	Waited time.Duration
-	// MaxConns is the size of the pool, InUse how many of its connections are taken now.
-	MaxConns, InUse int
-}
-
-// PoolStats returns the pool's present state.
-func (s *Store) PoolStats() PoolStats {
-	stat := s.pool.Stat()
-	return PoolStats{
-		Acquires: stat.AcquireCount(),
-		Waits:    stat.EmptyAcquireCount(),
-		Waited:   stat.EmptyAcquireWaitTime(),
-		MaxConns: int(stat.MaxConns()),
-		InUse:    int(stat.AcquiredConns()),
+func (s *Store) Close() {
+	s.stopWatching()
+	s.watching.Wait()
+	s.primary.pool.Close()
+	if s.replica != nil {
+		s.replica.pool.Close()
 	}
 }
+
+func (s *Store) nodes() []*node {
+	if s.replica == nil {
+		return []*node{s.primary}
+	}
+	return []*node{s.primary, s.replica.node}
+}
+
+// PoolStats returns the present state of the primary's pool; the replica's is in [Store.ReplicaStats].
+func (s *Store) PoolStats() PoolStats { return s.primary.stats() }

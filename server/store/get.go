@@ -1,0 +1,108 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// resourceFormats asks for uuid, integer and timestamptz in binary and for jsonb as text: that is how appendResource takes
+// resourceColumns. It is an `any` so that passing it does not allocate.
+var resourceFormats any = pgx.QueryResultFormats{
+	pgx.BinaryFormatCode, pgx.BinaryFormatCode, pgx.BinaryFormatCode, pgx.BinaryFormatCode, pgx.BinaryFormatCode,
+	pgx.BinaryFormatCode, pgx.BinaryFormatCode, pgx.BinaryFormatCode,
+	pgx.TextFormatCode, pgx.TextFormatCode,
+	pgx.BinaryFormatCode, pgx.BinaryFormatCode, pgx.BinaryFormatCode,
+}
+
+// A resource is read by one of two statements: the first for a single one, the second for many at once. Both are
+// measured under the one name: what a gate asks about is how long the database takes to get what was asked for.
+const (
+	getSQL = namePrefix + getResource + `
+SELECT ` + resourceColumns + ` FROM resources WHERE id = $1 AND tenant_id = $2 AND deleted_at IS NULL`
+
+	getGroupSQL = namePrefix + getResource + `
+SELECT ` + resourceColumns + `, tenant_id FROM resources WHERE id = ANY ($1) AND deleted_at IS NULL`
+)
+
+// The formats of the two results. They are passed to pgconn, a level below what resourceFormats is for: there the
+// statements are bound without going through pgx's encoders, and read without its rows.
+var (
+	getFormats      = []int16(resourceFormats.(pgx.QueryResultFormats))
+	getGroupFormats = append([]int16(resourceFormats.(pgx.QueryResultFormats)), pgx.BinaryFormatCode)
+	binaryFormat    = []int16{pgx.BinaryFormatCode}
+)
+
+// AppendResource appends the JSON of one resource of a tenant to dst. It returns [ErrNotFound] when the tenant has no
+// such resource. It sees everything that was committed up to after.
+//
+// Calls that come while others are at the database are collected and done together: see getQueue.
+func (s *Store) AppendResource(ctx context.Context, dst []byte, tenant, id ID, after LSN) ([]byte, error) {
+	g := takeGet()
+	g.tenant, g.id, g.after, g.dst, g.begin = tenant, id, after, dst, len(dst)
+	if !s.gets.do(ctx, g) {
+		return dst, fmt.Errorf("get resource: %w", context.Cause(ctx)) // g is still in the hands of its group
+	}
+	body, found, err := g.dst, g.found, g.err
+	g.giveBack()
+	switch {
+	case err != nil:
+		return dst, fmt.Errorf("get resource: %w", err)
+	case !found:
+		return dst, ErrNotFound
+	}
+	return body, nil
+}
+
+// fetch reads the one resource.
+func (g *get) fetch(conn *pgx.Conn) error {
+	g.dst, g.found = g.dst[:g.begin], false
+	g.parameters = [2][]byte{g.id[:], g.tenant[:]}
+	state, start := stateOf(conn), time.Now()
+	result := conn.PgConn().ExecStatement(g.ctx, state.get, g.parameters[:], binaryFormat, getFormats)
+	if result.NextRow() {
+		g.dst, g.found = appendResource(g.dst, result.Values()), true
+	}
+	return state.end(getSQL, start, result)
+}
+
+// fetch reads the resources of all calls of the group.
+func (g *group) fetch(conn *pgx.Conn) error {
+	g.reset()
+	g.parameters[0] = appendUUIDs(g.parameters[0][:0], g.calls)
+	state, start := stateOf(conn), time.Now()
+	result := conn.PgConn().ExecStatement(context.Background(), state.getGroup, g.parameters[:], binaryFormat, getGroupFormats)
+	for result.NextRow() {
+		row := result.Values()
+		last := len(row) - 1
+		for _, call := range g.of(ID(row[idColumn])) {
+			if call.tenant == ID(row[last]) && call.deliver() {
+				call.dst, call.found = appendResource(call.dst, row[:last]), true
+			}
+		}
+	}
+	return state.end(getGroupSQL, start, result)
+}
+
+// end closes the result and records the query, which pgx's tracer has not seen.
+func (c *connState) end(sql string, start time.Time, result *pgconn.ResultReader) error {
+	_, err := result.Close()
+	c.tracer.record(c.tracer.get, sql, time.Since(start), err)
+	return err
+}
+
+const uuidOID = 2950
+
+// appendUUIDs appends the ids of calls as a uuid[] in Postgres' binary form: dimensions, "has NULLs", type of the
+// elements, then length and lower bound of the one dimension, then each element after its length.
+func appendUUIDs(dst []byte, calls []*get) []byte {
+	dst = appendInt32s(dst, 1, 0, uuidOID, int32(len(calls)), 1)
+	for _, call := range calls {
+		dst = appendInt32s(dst, int32(len(call.id)))
+		dst = append(dst, call.id[:]...)
+	}
+	return dst
+}

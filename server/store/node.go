@@ -1,0 +1,147 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/sony/gobreaker/v2"
+)
+
+// The two roles of a server.
+const (
+	rolePrimary = "primary"
+	roleReplica = "replica"
+)
+
+// A breaker opens after this many failures in a row, and lets one query through, to see, after breakerPause.
+const (
+	breakerFailures = 3
+	breakerPause    = time.Second
+)
+
+// node is a Postgres server: a pool of connections to it behind a breaker.
+type node struct {
+	role    string
+	pool    *pgxpool.Pool
+	link    *link
+	breaker *gobreaker.CircuitBreaker[struct{}]
+	size    int32
+	busy    atomic.Int32 // queries that have a connection or wait for one
+	waits   timings      // for a connection
+}
+
+func newBreaker(name string) *gobreaker.CircuitBreaker[struct{}] {
+	return gobreaker.NewCircuitBreaker[struct{}](gobreaker.Settings{
+		Name:         name,
+		Timeout:      breakerPause,
+		ReadyToTrip:  func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= breakerFailures },
+		IsSuccessful: func(err error) bool { return !isOutage(err) }, // an answer is an answer, also when it is an error
+		IsExcluded:   func(err error) bool { return isContext(err) && !isOutage(err) },
+	})
+}
+
+// outage is the failure of a server or of the way to it, as opposed to that of a query.
+type outage struct {
+	role string
+	err  error
+}
+
+func (o *outage) Error() string { return fmt.Sprintf("the %s failed: %v", o.role, o.err) }
+func (o *outage) Unwrap() error { return o.err }
+
+// Is makes every outage an ErrUnavailable.
+func (o *outage) Is(target error) bool { return target == ErrUnavailable }
+
+func isOutage(err error) bool {
+	var o *outage
+	return err != nil && errors.As(err, &o)
+}
+
+func isContext(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// run runs query on a connection. It returns ErrUnavailable at once while the breaker is open.
+func (n *node) run(ctx context.Context, query func(*pgx.Conn) error) error {
+	_, err := n.breaker.Execute(func() (struct{}, error) { return struct{}{}, n.runNow(ctx, query) })
+	if errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests) {
+		return fmt.Errorf("%w: the %s failed a moment ago: %w", ErrUnavailable, n.role, err)
+	}
+	return err
+}
+
+func (n *node) runNow(ctx context.Context, query func(*pgx.Conn) error) error {
+	n.busy.Add(1)
+	defer n.busy.Add(-1)
+	start := time.Now()
+	conn, err := n.pool.Acquire(ctx)
+	n.waits.record(time.Since(start), err)
+	if err != nil {
+		if ctx.Err() == nil {
+			err = &outage{n.role, err}
+		}
+		return fmt.Errorf("take a connection to the %s: %w", n.role, err)
+	}
+	defer conn.Release()
+	err = query(conn.Conn())
+	if err != nil && ctx.Err() == nil && (conn.Conn().IsClosed() || isShutdown(err)) {
+		return &outage{n.role, err}
+	}
+	return err
+}
+
+// isShutdown recognizes the errors by which a server says that it is going, coming or full.
+func isShutdown(err error) bool {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) {
+		return false
+	}
+	switch pg.Code {
+	case "57P01", "57P02", "57P03", "53300": // admin_shutdown, crash_shutdown, cannot_connect_now, too_many_connections
+		return true
+	}
+	return len(pg.Code) == 5 && pg.Code[:2] == "08" // connection_exception
+}
+
+// connectAll holds as many connections at once as the pool may have, which makes it open them all, and returns them.
+func (n *node) connectAll(ctx context.Context) error {
+	for range n.size {
+		conn, err := n.pool.Acquire(ctx)
+		if err != nil {
+			return fmt.Errorf("open %d connections to the %s: %w", n.size, n.role, err)
+		}
+		defer conn.Release()
+	}
+	return nil
+}
+
+// PoolStats describes a connection pool. Counts and times are cumulative since Open.
+type PoolStats struct {
+	// Acquires counts connections taken from the pool, for whatever purpose.
+	Acquires int64
+	// Waits counts acquires that found no idle connection; Waited is the time that these spent waiting.
+	Waits  int64
+	Waited time.Duration
+	// MaxConns is the size of the pool, InUse how many of its connections are taken now.
+	MaxConns, InUse int
+	// Breaker is the state of the breaker before it: closed (all is well), open, half-open.
+	Breaker string
+}
+
+func (n *node) stats() PoolStats {
+	stat := n.pool.Stat()
+	return PoolStats{
+		Acquires: stat.AcquireCount(),
+		Waits:    stat.EmptyAcquireCount(),
+		Waited:   stat.EmptyAcquireWaitTime(),
+		MaxConns: int(stat.MaxConns()),
+		InUse:    int(stat.AcquiredConns()),
+		Breaker:  n.breaker.State().String(),
+	}
+}

@@ -1,0 +1,148 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// connectionSettings are sent with the startup message, so that every connection of a pool has them: a SET through the
+// pool would reach one of them only. Times are in milliseconds.
+var connectionSettings = map[string]string{
+	"application_name":                    "headroom",
+	"statement_timeout":                   "5000",
+	"lock_timeout":                        "1000",
+	"idle_in_transaction_session_timeout": "10000",
+	// Short queries on few cores: compiling them or forking workers for them costs more than they do.
+	"jit":                             "off",
+	"max_parallel_workers_per_gather": "0",
+}
+
+// hotStatements are prepared on every connection before it is used: no request pays for it, and no other statement
+// displaces them. They must be the very strings that are run.
+func hotStatements() []string {
+	firstPage, _ := listStatement(&ListQuery{Limit: 1})
+	return []string{getSQL, getGroupSQL, firstPage.String(), getPolicySQL, insertSQL, createSQL, replaceSQL, deleteSQL}
+}
+
+// connectTimeout bounds the making of a connection, unless the URL has its own connect_timeout.
+const connectTimeout = 2 * time.Second
+
+// newNode makes a node with a pool of size connections, none of them open yet.
+func newNode(ctx context.Context, role, url string, size int, queries *queryTimes) (*node, error) {
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("parse the URL of the Postgres %s: %w", role, err)
+	}
+	for name, value := range connectionSettings {
+		config.ConnConfig.RuntimeParams[name] = value
+	}
+	if config.ConnConfig.ConnectTimeout == 0 {
+		config.ConnConfig.ConnectTimeout = connectTimeout
+	}
+	// A pool of fixed size: opening a connection takes milliseconds, and would be paid when the load is highest.
+	config.MaxConns = int32(size)
+	config.MinConns = int32(size)
+	config.MaxConnLifetimeJitter = 10 * time.Minute
+	config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheStatement
+	link := &link{}
+	config.ConnConfig.DialFunc = link.dial
+	tracer := &queryTracer{queries: queries, get: queries.named[getResource], replica: role == roleReplica}
+	config.ConnConfig.Tracer = tracer
+	config.AfterConnect = tracer.prepareConnection
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("open a pool of connections to the %s: %w", role, err)
+	}
+	return &node{role: role, pool: pool, link: link, breaker: newBreaker(role), size: int32(size)}, nil
+}
+
+// prepareConnection makes a new connection ready for its first query.
+func (t *queryTracer) prepareConnection(ctx context.Context, conn *pgx.Conn) error {
+	state := &connState{tracer: t}
+	for _, sql := range hotStatements() {
+		statement, err := conn.Prepare(ctx, sql, sql)
+		if err != nil {
+			return fmt.Errorf("prepare a statement (has the database been migrated?): %w", err)
+		}
+		switch sql {
+		case getSQL:
+			state.get = statement
+		case getGroupSQL:
+			state.getGroup = statement
+		}
+	}
+	conn.PgConn().CustomData()[connStateKey] = state
+	return nil
+}
+
+// freeSQL asks for the connections that a pool may take. reserved_connections came with Postgres 16.
+const freeSQL = `
+SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+       - coalesce(current_setting('reserved_connections', true), '0')::int
+       - (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid())::int`
+
+const clusterSQL = `
+SELECT system_identifier, (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint FROM pg_control_system()`
+
+// serverFacts are what is asked of the primary before anything is built on it.
+type serverFacts struct {
+	free int // connections that nobody has taken
+	// Of a primary with a replica: the cluster, which the replica must have in common, and the position of the log.
+	cluster  int64
+	position LSN
+}
+
+func askPrimary(ctx context.Context, url string, replicated bool) (facts serverFacts, err error) {
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		return facts, fmt.Errorf("parse the URL of the Postgres primary: %w", err)
+	}
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = connectTimeout
+	}
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		return facts, fmt.Errorf("connect to Postgres (is it running?): %w", err)
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	if err := conn.QueryRow(ctx, freeSQL).Scan(&facts.free); err != nil {
+		return facts, fmt.Errorf("ask Postgres for its free connections: %w", err)
+	}
+	if !replicated {
+		return facts, nil
+	}
+	if err := conn.QueryRow(ctx, clusterSQL).Scan(&facts.cluster, &facts.position); err != nil {
+		return facts, fmt.Errorf("ask Postgres where its log is (is %s:%d the primary?): %w", config.Host, config.Port, err)
+	}
+	return facts, nil
+}
+
+const minPool = 2
+
+// poolSize is what the CPUs can use, and no more than half of what the server has free: a second instance must be able
+// to start while this one runs.
+func poolSize(cpus, free int) (int, error) {
+	// Measured on two cores: 8 to 16 connections serve most; at 64 the slowest one percent waits 60 ms.
+	want := min(max(4*cpus, 8), 64)
+	size := min(want, free/2)
+	if size < minPool {
+		return 0, fmt.Errorf("Postgres has %d connections free, and half of them are too few: "+
+			"raise its max_connections, stop other clients, or set the pool's size yourself", free)
+	}
+	return size, nil
+}
+
+// sized returns o with a pool size.
+func (o Options) sized(free int) (Options, error) {
+	if o.MaxConns > 0 {
+		return o, nil
+	}
+	var err error
+	o.MaxConns, err = poolSize(runtime.NumCPU(), free)
+	return o, err
+}
