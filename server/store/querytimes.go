@@ -35,12 +35,14 @@ const (
 	getPolicy              = "get_policy"
 	getResource            = "get_resource"
 	insertResources        = "insert_resources"
+	largestTenants         = "largest_tenants"
 	listCurrentEvaluations = "list_current_evaluations"
 	listEvaluations        = "list_evaluations"
 	listPolicies           = "list_policies"
 	listResources          = "list_resources"
 	maintainCosts          = "maintain_costs"
 	readStream             = "read_stream"
+	recentResources        = "recent_resources"
 	recordEvaluations      = "record_evaluations"
 	refreshCompliance      = "refresh_compliance"
 	replacePolicy          = "replace_policy"
@@ -65,12 +67,14 @@ var queryNames = []string{
 	getPolicy,
 	getResource,
 	insertResources,
+	largestTenants,
 	listCurrentEvaluations,
 	listEvaluations,
 	listPolicies,
 	listResources,
 	maintainCosts,
 	readStream,
+	recentResources,
 	recordEvaluations,
 	refreshCompliance,
 	replacePolicy,
