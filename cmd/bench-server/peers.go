@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/caarlos0/env/v11"
@@ -164,11 +165,11 @@ func barePgx(ctx context.Context) (http.Handler, error) {
 			return
 		}
 		var r row
-		err = pool.QueryRow(c.Request.Context(), `SELECT id, azure_resource_id, subscription_id, resource_group_name, name, type,
-			location, properties, tags, compliance_status, version, created_at, updated_at
+		err = pool.QueryRow(c.Request.Context(), `SELECT id, version, azure_resource_id, subscription_id, resource_group_name, name, type,
+			location, properties, tags, compliance_status, created_at, updated_at
 			FROM resources WHERE id = $1 AND tenant_id = $2 AND deleted_at IS NULL`, [16]byte(id), [16]byte(tenant)).
-			Scan(&r.id, &r.azureID, &r.subscription, &r.group, &r.name, &r.kind, &r.location, &r.properties, &r.tags,
-				&r.compliance, &r.version, &r.created, &r.updated)
+			Scan(&r.id, &r.version, &r.azureID, &r.subscription, &r.group, &r.name, &r.kind, &r.location, &r.properties, &r.tags,
+				&r.compliance, &r.created, &r.updated)
 		switch {
 		case errors.Is(err, pgx.ErrNoRows):
 			c.AbortWithStatus(http.StatusNotFound)
@@ -184,7 +185,7 @@ func barePgx(ctx context.Context) (http.Handler, error) {
 func (r *row) appendJSON(b []byte) []byte {
 	b = append(b, `{"id":"`...)
 	b = appendUUID(b, r.id)
-	b = append(b, '"')
+	b = strconv.AppendInt(append(b, `","version":`...), r.version, 10)
 	b = appendText(b, `,"azure_resource_id":`, r.azureID)
 	b = appendText(b, `,"subscription_id":`, r.subscription)
 	b = appendText(b, `,"resource_group_name":`, r.group)
