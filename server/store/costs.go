@@ -178,13 +178,18 @@ func (q *CostQuery) check() error {
 	return nil
 }
 
-// costFormats is what appendCost and appendCostTotal take: a numeric is a JSON number only as text.
-var costFormats any = pgx.QueryResultFormats{
-	pgx.BinaryFormatCode, pgx.BinaryFormatCode, pgx.TextFormatCode, pgx.BinaryFormatCode, pgx.BinaryFormatCode,
-}
+// seriesFormats and totalsFormats: a date in binary, a numeric as text, which makes it a JSON number.
+var (
+	seriesFormats any = pgx.QueryResultFormats{
+		pgx.BinaryFormatCode, pgx.BinaryFormatCode, pgx.TextFormatCode, pgx.BinaryFormatCode,
+	}
+	totalsFormats any = pgx.QueryResultFormats{
+		pgx.BinaryFormatCode, pgx.BinaryFormatCode, pgx.TextFormatCode, pgx.BinaryFormatCode, pgx.BinaryFormatCode,
+	}
+)
 
 func seriesStatement(q *CostQuery) (sql string, args []any) {
-	b := statement{args: []any{costFormats, q.Tenant, q.Resource, q.From, q.To}}
+	b := statement{args: []any{seriesFormats, q.Tenant, q.Resource, q.From, q.To}}
 	b.WriteString(namePrefix + costSeries + `
 SELECT date, service_name, cost, currency FROM cost_data
  WHERE tenant_id = $1 AND resource_id = $2 AND date >= $3 AND date <= $4`)
@@ -212,7 +217,7 @@ func (s *Store) AppendCostSeries(ctx context.Context, dst []byte, q CostQuery, a
 
 // The unit is part of the text, not bound: it makes two statements, each with a plan of its own.
 func totalsStatement(q *CostQuery) (sql string, args []any) {
-	b := statement{args: []any{costFormats, q.Tenant, q.From, q.To}}
+	b := statement{args: []any{totalsFormats, q.Tenant, q.From, q.To}}
 	period := "date"
 	if q.Monthly {
 		period = "date_trunc('month', date::timestamp)::date"

@@ -271,13 +271,17 @@ func currentStatement(q *CurrentQuery) (sql string, args []any) {
 SELECT evaluation, resource_id, policy_id, result, evaluated_at FROM policy_evaluations_current WHERE tenant_id = $1`)
 	b.matches(" AND resource_id = ", q.Resource)
 	b.matches(" AND policy_id = ", q.Policy)
-	order := "policy_id"
+	given, order, id := "resource_id", "policy_id", q.Resource
 	if q.Resource == nil {
-		order = "resource_id"
+		given, order, id = "policy_id", "resource_id", q.Policy
 	}
+	var after ID // no id is before it
 	if q.After != nil {
-		b.bind(" AND "+order+" > ", *q.After, "")
+		after = *q.After
 	}
+	// Compared as a row, so that only the index that begins with what is given can resolve it.
+	b.bind(" AND ("+given+", "+order+") > (", *id, "")
+	b.bind(", ", after, ")")
 	b.bind(" ORDER BY "+order+" LIMIT ", q.Limit+1, "")
 	return b.String(), b.args
 }

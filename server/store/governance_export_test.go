@@ -1,0 +1,15 @@
+package store
+
+// Statements whose plans the external tests look at.
+var (
+	PolicyStatement     = policyStatement
+	EvaluationStatement = evaluationStatement
+	CurrentStatement    = currentStatement
+	SeriesStatement     = seriesStatement
+	TotalsStatement     = totalsStatement
+)
+
+const (
+	FollowEventsSQL = followEventsSQL
+	ReadStreamSQL   = readStreamSQL
+)
