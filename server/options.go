@@ -28,6 +28,9 @@ type Options struct {
 	PostgresMaxConns int `env:"HEADROOM_POSTGRES_MAX_CONNS"`
 	// SlowQuery is from how long on a query is listed at GET /slow of the admin listener; 0 is 100 ms.
 	SlowQuery time.Duration `env:"HEADROOM_SLOW_QUERY"`
+	// EdgeTTL is how long a cache between this server and its clients (a CDN, a proxy) may serve an answer without asking,
+	// in whole seconds; 0 forbids it. Such a cache must heed Vary, which names the tenant, and no invalidation reaches it.
+	EdgeTTL time.Duration `env:"HEADROOM_EDGE_TTL"`
 	// ShutdownGrace is how long requests under way may take to finish; 0 is 15 seconds.
 	ShutdownGrace time.Duration `env:"HEADROOM_SHUTDOWN_GRACE"`
 	// Logger takes the log; nil is slog.Default().

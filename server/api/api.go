@@ -1,5 +1,5 @@
-// Package api is the HTTP interface: resources of a tenant, read through the cache and inserted in batches, and what
-// an operator needs beside them.
+// Package api is the HTTP interface: what is known of a tenant's resources, read through the cache and changed in the
+// store, and what an operator needs beside it.
 package api
 
 import (
@@ -14,11 +14,22 @@ import (
 	"github.com/policycortex/headroom/server/store"
 )
 
-// requestTimeout bounds what a request may take in the database. Reads are bounded to the same by the cache.
-const requestTimeout = 30 * time.Second
-
 // maxBody is the largest request body in bytes.
 const maxBody = 1 << 20
+
+// Options say what an API is made of.
+type Options struct {
+	// Store and Cache stay the caller's to close.
+	Store  *store.Store
+	Cache  *cache.Cache
+	Logger *slog.Logger
+	// Timeout bounds what a request may take beneath the API; 0 is 30 seconds.
+	Timeout time.Duration
+	// EdgeTTL is how long a cache between this server and its clients may serve an answer, in whole seconds; 0 forbids it.
+	EdgeTTL time.Duration
+}
+
+const defaultTimeout = 30 * time.Second
 
 // API serves requests. It is safe for concurrent use.
 type API struct {
@@ -26,21 +37,30 @@ type API struct {
 	cache    *cache.Cache
 	logger   *slog.Logger
 	engine   *gin.Engine
+	timeout  time.Duration
 	draining atomic.Bool
+
+	cacheControl []string // of what may be kept
 
 	// Bound once: a method value made for every request would be an allocation for every request.
 	loadResource  cache.LoadFunc
 	loadResources cache.LoadFunc
 }
 
-// New makes an API over a store and a cache, which stay the caller's to close.
-func New(s *store.Store, c *cache.Cache, logger *slog.Logger) *API {
-	gin.SetMode(gin.ReleaseMode)
-	a := &API{store: s, cache: c, logger: logger, engine: gin.New()}
-	a.loadResource = a.readResource
-	a.loadResources = a.readResources
+// handleFunc adds a route, within the middleware.
+type handleFunc func(method, path string, handler gin.HandlerFunc)
 
-	m := newMetrics(s, c)
+// New makes an API.
+func New(o Options) *API {
+	gin.SetMode(gin.ReleaseMode)
+	a := &API{
+		store: o.Store, cache: o.Cache, logger: o.Logger, engine: gin.New(),
+		timeout: o.Timeout, cacheControl: cacheControl(o.EdgeTTL),
+	}
+	if a.timeout == 0 {
+		a.timeout = defaultTimeout
+	}
+	m := newMetrics(o.Store, o.Cache)
 	e := a.engine
 	e.HandleMethodNotAllowed = true
 	e.RedirectTrailingSlash = false
@@ -49,9 +69,7 @@ func New(s *store.Store, c *cache.Cache, logger *slog.Logger) *API {
 	handle := func(method, path string, handler gin.HandlerFunc) {
 		e.Handle(method, path, a.observe(m, path), handler)
 	}
-	handle(http.MethodGet, "/api/v1/resources", a.listResources)
-	handle(http.MethodGet, "/api/v1/resources/:id", a.getResource)
-	handle(http.MethodPost, "/api/v1/resources/batch", a.insertResources)
+	a.resourceRoutes(handle)
 	handle(http.MethodGet, "/healthz", healthz)
 	handle(http.MethodGet, "/readyz", a.readyz)
 	e.GET("/metrics", gin.WrapH(m.handler()))

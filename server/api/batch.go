@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strconv"
 
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
@@ -40,7 +39,7 @@ func (a *API) insertResources(c *gin.Context) {
 		refuseBatch(c, faults)
 		return
 	}
-	ctx, cancel := context.WithTimeout(c.Request.Context(), requestTimeout)
+	ctx, cancel := context.WithTimeout(c.Request.Context(), a.timeout)
 	defer cancel()
 	inserted, committed, err := a.store.InsertResources(ctx, tenant, resources)
 	// Also after an error: the batch may have been committed without our having heard of it.
@@ -130,13 +129,7 @@ func jsonPrefix(err error) string {
 }
 
 func refuseBatch(c *gin.Context, faults []store.Fault) {
-	const status = http.StatusUnprocessableEntity
-	sendProblem(c, problem{
-		Title:  http.StatusText(status),
-		Status: status,
-		Detail: "Nothing was inserted. errors says what is wrong, by the index of the resource in the batch.",
-		Errors: faults,
-	})
+	refuseFields(c, "Nothing was inserted. errors says what is wrong, by the index of the resource in the batch.", batchErrors(faults))
 }
 
 func sendBatch(c *gin.Context, inserted store.Inserted) {
@@ -155,17 +148,4 @@ func sendBatch(c *gin.Context, inserted store.Inserted) {
 		status = http.StatusMultiStatus
 	}
 	sendJSON(c, status, answer)
-}
-
-func sendJSON(c *gin.Context, status int, answer any) {
-	body, err := json.Marshal(answer)
-	if err != nil {
-		panic("api: an answer cannot be written as JSON: " + err.Error())
-	}
-	header := c.Writer.Header()
-	header["Content-Type"] = jsonContentType
-	header["Cache-Control"] = noStore
-	header["Content-Length"] = []string{strconv.Itoa(len(body))}
-	c.Writer.WriteHeader(status)
-	c.Writer.Write(body) // an error here means that the client has gone
 }

@@ -65,7 +65,7 @@ func newServiceOn(t testing.TB, postgresURL, cacheURL string) *service {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.cache.Close() })
-	s.API = api.New(s.store, s.cache, logger)
+	s.API = api.New(api.Options{Store: s.store, Cache: s.cache, Logger: logger})
 	return s
 }
 

@@ -15,10 +15,27 @@ import (
 
 // problem is an error answer as of RFC 9457. Its type is "about:blank", which is the default and left out.
 type problem struct {
-	Title  string        `json:"title"`
-	Status int           `json:"status"`
-	Detail string        `json:"detail,omitempty"`
-	Errors []store.Fault `json:"errors,omitempty"` // what is wrong with which resource of a batch
+	Title  string       `json:"title"`
+	Status int          `json:"status"`
+	Detail string       `json:"detail,omitempty"`
+	Errors []fieldError `json:"errors,omitempty"`
+}
+
+// fieldError says what is wrong with one part of a request: a field of the body, a query parameter or header, or an
+// element of a batch by its index.
+type fieldError struct {
+	Index   *int   `json:"index,omitempty"`
+	Field   string `json:"field,omitempty"`
+	Message string `json:"error"`
+}
+
+// batchErrors are faults of a batch as they are told to a client.
+func batchErrors(faults []store.Fault) []fieldError {
+	told := make([]fieldError, len(faults))
+	for i := range faults {
+		told[i] = fieldError{Index: &faults[i].Index, Message: faults[i].Message}
+	}
+	return told
 }
 
 // statusClientGone is nginx's code for a client that left before its answer. Nobody reads it but the metrics.
@@ -30,6 +47,12 @@ func refuse(c *gin.Context, status int, detail string) {
 	sendProblem(c, problem{Title: http.StatusText(status), Status: status, Detail: detail})
 }
 
+// refuseFields answers 422 with everything that is wrong, by field.
+func refuseFields(c *gin.Context, detail string, errors []fieldError) {
+	const status = http.StatusUnprocessableEntity
+	sendProblem(c, problem{Title: http.StatusText(status), Status: status, Detail: detail, Errors: errors})
+}
+
 func sendProblem(c *gin.Context, p problem) {
 	body, err := json.Marshal(p)
 	if err != nil {
@@ -37,6 +60,7 @@ func sendProblem(c *gin.Context, p problem) {
 		panic("api: a problem cannot be written as JSON: " + err.Error())
 	}
 	header := c.Writer.Header()
+	header["Cache-Control"] = noStore
 	header["Content-Type"] = problemContentType
 	header["Content-Length"] = []string{strconv.Itoa(len(body))}
 	c.Writer.WriteHeader(p.Status)
@@ -51,12 +75,19 @@ func (a *API) fail(c *gin.Context, err error) {
 		return
 	}
 	status, detail := http.StatusInternalServerError, "The server could not do this. Its log says why."
-	if tookTooLong(err) {
+	switch {
+	case tookTooLong(err):
 		status, detail = http.StatusGatewayTimeout, "The database did not answer in time. Try again later."
+	case errors.Is(err, store.ErrUnavailable):
+		status, detail = http.StatusServiceUnavailable, "The database cannot be reached. Try again after the time in Retry-After."
+		c.Writer.Header()["Retry-After"] = retrySoon
 	}
 	a.logger.Error("request failed", "method", c.Request.Method, "path", c.Request.URL.Path, "status", status, "error", err)
 	refuse(c, status, detail)
 }
+
+// retrySoon is a little more than the pause after which a breaker lets a probe through, in seconds.
+var retrySoon = []string{"2"}
 
 func tookTooLong(err error) bool {
 	const queryCanceled, lockNotAvailable = "57014", "55P03" // by statement_timeout and lock_timeout

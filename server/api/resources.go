@@ -12,19 +12,19 @@ import (
 	"github.com/policycortex/headroom/server/store"
 )
 
-// Header values are made once and shared: net/http only reads them. What a tenant is shown must not be kept by a proxy
-// that does not know about tenants, hence no-store.
-var (
-	jsonContentType = []string{"application/json"}
-	noStore         = []string{"no-store"}
-	cacheLevels     = [...][]string{cache.L1: {"l1"}, cache.L2: {"l2"}, cache.L3: {"l3"}, cache.Miss: {"miss"}}
-)
-
 // Sizes of the first buffer for an answer: a little more than a usual resource takes.
 const (
 	resourceBuffer = 1536
 	listBuffer     = 128
 )
+
+func (a *API) resourceRoutes(handle handleFunc) {
+	a.loadResource = a.readResource
+	a.loadResources = a.readResources
+	handle(http.MethodGet, "/api/v1/resources", a.listResources)
+	handle(http.MethodGet, "/api/v1/resources/:id", a.getResource)
+	handle(http.MethodPost, "/api/v1/resources/batch", a.insertResources)
+}
 
 func (a *API) getResource(c *gin.Context) {
 	tenant, err := tenantOf(c.Request)
@@ -56,25 +56,6 @@ func (a *API) listResources(c *gin.Context) {
 		return
 	}
 	a.answer(c, cache.Key{Kind: cache.Resources, Tenant: tenant, Query: req.canonical()}, a.loadResources)
-}
-
-// answer sends what the cache has under key.
-func (a *API) answer(c *gin.Context, key cache.Key, load cache.LoadFunc) {
-	entry, level, err := a.cache.Get(c.Request.Context(), key, load)
-	header := c.Writer.Header()
-	header["X-Cache"] = cacheLevels[level]
-	switch {
-	case err == nil:
-		header["Content-Type"] = jsonContentType
-		header["Cache-Control"] = noStore
-		header["Content-Length"] = entry.ContentLength
-		c.Writer.WriteHeader(http.StatusOK)
-		c.Writer.Write(entry.Body) // an error here means that the client has gone
-	case errors.Is(err, cache.ErrNotFound):
-		refuse(c, http.StatusNotFound, "This tenant has no resource with this id.")
-	default:
-		a.fail(c, err)
-	}
 }
 
 func (a *API) readResource(ctx context.Context, key cache.Key, after store.LSN) ([]byte, error) {

@@ -43,7 +43,7 @@ func TestGet(t *testing.T) {
 		if got.ID != id || got.Name != "vm-7" || got.Tags["env"] != "dev" || got.ComplianceStatus != "unknown" {
 			t.Errorf("got %s", w.Body)
 		}
-		if w.Header().Get("X-Cache") != level || w.Header().Get("Cache-Control") != "no-store" {
+		if w.Header().Get("X-Cache") != level || w.Header().Get("Cache-Control") != "private, no-cache" {
 			t.Errorf("headers are %v, want X-Cache %s", w.Header(), level)
 		}
 	}

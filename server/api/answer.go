@@ -1,0 +1,97 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/policycortex/headroom/server/cache"
+)
+
+// Header values are made once and shared: net/http only reads them.
+var (
+	jsonContentType = []string{"application/json"}
+	noStore         = []string{"no-store"}
+	gzipEncoding    = []string{"gzip"}
+	// A shared cache must tell tenants apart, and what it may send to whom.
+	vary        = []string{"X-Tenant-ID, Accept-Encoding"}
+	cacheLevels = [...][]string{cache.L1: {"l1"}, cache.L2: {"l2"}, cache.L3: {"l3"}, cache.Miss: {"miss"}}
+)
+
+// staleAtEdge is how long the edge may serve an answer past its time while it asks for a new one.
+const staleAtEdge = 30 * time.Second
+
+// cacheControl is for answers that may be kept. The client always asks whether its copy is still good (it has an ETag);
+// a cache in front of this server may answer by itself for edgeTTL. Invalidations do not reach it.
+func cacheControl(edgeTTL time.Duration) []string {
+	if edgeTTL < time.Second {
+		return []string{"private, no-cache"}
+	}
+	return []string{fmt.Sprintf("max-age=0, s-maxage=%d, stale-while-revalidate=%d", edgeTTL/time.Second, staleAtEdge/time.Second)}
+}
+
+// nothingThere is what is said when there is nothing under a key.
+var nothingThere = [...]string{
+	cache.Resource:    "This tenant has no resource with this id.",
+	cache.Resources:   "This tenant has no such list of resources.",
+	cache.Policy:      "This tenant has no policy with this id.",
+	cache.Policies:    "This tenant has no such list of policies.",
+	cache.Evaluations: "This tenant has no such evaluations.",
+	cache.Compliance:  "This tenant has no summary of compliance.",
+	cache.Costs:       "This tenant has no such costs.",
+}
+
+// answer sends what the cache has under key, which load makes when no level has it. It is the one way by which cached
+// values leave: everything in it is ready, and it allocates nothing of its own.
+func (a *API) answer(c *gin.Context, key cache.Key, load cache.LoadFunc) {
+	entry, level, err := a.cache.Get(c.Request.Context(), key, load)
+	header := c.Writer.Header()
+	header["X-Cache"] = cacheLevels[level]
+	switch {
+	case err == nil:
+		a.sendEntry(c, header, entry)
+	case errors.Is(err, cache.ErrNotFound):
+		refuse(c, http.StatusNotFound, nothingThere[key.Kind])
+	default:
+		a.fail(c, err)
+	}
+}
+
+func (a *API) sendEntry(c *gin.Context, header http.Header, entry *cache.Entry) {
+	header["Etag"] = entry.ETag
+	header["Cache-Control"] = a.cacheControl
+	header["Vary"] = vary
+	asked := c.Request.Header
+	if tags, ok := asked["If-None-Match"]; ok && tagMatches(tags, entry.ETag[0]) {
+		c.Writer.WriteHeader(http.StatusNotModified)
+		return
+	}
+	header["Content-Type"] = jsonContentType
+	body, length := entry.Body, entry.ContentLength
+	if entry.Gzip != nil && acceptsGzip(asked["Accept-Encoding"]) {
+		body, length = entry.Gzip, entry.GzipLength
+		header["Content-Encoding"] = gzipEncoding
+	}
+	header["Content-Length"] = length
+	c.Writer.WriteHeader(http.StatusOK)
+	c.Writer.Write(body) // an error here means that the client has gone
+}
+
+// sendJSON sends what must not be kept: the outcome of a change, or the state of the server.
+func sendJSON(c *gin.Context, status int, answer any) {
+	body, err := json.Marshal(answer)
+	if err != nil {
+		panic("api: an answer cannot be written as JSON: " + err.Error())
+	}
+	header := c.Writer.Header()
+	header["Content-Type"] = jsonContentType
+	header["Cache-Control"] = noStore
+	header["Content-Length"] = []string{strconv.Itoa(len(body))}
+	c.Writer.WriteHeader(status)
+	c.Writer.Write(body) // an error here means that the client has gone
+}
