@@ -1,6 +1,11 @@
 package store
 
-import "github.com/jackc/pgx/v5/pgxpool"
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
 
 // What the external tests may see.
 var (
@@ -18,3 +23,22 @@ func ListStatement(q *ListQuery) (sql string, params []any, kept bool) {
 const GetSQL = getSQL
 
 func (s *Store) Pool() *pgxpool.Pool { return s.primary.pool }
+
+// Read is what every read of the package goes through.
+func (s *Store) Read(ctx context.Context, after LSN, query func(*pgx.Conn) error) error {
+	return s.read(ctx, after, query)
+}
+
+// Pools returns the pool of each server.
+func (s *Store) Pools() map[string]*pgxpool.Pool {
+	pools := map[string]*pgxpool.Pool{}
+	for _, n := range s.nodes() {
+		pools[n.role] = n.pool
+	}
+	return pools
+}
+
+var (
+	HotStatements = hotStatements
+	PoolSize      = poolSize
+)

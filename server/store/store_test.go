@@ -48,22 +48,6 @@ func TestMigrationWaitsForTheOneUnderWay(t *testing.T) {
 	}
 }
 
-func TestEveryConnectionHasTheSettings(t *testing.T) {
-	s := openStore(t)
-	for range s.PoolStats().MaxConns { // held until the end, so that each is another one
-		conn, err := s.Pool().Acquire(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Release()
-		var statement, lock string
-		err = conn.QueryRow(t.Context(), "SELECT current_setting('statement_timeout'), current_setting('lock_timeout')").Scan(&statement, &lock)
-		if err != nil || statement != "5s" || lock != "1s" {
-			t.Errorf("statement_timeout %s, lock_timeout %s (error %v), want 5s and 1s", statement, lock, err)
-		}
-	}
-}
-
 func TestOpenWithoutPostgres(t *testing.T) {
 	for _, url := range []string{"postgres://nobody@127.0.0.1:1/none", "not a URL"} {
 		if s, err := store.Open(t.Context(), store.Options{URL: url}); err == nil {
