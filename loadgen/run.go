@@ -22,6 +22,11 @@ type Options struct {
 	Fixture func(name string) (KeySet, error)
 	// Snapshot asks the reference server for its own account; nil when the target is the user's own service.
 	Snapshot func(ctx context.Context) (results.Snapshot, error)
+	// Sample is Snapshot without what only the ends of a window need, cheap enough to be asked once a second. It may be
+	// nil.
+	Sample func(ctx context.Context) (results.Snapshot, error)
+	// Fault injects a fault of the plan and returns when it has happened; nil when the plan has none.
+	Fault func(ctx context.Context, f scenarios.Fault) error
 	// Shared says that the system runs on this machine: the generator then keeps to half of its CPUs, because threads of
 	// both that are moved about cost each of them more than it gains. GOMAXPROCS in the environment goes before it.
 	Shared bool
@@ -60,6 +65,9 @@ const (
 // Run carries out the plan against the service at the base URL target and returns what it measured. A cancelled ctx ends
 // the run early: the measurements until then are returned, marked as interrupted. An error means that there are none.
 func Run(ctx context.Context, plan *scenarios.Plan, target string, o Options) (*results.Measurements, error) {
+	if len(plan.Faults) > 0 && o.Fault == nil {
+		return nil, errors.New("prepare load: the plan has faults, and nobody to inject them")
+	}
 	r := &run{plan: plan, options: o, m: &results.Measurements{Engine: EngineVegeta}}
 	for i := range plan.Scenarios {
 		s := &plan.Scenarios[i]
@@ -115,6 +123,8 @@ func (r *run) run(ctx context.Context) (*results.Measurements, error) {
 	observer := newObserver(r.plan, r.options.Snapshot)
 	observer.watch(load, r.start)
 
+	loadEnded := r.accompany(load)
+
 	ticking := make(chan struct{})
 	var ticker sync.WaitGroup
 	ticker.Go(func() { r.tick(load, abort, ticking) })
@@ -131,6 +141,7 @@ func (r *run) run(ctx context.Context) (*results.Measurements, error) {
 	loads.Wait()
 	close(ticking)
 	ticker.Wait()
+	loadEnded()
 	r.m.Interrupted = ctx.Err() != nil
 	r.m.Elapsed = time.Since(r.start).Seconds()
 	r.m.Generator = readHealth().since(before)
@@ -151,6 +162,25 @@ func (r *run) run(ctx context.Context) (*results.Measurements, error) {
 		r.options.Progress(r.progress())
 	}
 	return r.m, nil
+}
+
+// accompany injects the plan's faults and samples the server while the load goes on. The function that it returns ends
+// that, and puts what became of it into m.
+func (r *run) accompany(load context.Context) (loadEnded func()) {
+	ctx, cancel := context.WithCancel(load)
+	faults := &injector{faults: r.plan.Faults, inject: r.options.Fault}
+	samples := &sampler{ask: r.options.Sample}
+	var both sync.WaitGroup
+	both.Go(func() { faults.run(ctx, r.start) })
+	both.Go(func() { samples.run(ctx, r.start) })
+	return func() {
+		cancel()
+		both.Wait()
+		if load.Err() == nil {
+			faults.missRest(time.Since(r.start))
+		}
+		r.m.Marks, r.m.Samples = faults.marks, samples.samples
+	}
 }
 
 // collect gathers the recorders' books into m.

@@ -164,6 +164,11 @@ func distrust(m *Measurements, thresholds []scenarios.Threshold) ([]string, erro
 	if m.Interrupted {
 		reasons = append(reasons, fmt.Sprintf("interrupted after %.1f s: the schedule did not run to its end", m.Elapsed))
 	}
+	for _, mark := range m.Marks {
+		if mark.Error != "" {
+			reasons = append(reasons, fmt.Sprintf("%s at %.1f s did not happen as the scenario wants it: %s", mark.Text, mark.Due, mark.Error))
+		}
+	}
 	var measured int64
 	for _, s := range m.Series {
 		measured += s.Requests

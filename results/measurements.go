@@ -18,6 +18,8 @@ type Measurements struct {
 	Series      []*Series    `json:"series"`            // one a request of a scenario
 	Points      []Point      `json:"points"`            // one a second and scenario, and one a second and request with answers
 	Views       []ServerView `json:"server_views,omitempty"`
+	Samples     []Sample     `json:"server_samples,omitempty"` // the server's own account, second by second
+	Marks       []Mark       `json:"marks,omitempty"`          // in the order of time
 	Generator   Generator    `json:"generator"`
 	Warnings    []string     `json:"warnings,omitempty"`
 }
@@ -88,6 +90,15 @@ type Point struct {
 	P95      float64 `json:"p95_ms"`
 	P99      float64 `json:"p99_ms"`
 	Max      float64 `json:"max_ms"`
+}
+
+// Mark is something that was done to the system during the run: a fault that was injected.
+type Mark struct {
+	Text  string  `json:"text"`          // "kill cache"
+	Due   float64 `json:"due_seconds"`   // offset at which the scenario wanted it
+	Begun float64 `json:"begun_seconds"` // and those at which it was begun
+	Done  float64 `json:"done_seconds"`  // and seen to have happened
+	Error string  `json:"error,omitempty"`
 }
 
 // Generator is what the load generator itself used.

@@ -65,13 +65,14 @@ type Environment struct {
 
 // Server is a server of the environment, by what it answered itself.
 type Server struct {
-	Role    string `json:"role"` // postgres, cache
+	Role    string `json:"role"` // postgres, replica, cache
 	Name    string `json:"name"`
 	Version string `json:"version"`
 	Answer  string `json:"answer,omitempty"`
 	Image   string `json:"image,omitempty"`
 	Digest  string `json:"image_digest,omitempty"`
 	Binary  string `json:"binary,omitempty"`
+	Standby bool   `json:"standby,omitempty"` // what a PostgreSQL answered to pg_is_in_recovery()
 }
 
 // Machine is the machine that the generator ran on.

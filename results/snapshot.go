@@ -13,8 +13,23 @@ import (
 type Snapshot struct {
 	At      time.Time
 	Queries map[string]QueryStats
-	Tiers   map[string]TierStats // l1, l2, overall
-	CPU     float64              // seconds of CPU time
+	Tiers   map[string]TierStats // l1, l2, l3, overall
+	State
+	CPU float64 // seconds of CPU time
+}
+
+// State is how the server is at an instant.
+type State struct {
+	Replica  *Replica          `json:"replica,omitempty"`  // nil where the server says nothing of one
+	Breakers map[string]string `json:"breakers,omitempty"` // state of the circuit breaker of each dependency: closed, half-open, open
+}
+
+// Replica is how the server sees the database's replica.
+type Replica struct {
+	Healthy   bool    `json:"healthy"`          // it is read from
+	Reason    string  `json:"reason,omitempty"` // why not, where it is not
+	Lag       float64 `json:"lag_ms"`           // how far it is behind the primary
+	Fallbacks int64   `json:"fallbacks"`        // reads that went to the primary in its place, since the server's start
 }
 
 // QueryStats are the executions of one named database query.
@@ -39,6 +54,10 @@ func (t TierStats) Ratio() float64 {
 	return float64(t.Hits) / float64(t.Hits+t.Misses)
 }
 
+func (t TierStats) minus(before TierStats) TierStats {
+	return TierStats{t.Hits - before.Hits, t.Misses - before.Misses, t.Errors - before.Errors}
+}
+
 // ParseSnapshot reads the JSON of the reference server's /snapshot.
 func ParseSnapshot(data []byte) (Snapshot, error) {
 	var in struct {
@@ -46,6 +65,7 @@ func ParseSnapshot(data []byte) (Snapshot, error) {
 		At      time.Time            `json:"at"`
 		DB      map[string]queryJSON `json:"db"`
 		Cache   map[string]TierStats `json:"cache"`
+		State
 		Process struct {
 			CPU float64 `json:"cpu_seconds"`
 		} `json:"process"`
@@ -56,7 +76,7 @@ func ParseSnapshot(data []byte) (Snapshot, error) {
 	if in.Version != 1 {
 		return Snapshot{}, fmt.Errorf("server snapshot: version %d, this harness reads version 1", in.Version)
 	}
-	s := Snapshot{At: in.At, Queries: map[string]QueryStats{}, Tiers: in.Cache, CPU: in.Process.CPU}
+	s := Snapshot{At: in.At, Queries: map[string]QueryStats{}, Tiers: in.Cache, State: in.State, CPU: in.Process.CPU}
 	for name, q := range in.DB {
 		h, err := decodeHistogram(q.HDR)
 		if err != nil {
@@ -123,11 +143,8 @@ func (v *ServerView) Add(from, to Snapshot) error {
 		v.Queries[name] = sum
 	}
 	for tier, now := range to.Tiers {
-		before, sum := from.Tiers[tier], v.Tiers[tier]
-		sum.Hits += now.Hits - before.Hits
-		sum.Misses += now.Misses - before.Misses
-		sum.Errors += now.Errors - before.Errors
-		v.Tiers[tier] = sum
+		delta, sum := now.minus(from.Tiers[tier]), v.Tiers[tier]
+		v.Tiers[tier] = TierStats{sum.Hits + delta.Hits, sum.Misses + delta.Misses, sum.Errors + delta.Errors}
 	}
 	v.Seconds += to.At.Sub(from.At).Seconds()
 	v.CPUSeconds += to.CPU - from.CPU

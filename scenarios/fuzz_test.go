@@ -69,6 +69,11 @@ func checkPlan(t *testing.T, p *Plan) {
 			checkRequest(t, request)
 		}
 	}
+	for i, f := range p.Faults {
+		if p.Target.URL != "" || f.Target == "replica" && !p.Environment.Replica || f.At < 0 || i > 0 && f.At < p.Faults[i-1].At {
+			t.Errorf("fault %+v of %+v", f, p)
+		}
+	}
 	for _, threshold := range p.Thresholds {
 		if math.IsNaN(threshold.Limit) || threshold.Op == "" || threshold.Aggregation.Name == "" || threshold.Metric == "" {
 			t.Errorf("threshold %+v", threshold)

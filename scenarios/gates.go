@@ -9,7 +9,7 @@ import (
 )
 
 // cacheTiers are the values of the tag tier.
-var cacheTiers = []string{"l1", "l2"}
+var cacheTiers = []string{"l1", "l2", "l3", "overall"}
 
 // queryNames are the values of the tag query: the names under which server/store measures its queries, in its order. A
 // test holds that the two lists are the same, and that docs/scenarios.md says so.

@@ -101,6 +101,7 @@ func (r *reader) plan(n *node) *Plan {
 			p.Scenarios = append(p.Scenarios, r.scenario(e, p.Target))
 		}
 	}
+	p.Faults = r.faults(n, p)
 	p.Thresholds = r.thresholds(n.get("thresholds"), p)
 	return p
 }
@@ -193,6 +194,7 @@ var isPostgresSetting = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_$]*(\.[A-Za-z_]
 func (r *reader) environment(n *node) Environment {
 	images, server := n.get("images"), n.get("server")
 	env := Environment{
+		Replica:       r.flag(n.get("replica")),
 		Resources:     int(r.whole(n.get("fixtures").get("resources"), defaultResources, 1, maxResources)),
 		PostgresImage: r.image(images.get("postgres"), defaultPostgresImage),
 		CacheImage:    r.image(images.get("cache"), defaultCacheImage),

@@ -52,7 +52,7 @@ func TestParseReadsEveryKey(t *testing.T) {
 	want := &Plan{
 		Name: "every-key", Description: "text", Seed: 42, Tags: map[string]string{"team": "core"},
 		Environment: Environment{
-			Resources: 1000, PostgresImage: "postgres:16", CacheImage: "redis:7",
+			Resources: 1000, Replica: true, PostgresImage: "postgres:16", CacheImage: "redis:7",
 			Postgres: map[string]string{"shared_buffers": "256MB", "jit": "off", "auto_explain.log_min_duration": "5"},
 			Server:   ServerSettings{L1Bytes: 64 << 20, PostgresMaxConns: 10, GOGC: 400, GOMAXPROCS: 2},
 		},
@@ -75,24 +75,30 @@ func TestParseReadsEveryKey(t *testing.T) {
 				Duration: 30 * time.Second, VUs: 10, Requests: mix,
 			},
 		},
+		Faults: []Fault{
+			{10 * time.Second, "cache", "kill"},
+			{20 * time.Second, "cache", "restart"},
+			{20 * time.Second, "replica", "pause"},
+			{22500 * time.Millisecond, "replica", "resume"},
+		},
 		Thresholds: []Threshold{
 			{
 				Metric: "http_req_duration", Selector: map[string]string{"scenario": "warm", "kind": "write"},
-				Aggregation: Aggregation{"p", 95}, Op: "<", Limit: 50, Source: "p(95)<50", Line: 47,
+				Aggregation: Aggregation{"p", 95}, Op: "<", Limit: 50, Source: "p(95)<50", Line: 53,
 			},
 			{
 				Metric: "http_req_duration", Selector: map[string]string{"scenario": "warm", "kind": "write"},
-				Aggregation: Aggregation{Name: "med"}, Op: "<=", Limit: 10, Source: "med <= 10", Line: 47,
+				Aggregation: Aggregation{Name: "med"}, Op: "<=", Limit: 10, Source: "med <= 10", Line: 53,
 			},
-			{Metric: "http_req_failed", Aggregation: Aggregation{Name: "rate"}, Op: "<", Limit: 0.01, Source: "rate<0.01", Line: 48},
+			{Metric: "http_req_failed", Aggregation: Aggregation{Name: "rate"}, Op: "<", Limit: 0.01, Source: "rate<0.01", Line: 54},
 			{
 				Metric: "http_reqs", Selector: map[string]string{"scenario": "ramp"},
 				Aggregation: Aggregation{Name: "rate"}, Op: ">", Limit: 10000, Source: "rate>10000",
-				AbortOnFail: true, DelayAbortEval: 5 * time.Second, Line: 50,
+				AbortOnFail: true, DelayAbortEval: 5 * time.Second, Line: 56,
 			},
 			{
 				Metric: "cache_hit_ratio", Selector: map[string]string{"tier": "l1"},
-				Aggregation: Aggregation{Name: "rate"}, Op: ">", Limit: 0.5, Source: "rate>0.5", Line: 51,
+				Aggregation: Aggregation{Name: "rate"}, Op: ">", Limit: 0.5, Source: "rate>0.5", Line: 57,
 			},
 		},
 		Source: Source{File: path, Text: string(src)},

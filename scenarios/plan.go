@@ -15,6 +15,7 @@ type Plan struct {
 	Target      Target
 	Environment Environment
 	Scenarios   []Scenario // in the order of the file
+	Faults      []Fault    // in the order of time
 	Thresholds  []Threshold
 	Source      Source
 }
@@ -33,7 +34,8 @@ type Target struct {
 
 // Environment is what the reference server runs on. It is not used when Target.URL is set.
 type Environment struct {
-	Resources     int // rows in the fixture
+	Resources     int  // rows in the fixture
+	Replica       bool // a streaming replica of the primary
 	PostgresImage string
 	CacheImage    string
 	Postgres      map[string]string // postgresql.conf settings
@@ -47,6 +49,22 @@ type ServerSettings struct {
 	GOGC             int // the Go runtime's GOGC, in percent
 	GOMAXPROCS       int
 }
+
+// Fault is something that happens to a server of the environment while the load goes on.
+type Fault struct {
+	At     time.Duration // after the start of the run
+	Target string        // one of FaultTargets
+	Action string        // one of FaultActions
+}
+
+// FaultTargets are the servers that faults happen to, FaultActions what happens. They are those of package containers.
+var (
+	FaultTargets = []string{"cache", "replica", "primary"}
+	FaultActions = []string{"kill", "pause", "resume", "restart"}
+)
+
+// String is "kill cache".
+func (f Fault) String() string { return f.Action + " " + f.Target }
 
 // Executor says how a scenario makes its arrivals; the names are k6's.
 type Executor string
@@ -205,5 +223,5 @@ var Metrics = []Metric{
 	{Name: "dropped_iterations", Kind: Counter, Tags: []string{"scenario"}},
 	{Name: "schedule_lag", Kind: Trend, Tags: []string{"scenario"}},
 	{Name: "db_query_duration", Kind: Trend, Tags: []string{"scenario", "query"}, Reference: true},
-	{Name: "cache_hit_ratio", Kind: Rate, Tags: []string{"scenario", "tier"}, Reference: true}, // tier: l1, l2; without: overall
+	{Name: "cache_hit_ratio", Kind: Rate, Tags: []string{"scenario", "tier"}, Reference: true}, // tier: l1, l2, l3, overall; without: overall
 }

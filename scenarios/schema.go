@@ -89,12 +89,18 @@ var (
 
 	environmentShape = &shape{keys: []key{
 		{"fixtures", &shape{keys: []key{{"resources", value}}}},
+		{"replica", value},
 		{"images", &shape{keys: []key{{"postgres", value}, {"cache", value}}}},
 		{"postgres", values},
 		{"server", &shape{keys: []key{
 			{"l1_bytes", value}, {"postgres_max_conns", value}, {"gogc", value}, {"gomaxprocs", value},
 		}}},
 	}}
+
+	faultShape = &shape{
+		keys:    []key{{"at", value}, {"target", value}, {"action", value}},
+		foreign: map[string]string{"startTime": "use at", "time": "use at"},
+	}
 
 	planShape = &shape{keys: []key{
 		{"name", value},
@@ -104,6 +110,7 @@ var (
 		{"target", &shape{keys: []key{{"url", value}}}},
 		{"environment", environmentShape},
 		{"scenarios", &shape{names: scenarioShape}},
+		{"faults", &shape{items: faultShape}},
 		{"thresholds", &shape{names: thresholdShape}},
 	}}
 )

@@ -26,7 +26,8 @@ type runner struct {
 	command          []string // as typed
 	out              string
 	provider         string
-	postgres, cache  string
+	postgres         string
+	replica, cache   string
 	overrides        []string
 	quiet, json      bool
 	progress, result io.Writer // where progress and results go; io.Discard for nowhere
@@ -58,6 +59,7 @@ thresholds, save the run, and write report.html, summary.json and junit.xml besi
 	c.Flags().StringVar(&r.out, "out", "", "`directory` of the saved run; of several files, one below it for each (default results/runs/<time>-<name>)")
 	addProviderFlag(c, &r.provider)
 	c.Flags().StringVar(&r.postgres, "postgres", "", "`URL` of the Postgres for the provider external")
+	c.Flags().StringVar(&r.replica, "replica", "", "`URL` of a streaming replica of that Postgres")
 	c.Flags().StringVar(&r.cache, "cache", "", "`URL` of the cache for the provider external")
 	addSetFlag(c, &r.overrides)
 	c.Flags().BoolVar(&r.quiet, "quiet", false, "no progress")
@@ -116,7 +118,7 @@ func (r *runner) runOne(ctx context.Context, plan *scenarios.Plan, dir string) (
 
 	screen := newScreen(r.progress, plan)
 	measured, err := loadgen.Run(ctx, plan, system.url, loadgen.Options{
-		Fixture: system.keys, Snapshot: system.snapshot, Shared: isLocal(system.url), Progress: screen.show,
+		Fixture: system.keys, Snapshot: system.snapshot, Sample: system.sample, Fault: system.fault, Shared: isLocal(system.url), Progress: screen.show,
 	})
 	if err != nil {
 		return "", err

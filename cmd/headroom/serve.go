@@ -18,10 +18,16 @@ import (
 // readyFormat is the line that serve prints on standard output when it answers; run reads it.
 const readyFormat = "serving http://%s admin http://%s\n"
 
+// ownServers are what serve starts when it is given no addresses.
+type ownServers struct {
+	Provider  string
+	Replica   bool
+	Resources int
+}
+
 func newServeCommand() *cobra.Command {
 	var flags server.Options
-	var provider string
-	var resources int
+	var own ownServers
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the reference API alone",
@@ -36,7 +42,7 @@ HEADROOM_POSTGRES_MAX_CONNS, HEADROOM_SHUTDOWN_GRACE, and the Go runtime's own.`
 			if err := env.Parse(&o); err != nil {
 				return usageError{err}
 			}
-			for flag, target := range map[string]*string{"addr": &o.Addr, "admin": &o.AdminAddr, "postgres": &o.PostgresURL, "cache": &o.CacheURL} {
+			for flag, target := range map[string]*string{"addr": &o.Addr, "admin": &o.AdminAddr, "postgres": &o.PostgresURL, "replica": &o.PostgresReplicaURL, "cache": &o.CacheURL} {
 				if f := c.Flags().Lookup(flag); f.Changed {
 					*target = f.Value.String()
 				}
@@ -44,16 +50,24 @@ HEADROOM_POSTGRES_MAX_CONNS, HEADROOM_SHUTDOWN_GRACE, and the Go runtime's own.`
 			if (o.PostgresURL == "") != (o.CacheURL == "") {
 				return usageError{errors.New("give both --postgres and --cache, or neither")}
 			}
+			if o.PostgresURL == "" && o.PostgresReplicaURL != "" {
+				return usageError{errors.New("--replica is a replica of the server at --postgres: give both; --with-replica starts one")}
+			}
+			if o.PostgresURL != "" && own.Replica {
+				return usageError{errors.New("--with-replica is for servers that serve starts itself: give the address of yours by --replica")}
+			}
 			o.Logger = slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil))
-			return serve(c.Context(), c.OutOrStdout(), c.ErrOrStderr(), o, provider, resources)
+			return serve(c.Context(), c.OutOrStdout(), c.ErrOrStderr(), o, own)
 		},
 	}
 	c.Flags().StringVar(&flags.Addr, "addr", "", "`host:port` to serve at (default 127.0.0.1:8080)")
 	c.Flags().StringVar(&flags.AdminAddr, "admin", "", "loopback `host:port` for measurements and profiles (default none)")
 	c.Flags().StringVar(&flags.PostgresURL, "postgres", "", "`URL` of the Postgres to use")
+	c.Flags().StringVar(&flags.PostgresReplicaURL, "replica", "", "`URL` of a streaming replica of that Postgres, for reads")
 	c.Flags().StringVar(&flags.CacheURL, "cache", "", "`URL` of the Redis-protocol cache to use")
-	addProviderFlag(c, &provider)
-	c.Flags().IntVar(&resources, "resources", 5000, "resources to load into the Postgres that serve starts itself")
+	addProviderFlag(c, &own.Provider)
+	c.Flags().BoolVar(&own.Replica, "with-replica", false, "start a streaming replica too, when serve starts its own servers")
+	c.Flags().IntVar(&own.Resources, "resources", 5000, "resources to load into the Postgres that serve starts itself")
 	return c
 }
 
@@ -63,15 +77,20 @@ func addProviderFlag(c *cobra.Command, provider *string) {
 	_ = c.RegisterFlagCompletionFunc("provider", cobra.FixedCompletions([]string{"auto", "docker", "process", "embedded", "external"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
-func serve(ctx context.Context, w, wErr io.Writer, o server.Options, provider string, resources int) (err error) {
+func serve(ctx context.Context, w, wErr io.Writer, o server.Options, own ownServers) (err error) {
 	if o.PostgresURL == "" {
-		environment, err := containers.Start(ctx, containers.Options{Provider: provider, Progress: func(m string) { fmt.Fprintln(wErr, m) }})
+		environment, err := containers.Start(ctx, containers.Options{
+			Provider: own.Provider, Replica: own.Replica, Progress: func(m string) { fmt.Fprintln(wErr, m) },
+		})
 		if err != nil {
 			return err
 		}
+		for _, w := range environment.Warnings {
+			fmt.Fprintln(wErr, "warning: "+w)
+		}
 		defer func() { err = errors.Join(err, environment.Stop(ctx)) }()
-		o.PostgresURL, o.CacheURL = environment.PostgresURL, environment.CacheURL
-		fixture := fixtures.Options{Seed: 1, Resources: resources, Progress: fixtureProgress(wErr)}
+		o.PostgresURL, o.PostgresReplicaURL, o.CacheURL = environment.PostgresURL, environment.ReplicaURL, environment.CacheURL
+		fixture := fixtures.Options{Seed: 1, Resources: own.Resources, Progress: fixtureProgress(wErr)}
 		if _, err := fixtures.Load(ctx, o.PostgresURL, fixture); err != nil {
 			return err
 		}

@@ -13,7 +13,6 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -30,6 +29,7 @@ type system struct {
 	url      string
 	keys     func(name string) (loadgen.KeySet, error)
 	snapshot func(ctx context.Context) (results.Snapshot, error)
+	sample   func(ctx context.Context) (results.Snapshot, error) // without the queries
 	record   results.Environment
 
 	environment *containers.Environment // nil for an own service
@@ -55,13 +55,15 @@ func (r *runner) startSystem(ctx context.Context, plan *scenarios.Plan, dir stri
 	say := func(m string) { fmt.Fprintln(r.progress, m) }
 	s.environment, err = containers.Start(ctx, containers.Options{
 		Provider: r.provider, PostgresImage: plan.Environment.PostgresImage, CacheImage: plan.Environment.CacheImage,
-		PostgresURL: r.postgres, CacheURL: r.cache, PostgresSettings: plan.Environment.Postgres, Progress: say,
+		Replica: plan.Environment.Replica || r.replica != "", PostgresURL: r.postgres, ReplicaURL: r.replica, CacheURL: r.cache, PostgresSettings: plan.Environment.Postgres, Progress: say,
 	})
 	if err != nil {
 		return nil, err
 	}
-	say(fmt.Sprintf("environment: %s, %s %s and %s %s (%s)", s.environment.Provider, s.environment.Postgres.Name,
-		s.environment.Postgres.Version, s.environment.Cache.Name, s.environment.Cache.Version, s.environment.Reason))
+	say(environmentLine(s.environment))
+	if err := s.checkFaults(plan.Faults); err != nil {
+		return nil, err
+	}
 	fixture := fixtures.Options{Seed: plan.Seed, Resources: plan.Environment.Resources, Progress: fixtureProgress(r.progress)}
 	loaded, err := fixtures.Load(ctx, s.environment.PostgresURL, fixture)
 	if err != nil {
@@ -81,6 +83,29 @@ func (r *runner) startSystem(ctx context.Context, plan *scenarios.Plan, dir stri
 	}
 	s.describe(plan, settings, loaded)
 	return s, nil
+}
+
+func environmentLine(e *containers.Environment) string {
+	replica := ""
+	if e.ReplicaURL != "" {
+		replica = " with a replica"
+	}
+	return fmt.Sprintf("environment: %s, %s %s%s and %s %s (%s)", e.Provider, e.Postgres.Name, e.Postgres.Version, replica,
+		e.Cache.Name, e.Cache.Version, e.Reason)
+}
+
+// checkFaults fails when the environment cannot do what the scenario wants of it: better now than in the middle.
+func (s *system) checkFaults(faults []scenarios.Fault) error {
+	for _, f := range faults {
+		if err := s.environment.CheckFault(containers.Target(f.Target), containers.Action(f.Action)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *system) fault(ctx context.Context, f scenarios.Fault) error {
+	return s.environment.Fault(ctx, containers.Target(f.Target), containers.Action(f.Action))
 }
 
 // startServer starts the reference server as a process of its own: its CPU time and its pauses are not the generator's.
@@ -115,7 +140,7 @@ func (s *system) startServer(ctx context.Context, settings scenarios.ServerSetti
 }
 
 func serverVariables(e *containers.Environment, settings scenarios.ServerSettings) []string {
-	vars := []string{"HEADROOM_POSTGRES_URL=" + e.PostgresURL, "HEADROOM_CACHE_URL=" + e.CacheURL}
+	vars := []string{"HEADROOM_POSTGRES_URL=" + e.PostgresURL, "HEADROOM_POSTGRES_REPLICA_URL=" + e.ReplicaURL, "HEADROOM_CACHE_URL=" + e.CacheURL}
 	for name, n := range map[string]int64{
 		"HEADROOM_L1_BYTES": settings.L1Bytes, "HEADROOM_POSTGRES_MAX_CONNS": int64(settings.PostgresMaxConns),
 		"GOGC": int64(settings.GOGC), "GOMAXPROCS": int64(settings.GOMAXPROCS),
@@ -135,6 +160,9 @@ func (s *system) connect(line string) error {
 	}
 	s.url, s.record.Target = url, url
 	s.snapshot = func(ctx context.Context) (results.Snapshot, error) { return fetchSnapshot(ctx, admin+"/snapshot") }
+	s.sample = func(ctx context.Context) (results.Snapshot, error) {
+		return fetchSnapshot(ctx, admin+"/snapshot?db=no")
+	}
 	return nil
 }
 
@@ -162,17 +190,23 @@ func fetchSnapshot(ctx context.Context, url string) (results.Snapshot, error) {
 func (s *system) describe(plan *scenarios.Plan, settings scenarios.ServerSettings, fixture fixtures.Summary) {
 	e := s.environment
 	s.record.Provider, s.record.Reason = e.Provider, e.Reason
-	for role, server := range map[string]containers.Server{"postgres": e.Postgres, "cache": e.Cache} {
+	for _, known := range []struct {
+		role   string
+		server containers.Server
+	}{{"postgres", e.Postgres}, {"replica", e.Replica}, {"cache", e.Cache}} {
+		server := known.server
+		if server.Name == "" { // there is no replica
+			continue
+		}
 		s.record.Servers = append(s.record.Servers, results.Server{
-			Role: role, Name: server.Name, Version: server.Version, Answer: server.Answer,
+			Role: known.role, Name: server.Name, Version: server.Version, Answer: server.Answer, Standby: server.Standby,
 			Image: server.Image, Digest: server.ImageDigest, Binary: server.Binary,
 		})
 	}
-	slices.SortFunc(s.record.Servers, func(a, b results.Server) int { return -strings.Compare(a.Role, b.Role) })
 	for _, name := range slices.Sorted(maps.Keys(plan.Environment.Postgres)) {
 		s.record.Settings = append(s.record.Settings, "postgres "+name+"="+plan.Environment.Postgres[name])
 	}
-	own := serverVariables(&containers.Environment{}, settings)[2:]
+	own := serverVariables(&containers.Environment{}, settings)[3:]
 	slices.Sort(own)
 	for _, v := range own {
 		s.record.Settings = append(s.record.Settings, "server "+v)

@@ -1,0 +1,98 @@
+package scenarios
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// timedFault is a fault with its place in the file.
+type timedFault struct {
+	Fault
+	node *node
+	sure bool // nothing about it was reported
+}
+
+// faults reads the section faults of a plan whose scenarios have been read.
+func (r *reader) faults(file *node, p *Plan) []Fault {
+	n := file.get("faults")
+	if !given(n) {
+		return nil
+	}
+	if p.Target.URL != "" {
+		r.faultAt(n.keyAt, "remove one of the two", "faults happen to servers that the run starts, but target.url names another service")
+		return nil
+	}
+	if len(n.items) == 0 {
+		r.fault(n, "for example [{at: 20s, target: cache, action: kill}]", "faults is empty")
+		return nil
+	}
+	var end time.Duration
+	for _, s := range p.Scenarios {
+		end = max(end, s.StartTime+s.Duration)
+	}
+	wanted := file.get("environment").get("replica")
+	replica := wanted != nil && wanted.text != "false" // another word was reported already
+	var all []timedFault
+	for _, item := range n.items {
+		if !item.bad {
+			all = append(all, r.timedFault(item, replica, end))
+		}
+	}
+	slices.SortStableFunc(all, func(a, b timedFault) int { return cmp.Compare(a.At, b.At) })
+	r.course(all)
+	faults := make([]Fault, len(all))
+	for i, f := range all {
+		faults[i] = f.Fault
+	}
+	return faults
+}
+
+// timedFault reads one fault. end is that of the run's schedule, 0 where it is not known.
+func (r *reader) timedFault(n *node, replica bool, end time.Duration) timedFault {
+	before := len(r.errs)
+	for _, k := range []struct{ key, example string }{{"at", "at: 20s"}, {"target", "target: cache"}, {"action", "action: kill"}} {
+		if n.get(k.key) == nil {
+			r.missing(n, k.key, k.example)
+		}
+	}
+	f := timedFault{node: n, Fault: Fault{
+		At:     r.duration(n.get("at"), 0),
+		Target: r.word(n.get("target"), "", FaultTargets),
+		Action: r.word(n.get("action"), "", FaultActions),
+	}}
+	if f.Target == "replica" && !replica {
+		r.fault(n.get("target"), "add environment: {replica: true}", "%s happens to a replica, and the environment has none", n.path)
+	}
+	if end > 0 && f.At >= end && !r.vague {
+		r.fault(n.get("at"), "", "%s comes at %v, when the last scenario has ended (%v)", n.path, f.At, end)
+	}
+	f.sure = len(r.errs) == before && f.Target != "" && f.Action != ""
+	return f
+}
+
+// course holds each fault against the state in which those before it have left its target.
+func (r *reader) course(all []timedFault) {
+	const up, paused, dead = "runs", "is paused", "was killed"
+	states := map[string]string{}
+	for _, f := range all {
+		if !f.sure {
+			return // what follows would depend on it
+		}
+		state := cmp.Or(states[f.Target], up)
+		allowed, next := true, up // restart
+		switch f.Action {
+		case "kill":
+			allowed, next = state != dead, dead
+		case "pause":
+			allowed, next = state == up, paused
+		case "resume":
+			allowed = state == paused
+		}
+		if !allowed {
+			r.fault(f.node.get("action"), "", "%s: %s at %v has nothing to act on: the %s %s then", f.node.path, f.Fault, f.At, f.Target, state)
+			return
+		}
+		states[f.Target] = next
+	}
+}
