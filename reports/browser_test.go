@@ -154,6 +154,7 @@ const seeChart = `(id => {
 func TestReportInBrowser(t *testing.T) {
 	browser := startBrowser(t)
 	t.Run("charts", func(t *testing.T) { chartsAreDrawn(t, newTab(t, browser)) })
+	t.Run("marks", func(t *testing.T) { faultsAreMarked(t, newTab(t, browser)) })
 	t.Run("hostile names", func(t *testing.T) { hostileNamesAreText(t, newTab(t, browser)) })
 	t.Run("dark", func(t *testing.T) { chartsFollowTheColourScheme(t, newTab(t, browser)) })
 	t.Run("resized", func(t *testing.T) { chartsFollowTheWindow(t, newTab(t, browser)) })
@@ -171,6 +172,8 @@ func chartsAreDrawn(t *testing.T, p *tab) {
 		"throughput-chart": {3},
 		"response-chart":   {3, 3, 3, 4, 4}, // P99, P95, P50, warm, cold
 		"errors-chart":     {3},
+		"levels-chart":     {4}, // three levels, and the marks
+		"lag-chart":        {2},
 	} {
 		buttons := eval[int](t, p, fmt.Sprintf(`document.getElementsByName(%q).length`, id))
 		if len(choices) > 1 && buttons != len(choices) || len(choices) == 1 && buttons != 0 {
@@ -184,6 +187,30 @@ func chartsAreDrawn(t *testing.T, p *tab) {
 			seen := eval[drawing](t, p, fmt.Sprintf(seeChart, id))
 			if seen.Width < 300 || seen.Height < 200 || seen.Painted < 100 || seen.Series != series {
 				t.Errorf("%s, choice %d: saw %+v, want %d series painted on a canvas of some size", id, i, seen, series)
+			}
+		}
+	}
+	p.quiet(t, url)
+}
+
+// faultsAreMarked holds that every chart over time shows each fault by a line with its name, at its time.
+func faultsAreMarked(t *testing.T, p *tab) {
+	run := sampleRun(t)
+	url := written(t, run)
+	visit(t, p, url)
+	for _, id := range []string{"throughput-chart", "response-chart", "errors-chart", "levels-chart", "lag-chart"} {
+		for _, mark := range run.Measurements.Marks {
+			off := eval[float64](t, p, fmt.Sprintf(`((id, text, begun) => {
+				const chart = echarts.getInstanceByDom(document.getElementById(id));
+				chart.getZr().flush();
+				const drawn = chart.getZr().storage.getDisplayList();
+				const label = drawn.find(e => e.type === "text" && e.style.text === text);
+				const line = label && drawn.find(e => e.shape && e.shape.x1 !== undefined && e.parent === label.parent);
+				if (!line) return -1;
+				return Math.abs(line.shape.x1 - chart.convertToPixel({xAxisIndex: 0}, begun));
+			})(%q, %q, %v)`, id, mark.Text, mark.Begun))
+			if off < 0 || off > 2 {
+				t.Errorf("%s: the mark of %s is %v pixels from its place; -1 means that there is none", id, mark.Text, off)
 			}
 		}
 	}

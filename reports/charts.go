@@ -17,7 +17,7 @@ func latencyChart(d digest) chart {
 		"where the two part, requests waited before they could be sent."}
 	add := func(label string, lines []line) {
 		x := opts.XAxis{Name: "percentile", Min: 0, Max: lastX(lines), MinInterval: 1, MaxInterval: 1}
-		c.Choices = append(c.Choices, newPicture(label, c.ID, x, logMillis(lines), lines, nil))
+		c.Choices = append(c.Choices, newPicture(label, c.ID, x, logMillis(lines), lines, overlay{}))
 	}
 	both := func(s results.Summary) []line {
 		return []line{{"response", 0, "solid", curve(s.Response)}, {"service", 1, "dashed", curve(s.Service)}}
@@ -77,7 +77,7 @@ func countPicture(d digest, id string, points [][]results.Point, counted func(re
 	}
 	value := func(p results.Point) dot { return dot{x: float64(p.Second), y: float64(counted(p))} }
 	return newPicture("all scenarios", id, timeAxis(points), opts.YAxis{Name: "per second", Type: "value", Min: 0},
-		scenarioLines(d, points, value), warmups(d, points))
+		scenarioLines(d, points, value), overTimeOf(d, points))
 }
 
 // quantiles are those that a point holds.
@@ -94,7 +94,7 @@ var quantiles = []struct {
 func responseChart(d digest, points [][]results.Point) chart {
 	c := chart{ID: "response-chart", Kind: "milliseconds", Title: "Response time", Note: "Of the answers of each second; a line is broken where a second had none."}
 	add := func(label string, lines []line) {
-		c.Choices = append(c.Choices, newPicture(label, c.ID, timeAxis(points), logMillis(lines), lines, warmups(d, points)))
+		c.Choices = append(c.Choices, newPicture(label, c.ID, timeAxis(points), logMillis(lines), lines, overTimeOf(d, points)))
 	}
 	value := func(of func(results.Point) float64) func(results.Point) dot {
 		return func(p results.Point) dot {
@@ -159,6 +159,10 @@ func pointsByScenario(d digest) [][]results.Point {
 		slices.SortStableFunc(sorted[i], func(a, b results.Point) int { return cmp.Compare(a.Second, b.Second) })
 	}
 	return sorted
+}
+
+func overTimeOf(d digest, points [][]results.Point) overlay {
+	return overlay{shades: warmups(d, points), marks: d.Measurements.Marks}
 }
 
 // warmups shade the warm-up of every scenario, once where they coincide.

@@ -86,6 +86,9 @@ func rate(perSecond float64) string { return threeDigits(perSecond) + "/s" }
 
 func seconds(s float64) string { return threeDigits(s) + " s" }
 
+// instant shows an offset in seconds, to the hundredth.
+func instant(offset float64) string { return separated(strconv.FormatFloat(offset, 'f', 2, 64)) }
+
 // bytesText shows a size in decimal units.
 func bytesText(n int64) string {
 	const step = 1000

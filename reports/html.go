@@ -35,7 +35,7 @@ func contentHash(script string) string {
 
 var parsedPage = template.Must(template.New(HTMLFile).Funcs(template.FuncMap{
 	"bytes": bytesText, "count": count, "environment": environmentLine, "gateActual": gateActual, "gateMargin": gateMargin,
-	"gateTarget": gateTarget, "gateWord": gateWord, "headline": headline, "lower": strings.ToLower, "max": maxOf, "mean": meanOf, "millis": millisOf,
+	"gateTarget": gateTarget, "gateWord": gateWord, "headline": headline, "instant": instant, "lower": strings.ToLower, "max": maxOf, "mean": meanOf, "millis": millisOf,
 	"notes": notes, "percent": percent, "percentile": percentileOf, "percentileName": percentileName, "plural": plural,
 	"rate": rate, "reasons": reasons, "seconds": seconds, "shellLine": shellLine, "tallyErrors": tally[string],
 	"tallyStatuses": tally[int], "times": newTimes, "width": barWidth, "mark": barMark, "standIn": standIn,
@@ -53,7 +53,8 @@ type page struct {
 	Generator   []measure
 	Latency     *chart // nil when nothing was recorded
 	Timeline    []chart
-	Charts      []chart // Latency and Timeline, for the script
+	Server      []chart
+	Charts      []chart // all of them, for the script
 }
 
 // HTML writes the run's report as one self-contained web page. It loads nothing, and its verdict and figures can be
@@ -77,6 +78,8 @@ func HTML(w io.Writer, r *results.Run) error {
 		p.Timeline = timeCharts(d)
 		p.Charts = append(p.Charts, p.Timeline...)
 	}
+	p.Server = serverCharts(d)
+	p.Charts = append(p.Charts, p.Server...)
 	if err := parsedPage.Execute(w, p); err != nil {
 		return fmt.Errorf("draw %s: %w", HTMLFile, err)
 	}

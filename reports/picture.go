@@ -5,6 +5,8 @@ import (
 
 	"github.com/go-echarts/go-echarts/v2/charts"
 	"github.com/go-echarts/go-echarts/v2/opts"
+
+	"github.com/policycortex/headroom/results"
 )
 
 // chart is a figure of the page. The page's script gives it the page's colours and its number formats.
@@ -12,7 +14,7 @@ type chart struct {
 	ID      string    `json:"id"`
 	Title   string    `json:"-"`
 	Note    string    `json:"-"`
-	Kind    string    `json:"kind"` // nines, milliseconds, count: how the script labels axes and values
+	Kind    string    `json:"kind"` // nines, milliseconds, count, share: how the script labels axes and values
 	Choices []picture `json:"choices"`
 }
 
@@ -43,11 +45,18 @@ type shade struct {
 	from, to int
 }
 
+// overlay is what lies over the lines of a chart over time: stretches that were not measured, and instants at which
+// something was done to the system.
+type overlay struct {
+	shades []shade
+	marks  []results.Mark
+}
+
 // dashes tell lines apart where colours cannot.
 var dashes = []string{"solid", "dashed", "dotted"}
 
 // newPicture draws lines over two value axes. Only options that ECharts 4.1 knows are used.
-func newPicture(label, id string, x opts.XAxis, y opts.YAxis, lines []line, shades []shade) picture {
+func newPicture(label, id string, x opts.XAxis, y opts.YAxis, lines []line, over overlay) picture {
 	c := charts.NewLine()
 	p := picture{Label: label}
 	for _, l := range lines {
@@ -56,9 +65,9 @@ func newPicture(label, id string, x opts.XAxis, y opts.YAxis, lines []line, shad
 			charts.WithLineChartOpts(opts.LineChart{Symbol: "none", ShowSymbol: opts.Bool(false), ConnectNulls: opts.Bool(false)}),
 			charts.WithLineStyleOpts(opts.LineStyle{Type: l.dash, Width: 2}))
 	}
-	if len(shades) > 0 {
+	if len(over.shades)+len(over.marks) > 0 {
 		p.Tones = append(p.Tones, 0)
-		c.AddSeries("", []opts.LineData{}, withShades(shades))
+		c.AddSeries("", []opts.LineData{}, withShades(over.shades), withMarks(over.marks))
 	}
 	x.Type, x.NameLocation, x.NameGap = "value", "center", 28
 	y.NameLocation, y.NameGap = "center", 48
@@ -86,12 +95,28 @@ func lineData(dots []dot) []opts.LineData {
 	return data
 }
 
+func withMarks(marks []results.Mark) charts.SeriesOpts {
+	var data []any
+	for _, m := range marks {
+		data = append(data, opts.MarkLineNameXAxisItem{Name: m.Text, XAxis: m.Begun})
+	}
+	return charts.WithSeriesOpts(func(s *charts.SingleSeries) {
+		if len(data) > 0 {
+			s.MarkLines = &opts.MarkLines{Data: data}
+		}
+	})
+}
+
 func withShades(shades []shade) charts.SeriesOpts {
 	var data []any
 	for _, s := range shades {
 		data = append(data, []opts.MarkAreaNameXAxisItem{{Name: s.label, XAxis: s.from}, {XAxis: s.to}})
 	}
-	return charts.WithSeriesOpts(func(s *charts.SingleSeries) { s.MarkAreas = &opts.MarkAreas{Data: data} })
+	return charts.WithSeriesOpts(func(s *charts.SingleSeries) {
+		if len(data) > 0 {
+			s.MarkAreas = &opts.MarkAreas{Data: data}
+		}
+	})
 }
 
 // smallestMillis stands for times of 0 on a logarithmic axis: they are less than the microsecond that a histogram can

@@ -14,6 +14,7 @@
   const kinds = {
     nines: { value: (v) => number(v) + " ms", head: null },
     milliseconds: { value: (v) => number(v) + " ms", head: (x) => "second " + x },
+    share: { value: (v) => number(100 * v) + " %", head: (x) => "second " + Math.floor(x) },
     count: { value: (v) => number(v) + "/s", head: (x) => "second " + x },
   };
 
@@ -56,12 +57,18 @@
     });
     dressAxis(option.xAxis[0], chart.kind === "nines" ? tick : String);
     option.xAxis[0].splitLine.show = chart.kind === "nines";
-    dressAxis(option.yAxis[0], number);
+    dressAxis(option.yAxis[0], chart.kind === "share" ? kind.value : number);
     option.series.forEach((series, i) => {
       const color = style("tone-" + (picture.tones[i] % palette));
       series.itemStyle = { color };
       series.lineStyle = Object.assign({}, series.lineStyle, { color });
       if (chart.kind !== "nines") series.sampling = "max"; // long runs keep their peaks
+      if (series.markLine) { // what was done to the system, written along its line
+        Object.assign(series.markLine, {
+          silent: true, symbol: "none", lineStyle: { color: style("ink"), type: "dashed", width: 1 },
+          label: { show: true, position: "middle", formatter: "{b}", color: style("ink"), fontSize: 11 },
+        });
+      }
       if (series.markArea) {
         series.markArea.silent = true;
         series.markArea.itemStyle = { color: style("shade") };

@@ -37,6 +37,7 @@ func passedRun(t testing.TB) *results.Run {
 	m := &r.Measurements
 	r.Environment = results.Environment{Target: "https://api.example.com", Own: true, Machine: results.Machine{OS: "linux", Arch: "amd64", CPUs: 2}}
 	m.Loads, m.Series, m.Views = m.Loads[:1], m.Series[:3], nil
+	m.Marks, m.Samples = nil, nil
 	m.Loads[0] = &results.Load{Scenario: "warm", Executor: "constant-vus", Sent: 12000, MaxVUs: 100, MeasuredFrom: 10, MeasuredTo: 60}
 	m.Points = m.Points[:60]
 	r.Verdict = results.Verdict{Outcome: results.Pass, Gates: r.Verdict.Gates[:1]}

@@ -48,6 +48,12 @@ func sampleRun(t testing.TB) *results.Run {
 			},
 			Points: append(samplePoints(random, "warm", 200, 0.4, 0), samplePoints(random, "cold", 60, 8, 1)...),
 			Views:  []results.ServerView{sampleView(random, "", 2), sampleView(random, "warm", 1), sampleView(random, "cold", 1)},
+			Marks: []results.Mark{
+				{Text: "kill cache", Due: 30, Begun: 30.0004, Done: 30.0171},
+				{Text: "restart cache", Due: 40, Begun: 40.0002, Done: 40.1302},
+				{Text: "kill replica", Due: 50, Begun: 50.0001, Done: 50.0222},
+			},
+			Samples: sampleSamples(),
 			Generator: results.Generator{
 				CPUSeconds: 41.3, WallSeconds: 60.2, CPUs: 2, GCPauses: 0.0123, NumGC: 31, MaxRSSBytes: 84_300_000,
 				GoMaxProcs: 2, GoVersion: "go1.26.8",
@@ -63,6 +69,7 @@ func sampleEnvironment() results.Environment {
 		Target: "http://127.0.0.1:40123", Provider: "process", Reason: "no Docker engine answers on unix:///var/run/docker.sock",
 		Servers: []results.Server{
 			{Role: "postgres", Name: "PostgreSQL", Version: "15.14", Answer: "PostgreSQL 15.14 (Debian 15.14-0+deb12u1) on x86_64-pc-linux-gnu", Binary: "/usr/lib/postgresql/15/bin/postgres"},
+			{Role: "replica", Name: "PostgreSQL", Version: "15.14", Standby: true, Binary: "/usr/lib/postgresql/15/bin/postgres"},
 			{Role: "cache", Name: "Redis", Version: "7.0.15", Image: "redis:7", Digest: "sha256:4be7a1b3bca6e5b0f1b2cf5e6f6d3f7b9f1fd2f2fdf5e8a3b9be2b6fd1f1a2b3"},
 		},
 		Settings: []string{"postgres shared_buffers=256MB", "server l1_bytes=67108864"},
@@ -136,6 +143,30 @@ func sampleView(random *rand.Rand, scenario string, share int64) results.ServerV
 	return v
 }
 
+// sampleSamples are those of a server whose L2 is gone from second 30 to 40 and whose replica is from 50 on; in second 5
+// nothing was asked of it.
+func sampleSamples() []results.Sample {
+	var samples []results.Sample
+	for second := range 60 {
+		s := results.Sample{At: float64(second) + 1.002, Tiers: map[string]results.TierStats{
+			"l1": {Hits: 150, Misses: 50}, "l2": {Hits: 30, Misses: 20}, "l3": {Hits: 10, Misses: 10}, "overall": {Hits: 190, Misses: 10},
+		}}
+		s.Breakers = map[string]string{"l2": "closed", "replica": "closed"}
+		s.Replica = &results.Replica{Healthy: true, Lag: 0.4 + float64(second%7)/10}
+		switch {
+		case second == 5:
+			clear(s.Tiers)
+		case second >= 30 && second < 40:
+			s.Tiers["l2"], s.Tiers["overall"] = results.TierStats{Misses: 50}, results.TierStats{Hits: 160, Misses: 40}
+			s.Breakers["l2"] = "open"
+		case second >= 50:
+			s.Replica = &results.Replica{Reason: "connection refused", Fallbacks: int64(20 * (second - 49))}
+		}
+		samples = append(samples, s)
+	}
+	return samples
+}
+
 func sampleVerdict(t testing.TB, m *results.Measurements) results.Verdict {
 	t.Helper()
 	p95 := func(scenario string) float64 {
@@ -186,6 +217,11 @@ func hostileRun(t testing.TB) *results.Run {
 			m.Points[i].Warmup = m.Points[i].Second < 5 // another warm-up than the other scenario's: shades are labelled by name
 		}
 	}
+	m.Marks[0].Text, m.Marks[0].Error = hostile, hostile
+	for i := range m.Samples {
+		m.Samples[i].Breakers = map[string]string{hostile: hostile}
+	}
+	m.Samples[55].Replica.Reason = hostile
 	m.Views[1].Scenario = hostile
 	m.Views[1].Tiers[hostile] = results.TierStats{Hits: 1}
 	m.Views[1].Queries[hostile] = results.QueryStats{Count: 1, Duration: results.NewHistogram()}

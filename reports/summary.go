@@ -20,6 +20,8 @@ const SummaryVersion = 1
 //	verdict           outcome (PASS, FAIL, INVALID), gates, and why not: invalid, warnings
 //	environment       target, provider, servers (role, name, version as they answered), fixture, cpus, cpu_model
 //	overall           requests, failed, failed_share, rate, response_ms and service_ms
+//	marks[]           text, due_seconds, begun_seconds, done_seconds, error: faults that were injected
+//	changes[]         at_seconds, text: breakers and replica, as the server's samples show them
 //	scenarios[]       name, executor, open, the figures of overall, schedule (null unless open) and
 //	  by_request[]    name, method, the figures of overall, statuses, errors, bytes_sent, bytes_received
 //	server_views[]    scenario (empty: the whole run), seconds, cpu_seconds, tiers and queries by name
@@ -51,6 +53,8 @@ type summary struct {
 	Verdict     results.Verdict     `json:"verdict"`
 	Environment summaryEnvironment  `json:"environment"`
 	Overall     figures             `json:"overall"`
+	Marks       []results.Mark      `json:"marks,omitempty"`
+	Changes     []results.Change    `json:"changes,omitempty"`
 	Scenarios   []summaryScenario   `json:"scenarios"`
 	ServerViews []summaryServerView `json:"server_views"`
 }
@@ -147,7 +151,7 @@ func newSummary(d digest) summary {
 			Target: env.Target, Provider: env.Provider, Fixture: env.Fixture, Servers: []summaryServer{},
 			CPUs: env.Machine.CPUs, CPUModel: env.Machine.CPUModel,
 		},
-		Scenarios: []summaryScenario{}, ServerViews: []summaryServerView{},
+		Marks: m.Marks, Changes: m.Changes(), Scenarios: []summaryScenario{}, ServerViews: []summaryServerView{},
 	}
 	if s.Verdict.Gates == nil {
 		s.Verdict.Gates = []results.Gate{}

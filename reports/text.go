@@ -37,6 +37,9 @@ func Text(w io.Writer, r *results.Run) error {
 	g := r.Measurements.Generator
 	fmt.Fprintf(&b, "  generator: %s of %s cores busy, GC pauses %s ms in %s, at most %s of memory\n",
 		threeDigits(g.CPUCores()), count(int64(g.CPUs)), millis(1000*g.GCPauses), plural(int(g.NumGC), "collection"), bytesText(g.MaxRSSBytes))
+	if len(r.Measurements.Marks) > 0 {
+		fmt.Fprintf(&b, "\nFaults (seconds since the start of the run)\n%s", marksText(r.Measurements))
+	}
 	fmt.Fprintf(&b, "\nRequests (response time in ms)\n%s", requestsText(d))
 	if r.Environment.Target != "" {
 		fmt.Fprintf(&b, "\nMeasured against %s\n", onOneLine(environmentLine(r.Environment)))
@@ -72,6 +75,19 @@ func loadsText(d digest) string {
 	return t.String()
 }
 
+// marksText lists what was done to the servers, and what the reference server noticed of it, in the order of time.
+func marksText(m results.Measurements) string {
+	t := textTable{left: 1, rows: [][]string{{"fault", "due", "begun", "done"}}}
+	for _, mark := range m.Marks {
+		t.add(mark.Text, instant(mark.Due), instant(mark.Begun), instant(mark.Done))
+	}
+	text := t.String()
+	for _, c := range m.Changes() {
+		text += fmt.Sprintf("  %s s: %s\n", instant(c.At), onOneLine(c.Text))
+	}
+	return text
+}
+
 func requestsText(d digest) string {
 	t := textTable{left: 3, rows: [][]string{{"scenario", "request", "method", "requests", "rate", "failed", "P50", "P95", "P99", "P99.9", "max"}}}
 	add := func(scenario, name, method string, s results.Summary) {
@@ -97,6 +113,9 @@ func environmentLine(e results.Environment) string {
 		separator := ", "
 		if i == 0 {
 			separator = " on "
+		}
+		if s.Role == "replica" {
+			separator += "replica "
 		}
 		line += separator + s.Name + " " + s.Version
 	}

@@ -1,5 +1,12 @@
 package results
 
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+)
+
 // Sample is what the reference server says of itself at one instant of the run, with what its caches did since the
 // sample before.
 type Sample struct {
@@ -26,4 +33,42 @@ func (s Sample) LevelShare(tier string) (share float64, known bool) {
 		return 0, false
 	}
 	return float64(s.Tiers[tier].Hits) / float64(requests), true
+}
+
+// Change is a change in how the server is, as its samples show it.
+type Change struct {
+	At   float64 `json:"at_seconds"` // of the first sample that has it
+	Text string  `json:"text"`
+}
+
+// Changes lists when breakers went to another state and when the replica was left or taken up again, in the order of
+// time. Breakers that are closed and a replica that is read from at the start are not told.
+func (m *Measurements) Changes() []Change {
+	var changes []Change
+	replica := ""
+	breakers := map[string]string{}
+	for _, s := range m.Samples {
+		for _, name := range slices.Sorted(maps.Keys(s.Breakers)) {
+			if state := s.Breakers[name]; state != cmp.Or(breakers[name], "closed") {
+				changes = append(changes, Change{s.At, fmt.Sprintf("breaker of %s: %s", name, state)})
+				breakers[name] = state
+			}
+		}
+		if s.Replica == nil {
+			continue
+		}
+		use := "replica: read from"
+		if !s.Replica.Healthy {
+			use = "replica: left out"
+		}
+		if use != cmp.Or(replica, "replica: read from") {
+			change := Change{s.At, use}
+			if s.Replica.Reason != "" && !s.Replica.Healthy {
+				change.Text += ": " + s.Replica.Reason
+			}
+			changes = append(changes, change)
+			replica = use
+		}
+	}
+	return changes
 }

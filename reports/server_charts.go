@@ -1,0 +1,69 @@
+package reports
+
+import (
+	"github.com/go-echarts/go-echarts/v2/opts"
+
+	"github.com/policycortex/headroom/results"
+)
+
+// levels are the cache levels that serve requests, the fastest first.
+var levels = []string{"l1", "l2", "l3"}
+
+// serverCharts draw what the server said of itself second by second; none when it was not asked.
+func serverCharts(d digest) []chart {
+	samples := d.Measurements.Samples
+	if len(samples) == 0 {
+		return nil
+	}
+	all := []chart{levelsChart(d)}
+	for _, s := range samples {
+		if s.Replica != nil {
+			return append(all, lagChart(d))
+		}
+	}
+	return all
+}
+
+// levelsChart draws the share of the requests that each cache level served.
+func levelsChart(d digest) chart {
+	c := chart{ID: "levels-chart", Kind: "share", Title: "Cache levels", Note: "The share of the cached kinds of requests that each level served, a second; the rest went to the database."}
+	var lines []line
+	for _, level := range levels {
+		if _, has := d.Measurements.Samples[0].Tiers[level]; !has {
+			continue
+		}
+		lines = append(lines, line{level, len(lines), dashes[len(lines)%len(dashes)], overSamples(d, func(s results.Sample) dot {
+			share, known := s.LevelShare(level)
+			return dot{x: s.At, y: fourDecimals(share), gap: !known}
+		})})
+	}
+	y := opts.YAxis{Name: "share of requests", Type: "value", Min: 0, Max: 1}
+	c.Choices = []picture{newPicture("levels", c.ID, sampleAxis(d), y, lines, overlay{marks: d.Measurements.Marks})}
+	return c
+}
+
+// lagChart draws how far the replica was behind while it was there.
+func lagChart(d digest) chart {
+	c := chart{ID: "lag-chart", Kind: "milliseconds", Title: "Replica lag", Note: "How far the replica was behind the primary, as the server measured it; the line is broken while it was not read from."}
+	lines := []line{{"lag", 0, "solid", overSamples(d, func(s results.Sample) dot {
+		if s.Replica == nil || !s.Replica.Healthy {
+			return dot{x: s.At, gap: true}
+		}
+		return dot{x: s.At, y: fourDecimals(s.Replica.Lag)}
+	})}}
+	y := opts.YAxis{Name: "ms", Type: "value", Min: 0}
+	c.Choices = []picture{newPicture("lag", c.ID, sampleAxis(d), y, lines, overlay{marks: d.Measurements.Marks})}
+	return c
+}
+
+func overSamples(d digest, value func(results.Sample) dot) []dot {
+	dots := make([]dot, len(d.Measurements.Samples))
+	for i, s := range d.Measurements.Samples {
+		dots[i] = value(s)
+		dots[i].x = fourDecimals(dots[i].x)
+	}
+	return dots
+}
+
+// sampleAxis reaches as far as the axes of the charts over time.
+func sampleAxis(d digest) opts.XAxis { return timeAxis(pointsByScenario(d)) }

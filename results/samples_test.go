@@ -1,0 +1,62 @@
+package results
+
+import (
+	"reflect"
+	"testing"
+)
+
+func TestLevelShares(t *testing.T) {
+	tiers := func(hits ...int64) map[string]TierStats {
+		return map[string]TierStats{"l1": {Hits: hits[0]}, "l2": {Hits: hits[1]}, "overall": {Hits: hits[0] + hits[1], Misses: hits[2]}}
+	}
+	s := NewSample(7, Snapshot{Tiers: tiers(10, 0, 5)}, Snapshot{Tiers: tiers(70, 20, 25)})
+	for level, want := range map[string]float64{"l1": 0.6, "l2": 0.2, "l3": 0} {
+		if got, known := s.LevelShare(level); !known || got != want {
+			t.Errorf("%s served %v, %v, want %v", level, got, known, want)
+		}
+	}
+	if _, known := NewSample(8, Snapshot{Tiers: tiers(1, 1, 1)}, Snapshot{Tiers: tiers(1, 1, 1)}).LevelShare("l1"); known {
+		t.Error("a share of no requests is known")
+	}
+}
+
+func TestChanges(t *testing.T) {
+	at := func(second float64, l2 string, replica *Replica) Sample {
+		return Sample{At: second, State: State{Breakers: map[string]string{"l2": l2}, Replica: replica}}
+	}
+	up := &Replica{Healthy: true, Lag: 1}
+	m := Measurements{Samples: []Sample{
+		at(1, "closed", up), at(2, "open", up), at(3, "half-open", &Replica{Reason: "gone"}), at(4, "open", &Replica{Reason: "gone for longer"}),
+		at(5, "closed", nil), at(6, "closed", up), at(7, "closed", up),
+	}}
+	want := []Change{
+		{2, "breaker of l2: open"}, {3, "breaker of l2: half-open"}, {3, "replica: left out: gone"}, {4, "breaker of l2: open"},
+		{5, "breaker of l2: closed"}, {6, "replica: read from"},
+	}
+	if got := m.Changes(); !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
+
+func TestParseSnapshotReadsTheState(t *testing.T) {
+	s, err := ParseSnapshot([]byte(`{"version": 1, "cache": {"l3": {"hits": 4}}, "breakers": {"l2": "open"},
+		"replica": {"healthy": false, "reason": "gone", "lag_ms": 1.5, "fallbacks": 7}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Tiers["l3"].Hits != 4 || s.Breakers["l2"] != "open" || *s.Replica != (Replica{Reason: "gone", Lag: 1.5, Fallbacks: 7}) {
+		t.Errorf("%+v, replica %+v", s, s.Replica)
+	}
+}
+
+func TestAFaultThatFailedMakesTheRunInvalid(t *testing.T) {
+	m := measured()
+	m.Marks = []Mark{{Text: "kill cache", Due: 5, Begun: 5, Done: 5}}
+	if v, err := Judge(m, nil); err != nil || v.Outcome != Pass {
+		t.Errorf("with a fault that happened: %+v, %v", v, err)
+	}
+	m.Marks[0].Error = "gone already"
+	if v, err := Judge(m, nil); err != nil || v.Outcome != Invalid {
+		t.Errorf("with a fault that failed: %+v, %v", v, err)
+	}
+}
