@@ -19,7 +19,8 @@ type snapshot struct {
 	At            time.Time                `json:"at"`
 	UptimeSeconds float64                  `json:"uptime_seconds"`
 	DB            map[string]querySnapshot `json:"db"` // by query name
-	DBPool        poolSnapshot             `json:"db_pool"`
+	DBPool        poolSnapshot             `json:"db_pool"`           // of the primary
+	Replica       *replicaSnapshot         `json:"replica,omitempty"` // nil without one
 	Cache         cacheSnapshot            `json:"cache"`
 	Process       processSnapshot          `json:"process"`
 }
@@ -39,6 +40,16 @@ type poolSnapshot struct {
 	WaitUS    int64 `json:"wait_us"`    // what these waited, in microseconds
 	MaxConns  int   `json:"max_conns"`
 	InUse     int   `json:"in_use"` // now
+}
+
+// replicaSnapshot is the state of the replica: see store.ReplicaStats.
+type replicaSnapshot struct {
+	Healthy   bool         `json:"healthy"` // reads go to it
+	Reason    string       `json:"reason,omitempty"`
+	LagMS     float64      `json:"lag_ms"`
+	LagBytes  int64        `json:"lag_bytes"`
+	Fallbacks int64        `json:"fallbacks"`
+	Pool      poolSnapshot `json:"pool"`
 }
 
 // cacheSnapshot counts requests: see cache.Stats.
@@ -77,13 +88,12 @@ func takeSnapshot(started time.Time, db *store.Store, answers *cache.Cache, quer
 			s.DB[name] = querySnapshot{Count: q.Durations.TotalCount(), Errors: q.Errors, HDR: string(encoded)}
 		}
 	}
-	pool := db.PoolStats()
-	s.DBPool = poolSnapshot{
-		Acquires:  pool.Acquires,
-		WaitCount: pool.Waits,
-		WaitUS:    pool.Waited.Microseconds(),
-		MaxConns:  pool.MaxConns,
-		InUse:     pool.InUse,
+	s.DBPool = newPoolSnapshot(db.PoolStats())
+	if r := db.ReplicaStats(); r.Configured {
+		s.Replica = &replicaSnapshot{
+			Healthy: r.Healthy, Reason: r.Reason, LagMS: float64(r.Lag.Microseconds()) / 1e3, LagBytes: r.LagBytes,
+			Fallbacks: r.Fallbacks, Pool: newPoolSnapshot(r.Pool),
+		}
 	}
 	stats := answers.Stats()
 	s.Cache = cacheSnapshot{
@@ -96,8 +106,18 @@ func takeSnapshot(started time.Time, db *store.Store, answers *cache.Cache, quer
 	return s, err
 }
 
-// newAdminServer serves GET /snapshot (with ?db=no without the queries' histograms, cheap enough for once a second) and Go's profiles under /debug/pprof/. It has no write timeout: a profile takes
-// as long as it is asked to.
+func newPoolSnapshot(pool store.PoolStats) poolSnapshot {
+	return poolSnapshot{
+		Acquires:  pool.Acquires,
+		WaitCount: pool.Waits,
+		WaitUS:    pool.Waited.Microseconds(),
+		MaxConns:  pool.MaxConns,
+		InUse:     pool.InUse,
+	}
+}
+
+// newAdminServer serves GET /snapshot (with ?db=no without the queries' histograms, cheap enough for once a second) and
+// Go's profiles under /debug/pprof/. It has no write timeout: a profile takes as long as it is asked to.
 func newAdminServer(started time.Time, db *store.Store, answers *cache.Cache, logger *slog.Logger) *http.Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /snapshot", func(w http.ResponseWriter, r *http.Request) {

@@ -24,7 +24,7 @@ import (
 
 func TestMain(m *testing.M) { containerstest.Main(m) }
 
-func options(t *testing.T) server.Options {
+func options(t testing.TB) server.Options {
 	t.Helper()
 	e := containerstest.Shared(t)
 	return server.Options{
@@ -40,7 +40,7 @@ type running struct {
 	ended       chan error // gets what Run returned
 }
 
-func start(t *testing.T, o server.Options) *running {
+func start(t testing.TB, o server.Options) *running {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &running{shutDown: cancel, ended: make(chan error, 1)}
@@ -61,7 +61,7 @@ func start(t *testing.T, o server.Options) *running {
 	return r
 }
 
-func (r *running) stop(t *testing.T) {
+func (r *running) stop(t testing.TB) {
 	t.Helper()
 	r.shutDown()
 	if err := <-r.ended; err != nil {
@@ -69,7 +69,7 @@ func (r *running) stop(t *testing.T) {
 	}
 }
 
-func newRequest(t *testing.T, method, url, tenant string, body io.Reader) *http.Request {
+func newRequest(t testing.TB, method, url, tenant string, body io.Reader) *http.Request {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, url, body)
 	if err != nil {
@@ -79,7 +79,7 @@ func newRequest(t *testing.T, method, url, tenant string, body io.Reader) *http.
 	return r
 }
 
-func send(t *testing.T, r *http.Request, status int) []byte {
+func send(t testing.TB, r *http.Request, status int) []byte {
 	t.Helper()
 	response, err := http.DefaultClient.Do(r)
 	if err != nil {
@@ -110,7 +110,7 @@ type snapshot struct {
 	Process map[string]float64
 }
 
-func takeSnapshot(t *testing.T, r *running) snapshot {
+func takeSnapshot(t testing.TB, r *running) snapshot {
 	t.Helper()
 	var s snapshot
 	if err := json.Unmarshal(send(t, newRequest(t, http.MethodGet, "http://"+r.admin+"/snapshot", "", nil), http.StatusOK), &s); err != nil {
