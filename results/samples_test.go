@@ -30,8 +30,12 @@ func TestChanges(t *testing.T) {
 		at(5, "closed", nil), at(6, "closed", up), at(7, "closed", up),
 	}}
 	want := []Change{
-		{2, "breaker of l2: open"}, {3, "breaker of l2: half-open"}, {3, "replica: left out: gone"}, {4, "breaker of l2: open"},
-		{5, "breaker of l2: closed"}, {6, "replica: read from"},
+		{2, "breaker of l2: open"},
+		{3, "breaker of l2: half-open"},
+		{3, "replica: left out: gone"},
+		{4, "breaker of l2: open"},
+		{5, "breaker of l2: closed"},
+		{6, "replica: read from"},
 	}
 	if got := m.Changes(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)

@@ -18,7 +18,7 @@ type snapshot struct {
 	Version       int                      `json:"version"` // of this form; raised when the meaning of a field changes
 	At            time.Time                `json:"at"`
 	UptimeSeconds float64                  `json:"uptime_seconds"`
-	DB            map[string]querySnapshot `json:"db"` // by query name
+	DB            map[string]querySnapshot `json:"db"`                // by query name
 	DBPool        poolSnapshot             `json:"db_pool"`           // of the primary
 	Replica       *replicaSnapshot         `json:"replica,omitempty"` // nil without one
 	Cache         cacheSnapshot            `json:"cache"`
