@@ -33,6 +33,9 @@ type Options struct {
 	EdgeTTL time.Duration `env:"HEADROOM_EDGE_TTL"`
 	// ShutdownGrace is how long requests under way may take to finish; 0 is 15 seconds.
 	ShutdownGrace time.Duration `env:"HEADROOM_SHUTDOWN_GRACE"`
+	// CursorKey signs the cursors of lists; 32 random characters or more. Without one every process makes up its own: a
+	// client that continues a list at another instance, or after a restart, is told to begin again.
+	CursorKey string `env:"HEADROOM_CURSOR_KEY"`
 	// Logger takes the log; nil is slog.Default().
 	Logger *slog.Logger `env:"-"`
 }
@@ -40,6 +43,7 @@ type Options struct {
 const (
 	defaultL1Bytes       = 64 << 20
 	defaultShutdownGrace = 15 * time.Second
+	minCursorKey         = 32
 )
 
 // check returns the options with the defaults filled in, or everything that is wrong with them.
@@ -57,6 +61,9 @@ func (o Options) check() (Options, error) {
 	if o.L1Bytes < 0 || o.PostgresMaxConns < 0 || o.PostgresReplicaMaxLag < 0 || o.SlowQuery < 0 || o.ShutdownGrace < 0 {
 		faults = append(faults, errors.New("HEADROOM_L1_BYTES, HEADROOM_POSTGRES_MAX_CONNS, HEADROOM_POSTGRES_REPLICA_MAX_LAG, "+
 			"HEADROOM_SLOW_QUERY and HEADROOM_SHUTDOWN_GRACE must not be negative"))
+	}
+	if n := len(o.CursorKey); n > 0 && n < minCursorKey {
+		faults = append(faults, fmt.Errorf("HEADROOM_CURSOR_KEY has %d characters, and must have %d or more; openssl rand -hex 32 makes one", n, minCursorKey))
 	}
 	if o.AdminAddr != "" {
 		if err := checkLoopback(o.AdminAddr); err != nil {

@@ -58,7 +58,7 @@ func Run(ctx context.Context, o Options, ready func(addr, adminAddr string)) err
 		}
 	}()
 
-	handler := api.New(api.Options{Store: db, Cache: answers, Logger: o.Logger, EdgeTTL: o.EdgeTTL})
+	handler := api.New(api.Options{Store: db, Cache: answers, Logger: o.Logger, CursorKey: []byte(o.CursorKey), EdgeTTL: o.EdgeTTL})
 	public, err := listen(ctx, "HEADROOM_ADDR", o.Addr, newHTTPServer(handler, o.Logger))
 	if err != nil {
 		return err

@@ -88,6 +88,10 @@ func sendJSON(c *gin.Context, status int, answer any) {
 	if err != nil {
 		panic("api: an answer cannot be written as JSON: " + err.Error())
 	}
+	sendBody(c, status, body)
+}
+
+func sendBody(c *gin.Context, status int, body []byte) {
 	header := c.Writer.Header()
 	header["Content-Type"] = jsonContentType
 	header["Cache-Control"] = noStore

@@ -27,6 +27,9 @@ type Options struct {
 	Timeout time.Duration
 	// EdgeTTL is how long a cache between this server and its clients may serve an answer, in whole seconds; 0 forbids it.
 	EdgeTTL time.Duration
+	// CursorKey signs the cursors of lists. Servers that share it take each other's. Without one, every process makes up
+	// its own, and a client that continues a list at another process, or after a restart, must begin again.
+	CursorKey []byte
 }
 
 const defaultTimeout = 30 * time.Second
@@ -35,6 +38,7 @@ const defaultTimeout = 30 * time.Second
 type API struct {
 	store    *store.Store
 	cache    *cache.Cache
+	cursors  *cursorSigner
 	logger   *slog.Logger
 	engine   *gin.Engine
 	timeout  time.Duration
@@ -55,7 +59,7 @@ func New(o Options) *API {
 	gin.SetMode(gin.ReleaseMode)
 	a := &API{
 		store: o.Store, cache: o.Cache, logger: o.Logger, engine: gin.New(),
-		timeout: o.Timeout, cacheControl: cacheControl(o.EdgeTTL),
+		timeout: o.Timeout, cacheControl: cacheControl(o.EdgeTTL), cursors: newCursorSigner(o.CursorKey),
 	}
 	if a.timeout == 0 {
 		a.timeout = defaultTimeout

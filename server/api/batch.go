@@ -43,9 +43,7 @@ func (a *API) insertResources(c *gin.Context) {
 	defer cancel()
 	inserted, committed, err := a.store.InsertResources(ctx, tenant, resources)
 	// Also after an error: the batch may have been committed without our having heard of it.
-	if unsure := a.cache.Invalidate(ctx, committed, cache.Scope{Tenant: tenant, Kind: cache.Resources}); unsure != nil {
-		a.logger.Warn("lists may be served from before a batch", "error", unsure)
-	}
+	a.invalidate(ctx, committed, cache.Scope{Tenant: tenant, Kind: cache.Resources})
 	if err != nil {
 		a.fail(c, err)
 		return
@@ -55,14 +53,8 @@ func (a *API) insertResources(c *gin.Context) {
 
 // readBatch reads the body {"resources":[…]} as far as its elements. When it cannot, it has answered.
 func readBatch(c *gin.Context) (elements []json.RawMessage, ok bool) {
-	body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxBody))
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLarge):
-		refuse(c, http.StatusRequestEntityTooLarge, fmt.Sprintf("The body is larger than %d bytes. Send a smaller batch.", maxBody))
-		return nil, false
-	case err != nil:
-		refuse(c, http.StatusBadRequest, "The body could not be read to its end.")
+	body, ok := readBody(c)
+	if !ok {
 		return nil, false
 	}
 	var batch struct {
@@ -85,11 +77,12 @@ func decodeBatch(elements []json.RawMessage) ([]store.NewResource, []store.Fault
 	var faults []store.Fault
 	for i, element := range elements {
 		if err := decodeStrictly(element, &resources[i]); err != nil {
-			faults = append(faults, store.Fault{Index: i, Message: err.Error()})
+			faults = append(faults, store.Fault{Index: i, Field: fieldOf(err), Message: err.Error()})
 			continue
 		}
-		for _, message := range resources[i].Validate() {
-			faults = append(faults, store.Fault{Index: i, Message: message})
+		for _, fault := range resources[i].Validate() {
+			fault.Index = i
+			faults = append(faults, fault)
 		}
 	}
 	return resources, faults
@@ -103,7 +96,7 @@ func decodeStrictly(data []byte, into any) error {
 		var wrongType *json.UnmarshalTypeError
 		switch {
 		case errors.As(err, &wrongType) && wrongType.Field != "":
-			return fmt.Errorf("%s: a %s is not allowed here", wrongType.Field, wrongType.Value)
+			return &decodeError{wrongType.Field, fmt.Sprintf("%s: a %s is not allowed here", wrongType.Field, wrongType.Value)}
 		case errors.As(err, &wrongType):
 			return fmt.Errorf("a %s where an object was expected", wrongType.Value)
 		case errors.Is(err, io.EOF):
@@ -117,6 +110,20 @@ func decodeStrictly(data []byte, into any) error {
 		return errors.New("something follows the JSON value")
 	}
 	return nil
+}
+
+// decodeError is about one field of what was sent.
+type decodeError struct{ field, message string }
+
+func (e *decodeError) Error() string { return e.message }
+
+// fieldOf returns the field that an error is about, or "".
+func fieldOf(err error) string {
+	var about *decodeError
+	if errors.As(err, &about) {
+		return about.field
+	}
+	return ""
 }
 
 // jsonPrefix is what encoding/json puts before its messages, which says nothing to a client.

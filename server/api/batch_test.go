@@ -45,11 +45,11 @@ func TestBatchReportsEveryFault(t *testing.T) {
 	}, ",") + `]}`
 	p := expectProblem(t, s.call(t, http.MethodPost, tenant, batchPath, strings.NewReader(body)), http.StatusUnprocessableEntity)
 	want := []store.Fault{
-		{Index: 1, Message: "name: a number is not allowed here"},
+		{Index: 1, Field: "name", Message: "name: a number is not allowed here"},
 		{Index: 2, Message: `unknown field "nome"`},
-		{Index: 3, Message: "location is missing"},
-		{Index: 3, Message: `properties contains \u0000, which Postgres cannot store`},
-		{Index: 4, Message: "tags: a number is not allowed here"},
+		{Index: 3, Field: "location", Message: "location is missing"},
+		{Index: 3, Field: "properties", Message: `properties contains \u0000, which Postgres cannot store`},
+		{Index: 4, Field: "tags", Message: "tags: a number is not allowed here"},
 		{Index: 5, Message: "a number where an object was expected"},
 	}
 	if !reflect.DeepEqual(p.Errors, want) {

@@ -1,48 +1,127 @@
 package api
 
 import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
+	"hash"
+	"sync"
 
 	"github.com/policycortex/headroom/server/store"
 )
 
-// A cursor is, in base64url without padding: a version byte, the time in Unix microseconds (8 bytes, big endian) and
-// the id (16 bytes) of the last resource of a page.
+// A cursor is, in base64url without padding: a version byte; the place in the list of the last resource of a page, which
+// is its update time in Unix microseconds (8 bytes, big endian) or its name, and its id (16 bytes); and a signature, the
+// first 16 bytes of an HMAC-SHA256 (RFC 2104, section 5) over all that, the tenant and the filters and order of the list.
 const (
-	cursorVersion = 1
-	cursorBytes   = 1 + 8 + 16
+	cursorVersion  = 2
+	signatureBytes = 16
+	minCursorBytes = 1 + 1 + 16 + signatureBytes
+	maxCursorBytes = 1 + maxNameBytes + 16 + signatureBytes
+	maxNameBytes   = 256
 )
 
-// maxCursorTime is the end of the year 9999 in Unix microseconds: as far as a time is written with four digits.
-const maxCursorTime = 253_402_300_799_999_999
-
-var errBadCursor = errors.New("not a cursor that this server gave out; take next_cursor from the page before, unchanged")
+var (
+	errBadCursor     = errors.New("not a cursor that this server gave out; take next_cursor from the page before, unchanged")
+	errForeignCursor = errors.New("not a cursor of this list: it belongs to another tenant, filter or order, " +
+		"or to a server with another HEADROOM_CURSOR_KEY; begin again without one")
+)
 
 var cursorEncoding = base64.RawURLEncoding.Strict()
 
-func appendCursor(dst []byte, p store.Position) []byte {
-	var raw [cursorBytes]byte
-	raw[0] = cursorVersion
-	binary.BigEndian.PutUint64(raw[1:], uint64(p.UpdatedAt))
-	copy(raw[9:], p.ID[:])
-	return cursorEncoding.AppendEncode(dst, raw[:])
+// cursorSigner signs cursors, so that a client cannot make one up, nor use that of one list for another.
+type cursorSigner struct {
+	signers sync.Pool
+	// keyID is different for different keys, and tells nothing about them. Pages with cursors are cached under it: those
+	// that were signed with another key are of no use.
+	keyID string
 }
 
-func decodeCursor(cursor string) (store.Position, error) {
-	var raw [cursorBytes]byte
-	// The length is checked first: the decoder skips line breaks, which would give one position several cursors.
-	if len(cursor) != cursorEncoding.EncodedLen(cursorBytes) {
-		return store.Position{}, errBadCursor
+// signer is what it takes to make one signature.
+type signer struct {
+	hash hash.Hash
+	text []byte
+}
+
+// newCursorSigner makes a signer; without a key it makes one up. Its cursors are then refused by every other process.
+func newCursorSigner(key []byte) *cursorSigner {
+	if len(key) == 0 {
+		key = make([]byte, sha256.Size)
+		rand.Read(key)
 	}
-	n, err := cursorEncoding.Decode(raw[:], []byte(cursor))
-	if err != nil || n != cursorBytes || raw[0] != cursorVersion {
-		return store.Position{}, errBadCursor
+	s := &cursorSigner{}
+	s.signers.New = func() any { return &signer{hash: hmac.New(sha256.New, key), text: make([]byte, 0, 1024)} }
+	id := s.sign(nil, nil, &store.ID{}, nil)
+	s.keyID = hex.EncodeToString(id[:4])
+	return s
+}
+
+// sign appends a signature to dst.
+func (s *cursorSigner) sign(dst, place []byte, tenant *store.ID, list []byte) []byte {
+	g := s.signers.Get().(*signer)
+	defer s.signers.Put(g)
+	g.text = append(g.text[:0], tenant[:]...)
+	g.text = binary.BigEndian.AppendUint16(g.text, uint16(len(place)))
+	g.text = append(g.text, place...)
+	g.text = append(g.text, list...)
+	g.hash.Reset()
+	g.hash.Write(g.text)
+	g.text = g.hash.Sum(g.text[:0])
+	return append(dst, g.text[:signatureBytes]...)
+}
+
+// appendCursor appends the cursor for a position in a list, which list names.
+func (s *cursorSigner) appendCursor(dst []byte, tenant *store.ID, list []byte, order store.Order, p *store.Position) []byte {
+	raw := make([]byte, 0, maxCursorBytes)
+	raw = append(raw, cursorVersion)
+	if byName(order) {
+		raw = append(raw, p.Name...)
+	} else {
+		raw = binary.BigEndian.AppendUint64(raw, uint64(p.UpdatedAt))
 	}
-	p := store.Position{UpdatedAt: int64(binary.BigEndian.Uint64(raw[1:])), ID: store.ID(raw[9:])}
-	if p.UpdatedAt < 0 || p.UpdatedAt > maxCursorTime {
+	raw = append(raw, p.ID[:]...)
+	raw = s.sign(raw, raw, tenant, list)
+	return cursorEncoding.AppendEncode(dst, raw)
+}
+
+// readCursor returns the position in the list that list names.
+func (s *cursorSigner) readCursor(cursor string, tenant *store.ID, list []byte, order store.Order) (store.Position, error) {
+	raw, err := decodeCursor(cursor)
+	if err != nil {
+		return store.Position{}, err
+	}
+	place, signature := raw[:len(raw)-signatureBytes], raw[len(raw)-signatureBytes:]
+	var buffer [signatureBytes]byte
+	if !hmac.Equal(s.sign(buffer[:0], place, tenant, list), signature) {
+		return store.Position{}, errForeignCursor
+	}
+	key := place[1 : len(place)-16]
+	p := store.Position{ID: store.ID(place[len(place)-16:])}
+	switch {
+	case byName(order):
+		p.Name = string(key)
+	case len(key) == 8:
+		p.UpdatedAt = int64(binary.BigEndian.Uint64(key))
+	default: // signed, so by a server that does it in another way
 		return store.Position{}, errBadCursor
 	}
 	return p, nil
 }
+
+func decodeCursor(cursor string) ([]byte, error) {
+	if len(cursor) > cursorEncoding.EncodedLen(maxCursorBytes) {
+		return nil, errBadCursor
+	}
+	raw, err := cursorEncoding.DecodeString(cursor)
+	// The length is compared because the decoder skips line breaks, which would give one position several cursors.
+	if err != nil || len(raw) < minCursorBytes || raw[0] != cursorVersion || len(cursor) != cursorEncoding.EncodedLen(len(raw)) {
+		return nil, errBadCursor
+	}
+	return raw, nil
+}
+
+func byName(o store.Order) bool { return o == store.NameAscending || o == store.NameDescending }

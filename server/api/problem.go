@@ -33,7 +33,16 @@ type fieldError struct {
 func batchErrors(faults []store.Fault) []fieldError {
 	told := make([]fieldError, len(faults))
 	for i := range faults {
-		told[i] = fieldError{Index: &faults[i].Index, Message: faults[i].Message}
+		told[i] = fieldError{Index: &faults[i].Index, Field: faults[i].Field, Message: faults[i].Message}
+	}
+	return told
+}
+
+// faultsOfOne are faults of what was sent by itself, where an index would say nothing.
+func faultsOfOne(faults []store.Fault) []fieldError {
+	told := make([]fieldError, len(faults))
+	for i, fault := range faults {
+		told[i] = fieldError{Field: fault.Field, Message: fault.Message}
 	}
 	return told
 }

@@ -1,12 +1,14 @@
 package api
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
@@ -20,6 +22,10 @@ const (
 	// maxFilterBytes bounds the value of a filter, maxTagFilters their number.
 	maxFilterBytes = 1024
 	maxTagFilters  = 10
+	maxTagCount    = 50 // that a resource can have
+	maxSearchBytes = 256
+	// maxNumbered is how many resources deep numbered pages go: those before the page are read to be passed over.
+	maxNumbered = 10_000
 )
 
 var complianceStatuses = []string{"unknown", "compliant", "non_compliant", "exempt"}
@@ -47,12 +53,35 @@ func parseUUID(s string) (store.ID, error) {
 	return store.ID{}, fmt.Errorf("%.40q is not a UUID such as 0190a6f4-3c1e-7d2b-9a10-5f3e8c7b6a51", s)
 }
 
+func formatUUID(id store.ID) string { return uuid.UUID(id).String() }
+
 // listRequest is what a query string asks for.
 type listRequest struct {
 	filter store.Filter
+	order  store.Order
 	limit  int
-	after  *store.Position
+	page   int // from 1; 0 when pages are not numbered
+	total  totalKind
+	cursor string // unchecked: see after
 }
+
+// totalKind says whether an answer has the number of all resources that match.
+type totalKind uint8
+
+const (
+	noTotal totalKind = iota
+	exactTotal
+	estimatedTotal
+)
+
+// Names of orders and totals in query strings.
+var (
+	orderNames = [...]string{
+		store.UpdatedDescending: "-updated_at", store.UpdatedAscending: "updated_at",
+		store.NameAscending: "name", store.NameDescending: "-name",
+	}
+	totalNames = [...]string{exactTotal: "exact", estimatedTotal: "estimate"}
+)
 
 // parseListRequest reads a query string. It walks the string itself: url.ParseQuery would build a map for every
 // request. An error says which parameter is wrong and what it should be.
@@ -77,7 +106,22 @@ func parseListRequest(query string) (listRequest, error) {
 			return req, err
 		}
 	}
-	return req, nil
+	return req, req.checkPage()
+}
+
+func (q *listRequest) checkPage() error {
+	switch {
+	case q.page == 0:
+		return nil
+	case q.cursor != "":
+		return errors.New("query parameters page and cursor exclude each other: a cursor is a place by itself")
+	case q.page*q.limit > maxNumbered:
+		return fmt.Errorf("query parameter page is %d; with limit %d it can be up to %d, as every resource before it is read. "+
+			"Walk further by cursor", q.page, q.limit, maxNumbered/q.limit)
+	case q.total == noTotal:
+		q.total = exactTotal
+	}
+	return nil
 }
 
 func unescapePair(pair string) (name, value string, err error) {
@@ -109,22 +153,62 @@ func (q *listRequest) set(name, value string) error {
 		q.filter.ComplianceStatus = value
 	case "tag":
 		return q.addTag(value)
-	case "limit":
-		limit, err := strconv.Atoi(value)
-		if err != nil || limit < 1 || limit > maxLimit {
-			return fmt.Errorf("query parameter limit is %.40q; it must be a number from 1 to %d", value, maxLimit)
+	case "tag_count":
+		count, err := numberParameter(name, value, 0, maxTagCount)
+		q.filter.TagCount = &count
+		return err
+	case "q":
+		if len(value) > maxSearchBytes {
+			return fmt.Errorf("query parameter q has %d bytes; at most %d are allowed", len(value), maxSearchBytes)
 		}
-		q.limit = limit
-	case "cursor":
-		after, err := decodeCursor(value)
+		return setText(&q.filter.Search, name, value)
+	case "updated_since":
+		since, err := time.Parse(time.RFC3339Nano, value)
 		if err != nil {
+			return fmt.Errorf("query parameter updated_since is %.40q; it must be a time such as 2026-10-01T00:00:00Z", value)
+		}
+		q.filter.UpdatedSince = since.UnixMicro()
+		return nil
+	case "order_by":
+		return setChoice(&q.order, name, value, orderNames[:])
+	case "total":
+		return setChoice(&q.total, name, value, totalNames[:])
+	case "limit":
+		return setNumber(&q.limit, name, value, maxLimit)
+	case "page":
+		return setNumber(&q.page, name, value, maxNumbered)
+	case "cursor":
+		if _, err := decodeCursor(value); err != nil {
 			return fmt.Errorf("query parameter cursor: %w", err)
 		}
-		q.after = &after
+		q.cursor = value
 	default:
 		return fmt.Errorf("unknown query parameter %.40q; known are subscription_id, type, location, resource_group, "+
-			"tag, compliance_status, limit and cursor", name)
+			"compliance_status, tag, tag_count, q, updated_since, order_by, limit, cursor, page and total", name)
 	}
+	return nil
+}
+
+func numberParameter(name, value string, least, most int) (int, error) {
+	n, err := strconv.Atoi(value)
+	if err != nil || n < least || n > most {
+		return 0, fmt.Errorf("query parameter %s is %.40q; it must be a number from %d to %d", name, value, least, most)
+	}
+	return n, nil
+}
+
+func setNumber(field *int, name, value string, most int) (err error) {
+	*field, err = numberParameter(name, value, 1, most)
+	return err
+}
+
+// setChoice sets a field to the index of its value's name.
+func setChoice[T ~uint8](field *T, name, value string, names []string) error {
+	at := slices.Index(names, value)
+	if at < 0 || value == "" {
+		return fmt.Errorf("query parameter %s is %.40q; it must be one of %s", name, value, strings.TrimLeft(strings.Join(names, ", "), ", "))
+	}
+	*field = T(at)
 	return nil
 }
 
@@ -181,16 +265,27 @@ func compareTags(a, b store.Tag) int {
 }
 
 // canonical returns the one query string for all that ask for the same page. parseListRequest reads it back.
-func (q *listRequest) canonical() string {
-	b := make([]byte, 0, 256)
-	b = append(b, "limit="...)
-	b = strconv.AppendInt(b, int64(q.limit), 10)
-	b = appendParameter(b, "subscription_id", q.filter.SubscriptionID)
-	b = appendParameter(b, "type", q.filter.Type)
-	b = appendParameter(b, "location", q.filter.Location)
-	b = appendParameter(b, "resource_group", q.filter.ResourceGroup)
-	b = appendParameter(b, "compliance_status", q.filter.ComplianceStatus)
-	for _, tag := range q.filter.Tags {
+func (q *listRequest) canonical() []byte {
+	b := q.appendList(make([]byte, 0, 256))
+	b = appendNumber(b, "&limit=", q.limit)
+	if q.page > 0 {
+		b = appendNumber(b, "&page=", q.page)
+	}
+	b = appendParameter(b, "total", totalNames[q.total])
+	return appendParameter(b, "cursor", q.cursor)
+}
+
+// appendList appends what makes the list that a page is of: filter and order.
+func (q *listRequest) appendList(b []byte) []byte {
+	f := &q.filter
+	b = append(b, "order_by="...)
+	b = append(b, orderNames[q.order]...)
+	b = appendParameter(b, "subscription_id", f.SubscriptionID)
+	b = appendParameter(b, "type", f.Type)
+	b = appendParameter(b, "location", f.Location)
+	b = appendParameter(b, "resource_group", f.ResourceGroup)
+	b = appendParameter(b, "compliance_status", f.ComplianceStatus)
+	for _, tag := range f.Tags {
 		b = append(b, "&tag="...)
 		b = appendEscaped(b, tag.Key)
 		if tag.HasValue {
@@ -198,11 +293,20 @@ func (q *listRequest) canonical() string {
 			b = appendEscaped(b, tag.Value)
 		}
 	}
-	if q.after != nil {
-		b = append(b, "&cursor="...)
-		b = appendCursor(b, *q.after)
+	if f.TagCount != nil {
+		b = appendNumber(b, "&tag_count=", *f.TagCount)
 	}
-	return string(b)
+	b = appendParameter(b, "q", f.Search)
+	if f.UpdatedSince != 0 {
+		b = append(b, "&updated_since="...)
+		b = time.UnixMicro(f.UpdatedSince).UTC().AppendFormat(b, time.RFC3339Nano)
+	}
+	return b
+}
+
+func appendNumber(b []byte, name string, n int) []byte {
+	b = append(b, name...)
+	return strconv.AppendInt(b, int64(n), 10)
 }
 
 func appendParameter(b []byte, name, value string) []byte {

@@ -1,8 +1,11 @@
 package api
 
 import (
+	"bytes"
+	"errors"
 	"math/rand/v2"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/google/uuid"
@@ -13,7 +16,8 @@ import (
 func FuzzParseListRequest(f *testing.F) {
 	for _, seed := range []string{
 		"", "limit=20&type=a%2Fb&tag=k:v&tag=k", "tag=a%26b%3Ac:d+e", "cursor=AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "&&=&",
-		"type=%", "limit=1&limit=2", "location=%C3%A9+%2B", "tag=:", "compliance_status=exempt&resource_group=%25",
+		"type=%", "limit=1&limit=2", "page=3&limit=7", "page=3&total=estimate&order_by=-name", "q=a+%22b+c%22&tag_count=0",
+		"updated_since=2026-10-01T00%3A00%3A00.000001%2B02%3A00&total=exact&order_by=updated_at", "location=%C3%A9+%2B", "tag=:", "compliance_status=exempt&resource_group=%25",
 	} {
 		f.Add(seed)
 	}
@@ -22,48 +26,113 @@ func FuzzParseListRequest(f *testing.F) {
 		if err != nil {
 			return
 		}
-		canonical := req.canonical()
+		canonical := string(req.canonical())
 		again, err := parseListRequest(canonical)
-		if err != nil || !reflect.DeepEqual(again, req) || again.canonical() != canonical {
+		if err != nil || !reflect.DeepEqual(again, req) || string(again.canonical()) != canonical {
 			t.Errorf("%q became %q, which reads as %+v (error %v), want %+v", query, canonical, again, err, req)
 		}
 	})
 }
 
-func FuzzDecodeCursor(f *testing.F) {
-	f.Add("")
-	f.Add("AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
-	f.Add(string(appendCursor(nil, store.Position{UpdatedAt: 1_767_225_600_123_456, ID: uuid.New()})))
-	f.Fuzz(func(t *testing.T, cursor string) {
-		p, err := decodeCursor(cursor)
+// A cursor that is taken is one that was given out for that list, to the last bit.
+func FuzzReadCursor(f *testing.F) {
+	signer, tenant, list := newCursorSigner([]byte("key")), store.ID(uuid.New()), []byte("order_by=name")
+	f.Add("", false)
+	f.Add("AgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", true)
+	f.Add(string(signer.appendCursor(nil, &tenant, list, store.NameAscending, &store.Position{Name: "n", ID: uuid.New()})), true)
+	f.Add(string(signer.appendCursor(nil, &tenant, list, store.UpdatedAscending, &store.Position{UpdatedAt: 1_767_225_600_123_456})), false)
+	f.Fuzz(func(t *testing.T, cursor string, name bool) {
+		order := store.UpdatedAscending
+		if name {
+			order = store.NameAscending
+		}
+		p, err := signer.readCursor(cursor, &tenant, list, order)
 		if err != nil {
 			return
 		}
-		if again := string(appendCursor(nil, p)); again != cursor {
+		if again := string(signer.appendCursor(nil, &tenant, list, order, &p)); again != cursor {
 			t.Errorf("%q and %q are one position", cursor, again)
 		}
 	})
 }
 
 func TestCursorRoundTrip(t *testing.T) {
-	for range 1000 {
-		want := store.Position{UpdatedAt: rand.Int64N(maxCursorTime + 1), ID: uuid.New()}
-		if got, err := decodeCursor(string(appendCursor(nil, want))); err != nil || got != want {
-			t.Fatalf("%+v came back as %+v, error %v", want, got, err)
+	signer, tenant := newCursorSigner(nil), store.ID(uuid.New())
+	for n := range 1000 {
+		for order, want := range map[store.Order]store.Position{
+			store.UpdatedDescending: {UpdatedAt: rand.Int64(), ID: uuid.New()},
+			store.NameAscending:     {Name: strings.Repeat("n\x00é", 1+n%64), ID: uuid.New()},
+		} {
+			cursor := string(signer.appendCursor(nil, &tenant, nil, order, &want))
+			if got, err := signer.readCursor(cursor, &tenant, nil, order); err != nil || got != want {
+				t.Fatalf("%+v came back as %+v, error %v", want, got, err)
+			}
 		}
 	}
-	for _, bad := range []store.Position{{UpdatedAt: -1}, {UpdatedAt: maxCursorTime + 1}} {
-		if p, err := decodeCursor(string(appendCursor(nil, bad))); err == nil {
-			t.Errorf("%+v was accepted", p)
+}
+
+func TestCursorOfAnotherListIsRefused(t *testing.T) {
+	key, list, tenant := []byte("a key"), []byte("order_by=name&type=a"), store.ID(uuid.New())
+	want := store.Position{Name: "n", ID: uuid.New()}
+	signer := newCursorSigner(key)
+	cursor := signer.appendCursor(nil, &tenant, list, store.NameAscending, &want)
+	if got, err := newCursorSigner(key).readCursor(string(cursor), &tenant, list, store.NameAscending); err != nil || got != want {
+		t.Errorf("another process with the same key reads %+v, error %v", got, err)
+	}
+	other := store.ID(uuid.New())
+	for name, read := range map[string]func() (store.Position, error){
+		"tenant": func() (store.Position, error) {
+			return signer.readCursor(string(cursor), &other, list, store.NameAscending)
+		},
+		"list": func() (store.Position, error) {
+			return signer.readCursor(string(cursor), &tenant, list[1:], store.NameAscending)
+		},
+		"key": func() (store.Position, error) {
+			return newCursorSigner(nil).readCursor(string(cursor), &tenant, list, store.NameAscending)
+		},
+	} {
+		if p, err := read(); !errors.Is(err, errForeignCursor) {
+			t.Errorf("with another %s it is read as %+v, error %v", name, p, err)
 		}
 	}
+	for at := range cursor {
+		changed := bytes.Clone(cursor)
+		changed[at] ^= 1
+		if p, err := signer.readCursor(string(changed), &tenant, list, store.NameAscending); err == nil {
+			t.Errorf("changed at %d it is read as %+v", at, p)
+		}
+	}
+	if newCursorSigner(nil).keyID == signer.keyID || newCursorSigner(key).keyID != signer.keyID {
+		t.Error("the id of a key should be its own")
+	}
+}
+
+func BenchmarkCursor(b *testing.B) {
+	signer, tenant, list := newCursorSigner(nil), store.ID(uuid.New()), []byte("order_by=-updated_at&type=Microsoft.Compute/virtualMachines")
+	p := store.Position{UpdatedAt: 1_767_225_600_123_456, ID: uuid.New()}
+	cursor := signer.appendCursor(nil, &tenant, list, store.UpdatedDescending, &p)
+	b.Run("sign", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			signer.appendCursor(cursor[:0], &tenant, list, store.UpdatedDescending, &p)
+		}
+	})
+	text := string(cursor)
+	b.Run("verify", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := signer.readCursor(text, &tenant, list, store.UpdatedDescending); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 }
 
 func BenchmarkParseListRequest(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		req, err := parseListRequest("limit=20&type=Microsoft.Compute/virtualMachines&tag=env:prod")
-		if err != nil || req.canonical() == "" {
+		if err != nil || len(req.canonical()) == 0 {
 			b.Fatal(err)
 		}
 	}

@@ -3,8 +3,10 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -18,12 +20,17 @@ const (
 	listBuffer     = 128
 )
 
+const resourcesPath = "/api/v1/resources"
+
 func (a *API) resourceRoutes(handle handleFunc) {
 	a.loadResource = a.readResource
 	a.loadResources = a.readResources
-	handle(http.MethodGet, "/api/v1/resources", a.listResources)
-	handle(http.MethodGet, "/api/v1/resources/:id", a.getResource)
-	handle(http.MethodPost, "/api/v1/resources/batch", a.insertResources)
+	handle(http.MethodGet, resourcesPath, a.listResources)
+	handle(http.MethodPost, resourcesPath, a.createResource)
+	handle(http.MethodPost, resourcesPath+"/batch", a.insertResources)
+	handle(http.MethodGet, resourcesPath+"/:id", a.getResource)
+	handle(http.MethodPut, resourcesPath+"/:id", a.replaceResource)
+	handle(http.MethodDelete, resourcesPath+"/:id", a.deleteResource)
 }
 
 func (a *API) getResource(c *gin.Context) {
@@ -51,11 +58,30 @@ func (a *API) listResources(c *gin.Context) {
 		return
 	}
 	req, err := parseListRequest(c.Request.URL.RawQuery)
+	if err == nil {
+		_, err = a.after(&tenant, &req)
+	}
 	if err != nil {
 		refuse(c, http.StatusBadRequest, err.Error())
 		return
 	}
-	a.answer(c, cache.Key{Kind: cache.Resources, Tenant: tenant, Query: req.canonical()}, a.loadResources)
+	// The key ends with that of the cursors: a page whose cursor was signed with another one is another page.
+	query := append(req.canonical(), '#')
+	query = append(query, a.cursors.keyID...)
+	a.answer(c, cache.Key{Kind: cache.Resources, Tenant: tenant, Query: string(query)}, a.loadResources)
+}
+
+// after returns the position of the request's cursor, or nil without one.
+func (a *API) after(tenant *store.ID, req *listRequest) (*store.Position, error) {
+	if req.cursor == "" {
+		return nil, nil
+	}
+	var list [512]byte
+	position, err := a.cursors.readCursor(req.cursor, tenant, req.appendList(list[:0]), req.order)
+	if err != nil {
+		return nil, fmt.Errorf("query parameter cursor: %w", err)
+	}
+	return &position, nil
 }
 
 func (a *API) readResource(ctx context.Context, key cache.Key, after store.LSN) ([]byte, error) {
@@ -68,24 +94,63 @@ func (a *API) readResource(ctx context.Context, key cache.Key, after store.LSN) 
 
 // readResources takes the request from the key: it is the canonical query string.
 func (a *API) readResources(ctx context.Context, key cache.Key, after store.LSN) ([]byte, error) {
-	req, err := parseListRequest(key.Query)
+	query, _, _ := strings.Cut(key.Query, "#"+a.cursors.keyID)
+	req, err := parseListRequest(query)
+	if err != nil {
+		return nil, err
+	}
+	position, err := a.after(&key.Tenant, &req)
 	if err != nil {
 		return nil, err
 	}
 	body := make([]byte, 0, listBuffer+req.limit*resourceBuffer)
 	body = append(body, `{"data":`...)
 	body, next, err := a.store.AppendResources(ctx, body, store.ListQuery{
-		Tenant: key.Tenant, Filter: req.filter, After: req.after, Limit: req.limit,
+		Tenant: key.Tenant, Filter: req.filter, Order: req.order, After: position, Skip: max(req.page-1, 0) * req.limit, Limit: req.limit,
 	}, after)
 	if err != nil {
 		return nil, err
 	}
-	body = append(body, `,"pagination":{"limit":`...)
-	body = strconv.AppendInt(body, int64(req.limit), 10)
+	body = appendNumber(append(body, `,"pagination":{`...), `"limit":`, req.limit)
+	if req.page > 0 {
+		body = appendNumber(body, `,"page":`, req.page)
+		body = append(body, `,"has_previous_page":`...)
+		body = strconv.AppendBool(body, req.page > 1)
+	}
+	if body, err = a.appendTotal(ctx, body, &key.Tenant, &req, after); err != nil {
+		return nil, err
+	}
 	if next == nil {
 		return append(body, `,"next_cursor":null,"has_next_page":false}}`...), nil
 	}
 	body = append(body, `,"next_cursor":"`...)
-	body = appendCursor(body, *next)
+	body = a.cursors.appendCursor(body, &key.Tenant, req.appendList(nil), req.order, next)
 	return append(body, `","has_next_page":true}}`...), nil
+}
+
+// appendTotal appends the number of resources that match and how it was found.
+func (a *API) appendTotal(ctx context.Context, body []byte, tenant *store.ID, req *listRequest, after store.LSN) ([]byte, error) {
+	var total store.Total
+	var err error
+	switch req.total {
+	case noTotal:
+		return body, nil
+	case exactTotal:
+		total, err = a.store.CountResources(ctx, *tenant, req.filter, after)
+	case estimatedTotal:
+		total, err = a.store.EstimateResources(ctx, *tenant, req.filter, after)
+	}
+	if err != nil {
+		return body, err
+	}
+	kind := estimatedTotal
+	if total.Exact {
+		kind = exactTotal
+	}
+	items := int(total.Resources)
+	body = appendNumber(body, `,"total_items":`, items)
+	body = appendNumber(body, `,"total_pages":`, (items+req.limit-1)/req.limit)
+	body = append(body, `,"total":"`...)
+	body = append(body, totalNames[kind]...)
+	return append(body, '"'), nil
 }

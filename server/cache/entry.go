@@ -28,15 +28,16 @@ func newEntry(body []byte, s *stripe, epoch, hash uint64) *Entry {
 	if body == nil {
 		return e
 	}
-	values := [2]string{strconv.Itoa(len(body)), etag(xxhash.Sum64(body))}
+	values := [2]string{strconv.Itoa(len(body)), ETag(body)}
 	e.ContentLength, e.ETag = values[:1:1], values[1:]
 	return e
 }
 
-func etag(hash uint64) string {
+// ETag is the entity tag of a body: the one with which a cached body is sent.
+func ETag(body []byte) string {
 	b := make([]byte, 0, 24)
 	b = append(b, `W/"`...)
-	b = strconv.AppendUint(b, hash, 36)
+	b = strconv.AppendUint(b, xxhash.Sum64(body), 36)
 	return string(append(b, '"'))
 }
 

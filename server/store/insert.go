@@ -41,8 +41,9 @@ func (s *Store) InsertResources(ctx context.Context, tenant ID, resources []NewR
 	}
 	var faults []Fault
 	for i := range resources {
-		for _, message := range resources[i].Validate() {
-			faults = append(faults, Fault{Index: i, Message: message})
+		for _, fault := range resources[i].Validate() {
+			fault.Index = i
+			faults = append(faults, fault)
 		}
 	}
 	if faults != nil {

@@ -47,9 +47,9 @@ func TestBatchWithFaultsInsertsNothing(t *testing.T) {
 		t.Fatalf("error %v, want a ValidationError", err)
 	}
 	want := []store.Fault{
-		{Index: 1, Message: "name is missing"},
-		{Index: 1, Message: "type has 257 bytes, at most 256 are allowed"},
-		{Index: 3, Message: `tags: value of "a" contains a NUL character, which Postgres cannot store`},
+		{Index: 1, Field: "name", Message: "name is missing"},
+		{Index: 1, Field: "type", Message: "type has 257 bytes, at most 256 are allowed"},
+		{Index: 3, Field: "tags", Message: `tags: value of "a" contains a NUL character, which Postgres cannot store`},
 	}
 	if !reflect.DeepEqual(invalid.Faults, want) {
 		t.Errorf("faults are %+v, want %+v", invalid.Faults, want)

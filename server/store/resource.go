@@ -34,6 +34,7 @@ type NewResource struct {
 // Fault is what is wrong with the resource at Index of a batch.
 type Fault struct {
 	Index   int    `json:"index"`
+	Field   string `json:"field,omitempty"` // empty when it is not about one field
 	Message string `json:"error"`
 }
 
@@ -46,15 +47,16 @@ func (e *ValidationError) Error() string {
 }
 
 // Validate returns every fault of a resource, none when it can be inserted.
-func (r *NewResource) Validate() []string {
-	var faults []string
+func (r *NewResource) Validate() []Fault {
+	var faults []Fault
+	fault := func(field, message string) {
+		faults = append(faults, Fault{Field: field, Message: message})
+	}
 	text := func(field, value string, limit int) {
 		if value == "" {
-			faults = append(faults, field+" is missing")
-			return
-		}
-		if fault := textFault(value, limit); fault != "" {
-			faults = append(faults, field+" "+fault)
+			fault(field, field+" is missing")
+		} else if wrong := textFault(value, limit); wrong != "" {
+			fault(field, field+" "+wrong)
 		}
 	}
 	text("azure_resource_id", r.AzureResourceID, maxAzureResourceID)
@@ -63,21 +65,21 @@ func (r *NewResource) Validate() []string {
 	text("name", r.Name, maxText)
 	text("type", r.Type, maxText)
 	text("location", r.Location, maxText)
-	if fault := documentFault(r.Properties); fault != "" {
-		faults = append(faults, "properties "+fault)
+	if wrong := documentFault(r.Properties); wrong != "" {
+		fault("properties", "properties "+wrong)
 	}
 	if n := descriptionBytes(r.Properties); n > maxDescription {
-		faults = append(faults, fmt.Sprintf("properties.description has %d bytes, at most %d are allowed", n, maxDescription))
+		fault("properties", fmt.Sprintf("properties.description has %d bytes, at most %d are allowed", n, maxDescription))
 	}
 	if len(r.Tags) > maxTags {
-		faults = append(faults, fmt.Sprintf("tags has %d entries, at most %d are allowed", len(r.Tags), maxTags))
+		fault("tags", fmt.Sprintf("tags has %d entries, at most %d are allowed", len(r.Tags), maxTags))
 	}
 	for key, value := range r.Tags {
-		if fault := textFault(key, maxTagKey); fault != "" {
-			faults = append(faults, fmt.Sprintf("tags: key %.40q %s", key, fault))
+		if wrong := textFault(key, maxTagKey); wrong != "" {
+			fault("tags", fmt.Sprintf("tags: key %.40q %s", key, wrong))
 		}
-		if fault := textFault(value, maxTagValue); fault != "" {
-			faults = append(faults, fmt.Sprintf("tags: value of %.40q %s", key, fault))
+		if wrong := textFault(value, maxTagValue); wrong != "" {
+			fault("tags", fmt.Sprintf("tags: value of %.40q %s", key, wrong))
 		}
 	}
 	return faults
@@ -108,11 +110,7 @@ func descriptionBytes(properties json.RawMessage) int {
 }
 
 func validateOne(r *NewResource) error {
-	var faults []Fault
-	for _, message := range r.Validate() {
-		faults = append(faults, Fault{Message: message})
-	}
-	if faults != nil {
+	if faults := r.Validate(); faults != nil {
 		return &ValidationError{Faults: faults}
 	}
 	return nil

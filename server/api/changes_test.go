@@ -1,0 +1,201 @@
+package api_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+// send sends a change with headers, given as names and values in turn.
+func (s *service) send(t testing.TB, method, tenant, target, body string, headers ...string) *httptest.ResponseRecorder {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), method, target, strings.NewReader(body))
+	r.Header.Set("X-Tenant-ID", tenant)
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Add(headers[i], headers[i+1])
+	}
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, r)
+	return w
+}
+
+// resourceJSON is a valid body.
+func resourceJSON(azureID, name string) string {
+	return fmt.Sprintf(`{"azure_resource_id":%q,"subscription_id":"s1","resource_group_name":"rg1","name":%q,"type":"t","location":"l","tags":{"env":"prod"}}`, azureID, name)
+}
+
+// expectNames checks that the list has these resources, newest first: it is what a client sees after a change.
+func (s *service) expectNames(t testing.TB, tenant string, want ...string) {
+	t.Helper()
+	var page list
+	decode(t, s.get(t, tenant, resourcesPath), http.StatusOK, &page)
+	got := []string{}
+	for _, r := range page.Data {
+		got = append(got, r.Name)
+	}
+	if !reflect.DeepEqual(got, append([]string{}, want...)) {
+		t.Errorf("the list has %v, want %v", got, want)
+	}
+}
+
+func TestCreateReplaceDelete(t *testing.T) {
+	s, tenant := newService(t), newTenant()
+	s.expectNames(t, tenant)
+	w := s.send(t, http.MethodPost, tenant, resourcesPath, resourceJSON("a", "first"))
+	var r resource
+	decode(t, w, http.StatusCreated, &r)
+	target := w.Header().Get("Location")
+	if r.Version != 1 || r.Name != "first" || target != resourcesPath+"/"+r.ID.String() {
+		t.Errorf("created %s at %s", w.Body, target)
+	}
+	s.expectNames(t, tenant, "first")
+	read := s.get(t, tenant, target)
+	if read.Body.String() != w.Body.String() || read.Header().Get("ETag") != w.Header().Get("ETag") {
+		t.Errorf("read %s, want what creating returned: %s", read.Body, w.Body)
+	}
+
+	w = s.send(t, http.MethodPut, tenant, target, resourceJSON("b", "second"), "If-Match", w.Header().Get("ETag"))
+	decode(t, w, http.StatusOK, &r)
+	if r.Version != 2 || r.Name != "second" {
+		t.Errorf("replaced by %s", w.Body)
+	}
+	s.expectNames(t, tenant, "second")
+	if read = s.get(t, tenant, target); read.Body.String() != w.Body.String() {
+		t.Errorf("read %s, want what replacing returned: %s", read.Body, w.Body)
+	}
+
+	if w = s.send(t, http.MethodDelete, tenant, target, "", "If-Match", `"2"`); w.Code != http.StatusNoContent || w.Body.Len() != 0 {
+		t.Errorf("delete: status %d, %s", w.Code, w.Body)
+	}
+	s.expectNames(t, tenant)
+	expectProblem(t, s.get(t, tenant, target), http.StatusNotFound)
+	expectProblem(t, s.send(t, http.MethodDelete, tenant, target, ""), http.StatusNotFound)
+	expectProblem(t, s.send(t, http.MethodPut, tenant, target, resourceJSON("b", "third")), http.StatusNotFound)
+}
+
+func TestRefusedChanges(t *testing.T) {
+	s, tenant := newService(t), newTenant()
+	w := s.send(t, http.MethodPost, tenant, resourcesPath, resourceJSON("a", "first"))
+	target, etag := w.Header().Get("Location"), w.Header().Get("ETag")
+	s.send(t, http.MethodPost, tenant, resourcesPath, resourceJSON("b", "other"))
+	good := resourceJSON("a", "again")
+	for name, c := range map[string]struct {
+		w      *httptest.ResponseRecorder
+		status int
+	}{
+		"created twice":           {s.send(t, http.MethodPost, tenant, resourcesPath, good), http.StatusConflict},
+		"another's key":           {s.send(t, http.MethodPut, tenant, target, resourceJSON("b", "first")), http.StatusConflict},
+		"an old version":          {s.send(t, http.MethodPut, tenant, target, good, "If-Match", `"2"`), http.StatusPreconditionFailed},
+		"another ETag":            {s.send(t, http.MethodPut, tenant, target, good, "If-Match", `W/"abc"`), http.StatusPreconditionFailed},
+		"delete an old version":   {s.send(t, http.MethodDelete, tenant, target, "", "If-Match", `"2"`), http.StatusPreconditionFailed},
+		"If-Match without quotes": {s.send(t, http.MethodPut, tenant, target, good, "If-Match", "1"), http.StatusBadRequest},
+		"If-Match that is empty":  {s.send(t, http.MethodPut, tenant, target, good, "If-Match", ""), http.StatusBadRequest},
+		"If-Match of nothing":     {s.send(t, http.MethodPut, tenant, resourcesPath+"/"+newTenant(), good, "If-Match", "*"), http.StatusNotFound},
+		"If-Match of an unknown":  {s.send(t, http.MethodPut, tenant, resourcesPath+"/"+newTenant(), good, "If-Match", `"1"`), http.StatusNotFound},
+		"another tenant's":        {s.send(t, http.MethodPut, newTenant(), target, good), http.StatusNotFound},
+		"delete another tenant's": {s.send(t, http.MethodDelete, newTenant(), target, ""), http.StatusNotFound},
+		"no UUID":                 {s.send(t, http.MethodDelete, tenant, resourcesPath+"/42", ""), http.StatusBadRequest},
+		"no JSON":                 {s.send(t, http.MethodPost, tenant, resourcesPath, "{"), http.StatusBadRequest},
+		"a list":                  {s.send(t, http.MethodPost, tenant, resourcesPath, "[]"), http.StatusBadRequest},
+		"an unknown field":        {s.send(t, http.MethodPost, tenant, resourcesPath, `{"nome":1}`), http.StatusBadRequest},
+		"too large":               {s.send(t, http.MethodPost, tenant, resourcesPath, `{"name":"`+strings.Repeat("x", 1<<20)+`"}`), http.StatusRequestEntityTooLarge},
+		"no tenant":               {s.send(t, http.MethodPost, "", resourcesPath, good), http.StatusBadRequest},
+	} {
+		if c.w.Code != c.status {
+			t.Errorf("%s: status %d, want %d: %s", name, c.w.Code, c.status, c.w.Body)
+			continue
+		}
+		expectProblem(t, c.w, c.status)
+	}
+	s.expectNames(t, tenant, "other", "first")
+	if w := s.send(t, http.MethodPut, tenant, target, good, "If-Match", `W/"abc", `+etag); w.Code != http.StatusOK {
+		t.Errorf("one of two ETags is right: status %d, %s", w.Code, w.Body)
+	}
+}
+
+func TestFieldErrors(t *testing.T) {
+	s, tenant := newService(t), newTenant()
+	for body, want := range map[string][]fieldFault{
+		strings.Replace(resourceJSON("", "n"), `"location":"l"`, `"location":"`+strings.Repeat("x", 257)+`"`, 1): {
+			{"azure_resource_id", "azure_resource_id is missing"}, {"location", "location has 257 bytes, at most 256 are allowed"},
+		},
+		`{"name":5}`: {{"name", "name: a number is not allowed here"}},
+	} {
+		w := s.send(t, http.MethodPost, tenant, resourcesPath, body)
+		var p struct{ Errors []fieldFault }
+		decode(t, w, http.StatusUnprocessableEntity, &p)
+		if !reflect.DeepEqual(p.Errors, want) {
+			t.Errorf("errors are %+v, want %+v", p.Errors, want)
+		}
+	}
+}
+
+type fieldFault struct{ Field, Error string }
+
+// Of many clients that have read one version and replace it, one succeeds, and all see its change afterwards.
+func TestOneOfManyConcurrentPutsWins(t *testing.T) {
+	s, tenant := newService(t), newTenant()
+	target := s.send(t, http.MethodPost, tenant, resourcesPath, resourceJSON("a", "first")).Header().Get("Location")
+	for round := range 10 {
+		etag := s.get(t, tenant, target).Header().Get("ETag")
+		var won atomic.Int32
+		var winner atomic.Value
+		var clients sync.WaitGroup
+		for n := range 4 {
+			clients.Go(func() {
+				name := fmt.Sprintf("round %d of %d", round, n)
+				switch w := s.send(t, http.MethodPut, tenant, target, resourceJSON("a", name), "If-Match", etag); w.Code {
+				case http.StatusOK:
+					won.Add(1)
+					winner.Store(name)
+				case http.StatusPreconditionFailed:
+				default:
+					t.Errorf("status %d, %s", w.Code, w.Body)
+				}
+			})
+		}
+		clients.Wait()
+		if won.Load() != 1 {
+			t.Fatalf("round %d: %d changes were made, want 1", round, won.Load())
+		}
+		s.expectNames(t, tenant, winner.Load().(string))
+	}
+}
+
+// Whatever is sent, the answer is the client's success or the client's fault.
+func FuzzRequests(f *testing.F) {
+	s, tenant := newService(f), newTenant()
+	id := s.insert(f, tenant, 0, 3)[0].String()
+	good := resourceJSON("a", "n")
+	for _, seed := range [][3]string{
+		{"limit=2&tag=a:b&q=x+-y&order_by=-name&page=2", `{"resources":[` + good + `,{"name":1}]}`, `"1"`},
+		{"cursor=AgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", good, `W/"x", "2"`},
+		{"updated_since=2026-01-01T00:00:00Z&total=exact&tag_count=3", `{"resources":[{"properties":{"a":"\u0000"}}]}`, "*"},
+		{"q=%22%22+or+-%28%27%3A*&subscription_id=%C3%A9", `{"resources":[{"tags":{"\ud800":"x"}}]}`, ""},
+	} {
+		f.Add(seed[0], seed[1], seed[2])
+	}
+	f.Fuzz(func(t *testing.T, query, body, match string) {
+		for _, request := range [][2]string{
+			{http.MethodGet, resourcesPath},
+			{http.MethodPost, resourcesPath},
+			{http.MethodPost, resourcesPath + "/batch"},
+			{http.MethodPut, resourcesPath + "/" + id},
+		} {
+			r := httptest.NewRequestWithContext(t.Context(), request[0], request[1], strings.NewReader(body))
+			r.Header.Set("X-Tenant-ID", tenant)
+			r.Header["If-Match"] = []string{match}
+			r.URL.RawQuery = query
+			w := httptest.NewRecorder()
+			s.ServeHTTP(w, r)
+			if w.Code >= 500 {
+				t.Errorf("%s %s?%q with %q: status %d, %s; log: %s", request[0], request[1], query, body, w.Code, w.Body, s.log)
+			}
+		}
+	})
+}
