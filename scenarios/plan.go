@@ -153,7 +153,10 @@ type Keys struct {
 }
 
 // FixtureKeys are the key sets that the reference system's fixture offers.
-var FixtureKeys = []string{"resource_id", "tenant_id", "subscription_id", "type", "location", "resource_group", "tag"}
+var FixtureKeys = []string{
+	"resource_id", "tenant_id", "subscription_id", "type", "location", "resource_group", "tag",
+	"policy_id", "cost_resource_id", "service_name",
+}
 
 // Choice says how a key is picked from a set.
 type Choice string
