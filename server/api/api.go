@@ -76,6 +76,8 @@ func New(o Options) *API {
 	a.resourceRoutes(handle)
 	handle(http.MethodGet, "/healthz", healthz)
 	handle(http.MethodGet, "/readyz", a.readyz)
+	description := newOpenAPI()
+	handle(http.MethodGet, "/openapi.json", description.describe)
 	e.GET("/metrics", gin.WrapH(m.handler()))
 	return a
 }

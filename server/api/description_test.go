@@ -1,0 +1,208 @@
+package api_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+// description is the document at /openapi.json, as a test uses it.
+type description struct {
+	document map[string]any
+	compiler *jsonschema.Compiler
+	schemas  sync.Map // by place in the document
+}
+
+// described is the description of the API, which is the same for all of its instances.
+var described = sync.OnceValues(func() (*description, error) {
+	s := httptest.NewRecorder()
+	serveDescription(s)
+	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(s.Body.Bytes()))
+	if err != nil {
+		return nil, err
+	}
+	d := &description{document: document.(map[string]any), compiler: jsonschema.NewCompiler()}
+	d.compiler.DefaultDraft(jsonschema.Draft2020)
+	d.compiler.AssertFormat()
+	return d, d.compiler.AddResource("mem:///openapi.json", document)
+})
+
+func describe(t testing.TB) *description {
+	t.Helper()
+	d, err := described()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// at follows a path of keys through objects and their $refs; it returns nil when there is nothing.
+func (d *description) at(keys ...string) any {
+	var value any = d.document
+	for _, key := range keys {
+		object, _ := d.resolve(value).(map[string]any)
+		value = object[key]
+	}
+	return d.resolve(value)
+}
+
+func (d *description) resolve(value any) any {
+	object, _ := value.(map[string]any)
+	if ref, ok := object["$ref"].(string); ok {
+		return d.at(strings.Split(strings.TrimPrefix(ref, "#/"), "/")...)
+	}
+	return value
+}
+
+// schema compiles what stands at a path of keys, which may lead through $refs.
+func (d *description) schema(keys ...string) (*jsonschema.Schema, error) {
+	place := ""
+	var value any = d.document
+	for _, key := range keys {
+		object := value.(map[string]any)
+		if ref, ok := object["$ref"].(string); ok {
+			place, object = strings.TrimPrefix(ref, "#"), d.resolve(value).(map[string]any)
+		}
+		place += "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(key)
+		value = object[key]
+	}
+	if schema, ok := d.schemas.Load(place); ok {
+		return schema.(*jsonschema.Schema), nil
+	}
+	schema, err := d.compiler.Compile("mem:///openapi.json#" + place)
+	if err == nil {
+		d.schemas.Store(place, schema)
+	}
+	return schema, err
+}
+
+// pathOf returns the documented path that a request's path belongs to, or "".
+func (d *description) pathOf(path string) string {
+	for documented := range d.at("paths").(map[string]any) {
+		pattern := "^" + regexp.MustCompile(`\\\{[a-z_]+\\\}`).ReplaceAllString(regexp.QuoteMeta(documented), "[^/]+") + "$"
+		exact := documented == path
+		if exact || regexp.MustCompile(pattern).MatchString(path) && d.at("paths", path) == nil {
+			return documented
+		}
+	}
+	return ""
+}
+
+// check holds an answer against the description: it has its status, its headers, its content type and its schema. What
+// goes to a path or with a method that is not documented must be refused.
+func (d *description) check(t testing.TB, r *http.Request, w *httptest.ResponseRecorder) {
+	t.Helper()
+	path, method := d.pathOf(r.URL.Path), strings.ToLower(r.Method)
+	if path == "" || d.at("paths", path, method) == nil {
+		if w.Code != http.StatusNotFound && w.Code != http.StatusMethodNotAllowed {
+			t.Errorf("%s %s is not described, and was answered with %d", r.Method, r.URL.Path, w.Code)
+		}
+		return
+	}
+	const statusClientGone = 499 // is for the metrics: nobody gets it
+	if w.Code == statusClientGone {
+		return
+	}
+	status := fmt.Sprint(w.Code)
+	// What comes from outside a handler is described once, for all of them.
+	if d.at("paths", path, method, "responses", status) == nil && (w.Code >= 500 || w.Code == http.StatusTooManyRequests) {
+		status = "default"
+	}
+	if err := d.checkAnswer(w, "paths", path, method, "responses", status); err != nil {
+		t.Errorf("%s %s, status %d: %v\n%.300s", r.Method, r.URL, w.Code, err, w.Body)
+	}
+}
+
+func (d *description) checkAnswer(w *httptest.ResponseRecorder, keys ...string) error {
+	answer, ok := d.at(keys...).(map[string]any)
+	if !ok {
+		return fmt.Errorf("the status is not described")
+	}
+	headers, _ := answer["headers"].(map[string]any)
+	for name, header := range headers {
+		if d.resolve(header).(map[string]any)["required"] == true && w.Header().Get(name) == "" {
+			return fmt.Errorf("header %s is missing", name)
+		}
+	}
+	content, _ := answer["content"].(map[string]any)
+	if content == nil {
+		if w.Body.Len() > 0 {
+			return fmt.Errorf("a body that is not described")
+		}
+		return nil
+	}
+	contentType, _, _ := strings.Cut(w.Header().Get("Content-Type"), ";")
+	if content[contentType] == nil {
+		return fmt.Errorf("the content type %q is not described", contentType)
+	}
+	if !strings.HasSuffix(contentType, "json") || w.Header().Get("Content-Encoding") != "" {
+		return nil
+	}
+	schema, err := d.schema(append(keys, "content", contentType, "schema")...)
+	if err != nil {
+		return err
+	}
+	body, err := jsonschema.UnmarshalJSON(bytes.NewReader(w.Body.Bytes()))
+	if err != nil {
+		return err
+	}
+	return schema.Validate(body)
+}
+
+// TestDescriptionIsOpenAPI validates the document by the schema that the OpenAPI Initiative publishes.
+func TestDescriptionIsOpenAPI(t *testing.T) {
+	d := describe(t)
+	file, err := os.Open("testdata/openapi-3.1-schema.json") // https://spec.openapis.org/oas/3.1/schema/2022-10-07
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	rules, err := jsonschema.UnmarshalJSON(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiler := jsonschema.NewCompiler()
+	if err := compiler.AddResource("mem:///rules.json", rules); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := compiler.Compile("mem:///rules.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := schema.Validate(d.document); err != nil {
+		t.Error(err)
+	}
+	delete(d.document["info"].(map[string]any), "title")
+	defer func() { d.document["info"].(map[string]any)["title"] = "Headroom reference API" }()
+	if schema.Validate(d.document) == nil {
+		t.Error("a document without a title passes: the schema holds nothing")
+	}
+}
+
+// TestDescriptionSchemasCompile finds a $ref that leads nowhere, and operations without their common answers.
+func TestDescriptionSchemasCompile(t *testing.T) {
+	d := describe(t)
+	for name := range d.at("components", "schemas").(map[string]any) {
+		if _, err := d.schema("components", "schemas", name); err != nil {
+			t.Error(err)
+		}
+	}
+	text, err := json.Marshal(d.document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, ref := range regexp.MustCompile(`"\$ref":"#/([^"]+)"`).FindAllSubmatch(text, -1) {
+		if d.at(strings.Split(string(ref[1]), "/")...) == nil {
+			t.Errorf("#/%s leads nowhere", ref[1])
+		}
+	}
+}
