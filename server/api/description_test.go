@@ -85,24 +85,32 @@ func (d *description) schema(keys ...string) (*jsonschema.Schema, error) {
 	return schema, err
 }
 
-// pathOf returns the documented path that a request's path belongs to, or "".
-func (d *description) pathOf(path string) string {
+// pathOf returns the documented path that a request belongs to, or "". One without parameters goes before one with.
+func (d *description) pathOf(method, path string) (found string) {
 	for documented := range d.at("paths").(map[string]any) {
-		pattern := "^" + regexp.MustCompile(`\\\{[a-z_]+\\\}`).ReplaceAllString(regexp.QuoteMeta(documented), "[^/]+") + "$"
-		exact := documented == path
-		if exact || regexp.MustCompile(pattern).MatchString(path) && d.at("paths", path) == nil {
-			return documented
+		if d.at("paths", documented, method) == nil {
+			continue
+		}
+		if documented == path {
+			return path
+		}
+		pattern := parameterInPath.ReplaceAllString(regexp.QuoteMeta(documented), "[^/]+")
+		if regexp.MustCompile("^" + pattern + "$").MatchString(path) {
+			found = documented
 		}
 	}
-	return ""
+	return found
 }
+
+var parameterInPath = regexp.MustCompile(`\\\{[a-z_]+\\\}`)
 
 // check holds an answer against the description: it has its status, its headers, its content type and its schema. What
 // goes to a path or with a method that is not documented must be refused.
 func (d *description) check(t testing.TB, r *http.Request, w *httptest.ResponseRecorder) {
 	t.Helper()
-	path, method := d.pathOf(r.URL.Path), strings.ToLower(r.Method)
-	if path == "" || d.at("paths", path, method) == nil {
+	method := strings.ToLower(r.Method)
+	path := d.pathOf(method, r.URL.Path)
+	if path == "" {
 		if w.Code != http.StatusNotFound && w.Code != http.StatusMethodNotAllowed {
 			t.Errorf("%s %s is not described, and was answered with %d", r.Method, r.URL.Path, w.Code)
 		}

@@ -54,6 +54,11 @@ func newService(t testing.TB) *service {
 
 func newServiceOn(t testing.TB, postgresURL, cacheURL string) *service {
 	t.Helper()
+	return newServiceWith(t, postgresURL, cacheURL, 16<<20)
+}
+
+func newServiceWith(t testing.TB, postgresURL, cacheURL string, l1Bytes int64) *service {
+	t.Helper()
 	s := &service{log: new(bytes.Buffer)}
 	logger := slog.New(slog.NewTextHandler(s.log, nil))
 	var err error
@@ -61,7 +66,7 @@ func newServiceOn(t testing.TB, postgresURL, cacheURL string) *service {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.store.Close)
-	if s.cache, err = cache.Open(cache.Options{L2URL: cacheURL, L1Bytes: 16 << 20, Logger: logger}); err != nil {
+	if s.cache, err = cache.Open(cache.Options{L2URL: cacheURL, L1Bytes: l1Bytes, Logger: logger}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.cache.Close() })

@@ -2,7 +2,6 @@ package api_test
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -326,59 +325,5 @@ func TestServiceGoesOnWithoutL2(t *testing.T) {
 	decode(t, s.get(t, "", "/readyz"), http.StatusOK, &ready)
 	if ready.Status != "ready" || ready.Postgres != "ok" || ready.Cache != "unreachable" {
 		t.Errorf("readiness is %+v, want ready with an unreachable cache", ready)
-	}
-}
-
-// discard is a response writer that keeps nothing, to see what the handler itself allocates.
-type discard struct{ header http.Header }
-
-func (d *discard) Header() http.Header         { return d.header }
-func (d *discard) Write(b []byte) (int, error) { return len(b), nil }
-func (d *discard) WriteHeader(int)             {}
-
-func benchmarkFromL1(b *testing.B, target func(ids []uuid.UUID) string) {
-	s, tenant := newService(b), newTenant()
-	r := httptest.NewRequestWithContext(b.Context(), http.MethodGet, target(s.insert(b, tenant, 0, 100)), nil)
-	r.Header.Set("X-Tenant-ID", tenant)
-	w := &discard{header: http.Header{}}
-	s.ServeHTTP(w, r)
-	b.ReportAllocs()
-	b.ResetTimer()
-	for range b.N {
-		clear(w.header)
-		s.ServeHTTP(w, r)
-	}
-	if got := w.header.Get("X-Cache"); got != "l1" {
-		b.Fatalf("came from %s", got)
-	}
-}
-
-func BenchmarkGetFromL1(b *testing.B) {
-	benchmarkFromL1(b, func(ids []uuid.UUID) string { return resourcesPath + "/" + ids[0].String() })
-}
-
-func BenchmarkListFromL1(b *testing.B) {
-	benchmarkFromL1(b, func([]uuid.UUID) string {
-		return resourcesPath + "?limit=20&type=Microsoft.Compute%2FvirtualMachines&tag=env:prod"
-	})
-}
-
-func BenchmarkGetFromDatabase(b *testing.B) {
-	s, tenant := newService(b), newTenant()
-	b.ReportAllocs()
-	n := 0
-	var ids []uuid.UUID
-	for b.Loop() {
-		if n == len(ids) {
-			b.StopTimer()
-			for i := range 10 { // resources that no cache has seen
-				ids = append(ids, s.insert(b, tenant, n+i*100, 100)...)
-			}
-			b.StartTimer()
-		}
-		if w := s.get(b, tenant, resourcesPath+"/"+ids[n].String()); w.Header().Get("X-Cache") != "miss" {
-			b.Fatal(fmt.Errorf("status %d from %s", w.Code, w.Header().Get("X-Cache")))
-		}
-		n++
 	}
 }
