@@ -19,9 +19,7 @@ func (s *service) send(t testing.TB, method, tenant, target, body string, header
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Add(headers[i], headers[i+1])
 	}
-	w := httptest.NewRecorder()
-	s.ServeHTTP(w, r)
-	return w
+	return s.answer(t, r)
 }
 
 // resourceJSON is a valid body.

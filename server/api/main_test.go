@@ -101,11 +101,11 @@ func (s *service) call(t testing.TB, method, tenant, target string, body any) *h
 	if tenant != "" {
 		r.Header.Set("X-Tenant-ID", tenant)
 	}
-	return s.send(t, r)
+	return s.answer(t, r)
 }
 
-// send has the API answer a request, and holds the answer against its description.
-func (s *service) send(t testing.TB, r *http.Request) *httptest.ResponseRecorder {
+// answer has the API answer a request, and holds the answer against its description.
+func (s *service) answer(t testing.TB, r *http.Request) *httptest.ResponseRecorder {
 	t.Helper()
 	w := httptest.NewRecorder()
 	s.ServeHTTP(w, r)

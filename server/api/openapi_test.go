@@ -26,7 +26,7 @@ func TestDescriptionIsServed(t *testing.T) {
 	}
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/openapi.json", nil)
 	r.Header.Set("If-None-Match", first.Header().Get("ETag"))
-	if w := s.send(t, r); w.Code != http.StatusNotModified || w.Body.Len() > 0 {
+	if w := s.answer(t, r); w.Code != http.StatusNotModified || w.Body.Len() > 0 {
 		t.Errorf("asked with its ETag: status %d, %d bytes", w.Code, w.Body.Len())
 	}
 }
