@@ -249,7 +249,7 @@ func TestParseRefusesHugeFiles(t *testing.T) {
 }
 
 func TestShippedScenariosAreValid(t *testing.T) {
-	if got, want := Shipped(), []string{"reference", "smoke"}; !reflect.DeepEqual(got, want) {
+	if got, want := Shipped(), []string{"outage", "reference", "smoke"}; !reflect.DeepEqual(got, want) {
 		t.Fatalf("shipped %v, want %v", got, want)
 	}
 	for _, name := range Shipped() {

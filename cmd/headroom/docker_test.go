@@ -24,6 +24,8 @@ func TestKillLeavesNothingDocker(t *testing.T) {
 	})
 }
 
+func TestOutageDocker(t *testing.T) { outage(t, "docker") }
+
 func containersNow(t *testing.T) map[string]bool {
 	t.Helper()
 	out, err := exec.Command("docker", "ps", "--all", "--quiet", "--no-trunc").Output()

@@ -61,17 +61,24 @@ func TestTermLeavesNothing(t *testing.T) { killed(t, "process", syscall.SIGTERM,
 // TestKillLeavesNothingEmbedded runs as an ordinary user, as whom alone an embedded Postgres starts, with the machine's
 // binaries in place of fetched ones.
 func TestKillLeavesNothingEmbedded(t *testing.T) {
-	postgres, err := filepath.Glob("/usr/lib/postgresql/*/bin/pg_ctl")
-	if err != nil || len(postgres) == 0 {
+	postgres := machinePostgres(t)
+	killed(t, "embedded", syscall.SIGKILL, func(p *program, tmp string) {
+		p.Env = append(p.Env, "HEADROOM_EMBEDDED_POSTGRES="+postgres, "HOME="+tmp)
+		asNobody(t, p)
+	}, nil)
+}
+
+// machinePostgres is the directory of an installation.
+func machinePostgres(t *testing.T) string {
+	t.Helper()
+	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/pg_ctl")
+	if err != nil || len(found) == 0 {
 		if os.Getenv("CI") == "" {
 			t.Skip("no Postgres binaries in /usr/lib/postgresql")
 		}
 		t.Fatal("no Postgres binaries in /usr/lib/postgresql", err)
 	}
-	killed(t, "embedded", syscall.SIGKILL, func(p *program, tmp string) {
-		p.Env = append(p.Env, "HEADROOM_EMBEDDED_POSTGRES="+filepath.Dir(filepath.Dir(postgres[0])), "HOME="+tmp)
-		asNobody(t, p)
-	}, nil)
+	return filepath.Dir(filepath.Dir(found[0]))
 }
 
 // asNobody runs the program as an ordinary user when the test runs as root.
