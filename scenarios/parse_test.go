@@ -280,12 +280,17 @@ func TestReferenceHasEveryTarget(t *testing.T) {
 		"http_req_duration{scenario:cold}: p(95)<50", "http_req_duration{scenario:cold}: p(50)<10",
 		"db_query_duration: p(95)<5", "db_query_duration: p(50)<1",
 		"http_req_cache_hit{name:get_hot,scenario:warm}: rate>0.95",
+		"cache_hit_ratio{scenario:warm}: rate>0.95",
+		"cache_hit_ratio{scenario:warm,tier:l1}: rate>0.90", "cache_hit_ratio{scenario:warm,tier:l2}: rate>0.10",
 		"http_reqs{scenario:warm}: rate>10000",
 		"http_req_failed: rate<0.001",
 	} {
 		if !got[want] {
 			t.Errorf("no gate %s", want)
 		}
+	}
+	if !plan.Environment.Replica {
+		t.Error("the environment has no replica")
 	}
 	cold, warm := plan.Scenarios[0], plan.Scenarios[1]
 	if end := cold.StartTime + cold.Duration + cold.GracefulStop; warm.StartTime < end {
