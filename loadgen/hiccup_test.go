@@ -129,7 +129,7 @@ func (f *freezing) handle(_ http.ResponseWriter, r *http.Request) {
 
 // queue is the computed truth of the hiccup proof: the response times of a first-come-first-served queue of so many
 // workers, each busy for service with a request, before a server that answers nothing between freeze and thaw.
-func queue(sc schedule, workers int, service, freeze, thaw time.Duration) []time.Duration {
+func queue(sc *schedule, workers int, service, freeze, thaw time.Duration) []time.Duration {
 	free := make([]time.Duration, workers)
 	response := make([]time.Duration, 0, sc.total)
 	for n := range sc.total {

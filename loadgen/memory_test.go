@@ -45,8 +45,8 @@ func millionRequests() (early, end uint64, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	sc := newSchedule(*s)
-	a := newAttack(s, requests, &sc, newRecorder(plan, s, &sc), "http://127.0.0.1", time.Now())
+	sc := newSchedule(*s, 1)
+	a := newVegetaAttack(newAttack(s, requests, sc, newRecorder(plan, s, sc), "http://127.0.0.1", time.Now()))
 	l := &light{}
 	a.transport = l
 	a.run(context.Background())
@@ -70,11 +70,11 @@ func BenchmarkMemory(b *testing.B) {
 // BenchmarkRecord is the cost of recording one answer.
 func BenchmarkRecord(b *testing.B) {
 	plan := planOf(scenarios.Scenario{Rate: 1e6, Duration: time.Hour})
-	sc := newSchedule(plan.Scenarios[0])
-	r := newRecorder(plan, &plan.Scenarios[0], &sc)
+	sc := newSchedule(plan.Scenarios[0], 1)
+	r := newRecorder(plan, &plan.Scenarios[0], sc)
 	b.ReportAllocs()
 	for i := range b.N {
 		at := time.Duration(i) * time.Microsecond
-		r.record(&outcome{n: int64(i), sent: at, done: at + time.Millisecond, status: 200, cache: "l1"})
+		r.record(&outcome{intended: at, sent: at, done: at + time.Millisecond, status: 200, cache: "l1"})
 	}
 }

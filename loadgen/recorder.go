@@ -13,9 +13,9 @@ import (
 
 // outcome is what became of one iteration.
 type outcome struct {
-	n          int64
 	request    int
-	sent       time.Duration // since the scenario's start
+	intended   time.Duration // since the scenario's start; of a closed executor, the same as sent
+	sent       time.Duration
 	done       time.Duration
 	status     int
 	errorClass string // empty when an answer came whole
@@ -81,11 +81,7 @@ func (r *recorder) record(o *outcome) {
 	case errorUnsent:
 		return
 	}
-	intended := o.sent
-	if r.schedule != nil {
-		intended = r.schedule.at(o.n)
-	}
-	response, service := o.done-intended, o.done-o.sent
+	response, service := o.done-o.intended, o.done-o.sent
 	failed := o.errorClass != "" || !r.expected(o)
 	answered := o.errorClass == "" || o.errorClass == errorTimeout || o.errorClass == errorUnanswered
 
@@ -98,7 +94,7 @@ func (r *recorder) record(o *outcome) {
 	r.tick(o.done)
 	r.whole.add(response, answered, failed)
 	r.each[o.request].add(response, answered, failed)
-	if intended < r.scenario.Warmup {
+	if o.intended < r.scenario.Warmup {
 		return
 	}
 	r.load.LastAnswer = max(r.load.LastAnswer, (r.scenario.StartTime + o.done).Seconds())

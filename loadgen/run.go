@@ -68,7 +68,11 @@ func Run(ctx context.Context, plan *scenarios.Plan, target string, o Options) (*
 	if len(plan.Faults) > 0 && o.Fault == nil {
 		return nil, errors.New("prepare load: the plan has faults, and nobody to inject them")
 	}
-	r := &run{plan: plan, options: o, m: &results.Measurements{Engine: EngineVegeta}}
+	chosen, err := chooseEngine(plan.Engine, target)
+	if err != nil {
+		return nil, err
+	}
+	r := &run{plan: plan, options: o, engine: chosen, m: &results.Measurements{}}
 	for i := range plan.Scenarios {
 		s := &plan.Scenarios[i]
 		requests, err := newRequestSet(plan.Seed, s, o.Fixture)
@@ -77,8 +81,7 @@ func Run(ctx context.Context, plan *scenarios.Plan, target string, o Options) (*
 		}
 		var sc *schedule
 		if s.Executor != scenarios.ConstantVUs {
-			made := newSchedule(*s)
-			sc = &made
+			sc = newSchedule(*s, requests.seed)
 		}
 		r.attacks = append(r.attacks, newAttack(s, requests, sc, newRecorder(plan, s, sc), target, time.Time{}))
 		r.total = max(r.total, s.StartTime+s.Duration)
@@ -90,6 +93,7 @@ func Run(ctx context.Context, plan *scenarios.Plan, target string, o Options) (*
 type run struct {
 	plan    *scenarios.Plan
 	options Options
+	engine  scenarios.Engine
 	attacks []*attack
 	total   time.Duration
 	start   time.Time
@@ -114,6 +118,10 @@ func (r *run) run(ctx context.Context) (*results.Measurements, error) {
 	if r.options.Shared && os.Getenv("GOMAXPROCS") == "" {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(max(1, runtime.NumCPU()/2)))
 	}
+	engines, err := r.engines(ctx)
+	if err != nil {
+		return nil, err
+	}
 	before := readHealth()
 	r.start = time.Now()
 	r.m.Started = r.start
@@ -129,10 +137,10 @@ func (r *run) run(ctx context.Context) (*results.Measurements, error) {
 	var ticker sync.WaitGroup
 	ticker.Go(func() { r.tick(load, abort, ticking) })
 	var loads sync.WaitGroup
-	for _, a := range r.attacks {
+	for i, a := range r.attacks {
 		loads.Go(func() {
 			if sleep(load, time.Until(a.start)) == nil {
-				a.run(load)
+				engines[i].run(load)
 			} else {
 				a.skip()
 			}
@@ -144,6 +152,7 @@ func (r *run) run(ctx context.Context) (*results.Measurements, error) {
 	loadEnded()
 	r.m.Interrupted = ctx.Err() != nil
 	r.m.Elapsed = time.Since(r.start).Seconds()
+	r.m.Engine = engines[0].name()
 	r.m.Generator = readHealth().since(before)
 	views, warnings := observer.finish(context.WithoutCancel(ctx))
 	r.m.Views, r.m.Warnings = views, append(r.m.Warnings, warnings...)
@@ -181,6 +190,23 @@ func (r *run) accompany(load context.Context) (loadEnded func()) {
 		}
 		r.m.Marks, r.m.Samples = faults.marks, samples.samples
 	}
+}
+
+// engines prepares an engine for each attack.
+func (r *run) engines(ctx context.Context) ([]engine, error) {
+	var all []engine
+	for _, a := range r.attacks {
+		if r.engine == scenarios.EngineVegeta {
+			all = append(all, newVegetaAttack(a))
+			continue
+		}
+		w, err := newWireAttack(ctx, a)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, w)
+	}
+	return all, nil
 }
 
 // collect gathers the recorders' books into m.

@@ -7,24 +7,31 @@ import (
 	"github.com/policycortex/headroom/scenarios"
 )
 
-// schedule is the arrival process of an open scenario, as pure arithmetic: iteration n = 0, 1, 2, … is meant to be sent
-// at(n) after the scenario's start, whatever the system answers.
+// schedule is the arrival process of an open scenario, as arithmetic: iteration n = 0, 1, 2, … is meant to be sent at(n)
+// after the scenario's start, whatever the system answers.
 //
-// The rate is piecewise linear in time. Let L(t) be the integral of the rate from 0 to t, that is the number of
-// arrivals until t. Then at(n) is the smallest t with L(t) = n. Within a stage that begins at time s with rate a
-// (per second), changes by k per second squared and has seen c arrivals before it,
+// Let L(t) be the integral of the rate from 0 to t, that is the number of arrivals expected until t. A uniform process
+// has arrival n at the smallest t with L(t) = n. A Poisson process has it where L reaches the n-th point of a Poisson
+// process of rate 1 (the time-rescaling theorem: Brown et al., Neural Computation 14 (2002), 325-346); see poisson. A
+// burst process has the arrivals of each group at the instant of its first.
+//
+// Stages are a piecewise linear rate. Within a stage that begins at time s with rate a (per second), changes by k per
+// second squared and has seen c arrivals before it,
 //
 //	L(s+x) = c + a·x + k·x²/2
 //
-// which, solved for x with y = n - c in the form that loses no digits where k is near 0, gives
+// which, solved for x with y = L - c in the form that loses no digits where k is near 0, gives
 //
 //	x = 2y / (a + √(a² + 2·k·y))
 //
-// A constant rate is one stage with k = 0, where x = y/a.
+// A constant rate is one stage with k = 0, where x = y/a. For a sine see wave.
 type schedule struct {
-	stages []ramp
-	end    float64 // seconds
-	total  int64   // arrivals before the end
+	stages  []ramp
+	wave    *wave    // in place of stages
+	poisson *poisson // nil: uniform
+	group   int64    // arrivals a burst; 0 or 1: each by itself
+	end     float64  // seconds
+	total   int64    // arrivals before the end
 }
 
 // ramp is a stage of a schedule: seconds, arrivals per second, arrivals.
@@ -37,18 +44,34 @@ type ramp struct {
 // roundOff is the share of one arrival by which floating-point sums may miss a whole number.
 const roundOff = 1e-6
 
-// newSchedule returns the schedule of a scenario with an arrival-rate executor.
-func newSchedule(s scenarios.Scenario) schedule {
+// newSchedule returns the schedule of a scenario with an arrival rate; seed is the scenario's.
+func newSchedule(s scenarios.Scenario, seed uint64) *schedule {
 	unit := s.TimeUnit.Seconds()
-	if s.Executor == scenarios.ConstantArrivalRate {
+	var sc *schedule
+	switch s.Executor {
+	case scenarios.ConstantArrivalRate:
 		rate := s.Rate / unit
-		return rampsOf(rate, []scenarios.Stage{{Target: rate, Duration: s.Duration}}, 1)
+		sc = rampsOf(rate, []scenarios.Stage{{Target: rate, Duration: s.Duration}}, 1)
+	case scenarios.SineArrivalRate:
+		sc = waveOf(wave{s.Rate / unit, s.Amplitude / unit, s.Period.Seconds()}, s.Duration.Seconds())
+	case scenarios.BurstArrivalRate:
+		rate := float64(s.Size) / s.Every.Seconds()
+		sc = rampsOf(rate, []scenarios.Stage{{Target: rate, Duration: s.Duration}}, 1)
+		sc.group = int64(s.Size)
+		// The last group is whole, however little of its interval is left.
+		sc.total = (sc.total + sc.group - 1) / sc.group * sc.group
+	default:
+		sc = rampsOf(s.StartRate/unit, s.Stages, unit)
 	}
-	return rampsOf(s.StartRate/unit, s.Stages, unit)
+	if s.Arrivals == scenarios.Poisson {
+		sc.poisson = newPoisson(seed, sc.expected(sc.end))
+		sc.total = sc.poisson.total
+	}
+	return sc
 }
 
-func rampsOf(rate float64, stages []scenarios.Stage, unit float64) schedule {
-	var sc schedule
+func rampsOf(rate float64, stages []scenarios.Stage, unit float64) *schedule {
+	sc := &schedule{}
 	var arrivals float64
 	for _, st := range stages {
 		to, length := st.Target/unit, st.Duration.Seconds()
@@ -68,22 +91,50 @@ func rampsOf(rate float64, stages []scenarios.Stage, unit float64) schedule {
 
 // at is the intended instant of iteration n, 0 <= n < total, counted from the scenario's start.
 func (s *schedule) at(n int64) time.Duration {
+	switch {
+	case s.poisson != nil:
+		return seconds(s.when(s.poisson.at(n)))
+	case s.group > 1:
+		n -= n % s.group
+	}
+	return seconds(s.when(float64(n)))
+}
+
+// expected is L(t), the number of arrivals that are expected until t seconds.
+func (s *schedule) expected(t float64) float64 {
+	if s.wave != nil {
+		return s.wave.expected(t)
+	}
+	for i := range s.stages {
+		if st := &s.stages[i]; t <= st.start+st.length || i == len(s.stages)-1 {
+			x := min(max(t-st.start, 0), st.length)
+			return st.before + st.rate*x + st.slope*x*x/2
+		}
+	}
+	return 0
+}
+
+// when is the smallest t, in seconds, with L(t) = arrivals.
+func (s *schedule) when(arrivals float64) float64 {
+	if s.wave != nil {
+		return min(s.wave.when(arrivals), s.end)
+	}
 	for i := range s.stages {
 		st := &s.stages[i]
-		y := float64(n) - st.before
+		y := arrivals - st.before
 		if y > st.here && i < len(s.stages)-1 {
 			continue
 		}
 		if y <= 0 && (st.here == 0 || y < 0) {
-			return seconds(st.start)
+			return st.start
 		}
 		x := 0.0
 		if y > 0 {
 			x = 2 * y / (st.rate + math.Sqrt(max(0, st.rate*st.rate+2*st.slope*y)))
 		}
-		return seconds(st.start + min(x, st.length))
+		return st.start + min(x, st.length)
 	}
-	return seconds(s.end)
+	return s.end
 }
 
 // until is the number of iterations that are meant to be sent before t.

@@ -8,12 +8,12 @@ import (
 	"github.com/policycortex/headroom/scenarios"
 )
 
-func constant(rate float64, d time.Duration) schedule {
-	return newSchedule(scenarios.Scenario{Executor: scenarios.ConstantArrivalRate, Rate: rate, TimeUnit: time.Second, Duration: d})
+func constant(rate float64, d time.Duration) *schedule {
+	return newSchedule(scenarios.Scenario{Executor: scenarios.ConstantArrivalRate, Rate: rate, TimeUnit: time.Second, Duration: d}, 1)
 }
 
-func ramping(start float64, unit time.Duration, stages ...scenarios.Stage) schedule {
-	return newSchedule(scenarios.Scenario{Executor: scenarios.RampingArrivalRate, StartRate: start, TimeUnit: unit, Stages: stages})
+func ramping(start float64, unit time.Duration, stages ...scenarios.Stage) *schedule {
+	return newSchedule(scenarios.Scenario{Executor: scenarios.RampingArrivalRate, StartRate: start, TimeUnit: unit, Stages: stages}, 1)
 }
 
 func stage(target float64, d time.Duration) scenarios.Stage {
@@ -24,7 +24,7 @@ func TestScheduleAt(t *testing.T) {
 	const s = time.Second
 	for _, tt := range []struct {
 		name  string
-		sc    schedule
+		sc    *schedule
 		total int64
 		n     int64
 		want  time.Duration
@@ -33,7 +33,7 @@ func TestScheduleAt(t *testing.T) {
 		{"constant last", constant(1000, 10*s), 10000, 9999, 9999 * time.Millisecond},
 		{"constant fraction", constant(0.5, 10*s), 5, 4, 8 * s},
 		{"constant, rate that is no binary fraction", constant(10.1, 10*s), 101, 100, 9900990099},
-		{"per minute", newSchedule(scenarios.Scenario{Executor: scenarios.ConstantArrivalRate, Rate: 60, TimeUnit: time.Minute, Duration: 10 * s}), 10, 3, 3 * s},
+		{"per minute", newSchedule(scenarios.Scenario{Executor: scenarios.ConstantArrivalRate, Rate: 60, TimeUnit: time.Minute, Duration: 10 * s}, 1), 10, 3, 3 * s},
 		// From 0 to 100/s in 10 s, L(t) = 5t²: arrival 125 at √25 = 5 s.
 		{"ramp up", ramping(0, s, stage(100, 10*s)), 500, 125, 5 * s},
 		// From 100 to 0/s in 10 s, L(t) = 100t - 5t²: arrival 375 at 5 s.
@@ -93,10 +93,106 @@ func TestScheduleUntil(t *testing.T) {
 	}
 }
 
+func sine(rate, amplitude float64, period, d time.Duration) *schedule {
+	return newSchedule(scenarios.Scenario{
+		Executor: scenarios.SineArrivalRate, Rate: rate, Amplitude: amplitude, Period: period, TimeUnit: time.Second, Duration: d,
+	}, 1)
+}
+
+// TestSine holds the inverse of the wave's integral against the integral, at its extremes too, where the rate is 0.
+func TestSine(t *testing.T) {
+	for _, amplitude := range []float64{1, 50, 100} {
+		sc := sine(100, amplitude, 10*time.Second, 35*time.Second)
+		if want := int64(math.Ceil(3500 + amplitude*10/math.Pi)); sc.total != want { // half a period more than whole ones
+			t.Errorf("amplitude %v: total %d, want %d", amplitude, sc.total, want)
+		}
+		last := -time.Second
+		for n := range sc.total {
+			at := sc.at(n)
+			if at < last || math.Abs(sc.expected(at.Seconds())-float64(n)) > 1e-6 {
+				t.Fatalf("amplitude %v: at(%d) = %v, where %v arrivals are expected; the one before was at %v", amplitude, n, at, sc.expected(at.Seconds()), last)
+			}
+			last = at
+		}
+	}
+}
+
+func TestBursts(t *testing.T) {
+	sc := newSchedule(scenarios.Scenario{Executor: scenarios.BurstArrivalRate, Size: 10, Every: 2 * time.Second, TimeUnit: time.Second, Duration: 5 * time.Second}, 1)
+	if sc.total != 30 { // at 0, 2 and 4 s
+		t.Errorf("total %d, want 30", sc.total)
+	}
+	for n := range sc.total {
+		if want := time.Duration(n/10) * 2 * time.Second; sc.at(n) != want {
+			t.Errorf("at(%d) = %v, want %v", n, sc.at(n), want)
+		}
+	}
+}
+
+// TestPoisson looks at what makes a Poisson process: the gaps are exponential (mean and deviation 1/rate, and one in e of
+// them longer than the mean), the counts of disjoint intervals have a variance equal to their mean, and all of it comes
+// the same again in any order.
+func TestPoisson(t *testing.T) {
+	const rate, length = 1000, 200
+	sc := newSchedule(scenarios.Scenario{
+		Executor: scenarios.ConstantArrivalRate, Rate: rate, TimeUnit: time.Second, Duration: length * time.Second, Arrivals: scenarios.Poisson,
+	}, 3)
+	n := float64(sc.total)
+	if math.Abs(n-rate*length) > 5*math.Sqrt(rate*length) {
+		t.Fatalf("%v arrivals where %v ± %.0f are expected", n, rate*length, math.Sqrt(rate*length))
+	}
+	var counts [length]float64
+	var sum, squares, long float64
+	var last time.Duration
+	for i := range sc.total {
+		at := sc.at(i)
+		gap := (at - last).Seconds() * rate
+		if gap < 0 {
+			t.Fatalf("at(%d) = %v is before at(%d) = %v", i, at, i-1, last)
+		}
+		sum, squares = sum+gap, squares+gap*gap
+		if gap > 1 {
+			long++
+		}
+		counts[int(at/time.Second)]++
+		last = at
+	}
+	near := func(what string, got, want, deviation float64) {
+		if math.Abs(got-want) > 5*deviation {
+			t.Errorf("%s: %v, want %v ± %v", what, got, want, deviation)
+		}
+	}
+	near("mean gap", sum/n, 1, 1/math.Sqrt(n))
+	near("mean square of the gaps", squares/n, 2, math.Sqrt(20/n)) // of an exponential: variance of x² is 24 - 4
+	near("gaps beyond the mean", long/n, 1/math.E, 0.5/math.Sqrt(n))
+	variance := 0.0
+	for _, c := range counts {
+		variance += (c - rate) * (c - rate) / length
+	}
+	near("variance of the counts", variance/rate, 1, math.Sqrt(2.0/length))
+	again := newSchedule(scenarios.Scenario{
+		Executor: scenarios.ConstantArrivalRate, Rate: rate, TimeUnit: time.Second, Duration: length * time.Second, Arrivals: scenarios.Poisson,
+	}, 3)
+	for i := sc.total - 1; i >= 0; i -= 997 {
+		if again.at(i) != sc.at(i) {
+			t.Fatalf("at(%d) is %v the first time and %v the second", i, sc.at(i), again.at(i))
+		}
+	}
+}
+
 func BenchmarkScheduleAt(b *testing.B) {
-	sc := ramping(7, time.Second, stage(50, 2*time.Second), stage(400, 300*time.Second))
-	b.ReportAllocs()
-	for i := range b.N {
-		sc.at(int64(i) % sc.total)
+	for name, sc := range map[string]*schedule{
+		"ramps": ramping(7, time.Second, stage(50, 2*time.Second), stage(400, 300*time.Second)),
+		"sine":  sine(1000, 500, time.Minute, time.Hour),
+		"poisson": newSchedule(scenarios.Scenario{
+			Executor: scenarios.ConstantArrivalRate, Rate: 1000, TimeUnit: time.Second, Duration: time.Hour, Arrivals: scenarios.Poisson,
+		}, 1),
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for i := range b.N {
+				sc.at(int64(i) % sc.total)
+			}
+		})
 	}
 }

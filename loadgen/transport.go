@@ -15,7 +15,7 @@ const dialTimeout = 10 * time.Second
 
 // newTransport returns the transport to the target: our own for plain HTTP, net/http's for HTTPS. What is in flight is
 // cut when ctx is cancelled.
-func (a *attack) newTransport(ctx context.Context) *instrumented {
+func (a *vegetaAttack) newTransport(ctx context.Context) *instrumented {
 	t := &instrumented{a: a, context: ctx, next: a.transport}
 	if t.next != nil {
 		return t
@@ -41,7 +41,7 @@ func (a *attack) newTransport(ctx context.Context) *instrumented {
 // are in flight, which tells a send that was late because every connection was busy from one that the generator itself
 // delayed.
 type instrumented struct {
-	a       *attack
+	a       *vegetaAttack
 	plain   *plainTransport // or else next
 	next    http.RoundTripper
 	context context.Context // cancelled when what is in flight is to be cut
@@ -52,6 +52,7 @@ func (t *instrumented) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	delete(req.Header, "X-Vegeta-Seq") // vegeta's own: the scenario did not ask for it
 	measured := t.a.begin(n)
 	resp, cancel, err := t.send(req, t.a.scenario.Requests[request].Timeout)
 	if err != nil {
@@ -79,7 +80,7 @@ func (t *instrumented) send(req *http.Request, timeout time.Duration) (resp *htt
 }
 
 // begin notes that iteration n is being sent, and whether it is to be measured.
-func (a *attack) begin(n int64) bool {
+func (a *vegetaAttack) begin(n int64) bool {
 	a.inFlight.Add(1)
 	now := time.Since(a.start)
 	if a.schedule == nil {
@@ -98,7 +99,7 @@ func (a *attack) begin(n int64) bool {
 }
 
 // end notes that a request is no longer in flight.
-func (a *attack) end() {
+func (a *vegetaAttack) end() {
 	if a.inFlight.Add(-1) == a.full-1 {
 		a.lastFull.Store(int64(time.Since(a.start)))
 	}
@@ -107,7 +108,7 @@ func (a *attack) end() {
 // body counts what is read of an answer.
 type body struct {
 	io.ReadCloser
-	a      *attack
+	a      *vegetaAttack
 	cancel func()
 	count  *atomic.Int64 // nil in the warm-up
 	closed bool

@@ -6,62 +6,36 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
-
-	"github.com/policycortex/headroom/results"
-	"github.com/policycortex/headroom/scenarios"
 )
 
-// EngineVegeta names the engine in the run's record.
-const EngineVegeta = "vegeta v12"
-
-// attack is one scenario's run on the vegeta engine.
+// vegetaAttack is one scenario's run on the vegeta engine.
 //
 // Vegeta's workers take ticks that its pacer releases and time each request from its actual sending. Here the pacer is
 // the scenario's schedule, the targeter renders iteration n, and n travels in the fragment of the target's URL (which
 // is never sent) to the result, where the schedule tells the intended instant.
-type attack struct {
-	scenario *scenarios.Scenario
-	requests *requestSet
-	schedule *schedule // nil for constant-vus
-	recorder *recorder
-	target   string
-	start    time.Time
-
+type vegetaAttack struct {
+	*attack
 	transport http.RoundTripper // nil: TCP
 
-	next     atomic.Int64 // iteration
-	full     int64        // requests in flight at which no worker is free
-	inFlight atomic.Int64
+	next     atomic.Int64   // iteration
+	full     int64          // requests in flight at which no worker is free
 	lastFull atomic.Int64   // nanoseconds since start at which all workers were last busy
 	received []atomic.Int64 // bytes of answers' bodies, a request name
-
-	mu          sync.Mutex
-	lag, ownLag *results.Histogram
 }
 
-func newAttack(s *scenarios.Scenario, requests *requestSet, sc *schedule, rec *recorder, target string, start time.Time) *attack {
-	return &attack{
-		scenario: s, requests: requests, schedule: sc, recorder: rec, target: target, start: start,
-		full: int64(workers(s)), received: make([]atomic.Int64, len(s.Requests)), lag: results.NewHistogram(), ownLag: results.NewHistogram(),
-	}
+func newVegetaAttack(a *attack) *vegetaAttack {
+	return &vegetaAttack{attack: a, full: int64(workers(a.scenario)), received: make([]atomic.Int64, len(a.scenario.Requests))}
 }
 
-// workers is the most requests that a scenario has in flight at once.
-func workers(s *scenarios.Scenario) int {
-	if s.Executor == scenarios.ConstantVUs {
-		return s.VUs
-	}
-	return s.MaxVUs
-}
+func (a *vegetaAttack) name() string { return "vegeta v12" }
 
 // run sends the scenario's requests until its schedule and gracefulStop end or ctx is cancelled. What is in flight
 // then is cut.
-func (a *attack) run(ctx context.Context) {
+func (a *vegetaAttack) run(ctx context.Context) {
 	requests, cut := context.WithCancel(ctx)
 	defer cut()
 	client := &http.Client{
@@ -78,11 +52,14 @@ func (a *attack) run(ctx context.Context) {
 		o := a.outcome(r, ctx.Err() != nil)
 		a.recorder.record(&o)
 	}
-	a.close(min(time.Since(a.start), a.scenario.Duration))
+	for i, s := range a.recorder.series {
+		s.BytesReceived = a.received[i].Load()
+	}
+	a.finish(min(time.Since(a.start), a.scenario.Duration))
 }
 
 // stopAtEnd cuts the attack when gracefulStop has passed after the schedule's end, or when ctx is cancelled.
-func (a *attack) stopAtEnd(ctx context.Context, attacker *vegeta.Attacker, cut func(), stopped <-chan struct{}) {
+func (a *vegetaAttack) stopAtEnd(ctx context.Context, attacker *vegeta.Attacker, cut func(), stopped <-chan struct{}) {
 	end := time.NewTimer(time.Until(a.start.Add(a.scenario.Duration + a.scenario.GracefulStop)))
 	defer end.Stop()
 	select {
@@ -95,24 +72,9 @@ func (a *attack) stopAtEnd(ctx context.Context, attacker *vegeta.Attacker, cut f
 	cut()
 }
 
-func (a *attack) close(ended time.Duration) {
-	var planned, measured int64
-	if a.schedule != nil {
-		planned = a.schedule.until(ended)
-		measured = planned - min(planned, a.schedule.until(a.scenario.Warmup))
-	}
-	for i, s := range a.recorder.series {
-		s.BytesReceived = a.received[i].Load()
-	}
-	a.recorder.finish(planned, measured, a.lag, a.ownLag, ended)
-}
-
-// skip closes the books of a scenario that the end of the run did not let start.
-func (a *attack) skip() { a.recorder.finish(0, 0, a.lag, a.ownLag, 0) }
-
 // pacer releases iteration n at its intended instant, or at once when that has passed.
 type pacer struct {
-	a   *attack
+	a   *vegetaAttack
 	ctx context.Context
 }
 
@@ -133,7 +95,7 @@ func (p pacer) Pace(_ time.Duration, hits uint64) (wait time.Duration, stop bool
 }
 
 // render is vegeta's targeter: it writes the next iteration's request.
-func (a *attack) render(t *vegeta.Target) error {
+func (a *vegetaAttack) render(t *vegeta.Target) error {
 	n := a.next.Add(1) - 1
 	d := a.requests.draw(n)
 	r := &a.requests.requests[d.request]
@@ -176,14 +138,17 @@ func parseFragment(fragment string) (request int, n int64, err error) {
 }
 
 // outcome turns vegeta's result into ours.
-func (a *attack) outcome(r *vegeta.Result, ended bool) outcome {
+func (a *vegetaAttack) outcome(r *vegeta.Result, ended bool) outcome {
 	o := outcome{status: int(r.Code), sent: r.Timestamp.Sub(a.start), sentBytes: int64(r.BytesOut)}
 	o.done = o.sent + r.Latency
 	request, n, err := parseFragment(r.URL[strings.LastIndexByte(r.URL, '#')+1:])
 	if err != nil {
 		panic(err) // render wrote it
 	}
-	o.request, o.n = request, n
+	o.request, o.intended = request, o.sent
+	if a.schedule != nil {
+		o.intended = a.schedule.at(n)
+	}
 	if r.Headers == nil { // no answer, or not to its end
 		_, o.errorText, _ = strings.Cut(r.Error, `": `) // url.Error's method and URL go before
 		o.errorClass = classify(r.Error, ended)

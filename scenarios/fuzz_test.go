@@ -58,7 +58,9 @@ func checkPlan(t *testing.T, p *Plan) {
 		t.Errorf("plan %q with %d scenarios", p.Name, len(p.Scenarios))
 	}
 	for _, s := range p.Scenarios {
-		open := s.Executor == ConstantArrivalRate && s.Rate > 0 || s.Executor == RampingArrivalRate && len(s.Stages) > 0
+		open := s.Executor == ConstantArrivalRate && s.Rate > 0 || s.Executor == RampingArrivalRate && len(s.Stages) > 0 ||
+			s.Executor == SineArrivalRate && s.Rate >= s.Amplitude && s.Amplitude > 0 && s.Period > 0 ||
+			s.Executor == BurstArrivalRate && s.Size > 0 && s.Every > 0
 		if open != (s.MaxVUs > 0) || open == (s.Executor == ConstantVUs && s.VUs > 0) {
 			t.Errorf("scenario %q: neither open nor closed: %+v", s.Name, s)
 		}

@@ -82,6 +82,7 @@ func (r *reader) plan(n *node) *Plan {
 		Description: r.text(n.get("description"), ""),
 		Seed:        uint64(r.whole(n.get("seed"), 1, 0, math.MaxInt64)),
 		Tags:        r.tags(n.get("tags")),
+		Engine:      Engine(r.word(n.get("engine"), string(EngineAuto), engines)),
 	}
 	p.Target = r.target(n)
 	if own := p.Target.URL != ""; !own {
@@ -105,6 +106,8 @@ func (r *reader) plan(n *node) *Plan {
 	p.Thresholds = r.thresholds(n.get("thresholds"), p)
 	return p
 }
+
+var engines = []string{string(EngineAuto), string(EngineWire), string(EngineVegeta)}
 
 // planName is the name that the file gives itself, or else its own.
 func (r *reader) planName(n *node) string {

@@ -50,7 +50,7 @@ func TestParseReadsEveryKey(t *testing.T) {
 		{Name: "home", Weight: 1, Method: "GET", Path: Template{{Literal: "/"}}, Timeout: 30 * time.Second},
 	}
 	want := &Plan{
-		Name: "every-key", Description: "text", Seed: 42, Tags: map[string]string{"team": "core"},
+		Name: "every-key", Description: "text", Seed: 42, Engine: EngineAuto, Tags: map[string]string{"team": "core"},
 		Environment: Environment{
 			Resources: 1000, Replica: true, PostgresImage: "postgres:16", CacheImage: "redis:7",
 			Postgres: map[string]string{"shared_buffers": "256MB", "jit": "off", "auto_explain.log_min_duration": "5"},
@@ -59,16 +59,24 @@ func TestParseReadsEveryKey(t *testing.T) {
 		Scenarios: []Scenario{
 			{
 				Name: "warm", Executor: ConstantArrivalRate, StartTime: 10 * time.Second, Warmup: 5 * time.Second,
-				GracefulStop: 20 * time.Second, Rate: 10500.5, TimeUnit: 2 * time.Second, Duration: 30 * time.Second,
+				GracefulStop: 20 * time.Second, Arrivals: Poisson, Rate: 10500.5, TimeUnit: 2 * time.Second, Duration: 30 * time.Second,
 				MaxVUs: 64, Tags: map[string]string{"phase": "warm"}, Requests: mix,
 			},
 			{
 				Name: "ramp", Executor: RampingArrivalRate, GracefulStop: 30 * time.Second, TimeUnit: time.Second,
-				Duration: 10 * time.Second, StartRate: 100, Stages: []Stage{{1000, 10 * time.Second}, {0, 0}}, MaxVUs: 100,
+				Duration: 10 * time.Second, StartRate: 100, Stages: []Stage{{1000, 10 * time.Second}, {0, 0}}, MaxVUs: 100, Arrivals: Even,
 				Requests: []Request{{
 					Name: "home", Weight: 1, Method: "GET", Path: Template{{Literal: "/"}}, ExpectedStatus: []int{204},
 					Timeout: 30 * time.Second,
 				}},
+			},
+			{
+				Name: "wave", Executor: SineArrivalRate, GracefulStop: 30 * time.Second, Arrivals: Even, Rate: 100, Amplitude: 50,
+				Period: time.Minute, TimeUnit: time.Second, Duration: 5 * time.Minute, MaxVUs: 100, Requests: mix,
+			},
+			{
+				Name: "bursts", Executor: BurstArrivalRate, GracefulStop: 30 * time.Second, Arrivals: Even, Size: 500,
+				Every: 2 * time.Second, TimeUnit: time.Second, Duration: 30 * time.Second, MaxVUs: 100, Requests: mix,
 			},
 			{
 				Name: "closed", Executor: ConstantVUs, GracefulStop: 30 * time.Second, TimeUnit: time.Second,
@@ -84,21 +92,21 @@ func TestParseReadsEveryKey(t *testing.T) {
 		Thresholds: []Threshold{
 			{
 				Metric: "http_req_duration", Selector: map[string]string{"scenario": "warm", "kind": "write"},
-				Aggregation: Aggregation{"p", 95}, Op: "<", Limit: 50, Source: "p(95)<50", Line: 53,
+				Aggregation: Aggregation{"p", 95}, Op: "<", Limit: 50, Source: "p(95)<50", Line: 56,
 			},
 			{
 				Metric: "http_req_duration", Selector: map[string]string{"scenario": "warm", "kind": "write"},
-				Aggregation: Aggregation{Name: "med"}, Op: "<=", Limit: 10, Source: "med <= 10", Line: 53,
+				Aggregation: Aggregation{Name: "med"}, Op: "<=", Limit: 10, Source: "med <= 10", Line: 56,
 			},
-			{Metric: "http_req_failed", Aggregation: Aggregation{Name: "rate"}, Op: "<", Limit: 0.01, Source: "rate<0.01", Line: 54},
+			{Metric: "http_req_failed", Aggregation: Aggregation{Name: "rate"}, Op: "<", Limit: 0.01, Source: "rate<0.01", Line: 57},
 			{
 				Metric: "http_reqs", Selector: map[string]string{"scenario": "ramp"},
 				Aggregation: Aggregation{Name: "rate"}, Op: ">", Limit: 10000, Source: "rate>10000",
-				AbortOnFail: true, DelayAbortEval: 5 * time.Second, Line: 56,
+				AbortOnFail: true, DelayAbortEval: 5 * time.Second, Line: 59,
 			},
 			{
 				Metric: "cache_hit_ratio", Selector: map[string]string{"tier": "l1"},
-				Aggregation: Aggregation{Name: "rate"}, Op: ">", Limit: 0.5, Source: "rate>0.5", Line: 57,
+				Aggregation: Aggregation{Name: "rate"}, Op: ">", Limit: 0.5, Source: "rate>0.5", Line: 60,
 			},
 		},
 		Source: Source{File: path, Text: string(src)},

@@ -12,6 +12,7 @@ type Plan struct {
 	Description string
 	Seed        uint64            // of every random choice in the run
 	Tags        map[string]string // on every request of the run
+	Engine      Engine
 	Target      Target
 	Environment Environment
 	Scenarios   []Scenario // in the order of the file
@@ -26,6 +27,16 @@ type Source struct {
 	Text      string   // the file's content, before overrides
 	Overrides []string // "key=value", in the order given
 }
+
+// Engine is what sends the load. Both send the same requests in the same order.
+type Engine string
+
+// The engines.
+const (
+	EngineAuto   Engine = "auto" // also when empty: wire where it can do what is asked, else vegeta
+	EngineWire   Engine = "wire"
+	EngineVegeta Engine = "vegeta"
+)
 
 // Target is the service under load. An empty URL means the reference server, which the run starts itself.
 type Target struct {
@@ -73,7 +84,18 @@ type Executor string
 const (
 	ConstantArrivalRate Executor = "constant-arrival-rate"
 	RampingArrivalRate  Executor = "ramping-arrival-rate"
+	SineArrivalRate     Executor = "sine-arrival-rate"
+	BurstArrivalRate    Executor = "burst-arrival-rate"
 	ConstantVUs         Executor = "constant-vus"
+)
+
+// Arrivals says how arrivals lie around the rate.
+type Arrivals string
+
+// The kinds of arrivals.
+const (
+	Even    Arrivals = "even"    // also when empty
+	Poisson Arrivals = "poisson" // at random, as of many users who know nothing of each other
 )
 
 // Scenario is one stream of requests with its own schedule.
@@ -83,7 +105,12 @@ type Scenario struct {
 	StartTime    time.Duration // after the start of the run
 	Warmup       time.Duration // sent, and not measured; the first part of the schedule
 	GracefulStop time.Duration // how long after the schedule's end late and open requests may still go on
-	Rate         float64       // constant-arrival-rate: iterations per TimeUnit
+	Arrivals     Arrivals
+	Rate         float64       // constant-arrival-rate: iterations per TimeUnit; sine-arrival-rate: their mean
+	Amplitude    float64       // sine-arrival-rate: iterations per TimeUnit by which it swings to either side of Rate
+	Period       time.Duration // sine-arrival-rate
+	Size         int           // burst-arrival-rate: iterations at one instant
+	Every        time.Duration // burst-arrival-rate: from one burst to the next
 	TimeUnit     time.Duration
 	Duration     time.Duration // of the whole schedule, Warmup included; for ramping-arrival-rate the sum of the stages
 	StartRate    float64       // ramping-arrival-rate: iterations per TimeUnit at the beginning

@@ -12,8 +12,10 @@ var executors = []struct {
 	name Executor
 	keys []string
 }{
-	{ConstantArrivalRate, []string{"rate", "timeUnit", "duration", "maxVUs"}},
-	{RampingArrivalRate, []string{"startRate", "timeUnit", "stages", "maxVUs"}},
+	{ConstantArrivalRate, []string{"rate", "timeUnit", "duration", "maxVUs", "arrivals"}},
+	{RampingArrivalRate, []string{"startRate", "timeUnit", "stages", "maxVUs", "arrivals"}},
+	{SineArrivalRate, []string{"rate", "amplitude", "period", "timeUnit", "duration", "maxVUs", "arrivals"}},
+	{BurstArrivalRate, []string{"size", "every", "duration", "maxVUs"}},
 	{ConstantVUs, []string{"vus", "duration"}},
 }
 
@@ -48,6 +50,10 @@ func (r *reader) scenario(e entry, target Target) Scenario {
 		r.constantRate(n, &s)
 	case RampingArrivalRate:
 		r.rampingRate(n, &s)
+	case SineArrivalRate:
+		r.sineRate(n, &s)
+	case BurstArrivalRate:
+		r.bursts(n, &s)
 	case ConstantVUs:
 		s.VUs = int(r.required(n, "vus", "vus: 10", 1, maxUsers))
 		s.Duration = r.requiredDuration(n)
@@ -109,6 +115,36 @@ func (r *reader) constantRate(n *node, s *Scenario) {
 	s.Duration = r.requiredDuration(n)
 }
 
+// sineRate reads a rate that swings around its mean, and never below 0.
+func (r *reader) sineRate(n *node, s *Scenario) {
+	r.constantRate(n, s)
+	for _, key := range []string{"amplitude", "period"} {
+		if n.get(key) == nil {
+			r.missing(n, key, map[string]string{"amplitude": "amplitude: 50", "period": "period: 60s"}[key])
+		}
+	}
+	s.Amplitude, _ = r.positive(n.get("amplitude"), maxRate*s.TimeUnit.Seconds())
+	s.Period, _ = r.positiveDuration(n.get("period"))
+	if s.Rate > 0 && s.Amplitude > s.Rate {
+		r.fault(n.get("amplitude"), "a rate cannot fall below 0", "%s.amplitude is %v, more than the rate, %v", n.path, s.Amplitude, s.Rate)
+	}
+}
+
+// bursts reads groups of requests that are meant to be sent at one instant.
+func (r *reader) bursts(n *node, s *Scenario) {
+	r.arrivals(n, s)
+	s.Size = int(r.required(n, "size", "size: 100", 1, maxRate))
+	every := n.get("every")
+	if every == nil {
+		r.missing(n, "every", "every: 1s")
+	}
+	s.Every, _ = r.positiveDuration(every)
+	s.Duration = r.requiredDuration(n)
+	if s.Every > 0 && float64(s.Size)/s.Every.Seconds() > maxRate {
+		r.fault(every, "", "%s: %d requests every %v are more than 1,000,000 a second", n.path, s.Size, s.Every)
+	}
+}
+
 func (r *reader) rampingRate(n *node, s *Scenario) {
 	r.arrivals(n, s)
 	highest := maxRate * s.TimeUnit.Seconds()
@@ -163,6 +199,7 @@ func (r *reader) arrivals(n *node, s *Scenario) {
 		}
 	}
 	s.MaxVUs = int(r.whole(n.get("maxVUs"), defaultMaxVUs, 1, maxUsers))
+	s.Arrivals = Arrivals(r.word(n.get("arrivals"), string(Even), []string{string(Even), string(Poisson)}))
 }
 
 func (r *reader) required(n *node, key, example string, lowest, highest int64) int64 {

@@ -1,0 +1,53 @@
+package loadgen
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/scenarios"
+)
+
+// attack is one scenario's run, as far as the engines have it in common.
+type attack struct {
+	scenario *scenarios.Scenario
+	requests *requestSet
+	schedule *schedule // nil for constant-vus
+	recorder *recorder
+	target   string
+	start    time.Time
+
+	inFlight atomic.Int64
+
+	mu          sync.Mutex
+	lag, ownLag *results.Histogram
+}
+
+func newAttack(s *scenarios.Scenario, requests *requestSet, sc *schedule, rec *recorder, target string, start time.Time) *attack {
+	return &attack{
+		scenario: s, requests: requests, schedule: sc, recorder: rec, target: target, start: start,
+		lag: results.NewHistogram(), ownLag: results.NewHistogram(),
+	}
+}
+
+// workers is the most requests that a scenario has in flight at once.
+func workers(s *scenarios.Scenario) int {
+	if s.Executor == scenarios.ConstantVUs {
+		return s.VUs
+	}
+	return s.MaxVUs
+}
+
+// finish closes the books of a scenario that ended so long after its start.
+func (a *attack) finish(ended time.Duration) {
+	var planned, measured int64
+	if a.schedule != nil {
+		planned = a.schedule.until(ended)
+		measured = planned - min(planned, a.schedule.until(a.scenario.Warmup))
+	}
+	a.recorder.finish(planned, measured, a.lag, a.ownLag, ended)
+}
+
+// skip closes the books of a scenario that the end of the run did not let start.
+func (a *attack) skip() { a.recorder.finish(0, 0, a.lag, a.ownLag, 0) }

@@ -1,0 +1,93 @@
+package loadgen
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/policycortex/headroom/scenarios"
+)
+
+var bothEngines = []scenarios.Engine{scenarios.EngineVegeta, scenarios.EngineWire}
+
+// seen notes what a server was sent, without regard to the order of arrival: connections are several.
+type seen struct {
+	mu       sync.Mutex
+	requests []string
+}
+
+func (s *seen) handle(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	var text bytes.Buffer
+	fmt.Fprintf(&text, "%s %s host=%s length=%d body=%q\n", r.Method, r.RequestURI, r.Host, r.ContentLength, body)
+	r.Header.Write(&text) // sorted
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.requests = append(s.requests, text.String())
+}
+
+// take returns what was noted, sorted, and forgets it.
+func (s *seen) take() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer func() { s.requests = nil }()
+	return slices.Sorted(slices.Values(s.requests))
+}
+
+// TestEnginesSendTheSame: the same scenario and seed are the same requests, whoever sends them.
+func TestEnginesSendTheSame(t *testing.T) {
+	hole := func(name string) scenarios.Part { return scenarios.Part{Value: name} }
+	requests := []scenarios.Request{
+		{Name: "get", Weight: 3, Method: "GET", Timeout: 5 * time.Second,
+			Path:    scenarios.Template{{Literal: "/items/"}, hole("id"), {Literal: "?n="}, hole(scenarios.ValueIteration)},
+			Headers: []scenarios.Header{{Name: "x-trace", Value: scenarios.Template{hole(scenarios.ValueUUID)}}, {Name: "Accept", Value: literal("*/*")}},
+			Values:  []scenarios.Value{{Name: "id", Keys: scenarios.Keys{List: []string{"a b", "ü", "1/2", "x"}}, Choice: scenarios.Uniform}}},
+		{Name: "post", Weight: 2, Method: "POST", Timeout: 5 * time.Second, Path: literal("/items"),
+			Body:   scenarios.Template{{Literal: `{"n":`}, hole("n"), {Literal: "}"}},
+			Values: []scenarios.Value{{Name: "n", Keys: scenarios.Keys{Range: true, From: -5, To: 5000}, Choice: scenarios.Zipf, Exponent: 1.1}}},
+		{Name: "empty", Weight: 1, Method: "PUT", Timeout: 5 * time.Second, Path: literal("/empty")},
+		{Name: "head", Weight: 1, Method: "HEAD", Timeout: 5 * time.Second, Path: literal("/head")},
+		{Name: "large", Weight: 1, Method: "POST", Timeout: 5 * time.Second, Path: literal("/large"),
+			Body: literal(strings.Repeat("0123456789abcdef", 8<<10)), Headers: []scenarios.Header{{Name: "Host", Value: literal("other.example")}}},
+	}
+	var server seen
+	url := serve(t, server.handle) + "/base"
+	var sent [2][]string
+	for i, engine := range bothEngines {
+		plan := planOf(scenarios.Scenario{Rate: 200, Duration: time.Second, MaxVUs: 8, Requests: requests})
+		plan.Seed, plan.Engine = 7, engine
+		m := run1(t, plan, url, Options{})
+		for _, s := range m.Series {
+			if s.Failed > 0 || s.Requests == 0 {
+				t.Errorf("%s, %s: %d of %d failed: %v", engine, s.Name, s.Failed, s.Requests, s.ErrorSamples)
+			}
+		}
+		if !strings.HasPrefix(m.Engine, string(engine)) {
+			t.Errorf("engine %q ran for %q", m.Engine, engine)
+		}
+		sent[i] = server.take()
+	}
+	if len(sent[0]) != 200 || !slices.Equal(sent[0], sent[1]) {
+		for i := range min(len(sent[0]), len(sent[1])) {
+			if sent[0][i] != sent[1][i] {
+				t.Fatalf("%d and %d requests; vegeta sent\n%.500s\nwire sent\n%.500s", len(sent[0]), len(sent[1]), sent[0][i], sent[1][i])
+			}
+		}
+		t.Fatalf("%d and %d requests", len(sent[0]), len(sent[1]))
+	}
+}
+
+func TestEngineThatCannotIsRefused(t *testing.T) {
+	if _, err := chooseEngine(scenarios.EngineWire, "https://127.0.0.1"); err == nil || !strings.Contains(err.Error(), "engine: vegeta") {
+		t.Errorf("wire over HTTPS: %v", err)
+	}
+	if got, err := chooseEngine(scenarios.EngineAuto, "https://127.0.0.1"); err != nil || got != scenarios.EngineVegeta {
+		t.Errorf("auto over HTTPS: %s, %v", got, err)
+	}
+}

@@ -1,0 +1,123 @@
+package loadgen
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/url"
+	"runtime"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const wireAvailable = true
+
+// wireAttack is one scenario's run on the wire engine: HTTP/1.1 over raw non-blocking sockets. Each loop is a thread of
+// its own that owns its connections and every so-many-th iteration of the schedule; requests are rendered into bytes and
+// answers parsed where they lie, so that a request costs no allocation, no goroutine and no switch between threads.
+type wireAttack struct {
+	*attack
+	loops []*wireLoop
+}
+
+// name says how the bytes were moved.
+func (w *wireAttack) name() string {
+	for _, l := range w.loops {
+		if !l.ring {
+			return "wire (epoll)"
+		}
+	}
+	return "wire (io_uring)"
+}
+
+// ringsWork tries once whether an io_uring can be used.
+var ringsWork = sync.OnceValue(func() bool {
+	works := make(chan error)
+	go func() {
+		runtime.LockOSThread() // a ring belongs to a thread; this one ends with the goroutine
+		works <- uringWorks()
+	}()
+	return <-works == nil
+})
+
+// newWireAttack prepares the loops. It resolves the target's name once: a run measures one address.
+func newWireAttack(ctx context.Context, a *attack) (engine, error) {
+	target, err := url.Parse(a.target)
+	if err != nil {
+		return nil, fmt.Errorf("wire engine: %w", err)
+	}
+	address, err := resolve(ctx, target)
+	if err != nil {
+		return nil, fmt.Errorf("wire engine: %w", err)
+	}
+	w := &wireAttack{attack: a}
+	n := min(max(1, runtime.GOMAXPROCS(0)-1), workers(a.scenario))
+	for i := range n {
+		loop, err := newWireLoop(a, newRenderer(a.requests, target), address, i, n)
+		if err != nil {
+			w.close()
+			return nil, fmt.Errorf("wire engine: %w", err)
+		}
+		loop.ring = ringsWork()
+		w.loops = append(w.loops, loop)
+	}
+	return w, nil
+}
+
+func resolve(ctx context.Context, target *url.URL) (*net.TCPAddr, error) {
+	port := target.Port()
+	if port == "" {
+		port = "80"
+	}
+	addresses, err := net.DefaultResolver.LookupIPAddr(ctx, target.Hostname())
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range addresses {
+		if a.IP.To4() != nil { // as net.Dial does when both families answer
+			return net.ResolveTCPAddr("tcp", net.JoinHostPort(a.String(), port))
+		}
+	}
+	return net.ResolveTCPAddr("tcp", net.JoinHostPort(addresses[0].String(), port))
+}
+
+// run sends the scenario's requests until its schedule and gracefulStop end or ctx is cancelled. What is in flight
+// then is cut.
+func (w *wireAttack) run(ctx context.Context) {
+	ended := make(chan struct{})
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		select {
+		case <-ctx.Done():
+			for _, l := range w.loops {
+				l.wake()
+			}
+		case <-ended:
+		}
+	})
+	var all sync.WaitGroup
+	for _, l := range w.loops {
+		all.Go(func() {
+			runtime.LockOSThread() // never unlocked: the thread's timer slack has been changed, so it ends with the goroutine
+			l.run(ctx)
+		})
+	}
+	all.Wait()
+	close(ended)
+	watch.Wait()
+	w.close()
+	for i, s := range w.recorder.series {
+		for _, l := range w.loops {
+			s.BytesReceived += l.bodies[i]
+		}
+	}
+	w.finish(min(time.Since(w.start), w.scenario.Duration))
+}
+
+func (w *wireAttack) close() {
+	for _, l := range w.loops {
+		unix.Close(l.waker)
+	}
+}

@@ -1,0 +1,208 @@
+package loadgen
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/policycortex/headroom/loadgen/http1"
+)
+
+// wireConn is one connection and the request that it is busy with.
+type wireConn struct {
+	slot   int32
+	life   int32 // how often the slot was opened: an event of an earlier life is void
+	fd     int
+	state  connState
+	parser http1.Parser
+
+	draw                     draw
+	intended, sent, deadline time.Duration
+	out                      []byte // the request
+	written, bodyBytes       int
+	reused, retried          bool
+	cache                    [8]byte // the X-Cache header, as far as it matters
+	cacheLen                 int
+}
+
+type connState uint8
+
+const (
+	connClosed connState = iota
+	connIdle
+	connConnecting // this and what follows are busy
+	connWriting
+	connReading
+)
+
+// header keeps what the recorder asks for.
+func (c *wireConn) header(name, value []byte) {
+	if len(name) == len("X-Cache") && (name[0] == 'X' || name[0] == 'x') && equalFold(name, "x-cache") {
+		c.cacheLen = copy(c.cache[:], value)
+	}
+}
+
+func equalFold(b []byte, lower string) bool {
+	for i, x := range b {
+		if 'A' <= x && x <= 'Z' {
+			x += 'a' - 'A'
+		}
+		if x != lower[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// socket makes the connection's socket.
+func (c *wireConn) socket(family int) error {
+	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, unix.IPPROTO_TCP)
+	if err != nil {
+		return err
+	}
+	c.fd = fd
+	// A request is one write and its answer is waited for, so Nagle's algorithm could only delay it. It cannot fail on a
+	// TCP socket.
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	return nil
+}
+
+// open sends the connection's request on a new socket.
+func (l *wireLoop) open(c *wireConn) {
+	c.life++
+	c.cacheLen = 0
+	c.parser.Start(l.render.requests[c.draw.request].head)
+	c.state = connConnecting
+	if err := l.io.open(c); err != nil {
+		l.fail(c, errorClass(err), err.Error())
+	}
+}
+
+// again sends the connection's request on the socket that it has.
+func (l *wireLoop) again(c *wireConn) {
+	c.cacheLen = 0
+	c.parser.Start(l.render.requests[c.draw.request].head)
+	c.state = connWriting
+	l.io.send(c)
+}
+
+// received takes bytes that came on a connection.
+func (l *wireLoop) received(c *wireConn, data []byte) {
+	if c.state == connIdle { // nobody asked for them
+		l.drop(c)
+		return
+	}
+	used, done, err := c.parser.Feed(data)
+	switch {
+	case err != nil:
+		l.fail(c, errorMalformed, err.Error())
+	case done:
+		// More than the answer is what nobody asked for; and an answer before the request was written whole leaves the
+		// connection in a state that no next request can use.
+		l.complete(c, c.parser.KeepAlive && used == len(data) && c.state == connReading)
+	}
+}
+
+// hungUp takes note that the server has closed its end.
+func (l *wireLoop) hungUp(c *wireConn) {
+	if c.state == connIdle {
+		l.drop(c)
+		return
+	}
+	if err := c.parser.Close(); err != nil {
+		l.broken(c, errorClosed, err.Error())
+		return
+	}
+	l.complete(c, false)
+}
+
+// failed takes note that the system refused to go on with a connection.
+func (l *wireLoop) failed(c *wireConn, err error) {
+	if c.state == connIdle {
+		l.drop(c)
+		return
+	}
+	l.broken(c, errorClass(err), err.Error())
+}
+
+// complete records an answer.
+func (l *wireLoop) complete(c *wireConn, keep bool) {
+	l.clock()
+	o := outcome{
+		request: c.draw.request, intended: c.intended, sent: c.sent, done: l.now, status: c.parser.Status,
+		cache: cacheName(c.cache[:c.cacheLen]), sentBytes: int64(c.bodyBytes),
+	}
+	l.release(c, keep)
+	if o.intended >= l.scenario.Warmup {
+		l.bodies[o.request] += c.parser.Body
+	}
+	l.recorder.record(&o)
+}
+
+// cacheName returns a shared string for the names that mean a hit, so that none is made for each answer.
+func cacheName(b []byte) string {
+	for _, name := range [...]string{"l1", "l2", "l3", "hit"} {
+		if len(b) >= len(name) && equalFold(b[:len(name)], name) {
+			return name
+		}
+	}
+	if len(b) > 0 {
+		return "miss"
+	}
+	return ""
+}
+
+// broken deals with a connection that broke. A request on one that the server had closed meanwhile is sent once more on
+// a new one, when it may be: when it is idempotent and nothing of an answer came (RFC 9110, section 9.2.2).
+func (l *wireLoop) broken(c *wireConn, class, text string) {
+	if c.reused && !c.retried && !c.parser.Begun() && idempotent(l.scenario.Requests[c.draw.request].Method) {
+		l.io.close(c)
+		c.retried = true
+		l.open(c)
+		return
+	}
+	l.fail(c, class, text)
+}
+
+// fail records a request that got no answer, and closes its connection.
+func (l *wireLoop) fail(c *wireConn, class, text string) {
+	l.clock()
+	o := outcome{
+		request: c.draw.request, intended: c.intended, sent: c.sent, done: l.now, errorClass: class, errorText: text,
+		sentBytes: int64(c.bodyBytes),
+	}
+	l.release(c, false)
+	l.recorder.record(&o)
+}
+
+// release ends the connection's request.
+func (l *wireLoop) release(c *wireConn, keep bool) {
+	if l.busy == l.limit {
+		l.lastFull = l.now
+	}
+	l.busy--
+	l.inFlight.Add(-1)
+	c.state = connIdle
+	if !keep {
+		l.close(c)
+		return
+	}
+	l.idle = append(l.idle, c)
+}
+
+// drop closes an idle connection.
+func (l *wireLoop) drop(c *wireConn) {
+	for i, other := range l.idle {
+		if other == c {
+			l.idle = append(l.idle[:i], l.idle[i+1:]...)
+			break
+		}
+	}
+	l.close(c)
+}
+
+func (l *wireLoop) close(c *wireConn) {
+	l.io.close(c)
+	c.state = connClosed
+	l.free = append(l.free, c)
+}

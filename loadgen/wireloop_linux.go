@@ -1,0 +1,266 @@
+package loadgen
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/policycortex/headroom/results"
+)
+
+// wireIO moves the bytes of a loop's connections. It calls the loop's received, hungUp and failed from within wait and
+// send.
+type wireIO interface {
+	// open makes a socket for c and begins to connect it and to send c.out.
+	open(c *wireConn) error
+	// send begins to send c.out on c's socket. c.state becomes connReading when all of it is sent.
+	send(c *wireConn)
+	// close closes c's socket, if it has one. Nothing is heard of it any more.
+	close(c *wireConn)
+	// wait does what there is to do, and waits for it until the timeout at most. It sets the loop's clock.
+	wait(timeout time.Duration)
+	// end frees everything.
+	end()
+}
+
+// wireLoop is one thread of the wire engine. Nothing in it is touched by another while it runs.
+type wireLoop struct {
+	*attack
+	io      wireIO
+	waker   int  // an eventfd that ends a wait
+	ring    bool // by an io_uring, not epoll
+	render  *renderer
+	address unix.Sockaddr
+	family  int
+	bodies  []int64 // bytes of answers' bodies, a request name
+
+	// next is the iteration that is due next, dueAt its intended instant; step is the number of loops.
+	next, step int64
+	dueAt      time.Duration
+	ended      bool // the schedule has no more iterations
+
+	conns    []*wireConn // by slot; those in free are closed
+	free     []*wireConn
+	idle     []*wireConn // the last used is used first
+	limit    int         // connections at most
+	busy     int
+	lastFull time.Duration // when the last of all connections was last busy
+
+	now      time.Duration // since the scenario's start, taken once a round
+	sweepAt  time.Duration // when to look for requests that have timed out
+	sweepGap time.Duration
+
+	lag, ownLag *results.Histogram
+}
+
+// sweepShare is the share of the shortest timeout by which a timeout may be noticed late.
+const sweepShare = 50
+
+func newWireLoop(a *attack, r *renderer, address *net.TCPAddr, index, loops int) (*wireLoop, error) {
+	l := &wireLoop{
+		attack: a, render: r, bodies: make([]int64, len(a.scenario.Requests)), next: int64(index), step: int64(loops),
+		limit: share(workers(a.scenario), index, loops),
+		lag:   results.NewHistogram(), ownLag: results.NewHistogram(),
+	}
+	shortest := time.Minute
+	for i := range a.scenario.Requests {
+		shortest = min(shortest, a.scenario.Requests[i].Timeout)
+	}
+	l.sweepGap = min(max(shortest/sweepShare, time.Millisecond), 100*time.Millisecond)
+	if ip := address.IP.To4(); ip != nil {
+		l.family, l.address = unix.AF_INET, &unix.SockaddrInet4{Port: address.Port, Addr: [4]byte(ip)}
+	} else {
+		l.family, l.address = unix.AF_INET6, &unix.SockaddrInet6{Port: address.Port, Addr: [16]byte(address.IP.To16())}
+	}
+	var err error
+	if l.waker, err = unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC); err != nil {
+		return nil, fmt.Errorf("create an eventfd: %w", err)
+	}
+	if l.io, err = newEpollIO(l); err != nil {
+		unix.Close(l.waker)
+		return nil, err
+	}
+	return l, nil
+}
+
+// useRing turns from epoll to an io_uring, which only the thread that uses it can make. When it cannot be had after all
+// (locked memory may have run out since it was tried), the loop stays with epoll.
+func (l *wireLoop) useRing() {
+	ring, err := newUringIO(l)
+	if err != nil {
+		l.ring = false
+		return
+	}
+	l.io.end()
+	l.io = ring
+}
+
+// wake ends a wait under way, or the next one. Any thread may call it.
+func (l *wireLoop) wake() {
+	one := [8]byte{1}
+	_, _ = unix.Write(l.waker, one[:]) // it fails only when a wake-up is pending already
+}
+
+// share is the i-th of n parts of a whole, as even as can be.
+func share(whole, i, n int) int { return (whole + n - 1 - i) / n }
+
+// run is the loop's thread.
+func (l *wireLoop) run(ctx context.Context) {
+	preciseTimers()
+	if l.ring {
+		l.useRing()
+	}
+	l.clock()
+	l.schedule1()
+	end := l.scenario.Duration + l.scenario.GracefulStop
+	for {
+		l.send()
+		if l.ended && l.busy == 0 {
+			break
+		}
+		if l.now >= end || ctx.Err() != nil {
+			l.cut(ctx.Err() != nil)
+			break
+		}
+		l.io.wait(l.untilNext(end))
+		if l.now >= l.sweepAt {
+			l.sweep()
+		}
+	}
+	for _, c := range l.conns {
+		if c.state != connClosed {
+			l.io.close(c)
+		}
+	}
+	l.io.end()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	// Both have the range of NewHistogram, so nothing can lie beyond it.
+	_ = l.attack.lag.Merge(l.lag)
+	_ = l.attack.ownLag.Merge(l.ownLag)
+}
+
+func (l *wireLoop) clock() { l.now = time.Since(l.start) }
+
+// schedule1 finds out when the next iteration is due.
+func (l *wireLoop) schedule1() {
+	if l.attack.schedule == nil {
+		l.dueAt = l.now
+		l.ended = l.now >= l.scenario.Duration
+		return
+	}
+	if l.ended = l.next >= l.attack.schedule.total; !l.ended {
+		l.dueAt = l.attack.schedule.at(l.next)
+	}
+}
+
+// untilNext is how long the loop may sleep.
+func (l *wireLoop) untilNext(end time.Duration) time.Duration {
+	until := min(end, l.sweepAt)
+	if !l.ended && l.busy < l.limit {
+		until = min(until, l.dueAt)
+	}
+	return max(0, until-time.Since(l.start))
+}
+
+// send sends what is due, as far as connections allow. What they do not allow is sent late, when one becomes free.
+func (l *wireLoop) send() {
+	for !l.ended && l.dueAt <= l.now && l.busy < l.limit {
+		n, intended := l.next, l.dueAt
+		l.next += l.step
+		l.begin(n, intended)
+		l.schedule1()
+	}
+}
+
+// begin sends one iteration.
+func (l *wireLoop) begin(n int64, intended time.Duration) {
+	c := l.take()
+	l.busy++
+	if l.busy == l.limit {
+		l.lastFull = l.now
+	}
+	c.draw = l.requests.draw(n)
+	c.retried = false
+	c.out, c.bodyBytes = l.render.append(c.out[:0], &c.draw)
+	l.clock() // rendering took its time
+	c.intended, c.sent = intended, l.now
+	if l.attack.schedule == nil {
+		c.intended = c.sent
+	} else if intended >= l.scenario.Warmup {
+		l.lag.Record(c.sent - intended)
+		l.ownLag.Record(c.sent - max(intended, l.lastFull))
+	}
+	c.deadline = c.sent + l.scenario.Requests[c.draw.request].Timeout
+	l.inFlight.Add(1)
+	if c.state == connIdle {
+		c.reused = true
+		l.again(c)
+		return
+	}
+	c.reused = false
+	l.open(c)
+}
+
+// take returns an idle connection, or a slot for a new one.
+func (l *wireLoop) take() *wireConn {
+	if n := len(l.idle); n > 0 {
+		c := l.idle[n-1]
+		l.idle = l.idle[:n-1]
+		return c
+	}
+	if n := len(l.free); n > 0 {
+		c := l.free[n-1]
+		l.free = l.free[:n-1]
+		return c
+	}
+	c := &wireConn{slot: int32(len(l.conns)), fd: -1}
+	c.parser.OnHeader = c.header
+	l.conns = append(l.conns, c)
+	return c
+}
+
+// sweep ends the requests whose time is up.
+func (l *wireLoop) sweep() {
+	l.sweepAt = l.now + l.sweepGap
+	if l.busy == 0 {
+		return
+	}
+	for _, c := range l.conns {
+		if c.state >= connConnecting && c.deadline <= l.now {
+			l.fail(c, errorTimeout, "no answer in time")
+		}
+	}
+}
+
+// cut ends everything that is in flight.
+func (l *wireLoop) cut(interrupted bool) {
+	class := errorUnanswered
+	if interrupted {
+		class = errorCut
+	}
+	for _, c := range l.conns {
+		if c.state >= connConnecting {
+			l.fail(c, class, "the run ended")
+		}
+	}
+}
+
+// errorClass is the class of what a system call returned.
+func errorClass(err error) string {
+	switch {
+	case errors.Is(err, unix.ECONNREFUSED):
+		return errorRefused
+	case errors.Is(err, unix.ECONNRESET), errors.Is(err, unix.EPIPE):
+		return errorReset
+	case errors.Is(err, unix.ETIMEDOUT):
+		return errorTimeout
+	case errors.Is(err, unix.EADDRNOTAVAIL), errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE):
+		return errorUnsent
+	}
+	return errorOther
+}
