@@ -118,6 +118,10 @@ func (r *run) run(ctx context.Context) (*results.Measurements, error) {
 	if r.options.Shared && os.Getenv("GOMAXPROCS") == "" {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(max(1, runtime.NumCPU()/2)))
 	}
+	if r.engine == scenarios.EngineWire {
+		// Its loops hold a place each for as long as they work; one more is for everything else.
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1))
+	}
 	engines, err := r.engines(ctx)
 	if err != nil {
 		return nil, err

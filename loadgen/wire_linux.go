@@ -53,7 +53,7 @@ func newWireAttack(ctx context.Context, a *attack) (engine, error) {
 		return nil, fmt.Errorf("wire engine: %w", err)
 	}
 	w := &wireAttack{attack: a}
-	n := min(max(1, runtime.GOMAXPROCS(0)-1), workers(a.scenario))
+	n := min(max(1, runtime.GOMAXPROCS(0)-1), workers(a.scenario)) // see run
 	for i := range n {
 		loop, err := newWireLoop(a, newRenderer(a.requests, target), address, i, n)
 		if err != nil {
