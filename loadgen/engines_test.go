@@ -44,17 +44,23 @@ func (s *seen) take() []string {
 func TestEnginesSendTheSame(t *testing.T) {
 	hole := func(name string) scenarios.Part { return scenarios.Part{Value: name} }
 	requests := []scenarios.Request{
-		{Name: "get", Weight: 3, Method: "GET", Timeout: 5 * time.Second,
+		{
+			Name: "get", Weight: 3, Method: "GET", Timeout: 5 * time.Second,
 			Path:    scenarios.Template{{Literal: "/items/"}, hole("id"), {Literal: "?n="}, hole(scenarios.ValueIteration)},
 			Headers: []scenarios.Header{{Name: "x-trace", Value: scenarios.Template{hole(scenarios.ValueUUID)}}, {Name: "Accept", Value: literal("*/*")}},
-			Values:  []scenarios.Value{{Name: "id", Keys: scenarios.Keys{List: []string{"a b", "ü", "1/2", "x"}}, Choice: scenarios.Uniform}}},
-		{Name: "post", Weight: 2, Method: "POST", Timeout: 5 * time.Second, Path: literal("/items"),
+			Values:  []scenarios.Value{{Name: "id", Keys: scenarios.Keys{List: []string{"a b", "ü", "1/2", "x"}}, Choice: scenarios.Uniform}},
+		},
+		{
+			Name: "post", Weight: 2, Method: "POST", Timeout: 5 * time.Second, Path: literal("/items"),
 			Body:   scenarios.Template{{Literal: `{"n":`}, hole("n"), {Literal: "}"}},
-			Values: []scenarios.Value{{Name: "n", Keys: scenarios.Keys{Range: true, From: -5, To: 5000}, Choice: scenarios.Zipf, Exponent: 1.1}}},
+			Values: []scenarios.Value{{Name: "n", Keys: scenarios.Keys{Range: true, From: -5, To: 5000}, Choice: scenarios.Zipf, Exponent: 1.1}},
+		},
 		{Name: "empty", Weight: 1, Method: "PUT", Timeout: 5 * time.Second, Path: literal("/empty")},
 		{Name: "head", Weight: 1, Method: "HEAD", Timeout: 5 * time.Second, Path: literal("/head")},
-		{Name: "large", Weight: 1, Method: "POST", Timeout: 5 * time.Second, Path: literal("/large"),
-			Body: literal(strings.Repeat("0123456789abcdef", 8<<10)), Headers: []scenarios.Header{{Name: "Host", Value: literal("other.example")}}},
+		{
+			Name: "large", Weight: 1, Method: "POST", Timeout: 5 * time.Second, Path: literal("/large"),
+			Body: literal(strings.Repeat("0123456789abcdef", 8<<10)), Headers: []scenarios.Header{{Name: "Host", Value: literal("other.example")}},
+		},
 	}
 	var server seen
 	url := serve(t, server.handle) + "/base"
