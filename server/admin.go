@@ -30,6 +30,8 @@ const snapshotVersion = 1
 type querySnapshot struct {
 	Count  int64 `json:"count"`  // failed ones included
 	Errors int64 `json:"errors"` // how many of them failed
+	// Replica is how many of them the replica did; the primary did the others.
+	Replica int64 `json:"replica"`
 	// HDR holds the durations in microseconds: an HdrHistogram in V2 compressed encoding, in base64. Its count is Count.
 	HDR string `json:"hdr"`
 }
@@ -40,6 +42,10 @@ type poolSnapshot struct {
 	WaitUS    int64 `json:"wait_us"`    // what these waited, in microseconds
 	MaxConns  int   `json:"max_conns"`
 	InUse     int   `json:"in_use"` // now
+	// AcquireHDR is how long every query had to wait for a connection, in the form of a query's hdr; empty before the first.
+	AcquireHDR string `json:"acquire_hdr,omitempty"`
+	// Breaker is closed while the server answers, else open or half-open.
+	Breaker string `json:"breaker"`
 }
 
 // replicaSnapshot is the state of the replica: see store.ReplicaStats.
@@ -79,21 +85,8 @@ func takeSnapshot(started time.Time, db *store.Store, answers *cache.Cache, quer
 		UptimeSeconds: now.Sub(started).Seconds(),
 		DB:            map[string]querySnapshot{},
 	}
-	if queries {
-		for name, q := range db.QueryStats() {
-			encoded, err := q.Durations.EncodeV2()
-			if err != nil {
-				return snapshot{}, fmt.Errorf("encode durations of %s: %w", name, err)
-			}
-			s.DB[name] = querySnapshot{Count: q.Durations.TotalCount(), Errors: q.Errors, HDR: string(encoded)}
-		}
-	}
-	s.DBPool = newPoolSnapshot(db.PoolStats())
-	if r := db.ReplicaStats(); r.Configured {
-		s.Replica = &replicaSnapshot{
-			Healthy: r.Healthy, Reason: r.Reason, LagMS: float64(r.Lag.Microseconds()) / 1e3, LagBytes: r.LagBytes,
-			Fallbacks: r.Fallbacks, Pool: newPoolSnapshot(r.Pool),
-		}
+	if err := s.takeDatabase(db, queries); err != nil {
+		return snapshot{}, err
 	}
 	stats := answers.Stats()
 	s.Cache = cacheSnapshot{
@@ -106,6 +99,39 @@ func takeSnapshot(started time.Time, db *store.Store, answers *cache.Cache, quer
 	return s, err
 }
 
+// takeDatabase fills in what is known of the database, with the queries' histograms or without.
+func (s *snapshot) takeDatabase(db *store.Store, queries bool) error {
+	s.DBPool = newPoolSnapshot(db.PoolStats())
+	if r := db.ReplicaStats(); r.Configured {
+		s.Replica = &replicaSnapshot{
+			Healthy: r.Healthy, Reason: r.Reason, LagMS: float64(r.Lag.Microseconds()) / 1e3, LagBytes: r.LagBytes,
+			Fallbacks: r.Fallbacks, Pool: newPoolSnapshot(r.Pool),
+		}
+	}
+	if !queries {
+		return nil
+	}
+	for name, q := range db.QueryStats() {
+		encoded, err := q.Durations.EncodeV2()
+		if err != nil {
+			return fmt.Errorf("encode durations of %s: %w", name, err)
+		}
+		s.DB[name] = querySnapshot{Count: q.Durations.TotalCount(), Errors: q.Errors, Replica: q.Replica, HDR: string(encoded)}
+	}
+	for role, times := range db.AcquireTimes() {
+		encoded, err := times.EncodeV2()
+		if err != nil {
+			return fmt.Errorf("encode the waits for connections to the %s: %w", role, err)
+		}
+		if role == store.RolePrimary {
+			s.DBPool.AcquireHDR = string(encoded)
+		} else {
+			s.Replica.Pool.AcquireHDR = string(encoded)
+		}
+	}
+	return nil
+}
+
 func newPoolSnapshot(pool store.PoolStats) poolSnapshot {
 	return poolSnapshot{
 		Acquires:  pool.Acquires,
@@ -113,11 +139,13 @@ func newPoolSnapshot(pool store.PoolStats) poolSnapshot {
 		WaitUS:    pool.Waited.Microseconds(),
 		MaxConns:  pool.MaxConns,
 		InUse:     pool.InUse,
+		Breaker:   pool.Breaker,
 	}
 }
 
-// newAdminServer serves GET /snapshot (with ?db=no without the queries' histograms, cheap enough for once a second) and
-// Go's profiles under /debug/pprof/. It has no write timeout: a profile takes as long as it is asked to.
+// newAdminServer serves GET /snapshot (with ?db=no without the queries' histograms, cheap enough for once a second),
+// GET /slow and GET /statements (see statements.go), and Go's profiles under /debug/pprof/. It has no write timeout: a
+// profile takes as long as it is asked to.
 func newAdminServer(started time.Time, db *store.Store, answers *cache.Cache, logger *slog.Logger) *http.Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /snapshot", func(w http.ResponseWriter, r *http.Request) {
@@ -130,6 +158,8 @@ func newAdminServer(started time.Time, db *store.Store, answers *cache.Cache, lo
 		w.Header().Set("Content-Type", "application/json")
 		json.NewEncoder(w).Encode(s) // an error here means that the client has gone
 	})
+	mux.HandleFunc("GET /slow", slowHandler(db))
+	mux.HandleFunc("GET /statements", statementsHandler(db))
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)

@@ -97,15 +97,31 @@ const oneResource = `{"resources":[{"azure_resource_id":"a","subscription_id":"s
 
 type level struct{ Hits, Misses, Errors int64 }
 
+type pool struct {
+	Acquires   int64
+	MaxConns   int64  `json:"max_conns"`
+	InUse      int64  `json:"in_use"`
+	AcquireHDR string `json:"acquire_hdr"`
+	Breaker    string
+}
+
 type snapshot struct {
 	Version       int
 	At            time.Time
 	UptimeSeconds float64 `json:"uptime_seconds"`
 	DB            map[string]struct {
-		Count, Errors int64
-		HDR           string
+		Count, Errors, Replica int64
+		HDR                    string
 	}
-	DBPool  map[string]int64 `json:"db_pool"`
+	DBPool  pool `json:"db_pool"`
+	Replica *struct {
+		Healthy   bool
+		Reason    string
+		LagMS     *float64 `json:"lag_ms"`
+		LagBytes  *int64   `json:"lag_bytes"`
+		Fallbacks int64
+		Pool      pool
+	}
 	Cache   map[string]level
 	Process map[string]float64
 }
@@ -160,8 +176,14 @@ func TestSnapshotAddsUp(t *testing.T) {
 			t.Errorf("cache %s is %+v, want %+v", name, s.Cache[name], w)
 		}
 	}
-	if s.DBPool["max_conns"] != 4 || s.DBPool["acquires"]-first.DBPool["acquires"] != 6 || s.DBPool["in_use"] != 0 {
+	if s.DBPool.MaxConns != 4 || s.DBPool.Acquires-first.DBPool.Acquires != 6 || s.DBPool.InUse != 0 || s.DBPool.Breaker != "closed" {
 		t.Errorf("pool went from %v to %v, want 6 more acquires", first.DBPool, s.DBPool)
+	}
+	if waits, err := hdrhistogram.Decode([]byte(s.DBPool.AcquireHDR)); err != nil || waits.TotalCount() != 6 {
+		t.Errorf("the waits for connections are %v (error %v), want those of 6", waits, err)
+	}
+	if s.Replica != nil {
+		t.Errorf("a replica that does not exist is %+v", s.Replica)
 	}
 	for _, name := range []string{"cpu_seconds", "max_rss_bytes", "goroutines"} {
 		if s.Process[name] <= 0 {

@@ -24,7 +24,7 @@ func TestSnapshotTellsOfTheReplica(t *testing.T) {
 			Healthy bool
 			Reason  string
 			LagMS   float64 `json:"lag_ms"`
-			Pool    map[string]int64
+			Pool    pool
 		}
 	}
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
@@ -42,7 +42,7 @@ func TestSnapshotTellsOfTheReplica(t *testing.T) {
 	if len(s.DB) != 0 {
 		t.Errorf("the queries were to be left out: %v", s.DB)
 	}
-	if s.Replica.LagMS < 0 || s.Replica.Pool["max_conns"] == 0 {
+	if s.Replica.LagMS < 0 || s.Replica.Pool.MaxConns == 0 {
 		t.Errorf("replica %+v", s.Replica)
 	}
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -42,3 +43,14 @@ var (
 	HotStatements = hotStatements
 	PoolSize      = poolSize
 )
+
+// SlowQueries is the list of slow queries by itself.
+type SlowQueries struct{ slowQueries }
+
+func NewSlowQueries() *SlowQueries { return &SlowQueries{} }
+
+func (s *SlowQueries) Note(sql string, took time.Duration, replica bool, now time.Time) {
+	s.note(sql, took, replica, now)
+}
+
+func (s *SlowQueries) List() []SlowQuery { return s.list() }

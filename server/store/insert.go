@@ -65,6 +65,7 @@ func (s *Store) InsertResources(ctx context.Context, tenant ID, resources []NewR
 	if err != nil {
 		return Inserted{}, 0, fmt.Errorf("insert resources: %w", err)
 	}
+	s.loads.add(len(created))
 	return splitInserted(ids, created), lsn, nil
 }
 

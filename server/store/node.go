@@ -13,10 +13,10 @@ import (
 	"github.com/sony/gobreaker/v2"
 )
 
-// The two roles of a server.
+// The two roles of a server, as statistics name them.
 const (
-	rolePrimary = "primary"
-	roleReplica = "replica"
+	RolePrimary = "primary"
+	RoleReplica = "replica"
 )
 
 // A breaker opens after this many failures in a row, and lets one query through, to see, after breakerPause.

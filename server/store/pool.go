@@ -51,7 +51,7 @@ func newNode(ctx context.Context, role, url string, size int, queries *queryTime
 	config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheStatement
 	link := &link{}
 	config.ConnConfig.DialFunc = link.dial
-	tracer := &queryTracer{queries: queries, get: queries.named[getResource], replica: role == roleReplica}
+	tracer := &queryTracer{queries: queries, get: queries.named[getResource], replica: role == RoleReplica}
 	config.ConnConfig.Tracer = tracer
 	config.AfterConnect = tracer.prepareConnection
 	pool, err := pgxpool.NewWithConfig(ctx, config)

@@ -67,6 +67,7 @@ type Store struct {
 	floor   LSN      // where the primary was at Open: a replica that has not even its migrations is of no use
 	queries *queryTimes
 	gets    getQueue
+	loads   bulkLoads
 
 	costMonths int
 
@@ -87,7 +88,8 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	}
 	s := &Store{queries: newQueryTimes(o.SlowQuery), costMonths: o.CostMonths, stopWatching: func() {}}
 	s.gets.store = s
-	if s.primary, err = newNode(ctx, rolePrimary, o.URL, o.MaxConns, s.queries); err != nil {
+	s.loads.due = make(chan struct{}, 1)
+	if s.primary, err = newNode(ctx, RolePrimary, o.URL, o.MaxConns, s.queries); err != nil {
 		return nil, err
 	}
 	if err := s.primary.connectAll(ctx); err != nil {
@@ -95,7 +97,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		return nil, fmt.Errorf("connect to Postgres (is its max_connections higher than what all clients take?): %w", err)
 	}
 	if o.ReplicaURL != "" {
-		n, err := newNode(ctx, roleReplica, o.ReplicaURL, o.MaxConns, s.queries)
+		n, err := newNode(ctx, RoleReplica, o.ReplicaURL, o.MaxConns, s.queries)
 		if err != nil {
 			s.Close()
 			return nil, err
@@ -107,7 +109,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	return s, nil
 }
 
-// watch begins to watch the servers. The replica is asked once before it returns.
+// watch begins what goes on in the background: the servers are watched, and analyzed after bulk loads. The replica is asked once before it returns.
 func (s *Store) watch(ctx context.Context, cluster int64, logger *slog.Logger) {
 	primary := newWatch(s.primary, watchAloneEvery, primaryPatience, logger)
 	primary.up = true
@@ -137,6 +139,7 @@ func (s *Store) watch(ctx context.Context, cluster int64, logger *slog.Logger) {
 		watches = append(watches, second)
 	}
 	ctx, s.stopWatching = context.WithCancel(context.WithoutCancel(ctx))
+	s.watching.Go(func() { s.analyzeWhenDue(ctx, logger) })
 	for _, w := range watches {
 		s.watching.Go(func() { w.run(ctx) })
 	}

@@ -6,6 +6,15 @@
 -- tenant_id as the first key of a GIN index
 CREATE EXTENSION IF NOT EXISTS btree_gin;
 
+-- Statistics of statements, where the server has them and lets this user have them. Nothing here needs them.
+-- +goose StatementBegin
+DO $$ BEGIN
+  CREATE EXTENSION IF NOT EXISTS pg_stat_statements;
+EXCEPTION WHEN insufficient_privilege OR undefined_file OR feature_not_supported THEN
+  RAISE NOTICE 'no pg_stat_statements: %', SQLERRM;
+END $$;
+-- +goose StatementEnd
+
 CREATE TABLE resources (
   id                  uuid        PRIMARY KEY,
   tenant_id           uuid        NOT NULL,

@@ -1,0 +1,106 @@
+package server
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/policycortex/headroom/server/store"
+)
+
+// slowQuery is one entry of GET /slow.
+type slowQuery struct {
+	Name    string    `json:"query"`
+	SQL     string    `json:"sql"` // parameters are placeholders
+	Count   int64     `json:"count"`
+	Replica int64     `json:"replica"` // how many of them on the replica
+	MaxMS   float64   `json:"max_ms"`
+	Last    time.Time `json:"last"`
+	Plan    string    `json:"plan,omitempty"`
+	Fault   string    `json:"plan_error,omitempty"` // why there is no plan
+}
+
+// slowHandler lists the statements that were slow, the slowest first. With ?explain=1 the database is asked for the plan
+// of each; without, it is left alone.
+func slowHandler(db *store.Store) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		explain := false
+		if text := r.URL.Query().Get("explain"); text != "" {
+			var err error
+			if explain, err = strconv.ParseBool(text); err != nil {
+				http.Error(w, fmt.Sprintf("explain=%q: give 1 or 0", text), http.StatusBadRequest)
+				return
+			}
+		}
+		all := []slowQuery{}
+		for _, q := range db.SlowQueries() {
+			s := slowQuery{
+				Name: q.Name, SQL: q.SQL, Count: q.Count, Replica: q.Replica, Last: q.Last.UTC(),
+				MaxMS: float64(q.Slowest.Microseconds()) / 1000,
+			}
+			if explain {
+				var err error
+				if s.Plan, err = db.Explain(r.Context(), q.SQL); err != nil {
+					s.Fault = err.Error()
+				}
+			}
+			all = append(all, s)
+		}
+		sendAdmin(w, map[string]any{"slow": all})
+	}
+}
+
+// statement is one entry of GET /statements.
+type statement struct {
+	SQL        string  `json:"sql"`
+	Calls      int64   `json:"calls"`
+	Rows       int64   `json:"rows"`
+	TotalMS    float64 `json:"total_ms"`
+	MeanMS     float64 `json:"mean_ms"`
+	BlocksHit  int64   `json:"blocks_hit"`
+	BlocksRead int64   `json:"blocks_read"`
+}
+
+const (
+	defaultStatements = 20
+	maxStatements     = 1000
+)
+
+// statementsHandler lists the statements that cost the primary most time, ?limit= of them.
+func statementsHandler(db *store.Store) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		limit := defaultStatements
+		if text := r.URL.Query().Get("limit"); text != "" {
+			var err error
+			if limit, err = strconv.Atoi(text); err != nil || limit < 1 || limit > maxStatements {
+				http.Error(w, fmt.Sprintf("limit=%q: give a number from 1 to %d", text, maxStatements), http.StatusBadRequest)
+				return
+			}
+		}
+		found, err := db.Statements(r.Context(), limit)
+		switch {
+		case errors.Is(err, store.ErrNoStatements):
+			http.Error(w, err.Error(), http.StatusNotImplemented)
+			return
+		case err != nil:
+			http.Error(w, err.Error(), http.StatusBadGateway)
+			return
+		}
+		all := []statement{}
+		for _, s := range found {
+			all = append(all, statement{
+				SQL: s.SQL, Calls: s.Calls, Rows: s.Rows, BlocksHit: s.BlocksHit, BlocksRead: s.BlocksRead,
+				TotalMS: float64(s.Total.Microseconds()) / 1000, MeanMS: float64(s.Mean.Microseconds()) / 1000,
+			})
+		}
+		sendAdmin(w, map[string]any{"statements": all})
+	}
+}
+
+func sendAdmin(w http.ResponseWriter, answer any) {
+	w.Header().Set("Content-Type", "application/json")
+	json.NewEncoder(w).Encode(answer) // an error here means that the client has gone
+}

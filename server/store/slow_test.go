@@ -1,0 +1,131 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/policycortex/headroom/server/store"
+)
+
+// Every query is slow to a threshold of a nanosecond. None of their parameters may be found in what is kept.
+func TestSlowQueriesKeepShapesAndNoParameters(t *testing.T) {
+	s, tenant := openStoreWith(t, store.Options{MaxConns: 2, SlowQuery: time.Nanosecond}), newID()
+	const secret = "what-nobody-may-see"
+	id := fillResources(t, s, tenant, 1)[0]
+	for range 3 {
+		if _, err := s.AppendResource(t.Context(), nil, tenant, id, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, _, err := s.AppendResources(t.Context(), nil, store.ListQuery{Tenant: tenant, Filter: store.Filter{Location: secret}, Limit: 5}, 0); err != nil {
+		t.Fatal(err)
+	}
+	counts := map[string]int64{}
+	for _, q := range s.SlowQueries() {
+		counts[q.Name] += q.Count
+		if q.Slowest <= 0 || q.Replica != 0 || time.Since(q.Last) > time.Minute || !strings.HasPrefix(q.SQL, "-- name: "+q.Name+"\n") {
+			t.Errorf("kept %+v", q)
+		}
+		if strings.Contains(fmt.Sprintf("%+v", q), secret) {
+			t.Errorf("a parameter is in %+v", q)
+		}
+		plan, err := s.Explain(t.Context(), q.SQL)
+		if err != nil || !strings.Contains(plan, "resources") || strings.Contains(plan, "actual time") {
+			t.Errorf("the plan of %s is %s (error %v)", q.Name, plan, err)
+		}
+	}
+	if want := (map[string]int64{"insert_resources": 1, "get_resource": 3, "list_resources": 1}); fmt.Sprint(counts) != fmt.Sprint(want) {
+		t.Errorf("slow were %v, want %v", counts, want)
+	}
+	if page, _, err := s.AppendResources(t.Context(), nil, store.ListQuery{Tenant: tenant, Limit: 5}, 0); err != nil || strings.Count(string(page), `"id"`) != 1 {
+		t.Errorf("after explaining the insert there are %s (error %v), want the one resource", page, err)
+	}
+}
+
+func TestFastQueriesAreNotKept(t *testing.T) {
+	s := openStoreWith(t, store.Options{MaxConns: 2, SlowQuery: time.Hour})
+	s.AppendResource(t.Context(), nil, newID(), newID(), 0)
+	if slow := s.SlowQueries(); len(slow) != 0 {
+		t.Errorf("kept %+v", slow)
+	}
+}
+
+// Of more shapes than there is room for, the slowest stay.
+func TestSlowestShapesStay(t *testing.T) {
+	slow := store.NewSlowQueries()
+	now := time.Now()
+	for i := range 100 {
+		slow.Note(fmt.Sprintf("-- name: q%d\nSELECT", i*37%100), time.Duration(i*37%100)*time.Millisecond, i%2 == 0, now)
+	}
+	slow.Note("-- name: q99\nSELECT", time.Millisecond, true, now.Add(time.Second))
+	kept := slow.List()
+	if len(kept) != 32 {
+		t.Fatalf("%d shapes are kept, want 32", len(kept))
+	}
+	for i, q := range kept {
+		if want := fmt.Sprintf("q%d", 99-i); q.Name != want || q.Slowest != time.Duration(99-i)*time.Millisecond {
+			t.Errorf("place %d has %s, %s; want %s", i, q.Name, q.Slowest, want)
+		}
+	}
+	if q := kept[0]; q.Count != 2 || q.Replica != 1 || !q.Last.Equal(now.Add(time.Second)) {
+		t.Errorf("the slowest is %+v, want it counted twice", q)
+	}
+}
+
+func TestStatementsAreThoseOfPostgres(t *testing.T) {
+	s, tenant := openStore(t), newID()
+	id := fillResources(t, s, tenant, 1)[0]
+	for range 3 {
+		if _, err := s.AppendResource(t.Context(), nil, tenant, id, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all, err := s.Statements(t.Context(), 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(all, func(st store.Statement) bool { return strings.Contains(st.SQL, store.GetSQL) })
+	if i < 0 {
+		t.Fatalf("the get is not among %d statements", len(all))
+	}
+	if st := all[i]; st.Calls < 3 || st.Rows < 3 || st.Total <= 0 || st.Mean <= 0 || st.BlocksHit <= 0 {
+		t.Errorf("the get is %+v", st)
+	}
+	if few, err := s.Statements(t.Context(), 2); err != nil || len(few) != 2 || few[0].Total < few[1].Total {
+		t.Errorf("two statements are %+v (error %v), want the most expensive one first", few, err)
+	}
+}
+
+func TestStatementsWithoutTheExtension(t *testing.T) {
+	url := newDatabase(t)
+	if err := store.Migrate(t.Context(), url); err != nil {
+		t.Fatal(err)
+	}
+	mustExec(t, connect(t, url), "DROP EXTENSION pg_stat_statements")
+	s := openStoreWith(t, store.Options{URL: url, MaxConns: 2})
+	if all, err := s.Statements(t.Context(), 10); !errors.Is(err, store.ErrNoStatements) {
+		t.Errorf("got %v, error %v; want to hear that there are none", all, err)
+	}
+}
+
+func BenchmarkTracer(b *testing.B) {
+	s := openStoreWith(b, store.Options{MaxConns: 2})
+	conn, err := s.Pool().Acquire(b.Context())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer conn.Release()
+	tracer := s.Pool().Config().ConnConfig.Tracer
+	ctx, data := context.Background(), pgx.TraceQueryStartData{SQL: store.GetSQL}
+	b.ReportAllocs()
+	for b.Loop() {
+		tracer.TraceQueryEnd(tracer.TraceQueryStart(ctx, conn.Conn(), data), conn.Conn(), pgx.TraceQueryEndData{})
+	}
+}
