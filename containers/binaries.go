@@ -132,10 +132,16 @@ func hasStatements(ctx context.Context, postgresDir string) bool {
 	return false
 }
 
-func checkProcess(ctx context.Context, _ Options) (string, error) {
+func checkProcess(ctx context.Context, o Options) (string, error) {
 	b, err := findBinaries(ctx)
 	if err != nil {
 		return "", err
+	}
+	if o.Replica && !isProgram(filepath.Join(b.postgresDir, "pg_basebackup")) {
+		return "", &UnavailableError{
+			Provider: providerProcess, Detail: "the PostgreSQL in " + b.postgresDir + " has no pg_basebackup, which makes a replica",
+			Todo: "install PostgreSQL's client programs (Debian, Ubuntu: apt-get install postgresql-client), or do without a replica",
+		}
 	}
 	if _, err := serverUser(); err != nil {
 		return "", err

@@ -197,3 +197,23 @@ func TestTempBaseIsEnterable(t *testing.T) {
 		t.Errorf("for the same user: %s, %v, want %s", base, err, closed)
 	}
 }
+
+// TestProcessReplicaNeedsBaseBackup is a machine that has PostgreSQL's server without its clients.
+func TestProcessReplicaNeedsBaseBackup(t *testing.T) {
+	needPostgres(t)
+	dir := publicTemp(t)
+	for _, program := range []string{"postgres", "initdb"} {
+		if err := os.WriteFile(filepath.Join(dir, program), []byte("#!/bin/sh\necho 15\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	_, err := checkProcess(t.Context(), Options{Replica: true})
+	unavailable, ok := errors.AsType[*UnavailableError](err)
+	if !ok || !strings.Contains(unavailable.Detail, dir) || !strings.Contains(unavailable.Detail, "no pg_basebackup") {
+		t.Errorf("got %v, want an UnavailableError that names the missing program", err)
+	}
+	if _, err := checkProcess(t.Context(), Options{}); err != nil {
+		t.Errorf("without a replica: %v", err)
+	}
+}
