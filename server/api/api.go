@@ -47,8 +47,13 @@ type API struct {
 	cacheControl []string // of what may be kept
 
 	// Bound once: a method value made for every request would be an allocation for every request.
-	loadResource  cache.LoadFunc
-	loadResources cache.LoadFunc
+	loadResource    cache.LoadFunc
+	loadResources   cache.LoadFunc
+	loadPolicy      cache.LoadFunc
+	loadPolicies    cache.LoadFunc
+	loadEvaluations cache.LoadFunc
+	loadCompliance  cache.LoadFunc
+	loadCosts       cache.LoadFunc
 }
 
 // handleFunc adds a route, within the middleware.
@@ -74,6 +79,11 @@ func New(o Options) *API {
 		e.Handle(method, path, a.observe(m, path), handler)
 	}
 	a.resourceRoutes(handle)
+	a.policyRoutes(handle)
+	a.evaluationRoutes(handle)
+	a.complianceRoutes(handle)
+	a.costRoutes(handle)
+	a.eventRoutes(handle)
 	handle(http.MethodGet, "/healthz", healthz)
 	handle(http.MethodGet, "/readyz", a.readyz)
 	description := newOpenAPI()

@@ -83,6 +83,10 @@ func (a *API) fail(c *gin.Context, err error) {
 		c.Writer.WriteHeader(statusClientGone)
 		return
 	}
+	if errors.Is(err, store.ErrTooMany) {
+		refuse(c, http.StatusUnprocessableEntity, "The answer would be too long. Ask for a shorter period, or for one service.")
+		return
+	}
 	status, detail := http.StatusInternalServerError, "The server could not do this. Its log says why."
 	switch {
 	case tookTooLong(err):

@@ -33,29 +33,23 @@ type Cost struct {
 	Currency    string      `json:"currency"` // ISO 4217; USD when it is missing
 }
 
-// costFaults returns every fault that can be seen without a look at the database. months says which dates are kept.
-func (c *Cost) faults(kept period) []string {
-	var faults []string
+func (c *Cost) faults(kept period) (faults faultList) {
 	if c.ResourceID == uuid.Nil {
-		faults = append(faults, "resource_id is missing")
+		faults.add("resource_id", "is missing")
 	}
-	if c.ServiceName == "" {
-		faults = append(faults, "service_name is missing")
-	} else if fault := textFault(c.ServiceName, maxText); fault != "" {
-		faults = append(faults, "service_name "+fault)
-	}
+	faults.text("service_name", c.ServiceName)
 	switch date, err := time.Parse(time.DateOnly, c.Date); {
 	case err != nil:
-		faults = append(faults, fmt.Sprintf("date is %.20q; it must be a day such as 2026-01-31", c.Date))
+		faults.add("date", fmt.Sprintf("is %.20q; it must be a day such as 2026-01-31", c.Date))
 	case date.Before(kept.from) || !date.Before(kept.until):
-		faults = append(faults, fmt.Sprintf("date is %s; costs are kept from %s to before %s", c.Date,
+		faults.add("date", fmt.Sprintf("is %s; costs are kept from %s to before %s", c.Date,
 			kept.from.Format(time.DateOnly), kept.until.Format(time.DateOnly)))
 	}
 	if !isAmount(c.Cost.String()) {
-		faults = append(faults, fmt.Sprintf("cost is %.40q; it must be a number with up to ten digits before the point and four behind it", c.Cost))
+		faults.add("cost", fmt.Sprintf("is %.40q; it must be a number with up to ten digits before the point and four behind it", c.Cost))
 	}
 	if c.Currency != "" && !isCurrency(c.Currency) {
-		faults = append(faults, fmt.Sprintf("currency is %.10q; it must be three capital letters, such as USD", c.Currency))
+		faults.add("currency", fmt.Sprintf("is %.10q; it must be three capital letters, such as USD", c.Currency))
 	}
 	return faults
 }
@@ -101,7 +95,7 @@ func (s *Store) UpsertCosts(ctx context.Context, tenant ID, costs []Cost) (LSN, 
 	if len(costs) == 0 || len(costs) > MaxBatch {
 		return 0, fmt.Errorf("upsert costs: a batch has 1 to %d costs, not %d", MaxBatch, len(costs))
 	}
-	if faults := s.costFaults(costs); faults != nil {
+	if faults := s.CostFaults(costs); faults != nil {
 		return 0, &ValidationError{Faults: faults}
 	}
 	var faults []Fault
@@ -110,7 +104,7 @@ func (s *Store) UpsertCosts(ctx context.Context, tenant ID, costs []Cost) (LSN, 
 		if err != nil {
 			return err
 		}
-		faults, err = missingFaults(rows, "resource_id is of no resource of this tenant")
+		faults, err = missingFaults(rows, "resource")
 		return err
 	})
 	if err != nil {
@@ -122,8 +116,9 @@ func (s *Store) UpsertCosts(ctx context.Context, tenant ID, costs []Cost) (LSN, 
 	return at, nil
 }
 
-// costFaults returns all that is wrong with a batch: an upsert cannot change one row twice either.
-func (s *Store) costFaults(costs []Cost) []Fault {
+// CostFaults returns every fault of a batch that can be seen without a look at the database. It is one also to have the
+// same key twice: an upsert cannot change a row twice.
+func (s *Store) CostFaults(costs []Cost) []Fault {
 	type key struct {
 		resource      uuid.UUID
 		service, date string
@@ -132,9 +127,7 @@ func (s *Store) costFaults(costs []Cost) []Fault {
 	kept, seen := s.keptCosts(time.Now()), make(map[key]int, len(costs))
 	for i := range costs {
 		c := &costs[i]
-		for _, message := range c.faults(kept) {
-			faults = append(faults, Fault{Index: i, Message: message})
-		}
+		faults = append(faults, c.faults(kept).at(i)...)
 		k := key{c.ResourceID, c.ServiceName, c.Date}
 		if first, twice := seen[k]; twice {
 			faults = append(faults, Fault{Index: i, Message: fmt.Sprintf("has the resource, service and date of index %d", first)})

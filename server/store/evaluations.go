@@ -3,9 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -27,25 +25,30 @@ type Evaluation struct {
 	EvaluatedAt *time.Time `json:"evaluated_at"` // now when it is missing; not in the future
 }
 
-// Validate returns every fault that can be seen without a look at the database.
-func (e *Evaluation) Validate() []string {
-	var faults []string
+func (e *Evaluation) faults(now time.Time) (faults faultList) {
 	if e.ResourceID == uuid.Nil {
-		faults = append(faults, "resource_id is missing")
+		faults.add("resource_id", "is missing")
 	}
 	if e.PolicyID == uuid.Nil {
-		faults = append(faults, "policy_id is missing")
+		faults.add("policy_id", "is missing")
 	}
-	if !slices.Contains(Results, e.Result) {
-		faults = append(faults, fmt.Sprintf("result is %.40q; it must be one of %s", e.Result, strings.Join(Results, ", ")))
-	}
+	faults.oneOf("result", e.Result, Results)
 	if at := e.EvaluatedAt; at != nil {
 		switch {
-		case at.After(time.Now().Add(maxClockSkew)):
-			faults = append(faults, "evaluated_at lies in the future")
+		case at.After(now.Add(maxClockSkew)):
+			faults.add("evaluated_at", "lies in the future")
 		case at.Year() < 2000:
-			faults = append(faults, "evaluated_at lies before the year 2000")
+			faults.add("evaluated_at", "lies before the year 2000")
 		}
+	}
+	return faults
+}
+
+// EvaluationFaults returns every fault of a batch that can be seen without a look at the database.
+func EvaluationFaults(evaluations []Evaluation) (faults []Fault) {
+	now := time.Now()
+	for i := range evaluations {
+		faults = append(faults, evaluations[i].faults(now).at(i)...)
 	}
 	return faults
 }
@@ -86,12 +89,7 @@ func (s *Store) RecordEvaluations(ctx context.Context, tenant ID, evaluations []
 	if len(evaluations) == 0 || len(evaluations) > MaxBatch {
 		return 0, fmt.Errorf("record evaluations: a batch has 1 to %d evaluations, not %d", MaxBatch, len(evaluations))
 	}
-	var faults []Fault
-	for i := range evaluations {
-		for _, message := range evaluations[i].Validate() {
-			faults = append(faults, Fault{Index: i, Message: message})
-		}
-	}
+	faults := EvaluationFaults(evaluations)
 	if faults != nil {
 		return 0, &ValidationError{Faults: faults}
 	}
@@ -104,7 +102,7 @@ func (s *Store) RecordEvaluations(ctx context.Context, tenant ID, evaluations []
 		if err != nil {
 			return err
 		}
-		faults, err = missingFaults(rows, "resource_id is of no resource of this tenant", "policy_id is of no policy of this tenant")
+		faults, err = missingFaults(rows, "resource", "policy")
 		return err
 	})
 	if err != nil {
@@ -130,19 +128,21 @@ func evaluationArguments(tenant ID, evaluations []Evaluation) ([]any, error) {
 	return []any{tenant, batch[0], resources, policies, results, times}, nil
 }
 
-// missingFaults reads rows of an index and, for each message, whether it applies.
-func missingFaults(rows pgx.Rows, messages ...string) ([]Fault, error) {
+// missingFaults reads rows of an index and, for each thing that an element names, whether it is missing.
+func missingFaults(rows pgx.Rows, things ...string) ([]Fault, error) {
 	var faults []Fault
 	var index int
-	applies := make([]bool, len(messages))
+	applies := make([]bool, len(things))
 	into := []any{&index}
 	for i := range applies {
 		into = append(into, &applies[i])
 	}
 	_, err := pgx.ForEachRow(rows, into, func() error {
-		for i, message := range messages {
+		for i, thing := range things {
 			if applies[i] {
-				faults = append(faults, Fault{Index: index, Message: message})
+				var fault faultList
+				fault.add(thing+"_id", "is of no "+thing+" of this tenant")
+				faults = append(faults, fault.at(index)...)
 			}
 		}
 		return nil

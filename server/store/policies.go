@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -27,20 +25,14 @@ type NewPolicy struct {
 }
 
 // Validate returns every fault of a policy, none when it can be stored.
-func (p *NewPolicy) Validate() []string {
-	var faults []string
-	for _, text := range [...]struct{ field, value string }{{"name", p.Name}, {"type", p.Type}, {"category", p.Category}} {
-		if text.value == "" {
-			faults = append(faults, text.field+" is missing")
-		} else if fault := textFault(text.value, maxText); fault != "" {
-			faults = append(faults, text.field+" "+fault)
-		}
-	}
-	if !slices.Contains(Severities, p.Severity) {
-		faults = append(faults, fmt.Sprintf("severity is %.40q; it must be one of %s", p.Severity, strings.Join(Severities, ", ")))
-	}
-	if fault := documentFault(p.Definition); fault != "" {
-		faults = append(faults, "definition "+fault)
+func (p *NewPolicy) Validate() []Fault {
+	var faults faultList
+	faults.text("name", p.Name)
+	faults.text("type", p.Type)
+	faults.text("category", p.Category)
+	faults.oneOf("severity", p.Severity, Severities)
+	if wrong := documentFault(p.Definition); wrong != "" {
+		faults.add("definition", wrong)
 	}
 	return faults
 }
@@ -215,9 +207,9 @@ func (s *Store) CreatePolicy(ctx context.Context, dst []byte, tenant ID, policy 
 }
 
 // ReplacePolicy replaces all that a client says of a policy and appends the new JSON to dst. version is the one that
-// the change was made from; 0 replaces whatever there is. It returns [ErrNotFound], [ErrVersion] when the policy has
+// the change was made from; [AnyVersion] replaces whatever there is. It returns [ErrNotFound], [ErrVersion] when the policy has
 // another version, [ErrConflict] when another policy has the name, and a [*ValidationError].
-func (s *Store) ReplacePolicy(ctx context.Context, dst []byte, tenant, id ID, version int32, policy *NewPolicy) (body []byte, at LSN, err error) {
+func (s *Store) ReplacePolicy(ctx context.Context, dst []byte, tenant, id ID, version int, policy *NewPolicy) (body []byte, at LSN, err error) {
 	if err := policy.check(); err != nil {
 		return dst, 0, err
 	}
@@ -234,7 +226,7 @@ func (s *Store) ReplacePolicy(ctx context.Context, dst []byte, tenant, id ID, ve
 
 // DeletePolicy marks a policy as deleted: its evaluations stay in the history, and [Store.RetireEvaluations] takes them
 // out of the resources' present status. version is as in [Store.ReplacePolicy], and so are the errors.
-func (s *Store) DeletePolicy(ctx context.Context, tenant, id ID, version int32) (LSN, error) {
+func (s *Store) DeletePolicy(ctx context.Context, tenant, id ID, version int) (LSN, error) {
 	at, err := s.write(ctx, func(conn *pgx.Conn) error {
 		var deleted ID
 		err := conn.QueryRow(ctx, deletePolicySQL, id, tenant, version).Scan(&deleted)
@@ -250,11 +242,7 @@ func (s *Store) DeletePolicy(ctx context.Context, tenant, id ID, version int32) 
 }
 
 func (p *NewPolicy) check() error {
-	var faults []Fault
-	for _, message := range p.Validate() {
-		faults = append(faults, Fault{Message: message})
-	}
-	if faults != nil {
+	if faults := p.Validate(); faults != nil {
 		return &ValidationError{Faults: faults}
 	}
 	return nil

@@ -1,0 +1,191 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/policycortex/headroom/server/cache"
+	"github.com/policycortex/headroom/server/store"
+)
+
+const (
+	costsPath = "/api/v1/costs"
+	// defaultCostDays is the period of who does not name one: up to today.
+	defaultCostDays = 30
+	costBuffer      = 96 // what a cost takes
+)
+
+func (a *API) costRoutes(handle handleFunc) {
+	a.loadCosts = a.readCosts
+	handle(http.MethodGet, costsPath, a.getCostSeries)
+	handle(http.MethodGet, costsPath+"/totals", a.getCostTotals)
+	handle(http.MethodPost, costsPath, a.upsertCosts)
+}
+
+// costRequest is what a query string asks for.
+type costRequest struct {
+	resource *store.ID // of a series
+	service  string
+	from, to time.Time
+	period   string // of totals: day or month
+}
+
+// parseCostRequest reads the query string of a series, or of totals.
+func parseCostRequest(query string, totals bool) (costRequest, error) {
+	var q costRequest
+	err := eachParameter(query, func(name, value string) error {
+		switch {
+		case name == "service_name":
+			return setText(&q.service, name, value)
+		case name == "from":
+			return setDay(&q.from, name, value)
+		case name == "to":
+			return setDay(&q.to, name, value)
+		case name == "resource_id" && !totals:
+			return setID(&q.resource, name, value)
+		case name == "period" && totals:
+			return setOneOf(&q.period, name, value, []string{"day", "month"})
+		case totals:
+			return unknownParameter(name, "service_name, from, to and period")
+		}
+		return unknownParameter(name, "resource_id, service_name, from and to; the costs of all resources are at "+costsPath+"/totals")
+	})
+	if err == nil && !totals && q.resource == nil {
+		err = errors.New("query parameter resource_id is missing; the costs of all resources are at " + costsPath + "/totals")
+	}
+	if err == nil {
+		err = q.setPeriod(time.Now())
+	}
+	return q, err
+}
+
+func (q *costRequest) setPeriod(now time.Time) error {
+	if q.to.IsZero() {
+		q.to = now.UTC().Truncate(24 * time.Hour)
+	}
+	if q.from.IsZero() {
+		q.from = q.to.AddDate(0, 0, 1-defaultCostDays)
+	}
+	if q.period == "" {
+		q.period = "day"
+	}
+	switch days := int(q.to.Sub(q.from)/(24*time.Hour)) + 1; {
+	case days < 1:
+		return fmt.Errorf("query parameters from and to: %s is after %s", q.from.Format(time.DateOnly), q.to.Format(time.DateOnly))
+	case days > store.MaxCostDays:
+		return fmt.Errorf("query parameters from and to are %d days apart; at most %d are allowed", days, store.MaxCostDays)
+	}
+	return nil
+}
+
+// canonical has the period as days: what "the last 30 days" are depends on when it is asked.
+func (q *costRequest) canonical() []byte {
+	b := append(make([]byte, 0, 96), "from="...)
+	b = q.from.AppendFormat(b, time.DateOnly)
+	b = append(b, "&to="...)
+	b = q.to.AppendFormat(b, time.DateOnly)
+	return appendParameter(b, "service_name", q.service)
+}
+
+func (a *API) getCostSeries(c *gin.Context) {
+	var req costRequest
+	tenant, ok := asked(c, func(query string) (err error) {
+		req, err = parseCostRequest(query, false)
+		return err
+	})
+	if !ok {
+		return
+	}
+	a.answer(c, cache.Key{Kind: cache.Costs, Tenant: tenant, ID: *req.resource, Query: string(req.canonical())}, a.loadCosts)
+}
+
+func (a *API) getCostTotals(c *gin.Context) {
+	var req costRequest
+	tenant, ok := asked(c, func(query string) (err error) {
+		req, err = parseCostRequest(query, true)
+		return err
+	})
+	if !ok {
+		return
+	}
+	canonical := appendParameter(req.canonical(), "period", req.period)
+	a.answer(c, cache.Key{Kind: cache.Costs, Tenant: tenant, Query: string(canonical)}, a.loadCosts)
+}
+
+// readCosts takes the request from the key: with an ID it is a series.
+func (a *API) readCosts(ctx context.Context, key cache.Key, after store.LSN) ([]byte, error) {
+	totals := key.ID == store.ID{}
+	query := key.Query
+	if !totals {
+		query += "&resource_id=" + formatUUID(key.ID)
+	}
+	req, err := parseCostRequest(query, totals)
+	if err != nil {
+		return nil, err
+	}
+	q := store.CostQuery{
+		Tenant: key.Tenant, Resource: key.ID, Service: req.service, From: req.from, To: req.to, Monthly: req.period == "month",
+	}
+	days := int(req.to.Sub(req.from)/(24*time.Hour)) + 1
+	body := append(make([]byte, 0, listBuffer+days*costBuffer), `{"data":`...)
+	if totals {
+		body, err = a.store.AppendCostTotals(ctx, body, q, after)
+	} else {
+		body, err = a.store.AppendCostSeries(ctx, body, q, after)
+	}
+	if err != nil {
+		return nil, err
+	}
+	body = append(body, `,"from":"`...)
+	body = req.from.AppendFormat(body, time.DateOnly)
+	body = append(body, `","to":"`...)
+	body = req.to.AppendFormat(body, time.DateOnly)
+	return append(body, `"}`...), nil
+}
+
+// stored is the answer to a batch.
+type stored struct {
+	Stored int `json:"stored"`
+}
+
+func (a *API) upsertCosts(c *gin.Context) {
+	tenant, elements, ok := readElements(c, "costs")
+	if !ok {
+		return
+	}
+	costs, faults := decodeElements(elements, a.store.CostFaults)
+	if faults != nil {
+		refuseElements(c, faults)
+		return
+	}
+	ctx, cancel := context.WithTimeout(c.Request.Context(), a.timeout)
+	defer cancel()
+	committed, err := a.store.UpsertCosts(ctx, tenant, costs)
+	var invalid *store.ValidationError
+	if !errors.As(err, &invalid) {
+		// Also after an error: the batch may have been committed without our having heard of it.
+		a.invalidate(ctx, committed, costScopes(tenant, costs)...)
+	}
+	if err != nil {
+		a.refuseBatchChange(c, err)
+		return
+	}
+	sendJSON(c, http.StatusOK, stored{len(costs)})
+}
+
+func costScopes(tenant store.ID, costs []store.Cost) []cache.Scope {
+	scopes := []cache.Scope{{Tenant: tenant, Kind: cache.Costs}}
+	seen := make(map[store.ID]bool, len(costs))
+	for i := range costs {
+		if id := store.ID(costs[i].ResourceID); !seen[id] {
+			seen[id] = true
+			scopes = append(scopes, cache.Scope{Tenant: tenant, Kind: cache.Costs, ID: id})
+		}
+	}
+	return scopes
+}

@@ -1,0 +1,75 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/policycortex/headroom/server/store"
+)
+
+// readElements reads a body that is {"<name>":[…]} with 1 to store.MaxBatch elements. When it cannot, it has answered.
+func readElements(c *gin.Context, name string) (tenant store.ID, elements []json.RawMessage, ok bool) {
+	tenant, err := tenantOf(c.Request)
+	if err != nil {
+		refuse(c, http.StatusBadRequest, err.Error())
+		return tenant, nil, false
+	}
+	body, ok := readBody(c)
+	if !ok {
+		return tenant, nil, false
+	}
+	var batch map[string][]json.RawMessage
+	err = decodeStrictly(body, &batch)
+	if _, named := batch[name]; err == nil && (!named || len(batch) != 1) {
+		err = errors.New("it has other fields")
+	}
+	if err != nil {
+		refuse(c, http.StatusBadRequest, fmt.Sprintf(`The body must be {%q:[…]}: %v`, name, err))
+		return tenant, nil, false
+	}
+	elements = batch[name]
+	if n := len(elements); n == 0 || n > store.MaxBatch {
+		refuse(c, http.StatusUnprocessableEntity, fmt.Sprintf("A batch has 1 to %d %s; this one has %d.", store.MaxBatch, name, n))
+		return tenant, nil, false
+	}
+	return tenant, elements, true
+}
+
+// decodeElements decodes every element and validates those that it could decode, so that all faults are reported at
+// once. validate returns the faults of a batch, by index.
+func decodeElements[T any](elements []json.RawMessage, validate func([]T) []store.Fault) (all []T, faults []store.Fault) {
+	all = make([]T, len(elements))
+	undecoded := map[int]bool{}
+	for i, element := range elements {
+		if err := decodeStrictly(element, &all[i]); err != nil {
+			undecoded[i] = true
+			faults = append(faults, store.Fault{Index: i, Field: fieldOf(err), Message: err.Error()})
+		}
+	}
+	for _, fault := range validate(all) {
+		if !undecoded[fault.Index] {
+			faults = append(faults, fault)
+		}
+	}
+	slices.SortStableFunc(faults, func(a, b store.Fault) int { return a.Index - b.Index })
+	return all, faults
+}
+
+// refuseBatchChange answers for a batch of which nothing was stored.
+func (a *API) refuseBatchChange(c *gin.Context, err error) {
+	var invalid *store.ValidationError
+	if errors.As(err, &invalid) {
+		refuseElements(c, invalid.Faults)
+		return
+	}
+	a.fail(c, err)
+}
+
+func refuseElements(c *gin.Context, faults []store.Fault) {
+	refuseFields(c, "Nothing was stored. errors says what is wrong, by the index of the element in the batch.", batchErrors(faults))
+}

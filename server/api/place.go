@@ -1,0 +1,57 @@
+package api
+
+import (
+	"crypto/hmac"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/policycortex/headroom/server/store"
+)
+
+// placeVersion is the first byte of the cursors of lists that have one order and places of one size: then come the place,
+// 16 or 24 bytes, and the signature over it, the tenant and the list.
+const placeVersion = 3
+
+// appendPlace appends the cursor for a place in a list, which list names.
+func (s *cursorSigner) appendPlace(dst []byte, tenant *store.ID, list string, place []byte) []byte {
+	raw := make([]byte, 0, 1+24+signatureBytes)
+	raw = append(raw, placeVersion)
+	raw = append(raw, place...)
+	raw = s.sign(raw, raw, tenant, []byte(list))
+	return cursorEncoding.AppendEncode(dst, raw)
+}
+
+// readPlace returns the place, of size bytes, in the list that list names.
+func (s *cursorSigner) readPlace(cursor string, tenant *store.ID, list string, size int) ([]byte, error) {
+	if len(cursor) != cursorEncoding.EncodedLen(1+size+signatureBytes) {
+		return nil, fmt.Errorf("query parameter cursor: %w", errBadCursor)
+	}
+	raw, err := cursorEncoding.DecodeString(cursor)
+	if err != nil || len(raw) != 1+size+signatureBytes || raw[0] != placeVersion {
+		return nil, fmt.Errorf("query parameter cursor: %w", errBadCursor)
+	}
+	place, signature := raw[:1+size], raw[1+size:]
+	var buffer [signatureBytes]byte
+	if !hmac.Equal(s.sign(buffer[:0], place, tenant, []byte(list)), signature) {
+		return nil, fmt.Errorf("query parameter cursor: %w", errForeignCursor)
+	}
+	return place[1:], nil
+}
+
+// timePlace is the place after a time and what decides between those of the same time.
+func timePlace(micros int64, rest []byte) []byte {
+	return append(binary.BigEndian.AppendUint64(make([]byte, 0, 24), uint64(micros)), rest...)
+}
+
+// appendPagination ends a page: place is where the next one begins, nil when there is none.
+func (a *API) appendPagination(body []byte, limit int, tenant *store.ID, list string, place []byte) []byte {
+	body = appendNumber(append(body, `,"pagination":{`...), `"limit":`, limit)
+	if place == nil {
+		return append(body, `,"next_cursor":null,"has_next_page":false}}`...)
+	}
+	body = append(body, `,"next_cursor":"`...)
+	body = a.cursors.appendPlace(body, tenant, list, place)
+	return append(body, `","has_next_page":true}}`...)
+}
+
+func bigEndian(place []byte) int64 { return int64(binary.BigEndian.Uint64(place)) }

@@ -1,0 +1,97 @@
+package api
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/policycortex/headroom/server/store"
+)
+
+// eachParameter calls set for every parameter of a query string, each of which may be given once.
+func eachParameter(query string, set func(name, value string) error) error {
+	seen := make([]string, 0, 8)
+	for query != "" {
+		var pair string
+		pair, query, _ = strings.Cut(query, "&")
+		if pair == "" {
+			continue
+		}
+		name, value, err := unescapePair(pair)
+		if err != nil {
+			return err
+		}
+		if slices.Contains(seen, name) {
+			return fmt.Errorf("query parameter %s is given more than once", name)
+		}
+		seen = append(seen, name)
+		if err := set(name, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func unknownParameter(name, known string) error {
+	return fmt.Errorf("unknown query parameter %.40q; known are %s", name, known)
+}
+
+func setOneOf(field *string, name, value string, known []string) error {
+	if !slices.Contains(known, value) {
+		return fmt.Errorf("query parameter %s is %.40q; it must be one of %s", name, value, strings.Join(known, ", "))
+	}
+	*field = value
+	return nil
+}
+
+func setLimit(field *int, value string, most int) error {
+	limit, err := strconv.Atoi(value)
+	if err != nil || limit < 1 || limit > most {
+		return fmt.Errorf("query parameter limit is %.40q; it must be a number from 1 to %d", value, most)
+	}
+	*field = limit
+	return nil
+}
+
+func setID(field **store.ID, name, value string) error {
+	id, err := parseUUID(value)
+	if err != nil {
+		return fmt.Errorf("query parameter %s: %w", name, err)
+	}
+	*field = &id
+	return nil
+}
+
+func setDay(field *time.Time, name, value string) error {
+	day, err := time.Parse(time.DateOnly, value)
+	if err != nil || day.Year() < 1970 {
+		return fmt.Errorf("query parameter %s is %.40q; it must be a day such as 2026-01-31", name, value)
+	}
+	*field = day
+	return nil
+}
+
+func appendID(b []byte, name string, id *store.ID) []byte {
+	if id == nil {
+		return b
+	}
+	return appendParameter(b, name, formatUUID(*id))
+}
+
+// asked returns the tenant of a request whose query string parse accepts. When it does not, it has answered.
+func asked(c *gin.Context, parse func(query string) error) (tenant store.ID, ok bool) {
+	tenant, err := tenantOf(c.Request)
+	if err == nil {
+		err = parse(c.Request.URL.RawQuery)
+	}
+	if err != nil {
+		refuse(c, http.StatusBadRequest, err.Error())
+		return tenant, false
+	}
+	return tenant, true
+}
