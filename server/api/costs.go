@@ -67,6 +67,9 @@ func parseCostRequest(query string, totals bool) (costRequest, error) {
 func (q *costRequest) setPeriod(now time.Time) error {
 	if q.to.IsZero() {
 		q.to = now.UTC().Truncate(24 * time.Hour)
+		if longest := q.from.AddDate(0, 0, store.MaxCostDays-1); !q.from.IsZero() && longest.Before(q.to) {
+			q.to = longest
+		}
 	}
 	if q.from.IsZero() {
 		q.from = q.to.AddDate(0, 0, 1-defaultCostDays)

@@ -372,7 +372,7 @@ func TestCostsThroughTheAPI(t *testing.T) {
 		t.Errorf("the other resource's costs come from %s", w.Header().Get("X-Cache"))
 	}
 	for _, target := range []string{
-		"", "?resource_id=x", first + "&from=yesterday", first + "&from=" + day(1) + "&to=" + day(2), first + "&from=" + day(400),
+		"", "?resource_id=x", first + "&from=yesterday", first + "&from=" + day(1) + "&to=" + day(2), first + "&to=" + day(0) + "&from=" + day(400),
 		first + "&period=day", "/totals" + first, "/totals?period=week", "/totals?service_name=",
 	} {
 		expectProblem(t, s.get(t, tenant, "/api/v1/costs"+target), http.StatusBadRequest)
