@@ -29,7 +29,7 @@ func onEveryConnection(t *testing.T, s *store.Store, f func(server string, conn 
 func TestEveryConnectionHasTheSettings(t *testing.T) {
 	want := map[string]string{
 		"statement_timeout": "5000", "lock_timeout": "1000", "idle_in_transaction_session_timeout": "10000",
-		"application_name": "headroom", "jit": "off", "max_parallel_workers_per_gather": "0",
+		"application_name": "headroom", "jit": "off", "max_parallel_workers_per_gather": "0", "random_page_cost": "1.1",
 	}
 	s, connections := openReplicated(t, store.Options{}), 0
 	onEveryConnection(t, s, func(server string, conn *pgx.Conn) {
