@@ -21,10 +21,12 @@ var queryNames = []string{
 	"count_resources",
 	"create_policy",
 	"create_resource",
+	"delete_cache_entries",
 	"delete_policy",
 	"delete_resource",
 	"estimate_resources",
 	"expire_cache_entries",
+	"find_cache_entries",
 	"follow_events",
 	"get_policy",
 	"get_resource",
@@ -35,6 +37,7 @@ var queryNames = []string{
 	"list_policies",
 	"list_resources",
 	"maintain_costs",
+	"read_cache_entry",
 	"read_stream",
 	"recent_resources",
 	"record_evaluations",
@@ -43,6 +46,7 @@ var queryNames = []string{
 	"replace_resource",
 	"retire_evaluations",
 	"upsert_costs",
+	"write_cache_entry",
 }
 
 // thresholds reads the section thresholds of a plan whose scenarios have been read.

@@ -27,6 +27,9 @@ const (
 	maxHeaderBytes    = 64 << 10
 )
 
+// joinGrace is how long a starting server waits for its cache to join those of the other instances.
+const joinGrace = time.Second
+
 // Run migrates the database, listens, calls ready with the addresses it got (adminAddr is empty when there is no
 // admin listener) and serves until ctx is done. Then it turns /readyz to 503, lets the requests under way finish within
 // o.ShutdownGrace, closes cache and pool and returns nil. It returns an error when it could not start, when a listener
@@ -48,7 +51,7 @@ func Run(ctx context.Context, o Options, ready func(addr, adminAddr string)) err
 		return err
 	}
 	defer db.Close()
-	answers, err := cache.Open(cache.Options{L2URL: o.CacheURL, L1Bytes: o.L1Bytes, Logger: o.Logger})
+	answers, err := cache.Open(cache.Options{L2URL: o.CacheURL, L1Bytes: o.L1Bytes, Store: db, Logger: o.Logger})
 	if err != nil {
 		return err
 	}
@@ -57,6 +60,13 @@ func Run(ctx context.Context, o Options, ready func(addr, adminAddr string)) err
 			o.Logger.Warn("closing the cache", "error", err)
 		}
 	}()
+
+	// Warm from the first request if L2 is there; it need not be.
+	joining, cancel := context.WithTimeout(ctx, joinGrace)
+	defer cancel()
+	if err := answers.Join(joining); err != nil {
+		o.Logger.Warn("serving without the shared cache for now", "error", err)
+	}
 
 	handler := api.New(api.Options{Store: db, Cache: answers, Logger: o.Logger, CursorKey: []byte(o.CursorKey), EdgeTTL: o.EdgeTTL})
 	public, err := listen(ctx, "HEADROOM_ADDR", o.Addr, newHTTPServer(handler, o.Logger))

@@ -156,7 +156,7 @@ func TestSnapshotAddsUp(t *testing.T) {
 	if s.Version != 1 || !s.At.After(first.At) || s.UptimeSeconds <= first.UptimeSeconds {
 		t.Errorf("version %d, at %s and %s, uptime %v and %v", s.Version, first.At, s.At, first.UptimeSeconds, s.UptimeSeconds)
 	}
-	for name, want := range map[string]int64{"insert_resources": 1, "get_resource": 1 + 3, "list_resources": 1} {
+	for name, want := range map[string]int64{"insert_resources": 1, "get_resource": 1 + 3, "list_resources": 1, "read_cache_entry": 1} {
 		q := s.DB[name]
 		histogram, err := hdrhistogram.Decode([]byte(q.HDR))
 		if err != nil {
@@ -167,8 +167,8 @@ func TestSnapshotAddsUp(t *testing.T) {
 				name, q.Count, q.Errors, histogram.TotalCount(), histogram.Min(), histogram.Max(), want)
 		}
 	}
-	if len(s.DB) != 3 {
-		t.Errorf("%d queries were measured, want 3", len(s.DB))
+	if len(s.DB) != 4 {
+		t.Errorf("%d queries were measured, want 4", len(s.DB))
 	}
 	want := map[string]level{"l1": {Hits: 18, Misses: 5}, "l2": {Misses: 5}, "overall": {Hits: 18, Misses: 5}}
 	for name, w := range want {
@@ -176,11 +176,11 @@ func TestSnapshotAddsUp(t *testing.T) {
 			t.Errorf("cache %s is %+v, want %+v", name, s.Cache[name], w)
 		}
 	}
-	if s.DBPool.MaxConns != 4 || s.DBPool.Acquires-first.DBPool.Acquires != 6 || s.DBPool.InUse != 0 || s.DBPool.Breaker != "closed" {
-		t.Errorf("pool went from %v to %v, want 6 more acquires", first.DBPool, s.DBPool)
+	if s.DBPool.MaxConns != 4 || s.DBPool.Acquires-first.DBPool.Acquires != 7 || s.DBPool.InUse != 0 || s.DBPool.Breaker != "closed" {
+		t.Errorf("pool went from %v to %v, want 7 more acquires", first.DBPool, s.DBPool)
 	}
-	if waits, err := hdrhistogram.Decode([]byte(s.DBPool.AcquireHDR)); err != nil || waits.TotalCount() != 6 {
-		t.Errorf("the waits for connections are %v (error %v), want those of 6", waits, err)
+	if waits, err := hdrhistogram.Decode([]byte(s.DBPool.AcquireHDR)); err != nil || waits.TotalCount() != 7 {
+		t.Errorf("the waits for connections are %v (error %v), want those of 7", waits, err)
 	}
 	if s.Replica != nil {
 		t.Errorf("a replica that does not exist is %+v", s.Replica)

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -66,10 +67,15 @@ func newServiceWith(t testing.TB, postgresURL, cacheURL string, l1Bytes int64) *
 		t.Fatal(err)
 	}
 	t.Cleanup(s.store.Close)
-	if s.cache, err = cache.Open(cache.Options{L2URL: cacheURL, L1Bytes: l1Bytes, Logger: logger}); err != nil {
+	if s.cache, err = cache.Open(cache.Options{L2URL: cacheURL, L1Bytes: l1Bytes, Store: s.store, Logger: logger}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.cache.Close() })
+	joining, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if err := s.cache.Join(joining); err != nil {
+		t.Fatal(err)
+	}
 	s.API = api.New(api.Options{Store: s.store, Cache: s.cache, Logger: logger})
 	return s
 }

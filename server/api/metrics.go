@@ -56,9 +56,12 @@ func (m *metrics) registerCache(c *cache.Cache) {
 	}
 	counter(hits, "Requests that a level served.", "l1", func(s cache.Stats) uint64 { return s.L1.Hits })
 	counter(hits, "Requests that a level served.", "l2", func(s cache.Stats) uint64 { return s.L2.Hits })
+	counter(hits, "Requests that a level served.", "l3", func(s cache.Stats) uint64 { return s.L3.Hits })
 	counter(misses, "Requests that reached a level and went on.", "l1", func(s cache.Stats) uint64 { return s.L1.Misses })
 	counter(misses, "Requests that reached a level and went on.", "l2", func(s cache.Stats) uint64 { return s.L2.Misses })
+	counter(misses, "Requests that reached a level and went on.", "l3", func(s cache.Stats) uint64 { return s.L3.Misses })
 	counter(failures, "Cache operations that failed or were dropped.", "l2", func(s cache.Stats) uint64 { return s.L2.Errors })
+	counter(failures, "Cache operations that failed or were dropped.", "l3", func(s cache.Stats) uint64 { return s.L3.Errors })
 }
 
 func (m *metrics) registerPool(s *store.Store) {

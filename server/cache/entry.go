@@ -1,43 +1,58 @@
 package cache
 
 import (
+	"bytes"
 	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/cespare/xxhash/v2"
+	"github.com/klauspost/compress/gzip"
 )
 
 // Entry is a value, ready to be sent. It is shared by all who get it: nothing in it may be changed.
 type Entry struct {
 	// Body is the value as it was loaded.
 	Body []byte
-	// Gzip is Body compressed, or nil when that does not pay or has not been done yet.
+	// Gzip is Body compressed, or nil when that does not pay or has not been done yet: see settle.
 	Gzip []byte
 	// Values of headers. The tag is a weak one, as it stands for both forms of the body.
 	ContentLength, GzipLength, ETag []string
 
 	stripe *stripe
-	epoch  uint64 // of the stripe, before the value was loaded
-	hash   uint64 // of the key
-	// transit says that L1 keeps the entry only until L2 has it.
-	transit bool
+	epoch  uint64        // of the stripe, before the value was loaded
+	hash   uint64        // of the key: see insight
+	fresh  time.Duration // until then; times are as of [now]
+	stale  time.Duration // until then it may be served while it is refreshed
+
+	refreshing atomic.Bool
+	settled    atomic.Bool // or being settled: see [Cache.settle]
 }
 
-// newEntry makes an entry of a body. A nil body says that there is nothing under the key.
-func newEntry(body []byte, s *stripe, epoch, hash uint64) *Entry {
-	e := &Entry{Body: body, stripe: s, epoch: epoch, hash: hash}
-	if body == nil {
-		return e
+// newEntry makes an entry of a body and its hash, fresh for ttl. A nil body says that there is nothing under the key.
+func newEntry(body []byte, bodyHash uint64, f *flight, ttl time.Duration) *Entry {
+	e := &Entry{Body: body, stripe: f.stripe, epoch: f.epoch, hash: f.hash}
+	e.fresh = now() + ttl
+	e.stale = e.fresh
+	if ttl > transitTTL {
+		e.stale += staleWindow
 	}
-	values := [2]string{strconv.Itoa(len(body)), ETag(body)}
-	e.ContentLength, e.ETag = values[:1:1], values[1:]
+	e.settled.Store(len(body) <= compressionThreshold && ttl != transitTTL)
+	if body != nil {
+		values := [2]string{strconv.Itoa(len(body)), etag(bodyHash)}
+		e.ContentLength, e.ETag = values[:1:1], values[1:]
+	}
 	return e
 }
 
 // ETag is the entity tag of a body: the one with which a cached body is sent.
-func ETag(body []byte) string {
+func ETag(body []byte) string { return etag(xxhash.Sum64(body)) }
+
+func etag(hash uint64) string {
 	b := make([]byte, 0, 24)
 	b = append(b, `W/"`...)
-	b = strconv.AppendUint(b, xxhash.Sum64(body), 36)
+	b = strconv.AppendUint(b, hash, 36)
 	return string(append(b, '"'))
 }
 
@@ -46,3 +61,43 @@ func (e *Entry) missing() bool { return e.Body == nil }
 
 // valid says that nothing has been invalidated since the value was loaded.
 func (e *Entry) valid() bool { return e.epoch == e.stripe.epoch.Load() }
+
+// settle returns the entry with its compressed form, if that saves an eighth, and a lifetime of ttl at least.
+func (e *Entry) settle(ttl time.Duration) *Entry {
+	s := &Entry{
+		Body: e.Body, ContentLength: e.ContentLength, ETag: e.ETag,
+		stripe: e.stripe, epoch: e.epoch, hash: e.hash, fresh: max(e.fresh, now()+ttl),
+	}
+	s.stale = s.fresh + staleWindow
+	if len(e.Body) > compressionThreshold {
+		if packed := compress(e.Body); len(packed) <= len(e.Body)-len(e.Body)/8 {
+			s.Gzip, s.GzipLength = packed, []string{strconv.Itoa(len(packed))}
+		}
+	}
+	s.settled.Store(true)
+	return s
+}
+
+var gzipWriters = sync.Pool{New: func() any {
+	w, err := gzip.NewWriterLevel(nil, gzip.BestSpeed)
+	if err != nil {
+		panic("cache: gzip does not know its own level: " + err.Error())
+	}
+	return w
+}}
+
+func compress(body []byte) []byte {
+	var b bytes.Buffer
+	b.Grow(len(body) / 3)
+	w := gzipWriters.Get().(*gzip.Writer)
+	defer gzipWriters.Put(w)
+	w.Reset(&b)
+	w.Write(body) // a bytes.Buffer takes everything
+	w.Close()
+	return b.Bytes()
+}
+
+// processStart is what times inside the process count from: a monotonic clock, read in half the time of time.Now.
+var processStart = time.Now()
+
+func now() time.Duration { return time.Since(processStart) }

@@ -1,12 +1,27 @@
 package cache
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // What the external tests may see.
 
+const (
+	LeaseTime   = leaseTime
+	LeaseMargin = leaseMargin
+	StaleWindow = staleWindow
+)
+
 func Jitter(d time.Duration) time.Duration { return jitter(d) }
 
-func (c *Cache) L2Name(key Key) string { return c.l2Name(&key, c.stripes.of(key.scope()).epoch.Load()) }
+func L2Name(key Key) string { return valueName(&key) }
+
+// EpochName is the name of the epoch of a key's scope.
+func (c *Cache) EpochName(key Key) string {
+	scope := key.scope()
+	return c.bus.contact().epochName(c.stripes.index(&scope))
+}
 
 // L1Weight is what L1 holds, in bytes, once it has evicted what is too much.
 func (c *Cache) L1Weight() uint64 {
@@ -16,3 +31,53 @@ func (c *Cache) L1Weight() uint64 {
 
 // ForgetL1 removes an entry from L1.
 func (c *Cache) ForgetL1(key Key) { c.l1.Invalidate(key) }
+
+// Age makes the entry under key past its lifetime, but not past the time in which it may be served.
+func (c *Cache) Age(key Key) {
+	if e, ok := c.l1.GetIfPresent(key); ok {
+		e.fresh = now() - time.Millisecond
+	}
+}
+
+// L1Entry is what L1 has under key, whether it may be served or not.
+func (c *Cache) L1Entry(key Key) *Entry {
+	e, _ := c.l1.GetIfPresent(key)
+	return e
+}
+
+// Trusted says whether the instance has its lease.
+func (c *Cache) Trusted() bool { return c.bus.trusted(now()) }
+
+// LoseContact ends the session of the bus as a broken connection does.
+func (c *Cache) LoseContact() {
+	if t := c.bus.contact(); t != nil {
+		t.client.Close()
+		c.bus.lost(t, errNoAnswer)
+	}
+}
+
+// SameStripe says whether an invalidation of one key's scope is one of the other's.
+func (c *Cache) SameStripe(a, b Key) bool {
+	s, z := a.scope(), b.scope()
+	return c.stripes.index(&s) == c.stripes.index(&z)
+}
+
+func (c *Cache) BreakerStates() (l2, l3 string) {
+	return c.l2.breaker.State().String(), c.l3.breaker.State().String()
+}
+
+func MatchGlob(pattern, name string) (bool, error) {
+	g, err := compileGlob(pattern)
+	if err != nil {
+		return false, err
+	}
+	return g.matches([]byte(name)) && strings.HasPrefix(name, g.prefix()), nil
+}
+
+func (c *Cache) RunID() string { return c.bus.contact().server }
+
+// L1Lifetime is how long L1 will keep the entry under key.
+func (c *Cache) L1Lifetime(key Key) time.Duration {
+	e, _ := c.l1.GetEntryQuietly(key)
+	return e.ExpiresAfter()
+}

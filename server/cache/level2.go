@@ -5,50 +5,50 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/logging"
 	"github.com/redis/go-redis/v9/maintnotifications"
+	"github.com/sony/gobreaker/v2"
 )
 
 // How long L2 is waited for. Postgres answers in a millisecond, so an L2 that takes longer than this is of no use.
 const (
-	l2DialTimeout = 100 * time.Millisecond
+	l2DialTimeout = 200 * time.Millisecond
 	l2Timeout     = 100 * time.Millisecond
 )
 
+// Names in L2. formatVersion is part of all of them: raise it when the form of what is stored, or of what instances say
+// to each other, changes. (Instances of two versions do not hear of each other's invalidations.)
 const (
-	// writeQueue bounds the values that wait to be written to L2; what finds it full is not written.
-	writeQueue = 1024
-	// writeBatch is how many of them one round trip takes.
-	writeBatch = 64
-	// closeTimeout bounds what closing writes.
-	closeTimeout = time.Second
-	// complaintInterval is the shortest time between two log lines about L2.
-	complaintInterval = 10 * time.Second
+	formatVersion = "2"
+	prefix        = "headroom:" + formatVersion + ":"
+	valuePrefix   = prefix + "v:"
 )
 
-// level2 is the cache server. Reads are made by the request that needs them; writes go through a queue to one writer,
-// so that no request waits for them.
-type level2 struct {
-	client  *redis.Client
-	counts  *counts
-	logger  *slog.Logger
-	silence atomic.Int64 // Unix nanoseconds until which nothing is logged
-
-	queue   chan queued
-	closing chan struct{}
-	written chan struct{} // closed when the writer has ended
+// term is the time from joining the other instances to losing contact. It has connections of its own, all to the one
+// server process that the subscription is made to: see bus.go.
+type term struct {
+	client *redis.Client
+	server string // which process it is
+	epochs string // prefix of the names of its epochs
+	reads  batches
+	// generation is what headroom:…:generation holds, as far as known: see invalidatepattern.go.
+	generation atomic.Pointer[string]
 }
 
-type queued struct {
-	name  string
-	value []byte
-}
+var errOtherServer = errors.New("another server process answers at the address of L2")
 
-func openLevel2(o *redis.Options, counts *counts, logger *slog.Logger) *level2 {
+// newTerm makes a client whose first connection says which server it is.
+func newTerm(address *redis.Options, other func(error)) *term {
+	// The library would print a line for every connection that fails. Failures are counted and logged here.
+	logging.Disable()
+	o := *address
 	o.DialTimeout = l2DialTimeout
 	o.ReadTimeout = l2Timeout
 	o.WriteTimeout = l2Timeout
@@ -60,126 +60,165 @@ func openLevel2(o *redis.Options, counts *counts, logger *slog.Logger) *level2 {
 	// These two ask a new connection things that not every server knows.
 	o.DisableIdentity = true
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	// The library would print a line for every connection that fails. Failures are counted and logged here.
-	logging.Disable()
-	l := &level2{
-		client:  redis.NewClient(o),
-		counts:  counts,
-		logger:  logger,
-		queue:   make(chan queued, writeQueue),
-		closing: make(chan struct{}),
-		written: make(chan struct{}),
+	t := &term{}
+	o.OnConnect = func(ctx context.Context, conn *redis.Conn) error {
+		server, err := identify(ctx, conn)
+		switch {
+		case err != nil:
+			return err
+		case t.server == "": // the subscription, before the term is shown to anyone
+			t.server = server
+			t.epochs = prefix + "e:" + server + ":"
+		case t.server != server:
+			other(errOtherServer)
+			return errOtherServer
+		}
+		return nil
 	}
-	go l.write()
+	t.client = redis.NewClient(&o)
+	t.reads.client = t.client
+	return t
+}
+
+// identify returns what is new in each process of a server: run_id of Redis and Valkey, master_replid of Dragonfly. A
+// server that says neither (miniredis) is taken not to keep anything over a restart.
+func identify(ctx context.Context, conn *redis.Conn) (string, error) {
+	info, err := conn.Info(ctx).Result()
+	if err != nil {
+		return "", fmt.Errorf("ask L2 which process it is: %w", err)
+	}
+	for _, field := range []string{"run_id:", "master_replid:"} {
+		if _, rest, found := strings.Cut(info, "\n"+field); found {
+			id, _, _ := strings.Cut(rest, "\r")
+			return id, nil
+		}
+	}
+	return "0", nil
+}
+
+// epochName is the name of a stripe's epoch.
+func (t *term) epochName(stripe uint16) string { return t.epochs + strconv.Itoa(int(stripe)) }
+
+// complaints writes what fails to the log, not more often than every complaintInterval.
+type complaints struct {
+	logger  *slog.Logger
+	silence [Miss + 1]atomic.Int64 // by level: until when nothing is logged
+}
+
+const complaintInterval = 10 * time.Second
+
+func (c *complaints) about(level Level, what string, err error) {
+	at, until := int64(now()), c.silence[level].Load()
+	if c.logger != nil && at >= until && c.silence[level].CompareAndSwap(until, at+int64(complaintInterval)) {
+		c.logger.Warn("a level of the cache fails; requests go to the database", "level", level.String(), "operation", what, "error", err)
+	}
+}
+
+// newBreaker makes a breaker that opens after failures in a row, and tries again with one request after a second.
+func newBreaker(name string) *gobreaker.TwoStepCircuitBreaker[struct{}] {
+	return gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
+		Name: name, MaxRequests: 1, Timeout: time.Second,
+		ReadyToTrip: func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= breakerFailures },
+	})
+}
+
+const breakerFailures = 5
+
+// level2 is the cache server. Reads are made by the request that needs them, in batches with those of others; writes go
+// through a queue to one writer, so that no request waits for them.
+type level2 struct {
+	cache   *Cache
+	term    atomic.Pointer[term] // nil while nothing may be read
+	breaker *gobreaker.TwoStepCircuitBreaker[struct{}]
+	writer  writer
+}
+
+func newLevel2(c *Cache) *level2 {
+	l := &level2{cache: c, breaker: newBreaker("L2")}
+	l.writer.start(l)
 	return l
 }
 
-// get returns nil when L2 does not have the value or does not answer.
-func (l *level2) get(ctx context.Context, name string) []byte {
-	value, err := l.client.Get(ctx, name).Bytes()
-	switch {
-	case err == nil:
-		return value
-	case !errors.Is(err, redis.Nil):
+// l2Tag is what has to be read before a value is loaded, for it to be stored afterwards.
+type l2Tag struct {
+	epoch      uint64
+	generation *string
+}
+
+type l2Result struct {
+	value value
+	hit   bool
+	tag   l2Tag // zero when the value cannot be stored
+}
+
+// get reads a value together with the epoch that it must bear.
+func (l *level2) get(f *flight) l2Result {
+	t := l.term.Load()
+	if t == nil {
+		return l2Result{}
+	}
+	done, err := l.breaker.Allow()
+	if err != nil {
+		l.cache.counts.l2Errors.Add(1)
+		return l2Result{}
+	}
+	tag := l2Tag{generation: t.generation.Load()}
+	stored, epoch, err := t.reads.get(valueName(&f.key), t.epochName(f.index))
+	if err == nil && epoch == "" {
+		epoch, err = t.newEpoch(f.index)
+	}
+	done(ignoringClosed(err))
+	if err != nil {
 		l.failed(1, "read", err)
+		return l2Result{}
 	}
-	return nil
+	tag.epoch, _ = strconv.ParseUint(epoch, 36, 64)
+	if at, ok := storedEpoch(stored); !ok || at != tag.epoch {
+		return l2Result{tag: tag}
+	}
+	v, err := decodeValue(bytesOf(stored))
+	if err != nil {
+		l.failed(1, "decode", err)
+		return l2Result{tag: tag}
+	}
+	return l2Result{value: v, hit: true, tag: tag}
 }
 
-// setLater queues a value to be written, or drops it when the queue is full: losing it costs one more load later.
-func (l *level2) setLater(name string, value []byte) {
-	select {
-	case l.queue <- queued{name, value}:
-	default:
-		l.failed(1, "write", errors.New("more values than it takes; some are not kept"))
-	}
+func valueName(key *Key) string {
+	return string(key.appendName(append(make([]byte, 0, 160+len(key.Query)), valuePrefix...)))
 }
 
-func (l *level2) write() {
-	defer close(l.written)
-	ctx := context.Background()
-	batch := make([]queued, 0, writeBatch)
-	for {
-		select {
-		case first := <-l.queue:
-			batch = l.fill(append(batch[:0], first))
-			l.writeBatch(ctx, batch)
-			clear(batch) // do not hold the values until the next batch
-		case <-l.closing:
-			l.drain(batch)
-			return
-		}
-	}
-}
+// epochLife is how long L2 keeps the epoch of a stripe that nobody invalidates. Losing it costs loads, nothing else.
+const epochLife = 24 * time.Hour
 
-// fill adds what is queued already, without waiting for more.
-func (l *level2) fill(batch []queued) []queued {
-	for len(batch) < writeBatch {
-		select {
-		case next := <-l.queue:
-			batch = append(batch, next)
-		default:
-			return batch
-		}
-	}
-	return batch
-}
-
-func (l *level2) writeBatch(ctx context.Context, batch []queued) {
-	commands, err := l.client.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for _, e := range batch {
-			p.Set(ctx, e.name, e.value, jitter(l2TTL))
-		}
-		return nil
-	})
-	if err == nil {
-		return
-	}
-	failures := 0
-	for _, command := range commands {
-		if command.Err() != nil {
-			failures++
-		}
-	}
-	l.failed(max(failures, 1), "write", err)
-}
-
-// drain writes the rest of the queue.
-func (l *level2) drain(batch []queued) {
-	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+// newEpoch begins an epoch for a stripe that has none: it was never used, was evicted, or could not be written when it
+// was last invalidated. Of two that begin one, one wins and both get that.
+func (t *term) newEpoch(stripe uint16) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), l2Timeout)
 	defer cancel()
-	for ctx.Err() == nil {
-		if batch = l.fill(batch[:0]); len(batch) == 0 {
-			return
-		}
-		l.writeBatch(ctx, batch)
+	name := t.epochName(stripe)
+	p := t.client.Pipeline()
+	set := p.SetNX(ctx, name, randomEpoch(), epochLife)
+	get := p.Get(ctx, name)
+	p.Exec(ctx) // the commands have their errors
+	if err := get.Err(); err == nil || !errors.Is(err, redis.Nil) {
+		return get.Val(), err
 	}
+	return "", set.Err() // out of memory, most likely: a miss, and the value will not be stored
+}
+
+// randomEpoch is random, so that an epoch never comes back; and never 0, which is that of no epoch.
+func randomEpoch() string { return strconv.FormatUint(rand.Uint64()|1, 36) }
+
+// ignoringClosed is the error as the breaker should see it: that a client was closed says nothing about the server.
+func ignoringClosed(err error) error {
+	if errors.Is(err, redis.ErrClosed) {
+		return nil
+	}
+	return err
 }
 
 func (l *level2) failed(operations int, what string, err error) {
-	if errors.Is(err, context.Canceled) {
-		return // the cache is being closed
-	}
-	l.counts.l2Errors.Add(uint64(operations))
-	now := time.Now()
-	until := l.silence.Load()
-	if now.UnixNano() >= until && l.silence.CompareAndSwap(until, now.Add(complaintInterval).UnixNano()) {
-		l.logger.Warn("the L2 cache fails; requests go to the database", "operation", what, "error", err)
-	}
-}
-
-func (l *level2) ping(ctx context.Context) error {
-	if err := l.client.Ping(ctx).Err(); err != nil {
-		return fmt.Errorf("ping L2 cache: %w", err)
-	}
-	return nil
-}
-
-func (l *level2) close() error {
-	close(l.closing)
-	<-l.written
-	if err := l.client.Close(); err != nil {
-		return fmt.Errorf("close L2 cache: %w", err)
-	}
-	return nil
+	l.cache.counts.l2Errors.Add(uint64(operations))
+	l.cache.complaints.about(L2, what, err)
 }

@@ -1,11 +1,17 @@
 package cache_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
+	"io"
 	"log/slog"
+	"strconv"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
+	"github.com/redis/go-redis/v9"
 
 	"github.com/policycortex/headroom/containers/containerstest"
 	"github.com/policycortex/headroom/server/cache"
@@ -26,7 +32,50 @@ func openCache(t testing.TB, l2URL string) *cache.Cache {
 	if err != nil {
 		t.Fatal(err)
 	}
+	joinCache(t, c)
 	return c
+}
+
+func joinCache(t testing.TB, c *cache.Cache) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if err := c.Join(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// redisClient is a client of the L2 at a URL.
+func redisClient(t testing.TB, url string) *redis.Client {
+	t.Helper()
+	options, err := redis.ParseURL(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := redis.NewClient(options)
+	t.Cleanup(func() { client.Close() })
+	return client
+}
+
+// waitForL2 waits until L2 has a value for key: writing to it is not waited for.
+func waitForL2(t testing.TB, client *redis.Client, key cache.Key) {
+	t.Helper()
+	eventually(t, "the value in L2", func() bool {
+		n, err := client.Exists(t.Context(), cache.L2Name(key)).Result()
+		return err == nil && n == 1
+	})
+}
+
+// eventually waits for what has to happen some time.
+func eventually(t testing.TB, what string, happened func() bool) {
+	t.Helper()
+	for range 2000 {
+		if happened() {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("waited in vain for %s", what)
 }
 
 func newID() [16]byte { return uuid.New() }
@@ -59,5 +108,21 @@ func expect(t *testing.T, c *cache.Cache, key cache.Key, load cache.LoadFunc, va
 		t.Errorf("got error %v from %s; want %q from %s", err, from, value, level)
 	} else if string(got.Body) != value || from != level {
 		t.Errorf("got %q from %s; want %q from %s", got.Body, from, value, level)
+	}
+}
+
+// expectGzip checks that an entry has the body in both forms.
+func expectGzip(t *testing.T, e *cache.Entry, body string) {
+	t.Helper()
+	r, err := gzip.NewReader(bytes.NewReader(e.Gzip))
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := io.ReadAll(r)
+	if err != nil || string(plain) != body || string(e.Body) != body {
+		t.Errorf("%d and %d bytes, want %d (error %v)", len(plain), len(e.Body), len(body), err)
+	}
+	if e.GzipLength[0] != strconv.Itoa(len(e.Gzip)) || e.ContentLength[0] != strconv.Itoa(len(body)) {
+		t.Errorf("header values %s and %s for %d and %d bytes", e.GzipLength, e.ContentLength, len(e.Gzip), len(body))
 	}
 }

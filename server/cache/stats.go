@@ -1,6 +1,9 @@
 package cache
 
-import "sync/atomic"
+import (
+	"math/rand/v2"
+	"sync/atomic"
+)
 
 // counter has a cache line, and its neighbour, which processors fetch along, to itself.
 type counter struct {
@@ -8,9 +11,30 @@ type counter struct {
 	_ [120]byte
 }
 
+// spread is a counter for the hottest path: each addition takes one of several counters at random, so that many
+// processors do not wait for one cache line.
+type spread [8]counter
+
+func (s *spread) add(draw uint32) { s[draw>>29].Add(1) }
+
+func (s *spread) Load() uint64 {
+	sum := uint64(0)
+	for i := range s {
+		sum += s[i].Load()
+	}
+	return sum
+}
+
+// draw is the random number that decides for one request where it is counted and what is sampled of it.
+func draw() uint32 { return rand.Uint32() }
+
 type counts struct {
-	l1Hits, l1Misses           counter
+	l1Hits                     spread
+	l1Misses                   counter
 	l2Hits, l2Misses, l2Errors counter
+	l3Hits, l3Misses, l3Errors counter
+	stale, refreshes           counter
+	bytesBefore, bytesAfter    counter
 }
 
 // LevelStats counts what a level did, since Open.
@@ -22,21 +46,46 @@ type LevelStats struct {
 }
 
 // Stats counts requests by the level that served them. A request that waited for another's load counts as if it had
-// loaded itself; one that left before the value came is a miss. A remembered "not found" is a hit. So, when no request is under way,
+// loaded itself; one that left before the value came is a miss. A remembered "not found" is a hit. So, when no request
+// is under way,
 //
-//	L2.Hits + L2.Misses == L1.Misses
+//	L2.Hits + L2.Misses == L1.Misses and L3.Hits + L3.Misses == L2.Misses
 //
-// and Overall says what share of the requests any level served. (Adding the hits and misses of the levels instead
-// would count one request several times.)
-type Stats struct{ L1, L2, Overall LevelStats }
+// (single resources are never in L3, and are misses there too) and Overall says what share of the requests any level
+// served. (Adding the hits and misses of the levels instead would count one request several times.)
+type Stats struct {
+	L1, L2, L3, Overall LevelStats
+	// Stale counts hits in L1 past the lifetime, Refreshes the loads that these began.
+	Stale, Refreshes uint64
+	// BytesBefore and BytesAfter add up the bodies for L2 and L3 that were compressed, before and after.
+	BytesBefore, BytesAfter uint64
+}
 
 // Stats returns the present counts.
 func (c *Cache) Stats() Stats {
+	n := &c.counts
 	var s Stats
-	// The later level first: a request that is counted while these are read may then be missing at L2, but is never
-	// there without being at L1.
-	s.L2 = LevelStats{Hits: c.counts.l2Hits.Load(), Misses: c.counts.l2Misses.Load(), Errors: c.counts.l2Errors.Load()}
-	s.L1 = LevelStats{Hits: c.counts.l1Hits.Load(), Misses: c.counts.l1Misses.Load()}
-	s.Overall = LevelStats{Hits: s.L1.Hits + s.L2.Hits, Misses: s.L2.Misses, Errors: s.L2.Errors}
+	// The later level first: a request that is counted while these are read may then be missing at a later level, but
+	// is never there without being at the earlier one.
+	s.L3 = LevelStats{Hits: n.l3Hits.Load(), Misses: n.l3Misses.Load(), Errors: n.l3Errors.Load()}
+	s.L2 = LevelStats{Hits: n.l2Hits.Load(), Misses: n.l2Misses.Load(), Errors: n.l2Errors.Load()}
+	s.L1 = LevelStats{Hits: n.l1Hits.Load(), Misses: n.l1Misses.Load()}
+	s.Overall = LevelStats{Hits: s.L1.Hits + s.L2.Hits + s.L3.Hits, Misses: s.L3.Misses, Errors: s.L2.Errors + s.L3.Errors}
+	s.Stale, s.Refreshes = n.stale.Load(), n.refreshes.Load()
+	s.BytesBefore, s.BytesAfter = n.bytesBefore.Load(), n.bytesAfter.Load()
 	return s
+}
+
+// served counts a request that L1 did not serve and that has been counted there.
+func (n *counts) served(by Level) {
+	if by == L2 {
+		n.l2Hits.Add(1)
+		return
+	}
+	n.l2Misses.Add(1)
+	if by == L3 {
+		n.l3Hits.Add(1)
+		return
+	}
+	n.l3Misses.Add(1)
 }

@@ -35,6 +35,11 @@ func raise(to *atomic.Uint64, value uint64) {
 
 type stripes [stripeCount]stripe
 
-func (s *stripes) index(scope Scope) uint16 { return uint16(scope.hash()) }
+func (s *stripes) index(scope *Scope) uint16 { return uint16(scope.hash()) }
 
-func (s *stripes) of(scope Scope) *stripe { return &s[s.index(scope)] }
+// invalidateAll makes everything in L1 count for nothing.
+func (s *stripes) invalidateAll() {
+	for i := range s {
+		s[i].epoch.Add(1)
+	}
+}

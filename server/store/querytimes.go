@@ -27,10 +27,12 @@ const (
 	countResources         = "count_resources"
 	createPolicy           = "create_policy"
 	createResource         = "create_resource"
+	deleteCacheEntries     = "delete_cache_entries"
 	deletePolicy           = "delete_policy"
 	deleteResource         = "delete_resource"
 	estimateResources      = "estimate_resources"
 	expireCacheEntries     = "expire_cache_entries"
+	findCacheEntries       = "find_cache_entries"
 	followEvents           = "follow_events"
 	getPolicy              = "get_policy"
 	getResource            = "get_resource"
@@ -41,6 +43,7 @@ const (
 	listPolicies           = "list_policies"
 	listResources          = "list_resources"
 	maintainCosts          = "maintain_costs"
+	readCacheEntry         = "read_cache_entry"
 	readStream             = "read_stream"
 	recentResources        = "recent_resources"
 	recordEvaluations      = "record_evaluations"
@@ -49,6 +52,7 @@ const (
 	replaceResource        = "replace_resource"
 	retireEvaluations      = "retire_evaluations"
 	upsertCosts            = "upsert_costs"
+	writeCacheEntry        = "write_cache_entry"
 )
 
 var queryNames = []string{
@@ -59,10 +63,12 @@ var queryNames = []string{
 	countResources,
 	createPolicy,
 	createResource,
+	deleteCacheEntries,
 	deletePolicy,
 	deleteResource,
 	estimateResources,
 	expireCacheEntries,
+	findCacheEntries,
 	followEvents,
 	getPolicy,
 	getResource,
@@ -73,6 +79,7 @@ var queryNames = []string{
 	listPolicies,
 	listResources,
 	maintainCosts,
+	readCacheEntry,
 	readStream,
 	recentResources,
 	recordEvaluations,
@@ -81,6 +88,7 @@ var queryNames = []string{
 	replaceResource,
 	retireEvaluations,
 	upsertCosts,
+	writeCacheEntry,
 }
 
 // QueryNames returns the names of all queries that are measured.

@@ -1,0 +1,341 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/policycortex/headroom/server/store"
+)
+
+// # How several instances stay coherent
+//
+// The promise: what a Get returns is no older than any change whose Invalidate had returned nil, in whichever instance,
+// before the Get began.
+//
+// Stripes. Every key belongs to one scope and every scope to one of 65,536 stripes. A stripe has an epoch in each
+// instance (a counter) and an epoch in L2 (a random number under headroom:2:e:<process>:<stripe>).
+//
+//   - A flight, the way from a miss to a value, reads the instance's epoch first. Its value is tagged with it, and is
+//     served from L1 only while the stripe has that epoch still. So it does not matter when a slow load ends.
+//   - A value in L2 is tagged with the epoch in L2 that was read before it was loaded. A read fetches value and epoch
+//     with one MGET; a value with another epoch is a miss. So it does not matter when a slow load is written either.
+//   - Loads are given the highest position in the primary's log that an invalidation of the stripe told of, and read
+//     from the primary or from a replica that has got there. So a lagging replica does not refill what was invalidated.
+//     A stripe's position is raised before its epoch.
+//
+// Invalidate, called after the commit, (1) raises the stripes here, (2) sends L2, in one pipeline, the removal of the
+// epochs there (which a full server takes too), new random ones, and a message on the bus, and (3) waits until every
+// instance that the server has passed the message to has raised its stripes and acknowledged that, or until
+// leaseTime + leaseMargin have passed since the server answered. L2 is changed before the message is sent: an instance
+// that has raised its epoch cannot read a value with the old one from L2 any more.
+//
+// Lease. Each instance sends a ping on its subscription every 100 ms. The server answers it on that connection after
+// the messages that it published there before; messages are applied in the order in which they come. So when the answer
+// is there, everything published before the ping was *sent* has been applied. An instance serves from L1 and L2, and
+// joins flights, only while the last answered ping was sent less than leaseTime (1 s) ago. An instance that was frozen,
+// or is cut off from L2, so loses its lease before the sender stops waiting for it. leaseMargin (250 ms) is for clocks
+// that run at different rates and for Dragonfly, which hands a message to the thread of a subscriber after it answered.
+// Get looks at the lease first and at the epoch then: the other way round, a message and the answer to a ping could both
+// arrive in between. Clocks are never compared between machines. They must go on while a process stands still, which
+// CLOCK_MONOTONIC does for a stopped process, but not for a virtual machine that is suspended as a whole.
+//
+// Without the lease, every Get goes past L1 and L2 to the primary (L3 is checked by the database: see level3.go), and
+// only flights that have not begun may be joined. That is slower and not stale.
+//
+// Joining. An instance subscribes; asks the primary for its position, which becomes the least that loads are given; raises all its stripes
+// (so that nothing in L1 counts); repeats what it failed to invalidate; and, if it had lost contact, waits for another
+// leaseTime, so that the others can repeat theirs before it reads from L2. What was published before the subscription
+// cannot concern it, as L1 counts for nothing and the position is later.
+//
+// A server that restarts from a snapshot may come back with old values and their old epochs. The names of epochs
+// therefore contain the server's run id, and every connection asks for it when it is made: values of another process
+// have no epoch.
+//
+// A partition. When Invalidate cannot reach L2, it waits until leaseTime + leaseMargin have passed since contact was lost,
+// and returns an error, unless the instance could rejoin meanwhile and repeat the invalidation. If L2 is down for
+// everybody, nobody has a lease by then and nothing stale is served even so. If only this instance is cut off, the
+// others go on serving what they have: hence the error. The invalidation is repeated before anything else when contact
+// is back.
+//
+// What it costs: an instance that stands still and stays connected makes each Invalidate take leaseTime + leaseMargin,
+// until it is killed or goes on.
+const (
+	leaseTime    = time.Second
+	leaseMargin  = 250 * time.Millisecond
+	pingInterval = 100 * time.Millisecond
+)
+
+// ErrUnacknowledged is returned by [Cache.Invalidate] and [Cache.InvalidatePattern] when it could not be made sure of
+// that every instance has taken notice. It is made up for when contact with L2 is back.
+var ErrUnacknowledged = errors.New("not every instance is known to have taken notice")
+
+type bus struct {
+	cache   *Cache
+	address *redis.Options
+	store   *store.Store
+	logger  *slog.Logger
+	id      uint64
+	channel string
+	answers string // channel of acknowledgements for this instance
+
+	// until when the lease lasts, as of [now]; 0 without one.
+	leasedUntil atomic.Int64
+	// floor is the least position that loads are given.
+	floor atomic.Uint64
+
+	mu       sync.Mutex
+	current  *term          // invalidations may be sent; cache.l2.term is set once values may be read
+	lose     func(error)    // ends the present session
+	joined   chan struct{}  // closed while the instance is joined
+	lostAt   time.Duration  // when contact was lost
+	why      error          // why there is no contact
+	pongAt   time.Duration  // when the last answered ping was sent
+	pending  *pendingScopes // what could not be sent
+	number   uint64
+	awaiting map[uint64]*acknowledgements
+
+	acks    chan ack
+	context context.Context // ends when the bus is closed
+	cancel  context.CancelCauseFunc
+	ended   chan struct{}
+}
+
+// pendingScopes are the stripes of invalidations that failed.
+type pendingScopes struct {
+	stripes map[uint16]struct{}
+	after   store.LSN
+	done    []chan struct{} // closed when they have been repeated and acknowledged
+}
+
+// acknowledgements are those that came for a message; wanted is -1 until the server has said how many there will be.
+type acknowledgements struct {
+	got, wanted int
+	all         chan struct{}
+}
+
+type ack struct{ sender, number uint64 }
+
+// trusted says whether this instance had its lease at a time.
+func (b *bus) trusted(at time.Duration) bool { return int64(at) < b.leasedUntil.Load() }
+
+// position is what a load for a stripe must see.
+func (b *bus) position(s *stripe) store.LSN { return store.LSN(max(s.lsn.Load(), b.floor.Load())) }
+
+// Invalidate makes what was loaded for keys of the scopes unreachable. Call it after a change is committed at the
+// position after, and before the change is acknowledged. When it returns nil, no instance serves anything older. With
+// [ErrUnacknowledged] another instance may do so until this one reaches L2 again: log it and go on, as the change is
+// made. It takes a round trip through L2 and the other instances; 1.25 s if one of them does not answer.
+func (c *Cache) Invalidate(ctx context.Context, after store.LSN, scopes ...Scope) error {
+	if len(scopes) == 0 {
+		return nil
+	}
+	stripes := make([]uint16, len(scopes))
+	for i := range scopes {
+		c.insight.wrote(&scopes[i])
+		stripes[i] = c.stripes.index(&scopes[i])
+		c.stripes[stripes[i]].invalidate(after)
+	}
+	return c.bus.send(ctx, &message{what: invalidateMessage, after: after, stripes: stripes})
+}
+
+// send tells all instances of an invalidation, and returns when they know.
+func (b *bus) send(ctx context.Context, m *message) error {
+	for {
+		b.mu.Lock()
+		t := b.current
+		if t == nil {
+			repeated := b.pend(m)
+			lost, why := b.lostAt, b.why
+			b.mu.Unlock()
+			return b.outwait(ctx, repeated, lost, why)
+		}
+		b.mu.Unlock()
+		err := b.publish(ctx, t, m)
+		if err == nil || errors.Is(err, ErrUnacknowledged) {
+			return err
+		}
+		b.lost(t, err)
+	}
+}
+
+// publish sends a message, with what it means for L2 before it, and waits for the acknowledgements. A connection that
+// was closed while it was idle fails once; therefore a second try.
+func (b *bus) publish(ctx context.Context, t *term, m *message) error {
+	m.sender = b.id
+	var acks *acknowledgements
+	var err error
+	for range 2 {
+		m.number, acks = b.expect() // anew: acknowledgements of the first try must not count for the second
+		defer b.forget(m.number)
+		var receivers int
+		if receivers, err = b.transmit(t, m); err == nil {
+			b.want(m.number, receivers)
+			break
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("publish on L2: %w", err)
+	}
+	timeout := time.NewTimer(leaseTime + leaseMargin)
+	defer timeout.Stop()
+	select {
+	case <-acks.all:
+	case <-timeout.C: // whoever has not answered has no lease
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", ErrUnacknowledged, ctx.Err())
+	}
+	return nil
+}
+
+// transmit runs under a time limit of its own: a change that is committed is to be made known, also when the client
+// that asked for it has gone.
+func (b *bus) transmit(t *term, m *message) (receivers int, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*l2Timeout)
+	defer cancel()
+	p := t.client.Pipeline()
+	var removed *redis.IntCmd
+	if len(m.stripes) > 0 {
+		names := make([]string, len(m.stripes))
+		for i, s := range m.stripes {
+			names[i] = t.epochName(s)
+		}
+		removed = p.Unlink(ctx, names...)
+		for _, name := range names {
+			p.Set(ctx, name, randomEpoch(), epochLife) // may fail for want of memory: none is as good as a new one
+		}
+	}
+	published := p.Publish(ctx, b.channel, m.encode())
+	p.Exec(ctx) // the commands have their errors
+	if removed != nil && removed.Err() != nil {
+		return 0, removed.Err()
+	}
+	return int(published.Val()), published.Err()
+}
+
+// pend keeps what could not be sent. The lock is held.
+func (b *bus) pend(m *message) (repeated <-chan struct{}) {
+	if b.pending == nil {
+		b.pending = &pendingScopes{stripes: map[uint16]struct{}{}, done: []chan struct{}{make(chan struct{})}}
+	}
+	for _, s := range m.stripes {
+		b.pending.stripes[s] = struct{}{}
+	}
+	b.pending.after = max(b.pending.after, m.after)
+	return b.pending.done[0]
+}
+
+// outwait waits until nobody can have a lease any more, if L2 is down for all, or until the invalidation was repeated.
+func (b *bus) outwait(ctx context.Context, repeated <-chan struct{}, lost time.Duration, why error) error {
+	timeout := time.NewTimer(max(lost+leaseTime+leaseMargin-now(), 0))
+	defer timeout.Stop()
+	select {
+	case <-repeated:
+		return nil
+	case <-timeout.C:
+	case <-ctx.Done():
+		why = ctx.Err()
+	}
+	return fmt.Errorf("%w: %w", ErrUnacknowledged, why)
+}
+
+func (b *bus) expect() (number uint64, acks *acknowledgements) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.number++
+	acks = &acknowledgements{wanted: -1, all: make(chan struct{})}
+	b.awaiting[b.number] = acks
+	return b.number, acks
+}
+
+func (b *bus) want(number uint64, receivers int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	acks := b.awaiting[number]
+	acks.wanted = receivers
+	if acks.got >= receivers {
+		close(acks.all)
+	}
+}
+
+func (b *bus) forget(number uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.awaiting, number)
+}
+
+// acknowledged counts an acknowledgement of one of our messages.
+func (b *bus) acknowledged(number uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	acks := b.awaiting[number]
+	if acks == nil {
+		return
+	}
+	if acks.got++; acks.got == acks.wanted {
+		close(acks.all)
+	}
+}
+
+// receive applies a message from the bus and has it acknowledged.
+func (b *bus) receive(payload string) {
+	m, err := decodeMessage(payload)
+	if err != nil {
+		// Whoever sent it waits for nothing that we could do. To forget everything is safe.
+		b.logger.Warn("the cache forgets what it has", "error", err)
+		b.cache.stripes.invalidateAll()
+		return
+	}
+	switch m.what {
+	case invalidateMessage:
+		for _, s := range m.stripes {
+			b.cache.stripes[s].invalidate(m.after)
+		}
+	case dropMessage:
+		raise(&b.floor, uint64(m.after))
+		if g, err := compileGlob(m.pattern); err == nil {
+			b.cache.drop(g)
+		}
+	}
+	if m.sender == b.id {
+		b.acknowledged(m.number)
+		return
+	}
+	select {
+	case b.acks <- ack{m.sender, m.number}:
+	default: // the sender will wait for as long as a lease lasts
+	}
+}
+
+// acknowledge sends acknowledgements, those that are there together in one round trip.
+func (b *bus) acknowledge(ctx context.Context, t *term) {
+	for {
+		var next ack
+		select {
+		case next = <-b.acks:
+		case <-ctx.Done():
+			return
+		}
+		p := t.client.Pipeline()
+		for more := true; more; {
+			p.Publish(ctx, answersChannel(b.address.DB, next.sender), strconv.FormatUint(next.number, 10))
+			select {
+			case next = <-b.acks:
+			default:
+				more = false
+			}
+		}
+		p.Exec(ctx) // one that is lost costs the sender the time of a lease
+	}
+}
+
+func answersChannel(db int, id uint64) string {
+	return fmt.Sprintf("%sack:%d:%x", prefix, db, id)
+}

@@ -1,0 +1,164 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+	"github.com/maypok86/otter/v2"
+
+	"github.com/policycortex/headroom/server/store"
+)
+
+// onPrimary is a position that no replica has reached: it sends a load to the primary.
+const onPrimary = ^store.LSN(0)
+
+// getShared joins the flight for key, or begins it. L2 is asked here, by the request that began the flight: it answers
+// or fails within l2Timeout. What takes longer gets a goroutine, as it goes on when the request leaves.
+func (c *Cache) getShared(ctx context.Context, key *Key, draw uint32, load LoadFunc) (*Entry, Level, error) {
+	c.counts.l1Misses.Add(1)
+	hash := key.hash()
+	began := c.insight.missed(key, hash, draw)
+	f, begin := c.flights.join(key, &c.stripes, hash, c.bus.trusted(now()))
+	if begin {
+		c.begin(ctx, f, load)
+	}
+	return c.wait(ctx, f, began)
+}
+
+// begin takes a flight as far as L2 and leaves the rest to a goroutine.
+func (c *Cache) begin(ctx context.Context, f *flight, load LoadFunc) {
+	var read l2Result
+	if f.trusted {
+		read = c.l2.get(f)
+		if read.hit {
+			ttl := min(jitter(c.l1TTL()), time.Until(read.value.expires))
+			e := newEntry(read.value.body, read.value.hash, f, max(ttl, 0))
+			c.setL1(f, e)
+			c.flights.end(f, e, L2, nil)
+			return
+		}
+	}
+	if !c.work.begin() {
+		c.flights.end(f, nil, Miss, context.Canceled)
+		return
+	}
+	go func() {
+		defer c.work.end()
+		ctx, cancel := c.background(ctx)
+		defer cancel()
+		entry, level, err := c.fetch(ctx, f, read.tag, load)
+		c.flights.end(f, entry, level, err)
+	}()
+}
+
+// fetch asks L3 and then load. A panic becomes an error: there is no request here that could be answered for it.
+func (c *Cache) fetch(ctx context.Context, f *flight, tag l2Tag, load LoadFunc) (entry *Entry, level Level, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			entry, level, err = nil, Miss, fmt.Errorf("load panicked: %v", p)
+		}
+	}()
+	if err := c.flights.await(ctx, f); err != nil {
+		return nil, Miss, err
+	}
+	after := onPrimary
+	if f.trusted {
+		after = c.bus.position(f.stripe)
+	}
+	read := c.l3.get(ctx, &f.key, after)
+	if read.hit {
+		e := newEntry(read.value.body, read.value.hash, f, max(min(jitter(c.l1TTL()), time.Until(read.value.expires)), 0))
+		c.setL1(f, e)
+		c.l2.setLater(f, tag, e.Body, read.value.hash, time.Until(read.value.expires))
+		return e, L3, nil
+	}
+	body, err := load(ctx, f.key, max(after, read.position))
+	switch {
+	case errors.Is(err, ErrNotFound):
+		c.setL1(f, newEntry(nil, 0, f, notFoundTTL))
+		return nil, Miss, ErrNotFound
+	case err != nil:
+		return nil, Miss, err
+	}
+	return c.keep(f, tag, read, body), Miss, nil
+}
+
+// keep puts a loaded body where the policy says.
+func (c *Cache) keep(f *flight, tag l2Tag, read l3Result, body []byte) *Entry {
+	if body == nil {
+		body = []byte{}
+	}
+	hash := xxhash.Sum64(body)
+	where := c.insight.place(&f.key, f.hash, len(body))
+	ttl := transitTTL
+	if where.l1 {
+		ttl = jitter(c.l1TTL())
+	}
+	e := newEntry(body, hash, f, ttl)
+	c.setL1(f, e)
+	if where.l2 {
+		c.l2.setLater(f, tag, body, hash, l2TTL)
+	}
+	if where.l3 {
+		c.l3.setLater(&f.key, read.version, body, hash)
+	}
+	return e
+}
+
+// setL1 keeps an entry in L1, unless it is known already that it would not be served.
+func (c *Cache) setL1(f *flight, e *Entry) {
+	if f.trusted && e.valid() {
+		c.l1.Set(f.key, e)
+	}
+}
+
+// refresh loads an entry past its lifetime anew, in the background. If that fails, the entry is served as before until
+// its time is over, and then it is a miss.
+func (c *Cache) refresh(ctx context.Context, key Key, e *Entry, load LoadFunc) {
+	if !e.refreshing.CompareAndSwap(false, true) || !c.work.begin() {
+		return
+	}
+	c.counts.refreshes.Add(1)
+	go func() {
+		defer c.work.end()
+		if f, begin := c.flights.join(&key, &c.stripes, e.hash, c.bus.trusted(now())); begin {
+			c.begin(context.WithoutCancel(ctx), f, load)
+		}
+	}()
+}
+
+// settle is what the first hit in L1 begins, in the background: what is asked for again is worth its full lifetime there, whatever
+// the policy said when it was loaded, and to be compressed once for all who take gzip; what is asked for once is not.
+// When several are under way already, it waits for another hit.
+func (c *Cache) settle(key Key, e *Entry) {
+	if !e.settled.CompareAndSwap(false, true) {
+		return
+	}
+	select {
+	case c.settling <- struct{}{}:
+	default:
+		e.settled.Store(false)
+		return
+	}
+	if !c.work.begin() {
+		return
+	}
+	go func() {
+		defer c.work.end()
+		defer func() { <-c.settling }()
+		ttl := time.Duration(0)
+		if e.stale == e.fresh {
+			ttl = jitter(c.l1TTL())
+		}
+		settled := e.settle(ttl)
+		c.l1.ComputeIfPresent(key, func(old *Entry) (*Entry, otter.ComputeOp) {
+			if old != e {
+				return nil, otter.CancelOp
+			}
+			return settled, otter.WriteOp
+		})
+	}()
+}

@@ -1,0 +1,144 @@
+package cache
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// flight is one way to a value through L2, L3 and the load function, shared by everyone who waits for it.
+type flight struct {
+	key     Key
+	stripe  *stripe
+	index   uint16 // of the stripe
+	epoch   uint64 // of the stripe, read before anything else
+	hash    uint64
+	trusted bool // whether this instance held its lease when the flight began: see bus.go
+
+	before *flight // the one that has to end first, if any
+	begun  bool    // guarded by the lock of flights
+
+	done  chan struct{} // closed when the fields below are set
+	entry *Entry
+	level Level
+	err   error
+}
+
+const flightShards = 64
+
+// flights are those under way, one a key. (golang.org/x/sync/singleflight has neither the rules of who may join, nor
+// the way to do without a goroutine when L2 has the value.)
+type flights [flightShards]struct {
+	mu sync.Mutex
+	m  map[Key]*flight
+	_  [112]byte
+}
+
+// join returns the flight for a key and whether the caller has to begin it. What it brings must be no older than the
+// call of join:
+//
+//   - With the lease, an invalidation is known here before it is acknowledged anywhere, and has changed the epoch. So a
+//     flight of the present epoch that was begun with the lease may be joined at any time.
+//   - Without it nothing is known, and only a flight that has not begun yet may be joined. It begins when the one under
+//     way has ended: so a crowd that asks for one key makes two loads at a time at the most.
+func (fs *flights) join(key *Key, all *stripes, hash uint64, trusted bool) (f *flight, begin bool) {
+	shard := &fs[hash%flightShards]
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	scope := key.scope()
+	index := all.index(&scope)
+	s := &all[index]
+	present := shard.m[*key]
+	epoch := s.epoch.Load()
+	if present != nil {
+		switch {
+		case trusted && present.trusted && present.epoch == epoch, !trusted && !present.begun:
+			return present, false
+		}
+	}
+	f = &flight{key: *key, stripe: s, index: index, epoch: epoch, hash: hash, trusted: trusted, done: make(chan struct{})}
+	if !trusted {
+		f.before = present
+	}
+	f.begun = f.before == nil
+	if shard.m == nil {
+		shard.m = make(map[Key]*flight)
+	}
+	shard.m[*key] = f
+	return f, true
+}
+
+// await waits for the flight before this one, for as long as ctx allows, and notes that this one begins.
+func (fs *flights) await(ctx context.Context, f *flight) error {
+	if f.before == nil {
+		return nil
+	}
+	select {
+	case <-f.before.done:
+	case <-ctx.Done():
+	}
+	shard := &fs[f.hash%flightShards]
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	f.begun, f.before = true, nil
+	f.epoch = f.stripe.epoch.Load()
+	return ctx.Err()
+}
+
+// end hands the result to those who wait. Another flight may have taken the key meanwhile.
+func (fs *flights) end(f *flight, entry *Entry, level Level, err error) {
+	shard := &fs[f.hash%flightShards]
+	shard.mu.Lock()
+	if shard.m[f.key] == f {
+		delete(shard.m, f.key)
+	}
+	shard.mu.Unlock()
+	f.entry, f.level, f.err = entry, level, err
+	close(f.done)
+}
+
+// each calls visit for every flight under way.
+func (fs *flights) each(visit func(*flight)) {
+	for i := range fs {
+		shard := &fs[i]
+		shard.mu.Lock()
+		for _, f := range shard.m {
+			visit(f)
+		}
+		shard.mu.Unlock()
+	}
+}
+
+// underWay is how many there are.
+func (fs *flights) underWay() (n int) {
+	for i := range fs {
+		shard := &fs[i]
+		shard.mu.Lock()
+		n += len(shard.m)
+		shard.mu.Unlock()
+	}
+	return n
+}
+
+// background is the context of what outlives its request: it ends after loadTimeout or when the cache is closed.
+func (c *Cache) background(request context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(request), loadTimeout)
+	stop := context.AfterFunc(c.closing, cancel)
+	return ctx, func() {
+		stop()
+		cancel()
+	}
+}
+
+// wait waits for a flight, or for the end of the request.
+func (c *Cache) wait(ctx context.Context, f *flight, began time.Duration) (*Entry, Level, error) {
+	select {
+	case <-f.done:
+		c.counts.served(f.level)
+		c.insight.served(f.level, began)
+		return f.entry, f.level, f.err
+	case <-ctx.Done():
+		c.counts.served(Miss)
+		return nil, Miss, ctx.Err()
+	}
+}

@@ -1,0 +1,154 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/policycortex/headroom/server/store"
+)
+
+// InvalidatePattern makes what was loaded for keys whose names match a pattern unreachable, on all levels and in all
+// instances. Names are <tenant>:<kind>:<id or query>: see [Key.Name]. A pattern is a glob of Redis: * any bytes, ? one,
+// [a-c] one of a class, \ takes the next byte as it is. removed counts entries in this instance's L1, in L2 and in L3.
+// With an error nothing is certain but that it was tried: call it again. It visits every key of L1 and L2, so it is for
+// operators; changes are made known by [Cache.Invalidate].
+//
+// A pattern has no stripes, so it is made sure of in another way, in this order:
+//
+//  1. L3: rows are deleted. The position after that is part of what all loads must see from here on.
+//  2. L2 gets a new generation, a random number under one key. Every value is written by a script that compares it with the
+//     generation that the writer knew before it loaded the value: what was loaded earlier cannot be written any more.
+//     With the generation goes the position, so that whoever knows the one knows the other.
+//  3. L2 is scanned, and what matches removed. SCAN returns what is there from its beginning to its end; what was
+//     written since step 2 is new enough.
+//  4. Every instance drops what matches from L1 and raises the stripes of matching flights, which may have read L2
+//     before step 3, and acknowledges. This is a message on the bus, with the guarantees that bus.go gives.
+//
+// A read that comes after step 4 finds nothing old in L1, L2 or L3.
+func (c *Cache) InvalidatePattern(ctx context.Context, after store.LSN, pattern string) (removed int, err error) {
+	g, err := compileGlob(pattern)
+	if err != nil {
+		return 0, err
+	}
+	fromL3, position, l3err := c.l3.remove(ctx, g)
+	after = max(after, position)
+	raise(&c.bus.floor, uint64(after))
+	removed = fromL3 + c.drop(g)
+
+	t := c.bus.contact()
+	if t == nil {
+		return removed, errors.Join(fmt.Errorf("%w: no contact with L2", ErrUnacknowledged), l3err)
+	}
+	if err := t.newGeneration(ctx, after); err != nil {
+		return removed, errors.Join(fmt.Errorf("begin a generation in L2: %w", err), l3err)
+	}
+	fromL2, err := t.remove(ctx, g)
+	removed += fromL2
+	if err != nil {
+		return removed, errors.Join(fmt.Errorf("remove from L2: %w", err), l3err)
+	}
+	m := &message{what: dropMessage, after: after, pattern: pattern}
+	return removed, errors.Join(c.bus.publish(ctx, t, m), l3err)
+}
+
+// contact returns the present term, nil when there is none.
+func (b *bus) contact() *term {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.current
+}
+
+// drop removes what matches from L1 and makes matching flights worth nothing to those who come later. Flights are
+// first: one that has ended by then has put its entry into L1.
+func (c *Cache) drop(g *glob) (removed int) {
+	name := make([]byte, 0, 512)
+	c.flights.each(func(f *flight) {
+		if name = f.key.appendName(name[:0]); g.matches(name) {
+			f.stripe.epoch.Add(1)
+		}
+	})
+	for key := range c.l1.Keys() {
+		if name = key.appendName(name[:0]); g.matches(name) {
+			if _, was := c.l1.Invalidate(key); was {
+				removed++
+			}
+		}
+	}
+	return removed
+}
+
+// newGeneration ends the time in which what was loaded before may be written to L2. As with epochs, none is as good as
+// a new one when L2 has no room.
+func (t *term) newGeneration(ctx context.Context, after store.LSN) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*l2Timeout)
+	defer cancel()
+	generation := generationOf(after)
+	p := t.client.Pipeline()
+	removed := p.Unlink(ctx, generationName)
+	set := p.Set(ctx, generationName, generation, 0)
+	p.Exec(ctx) // the commands have their errors
+	if removed.Err() == nil && set.Err() == nil {
+		t.generation.Store(&generation)
+	}
+	return removed.Err()
+}
+
+func generationOf(after store.LSN) string {
+	return strconv.FormatUint(rand.Uint64(), 36) + ":" + strconv.FormatUint(uint64(after), 10)
+}
+
+// learnGeneration asks L2 for the generation, and begins one if there is none. Loads must see its position before
+// values are tagged with it.
+func (b *bus) learnGeneration(ctx context.Context, t *term) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*l2Timeout)
+	defer cancel()
+	p := t.client.Pipeline()
+	set := p.SetNX(ctx, generationName, generationOf(store.LSN(b.floor.Load())), 0)
+	get := p.Get(ctx, generationName)
+	p.Exec(ctx) // the commands have their errors
+	if errors.Is(get.Err(), redis.Nil) {
+		return set.Err()
+	}
+	generation, err := get.Result()
+	if err != nil {
+		return err
+	}
+	_, position, _ := strings.Cut(generation, ":")
+	after, err := strconv.ParseUint(position, 10, 64)
+	if err != nil {
+		return fmt.Errorf("%s in L2 is %.40q, which is not for this program", generationName, generation)
+	}
+	raise(&b.floor, after)
+	t.generation.Store(&generation)
+	return nil
+}
+
+// scanCount is how many keys Redis looks at for one answer. (Dragonfly takes it for how many matches it returns.)
+const scanCount = 1000
+
+// remove scans L2 and unlinks what matches.
+func (t *term) remove(ctx context.Context, g *glob) (removed int, err error) {
+	for cursor := uint64(0); ; {
+		step, cancel := context.WithTimeout(ctx, time.Second)
+		names, next, err := t.client.Scan(step, cursor, valuePrefix+g.pattern, scanCount).Result()
+		if err == nil && len(names) > 0 {
+			var n int64
+			n, err = t.client.Unlink(step, names...).Result()
+			removed += int(n)
+		}
+		cancel()
+		if err != nil {
+			return removed, err
+		}
+		if cursor = next; cursor == 0 {
+			return removed, nil
+		}
+	}
+}

@@ -1,0 +1,104 @@
+package cache
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// batches let reads that are wanted at the same time share a round trip: while readers of them are under way, reads
+// gather, and go out together in one MGET. A read that comes alone goes at once. Under load that saves most of the
+// system calls, which are what an L2 hit costs. (go-redis' own AutoPipeline was measured beside it: see
+// BenchmarkL2Read.)
+type batches struct {
+	client  *redis.Client
+	mu      sync.Mutex
+	waiting []*pairRead
+	busy    int
+}
+
+const (
+	readers  = 2
+	maxBatch = 128 // pairs
+)
+
+// pairRead asks for two keys at once; a key that is not there is empty.
+type pairRead struct {
+	names  [2]string
+	values [2]string
+	err    error
+	done   chan struct{} // has room for one
+}
+
+var pairReads = sync.Pool{New: func() any { return &pairRead{done: make(chan struct{}, 1)} }}
+
+func (b *batches) get(first, second string) (one, two string, err error) {
+	r := pairReads.Get().(*pairRead)
+	r.names = [2]string{first, second}
+	b.mu.Lock()
+	b.waiting = append(b.waiting, r)
+	lead := b.busy < readers
+	if lead {
+		b.busy++
+	}
+	b.mu.Unlock()
+	if lead {
+		if b.next() {
+			go b.rest()
+		}
+	}
+	<-r.done
+	one, two, err = r.values[0], r.values[1], r.err
+	r.names, r.values, r.err = [2]string{}, [2]string{}, nil
+	pairReads.Put(r)
+	return one, two, err
+}
+
+func (b *batches) rest() {
+	for b.next() {
+	}
+}
+
+// next reads what is waiting, and says whether there is more then; if not, this reader is no longer busy.
+func (b *batches) next() (more bool) {
+	b.mu.Lock()
+	n := min(len(b.waiting), maxBatch)
+	batch := make([]*pairRead, n)
+	copy(batch, b.waiting)
+	rest := copy(b.waiting, b.waiting[n:])
+	clear(b.waiting[rest:])
+	b.waiting = b.waiting[:rest]
+	b.mu.Unlock()
+	if n > 0 {
+		b.read(batch)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.waiting) == 0 {
+		b.busy--
+		return false
+	}
+	return true
+}
+
+func (b *batches) read(batch []*pairRead) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*l2Timeout)
+	defer cancel()
+	names := make([]string, 0, 2*len(batch))
+	for _, r := range batch {
+		names = append(names, r.names[0], r.names[1])
+	}
+	values, err := b.client.MGet(ctx, names...).Result()
+	if err == nil && len(values) != len(names) {
+		err = fmt.Errorf("MGET of %d keys answered %d", len(names), len(values))
+	}
+	for i, r := range batch {
+		if r.err = err; err == nil {
+			r.values[0], _ = values[2*i].(string)
+			r.values[1], _ = values[2*i+1].(string)
+		}
+		r.done <- struct{}{}
+	}
+}

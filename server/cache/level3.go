@@ -1,0 +1,165 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/sony/gobreaker/v2"
+
+	"github.com/policycortex/headroom/server/store"
+)
+
+// level3 is the table cache_entries: values that are expensive to compute, shared by all instances and kept over a loss
+// of L2. A resource or a policy is never there: its own row is as cheap to read.
+//
+// What makes a value valid is checked by the database in the SELECT that reads it: its version is the tenant's, which
+// every transaction that changes the tenant's data has raised, on the server that answers, and that one has replayed
+// what the caller must see. So nothing has to be invalidated, and no lease is needed. A value is stored under the version that was
+// read before it was computed, from a server that was no further than the one that it was computed from.
+type level3 struct {
+	cache   *Cache
+	store   *store.Store
+	breaker *gobreaker.TwoStepCircuitBreaker[struct{}]
+	queue   chan store.CacheEntry
+	closing chan struct{}
+	ended   chan struct{}
+}
+
+// l3Result is a value, or what is needed to store one.
+type l3Result struct {
+	value    value
+	hit      bool
+	version  int64     // of the tenant; 0: do not store
+	position store.LSN // where the server was that said so
+}
+
+const (
+	l3Queue = 256
+	// l3Timeout is short: computing the value takes a few milliseconds.
+	l3Timeout     = 250 * time.Millisecond
+	cleanInterval = 5 * time.Minute
+)
+
+func openLevel3(c *Cache, s *store.Store) *level3 {
+	l := &level3{
+		cache: c, store: s, breaker: newBreaker("L3"), queue: make(chan store.CacheEntry, l3Queue),
+		closing: make(chan struct{}), ended: make(chan struct{}),
+	}
+	if s == nil {
+		close(l.ended)
+		return l
+	}
+	go l.write()
+	return l
+}
+
+func (k Kind) expensive() bool { return k != Resource && k != Policy }
+
+// get reads a value that is valid at a position.
+func (l *level3) get(ctx context.Context, key *Key, after store.LSN) l3Result {
+	if l.store == nil || !key.Kind.expensive() {
+		return l3Result{}
+	}
+	done, err := l.breaker.Allow()
+	if err != nil {
+		l.cache.counts.l3Errors.Add(1)
+		return l3Result{}
+	}
+	ctx, cancel := context.WithTimeout(ctx, l3Timeout)
+	defer cancel()
+	read, err := l.store.ReadCacheEntry(ctx, key.Tenant, key.Name(), after)
+	done(err)
+	if err != nil {
+		l.failed("read", err)
+		return l3Result{}
+	}
+	result := l3Result{version: read.Version, position: read.Position}
+	if read.Value == nil {
+		return result
+	}
+	if result.value, err = decodeValue(read.Value); err != nil {
+		l.failed("decode", err)
+		return result
+	}
+	result.hit = true
+	return result
+}
+
+// setLater queues a value, or drops it when the queue is full.
+func (l *level3) setLater(key *Key, version int64, body []byte, hash uint64) {
+	if l.store == nil || version == 0 || !key.Kind.expensive() {
+		return
+	}
+	e := store.CacheEntry{
+		Key: key.Name(), Tenant: key.Tenant, Version: version, Lifetime: jitter(l3TTL),
+		Value: encodeValue(body, hash, 0, l3TTL, &l.cache.counts),
+	}
+	select {
+	case l.queue <- e:
+	default:
+		l.failed("write", errors.New("more values than it takes; some are not kept"))
+	}
+}
+
+func (l *level3) write() {
+	defer close(l.ended)
+	clean := time.NewTicker(cleanInterval)
+	defer clean.Stop()
+	for {
+		select {
+		case e := <-l.queue:
+			l.do("write", func(ctx context.Context) error { return l.store.WriteCacheEntry(ctx, e) })
+		case <-clean.C:
+			l.do("clean", l.clean)
+		case <-l.closing:
+			for range len(l.queue) {
+				e := <-l.queue
+				l.do("write", func(ctx context.Context) error { return l.store.WriteCacheEntry(ctx, e) })
+			}
+			return
+		}
+	}
+}
+
+func (l *level3) clean(ctx context.Context) error {
+	_, err := l.store.ExpireCacheEntries(ctx)
+	return err
+}
+
+func (l *level3) do(what string, operation func(context.Context) error) {
+	done, err := l.breaker.Allow()
+	if err != nil {
+		l.cache.counts.l3Errors.Add(1)
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	err = operation(ctx)
+	done(err)
+	if err != nil {
+		l.failed(what, err)
+	}
+}
+
+// remove deletes the rows whose keys match.
+func (l *level3) remove(ctx context.Context, g *glob) (removed int, position store.LSN, err error) {
+	if l.store == nil {
+		return 0, 0, nil
+	}
+	return l.store.DeleteCacheEntries(ctx, g.prefix(), func(key string) bool { return g.matches(bytesOf(key)) })
+}
+
+func (l *level3) failed(what string, err error) {
+	if errors.Is(err, context.Canceled) {
+		return // the cache is being closed
+	}
+	l.cache.counts.l3Errors.Add(1)
+	l.cache.complaints.about(L3, what, err)
+}
+
+// close writes what is queued and ends the writer.
+func (l *level3) close() {
+	close(l.closing)
+	<-l.ended
+}

@@ -1,0 +1,66 @@
+package cache
+
+import (
+	"encoding/binary"
+	"errors"
+
+	"github.com/policycortex/headroom/server/store"
+)
+
+// What instances say to each other on the bus: a byte that says what it is, the sender (8 bytes), its number (8), a
+// position in the primary's log (8), and then, of an invalidation, the stripes (2 bytes each), of a drop, the pattern.
+// Numbers are big-endian. An acknowledgement is the message's number alone, on the sender's own channel.
+const (
+	invalidateMessage = 'i'
+	dropMessage       = 'd'
+	messageHeader     = 1 + 3*8
+)
+
+type message struct {
+	what    byte
+	sender  uint64
+	number  uint64
+	after   store.LSN
+	stripes []uint16
+	pattern string
+}
+
+var errGarbled = errors.New("a message on the bus is garbled")
+
+func (m *message) encode() []byte {
+	b := make([]byte, 0, messageHeader+2*len(m.stripes)+len(m.pattern))
+	b = append(b, m.what)
+	b = binary.BigEndian.AppendUint64(b, m.sender)
+	b = binary.BigEndian.AppendUint64(b, m.number)
+	b = binary.BigEndian.AppendUint64(b, uint64(m.after))
+	for _, s := range m.stripes {
+		b = binary.BigEndian.AppendUint16(b, s)
+	}
+	return append(b, m.pattern...)
+}
+
+func decodeMessage(payload string) (message, error) {
+	if len(payload) < messageHeader {
+		return message{}, errGarbled
+	}
+	b := bytesOf(payload)
+	m := message{
+		what:   b[0],
+		sender: binary.BigEndian.Uint64(b[1:]),
+		number: binary.BigEndian.Uint64(b[9:]),
+		after:  store.LSN(binary.BigEndian.Uint64(b[17:])),
+	}
+	rest := b[messageHeader:]
+	switch {
+	case m.what == dropMessage:
+		m.pattern = payload[messageHeader:]
+	case m.what == invalidateMessage && len(rest)%2 == 0:
+		m.stripes = make([]uint16, 0, len(rest)/2)
+		for ; len(rest) > 0; rest = rest[2:] {
+			m.stripes = append(m.stripes, binary.BigEndian.Uint16(rest))
+		}
+	default:
+		return message{}, errGarbled
+	}
+	return m, nil
+}

@@ -1,0 +1,305 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/policycortex/headroom/server/store"
+)
+
+const (
+	rejoinInterval = 100 * time.Millisecond
+	// joinTimeout bounds each step of joining.
+	joinTimeout = 2 * time.Second
+)
+
+var (
+	errClosing  = errors.New("the cache is being closed")
+	errNoAnswer = errors.New("L2 does not answer pings")
+	errNotYet   = errors.New("L2 has not been reached yet")
+)
+
+func openBus(c *Cache, address *redis.Options, s *store.Store, logger *slog.Logger) *bus {
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
+	b := &bus{
+		cache: c, address: address, store: s, logger: logger, id: rand.Uint64(),
+		// A channel is the same in all databases of a server, unlike a key.
+		channel:  prefix + "bus:" + strconv.Itoa(address.DB),
+		lose:     func(error) {},
+		joined:   make(chan struct{}),
+		lostAt:   now(),
+		why:      errNotYet,
+		awaiting: map[uint64]*acknowledgements{},
+		acks:     make(chan ack, 1024),
+		ended:    make(chan struct{}),
+	}
+	b.context, b.cancel = context.WithCancelCause(context.Background())
+	b.answers = answersChannel(address.DB, b.id)
+	go b.run()
+	return b
+}
+
+// run joins the other instances, again and again as contact is lost, until the cache is closed.
+func (b *bus) run() {
+	defer close(b.ended)
+	for first := true; ; first = false {
+		err := b.session(first)
+		if b.context.Err() != nil {
+			return
+		}
+		b.cache.l2.failed(1, "subscribe", err)
+		select {
+		case <-b.context.Done():
+			return
+		case <-time.After(jitter(rejoinInterval)):
+		}
+	}
+}
+
+func (b *bus) close() {
+	b.cancel(errClosing)
+	<-b.ended
+}
+
+// session is one term: it subscribes, joins, and lasts until contact is lost.
+func (b *bus) session(first bool) error {
+	ctx, lose := context.WithCancelCause(b.context)
+	defer lose(nil)
+	t := newTerm(b.address, lose)
+	defer t.client.Close()
+	subscription, err := b.subscribe(ctx, t)
+	if err != nil {
+		return err
+	}
+	defer subscription.Close()
+	// What waits for a message is woken by nothing else.
+	defer context.AfterFunc(ctx, func() { subscription.Close() })()
+
+	var parts sync.WaitGroup
+	defer parts.Wait()
+	defer lose(nil)
+	parts.Go(func() { lose(b.listen(ctx, subscription)) })
+	parts.Go(func() { b.acknowledge(ctx, t) })
+	if err := b.enter(ctx, t, lose, first); err != nil {
+		lose(err)
+	}
+	parts.Go(func() { lose(b.ping(ctx, t, subscription)) })
+	<-ctx.Done()
+	b.lost(t, context.Cause(ctx))
+	return context.Cause(ctx)
+}
+
+// subscribe returns when the server has confirmed both channels.
+func (b *bus) subscribe(ctx context.Context, t *term) (*redis.PubSub, error) {
+	s := t.client.Subscribe(ctx, b.channel, b.answers)
+	for range 2 {
+		m, err := s.ReceiveTimeout(ctx, joinTimeout)
+		if err == nil {
+			if _, ok := m.(*redis.Subscription); !ok {
+				err = fmt.Errorf("L2 answered SUBSCRIBE with %T", m)
+			}
+		}
+		if err != nil {
+			s.Close()
+			return nil, fmt.Errorf("subscribe on L2: %w", err)
+		}
+	}
+	return s, nil
+}
+
+// enter does what has to be done before anything is served, in the order that bus.go gives.
+func (b *bus) enter(ctx context.Context, t *term, lose func(error), first bool) error {
+	if b.store != nil {
+		asking, cancel := context.WithTimeout(ctx, joinTimeout)
+		defer cancel()
+		position, err := b.store.Position(asking)
+		if err != nil {
+			return fmt.Errorf("ask the primary where it is: %w", err)
+		}
+		raise(&b.floor, uint64(position))
+	}
+	b.cache.stripes.invalidateAll()
+	b.cache.l1.InvalidateAll()
+	if err := b.learnGeneration(ctx, t); err != nil && !isReply(err) {
+		return err
+	}
+	b.mu.Lock()
+	b.current, b.lose = t, lose
+	pending := b.pending
+	b.pending = nil
+	b.mu.Unlock()
+	if err := b.repeat(ctx, t, pending); err != nil {
+		return err
+	}
+	if !first {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(leaseTime):
+		}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.current == t {
+		b.cache.l2.term.Store(t)
+	}
+	return nil
+}
+
+// repeat sends what failed before. If it fails again, it is kept for the next time.
+func (b *bus) repeat(ctx context.Context, t *term, p *pendingScopes) error {
+	if p == nil {
+		return nil
+	}
+	for part := range slices.Chunk(slices.Collect(maps.Keys(p.stripes)), 4096) {
+		if err := b.publish(ctx, t, &message{what: invalidateMessage, after: p.after, stripes: part}); err != nil {
+			b.putBack(p)
+			return err
+		}
+	}
+	for _, done := range p.done {
+		close(done)
+	}
+	return nil
+}
+
+// putBack adds what could not be repeated to what has failed since.
+func (b *bus) putBack(p *pendingScopes) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if since := b.pending; since != nil {
+		maps.Copy(p.stripes, since.stripes)
+		p.after = max(p.after, since.after)
+		p.done = append(since.done, p.done...)
+	}
+	b.pending = p
+}
+
+// lost notes that there is no contact any more.
+func (b *bus) lost(t *term, why error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.why = why
+	if b.current != t {
+		return
+	}
+	b.current = nil
+	b.cache.l2.term.Store(nil)
+	b.leasedUntil.Store(0)
+	b.lostAt = now()
+	select {
+	case <-b.joined:
+		b.joined = make(chan struct{})
+	default:
+	}
+	b.lose(why)
+}
+
+// listen applies what comes, in the order in which it comes.
+func (b *bus) listen(ctx context.Context, s *redis.PubSub) error {
+	for {
+		received, err := s.ReceiveTimeout(ctx, 0) // no limit: ping watches over it
+		if err != nil {
+			return err
+		}
+		switch m := received.(type) {
+		case *redis.Message:
+			if m.Channel == b.channel {
+				b.receive(m.Payload)
+			} else if number, err := strconv.ParseUint(m.Payload, 10, 64); err == nil {
+				b.acknowledged(number)
+			}
+		case *redis.Pong:
+			if sent, err := strconv.ParseInt(m.Payload, 10, 64); err == nil {
+				b.answered(time.Duration(sent))
+			}
+		case *redis.Subscription:
+			return fmt.Errorf("the subscription was made anew: %s", m) // by the library, after it lost the connection
+		}
+	}
+}
+
+// answered extends the lease by a ping that was sent at a time, unless this instance does not serve yet.
+func (b *bus) answered(sent time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.pongAt = sent
+	if b.cache.l2.term.Load() == nil {
+		return
+	}
+	b.leasedUntil.Store(int64(sent + leaseTime))
+	select {
+	case <-b.joined:
+	default:
+		close(b.joined)
+	}
+}
+
+// ping sends pings until ctx ends or none is answered for twice the time of a lease.
+func (b *bus) ping(ctx context.Context, t *term, s *redis.PubSub) error {
+	ticker := time.NewTicker(pingInterval)
+	defer ticker.Stop()
+	b.mu.Lock()
+	b.pongAt = now()
+	b.mu.Unlock()
+	for {
+		if err := s.Ping(ctx, strconv.FormatInt(int64(now()), 10)); err != nil {
+			return fmt.Errorf("ping L2: %w", err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticker.C:
+		}
+		b.mu.Lock()
+		silent := now() - b.pongAt
+		b.mu.Unlock()
+		if silent > 2*leaseTime {
+			return errNoAnswer
+		}
+		if t.generation.Load() == nil { // L2 had no room for one
+			b.learnGeneration(ctx, t)
+		}
+	}
+}
+
+// join waits until values may be served from L1 and L2.
+func (b *bus) join(ctx context.Context) error {
+	b.mu.Lock()
+	joined := b.joined
+	b.mu.Unlock()
+	select {
+	case <-joined:
+		return nil
+	case <-ctx.Done():
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return fmt.Errorf("join the other instances: %w: %w", ctx.Err(), b.why)
+	}
+}
+
+// pingServer asks L2 for an answer.
+func (b *bus) pingServer(ctx context.Context) error {
+	b.mu.Lock()
+	t, why := b.current, b.why
+	b.mu.Unlock()
+	if t == nil {
+		return fmt.Errorf("ping L2 cache: no contact: %w", why)
+	}
+	if err := t.client.Ping(ctx).Err(); err != nil {
+		return fmt.Errorf("ping L2 cache: %w", err)
+	}
+	return nil
+}

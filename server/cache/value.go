@@ -1,0 +1,109 @@
+package cache
+
+import (
+	"encoding/binary"
+	"errors"
+	"time"
+	"unsafe"
+
+	"github.com/cespare/xxhash/v2"
+	"github.com/klauspost/compress/s2"
+)
+
+// The form of a value in L2 and L3: a header of headerSize bytes, then the body. All numbers are big-endian.
+//
+//	0  version of the form
+//	1  flags
+//	2  epoch of the stripe in L2 before the value was loaded (8 bytes; 0 in L3)
+//	10 time of storing, Unix seconds (8 bytes)
+//	18 lifetime in seconds (4 bytes)
+//	22 xxhash64 of the body (8 bytes): an entity tag, and a check that it arrived whole
+const (
+	valueVersion = 1
+	headerSize   = 30
+
+	flagS2 = 1 // the body is one S2 block
+)
+
+// Bodies of more than compressionThreshold bytes are compressed, and kept so if that saves an eighth at least. S2 and
+// not gzip, though clients want that: a hit in L2 has to give the plain body too, and S2 gives it several times faster;
+// what is read again from L1 gets its gzip form there, once. BenchmarkCompression has the figures.
+const compressionThreshold = 1024
+
+// value is what was read from L2 or L3.
+type value struct {
+	body    []byte
+	hash    uint64
+	epoch   uint64
+	expires time.Time
+}
+
+var errMalformed = errors.New("the stored value is damaged")
+
+// encodeValue returns the stored form of a body, and counts what compression saved.
+func encodeValue(body []byte, hash, epoch uint64, ttl time.Duration, counts *counts) []byte {
+	if len(body) > compressionThreshold {
+		stored := make([]byte, headerSize+s2.MaxEncodedLen(len(body)))
+		packed := s2.Encode(stored[headerSize:], body)
+		counts.bytesBefore.Add(uint64(len(body)))
+		if len(packed) <= len(body)-len(body)/8 {
+			counts.bytesAfter.Add(uint64(len(packed)))
+			return putHeader(stored[:headerSize+len(packed)], flagS2, hash, epoch, ttl)
+		}
+		counts.bytesAfter.Add(uint64(len(body)))
+	}
+	stored := make([]byte, headerSize+len(body))
+	copy(stored[headerSize:], body)
+	return putHeader(stored, 0, hash, epoch, ttl)
+}
+
+func putHeader(b []byte, flags byte, hash, epoch uint64, ttl time.Duration) []byte {
+	b[0], b[1] = valueVersion, flags
+	binary.BigEndian.PutUint64(b[2:], epoch)
+	binary.BigEndian.PutUint64(b[10:], uint64(time.Now().Unix()))
+	binary.BigEndian.PutUint32(b[18:], uint32(ttl/time.Second))
+	binary.BigEndian.PutUint64(b[22:], hash)
+	return b
+}
+
+// decodeValue reads a stored value. A body that was not compressed shares its bytes with stored.
+func decodeValue(stored []byte) (value, error) {
+	if len(stored) < headerSize || stored[0] != valueVersion {
+		return value{}, errMalformed
+	}
+	v := value{
+		body:  stored[headerSize:len(stored):len(stored)],
+		epoch: binary.BigEndian.Uint64(stored[2:]),
+		expires: time.Unix(int64(binary.BigEndian.Uint64(stored[10:])), 0).
+			Add(time.Duration(binary.BigEndian.Uint32(stored[18:])) * time.Second),
+		hash: binary.BigEndian.Uint64(stored[22:]),
+	}
+	if stored[1]&flagS2 != 0 {
+		if n, err := s2.DecodedLen(v.body); err != nil || n > maxBody {
+			return value{}, errMalformed
+		}
+		body, err := s2.Decode(nil, v.body)
+		if err != nil {
+			return value{}, errMalformed
+		}
+		v.body = body
+	}
+	if xxhash.Sum64(v.body) != v.hash {
+		return value{}, errMalformed
+	}
+	return v, nil
+}
+
+// maxBody bounds what a damaged header can make decodeValue allocate.
+const maxBody = 64 << 20
+
+// storedEpoch reads only the epoch; ok is false when there is no header.
+func storedEpoch(stored string) (epoch uint64, ok bool) {
+	if len(stored) < headerSize {
+		return 0, false
+	}
+	return binary.BigEndian.Uint64(bytesOf(stored[2:10])), true
+}
+
+// bytesOf gives the bytes of a string without copying them. Nobody may change them.
+func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
