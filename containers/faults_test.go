@@ -132,7 +132,7 @@ func TestProcessReplicaAndFaults(t *testing.T) {
 	env := mustStart(t, Options{Provider: "process", Replica: true, PostgresSettings: map[string]string{"max_connections": "60"}})
 	requireServes(t, env)
 	for setting, want := range map[string]string{
-		"max_connections": "60", "hot_standby": "on", "fsync": "off", "listen_addresses": "127.0.0.1", "shared_preload_libraries": "pg_stat_statements",
+		"max_connections": "60", "hot_standby": "on", "fsync": "on", "listen_addresses": "127.0.0.1", "shared_preload_libraries": "pg_stat_statements",
 	} {
 		var got string
 		query(t, env.ReplicaURL, "SHOW "+setting, &got)

@@ -17,9 +17,6 @@ func replicaSettings(primary map[string]string) map[string]string {
 	settings := maps.Clone(primary)
 	for name, value := range map[string]string{
 		"hot_standby": "on",
-		// A replica has a disk of its own; here it would have the primary wait for the one that they share. What only
-		// kills the server loses nothing by that.
-		"fsync": "off",
 		// Otherwise rows that the primary removes cancel the replica's queries that may still see them.
 		"hot_standby_feedback": "on",
 		// A primary that was away is found again at once, not after five seconds.

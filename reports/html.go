@@ -38,7 +38,7 @@ var parsedPage = template.Must(template.New(HTMLFile).Funcs(template.FuncMap{
 	"gateTarget": gateTarget, "gateWord": gateWord, "headline": headline, "instant": instant, "lower": strings.ToLower, "max": maxOf, "mean": meanOf, "millis": millisOf,
 	"notes": notes, "percent": percent, "percentile": percentileOf, "percentileName": percentileName, "plural": plural,
 	"rate": rate, "reasons": reasons, "seconds": seconds, "shellLine": shellLine, "tallyErrors": tally[string],
-	"tallyStatuses": tally[int], "times": newTimes, "width": barWidth, "mark": barMark, "standIn": standIn,
+	"tallyStatuses": tally[int], "times": newTimes, "waited": func(p results.PoolStats) string { return millis(p.Waited) }, "width": barWidth, "mark": barMark, "standIn": standIn,
 }).Parse(pageTemplate))
 
 // page is what the template draws.

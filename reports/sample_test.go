@@ -138,7 +138,9 @@ func sampleView(random *rand.Rand, scenario string, share int64) results.ServerV
 	v.Tiers["l1"] = results.TierStats{Hits: 5210 * share, Misses: 1290 * share}
 	v.Tiers["l2"] = results.TierStats{Hits: 800 * share, Misses: 490 * share, Errors: share - 1}
 	v.Tiers["overall"] = results.TierStats{Hits: 6010 * share, Misses: 490 * share}
-	v.Queries["get_resource"] = results.QueryStats{Count: 400 * share, Duration: durations(random, int(400*share), 0.6)}
+	v.Pools["primary"] = results.PoolStats{Acquires: 200 * share, MaxConns: 8}
+	v.Pools["replica"] = results.PoolStats{Acquires: 450 * share, Waits: 3, Waited: 1.234, MaxConns: 8}
+	v.Queries["get_resource"] = results.QueryStats{Count: 400 * share, Replica: 380 * share, Duration: durations(random, int(400*share), 0.6)}
 	v.Queries["list_resources"] = results.QueryStats{Count: 90 * share, Errors: share - 1, Duration: durations(random, int(90*share), 4.1)}
 	return v
 }
@@ -224,6 +226,7 @@ func hostileRun(t testing.TB) *results.Run {
 	m.Samples[55].Replica.Reason = hostile
 	m.Views[1].Scenario = hostile
 	m.Views[1].Tiers[hostile] = results.TierStats{Hits: 1}
+	m.Views[1].Pools[hostile] = results.PoolStats{Acquires: 1}
 	m.Views[1].Queries[hostile] = results.QueryStats{Count: 1, Duration: results.NewHistogram()}
 	r.Verdict.Warnings = []string{hostile}
 	for i := range r.Verdict.Gates {

@@ -24,7 +24,7 @@ const SummaryVersion = 1
 //	changes[]         at_seconds, text: breakers and replica, as the server's samples show them
 //	scenarios[]       name, executor, open, the figures of overall, schedule (null unless open) and
 //	  by_request[]    name, method, the figures of overall, statuses, errors, bytes_sent, bytes_received
-//	server_views[]    scenario (empty: the whole run), seconds, cpu_seconds, tiers and queries by name
+//	server_views[]    scenario (empty: the whole run), seconds, cpu_seconds, tiers, queries and pools by name
 //
 // response_ms, service_ms and the like hold p50, p75, p90, p95, p99, p999, max, mean and count; they are null when
 // nothing was recorded.
@@ -129,6 +129,8 @@ type summaryServerView struct {
 	CPUSeconds float64                 `json:"cpu_seconds"`
 	Tiers      map[string]summaryTier  `json:"tiers"`
 	Queries    map[string]summaryQuery `json:"queries"`
+
+	Pools map[string]results.PoolStats `json:"pools,omitempty"`
 }
 
 type summaryTier struct {
@@ -139,6 +141,7 @@ type summaryTier struct {
 type summaryQuery struct {
 	Count    int64         `json:"count"`
 	Errors   int64         `json:"errors"`
+	Replica  int64         `json:"on_replica"`
 	Duration *distribution `json:"duration_ms"`
 }
 
@@ -187,12 +190,12 @@ func newSummaryScenario(sc scenario) summaryScenario {
 }
 
 func newSummaryServerView(v results.ServerView) summaryServerView {
-	out := summaryServerView{v.Scenario, v.Seconds, v.CPUSeconds, map[string]summaryTier{}, map[string]summaryQuery{}}
+	out := summaryServerView{v.Scenario, v.Seconds, v.CPUSeconds, map[string]summaryTier{}, map[string]summaryQuery{}, v.Pools}
 	for name, t := range v.Tiers {
 		out.Tiers[name] = summaryTier{t, t.Ratio()}
 	}
 	for name, q := range v.Queries {
-		out.Queries[name] = summaryQuery{q.Count, q.Errors, newDistribution(q.Duration)}
+		out.Queries[name] = summaryQuery{q.Count, q.Errors, q.Replica, newDistribution(q.Duration)}
 	}
 	return out
 }

@@ -1,6 +1,7 @@
 package results
 
 import (
+	"maps"
 	"reflect"
 	"testing"
 )
@@ -44,12 +45,19 @@ func TestChanges(t *testing.T) {
 
 func TestParseSnapshotReadsTheState(t *testing.T) {
 	s, err := ParseSnapshot([]byte(`{"version": 1, "cache": {"l3": {"hits": 4}}, "breakers": {"l2": "open"},
-		"replica": {"healthy": false, "reason": "gone", "lag_ms": 1.5, "fallbacks": 7}}`))
+		"replica": {"healthy": false, "reason": "gone", "lag_ms": 1.5, "fallbacks": 7,
+		"pool": {"acquires": 3, "wait_us": 1500, "max_conns": 4, "breaker": "half-open"}}, "db_pool": {"acquires": 9, "breaker": "closed"}}`))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if s.Tiers["l3"].Hits != 4 || s.Breakers["l2"] != "open" || *s.Replica != (Replica{Reason: "gone", Lag: 1.5, Fallbacks: 7}) {
 		t.Errorf("%+v, replica %+v", s, s.Replica)
+	}
+	if want := map[string]string{"l2": "open", "primary": "closed", "replica": "half-open"}; !maps.Equal(s.Breakers, want) {
+		t.Errorf("breakers %v, want %v", s.Breakers, want)
+	}
+	if want := (PoolStats{Acquires: 3, Waited: 1.5, MaxConns: 4}); s.Pools["replica"] != want || s.Pools["primary"].Acquires != 9 {
+		t.Errorf("pools %+v", s.Pools)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"time"
 
 	hdr "github.com/HdrHistogram/hdrhistogram-go"
@@ -14,6 +15,7 @@ type Snapshot struct {
 	At      time.Time
 	Queries map[string]QueryStats
 	Tiers   map[string]TierStats // l1, l2, l3, overall
+	Pools   map[string]PoolStats // of connections, by role: primary, replica
 	State
 	CPU float64 // seconds of CPU time
 }
@@ -36,7 +38,16 @@ type Replica struct {
 type QueryStats struct {
 	Count    int64      `json:"count"`
 	Errors   int64      `json:"errors"`
+	Replica  int64      `json:"on_replica"` // how many of Count the replica did
 	Duration *Histogram `json:"-"`
+}
+
+// PoolStats are a pool of connections to the database.
+type PoolStats struct {
+	Acquires int64   `json:"acquires"`
+	Waits    int64   `json:"waits"`     // acquires that found no idle connection
+	Waited   float64 `json:"waited_ms"` // what these waited in all
+	MaxConns int     `json:"max_conns"`
 }
 
 // TierStats are the look-ups of one cache level; for "overall", requests by whether any level answered.
@@ -65,8 +76,13 @@ func ParseSnapshot(data []byte) (Snapshot, error) {
 		At      time.Time            `json:"at"`
 		DB      map[string]queryJSON `json:"db"`
 		Cache   map[string]TierStats `json:"cache"`
-		State
-		Process struct {
+		Pool    *poolJSON            `json:"db_pool"`
+		Replica *struct {
+			Replica
+			Pool poolJSON `json:"pool"`
+		} `json:"replica"`
+		Breakers map[string]string `json:"breakers"` // of what is not a pool
+		Process  struct {
 			CPU float64 `json:"cpu_seconds"`
 		} `json:"process"`
 	}
@@ -76,21 +92,47 @@ func ParseSnapshot(data []byte) (Snapshot, error) {
 	if in.Version != 1 {
 		return Snapshot{}, fmt.Errorf("server snapshot: version %d, this harness reads version 1", in.Version)
 	}
-	s := Snapshot{At: in.At, Queries: map[string]QueryStats{}, Tiers: in.Cache, State: in.State, CPU: in.Process.CPU}
+	s := Snapshot{At: in.At, Queries: map[string]QueryStats{}, Tiers: in.Cache, Pools: map[string]PoolStats{}, CPU: in.Process.CPU}
+	s.Breakers = map[string]string{}
+	maps.Copy(s.Breakers, in.Breakers)
+	if in.Pool != nil {
+		s.pool("primary", *in.Pool)
+	}
+	if in.Replica != nil {
+		s.Replica = &in.Replica.Replica
+		s.pool("replica", in.Replica.Pool)
+	}
 	for name, q := range in.DB {
 		h, err := decodeHistogram(q.HDR)
 		if err != nil {
 			return Snapshot{}, fmt.Errorf("server snapshot: query %s: %w", name, err)
 		}
-		s.Queries[name] = QueryStats{q.Count, q.Errors, h}
+		s.Queries[name] = QueryStats{q.Count, q.Errors, q.Replica, h}
 	}
 	return s, nil
 }
 
 type queryJSON struct {
-	Count  int64  `json:"count"`
-	Errors int64  `json:"errors"`
-	HDR    string `json:"hdr"`
+	Count   int64  `json:"count"`
+	Errors  int64  `json:"errors"`
+	Replica int64  `json:"replica"`
+	HDR     string `json:"hdr"`
+}
+
+type poolJSON struct {
+	Acquires int64  `json:"acquires"`
+	Waits    int64  `json:"wait_count"`
+	WaitUS   int64  `json:"wait_us"`
+	MaxConns int    `json:"max_conns"`
+	Breaker  string `json:"breaker"`
+}
+
+// pool adds the pool of a role, with its breaker.
+func (s *Snapshot) pool(role string, p poolJSON) {
+	s.Pools[role] = PoolStats{Acquires: p.Acquires, Waits: p.Waits, Waited: float64(p.WaitUS) / 1e3, MaxConns: p.MaxConns}
+	if p.Breaker != "" {
+		s.Breakers[role] = p.Breaker
+	}
 }
 
 // decodeHistogram reads the base64 form of HdrHistogram's V2 compressed encoding.
@@ -112,12 +154,13 @@ type ServerView struct {
 	Seconds    float64               `json:"seconds"`
 	Queries    map[string]QueryStats `json:"queries"`
 	Tiers      map[string]TierStats  `json:"tiers"`
+	Pools      map[string]PoolStats  `json:"pools,omitempty"`
 	CPUSeconds float64               `json:"cpu_seconds"`
 }
 
 // NewServerView returns an empty view to which windows are added.
 func NewServerView(scenario string) ServerView {
-	return ServerView{Scenario: scenario, Queries: map[string]QueryStats{}, Tiers: map[string]TierStats{}}
+	return ServerView{Scenario: scenario, Queries: map[string]QueryStats{}, Tiers: map[string]TierStats{}, Pools: map[string]PoolStats{}}
 }
 
 // Add counts what happened between two snapshots of the server, exactly: histograms are subtracted count by count.
@@ -140,7 +183,15 @@ func (v *ServerView) Add(from, to Snapshot) error {
 		}
 		sum.Count += now.Count - before.Count
 		sum.Errors += now.Errors - before.Errors
+		sum.Replica += now.Replica - before.Replica
 		v.Queries[name] = sum
+	}
+	for role, now := range to.Pools {
+		before, sum := from.Pools[role], v.Pools[role]
+		v.Pools[role] = PoolStats{
+			Acquires: sum.Acquires + now.Acquires - before.Acquires, Waits: sum.Waits + now.Waits - before.Waits,
+			Waited: sum.Waited + now.Waited - before.Waited, MaxConns: now.MaxConns,
+		}
 	}
 	for tier, now := range to.Tiers {
 		delta, sum := now.minus(from.Tiers[tier]), v.Tiers[tier]
