@@ -10,8 +10,8 @@ import (
 )
 
 // bulkLoads makes Postgres look at the resources again when many have been inserted. Until it has, plans are those for
-// the table as it was: on an empty one every index is as good as the primary key, and a prepared statement keeps such a
-// plan until the next ANALYZE. Autovacuum would come within a minute; in that minute everything is slow.
+// the table as it was: an empty one is best read from end to end, and a prepared statement keeps such a plan
+// until the next ANALYZE. Autovacuum would come within a minute; in that minute everything is slow.
 type bulkLoads struct {
 	inserted atomic.Int64 // by this process
 	due      chan struct{}

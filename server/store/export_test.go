@@ -21,7 +21,11 @@ func ListStatement(q *ListQuery) (sql string, params []any, kept bool) {
 	return b.String(), b.params(), !b.anew
 }
 
-const GetSQL = getSQL
+const (
+	GetSQL          = getSQL
+	ResourceColumns = resourceColumns
+	GetGroupSQL     = getGroupSQL
+)
 
 func (s *Store) Pool() *pgxpool.Pool { return s.primary.pool }
 
@@ -54,3 +58,18 @@ func (s *SlowQueries) Note(sql string, took time.Duration, replica bool, now tim
 }
 
 func (s *SlowQueries) List() []SlowQuery { return s.list() }
+
+// Replica is what is known of a replica, without a server.
+type Replica struct{ replica }
+
+func NewReplica(maxLag time.Duration) *Replica {
+	return &Replica{replica{node: &node{size: 1}, maxLag: maxLag}}
+}
+
+func (r *Replica) IsUp(up bool)                       { r.isUp(up, nil) }
+func (r *Replica) PrimaryIsAt(lsn LSN, now time.Time) { r.primaryIsAt(lsn, now) }
+func (r *Replica) ReplicaIsAt(lsn LSN, now time.Time) { r.replicaIsAt(lsn, now) }
+func (r *Replica) Lag(now time.Time) time.Duration    { return r.lag(now) }
+func (r *Replica) Usable() bool                       { return r.usable.Load() }
+func (r *Replica) Serves(after LSN) bool              { return r.serves(after) }
+func (r *Replica) Samples() int                       { return len(r.ahead) }

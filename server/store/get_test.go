@@ -74,6 +74,47 @@ func TestGetsTogether(t *testing.T) {
 	}
 }
 
+// A deleted resource is not there, by itself and in a group.
+func TestGetsOfDeletedResources(t *testing.T) {
+	s, tenant := openStore(t), newID()
+	ids := fillResources(t, s, tenant, 50)
+	mustExec(t, connect(t, postgresURL(t)), "UPDATE resources SET deleted_at = now() WHERE tenant_id = $1 AND name LIKE '%7'", tenant)
+	var wg sync.WaitGroup
+	for i, id := range ids {
+		wg.Go(func() {
+			for range 20 {
+				_, err := s.AppendResource(t.Context(), nil, tenant, id, 0)
+				if deleted := i%10 == 7; deleted != errors.Is(err, store.ErrNotFound) || !deleted && err != nil {
+					t.Errorf("resource %d, deleted %t: error %v", i, deleted, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// In a table that nobody has analyzed yet, and in one that the planner knows, the primary key serves.
+func TestPlansOfGets(t *testing.T) {
+	url := newDatabase(t)
+	if err := store.Migrate(t.Context(), url); err != nil {
+		t.Fatal(err)
+	}
+	s, conn := openStoreWith(t, store.Options{URL: url, MaxConns: 2}), connect(t, url)
+	for _, state := range []string{fillTenant, "ANALYZE resources"} {
+		var args []any
+		if state == fillTenant {
+			args = append(args, newID())
+		}
+		mustExec(t, conn, state, args...)
+		for _, sql := range []string{store.GetSQL, store.GetGroupSQL} {
+			plan, err := s.Explain(t.Context(), sql)
+			if err != nil || !strings.Contains(plan, "resources_pkey") || !strings.Contains(plan, "Index Cond: (id = ") {
+				t.Errorf("after %.20q the plan of %.100q is (error %v)\n%s", state, sql, err, plan)
+			}
+		}
+	}
+}
+
 // One who gives up does not keep others from their answer, nor is he kept himself.
 func TestGetThatIsGivenUp(t *testing.T) {
 	s, tenant := openStore(t), newID()
@@ -145,9 +186,11 @@ func TestGetsFailTogether(t *testing.T) {
 	}
 }
 
+const bareSQL = "SELECT " + store.ResourceColumns + " FROM resources WHERE id = $1 AND tenant_id = $2 AND deleted_at IS NULL"
+
 // bareGet is what a service by hand has: a query on a pgx pool, and the row's bytes appended as JSON.
 func bareGet(ctx context.Context, s *store.Store, dst []byte, tenant, id store.ID) ([]byte, error) {
-	rows, err := s.Pool().Query(ctx, store.GetSQL, store.ResourceFormats, id, tenant)
+	rows, err := s.Pool().Query(ctx, bareSQL, store.ResourceFormats, id, tenant)
 	if err != nil {
 		return dst, err
 	}

@@ -134,7 +134,7 @@ func poolSize(cpus, free int) (int, error) {
 	want := min(max(4*cpus, 8), 64)
 	size := min(want, free/2)
 	if size < minPool {
-		return 0, fmt.Errorf("Postgres has %d connections free, and half of them are too few: "+
+		return 0, fmt.Errorf("there are %d connections free in Postgres, and half of them are too few: "+
 			"raise its max_connections, stop other clients, or set the pool's size yourself", free)
 	}
 	return size, nil

@@ -151,3 +151,15 @@ func TestPoolFitsTheServer(t *testing.T) {
 		}
 	}
 }
+
+// The way to a connection and back: router, breaker, pool, measurement. It is what a read costs beside its query.
+func BenchmarkRead(b *testing.B) {
+	s := openStoreWith(b, store.Options{MaxConns: 2})
+	query := func(*pgx.Conn) error { return nil }
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := s.Read(b.Context(), 0, query); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -16,7 +16,7 @@ const (
 	watchEvery      = 25 * time.Millisecond
 	watchAloneEvery = 500 * time.Millisecond // a primary without a replica, whose position nobody needs
 	retryEvery      = 250 * time.Millisecond // a server that failed
-	replicaPatience = 250 * time.Millisecond
+	replicaPatience = 500 * time.Millisecond // a busy machine answers late, too
 	primaryPatience = 2 * time.Second
 )
 
