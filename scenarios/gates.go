@@ -36,7 +36,6 @@ var queryNames = []string{
 	"list_evaluations",
 	"list_policies",
 	"list_resources",
-	"maintain_costs",
 	"read_cache_entry",
 	"read_stream",
 	"recent_resources",

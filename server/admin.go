@@ -23,6 +23,7 @@ type snapshot struct {
 	Replica       *replicaSnapshot         `json:"replica,omitempty"` // nil without one
 	Cache         cacheSnapshot            `json:"cache"`
 	Process       processSnapshot          `json:"process"`
+	Maintenance   map[string]jobStats      `json:"maintenance"` // by job
 }
 
 const snapshotVersion = 1
@@ -146,10 +147,11 @@ func newPoolSnapshot(pool store.PoolStats) poolSnapshot {
 // newAdminServer serves GET /snapshot (with ?db=no without the queries' histograms, cheap enough for once a second),
 // GET /slow and GET /statements (see statements.go), and Go's profiles under /debug/pprof/. It has no write timeout: a
 // profile takes as long as it is asked to.
-func newAdminServer(started time.Time, db *store.Store, answers *cache.Cache, logger *slog.Logger) *http.Server {
+func newAdminServer(started time.Time, db *store.Store, answers *cache.Cache, jobs *maintenance, logger *slog.Logger) *http.Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /snapshot", func(w http.ResponseWriter, r *http.Request) {
 		s, err := takeSnapshot(started, db, answers, r.URL.Query().Get("db") != "no")
+		s.Maintenance = jobs.snapshot()
 		if err != nil {
 			logger.Error("snapshot failed", "error", err)
 			http.Error(w, err.Error(), http.StatusInternalServerError)

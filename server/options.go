@@ -28,6 +28,11 @@ type Options struct {
 	PostgresMaxConns int `env:"HEADROOM_POSTGRES_MAX_CONNS"`
 	// SlowQuery is from how long on a query is listed at GET /slow of the admin listener; 0 is 100 ms.
 	SlowQuery time.Duration `env:"HEADROOM_SLOW_QUERY"`
+	// ComplianceEvery is how often the compliance summary is refreshed; 0 is 5 minutes. Of several instances one does it.
+	ComplianceEvery time.Duration `env:"HEADROOM_COMPLIANCE_EVERY"`
+	// CostMonths is how many months of costs are kept before the present one; 0 is 24. Older ones are detached from the
+	// table, and stay in tables of their own.
+	CostMonths int `env:"HEADROOM_COST_MONTHS"`
 	// EdgeTTL is how long a cache between this server and its clients (a CDN, a proxy) may serve an answer without asking,
 	// in whole seconds; 0 forbids it. Such a cache must heed Vary, which names the tenant, and no invalidation reaches it.
 	EdgeTTL time.Duration `env:"HEADROOM_EDGE_TTL"`
@@ -43,7 +48,9 @@ type Options struct {
 const (
 	defaultL1Bytes       = 64 << 20
 	defaultShutdownGrace = 15 * time.Second
+	defaultCompliance    = 5 * time.Minute
 	minCursorKey         = 32
+	maxCostMonths        = 240 // each is a partition
 )
 
 // check returns the options with the defaults filled in, or everything that is wrong with them.
@@ -75,6 +82,12 @@ func (o Options) check() (Options, error) {
 	}
 	if o.ShutdownGrace == 0 {
 		o.ShutdownGrace = defaultShutdownGrace
+	}
+	if o.ComplianceEvery < 0 || o.CostMonths < 0 || o.CostMonths > maxCostMonths {
+		faults = append(faults, fmt.Errorf("HEADROOM_COMPLIANCE_EVERY must not be negative, and HEADROOM_COST_MONTHS must be from 0 to %d", maxCostMonths))
+	}
+	if o.ComplianceEvery == 0 {
+		o.ComplianceEvery = defaultCompliance
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()

@@ -45,7 +45,7 @@ func Run(ctx context.Context, o Options, ready func(addr, adminAddr string)) err
 	}
 	db, err := store.Open(ctx, store.Options{
 		URL: o.PostgresURL, ReplicaURL: o.PostgresReplicaURL, ReplicaMaxLag: o.PostgresReplicaMaxLag,
-		MaxConns: o.PostgresMaxConns, SlowQuery: o.SlowQuery, Logger: o.Logger,
+		MaxConns: o.PostgresMaxConns, SlowQuery: o.SlowQuery, CostMonths: o.CostMonths, Logger: o.Logger,
 	})
 	if err != nil {
 		return err
@@ -69,6 +69,10 @@ func Run(ctx context.Context, o Options, ready func(addr, adminAddr string)) err
 	}
 
 	handler := api.New(api.Options{Store: db, Cache: answers, Logger: o.Logger, CursorKey: []byte(o.CursorKey), EdgeTTL: o.EdgeTTL})
+	jobs := newMaintenance(o, db, handler)
+	if err := maintainCosts(ctx, db, o.Logger); err != nil { // before the first costs come
+		return err
+	}
 	public, err := listen(ctx, "HEADROOM_ADDR", o.Addr, newHTTPServer(handler, o.Logger))
 	if err != nil {
 		return err
@@ -76,12 +80,13 @@ func Run(ctx context.Context, o Options, ready func(addr, adminAddr string)) err
 	defer public.close()
 	admin := &listener{}
 	if o.AdminAddr != "" {
-		admin, err = listen(ctx, "HEADROOM_ADMIN_ADDR", o.AdminAddr, newAdminServer(started, db, answers, o.Logger))
+		admin, err = listen(ctx, "HEADROOM_ADMIN_ADDR", o.AdminAddr, newAdminServer(started, db, answers, jobs, o.Logger))
 		if err != nil {
 			return err
 		}
 		defer admin.close()
 	}
+	defer jobs.start(ctx)()
 	return serve(ctx, o, handler, public, admin, ready)
 }
 

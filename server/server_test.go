@@ -122,8 +122,9 @@ type snapshot struct {
 		Fallbacks int64
 		Pool      pool
 	}
-	Cache   map[string]level
-	Process map[string]float64
+	Cache       map[string]level
+	Maintenance map[string]struct{ Runs, Errors int64 }
+	Process     map[string]float64
 }
 
 func takeSnapshot(t testing.TB, r *running) snapshot {
@@ -179,8 +180,8 @@ func TestSnapshotAddsUp(t *testing.T) {
 	if s.DBPool.MaxConns != 4 || s.DBPool.Acquires-first.DBPool.Acquires != 7 || s.DBPool.InUse != 0 || s.DBPool.Breaker != "closed" {
 		t.Errorf("pool went from %v to %v, want 7 more acquires", first.DBPool, s.DBPool)
 	}
-	if waits, err := hdrhistogram.Decode([]byte(s.DBPool.AcquireHDR)); err != nil || waits.TotalCount() != 7 {
-		t.Errorf("the waits for connections are %v (error %v), want those of 7", waits, err)
+	if waits, err := hdrhistogram.Decode([]byte(s.DBPool.AcquireHDR)); err != nil || waits.TotalCount() != 8 { // and the maintenance at the start
+		t.Errorf("%d waits for connections (error %v), want those of 8", waits.TotalCount(), err)
 	}
 	if s.Replica != nil {
 		t.Errorf("a replica that does not exist is %+v", s.Replica)

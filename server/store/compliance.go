@@ -161,3 +161,20 @@ func (s *Store) RefreshComplianceSummary(ctx context.Context) (done Refreshed, a
 	}
 	return done, at, nil
 }
+
+// ComplianceSummaryAge returns how long ago the summary was refreshed by the primary's clock; known is false when it
+// never was.
+func (s *Store) ComplianceSummaryAge(ctx context.Context) (age time.Duration, known bool, err error) {
+	var seconds *float64
+	_, err = s.write(ctx, func(conn *pgx.Conn) error { // the primary knows best
+		return conn.QueryRow(ctx, `SELECT extract(epoch FROM clock_timestamp() - max(refreshed_at))::float8
+			FROM mv_refresh_log WHERE view = 'mv_compliance_summary'`).Scan(&seconds)
+	})
+	if err != nil {
+		return 0, false, fmt.Errorf("age of the compliance summary: %w", err)
+	}
+	if seconds == nil {
+		return 0, false, nil
+	}
+	return time.Duration(*seconds * float64(time.Second)), true, nil
+}

@@ -33,8 +33,18 @@ type CostPartitions struct {
 	Misplaced int64
 }
 
-const maintainCostsSQL = namePrefix + maintainCosts + `
+// It has no name and is not measured, as migrations are not.
+const maintainCostsSQL = `
 SELECT ensure_cost_partitions($1, $2), detach_cost_partitions($1)`
+
+// beforeMaintenance waits for another instance that is at it, which may take its time, and then for the locks on tables
+// only as long as anybody else would: while it waits for one, others wait for it.
+var beforeMaintenance = []string{
+	"SET LOCAL statement_timeout = '60s'",
+	"SET LOCAL lock_timeout = '30s'",
+	"SELECT pg_advisory_xact_lock(hashtext('cost_partitions'))",
+	"SET LOCAL lock_timeout = '1s'",
+}
 
 // MaintainCosts makes the partitions of all months whose costs are kept and detaches older ones. It can be called at any
 // time and on several instances at once.
@@ -43,7 +53,15 @@ func (s *Store) MaintainCosts(ctx context.Context) (CostPartitions, error) {
 	months := s.costMonths + 1 + costMonthsAhead
 	var done CostPartitions
 	_, err := s.write(ctx, func(conn *pgx.Conn) error {
-		if err := conn.QueryRow(ctx, maintainCostsSQL, kept.from, months).Scan(&done.Made, &done.Detached); err != nil {
+		err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+			for _, prepare := range beforeMaintenance {
+				if _, err := tx.Exec(ctx, prepare); err != nil {
+					return err
+				}
+			}
+			return tx.QueryRow(ctx, maintainCostsSQL, kept.from, months).Scan(&done.Made, &done.Detached)
+		})
+		if err != nil {
 			return err
 		}
 		return conn.QueryRow(ctx, "SELECT count(*) FROM cost_data_default").Scan(&done.Misplaced)

@@ -42,7 +42,6 @@ const (
 	listEvaluations        = "list_evaluations"
 	listPolicies           = "list_policies"
 	listResources          = "list_resources"
-	maintainCosts          = "maintain_costs"
 	readCacheEntry         = "read_cache_entry"
 	readStream             = "read_stream"
 	recentResources        = "recent_resources"
@@ -78,7 +77,6 @@ var queryNames = []string{
 	listEvaluations,
 	listPolicies,
 	listResources,
-	maintainCosts,
 	readCacheEntry,
 	readStream,
 	recentResources,
