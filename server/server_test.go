@@ -297,6 +297,7 @@ func TestRunRefuses(t *testing.T) {
 		"a wrong cache":        {func(o *server.Options) { o.CacheURL = "http://x" }, "cache URL"},
 		"a Postgres not there": {func(o *server.Options) { o.PostgresURL = "postgres://x@127.0.0.1:1/x" }, "127.0.0.1"},
 		"a negative size":      {func(o *server.Options) { o.L1Bytes = -1 }, "HEADROOM_L1_BYTES"},
+		"a short cursor key":   {func(o *server.Options) { o.CursorKey = "secret" }, "HEADROOM_CURSOR_KEY"},
 		"admin for everybody":  {func(o *server.Options) { o.AdminAddr = ":0" }, "loopback"},
 		"admin off loopback":   {func(o *server.Options) { o.AdminAddr = "0.0.0.0:0" }, "loopback"},
 		"admin by name":        {func(o *server.Options) { o.AdminAddr = "localhost:0" }, "loopback"},
@@ -330,7 +331,7 @@ func TestOptionsFromTheEnvironment(t *testing.T) {
 	for name, value := range map[string]string{
 		"HEADROOM_ADMIN_ADDR": "127.0.0.1:1", "HEADROOM_POSTGRES_URL": "postgres://p",
 		"HEADROOM_POSTGRES_REPLICA_URL": "postgres://q", "HEADROOM_POSTGRES_REPLICA_MAX_LAG": "7s", "HEADROOM_SLOW_QUERY": "20ms", "HEADROOM_CACHE_URL": "redis://r",
-		"HEADROOM_L1_BYTES": "1024", "HEADROOM_POSTGRES_MAX_CONNS": "9", "HEADROOM_SHUTDOWN_GRACE": "3s",
+		"HEADROOM_L1_BYTES": "1024", "HEADROOM_POSTGRES_MAX_CONNS": "9", "HEADROOM_SHUTDOWN_GRACE": "3s", "HEADROOM_CURSOR_KEY": "k",
 	} {
 		t.Setenv(name, value)
 	}
@@ -338,7 +339,7 @@ func TestOptionsFromTheEnvironment(t *testing.T) {
 	want := server.Options{
 		Addr: "127.0.0.1:8080", AdminAddr: "127.0.0.1:1", PostgresURL: "postgres://p", CacheURL: "redis://r",
 		PostgresReplicaURL: "postgres://q", PostgresReplicaMaxLag: 7 * time.Second, SlowQuery: 20 * time.Millisecond,
-		L1Bytes: 1024, PostgresMaxConns: 9, ShutdownGrace: 3 * time.Second,
+		L1Bytes: 1024, PostgresMaxConns: 9, ShutdownGrace: 3 * time.Second, CursorKey: "k",
 	}
 	if err != nil || got != want {
 		t.Errorf("got %+v, error %v; want %+v", got, err, want)

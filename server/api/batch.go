@@ -42,12 +42,13 @@ func (a *API) insertResources(c *gin.Context) {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), a.timeout)
 	defer cancel()
 	inserted, committed, err := a.store.InsertResources(ctx, tenant, resources)
-	// Also after an error: the batch may have been committed without our having heard of it.
-	a.invalidate(ctx, committed, cache.Scope{Tenant: tenant, Kind: cache.Resources})
+	lists := cache.Scope{Tenant: tenant, Kind: cache.Resources}
 	if err != nil {
+		a.invalidateUnsure(ctx, lists)
 		a.fail(c, err)
 		return
 	}
+	a.invalidate(ctx, committed, lists)
 	sendBatch(c, inserted)
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -92,6 +93,18 @@ func (a *API) invalidate(ctx context.Context, committed store.LSN, scopes ...cac
 	}
 }
 
+// invalidateUnsure is called after a change that failed, as it may have been committed without our having heard of it.
+// Where the primary tells its present position, no replica is read again before it has that.
+func (a *API) invalidateUnsure(ctx context.Context, scopes ...cache.Scope) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	present, err := a.store.Position(ctx)
+	if err != nil {
+		a.logger.Warn("a change failed, and the primary does not tell its position either", "error", err)
+	}
+	a.invalidate(ctx, present, scopes...)
+}
+
 // refuseChange answers for a change that was not made.
 func (a *API) refuseChange(c *gin.Context, err error, tenant, id store.ID) {
 	var invalid *store.ValidationError
@@ -106,8 +119,7 @@ func (a *API) refuseChange(c *gin.Context, err error, tenant, id store.ID) {
 		refuse(c, http.StatusPreconditionFailed, "The resource is not the one that If-Match names: it has been changed meanwhile. "+
 			"Read it again, and decide whether your change still holds.")
 	default:
-		// It may have been made without our having heard of it.
-		a.invalidate(c.Request.Context(), 0, resourceScopes(tenant, id)...)
+		a.invalidateUnsure(c.Request.Context(), resourceScopes(tenant, id)...)
 		a.fail(c, err)
 	}
 }

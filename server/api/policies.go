@@ -285,7 +285,7 @@ func (a *API) refusePolicyChange(c *gin.Context, err error, tenant, id store.ID)
 			"Read it again, and decide whether your change still holds.")
 	default:
 		// It may have been made without our having heard of it.
-		a.invalidate(c.Request.Context(), 0, policyScopes(tenant, id)...)
+		a.invalidateUnsure(c.Request.Context(), policyScopes(tenant, id)...)
 		a.fail(c, err)
 	}
 }
