@@ -17,9 +17,10 @@ import (
 
 // description is the document at /openapi.json, as a test uses it.
 type description struct {
-	document map[string]any
-	compiler *jsonschema.Compiler
-	schemas  sync.Map // by place in the document
+	document  map[string]any
+	compiler  *jsonschema.Compiler
+	compiling sync.Mutex // a compiler is for one at a time
+	schemas   sync.Map   // by place in the document
 }
 
 // described is the description of the API, which is the same for all of its instances.
@@ -78,6 +79,8 @@ func (d *description) schema(keys ...string) (*jsonschema.Schema, error) {
 	if schema, ok := d.schemas.Load(place); ok {
 		return schema.(*jsonschema.Schema), nil
 	}
+	d.compiling.Lock()
+	defer d.compiling.Unlock()
 	schema, err := d.compiler.Compile("mem:///openapi.json#" + place)
 	if err == nil {
 		d.schemas.Store(place, schema)
