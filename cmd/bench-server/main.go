@@ -113,12 +113,8 @@ func (o options) wants(c *contender) bool {
 }
 
 func code(wErr io.Writer, err error) int {
-	switch {
-	case err == nil:
+	if err == nil {
 		return exitOK
-	case errors.Is(err, errInvalid):
-		fmt.Fprintf(wErr, "bench-server: %v\n", err)
-		return exitInvalid
 	}
 	fmt.Fprintf(wErr, "bench-server: %v\n", err)
 	return exitError

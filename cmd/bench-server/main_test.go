@@ -69,6 +69,7 @@ func TestVerdict(t *testing.T) {
 		{"held", []*measured{measurement(baseline, 0, 100, 300, 200), measurement(ours, 0, 170, 1, 400)}, exitOK, ""},
 		{"missed", []*measured{measurement(baseline, 0, 200), measurement(ours, 0, 168)}, exitMissed, "MISSED"},
 		{"disturbed", []*measured{measurement(baseline, 0, 200), measurement(ours, 0.06, 168)}, exitInvalid, "DISTURBED"},
+		{"another level answered", []*measured{measurement(baseline, 0, 200), {contender: ours, fault: errInvalid}}, exitInvalid, "NOT VALID"},
 		{"nothing to compare with", []*measured{measurement(ours, 0, 168)}, exitOK, ""},
 	} {
 		var out bytes.Buffer

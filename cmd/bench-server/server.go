@@ -16,7 +16,10 @@ import (
 	"github.com/policycortex/headroom/containers"
 )
 
-const startLimit = 30 * time.Second
+const (
+	startLimit = 30 * time.Second
+	cursorKey  = "bench-server: not a secret, but long enough"
+)
 
 // running is a server process that answers.
 type running struct {
@@ -35,6 +38,7 @@ func (b *bench) start(ctx context.Context, c *contender) (*running, error) {
 		Env: append(append(os.Environ(),
 			"GOMAXPROCS=1", varDir+"="+b.dir, varPostgres+"="+b.servers.PostgresURL, varCache+"="+b.servers.CacheURL,
 			"HEADROOM_ADDR=127.0.0.1:0", "HEADROOM_ADMIN_ADDR=127.0.0.1:0",
+			"HEADROOM_CURSOR_KEY="+cursorKey, // without one, every process would write other cursors into the same list
 			fmt.Sprintf("HEADROOM_POSTGRES_MAX_CONNS=%d", postgresConns)), c.env...),
 		Stdout: &lineWriter{line: ready}, Stderr: b.log,
 	})

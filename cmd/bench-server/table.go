@@ -55,7 +55,7 @@ func middle(values []float64) float64 {
 func ratios(rows []*measured, row *measured) (rate, cpu float64) {
 	first := contenders[slices.IndexFunc(contenders, func(c *contender) bool { return c.group == row.group })]
 	for _, r := range rows {
-		if r.contender == first {
+		if r.contender == first && r.results != nil && row.results != nil {
 			theirs, ours := r.summary(), row.summary()
 			return ours.rate / theirs.rate, float64(theirs.cpu) / float64(ours.cpu)
 		}
@@ -69,6 +69,9 @@ var heading = []string{
 
 // cells are a row's texts.
 func cells(rows []*measured, row *measured) []string {
+	if row.results == nil {
+		return append([]string{row.group, row.name, "not valid"}, make([]string, len(heading)-3)...)
+	}
 	s := row.summary()
 	var aim, level, byRate, byCPU string
 	if row.aim > 0 {
@@ -117,6 +120,9 @@ func verdict(w io.Writer, rows []*measured) int {
 	for _, row := range rows {
 		q, _ := ratios(rows, row)
 		switch {
+		case row.fault != nil:
+			fmt.Fprintf(w, "NOT VALID: %s (%s): %v\n", row.name, row.group, row.fault)
+			result = exitInvalid
 		case row.summary().disturbed > maxDisturbance:
 			fmt.Fprintf(w, "DISTURBED: %s (%s): others took %.0f %% of the CPU time\n", row.name, row.group, 100*row.summary().disturbed)
 			result = exitInvalid
