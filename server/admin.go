@@ -22,6 +22,7 @@ type snapshot struct {
 	DBPool        poolSnapshot             `json:"db_pool"`           // of the primary
 	Replica       *replicaSnapshot         `json:"replica,omitempty"` // nil without one
 	Cache         cacheSnapshot            `json:"cache"`
+	Breakers      map[string]string        `json:"breakers"` // of the shared cache levels: see cache.BreakerStates
 	Process       processSnapshot          `json:"process"`
 	Maintenance   map[string]jobStats      `json:"maintenance"` // by job
 }
@@ -63,6 +64,7 @@ type replicaSnapshot struct {
 type cacheSnapshot struct {
 	L1      levelSnapshot   `json:"l1"`
 	L2      levelSnapshot   `json:"l2"`
+	L3      levelSnapshot   `json:"l3"`
 	Overall overallSnapshot `json:"overall"`
 }
 
@@ -93,8 +95,11 @@ func takeSnapshot(started time.Time, db *store.Store, answers *cache.Cache, quer
 	s.Cache = cacheSnapshot{
 		L1:      levelSnapshot(stats.L1),
 		L2:      levelSnapshot(stats.L2),
+		L3:      levelSnapshot(stats.L3),
 		Overall: overallSnapshot{Hits: stats.Overall.Hits, Misses: stats.Overall.Misses},
 	}
+	s.Breakers = map[string]string{}
+	s.Breakers["l2"], s.Breakers["l3"] = answers.BreakerStates()
 	var err error
 	s.Process, err = takeProcessSnapshot()
 	return s, err

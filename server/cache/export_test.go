@@ -62,10 +62,6 @@ func (c *Cache) SameStripe(a, b Key) bool {
 	return c.stripes.index(&s) == c.stripes.index(&z)
 }
 
-func (c *Cache) BreakerStates() (l2, l3 string) {
-	return c.l2.breaker.State().String(), c.l3.breaker.State().String()
-}
-
 func MatchGlob(pattern, name string) (bool, error) {
 	g, err := compileGlob(pattern)
 	if err != nil {

@@ -76,6 +76,15 @@ func (c *Cache) Stats() Stats {
 	return s
 }
 
+// BreakerStates returns the state of each shared level's circuit breaker: closed while it answers, else open or
+// half-open. l3 is empty where there is no L3.
+func (c *Cache) BreakerStates() (l2, l3 string) {
+	if c.l3 != nil {
+		l3 = c.l3.breaker.State().String()
+	}
+	return c.l2.breaker.State().String(), l3
+}
+
 // served counts a request that L1 did not serve and that has been counted there.
 func (n *counts) served(by Level) {
 	if by == L2 {
