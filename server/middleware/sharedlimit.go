@@ -1,0 +1,99 @@
+package middleware
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/sony/gobreaker/v2"
+)
+
+// SharedLimiter is a limit that several servers keep together, in the cache server. Each request costs a round trip, so
+// it is for limits that must be exact. While the cache server cannot be asked, each server limits by itself.
+type SharedLimiter struct {
+	local    *Limiter
+	client   *redis.Client
+	breaker  *gobreaker.CircuitBreaker[int64]
+	interval string // in microseconds
+	burst    string
+	refused  atomic.Uint64
+}
+
+// sharedTimeout bounds the question to the cache server.
+const sharedTimeout = 50 * time.Millisecond
+
+// sharedKey stands before a client in the names of the cache server.
+const sharedKey = "headroom:rate:"
+
+// takeToken is the algorithm of [Limiter], with times in microseconds. It returns how long the bucket takes to fill, or,
+// below zero, how long to wait for a token. Everything it touches is in KEYS, and numbers it returns are whole ones, as
+// Dragonfly wants it. The time is the caller's: servers whose clocks differ by d let a client have d's worth more.
+var takeToken = redis.NewScript(`
+local now, interval, burst = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local full = tonumber(redis.call('GET', KEYS[1]) or '0')
+local next = math.max(full, now) + interval
+local wait = next - now - burst * interval
+if wait > 0.5 then return -math.ceil(wait) end
+redis.call('SET', KEYS[1], string.format('%.3f', next), 'PX', string.format('%d', math.ceil((next - now) / 1000) + 1))
+return math.ceil(next - now)
+`)
+
+// NewSharedLimiter makes a limit of rate for each client in the cache server at a redis:// URL.
+func NewSharedLimiter(url string, rate Rate, logger *slog.Logger) (*SharedLimiter, error) {
+	o, err := redis.ParseURL(url)
+	if err != nil {
+		return nil, fmt.Errorf("parse the cache URL for the shared rate limit: %w", err)
+	}
+	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = sharedTimeout, sharedTimeout, sharedTimeout, sharedTimeout
+	o.MaxRetries = -1 // a second try would come too late
+	o.ContextTimeoutEnabled = true
+	return &SharedLimiter{
+		local:    NewLimiter(rate),
+		client:   redis.NewClient(o),
+		interval: strconv.FormatFloat(1e6/float64(rate.PerSecond), 'f', 3, 64),
+		burst:    strconv.Itoa(rate.Burst),
+		breaker: gobreaker.NewCircuitBreaker[int64](gobreaker.Settings{
+			Name: "shared rate limit", Timeout: time.Second,
+			ReadyToTrip:  func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= 3 },
+			IsSuccessful: func(err error) bool { return err == nil || errors.Is(err, context.Canceled) },
+			OnStateChange: func(name string, _, to gobreaker.State) {
+				logger.Warn("circuit breaker", "name", name, "state", to.String())
+			},
+		}),
+	}, nil
+}
+
+// Allow takes a token of client's bucket. now is for when the cache server cannot be asked: see [Limiter.Allow].
+func (s *SharedLimiter) Allow(ctx context.Context, client string, now time.Duration) Verdict {
+	us, err := s.breaker.Execute(func() (int64, error) {
+		at := strconv.FormatInt(time.Now().UnixMicro(), 10)
+		return takeToken.Run(ctx, s.client, []string{sharedKey + client}, at, s.interval, s.burst).Int64()
+	})
+	if err != nil {
+		return s.local.Allow(ctx, client, now)
+	}
+	rate := s.local.rate
+	capacity := time.Duration(rate.Burst) * rate.interval()
+	if us < 0 {
+		s.refused.Add(1)
+		return Verdict{Reset: capacity, RetryAfter: time.Duration(-us) * time.Microsecond}
+	}
+	reset := time.Duration(us) * time.Microsecond
+	return Verdict{Allowed: true, Remaining: max(int64((capacity-reset)/rate.interval()), 0), Reset: reset}
+}
+
+// Refused returns how many requests were refused by this server.
+func (s *SharedLimiter) Refused() uint64 { return s.refused.Load() + s.local.Refused() }
+
+// Close lets the cache server go.
+func (s *SharedLimiter) Close() error {
+	if err := s.client.Close(); err != nil {
+		return fmt.Errorf("close the shared rate limit: %w", err)
+	}
+	return nil
+}

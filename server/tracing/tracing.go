@@ -1,0 +1,146 @@
+// Package tracing records what happened to chosen requests as OpenTelemetry spans. Whether a request is chosen is decided
+// from its headers before anything is built: one that is not costs a look at a header and a random number.
+package tracing
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// scope is the name under which the spans are made.
+const scope = "github.com/policycortex/headroom/server"
+
+// Tracer makes the spans of requests. A nil one makes none.
+type Tracer struct {
+	provider *sdktrace.TracerProvider
+	tracer   trace.Tracer
+	below    uint64 // a random number below this chooses a request
+	all      bool
+}
+
+// Open makes a tracer that sends its spans by OTLP over HTTP to where OTEL_EXPORTER_OTLP_ENDPOINT (or
+// OTEL_EXPORTER_OTLP_TRACES_ENDPOINT) says, or none when that is not set. The exporter reads the other variables of
+// OpenTelemetry by itself (headers, certificates, OTEL_SERVICE_NAME). A request whose traceparent says sampled is
+// recorded, one whose traceparent says not is not; of those that have none, ratio (0 to 1) are.
+func Open(ctx context.Context, ratio float64) (*Tracer, error) {
+	if os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") == "" && os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") == "" {
+		return nil, nil
+	}
+	exporter, err := otlptracehttp.New(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("export traces to OTEL_EXPORTER_OTLP_ENDPOINT: %w", err)
+	}
+	about, err := resource.New(ctx, resource.WithAttributes(attribute.String("service.name", "headroom")), resource.WithFromEnv(), resource.WithTelemetrySDK())
+	if err != nil && !errors.Is(err, resource.ErrPartialResource) {
+		return nil, fmt.Errorf("describe this service in traces (see OTEL_RESOURCE_ATTRIBUTES): %w", err)
+	}
+	return New(ratio, sdktrace.NewBatchSpanProcessor(exporter), about), nil
+}
+
+// New makes a tracer that hands its spans to a processor. about describes this service; nil is the SDK's default.
+func New(ratio float64, processor sdktrace.SpanProcessor, about *resource.Resource) *Tracer {
+	options := []sdktrace.TracerProviderOption{
+		// What is chosen has been decided when a span is begun.
+		sdktrace.WithSampler(sdktrace.AlwaysSample()), sdktrace.WithSpanProcessor(processor),
+	}
+	if about != nil {
+		options = append(options, sdktrace.WithResource(about))
+	}
+	provider := sdktrace.NewTracerProvider(options...)
+	return &Tracer{provider: provider, tracer: provider.Tracer(scope), below: uint64(ratio * (1 << 63)), all: ratio >= 1}
+}
+
+// closeTimeout bounds the sending of the last spans.
+const closeTimeout = 2 * time.Second
+
+// Close sends what has not been sent.
+func (t *Tracer) Close() error {
+	if t == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	if err := t.provider.Shutdown(ctx); err != nil {
+		return fmt.Errorf("send the last traces: %w", err)
+	}
+	return nil
+}
+
+// Chooses says whether a request with these headers is to be recorded.
+func (t *Tracer) Chooses(header http.Header) bool {
+	if t == nil {
+		return false
+	}
+	if parent := header["Traceparent"]; len(parent) == 1 {
+		if sampled, ok := parseSampled(parent[0]); ok {
+			return sampled
+		}
+	}
+	return t.all || rand.Uint64()>>1 < t.below
+}
+
+// parseSampled reads the flag of a traceparent, 00-<32 hex>-<16 hex>-<2 hex> (W3C Trace Context, 3.2); versions to come
+// may have more after it.
+func parseSampled(parent string) (sampled, ok bool) {
+	const flagsAt = 2 + 1 + 32 + 1 + 16 + 1
+	if len(parent) < flagsAt+2 || parent[2] != '-' || parent[35] != '-' || parent[52] != '-' || parent[:2] == "ff" {
+		return false, false
+	}
+	var flags [1]byte
+	if _, err := hex.Decode(flags[:], []byte(parent[flagsAt:flagsAt+2])); err != nil {
+		return false, false
+	}
+	return flags[0]&1 == 1, true
+}
+
+// Start begins the span of a chosen request, within the trace that its headers name. The span is in the context.
+func (t *Tracer) Start(r *http.Request, route string) (context.Context, trace.Span) {
+	ctx := propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
+	return t.tracer.Start(ctx, r.Method+" "+route, trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(
+		attribute.String("http.request.method", r.Method),
+		attribute.String("http.route", route),
+		attribute.String("url.path", r.URL.Path),
+		attribute.String("url.scheme", "http"),
+		attribute.String("client.address", r.RemoteAddr),
+	))
+}
+
+// End ends the span of a request.
+func End(span trace.Span, status int, requestID string) {
+	span.SetAttributes(attribute.Int("http.response.status_code", status), attribute.String("http.request.id", requestID))
+	if status >= http.StatusInternalServerError {
+		span.SetStatus(codes.Error, http.StatusText(status))
+	}
+	span.End()
+}
+
+// Child begins a span within the one that ctx has. When ctx has none, it returns ctx and a span that does nothing.
+func Child(ctx context.Context, name string, attributes ...attribute.KeyValue) (context.Context, trace.Span) {
+	parent := trace.SpanFromContext(ctx)
+	if !parent.IsRecording() {
+		return ctx, parent // ending it again is harmless: it does not record
+	}
+	return parent.TracerProvider().Tracer(scope).Start(ctx, name, trace.WithAttributes(attributes...))
+}
+
+// Fail ends a span that Child has begun; err may be nil.
+func Fail(span trace.Span, err error) {
+	if err != nil && span.IsRecording() {
+		span.SetStatus(codes.Error, err.Error())
+	}
+	span.End()
+}
