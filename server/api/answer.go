@@ -1,16 +1,22 @@
 package api
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"github.com/klauspost/compress/gzip"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/policycortex/headroom/server/cache"
+	"github.com/policycortex/headroom/server/tracing"
 )
 
 // Header values are made once and shared: net/http only reads them.
@@ -49,12 +55,21 @@ var nothingThere = [...]string{
 // answer sends what the cache has under key, which load makes when no level has it. It is the one way by which cached
 // values leave: everything in it is ready, and it allocates nothing of its own.
 func (a *API) answer(c *gin.Context, key cache.Key, load cache.LoadFunc) {
-	entry, level, err := a.cache.Get(c.Request.Context(), key, load)
+	ctx := c.Request.Context()
+	x := exchangeOf(c)
+	began := now()
+	if x.span != nil {
+		var span trace.Span
+		ctx, span = tracing.Child(ctx, "cache get", attribute.String("headroom.cache.kind", key.Kind.String()))
+		defer span.End()
+	}
+	entry, level, err := a.cache.Get(ctx, key, load)
+	x.level, x.lookedUp, x.lookup = level, true, now()-began
 	header := c.Writer.Header()
 	header["X-Cache"] = cacheLevels[level]
 	switch {
 	case err == nil:
-		a.sendEntry(c, header, entry)
+		a.sendEntry(c, x, header, entry)
 	case errors.Is(err, cache.ErrNotFound):
 		refuse(c, http.StatusNotFound, nothingThere[key.Kind])
 	default:
@@ -62,7 +77,11 @@ func (a *API) answer(c *gin.Context, key cache.Key, load cache.LoadFunc) {
 	}
 }
 
-func (a *API) sendEntry(c *gin.Context, header http.Header, entry *cache.Entry) {
+func (a *API) sendEntry(c *gin.Context, x *exchange, header http.Header, entry *cache.Entry) {
+	if x.performance {
+		sendAsIs(c, http.StatusOK, x.wrapped(entry.Body))
+		return
+	}
 	header["Etag"] = entry.ETag
 	header["Cache-Control"] = a.cacheControl
 	header["Vary"] = vary
@@ -91,11 +110,46 @@ func sendJSON(c *gin.Context, status int, answer any) {
 	sendBody(c, status, body)
 }
 
+// sendBody sends JSON that must not be kept, with the client's timings if it wants them.
 func sendBody(c *gin.Context, status int, body []byte) {
+	if x := exchangeOf(c); x != nil && x.performance {
+		body = x.wrapped(body)
+	}
+	sendAsIs(c, status, body)
+}
+
+// sendAsIs sends JSON that must not be kept, compressed on the way if it is large.
+func sendAsIs(c *gin.Context, status int, body []byte) {
 	header := c.Writer.Header()
 	header["Content-Type"] = jsonContentType
 	header["Cache-Control"] = noStore
+	if len(body) > compressionThreshold && acceptsGzip(c.Request.Header["Accept-Encoding"]) {
+		header["Content-Encoding"] = gzipEncoding
+		body = compressed(body)
+	}
 	header["Content-Length"] = []string{strconv.Itoa(len(body))}
 	c.Writer.WriteHeader(status)
 	c.Writer.Write(body) // an error here means that the client has gone
+}
+
+// compressionThreshold is the size in bytes up to which compression costs more than it saves.
+const compressionThreshold = 1024
+
+var gzipWriters = sync.Pool{New: func() any {
+	w, err := gzip.NewWriterLevel(nil, gzip.BestSpeed)
+	if err != nil {
+		panic("api: gzip does not know its own level: " + err.Error())
+	}
+	return w
+}}
+
+func compressed(body []byte) []byte {
+	var b bytes.Buffer
+	b.Grow(len(body) / 3)
+	w := gzipWriters.Get().(*gzip.Writer)
+	defer gzipWriters.Put(w)
+	w.Reset(&b)
+	w.Write(body) // a bytes.Buffer takes everything
+	w.Close()
+	return b.Bytes()
 }

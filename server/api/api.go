@@ -5,13 +5,16 @@ package api
 import (
 	"log/slog"
 	"net/http"
+	"strconv"
 	"sync/atomic"
 	"time"
 
 	"github.com/gin-gonic/gin"
 
 	"github.com/policycortex/headroom/server/cache"
+	"github.com/policycortex/headroom/server/middleware"
 	"github.com/policycortex/headroom/server/store"
+	"github.com/policycortex/headroom/server/tracing"
 )
 
 // maxBody is the largest request body in bytes.
@@ -30,6 +33,16 @@ type Options struct {
 	// CursorKey signs the cursors of lists. Servers that share it take each other's. Without one, every process makes up
 	// its own, and a client that continues a list at another process, or after a restart, must begin again.
 	CursorKey []byte
+	// SlowRequest is from how long on a request is logged; 0 is never.
+	SlowRequest time.Duration
+	// MaxUnderWay is how many requests may be under way before others are refused; 0 is any number.
+	MaxUnderWay int
+	// Rate is what each client may ask for; the zero one is any rate. With SharedLimit, which must be made of the same
+	// rate and stays the caller's to close, several servers count together.
+	Rate        middleware.Rate
+	SharedLimit *middleware.SharedLimiter
+	// Tracer records chosen requests; it may be nil.
+	Tracer *tracing.Tracer
 }
 
 const defaultTimeout = 30 * time.Second
@@ -41,6 +54,7 @@ type API struct {
 	cursors  *cursorSigner
 	logger   *slog.Logger
 	engine   *gin.Engine
+	metrics  *metrics
 	timeout  time.Duration
 	draining atomic.Bool
 
@@ -69,14 +83,15 @@ func New(o Options) *API {
 	if a.timeout == 0 {
 		a.timeout = defaultTimeout
 	}
-	m := newMetrics(o.Store, o.Cache)
+	a.metrics = newMetrics(o.Store, o.Cache)
+	p := newPipeline(o, a.metrics)
 	e := a.engine
 	e.HandleMethodNotAllowed = true
 	e.RedirectTrailingSlash = false
-	e.NoRoute(a.observe(m, "unknown"), noRoute)
-	e.NoMethod(a.observe(m, "unknown"), noMethod)
+	e.NoRoute(p.wrap("unknown", false, noRoute))
+	e.NoMethod(p.wrap("unknown", false, noMethod))
 	handle := func(method, path string, handler gin.HandlerFunc) {
-		e.Handle(method, path, a.observe(m, path), handler)
+		e.Handle(method, path, p.wrap(path, false, handler))
 	}
 	a.resourceRoutes(handle)
 	a.policyRoutes(handle)
@@ -84,12 +99,30 @@ func New(o Options) *API {
 	a.complianceRoutes(handle)
 	a.costRoutes(handle)
 	a.eventRoutes(handle)
-	handle(http.MethodGet, "/healthz", healthz)
-	handle(http.MethodGet, "/readyz", a.readyz)
 	description := newOpenAPI()
 	handle(http.MethodGet, "/openapi.json", description.describe)
-	e.GET("/metrics", gin.WrapH(m.handler()))
+	vital := func(path string, handler gin.HandlerFunc) { e.GET(path, p.wrap(path, true, handler)) }
+	vital("/healthz", healthz)
+	vital("/readyz", a.readyz)
+	e.GET("/metrics", gin.WrapH(a.metrics.handler()))
 	return a
+}
+
+func newPipeline(o Options, m *metrics) *pipeline {
+	p := &pipeline{
+		logger: o.Logger, metrics: m, ids: middleware.NewRequestIDs(), tracer: o.Tracer, slowRequest: o.SlowRequest,
+	}
+	if o.MaxUnderWay > 0 {
+		p.gate = middleware.NewGate(o.MaxUnderWay)
+	}
+	if o.SharedLimit != nil {
+		p.limiter = o.SharedLimit
+	} else if o.Rate.PerSecond > 0 {
+		p.limiter = middleware.NewLimiter(o.Rate)
+	}
+	p.limit = []string{strconv.Itoa(o.Rate.Burst)}
+	m.registerPipeline(p)
+	return p
 }
 
 // ServeHTTP implements http.Handler.

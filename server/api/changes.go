@@ -211,13 +211,13 @@ func readResourceBody(c *gin.Context) (tenant store.ID, resource store.NewResour
 	return tenant, resource, true
 }
 
-// readBody reads a body of any kind. When it cannot, it has answered.
+// readBody reads a body of any kind, which the middleware has limited. When it cannot, it has answered.
 func readBody(c *gin.Context) (body []byte, ok bool) {
-	body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxBody))
+	body, err := io.ReadAll(c.Request.Body)
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		refuse(c, http.StatusRequestEntityTooLarge, fmt.Sprintf("The body is larger than %d bytes. Send less at once.", maxBody))
+		refuseBody(c)
 		return nil, false
 	case err != nil:
 		refuse(c, http.StatusBadRequest, "The body could not be read to its end.")

@@ -95,7 +95,7 @@ func (a *API) fail(c *gin.Context, err error) {
 		status, detail = http.StatusServiceUnavailable, "The database cannot be reached. Try again after the time in Retry-After."
 		c.Writer.Header()["Retry-After"] = retrySoon
 	}
-	a.logger.Error("request failed", "method", c.Request.Method, "path", c.Request.URL.Path, "status", status, "error", err)
+	a.logger.Error("request failed", "id", exchangeOf(c).id(), "method", c.Request.Method, "path", c.Request.URL.Path, "status", status, "error", err)
 	refuse(c, status, detail)
 }
 

@@ -1,0 +1,127 @@
+package api
+
+import (
+	"strconv"
+	"time"
+	"unsafe"
+
+	"github.com/gin-gonic/gin"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/policycortex/headroom/server/cache"
+	"github.com/policycortex/headroom/server/middleware"
+)
+
+// exchange is one request and its answer, as the middleware sees it. It is the writer of its gin.Context, and the one
+// thing that the middleware allocates for a request: the texts of the headers that are of this request only are written
+// into it, one after the other. (It cannot be used again: net/http reads headers after the handler has returned.)
+type exchange struct {
+	gin.ResponseWriter
+	began time.Duration // as of now
+	// What the cache did: the level that answered and how long it took. lookedUp says that it was asked.
+	level    cache.Level
+	lookedUp bool
+	lookup   time.Duration
+	// performance is true if the client wants its timings in the body too.
+	performance bool
+	inside      bool // the gate
+	route       *routeMetrics
+	span        trace.Span // nil for a request that is not recorded
+	requestID   []string
+
+	used   int // of text
+	values [4]string
+	filled int // of values
+	text   [128]byte
+}
+
+// processStart is what times count from: a monotonic clock, read in half the time of time.Now.
+var processStart = time.Now()
+
+func now() time.Duration { return time.Since(processStart) }
+
+// exchangeOf returns nil outside of the middleware.
+func exchangeOf(c *gin.Context) *exchange {
+	x, _ := c.Writer.(*exchange)
+	return x
+}
+
+// space is where the next header's text can be appended.
+func (x *exchange) space() []byte { return x.text[x.used:x.used] }
+
+// headerValue makes a header's value of what was appended to [exchange.space], without an allocation. It is not written
+// to again. (Text that outgrew the exchange has moved to an array of its own, which serves as well.)
+func (x *exchange) headerValue(text []byte) []string {
+	if x.used+len(text) <= len(x.text) {
+		x.used += len(text)
+	}
+	x.values[x.filled] = unsafe.String(unsafe.SliceData(text), len(text))
+	x.filled++
+	return x.values[x.filled-1 : x.filled : x.filled]
+}
+
+// WriteHeader adds what is known only now: all senders come by here.
+func (x *exchange) WriteHeader(status int) {
+	if !x.Written() && x.filled < len(x.values) {
+		x.Header()["Server-Timing"] = x.headerValue(x.appendTiming(x.space()))
+	}
+	x.ResponseWriter.WriteHeader(status)
+}
+
+// appendTiming appends the value of Server-Timing (W3C Server Timing): cache;desc=<level>;dur=<ms>, total;dur=<ms>.
+func (x *exchange) appendTiming(b []byte) []byte {
+	if x.lookedUp {
+		b = append(b, "cache;desc="...)
+		b = append(b, cacheLevels[x.level][0]...)
+		b = append(b, ";dur="...)
+		b = appendMilliseconds(b, x.lookup)
+		b = append(b, ", "...)
+	}
+	b = append(b, "total;dur="...)
+	return appendMilliseconds(b, now()-x.began)
+}
+
+// appendMilliseconds appends d in milliseconds to three decimals.
+func appendMilliseconds(b []byte, d time.Duration) []byte {
+	us := max(d.Microseconds(), 0)
+	b = strconv.AppendInt(b, us/1000, 10)
+	us %= 1000
+	return append(b, '.', byte('0'+us/100), byte('0'+us/10%10), byte('0'+us%10))
+}
+
+// appendPerformance appends the seed's timings as JSON. The query's time is that of a lookup that no level could answer.
+func (x *exchange) appendPerformance(b []byte) []byte {
+	query := time.Duration(0)
+	if x.lookedUp && x.level == cache.Miss {
+		query = x.lookup
+	}
+	b = append(b, `{"query_time_ms":`...)
+	b = appendMilliseconds(b, query)
+	b = append(b, `,"total_time_ms":`...)
+	b = appendMilliseconds(b, now()-x.began)
+	if !x.lookedUp {
+		return append(b, `,"cache_hit":false}`...)
+	}
+	b = append(b, `,"cache_hit":`...)
+	b = strconv.AppendBool(b, x.level != cache.Miss)
+	b = append(b, `,"cache_level":"`...)
+	b = append(b, cacheLevels[x.level][0]...)
+	return append(b, `"}`...)
+}
+
+// wrapped is {"data":<body>,"performance":{…}}.
+func (x *exchange) wrapped(body []byte) []byte {
+	b := make([]byte, 0, len(body)+160)
+	b = append(b, `{"data":`...)
+	b = append(b, body...)
+	b = append(b, `,"performance":`...)
+	return append(x.appendPerformance(b), '}')
+}
+
+func (x *exchange) limitHeaders(v middleware.Verdict) {
+	header := x.Header()
+	header["X-Ratelimit-Remaining"] = x.headerValue(strconv.AppendInt(x.space(), v.Remaining, 10))
+	header["X-Ratelimit-Reset"] = x.headerValue(strconv.AppendInt(x.space(), ceilSeconds(v.Reset), 10))
+}
+
+func ceilSeconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }
