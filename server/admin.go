@@ -8,6 +8,7 @@ import (
 	"net/http/pprof"
 	"time"
 
+	"github.com/policycortex/headroom/server/api"
 	"github.com/policycortex/headroom/server/cache"
 	"github.com/policycortex/headroom/server/store"
 )
@@ -18,6 +19,7 @@ type snapshot struct {
 	Version       int                      `json:"version"` // of this form; raised when the meaning of a field changes
 	At            time.Time                `json:"at"`
 	UptimeSeconds float64                  `json:"uptime_seconds"`
+	HTTP          map[string]routeSnapshot `json:"http"`              // by route
 	DB            map[string]querySnapshot `json:"db"`                // by query name
 	DBPool        poolSnapshot             `json:"db_pool"`           // of the primary
 	Replica       *replicaSnapshot         `json:"replica,omitempty"` // nil without one
@@ -28,6 +30,13 @@ type snapshot struct {
 }
 
 const snapshotVersion = 1
+
+// routeSnapshot is what was measured of a route: see api.RouteStats.
+type routeSnapshot struct {
+	Requests map[string]int64 `json:"requests"` // by class of status: "2xx"
+	// HDR holds the durations of all of them in the form of querySnapshot's.
+	HDR string `json:"hdr"`
+}
 
 type querySnapshot struct {
 	Count  int64 `json:"count"`  // failed ones included
@@ -80,16 +89,22 @@ type overallSnapshot struct {
 }
 
 // takeSnapshot reads all counts; without queries it leaves out DB, which is most of the work.
-func takeSnapshot(started time.Time, db *store.Store, answers *cache.Cache, queries bool) (snapshot, error) {
+func takeSnapshot(started time.Time, db *store.Store, answers *cache.Cache, handler *api.API, histograms bool) (s snapshot, err error) {
 	now := time.Now()
-	s := snapshot{
+	s = snapshot{
 		Version:       snapshotVersion,
 		At:            now.UTC(),
 		UptimeSeconds: now.Sub(started).Seconds(),
+		HTTP:          map[string]routeSnapshot{},
 		DB:            map[string]querySnapshot{},
 	}
-	if err := s.takeDatabase(db, queries); err != nil {
+	if err := s.takeDatabase(db, histograms); err != nil {
 		return snapshot{}, err
+	}
+	if histograms {
+		if err := s.takeRoutes(handler); err != nil {
+			return snapshot{}, err
+		}
 	}
 	stats := answers.Stats()
 	s.Cache = cacheSnapshot{
@@ -100,7 +115,6 @@ func takeSnapshot(started time.Time, db *store.Store, answers *cache.Cache, quer
 	}
 	s.Breakers = map[string]string{}
 	s.Breakers["l2"], s.Breakers["l3"] = answers.BreakerStates()
-	var err error
 	s.Process, err = takeProcessSnapshot()
 	return s, err
 }
@@ -149,13 +163,24 @@ func newPoolSnapshot(pool store.PoolStats) poolSnapshot {
 	}
 }
 
-// newAdminServer serves GET /snapshot (with ?db=no without the queries' histograms, cheap enough for once a second),
-// GET /slow and GET /statements (see statements.go), and Go's profiles under /debug/pprof/. It has no write timeout: a
-// profile takes as long as it is asked to.
-func newAdminServer(started time.Time, db *store.Store, answers *cache.Cache, jobs *maintenance, logger *slog.Logger) *http.Server {
+func (s *snapshot) takeRoutes(handler *api.API) error {
+	for path, route := range handler.RouteStats() {
+		encoded, err := route.Durations.EncodeV2()
+		if err != nil {
+			return fmt.Errorf("encode durations of %s: %w", path, err)
+		}
+		s.HTTP[path] = routeSnapshot{Requests: route.Requests, HDR: string(encoded)}
+	}
+	return nil
+}
+
+// newAdminServer serves GET /snapshot (with ?db=no without the histograms of routes and queries, cheap enough for once a
+// second), GET /slow and GET /statements (see statements.go), and Go's profiles under /debug/pprof/. It has no write
+// timeout: a profile takes as long as it is asked to.
+func newAdminServer(started time.Time, db *store.Store, answers *cache.Cache, handler *api.API, jobs *maintenance, logger *slog.Logger) *http.Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /snapshot", func(w http.ResponseWriter, r *http.Request) {
-		s, err := takeSnapshot(started, db, answers, r.URL.Query().Get("db") != "no")
+		s, err := takeSnapshot(started, db, answers, handler, r.URL.Query().Get("db") != "no")
 		s.Maintenance = jobs.snapshot()
 		if err != nil {
 			logger.Error("snapshot failed", "error", err)

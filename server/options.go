@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -36,6 +37,23 @@ type Options struct {
 	// EdgeTTL is how long a cache between this server and its clients (a CDN, a proxy) may serve an answer without asking,
 	// in whole seconds; 0 forbids it. Such a cache must heed Vary, which names the tenant, and no invalidation reaches it.
 	EdgeTTL time.Duration `env:"HEADROOM_EDGE_TTL"`
+	// RequestTimeout is how long a request may wait for the database; 0 is 30 seconds, more than 50 seconds is refused, as
+	// the connection is closed after 60.
+	RequestTimeout time.Duration `env:"HEADROOM_REQUEST_TIMEOUT"`
+	// SlowRequest is from how long on a request is logged; 0 is 1 second.
+	SlowRequest time.Duration `env:"HEADROOM_SLOW_REQUEST"`
+	// MaxUnderWay is how many requests may be under way at the same time; others are answered with 503 at once. 0 is 2048.
+	MaxUnderWay int `env:"HEADROOM_MAX_UNDER_WAY"`
+	// RateLimit is how many requests a second a client (a tenant; without one, an address) may send in the long run, at most
+	// 1,000,000; 0 is 200,000, which keeps nobody from measuring this server; a negative number is any number.
+	RateLimit int `env:"HEADROOM_RATE_LIMIT"`
+	// RateBurst is how many of them it may send at once; 0 is those of one second.
+	RateBurst int `env:"HEADROOM_RATE_BURST"`
+	// RateLimitShared makes all servers at one cache count together, at the price of a round trip to it for each request.
+	RateLimitShared bool `env:"HEADROOM_RATE_LIMIT_SHARED"`
+	// TraceRatio is the share, 0 to 1, of the requests without a traceparent that are traced. Nothing is traced unless
+	// OpenTelemetry's own OTEL_EXPORTER_OTLP_ENDPOINT is set.
+	TraceRatio float64 `env:"HEADROOM_TRACE_RATIO" envDefault:"0.01"`
 	// ShutdownGrace is how long requests under way may take to finish; 0 is 15 seconds.
 	ShutdownGrace time.Duration `env:"HEADROOM_SHUTDOWN_GRACE"`
 	// CursorKey signs the cursors of lists; 32 random characters or more. Without one every process makes up its own: a
@@ -51,6 +69,11 @@ const (
 	defaultCompliance    = 5 * time.Minute
 	minCursorKey         = 32
 	maxCostMonths        = 240 // each is a partition
+	maxRequestTimeout    = 50 * time.Second
+	defaultSlowRequest   = time.Second
+	defaultMaxUnderWay   = 2048
+	defaultRateLimit     = 200_000
+	maxRateLimit         = 1_000_000
 )
 
 // check returns the options with the defaults filled in, or everything that is wrong with them.
@@ -77,22 +100,47 @@ func (o Options) check() (Options, error) {
 			faults = append(faults, err)
 		}
 	}
-	if o.L1Bytes == 0 {
-		o.L1Bytes = defaultL1Bytes
+	faults = append(faults, o.checkMiddleware()...)
+	return o.withDefaults(), errors.Join(faults...)
+}
+
+func (o Options) checkMiddleware() (faults []error) {
+	if o.RequestTimeout < 0 || o.RequestTimeout > maxRequestTimeout {
+		faults = append(faults, fmt.Errorf("HEADROOM_REQUEST_TIMEOUT is %s; set it to at most %s, or not at all for 30s", o.RequestTimeout, maxRequestTimeout))
 	}
-	if o.ShutdownGrace == 0 {
-		o.ShutdownGrace = defaultShutdownGrace
+	if o.EdgeTTL < 0 || o.EdgeTTL%time.Second != 0 {
+		faults = append(faults, fmt.Errorf("HEADROOM_EDGE_TTL is %s; set it to whole seconds, such as 5s", o.EdgeTTL))
 	}
 	if o.ComplianceEvery < 0 || o.CostMonths < 0 || o.CostMonths > maxCostMonths {
 		faults = append(faults, fmt.Errorf("HEADROOM_COMPLIANCE_EVERY must not be negative, and HEADROOM_COST_MONTHS must be from 0 to %d", maxCostMonths))
 	}
-	if o.ComplianceEvery == 0 {
-		o.ComplianceEvery = defaultCompliance
+	if o.SlowRequest < 0 || o.MaxUnderWay < 0 || o.RateBurst < 0 {
+		faults = append(faults, errors.New("HEADROOM_SLOW_REQUEST, HEADROOM_MAX_UNDER_WAY and HEADROOM_RATE_BURST must not be negative"))
 	}
-	if o.Logger == nil {
-		o.Logger = slog.Default()
+	if o.RateLimit > maxRateLimit {
+		faults = append(faults, fmt.Errorf("HEADROOM_RATE_LIMIT is %d; set it to at most %d, or to -1 for no limit", o.RateLimit, maxRateLimit))
 	}
-	return o, errors.Join(faults...)
+	if o.RateLimitShared && o.RateLimit < 0 {
+		faults = append(faults, errors.New("HEADROOM_RATE_LIMIT_SHARED without a limit; set HEADROOM_RATE_LIMIT to the requests a second that a client may send"))
+	}
+	if !(o.TraceRatio >= 0 && o.TraceRatio <= 1) { // nor is it NaN
+		faults = append(faults, fmt.Errorf("HEADROOM_TRACE_RATIO is %v; set it to a number from 0 (none) to 1 (all)", o.TraceRatio))
+	}
+	return faults
+}
+
+func (o Options) withDefaults() Options {
+	o.L1Bytes = cmp.Or(o.L1Bytes, defaultL1Bytes)
+	o.ShutdownGrace = cmp.Or(o.ShutdownGrace, defaultShutdownGrace)
+	o.ComplianceEvery = cmp.Or(o.ComplianceEvery, defaultCompliance)
+	o.SlowRequest = cmp.Or(o.SlowRequest, defaultSlowRequest)
+	o.MaxUnderWay = cmp.Or(o.MaxUnderWay, defaultMaxUnderWay)
+	o.RateLimit = cmp.Or(o.RateLimit, defaultRateLimit)
+	if o.RateLimit > 0 {
+		o.RateBurst = cmp.Or(o.RateBurst, o.RateLimit)
+	}
+	o.Logger = cmp.Or(o.Logger, slog.Default())
+	return o
 }
 
 // checkLoopback takes IP addresses only: what a name stands for can change.

@@ -68,7 +68,16 @@ func Run(ctx context.Context, o Options, ready func(addr, adminAddr string)) err
 		o.Logger.Warn("serving without the shared cache for now", "error", err)
 	}
 
-	handler := api.New(api.Options{Store: db, Cache: answers, Logger: o.Logger, CursorKey: []byte(o.CursorKey), EdgeTTL: o.EdgeTTL})
+	parts, err := openMiddleware(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer parts.close(o.Logger)
+	handler := api.New(api.Options{
+		Store: db, Cache: answers, Logger: o.Logger, CursorKey: []byte(o.CursorKey), EdgeTTL: o.EdgeTTL,
+		Timeout: o.RequestTimeout, SlowRequest: o.SlowRequest, MaxUnderWay: o.MaxUnderWay,
+		Rate: parts.rate, SharedLimit: parts.shared, Tracer: parts.tracer,
+	})
 	jobs := newMaintenance(o, db, handler)
 	if err := maintainCosts(ctx, db, o.Logger); err != nil { // before the first costs come
 		return err
@@ -80,7 +89,7 @@ func Run(ctx context.Context, o Options, ready func(addr, adminAddr string)) err
 	defer public.close()
 	admin := &listener{}
 	if o.AdminAddr != "" {
-		admin, err = listen(ctx, "HEADROOM_ADMIN_ADDR", o.AdminAddr, newAdminServer(started, db, answers, jobs, o.Logger))
+		admin, err = listen(ctx, "HEADROOM_ADMIN_ADDR", o.AdminAddr, newAdminServer(started, db, answers, handler, jobs, o.Logger))
 		if err != nil {
 			return err
 		}

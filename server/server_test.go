@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"strings"
@@ -302,6 +303,13 @@ func TestRunRefuses(t *testing.T) {
 		"admin off loopback":   {func(o *server.Options) { o.AdminAddr = "0.0.0.0:0" }, "loopback"},
 		"admin by name":        {func(o *server.Options) { o.AdminAddr = "localhost:0" }, "loopback"},
 		"admin without port":   {func(o *server.Options) { o.AdminAddr = "127.0.0.1" }, "HEADROOM_ADMIN_ADDR"},
+		"too long a timeout":   {func(o *server.Options) { o.RequestTimeout = time.Hour }, "HEADROOM_REQUEST_TIMEOUT"},
+		"half a second":        {func(o *server.Options) { o.EdgeTTL = 500 * time.Millisecond }, "HEADROOM_EDGE_TTL"},
+		"a negative burst":     {func(o *server.Options) { o.RateBurst = -1 }, "HEADROOM_RATE_BURST"},
+		"too high a rate":      {func(o *server.Options) { o.RateLimit = 2e6 }, "HEADROOM_RATE_LIMIT"},
+		"no limit to share":    {func(o *server.Options) { o.RateLimit, o.RateLimitShared = -1, true }, "HEADROOM_RATE_LIMIT_SHARED"},
+		"more than all traces": {func(o *server.Options) { o.TraceRatio = 1.5 }, "HEADROOM_TRACE_RATIO"},
+		"not a ratio":          {func(o *server.Options) { o.TraceRatio = math.NaN() }, "HEADROOM_TRACE_RATIO"},
 		"a taken port":         {func(o *server.Options) { o.Addr = taken.Addr().String() }, "HEADROOM_ADDR"},
 		"a taken admin port":   {func(o *server.Options) { o.AdminAddr = taken.Addr().String() }, "HEADROOM_ADMIN_ADDR"},
 	} {
@@ -339,7 +347,7 @@ func TestOptionsFromTheEnvironment(t *testing.T) {
 	want := server.Options{
 		Addr: "127.0.0.1:8080", AdminAddr: "127.0.0.1:1", PostgresURL: "postgres://p", CacheURL: "redis://r",
 		PostgresReplicaURL: "postgres://q", PostgresReplicaMaxLag: 7 * time.Second, SlowQuery: 20 * time.Millisecond,
-		L1Bytes: 1024, PostgresMaxConns: 9, ShutdownGrace: 3 * time.Second, CursorKey: "k",
+		L1Bytes: 1024, PostgresMaxConns: 9, ShutdownGrace: 3 * time.Second, CursorKey: "k", TraceRatio: 0.01,
 	}
 	if err != nil || got != want {
 		t.Errorf("got %+v, error %v; want %+v", got, err, want)

@@ -79,7 +79,7 @@ func (a *API) answer(c *gin.Context, key cache.Key, load cache.LoadFunc) {
 
 func (a *API) sendEntry(c *gin.Context, x *exchange, header http.Header, entry *cache.Entry) {
 	if x.performance {
-		sendAsIs(c, http.StatusOK, x.wrapped(entry.Body))
+		sendWrapped(c, x, http.StatusOK, entry.Body)
 		return
 	}
 	header["Etag"] = entry.ETag
@@ -113,10 +113,19 @@ func sendJSON(c *gin.Context, status int, answer any) {
 // sendBody sends JSON that must not be kept, with the client's timings if it wants them.
 func sendBody(c *gin.Context, status int, body []byte) {
 	if x := exchangeOf(c); x != nil && x.performance {
-		body = x.wrapped(body)
+		sendWrapped(c, x, status, body)
+		return
 	}
 	sendAsIs(c, status, body)
 }
+
+// sendWrapped sends JSON with the client's timings beside it, which nobody else must be given.
+func sendWrapped(c *gin.Context, x *exchange, status int, body []byte) {
+	c.Writer.Header()["Preference-Applied"] = performanceApplied
+	sendAsIs(c, status, x.wrapped(body))
+}
+
+var performanceApplied = []string{"performance"}
 
 // sendAsIs sends JSON that must not be kept, compressed on the way if it is large.
 func sendAsIs(c *gin.Context, status int, body []byte) {

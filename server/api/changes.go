@@ -213,6 +213,10 @@ func readResourceBody(c *gin.Context) (tenant store.ID, resource store.NewResour
 
 // readBody reads a body of any kind, which the middleware has limited. When it cannot, it has answered.
 func readBody(c *gin.Context) (body []byte, ok bool) {
+	if c.Request.ContentLength > maxBody { // it says so itself: none of it is read
+		refuseBody(c)
+		return nil, false
+	}
 	body, err := io.ReadAll(c.Request.Body)
 	var tooLarge *http.MaxBytesError
 	switch {
@@ -224,6 +228,11 @@ func readBody(c *gin.Context) (body []byte, ok bool) {
 		return nil, false
 	}
 	return body, true
+}
+
+func refuseBody(c *gin.Context) {
+	c.Writer.Header()["Connection"] = []string{"close"} // the rest of the body is not read
+	refuse(c, http.StatusRequestEntityTooLarge, fmt.Sprintf("The body is larger than %d bytes. Send less at a time.", maxBody))
 }
 
 const nothingChanged = "Nothing was changed. errors says what is wrong, by field."

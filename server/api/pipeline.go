@@ -64,8 +64,8 @@ func (p *pipeline) wrap(route string, vital bool, handler gin.HandlerFunc) gin.H
 		if !vital && !p.admit(c, x) {
 			return
 		}
-		if c.Request.ContentLength != 0 && !limitBody(c) {
-			return
+		if c.Request.ContentLength != 0 {
+			c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, maxBody)
 		}
 		x.performance = wantsPerformance(c.Request)
 		handler(c)
@@ -118,21 +118,6 @@ func (p *pipeline) identify(r *http.Request, x *exchange) {
 		x.requestID = x.headerValue(p.ids.Append(x.space()))
 	}
 	x.Header()["X-Request-Id"] = x.requestID
-}
-
-// limitBody refuses a body that says it is too large, and cuts off one that turns out to be.
-func limitBody(c *gin.Context) bool {
-	if c.Request.ContentLength > maxBody {
-		refuseBody(c)
-		return false
-	}
-	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, maxBody)
-	return true
-}
-
-func refuseBody(c *gin.Context) {
-	c.Writer.Header()["Connection"] = []string{"close"} // the rest of the body is not read
-	refuse(c, http.StatusRequestEntityTooLarge, "The body is larger than "+strconv.Itoa(maxBody)+" bytes. Send less at a time.")
 }
 
 // wantsPerformance says whether the client wants its timings in the body: by performance=true in the query, which is

@@ -1,0 +1,40 @@
+package server
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/policycortex/headroom/server/middleware"
+	"github.com/policycortex/headroom/server/tracing"
+)
+
+// parts are those of the middleware that talk to other servers, and have to be closed.
+type parts struct {
+	rate   middleware.Rate
+	shared *middleware.SharedLimiter // nil when this server limits by itself
+	tracer *tracing.Tracer           // nil when nothing is traced
+}
+
+func openMiddleware(ctx context.Context, o Options) (p parts, err error) {
+	if o.RateLimit > 0 {
+		p.rate = middleware.Rate{PerSecond: o.RateLimit, Burst: o.RateBurst}
+	}
+	if p.tracer, err = tracing.Open(ctx, o.TraceRatio); err != nil {
+		return p, err
+	}
+	if o.RateLimitShared {
+		p.shared, err = middleware.NewSharedLimiter(o.CacheURL, p.rate, o.Logger)
+	}
+	return p, err
+}
+
+func (p parts) close(logger *slog.Logger) {
+	if err := p.tracer.Close(); err != nil {
+		logger.Warn("closing the traces", "error", err)
+	}
+	if p.shared != nil {
+		if err := p.shared.Close(); err != nil {
+			logger.Warn("closing the rate limit", "error", err)
+		}
+	}
+}
