@@ -111,13 +111,20 @@ func (c *connState) end(sql string, start time.Time, result *pgconn.ResultReader
 
 const uuidOID = 2950
 
+// minArray is one more than the number of elements for which Postgres plans when it does not look at the array. To plan
+// for fewer would look cheaper to it, and it would do so each time anew, which costs more than the query.
+const minArray = 11
+
 // appendUUIDs appends the ids of calls as a uuid[] in Postgres' binary form: dimensions, "has NULLs", type of the
-// elements, then length and lower bound of the one dimension, then each element after its length.
+// elements, then length and lower bound of the one dimension, then each element after its length. The last one is
+// repeated up to minArray elements; it is still looked up once.
 func appendUUIDs(dst []byte, calls []*get) []byte {
-	dst = appendInt32s(dst, 1, 0, uuidOID, int32(len(calls)), 1)
-	for _, call := range calls {
-		dst = appendInt32s(dst, int32(len(call.id)))
-		dst = append(dst, call.id[:]...)
+	n := max(len(calls), minArray)
+	dst = appendInt32s(dst, 1, 0, uuidOID, int32(n), 1)
+	for i := range n {
+		id := &calls[min(i, len(calls)-1)].id
+		dst = appendInt32s(dst, int32(len(id)))
+		dst = append(dst, id[:]...)
 	}
 	return dst
 }

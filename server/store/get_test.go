@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/policycortex/headroom/server/store"
 )
 
@@ -112,6 +114,40 @@ func TestPlansOfGets(t *testing.T) {
 				t.Errorf("after %.20q the plan of %.100q is (error %v)\n%s", state, sql, err, plan)
 			}
 		}
+	}
+}
+
+// A group is small or large, and planned once: planning costs more than the query.
+func TestGroupsAreNotPlannedAnew(t *testing.T) {
+	s, tenant := openStoreWith(t, store.Options{MaxConns: 4}), newID()
+	ids := fillResources(t, s, tenant, 100)
+	conn := connect(t, postgresURL(t))
+	mustExec(t, conn, fillTenant, newID()) // a table of a few pages is read whole
+	mustExec(t, conn, "ANALYZE resources")
+	for _, callers := range []int{6, 8, 12, 40} {
+		var wg sync.WaitGroup
+		for c := range callers {
+			wg.Go(func() {
+				for i := range 2000 / callers {
+					if _, err := s.AppendResource(t.Context(), nil, tenant, ids[(c*31+i)%100], 0); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+	}
+	var generic, custom int
+	onEveryConnection(t, s, func(_ string, conn *pgx.Conn) {
+		var g, c int
+		err := conn.QueryRow(t.Context(), "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement = $1", store.GetGroupSQL).Scan(&g, &c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		generic, custom = generic+g, custom+c
+	})
+	if limit := 5 * 4; custom > limit || generic < 10*custom {
+		t.Errorf("of the groups %d were planned for themselves, and %d had a plan; want at most five of the former on each of 4 connections", custom, generic)
 	}
 }
 
