@@ -25,6 +25,7 @@ type snapshot struct {
 	Replica       *replicaSnapshot         `json:"replica,omitempty"` // nil without one
 	Cache         cacheSnapshot            `json:"cache"`
 	Breakers      map[string]string        `json:"breakers"` // of the shared cache levels: see cache.BreakerStates
+	CacheWork     cache.Work               `json:"cache_work"`
 	Process       processSnapshot          `json:"process"`
 	Maintenance   map[string]jobStats      `json:"maintenance"` // by job
 }
@@ -106,6 +107,7 @@ func takeSnapshot(started time.Time, db *store.Store, answers *cache.Cache, hand
 			return snapshot{}, err
 		}
 	}
+	s.CacheWork = answers.Work()
 	stats := answers.Stats()
 	s.Cache = cacheSnapshot{
 		L1:      levelSnapshot(stats.L1),

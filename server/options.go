@@ -20,6 +20,14 @@ type Options struct {
 	CacheURL    string `env:"HEADROOM_CACHE_URL"`
 	// L1Bytes bounds the cache in this process; 0 is 64 MiB.
 	L1Bytes int64 `env:"HEADROOM_L1_BYTES"`
+	// L1MinBytes and L1MaxBytes are the bounds in which it adapts its size to its hit rate; 0 is half and twice L1Bytes.
+	L1MinBytes int64 `env:"HEADROOM_L1_MIN_BYTES"`
+	L1MaxBytes int64 `env:"HEADROOM_L1_MAX_BYTES"`
+	// WarmResources is how many resources, those that were updated last, the cache is given at the start, beside the
+	// first pages of the largest tenants' lists; 0 leaves it empty. Requests are served meanwhile.
+	WarmResources int `env:"HEADROOM_WARM_RESOURCES"`
+	// ReadyWhenWarm makes /readyz wait for that.
+	ReadyWhenWarm bool `env:"HEADROOM_READY_WHEN_WARM"`
 	// PostgresReplicaURL is the address of a streaming replica of it, which reads prefer; empty when there is none.
 	PostgresReplicaURL string `env:"HEADROOM_POSTGRES_REPLICA_URL"`
 	// PostgresReplicaMaxLag is how far that may be behind before all reads go to the primary; 0 is 5 seconds.
@@ -87,6 +95,9 @@ func (o Options) check() (Options, error) {
 	}
 	if o.CacheURL == "" {
 		faults = append(faults, errors.New("no cache; set HEADROOM_CACHE_URL to redis://host:port/0"))
+	}
+	if o.L1MinBytes < 0 || o.L1MaxBytes < 0 || o.WarmResources < 0 {
+		faults = append(faults, errors.New("HEADROOM_L1_MIN_BYTES, HEADROOM_L1_MAX_BYTES and HEADROOM_WARM_RESOURCES must not be negative"))
 	}
 	if o.L1Bytes < 0 || o.PostgresMaxConns < 0 || o.PostgresReplicaMaxLag < 0 || o.SlowQuery < 0 || o.ShutdownGrace < 0 {
 		faults = append(faults, errors.New("HEADROOM_L1_BYTES, HEADROOM_POSTGRES_MAX_CONNS, HEADROOM_POSTGRES_REPLICA_MAX_LAG, "+

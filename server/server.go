@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/policycortex/headroom/server/api"
@@ -51,7 +52,7 @@ func Run(ctx context.Context, o Options, ready func(addr, adminAddr string)) err
 		return err
 	}
 	defer db.Close()
-	answers, err := cache.Open(cache.Options{L2URL: o.CacheURL, L1Bytes: o.L1Bytes, Store: db, Logger: o.Logger})
+	answers, err := cache.Open(cache.Options{L2URL: o.CacheURL, L1Bytes: o.L1Bytes, L1MinBytes: o.L1MinBytes, L1MaxBytes: o.L1MaxBytes, Store: db, Logger: o.Logger})
 	if err != nil {
 		return err
 	}
@@ -77,7 +78,9 @@ func Run(ctx context.Context, o Options, ready func(addr, adminAddr string)) err
 		Store: db, Cache: answers, Logger: o.Logger, CursorKey: []byte(o.CursorKey), EdgeTTL: o.EdgeTTL,
 		Timeout: o.RequestTimeout, SlowRequest: o.SlowRequest, MaxUnderWay: o.MaxUnderWay,
 		Rate: parts.rate, SharedLimit: parts.shared, Tracer: parts.tracer,
+		ReadyWhenWarm: o.ReadyWhenWarm && o.WarmResources > 0,
 	})
+	answers.Prefetch(handler.Prefetching())
 	jobs := newMaintenance(o, db, handler)
 	if err := maintainCosts(ctx, db, o.Logger); err != nil { // before the first costs come
 		return err
@@ -96,6 +99,13 @@ func Run(ctx context.Context, o Options, ready func(addr, adminAddr string)) err
 		defer admin.close()
 	}
 	defer jobs.start(ctx)()
+	if o.WarmResources > 0 {
+		var warming sync.WaitGroup
+		defer warming.Wait()
+		ctx, stop := context.WithCancel(ctx)
+		defer stop()
+		warming.Go(func() { warm(ctx, db, answers, handler, o.WarmResources, o.Logger) })
+	}
 	return serve(ctx, o, handler, public, admin, ready)
 }
 

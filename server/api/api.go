@@ -28,6 +28,8 @@ type Options struct {
 	Logger *slog.Logger
 	// Timeout bounds what a request may take beneath the API; 0 is 30 seconds.
 	Timeout time.Duration
+	// ReadyWhenWarm makes /readyz wait until the cache has been warmed.
+	ReadyWhenWarm bool
 	// EdgeTTL is how long a cache between this server and its clients may serve an answer, in whole seconds; 0 forbids it.
 	EdgeTTL time.Duration
 	// CursorKey signs the cursors of lists. Servers that share it take each other's. Without one, every process makes up
@@ -58,6 +60,8 @@ type API struct {
 	timeout  time.Duration
 	draining atomic.Bool
 
+	readyWhenWarm bool
+
 	cacheControl []string // of what may be kept
 
 	// Bound once: a method value made for every request would be an allocation for every request.
@@ -78,7 +82,8 @@ func New(o Options) *API {
 	gin.SetMode(gin.ReleaseMode)
 	a := &API{
 		store: o.Store, cache: o.Cache, logger: o.Logger, engine: gin.New(),
-		timeout: o.Timeout, cacheControl: cacheControl(o.EdgeTTL), cursors: newCursorSigner(o.CursorKey),
+		readyWhenWarm: o.ReadyWhenWarm,
+		timeout:       o.Timeout, cacheControl: cacheControl(o.EdgeTTL), cursors: newCursorSigner(o.CursorKey),
 	}
 	if a.timeout == 0 {
 		a.timeout = defaultTimeout
@@ -99,6 +104,7 @@ func New(o Options) *API {
 	a.complianceRoutes(handle)
 	a.costRoutes(handle)
 	a.eventRoutes(handle)
+	a.cacheRoutes(handle)
 	description := newOpenAPI()
 	handle(http.MethodGet, "/openapi.json", description.describe)
 	vital := func(path string, handler gin.HandlerFunc) { e.GET(path, p.wrap(path, true, handler)) }

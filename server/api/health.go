@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+
+	"github.com/policycortex/headroom/server/cache"
 )
 
 // pingTimeout is how long /readyz waits for Postgres and the cache together.
@@ -15,18 +17,23 @@ const pingTimeout = 2 * time.Second
 func healthz(c *gin.Context) { sendJSON(c, http.StatusOK, map[string]string{"status": "alive"}) }
 
 type readiness struct {
-	Status   string `json:"status"` // "ready", "draining" or "not ready"
+	Status   string `json:"status"` // "ready", "warming", "draining" or "not ready"
 	Postgres string `json:"postgres"`
 	Cache    string `json:"cache"`
+	// Warming says how far the cache is warmed; it is left out when it is not to be.
+	Warming *cache.WarmingProgress `json:"warming,omitempty"`
 }
 
-// readyz says whether this server should be sent requests: when Postgres answers and it is not shutting down. Without
-// its L2 cache it is slower and still ready.
+// readyz says whether this server should be sent requests: when Postgres answers, the cache is warm if that is to be
+// waited for, and it is not shutting down. Without its L2 cache it is slower and still ready.
 func (a *API) readyz(c *gin.Context) {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), pingTimeout)
 	defer cancel()
-	answer := readiness{Status: "ready", Postgres: "ok", Cache: "ok"}
+	answer := readiness{Status: "ready", Postgres: "ok", Cache: "ok", Warming: a.cache.Warming()}
 	status := http.StatusOK
+	if a.readyWhenWarm && (answer.Warming == nil || !answer.Warming.Done()) {
+		answer.Status, status = "warming", http.StatusServiceUnavailable
+	}
 	if err := a.cache.Ping(ctx); err != nil {
 		answer.Cache = "unreachable"
 	}

@@ -201,3 +201,15 @@ func (s *service) getUntil(ctx context.Context, tenant, target string) *httptest
 	s.ServeHTTP(w, r)
 	return w
 }
+
+// eventually waits for what has to happen some time.
+func eventually(t testing.TB, what string, happened func() bool) {
+	t.Helper()
+	for range 2000 {
+		if happened() {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("waited in vain for %s", what)
+}

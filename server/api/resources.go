@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -65,10 +64,7 @@ func (a *API) listResources(c *gin.Context) {
 		refuse(c, http.StatusBadRequest, err.Error())
 		return
 	}
-	// The key ends with that of the cursors: a page whose cursor was signed with another one is another page.
-	query := append(req.canonical(), '#')
-	query = append(query, a.cursors.keyID...)
-	a.answer(c, cache.Key{Kind: cache.Resources, Tenant: tenant, Query: string(query)}, a.loadResources)
+	a.answer(c, a.listKey(tenant, &req), a.loadResources)
 }
 
 // after returns the position of the request's cursor, or nil without one.
@@ -92,10 +88,9 @@ func (a *API) readResource(ctx context.Context, key cache.Key, after store.LSN) 
 	return body, err
 }
 
-// readResources takes the request from the key: it is the canonical query string.
+// readResources takes the request from the key.
 func (a *API) readResources(ctx context.Context, key cache.Key, after store.LSN) ([]byte, error) {
-	query, _, _ := strings.Cut(key.Query, "#"+a.cursors.keyID)
-	req, err := parseListRequest(query)
+	req, err := parseListRequest(a.pageQuery(key))
 	if err != nil {
 		return nil, err
 	}

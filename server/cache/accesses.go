@@ -18,9 +18,8 @@ import (
 //   - Callers may record one access in n, chosen at random, with weight n: the expectation stays the same.
 //   - Of two goroutines that take the same cell at the same instant, one may lose its access.
 type accessTable struct {
-	sets  []cellSet
-	mask  uint64
-	start time.Time
+	sets []cellSet
+	mask uint64
 }
 
 type cellSet [4]cell
@@ -38,18 +37,16 @@ const (
 
 // newAccessTable makes a table for 4 << bits keys.
 func newAccessTable(bits int) *accessTable {
-	return &accessTable{sets: make([]cellSet, 1<<bits), mask: 1<<bits - 1, start: time.Now()}
+	return &accessTable{sets: make([]cellSet, 1<<bits), mask: 1<<bits - 1}
 }
 
 // usage is what a cell knows: accesses a minute, and reads and writes of about the last hour.
 type usage struct {
 	frequency, reads, writes float64
-	last                     time.Duration // since the table's start
+	last                     time.Duration // as of [now]
 }
 
-func (t *accessTable) now() time.Duration { return time.Since(t.start) }
-
-// read records reads of the key with this hash at a time since the table's start, and write writes.
+// read records reads of the key with this hash at a time as of [now], and write writes.
 func (t *accessTable) read(hash uint64, now time.Duration, reads uint32) {
 	t.record(hash, now, pack(reads<<countFraction, reads<<countFraction, 0))
 }

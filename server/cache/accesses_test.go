@@ -131,7 +131,7 @@ func BenchmarkRecord(b *testing.B) {
 	table := newAccessTable(14)
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
-		now := table.now()
+		now := now()
 		for i := rand.Uint64(); pb.Next(); i++ {
 			table.read(mixed(i%10_000), now+time.Duration(i%1000)*time.Millisecond, 1)
 		}

@@ -7,11 +7,13 @@
 package cache
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/maypok86/otter/v2"
@@ -60,6 +62,9 @@ type Options struct {
 	L2URL string
 	// L1Bytes bounds L1 by the bytes of its keys and values and an estimate of what keeping them costs.
 	L1Bytes int64
+	// L1MinBytes and L1MaxBytes are the bounds in which L1 adapts its size, beginning with L1Bytes. 0 is half and twice
+	// L1Bytes; all three alike fix it.
+	L1MinBytes, L1MaxBytes int64
 	// Store has L3, and says where the primary's log is. It stays the caller's to close, after the cache. Without one
 	// there is no L3, and every load sees everything: there is no replica.
 	Store *store.Store
@@ -82,8 +87,12 @@ type Cache struct {
 	flights    flights
 	counts     counts
 	insight    insight
+	adaptive   adaptive
+	prefetch   prefetcher
+	warming    atomic.Pointer[Warming]
 	complaints complaints
 
+	opened   time.Time
 	settling chan struct{} // a token for each entry that is being settled
 	work     work
 	closing  context.Context
@@ -99,12 +108,17 @@ func Open(o Options) (*Cache, error) {
 	if o.L1Bytes <= 0 {
 		return nil, fmt.Errorf("open cache: L1 has %d bytes; give it at least a few megabytes", o.L1Bytes)
 	}
-	c := &Cache{insight: newInsight(), settling: make(chan struct{}, 2)}
+	smallest, largest := cmp.Or(o.L1MinBytes, o.L1Bytes/2), cmp.Or(o.L1MaxBytes, 2*o.L1Bytes)
+	if smallest < 0 || smallest > o.L1Bytes || largest < o.L1Bytes {
+		return nil, fmt.Errorf("open cache: L1 has %d bytes, which is not between the bounds of %d and %d", o.L1Bytes, smallest, largest)
+	}
+	c := &Cache{insight: newInsight(), settling: make(chan struct{}, 2), opened: time.Now()}
+	c.adaptive.start(o.L1Bytes, smallest, largest)
 	c.l1, err = otter.New(&otter.Options[Key, *Entry]{
 		MaximumWeight:    uint64(o.L1Bytes),
 		Weigher:          weigh,
 		ExpiryCalculator: otter.ExpiryWritingFunc(l1Lifetime),
-		OnAtomicDeletion: c.insight.removed,
+		OnAtomicDeletion: c.removed,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make L1 cache: %w", err)
@@ -114,6 +128,11 @@ func Open(o Options) (*Cache, error) {
 	c.l2 = newLevel2(c)
 	c.l3 = openLevel3(c, o.Store)
 	c.bus = openBus(c, address, o.Store, o.Logger)
+	c.work.begin()
+	go func() {
+		defer c.work.end()
+		c.keepAdapting()
+	}()
 	return c, nil
 }
 
@@ -147,8 +166,6 @@ func l1Lifetime(entry otter.Entry[Key, *Entry]) time.Duration {
 	return max(entry.Value.stale-now(), 1)
 }
 
-func (c *Cache) l1TTL() time.Duration { return firstL1TTL }
-
 // jitter spreads d evenly over 0.9 d to 1.1 d.
 func jitter(d time.Duration) time.Duration {
 	return d - d/10 + rand.N(d/5)
@@ -177,6 +194,9 @@ func (c *Cache) Get(ctx context.Context, key Key, load LoadFunc) (*Entry, Level,
 	}
 	if e.missing() {
 		return nil, L1, ErrNotFound
+	}
+	if e.prefetched != nil && !e.prefetched.ended.Load() {
+		c.lookAhead(&key, e)
 	}
 	if !e.settled.Load() {
 		c.settle(key, e)

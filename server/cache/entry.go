@@ -26,6 +26,7 @@ type Entry struct {
 	fresh  time.Duration // until then; times are as of [now]
 	stale  time.Duration // until then it may be served while it is refreshed
 
+	prefetched *prefetchMark // nil when it was not
 	refreshing atomic.Bool
 	settled    atomic.Bool // or being settled: see [Cache.settle]
 }
@@ -37,6 +38,9 @@ func newEntry(body []byte, bodyHash uint64, f *flight, ttl time.Duration) *Entry
 	e.stale = e.fresh
 	if ttl > transitTTL {
 		e.stale += staleWindow
+	}
+	if f.ahead != nil {
+		e.prefetched = f.ahead.prefetched
 	}
 	e.settled.Store(len(body) <= compressionThreshold && ttl != transitTTL)
 	if body != nil {
@@ -67,6 +71,7 @@ func (e *Entry) settle(ttl time.Duration) *Entry {
 	s := &Entry{
 		Body: e.Body, ContentLength: e.ContentLength, ETag: e.ETag,
 		stripe: e.stripe, epoch: e.epoch, hash: e.hash, fresh: max(e.fresh, now()+ttl),
+		prefetched: e.prefetched,
 	}
 	s.stale = s.fresh + staleWindow
 	if len(e.Body) > compressionThreshold {

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,7 +26,11 @@ func (c *Cache) getShared(ctx context.Context, key *Key, draw uint32, load LoadF
 	if begin {
 		c.begin(ctx, f, load)
 	}
-	return c.wait(ctx, f, began)
+	e, level, err := c.wait(ctx, f, began)
+	if err == nil && (begin || e.prefetched != nil) {
+		c.lookAhead(key, e)
+	}
+	return e, level, err
 }
 
 // begin takes a flight as far as L2 and leaves the rest to a goroutine.
@@ -34,7 +39,7 @@ func (c *Cache) begin(ctx context.Context, f *flight, load LoadFunc) {
 	if f.trusted {
 		read = c.l2.get(f)
 		if read.hit {
-			ttl := min(jitter(c.l1TTL()), time.Until(read.value.expires))
+			ttl := min(jitter(c.adaptive.l1TTL()), time.Until(read.value.expires))
 			e := newEntry(read.value.body, read.value.hash, f, max(ttl, 0))
 			c.setL1(f, e)
 			c.flights.end(f, e, L2, nil)
@@ -70,7 +75,7 @@ func (c *Cache) fetch(ctx context.Context, f *flight, tag l2Tag, load LoadFunc) 
 	}
 	read := c.l3.get(ctx, &f.key, after)
 	if read.hit {
-		e := newEntry(read.value.body, read.value.hash, f, max(min(jitter(c.l1TTL()), time.Until(read.value.expires)), 0))
+		e := newEntry(read.value.body, read.value.hash, f, max(min(jitter(c.adaptive.l1TTL()), time.Until(read.value.expires)), 0))
 		c.setL1(f, e)
 		c.l2.setLater(f, tag, e.Body, read.value.hash, time.Until(read.value.expires))
 		return e, L3, nil
@@ -92,15 +97,19 @@ func (c *Cache) keep(f *flight, tag l2Tag, read l3Result, body []byte) *Entry {
 		body = []byte{}
 	}
 	hash := xxhash.Sum64(body)
-	where := c.insight.place(&f.key, f.hash, len(body))
+	where, ttlInL2 := c.insight.place(&f.key, f.hash, len(body)), l2TTL
+	if f.ahead != nil {
+		where.l1, where.l2 = true, true
+		ttlInL2 = cmp.Or(f.ahead.l2TTL, l2TTL)
+	}
 	ttl := transitTTL
 	if where.l1 {
-		ttl = jitter(c.l1TTL())
+		ttl = jitter(c.adaptive.l1TTL())
 	}
 	e := newEntry(body, hash, f, ttl)
 	c.setL1(f, e)
 	if where.l2 {
-		c.l2.setLater(f, tag, body, hash, l2TTL)
+		c.l2.setLater(f, tag, body, hash, ttlInL2)
 	}
 	if where.l3 {
 		c.l3.setLater(&f.key, read.version, body, hash)
@@ -151,7 +160,7 @@ func (c *Cache) settle(key Key, e *Entry) {
 		defer func() { <-c.settling }()
 		ttl := time.Duration(0)
 		if e.stale == e.fresh {
-			ttl = jitter(c.l1TTL())
+			ttl = jitter(c.adaptive.l1TTL())
 		}
 		settled := e.settle(ttl)
 		c.l1.ComputeIfPresent(key, func(old *Entry) (*Entry, otter.ComputeOp) {

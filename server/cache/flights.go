@@ -15,6 +15,8 @@ type flight struct {
 	hash    uint64
 	trusted bool // whether this instance held its lease when the flight began: see bus.go
 
+	ahead *ahead // nil when a request began it
+
 	before *flight // the one that has to end first, if any
 	begun  bool    // guarded by the lock of flights
 

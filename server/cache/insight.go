@@ -15,6 +15,7 @@ type insight struct {
 	kinds     [kinds]kindUse
 	intervals intervals
 	shapes    shapes
+	hours     hours
 	latency   [Miss + 1]histogram // in nanoseconds
 	sizes     histogram           // of what was loaded, in bytes
 
@@ -64,7 +65,7 @@ func (k *Key) hash() uint64 {
 // (see latencySampled), else 0.
 func (n *insight) hit(key *Key, e *Entry, draw uint32, began time.Duration) {
 	if inIntervals(e.hash) {
-		n.intervals.accessed(e.hash, n.accesses.now, draw>>16%intervalAccesses == 0)
+		n.intervals.accessed(e.hash, now, draw>>16%intervalAccesses == 0)
 	}
 	if draw%hitsSampled == 0 {
 		n.sampledHit(key, e.hash, began)
@@ -76,57 +77,57 @@ func (n *insight) began(draw uint32) time.Duration {
 	if draw%latencySampled != 0 {
 		return 0
 	}
-	return n.accesses.now()
+	return now()
 }
 
 func (n *insight) sampledHit(key *Key, hash uint64, began time.Duration) {
-	now := n.accesses.now()
-	n.note(key, hash, now, hitsSampled)
+	at := now()
+	n.note(key, hash, at, hitsSampled)
 	if began != 0 {
-		n.latency[L1].record(uint64(now - began))
+		n.latency[L1].record(uint64(at - began))
 	}
 }
 
 // missed notes that L1 did not serve a request, and returns when that was.
 func (n *insight) missed(key *Key, hash uint64, draw uint32) time.Duration {
-	now := n.accesses.now()
-	n.note(key, hash, now, 1)
+	at := now()
+	n.note(key, hash, at, 1)
 	if inIntervals(hash) {
-		n.intervals.accessed(hash, n.accesses.now, draw>>16%intervalAccesses == 0)
+		n.intervals.accessed(hash, now, draw>>16%intervalAccesses == 0)
 	}
-	return now
+	return at
 }
 
-func (n *insight) note(key *Key, hash uint64, now time.Duration, weight uint32) {
-	n.accesses.read(hash, now, weight)
+func (n *insight) note(key *Key, hash uint64, at time.Duration, weight uint32) {
+	n.accesses.read(hash, at, weight)
 	n.kinds[key.Kind].reads.Add(uint64(weight))
 	n.shapes.record(key, uint64(weight))
 }
 
 // served notes how long a request took that L1 did not serve.
 func (n *insight) served(by Level, since time.Duration) {
-	n.latency[by].record(uint64(n.accesses.now() - since))
+	n.latency[by].record(uint64(now() - since))
 }
 
 // wrote notes that what a scope names was changed.
 func (n *insight) wrote(s *Scope) {
 	n.invalidations.Add(1)
 	n.kinds[s.Kind].writes.Add(1)
-	n.accesses.write(s.hash(), n.accesses.now())
+	n.accesses.write(s.hash(), now())
 }
 
 // pattern is what is known of a key whose value has size bytes. Collections are written by their scope.
 func (n *insight) pattern(key *Key, hash uint64, size int) AccessPattern {
-	now := n.accesses.now()
-	use, _ := n.accesses.look(hash, now)
+	at := now()
+	use, _ := n.accesses.look(hash, at)
 	writes := use.writes
 	if s := key.scope(); s.hash() != hash {
-		scope, _ := n.accesses.look(s.hash(), now)
+		scope, _ := n.accesses.look(s.hash(), at)
 		writes = scope.writes
 	}
 	return AccessPattern{
-		Frequency:      use.frequency,
-		Recency:        now - use.last,
+		Frequency:      max(use.frequency-1, 0), // without the access that the value is loaded for
+		Recency:        at - use.last,
 		Size:           size,
 		ReadWriteRatio: withPrior(use.reads, writes, n.kinds[key.Kind].ratio()),
 	}
@@ -139,11 +140,14 @@ func (n *insight) place(key *Key, hash uint64, size int) placement {
 }
 
 // removed notes why an entry left L1.
-func (n *insight) removed(event otter.DeletionEvent[Key, *Entry]) {
+func (c *Cache) removed(event otter.DeletionEvent[Key, *Entry]) {
 	switch event.Cause {
 	case otter.CauseOverflow:
-		n.evictions.Add(1)
+		c.insight.evictions.Add(1)
 	case otter.CauseExpiration:
-		n.expirations.Add(1)
+		c.insight.expirations.Add(1)
+	}
+	if mark := event.Value.prefetched; mark != nil {
+		c.prefetch.outcome(mark, false)
 	}
 }

@@ -7,8 +7,9 @@ import (
 
 // AccessPattern is what is known of the use of a key.
 type AccessPattern struct {
-	// Frequency is in accesses a minute: the accesses so far, each forgotten with a time constant of a minute. A key that is
-	// seen for the first time has 1; a key that is read steadily n times a minute has n.
+	// Frequency is in accesses a minute: the accesses before this one, each forgotten with a time constant of a minute. A
+	// key that is read n times a minute has n on average; one that is seen for the first time has 0. (With this access
+	// in it, it would be over 1 for every key that was ever seen before.)
 	Frequency float64
 	// Recency is the time since the last access.
 	Recency time.Duration

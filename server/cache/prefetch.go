@@ -1,0 +1,271 @@
+package cache
+
+import (
+	"math/rand/v2"
+	"runtime"
+	"sync"
+	"sync/atomic"
+)
+
+// Relation says why a key is likely to be asked for after another.
+type Relation uint8
+
+const (
+	// NextPage is the page after one that was itself reached from a page before it: somebody walks the list.
+	NextPage Relation = iota
+	// Items are what a page lists.
+	Items
+	// Successor is what was asked for next before: see [successors].
+	Successor
+	relations = iota
+)
+
+var relationNames = [relations]string{"next_page", "items", "successor"}
+
+// String is the relation as reports name it.
+func (r Relation) String() string { return relationNames[r] }
+
+const (
+	// prefetchThreshold is the overall hit rate from which on a relation is tried of which nothing is known yet: below
+	// it the database is busy with what is asked for now.
+	prefetchThreshold = 0.8
+	// minOutcomes is how many prefetched values must have been used or lost before a relation is judged by them.
+	minOutcomes = 32
+	// minConfidence is the share of them that must have been used.
+	minConfidence = 0.25
+	// retryOneIn is how seldom a relation that did not prove itself is tried, so that it can.
+	retryOneIn = 32
+	// outcomesKept is the number of outcomes from which on older ones count half.
+	outcomesKept = 1024
+
+	prefetchWorkers = 2
+	prefetchQueue   = 64
+)
+
+// Prefetching says what belongs together and how it is loaded. The functions are called off the path of requests, by
+// several goroutines at once.
+type Prefetching struct {
+	// Related calls add for each key that has the relation to key, whose value is body. It is asked for [NextPage] and
+	// [Items].
+	Related func(key Key, body []byte, relation Relation, add func(Key))
+	// Loader returns the function that loads keys of a kind.
+	Loader func(Kind) LoadFunc
+}
+
+// prefetchMark is on an entry that was prefetched.
+type prefetchMark struct {
+	relation Relation
+	ended    atomic.Bool // it was used or lost, and that was counted
+}
+
+// prefetchJob is to load key, or, with an entry, to find what is related to the key of that entry.
+type prefetchJob struct {
+	key      Key
+	entry    *Entry
+	relation Relation
+}
+
+// prefetcher loads what is likely to be asked for next, and never in the way of requests: it has two workers, drops
+// what they cannot take at once, and does nothing while requests keep the database busy by themselves.
+type prefetcher struct {
+	Prefetching
+	queue      chan prefetchJob // nil: nothing is prefetched
+	successors successors
+	dropped    atomic.Uint64
+
+	mu        sync.Mutex // for counts, which are touched once for each prefetched value
+	relations [relations]relationCounts
+}
+
+// outcomes is what became of prefetched values: a request was for them while they were in L1, or they left it before.
+type outcomes struct{ used, lost uint64 }
+
+type relationCounts struct {
+	loaded, failed uint64
+	outcomes
+	recent outcomes // what the relation is judged by
+}
+
+// shouldPrefetch decides for a relation: by its own success where that is known, else by the overall hit rate of the
+// cache. draw is a random number.
+func shouldPrefetch(recent outcomes, hitRate float64, draw uint32) bool {
+	if n := recent.used + recent.lost; n >= minOutcomes {
+		return float64(recent.used) >= minConfidence*float64(n) || draw%retryOneIn == 0
+	}
+	return hitRate >= prefetchThreshold
+}
+
+// Prefetch begins to prefetch. Call it once, before the first Get.
+func (c *Cache) Prefetch(p Prefetching) {
+	c.prefetch.Prefetching = p
+	c.prefetch.queue = make(chan prefetchJob, prefetchQueue)
+	for range prefetchWorkers {
+		if !c.work.begin() {
+			return
+		}
+		go func() {
+			defer c.work.end()
+			c.keepPrefetching()
+		}()
+	}
+}
+
+func (c *Cache) keepPrefetching() {
+	for {
+		select {
+		case <-c.closing.Done():
+			return
+		case job := <-c.prefetch.queue:
+			if job.entry == nil {
+				c.prefetchOne(job)
+			} else {
+				c.findRelated(job)
+			}
+		}
+	}
+}
+
+// lookAhead is told of the requests that L1 did not serve, or served with a prefetched entry for the first time: what is
+// related to these keys is what L1 may not have either.
+func (c *Cache) lookAhead(key *Key, e *Entry) {
+	if e.prefetched != nil && !c.prefetch.outcome(e.prefetched, true) || c.prefetch.queue == nil || c.busyLoading() {
+		return
+	}
+	rate := c.hitRate()
+	for relation := NextPage; relation <= Items; relation++ {
+		if c.prefetch.wanted(relation, rate) {
+			c.prefetch.enqueue(prefetchJob{key: *key, entry: e, relation: relation})
+		}
+	}
+	next, known := c.prefetch.successors.missed(key, e.hash, now())
+	if known && c.prefetch.wanted(Successor, rate) {
+		c.prefetch.enqueue(prefetchJob{key: next, relation: Successor})
+	}
+}
+
+func (p *prefetcher) wanted(r Relation, hitRate float64) bool {
+	p.mu.Lock()
+	recent := p.relations[r].recent
+	p.mu.Unlock()
+	return shouldPrefetch(recent, hitRate, rand.Uint32())
+}
+
+func (p *prefetcher) enqueue(job prefetchJob) {
+	select {
+	case p.queue <- job:
+	default:
+		p.dropped.Add(1)
+	}
+}
+
+// findRelated asks what is related to a value and queues it.
+func (c *Cache) findRelated(job prefetchJob) {
+	c.prefetch.Related(job.key, job.entry.Body, job.relation, func(key Key) {
+		c.prefetch.enqueue(prefetchJob{key: key, relation: job.relation})
+	})
+}
+
+// prefetchOne loads a key, unless L1 has it.
+func (c *Cache) prefetchOne(job prefetchJob) {
+	load := c.prefetch.Loader(job.key.Kind)
+	if load == nil || c.busyLoading() {
+		c.prefetch.dropped.Add(1)
+		return
+	}
+	brought, _, err := c.loadAhead(c.closing, &job.key, load, &ahead{prefetched: &prefetchMark{relation: job.relation}})
+	if brought {
+		c.prefetch.loaded(job.relation, err)
+	}
+}
+
+// busyLoading says that requests wait for as many loads as there are processors: a prefetch would make them wait longer.
+func (c *Cache) busyLoading() bool { return c.flights.underWay() >= max(runtime.GOMAXPROCS(0), 4) }
+
+// hitRate is the overall one, of the last whole window of adaptInterval and what came since.
+func (c *Cache) hitRate() float64 {
+	s := c.Stats().Overall
+	if before := c.adaptive.overall.Load(); before != nil {
+		s.Hits -= before.Hits
+		s.Misses -= before.Misses
+	}
+	if s.Hits+s.Misses == 0 {
+		return 0
+	}
+	return float64(s.Hits) / float64(s.Hits+s.Misses)
+}
+
+// outcome counts what became of an entry that was prefetched, once.
+func (p *prefetcher) outcome(m *prefetchMark, used bool) (first bool) {
+	if !m.ended.CompareAndSwap(false, true) {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r := &p.relations[m.relation]
+	if used {
+		r.used++
+		r.recent.used++
+	} else {
+		r.lost++
+		r.recent.lost++
+	}
+	if r.recent.used+r.recent.lost >= outcomesKept {
+		r.recent.used /= 2
+		r.recent.lost /= 2
+	}
+	return true
+}
+
+// loaded counts a value that was prefetched, or could not be.
+func (p *prefetcher) loaded(r Relation, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err != nil {
+		p.relations[r].failed++
+	} else {
+		p.relations[r].loaded++
+	}
+}
+
+// PrefetchReport says what prefetching was good for.
+type PrefetchReport struct {
+	RelationReport
+	// Dropped counts what was not prefetched because too much was waiting.
+	Dropped    uint64                    `json:"dropped"`
+	ByRelation map[string]RelationReport `json:"by_relation"` // next_page, items, successor
+}
+
+// RelationReport counts the values that were prefetched for a relation.
+type RelationReport struct {
+	Prefetched uint64 `json:"prefetched"`
+	Used       uint64 `json:"used"`   // asked for while they were in L1
+	Lost       uint64 `json:"lost"`   // expired, evicted or invalidated before
+	Failed     uint64 `json:"failed"` // could not be loaded, or were not there
+	// Effectiveness is Used / Prefetched; null when nothing was prefetched. What is neither used nor lost yet counts
+	// against it.
+	Effectiveness *float64 `json:"effectiveness"`
+}
+
+func (p *prefetcher) report() PrefetchReport {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all := PrefetchReport{Dropped: p.dropped.Load(), ByRelation: make(map[string]RelationReport, relations)}
+	for i := range p.relations {
+		n := &p.relations[i]
+		r := RelationReport{Prefetched: n.loaded, Used: n.used, Lost: n.lost, Failed: n.failed}
+		r.rate()
+		all.ByRelation[Relation(i).String()] = r
+		all.Prefetched += r.Prefetched
+		all.Used += r.Used
+		all.Lost += r.Lost
+		all.Failed += r.Failed
+	}
+	all.rate()
+	return all
+}
+
+func (r *RelationReport) rate() {
+	if r.Prefetched > 0 {
+		r.Effectiveness = new(rounded(float64(r.Used) / float64(r.Prefetched)))
+	}
+}

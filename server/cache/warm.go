@@ -1,0 +1,202 @@
+package cache
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Source says where a value to be warmed comes from.
+type Source uint8
+
+const (
+	// Database values are read; several are at a time.
+	Database Source = iota
+	// Computation values are expensive to make, so one is made at a time.
+	Computation
+)
+
+// WarmingEntry is a value to have in L1 and L2 before anybody asks for it.
+type WarmingEntry struct {
+	Key    Key
+	Source Source
+	// TTL is the lifetime in L2; 0 is the usual one.
+	TTL time.Duration
+	// Priority decides what comes first: the highest.
+	Priority uint8
+}
+
+const (
+	warmingBatch = 100
+	// warmingReads is how many values are read at a time: so few that requests find free connections and processors.
+	warmingReads = 2
+)
+
+var errNoLoader = errors.New("nothing loads keys of this kind")
+
+// Warming is a plan and how far it has got.
+type Warming struct {
+	entries []WarmingEntry // by priority
+	loader  func(Kind) LoadFunc
+
+	running sync.Mutex // one [Cache.Warm] at a time works on it
+
+	mu       sync.Mutex // for what follows
+	tried    []bool     // by entry
+	progress WarmingProgress
+	began    time.Time // of the present run
+}
+
+// WarmingProgress counts the entries of a plan.
+type WarmingProgress struct {
+	Total  int `json:"total"`
+	Loaded int `json:"loaded"` // made from their source
+	Kept   int `json:"kept"`   // found in a level
+	Failed int `json:"failed"` // not there, or their load failed
+	// Running says that it is being worked on. Seconds is how long it has been, the time it stood still not counted.
+	Running bool    `json:"running"`
+	Seconds float64 `json:"seconds"`
+}
+
+// Done says that every entry was tried.
+func (p WarmingProgress) Done() bool { return p.Loaded+p.Kept+p.Failed == p.Total }
+
+// NewWarming makes a plan. loader gives the function that loads keys of a kind.
+func NewWarming(entries []WarmingEntry, loader func(Kind) LoadFunc) *Warming {
+	sorted := slices.Clone(entries)
+	slices.SortStableFunc(sorted, func(a, b WarmingEntry) int { return cmp.Compare(b.Priority, a.Priority) })
+	return &Warming{
+		entries: sorted, loader: loader, tried: make([]bool, len(sorted)),
+		progress: WarmingProgress{Total: len(sorted)},
+	}
+}
+
+// Progress returns how far the plan has got.
+func (w *Warming) Progress() WarmingProgress {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	p := w.progress
+	if p.Running {
+		p.Seconds += time.Since(w.began).Seconds()
+	}
+	return p
+}
+
+// Warm works on a plan in batches of 100, the highest priority first, until it is done or ctx ends. Then it returns the
+// error of ctx and may be called again, to go on where it stopped. Entries that fail are counted and passed over. The
+// cache serves meanwhile, and what is warmed does not count as requests.
+func (c *Cache) Warm(ctx context.Context, w *Warming, logger *slog.Logger) error {
+	w.running.Lock()
+	defer w.running.Unlock()
+	c.warming.Store(w)
+	w.start()
+	defer w.stop()
+	for {
+		batch := w.next()
+		if len(batch) == 0 {
+			w.log(logger, "the cache is warm")
+			return nil
+		}
+		c.warmBatch(ctx, w, batch)
+		if err := ctx.Err(); err != nil {
+			w.log(logger, "warming the cache was stopped")
+			return fmt.Errorf("warm the cache: %w", err)
+		}
+		w.log(logger, "warming the cache")
+	}
+}
+
+func (w *Warming) log(logger *slog.Logger, message string) {
+	p := w.Progress()
+	logger.Info(message, "entries", p.Total, "loaded", p.Loaded, "kept", p.Kept, "failed", p.Failed, "seconds", p.Seconds)
+}
+
+func (w *Warming) start() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.progress.Running, w.began = true, time.Now()
+}
+
+func (w *Warming) stop() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.progress.Running = false
+	w.progress.Seconds += time.Since(w.began).Seconds()
+}
+
+// next returns the indices of the next entries that were not tried, at most warmingBatch.
+func (w *Warming) next() []int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var batch []int
+	for i, tried := range w.tried {
+		if !tried {
+			batch = append(batch, i)
+		}
+		if len(batch) == warmingBatch {
+			break
+		}
+	}
+	return batch
+}
+
+func (c *Cache) warmBatch(ctx context.Context, w *Warming, batch []int) {
+	var reads errgroup.Group
+	reads.SetLimit(warmingReads)
+	computed := make([]int, 0, len(batch))
+	for _, i := range batch {
+		if w.entries[i].Source == Computation {
+			computed = append(computed, i)
+			continue
+		}
+		reads.Go(func() error {
+			c.warm(ctx, w, i)
+			return nil
+		})
+	}
+	reads.Wait()
+	for _, i := range computed {
+		c.warm(ctx, w, i)
+	}
+}
+
+func (c *Cache) warm(ctx context.Context, w *Warming, i int) {
+	if ctx.Err() != nil {
+		return
+	}
+	e := &w.entries[i]
+	level, err := Miss, errNoLoader
+	if load := w.loader(e.Key.Kind); load != nil {
+		_, level, err = c.loadAhead(ctx, &e.Key, load, &ahead{l2TTL: e.TTL})
+	}
+	if err != nil && ctx.Err() != nil {
+		return // it was not this entry that failed
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.tried[i] = true
+	switch {
+	case err != nil:
+		w.progress.Failed++
+	case level == Miss:
+		w.progress.Loaded++
+	default:
+		w.progress.Kept++
+	}
+}
+
+// Warming returns how far the cache is warmed, or nil when [Cache.Warm] was never called.
+func (c *Cache) Warming() *WarmingProgress {
+	w := c.warming.Load()
+	if w == nil {
+		return nil
+	}
+	return new(w.Progress())
+}
