@@ -1,0 +1,205 @@
+package api_test
+
+import (
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+
+	"github.com/policycortex/headroom/server/api"
+	"github.com/policycortex/headroom/server/middleware"
+	"github.com/policycortex/headroom/server/tracing"
+)
+
+// serveWith serves an API with the middleware of o over HTTP.
+func serveWith(t *testing.T, s *service, o api.Options) *httptest.Server {
+	t.Helper()
+	o.Store, o.Cache, o.Logger = s.store, s.cache, slog.New(slog.DiscardHandler)
+	server := httptest.NewServer(api.New(o))
+	t.Cleanup(server.Close)
+	return server
+}
+
+// over sends a request over HTTP, with headers given as name and value in turn, and returns the answer and its body.
+func over(t *testing.T, method, url string, body io.Reader, headers ...string) (*http.Response, string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, url, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response, string(text)
+}
+
+func TestRequestIDOverHTTP(t *testing.T) {
+	server := serveWith(t, newService(t), api.Options{})
+	for sent, kept := range map[string]bool{"abc-1": true, "": false, "a b": false, strings.Repeat("x", 200): false} {
+		response, _ := over(t, http.MethodGet, server.URL+"/healthz", nil, "X-Request-ID", sent)
+		got := response.Header.Get("X-Request-ID")
+		if (got == sent) != kept || len(got) < 5 {
+			t.Errorf("sent %q, got %q", sent, got)
+		}
+	}
+}
+
+func TestRateLimitOverHTTP(t *testing.T) {
+	s := newService(t)
+	server := serveWith(t, s, api.Options{Rate: middleware.Rate{PerSecond: 1, Burst: 20}})
+	tenant, list := newTenant(), server.URL+resourcesPath
+	refused := 0
+	for range 200 { // far sooner than 180 seconds
+		response, body := over(t, http.MethodGet, list, nil, "X-Tenant-ID", tenant)
+		if response.Header.Get("X-RateLimit-Limit") != "20" || response.Header.Get("X-RateLimit-Remaining") == "" || response.Header.Get("X-RateLimit-Reset") == "" {
+			t.Fatalf("headers are %v", response.Header)
+		}
+		if response.StatusCode != http.StatusTooManyRequests {
+			continue
+		}
+		refused++
+		if response.Header.Get("Retry-After") != "1" || response.Header.Get("X-RateLimit-Remaining") != "0" ||
+			response.Header.Get("Content-Type") != "application/problem+json" || !strings.Contains(body, "Retry-After") {
+			t.Fatalf("refused with %v: %s", response.Header, body)
+		}
+	}
+	if refused == 0 {
+		t.Error("nothing was refused")
+	}
+	if response, _ := over(t, http.MethodGet, list, nil, "X-Tenant-ID", newTenant()); response.StatusCode != http.StatusOK {
+		t.Errorf("another tenant gets status %d", response.StatusCode)
+	}
+	if response, _ := over(t, http.MethodGet, server.URL+"/readyz", nil); response.StatusCode != http.StatusOK || response.Header.Get("X-RateLimit-Limit") != "" {
+		t.Errorf("/readyz has status %d, headers %v", response.StatusCode, response.Header)
+	}
+}
+
+// While one request keeps the only place, others are refused, but not those that ask how the server is.
+func TestLoadSheddingOverHTTP(t *testing.T) {
+	s := newService(t)
+	server := serveWith(t, s, api.Options{MaxUnderWay: 1})
+	read, write := io.Pipe()
+	tenant, answered := newTenant(), make(chan int)
+	go func() {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+batchPath, read)
+		if err != nil {
+			t.Error(err)
+			answered <- 0
+			return
+		}
+		r.Header.Set("X-Tenant-ID", tenant)
+		response, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Error(err)
+			answered <- 0
+			return
+		}
+		response.Body.Close()
+		answered <- response.StatusCode
+	}()
+	write.Write([]byte("{")) // returns once the client sends its body
+	for range 1000 {         // until it is in
+		if _, text := over(t, http.MethodGet, server.URL+"/metrics", nil); strings.Contains(text, "\nheadroom_http_requests_under_way 1\n") {
+			break
+		}
+	}
+	if response, body := over(t, http.MethodGet, server.URL+resourcesPath, nil, "X-Tenant-ID", tenant); response.StatusCode != http.StatusServiceUnavailable ||
+		response.Header.Get("Retry-After") != "1" || !strings.Contains(body, "more requests") {
+		t.Errorf("status %d, headers %v: %s", response.StatusCode, response.Header, body)
+	}
+	if response, _ := over(t, http.MethodGet, server.URL+"/healthz", nil); response.StatusCode != http.StatusOK {
+		t.Errorf("/healthz has status %d", response.StatusCode)
+	}
+	write.Close()
+	if status := <-answered; status != http.StatusBadRequest {
+		t.Errorf("the request inside has status %d", status)
+	}
+	if response, _ := over(t, http.MethodGet, server.URL+resourcesPath, nil, "X-Tenant-ID", tenant); response.StatusCode != http.StatusOK {
+		t.Errorf("with room again: status %d", response.StatusCode)
+	}
+}
+
+func TestBodyLimitOverHTTP(t *testing.T) {
+	s := newService(t)
+	server := serveWith(t, s, api.Options{})
+	for name, body := range map[string]io.Reader{
+		"with its length": strings.NewReader(strings.Repeat("x", 1<<20+1)),
+		"in chunks":       io.MultiReader(strings.NewReader(strings.Repeat("x", 1<<20+1))),
+	} {
+		if response, text := over(t, http.MethodPost, server.URL+batchPath, body, "X-Tenant-ID", newTenant()); response.StatusCode != http.StatusRequestEntityTooLarge {
+			t.Errorf("%s: status %d: %s", name, response.StatusCode, text)
+		}
+	}
+}
+
+func TestTimingsInHeaderAndBody(t *testing.T) {
+	s, tenant := newService(t), newTenant()
+	s.insert(t, tenant, 0, 3)
+	header := regexp.MustCompile(`^cache;desc=(miss|l1);dur=\d+\.\d{3}, total;dur=\d+\.\d{3}$`)
+	for _, level := range []string{"miss", "l1"} {
+		w := s.get(t, tenant, resourcesPath+"?limit=7")
+		if found := header.FindStringSubmatch(w.Header().Get("Server-Timing")); found == nil || found[1] != level {
+			t.Errorf("Server-Timing is %q, want %s", w.Header().Get("Server-Timing"), level)
+		}
+	}
+	plain := s.get(t, tenant, resourcesPath+"?limit=7").Body.String()
+	for _, w := range []*httptest.ResponseRecorder{
+		s.get(t, tenant, resourcesPath+"?performance=true&limit=7"), s.get(t, tenant, resourcesPath+"?limit=7&performance=true"),
+		s.ask(t, tenant, resourcesPath+"?limit=7", "Prefer", "respond-async, performance"),
+	} {
+		var both struct {
+			Data        json.RawMessage
+			Performance struct {
+				TotalTimeMS float64 `json:"total_time_ms"`
+				CacheHit    bool    `json:"cache_hit"`
+				CacheLevel  string  `json:"cache_level"`
+			}
+		}
+		decode(t, w, http.StatusOK, &both)
+		if string(both.Data) != plain || !both.Performance.CacheHit || both.Performance.CacheLevel != "l1" || both.Performance.TotalTimeMS <= 0 {
+			t.Errorf("got %s", w.Body)
+		}
+		if w.Header().Get("Cache-Control") != "no-store" || w.Header().Get("Preference-Applied") != "performance" {
+			t.Errorf("headers are %v", w.Header())
+		}
+	}
+}
+
+func TestTracesOfRequests(t *testing.T) {
+	s, tenant := newService(t), newTenant()
+	recorder := tracetest.NewSpanRecorder()
+	server := serveWith(t, s, api.Options{Tracer: tracing.New(0, recorder, nil)})
+	const trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+	for _, flags := range []string{"00", "01"} {
+		over(t, http.MethodGet, server.URL+resourcesPath, nil, "X-Tenant-ID", tenant, "Traceparent", "00-"+trace+"-00f067aa0ba902b7-"+flags)
+	}
+	server.Close() // which waits for the handlers
+	spans := recorder.Ended()
+	if len(spans) < 2 {
+		t.Fatalf("%d spans, want those of the cache and of the request", len(spans))
+	}
+	request := spans[len(spans)-1]
+	if request.Name() != "GET "+resourcesPath || request.Parent().SpanID().String() != "00f067aa0ba902b7" {
+		t.Errorf("the last span is %s in %s", request.Name(), request.Parent().SpanID())
+	}
+	for _, span := range spans {
+		if span.SpanContext().TraceID().String() != trace {
+			t.Errorf("%s is in trace %s", span.Name(), span.SpanContext().TraceID())
+		}
+	}
+}
