@@ -65,9 +65,10 @@ CREATE INDEX idx_resources_group
 CREATE INDEX idx_resources_name
   ON resources (tenant_id, name COLLATE "C", id) WHERE deleted_at IS NULL;
 
--- The planner tries a tag on a sample of twice so many values: 0.05 % is as rare as it can tell. Frequent tags are found
--- by walking a list in its order, rare ones by the index that follows.
-ALTER TABLE resources ALTER COLUMN tags SET STATISTICS 1000;
+-- The planner tries a tag on a sample of twice so many values: 0.2 % is as rare as it can tell. A larger sample would
+-- cost every list by tag more (2,000 values took a millisecond). Frequent tags are found by walking a list in its order,
+-- rare ones by the index that follows.
+ALTER TABLE resources ALTER COLUMN tags SET STATISTICS 300;
 -- jsonb_ops, not jsonb_path_ops: only the former serves "has this key" beside containment.
 CREATE INDEX idx_resources_tags_gin ON resources USING gin (tenant_id, tags) WHERE deleted_at IS NULL;
 
