@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,22 +28,38 @@ import (
 //     with one MGET; a value with another epoch is a miss. So it does not matter when a slow load is written either.
 //   - Loads are given the highest position in the primary's log that an invalidation of the stripe told of, and read
 //     from the primary or from a replica that has got there. So a lagging replica does not refill what was invalidated.
-//     A stripe's position is raised before its epoch.
+//     Whoever knows an epoch knows its position: a stripe's is raised before its epoch, and an epoch in L2 contains it,
+//     as an instance may read the new epoch before it hears of it.
 //
 // Invalidate, called after the commit, (1) raises the stripes here, (2) sends L2, in one pipeline, the removal of the
 // epochs there (which a full server takes too), new random ones, and a message on the bus, and (3) waits until every
-// instance that the server has passed the message to has raised its stripes and acknowledged that, or until
-// leaseTime + leaseMargin have passed since the server answered. L2 is changed before the message is sent: an instance
-// that has raised its epoch cannot read a value with the old one from L2 any more.
+// other instance that may serve from its L1 has raised its stripes. L2 is changed before the message is sent: an
+// instance that has raised its epoch cannot read a value with the old one from L2 any more.
 //
-// Lease. Each instance sends a ping on its subscription every 100 ms. The server answers it on that connection after
-// the messages that it published there before; messages are applied in the order in which they come. So when the answer
-// is there, everything published before the ping was *sent* has been applied. An instance serves from L1 and L2, and
-// joins flights, only while the last answered ping was sent less than leaseTime (1 s) ago. An instance that was frozen,
-// or is cut off from L2, so loses its lease before the sender stops waiting for it. leaseMargin (250 ms) is for clocks
-// that run at different rates and for Dragonfly, which hands a message to the thread of a subscriber after it answered.
-// Get looks at the lease first and at the epoch then: the other way round, a message and the answer to a ping could both
-// arrive in between. Clocks are never compared between machines. They must go on while a process stands still, which
+// Lease. Each instance publishes a heartbeat on the bus every 100 ms and hears it itself. The server passes on messages
+// in the order in which they were published, and an instance applies them in that order. So when a heartbeat has
+// come back, everything published before it was *sent* has been applied. An instance serves from L1 and L2, and joins
+// flights, only while the last heartbeat that came back, by the present subscription, was sent less than leaseTime (1 s)
+// ago. Get looks at the lease first and at the epoch then: the other way round, a message and a heartbeat could both
+// arrive in between.
+//
+// Who has to acknowledge. It is not enough to wait for as many acknowledgements as PUBLISH had receivers: an instance
+// whose subscription the server has just dropped is not among these, and may not have noticed yet. So instances know
+// each other by their heartbeats. A sender is done when its own message has come back to it, and each instance from
+// which it has heard a heartbeat within leaseTime + leaseMargin has acknowledged; and not before its own subscription is
+// as old as that, as it may have missed heartbeats before. Otherwise it is done when leaseTime + leaseMargin
+// have passed since the server took the message. Why that is enough: let another instance serve at a time t with its lease, and
+// not have applied the message. The heartbeat H that its lease rests on was sent after t - 1 s and came back by a
+// subscription that was alive then. Were H published after the message, that subscription would have brought the
+// message before, or would be younger than the message, and then nothing in L1 counted (see Joining). So H was
+// published before the message, less than leaseTime before t. If t is later than leaseTime after the message, that is impossible: hence the
+// second way to be done. And if the sender was subscribed when H was published, it heard H before its own message came
+// back: hence the first.
+//
+// So an instance that is frozen, or cut off from L2, has no lease when a sender stops waiting for it, and once it has
+// been silent for leaseTime + leaseMargin nobody waits for it any more. leaseMargin (250 ms) is for clocks that run at
+// different rates and for Dragonfly, which hands a message to the thread of a subscriber after it has answered.
+// Clocks are never compared between machines. They must go on while a process stands still, which
 // CLOCK_MONOTONIC does for a stopped process, but not for a virtual machine that is suspended as a whole.
 //
 // Without the lease, every Get goes past L1 and L2 to the primary (L3 is checked by the database: see level3.go), and
@@ -65,12 +80,12 @@ import (
 // others go on serving what they have: hence the error. The invalidation is repeated before anything else when contact
 // is back.
 //
-// What it costs: an instance that stands still and stays connected makes each Invalidate take leaseTime + leaseMargin,
-// until it is killed or goes on.
+// What it costs: an invalidation in the first leaseTime + leaseMargin of a subscription waits for the rest of that time,
+// and one while an instance has just stopped without a word, for as long.
 const (
-	leaseTime    = time.Second
-	leaseMargin  = 250 * time.Millisecond
-	pingInterval = 100 * time.Millisecond
+	leaseTime         = time.Second
+	leaseMargin       = 250 * time.Millisecond
+	heartbeatInterval = 100 * time.Millisecond
 )
 
 // ErrUnacknowledged is returned by [Cache.Invalidate] and [Cache.InvalidatePattern] when it could not be made sure of
@@ -92,13 +107,15 @@ type bus struct {
 	floor atomic.Uint64
 
 	mu       sync.Mutex
-	current  *term          // invalidations may be sent; cache.l2.term is set once values may be read
-	lose     func(error)    // ends the present session
-	joined   chan struct{}  // closed while the instance is joined
-	lostAt   time.Duration  // when contact was lost
-	why      error          // why there is no contact
-	pongAt   time.Duration  // when the last answered ping was sent
-	pending  *pendingScopes // what could not be sent
+	current  *term                    // invalidations may be sent; cache.l2.term is set once values may be read
+	lose     func(error)              // ends the present session
+	joined   chan struct{}            // closed while the instance is joined
+	lostAt   time.Duration            // when contact was lost
+	why      error                    // why there is no contact
+	heardAt  time.Duration            // when the last heartbeat of ours that came back was sent
+	since    time.Duration            // when the present subscription was confirmed
+	members  map[uint64]time.Duration // other instances, and when a heartbeat of theirs was heard last
+	pending  *pendingScopes           // what could not be sent
 	number   uint64
 	awaiting map[uint64]*acknowledgements
 
@@ -115,10 +132,10 @@ type pendingScopes struct {
 	done    []chan struct{} // closed when they have been repeated and acknowledged
 }
 
-// acknowledgements are those that came for a message; wanted is -1 until the server has said how many there will be.
+// acknowledgements of a message, by instance; changed has room for one, and is told of each.
 type acknowledgements struct {
-	got, wanted int
-	all         chan struct{}
+	by      map[uint64]struct{}
+	changed chan struct{}
 }
 
 type ack struct{ sender, number uint64 }
@@ -132,7 +149,8 @@ func (b *bus) position(s *stripe) store.LSN { return store.LSN(max(s.lsn.Load(),
 // Invalidate makes what was loaded for keys of the scopes unreachable. Call it after a change is committed at the
 // position after, and before the change is acknowledged. When it returns nil, no instance serves anything older. With
 // [ErrUnacknowledged] another instance may do so until this one reaches L2 again: log it and go on, as the change is
-// made. It takes a round trip through L2 and the other instances; 1.25 s if one of them does not answer.
+// made. It takes a round trip through L2 and the other instances; up to 1.25 s if one
+// of them has just stopped answering, or this one has just joined.
 func (c *Cache) Invalidate(ctx context.Context, after store.LSN, scopes ...Scope) error {
 	if len(scopes) == 0 {
 		return nil
@@ -166,58 +184,110 @@ func (b *bus) send(ctx context.Context, m *message) error {
 	}
 }
 
-// publish sends a message, with what it means for L2 before it, and waits for the acknowledgements. A connection that
-// was closed while it was idle fails once; therefore a second try.
+// publish sends a message, with what it means for L2 before it, and waits until everybody who has to know knows. A
+// connection that was closed while it was idle fails once; therefore a second try.
 func (b *bus) publish(ctx context.Context, t *term, m *message) error {
 	m.sender = b.id
 	var acks *acknowledgements
-	var err error
-	for range 2 {
-		m.number, acks = b.expect() // anew: acknowledgements of the first try must not count for the second
-		defer b.forget(m.number)
-		var receivers int
-		if receivers, err = b.transmit(t, m); err == nil {
-			b.want(m.number, receivers)
-			break
-		}
+	m.number, acks = b.expect()
+	defer b.forget(m.number)
+	err := b.transmit(t, m)
+	if err != nil {
+		err = b.transmit(t, m)
 	}
 	if err != nil {
 		return fmt.Errorf("publish on L2: %w", err)
 	}
+	if err := b.await(ctx, t, acks); err != nil || len(m.stripes) == 0 {
+		return err
+	}
+	return b.removeEpochs(t, m)
+}
+
+// removeEpochs removes those epochs for which L2 had no room, once more. An instance that had not heard of the
+// invalidation may have begun them in between, with an older position.
+func (b *bus) removeEpochs(t *term, m *message) error {
+	if len(m.refused) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*l2Timeout)
+	defer cancel()
+	return t.client.Unlink(ctx, m.refused...).Err()
+}
+
+// await waits for acknowledgements of a message that the server has just taken.
+func (b *bus) await(ctx context.Context, t *term, acks *acknowledgements) error {
 	timeout := time.NewTimer(leaseTime + leaseMargin)
 	defer timeout.Stop()
-	select {
-	case <-acks.all:
-	case <-timeout.C: // whoever has not answered has no lease
-	case <-ctx.Done():
-		return fmt.Errorf("%w: %w", ErrUnacknowledged, ctx.Err())
+	for {
+		missing, young := b.missing(t, acks)
+		var grown <-chan time.Time
+		if missing == 0 {
+			if young <= 0 {
+				return nil
+			}
+			grown = time.After(young)
+		}
+		select {
+		case <-acks.changed:
+		case <-grown:
+		case <-timeout.C: // whoever has not answered has no lease
+			return nil
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", ErrUnacknowledged, ctx.Err())
+		}
 	}
-	return nil
+}
+
+// missing counts the instances that have to acknowledge yet, and says for how long others might be unknown.
+func (b *bus) missing(t *term, acks *acknowledgements) (n int, young time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	at := now()
+	if _, own := acks.by[b.id]; !own || b.current != t {
+		n++ // ours has not come back, and will not by another subscription
+	}
+	for id, heard := range b.members {
+		if at-heard > leaseTime+leaseMargin {
+			delete(b.members, id)
+		} else if _, done := acks.by[id]; !done {
+			n++
+		}
+	}
+	return n, b.since + leaseTime + leaseMargin - at
 }
 
 // transmit runs under a time limit of its own: a change that is committed is to be made known, also when the client
 // that asked for it has gone.
-func (b *bus) transmit(t *term, m *message) (receivers int, err error) {
+func (b *bus) transmit(t *term, m *message) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*l2Timeout)
 	defer cancel()
 	p := t.client.Pipeline()
 	var removed *redis.IntCmd
+	var sets []*redis.StatusCmd
 	if len(m.stripes) > 0 {
 		names := make([]string, len(m.stripes))
 		for i, s := range m.stripes {
 			names[i] = t.epochName(s)
 		}
 		removed = p.Unlink(ctx, names...)
-		for _, name := range names {
-			p.Set(ctx, name, randomEpoch(), epochLife) // may fail for want of memory: none is as good as a new one
+		sets = make([]*redis.StatusCmd, len(names))
+		for i, name := range names {
+			sets[i] = p.Set(ctx, name, formatEpoch(m.after), epochLife) // may fail for want of memory: see publish
 		}
 	}
 	published := p.Publish(ctx, b.channel, m.encode())
 	p.Exec(ctx) // the commands have their errors
-	if removed != nil && removed.Err() != nil {
-		return 0, removed.Err()
+	m.refused = m.refused[:0]
+	for _, set := range sets {
+		if set.Err() != nil {
+			m.refused = append(m.refused, set.Args()[1].(string))
+		}
 	}
-	return int(published.Val()), published.Err()
+	if removed != nil && removed.Err() != nil {
+		return removed.Err()
+	}
+	return published.Err()
 }
 
 // pend keeps what could not be sent. The lock is held.
@@ -250,19 +320,9 @@ func (b *bus) expect() (number uint64, acks *acknowledgements) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.number++
-	acks = &acknowledgements{wanted: -1, all: make(chan struct{})}
+	acks = &acknowledgements{by: map[uint64]struct{}{}, changed: make(chan struct{}, 1)}
 	b.awaiting[b.number] = acks
 	return b.number, acks
-}
-
-func (b *bus) want(number uint64, receivers int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	acks := b.awaiting[number]
-	acks.wanted = receivers
-	if acks.got >= receivers {
-		close(acks.all)
-	}
 }
 
 func (b *bus) forget(number uint64) {
@@ -271,16 +331,18 @@ func (b *bus) forget(number uint64) {
 	delete(b.awaiting, number)
 }
 
-// acknowledged counts an acknowledgement of one of our messages.
-func (b *bus) acknowledged(number uint64) {
+// acknowledged notes that an instance has applied one of our messages.
+func (b *bus) acknowledged(number, by uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	acks := b.awaiting[number]
 	if acks == nil {
 		return
 	}
-	if acks.got++; acks.got == acks.wanted {
-		close(acks.all)
+	acks.by[by] = struct{}{}
+	select {
+	case acks.changed <- struct{}{}:
+	default:
 	}
 }
 
@@ -294,6 +356,9 @@ func (b *bus) receive(payload string) {
 		return
 	}
 	switch m.what {
+	case heartbeatMessage, byeMessage:
+		b.heard(&m)
+		return
 	case invalidateMessage:
 		for _, s := range m.stripes {
 			b.cache.stripes[s].invalidate(m.after)
@@ -305,7 +370,7 @@ func (b *bus) receive(payload string) {
 		}
 	}
 	if m.sender == b.id {
-		b.acknowledged(m.number)
+		b.acknowledged(m.number, b.id)
 		return
 	}
 	select {
@@ -325,7 +390,7 @@ func (b *bus) acknowledge(ctx context.Context, t *term) {
 		}
 		p := t.client.Pipeline()
 		for more := true; more; {
-			p.Publish(ctx, answersChannel(b.address.DB, next.sender), strconv.FormatUint(next.number, 10))
+			p.Publish(ctx, answersChannel(b.address.DB, next.sender), encodeAck(next.number, b.id))
 			select {
 			case next = <-b.acks:
 			default:

@@ -71,7 +71,7 @@ func (c *Cache) fetch(ctx context.Context, f *flight, tag l2Tag, load LoadFunc) 
 	}
 	after := onPrimary
 	if f.trusted {
-		after = c.bus.position(f.stripe)
+		after = max(c.bus.position(f.stripe), tag.after)
 	}
 	read := c.l3.get(ctx, &f.key, after)
 	if read.hit {

@@ -15,6 +15,8 @@ import (
 	"github.com/redis/go-redis/v9/logging"
 	"github.com/redis/go-redis/v9/maintnotifications"
 	"github.com/sony/gobreaker/v2"
+
+	"github.com/policycortex/headroom/server/store"
 )
 
 // How long L2 is waited for. Postgres answers in a millisecond, so an L2 that takes longer than this is of no use.
@@ -142,6 +144,7 @@ func newLevel2(c *Cache) *level2 {
 // l2Tag is what has to be read before a value is loaded, for it to be stored afterwards.
 type l2Tag struct {
 	epoch      uint64
+	after      store.LSN // what the load must see: the position of the invalidation that began the epoch
 	generation *string
 }
 
@@ -165,15 +168,15 @@ func (l *level2) get(f *flight) l2Result {
 	tag := l2Tag{generation: t.generation.Load()}
 	stored, epoch, err := t.reads.get(valueName(&f.key), t.epochName(f.index))
 	if err == nil && epoch == "" {
-		epoch, err = t.newEpoch(f.index)
+		epoch, err = l.newEpoch(t, f.index)
 	}
 	done(ignoringClosed(err))
 	if err != nil {
 		l.failed(1, "read", err)
 		return l2Result{}
 	}
-	tag.epoch, _ = strconv.ParseUint(epoch, 36, 64)
-	if at, ok := storedEpoch(stored); !ok || at != tag.epoch {
+	tag.epoch, tag.after = parseEpoch(epoch)
+	if at, ok := storedEpoch(stored); !ok || tag.epoch == 0 || at != tag.epoch {
 		return l2Result{tag: tag}
 	}
 	v, err := decodeValue(bytesOf(stored))
@@ -193,22 +196,43 @@ const epochLife = 24 * time.Hour
 
 // newEpoch begins an epoch for a stripe that has none: it was never used, was evicted, or could not be written when it
 // was last invalidated. Of two that begin one, one wins and both get that.
-func (t *term) newEpoch(stripe uint16) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), l2Timeout)
+func (l *level2) newEpoch(t *term, stripe uint16) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*l2Timeout)
 	defer cancel()
+	position, err := l.cache.bus.primaryPosition(ctx)
+	if err != nil {
+		return "", nil // a miss, and the value will not be stored; the load will say what is wrong with the primary
+	}
 	name := t.epochName(stripe)
 	p := t.client.Pipeline()
-	set := p.SetNX(ctx, name, randomEpoch(), epochLife)
+	set := p.SetNX(ctx, name, formatEpoch(position), epochLife)
 	get := p.Get(ctx, name)
 	p.Exec(ctx) // the commands have their errors
-	if err := get.Err(); err == nil || !errors.Is(err, redis.Nil) {
-		return get.Val(), err
+	if errors.Is(get.Err(), redis.Nil) {
+		if isReply(set.Err()) {
+			return "", nil // out of memory, most likely
+		}
+		return "", set.Err()
 	}
-	return "", set.Err() // out of memory, most likely: a miss, and the value will not be stored
+	return get.Val(), get.Err()
 }
 
-// randomEpoch is random, so that an epoch never comes back; and never 0, which is that of no epoch.
-func randomEpoch() string { return strconv.FormatUint(rand.Uint64()|1, 36) }
+// formatEpoch makes an epoch: a random number, so that an epoch never comes back, which is not 0, and the position that loads
+// must see whose values are tagged with it. An instance may read a new epoch before the message about it has come.
+func formatEpoch(after store.LSN) string {
+	return strconv.FormatUint(rand.Uint64()|1, 36) + ":" + strconv.FormatUint(uint64(after), 10)
+}
+
+// parseEpoch returns 0 for what is no epoch: nothing is tagged with that.
+func parseEpoch(s string) (epoch uint64, after store.LSN) {
+	random, position, _ := strings.Cut(s, ":")
+	epoch, err := strconv.ParseUint(random, 36, 64)
+	lsn, malformed := strconv.ParseUint(position, 10, 64)
+	if err != nil || malformed != nil {
+		return 0, 0
+	}
+	return epoch, store.LSN(lsn)
+}
 
 // ignoringClosed is the error as the breaker should see it: that a client was closed says nothing about the server.
 func ignoringClosed(err error) error {

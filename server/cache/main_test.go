@@ -126,3 +126,5 @@ func expectGzip(t *testing.T, e *cache.Entry, body string) {
 		t.Errorf("header values %s and %s for %d and %d bytes", e.GzipLength, e.ContentLength, len(e.Gzip), len(body))
 	}
 }
+
+func uuidString(id [16]byte) string { return uuid.UUID(id).String() }

@@ -9,10 +9,13 @@ import (
 
 // What instances say to each other on the bus: a byte that says what it is, the sender (8 bytes), its number (8), a
 // position in the primary's log (8), and then, of an invalidation, the stripes (2 bytes each), of a drop, the pattern.
-// Numbers are big-endian. An acknowledgement is the message's number alone, on the sender's own channel.
+// Numbers are big-endian. An acknowledgement goes to the sender's own channel and has the number of the message and the
+// id of the instance that has applied it (8 bytes each).
 const (
 	invalidateMessage = 'i'
 	dropMessage       = 'd'
+	heartbeatMessage  = 'h' // its number is the time at which it was sent, as of the sender
+	byeMessage        = 'b' // the sender serves nothing any more
 	messageHeader     = 1 + 3*8
 )
 
@@ -23,6 +26,8 @@ type message struct {
 	after   store.LSN
 	stripes []uint16
 	pattern string
+
+	refused []string // names of epochs that L2 had no room for; not part of what is sent
 }
 
 var errGarbled = errors.New("a message on the bus is garbled")
@@ -52,6 +57,7 @@ func decodeMessage(payload string) (message, error) {
 	}
 	rest := b[messageHeader:]
 	switch {
+	case (m.what == heartbeatMessage || m.what == byeMessage) && len(rest) == 0:
 	case m.what == dropMessage:
 		m.pattern = payload[messageHeader:]
 	case m.what == invalidateMessage && len(rest)%2 == 0:
@@ -63,4 +69,16 @@ func decodeMessage(payload string) (message, error) {
 		return message{}, errGarbled
 	}
 	return m, nil
+}
+
+func encodeAck(number, from uint64) []byte {
+	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(make([]byte, 0, 16), number), from)
+}
+
+func decodeAck(payload string) (number, from uint64, ok bool) {
+	if len(payload) != 16 {
+		return 0, 0, false
+	}
+	b := bytesOf(payload)
+	return binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:]), true
 }

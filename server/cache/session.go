@@ -25,7 +25,7 @@ const (
 
 var (
 	errClosing  = errors.New("the cache is being closed")
-	errNoAnswer = errors.New("L2 does not answer pings")
+	errNoAnswer = errors.New("heartbeats do not come back from L2")
 	errNotYet   = errors.New("L2 has not been reached yet")
 )
 
@@ -42,6 +42,7 @@ func openBus(c *Cache, address *redis.Options, s *store.Store, logger *slog.Logg
 		lostAt:   now(),
 		why:      errNotYet,
 		awaiting: map[uint64]*acknowledgements{},
+		members:  map[uint64]time.Duration{},
 		acks:     make(chan ack, 1024),
 		ended:    make(chan struct{}),
 	}
@@ -95,8 +96,12 @@ func (b *bus) session(first bool) error {
 	if err := b.enter(ctx, t, lose, first); err != nil {
 		lose(err)
 	}
-	parts.Go(func() { lose(b.ping(ctx, t, subscription)) })
+	parts.Go(func() { lose(b.beat(ctx, t)) })
 	<-ctx.Done()
+	if errors.Is(context.Cause(ctx), errClosing) {
+		b.lost(t, errClosing) // nothing is served from here on
+		b.transmit(t, &message{what: byeMessage, sender: b.id})
+	}
 	b.lost(t, context.Cause(ctx))
 	return context.Cause(ctx)
 }
@@ -116,20 +121,21 @@ func (b *bus) subscribe(ctx context.Context, t *term) (*redis.PubSub, error) {
 			return nil, fmt.Errorf("subscribe on L2: %w", err)
 		}
 	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.since = now()
 	return s, nil
 }
 
 // enter does what has to be done before anything is served, in the order that bus.go gives.
 func (b *bus) enter(ctx context.Context, t *term, lose func(error), first bool) error {
-	if b.store != nil {
-		asking, cancel := context.WithTimeout(ctx, joinTimeout)
-		defer cancel()
-		position, err := b.store.Position(asking)
-		if err != nil {
-			return fmt.Errorf("ask the primary where it is: %w", err)
-		}
-		raise(&b.floor, uint64(position))
+	asking, cancel := context.WithTimeout(ctx, joinTimeout)
+	defer cancel()
+	position, err := b.primaryPosition(asking)
+	if err != nil {
+		return fmt.Errorf("ask the primary where it is: %w", err)
 	}
+	raise(&b.floor, uint64(position))
 	b.cache.stripes.invalidateAll()
 	b.cache.l1.InvalidateAll()
 	if err := b.learnGeneration(ctx, t); err != nil && !isReply(err) {
@@ -156,6 +162,14 @@ func (b *bus) enter(ctx context.Context, t *term, lose func(error), first bool) 
 		b.cache.l2.term.Store(t)
 	}
 	return nil
+}
+
+// primaryPosition is where the primary is now; 0 where there is no store, and so no replica that could lag.
+func (b *bus) primaryPosition(ctx context.Context) (store.LSN, error) {
+	if b.store == nil {
+		return 0, nil
+	}
+	return b.store.Position(ctx)
 }
 
 // repeat sends what failed before. If it fails again, it is kept for the next time.
@@ -210,7 +224,7 @@ func (b *bus) lost(t *term, why error) {
 // listen applies what comes, in the order in which it comes.
 func (b *bus) listen(ctx context.Context, s *redis.PubSub) error {
 	for {
-		received, err := s.ReceiveTimeout(ctx, 0) // no limit: ping watches over it
+		received, err := s.ReceiveTimeout(ctx, 0) // no limit: beat watches over it
 		if err != nil {
 			return err
 		}
@@ -218,12 +232,8 @@ func (b *bus) listen(ctx context.Context, s *redis.PubSub) error {
 		case *redis.Message:
 			if m.Channel == b.channel {
 				b.receive(m.Payload)
-			} else if number, err := strconv.ParseUint(m.Payload, 10, 64); err == nil {
-				b.acknowledged(number)
-			}
-		case *redis.Pong:
-			if sent, err := strconv.ParseInt(m.Payload, 10, 64); err == nil {
-				b.answered(time.Duration(sent))
+			} else if number, by, ok := decodeAck(m.Payload); ok {
+				b.acknowledged(number, by)
 			}
 		case *redis.Subscription:
 			return fmt.Errorf("the subscription was made anew: %s", m) // by the library, after it lost the connection
@@ -231,15 +241,31 @@ func (b *bus) listen(ctx context.Context, s *redis.PubSub) error {
 	}
 }
 
-// answered extends the lease by a ping that was sent at a time, unless this instance does not serve yet.
-func (b *bus) answered(sent time.Duration) {
+// heard takes note of another instance, or extends the lease by a heartbeat of ours that has come back, unless this
+// instance does not serve yet.
+func (b *bus) heard(m *message) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.pongAt = sent
+	switch {
+	case m.what == byeMessage:
+		delete(b.members, m.sender)
+		for _, acks := range b.awaiting {
+			select {
+			case acks.changed <- struct{}{}:
+			default:
+			}
+		}
+		return
+	case m.sender != b.id:
+		b.members[m.sender] = now()
+		return
+	}
+	sent := time.Duration(m.number)
+	b.heardAt = max(b.heardAt, sent)
 	if b.cache.l2.term.Load() == nil {
 		return
 	}
-	b.leasedUntil.Store(int64(sent + leaseTime))
+	b.leasedUntil.Store(max(b.leasedUntil.Load(), int64(sent+leaseTime)))
 	select {
 	case <-b.joined:
 	default:
@@ -247,16 +273,17 @@ func (b *bus) answered(sent time.Duration) {
 	}
 }
 
-// ping sends pings until ctx ends or none is answered for twice the time of a lease.
-func (b *bus) ping(ctx context.Context, t *term, s *redis.PubSub) error {
-	ticker := time.NewTicker(pingInterval)
+// beat sends heartbeats until ctx ends or none has come back for twice the time of a lease.
+func (b *bus) beat(ctx context.Context, t *term) error {
+	ticker := time.NewTicker(heartbeatInterval)
 	defer ticker.Stop()
 	b.mu.Lock()
-	b.pongAt = now()
+	b.heardAt = now()
 	b.mu.Unlock()
 	for {
-		if err := s.Ping(ctx, strconv.FormatInt(int64(now()), 10)); err != nil {
-			return fmt.Errorf("ping L2: %w", err)
+		// One that fails is not the end: the subscription may be well, and another one is sent soon.
+		if err := b.transmit(t, &message{what: heartbeatMessage, sender: b.id, number: uint64(now())}); err != nil && ctx.Err() == nil {
+			b.cache.l2.failed(1, "send a heartbeat", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -264,7 +291,7 @@ func (b *bus) ping(ctx context.Context, t *term, s *redis.PubSub) error {
 		case <-ticker.C:
 		}
 		b.mu.Lock()
-		silent := now() - b.pongAt
+		silent := now() - b.heardAt
 		b.mu.Unlock()
 		if silent > 2*leaseTime {
 			return errNoAnswer
