@@ -368,6 +368,9 @@ func (b *bus) receive(payload string) {
 		if g, err := compileGlob(m.pattern); err == nil {
 			b.cache.drop(g)
 		}
+		if t := b.contact(); t != nil && m.sender != b.id {
+			t.generation.Store(nil) // beat asks for the new one
+		}
 	}
 	if m.sender == b.id {
 		b.acknowledged(m.number, b.id)
