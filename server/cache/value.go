@@ -26,8 +26,8 @@ const (
 )
 
 // Bodies of more than compressionThreshold bytes are compressed, and kept so if that saves an eighth at least. S2 and
-// not gzip, though clients want that: a hit in L2 has to give the plain body too, and S2 gives it several times faster;
-// what is read again from L1 gets its gzip form there, once. BenchmarkCompression has the figures.
+// not gzip, though clients want that: a hit in L2 has to give the plain body too, for which S2 is made; what is read
+// again from L1 gets its gzip form there, once. (The two were not measured against each other here yet.)
 const compressionThreshold = 1024
 
 // value is what was read from L2 or L3.
