@@ -28,6 +28,7 @@ const (
 	// postgresConns is the size of every pool.
 	postgresConns = 8
 	batchSize     = 100
+	batchTenant   = "6b1f0c52-8d3a-4e7b-9f64-2a5c7e9d1b30"
 )
 
 // contender is a server and what it is asked for.

@@ -328,9 +328,13 @@ type wrkResult struct {
 }
 
 func (b *bench) wrk(ctx context.Context, c *contender, r *running, seconds int, measure bool) (wrkResult, time.Duration, error) {
+	tenant := b.tenant
+	if c.keys == newBatch { // it would change the lists of the other contenders
+		tenant = batchTenant
+	}
 	args := []string{
 		"-c", clientCPU, "wrk", "-t1", fmt.Sprintf("-c%d", connections), fmt.Sprintf("-d%ds", seconds), "--latency",
-		"-H", "X-Tenant-ID: " + b.tenant, "-s", filepath.Join(b.dir, "wrk.lua"), r.url + c.path(b), "--",
+		"-H", "X-Tenant-ID: " + tenant, "-s", filepath.Join(b.dir, "wrk.lua"), r.url + c.path(b), "--",
 	}
 	if c.keys == newBatch {
 		args = slices.Insert(args, 7, "-H", "Content-Type: application/json")

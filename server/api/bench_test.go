@@ -8,6 +8,8 @@ import (
 	"net/http/httptest"
 	"testing"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // The benchmarks send requests through the whole stack of handlers, to servers on this machine. What httptest allocates
@@ -113,6 +115,55 @@ func BenchmarkGetFromL2(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(hits)/float64(b.N), "l2/op")
+}
+
+// BenchmarkListFromL3 asks for lists, each of which L1 is too small for, after L2 has been emptied.
+func BenchmarkListFromL3(b *testing.B) {
+	env := servers(b)
+	s, tenant := newServiceWith(b, env.PostgresURL, env.CacheURL, 2048), newTenant()
+	s.insert(b, tenant, 0, 40)
+	address, err := redis.ParseURL(env.CacheURL)
+	if err != nil {
+		b.Fatal(err)
+	}
+	l2 := redis.NewClient(address)
+	defer l2.Close()
+	var all []*asks
+	for limit := 1; limit <= 100; limit++ {
+		all = append(all, newAsks(b, s, tenant, fmt.Sprintf("%s?limit=%d&tag=env:prod", resourcesPath, limit)))
+	}
+	round := func() (hits int) {
+		if err := l2.FlushDB(b.Context()).Err(); err != nil {
+			b.Fatal(err)
+		}
+		for _, a := range all {
+			if a.send(b) == "l3" {
+				hits++
+			}
+		}
+		return hits
+	}
+	for tries := 0; round() < len(all)*9/10; tries++ {
+		if tries == 200 { // a list must have been read some times before L3 keeps it
+			b.Fatal("L3 never has most of the lists")
+		}
+		time.Sleep(10 * time.Millisecond) // values are written behind the answers
+	}
+	hits := 0
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		if i%len(all) == 0 {
+			b.StopTimer()
+			if err := l2.FlushDB(b.Context()).Err(); err != nil {
+				b.Fatal(err)
+			}
+			b.StartTimer()
+		}
+		if all[i%len(all)].send(b) == "l3" {
+			hits++
+		}
+	}
+	b.ReportMetric(float64(hits)/float64(b.N), "l3/op")
 }
 
 // BenchmarkGetFromDatabase asks for each of its resources once, and then again after both levels have forgotten them.
