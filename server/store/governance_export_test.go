@@ -7,6 +7,7 @@ var (
 	CurrentStatement    = currentStatement
 	SeriesStatement     = seriesStatement
 	TotalsStatement     = totalsStatement
+	ComplianceStatement = complianceStatement
 )
 
 const (
