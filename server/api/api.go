@@ -5,7 +5,6 @@ package api
 import (
 	"log/slog"
 	"net/http"
-	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -63,6 +62,7 @@ type API struct {
 	readyWhenWarm bool
 
 	cacheControl []string // of what may be kept
+	shared       bool     // by caches that serve several clients, too
 
 	// Bound once: a method value made for every request would be an allocation for every request.
 	loadResource    cache.LoadFunc
@@ -83,7 +83,7 @@ func New(o Options) *API {
 	a := &API{
 		store: o.Store, cache: o.Cache, logger: o.Logger, engine: gin.New(),
 		readyWhenWarm: o.ReadyWhenWarm,
-		timeout:       o.Timeout, cacheControl: cacheControl(o.EdgeTTL), cursors: newCursorSigner(o.CursorKey),
+		timeout:       o.Timeout, cacheControl: cacheControl(o.EdgeTTL), shared: o.EdgeTTL >= time.Second, cursors: newCursorSigner(o.CursorKey),
 	}
 	if a.timeout == 0 {
 		a.timeout = defaultTimeout
@@ -126,7 +126,6 @@ func newPipeline(o Options, m *metrics) *pipeline {
 	} else if o.Rate.PerSecond > 0 {
 		p.limiter = middleware.NewLimiter(o.Rate)
 	}
-	p.limit = []string{strconv.Itoa(o.Rate.Burst)}
 	m.registerPipeline(p)
 	return p
 }

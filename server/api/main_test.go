@@ -168,7 +168,8 @@ func decode(t testing.TB, w *httptest.ResponseRecorder, status int, into any) {
 	if got := w.Header().Get("Content-Type"); got != want {
 		t.Errorf("Content-Type %s, want %s", got, want)
 	}
-	if got := w.Header().Get("Content-Length"); got != fmt.Sprint(w.Body.Len()) {
+	// net/http adds the length of short answers.
+	if got := w.Header().Get("Content-Length"); got != fmt.Sprint(w.Body.Len()) && (got != "" || w.Body.Len() >= 2048) {
 		t.Errorf("Content-Length %s for %d bytes", got, w.Body.Len())
 	}
 	if err := json.Unmarshal(w.Body.Bytes(), into); err != nil {

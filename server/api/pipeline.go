@@ -36,7 +36,6 @@ type pipeline struct {
 	tracer      *tracing.Tracer
 	gate        *middleware.Gate
 	limiter     limiter
-	limit       []string // X-RateLimit-Limit
 	slowRequest time.Duration
 }
 
@@ -85,7 +84,6 @@ func (p *pipeline) admit(c *gin.Context, x *exchange) bool {
 		return true
 	}
 	v := p.limiter.Allow(c.Request.Context(), clientOf(c.Request), x.began)
-	x.Header()["X-Ratelimit-Limit"] = p.limit
 	x.limitHeaders(v)
 	if !v.Allowed {
 		x.Header()["Retry-After"] = []string{strconv.FormatInt(max(ceilSeconds(v.RetryAfter), 1), 10)}

@@ -48,10 +48,10 @@ func BenchmarkMiddleware(b *testing.B) {
 		{"traces, not chosen (1 percent)", func(p *pipeline) { p.tracer = tracer(0.01) }},
 		{"traces, chosen", func(p *pipeline) { p.tracer = tracer(1) }},
 		{"load shedding", func(p *pipeline) { p.gate = middleware.NewGate(1000) }},
-		{"rate limit", func(p *pipeline) { p.limiter, p.limit = middleware.NewLimiter(rate), []string{"1000000"} }},
+		{"rate limit", func(p *pipeline) { p.limiter = middleware.NewLimiter(rate) }},
 		{"all, as served", func(p *pipeline) {
 			p.ids, p.tracer, p.gate = middleware.NewRequestIDs(), tracer(0.01), middleware.NewGate(1000)
-			p.limiter, p.limit = middleware.NewLimiter(rate), []string{"1000000"}
+			p.limiter = middleware.NewLimiter(rate)
 		}},
 	}
 	run := func(name string, handler gin.HandlerFunc) {

@@ -66,7 +66,7 @@ func TestRateLimitOverHTTP(t *testing.T) {
 	refused := 0
 	for range 200 { // far sooner than 180 seconds
 		response, body := over(t, http.MethodGet, list, nil, "X-Tenant-ID", tenant)
-		if response.Header.Get("X-RateLimit-Limit") != "20" || response.Header.Get("X-RateLimit-Remaining") == "" || response.Header.Get("X-RateLimit-Reset") == "" {
+		if response.Header.Get("X-RateLimit-Remaining") == "" || response.Header.Get("X-RateLimit-Reset") == "" {
 			t.Fatalf("headers are %v", response.Header)
 		}
 		if response.StatusCode != http.StatusTooManyRequests {
@@ -84,7 +84,7 @@ func TestRateLimitOverHTTP(t *testing.T) {
 	if response, _ := over(t, http.MethodGet, list, nil, "X-Tenant-ID", newTenant()); response.StatusCode != http.StatusOK {
 		t.Errorf("another tenant gets status %d", response.StatusCode)
 	}
-	if response, _ := over(t, http.MethodGet, server.URL+"/readyz", nil); response.StatusCode != http.StatusOK || response.Header.Get("X-RateLimit-Limit") != "" {
+	if response, _ := over(t, http.MethodGet, server.URL+"/readyz", nil); response.StatusCode != http.StatusOK || response.Header.Get("X-RateLimit-Remaining") != "" {
 		t.Errorf("/readyz has status %d, headers %v", response.StatusCode, response.Header)
 	}
 }

@@ -3,6 +3,7 @@ package cache
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"sync"
 
 	"github.com/redis/go-redis/v9"
@@ -44,6 +45,8 @@ func (b *batches) get(first, second string) (one, two string, err error) {
 	}
 	b.mu.Unlock()
 	if lead {
+		// Requests that are ready to run get their turn first, and their reads go along.
+		runtime.Gosched()
 		if b.next() {
 			go b.rest()
 		}
@@ -56,7 +59,11 @@ func (b *batches) get(first, second string) (one, two string, err error) {
 }
 
 func (b *batches) rest() {
-	for b.next() {
+	for {
+		runtime.Gosched()
+		if !b.next() {
+			return
+		}
 	}
 }
 

@@ -132,7 +132,7 @@ func (c *Cache) lookAhead(key *Key, e *Entry) {
 		return
 	}
 	rate := c.hitRate()
-	for relation := NextPage; relation <= Items; relation++ {
+	for relation := NextPage; relation <= Items && key.Query != ""; relation++ { // a single thing has neither
 		if c.prefetch.wanted(relation, rate) {
 			c.prefetch.enqueue(prefetchJob{key: *key, entry: e, relation: relation})
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -19,9 +20,9 @@ const (
 )
 
 // getQueue makes one query out of many gets. While fewer than maxGets are at the database, a get goes there at once, by
-// itself. Those that come meanwhile wait, and when one is done, the next group takes all that wait. So nothing is
-// delayed to wait for company, and the busier the database is, the more gets share a round trip, a place in the pool
-// and a wake-up of a Postgres process.
+// itself or with those that other goroutines, which were ready to run, have asked for. Those that come later wait, and
+// when one is done, the next group takes all that wait. So nothing is delayed to wait for company, and the busier the
+// database is, the more gets share a round trip, a place in the pool and a wake-up of a Postgres process.
 type getQueue struct {
 	store *Store
 
@@ -75,16 +76,34 @@ func (g *get) deliver() bool {
 // do returns true when g has its answer, false when ctx ended first; g is then lost to the caller.
 func (q *getQueue) do(ctx context.Context, g *get) bool {
 	q.mu.Lock()
-	if q.running >= maxGets {
-		q.waiting = append(q.waiting, g)
-		q.mu.Unlock()
-		return g.wait(ctx)
+	q.waiting = append(q.waiting, g)
+	lead := q.running < maxGets
+	if lead {
+		q.running++
 	}
-	q.running++
 	q.mu.Unlock()
-	defer q.next()
-	g.ctx = ctx
-	g.err = q.store.read(ctx, g.after, g.query)
+	if lead {
+		runtime.Gosched() // others that are ready to run get their turn first, and their gets go along
+		if q.takeAlone(g) {
+			defer q.next()
+			g.ctx = ctx
+			g.err = q.store.read(ctx, g.after, g.query)
+			return true
+		}
+		go q.work()
+	}
+	return g.wait(ctx)
+}
+
+// takeAlone takes g out of the queue if nobody else waits.
+func (q *getQueue) takeAlone(g *get) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.waiting) != 1 || q.waiting[0] != g {
+		return false
+	}
+	q.waiting[0] = nil
+	q.waiting = q.waiting[:0]
 	return true
 }
 
@@ -118,6 +137,7 @@ func (q *getQueue) work() {
 	defer spareGroups.Put(g)
 	for q.take(g) {
 		g.answer(q.store.read(context.Background(), g.after, g.query))
+		runtime.Gosched()
 	}
 }
 
