@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/policycortex/headroom/containers"
 	"github.com/policycortex/headroom/containers/containerstest"
 	"github.com/policycortex/headroom/server/cache"
 	"github.com/policycortex/headroom/server/store"
@@ -93,4 +94,148 @@ func connectTo(t *testing.T, url string) *pgx.Conn {
 	}
 	t.Cleanup(func() { conn.Close(context.Background()) })
 	return conn
+}
+
+// inL3 is a list of a tenant that the table of the database has, read through one instance.
+type inL3 struct {
+	*world
+	env     *containers.Environment
+	key     cache.Key
+	primary *pgx.Conn
+}
+
+func newInL3(t *testing.T) *inL3 {
+	t.Helper()
+	env := containerstest.SharedWithReplica(t)
+	l := &inL3{world: newWorld(t, env, 10), env: env, primary: connectTo(t, env.PostgresURL)}
+	l.key = listKey(l.tenant, "limit=100")
+	l.store(t)
+	return l
+}
+
+// store has the list loaded until the policy has put it into the table.
+func (l *inL3) store(t *testing.T) {
+	t.Helper()
+	l2 := redisClient(t, l.env.CacheURL)
+	eventually(t, "the list in L3", func() bool {
+		l.instances[0].cache.ForgetL1(l.key)
+		l2.Del(t.Context(), cache.L2Name(l.key))
+		if _, _, err := l.instances[0].cache.Get(t.Context(), l.key, l.instances[0].loadList); err != nil {
+			t.Fatal(err)
+		}
+		return l.valid(t, l.primary)
+	})
+}
+
+// valid says whether a server of the database has the list under the version that its tenant has there.
+func (l *inL3) valid(t *testing.T, server *pgx.Conn) (valid bool) {
+	t.Helper()
+	err := server.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM cache_entries JOIN tenant_versions USING (tenant_id, version)
+		WHERE key = $1 AND expires_at > now())`, l.key.Name()).Scan(&valid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return valid
+}
+
+// freshInstance has never seen anything, and has an L2 without the list: another database of the same server, where nobody tells
+// it anything either.
+func (l *inL3) freshInstance(t *testing.T) *instance {
+	t.Helper()
+	return openInstance(t, &containers.Environment{PostgresURL: l.env.PostgresURL, ReplicaURL: l.env.ReplicaURL, CacheURL: l.emptyL2(t)})
+}
+
+func (l *inL3) emptyL2(t *testing.T) (url string) {
+	t.Helper()
+	url = strings.TrimSuffix(l.env.CacheURL, "/0") + "/9"
+	if err := redisClient(t, url).Del(t.Context(), cache.L2Name(l.key)).Err(); err != nil {
+		t.Fatal(err)
+	}
+	return url
+}
+
+// expectList reads the list and checks from where it comes and that it has a name.
+func (l *inL3) expectList(t *testing.T, i *instance, name string, level cache.Level) {
+	t.Helper()
+	e, from, err := i.cache.Get(t.Context(), l.key, i.loadList)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if from != level || !strings.Contains(string(e.Body), `"`+name+`"`) {
+		t.Errorf("from %s: %.300s; want %s in it, from %s", from, e.Body, name, level)
+	}
+}
+
+func (l *inL3) change(t *testing.T, n, version int) (committed store.LSN) {
+	t.Helper()
+	_, committed, err := l.instances[0].store.ReplaceResource(t.Context(), nil, l.tenant, l.resources[n].id, store.AnyVersion, aResource(n, version))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return committed
+}
+
+func TestAFreshInstanceIsServedFromL3(t *testing.T) {
+	l := newInL3(t)
+	i := l.freshInstance(t)
+	l.expectList(t, i, "vm-3-1", cache.L3)
+	l.expectList(t, i, "vm-3-1", cache.L1)
+}
+
+// A write raises the tenant's version. That is enough: the row is still there, and nobody has invalidated anything.
+func TestAWriteEndsWhatL3Has(t *testing.T) {
+	l := newInL3(t)
+	l.change(t, 3, 2)
+	l.expectList(t, l.freshInstance(t), "vm-3-2", cache.Miss)
+	var rows int
+	err := l.primary.QueryRow(t.Context(), "SELECT count(*) FROM cache_entries WHERE key = $1", l.key.Name()).Scan(&rows)
+	if err != nil || rows != 1 {
+		t.Errorf("%d rows (error %v): this shows nothing of the version", rows, err)
+	}
+}
+
+func TestL3ExpiresToo(t *testing.T) {
+	l := newInL3(t)
+	if _, err := l.primary.Exec(t.Context(), "UPDATE cache_entries SET expires_at = now() - interval '1 ms' WHERE key = $1", l.key.Name()); err != nil {
+		t.Fatal(err)
+	}
+	l.expectList(t, l.freshInstance(t), "vm-3-1", cache.Miss)
+}
+
+// The replica has the old list, and by its own table that is valid: it has not replayed the write yet.
+func TestALaggingReplicaDoesNotServeL3(t *testing.T) {
+	l := newInL3(t)
+	first, second, replica := l.instances[0], l.instances[1], connectTo(t, l.env.ReplicaURL)
+	eventually(t, "the list at the replica", func() bool { return l.valid(t, replica) })
+	stopReplay(t, replica)
+
+	committed := l.change(t, 3, 2)
+	if err := first.cache.Invalidate(t.Context(), committed, cache.Scope{Tenant: l.tenant, Kind: cache.Resources}); err != nil {
+		t.Fatal(err)
+	}
+	l.expectList(t, second, "vm-3-2", cache.Miss)
+	l.store(t) // the new list, in the primary's table
+	l.expectList(t, l.freshInstance(t), "vm-3-2", cache.L3)
+	if !l.valid(t, replica) {
+		t.Error("the old list is not valid at the replica: this shows nothing of the position")
+	}
+}
+
+// stopReplay makes a replica lag until the end of the test.
+func stopReplay(t *testing.T, replica *pgx.Conn) {
+	t.Helper()
+	t.Cleanup(func() {
+		if _, err := replica.Exec(context.Background(), "SELECT pg_wal_replay_resume()"); err != nil {
+			t.Error(err)
+		}
+	})
+	if _, err := replica.Exec(t.Context(), "SELECT pg_wal_replay_pause()"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the end of replay", func() (paused bool) {
+		if err := replica.QueryRow(t.Context(), "SELECT pg_get_wal_replay_pause_state() = 'paused'").Scan(&paused); err != nil {
+			t.Fatal(err)
+		}
+		return paused
+	})
 }
