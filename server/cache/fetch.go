@@ -37,7 +37,7 @@ func (c *Cache) getShared(ctx context.Context, key *Key, draw uint32, load LoadF
 func (c *Cache) begin(ctx context.Context, f *flight, load LoadFunc) {
 	var read l2Result
 	if f.trusted {
-		read = c.l2.get(f)
+		read = c.readL2(ctx, f)
 		if read.hit {
 			ttl := min(jitter(c.adaptive.l1TTL()), time.Until(read.value.expires))
 			e := newEntry(read.value.body, read.value.hash, f, max(ttl, 0))
@@ -73,7 +73,7 @@ func (c *Cache) fetch(ctx context.Context, f *flight, tag l2Tag, load LoadFunc) 
 	if f.trusted {
 		after = max(c.bus.position(f.stripe), tag.after)
 	}
-	read := c.l3.get(ctx, &f.key, after)
+	read := c.readL3(ctx, f, after)
 	if read.hit {
 		e := newEntry(read.value.body, read.value.hash, f, max(min(jitter(c.adaptive.l1TTL()), time.Until(read.value.expires)), 0))
 		c.setL1(f, e)

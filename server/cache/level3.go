@@ -56,9 +56,12 @@ func openLevel3(c *Cache, s *store.Store) *level3 {
 
 func (k Kind) expensive() bool { return k != Resource && k != Policy }
 
+// has says whether a key may be in L3.
+func (l *level3) has(key *Key) bool { return l.store != nil && key.Kind.expensive() }
+
 // get reads a value that is valid at a position.
 func (l *level3) get(ctx context.Context, key *Key, after store.LSN) l3Result {
-	if l.store == nil || !key.Kind.expensive() {
+	if !l.has(key) {
 		return l3Result{}
 	}
 	done, err := l.breaker.Allow()
@@ -88,7 +91,7 @@ func (l *level3) get(ctx context.Context, key *Key, after store.LSN) l3Result {
 
 // setLater queues a value, or drops it when the queue is full.
 func (l *level3) setLater(key *Key, version int64, body []byte, hash uint64) {
-	if l.store == nil || version == 0 || !key.Kind.expensive() {
+	if version == 0 || !l.has(key) {
 		return
 	}
 	e := store.CacheEntry{

@@ -34,12 +34,41 @@ func TestL2StopsWhileInUse(t *testing.T) {
 	if err := c.Ping(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	if state, _ := c.BreakerStates(); state != "closed" {
+		t.Errorf("with L2 its breaker is %s", state)
+	}
 	if err := env.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the end of the lease", func() bool { return !c.Trusted() })
 	expect(t, c, key, returning("from the database"), "from the database", cache.Miss)
 	expectServiceWithoutL2(t, c, tenant)
+	if state, l3 := c.BreakerStates(); state != "open" || l3 != "" {
+		t.Errorf("without L2 and L3 their breakers are %q and %q", state, l3)
+	}
+}
+
+// The breaker of L2 shows the outage of a server that is killed without anyone's asking it, and its end.
+func TestBreakerShowsTheOutage(t *testing.T) {
+	env := privateL2(t)
+	c := openCache(t, env.CacheURL)
+	defer c.Close()
+	is := func(wanted string) func() bool {
+		return func() bool { state, _ := c.BreakerStates(); return state == wanted }
+	}
+	for _, action := range []containers.Action{containers.ActionKill, containers.ActionPause} {
+		eventually(t, "a closed breaker", is("closed"))
+		if err := env.Fault(t.Context(), containers.TargetCache, action); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "an open breaker after "+string(action), is("open"))
+		end := map[containers.Action]containers.Action{containers.ActionKill: containers.ActionRestart, containers.ActionPause: containers.ActionResume}[action]
+		if err := env.Fault(t.Context(), containers.TargetCache, end); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "a half-open breaker", is("half-open"))
+		eventually(t, "a closed breaker again", is("closed"))
+	}
 }
 
 func TestL2DoesNotAnswer(t *testing.T) {

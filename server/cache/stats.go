@@ -3,6 +3,8 @@ package cache
 import (
 	"math/rand/v2"
 	"sync/atomic"
+
+	"github.com/sony/gobreaker/v2"
 )
 
 // counter has a cache line, and its neighbour, which processors fetch along, to itself.
@@ -76,13 +78,24 @@ func (c *Cache) Stats() Stats {
 	return s
 }
 
-// BreakerStates returns the state of each shared level's circuit breaker: closed while it answers, else open or
-// half-open. l3 is empty where there is no L3.
+// BreakerStates returns the state of what stands before each shared level: closed while it is asked, open while it is
+// not, half-open while it is tried. l3 is empty where there is no L3.
+//
+// Before L2 stand two things: contact with it (see bus.go), which is open from the moment it is lost and half-open while
+// this instance joins again, and a circuit breaker for the case that L2 keeps contact and fails reads or writes. A dead
+// server is noticed by contact first: nothing is asked any more then that the breaker could count.
 func (c *Cache) BreakerStates() (l2, l3 string) {
-	if c.l3 != nil {
+	if c.l3.store != nil {
 		l3 = c.l3.breaker.State().String()
 	}
-	return c.l2.breaker.State().String(), l3
+	l2 = c.l2.breaker.State().String()
+	switch {
+	case c.bus.contact() == nil:
+		l2 = gobreaker.StateOpen.String()
+	case c.l2.term.Load() == nil:
+		l2 = gobreaker.StateHalfOpen.String()
+	}
+	return l2, l3
 }
 
 // served counts a request that L1 did not serve and that has been counted there.

@@ -7,6 +7,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/policycortex/headroom/server/tracing"
 )
 
 // resourceFormats asks for uuid, integer and timestamptz in binary and for jsonb as text: that is how appendResource takes
@@ -79,7 +81,7 @@ func (g *get) fetch(conn *pgx.Conn) error {
 	if result.NextRow() && isAlive(result.Values()) {
 		g.dst, g.found = appendResource(g.dst, result.Values()), true
 	}
-	return state.end(getSQL, start, result)
+	return state.end(g.ctx, getSQL, start, result, nil)
 }
 
 // fetch reads the resources of all calls of the group.
@@ -99,13 +101,18 @@ func (g *group) fetch(conn *pgx.Conn) error {
 			}
 		}
 	}
-	return state.end(getGroupSQL, start, result)
+	return state.end(context.Background(), getGroupSQL, start, result, g.calls)
 }
 
-// end closes the result and records the query, which pgx's tracer has not seen.
-func (c *connState) end(sql string, start time.Time, result *pgconn.ResultReader) error {
-	_, err := result.Close()
+// end closes the result and records the query, which pgx's tracer has not seen. calls are those of a group.
+func (c *connState) end(ctx context.Context, sql string, start time.Time, result *pgconn.ResultReader, calls []*get) error {
+	tag, err := result.Close()
 	c.tracer.record(c.tracer.get, sql, time.Since(start), err)
+	if len(calls) > 0 {
+		c.tracer.traceGroup(calls, start, tag, err)
+	} else if tracing.Records(ctx) {
+		c.tracer.trace(ctx, c.tracer.get, start, tag, err, nil)
+	}
 	return err
 }
 

@@ -33,7 +33,7 @@ type getQueue struct {
 
 // get is one call of AppendResource.
 type get struct {
-	ctx        context.Context // of the caller; a get that goes by itself ends with it
+	ctx        context.Context // of the caller: a get that goes by itself ends with it, and its span is in it
 	tenant, id ID
 	after      LSN
 	dst        []byte
@@ -75,6 +75,7 @@ func (g *get) deliver() bool {
 
 // do returns true when g has its answer, false when ctx ended first; g is then lost to the caller.
 func (q *getQueue) do(ctx context.Context, g *get) bool {
+	g.ctx = ctx
 	q.mu.Lock()
 	q.waiting = append(q.waiting, g)
 	lead := q.running < maxGets
@@ -86,7 +87,6 @@ func (q *getQueue) do(ctx context.Context, g *get) bool {
 		runtime.Gosched() // others that are ready to run get their turn first, and their gets go along
 		if q.takeAlone(g) {
 			defer q.next()
-			g.ctx = ctx
 			g.err = q.store.read(ctx, g.after, g.query)
 			return true
 		}

@@ -11,6 +11,8 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/policycortex/headroom/server/tracing"
 )
 
 // A query bears its name in a comment on its first line, as sqlc writes it. A statement without one (a ping, a
@@ -167,6 +169,7 @@ type queryTimes struct {
 }
 
 type namedQuery struct {
+	name    string
 	times   timings
 	replica atomic.Int64
 }
@@ -174,7 +177,7 @@ type namedQuery struct {
 func newQueryTimes(slow time.Duration) *queryTimes {
 	t := &queryTimes{named: make(map[string]*namedQuery, len(queryNames)), slow: slowQueries{threshold: slow}}
 	for _, name := range queryNames {
-		t.named[name] = &namedQuery{}
+		t.named[name] = &namedQuery{name: name}
 	}
 	return t
 }
@@ -229,12 +232,15 @@ func (t *queryTracer) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data 
 }
 
 // TraceQueryEnd implements pgx.QueryTracer.
-func (t *queryTracer) TraceQueryEnd(_ context.Context, conn *pgx.Conn, data pgx.TraceQueryEndData) {
+func (t *queryTracer) TraceQueryEnd(ctx context.Context, conn *pgx.Conn, data pgx.TraceQueryEndData) {
 	state := stateOf(conn)
 	if state == nil || state.query == nil {
 		return
 	}
 	t.record(state.query, state.sql, time.Since(state.start), data.Err)
+	if tracing.Records(ctx) {
+		t.trace(ctx, state.query, state.start, data.CommandTag, data.Err, nil)
+	}
 	state.query = nil
 }
 

@@ -128,6 +128,22 @@ func End(span trace.Span, status int, requestID string) {
 	span.End()
 }
 
+// Records says whether ctx has a span that is being recorded. It allocates nothing: ask it before building anything for a
+// span.
+func Records(ctx context.Context) bool { return trace.SpanFromContext(ctx).IsRecording() }
+
+// Past records what has begun at a time and has ended just now, and was done by another server: a span of kind client
+// within the one that ctx has, linked to others that had a part in it. err may be nil.
+func Past(ctx context.Context, name string, began time.Time, err error, links []trace.Link, attributes ...attribute.KeyValue) {
+	parent := trace.SpanFromContext(ctx)
+	if !parent.IsRecording() {
+		return
+	}
+	_, span := parent.TracerProvider().Tracer(scope).Start(ctx, name, trace.WithTimestamp(began), trace.WithSpanKind(trace.SpanKindClient),
+		trace.WithLinks(links...), trace.WithAttributes(attributes...))
+	Fail(span, err)
+}
+
 // Child begins a span within the one that ctx has. When ctx has none, it returns ctx and a span that does nothing.
 func Child(ctx context.Context, name string, attributes ...attribute.KeyValue) (context.Context, trace.Span) {
 	parent := trace.SpanFromContext(ctx)
