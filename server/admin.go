@@ -177,7 +177,7 @@ func (s *snapshot) takeRoutes(handler *api.API) error {
 }
 
 // newAdminServer serves GET /snapshot (with ?db=no without the histograms of routes and queries, cheap enough for once a
-// second), GET /slow and GET /statements (see statements.go), and Go's profiles under /debug/pprof/. It has no write
+// second), GET /slow and GET /statements (see statements.go), POST /cache/invalidate (see invalidate.go), and Go's profiles under /debug/pprof/. It has no write
 // timeout: a profile takes as long as it is asked to.
 func newAdminServer(started time.Time, db *store.Store, answers *cache.Cache, handler *api.API, jobs *maintenance, logger *slog.Logger) *http.Server {
 	mux := http.NewServeMux()
@@ -194,6 +194,7 @@ func newAdminServer(started time.Time, db *store.Store, answers *cache.Cache, ha
 	})
 	mux.HandleFunc("GET /slow", slowHandler(db))
 	mux.HandleFunc("GET /statements", statementsHandler(db))
+	mux.HandleFunc("POST /cache/invalidate", invalidateHandler(db, answers, logger))
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)

@@ -27,13 +27,16 @@ func (p *globPart) add(low, high byte) {
 
 func (p *globPart) has(c byte) bool { return p.set[c>>6]&(1<<(c&63)) != 0 }
 
+// ErrPattern is returned by [Cache.InvalidatePattern] for what is no pattern.
+var ErrPattern = errors.New("not a pattern")
+
 // maxPattern bounds a pattern, in bytes.
 const maxPattern = 1024
 
 // compileGlob reads a pattern. What Redis would take though it makes no sense is an error here.
 func compileGlob(pattern string) (*glob, error) {
 	if pattern == "" || len(pattern) > maxPattern {
-		return nil, fmt.Errorf("a pattern has 1 to %d bytes, this one %d", maxPattern, len(pattern))
+		return nil, fmt.Errorf("%w: a pattern has 1 to %d bytes, this one %d", ErrPattern, maxPattern, len(pattern))
 	}
 	g := &glob{pattern: pattern}
 	for rest := pattern; rest != ""; {
@@ -41,7 +44,7 @@ func compileGlob(pattern string) (*glob, error) {
 		var err error
 		part, rest, err = nextGlobPart(rest)
 		if err != nil {
-			return nil, fmt.Errorf("pattern %.60q: %w", pattern, err)
+			return nil, fmt.Errorf("%w: %.60q: %w", ErrPattern, pattern, err)
 		}
 		if !part.star || len(g.parts) == 0 || !g.parts[len(g.parts)-1].star {
 			g.parts = append(g.parts, part)

@@ -1,0 +1,105 @@
+package server
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/policycortex/headroom/server/cache"
+	"github.com/policycortex/headroom/server/store"
+)
+
+// invalidation is the body of POST /cache/invalidate: one of the two.
+type invalidation struct {
+	Pattern string   `json:"pattern"`
+	Keys    []string `json:"keys"`
+}
+
+// Limits on what one request may ask for: each pattern, and each key, is a walk over all keys.
+const (
+	maxInvalidateBody = 64 << 10
+	maxInvalidateKeys = 100
+)
+
+// patterns are what to invalidate: a key is a pattern that matches only itself.
+func (i *invalidation) patterns() ([]string, error) {
+	switch {
+	case (i.Pattern == "") == (len(i.Keys) == 0):
+		return nil, errors.New(`give either "pattern" or "keys"; names are <tenant>:<kind>:<id or query>`)
+	case i.Pattern != "":
+		return []string{i.Pattern}, nil
+	case len(i.Keys) > maxInvalidateKeys:
+		return nil, fmt.Errorf("%d keys are more than %d; give a pattern", len(i.Keys), maxInvalidateKeys)
+	}
+	patterns := make([]string, len(i.Keys))
+	for n, key := range i.Keys {
+		if key == "" {
+			return nil, fmt.Errorf("keys[%d] is empty", n)
+		}
+		patterns[n] = globEscaper.Replace(key)
+	}
+	return patterns, nil
+}
+
+var globEscaper = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`)
+
+// invalidateHandler answers {"removed": n}: how many entries of this instance's L1, of L2 and of L3 have been removed.
+// It is 504 when not every instance is known to have taken notice: what was asked for has to be asked for again then.
+func invalidateHandler(db *store.Store, answers *cache.Cache, logger *slog.Logger) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var asked invalidation
+		decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxInvalidateBody))
+		decoder.DisallowUnknownFields()
+		err := decoder.Decode(&asked)
+		if err == nil && decoder.Decode(new(struct{})) != io.EOF {
+			err = errors.New("there is something after the object")
+		}
+		if err != nil {
+			adminProblem(w, http.StatusBadRequest, "The body must be {\"pattern\": \"…\"} or {\"keys\": [\"…\"]}: "+err.Error())
+			return
+		}
+		patterns, err := asked.patterns()
+		if err != nil {
+			adminProblem(w, http.StatusUnprocessableEntity, err.Error())
+			return
+		}
+		// What the caller has changed in the database must be seen by whatever is loaded from now on.
+		after, err := db.Position(r.Context())
+		if err != nil {
+			logger.Error("invalidation failed", "error", err)
+			adminProblem(w, http.StatusServiceUnavailable, "The database does not say where it is: "+err.Error())
+			return
+		}
+		removed := 0
+		for _, pattern := range patterns {
+			n, err := answers.InvalidatePattern(r.Context(), after, pattern)
+			removed += n
+			if err != nil {
+				logger.Warn("invalidation is not certain", "pattern", pattern, "removed", removed, "error", err)
+				status, detail := invalidateFailure(err)
+				adminProblem(w, status, detail)
+				return
+			}
+		}
+		w.Header().Set("Content-Type", "application/json")
+		json.NewEncoder(w).Encode(map[string]int{"removed": removed}) // an error here means that the client has gone
+	}
+}
+
+func invalidateFailure(err error) (status int, detail string) {
+	if errors.Is(err, cache.ErrPattern) {
+		return http.StatusUnprocessableEntity, err.Error()
+	}
+	return http.StatusGatewayTimeout, "Not certain to be removed everywhere; send the request again: " + err.Error()
+}
+
+// adminProblem is an error answer as of RFC 9457. Those who read it operate the server: they are told the cause.
+func adminProblem(w http.ResponseWriter, status int, detail string) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(map[string]any{"title": http.StatusText(status), "status": status, "detail": detail})
+}
