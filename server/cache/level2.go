@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -133,6 +134,8 @@ type level2 struct {
 	term    atomic.Pointer[term] // nil while nothing may be read
 	breaker *gobreaker.TwoStepCircuitBreaker[struct{}]
 	writer  writer
+	// beginning keeps requests that need epochs of the same block from all making them.
+	beginning [stripeCount / epochBlock]sync.Mutex
 }
 
 func newLevel2(c *Cache) *level2 {
@@ -194,25 +197,40 @@ func valueName(key *Key) string {
 // epochLife is how long L2 keeps the epoch of a stripe that nobody invalidates. Losing it costs loads, nothing else.
 const epochLife = 24 * time.Hour
 
+// epochBlock is how many stripes get their epochs together: one at a time, a cold cache would pay for one with nearly every
+// request. stripeCount is a multiple of it.
+const epochBlock = 256
+
 // newEpoch begins an epoch for a stripe that has none: it was never used, was evicted, or could not be written when it
-// was last invalidated. Of two that begin one, one wins and both get that.
+// was last invalidated. Its neighbours that have none get one too. Of two that begin one, one wins and both get that.
 func (l *level2) newEpoch(t *term, stripe uint16) (string, error) {
+	first := stripe - stripe%epochBlock
+	begin := &l.beginning[first/epochBlock]
+	begin.Lock()
+	defer begin.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), 2*l2Timeout)
 	defer cancel()
+	name := t.epochName(stripe)
+	if epoch, err := t.client.Get(ctx, name).Result(); !errors.Is(err, redis.Nil) {
+		return epoch, err // another request, which came first, has seen to it
+	}
 	position, err := l.cache.bus.primaryPosition(ctx)
 	if err != nil {
 		return "", nil // a miss, and the value will not be stored; the load will say what is wrong with the primary
 	}
-	name := t.epochName(stripe)
 	p := t.client.Pipeline()
-	set := p.SetNX(ctx, name, formatEpoch(position), epochLife)
+	for i := range uint16(epochBlock) {
+		p.SetNX(ctx, t.epochName(first+i), formatEpoch(position), epochLife)
+	}
 	get := p.Get(ctx, name)
-	p.Exec(ctx) // the commands have their errors
+	commands, _ := p.Exec(ctx) // the commands have their errors
 	if errors.Is(get.Err(), redis.Nil) {
-		if isReply(set.Err()) {
-			return "", nil // out of memory, most likely
+		for _, set := range commands {
+			if err := set.Err(); err != nil && !isReply(err) {
+				return "", err
+			}
 		}
-		return "", set.Err()
+		return "", nil // out of memory, most likely
 	}
 	return get.Val(), get.Err()
 }
