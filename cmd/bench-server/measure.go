@@ -24,8 +24,8 @@ const (
 	connections = 32
 	// batchClients are fewer: an answer to each of 32 would take longer than a short measurement.
 	batchClients = 4
-	seed        = 1
-	warmSeconds = 2 // a new instance of ours waits for a second before it acknowledges its first change
+	seed         = 1
+	warmSeconds  = 2 // a new instance of ours waits for a second before it acknowledges its first change
 	// leastShare is the least part of the requests that the level that is meant must have answered.
 	leastShare = 0.99
 	// primingRounds bounds how often keys are asked for until the level that is meant has them.
