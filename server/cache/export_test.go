@@ -70,7 +70,13 @@ func MatchGlob(pattern, name string) (bool, error) {
 	return g.matches([]byte(name)) && strings.HasPrefix(name, g.prefix()), nil
 }
 
-func (c *Cache) RunID() string { return c.bus.contact().server }
+// RunID says which server process the instance has contact with; "" without contact.
+func (c *Cache) RunID() string {
+	if t := c.bus.contact(); t != nil {
+		return t.server
+	}
+	return ""
+}
 
 // L1Lifetime is how long L1 will keep the entry under key.
 func (c *Cache) L1Lifetime(key Key) time.Duration {
