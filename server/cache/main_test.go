@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"strconv"
 	"testing"
 	"time"
@@ -18,7 +20,17 @@ import (
 	"github.com/policycortex/headroom/server/store"
 )
 
-func TestMain(m *testing.M) { containerstest.Main(m) }
+// TestMain is another instance when it is started as one: see frozen_test.go.
+func TestMain(m *testing.M) {
+	if parent := os.Getenv(secondInstanceAt); parent != "" {
+		if err := runSecondInstance(parent, os.Getenv(secondInstanceL2)); err != nil {
+			fmt.Fprintln(os.Stderr, "the second instance:", err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	containerstest.Main(m)
+}
 
 // l2URL is that of the L2 that the tests share, each with tenants of its own.
 func l2URL(t testing.TB) string {
