@@ -1,8 +1,13 @@
 package cache
 
 import (
+	"bytes"
+	"io"
 	"strings"
 	"time"
+
+	"github.com/cespare/xxhash/v2"
+	"github.com/klauspost/compress/gzip"
 )
 
 // What the external tests may see.
@@ -82,4 +87,34 @@ func (c *Cache) RunID() string {
 func (c *Cache) L1Lifetime(key Key) time.Duration {
 	e, _ := c.l1.GetEntryQuietly(key)
 	return e.ExpiresAfter()
+}
+
+// Codec is a form in which bodies are kept.
+type Codec struct {
+	Name         string
+	Pack, Unpack func([]byte) []byte
+}
+
+// Codecs are the stored form, header included, and the form that is sent.
+var Codecs = []Codec{
+	{"S2", func(body []byte) []byte {
+		return encodeValue(body, xxhash.Sum64(body), 1, time.Minute, new(counts))
+	}, func(stored []byte) []byte {
+		v, err := decodeValue(stored)
+		if err != nil {
+			panic(err)
+		}
+		return v.body
+	}},
+	{"gzip", compress, func(packed []byte) []byte {
+		r, err := gzip.NewReader(bytes.NewReader(packed))
+		if err != nil {
+			panic(err)
+		}
+		body, err := io.ReadAll(r)
+		if err != nil {
+			panic(err)
+		}
+		return body
+	}},
 }
