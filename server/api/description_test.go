@@ -141,7 +141,7 @@ func unwrapped(t testing.TB, w *httptest.ResponseRecorder) *httptest.ResponseRec
 		t.Errorf("not data and performance (error %v): %.300s", err, w.Body)
 	}
 	plain := httptest.NewRecorder()
-	plain.Code, plain.HeaderMap, plain.Body = w.Code, w.Header().Clone(), bytes.NewBuffer(both.Data)
+	plain.Code, plain.Header(), plain.Body = w.Code, w.Header().Clone(), bytes.NewBuffer(both.Data)
 	for _, name := range []string{"Etag", "Vary"} { // which tell of what may be kept; this must not be
 		if plain.Header().Get(name) == "" {
 			plain.Header().Set(name, "none")
