@@ -27,7 +27,8 @@ bench-server: ## the reference server against nginx, net/http, Gin, go-redis and
 
 test: ## all tests
 	go build $(RACE) ./...
-	go test $(RACE) -p 1 -timeout 15m ./... # one package at a time: some of them measure
+	go test $(RACE) -p 1 -timeout 15m ./loadgen/... ./cmd/... # one package at a time: these measure
+	go test $(RACE) -p 2 -timeout 15m $$(go list ./... | grep -v -e /loadgen -e /cmd/)
 	go test -count=1 -run TestHiccup ./loadgen # its arithmetic holds without the race detector only
 
 lint: ## formatting, vet, staticcheck
