@@ -32,8 +32,8 @@ func newServeCommand() *cobra.Command {
 		Use:   "serve",
 		Short: "Run the reference API alone",
 		Long: `Run the reference API until it is interrupted. Without --postgres and --cache it starts the servers that it needs, loads
-a fixture, and removes them at the end. Its other settings are environment variables: HEADROOM_L1_BYTES,
-HEADROOM_POSTGRES_MAX_CONNS, HEADROOM_SHUTDOWN_GRACE, and the Go runtime's own.`,
+a fixture, and removes them at the end. Its other settings are environment variables, HEADROOM_ and a name: docs/server.md
+in the source has all of them, with their units and defaults.`,
 		Example: `  headroom serve
   headroom serve --addr 127.0.0.1:9000 --postgres postgres://me:secret@127.0.0.1/headroom --cache redis://127.0.0.1:6379/0`,
 		Args: func(c *cobra.Command, args []string) error { return asUsage(cobra.NoArgs(c, args)) },
