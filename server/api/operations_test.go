@@ -3,11 +3,14 @@ package api_test
 import (
 	"context"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
 )
 
 func TestHealthAndReadiness(t *testing.T) {
@@ -136,5 +139,32 @@ func TestClientLeaves(t *testing.T) {
 	decode(t, s.get(t, tenant, resourcesPath+"/"+id), http.StatusOK, &resource{})
 	if n := s.store.QueryStats()["get_resource"].Durations.TotalCount(); n != 1 {
 		t.Errorf("it was read %d times, want once", n)
+	}
+}
+
+// TestNativeHistograms asks for the form in which Prometheus is given native histograms.
+func TestNativeHistograms(t *testing.T) {
+	s := newService(t)
+	s.get(t, newTenant(), resourcesPath)
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil)
+	format := expfmt.NewFormat(expfmt.TypeProtoDelim)
+	r.Header.Set("Accept", string(format))
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, r)
+	families := expfmt.NewDecoder(w.Body, format)
+	for {
+		var family dto.MetricFamily
+		if err := families.Decode(&family); err != nil {
+			t.Fatalf("no family headroom_http_request_duration_seconds: %v", err)
+		}
+		if family.GetName() != "headroom_http_request_duration_seconds" {
+			continue
+		}
+		for _, m := range family.Metric {
+			if h := m.GetHistogram(); h.GetSampleCount() > 0 && (h.Schema == nil || len(h.GetPositiveSpan()) == 0) {
+				t.Errorf("a histogram with %d samples is not native: %v", h.GetSampleCount(), m)
+			}
+		}
+		return
 	}
 }
