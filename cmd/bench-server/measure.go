@@ -25,7 +25,7 @@ const (
 	// batchClients are fewer: an answer to each of 32 would take longer than a short measurement.
 	batchClients = 4
 	seed         = 1
-	warmSeconds  = 2 // a new instance of ours waits for a second before it acknowledges its first change
+	warmSeconds  = 1
 	// leastShare is the least part of the requests that the level that is meant must have answered.
 	leastShare = 0.99
 	// primingRounds bounds how often keys are asked for until the level that is meant has them.
@@ -221,7 +221,11 @@ func (b *bench) turn(ctx context.Context, c *contender) (result, error) {
 	if err := b.prime(ctx, c, r); err != nil {
 		return result{}, err
 	}
-	if _, _, err := b.wrk(ctx, c, r, warmSeconds, false); err != nil {
+	warm := warmSeconds
+	if c.keys == newBatch {
+		warm++ // a new instance of ours waits for a second before it acknowledges its first change
+	}
+	if _, _, err := b.wrk(ctx, c, r, warm, false); err != nil {
 		return result{}, fmt.Errorf("warm-up: %w", err)
 	}
 	return b.measureOnce(ctx, c, r)

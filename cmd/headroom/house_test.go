@@ -15,7 +15,7 @@ func TestRooms(t *testing.T) {
 		"results":    {"scenarios"},
 		"loadgen":    {"scenarios", "results"},
 		"containers": {},
-		"fixtures":   {"server/store"},
+		"fixtures":   {"server/store", "server/tracing"}, // the second by way of the first
 		"server":     {"server"}, // and whatever is below it
 		"reports":    {"results", "scenarios"},
 		"cmd":        {"scenarios", "results", "loadgen", "containers", "fixtures", "server", "reports"},
