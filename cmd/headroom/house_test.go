@@ -16,7 +16,7 @@ func TestRooms(t *testing.T) {
 		"loadgen":    {"scenarios", "results"},
 		"containers": {},
 		"fixtures":   {"server/store", "server/tracing"}, // the second by way of the first
-		"server":     {"server"}, // and whatever is below it
+		"server":     {"server"},                         // and whatever is below it
 		"reports":    {"results", "scenarios"},
 		"cmd":        {"scenarios", "results", "loadgen", "containers", "fixtures", "server", "reports"},
 	}
