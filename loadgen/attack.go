@@ -1,11 +1,8 @@
 package loadgen
 
 import (
-	"sync"
-	"sync/atomic"
 	"time"
 
-	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/scenarios"
 )
 
@@ -17,18 +14,10 @@ type attack struct {
 	recorder *recorder
 	target   string
 	start    time.Time
-
-	inFlight atomic.Int64
-
-	mu          sync.Mutex
-	lag, ownLag *results.Histogram
 }
 
 func newAttack(s *scenarios.Scenario, requests *requestSet, sc *schedule, rec *recorder, target string, start time.Time) *attack {
-	return &attack{
-		scenario: s, requests: requests, schedule: sc, recorder: rec, target: target, start: start,
-		lag: results.NewHistogram(), ownLag: results.NewHistogram(),
-	}
+	return &attack{scenario: s, requests: requests, schedule: sc, recorder: rec, target: target, start: start}
 }
 
 // workers is the most requests that a scenario has in flight at once.
@@ -46,8 +35,8 @@ func (a *attack) finish(ended time.Duration) {
 		planned = a.schedule.until(ended)
 		measured = planned - min(planned, a.schedule.until(a.scenario.Warmup))
 	}
-	a.recorder.finish(planned, measured, a.lag, a.ownLag, ended)
+	a.recorder.finish(planned, measured, ended)
 }
 
 // skip closes the books of a scenario that the end of the run did not let start.
-func (a *attack) skip() { a.recorder.finish(0, 0, a.lag, a.ownLag, 0) }
+func (a *attack) skip() { a.recorder.finish(0, 0, 0) }

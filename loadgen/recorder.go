@@ -2,8 +2,8 @@ package loadgen
 
 import (
 	"maps"
+	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -11,41 +11,35 @@ import (
 	"github.com/policycortex/headroom/scenarios"
 )
 
-// outcome is what became of one iteration.
-type outcome struct {
-	request    int
-	intended   time.Duration // since the scenario's start; of a closed executor, the same as sent
-	sent       time.Duration
-	done       time.Duration
-	status     int
-	errorClass string // empty when an answer came whole
-	errorText  string
-	cache      string // the X-Cache header
-	sentBytes  int64
-}
-
-// recorder counts the outcomes of one scenario. Its memory depends on the number of requests in the plan and on the
-// run's length in seconds, not on the number of outcomes.
+// recorder puts together what the loops of one scenario recorded. Each loop writes a book of its own and hands over a
+// page a second; a second is settled, that is merged into the scenario's account, when every loop has handed over its
+// page. What a quantile is taken of is always the merged histogram. Its memory depends on the number of requests in the
+// plan, of loops, and on the run's length in seconds, not on the number of outcomes.
 type recorder struct {
 	scenario *scenarios.Scenario
 	schedule *schedule // nil for a closed executor
 
-	mu     sync.Mutex
-	load   *results.Load
-	series []*results.Series
-	whole  second        // of the scenario
-	each   []second      // of its requests
-	last   results.Point // the last full one
-	points []results.Point
-	failed int64 // warm-up included
-	cut    int64 // outcomes of the class errorCut
+	exchange sync.Mutex // held for moments only: the loops wait for it
+	books    []*book
+	handed   []*page // not yet settled
+	spare    []*page
 
-	finished bool
+	mu          sync.Mutex
+	load        *results.Load
+	series      []*results.Series
+	points      []results.Point
+	last        results.Point // of the scenario, the last full one
+	second      int           // since the run's start: the first that is not settled
+	failed      int64         // warm-up included
+	cut         int64         // outcomes of the class errorCut
+	whole, each *results.Histogram
+	finished    bool
 }
 
 func newRecorder(plan *scenarios.Plan, s *scenarios.Scenario, sc *schedule) *recorder {
 	r := &recorder{
-		scenario: s, schedule: sc, whole: newSecond(s.Name, "", int(s.StartTime/time.Second)),
+		scenario: s, schedule: sc, second: int(s.StartTime / time.Second),
+		whole: results.NewHistogram(), each: results.NewHistogram(),
 		load: &results.Load{
 			Scenario: s.Name, Executor: string(s.Executor), Open: sc != nil,
 			MeasuredFrom: (s.StartTime + s.Warmup).Seconds(), MeasuredTo: (s.StartTime + s.Duration).Seconds(),
@@ -59,7 +53,6 @@ func newRecorder(plan *scenarios.Plan, s *scenarios.Scenario, sc *schedule) *rec
 		maps.Copy(tags, s.Tags)
 		maps.Copy(tags, q.Tags)
 		tags["scenario"], tags["name"], tags["method"] = s.Name, q.Name, q.Method
-		r.each = append(r.each, newSecond(s.Name, q.Name, r.whole.point.Second))
 		r.series = append(r.series, &results.Series{
 			Scenario: s.Name, Name: q.Name, Method: q.Method, Tags: tags,
 			Statuses: map[int]int64{}, Errors: map[string]int64{}, ErrorSamples: map[string]string{},
@@ -69,120 +62,168 @@ func newRecorder(plan *scenarios.Plan, s *scenarios.Scenario, sc *schedule) *rec
 	return r
 }
 
-// record counts one outcome. Those that the end of the run cut off are not counted at all, and those that the generator
-// could not send not as sent.
-func (r *recorder) record(o *outcome) {
-	switch o.errorClass {
-	case errorCut:
-		r.mu.Lock()
-		r.cut++
-		r.mu.Unlock()
-		return
-	case errorUnsent:
-		return
-	}
-	response, service := o.done-o.intended, o.done-o.sent
-	failed := o.errorClass != "" || !r.expected(o)
-	answered := o.errorClass == "" || o.errorClass == errorTimeout || o.errorClass == errorUnanswered
+// newBook returns a book for one loop more.
+func (r *recorder) newBook() *book {
+	b := &book{recorder: r, scenario: r.scenario, page: newPage(len(r.series)), reached: r.second}
+	b.page.second = b.reached
+	b.turnAt = time.Duration(b.reached+1)*time.Second - r.scenario.StartTime
+	r.exchange.Lock()
+	defer r.exchange.Unlock()
+	r.books = append(r.books, b)
+	return b
+}
 
+// handOver takes a book's page, unless nothing is on it, and returns a blank one.
+func (r *recorder) handOver(b *book, reached int) *page {
+	r.exchange.Lock()
+	defer r.exchange.Unlock()
+	b.reached = reached
+	if !b.page.written {
+		return b.page
+	}
+	r.handed = append(r.handed, b.page)
+	if n := len(r.spare); n > 0 {
+		p := r.spare[n-1]
+		r.spare = r.spare[:n-1]
+		return p
+	}
+	return newPage(len(r.series))
+}
+
+// settle merges the seconds that every loop has passed. It is called once a second.
+func (r *recorder) settle() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.load.Sent++
-	if failed {
-		r.failed++
+	r.exchange.Lock()
+	passed := closed
+	for _, b := range r.books {
+		passed = min(passed, b.reached)
 	}
-	r.tick(o.done)
-	r.whole.add(response, answered, failed)
-	r.each[o.request].add(response, answered, failed)
-	if o.intended < r.scenario.Warmup {
-		return
+	r.exchange.Unlock()
+	for passed != closed && r.second < passed { // when all are closed, finish knows how the last second ended
+		r.settleSecond(r.pages(r.second), false)
 	}
-	r.load.LastAnswer = max(r.load.LastAnswer, (r.scenario.StartTime + o.done).Seconds())
-	s := r.series[o.request]
-	s.Requests++
-	s.BytesSent += o.sentBytes
-	if failed {
-		s.Failed++
-		r.count(s, o)
+}
+
+// pages takes out what was handed over for a second.
+func (r *recorder) pages(second int) []*page {
+	r.exchange.Lock()
+	defer r.exchange.Unlock()
+	var of []*page
+	r.handed = slices.DeleteFunc(r.handed, func(p *page) bool {
+		if p.second == second {
+			of = append(of, p)
+		}
+		return p.second == second
+	})
+	return of
+}
+
+// settleSecond merges the pages of the first second that is not settled, and notes a point of the scenario and one of
+// each request that had answers.
+func (r *recorder) settleSecond(pages []*page, partial bool) {
+	warmup := float64(r.second) < r.load.MeasuredFrom
+	all := results.Point{Scenario: r.scenario.Name, Second: r.second, Warmup: warmup, Partial: partial}
+	var of []results.Point
+	for i, s := range r.series {
+		p := results.Point{Scenario: s.Scenario, Request: s.Name, Second: r.second, Warmup: warmup, Partial: partial}
+		for _, page := range pages {
+			t := &page.tallies[i]
+			p.Requests += t.answers
+			p.Failed += t.failures
+			merge(r.each, t.response)
+			if t.early != nil {
+				merge(r.each, t.early)
+			}
+			t.addTo(s, &r.scenario.Requests[i])
+		}
+		all.Requests += p.Requests
+		all.Failed += p.Failed
+		merge(r.whole, r.each)
+		if fill(&p, r.each); p.Requests > 0 {
+			of = append(of, p)
+		}
 	}
-	if answered {
-		s.Response.Record(response)
-		s.Service.Record(service)
+	fill(&all, r.whole)
+	r.last = all
+	r.points = append(append(r.points, all), of...)
+	for _, p := range pages {
+		r.load.Sent += p.sent
+		r.failed += p.failed
+		r.cut += p.cut
+		if p.lastAnswer > 0 {
+			r.load.LastAnswer = max(r.load.LastAnswer, (r.scenario.StartTime + p.lastAnswer).Seconds())
+		}
+		merge(r.load.Lag, p.lag)
+		merge(r.load.OwnLag, p.ownLag)
+		p.clear()
 	}
-	if o.errorClass == "" {
-		s.Statuses[o.status]++
+	r.second++
+	r.exchange.Lock()
+	defer r.exchange.Unlock()
+	r.spare = append(r.spare, pages...)
+}
+
+// fill takes a point's quantiles from the histogram, which is empty then.
+func fill(p *results.Point, h *results.Histogram) {
+	p.P50, p.P95, p.P99, p.Max = h.Percentile(50), h.Percentile(95), h.Percentile(99), h.Max()
+	clearHistogram(h)
+}
+
+// merge adds what from counted. All histograms here have one range, so nothing can lie beyond it.
+func merge(to, from *results.Histogram) {
+	if from.Count() > 0 {
+		_ = to.Merge(from)
 	}
-	if o.cache != "" {
-		s.CacheAnswers++
-		if isHit(o.cache) {
-			s.CacheHits++
+}
+
+// addTo adds a page's tally to the series.
+func (t *tally) addTo(s *results.Series, plan *scenarios.Request) {
+	s.Requests += t.requests
+	s.Failed += t.failed
+	s.CacheAnswers += t.cacheAnswers
+	s.CacheHits += t.cacheHits
+	s.BytesSent += t.bytesSent
+	s.BytesReceived += t.bytesReceived
+	merge(s.Response, t.response)
+	merge(s.Service, t.service)
+	for status, n := range t.statuses {
+		if n == 0 {
+			continue
+		}
+		s.Statuses[status] += n
+		if !expected(plan, status) {
+			s.Errors["status "+strconv.Itoa(status)] += n
+		}
+	}
+	for class, n := range t.errors {
+		s.Errors[class] += n
+		if s.ErrorSamples[class] == "" && t.samples[class] != "" {
+			s.ErrorSamples[class] = t.samples[class]
 		}
 	}
 }
 
-func (r *recorder) count(s *results.Series, o *outcome) {
-	class := o.errorClass
-	if class == "" {
-		class = "status " + strconv.Itoa(o.status)
+// inFlight is the number of requests under way, as the loops last published it.
+func (r *recorder) inFlight() (n int64) {
+	r.exchange.Lock()
+	defer r.exchange.Unlock()
+	for _, b := range r.books {
+		n += b.inFlight.Load()
 	}
-	if s.Errors[class]++; s.Errors[class] == 1 && o.errorText != "" {
-		s.ErrorSamples[class] = o.errorText
-	}
+	return n
 }
 
-func (r *recorder) expected(o *outcome) bool {
-	want := r.scenario.Requests[o.request].ExpectedStatus
-	if len(want) == 0 {
-		return o.status >= 200 && o.status < 400
-	}
-	for _, s := range want {
-		if s == o.status {
-			return true
-		}
-	}
-	return false
-}
-
-// isHit reports whether an X-Cache header says that a cache answered: the reference server says l1, l2 or l3, most
-// proxies and CDNs say HIT.
-func isHit(header string) bool {
-	for _, hit := range [...]string{"l1", "l2", "l3", "hit"} {
-		if len(header) >= len(hit) && strings.EqualFold(header[:len(hit)], hit) {
-			return true
-		}
-	}
-	return false
-}
-
-// tick closes the seconds that ended before the instant done.
-func (r *recorder) tick(done time.Duration) {
-	for now := int((r.scenario.StartTime + done) / time.Second); r.whole.point.Second < now; {
-		r.closeSecond(false)
-	}
-}
-
-// closeSecond notes a point of the scenario, and one of each request that had answers.
-func (r *recorder) closeSecond(partial bool) {
-	warmup := float64(r.whole.point.Second) < r.load.MeasuredFrom
-	r.last = r.whole.close(warmup, partial)
-	r.points = append(r.points, r.last)
-	for i := range r.each {
-		if p := r.each[i].close(warmup, partial); p.Requests > 0 {
-			r.points = append(r.points, p)
-		}
-	}
-}
-
-// finish closes the books: planned is the number of iterations that were meant to be sent until the scenario's end or
-// the run's, measuredPlanned those of the measured window.
-func (r *recorder) finish(planned, measuredPlanned int64, lag, ownLag *results.Histogram, ended time.Duration) {
+// finish settles what is left when all books are closed: planned is the number of iterations that were meant to be sent
+// until the scenario's end or the run's, measuredPlanned those of the measured window.
+func (r *recorder) finish(planned, measuredPlanned int64, ended time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.whole.point.Requests > 0 {
-		r.closeSecond((r.scenario.StartTime + ended).Seconds() < float64(r.whole.point.Second+1))
+	for last := r.lastHanded(); r.second <= last; {
+		partial := r.second == last && (r.scenario.StartTime+ended).Seconds() < float64(last+1)
+		r.settleSecond(r.pages(r.second), partial)
 	}
 	r.finished = true
-	r.load.Lag, r.load.OwnLag = lag, ownLag
 	r.load.MeasuredTo = min(r.load.MeasuredTo, max(r.load.MeasuredFrom, (r.scenario.StartTime+ended).Seconds()))
 	if r.schedule == nil {
 		for _, s := range r.series {
@@ -193,4 +234,15 @@ func (r *recorder) finish(planned, measuredPlanned int64, lag, ownLag *results.H
 	}
 	r.load.Planned, r.load.MeasuredPlanned = planned-r.cut, measuredPlanned
 	r.load.Dropped = max(0, r.load.Planned-r.load.Sent)
+}
+
+// lastHanded is the last second of which there is a page that is not settled; -1 when there is none.
+func (r *recorder) lastHanded() int {
+	r.exchange.Lock()
+	defer r.exchange.Unlock()
+	last := -1
+	for _, p := range r.handed {
+		last = max(last, p.second)
+	}
+	return last
 }

@@ -223,9 +223,12 @@ func (r *run) collect(m *results.Measurements) {
 	}
 }
 
-// tick reports progress and looks for crossed thresholds once a second.
+// settleDelay is how long after a second's end the loops have handed over their pages of it, as a rule.
+const settleDelay = 150 * time.Millisecond
+
+// tick settles the seconds, reports progress and looks for crossed thresholds once a second.
 func (r *run) tick(ctx context.Context, abort context.CancelCauseFunc, done <-chan struct{}) {
-	t := time.NewTicker(time.Second)
+	t := time.NewTicker(time.Second + settleDelay)
 	defer t.Stop()
 	for {
 		select {
@@ -234,6 +237,10 @@ func (r *run) tick(ctx context.Context, abort context.CancelCauseFunc, done <-ch
 		case <-ctx.Done():
 			return
 		case <-t.C:
+			t.Reset(time.Second)
+		}
+		for _, a := range r.attacks {
+			a.recorder.settle()
 		}
 		if r.options.Progress != nil {
 			r.options.Progress(r.progress())
@@ -264,7 +271,8 @@ func (r *run) crossed() *results.Gate {
 	r.collect(&m)
 	for i, l := range m.Loads {
 		sofar := *l
-		sofar.MeasuredTo = max(sofar.MeasuredFrom, min(sofar.MeasuredTo, elapsed.Seconds()))
+		settled := float64(r.attacks[i].recorder.second)
+		sofar.MeasuredTo = max(sofar.MeasuredFrom, min(sofar.MeasuredTo, settled))
 		m.Loads[i] = &sofar
 	}
 	g, err := results.Crossed(&m, r.plan.Thresholds, elapsed.Seconds())
@@ -288,7 +296,7 @@ func (a *attack) progress(elapsed time.Duration) ScenarioProgress {
 	defer a.recorder.mu.Unlock()
 	p := ScenarioProgress{
 		Name: s.Name, Last: a.recorder.last, Sent: a.recorder.load.Sent, Failed: a.recorder.failed,
-		InFlight: a.inFlight.Load(), State: Measuring,
+		InFlight: a.recorder.inFlight(), State: Measuring,
 	}
 	switch t := elapsed - s.StartTime; {
 	case a.recorder.finished:

@@ -81,7 +81,7 @@ func (t *instrumented) send(req *http.Request, timeout time.Duration) (resp *htt
 
 // begin notes that iteration n is being sent, and whether it is to be measured.
 func (a *vegetaAttack) begin(n int64) bool {
-	a.inFlight.Add(1)
+	a.book.inFlight.Add(1)
 	now := time.Since(a.start)
 	if a.schedule == nil {
 		return now >= a.scenario.Warmup
@@ -100,7 +100,7 @@ func (a *vegetaAttack) begin(n int64) bool {
 
 // end notes that a request is no longer in flight.
 func (a *vegetaAttack) end() {
-	if a.inFlight.Add(-1) == a.full-1 {
+	if a.book.inFlight.Add(-1) == a.full-1 {
 		a.lastFull.Store(int64(time.Since(a.start)))
 	}
 }

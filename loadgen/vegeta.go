@@ -6,10 +6,13 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
+
+	"github.com/policycortex/headroom/results"
 )
 
 // vegetaAttack is one scenario's run on the vegeta engine.
@@ -19,16 +22,23 @@ import (
 // is never sent) to the result, where the schedule tells the intended instant.
 type vegetaAttack struct {
 	*attack
+	book      *book             // written by run, but for what mu guards
 	transport http.RoundTripper // nil: TCP
 
 	next     atomic.Int64   // iteration
 	full     int64          // requests in flight at which no worker is free
 	lastFull atomic.Int64   // nanoseconds since start at which all workers were last busy
 	received []atomic.Int64 // bytes of answers' bodies, a request name
+
+	mu          sync.Mutex
+	lag, ownLag *results.Histogram
 }
 
 func newVegetaAttack(a *attack) *vegetaAttack {
-	return &vegetaAttack{attack: a, full: int64(workers(a.scenario)), received: make([]atomic.Int64, len(a.scenario.Requests))}
+	return &vegetaAttack{
+		attack: a, book: a.recorder.newBook(), full: int64(workers(a.scenario)),
+		received: make([]atomic.Int64, len(a.scenario.Requests)), lag: results.NewHistogram(), ownLag: results.NewHistogram(),
+	}
 }
 
 func (a *vegetaAttack) name() string { return "vegeta v12" }
@@ -50,12 +60,24 @@ func (a *vegetaAttack) run(ctx context.Context) {
 	go a.stopAtEnd(ctx, attacker, cut, stopped)
 	for r := range attacker.Attack(a.render, pacer{a, ctx}, 0, "") {
 		o := a.outcome(r, ctx.Err() != nil)
-		a.recorder.record(&o)
+		a.book.record(&o)
 	}
-	for i, s := range a.recorder.series {
-		s.BytesReceived = a.received[i].Load()
-	}
+	a.close()
 	a.finish(min(time.Since(a.start), a.scenario.Duration))
+}
+
+// close adds what the workers counted themselves, and closes the book.
+func (a *vegetaAttack) close() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	p := a.book.page
+	p.written = p.written || a.lag.Count() > 0
+	merge(p.lag, a.lag)
+	merge(p.ownLag, a.ownLag)
+	for i := range p.tallies {
+		p.tallies[i].bytesReceived += a.received[i].Load()
+	}
+	a.book.close()
 }
 
 // stopAtEnd cuts the attack when gracefulStop has passed after the schedule's end, or when ctx is cancelled.

@@ -108,11 +108,6 @@ func (w *wireAttack) run(ctx context.Context) {
 	close(ended)
 	watch.Wait()
 	w.close()
-	for i, s := range w.recorder.series {
-		for _, l := range w.loops {
-			s.BytesReceived += l.bodies[i]
-		}
-	}
 	w.finish(min(time.Since(w.start), w.scenario.Duration))
 }
 

@@ -130,13 +130,10 @@ func (l *wireLoop) complete(c *wireConn, keep bool) {
 	l.clock()
 	o := outcome{
 		request: c.draw.request, intended: c.intended, sent: c.sent, done: l.now, status: c.parser.Status,
-		cache: cacheName(c.cache[:c.cacheLen]), sentBytes: int64(c.bodyBytes),
+		cache: cacheName(c.cache[:c.cacheLen]), sentBytes: int64(c.bodyBytes), receivedBytes: c.parser.Body,
 	}
 	l.release(c, keep)
-	if o.intended >= l.scenario.Warmup {
-		l.bodies[o.request] += c.parser.Body
-	}
-	l.recorder.record(&o)
+	l.book.record(&o)
 }
 
 // cacheName returns a shared string for the names that mean a hit, so that none is made for each answer.
@@ -172,7 +169,7 @@ func (l *wireLoop) fail(c *wireConn, class, text string) {
 		sentBytes: int64(c.bodyBytes),
 	}
 	l.release(c, false)
-	l.recorder.record(&o)
+	l.book.record(&o)
 }
 
 // release ends the connection's request.
@@ -181,7 +178,6 @@ func (l *wireLoop) release(c *wireConn, keep bool) {
 		l.lastFull = l.now
 	}
 	l.busy--
-	l.inFlight.Add(-1)
 	c.state = connIdle
 	if !keep {
 		l.close(c)

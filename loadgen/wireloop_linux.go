@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/policycortex/headroom/results"
 )
 
 // wireIO moves the bytes of a loop's connections. It calls the loop's received, hungUp and failed from within wait and
@@ -36,7 +34,6 @@ type wireLoop struct {
 	render  *renderer
 	address unix.Sockaddr
 	family  int
-	bodies  []int64 // bytes of answers' bodies, a request name
 
 	// next is the iteration that is due next, dueAt its intended instant; step is the number of loops.
 	next, step int64
@@ -54,7 +51,7 @@ type wireLoop struct {
 	sweepAt  time.Duration // when to look for requests that have timed out
 	sweepGap time.Duration
 
-	lag, ownLag *results.Histogram
+	book *book
 }
 
 // sweepShare is the share of the shortest timeout by which a timeout may be noticed late.
@@ -62,9 +59,8 @@ const sweepShare = 50
 
 func newWireLoop(a *attack, r *renderer, address *net.TCPAddr, index, loops int) (*wireLoop, error) {
 	l := &wireLoop{
-		attack: a, render: r, bodies: make([]int64, len(a.scenario.Requests)), next: int64(index), step: int64(loops),
-		limit: share(workers(a.scenario), index, loops),
-		lag:   results.NewHistogram(), ownLag: results.NewHistogram(),
+		attack: a, render: r, next: int64(index), step: int64(loops),
+		limit: share(workers(a.scenario), index, loops), book: a.recorder.newBook(),
 	}
 	shortest := time.Minute
 	for i := range a.scenario.Requests {
@@ -137,11 +133,7 @@ func (l *wireLoop) run(ctx context.Context) {
 		}
 	}
 	l.io.end()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	// Both have the range of NewHistogram, so nothing can lie beyond it.
-	_ = l.attack.lag.Merge(l.lag)
-	_ = l.attack.ownLag.Merge(l.ownLag)
+	l.book.close()
 }
 
 func (l *wireLoop) clock() { l.now = time.Since(l.start) }
@@ -192,11 +184,9 @@ func (l *wireLoop) begin(n int64, intended time.Duration) {
 	if l.attack.schedule == nil {
 		c.intended = c.sent
 	} else if intended >= l.scenario.Warmup {
-		l.lag.Record(c.sent - intended)
-		l.ownLag.Record(c.sent - max(intended, l.lastFull))
+		l.book.late(c.sent-intended, c.sent-max(intended, l.lastFull))
 	}
 	c.deadline = c.sent + l.scenario.Requests[c.draw.request].Timeout
-	l.inFlight.Add(1)
 	if c.state == connIdle {
 		c.reused = true
 		l.again(c)
@@ -227,6 +217,8 @@ func (l *wireLoop) take() *wireConn {
 // sweep ends the requests whose time is up.
 func (l *wireLoop) sweep() {
 	l.sweepAt = l.now + l.sweepGap
+	l.book.advance(l.now)
+	l.book.inFlight.Store(int64(l.busy))
 	if l.busy == 0 {
 		return
 	}

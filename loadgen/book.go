@@ -1,0 +1,219 @@
+package loadgen
+
+import (
+	"math"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/scenarios"
+)
+
+// outcome is what became of one iteration.
+type outcome struct {
+	request       int
+	intended      time.Duration // since the scenario's start; of a closed executor, the same as sent
+	sent          time.Duration
+	done          time.Duration
+	status        int    // 0 to 999
+	errorClass    string // empty when an answer came whole
+	errorText     string
+	cache         string // the X-Cache header
+	sentBytes     int64
+	receivedBytes int64
+}
+
+// book is what one loop writes its outcomes into. Only that loop may use it, so that recording takes no lock: what is
+// written goes on a page of the present second, which is handed to the recorder when the second has ended.
+type book struct {
+	recorder *recorder
+	scenario *scenarios.Scenario
+	page     *page
+	turnAt   time.Duration // since the scenario's start: the end of the page's second
+
+	inFlight atomic.Int64 // as last published by the loop
+	reached  int          // the second that is being written; guarded by recorder.exchange
+}
+
+// page holds what one loop recorded within one second.
+type page struct {
+	second            int // since the run's start
+	sent, failed, cut int64
+	lastAnswer        time.Duration // to a measured request, since the scenario's start
+	lag, ownLag       *results.Histogram
+	tallies           []tally // of the requests
+	written           bool
+}
+
+// tally is the part of a page that is of one named request.
+type tally struct {
+	answers, failures int64              // of the second
+	early             *results.Histogram // response times of the warm-up's requests; nil until there is one
+
+	// What follows is of the measured window.
+	requests, failed         int64
+	cacheAnswers, cacheHits  int64
+	bytesSent, bytesReceived int64
+	response, service        *results.Histogram
+	statuses                 [maxStatus + 1]int64
+	errors                   map[string]int64 // by class, but for those by status
+	samples                  map[string]string
+}
+
+const maxStatus = 999
+
+func newPage(requests int) *page {
+	p := &page{lag: results.NewHistogram(), ownLag: results.NewHistogram(), tallies: make([]tally, requests)}
+	for i := range p.tallies {
+		p.tallies[i].response, p.tallies[i].service = results.NewHistogram(), results.NewHistogram()
+	}
+	return p
+}
+
+// clear makes a page fit for another second.
+func (p *page) clear() {
+	clearHistogram(p.lag)
+	clearHistogram(p.ownLag)
+	for i := range p.tallies {
+		t := &p.tallies[i]
+		if t.early != nil {
+			clearHistogram(t.early)
+		}
+		clearHistogram(t.response)
+		clearHistogram(t.service)
+		*t = tally{early: t.early, response: t.response, service: t.service}
+	}
+	*p = page{lag: p.lag, ownLag: p.ownLag, tallies: p.tallies}
+}
+
+// clearHistogram spares the writing of 190 kB of zeros where there are only zeros.
+func clearHistogram(h *results.Histogram) {
+	if h.Count() > 0 {
+		h.Reset()
+	}
+}
+
+// record counts one outcome. Those that the end of the run cut off are not counted at all, and those that the generator
+// could not send not as sent.
+func (b *book) record(o *outcome) {
+	b.advance(o.done)
+	p := b.page
+	switch o.errorClass {
+	case errorCut:
+		p.cut++
+		p.written = true
+		return
+	case errorUnsent:
+		return
+	}
+	failed := o.errorClass != "" || !expected(&b.scenario.Requests[o.request], o.status)
+	answered := o.errorClass == "" || o.errorClass == errorTimeout || o.errorClass == errorUnanswered
+	t := &p.tallies[o.request]
+	p.written = true
+	p.sent++
+	t.answers++
+	if failed {
+		p.failed++
+		t.failures++
+	}
+	if o.intended >= b.scenario.Warmup {
+		p.lastAnswer = max(p.lastAnswer, o.done)
+		t.measure(o, failed, answered)
+		return
+	}
+	if answered {
+		if t.early == nil {
+			t.early = results.NewHistogram()
+		}
+		t.early.Record(o.done - o.intended)
+	}
+}
+
+// measure counts an outcome of the measured window.
+func (t *tally) measure(o *outcome, failed, answered bool) {
+	t.requests++
+	t.bytesSent += o.sentBytes
+	t.bytesReceived += o.receivedBytes
+	if failed {
+		t.failed++
+	}
+	if answered {
+		t.response.Record(o.done - o.intended)
+		t.service.Record(o.done - o.sent)
+	}
+	if o.errorClass == "" {
+		t.statuses[min(max(o.status, 0), maxStatus)]++
+	} else {
+		t.count(o)
+	}
+	if o.cache != "" {
+		t.cacheAnswers++
+		if isHit(o.cache) {
+			t.cacheHits++
+		}
+	}
+}
+
+func (t *tally) count(o *outcome) {
+	if t.errors == nil {
+		t.errors, t.samples = map[string]int64{}, map[string]string{}
+	}
+	if t.errors[o.errorClass]++; t.samples[o.errorClass] == "" && o.errorText != "" {
+		t.samples[o.errorClass] = o.errorText
+	}
+}
+
+// expected reports whether a status is one that the plan wants.
+func expected(r *scenarios.Request, status int) bool {
+	if len(r.ExpectedStatus) == 0 {
+		return status >= 200 && status < 400
+	}
+	for _, s := range r.ExpectedStatus {
+		if s == status {
+			return true
+		}
+	}
+	return false
+}
+
+// isHit reports whether an X-Cache header says that a cache answered: the reference server says l1, l2 or l3, most
+// proxies and CDNs say HIT.
+func isHit(header string) bool {
+	for _, hit := range [...]string{"l1", "l2", "l3", "hit"} {
+		if len(header) >= len(hit) && strings.EqualFold(header[:len(hit)], hit) {
+			return true
+		}
+	}
+	return false
+}
+
+// late notes how late a measured request was sent, and how much of that was the generator's own doing.
+func (b *book) late(lag, own time.Duration) {
+	b.page.lag.Record(lag)
+	b.page.ownLag.Record(own)
+	b.page.written = true
+}
+
+// advance turns the page when its second has ended. A loop calls it now and then even when nothing is answered: the
+// second is settled when all loops have passed it.
+func (b *book) advance(now time.Duration) {
+	if now >= b.turnAt {
+		b.turn(int((b.scenario.StartTime + now) / time.Second))
+	}
+}
+
+func (b *book) turn(second int) {
+	b.page = b.recorder.handOver(b, second)
+	b.page.second = second
+	b.turnAt = time.Duration(second+1)*time.Second - b.scenario.StartTime
+}
+
+// close hands over the last page. Nothing may be recorded after it.
+func (b *book) close() {
+	b.inFlight.Store(0)
+	b.page = b.recorder.handOver(b, closed)
+}
+
+// closed is the second that a book has reached which is written no more.
+const closed = math.MaxInt

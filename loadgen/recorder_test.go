@@ -1,0 +1,175 @@
+package loadgen
+
+import (
+	"encoding/json"
+	"maps"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/scenarios"
+)
+
+// books is a scenario of three requests that lasts so long, and a recorder of it with n books.
+func books(n int, duration time.Duration) (*recorder, []*book) {
+	s := scenarios.Scenario{Rate: 100, StartTime: 1300 * time.Millisecond, Warmup: 900 * time.Millisecond, Duration: duration}
+	for _, name := range []string{"a", "b", "c"} {
+		s.Requests = append(s.Requests, scenarios.Request{Name: name, Weight: 1, Method: "GET", Timeout: time.Second})
+	}
+	s.Requests[1].ExpectedStatus = []int{200, 404}
+	plan := planOf(s)
+	r := newRecorder(plan, &plan.Scenarios[0], newSchedule(plan.Scenarios[0], 1))
+	var of []*book
+	for range n {
+		of = append(of, r.newBook())
+	}
+	return r, of
+}
+
+// randomOutcome ends at the instant done.
+func randomOutcome(random *rand.Rand, done time.Duration) outcome {
+	o := outcome{
+		request: random.IntN(3), done: done, status: []int{200, 200, 404, 503}[random.IntN(4)],
+		cache: []string{"", "l1", "miss"}[random.IntN(3)], sentBytes: random.Int64N(100), receivedBytes: random.Int64N(1000),
+	}
+	o.sent = done - time.Duration(random.ExpFloat64()*float64(20*time.Millisecond))
+	o.intended = o.sent - time.Duration(random.ExpFloat64()*float64(time.Millisecond))
+	if class := []string{"", "", "", errorTimeout, errorReset, errorUnanswered, errorCut, errorUnsent}[random.IntN(8)]; class != "" {
+		o.errorClass, o.errorText, o.cache = class, "because of "+class, ""
+	}
+	return o
+}
+
+// account is everything that a recorder says.
+type account struct {
+	Load   results.Load
+	Series []results.Series
+	Points []results.Point
+	Curves [][]results.CurvePoint
+}
+
+func accountOf(r *recorder) account {
+	a := account{Load: *r.load, Points: r.points}
+	for _, h := range []*results.Histogram{r.load.Lag, r.load.OwnLag} {
+		a.Curves = append(a.Curves, h.Curve())
+	}
+	a.Load.Lag, a.Load.OwnLag = nil, nil
+	for _, s := range r.series {
+		a.Curves = append(a.Curves, s.Response.Curve(), s.Service.Curve())
+		plain := *s
+		plain.Response, plain.Service = nil, nil
+		a.Series = append(a.Series, plain)
+	}
+	return a
+}
+
+// TestBooksOfManyLoopsAreThoseOfOne: however the outcomes of a scenario fall to its loops, and whenever the seconds are
+// settled, the account is the same.
+func TestBooksOfManyLoopsAreThoseOfOne(t *testing.T) {
+	for seed := range uint64(50) {
+		random := rand.New(rand.NewPCG(seed, 7))
+		const duration = 4 * time.Second
+		one, ofOne := books(1, duration)
+		many, ofMany := books(1+random.IntN(7), duration)
+		var wantSent int64
+		gap := time.Duration(1+random.IntN(40)) * time.Millisecond
+		for at := time.Duration(0); at < duration+300*time.Millisecond; at += time.Duration(random.Int64N(int64(2 * gap))) {
+			o := randomOutcome(random, at)
+			b := ofMany[random.IntN(len(ofMany))]
+			ofOne[0].record(&o)
+			b.record(&o)
+			if o.errorClass != errorCut && o.errorClass != errorUnsent {
+				wantSent++
+			}
+			ofOne[0].late(o.sent-o.intended, 0)
+			b.late(o.sent-o.intended, 0)
+			switch random.IntN(20) {
+			case 0:
+				many.settle()
+			case 1:
+				ofMany[random.IntN(len(ofMany))].advance(at)
+			}
+		}
+		for _, b := range slices.Concat(ofOne, ofMany) {
+			b.close()
+		}
+		many.settle()
+		one.finish(500, 400, duration)
+		many.finish(500, 400, duration)
+		want, got := accountOf(one), accountOf(many)
+		if !reflect.DeepEqual(got, want) {
+			t.Fatalf("seed %d, %d books:\n%s\none book:\n%s", seed, len(ofMany), asJSON(t, got), asJSON(t, want))
+		}
+		if want.Load.Sent != wantSent {
+			t.Fatalf("seed %d: %d sent, want %d", seed, want.Load.Sent, wantSent)
+		}
+	}
+}
+
+func asJSON(t *testing.T, v any) string {
+	t.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// TestAccountIsOfTheOutcomes counts by hand what the recorder is to say.
+func TestAccountIsOfTheOutcomes(t *testing.T) {
+	r, b := books(2, 3*time.Second)
+	at := func(request int, done time.Duration, status int, class string, took time.Duration) outcome {
+		return outcome{
+			request: request, intended: done - took, sent: done - took, done: done, status: status, errorClass: class,
+			errorText: class, receivedBytes: 10,
+		}
+	}
+	for i, o := range []outcome{
+		at(0, 100*time.Millisecond, 200, "", 50*time.Millisecond),                   // second 1, warm-up
+		at(0, 1000*time.Millisecond, 200, "", 50*time.Millisecond),                  // second 2, measured
+		at(1, 1100*time.Millisecond, 404, "", 10*time.Millisecond),                  // expected of b
+		at(0, 1200*time.Millisecond, 404, "", 10*time.Millisecond),                  // not of a
+		at(2, 2000*time.Millisecond, 0, errorReset, 10*time.Millisecond),            // second 3, not timed
+		at(2, 2001*time.Millisecond, 0, errorTimeout, 1000*time.Millisecond),        // timed
+		at(2, 2002*time.Millisecond, 0, errorCut, 1000*time.Millisecond),            // not counted
+		at(2, 2003*time.Millisecond, 0, errorUnsent, 1000*time.Millisecond),         // not sent
+		at(1, 2900*time.Millisecond, 200, "", 2500*time.Millisecond),                // second 4; of the warm-up
+		at(1, 2950*time.Millisecond, 200, "", 100*time.Millisecond+2*time.Second/2), // measured
+	} {
+		b[i%2].record(&o)
+	}
+	for _, b := range b {
+		b.close()
+	}
+	r.finish(10, 8, 3*time.Second)
+	if l := r.load; l.Sent != 8 || l.Planned != 9 || l.Dropped != 1 || l.LastAnswer != (1300+2950)/1000. {
+		t.Errorf("load %+v", l)
+	}
+	a, c := r.series[0], r.series[2]
+	if a.Requests != 2 || a.Failed != 1 || a.Response.Count() != 2 || a.BytesReceived != 20 ||
+		!maps.Equal(a.Statuses, map[int]int64{200: 1, 404: 1}) || !maps.Equal(a.Errors, map[string]int64{"status 404": 1}) {
+		t.Errorf("a %+v", a)
+	}
+	if bb := r.series[1]; bb.Requests != 2 || bb.Failed != 0 || bb.Response.Max() < 1099 || bb.Response.Max() > 1101 {
+		t.Errorf("b %+v", bb)
+	}
+	if c.Requests != 2 || c.Failed != 2 || c.Response.Count() != 1 || c.ErrorSamples[errorReset] != errorReset || len(c.Statuses) != 0 {
+		t.Errorf("c %+v", c)
+	}
+	var seconds []int
+	var requests []int64
+	for _, p := range r.points {
+		if p.Request == "" {
+			seconds, requests = append(seconds, p.Second), append(requests, p.Requests)
+			if p.Warmup != (p.Second < 3) && p.Second != 2 || p.Partial != (p.Second == 4) {
+				t.Errorf("point %+v", p)
+			}
+		}
+	}
+	if !slices.Equal(seconds, []int{1, 2, 3, 4}) || !slices.Equal(requests, []int64{1, 3, 2, 2}) {
+		t.Errorf("seconds %v hold %v requests", seconds, requests)
+	}
+}
