@@ -22,6 +22,7 @@ type outcome struct {
 	cache         string // the X-Cache header
 	sentBytes     int64
 	receivedBytes int64
+	checks        uint64 // those that the answer met: bit i is check i's
 }
 
 // book is what one loop writes its outcomes into. Only that loop may use it, so that recording takes no lock: what is
@@ -59,6 +60,7 @@ type tally struct {
 	statuses                 [maxStatus + 1]int64
 	errors                   map[string]int64 // by class, but for those by status
 	samples                  map[string]string
+	met                      []int64 // answers, by check; nil until there is one
 }
 
 const maxStatus = 999
@@ -142,6 +144,7 @@ func (t *tally) measure(o *outcome, failed, answered bool) {
 		t.response.Record(o.done - o.intended)
 		t.service.Record(o.done - o.sent)
 	}
+	t.countChecks(o.checks)
 	if o.errorClass == "" {
 		t.statuses[min(max(o.status, 0), maxStatus)]++
 	} else {

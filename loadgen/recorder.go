@@ -56,7 +56,7 @@ func newRecorder(plan *scenarios.Plan, s *scenarios.Scenario, sc *schedule) *rec
 		r.series = append(r.series, &results.Series{
 			Scenario: s.Name, Name: q.Name, Method: q.Method, Tags: tags,
 			Statuses: map[int]int64{}, Errors: map[string]int64{}, ErrorSamples: map[string]string{},
-			Response: results.NewHistogram(), Service: results.NewHistogram(),
+			Response: results.NewHistogram(), Service: results.NewHistogram(), Checks: newChecks(q.Checks),
 		})
 	}
 	return r
@@ -196,6 +196,7 @@ func (t *tally) addTo(s *results.Series, plan *scenarios.Request) {
 			s.Errors["status "+strconv.Itoa(status)] += n
 		}
 	}
+	t.addChecks(s.Checks)
 	for class, n := range t.errors {
 		s.Errors[class] += n
 		if s.ErrorSamples[class] == "" && t.samples[class] != "" {

@@ -29,6 +29,7 @@ type request struct {
 	path    []part
 	headers []header
 	body    []part
+	inspect *inspection // nil: nothing of its answers is kept
 }
 
 // value draws one key.
@@ -98,7 +99,9 @@ func newRequest(plan *scenarios.Request, fixture func(name string) (KeySet, erro
 		}
 		r.headers = append(r.headers, out)
 	}
-	return r, nil
+	var err error
+	r.inspect, err = newInspection(plan)
+	return r, err
 }
 
 func parts(t scenarios.Template, index map[string]int) []part {

@@ -53,6 +53,7 @@ func (t *instrumented) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	delete(req.Header, "X-Vegeta-Seq") // vegeta's own: the scenario did not ask for it
+	sent := time.Since(t.a.start)
 	measured := t.a.begin(n)
 	resp, cancel, err := t.send(req, t.a.scenario.Requests[request].Timeout)
 	if err != nil {
@@ -63,6 +64,10 @@ func (t *instrumented) RoundTrip(req *http.Request) (*http.Response, error) {
 	b := &body{ReadCloser: resp.Body, a: t.a, cancel: cancel}
 	if measured {
 		b.count = &t.a.received[request]
+	}
+	if t.a.inspects(request) {
+		resp.Request = req
+		b.exchange = t.a.newExchange(request, n, sent, resp)
 	}
 	resp.Body = b
 	return resp, nil
@@ -112,12 +117,20 @@ type body struct {
 	cancel func()
 	count  *atomic.Int64 // nil in the warm-up
 	closed bool
+
+	exchange *exchange // nil: the answer is not inspected
 }
 
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if b.count != nil {
 		b.count.Add(int64(n))
+	}
+	if x := b.exchange; x != nil {
+		x.read(p[:n])
+		if err == io.EOF && !x.ended {
+			x.ended, x.outcome.done = true, time.Since(b.a.start)
+		}
 	}
 	return n, err
 }
@@ -127,6 +140,9 @@ func (b *body) Close() error {
 	if !b.closed {
 		b.closed = true
 		b.cancel()
+		if b.exchange != nil && b.exchange.ended {
+			b.a.settle(b.exchange)
+		}
 		b.a.end()
 	}
 	return err

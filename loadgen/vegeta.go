@@ -22,7 +22,7 @@ import (
 // is never sent) to the result, where the schedule tells the intended instant.
 type vegetaAttack struct {
 	*attack
-	book      *book             // written by run, but for what mu guards
+	book      *book             // guarded by mu while there are workers
 	transport http.RoundTripper // nil: TCP
 
 	next     atomic.Int64   // iteration
@@ -60,7 +60,9 @@ func (a *vegetaAttack) run(ctx context.Context) {
 	go a.stopAtEnd(ctx, attacker, cut, stopped)
 	for r := range attacker.Attack(a.render, pacer{a, ctx}, 0, "") {
 		o := a.outcome(r, ctx.Err() != nil)
-		a.book.record(&o)
+		if o.errorClass != "" || !a.inspects(o.request) {
+			a.record(&o)
+		}
 	}
 	a.close()
 	a.finish(min(time.Since(a.start), a.scenario.Duration))

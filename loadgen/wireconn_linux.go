@@ -23,6 +23,8 @@ type wireConn struct {
 	reused, retried          bool
 	cache                    [8]byte // the X-Cache header, as far as it matters
 	cacheLen                 int
+	answer                   answer            // what its checks look at
+	keep                     func(body []byte) // answer.piece, made once
 }
 
 type connState uint8
@@ -39,6 +41,20 @@ const (
 func (c *wireConn) header(name, value []byte) {
 	if len(name) == len("X-Cache") && (name[0] == 'X' || name[0] == 'x') && equalFold(name, "x-cache") {
 		c.cacheLen = copy(c.cache[:], value)
+	}
+	if c.answer.want != nil {
+		c.answer.header(name, value)
+	}
+}
+
+// expect makes the connection ready for the answer to its request.
+func (l *wireLoop) expect(c *wireConn) {
+	c.cacheLen = 0
+	c.parser.Start(l.render.requests[c.draw.request].head)
+	c.parser.OnBody = nil
+	inspect := l.requests.requests[c.draw.request].inspect
+	if c.answer.start(inspect); inspect != nil && inspect.body {
+		c.parser.OnBody = c.keep
 	}
 }
 
@@ -70,8 +86,7 @@ func (c *wireConn) socket(family int) error {
 // open sends the connection's request on a new socket.
 func (l *wireLoop) open(c *wireConn) {
 	c.life++
-	c.cacheLen = 0
-	c.parser.Start(l.render.requests[c.draw.request].head)
+	l.expect(c)
 	c.state = connConnecting
 	if err := l.io.open(c); err != nil {
 		l.fail(c, errorClass(err), err.Error())
@@ -80,8 +95,7 @@ func (l *wireLoop) open(c *wireConn) {
 
 // again sends the connection's request on the socket that it has.
 func (l *wireLoop) again(c *wireConn) {
-	c.cacheLen = 0
-	c.parser.Start(l.render.requests[c.draw.request].head)
+	l.expect(c)
 	c.state = connWriting
 	l.io.send(c)
 }
@@ -131,6 +145,9 @@ func (l *wireLoop) complete(c *wireConn, keep bool) {
 	o := outcome{
 		request: c.draw.request, intended: c.intended, sent: c.sent, done: l.now, status: c.parser.Status,
 		cache: cacheName(c.cache[:c.cacheLen]), sentBytes: int64(c.bodyBytes), receivedBytes: c.parser.Body,
+	}
+	if c.answer.want != nil {
+		o.checks = c.answer.passed(o.status, c.parser.Body)
 	}
 	l.release(c, keep)
 	l.book.record(&o)

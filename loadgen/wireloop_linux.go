@@ -209,7 +209,7 @@ func (l *wireLoop) take() *wireConn {
 		return c
 	}
 	c := &wireConn{slot: int32(len(l.conns)), fd: -1}
-	c.parser.OnHeader = c.header
+	c.parser.OnHeader, c.keep = c.header, c.answer.piece
 	l.conns = append(l.conns, c)
 	return c
 }

@@ -85,6 +85,7 @@ func newSuite(r *results.Run) junitSuite {
 		},
 		Cases: []junitCase{validityCase(r.Verdict, class)},
 	}
+	suite.Properties = append(suite.Properties, checkProperties(r.Measurements.Series)...)
 	invalid := r.Verdict.Outcome == results.Invalid
 	for _, g := range r.Verdict.Gates {
 		suite.Cases = append(suite.Cases, gateCase(g, class, invalid))

@@ -105,6 +105,7 @@ func sampleSeries(random *rand.Rand, scenario, name, method string, requests int
 	}
 	if method == "PUT" {
 		s.BytesSent = int64(requests) * 310
+		s.Checks = []results.Check{{Name: "has an id", Passed: int64(requests) - failed, Failed: failed}, {Name: "is JSON", Passed: int64(requests)}}
 	}
 	if failed > 0 {
 		s.Statuses[503] = failed - 1
@@ -210,6 +211,7 @@ func hostileRun(t testing.TB) *results.Run {
 	}
 	m.Aborted, m.Warnings, m.Loads[0].Scenario = hostile, []string{hostile}, hostile
 	for _, s := range m.Series[:3] {
+		s.Checks = []results.Check{{Name: hostile, Failed: 1}}
 		s.Scenario, s.Name, s.Method, s.Errors = hostile, hostile+s.Name, hostile, map[string]int64{hostile: 1}
 		s.Tags = map[string]string{"scenario": s.Scenario, "name": s.Name}
 	}

@@ -41,6 +41,9 @@ func Text(w io.Writer, r *results.Run) error {
 		fmt.Fprintf(&b, "\nFaults (seconds since the start of the run)\n%s", marksText(r.Measurements))
 	}
 	fmt.Fprintf(&b, "\nRequests (response time in ms)\n%s", requestsText(d))
+	if rows := d.Checks(); len(rows) > 0 {
+		fmt.Fprintf(&b, "\nChecks (answers that met them)\n%s", checksText(rows))
+	}
 	if r.Environment.Target != "" {
 		fmt.Fprintf(&b, "\nMeasured against %s\n", onOneLine(environmentLine(r.Environment)))
 	}

@@ -2,6 +2,7 @@ package results
 
 import (
 	"fmt"
+	"maps"
 
 	"github.com/policycortex/headroom/scenarios"
 )
@@ -23,6 +24,8 @@ func aggregate(m *Measurements, t scenarios.Threshold) (aggregated, error) {
 		return trend(sum.Service, t.Aggregation), err
 	case "http_reqs", "data_sent", "data_received", "http_req_failed", "http_req_cache_hit":
 		return requests(m, t), nil
+	case "checks":
+		return checks(m, t.Selector), nil
 	case "dropped_iterations", "schedule_lag":
 		return schedule(m, t)
 	case "db_query_duration":
@@ -83,6 +86,23 @@ func requests(m *Measurements, t scenarios.Threshold) aggregated {
 		return counter(received, total, "B", perSecond, m.measuredSeconds(in))
 	}
 	return counter(total, total, "", perSecond, m.measuredSeconds(in))
+}
+
+// checks aggregates the checks that a selector picks: by the tags of their requests, and by the tag check.
+func checks(m *Measurements, selector map[string]string) aggregated {
+	requests := maps.Clone(selector)
+	delete(requests, "check")
+	name, one := selector["check"]
+	var passed, all int64
+	for _, s := range m.Select(requests) {
+		for _, c := range s.Checks {
+			if !one || c.Name == name {
+				passed += c.Passed
+				all += c.Passed + c.Failed
+			}
+		}
+	}
+	return share(passed, all)
 }
 
 func share(part, whole int64) aggregated {

@@ -70,11 +70,27 @@ type Series struct {
 	Statuses      map[int]int64     `json:"statuses"`
 	Errors        map[string]int64  `json:"errors,omitempty"`        // by class
 	ErrorSamples  map[string]string `json:"error_samples,omitempty"` // the first message of each class
+	Checks        []Check           `json:"checks,omitempty"`        // in the order of the file
 	// Response counts from the intended send instant to the last byte of the answer. Requests that got no answer are
 	// not in it, but for timeouts: they count with the time that they waited.
 	Response *Histogram `json:"-"`
 	// Service counts from the actual send instant.
 	Service *Histogram `json:"-"`
+}
+
+// Check is how often the answers to a request met one of its checks. A request without an answer met none.
+type Check struct {
+	Name   string `json:"name"`
+	Passed int64  `json:"passed"`
+	Failed int64  `json:"failed"`
+}
+
+// Share is the share of the answers that met the check, 0 to 1; 0 when there were none.
+func (c Check) Share() float64 {
+	if c.Passed+c.Failed == 0 {
+		return 0
+	}
+	return float64(c.Passed) / float64(c.Passed+c.Failed)
 }
 
 // Point is one second of one scenario, or of one of its requests, by the instant at which answers came.

@@ -5,6 +5,8 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -103,6 +105,12 @@ func checkRequest(t *testing.T, request Request) {
 			}
 		}
 	}
+	if len(request.Checks) > MaxChecks {
+		t.Errorf("%d checks", len(request.Checks))
+	}
+	for _, c := range request.Checks {
+		checkCheck(t, c)
+	}
 	if !isName(request.Name) || request.Weight < 1 || request.Method == "" || len(request.Path) == 0 || request.Timeout <= 0 {
 		t.Errorf("request %+v", request)
 	}
@@ -135,6 +143,38 @@ func FuzzThreshold(f *testing.F) {
 		spaced := " " + strings.Replace(text, op, " "+op+" ", 1) + " "
 		if agg2, op2, limit2, err := parseExpression(spaced, MetricKind(kind)); err != nil || agg2 != agg || op2 != op || limit2 != limit {
 			t.Errorf("%q is %+v %s %v, with blanks %+v %s %v, %v", text, agg, op, limit, agg2, op2, limit2, err)
+		}
+	})
+}
+
+func checkCheck(t *testing.T, c Check) {
+	subjects := 0
+	for _, given := range []bool{len(c.Statuses) > 0, c.Header != "", c.JSON != nil, c.Size} {
+		if given {
+			subjects++
+		}
+	}
+	if c.Name == "" || subjects != 1 || c.Test == "" || !(c.Min <= c.Max) {
+		t.Errorf("check %+v", c)
+	}
+	if c.Test == Regex {
+		regexp.MustCompile(c.Want)
+	}
+}
+
+// FuzzJSONPath holds that every path is either refused or can be written and read again as the same.
+func FuzzJSONPath(f *testing.F) {
+	for _, seed := range []string{"$", "$.items[0].id", "$['a b'][\"c\"][-1]", "$['\\'\\\\']", "$..a", "$[*]", "$[0", "$.ä_1", "a"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		path, err := parseJSONPath(text)
+		if err != nil {
+			return
+		}
+		again, err := parseJSONPath(path.String())
+		if err != nil || !reflect.DeepEqual(again, path) {
+			t.Errorf("%q is %#v, written %q, which is %#v, %v", text, path, path.String(), again, err)
 		}
 	})
 }

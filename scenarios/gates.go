@@ -95,12 +95,25 @@ func (r *reader) metric(e entry, p *Plan, sets []map[string]string) (Metric, map
 	if metric.Reference && p.Target.URL != "" {
 		r.faultAt(e.at, "remove it, or leave out target", "%s is answered by the reference server alone, and target.url names another service", name)
 	}
-	if slices.Contains(metric.Tags, RequestTags) {
+	switch {
+	case name == "checks":
+		r.checkSelector(e, selector, p)
+	case slices.Contains(metric.Tags, RequestTags):
 		r.requestSelector(e, selector, sets)
-	} else {
+	default:
 		r.ownSelector(e, metric, selector, p)
 	}
 	return metric, selector, true
+}
+
+// checkSelector holds a selector of checks against those that the plan has.
+func (r *reader) checkSelector(e entry, selector map[string]string, p *Plan) {
+	sets := p.checkSets()
+	if len(sets) == 0 && !r.vague {
+		r.faultAt(e.at, "give one a list checks", "checks judges the checks of requests, and no request has any")
+		return
+	}
+	r.requestSelector(e, selector, sets)
 }
 
 // requestSelector holds a selector of requests against the tags that the plan's requests have.

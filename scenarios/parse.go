@@ -125,8 +125,8 @@ func (r *reader) planName(n *node) string {
 	return base
 }
 
-// reservedTags are given to every request and cannot be set.
-var reservedTags = []string{"scenario", "name", "method"}
+// reservedTags are given to every request, or to every check, and cannot be set.
+var reservedTags = []string{"scenario", "name", "method", "check"}
 
 func (r *reader) tags(n *node) map[string]string {
 	if n == nil || len(n.entries) == 0 {
@@ -140,7 +140,7 @@ func (r *reader) tags(n *node) map[string]string {
 			continue
 		}
 		if slices.Contains(reservedTags, e.key) {
-			r.faultAt(e.at, "choose another name", "the tag %s is given to every request already", e.key)
+			r.faultAt(e.at, "choose another name", "the tag %s is given already", e.key)
 			continue
 		}
 		if e.value.bad {

@@ -40,6 +40,12 @@ func TestParseReadsEveryKey(t *testing.T) {
 			Body:           Template{{Literal: `{"a": {"b":`}, {Value: "number"}, {Literal: "}}"}},
 			ExpectedStatus: []int{200, 404},
 			Timeout:        10 * time.Second,
+			Checks: []Check{
+				{Name: "found", Statuses: []int{200}, Test: Equals},
+				{Name: "small", Size: true, Test: Within, Max: 1000},
+				{Name: "type", Header: "Content-Type", Test: Regex, Want: "json"},
+				{Name: "first", JSON: JSONPath{{Key: "items"}, {Index: 0, IsIndex: true}, {Key: "a b"}}, Test: Absent},
+			},
 			Values: []Value{
 				{Name: "resource", Keys: Keys{Fixture: "resource_id", First: 1000}, Choice: Zipf, Exponent: 1.1},
 				{Name: "region", Keys: Keys{List: []string{"westeurope", "7"}}, Choice: Uniform},
@@ -92,21 +98,21 @@ func TestParseReadsEveryKey(t *testing.T) {
 		Thresholds: []Threshold{
 			{
 				Metric: "http_req_duration", Selector: map[string]string{"scenario": "warm", "kind": "write"},
-				Aggregation: Aggregation{"p", 95}, Op: "<", Limit: 50, Source: "p(95)<50", Line: 56,
+				Aggregation: Aggregation{"p", 95}, Op: "<", Limit: 50, Source: "p(95)<50", Line: 57,
 			},
 			{
 				Metric: "http_req_duration", Selector: map[string]string{"scenario": "warm", "kind": "write"},
-				Aggregation: Aggregation{Name: "med"}, Op: "<=", Limit: 10, Source: "med <= 10", Line: 56,
+				Aggregation: Aggregation{Name: "med"}, Op: "<=", Limit: 10, Source: "med <= 10", Line: 57,
 			},
-			{Metric: "http_req_failed", Aggregation: Aggregation{Name: "rate"}, Op: "<", Limit: 0.01, Source: "rate<0.01", Line: 57},
+			{Metric: "http_req_failed", Aggregation: Aggregation{Name: "rate"}, Op: "<", Limit: 0.01, Source: "rate<0.01", Line: 58},
 			{
 				Metric: "http_reqs", Selector: map[string]string{"scenario": "ramp"},
 				Aggregation: Aggregation{Name: "rate"}, Op: ">", Limit: 10000, Source: "rate>10000",
-				AbortOnFail: true, DelayAbortEval: 5 * time.Second, Line: 59,
+				AbortOnFail: true, DelayAbortEval: 5 * time.Second, Line: 60,
 			},
 			{
 				Metric: "cache_hit_ratio", Selector: map[string]string{"tier": "l1"},
-				Aggregation: Aggregation{Name: "rate"}, Op: ">", Limit: 0.5, Source: "rate>0.5", Line: 60,
+				Aggregation: Aggregation{Name: "rate"}, Op: ">", Limit: 0.5, Source: "rate>0.5", Line: 61,
 			},
 		},
 		Source: Source{File: path, Text: string(src)},

@@ -136,6 +136,7 @@ type Request struct {
 	Headers        []Header // in the order of the file
 	Body           Template
 	ExpectedStatus []int         // empty: any status from 200 to 399
+	Checks         []Check       // in the order of the file, at most MaxChecks
 	Timeout        time.Duration // from sending to the last byte of the body
 	Values         []Value
 	Tags           map[string]string
@@ -248,6 +249,7 @@ var Metrics = []Metric{
 	{Name: "http_reqs", Kind: Counter, Tags: []string{RequestTags}},
 	{Name: "http_req_failed", Kind: Rate, Tags: []string{RequestTags}},
 	{Name: "http_req_cache_hit", Kind: Rate, Tags: []string{RequestTags}}, // share of answers whose X-Cache says that a cache gave them
+	{Name: "checks", Kind: Rate, Tags: []string{RequestTags, "check"}},    // share of checks that answers met
 	{Name: "data_sent", Kind: Counter, Tags: []string{RequestTags}},       // bytes of bodies
 	{Name: "data_received", Kind: Counter, Tags: []string{RequestTags}},
 	{Name: "dropped_iterations", Kind: Counter, Tags: []string{"scenario"}},

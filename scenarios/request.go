@@ -37,6 +37,7 @@ func (r *reader) request(n *node, target Target) Request {
 	}
 	holes.reportUnused()
 	request.ExpectedStatus = r.statuses(n.get("expectedStatus"))
+	request.Checks = r.checks(n.get("checks"))
 	request.Timeout = defaultTimeout
 	if timeout := n.get("timeout"); timeout != nil {
 		request.Timeout, _ = r.positiveDuration(timeout)

@@ -254,14 +254,18 @@ func (r *reader) requests(n *node, target Target) []Request {
 func (p *Plan) tagSets() []map[string]string {
 	var sets []map[string]string
 	for _, s := range p.Scenarios {
-		for _, request := range s.Requests {
-			set := map[string]string{}
-			for _, tags := range []map[string]string{p.Tags, s.Tags, request.Tags} {
-				maps.Copy(set, tags)
-			}
-			set["scenario"], set["name"], set["method"] = s.Name, request.Name, request.Method
-			sets = append(sets, set)
+		for i := range s.Requests {
+			sets = append(sets, p.tagsOf(&s, &s.Requests[i]))
 		}
 	}
 	return sets
+}
+
+func (p *Plan) tagsOf(s *Scenario, request *Request) map[string]string {
+	set := map[string]string{}
+	for _, tags := range []map[string]string{p.Tags, s.Tags, request.Tags} {
+		maps.Copy(set, tags)
+	}
+	set["scenario"], set["name"], set["method"] = s.Name, request.Name, request.Method
+	return set
 }

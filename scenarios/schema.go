@@ -45,12 +45,13 @@ var (
 			{"headers", values},
 			{"body", value},
 			{"expectedStatus", &shape{scalar: true, items: value}},
+			{"checks", &shape{items: checkShape}},
 			{"timeout", value},
 			{"tags", values},
 		},
 		foreign: map[string]string{
 			"url":   "the target's address is in target.url; use path for what follows it",
-			"check": "use expectedStatus", "checks": "use expectedStatus", "status": "use expectedStatus",
+			"check": "use checks", "status": "use expectedStatus",
 		},
 	}
 

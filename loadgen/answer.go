@@ -1,0 +1,176 @@
+package loadgen
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/policycortex/headroom/scenarios"
+)
+
+// maxKeptBody bounds what is kept of an answer's body, in bytes. Beyond it, what looks into the body fails.
+const maxKeptBody = 1 << 20
+
+// inspection is what a request's checks look at in its answers. A request without any has none, and nothing of its
+// answers is kept.
+type inspection struct {
+	checks  []check
+	headers []string // in lower case
+	body    bool
+}
+
+func newInspection(plan *scenarios.Request) (*inspection, error) {
+	if len(plan.Checks) == 0 {
+		return nil, nil
+	}
+	in := &inspection{}
+	for _, c := range plan.Checks {
+		made, err := newCheck(c)
+		if err != nil {
+			return nil, err
+		}
+		made.header = in.keepHeader(c.Header)
+		in.body = in.body || c.JSON != nil
+		in.checks = append(in.checks, made)
+	}
+	return in, nil
+}
+
+// keepHeader returns where the value of a header will be; -1 for no header.
+func (in *inspection) keepHeader(name string) int {
+	if name == "" {
+		return -1
+	}
+	lower := strings.ToLower(name)
+	if i := slices.Index(in.headers, lower); i >= 0 {
+		return i
+	}
+	in.headers = append(in.headers, lower)
+	return len(in.headers) - 1
+}
+
+// answer is what is kept of an answer for its inspection. Its memory is used again by the next.
+type answer struct {
+	want    *inspection // nil: nothing is kept
+	headers []keptHeader
+	body    []byte
+	tooBig  bool
+
+	parsed   bool // document and wrong are those of this body
+	document gjson.Result
+	wrong    error
+}
+
+type keptHeader struct {
+	given bool
+	value []byte
+}
+
+// start forgets the last answer.
+func (a *answer) start(want *inspection) {
+	a.want = want
+	if want == nil {
+		return
+	}
+	for len(a.headers) < len(want.headers) {
+		a.headers = append(a.headers, keptHeader{})
+	}
+	for i := range a.headers {
+		a.headers[i].given = false
+	}
+	a.body, a.tooBig, a.parsed = a.body[:0], false, false
+}
+
+// header takes a header line of the answer; of several with one name the first counts.
+func (a *answer) header(name, value []byte) {
+	for i, want := range a.want.headers {
+		if len(name) == len(want) && equalFold(name, want) && !a.headers[i].given {
+			a.headers[i] = keptHeader{true, append(a.headers[i].value[:0], value...)}
+		}
+	}
+}
+
+// piece takes a part of the answer's body.
+func (a *answer) piece(b []byte) {
+	if len(a.body)+len(b) > maxKeptBody {
+		a.tooBig = true
+		return
+	}
+	a.body = append(a.body, b...)
+}
+
+// json is the body as a JSON document.
+func (a *answer) json() (gjson.Result, error) {
+	if !a.parsed {
+		a.parsed, a.wrong = true, nil
+		switch {
+		case a.tooBig:
+			a.wrong = fmt.Errorf("the body has more than %d bytes", maxKeptBody)
+		case !gjson.ValidBytes(a.body):
+			a.wrong = errors.New("the body is not JSON")
+		default:
+			a.document = gjson.ParseBytes(a.body)
+		}
+	}
+	return a.document, a.wrong
+}
+
+// lookUp finds the value that a path leads to.
+func lookUp(v gjson.Result, path scenarios.JSONPath) (found gjson.Result, ok bool) {
+	for _, step := range path {
+		if step.IsIndex {
+			v, ok = element(v, step.Index)
+		} else {
+			v, ok = member(v, step.Key)
+		}
+		if !ok {
+			return v, false
+		}
+	}
+	return v, true
+}
+
+func member(v gjson.Result, key string) (found gjson.Result, ok bool) {
+	if !v.IsObject() {
+		return v, false
+	}
+	v.ForEach(func(k, inner gjson.Result) bool {
+		if k.Str == key {
+			found, ok = inner, true
+		}
+		return !ok
+	})
+	return found, ok
+}
+
+func element(v gjson.Result, index int) (found gjson.Result, ok bool) {
+	if !v.IsArray() {
+		return v, false
+	}
+	if index < 0 {
+		v.ForEach(func(_, _ gjson.Result) bool {
+			index++
+			return true
+		})
+	}
+	at := 0
+	v.ForEach(func(_, inner gjson.Result) bool {
+		if at == index {
+			found, ok = inner, true
+		}
+		at++
+		return !ok
+	})
+	return found, ok
+}
+
+// textOf is a JSON value as text: of a string its content, of anything else what stands in the document.
+func textOf(v gjson.Result) string {
+	if v.Type == gjson.String {
+		return v.Str
+	}
+	return v.Raw
+}

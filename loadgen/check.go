@@ -1,0 +1,129 @@
+package loadgen
+
+import (
+	"fmt"
+	"math/bits"
+	"regexp"
+	"slices"
+	"strconv"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/scenarios"
+)
+
+// check is a check of the plan, ready to be held against answers.
+type check struct {
+	scenarios.Check
+	header     int // index of what is kept of headers
+	expression *regexp.Regexp
+	number     float64 // Want as a number
+	numeric    bool
+}
+
+func newCheck(plan scenarios.Check) (check, error) {
+	c := check{Check: plan}
+	var err error
+	switch plan.Test {
+	case scenarios.Regex:
+		if c.expression, err = regexp.Compile(plan.Want); err != nil {
+			return c, fmt.Errorf("check %s: %w", plan.Name, err)
+		}
+	case scenarios.Equals:
+		c.number, err = strconv.ParseFloat(plan.Want, 64)
+		c.numeric = err == nil
+	}
+	return c, nil
+}
+
+// passed are the checks that the answer meets: bit i is that of check i. size is the length of the body in bytes.
+func (a *answer) passed(status int, size int64) (bits uint64) {
+	for i := range a.want.checks {
+		if a.meets(&a.want.checks[i], status, size) {
+			bits |= 1 << i
+		}
+	}
+	return bits
+}
+
+func (a *answer) meets(c *check, status int, size int64) bool {
+	switch {
+	case c.Size:
+		return c.within(float64(size))
+	case len(c.Statuses) > 0:
+		return slices.Contains(c.Statuses, status)
+	case c.header >= 0:
+		h := &a.headers[c.header]
+		return c.meetsHeader(h.value, h.given)
+	}
+	document, err := a.json()
+	if err != nil {
+		return false
+	}
+	return c.meetsJSON(lookUp(document, c.JSON))
+}
+
+func (c *check) within(x float64) bool { return c.Min <= x && x <= c.Max }
+
+func (c *check) meetsHeader(value []byte, given bool) bool {
+	switch c.Test {
+	case scenarios.Absent:
+		return !given
+	case scenarios.Equals:
+		return given && string(value) == c.Want
+	case scenarios.Regex:
+		return given && c.expression.Match(value)
+	case scenarios.Within:
+		x, err := strconv.ParseFloat(string(value), 64)
+		return given && err == nil && c.within(x)
+	}
+	return given
+}
+
+func (c *check) meetsJSON(v gjson.Result, found bool) bool {
+	switch c.Test {
+	case scenarios.Absent:
+		return !found
+	case scenarios.Equals:
+		if found && v.Type == gjson.Number && c.numeric {
+			return v.Num == c.number
+		}
+		return found && textOf(v) == c.Want
+	case scenarios.Regex:
+		return found && c.expression.MatchString(textOf(v))
+	case scenarios.Within:
+		return found && v.Type == gjson.Number && c.within(v.Num)
+	}
+	return found
+}
+
+func newChecks(plan []scenarios.Check) []results.Check {
+	var checks []results.Check
+	for _, c := range plan {
+		checks = append(checks, results.Check{Name: c.Name})
+	}
+	return checks
+}
+
+// countChecks counts the checks that an answer met.
+func (t *tally) countChecks(met uint64) {
+	if met != 0 && t.met == nil {
+		t.met = make([]int64, scenarios.MaxChecks)
+	}
+	for ; met != 0; met &= met - 1 {
+		t.met[bits.TrailingZeros64(met)]++
+	}
+}
+
+// addChecks adds a page's tally to the series' checks. A request that got no answer meets none.
+func (t *tally) addChecks(checks []results.Check) {
+	for i := range checks {
+		met := int64(0)
+		if t.met != nil {
+			met = t.met[i]
+		}
+		checks[i].Passed += met
+		checks[i].Failed += t.requests - met
+	}
+}

@@ -1,0 +1,48 @@
+package reports
+
+import (
+	"fmt"
+
+	"github.com/policycortex/headroom/results"
+)
+
+// checkRow is one check of one request.
+type checkRow struct {
+	Scenario, Request string
+	results.Check
+}
+
+// Checks are all checks of the run, in the order of its requests.
+func (d digest) Checks() []checkRow {
+	var rows []checkRow
+	for _, s := range d.Scenarios {
+		for _, q := range s.Requests {
+			for _, c := range q.Checks {
+				rows = append(rows, checkRow{s.Name, q.Name, c})
+			}
+		}
+	}
+	return rows
+}
+
+func checksText(rows []checkRow) string {
+	t := textTable{left: 3, rows: [][]string{{"scenario", "request", "check", "met", "passed", "failed"}}}
+	for _, c := range rows {
+		t.add(c.Scenario, c.Request, c.Name, percent(c.Share()), count(c.Passed), count(c.Failed))
+	}
+	return t.String()
+}
+
+// checkProperties tells JUnit of checks: they decide nothing by themselves, so they are no test cases.
+func checkProperties(series []*results.Series) []junitProperty {
+	var properties []junitProperty
+	for _, s := range series {
+		for _, c := range s.Checks {
+			properties = append(properties, junitProperty{
+				"check " + s.Scenario + "/" + s.Name + "/" + c.Name,
+				fmt.Sprintf("%s met: %d passed, %d failed", percent(c.Share()), c.Passed, c.Failed),
+			})
+		}
+	}
+	return properties
+}
