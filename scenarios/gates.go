@@ -48,15 +48,48 @@ var queryNames = []string{
 	"write_cache_entry",
 }
 
-// thresholds reads the section thresholds of a plan whose scenarios have been read.
-func (r *reader) thresholds(n *node, p *Plan) []Threshold {
+// gates is where thresholds stand, and what they may select.
+type gates struct {
+	plan *Plan
+	sets []map[string]string // the tags of every kind of request
+	// implied are the tags that the place itself selects: those of the scenario or request that the thresholds belong to.
+	implied map[string]string
+}
+
+// allThresholds reads the thresholds of a plan whose scenarios have been read: those of the file, then those of each
+// scenario and of its requests.
+func (r *reader) allThresholds(n *node, p *Plan) []Threshold {
+	g := gates{plan: p, sets: p.tagSets()}
+	all := r.thresholds(n.get("thresholds"), g)
+	scenarios := n.get("scenarios")
+	if !given(scenarios) {
+		return all
+	}
+	for _, e := range scenarios.entries {
+		g.implied = map[string]string{"scenario": e.key}
+		all = append(all, r.thresholds(e.value.get("thresholds"), g)...)
+		requests := e.value.get("requests")
+		if !given(requests) {
+			continue
+		}
+		for _, item := range requests.items {
+			if name := item.get("name"); given(name) {
+				g.implied = map[string]string{"scenario": e.key, "name": name.text}
+				all = append(all, r.thresholds(item.get("thresholds"), g)...)
+			}
+		}
+	}
+	return all
+}
+
+// thresholds reads one section thresholds.
+func (r *reader) thresholds(n *node, g gates) []Threshold {
 	if n == nil {
 		return nil
 	}
 	var all []Threshold
-	sets := p.tagSets()
 	for _, e := range n.entries {
-		metric, selector, ok := r.metric(e, p, sets)
+		metric, selector, ok := r.metric(e, g)
 		if !ok {
 			continue
 		}
@@ -75,8 +108,8 @@ func (r *reader) thresholds(n *node, p *Plan) []Threshold {
 	return all
 }
 
-// metric reads a key of the section thresholds.
-func (r *reader) metric(e entry, p *Plan, sets []map[string]string) (Metric, map[string]string, bool) {
+// metric reads a key of a section thresholds.
+func (r *reader) metric(e entry, g gates) (Metric, map[string]string, bool) {
 	name, selector, err := parseMetricName(e.key)
 	if err != nil {
 		r.syntax(e.at, "", err)
@@ -92,18 +125,42 @@ func (r *reader) metric(e entry, p *Plan, sets []map[string]string) (Metric, map
 		return Metric{}, nil, false
 	}
 	metric := Metrics[i]
-	if metric.Reference && p.Target.URL != "" {
+	if metric.Reference && g.plan.Target.URL != "" {
 		r.faultAt(e.at, "remove it, or leave out target", "%s is answered by the reference server alone, and target.url names another service", name)
+	}
+	selector, ok := r.implied(e, metric, selector, g.implied)
+	if !ok {
+		return Metric{}, nil, false
 	}
 	switch {
 	case name == "checks":
-		r.checkSelector(e, selector, p)
+		r.checkSelector(e, selector, g.plan)
 	case slices.Contains(metric.Tags, RequestTags):
-		r.requestSelector(e, selector, sets)
+		r.requestSelector(e, selector, g.sets)
 	default:
-		r.ownSelector(e, metric, selector, p)
+		r.ownSelector(e, metric, selector, g.plan)
 	}
 	return metric, selector, true
+}
+
+// implied adds to a selector the tags that the threshold's place implies.
+func (r *reader) implied(e entry, metric Metric, selector, implied map[string]string) (map[string]string, bool) {
+	if len(implied) == 0 {
+		return selector, true
+	}
+	all := maps.Clone(implied)
+	for _, tag := range slices.Sorted(maps.Keys(implied)) {
+		if _, twice := selector[tag]; twice {
+			r.faultAt(e.at, "leave it out", "%s selects by the tag %s, which the place of the threshold does already", e.key, tag)
+			return nil, false
+		}
+		if !slices.Contains(metric.Tags, RequestTags) && !slices.Contains(metric.Tags, tag) {
+			r.faultAt(e.at, "write it under thresholds of the scenario or of the file", "%s is not told apart by request", metric.Name)
+			return nil, false
+		}
+	}
+	maps.Copy(all, selector)
+	return all, true
 }
 
 // checkSelector holds a selector of checks against those that the plan has.

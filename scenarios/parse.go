@@ -103,7 +103,7 @@ func (r *reader) plan(n *node) *Plan {
 		}
 	}
 	p.Faults = r.faults(n, p)
-	p.Thresholds = r.thresholds(n.get("thresholds"), p)
+	p.Thresholds = r.allThresholds(n, p)
 	return p
 }
 

@@ -24,6 +24,13 @@ var (
 	value  = &shape{scalar: true}
 	values = &shape{names: value} // a mapping of single values, such as tags
 
+	thresholdShape = &shape{
+		scalar: true,
+		items: &shape{scalar: true, keys: []key{
+			{"threshold", value}, {"abortOnFail", value}, {"delayAbortEval", value},
+		}},
+	}
+
 	stageShape = &shape{keys: []key{{"target", value}, {"duration", value}}}
 
 	keysShape = &shape{keys: []key{
@@ -48,6 +55,7 @@ var (
 			{"checks", &shape{items: checkShape}},
 			{"timeout", value},
 			{"tags", values},
+			{"thresholds", &shape{names: thresholdShape}},
 		},
 		foreign: map[string]string{
 			"url":   "the target's address is in target.url; use path for what follows it",
@@ -74,6 +82,7 @@ var (
 			{"maxVUs", value},
 			{"gracefulStop", value},
 			{"tags", values},
+			{"thresholds", &shape{names: thresholdShape}},
 			{"requests", &shape{items: requestShape}},
 		},
 		foreign: map[string]string{
@@ -84,13 +93,6 @@ var (
 			"exec":             "write what is sent under requests",
 			"env":              "write keys under values of a request",
 		},
-	}
-
-	thresholdShape = &shape{
-		scalar: true,
-		items: &shape{scalar: true, keys: []key{
-			{"threshold", value}, {"abortOnFail", value}, {"delayAbortEval", value},
-		}},
 	}
 
 	environmentShape = &shape{keys: []key{

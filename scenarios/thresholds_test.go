@@ -148,3 +148,36 @@ func TestNearest(t *testing.T) {
 		}
 	}
 }
+
+// What stands under a scenario or a request selects it, and nothing else.
+func TestThresholdsOfScenariosAndRequests(t *testing.T) {
+	plan, err := Parse("x.yaml", []byte(`
+scenarios:
+  warm: &warm
+    executor: constant-arrival-rate
+    rate: 1
+    duration: 1s
+    thresholds: {dropped_iterations: count<1}
+    requests:
+      - {name: get, path: /, thresholds: {http_req_duration: ["p(95)<5", {threshold: max<9, abortOnFail: true}]}}
+      - {name: list, path: /l, tags: {kind: read}, thresholds: {"http_reqs{kind:read}": count>0}}
+  cold: *warm
+thresholds: {http_reqs: count>0}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, threshold := range plan.Thresholds {
+		got = append(got, threshold.Name()+" "+threshold.Source)
+	}
+	want := []string{"http_reqs count>0"}
+	for _, scenario := range []string{"warm", "cold"} {
+		want = append(want, "dropped_iterations{scenario:"+scenario+"} count<1",
+			"http_req_duration{name:get,scenario:"+scenario+"} p(95)<5", "http_req_duration{name:get,scenario:"+scenario+"} max<9",
+			"http_reqs{kind:read,name:list,scenario:"+scenario+"} count>0")
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
