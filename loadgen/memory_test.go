@@ -41,7 +41,7 @@ func liveHeap() uint64 {
 func millionRequests() (early, end uint64, err error) {
 	plan := planOf(scenarios.Scenario{Rate: 1e6, Duration: time.Second, MaxVUs: 64, GracefulStop: 10 * time.Minute})
 	s := &plan.Scenarios[0]
-	requests, err := newRequestSet(1, s, nil)
+	requests, err := newRequestSet(1, s, nil, nil)
 	if err != nil {
 		return 0, 0, err
 	}

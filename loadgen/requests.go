@@ -37,6 +37,7 @@ type value struct {
 	keys   KeySet
 	choice scenarios.Choice
 	zipf   zipf
+	row    *rowChoice // of a feeder's column; then the others but keys are not used
 }
 
 // part is a literal, or the hole that a value (by index) or a built-in fills.
@@ -59,12 +60,12 @@ const (
 )
 
 // newRequestSet prepares a scenario's requests. fixture resolves key sets of the fixture; it may be nil when no request
-// names one.
-func newRequestSet(seed uint64, s *scenarios.Scenario, fixture func(name string) (KeySet, error)) (*requestSet, error) {
+// names one. feeders are those of the plan.
+func newRequestSet(seed uint64, s *scenarios.Scenario, fixture func(name string) (KeySet, error), feeders Feeders) (*requestSet, error) {
 	set := &requestSet{seed: scenarioSeed(seed, s.Name)}
 	total := 0
 	for i := range s.Requests {
-		r, err := newRequest(&s.Requests[i], fixture)
+		r, err := newRequest(&s.Requests[i], set.seed, fixture, feeders)
 		if err != nil {
 			return nil, fmt.Errorf("scenario %s, request %s: %w", s.Name, s.Requests[i].Name, err)
 		}
@@ -75,15 +76,18 @@ func newRequestSet(seed uint64, s *scenarios.Scenario, fixture func(name string)
 	return set, nil
 }
 
-func newRequest(plan *scenarios.Request, fixture func(name string) (KeySet, error)) (request, error) {
+func newRequest(plan *scenarios.Request, seed uint64, fixture func(name string) (KeySet, error), feeders Feeders) (request, error) {
 	r := request{plan: plan}
 	index := map[string]int{scenarios.ValueIteration: holeIteration, scenarios.ValueUUID: holeUUID}
 	for i, v := range plan.Values {
-		keys, err := keySet(v.Keys, fixture)
+		keys, err := keySet(v.Keys, fixture, feeders)
 		if err != nil {
 			return r, fmt.Errorf("value %s: %w", v.Name, err)
 		}
 		out := value{keys: keys, choice: v.Choice}
+		if v.Keys.Feeder != "" {
+			out.row = newRowChoice(seed, feeders[v.Keys.Feeder])
+		}
 		if v.Choice == scenarios.Zipf {
 			out.zipf = newZipf(keys.Len, v.Exponent)
 		}
@@ -116,8 +120,14 @@ func parts(t scenarios.Template, index map[string]int) []part {
 	return out
 }
 
-func keySet(k scenarios.Keys, fixture func(name string) (KeySet, error)) (KeySet, error) {
+func keySet(k scenarios.Keys, fixture func(name string) (KeySet, error), feeders Feeders) (KeySet, error) {
 	switch {
+	case k.Feeder != "":
+		f, ok := feeders[k.Feeder]
+		if !ok {
+			return KeySet{}, fmt.Errorf("the feeder %s was not loaded", k.Feeder)
+		}
+		return f.keys(columnOf(k))
 	case k.Fixture != "":
 		if fixture == nil {
 			return KeySet{}, fmt.Errorf("no fixture to take %s from", k.Fixture)
@@ -159,10 +169,12 @@ func (s *requestSet) draw(n int64) draw {
 	}
 	for i := range s.requests[d.request].values {
 		v := &s.requests[d.request].values[i]
-		switch v.choice {
-		case scenarios.Sequential:
+		switch {
+		case v.row != nil:
+			d.keys[i] = v.row.row(n)
+		case v.choice == scenarios.Sequential:
 			d.keys[i] = int(n % int64(v.keys.Len))
-		case scenarios.Zipf:
+		case v.choice == scenarios.Zipf:
 			d.keys[i] = v.zipf.rank(&r) - 1
 		default:
 			d.keys[i] = r.below(v.keys.Len)

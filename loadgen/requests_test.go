@@ -33,7 +33,7 @@ func mixed() *scenarios.Scenario {
 
 func set(t testing.TB, seed uint64) *requestSet {
 	t.Helper()
-	s, err := newRequestSet(seed, mixed(), nil)
+	s, err := newRequestSet(seed, mixed(), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +157,7 @@ func TestFixtureKeys(t *testing.T) {
 	seen := map[string]bool{}
 	made, err := newRequestSet(1, s, func(name string) (KeySet, error) {
 		return KeySet{1000, func(dst []byte, i int) []byte { return fmt.Appendf(dst, "%s-%d", name, i) }}, nil
-	})
+	}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +167,7 @@ func TestFixtureKeys(t *testing.T) {
 	if len(seen) != 3 || !seen["GET /resource_id-2 "] {
 		t.Errorf("the first three keys gave %v", seen)
 	}
-	if _, err := newRequestSet(1, s, nil); err == nil {
+	if _, err := newRequestSet(1, s, nil, nil); err == nil {
 		t.Error("a fixture key without a fixture made no error")
 	}
 }

@@ -20,6 +20,8 @@ import (
 type Options struct {
 	// Fixture resolves the fixture's key sets; nil when the target is the user's own service.
 	Fixture func(name string) (KeySet, error)
+	// Feeders are those of the plan, loaded.
+	Feeders Feeders
 	// Snapshot asks the reference server for its own account; nil when the target is the user's own service.
 	Snapshot func(ctx context.Context) (results.Snapshot, error)
 	// Sample is Snapshot without what only the ends of a window need, cheap enough to be asked once a second. It may be
@@ -75,7 +77,7 @@ func Run(ctx context.Context, plan *scenarios.Plan, target string, o Options) (*
 	r := &run{plan: plan, options: o, engine: chosen, m: &results.Measurements{}}
 	for i := range plan.Scenarios {
 		s := &plan.Scenarios[i]
-		requests, err := newRequestSet(plan.Seed, s, o.Fixture)
+		requests, err := newRequestSet(plan.Seed, s, o.Fixture, o.Feeders)
 		if err != nil {
 			return nil, fmt.Errorf("prepare load: %w", err)
 		}

@@ -90,7 +90,10 @@ func checkRequest(t *testing.T, request Request) {
 	for _, v := range request.Values {
 		declared[v.Name] = true
 		k := v.Keys
-		if k.Fixture == "" && len(k.List) == 0 && !(k.Range && k.From <= k.To) {
+		if k.Feeder != "" && (k.Column == "") == (k.Field == nil) {
+			t.Errorf("value %+v of a feeder", v)
+		}
+		if k.Feeder == "" && k.Fixture == "" && len(k.List) == 0 && !(k.Range && k.From <= k.To) {
 			t.Errorf("value %+v has no keys", v)
 		}
 	}

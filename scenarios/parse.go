@@ -90,6 +90,7 @@ func (r *reader) plan(n *node) *Plan {
 	} else if env := n.get("environment"); env != nil {
 		r.faultAt(env.keyAt, "remove one of the two", "environment configures the reference server, but target.url names another service")
 	}
+	p.Feeders = r.readFeeders(n.get("feeders"))
 	scenarios := n.get("scenarios")
 	if scenarios == nil {
 		r.missing(n, "scenarios", "scenarios: {steady: {executor: constant-arrival-rate, …}}")
@@ -104,6 +105,7 @@ func (r *reader) plan(n *node) *Plan {
 	}
 	p.Faults = r.faults(n, p)
 	p.Thresholds = r.allThresholds(n, p)
+	r.unusedFeeders(n.get("feeders"))
 	return p
 }
 

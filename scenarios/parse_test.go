@@ -36,6 +36,7 @@ func TestParseReadsEveryKey(t *testing.T) {
 			Headers: []Header{
 				{"X-Tenant-ID", Template{{Literal: "t-"}, {Value: "uuid"}}},
 				{"Accept", Template{{Literal: "*/*"}}},
+				{"X-User", Template{{Value: "user"}, {Value: "order"}}},
 			},
 			Body:           Template{{Literal: `{"a": {"b":`}, {Value: "number"}, {Literal: "}}"}},
 			ExpectedStatus: []int{200, 404},
@@ -50,6 +51,8 @@ func TestParseReadsEveryKey(t *testing.T) {
 				{Name: "resource", Keys: Keys{Fixture: "resource_id", First: 1000}, Choice: Zipf, Exponent: 1.1},
 				{Name: "region", Keys: Keys{List: []string{"westeurope", "7"}}, Choice: Uniform},
 				{Name: "number", Keys: Keys{From: -1, To: 1000, Range: true}, Choice: Sequential},
+				{Name: "user", Keys: Keys{Feeder: "users", Column: "id"}},
+				{Name: "order", Keys: Keys{Feeder: "orders", Field: JSONPath{{Key: "order"}, {Key: "id"}}}},
 			},
 			Tags: map[string]string{"kind": "write"},
 		},
@@ -61,6 +64,10 @@ func TestParseReadsEveryKey(t *testing.T) {
 			Resources: 1000, Replica: true, PostgresImage: "postgres:16", CacheImage: "redis:7",
 			Postgres: map[string]string{"shared_buffers": "256MB", "jit": "off", "auto_explain.log_min_duration": "5"},
 			Server:   ServerSettings{L1Bytes: 64 << 20, PostgresMaxConns: 10, GOGC: 400, GOMAXPROCS: 2},
+		},
+		Feeders: []Feeder{
+			{Name: "users", Format: CSV, File: "users.csv", Choice: Zipf, Exponent: 1.2},
+			{Name: "orders", Format: JSONLines, File: "data/orders.jsonl", Choice: Uniform},
 		},
 		Scenarios: []Scenario{
 			{
@@ -98,21 +105,21 @@ func TestParseReadsEveryKey(t *testing.T) {
 		Thresholds: []Threshold{
 			{
 				Metric: "http_req_duration", Selector: map[string]string{"scenario": "warm", "kind": "write"},
-				Aggregation: Aggregation{"p", 95}, Op: "<", Limit: 50, Source: "p(95)<50", Line: 57,
+				Aggregation: Aggregation{"p", 95}, Op: "<", Limit: 50, Source: "p(95)<50", Line: 62,
 			},
 			{
 				Metric: "http_req_duration", Selector: map[string]string{"scenario": "warm", "kind": "write"},
-				Aggregation: Aggregation{Name: "med"}, Op: "<=", Limit: 10, Source: "med <= 10", Line: 57,
+				Aggregation: Aggregation{Name: "med"}, Op: "<=", Limit: 10, Source: "med <= 10", Line: 62,
 			},
-			{Metric: "http_req_failed", Aggregation: Aggregation{Name: "rate"}, Op: "<", Limit: 0.01, Source: "rate<0.01", Line: 58},
+			{Metric: "http_req_failed", Aggregation: Aggregation{Name: "rate"}, Op: "<", Limit: 0.01, Source: "rate<0.01", Line: 63},
 			{
 				Metric: "http_reqs", Selector: map[string]string{"scenario": "ramp"},
 				Aggregation: Aggregation{Name: "rate"}, Op: ">", Limit: 10000, Source: "rate>10000",
-				AbortOnFail: true, DelayAbortEval: 5 * time.Second, Line: 60,
+				AbortOnFail: true, DelayAbortEval: 5 * time.Second, Line: 65,
 			},
 			{
 				Metric: "cache_hit_ratio", Selector: map[string]string{"tier": "l1"},
-				Aggregation: Aggregation{Name: "rate"}, Op: ">", Limit: 0.5, Source: "rate>0.5", Line: 61,
+				Aggregation: Aggregation{Name: "rate"}, Op: ">", Limit: 0.5, Source: "rate>0.5", Line: 66,
 			},
 		},
 		Source: Source{File: path, Text: string(src)},

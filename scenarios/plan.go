@@ -15,6 +15,7 @@ type Plan struct {
 	Engine      Engine
 	Target      Target
 	Environment Environment
+	Feeders     []Feeder   // in the order of the file
 	Scenarios   []Scenario // in the order of the file
 	Faults      []Fault    // in the order of time
 	Thresholds  []Threshold
@@ -171,13 +172,16 @@ type Value struct {
 	Exponent float64 // of Zipf: key of rank r (from 1) is drawn with a probability proportional to 1/r^Exponent
 }
 
-// Keys is a set of keys: exactly one of Fixture, List and (From, To) is used.
+// Keys is a set of keys: exactly one of Fixture, List, (From, To) and Feeder is used.
 type Keys struct {
 	Fixture  string   // one of FixtureKeys
 	First    int      // with Fixture: only its first so many keys; 0 means all
 	List     []string // keys written in the file
 	From, To int64    // with Range: the integers From..To, both included
 	Range    bool
+	Feeder   string   // the name of one of Plan.Feeders, of whose rows it takes
+	Column   string   // this column of CSV
+	Field    JSONPath // or this value of JSON lines
 }
 
 // FixtureKeys are the key sets that the reference system's fixture offers.

@@ -16,6 +16,10 @@ type reader struct {
 	errs Errors
 	// vague is set when a fault may hide names or tags of requests: selectors cannot be held against them then.
 	vague bool
+	// feeders are those of the file, known before its values are read; fed are those that a value takes from.
+	feeders      []Feeder
+	feedersVague bool // a fault may hide some
+	fed          map[string]bool
 }
 
 func (r *reader) faultAt(at place, hint, format string, args ...any) {

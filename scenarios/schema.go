@@ -38,6 +38,9 @@ var (
 		{"first", value},
 		{"list", &shape{items: value}},
 		{"range", &shape{items: value}},
+		{"feeder", value},
+		{"column", value},
+		{"field", value},
 		{"choice", value},
 		{"exponent", value},
 	}}
@@ -118,6 +121,7 @@ var (
 		{"tags", values},
 		{"target", &shape{keys: []key{{"url", value}}}},
 		{"environment", environmentShape},
+		{"feeders", &shape{names: feederShape}},
 		{"scenarios", &shape{names: scenarioShape}},
 		{"faults", &shape{items: faultShape}},
 		{"thresholds", &shape{names: thresholdShape}},

@@ -31,33 +31,46 @@ func (r *reader) values(n *node, target Target) []Value {
 func (r *reader) value(e entry, target Target) Value {
 	n := e.value
 	v := Value{Name: e.key, Keys: r.keys(n, target)}
-	choice, exponent := n.get("choice"), n.get("exponent")
-	v.Choice = Choice(r.word(choice, string(Uniform), []string{string(Uniform), string(Zipf), string(Sequential)}))
-	switch {
-	case v.Choice == Zipf && exponent != nil:
-		v.Exponent, _ = r.positive(exponent, 10)
-	case v.Choice == Zipf:
-		v.Exponent = 1
-	case given(exponent) && (choice == nil || choice.text == string(v.Choice)):
-		r.faultAt(exponent.keyAt, "add choice: zipf", "%s has an exponent, which only zipf takes", n.path)
+	if n.get("feeder") == nil { // a feeder chooses for all its values
+		v.Choice, v.Exponent = r.choice(n)
 	}
 	return v
 }
 
+// choice reads how a key or a row is picked.
+func (r *reader) choice(n *node) (c Choice, exponent float64) {
+	choice, power := n.get("choice"), n.get("exponent")
+	c = Choice(r.word(choice, string(Uniform), []string{string(Uniform), string(Zipf), string(Sequential)}))
+	switch {
+	case c == Zipf && power != nil:
+		exponent, _ = r.positive(power, 10)
+	case c == Zipf:
+		exponent = 1
+	case given(power) && (choice == nil || choice.text == string(c)):
+		r.faultAt(power.keyAt, "add choice: zipf", "%s has an exponent, which only zipf takes", n.path)
+	}
+	return c, exponent
+}
+
 // keys reads the set that a value chooses from.
 func (r *reader) keys(n *node, target Target) Keys {
-	sources := slices.DeleteFunc([]string{"fixture", "list", "range"}, func(key string) bool { return n.get(key) == nil })
+	sources := slices.DeleteFunc([]string{"fixture", "list", "range", "feeder"}, func(key string) bool { return n.get(key) == nil })
 	if len(sources) != 1 {
 		has := "none"
 		if len(sources) > 0 {
 			has = strings.Join(sources, " and ")
 		}
-		r.faultAt(n.keyAt, "", "%s needs exactly one of fixture, list and range, and has %s", n.path, has)
+		r.faultAt(n.keyAt, "", "%s needs exactly one of fixture, list, range and feeder, and has %s", n.path, has)
 		return Keys{}
 	}
 	source := n.get(sources[0])
 	if first := n.get("first"); first != nil && sources[0] != "fixture" {
 		r.faultAt(first.keyAt, "", "%s.first goes with fixture only", n.path)
+	}
+	for _, key := range []string{"column", "field"} {
+		if c := n.get(key); c != nil && sources[0] != "feeder" {
+			r.faultAt(c.keyAt, "", "%s goes with feeder only", c.path)
+		}
 	}
 	if source.bad {
 		return Keys{}
@@ -73,6 +86,8 @@ func (r *reader) keys(n *node, target Target) Keys {
 		}
 	case "list":
 		return Keys{List: r.list(source)}
+	case "feeder":
+		return r.feederKeys(n, source)
 	}
 	return r.rangeKeys(source)
 }

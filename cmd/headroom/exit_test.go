@@ -66,6 +66,11 @@ func TestCrossedThresholdExits99(t *testing.T) {
 
 func TestMistakesExit104(t *testing.T) {
 	bad := scenario(t, service(t), open+"ratee: 100\n    duration: 2s", `http_reqs: count>0`)
+	unfed := filepath.Join(t.TempDir(), "unfed.yaml")
+	if err := os.WriteFile(unfed, []byte("feeders: {users: {csv: none.csv}}\ntarget: {url: 'http://127.0.0.1:1'}\n"+
+		"scenarios: {s: {executor: constant-vus, vus: 1, duration: 1s, requests: [{name: a, path: '/{{u}}', values: {u: {feeder: users, column: id}}}]}}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for name, tt := range map[string]struct {
 		args []string
 		say  string
@@ -78,6 +83,7 @@ func TestMistakesExit104(t *testing.T) {
 		"command":           {[]string{"rnu"}, "rnu"},
 		"provider":          {[]string{"run", "smoke.yaml", "--provider", "proces"}, `"process"`},
 		"override":          {[]string{"run", "smoke.yaml", "--set", "nonsense.key=1"}, "nonsense"},
+		"no feeder's file":  {[]string{"validate", unfed}, "none.csv"},
 		"no run":            {[]string{"report", "."}, "run.json"},
 		"half of an addess": {[]string{"serve", "--postgres", "postgres://127.0.0.1/x"}, "both"},
 	} {

@@ -71,17 +71,18 @@ thresholds, save the run, and write report.html, summary.json and junit.xml besi
 // measurement.
 func (r *runner) runAll(ctx context.Context, files []string) error {
 	var plans []*scenarios.Plan
+	var feeders []loadgen.Feeders
 	var faults []error
 	for _, file := range files {
-		plan, err := load(file, r.overrides)
-		plans, faults = append(plans, plan), append(faults, err)
+		plan, fed, err := load(file, r.overrides)
+		plans, feeders, faults = append(plans, plan), append(feeders, fed), append(faults, err)
 	}
 	if err := errors.Join(faults...); err != nil {
 		return err
 	}
 	worst := results.Pass
-	for _, plan := range plans {
-		outcome, err := r.runOne(ctx, plan, r.directory(plan, len(plans) > 1))
+	for i, plan := range plans {
+		outcome, err := r.runOne(ctx, plan, feeders[i], r.directory(plan, len(plans) > 1))
 		if err != nil {
 			return err
 		}
@@ -105,7 +106,7 @@ func (r *runner) directory(plan *scenarios.Plan, several bool) string {
 	return r.out
 }
 
-func (r *runner) runOne(ctx context.Context, plan *scenarios.Plan, dir string) (outcome results.Outcome, err error) {
+func (r *runner) runOne(ctx context.Context, plan *scenarios.Plan, feeders loadgen.Feeders, dir string) (outcome results.Outcome, err error) {
 	if err := makeRunDirectory(dir); err != nil {
 		return "", err
 	}
@@ -118,7 +119,7 @@ func (r *runner) runOne(ctx context.Context, plan *scenarios.Plan, dir string) (
 
 	screen := newScreen(r.progress, plan)
 	measured, err := loadgen.Run(ctx, plan, system.url, loadgen.Options{
-		Fixture: system.keys, Snapshot: system.snapshot, Sample: system.sample, Fault: system.fault, Shared: isLocal(system.url), Progress: screen.show,
+		Fixture: system.keys, Feeders: feeders, Snapshot: system.snapshot, Sample: system.sample, Fault: system.fault, Shared: isLocal(system.url), Progress: screen.show,
 	})
 	if err != nil {
 		return "", err

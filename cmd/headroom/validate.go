@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/policycortex/headroom/loadgen"
 	"github.com/policycortex/headroom/scenarios"
 )
 
@@ -19,7 +20,7 @@ func newValidateCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, files []string) error {
 			var faults []error
 			for _, file := range files {
-				plan, err := load(file, overrides)
+				plan, _, err := load(file, overrides)
 				if err != nil {
 					faults = append(faults, err)
 					continue
@@ -42,12 +43,19 @@ func addSetFlag(c *cobra.Command, overrides *[]string) {
 	c.Flags().StringArrayVar(overrides, "set", nil, "override a value of the scenario, as `key=value`: scenarios.warm.rate=5000 (repeatable)")
 }
 
-// load reads a scenario file; a file that is not there is a mistake of the caller.
-func load(file string, overrides []string) (*scenarios.Plan, error) {
+// load reads a scenario file and the files of its feeders; a file that is not there is a mistake of the caller.
+func load(file string, overrides []string) (*scenarios.Plan, loadgen.Feeders, error) {
 	plan, err := scenarios.Load(file, overrides...)
 	var faults scenarios.Errors
 	if err != nil && !errors.As(err, &faults) {
-		return nil, usageError{err}
+		return nil, nil, usageError{err}
 	}
-	return plan, err
+	if err != nil {
+		return nil, nil, err
+	}
+	feeders, err := loadgen.LoadFeeders(plan)
+	if err != nil {
+		return nil, nil, usageError{err}
+	}
+	return plan, feeders, nil
 }

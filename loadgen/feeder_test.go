@@ -1,0 +1,114 @@
+package loadgen
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/policycortex/headroom/scenarios"
+)
+
+// fedPlan is a plan beside the files of its feeders, users.csv and orders.jsonl.
+func fedPlan(t *testing.T, users, orders, choice string) *scenarios.Plan {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range map[string]string{"users.csv": users, "orders.jsonl": orders} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	plan, err := scenarios.Parse(filepath.Join(dir, "fed.yaml"), []byte(`
+feeders:
+  users: {csv: users.csv, choice: `+choice+`}
+  orders: {jsonl: orders.jsonl, choice: sequential}
+scenarios:
+  s:
+    executor: constant-vus
+    vus: 1
+    duration: 1s
+    requests:
+      - name: a
+        path: /{{id}}/{{order}}
+        headers: {Authorization: "{{password}}"}
+        values:
+          password: {feeder: users, column: password}
+          id: {feeder: users, column: id}
+          order: {feeder: orders, field: "$.order['no']"}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plan
+}
+
+func TestFeeders(t *testing.T) {
+	for _, choice := range []string{"sequential", "uniform", "zipf"} {
+		t.Run(choice, func(t *testing.T) {
+			var users strings.Builder
+			users.WriteString("\ufeffid,unused,password\r\n")
+			for i := range 10 {
+				fmt.Fprintf(&users, "%d,x,\"secret,%d\"\r\n", i, i)
+			}
+			plan := fedPlan(t, users.String(), "{\"order\": {\"no\": 1}}\n\n{\"order\": {\"no\": \"two\"}}\n", choice)
+			feeders, err := LoadFeeders(plan)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := newRequestSet(plan.Seed, &plan.Scenarios[0], nil, feeders)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := &s.requests[0]
+			seen := map[string]int{}
+			for n := range int64(1000) {
+				d := s.draw(n)
+				path := string(r.append(nil, r.path, &d, true))
+				password := string(r.append(nil, r.headers[0].value, &d, false))
+				id, order, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+				if password != "secret,"+id {
+					t.Fatalf("iteration %d has user %s with the password %s", n, id, password)
+				}
+				if want := []string{"1", "two"}[n%2]; order != want {
+					t.Fatalf("iteration %d has order %s", n, order)
+				}
+				seen[id]++
+			}
+			if len(seen) != 10 || choice == "zipf" && seen["0"] < 2*seen["5"] || choice == "sequential" && seen["3"] != 100 {
+				t.Errorf("rows by %s: %v", choice, seen)
+			}
+		})
+	}
+}
+
+func TestFeederFaults(t *testing.T) {
+	const users, orders = "id,password\n1,a\n", `{"order": {"no": 1}}`
+	tests := map[string]struct{ users, orders, want string }{
+		"empty":       {"", orders, "users.csv: it is empty"},
+		"no rows":     {"id,password\n", orders, "users.csv: it has no rows"},
+		"no column":   {"id,pass\n1,a\n", orders, `users.csv:1: there is no column "password"; there are id, pass`},
+		"two columns": {"id,password,id\n1,a,2\n", orders, `users.csv:1: there are two columns "id"`},
+		"ragged":      {users + "2\n", orders, "users.csv:3: the row has not the 2 fields"},
+		"quote":       {users + "2,\"x\n", orders, "users.csv:3:6: extraneous"},
+		"header":      {users + "2,\"a\nb\"\n", orders, "users.csv:3: password goes into a header"},
+		"no lines":    {users, "\n", "orders.jsonl: it has no rows"},
+		"not JSON":    {users, orders + "\nx", "orders.jsonl:2: the line is not a JSON document"},
+		"no field":    {users, orders + "\n\n{}", "orders.jsonl:3: there is no $.order.no"},
+		"object":      {users, `{"order": {"no": {}}}`, "orders.jsonl:1: $.order.no is an object"},
+		"long":        {users, orders + "\n" + strings.Repeat(" ", maxLine+1), "orders.jsonl:2: bufio.Scanner: token too long"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := LoadFeeders(fedPlan(t, test.users, test.orders, "uniform"))
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v, want %q", err, test.want)
+			}
+		})
+	}
+	plan := fedPlan(t, users, orders, "uniform")
+	plan.Source.File = "/nowhere/fed.yaml"
+	if _, err := LoadFeeders(plan); err == nil || !strings.Contains(err.Error(), "feeder users: open /nowhere/users.csv") {
+		t.Errorf("a file that is not there: %v", err)
+	}
+}
