@@ -8,6 +8,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/policycortex/headroom/server/cache"
 	"github.com/policycortex/headroom/server/store"
 )
 
@@ -71,7 +72,10 @@ func (a *API) getEvents(c *gin.Context) {
 	}
 	ctx, cancel := context.WithTimeout(c.Request.Context(), a.timeout)
 	defer cancel()
-	body, err := a.appendEvents(ctx, make([]byte, 0, listBuffer+min(req.limit, 50)*eventBuffer), tenant, &req)
+	// Each change that writes an event invalidates one of these before it is acknowledged.
+	after := a.cache.Position(cache.Scope{Tenant: tenant, Kind: cache.Resources}, cache.Scope{Tenant: tenant, Kind: cache.Policies},
+		cache.Scope{Tenant: tenant, Kind: cache.Evaluations}, cache.Scope{Tenant: tenant, Kind: cache.Costs})
+	body, err := a.appendEvents(ctx, make([]byte, 0, listBuffer+min(req.limit, 50)*eventBuffer), tenant, &req, after)
 	if err != nil {
 		a.fail(c, err)
 		return
@@ -80,20 +84,20 @@ func (a *API) getEvents(c *gin.Context) {
 }
 
 // appendEvents ends with where to go on, which is the same place again when nothing has followed it yet.
-func (a *API) appendEvents(ctx context.Context, body []byte, tenant store.ID, req *eventRequest) ([]byte, error) {
+func (a *API) appendEvents(ctx context.Context, body []byte, tenant store.ID, req *eventRequest, after store.LSN) ([]byte, error) {
 	body = append(body, `{"data":`...)
 	var more bool
 	var err error
 	if req.stream != nil {
 		var last int32
-		if body, last, more, err = a.store.AppendStream(ctx, body, tenant, *req.stream, req.version, req.limit, 0); err != nil {
+		if body, last, more, err = a.store.AppendStream(ctx, body, tenant, *req.stream, req.version, req.limit, after); err != nil {
 			return nil, err
 		}
 		body = append(body, `,"next_after":"`...)
 		body = strconv.AppendInt(body, int64(last), 10)
 	} else {
 		var last store.EventPosition
-		if body, last, more, err = a.store.AppendEvents(ctx, body, tenant, req.place, req.limit, 0); err != nil {
+		if body, last, more, err = a.store.AppendEvents(ctx, body, tenant, req.place, req.limit, after); err != nil {
 			return nil, err
 		}
 		body = append(body, `,"next_after":"`...)

@@ -146,6 +146,19 @@ func (b *bus) trusted(at time.Duration) bool { return int64(at) < b.leasedUntil.
 // position is what a load for a stripe must see.
 func (b *bus) position(s *stripe) store.LSN { return store.LSN(max(s.lsn.Load(), b.floor.Load())) }
 
+// Position is what a read that is not cached must see of the scopes: all that an invalidation has told of. While this
+// instance may have missed one, it is a position that the primary alone has.
+func (c *Cache) Position(scopes ...Scope) store.LSN {
+	if !c.bus.trusted(now()) {
+		return onPrimary
+	}
+	var position store.LSN
+	for i := range scopes {
+		position = max(position, c.bus.position(&c.stripes[c.stripes.index(&scopes[i])]))
+	}
+	return position
+}
+
 // Invalidate makes what was loaded for keys of the scopes unreachable. Call it after a change is committed at the
 // position after, and before the change is acknowledged. When it returns nil, no instance serves anything older. With
 // [ErrUnacknowledged] another instance may do so until this one reaches L2 again: log it and go on, as the change is

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -97,6 +98,7 @@ type Cache struct {
 	work     work
 	closing  context.Context
 	close    context.CancelFunc
+	closed   sync.Once
 }
 
 // Open makes a cache. It does not wait for L2 to answer: until [Cache.Join] returns, every Get is a load.
@@ -137,14 +139,16 @@ func Open(o Options) (*Cache, error) {
 }
 
 // Close ends the loads under way, writes what is queued for L2 and L3 for at most a second, and lets L2 go. Get must not
-// be called after it.
+// be called after it. A second call waits for the first, and does nothing.
 func (c *Cache) Close() error {
-	c.close()
-	c.work.wait()
-	c.l2.close()
-	c.l3.close()
-	c.bus.close()
-	c.l1.StopAllGoroutines()
+	c.closed.Do(func() {
+		c.close()
+		c.work.wait()
+		c.l2.close()
+		c.l3.close()
+		c.bus.close()
+		c.l1.StopAllGoroutines()
+	})
 	return nil
 }
 

@@ -2,6 +2,7 @@ package cache_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -200,6 +201,26 @@ func TestL3ExpiresToo(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.expectList(t, l.freshInstance(t), "vm-3-1", cache.Miss)
+}
+
+// What is written together must not expire together. The rows are compared with each other and with the hour.
+func TestLifetimesInL3AreSpread(t *testing.T) {
+	l := newInL3(t)
+	for limit := 90; limit < 98; limit++ {
+		l.key = listKey(l.tenant, fmt.Sprintf("limit=%d", limit))
+		l.store(t)
+	}
+	var rows, different int
+	var shortest, longest float64 // seconds, from before the row was written and from after it
+	err := l.primary.QueryRow(t.Context(), `SELECT count(*), count(DISTINCT expires_at - created_at),
+		min(extract(epoch FROM expires_at - created_at)), max(extract(epoch FROM expires_at - created_at))
+		FROM cache_entries WHERE tenant_id = $1`, l.tenant).Scan(&rows, &different, &shortest, &longest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rows != 9 || different != rows || shortest < 0.9*3600 || longest > 1.1*3600 || longest-shortest < 60 {
+		t.Errorf("%d rows with %d lifetimes from %.0f to %.0f s", rows, different, shortest, longest)
+	}
 }
 
 // The replica has the old list, and by its own table that is valid: it has not replayed the write yet.

@@ -86,6 +86,15 @@ func TestFullL2FailsNothing(t *testing.T) {
 	waitForL2(t, client, roomy)
 }
 
+func TestCloseTwice(t *testing.T) {
+	c := openCache(t, l2URL(t))
+	for range 2 {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestCloseLeavesNoGoroutine(t *testing.T) {
 	mine := func() string {
 		buffer := make([]byte, 4<<20)
