@@ -70,7 +70,9 @@ func isCurrency(s string) bool {
 // currency returns c's, or the default.
 func (c *Cost) currency() string { return cmp.Or(c.Currency, "USD") }
 
-// The rows go in by one order of the key, so that two batches with the same rows cannot wait for each other.
+// The rows go in by one order of the key, so that two batches with the same rows cannot wait for each other. What changed
+// is one event for a batch, with a stream of its own: one of the tenant or of a month would make all its batches wait for
+// each other.
 const upsertCostsSQL = namePrefix + upsertCosts + `
 WITH input AS MATERIALIZED (
   SELECT resource_id, service_name, date::date, cost::numeric, currency, number
@@ -85,12 +87,17 @@ WITH input AS MATERIALIZED (
   ON CONFLICT (tenant_id, date, resource_id, service_name) DO UPDATE
      SET cost = EXCLUDED.cost, currency = EXCLUDED.currency
    WHERE (c.cost, c.currency) <> (EXCLUDED.cost, EXCLUDED.currency)
+  RETURNING date, resource_id
+), event AS (
+  INSERT INTO events (tenant_id, stream_id, version, type, payload)
+  SELECT $1, $7, 1, 'costs.recorded', jsonb_build_object('costs', count(*), 'resources', count(DISTINCT resource_id), 'from', min(date), 'to', max(date))
+    FROM changed HAVING count(*) > 0
 )
 SELECT index, true FROM missing ORDER BY index`
 
 // UpsertCosts stores 1 to [MaxBatch] costs of a tenant; one of a resource, service and day that is there already
 // replaces it. All are stored, or none: a batch with a fault is refused by a [*ValidationError]. The resource may be a
-// deleted one, whose last costs arrive after it is gone. Costs are measurements, not decisions, and leave no events.
+// deleted one, whose last costs arrive after it is gone. A batch that changes something leaves one event.
 func (s *Store) UpsertCosts(ctx context.Context, tenant ID, costs []Cost) (LSN, error) {
 	if len(costs) == 0 || len(costs) > MaxBatch {
 		return 0, fmt.Errorf("upsert costs: a batch has 1 to %d costs, not %d", MaxBatch, len(costs))
@@ -98,9 +105,13 @@ func (s *Store) UpsertCosts(ctx context.Context, tenant ID, costs []Cost) (LSN, 
 	if faults := s.CostFaults(costs); faults != nil {
 		return 0, &ValidationError{Faults: faults}
 	}
+	args, err := costArguments(tenant, costs)
+	if err != nil {
+		return 0, fmt.Errorf("upsert costs: %w", err)
+	}
 	var faults []Fault
 	at, err := s.write(ctx, func(conn *pgx.Conn) error {
-		rows, err := conn.Query(ctx, upsertCostsSQL, costArguments(tenant, costs)...)
+		rows, err := conn.Query(ctx, upsertCostsSQL, args...)
 		if err != nil {
 			return err
 		}
@@ -138,7 +149,11 @@ func (s *Store) CostFaults(costs []Cost) []Fault {
 	return faults
 }
 
-func costArguments(tenant ID, costs []Cost) []any {
+func costArguments(tenant ID, costs []Cost) ([]any, error) {
+	batch, err := newIDs(1)
+	if err != nil {
+		return nil, err
+	}
 	resources := make([]ID, len(costs))
 	var columns [4][]string
 	for c := range columns {
@@ -149,7 +164,7 @@ func costArguments(tenant ID, costs []Cost) []any {
 		resources[i] = c.ResourceID
 		columns[0][i], columns[1][i], columns[2][i], columns[3][i] = c.ServiceName, c.Date, c.Cost.String(), c.currency()
 	}
-	return []any{tenant, resources, columns[0], columns[1], columns[2], columns[3]}
+	return []any{tenant, resources, columns[0], columns[1], columns[2], columns[3], batch[0]}, nil
 }
 
 // CostQuery asks for a tenant's costs in a period of up to [MaxCostDays].

@@ -263,3 +263,36 @@ func BenchmarkAppendCostSeries(b *testing.B) {
 		}
 	}
 }
+
+// A batch is one event, written with what it changed; one that is refused or changes nothing is none.
+func TestOneEventForABatchOfCosts(t *testing.T) {
+	s := maintained(t)
+	e := newEstate(t, s, 2, 0)
+	batch := []store.Cost{e.cost(0, "compute", 3, "1"), e.cost(0, "storage", 2, "2"), e.cost(1, "compute", 1, "3")}
+	e.spend(t, s, batch...)
+	e.spend(t, s, batch...) // changes nothing
+	stranger := e.cost(0, "compute", 1, "5")
+	stranger.ResourceID = uuid.New()
+	if _, err := s.UpsertCosts(t.Context(), e.tenant, []store.Cost{e.cost(0, "compute", 3, "7"), stranger}); err == nil {
+		t.Error("the cost of a resource that is not there was taken")
+	}
+	e.spend(t, s, e.cost(1, "compute", 1, "4"), e.cost(0, "storage", 2, "2")) // changes one
+	f := &follower{s: s, tenant: e.tenant}
+	for events := 0; events < 2; { // another test's transaction may hold the last ones back
+		f.follow(t, 100)
+		events = 0
+		for _, kind := range f.got {
+			if kind == "costs.recorded" {
+				events++
+			}
+		}
+	}
+	var payloads string
+	err := connect(t, postgresURL(t)).QueryRow(t.Context(),
+		"SELECT jsonb_agg(payload ORDER BY position)::text FROM events WHERE tenant_id = $1 AND type = 'costs.recorded'", e.tenant).Scan(&payloads)
+	want := fmt.Sprintf(`[{"costs": 3, "resources": 2, "from": %q, "to": %q}, {"costs": 1, "resources": 1, "from": %[2]q, "to": %[2]q}]`,
+		day(3).Format(time.DateOnly), day(1).Format(time.DateOnly))
+	if err != nil || !sameJSON(t, []byte(payloads), []byte(want)) {
+		t.Errorf("events %s (error %v), want %s", payloads, err, want)
+	}
+}
