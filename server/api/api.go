@@ -95,8 +95,14 @@ func New(o Options) *API {
 	e.RedirectTrailingSlash = false
 	e.NoRoute(p.wrap("unknown", false, noRoute))
 	e.NoMethod(p.wrap("unknown", false, noMethod))
+	add := func(method, path string, handler gin.HandlerFunc) {
+		e.Handle(method, path, handler)
+		if method == http.MethodGet { // net/http sends no body in answer to HEAD (RFC 9110, section 9.3.2)
+			e.Handle(http.MethodHead, path, handler)
+		}
+	}
 	handle := func(method, path string, handler gin.HandlerFunc) {
-		e.Handle(method, path, p.wrap(path, false, handler))
+		add(method, path, p.wrap(path, false, handler))
 	}
 	a.resourceRoutes(handle)
 	a.policyRoutes(handle)
@@ -107,10 +113,10 @@ func New(o Options) *API {
 	a.cacheRoutes(handle)
 	description := newOpenAPI()
 	handle(http.MethodGet, "/openapi.json", description.describe)
-	vital := func(path string, handler gin.HandlerFunc) { e.GET(path, p.wrap(path, true, handler)) }
+	vital := func(path string, handler gin.HandlerFunc) { add(http.MethodGet, path, p.wrap(path, true, handler)) }
 	vital("/healthz", healthz)
 	vital("/readyz", a.readyz)
-	e.GET("/metrics", gin.WrapH(a.metrics.handler()))
+	add(http.MethodGet, "/metrics", gin.WrapH(a.metrics.handler()))
 	return a
 }
 

@@ -1,7 +1,10 @@
 package api_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -11,6 +14,8 @@ import (
 	"github.com/google/uuid"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
+
+	"github.com/policycortex/headroom/server/api"
 )
 
 func TestHealthAndReadiness(t *testing.T) {
@@ -69,6 +74,42 @@ func TestPanicBecomesAnAnswer(t *testing.T) {
 	expectProblem(t, w, http.StatusInternalServerError)
 	if !strings.Contains(s.log.String(), "a handler panicked") {
 		t.Errorf("the log says %s", s.log)
+	}
+}
+
+// TestSlowRequestsAreLogged also that others are not.
+func TestSlowRequestsAreLogged(t *testing.T) {
+	s, tenant := newService(t), newTenant()
+	for slow, logged := range map[time.Duration]bool{0: false, time.Nanosecond: true, time.Hour: false} {
+		var log bytes.Buffer
+		a := api.New(api.Options{Store: s.store, Cache: s.cache, Logger: slog.New(slog.NewJSONHandler(&log, nil)), SlowRequest: slow})
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, resourcesPath+"?limit=3", nil)
+		r.Header.Set("X-Tenant-ID", tenant)
+		r.Header.Set("X-Request-ID", "the-slow-one")
+		a.ServeHTTP(httptest.NewRecorder(), r)
+		if !logged {
+			if log.Len() > 0 {
+				t.Errorf("slow from %s on: the log says %s", slow, &log)
+			}
+			continue
+		}
+		var line struct {
+			Level, Msg, ID, Method, Path string
+			Status                       int
+			Took                         time.Duration
+		}
+		if err := json.Unmarshal(log.Bytes(), &line); err != nil {
+			t.Fatalf("%v in %s", err, &log)
+		}
+		if line.Took <= 0 {
+			t.Errorf("it took %s", line.Took)
+		}
+		line.Took = 0
+		want := line
+		want.Level, want.Msg, want.ID, want.Method, want.Path, want.Status = "WARN", "slow request", "the-slow-one", "GET", resourcesPath, 200
+		if line != want {
+			t.Errorf("the log says %s", &log)
+		}
 	}
 }
 

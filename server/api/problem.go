@@ -90,7 +90,8 @@ func (a *API) fail(c *gin.Context, err error) {
 	status, detail := http.StatusInternalServerError, "The server could not do this. Its log says why."
 	switch {
 	case tookTooLong(err):
-		status, detail = http.StatusGatewayTimeout, "The database did not answer in time. Try again later."
+		status, detail = http.StatusGatewayTimeout, "The database did not answer in time. Try again after the time in Retry-After."
+		c.Writer.Header()["Retry-After"] = retrySoon
 	case errors.Is(err, store.ErrUnavailable):
 		status, detail = http.StatusServiceUnavailable, "The database cannot be reached. Try again after the time in Retry-After."
 		c.Writer.Header()["Retry-After"] = retrySoon
