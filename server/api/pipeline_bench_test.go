@@ -1,6 +1,9 @@
 package api
 
 import (
+	"bytes"
+	"context"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -54,26 +57,79 @@ func BenchmarkMiddleware(b *testing.B) {
 			p.limiter = middleware.NewLimiter(rate)
 		}},
 	}
-	run := func(name string, handler gin.HandlerFunc) {
-		gin.SetMode(gin.ReleaseMode)
-		e := gin.New()
-		e.GET("/things/:id", handler)
-		r := httptest.NewRequest(http.MethodGet, "/things/7", nil)
-		r.Header.Set("X-Tenant-ID", uuid.NewString())
-		r.Header.Set("Accept-Encoding", "gzip")
-		b.Run(name, func(b *testing.B) {
-			w := &discard{}
-			b.ReportAllocs()
-			for b.Loop() {
-				w.header = make(http.Header) // as net/http does
-				e.ServeHTTP(w, r)
-			}
-		})
-	}
-	run("bare Gin", send)
+	benchmarkHandler(b, "bare Gin", http.MethodGet, send)
 	for _, part := range parts {
-		p := &pipeline{logger: slog.New(slog.DiscardHandler), metrics: newMetrics(nil, nil)}
+		p := benchmarkedPipeline()
 		part.add(p)
-		run(part.name, p.wrap("/things/:id", false, send))
+		benchmarkHandler(b, part.name, http.MethodGet, p.wrap("/things/:id", false, send))
 	}
+}
+
+// BenchmarkMiddlewareAtWork shows what the parts cost that act where the work is, each beside the same without it: the
+// limit of a body while it is read, the time limit of a request that has work, and compression on the way.
+func BenchmarkMiddlewareAtWork(b *testing.B) {
+	p := benchmarkedPipeline()
+	empty := func(c *gin.Context) { c.Writer.WriteHeader(http.StatusNoContent) }
+	read := func(c *gin.Context) {
+		if _, ok := readBody(c); ok {
+			empty(c)
+		}
+	}
+	identity := []string{"identity"}
+	text := bytes.Repeat([]byte(`{"name":"vm-1","type":"Microsoft.Compute/virtualMachines","location":"westeurope"},`), 100)
+	for _, part := range []struct {
+		name, method string
+		handler      gin.HandlerFunc
+	}{
+		{"a body of 8 kB, read", http.MethodPost, func(c *gin.Context) {
+			c.Writer = &exchange{ResponseWriter: c.Writer, began: now()}
+			read(c)
+		}},
+		{"a body of 8 kB, read within its limit and the frame", http.MethodPost, p.wrap("/things/:id", false, read)},
+		{"no work", http.MethodGet, p.wrap("/things/:id", false, empty)},
+		{"work with its time limit", http.MethodGet, p.wrap("/things/:id", false, func(c *gin.Context) {
+			ctx, cancel := context.WithTimeout(c.Request.Context(), defaultTimeout)
+			defer cancel()
+			if ctx.Err() == nil {
+				empty(c)
+			}
+		})},
+		{"8 kB, as they are", http.MethodGet, p.wrap("/things/:id", false, func(c *gin.Context) {
+			c.Request.Header["Accept-Encoding"] = identity
+			sendAsIs(c, http.StatusOK, text)
+		})},
+		{"8 kB, compressed on the way", http.MethodGet, p.wrap("/things/:id", false, func(c *gin.Context) {
+			sendAsIs(c, http.StatusOK, text)
+		})},
+	} {
+		benchmarkHandler(b, part.name, part.method, part.handler)
+	}
+}
+
+func benchmarkedPipeline() *pipeline {
+	return &pipeline{logger: slog.New(slog.DiscardHandler), metrics: newMetrics(nil, nil)}
+}
+
+// benchmarkHandler asks a handler behind Gin's router; with POST a body of 8 kB is sent.
+func benchmarkHandler(b *testing.B, name, method string, handler gin.HandlerFunc) {
+	gin.SetMode(gin.ReleaseMode)
+	e := gin.New()
+	e.Handle(method, "/things/:id", handler)
+	r := httptest.NewRequest(method, "/things/7", nil)
+	r.Header.Set("X-Tenant-ID", uuid.NewString())
+	r.Header.Set("Accept-Encoding", "gzip")
+	sent := bytes.NewReader(bytes.Repeat([]byte("x"), 8192))
+	body := io.NopCloser(sent)
+	b.Run(name, func(b *testing.B) {
+		w := &discard{}
+		b.ReportAllocs()
+		for b.Loop() {
+			w.header = make(http.Header) // as net/http does
+			if method == http.MethodPost {
+				sent.Seek(0, io.SeekStart)
+				r.Body, r.ContentLength = body, sent.Size()
+			}
+			e.ServeHTTP(w, r)
+		}
+	})
 }
