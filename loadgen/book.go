@@ -43,11 +43,11 @@ type page struct {
 	sent, failed, cut int64
 	lastAnswer        time.Duration // to a measured request, since the scenario's start
 	lag, ownLag       *results.Histogram
-	tallies           []tally // of the requests
+	tallies           []tally // of the series
 	written           bool
 }
 
-// tally is the part of a page that is of one named request.
+// tally is the part of a page that is of one series: of a named request, in a stage where those have names.
 type tally struct {
 	answers, failures int64              // of the second
 	early             *results.Histogram // response times of the warm-up's requests; nil until there is one
@@ -56,7 +56,8 @@ type tally struct {
 	requests, failed         int64
 	cacheAnswers, cacheHits  int64
 	bytesSent, bytesReceived int64
-	response, service        *results.Histogram
+	lastAnswer               time.Duration
+	response, service        *results.Histogram // nil until there is one
 	statuses                 [maxStatus + 1]int64
 	errors                   map[string]int64 // by class, but for those by status
 	samples                  map[string]string
@@ -65,12 +66,8 @@ type tally struct {
 
 const maxStatus = 999
 
-func newPage(requests int) *page {
-	p := &page{lag: results.NewHistogram(), ownLag: results.NewHistogram(), tallies: make([]tally, requests)}
-	for i := range p.tallies {
-		p.tallies[i].response, p.tallies[i].service = results.NewHistogram(), results.NewHistogram()
-	}
-	return p
+func newPage(series int) *page {
+	return &page{lag: results.NewHistogram(), ownLag: results.NewHistogram(), tallies: make([]tally, series)}
 }
 
 // clear makes a page fit for another second.
@@ -79,9 +76,7 @@ func (p *page) clear() {
 	clearHistogram(p.ownLag)
 	for i := range p.tallies {
 		t := &p.tallies[i]
-		if t.early != nil {
-			clearHistogram(t.early)
-		}
+		clearHistogram(t.early)
 		clearHistogram(t.response)
 		clearHistogram(t.service)
 		*t = tally{early: t.early, response: t.response, service: t.service}
@@ -91,7 +86,7 @@ func (p *page) clear() {
 
 // clearHistogram spares the writing of 190 kB of zeros where there are only zeros.
 func clearHistogram(h *results.Histogram) {
-	if h.Count() > 0 {
+	if h != nil && h.Count() > 0 {
 		h.Reset()
 	}
 }
@@ -111,7 +106,7 @@ func (b *book) record(o *outcome) {
 	}
 	failed := o.errorClass != "" || !expected(&b.scenario.Requests[o.request], o.status)
 	answered := o.errorClass == "" || o.errorClass == errorTimeout || o.errorClass == errorUnanswered
-	t := &p.tallies[o.request]
+	t := &p.tallies[b.recorder.seriesOf(o.request, o.intended)]
 	p.written = true
 	p.sent++
 	t.answers++
@@ -121,6 +116,7 @@ func (b *book) record(o *outcome) {
 	}
 	if o.intended >= b.scenario.Warmup {
 		p.lastAnswer = max(p.lastAnswer, o.done)
+		t.lastAnswer = max(t.lastAnswer, o.done)
 		t.measure(o, failed, answered)
 		return
 	}
@@ -141,6 +137,9 @@ func (t *tally) measure(o *outcome, failed, answered bool) {
 		t.failed++
 	}
 	if answered {
+		if t.response == nil { // pages are used again: this happens a few times in all
+			t.response, t.service = results.NewHistogram(), results.NewHistogram()
+		}
 		t.response.Record(o.done - o.intended)
 		t.service.Record(o.done - o.sent)
 	}

@@ -18,6 +18,7 @@ import (
 type recorder struct {
 	scenario *scenarios.Scenario
 	schedule *schedule // nil for a closed executor
+	stages   stages
 
 	exchange sync.Mutex // held for moments only: the loops wait for it
 	books    []*book
@@ -46,20 +47,29 @@ func newRecorder(plan *scenarios.Plan, s *scenarios.Scenario, sc *schedule) *rec
 			MaxVUs: workers(s), Lag: results.NewHistogram(), OwnLag: results.NewHistogram(),
 		},
 	}
+	r.stages, r.load.Stages = stagesOf(s)
 	for i := range s.Requests {
-		q := &s.Requests[i]
-		tags := map[string]string{}
-		maps.Copy(tags, plan.Tags)
-		maps.Copy(tags, s.Tags)
-		maps.Copy(tags, q.Tags)
-		tags["scenario"], tags["name"], tags["method"] = s.Name, q.Name, q.Method
-		r.series = append(r.series, &results.Series{
-			Scenario: s.Name, Name: q.Name, Method: q.Method, Tags: tags,
-			Statuses: map[int]int64{}, Errors: map[string]int64{}, ErrorSamples: map[string]string{},
-			Response: results.NewHistogram(), Service: results.NewHistogram(), Checks: newChecks(q.Checks),
-		})
+		for _, stage := range r.stages.names {
+			r.series = append(r.series, newSeries(plan, s, &s.Requests[i], stage))
+		}
 	}
 	return r
+}
+
+func newSeries(plan *scenarios.Plan, s *scenarios.Scenario, q *scenarios.Request, stage string) *results.Series {
+	tags := map[string]string{}
+	maps.Copy(tags, plan.Tags)
+	maps.Copy(tags, s.Tags)
+	maps.Copy(tags, q.Tags)
+	tags["scenario"], tags["name"], tags["method"] = s.Name, q.Name, q.Method
+	if stage != "" {
+		tags[scenarios.StageTag] = stage
+	}
+	return &results.Series{
+		Scenario: s.Name, Name: q.Name, Method: q.Method, Stage: stage, Tags: tags,
+		Statuses: map[int]int64{}, Errors: map[string]int64{}, ErrorSamples: map[string]string{},
+		Response: results.NewHistogram(), Service: results.NewHistogram(), Checks: newChecks(q.Checks),
+	}
 }
 
 // newBook returns a book for one loop more.
@@ -125,17 +135,10 @@ func (r *recorder) settleSecond(pages []*page, partial bool) {
 	warmup := float64(r.second) < r.load.MeasuredFrom
 	all := results.Point{Scenario: r.scenario.Name, Second: r.second, Warmup: warmup, Partial: partial}
 	var of []results.Point
-	for i, s := range r.series {
-		p := results.Point{Scenario: s.Scenario, Request: s.Name, Second: r.second, Warmup: warmup, Partial: partial}
-		for _, page := range pages {
-			t := &page.tallies[i]
-			p.Requests += t.answers
-			p.Failed += t.failures
-			merge(r.each, t.response)
-			if t.early != nil {
-				merge(r.each, t.early)
-			}
-			t.addTo(s, &r.scenario.Requests[i])
+	for i := range r.scenario.Requests {
+		p := results.Point{Scenario: r.scenario.Name, Request: r.scenario.Requests[i].Name, Second: r.second, Warmup: warmup, Partial: partial}
+		for k := range r.stages.names {
+			r.settleTallies(&p, i*len(r.stages.names)+k, i, pages)
 		}
 		all.Requests += p.Requests
 		all.Failed += p.Failed
@@ -164,15 +167,31 @@ func (r *recorder) settleSecond(pages []*page, partial bool) {
 	r.spare = append(r.spare, pages...)
 }
 
+// settleTallies adds the tallies of one series, of a request in a stage, to the series and to the request's point, whose
+// response times it leaves in r.each.
+func (r *recorder) settleTallies(p *results.Point, series, request int, pages []*page) {
+	for _, page := range pages {
+		t := &page.tallies[series]
+		p.Requests += t.answers
+		p.Failed += t.failures
+		merge(r.each, t.response)
+		merge(r.each, t.early)
+		if t.lastAnswer > 0 {
+			r.stages.answered(r.load, series%len(r.stages.names), (r.scenario.StartTime + t.lastAnswer).Seconds())
+		}
+		t.addTo(r.series[series], &r.scenario.Requests[request])
+	}
+}
+
 // fill takes a point's quantiles from the histogram, which is empty then.
 func fill(p *results.Point, h *results.Histogram) {
 	p.P50, p.P95, p.P99, p.Max = h.Percentile(50), h.Percentile(95), h.Percentile(99), h.Max()
 	clearHistogram(h)
 }
 
-// merge adds what from counted. All histograms here have one range, so nothing can lie beyond it.
+// merge adds what from counted, if it is there. All histograms here have one range, so nothing can lie beyond it.
 func merge(to, from *results.Histogram) {
-	if from.Count() > 0 {
+	if from != nil && from.Count() > 0 {
 		_ = to.Merge(from)
 	}
 }

@@ -173,3 +173,55 @@ func TestAccountIsOfTheOutcomes(t *testing.T) {
 		t.Errorf("seconds %v hold %v requests", seconds, requests)
 	}
 }
+
+// TestStagesAreToldApart: a request belongs to the stage in which it was meant to be sent, however late it was answered.
+func TestStagesAreToldApart(t *testing.T) {
+	plan := planOf(scenarios.Scenario{
+		Executor: scenarios.RampingArrivalRate, StartRate: 10, StartTime: 2 * time.Second, Warmup: time.Second, Duration: 6 * time.Second,
+		Stages: []scenarios.Stage{
+			{Target: 10, Duration: 2 * time.Second, Name: "climb"},
+			{Target: 20},
+			{Target: 20, Duration: 2 * time.Second, Name: "peak"},
+			{Target: 20, Duration: 2 * time.Second},
+		},
+		Requests: []scenarios.Request{{Name: "a", Weight: 1, Method: "GET"}, {Name: "b", Weight: 1, Method: "GET"}},
+	})
+	r := newRecorder(plan, &plan.Scenarios[0], newSchedule(plan.Scenarios[0], 1))
+	b := r.newBook()
+	for i, intended := range []time.Duration{500, 1000, 1999, 2000, 3999, 4000, 5999} { // milliseconds
+		intended *= time.Millisecond
+		b.record(&outcome{request: i % 2, intended: intended, sent: intended, done: 6*time.Second + time.Duration(i), status: 200})
+	}
+	b.close()
+	r.finish(7, 6, 6*time.Second)
+	got := map[string]int64{}
+	for _, s := range r.series {
+		got[s.Name+"/"+s.Tags["stage"]] = s.Requests
+		if s.Stage != s.Tags["stage"] || s.Response.Count() != s.Requests {
+			t.Errorf("%+v", s)
+		}
+	}
+	if want := map[string]int64{"a/": 1, "b/": 1, "a/climb": 1, "b/climb": 1, "a/peak": 1, "b/peak": 1}; !maps.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	want := []results.Stage{{Name: "climb", From: 3, To: 4, LastAnswer: 8}, {Name: "peak", From: 4, To: 6, LastAnswer: 8}}
+	for i := range r.load.Stages {
+		r.load.Stages[i].LastAnswer = float64(int(r.load.Stages[i].LastAnswer))
+	}
+	if !slices.Equal(r.load.Stages, want) {
+		t.Errorf("stages %+v, want %+v", r.load.Stages, want)
+	}
+	m := &results.Measurements{Loads: []*results.Load{r.load}, Series: r.series, Points: r.points}
+	if all, err := m.ByRequest(); err != nil || len(all) != 2 || all[0].Requests != 3 || all[1].Response.Count() != 3 || all[0].Tags["stage"] != "" {
+		t.Errorf("by request: %+v, %v", all, err)
+	}
+	requests := int64(0)
+	for _, p := range r.points {
+		if p.Request != "" {
+			requests += p.Requests
+		}
+	}
+	if requests != 7 {
+		t.Errorf("the points of the requests hold %d answers, want 7", requests)
+	}
+}

@@ -63,7 +63,7 @@ func (t *instrumented) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	b := &body{ReadCloser: resp.Body, a: t.a, cancel: cancel}
 	if measured {
-		b.count = &t.a.received[request]
+		b.count = &t.a.received[t.a.recorder.seriesOf(request, t.a.intended(n, sent))]
 	}
 	if t.a.inspects(request) {
 		resp.Request = req

@@ -28,7 +28,7 @@ type vegetaAttack struct {
 	next     atomic.Int64   // iteration
 	full     int64          // requests in flight at which no worker is free
 	lastFull atomic.Int64   // nanoseconds since start at which all workers were last busy
-	received []atomic.Int64 // bytes of answers' bodies, a request name
+	received []atomic.Int64 // bytes of answers' bodies, by series
 
 	mu          sync.Mutex
 	lag, ownLag *results.Histogram
@@ -37,7 +37,7 @@ type vegetaAttack struct {
 func newVegetaAttack(a *attack) *vegetaAttack {
 	return &vegetaAttack{
 		attack: a, book: a.recorder.newBook(), full: int64(workers(a.scenario)),
-		received: make([]atomic.Int64, len(a.scenario.Requests)), lag: results.NewHistogram(), ownLag: results.NewHistogram(),
+		received: make([]atomic.Int64, len(a.recorder.series)), lag: results.NewHistogram(), ownLag: results.NewHistogram(),
 	}
 }
 
@@ -161,6 +161,14 @@ func parseFragment(fragment string) (request int, n int64, err error) {
 	return request, n, nil
 }
 
+// intended is the instant at which iteration n was meant to be sent: in a closed executor, when it was.
+func (a *vegetaAttack) intended(n int64, sent time.Duration) time.Duration {
+	if a.schedule == nil {
+		return sent
+	}
+	return a.schedule.at(n)
+}
+
 // outcome turns vegeta's result into ours.
 func (a *vegetaAttack) outcome(r *vegeta.Result, ended bool) outcome {
 	o := outcome{status: int(r.Code), sent: r.Timestamp.Sub(a.start), sentBytes: int64(r.BytesOut)}
@@ -169,10 +177,7 @@ func (a *vegetaAttack) outcome(r *vegeta.Result, ended bool) outcome {
 	if err != nil {
 		panic(err) // render wrote it
 	}
-	o.request, o.intended = request, o.sent
-	if a.schedule != nil {
-		o.intended = a.schedule.at(n)
-	}
+	o.request, o.intended = request, a.intended(n, o.sent)
 	if r.Headers == nil { // no answer, or not to its end
 		_, o.errorText, _ = strings.Cut(r.Error, `": `) // url.Error's method and URL go before
 		o.errorClass = classify(r.Error, ended)

@@ -162,7 +162,13 @@ func pointsByScenario(d digest) [][]results.Point {
 }
 
 func overTimeOf(d digest, points [][]results.Point) overlay {
-	return overlay{shades: warmups(d, points), marks: d.Measurements.Marks}
+	marks := slices.Clone(d.Measurements.Marks)
+	for _, s := range d.Scenarios {
+		for _, st := range s.Stages {
+			marks = append(marks, results.Mark{Text: st.Name, Begun: st.From})
+		}
+	}
+	return overlay{shades: warmups(d, points), marks: marks}
 }
 
 // warmups shade the warm-up of every scenario, once where they coincide.

@@ -2,6 +2,7 @@ package reports
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/policycortex/headroom/results"
 )
@@ -18,7 +19,14 @@ type scenario struct {
 	Name     string
 	Load     *results.Load
 	Summary  results.Summary
+	Stages   []stage // those with a name
 	Requests []request
+}
+
+// stage is one named stage of a scenario.
+type stage struct {
+	results.Stage
+	Summary results.Summary
 }
 
 // request is one named request of a scenario.
@@ -37,7 +45,11 @@ func newDigest(r *results.Run) (digest, error) {
 	for _, l := range m.Loads {
 		d.Scenarios = append(d.Scenarios, scenario{Name: l.Scenario, Load: l})
 	}
-	for _, s := range m.Series {
+	requests, err := m.ByRequest()
+	if err != nil {
+		return d, fmt.Errorf("take the stages of requests together: %w", err)
+	}
+	for _, s := range requests {
 		in := d.scenario(s.Scenario)
 		sum, err := m.Summarize(map[string]string{"scenario": s.Scenario, "name": s.Name})
 		if err != nil {
@@ -50,8 +62,31 @@ func newDigest(r *results.Run) (digest, error) {
 		if s.Summary, err = m.Summarize(map[string]string{"scenario": s.Name}); err != nil {
 			return d, fmt.Errorf("summarize scenario %s: %w", s.Name, err)
 		}
+		if s.Stages, err = stagesOf(m, s.Load); err != nil {
+			return d, err
+		}
 	}
 	return d, nil
+}
+
+func stagesOf(m *results.Measurements, l *results.Load) ([]stage, error) {
+	if l == nil {
+		return nil, nil
+	}
+	var stages []stage
+	for _, st := range l.Stages {
+		sum, err := m.Summarize(map[string]string{"scenario": l.Scenario, "stage": st.Name})
+		if err != nil {
+			return nil, fmt.Errorf("summarize stage %s of scenario %s: %w", st.Name, l.Scenario, err)
+		}
+		stages = append(stages, stage{st, sum})
+	}
+	return stages, nil
+}
+
+// Staged reports whether any stage of the run has a name.
+func (d digest) Staged() bool {
+	return slices.ContainsFunc(d.Scenarios, func(s scenario) bool { return len(s.Stages) > 0 })
 }
 
 // scenario returns the scenario of that name, which it adds when there is none yet.

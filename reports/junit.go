@@ -18,7 +18,13 @@ const validity = "measurement is valid"
 // case, and one more says whether the measurement is valid. Where it is not, the gates are skipped: neither a pass nor
 // a failure of the service is known. The class of every test case is the scenario file's name.
 func JUnit(w io.Writer, r *results.Run) error {
-	doc := junitSuites{Name: "headroom", Suites: []junitSuite{newSuite(r)}}
+	requests, err := r.Measurements.ByRequest()
+	if err != nil {
+		return fmt.Errorf("draw %s: %w", JUnitFile, err)
+	}
+	suite := newSuite(r)
+	suite.Properties = append(suite.Properties, checkProperties(requests)...)
+	doc := junitSuites{Name: "headroom", Suites: []junitSuite{suite}}
 	doc.junitCounts = doc.Suites[0].junitCounts
 	out, err := xml.MarshalIndent(doc, "", "  ")
 	if err != nil {
@@ -85,7 +91,6 @@ func newSuite(r *results.Run) junitSuite {
 		},
 		Cases: []junitCase{validityCase(r.Verdict, class)},
 	}
-	suite.Properties = append(suite.Properties, checkProperties(r.Measurements.Series)...)
 	invalid := r.Verdict.Outcome == results.Invalid
 	for _, g := range r.Verdict.Gates {
 		suite.Cases = append(suite.Cases, gateCase(g, class, invalid))

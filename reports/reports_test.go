@@ -44,6 +44,18 @@ func passedRun(t testing.TB) *results.Run {
 	return r
 }
 
+// stagedRun is a run whose second scenario has stages with names.
+func stagedRun(t testing.TB) *results.Run {
+	t.Helper()
+	r := sampleRun(t)
+	m := &r.Measurements
+	peak := *m.Series[3]
+	peak.Stage, peak.Tags = "peak", map[string]string{"scenario": "cold", "name": "get-resource", "method": "GET", "stage": "peak"}
+	m.Series = append(m.Series, &peak)
+	m.Loads[1].Stages = []results.Stage{{Name: "peak", From: 30, To: 45, LastAnswer: 45.01}}
+	return r
+}
+
 // emptyRun is a run that measured nothing.
 func emptyRun(testing.TB) *results.Run {
 	return &results.Run{Name: "empty", Verdict: results.Verdict{Outcome: results.Invalid, Invalid: []string{"nothing was measured"}}}
@@ -62,7 +74,7 @@ func draw(t testing.TB, kind string, r *results.Run) []byte {
 
 func TestGolden(t *testing.T) {
 	for name, run := range map[string]func(testing.TB) *results.Run{
-		"failed": sampleRun, "invalid": invalidRun, "passed": passedRun, "empty": emptyRun,
+		"failed": sampleRun, "invalid": invalidRun, "passed": passedRun, "empty": emptyRun, "staged": stagedRun,
 	} {
 		for _, kind := range []string{".json", ".xml", ".txt"} {
 			t.Run(name+kind, func(t *testing.T) {
@@ -99,7 +111,7 @@ func TestWriteIsReproducible(t *testing.T) {
 }
 
 func TestSavedRunDrawsTheSame(t *testing.T) {
-	for name, run := range map[string]func(testing.TB) *results.Run{"failed": sampleRun, "invalid": invalidRun, "passed": passedRun} {
+	for name, run := range map[string]func(testing.TB) *results.Run{"failed": sampleRun, "invalid": invalidRun, "passed": passedRun, "staged": stagedRun} {
 		t.Run(name, func(t *testing.T) {
 			first, saved, again := t.TempDir(), t.TempDir(), t.TempDir()
 			r := run(t)

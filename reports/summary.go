@@ -23,6 +23,7 @@ const SummaryVersion = 1
 //	marks[]           text, due_seconds, begun_seconds, done_seconds, error: faults that were injected
 //	changes[]         at_seconds, text: breakers and replica, as the server's samples show them
 //	scenarios[]       name, executor, open, the figures of overall, schedule (null unless open) and
+//	  by_stage[]      name, from_seconds, to_seconds, the figures of overall: the stages that have a name
 //	  by_request[]    name, method, the figures of overall, statuses, errors, bytes_sent, bytes_received, checks[]: name, passed, failed
 //	server_views[]    scenario (empty: the whole run), seconds, cpu_seconds, tiers, queries and pools by name
 //
@@ -101,7 +102,15 @@ type summaryScenario struct {
 	Open     bool             `json:"open"`
 	Schedule *summarySchedule `json:"schedule"`
 	figures
+	Stages   []summaryStage   `json:"by_stage,omitempty"`
 	Requests []summaryRequest `json:"by_request"`
+}
+
+type summaryStage struct {
+	Name string  `json:"name"`
+	From float64 `json:"from_seconds"`
+	To   float64 `json:"to_seconds"`
+	figures
 }
 
 type summarySchedule struct {
@@ -179,6 +188,9 @@ func newSummaryScenario(sc scenario) summaryScenario {
 		if l.Open {
 			out.Schedule = &summarySchedule{l.AskedRate(), l.Planned, l.Sent, l.Dropped, newDistribution(l.Lag), newDistribution(l.OwnLag)}
 		}
+	}
+	for _, st := range sc.Stages {
+		out.Stages = append(out.Stages, summaryStage{st.Name, st.From, st.To, newFigures(st.Summary)})
 	}
 	for _, q := range sc.Requests {
 		statuses := q.Statuses

@@ -40,6 +40,9 @@ func Text(w io.Writer, r *results.Run) error {
 	if len(r.Measurements.Marks) > 0 {
 		fmt.Fprintf(&b, "\nFaults (seconds since the start of the run)\n%s", marksText(r.Measurements))
 	}
+	if d.Staged() {
+		fmt.Fprintf(&b, "\nStages (response time in ms)\n%s", stagesText(d))
+	}
 	fmt.Fprintf(&b, "\nRequests (response time in ms)\n%s", requestsText(d))
 	if rows := d.Checks(); len(rows) > 0 {
 		fmt.Fprintf(&b, "\nChecks (answers that met them)\n%s", checksText(rows))
@@ -103,6 +106,19 @@ func requestsText(d digest) string {
 		}
 	}
 	add("all", "", "", d.Overall)
+	return t.String()
+}
+
+// stagesText lists the stages that have a name; when they were is in seconds since the start of the run.
+func stagesText(d digest) string {
+	t := textTable{left: 2, rows: [][]string{{"scenario", "stage", "from", "to", "requests", "rate", "failed", "P50", "P95", "P99", "max"}}}
+	for _, s := range d.Scenarios {
+		for _, st := range s.Stages {
+			sum := st.Summary
+			t.add(s.Name, st.Name, instant(st.From), instant(st.To), count(sum.Requests), rate(sum.Rate()), percent(sum.FailedShare()),
+				percentileOf(sum.Response, 50), percentileOf(sum.Response, 95), percentileOf(sum.Response, 99), maxOf(sum.Response))
+		}
+	}
 	return t.String()
 }
 

@@ -64,9 +64,8 @@ func trend(h *Histogram, a scenarios.Aggregation) aggregated {
 // requests aggregates the metrics that are counted a request.
 func requests(m *Measurements, t scenarios.Threshold) aggregated {
 	var total, failed, answers, hits, sent, received int64
-	in := map[string]bool{}
-	for _, s := range m.Select(t.Selector) {
-		in[s.Scenario] = true
+	selected := m.Select(t.Selector)
+	for _, s := range selected {
 		total += s.Requests
 		failed += s.Failed
 		answers += s.CacheAnswers
@@ -81,11 +80,11 @@ func requests(m *Measurements, t scenarios.Threshold) aggregated {
 	case "http_req_cache_hit":
 		return share(hits, answers)
 	case "data_sent":
-		return counter(sent, total, "B", perSecond, m.measuredSeconds(in))
+		return counter(sent, total, "B", perSecond, m.secondsOf(selected))
 	case "data_received":
-		return counter(received, total, "B", perSecond, m.measuredSeconds(in))
+		return counter(received, total, "B", perSecond, m.secondsOf(selected))
 	}
-	return counter(total, total, "", perSecond, m.measuredSeconds(in))
+	return counter(total, total, "", perSecond, m.secondsOf(selected))
 }
 
 // checks aggregates the checks that a selector picks: by the tags of their requests, and by the tag check.

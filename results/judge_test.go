@@ -247,3 +247,32 @@ func TestWarnings(t *testing.T) {
 		}
 	}
 }
+
+// A stage's rate is that of its own window.
+func TestStageIsJudgedByItsOwnWindow(t *testing.T) {
+	m := measured()
+	peak := *m.Series[0]
+	peak.Stage, peak.Tags = "peak", map[string]string{"scenario": "warm", "name": "get", "stage": "peak"}
+	m.Series = append(m.Series, &peak)
+	m.Loads[0].Stages = []Stage{{Name: "peak", From: 4, To: 6, LastAnswer: 5}}
+	for stage, want := range map[string]float64{"peak": 500, "": 200} {
+		th := threshold("http_reqs", "rate", ">", 0)
+		if stage != "" {
+			th.Selector = map[string]string{"stage": stage}
+		}
+		v, err := Judge(m, []scenarios.Threshold{th})
+		if err != nil || v.Gates[0].Actual != want {
+			t.Errorf("stage %q: %+v, %v, want %v", stage, v.Gates, err, want)
+		}
+	}
+	if all, err := m.ByRequest(); err != nil || len(all) != 1 || all[0].Requests != 2000 || all[0].Response.Count() != 2000 || m.Series[0].Response.Count() != 1000 {
+		t.Errorf("%+v, %v", all, err)
+	}
+	run, dir := &Run{Measurements: *m}, t.TempDir()
+	if err := Save(dir, run); err != nil {
+		t.Fatal(err)
+	}
+	if back, err := Read(dir); err != nil || back.Measurements.Series[1].Stage != "peak" || back.Measurements.Series[1].Response.Count() != 1000 {
+		t.Errorf("saved and read: %v", err)
+	}
+}

@@ -3,6 +3,7 @@
 package results
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -37,14 +38,23 @@ type Load struct {
 	MaxVUs  int   `json:"max_vus"`
 	// MeasuredPlanned is Planned without the warm-up.
 	MeasuredPlanned int64   `json:"measured_planned"`
-	MeasuredFrom    float64 `json:"measured_from"` // offset of the measured window's start
-	MeasuredTo      float64 `json:"measured_to"`   // and of its end
-	LastAnswer      float64 `json:"last_answer"`   // offset of the last answer to a measured request
+	MeasuredFrom    float64 `json:"measured_from"`    // offset of the measured window's start
+	MeasuredTo      float64 `json:"measured_to"`      // and of its end
+	LastAnswer      float64 `json:"last_answer"`      // offset of the last answer to a measured request
+	Stages          []Stage `json:"stages,omitempty"` // those with a name, in the order of time
 	// Lag is the actual minus the intended send instant of the measured requests.
 	Lag *Histogram `json:"-"`
 	// OwnLag is the part of Lag for which the generator is to blame: a send that was late although fewer than MaxVUs
 	// requests were in flight.
 	OwnLag *Histogram `json:"-"`
+}
+
+// Stage is a part of a scenario's schedule that has a name. Offsets are seconds since the start of the run.
+type Stage struct {
+	Name       string  `json:"name"`
+	From       float64 `json:"from"` // of its measured part, as the schedule has it
+	To         float64 `json:"to"`
+	LastAnswer float64 `json:"last_answer"` // to a measured request that was meant to be sent within it
 }
 
 // AskedRate is the requests per second that the schedule meant to send in the measured window.
@@ -60,7 +70,8 @@ type Series struct {
 	Scenario      string            `json:"scenario"`
 	Name          string            `json:"name"`
 	Method        string            `json:"method"`
-	Tags          map[string]string `json:"tags"` // what selectors match: scenario, name, method and the file's tags
+	Stage         string            `json:"stage,omitempty"` // in which it was meant to be sent, where that has a name
+	Tags          map[string]string `json:"tags"`            // what selectors match: scenario, name, method and the file's tags
 	Requests      int64             `json:"requests"`
 	Failed        int64             `json:"failed"`        // no answer, or not the expected status
 	CacheAnswers  int64             `json:"cache_answers"` // answers with an X-Cache header
@@ -150,12 +161,48 @@ func (m *Measurements) measuredSeconds(scenarios map[string]bool) float64 {
 			windows = append(windows, window{l.MeasuredFrom, max(l.MeasuredTo, l.LastAnswer)})
 		}
 	}
-	slices.SortFunc(windows, func(a, b window) int {
-		if a.from < b.from {
-			return -1
+	return covered(windows)
+}
+
+// secondsOf is measuredSeconds of the scenarios that the series belong to; where only stages with a name are selected of
+// a scenario, of those stages.
+func (m *Measurements) secondsOf(selected []*Series) float64 {
+	var windows []window
+	for _, l := range m.Loads {
+		windows = append(windows, l.windowsOf(selected, true)...)
+	}
+	return covered(windows)
+}
+
+// windowsOf are the measured windows of those of the series that are the scenario's, each, when late is set, reaching to
+// its last answer.
+func (l *Load) windowsOf(selected []*Series, late bool) []window {
+	stages := map[string]bool{}
+	for _, s := range selected {
+		if s.Scenario == l.Scenario {
+			stages[s.Stage] = true
 		}
-		return 1
-	})
+	}
+	parts := l.Stages
+	if stages[""] {
+		parts = []Stage{{"", l.MeasuredFrom, l.MeasuredTo, l.LastAnswer}}
+	}
+	var windows []window
+	for _, st := range parts {
+		w := window{st.From, min(st.To, l.MeasuredTo)}
+		if late {
+			w.to = max(w.to, st.LastAnswer)
+		}
+		if stages[st.Name] && w.to > w.from {
+			windows = append(windows, w)
+		}
+	}
+	return windows
+}
+
+// covered is the time that the windows cover together.
+func covered(windows []window) float64 {
+	slices.SortFunc(windows, func(a, b window) int { return cmp.Compare(a.from, b.from) })
 	var covered, reached float64
 	for i, w := range windows {
 		if i == 0 || w.from > reached {
@@ -217,9 +264,8 @@ func (s Summary) FailedShare() float64 {
 // Summarize takes the series that the selector matches together.
 func (m *Measurements) Summarize(selector map[string]string) (Summary, error) {
 	sum := Summary{Response: NewHistogram(), Service: NewHistogram()}
-	in := map[string]bool{}
-	for _, s := range m.Select(selector) {
-		in[s.Scenario] = true
+	selected := m.Select(selector)
+	for _, s := range selected {
 		sum.Requests += s.Requests
 		sum.Failed += s.Failed
 		if err := sum.Response.Merge(s.Response); err != nil {
@@ -229,6 +275,6 @@ func (m *Measurements) Summarize(selector map[string]string) (Summary, error) {
 			return sum, err
 		}
 	}
-	sum.Seconds = m.measuredSeconds(in)
+	sum.Seconds = m.secondsOf(selected)
 	return sum, nil
 }

@@ -167,8 +167,12 @@ func Read(path string) (*Run, error) {
 func (r *Run) slots(visit func(tag string, h **Histogram)) {
 	m := &r.Measurements
 	for _, s := range m.Series {
-		visit("response:"+s.Scenario+"/"+s.Name, &s.Response)
-		visit("service:"+s.Scenario+"/"+s.Name, &s.Service)
+		name := s.Scenario + "/" + s.Name
+		if s.Stage != "" {
+			name += "/" + s.Stage
+		}
+		visit("response:"+name, &s.Response)
+		visit("service:"+name, &s.Service)
 	}
 	for _, l := range m.Loads {
 		visit("lag:"+l.Scenario, &l.Lag)

@@ -258,9 +258,10 @@ func (p *Plan) checkSets() []map[string]string {
 	for _, s := range p.Scenarios {
 		for i := range s.Requests {
 			for _, c := range s.Requests[i].Checks {
-				set := p.tagsOf(&s, &s.Requests[i])
-				set["check"] = c.Name
-				sets = append(sets, set)
+				for _, set := range p.tagsOf(&s, &s.Requests[i]) {
+					set["check"] = c.Name
+					sets = append(sets, set)
+				}
 			}
 		}
 	}

@@ -128,7 +128,7 @@ func (r *reader) planName(n *node) string {
 }
 
 // reservedTags are given to every request, or to every check, and cannot be set.
-var reservedTags = []string{"scenario", "name", "method", "check"}
+var reservedTags = []string{"scenario", "name", "method", StageTag, "check"}
 
 func (r *reader) tags(n *node) map[string]string {
 	if n == nil || len(n.entries) == 0 {

@@ -77,7 +77,7 @@ func TestParseReadsEveryKey(t *testing.T) {
 			},
 			{
 				Name: "ramp", Executor: RampingArrivalRate, GracefulStop: 30 * time.Second, TimeUnit: time.Second,
-				Duration: 10 * time.Second, StartRate: 100, Stages: []Stage{{1000, 10 * time.Second}, {0, 0}}, MaxVUs: 100, Arrivals: Even,
+				Duration: 10 * time.Second, StartRate: 100, Stages: []Stage{{1000, 10 * time.Second, "climb"}, {0, 0, ""}}, MaxVUs: 100, Arrivals: Even,
 				Requests: []Request{{
 					Name: "home", Weight: 1, Method: "GET", Path: Template{{Literal: "/"}}, ExpectedStatus: []int{204},
 					Timeout: 30 * time.Second,

@@ -126,6 +126,27 @@ type Scenario struct {
 type Stage struct {
 	Target   float64 // iterations per TimeUnit at the stage's end
 	Duration time.Duration
+	Name     string // the tag stage of the requests that are meant to be sent within it; may be empty
+}
+
+// StageTag is the tag of the requests that are meant to be sent within a stage with a name.
+const StageTag = "stage"
+
+// StageNames are the values of the tag stage that the scenario's requests have, in the order of time: "", which stands
+// for no such tag, goes first where a part of the scenario lies in no stage with a name.
+func (s *Scenario) StageNames() []string {
+	names := []string{""}
+	bare := len(s.Stages) == 0
+	for _, stage := range s.Stages {
+		if stage.Name != "" {
+			names = append(names, stage.Name)
+		}
+		bare = bare || stage.Name == "" && stage.Duration > 0
+	}
+	if !bare {
+		return names[1:]
+	}
+	return names
 }
 
 // Request is one named kind of request; Weight decides how often it is drawn within its scenario.

@@ -162,10 +162,14 @@ func (r *reader) rampingRate(n *node, s *Scenario) {
 	}
 	faults, moving := len(r.errs), s.StartRate > 0
 	for _, item := range stages.items {
+		before := len(r.errs)
 		stage := r.stage(item, highest)
 		moving = moving || stage.Target > 0
-		s.Stages = append(s.Stages, stage)
 		s.Duration += stage.Duration
+		if name := item.get("name"); name != nil && len(r.errs) == before {
+			stage.Name = r.stageName(name, stage, s)
+		}
+		s.Stages = append(s.Stages, stage)
 	}
 	switch {
 	case len(r.errs) > faults: // what follows would only repeat it
@@ -189,6 +193,27 @@ func (r *reader) stage(n *node, highest float64) Stage {
 	}
 	target, _ := r.number(n.get("target"), 0, highest)
 	return Stage{Target: target, Duration: r.duration(n.get("duration"), 0)}
+}
+
+// stageName reads the name of a stage that ends where s.Duration does so far.
+func (r *reader) stageName(n *node, stage Stage, s *Scenario) string {
+	if n.bad || !r.name(n.at, "the stage", n.text) {
+		r.vague = true
+		return ""
+	}
+	twice := slices.ContainsFunc(s.Stages, func(other Stage) bool { return other.Name == n.text })
+	switch {
+	case twice:
+		r.fault(n, "their measurements could not be told apart", "%s is the name of two stages", n.text)
+	case stage.Duration > 0 && s.Duration <= s.Warmup:
+		r.fault(n, "the warm-up is not measured: make it shorter, or leave the name out", "the stage %s ends within the warm-up", n.text)
+	case stage.Duration == 0:
+		r.fault(n, "leave the name out", "no request is meant to be sent within the stage %s, which takes no time", n.text)
+	default:
+		return n.text
+	}
+	r.vague = true
+	return ""
 }
 
 // arrivals reads what both arrival rates have.
@@ -255,17 +280,26 @@ func (p *Plan) tagSets() []map[string]string {
 	var sets []map[string]string
 	for _, s := range p.Scenarios {
 		for i := range s.Requests {
-			sets = append(sets, p.tagsOf(&s, &s.Requests[i]))
+			sets = append(sets, p.tagsOf(&s, &s.Requests[i])...)
 		}
 	}
 	return sets
 }
 
-func (p *Plan) tagsOf(s *Scenario, request *Request) map[string]string {
+// tagsOf are the tags of one kind of request in each stage of its scenario that tells itself apart.
+func (p *Plan) tagsOf(s *Scenario, request *Request) []map[string]string {
 	set := map[string]string{}
 	for _, tags := range []map[string]string{p.Tags, s.Tags, request.Tags} {
 		maps.Copy(set, tags)
 	}
 	set["scenario"], set["name"], set["method"] = s.Name, request.Name, request.Method
-	return set
+	var sets []map[string]string
+	for _, stage := range s.StageNames() {
+		staged := maps.Clone(set)
+		if stage != "" {
+			staged[StageTag] = stage
+		}
+		sets = append(sets, staged)
+	}
+	return sets
 }

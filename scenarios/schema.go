@@ -31,7 +31,7 @@ var (
 		}},
 	}
 
-	stageShape = &shape{keys: []key{{"target", value}, {"duration", value}}}
+	stageShape = &shape{keys: []key{{"target", value}, {"duration", value}, {"name", value}}}
 
 	keysShape = &shape{keys: []key{
 		{"fixture", value},
