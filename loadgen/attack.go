@@ -11,13 +11,14 @@ type attack struct {
 	scenario *scenarios.Scenario
 	requests *requestSet
 	schedule *schedule // nil for constant-vus
+	shard    shard
 	recorder *recorder
 	target   string
 	start    time.Time
 }
 
 func newAttack(s *scenarios.Scenario, requests *requestSet, sc *schedule, rec *recorder, target string, start time.Time) *attack {
-	return &attack{scenario: s, requests: requests, schedule: sc, recorder: rec, target: target, start: start}
+	return &attack{scenario: s, requests: requests, schedule: sc, shard: newShard(nil), recorder: rec, target: target, start: start}
 }
 
 // workers is the most requests that a scenario has in flight at once.
@@ -32,8 +33,8 @@ func workers(s *scenarios.Scenario) int {
 func (a *attack) finish(ended time.Duration) {
 	var planned, measured int64
 	if a.schedule != nil {
-		planned = a.schedule.until(ended)
-		measured = planned - min(planned, a.schedule.until(a.scenario.Warmup))
+		planned = a.shard.of(a.schedule.until(ended))
+		measured = planned - min(planned, a.shard.of(a.schedule.until(a.scenario.Warmup)))
 	}
 	a.recorder.finish(planned, measured, ended)
 }

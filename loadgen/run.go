@@ -32,6 +32,10 @@ type Options struct {
 	// Shared says that the system runs on this machine: the generator then keeps to half of its CPUs, because threads of
 	// both that are moved about cost each of them more than it gains. GOMAXPROCS in the environment goes before it.
 	Shared bool
+	// Shard is the part of the schedule that is carried out; nil: all of it. Connections and users are split as well.
+	Shard *results.Shard
+	// StartAt is the instant at which the run starts, once everything is ready; zero: then.
+	StartAt time.Time
 	// Progress, when not nil, is called about once a second and once at the end, from one goroutine.
 	Progress func(Progress)
 }
@@ -70,6 +74,10 @@ func Run(ctx context.Context, plan *scenarios.Plan, target string, o Options) (*
 	if len(plan.Faults) > 0 && o.Fault == nil {
 		return nil, errors.New("prepare load: the plan has faults, and nobody to inject them")
 	}
+	plan, err := sharded(plan, o.Shard)
+	if err != nil {
+		return nil, fmt.Errorf("prepare load: %w", err)
+	}
 	chosen, err := chooseEngine(plan.Engine, target)
 	if err != nil {
 		return nil, err
@@ -86,6 +94,7 @@ func Run(ctx context.Context, plan *scenarios.Plan, target string, o Options) (*
 			sc = newSchedule(*s, requests.seed)
 		}
 		r.attacks = append(r.attacks, newAttack(s, requests, sc, newRecorder(plan, s, sc), target, time.Time{}))
+		r.attacks[i].shard = newShard(o.Shard)
 		r.total = max(r.total, s.StartTime+s.Duration)
 	}
 	return r.run(ctx)
@@ -128,8 +137,10 @@ func (r *run) run(ctx context.Context) (*results.Measurements, error) {
 	if err != nil {
 		return nil, err
 	}
+	if r.start, err = r.awaitStart(ctx); err != nil {
+		return nil, err
+	}
 	before := readHealth()
-	r.start = time.Now()
 	r.m.Started = r.start
 	for _, a := range r.attacks {
 		a.start = r.start.Add(a.scenario.StartTime)

@@ -25,7 +25,7 @@ type vegetaAttack struct {
 	book      *book             // guarded by mu while there are workers
 	transport http.RoundTripper // nil: TCP
 
-	next     atomic.Int64   // iteration
+	next     atomic.Int64   // iteration of the shard
 	full     int64          // requests in flight at which no worker is free
 	lastFull atomic.Int64   // nanoseconds since start at which all workers were last busy
 	received []atomic.Int64 // bytes of answers' bodies, by series
@@ -112,15 +112,16 @@ func (p pacer) Pace(_ time.Duration, hits uint64) (wait time.Duration, stop bool
 	if p.a.schedule == nil {
 		return 0, now >= p.a.scenario.Duration
 	}
-	if int64(hits) >= p.a.schedule.total || now >= p.a.scenario.Duration+p.a.scenario.GracefulStop {
+	n := p.a.shard.iteration(int64(hits))
+	if n >= p.a.schedule.total || now >= p.a.scenario.Duration+p.a.scenario.GracefulStop {
 		return 0, true
 	}
-	return p.a.schedule.at(int64(hits)) - now, false
+	return p.a.schedule.at(n) - now, false
 }
 
 // render is vegeta's targeter: it writes the next iteration's request.
 func (a *vegetaAttack) render(t *vegeta.Target) error {
-	n := a.next.Add(1) - 1
+	n := a.shard.iteration(a.next.Add(1) - 1)
 	d := a.requests.draw(n)
 	r := &a.requests.requests[d.request]
 	var space [256]byte

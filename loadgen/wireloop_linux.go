@@ -35,7 +35,7 @@ type wireLoop struct {
 	address unix.Sockaddr
 	family  int
 
-	// next is the iteration that is due next, dueAt its intended instant; step is the number of loops.
+	// next is the iteration that is due next, dueAt its intended instant; step is the number of loops times that of shards.
 	next, step int64
 	dueAt      time.Duration
 	ended      bool // the schedule has no more iterations
@@ -59,7 +59,7 @@ const sweepShare = 50
 
 func newWireLoop(a *attack, r *renderer, address *net.TCPAddr, index, loops int) (*wireLoop, error) {
 	l := &wireLoop{
-		attack: a, render: r, next: int64(index), step: int64(loops),
+		attack: a, render: r, next: a.shard.iteration(int64(index)), step: int64(loops) * a.shard.count,
 		limit: share(workers(a.scenario), index, loops), book: a.recorder.newBook(),
 	}
 	shortest := time.Minute
@@ -100,9 +100,6 @@ func (l *wireLoop) wake() {
 	one := [8]byte{1}
 	_, _ = unix.Write(l.waker, one[:]) // it fails only when a wake-up is pending already
 }
-
-// share is the i-th of n parts of a whole, as even as can be.
-func share(whole, i, n int) int { return (whole + n - 1 - i) / n }
 
 // run is the loop's thread.
 func (l *wireLoop) run(ctx context.Context) {

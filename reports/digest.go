@@ -106,6 +106,8 @@ func headline(v results.Verdict) string {
 	switch {
 	case v.Outcome == results.Invalid:
 		return "The measurement is not valid: it says nothing about the service."
+	case v.Outcome == results.Part:
+		return "A part of a run: merged with the others it is judged."
 	case len(v.Gates) == 0:
 		return "The scenario has no gates: nothing was judged."
 	case crossed > 0:

@@ -33,6 +33,8 @@ type Run struct {
 	Command      []string     `json:"command"` // as typed
 	Scenario     Scenario     `json:"scenario"`
 	Environment  Environment  `json:"environment"`
+	Shard        *Shard       `json:"shard,omitempty"`  // of a run that is a part of one
+	Shards       []ShardRun   `json:"shards,omitempty"` // of a run that was merged
 	Measurements Measurements `json:"measurements"`
 	Verdict      Verdict      `json:"verdict"`
 }

@@ -30,11 +30,14 @@ type runner struct {
 	replica, cache   string
 	overrides        []string
 	quiet, json      bool
-	progress, result io.Writer // where progress and results go; io.Discard for nowhere
+	shard            *results.Shard // nil: the whole run
+	startAt          time.Time      // zero: as soon as all is ready
+	progress, result io.Writer      // where progress and results go; io.Discard for nowhere
 }
 
 func newRunCommand(args []string) *cobra.Command {
 	r := &runner{command: redacted(args)}
+	var shard, startAt string
 	c := &cobra.Command{
 		Use:   "run FILE...",
 		Short: "Run scenarios, judge them, and write their reports",
@@ -53,6 +56,12 @@ thresholds, save the run, and write report.html, summary.json and junit.xml besi
 			if r.json {
 				r.result = r.wErr
 			}
+			var err, err2 error
+			r.shard, err = parseShard(shard)
+			r.startAt, err2 = parseStart(startAt)
+			if err := errors.Join(err, err2); err != nil {
+				return err
+			}
 			return r.runAll(c.Context(), files)
 		},
 	}
@@ -62,6 +71,8 @@ thresholds, save the run, and write report.html, summary.json and junit.xml besi
 	c.Flags().StringVar(&r.replica, "replica", "", "`URL` of a streaming replica of that Postgres")
 	c.Flags().StringVar(&r.cache, "cache", "", "`URL` of the cache for the provider external")
 	addSetFlag(c, &r.overrides)
+	c.Flags().StringVar(&shard, "shard", "", "run part `i/n` of the schedule, i from 0; /n takes i from "+completionIndex+"; headroom merge makes one run of all")
+	c.Flags().StringVar(&startAt, "start-at", "", "start the load at this `instant`, such as 2026-01-02T15:04:05Z")
 	c.Flags().BoolVar(&r.quiet, "quiet", false, "no progress")
 	c.Flags().BoolVar(&r.json, "json", false, "the summary as JSON on standard output, everything else on standard error")
 	return c
@@ -78,6 +89,9 @@ func (r *runner) runAll(ctx context.Context, files []string) error {
 		plans, feeders, faults = append(plans, plan), append(feeders, fed), append(faults, err)
 	}
 	if err := errors.Join(faults...); err != nil {
+		return err
+	}
+	if err := r.checkShard(plans); err != nil {
 		return err
 	}
 	worst := results.Pass
@@ -118,15 +132,16 @@ func (r *runner) runOne(ctx context.Context, plan *scenarios.Plan, feeders loadg
 	defer func() { err = errors.Join(err, system.stop(ctx)) }()
 
 	screen := newScreen(r.progress, plan)
-	measured, err := loadgen.Run(ctx, plan, system.url, loadgen.Options{
-		Fixture: system.keys, Feeders: feeders, Snapshot: system.snapshot, Sample: system.sample, Fault: system.fault, Shared: isLocal(system.url), Progress: screen.show,
+	measured, err := loadgen.Run(ctx, r.loaded(plan), system.url, loadgen.Options{
+		Shard: r.shard, StartAt: r.startAt, Fixture: system.keys, Feeders: feeders,
+		Snapshot: system.snapshot, Sample: system.sample, Fault: system.fault, Shared: isLocal(system.url), Progress: screen.show,
 	})
 	if err != nil {
 		return "", err
 	}
 	screen.close()
 	measured.Warnings = append(measured.Warnings, system.warnings()...)
-	verdict, err := results.Judge(measured, plan.Thresholds)
+	verdict, err := r.judge(measured, plan.Thresholds)
 	if err != nil {
 		return "", err
 	}
@@ -135,7 +150,7 @@ func (r *runner) runOne(ctx context.Context, plan *scenarios.Plan, feeders loadg
 		Scenario: results.Scenario{
 			File: plan.Source.File, Text: plan.Source.Text, Overrides: plan.Source.Overrides, Seed: plan.Seed,
 		},
-		Environment: system.record, Measurements: *measured, Verdict: verdict,
+		Environment: system.record, Shard: r.shard, Measurements: *measured, Verdict: verdict,
 	}
 	if err := r.publish(dir, saved); err != nil {
 		return "", err

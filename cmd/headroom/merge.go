@@ -1,0 +1,65 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/scenarios"
+)
+
+func newMergeCommand(args []string) *cobra.Command {
+	r := &runner{command: redacted(args)}
+	c := &cobra.Command{
+		Use:   "merge RUN...",
+		Short: "Make one run of the shards of a run, and judge it",
+		Long: `Make one run of all shards of a run (headroom run --shard), judge it by the scenario's thresholds, save it, and write
+its reports. Nothing is lost on the way: counts are added, histograms merged count by count. Runs that do not belong
+together are refused, and so is a set in which a shard is missing or there twice.`,
+		Example: "  headroom merge shard-0 shard-1 shard-2 shard-3 --out whole",
+		Args:    atLeastOne("a saved run"),
+		RunE: func(c *cobra.Command, paths []string) error {
+			r.w, r.result = c.OutOrStdout(), c.OutOrStdout()
+			if r.json {
+				r.result = c.ErrOrStderr()
+			}
+			return r.merge(paths)
+		},
+	}
+	c.Flags().StringVar(&r.out, "out", "", "`directory` of the merged run (default results/runs/<time>-<name>)")
+	c.Flags().BoolVar(&r.json, "json", false, "the summary as JSON on standard output, everything else on standard error")
+	return c
+}
+
+func (r *runner) merge(paths []string) error {
+	shards := make([]*results.Run, len(paths))
+	for i, path := range paths {
+		shard, err := results.Read(path)
+		if err != nil {
+			return usageError{err}
+		}
+		shards[i] = shard
+	}
+	merged, err := results.Merge(shards)
+	if err != nil {
+		return usageError{err}
+	}
+	plan, err := scenarios.Parse(merged.Scenario.File, []byte(merged.Scenario.Text), merged.Scenario.Overrides...)
+	if err != nil {
+		return err
+	}
+	if err := results.JudgeMerged(merged, plan.Thresholds); err != nil {
+		return err
+	}
+	merged.Command, merged.Tool = r.command, toolVersion()
+	dir := r.directory(plan, false)
+	if err := makeRunDirectory(dir); err != nil {
+		return err
+	}
+	if err := r.publish(dir, merged); err != nil {
+		return err
+	}
+	if merged.Verdict.Outcome != results.Pass {
+		return verdictError{merged.Verdict.Outcome}
+	}
+	return nil
+}

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/scenarios"
+)
+
+// completionIndex is the variable in which Kubernetes tells a pod of an Indexed Job its number, from 0.
+const completionIndex = "JOB_COMPLETION_INDEX"
+
+// parseShard reads "i/n", or "/n" with i from the environment; nil for an empty text.
+func parseShard(text string) (*results.Shard, error) {
+	if text == "" {
+		return nil, nil
+	}
+	index, of, ok := strings.Cut(text, "/")
+	from := ""
+	if ok && index == "" {
+		if index = os.Getenv(completionIndex); index == "" {
+			return nil, usageError{fmt.Errorf("--shard %s: %s is not set: write --shard 0%s", text, completionIndex, text)}
+		}
+		from = fmt.Sprintf(" with %s=%s", completionIndex, index)
+	}
+	i, err := strconv.Atoi(index)
+	n, err2 := strconv.Atoi(of)
+	if !ok || errors.Join(err, err2) != nil || n < 1 || i < 0 || i >= n {
+		return nil, usageError{fmt.Errorf("--shard %s%s: write i/n, shard i of n counted from 0: --shard 0/4 to --shard 3/4", text, from)}
+	}
+	return &results.Shard{Index: i, Of: n}, nil
+}
+
+// parseStart reads the instant at which a run is to start; the zero time for an empty text.
+func parseStart(text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	at, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil {
+		return at, usageError{fmt.Errorf("--start-at %s: write it as %s", text, time.Now().Add(time.Minute).UTC().Format(time.RFC3339))}
+	}
+	if late := time.Since(at); late > 0 {
+		return at, usageError{fmt.Errorf("--start-at %s was %v ago", text, late.Round(time.Millisecond))}
+	}
+	return at, nil
+}
+
+// checkShard refuses plans of which a shard cannot be run.
+func (r *runner) checkShard(plans []*scenarios.Plan) error {
+	if (r.shard != nil || !r.startAt.IsZero()) && len(plans) > 1 {
+		return usageError{errors.New("--shard and --start-at take one scenario file")}
+	}
+	if r.shard == nil {
+		return nil
+	}
+	plan := plans[0]
+	if plan.Target.URL == "" {
+		return usageError{errors.New("--shard needs a service that all shards load: give its address in target.url, or each would start a reference server of its own")}
+	}
+	for _, s := range plan.Scenarios {
+		if users := max(s.VUs, s.MaxVUs); users < r.shard.Of {
+			return usageError{fmt.Errorf("--shard %v: scenario %s has %d users or connections (vus, maxVUs), fewer than shards", r.shard, s.Name, users)}
+		}
+	}
+	return nil
+}
+
+// judge judges a whole run by its thresholds, and a shard by nothing but its validity.
+func (r *runner) judge(m *results.Measurements, thresholds []scenarios.Threshold) (results.Verdict, error) {
+	if r.shard != nil {
+		return results.JudgeShard(*r.shard, m, thresholds)
+	}
+	return results.Judge(m, thresholds)
+}
+
+// loaded is the plan as the load generator is to see it: a shard aborts at no threshold, because it sees only its part.
+func (r *runner) loaded(plan *scenarios.Plan) *scenarios.Plan {
+	if r.shard == nil {
+		return plan
+	}
+	part := *plan
+	part.Thresholds = nil
+	return &part
+}

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/policycortex/headroom/results"
+)
+
+// counting is somebody's service, which notes what it is sent.
+type counting struct {
+	url string
+	mu  sync.Mutex
+	got []string
+}
+
+func newCounting(t *testing.T, address string) *counting {
+	t.Helper()
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &counting{url: "http://" + l.Addr().String()}
+	s := &http.Server{ReadHeaderTimeout: time.Minute, Handler: c}
+	go s.Serve(l)
+	t.Cleanup(func() { s.Close() })
+	return c
+}
+
+func (c *counting) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.got = append(c.got, fmt.Sprintf("%s %s %s", r.Method, r.RequestURI, body))
+	if r.Method == http.MethodPost {
+		w.WriteHeader(http.StatusCreated)
+	}
+}
+
+// take returns what was noted, sorted, and forgets it.
+func (c *counting) take() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	defer func() { c.got = nil }()
+	return slices.Sorted(slices.Values(c.got))
+}
+
+// splitScenario is a run that can be told apart request by request.
+func splitScenario(t *testing.T, target string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "split.yaml")
+	text := fmt.Sprintf(`target: {url: %q}
+seed: 11
+scenarios:
+  ramp:
+    executor: ramping-arrival-rate
+    stages: [{target: 200, duration: 2s}, {target: 50, duration: 1s}]
+    warmup: 1s
+    maxVUs: 40
+    arrivals: poisson
+    requests:
+      - {name: get, weight: 3, path: "/items/{{id}}?n={{iteration}}", values: {id: {range: [1, 500], choice: zipf}}}
+      - {name: add, method: POST, path: /items, body: '{"key":"{{uuid}}"}'}
+thresholds:
+  http_req_failed: rate==0
+  http_reqs: count>150
+`, target)
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// mergesTo merges the runs and holds the whole against a single run of the same scenario.
+func mergesTo(t *testing.T, single string, parts []string) {
+	t.Helper()
+	whole := filepath.Join(t.TempDir(), "whole")
+	merge := headroom(t, append([]string{"merge", "--out", whole}, parts...)...)
+	merge.exits(t, exitOK)
+	says(t, merge.stdout.String(), "PASS", "merged from shards")
+	a, err := results.Read(single)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := results.Read(whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, l := range a.Measurements.Loads {
+		if m := b.Measurements.Loads[i]; m.Planned != l.Planned || m.Sent != l.Sent || m.MeasuredPlanned != l.MeasuredPlanned || m.MaxVUs != l.MaxVUs || m.Lag.Count() != l.Lag.Count() {
+			t.Errorf("load %+v, and of one process %+v", m, l)
+		}
+	}
+	for i, s := range a.Measurements.Series {
+		if m := b.Measurements.Series[i]; m.Requests != s.Requests || m.Failed != s.Failed || m.BytesSent != s.BytesSent || m.Response.Count() != s.Response.Count() {
+			t.Errorf("%s: %d requests, %d failed, %d bytes; of one process %d, %d, %d", s.Name, m.Requests, m.Failed, m.BytesSent, s.Requests, s.Failed, s.BytesSent)
+		}
+	}
+	headroom(t, "report", whole).exits(t, exitOK)
+	lost := headroom(t, "merge", "--out", filepath.Join(t.TempDir(), "x"), parts[0], parts[2])
+	lost.exits(t, exitUsage)
+	says(t, lost.stderr.String(), "missing: shard 1/4, 3/4")
+}
+
+// TestFourProcessesAreOneRun: four shards in four processes send what one process sends, and merge to its run.
+func TestFourProcessesAreOneRun(t *testing.T) {
+	server := newCounting(t, "127.0.0.1:0")
+	file := splitScenario(t, server.url)
+	single := headroom(t, "run", file, "--out", "single")
+	single.exits(t, exitOK)
+	want := server.take()
+
+	var parts []string
+	var running []*program
+	start := time.Now().Add(3 * time.Second).Format(time.RFC3339Nano)
+	for i := range 4 {
+		p := headroom(t, "run", file, "--out", "part", "--shard", "/4", "--start-at", start)
+		p.Env = append(os.Environ(), completionIndex+"="+strconv.Itoa(i))
+		if err := p.Start(); err != nil {
+			t.Fatal(err)
+		}
+		running, parts = append(running, p), append(parts, filepath.Join(p.Dir, "part"))
+	}
+	for _, p := range running {
+		if err := p.Wait(); err != nil {
+			t.Fatalf("%v\n%s%s", err, &p.stdout, &p.stderr)
+		}
+		says(t, p.stdout.String(), "PART")
+	}
+	if got := server.take(); len(want) < 200 || !slices.Equal(got, want) {
+		t.Errorf("four processes sent %d requests, and not the %d of one", len(got), len(want))
+	}
+	mergesTo(t, filepath.Join(single.Dir, "single"), parts)
+}
+
+func TestShardMistakesExit104(t *testing.T) {
+	file := splitScenario(t, service(t))
+	for name, tt := range map[string]struct {
+		args []string
+		say  string
+	}{
+		"from 1":        {[]string{file, "--shard", "4/4"}, "0/4 to --shard 3/4"},
+		"no number":     {[]string{file, "--shard", "a/4"}, "write i/n"},
+		"no index":      {[]string{file, "--shard", "/4"}, completionIndex + " is not set"},
+		"no target":     {[]string{"smoke.yaml", "--shard", "0/2"}, "target.url"},
+		"too few":       {[]string{file, "--shard", "0/41"}, "fewer than shards"},
+		"several files": {[]string{file, file, "--shard", "0/2"}, "one scenario file"},
+		"no instant":    {[]string{file, "--start-at", "noon"}, "write it as"},
+		"past":          {[]string{file, "--start-at", "2020-01-02T15:04:05Z"}, "ago"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := headroom(t, append([]string{"run"}, tt.args...)...)
+			p.exits(t, exitUsage)
+			says(t, p.stderr.String(), tt.say)
+		})
+	}
+	whole := headroom(t, "run", scenario(t, service(t), closed, `http_reqs: count>0`), "--out", "out")
+	whole.exits(t, exitOK)
+	p := headroom(t, "merge", filepath.Join(whole.Dir, "out"))
+	p.exits(t, exitUsage)
+	says(t, p.stderr.String(), "was not made with --shard")
+}

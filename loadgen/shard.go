@@ -1,0 +1,69 @@
+package loadgen
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/scenarios"
+)
+
+// shard is the part of a schedule that this process carries out: every count-th iteration from index on. As an
+// iteration's instant and its request follow from its number and the seed alone, the shards together are the single
+// schedule.
+type shard struct{ index, count int64 }
+
+func newShard(s *results.Shard) shard {
+	if s == nil {
+		return shard{0, 1}
+	}
+	return shard{int64(s.Index), int64(s.Of)}
+}
+
+// iteration is the number, in the whole schedule, of the shard's iteration j = 0, 1, 2, …
+func (s shard) iteration(j int64) int64 { return s.index + j*s.count }
+
+// of is how many of the schedule's first n iterations are the shard's.
+func (s shard) of(n int64) int64 { return max(0, (n-s.index+s.count-1)/s.count) }
+
+// sharded returns the plan with a shard's share of users and connections.
+func sharded(plan *scenarios.Plan, s *results.Shard) (*scenarios.Plan, error) {
+	if s == nil {
+		return plan, nil
+	}
+	if s.Of < 1 || s.Index < 0 || s.Index >= s.Of {
+		return nil, fmt.Errorf("there is no shard %v", s)
+	}
+	part := *plan
+	part.Scenarios = slices.Clone(plan.Scenarios)
+	for i := range part.Scenarios {
+		users := &part.Scenarios[i].MaxVUs
+		if part.Scenarios[i].Executor == scenarios.ConstantVUs {
+			users = &part.Scenarios[i].VUs
+		}
+		if *users < s.Of {
+			return nil, fmt.Errorf("scenario %s has %d connections or users, too few for %d shards", part.Scenarios[i].Name, *users, s.Of)
+		}
+		*users = share(*users, s.Index, s.Of)
+	}
+	return &part, nil
+}
+
+// share is the i-th of n parts of a whole, as even as can be.
+func share(whole, i, n int) int { return (whole + n - 1 - i) / n }
+
+// awaitStart waits for the instant at which the run is to start, where one was given, and returns the start of the run. The
+// instant counts from then on by the monotonic clock: a wall clock that is set meanwhile does not move the schedule.
+func (r *run) awaitStart(ctx context.Context) (time.Time, error) {
+	now := time.Now()
+	if r.options.StartAt.IsZero() {
+		return now, nil
+	}
+	left := r.options.StartAt.Sub(now)
+	if left < 0 {
+		return now, fmt.Errorf("everything was ready only %v after the instant at which the run was to start: give a later one", -left)
+	}
+	return now.Add(left), sleep(ctx, left)
+}

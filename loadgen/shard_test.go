@@ -1,0 +1,138 @@
+package loadgen
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/scenarios"
+)
+
+// arrival is what a schedule makes of an iteration: when it is sent, and what.
+type arrival struct {
+	at   time.Duration
+	draw draw
+}
+
+func arrivalsOf(sc *schedule, set *requestSet, s shard) []arrival {
+	var all []arrival
+	for j := int64(0); s.iteration(j) < sc.total; j++ {
+		n := s.iteration(j)
+		all = append(all, arrival{sc.at(n), set.draw(n)})
+	}
+	return all
+}
+
+// TestShardsAreTheSchedule: however many shards a schedule of any kind is split into, together they have each of its
+// iterations once, at its instant and with its choices.
+func TestShardsAreTheSchedule(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	kinds := []scenarios.Scenario{
+		{Executor: scenarios.ConstantArrivalRate, Rate: 333.3},
+		{Executor: scenarios.ConstantArrivalRate, Rate: 250, Arrivals: scenarios.Poisson},
+		{Executor: scenarios.RampingArrivalRate, StartRate: 10, Stages: []scenarios.Stage{stage(400, time.Second), stage(0, 2*time.Second)}, Arrivals: scenarios.Poisson},
+		{Executor: scenarios.SineArrivalRate, Rate: 100, Amplitude: 90, Period: time.Second},
+		{Executor: scenarios.BurstArrivalRate, Size: 7, Every: 50 * time.Millisecond},
+	}
+	requests := []scenarios.Request{
+		{Name: "a", Weight: 2, Method: "GET", Path: literal("/a")},
+		{Name: "b", Weight: 5, Method: "GET", Path: literal("/b"), Values: []scenarios.Value{
+			{Name: "x", Keys: scenarios.Keys{Range: true, From: 0, To: 99}, Choice: scenarios.Zipf, Exponent: 1},
+			{Name: "y", Keys: scenarios.Keys{Range: true, From: 0, To: 9}, Choice: scenarios.Sequential},
+		}},
+	}
+	for range 60 {
+		s := kinds[random.IntN(len(kinds))]
+		s.Name, s.TimeUnit, s.Duration, s.Requests = "s", time.Second, 3*time.Second, requests
+		seed, count := random.Uint64(), 1+random.IntN(40)
+		set, err := newRequestSet(seed, &s, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole := arrivalsOf(newSchedule(s, set.seed), set, newShard(nil))
+		together := make([]arrival, 0, len(whole))
+		counted := int64(0)
+		cutAt := time.Duration(random.Int64N(int64(s.Duration)))
+		for index := range count {
+			// Another process has a schedule and a request set of its own.
+			mine, _ := newRequestSet(seed, &s, nil, nil)
+			sc, part := newSchedule(s, mine.seed), newShard(&results.Shard{Index: index, Of: count})
+			together = append(together, arrivalsOf(sc, mine, part)...)
+			counted += part.of(sc.until(cutAt))
+		}
+		slices.SortFunc(together, func(a, b arrival) int { return int(a.draw.n - b.draw.n) })
+		if !slices.Equal(whole, together) {
+			t.Fatalf("%s %s, %d shards: %d arrivals together, %d in one", s.Executor, s.Arrivals, count, len(together), len(whole))
+		}
+		if want := newSchedule(s, set.seed).until(cutAt); counted != want {
+			t.Errorf("%s, %d shards: %d planned until %v, want %d", s.Executor, count, counted, cutAt, want)
+		}
+	}
+}
+
+// TestShardsSendTheRun: the requests of three shards on either engine are those of the single run.
+func TestShardsSendTheRun(t *testing.T) {
+	hole := func(name string) scenarios.Part { return scenarios.Part{Value: name} }
+	requests := []scenarios.Request{{
+		Name: "get", Weight: 1, Method: "GET", Timeout: 5 * time.Second,
+		Path:   scenarios.Template{{Literal: "/"}, hole("id"), {Literal: "?n="}, hole(scenarios.ValueIteration), {Literal: "&u="}, hole(scenarios.ValueUUID)},
+		Values: []scenarios.Value{{Name: "id", Keys: scenarios.Keys{Range: true, From: 1, To: 500}, Choice: scenarios.Zipf, Exponent: 1.1}},
+	}}
+	for _, engine := range bothEngines {
+		t.Run(string(engine), func(t *testing.T) {
+			var server seen
+			url := serve(t, server.handle)
+			plan := planOf(scenarios.Scenario{Rate: 200, Duration: time.Second, Warmup: 300 * time.Millisecond, MaxVUs: 10, Requests: requests})
+			plan.Seed, plan.Engine = 9, engine
+			whole := run1(t, plan, url, Options{})
+			want := server.take()
+			var planned, measured, sent int64
+			connections := 0
+			for index := range 3 {
+				l := run1(t, plan, url, Options{Shard: &results.Shard{Index: index, Of: 3}}).Loads[0]
+				planned, measured, sent, connections = planned+l.Planned, measured+l.MeasuredPlanned, sent+l.Sent, connections+l.MaxVUs
+			}
+			if got := server.take(); len(want) != 200 || !slices.Equal(got, want) {
+				t.Errorf("the shards sent %d requests, and not the %d of the single run", len(got), len(want))
+			}
+			if l := whole.Loads[0]; planned != l.Planned || measured != l.MeasuredPlanned || sent != l.Sent || connections != 10 {
+				t.Errorf("planned %d, measured %d, sent %d, connections %d; the single run %+v", planned, measured, sent, connections, l)
+			}
+		})
+	}
+}
+
+func TestShardsSplitUsers(t *testing.T) {
+	plan := planOf(scenarios.Scenario{Executor: scenarios.ConstantVUs, VUs: 7, Duration: time.Second})
+	users := 0
+	for index := range 4 {
+		part, err := sharded(plan, &results.Shard{Index: index, Of: 4})
+		if err != nil {
+			t.Fatal(err)
+		}
+		users += part.Scenarios[0].VUs
+	}
+	if users != 7 || plan.Scenarios[0].VUs != 7 {
+		t.Errorf("%d users in all, and the plan has %d", users, plan.Scenarios[0].VUs)
+	}
+	if _, err := sharded(plan, &results.Shard{Index: 0, Of: 8}); err == nil || !strings.Contains(err.Error(), "too few for 8 shards") {
+		t.Errorf("more shards than users: %v", err)
+	}
+}
+
+func TestStartAt(t *testing.T) {
+	at := time.Now().Add(400 * time.Millisecond)
+	url := serve(t, (&seen{}).handle)
+	plan := planOf(scenarios.Scenario{Rate: 50, Duration: 200 * time.Millisecond})
+	m := run1(t, plan, url, Options{StartAt: at})
+	if first := m.Started.Sub(at); first.Abs() > time.Microsecond {
+		t.Errorf("started %v off", first)
+	}
+	if _, err := Run(t.Context(), plan, url, Options{StartAt: time.Now().Add(-time.Second)}); err == nil || !strings.Contains(fmt.Sprint(err), "give a later one") {
+		t.Errorf("an instant that has passed: %v", err)
+	}
+}

@@ -1,0 +1,280 @@
+package results
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/policycortex/headroom/scenarios"
+)
+
+// ShardRun is what a merged run keeps of each of its shards.
+type ShardRun struct {
+	Shard
+	Started   time.Time `json:"started"` // by the clock of its machine
+	Engine    string    `json:"engine"`
+	Machine   Machine   `json:"machine"`
+	Generator Generator `json:"generator"`
+	Invalid   []string  `json:"invalid,omitempty"` // why its measurement cannot be trusted
+}
+
+// maxStartSpread is how far the starts of shards may lie apart without a warning.
+const maxStartSpread = 50 * time.Millisecond
+
+// Merge makes one run of the shards of a run. Counts are added and histograms merged count by count, so that nothing is
+// lost. It fails when the runs do not belong together or when one is missing or there twice.
+func Merge(shards []*Run) (*Run, error) {
+	if err := belongTogether(shards); err != nil {
+		return nil, err
+	}
+	shards = slices.SortedFunc(slices.Values(shards), func(a, b *Run) int { return a.Shard.Index - b.Shard.Index })
+	merged := *shards[0]
+	merged.Shard, merged.Verdict = nil, Verdict{}
+	merged.Environment.Machine = Machine{} // there are several: see Shards
+	parts := make([]*Measurements, len(shards))
+	for i, s := range shards {
+		parts[i] = &s.Measurements
+		merged.Shards = append(merged.Shards, ShardRun{
+			*s.Shard, s.Measurements.Started, s.Measurements.Engine, s.Environment.Machine, s.Measurements.Generator, s.Verdict.Invalid,
+		})
+	}
+	m, err := mergeMeasurements(parts)
+	if err != nil {
+		return nil, fmt.Errorf("merge runs: %w", err)
+	}
+	merged.Measurements = *m
+	return &merged, nil
+}
+
+// JudgeMerged judges a merged run as a whole. What makes one of its shards invalid makes it invalid.
+func JudgeMerged(r *Run, thresholds []scenarios.Threshold) error {
+	v, err := Judge(&r.Measurements, thresholds)
+	if err != nil {
+		return err
+	}
+	for _, s := range r.Shards {
+		for _, reason := range s.Invalid {
+			v.Invalid = append(v.Invalid, fmt.Sprintf("shard %v: %s", s.Shard, reason))
+			v.Outcome = Invalid
+		}
+	}
+	r.Verdict = v
+	return nil
+}
+
+// belongTogether says why runs are not the shards of one run.
+func belongTogether(runs []*Run) error {
+	first := runs[0]
+	seen := map[int]bool{}
+	for _, r := range runs {
+		switch {
+		case r.Shard == nil:
+			return fmt.Errorf("run %s was not made with --shard", label(r))
+		case r.Shard.Of != first.Shard.Of:
+			return fmt.Errorf("shard %v and shard %v are not of the same split", first.Shard, r.Shard)
+		case seen[r.Shard.Index]:
+			return fmt.Errorf("shard %v is there twice", r.Shard)
+		}
+		if what := difference(first, r); what != "" {
+			return fmt.Errorf("shard %v and shard %v are not of the same run: %s differ", first.Shard, r.Shard, what)
+		}
+		seen[r.Shard.Index] = true
+	}
+	var missing []string
+	for i := range first.Shard.Of {
+		if !seen[i] {
+			missing = append(missing, Shard{i, first.Shard.Of}.String())
+		}
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("missing: shard %s", strings.Join(missing, ", "))
+	}
+	return nil
+}
+
+func label(r *Run) string {
+	return fmt.Sprintf("%s of %s", r.Name, r.Measurements.Started.Format(time.DateTime))
+}
+
+// difference names in what two runs differ that all shards of a run have in common.
+func difference(a, b *Run) string {
+	switch {
+	case a.Name != b.Name:
+		return "their names"
+	case a.Scenario.Text != b.Scenario.Text:
+		return "their scenario files"
+	case !slices.Equal(a.Scenario.Overrides, b.Scenario.Overrides):
+		return "their --set"
+	case a.Scenario.Seed != b.Scenario.Seed:
+		return "their seeds"
+	case a.Tool.Version != b.Tool.Version || a.Tool.Commit != b.Tool.Commit:
+		return "the versions of headroom that made them"
+	}
+	return ""
+}
+
+// mergeMeasurements takes the measurements of shards together. Offsets keep counting from each shard's own start.
+func mergeMeasurements(parts []*Measurements) (*Measurements, error) {
+	m := &Measurements{Engine: parts[0].Engine, Started: parts[0].Started}
+	latest := m.Started
+	warnings := map[string]bool{}
+	for i, p := range parts {
+		if p.Started.Before(m.Started) {
+			m.Started = p.Started
+		}
+		if p.Started.After(latest) {
+			latest = p.Started
+		}
+		if p.Engine != m.Engine {
+			m.Engine = "several"
+		}
+		m.Elapsed = max(m.Elapsed, p.Elapsed)
+		m.Interrupted = m.Interrupted || p.Interrupted
+		m.Generator = m.Generator.plus(p.Generator)
+		for _, w := range p.Warnings {
+			if !warnings[w] {
+				warnings[w] = true
+				m.Warnings = append(m.Warnings, w)
+			}
+		}
+		if err := m.mergeLoads(p.Loads); err != nil {
+			return nil, fmt.Errorf("shard %d: %w", i, err)
+		}
+		if err := m.mergeSeries(p.Series); err != nil {
+			return nil, fmt.Errorf("shard %d: %w", i, err)
+		}
+	}
+	m.mergePoints(parts)
+	if spread := latest.Sub(m.Started); spread > maxStartSpread {
+		m.Warnings = append(m.Warnings, fmt.Sprintf("the shards began up to %v apart, so the load was not that of the single schedule: give them all the same --start-at", spread.Round(time.Millisecond)))
+	}
+	if len(parts) > 1 {
+		m.Warnings = append(m.Warnings, "merged from shards: the percentiles of single seconds are the highest of any shard's, and so at least those of all requests; every other percentile is of all requests")
+	}
+	return m, nil
+}
+
+// plus takes two generators together: what they used is added, what limits one of them is the worse of both.
+func (g Generator) plus(o Generator) Generator {
+	return Generator{
+		CPUSeconds: g.CPUSeconds + o.CPUSeconds, WallSeconds: max(g.WallSeconds, o.WallSeconds), CPUs: g.CPUs + o.CPUs,
+		GCPauses: g.GCPauses + o.GCPauses, NumGC: g.NumGC + o.NumGC, MaxRSSBytes: g.MaxRSSBytes + o.MaxRSSBytes,
+		GoMaxProcs: g.GoMaxProcs + o.GoMaxProcs, StolenShare: max(g.StolenShare, o.StolenShare), GoVersion: o.GoVersion,
+	}
+}
+
+// mergeLoads adds the loads of a shard, whose histograms stay as they are.
+func (m *Measurements) mergeLoads(loads []*Load) error {
+	for _, l := range loads {
+		i := slices.IndexFunc(m.Loads, func(o *Load) bool { return o.Scenario == l.Scenario })
+		if i < 0 {
+			sum := *l
+			sum.Lag, sum.OwnLag = NewHistogram(), NewHistogram()
+			sum.Planned, sum.Sent, sum.Dropped, sum.MaxVUs, sum.MeasuredPlanned = 0, 0, 0, 0, 0
+			m.Loads = append(m.Loads, &sum)
+			i = len(m.Loads) - 1
+		}
+		if err := m.Loads[i].merge(l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *Load) merge(o *Load) error {
+	l.Planned += o.Planned
+	l.Sent += o.Sent
+	l.Dropped += o.Dropped
+	l.MaxVUs += o.MaxVUs
+	l.MeasuredPlanned += o.MeasuredPlanned
+	l.MeasuredFrom = min(l.MeasuredFrom, o.MeasuredFrom)
+	l.MeasuredTo = max(l.MeasuredTo, o.MeasuredTo)
+	l.LastAnswer = max(l.LastAnswer, o.LastAnswer)
+	return errors.Join(l.Lag.Merge(o.Lag), l.OwnLag.Merge(o.OwnLag))
+}
+
+func (m *Measurements) mergeSeries(series []*Series) error {
+	for _, s := range series {
+		i := slices.IndexFunc(m.Series, func(o *Series) bool { return o.Scenario == s.Scenario && o.Name == s.Name })
+		if i < 0 {
+			m.Series = append(m.Series, &Series{
+				Scenario: s.Scenario, Name: s.Name, Method: s.Method, Tags: s.Tags, Statuses: map[int]int64{},
+				Errors: map[string]int64{}, ErrorSamples: map[string]string{}, Response: NewHistogram(), Service: NewHistogram(),
+			})
+			i = len(m.Series) - 1
+		}
+		if err := m.Series[i].merge(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Series) merge(o *Series) error {
+	s.Requests += o.Requests
+	s.Failed += o.Failed
+	s.CacheAnswers += o.CacheAnswers
+	s.CacheHits += o.CacheHits
+	s.BytesSent += o.BytesSent
+	s.BytesReceived += o.BytesReceived
+	for status, n := range o.Statuses {
+		s.Statuses[status] += n
+	}
+	for _, c := range o.Checks {
+		i := slices.IndexFunc(s.Checks, func(known Check) bool { return known.Name == c.Name })
+		if i < 0 {
+			s.Checks = append(s.Checks, c)
+			continue
+		}
+		s.Checks[i].Passed += c.Passed
+		s.Checks[i].Failed += c.Failed
+	}
+	for class, n := range o.Errors {
+		s.Errors[class] += n
+	}
+	samples := maps.Clone(o.ErrorSamples)
+	maps.Copy(samples, s.ErrorSamples) // the first of each class
+	maps.Copy(s.ErrorSamples, samples)
+	return errors.Join(s.Response.Merge(o.Response), s.Service.Merge(o.Service))
+}
+
+// mergePoints adds up the seconds. A percentile of all requests of a second cannot be had from those of its parts, but it
+// is at most the highest of them: were more than 1 - p of all requests above that, so would more than 1 - p of some part.
+func (m *Measurements) mergePoints(parts []*Measurements) {
+	type key struct {
+		scenario, request string
+		second            int
+	}
+	sums := map[key]Point{}
+	for _, part := range parts {
+		for _, p := range part.Points {
+			k := key{p.Scenario, p.Request, p.Second}
+			sum, known := sums[k]
+			if !known {
+				sums[k] = p
+				continue
+			}
+			sum.Requests += p.Requests
+			sum.Failed += p.Failed
+			sum.Partial = sum.Partial || p.Partial
+			sum.P50, sum.P95, sum.P99, sum.Max = max(sum.P50, p.P50), max(sum.P95, p.P95), max(sum.P99, p.P99), max(sum.Max, p.Max)
+			sums[k] = sum
+		}
+	}
+	// In the order of a single run: by scenario and second, the whole scenario before its requests.
+	scenario, request := map[string]int{}, map[[2]string]int{}
+	for i, l := range m.Loads {
+		scenario[l.Scenario] = i
+	}
+	for i, s := range m.Series {
+		request[[2]string{s.Scenario, s.Name}] = 1 + i // and 0 the whole scenario
+	}
+	m.Points = slices.SortedFunc(maps.Values(sums), func(a, b Point) int {
+		return cmp.Or(scenario[a.Scenario]-scenario[b.Scenario], a.Second-b.Second,
+			request[[2]string{a.Scenario, a.Request}]-request[[2]string{b.Scenario, b.Request}])
+	})
+}

@@ -1,0 +1,158 @@
+package results
+
+import (
+	"bytes"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/policycortex/headroom/scenarios"
+)
+
+// shardRuns returns the shards of a run of one scenario, and the measurements of the whole: each value is counted in both.
+func shardRuns(count int) ([]*Run, *Measurements) {
+	random := rand.New(rand.NewPCG(3, 4))
+	started := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	empty := func() *Measurements {
+		return &Measurements{
+			Started: started, Engine: "wire (epoll)", Elapsed: 10,
+			Loads:  []*Load{{Scenario: "warm", Open: true, MeasuredFrom: 2, MeasuredTo: 10, Lag: NewHistogram(), OwnLag: NewHistogram()}},
+			Series: []*Series{{Scenario: "warm", Name: "get", Tags: map[string]string{"scenario": "warm"}, Statuses: map[int]int64{}, Errors: map[string]int64{}, ErrorSamples: map[string]string{}, Response: NewHistogram(), Service: NewHistogram()}},
+		}
+	}
+	whole := empty()
+	var runs []*Run
+	for i := range count {
+		runs = append(runs, &Run{
+			Name: "x", Shard: &Shard{i, count}, Measurements: *empty(), Verdict: Verdict{Outcome: Part},
+			Scenario: Scenario{Text: "scenarios: {}", Seed: 7},
+		})
+	}
+	for n := range 10_000 {
+		m := &runs[n%count].Measurements
+		took := time.Duration(random.ExpFloat64() * float64(20*time.Millisecond))
+		for _, m := range []*Measurements{whole, m} {
+			l, s := m.Loads[0], m.Series[0]
+			l.Planned, l.Sent, l.MeasuredPlanned, l.MaxVUs = l.Planned+1, l.Sent+1, l.MeasuredPlanned+1, l.MaxVUs+1
+			l.Lag.Record(took / 100)
+			l.OwnLag.Record(took / 200)
+			s.Requests++
+			s.BytesReceived += int64(n)
+			s.Response.Record(took)
+			s.Service.Record(took / 2)
+			s.Statuses[200+n%3]++
+			if s.Checks == nil {
+				s.Checks = []Check{{Name: "has id"}}
+			}
+			s.Checks[0].Passed++
+			if n%100 == 0 {
+				s.Failed++
+				s.Errors["timeout"]++
+				s.ErrorSamples["timeout"] = "no answer in time"
+			}
+		}
+	}
+	return runs, whole
+}
+
+func TestMergeLosesNothing(t *testing.T) {
+	runs, whole := shardRuns(4)
+	runs[0], runs[3] = runs[3], runs[0] // the order in which they are given does not matter
+	merged, err := Merge(runs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got, want bytes.Buffer
+	if err := writeHistograms(&got, &Run{Measurements: merged.Measurements}); err != nil {
+		t.Fatal(err)
+	}
+	if err := writeHistograms(&want, &Run{Measurements: *whole}); err != nil {
+		t.Fatal(err)
+	}
+	if got.String() != want.String() {
+		t.Error("the merged histograms are not those of the single run")
+	}
+	l, s, wl, ws := merged.Measurements.Loads[0], merged.Measurements.Series[0], whole.Loads[0], whole.Series[0]
+	if l.Planned != wl.Planned || l.Sent != wl.Sent || l.MaxVUs != wl.MaxVUs || l.AskedRate() != wl.AskedRate() {
+		t.Errorf("load %+v, want %+v", l, wl)
+	}
+	if s.Requests != ws.Requests || s.Failed != ws.Failed || s.BytesReceived != ws.BytesReceived || !maps.Equal(s.Statuses, ws.Statuses) || !maps.Equal(s.Errors, ws.Errors) || !slices.Equal(s.Checks, ws.Checks) {
+		t.Errorf("series %+v, want %+v", s, ws)
+	}
+	if merged.Shard != nil || len(merged.Shards) != 4 || merged.Shards[2].Index != 2 {
+		t.Errorf("shards %+v", merged.Shards)
+	}
+	if err := Save(t.TempDir(), merged); err != nil {
+		t.Error(err)
+	}
+	if n := runs[1].Measurements.Series[0].Response.Count(); n != 2500 {
+		t.Errorf("merging changed a shard: it has %d responses", n)
+	}
+}
+
+func TestMergeRefuses(t *testing.T) {
+	for want, change := range map[string]func(runs []*Run) []*Run{
+		"missing: shard 1/4, 3/4":     func(r []*Run) []*Run { return []*Run{r[0], r[2]} },
+		"shard 2/4 is there twice":    func(r []*Run) []*Run { return append(r, r[2]) },
+		"was not made with --shard":   func(r []*Run) []*Run { r[1].Shard = nil; return r },
+		"not of the same split":       func(r []*Run) []*Run { r[1].Shard.Of = 5; return r },
+		"their scenario files differ": func(r []*Run) []*Run { r[1].Scenario.Text += " "; return r },
+		"their --set differ":          func(r []*Run) []*Run { r[3].Scenario.Overrides = []string{"a=b"}; return r },
+		"their seeds differ":          func(r []*Run) []*Run { r[3].Scenario.Seed++; return r },
+		"the versions of headroom":    func(r []*Run) []*Run { r[3].Tool.Commit = "x"; return r },
+	} {
+		runs, _ := shardRuns(4)
+		if _, err := Merge(change(runs)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}
+
+func TestMergedPoints(t *testing.T) {
+	runs, _ := shardRuns(2)
+	runs[0].Measurements.Points = []Point{{Scenario: "warm", Second: 0, Requests: 5, P95: 3, Max: 4}, {Scenario: "warm", Request: "get", Second: 0, Requests: 5, P95: 3}}
+	runs[1].Measurements.Points = []Point{{Scenario: "warm", Second: 0, Requests: 6, P95: 2, Max: 9, Failed: 1}, {Scenario: "warm", Second: 1, Requests: 2, Partial: true}}
+	merged, err := Merge(runs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Point{
+		{Scenario: "warm", Second: 0, Requests: 11, P95: 3, Max: 9, Failed: 1},
+		{Scenario: "warm", Request: "get", Second: 0, Requests: 5, P95: 3},
+		{Scenario: "warm", Second: 1, Requests: 2, Partial: true},
+	}
+	if got := merged.Measurements.Points; len(got) != 3 || got[0] != want[0] || got[1] != want[1] || got[2] != want[2] {
+		t.Errorf("points %+v", got)
+	}
+}
+
+// TestMergedVerdict: the whole is judged, and a shard that cannot be trusted spoils it.
+func TestMergedVerdict(t *testing.T) {
+	thresholds := []scenarios.Threshold{{Metric: "http_reqs", Op: "==", Limit: 10_000, Aggregation: scenarios.Aggregation{Name: "count"}, Source: "count==10000"}}
+	runs, _ := shardRuns(4)
+	v, err := JudgeShard(*runs[1].Shard, &runs[1].Measurements, thresholds)
+	if err != nil || v.Outcome != Part || len(v.Gates) != 0 {
+		t.Errorf("a shard: %+v, %v", v, err)
+	}
+	runs[1].Measurements.Started = runs[1].Measurements.Started.Add(time.Second)
+	merged, err := Merge(runs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := JudgeMerged(merged, thresholds); err != nil || merged.Verdict.Outcome != Pass {
+		t.Errorf("%+v, %v", merged.Verdict, err)
+	}
+	if warnings := strings.Join(merged.Verdict.Warnings, "\n"); !strings.Contains(warnings, "began up to 1s apart") {
+		t.Errorf("warnings: %s", warnings)
+	}
+	runs[2].Verdict = Verdict{Outcome: Invalid, Invalid: []string{"the generator was starved"}}
+	if merged, err = Merge(runs); err != nil {
+		t.Fatal(err)
+	}
+	if err := JudgeMerged(merged, thresholds); err != nil || merged.Verdict.Outcome != Invalid || merged.Verdict.Invalid[0] != "shard 2/4: the generator was starved" {
+		t.Errorf("%+v, %v", merged.Verdict, err)
+	}
+}
