@@ -140,6 +140,7 @@ func newHTTPServer(handler http.Handler, logger *slog.Logger) *http.Server {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
+		ConnContext:       api.ConnContext,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
 	}
 }
@@ -164,7 +165,7 @@ func (l *listener) serve(failed chan<- error) {
 		return
 	}
 	go func() {
-		if err := l.server.Serve(l.socket); !errors.Is(err, http.ErrServerClosed) {
+		if err := l.server.Serve(api.WholeWrites(l.socket)); !errors.Is(err, http.ErrServerClosed) {
 			failed <- fmt.Errorf("serve at %s: %w", l.addr(), err)
 		}
 	}()

@@ -103,7 +103,7 @@ func (a *API) sendEntry(c *gin.Context, x *exchange, header http.Header, entry *
 		header["Content-Length"] = length
 	}
 	c.Writer.WriteHeader(http.StatusOK)
-	c.Writer.Write(body) // an error here means that the client has gone
+	writeBody(c.Writer, c.Request, body)
 }
 
 // countedByServer is the length of a body from which net/http does not find out its length by itself.
@@ -146,7 +146,7 @@ func sendAsIs(c *gin.Context, status int, body []byte) {
 	}
 	header["Content-Length"] = []string{strconv.Itoa(len(body))}
 	c.Writer.WriteHeader(status)
-	c.Writer.Write(body) // an error here means that the client has gone
+	writeBody(c.Writer, c.Request, body)
 }
 
 // compressionThreshold is the size in bytes up to which compression costs more than it saves.
