@@ -74,8 +74,8 @@ type Options struct {
 }
 
 // LoadFunc makes the value for a key that no level has, from a server that has everything up to after. It returns
-// [ErrNotFound] when there is nothing. The context is not the request's: it ends after 30 seconds or when the cache is
-// closed. The value is the cache's from then on.
+// [ErrNotFound] when there is nothing. The context is not the request's: it ends after about 30 seconds or when the cache
+// is closed. The value is the cache's from then on.
 type LoadFunc func(ctx context.Context, key Key, after store.LSN) ([]byte, error)
 
 // Cache is safe for concurrent use.
@@ -86,6 +86,7 @@ type Cache struct {
 	bus        *bus
 	stripes    stripes
 	flights    flights
+	loaders    loaders
 	counts     counts
 	insight    insight
 	adaptive   adaptive
@@ -115,6 +116,7 @@ func Open(o Options) (*Cache, error) {
 		return nil, fmt.Errorf("open cache: L1 has %d bytes, which is not between the bounds of %d and %d", o.L1Bytes, smallest, largest)
 	}
 	c := &Cache{insight: newInsight(), settling: make(chan struct{}, 2), opened: time.Now()}
+	c.loaders.jobs = make(chan loadJob)
 	c.adaptive.start(o.L1Bytes, smallest, largest)
 	c.l1, err = otter.New(&otter.Options[Key, *Entry]{
 		MaximumWeight:    uint64(o.L1Bytes),

@@ -17,7 +17,7 @@ import (
 const onPrimary = ^store.LSN(0)
 
 // getShared joins the flight for key, or begins it. L2 is asked here, by the request that began the flight: it answers
-// or fails within l2Timeout. What takes longer gets a goroutine, as it goes on when the request leaves.
+// or fails within l2Timeout. What takes longer is for a loader, as it goes on when the request leaves.
 func (c *Cache) getShared(ctx context.Context, key *Key, draw uint32, load LoadFunc) (*Entry, Level, error) {
 	c.counts.l1Misses.Add(1)
 	hash := key.hash()
@@ -33,7 +33,7 @@ func (c *Cache) getShared(ctx context.Context, key *Key, draw uint32, load LoadF
 	return e, level, err
 }
 
-// begin takes a flight as far as L2 and leaves the rest to a goroutine.
+// begin takes a flight as far as L2 and leaves the rest to a loader.
 func (c *Cache) begin(ctx context.Context, f *flight, load LoadFunc) {
 	var read l2Result
 	if f.trusted {
@@ -46,17 +46,7 @@ func (c *Cache) begin(ctx context.Context, f *flight, load LoadFunc) {
 			return
 		}
 	}
-	if !c.work.begin() {
-		c.flights.end(f, nil, Miss, context.Canceled)
-		return
-	}
-	go func() {
-		defer c.work.end()
-		ctx, cancel := c.background(ctx)
-		defer cancel()
-		entry, level, err := c.fetch(ctx, f, read.tag, load)
-		c.flights.end(f, entry, level, err)
-	}()
+	c.loadLater(loadJob{request: ctx, flight: f, tag: read.tag, load: load})
 }
 
 // fetch asks L3 and then load. A panic becomes an error: there is no request here that could be answered for it.

@@ -30,10 +30,13 @@ const flightShards = 64
 
 // flights are those under way, one a key. (golang.org/x/sync/singleflight has neither the rules of who may join, nor
 // the way to do without a goroutine when L2 has the value.)
-type flights [flightShards]struct {
-	mu sync.Mutex
-	m  map[Key]*flight
-	_  [112]byte
+type flights struct {
+	count  counter // how many there are
+	shards [flightShards]struct {
+		mu sync.Mutex
+		m  map[Key]*flight
+		_  [112]byte
+	}
 }
 
 // join returns the flight for a key and whether the caller has to begin it. What it brings must be no older than the
@@ -44,7 +47,7 @@ type flights [flightShards]struct {
 //   - Without it nothing is known, and only a flight that has not begun yet may be joined. It begins when the one under
 //     way has ended: so a crowd that asks for one key makes two loads at a time at the most.
 func (fs *flights) join(key *Key, all *stripes, hash uint64, trusted bool) (f *flight, begin bool) {
-	shard := &fs[hash%flightShards]
+	shard := &fs.shards[hash%flightShards]
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
 	scope := key.scope()
@@ -67,6 +70,9 @@ func (fs *flights) join(key *Key, all *stripes, hash uint64, trusted bool) (f *f
 		shard.m = make(map[Key]*flight)
 	}
 	shard.m[*key] = f
+	if present == nil {
+		fs.count.Add(1)
+	}
 	return f, true
 }
 
@@ -79,7 +85,7 @@ func (fs *flights) await(ctx context.Context, f *flight) error {
 	case <-f.before.done:
 	case <-ctx.Done():
 	}
-	shard := &fs[f.hash%flightShards]
+	shard := &fs.shards[f.hash%flightShards]
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
 	f.begun, f.before = true, nil
@@ -89,10 +95,11 @@ func (fs *flights) await(ctx context.Context, f *flight) error {
 
 // end hands the result to those who wait. Another flight may have taken the key meanwhile.
 func (fs *flights) end(f *flight, entry *Entry, level Level, err error) {
-	shard := &fs[f.hash%flightShards]
+	shard := &fs.shards[f.hash%flightShards]
 	shard.mu.Lock()
 	if shard.m[f.key] == f {
 		delete(shard.m, f.key)
+		fs.count.Add(^uint64(0))
 	}
 	shard.mu.Unlock()
 	f.entry, f.level, f.err = entry, level, err
@@ -101,8 +108,8 @@ func (fs *flights) end(f *flight, entry *Entry, level Level, err error) {
 
 // each calls visit for every flight under way.
 func (fs *flights) each(visit func(*flight)) {
-	for i := range fs {
-		shard := &fs[i]
+	for i := range fs.shards {
+		shard := &fs.shards[i]
 		shard.mu.Lock()
 		for _, f := range shard.m {
 			visit(f)
@@ -112,25 +119,7 @@ func (fs *flights) each(visit func(*flight)) {
 }
 
 // underWay is how many there are.
-func (fs *flights) underWay() (n int) {
-	for i := range fs {
-		shard := &fs[i]
-		shard.mu.Lock()
-		n += len(shard.m)
-		shard.mu.Unlock()
-	}
-	return n
-}
-
-// background is the context of what outlives its request: it ends after loadTimeout or when the cache is closed.
-func (c *Cache) background(request context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(request), loadTimeout)
-	stop := context.AfterFunc(c.closing, cancel)
-	return ctx, func() {
-		stop()
-		cancel()
-	}
-}
+func (fs *flights) underWay() int { return int(fs.count.Load()) }
 
 // wait waits for a flight, or for the end of the request.
 func (c *Cache) wait(ctx context.Context, f *flight, began time.Duration) (*Entry, Level, error) {

@@ -60,6 +60,8 @@ func newTerm(address *redis.Options, other func(error)) *term {
 	o.MaxRetries = -1
 	o.DialerRetries = 1
 	o.ContextTimeoutEnabled = true
+	// Nothing is pushed on these connections, and with protocol 3 the library looks for that before each answer.
+	o.Protocol = 2
 	// These two ask a new connection things that not every server knows.
 	o.DisableIdentity = true
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}

@@ -18,11 +18,11 @@ const (
 	closeTimeout = time.Second
 )
 
-// guardedSet sets a value unless the generation is another than when the value was loaded. The check has to be made by
-// the server: between a check made here and the write, this process may stand still for any time.
+// guardedSet sets values, each with its lifetime, unless the generation is another than when they were loaded. The check
+// has to be made by the server: between a check made here and the write, this process may stand still for any time.
 var guardedSet = redis.NewScript(`
-if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+for i = 2, #KEYS do redis.call('SET', KEYS[i], ARGV[2 * i - 2], 'PX', ARGV[2 * i - 1]) end
 return 1`)
 
 const generationName = prefix + "generation"
@@ -32,15 +32,18 @@ type writer struct {
 	closing chan struct{}
 	ended   chan struct{}
 	once    sync.Once
+	stored  []byte // the stored forms of a batch, one after the other; the next one's take their place
 }
 
 type queuedValue struct {
-	flight     *flight
-	name       string
-	generation *string
-	stored     []byte
-	ttl        time.Duration
+	flight *flight
+	tag    l2Tag
+	body   []byte
+	hash   uint64
+	ttl    time.Duration
 }
+
+func (q *queuedValue) valid() bool { return q.flight.epoch == q.flight.stripe.epoch.Load() }
 
 func (w *writer) start(l *level2) {
 	w.queue = make(chan queuedValue, writeQueue)
@@ -53,12 +56,8 @@ func (l *level2) setLater(f *flight, tag l2Tag, body []byte, hash uint64, ttl ti
 	if tag.epoch == 0 || tag.generation == nil || f.epoch != f.stripe.epoch.Load() || ttl < time.Second {
 		return
 	}
-	q := queuedValue{
-		flight: f, name: valueName(&f.key), generation: tag.generation, ttl: jitter(ttl),
-		stored: encodeValue(body, hash, tag.epoch, ttl, &l.cache.counts),
-	}
 	select {
-	case l.writer.queue <- q:
+	case l.writer.queue <- queuedValue{flight: f, tag: tag, body: body, hash: hash, ttl: ttl}:
 	default:
 		l.failed(1, "write", errors.New("more values than it takes; some are not kept"))
 	}
@@ -104,10 +103,11 @@ func (l *level2) writeBatch(ctx context.Context, batch []queuedValue) {
 		l.cache.counts.l2Errors.Add(uint64(len(batch)))
 		return
 	}
-	failures, refused, err := t.write(ctx, batch)
+	scripts := l.scripts(batch)
+	failures, refused, err := t.write(ctx, scripts)
 	if isNoScript(err) {
 		if err = guardedSet.Load(ctx, t.client).Err(); err == nil {
-			failures, refused, err = t.write(ctx, batch)
+			failures, refused, err = t.write(ctx, scripts)
 		}
 	}
 	if isReply(err) {
@@ -126,22 +126,56 @@ func (l *level2) writeBatch(ctx context.Context, batch []queuedValue) {
 	}
 }
 
-// write writes those values that have not been invalidated while they were queued.
-func (t *term) write(ctx context.Context, batch []queuedValue) (failures int, refused bool, err error) {
+// script is a call of guardedSet.
+type script struct {
+	keys      []string
+	arguments []any
+}
+
+// scripts makes calls for those values that have not been invalidated while they were queued: one call for those that
+// follow each other and have the same generation.
+func (l *level2) scripts(batch []queuedValue) (calls []script) {
+	stored := l.writer.stored[:0]
+	var generation *string
+	for i := range batch {
+		q := &batch[i]
+		if !q.valid() {
+			continue
+		}
+		if generation != q.tag.generation {
+			generation = q.tag.generation
+			calls = append(calls, script{
+				keys: append(make([]string, 0, 1+len(batch)-i), generationName), arguments: append(make([]any, 0, 1+2*(len(batch)-i)), *generation),
+			})
+		}
+		begin := len(stored)
+		stored = appendValue(stored, q.body, q.hash, q.tag.epoch, q.ttl, &l.cache.counts)
+		call := &calls[len(calls)-1]
+		call.keys = append(call.keys, valueName(&q.flight.key))
+		call.arguments = append(call.arguments, stored[begin:len(stored):len(stored)], jitter(q.ttl).Milliseconds())
+	}
+	if cap(stored) <= maxStored {
+		l.writer.stored = stored
+	}
+	return calls
+}
+
+// maxStored bounds what is kept for the next batch, in bytes.
+const maxStored = 1 << 20
+
+// write makes the calls in one round trip. failures counts the values that were not written.
+func (t *term) write(ctx context.Context, calls []script) (failures int, refused bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*l2Timeout)
 	defer cancel()
 	commands, err := t.client.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for i := range batch {
-			q := &batch[i]
-			if q.flight.epoch == q.flight.stripe.epoch.Load() {
-				guardedSet.EvalSha(ctx, p, []string{q.name, generationName}, *q.generation, q.stored, q.ttl.Milliseconds())
-			}
+		for i := range calls {
+			guardedSet.EvalSha(ctx, p, calls[i].keys, calls[i].arguments...)
 		}
 		return nil
 	})
-	for _, command := range commands {
+	for i, command := range commands {
 		if command.Err() != nil {
-			failures++
+			failures += len(calls[i].keys) - 1
 		} else if set, ok := command.(*redis.Cmd); ok && set.Val() == int64(0) {
 			refused = true
 		}

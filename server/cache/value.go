@@ -3,6 +3,7 @@ package cache
 import (
 	"encoding/binary"
 	"errors"
+	"slices"
 	"time"
 	"unsafe"
 
@@ -44,28 +45,36 @@ var errMalformed = errors.New("the stored value is damaged")
 
 // encodeValue returns the stored form of a body, and counts what compression saved.
 func encodeValue(body []byte, hash, epoch uint64, ttl time.Duration, counts *counts) []byte {
+	return appendValue(nil, body, hash, epoch, ttl, counts)
+}
+
+// appendValue appends the stored form of a body to dst, and counts what compression saved.
+func appendValue(dst, body []byte, hash, epoch uint64, ttl time.Duration, counts *counts) []byte {
+	begin := len(dst)
 	if len(body) > compressionThreshold {
-		stored := make([]byte, headerSize+s2.MaxEncodedLen(len(body)))
-		packed := s2.Encode(stored[headerSize:], body)
+		most := s2.MaxEncodedLen(len(body))
+		dst = slices.Grow(dst, headerSize+most)
+		packed := s2.Encode(dst[begin+headerSize:begin+headerSize+most], body)
 		counts.bytesBefore.Add(uint64(len(body)))
 		if len(packed) <= len(body)-len(body)/8 {
 			counts.bytesAfter.Add(uint64(len(packed)))
-			return putHeader(stored[:headerSize+len(packed)], flagS2, hash, epoch, ttl)
+			dst = dst[:begin+headerSize+len(packed)]
+			putHeader(dst[begin:], flagS2, hash, epoch, ttl)
+			return dst
 		}
 		counts.bytesAfter.Add(uint64(len(body)))
 	}
-	stored := make([]byte, headerSize+len(body))
-	copy(stored[headerSize:], body)
-	return putHeader(stored, 0, hash, epoch, ttl)
+	dst = append(slices.Grow(dst, headerSize+len(body))[:begin+headerSize], body...)
+	putHeader(dst[begin:], 0, hash, epoch, ttl)
+	return dst
 }
 
-func putHeader(b []byte, flags byte, hash, epoch uint64, ttl time.Duration) []byte {
+func putHeader(b []byte, flags byte, hash, epoch uint64, ttl time.Duration) {
 	b[0], b[1] = valueVersion, flags
 	binary.BigEndian.PutUint64(b[2:], epoch)
 	binary.BigEndian.PutUint64(b[10:], uint64(time.Now().Unix()))
 	binary.BigEndian.PutUint32(b[18:], uint32(ttl/time.Second))
 	binary.BigEndian.PutUint64(b[22:], hash)
-	return b
 }
 
 // decodeValue reads a stored value. A body that was not compressed shares its bytes with stored.

@@ -1,0 +1,99 @@
+package cache
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/policycortex/headroom/server/tracing"
+)
+
+// loaders are the goroutines in which loads are made, as a load goes on when its request leaves. One that is done waits
+// for the next: a new goroutine would have to grow its stack for each load, and so would its context its timer.
+type loaders struct {
+	jobs    chan loadJob // without room: a job is taken by a loader that waits, or by none
+	idle    atomic.Int32
+	context atomic.Pointer[sharedContext]
+}
+
+// maxIdleLoaders is how many wait at the most.
+const maxIdleLoaders = 64
+
+// loadJob is the rest of a flight that L2 could not answer. request is the context of what began it.
+type loadJob struct {
+	request context.Context
+	flight  *flight
+	tag     l2Tag
+	load    LoadFunc
+}
+
+// loadLater gives a job to a loader.
+func (c *Cache) loadLater(job loadJob) {
+	select {
+	case c.loaders.jobs <- job:
+		return
+	default:
+	}
+	if !c.work.begin() {
+		c.flights.end(job.flight, nil, Miss, context.Canceled)
+		return
+	}
+	go func() {
+		defer c.work.end()
+		c.keepLoading(job)
+	}()
+}
+
+func (c *Cache) keepLoading(job loadJob) {
+	for {
+		c.land(job)
+		job = loadJob{}
+		if c.loaders.idle.Add(1) > maxIdleLoaders {
+			c.loaders.idle.Add(-1)
+			return
+		}
+		select {
+		case job = <-c.loaders.jobs:
+			c.loaders.idle.Add(-1)
+		case <-c.closing.Done():
+			return
+		}
+	}
+}
+
+func (c *Cache) land(job loadJob) {
+	ctx, cancel := c.background(job.request)
+	defer cancel()
+	entry, level, err := c.fetch(ctx, job.flight, job.tag, job.load)
+	c.flights.end(job.flight, entry, level, err)
+}
+
+// sharedContext is the context of all loads that begin before a time as of [now].
+type sharedContext struct {
+	context.Context
+	before time.Duration
+}
+
+const contextShared = time.Second
+
+// background is the context of what outlives its request: it ends after loadTimeout, or up to a second later, or when the
+// cache is closed. A request that is recorded has its spans in a context of its own.
+func (c *Cache) background(request context.Context) (context.Context, context.CancelFunc) {
+	if tracing.Records(request) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(request), loadTimeout)
+		stop := context.AfterFunc(c.closing, cancel)
+		return ctx, func() {
+			stop()
+			cancel()
+		}
+	}
+	at := now()
+	shared := c.loaders.context.Load()
+	if shared == nil || at >= shared.before {
+		ctx, cancel := context.WithTimeout(c.closing, loadTimeout+contextShared)
+		context.AfterFunc(ctx, cancel)
+		shared = &sharedContext{Context: ctx, before: at + contextShared}
+		c.loaders.context.Store(shared)
+	}
+	return shared.Context, func() {}
+}
