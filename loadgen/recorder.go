@@ -19,6 +19,7 @@ type recorder struct {
 	scenario *scenarios.Scenario
 	schedule *schedule // nil for a closed executor
 	stages   stages
+	batches  []*batchBook
 
 	exchange sync.Mutex // held for moments only: the loops wait for it
 	books    []*book
@@ -53,6 +54,7 @@ func newRecorder(plan *scenarios.Plan, s *scenarios.Scenario, sc *schedule) *rec
 			r.series = append(r.series, newSeries(plan, s, &s.Requests[i], stage))
 		}
 	}
+	r.batches = newBatchBooks(plan, s.Name, r.series)
 	return r
 }
 
@@ -148,6 +150,9 @@ func (r *recorder) settleSecond(pages []*page, partial bool) {
 		}
 	}
 	fill(&all, r.whole)
+	for _, b := range r.batches {
+		b.settle(r.second)
+	}
 	r.last = all
 	r.points = append(append(r.points, all), of...)
 	for _, p := range pages {
@@ -178,6 +183,9 @@ func (r *recorder) settleTallies(p *results.Point, series, request int, pages []
 		merge(r.each, t.early)
 		if t.lastAnswer > 0 {
 			r.stages.answered(r.load, series%len(r.stages.names), (r.scenario.StartTime + t.lastAnswer).Seconds())
+		}
+		for _, b := range r.batches {
+			b.add(series, t)
 		}
 		t.addTo(r.series[series], &r.scenario.Requests[request])
 	}

@@ -186,6 +186,11 @@ func TestStagesAreToldApart(t *testing.T) {
 		},
 		Requests: []scenarios.Request{{Name: "a", Weight: 1, Method: "GET"}, {Name: "b", Weight: 1, Method: "GET"}},
 	})
+	for _, selector := range []map[string]string{{"stage": "peak"}, {"stage": "peak"}, {"stage": "other"}} {
+		plan.Thresholds = append(plan.Thresholds, scenarios.Threshold{
+			Metric: "http_req_duration", Selector: selector, Aggregation: scenarios.Aggregation{Name: "p", Percentile: 95},
+		})
+	}
 	r := newRecorder(plan, &plan.Scenarios[0], newSchedule(plan.Scenarios[0], 1))
 	b := r.newBook()
 	for i, intended := range []time.Duration{500, 1000, 1999, 2000, 3999, 4000, 5999} { // milliseconds
@@ -214,6 +219,10 @@ func TestStagesAreToldApart(t *testing.T) {
 	m := &results.Measurements{Loads: []*results.Load{r.load}, Series: r.series, Points: r.points}
 	if all, err := m.ByRequest(); err != nil || len(all) != 2 || all[0].Requests != 3 || all[1].Response.Count() != 3 || all[0].Tags["stage"] != "" {
 		t.Errorf("by request: %+v, %v", all, err)
+	}
+	// What a quantile is judged of is kept by the second of the answers, for the selectors that select anything.
+	if len(r.batches) != 1 || r.batches[0].batches.From != 8 || len(r.batches[0].batches.Counts) != 1 {
+		t.Errorf("batches: %+v", r.batches)
 	}
 	requests := int64(0)
 	for _, p := range r.points {

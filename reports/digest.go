@@ -110,6 +110,8 @@ func headline(v results.Verdict) string {
 		return "A part of a run: merged with the others it is judged."
 	case len(v.Gates) == 0:
 		return "The scenario has no gates: nothing was judged."
+	case v.Outcome == results.Unresolved:
+		return fmt.Sprintf("%s of %s cannot be told: too few samples to say on which side of the limit it lies.", count(int64(crossed)), plural(len(v.Gates), "gate"))
 	case crossed > 0:
 		return fmt.Sprintf("%s of %s crossed.", count(int64(crossed)), plural(len(v.Gates), "gate"))
 	case len(v.Gates) == 1:
@@ -139,22 +141,32 @@ func notes(r *results.Run) []string {
 	return append(all, r.Verdict.Warnings...)
 }
 
+// crossedGates are the gates that did not hold; those that are unresolved only when none was crossed for certain.
 func crossedGates(v results.Verdict) []results.Gate {
-	var crossed []results.Gate
+	var crossed, unresolved []results.Gate
 	for _, g := range v.Gates {
-		if !g.Passed {
+		switch {
+		case g.Unresolved:
+			unresolved = append(unresolved, g)
+		case !g.Passed:
 			crossed = append(crossed, g)
 		}
+	}
+	if len(crossed) == 0 {
+		return unresolved
 	}
 	return crossed
 }
 
-// gateSentence tells a crossed gate: what was measured and what was allowed.
+// gateSentence tells a gate that did not hold: what was measured and what was allowed.
 func gateSentence(g results.Gate) string {
 	if g.Samples == 0 {
 		return fmt.Sprintf("%s %s: %s", g.Metric, g.Expression, noDataReason(g))
 	}
 	sentence := fmt.Sprintf("%s: %s was asked, %s was measured", g.Metric, g.Expression, gateActual(g))
+	if g.Unresolved {
+		return fmt.Sprintf("%s, 95 %% interval %s: %s", sentence, gateInterval(g), g.Reason)
+	}
 	if hasMargin(g) {
 		sentence += fmt.Sprintf(" (%s beyond the target, %s)", percent(-g.Margin), plural(int(g.Samples), "sample"))
 	}

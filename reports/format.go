@@ -148,6 +148,20 @@ func gateActual(g results.Gate) string {
 	return withUnit(separated(strconv.FormatFloat(g.Actual, 'f', decimals, 64)), g.Unit)
 }
 
+// gateInterval shows the confidence interval of a quantile: "4.71 to 5.03"; an end that too few samples tell is open.
+func gateInterval(g results.Gate) string {
+	if g.Interval == nil {
+		return none
+	}
+	end := func(v *float64) string {
+		if v == nil {
+			return "?"
+		}
+		return millis(*v)
+	}
+	return end(g.Interval.Low) + " to " + end(g.Interval.High)
+}
+
 func withUnit(number, unit string) string {
 	switch {
 	case unit == "", number == none:
@@ -172,6 +186,8 @@ func gateWord(g results.Gate) string {
 	switch {
 	case g.Passed:
 		return "held"
+	case g.Unresolved:
+		return "unresolved"
 	case g.Samples == 0:
 		return "no data"
 	}

@@ -16,7 +16,7 @@ const validity = "measurement is valid"
 
 // JUnit writes the verdict as a JUnit file, as Jenkins and GitLab read it: the run is a test suite, each gate is a test
 // case, and one more says whether the measurement is valid. Where it is not, the gates are skipped: neither a pass nor
-// a failure of the service is known. The class of every test case is the scenario file's name.
+// a failure of the service is known; an unresolved gate is an error. The class of every test case is the scenario file's name.
 func JUnit(w io.Writer, r *results.Run) error {
 	requests, err := r.Measurements.ByRequest()
 	if err != nil {
@@ -132,11 +132,13 @@ func gateCase(g results.Gate, class string, invalid bool) junitCase {
 	switch {
 	case invalid:
 		c.Skipped = &junitDetail{Message: "not judged: the measurement is not valid"}
+	case g.Unresolved:
+		c.Error = &junitDetail{Message: gateSentence(g), Type: "threshold unresolved"}
 	case !g.Passed:
 		c.Failure = &junitDetail{
 			Message: gateSentence(g),
 			Type:    "threshold " + gateWord(g),
-			Text:    fmt.Sprintf("actual: %s\ntarget: %s %s\nmargin: %s\nsamples: %d", gateActual(g), g.Op, gateTarget(g), gateMargin(g), g.Samples),
+			Text:    fmt.Sprintf("actual: %s\n95 %% interval: %s\ntarget: %s %s\nmargin: %s\nsamples: %d", gateActual(g), gateInterval(g), g.Op, gateTarget(g), gateMargin(g), g.Samples),
 		}
 	}
 	return c

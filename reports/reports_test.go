@@ -56,6 +56,21 @@ func stagedRun(t testing.TB) *results.Run {
 	return r
 }
 
+// unresolvedRun is a run of which one percentile cannot be told from its limit.
+func unresolvedRun(t testing.TB) *results.Run {
+	t.Helper()
+	r := passedRun(t)
+	r.Verdict.Outcome = results.Unresolved
+	low, high := 4.9, 5.1
+	g := r.Verdict.Gates[0]
+	g.Passed, g.Unresolved, g.Reason = false, true, "unresolved: the limit lies within the 95 % confidence interval; run for longer"
+	g.Interval = &results.Interval{Confidence: 0.95, Low: &low, High: &high, Effective: 812.3, Corrected: true}
+	open := g
+	open.Interval = &results.Interval{Confidence: 0.95, Low: &low, Effective: 20}
+	r.Verdict.Gates = []results.Gate{g, open}
+	return r
+}
+
 // emptyRun is a run that measured nothing.
 func emptyRun(testing.TB) *results.Run {
 	return &results.Run{Name: "empty", Verdict: results.Verdict{Outcome: results.Invalid, Invalid: []string{"nothing was measured"}}}
@@ -74,7 +89,7 @@ func draw(t testing.TB, kind string, r *results.Run) []byte {
 
 func TestGolden(t *testing.T) {
 	for name, run := range map[string]func(testing.TB) *results.Run{
-		"failed": sampleRun, "invalid": invalidRun, "passed": passedRun, "empty": emptyRun, "staged": stagedRun,
+		"failed": sampleRun, "invalid": invalidRun, "passed": passedRun, "empty": emptyRun, "staged": stagedRun, "unresolved": unresolvedRun,
 	} {
 		for _, kind := range []string{".json", ".xml", ".txt"} {
 			t.Run(name+kind, func(t *testing.T) {

@@ -17,7 +17,7 @@ const SummaryVersion = 1
 //
 //	version           1
 //	name, description, started (RFC 3339), elapsed_seconds, seed, tool
-//	verdict           outcome (PASS, FAIL, INVALID), gates, and why not: invalid, warnings
+//	verdict           outcome (PASS, FAIL, INVALID, UNRESOLVED), gates, and why not: invalid, warnings
 //	environment       target, provider, servers (role, name, version as they answered), fixture, cpus, cpu_model
 //	overall           requests, failed, failed_share, rate, response_ms and service_ms
 //	marks[]           text, due_seconds, begun_seconds, done_seconds, error: faults that were injected

@@ -3,6 +3,7 @@ package results
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/policycortex/headroom/scenarios"
 )
@@ -10,12 +11,23 @@ import (
 // Outcome is what a run comes to.
 type Outcome string
 
-// The outcomes. INVALID goes before FAIL: where the generator was the limit, neither a pass nor a failure is known.
+// The outcomes. INVALID goes before FAIL: where the generator was the limit, neither a pass nor a failure is known. FAIL
+// goes before UNRESOLVED: one threshold that was certainly crossed decides.
 const (
-	Pass    Outcome = "PASS"
-	Fail    Outcome = "FAIL"
-	Invalid Outcome = "INVALID"
+	Pass       Outcome = "PASS"
+	Fail       Outcome = "FAIL"
+	Invalid    Outcome = "INVALID"
+	Unresolved Outcome = "UNRESOLVED" // too few samples to tell on which side of its limit a quantile lies
 )
+
+// Worse returns the outcome that counts of two runs: FAIL, INVALID, UNRESOLVED, PASS, in this order.
+func (o Outcome) Worse(other Outcome) Outcome {
+	order := []Outcome{Pass, Unresolved, Invalid, Fail}
+	if slices.Index(order, other) > slices.Index(order, o) {
+		return other
+	}
+	return o
+}
 
 // Verdict is the judgement of a run.
 type Verdict struct {
@@ -38,7 +50,10 @@ type Gate struct {
 	// crossed. It is 0 where the target is 0 or the operator has no side.
 	Margin float64 `json:"margin"`
 	Passed bool    `json:"passed"`
-	Reason string  `json:"reason,omitempty"` // why it failed, where the numbers do not say it
+	// Unresolved is true when it neither passed nor failed: the limit lies within Interval.
+	Unresolved bool      `json:"unresolved,omitempty"`
+	Interval   *Interval `json:"interval,omitempty"` // of a quantile of response or service time
+	Reason     string    `json:"reason,omitempty"`   // why it failed, where the numbers do not say it
 }
 
 // The bounds of a valid measurement.
@@ -60,8 +75,14 @@ func Judge(m *Measurements, thresholds []scenarios.Threshold) (Verdict, error) {
 		if err != nil {
 			return v, fmt.Errorf("judge %s: %w", t.Name(), err)
 		}
+		if err := resolve(m, t, &g); err != nil {
+			return v, fmt.Errorf("judge %s: %w", t.Name(), err)
+		}
 		v.Gates = append(v.Gates, g)
-		if !g.Passed {
+		switch {
+		case g.Unresolved:
+			v.Outcome = v.Outcome.Worse(Unresolved)
+		case !g.Passed:
 			v.Outcome = Fail
 		}
 		if reason := tooFewSamples(t, g); reason != "" {
@@ -90,7 +111,13 @@ func Crossed(m *Measurements, thresholds []scenarios.Threshold, elapsed float64)
 		if err != nil {
 			return nil, err
 		}
-		if !g.Passed && g.Samples > 0 && tooFewSamples(t, g) == "" {
+		if g.Passed || g.Samples == 0 || tooFewSamples(t, g) != "" {
+			continue
+		}
+		if err := resolve(m, t, &g); err != nil {
+			return nil, err
+		}
+		if !g.Passed && !g.Unresolved {
 			return &g, nil
 		}
 	}
@@ -112,6 +139,41 @@ func evaluate(m *Measurements, t scenarios.Threshold) (Gate, error) {
 		g.Margin = margin(g.Actual, g.Op, g.Target)
 	}
 	return g, nil
+}
+
+// resolve judges a quantile of response or service time by its confidence interval: it has passed when the whole interval
+// is on the good side of the limit, failed when none of it is, and is unresolved else.
+func resolve(m *Measurements, t scenarios.Threshold, g *Gate) error {
+	if !Batched(t) || g.Samples == 0 || t.Op == "==" || t.Op == "!=" {
+		return nil
+	}
+	sum, err := m.Summarize(t.Selector)
+	if err != nil {
+		return err
+	}
+	h, percentile := sum.Response, t.Aggregation.Percentile
+	if t.Metric == "http_req_service_duration" {
+		h = sum.Service
+	}
+	if t.Aggregation.Name == "med" {
+		percentile = 50
+	}
+	groups, err := m.groups(t)
+	if err != nil {
+		return err
+	}
+	in := quantileInterval(h, groups, percentile)
+	good, bad := in.High, in.Low
+	if t.Op == ">" || t.Op == ">=" {
+		good, bad = in.Low, in.High
+	}
+	g.Interval = in
+	g.Passed = good != nil && holds(*good, t.Op, t.Limit)
+	g.Unresolved = !g.Passed && (bad == nil || holds(*bad, t.Op, t.Limit))
+	if g.Unresolved {
+		g.Reason = "unresolved: the limit lies within the 95 % confidence interval; run for longer, or at a higher rate"
+	}
+	return nil
 }
 
 func holds(actual float64, op string, limit float64) bool {

@@ -17,6 +17,7 @@ type Measurements struct {
 	Aborted     string       `json:"aborted,omitempty"` // the threshold that ended the run early
 	Loads       []*Load      `json:"loads"`             // one a scenario
 	Series      []*Series    `json:"series"`            // one a request of a scenario
+	Batches     []*Batches   `json:"batches,omitempty"` // one a scenario and selector of a quantile threshold
 	Points      []Point      `json:"points"`            // one a second and scenario, and one a second and request with answers
 	Views       []ServerView `json:"server_views,omitempty"`
 	Samples     []Sample     `json:"server_samples,omitempty"` // the server's own account, second by second
@@ -226,6 +227,9 @@ func (m *Measurements) Select(selector map[string]string) []*Series {
 	}
 	return selected
 }
+
+// Matches reports whether the series' tags contain the selector's.
+func (s *Series) Matches(selector map[string]string) bool { return matches(s.Tags, selector) }
 
 func matches(tags, selector map[string]string) bool {
 	for k, v := range selector {

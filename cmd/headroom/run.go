@@ -100,9 +100,7 @@ func (r *runner) runAll(ctx context.Context, files []string) error {
 		if err != nil {
 			return err
 		}
-		if outcome == results.Fail || outcome == results.Invalid && worst == results.Pass {
-			worst = outcome
-		}
+		worst = worst.Worse(outcome)
 	}
 	if worst != results.Pass {
 		return verdictError{worst}
