@@ -14,16 +14,18 @@ import (
 // maxKeptBody bounds what is kept of an answer's body, in bytes. Beyond it, what looks into the body fails.
 const maxKeptBody = 1 << 20
 
-// inspection is what a request's checks look at in its answers. A request without any has none, and nothing of its
-// answers is kept.
+// inspection is what a request's checks and extractions look at in its answers. A request without any has none, and
+// nothing of its answers is kept.
 type inspection struct {
-	checks  []check
-	headers []string // in lower case
-	body    bool
+	checks      []check
+	extractions []extraction
+	headers     []string // in lower case
+	body        bool
 }
 
-func newInspection(plan *scenarios.Request) (*inspection, error) {
-	if len(plan.Checks) == 0 {
+// newInspection prepares the inspection of a request's answers; slots are where the texts go that the flow extracts.
+func newInspection(plan *scenarios.Request, slots map[string]int) (*inspection, error) {
+	if len(plan.Checks) == 0 && len(plan.Extract) == 0 {
 		return nil, nil
 	}
 	in := &inspection{}
@@ -35,6 +37,15 @@ func newInspection(plan *scenarios.Request) (*inspection, error) {
 		made.header = in.keepHeader(c.Header)
 		in.body = in.body || c.JSON != nil
 		in.checks = append(in.checks, made)
+	}
+	for _, x := range plan.Extract {
+		made, err := newExtraction(x, slots[x.Name])
+		if err != nil {
+			return nil, err
+		}
+		made.header = in.keepHeader(x.Header)
+		in.body = in.body || x.Header == ""
+		in.extractions = append(in.extractions, made)
 	}
 	return in, nil
 }
@@ -173,4 +184,21 @@ func textOf(v gjson.Result) string {
 		return v.Str
 	}
 	return v.Raw
+}
+
+// inspect carries out the checks and extractions of an answer that came whole, and puts what became of them into o.
+// goesOn says that the next step of a flow follows.
+func (s *requestSet) inspect(a *answer, o *outcome, size int64, flow *texts) (goesOn bool) {
+	r := &s.requests[o.request]
+	if r.inspect == nil && !r.next {
+		return false
+	}
+	fine := expected(r.plan, o.status)
+	if r.inspect != nil {
+		o.checks = a.passed(o.status, size)
+		if fine {
+			o.extraction, o.errorText = a.extract(flow)
+		}
+	}
+	return r.next && fine && o.extraction == ""
 }

@@ -23,6 +23,7 @@ type outcome struct {
 	sentBytes     int64
 	receivedBytes int64
 	checks        uint64 // those that the answer met: bit i is check i's
+	extraction    string // the class of what could not be extracted; errorText then says why
 }
 
 // book is what one loop writes its outcomes into. Only that loop may use it, so that recording takes no lock: what is
@@ -53,15 +54,15 @@ type tally struct {
 	early             *results.Histogram // response times of the warm-up's requests; nil until there is one
 
 	// What follows is of the measured window.
-	requests, failed         int64
-	cacheAnswers, cacheHits  int64
-	bytesSent, bytesReceived int64
-	lastAnswer               time.Duration
-	response, service        *results.Histogram // nil until there is one
-	statuses                 [maxStatus + 1]int64
-	errors                   map[string]int64 // by class, but for those by status
-	samples                  map[string]string
-	met                      []int64 // answers, by check; nil until there is one
+	requests, failed, skipped int64
+	cacheAnswers, cacheHits   int64
+	bytesSent, bytesReceived  int64
+	lastAnswer                time.Duration
+	response, service         *results.Histogram // nil until there is one
+	statuses                  [maxStatus + 1]int64
+	errors                    map[string]int64 // by class, but for those by status
+	samples                   map[string]string
+	met                       []int64 // answers, by check; nil until there is one
 }
 
 const maxStatus = 999
@@ -95,20 +96,27 @@ func clearHistogram(h *results.Histogram) {
 // could not send not as sent.
 func (b *book) record(o *outcome) {
 	b.advance(o.done)
-	p := b.page
+	p, plan := b.page, &b.scenario.Requests[o.request]
+	first := plan.Step == 0 // the later steps of a flow belong to its one iteration
 	switch o.errorClass {
 	case errorCut:
-		p.cut++
-		p.written = true
+		if first {
+			p.cut++
+			p.written = true
+		}
 		return
 	case errorUnsent:
-		return
+		if first {
+			return
+		}
 	}
-	failed := o.errorClass != "" || !expected(&b.scenario.Requests[o.request], o.status)
+	failed := o.errorClass != "" || o.extraction != "" || !expected(plan, o.status)
 	answered := o.errorClass == "" || o.errorClass == errorTimeout || o.errorClass == errorUnanswered
 	t := &p.tallies[b.recorder.seriesOf(o.request, o.intended)]
 	p.written = true
-	p.sent++
+	if first {
+		p.sent++
+	}
 	t.answers++
 	if failed {
 		p.failed++
@@ -147,7 +155,10 @@ func (t *tally) measure(o *outcome, failed, answered bool) {
 	if o.errorClass == "" {
 		t.statuses[min(max(o.status, 0), maxStatus)]++
 	} else {
-		t.count(o)
+		t.count(o.errorClass, o.errorText)
+	}
+	if o.extraction != "" {
+		t.count(o.extraction, o.errorText)
 	}
 	if o.cache != "" {
 		t.cacheAnswers++
@@ -157,12 +168,23 @@ func (t *tally) measure(o *outcome, failed, answered bool) {
 	}
 }
 
-func (t *tally) count(o *outcome) {
+func (t *tally) count(class, text string) {
 	if t.errors == nil {
 		t.errors, t.samples = map[string]int64{}, map[string]string{}
 	}
-	if t.errors[o.errorClass]++; t.samples[o.errorClass] == "" && o.errorText != "" {
-		t.samples[o.errorClass] = o.errorText
+	if t.errors[class]++; t.samples[class] == "" && text != "" {
+		t.samples[class] = text
+	}
+}
+
+// skip counts the steps of a flow that were not sent because the one before them failed at the instant now.
+func (b *book) skip(failed int, now time.Duration) {
+	if now < b.scenario.Warmup {
+		return
+	}
+	for i := failed + 1; i < len(b.scenario.Requests) && b.scenario.Requests[i].Step > 0; i++ {
+		b.page.tallies[b.recorder.seriesOf(i, now)].skipped++
+		b.page.written = true
 	}
 }
 

@@ -71,7 +71,7 @@ func TestChecks(t *testing.T) {
 			want |= 1 << i
 		}
 	}
-	in, err := newInspection(plan)
+	in, err := newInspection(plan, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

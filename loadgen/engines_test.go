@@ -30,6 +30,7 @@ func (s *seen) handle(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.requests = append(s.requests, text.String())
+	fmt.Fprintf(w, `{"order": {"id": "%s-%d"}}`, r.Method, len(body))
 }
 
 // take returns what was noted, sorted, and forgets it.
@@ -62,6 +63,22 @@ func TestEnginesSendTheSame(t *testing.T) {
 			Body: literal(strings.Repeat("0123456789abcdef", 8<<10)), Headers: []scenarios.Header{{Name: "Host", Value: literal("other.example")}},
 		},
 	}
+	requests = append(requests, flowOf("buy", 2,
+		scenarios.Request{
+			Name: "create", Method: "POST", Path: literal("/orders"), Body: scenarios.Template{{Literal: "x"}, hole("k"), hole(scenarios.ValueUUID)},
+			Extract: []scenarios.Extraction{{Name: "order", JSON: jsonPath("order", "id")}, {Name: "type", Header: "Content-Type", Regex: "^([a-z]+)"}},
+		},
+		scenarios.Request{
+			Name: "look", Method: "GET", Path: scenarios.Template{{Literal: "/orders/"}, hole("order"), {Literal: "?k="}, hole("k")},
+			Headers: []scenarios.Header{{Name: "X-Type", Value: scenarios.Template{hole("type"), hole(scenarios.ValueUUID)}}},
+		},
+		scenarios.Request{Name: "delete", Method: "DELETE", Path: scenarios.Template{{Literal: "/orders/"}, hole("order")}},
+	)...)
+	for i := range requests {
+		if requests[i].Flow == "buy" {
+			requests[i].Values = []scenarios.Value{{Name: "k", Keys: scenarios.Keys{Range: true, From: 1, To: 100000}, Choice: scenarios.Uniform}}
+		}
+	}
 	var server seen
 	url := serve(t, server.handle) + "/base"
 	var sent [2][]string
@@ -79,7 +96,7 @@ func TestEnginesSendTheSame(t *testing.T) {
 		}
 		sent[i] = server.take()
 	}
-	if len(sent[0]) != 200 || !slices.Equal(sent[0], sent[1]) {
+	if len(sent[0]) <= 200 || !slices.Equal(sent[0], sent[1]) {
 		for i := range min(len(sent[0]), len(sent[1])) {
 			if sent[0][i] != sent[1][i] {
 				t.Fatalf("%d and %d requests; vegeta sent\n%.500s\nwire sent\n%.500s", len(sent[0]), len(sent[1]), sent[0][i], sent[1][i])

@@ -67,6 +67,9 @@ func newSeries(plan *scenarios.Plan, s *scenarios.Scenario, q *scenarios.Request
 	if stage != "" {
 		tags[scenarios.StageTag] = stage
 	}
+	if q.Flow != "" {
+		tags["flow"] = q.Flow
+	}
 	return &results.Series{
 		Scenario: s.Name, Name: q.Name, Method: q.Method, Stage: stage, Tags: tags,
 		Statuses: map[int]int64{}, Errors: map[string]int64{}, ErrorSamples: map[string]string{},
@@ -208,6 +211,7 @@ func merge(to, from *results.Histogram) {
 func (t *tally) addTo(s *results.Series, plan *scenarios.Request) {
 	s.Requests += t.requests
 	s.Failed += t.failed
+	s.Skipped += t.skipped
 	s.CacheAnswers += t.cacheAnswers
 	s.CacheHits += t.cacheHits
 	s.BytesSent += t.bytesSent
@@ -254,8 +258,10 @@ func (r *recorder) finish(planned, measuredPlanned int64, ended time.Duration) {
 	r.finished = true
 	r.load.MeasuredTo = min(r.load.MeasuredTo, max(r.load.MeasuredFrom, (r.scenario.StartTime+ended).Seconds()))
 	if r.schedule == nil {
-		for _, s := range r.series {
-			measuredPlanned += s.Requests
+		for i, s := range r.series {
+			if r.scenario.Requests[i/len(r.stages.names)].Step == 0 {
+				measuredPlanned += s.Requests
+			}
 		}
 		r.load.Planned, r.load.MeasuredPlanned = r.load.Sent, measuredPlanned
 		return

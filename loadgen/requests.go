@@ -30,6 +30,7 @@ type request struct {
 	headers []header
 	body    []part
 	inspect *inspection // nil: nothing of its answers is kept
+	next    bool        // the request after it is the next step of its flow
 }
 
 // value draws one key.
@@ -57,6 +58,7 @@ const (
 	noHole        = -1
 	holeIteration = -2
 	holeUUID      = -3
+	holeExtracted = -4 // of slot 0; of slot i it is i less
 )
 
 // newRequestSet prepares a scenario's requests. fixture resolves key sets of the fixture; it may be nil when no request
@@ -64,11 +66,16 @@ const (
 func newRequestSet(seed uint64, s *scenarios.Scenario, fixture func(name string) (KeySet, error), feeders Feeders) (*requestSet, error) {
 	set := &requestSet{seed: scenarioSeed(seed, s.Name)}
 	total := 0
+	var slots map[string]int
 	for i := range s.Requests {
-		r, err := newRequest(&s.Requests[i], set.seed, fixture, feeders)
+		if s.Requests[i].Step == 0 {
+			slots = map[string]int{}
+		}
+		r, err := newRequest(&s.Requests[i], set.seed, slots, fixture, feeders)
 		if err != nil {
 			return nil, fmt.Errorf("scenario %s, request %s: %w", s.Name, s.Requests[i].Name, err)
 		}
+		r.next = i+1 < len(s.Requests) && s.Requests[i+1].Step > 0
 		total += s.Requests[i].Weight
 		set.requests = append(set.requests, r)
 		set.cumulative = append(set.cumulative, total)
@@ -76,7 +83,8 @@ func newRequestSet(seed uint64, s *scenarios.Scenario, fixture func(name string)
 	return set, nil
 }
 
-func newRequest(plan *scenarios.Request, seed uint64, fixture func(name string) (KeySet, error), feeders Feeders) (request, error) {
+// newRequest prepares a request. slots are those of what the flow's earlier steps extract; it adds its own.
+func newRequest(plan *scenarios.Request, seed uint64, slots map[string]int, fixture func(name string) (KeySet, error), feeders Feeders) (request, error) {
 	r := request{plan: plan}
 	index := map[string]int{scenarios.ValueIteration: holeIteration, scenarios.ValueUUID: holeUUID}
 	for i, v := range plan.Values {
@@ -94,6 +102,9 @@ func newRequest(plan *scenarios.Request, seed uint64, fixture func(name string) 
 		r.values = append(r.values, out)
 		index[v.Name] = i
 	}
+	for name, slot := range slots {
+		index[name] = holeExtracted - slot
+	}
 	r.path = parts(plan.Path, index)
 	r.body = parts(plan.Body, index)
 	for _, h := range plan.Headers {
@@ -104,7 +115,10 @@ func newRequest(plan *scenarios.Request, seed uint64, fixture func(name string) 
 		r.headers = append(r.headers, out)
 	}
 	var err error
-	r.inspect, err = newInspection(plan)
+	for _, x := range plan.Extract {
+		slots[x.Name] = len(slots)
+	}
+	r.inspect, err = newInspection(plan, slots)
 	return r, err
 }
 
@@ -154,6 +168,7 @@ type draw struct {
 	request int
 	keys    [maxValues]int
 	uuid    [2]uint64
+	flow    *texts // what the flow's steps have extracted; nil outside of one
 }
 
 // maxValues bounds the values of one request so that a draw needs no memory of its own.
@@ -196,7 +211,11 @@ func (r *request) append(dst []byte, parts []part, d *draw, escape bool) []byte 
 			dst = appendUUID(dst, d.uuid)
 		default:
 			from := len(dst)
-			dst = r.values[p.hole].keys.Append(dst, d.keys[p.hole])
+			if p.hole <= holeExtracted {
+				dst = append(dst, (*d.flow)[holeExtracted-p.hole]...)
+			} else {
+				dst = r.values[p.hole].keys.Append(dst, d.keys[p.hole])
+			}
 			if escape {
 				dst = escapeTail(dst, from)
 			}

@@ -65,9 +65,8 @@ func (t *instrumented) RoundTrip(req *http.Request) (*http.Response, error) {
 	if measured {
 		b.count = &t.a.received[t.a.recorder.seriesOf(request, t.a.intended(n, sent))]
 	}
-	if t.a.inspects(request) {
-		resp.Request = req
-		b.exchange = t.a.newExchange(request, n, sent, resp)
+	if t.a.exchanges(request) {
+		b.exchange = t.a.newExchange(n, sent, req.ContentLength, resp)
 	}
 	resp.Body = b
 	return resp, nil
@@ -127,7 +126,7 @@ func (b *body) Read(p []byte) (int, error) {
 		b.count.Add(int64(n))
 	}
 	if x := b.exchange; x != nil {
-		x.read(p[:n])
+		_, _ = x.Write(p[:n])
 		if err == io.EOF && !x.ended {
 			x.ended, x.outcome.done = true, time.Since(b.a.start)
 		}

@@ -24,6 +24,8 @@ type vegetaAttack struct {
 	*attack
 	book      *book             // guarded by mu while there are workers
 	transport http.RoundTripper // nil: TCP
+	context   context.Context   // of the run
+	sender    *instrumented
 
 	next     atomic.Int64   // iteration of the shard
 	full     int64          // requests in flight at which no worker is free
@@ -48,8 +50,9 @@ func (a *vegetaAttack) name() string { return "vegeta v12" }
 func (a *vegetaAttack) run(ctx context.Context) {
 	requests, cut := context.WithCancel(ctx)
 	defer cut()
+	a.context, a.sender = ctx, a.newTransport(requests)
 	client := &http.Client{
-		Transport:     a.newTransport(requests),
+		Transport:     a.sender,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	attacker := vegeta.NewAttacker(vegeta.Client(client), vegeta.Workers(uint64(a.full)),
@@ -60,7 +63,13 @@ func (a *vegetaAttack) run(ctx context.Context) {
 	go a.stopAtEnd(ctx, attacker, cut, stopped)
 	for r := range attacker.Attack(a.render, pacer{a, ctx}, 0, "") {
 		o := a.outcome(r, ctx.Err() != nil)
-		if o.errorClass != "" || !a.inspects(o.request) {
+		switch {
+		case o.errorClass != "":
+			a.record(&o)
+			if o.errorClass != errorCut {
+				a.skip(o.request, o.done)
+			}
+		case !a.exchanges(o.request):
 			a.record(&o)
 		}
 	}
@@ -121,30 +130,34 @@ func (p pacer) Pace(_ time.Duration, hits uint64) (wait time.Duration, stop bool
 
 // render is vegeta's targeter: it writes the next iteration's request.
 func (a *vegetaAttack) render(t *vegeta.Target) error {
-	n := a.shard.iteration(a.next.Add(1) - 1)
-	d := a.requests.draw(n)
+	d := a.requests.draw(a.shard.iteration(a.next.Add(1) - 1))
+	a.write(t, &d)
+	return nil
+}
+
+// write renders a request.
+func (a *vegetaAttack) write(t *vegeta.Target, d *draw) {
 	r := &a.requests.requests[d.request]
 	var space [256]byte
 	url := append(space[:0], a.target...)
-	url = r.append(url, r.path, &d, true)
+	url = r.append(url, r.path, d, true)
 	url = append(url, '#')
 	url = strconv.AppendInt(url, int64(d.request), 10)
 	url = append(url, '-')
-	url = strconv.AppendInt(url, n, 10)
+	url = strconv.AppendInt(url, d.n, 10)
 	t.Method, t.URL = r.plan.Method, string(url)
 	if len(r.body) > 0 {
-		t.Body = r.append(nil, r.body, &d, false)
+		t.Body = r.append(nil, r.body, d, false)
 	}
 	t.Header = make(http.Header, len(r.headers)+1)
 	t.Header["User-Agent"] = userAgent
 	for _, h := range r.headers {
 		v := h.static
 		if v == "" {
-			v = string(r.append(nil, h.value, &d, false))
+			v = string(r.append(nil, h.value, d, false))
 		}
 		t.Header.Set(h.name, v)
 	}
-	return nil
 }
 
 var userAgent = []string{"headroom"}

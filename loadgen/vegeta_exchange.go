@@ -1,31 +1,44 @@
 package loadgen
 
 import (
+	"io"
 	"net/http"
 	"time"
+
+	vegeta "github.com/tsenart/vegeta/v12/lib"
 )
 
-// exchange is a request of the vegeta engine whose answer is inspected. Vegeta hands on neither bodies in part nor a
-// place to look at them, so the worker that reads the answer also inspects it and records the outcome.
+// exchange is a request of the vegeta engine whose answer is inspected, or that is a step of a flow. Vegeta hands on
+// neither bodies in part nor a place to look at them, so the worker that reads the answer also inspects it, records the
+// outcome, and sends what follows in the flow: the flow holds the worker from its begin to its end.
 type exchange struct {
+	draw    draw
 	outcome outcome
 	answer  answer
+	texts   texts
 	size    int64
 	ended   bool // the answer came whole
 }
 
-// newExchange begins the inspection of an answer whose head has come.
-func (a *vegetaAttack) newExchange(request int, n int64, sent time.Duration, resp *http.Response) *exchange {
-	x := &exchange{outcome: outcome{
-		request: request, intended: sent, sent: sent, status: resp.StatusCode, cache: resp.Header.Get("X-Cache"),
-		sentBytes: max(0, resp.Request.ContentLength),
-	}}
+// newExchange begins the exchange of an iteration whose answer's head has come.
+func (a *vegetaAttack) newExchange(n int64, sent time.Duration, sentBytes int64, resp *http.Response) *exchange {
+	x := &exchange{draw: a.requests.draw(n)}
+	x.draw.flow = &x.texts
+	x.outcome = outcome{request: x.draw.request, intended: sent, sent: sent, sentBytes: max(0, sentBytes)}
 	if a.schedule != nil {
 		x.outcome.intended = a.schedule.at(n)
 	}
-	x.answer.start(a.requests.requests[request].inspect)
-	x.answer.takeHeaders(resp.Header)
+	x.begin(a, resp)
 	return x
+}
+
+// begin takes the head of an answer.
+func (x *exchange) begin(a *vegetaAttack, resp *http.Response) {
+	x.outcome.status, x.outcome.cache = resp.StatusCode, resp.Header.Get("X-Cache")
+	x.size, x.ended = 0, false
+	if x.answer.start(a.requests.requests[x.outcome.request].inspect); x.answer.want != nil {
+		x.answer.takeHeaders(resp.Header)
+	}
 }
 
 func (a *answer) takeHeaders(h http.Header) {
@@ -36,18 +49,63 @@ func (a *answer) takeHeaders(h http.Header) {
 	}
 }
 
-// read takes what was read of the body.
-func (x *exchange) read(b []byte) {
+// Write takes what was read of the body.
+func (x *exchange) Write(b []byte) (int, error) {
 	x.size += int64(len(b))
-	if x.answer.want.body {
+	if x.answer.want != nil && x.answer.want.body {
 		x.answer.piece(b)
+	}
+	return len(b), nil
+}
+
+// settle records the outcome, and sends the rest of the flow.
+func (a *vegetaAttack) settle(x *exchange) {
+	goesOn := a.requests.inspect(&x.answer, &x.outcome, x.size, &x.texts)
+	for goesOn {
+		a.record(&x.outcome)
+		goesOn = a.follow(x)
+	}
+	a.record(&x.outcome)
+	if x.outcome.errorClass != errorCut {
+		a.skip(x.outcome.request, x.outcome.done)
 	}
 }
 
-// settle inspects the answer and records the outcome.
-func (a *vegetaAttack) settle(x *exchange) {
-	x.outcome.checks = x.answer.passed(x.outcome.status, x.size)
-	a.record(&x.outcome)
+// follow sends the next step of a flow, whose time counts from the end of the one before.
+func (a *vegetaAttack) follow(x *exchange) (goesOn bool) {
+	x.draw.request++
+	x.outcome = outcome{request: x.draw.request, intended: x.outcome.done}
+	var target vegeta.Target
+	a.write(&target, &x.draw)
+	x.outcome.sent = time.Since(a.start)
+	err := a.exchange(x, &target)
+	x.outcome.done = time.Since(a.start)
+	if err != nil {
+		x.outcome.errorClass, x.outcome.errorText = classify(err.Error(), a.context.Err() != nil), err.Error()
+		return false
+	}
+	return a.requests.inspect(&x.answer, &x.outcome, x.size, &x.texts)
+}
+
+// exchange sends a step and reads its answer.
+func (a *vegetaAttack) exchange(x *exchange, target *vegeta.Target) error {
+	req, err := target.Request()
+	if err != nil {
+		return err
+	}
+	x.outcome.sentBytes = max(0, req.ContentLength)
+	resp, cancel, err := a.sender.send(req, a.scenario.Requests[x.draw.request].Timeout)
+	defer cancel()
+	if err != nil {
+		return err
+	}
+	x.begin(a, resp)
+	defer resp.Body.Close()
+	_, err = io.Copy(x, resp.Body)
+	if x.outcome.intended >= a.scenario.Warmup {
+		a.received[a.recorder.seriesOf(x.draw.request, x.outcome.intended)].Add(x.size)
+	}
+	return err
 }
 
 // record counts an outcome; any worker may call it.
@@ -57,6 +115,15 @@ func (a *vegetaAttack) record(o *outcome) {
 	a.book.record(o)
 }
 
-// inspects reports whether the outcomes of a request are recorded by the worker that reads the answer, when there is
-// one.
-func (a *vegetaAttack) inspects(request int) bool { return a.requests.requests[request].inspect != nil }
+// skip counts the steps of a flow that come after one that failed.
+func (a *vegetaAttack) skip(failed int, now time.Duration) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.book.skip(failed, now)
+}
+
+// exchanges reports whether the worker that reads the answer to a request records its outcome, when there is one.
+func (a *vegetaAttack) exchanges(request int) bool {
+	r := &a.requests.requests[request]
+	return r.inspect != nil || r.next
+}

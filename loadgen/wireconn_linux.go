@@ -25,6 +25,8 @@ type wireConn struct {
 	cacheLen                 int
 	answer                   answer            // what its checks look at
 	keep                     func(body []byte) // answer.piece, made once
+	texts                    texts             // what the flow's steps have extracted
+	following                bool              // its request was answered, and the flow's next step is to be sent
 }
 
 type connState uint8
@@ -146,11 +148,16 @@ func (l *wireLoop) complete(c *wireConn, keep bool) {
 		request: c.draw.request, intended: c.intended, sent: c.sent, done: l.now, status: c.parser.Status,
 		cache: cacheName(c.cache[:c.cacheLen]), sentBytes: int64(c.bodyBytes), receivedBytes: c.parser.Body,
 	}
-	if c.answer.want != nil {
-		o.checks = c.answer.passed(o.status, c.parser.Body)
+	goesOn := l.requests.inspect(&c.answer, &o, c.parser.Body, &c.texts)
+	if goesOn {
+		l.hold(c, keep)
+	} else {
+		l.release(c, keep)
 	}
-	l.release(c, keep)
 	l.book.record(&o)
+	if !goesOn {
+		l.book.skip(o.request, l.now)
+	}
 }
 
 // cacheName returns a shared string for the names that mean a hit, so that none is made for each answer.
@@ -187,6 +194,9 @@ func (l *wireLoop) fail(c *wireConn, class, text string) {
 	}
 	l.release(c, false)
 	l.book.record(&o)
+	if class != errorCut {
+		l.book.skip(o.request, l.now)
+	}
 }
 
 // release ends the connection's request.
@@ -205,6 +215,11 @@ func (l *wireLoop) release(c *wireConn, keep bool) {
 
 // drop closes an idle connection.
 func (l *wireLoop) drop(c *wireConn) {
+	if c.following { // it keeps its slot, for the flow's next step
+		l.io.close(c)
+		c.state = connClosed
+		return
+	}
 	for i, other := range l.idle {
 		if other == c {
 			l.idle = append(l.idle[:i], l.idle[i+1:]...)

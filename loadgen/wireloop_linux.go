@@ -42,6 +42,7 @@ type wireLoop struct {
 
 	conns    []*wireConn // by slot; those in free are closed
 	free     []*wireConn
+	holding  []*wireConn // busy with flows of which the next step is to be sent
 	idle     []*wireConn // the last used is used first
 	limit    int         // connections at most
 	busy     int
@@ -119,6 +120,7 @@ func (l *wireLoop) run(ctx context.Context) {
 			l.cut(ctx.Err() != nil)
 			break
 		}
+		l.follow()
 		l.io.wait(l.untilNext(end))
 		if l.now >= l.sweepAt {
 			l.sweep()
@@ -174,23 +176,15 @@ func (l *wireLoop) begin(n int64, intended time.Duration) {
 		l.lastFull = l.now
 	}
 	c.draw = l.requests.draw(n)
-	c.retried = false
-	c.out, c.bodyBytes = l.render.append(c.out[:0], &c.draw)
-	l.clock() // rendering took its time
-	c.intended, c.sent = intended, l.now
+	c.draw.flow = &c.texts
+	l.prepare(c)
+	c.intended = intended
 	if l.attack.schedule == nil {
 		c.intended = c.sent
 	} else if intended >= l.scenario.Warmup {
 		l.book.late(c.sent-intended, c.sent-max(intended, l.lastFull))
 	}
-	c.deadline = c.sent + l.scenario.Requests[c.draw.request].Timeout
-	if c.state == connIdle {
-		c.reused = true
-		l.again(c)
-		return
-	}
-	c.reused = false
-	l.open(c)
+	l.transmit(c)
 }
 
 // take returns an idle connection, or a slot for a new one.
@@ -235,6 +229,11 @@ func (l *wireLoop) cut(interrupted bool) {
 	for _, c := range l.conns {
 		if c.state >= connConnecting {
 			l.fail(c, class, "the run ended")
+		}
+	}
+	for _, c := range l.holding {
+		if !interrupted {
+			l.book.skip(c.draw.request, l.now)
 		}
 	}
 }

@@ -138,6 +138,11 @@ func notes(r *results.Run) []string {
 	if aborted := r.Measurements.Aborted; aborted != "" {
 		all = append(all, fmt.Sprintf("Ended early, after %s: %s was crossed.", seconds(r.Measurements.Elapsed), aborted))
 	}
+	for _, s := range r.Measurements.Series {
+		if s.Skipped > 0 {
+			all = append(all, fmt.Sprintf("%s: the step %s was skipped %s times, because a step before it in its flow failed.", s.Scenario, s.Name, count(s.Skipped)))
+		}
+	}
 	return append(all, r.Verdict.Warnings...)
 }
 

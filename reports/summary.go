@@ -24,7 +24,7 @@ const SummaryVersion = 1
 //	changes[]         at_seconds, text: breakers and replica, as the server's samples show them
 //	scenarios[]       name, executor, open, the figures of overall, schedule (null unless open) and
 //	  by_stage[]      name, from_seconds, to_seconds, the figures of overall: the stages that have a name
-//	  by_request[]    name, method, the figures of overall, statuses, errors, bytes_sent, bytes_received, checks[]: name, passed, failed
+//	  by_request[]    name, method, the figures of overall, statuses, errors, bytes_sent, bytes_received, skipped (steps of flows), checks[]: name, passed, failed
 //	server_views[]    scenario (empty: the whole run), seconds, cpu_seconds, tiers, queries and pools by name
 //
 // response_ms, service_ms and the like hold p50, p75, p90, p95, p99, p999, max, mean and count; they are null when
@@ -130,6 +130,7 @@ type summaryRequest struct {
 	Errors        map[string]int64 `json:"errors,omitempty"`
 	BytesSent     int64            `json:"bytes_sent"`
 	BytesReceived int64            `json:"bytes_received"`
+	Skipped       int64            `json:"skipped,omitempty"`
 	Checks        []results.Check  `json:"checks,omitempty"`
 }
 
@@ -197,7 +198,7 @@ func newSummaryScenario(sc scenario) summaryScenario {
 		if statuses == nil {
 			statuses = map[int]int64{}
 		}
-		out.Requests = append(out.Requests, summaryRequest{q.Name, q.Method, newFigures(q.Summary), statuses, q.Errors, q.BytesSent, q.BytesReceived, q.Checks})
+		out.Requests = append(out.Requests, summaryRequest{q.Name, q.Method, newFigures(q.Summary), statuses, q.Errors, q.BytesSent, q.BytesReceived, q.Skipped, q.Checks})
 	}
 	return out
 }

@@ -74,10 +74,11 @@ type Series struct {
 	Stage         string            `json:"stage,omitempty"` // in which it was meant to be sent, where that has a name
 	Tags          map[string]string `json:"tags"`            // what selectors match: scenario, name, method and the file's tags
 	Requests      int64             `json:"requests"`
-	Failed        int64             `json:"failed"`        // no answer, or not the expected status
-	CacheAnswers  int64             `json:"cache_answers"` // answers with an X-Cache header
-	CacheHits     int64             `json:"cache_hits"`    // those of them that a cache gave
-	BytesSent     int64             `json:"bytes_sent"`    // of bodies
+	Failed        int64             `json:"failed"`            // no answer, or not the expected status
+	Skipped       int64             `json:"skipped,omitempty"` // a flow's step that was not sent because one before it failed
+	CacheAnswers  int64             `json:"cache_answers"`     // answers with an X-Cache header
+	CacheHits     int64             `json:"cache_hits"`        // those of them that a cache gave
+	BytesSent     int64             `json:"bytes_sent"`        // of bodies
 	BytesReceived int64             `json:"bytes_received"`
 	Statuses      map[int]int64     `json:"statuses"`
 	Errors        map[string]int64  `json:"errors,omitempty"`        // by class

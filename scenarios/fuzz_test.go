@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"errors"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -69,8 +70,21 @@ func checkPlan(t *testing.T, p *Plan) {
 		if s.Duration <= 0 || s.Duration > 24*time.Hour || s.Warmup >= s.Duration || s.TimeUnit <= 0 || len(s.Requests) == 0 {
 			t.Errorf("scenario %q: %+v", s.Name, s)
 		}
-		for _, request := range s.Requests {
-			checkRequest(t, request)
+		extracted := map[string]bool{}
+		for i, request := range s.Requests {
+			if request.Step == 0 {
+				extracted = map[string]bool{}
+			} else if i == 0 || s.Requests[i-1].Flow != request.Flow || s.Requests[i-1].Step != request.Step-1 {
+				t.Errorf("step %+v does not follow the one before it", request)
+			}
+			if (request.Weight == 0) != (request.Step > 0) {
+				t.Errorf("request %+v has no weight, or a step has one", request)
+			}
+			checkRequest(t, request, extracted)
+			for _, x := range request.Extract {
+				checkExtraction(t, x)
+				extracted[x.Name] = true
+			}
 		}
 	}
 	for i, f := range p.Faults {
@@ -85,8 +99,19 @@ func checkPlan(t *testing.T, p *Plan) {
 	}
 }
 
-func checkRequest(t *testing.T, request Request) {
-	declared := map[string]bool{ValueIteration: true, ValueUUID: true}
+func checkExtraction(t *testing.T, x Extraction) {
+	if x.JSON == nil && x.Header == "" && x.Regex == "" || x.JSON != nil && x.Header != "" || x.Name == "" {
+		t.Errorf("extraction %+v", x)
+	}
+	if x.Regex != "" && regexp.MustCompile(x.Regex).NumSubexp() != 1 {
+		t.Errorf("extraction %+v has not one group", x)
+	}
+}
+
+// checkRequest checks a request; extracted are the texts that earlier steps of its flow take.
+func checkRequest(t *testing.T, request Request, extracted map[string]bool) {
+	declared := maps.Clone(extracted)
+	declared[ValueIteration], declared[ValueUUID] = true, true
 	for _, v := range request.Values {
 		declared[v.Name] = true
 		k := v.Keys
@@ -114,7 +139,7 @@ func checkRequest(t *testing.T, request Request) {
 	for _, c := range request.Checks {
 		checkCheck(t, c)
 	}
-	if !isName(request.Name) || request.Weight < 1 || request.Method == "" || len(request.Path) == 0 || request.Timeout <= 0 {
+	if !isName(request.Name) || request.Method == "" || len(request.Path) == 0 || request.Timeout <= 0 {
 		t.Errorf("request %+v", request)
 	}
 }

@@ -73,13 +73,27 @@ func (r *reader) allThresholds(n *node, p *Plan) []Threshold {
 			continue
 		}
 		for _, item := range requests.items {
-			if name := item.get("name"); given(name) {
-				g.implied = map[string]string{"scenario": e.key, "name": name.text}
-				all = append(all, r.thresholds(item.get("thresholds"), g)...)
+			tag := "name"
+			if steps := item.get("steps"); steps != nil {
+				tag = "flow"
+				for _, step := range steps.items {
+					all = append(all, r.thresholdsOf(step, "name", e.key, g)...)
+				}
 			}
+			all = append(all, r.thresholdsOf(item, tag, e.key, g)...)
 		}
 	}
 	return all
+}
+
+// thresholdsOf reads those of a request or a flow; tag is what its name selects by.
+func (r *reader) thresholdsOf(n *node, tag, scenario string, g gates) []Threshold {
+	name := n.get("name")
+	if !given(name) {
+		return nil
+	}
+	g.implied = map[string]string{"scenario": scenario, tag: name.text}
+	return r.thresholds(n.get("thresholds"), g)
 }
 
 // thresholds reads one section thresholds.

@@ -127,8 +127,8 @@ func (r *reader) planName(n *node) string {
 	return base
 }
 
-// reservedTags are given to every request, or to every check, and cannot be set.
-var reservedTags = []string{"scenario", "name", "method", StageTag, "check"}
+// reservedTags are given to every request, to steps of flows or to checks, and cannot be set.
+var reservedTags = []string{"scenario", "name", "method", StageTag, "flow", "check"}
 
 func (r *reader) tags(n *node) map[string]string {
 	if n == nil || len(n.entries) == 0 {

@@ -56,6 +56,16 @@ func TestParseReadsEveryKey(t *testing.T) {
 			},
 			Tags: map[string]string{"kind": "write"},
 		},
+		{
+			Name: "create", Flow: "buy", Weight: 2, Method: "GET", Path: Template{{Literal: "/orders/"}, {Value: "article"}}, Timeout: 30 * time.Second,
+			Extract: []Extraction{{Name: "id", JSON: JSONPath{{Key: "id"}}, Regex: "(.*)"}, {Name: "type", Header: "Content-Type"}},
+			Values:  []Value{{Name: "article", Keys: Keys{List: []string{"a"}}, Choice: Uniform}}, Tags: map[string]string{"kind": "flow"},
+		},
+		{
+			Name: "show", Flow: "buy", Step: 1, Method: "GET", Path: Template{{Literal: "/orders/"}, {Value: "id"}}, Timeout: 30 * time.Second,
+			Headers: []Header{{"X-Type", Template{{Value: "type"}}}},
+			Values:  []Value{{Name: "article", Keys: Keys{List: []string{"a"}}, Choice: Uniform}}, Tags: map[string]string{"kind": "step"},
+		},
 		{Name: "home", Weight: 1, Method: "GET", Path: Template{{Literal: "/"}}, Timeout: 30 * time.Second},
 	}
 	want := &Plan{
@@ -105,21 +115,21 @@ func TestParseReadsEveryKey(t *testing.T) {
 		Thresholds: []Threshold{
 			{
 				Metric: "http_req_duration", Selector: map[string]string{"scenario": "warm", "kind": "write"},
-				Aggregation: Aggregation{"p", 95}, Op: "<", Limit: 50, Source: "p(95)<50", Line: 62,
+				Aggregation: Aggregation{"p", 95}, Op: "<", Limit: 50, Source: "p(95)<50", Line: 77,
 			},
 			{
 				Metric: "http_req_duration", Selector: map[string]string{"scenario": "warm", "kind": "write"},
-				Aggregation: Aggregation{Name: "med"}, Op: "<=", Limit: 10, Source: "med <= 10", Line: 62,
+				Aggregation: Aggregation{Name: "med"}, Op: "<=", Limit: 10, Source: "med <= 10", Line: 77,
 			},
-			{Metric: "http_req_failed", Aggregation: Aggregation{Name: "rate"}, Op: "<", Limit: 0.01, Source: "rate<0.01", Line: 63},
+			{Metric: "http_req_failed", Aggregation: Aggregation{Name: "rate"}, Op: "<", Limit: 0.01, Source: "rate<0.01", Line: 78},
 			{
 				Metric: "http_reqs", Selector: map[string]string{"scenario": "ramp"},
 				Aggregation: Aggregation{Name: "rate"}, Op: ">", Limit: 10000, Source: "rate>10000",
-				AbortOnFail: true, DelayAbortEval: 5 * time.Second, Line: 65,
+				AbortOnFail: true, DelayAbortEval: 5 * time.Second, Line: 80,
 			},
 			{
 				Metric: "cache_hit_ratio", Selector: map[string]string{"tier": "l1"},
-				Aggregation: Aggregation{Name: "rate"}, Op: ">", Limit: 0.5, Source: "rate>0.5", Line: 66,
+				Aggregation: Aggregation{Name: "rate"}, Op: ">", Limit: 0.5, Source: "rate>0.5", Line: 81,
 			},
 		},
 		Source: Source{File: path, Text: string(src)},
@@ -270,7 +280,7 @@ func TestParseRefusesHugeFiles(t *testing.T) {
 }
 
 func TestShippedScenariosAreValid(t *testing.T) {
-	if got, want := Shipped(), []string{"outage", "reference", "smoke"}; !reflect.DeepEqual(got, want) {
+	if got, want := Shipped(), []string{"flow", "outage", "reference", "smoke"}; !reflect.DeepEqual(got, want) {
 		t.Fatalf("shipped %v, want %v", got, want)
 	}
 	for _, name := range Shipped() {

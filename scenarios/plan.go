@@ -149,16 +149,20 @@ func (s *Scenario) StageNames() []string {
 	return names
 }
 
-// Request is one named kind of request; Weight decides how often it is drawn within its scenario.
+// Request is one named kind of request; Weight decides how often it is drawn within its scenario. The steps of a flow
+// are requests that follow one another, of which the first is drawn: all with the Values of the flow.
 type Request struct {
 	Name           string
-	Weight         int
+	Weight         int    // 0 for the steps of a flow but the first
+	Flow           string // name of the flow that it is a step of; may be empty
+	Step           int    // within the flow, from 0
 	Method         string
 	Path           Template
 	Headers        []Header // in the order of the file
 	Body           Template
 	ExpectedStatus []int         // empty: any status from 200 to 399
 	Checks         []Check       // in the order of the file, at most MaxChecks
+	Extract        []Extraction  // for later steps of the flow
 	Timeout        time.Duration // from sending to the last byte of the body
 	Values         []Value
 	Tags           map[string]string

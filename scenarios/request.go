@@ -16,9 +16,23 @@ const (
 	defaultTimeout = 30 * time.Second
 )
 
+// request reads a request that is an iteration of its own.
 func (r *reader) request(n *node, target Target) Request {
+	if extract := n.get("extract"); extract != nil {
+		r.faultAt(extract.keyAt, "write the requests as steps of a flow", "%s: no request follows that could take it", extract.path)
+	}
+	holes := &holes{reader: r, values: n.get("values"), used: map[string]bool{}}
+	request := r.step(n, r.values(n.get("values"), target), holes)
+	request.Weight = int(r.whole(n.get("weight"), 1, 1, maxWeight))
+	request.Extract = nil
+	holes.extracted = nil
+	holes.reportUnused()
+	return request
+}
+
+// step reads what a request sends and what is held against its answers.
+func (r *reader) step(n *node, values []Value, holes *holes) Request {
 	request := Request{
-		Weight: int(r.whole(n.get("weight"), 1, 1, maxWeight)),
 		Method: r.word(n.get("method"), "GET", methods),
 		Name:   r.requestName(n),
 		Tags:   r.tags(n.get("tags")),
@@ -26,8 +40,7 @@ func (r *reader) request(n *node, target Target) Request {
 	if method := n.get("method"); method != nil && method.text != request.Method {
 		r.vague = true
 	}
-	request.Values = r.values(n.get("values"), target)
-	holes := &holes{reader: r, values: n.get("values"), used: map[string]bool{}}
+	request.Values = values
 	request.Path = r.path(n, holes)
 	request.Headers = r.headers(n.get("headers"), holes, request.Values)
 	if body := n.get("body"); given(body) {
@@ -35,7 +48,7 @@ func (r *reader) request(n *node, target Target) Request {
 	} else if body != nil {
 		holes.unread = true
 	}
-	holes.reportUnused()
+	request.Extract = r.extractions(n.get("extract"), holes)
 	request.ExpectedStatus = r.statuses(n.get("expectedStatus"))
 	request.Checks = r.checks(n.get("checks"))
 	request.Timeout = defaultTimeout

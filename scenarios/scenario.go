@@ -257,21 +257,38 @@ func (r *reader) requests(n *node, target Target) []Request {
 		r.fault(list, "", "%s is empty", list.path)
 	}
 	requests := make([]Request, 0, len(list.items))
-	seen := map[string]bool{}
+	seen, flows := map[string]bool{}, map[string]bool{}
 	for _, item := range list.items {
 		if item.bad {
 			r.vague = true
 			continue
 		}
-		request := r.request(item, target)
-		if request.Name != "" && seen[request.Name] {
-			r.fault(item.get("name"), "their measurements could not be told apart",
-				"%s has two requests with the name %s", n.path, request.Name)
+		read := []*node{item}
+		if steps := item.get("steps"); steps != nil {
+			flow := r.flow(item, target)
+			if len(flow) > 0 {
+				r.twice(item, flow[0].Flow, "flows", flows)
+			}
+			requests = append(requests, flow...)
+			read = steps.items
+		} else {
+			requests = append(requests, r.request(item, target))
 		}
-		seen[request.Name] = true
-		requests = append(requests, request)
+		for _, one := range read {
+			if name := one.get("name"); given(name) {
+				r.twice(one, name.text, "requests", seen)
+			}
+		}
 	}
 	return requests
+}
+
+// twice refuses a name that another of its kind has already.
+func (r *reader) twice(n *node, name, kind string, seen map[string]bool) {
+	if name != "" && seen[name] {
+		r.fault(n.get("name"), "their measurements could not be told apart", "there are two %s with the name %s in one scenario", kind, name)
+	}
+	seen[name] = true
 }
 
 // tagSets returns the tags of every kind of request of the plan, as thresholds select them. The tags of a request go
@@ -293,6 +310,9 @@ func (p *Plan) tagsOf(s *Scenario, request *Request) []map[string]string {
 		maps.Copy(set, tags)
 	}
 	set["scenario"], set["name"], set["method"] = s.Name, request.Name, request.Method
+	if request.Flow != "" {
+		set["flow"] = request.Flow
+	}
 	var sets []map[string]string
 	for _, stage := range s.StageNames() {
 		staged := maps.Clone(set)

@@ -119,12 +119,14 @@ func (r *reader) rangeKeys(n *node) Keys {
 	return Keys{From: from, To: to, Range: true}
 }
 
-// holes reads the templates of one request and keeps which of its values they use.
+// holes reads the templates of one request, or of a flow's steps one after the other, and keeps which values they use.
 type holes struct {
 	*reader
-	values *node // the declared ones; may be nil
-	used   map[string]bool
-	unread bool // a template could not be read, so it is not known what it would have used
+	values    *node   // the declared ones; may be nil
+	steps     *node   // of a flow; nil for a request
+	extracted []entry // by the steps so far
+	used      map[string]bool
+	unread    bool // a template could not be read, so it is not known what it would have used
 }
 
 // template reads text with holes {{name}}. A brace that stands alone is a literal one.
@@ -164,18 +166,36 @@ func (h *holes) use(n *node, name string) {
 	if name == ValueIteration || name == ValueUUID || h.values != nil && (h.values.bad || h.values.get(name) != nil) {
 		return
 	}
+	if slices.ContainsFunc(h.extracted, func(e entry) bool { return e.key == name }) {
+		return
+	}
+	if laterStep(h.steps, name) {
+		h.fault(n, "only what an earlier step extracts is known", "%s names %.60q, which this step or a later one extracts", n.path, name)
+		return
+	}
 	known := []string{ValueIteration, ValueUUID}
 	if h.values != nil {
 		for _, e := range h.values.entries {
 			known = append(known, e.key)
 		}
 	}
+	for _, e := range h.extracted {
+		known = append(known, e.key)
+	}
 	h.used[nearest(name, known)] = true // one typing error is one fault
-	h.fault(n, suggest(name, known), "%s names the value %.60q, which is not declared under values", n.path, name)
+	undeclared := "which is not declared under values"
+	if h.steps != nil {
+		undeclared = "which is not declared under values, and no step extracts it"
+	}
+	h.fault(n, suggest(name, known), "%s names the value %.60q, %s", n.path, name, undeclared)
 }
 
 func (h *holes) reportUnused() {
-	if h.values == nil || h.unread {
+	if h.unread {
+		return
+	}
+	h.reportUnusedExtractions()
+	if h.values == nil {
 		return
 	}
 	for _, e := range h.values.entries {

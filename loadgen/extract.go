@@ -1,0 +1,92 @@
+package loadgen
+
+import (
+	"fmt"
+	"regexp"
+
+	"github.com/policycortex/headroom/scenarios"
+)
+
+// texts are what the steps of a flow under way have extracted, by slot. Their memory is used again by the next flow.
+type texts [][]byte
+
+func (t *texts) put(slot int, text []byte) {
+	for len(*t) <= slot {
+		*t = append(*t, nil)
+	}
+	(*t)[slot] = append((*t)[slot][:0], text...)
+}
+
+// extraction is an extraction of the plan, ready to be carried out.
+type extraction struct {
+	scenarios.Extraction
+	slot       int
+	header     int // index of what is kept of headers
+	expression *regexp.Regexp
+	class      string // of the failure
+}
+
+func newExtraction(plan scenarios.Extraction, slot int) (extraction, error) {
+	x := extraction{Extraction: plan, slot: slot, class: "extraction failed: " + plan.Name}
+	if plan.Regex == "" {
+		return x, nil
+	}
+	var err error
+	if x.expression, err = regexp.Compile(plan.Regex); err != nil {
+		return x, fmt.Errorf("extraction %s: %w", plan.Name, err)
+	}
+	return x, nil
+}
+
+// extract puts what the plan wants of the answer into the flow's texts. class is that of the failure, and empty when
+// there was none.
+func (a *answer) extract(into *texts) (class, why string) {
+	for i := range a.want.extractions {
+		x := &a.want.extractions[i]
+		text, why := a.find(x)
+		if why == "" && hasControl(string(text)) {
+			why = "it has a line break or control character"
+		}
+		if why != "" {
+			return x.class, why
+		}
+		into.put(x.slot, text)
+	}
+	return "", ""
+}
+
+// find looks for what an extraction takes. why says why there is none.
+func (a *answer) find(x *extraction) (text []byte, why string) {
+	switch {
+	case x.header >= 0:
+		if !a.headers[x.header].given {
+			return nil, "the answer has no header " + x.Header
+		}
+		text = a.headers[x.header].value
+	case x.JSON != nil:
+		document, err := a.json()
+		if err != nil {
+			return nil, err.Error()
+		}
+		v, found := lookUp(document, x.JSON)
+		if !found {
+			return nil, "the body has no " + x.JSON.String()
+		}
+		if !isPlain(v) {
+			return nil, x.JSON.String() + " is " + kindOf(v) + " and not a text, a number, true or false"
+		}
+		text = []byte(textOf(v))
+	case a.tooBig:
+		return nil, fmt.Sprintf("the body has more than %d bytes", maxKeptBody)
+	default:
+		text = a.body
+	}
+	if x.expression == nil {
+		return text, ""
+	}
+	found := x.expression.FindSubmatchIndex(text)
+	if found == nil || found[2] < 0 {
+		return nil, "nothing matches " + x.Regex
+	}
+	return text[found[2]:found[3]], ""
+}

@@ -1,0 +1,43 @@
+package loadgen
+
+// prepare renders the connection's request, which takes its time: it is sent from then on.
+func (l *wireLoop) prepare(c *wireConn) {
+	c.retried = false
+	c.out, c.bodyBytes = l.render.append(c.out[:0], &c.draw)
+	l.clock()
+	c.sent = l.now
+}
+
+// transmit sends the connection's request, on a new socket when it has none.
+func (l *wireLoop) transmit(c *wireConn) {
+	c.deadline = c.sent + l.scenario.Requests[c.draw.request].Timeout
+	if c.reused = c.state == connIdle; c.reused {
+		l.again(c)
+	} else {
+		l.open(c)
+	}
+}
+
+// hold keeps a connection for the next step of its flow. It is not sent at once: what moves the bytes may still be busy
+// with the answer.
+func (l *wireLoop) hold(c *wireConn, keep bool) {
+	c.following, c.state = true, connIdle
+	if !keep {
+		l.io.close(c)
+		c.state = connClosed
+	}
+	c.intended = l.now
+	l.holding = append(l.holding, c)
+}
+
+// follow sends the steps of flows that have become due. Each counts from the end of the step before it.
+func (l *wireLoop) follow() {
+	for len(l.holding) > 0 { // sending may end a request, and its flow may go on
+		c := l.holding[0]
+		l.holding = append(l.holding[:0], l.holding[1:]...)
+		c.following = false
+		c.draw.request++
+		l.prepare(c)
+		l.transmit(c)
+	}
+}
