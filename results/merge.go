@@ -148,6 +148,9 @@ func mergeMeasurements(parts []*Measurements) (*Measurements, error) {
 			return nil, fmt.Errorf("shard %d: %w", i, err)
 		}
 	}
+	for _, p := range parts {
+		m.Batches = append(m.Batches, p.Batches...) // those of one time are put together where they are judged
+	}
 	m.mergePoints(parts)
 	if spread := latest.Sub(m.Started); spread > maxStartSpread {
 		m.Warnings = append(m.Warnings, fmt.Sprintf("the shards began up to %v apart, so the load was not that of the single schedule: give them all the same --start-at", spread.Round(time.Millisecond)))
@@ -173,7 +176,7 @@ func (m *Measurements) mergeLoads(loads []*Load) error {
 		i := slices.IndexFunc(m.Loads, func(o *Load) bool { return o.Scenario == l.Scenario })
 		if i < 0 {
 			sum := *l
-			sum.Lag, sum.OwnLag = NewHistogram(), NewHistogram()
+			sum.Lag, sum.OwnLag, sum.Stages = NewHistogram(), NewHistogram(), slices.Clone(l.Stages)
 			sum.Planned, sum.Sent, sum.Dropped, sum.MaxVUs, sum.MeasuredPlanned = 0, 0, 0, 0, 0
 			m.Loads = append(m.Loads, &sum)
 			i = len(m.Loads) - 1
@@ -194,15 +197,18 @@ func (l *Load) merge(o *Load) error {
 	l.MeasuredFrom = min(l.MeasuredFrom, o.MeasuredFrom)
 	l.MeasuredTo = max(l.MeasuredTo, o.MeasuredTo)
 	l.LastAnswer = max(l.LastAnswer, o.LastAnswer)
+	for i := range min(len(l.Stages), len(o.Stages)) { // shards have the stages of one plan
+		l.Stages[i].LastAnswer = max(l.Stages[i].LastAnswer, o.Stages[i].LastAnswer)
+	}
 	return errors.Join(l.Lag.Merge(o.Lag), l.OwnLag.Merge(o.OwnLag))
 }
 
 func (m *Measurements) mergeSeries(series []*Series) error {
 	for _, s := range series {
-		i := slices.IndexFunc(m.Series, func(o *Series) bool { return o.Scenario == s.Scenario && o.Name == s.Name })
+		i := slices.IndexFunc(m.Series, func(o *Series) bool { return o.Scenario == s.Scenario && o.Name == s.Name && o.Stage == s.Stage })
 		if i < 0 {
 			m.Series = append(m.Series, &Series{
-				Scenario: s.Scenario, Name: s.Name, Method: s.Method, Tags: s.Tags, Statuses: map[int]int64{},
+				Scenario: s.Scenario, Name: s.Name, Method: s.Method, Stage: s.Stage, Tags: s.Tags, Statuses: map[int]int64{},
 				Errors: map[string]int64{}, ErrorSamples: map[string]string{}, Response: NewHistogram(), Service: NewHistogram(),
 			})
 			i = len(m.Series) - 1
