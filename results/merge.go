@@ -227,6 +227,7 @@ func (s *Series) merge(o *Series) error {
 	s.CacheHits += o.CacheHits
 	s.BytesSent += o.BytesSent
 	s.BytesReceived += o.BytesReceived
+	s.Skipped += o.Skipped
 	for status, n := range o.Statuses {
 		s.Statuses[status] += n
 	}

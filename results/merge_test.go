@@ -41,6 +41,7 @@ func shardRuns(count int) ([]*Run, *Measurements) {
 			l.OwnLag.Record(took / 200)
 			s.Requests++
 			s.BytesReceived += int64(n)
+			s.Skipped += int64(n % 3)
 			s.Response.Record(took)
 			s.Service.Record(took / 2)
 			s.Statuses[200+n%3]++
