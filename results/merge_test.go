@@ -80,7 +80,7 @@ func TestMergeLosesNothing(t *testing.T) {
 	if l.Planned != wl.Planned || l.Sent != wl.Sent || l.MaxVUs != wl.MaxVUs || l.AskedRate() != wl.AskedRate() {
 		t.Errorf("load %+v, want %+v", l, wl)
 	}
-	if s.Requests != ws.Requests || s.Failed != ws.Failed || s.BytesReceived != ws.BytesReceived || !maps.Equal(s.Statuses, ws.Statuses) || !maps.Equal(s.Errors, ws.Errors) || !slices.Equal(s.Checks, ws.Checks) {
+	if s.Requests != ws.Requests || s.Failed != ws.Failed || s.BytesReceived != ws.BytesReceived || s.Skipped != ws.Skipped || !maps.Equal(s.Statuses, ws.Statuses) || !maps.Equal(s.Errors, ws.Errors) || !slices.Equal(s.Checks, ws.Checks) {
 		t.Errorf("series %+v, want %+v", s, ws)
 	}
 	if merged.Shard != nil || len(merged.Shards) != 4 || merged.Shards[2].Index != 2 {
