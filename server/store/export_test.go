@@ -73,3 +73,5 @@ func (r *Replica) Lag(now time.Time) time.Duration    { return r.lag(now) }
 func (r *Replica) Usable() bool                       { return r.usable.Load() }
 func (r *Replica) Serves(after LSN) bool              { return r.serves(after) }
 func (r *Replica) Samples() int                       { return len(r.ahead) }
+
+var MigrationFiles = migrationFiles

@@ -1,6 +1,9 @@
 package store
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -55,15 +58,12 @@ func (b *statement) where(tenant ID, f *Filter) (possible bool) {
 	b.equals(" AND location = ", f.Location)
 	b.equals(" AND resource_group_name = ", f.ResourceGroup)
 	b.equals(" AND compliance_status = ", f.ComplianceStatus)
-	contained, keys, possible := tagConditions(f.Tags)
+	terms, possible := tagTerms(f.Tags)
 	if !possible {
 		return false
 	}
-	if contained != "" {
-		b.bind(" AND tags @> ", contained, "::jsonb")
-	}
-	if keys != nil {
-		b.bind(" AND tags ?& ", keys, "::text[]")
+	if terms != nil {
+		b.bind(" AND tag_terms @> ", terms, "::text[]")
 	}
 	if f.TagCount != nil {
 		b.bind(" AND jsonb_key_count(tags) = ", *f.TagCount, "")
@@ -95,35 +95,37 @@ func (f *Filter) indexed() bool {
 	return compared <= 1 || compared == 3 && f.SubscriptionID != "" && f.Type != "" && f.Location != ""
 }
 
-// tagConditions sorts tags into one object that must be contained and the keys that must exist.
-func tagConditions(tags []Tag) (contained string, keys []string, possible bool) {
+// tagTerms are the elements of the column tag_terms that what has all of the tags has.
+func tagTerms(tags []Tag) (terms []string, possible bool) {
 	if len(tags) == 0 {
-		return "", nil, true
+		return nil, true
 	}
 	values := make(map[string]string, len(tags))
-	object := []byte{'{'}
 	for _, tag := range tags {
 		if !tag.HasValue {
-			keys = append(keys, tag.Key)
+			terms = append(terms, tagTerm(":"+tag.Key))
 			continue
 		}
 		value, seen := values[tag.Key]
 		if seen && value != tag.Value {
-			return "", nil, false
+			return nil, false
 		}
 		if seen {
 			continue
 		}
 		values[tag.Key] = tag.Value
-		if len(object) > 1 {
-			object = append(object, ',')
-		}
-		object = appendString(object, tag.Key)
-		object = append(object, ':')
-		object = appendString(object, tag.Value)
+		terms = append(terms, tagTerm(strconv.Itoa(len(tag.Key))+":"+tag.Key+tag.Value))
 	}
-	if len(values) == 0 {
-		return "", keys, true
+	return terms, true
+}
+
+// maxTermBytes keeps an entry of the index well below what it takes.
+const maxTermBytes = 256
+
+func tagTerm(term string) string {
+	if len(term) <= maxTermBytes {
+		return term
 	}
-	return string(append(object, '}')), keys, true
+	sum := sha256.Sum256([]byte(term))
+	return "#" + hex.EncodeToString(sum[:])
 }
