@@ -1,28 +1,56 @@
 package loadgen
 
 import (
-	"os"
+	"context"
 	"runtime"
-	"strconv"
-	"strings"
+	"runtime/debug"
 	"syscall"
 	"time"
 
 	"github.com/policycortex/headroom/results"
 )
 
-// health is what this process has used since its start.
+// health is what was used until an instant: by this process since its start, by the system under test and the machine
+// since some earlier instant. Differences between two of them mean something.
 type health struct {
-	at     time.Time
-	cpu    time.Duration
-	maxRSS int64
-	pauses time.Duration
-	numGC  uint32
-	// stolen and all are the machine's CPU time in ticks, on Linux: what other virtual machines took, and everything.
-	stolen, all uint64
+	at      time.Time
+	cpu     time.Duration
+	maxRSS  int64
+	pauses  time.Duration
+	numGC   int64
+	machine *machineHealth // nil where the system does not tell
 }
 
-func readHealth() health {
+// machineHealth is the part that only /proc tells. A nil pointer is what it does not tell.
+type machineHealth struct {
+	busy, stolen, all     time.Duration // CPU time of the CPUs that this process may use; busy is neither idle nor stolen
+	system                *time.Duration
+	threads               *threadTimes // of this process
+	systemThreads         *threadTimes
+	resent, files, inPort *int64
+}
+
+// threadTimes are sums over threads: how long they ran, and how long they could have run and waited for a CPU.
+type threadTimes struct{ ran, waited time.Duration }
+
+// healthWatch reads the health once a second.
+type healthWatch struct {
+	machine     machineReader
+	first, last health
+	record      results.Health
+}
+
+func newHealthWatch(where results.Processes) *healthWatch {
+	if where == "" {
+		where = results.ProcessesUnknown
+	}
+	w := &healthWatch{record: results.Health{Processes: where}}
+	w.machine.withChildren = where == results.ProcessesChildren
+	w.record.FileLimit, w.record.PortRange = healthLimits()
+	return w
+}
+
+func (w *healthWatch) read() health {
 	h := health{at: time.Now()}
 	var ru syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &ru) == nil {
@@ -32,44 +60,85 @@ func readHealth() health {
 			h.maxRSS *= 1024
 		}
 	}
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	h.pauses, h.numGC = time.Duration(m.PauseTotalNs), m.NumGC
-	if stat, err := os.ReadFile("/proc/stat"); err == nil {
-		h.stolen, h.all = cpuTicks(string(stat))
-	}
+	var gc debug.GCStats // unlike runtime.ReadMemStats, reading it does not stop the world
+	debug.ReadGCStats(&gc)
+	h.pauses, h.numGC = gc.PauseTotal, gc.NumGC
+	h.machine = w.machine.read()
 	return h
 }
 
-// cpuTicks reads the first line of /proc/stat (see proc(5)): user, nice, system, idle, iowait, irq, softirq, steal.
-func cpuTicks(stat string) (stolen, all uint64) {
-	line, _, _ := strings.Cut(stat, "\n")
-	fields := strings.Fields(line)
-	if len(fields) < 9 || fields[0] != "cpu" {
-		return 0, 0
-	}
-	for i, f := range fields[1:9] {
-		n, err := strconv.ParseUint(f, 10, 64)
-		if err != nil {
-			return 0, 0
-		}
-		all += n
-		if i == 7 {
-			stolen = n
-		}
-	}
-	return stolen, all
+// begin takes the reading from which everything counts.
+func (w *healthWatch) begin() {
+	w.first = w.read()
+	w.last = w.first
 }
 
-func (h health) since(before health) results.Generator {
+// run notes the health of every second until ctx ends.
+func (w *healthWatch) run(ctx context.Context, start time.Time) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			now := w.read()
+			w.record.Seconds = append(w.record.Seconds, now.second(w.last, start, w.record.Processes))
+			w.last = now
+		}
+	}
+}
+
+// second is what happened between two readings.
+func (h health) second(before health, start time.Time, where results.Processes) results.HealthSecond {
+	length := h.at.Sub(before.at).Seconds()
+	cores := func(d time.Duration) float64 { return max(0, d.Seconds()/length) }
+	s := results.HealthSecond{
+		At: h.at.Sub(start).Seconds(), Length: length, Generator: cores(h.cpu - before.cpu),
+		GCPause: 1000 * (h.pauses - before.pauses).Seconds(),
+	}
+	m, old := h.machine, before.machine
+	if m == nil || old == nil {
+		return s
+	}
+	s.Files, s.Ports = m.files, m.inPort
+	if m.resent != nil && old.resent != nil {
+		s.Resent = new(*m.resent - *old.resent)
+	}
+	s.Waited, s.SysWaited = waitShare(m.threads, old.threads), waitShare(m.systemThreads, old.systemThreads)
+	if m.all == 0 {
+		return s
+	}
+	s.Stolen = new(cores(m.stolen - old.stolen))
+	others := m.busy - old.busy - (h.cpu - before.cpu)
+	if m.system != nil && old.system != nil {
+		s.System = new(cores(*m.system - *old.system))
+		others -= *m.system - *old.system
+	}
+	if where != results.ProcessesChildren || s.System != nil {
+		s.Others = new(cores(others))
+	}
+	return s
+}
+
+func waitShare(now, before *threadTimes) *float64 {
+	if now == nil || before == nil {
+		return nil
+	}
+	return new(results.WaitShare((now.ran - before.ran).Seconds(), (now.waited - before.waited).Seconds()))
+}
+
+// end is what the whole run used.
+func (w *healthWatch) end() (results.Generator, *results.Health) {
+	now, before := w.read(), w.first
 	stolen := 0.0
-	if h.all > before.all {
-		stolen = float64(h.stolen-before.stolen) / float64(h.all-before.all)
+	if m, old := now.machine, before.machine; m != nil && old != nil && m.all > old.all {
+		stolen = float64(m.stolen-old.stolen) / float64(m.all-old.all)
 	}
 	return results.Generator{
 		StolenShare: stolen,
-		CPUSeconds:  (h.cpu - before.cpu).Seconds(), WallSeconds: h.at.Sub(before.at).Seconds(),
+		CPUSeconds:  (now.cpu - before.cpu).Seconds(), WallSeconds: now.at.Sub(before.at).Seconds(),
 		CPUs: runtime.NumCPU(), GoMaxProcs: runtime.GOMAXPROCS(0), GoVersion: runtime.Version(),
-		GCPauses: (h.pauses - before.pauses).Seconds(), NumGC: h.numGC - before.numGC, MaxRSSBytes: h.maxRSS,
-	}
+		GCPauses: (now.pauses - before.pauses).Seconds(), NumGC: uint32(now.numGC - before.numGC), MaxRSSBytes: now.maxRSS,
+	}, &w.record
 }

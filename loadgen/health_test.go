@@ -1,26 +1,32 @@
 package loadgen
 
-import "testing"
+import (
+	"testing"
+	"time"
 
-func TestCPUTicks(t *testing.T) {
-	for stat, want := range map[string][2]uint64{
-		"cpu  1 2 3 4 5 6 7 8 9 10\ncpu0 1 1 1 1 1 1 1 1 1 1\n": {8, 36},
-		"cpu  1 2 3 4 5 6 7\n":   {},
-		"cpu  1 2 3 4 5 6 7 x\n": {},
-		"":                       {},
-	} {
-		if stolen, all := cpuTicks(stat); [2]uint64{stolen, all} != want {
-			t.Errorf("%q: %d of %d, want %v", stat, stolen, all, want)
-		}
+	"github.com/policycortex/headroom/results"
+)
+
+func TestHealthOfARun(t *testing.T) {
+	w := newHealthWatch(results.ProcessesUnknown)
+	w.begin()
+	for sum := 0; w.read().cpu-w.first.cpu < 20*time.Millisecond; sum++ {
+	}
+	g, _ := w.end()
+	if g.CPUSeconds < 0.02 || g.WallSeconds <= 0 || g.MaxRSSBytes < 1<<20 || g.StolenShare < 0 || g.StolenShare > 1 {
+		t.Errorf("%+v", g)
 	}
 }
 
-func TestHealthOfARun(t *testing.T) {
-	before := readHealth()
-	for sum := 0; readHealth().cpu-before.cpu < 2e7; sum++ { // 20 ms of CPU time
+// TestHealthWithoutProc holds that what a machine does not tell is not told as 0.
+func TestHealthWithoutProc(t *testing.T) {
+	start := time.Now()
+	before := health{at: start}
+	s := health{at: start.Add(2 * time.Second), cpu: time.Second, pauses: time.Millisecond}.second(before, start, results.ProcessesUnknown)
+	if s.Generator != 0.5 || s.GCPause != 1 || s.Length != 2 {
+		t.Errorf("%+v", s)
 	}
-	g := readHealth().since(before)
-	if g.CPUSeconds < 0.02 || g.WallSeconds <= 0 || g.MaxRSSBytes < 1<<20 || g.StolenShare < 0 || g.StolenShare > 1 {
-		t.Errorf("%+v", g)
+	if s.System != nil || s.Others != nil || s.Stolen != nil || s.Waited != nil || s.SysWaited != nil || s.Resent != nil || s.Files != nil || s.Ports != nil {
+		t.Errorf("told although nothing is known: %+v", s)
 	}
 }

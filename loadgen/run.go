@@ -27,6 +27,8 @@ type Options struct {
 	// Sample is Snapshot without what only the ends of a window need, cheap enough to be asked once a second. It may be
 	// nil.
 	Sample func(ctx context.Context) (results.Snapshot, error)
+	// Processes says where the system's processes are; empty is unknown.
+	Processes results.Processes
 	// Fault injects a fault of the plan and returns when it has happened; nil when the plan has none.
 	Fault func(ctx context.Context, f scenarios.Fault) error
 	// Shared says that the system runs on this machine: the generator then keeps to half of its CPUs, because threads of
@@ -114,9 +116,6 @@ type run struct {
 // gcPercent lets the generator's heap grow to some tens of megabytes between collections.
 const gcPercent = 1000
 
-// noticeableSteal is the share of stolen CPU time from which a run carries a warning.
-const noticeableSteal = 0.02
-
 // errAborted ends a run whose threshold was crossed.
 var errAborted = errors.New("a threshold was crossed")
 
@@ -137,10 +136,10 @@ func (r *run) run(ctx context.Context) (*results.Measurements, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.start, err = r.awaitStart(ctx); err != nil {
+	watch := newHealthWatch(r.options.Processes)
+	if r.start, err = r.awaitStart(ctx, watch.begin); err != nil {
 		return nil, err
 	}
-	before := readHealth()
 	r.m.Started = r.start
 	for _, a := range r.attacks {
 		a.start = r.start.Add(a.scenario.StartTime)
@@ -148,7 +147,7 @@ func (r *run) run(ctx context.Context) (*results.Measurements, error) {
 	observer := newObserver(r.plan, r.options.Snapshot)
 	observer.watch(load, r.start)
 
-	loadEnded := r.accompany(load)
+	loadEnded := r.accompany(load, watch)
 
 	ticking := make(chan struct{})
 	var ticker sync.WaitGroup
@@ -170,14 +169,10 @@ func (r *run) run(ctx context.Context) (*results.Measurements, error) {
 	r.m.Interrupted = ctx.Err() != nil
 	r.m.Elapsed = time.Since(r.start).Seconds()
 	r.m.Engine = engines[0].name()
-	r.m.Generator = readHealth().since(before)
+	r.m.Generator, r.m.Health = watch.end()
 	views, warnings := observer.finish(context.WithoutCancel(ctx))
 	r.m.Views, r.m.Warnings = views, append(r.m.Warnings, warnings...)
 	r.collect(r.m)
-	if s := r.m.Generator.StolenShare; s > noticeableSteal {
-		r.m.Warnings = append(r.m.Warnings, fmt.Sprintf("other virtual machines took %.0f %% of this machine's CPU time during the run: "+
-			"its latencies are partly theirs", 100*s))
-	}
 	for _, l := range r.m.Loads {
 		if !l.Open {
 			r.m.Warnings = append(r.m.Warnings, fmt.Sprintf("%s: constant-vus waits for each answer before it sends again, so a slow "+
@@ -190,18 +185,19 @@ func (r *run) run(ctx context.Context) (*results.Measurements, error) {
 	return r.m, nil
 }
 
-// accompany injects the plan's faults and samples the server while the load goes on. The function that it returns ends
+// accompany injects the plan's faults and samples the server and the health while the load goes on. The function that it returns ends
 // that, and puts what became of it into m.
-func (r *run) accompany(load context.Context) (loadEnded func()) {
+func (r *run) accompany(load context.Context, watch *healthWatch) (loadEnded func()) {
 	ctx, cancel := context.WithCancel(load)
 	faults := &injector{faults: r.plan.Faults, inject: r.options.Fault}
 	samples := &sampler{ask: r.options.Sample}
-	var both sync.WaitGroup
-	both.Go(func() { faults.run(ctx, r.start) })
-	both.Go(func() { samples.run(ctx, r.start) })
+	var all sync.WaitGroup
+	all.Go(func() { faults.run(ctx, r.start) })
+	all.Go(func() { samples.run(ctx, r.start) })
+	all.Go(func() { watch.run(ctx, r.start) })
 	return func() {
 		cancel()
-		both.Wait()
+		all.Wait()
 		if load.Err() == nil {
 			faults.missRest(time.Since(r.start))
 		}

@@ -54,16 +54,25 @@ func sharded(plan *scenarios.Plan, s *results.Shard) (*scenarios.Plan, error) {
 // share is the i-th of n parts of a whole, as even as can be.
 func share(whole, i, n int) int { return (whole + n - 1 - i) / n }
 
-// awaitStart waits for the instant at which the run is to start, where one was given, and returns the start of the run. The
-// instant counts from then on by the monotonic clock: a wall clock that is set meanwhile does not move the schedule.
-func (r *run) awaitStart(ctx context.Context) (time.Time, error) {
-	now := time.Now()
+// preparation is how long before a given start the first reading of the health is taken, which takes a millisecond.
+const preparation = 20 * time.Millisecond
+
+// awaitStart waits for the instant at which the run is to start, where one was given, calls prepare just before it, and
+// returns the start of the run. The instant counts from then on by the monotonic clock: a wall clock that is set meanwhile does not move the schedule.
+func (r *run) awaitStart(ctx context.Context, prepare func()) (time.Time, error) {
 	if r.options.StartAt.IsZero() {
-		return now, nil
+		prepare()
+		return time.Now(), nil
 	}
+	now := time.Now()
 	left := r.options.StartAt.Sub(now)
 	if left < 0 {
 		return now, fmt.Errorf("everything was ready only %v after the instant at which the run was to start: give a later one", -left)
 	}
-	return now.Add(left), sleep(ctx, left)
+	if err := sleep(ctx, left-preparation); err != nil {
+		return now, err
+	}
+	prepare()
+	start := now.Add(left) // by the monotonic clock
+	return start, sleep(ctx, time.Until(start))
 }

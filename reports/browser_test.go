@@ -172,6 +172,8 @@ func chartsAreDrawn(t *testing.T, p *tab) {
 		"throughput-chart": {3},
 		"response-chart":   {3, 3, 3, 4, 4}, // P99, P95, P50, warm, cold
 		"errors-chart":     {3},
+		"cpu-chart":        {5}, // generator, system, others, stolen, and the marks
+		"wait-chart":       {3},
 		"levels-chart":     {4}, // three levels, and the marks
 		"lag-chart":        {2},
 	} {
@@ -198,7 +200,7 @@ func faultsAreMarked(t *testing.T, p *tab) {
 	run := sampleRun(t)
 	url := written(t, run)
 	visit(t, p, url)
-	for _, id := range []string{"throughput-chart", "response-chart", "errors-chart", "levels-chart", "lag-chart"} {
+	for _, id := range []string{"throughput-chart", "response-chart", "errors-chart", "cpu-chart", "wait-chart", "levels-chart", "lag-chart"} {
 		for _, mark := range run.Measurements.Marks {
 			off := eval[float64](t, p, fmt.Sprintf(`((id, text, begun) => {
 				const chart = echarts.getInstanceByDom(document.getElementById(id));

@@ -51,6 +51,7 @@ type page struct {
 	Percentiles []float64
 	Trust       []measure
 	Generator   []measure
+	Health      []chart
 	Latency     *chart // nil when nothing was recorded
 	Timeline    []chart
 	Server      []chart
@@ -78,6 +79,8 @@ func HTML(w io.Writer, r *results.Run) error {
 		p.Timeline = timeCharts(d)
 		p.Charts = append(p.Charts, p.Timeline...)
 	}
+	p.Health = healthCharts(d)
+	p.Charts = append(p.Charts, p.Health...)
 	p.Server = serverCharts(d)
 	p.Charts = append(p.Charts, p.Server...)
 	if err := parsedPage.Execute(w, p); err != nil {

@@ -14,7 +14,7 @@ type chart struct {
 	ID      string    `json:"id"`
 	Title   string    `json:"-"`
 	Note    string    `json:"-"`
-	Kind    string    `json:"kind"` // nines, milliseconds, count, share: how the script labels axes and values
+	Kind    string    `json:"kind"` // nines, milliseconds, cores, count, share: how the script labels axes and values
 	Choices []picture `json:"choices"`
 }
 

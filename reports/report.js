@@ -15,6 +15,7 @@
     nines: { value: (v) => number(v) + " ms", head: null },
     milliseconds: { value: (v) => number(v) + " ms", head: (x) => "second " + x },
     share: { value: (v) => number(100 * v) + " %", head: (x) => "second " + Math.floor(x) },
+    cores: { value: (v) => number(v) + " cores", head: (x) => "second " + Math.floor(x) },
     count: { value: (v) => number(v) + "/s", head: (x) => "second " + x },
   };
 

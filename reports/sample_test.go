@@ -54,6 +54,7 @@ func sampleRun(t testing.TB) *results.Run {
 				{Text: "kill replica", Due: 50, Begun: 50.0001, Done: 50.0222},
 			},
 			Samples: sampleSamples(),
+			Health:  sampleHealth(),
 			Generator: results.Generator{
 				CPUSeconds: 41.3, WallSeconds: 60.2, CPUs: 2, GCPauses: 0.0123, NumGC: 31, MaxRSSBytes: 84_300_000,
 				GoMaxProcs: 2, GoVersion: "go1.26.8",
@@ -171,6 +172,24 @@ func sampleSamples() []results.Sample {
 		samples = append(samples, s)
 	}
 	return samples
+}
+
+// sampleHealth is that of a machine with a neighbour in five seconds, which tells nothing in the first.
+func sampleHealth() *results.Health {
+	h := &results.Health{Processes: results.ProcessesChildren, FileLimit: 1024, PortRange: 28232}
+	for second := range 60 {
+		s := results.HealthSecond{At: float64(second) + 1, Length: 1, Generator: 0.69, GCPause: 0.2}
+		if second > 0 {
+			others, waited := 0.05, 0.02
+			if second >= 20 && second < 25 {
+				others, waited = 0.9, 0.4
+			}
+			s.System, s.Others, s.Stolen, s.Waited, s.SysWaited = new(0.5), &others, new(0.0), &waited, &waited
+			s.Resent, s.Files, s.Ports = new(int64(second%2)), new(int64(110)), new(int64(150))
+		}
+		h.Seconds = append(h.Seconds, s)
+	}
+	return h
 }
 
 func sampleVerdict(t testing.TB, m *results.Measurements) results.Verdict {

@@ -20,6 +20,7 @@ const SummaryVersion = 1
 //	verdict           outcome (PASS, FAIL, INVALID, UNRESOLVED), gates, and why not: invalid, warnings
 //	environment       target, provider, servers (role, name, version as they answered), fixture, cpus, cpu_model
 //	overall           requests, failed, failed_share, rate, response_ms and service_ms
+//	health            who used the CPUs (in cores) and waited for one (shares), over the run; what is not known is left out
 //	marks[]           text, due_seconds, begun_seconds, done_seconds, error: faults that were injected
 //	changes[]         at_seconds, text: breakers and replica, as the server's samples show them
 //	scenarios[]       name, executor, open, the figures of overall, schedule (null unless open) and
@@ -54,6 +55,7 @@ type summary struct {
 	Verdict     results.Verdict     `json:"verdict"`
 	Environment summaryEnvironment  `json:"environment"`
 	Overall     figures             `json:"overall"`
+	Health      *summaryHealth      `json:"health,omitempty"`
 	Marks       []results.Mark      `json:"marks,omitempty"`
 	Changes     []results.Change    `json:"changes,omitempty"`
 	Scenarios   []summaryScenario   `json:"scenarios"`
@@ -67,6 +69,19 @@ type summaryEnvironment struct {
 	Fixture  string          `json:"fixture,omitempty"`
 	CPUs     int             `json:"cpus"`
 	CPUModel string          `json:"cpu_model,omitempty"`
+}
+
+// summaryHealth holds means of cores and shares, sums of pauses and resent segments, the most of files and ports.
+type summaryHealth struct {
+	Processes results.Processes `json:"processes"`
+	results.HealthSecond
+}
+
+func newSummaryHealth(h *results.Health) *summaryHealth {
+	if h == nil {
+		return nil
+	}
+	return &summaryHealth{h.Processes, h.Totals()}
 }
 
 type summaryServer struct {
@@ -160,7 +175,7 @@ func newSummary(d digest) summary {
 	m, env := &d.Measurements, d.Environment
 	s := summary{
 		Version: SummaryVersion, Name: d.Name, Description: d.Description, Started: m.Started.UTC(), Elapsed: m.Elapsed,
-		Seed: d.Scenario.Seed, Tool: d.Tool, Verdict: d.Verdict, Overall: newFigures(d.Overall),
+		Seed: d.Scenario.Seed, Tool: d.Tool, Verdict: d.Verdict, Overall: newFigures(d.Overall), Health: newSummaryHealth(m.Health),
 		Environment: summaryEnvironment{
 			Target: env.Target, Provider: env.Provider, Fixture: env.Fixture, Servers: []summaryServer{},
 			CPUs: env.Machine.CPUs, CPUModel: env.Machine.CPUModel,

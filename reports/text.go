@@ -37,6 +37,7 @@ func Text(w io.Writer, r *results.Run) error {
 	g := r.Measurements.Generator
 	fmt.Fprintf(&b, "  generator: %s of %s cores busy, GC pauses %s ms in %s, at most %s of memory\n",
 		threeDigits(g.CPUCores()), count(int64(g.CPUs)), millis(1000*g.GCPauses), plural(int(g.NumGC), "collection"), bytesText(g.MaxRSSBytes))
+	b.WriteString(healthText(r.Measurements.Health))
 	if len(r.Measurements.Marks) > 0 {
 		fmt.Fprintf(&b, "\nFaults (seconds since the start of the run)\n%s", marksText(r.Measurements))
 	}

@@ -52,7 +52,7 @@ func trustMeasures(d digest) []measure {
 // generatorMeasures tell what the load generator itself used.
 func generatorMeasures(m results.Measurements) []measure {
 	g := m.Generator
-	return []measure{
+	return append([]measure{
 		{
 			"CPU", "Cores that it kept busy on average. Near all of them, it competes with itself, and with a service on the same machine.",
 			[]string{fmt.Sprintf("%s of %s", threeDigits(g.CPUCores()), plural(g.CPUs, "core"))},
@@ -67,5 +67,5 @@ func generatorMeasures(m results.Measurements) []measure {
 			[]string{percent(g.StolenShare)},
 		},
 		{"Engine", "What sent the requests.", []string{fmt.Sprintf("%s, %s, GOMAXPROCS %d", m.Engine, g.GoVersion, g.GoMaxProcs)}},
-	}
+	}, healthMeasures(m.Health)...)
 }

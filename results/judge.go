@@ -93,10 +93,12 @@ func Judge(m *Measurements, thresholds []scenarios.Threshold) (Verdict, error) {
 	if err != nil {
 		return v, err
 	}
-	if v.Invalid = append(v.Invalid, reasons...); len(v.Invalid) > 0 {
+	v.Invalid = append(v.Invalid, reasons...)
+	weighDisturbance(&v, m)
+	if len(v.Invalid) > 0 {
 		v.Outcome = Invalid
 	}
-	v.Warnings = append(v.Warnings, unwatched(m, thresholds)...)
+	v.Warnings = append(append(v.Warnings, drifts(m)...), unwatched(m, thresholds)...)
 	return v, nil
 }
 

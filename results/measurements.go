@@ -23,6 +23,7 @@ type Measurements struct {
 	Samples     []Sample     `json:"server_samples,omitempty"` // the server's own account, second by second
 	Marks       []Mark       `json:"marks,omitempty"`          // in the order of time
 	Generator   Generator    `json:"generator"`
+	Health      *Health      `json:"health,omitempty"` // nil in runs saved before it was recorded
 	Warnings    []string     `json:"warnings,omitempty"`
 }
 

@@ -132,7 +132,8 @@ func (r *runner) runOne(ctx context.Context, plan *scenarios.Plan, feeders loadg
 	screen := newScreen(r.progress, plan)
 	measured, err := loadgen.Run(ctx, r.loaded(plan), system.url, loadgen.Options{
 		Shard: r.shard, StartAt: r.startAt, Fixture: system.keys, Feeders: feeders,
-		Snapshot: system.snapshot, Sample: system.sample, Fault: system.fault, Shared: isLocal(system.url), Progress: screen.show,
+		Snapshot: system.snapshot, Sample: system.sample, Fault: system.fault, Processes: system.processes(),
+		Shared: isLocal(system.url), Progress: screen.show,
 	})
 	if err != nil {
 		return "", err

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -226,6 +228,42 @@ func (s *system) warnings() []string {
 	default:
 	}
 	return out
+}
+
+// processes says whether the processes of the system are known: all of them are children of this one only where the
+// servers are private processes. A container's and an embedded Postgres are not.
+func (s *system) processes() results.Processes {
+	switch {
+	case s.environment != nil && s.environment.Provider == "process":
+		return results.ProcessesChildren
+	case s.environment == nil && elsewhere(s.url):
+		return results.ProcessesElsewhere
+	}
+	return results.ProcessesUnknown
+}
+
+// elsewhere says that no address of the target is in a network to which this machine is directly connected: the others
+// may be containers on it.
+func elsewhere(target string) bool {
+	u, err := url.Parse(target)
+	if err != nil {
+		return false
+	}
+	ips, err := net.LookupIP(u.Hostname())
+	if err != nil {
+		return false
+	}
+	networks, err := net.InterfaceAddrs()
+	if err != nil {
+		return false
+	}
+	for _, network := range networks {
+		n, ok := network.(*net.IPNet)
+		if !ok || slices.ContainsFunc(ips, n.Contains) {
+			return false
+		}
+	}
+	return true
 }
 
 // stop ends what was started; what was not is left out.

@@ -1,0 +1,108 @@
+package loadgen
+
+import (
+	"bufio"
+	"fmt"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/policycortex/headroom/results"
+)
+
+func TestReadProc(t *testing.T) {
+	for stat, want := range map[string][3]int{
+		"cpu  9 9 9 9 9 9 9 9 9 9\ncpu0 1 2 3 4 5 6 7 8 9 10\ncpu1 7 7 7 7 7 7 7 7 7 7\ncpu2 1 1 1 1 1 1 1 1 0 0\nintr 5 5 5 5 5 5 5 5 5\n": {24, 9, 44},
+		"cpu  1 2 3 4 5 6 7 8 9 10\n": {},
+		"cpu0 1 2 3 4 5 6 7\n":        {},
+		"cpu0 1 2 3 4 5 6 7 x\n":      {},
+		"cpu\n":                       {},
+		"":                            {},
+	} {
+		if busy, stolen, all := cpuTimes(stat, func(cpu int) bool { return cpu != 1 }); [3]time.Duration{busy, stolen, all} != [3]time.Duration{time.Duration(want[0]) * userHz, time.Duration(want[1]) * userHz, time.Duration(want[2]) * userHz} {
+			t.Errorf("%q: %v, %v, %v; want %v ticks", stat, busy, stolen, all, want)
+		}
+	}
+	if d := processTime([]byte("7 (a) b) S 1 7 7 0 -1 4194560 95 0 0 0 25 17 0 0 20 0 1 0 2 3")); d != 420*time.Millisecond {
+		t.Errorf("process time %v", d)
+	}
+	if v := resentSegments("Ip: Forwarding\nIp: 1\nTcp: RtoAlgorithm RetransSegs InErrs\nTcp: 1 42 0\n"); v == nil || *v != 42 {
+		t.Errorf("resent %v", v)
+	}
+	if v := tcpSockets("sockets: used 9\nTCP: inuse 4 orphan 0 tw 15 alloc 5 mem 0\n"); v == nil || *v != 19 {
+		t.Errorf("sockets %v", v)
+	}
+	for _, bad := range []string{"", "TCP:\n", "Tcp: RetransSegs\nTcp: x\n", "TCP: inuse x tw\n"} {
+		if resentSegments(bad) != nil || tcpSockets(bad) != nil {
+			t.Errorf("%q was understood", bad)
+		}
+	}
+	if _, known := schedstat([]byte("0 0 0\n")); known {
+		t.Error("a kernel that does not count is not known to wait")
+	}
+}
+
+// TestHealthOfTheSystem lets a child of this process's child use the CPU, and holds that it is counted as the system's
+// when it is that, and as the others' when nobody knows whose it is.
+func TestHealthOfTheSystem(t *testing.T) {
+	child := exec.Command("sh", "-c", "sh -c 'echo up; while :; do :; done' & wait")
+	out, err := child.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	pids, ok := descendants(child.Process.Pid, nil)
+	t.Cleanup(func() {
+		_ = child.Process.Kill()
+		for _, pid := range pids {
+			_ = exec.Command("kill", "-9", fmt.Sprint(pid)).Run()
+		}
+		_ = child.Wait()
+	})
+	if !ok || len(pids) != 1 {
+		t.Fatalf("descendants %v, %v", pids, ok)
+	}
+	children, unknown := newHealthWatch(results.ProcessesChildren), newHealthWatch(results.ProcessesUnknown)
+	children.begin()
+	unknown.begin()
+	for children.system() < 300*time.Millisecond {
+		time.Sleep(50 * time.Millisecond)
+	}
+	s := children.read().second(children.first, children.first.at, results.ProcessesChildren)
+	if s.System == nil || *s.System*s.Length < 0.3 || s.Others == nil || s.SysWaited == nil || *s.SysWaited < 0 || *s.SysWaited > 1 {
+		t.Errorf("known: %+v", s)
+	}
+	s = unknown.read().second(unknown.first, unknown.first.at, results.ProcessesUnknown)
+	if s.System != nil || s.SysWaited != nil || s.Others == nil || *s.Others*s.Length < 0.25 {
+		t.Errorf("unknown: %+v", s)
+	}
+	if s.Waited == nil || s.Stolen == nil || s.Resent == nil || s.Files == nil || *s.Files < 3 || s.Ports == nil {
+		t.Errorf("Linux tells more than %+v", s)
+	}
+}
+
+// system is the CPU time of the system since the first reading.
+func (w *healthWatch) system() time.Duration {
+	return *w.read().machine.system - *w.first.machine.system
+}
+
+// BenchmarkHealth is what one sample costs, with 16 children of this process as the system under test.
+func BenchmarkHealth(b *testing.B) {
+	for range 16 {
+		child := exec.Command("sleep", "60")
+		if err := child.Start(); err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { _ = child.Process.Kill(); _ = child.Wait() })
+	}
+	w := newHealthWatch(results.ProcessesChildren)
+	b.ReportAllocs()
+	for b.Loop() {
+		w.read()
+	}
+}

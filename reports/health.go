@@ -1,0 +1,116 @@
+package reports
+
+import (
+	"fmt"
+
+	"github.com/go-echarts/go-echarts/v2/opts"
+
+	"github.com/policycortex/headroom/results"
+)
+
+// unavailable stands for what the machine did not tell.
+const unavailable = "not available"
+
+// healthLine is one quantity of the health over time; of may be nil in a second.
+type healthLine struct {
+	name string
+	of   func(results.HealthSecond) *float64
+}
+
+var cpuLines = []healthLine{
+	{"generator", func(s results.HealthSecond) *float64 { return &s.Generator }},
+	{"system under test", func(s results.HealthSecond) *float64 { return s.System }},
+	{"others", func(s results.HealthSecond) *float64 { return s.Others }},
+	{"stolen", func(s results.HealthSecond) *float64 { return s.Stolen }},
+}
+
+var waitLines = []healthLine{
+	{"generator", func(s results.HealthSecond) *float64 { return s.Waited }},
+	{"system under test", func(s results.HealthSecond) *float64 { return s.SysWaited }},
+}
+
+// healthCharts draw who used the CPUs and who waited for them; none for a run that did not record it.
+func healthCharts(d digest) []chart {
+	h := d.Measurements.Health
+	if h == nil || len(h.Seconds) == 0 {
+		return nil
+	}
+	return []chart{
+		healthChart(d, chart{ID: "cpu-chart", Kind: "cores", Title: "CPU", Note: "Cores kept busy, a second. " + processesNote(h.Processes)}, opts.YAxis{Name: "cores", Type: "value", Min: 0}, cpuLines),
+		healthChart(d, chart{ID: "wait-chart", Kind: "share", Title: "Waiting for a CPU", Note: "Of the time in which the threads could have run, the part that they waited for a CPU instead."}, opts.YAxis{Name: "share of time", Type: "value", Min: 0}, waitLines),
+	}
+}
+
+func processesNote(p results.Processes) string {
+	switch p {
+	case results.ProcessesChildren:
+		return "Others are all processes but the generator and the system under test."
+	case results.ProcessesElsewhere:
+		return "The system under test is on another machine: others are all processes but the generator."
+	}
+	return "Which processes are the system under test is not known: those on this machine are among the others."
+}
+
+func healthChart(d digest, c chart, y opts.YAxis, quantities []healthLine) chart {
+	var lines []line
+	for _, q := range quantities {
+		var dots []dot
+		known := false
+		for _, s := range d.Measurements.Health.Seconds {
+			v := q.of(s)
+			if known = known || v != nil; v == nil {
+				dots = append(dots, dot{x: fourDecimals(s.At), gap: true})
+				continue
+			}
+			dots = append(dots, dot{x: fourDecimals(s.At), y: fourDecimals(*v)})
+		}
+		if known {
+			lines = append(lines, line{q.name, len(lines), dashes[len(lines)%len(dashes)], dots})
+		}
+	}
+	c.Choices = []picture{newPicture(c.Title, c.ID, sampleAxis(d), y, lines, overlay{marks: d.Measurements.Marks})}
+	return c
+}
+
+// healthMeasures are the rows of the machine in the table of what the generator used.
+func healthMeasures(h *results.Health) []measure {
+	if h == nil {
+		return nil
+	}
+	t := h.Totals()
+	cores := func(v *float64) string { return known(v, func(v float64) string { return threeDigits(v) }) }
+	share := func(v *float64) string { return known(v, percent) }
+	of := func(v *int64, limit int64) string {
+		text := known(v, count)
+		if v != nil && limit > 0 {
+			text += " of " + count(limit)
+		}
+		return text
+	}
+	return []measure{
+		{"System's CPU", "Cores that the system under test kept busy on average, where its processes are known.", []string{cores(t.System)}},
+		{"Others' CPU", processesNote(h.Processes), []string{cores(t.Others)}},
+		{"Waited for a CPU", "The part of the time in which its threads could have run that the generator waited instead, and the system under test.", []string{share(t.Waited) + " / " + share(t.SysWaited)}},
+		{"TCP segments sent again", "By the whole machine.", []string{known(t.Resent, count)}},
+		{"File descriptors", "The most that it had open in any second.", []string{of(t.Files, h.FileLimit)}},
+		{"TCP sockets", "The most of the whole machine in any second, in use or waiting for their end, beside the ephemeral ports that there are for one destination.", []string{of(t.Ports, h.PortRange)}},
+	}
+}
+
+func known[V any](v *V, show func(V) string) string {
+	if v == nil {
+		return unavailable
+	}
+	return show(*v)
+}
+
+// healthText says in a line who used the machine.
+func healthText(h *results.Health) string {
+	if h == nil {
+		return ""
+	}
+	t := h.Totals()
+	cores := func(v *float64) string { return known(v, threeDigits) }
+	return fmt.Sprintf("  machine: cores busy with the system %s, with others %s, stolen %s; waited for a CPU: generator %s, system %s\n",
+		cores(t.System), cores(t.Others), cores(t.Stolen), known(t.Waited, percent), known(t.SysWaited, percent))
+}
