@@ -8,6 +8,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"github.com/policycortex/headroom/loadgen/http1"
 	"github.com/policycortex/headroom/scenarios"
 )
 
@@ -98,7 +99,7 @@ func (a *answer) start(want *inspection) {
 // header takes a header line of the answer; of several with one name the first counts.
 func (a *answer) header(name, value []byte) {
 	for i, want := range a.want.headers {
-		if len(name) == len(want) && equalFold(name, want) && !a.headers[i].given {
+		if http1.Is(name, want) && !a.headers[i].given {
 			a.headers[i] = keptHeader{true, append(a.headers[i].value[:0], value...)}
 		}
 	}

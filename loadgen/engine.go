@@ -22,12 +22,10 @@ func chooseEngine(asked scenarios.Engine, target string) (scenarios.Engine, erro
 	switch {
 	case asked == scenarios.EngineVegeta:
 		return asked, nil
-	case plain && wireAvailable:
+	case plain:
 		return scenarios.EngineWire, nil
-	case asked == scenarios.EngineWire && !plain:
-		return "", fmt.Errorf("engine: wire speaks plain HTTP/1.1 only, and the target is %s: use engine: vegeta", target)
 	case asked == scenarios.EngineWire:
-		return "", fmt.Errorf("engine: wire needs Linux: use engine: vegeta")
+		return "", fmt.Errorf("engine: wire speaks plain HTTP/1.1 only, and the target is %s: use engine: vegeta", target)
 	}
 	return scenarios.EngineVegeta, nil
 }

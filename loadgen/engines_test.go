@@ -81,28 +81,35 @@ func TestEnginesSendTheSame(t *testing.T) {
 	}
 	var server seen
 	url := serve(t, server.handle) + "/base"
-	var sent [2][]string
-	for i, engine := range bothEngines {
+	sent := map[string][]string{}
+	for _, by := range append(backends(t), "vegeta") {
+		engine := scenarios.EngineWire
+		if by == "vegeta" {
+			engine, by = scenarios.EngineVegeta, byBest
+		}
 		plan := planOf(scenarios.Scenario{Rate: 200, Duration: time.Second, MaxVUs: 8, Requests: requests})
 		plan.Seed, plan.Engine = 7, engine
-		m := run1(t, plan, url, Options{})
+		m := run1(t, plan, url, Options{backend: by})
 		for _, s := range m.Series {
 			if s.Failed > 0 || s.Requests == 0 {
 				t.Errorf("%s, %s: %d of %d failed: %v", engine, s.Name, s.Failed, s.Requests, s.ErrorSamples)
 			}
 		}
-		if !strings.HasPrefix(m.Engine, string(engine)) {
-			t.Errorf("engine %q ran for %q", m.Engine, engine)
+		if want := string(engine); !strings.HasPrefix(m.Engine, want) || by != byBest && m.Engine != fmt.Sprintf("wire (%s)", by) {
+			t.Errorf("engine %q ran for %q %q", m.Engine, engine, by)
 		}
-		sent[i] = server.take()
+		sent[m.Engine] = server.take()
 	}
-	if len(sent[0]) <= 200 || !slices.Equal(sent[0], sent[1]) {
-		for i := range min(len(sent[0]), len(sent[1])) {
-			if sent[0][i] != sent[1][i] {
-				t.Fatalf("%d and %d requests; vegeta sent\n%.500s\nwire sent\n%.500s", len(sent[0]), len(sent[1]), sent[0][i], sent[1][i])
+	want := sent["vegeta v12"]
+	for engine, got := range sent {
+		if len(got) <= 200 || !slices.Equal(got, want) {
+			for i := range min(len(got), len(want)) {
+				if got[i] != want[i] {
+					t.Fatalf("%d and %d requests; vegeta sent\n%.500s\n%s sent\n%.500s", len(want), len(got), want[i], engine, got[i])
+				}
 			}
+			t.Fatalf("vegeta sent %d and %s %d requests", len(want), engine, len(got))
 		}
-		t.Fatalf("%d and %d requests", len(sent[0]), len(sent[1]))
 	}
 }
 

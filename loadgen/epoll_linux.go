@@ -3,6 +3,7 @@ package loadgen
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 	"unsafe"
 
@@ -11,27 +12,49 @@ import (
 
 // epollIO waits for many sockets at once, edge-triggered, with timeouts to the nanosecond.
 type epollIO struct {
-	loop   *wireLoop
-	fd     int
-	events [256]unix.EpollEvent
-	buffer []byte
+	loop    *wireLoop
+	fd      int
+	waker   eventfd
+	ring    bool // to be exchanged for an io_uring
+	family  int
+	address unix.Sockaddr
+	events  [256]unix.EpollEvent
+	buffer  []byte
 }
 
 // wakerSlot marks the events of the waker.
 const wakerSlot = -1
 
-func newEpollIO(l *wireLoop) (*epollIO, error) {
+func newEpollIO(l *wireLoop, w eventfd) (*epollIO, error) {
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("create an epoll: %w", err)
 	}
-	p := &epollIO{loop: l, fd: fd, buffer: make([]byte, 64<<10)}
-	if err := p.watch(l.waker, wakerSlot, 0); err != nil {
+	p := &epollIO{loop: l, fd: fd, waker: w, buffer: make([]byte, 64<<10)}
+	p.family, p.address = socketAddress(l.address)
+	if err := p.watch(int(w), wakerSlot, 0); err != nil {
 		unix.Close(fd)
 		return nil, err
 	}
 	return p, nil
 }
+
+// enter makes the thread the loop's own, for good: its timer slack is changed, so it ends with the goroutine. A ring can
+// only be made by the thread that uses it; when it cannot be had after all (locked memory may have run out since it was
+// tried), the loop stays with epoll.
+func (p *epollIO) enter() wireIO {
+	runtime.LockOSThread()
+	preciseTimers()
+	if p.ring {
+		if ring, err := newUringIO(p.loop, p.waker); err == nil {
+			p.end()
+			return ring
+		}
+	}
+	return p
+}
+
+func (p *epollIO) name() backend { return byEpoll }
 
 // watch asks for all events of a socket, once and for all; slot and life come back in Fd and Pad.
 func (p *epollIO) watch(fd int, slot, life int32) error {
@@ -101,13 +124,13 @@ func (p *epollIO) handle(e *unix.EpollEvent) {
 
 // open begins to connect; the request is written when the connection stands.
 func (p *epollIO) open(c *wireConn) error {
-	if err := c.socket(p.loop.family); err != nil {
+	if err := openSocket(c, p.family); err != nil {
 		return err
 	}
 	if err := p.watch(c.fd, c.slot, c.life); err != nil {
 		return err
 	}
-	if err := unix.Connect(c.fd, p.loop.address); err != nil && !errors.Is(err, unix.EINPROGRESS) {
+	if err := unix.Connect(c.fd, p.address); err != nil && !errors.Is(err, unix.EINPROGRESS) {
 		return err
 	}
 	return nil

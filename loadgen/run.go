@@ -40,6 +40,8 @@ type Options struct {
 	StartAt time.Time
 	// Progress, when not nil, is called about once a second and once at the end, from one goroutine.
 	Progress func(Progress)
+
+	backend backend // of the wire engine
 }
 
 // Progress is the state of a run under way.
@@ -213,7 +215,7 @@ func (r *run) engines(ctx context.Context) ([]engine, error) {
 			all = append(all, newVegetaAttack(a))
 			continue
 		}
-		w, err := newWireAttack(ctx, a)
+		w, err := newWireAttack(ctx, a, r.options.backend)
 		if err != nil {
 			return nil, err
 		}

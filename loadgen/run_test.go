@@ -56,7 +56,9 @@ func run1(t testing.TB, plan *scenarios.Plan, target string, o Options) *results
 	return m
 }
 
-func TestUnsentIsCountedAndInvalid(t *testing.T) {
+func TestUnsentIsCountedAndInvalid(t *testing.T) { onBackends(t, testUnsentIsCountedAndInvalid) }
+
+func testUnsentIsCountedAndInvalid(t *testing.T, by backend) {
 	url := serve(t, func(_ http.ResponseWriter, r *http.Request) {
 		select {
 		case <-r.Context().Done():
@@ -64,7 +66,7 @@ func TestUnsentIsCountedAndInvalid(t *testing.T) {
 		}
 	})
 	plan := planOf(scenarios.Scenario{Rate: 200, Duration: time.Second, MaxVUs: 2, GracefulStop: 500 * time.Millisecond})
-	m := run1(t, plan, url, Options{})
+	m := run1(t, plan, url, Options{backend: by})
 	l, s := m.Loads[0], m.Series[0]
 	if l.Planned != 200 || l.Sent+l.Dropped != l.Planned || l.Sent > 12 {
 		t.Errorf("planned %d, sent %d, dropped %d", l.Planned, l.Sent, l.Dropped)
@@ -78,7 +80,9 @@ func TestUnsentIsCountedAndInvalid(t *testing.T) {
 	}
 }
 
-func TestErrorsByClass(t *testing.T) {
+func TestErrorsByClass(t *testing.T) { onBackends(t, testErrorsByClass) }
+
+func testErrorsByClass(t *testing.T, by backend) {
 	closed, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -122,7 +126,7 @@ func TestErrorsByClass(t *testing.T) {
 			if tt.class != errorTimeout {
 				plan.Scenarios[0].Requests[0].Timeout = 10 * time.Second
 			}
-			s := run1(t, plan, tt.url, Options{}).Series[0]
+			s := run1(t, plan, tt.url, Options{backend: by}).Series[0]
 			if s.Requests != 5 || s.Failed != 5 || s.Errors[tt.class] != 5 {
 				t.Errorf("%d requests, %d failed, errors %v, %v", s.Requests, s.Failed, s.Errors, s.ErrorSamples)
 			}
@@ -136,7 +140,9 @@ func TestErrorsByClass(t *testing.T) {
 	}
 }
 
-func TestAttributionAndWarmup(t *testing.T) {
+func TestAttributionAndWarmup(t *testing.T) { onBackends(t, testAttributionAndWarmup) }
+
+func testAttributionAndWarmup(t *testing.T, by backend) {
 	var requests atomic.Int64
 	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		requests.Add(1)
@@ -161,7 +167,7 @@ func TestAttributionAndWarmup(t *testing.T) {
 	s.Requests[1].ExpectedStatus = []int{200}
 	plan := planOf(s)
 	plan.Tags = map[string]string{"team": "core"}
-	m := run1(t, plan, url, Options{})
+	m := run1(t, plan, url, Options{backend: by})
 	read, write := m.Series[0], m.Series[1]
 	if requests.Load() != 400 || m.Loads[0].Sent != 400 || m.Loads[0].MeasuredPlanned != 200 {
 		t.Errorf("server saw %d, sent %d, to be measured %d", requests.Load(), m.Loads[0].Sent, m.Loads[0].MeasuredPlanned)
@@ -209,7 +215,9 @@ func TestAttributionAndWarmup(t *testing.T) {
 	}
 }
 
-func TestClosedLoopWaitsForAnswers(t *testing.T) {
+func TestClosedLoopWaitsForAnswers(t *testing.T) { onBackends(t, testClosedLoopWaitsForAnswers) }
+
+func testClosedLoopWaitsForAnswers(t *testing.T, by backend) {
 	var inFlight, most atomic.Int64
 	url := serve(t, func(http.ResponseWriter, *http.Request) {
 		n := inFlight.Add(1)
@@ -218,7 +226,7 @@ func TestClosedLoopWaitsForAnswers(t *testing.T) {
 		time.Sleep(20 * time.Millisecond)
 		inFlight.Add(-1)
 	})
-	m := run1(t, planOf(scenarios.Scenario{Executor: scenarios.ConstantVUs, VUs: 4, Duration: time.Second}), url, Options{})
+	m := run1(t, planOf(scenarios.Scenario{Executor: scenarios.ConstantVUs, VUs: 4, Duration: time.Second}), url, Options{backend: by})
 	l, s := m.Loads[0], m.Series[0]
 	if most.Load() != 4 {
 		t.Errorf("%d in flight at once with 4 users", most.Load())
@@ -232,12 +240,16 @@ func TestClosedLoopWaitsForAnswers(t *testing.T) {
 }
 
 func TestInterruptKeepsWhatWasMeasured(t *testing.T) {
+	onBackends(t, testInterruptKeepsWhatWasMeasured)
+}
+
+func testInterruptKeepsWhatWasMeasured(t *testing.T, by backend) {
 	ctx, cancel := context.WithCancel(context.Background())
 	url := serve(t, func(http.ResponseWriter, *http.Request) {})
 	plan := planOf(scenarios.Scenario{Rate: 100, Duration: time.Hour})
 	plan.Scenarios = append(plan.Scenarios, plan.Scenarios[0])
 	plan.Scenarios[1].Name, plan.Scenarios[1].StartTime = "later", time.Hour
-	m, err := Run(ctx, plan, url, Options{Progress: func(p Progress) {
+	m, err := Run(ctx, plan, url, Options{backend: by, Progress: func(p Progress) {
 		if p.Scenarios[0].Sent >= 100 {
 			cancel()
 		}

@@ -17,6 +17,7 @@ type uringIO struct {
 	ring    *uring.Ring
 	buffers *uring.Buffers
 
+	family   int
 	address4 unix.RawSockaddrInet4
 	address6 unix.RawSockaddrInet6
 }
@@ -37,7 +38,7 @@ const (
 )
 
 // newUringIO must be called by the loop's own thread.
-func newUringIO(l *wireLoop) (*uringIO, error) {
+func newUringIO(l *wireLoop, w eventfd) (*uringIO, error) {
 	ring, err := uring.New(uringEntries)
 	if err != nil {
 		return nil, err
@@ -47,14 +48,16 @@ func newUringIO(l *wireLoop) (*uringIO, error) {
 		ring.Close()
 		return nil, err
 	}
-	switch a := l.address.(type) {
+	var address unix.Sockaddr
+	u.family, address = socketAddress(l.address)
+	switch a := address.(type) {
 	case *unix.SockaddrInet4:
 		u.address4 = unix.RawSockaddrInet4{Family: unix.AF_INET, Port: networkOrder(a.Port), Addr: a.Addr}
 	case *unix.SockaddrInet6:
 		u.address6 = unix.RawSockaddrInet6{Family: unix.AF_INET6, Port: networkOrder(a.Port), Addr: a.Addr}
 	}
 	e := ring.Prepare()
-	e.Op, e.FD, e.OpFlags, e.Length, e.UserData = uring.OpPollAdd, int32(l.waker), unix.POLLIN, uring.PollMultishot, ofWaker
+	e.Op, e.FD, e.OpFlags, e.Length, e.UserData = uring.OpPollAdd, int32(w), unix.POLLIN, uring.PollMultishot, ofWaker
 	return u, nil
 }
 
@@ -104,14 +107,18 @@ func userData(of int, c *wireConn) uint64 {
 	return uint64(of) | uint64(uint32(c.slot))<<8 | uint64(uint32(c.life))<<32
 }
 
+func (u *uringIO) enter() wireIO { return u }
+
+func (u *uringIO) name() backend { return byRing }
+
 // open begins to connect; the request is sent when the connection stands.
 func (u *uringIO) open(c *wireConn) error {
-	if err := c.socket(u.loop.family); err != nil {
+	if err := openSocket(c, u.family); err != nil {
 		return err
 	}
 	e := u.ring.Prepare()
 	e.Op, e.FD, e.UserData = uring.OpConnect, int32(c.fd), userData(ofConnect, c)
-	if u.loop.family == unix.AF_INET {
+	if u.family == unix.AF_INET {
 		e.Address, e.Offset = uint64(uintptr(unsafe.Pointer(&u.address4))), uint64(unsafe.Sizeof(u.address4))
 	} else {
 		e.Address, e.Offset = uint64(uintptr(unsafe.Pointer(&u.address6))), uint64(unsafe.Sizeof(u.address6))

@@ -1,35 +1,35 @@
 package loadgen
 
 import (
-	"context"
 	"fmt"
 	"net"
-	"net/url"
 	"runtime"
 	"sync"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-const wireAvailable = true
-
-// wireAttack is one scenario's run on the wire engine: HTTP/1.1 over raw non-blocking sockets. Each loop is a thread of
-// its own that owns its connections and every so-many-th iteration of the schedule; requests are rendered into bytes and
-// answers parsed where they lie, so that a request costs no allocation, no goroutine and no switch between threads.
-type wireAttack struct {
-	*attack
-	loops []*wireLoop
-}
-
-// name says how the bytes were moved.
-func (w *wireAttack) name() string {
-	for _, l := range w.loops {
-		if !l.ring {
-			return "wire (epoll)"
-		}
+// newWireIO prepares what moves a loop's bytes.
+func newWireIO(l *wireLoop, by backend) (wireIO, waker, error) {
+	if by == byNet {
+		io, w := newNetIO(l)
+		return io, w, nil
 	}
-	return "wire (io_uring)"
+	if by == byRing && !ringsWork() {
+		return nil, nil, fmt.Errorf("this machine has no io_uring")
+	}
+	fd, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
+	if err != nil {
+		return nil, nil, fmt.Errorf("create an eventfd: %w", err)
+	}
+	w := eventfd(fd)
+	p, err := newEpollIO(l, w)
+	if err != nil {
+		w.close()
+		return nil, nil, err
+	}
+	p.ring = by == byRing || by == byBest && ringsWork()
+	return p, w, nil
 }
 
 // ringsWork tries once whether an io_uring can be used.
@@ -42,77 +42,32 @@ var ringsWork = sync.OnceValue(func() bool {
 	return <-works == nil
 })
 
-// newWireAttack prepares the loops. It resolves the target's name once: a run measures one address.
-func newWireAttack(ctx context.Context, a *attack) (engine, error) {
-	target, err := url.Parse(a.target)
-	if err != nil {
-		return nil, fmt.Errorf("wire engine: %w", err)
-	}
-	address, err := resolve(ctx, target)
-	if err != nil {
-		return nil, fmt.Errorf("wire engine: %w", err)
-	}
-	w := &wireAttack{attack: a}
-	n := min(max(1, runtime.GOMAXPROCS(0)-1), workers(a.scenario)) // see run
-	for i := range n {
-		loop, err := newWireLoop(a, newRenderer(a.requests, target), address, i, n)
-		if err != nil {
-			w.close()
-			return nil, fmt.Errorf("wire engine: %w", err)
-		}
-		loop.ring = ringsWork()
-		w.loops = append(w.loops, loop)
-	}
-	return w, nil
+// eventfd is a waker that a wait for sockets can wait for too.
+type eventfd int
+
+func (w eventfd) wake() {
+	one := [8]byte{1}
+	_, _ = unix.Write(int(w), one[:]) // it fails only when a wake-up is pending already
 }
 
-func resolve(ctx context.Context, target *url.URL) (*net.TCPAddr, error) {
-	port := target.Port()
-	if port == "" {
-		port = "80"
+func (w eventfd) close() { unix.Close(int(w)) }
+
+func socketAddress(a *net.TCPAddr) (family int, address unix.Sockaddr) {
+	if ip := a.IP.To4(); ip != nil {
+		return unix.AF_INET, &unix.SockaddrInet4{Port: a.Port, Addr: [4]byte(ip)}
 	}
-	addresses, err := net.DefaultResolver.LookupIPAddr(ctx, target.Hostname())
+	return unix.AF_INET6, &unix.SockaddrInet6{Port: a.Port, Addr: [16]byte(a.IP.To16())}
+}
+
+// openSocket makes a connection's socket.
+func openSocket(c *wireConn, family int) error {
+	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, unix.IPPROTO_TCP)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	for _, a := range addresses {
-		if a.IP.To4() != nil { // as net.Dial does when both families answer
-			return net.ResolveTCPAddr("tcp", net.JoinHostPort(a.String(), port))
-		}
-	}
-	return net.ResolveTCPAddr("tcp", net.JoinHostPort(addresses[0].String(), port))
-}
-
-// run sends the scenario's requests until its schedule and gracefulStop end or ctx is cancelled. What is in flight
-// then is cut.
-func (w *wireAttack) run(ctx context.Context) {
-	ended := make(chan struct{})
-	var watch sync.WaitGroup
-	watch.Go(func() {
-		select {
-		case <-ctx.Done():
-			for _, l := range w.loops {
-				l.wake()
-			}
-		case <-ended:
-		}
-	})
-	var all sync.WaitGroup
-	for _, l := range w.loops {
-		all.Go(func() {
-			runtime.LockOSThread() // never unlocked: the thread's timer slack has been changed, so it ends with the goroutine
-			l.run(ctx)
-		})
-	}
-	all.Wait()
-	close(ended)
-	watch.Wait()
-	w.close()
-	w.finish(min(time.Since(w.start), w.scenario.Duration))
-}
-
-func (w *wireAttack) close() {
-	for _, l := range w.loops {
-		unix.Close(l.waker)
-	}
+	c.fd = fd
+	// A request is one write and its answer is waited for, so Nagle's algorithm could only delay it. It cannot fail on a
+	// TCP socket.
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	return nil
 }

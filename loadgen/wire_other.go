@@ -2,13 +2,13 @@
 
 package loadgen
 
-import (
-	"context"
-	"errors"
-)
+import "fmt"
 
-const wireAvailable = false
-
-func newWireAttack(context.Context, *attack) (engine, error) {
-	return nil, errors.New("the wire engine needs Linux")
+// newWireIO prepares what moves a loop's bytes.
+func newWireIO(l *wireLoop, by backend) (wireIO, waker, error) {
+	if by != byBest && by != byNet {
+		return nil, nil, fmt.Errorf("%s needs Linux", by)
+	}
+	io, w := newNetIO(l)
+	return io, w, nil
 }

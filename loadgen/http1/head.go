@@ -125,18 +125,18 @@ var tokenOrSpace = func() (table [256]bool) {
 func (f *framing) read(name, value []byte) error {
 	switch len(name) {
 	case len("Connection"):
-		if is(name, "connection") {
+		if Is(name, "connection") {
 			f.close = f.close || hasToken(value, "close")
 			f.alive = f.alive || hasToken(value, "keep-alive")
 		}
 	case len("Content-Length"):
-		if is(name, "content-length") {
+		if Is(name, "content-length") {
 			return f.readLength(value)
 		}
 	case len("Transfer-Encoding"):
-		if is(name, "transfer-encoding") {
+		if Is(name, "transfer-encoding") {
 			f.codings++
-			f.chunked = is(value, "chunked")
+			f.chunked = Is(value, "chunked")
 			f.unknown = f.unknown || !f.chunked
 		}
 	}
@@ -191,8 +191,8 @@ func (p *Parser) frame(f *framing, minor int) error {
 	return nil
 }
 
-// is compares without regard to case; lower is in lower case.
-func is(b []byte, lower string) bool {
+// Is compares without regard to case; lower is in lower case.
+func Is(b []byte, lower string) bool {
 	if len(b) != len(lower) {
 		return false
 	}
@@ -216,7 +216,7 @@ func hasToken(list []byte, lower string) bool {
 		} else {
 			list = nil
 		}
-		if is(bytes.Trim(item, " \t"), lower) {
+		if Is(bytes.Trim(item, " \t"), lower) {
 			return true
 		}
 	}

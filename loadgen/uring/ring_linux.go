@@ -227,5 +227,8 @@ func (r *Ring) Close() {
 	if r.rings != nil {
 		_ = unix.Munmap(r.rings)
 	}
-	unix.Close(r.fd)
+	if r.fd >= 0 {
+		unix.Close(r.fd)
+	}
+	r.fd, r.rings, r.entries = -1, nil, nil
 }

@@ -3,8 +3,6 @@ package loadgen
 import (
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/policycortex/headroom/loadgen/http1"
 )
 
@@ -12,7 +10,7 @@ import (
 type wireConn struct {
 	slot   int32
 	life   int32 // how often the slot was opened: an event of an earlier life is void
-	fd     int
+	fd     int   // -1: no socket, or not one that is used by its number
 	state  connState
 	parser http1.Parser
 
@@ -41,7 +39,7 @@ const (
 
 // header keeps what the recorder asks for.
 func (c *wireConn) header(name, value []byte) {
-	if len(name) == len("X-Cache") && (name[0] == 'X' || name[0] == 'x') && equalFold(name, "x-cache") {
+	if http1.Is(name, "x-cache") {
 		c.cacheLen = copy(c.cache[:], value)
 	}
 	if c.answer.want != nil {
@@ -58,31 +56,6 @@ func (l *wireLoop) expect(c *wireConn) {
 	if c.answer.start(inspect); inspect != nil && inspect.body {
 		c.parser.OnBody = c.keep
 	}
-}
-
-func equalFold(b []byte, lower string) bool {
-	for i, x := range b {
-		if 'A' <= x && x <= 'Z' {
-			x += 'a' - 'A'
-		}
-		if x != lower[i] {
-			return false
-		}
-	}
-	return true
-}
-
-// socket makes the connection's socket.
-func (c *wireConn) socket(family int) error {
-	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, unix.IPPROTO_TCP)
-	if err != nil {
-		return err
-	}
-	c.fd = fd
-	// A request is one write and its answer is waited for, so Nagle's algorithm could only delay it. It cannot fail on a
-	// TCP socket.
-	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
-	return nil
 }
 
 // open sends the connection's request on a new socket.
@@ -163,7 +136,7 @@ func (l *wireLoop) complete(c *wireConn, keep bool) {
 // cacheName returns a shared string for the names that mean a hit, so that none is made for each answer.
 func cacheName(b []byte) string {
 	for _, name := range [...]string{"l1", "l2", "l3", "hit"} {
-		if len(b) >= len(name) && equalFold(b[:len(name)], name) {
+		if len(b) >= len(name) && http1.Is(b[:len(name)], name) {
 			return name
 		}
 	}

@@ -3,16 +3,17 @@ package loadgen
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
+	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // wireIO moves the bytes of a loop's connections. It calls the loop's received, hungUp and failed from within wait and
 // send.
 type wireIO interface {
+	// enter is called once, by the loop's own goroutine before all else. It returns what is to be used from then on.
+	enter() wireIO
+	name() backend
 	// open makes a socket for c and begins to connect it and to send c.out.
 	open(c *wireConn) error
 	// send begins to send c.out on c's socket. c.state becomes connReading when all of it is sent.
@@ -25,15 +26,19 @@ type wireIO interface {
 	end()
 }
 
+// waker ends a loop's wait under way, or its next one. Any thread may call it.
+type waker interface {
+	wake()
+	close()
+}
+
 // wireLoop is one thread of the wire engine. Nothing in it is touched by another while it runs.
 type wireLoop struct {
 	*attack
 	io      wireIO
-	waker   int  // an eventfd that ends a wait
-	ring    bool // by an io_uring, not epoll
+	waker   waker
 	render  *renderer
-	address unix.Sockaddr
-	family  int
+	address *net.TCPAddr
 
 	// next is the iteration that is due next, dueAt its intended instant; step is the number of loops times that of shards.
 	next, step int64
@@ -58,9 +63,9 @@ type wireLoop struct {
 // sweepShare is the share of the shortest timeout by which a timeout may be noticed late.
 const sweepShare = 50
 
-func newWireLoop(a *attack, r *renderer, address *net.TCPAddr, index, loops int) (*wireLoop, error) {
+func newWireLoop(a *attack, r *renderer, address *net.TCPAddr, index, loops int, by backend) (*wireLoop, error) {
 	l := &wireLoop{
-		attack: a, render: r, next: a.shard.iteration(int64(index)), step: int64(loops) * a.shard.count,
+		attack: a, render: r, address: address, next: a.shard.iteration(int64(index)), step: int64(loops) * a.shard.count,
 		limit: share(workers(a.scenario), index, loops), book: a.recorder.newBook(),
 	}
 	shortest := time.Minute
@@ -68,46 +73,14 @@ func newWireLoop(a *attack, r *renderer, address *net.TCPAddr, index, loops int)
 		shortest = min(shortest, a.scenario.Requests[i].Timeout)
 	}
 	l.sweepGap = min(max(shortest/sweepShare, time.Millisecond), 100*time.Millisecond)
-	if ip := address.IP.To4(); ip != nil {
-		l.family, l.address = unix.AF_INET, &unix.SockaddrInet4{Port: address.Port, Addr: [4]byte(ip)}
-	} else {
-		l.family, l.address = unix.AF_INET6, &unix.SockaddrInet6{Port: address.Port, Addr: [16]byte(address.IP.To16())}
-	}
 	var err error
-	if l.waker, err = unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC); err != nil {
-		return nil, fmt.Errorf("create an eventfd: %w", err)
-	}
-	if l.io, err = newEpollIO(l); err != nil {
-		unix.Close(l.waker)
-		return nil, err
-	}
-	return l, nil
-}
-
-// useRing turns from epoll to an io_uring, which only the thread that uses it can make. When it cannot be had after all
-// (locked memory may have run out since it was tried), the loop stays with epoll.
-func (l *wireLoop) useRing() {
-	ring, err := newUringIO(l)
-	if err != nil {
-		l.ring = false
-		return
-	}
-	l.io.end()
-	l.io = ring
-}
-
-// wake ends a wait under way, or the next one. Any thread may call it.
-func (l *wireLoop) wake() {
-	one := [8]byte{1}
-	_, _ = unix.Write(l.waker, one[:]) // it fails only when a wake-up is pending already
+	l.io, l.waker, err = newWireIO(l, by)
+	return l, err
 }
 
 // run is the loop's thread.
 func (l *wireLoop) run(ctx context.Context) {
-	preciseTimers()
-	if l.ring {
-		l.useRing()
-	}
+	l.io = l.io.enter()
 	l.clock()
 	l.schedule1()
 	end := l.scenario.Duration + l.scenario.GracefulStop
@@ -241,13 +214,13 @@ func (l *wireLoop) cut(interrupted bool) {
 // errorClass is the class of what a system call returned.
 func errorClass(err error) string {
 	switch {
-	case errors.Is(err, unix.ECONNREFUSED):
+	case errors.Is(err, syscall.ECONNREFUSED):
 		return errorRefused
-	case errors.Is(err, unix.ECONNRESET), errors.Is(err, unix.EPIPE):
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return errorReset
-	case errors.Is(err, unix.ETIMEDOUT):
+	case errors.Is(err, syscall.ETIMEDOUT):
 		return errorTimeout
-	case errors.Is(err, unix.EADDRNOTAVAIL), errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE):
+	case errors.Is(err, syscall.EADDRNOTAVAIL), errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
 		return errorUnsent
 	}
 	return errorOther

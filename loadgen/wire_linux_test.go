@@ -1,0 +1,3 @@
+package loadgen
+
+func rings() bool { return ringsWork() }
