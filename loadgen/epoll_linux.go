@@ -89,6 +89,16 @@ func (p *epollIO) wait(timeout time.Duration) {
 	}
 }
 
+func (p *epollIO) rest(d time.Duration) { rest(d) }
+
+// rest sleeps. A signal may end it early: the loop comes round again.
+func rest(d time.Duration) {
+	if d > 0 {
+		spec := unix.NsecToTimespec(int64(d))
+		_ = unix.Nanosleep(&spec, nil)
+	}
+}
+
 // handle does what a connection is ready for.
 func (p *epollIO) handle(e *unix.EpollEvent) {
 	if e.Fd == wakerSlot {

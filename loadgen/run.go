@@ -3,6 +3,7 @@
 package loadgen
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -171,6 +172,9 @@ func (r *run) run(ctx context.Context) (*results.Measurements, error) {
 	r.m.Interrupted = ctx.Err() != nil
 	r.m.Elapsed = time.Since(r.start).Seconds()
 	r.m.Engine = engines[0].name()
+	if r.engine == scenarios.EngineWire {
+		r.m.Pacing = string(cmp.Or(r.plan.Pacing, scenarios.Precise))
+	}
 	r.m.Generator, r.m.Health = watch.end()
 	views, warnings := observer.finish(context.WithoutCancel(ctx))
 	r.m.Views, r.m.Warnings = views, append(r.m.Warnings, warnings...)
@@ -215,7 +219,7 @@ func (r *run) engines(ctx context.Context) ([]engine, error) {
 			all = append(all, newVegetaAttack(a))
 			continue
 		}
-		w, err := newWireAttack(ctx, a, r.options.backend)
+		w, err := newWireAttack(ctx, a, r.plan.Pacing, r.options.backend)
 		if err != nil {
 			return nil, err
 		}

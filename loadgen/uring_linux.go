@@ -157,6 +157,8 @@ func (u *uringIO) wait(timeout time.Duration) {
 	u.ring.Completions(u.handle)
 }
 
+func (u *uringIO) rest(d time.Duration) { rest(d) }
+
 func (u *uringIO) handle(done *uring.Completion) {
 	of := done.UserData & 0xff
 	if of == ofWaker {

@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"sync"
 	"time"
+
+	"github.com/policycortex/headroom/scenarios"
 )
 
 // wireAttack is one scenario's run on the wire engine: HTTP/1.1 over raw non-blocking sockets. Each loop is a thread of
@@ -43,7 +45,7 @@ func (w *wireAttack) name() string {
 }
 
 // newWireAttack prepares the loops. It resolves the target's name once: a run measures one address.
-func newWireAttack(ctx context.Context, a *attack, by backend) (engine, error) {
+func newWireAttack(ctx context.Context, a *attack, pacing scenarios.Pacing, by backend) (engine, error) {
 	target, err := url.Parse(a.target)
 	if err != nil {
 		return nil, fmt.Errorf("wire engine: %w", err)
@@ -60,6 +62,7 @@ func newWireAttack(ctx context.Context, a *attack, by backend) (engine, error) {
 			w.close()
 			return nil, fmt.Errorf("wire engine: %w", err)
 		}
+		loop.pacing = pacing
 		w.loops = append(w.loops, loop)
 	}
 	return w, nil

@@ -6,6 +6,8 @@ import (
 	"net"
 	"syscall"
 	"time"
+
+	"github.com/policycortex/headroom/scenarios"
 )
 
 // wireIO moves the bytes of a loop's connections. It calls the loop's received, hungUp and failed from within wait and
@@ -22,6 +24,8 @@ type wireIO interface {
 	close(c *wireConn)
 	// wait does what there is to do, and waits for it until the timeout at most. It sets the loop's clock.
 	wait(timeout time.Duration)
+	// rest waits, whatever comes meanwhile.
+	rest(d time.Duration)
 	// end frees everything.
 	end()
 }
@@ -39,6 +43,7 @@ type wireLoop struct {
 	waker   waker
 	render  *renderer
 	address *net.TCPAddr
+	pacing  scenarios.Pacing
 
 	// next is the iteration that is due next, dueAt its intended instant; step is the number of loops times that of shards.
 	next, step int64
@@ -94,7 +99,7 @@ func (l *wireLoop) run(ctx context.Context) {
 			break
 		}
 		l.follow()
-		l.io.wait(l.untilNext(end))
+		l.pause(end)
 		if l.now >= l.sweepAt {
 			l.sweep()
 		}
@@ -120,15 +125,6 @@ func (l *wireLoop) schedule1() {
 	if l.ended = l.next >= l.attack.schedule.total; !l.ended {
 		l.dueAt = l.attack.schedule.at(l.next)
 	}
-}
-
-// untilNext is how long the loop may sleep.
-func (l *wireLoop) untilNext(end time.Duration) time.Duration {
-	until := min(end, l.sweepAt)
-	if !l.ended && l.busy < l.limit {
-		until = min(until, l.dueAt)
-	}
-	return max(0, until-time.Since(l.start))
 }
 
 // send sends what is due, as far as connections allow. What they do not allow is sent late, when one becomes free.

@@ -212,6 +212,8 @@ func (n *netIO) wait(timeout time.Duration) {
 	}
 }
 
+func (n *netIO) rest(d time.Duration) { time.Sleep(d) }
+
 func (n *netIO) handle(e netEvent) {
 	c := n.loop.conns[e.conn.slot]
 	if c.life != e.conn.life || c.state == connClosed {

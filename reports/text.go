@@ -35,8 +35,8 @@ func Text(w io.Writer, r *results.Run) error {
 	}
 	fmt.Fprintf(&b, "\nLoad as sent (lag behind the schedule in ms)\n%s", loadsText(d))
 	g := r.Measurements.Generator
-	fmt.Fprintf(&b, "  generator: %s of %s cores busy, GC pauses %s ms in %s, at most %s of memory\n",
-		threeDigits(g.CPUCores()), count(int64(g.CPUs)), millis(1000*g.GCPauses), plural(int(g.NumGC), "collection"), bytesText(g.MaxRSSBytes))
+	fmt.Fprintf(&b, "  generator: %s, %s of %s cores busy, GC pauses %s ms in %s, at most %s of memory\n",
+		engineText(r.Measurements), threeDigits(g.CPUCores()), count(int64(g.CPUs)), millis(1000*g.GCPauses), plural(int(g.NumGC), "collection"), bytesText(g.MaxRSSBytes))
 	b.WriteString(healthText(r.Measurements.Health))
 	if len(r.Measurements.Marks) > 0 {
 		fmt.Fprintf(&b, "\nFaults (seconds since the start of the run)\n%s", marksText(r.Measurements))
@@ -66,17 +66,17 @@ func gatesText(gates []results.Gate) string {
 }
 
 func loadsText(d digest) string {
-	t := textTable{left: 2, rows: [][]string{{"scenario", "executor", "asked", "achieved", "planned", "sent", "dropped", "lag P99", "own P99"}}}
+	t := textTable{left: 2, rows: [][]string{{"scenario", "executor", "asked", "achieved", "planned", "sent", "dropped", "lag P50", "lag P99", "own P99"}}}
 	for _, s := range d.Scenarios {
 		l := s.Load
 		switch {
 		case l == nil:
-			t.add(s.Name, none, none, rate(s.Summary.Rate()), none, none, none, none, none)
+			t.add(s.Name, none, none, rate(s.Summary.Rate()), none, none, none, none, none, none)
 		case !l.Open:
-			t.add(s.Name, l.Executor, none, rate(s.Summary.Rate()), none, count(l.Sent), none, none, none)
+			t.add(s.Name, l.Executor, none, rate(s.Summary.Rate()), none, count(l.Sent), none, none, none, none)
 		default:
 			t.add(s.Name, l.Executor, rate(l.AskedRate()), rate(s.Summary.Rate()), count(l.Planned), count(l.Sent), count(l.Dropped),
-				percentileOf(l.Lag, 99), percentileOf(l.OwnLag, 99))
+				percentileOf(l.Lag, 50), percentileOf(l.Lag, 99), percentileOf(l.OwnLag, 99))
 		}
 	}
 	return t.String()

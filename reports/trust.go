@@ -66,6 +66,13 @@ func generatorMeasures(m results.Measurements) []measure {
 			"Stolen CPU time", "The part of the machine's CPU time that other virtual machines took while this one wanted to run.",
 			[]string{percent(g.StolenShare)},
 		},
-		{"Engine", "What sent the requests.", []string{fmt.Sprintf("%s, %s, GOMAXPROCS %d", m.Engine, g.GoVersion, g.GoMaxProcs)}},
+		{"Engine", "What sent the requests.", []string{fmt.Sprintf("%s, %s, GOMAXPROCS %d", engineText(m), g.GoVersion, g.GoMaxProcs)}},
 	}, healthMeasures(m.Health)...)
+}
+
+func engineText(m results.Measurements) string {
+	if m.Pacing == "" {
+		return m.Engine
+	}
+	return m.Engine + ", " + m.Pacing + " pacing"
 }

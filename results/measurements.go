@@ -10,7 +10,8 @@ import (
 
 // Measurements are everything that one run of the load generator saw. Offsets are seconds since Started.
 type Measurements struct {
-	Engine      string       `json:"engine"` // which engine sent the load
+	Engine      string       `json:"engine"`           // which engine sent the load
+	Pacing      string       `json:"pacing,omitempty"` // how it waited for the instants of sending
 	Started     time.Time    `json:"started"`
 	Elapsed     float64      `json:"elapsed_seconds"`
 	Interrupted bool         `json:"interrupted,omitempty"`

@@ -83,6 +83,10 @@ func (r *reader) plan(n *node) *Plan {
 		Seed:        uint64(r.whole(n.get("seed"), 1, 0, math.MaxInt64)),
 		Tags:        r.tags(n.get("tags")),
 		Engine:      Engine(r.word(n.get("engine"), string(EngineAuto), engines)),
+		Pacing:      Pacing(r.word(n.get("pacing"), string(Precise), pacings)),
+	}
+	if given := n.get("pacing"); given != nil && p.Engine == EngineVegeta {
+		r.faultAt(given.keyAt, "remove one of the two", "pacing is of the wire engine; vegeta has one of its own")
 	}
 	p.Target = r.target(n)
 	if own := p.Target.URL != ""; !own {
@@ -108,6 +112,8 @@ func (r *reader) plan(n *node) *Plan {
 	r.unusedFeeders(n.get("feeders"))
 	return p
 }
+
+var pacings = []string{string(Precise), string(Spin), string(Economical)}
 
 var engines = []string{string(EngineAuto), string(EngineWire), string(EngineVegeta)}
 

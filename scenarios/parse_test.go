@@ -69,7 +69,7 @@ func TestParseReadsEveryKey(t *testing.T) {
 		{Name: "home", Weight: 1, Method: "GET", Path: Template{{Literal: "/"}}, Timeout: 30 * time.Second},
 	}
 	want := &Plan{
-		Name: "every-key", Description: "text", Seed: 42, Engine: EngineAuto, Tags: map[string]string{"team": "core"},
+		Name: "every-key", Description: "text", Seed: 42, Engine: EngineAuto, Pacing: Precise, Tags: map[string]string{"team": "core"},
 		Environment: Environment{
 			Resources: 1000, Replica: true, PostgresImage: "postgres:16", CacheImage: "redis:7",
 			Postgres: map[string]string{"shared_buffers": "256MB", "jit": "off", "auto_explain.log_min_duration": "5"},

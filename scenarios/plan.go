@@ -13,6 +13,7 @@ type Plan struct {
 	Seed        uint64            // of every random choice in the run
 	Tags        map[string]string // on every request of the run
 	Engine      Engine
+	Pacing      Pacing
 	Target      Target
 	Environment Environment
 	Feeders     []Feeder   // in the order of the file
@@ -37,6 +38,16 @@ const (
 	EngineAuto   Engine = "auto" // also when empty: wire where it can do what is asked, else vegeta
 	EngineWire   Engine = "wire"
 	EngineVegeta Engine = "vegeta"
+)
+
+// Pacing is how the wire engine waits for the instants at which it is to send.
+type Pacing string
+
+// The pacings. What each costs and how late it is, loadgen's documentation says.
+const (
+	Precise    Pacing = "precise"    // also when empty: sleeps until the instant
+	Spin       Pacing = "spin"       // sleeps until shortly before it, then watches the clock
+	Economical Pacing = "economical" // sends, and sees answers, at whole milliseconds
 )
 
 // Target is the service under load. An empty URL means the reference server, which the run starts itself.

@@ -127,6 +127,7 @@ var (
 		{"description", value},
 		{"seed", value},
 		{"engine", value},
+		{"pacing", value},
 		{"tags", values},
 		{"target", &shape{keys: []key{{"url", value}}}},
 		{"environment", environmentShape},

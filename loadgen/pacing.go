@@ -1,0 +1,60 @@
+package loadgen
+
+import (
+	"time"
+
+	"github.com/policycortex/headroom/scenarios"
+)
+
+// How a loop waits until the intended instant t of its next iteration. Let w be how late the system wakes a thread (on a
+// quiet Linux some tens of microseconds: a timer's interrupt, and the switch to the thread) and c the CPU time of one
+// wake-up (about as much).
+//
+//	precise     sleeps until t, or until an answer comes. Lag w, CPU c a wake-up: up to rate·c for the sends.
+//	spin        sleeps until t - 40 µs, then looks at the clock and for answers over and over. The wake-up ends before t as
+//	            long as w < 40 µs, so the lag is that of one look, about a microsecond; CPU min(1, rate·(40 µs + c)).
+//	economical  wakes at whole milliseconds m alone, ⌈t⌉ for the sends: lag uniform in [0, 1 ms) and w, on average 0.5 ms;
+//	            CPU at most 1000·c per second, whatever the rate. Answers, too, are seen at whole milliseconds: a service
+//	            time reads up to 1 ms too long, on average 0.5 ms.
+//
+// None sends early, and none sends other requests or in another order.
+const (
+	spinAhead = 40 * time.Microsecond
+	batch     = time.Millisecond
+)
+
+// nextBatch is the first whole millisecond that is not before t.
+func nextBatch(t time.Duration) time.Duration { return (t + batch - 1) / batch * batch }
+
+// pause waits until there may be something to send or to sweep, or something has come.
+func (l *wireLoop) pause(end time.Duration) {
+	until := min(end, l.sweepAt)
+	due := !l.ended && l.busy < l.limit
+	if due {
+		until = min(until, l.dueAt)
+	}
+	left := until - time.Since(l.start)
+	switch {
+	case l.attack.schedule == nil: // users wait for answers, not for instants
+	case l.pacing == scenarios.Spin && due && left <= spinAhead:
+		left = 0
+	case l.pacing == scenarios.Spin && due:
+		left -= spinAhead
+	case l.pacing == scenarios.Economical:
+		l.pauseBatch(until)
+		return
+	}
+	l.io.wait(max(0, left))
+}
+
+// pauseBatch sleeps to a whole millisecond: the next one while answers are awaited, else the one in which there is
+// something to do.
+func (l *wireLoop) pauseBatch(until time.Duration) {
+	l.io.wait(0) // hands over what was sent
+	at := nextBatch(until)
+	if l.busy > 0 {
+		at = min(at, nextBatch(l.now+1))
+	}
+	l.io.rest(at - time.Since(l.start))
+	l.io.wait(0)
+}
