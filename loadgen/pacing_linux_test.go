@@ -101,6 +101,7 @@ func BenchmarkSendError(b *testing.B) {
 						l := m.Loads[0]
 						b.ReportMetric(1000*l.Lag.Percentile(50), "µs-P50")
 						b.ReportMetric(1000*l.Lag.Percentile(99), "µs-P99")
+						b.ReportMetric(1000*l.OwnLag.Percentile(99), "µs-own-P99")
 						b.ReportMetric(m.Generator.CPUCores(), "cores")
 						b.ReportMetric(100*float64(l.Sent)/float64(l.Planned), "%-sent")
 						b.ReportMetric(m.Series[0].Service.Percentile(50), "ms-service-P50")
