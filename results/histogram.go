@@ -3,6 +3,7 @@ package results
 import (
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"time"
 
@@ -107,3 +108,11 @@ func (h *Histogram) Curve() []CurvePoint {
 }
 
 func millis(micros int64) float64 { return float64(micros) / 1000 }
+
+// WritePercentiles writes the distribution in the text format of HdrHistogram's outputPercentileDistribution, which its
+// plotters read: value in milliseconds, percentile as a share, count up to it, and 1/(1-percentile).
+func (h *Histogram) WritePercentiles(w io.Writer) error {
+	const ticksPerHalfDistance, microsInMilli = 5, 1000
+	_, err := h.counts.PercentilesPrint(w, ticksPerHalfDistance, microsInMilli)
+	return err
+}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -11,7 +12,8 @@ import (
 )
 
 func newReportCommand() *cobra.Command {
-	return &cobra.Command{
+	hdr := false
+	c := &cobra.Command{
 		Use:   "report RUN...",
 		Short: "Draw the reports of saved runs again",
 		Long: `Draw the reports of saved runs again, byte for byte as they were drawn by the same version of headroom. RUN is the
@@ -31,8 +33,18 @@ directory of a run, or the run.json in it.`,
 					return err
 				}
 				fmt.Fprintln(c.OutOrStdout(), filepath.Join(path, reports.HTMLFile))
+				if !hdr {
+					continue
+				}
+				files, err := reports.WritePercentiles(path, r)
+				if err != nil {
+					return err
+				}
+				fmt.Fprintln(c.OutOrStdout(), strings.Join(files, "\n"))
 			}
 			return nil
 		},
 	}
+	c.Flags().BoolVar(&hdr, "hdr", false, "also write the percentiles of response times in the text format of HdrHistogram's plotters (response-*.hgrm)")
+	return c
 }

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/policycortex/headroom/loadgen"
+)
+
+// attacker is the attack command with its flags.
+type attacker struct {
+	load                  loadgen.TargetsAttack
+	rate                  string
+	targets, format, body string
+	output, encoding      string
+	headers               []string
+	in                    io.Reader
+	out, say              io.Writer
+}
+
+func newAttackCommand() *cobra.Command {
+	a := &attacker{}
+	c := &cobra.Command{
+		Use:   "attack",
+		Short: "Send a vegeta target file and write results that vegeta reads",
+		Long: `Send the targets of a vegeta target file in turn at a constant rate, and write one result a request, which vegeta report,
+vegeta plot and vegeta encode read. The flags are vegeta's, with one dash or two; nothing is judged.
+
+Unlike vegeta's, latencies count from the instant at which the schedule meant to send, and timestamps are these instants:
+a service that stalls for a second cannot hide behind the requests that had to wait meanwhile. --service-time gives
+vegeta's meaning. How late requests were sent is written to standard error.`,
+		Example: `  echo "GET http://127.0.0.1:8080/" | headroom attack -rate 500 -duration 10s | vegeta report
+  headroom attack -targets targets.json -format json -rate 100/1s -duration 1m -output results.bin`,
+		Args: func(c *cobra.Command, args []string) error { return asUsage(cobra.NoArgs(c, args)) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			a.in, a.out, a.say = c.InOrStdin(), c.OutOrStdout(), c.ErrOrStderr()
+			return a.attack(c.Context())
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&a.rate, "rate", "50/1s", "requests a time `unit`: 50 or 50/1s; 0 sends as fast as --max-workers allow")
+	f.DurationVar(&a.load.Duration, "duration", 0, "length of the attack; 0 is until it is interrupted")
+	f.StringVar(&a.targets, "targets", "stdin", "target `file`")
+	f.StringVar(&a.format, "format", "http", "format of the targets: http or json")
+	f.StringVar(&a.body, "body", "", "`file` with the body of targets that have none")
+	f.StringArrayVar(&a.headers, "header", nil, "header of every request, as `\"Name: value\"` (repeatable)")
+	f.StringVar(&a.output, "output", "stdout", "results `file`")
+	f.StringVar(&a.encoding, "encoding", "gob", "encoding of the results: gob, as vegeta attack writes them, json or csv")
+	f.StringVar(&a.load.Name, "name", "", "name of the attack in the results")
+	f.DurationVar(&a.load.Timeout, "timeout", 30*time.Second, "of a request")
+	f.Uint64Var(&a.load.Workers, "workers", 10, "workers at the start")
+	f.Uint64Var(&a.load.MaxWorkers, "max-workers", 10_000, "requests in flight at most")
+	f.BoolVar(&a.load.KeepAlive, "keepalive", true, "keep connections")
+	f.Int64Var(&a.load.MaxBody, "max-body", 0, "bytes of each answer's body that the results keep; -1 keeps all")
+	f.BoolVar(&a.load.ServiceTime, "service-time", false, "latencies from the actual sending, as vegeta has them")
+	return c
+}
+
+func (a *attacker) attack(ctx context.Context) error {
+	if err := a.prepare(); err != nil {
+		return usageError{err}
+	}
+	out, closeOut := a.out, func() error { return nil }
+	if a.output != "stdout" {
+		f, err := os.Create(a.output)
+		if err != nil {
+			return usageError{fmt.Errorf("make the results file: %w", err)}
+		}
+		out, closeOut = f, f.Close
+	}
+	buffered := bufio.NewWriterSize(out, 64<<10)
+	emit, err := loadgen.ResultEncoder(buffered, a.encoding)
+	if err != nil {
+		return usageError{err}
+	}
+	sum, err := a.load.Run(ctx, emit)
+	if err := errors.Join(err, buffered.Flush(), closeOut()); err != nil {
+		return err
+	}
+	fmt.Fprintf(a.say, "sent %d requests", sum.Sent)
+	if sum.Planned > 0 {
+		fmt.Fprintf(a.say, " of %d", sum.Planned)
+	}
+	if a.load.Rate > 0 {
+		fmt.Fprintf(a.say, "; lag behind the schedule: P50 %.3f ms, P99 %.3f ms, max %.3f ms", sum.Lag.Percentile(50), sum.Lag.Percentile(99), sum.Lag.Max())
+	}
+	fmt.Fprintln(a.say)
+	if ctx.Err() != nil {
+		return errInterrupted
+	}
+	return nil
+}
+
+// prepare reads the flags' values and the targets.
+func (a *attacker) prepare() (err error) {
+	if a.load.Rate, err = parseRate(a.rate); err != nil {
+		return err
+	}
+	if a.load.Workers == 0 || a.load.MaxWorkers == 0 || a.load.Duration < 0 || a.load.Timeout < 0 {
+		return errors.New("--workers and --max-workers must be above 0, --duration and --timeout not below it")
+	}
+	headers := http.Header{}
+	for _, h := range a.headers {
+		name, value, ok := strings.Cut(h, ":")
+		if !ok || strings.TrimSpace(name) == "" {
+			return fmt.Errorf("--header %q: write it as \"Name: value\"", h)
+		}
+		headers.Add(strings.TrimSpace(name), strings.TrimSpace(value))
+	}
+	var body []byte
+	if a.body != "" {
+		if body, err = os.ReadFile(a.body); err != nil {
+			return fmt.Errorf("read the body: %w", err)
+		}
+	}
+	in := a.in
+	if a.targets != "stdin" {
+		f, err := os.Open(a.targets)
+		if err != nil {
+			return fmt.Errorf("read the targets: %w", err)
+		}
+		defer f.Close()
+		in = f
+	}
+	if a.load.Targets, err = loadgen.ReadTargets(in, a.format, body, headers); err != nil {
+		return fmt.Errorf("targets from %s: %w", a.targets, err)
+	}
+	return nil
+}
+
+// parseRate reads "50", "50/1s" or "3000/m" as requests per second.
+func parseRate(text string) (float64, error) {
+	number, unit, hasUnit := strings.Cut(text, "/")
+	n, err := strconv.ParseUint(number, 10, 32)
+	per := time.Second
+	if err == nil && hasUnit {
+		if unit != "" && (unit[0] < '0' || unit[0] > '9') {
+			unit = "1" + unit
+		}
+		per, err = time.ParseDuration(unit)
+	}
+	if err != nil || per <= 0 {
+		return 0, fmt.Errorf("--rate %q: write it as 50 or 50/1s", text)
+	}
+	return float64(n) / per.Seconds(), nil
+}
+
+// twoDashes lets vegeta's flags be written as vegeta's users write them, with one dash.
+func twoDashes(args []string) []string {
+	if len(args) < 2 || args[1] != "attack" {
+		return args
+	}
+	out := append([]string(nil), args...)
+	for i, a := range out[2:] {
+		if len(a) > 2 && a[0] == '-' && 'a' <= a[1] && a[1] <= 'z' {
+			out[i+2] = "-" + a
+		}
+	}
+	return out
+}

@@ -1,0 +1,126 @@
+package loadgen
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math"
+	"sync/atomic"
+	"time"
+
+	vegeta "github.com/tsenart/vegeta/v12/lib"
+
+	"github.com/policycortex/headroom/results"
+)
+
+// TargetsAttack sends the targets of a vegeta target file in turn, at a constant rate.
+type TargetsAttack struct {
+	Name       string
+	Targets    []vegeta.Target
+	Rate       float64       // requests per second; 0: as fast as MaxWorkers allow
+	Duration   time.Duration // 0: until ctx is cancelled
+	Timeout    time.Duration
+	Workers    uint64 // at the start
+	MaxWorkers uint64
+	KeepAlive  bool
+	MaxBody    int64 // bytes of each answer's body that the result keeps; negative: all
+	// ServiceTime times each request from its actual sending, as vegeta does; otherwise from the instant at which the
+	// schedule meant to send it, so that a service which stalls does not hide the requests that wait for it meanwhile.
+	ServiceTime bool
+}
+
+// AttackSummary is how the schedule of a TargetsAttack went.
+type AttackSummary struct {
+	Planned int64 // 0 for an attack without a rate or without an end
+	Sent    int64
+	Lag     *results.Histogram // actual minus intended send instant
+}
+
+// Run attacks and gives emit one result after the other, in the order in which answers come; it keeps none. A cancelled
+// ctx ends it, and what is in flight is still waited for.
+func (a TargetsAttack) Run(ctx context.Context, emit func(*vegeta.Result) error) (AttackSummary, error) {
+	sum := AttackSummary{Lag: results.NewHistogram()}
+	if a.Rate > 0 && a.Duration > 0 {
+		sum.Planned = int64(math.Ceil(a.Rate*a.Duration.Seconds() - roundOff))
+	}
+	attacker := vegeta.NewAttacker(vegeta.Timeout(a.Timeout), vegeta.Workers(a.Workers), vegeta.MaxWorkers(a.MaxWorkers), vegeta.KeepAlive(a.KeepAlive))
+	stopped := context.AfterFunc(ctx, func() { attacker.Stop() })
+	defer stopped()
+	pace := &steadyPace{rate: a.Rate, duration: a.Duration, planned: uint64(sum.Planned)}
+	var fault error
+	for r := range attacker.Attack(vegeta.NewStaticTargeter(a.Targets...), pace, 0, a.Name) {
+		if fault != nil {
+			continue // the attack is ending
+		}
+		sum.Sent++
+		if a.Rate > 0 {
+			intended := time.Unix(0, pace.began.Load()).Add(time.Duration(float64(r.Seq) / a.Rate * float64(time.Second)))
+			lag := max(0, r.Timestamp.Sub(intended))
+			sum.Lag.Record(lag)
+			if !a.ServiceTime {
+				r.Timestamp, r.Latency = r.Timestamp.Add(-lag), r.Latency+lag
+			}
+		}
+		if a.MaxBody >= 0 && int64(len(r.Body)) > a.MaxBody {
+			r.Body = r.Body[:a.MaxBody]
+		}
+		if fault = emit(r); fault != nil {
+			attacker.Stop()
+		}
+	}
+	if fault != nil {
+		return sum, fmt.Errorf("write results: %w", fault)
+	}
+	return sum, nil
+}
+
+// steadyPace releases hit n at n/rate after the beginning.
+type steadyPace struct {
+	rate     float64
+	duration time.Duration
+	planned  uint64
+	began    atomic.Int64 // Unix nanoseconds, as vegeta's clock has it
+}
+
+func (p *steadyPace) Rate(time.Duration) float64 { return p.rate }
+
+func (p *steadyPace) Pace(elapsed time.Duration, hits uint64) (wait time.Duration, stop bool) {
+	if hits == 0 {
+		p.began.Store(time.Now().Add(-elapsed).UnixNano())
+	}
+	if p.rate == 0 {
+		return 0, p.duration > 0 && elapsed >= p.duration
+	}
+	if p.duration > 0 && hits >= p.planned {
+		return 0, true
+	}
+	return time.Duration(float64(hits)/p.rate*float64(time.Second)) - elapsed, false
+}
+
+// ReadTargets reads a vegeta target file, in the format "http" or "json". body and headers are those of targets that
+// have none of their own.
+func ReadTargets(r io.Reader, format string, body []byte, headers map[string][]string) ([]vegeta.Target, error) {
+	var targeter vegeta.Targeter
+	switch format {
+	case vegeta.HTTPTargetFormat:
+		targeter = vegeta.NewHTTPTargeter(r, body, headers)
+	case vegeta.JSONTargetFormat:
+		targeter = vegeta.NewJSONTargeter(r, body, headers)
+	default:
+		return nil, fmt.Errorf("there is no target format %q: http and json are there", format)
+	}
+	return vegeta.ReadAllTargets(targeter)
+}
+
+// ResultEncoder writes vegeta's results in one of its encodings: gob, json or csv.
+func ResultEncoder(w io.Writer, encoding string) (func(*vegeta.Result) error, error) {
+	switch encoding {
+	case "gob":
+		return vegeta.NewEncoder(w), nil
+	case "json":
+		return vegeta.NewJSONEncoder(w), nil
+	case "csv":
+		return vegeta.NewCSVEncoder(w), nil
+	}
+	return nil, fmt.Errorf("there is no encoding %q: gob, json and csv are there", encoding)
+}

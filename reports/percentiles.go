@@ -1,0 +1,39 @@
+package reports
+
+import (
+	"bytes"
+	"fmt"
+	"path/filepath"
+
+	"github.com/policycortex/headroom/results"
+)
+
+// WritePercentiles writes the response times of each scenario and of each of its requests into dir, in the text format of
+// the HdrHistogram plotters: response-warm.hgrm, response-warm-get_hot.hgrm. It returns the files.
+func WritePercentiles(dir string, r *results.Run) ([]string, error) {
+	var files []string
+	write := func(name string, h *results.Histogram) error {
+		var content bytes.Buffer
+		if err := h.WritePercentiles(&content); err != nil {
+			return err
+		}
+		path := filepath.Join(dir, "response-"+name+".hgrm")
+		files = append(files, path)
+		return results.WriteFile(path, content.Bytes())
+	}
+	for _, l := range r.Measurements.Loads {
+		sum, err := r.Measurements.Summarize(map[string]string{"scenario": l.Scenario})
+		if err == nil {
+			err = write(l.Scenario, sum.Response)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("write percentiles of %s: %w", l.Scenario, err)
+		}
+	}
+	for _, s := range r.Measurements.Series {
+		if err := write(s.Scenario+"-"+s.Name, s.Response); err != nil {
+			return nil, fmt.Errorf("write percentiles of %s, %s: %w", s.Scenario, s.Name, err)
+		}
+	}
+	return files, nil
+}
