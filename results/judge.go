@@ -94,7 +94,7 @@ func Judge(m *Measurements, thresholds []scenarios.Threshold) (Verdict, error) {
 		return v, err
 	}
 	v.Invalid = append(v.Invalid, reasons...)
-	weighDisturbance(&v, m)
+	weighDisturbance(&v, disturbances(m))
 	if len(v.Invalid) > 0 {
 		v.Outcome = Invalid
 	}

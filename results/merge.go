@@ -19,7 +19,8 @@ type ShardRun struct {
 	Engine    string    `json:"engine"`
 	Machine   Machine   `json:"machine"`
 	Generator Generator `json:"generator"`
-	Invalid   []string  `json:"invalid,omitempty"` // why its measurement cannot be trusted
+	Invalid   []string  `json:"invalid,omitempty"`   // why its measurement cannot be trusted
+	Disturbed []string  `json:"disturbed,omitempty"` // in which way others took CPU time from it
 }
 
 // maxStartSpread is how far the starts of shards may lie apart without a warning.
@@ -39,7 +40,7 @@ func Merge(shards []*Run) (*Run, error) {
 	for i, s := range shards {
 		parts[i] = &s.Measurements
 		merged.Shards = append(merged.Shards, ShardRun{
-			*s.Shard, s.Measurements.Started, s.Measurements.Engine, s.Environment.Machine, s.Measurements.Generator, s.Verdict.Invalid,
+			*s.Shard, s.Measurements.Started, s.Measurements.Engine, s.Environment.Machine, s.Measurements.Generator, s.Verdict.Invalid, disturbances(&s.Measurements),
 		})
 	}
 	m, err := mergeMeasurements(parts)
@@ -50,17 +51,25 @@ func Merge(shards []*Run) (*Run, error) {
 	return &merged, nil
 }
 
-// JudgeMerged judges a merged run as a whole. What makes one of its shards invalid makes it invalid.
+// JudgeMerged judges a merged run as a whole. What makes one of its shards invalid makes it invalid, and what disturbed one
+// of them disturbed it.
 func JudgeMerged(r *Run, thresholds []scenarios.Threshold) error {
 	v, err := Judge(&r.Measurements, thresholds)
 	if err != nil {
 		return err
 	}
+	var disturbed []string
 	for _, s := range r.Shards {
 		for _, reason := range s.Invalid {
 			v.Invalid = append(v.Invalid, fmt.Sprintf("shard %v: %s", s.Shard, reason))
-			v.Outcome = Invalid
 		}
+		for _, text := range s.Disturbed {
+			disturbed = append(disturbed, fmt.Sprintf("shard %v: %s", s.Shard, text))
+		}
+	}
+	weighDisturbance(&v, disturbed)
+	if len(v.Invalid) > 0 {
+		v.Outcome = Invalid
 	}
 	r.Verdict = v
 	return nil
@@ -119,7 +128,7 @@ func difference(a, b *Run) string {
 
 // mergeMeasurements takes the measurements of shards together. Offsets keep counting from each shard's own start.
 func mergeMeasurements(parts []*Measurements) (*Measurements, error) {
-	m := &Measurements{Engine: parts[0].Engine, Started: parts[0].Started}
+	m := &Measurements{Engine: parts[0].Engine, Pacing: parts[0].Pacing, Started: parts[0].Started}
 	latest := m.Started
 	warnings := map[string]bool{}
 	for i, p := range parts {

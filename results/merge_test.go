@@ -156,4 +156,14 @@ func TestMergedVerdict(t *testing.T) {
 	if err := JudgeMerged(merged, thresholds); err != nil || merged.Verdict.Outcome != Invalid || merged.Verdict.Invalid[0] != "shard 2/4: the generator was starved" {
 		t.Errorf("%+v, %v", merged.Verdict, err)
 	}
+
+	runs[2].Verdict = Verdict{}
+	runs[3].Measurements.Health = recorded(0.16, 0.37, 1.47, 0.002, 0.79, 0.90)
+	if merged, err = Merge(runs); err != nil {
+		t.Fatal(err)
+	}
+	thresholds[0].Limit, thresholds[0].Source = 1, "count==1"
+	if err := JudgeMerged(merged, thresholds); err != nil || merged.Verdict.Outcome != Invalid || !strings.Contains(merged.Verdict.Invalid[0], "shard 3/4: other processes") {
+		t.Errorf("%+v, %v", merged.Verdict, err)
+	}
 }

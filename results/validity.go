@@ -98,10 +98,9 @@ func numberOr0(v *float64) float64 {
 	return *v
 }
 
-// weighDisturbance makes a verdict of crossed thresholds invalid when others disturbed the run, and warns where all held:
+// weighDisturbance makes a verdict of crossed thresholds invalid when others disturbed the run in the ways found, and warns where all held:
 // what takes CPU time makes a system slower and never faster. A threshold over no data has failed whoever disturbed.
-func weighDisturbance(v *Verdict, m *Measurements) {
-	found := disturbances(m)
+func weighDisturbance(v *Verdict, found []string) {
 	if len(found) == 0 {
 		return
 	}
