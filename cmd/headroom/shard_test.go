@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/goccy/go-yaml"
+
 	"github.com/policycortex/headroom/results"
 )
 
@@ -113,6 +115,16 @@ func mergesTo(t *testing.T, single string, parts []string) {
 
 // TestFourProcessesAreOneRun: four shards in four processes send what one process sends, and merge to its run.
 func TestFourProcessesAreOneRun(t *testing.T) {
+	fourAreOneRun(t, func(i int, file, start string) (shard *program, saved string) {
+		p := headroom(t, "run", file, "--out", "part", "--shard", "/4", "--start-at", start)
+		p.Env = append(os.Environ(), completionIndex+"="+strconv.Itoa(i))
+		return p, filepath.Join(p.Dir, "part")
+	})
+}
+
+// fourAreOneRun holds four shards of a run against the run. shard makes the i-th, which is to begin at start.
+func fourAreOneRun(t *testing.T, shard func(i int, file, start string) (shard *program, saved string)) {
+	t.Helper()
 	server := newCounting(t, "127.0.0.1:0")
 	file := splitScenario(t, server.url)
 	single := headroom(t, "run", file, "--out", "single")
@@ -121,14 +133,13 @@ func TestFourProcessesAreOneRun(t *testing.T) {
 
 	var parts []string
 	var running []*program
-	start := time.Now().Add(3 * time.Second).Format(time.RFC3339Nano)
+	start := time.Now().Add(4 * time.Second).Format(time.RFC3339Nano)
 	for i := range 4 {
-		p := headroom(t, "run", file, "--out", "part", "--shard", "/4", "--start-at", start)
-		p.Env = append(os.Environ(), completionIndex+"="+strconv.Itoa(i))
+		p, saved := shard(i, file, start)
 		if err := p.Start(); err != nil {
 			t.Fatal(err)
 		}
-		running, parts = append(running, p), append(parts, filepath.Join(p.Dir, "part"))
+		running, parts = append(running, p), append(parts, saved)
 	}
 	for _, p := range running {
 		if err := p.Wait(); err != nil {
@@ -137,9 +148,52 @@ func TestFourProcessesAreOneRun(t *testing.T) {
 		says(t, p.stdout.String(), "PART")
 	}
 	if got := server.take(); len(want) < 200 || !slices.Equal(got, want) {
-		t.Errorf("four processes sent %d requests, and not the %d of one", len(got), len(want))
+		t.Errorf("four shards sent %d requests, and not the %d of one process", len(got), len(want))
 	}
 	mergesTo(t, filepath.Join(single.Dir, "single"), parts)
+}
+
+// TestKubernetesJob: the shipped job asks for what makes its pods the shards of one run, and its scenario is one.
+func TestKubernetesJob(t *testing.T) {
+	f, err := os.Open("../../deploy/kubernetes/job.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var scenario, job struct {
+		Kind string
+		Data map[string]string
+		Spec struct {
+			CompletionMode           string `yaml:"completionMode"`
+			Completions, Parallelism int
+			BackoffLimit             *int `yaml:"backoffLimit"`
+			Template                 struct {
+				Spec struct {
+					Containers []struct{ Args []string }
+				}
+			}
+		}
+	}
+	all := yaml.NewDecoder(f)
+	for err = all.Decode(&scenario); err == nil && job.Kind != "Job"; {
+		err = all.Decode(&job)
+	}
+	if err != nil || scenario.Kind != "ConfigMap" {
+		t.Fatalf("%+v, %+v, %v", scenario, job, err)
+	}
+	s := job.Spec
+	if s.CompletionMode != "Indexed" || s.Completions != 4 || s.Parallelism != s.Completions || s.BackoffLimit == nil || *s.BackoffLimit != 0 {
+		t.Errorf("%+v", s)
+	}
+	args := s.Template.Spec.Containers[0].Args
+	if i := slices.Index(args, "--shard"); i < 0 || args[i+1] != fmt.Sprintf("/%d", s.Completions) || !slices.Contains(args, "--start-at") {
+		t.Errorf("args %q", args)
+	}
+	file := filepath.Join(t.TempDir(), "scenario.yaml")
+	if err := os.WriteFile(file, []byte(scenario.Data["scenario.yaml"]), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	headroom(t, "validate", file).exits(t, exitOK)
 }
 
 func TestShardMistakesExit104(t *testing.T) {
