@@ -44,7 +44,31 @@ type service struct {
 	*api.API
 	store *store.Store
 	cache *cache.Cache
-	log   *bytes.Buffer
+	log   *logBuffer
+}
+
+// logBuffer takes what is logged by the test's requests and, at any time, by the cache's background work.
+type logBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+func (b *logBuffer) Reset() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.text.Reset()
 }
 
 func newService(t testing.TB) *service {
@@ -60,7 +84,7 @@ func newServiceOn(t testing.TB, postgresURL, cacheURL string) *service {
 
 func newServiceWith(t testing.TB, postgresURL, cacheURL string, l1Bytes int64) *service {
 	t.Helper()
-	s := &service{log: new(bytes.Buffer)}
+	s := &service{log: new(logBuffer)}
 	logger := slog.New(slog.NewTextHandler(s.log, nil))
 	var err error
 	if s.store, err = store.Open(t.Context(), store.Options{URL: postgresURL, MaxConns: 4}); err != nil {
