@@ -1,7 +1,6 @@
 package loadgen
 
 import (
-	"maps"
 	"slices"
 	"strconv"
 	"sync"
@@ -59,19 +58,8 @@ func newRecorder(plan *scenarios.Plan, s *scenarios.Scenario, sc *schedule) *rec
 }
 
 func newSeries(plan *scenarios.Plan, s *scenarios.Scenario, q *scenarios.Request, stage string) *results.Series {
-	tags := map[string]string{}
-	maps.Copy(tags, plan.Tags)
-	maps.Copy(tags, s.Tags)
-	maps.Copy(tags, q.Tags)
-	tags["scenario"], tags["name"], tags["method"] = s.Name, q.Name, q.Method
-	if stage != "" {
-		tags[scenarios.StageTag] = stage
-	}
-	if q.Flow != "" {
-		tags["flow"] = q.Flow
-	}
 	return &results.Series{
-		Scenario: s.Name, Name: q.Name, Method: q.Method, Stage: stage, Tags: tags,
+		Scenario: s.Name, Name: q.Name, Method: q.Method, Stage: stage, Tags: plan.TagsOf(s, q, stage),
 		Statuses: map[int]int64{}, Errors: map[string]int64{}, ErrorSamples: map[string]string{},
 		Response: results.NewHistogram(), Service: results.NewHistogram(), Checks: newChecks(q.Checks),
 	}

@@ -191,8 +191,8 @@ func (r *run) run(ctx context.Context) (*results.Measurements, error) {
 	return r.m, nil
 }
 
-// accompany injects the plan's faults and samples the server and the health while the load goes on. The function that it returns ends
-// that, and puts what became of it into m.
+// accompany injects the plan's faults and samples the server and the health while the load goes on. The function that it
+// returns ends that, and puts what became of it into m.
 func (r *run) accompany(load context.Context, watch *healthWatch) (loadEnded func()) {
 	ctx, cancel := context.WithCancel(load)
 	faults := &injector{faults: r.plan.Faults, inject: r.options.Fault}
@@ -271,8 +271,12 @@ func (r *run) tick(ctx context.Context, abort context.CancelCauseFunc, done <-ch
 	}
 }
 
-// crossed judges the thresholds that may abort the run over what was measured so far.
+// crossed judges the thresholds that may abort the run over what was measured so far. None aborts a shard, which sees only
+// its part.
 func (r *run) crossed() *results.Gate {
+	if r.options.Shard != nil {
+		return nil
+	}
 	watched := false
 	for _, t := range r.plan.Thresholds {
 		watched = watched || t.AbortOnFail

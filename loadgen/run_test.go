@@ -276,6 +276,11 @@ func TestAbortOnFail(t *testing.T) {
 	if m.Aborted == "" || m.Interrupted || m.Elapsed < 2 {
 		t.Errorf("aborted %q, interrupted %v after %.1f s", m.Aborted, m.Interrupted, m.Elapsed)
 	}
+	// A shard sees only its part: whether the run fails is seen when the shards are merged.
+	plan.Scenarios[0].Duration = 3 * time.Second
+	if m := run1(t, plan, url, Options{Shard: &results.Shard{Index: 0, Of: 2}}); m.Aborted != "" {
+		t.Errorf("a shard was aborted: %s", m.Aborted)
+	}
 }
 
 // TestServerViews holds that the server's account is taken at the edges of the measured windows.

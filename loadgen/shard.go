@@ -58,7 +58,8 @@ func share(whole, i, n int) int { return (whole + n - 1 - i) / n }
 const preparation = 20 * time.Millisecond
 
 // awaitStart waits for the instant at which the run is to start, where one was given, calls prepare just before it, and
-// returns the start of the run. The instant counts from then on by the monotonic clock: a wall clock that is set meanwhile does not move the schedule.
+// returns the start of the run. The instant counts from then on by the monotonic clock: a wall clock that is set meanwhile
+// does not move the schedule.
 func (r *run) awaitStart(ctx context.Context, prepare func()) (time.Time, error) {
 	if r.options.StartAt.IsZero() {
 		prepare()

@@ -67,7 +67,7 @@ func (a *vegetaAttack) run(ctx context.Context) {
 		case o.errorClass != "":
 			a.record(&o)
 			if o.errorClass != errorCut {
-				a.skip(o.request, o.done)
+				a.skipRest(o.request, o.done)
 			}
 		case !a.exchanges(o.request):
 			a.record(&o)

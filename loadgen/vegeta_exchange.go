@@ -24,10 +24,7 @@ type exchange struct {
 func (a *vegetaAttack) newExchange(n int64, sent time.Duration, sentBytes int64, resp *http.Response) *exchange {
 	x := &exchange{draw: a.requests.draw(n)}
 	x.draw.flow = &x.texts
-	x.outcome = outcome{request: x.draw.request, intended: sent, sent: sent, sentBytes: max(0, sentBytes)}
-	if a.schedule != nil {
-		x.outcome.intended = a.schedule.at(n)
-	}
+	x.outcome = outcome{request: x.draw.request, intended: a.intended(n, sent), sent: sent, sentBytes: max(0, sentBytes)}
 	x.begin(a, resp)
 	return x
 }
@@ -67,7 +64,7 @@ func (a *vegetaAttack) settle(x *exchange) {
 	}
 	a.record(&x.outcome)
 	if x.outcome.errorClass != errorCut {
-		a.skip(x.outcome.request, x.outcome.done)
+		a.skipRest(x.outcome.request, x.outcome.done)
 	}
 }
 
@@ -115,8 +112,8 @@ func (a *vegetaAttack) record(o *outcome) {
 	a.book.record(o)
 }
 
-// skip counts the steps of a flow that come after one that failed.
-func (a *vegetaAttack) skip(failed int, now time.Duration) {
+// skipRest counts the steps of a flow that come after one that failed.
+func (a *vegetaAttack) skipRest(failed int, now time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.book.skip(failed, now)

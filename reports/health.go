@@ -78,7 +78,7 @@ func healthMeasures(h *results.Health) []measure {
 		return nil
 	}
 	t := h.Totals()
-	cores := func(v *float64) string { return known(v, func(v float64) string { return threeDigits(v) }) }
+	cores := func(v *float64) string { return known(v, threeDigits) }
 	share := func(v *float64) string { return known(v, percent) }
 	of := func(v *int64, limit int64) string {
 		text := known(v, count)

@@ -30,7 +30,11 @@ func WritePercentiles(dir string, r *results.Run) ([]string, error) {
 			return nil, fmt.Errorf("write percentiles of %s: %w", l.Scenario, err)
 		}
 	}
-	for _, s := range r.Measurements.Series {
+	requests, err := r.Measurements.ByRequest()
+	if err != nil {
+		return nil, fmt.Errorf("take the stages of requests together: %w", err)
+	}
+	for _, s := range requests {
 		if err := write(s.Scenario+"-"+s.Name, s.Response); err != nil {
 			return nil, fmt.Errorf("write percentiles of %s, %s: %w", s.Scenario, s.Name, err)
 		}

@@ -6,10 +6,12 @@ import (
 	"encoding/xml"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -235,5 +237,25 @@ func BenchmarkHTML(b *testing.B) {
 		if err := HTML(io.Discard, r); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// TestPercentilesOfStagesTakenTogether: a request has one file, whatever number of stages its scenario has.
+func TestPercentilesOfStagesTakenTogether(t *testing.T) {
+	dir := t.TempDir()
+	files, err := WritePercentiles(dir, stagedRun(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(files)
+	if unique := slices.Compact(slices.Clone(files)); len(unique) != len(files) || len(files) != 2+6 {
+		t.Errorf("files %q", files)
+	}
+	both, err := os.ReadFile(filepath.Join(dir, "response-cold-get-resource.hgrm"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := fmt.Sprintf("Total count    = %12d]", 2*sampleRun(t).Measurements.Series[3].Response.Count()); !strings.Contains(string(both), want) {
+		t.Errorf("%q is not in\n%s", want, both)
 	}
 }

@@ -1,7 +1,5 @@
 package results
 
-import "math"
-
 // Health is how the generator, the system under test and the machine were, second by second. What the machine does not
 // tell is nil, never 0.
 type Health struct {
@@ -48,17 +46,9 @@ func WaitShare(ran, waited float64) float64 {
 
 // Totals are the means of a run's shares and cores, the sums of its pauses and resent segments, and the most of its
 // files and ports. What no second told is nil.
-func (h *Health) Totals() HealthSecond { return h.between(0, math.Inf(1)) }
-
-// between is Totals over the seconds that lie between two offsets.
-func (h *Health) between(from, to float64) HealthSecond {
+func (h *Health) Totals() HealthSecond {
 	var t HealthSecond
-	var seconds []HealthSecond
 	for _, s := range h.Seconds {
-		if s.At-s.Length < from || s.At > to {
-			continue
-		}
-		seconds = append(seconds, s)
 		t.At, t.Length = s.At, t.Length+s.Length
 		t.GCPause += s.GCPause
 		t.Generator += s.Generator * s.Length
@@ -75,11 +65,11 @@ func (h *Health) between(from, to float64) HealthSecond {
 	if t.Length > 0 {
 		t.Generator /= t.Length
 	}
-	t.System = mean(seconds, func(s HealthSecond) *float64 { return s.System })
-	t.Others = mean(seconds, func(s HealthSecond) *float64 { return s.Others })
-	t.Stolen = mean(seconds, func(s HealthSecond) *float64 { return s.Stolen })
-	t.Waited = mean(seconds, func(s HealthSecond) *float64 { return s.Waited })
-	t.SysWaited = mean(seconds, func(s HealthSecond) *float64 { return s.SysWaited })
+	t.System = mean(h.Seconds, func(s HealthSecond) *float64 { return s.System })
+	t.Others = mean(h.Seconds, func(s HealthSecond) *float64 { return s.Others })
+	t.Stolen = mean(h.Seconds, func(s HealthSecond) *float64 { return s.Stolen })
+	t.Waited = mean(h.Seconds, func(s HealthSecond) *float64 { return s.Waited })
+	t.SysWaited = mean(h.Seconds, func(s HealthSecond) *float64 { return s.SysWaited })
 	return t
 }
 

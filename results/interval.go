@@ -19,8 +19,8 @@ import (
 //
 //	V = B/(B-1) · (sum d_j² + 2·max(0, sum d_j·d_(j+1))) / n²    with d_j = x_j - P·n_j
 //
-// where the second sum is for stretches that are still alike (batch means of the indicator; for quantiles of dependent sequences see P. Heidelberger, P. A. W. Lewis, Operations
-// Research 32 (1984), 185-209). The n are worth n / f with f = V / (P·(1-P)/n), where that is above 1; f is then widened by
+// where the second sum is for stretches that are still alike (batch means of the indicator; for quantiles of dependent
+// sequences see P. Heidelberger, P. A. W. Lewis, Operations Research 32 (1984), 185-209). The n are worth n / f with f = V / (P·(1-P)/n), where that is above 1; f is then widened by
 // the square of Student's t with B-1 degrees of freedom over the normal quantile, because V is itself an estimate.
 type Interval struct {
 	Confidence float64  `json:"confidence"` // 0.95

@@ -255,6 +255,7 @@ func TestStageIsJudgedByItsOwnWindow(t *testing.T) {
 	m := measured()
 	peak := *m.Series[0]
 	peak.Stage, peak.Tags = "peak", map[string]string{"scenario": "warm", "name": "get", "stage": "peak"}
+	peak.Skipped = 3
 	m.Series = append(m.Series, &peak)
 	m.Loads[0].Stages = []Stage{{Name: "peak", From: 4, To: 6, LastAnswer: 5}}
 	for stage, want := range map[string]float64{"peak": 500, "": 200} {
@@ -267,7 +268,7 @@ func TestStageIsJudgedByItsOwnWindow(t *testing.T) {
 			t.Errorf("stage %q: %+v, %v, want %v", stage, v.Gates, err, want)
 		}
 	}
-	if all, err := m.ByRequest(); err != nil || len(all) != 1 || all[0].Requests != 2000 || all[0].Response.Count() != 2000 || m.Series[0].Response.Count() != 1000 {
+	if all, err := m.ByRequest(); err != nil || len(all) != 1 || all[0].Requests != 2000 || all[0].Skipped != 3 || all[0].Response.Count() != 2000 || m.Series[0].Response.Count() != 1000 {
 		t.Errorf("%+v, %v", all, err)
 	}
 	run, dir := &Run{Measurements: *m}, t.TempDir()

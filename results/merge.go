@@ -216,10 +216,7 @@ func (m *Measurements) mergeSeries(series []*Series) error {
 	for _, s := range series {
 		i := slices.IndexFunc(m.Series, func(o *Series) bool { return o.Scenario == s.Scenario && o.Name == s.Name && o.Stage == s.Stage })
 		if i < 0 {
-			m.Series = append(m.Series, &Series{
-				Scenario: s.Scenario, Name: s.Name, Method: s.Method, Stage: s.Stage, Tags: s.Tags, Statuses: map[int]int64{},
-				Errors: map[string]int64{}, ErrorSamples: map[string]string{}, Response: NewHistogram(), Service: NewHistogram(),
-			})
+			m.Series = append(m.Series, s.blank())
 			i = len(m.Series) - 1
 		}
 		if err := m.Series[i].merge(s); err != nil {
@@ -227,35 +224,6 @@ func (m *Measurements) mergeSeries(series []*Series) error {
 		}
 	}
 	return nil
-}
-
-func (s *Series) merge(o *Series) error {
-	s.Requests += o.Requests
-	s.Failed += o.Failed
-	s.CacheAnswers += o.CacheAnswers
-	s.CacheHits += o.CacheHits
-	s.BytesSent += o.BytesSent
-	s.BytesReceived += o.BytesReceived
-	s.Skipped += o.Skipped
-	for status, n := range o.Statuses {
-		s.Statuses[status] += n
-	}
-	for _, c := range o.Checks {
-		i := slices.IndexFunc(s.Checks, func(known Check) bool { return known.Name == c.Name })
-		if i < 0 {
-			s.Checks = append(s.Checks, c)
-			continue
-		}
-		s.Checks[i].Passed += c.Passed
-		s.Checks[i].Failed += c.Failed
-	}
-	for class, n := range o.Errors {
-		s.Errors[class] += n
-	}
-	samples := maps.Clone(o.ErrorSamples)
-	maps.Copy(samples, s.ErrorSamples) // the first of each class
-	maps.Copy(s.ErrorSamples, samples)
-	return errors.Join(s.Response.Merge(o.Response), s.Service.Merge(o.Service))
 }
 
 // mergePoints adds up the seconds. A percentile of all requests of a second cannot be had from those of its parts, but it

@@ -1,6 +1,10 @@
 package results
 
-import "maps"
+import (
+	"errors"
+	"maps"
+	"slices"
+)
 
 // ByRequest returns one series for each named request of each scenario, its stages taken together.
 func (m *Measurements) ByRequest() ([]*Series, error) {
@@ -23,38 +27,53 @@ func (m *Measurements) ByRequest() ([]*Series, error) {
 	return all, nil
 }
 
-// plus is what two stages of one request met together; s and o stay as they are.
+// plus is what two stages of one request met together; s and o stay as they are. Of two samples of an error that of s
+// stays.
 func (s *Series) plus(o *Series) (*Series, error) {
-	sum := &Series{
-		Scenario: s.Scenario, Name: s.Name, Method: s.Method, Tags: map[string]string{},
-		Requests: s.Requests + o.Requests, Failed: s.Failed + o.Failed,
-		CacheAnswers: s.CacheAnswers + o.CacheAnswers, CacheHits: s.CacheHits + o.CacheHits,
-		BytesSent: s.BytesSent + o.BytesSent, BytesReceived: s.BytesReceived + o.BytesReceived,
-		Statuses: map[int]int64{}, Errors: map[string]int64{}, ErrorSamples: map[string]string{},
-		Response: NewHistogram(), Service: NewHistogram(),
-	}
+	sum := s.blank()
+	sum.Stage, sum.Tags = "", map[string]string{}
 	for tag, value := range s.Tags {
 		if o.Tags[tag] == value {
 			sum.Tags[tag] = value
 		}
 	}
-	for i, c := range s.Checks { // every stage has all the checks of the request
-		sum.Checks = append(sum.Checks, Check{c.Name, c.Passed + o.Checks[i].Passed, c.Failed + o.Checks[i].Failed})
+	return sum, errors.Join(sum.merge(s), sum.merge(o))
+}
+
+// blank is a series of the same requests that has counted nothing.
+func (s *Series) blank() *Series {
+	return &Series{
+		Scenario: s.Scenario, Name: s.Name, Method: s.Method, Stage: s.Stage, Tags: s.Tags, Statuses: map[int]int64{},
+		Errors: map[string]int64{}, ErrorSamples: map[string]string{}, Response: NewHistogram(), Service: NewHistogram(),
 	}
-	for _, part := range []*Series{o, s} { // of two samples of an error, the earlier stage's stays
-		for status, n := range part.Statuses {
-			sum.Statuses[status] += n
-		}
-		for class, n := range part.Errors {
-			sum.Errors[class] += n
-		}
-		maps.Copy(sum.ErrorSamples, part.ErrorSamples)
-		if err := sum.Response.Merge(part.Response); err != nil {
-			return nil, err
-		}
-		if err := sum.Service.Merge(part.Service); err != nil {
-			return nil, err
-		}
+}
+
+// merge adds what o counted.
+func (s *Series) merge(o *Series) error {
+	s.Requests += o.Requests
+	s.Failed += o.Failed
+	s.CacheAnswers += o.CacheAnswers
+	s.CacheHits += o.CacheHits
+	s.BytesSent += o.BytesSent
+	s.BytesReceived += o.BytesReceived
+	s.Skipped += o.Skipped
+	for status, n := range o.Statuses {
+		s.Statuses[status] += n
 	}
-	return sum, nil
+	for _, c := range o.Checks {
+		i := slices.IndexFunc(s.Checks, func(known Check) bool { return known.Name == c.Name })
+		if i < 0 {
+			s.Checks = append(s.Checks, c)
+			continue
+		}
+		s.Checks[i].Passed += c.Passed
+		s.Checks[i].Failed += c.Failed
+	}
+	for class, n := range o.Errors {
+		s.Errors[class] += n
+	}
+	samples := maps.Clone(o.ErrorSamples)
+	maps.Copy(samples, s.ErrorSamples) // the first of each class
+	maps.Copy(s.ErrorSamples, samples)
+	return errors.Join(s.Response.Merge(o.Response), s.Service.Merge(o.Service))
 }

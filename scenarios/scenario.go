@@ -291,8 +291,7 @@ func (r *reader) twice(n *node, name, kind string, seen map[string]bool) {
 	seen[name] = true
 }
 
-// tagSets returns the tags of every kind of request of the plan, as thresholds select them. The tags of a request go
-// before those of its scenario, and these before those of the file.
+// tagSets returns the tags of every kind of request of the plan, as thresholds select them.
 func (p *Plan) tagSets() []map[string]string {
 	var sets []map[string]string
 	for _, s := range p.Scenarios {
@@ -305,21 +304,26 @@ func (p *Plan) tagSets() []map[string]string {
 
 // tagsOf are the tags of one kind of request in each stage of its scenario that tells itself apart.
 func (p *Plan) tagsOf(s *Scenario, request *Request) []map[string]string {
+	var sets []map[string]string
+	for _, stage := range s.StageNames() {
+		sets = append(sets, p.TagsOf(s, request, stage))
+	}
+	return sets
+}
+
+// TagsOf are the tags of a request in one of its scenario's [Scenario.StageNames]. Those of the request go before those
+// of its scenario, and these before those of the file.
+func (p *Plan) TagsOf(s *Scenario, request *Request, stage string) map[string]string {
 	set := map[string]string{}
 	for _, tags := range []map[string]string{p.Tags, s.Tags, request.Tags} {
 		maps.Copy(set, tags)
 	}
 	set["scenario"], set["name"], set["method"] = s.Name, request.Name, request.Method
+	if stage != "" {
+		set[StageTag] = stage
+	}
 	if request.Flow != "" {
 		set["flow"] = request.Flow
 	}
-	var sets []map[string]string
-	for _, stage := range s.StageNames() {
-		staged := maps.Clone(set)
-		if stage != "" {
-			staged[StageTag] = stage
-		}
-		sets = append(sets, staged)
-	}
-	return sets
+	return set
 }

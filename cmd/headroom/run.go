@@ -130,7 +130,7 @@ func (r *runner) runOne(ctx context.Context, plan *scenarios.Plan, feeders loadg
 	defer func() { err = errors.Join(err, system.stop(ctx)) }()
 
 	screen := newScreen(r.progress, plan)
-	measured, err := loadgen.Run(ctx, r.loaded(plan), system.url, loadgen.Options{
+	measured, err := loadgen.Run(ctx, plan, system.url, loadgen.Options{
 		Shard: r.shard, StartAt: r.startAt, Fixture: system.keys, Feeders: feeders,
 		Snapshot: system.snapshot, Sample: system.sample, Fault: system.fault, Processes: system.processes(),
 		Shared: isLocal(system.url), Progress: screen.show,

@@ -78,13 +78,3 @@ func (r *runner) judge(m *results.Measurements, thresholds []scenarios.Threshold
 	}
 	return results.Judge(m, thresholds)
 }
-
-// loaded is the plan as the load generator is to see it: a shard aborts at no threshold, because it sees only its part.
-func (r *runner) loaded(plan *scenarios.Plan) *scenarios.Plan {
-	if r.shard == nil {
-		return plan
-	}
-	part := *plan
-	part.Thresholds = nil
-	return &part
-}

@@ -75,6 +75,7 @@ scenarios:
 thresholds:
   http_req_failed: rate==0
   http_reqs: count>150
+  http_req_duration: p(95)<2000
 `, target)
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
@@ -106,6 +107,9 @@ func mergesTo(t *testing.T, single string, parts []string) {
 		if m := b.Measurements.Series[i]; m.Requests != s.Requests || m.Failed != s.Failed || m.BytesSent != s.BytesSent || m.Response.Count() != s.Response.Count() {
 			t.Errorf("%s: %d requests, %d failed, %d bytes; of one process %d, %d, %d", s.Name, m.Requests, m.Failed, m.BytesSent, s.Requests, s.Failed, s.BytesSent)
 		}
+	}
+	if a.Measurements.Batches == nil || b.Measurements.Batches == nil {
+		t.Error("a percentile is judged, and the stretches of the run that its interval needs are not kept")
 	}
 	headroom(t, "report", whole).exits(t, exitOK)
 	lost := headroom(t, "merge", "--out", filepath.Join(t.TempDir(), "x"), parts[0], parts[2])

@@ -7,6 +7,9 @@ import (
 	"os"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/policycortex/headroom/containers"
 )
@@ -53,6 +56,37 @@ func SharedWithReplica(t testing.TB) *containers.Environment {
 		t.Fatalf("there is no replica: provider %s, %q", env.Provider, env.Warnings)
 	}
 	return env
+}
+
+// PauseReplay makes the replica at the URL keep back what it receives, until the returned function is called, or else to
+// the end of the test.
+func PauseReplay(t testing.TB, replicaURL string) (resume func()) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), replicaURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Exec(t.Context(), "SELECT pg_wal_replay_pause()"); err != nil {
+		t.Fatal(err)
+	}
+	resume = sync.OnceFunc(func() {
+		defer conn.Close(context.Background())
+		if _, err := conn.Exec(context.Background(), "SELECT pg_wal_replay_resume()"); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(resume)
+	// It takes effect with the next record, or when the replica looks: until then it says "pause requested".
+	var state string
+	for deadline := time.Now().Add(20 * time.Second); state != "paused"; time.Sleep(5 * time.Millisecond) {
+		if err := conn.QueryRow(t.Context(), "SELECT pg_get_wal_replay_pause_state()").Scan(&state); err != nil {
+			t.Fatal(err)
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the replay is not paused: %s", state)
+		}
+	}
+	return resume
 }
 
 // Main runs the tests, stops what they shared, and exits; it is what TestMain calls.

@@ -1,14 +1,12 @@
 package api_test
 
 import (
-	"context"
 	"log/slog"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/policycortex/headroom/containers/containerstest"
 	"github.com/policycortex/headroom/server/api"
@@ -43,7 +41,7 @@ func TestEventsOfALaggingReplica(t *testing.T) {
 		return s
 	}
 	writer, reader, tenant := instance(), instance(), newTenant()
-	stopReplay(t, env.ReplicaURL)
+	containerstest.PauseReplay(t, env.ReplicaURL)
 
 	p := writer.createPolicy(t, tenant, "p")
 	for name, s := range map[string]*service{"the writer": writer, "another instance": reader} {
@@ -59,28 +57,4 @@ func TestEventsOfALaggingReplica(t *testing.T) {
 	if err != nil || string(old) != "[]" {
 		t.Errorf("the replica has %s (error %v): this shows nothing", old, err)
 	}
-}
-
-// stopReplay makes a replica lag until the end of the test.
-func stopReplay(t *testing.T, url string) {
-	t.Helper()
-	replica, err := pgx.Connect(t.Context(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		defer replica.Close(context.Background())
-		if _, err := replica.Exec(context.Background(), "SELECT pg_wal_replay_resume()"); err != nil {
-			t.Error(err)
-		}
-	})
-	if _, err := replica.Exec(t.Context(), "SELECT pg_wal_replay_pause()"); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "the end of replay", func() (paused bool) {
-		if err := replica.QueryRow(t.Context(), "SELECT pg_get_wal_replay_pause_state() = 'paused'").Scan(&paused); err != nil {
-			t.Fatal(err)
-		}
-		return paused
-	})
 }

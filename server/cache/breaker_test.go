@@ -50,8 +50,7 @@ func TestBreakerOfL2(t *testing.T) {
 	eventually(t, "a closed breaker", func() bool { return state() == "closed" })
 
 	key := newKey()
-	expect(t, c, key, returning("kept"), "kept", cache.Miss)
-	waitForL2(t, redisClient(t, env.CacheURL), key)
+	keepInL2(t, c, redisClient(t, env.CacheURL), key, "kept")
 	c.ForgetL1(key)
 	expect(t, c, key, returning("no"), "kept", cache.L2)
 }

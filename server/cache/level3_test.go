@@ -228,7 +228,7 @@ func TestALaggingReplicaDoesNotServeL3(t *testing.T) {
 	l := newInL3(t)
 	first, second, replica := l.instances[0], l.instances[1], connectTo(t, l.env.ReplicaURL)
 	eventually(t, "the list at the replica", func() bool { return l.valid(t, replica) })
-	stopReplay(t, replica)
+	containerstest.PauseReplay(t, l.env.ReplicaURL)
 
 	committed := l.change(t, 3, 2)
 	if err := first.cache.Invalidate(t.Context(), committed, cache.Scope{Tenant: l.tenant, Kind: cache.Resources}); err != nil {
@@ -240,23 +240,4 @@ func TestALaggingReplicaDoesNotServeL3(t *testing.T) {
 	if !l.valid(t, replica) {
 		t.Error("the old list is not valid at the replica: this shows nothing of the position")
 	}
-}
-
-// stopReplay makes a replica lag until the end of the test.
-func stopReplay(t *testing.T, replica *pgx.Conn) {
-	t.Helper()
-	t.Cleanup(func() {
-		if _, err := replica.Exec(context.Background(), "SELECT pg_wal_replay_resume()"); err != nil {
-			t.Error(err)
-		}
-	})
-	if _, err := replica.Exec(t.Context(), "SELECT pg_wal_replay_pause()"); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "the end of replay", func() (paused bool) {
-		if err := replica.QueryRow(t.Context(), "SELECT pg_get_wal_replay_pause_state() = 'paused'").Scan(&paused); err != nil {
-			t.Fatal(err)
-		}
-		return paused
-	})
 }

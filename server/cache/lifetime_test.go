@@ -18,8 +18,7 @@ func TestStaleIsServedWhileItIsRefreshedOnce(t *testing.T) {
 	defer c.Close()
 	client := redisClient(t, l2URL(t))
 	key := itemKey(newID(), newID())
-	expect(t, c, key, returning("old"), "old", cache.Miss)
-	waitForL2(t, client, key)
+	keepInL2(t, c, client, key, "old")
 	client.Del(t.Context(), cache.L2Name(key))
 	c.Age(key)
 	var loads atomic.Int32
@@ -58,8 +57,7 @@ func TestFullL2FailsNothing(t *testing.T) {
 	defer first.Close()
 	defer second.Close()
 	key := itemKey(newID(), newID())
-	expect(t, first, key, returning("old"), "old", cache.Miss)
-	waitForL2(t, client, key)
+	keepInL2(t, first, client, key, "old")
 	expect(t, second, key, returning("no"), "old", cache.L2)
 	for name, value := range map[string]string{"maxmemory-policy": "noeviction", "maxmemory": "1"} {
 		if err := client.ConfigSet(t.Context(), name, value).Err(); err != nil {
@@ -82,8 +80,7 @@ func TestFullL2FailsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	roomy := itemKey(newID(), newID())
-	expect(t, first, roomy, returning("stored"), "stored", cache.Miss)
-	waitForL2(t, client, roomy)
+	keepInL2(t, first, client, roomy, "stored")
 }
 
 func TestCloseTwice(t *testing.T) {

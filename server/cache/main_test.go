@@ -78,6 +78,23 @@ func waitForL2(t testing.TB, client *redis.Client, key cache.Key) {
 	})
 }
 
+// keepInL2 loads a value that no level has, and waits until L2 has it. The cache may do without L2 for a moment, on a
+// machine that has others to serve: then the value is not written, and is loaded again.
+func keepInL2(t testing.TB, c *cache.Cache, client *redis.Client, key cache.Key, value string) {
+	t.Helper()
+	tries := 0
+	eventually(t, "the value in L2", func() bool {
+		if tries++; tries%200 == 1 {
+			c.ForgetL1(key)
+			if got, from, err := c.Get(t.Context(), key, returning(value)); err != nil || string(got.Body) != value || tries == 1 && from != cache.Miss {
+				t.Fatalf("got %q from %s, error %v; want %q", got.Body, from, err, value)
+			}
+		}
+		n, err := client.Exists(t.Context(), cache.L2Name(key)).Result()
+		return err == nil && n == 1
+	})
+}
+
 // eventually waits for what has to happen some time.
 func eventually(t testing.TB, what string, happened func() bool) {
 	t.Helper()

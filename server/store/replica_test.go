@@ -60,28 +60,6 @@ func fault(t testing.TB, target containers.Target, action containers.Action) {
 	}
 }
 
-// pauseReplay stops what the replica does with what it receives, until the returned function is called.
-func pauseReplay(t testing.TB) (resume func()) {
-	t.Helper()
-	conn := connect(t, replicated(t).ReplicaURL)
-	mustExec(t, conn, "SELECT pg_wal_replay_pause()")
-	// It takes effect with the next record, or when the replica looks: until then it says "pause requested".
-	await(t, "the replay is paused", func() bool {
-		var state string
-		if err := conn.QueryRow(t.Context(), "SELECT pg_get_wal_replay_pause_state()").Scan(&state); err != nil {
-			t.Fatal(err)
-		}
-		return state == "paused"
-	})
-	resume = sync.OnceFunc(func() {
-		if _, err := conn.Exec(context.Background(), "SELECT pg_wal_replay_resume()"); err != nil {
-			t.Error(err)
-		}
-	})
-	t.Cleanup(resume)
-	return resume
-}
-
 // where returns "primary" or "replica", whoever answers a read.
 func where(t testing.TB, s *store.Store, after store.LSN) string {
 	t.Helper()
@@ -141,7 +119,7 @@ func TestReadsGoToTheReplica(t *testing.T) {
 // With a replica that replays nothing, who passes the position of his write sees it, and who does not may not.
 func TestReadYourWrites(t *testing.T) {
 	s, tenant := openReplicated(t, store.Options{ReplicaMaxLag: time.Hour}), newID()
-	resume := pauseReplay(t)
+	resume := containerstest.PauseReplay(t, replicated(t).ReplicaURL)
 	id, lsn := insertOne(t, s, tenant, 1)
 	if _, err := s.AppendResource(t.Context(), nil, tenant, id, 0); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("a read that demands nothing: %v, want ErrNotFound from the replica", err)
@@ -189,7 +167,7 @@ func TestReadYourWritesAtOnce(t *testing.T) {
 
 func TestReplicaThatLagsTooFarIsLeftOut(t *testing.T) {
 	s, tenant := openReplicated(t, store.Options{ReplicaMaxLag: 200 * time.Millisecond}), newID()
-	resume := pauseReplay(t)
+	resume := containerstest.PauseReplay(t, replicated(t).ReplicaURL)
 	id, _ := insertOne(t, s, tenant, 1)
 	await(t, "the replica is left out", func() bool { return !s.ReplicaStats().Healthy })
 	if _, err := s.AppendResource(t.Context(), nil, tenant, id, 0); err != nil {
