@@ -313,6 +313,7 @@ func TestReferenceHasEveryTarget(t *testing.T) {
 		"http_req_cache_hit{name:get_hot,scenario:warm}: rate>0.95",
 		"cache_hit_ratio{scenario:warm}: rate>0.95",
 		"cache_hit_ratio{scenario:warm,tier:l1}: rate>0.90", "cache_hit_ratio{scenario:warm,tier:l2}: rate>0.10",
+		"cache_hit_ratio{scenario:recovery,tier:l3}: rate>0.20", "http_req_failed{scenario:recovery}: rate==0",
 		"http_reqs{scenario:warm}: rate>10000",
 		"http_req_failed: rate<0.001",
 	} {
@@ -323,7 +324,10 @@ func TestReferenceHasEveryTarget(t *testing.T) {
 	if !plan.Environment.Replica {
 		t.Error("the environment has no replica")
 	}
-	cold, warm := plan.Scenarios[0], plan.Scenarios[1]
+	cold, warm, recovery := plan.Scenarios[0], plan.Scenarios[1], plan.Scenarios[2]
+	if end := warm.StartTime + warm.Duration + warm.GracefulStop; recovery.StartTime < end || plan.Faults[0].At < recovery.StartTime {
+		t.Errorf("recovery begins at %v and the faults at %v, while warm may go on until %v", recovery.StartTime, plan.Faults[0].At, end)
+	}
 	if end := cold.StartTime + cold.Duration + cold.GracefulStop; warm.StartTime < end {
 		t.Errorf("warm begins at %v, while cold may go on until %v", warm.StartTime, end)
 	}

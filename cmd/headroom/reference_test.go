@@ -36,7 +36,7 @@ func TestReferenceSystem(t *testing.T) {
 	if err := json.Unmarshal(p.stdout.Bytes(), &summary); err != nil {
 		t.Fatalf("%v\n%s", err, &p.stderr)
 	}
-	codes := map[string]int{"PASS": exitOK, "FAIL": exitCrossed, "INVALID": exitInvalid}
+	codes := map[string]int{"PASS": exitOK, "FAIL": exitCrossed, "INVALID": exitInvalid, "UNRESOLVED": exitInvalid}
 	if code := p.ProcessState.ExitCode(); code != codes[summary.Verdict.Outcome] {
 		t.Errorf("%s and exit code %d", summary.Verdict.Outcome, code)
 	}
