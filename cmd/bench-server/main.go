@@ -16,6 +16,8 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+
+	"github.com/policycortex/headroom/cmd/internal/sidebyside"
 )
 
 // The exit codes; those of cmd/headroom.
@@ -67,9 +69,9 @@ func run(w, wErr io.Writer, args []string) int {
 		}
 		return code(wErr, err)
 	}
-	printTable(w, rows)
+	sidebyside.PrintTable(w, heading, table(rows))
 	if o.markdown != "" {
-		if err := writeMarkdown(o.markdown, rows); err != nil {
+		if err := sidebyside.WriteMarkdown(o.markdown, heading, table(rows)); err != nil {
 			return code(wErr, err)
 		}
 	}

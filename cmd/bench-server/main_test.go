@@ -79,39 +79,6 @@ func TestVerdict(t *testing.T) {
 	}
 }
 
-func TestMiddle(t *testing.T) {
-	if odd, even := middle([]float64{1, 2, 9}), middle([]float64{1, 2, 4, 9}); odd != 2 || even != 3 {
-		t.Errorf("medians %v and %v, want 2 and 3", odd, even)
-	}
-}
-
-// TestDisturbance: of two seconds of two CPUs, ours used 1.5 s, wrk 0.5 s, others 0.8 s, and 0.2 s were stolen.
-func TestDisturbance(t *testing.T) {
-	at := time.Now()
-	before := usage{at: at, busy: 5 * time.Second, stolen: time.Second, processes: map[int]time.Duration{7: time.Second}}
-	after := usage{
-		at: at.Add(2 * time.Second), busy: 7800 * time.Millisecond, stolen: 1200 * time.Millisecond,
-		processes: map[int]time.Duration{7: 2 * time.Second, 8: 500 * time.Millisecond},
-	}
-	cpus := whole(at, after.at)
-	if got, want := disturbance(before, after, 500*time.Millisecond), float64(time.Second)/float64(cpus); got != want {
-		t.Errorf("%v, want %v", got, want)
-	}
-}
-
-func TestReadUsage(t *testing.T) {
-	u, err := readUsage()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, ok := u.processes[os.Getpid()]; !ok || u.busy <= 0 {
-		t.Errorf("this process or the CPU time is not in %+v", u)
-	}
-	if memory, err := residentBytes(os.Getpid()); err != nil || memory < 1<<20 {
-		t.Errorf("%d bytes resident, error %v", memory, err)
-	}
-}
-
 func TestShare(t *testing.T) {
 	before := served{"l1": 10, "l2": 5, "miss": 100}
 	after := served{"l1": 11, "l2": 104, "miss": 100}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/policycortex/headroom/cmd/internal/sidebyside"
 	"github.com/policycortex/headroom/containers"
 	"github.com/policycortex/headroom/fixtures"
 )
@@ -57,7 +58,7 @@ type result struct {
 	cpu        time.Duration
 	p50, p99   time.Duration
 	memory     int64   // resident bytes at the end
-	disturbed  float64 // see disturbance
+	disturbed  float64 // see sidebyside.Disturbance
 	levelShare float64 // of the requests, answered by the level that is meant
 }
 
@@ -70,10 +71,10 @@ type measured struct {
 
 // measure lets every contender take its turn in every round.
 func measure(ctx context.Context, o options, say func(string)) (rows []*measured, err error) {
-	if err := checkMachine(); err != nil {
+	if err := sidebyside.CheckMachine(); err != nil {
 		return nil, err
 	}
-	if err := leaveServerCPU(); err != nil {
+	if err := sidebyside.LeaveServerCPU(); err != nil {
 		return nil, err
 	}
 	for _, c := range contenders {
@@ -294,7 +295,7 @@ func (b *bench) measureOnce(ctx context.Context, c *contender, r *running) (out 
 			return out, err
 		}
 	}
-	before, err := readUsage()
+	before, err := sidebyside.ReadUsage()
 	if err != nil {
 		return out, err
 	}
@@ -302,7 +303,7 @@ func (b *bench) measureOnce(ctx context.Context, c *contender, r *running) (out 
 	if err != nil {
 		return out, err
 	}
-	after, err := readUsage()
+	after, err := sidebyside.ReadUsage()
 	if err != nil {
 		return out, err
 	}
@@ -321,10 +322,10 @@ func (b *bench) measureOnce(ctx context.Context, c *contender, r *running) (out 
 	}
 	pid := r.child.Pid()
 	out.rate = float64(load.Requests) / (float64(load.Micros) / 1e6)
-	out.cpu = (after.processes[pid] - before.processes[pid]) / time.Duration(load.Requests)
+	out.cpu = (after.Processes[pid] - before.Processes[pid]) / time.Duration(load.Requests)
 	out.p50, out.p99 = time.Duration(load.P50)*time.Microsecond, time.Duration(load.P99)*time.Microsecond
-	out.disturbed = disturbance(before, after, client)
-	out.memory, err = residentBytes(pid)
+	out.disturbed = sidebyside.Disturbance(before, after, client)
+	out.memory, err = sidebyside.ResidentBytes(pid)
 	return out, err
 }
 
@@ -340,7 +341,7 @@ func (b *bench) wrk(ctx context.Context, c *contender, r *running, seconds int, 
 		clients = batchClients
 	}
 	args := []string{
-		"-c", clientCPU, "wrk", "-t1", fmt.Sprintf("-c%d", clients), fmt.Sprintf("-d%ds", seconds), "--latency",
+		"-c", sidebyside.ClientCPU, "wrk", "-t1", fmt.Sprintf("-c%d", clients), fmt.Sprintf("-d%ds", seconds), "--latency",
 		"-H", "X-Tenant-ID: " + tenant, "-s", filepath.Join(b.dir, "wrk.lua"), r.url + c.path(b), "--",
 	}
 	if c.keys == newBatch {

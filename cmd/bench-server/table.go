@@ -3,15 +3,11 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"slices"
-	"strings"
-	"text/tabwriter"
 	"time"
-)
 
-// maxDisturbance is the share of the machine's CPU time that others may take before a row says nothing.
-const maxDisturbance = 0.05
+	"github.com/policycortex/headroom/cmd/internal/sidebyside"
+)
 
 // summary is a row of the table: medians, and the spread of the rate.
 type summary struct {
@@ -23,31 +19,25 @@ type summary struct {
 }
 
 func (m *measured) summary() summary {
-	rates := sorted(m.results, func(r result) float64 { return r.rate })
+	rates := m.values(func(r result) float64 { return r.rate })
+	median := func(value func(result) float64) float64 { return sidebyside.Median(m.values(value)) }
 	return summary{
-		rate: middle(rates), least: rates[0], most: rates[len(rates)-1],
-		cpu:       time.Duration(middle(sorted(m.results, func(r result) float64 { return float64(r.cpu) }))),
-		p50:       time.Duration(middle(sorted(m.results, func(r result) float64 { return float64(r.p50) }))),
-		p99:       time.Duration(middle(sorted(m.results, func(r result) float64 { return float64(r.p99) }))),
-		memory:    int64(middle(sorted(m.results, func(r result) float64 { return float64(r.memory) }))),
-		disturbed: middle(sorted(m.results, func(r result) float64 { return r.disturbed })),
-		share:     sorted(m.results, func(r result) float64 { return r.levelShare })[0],
+		rate: sidebyside.Median(rates), least: slices.Min(rates), most: slices.Max(rates),
+		cpu:       time.Duration(median(func(r result) float64 { return float64(r.cpu) })),
+		p50:       time.Duration(median(func(r result) float64 { return float64(r.p50) })),
+		p99:       time.Duration(median(func(r result) float64 { return float64(r.p99) })),
+		memory:    int64(median(func(r result) float64 { return float64(r.memory) })),
+		disturbed: median(func(r result) float64 { return r.disturbed }),
+		share:     slices.Min(m.values(func(r result) float64 { return r.levelShare })),
 	}
 }
 
-func sorted(results []result, value func(result) float64) []float64 {
+func (m *measured) values(value func(result) float64) []float64 {
 	var values []float64
-	for _, r := range results {
+	for _, r := range m.results {
 		values = append(values, value(r))
 	}
-	slices.Sort(values)
 	return values
-}
-
-// middle is the median of sorted values.
-func middle(values []float64) float64 {
-	n := len(values)
-	return (values[(n-1)/2] + values[n/2]) / 2
 }
 
 // ratios are a row's rate and its requests a CPU second against those of the first of its group; 0 when that one was
@@ -84,7 +74,7 @@ func cells(rows []*measured, row *measured) []string {
 		byRate, byCPU = fmt.Sprintf("%.2f", rate), fmt.Sprintf("%.2f", cpu)
 	}
 	disturbed := fmt.Sprintf("%.1f %%", 100*s.disturbed)
-	if s.disturbed > maxDisturbance {
+	if s.disturbed > sidebyside.MaxDisturbance {
 		disturbed += " DISTURBED"
 	}
 	return []string{
@@ -94,24 +84,13 @@ func cells(rows []*measured, row *measured) []string {
 	}
 }
 
-func printTable(w io.Writer, rows []*measured) {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, strings.Join(heading, "\t"))
+// table is the cells of all rows.
+func table(rows []*measured) [][]string {
+	var all [][]string
 	for _, row := range rows {
-		fmt.Fprintln(t, strings.Join(cells(rows, row), "\t"))
+		all = append(all, cells(rows, row))
 	}
-	t.Flush()
-}
-
-func writeMarkdown(path string, rows []*measured) error {
-	var b strings.Builder
-	line := func(cells []string) { fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | ")) }
-	line(heading)
-	line(slices.Repeat([]string{"---"}, len(heading)))
-	for _, row := range rows {
-		line(cells(rows, row))
-	}
-	return os.WriteFile(path, []byte(b.String()), 0o644)
+	return all
 }
 
 // verdict says which aims were missed. Measurements that others disturbed judge nothing.
@@ -123,7 +102,7 @@ func verdict(w io.Writer, rows []*measured) int {
 		case row.fault != nil:
 			fmt.Fprintf(w, "NOT VALID: %s (%s): %v\n", row.name, row.group, row.fault)
 			result = exitInvalid
-		case row.summary().disturbed > maxDisturbance:
+		case row.summary().disturbed > sidebyside.MaxDisturbance:
 			fmt.Fprintf(w, "DISTURBED: %s (%s): others took %.0f %% of the CPU time\n", row.name, row.group, 100*row.summary().disturbed)
 			result = exitInvalid
 		case row.aim > 0 && q > 0 && q < row.aim:

@@ -1,11 +1,15 @@
-package main
+// Package sidebyside is what the commands share that compare programs in one interleaved run: processes bound to CPUs,
+// their CPU time, who else used the machine, and tables of medians. Linux only.
+package sidebyside
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,27 +20,25 @@ const tick = 10 * time.Millisecond
 
 // The CPUs by number.
 const (
-	serverCPU = "0"
-	clientCPU = "1"
+	ServerCPU = "0"
+	ClientCPU = "1"
 )
 
-// needed are the programs that bench-server calls, and the Debian packages that they are in.
-var needed = []struct{ program, dpkg string }{
-	{"wrk", "wrk"}, {"nginx", "nginx-light"}, {"taskset", "util-linux"},
-}
+// dpkgs are the programs that every comparison calls, and the Debian packages that they are in.
+var dpkgs = map[string]string{"wrk": "wrk", "nginx": "nginx-light", "taskset": "util-linux"}
 
-// checkMachine says everything that is missing.
-func checkMachine() error {
+// CheckMachine says everything that is missing.
+func CheckMachine() error {
 	if runtime.GOOS != "linux" {
-		return fmt.Errorf("bench-server needs Linux: it binds processes to CPUs and reads their CPU times from /proc")
+		return fmt.Errorf("this needs Linux: it binds processes to CPUs and reads their CPU times from /proc")
 	}
 	if runtime.NumCPU() < 2 {
-		return fmt.Errorf("bench-server needs two CPUs, one for the server and one for the client; there is one")
+		return fmt.Errorf("this needs two CPUs, one for the server and one for the client; there is one")
 	}
 	var missing []string
-	for _, n := range needed {
-		if _, err := find(n.program); err != nil {
-			missing = append(missing, n.dpkg)
+	for _, program := range slices.Sorted(maps.Keys(dpkgs)) {
+		if _, err := Find(program); err != nil {
+			missing = append(missing, dpkgs[program])
 		}
 	}
 	if missing != nil {
@@ -45,18 +47,18 @@ func checkMachine() error {
 	return nil
 }
 
-// find looks in the usual places of servers too, which are not in every user's PATH.
-func find(program string) (string, error) {
+// Find looks in the usual places of servers too, which are not in every user's PATH.
+func Find(program string) (string, error) {
 	if path, err := exec.LookPath(program); err == nil {
 		return path, nil
 	}
 	return exec.LookPath("/usr/sbin/" + program)
 }
 
-// leaveServerCPU binds this process, and with it all that it starts and does not bind itself, to the CPUs that are not
+// LeaveServerCPU binds this process, and with it all that it starts and does not bind itself, to the CPUs that are not
 // the server's: to the client's when there are two, and to those after it when there are more.
-func leaveServerCPU() error {
-	cpus := clientCPU
+func LeaveServerCPU() error {
+	cpus := ClientCPU
 	if n := runtime.NumCPU(); n > 2 {
 		cpus = fmt.Sprintf("2-%d", n-1)
 	}
@@ -67,15 +69,17 @@ func leaveServerCPU() error {
 	return nil
 }
 
-// usage is CPU time since the start of the machine and of processes.
-type usage struct {
+// Usage is CPU time since the start of the machine and of processes.
+type Usage struct {
 	at           time.Time
-	busy, stolen time.Duration         // of all CPUs
-	processes    map[int]time.Duration // of this process and its descendants, by ID
+	busy, stolen time.Duration // of all CPUs
+	// Processes are this process and its descendants, by ID.
+	Processes map[int]time.Duration
 }
 
-func readUsage() (usage, error) {
-	u := usage{at: time.Now(), processes: map[int]time.Duration{}}
+// ReadUsage reads /proc.
+func ReadUsage() (Usage, error) {
+	u := Usage{at: time.Now(), Processes: map[int]time.Duration{}}
 	text, err := os.ReadFile("/proc/stat")
 	if err != nil {
 		return u, err
@@ -101,7 +105,7 @@ func readUsage() (usage, error) {
 	for pid, used := range times {
 		for at := pid; at > 1; at = parents[at] {
 			if at == os.Getpid() {
-				u.processes[pid] = used
+				u.Processes[pid] = used
 				break
 			}
 		}
@@ -131,12 +135,16 @@ func ticks(text string) time.Duration {
 	return time.Duration(n) * tick
 }
 
-// disturbance is the share of the machine's CPU time that neither we nor the kernel for us used: other processes and
-// other virtual machines. client is what wrk used, which has ended and is in neither reading.
-func disturbance(before, after usage, client time.Duration) float64 {
+// MaxDisturbance is the Disturbance from which on a measurement says nothing.
+const MaxDisturbance = 0.05
+
+// Disturbance is the share of the machine's CPU time that neither we nor the kernel for us used: other processes and
+// other virtual machines. client is what a client used that ran between the readings and has ended, so that it is in
+// neither.
+func Disturbance(before, after Usage, client time.Duration) float64 {
 	own := client
-	for pid, used := range after.processes {
-		own += used - before.processes[pid]
+	for pid, used := range after.Processes {
+		own += used - before.Processes[pid]
 	}
 	others := max(0, after.busy-before.busy-own) + after.stolen - before.stolen
 	return float64(others) / float64(whole(before.at, after.at))
@@ -145,8 +153,8 @@ func disturbance(before, after usage, client time.Duration) float64 {
 // whole is the time of all CPUs together.
 func whole(from, to time.Time) time.Duration { return to.Sub(from) * time.Duration(runtime.NumCPU()) }
 
-// residentBytes is what a process has in memory now.
-func residentBytes(pid int) (int64, error) {
+// ResidentBytes is what a process has in memory now.
+func ResidentBytes(pid int) (int64, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, err

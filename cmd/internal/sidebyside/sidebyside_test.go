@@ -1,0 +1,87 @@
+package sidebyside
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"math"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+func TestMedian(t *testing.T) {
+	if odd, even := Median([]float64{9, 1, 2}), Median([]float64{9, 1, 4, 2}); odd != 2 || even != 3 {
+		t.Errorf("medians %v and %v, want 2 and 3", odd, even)
+	}
+	if none := Median(nil); !math.IsNaN(none) {
+		t.Errorf("the median of nothing is %v", none)
+	}
+}
+
+// TestDisturbance: of two seconds of two CPUs, ours used 1.5 s, wrk 0.5 s, others 0.8 s, and 0.2 s were stolen.
+func TestDisturbance(t *testing.T) {
+	at := time.Now()
+	before := Usage{at: at, busy: 5 * time.Second, stolen: time.Second, Processes: map[int]time.Duration{7: time.Second}}
+	after := Usage{
+		at: at.Add(2 * time.Second), busy: 7800 * time.Millisecond, stolen: 1200 * time.Millisecond,
+		Processes: map[int]time.Duration{7: 2 * time.Second, 8: 500 * time.Millisecond},
+	}
+	cpus := whole(at, after.at)
+	if got, want := Disturbance(before, after, 500*time.Millisecond), float64(time.Second)/float64(cpus); got != want {
+		t.Errorf("%v, want %v", got, want)
+	}
+}
+
+func TestReadUsage(t *testing.T) {
+	u, err := ReadUsage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := u.Processes[os.Getpid()]; !ok || u.busy <= 0 {
+		t.Errorf("this process or the CPU time is not in %+v", u)
+	}
+	if memory, err := ResidentBytes(os.Getpid()); err != nil || memory < 1<<20 {
+		t.Errorf("%d bytes resident, error %v", memory, err)
+	}
+}
+
+func TestTable(t *testing.T) {
+	heading, rows := []string{"what", "rate"}, [][]string{{"ours", "2"}, {"a peer", "1"}}
+	var out bytes.Buffer
+	PrintTable(&out, heading, rows)
+	if want := "what    rate\nours    2\na peer  1\n"; out.String() != want {
+		t.Errorf("%q, want %q", &out, want)
+	}
+	path := filepath.Join(t.TempDir(), "table.md")
+	if err := WriteMarkdown(path, heading, rows); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(path)
+	if want := "| what | rate |\n| --- | --- |\n| ours | 2 |\n| a peer | 1 |\n"; err != nil || string(got) != want {
+		t.Errorf("%q, %v, want %q", got, err, want)
+	}
+}
+
+func TestStartNginx(t *testing.T) {
+	dir, err := os.MkdirTemp("/tmp", "sidebyside-") // readable by the user as which it may run
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	child, url, err := StartNginx(t.Context(), dir, os.Stderr, `location / { return 200 "it is me"; }`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { child.Stop(context.Background()) })
+	response, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if body, err := io.ReadAll(response.Body); string(body) != "it is me" || err != nil {
+		t.Errorf("%q, %v", body, err)
+	}
+}
