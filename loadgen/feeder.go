@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -39,11 +38,7 @@ func LoadFeeders(plan *scenarios.Plan) (Feeders, error) {
 	feeders := Feeders{}
 	var faults []error
 	for _, f := range plan.Feeders {
-		path := f.File
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(filepath.Dir(plan.Source.File), path)
-		}
-		loaded, err := loadFeeder(f, path, wantedOf(plan, f.Name))
+		loaded, err := loadFeeder(f, besideScenario(plan, f.File), wantedOf(plan, f.Name))
 		if err != nil {
 			faults = append(faults, fmt.Errorf("feeder %s: %w", f.Name, err))
 		}

@@ -5,6 +5,7 @@ import (
 	"sort"
 	"strconv"
 
+	"github.com/policycortex/headroom/loadgen/recording"
 	"github.com/policycortex/headroom/scenarios"
 )
 
@@ -19,7 +20,8 @@ type KeySet struct {
 type requestSet struct {
 	seed       uint64
 	requests   []request
-	cumulative []int // of the weights
+	cumulative []int          // of the weights
+	recording  *recording.Log // what is sent in place of what is drawn; nil: nothing
 }
 
 // request renders one named request.
@@ -178,7 +180,9 @@ const maxValues = 32
 func (s *requestSet) draw(n int64) draw {
 	r := iterationRandom(s.seed, n)
 	d := draw{n: n}
-	if len(s.requests) > 1 {
+	if s.recording != nil {
+		d.request = s.recording.Name(n)
+	} else if len(s.requests) > 1 {
 		ticket := r.below(s.cumulative[len(s.cumulative)-1])
 		d.request = sort.SearchInts(s.cumulative, ticket+1)
 	}

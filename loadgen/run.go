@@ -23,6 +23,8 @@ type Options struct {
 	Fixture func(name string) (KeySet, error)
 	// Feeders are those of the plan, loaded.
 	Feeders Feeders
+	// Recordings are those of the plan, loaded.
+	Recordings Recordings
 	// Snapshot asks the reference server for its own account; nil when the target is the user's own service.
 	Snapshot func(ctx context.Context) (results.Snapshot, error)
 	// Sample is Snapshot without what only the ends of a window need, cheap enough to be asked once a second. It may be
@@ -95,8 +97,13 @@ func Run(ctx context.Context, plan *scenarios.Plan, target string, o Options) (*
 			return nil, fmt.Errorf("prepare load: %w", err)
 		}
 		var sc *schedule
-		if s.Executor != scenarios.ConstantVUs {
+		if s.Executor == scenarios.Replay {
+			sc, err = requests.replay(s, o.Recordings[s.Name])
+		} else if s.Executor != scenarios.ConstantVUs {
 			sc = newSchedule(*s, requests.seed)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("prepare load: %w", err)
 		}
 		r.attacks = append(r.attacks, newAttack(s, requests, sc, newRecorder(plan, s, sc), target, time.Time{}))
 		r.attacks[i].shard = newShard(o.Shard)
@@ -179,6 +186,7 @@ func (r *run) run(ctx context.Context) (*results.Measurements, error) {
 	views, warnings := observer.finish(context.WithoutCancel(ctx))
 	r.m.Views, r.m.Warnings = views, append(r.m.Warnings, warnings...)
 	r.collect(r.m)
+	r.m.Warnings = append(r.m.Warnings, r.options.Recordings.Warnings(r.plan)...)
 	for _, l := range r.m.Loads {
 		if !l.Open {
 			r.m.Warnings = append(r.m.Warnings, fmt.Sprintf("%s: constant-vus waits for each answer before it sends again, so a slow "+

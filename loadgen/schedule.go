@@ -13,7 +13,8 @@ import (
 // Let L(t) be the integral of the rate from 0 to t, that is the number of arrivals expected until t. A uniform process
 // has arrival n at the smallest t with L(t) = n. A Poisson process has it where L reaches the n-th point of a Poisson
 // process of rate 1 (the time-rescaling theorem: Brown et al., Neural Computation 14 (2002), 325-346); see poisson. A
-// burst process has the arrivals of each group at the instant of its first.
+// burst process has the arrivals of each group at the instant of its first. A recording has the instants of its file,
+// divided by the speed.
 //
 // Stages are a piecewise linear rate. Within a stage that begins at time s with rate a (per second), changes by k per
 // second squared and has seen c arrivals before it,
@@ -30,6 +31,7 @@ type schedule struct {
 	wave    *wave    // in place of stages
 	poisson *poisson // nil: uniform
 	group   int64    // arrivals a burst; 0 or 1: each by itself
+	replay  *replay  // in place of all these
 	end     float64  // seconds
 	total   int64    // arrivals before the end
 }
@@ -92,6 +94,8 @@ func rampsOf(rate float64, stages []scenarios.Stage, unit float64) *schedule {
 // at is the intended instant of iteration n, 0 <= n < total, counted from the scenario's start.
 func (s *schedule) at(n int64) time.Duration {
 	switch {
+	case s.replay != nil:
+		return s.replay.at(n)
 	case s.poisson != nil:
 		return seconds(s.when(s.poisson.at(n)))
 	case s.group > 1:

@@ -140,17 +140,28 @@ func (a *vegetaAttack) write(t *vegeta.Target, d *draw) {
 	r := &a.requests.requests[d.request]
 	var space [256]byte
 	url := append(space[:0], a.target...)
-	url = r.append(url, r.path, d, true)
+	log := a.requests.recording
+	if log != nil {
+		url = append(url, log.Path(d.n)...)
+	} else {
+		url = r.append(url, r.path, d, true)
+	}
 	url = append(url, '#')
 	url = strconv.AppendInt(url, int64(d.request), 10)
 	url = append(url, '-')
 	url = strconv.AppendInt(url, d.n, 10)
-	t.Method, t.URL = r.plan.Method, string(url)
-	if len(r.body) > 0 {
+	t.Method, t.URL = a.requests.method(d), string(url)
+	if log != nil {
+		t.Body = log.Body(d.n)
+	} else if len(r.body) > 0 {
 		t.Body = r.append(nil, r.body, d, false)
 	}
 	t.Header = make(http.Header, len(r.headers)+1)
-	t.Header["User-Agent"] = userAgent
+	if log != nil {
+		setHeaders(t.Header, log.Headers(d.n))
+	} else {
+		t.Header["User-Agent"] = userAgent
+	}
 	for _, h := range r.headers {
 		v := h.static
 		if v == "" {

@@ -1,6 +1,7 @@
 package loadgen
 
 import (
+	"net/http"
 	"time"
 
 	"github.com/policycortex/headroom/loadgen/http1"
@@ -50,7 +51,7 @@ func (c *wireConn) header(name, value []byte) {
 // expect makes the connection ready for the answer to its request.
 func (l *wireLoop) expect(c *wireConn) {
 	c.cacheLen = 0
-	c.parser.Start(l.render.requests[c.draw.request].head)
+	c.parser.Start(l.requests.method(&c.draw) == http.MethodHead)
 	c.parser.OnBody = nil
 	inspect := l.requests.requests[c.draw.request].inspect
 	if c.answer.start(inspect); inspect != nil && inspect.body {
@@ -149,7 +150,7 @@ func cacheName(b []byte) string {
 // broken deals with a connection that broke. A request on one that the server had closed meanwhile is sent once more on
 // a new one, when it may be: when it is idempotent and nothing of an answer came (RFC 9110, section 9.2.2).
 func (l *wireLoop) broken(c *wireConn, class, text string) {
-	if c.reused && !c.retried && !c.parser.Begun() && idempotent(l.scenario.Requests[c.draw.request].Method) {
+	if c.reused && !c.retried && !c.parser.Begun() && idempotent(l.requests.method(&c.draw)) {
 		l.io.close(c)
 		c.retried = true
 		l.open(c)

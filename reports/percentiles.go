@@ -3,6 +3,7 @@ package reports
 import (
 	"bytes"
 	"fmt"
+	"net/url"
 	"path/filepath"
 
 	"github.com/policycortex/headroom/results"
@@ -17,7 +18,7 @@ func WritePercentiles(dir string, r *results.Run) ([]string, error) {
 		if err := h.WritePercentiles(&content); err != nil {
 			return err
 		}
-		path := filepath.Join(dir, "response-"+name+".hgrm")
+		path := filepath.Join(dir, "response-"+url.PathEscape(name)+".hgrm") // names of replayed requests have slashes
 		files = append(files, path)
 		return results.WriteFile(path, content.Bytes())
 	}

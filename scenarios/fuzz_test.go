@@ -63,9 +63,13 @@ func checkPlan(t *testing.T, p *Plan) {
 	for _, s := range p.Scenarios {
 		open := s.Executor == ConstantArrivalRate && s.Rate > 0 || s.Executor == RampingArrivalRate && len(s.Stages) > 0 ||
 			s.Executor == SineArrivalRate && s.Rate >= s.Amplitude && s.Amplitude > 0 && s.Period > 0 ||
-			s.Executor == BurstArrivalRate && s.Size > 0 && s.Every > 0
+			s.Executor == BurstArrivalRate && s.Size > 0 && s.Every > 0 || s.Executor == Replay && s.Recording != nil
 		if open != (s.MaxVUs > 0) || open == (s.Executor == ConstantVUs && s.VUs > 0) {
 			t.Errorf("scenario %q: neither open nor closed: %+v", s.Name, s)
+		}
+		if s.Recording != nil {
+			checkRecording(t, &s)
+			continue
 		}
 		if s.Duration <= 0 || s.Duration > 24*time.Hour || s.Warmup >= s.Duration || s.TimeUnit <= 0 || len(s.Requests) == 0 {
 			t.Errorf("scenario %q: %+v", s.Name, s)
@@ -96,6 +100,16 @@ func checkPlan(t *testing.T, p *Plan) {
 		if math.IsNaN(threshold.Limit) || threshold.Op == "" || threshold.Aggregation.Name == "" || threshold.Metric == "" {
 			t.Errorf("threshold %+v", threshold)
 		}
+	}
+}
+
+func checkRecording(t *testing.T, s *Scenario) {
+	r := s.Recording
+	if s.Executor != Replay || r.File == "" || r.Speed <= 0 || r.Timeout <= 0 || len(s.Requests) > 0 || s.Duration != 0 || s.TimeUnit <= 0 {
+		t.Errorf("replay %+v of %+v", s, r)
+	}
+	if r.Format == VegetaJSON && s.Rate <= 0 || r.Format != "" && r.Format != VegetaJSON && s.Rate != 0 {
+		t.Errorf("rate %v of format %s", s.Rate, r.Format)
 	}
 }
 

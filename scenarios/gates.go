@@ -203,11 +203,14 @@ func (r *reader) requestSelector(e entry, selector map[string]string, sets []map
 				}
 			}
 		}
+		if values[""] { // a recording that has not been read: see Plan.Recorded
+			continue
+		}
 		found = r.selects(e, tag, selector[tag], slices.Sorted(maps.Keys(tags)), slices.Sorted(maps.Keys(values))) && found
 	}
 	matches := func(set map[string]string) bool {
 		for tag, value := range selector {
-			if set[tag] != value {
+			if has, ok := set[tag]; !ok || has != value && has != "" {
 				return false
 			}
 		}
@@ -239,7 +242,7 @@ func (r *reader) ownSelector(e entry, metric Metric, selector map[string]string,
 	}
 	scheduled := metric.Name == "schedule_lag" || metric.Name == "dropped_iterations"
 	if only := selector["scenario"]; scheduled && (len(open) == 0 || only != "" && !slices.Contains(open, only)) {
-		r.faultAt(e.at, "only arrival rates have one", "%s needs a schedule, and an executor %s has none", metric.Name, ConstantVUs)
+		r.faultAt(e.at, "only arrival rates and replays have one", "%s needs a schedule, and an executor %s has none", metric.Name, ConstantVUs)
 	}
 }
 
@@ -261,9 +264,9 @@ func (r *reader) threshold(n *node, metric Metric) Threshold {
 	if n.bad {
 		return Threshold{}
 	}
-	t := Threshold{Metric: metric.Name, Line: n.at.line}
+	t := Threshold{Metric: metric.Name, Line: n.at.line, Column: n.at.column}
 	if n.at.override != "" {
-		t.Line = 0
+		t.Line, t.Column = 0, 0
 	}
 	expression := n
 	if n.kind == mapping {

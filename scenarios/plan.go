@@ -99,6 +99,7 @@ const (
 	SineArrivalRate     Executor = "sine-arrival-rate"
 	BurstArrivalRate    Executor = "burst-arrival-rate"
 	ConstantVUs         Executor = "constant-vus"
+	Replay              Executor = "replay"
 )
 
 // Arrivals says how arrivals lie around the rate.
@@ -118,17 +119,18 @@ type Scenario struct {
 	Warmup       time.Duration // sent, and not measured; the first part of the schedule
 	GracefulStop time.Duration // how long after the schedule's end late and open requests may still go on
 	Arrivals     Arrivals
-	Rate         float64       // constant-arrival-rate: iterations per TimeUnit; sine-arrival-rate: their mean
+	Rate         float64       // constant-arrival-rate: iterations per TimeUnit; sine-arrival-rate: their mean; replay: 0 where the file has times
 	Amplitude    float64       // sine-arrival-rate: iterations per TimeUnit by which it swings to either side of Rate
 	Period       time.Duration // sine-arrival-rate
 	Size         int           // burst-arrival-rate: iterations at one instant
 	Every        time.Duration // burst-arrival-rate: from one burst to the next
 	TimeUnit     time.Duration
-	Duration     time.Duration // of the whole schedule, Warmup included; for ramping-arrival-rate the sum of the stages
+	Duration     time.Duration // of the whole schedule, Warmup included; for ramping-arrival-rate the sum of the stages; for replay see Plan.Recorded
 	StartRate    float64       // ramping-arrival-rate: iterations per TimeUnit at the beginning
 	Stages       []Stage       // ramping-arrival-rate
 	VUs          int           // constant-vus: concurrent users, each waiting for its answer
-	MaxVUs       int           // arrival rates: the most requests in flight at once
+	MaxVUs       int           // arrival rates, replay: the most requests in flight at once
+	Recording    *Recording    // replay; else nil
 	Tags         map[string]string
 	Requests     []Request
 }
@@ -246,7 +248,7 @@ type Threshold struct {
 	Source         string  // the expression as written: "p(95)<50"
 	AbortOnFail    bool
 	DelayAbortEval time.Duration // how long the run must have gone before the threshold may abort it
-	Line           int           // in the scenario file
+	Line, Column   int           // in the scenario file; 0 when an override gave it
 }
 
 // Name is the metric with its selector in k6's notation: http_req_duration{scenario:warm}.

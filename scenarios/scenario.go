@@ -17,6 +17,7 @@ var executors = []struct {
 	{SineArrivalRate, []string{"rate", "amplitude", "period", "timeUnit", "duration", "maxVUs", "arrivals"}},
 	{BurstArrivalRate, []string{"size", "every", "duration", "maxVUs"}},
 	{ConstantVUs, []string{"vus", "duration"}},
+	{Replay, []string{"file", "format", "speed", "rate", "timeUnit", "maxVUs", "name", "headers", "expectedStatus", "timeout"}},
 }
 
 // laterExecutors are k6's others.
@@ -57,12 +58,16 @@ func (r *reader) scenario(e entry, target Target) Scenario {
 	case ConstantVUs:
 		s.VUs = int(r.required(n, "vus", "vus: 10", 1, maxUsers))
 		s.Duration = r.requiredDuration(n)
+	case Replay:
+		r.recording(n, &s)
 	}
 	if s.Duration > 0 && s.Warmup >= s.Duration {
 		r.fault(n.get("warmup"), "the warmup is the first part of the duration and is not measured",
 			"%s.warmup (%v) must be shorter than the whole (%v)", n.path, s.Warmup, s.Duration)
 	}
-	s.Requests = r.requests(n, target)
+	if s.Executor != Replay {
+		s.Requests = r.requests(n, target)
+	}
 	return s
 }
 
@@ -295,6 +300,9 @@ func (r *reader) twice(n *node, name, kind string, seen map[string]bool) {
 func (p *Plan) tagSets() []map[string]string {
 	var sets []map[string]string
 	for _, s := range p.Scenarios {
+		if s.Recording != nil && len(s.Requests) == 0 { // not read yet: of unknown names and methods
+			sets = append(sets, p.tagsOf(&s, &Request{Name: s.Recording.Name})...)
+		}
 		for i := range s.Requests {
 			sets = append(sets, p.tagsOf(&s, &s.Requests[i])...)
 		}

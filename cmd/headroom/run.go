@@ -81,22 +81,21 @@ thresholds, save the run, and write report.html, summary.json and junit.xml besi
 // runAll runs every file, when all of them are valid. The worst outcome counts: a crossed threshold before an invalid
 // measurement.
 func (r *runner) runAll(ctx context.Context, files []string) error {
-	var plans []*scenarios.Plan
-	var feeders []loadgen.Feeders
+	var all []loaded
 	var faults []error
 	for _, file := range files {
-		plan, fed, err := load(file, r.overrides)
-		plans, feeders, faults = append(plans, plan), append(feeders, fed), append(faults, err)
+		l, err := load(file, r.overrides)
+		all, faults = append(all, l), append(faults, err)
 	}
 	if err := errors.Join(faults...); err != nil {
 		return err
 	}
-	if err := r.checkShard(plans); err != nil {
+	if err := r.checkShard(all); err != nil {
 		return err
 	}
 	worst := results.Pass
-	for i, plan := range plans {
-		outcome, err := r.runOne(ctx, plan, feeders[i], r.directory(plan, len(plans) > 1))
+	for _, l := range all {
+		outcome, err := r.runOne(ctx, l, r.directory(l.plan, len(all) > 1))
 		if err != nil {
 			return err
 		}
@@ -118,11 +117,12 @@ func (r *runner) directory(plan *scenarios.Plan, several bool) string {
 	return r.out
 }
 
-func (r *runner) runOne(ctx context.Context, plan *scenarios.Plan, feeders loadgen.Feeders, dir string) (outcome results.Outcome, err error) {
+func (r *runner) runOne(ctx context.Context, l loaded, dir string) (outcome results.Outcome, err error) {
 	if err := makeRunDirectory(dir); err != nil {
 		return "", err
 	}
 	defer os.Remove(dir) // only succeeds when nothing was saved
+	plan := l.plan
 	system, err := r.startSystem(ctx, plan, dir)
 	if err != nil {
 		return "", err
@@ -131,7 +131,7 @@ func (r *runner) runOne(ctx context.Context, plan *scenarios.Plan, feeders loadg
 
 	screen := newScreen(r.progress, plan)
 	measured, err := loadgen.Run(ctx, plan, system.url, loadgen.Options{
-		Shard: r.shard, StartAt: r.startAt, Fixture: system.keys, Feeders: feeders,
+		Shard: r.shard, StartAt: r.startAt, Fixture: system.keys, Feeders: l.feeders, Recordings: l.recordings,
 		Snapshot: system.snapshot, Sample: system.sample, Fault: system.fault, Processes: system.processes(),
 		Shared: isLocal(system.url), Progress: screen.show,
 	})

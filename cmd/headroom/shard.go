@@ -52,14 +52,14 @@ func parseStart(text string) (time.Time, error) {
 }
 
 // checkShard refuses plans of which a shard cannot be run.
-func (r *runner) checkShard(plans []*scenarios.Plan) error {
-	if (r.shard != nil || !r.startAt.IsZero()) && len(plans) > 1 {
+func (r *runner) checkShard(files []loaded) error {
+	if (r.shard != nil || !r.startAt.IsZero()) && len(files) > 1 {
 		return usageError{errors.New("--shard and --start-at take one scenario file")}
 	}
 	if r.shard == nil {
 		return nil
 	}
-	plan := plans[0]
+	plan := files[0].plan
 	if plan.Target.URL == "" {
 		return usageError{errors.New("--shard needs a service that all shards load: give its address in target.url, or each would start a reference server of its own")}
 	}

@@ -20,17 +20,20 @@ func newValidateCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, files []string) error {
 			var faults []error
 			for _, file := range files {
-				plan, _, err := load(file, overrides)
+				l, err := load(file, overrides)
 				if err != nil {
 					faults = append(faults, err)
 					continue
 				}
 				requests := 0
-				for _, s := range plan.Scenarios {
+				for _, s := range l.plan.Scenarios {
 					requests += len(s.Requests)
 				}
 				fmt.Fprintf(c.OutOrStdout(), "%s: valid (%d scenarios, %d requests, %d thresholds)\n",
-					file, len(plan.Scenarios), requests, len(plan.Thresholds))
+					file, len(l.plan.Scenarios), requests, len(l.plan.Thresholds))
+				for _, warning := range l.recordings.Warnings(l.plan) {
+					fmt.Fprintf(c.OutOrStdout(), "%s: warning: %s\n", file, warning)
+				}
 			}
 			return errors.Join(faults...)
 		},
@@ -43,19 +46,31 @@ func addSetFlag(c *cobra.Command, overrides *[]string) {
 	c.Flags().StringArrayVar(overrides, "set", nil, "override a value of the scenario, as `key=value`: scenarios.warm.rate=5000 (repeatable)")
 }
 
-// load reads a scenario file and the files of its feeders; a file that is not there is a mistake of the caller.
-func load(file string, overrides []string) (*scenarios.Plan, loadgen.Feeders, error) {
-	plan, err := scenarios.Load(file, overrides...)
+// loaded is a scenario file with the files that it names.
+type loaded struct {
+	plan       *scenarios.Plan
+	feeders    loadgen.Feeders
+	recordings loadgen.Recordings
+}
+
+// load reads a scenario file and the files that it names; what is not there is a mistake of the caller.
+func load(file string, overrides []string) (l loaded, err error) {
+	l.plan, err = scenarios.Load(file, overrides...)
+	if err != nil {
+		return l, asInput(err)
+	}
+	if l.feeders, err = loadgen.LoadFeeders(l.plan); err != nil {
+		return l, asInput(err)
+	}
+	l.plan, l.recordings, err = loadgen.LoadRecordings(l.plan)
+	return l, asInput(err)
+}
+
+// asInput makes a mistake of the caller of an error that is none of a scenario file's own, which are one already.
+func asInput(err error) error {
 	var faults scenarios.Errors
-	if err != nil && !errors.As(err, &faults) {
-		return nil, nil, usageError{err}
+	if err == nil || errors.As(err, &faults) {
+		return err
 	}
-	if err != nil {
-		return nil, nil, err
-	}
-	feeders, err := loadgen.LoadFeeders(plan)
-	if err != nil {
-		return nil, nil, usageError{err}
-	}
-	return plan, feeders, nil
+	return usageError{err}
 }

@@ -1,0 +1,166 @@
+package recording
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// harEntry is what is taken of an entry of an HTTP Archive 1.2.
+type harEntry struct {
+	StartedDateTime string
+	Request         struct {
+		Method, URL string
+		Headers     []struct{ Name, Value string }
+		PostData    *harPost
+	}
+	FromCache string `json:"_fromCache"` // of Chromium
+}
+
+type harPost struct {
+	MimeType, Text string
+	Params         []struct{ Name, Value, FileName string }
+}
+
+// readHAR reads an HTTP Archive, one entry after the other.
+func (b *builder) readHAR(in io.ReadSeeker, file string) error {
+	start, err := in.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	d := json.NewDecoder(in)
+	number, begun := 0, int64(0)
+	err = enterEntries(d)
+	for err == nil && d.More() {
+		number++
+		begun = d.InputOffset()
+		var e harEntry
+		if err = d.Decode(&e); err == nil {
+			err = b.addEntry(&e)
+		}
+	}
+	if err == nil {
+		begun = d.InputOffset()
+		_, err = d.Token() // the end of the list
+	}
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return fmt.Errorf("%s:%d: entry %d: %w", file, lineAt(in, start, begun), max(1, number), err)
+}
+
+// enterEntries goes to the list of entries.
+func enterEntries(d *json.Decoder) error {
+	for _, name := range []string{"log", "entries"} {
+		if err := expect(d, '{'); err != nil {
+			return err
+		}
+		for {
+			key, err := d.Token()
+			if err != nil {
+				return err
+			}
+			if key == json.Delim('}') {
+				return fmt.Errorf("it is not an HTTP Archive: there is no %q", name)
+			}
+			if key == name {
+				break
+			}
+			var other json.RawMessage
+			if err := d.Decode(&other); err != nil {
+				return err
+			}
+		}
+	}
+	return expect(d, '[')
+}
+
+func expect(d *json.Decoder, delim json.Delim) error {
+	t, err := d.Token()
+	if err == nil && t != delim {
+		err = fmt.Errorf("it is not an HTTP Archive: there is no %q", delim.String())
+	}
+	return err
+}
+
+// lineAt is the number of the line in which the entry lies that follows an offset.
+func lineAt(in io.ReadSeeker, start, offset int64) int {
+	line := 1
+	if _, err := in.Seek(start, io.SeekStart); err != nil {
+		return line
+	}
+	block := make([]byte, 64<<10)
+	for {
+		n, err := in.Read(block)
+		here := min(int64(n), offset)
+		line += bytes.Count(block[:here], []byte("\n"))
+		offset -= here
+		if offset == 0 && here < int64(n) {
+			between := block[here:n]
+			return line + bytes.Count(between[:len(between)-len(bytes.TrimLeft(between, ", \r\n\t"))], []byte("\n"))
+		}
+		if err != nil {
+			return line
+		}
+	}
+}
+
+func (b *builder) addEntry(e *harEntry) error {
+	at, err := time.Parse(time.RFC3339, e.StartedDateTime)
+	if err != nil {
+		return fmt.Errorf("startedDateTime %.40q is not a time", e.StartedDateTime)
+	}
+	if e.Request.Method == "" || e.Request.URL == "" {
+		return errors.New("it has no request with a method and a url")
+	}
+	if e.FromCache != "" {
+		b.skip("from the browser's cache, never sent")
+		return nil
+	}
+	r := request{at: at, method: e.Request.Method, url: e.Request.URL}
+	for _, h := range e.Request.Headers {
+		r.headers = append(r.headers, header{h.Name, h.Value})
+	}
+	if post := e.Request.PostData; post != nil {
+		body, ok := post.body()
+		if !ok {
+			b.skip("a form with several parts, whose bytes the file does not have")
+			return nil
+		}
+		r.body = body
+	}
+	return b.add(&r)
+}
+
+// body is what was posted. A form may be there by its parameters alone.
+func (p *harPost) body() (body []byte, ok bool) {
+	if p.Text != "" || len(p.Params) == 0 {
+		return []byte(p.Text), true
+	}
+	if !strings.HasPrefix(p.MimeType, "application/x-www-form-urlencoded") {
+		return nil, false
+	}
+	for i, param := range p.Params {
+		if i > 0 {
+			body = append(body, '&')
+		}
+		body = append(body, formText(param.Name)+"="+formText(param.Value)...)
+	}
+	return body, true
+}
+
+// formText encodes a name or value of a form. Some programs write them encoded already.
+func formText(s string) string {
+	if plain, err := url.QueryUnescape(s); err == nil && url.QueryEscape(plain) == s {
+		return s
+	}
+	return url.QueryEscape(s)
+}

@@ -1,0 +1,214 @@
+// Package recording reads recorded HTTP traffic (access logs, HAR files, vegeta's targets) into a compact form, from which
+// it can be sent again.
+package recording
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/policycortex/headroom/scenarios"
+)
+
+// Log is recorded traffic, in the order in which it is to be sent. A request takes 24 bytes, and each different path, set of
+// headers and body is held once.
+type Log struct {
+	Format scenarios.RecordingFormat
+	Names  []scenarios.RecordedName // at most 100
+	// Length is the time that the traffic took: at least a millisecond more than the last request's instant, or where the
+	// file knows whole seconds only, to the end of the last one. 0 when the file has no times.
+	Length time.Duration
+	// LeftOut says what of the file is not replayed and why, as "10 × POST, …".
+	LeftOut []string
+	// Hosts are the hosts that the file's URLs name, where there are several.
+	Hosts []string
+
+	entries []entry
+	texts   texts
+}
+
+// entry is one request. What it consists of are places in the texts.
+type entry struct {
+	at                  int64 // nanoseconds since the first request
+	path, headers, body uint32
+	name                uint16
+	method              uint8
+}
+
+// methods are what can be replayed.
+var methods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+
+// Len is the number of requests.
+func (l *Log) Len() int64 { return int64(len(l.entries)) }
+
+// At is the instant of request n, since the first one; 0 when the file has no times.
+func (l *Log) At(n int64) time.Duration { return time.Duration(l.entries[n].at) }
+
+// Name is the index in Names of request n's name.
+func (l *Log) Name(n int64) int { return int(l.entries[n].name) }
+
+// Method is that of request n.
+func (l *Log) Method(n int64) string { return methods[l.entries[n].method] }
+
+// Path is request n's path, which begins with "/", and its query. Both can be written into a request line as they are.
+func (l *Log) Path(n int64) []byte { return l.texts.get(l.entries[n].path) }
+
+// Headers are request n's, each as "\r\nName: value", the name in its canonical form. Host and what belongs to the
+// connection are not among them.
+func (l *Log) Headers(n int64) []byte { return l.texts.get(l.entries[n].headers) }
+
+// Body is that of request n.
+func (l *Log) Body(n int64) []byte { return l.texts.get(l.entries[n].body) }
+
+// Options say how a file is read.
+type Options struct {
+	Format scenarios.RecordingFormat // empty: found out from the content
+	Name   string                    // of all requests; empty: made from method and path
+	// Replaced are the names of headers that are not taken from the file.
+	Replaced []string
+}
+
+// Bounds of a file.
+const (
+	maxRequests = 10_000_000
+	maxLine     = 16 << 20 // bytes
+)
+
+// Read reads a file of recorded traffic. An error names the file and, where there is one, the line.
+func Read(in io.ReadSeeker, file string, o Options) (*Log, error) {
+	if err := skipMark(in); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	if o.Format == "" {
+		var err error
+		if o.Format, err = detect(in); err != nil {
+			return nil, fmt.Errorf("%s:1: %w", file, err)
+		}
+	}
+	b := newBuilder(o)
+	var err error
+	switch o.Format {
+	case scenarios.Combined:
+		err = readLines(in, file, b.combined)
+	case scenarios.RecordedJSONLines:
+		err = readLines(in, file, b.jsonLine)
+	case scenarios.VegetaJSON:
+		err = readLines(in, file, b.target)
+	default:
+		err = b.readHAR(in, file)
+	}
+	if err != nil {
+		return nil, err
+	}
+	log, err := b.log()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return log, nil
+}
+
+// skipMark skips the mark with which some programs begin UTF-8.
+func skipMark(in io.ReadSeeker) error {
+	var mark [3]byte
+	n, err := io.ReadFull(in, mark[:])
+	if err == nil && string(mark[:]) == "\ufeff" {
+		return nil
+	}
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return err
+	}
+	_, err = in.Seek(-int64(n), io.SeekCurrent)
+	return err
+}
+
+// readLines gives each line that is not blank to take.
+func readLines(in io.Reader, file string, take func(line []byte) error) error {
+	lines := bufio.NewScanner(in)
+	lines.Buffer(nil, maxLine)
+	number := 0
+	for lines.Scan() {
+		number++
+		line := bytes.TrimSpace(lines.Bytes())
+		if len(line) == 0 {
+			continue
+		}
+		if err := take(line); err != nil {
+			return fmt.Errorf("%s:%d: %w", file, number, err)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("%s:%d: %w", file, number+1, err)
+	}
+	return nil
+}
+
+// log puts the requests in the order of their times, and their times on the way that they are to be sent.
+func (b *builder) log() (*Log, error) {
+	l := &Log{Format: b.options.Format, entries: b.entries, texts: b.texts, LeftOut: b.leftOutTexts()}
+	l.texts.slots = nil
+	if len(l.entries) == 0 {
+		if len(l.LeftOut) > 0 {
+			return nil, fmt.Errorf("nothing of it can be replayed: %s", strings.Join(l.LeftOut, "; "))
+		}
+		return nil, errors.New("it has no requests")
+	}
+	if len(b.hosts) > 1 {
+		l.Hosts = b.hosts
+	}
+	if l.Format != scenarios.VegetaJSON {
+		l.arrange()
+	}
+	l.Names = b.names.settle(l.entries)
+	return l, nil
+}
+
+// arrange sorts the requests by their times, those of one time as they are in the file: logs are written when requests
+// end. Where the file knows whole seconds only, the requests of one second are spread evenly over it.
+func (l *Log) arrange() {
+	byTime := func(a, b entry) int {
+		switch {
+		case a.at < b.at:
+			return -1
+		case a.at > b.at:
+			return 1
+		}
+		return 0
+	}
+	if !slices.IsSortedFunc(l.entries, byTime) {
+		slices.SortStableFunc(l.entries, byTime)
+	}
+	whole := true
+	for i := range l.entries {
+		whole = whole && l.entries[i].at%int64(time.Second) == 0
+	}
+	first := l.entries[0].at
+	for i := range l.entries {
+		l.entries[i].at -= first
+	}
+	last := time.Duration(l.entries[len(l.entries)-1].at)
+	if whole {
+		l.Length = last + time.Second
+		l.spread()
+		return
+	}
+	l.Length = last.Truncate(time.Millisecond) + 2*time.Millisecond
+}
+
+// spread gives the k-th of m requests of one second the instant k/m in it.
+func (l *Log) spread() {
+	for from := 0; from < len(l.entries); {
+		second, to := l.entries[from].at, from+1
+		for to < len(l.entries) && l.entries[to].at == second {
+			to++
+		}
+		for i := from; i < to; i++ {
+			l.entries[i].at = second + int64(time.Second)*int64(i-from)/int64(to-from)
+		}
+		from = to
+	}
+}

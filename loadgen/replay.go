@@ -1,0 +1,139 @@
+package loadgen
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/policycortex/headroom/loadgen/recording"
+	"github.com/policycortex/headroom/scenarios"
+)
+
+// Recordings are the files of the scenarios that replay one, by scenario.
+type Recordings map[string]*recording.Log
+
+// LoadRecordings reads the files of the scenarios that replay one; their names are relative to the scenario file. It
+// returns them and the plan with what they hold.
+func LoadRecordings(plan *scenarios.Plan) (*scenarios.Plan, Recordings, error) {
+	all, recorded := Recordings{}, map[string]scenarios.Recorded{}
+	var faults []error
+	for i := range plan.Scenarios {
+		s := &plan.Scenarios[i]
+		if s.Recording == nil {
+			continue
+		}
+		log, err := loadRecording(s.Recording, besideScenario(plan, s.Recording.File))
+		if err != nil {
+			faults = append(faults, fmt.Errorf("scenario %s: %w", s.Name, err))
+			continue
+		}
+		all[s.Name] = log
+		recorded[s.Name] = scenarios.Recorded{Format: log.Format, Requests: log.Len(), Length: log.Length, Names: log.Names}
+	}
+	if err := errors.Join(faults...); err != nil {
+		return nil, nil, err
+	}
+	if len(all) == 0 {
+		return plan, all, nil
+	}
+	debug.FreeOSMemory() // what the reading needed: the load does not make the collector run soon
+	full, err := plan.Recorded(recorded)
+	return full, all, err
+}
+
+// besideScenario is the path of a file that a plan names.
+func besideScenario(plan *scenarios.Plan, file string) string {
+	if filepath.IsAbs(file) {
+		return file
+	}
+	return filepath.Join(filepath.Dir(plan.Source.File), file)
+}
+
+func loadRecording(r *scenarios.Recording, path string) (*recording.Log, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	options := recording.Options{Format: r.Format, Name: r.Name}
+	for _, h := range r.Headers {
+		options.Replaced = append(options.Replaced, h.Name)
+	}
+	return recording.Read(file, path, options)
+}
+
+// Warnings say what of the recordings is not sent as it was recorded.
+func (r Recordings) Warnings(plan *scenarios.Plan) []string {
+	var all []string
+	for _, s := range plan.Scenarios {
+		log := r[s.Name]
+		if log == nil {
+			continue
+		}
+		if len(log.LeftOut) > 0 {
+			all = append(all, fmt.Sprintf("%s: of %s is not replayed: %s", s.Name, s.Recording.File, strings.Join(log.LeftOut, "; ")))
+		}
+		if len(log.Hosts) > 0 {
+			all = append(all, fmt.Sprintf("%s: %s has requests to several hosts (%s); all are sent to the target", s.Name, s.Recording.File, strings.Join(log.Hosts, ", ")))
+		}
+	}
+	return all
+}
+
+// replay is the timing of a recording: the instants of its file, divided by the speed.
+type replay struct {
+	log   *recording.Log
+	speed float64
+}
+
+func (r *replay) at(n int64) time.Duration { return time.Duration(float64(r.log.At(n)) / r.speed) }
+
+// replay makes the set send a recording, and returns its schedule: that of the file, or where it has no times the
+// scenario's rate.
+func (s *requestSet) replay(of *scenarios.Scenario, log *recording.Log) (*schedule, error) {
+	if log == nil || len(of.Requests) != len(log.Names) {
+		return nil, fmt.Errorf("the recording of scenario %s was not loaded", of.Name)
+	}
+	s.recording = log
+	if log.Length > 0 {
+		return &schedule{replay: &replay{log, of.Recording.Speed}, end: of.Duration.Seconds(), total: log.Len()}, nil
+	}
+	rate := of.Rate / of.TimeUnit.Seconds()
+	sc := rampsOf(rate, []scenarios.Stage{{Target: rate, Duration: of.Duration}}, 1)
+	sc.total = log.Len()
+	return sc, nil
+}
+
+// method is that of the request that d chose.
+func (s *requestSet) method(d *draw) string {
+	if s.recording != nil {
+		return s.recording.Method(d.n)
+	}
+	return s.requests[d.request].plan.Method
+}
+
+// appendRecorded appends a request of a recording: base is the path of the target, fields what the scenario sends with it.
+func (r *renderer) appendRecorded(dst []byte, d *draw) (request []byte, body int) {
+	log := r.set.recording
+	method, content := log.Method(d.n), log.Body(d.n)
+	dst = append(append(dst, method...), ' ')
+	dst = append(append(dst, r.base...), log.Path(d.n)...)
+	dst = r.set.requests[d.request].append(dst, r.requests[d.request].fields, d, false)
+	dst = append(dst, log.Headers(d.n)...)
+	return appendBody(dst, content, len(content) > 0 || usuallyHasBody(method)), len(content)
+}
+
+// setHeaders gives the headers of a request of a recording to vegeta's target.
+func setHeaders(to http.Header, recorded []byte) {
+	for line := range bytes.SplitSeq(recorded, []byte("\r\n")) {
+		if name, value, ok := bytes.Cut(line, []byte(": ")); ok {
+			to[string(name)] = append(to[string(name)], string(value))
+		}
+	}
+}

@@ -1,0 +1,196 @@
+package scenarios
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Recording is a file of recorded traffic that executor replay sends again. What it holds is known when it has been read:
+// see [Plan.Recorded].
+type Recording struct {
+	File           string          // as written: relative to the scenario file
+	Format         RecordingFormat // empty: found out from the content
+	Speed          float64         // by which the original timing is divided
+	Name           string          // of all its requests; empty: made from method and path
+	Headers        []Header        // on all its requests, in place of those of the file
+	ExpectedStatus []int           // empty: any status from 200 to 399
+	Timeout        time.Duration
+	Line, Column   int // of its key file; 0 when an override gave it
+}
+
+// RecordingFormat is how recorded traffic is written.
+type RecordingFormat string
+
+// The formats of recordings.
+const (
+	Combined          RecordingFormat = "combined"    // an access log of Apache or nginx
+	RecordedJSONLines RecordingFormat = "json-lines"  // an access log of a JSON object a line
+	HAR               RecordingFormat = "har"         // HTTP Archive 1.2
+	VegetaJSON        RecordingFormat = "vegeta-json" // vegeta's targets, which have no times
+)
+
+var recordingFormats = []string{string(Combined), string(RecordedJSONLines), string(HAR), string(VegetaJSON)}
+
+// maxSpeed bounds the factor of a replay's timing.
+const maxSpeed = 1000
+
+func (r *reader) recording(n *node, s *Scenario) {
+	rec := &Recording{Speed: 1, Timeout: defaultTimeout}
+	s.Recording = rec
+	s.MaxVUs = int(r.whole(n.get("maxVUs"), defaultMaxVUs, 1, maxUsers))
+	r.recordingFile(n, rec)
+	rec.Format = RecordingFormat(r.word(n.get("format"), "", recordingFormats))
+	if speed := n.get("speed"); speed != nil {
+		rec.Speed, _ = r.positive(speed, maxSpeed)
+	}
+	r.recordingRate(n, s)
+	if name := n.get("name"); given(name) && r.name(name.at, "the request", name.text) {
+		rec.Name = name.text
+	}
+	rec.Headers = r.headers(n.get("headers"), &holes{reader: r, used: map[string]bool{}}, nil)
+	rec.ExpectedStatus = r.statuses(n.get("expectedStatus"))
+	if timeout := n.get("timeout"); timeout != nil {
+		rec.Timeout, _ = r.positiveDuration(timeout)
+	}
+	if requests := n.get("requests"); requests != nil {
+		r.faultAt(requests.keyAt, "remove it", "%s: what executor %s sends, its file says", requests.path, Replay)
+	}
+}
+
+func (r *reader) recordingFile(n *node, rec *Recording) {
+	file := n.get("file")
+	if file == nil {
+		r.missing(n, "file", "file: access.log")
+		return
+	}
+	if file.keyAt.override == "" {
+		rec.Line, rec.Column = file.keyAt.line, file.keyAt.column
+	}
+	if rec.File = r.text(file, ""); given(file) && strings.TrimSpace(rec.File) == "" {
+		r.fault(file, "", "%s names no file", file.path)
+	}
+}
+
+// recordingRate reads the rate that a file without times needs, as far as the format is known already.
+func (r *reader) recordingRate(n *node, s *Scenario) {
+	rate, unit, speed := n.get("rate"), n.get("timeUnit"), n.get("speed")
+	if given(unit) {
+		if d, ok := r.positiveDuration(unit); ok {
+			s.TimeUnit = d
+		}
+	}
+	s.Rate, _ = r.positive(rate, maxRate*s.TimeUnit.Seconds())
+	switch format := s.Recording.Format; {
+	case rate == nil && unit != nil:
+		r.faultAt(unit.keyAt, "", "%s goes with rate only", unit.path)
+	case rate != nil && speed != nil:
+		r.faultAt(speed.keyAt, "rate is for files without times, speed for those with", "%s has both rate and speed", n.path)
+	case rate != nil && format != "" && format != VegetaJSON:
+		r.faultAt(rate.keyAt, rateHint, "%s: a file of the format %s has its own times", rate.path, format)
+	case speed != nil && format == VegetaJSON:
+		r.faultAt(speed.keyAt, "use rate", "%s: targets of vegeta have no times", speed.path)
+	case rate == nil && format == VegetaJSON:
+		r.missing(n, "rate", "rate: 100; targets of vegeta have no times")
+	}
+}
+
+const rateHint = "remove it, and use speed to make the replay faster or slower"
+
+// RecordedName is the name and the method of some of a recording's requests.
+type RecordedName struct {
+	Name   string
+	Method string // "several" where it is not one
+}
+
+// Recorded is what a recording holds.
+type Recorded struct {
+	Format   RecordingFormat
+	Requests int64
+	Length   time.Duration // by the file's times; 0 when it has none
+	Names    []RecordedName
+}
+
+// Recorded returns the plan with what the recordings hold, by scenario: the scenarios of executor replay have their Duration
+// and Requests then. An error is of type [Errors]: a file may not fit what the scenario says about it.
+func (p *Plan) Recorded(recorded map[string]Recorded) (*Plan, error) {
+	full := *p
+	full.Scenarios = slices.Clone(p.Scenarios)
+	var faults Errors
+	for i := range full.Scenarios {
+		s := &full.Scenarios[i]
+		if s.Recording == nil {
+			continue
+		}
+		if fault := s.replay(recorded[s.Name]); fault != nil {
+			fault.File, fault.Line, fault.Column = p.Source.File, s.Recording.Line, s.Recording.Column
+			faults = append(faults, *fault)
+		}
+	}
+	if len(faults) == 0 {
+		faults = full.unmatched()
+	}
+	if len(faults) > 0 {
+		return nil, faults.sorted()
+	}
+	return &full, nil
+}
+
+// replay takes over what a recording holds.
+func (s *Scenario) replay(r Recorded) *Error {
+	length := float64(r.Length) / s.Recording.Speed
+	switch {
+	case r.Length == 0 && s.Rate == 0:
+		return &Error{Message: fmt.Sprintf("%s has no times (it is of the format %s), and scenario %s no rate", s.Recording.File, r.Format, s.Name), Hint: "add one, for example rate: 100"}
+	case r.Length > 0 && s.Rate > 0:
+		return &Error{Message: fmt.Sprintf("%s has its own times (it is of the format %s), and scenario %s has a rate", s.Recording.File, r.Format, s.Name), Hint: rateHint}
+	case r.Length == 0:
+		length = float64(r.Requests) / s.Rate * float64(s.TimeUnit)
+	}
+	if length > float64(longest) {
+		return &Error{Message: fmt.Sprintf("%s would take %v, more than 24h", s.Recording.File, time.Duration(min(length, math.MaxInt64/2)).Round(time.Second)), Hint: "replay a part of it, or faster"}
+	}
+	s.Duration = time.Duration(math.Ceil(length))
+	if s.Warmup >= s.Duration {
+		return &Error{Message: fmt.Sprintf("the warmup of scenario %s, %v, is not shorter than the replay of %s, %v", s.Name, s.Warmup, s.Recording.File, s.Duration), Hint: "make it shorter"}
+	}
+	for _, name := range r.Names {
+		s.Requests = append(s.Requests, Request{
+			Name: name.Name, Weight: 1, Method: name.Method, Headers: s.Recording.Headers,
+			ExpectedStatus: s.Recording.ExpectedStatus, Timeout: s.Recording.Timeout,
+		})
+	}
+	return nil
+}
+
+// unmatched are the thresholds whose selectors pick none of the requests that recordings turned out to have.
+func (p *Plan) unmatched() (faults Errors) {
+	sets := p.tagSets()
+	for _, t := range p.Thresholds {
+		i := slices.IndexFunc(Metrics, func(m Metric) bool { return m.Name == t.Metric })
+		if i < 0 || t.Metric == "checks" || !slices.Contains(Metrics[i].Tags, RequestTags) || slices.ContainsFunc(sets, t.picks) {
+			continue
+		}
+		names := map[string]bool{}
+		for _, set := range sets {
+			names[set["name"]] = true
+		}
+		faults = append(faults, Error{
+			File: p.Source.File, Line: t.Line, Column: t.Column, Message: t.Name() + " selects no request of the file that is replayed",
+			Hint: suggest(t.Selector["name"], slices.Sorted(maps.Keys(names))),
+		})
+	}
+	return faults
+}
+
+func (t Threshold) picks(set map[string]string) bool {
+	for tag, value := range t.Selector {
+		if set[tag] != value {
+			return false
+		}
+	}
+	return true
+}
