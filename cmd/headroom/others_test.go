@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/policycortex/headroom/results"
+)
+
+// TestServicesOfOthers loads two servers that are not ours, with no reference server, by both engines. What they say in
+// their access logs is what the run says it sent.
+func TestServicesOfOthers(t *testing.T) {
+	for name, start := range map[string]func(t *testing.T, dir, address string) (log string){"nginx": startNginx, "http.server": startPython} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := os.WriteFile(filepath.Join(dir, "page.html"), []byte(strings.Repeat("a page ", 100)), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			address := freeAddress(t)
+			log := start(t, dir, address)
+			for _, engine := range []string{"wire", "vegeta"} {
+				before := strings.Count(text(t, log), "GET /page.html")
+				out := loadPages(t, address, engine)
+				run, err := results.Read(out)
+				if err != nil {
+					t.Fatal(err)
+				}
+				sent := run.Measurements.Loads[0].Sent
+				deadline := time.Now().Add(10 * time.Second) // the log may come a moment after the answer
+				for int64(strings.Count(text(t, log), "GET /page.html")-before) != sent && time.Now().Before(deadline) {
+					time.Sleep(50 * time.Millisecond)
+				}
+				if logged := int64(strings.Count(text(t, log), "GET /page.html") - before); sent != 200 || logged != sent {
+					t.Errorf("%s sent %d of 200 requests, and the server logged %d", engine, sent, logged)
+				}
+			}
+		})
+	}
+}
+
+// loadPages loads the service and returns where the run was saved.
+func loadPages(t *testing.T, address, engine string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "pages.yaml")
+	scenario := fmt.Sprintf(`target: {url: "http://%s"}
+engine: %s
+scenarios:
+  pages:
+    executor: constant-arrival-rate
+    rate: 100
+    duration: 2s
+    maxVUs: 20
+    requests:
+      - name: page
+        path: /page.html?n={{iteration}}
+        checks: [{name: is 200, status: 200}, {name: is whole, bodySize: {min: 700B, max: 700B}}]
+thresholds:
+  http_req_failed: rate==0
+  checks: rate==1
+  http_reqs: count==200
+`, address, engine)
+	if err := os.WriteFile(file, []byte(scenario), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	p := headroom(t, "run", file, "--out", "out")
+	p.exits(t, exitOK)
+	return filepath.Join(p.Dir, "out")
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// startNginx serves dir, and returns its access log.
+func startNginx(t *testing.T, dir, address string) string {
+	t.Helper()
+	log, config := filepath.Join(dir, "access.log"), filepath.Join(dir, "nginx.conf")
+	content := fmt.Sprintf(`daemon off; pid %[1]s/pid; error_log %[1]s/error.log; events {}
+http { access_log %[2]s; client_body_temp_path %[1]s; proxy_temp_path %[1]s; fastcgi_temp_path %[1]s; uwsgi_temp_path %[1]s; scgi_temp_path %[1]s;
+  server { listen %[3]s; root %[1]s; } }
+`, dir, log, address)
+	if os.Getuid() == 0 {
+		content = "user root; " + content // the directory is closed to others
+	}
+	if err := os.WriteFile(config, []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	startServer(t, address, nil, "nginx", "-c", config, "-p", dir)
+	return log
+}
+
+// startPython serves dir by HTTP/1.0, a connection for each request, and returns its access log.
+func startPython(t *testing.T, dir, address string) string {
+	t.Helper()
+	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { log.Close() })
+	host, port, _ := net.SplitHostPort(address)
+	startServer(t, address, log, "python3", "-u", "-m", "http.server", port, "--bind", host, "--directory", dir)
+	return log.Name()
+}
+
+// startServer runs a server of the machine's until the end of the test, and waits until it takes connections. CI
+// installs them.
+func startServer(t *testing.T, address string, log *os.File, name string, args ...string) {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil && os.Getenv("CI") == "" {
+		t.Skip("no " + name + " here; CI has it")
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	c := exec.CommandContext(ctx, path, args...)
+	c.Cancel = func() error { return c.Process.Signal(syscall.SIGTERM) }
+	c.WaitDelay = 5 * time.Second
+	if log != nil {
+		c.Stderr = log
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cancel(); _ = c.Wait() })
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		conn, err := net.Dial("tcp", address)
+		if err == nil {
+			conn.Close()
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s does not answer: %v", name, err)
+		}
+	}
+}
