@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,8 +25,11 @@ import (
 //
 //   - A flight, the way from a miss to a value, reads the instance's epoch first. Its value is tagged with it, and is
 //     served from L1 only while the stripe has that epoch still. So it does not matter when a slow load ends.
-//   - A value in L2 is tagged with the epoch in L2 that was read before it was loaded. A read fetches value and epoch
-//     with one MGET; a value with another epoch is a miss. So it does not matter when a slow load is written either.
+//   - A value in L2 is tagged with the epoch in L2 that was known before it was loaded; a value with another epoch is a
+//     miss. So it does not matter when a slow load is written either. An epoch in L2 is read with the value, by one MGET,
+//     and then known for as long as the stripe has the epoch in this instance that the flight had read before: what
+//     replaces it in L2 raises that one too, before it is acknowledged. So a known epoch is as good as an entry in L1.
+//     (L2 may lose an epoch without a word; then another one is begun, and is read when a value bears it.)
 //   - Loads are given the highest position in the primary's log that an invalidation of the stripe told of, and read
 //     from the primary or from a replica that has got there. So a lagging replica does not refill what was invalidated.
 //     Whoever knows an epoch knows its position: a stripe's is raised before its epoch, and an epoch in L2 contains it,
@@ -197,10 +201,19 @@ func (b *bus) send(ctx context.Context, m *message) error {
 	}
 }
 
-// publish sends a message, with what it means for L2 before it, and waits until everybody who has to know knows. A
-// connection that was closed while it was idle fails once; therefore a second try.
+// publish sends a message, with what it means for L2 before it, and waits until everybody who has to know knows. When L2
+// has no room for the new epochs, it does so twice: an instance that had not heard of the invalidation may have begun an
+// epoch in between, with an older position, and others may know it. The second time all have heard of it.
 func (b *bus) publish(ctx context.Context, t *term, m *message) error {
 	m.sender = b.id
+	if err := b.publishOnce(ctx, t, m); err != nil || !m.refused {
+		return err
+	}
+	return b.publishOnce(ctx, t, m)
+}
+
+// publishOnce tries twice: a connection that was closed while it was idle fails once.
+func (b *bus) publishOnce(ctx context.Context, t *term, m *message) error {
 	var acks *acknowledgements
 	m.number, acks = b.expect()
 	defer b.forget(m.number)
@@ -211,21 +224,7 @@ func (b *bus) publish(ctx context.Context, t *term, m *message) error {
 	if err != nil {
 		return fmt.Errorf("publish on L2: %w", err)
 	}
-	if err := b.await(ctx, t, acks); err != nil || len(m.stripes) == 0 {
-		return err
-	}
-	return b.removeEpochs(t, m)
-}
-
-// removeEpochs removes those epochs for which L2 had no room, once more. An instance that had not heard of the
-// invalidation may have begun them in between, with an older position.
-func (b *bus) removeEpochs(t *term, m *message) error {
-	if len(m.refused) == 0 {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*l2Timeout)
-	defer cancel()
-	return t.client.Unlink(ctx, m.refused...).Err()
+	return b.await(ctx, t, acks)
 }
 
 // await waits for acknowledgements of a message that the server has just taken.
@@ -291,12 +290,7 @@ func (b *bus) transmit(t *term, m *message) error {
 	}
 	published := p.Publish(ctx, b.channel, m.encode())
 	p.Exec(ctx) // the commands have their errors
-	m.refused = m.refused[:0]
-	for _, set := range sets {
-		if set.Err() != nil {
-			m.refused = append(m.refused, set.Args()[1].(string))
-		}
-	}
+	m.refused = slices.ContainsFunc(sets, func(set *redis.StatusCmd) bool { return set.Err() != nil })
 	if removed != nil && removed.Err() != nil {
 		return removed.Err()
 	}

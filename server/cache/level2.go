@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"strconv"
 	"strings"
 	"sync"
@@ -41,6 +40,7 @@ type term struct {
 	server string // which process it is
 	epochs string // prefix of the names of its epochs
 	reads  batches
+	known  knownEpochs
 	// generation is what headroom:…:generation holds, as far as known: see invalidatepattern.go.
 	generation atomic.Pointer[string]
 }
@@ -146,10 +146,9 @@ func newLevel2(c *Cache) *level2 {
 	return l
 }
 
-// l2Tag is what has to be read before a value is loaded, for it to be stored afterwards.
+// l2Tag is what has to be known before a value is loaded, for it to be stored afterwards.
 type l2Tag struct {
-	epoch      uint64
-	after      store.LSN // what the load must see: the position of the invalidation that began the epoch
+	l2Epoch
 	generation *string
 }
 
@@ -171,17 +170,14 @@ func (l *level2) get(f *flight) l2Result {
 		return l2Result{}
 	}
 	tag := l2Tag{generation: t.generation.Load()}
-	stored, epoch, err := t.reads.get(valueName(&f.key), t.epochName(f.index))
-	if err == nil && epoch == "" {
-		epoch, err = l.newEpoch(t, f.index)
-	}
+	var stored string
+	stored, tag.l2Epoch, err = l.read(t, f)
 	done(ignoringClosed(err))
 	if err != nil {
 		l.failed(1, "read", err)
 		return l2Result{}
 	}
-	tag.epoch, tag.after = parseEpoch(epoch)
-	if at, ok := storedEpoch(stored); !ok || tag.epoch == 0 || at != tag.epoch {
+	if !tag.marks(stored) {
 		return l2Result{tag: tag}
 	}
 	v, err := decodeValue(bytesOf(stored))
@@ -192,8 +188,28 @@ func (l *level2) get(f *flight) l2Result {
 	return l2Result{value: v, hit: true, tag: tag}
 }
 
+// read reads a value and says which epoch it must bear. The epoch is read only when it is not known, or when the value
+// bears another one: then L2 may have lost the one that is known.
+func (l *level2) read(t *term, f *flight) (stored string, epoch l2Epoch, err error) {
+	name := valueName(&f.key)
+	if epoch, known := t.known.recall(f.index, f.epoch); known {
+		stored, _, err := t.reads.get(name, "")
+		if err != nil || stored == "" || epoch.marks(stored) {
+			return stored, epoch, err
+		}
+	}
+	stored, text, err := t.reads.get(name, t.epochName(f.index))
+	if err == nil && text == "" {
+		text, err = l.newEpoch(t, f.index)
+	}
+	epoch = parseEpoch(text)
+	t.known.learn(f.index, f.epoch, epoch)
+	return stored, epoch, err
+}
+
 func valueName(key *Key) string {
-	return string(key.appendName(append(make([]byte, 0, 160+len(key.Query)), valuePrefix...)))
+	var buffer [256]byte
+	return string(key.appendName(append(buffer[:0], valuePrefix...)))
 }
 
 // epochLife is how long L2 keeps the epoch of a stripe that nobody invalidates. Losing it costs loads, nothing else.
@@ -221,37 +237,37 @@ func (l *level2) newEpoch(t *term, stripe uint16) (string, error) {
 		return "", nil // a miss, and the value will not be stored; the load will say what is wrong with the primary
 	}
 	p := t.client.Pipeline()
-	for i := range uint16(epochBlock) {
-		p.SetNX(ctx, t.epochName(first+i), formatEpoch(position), epochLife)
+	var begun [epochBlock]newEpoch
+	for i := range begun {
+		begun[i].begin(ctx, p, t.epochName(first+uint16(i)), position, &l.cache.stripes[first+uint16(i)])
 	}
 	get := p.Get(ctx, name)
-	commands, _ := p.Exec(ctx) // the commands have their errors
-	if errors.Is(get.Err(), redis.Nil) {
-		for _, set := range commands {
-			if err := set.Err(); err != nil && !isReply(err) {
-				return "", err
-			}
+	p.Exec(ctx) // the commands have their errors
+	for i := range begun {
+		if err := begun[i].set.Err(); err != nil && !isReply(err) {
+			return "", err
 		}
+		if begun[i].set.Val() {
+			t.known.learn(first+uint16(i), begun[i].at, begun[i].epoch)
+		}
+	}
+	if errors.Is(get.Err(), redis.Nil) {
 		return "", nil // out of memory, most likely
 	}
 	return get.Val(), get.Err()
 }
 
-// formatEpoch makes an epoch: a random number, so that an epoch never comes back, which is not 0, and the position that loads
-// must see whose values are tagged with it. An instance may read a new epoch before the message about it has come.
-func formatEpoch(after store.LSN) string {
-	return strconv.FormatUint(rand.Uint64()|1, 36) + ":" + strconv.FormatUint(uint64(after), 10)
+// newEpoch is an epoch that is set in L2 if there is none.
+type newEpoch struct {
+	at    uint64 // the stripe's epoch in this instance before that
+	epoch l2Epoch
+	set   *redis.BoolCmd
 }
 
-// parseEpoch returns 0 for what is no epoch: nothing is tagged with that.
-func parseEpoch(s string) (epoch uint64, after store.LSN) {
-	random, position, _ := strings.Cut(s, ":")
-	epoch, err := strconv.ParseUint(random, 36, 64)
-	lsn, malformed := strconv.ParseUint(position, 10, 64)
-	if err != nil || malformed != nil {
-		return 0, 0
-	}
-	return epoch, store.LSN(lsn)
+func (n *newEpoch) begin(ctx context.Context, p redis.Pipeliner, name string, after store.LSN, s *stripe) {
+	text := formatEpoch(after)
+	n.at, n.epoch = s.epoch.Load(), parseEpoch(text)
+	n.set = p.SetNX(ctx, name, text, epochLife)
 }
 
 // ignoringClosed is the error as the breaker should see it: that a client was closed says nothing about the server.

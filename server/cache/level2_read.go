@@ -25,9 +25,9 @@ const (
 	maxBatch = 128 // pairs
 )
 
-// pairRead asks for two keys at once; a key that is not there is empty.
+// pairRead asks for one or two keys at once; a key that is not there is empty.
 type pairRead struct {
-	names  [2]string
+	names  [2]string // the second may be empty
 	values [2]string
 	err    error
 	done   chan struct{} // has room for one
@@ -93,19 +93,36 @@ func (b *batches) next() (more bool) {
 func (b *batches) read(batch []*pairRead) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*l2Timeout)
 	defer cancel()
-	names := make([]string, 0, 2*len(batch))
+	arguments := make([]any, 1, 1+2*len(batch))
+	arguments[0] = "mget"
 	for _, r := range batch {
-		names = append(names, r.names[0], r.names[1])
+		for i := range r.names {
+			if r.names[i] != "" {
+				arguments = append(arguments, &r.names[i]) // a pointer, as a string would be moved to the heap
+			}
+		}
 	}
-	values, err := b.client.MGet(ctx, names...).Result()
-	if err == nil && len(values) != len(names) {
-		err = fmt.Errorf("MGET of %d keys answered %d", len(names), len(values))
+	command := redis.NewSliceCmd(ctx, arguments...)
+	err := b.client.Process(ctx, command)
+	values := command.Val()
+	if err == nil && len(values) != len(arguments)-1 {
+		err = fmt.Errorf("MGET of %d keys answered %d", len(arguments)-1, len(values))
 	}
-	for i, r := range batch {
+	for _, r := range batch {
 		if r.err = err; err == nil {
-			r.values[0], _ = values[2*i].(string)
-			r.values[1], _ = values[2*i+1].(string)
+			values = r.take(values)
 		}
 		r.done <- struct{}{}
 	}
+}
+
+// take takes what was asked for from the values and returns the rest.
+func (r *pairRead) take(values []any) (rest []any) {
+	for i := range r.names {
+		if r.names[i] != "" {
+			r.values[i], _ = values[0].(string)
+			values = values[1:]
+		}
+	}
+	return values
 }

@@ -27,7 +27,7 @@ type message struct {
 	stripes []uint16
 	pattern string
 
-	refused []string // names of epochs that L2 had no room for; not part of what is sent
+	refused bool // L2 had no room for an epoch; not part of what is sent
 }
 
 var errGarbled = errors.New("a message on the bus is garbled")
