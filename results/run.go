@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -169,7 +170,7 @@ func Read(path string) (*Run, error) {
 func (r *Run) slots(visit func(tag string, h **Histogram)) {
 	m := &r.Measurements
 	for _, s := range m.Series {
-		name := s.Scenario + "/" + s.Name
+		name := s.Scenario + "/" + url.PathEscape(s.Name) // names of replayed requests have blanks and slashes
 		if s.Stage != "" {
 			name += "/" + s.Stage
 		}

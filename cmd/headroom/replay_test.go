@@ -1,0 +1,230 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/policycortex/headroom/results"
+)
+
+// nginxConfig answers from memory and keeps two access logs.
+const nginxConfig = `daemon off; master_process off; pid %[1]s/nginx.pid; error_log %[1]s/error.log;
+events { worker_connections 256; }
+http {
+  log_format lines escape=json '{"ts": $msec, "method": "$request_method", "uri": "$request_uri", "body": "$request_body", "headers": {"User-Agent": "$http_user_agent", "X-Kind": "$http_x_kind"}}';
+  client_body_temp_path %[1]s; proxy_temp_path %[1]s; fastcgi_temp_path %[1]s; uwsgi_temp_path %[1]s; scgi_temp_path %[1]s;
+  access_log %[1]s/access.log combined;
+  access_log %[1]s/lines.log lines;
+  server {
+    listen %[2]s;
+    location /items/ { return 200 "an item\n"; }
+    location /users/ { return 404; }
+    location = /orders { proxy_pass http://%[2]s/created; }
+    location = /created { access_log off; return 201 "created\n"; }
+  }
+}
+`
+
+// loggingNginx starts a real nginx and returns its URL and the directory of its logs.
+func loggingNginx(t *testing.T) (url, dir string) {
+	t.Helper()
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := free.Addr().String()
+	free.Close()
+	dir = t.TempDir()
+	config := filepath.Join(dir, "nginx.conf")
+	if err := os.WriteFile(config, fmt.Appendf(nil, nginxConfig, dir, address), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	path, err := exec.LookPath("nginx")
+	if err != nil {
+		path = "/usr/sbin/nginx"
+	}
+	nginx := exec.Command(path, "-e", filepath.Join(dir, "error.log"), "-c", config)
+	if err := nginx.Start(); err != nil {
+		t.Fatalf("%v: install nginx (the Debian package nginx-light)", err)
+	}
+	t.Cleanup(func() {
+		nginx.Process.Kill()
+		nginx.Wait()
+	})
+	url = "http://" + address
+	for range 100 {
+		if answer, err := http.Get(url + "/created"); err == nil {
+			answer.Body.Close()
+			return url, dir
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	text, _ := os.ReadFile(filepath.Join(dir, "error.log"))
+	t.Fatalf("nginx does not answer: %s", text)
+	return "", ""
+}
+
+// write puts a scenario file into a directory and returns its path.
+func write(t *testing.T, dir, name, text string) string {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// logged are the lines of a log without what changes from run to run.
+func logged(t *testing.T, path string) []string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	times := regexp.MustCompile(`\[[^]]*\] |"ts": [0-9.]+, `)
+	return strings.Split(strings.TrimSpace(times.ReplaceAllString(string(text), "")), "\n")
+}
+
+// TestReplayOfAnAccessLog loads a real nginx, replays what it logged, and holds that it logs the same again: whole from a
+// log with bodies, and GET and HEAD from the combined one.
+func TestReplayOfAnAccessLog(t *testing.T) {
+	url, logs := loggingNginx(t)
+	dir := t.TempDir()
+	first := write(t, dir, "first.yaml", fmt.Sprintf(`target: {url: %q}
+scenarios:
+  first:
+    executor: constant-arrival-rate
+    rate: 150
+    duration: 3s
+    requests:
+      - {name: item, weight: 5, path: "/items/{{n}}?q={{iteration}}", values: {n: {range: [1, 100]}}, headers: {Referer: "http://a/\"b\"", User-Agent: "a \\ ü"}}
+      - {name: head, path: /items/list, method: HEAD}
+      - {name: none, path: "/users/{{uuid}}", expectedStatus: 404}
+      - {name: order, path: /orders, method: POST, body: '{"n": {{iteration}}}', headers: {X-Kind: new}, expectedStatus: 201}
+thresholds: {http_req_failed: rate==0}
+`, url))
+	headroom(t, "run", "--quiet", "--out", filepath.Join(dir, "first"), first).exits(t, exitOK)
+	want := map[string][]string{}
+	for _, log := range []string{"access.log", "lines.log"} {
+		want[log] = logged(t, filepath.Join(logs, log))
+		if len(want[log]) != 450 {
+			t.Fatalf("%s has %d lines", log, len(want[log]))
+		}
+		text, err := os.ReadFile(filepath.Join(logs, log))
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, dir, log, string(text))
+	}
+	want["access.log"] = slices.DeleteFunc(want["access.log"], func(line string) bool { return strings.Contains(line, `"POST `) })
+	for _, log := range []string{"access.log", "lines.log"} {
+		for _, engine := range []string{"wire", "vegeta"} {
+			t.Run(log+" by "+engine, func(t *testing.T) {
+				replaysTheLog(t, url, filepath.Join(logs, log), filepath.Join(dir, log), engine, want[log])
+			})
+		}
+	}
+}
+
+// replaysTheLog replays a log over one connection, so that what nginx logs has the order of the requests.
+func replaysTheLog(t *testing.T, url, log, recorded, engine string, want []string) {
+	if err := os.Truncate(log, 0); err != nil { // nginx appends
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	again := write(t, filepath.Dir(recorded), "again.yaml", fmt.Sprintf(`target: {url: %q}
+engine: %s
+scenarios:
+  again: {executor: replay, file: %s, speed: 2, maxVUs: 1, expectedStatus: [200, 201, 404]}
+thresholds:
+  http_req_failed: rate==0
+  "http_reqs{name:GET /items/:id}": count>200
+`, url, engine, filepath.Base(recorded)))
+	out := filepath.Join(dir, "again")
+	p := headroom(t, "run", "--quiet", "--out", out, again)
+	p.exits(t, exitOK)
+	says(t, p.stdout.String(), "GET /items/:id", "GET /users/:id", "HEAD /items/list", "replay")
+	got := logged(t, log)
+	if len(got) != len(want) {
+		t.Fatalf("%d requests were logged, want %d", len(got), len(want))
+	}
+	for i := range want {
+		if got[i] != want[i] {
+			t.Fatalf("request %d is logged as\n%s\nand was\n%s", i, got[i], want[i])
+		}
+	}
+	run, err := results.Read(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := run.Measurements
+	if l := m.Loads[0]; l.Planned != int64(len(want)) || l.Sent != l.Planned || l.Dropped != 0 {
+		t.Errorf("planned %d, sent %d, dropped %d", l.Planned, l.Sent, l.Dropped)
+	}
+	if left := 450 - len(want); left > 0 {
+		says(t, strings.Join(m.Warnings, "\n"), fmt.Sprintf("again: of access.log is not replayed: %d × POST, whose body the log does not have", left))
+	}
+	percentiles := headroom(t, "report", "--hdr", out)
+	percentiles.exits(t, exitOK)
+	if _, err := os.Stat(filepath.Join(out, "response-again-GET%20%2Fitems%2F:id.hgrm")); err != nil {
+		t.Errorf("%v\n%s", err, &percentiles.stdout)
+	}
+	page, err := os.ReadFile(filepath.Join(out, "report.html"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	says(t, string(page), "GET /items/:id")
+}
+
+// TestReplayInShards holds that the shards of a replay, each of which reads the file, are merged into the whole.
+func TestReplayInShards(t *testing.T) {
+	url := service(t)
+	dir := t.TempDir()
+	var log strings.Builder
+	for i := range 300 {
+		fmt.Fprintf(&log, "{\"ts\": %.3f, \"method\": \"GET\", \"uri\": \"/things/%d\"}\n", 1.7e9+float64(i)/300, i)
+	}
+	write(t, dir, "lines.log", log.String())
+	file := write(t, dir, "again.yaml", fmt.Sprintf(`target: {url: %q}
+scenarios:
+  again: {executor: replay, file: lines.log, warmup: 100ms, maxVUs: 10}
+thresholds: {"http_reqs{name:GET /things/:id}": count>260}
+`, url))
+	var parts []string
+	for i := range 3 {
+		part := filepath.Join(dir, fmt.Sprint("part", i))
+		headroom(t, "run", "--quiet", "--shard", fmt.Sprintf("%d/3", i), "--out", part, file).exits(t, exitOK)
+		parts = append(parts, part)
+	}
+	whole := filepath.Join(dir, "whole")
+	headroom(t, append([]string{"merge", "--out", whole}, parts...)...).exits(t, exitOK)
+	run, err := results.Read(whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l := run.Measurements.Loads[0]; l.Planned != 300 || l.Sent != 300 || l.MeasuredPlanned != 270 {
+		t.Errorf("%+v", l)
+	}
+	headroom(t, "report", whole).exits(t, exitOK)
+}
+
+func TestReplayMistakesExit104(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "broken.log", "127.0.0.1 - - [10/Oct/2025:13:55:36 +0200] \"GET / HTTP/1.1\" 200 5\nGET /\n")
+	for file, want := range map[string]string{
+		"absent.log": "absent.log: no such file", "broken.log": "broken.log:2: the line is not of the combined log format",
+	} {
+		p := headroom(t, "validate", write(t, dir, "again.yaml", "target: {url: \"http://127.0.0.1:1\"}\nscenarios: {again: {executor: replay, file: "+file+"}}\n"))
+		p.exits(t, exitUsage)
+		says(t, p.stderr.String(), want)
+	}
+}
