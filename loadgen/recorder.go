@@ -19,6 +19,7 @@ type recorder struct {
 	schedule *schedule // nil for a closed executor
 	stages   stages
 	batches  []*batchBook
+	seconds  []*secondBook
 
 	exchange sync.Mutex // held for moments only: the loops wait for it
 	books    []*book
@@ -54,6 +55,7 @@ func newRecorder(plan *scenarios.Plan, s *scenarios.Scenario, sc *schedule) *rec
 		}
 	}
 	r.batches = newBatchBooks(plan, s.Name, r.series)
+	r.seconds = newSecondBooks(plan, r.load, r.series)
 	return r
 }
 
@@ -144,6 +146,9 @@ func (r *recorder) settleSecond(pages []*page, partial bool) {
 	for _, b := range r.batches {
 		b.settle(r.second)
 	}
+	for _, b := range r.seconds {
+		b.settle(r.second)
+	}
 	r.last = all
 	r.points = append(append(r.points, all), of...)
 	for _, p := range pages {
@@ -176,6 +181,9 @@ func (r *recorder) settleTallies(p *results.Point, series, request int, pages []
 			r.stages.answered(r.load, series%len(r.stages.names), (r.scenario.StartTime + t.lastAnswer).Seconds())
 		}
 		for _, b := range r.batches {
+			b.add(series, t)
+		}
+		for _, b := range r.seconds {
 			b.add(series, t)
 		}
 		t.addTo(r.series[series], &r.scenario.Requests[request])
@@ -245,6 +253,9 @@ func (r *recorder) finish(planned, measuredPlanned int64, ended time.Duration) {
 	}
 	r.finished = true
 	r.load.MeasuredTo = min(r.load.MeasuredTo, max(r.load.MeasuredFrom, (r.scenario.StartTime+ended).Seconds()))
+	for _, b := range r.seconds {
+		b.seconds.End(r.load.MeasuredTo)
+	}
 	if r.schedule == nil {
 		for i, s := range r.series {
 			if r.scenario.Requests[i/len(r.stages.names)].Step == 0 {

@@ -238,12 +238,15 @@ func (r *run) engines(ctx context.Context) ([]engine, error) {
 
 // collect gathers the recorders' books into m.
 func (r *run) collect(m *results.Measurements) {
-	m.Loads, m.Series, m.Points, m.Batches = nil, nil, nil, nil
+	m.Loads, m.Series, m.Points, m.Batches, m.Seconds = nil, nil, nil, nil, nil
 	for _, a := range r.attacks {
 		m.Loads = append(m.Loads, a.recorder.load)
 		m.Series = append(m.Series, a.recorder.series...)
 		for _, b := range a.recorder.batches {
 			m.Batches = append(m.Batches, b.batches)
+		}
+		for _, b := range a.recorder.seconds {
+			m.Seconds = append(m.Seconds, b.seconds)
 		}
 		m.Points = append(m.Points, a.recorder.points...)
 	}

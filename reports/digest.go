@@ -168,7 +168,7 @@ func gateSentence(g results.Gate) string {
 	if g.Samples == 0 {
 		return fmt.Sprintf("%s %s: %s", g.Metric, g.Expression, noDataReason(g))
 	}
-	sentence := fmt.Sprintf("%s: %s was asked, %s was measured", g.Metric, g.Expression, gateActual(g))
+	sentence := fmt.Sprintf("%s: %s was asked, %s was measured%s", g.Metric, g.Expression, gateActual(g), within(" from ", g))
 	if g.Unresolved {
 		return fmt.Sprintf("%s, 95 %% interval %s: %s", sentence, gateInterval(g), g.Reason)
 	}

@@ -127,6 +127,19 @@ func gateTarget(g results.Gate) string {
 	return withUnit(separated(strconv.FormatFloat(g.Target, 'f', -1, 64)), g.Unit)
 }
 
+// gateWindow shows which window of a gate that has them was the worst: "34 s to 44 s, the worst of 21".
+func gateWindow(g results.Gate) string {
+	return fmt.Sprintf("%d s to %d s, the worst of %s", g.Window.From, g.Window.From+g.Window.Seconds, count(int64(g.Window.Of)))
+}
+
+// within is what gateWindow shows, after an introduction; empty for a gate over all that was measured.
+func within(introduction string, g results.Gate) string {
+	if g.Window == nil {
+		return ""
+	}
+	return introduction + gateWindow(g)
+}
+
 // gateActual shows what a gate measured, with as many decimals as it takes not to look equal to the target when it is
 // not.
 func gateActual(g results.Gate) string {

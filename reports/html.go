@@ -34,7 +34,7 @@ func contentHash(script string) string {
 }
 
 var parsedPage = template.Must(template.New(HTMLFile).Funcs(template.FuncMap{
-	"bytes": bytesText, "count": count, "environment": environmentLine, "gateActual": gateActual, "gateInterval": gateInterval, "gateMargin": gateMargin,
+	"bytes": bytesText, "count": count, "environment": environmentLine, "gateActual": gateActual, "gateInterval": gateInterval, "gateWindow": gateWindow, "gateMargin": gateMargin,
 	"gateTarget": gateTarget, "gateWord": gateWord, "headline": headline, "instant": instant, "lower": strings.ToLower, "max": maxOf, "mean": meanOf, "millis": millisOf,
 	"notes": notes, "percent": percent, "percentile": percentileOf, "percentileName": percentileName, "plural": plural,
 	"rate": rate, "reasons": reasons, "seconds": seconds, "shellLine": shellLine, "tallyErrors": tally[string],

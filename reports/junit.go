@@ -138,7 +138,7 @@ func gateCase(g results.Gate, class string, invalid bool) junitCase {
 		c.Failure = &junitDetail{
 			Message: gateSentence(g),
 			Type:    "threshold " + gateWord(g),
-			Text:    fmt.Sprintf("actual: %s\n95 %% interval: %s\ntarget: %s %s\nmargin: %s\nsamples: %d", gateActual(g), gateInterval(g), g.Op, gateTarget(g), gateMargin(g), g.Samples),
+			Text:    fmt.Sprintf("actual: %s\n95 %% interval: %s\ntarget: %s %s\nmargin: %s\nsamples: %d%s", gateActual(g), gateInterval(g), g.Op, gateTarget(g), gateMargin(g), g.Samples, within("\nwindow: ", g)),
 		}
 	}
 	return c

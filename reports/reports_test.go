@@ -73,6 +73,17 @@ func unresolvedRun(t testing.TB) *results.Run {
 	return r
 }
 
+// windowedRun is a run that crossed a threshold in one of its windows.
+func windowedRun(t testing.TB) *results.Run {
+	t.Helper()
+	r := passedRun(t)
+	g := r.Verdict.Gates[0]
+	g.Expression, g.Passed, g.Actual, g.Target, g.Margin = "p(95)<50 for 10s", false, 63.2, 50, -0.264
+	g.Window = &results.Window{From: 34, Seconds: 10, Of: 21}
+	r.Verdict.Outcome, r.Verdict.Gates = results.Fail, append(r.Verdict.Gates, g)
+	return r
+}
+
 // emptyRun is a run that measured nothing.
 func emptyRun(testing.TB) *results.Run {
 	return &results.Run{Name: "empty", Verdict: results.Verdict{Outcome: results.Invalid, Invalid: []string{"nothing was measured"}}}
@@ -91,7 +102,7 @@ func draw(t testing.TB, kind string, r *results.Run) []byte {
 
 func TestGolden(t *testing.T) {
 	for name, run := range map[string]func(testing.TB) *results.Run{
-		"failed": sampleRun, "invalid": invalidRun, "passed": passedRun, "empty": emptyRun, "staged": stagedRun, "unresolved": unresolvedRun,
+		"failed": sampleRun, "invalid": invalidRun, "passed": passedRun, "empty": emptyRun, "staged": stagedRun, "unresolved": unresolvedRun, "windowed": windowedRun,
 	} {
 		for _, kind := range []string{".json", ".xml", ".txt"} {
 			t.Run(name+kind, func(t *testing.T) {

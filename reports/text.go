@@ -60,7 +60,7 @@ func Text(w io.Writer, r *results.Run) error {
 func gatesText(gates []results.Gate) string {
 	t := textTable{left: 3, rows: [][]string{{"verdict", "metric", "gate", "actual", "95 % interval", "margin", "samples"}}}
 	for _, g := range gates {
-		t.add(strings.ToUpper(gateWord(g)), g.Metric, g.Expression, gateActual(g), gateInterval(g), gateMargin(g), count(g.Samples))
+		t.add(strings.ToUpper(gateWord(g)), g.Metric, g.Expression+within(": ", g), gateActual(g), gateInterval(g), gateMargin(g), count(g.Samples))
 	}
 	return t.String()
 }

@@ -25,10 +25,9 @@ type Batches struct {
 // maxBatches bounds the memory of a run however long it is: when there are more, neighbours are put together.
 const maxBatches = 128
 
-// Batched reports whether a threshold is judged by batches.
+// Batched reports whether a threshold is judged by batches: one with a window is judged window by window.
 func Batched(t scenarios.Threshold) bool {
-	timed := t.Metric == "http_req_duration" || t.Metric == "http_req_service_duration"
-	return timed && (t.Aggregation.Name == "p" || t.Aggregation.Name == "med")
+	return t.Window == 0 && timed(t.Metric) && (t.Aggregation.Name == "p" || t.Aggregation.Name == "med")
 }
 
 // Add takes in what was counted in a second of the run, later than all seconds that were taken in before.

@@ -53,6 +53,7 @@ type Gate struct {
 	// Unresolved is true when it neither passed nor failed: the limit lies within Interval.
 	Unresolved bool      `json:"unresolved,omitempty"`
 	Interval   *Interval `json:"interval,omitempty"` // of a quantile of response or service time
+	Window     *Window   `json:"window,omitempty"`   // of a threshold "for" a time: the worst, which Actual and Samples are of
 	Reason     string    `json:"reason,omitempty"`   // why it failed, where the numbers do not say it
 }
 
@@ -71,7 +72,7 @@ const (
 func Judge(m *Measurements, thresholds []scenarios.Threshold) (Verdict, error) {
 	v := Verdict{Outcome: Pass, Gates: make([]Gate, 0, len(thresholds)), Warnings: append([]string(nil), m.Warnings...)}
 	for _, t := range thresholds {
-		g, err := evaluate(m, t)
+		g, err := evaluate(m, t, 0)
 		if err != nil {
 			return v, fmt.Errorf("judge %s: %w", t.Name(), err)
 		}
@@ -109,7 +110,8 @@ func Crossed(m *Measurements, thresholds []scenarios.Threshold, elapsed float64)
 		if !t.AbortOnFail || elapsed < t.DelayAbortEval.Seconds() {
 			continue
 		}
-		g, err := evaluate(m, t)
+		// Windows that ended earlier were judged then.
+		g, err := evaluate(m, t, int(elapsed-t.Window.Seconds())-recentSeconds)
 		if err != nil {
 			return nil, err
 		}
@@ -126,21 +128,32 @@ func Crossed(m *Measurements, thresholds []scenarios.Threshold, elapsed float64)
 	return nil, nil
 }
 
-func evaluate(m *Measurements, t scenarios.Threshold) (Gate, error) {
+// recentSeconds is how far back the last window lies whose seconds have all been settled, at the most.
+const recentSeconds = 5
+
+// evaluate judges a threshold; one with a window, in the windows that begin at the second since or later.
+func evaluate(m *Measurements, t scenarios.Threshold, since int) (Gate, error) {
+	if t.Window > 0 {
+		return worstWindow(m, t, since)
+	}
 	g := Gate{Metric: t.Name(), Expression: t.Source, Op: t.Op, Target: t.Limit}
 	a, err := aggregate(m, t)
 	if err != nil {
 		return g, err
 	}
-	g.Actual, g.Unit, g.Samples = a.value, a.unit, a.samples
-	switch {
-	case a.samples == 0:
+	if g.hold(a); a.samples == 0 {
 		g.Reason = "no data: a threshold over no data fails"
-	default:
+	}
+	return g, nil
+}
+
+// hold holds what was measured against the target.
+func (g *Gate) hold(a aggregated) {
+	g.Actual, g.Unit, g.Samples = a.value, a.unit, a.samples
+	if a.samples > 0 {
 		g.Passed = holds(g.Actual, g.Op, g.Target)
 		g.Margin = margin(g.Actual, g.Op, g.Target)
 	}
-	return g, nil
 }
 
 // resolve judges a quantile of response or service time by its confidence interval: it has passed when the whole interval

@@ -19,6 +19,7 @@ type Measurements struct {
 	Loads       []*Load      `json:"loads"`             // one a scenario
 	Series      []*Series    `json:"series"`            // one a request of a scenario
 	Batches     []*Batches   `json:"batches,omitempty"` // one a scenario and selector of a quantile threshold
+	Seconds     []*Seconds   `json:"seconds,omitempty"` // one a scenario and selector of a threshold with a window
 	Points      []Point      `json:"points"`            // one a second and scenario, and one a second and request with answers
 	Views       []ServerView `json:"server_views,omitempty"`
 	Samples     []Sample     `json:"server_samples,omitempty"` // the server's own account, second by second

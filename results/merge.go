@@ -159,6 +159,7 @@ func mergeMeasurements(parts []*Measurements) (*Measurements, error) {
 	}
 	for _, p := range parts {
 		m.Batches = append(m.Batches, p.Batches...) // those of one time are put together where they are judged
+		m.Seconds = append(m.Seconds, p.Seconds...) // and so are these
 	}
 	m.mergePoints(parts)
 	if spread := latest.Sub(m.Started); spread > maxStartSpread {

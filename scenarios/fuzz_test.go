@@ -160,7 +160,7 @@ func checkRequest(t *testing.T, request Request, extracted map[string]bool) {
 
 // FuzzThreshold holds that every expression is either refused or can be written again and read as the same.
 func FuzzThreshold(f *testing.F) {
-	for _, seed := range []string{"p(95)<50", "med<=10.5", " rate > 0.01 ", "count!=3", "p(99.9)==1", "p(100)<1", "avg<0x1", "max>"} {
+	for _, seed := range []string{"p(95)<50", "med<=10.5", " rate > 0.01 ", "count!=3", "p(99.9)==1", "p(100)<1", "avg<0x1", "max>", "p(95)<50 for 10s", "rate>1 for 1m30s", "med<3for5s", "max<1 for 1ms"} {
 		f.Add("http_req_duration{scenario:warm,name:get}", seed, int(Trend))
 		f.Add("http_reqs", seed, int(Counter))
 		f.Add("a{b:c", seed, int(Rate))
@@ -174,6 +174,13 @@ func FuzzThreshold(f *testing.F) {
 		}
 		if kind < int(Trend) || kind > int(Rate) {
 			return
+		}
+		text, window, err := cutWindow(text)
+		if err != nil {
+			return
+		}
+		if again, window2, err := cutWindow(text + " for " + window.String()); window > 0 && (err != nil || again != text || window2 != window) {
+			t.Errorf("%q for %s reads as %q for %s, %v", text, window, again, window2, err)
 		}
 		agg, op, limit, err := parseExpression(text, MetricKind(kind))
 		if err != nil {

@@ -280,9 +280,15 @@ func (r *reader) threshold(n *node, metric Metric) Threshold {
 	if !given(expression) {
 		return t
 	}
-	var err error
 	t.Source = strings.TrimSpace(expression.text)
-	t.Aggregation, t.Op, t.Limit, err = parseExpression(t.Source, metric.Kind)
+	text, window, err := cutWindow(t.Source)
+	if err == nil {
+		t.Window = window
+		t.Aggregation, t.Op, t.Limit, err = parseExpression(text, metric.Kind)
+	}
+	if err == nil && window > 0 {
+		err = checkWindow(metric.Name, t.Aggregation)
+	}
 	if err != nil {
 		r.syntax(expression.at, metric.Name+": ", err)
 	}

@@ -243,9 +243,10 @@ type Threshold struct {
 	Metric         string            // one of Metrics
 	Selector       map[string]string // every tag must match; empty selects all
 	Aggregation    Aggregation
-	Op             string  // one of < <= > >= == !=
-	Limit          float64 // in the metric's unit: milliseconds for trends, a share of 1 for rates
-	Source         string  // the expression as written: "p(95)<50"
+	Op             string        // one of < <= > >= == !=
+	Limit          float64       // in the metric's unit: milliseconds for trends, a share of 1 for rates
+	Window         time.Duration // whole seconds: it must hold in each stretch of this length; 0: over all
+	Source         string        // the expression as written: "p(95)<50"
 	AbortOnFail    bool
 	DelayAbortEval time.Duration // how long the run must have gone before the threshold may abort it
 	Line, Column   int           // in the scenario file; 0 when an override gave it

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // metricName writes a metric with its selector in k6's notation, the tags in alphabetical order.
@@ -102,6 +103,46 @@ func parseExpression(s string, kind MetricKind) (a Aggregation, op string, limit
 		return a, "", 0, &syntaxError{fmt.Sprintf("the share %s is greater than 1", number), limitHint(kind)}
 	}
 	return a, op, limit, nil
+}
+
+// windowed are the metrics that are known second by second, each with the aggregations that a window can have.
+var windowed = map[string][]string{
+	"http_req_duration":         aggregations[Trend],
+	"http_req_service_duration": aggregations[Trend],
+	"http_reqs":                 {"rate"},
+	"http_req_failed":           aggregations[Rate],
+}
+
+// longestWindow bounds the window of a threshold.
+const longestWindow = time.Hour
+
+// cutWindow cuts the window off a threshold:
+//
+//	threshold = expression , [ "for" , duration ] ;
+//
+// The duration is whole seconds, as in 10s or 1m30s, at least one and at most an hour. The window is 0 when there is none.
+func cutWindow(s string) (expression string, window time.Duration, err error) {
+	expression, text, found := strings.Cut(s, "for")
+	if !found {
+		return s, 0, nil
+	}
+	window, err = time.ParseDuration(strings.TrimSpace(text))
+	if err != nil || window < time.Second || window > longestWindow || window%time.Second != 0 {
+		return "", 0, &syntaxError{fmt.Sprintf("%.60q is not a window", strings.TrimSpace(text)), "write whole seconds, as in p(95)<50 for 10s"}
+	}
+	return strings.TrimSpace(expression), window, nil
+}
+
+// checkWindow says whether a window can have an aggregation of a metric.
+func checkWindow(metric string, a Aggregation) error {
+	known, some := windowed[metric]
+	if !some {
+		return &syntaxError{"it cannot be judged for a window", "known second by second are " + strings.Join(slices.Sorted(maps.Keys(windowed)), ", ")}
+	}
+	if name := a.Name; name != "p" && !slices.Contains(known, name) {
+		return &syntaxError{fmt.Sprintf("%s cannot be judged for a window", name), "write " + strings.Join(known, ", ")}
+	}
+	return nil
 }
 
 func example(kind MetricKind) string {

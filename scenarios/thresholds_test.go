@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/policycortex/headroom/server/store"
 )
@@ -94,6 +95,44 @@ func TestParseExpressionRefuses(t *testing.T) {
 		_, _, _, err := parseExpression(test.text, test.kind)
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%q: got %v, want it to contain %q", test.text, err, test.want)
+		}
+	}
+}
+
+func TestWindow(t *testing.T) {
+	for _, test := range []struct {
+		text, expression string
+		window           time.Duration
+		fault            string
+	}{
+		{"p(95)<50", "p(95)<50", 0, ""},
+		{"p(95)<50 for 10s", "p(95)<50", 10 * time.Second, ""},
+		{" rate > 100  for  1m30s ", "rate > 100", 90 * time.Second, ""},
+		{"p(95)<50for1h", "p(95)<50", time.Hour, ""},
+		{"p(95)<50 for", "", 0, `"" is not a window`},
+		{"p(95)<50 for 10", "", 0, `"10" is not a window; write whole seconds, as in p(95)<50 for 10s`},
+		{"p(95)<50 for 1500ms", "", 0, "is not a window"},
+		{"p(95)<50 for 0s", "", 0, "is not a window"},
+		{"p(95)<50 for -5s", "", 0, "is not a window"},
+		{"p(95)<50 for 2h", "", 0, "is not a window"},
+		{"p(95)<50 for 10s for 5s", "", 0, "is not a window"},
+	} {
+		expression, window, err := cutWindow(test.text)
+		if test.fault != "" && (err == nil || !strings.Contains(err.Error(), test.fault)) || test.fault == "" && err != nil {
+			t.Errorf("%q: got %v, want %q", test.text, err, test.fault)
+		}
+		if strings.TrimSpace(expression) != test.expression || window != test.window {
+			t.Errorf("%q is %q for %v", test.text, expression, window)
+		}
+	}
+	for metric, aggregation := range map[string]string{"http_reqs": "count", "checks": "rate", "db_query_duration": "max"} {
+		if err := checkWindow(metric, Aggregation{Name: aggregation}); err == nil {
+			t.Errorf("%s of %s can have a window", aggregation, metric)
+		}
+	}
+	for metric, aggregation := range map[string]string{"http_reqs": "rate", "http_req_failed": "rate", "http_req_duration": "p", "http_req_service_duration": "max"} {
+		if err := checkWindow(metric, Aggregation{Name: aggregation}); err != nil {
+			t.Errorf("%s of %s: %v", aggregation, metric, err)
 		}
 	}
 }
