@@ -10,7 +10,8 @@ import (
 type attack struct {
 	scenario *scenarios.Scenario
 	requests *requestSet
-	schedule *schedule // nil for constant-vus
+	schedule *schedule   // nil for constant-vus
+	think    *thinkTimes // of its users; nil: they send again at once
 	shard    shard
 	recorder *recorder
 	target   string
@@ -18,7 +19,10 @@ type attack struct {
 }
 
 func newAttack(s *scenarios.Scenario, requests *requestSet, sc *schedule, rec *recorder, target string, start time.Time) *attack {
-	return &attack{scenario: s, requests: requests, schedule: sc, shard: newShard(nil), recorder: rec, target: target, start: start}
+	return &attack{
+		scenario: s, requests: requests, schedule: sc, think: newThinkTimes(s.ThinkTime, requests.seed), shard: newShard(nil),
+		recorder: rec, target: target, start: start,
+	}
 }
 
 // workers is the most requests that a scenario has in flight at once.

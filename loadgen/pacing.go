@@ -28,6 +28,9 @@ func nextBatch(t time.Duration) time.Duration { return (t + batch - 1) / batch *
 
 // pause waits until there may be something to send or to sweep, or something has come.
 func (l *wireLoop) pause(end time.Duration) {
+	if l.attack.schedule == nil {
+		l.schedule1User()
+	}
 	until := min(end, l.sweepAt)
 	due := !l.ended && l.busy < l.limit
 	if due {
@@ -35,7 +38,7 @@ func (l *wireLoop) pause(end time.Duration) {
 	}
 	left := until - time.Since(l.start)
 	switch {
-	case l.attack.schedule == nil: // users wait for answers, not for instants
+	case l.attack.schedule == nil: // users wait for answers, or think
 	case l.pacing == scenarios.Spin && due && left <= spinAhead:
 		left = 0
 	case l.pacing == scenarios.Spin && due:

@@ -25,6 +25,7 @@ type vegetaAttack struct {
 	book      *book             // guarded by mu while there are workers
 	transport http.RoundTripper // nil: TCP
 	context   context.Context   // of the run
+	crowd     *crowd            // of users who think; else nil
 	sender    *instrumented
 
 	next     atomic.Int64   // iteration of the shard
@@ -37,10 +38,14 @@ type vegetaAttack struct {
 }
 
 func newVegetaAttack(a *attack) *vegetaAttack {
-	return &vegetaAttack{
+	v := &vegetaAttack{
 		attack: a, book: a.recorder.newBook(), full: int64(workers(a.scenario)),
 		received: make([]atomic.Int64, len(a.recorder.series)), lag: results.NewHistogram(), ownLag: results.NewHistogram(),
 	}
+	if a.think != nil {
+		v.crowd = newCrowd(a.think, int(v.full))
+	}
+	return v
 }
 
 func (a *vegetaAttack) name() string { return "vegeta v12" }
@@ -62,7 +67,10 @@ func (a *vegetaAttack) run(ctx context.Context) {
 	defer close(stopped)
 	go a.stopAtEnd(ctx, attacker, cut, stopped)
 	for r := range attacker.Attack(a.render, pacer{a, ctx}, 0, "") {
-		o := a.outcome(r, ctx.Err() != nil)
+		n, o := a.outcome(r, ctx.Err() != nil)
+		if a.crowd != nil {
+			a.crowd.think(n, o.done)
+		}
 		switch {
 		case o.errorClass != "":
 			a.record(&o)
@@ -117,6 +125,9 @@ func (p pacer) Pace(_ time.Duration, hits uint64) (wait time.Duration, stop bool
 	now := time.Since(p.a.start)
 	if p.ctx.Err() != nil {
 		return 0, true
+	}
+	if p.a.crowd != nil {
+		return 0, !p.a.crowd.next(p.ctx, p.a.start, p.a.scenario.Duration)
 	}
 	if p.a.schedule == nil {
 		return 0, now >= p.a.scenario.Duration
@@ -194,9 +205,9 @@ func (a *vegetaAttack) intended(n int64, sent time.Duration) time.Duration {
 	return a.schedule.at(n)
 }
 
-// outcome turns vegeta's result into ours.
-func (a *vegetaAttack) outcome(r *vegeta.Result, ended bool) outcome {
-	o := outcome{status: int(r.Code), sent: r.Timestamp.Sub(a.start), sentBytes: int64(r.BytesOut)}
+// outcome turns vegeta's result of iteration n into ours.
+func (a *vegetaAttack) outcome(r *vegeta.Result, ended bool) (n int64, o outcome) {
+	o = outcome{status: int(r.Code), sent: r.Timestamp.Sub(a.start), sentBytes: int64(r.BytesOut)}
 	o.done = o.sent + r.Latency
 	request, n, err := parseFragment(r.URL[strings.LastIndexByte(r.URL, '#')+1:])
 	if err != nil {
@@ -206,10 +217,10 @@ func (a *vegetaAttack) outcome(r *vegeta.Result, ended bool) outcome {
 	if r.Headers == nil { // no answer, or not to its end
 		_, o.errorText, _ = strings.Cut(r.Error, `": `) // url.Error's method and URL go before
 		o.errorClass = classify(r.Error, ended)
-		return o
+		return n, o
 	}
 	if v := r.Headers["X-Cache"]; len(v) > 0 {
 		o.cache = v[0]
 	}
-	return o
+	return n, o
 }

@@ -179,6 +179,9 @@ func (l *wireLoop) release(c *wireConn, keep bool) {
 		l.lastFull = l.now
 	}
 	l.busy--
+	if l.think != nil {
+		l.thinking.add(l.now + l.think.after(c.draw.n))
+	}
 	c.state = connIdle
 	if !keep {
 		l.close(c)

@@ -56,6 +56,7 @@ type wireLoop struct {
 	idle     []*wireConn // the last used is used first
 	limit    int         // connections at most
 	busy     int
+	thinking thinking      // users between two iterations
 	lastFull time.Duration // when the last of all connections was last busy
 
 	now      time.Duration // since the scenario's start, taken once a round
@@ -118,8 +119,7 @@ func (l *wireLoop) clock() { l.now = time.Since(l.start) }
 // schedule1 finds out when the next iteration is due.
 func (l *wireLoop) schedule1() {
 	if l.attack.schedule == nil {
-		l.dueAt = l.now
-		l.ended = l.now >= l.scenario.Duration
+		l.schedule1User()
 		return
 	}
 	if l.ended = l.next >= l.attack.schedule.total; !l.ended {
@@ -127,8 +127,19 @@ func (l *wireLoop) schedule1() {
 	}
 }
 
+// schedule1User finds out when the next user is to send: at once, as long as there is one who does not think.
+func (l *wireLoop) schedule1User() {
+	l.ended = l.now >= l.scenario.Duration
+	if l.dueAt = l.now; len(l.thinking) > 0 && l.busy+len(l.thinking) >= l.limit {
+		l.dueAt = l.thinking[0]
+	}
+}
+
 // send sends what is due, as far as connections allow. What they do not allow is sent late, when one becomes free.
 func (l *wireLoop) send() {
+	if l.attack.schedule == nil { // users have been answered meanwhile
+		l.schedule1User()
+	}
 	for !l.ended && l.dueAt <= l.now && l.busy < l.limit {
 		n, intended := l.next, l.dueAt
 		l.next += l.step
@@ -140,6 +151,9 @@ func (l *wireLoop) send() {
 // begin sends one iteration.
 func (l *wireLoop) begin(n int64, intended time.Duration) {
 	c := l.take()
+	if l.attack.schedule == nil && l.busy+len(l.thinking) >= l.limit {
+		l.thinking.remove()
+	}
 	l.busy++
 	if l.busy == l.limit {
 		l.lastFull = l.now

@@ -103,7 +103,7 @@ func TestParseReadsEveryKey(t *testing.T) {
 			},
 			{
 				Name: "closed", Executor: ConstantVUs, GracefulStop: 30 * time.Second, TimeUnit: time.Second,
-				Duration: 30 * time.Second, VUs: 10, Requests: mix,
+				Duration: 30 * time.Second, VUs: 10, ThinkTime: ThinkTime{200 * time.Millisecond, time.Second}, Requests: mix,
 			},
 			{
 				Name: "again", Executor: Replay, GracefulStop: 30 * time.Second, TimeUnit: time.Second, MaxVUs: 20,

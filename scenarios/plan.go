@@ -129,11 +129,15 @@ type Scenario struct {
 	StartRate    float64       // ramping-arrival-rate: iterations per TimeUnit at the beginning
 	Stages       []Stage       // ramping-arrival-rate
 	VUs          int           // constant-vus: concurrent users, each waiting for its answer
+	ThinkTime    ThinkTime     // constant-vus
 	MaxVUs       int           // arrival rates, replay: the most requests in flight at once
 	Recording    *Recording    // replay; else nil
 	Tags         map[string]string
 	Requests     []Request
 }
+
+// ThinkTime is the pause of a user after each iteration, uniform from Min to Max; 0 of both is none.
+type ThinkTime struct{ Min, Max time.Duration }
 
 // Stage is one linear ramp of the arrival rate.
 type Stage struct {

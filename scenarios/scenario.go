@@ -16,7 +16,7 @@ var executors = []struct {
 	{RampingArrivalRate, []string{"startRate", "timeUnit", "stages", "maxVUs", "arrivals"}},
 	{SineArrivalRate, []string{"rate", "amplitude", "period", "timeUnit", "duration", "maxVUs", "arrivals"}},
 	{BurstArrivalRate, []string{"size", "every", "duration", "maxVUs"}},
-	{ConstantVUs, []string{"vus", "duration"}},
+	{ConstantVUs, []string{"vus", "thinkTime", "duration"}},
 	{Replay, []string{"file", "format", "speed", "rate", "timeUnit", "maxVUs", "name", "headers", "expectedStatus", "timeout"}},
 }
 
@@ -57,6 +57,7 @@ func (r *reader) scenario(e entry, target Target) Scenario {
 		r.bursts(n, &s)
 	case ConstantVUs:
 		s.VUs = int(r.required(n, "vus", "vus: 10", 1, maxUsers))
+		s.ThinkTime = r.thinkTime(n.get("thinkTime"))
 		s.Duration = r.requiredDuration(n)
 	case Replay:
 		r.recording(n, &s)
@@ -230,6 +231,29 @@ func (r *reader) arrivals(n *node, s *Scenario) {
 	}
 	s.MaxVUs = int(r.whole(n.get("maxVUs"), defaultMaxVUs, 1, maxUsers))
 	s.Arrivals = Arrivals(r.word(n.get("arrivals"), string(Even), []string{string(Even), string(Poisson)}))
+}
+
+// thinkTime reads a pause: always the same, or from a least to a greatest one.
+func (r *reader) thinkTime(n *node) ThinkTime {
+	if !given(n) {
+		return ThinkTime{}
+	}
+	if n.kind == scalar {
+		d, _ := r.positiveDuration(n)
+		return ThinkTime{d, d}
+	}
+	for _, key := range []string{"min", "max"} {
+		if n.get(key) == nil {
+			r.missing(n, key, "thinkTime: {min: 200ms, max: 1s}")
+		}
+	}
+	least, greatest := n.get("min"), n.get("max")
+	t := ThinkTime{Min: r.duration(least, 0)}
+	var ok bool
+	if t.Max, ok = r.positiveDuration(greatest); ok && t.Min > t.Max {
+		r.fault(least, "", "%s is %v, more than %s, %v", least.path, t.Min, greatest.path, t.Max)
+	}
+	return t
 }
 
 func (r *reader) required(n *node, key, example string, lowest, highest int64) int64 {

@@ -91,6 +91,7 @@ var (
 			{"every", value},
 			{"stages", &shape{items: stageShape}},
 			{"vus", value},
+			{"thinkTime", &shape{scalar: true, keys: []key{{"min", value}, {"max", value}}}},
 			{"maxVUs", value},
 			{"file", value},
 			{"format", value},

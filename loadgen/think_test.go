@@ -1,0 +1,138 @@
+package loadgen
+
+import (
+	"cmp"
+	"context"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/policycortex/headroom/scenarios"
+)
+
+func TestThinkTimesAreSeeded(t *testing.T) {
+	span := scenarios.ThinkTime{Min: 10 * time.Millisecond, Max: 30 * time.Millisecond}
+	one, same, other := newThinkTimes(span, 1), newThinkTimes(span, 1), newThinkTimes(span, 2)
+	var sum time.Duration
+	differ := 0
+	const n = 10000
+	for i := range int64(n) {
+		d := one.after(i)
+		if d < span.Min || d > span.Max || d != same.after(i) {
+			t.Fatalf("iteration %d: %v and %v", i, d, same.after(i))
+		}
+		if d != other.after(i) {
+			differ++
+		}
+		sum += d
+	}
+	// The mean of n uniform numbers of a span of 20 ms deviates by 20/√(12n) = 0.06 ms.
+	if mean := sum / n; mean < 19700*time.Microsecond || mean > 20300*time.Microsecond || differ < n-10 {
+		t.Errorf("mean %v, %d of %d differ by the seed", mean, differ, n)
+	}
+	if d := newThinkTimes(scenarios.ThinkTime{Min: time.Second, Max: time.Second}, 1).after(7); d != time.Second {
+		t.Errorf("a constant think time is %v", d)
+	}
+	if newThinkTimes(scenarios.ThinkTime{}, 1) != nil {
+		t.Error("no think time thinks")
+	}
+}
+
+func TestThinkingComesOutInOrder(t *testing.T) {
+	var in, out []time.Duration
+	var th thinking
+	for range 1000 {
+		d := time.Duration(rand.IntN(500))
+		in = append(in, d)
+		th.add(d)
+	}
+	for len(th) > 0 {
+		out = append(out, th[0])
+		th.remove()
+	}
+	if slices.Sort(in); !slices.Equal(in, out) {
+		t.Errorf("got %v, want %v", out, in)
+	}
+	th.add(1)
+	if n := testing.AllocsPerRun(100, func() { th.remove(); th.add(2) }); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func TestThinkTime(t *testing.T) {
+	onBackends(t, func(t *testing.T, by backend) { testThinkTime(t, scenarios.EngineWire, by) })
+	t.Run("vegeta", func(t *testing.T) { testThinkTime(t, scenarios.EngineVegeta, byBest) })
+}
+
+// testThinkTime: with one user the server sees each iteration the think time of the one before after its answer, never
+// less, and the time that is measured has none of it.
+func testThinkTime(t *testing.T, engine scenarios.Engine, by backend) {
+	type visit struct{ begin, end time.Time }
+	var mu sync.Mutex
+	var visits []visit
+	url := serve(t, func(http.ResponseWriter, *http.Request) {
+		begin := time.Now()
+		time.Sleep(5 * time.Millisecond)
+		mu.Lock()
+		defer mu.Unlock()
+		visits = append(visits, visit{begin, time.Now()})
+	})
+	think := scenarios.ThinkTime{Min: 50 * time.Millisecond, Max: 150 * time.Millisecond}
+	plan := planOf(scenarios.Scenario{Executor: scenarios.ConstantVUs, VUs: 1, ThinkTime: think, Duration: 1500 * time.Millisecond})
+	plan.Engine = engine
+	m := run1(t, plan, url, Options{backend: by})
+	times := newThinkTimes(think, scenarioSeed(plan.Seed, "test"))
+	mu.Lock()
+	defer mu.Unlock()
+	slices.SortFunc(visits, func(a, b visit) int { return cmp.Compare(a.begin.UnixNano(), b.begin.UnixNano()) })
+	for i := 1; i < len(visits); i++ {
+		// The server's clock of an answer is before the generator's, by no more than the handler's last steps.
+		if got, want := visits[i].begin.Sub(visits[i-1].end), times.after(int64(i-1)); got < want {
+			t.Errorf("the pause after iteration %d was %v, not %v", i-1, got, want)
+		}
+	}
+	s := m.Series[0]
+	if n := len(visits); n < 3 || n > 28 || s.Requests != int64(n) || s.Failed > 0 {
+		t.Errorf("the server saw %d requests, the generator %d, of which %d failed", n, s.Requests, s.Failed)
+	}
+	if least := s.Response.Min(); least < 4.9 || least >= 50 {
+		t.Errorf("the shortest response time is %v ms", least)
+	}
+}
+
+// TestThinkingUsersAreAsMany: users who think are not sent again for, and each sends as often as its pauses let it.
+func TestThinkingUsersAreAsMany(t *testing.T) {
+	check := func(t *testing.T, engine scenarios.Engine, by backend) {
+		url := serve(t, func(http.ResponseWriter, *http.Request) {})
+		think := scenarios.ThinkTime{Min: 400 * time.Millisecond, Max: 400 * time.Millisecond}
+		plan := planOf(scenarios.Scenario{Executor: scenarios.ConstantVUs, VUs: 20, ThinkTime: think, Duration: time.Second})
+		plan.Engine = engine
+		m := run1(t, plan, url, Options{backend: by})
+		// Each sends at 0, 0.4 and 0.8 s, or later on a busy machine; never more. No run waits for users who think.
+		if n := m.Series[0].Requests; n < 20 || n > 60 || m.Loads[0].Dropped > 0 || m.Elapsed > 8 {
+			t.Errorf("%d requests in %.1f s, load %+v", n, m.Elapsed, m.Loads[0])
+		}
+	}
+	onBackends(t, func(t *testing.T, by backend) { check(t, scenarios.EngineWire, by) })
+	t.Run("vegeta", func(t *testing.T) { check(t, scenarios.EngineVegeta, byBest) })
+}
+
+func TestCrowdWakesForTheFirst(t *testing.T) {
+	c := newCrowd(newThinkTimes(scenarios.ThinkTime{Min: time.Millisecond, Max: time.Millisecond}, 1), 1)
+	ctx, cancel := context.WithCancel(context.Background())
+	start := time.Now()
+	if !c.next(ctx, start, time.Hour) {
+		t.Fatal("the user did not begin")
+	}
+	go c.think(0, 0) // while next waits for anybody at all
+	if !c.next(ctx, start, time.Hour) {
+		t.Fatal("nobody after the think time")
+	}
+	cancel()
+	if c.next(ctx, start, time.Hour) || c.next(context.Background(), start, 0) {
+		t.Error("somebody sends after the end")
+	}
+}
