@@ -18,9 +18,14 @@ import (
 // Recordings are the files of the scenarios that replay one, by scenario.
 type Recordings map[string]*recording.Log
 
+// loadingGCPercent keeps the heap close to what is kept of the files.
+const loadingGCPercent = 20
+
 // LoadRecordings reads the files of the scenarios that replay one; their names are relative to the scenario file. It
 // returns them and the plan with what they hold.
 func LoadRecordings(plan *scenarios.Plan) (*scenarios.Plan, Recordings, error) {
+	// What is kept has no pointers, so that collecting often costs little.
+	defer debug.SetGCPercent(debug.SetGCPercent(loadingGCPercent))
 	all, recorded := Recordings{}, map[string]scenarios.Recorded{}
 	var faults []error
 	for i := range plan.Scenarios {
@@ -66,6 +71,14 @@ func loadRecording(r *scenarios.Recording, path string) (*recording.Log, error) 
 		options.Replaced = append(options.Replaced, h.Name)
 	}
 	return recording.Read(file, path, options)
+}
+
+// bytes is the memory that the recordings take.
+func (r Recordings) bytes() (sum int64) {
+	for _, log := range r {
+		sum += log.Bytes()
+	}
+	return sum
 }
 
 // Warnings say what of the recordings is not sent as it was recorded.

@@ -107,6 +107,9 @@ func Run(ctx context.Context, plan *scenarios.Plan, target string, o Options) (*
 		}
 		r.attacks = append(r.attacks, newAttack(s, requests, sc, newRecorder(plan, s, sc), target, time.Time{}))
 		r.attacks[i].shard = newShard(o.Shard)
+		if log := requests.recording; log != nil {
+			r.attacks[i].recorder.load.RecordingSHA256 = log.SHA256
+		}
 		r.total = max(r.total, s.StartTime+s.Duration)
 	}
 	return r.run(ctx)
@@ -123,8 +126,11 @@ type run struct {
 	m       *results.Measurements
 }
 
-// gcPercent lets the generator's heap grow to some tens of megabytes between collections.
-const gcPercent = 1000
+// The generator's heap grows to some tens of megabytes between collections.
+const (
+	gcPercent = 1000
+	gcGrowth  = 64 << 20 // bytes, where recordings make the heap large
+)
 
 // errAborted ends a run whose threshold was crossed.
 var errAborted = errors.New("a threshold was crossed")
@@ -134,7 +140,8 @@ func (r *run) run(ctx context.Context) (*results.Measurements, error) {
 	defer abort(nil)
 	// The live heap is a few megabytes, so the default would collect ten times a second at 10,000 requests/s and take
 	// CPU from the schedule.
-	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
+	percent := min(gcPercent, 1+100*gcGrowth/max(1, r.options.Recordings.bytes()))
+	defer debug.SetGCPercent(debug.SetGCPercent(int(percent)))
 	if r.options.Shared && os.Getenv("GOMAXPROCS") == "" {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(max(1, runtime.NumCPU()/2)))
 	}

@@ -40,6 +40,8 @@ type Load struct {
 	Sent    int64 `json:"sent"`
 	Dropped int64 `json:"dropped"` // planned and never sent
 	MaxVUs  int   `json:"max_vus"`
+	// RecordingSHA256 is the sum of the file that was replayed; else empty.
+	RecordingSHA256 string `json:"recording_sha256,omitempty"`
 	// MeasuredPlanned is Planned without the warm-up.
 	MeasuredPlanned int64   `json:"measured_planned"`
 	MeasuredFrom    float64 `json:"measured_from"`    // offset of the measured window's start

@@ -199,6 +199,9 @@ func (m *Measurements) mergeLoads(loads []*Load) error {
 }
 
 func (l *Load) merge(o *Load) error {
+	if l.RecordingSHA256 != o.RecordingSHA256 {
+		return fmt.Errorf("scenario %s replayed another file than in the shards before it", l.Scenario)
+	}
 	l.Planned += o.Planned
 	l.Sent += o.Sent
 	l.Dropped += o.Dropped

@@ -215,6 +215,13 @@ thresholds: {"http_reqs{name:GET /things/:id}": count>260}
 		t.Errorf("%+v", l)
 	}
 	headroom(t, "report", whole).exits(t, exitOK)
+
+	write(t, dir, "lines.log", strings.Replace(log.String(), "/things/7", "/things/8", 1))
+	another := filepath.Join(dir, "another")
+	headroom(t, "run", "--quiet", "--shard", "2/3", "--out", another, file).exits(t, exitOK)
+	p := headroom(t, "merge", "--out", filepath.Join(dir, "mixed"), parts[0], parts[1], another)
+	p.exits(t, exitUsage)
+	says(t, p.stderr.String(), "scenario again replayed another file")
 }
 
 func TestReplayMistakesExit104(t *testing.T) {

@@ -5,12 +5,15 @@ package recording
 import (
 	"bufio"
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 	"time"
+	"unsafe"
 
 	"github.com/policycortex/headroom/scenarios"
 )
@@ -27,6 +30,8 @@ type Log struct {
 	LeftOut []string
 	// Hosts are the hosts that the file's URLs name, where there are several.
 	Hosts []string
+	// SHA256 is the sum of the file, in hexadecimal digits, but for a mark at its beginning.
+	SHA256 string
 
 	entries []entry
 	texts   texts
@@ -65,6 +70,11 @@ func (l *Log) Headers(n int64) []byte { return l.texts.get(l.entries[n].headers)
 // Body is that of request n.
 func (l *Log) Body(n int64) []byte { return l.texts.get(l.entries[n].body) }
 
+// Bytes is the memory that the log takes.
+func (l *Log) Bytes() int64 {
+	return int64(cap(l.entries))*int64(unsafe.Sizeof(entry{})) + int64(cap(l.texts.bytes))
+}
+
 // Options say how a file is read.
 type Options struct {
 	Format scenarios.RecordingFormat // empty: found out from the content
@@ -91,7 +101,13 @@ func Read(in io.ReadSeeker, file string, o Options) (*Log, error) {
 		}
 	}
 	b := newBuilder(o)
-	var err error
+	lines, sum, err := survey(in)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	if o.Format != scenarios.HAR {
+		b.entries = make([]entry, 0, min(lines, maxRequests)) // growing, they would be there twice
+	}
 	switch o.Format {
 	case scenarios.Combined:
 		err = readLines(in, file, b.combined)
@@ -109,6 +125,7 @@ func Read(in io.ReadSeeker, file string, o Options) (*Log, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
+	log.SHA256 = sum
 	return log, nil
 }
 
@@ -124,6 +141,28 @@ func skipMark(in io.ReadSeeker) error {
 	}
 	_, err = in.Seek(-int64(n), io.SeekCurrent)
 	return err
+}
+
+// survey counts the lines and takes the sum of what follows in a file, and goes back.
+func survey(in io.ReadSeeker) (lines int, sum string, err error) {
+	start, err := in.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return 0, "", err
+	}
+	hash := sha256.New()
+	lines = 1
+	block := make([]byte, 64<<10)
+	for err == nil {
+		var n int
+		n, err = in.Read(block)
+		lines += bytes.Count(block[:n], []byte("\n"))
+		hash.Write(block[:n])
+	}
+	if !errors.Is(err, io.EOF) {
+		return 0, "", err
+	}
+	_, err = in.Seek(start, io.SeekStart)
+	return lines, hex.EncodeToString(hash.Sum(nil)), err
 }
 
 // readLines gives each line that is not blank to take.
