@@ -7,7 +7,7 @@ GOVULNCHECK := go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 # The race detector needs a C compiler.
 RACE := $(shell command -v gcc >/dev/null 2>&1 && echo -race)
 
-.PHONY: help bench bench-smoke bench-go bench-server test lint vuln build clean
+.PHONY: help bench bench-smoke bench-go bench-server bench-generator test lint vuln build clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -24,6 +24,10 @@ bench-go: ## the benchmarks of the code itself, with allocations
 bench-server: ## the reference server against nginx, net/http, Gin, go-redis and pgx; wrk is the client (about 8 minutes)
 	@go build -o bin/bench-server ./cmd/bench-server
 	@bin/bench-server --markdown bin/bench-server.md
+
+bench-generator: build ## the load generator against wrk, h2load, fortio, bombardier, hey, vegeta and k6 (about 5 minutes)
+	@go build -o bin/bench-generator ./cmd/bench-generator
+	@bin/bench-generator --markdown bin/bench-generator.md
 
 test: ## all tests
 	go build $(RACE) ./...

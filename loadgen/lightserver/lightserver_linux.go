@@ -18,13 +18,33 @@ const Answer = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 1
 
 // Server listens on a port of the loopback address.
 type Server struct {
-	Port     int
+	Port int
+	// Freeze, when set before Run, makes the server stop for a while, again and again.
+	Freeze Freeze
+
+	began    time.Time // the first request
 	listener int
 	epoll    int
 	lives    []uint32 // of the connections, by file descriptor
 	pending  []pending
 	buffer   []byte
 	delay    time.Duration
+}
+
+// Freeze is a server's stop for a time of For in each period of Every, the first one half a period after the first request.
+// Meanwhile it neither reads nor answers, as if it had been sent SIGSTOP. Zero: none.
+type Freeze struct{ Every, For time.Duration }
+
+// left is what is left of a stop at an instant since the first request; 0 when there is none.
+func (f Freeze) left(since time.Duration) time.Duration {
+	if f.Every == 0 {
+		return 0
+	}
+	stopped := since%f.Every - f.Every/2
+	if stopped < 0 || stopped >= f.For {
+		return 0
+	}
+	return f.For - stopped
 }
 
 // pending is an answer that is due later.
@@ -94,6 +114,7 @@ func (s *Server) Run() error {
 		if errno != 0 && errno != unix.EINTR {
 			return fmt.Errorf("light server: %w", errno)
 		}
+		s.stop()
 		if errno == 0 {
 			for _, e := range events[:n] {
 				if err := s.handle(int(e.Fd)); err != nil {
@@ -102,6 +123,17 @@ func (s *Server) Run() error {
 			}
 		}
 		s.answerDue()
+	}
+}
+
+// stop is the freeze.
+func (s *Server) stop() {
+	if s.Freeze.Every == 0 || s.began.IsZero() {
+		return
+	}
+	for left := s.Freeze.left(time.Since(s.began)); left > 0; left = s.Freeze.left(time.Since(s.began)) {
+		spec := unix.NsecToTimespec(int64(left))
+		_ = unix.Nanosleep(&spec, nil) // a signal may end it early: it comes round again
 	}
 }
 
@@ -140,6 +172,9 @@ func (s *Server) read(fd int) {
 		return
 	}
 	for range bytes.Count(s.buffer[:n], blankLine) {
+		if s.Freeze.Every > 0 && s.began.IsZero() {
+			s.began = time.Now()
+		}
 		if s.delay == 0 {
 			s.answer(fd)
 			continue

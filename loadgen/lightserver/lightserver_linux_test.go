@@ -29,3 +29,42 @@ func TestAnswers(t *testing.T) {
 		}
 	}
 }
+
+func TestFreezeLeft(t *testing.T) {
+	f := Freeze{Every: 2 * time.Second, For: 200 * time.Millisecond}
+	for since, want := range map[time.Duration]time.Duration{
+		0: 0, 999 * time.Millisecond: 0, time.Second: f.For, 1150 * time.Millisecond: 50 * time.Millisecond,
+		1200 * time.Millisecond: 0, 2 * time.Second: 0, 5 * time.Second: f.For,
+	} {
+		if got := f.left(since); got != want {
+			t.Errorf("after %v, %v is left of a stop, want %v", since, got, want)
+		}
+	}
+	if got := (Freeze{}).left(time.Second); got != 0 {
+		t.Errorf("a server that does not stop stops for %v", got)
+	}
+}
+
+// TestFreeze asks until a stop has begun: the request that comes into it is answered at its end.
+func TestFreeze(t *testing.T) {
+	s, err := Listen(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Freeze = Freeze{Every: 600 * time.Millisecond, For: 200 * time.Millisecond}
+	go s.Run() // ends with the test's process
+	var longest time.Duration
+	for begin := time.Now(); time.Since(begin) < 900*time.Millisecond; {
+		sent := time.Now()
+		resp, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/", s.Port))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, resp.Body)
+		resp.Body.Close()
+		longest = max(longest, time.Since(sent))
+	}
+	if longest < 150*time.Millisecond {
+		t.Errorf("the longest answer took %v, and the server stops for 200 ms", longest)
+	}
+}

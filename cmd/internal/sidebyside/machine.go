@@ -154,16 +154,22 @@ func Disturbance(before, after Usage, client time.Duration) float64 {
 func whole(from, to time.Time) time.Duration { return to.Sub(from) * time.Duration(runtime.NumCPU()) }
 
 // ResidentBytes is what a process has in memory now.
-func ResidentBytes(pid int) (int64, error) {
+func ResidentBytes(pid int) (int64, error) { return statusBytes(pid, "VmRSS:") }
+
+// PeakBytes is the most that a process has had in memory. Unlike getrusage's it begins anew with the program that the
+// process executes.
+func PeakBytes(pid int) (int64, error) { return statusBytes(pid, "VmHWM:") }
+
+func statusBytes(pid int, field string) (int64, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, err
 	}
 	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+		if rest, ok := strings.CutPrefix(line, field); ok {
 			kilobytes, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 10, 64)
 			return kilobytes << 10, err
 		}
 	}
-	return 0, fmt.Errorf("/proc/%d/status has no VmRSS", pid)
+	return 0, fmt.Errorf("/proc/%d/status has no %s", pid, field)
 }

@@ -43,8 +43,10 @@ func TestReadUsage(t *testing.T) {
 	if _, ok := u.Processes[os.Getpid()]; !ok || u.busy <= 0 {
 		t.Errorf("this process or the CPU time is not in %+v", u)
 	}
-	if memory, err := ResidentBytes(os.Getpid()); err != nil || memory < 1<<20 {
-		t.Errorf("%d bytes resident, error %v", memory, err)
+	now, err1 := ResidentBytes(os.Getpid())
+	peak, err2 := PeakBytes(os.Getpid())
+	if err1 != nil || err2 != nil || now < 1<<20 || peak < 1<<20 {
+		t.Errorf("%d bytes resident, %d at most, errors %v, %v", now, peak, err1, err2)
 	}
 }
 

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// install builds the peers that are Go modules into a directory. Each is a module of its own there, so that nothing of
+// them comes into this one. One that cannot be had is said, and missing in the table.
+func install(ctx context.Context, bin string, say func(string)) error {
+	dir, err := filepath.Abs(bin)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	for _, g := range generators {
+		if g.module == "" {
+			continue
+		}
+		say("install " + g.module)
+		command := exec.CommandContext(ctx, "go", "install", g.module)
+		command.Dir = dir
+		command.Env = append(os.Environ(), "GOBIN="+dir)
+		if out, err := command.CombinedOutput(); err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			say(fmt.Sprintf("%s cannot be installed: %v: %s", g.name, err, lastBytes(out, 400)))
+		}
+	}
+	return nil
+}
+
+func lastBytes(b []byte, n int) []byte { return b[max(0, len(b)-n):] }
+
+// find looks for a generator's program.
+func (b *bench) find(g *generator) (string, error) {
+	if g.program == "" {
+		return b.headroom, nil
+	}
+	if path, err := exec.LookPath(filepath.Join(b.bin, g.program)); err == nil {
+		return path, nil
+	}
+	return exec.LookPath(g.program)
+}
+
+// missing says how to get a generator that is not there.
+func (g *generator) missing() string {
+	if g.module != "" {
+		return "missing (--install, or go install " + g.module + ")"
+	}
+	return "missing (apt-get install " + g.dpkg + ")"
+}

@@ -1,0 +1,146 @@
+// Command bench-generator compares Headroom's load generator with named peers: how many requests one CPU sends, and
+// what that costs, beside wrk in interleaved rounds; or, with --freeze, what each of them says about a server that stops
+// again and again, beside what the arithmetic says.
+//
+// One CPU serves (the first) and another one asks (the second). Every generator is a process of its own for each turn.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+)
+
+// The exit codes; those of cmd/headroom.
+const (
+	exitOK          = 0
+	exitError       = 1
+	exitMissed      = 99 // an aim was missed
+	exitUsage       = 104
+	exitInterrupted = 105
+	exitInvalid     = 125 // others used the machine, or a generator did not do what it was measured for
+)
+
+type options struct {
+	rounds   int
+	seconds  int
+	freeze   bool
+	install  bool
+	only     string
+	bin      string // directory of the peers
+	headroom string // the program
+	markdown string
+}
+
+func main() { os.Exit(run(os.Stdout, os.Stderr, os.Args[1:])) }
+
+func run(w, wErr io.Writer, args []string) int {
+	if len(args) == 2 && args[0] == "serve" {
+		return code(wErr, serve(args[1]))
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	o, err := parse(wErr, args)
+	if errors.Is(err, flag.ErrHelp) {
+		return exitOK
+	}
+	if err == nil {
+		err = o.check()
+	}
+	if err != nil {
+		fmt.Fprintf(wErr, "bench-generator: %v\n", err)
+		return exitUsage
+	}
+	result, err := compare(ctx, w, o, func(text string) { fmt.Fprintln(wErr, text) })
+	if err != nil && ctx.Err() != nil {
+		fmt.Fprintf(wErr, "bench-generator: interrupted: %v\n", err)
+		return exitInterrupted
+	}
+	if err != nil {
+		return code(wErr, err)
+	}
+	return result
+}
+
+// compare does what the options ask for and returns the exit code.
+func compare(ctx context.Context, w io.Writer, o options, say func(string)) (int, error) {
+	if o.install {
+		if err := install(ctx, o.bin, say); err != nil {
+			return 0, err
+		}
+	}
+	b, err := newBench(o, say)
+	if err != nil {
+		return 0, err
+	}
+	defer b.close()
+	if o.freeze {
+		return b.freeze(ctx, w)
+	}
+	return b.race(ctx, w)
+}
+
+func parse(wErr io.Writer, args []string) (options, error) {
+	var o options
+	flags := flag.NewFlagSet("bench-generator", flag.ContinueOnError)
+	flags.SetOutput(wErr)
+	flags.IntVar(&o.rounds, "rounds", 5, "how often each generator takes its turn; the table has the medians; --freeze has one round")
+	flags.IntVar(&o.seconds, "seconds", 0, "length of each turn (default 3, with --freeze 20)")
+	flags.BoolVar(&o.freeze, "freeze", false, "compare what is said about a server that stops for 200 ms every 2 s")
+	flags.BoolVar(&o.install, "install", false, "first install the peers that are Go modules into --bin; the others are Debian packages")
+	flags.StringVar(&o.only, "only", "", "run only wrk and the generators whose name contains one of these words, separated by commas")
+	flags.StringVar(&o.bin, "bin", "bin/peers", "directory in which peers are looked for before PATH")
+	flags.StringVar(&o.headroom, "headroom", "bin/headroom", "the headroom to measure")
+	flags.StringVar(&o.markdown, "markdown", "", "also write the table to this file, as Markdown")
+	err := flags.Parse(args)
+	if err == nil && flags.NArg() > 0 {
+		err = fmt.Errorf("unexpected argument %q; see bench-generator --help", flags.Arg(0))
+	}
+	if o.seconds == 0 {
+		o.seconds = 3
+		if o.freeze {
+			o.seconds = 20
+		}
+	}
+	return o, err
+}
+
+func (o options) check() error {
+	switch {
+	case o.rounds < 1 || o.seconds < 1:
+		return errors.New("--rounds and --seconds are at least 1")
+	case o.freeze && o.seconds%int(freezeEvery.Seconds()) != 0:
+		return fmt.Errorf("--seconds is a multiple of the %v from one freeze to the next", freezeEvery)
+	}
+	if _, err := os.Stat(o.headroom); err != nil {
+		return fmt.Errorf("no headroom to measure: %w; build it by make build, or give --headroom", err)
+	}
+	return nil
+}
+
+// wants says whether --only selects something of this name.
+func (o options) wants(name string) bool {
+	if o.only == "" {
+		return true
+	}
+	for word := range strings.SplitSeq(o.only, ",") {
+		if strings.Contains(name, word) {
+			return true
+		}
+	}
+	return false
+}
+
+func code(wErr io.Writer, err error) int {
+	if err == nil {
+		return exitOK
+	}
+	fmt.Fprintf(wErr, "bench-generator: %v\n", err)
+	return exitError
+}

@@ -1,0 +1,29 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/policycortex/headroom/loadgen/lightserver"
+)
+
+// serve is a server process: "light" answers at once, "freezing" after freezeService, and stops again and again. It ends
+// by a signal.
+func serve(kind string) error {
+	var delay time.Duration
+	var freeze lightserver.Freeze
+	switch kind {
+	case "light":
+	case "freezing":
+		delay, freeze = freezeService, lightserver.Freeze{Every: freezeEvery, For: freezeFor}
+	default:
+		return fmt.Errorf("no server %q", kind)
+	}
+	s, err := lightserver.Listen(delay)
+	if err != nil {
+		return err
+	}
+	s.Freeze = freeze
+	fmt.Printf("http://127.0.0.1:%d\n", s.Port)
+	return s.Run()
+}
