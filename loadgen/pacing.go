@@ -29,7 +29,7 @@ func nextBatch(t time.Duration) time.Duration { return (t + batch - 1) / batch *
 // pause waits until there may be something to send or to sweep, or something has come.
 func (l *wireLoop) pause(end time.Duration) {
 	if l.attack.schedule == nil {
-		l.schedule1User()
+		l.scheduleUser()
 	}
 	until := min(end, l.sweepAt)
 	due := !l.ended && l.busy < l.limit

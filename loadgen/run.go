@@ -282,7 +282,11 @@ func (r *run) tick(ctx context.Context, abort context.CancelCauseFunc, done <-ch
 			r.options.Progress(r.progress())
 		}
 		if g := r.crossed(); g != nil {
-			r.m.Aborted = fmt.Sprintf("%s %s: it was %.4g%s after %.0f s", g.Metric, g.Expression, g.Actual, g.Unit, time.Since(r.start).Seconds())
+			was := fmt.Sprintf("it was %.4g%s", g.Actual, g.Unit)
+			if g.Samples == 0 {
+				was = g.Reason
+			}
+			r.m.Aborted = fmt.Sprintf("%s %s: %s after %.0f s", g.Metric, g.Expression, was, time.Since(r.start).Seconds())
 			abort(errAborted)
 			return
 		}

@@ -119,7 +119,7 @@ func (l *wireLoop) clock() { l.now = time.Since(l.start) }
 // schedule1 finds out when the next iteration is due.
 func (l *wireLoop) schedule1() {
 	if l.attack.schedule == nil {
-		l.schedule1User()
+		l.scheduleUser()
 		return
 	}
 	if l.ended = l.next >= l.attack.schedule.total; !l.ended {
@@ -127,8 +127,8 @@ func (l *wireLoop) schedule1() {
 	}
 }
 
-// schedule1User finds out when the next user is to send: at once, as long as there is one who does not think.
-func (l *wireLoop) schedule1User() {
+// scheduleUser finds out when the next user is to send: at once, as long as there is one who does not think.
+func (l *wireLoop) scheduleUser() {
 	l.ended = l.now >= l.scenario.Duration
 	if l.dueAt = l.now; len(l.thinking) > 0 && l.busy+len(l.thinking) >= l.limit {
 		l.dueAt = l.thinking[0]
@@ -138,7 +138,7 @@ func (l *wireLoop) schedule1User() {
 // send sends what is due, as far as connections allow. What they do not allow is sent late, when one becomes free.
 func (l *wireLoop) send() {
 	if l.attack.schedule == nil { // users have been answered meanwhile
-		l.schedule1User()
+		l.scheduleUser()
 	}
 	for !l.ended && l.dueAt <= l.now && l.busy < l.limit {
 		n, intended := l.next, l.dueAt

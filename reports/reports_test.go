@@ -79,7 +79,7 @@ func windowedRun(t testing.TB) *results.Run {
 	r := passedRun(t)
 	g := r.Verdict.Gates[0]
 	g.Expression, g.Passed, g.Actual, g.Target, g.Margin = "p(95)<50 for 10s", false, 63.2, 50, -0.264
-	g.Window = &results.Window{From: 34, Seconds: 10, Of: 21}
+	g.Window = &results.Window{From: 34, Seconds: 10, Of: 21, Fewest: 1980}
 	r.Verdict.Outcome, r.Verdict.Gates = results.Fail, append(r.Verdict.Gates, g)
 	return r
 }

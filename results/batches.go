@@ -2,11 +2,8 @@ package results
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"slices"
-
-	hdr "github.com/HdrHistogram/hdrhistogram-go"
 
 	"github.com/policycortex/headroom/scenarios"
 )
@@ -27,7 +24,7 @@ const maxBatches = 128
 
 // Batched reports whether a threshold is judged by batches: one with a window is judged window by window.
 func Batched(t scenarios.Threshold) bool {
-	return t.Window == 0 && timed(t.Metric) && (t.Aggregation.Name == "p" || t.Aggregation.Name == "med")
+	return t.Window == 0 && Timed(t.Metric) && (t.Aggregation.Name == "p" || t.Aggregation.Name == "med")
 }
 
 // Add takes in what was counted in a second of the run, later than all seconds that were taken in before.
@@ -64,12 +61,9 @@ func (b *Batches) Add(second int, h *Histogram) error {
 }
 
 func (b *Batches) set(i int, h *Histogram) error {
-	text, err := h.counts.Encode(hdr.V2CompressedEncodingCookieBase)
-	if err != nil {
-		return fmt.Errorf("encode a batch: %w", err)
-	}
-	b.Counts[i] = string(text)
-	return nil
+	text, err := encodeHistogram(h)
+	b.Counts[i] = text
+	return err
 }
 
 // halve doubles the length of the batches.

@@ -104,7 +104,7 @@ func Judge(m *Measurements, thresholds []scenarios.Threshold) (Verdict, error) {
 }
 
 // Crossed returns the first threshold with AbortOnFail that the measurements so far cross, elapsed seconds into the
-// run; nil when there is none. A threshold over no data does not abort: its data may still come.
+// run; nil when there is none. A threshold over no data does not abort, because its data may still come, but into no window that is over.
 func Crossed(m *Measurements, thresholds []scenarios.Threshold, elapsed float64) (*Gate, error) {
 	for _, t := range thresholds {
 		if !t.AbortOnFail || elapsed < t.DelayAbortEval.Seconds() {
@@ -115,7 +115,7 @@ func Crossed(m *Measurements, thresholds []scenarios.Threshold, elapsed float64)
 		if err != nil {
 			return nil, err
 		}
-		if g.Passed || g.Samples == 0 || tooFewSamples(t, g) != "" {
+		if g.Passed || g.Samples == 0 && g.Window == nil || tooFewSamples(t, g) != "" {
 			continue
 		}
 		if err := resolve(m, t, &g); err != nil {
@@ -224,15 +224,18 @@ func margin(actual float64, op string, limit float64) float64 {
 
 // tooFewSamples says why a percentile cannot be told from the maximum: fewer than one sample is expected beyond it.
 func tooFewSamples(t scenarios.Threshold, g Gate) string {
-	if t.Aggregation.Name != "p" || g.Samples == 0 {
+	samples, remedy := g.Samples, "Run for longer or at a higher rate."
+	if g.Window != nil {
+		samples, remedy = g.Window.Fewest, "Make its window longer, or run at a higher rate."
+	}
+	if t.Aggregation.Name != "p" || samples == 0 {
 		return ""
 	}
 	need := int64(math.Ceil(100 / (100 - t.Aggregation.Percentile)))
-	if g.Samples >= need {
+	if samples >= need {
 		return ""
 	}
-	return fmt.Sprintf("%s: %s over %d samples says nothing; it takes at least %d. Run for longer or at a higher rate.",
-		g.Metric, g.Expression, g.Samples, need)
+	return fmt.Sprintf("%s: %s over %d samples says nothing; it takes at least %d. %s", g.Metric, g.Expression, samples, need, remedy)
 }
 
 // distrust lists the reasons for which the measurements may not be judged at all.

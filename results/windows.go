@@ -5,8 +5,6 @@ import (
 	"maps"
 	"math"
 
-	hdr "github.com/HdrHistogram/hdrhistogram-go"
-
 	"github.com/policycortex/headroom/scenarios"
 )
 
@@ -46,34 +44,29 @@ func (s *Seconds) Add(second int, requests, failed int64, h *Histogram) error {
 	if second < s.From {
 		return nil
 	}
-	text := ""
-	if h != nil && h.Count() > 0 {
-		encoded, err := h.counts.Encode(hdr.V2CompressedEncodingCookieBase)
-		if err != nil {
-			return fmt.Errorf("encode a second: %w", err)
-		}
-		text = string(encoded)
+	s.pad(second + 1)
+	last := len(s.Requests) - 1
+	s.Requests[last] = requests
+	if s.Failed != nil {
+		s.Failed[last] = failed
 	}
-	s.pad(second)
-	s.Requests = append(s.Requests, requests)
-	if s.Metric == "http_req_failed" {
-		s.Failed = append(s.Failed, failed)
+	if h == nil || h.Count() == 0 {
+		return nil
 	}
-	if h != nil {
-		s.Counts = append(s.Counts, text)
-	}
-	return nil
+	var err error
+	s.Counts[last], err = encodeHistogram(h)
+	return err
 }
 
 // pad adds empty seconds up to one.
 func (s *Seconds) pad(second int) {
 	for s.From+len(s.Requests) < second {
 		s.Requests = append(s.Requests, 0)
-		if s.Metric == "http_req_failed" {
-			s.Failed = append(s.Failed, 0)
-		}
-		if timed(s.Metric) {
+		switch {
+		case Timed(s.Metric):
 			s.Counts = append(s.Counts, "")
+		case s.Metric == "http_req_failed":
+			s.Failed = append(s.Failed, 0)
 		}
 	}
 }
@@ -87,7 +80,8 @@ func (s *Seconds) End(measuredTo float64) {
 	s.pad(s.To)
 }
 
-func timed(metric string) bool {
+// Timed reports whether a metric is response or service time.
+func Timed(metric string) bool {
 	return metric == "http_req_duration" || metric == "http_req_service_duration"
 }
 
@@ -96,6 +90,8 @@ type Window struct {
 	From    int `json:"from"` // seconds since the start of the run
 	Seconds int `json:"seconds"`
 	Of      int `json:"of"` // windows that were judged
+	// Fewest is the number of samples in that one of them which has the fewest.
+	Fewest int64 `json:"fewest_samples"`
 }
 
 // second is what was answered in one second.
@@ -126,8 +122,10 @@ func worstWindow(m *Measurements, t scenarios.Threshold, since int) (Gate, error
 		if !whole {
 			continue
 		}
-		w.Of++
-		if g.worseThan(&worst, w.Of == 1) {
+		if w.Of++; w.Of == 1 || g.Samples < w.Fewest {
+			w.Fewest = g.Samples
+		}
+		if w.Of == 1 || g.worseThan(&worst) {
 			worst, w.From = g, first+i
 		}
 	}
@@ -157,22 +155,20 @@ func windowGate(g Gate, t scenarios.Threshold, of []second, sum *Histogram) (gat
 			_ = sum.counts.RecordValues(b.value, b.count) // it was read from a histogram of this range
 		}
 	}
-	a := trend(sum, t.Aggregation)
 	switch t.Metric {
 	case "http_req_failed":
-		a = share(failed, requests)
+		g.hold(share(failed, requests))
 	case "http_reqs":
-		a = counter(requests, max(requests, 1), "", true, float64(len(of))) // no answer is a rate of 0, not no data
+		g.hold(counter(requests, requests, "", true, float64(len(of))))
+	default:
+		g.hold(trend(sum, t.Aggregation))
 	}
-	g.hold(a)
 	return g, true
 }
 
 // worseThan compares the gates of two windows of one threshold.
-func (g *Gate) worseThan(o *Gate, first bool) bool {
+func (g *Gate) worseThan(o *Gate) bool {
 	switch {
-	case first:
-		return true
 	case (g.Samples == 0) != (o.Samples == 0):
 		return g.Samples == 0
 	case g.Passed != o.Passed:

@@ -6,6 +6,8 @@ import (
 	"io"
 	"math"
 	"time"
+
+	"github.com/policycortex/headroom/cmd/internal/sidebyside"
 )
 
 // freezeRates are the rates at which the freeze is measured.
@@ -44,7 +46,7 @@ func (b *bench) freeze(ctx context.Context, w io.Writer) (int, error) {
 			b.say(fmt.Sprintf("%5d/s %-26s P95 %6.1f ms, P99 %6.1f ms", rate, g.name, t.turn.p95, t.turn.p99))
 		}
 	}
-	if err := b.output(w, freezeHeading, freezeRows(all)); err != nil {
+	if err := sidebyside.Output(w, freezeHeading, freezeRows(all), b.markdown); err != nil {
 		return 0, err
 	}
 	return judgeFreeze(w, all), nil

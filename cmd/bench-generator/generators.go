@@ -41,8 +41,8 @@ const (
 	k6        = "k6"
 )
 
-// generators in the order of the tables. fortio is not of its last version: from 1.69 on it imports a module that the
-// public module proxy does not serve.
+// generators in the order of the tables. fortio is not of its last version: 1.69.5 and 1.75.3 import a module that a
+// module proxy need not serve.
 var generators = []*generator{
 	{name: wrkName, program: "wrk", dpkg: "wrk", args: wrkArgs, parse: parseWrk, closed: true},
 	{name: ringName, engine: "wire (io_uring)", args: headroomArgs("wire"), parse: parseHeadroom, closed: true, open: true},

@@ -13,8 +13,9 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
+
+	"github.com/policycortex/headroom/cmd/internal/sidebyside"
 )
 
 // The exit codes; those of cmd/headroom.
@@ -126,15 +127,7 @@ func (o options) check() error {
 
 // wants says whether --only selects something of this name.
 func (o options) wants(name string) bool {
-	if o.only == "" {
-		return true
-	}
-	for word := range strings.SplitSeq(o.only, ",") {
-		if strings.Contains(name, word) {
-			return true
-		}
-	}
-	return false
+	return sidebyside.Selected(o.only, name)
 }
 
 func code(wErr io.Writer, err error) int {

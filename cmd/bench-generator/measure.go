@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -201,13 +200,4 @@ func (t turn) check(g *generator, l load) error {
 		return fmt.Errorf("it ran as %s", saved.Measurements.Engine)
 	}
 	return nil
-}
-
-// output writes the table to the terminal and, if asked, to a file.
-func (b *bench) output(w io.Writer, heading []string, rows [][]string) error {
-	sidebyside.PrintTable(w, heading, rows)
-	if b.markdown == "" {
-		return nil
-	}
-	return sidebyside.WriteMarkdown(b.markdown, heading, rows)
 }

@@ -32,7 +32,7 @@ func (b *bench) race(ctx context.Context, w io.Writer) (int, error) {
 		}
 		all = append(all, racers...)
 	}
-	if err := b.output(w, raceHeading, raceRows(all)); err != nil {
+	if err := sidebyside.Output(w, raceHeading, raceRows(all), b.markdown); err != nil {
 		return 0, err
 	}
 	return judgeRace(w, all), nil

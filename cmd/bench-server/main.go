@@ -14,7 +14,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 
 	"github.com/policycortex/headroom/cmd/internal/sidebyside"
@@ -69,11 +68,8 @@ func run(w, wErr io.Writer, args []string) int {
 		}
 		return code(wErr, err)
 	}
-	sidebyside.PrintTable(w, heading, table(rows))
-	if o.markdown != "" {
-		if err := sidebyside.WriteMarkdown(o.markdown, heading, table(rows)); err != nil {
-			return code(wErr, err)
-		}
+	if err := sidebyside.Output(w, heading, table(rows), o.markdown); err != nil {
+		return code(wErr, err)
 	}
 	return verdict(w, rows)
 }
@@ -103,15 +99,7 @@ func (o options) check() error {
 
 // wants says whether --only selects a contender.
 func (o options) wants(c *contender) bool {
-	if o.only == "" {
-		return true
-	}
-	for word := range strings.SplitSeq(o.only, ",") {
-		if strings.Contains(c.name, word) || strings.Contains(c.group, word) {
-			return true
-		}
-	}
-	return false
+	return sidebyside.Selected(o.only, c.name, c.group)
 }
 
 func code(wErr io.Writer, err error) int {

@@ -12,13 +12,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/policycortex/headroom/cmd/internal/sidebyside"
 	"github.com/policycortex/headroom/results"
 )
 
 // TestServicesOfOthers loads two servers that are not ours, with no reference server, by both engines. What they say in
 // their access logs is what the run says it sent.
 func TestServicesOfOthers(t *testing.T) {
-	for name, start := range map[string]func(t *testing.T, dir, address string) (log string){"nginx": startNginx, "http.server": startPython} {
+	for name, start := range map[string]func(t *testing.T, dir, address string) (log string){"nginx": nginxOfFiles, "http.server": startPython} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			if err := os.WriteFile(filepath.Join(dir, "page.html"), []byte(strings.Repeat("a page ", 100)), 0o644); err != nil {
@@ -85,22 +86,29 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// startNginx serves dir, and returns its access log.
-func startNginx(t *testing.T, dir, address string) string {
+// nginxOfFiles serves dir, and returns its access log.
+func nginxOfFiles(t *testing.T, dir, address string) string {
 	t.Helper()
-	log, config := filepath.Join(dir, "access.log"), filepath.Join(dir, "nginx.conf")
-	content := fmt.Sprintf(`daemon off; pid %[1]s/pid; error_log %[1]s/error.log; events {}
-http { access_log %[2]s; client_body_temp_path %[1]s; proxy_temp_path %[1]s; fastcgi_temp_path %[1]s; uwsgi_temp_path %[1]s; scgi_temp_path %[1]s;
-  server { listen %[3]s; root %[1]s; } }
-`, dir, log, address)
-	if os.Getuid() == 0 {
-		content = "user root; " + content // the directory is closed to others
-	}
-	if err := os.WriteFile(config, []byte(content), 0o644); err != nil {
+	log := filepath.Join(dir, "access.log")
+	startNginx(t, dir, address, fmt.Sprintf("access_log %s; server { listen %s; root %s; }", log, address, dir))
+	return log
+}
+
+// startNginx starts an nginx of one process that does what the text, in its own language, says of HTTP. dir is for its files.
+func startNginx(t *testing.T, dir, address, http string) {
+	t.Helper()
+	config := filepath.Join(dir, "nginx.conf")
+	content := fmt.Sprintf(`daemon off; master_process off; pid %[1]s/nginx.pid; error_log %[1]s/error.log;
+events { worker_connections 256; }
+http {
+  client_body_temp_path %[1]s; proxy_temp_path %[1]s; fastcgi_temp_path %[1]s; uwsgi_temp_path %[1]s; scgi_temp_path %[1]s;
+  %[2]s
+}
+`, dir, http)
+	if err := os.WriteFile(config, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	startServer(t, address, nil, "nginx", "-c", config, "-p", dir)
-	return log
+	startServer(t, address, nil, "nginx", "-e", filepath.Join(dir, "error.log"), "-c", config)
 }
 
 // startPython serves dir by HTTP/1.0, a connection for each request, and returns its access log.
@@ -120,7 +128,7 @@ func startPython(t *testing.T, dir, address string) string {
 // installs them.
 func startServer(t *testing.T, address string, log *os.File, name string, args ...string) {
 	t.Helper()
-	path, err := exec.LookPath(name)
+	path, err := sidebyside.Find(name)
 	if err != nil && os.Getenv("CI") == "" {
 		t.Skip("no " + name + " here; CI has it")
 	} else if err != nil {

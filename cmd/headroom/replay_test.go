@@ -2,26 +2,19 @@ package main
 
 import (
 	"fmt"
-	"net"
-	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/policycortex/headroom/results"
 )
 
 // nginxConfig answers from memory and keeps two access logs.
-const nginxConfig = `daemon off; master_process off; pid %[1]s/nginx.pid; error_log %[1]s/error.log;
-events { worker_connections 256; }
-http {
+const nginxConfig = `
   log_format lines escape=json '{"ts": $msec, "method": "$request_method", "uri": "$request_uri", "body": "$request_body", "headers": {"User-Agent": "$http_user_agent", "X-Kind": "$http_x_kind"}}';
-  client_body_temp_path %[1]s; proxy_temp_path %[1]s; fastcgi_temp_path %[1]s; uwsgi_temp_path %[1]s; scgi_temp_path %[1]s;
   access_log %[1]s/access.log combined;
   access_log %[1]s/lines.log lines;
   server {
@@ -31,46 +24,14 @@ http {
     location = /orders { proxy_pass http://%[2]s/created; }
     location = /created { access_log off; return 201 "created\n"; }
   }
-}
 `
 
 // loggingNginx starts a real nginx and returns its URL and the directory of its logs.
 func loggingNginx(t *testing.T) (url, dir string) {
 	t.Helper()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := free.Addr().String()
-	free.Close()
-	dir = t.TempDir()
-	config := filepath.Join(dir, "nginx.conf")
-	if err := os.WriteFile(config, fmt.Appendf(nil, nginxConfig, dir, address), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	path, err := exec.LookPath("nginx")
-	if err != nil {
-		path = "/usr/sbin/nginx"
-	}
-	nginx := exec.Command(path, "-e", filepath.Join(dir, "error.log"), "-c", config)
-	if err := nginx.Start(); err != nil {
-		t.Fatalf("%v: install nginx (the Debian package nginx-light)", err)
-	}
-	t.Cleanup(func() {
-		nginx.Process.Kill()
-		nginx.Wait()
-	})
-	url = "http://" + address
-	for range 100 {
-		if answer, err := http.Get(url + "/created"); err == nil {
-			answer.Body.Close()
-			return url, dir
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	text, _ := os.ReadFile(filepath.Join(dir, "error.log"))
-	t.Fatalf("nginx does not answer: %s", text)
-	return "", ""
+	address, dir := freeAddress(t), t.TempDir()
+	startNginx(t, dir, address, fmt.Sprintf(nginxConfig, dir, address))
+	return "http://" + address, dir
 }
 
 // write puts a scenario file into a directory and returns its path.

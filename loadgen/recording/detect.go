@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"maps"
 	"slices"
 
 	"github.com/tidwall/gjson"
@@ -54,5 +53,3 @@ func detect(in io.ReadSeeker) (scenarios.RecordingFormat, error) {
 	}
 	return "", errUnknownFormat
 }
-
-func sortedKeys(m map[string][]string) []string { return slices.Sorted(maps.Keys(m)) }

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 )
 
 // target takes a line of a target file in vegeta's JSON format, which has no times.
@@ -21,7 +23,7 @@ func (b *builder) target(line []byte) error {
 		return errors.New("the target has no method or no url")
 	}
 	r := request{method: t.Method, url: t.URL, body: t.Body}
-	for _, name := range sortedKeys(t.Header) {
+	for _, name := range slices.Sorted(maps.Keys(t.Header)) {
 		for _, value := range t.Header[name] {
 			r.headers = append(r.headers, header{name, value})
 		}

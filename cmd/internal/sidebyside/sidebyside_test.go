@@ -53,12 +53,12 @@ func TestReadUsage(t *testing.T) {
 func TestTable(t *testing.T) {
 	heading, rows := []string{"what", "rate"}, [][]string{{"ours", "2"}, {"a peer", "1"}}
 	var out bytes.Buffer
-	PrintTable(&out, heading, rows)
+	printTable(&out, heading, rows)
 	if want := "what    rate\nours    2\na peer  1\n"; out.String() != want {
 		t.Errorf("%q, want %q", &out, want)
 	}
 	path := filepath.Join(t.TempDir(), "table.md")
-	if err := WriteMarkdown(path, heading, rows); err != nil {
+	if err := writeMarkdown(path, heading, rows); err != nil {
 		t.Fatal(err)
 	}
 	got, err := os.ReadFile(path)

@@ -20,8 +20,7 @@ func Median(values []float64) float64 {
 	return (sorted[(n-1)/2] + sorted[n/2]) / 2
 }
 
-// PrintTable writes rows for a terminal.
-func PrintTable(w io.Writer, heading []string, rows [][]string) {
+func printTable(w io.Writer, heading []string, rows [][]string) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, strings.Join(heading, "\t"))
 	for _, cells := range rows {
@@ -30,8 +29,29 @@ func PrintTable(w io.Writer, heading []string, rows [][]string) {
 	t.Flush()
 }
 
-// WriteMarkdown writes rows into a file.
-func WriteMarkdown(path string, heading []string, rows [][]string) error {
+// Output writes rows for a terminal and, unless the path is empty, as Markdown into a file.
+func Output(w io.Writer, heading []string, rows [][]string, path string) error {
+	printTable(w, heading, rows)
+	if path == "" {
+		return nil
+	}
+	return writeMarkdown(path, heading, rows)
+}
+
+// Selected reports whether one of the names contains one of the words, which are separated by commas; no words select all.
+func Selected(words string, names ...string) bool {
+	if words == "" {
+		return true
+	}
+	for word := range strings.SplitSeq(words, ",") {
+		if slices.ContainsFunc(names, func(name string) bool { return strings.Contains(name, word) }) {
+			return true
+		}
+	}
+	return false
+}
+
+func writeMarkdown(path string, heading []string, rows [][]string) error {
 	var b strings.Builder
 	line := func(cells []string) { fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | ")) }
 	line(heading)
