@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/policycortex/headroom/containers"
 	"github.com/policycortex/headroom/server/cache"
 	"github.com/policycortex/headroom/server/store"
 )
@@ -44,43 +43,6 @@ func TestStaleIsServedWhileItIsRefreshedOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect(t, c, key, returning("newest"), "newest", cache.Miss)
-}
-
-func TestFullL2FailsNothing(t *testing.T) {
-	env, err := containers.Start(t.Context(), containers.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer env.Stop(context.Background())
-	client := redisClient(t, env.CacheURL)
-	first, second := openCache(t, env.CacheURL), openCache(t, env.CacheURL)
-	defer first.Close()
-	defer second.Close()
-	key := itemKey(newID(), newID())
-	keepInL2(t, first, client, key, "old")
-	expect(t, second, key, returning("no"), "old", cache.L2)
-	for name, value := range map[string]string{"maxmemory-policy": "noeviction", "maxmemory": "1"} {
-		if err := client.ConfigSet(t.Context(), name, value).Err(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := first.Invalidate(t.Context(), 0, cache.Scope{Tenant: key.Tenant, Kind: key.Kind, ID: key.ID}); err != nil {
-		t.Errorf("an invalidation with a full L2: %v", err)
-	}
-	expect(t, second, key, returning("new"), "new", cache.Miss)
-	expect(t, second, key, returning("no"), "new", cache.L1)
-	expect(t, first, key, returning("newer"), "newer", cache.Miss)
-	for range 20 {
-		expect(t, first, itemKey(newID(), newID()), returning("value"), "value", cache.Miss)
-	}
-	if l2, _ := first.BreakerStates(); l2 != "closed" {
-		t.Errorf("the breaker is %s: a full L2 answers", l2)
-	}
-	if err := client.ConfigSet(t.Context(), "maxmemory", "0").Err(); err != nil {
-		t.Fatal(err)
-	}
-	roomy := itemKey(newID(), newID())
-	keepInL2(t, first, client, roomy, "stored")
 }
 
 func TestCloseTwice(t *testing.T) {
