@@ -85,7 +85,7 @@ func multishotWorks(ring *uring.Ring, buffers *uring.Buffers) error {
 	}
 	defer unix.Close(pair[0])
 	defer unix.Close(pair[1])
-	receive(ring.Prepare(), pair[0], 0)
+	ring.Prepare().ReceiveAll(pair[0], uringGroup, 0)
 	if _, err := unix.Write(pair[1], []byte{1}); err != nil {
 		return fmt.Errorf("write to a pair of sockets: %w", err)
 	}
@@ -135,12 +135,6 @@ func (u *uringIO) send(c *wireConn) {
 	e.OpFlags = unix.MSG_NOSIGNAL | unix.MSG_WAITALL
 }
 
-// receive asks for everything that comes on a socket.
-func receive(e *uring.Entry, fd int, data uint64) {
-	e.Op, e.FD, e.UserData = uring.OpRecv, int32(fd), data
-	e.Flags, e.Priority, e.Buffer = uring.BufferSelect, uring.Multishot, uringGroup
-}
-
 // close closes the socket. The receive under way holds it open, so it is shut down first, which ends that.
 func (u *uringIO) close(c *wireConn) {
 	if c.fd < 0 {
@@ -177,7 +171,7 @@ func (u *uringIO) handle(done *uring.Completion) {
 			u.loop.failed(c, unix.Errno(-done.Result))
 			return
 		}
-		receive(u.ring.Prepare(), c.fd, userData(ofReceive, c))
+		u.ring.Prepare().ReceiveAll(c.fd, uringGroup, userData(ofReceive, c))
 		u.send(c)
 	case ofSend:
 		switch {
@@ -206,7 +200,7 @@ func (u *uringIO) received(c *wireConn, life int32, done *uring.Completion) {
 		return
 	}
 	if !done.More() && c.life == life && c.state != connClosed {
-		receive(u.ring.Prepare(), c.fd, userData(ofReceive, c))
+		u.ring.Prepare().ReceiveAll(c.fd, uringGroup, userData(ofReceive, c))
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/policycortex/headroom/loadgen/lightserver"
@@ -25,5 +26,9 @@ func serve(kind string) error {
 	}
 	s.Freeze = freeze
 	fmt.Printf("http://127.0.0.1:%d\n", s.Port)
+	if kind == "light" {
+		err := s.RunRing()
+		fmt.Fprintf(os.Stderr, "%v: it serves by epoll, and may be the limit\n", err)
+	}
 	return s.Run()
 }

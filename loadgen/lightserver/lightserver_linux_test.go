@@ -1,11 +1,18 @@
 package lightserver
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/policycortex/headroom/loadgen/uring"
 )
 
 func TestAnswers(t *testing.T) {
@@ -27,6 +34,43 @@ func TestAnswers(t *testing.T) {
 				t.Errorf("%q, %v after %v of %v", body, err, time.Since(start), delay)
 			}
 		}
+	}
+}
+
+// TestRingAnswers: what Run answers, on connections that are used again, closed, and left with half a request.
+func TestRingAnswers(t *testing.T) {
+	probe, err := uring.New(1)
+	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) {
+		t.Skipf("this machine has no io_uring: %v", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	probe.Close()
+	s, err := Listen(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go s.RunRing() // ends with the test's process
+	for range 3 {
+		conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.Port))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+		for _, requests := range []int{1, 2, 1} { // the second time both at once
+			if _, err := io.WriteString(conn, strings.Repeat("GET / HTTP/1.1\r\nHost: a\r\n\r\n", requests)); err != nil {
+				t.Fatal(err)
+			}
+			got := make([]byte, requests*len(Answer))
+			if _, err := io.ReadFull(conn, got); err != nil || string(got) != strings.Repeat(Answer, requests) {
+				t.Fatalf("%d requests: %q, %v", requests, got, err)
+			}
+		}
+		if _, err := io.WriteString(conn, "GET / HT"); err != nil {
+			t.Fatal(err)
+		}
+		conn.Close()
 	}
 }
 

@@ -48,6 +48,18 @@ type Entry struct {
 	_        [2]uint64
 }
 
+// ReceiveAll makes the entry a receive that completes for everything that comes on a socket, into buffers of the group.
+func (e *Entry) ReceiveAll(fd int, group uint16, data uint64) {
+	e.Op, e.FD, e.UserData = OpRecv, int32(fd), data
+	e.Flags, e.Priority, e.Buffer = BufferSelect, Multishot, group
+}
+
+// AcceptAll makes the entry an accept that completes for every connection that is made to a listening socket.
+func (e *Entry) AcceptAll(fd int, data uint64) {
+	e.Op, e.FD, e.UserData, e.Priority = OpAccept, int32(fd), data, AcceptMultishot
+	e.OpFlags = unix.SOCK_NONBLOCK | unix.SOCK_CLOEXEC
+}
+
 // Completion is the result of one submission (struct io_uring_cqe).
 type Completion struct {
 	UserData uint64
@@ -65,15 +77,18 @@ func (c *Completion) More() bool { return c.Flags&completionMore != 0 }
 
 // Operations, and flags of entries and operations, as in linux/io_uring.h.
 const (
+	OpAccept      = 13
 	OpConnect     = 16
 	OpAsyncCancel = 14
 	OpSend        = 26
 	OpRecv        = 27
 	OpPollAdd     = 6
 
-	BufferSelect  = 1 << 5 // an entry's flag: the kernel picks a buffer of the group
-	Multishot     = 1 << 1 // a receive's priority: it completes for everything that comes
-	PollMultishot = 1 << 0 // in Length of a poll
+	BufferSelect    = 1 << 5 // an entry's flag: the kernel picks a buffer of the group
+	SkipSuccess     = 1 << 6 // an entry's flag: it completes only when it fails
+	AcceptMultishot = 1 << 0 // an accept's priority: it completes for every connection
+	Multishot       = 1 << 1 // a receive's priority: it completes for everything that comes
+	PollMultishot   = 1 << 0 // in Length of a poll
 
 	completionBuffer = 1 << 0
 	completionMore   = 1 << 1

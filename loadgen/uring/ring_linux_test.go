@@ -58,12 +58,6 @@ func completed(t *testing.T, r *Ring, n int) []Completion {
 	return all
 }
 
-func receive(r *Ring, fd int, data uint64) {
-	e := r.Prepare()
-	e.Op, e.FD, e.UserData = OpRecv, int32(fd), data
-	e.Flags, e.Priority = BufferSelect, Multishot
-}
-
 func write(t *testing.T, fd int, text string) {
 	t.Helper()
 	if n, err := unix.Write(fd, []byte(text)); n != len(text) || err != nil {
@@ -75,7 +69,7 @@ func write(t *testing.T, fd int, text string) {
 func TestMultishotReceive(t *testing.T) {
 	r, ours, theirs := ring(t)
 	b := buffers(t, r, 4, 16)
-	receive(r, ours, 7)
+	r.Prepare().ReceiveAll(ours, 0, 7)
 	for _, text := range []string{"hello", "world", "again", "and", "again", "more than there are buffers"[:16]} {
 		write(t, theirs, text)
 		c := completed(t, r, 1)[0]
@@ -95,7 +89,7 @@ func TestMultishotReceive(t *testing.T) {
 func TestBuffersExhausted(t *testing.T) {
 	r, ours, theirs := ring(t)
 	b := buffers(t, r, 2, 4)
-	receive(r, ours, 1)
+	r.Prepare().ReceiveAll(ours, 0, 1)
 	write(t, theirs, "aaaabbbbcccc")
 	got := ""
 	var held []uint16
@@ -124,7 +118,7 @@ func TestBuffersExhausted(t *testing.T) {
 	for _, id := range held {
 		b.Return(id)
 	}
-	receive(r, ours, 2)
+	r.Prepare().ReceiveAll(ours, 0, 2)
 	c := completed(t, r, 1)[0]
 	if id, ok := c.Buffer(); !ok || c.UserData != 2 || string(b.Bytes(id, int(c.Result))) != "cccc" {
 		t.Errorf("the rest came as %+v", c)
@@ -180,7 +174,7 @@ func ended(t *testing.T, fd int, within time.Duration) bool {
 func TestCloseEndsWhatIsUnderWay(t *testing.T) {
 	r, ours, theirs := ring(t)
 	b := buffers(t, r, 4, 16)
-	receive(r, ours, 1)
+	r.Prepare().ReceiveAll(ours, 0, 1)
 	r.Enter(0)
 	if err := unix.Dup3(theirs, ours, unix.O_CLOEXEC); err != nil { // closes ours, and keeps its number from others
 		t.Fatal(err)
