@@ -160,6 +160,8 @@ func TestReportInBrowser(t *testing.T) {
 	t.Run("resized", func(t *testing.T) { chartsFollowTheWindow(t, newTab(t, browser)) })
 	t.Run("without JavaScript", func(t *testing.T) { readableWithoutScript(t, newTab(t, browser)) })
 	t.Run("under Jenkins' policy", func(t *testing.T) { readableInJenkins(t, newTab(t, browser)) })
+	t.Run("shards", func(t *testing.T) { shardsAreTold(t, newTab(t, browser)) })
+	t.Run("outcomes", func(t *testing.T) { outcomesDiffer(t, newTab(t, browser)) })
 	t.Run("narrow", func(t *testing.T) { fitsNarrowScreens(t, newTab(t, browser)) })
 }
 
@@ -332,8 +334,54 @@ func readableInJenkins(t *testing.T, p *tab) {
 	mustRead(t, text)
 }
 
+// shardsAreTold holds that a merged run has a row for each shard, and under it what is to be said of it; another run has none.
+func shardsAreTold(t *testing.T, p *tab) {
+	url := written(t, mergedRun(t))
+	visit(t, p, url)
+	rows := eval[[]string](t, p, `[...document.querySelectorAll("#shards tbody tr")].filter(r => r.offsetHeight > 0).map(r => [...r.cells].map(c => c.innerText.replace(/\s+/g, " ").trim()).join(" | "))`)
+	want := []string{
+		"0/3 | load-1 linux/amd64, 4 CPUs (Intel Xeon 2.20 GHz); wire (io_uring) | 21:04:05.000 | 6,000 | 0 | 3.87 | 0.251 | 1.50 of 4",
+		"1/3 | load-1 linux/amd64, 4 CPUs (Intel Xeon 2.20 GHz); wire (epoll) | 21:04:05.002 | 5,988 | 12 | 3.87 | 0.251 | 1.50 of 4",
+		" | disturbed: other processes took 0.9 cores in 5 of 60 seconds",
+		" | the sockets of the machine ran short",
+		"2/3 | – linux/arm64, 2 CPUs; wire (epoll) | 21:04:05.000 | 0 | 0 | – | – | 0 of 0",
+		" | invalid: nothing was measured",
+	}
+	if !slices.Equal(rows, want) {
+		t.Errorf("the shards are\n%s\nwant\n%s", strings.Join(rows, "\n"), strings.Join(want, "\n"))
+	}
+	p.quiet(t, url)
+	visit(t, p, written(t, passedRun(t)))
+	if n := eval[int](t, p, `document.querySelectorAll("#shards").length`); n != 0 {
+		t.Error("a run that was not merged has a table of shards")
+	}
+}
+
+// outcomesDiffer holds that no two outcomes which mean something else have the same colour, in the light and in the dark.
+func outcomesDiffer(t *testing.T, p *tab) {
+	for _, scheme := range []string{"light", "dark"} {
+		if _, err := chromedp.Call(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+		}); err != nil {
+			t.Fatal(err)
+		}
+		seen := map[string]results.Outcome{}
+		for _, run := range []*results.Run{passedRun(t), sampleRun(t), invalidRun(t), partRun(t)} {
+			visit(t, p, written(t, run))
+			colours := eval[string](t, p, `(s => s.color + " on " + s.backgroundColor)(getComputedStyle(document.querySelector("h1 strong")))`)
+			if other, taken := seen[colours]; taken {
+				t.Errorf("%s: %s looks like %s: %s", scheme, run.Verdict.Outcome, other, colours)
+			}
+			seen[colours] = run.Verdict.Outcome
+		}
+	}
+	if text := eval[string](t, p, `document.getElementById("gates").innerText`); !strings.Contains(text, "when all shards are merged") {
+		t.Errorf("the gates of a shard: %q", text)
+	}
+}
+
 func fitsNarrowScreens(t *testing.T, p *tab) {
-	for name, run := range map[string]*results.Run{"sample": sampleRun(t), "hostile": hostileRun(t)} {
+	for name, run := range map[string]*results.Run{"sample": sampleRun(t), "merged": mergedRun(t), "hostile": hostileRun(t)} {
 		if err := chromedp.Do(p, chromedp.EmulateViewport(390, 844, chromedp.EmulateMobile)); err != nil {
 			t.Fatal(err)
 		}

@@ -49,6 +49,14 @@ func percentileOf(h *results.Histogram, p float64) string {
 
 func millisOf(h *results.Histogram, p float64) string { return withUnit(percentileOf(h, p), "ms") }
 
+// millisIfAny shows a duration in milliseconds without its unit, which is none when it is nil.
+func millisIfAny(ms *float64) string {
+	if ms == nil {
+		return none
+	}
+	return millis(*ms)
+}
+
 func maxOf(h *results.Histogram) string  { return timeOf(h, (*results.Histogram).Max) }
 func meanOf(h *results.Histogram) string { return timeOf(h, (*results.Histogram).Mean) }
 

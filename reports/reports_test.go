@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 
 	"github.com/go-echarts/statsview/statics"
@@ -84,6 +85,36 @@ func windowedRun(t testing.TB) *results.Run {
 	return r
 }
 
+// mergedRun is a run made of three shards, of which one was disturbed and another has measured nothing.
+func mergedRun(t testing.TB) *results.Run {
+	t.Helper()
+	r := passedRun(t)
+	r.Environment.Machine, r.Measurements.Health = results.Machine{}, nil
+	started := r.Measurements.Started
+	p95, lag := 3.87, 0.251
+	machine := results.Machine{Host: "load-1", OS: "linux", Arch: "amd64", CPUs: 4, CPUModel: "Intel Xeon 2.20 GHz"}
+	generator := results.Generator{CPUSeconds: 90, WallSeconds: 60, CPUs: 4}
+	r.Shards = []results.ShardRun{
+		{Shard: results.Shard{Index: 0, Of: 3}, Started: started, Engine: "wire (io_uring)", Machine: machine, Generator: generator, Sent: 6000, P95: &p95, LagP99: &lag},
+		{
+			Shard: results.Shard{Index: 1, Of: 3}, Started: started.Add(2 * time.Millisecond), Engine: "wire (epoll)", Machine: machine, Generator: generator, Sent: 5988, Dropped: 12, P95: &p95, LagP99: &lag,
+			Disturbed: []string{"other processes took 0.9 cores in 5 of 60 seconds"}, Warnings: []string{"the sockets of the machine ran short"},
+		},
+		{Shard: results.Shard{Index: 2, Of: 3}, Started: started, Engine: "wire (epoll)", Machine: results.Machine{OS: "linux", Arch: "arm64", CPUs: 2}, Invalid: []string{"nothing was measured"}},
+	}
+	r.Verdict.Outcome, r.Verdict.Invalid = results.Invalid, []string{"shard 2/3: nothing was measured"}
+	return r
+}
+
+// partRun is a shard that went well.
+func partRun(t testing.TB) *results.Run {
+	t.Helper()
+	r := passedRun(t)
+	r.Shard = &results.Shard{Index: 1, Of: 4}
+	r.Verdict = results.Verdict{Outcome: results.Part, Warnings: []string{"this is shard 1/4: its thresholds are judged when all shards are merged (headroom merge)"}}
+	return r
+}
+
 // emptyRun is a run that measured nothing.
 func emptyRun(testing.TB) *results.Run {
 	return &results.Run{Name: "empty", Verdict: results.Verdict{Outcome: results.Invalid, Invalid: []string{"nothing was measured"}}}
@@ -102,7 +133,7 @@ func draw(t testing.TB, kind string, r *results.Run) []byte {
 
 func TestGolden(t *testing.T) {
 	for name, run := range map[string]func(testing.TB) *results.Run{
-		"failed": sampleRun, "invalid": invalidRun, "passed": passedRun, "empty": emptyRun, "staged": stagedRun, "unresolved": unresolvedRun, "windowed": windowedRun,
+		"failed": sampleRun, "invalid": invalidRun, "passed": passedRun, "empty": emptyRun, "staged": stagedRun, "unresolved": unresolvedRun, "windowed": windowedRun, "merged": mergedRun, "part": partRun,
 	} {
 		for _, kind := range []string{".json", ".xml", ".txt"} {
 			t.Run(name+kind, func(t *testing.T) {
@@ -139,7 +170,7 @@ func TestWriteIsReproducible(t *testing.T) {
 }
 
 func TestSavedRunDrawsTheSame(t *testing.T) {
-	for name, run := range map[string]func(testing.TB) *results.Run{"failed": sampleRun, "invalid": invalidRun, "passed": passedRun, "staged": stagedRun} {
+	for name, run := range map[string]func(testing.TB) *results.Run{"failed": sampleRun, "invalid": invalidRun, "passed": passedRun, "staged": stagedRun, "merged": mergedRun, "part": partRun} {
 		t.Run(name, func(t *testing.T) {
 			first, saved, again := t.TempDir(), t.TempDir(), t.TempDir()
 			r := run(t)

@@ -231,6 +231,10 @@ func hostileRun(t testing.TB) *results.Run {
 		Servers: []results.Server{{Role: hostile, Name: hostile, Version: hostile, Answer: hostile, Image: hostile, Digest: hostile, Binary: hostile}},
 		Machine: results.Machine{OS: hostile, Arch: hostile, CPUModel: hostile, Governor: hostile, Kernel: hostile},
 	}
+	r.Shards = []results.ShardRun{{
+		Shard: results.Shard{Of: 1}, Engine: hostile, Machine: results.Machine{Host: hostile, OS: hostile},
+		Invalid: []string{hostile}, Disturbed: []string{hostile}, Warnings: []string{hostile},
+	}}
 	m.Aborted, m.Warnings, m.Loads[0].Scenario = hostile, []string{hostile}, hostile
 	for _, s := range m.Series[:3] {
 		s.Checks = []results.Check{{Name: hostile, Failed: 1}}

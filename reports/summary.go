@@ -17,8 +17,9 @@ const SummaryVersion = 1
 //
 //	version           1
 //	name, description, started (RFC 3339), elapsed_seconds, seed, tool
-//	verdict           outcome (PASS, FAIL, INVALID, UNRESOLVED), gates, and why not: invalid, warnings
+//	verdict           outcome (PASS, FAIL, INVALID, UNRESOLVED, PART), gates, and why not: invalid, warnings
 //	environment       target, provider, servers (role, name, version as they answered), fixture, cpus, cpu_model
+//	shards[]          of a merged run: index (from 0), of, started, engine, machine, generator, sent, dropped, p95_ms, lag_p99_ms, invalid, disturbed, warnings
 //	overall           requests, failed, failed_share, rate, response_ms and service_ms
 //	health            who used the CPUs (in cores) and waited for one (shares), over the run; what is not known is left out
 //	marks[]           text, due_seconds, begun_seconds, done_seconds, error: faults that were injected
@@ -54,6 +55,7 @@ type summary struct {
 	Tool        results.Tool        `json:"tool"`
 	Verdict     results.Verdict     `json:"verdict"`
 	Environment summaryEnvironment  `json:"environment"`
+	Shards      []results.ShardRun  `json:"shards,omitempty"`
 	Overall     figures             `json:"overall"`
 	Health      *summaryHealth      `json:"health,omitempty"`
 	Marks       []results.Mark      `json:"marks,omitempty"`
@@ -175,7 +177,7 @@ func newSummary(d digest) summary {
 	m, env := &d.Measurements, d.Environment
 	s := summary{
 		Version: SummaryVersion, Name: d.Name, Description: d.Description, Started: m.Started.UTC(), Elapsed: m.Elapsed,
-		Seed: d.Scenario.Seed, Tool: d.Tool, Verdict: d.Verdict, Overall: newFigures(d.Overall), Health: newSummaryHealth(m.Health),
+		Seed: d.Scenario.Seed, Tool: d.Tool, Verdict: d.Verdict, Shards: d.Shards, Overall: newFigures(d.Overall), Health: newSummaryHealth(m.Health),
 		Environment: summaryEnvironment{
 			Target: env.Target, Provider: env.Provider, Fixture: env.Fixture, Servers: []summaryServer{},
 			CPUs: env.Machine.CPUs, CPUModel: env.Machine.CPUModel,

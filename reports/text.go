@@ -38,6 +38,9 @@ func Text(w io.Writer, r *results.Run) error {
 	fmt.Fprintf(&b, "  generator: %s, %s of %s cores busy, GC pauses %s ms in %s, at most %s of memory\n",
 		engineText(r.Measurements), threeDigits(g.CPUCores()), count(int64(g.CPUs)), millis(1000*g.GCPauses), plural(int(g.NumGC), "collection"), bytesText(g.MaxRSSBytes))
 	b.WriteString(healthText(r.Measurements.Health))
+	if len(r.Shards) > 0 {
+		fmt.Fprintf(&b, "\nShards (times in ms)\n%s", shardsText(r.Shards))
+	}
 	if len(r.Measurements.Marks) > 0 {
 		fmt.Fprintf(&b, "\nFaults (seconds since the start of the run)\n%s", marksText(r.Measurements))
 	}
@@ -121,6 +124,21 @@ func stagesText(d digest) string {
 		}
 	}
 	return t.String()
+}
+
+// shardsText lists the shards of a merged run, and then what there is to say of each.
+func shardsText(shards []results.ShardRun) string {
+	t := textTable{left: 3, rows: [][]string{{"shard", "machine", "start (UTC)", "sent", "dropped", "P95", "lag P99", "cores busy"}}}
+	for _, s := range shards {
+		t.add(s.String(), hostOf(s.Machine), startOf(s), count(s.Sent), count(s.Dropped), millisIfAny(s.P95), millisIfAny(s.LagP99), coresOf(s.Generator))
+	}
+	text := t.String()
+	for _, s := range shards {
+		for _, remark := range remarks(s) {
+			text += fmt.Sprintf("  %v: %s\n", s.Shard, onOneLine(remark))
+		}
+	}
+	return text
 }
 
 // environmentLine names the service and what stood behind it, by what the servers answered themselves.

@@ -12,17 +12,6 @@ import (
 	"github.com/policycortex/headroom/scenarios"
 )
 
-// ShardRun is what a merged run keeps of each of its shards.
-type ShardRun struct {
-	Shard
-	Started   time.Time `json:"started"` // by the clock of its machine
-	Engine    string    `json:"engine"`
-	Machine   Machine   `json:"machine"`
-	Generator Generator `json:"generator"`
-	Invalid   []string  `json:"invalid,omitempty"`   // why its measurement cannot be trusted
-	Disturbed []string  `json:"disturbed,omitempty"` // in which way others took CPU time from it
-}
-
 // maxStartSpread is how far the starts of shards may lie apart without a warning.
 const maxStartSpread = 50 * time.Millisecond
 
@@ -39,9 +28,11 @@ func Merge(shards []*Run) (*Run, error) {
 	parts := make([]*Measurements, len(shards))
 	for i, s := range shards {
 		parts[i] = &s.Measurements
-		merged.Shards = append(merged.Shards, ShardRun{
-			*s.Shard, s.Measurements.Started, s.Measurements.Engine, s.Environment.Machine, s.Measurements.Generator, s.Verdict.Invalid, disturbances(&s.Measurements),
-		})
+		told, err := newShardRun(s)
+		if err != nil {
+			return nil, fmt.Errorf("shard %v: %w", s.Shard, err)
+		}
+		merged.Shards = append(merged.Shards, told)
 	}
 	m, err := mergeMeasurements(parts)
 	if err != nil {

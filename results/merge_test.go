@@ -86,6 +86,10 @@ func TestMergeLosesNothing(t *testing.T) {
 	if merged.Shard != nil || len(merged.Shards) != 4 || merged.Shards[2].Index != 2 {
 		t.Errorf("shards %+v", merged.Shards)
 	}
+	told, m := merged.Shards[1], &runs[1].Measurements
+	if told.Sent != 2500 || told.Dropped != 0 || *told.P95 != m.Series[0].Response.Percentile(95) || *told.LagP99 != m.Loads[0].Lag.Percentile(99) {
+		t.Errorf("shard 1/4 is told as %+v", told)
+	}
 	if err := Save(t.TempDir(), merged); err != nil {
 		t.Error(err)
 	}

@@ -80,6 +80,7 @@ type Server struct {
 
 // Machine is the machine that the generator ran on.
 type Machine struct {
+	Host      string `json:"host,omitempty"` // its name
 	OS        string `json:"os"`
 	Arch      string `json:"arch"`
 	CPUs      int    `json:"cpus"`

@@ -14,6 +14,7 @@ import (
 // machine describes the machine for the run's record. What a system does not tell stays empty.
 func machine() results.Machine {
 	m := results.Machine{OS: runtime.GOOS, Arch: runtime.GOARCH, CPUs: runtime.NumCPU()}
+	m.Host, _ = os.Hostname()
 	m.CPUModel = field("/proc/cpuinfo", "model name")
 	m.Governor = line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 	m.Kernel = line("/proc/sys/kernel/osrelease")

@@ -89,7 +89,7 @@ func mergesTo(t *testing.T, single string, parts []string) {
 	whole := filepath.Join(t.TempDir(), "whole")
 	merge := headroom(t, append([]string{"merge", "--out", whole}, parts...)...)
 	merge.exits(t, exitOK)
-	says(t, merge.stdout.String(), "PASS", "merged from shards")
+	says(t, merge.stdout.String(), "PASS", "merged from shards", "\n  3/4    ")
 	a, err := results.Read(single)
 	if err != nil {
 		t.Fatal(err)
@@ -107,6 +107,16 @@ func mergesTo(t *testing.T, single string, parts []string) {
 		if m := b.Measurements.Series[i]; m.Requests != s.Requests || m.Failed != s.Failed || m.BytesSent != s.BytesSent || m.Response.Count() != s.Response.Count() {
 			t.Errorf("%s: %d requests, %d failed, %d bytes; of one process %d, %d, %d", s.Name, m.Requests, m.Failed, m.BytesSent, s.Requests, s.Failed, s.BytesSent)
 		}
+	}
+	var sent int64
+	for _, s := range b.Shards {
+		sent += s.Sent
+		if s.Machine.Host == "" || s.P95 == nil || s.LagP99 == nil || s.Generator.CPUCores() == 0 {
+			t.Errorf("shard %v is told as %+v", s.Shard, s)
+		}
+	}
+	if len(b.Shards) != len(parts) || sent != a.Measurements.Loads[0].Sent {
+		t.Errorf("%d shards sent %d, one process %d", len(b.Shards), sent, a.Measurements.Loads[0].Sent)
 	}
 	if a.Measurements.Batches == nil || b.Measurements.Batches == nil {
 		t.Error("a percentile is judged, and the stretches of the run that its interval needs are not kept")
