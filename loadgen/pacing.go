@@ -10,17 +10,20 @@ import (
 // quiet Linux some tens of microseconds: a timer's interrupt, and the switch to the thread) and c the CPU time of one
 // wake-up (about as much).
 //
-//	precise     sleeps until t, or until an answer comes. Lag w, CPU c a wake-up: up to rate·c for the sends.
-//	spin        sleeps until t - 40 µs, then looks at the clock and for answers over and over. The wake-up ends before t as
-//	            long as w < 40 µs, so the lag is that of one look, about a microsecond; CPU min(1, rate·(40 µs + c)).
+//	precise     sleeps until t - 20 µs, or until an answer comes, and looks over and over for what is left, which is mostly
+//	            nothing: 20 µs is less than most wake-ups take. Lag max(0, w - 20 µs), CPU c a wake-up: up to rate·c for the
+//	            sends.
+//	spin        the same with 100 µs, within which nearly all wake-ups end: the lag is that of one look, about a
+//	            microsecond; CPU min(1, rate·(100 µs + c)).
 //	economical  wakes at whole milliseconds m alone, ⌈t⌉ for the sends: lag uniform in [0, 1 ms) and w, on average 0.5 ms;
 //	            CPU at most 1000·c per second, whatever the rate. Answers, too, are seen at whole milliseconds: a service
 //	            time reads up to 1 ms too long, on average 0.5 ms.
 //
 // None sends early, and none sends other requests or in another order.
 const (
-	spinAhead = 40 * time.Microsecond
-	batch     = time.Millisecond
+	preciseAhead = 20 * time.Microsecond
+	spinAhead    = 100 * time.Microsecond
+	batch        = time.Millisecond
 )
 
 // nextBatch is the first whole millisecond that is not before t.
@@ -39,8 +42,8 @@ func (l *wireLoop) pause(end time.Duration) {
 	left := until - time.Since(l.start)
 	switch {
 	case l.attack.schedule == nil: // users wait for answers, or think
-	case l.pacing == scenarios.Spin && due && left <= spinAhead:
-		left = 0
+	case l.pacing == scenarios.Precise && due:
+		left -= preciseAhead
 	case l.pacing == scenarios.Spin && due:
 		left -= spinAhead
 	case l.pacing == scenarios.Economical:
