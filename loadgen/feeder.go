@@ -3,7 +3,9 @@ package loadgen
 import (
 	"bufio"
 	"bytes"
+	"crypto/sha256"
 	"encoding/csv"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -24,6 +26,7 @@ type feeder struct {
 	plan    scenarios.Feeder
 	rows    int
 	columns map[string][]string // by the name of a CSV column or the path of a JSON lines field
+	sha256  string              // of the file, in hexadecimal digits, but for a mark at its beginning
 }
 
 // maxRows bounds a feeder.
@@ -45,6 +48,18 @@ func LoadFeeders(plan *scenarios.Plan) (Feeders, error) {
 		feeders[f.Name] = loaded
 	}
 	return feeders, errors.Join(faults...)
+}
+
+// sums are those of the files, by the feeder's name; nil without feeders.
+func (fs Feeders) sums() map[string]string {
+	if len(fs) == 0 {
+		return nil
+	}
+	all := make(map[string]string, len(fs))
+	for name, f := range fs {
+		all[name] = f.sha256
+	}
+	return all
 }
 
 // wanted is a column or field that the plan takes.
@@ -99,11 +114,14 @@ func loadFeeder(plan scenarios.Feeder, path string, want []wanted) (*feeder, err
 	if mark, err := in.Peek(3); err == nil && string(mark) == "\ufeff" { // as spreadsheets write it
 		_, _ = in.Discard(3)
 	}
+	hash := sha256.New()
+	hashed := io.TeeReader(in, hash)
 	if plan.Format == scenarios.CSV {
-		err = f.readCSV(in, path, want)
+		err = f.readCSV(hashed, path, want)
 	} else {
-		err = f.readJSONLines(in, path, want)
+		err = f.readJSONLines(hashed, path, want)
 	}
+	f.sha256 = hex.EncodeToString(hash.Sum(nil))
 	if err == nil && f.rows == 0 {
 		err = fmt.Errorf("%s: it has no rows", path)
 	}

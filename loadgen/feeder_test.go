@@ -1,7 +1,9 @@
 package loadgen
 
 import (
+	"crypto/sha256"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -79,6 +81,30 @@ func TestFeeders(t *testing.T) {
 				t.Errorf("rows by %s: %v", choice, seen)
 			}
 		})
+	}
+}
+
+func TestFeederSums(t *testing.T) {
+	sums := func(users, orders string) map[string]string {
+		feeders, err := LoadFeeders(fedPlan(t, users, orders, "uniform"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return feeders.sums()
+	}
+	const users, orders = "id,password,unused\n1,a,b\n", `{"order": {"no": 1}}`
+	one := sums(users, orders)
+	if want := fmt.Sprintf("%x", sha256.Sum256([]byte(users))); one["users"] != want {
+		t.Errorf("the sum of the users is %s, want %s", one["users"], want)
+	}
+	if want := fmt.Sprintf("%x", sha256.Sum256([]byte(orders))); one["orders"] != want {
+		t.Errorf("the sum of the orders is %s, want %s", one["orders"], want)
+	}
+	if marked := sums("\ufeff"+users, orders); !maps.Equal(marked, one) {
+		t.Errorf("with a mark the sums are %v, without %v", marked, one)
+	}
+	if other := sums(users, orders+"\n\n"); other["orders"] == one["orders"] || other["users"] != one["users"] {
+		t.Errorf("the sums of one and of another file of orders are %v and %v", one, other)
 	}
 }
 

@@ -89,7 +89,7 @@ func Run(ctx context.Context, plan *scenarios.Plan, target string, o Options) (*
 	if err != nil {
 		return nil, err
 	}
-	r := &run{plan: plan, options: o, engine: chosen, m: &results.Measurements{}}
+	r := &run{plan: plan, options: o, engine: chosen, m: &results.Measurements{FeederSHA256: o.Feeders.sums()}}
 	for i := range plan.Scenarios {
 		s := &plan.Scenarios[i]
 		requests, err := newRequestSet(plan.Seed, s, o.Fixture, o.Feeders)

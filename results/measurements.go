@@ -10,23 +10,25 @@ import (
 
 // Measurements are everything that one run of the load generator saw. Offsets are seconds since Started.
 type Measurements struct {
-	Engine      string       `json:"engine"`           // which engine sent the load
-	Pacing      string       `json:"pacing,omitempty"` // how it waited for the instants of sending
-	Started     time.Time    `json:"started"`
-	Elapsed     float64      `json:"elapsed_seconds"`
-	Interrupted bool         `json:"interrupted,omitempty"`
-	Aborted     string       `json:"aborted,omitempty"` // the threshold that ended the run early
-	Loads       []*Load      `json:"loads"`             // one a scenario
-	Series      []*Series    `json:"series"`            // one a request of a scenario
-	Batches     []*Batches   `json:"batches,omitempty"` // one a scenario and selector of a quantile threshold
-	Seconds     []*Seconds   `json:"seconds,omitempty"` // one a scenario and selector of a threshold with a window
-	Points      []Point      `json:"points"`            // one a second and scenario, and one a second and request with answers
-	Views       []ServerView `json:"server_views,omitempty"`
-	Samples     []Sample     `json:"server_samples,omitempty"` // the server's own account, second by second
-	Marks       []Mark       `json:"marks,omitempty"`          // in the order of time
-	Generator   Generator    `json:"generator"`
-	Health      *Health      `json:"health,omitempty"` // nil in runs saved before it was recorded
-	Warnings    []string     `json:"warnings,omitempty"`
+	Engine      string    `json:"engine"`           // which engine sent the load
+	Pacing      string    `json:"pacing,omitempty"` // how it waited for the instants of sending
+	Started     time.Time `json:"started"`
+	Elapsed     float64   `json:"elapsed_seconds"`
+	Interrupted bool      `json:"interrupted,omitempty"`
+	Aborted     string    `json:"aborted,omitempty"` // the threshold that ended the run early
+	// FeederSHA256 are the sums of the files of rows that values were taken from, by the feeder's name.
+	FeederSHA256 map[string]string `json:"feeder_sha256,omitempty"`
+	Loads        []*Load           `json:"loads"`             // one a scenario
+	Series       []*Series         `json:"series"`            // one a request of a scenario
+	Batches      []*Batches        `json:"batches,omitempty"` // one a scenario and selector of a quantile threshold
+	Seconds      []*Seconds        `json:"seconds,omitempty"` // one a scenario and selector of a threshold with a window
+	Points       []Point           `json:"points"`            // one a second and scenario, and one a second and request with answers
+	Views        []ServerView      `json:"server_views,omitempty"`
+	Samples      []Sample          `json:"server_samples,omitempty"` // the server's own account, second by second
+	Marks        []Mark            `json:"marks,omitempty"`          // in the order of time
+	Generator    Generator         `json:"generator"`
+	Health       *Health           `json:"health,omitempty"` // nil in runs saved before it was recorded
+	Warnings     []string          `json:"warnings,omitempty"`
 }
 
 // Load is how a scenario's schedule went.

@@ -114,12 +114,17 @@ func difference(a, b *Run) string {
 	case a.Tool.Version != b.Tool.Version || a.Tool.Commit != b.Tool.Commit:
 		return "the versions of headroom that made them"
 	}
+	for _, name := range slices.Sorted(maps.Keys(a.Measurements.FeederSHA256)) {
+		if a.Measurements.FeederSHA256[name] != b.Measurements.FeederSHA256[name] {
+			return fmt.Sprintf("the files of feeder %s", name)
+		}
+	}
 	return ""
 }
 
 // mergeMeasurements takes the measurements of shards together. Offsets keep counting from each shard's own start.
 func mergeMeasurements(parts []*Measurements) (*Measurements, error) {
-	m := &Measurements{Engine: parts[0].Engine, Pacing: parts[0].Pacing, Started: parts[0].Started}
+	m := &Measurements{Engine: parts[0].Engine, Pacing: parts[0].Pacing, Started: parts[0].Started, FeederSHA256: parts[0].FeederSHA256}
 	latest := m.Started
 	warnings := map[string]bool{}
 	for i, p := range parts {

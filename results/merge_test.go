@@ -107,7 +107,13 @@ func TestMergeRefuses(t *testing.T) {
 		"their scenario files differ": func(r []*Run) []*Run { r[1].Scenario.Text += " "; return r },
 		"their --set differ":          func(r []*Run) []*Run { r[3].Scenario.Overrides = []string{"a=b"}; return r },
 		"their seeds differ":          func(r []*Run) []*Run { r[3].Scenario.Seed++; return r },
-		"the versions of headroom":    func(r []*Run) []*Run { r[3].Tool.Commit = "x"; return r },
+		"shard 0/4 and shard 3/4 are not of the same run: the files of feeder users differ": func(r []*Run) []*Run {
+			for i, sum := range []string{"a", "a", "a", "b"} {
+				r[i].Measurements.FeederSHA256 = map[string]string{"orders": "c", "users": sum}
+			}
+			return r
+		},
+		"the versions of headroom": func(r []*Run) []*Run { r[3].Tool.Commit = "x"; return r },
 	} {
 		runs, _ := shardRuns(4)
 		if _, err := Merge(change(runs)); err == nil || !strings.Contains(err.Error(), want) {

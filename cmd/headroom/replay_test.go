@@ -163,11 +163,11 @@ thresholds: {"http_reqs{name:GET /things/:id}": count>260}
 	var parts []string
 	for i := range 3 {
 		part := filepath.Join(dir, fmt.Sprint("part", i))
-		headroom(t, "run", "--quiet", "--shard", fmt.Sprintf("%d/3", i), "--out", part, file).exits(t, exitOK)
+		headroom(t, "run", "--quiet", "--shard", fmt.Sprintf("%d/3", i), "--out", part, file).exits(t, exitOK, exitInvalid) // it is of no matter here whether the machine was busy
 		parts = append(parts, part)
 	}
 	whole := filepath.Join(dir, "whole")
-	headroom(t, append([]string{"merge", "--out", whole}, parts...)...).exits(t, exitOK)
+	headroom(t, append([]string{"merge", "--out", whole}, parts...)...).exits(t, exitOK, exitInvalid)
 	run, err := results.Read(whole)
 	if err != nil {
 		t.Fatal(err)
@@ -179,7 +179,7 @@ thresholds: {"http_reqs{name:GET /things/:id}": count>260}
 
 	write(t, dir, "lines.log", strings.Replace(log.String(), "/things/7", "/things/8", 1))
 	another := filepath.Join(dir, "another")
-	headroom(t, "run", "--quiet", "--shard", "2/3", "--out", another, file).exits(t, exitOK)
+	headroom(t, "run", "--quiet", "--shard", "2/3", "--out", another, file).exits(t, exitOK, exitInvalid)
 	p := headroom(t, "merge", "--out", filepath.Join(dir, "mixed"), parts[0], parts[1], another)
 	p.exits(t, exitUsage)
 	says(t, p.stderr.String(), "scenario again replayed another file")

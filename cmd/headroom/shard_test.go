@@ -167,6 +167,37 @@ func fourAreOneRun(t *testing.T, shard func(i int, file, start string) (shard *p
 	mergesTo(t, filepath.Join(single.Dir, "single"), parts)
 }
 
+// TestShardsFeedFromOneFile: shards whose machines have another file each are not one run.
+func TestShardsFeedFromOneFile(t *testing.T) {
+	server := newCounting(t, "127.0.0.1:0")
+	dir := t.TempDir()
+	file := write(t, dir, "fed.yaml", fmt.Sprintf(`target: {url: %q}
+feeders: {users: {csv: users.csv, choice: sequential}}
+scenarios:
+  s: {executor: constant-arrival-rate, rate: 50, duration: 1s, maxVUs: 10, requests: [{name: a, path: "/{{id}}", values: {id: {feeder: users, column: id}}}]}
+`, server.url))
+	shard := func(name, index, users string) string {
+		write(t, dir, "users.csv", users)
+		out := filepath.Join(dir, name)
+		p := headroom(t, "run", "--quiet", "--shard", index, "--out", out, file)
+		p.exits(t, exitOK, exitInvalid) // it is of no matter here whether the machine was busy
+		return out
+	}
+	parts := []string{shard("first", "0/2", "id\n1\n2\n"), shard("second", "1/2", "id\n1\n2\n")}
+	whole := filepath.Join(dir, "whole")
+	headroom(t, append([]string{"merge", "--out", whole}, parts...)...).exits(t, exitOK, exitInvalid)
+	run, err := results.Read(whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(run.Measurements.FeederSHA256["users"]) != 64 {
+		t.Errorf("the sums of feeders are %v", run.Measurements.FeederSHA256)
+	}
+	p := headroom(t, "merge", "--out", filepath.Join(dir, "mixed"), parts[0], shard("other", "1/2", "id\n1\n3\n"))
+	p.exits(t, exitUsage)
+	says(t, p.stderr.String(), "the files of feeder users differ")
+}
+
 // TestKubernetesJob: the shipped job asks for what makes its pods the shards of one run, and its scenario is one.
 func TestKubernetesJob(t *testing.T) {
 	f, err := os.Open("../../deploy/kubernetes/job.yaml")
