@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"compress/gzip"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -146,7 +148,7 @@ thresholds:
 	says(t, string(page), "GET /items/:id")
 }
 
-// TestReplayInShards holds that the shards of a replay, each of which reads the file, are merged into the whole.
+// TestReplayInShards holds that the shards of a replay, each of which reads the file, compressed as rotated logs are, are merged into the whole.
 func TestReplayInShards(t *testing.T) {
 	url := service(t)
 	dir := t.TempDir()
@@ -154,10 +156,10 @@ func TestReplayInShards(t *testing.T) {
 	for i := range 300 {
 		fmt.Fprintf(&log, "{\"ts\": %.3f, \"method\": \"GET\", \"uri\": \"/things/%d\"}\n", 1.7e9+float64(i)/300, i)
 	}
-	write(t, dir, "lines.log", log.String())
+	write(t, dir, "lines.log.gz", zipped(t, log.String()))
 	file := write(t, dir, "again.yaml", fmt.Sprintf(`target: {url: %q}
 scenarios:
-  again: {executor: replay, file: lines.log, warmup: 100ms, maxVUs: 10}
+  again: {executor: replay, file: lines.log.gz, warmup: 100ms, maxVUs: 10}
 thresholds: {"http_reqs{name:GET /things/:id}": count>260}
 `, url))
 	var parts []string
@@ -177,7 +179,7 @@ thresholds: {"http_reqs{name:GET /things/:id}": count>260}
 	}
 	headroom(t, "report", whole).exits(t, exitOK)
 
-	write(t, dir, "lines.log", strings.Replace(log.String(), "/things/7", "/things/8", 1))
+	write(t, dir, "lines.log.gz", zipped(t, strings.Replace(log.String(), "/things/7", "/things/8", 1)))
 	another := filepath.Join(dir, "another")
 	headroom(t, "run", "--quiet", "--shard", "2/3", "--out", another, file).exits(t, exitOK, exitInvalid)
 	p := headroom(t, "merge", "--out", filepath.Join(dir, "mixed"), parts[0], parts[1], another)
@@ -185,10 +187,26 @@ thresholds: {"http_reqs{name:GET /things/:id}": count>260}
 	says(t, p.stderr.String(), "scenario again replayed another file")
 }
 
+// zipped is a text compressed by gzip, as rotated logs are.
+func zipped(t *testing.T, text string) string {
+	t.Helper()
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	if _, err := w.Write([]byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
 func TestReplayMistakesExit104(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "broken.log", "127.0.0.1 - - [10/Oct/2025:13:55:36 +0200] \"GET / HTTP/1.1\" 200 5\nGET /\n")
+	write(t, dir, "cut.log.gz", zipped(t, "127.0.0.1 - - [10/Oct/2025:13:55:36 +0200] \"GET / HTTP/1.1\" 200 5\n")[:60])
 	for file, want := range map[string]string{
+		"cut.log.gz": "cut.log.gz:1: the compressed file ends here",
 		"absent.log": "absent.log: no such file", "broken.log": "broken.log:2: the line is not of the combined log format",
 	} {
 		p := headroom(t, "validate", write(t, dir, "again.yaml", "target: {url: \"http://127.0.0.1:1\"}\nscenarios: {again: {executor: replay, file: "+file+"}}\n"))

@@ -13,14 +13,15 @@ import (
 
 var errUnknownFormat = errors.New("its content does not tell its format for certain: give the scenario a format, which is combined, json-lines, har or vegeta-json")
 
-// detect tells the format by the beginning of a file, where that is certain, and goes back there.
-func detect(in io.ReadSeeker) (scenarios.RecordingFormat, error) {
+// detect tells the format by the beginning of a file, where that is certain.
+func (s *source) detect() (scenarios.RecordingFormat, error) {
+	in, err := s.open()
+	if err != nil {
+		return "", err
+	}
 	beginning := make([]byte, 64<<10)
 	n, err := io.ReadFull(in, beginning)
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
-		return "", err
-	}
-	if _, err := in.Seek(-int64(n), io.SeekCurrent); err != nil {
 		return "", err
 	}
 	text := bytes.TrimSpace(beginning[:n])

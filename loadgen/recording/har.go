@@ -28,10 +28,10 @@ type harPost struct {
 }
 
 // readHAR reads an HTTP Archive, one entry after the other.
-func (b *builder) readHAR(in io.ReadSeeker, file string) error {
-	start, err := in.Seek(0, io.SeekCurrent)
+func (b *builder) readHAR(s *source, file string) error {
+	in, err := s.open()
 	if err != nil {
-		return fmt.Errorf("%s: %w", file, err)
+		return fmt.Errorf("%s:1: %w", file, err)
 	}
 	d := json.NewDecoder(in)
 	number, begun := 0, int64(0)
@@ -54,7 +54,7 @@ func (b *builder) readHAR(in io.ReadSeeker, file string) error {
 	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}
-	return fmt.Errorf("%s:%d: entry %d: %w", file, lineAt(in, start, begun), max(1, number), err)
+	return fmt.Errorf("%s:%d: entry %d: %w", file, s.lineAt(begun), max(1, number), err)
 }
 
 // enterEntries goes to the list of entries.
@@ -92,9 +92,10 @@ func expect(d *json.Decoder, delim json.Delim) error {
 }
 
 // lineAt is the number of the line in which the entry lies that follows an offset.
-func lineAt(in io.ReadSeeker, start, offset int64) int {
+func (s *source) lineAt(offset int64) int {
 	line := 1
-	if _, err := in.Seek(start, io.SeekStart); err != nil {
+	in, err := s.open()
+	if err != nil {
 		return line
 	}
 	block := make([]byte, 64<<10)

@@ -3,10 +3,6 @@
 package recording
 
 import (
-	"bufio"
-	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -30,7 +26,7 @@ type Log struct {
 	LeftOut []string
 	// Hosts are the hosts that the file's URLs name, where there are several.
 	Hosts []string
-	// SHA256 is the sum of the file, in hexadecimal digits, but for a mark at its beginning.
+	// SHA256 is the sum of what the file holds, in hexadecimal digits: decompressed, and but for a mark at its beginning.
 	SHA256 string
 
 	entries []entry
@@ -89,34 +85,32 @@ const (
 	maxLine     = 16 << 20 // bytes
 )
 
-// Read reads a file of recorded traffic. An error names the file and, where there is one, the line.
+// Read reads a file of recorded traffic, which may be compressed by gzip. An error names the file and, where there is one,
+// the line.
 func Read(in io.ReadSeeker, file string, o Options) (*Log, error) {
-	if err := skipMark(in); err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
+	s := &source{in}
+	lines, sum, err := s.survey()
+	if err != nil {
+		return nil, fmt.Errorf("%s:%d: %w", file, lines, err)
 	}
 	if o.Format == "" {
-		var err error
-		if o.Format, err = detect(in); err != nil {
+		if o.Format, err = s.detect(); err != nil {
 			return nil, fmt.Errorf("%s:1: %w", file, err)
 		}
 	}
 	b := newBuilder(o)
-	lines, sum, err := survey(in)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
-	}
 	if o.Format != scenarios.HAR {
 		b.entries = make([]entry, 0, min(lines, maxRequests)) // growing, they would be there twice
 	}
 	switch o.Format {
 	case scenarios.Combined:
-		err = readLines(in, file, b.combined)
+		err = s.readLines(file, b.combined)
 	case scenarios.RecordedJSONLines:
-		err = readLines(in, file, b.jsonLine)
+		err = s.readLines(file, b.jsonLine)
 	case scenarios.VegetaJSON:
-		err = readLines(in, file, b.target)
+		err = s.readLines(file, b.target)
 	default:
-		err = b.readHAR(in, file)
+		err = b.readHAR(s, file)
 	}
 	if err != nil {
 		return nil, err
@@ -127,63 +121,6 @@ func Read(in io.ReadSeeker, file string, o Options) (*Log, error) {
 	}
 	log.SHA256 = sum
 	return log, nil
-}
-
-// skipMark skips the mark with which some programs begin UTF-8.
-func skipMark(in io.ReadSeeker) error {
-	var mark [3]byte
-	n, err := io.ReadFull(in, mark[:])
-	if err == nil && string(mark[:]) == "\ufeff" {
-		return nil
-	}
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return err
-	}
-	_, err = in.Seek(-int64(n), io.SeekCurrent)
-	return err
-}
-
-// survey counts the lines and takes the sum of what follows in a file, and goes back.
-func survey(in io.ReadSeeker) (lines int, sum string, err error) {
-	start, err := in.Seek(0, io.SeekCurrent)
-	if err != nil {
-		return 0, "", err
-	}
-	hash := sha256.New()
-	lines = 1
-	block := make([]byte, 64<<10)
-	for err == nil {
-		var n int
-		n, err = in.Read(block)
-		lines += bytes.Count(block[:n], []byte("\n"))
-		hash.Write(block[:n])
-	}
-	if !errors.Is(err, io.EOF) {
-		return 0, "", err
-	}
-	_, err = in.Seek(start, io.SeekStart)
-	return lines, hex.EncodeToString(hash.Sum(nil)), err
-}
-
-// readLines gives each line that is not blank to take.
-func readLines(in io.Reader, file string, take func(line []byte) error) error {
-	lines := bufio.NewScanner(in)
-	lines.Buffer(nil, maxLine)
-	number := 0
-	for lines.Scan() {
-		number++
-		line := bytes.TrimSpace(lines.Bytes())
-		if len(line) == 0 {
-			continue
-		}
-		if err := take(line); err != nil {
-			return fmt.Errorf("%s:%d: %w", file, number, err)
-		}
-	}
-	if err := lines.Err(); err != nil {
-		return fmt.Errorf("%s:%d: %w", file, number+1, err)
-	}
-	return nil
 }
 
 // log puts the requests in the order of their times, and their times on the way that they are to be sent.
