@@ -10,7 +10,8 @@ import (
 type attack struct {
 	scenario *scenarios.Scenario
 	requests *requestSet
-	schedule *schedule   // nil for constant-vus
+	schedule *schedule // nil for constant-vus
+	window   *window
 	think    *thinkTimes // of its users; nil: they send again at once
 	shard    shard
 	recorder *recorder
@@ -20,7 +21,7 @@ type attack struct {
 
 func newAttack(s *scenarios.Scenario, requests *requestSet, sc *schedule, rec *recorder, target string, start time.Time) *attack {
 	return &attack{
-		scenario: s, requests: requests, schedule: sc, think: newThinkTimes(s.ThinkTime, requests.seed), shard: newShard(nil),
+		scenario: s, requests: requests, schedule: sc, window: rec.window, think: newThinkTimes(s.ThinkTime, requests.seed), shard: newShard(nil),
 		recorder: rec, target: target, start: start,
 	}
 }
@@ -33,12 +34,13 @@ func workers(s *scenarios.Scenario) int {
 	return s.MaxVUs
 }
 
-// finish closes the books of a scenario that ended so long after its start.
-func (a *attack) finish(ended time.Duration) {
+// finish closes the books of a scenario that ended now.
+func (a *attack) finish() {
+	ended := min(time.Since(a.start), a.window.end())
 	var planned, measured int64
 	if a.schedule != nil {
 		planned = a.shard.of(a.schedule.until(ended))
-		measured = planned - min(planned, a.shard.of(a.schedule.until(a.scenario.Warmup)))
+		measured = planned - min(planned, a.shard.of(a.schedule.until(a.window.begin())))
 	}
 	a.recorder.finish(planned, measured, ended)
 }

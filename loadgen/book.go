@@ -31,6 +31,7 @@ type outcome struct {
 type book struct {
 	recorder *recorder
 	scenario *scenarios.Scenario
+	window   *window
 	page     *page
 	turnAt   time.Duration // since the scenario's start: the end of the page's second
 
@@ -42,10 +43,12 @@ type book struct {
 type page struct {
 	second            int // since the run's start
 	sent, failed, cut int64
-	lastAnswer        time.Duration // to a measured request, since the scenario's start
-	lag, ownLag       *results.Histogram
-	tallies           []tally // of the series
-	written           bool
+	// Answers of the warm-up's requests that say whether a cache gave them, and those that say it did.
+	earlyCacheAnswers, earlyHits int64
+	lastAnswer                   time.Duration // to a measured request, since the scenario's start
+	lag, ownLag                  *results.Histogram
+	tallies                      []tally // of the series
+	written                      bool
 }
 
 // tally is the part of a page that is of one series: of a named request, in a stage where those have names.
@@ -122,7 +125,7 @@ func (b *book) record(o *outcome) {
 		p.failed++
 		t.failures++
 	}
-	if o.intended >= b.scenario.Warmup {
+	if b.window.has(o.intended) {
 		p.lastAnswer = max(p.lastAnswer, o.done)
 		t.lastAnswer = max(t.lastAnswer, o.done)
 		t.measure(o, failed, answered)
@@ -133,6 +136,12 @@ func (b *book) record(o *outcome) {
 			t.early = results.NewHistogram()
 		}
 		t.early.Record(o.done - o.intended)
+	}
+	if o.cache != "" {
+		p.earlyCacheAnswers++
+		if isHit(o.cache) {
+			p.earlyHits++
+		}
 	}
 }
 
@@ -179,7 +188,7 @@ func (t *tally) count(class, text string) {
 
 // skip counts the steps of a flow that were not sent because the one before them failed at the instant now.
 func (b *book) skip(failed int, now time.Duration) {
-	if now < b.scenario.Warmup {
+	if !b.window.has(now) {
 		return
 	}
 	for i := failed + 1; i < len(b.scenario.Requests) && b.scenario.Requests[i].Step > 0; i++ {

@@ -8,32 +8,50 @@ import (
 	"time"
 
 	"github.com/policycortex/headroom/results"
-	"github.com/policycortex/headroom/scenarios"
 )
 
 // observer takes the reference server's own account at the edges of the measured windows. The edges cut the run into
 // segments; a scenario's view is the sum of the segments that its measured window covers.
 type observer struct {
-	plan     *scenarios.Plan
+	attacks  []*attack
 	snapshot func(ctx context.Context) (results.Snapshot, error)
-	edges    []time.Duration // since the run's start, ascending
 	wait     sync.WaitGroup
 
-	taken []results.Snapshot // of the first so many edges
+	taken []results.Snapshot
+	at    []time.Duration // the edges at which they were taken, since the run's start
 	err   error
 }
 
 // snapshotTimeout bounds one question to the server, which may be overloaded.
 const snapshotTimeout = 10 * time.Second
 
-func newObserver(plan *scenarios.Plan, snapshot func(ctx context.Context) (results.Snapshot, error)) *observer {
-	o := &observer{plan: plan, snapshot: snapshot}
-	for _, s := range plan.Scenarios {
-		o.edges = append(o.edges, s.StartTime+s.Warmup, s.StartTime+s.Duration)
+func newObserver(attacks []*attack, snapshot func(ctx context.Context) (results.Snapshot, error)) *observer {
+	return &observer{attacks: attacks, snapshot: snapshot}
+}
+
+// measured is the scenario's measured window since the run's start.
+func (a *attack) measured() (from, to time.Duration) {
+	return a.scenario.StartTime + a.window.begin(), a.scenario.StartTime + a.window.end()
+}
+
+// next is the first edge that has no snapshot yet, as far as is known now: a warm-up that ends early moves those of its
+// scenario to instants that are still to come. It is the last when there is none after it.
+func (o *observer) next() (edge time.Duration, last bool) {
+	var edges []time.Duration
+	for _, a := range o.attacks {
+		from, to := a.measured()
+		for _, e := range []time.Duration{from, to} {
+			if n := len(o.at); n == 0 || e > o.at[n-1] {
+				edges = append(edges, e)
+			}
+		}
 	}
-	slices.Sort(o.edges)
-	o.edges = slices.Compact(o.edges)
-	return o
+	if len(edges) == 0 {
+		return 0, true
+	}
+	slices.Sort(edges)
+	edges = slices.Compact(edges)
+	return edges[0], len(edges) == 1
 }
 
 // watch takes a snapshot at every edge but the last, whose snapshot is taken by finish when all answers are in.
@@ -42,15 +60,30 @@ func (o *observer) watch(ctx context.Context, start time.Time) {
 		return
 	}
 	o.wait.Go(func() {
-		for _, edge := range o.edges[:len(o.edges)-1] {
-			if sleep(ctx, time.Until(start.Add(edge))) != nil || !o.take(ctx) {
+		for {
+			edge, last := o.next()
+			if last {
+				return
+			}
+			left := time.Until(start.Add(edge))
+			wait := left
+			if slices.ContainsFunc(o.attacks, func(a *attack) bool { return a.window.moves() }) {
+				wait = min(left, edgePatience)
+			}
+			if sleep(ctx, wait) != nil {
+				return
+			}
+			if wait == left && !o.take(ctx, edge) {
 				return
 			}
 		}
 	})
 }
 
-func (o *observer) take(ctx context.Context) bool {
+// edgePatience is how long an edge may have moved without being noticed. It is shorter than warmupNotice.
+const edgePatience = 200 * time.Millisecond
+
+func (o *observer) take(ctx context.Context, edge time.Duration) bool {
 	ctx, cancel := context.WithTimeout(ctx, snapshotTimeout)
 	defer cancel()
 	s, err := o.snapshot(ctx)
@@ -60,7 +93,7 @@ func (o *observer) take(ctx context.Context) bool {
 		}
 		return false
 	}
-	o.taken = append(o.taken, s)
+	o.taken, o.at = append(o.taken, s), append(o.at, edge)
 	return true
 }
 
@@ -71,15 +104,16 @@ func (o *observer) finish(ctx context.Context) (views []results.ServerView, warn
 	}
 	o.wait.Wait()
 	if o.err == nil && len(o.taken) > 0 {
-		o.take(ctx)
+		edge, _ := o.next()
+		o.take(ctx, edge)
 	}
 	if o.err != nil {
 		warnings = append(warnings, fmt.Sprintf("the server's own view is incomplete: %v", o.err))
 	}
 	whole := results.NewServerView("")
-	for _, s := range o.plan.Scenarios {
-		view := results.NewServerView(s.Name)
-		if err := o.add(&view, func(from, to time.Duration) bool { return covers(s, from, to) }); err != nil {
+	for _, a := range o.attacks {
+		view := results.NewServerView(a.scenario.Name)
+		if err := o.add(&view, a.covers); err != nil {
 			return nil, append(warnings, err.Error())
 		}
 		if view.Seconds > 0 {
@@ -87,7 +121,7 @@ func (o *observer) finish(ctx context.Context) (views []results.ServerView, warn
 		}
 	}
 	err := o.add(&whole, func(from, to time.Duration) bool {
-		return slices.ContainsFunc(o.plan.Scenarios, func(s scenarios.Scenario) bool { return covers(s, from, to) })
+		return slices.ContainsFunc(o.attacks, func(a *attack) bool { return a.covers(from, to) })
 	})
 	if err != nil {
 		return nil, append(warnings, err.Error())
@@ -101,7 +135,7 @@ func (o *observer) finish(ctx context.Context) (views []results.ServerView, warn
 // add sums the segments that a window covers.
 func (o *observer) add(v *results.ServerView, covered func(from, to time.Duration) bool) error {
 	for i := 1; i < len(o.taken); i++ {
-		if !covered(o.edges[i-1], o.edges[i]) {
+		if !covered(o.at[i-1], o.at[i]) {
 			continue
 		}
 		if err := v.Add(o.taken[i-1], o.taken[i]); err != nil {
@@ -111,6 +145,8 @@ func (o *observer) add(v *results.ServerView, covered func(from, to time.Duratio
 	return nil
 }
 
-func covers(s scenarios.Scenario, from, to time.Duration) bool {
-	return s.StartTime+s.Warmup <= from && to <= s.StartTime+s.Duration
+// covers says whether the scenario's measured window covers a stretch of time since the run's start.
+func (a *attack) covers(from, to time.Duration) bool {
+	begin, end := a.measured()
+	return begin <= from && to <= end
 }

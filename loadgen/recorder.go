@@ -17,6 +17,7 @@ import (
 type recorder struct {
 	scenario *scenarios.Scenario
 	schedule *schedule // nil for a closed executor
+	window   *window
 	stages   stages
 	batches  []*batchBook
 	seconds  []*secondBook
@@ -30,23 +31,27 @@ type recorder struct {
 	load        *results.Load
 	series      []*results.Series
 	points      []results.Point
-	last        results.Point // of the scenario, the last full one
-	second      int           // since the run's start: the first that is not settled
-	failed      int64         // warm-up included
-	cut         int64         // outcomes of the class errorCut
+	last        results.Point    // of the scenario, the last full one
+	second      int              // since the run's start: the first that is not settled
+	failed      int64            // warm-up included
+	cut         int64            // outcomes of the class errorCut
+	warming     *results.Warming // nil unless the warm-up is automatic
 	whole, each *results.Histogram
 	finished    bool
 }
 
 func newRecorder(plan *scenarios.Plan, s *scenarios.Scenario, sc *schedule) *recorder {
 	r := &recorder{
-		scenario: s, schedule: sc, second: int(s.StartTime / time.Second),
+		scenario: s, schedule: sc, window: newWindow(s, sc), second: int(s.StartTime / time.Second),
 		whole: results.NewHistogram(), each: results.NewHistogram(),
 		load: &results.Load{
 			Scenario: s.Name, Executor: string(s.Executor), Open: sc != nil,
 			MeasuredFrom: (s.StartTime + s.Warmup).Seconds(), MeasuredTo: (s.StartTime + s.Duration).Seconds(),
 			MaxVUs: workers(s), Lag: results.NewHistogram(), OwnLag: results.NewHistogram(),
 		},
+	}
+	if s.AutoWarmup {
+		r.warming = &results.Warming{}
 	}
 	r.stages, r.load.Stages = stagesOf(s)
 	for i := range s.Requests {
@@ -69,7 +74,7 @@ func newSeries(plan *scenarios.Plan, s *scenarios.Scenario, q *scenarios.Request
 
 // newBook returns a book for one loop more.
 func (r *recorder) newBook() *book {
-	b := &book{recorder: r, scenario: r.scenario, page: newPage(len(r.series)), reached: r.second}
+	b := &book{recorder: r, scenario: r.scenario, window: r.window, page: newPage(len(r.series)), reached: r.second}
 	b.page.second = b.reached
 	b.turnAt = time.Duration(b.reached+1)*time.Second - r.scenario.StartTime
 	r.exchange.Lock()
@@ -148,6 +153,9 @@ func (r *recorder) settleSecond(pages []*page, partial bool) {
 	}
 	for _, b := range r.seconds {
 		b.settle(r.second)
+	}
+	if r.warming != nil {
+		r.warm(all, pages)
 	}
 	r.last = all
 	r.points = append(append(r.points, all), of...)
@@ -252,6 +260,9 @@ func (r *recorder) finish(planned, measuredPlanned int64, ended time.Duration) {
 		r.settleSecond(r.pages(r.second), partial)
 	}
 	r.finished = true
+	if r.warming != nil && r.load.Warmup == nil {
+		r.load.Warmup = r.warming.End(r.window.begin().Seconds(), ended.Seconds())
+	}
 	r.load.MeasuredTo = min(r.load.MeasuredTo, max(r.load.MeasuredFrom, (r.scenario.StartTime+ended).Seconds()))
 	for _, b := range r.seconds {
 		b.seconds.End(r.load.MeasuredTo)

@@ -110,8 +110,8 @@ func Run(ctx context.Context, plan *scenarios.Plan, target string, o Options) (*
 		if log := requests.recording; log != nil {
 			r.attacks[i].recorder.load.RecordingSHA256 = log.SHA256
 		}
-		r.total = max(r.total, s.StartTime+s.Duration)
 	}
+	r.alignWarmups()
 	return r.run(ctx)
 }
 
@@ -121,7 +121,6 @@ type run struct {
 	options Options
 	engine  scenarios.Engine
 	attacks []*attack
-	total   time.Duration
 	start   time.Time
 	m       *results.Measurements
 }
@@ -161,7 +160,7 @@ func (r *run) run(ctx context.Context) (*results.Measurements, error) {
 	for _, a := range r.attacks {
 		a.start = r.start.Add(a.scenario.StartTime)
 	}
-	observer := newObserver(r.plan, r.options.Snapshot)
+	observer := newObserver(r.attacks, r.options.Snapshot)
 	observer.watch(load, r.start)
 
 	loadEnded := r.accompany(load, watch)
@@ -278,6 +277,7 @@ func (r *run) tick(ctx context.Context, abort context.CancelCauseFunc, done <-ch
 		for _, a := range r.attacks {
 			a.recorder.settle()
 		}
+		r.endWarmups(time.Since(r.start))
 		if r.options.Progress != nil {
 			r.options.Progress(r.progress())
 		}
@@ -327,8 +327,9 @@ func (r *run) crossed() *results.Gate {
 }
 
 func (r *run) progress() Progress {
-	p := Progress{Elapsed: time.Since(r.start), Total: r.total}
+	p := Progress{Elapsed: time.Since(r.start)}
 	for _, a := range r.attacks {
+		p.Total = max(p.Total, a.scenario.StartTime+a.window.end())
 		p.Scenarios = append(p.Scenarios, a.progress(p.Elapsed))
 	}
 	return p
@@ -347,9 +348,9 @@ func (a *attack) progress(elapsed time.Duration) ScenarioProgress {
 		p.State = Done
 	case t < 0:
 		p.State = Waiting
-	case t < s.Warmup:
+	case t < a.window.begin():
 		p.State = WarmingUp
-	case t >= s.Duration:
+	case t >= a.window.end():
 		p.State = Draining
 	}
 	return p

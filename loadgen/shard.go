@@ -39,6 +39,9 @@ func sharded(plan *scenarios.Plan, s *results.Shard) (*scenarios.Plan, error) {
 	part := *plan
 	part.Scenarios = slices.Clone(plan.Scenarios)
 	for i := range part.Scenarios {
+		if part.Scenarios[i].AutoWarmup {
+			return nil, fmt.Errorf("the warm-up of scenario %s is automatic, and each shard would end it by itself", part.Scenarios[i].Name)
+		}
 		users := &part.Scenarios[i].MaxVUs
 		if part.Scenarios[i].Executor == scenarios.ConstantVUs {
 			users = &part.Scenarios[i].VUs

@@ -89,21 +89,27 @@ func (c *crowd) think(n int64, ended time.Duration) {
 	}
 }
 
-// next waits until a user is to send, at the latest until end. It reports whether there is one.
-func (c *crowd) next(ctx context.Context, start time.Time, end time.Duration) bool {
+// next waits until a user is to send, at the latest until the schedule ends. It reports whether there is one.
+func (c *crowd) next(ctx context.Context, start time.Time, w *window) bool {
+	var settled <-chan struct{}
+	if w.moves() {
+		settled = w.settled
+	}
 	for {
 		now := time.Since(start)
-		if now >= end || ctx.Err() != nil {
+		if now >= w.end() || ctx.Err() != nil {
 			return false
 		}
 		wait, ok := c.take(now)
 		if ok {
 			return true
 		}
-		timer := time.NewTimer(min(wait, end-now))
+		timer := time.NewTimer(min(wait, w.end()-now))
 		select {
 		case <-timer.C:
 		case <-c.woken:
+		case <-settled: // the end may be an earlier one now
+			settled = nil
 		case <-ctx.Done():
 		}
 		timer.Stop()

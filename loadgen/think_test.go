@@ -121,18 +121,19 @@ func TestThinkingUsersAreAsMany(t *testing.T) {
 }
 
 func TestCrowdWakesForTheFirst(t *testing.T) {
+	hour := newWindow(&scenarios.Scenario{Duration: time.Hour}, nil)
 	c := newCrowd(newThinkTimes(scenarios.ThinkTime{Min: time.Millisecond, Max: time.Millisecond}, 1), 1)
 	ctx, cancel := context.WithCancel(context.Background())
 	start := time.Now()
-	if !c.next(ctx, start, time.Hour) {
+	if !c.next(ctx, start, hour) {
 		t.Fatal("the user did not begin")
 	}
 	go c.think(0, 0) // while next waits for anybody at all
-	if !c.next(ctx, start, time.Hour) {
+	if !c.next(ctx, start, hour) {
 		t.Fatal("nobody after the think time")
 	}
 	cancel()
-	if c.next(ctx, start, time.Hour) || c.next(context.Background(), start, 0) {
+	if c.next(ctx, start, hour) || c.next(context.Background(), start, newWindow(&scenarios.Scenario{}, nil)) {
 		t.Error("somebody sends after the end")
 	}
 }

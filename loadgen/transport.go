@@ -88,10 +88,10 @@ func (a *vegetaAttack) begin(n int64) bool {
 	a.book.inFlight.Add(1)
 	now := time.Since(a.start)
 	if a.schedule == nil {
-		return now >= a.scenario.Warmup
+		return a.window.has(now)
 	}
 	intended := a.schedule.at(n)
-	if intended < a.scenario.Warmup {
+	if !a.window.has(intended) {
 		return false
 	}
 	free := time.Duration(a.lastFull.Load())

@@ -82,7 +82,7 @@ func (a *vegetaAttack) run(ctx context.Context) {
 		}
 	}
 	a.close()
-	a.finish(min(time.Since(a.start), a.scenario.Duration))
+	a.finish()
 }
 
 // close adds what the workers counted themselves, and closes the book.
@@ -101,16 +101,24 @@ func (a *vegetaAttack) close() {
 
 // stopAtEnd cuts the attack when gracefulStop has passed after the schedule's end, or when ctx is cancelled.
 func (a *vegetaAttack) stopAtEnd(ctx context.Context, attacker *vegeta.Attacker, cut func(), stopped <-chan struct{}) {
-	end := time.NewTimer(time.Until(a.start.Add(a.scenario.Duration + a.scenario.GracefulStop)))
+	left := func() time.Duration { return time.Until(a.start.Add(a.window.end() + a.scenario.GracefulStop)) }
+	end := time.NewTimer(left())
 	defer end.Stop()
-	select {
-	case <-stopped:
+	for settled := a.window.settled; ; {
+		select {
+		case <-stopped:
+			return
+		case <-settled:
+			end.Reset(left())
+			settled = nil
+			continue
+		case <-ctx.Done():
+		case <-end.C:
+		}
+		attacker.Stop()
+		cut()
 		return
-	case <-ctx.Done():
-	case <-end.C:
 	}
-	attacker.Stop()
-	cut()
 }
 
 // pacer releases iteration n at its intended instant, or at once when that has passed.
@@ -122,21 +130,35 @@ type pacer struct {
 func (p pacer) Rate(time.Duration) float64 { return 0 } // only vegeta's command asks
 
 func (p pacer) Pace(_ time.Duration, hits uint64) (wait time.Duration, stop bool) {
-	now := time.Since(p.a.start)
-	if p.ctx.Err() != nil {
-		return 0, true
+	a := p.a
+	if a.schedule == nil {
+		return 0, !p.user()
 	}
+	n := a.shard.iteration(int64(hits))
+	for {
+		now := time.Since(a.start)
+		if p.ctx.Err() != nil || n >= a.window.iterations.Load() || now >= a.window.end()+a.scenario.GracefulStop {
+			return 0, true
+		}
+		if wait = a.schedule.at(n) - now; wait <= patience || !a.window.moves() {
+			return wait, false
+		}
+		if sleep(p.ctx, patience) != nil { // what is due later may be due no more when the warm-up has ended
+			return 0, true
+		}
+	}
+}
+
+// patience is how long something may wait for what the end of an automatic warm-up can make needless. It is shorter than
+// any measured part.
+const patience = 100 * time.Millisecond
+
+// user waits for a user who is to send, and says whether there is one before the schedule ends.
+func (p pacer) user() bool {
 	if p.a.crowd != nil {
-		return 0, !p.a.crowd.next(p.ctx, p.a.start, p.a.scenario.Duration)
+		return p.a.crowd.next(p.ctx, p.a.start, p.a.window)
 	}
-	if p.a.schedule == nil {
-		return 0, now >= p.a.scenario.Duration
-	}
-	n := p.a.shard.iteration(int64(hits))
-	if n >= p.a.schedule.total || now >= p.a.scenario.Duration+p.a.scenario.GracefulStop {
-		return 0, true
-	}
-	return p.a.schedule.at(n) - now, false
+	return p.ctx.Err() == nil && time.Since(p.a.start) < p.a.window.end()
 }
 
 // render is vegeta's targeter: it writes the next iteration's request.

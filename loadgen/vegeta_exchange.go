@@ -99,7 +99,7 @@ func (a *vegetaAttack) exchange(x *exchange, target *vegeta.Target) error {
 	x.begin(a, resp)
 	defer resp.Body.Close()
 	_, err = io.Copy(x, resp.Body)
-	if x.outcome.intended >= a.scenario.Warmup {
+	if a.window.has(x.outcome.intended) {
 		a.received[a.recorder.seriesOf(x.draw.request, x.outcome.intended)].Add(x.size)
 	}
 	return err

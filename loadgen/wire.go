@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"runtime"
 	"sync"
-	"time"
 
 	"github.com/policycortex/headroom/scenarios"
 )
@@ -109,7 +108,7 @@ func (w *wireAttack) run(ctx context.Context) {
 	close(ended)
 	watch.Wait()
 	w.close()
-	w.finish(min(time.Since(w.start), w.scenario.Duration))
+	w.finish()
 }
 
 func (w *wireAttack) close() {

@@ -89,8 +89,8 @@ func (l *wireLoop) run(ctx context.Context) {
 	l.io = l.io.enter()
 	l.clock()
 	l.schedule1()
-	end := l.scenario.Duration + l.scenario.GracefulStop
 	for {
+		end := l.window.end() + l.scenario.GracefulStop
 		l.send()
 		if l.ended && l.busy == 0 {
 			break
@@ -122,14 +122,14 @@ func (l *wireLoop) schedule1() {
 		l.scheduleUser()
 		return
 	}
-	if l.ended = l.next >= l.attack.schedule.total; !l.ended {
+	if l.ended = l.next >= l.window.iterations.Load(); !l.ended {
 		l.dueAt = l.attack.schedule.at(l.next)
 	}
 }
 
 // scheduleUser finds out when the next user is to send: at once, as long as there is one who does not think.
 func (l *wireLoop) scheduleUser() {
-	l.ended = l.now >= l.scenario.Duration
+	l.ended = l.now >= l.window.end()
 	if l.dueAt = l.now; len(l.thinking) > 0 && l.busy+len(l.thinking) >= l.limit {
 		l.dueAt = l.thinking[0]
 	}
@@ -139,6 +139,8 @@ func (l *wireLoop) scheduleUser() {
 func (l *wireLoop) send() {
 	if l.attack.schedule == nil { // users have been answered meanwhile
 		l.scheduleUser()
+	} else { // the warm-up may have ended early, and the schedule with it
+		l.ended = l.next >= l.window.iterations.Load()
 	}
 	for !l.ended && l.dueAt <= l.now && l.busy < l.limit {
 		n, intended := l.next, l.dueAt
@@ -164,7 +166,7 @@ func (l *wireLoop) begin(n int64, intended time.Duration) {
 	c.intended = intended
 	if l.attack.schedule == nil {
 		c.intended = c.sent
-	} else if intended >= l.scenario.Warmup {
+	} else if l.window.has(intended) {
 		l.book.late(c.sent-intended, c.sent-max(intended, l.lastFull))
 	}
 	l.transmit(c)

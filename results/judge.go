@@ -99,7 +99,7 @@ func Judge(m *Measurements, thresholds []scenarios.Threshold) (Verdict, error) {
 	if len(v.Invalid) > 0 {
 		v.Outcome = Invalid
 	}
-	v.Warnings = append(append(v.Warnings, drifts(m)...), unwatched(m, thresholds)...)
+	v.Warnings = slices.Concat(v.Warnings, unsteady(m), drifts(m), unwatched(m, thresholds))
 	return v, nil
 }
 

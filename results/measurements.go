@@ -49,6 +49,7 @@ type Load struct {
 	MeasuredFrom    float64 `json:"measured_from"`    // offset of the measured window's start
 	MeasuredTo      float64 `json:"measured_to"`      // and of its end
 	LastAnswer      float64 `json:"last_answer"`      // offset of the last answer to a measured request
+	Warmup          *Warmup `json:"warmup,omitempty"` // nil unless it was automatic
 	Stages          []Stage `json:"stages,omitempty"` // those with a name, in the order of time
 	// Lag is the actual minus the intended send instant of the measured requests.
 	Lag *Histogram `json:"-"`

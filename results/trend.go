@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/policycortex/headroom/scenarios"
 )
 
 // Trend is how a series of values moved over time.
@@ -107,7 +109,7 @@ const (
 func drifts(m *Measurements) []string {
 	var found []string
 	for _, l := range m.Loads {
-		if l.Executor != "constant-arrival-rate" && l.Executor != "constant-vus" {
+		if !scenarios.Executor(l.Executor).Steady() {
 			continue // it is meant to move
 		}
 		var at, rates, timed, p95 []float64
@@ -143,9 +145,15 @@ func hitRatios(m *Measurements, l *Load) (at, ratios []float64) {
 
 func drift(scenario, what, unit string, at, y []float64, limit float64) []string {
 	t, ok := NewTrend(at, y)
-	if !ok || t.P >= driftP || math.Abs(t.Change) < limit {
+	if !ok || !t.moves(driftP, limit) {
 		return nil
 	}
-	return []string{fmt.Sprintf("%s: the measured part was not steady: %s moved by %+.0f %% of its median, %+.3g%s a second "+
-		"(Mann-Kendall p = %.1g): warm up for longer, or look for what grows", scenario, what, 100*t.Change, t.Slope, unit, t.P)}
+	return []string{fmt.Sprintf("%s: the measured part was not steady: %s: warm up for longer, or look for what grows", scenario, t.text(what, unit))}
+}
+
+// moves says whether a trend is clearer than chance makes it at a level, and as large as a share of the median.
+func (t Trend) moves(level, change float64) bool { return t.P < level && math.Abs(t.Change) >= change }
+
+func (t Trend) text(what, unit string) string {
+	return fmt.Sprintf("%s moved by %+.0f %% of its median, %+.3g%s a second (Mann-Kendall p = %.1g)", what, 100*t.Change, t.Slope, unit, t.P)
 }

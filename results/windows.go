@@ -26,8 +26,14 @@ type Seconds struct {
 // NewSeconds returns the account of what a threshold with a window picks of a load.
 func NewSeconds(t scenarios.Threshold, l *Load) *Seconds {
 	s := &Seconds{Metric: t.Metric, Selector: t.Selector, Scenario: l.Scenario}
+	s.Bound(l)
+	return s
+}
+
+// Bound takes over the measured time of the load, before any of it has passed.
+func (s *Seconds) Bound(l *Load) {
 	from, to := l.MeasuredFrom, l.MeasuredTo
-	if name, staged := t.Selector[scenarios.StageTag]; staged {
+	if name, staged := s.Selector[scenarios.StageTag]; staged {
 		for _, stage := range l.Stages {
 			if stage.Name == name {
 				from, to = max(from, stage.From), min(to, stage.To)
@@ -35,7 +41,6 @@ func NewSeconds(t scenarios.Threshold, l *Load) *Seconds {
 		}
 	}
 	s.From, s.To = int(math.Ceil(from)), int(math.Floor(to))
-	return s
 }
 
 // Add takes in what was answered in a second of the run, later than all seconds that were taken in before. h is nil unless

@@ -29,6 +29,9 @@ func (r *reader) faults(file *node, p *Plan) []Fault {
 	}
 	var end time.Duration
 	for _, s := range p.Scenarios {
+		if s.AutoWarmup {
+			r.faultAt(n.keyAt, "give it a length, for example 10s", "faults come at fixed times, and the warmup of scenarios.%s is auto: nobody knows where in its measured part they would come", s.Name)
+		}
 		end = max(end, s.StartTime+s.Duration)
 	}
 	wanted := file.get("environment").get("replica")

@@ -31,6 +31,7 @@ func FuzzParse(f *testing.F) {
 		}
 	}
 	for _, override := range []string{
+		"scenarios.s={executor: constant-vus, vus: 1, duration: 1m, warmup: auto, warmupLimit: 20s, requests: [{name: a, path: /}]}",
 		"scenarios.s.requests.a.weight=3", "thresholds.http_reqs{name:a}=rate>1", "scenarios.s={}",
 		`environment.postgres."a.b"=1`, "tags=[", "scenarios.s.requests.0.values={a: {list: [b]}}",
 	} {
@@ -73,6 +74,9 @@ func checkPlan(t *testing.T, p *Plan) {
 		}
 		if s.Duration <= 0 || s.Duration > 24*time.Hour || s.Warmup >= s.Duration || s.TimeUnit <= 0 || len(s.Requests) == 0 {
 			t.Errorf("scenario %q: %+v", s.Name, s)
+		}
+		if s.AutoWarmup && (!s.Executor.Steady() || s.Warmup < 15*time.Second || len(p.Faults) > 0) {
+			t.Errorf("scenario %q warms up by itself: %+v", s.Name, s)
 		}
 		extracted := map[string]bool{}
 		for i, request := range s.Requests {

@@ -102,6 +102,9 @@ const (
 	Replay              Executor = "replay"
 )
 
+// Steady says whether an executor asks for the same load all the time: only then can what is measured be steady.
+func (e Executor) Steady() bool { return e == ConstantArrivalRate || e == ConstantVUs }
+
 // Arrivals says how arrivals lie around the rate.
 type Arrivals string
 
@@ -117,6 +120,7 @@ type Scenario struct {
 	Executor     Executor
 	StartTime    time.Duration // after the start of the run
 	Warmup       time.Duration // sent, and not measured; the first part of the schedule
+	AutoWarmup   bool          // Warmup is the longest that it may take: it ends when the scenario is steady
 	GracefulStop time.Duration // how long after the schedule's end late and open requests may still go on
 	Arrivals     Arrivals
 	Rate         float64       // constant-arrival-rate: iterations per TimeUnit; sine-arrival-rate: their mean; replay: 0 where the file has times

@@ -29,6 +29,8 @@ const (
 	maxUsers            = 100_000
 	defaultMaxVUs       = 100
 	defaultGracefulStop = 30 * time.Second
+	defaultWarmupLimit  = time.Minute // and at most half of the duration
+	minWarmupLimit      = 15 * time.Second
 )
 
 func (r *reader) scenario(e entry, target Target) Scenario {
@@ -43,7 +45,9 @@ func (r *reader) scenario(e entry, target Target) Scenario {
 	}
 	s.Tags = r.tags(n.get("tags"))
 	s.StartTime = r.duration(n.get("startTime"), 0)
-	s.Warmup = r.duration(n.get("warmup"), 0)
+	if s.AutoWarmup = r.text(n.get("warmup"), "") == autoWarmup; !s.AutoWarmup {
+		s.Warmup = r.duration(n.get("warmup"), 0)
+	}
 	s.GracefulStop = r.duration(n.get("gracefulStop"), defaultGracefulStop)
 	s.TimeUnit = time.Second
 	switch s.Executor {
@@ -62,14 +66,48 @@ func (r *reader) scenario(e entry, target Target) Scenario {
 	case Replay:
 		r.recording(n, &s)
 	}
+	r.warmupLimit(n, &s)
 	if s.Duration > 0 && s.Warmup >= s.Duration {
-		r.fault(n.get("warmup"), "the warmup is the first part of the duration and is not measured",
-			"%s.warmup (%v) must be shorter than the whole (%v)", n.path, s.Warmup, s.Duration)
+		length := n.get("warmup")
+		if s.AutoWarmup {
+			length = n.get("warmupLimit")
+		}
+		r.fault(length, "the warmup is the first part of the duration and is not measured",
+			"%s (%v) must be shorter than the whole (%v)", length.path, s.Warmup, s.Duration)
 	}
 	if s.Executor != Replay {
 		s.Requests = r.requests(n, target)
 	}
 	return s
+}
+
+// autoWarmup is a warm-up that ends when the scenario is steady.
+const autoWarmup = "auto"
+
+// warmupLimit reads the longest that an automatic warm-up may take, once the scenario's duration is known.
+func (r *reader) warmupLimit(n *node, s *Scenario) {
+	warmup, limit := n.get("warmup"), n.get("warmupLimit")
+	switch {
+	case !s.AutoWarmup:
+		if given(limit) && (warmup == nil || !warmup.bad) {
+			r.faultAt(limit.keyAt, "add warmup: auto, or remove it", "%s goes with an automatic warmup only", limit.path)
+		}
+		return
+	case s.Executor != "" && !s.Executor.Steady():
+		r.fault(warmup, "give it a length, for example 10s", "%s cannot be auto: the load of executor %s is meant to change, so that it is never steady",
+			warmup.path, s.Executor)
+	case limit == nil && s.Duration > 0:
+		if s.Warmup = min(defaultWarmupLimit, s.Duration/2); s.Warmup < minWarmupLimit {
+			r.fault(warmup, "make the duration longer, or give the warmup a length", "%s cannot be auto: it takes up to half of the duration, %v, and needs up to %v to tell what is steady",
+				warmup.path, s.Duration, minWarmupLimit)
+		}
+	case given(limit):
+		if d, ok := r.positiveDuration(limit); ok && d < minWarmupLimit {
+			r.fault(limit, "", "%s is %v; it must be at least %v, so that ten seconds can be looked at", limit.path, d, minWarmupLimit)
+		} else if ok {
+			s.Warmup = d
+		}
+	}
 }
 
 // executor reads which executor a scenario has and refuses the keys of others. It is "" when that is not known.

@@ -80,6 +80,7 @@ var (
 			{"executor", value},
 			{"startTime", value},
 			{"warmup", value},
+			{"warmupLimit", value},
 			{"rate", value},
 			{"timeUnit", value},
 			{"duration", value},

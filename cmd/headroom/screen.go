@@ -30,7 +30,10 @@ func newScreen(w io.Writer, plan *scenarios.Plan) *screen {
 	s := &screen{w: w, live: isFile && term.IsTerminal(int(f.Fd())), shown: 2 - plainEvery}
 	for _, sc := range plan.Scenarios {
 		fmt.Fprintf(w, "scenario %s: %s, from %v for %v", sc.Name, sc.Executor, sc.StartTime, sc.Duration)
-		if sc.Warmup > 0 {
+		switch {
+		case sc.AutoWarmup:
+			fmt.Fprintf(w, " at most, of which warm-up until it is steady, at most %v", sc.Warmup)
+		case sc.Warmup > 0:
 			fmt.Fprintf(w, ", of which %v warm-up", sc.Warmup)
 		}
 		fmt.Fprintln(w)

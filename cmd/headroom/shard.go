@@ -64,6 +64,10 @@ func (r *runner) checkShard(files []loaded) error {
 		return usageError{errors.New("--shard needs a service that all shards load: give its address in target.url, or each would start a reference server of its own")}
 	}
 	for _, s := range plan.Scenarios {
+		if s.AutoWarmup {
+			return usageError{fmt.Errorf("--shard %v: the warmup of scenario %s is auto, and each shard would end it by itself: give it a length, "+
+				"for example --set scenarios.%s.warmup=30s for every shard", r.shard, s.Name, s.Name)}
+		}
 		if users := max(s.VUs, s.MaxVUs); users < r.shard.Of {
 			return usageError{fmt.Errorf("--shard %v: scenario %s has %d users or connections (vus, maxVUs), fewer than shards", r.shard, s.Name, users)}
 		}
