@@ -25,6 +25,7 @@ const SummaryVersion = 1
 //	marks[]           text, due_seconds, begun_seconds, done_seconds, error: faults that were injected
 //	changes[]         at_seconds, text: breakers and replica, as the server's samples show them
 //	scenarios[]       name, executor, open, the figures of overall, schedule (null unless open) and
+//	  warmup          limit_seconds, seconds, ended (steady, limit, run), unsteady: where the warm-up was automatic
 //	  by_stage[]      name, from_seconds, to_seconds, the figures of overall: the stages that have a name
 //	  by_request[]    name, method, the figures of overall, statuses, errors, bytes_sent, bytes_received, skipped (steps of flows), checks[]: name, passed, failed
 //	server_views[]    scenario (empty: the whole run), seconds, cpu_seconds, tiers, queries and pools by name
@@ -118,6 +119,7 @@ type summaryScenario struct {
 	Executor string           `json:"executor"`
 	Open     bool             `json:"open"`
 	Schedule *summarySchedule `json:"schedule"`
+	Warmup   *results.Warmup  `json:"warmup,omitempty"`
 	figures
 	Stages   []summaryStage   `json:"by_stage,omitempty"`
 	Requests []summaryRequest `json:"by_request"`
@@ -202,7 +204,7 @@ func newSummary(d digest) summary {
 func newSummaryScenario(sc scenario) summaryScenario {
 	out := summaryScenario{Name: sc.Name, figures: newFigures(sc.Summary), Requests: []summaryRequest{}}
 	if l := sc.Load; l != nil {
-		out.Executor, out.Open = l.Executor, l.Open
+		out.Executor, out.Open, out.Warmup = l.Executor, l.Open, l.Warmup
 		if l.Open {
 			out.Schedule = &summarySchedule{l.AskedRate(), l.Planned, l.Sent, l.Dropped, newDistribution(l.Lag), newDistribution(l.OwnLag)}
 		}

@@ -82,7 +82,13 @@ func loadsText(d digest) string {
 				percentileOf(l.Lag, 50), percentileOf(l.Lag, 99), percentileOf(l.OwnLag, 99))
 		}
 	}
-	return t.String()
+	text := t.String()
+	for _, s := range d.Scenarios {
+		if s.Load != nil && s.Load.Warmup != nil {
+			text += fmt.Sprintf("  automatic warm-up of %s: %s\n", onOneLine(s.Name), warmupText(s.Load.Warmup))
+		}
+	}
+	return text
 }
 
 // marksText lists what was done to the servers, and what the reference server noticed of it, in the order of time.

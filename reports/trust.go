@@ -2,6 +2,7 @@ package reports
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/policycortex/headroom/results"
 )
@@ -27,7 +28,7 @@ func trustMeasures(d digest) []measure {
 		}
 		return m
 	}
-	return []measure{
+	rows := []measure{
 		row("Executor", "Arrival rates send on schedule whatever the service does. Constant VUs wait for each answer, so a slow service is asked less often, and there is no schedule to be late for.",
 			false, func(s scenario) string { return s.Load.Executor }),
 		row("Asked rate", "Requests a second that the schedule meant to send in the measured window.",
@@ -46,6 +47,28 @@ func trustMeasures(d digest) []measure {
 			}),
 		row("Generator's own lag P99, ms", "The part of that lag which is the generator's fault: it was late with connections to spare. Where it is not small beside the response times, they say more about the generator than about the service.",
 			true, func(s scenario) string { return percentileOf(s.Load.OwnLag, 99) }),
+	}
+	if slices.ContainsFunc(d.Scenarios, func(s scenario) bool { return s.Load != nil && s.Load.Warmup != nil }) {
+		rows = append(rows, row("Automatic warm-up", "How long requests were sent before any was measured, and why that ended: throughput, P95 and hit ratio had stopped moving, or the limit was reached.",
+			false, func(s scenario) string { return warmupText(s.Load.Warmup) }))
+	}
+	return rows
+}
+
+// warmupText says how an automatic warm-up went.
+func warmupText(w *results.Warmup) string {
+	if w == nil {
+		return none
+	}
+	switch seconds := threeDigits(w.Seconds) + " s"; {
+	case w.Ended == results.WarmupSteady:
+		return seconds + ", steady"
+	case w.Ended == results.WarmupRunOver:
+		return seconds + ", ended by the run's end"
+	case len(w.Unsteady) > 0:
+		return seconds + ", the limit: not steady"
+	default:
+		return seconds + ", the limit: others were not steady"
 	}
 }
 

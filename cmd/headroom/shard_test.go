@@ -252,6 +252,7 @@ func TestShardMistakesExit104(t *testing.T) {
 		"no index":      {[]string{file, "--shard", "/4"}, completionIndex + " is not set"},
 		"no target":     {[]string{"smoke.yaml", "--shard", "0/2"}, "target.url"},
 		"too few":       {[]string{file, "--shard", "0/41"}, "fewer than shards"},
+		"own warm-up":   {[]string{file, "--shard", "0/2", "--set", "scenarios.ramp={executor: constant-vus, vus: 4, duration: 1m, warmup: auto, requests: [{name: a, path: /}]}"}, "--set scenarios.ramp.warmup=30s"},
 		"several files": {[]string{file, file, "--shard", "0/2"}, "one scenario file"},
 		"no instant":    {[]string{file, "--start-at", "noon"}, "write it as"},
 		"past":          {[]string{file, "--start-at", "2020-01-02T15:04:05Z"}, "ago"},
