@@ -275,3 +275,32 @@ func TestObserverFollowsTheWindows(t *testing.T) {
 		t.Errorf("edges at %d, want %d s", seen, want)
 	}
 }
+
+// TestPacerDropsWhatIsDueNoMore: an iteration for which the vegeta engine waits already is not sent when the warm-up ends so
+// early that it comes after the schedule's end.
+func TestPacerDropsWhatIsDueNoMore(t *testing.T) {
+	s := warmingUp(40*time.Second, time.Second)
+	s.Rate = 0.1 // iteration 1 is due after 10 s
+	plan := planOf(s)
+	set, err := newRequestSet(1, &plan.Scenarios[0], nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sc := newSchedule(plan.Scenarios[0], 1)
+	a := newVegetaAttack(newAttack(&plan.Scenarios[0], set, sc, newRecorder(plan, &plan.Scenarios[0], sc), "http://127.0.0.1", time.Now()))
+	stopped := make(chan bool)
+	go func() {
+		_, stop := pacer{a, context.Background()}.Pace(0, 1)
+		stopped <- stop
+	}()
+	select {
+	case <-stopped:
+		t.Fatal("the pacer did not wait")
+	case <-time.After(2 * patience):
+	}
+	a.recorder.endWarmup(8 * time.Second)
+	close(a.window.settled)
+	if !<-stopped {
+		t.Error("iteration 1 is sent after the schedule's end, which is at 9 s now")
+	}
+}

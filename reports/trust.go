@@ -68,7 +68,7 @@ func warmupText(w *results.Warmup) string {
 	case len(w.Unsteady) > 0:
 		return seconds + ", the limit: not steady"
 	default:
-		return seconds + ", the limit: others were not steady"
+		return seconds + ", the limit: steady by then"
 	}
 }
 

@@ -22,7 +22,7 @@ func TestReportsTellOfAutomaticWarmups(t *testing.T) {
 	}{
 		{results.Warmup{Limit: 60, Seconds: 14, Ended: results.WarmupSteady}, "14.0 s, steady", `"ended": "steady"`},
 		{results.Warmup{Limit: 60, Seconds: 60, Ended: results.WarmupLimit, Unsteady: []string{"throughput moved"}}, "60.0 s, the limit: not steady", `"throughput moved"`},
-		{results.Warmup{Limit: 60, Seconds: 60, Ended: results.WarmupLimit}, "60.0 s, the limit: others were not steady", `"ended": "limit"`},
+		{results.Warmup{Limit: 60, Seconds: 60, Ended: results.WarmupLimit}, "60.0 s, the limit: steady by then", `"ended": "limit"`},
 		{results.Warmup{Limit: 60, Seconds: 3, Ended: results.WarmupRunOver}, "3.00 s, ended by the run&#39;s end", `"ended": "run"`},
 	} {
 		r := sampleRun(t)

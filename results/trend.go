@@ -99,8 +99,10 @@ func inBlocks(v []float64) []float64 {
 }
 
 // A measured part drifts when a trend is clearer than chance makes it once in a thousand times, and large.
+const driftP = 0.001
+
+// A trend is large from a change of these shares of the median on.
 const (
-	driftP       = 0.001
 	driftChange  = 0.05 // of throughput and hit ratio
 	driftLatency = 0.2  // of the P95 of a second, which moves by itself
 )
@@ -112,48 +114,61 @@ func drifts(m *Measurements) []string {
 		if !scenarios.Executor(l.Executor).Steady() {
 			continue // it is meant to move
 		}
-		var at, rates, timed, p95 []float64
-		for _, p := range m.Points {
-			if p.Scenario != l.Scenario || p.Request != "" || p.Partial || !l.measures(float64(p.Second), float64(p.Second+1)) {
-				continue
-			}
-			at, rates = append(at, float64(p.Second)), append(rates, float64(p.Requests))
-			if p.Max > 0 {
-				timed, p95 = append(timed, float64(p.Second)), append(p95, p.P95)
-			}
+		for _, text := range measuredCourse(m, l).moved(driftP) {
+			found = append(found, fmt.Sprintf("%s: the measured part was not steady: %s: warm up for longer, or look for what grows", l.Scenario, text))
 		}
-		found = append(found, drift(l.Scenario, "throughput", "/s", at, rates, driftChange)...)
-		found = append(found, drift(l.Scenario, "P95 response time", " ms", timed, p95, driftLatency)...)
-		at, ratios := hitRatios(m, l)
-		found = append(found, drift(l.Scenario, "cache hit ratio", "", at, ratios, driftChange)...)
 	}
 	return found
+}
+
+// measuredCourse is that of a scenario's measured part, with the hit ratio as the server has it.
+func measuredCourse(m *Measurements, l *Load) *course {
+	var c course
+	for _, p := range m.Points {
+		if p.Scenario != l.Scenario || p.Request != "" || p.Partial || !l.measures(float64(p.Second), float64(p.Second+1)) {
+			continue
+		}
+		c.rate.add(float64(p.Second), float64(p.Requests))
+		if p.Max > 0 {
+			c.p95.add(float64(p.Second), p.P95)
+		}
+	}
+	for _, s := range m.Samples {
+		if t := s.Tiers["overall"]; t.Hits+t.Misses > 0 && l.measures(s.At-1, s.At) {
+			c.hitRatio.add(s.At, t.Ratio())
+		}
+	}
+	return &c
 }
 
 // measures says whether a stretch of time lies in the measured window.
 func (l *Load) measures(from, to float64) bool { return from >= l.MeasuredFrom && to <= l.MeasuredTo }
 
-func hitRatios(m *Measurements, l *Load) (at, ratios []float64) {
-	for _, s := range m.Samples {
-		t := s.Tiers["overall"]
-		if t.Hits+t.Misses > 0 && l.measures(s.At-1, s.At) {
-			at, ratios = append(at, s.At), append(ratios, t.Ratio())
+// course is how a scenario went, second by second.
+type course struct{ rate, p95, hitRatio timeline }
+
+// timeline is values at ascending times, in seconds.
+type timeline struct{ at, y []float64 }
+
+func (l *timeline) add(at, y float64) { l.at, l.y = append(l.at, at), append(l.y, y) }
+
+// moved tells what has a trend that is large and clearer than chance makes it at a level.
+func (c *course) moved(level float64) (texts []string) {
+	for _, part := range []struct {
+		what, unit string
+		timeline
+		least float64
+	}{
+		{"throughput", "/s", c.rate, driftChange},
+		{"P95 response time", " ms", c.p95, driftLatency},
+		{"cache hit ratio", "", c.hitRatio, driftChange},
+	} {
+		t, ok := NewTrend(part.at, part.y)
+		if !ok || t.P >= level || math.Abs(t.Change) < part.least {
+			continue
 		}
+		texts = append(texts, fmt.Sprintf("%s moved by %+.0f %% of its median, %+.3g%s a second (Mann-Kendall p = %.1g)",
+			part.what, 100*t.Change, t.Slope, part.unit, t.P))
 	}
-	return at, ratios
-}
-
-func drift(scenario, what, unit string, at, y []float64, limit float64) []string {
-	t, ok := NewTrend(at, y)
-	if !ok || !t.moves(driftP, limit) {
-		return nil
-	}
-	return []string{fmt.Sprintf("%s: the measured part was not steady: %s: warm up for longer, or look for what grows", scenario, t.text(what, unit))}
-}
-
-// moves says whether a trend is clearer than chance makes it at a level, and as large as a share of the median.
-func (t Trend) moves(level, change float64) bool { return t.P < level && math.Abs(t.Change) >= change }
-
-func (t Trend) text(what, unit string) string {
-	return fmt.Sprintf("%s moved by %+.0f %% of its median, %+.3g%s a second (Mann-Kendall p = %.1g)", what, 100*t.Change, t.Slope, unit, t.P)
+	return texts
 }

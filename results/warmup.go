@@ -11,8 +11,8 @@ type Warmup struct {
 	Limit   float64   `json:"limit_seconds"` // the longest that it might have taken
 	Seconds float64   `json:"seconds"`       // that it took
 	Ended   WarmupEnd `json:"ended"`
-	// Unsteady says what still moved when the limit ended it, or why that could not be told. It is empty where only
-	// another scenario, whose warm-up ends together with this one's, was not steady.
+	// Unsteady says what still moved when the limit ended it, or why that could not be told. It is empty where the scenario
+	// was steady by then: since the last second, or while it waited for others whose warm-up ends together with its own.
 	Unsteady []string `json:"unsteady,omitempty"`
 }
 
@@ -73,32 +73,17 @@ func (w *Warming) Unsteady() []string {
 	if silent > 0 {
 		return []string{fmt.Sprintf("nothing was answered in %d of the last %d seconds", silent, warmSeconds)}
 	}
-	var rates, p95, ratios timeline
+	var c course
 	for _, s := range w.seconds[n-max(warmSeconds, n/2):] {
-		rates.add(s.at, s.rate)
+		c.rate.add(s.at, s.rate)
 		if s.timed {
-			p95.add(s.at, s.p95)
+			c.p95.add(s.at, s.p95)
 		}
 		if !math.IsNaN(s.hitRatio) {
-			ratios.add(s.at, s.hitRatio)
+			c.hitRatio.add(s.at, s.hitRatio)
 		}
 	}
-	moved := rates.moved("throughput", "/s", driftChange)
-	moved = append(moved, p95.moved("P95 response time", " ms", driftLatency)...)
-	return append(moved, ratios.moved("cache hit ratio", "", driftChange)...)
-}
-
-// timeline is values at ascending times.
-type timeline struct{ at, y []float64 }
-
-func (l *timeline) add(at, y float64) { l.at, l.y = append(l.at, at), append(l.y, y) }
-
-func (l *timeline) moved(what, unit string, limit float64) []string {
-	t, ok := NewTrend(l.at, l.y)
-	if !ok || !t.moves(warmP, limit) {
-		return nil
-	}
-	return []string{t.text(what, unit)}
+	return c.moved(warmP)
 }
 
 // End is how a warm-up of a limit in seconds went that was not ended for being steady: the limit ended it, or after so many
