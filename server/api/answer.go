@@ -1,17 +1,14 @@
 package api
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
-	"github.com/klauspost/compress/gzip"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
@@ -142,7 +139,7 @@ func sendAsIs(c *gin.Context, status int, body []byte) {
 	header["Cache-Control"] = noStore
 	if len(body) > compressionThreshold && acceptsGzip(c.Request.Header["Accept-Encoding"]) {
 		header["Content-Encoding"] = gzipEncoding
-		body = compressed(body)
+		body = cache.Gzip(body)
 	}
 	header["Content-Length"] = []string{strconv.Itoa(len(body))}
 	c.Writer.WriteHeader(status)
@@ -151,22 +148,3 @@ func sendAsIs(c *gin.Context, status int, body []byte) {
 
 // compressionThreshold is the size in bytes up to which compression costs more than it saves.
 const compressionThreshold = 1024
-
-var gzipWriters = sync.Pool{New: func() any {
-	w, err := gzip.NewWriterLevel(nil, gzip.BestSpeed)
-	if err != nil {
-		panic("api: gzip does not know its own level: " + err.Error())
-	}
-	return w
-}}
-
-func compressed(body []byte) []byte {
-	var b bytes.Buffer
-	b.Grow(len(body) / 3)
-	w := gzipWriters.Get().(*gzip.Writer)
-	defer gzipWriters.Put(w)
-	w.Reset(&b)
-	w.Write(body) // a bytes.Buffer takes everything
-	w.Close()
-	return b.Bytes()
-}

@@ -157,38 +157,17 @@ type stored struct {
 }
 
 func (a *API) upsertCosts(c *gin.Context) {
-	tenant, elements, ok := readElements(c, "costs")
-	if !ok {
-		return
+	batch := batchChange[store.Cost]{
+		name: "costs", faults: a.store.CostFaults, store: a.store.UpsertCosts,
+		scopes: func(tenant store.ID, costs []store.Cost) []cache.Scope {
+			resources := make([]store.ID, len(costs))
+			for i := range costs {
+				resources[i] = store.ID(costs[i].ResourceID)
+			}
+			return appendScopes([]cache.Scope{{Tenant: tenant, Kind: cache.Costs}}, tenant, cache.Costs, resources)
+		},
 	}
-	costs, faults := decodeElements(elements, a.store.CostFaults)
-	if faults != nil {
-		refuseElements(c, faults)
-		return
+	if n, ok := batch.apply(a, c); ok {
+		sendJSON(c, http.StatusOK, stored{n})
 	}
-	ctx, cancel := context.WithTimeout(c.Request.Context(), a.timeout)
-	defer cancel()
-	committed, err := a.store.UpsertCosts(ctx, tenant, costs)
-	var invalid *store.ValidationError
-	if !errors.As(err, &invalid) {
-		// Also after an error: the batch may have been committed without our having heard of it.
-		a.invalidate(ctx, committed, costScopes(tenant, costs)...)
-	}
-	if err != nil {
-		a.refuseBatchChange(c, err)
-		return
-	}
-	sendJSON(c, http.StatusOK, stored{len(costs)})
-}
-
-func costScopes(tenant store.ID, costs []store.Cost) []cache.Scope {
-	scopes := []cache.Scope{{Tenant: tenant, Kind: cache.Costs}}
-	seen := make(map[store.ID]bool, len(costs))
-	for i := range costs {
-		if id := store.ID(costs[i].ResourceID); !seen[id] {
-			seen[id] = true
-			scopes = append(scopes, cache.Scope{Tenant: tenant, Kind: cache.Costs, ID: id})
-		}
-	}
-	return scopes
 }

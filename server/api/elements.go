@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,8 +10,57 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/policycortex/headroom/server/cache"
 	"github.com/policycortex/headroom/server/store"
 )
+
+// batchChange stores all elements of a batch, or none.
+type batchChange[T any] struct {
+	name   string // of the list in the body
+	faults func(elements []T) []store.Fault
+	store  func(ctx context.Context, tenant store.ID, elements []T) (committed store.LSN, err error)
+	scopes func(tenant store.ID, elements []T) []cache.Scope // what it makes old
+}
+
+// apply stores the batch that a request sends, and returns how many elements it has. When it cannot, it has answered.
+func (b *batchChange[T]) apply(a *API, c *gin.Context) (stored int, ok bool) {
+	tenant, raw, ok := readElements(c, b.name)
+	if !ok {
+		return 0, false
+	}
+	elements, faults := decodeElements(raw, b.faults)
+	if faults != nil {
+		refuseElements(c, faults)
+		return 0, false
+	}
+	ctx, cancel := context.WithTimeout(c.Request.Context(), a.timeout)
+	defer cancel()
+	committed, err := b.store(ctx, tenant, elements)
+	var invalid *store.ValidationError
+	if errors.As(err, &invalid) {
+		refuseElements(c, invalid.Faults)
+		return 0, false
+	}
+	// Also after an error: the batch may have been committed without our having heard of it.
+	a.invalidate(ctx, committed, b.scopes(tenant, elements)...)
+	if err != nil {
+		a.fail(c, err)
+		return 0, false
+	}
+	return len(elements), true
+}
+
+// appendScopes appends a scope for each different id.
+func appendScopes(scopes []cache.Scope, tenant store.ID, kind cache.Kind, ids []store.ID) []cache.Scope {
+	seen := make(map[store.ID]bool, len(ids))
+	for _, id := range ids {
+		if !seen[id] {
+			seen[id] = true
+			scopes = append(scopes, cache.Scope{Tenant: tenant, Kind: kind, ID: id})
+		}
+	}
+	return scopes
+}
 
 // readElements reads a body that is {"<name>":[…]} with 1 to store.MaxBatch elements. When it cannot, it has answered.
 func readElements(c *gin.Context, name string) (tenant store.ID, elements []json.RawMessage, ok bool) {
@@ -58,16 +108,6 @@ func decodeElements[T any](elements []json.RawMessage, validate func([]T) []stor
 	}
 	slices.SortStableFunc(faults, func(a, b store.Fault) int { return a.Index - b.Index })
 	return all, faults
-}
-
-// refuseBatchChange answers for a batch of which nothing was stored.
-func (a *API) refuseBatchChange(c *gin.Context, err error) {
-	var invalid *store.ValidationError
-	if errors.As(err, &invalid) {
-		refuseElements(c, invalid.Faults)
-		return
-	}
-	a.fail(c, err)
 }
 
 func refuseElements(c *gin.Context, faults []store.Fault) {

@@ -14,6 +14,7 @@ import (
 
 const (
 	evaluationsPath = "/api/v1/evaluations"
+	evaluationPlace = 16 // the size of a place in the list: an id, or a time and a number
 	// evaluationBuffer is what an evaluation takes.
 	evaluationBuffer = 192
 )
@@ -48,10 +49,7 @@ func (q *evaluationRequest) set(name, value string) error {
 	case "policy_id":
 		return setID(&q.policy, name, value)
 	case "latest":
-		var choice string
-		err := setOneOf(&choice, name, value, []string{"true", "false"})
-		q.latest = choice == "true"
-		return err
+		return setBool(&q.latest, name, value)
 	case "limit":
 		return setLimit(&q.limit, value, maxLimit)
 	case "cursor":
@@ -73,9 +71,6 @@ func (q *evaluationRequest) list() string {
 	return string(b)
 }
 
-// placeSize is that of a place in the list: an id, or a time and a number.
-const placeSize = 16
-
 func (a *API) listEvaluations(c *gin.Context) {
 	var req evaluationRequest
 	tenant, ok := asked(c, func(query string) (err error) {
@@ -85,13 +80,12 @@ func (a *API) listEvaluations(c *gin.Context) {
 	if !ok {
 		return
 	}
-	if req.cursor != "" {
-		if _, err := a.cursors.readPlace(req.cursor, &tenant, evaluationsPath+req.list(), placeSize); err != nil {
-			refuse(c, http.StatusBadRequest, err.Error())
-			return
-		}
+	list := req.list()
+	if _, err := a.place(&tenant, evaluationsPath, list, req.cursor, evaluationPlace); err != nil {
+		refuse(c, http.StatusBadRequest, err.Error())
+		return
 	}
-	a.answer(c, cache.Key{Kind: cache.Evaluations, Tenant: tenant, Query: a.pageKey(req.list(), req.cursor)}, a.loadEvaluations)
+	a.answer(c, cache.Key{Kind: cache.Evaluations, Tenant: tenant, Query: a.pageKey(list, req.cursor)}, a.loadEvaluations)
 }
 
 func (a *API) readEvaluations(ctx context.Context, key cache.Key, after store.LSN) ([]byte, error) {
@@ -99,13 +93,12 @@ func (a *API) readEvaluations(ctx context.Context, key cache.Key, after store.LS
 	if err != nil {
 		return nil, err
 	}
-	list := evaluationsPath + req.list()
-	var place, next []byte
-	if req.cursor != "" {
-		if place, err = a.cursors.readPlace(req.cursor, &key.Tenant, list, placeSize); err != nil {
-			return nil, err
-		}
+	list := req.list()
+	place, err := a.place(&key.Tenant, evaluationsPath, list, req.cursor, evaluationPlace)
+	if err != nil {
+		return nil, err
 	}
+	var next []byte
 	body := append(make([]byte, 0, listBuffer+req.limit*evaluationBuffer), `{"data":`...)
 	if req.latest {
 		body, next, err = a.appendLatest(ctx, body, key.Tenant, &req, place, after)
@@ -115,7 +108,7 @@ func (a *API) readEvaluations(ctx context.Context, key cache.Key, after store.LS
 	if err != nil {
 		return nil, err
 	}
-	return a.appendPagination(body, req.limit, &key.Tenant, list, next), nil
+	return a.appendPagination(body, req.limit, &key.Tenant, evaluationsPath+list, next), nil
 }
 
 func (a *API) appendHistory(ctx context.Context, body []byte, tenant store.ID, req *evaluationRequest, place []byte, after store.LSN) (page, nextPlace []byte, err error) {
@@ -149,45 +142,25 @@ type recorded struct {
 }
 
 func (a *API) recordEvaluations(c *gin.Context) {
-	tenant, elements, ok := readElements(c, "evaluations")
-	if !ok {
-		return
+	batch := batchChange[store.Evaluation]{
+		name: "evaluations", faults: store.EvaluationFaults, store: a.store.RecordEvaluations,
+		scopes: func(tenant store.ID, evaluations []store.Evaluation) []cache.Scope {
+			resources := make([]store.ID, len(evaluations))
+			for i := range evaluations {
+				resources[i] = evaluations[i].ResourceID
+			}
+			return statusScopes(tenant, resources)
+		},
 	}
-	evaluations, faults := decodeElements(elements, store.EvaluationFaults)
-	if faults != nil {
-		refuseElements(c, faults)
-		return
+	if n, ok := batch.apply(a, c); ok {
+		sendJSON(c, http.StatusCreated, recorded{n})
 	}
-	ctx, cancel := context.WithTimeout(c.Request.Context(), a.timeout)
-	defer cancel()
-	committed, err := a.store.RecordEvaluations(ctx, tenant, evaluations)
-	var invalid *store.ValidationError
-	if !errors.As(err, &invalid) {
-		// Also after an error: the batch may have been committed without our having heard of it.
-		resources := make([]store.ID, len(evaluations))
-		for i := range evaluations {
-			resources[i] = evaluations[i].ResourceID
-		}
-		a.invalidate(ctx, committed, statusScopes(tenant, resources)...)
-	}
-	if err != nil {
-		a.refuseBatchChange(c, err)
-		return
-	}
-	sendJSON(c, http.StatusCreated, recorded{len(evaluations)})
 }
 
 // statusScopes is what a change of the evaluations of resources makes old: they say compliance_status too.
 func statusScopes(tenant store.ID, resources []store.ID) []cache.Scope {
 	scopes := []cache.Scope{{Tenant: tenant, Kind: cache.Evaluations}, {Tenant: tenant, Kind: cache.Resources}}
-	seen := make(map[store.ID]bool, len(resources))
-	for _, id := range resources {
-		if !seen[id] {
-			seen[id] = true
-			scopes = append(scopes, cache.Scope{Tenant: tenant, Kind: cache.Resource, ID: id})
-		}
-	}
-	return scopes
+	return appendScopes(scopes, tenant, cache.Resource, resources)
 }
 
 // RetireEvaluations takes evaluations by deleted policies out of the resources' present status, and what was cached of

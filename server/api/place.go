@@ -38,6 +38,14 @@ func (s *cursorSigner) readPlace(cursor string, tenant *store.ID, list string, s
 	return place[1:], nil
 }
 
+// place returns the place at which a page of a list begins: nil without a cursor, which is the beginning of the list.
+func (a *API) place(tenant *store.ID, path, list, cursor string, size int) ([]byte, error) {
+	if cursor == "" {
+		return nil, nil
+	}
+	return a.cursors.readPlace(cursor, tenant, path+list, size)
+}
+
 // timePlace is the place after a time and what decides between those of the same time.
 func timePlace(micros int64, rest []byte) []byte {
 	return append(binary.BigEndian.AppendUint64(make([]byte, 0, 24), uint64(micros)), rest...)

@@ -49,6 +49,13 @@ func setOneOf(field *string, name, value string, known []string) error {
 	return nil
 }
 
+func setBool(field *bool, name, value string) error {
+	var choice string
+	err := setOneOf(&choice, name, value, []string{"true", "false"})
+	*field = choice == "true"
+	return err
+}
+
 func setLimit(field *int, value string, most int) error {
 	limit, err := strconv.Atoi(value)
 	if err != nil || limit < 1 || limit > most {

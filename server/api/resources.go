@@ -25,11 +25,18 @@ func (a *API) resourceRoutes(handle handleFunc) {
 	a.loadResource = a.readResource
 	a.loadResources = a.readResources
 	handle(http.MethodGet, resourcesPath, a.listResources)
-	handle(http.MethodPost, resourcesPath, a.createResource)
 	handle(http.MethodPost, resourcesPath+"/batch", a.insertResources)
 	handle(http.MethodGet, resourcesPath+"/:id", a.getResource)
-	handle(http.MethodPut, resourcesPath+"/:id", a.replaceResource)
-	handle(http.MethodDelete, resourcesPath+"/:id", a.deleteResource)
+	a.resources().routes(handle)
+}
+
+func (a *API) resources() *document[store.NewResource] {
+	return &document[store.NewResource]{
+		api: a, name: "resource", path: resourcesPath, item: cache.Resource, lists: cache.Resources,
+		conflict: "This tenant has another resource with this azure_resource_id.",
+		create:   a.store.CreateResource, replace: a.store.ReplaceResource, remove: a.store.DeleteResource, read: a.store.AppendResource,
+		version: store.ResourceVersion,
+	}
 }
 
 func (a *API) getResource(c *gin.Context) {

@@ -75,7 +75,7 @@ func (e *Entry) settle(ttl time.Duration) *Entry {
 	}
 	s.stale = s.fresh + staleWindow
 	if len(e.Body) > compressionThreshold {
-		if packed := compress(e.Body); len(packed) <= len(e.Body)-len(e.Body)/8 {
+		if packed := Gzip(e.Body); len(packed) <= len(e.Body)-len(e.Body)/8 {
 			s.Gzip, s.GzipLength = packed, []string{strconv.Itoa(len(packed))}
 		}
 	}
@@ -91,7 +91,8 @@ var gzipWriters = sync.Pool{New: func() any {
 	return w
 }}
 
-func compress(body []byte) []byte {
+// Gzip compresses a body to be sent, fast rather than well.
+func Gzip(body []byte) []byte {
 	var b bytes.Buffer
 	b.Grow(len(body) / 3)
 	w := gzipWriters.Get().(*gzip.Writer)

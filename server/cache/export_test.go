@@ -106,7 +106,7 @@ var Codecs = []Codec{
 		}
 		return v.body
 	}},
-	{"gzip", compress, func(packed []byte) []byte {
+	{"gzip", Gzip, func(packed []byte) []byte {
 		r, err := gzip.NewReader(bytes.NewReader(packed))
 		if err != nil {
 			panic(err)

@@ -1,0 +1,220 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/policycortex/headroom/server/cache"
+	"github.com/policycortex/headroom/server/store"
+)
+
+// How changes behave when a client repeats them, because it has not heard of the first:
+//
+//   - creating a resource again is refused with 409, as is one in a batch: the azure_resource_id is its key
+//   - replacing one again makes another version with the same content; with If-Match it is refused with 412
+//   - deleting one again is refused with 404
+
+// document is what is created, replaced and deleted one at a time, and has a version: a resource or a policy. T is what a
+// client sends of it.
+type document[T any] struct {
+	api         *API
+	name        string
+	path        string     // of all of them; "/:id" follows for one
+	item, lists cache.Kind // of one, and of the lists that it may be in
+	conflict    string     // what a client is told whom another one stands in the way
+
+	create  func(ctx context.Context, dst []byte, tenant store.ID, sent *T) (body []byte, id store.ID, committed store.LSN, err error)
+	replace func(ctx context.Context, dst []byte, tenant, id store.ID, version int, sent *T) (body []byte, committed store.LSN, err error)
+	remove  func(ctx context.Context, tenant, id store.ID, version int) (committed store.LSN, err error)
+	read    func(ctx context.Context, dst []byte, tenant, id store.ID, after store.LSN) (body []byte, err error)
+	version func(body []byte) (int, error)
+}
+
+func (d *document[T]) routes(handle handleFunc) {
+	handle(http.MethodPost, d.path, d.post)
+	handle(http.MethodPut, d.path+"/:id", d.put)
+	handle(http.MethodDelete, d.path+"/:id", d.delete)
+}
+
+func (d *document[T]) post(c *gin.Context) {
+	tenant, sent, ok := d.sent(c)
+	if !ok {
+		return
+	}
+	ctx, cancel := context.WithTimeout(c.Request.Context(), d.api.timeout)
+	defer cancel()
+	body, id, committed, err := d.create(ctx, nil, tenant, &sent)
+	if err != nil {
+		d.refuse(c, err, tenant, id)
+		return
+	}
+	d.api.invalidate(ctx, committed, cache.Scope{Tenant: tenant, Kind: d.lists})
+	c.Writer.Header()["Location"] = []string{d.path + "/" + formatUUID(id)}
+	sendDocument(c, http.StatusCreated, body)
+}
+
+func (d *document[T]) put(c *gin.Context) {
+	tenant, sent, ok := d.sent(c)
+	if !ok {
+		return
+	}
+	ctx, cancel := context.WithTimeout(c.Request.Context(), d.api.timeout)
+	defer cancel()
+	id, version, ok := d.meant(ctx, c, tenant)
+	if !ok {
+		return
+	}
+	body, committed, err := d.replace(ctx, nil, tenant, id, version, &sent)
+	if err != nil {
+		d.refuse(c, err, tenant, id)
+		return
+	}
+	d.api.invalidate(ctx, committed, d.scopes(tenant, id)...)
+	sendDocument(c, http.StatusOK, body)
+}
+
+func (d *document[T]) delete(c *gin.Context) {
+	tenant, err := tenantOf(c.Request)
+	if err != nil {
+		refuse(c, http.StatusBadRequest, err.Error())
+		return
+	}
+	ctx, cancel := context.WithTimeout(c.Request.Context(), d.api.timeout)
+	defer cancel()
+	id, version, ok := d.meant(ctx, c, tenant)
+	if !ok {
+		return
+	}
+	committed, err := d.remove(ctx, tenant, id, version)
+	if err != nil {
+		d.refuse(c, err, tenant, id)
+		return
+	}
+	d.api.invalidate(ctx, committed, d.scopes(tenant, id)...)
+	c.Writer.WriteHeader(http.StatusNoContent)
+}
+
+// scopes is what a change of a document makes old.
+func (d *document[T]) scopes(tenant, id store.ID) []cache.Scope {
+	return []cache.Scope{{Tenant: tenant, Kind: d.item, ID: id}, {Tenant: tenant, Kind: d.lists}}
+}
+
+// refuse answers for a change that was not made.
+func (d *document[T]) refuse(c *gin.Context, err error, tenant, id store.ID) {
+	var invalid *store.ValidationError
+	switch {
+	case errors.As(err, &invalid):
+		refuseFields(c, nothingChanged, faultsOfOne(invalid.Faults))
+	case errors.Is(err, store.ErrNotFound):
+		refuse(c, http.StatusNotFound, nothingThere[d.item])
+	case errors.Is(err, store.ErrConflict):
+		refuse(c, http.StatusConflict, d.conflict)
+	case errors.Is(err, store.ErrVersion):
+		refuse(c, http.StatusPreconditionFailed, "The "+d.name+" is not the one that If-Match names: it has been changed meanwhile. "+
+			"Read it again, and decide whether your change still holds.")
+	default:
+		// It may have been made without our having heard of it.
+		d.api.invalidateUnsure(c.Request.Context(), d.scopes(tenant, id)...)
+		d.api.fail(c, err)
+	}
+}
+
+// meant returns which document a request is about, and the version that its If-Match allows to be changed. When it
+// cannot, it has answered.
+func (d *document[T]) meant(ctx context.Context, c *gin.Context, tenant store.ID) (id store.ID, version int, ok bool) {
+	id, err := parseUUID(c.Param("id"))
+	if err != nil {
+		refuse(c, http.StatusBadRequest, "The "+d.name+" id: "+err.Error())
+		return id, 0, false
+	}
+	tags, err := ifMatch(c.Request)
+	switch {
+	case err != nil:
+		refuse(c, http.StatusBadRequest, err.Error())
+		return id, 0, false
+	case tags == nil:
+		return id, store.AnyVersion, true
+	}
+	// A replica does not have everything up to the largest position, so the primary answers.
+	const everything = ^store.LSN(0)
+	present, err := d.read(ctx, nil, tenant, id, everything)
+	if err == nil {
+		version, err = d.matching(present, tags)
+	}
+	if err != nil {
+		d.refuse(c, err, tenant, id)
+		return id, 0, false
+	}
+	return id, version, true
+}
+
+// matching returns the version of a document if one of the tags is its own. Its ETag is a weak one, and If-Match should
+// compare strong ones (RFC 9110, section 13.1.1); ours is weak because compressed bodies have it too, and the same for
+// the same content, so it is taken. "3", the version by itself, is taken as well.
+func (d *document[T]) matching(present []byte, tags []string) (version int, err error) {
+	if version, err = d.version(present); err != nil {
+		return 0, err
+	}
+	etag, byVersion := cache.ETag(present), `"`+strconv.Itoa(version)+`"`
+	for _, tag := range tags {
+		if tag == etag || tag == byVersion {
+			return version, nil
+		}
+	}
+	return 0, store.ErrVersion
+}
+
+// sent reads a request whose body is one document. When it cannot, it has answered.
+func (d *document[T]) sent(c *gin.Context) (tenant store.ID, sent T, ok bool) {
+	tenant, err := tenantOf(c.Request)
+	if err != nil {
+		refuse(c, http.StatusBadRequest, err.Error())
+		return tenant, sent, false
+	}
+	body, ok := readBody(c)
+	if !ok {
+		return tenant, sent, false
+	}
+	if err := decodeStrictly(body, &sent); err != nil {
+		if field := fieldOf(err); field != "" {
+			refuseFields(c, nothingChanged, []fieldError{{Field: field, Message: err.Error()}})
+		} else {
+			refuse(c, http.StatusBadRequest, "The body must be a "+d.name+" as a JSON object: "+err.Error())
+		}
+		return tenant, sent, false
+	}
+	return tenant, sent, true
+}
+
+// ifMatch returns the entity tags of If-Match; none when the header is missing or "*".
+func ifMatch(r *http.Request) ([]string, error) {
+	var tags []string
+	for _, line := range r.Header["If-Match"] {
+		for tag := range strings.SplitSeq(line, ",") {
+			tag = strings.Trim(tag, " \t")
+			bare := strings.TrimPrefix(tag, "W/")
+			switch {
+			case tag == "*" && line == "*" && len(r.Header["If-Match"]) == 1:
+				return nil, nil
+			case len(bare) < 2 || bare[0] != '"' || strings.IndexByte(bare[1:], '"') != len(bare)-2:
+				return nil, fmt.Errorf(`the header If-Match is %.60q; it must be the ETag of the resource as it was read, such as W/"3w5e11264sgsf", `+
+					`or its version in quotes, such as "3"`, line)
+			}
+			tags = append(tags, tag)
+		}
+	}
+	return tags, nil
+}
+
+const nothingChanged = "Nothing was changed. errors says what is wrong, by field."
+
+func sendDocument(c *gin.Context, status int, body []byte) {
+	c.Writer.Header()["Etag"] = []string{cache.ETag(body)}
+	sendBody(c, status, body)
+}
