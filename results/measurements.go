@@ -6,6 +6,8 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"github.com/policycortex/headroom/scenarios"
 )
 
 // Measurements are everything that one run of the load generator saw. Offsets are seconds since Started.
@@ -230,7 +232,7 @@ func covered(windows []window) float64 {
 func (m *Measurements) Select(selector map[string]string) []*Series {
 	var selected []*Series
 	for _, s := range m.Series {
-		if matches(s.Tags, selector) {
+		if s.Matches(selector) {
 			selected = append(selected, s)
 		}
 	}
@@ -238,16 +240,7 @@ func (m *Measurements) Select(selector map[string]string) []*Series {
 }
 
 // Matches reports whether the series' tags contain the selector's.
-func (s *Series) Matches(selector map[string]string) bool { return matches(s.Tags, selector) }
-
-func matches(tags, selector map[string]string) bool {
-	for k, v := range selector {
-		if tags[k] != v {
-			return false
-		}
-	}
-	return true
-}
+func (s *Series) Matches(selector map[string]string) bool { return scenarios.Selects(selector, s.Tags) }
 
 // Summary is a group of series taken together.
 type Summary struct {

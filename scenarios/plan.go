@@ -263,6 +263,16 @@ type Threshold struct {
 // Name is the metric with its selector in k6's notation: http_req_duration{scenario:warm}.
 func (t Threshold) Name() string { return metricName(t.Metric, t.Selector) }
 
+// Selects reports whether the tags contain all those of a selector.
+func Selects(selector, tags map[string]string) bool {
+	for tag, value := range selector {
+		if tags[tag] != value {
+			return false
+		}
+	}
+	return true
+}
+
 // Aggregation is what a threshold takes of a metric. Percentile is set when Name is "p".
 type Aggregation struct {
 	Name       string  // avg, min, med, max, p, count, rate

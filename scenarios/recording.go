@@ -171,7 +171,7 @@ func (p *Plan) unmatched() (faults Errors) {
 	sets := p.tagSets()
 	for _, t := range p.Thresholds {
 		i := slices.IndexFunc(Metrics, func(m Metric) bool { return m.Name == t.Metric })
-		if i < 0 || t.Metric == "checks" || !slices.Contains(Metrics[i].Tags, RequestTags) || slices.ContainsFunc(sets, t.picks) {
+		if i < 0 || t.Metric == "checks" || !slices.Contains(Metrics[i].Tags, RequestTags) || slices.ContainsFunc(sets, func(set map[string]string) bool { return Selects(t.Selector, set) }) {
 			continue
 		}
 		names := map[string]bool{}
@@ -184,13 +184,4 @@ func (p *Plan) unmatched() (faults Errors) {
 		})
 	}
 	return faults
-}
-
-func (t Threshold) picks(set map[string]string) bool {
-	for tag, value := range t.Selector {
-		if set[tag] != value {
-			return false
-		}
-	}
-	return true
 }

@@ -116,11 +116,11 @@ func msText(v float64) string { return fmt.Sprintf("%.1f", v) }
 
 // judgeFreeze says where we differ from the truth by more than we may.
 func judgeFreeze(w io.Writer, all []*told) int {
-	result := exitOK
+	result := sidebyside.ExitOK
 	for _, t := range all {
 		if t.fault != nil {
 			fmt.Fprintf(w, "NOT VALID: %s at %d/s: %v\n", t.name, t.rate, t.fault)
-			result = exitInvalid
+			result = sidebyside.ExitInvalid
 			continue
 		}
 		if t.engine == "" || t.absent {
@@ -130,8 +130,8 @@ func judgeFreeze(w io.Writer, all []*told) int {
 		verdict := "held"
 		if math.Abs(p95-1) > freezeTolerance || math.Abs(p99-1) > freezeTolerance {
 			verdict = "MISSED"
-			if result == exitOK {
-				result = exitMissed
+			if result == sidebyside.ExitOK {
+				result = sidebyside.ExitMissed
 			}
 		}
 		fmt.Fprintf(w, "%s: %s at %d/s says %.1f and %.1f %% of the true P95 and P99, aim 98 to 102\n", verdict, t.name, t.rate, 100*p95, 100*p99)

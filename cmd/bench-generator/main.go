@@ -12,20 +12,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/policycortex/headroom/cmd/internal/sidebyside"
-)
-
-// The exit codes; those of cmd/headroom.
-const (
-	exitOK          = 0
-	exitError       = 1
-	exitMissed      = 99 // an aim was missed
-	exitUsage       = 104
-	exitInterrupted = 105
-	exitInvalid     = 125 // others used the machine, or a generator did not do what it was measured for
 )
 
 type options struct {
@@ -42,31 +30,19 @@ type options struct {
 func main() { os.Exit(run(os.Stdout, os.Stderr, os.Args[1:])) }
 
 func run(w, wErr io.Writer, args []string) int {
+	command := sidebyside.Command{Name: "bench-generator", Errors: wErr}
 	if len(args) == 2 && args[0] == "serve" {
-		return code(wErr, serve(args[1]))
+		return command.Exit(serve(args[1]))
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	o, err := parse(wErr, args)
-	if errors.Is(err, flag.ErrHelp) {
-		return exitOK
-	}
-	if err == nil {
-		err = o.check()
-	}
-	if err != nil {
-		fmt.Fprintf(wErr, "bench-generator: %v\n", err)
-		return exitUsage
-	}
-	result, err := compare(ctx, w, o, func(text string) { fmt.Fprintln(wErr, text) })
-	if err != nil && ctx.Err() != nil {
-		fmt.Fprintf(wErr, "bench-generator: interrupted: %v\n", err)
-		return exitInterrupted
-	}
-	if err != nil {
-		return code(wErr, err)
-	}
-	return result
+	var o options
+	return command.Run(func() (err error) {
+		if o, err = parse(wErr, args); err == nil {
+			err = o.check()
+		}
+		return err
+	}, func(ctx context.Context) (int, error) {
+		return compare(ctx, w, o, func(text string) { fmt.Fprintln(wErr, text) })
+	})
 }
 
 // compare does what the options ask for and returns the exit code.
@@ -128,12 +104,4 @@ func (o options) check() error {
 // wants says whether --only selects something of this name.
 func (o options) wants(name string) bool {
 	return sidebyside.Selected(o.only, name)
-}
-
-func code(wErr io.Writer, err error) int {
-	if err == nil {
-		return exitOK
-	}
-	fmt.Fprintf(wErr, "bench-generator: %v\n", err)
-	return exitError
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/policycortex/headroom/cmd/internal/sidebyside"
 )
 
 // TestMain is the program itself when it is started as one of its servers.
@@ -37,7 +39,7 @@ func TestWholeRun(t *testing.T) {
 		markdown := filepath.Join(t.TempDir(), "table.md")
 		var out, errs bytes.Buffer
 		code := run(&out, &errs, append(args, "--headroom", headroom, "--markdown", markdown))
-		if !slices.Contains([]int{exitOK, exitMissed, exitInvalid}, code) || strings.Contains(out.String(), "NOT VALID") {
+		if !slices.Contains([]int{sidebyside.ExitOK, sidebyside.ExitMissed, sidebyside.ExitInvalid}, code) || strings.Contains(out.String(), "NOT VALID") {
 			t.Fatalf("%v: exit code %d\n%s\n%s", args, code, &out, &errs)
 		}
 		table, err := os.ReadFile(markdown)
@@ -61,7 +63,7 @@ func TestUsage(t *testing.T) {
 		{"--rounds", "0"}, {"--no-such-flag"}, {"word"}, {"--freeze", "--seconds", "3"}, {"--headroom", "/no/such/file"},
 	} {
 		var out, errs bytes.Buffer
-		if code := run(&out, &errs, args); code != exitUsage || errs.Len() == 0 {
+		if code := run(&out, &errs, args); code != sidebyside.ExitUsage || errs.Len() == 0 {
 			t.Errorf("%v: exit code %d, says %q", args, code, &errs)
 		}
 	}
@@ -139,11 +141,11 @@ func TestJudgeRace(t *testing.T) {
 		code  int
 		says  string
 	}{
-		{"held", racing(ringName, "light", 6*time.Second, 0, 140, 280), exitOK, "held: rate of headroom, io_uring is 1.40 of wrk's"},
-		{"too slow", racing(ringName, "light", 6*time.Second, 0, 139, 278), exitMissed, "MISSED: rate of headroom, io_uring is 1.39 of wrk's"},
-		{"too dear", racing(ringName, "light", 7*time.Second, 0, 140, 280), exitMissed, "MISSED: CPU time a request"},
-		{"disturbed", racing(ringName, "light", 6*time.Second, 0.06, 140, 280), exitInvalid, "DISTURBED"},
-		{"of another server", racing(ringName, "nginx", 9*time.Second, 0, 1, 1), exitOK, ""},
+		{"held", racing(ringName, "light", 6*time.Second, 0, 140, 280), sidebyside.ExitOK, "held: rate of headroom, io_uring is 1.40 of wrk's"},
+		{"too slow", racing(ringName, "light", 6*time.Second, 0, 139, 278), sidebyside.ExitMissed, "MISSED: rate of headroom, io_uring is 1.39 of wrk's"},
+		{"too dear", racing(ringName, "light", 7*time.Second, 0, 140, 280), sidebyside.ExitMissed, "MISSED: CPU time a request"},
+		{"disturbed", racing(ringName, "light", 6*time.Second, 0.06, 140, 280), sidebyside.ExitInvalid, "DISTURBED"},
+		{"of another server", racing(ringName, "nginx", 9*time.Second, 0, 1, 1), sidebyside.ExitOK, ""},
 	} {
 		var out bytes.Buffer
 		if code := judgeRace(&out, []*racer{wrk, tc.racer}); code != tc.code || !strings.Contains(out.String(), tc.says) {
@@ -182,10 +184,10 @@ func TestJudgeFreeze(t *testing.T) {
 		code int
 		says string
 	}{
-		{say(120, 187), exitOK, "held"},
-		{say(121, 187), exitMissed, "MISSED"},
-		{say(118, 180), exitMissed, "MISSED"},
-		{&told{generator: generators[1], rate: 5000, fault: errFormat}, exitInvalid, "NOT VALID"},
+		{say(120, 187), sidebyside.ExitOK, "held"},
+		{say(121, 187), sidebyside.ExitMissed, "MISSED"},
+		{say(118, 180), sidebyside.ExitMissed, "MISSED"},
+		{&told{generator: generators[1], rate: 5000, fault: errFormat}, sidebyside.ExitInvalid, "NOT VALID"},
 	} {
 		var out bytes.Buffer
 		if code := judgeFreeze(&out, []*told{tc.t}); code != tc.code || !strings.HasPrefix(out.String(), tc.says) {

@@ -186,15 +186,15 @@ var aims = []aim{
 
 // judgeRace says which aims hold. Measurements that others disturbed judge nothing.
 func judgeRace(w io.Writer, racers []*racer) int {
-	result := exitOK
+	result := sidebyside.ExitOK
 	for _, r := range racers {
 		switch {
 		case r.fault != nil:
 			fmt.Fprintf(w, "NOT VALID: %s, %s: %v\n", r.server, r.name, r.fault)
-			result = exitInvalid
+			result = sidebyside.ExitInvalid
 		case r.disturbance() > sidebyside.MaxDisturbance:
 			fmt.Fprintf(w, "DISTURBED: %s, %s: others took %.0f %% of the CPU time\n", r.server, r.name, 100*r.disturbance())
-			result = exitInvalid
+			result = sidebyside.ExitInvalid
 		}
 	}
 	for _, a := range aims {
@@ -209,8 +209,8 @@ func judgeRace(w io.Writer, racers []*racer) int {
 			verdict = "not measured"
 		case a.atMost && ratio > a.limit, !a.atMost && ratio < a.limit:
 			verdict = "MISSED"
-			if result == exitOK {
-				result = exitMissed
+			if result == sidebyside.ExitOK {
+				result = sidebyside.ExitMissed
 			}
 		}
 		fmt.Fprintf(w, "%s: %s of %s is %.2f of %s's, aim %s %.2f\n", verdict, a.what, a.ours, ratio, a.theirs, a.sign(), a.limit)

@@ -19,16 +19,6 @@ import (
 	"github.com/policycortex/headroom/cmd/internal/sidebyside"
 )
 
-// The exit codes; those of cmd/headroom.
-const (
-	exitOK          = 0
-	exitError       = 1
-	exitMissed      = 99 // an aim was missed
-	exitUsage       = 104
-	exitInterrupted = 105
-	exitInvalid     = 125 // others used the machine, or a server did not do what it was measured for
-)
-
 // errInvalid marks measurements that say nothing.
 var errInvalid = errors.New("not valid")
 
@@ -43,35 +33,28 @@ type options struct {
 func main() { os.Exit(run(os.Stdout, os.Stderr, os.Args[1:])) }
 
 func run(w, wErr io.Writer, args []string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	command := sidebyside.Command{Name: "bench-server", Errors: wErr}
 	if len(args) == 2 && args[0] == "serve" {
-		return code(wErr, serve(ctx, args[1]))
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		return command.Exit(serve(ctx, args[1]))
 	}
-	o, err := parse(wErr, args)
-	if errors.Is(err, flag.ErrHelp) {
-		return exitOK
-	}
-	if err == nil {
-		err = o.check()
-	}
-	if err != nil {
-		fmt.Fprintf(wErr, "bench-server: %v\n", err)
-		return exitUsage
-	}
-	rows, err := measure(ctx, o, func(text string) { fmt.Fprintln(wErr, text) })
-	if err != nil {
-		if ctx.Err() != nil {
-			err = fmt.Errorf("interrupted: %w", err)
-			fmt.Fprintf(wErr, "bench-server: %v\n", err)
-			return exitInterrupted
+	var o options
+	return command.Run(func() (err error) {
+		if o, err = parse(wErr, args); err == nil {
+			err = o.check()
 		}
-		return code(wErr, err)
-	}
-	if err := sidebyside.Output(w, heading, table(rows), o.markdown); err != nil {
-		return code(wErr, err)
-	}
-	return verdict(w, rows)
+		return err
+	}, func(ctx context.Context) (int, error) {
+		rows, err := measure(ctx, o, func(text string) { fmt.Fprintln(wErr, text) })
+		if err != nil {
+			return 0, err
+		}
+		if err := sidebyside.Output(w, heading, table(rows), o.markdown); err != nil {
+			return 0, err
+		}
+		return verdict(w, rows), nil
+	})
 }
 
 func parse(wErr io.Writer, args []string) (options, error) {
@@ -100,12 +83,4 @@ func (o options) check() error {
 // wants says whether --only selects a contender.
 func (o options) wants(c *contender) bool {
 	return sidebyside.Selected(o.only, c.name, c.group)
-}
-
-func code(wErr io.Writer, err error) int {
-	if err == nil {
-		return exitOK
-	}
-	fmt.Fprintf(wErr, "bench-server: %v\n", err)
-	return exitError
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/policycortex/headroom/cmd/internal/sidebyside"
 )
 
 // TestMain is the program itself when it is started as one of its servers.
@@ -24,7 +26,7 @@ func TestWholeRun(t *testing.T) {
 	markdown := filepath.Join(t.TempDir(), "table.md")
 	var out, errs bytes.Buffer
 	code := run(&out, &errs, []string{"--rounds", "1", "--seconds", "1", "--resources", "40000", "--markdown", markdown})
-	if !slices.Contains([]int{exitOK, exitMissed, exitInvalid}, code) || out.Len() == 0 {
+	if !slices.Contains([]int{sidebyside.ExitOK, sidebyside.ExitMissed, sidebyside.ExitInvalid}, code) || out.Len() == 0 {
 		t.Fatalf("exit code %d\n%s\n%s", code, &out, &errs)
 	}
 	table, err := os.ReadFile(markdown)
@@ -44,7 +46,7 @@ func TestWholeRun(t *testing.T) {
 func TestUsage(t *testing.T) {
 	for _, args := range [][]string{{"--rounds", "0"}, {"--no-such-flag"}, {"word"}, {"--resources", "1"}} {
 		var out, errs bytes.Buffer
-		if code := run(&out, &errs, args); code != exitUsage || errs.Len() == 0 {
+		if code := run(&out, &errs, args); code != sidebyside.ExitUsage || errs.Len() == 0 {
 			t.Errorf("%v: exit code %d, says %q", args, code, &errs)
 		}
 	}
@@ -66,11 +68,11 @@ func TestVerdict(t *testing.T) {
 		code int
 		says string
 	}{
-		{"held", []*measured{measurement(baseline, 0, 100, 300, 200), measurement(ours, 0, 170, 1, 400)}, exitOK, ""},
-		{"missed", []*measured{measurement(baseline, 0, 200), measurement(ours, 0, 168)}, exitMissed, "MISSED"},
-		{"disturbed", []*measured{measurement(baseline, 0, 200), measurement(ours, 0.06, 168)}, exitInvalid, "DISTURBED"},
-		{"another level answered", []*measured{measurement(baseline, 0, 200), {contender: ours, fault: errInvalid}}, exitInvalid, "NOT VALID"},
-		{"nothing to compare with", []*measured{measurement(ours, 0, 168)}, exitOK, ""},
+		{"held", []*measured{measurement(baseline, 0, 100, 300, 200), measurement(ours, 0, 170, 1, 400)}, sidebyside.ExitOK, ""},
+		{"missed", []*measured{measurement(baseline, 0, 200), measurement(ours, 0, 168)}, sidebyside.ExitMissed, "MISSED"},
+		{"disturbed", []*measured{measurement(baseline, 0, 200), measurement(ours, 0.06, 168)}, sidebyside.ExitInvalid, "DISTURBED"},
+		{"another level answered", []*measured{measurement(baseline, 0, 200), {contender: ours, fault: errInvalid}}, sidebyside.ExitInvalid, "NOT VALID"},
+		{"nothing to compare with", []*measured{measurement(ours, 0, 168)}, sidebyside.ExitOK, ""},
 	} {
 		var out bytes.Buffer
 		if code := verdict(&out, tc.rows); code != tc.code || !strings.Contains(out.String(), tc.says) {

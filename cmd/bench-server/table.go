@@ -95,20 +95,20 @@ func table(rows []*measured) [][]string {
 
 // verdict says which aims were missed. Measurements that others disturbed judge nothing.
 func verdict(w io.Writer, rows []*measured) int {
-	result := exitOK
+	result := sidebyside.ExitOK
 	for _, row := range rows {
 		q, _ := ratios(rows, row)
 		switch {
 		case row.fault != nil:
 			fmt.Fprintf(w, "NOT VALID: %s (%s): %v\n", row.name, row.group, row.fault)
-			result = exitInvalid
+			result = sidebyside.ExitInvalid
 		case row.summary().disturbed > sidebyside.MaxDisturbance:
 			fmt.Fprintf(w, "DISTURBED: %s (%s): others took %.0f %% of the CPU time\n", row.name, row.group, 100*row.summary().disturbed)
-			result = exitInvalid
+			result = sidebyside.ExitInvalid
 		case row.aim > 0 && q > 0 && q < row.aim:
 			fmt.Fprintf(w, "MISSED: %s (%s): %.2f, aim %.2f\n", row.name, row.group, q, row.aim)
-			if result == exitOK {
-				result = exitMissed
+			if result == sidebyside.ExitOK {
+				result = sidebyside.ExitMissed
 			}
 		}
 	}
