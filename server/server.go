@@ -4,6 +4,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,6 +42,7 @@ func Run(ctx context.Context, o Options, ready func(addr, adminAddr string)) err
 	if err != nil {
 		return fmt.Errorf("server options: %w", err)
 	}
+	defer collectRarely(cmp.Or(o.L1MaxBytes, 2*o.L1Bytes))()
 	if err := store.Migrate(ctx, o.PostgresURL); err != nil {
 		return err
 	}
