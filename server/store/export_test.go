@@ -75,3 +75,35 @@ func (r *Replica) Serves(after LSN) bool              { return r.serves(after) }
 func (r *Replica) Samples() int                       { return len(r.ahead) }
 
 var MigrationFiles = migrationFiles
+
+// The ways to a page.
+const (
+	Walk           = walk
+	Gather         = gather
+	GatherInTenant = gatherInTenant
+)
+
+// BestWay returns the way by which a page is found; ways is false when there is nothing to choose.
+func BestWay(ctx context.Context, conn *pgx.Conn, q *ListQuery) (best way, ways bool, err error) {
+	if !q.hasWays() {
+		return 0, false, nil
+	}
+	expected, err := expectFrequencies(ctx, conn, q)
+	return expected.best(q.Limit + 1), true, err
+}
+
+// WayStatement is ListStatement for one way.
+func WayStatement(q *ListQuery, by way) (sql string, params []any, kept bool) {
+	b := wayStatement(q, by)
+	return b.String(), b.params(), !b.anew
+}
+
+// AppendByOneWay is what AppendResources would do if it had chosen this way.
+func AppendByOneWay(ctx context.Context, conn *pgx.Conn, q *ListQuery, by way) (page []byte, next *Position, err error) {
+	return queryPage(ctx, conn, nil, wayStatement(q, by), q)
+}
+
+// BestOf returns the way that is chosen for frequencies.
+func BestOf(tenant, anywhere, matching float64, rows int) way {
+	return frequencies{tenant, anywhere, matching}.best(rows)
+}

@@ -53,6 +53,11 @@ var (
 // where adds the conditions of a filter. It returns false when no resource can match: one tag cannot have two values.
 func (b *statement) where(tenant ID, f *Filter) (possible bool) {
 	b.bind(" WHERE tenant_id = ", tenant, " AND deleted_at IS NULL")
+	return b.conditions(f)
+}
+
+// conditions are those of where without the tenant.
+func (b *statement) conditions(f *Filter) (possible bool) {
 	b.equals(" AND subscription_id = ", f.SubscriptionID)
 	b.equals(" AND type = ", f.Type)
 	b.equals(" AND location = ", f.Location)
@@ -75,6 +80,12 @@ func (b *statement) where(tenant ID, f *Filter) (possible bool) {
 		b.bind(" AND updated_at >= ", time.UnixMicro(f.UpdatedSince), "")
 	}
 	return true
+}
+
+// selectsAll reports whether there is no condition.
+func (f *Filter) selectsAll() bool {
+	return f.SubscriptionID+f.Type+f.Location+f.ResourceGroup+f.ComplianceStatus+f.Search == "" && f.Tags == nil &&
+		f.TagCount == nil && f.UpdatedSince == 0
 }
 
 // indexed reports whether there is an index that begins with just the columns that the filter compares for equality.

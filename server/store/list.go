@@ -22,11 +22,11 @@ const (
 func (o Order) byName() bool { return o >= NameAscending }
 
 // orders are what each order compares and how.
-var orders = [...]struct{ key, by, beyond string }{
-	UpdatedDescending: {"(updated_at, id)", " ORDER BY updated_at DESC, id DESC", " < "},
-	UpdatedAscending:  {"(updated_at, id)", " ORDER BY updated_at, id", " > "},
-	NameAscending:     {`(name COLLATE "C", id)`, ` ORDER BY name COLLATE "C", id`, " > "},
-	NameDescending:    {`(name COLLATE "C", id)`, ` ORDER BY name COLLATE "C" DESC, id DESC`, " < "},
+var orders = [...]struct{ key, by, beyond, walkedBy string }{
+	UpdatedDescending: {"(updated_at, id)", " ORDER BY updated_at DESC, id DESC", " < ", " ORDER BY changed DESC, candidate DESC"},
+	UpdatedAscending:  {"(updated_at, id)", " ORDER BY updated_at, id", " > ", " ORDER BY changed, candidate"},
+	NameAscending:     {`(name COLLATE "C", id)`, ` ORDER BY name COLLATE "C", id`, " > ", ""},
+	NameDescending:    {`(name COLLATE "C", id)`, ` ORDER BY name COLLATE "C" DESC, id DESC`, " < ", ""},
 }
 
 // Position is a place in the order of a list: that of the resource with this ID and, as the order compares it, this
@@ -63,18 +63,27 @@ func (s *Store) AppendResources(ctx context.Context, dst []byte, q ListQuery, af
 	if !possible {
 		return append(dst, "[]"...), nil, nil
 	}
-	err = s.read(ctx, after, func(conn *pgx.Conn) error {
-		rows, err := conn.Query(ctx, statement.String(), statement.args...)
-		if err != nil {
-			return err
+	err = s.read(ctx, after, func(conn *pgx.Conn) (err error) {
+		if q.hasWays() {
+			page, next, err = appendByWay(ctx, conn, dst, &q)
+		} else {
+			page, next, err = queryPage(ctx, conn, dst, statement, &q)
 		}
-		page, next = appendPage(dst, rows, &q)
-		return rows.Err()
+		return err
 	})
 	if err != nil {
 		return dst, nil, fmt.Errorf("list resources: %w", err)
 	}
 	return page, next, nil
+}
+
+func queryPage(ctx context.Context, conn *pgx.Conn, dst []byte, b *statement, q *ListQuery) (page []byte, next *Position, err error) {
+	rows, err := conn.Query(ctx, b.String(), b.args...)
+	if err != nil {
+		return dst, nil, err
+	}
+	page, next = appendPage(dst, rows, q)
+	return page, next, rows.Err()
 }
 
 // appendPage appends up to a page of rows. One more was asked for, to learn whether there is a next page.
@@ -117,15 +126,7 @@ func listStatement(q *ListQuery) (b *statement, possible bool) {
 	if !b.where(q.Tenant, &q.Filter) {
 		return nil, false
 	}
-	if q.After != nil {
-		b.WriteString(" AND " + order.key + order.beyond)
-		if q.Order.byName() {
-			b.bind("(", q.After.Name, "")
-		} else {
-			b.bind("(", time.UnixMicro(q.After.UpdatedAt), "")
-		}
-		b.bind(", ", q.After.ID, ")")
-	}
+	b.beyond(q)
 	b.WriteString(order.by)
 	b.bind(" LIMIT ", q.Limit+1, "")
 	if q.Skip > 0 {
@@ -133,4 +134,19 @@ func listStatement(q *ListQuery) (b *statement, possible bool) {
 		b.WriteString(order.by)
 	}
 	return b, true
+}
+
+// beyond adds the condition that a resource comes after the page before.
+func (b *statement) beyond(q *ListQuery) {
+	if q.After == nil {
+		return
+	}
+	order := &orders[q.Order]
+	b.WriteString(" AND " + order.key + order.beyond)
+	if q.Order.byName() {
+		b.bind("(", q.After.Name, "")
+	} else {
+		b.bind("(", time.UnixMicro(q.After.UpdatedAt), "")
+	}
+	b.bind(", ", q.After.ID, ")")
 }

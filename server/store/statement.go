@@ -28,11 +28,15 @@ func (b *statement) params() []any {
 }
 
 func (b *statement) bind(before string, value any, after string) {
-	b.args = append(b.args, value)
 	b.WriteString(before)
-	b.WriteByte('$')
-	b.WriteString(strconv.Itoa(len(b.params())))
+	b.WriteString(b.param(value))
 	b.WriteString(after)
+}
+
+// param adds a parameter and returns how the statement names it.
+func (b *statement) param(value any) string {
+	b.args = append(b.args, value)
+	return "$" + strconv.Itoa(len(b.params()))
 }
 
 func (b *statement) equals(condition, value string) {
