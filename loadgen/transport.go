@@ -13,8 +13,8 @@ import (
 // dialTimeout bounds the making of a connection.
 const dialTimeout = 10 * time.Second
 
-// newTransport returns the transport to the target: our own for plain HTTP, net/http's for HTTPS. What is in flight is
-// cut when ctx is cancelled.
+// newTransport returns the transport to the target: our own for plain HTTP, net/http's for HTTPS, which speaks HTTP/2 where
+// the server does. What is in flight is cut when ctx is cancelled.
 func (a *vegetaAttack) newTransport(ctx context.Context) *instrumented {
 	t := &instrumented{a: a, context: ctx, next: a.transport}
 	if t.next != nil {
@@ -30,6 +30,8 @@ func (a *vegetaAttack) newTransport(ctx context.Context) *instrumented {
 		MaxIdleConns:        int(a.full),
 		MaxIdleConnsPerHost: int(a.full),
 		IdleConnTimeout:     90 * time.Second,
+		TLSHandshakeTimeout: dialTimeout,
+		ForceAttemptHTTP2:   true, // a dialer of one's own turns it off
 		DisableCompression:  true, // decompressing would cost the generator CPU and hide the bytes of the wire
 	}
 	context.AfterFunc(ctx, next.CloseIdleConnections)
@@ -45,6 +47,8 @@ type instrumented struct {
 	plain   *plainTransport // or else next
 	next    http.RoundTripper
 	context context.Context // cancelled when what is in flight is to be cut
+
+	protocol atomic.Pointer[string] // of the first answer, "HTTP/2.0"
 }
 
 func (t *instrumented) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -60,6 +64,10 @@ func (t *instrumented) RoundTrip(req *http.Request) (*http.Response, error) {
 		cancel()
 		t.a.end()
 		return nil, err
+	}
+	if t.protocol.Load() == nil {
+		protocol := resp.Proto
+		t.protocol.Store(&protocol)
 	}
 	b := &body{ReadCloser: resp.Body, a: t.a, cancel: cancel}
 	if measured {

@@ -48,7 +48,13 @@ func newVegetaAttack(a *attack) *vegetaAttack {
 	return v
 }
 
-func (a *vegetaAttack) name() string { return "vegeta v12" }
+// name says the protocol where it was not the plain one.
+func (a *vegetaAttack) name() string {
+	if a.sender == nil || a.sender.plain != nil || a.sender.protocol.Load() == nil {
+		return "vegeta v12"
+	}
+	return "vegeta v12 (" + *a.sender.protocol.Load() + ", TLS)"
+}
 
 // run sends the scenario's requests until its schedule and gracefulStop end or ctx is cancelled. What is in flight
 // then is cut.
