@@ -7,9 +7,9 @@ import (
 
 const (
 	// gcPercent spends memory on throughput: what is alive is mostly L1, which is bound, while every request leaves some
-	// kilobytes behind. Go's own 100 collects four times as often.
+	// kilobytes behind. Go's own is 100.
 	gcPercent = 400
-	// besideL1 is what a server needs at most beside its L1, in bytes; what is alive, and what is to be collected.
+	// besideL1 is what the limit leaves for everything but L1, in bytes.
 	besideL1 = 256 << 20
 )
 
