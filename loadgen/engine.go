@@ -2,8 +2,6 @@ package loadgen
 
 import (
 	"context"
-	"fmt"
-	"strings"
 
 	"github.com/policycortex/headroom/scenarios"
 )
@@ -17,15 +15,9 @@ type engine interface {
 }
 
 // chooseEngine resolves "auto": the wire engine where it can do what is asked.
-func chooseEngine(asked scenarios.Engine, target string) (scenarios.Engine, error) {
-	plain := strings.HasPrefix(target, "http://")
-	switch {
-	case asked == scenarios.EngineVegeta:
-		return asked, nil
-	case plain:
-		return scenarios.EngineWire, nil
-	case asked == scenarios.EngineWire:
-		return "", fmt.Errorf("engine: wire speaks plain HTTP/1.1 only, and the target is %s: use engine: vegeta", target)
+func chooseEngine(plan *scenarios.Plan) scenarios.Engine {
+	if plan.Engine == scenarios.EngineVegeta || plan.BeyondWire() != "" {
+		return scenarios.EngineVegeta
 	}
-	return scenarios.EngineVegeta, nil
+	return scenarios.EngineWire
 }

@@ -113,11 +113,26 @@ func TestEnginesSendTheSame(t *testing.T) {
 	}
 }
 
-func TestEngineThatCannotIsRefused(t *testing.T) {
-	if _, err := chooseEngine(scenarios.EngineWire, "https://127.0.0.1"); err == nil || !strings.Contains(err.Error(), "engine: vegeta") {
-		t.Errorf("wire over HTTPS: %v", err)
-	}
-	if got, err := chooseEngine(scenarios.EngineAuto, "https://127.0.0.1"); err != nil || got != scenarios.EngineVegeta {
-		t.Errorf("auto over HTTPS: %s, %v", got, err)
+func TestChooseEngine(t *testing.T) {
+	home := scenarios.Request{Name: "home"}
+	followed := scenarios.Request{Name: "old", Redirects: 1}
+	for _, tt := range []struct {
+		name     string
+		asked    scenarios.Engine
+		target   scenarios.Target
+		requests []scenarios.Request
+		want     scenarios.Engine
+	}{
+		{"plain", scenarios.EngineAuto, scenarios.Target{URL: "http://127.0.0.1"}, []scenarios.Request{home}, scenarios.EngineWire},
+		{"the reference server", "", scenarios.Target{}, []scenarios.Request{home}, scenarios.EngineWire},
+		{"asked for", scenarios.EngineVegeta, scenarios.Target{URL: "http://127.0.0.1"}, []scenarios.Request{home}, scenarios.EngineVegeta},
+		{"HTTPS", scenarios.EngineAuto, scenarios.Target{URL: "https://127.0.0.1"}, []scenarios.Request{home}, scenarios.EngineVegeta},
+		{"a proxy", scenarios.EngineAuto, scenarios.Target{URL: "http://127.0.0.1", Proxy: "http://127.0.0.1:1"}, []scenarios.Request{home}, scenarios.EngineVegeta},
+		{"redirects", scenarios.EngineAuto, scenarios.Target{URL: "http://127.0.0.1"}, []scenarios.Request{home, followed}, scenarios.EngineVegeta},
+	} {
+		plan := &scenarios.Plan{Engine: tt.asked, Target: tt.target, Scenarios: []scenarios.Scenario{{Requests: tt.requests}}}
+		if got := chooseEngine(plan); got != tt.want {
+			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
+		}
 	}
 }

@@ -13,6 +13,7 @@ const (
 	errorUnsent     = "not sent: the generator was out of ports or files"
 	errorTLS        = "TLS"
 	errorMalformed  = "malformed answer"
+	errorRedirects  = "too many redirects"
 	errorOther      = "other"
 	errorCut        = "cut off by the end of the run"
 )
@@ -38,6 +39,7 @@ func classify(text string, ended bool) string {
 		{"HTTP response to HTTPS client", errorTLS},
 		{"x509: ", errorTLS},
 		{"malformed HTTP", errorMalformed},
+		{tooManyRedirects, errorRedirects},
 	} {
 		if strings.Contains(text, c.sign) {
 			if c.class == errorUnanswered && ended {

@@ -46,7 +46,7 @@ func millionRequests() (early, end uint64, err error) {
 		return 0, 0, err
 	}
 	sc := newSchedule(*s, 1)
-	a := newVegetaAttack(newAttack(s, requests, sc, newRecorder(plan, s, sc), "http://127.0.0.1", time.Now()))
+	a := newVegetaAttack(newAttack(s, requests, sc, newRecorder(plan, s, sc), "http://127.0.0.1", time.Now()), "")
 	l := &light{}
 	a.transport = l
 	a.run(context.Background())

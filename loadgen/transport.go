@@ -6,21 +6,25 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync/atomic"
 	"time"
+
+	"github.com/policycortex/headroom/scenarios"
 )
 
 // dialTimeout bounds the making of a connection.
 const dialTimeout = 10 * time.Second
 
-// newTransport returns the transport to the target: our own for plain HTTP, net/http's for HTTPS, which speaks HTTP/2 where
-// the server does. What is in flight is cut when ctx is cancelled.
+// newTransport returns the transport to the target: our own for plain HTTP to nobody else, or net/http's, which speaks
+// HTTP/2 where an HTTPS server does. What is in flight is cut when ctx is cancelled.
 func (a *vegetaAttack) newTransport(ctx context.Context) *instrumented {
 	t := &instrumented{a: a, context: ctx, next: a.transport}
 	if t.next != nil {
 		return t
 	}
-	if target, err := url.Parse(a.target); err == nil && target.Scheme == "http" {
+	elsewhere := a.proxy != "" || slices.ContainsFunc(a.scenario.Requests, func(r scenarios.Request) bool { return r.Redirects > 0 })
+	if target, err := url.Parse(a.target); err == nil && target.Scheme == "http" && !elsewhere {
 		t.plain = newPlainTransport(ctx, target)
 		context.AfterFunc(ctx, t.plain.close)
 		return t
@@ -34,21 +38,25 @@ func (a *vegetaAttack) newTransport(ctx context.Context) *instrumented {
 		ForceAttemptHTTP2:   true, // a dialer of one's own turns it off
 		DisableCompression:  true, // decompressing would cost the generator CPU and hide the bytes of the wire
 	}
+	if a.proxy != "" {
+		proxy, err := url.Parse(a.proxy)
+		next.Proxy = func(*http.Request) (*url.URL, error) { return proxy, err }
+	}
 	context.AfterFunc(ctx, next.CloseIdleConnections)
 	t.next = next
 	return t
 }
 
-// instrumented is the transport: it gives each request its timeout, counts the bytes of its answer, and knows how many
-// are in flight, which tells a send that was late because every connection was busy from one that the generator itself
-// delayed.
+// instrumented is the transport: it gives each request its timeout, has its redirects followed, counts the bytes of its
+// answer, and knows how many are in flight, which tells a send that was late because every connection was busy from one
+// that the generator itself delayed.
 type instrumented struct {
 	a       *vegetaAttack
 	plain   *plainTransport // or else next
 	next    http.RoundTripper
 	context context.Context // cancelled when what is in flight is to be cut
 
-	protocol atomic.Pointer[string] // of the first answer, "HTTP/2.0"
+	protocol atomic.Pointer[string] // of the first answer, "HTTP/2.0, TLS"
 }
 
 func (t *instrumented) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -59,16 +67,13 @@ func (t *instrumented) RoundTrip(req *http.Request) (*http.Response, error) {
 	delete(req.Header, "X-Vegeta-Seq") // vegeta's own: the scenario did not ask for it
 	sent := time.Since(t.a.start)
 	measured := t.a.begin(n)
-	resp, cancel, err := t.send(req, t.a.scenario.Requests[request].Timeout)
+	resp, cancel, err := t.send(req, request)
 	if err != nil {
 		cancel()
 		t.a.end()
 		return nil, err
 	}
-	if t.protocol.Load() == nil {
-		protocol := resp.Proto
-		t.protocol.Store(&protocol)
-	}
+	t.note(resp)
 	b := &body{ReadCloser: resp.Body, a: t.a, cancel: cancel}
 	if measured {
 		b.count = &t.a.received[t.a.recorder.seriesOf(request, t.a.intended(n, sent))]
@@ -80,15 +85,33 @@ func (t *instrumented) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// send hands the request to the transport; cancel frees what its timeout holds.
-func (t *instrumented) send(req *http.Request, timeout time.Duration) (resp *http.Response, cancel func(), err error) {
+// send hands a request of that number to the transport; cancel frees what its timeout holds.
+func (t *instrumented) send(req *http.Request, request int) (resp *http.Response, cancel func(), err error) {
+	plan := &t.a.scenario.Requests[request]
 	if t.plain != nil {
-		resp, err = t.plain.roundTrip(req, timeout)
+		resp, err = t.plain.roundTrip(req, plan.Timeout)
 		return resp, func() {}, err
 	}
-	ctx, cancel := context.WithTimeout(t.context, timeout)
-	resp, err = t.next.RoundTrip(req.WithContext(ctx))
+	ctx, cancel := context.WithTimeout(t.context, plan.Timeout)
+	req = req.WithContext(ctx)
+	if plan.Redirects > 0 {
+		resp, err = follow(t.next, req, plan.Redirects)
+	} else {
+		resp, err = t.next.RoundTrip(req)
+	}
 	return resp, cancel, err
+}
+
+// note keeps what the first answer tells of the way to the target.
+func (t *instrumented) note(resp *http.Response) {
+	if t.protocol.Load() != nil {
+		return
+	}
+	protocol := resp.Proto
+	if resp.TLS != nil {
+		protocol += ", TLS"
+	}
+	t.protocol.Store(&protocol)
 }
 
 // begin notes that iteration n is being sent, and whether it is to be measured.

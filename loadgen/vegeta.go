@@ -24,6 +24,7 @@ type vegetaAttack struct {
 	*attack
 	book      *book             // guarded by mu while there are workers
 	transport http.RoundTripper // nil: TCP
+	proxy     string            // the address of what stands before the target; may be empty
 	context   context.Context   // of the run
 	crowd     *crowd            // of users who think; else nil
 	sender    *instrumented
@@ -37,9 +38,9 @@ type vegetaAttack struct {
 	lag, ownLag *results.Histogram
 }
 
-func newVegetaAttack(a *attack) *vegetaAttack {
+func newVegetaAttack(a *attack, proxy string) *vegetaAttack {
 	v := &vegetaAttack{
-		attack: a, book: a.recorder.newBook(), full: int64(workers(a.scenario)),
+		attack: a, proxy: proxy, book: a.recorder.newBook(), full: int64(workers(a.scenario)),
 		received: make([]atomic.Int64, len(a.recorder.series)), lag: results.NewHistogram(), ownLag: results.NewHistogram(),
 	}
 	if a.think != nil {
@@ -48,12 +49,16 @@ func newVegetaAttack(a *attack) *vegetaAttack {
 	return v
 }
 
-// name says the protocol where it was not the plain one.
+// name says the way to the target where it was not the plain one.
 func (a *vegetaAttack) name() string {
 	if a.sender == nil || a.sender.plain != nil || a.sender.protocol.Load() == nil {
 		return "vegeta v12"
 	}
-	return "vegeta v12 (" + *a.sender.protocol.Load() + ", TLS)"
+	way := *a.sender.protocol.Load()
+	if a.proxy != "" {
+		way += ", through a proxy"
+	}
+	return "vegeta v12 (" + way + ")"
 }
 
 // run sends the scenario's requests until its schedule and gracefulStop end or ctx is cancelled. What is in flight

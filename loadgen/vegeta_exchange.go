@@ -91,7 +91,7 @@ func (a *vegetaAttack) exchange(x *exchange, target *vegeta.Target) error {
 		return err
 	}
 	x.outcome.sentBytes = max(0, req.ContentLength)
-	resp, cancel, err := a.sender.send(req, a.scenario.Requests[x.draw.request].Timeout)
+	resp, cancel, err := a.sender.send(req, x.draw.request)
 	defer cancel()
 	if err != nil {
 		return err

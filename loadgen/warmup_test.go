@@ -287,7 +287,7 @@ func TestPacerDropsWhatIsDueNoMore(t *testing.T) {
 		t.Fatal(err)
 	}
 	sc := newSchedule(plan.Scenarios[0], 1)
-	a := newVegetaAttack(newAttack(&plan.Scenarios[0], set, sc, newRecorder(plan, &plan.Scenarios[0], sc), "http://127.0.0.1", time.Now()))
+	a := newVegetaAttack(newAttack(&plan.Scenarios[0], set, sc, newRecorder(plan, &plan.Scenarios[0], sc), "http://127.0.0.1", time.Now()), "")
 	stopped := make(chan bool)
 	go func() {
 		_, stop := pacer{a, context.Background()}.Pace(0, 1)

@@ -18,7 +18,7 @@ const SummaryVersion = 1
 //	version           1
 //	name, description, started (RFC 3339), elapsed_seconds, seed, tool
 //	verdict           outcome (PASS, FAIL, INVALID, UNRESOLVED, PART), gates, and why not: invalid, warnings
-//	environment       target, provider, servers (role, name, version as they answered), fixture, cpus, cpu_model
+//	environment       target, proxy, provider, servers (role, name, version as they answered), fixture, cpus, cpu_model
 //	shards[]          of a merged run: index (from 0), of, started, engine, machine, generator, sent, dropped, p95_ms, lag_p99_ms, invalid, disturbed, warnings
 //	overall           requests, failed, failed_share, rate, response_ms and service_ms
 //	health            who used the CPUs (in cores) and waited for one (shares), over the run; what is not known is left out
@@ -67,6 +67,7 @@ type summary struct {
 
 type summaryEnvironment struct {
 	Target   string          `json:"target"`
+	Proxy    string          `json:"proxy,omitempty"`
 	Provider string          `json:"provider,omitempty"`
 	Servers  []summaryServer `json:"servers"`
 	Fixture  string          `json:"fixture,omitempty"`
@@ -181,7 +182,7 @@ func newSummary(d digest) summary {
 		Version: SummaryVersion, Name: d.Name, Description: d.Description, Started: m.Started.UTC(), Elapsed: m.Elapsed,
 		Seed: d.Scenario.Seed, Tool: d.Tool, Verdict: d.Verdict, Shards: d.Shards, Overall: newFigures(d.Overall), Health: newSummaryHealth(m.Health),
 		Environment: summaryEnvironment{
-			Target: env.Target, Provider: env.Provider, Fixture: env.Fixture, Servers: []summaryServer{},
+			Target: env.Target, Proxy: env.Proxy, Provider: env.Provider, Fixture: env.Fixture, Servers: []summaryServer{},
 			CPUs: env.Machine.CPUs, CPUModel: env.Machine.CPUModel,
 		},
 		Marks: m.Marks, Changes: m.Changes(), Scenarios: []summaryScenario{}, ServerViews: []summaryServerView{},

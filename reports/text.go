@@ -149,10 +149,13 @@ func shardsText(shards []results.ShardRun) string {
 
 // environmentLine names the service and what stood behind it, by what the servers answered themselves.
 func environmentLine(e results.Environment) string {
-	if e.Own {
-		return e.Target + " (your service)"
-	}
 	line := e.Target
+	if e.Proxy != "" {
+		line += " through the proxy " + e.Proxy
+	}
+	if e.Own {
+		return line + " (your service)"
+	}
 	for i, s := range e.Servers {
 		separator := ", "
 		if i == 0 {

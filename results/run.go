@@ -57,6 +57,7 @@ type Scenario struct {
 // Environment is what the run ran on.
 type Environment struct {
 	Target   string   `json:"target"`             // base URL of the service under load
+	Proxy    string   `json:"proxy,omitempty"`    // URL of what the requests went through
 	Own      bool     `json:"own_target"`         // the user's service: nothing below but the machine is known
 	Provider string   `json:"provider,omitempty"` // of the servers
 	Reason   string   `json:"provider_reason,omitempty"`

@@ -26,7 +26,7 @@ var extractShape = &shape{
 }
 
 // stepKeys are those of a request that belong to the steps where it is a flow.
-var stepKeys = []string{"method", "path", "headers", "body", "expectedStatus", "checks", "timeout", "extract"}
+var stepKeys = []string{"method", "path", "headers", "body", "expectedStatus", "checks", "timeout", "redirects", "extract"}
 
 // flow reads an entry of requests that has steps. Its steps follow one another in the list.
 func (r *reader) flow(n *node, target Target) []Request {

@@ -107,6 +107,9 @@ func (r *reader) plan(n *node) *Plan {
 			p.Scenarios = append(p.Scenarios, r.scenario(e, p.Target))
 		}
 	}
+	if lacks := p.BeyondWire(); lacks != "" && p.Engine == EngineWire {
+		r.fault(n.get("engine"), "remove it, or use engine: vegeta", "engine: wire speaks plain HTTP/1.1 alone, and the file asks for %s", lacks)
+	}
 	p.Faults = r.faults(n, p)
 	p.Thresholds = r.allThresholds(n, p)
 	r.unusedFeeders(n.get("feeders"))
@@ -178,6 +181,7 @@ func (r *reader) target(n *node) Target {
 	if !given(at) {
 		return Target{}
 	}
+	target := Target{URL: strings.TrimRight(at.text, "/"), Proxy: r.proxy(section.get("proxy"))}
 	u, err := url.Parse(at.text)
 	hint := "write it as http://host:port or https://host/prefix"
 	switch {
@@ -188,8 +192,32 @@ func (r *reader) target(n *node) Target {
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || u.User != nil:
 		r.fault(at, "put query and credentials into path and headers of the requests",
 			"target.url %.120q has more than an address", at.text)
+	default:
+		target.URL = u.Scheme + target.URL[len(u.Scheme):] // it may have been written in capitals
 	}
-	return Target{URL: strings.TrimRight(at.text, "/")}
+	return target
+}
+
+var proxySchemes = []string{"http", "https", "socks5"}
+
+// proxy reads the address of what the requests go through.
+func (r *reader) proxy(n *node) string {
+	if !given(n) {
+		return ""
+	}
+	u, err := url.Parse(n.text)
+	hint := "write it as http://host:port; https and socks5 are there, too"
+	switch {
+	case err != nil:
+		r.fault(n, hint, "%s: %v", n.path, errors.Unwrap(err))
+	case !slices.Contains(proxySchemes, u.Scheme) || u.Hostname() == "":
+		r.fault(n, hint, "%s %.120q is not the address of a proxy", n.path, n.text)
+	case u.User != nil:
+		r.fault(n, "use one that asks for none", "%s has credentials, which would stand in the saved run", n.path)
+	case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
+		r.fault(n, hint, "%s %.120q has more than an address", n.path, n.text)
+	}
+	return n.text
 }
 
 // Defaults of the environment.

@@ -41,6 +41,7 @@ func TestParseReadsEveryKey(t *testing.T) {
 			Body:           Template{{Literal: `{"a": {"b":`}, {Value: "number"}, {Literal: "}}"}},
 			ExpectedStatus: []int{200, 404},
 			Timeout:        10 * time.Second,
+			Redirects:      3,
 			Checks: []Check{
 				{Name: "found", Statuses: []int{200}, Test: Equals},
 				{Name: "small", Size: true, Test: Within, Max: 1000},
@@ -110,12 +111,12 @@ func TestParseReadsEveryKey(t *testing.T) {
 				Recording: &Recording{
 					File: "logs/access.log", Format: Combined, Speed: 2.5, Name: "page",
 					Headers:        []Header{{"X-N", Template{{Value: "iteration"}}}},
-					ExpectedStatus: []int{200}, Timeout: 5 * time.Second, Line: 71, Column: 29,
+					ExpectedStatus: []int{200}, Timeout: 5 * time.Second, Line: 72, Column: 29,
 				},
 			},
 			{
 				Name: "targets", Executor: Replay, GracefulStop: 30 * time.Second, TimeUnit: time.Minute, MaxVUs: 100, Rate: 100,
-				Recording: &Recording{File: "targets.json", Speed: 1, Timeout: 30 * time.Second, Line: 72, Column: 31},
+				Recording: &Recording{File: "targets.json", Speed: 1, Timeout: 30 * time.Second, Line: 73, Column: 31},
 			},
 		},
 		Faults: []Fault{
@@ -127,21 +128,21 @@ func TestParseReadsEveryKey(t *testing.T) {
 		Thresholds: []Threshold{
 			{
 				Metric: "http_req_duration", Selector: map[string]string{"scenario": "warm", "kind": "write"},
-				Aggregation: Aggregation{"p", 95}, Op: "<", Limit: 50, Source: "p(95)<50", Line: 79, Column: 54,
+				Aggregation: Aggregation{"p", 95}, Op: "<", Limit: 50, Source: "p(95)<50", Line: 80, Column: 54,
 			},
 			{
 				Metric: "http_req_duration", Selector: map[string]string{"scenario": "warm", "kind": "write"},
-				Aggregation: Aggregation{Name: "med"}, Op: "<=", Limit: 10, Source: "med <= 10", Line: 79, Column: 66,
+				Aggregation: Aggregation{Name: "med"}, Op: "<=", Limit: 10, Source: "med <= 10", Line: 80, Column: 66,
 			},
-			{Metric: "http_req_failed", Aggregation: Aggregation{Name: "rate"}, Op: "<", Limit: 0.01, Source: "rate<0.01", Line: 80, Column: 20},
+			{Metric: "http_req_failed", Aggregation: Aggregation{Name: "rate"}, Op: "<", Limit: 0.01, Source: "rate<0.01", Line: 81, Column: 20},
 			{
 				Metric: "http_reqs", Selector: map[string]string{"scenario": "ramp"},
 				Aggregation: Aggregation{Name: "rate"}, Op: ">", Limit: 10000, Source: "rate>10000",
-				AbortOnFail: true, DelayAbortEval: 5 * time.Second, Line: 82, Column: 8,
+				AbortOnFail: true, DelayAbortEval: 5 * time.Second, Line: 83, Column: 8,
 			},
 			{
 				Metric: "cache_hit_ratio", Selector: map[string]string{"tier": "l1"},
-				Aggregation: Aggregation{Name: "rate"}, Op: ">", Limit: 0.5, Source: "rate>0.5", Line: 83, Column: 29,
+				Aggregation: Aggregation{Name: "rate"}, Op: ">", Limit: 0.5, Source: "rate>0.5", Line: 84, Column: 29,
 			},
 		},
 		Source: Source{File: path, Text: string(src)},

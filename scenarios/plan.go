@@ -4,7 +4,11 @@
 // is an error here, with its place in the file.
 package scenarios
 
-import "time"
+import (
+	"slices"
+	"strings"
+	"time"
+)
 
 // Plan is a validated scenario file: what to load, with what, and which thresholds decide.
 type Plan struct {
@@ -40,6 +44,22 @@ const (
 	EngineVegeta Engine = "vegeta"
 )
 
+// BeyondWire says what of the plan is beyond the wire engine, as "HTTPS"; "" when nothing is.
+func (p *Plan) BeyondWire() string {
+	switch {
+	case strings.HasPrefix(p.Target.URL, "https:"):
+		return "HTTPS"
+	case p.Target.Proxy != "":
+		return "proxies"
+	}
+	for _, s := range p.Scenarios {
+		if slices.ContainsFunc(s.Requests, func(r Request) bool { return r.Redirects > 0 }) {
+			return "redirects"
+		}
+	}
+	return ""
+}
+
 // Pacing is how the wire engine waits for the instants at which it is to send.
 type Pacing string
 
@@ -52,7 +72,8 @@ const (
 
 // Target is the service under load. An empty URL means the reference server, which the run starts itself.
 type Target struct {
-	URL string // http or https, without a trailing slash
+	URL   string // http or https, without a trailing slash
+	Proxy string // http, https or socks5: what the requests go through; may be empty
 }
 
 // Environment is what the reference server runs on. It is not used when Target.URL is set.
@@ -185,6 +206,7 @@ type Request struct {
 	Checks         []Check       // in the order of the file, at most MaxChecks
 	Extract        []Extraction  // for later steps of the flow
 	Timeout        time.Duration // from sending to the last byte of the body
+	Redirects      int           // followed at most
 	Values         []Value
 	Tags           map[string]string
 }

@@ -14,6 +14,7 @@ const (
 	maxWeight      = 1_000_000
 	maxValues      = 32 // of one request; the generator keeps its choices in an array of this size
 	defaultTimeout = 30 * time.Second
+	maxRedirects   = 20 // that one request may follow
 )
 
 // request reads a request that is an iteration of its own.
@@ -55,6 +56,7 @@ func (r *reader) step(n *node, values []Value, holes *holes) Request {
 	if timeout := n.get("timeout"); timeout != nil {
 		request.Timeout, _ = r.positiveDuration(timeout)
 	}
+	request.Redirects = int(r.whole(n.get("redirects"), 0, 0, maxRedirects))
 	return request
 }
 

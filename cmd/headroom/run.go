@@ -221,21 +221,25 @@ func isLocal(target string) bool {
 	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// reachable fails when nothing listens where the user's own service should be: better now than after a minute of
-// refused connections.
-func reachable(ctx context.Context, target string) error {
-	u, err := url.Parse(target)
+// reachable fails when nothing listens where the user's own service should be, or the proxy before it: better now than after
+// a minute of refused connections.
+func reachable(ctx context.Context, target scenarios.Target) error {
+	what, address, key := "target", target.URL, "target.url"
+	if target.Proxy != "" {
+		what, address, key = "proxy", target.Proxy, "target.proxy"
+	}
+	u, err := url.Parse(address)
 	if err != nil {
 		return usageError{err}
 	}
 	port := u.Port()
 	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+		port = map[string]string{"http": "80", "https": "443", "socks5": "1080"}[u.Scheme]
 	}
 	d := net.Dialer{Timeout: 5 * time.Second}
 	c, err := d.DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
 	if err != nil {
-		return fmt.Errorf("the target %s does not answer: %w; start it, or correct target.url", target, err)
+		return fmt.Errorf("the %s %s does not answer: %w; start it, or correct %s", what, address, err, key)
 	}
 	return c.Close()
 }

@@ -46,8 +46,8 @@ const serverStart = 30 * time.Second
 func (r *runner) startSystem(ctx context.Context, plan *scenarios.Plan, dir string) (_ *system, err error) {
 	s := &system{record: results.Environment{Machine: machine()}}
 	if plan.Target.URL != "" {
-		s.url, s.record.Target, s.record.Own = plan.Target.URL, plan.Target.URL, true
-		return s, reachable(ctx, s.url)
+		s.url, s.record.Target, s.record.Proxy, s.record.Own = plan.Target.URL, plan.Target.URL, plan.Target.Proxy, true
+		return s, reachable(ctx, plan.Target)
 	}
 	defer func() {
 		if err != nil {
