@@ -2,6 +2,7 @@ package loadgen
 
 import (
 	"context"
+	"strings"
 
 	"github.com/policycortex/headroom/scenarios"
 )
@@ -15,8 +16,8 @@ type engine interface {
 }
 
 // chooseEngine resolves "auto": the wire engine where it can do what is asked.
-func chooseEngine(plan *scenarios.Plan) scenarios.Engine {
-	if plan.Engine == scenarios.EngineVegeta || plan.BeyondWire() != "" {
+func chooseEngine(plan *scenarios.Plan, target string) scenarios.Engine {
+	if plan.Engine == scenarios.EngineVegeta || plan.BeyondWire() != "" || !strings.HasPrefix(target, "http://") {
 		return scenarios.EngineVegeta
 	}
 	return scenarios.EngineWire

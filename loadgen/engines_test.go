@@ -2,6 +2,7 @@ package loadgen
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"net/http"
@@ -131,7 +132,7 @@ func TestChooseEngine(t *testing.T) {
 		{"redirects", scenarios.EngineAuto, scenarios.Target{URL: "http://127.0.0.1"}, []scenarios.Request{home, followed}, scenarios.EngineVegeta},
 	} {
 		plan := &scenarios.Plan{Engine: tt.asked, Target: tt.target, Scenarios: []scenarios.Scenario{{Requests: tt.requests}}}
-		if got := chooseEngine(plan); got != tt.want {
+		if got := chooseEngine(plan, cmp.Or(tt.target.URL, "http://127.0.0.1")); got != tt.want {
 			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
 		}
 	}

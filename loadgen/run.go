@@ -75,7 +75,7 @@ const (
 	Done      State = "done"
 )
 
-// Run carries out the plan against the service at the base URL target, which is that of the plan where it has one, and returns what it measured. A cancelled ctx ends
+// Run carries out the plan against the service at the base URL target and returns what it measured. A cancelled ctx ends
 // the run early: the measurements until then are returned, marked as interrupted. An error means that there are none.
 func Run(ctx context.Context, plan *scenarios.Plan, target string, o Options) (*results.Measurements, error) {
 	if len(plan.Faults) > 0 && o.Fault == nil {
@@ -85,7 +85,7 @@ func Run(ctx context.Context, plan *scenarios.Plan, target string, o Options) (*
 	if err != nil {
 		return nil, fmt.Errorf("prepare load: %w", err)
 	}
-	r := &run{plan: plan, options: o, engine: chooseEngine(plan), m: &results.Measurements{FeederSHA256: o.Feeders.sums()}}
+	r := &run{plan: plan, options: o, engine: chooseEngine(plan, target), m: &results.Measurements{FeederSHA256: o.Feeders.sums()}}
 	for i := range plan.Scenarios {
 		s := &plan.Scenarios[i]
 		requests, err := newRequestSet(plan.Seed, s, o.Fixture, o.Feeders)
