@@ -190,16 +190,22 @@ func noDataReason(g results.Gate) string {
 
 // spare tells how far the gate that came nearest to being crossed was from it, when all held; intro goes before its name.
 func spare(v results.Verdict, intro string) string {
-	var tightest *results.Gate
-	for i, g := range v.Gates {
-		if hasMargin(g) && (tightest == nil || g.Margin < tightest.Margin) {
-			tightest = &v.Gates[i]
-		}
-	}
-	if tightest == nil {
+	g := tightest(v)
+	if g == nil {
 		return ""
 	}
-	return fmt.Sprintf(" %s%s %s has %s to spare.", intro, tightest.Metric, tightest.Expression, percent(tightest.Margin))
+	return fmt.Sprintf(" %s%s %s has %s to spare.", intro, g.Metric, g.Expression, percent(g.Margin))
+}
+
+// tightest is the gate that came nearest to being crossed, or was crossed the furthest; nil where none has a margin.
+func tightest(v results.Verdict) *results.Gate {
+	var found *results.Gate
+	for i, g := range v.Gates {
+		if hasMargin(g) && (found == nil || g.Margin < found.Margin) {
+			found = &v.Gates[i]
+		}
+	}
+	return found
 }
 
 // hasMargin is false where a distance to the target has no meaning.

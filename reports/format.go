@@ -197,10 +197,18 @@ func gateMargin(g results.Gate) string {
 	if !hasMargin(g) {
 		return none
 	}
-	if g.Margin > 0 {
-		return "+" + percent(g.Margin)
+	return signedPercent(g.Margin)
+}
+
+// signedPercent shows a distance as a share of 1 in percent, with its sign. Nothing is special about 100 % here.
+func signedPercent(share float64) string {
+	if share > 0.9999 && share < 1 {
+		share = 1
 	}
-	return percent(g.Margin)
+	if share > 0 {
+		return "+" + percent(share)
+	}
+	return percent(share)
 }
 
 func gateWord(g results.Gate) string {

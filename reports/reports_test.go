@@ -137,21 +137,27 @@ func TestGolden(t *testing.T) {
 	} {
 		for _, kind := range []string{".json", ".xml", ".txt"} {
 			t.Run(name+kind, func(t *testing.T) {
-				got, golden := draw(t, kind, run(t)), filepath.Join("testdata", name+kind)
-				if *update {
-					if err := os.WriteFile(golden, got, 0o644); err != nil {
-						t.Fatal(err)
-					}
-				}
-				want, err := os.ReadFile(golden)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if !bytes.Equal(got, want) {
-					t.Errorf("differs from %s (go test ./reports -update writes it anew):\n%s", golden, got)
-				}
+				holdGolden(t, name+kind, draw(t, kind, run(t)))
 			})
 		}
+	}
+}
+
+// holdGolden holds what was drawn against a file of testdata.
+func holdGolden(t *testing.T, file string, got []byte) {
+	t.Helper()
+	golden := filepath.Join("testdata", file)
+	if *update {
+		if err := os.WriteFile(golden, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("differs from %s (go test ./reports -update writes it anew):\n%s", golden, got)
 	}
 }
 

@@ -130,21 +130,31 @@ func (s *sample) worth(i int) float64 {
 		stratum := part.stratum % maxStrata
 		scatter[part.group] += float64(part.below[min(i, len(part.below)-1)]) - hits[stratum]/count[stratum]*float64(part.below[len(part.below)-1])
 	}
-	squares, neighbours := 0.0, 0.0
-	for j, d := range scatter {
-		squares += d * d
-		if j > 0 {
-			neighbours += d * scatter[j-1]
-		}
-	}
-	squares += 2 * max(0, neighbours)
-	b := float64(s.groups)
-	inflation := b / (b - 1) * squares / n / (at * (1 - at))
+	return effective(n, at, scatter)
+}
+
+// effective is how many independent values n are worth where the share at of them is counted, by the scatter of the counts
+// of equal stretches: n where they scatter no more than those of independent values do.
+func effective(n, at float64, scatter []float64) float64 {
+	inflation := sumOfSquares(scatter) / n / (at * (1 - at))
 	if inflation <= 1 {
 		return n
 	}
-	t := student975(s.groups-1) / normal975
+	t := student975(len(scatter)-1) / normal975
 	return max(1, n/(inflation*t*t))
+}
+
+// sumOfSquares is B/(B-1) · (sum d_j² + 2·max(0, sum d_j·d_(j+1))) of the deviations of B stretches.
+func sumOfSquares(deviations []float64) float64 {
+	squares, neighbours := 0.0, 0.0
+	for j, d := range deviations {
+		squares += d * d
+		if j > 0 {
+			neighbours += d * deviations[j-1]
+		}
+	}
+	b := float64(len(deviations))
+	return b / (b - 1) * (squares + 2*max(0, neighbours))
 }
 
 // maxStrata bounds how many scenarios of one threshold are told apart when their scatter is estimated.

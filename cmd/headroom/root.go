@@ -107,7 +107,7 @@ Exit codes: 0 every threshold held, 99 a threshold was crossed, 104 the scenario
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w; see: %s --help", err, c.CommandPath())}
 	})
-	root.AddCommand(newRunCommand(args), newMergeCommand(args), newAttackCommand(), newServeCommand(), newSeedCommand(), newReportCommand(), newValidateCommand(), newDoctorCommand())
+	root.AddCommand(newRunCommand(args), newMergeCommand(args), newCompareCommand(), newAttackCommand(), newServeCommand(), newSeedCommand(), newReportCommand(), newValidateCommand(), newDoctorCommand())
 	// A word that is no command, or arguments that a command does not take, are mistakes of the caller too.
 	root.Args = func(c *cobra.Command, args []string) error { return asUsage(cobra.NoArgs(c, args)) }
 	root.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/policycortex/headroom/reports"
+	"github.com/policycortex/headroom/results"
+)
+
+func newCompareCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "compare OLD NEW",
+		Short: "Say what changed between two saved runs of one scenario",
+		Long: `Compare two saved runs of the same load: for each gate what it measured and its margin before and after, for each request
+P50, P95, throughput and the share that failed, with 95 % intervals. A change is told only where the intervals do not
+overlap; else there is a ~. OLD and NEW are directories of runs, or the run.json in them.
+
+Runs that did not send the same load are refused (exit code 104); one that is INVALID cannot be compared (125). A change
+for the worse is no error: what must hold is a threshold's business.`,
+		Example: `  headroom run my-service.yaml --out before
+  headroom run my-service.yaml --out after
+  headroom compare before after`,
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) != 2 {
+				return usageError{fmt.Errorf("%s needs two saved runs, the old one and the new one; see: %s --help", c.CommandPath(), c.CommandPath())}
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, paths []string) error {
+			return compare(c, paths[0], paths[1])
+		},
+	}
+}
+
+func compare(c *cobra.Command, oldPath, newPath string) error {
+	before, err := results.Read(oldPath)
+	after, err2 := results.Read(newPath)
+	if err := errors.Join(err, err2); err != nil {
+		return usageError{err}
+	}
+	comparison, err := results.Compare(before, after)
+	if err != nil {
+		return asInput(err)
+	}
+	if err := reports.ComparisonText(c.OutOrStdout(), comparison, oldPath, newPath); err != nil {
+		return err
+	}
+	if before.Verdict.Outcome == results.Invalid || after.Verdict.Outcome == results.Invalid {
+		return verdictError{results.Invalid}
+	}
+	return nil
+}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// TestCompareRuns: a service that became slower between two real runs is found out, the same run is no change, and runs of
+// other loads, parts and invalid ones are refused by their exit codes.
+func TestCompareRuns(t *testing.T) {
+	var slow atomic.Bool
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if slow.Load() {
+			time.Sleep(30 * time.Millisecond)
+		}
+		fmt.Fprintln(w, "hello")
+	}))
+	t.Cleanup(s.Close)
+	file := scenario(t, s.URL, closed, `http_req_duration: p(95)<10000`)
+	dir := t.TempDir()
+	measure := func(name string, args ...string) string {
+		p := headroom(t, append([]string{"run", file, "--out", filepath.Join(dir, name)}, args...)...)
+		p.exits(t, exitOK)
+		return filepath.Join(dir, name)
+	}
+	before := measure("before")
+	slow.Store(true)
+	after := measure("after")
+
+	p := headroom(t, "compare", before, filepath.Join(after, "run.json"))
+	p.exits(t, exitOK)
+	says(t, p.stdout.String(), before, "Headroom: +", "steady    root     P95", "worse", "p(95)<10000", "have no intervals")
+	same := headroom(t, "compare", before, before)
+	same.exits(t, exitOK)
+	says(t, same.stdout.String(), "0 became worse, 0 better")
+
+	other := headroom(t, "compare", before, measure("other", "--set", "scenarios.steady.vus=3"))
+	other.exits(t, exitUsage)
+	says(t, other.stderr.String(), "vus is 2 in one and 3 in the other")
+	one := headroom(t, "compare", before)
+	one.exits(t, exitUsage)
+	says(t, one.stderr.String(), "needs two saved runs")
+
+	run := filepath.Join(after, "run.json")
+	if err := os.WriteFile(run, []byte(strings.Replace(text(t, run), `"outcome": "PASS"`, `"outcome": "INVALID"`, 1)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	headroom(t, "compare", before, after).exits(t, exitInvalid)
+}

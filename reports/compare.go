@@ -1,0 +1,147 @@
+package reports
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/policycortex/headroom/results"
+)
+
+// ComparisonText writes what changed between two runs, for a terminal or a CI log. oldName and newName are what the caller
+// knows the runs by.
+func ComparisonText(w io.Writer, c *results.Comparison, oldName, newName string) error {
+	var b bytes.Buffer
+	t := textTable{left: 6}
+	for _, side := range []struct {
+		word, name string
+		run        *results.Run
+	}{{"old", oldName, c.Old}, {"new", newName, c.New}} {
+		t.add(side.word, side.name, string(side.run.Verdict.Outcome), side.run.Name, side.run.Measurements.Started.UTC().Format(time.DateTime)+" UTC", side.run.Environment.Target)
+	}
+	b.WriteString(t.String())
+	fmt.Fprintf(&b, "\n%s\n", onOneLine(comparisonHeadline(c)))
+	for _, warning := range c.Warnings {
+		fmt.Fprintf(&b, "  warning: %s\n", onOneLine(warning))
+	}
+	if len(c.Gates) > 0 {
+		fmt.Fprintf(&b, "\nGates (the margin is the distance to the limit as a share of it, with + on the good side)\n%s", gateChangesText(c.Gates))
+	}
+	fmt.Fprintf(&b, "\nRequests (response time)\n%s", figureChangesText(c.Figures))
+	b.WriteString("\nIn brackets: 95 % intervals. ~ they overlap: no difference beyond the chance within a run. ? no interval to tell by.\n")
+	if _, err := w.Write(b.Bytes()); err != nil {
+		return fmt.Errorf("draw the comparison: %w", err)
+	}
+	return nil
+}
+
+// comparisonHeadline answers in one sentence each whether something was taken away, and how much is left.
+func comparisonHeadline(c *results.Comparison) string {
+	worse, better := 0, 0
+	for _, f := range c.Figures {
+		if f.Worse {
+			worse++
+		}
+		if f.Better {
+			better++
+		}
+	}
+	text := fmt.Sprintf("Of %s of requests %d became worse, %d better.", plural(len(c.Figures), "figure"), worse, better)
+	before, after := tightest(c.Old.Verdict), tightest(c.New.Verdict)
+	if after == nil {
+		return text
+	}
+	text += fmt.Sprintf(" Headroom: %s at the tightest gate, %s %s", gateMargin(*after), after.Metric, after.Expression)
+	if before == nil {
+		return text + "."
+	}
+	text += fmt.Sprintf("; before %s", gateMargin(*before))
+	if before.Metric != after.Metric || before.Expression != after.Expression {
+		text += fmt.Sprintf(" at %s %s", before.Metric, before.Expression)
+	}
+	return text + "."
+}
+
+func gateChangesText(changes []results.GateChange) string {
+	t := textTable{left: 2, rows: [][]string{{"metric", "gate", "old", "", "new", "", "change", "", "margin old", "margin new"}}}
+	for _, c := range changes {
+		g := c.New
+		if g == nil {
+			g = c.Old
+		}
+		row := []string{g.Metric, g.Expression, none, "", none, "", "", "", none, none}
+		if c.Old != nil {
+			row[2], row[3], row[8] = gateActual(*c.Old), bracketed(c.Difference.Old, c.Share), gateMargin(*c.Old)
+		}
+		if c.New != nil {
+			row[4], row[5], row[9] = gateActual(*c.New), bracketed(c.Difference.New, c.Share), gateMargin(*c.New)
+		}
+		if c.Old != nil && c.New != nil {
+			row[6], row[7] = differenceText(c.Difference)
+		}
+		t.add(row...)
+	}
+	return t.String()
+}
+
+func figureChangesText(changes []results.FigureChange) string {
+	t := textTable{left: 3, rows: [][]string{{"scenario", "request", "figure", "old", "", "new", "", "change", ""}}}
+	for _, c := range changes {
+		show := func(e results.Estimate) string {
+			switch {
+			case e.Samples == 0:
+				return none
+			case c.Share:
+				return percent(e.Value)
+			}
+			return withUnit(threeDigits(e.Value), c.Unit)
+		}
+		change, word := differenceText(c.Difference)
+		t.add(c.Scenario, c.Request, c.Figure, show(c.Old), bracketed(c.Old, c.Share), show(c.New), bracketed(c.New, c.Share), change, word)
+	}
+	return t.String()
+}
+
+// bracketed shows an estimate's interval, "(4.71 to 5.03)"; of a share, in percent.
+func bracketed(e results.Estimate, share bool) string {
+	if e.Interval == nil || e.Interval.Low == nil && e.Interval.High == nil {
+		return ""
+	}
+	end := func(v *float64) string {
+		switch {
+		case v == nil:
+			return "?"
+		case share:
+			return threeDigits(100 * *v)
+		}
+		return threeDigits(*v)
+	}
+	text := end(e.Interval.Low) + " to " + end(e.Interval.High)
+	if share {
+		text += " %"
+	}
+	return "(" + text + ")"
+}
+
+// differenceText shows by how much a figure changed, unless the intervals overlap, and whether for the worse.
+func differenceText(d results.Difference) (change, word string) {
+	switch {
+	case !d.Told:
+		word = "?"
+	case d.Worse:
+		word = "worse"
+	case d.Better:
+		word = "better"
+	default:
+		return "~", ""
+	}
+	by, ok := d.By()
+	if !ok || d.Old.Samples == 0 || d.New.Samples == 0 {
+		return none, word
+	}
+	if change = signedPercent(by); d.Share {
+		change += " points" // of 100
+	}
+	return change, word
+}

@@ -1,0 +1,77 @@
+package reports
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/scenarios"
+)
+
+const comparedScenario = `seed: 42
+target: {url: "http://127.0.0.1:40123"}
+scenarios:
+  warm:
+    executor: constant-arrival-rate
+    rate: 200
+    duration: 60s
+    warmup: 10s
+    requests:
+      - {name: get-resource, path: /resources/1}
+      - {name: list-resources, path: /resources}
+thresholds:
+  http_req_duration{name:get-resource}: "p(95)<2"
+  http_req_failed: "rate<0.01"
+  http_reqs: "rate>100"
+  http_req_cache_hit: "rate>0.4"
+  http_req_duration: "p(95)<10 for 10s"
+`
+
+// comparedRun is a run of two requests, of which the first takes so many milliseconds at the median, and so many fail.
+func comparedRun(t *testing.T, seed uint64, median float64, failed int64, text string) *results.Run {
+	t.Helper()
+	random := rand.New(rand.NewPCG(seed, 11))
+	r := sampleRun(t)
+	r.Scenario = results.Scenario{File: "scenarios/resources-read.yaml", Text: text, Seed: 42}
+	m := &r.Measurements
+	m.Loads, m.Marks, m.Points = m.Loads[:1], nil, nil
+	m.Series = []*results.Series{
+		sampleSeries(random, "warm", "get-resource", "GET", 7000, 0, median),
+		sampleSeries(random, "warm", "list-resources", "GET", 3000, failed, 1.9),
+	}
+	for _, p := range samplePoints(random, "warm", 140, median, 0) {
+		p.Request = "get-resource"
+		m.Points = append(m.Points, p)
+	}
+	for i, p := range samplePoints(random, "warm", 60, 1.9, 0) {
+		p.Request = "list-resources"
+		p.Failed = failed*int64(i+1)/60 - failed*int64(i)/60
+		m.Points = append(m.Points, p)
+	}
+	plan, err := scenarios.Parse(r.Scenario.File, []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Verdict, err = results.Judge(m, plan.Thresholds); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// TestComparisonText holds the text of a comparison: figures that became worse, better, neither, and that cannot be told.
+func TestComparisonText(t *testing.T) {
+	before := comparedRun(t, 7, 0.9, 0, comparedScenario)
+	after := comparedRun(t, 8, 1.3, 90, comparedScenario+"  http_req_duration{name:list-resources}: \"p(95)<20\"\n")
+	after.Measurements.Started = after.Measurements.Started.Add(1e12)
+	after.Tool.Version = "v0.2.0"
+	c, err := results.Compare(before, after)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := ComparisonText(&b, c, "results/runs/before", hostile); err != nil {
+		t.Fatal(err)
+	}
+	holdGolden(t, "compared.txt", b.Bytes())
+}

@@ -1,0 +1,271 @@
+package results
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/policycortex/headroom/scenarios"
+)
+
+// Comparison is what changed from one run to another of the same load.
+type Comparison struct {
+	Old, New *Run
+	Gates    []GateChange   // in the order of the new run; those that only the old one has go last
+	Figures  []FigureChange // of each request, in the order of the new run
+	Warnings []string
+}
+
+// GateChange is what became of a threshold; Old or New is nil where a run does not have it.
+type GateChange struct {
+	Old, New *Gate
+	Difference
+}
+
+// FigureChange is what became of a figure of a request.
+type FigureChange struct {
+	Scenario, Request string
+	Figure            string // P50 and P95 of the response time, rate, failed
+	Unit              string // ms, /s, or empty for a share
+	Difference
+}
+
+// Difference is a figure of two runs.
+type Difference struct {
+	Old, New Estimate
+	Told     bool // both have an interval, so that it can be told whether they differ
+	Better   bool // their intervals do not overlap, and the new one is on the better side
+	Worse    bool // or on the worse
+	Share    bool // the figure is a share of 1
+}
+
+// Clear reports whether the runs differ by more than chance within a run makes.
+func (c Difference) Clear() bool { return c.Better || c.Worse }
+
+// By is how much greater the new figure is, as a share of the old one; of a share, in shares of 1. ok is false where the
+// old one is 0.
+func (c Difference) By() (by float64, ok bool) {
+	switch {
+	case c.Share:
+		return c.New.Value - c.Old.Value, true
+	case c.Old.Value == 0:
+		return 0, false
+	}
+	return (c.New.Value - c.Old.Value) / c.Old.Value, true
+}
+
+// newChange holds two estimates beside each other; a greater figure is a worse one unless more is set. Two figures differ
+// when their 95 % intervals do not overlap, which is stricter than a test of their difference at that level.
+func newDifference(old, new Estimate, more bool) Difference {
+	c := Difference{Old: old, New: new}
+	a, b := old.Interval, new.Interval
+	if a == nil || b == nil || a.Low == nil && a.High == nil || b.Low == nil && b.High == nil {
+		return c
+	}
+	c.Told = true
+	rose := a.High != nil && b.Low != nil && *b.Low > *a.High
+	fell := b.High != nil && a.Low != nil && *b.High < *a.Low
+	c.Worse, c.Better = rose, fell
+	if more {
+		c.Worse, c.Better = fell, rose
+	}
+	return c
+}
+
+// Compare says what changed between two runs. It refuses, with a *NotAlikeError, runs that did not ask the same load.
+func Compare(old, new *Run) (*Comparison, error) {
+	oldPlan, err := old.plan()
+	if err != nil {
+		return nil, err
+	}
+	newPlan, err := new.plan()
+	if err != nil {
+		return nil, err
+	}
+	if what := alike(old, new, oldPlan, newPlan); what != "" {
+		return nil, &NotAlikeError{what}
+	}
+	c := &Comparison{Old: old, New: new, Warnings: comparisonWarnings(old, new)}
+	if c.Figures, err = figureChanges(&old.Measurements, &new.Measurements); err != nil {
+		return nil, err
+	}
+	before, err := gatesOf(old, oldPlan.Thresholds)
+	if err != nil {
+		return nil, err
+	}
+	after, err := gatesOf(new, newPlan.Thresholds)
+	if err != nil {
+		return nil, err
+	}
+	c.Gates = gateChanges(before, after)
+	return c, nil
+}
+
+// judged is a gate with its figure as an estimate.
+type judged struct {
+	*Gate
+	estimate Estimate
+	share    bool
+}
+
+// gatesOf gives the gates of a run the intervals that they have not been judged by.
+func gatesOf(r *Run, thresholds []scenarios.Threshold) ([]judged, error) {
+	if len(thresholds) != len(r.Verdict.Gates) {
+		return nil, fmt.Errorf("%s has %d thresholds and %d gates", label(r), len(thresholds), len(r.Verdict.Gates))
+	}
+	m := &r.Measurements
+	var out []judged
+	for i, t := range thresholds {
+		g := &r.Verdict.Gates[i]
+		j := judged{Gate: g, estimate: Estimate{g.Actual, g.Samples, g.Interval}}
+		sum, err := m.Summarize(t.Selector)
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case t.Window > 0 || g.Samples == 0: // the worst of many windows is not a figure with an interval
+		case t.Metric == "http_req_failed":
+			j.estimate.Interval = shareOf(sum, m.stretches(m.Select(t.Selector))).Interval
+		case t.Metric == "http_reqs" && t.Aggregation.Name == "rate":
+			j.estimate.Interval = rateOf(sum, m.stretches(m.Select(t.Selector))).Interval
+		}
+		for _, metric := range scenarios.Metrics {
+			j.share = j.share || metric.Name == t.Metric && metric.Kind == scenarios.Rate
+		}
+		out = append(out, j)
+	}
+	return out, nil
+}
+
+func gateChanges(before, after []judged) []GateChange {
+	var out []GateChange
+	same := func(a judged) func(judged) bool {
+		return func(b judged) bool { return a.Metric == b.Metric && a.Expression == b.Expression }
+	}
+	for _, g := range after {
+		change := GateChange{New: g.Gate, Difference: Difference{New: g.estimate, Share: g.share}}
+		if i := slices.IndexFunc(before, same(g)); i >= 0 {
+			change.Old = before[i].Gate
+			change.Difference = newDifference(before[i].estimate, g.estimate, strings.HasPrefix(g.Op, ">"))
+			change.Share = g.share
+		}
+		out = append(out, change)
+	}
+	for _, g := range before {
+		if !slices.ContainsFunc(after, same(g)) {
+			out = append(out, GateChange{Old: g.Gate, Difference: Difference{Old: g.estimate, Share: g.share}})
+		}
+	}
+	return out
+}
+
+// figureChanges compares P50, P95, throughput and failures of every request.
+func figureChanges(old, new *Measurements) ([]FigureChange, error) {
+	requests, err := new.ByRequest()
+	if err != nil {
+		return nil, err
+	}
+	var out []FigureChange
+	for _, s := range requests {
+		selector := map[string]string{"scenario": s.Scenario, "name": s.Name}
+		before, err := old.Summarize(selector)
+		if err != nil {
+			return nil, err
+		}
+		after, err := new.Summarize(selector)
+		if err != nil {
+			return nil, err
+		}
+		if before.Requests == 0 && after.Requests == 0 {
+			continue
+		}
+		then, now := old.stretches(old.Select(selector)), new.stretches(new.Select(selector))
+		rate := newDifference(rateOf(before, then), rateOf(after, now), true)
+		failed := newDifference(shareOf(before, then), shareOf(after, now), false)
+		failed.Share = true
+		out = append(
+			out,
+			FigureChange{s.Scenario, s.Name, "P50", "ms", newDifference(percentileOf(before.Response, then, 50), percentileOf(after.Response, now, 50), false)},
+			FigureChange{s.Scenario, s.Name, "P95", "ms", newDifference(percentileOf(before.Response, then, 95), percentileOf(after.Response, now, 95), false)},
+			FigureChange{s.Scenario, s.Name, "rate", "/s", rate},
+			FigureChange{s.Scenario, s.Name, "failed", "", failed},
+		)
+	}
+	return out, nil
+}
+
+// comparisonWarnings say what a reader of a comparison should know: what differs besides the service, and what the runs
+// themselves warn of.
+func comparisonWarnings(old, new *Run) []string {
+	var out []string
+	if new.Measurements.Started.Before(old.Measurements.Started) {
+		out = append(out, "the new run was made before the old one: are they the right way round?")
+	}
+	for _, part := range []struct{ what, old, new string }{
+		{"version of headroom", old.Tool.Version + " " + old.Tool.Commit, new.Tool.Version + " " + new.Tool.Commit},
+		{"machine", machineText(old), machineText(new)},
+		{"engine", old.Measurements.Engine + ", pacing " + old.Measurements.Pacing, new.Measurements.Engine + ", pacing " + new.Measurements.Pacing},
+		{"environment", environmentText(old.Environment), environmentText(new.Environment)},
+	} {
+		if part.old != part.new {
+			out = append(out, fmt.Sprintf("the %s differs: %s, then %s", part.what, strings.TrimSpace(part.old), strings.TrimSpace(part.new)))
+		}
+	}
+	for _, side := range []struct {
+		name string
+		run  *Run
+	}{{"old", old}, {"new", new}} {
+		if !side.run.long() {
+			out = append(out, fmt.Sprintf("%s: less than %d seconds were measured: its rates have no intervals, and those of its other figures suppose that requests are independent", side.name, fewestGroups))
+		}
+		for _, reason := range side.run.Verdict.Invalid {
+			out = append(out, fmt.Sprintf("%s: INVALID: %s", side.name, reason))
+		}
+		if aborted := side.run.Measurements.Aborted; aborted != "" {
+			out = append(out, fmt.Sprintf("%s: ended early, because %s was crossed", side.name, aborted))
+		}
+		for _, w := range side.run.Verdict.Warnings {
+			out = append(out, side.name+": "+w)
+		}
+	}
+	return out
+}
+
+// long reports whether every scenario was measured for long enough to tell how much alike neighbouring seconds are.
+func (r *Run) long() bool {
+	m := &r.Measurements
+	for _, l := range m.Loads {
+		if len(m.stretches(m.Select(map[string]string{"scenario": l.Scenario}))) < fewestGroups {
+			return false
+		}
+	}
+	return true
+}
+
+func machineText(r *Run) string {
+	if len(r.Shards) > 0 {
+		return fmt.Sprintf("%d shards", len(r.Shards))
+	}
+	m := r.Environment.Machine
+	return strings.TrimSpace(fmt.Sprintf("%s %s/%s, %d CPUs %s, kernel %s", m.Host, m.OS, m.Arch, m.CPUs, m.CPUModel, m.Kernel))
+}
+
+func environmentText(e Environment) string {
+	parts := []string{"reference server"}
+	if e.Own {
+		parts[0] = "own service"
+	}
+	if e.Proxy != "" {
+		parts = append(parts, "proxy "+e.Proxy)
+	}
+	if e.Provider != "" {
+		parts = append(parts, "provider "+e.Provider)
+	}
+	for _, s := range e.Servers {
+		parts = append(parts, strings.TrimSpace(s.Role+" "+s.Name+" "+s.Version))
+	}
+	if e.Fixture != "" {
+		parts = append(parts, e.Fixture)
+	}
+	return strings.Join(append(parts, e.Settings...), ", ")
+}

@@ -1,0 +1,179 @@
+package results
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+)
+
+const comparedScenario = `seed: 1
+target: {url: "http://127.0.0.1:1"}
+tags: {branch: main}
+scenarios:
+  s:
+    executor: constant-arrival-rate
+    rate: 100
+    duration: 60s
+    requests:
+      - {name: item, path: /item, weight: 9}
+      - {name: home, path: /}
+thresholds:
+  http_req_duration{name:item}: "p(95)<50"
+  http_req_failed: "rate<0.01"
+`
+
+// comparedRun is a run of one request, 60 seconds of 100 response times around the median of 10 ms times slower, of which
+// failed fail, in bursts.
+func comparedRun(t *testing.T, random *rand.Rand, slower, memory float64, failed int) *Run {
+	t.Helper()
+	const seconds, perSecond = 60, 100
+	series := &Series{
+		Scenario: "s", Name: "item", Method: "GET", Tags: map[string]string{"scenario": "s", "name": "item"},
+		Requests: seconds * perSecond, Failed: int64(failed), Response: NewHistogram(), Service: NewHistogram(),
+	}
+	r := &Run{
+		Name: "compared", Scenario: Scenario{File: "compared.yaml", Text: comparedScenario, Seed: 1},
+		Measurements: Measurements{
+			Loads:  []*Load{{Scenario: "s", Open: true, MeasuredTo: seconds, LastAnswer: seconds, Lag: NewHistogram(), OwnLag: NewHistogram()}},
+			Series: []*Series{series},
+		},
+	}
+	m := &r.Measurements
+	x := random.NormFloat64()
+	for second := range seconds {
+		h := NewHistogram()
+		for range perSecond {
+			x = memory*x + math.Sqrt(1-memory*memory)*random.NormFloat64()
+			h.Record(time.Duration(slower * 10e6 * math.Exp(0.5*x)))
+		}
+		p := Point{Scenario: "s", Request: "item", Second: second, Requests: perSecond, P50: h.Percentile(50), P95: h.Percentile(95), P99: h.Percentile(99), Max: h.Max()}
+		p.Failed = int64(min(failed, perSecond))
+		failed -= int(p.Failed)
+		m.Points = append(m.Points, p)
+		if err := series.Response.Merge(h); err != nil {
+			t.Fatal(err)
+		}
+	}
+	plan, err := r.plan()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Verdict, err = Judge(m, plan.Thresholds); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func compared(t *testing.T, old, new *Run) *Comparison {
+	t.Helper()
+	c, err := Compare(old, new)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// TestCompareErrors simulates what a difference is worth: how often two runs of one service are said to differ, and how
+// often a service that is 20 % slower is found out. The seeds are fixed.
+func TestCompareErrors(t *testing.T) {
+	const pairs = 60
+	for _, memory := range []float64{0, 0.9} {
+		random := rand.New(rand.NewPCG(3, uint64(10*memory)))
+		told := map[string]int{}
+		for range pairs {
+			base := comparedRun(t, random, 1, memory, 0)
+			for name, slower := range map[string]float64{"same": 1, "slower": 1.2} {
+				for _, f := range compared(t, base, comparedRun(t, random, slower, memory, 0)).Figures {
+					if f.Clear() {
+						told[name+" "+f.Figure]++
+					}
+				}
+			}
+		}
+		t.Logf("memory %v, of %d pairs: %v", memory, pairs, told)
+		for _, figure := range []string{"P50", "P95", "rate", "failed"} {
+			if n := told["same "+figure]; n > pairs*5/100 {
+				t.Errorf("memory %v: %s of two runs of one service is said to differ in %d of %d pairs", memory, figure, n, pairs)
+			}
+		}
+		if memory == 0 && (told["slower P50"] < pairs || told["slower P95"] < pairs*9/10) {
+			t.Errorf("of %d services that are 20 %% slower so many are found out: %v", pairs, told)
+		}
+	}
+}
+
+func TestCompare(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	c := compared(t, comparedRun(t, random, 1, 0, 0), comparedRun(t, random, 2, 0, 600))
+	for i, want := range []struct {
+		figure         string
+		worse, better  bool
+		oldMin, newMin float64
+	}{{"P50", true, false, 9, 18}, {"P95", true, false, 20, 40}, {"rate", false, false, 99, 99}, {"failed", true, false, 0, 0.09}} {
+		f := c.Figures[i]
+		if f.Figure != want.figure || f.Worse != want.worse || f.Better != want.better || f.Old.Value < want.oldMin || f.New.Value < want.newMin || !f.Told {
+			t.Errorf("%+v, want %+v", f, want)
+		}
+	}
+	// The 600 failures came in one burst of six seconds, and are worth far fewer than so many independent ones.
+	if in := c.Figures[3].New.Interval; in.Effective > 100 || !in.Corrected {
+		t.Errorf("failures in one burst: %+v", in)
+	}
+	if g := c.Gates[0]; !g.Worse || g.Old.Margin < 0 || g.New.Margin > g.Old.Margin {
+		t.Errorf("gate %+v", g)
+	}
+	if g := c.Gates[1]; !g.Share || !g.Told {
+		t.Errorf("gate %+v", g)
+	}
+}
+
+func TestWilson(t *testing.T) {
+	for _, tt := range []struct{ share, n, low, high float64 }{{0, 10, 0, 0.2775}, {0.5, 10, 0.2366, 0.7634}, {1, 10, 0.7225, 1}} {
+		in := wilson(tt.share, tt.n)
+		if math.Abs(*in.Low-tt.low) > 1e-4 || math.Abs(*in.High-tt.high) > 1e-4 {
+			t.Errorf("%v of %v: %v to %v, want %v to %v", tt.share, tt.n, *in.Low, *in.High, tt.low, tt.high)
+		}
+	}
+}
+
+// TestCompareRefuses: what asks another load of the service cannot be compared; what does not, can.
+func TestCompareRefuses(t *testing.T) {
+	replaced := func(old, new string) func(*Run) {
+		return func(r *Run) {
+			if !strings.Contains(r.Scenario.Text, old) {
+				t.Fatalf("no %q in the scenario", old)
+			}
+			r.Scenario.Text = strings.Replace(r.Scenario.Text, old, new, 1)
+		}
+	}
+	for _, tt := range []struct {
+		change func(*Run)
+		want   string // empty: may be compared
+	}{
+		{func(*Run) {}, ""},
+		{replaced("branch: main", "branch: feature"), ""},
+		{replaced("127.0.0.1:1", "127.0.0.1:2"), ""},
+		{replaced("duration: 60s", "duration: 90s"), ""},
+		{replaced("p(95)<50", "p(95)<60"), ""},
+		{replaced("rate: 100", "rate: 200"), "scenario s: rate is 100 in one and 200 in the other"},
+		{replaced("weight: 9", "weight: 8"), "scenario s: request item: weight is 9 in one and 8 in the other"},
+		{replaced("path: /item", "path: /other"), "scenario s: request item: their path differ"},
+		{replaced("name: home", "name: start"), "scenario s: their requests differ"},
+		{replaced("  s:", "  t:"), "their scenarios differ: s and t"},
+		{func(r *Run) { r.Scenario.Seed = 2 }, "their seeds differ: 1 and 2"},
+		{func(r *Run) { r.Shard = &Shard{1, 4} }, "is shard 1/4 of a run"},
+		{func(r *Run) { r.Measurements.Loads[0].RecordingSHA256 = "x" }, "scenario s replayed different files"},
+	} {
+		old, new := comparedRun(t, rand.New(rand.NewPCG(1, 2)), 1, 0, 0), comparedRun(t, rand.New(rand.NewPCG(1, 3)), 1, 0, 0)
+		tt.change(new)
+		_, err := Compare(old, new)
+		var refused *NotAlikeError
+		if got := fmt.Sprint(err); errors.As(err, &refused) != (tt.want != "") || tt.want != "" && !strings.Contains(got, tt.want) {
+			t.Errorf("%s, want %q", got, tt.want)
+		}
+	}
+}
