@@ -59,6 +59,31 @@ func shardRuns(count int) ([]*Run, *Measurements) {
 	return runs, whole
 }
 
+// Shards are read from disk, where one that met no error has no errors at all, and a stage likewise.
+func TestMergeOfSavedShards(t *testing.T) {
+	runs, _ := shardRuns(2)
+	clean := runs[1].Measurements.Series[0]
+	clean.Failed, clean.Errors, clean.ErrorSamples = 0, map[string]int64{}, map[string]string{}
+	for i, r := range runs {
+		dir := t.TempDir()
+		if err := Save(dir, r); err != nil {
+			t.Fatal(err)
+		}
+		read, err := Read(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		runs[i] = read
+	}
+	merged, err := Merge(runs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := merged.Measurements.Series[0]; s.Requests != 10_000 || s.Failed != 100 || s.Errors["timeout"] != 100 || s.ErrorSamples["timeout"] != "no answer in time" {
+		t.Errorf("merged %d requests, %d failed, errors %v, %v", s.Requests, s.Failed, s.Errors, s.ErrorSamples)
+	}
+}
+
 func TestMergeLosesNothing(t *testing.T) {
 	runs, whole := shardRuns(4)
 	runs[0], runs[3] = runs[3], runs[0] // the order in which they are given does not matter

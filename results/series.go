@@ -2,7 +2,6 @@ package results
 
 import (
 	"errors"
-	"maps"
 	"slices"
 )
 
@@ -72,8 +71,10 @@ func (s *Series) merge(o *Series) error {
 	for class, n := range o.Errors {
 		s.Errors[class] += n
 	}
-	samples := maps.Clone(o.ErrorSamples)
-	maps.Copy(samples, s.ErrorSamples) // the first of each class
-	maps.Copy(s.ErrorSamples, samples)
+	for class, text := range o.ErrorSamples {
+		if s.ErrorSamples[class] == "" { // else it has the first
+			s.ErrorSamples[class] = text
+		}
+	}
 	return errors.Join(s.Response.Merge(o.Response), s.Service.Merge(o.Service))
 }
