@@ -64,9 +64,22 @@ func (h *Histogram) Minus(earlier *Histogram) (*Histogram, error) {
 	return &Histogram{hdr.Import(now)}, nil
 }
 
-// Percentile returns, in milliseconds, the value that p percent of the durations do not exceed; 0 when empty.
+// Percentile returns, in milliseconds, the smallest value that at least p percent of the durations do not exceed; 0 when
+// empty. The library alone would round the rank to the nearest one: of 31 durations it takes the 29th for their P95, which
+// two of them, 6.5 percent, exceed.
 func (h *Histogram) Percentile(p float64) float64 {
-	return millis(h.counts.ValueAtPercentile(p))
+	n := h.Count()
+	if n == 0 {
+		return 0
+	}
+	return millis(h.counts.ValueAtPercentile(100 * float64(percentileRank(p, n)) / float64(n)))
+}
+
+// percentileRank is how many of n values at least lie at or below their p-th percentile, 1 to n.
+func percentileRank(p float64, n int64) int64 {
+	const rounding = 1e-12 // relative: of 1,000 values 99.9 percent are 999, whatever binary fractions say
+	rank := p / 100 * float64(n)
+	return min(max(int64(math.Ceil(rank*(1-rounding))), 1), n)
 }
 
 // Min returns the smallest duration in milliseconds; 0 when empty.

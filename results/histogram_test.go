@@ -31,6 +31,26 @@ func TestHistogram(t *testing.T) {
 	}
 }
 
+// At least p percent of the values are at or below the p-th percentile, and fewer below it, however few there are.
+func TestPercentileOfFew(t *testing.T) {
+	for _, p := range []float64{1, 50, 75, 90, 95, 99, 99.9} {
+		h := NewHistogram()
+		for n := 1; n <= 1500; n++ {
+			h.Record(time.Duration(n) * time.Microsecond)
+			if n%100 != 0 && n > 200 {
+				continue
+			}
+			rank := 0 // by whole numbers: the least of which 1000 times are at least 10 p n
+			for rank*1000 < int(math.Round(10*p))*n {
+				rank++
+			}
+			if got := h.Percentile(p); got != float64(rank)/1000 {
+				t.Fatalf("P%v of the %d durations 1, 2, ... µs is %v ms, want %d µs", p, n, got, rank)
+			}
+		}
+	}
+}
+
 func TestHistogramLosesNothing(t *testing.T) {
 	h := histogram(-time.Second, 0, 2*time.Hour)
 	if h.Count() != 3 || h.Min() != 0 || !near(h.Max(), 3600e3) {

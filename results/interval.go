@@ -61,7 +61,7 @@ func quantileInterval(h *Histogram, groups []group, percentile float64) *Interva
 		return out
 	}
 	s := newSample(h, groups, percentile/100)
-	at, _ := slices.BinarySearch(s.below, max(1, int64(math.Ceil(s.p*float64(s.n)-1e-9))))
+	at, _ := slices.BinarySearch(s.below, percentileRank(percentile, s.n))
 	out.Corrected = s.groups >= fewestGroups
 	out.Effective = s.worth(at)
 	for i := at; i >= 0; i-- {

@@ -231,7 +231,8 @@ func tooFewSamples(t scenarios.Threshold, g Gate) string {
 	if t.Aggregation.Name != "p" || samples == 0 {
 		return ""
 	}
-	need := int64(math.Ceil(100 / (100 - t.Aggregation.Percentile)))
+	const rounding = 1e-9 // relative: 100 - 99.9 is not quite a tenth
+	need := int64(math.Ceil(100 / (100 - t.Aggregation.Percentile) * (1 - rounding)))
 	if samples >= need {
 		return ""
 	}

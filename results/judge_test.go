@@ -1,6 +1,7 @@
 package results
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -169,6 +170,19 @@ func TestJudgeOutcome(t *testing.T) {
 				t.Errorf("%s %q, want %s %q", v.Outcome, v.Invalid, tt.want, tt.say)
 			}
 		})
+	}
+}
+
+// A percentile takes as many samples as the documentation says: that one of them is expected beyond it.
+func TestFewestSamples(t *testing.T) {
+	for percentile, need := range map[float64]int64{50: 2, 90: 10, 95: 20, 99: 100, 99.5: 200, 99.9: 1000, 99.95: 2000, 99.99: 10_000, 99.999: 100_000} {
+		th := scenarios.Threshold{Metric: "schedule_lag", Aggregation: scenarios.Aggregation{Name: "p", Percentile: percentile}}
+		if why := tooFewSamples(th, Gate{Samples: need}); why != "" {
+			t.Errorf("P%v of %d: %s", percentile, need, why)
+		}
+		if why := tooFewSamples(th, Gate{Samples: need - 1}); !strings.Contains(why, fmt.Sprintf("at least %d.", need)) {
+			t.Errorf("P%v of %d: %q", percentile, need-1, why)
+		}
 	}
 }
 
