@@ -17,7 +17,7 @@ var (
 
 // ListStatement returns the statement for a page and its parameters, and whether its plan is kept.
 func ListStatement(q *ListQuery) (sql string, params []any, kept bool) {
-	b, _ := listStatement(q)
+	b := listStatement(q)
 	return b.String(), b.params(), !b.anew
 }
 

@@ -50,25 +50,21 @@ var (
 	noFormats any = pgx.QueryResultFormats(nil)
 )
 
-// where adds the conditions of a filter. It returns false when no resource can match: one tag cannot have two values.
-func (b *statement) where(tenant ID, f *Filter) (possible bool) {
+// where adds the conditions of a filter.
+func (b *statement) where(tenant ID, f *Filter) {
 	b.bind(" WHERE tenant_id = ", tenant, " AND deleted_at IS NULL")
-	return b.conditions(f)
+	b.conditions(f)
 }
 
 // conditions are those of where without the tenant.
-func (b *statement) conditions(f *Filter) (possible bool) {
+func (b *statement) conditions(f *Filter) {
 	b.equals(" AND subscription_id = ", f.SubscriptionID)
 	b.equals(" AND type = ", f.Type)
 	b.equals(" AND location = ", f.Location)
 	b.equals(" AND resource_group_name = ", f.ResourceGroup)
 	b.equals(" AND compliance_status = ", f.ComplianceStatus)
-	terms, possible := tagTerms(f.Tags)
-	if !possible {
-		return false
-	}
-	if terms != nil {
-		b.bind(" AND tag_terms @> ", terms, "::text[]")
+	if len(f.Tags) > 0 {
+		b.bind(" AND tag_terms @> ", tagTerms(f.Tags), "::text[]")
 	}
 	if f.TagCount != nil {
 		b.bind(" AND jsonb_key_count(tags) = ", *f.TagCount, "")
@@ -78,6 +74,17 @@ func (b *statement) conditions(f *Filter) (possible bool) {
 	}
 	if f.UpdatedSince != 0 {
 		b.bind(" AND updated_at >= ", time.UnixMicro(f.UpdatedSince), "")
+	}
+}
+
+// possible reports whether a resource can match: one tag cannot have two values.
+func (f *Filter) possible() bool {
+	for i, a := range f.Tags {
+		for _, b := range f.Tags[:i] {
+			if a.Key == b.Key && a.HasValue && b.HasValue && a.Value != b.Value {
+				return false
+			}
+		}
 	}
 	return true
 }
@@ -107,27 +114,16 @@ func (f *Filter) indexed() bool {
 }
 
 // tagTerms are the elements of the column tag_terms that what has all of the tags has.
-func tagTerms(tags []Tag) (terms []string, possible bool) {
-	if len(tags) == 0 {
-		return nil, true
+func tagTerms(tags []Tag) []string {
+	terms := make([]string, len(tags))
+	for i, tag := range tags {
+		if tag.HasValue {
+			terms[i] = tagTerm(strconv.Itoa(len(tag.Key)) + ":" + tag.Key + tag.Value)
+		} else {
+			terms[i] = tagTerm(":" + tag.Key)
+		}
 	}
-	values := make(map[string]string, len(tags))
-	for _, tag := range tags {
-		if !tag.HasValue {
-			terms = append(terms, tagTerm(":"+tag.Key))
-			continue
-		}
-		value, seen := values[tag.Key]
-		if seen && value != tag.Value {
-			return nil, false
-		}
-		if seen {
-			continue
-		}
-		values[tag.Key] = tag.Value
-		terms = append(terms, tagTerm(strconv.Itoa(len(tag.Key))+":"+tag.Key+tag.Value))
-	}
-	return terms, true
+	return terms
 }
 
 // maxTermBytes keeps an entry of the index well below what it takes.

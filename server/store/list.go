@@ -59,15 +59,14 @@ func (q *ListQuery) oneIndex() bool {
 // AppendResources appends one page as a JSON array to dst. next is the position to continue after; it is nil when this
 // was the last page. It sees everything that was committed up to after.
 func (s *Store) AppendResources(ctx context.Context, dst []byte, q ListQuery, after LSN) (page []byte, next *Position, err error) {
-	statement, possible := listStatement(&q)
-	if !possible {
+	if !q.Filter.possible() {
 		return append(dst, "[]"...), nil, nil
 	}
 	err = s.read(ctx, after, func(conn *pgx.Conn) (err error) {
 		if q.hasWays() {
 			page, next, err = appendByWay(ctx, conn, dst, &q)
 		} else {
-			page, next, err = queryPage(ctx, conn, dst, statement, &q)
+			page, next, err = queryPage(ctx, conn, dst, listStatement(&q), &q)
 		}
 		return err
 	})
@@ -114,18 +113,16 @@ func appendPage(dst []byte, rows pgx.Rows, q *ListQuery) (page []byte, next *Pos
 	return append(page, ']'), next
 }
 
-// listStatement builds the statement for what a query asks for. possible is false when no resource can match.
-func listStatement(q *ListQuery) (b *statement, possible bool) {
+// listStatement builds the statement for what a query asks for.
+func listStatement(q *ListQuery) *statement {
 	order := &orders[q.Order]
-	b = newStatement(resourceFormats, q.oneIndex())
+	b := newStatement(resourceFormats, q.oneIndex())
 	b.WriteString(namePrefix + listResources + "\nSELECT " + resourceColumns + " FROM resources")
 	if q.Skip > 0 {
 		// The index alone says which resources are on the page; only these are read from the table.
 		b.WriteString(" JOIN (SELECT id AS on_page FROM resources")
 	}
-	if !b.where(q.Tenant, &q.Filter) {
-		return nil, false
-	}
+	b.where(q.Tenant, &q.Filter)
 	b.beyond(q)
 	b.WriteString(order.by)
 	b.bind(" LIMIT ", q.Limit+1, "")
@@ -133,7 +130,7 @@ func listStatement(q *ListQuery) (b *statement, possible bool) {
 		b.bind(" OFFSET ", q.Skip, ") AS page ON id = on_page")
 		b.WriteString(order.by)
 	}
-	return b, true
+	return b
 }
 
 // beyond adds the condition that a resource comes after the page before.

@@ -116,8 +116,7 @@ func wayStatement(q *ListQuery, by way) *statement {
 	case gather:
 		return gatherStatement(q)
 	default:
-		b, _ := listStatement(q)
-		return b
+		return listStatement(q)
 	}
 }
 
@@ -166,8 +165,8 @@ func walkStatement(q *ListQuery) *statement {
 	b.WriteString(order.by + walkedAtMost + ") AS walked CROSS JOIN LATERAL (SELECT " + resourceColumns +
 		" FROM resources WHERE id = candidate")
 	bits := ""
-	if terms, _ := tagTerms(q.Filter.Tags); terms != nil {
-		wanted := b.param(terms) + "::text[]"
+	if len(q.Filter.Tags) > 0 {
+		wanted := b.param(tagTerms(q.Filter.Tags)) + "::text[]"
 		b.WriteString(" AND tag_terms @> " + wanted)
 		bits += hasBits("tag_signature", "signature64("+wanted+")")
 	}

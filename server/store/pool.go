@@ -28,8 +28,8 @@ var connectionSettings = map[string]string{
 // hotStatements are prepared on every connection before it is used: no request pays for it, and no other statement
 // displaces them. They must be the very strings that are run.
 func hotStatements() []string {
-	firstPage, _ := listStatement(&ListQuery{Limit: 1})
-	return []string{getSQL, getGroupSQL, firstPage.String(), getPolicySQL, insertSQL, createSQL, replaceSQL, deleteSQL}
+	firstPage := listStatement(&ListQuery{Limit: 1}).String()
+	return []string{getSQL, getGroupSQL, firstPage, getPolicySQL, insertSQL, createSQL, replaceSQL, deleteSQL}
 }
 
 // connectTimeout bounds the making of a connection, unless the URL has its own connect_timeout.

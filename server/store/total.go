@@ -26,15 +26,16 @@ type Total struct {
 // CountResources counts what matches a filter if that are at most 10,000 resources, or 1,000 where no single index has
 // them together; if there are more it estimates. It sees everything that was committed up to after.
 func (s *Store) CountResources(ctx context.Context, tenant ID, f Filter, after LSN) (Total, error) {
+	if !f.possible() {
+		return Total{Exact: true}, nil
+	}
 	limit := maxCounted
 	if !f.indexed() {
 		limit = maxCountedScanned
 	}
 	b := newStatement(noFormats, f.indexed())
 	b.WriteString(namePrefix + countResources + "\nSELECT count(*) FROM (SELECT FROM resources")
-	if !b.where(tenant, &f) {
-		return Total{Exact: true}, nil
-	}
+	b.where(tenant, &f)
 	b.bind(" LIMIT ", limit+1, ") AS matching")
 	var counted int64
 	err := s.read(ctx, after, func(conn *pgx.Conn) error {
@@ -54,11 +55,12 @@ func (s *Store) CountResources(ctx context.Context, tenant ID, f Filter, after L
 // EstimateResources returns how many resources the planner expects a filter to match. It reads no resource. Where
 // conditions depend on each other, or values are rare, it can be wrong by far.
 func (s *Store) EstimateResources(ctx context.Context, tenant ID, f Filter, after LSN) (Total, error) {
-	b := newStatement(noFormats, false)
-	b.WriteString(namePrefix + estimateResources + "\nEXPLAIN (FORMAT JSON) SELECT FROM resources")
-	if !b.where(tenant, &f) {
+	if !f.possible() {
 		return Total{Exact: true}, nil
 	}
+	b := newStatement(noFormats, false)
+	b.WriteString(namePrefix + estimateResources + "\nEXPLAIN (FORMAT JSON) SELECT FROM resources")
+	b.where(tenant, &f)
 	var plan []byte
 	err := s.read(ctx, after, func(conn *pgx.Conn) error {
 		return conn.QueryRow(ctx, b.String(), b.args...).Scan(&plan)
