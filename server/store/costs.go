@@ -261,18 +261,10 @@ func (s *Store) AppendCostTotals(ctx context.Context, dst []byte, q CostQuery, a
 }
 
 func (s *Store) appendCosts(ctx context.Context, dst []byte, after LSN, what, sql string, args []any, appendRow func([]byte, [][]byte) []byte) ([]byte, error) {
-	body := dst
-	err := s.read(ctx, after, func(conn *pgx.Conn) error {
-		rows, err := conn.Query(ctx, sql, args...)
-		if err != nil {
-			return err
-		}
-		var more bool
-		if body, more = appendArray(dst, rows, MaxCostPoints, appendRow); more {
-			return ErrTooMany
-		}
-		return rows.Err()
-	})
+	body, n, err := s.appendArray(ctx, dst, after, MaxCostPoints, appendRow, sql, args...)
+	if err == nil && n > MaxCostPoints {
+		err = ErrTooMany
+	}
 	if err != nil {
 		return dst, fmt.Errorf("%s: %w", what, err)
 	}

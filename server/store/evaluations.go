@@ -187,24 +187,16 @@ func appendEvaluation(dst []byte, row [][]byte) []byte {
 // continue after; it is nil when this was the last page. It sees everything that was committed up to after.
 func (s *Store) AppendEvaluations(ctx context.Context, dst []byte, q EvaluationQuery, after LSN) (page []byte, next *EvaluationPosition, err error) {
 	sql, args := evaluationStatement(&q)
-	err = s.read(ctx, after, func(conn *pgx.Conn) error {
-		rows, err := conn.Query(ctx, sql, args...)
-		if err != nil {
-			return err
-		}
-		var last EvaluationPosition
-		var more bool
-		page, more = appendArray(dst, rows, q.Limit, func(dst []byte, row [][]byte) []byte {
-			last = EvaluationPosition{EvaluatedAt: unixMicro(row[4]), ID: bigint(row[0])}
-			return appendEvaluation(dst, row)
-		})
-		if next = nil; more {
-			next = &last
-		}
-		return rows.Err()
-	})
+	var last EvaluationPosition
+	page, n, err := s.appendArray(ctx, dst, after, q.Limit, func(dst []byte, row [][]byte) []byte {
+		last = EvaluationPosition{EvaluatedAt: unixMicro(row[4]), ID: bigint(row[0])}
+		return appendEvaluation(dst, row)
+	}, sql, args...)
 	if err != nil {
 		return dst, nil, fmt.Errorf("list evaluations: %w", err)
+	}
+	if n > q.Limit {
+		next = &last
 	}
 	return page, next, nil
 }
@@ -243,24 +235,16 @@ func (s *Store) AppendCurrentEvaluations(ctx context.Context, dst []byte, q Curr
 	if q.Resource == nil {
 		order = 1
 	}
-	err = s.read(ctx, after, func(conn *pgx.Conn) error {
-		rows, err := conn.Query(ctx, sql, args...)
-		if err != nil {
-			return err
-		}
-		var last ID
-		var more bool
-		page, more = appendArray(dst, rows, q.Limit, func(dst []byte, row [][]byte) []byte {
-			last = ID(row[order])
-			return appendEvaluation(dst, row)
-		})
-		if next = nil; more {
-			next = &last
-		}
-		return rows.Err()
-	})
+	var last ID
+	page, n, err := s.appendArray(ctx, dst, after, q.Limit, func(dst []byte, row [][]byte) []byte {
+		last = ID(row[order])
+		return appendEvaluation(dst, row)
+	}, sql, args...)
 	if err != nil {
 		return dst, nil, fmt.Errorf("list current evaluations: %w", err)
+	}
+	if n > q.Limit {
+		next = &last
 	}
 	return page, next, nil
 }

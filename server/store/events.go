@@ -77,22 +77,17 @@ SELECT ` + eventColumns + ` FROM events
 // event once, also those of transactions that were open for long. It is from when there is nothing yet. It sees
 // everything that was committed up to after, unless a transaction that began earlier is still open.
 func (s *Store) AppendEvents(ctx context.Context, dst []byte, tenant ID, from EventPosition, limit int, after LSN) (events []byte, last EventPosition, more bool, err error) {
-	err = s.read(ctx, after, func(conn *pgx.Conn) error {
-		last = from
-		rows, err := conn.Query(ctx, followEventsSQL, eventFormats, tenant, strconv.FormatUint(from.Transaction, 10), from.Position, limit+1)
-		if err != nil {
-			return err
-		}
-		events, more = appendArray(dst, rows, limit, func(dst []byte, row [][]byte) []byte {
-			last = eventPosition(row)
-			return appendEvent(dst, row)
-		})
-		return rows.Err()
-	})
-	if err != nil {
+	events, n, err := s.appendArray(ctx, dst, after, limit, func(dst []byte, row [][]byte) []byte {
+		last = eventPosition(row)
+		return appendEvent(dst, row)
+	}, followEventsSQL, eventFormats, tenant, strconv.FormatUint(from.Transaction, 10), from.Position, limit+1)
+	switch {
+	case err != nil:
 		return dst, from, false, fmt.Errorf("follow events: %w", err)
+	case n == 0:
+		last = from
 	}
-	return events, last, more, nil
+	return events, last, n > limit, nil
 }
 
 const readStreamSQL = namePrefix + readStream + `
@@ -102,22 +97,17 @@ SELECT ` + eventColumns + ` FROM events WHERE stream_id = $1 AND tenant_id = $2 
 // dst. last is the version of the last one; it is version when there is none. It sees everything that was committed up
 // to after.
 func (s *Store) AppendStream(ctx context.Context, dst []byte, tenant, stream ID, version int32, limit int, after LSN) (events []byte, last int32, more bool, err error) {
-	err = s.read(ctx, after, func(conn *pgx.Conn) error {
-		last = version
-		rows, err := conn.Query(ctx, readStreamSQL, eventFormats, stream, tenant, version, limit+1)
-		if err != nil {
-			return err
-		}
-		events, more = appendArray(dst, rows, limit, func(dst []byte, row [][]byte) []byte {
-			last = int4(row[3])
-			return appendEvent(dst, row)
-		})
-		return rows.Err()
-	})
-	if err != nil {
+	events, n, err := s.appendArray(ctx, dst, after, limit, func(dst []byte, row [][]byte) []byte {
+		last = int4(row[3])
+		return appendEvent(dst, row)
+	}, readStreamSQL, eventFormats, stream, tenant, version, limit+1)
+	switch {
+	case err != nil:
 		return dst, version, false, fmt.Errorf("read event stream: %w", err)
+	case n == 0:
+		last = version
 	}
-	return events, last, more, nil
+	return events, last, n > limit, nil
 }
 
 // The unique key decides between two that append the same version at the same time; the condition refuses a gap. It

@@ -107,24 +107,16 @@ type PolicyQuery struct {
 // nil when this was the last page. It sees everything that was committed up to after.
 func (s *Store) AppendPolicies(ctx context.Context, dst []byte, q PolicyQuery, after LSN) (page []byte, next *Position, err error) {
 	sql, args := policyStatement(&q)
-	err = s.read(ctx, after, func(conn *pgx.Conn) error {
-		rows, err := conn.Query(ctx, sql, args...)
-		if err != nil {
-			return err
-		}
-		var last Position
-		var more bool
-		page, more = appendArray(dst, rows, q.Limit, func(dst []byte, row [][]byte) []byte {
-			last = Position{UpdatedAt: unixMicro(row[9]), ID: ID(row[0])}
-			return appendPolicy(dst, row)
-		})
-		if next = nil; more {
-			next = &last
-		}
-		return rows.Err()
-	})
+	var last Position
+	page, n, err := s.appendArray(ctx, dst, after, q.Limit, func(dst []byte, row [][]byte) []byte {
+		last = Position{UpdatedAt: unixMicro(row[9]), ID: ID(row[0])}
+		return appendPolicy(dst, row)
+	}, sql, args...)
 	if err != nil {
 		return dst, nil, fmt.Errorf("list policies: %w", err)
+	}
+	if n > q.Limit {
+		next = &last
 	}
 	return page, next, nil
 }

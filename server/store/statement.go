@@ -72,22 +72,30 @@ func appendOne(ctx context.Context, conn *pgx.Conn, dst []byte, appendRow func([
 	return body, nil
 }
 
-// appendArray appends up to limit rows as a JSON array. The statement has asked for one more, to learn whether there
-// are more.
-func appendArray(dst []byte, rows pgx.Rows, limit int, appendRow func([]byte, [][]byte) []byte) (array []byte, more bool) {
-	defer rows.Close()
-	array = append(dst, '[')
-	for n := 0; rows.Next(); n++ {
-		if n == limit {
-			more = true
-			continue
+// appendArray reads what a query returns and appends the first limit rows as a JSON array. n counts all rows: the query
+// asks for one more than the limit, to learn whether there are more. appendRow may be called for rows of a try that
+// failed before; the rows of the last one are all given to it.
+func (s *Store) appendArray(ctx context.Context, dst []byte, after LSN, limit int, appendRow func([]byte, [][]byte) []byte, sql string, args ...any) (array []byte, n int, err error) {
+	err = s.read(ctx, after, func(conn *pgx.Conn) error {
+		rows, err := conn.Query(ctx, sql, args...)
+		if err != nil {
+			return err
 		}
-		if n > 0 {
-			array = append(array, ',')
+		defer rows.Close()
+		array = append(dst, '[')
+		for n = 0; rows.Next(); n++ {
+			if n == limit {
+				continue
+			}
+			if n > 0 {
+				array = append(array, ',')
+			}
+			array = appendRow(array, rows.RawValues())
 		}
-		array = appendRow(array, rows.RawValues())
-	}
-	return append(array, ']'), more
+		array = append(array, ']')
+		return rows.Err()
+	})
+	return array, n, err
 }
 
 // staleOrMissing tells why a change has found no row: the row has another version than the one that was given, or
