@@ -1,159 +1,115 @@
 package api
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
+	"slices"
 
 	"github.com/gin-gonic/gin"
-	"github.com/google/uuid"
 
 	"github.com/policycortex/headroom/server/cache"
 	"github.com/policycortex/headroom/server/store"
 )
 
-// batchAnswer lists what was created and, by index, what was not.
-type batchAnswer struct {
-	Created []uuid.UUID   `json:"created"`
-	Errors  []store.Fault `json:"errors"`
+// batchChange stores a batch; one with a fault is stored not even in part.
+type batchChange[T any] struct {
+	name   string // of the list in the body
+	faults func(elements []T) []store.Fault
+	store  func(ctx context.Context, tenant store.ID, elements []T) (committed store.LSN, err error)
+	scopes func(tenant store.ID, elements []T) []cache.Scope // what it makes old
 }
 
-const conflictMessage = "a resource with this azure_resource_id exists already"
-
-func (a *API) insertResources(c *gin.Context) {
-	tenant, err := tenantOf(c.Request)
-	if err != nil {
-		refuse(c, http.StatusBadRequest, err.Error())
-		return
-	}
-	elements, ok := readBatch(c)
+// apply stores the batch that a request sends, and returns how many elements it has. When it cannot, it has answered.
+func (b *batchChange[T]) apply(a *API, c *gin.Context) (stored int, ok bool) {
+	tenant, raw, ok := readElements(c, b.name)
 	if !ok {
-		return
+		return 0, false
 	}
-	resources, faults := decodeBatch(elements)
+	elements, faults := decodeElements(raw, b.faults)
 	if faults != nil {
-		refuseBatch(c, faults)
-		return
+		refuseElements(c, faults)
+		return 0, false
 	}
 	ctx, cancel := context.WithTimeout(c.Request.Context(), a.timeout)
 	defer cancel()
-	inserted, committed, err := a.store.InsertResources(ctx, tenant, resources)
-	lists := cache.Scope{Tenant: tenant, Kind: cache.Resources}
-	if err != nil {
-		a.invalidateUnsure(ctx, lists)
+	committed, err := b.store(ctx, tenant, elements)
+	var invalid *store.ValidationError
+	switch {
+	case errors.As(err, &invalid):
+		refuseElements(c, invalid.Faults)
+		return 0, false
+	case err != nil:
+		a.invalidateUnsure(ctx, b.scopes(tenant, elements)...)
 		a.fail(c, err)
-		return
+		return 0, false
 	}
-	a.invalidate(ctx, committed, lists)
-	sendBatch(c, inserted)
+	a.invalidate(ctx, committed, b.scopes(tenant, elements)...)
+	return len(elements), true
 }
 
-// readBatch reads the body {"resources":[…]} as far as its elements. When it cannot, it has answered.
-func readBatch(c *gin.Context) (elements []json.RawMessage, ok bool) {
+// appendScopes appends a scope for each different id.
+func appendScopes(scopes []cache.Scope, tenant store.ID, kind cache.Kind, ids []store.ID) []cache.Scope {
+	seen := make(map[store.ID]bool, len(ids))
+	for _, id := range ids {
+		if !seen[id] {
+			seen[id] = true
+			scopes = append(scopes, cache.Scope{Tenant: tenant, Kind: kind, ID: id})
+		}
+	}
+	return scopes
+}
+
+// readElements reads a body that is {"<name>":[…]} with 1 to store.MaxBatch elements. When it cannot, it has answered.
+func readElements(c *gin.Context, name string) (tenant store.ID, elements []json.RawMessage, ok bool) {
+	tenant, err := tenantOf(c.Request)
+	if err != nil {
+		refuse(c, http.StatusBadRequest, err.Error())
+		return tenant, nil, false
+	}
 	body, ok := readBody(c)
 	if !ok {
-		return nil, false
+		return tenant, nil, false
 	}
-	var batch struct {
-		Resources []json.RawMessage `json:"resources"`
+	var batch map[string][]json.RawMessage
+	err = decodeStrictly(body, &batch)
+	if _, named := batch[name]; err == nil && (!named || len(batch) != 1) {
+		err = errors.New("it has other fields")
 	}
-	if err := decodeStrictly(body, &batch); err != nil {
-		refuse(c, http.StatusBadRequest, `The body must be {"resources":[…]}: `+err.Error())
-		return nil, false
+	if err != nil {
+		refuse(c, http.StatusBadRequest, fmt.Sprintf(`The body must be {%q:[…]}: %v`, name, err))
+		return tenant, nil, false
 	}
-	if n := len(batch.Resources); n == 0 || n > store.MaxBatch {
-		refuse(c, http.StatusUnprocessableEntity, fmt.Sprintf("A batch has 1 to %d resources; this one has %d.", store.MaxBatch, n))
-		return nil, false
+	elements = batch[name]
+	if n := len(elements); n == 0 || n > store.MaxBatch {
+		refuse(c, http.StatusUnprocessableEntity, fmt.Sprintf("A batch has 1 to %d %s; this one has %d.", store.MaxBatch, name, n))
+		return tenant, nil, false
 	}
-	return batch.Resources, true
+	return tenant, elements, true
 }
 
-// decodeBatch decodes and validates every element, so that all faults are reported at once.
-func decodeBatch(elements []json.RawMessage) ([]store.NewResource, []store.Fault) {
-	resources := make([]store.NewResource, len(elements))
-	var faults []store.Fault
+// decodeElements decodes every element and validates those that it could decode, so that all faults are reported at
+// once. validate returns the faults of a batch, by index.
+func decodeElements[T any](elements []json.RawMessage, validate func([]T) []store.Fault) (all []T, faults []store.Fault) {
+	all = make([]T, len(elements))
+	undecoded := map[int]bool{}
 	for i, element := range elements {
-		if err := decodeStrictly(element, &resources[i]); err != nil {
+		if err := decodeStrictly(element, &all[i]); err != nil {
+			undecoded[i] = true
 			faults = append(faults, store.Fault{Index: i, Field: fieldOf(err), Message: err.Error()})
-			continue
 		}
-		for _, fault := range resources[i].Validate() {
-			fault.Index = i
+	}
+	for _, fault := range validate(all) {
+		if !undecoded[fault.Index] {
 			faults = append(faults, fault)
 		}
 	}
-	return resources, faults
+	slices.SortStableFunc(faults, func(a, b store.Fault) int { return a.Index - b.Index })
+	return all, faults
 }
 
-// decodeStrictly refuses unknown fields and anything after the value.
-func decodeStrictly(data []byte, into any) error {
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(into); err != nil {
-		var wrongType *json.UnmarshalTypeError
-		switch {
-		case errors.As(err, &wrongType) && wrongType.Field != "":
-			return &decodeError{wrongType.Field, fmt.Sprintf("%s: a %s is not allowed here", wrongType.Field, wrongType.Value)}
-		case errors.As(err, &wrongType):
-			return fmt.Errorf("a %s where an object was expected", wrongType.Value)
-		case errors.Is(err, io.EOF):
-			return errors.New("it is empty")
-		case errors.Is(err, io.ErrUnexpectedEOF):
-			return errors.New("the JSON ends too early")
-		}
-		return errors.New(err.Error()[len(jsonPrefix(err)):])
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("something follows the JSON value")
-	}
-	return nil
-}
-
-// decodeError is about one field of what was sent.
-type decodeError struct{ field, message string }
-
-func (e *decodeError) Error() string { return e.message }
-
-// fieldOf returns the field that an error is about, or "".
-func fieldOf(err error) string {
-	var about *decodeError
-	if errors.As(err, &about) {
-		return about.field
-	}
-	return ""
-}
-
-// jsonPrefix is what encoding/json puts before its messages, which says nothing to a client.
-func jsonPrefix(err error) string {
-	const prefix = "json: "
-	if message := err.Error(); len(message) > len(prefix) && message[:len(prefix)] == prefix {
-		return prefix
-	}
-	return ""
-}
-
-func refuseBatch(c *gin.Context, faults []store.Fault) {
-	refuseFields(c, "Nothing was inserted. errors says what is wrong, by the index of the resource in the batch.", batchErrors(faults))
-}
-
-func sendBatch(c *gin.Context, inserted store.Inserted) {
-	answer := batchAnswer{
-		Created: make([]uuid.UUID, len(inserted.Created)),
-		Errors:  make([]store.Fault, len(inserted.Conflicts)),
-	}
-	for i, id := range inserted.Created {
-		answer.Created[i] = id
-	}
-	for i, index := range inserted.Conflicts {
-		answer.Errors[i] = store.Fault{Index: index, Message: conflictMessage}
-	}
-	status := http.StatusCreated
-	if len(inserted.Conflicts) > 0 {
-		status = http.StatusMultiStatus
-	}
-	sendJSON(c, status, answer)
+func refuseElements(c *gin.Context, faults []store.Fault) {
+	refuseFields(c, "Nothing was stored. errors says what is wrong, by the index of the element in the batch.", batchErrors(faults))
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/policycortex/headroom/server/store"
 )
 
 // The benchmarks send requests through the whole stack of handlers, to servers on this machine. What httptest allocates
@@ -88,7 +90,7 @@ func benchmarkLevel(b *testing.B, a *asks, level string) {
 // BenchmarkGetFromL2 asks for many resources in turn, of which an L1 of two kilobytes has none any more.
 func BenchmarkGetFromL2(b *testing.B) {
 	env := servers(b)
-	s, tenant := newServiceWith(b, env.PostgresURL, env.CacheURL, 2048), newTenant()
+	s, tenant := newServiceWith(b, store.Options{URL: env.PostgresURL}, env.CacheURL, 2048), newTenant()
 	var all []*asks
 	for _, id := range s.insert(b, tenant, 0, 64) {
 		all = append(all, newAsks(b, s, tenant, resourcesPath+"/"+id.String()))
@@ -120,7 +122,7 @@ func BenchmarkGetFromL2(b *testing.B) {
 // BenchmarkListFromL3 asks for lists, each of which L1 is too small for, after L2 has been emptied.
 func BenchmarkListFromL3(b *testing.B) {
 	env := servers(b)
-	s, tenant := newServiceWith(b, env.PostgresURL, env.CacheURL, 2048), newTenant()
+	s, tenant := newServiceWith(b, store.Options{URL: env.PostgresURL}, env.CacheURL, 2048), newTenant()
 	s.insert(b, tenant, 0, 40)
 	address, err := redis.ParseURL(env.CacheURL)
 	if err != nil {

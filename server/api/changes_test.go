@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"github.com/policycortex/headroom/containers/containerstest"
 )
 
 // send sends a change with headers, given as names and values in turn.
@@ -181,6 +183,37 @@ func TestFailedChangeInvalidates(t *testing.T) {
 		t.Fatal(err)
 	}
 	expectProblem(t, s.send(t, http.MethodPut, tenant, target, resourceJSON("a", "third")), http.StatusGatewayTimeout) // lock_timeout: 1 s
+	if err := tx.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.expectNames(t, tenant, "second")
+	var r resource
+	if decode(t, s.get(t, tenant, target), http.StatusOK, &r); r.Name != "second" {
+		t.Errorf("the resource is %+v, want it as it is now", r)
+	}
+}
+
+// A batch that failed may have been stored all the same, so nothing is served from before it, nor read from a replica
+// that has not heard of it.
+func TestFailedBatchInvalidates(t *testing.T) {
+	s, tenant := newReplicatedService(t), newTenant()
+	primary := connectTo(t, containerstest.SharedWithReplica(t).PostgresURL)
+	policy := s.createPolicy(t, tenant, "p")
+	target := s.send(t, http.MethodPost, tenant, resourcesPath, resourceJSON("a", "first")).Header().Get("Location")
+	id := strings.TrimPrefix(target, resourcesPath+"/")
+	s.expectNames(t, tenant, "first")
+	s.get(t, tenant, target)
+	containerstest.PauseReplay(t, containerstest.SharedWithReplica(t).ReplicaURL)
+	tx, err := primary.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback(context.Background())
+	if _, err := tx.Exec(t.Context(), "UPDATE resources SET name = 'second' WHERE tenant_id = $1", tenant); err != nil {
+		t.Fatal(err)
+	}
+	evaluation := fmt.Sprintf(`{"evaluations":[{"resource_id":%q,"policy_id":%q,"result":"compliant"}]}`, id, policy.ID)
+	expectProblem(t, s.send(t, http.MethodPost, tenant, "/api/v1/evaluations", evaluation), http.StatusGatewayTimeout) // lock_timeout: 1 s
 	if err := tx.Commit(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -2,48 +2,21 @@ package api_test
 
 import (
 	"fmt"
-	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/policycortex/headroom/containers/containerstest"
-	"github.com/policycortex/headroom/server/api"
-	"github.com/policycortex/headroom/server/cache"
 	"github.com/policycortex/headroom/server/store"
 )
 
 // TestEventsOfALaggingReplica: who has made a change finds its event at once, in its stream and in the feed, at another
 // instance too, though reads go to a replica that has not replayed it.
 func TestEventsOfALaggingReplica(t *testing.T) {
-	env := containerstest.SharedWithReplica(t)
-	if err := store.Migrate(t.Context(), env.PostgresURL); err != nil {
-		t.Fatal(err)
-	}
-	logger := slog.New(slog.DiscardHandler)
-	instance := func() *service {
-		s := new(service)
-		var err error
-		if s.store, err = store.Open(t.Context(), store.Options{URL: env.PostgresURL, ReplicaURL: env.ReplicaURL, MaxConns: 4, ReplicaMaxLag: time.Hour}); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(s.store.Close)
-		if s.cache, err = cache.Open(cache.Options{L2URL: env.CacheURL, L1Bytes: 16 << 20, Store: s.store, Logger: logger}); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { s.cache.Close() })
-		if err := s.cache.Join(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		eventually(t, "the replica in use", func() bool { return s.store.ReplicaStats().Healthy })
-		s.API = api.New(api.Options{Store: s.store, Cache: s.cache, Logger: logger})
-		return s
-	}
-	writer, reader, tenant := instance(), instance(), newTenant()
-	containerstest.PauseReplay(t, env.ReplicaURL)
+	writer, reader, tenant := newReplicatedService(t), newReplicatedService(t), newTenant()
+	containerstest.PauseReplay(t, containerstest.SharedWithReplica(t).ReplicaURL)
 
 	p := writer.createPolicy(t, tenant, "p")
 	for name, s := range map[string]*service{"the writer": writer, "another instance": reader} {

@@ -79,15 +79,16 @@ func newService(t testing.TB) *service {
 
 func newServiceOn(t testing.TB, postgresURL, cacheURL string) *service {
 	t.Helper()
-	return newServiceWith(t, postgresURL, cacheURL, 16<<20)
+	return newServiceWith(t, store.Options{URL: postgresURL}, cacheURL, 16<<20)
 }
 
-func newServiceWith(t testing.TB, postgresURL, cacheURL string, l1Bytes int64) *service {
+func newServiceWith(t testing.TB, o store.Options, cacheURL string, l1Bytes int64) *service {
 	t.Helper()
 	s := &service{log: new(logBuffer)}
 	logger := slog.New(slog.NewTextHandler(s.log, nil))
+	o.MaxConns = 4
 	var err error
-	if s.store, err = store.Open(t.Context(), store.Options{URL: postgresURL, MaxConns: 4}); err != nil {
+	if s.store, err = store.Open(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.store.Close)
@@ -104,9 +105,26 @@ func newServiceWith(t testing.TB, postgresURL, cacheURL string, l1Bytes int64) *
 	return s
 }
 
+// newReplicatedService reads from a streaming replica, however far behind that is.
+func newReplicatedService(t testing.TB) *service {
+	t.Helper()
+	env := containerstest.SharedWithReplica(t)
+	if err := store.Migrate(t.Context(), env.PostgresURL); err != nil {
+		t.Fatal(err)
+	}
+	s := newServiceWith(t, store.Options{URL: env.PostgresURL, ReplicaURL: env.ReplicaURL, ReplicaMaxLag: time.Hour}, env.CacheURL, 16<<20)
+	eventually(t, "the replica in use", func() bool { return s.store.ReplicaStats().Healthy })
+	return s
+}
+
 func connect(t testing.TB) *pgx.Conn {
 	t.Helper()
-	conn, err := pgx.Connect(t.Context(), servers(t).PostgresURL)
+	return connectTo(t, servers(t).PostgresURL)
+}
+
+func connectTo(t testing.TB, url string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
 	if err != nil {
 		t.Fatal(err)
 	}

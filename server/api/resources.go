@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
 
 	"github.com/policycortex/headroom/server/cache"
 	"github.com/policycortex/headroom/server/store"
@@ -155,4 +156,45 @@ func (a *API) appendTotal(ctx context.Context, body []byte, tenant *store.ID, re
 	body = append(body, `,"total":"`...)
 	body = append(body, totalNames[kind]...)
 	return append(body, '"'), nil
+}
+
+// batchAnswer lists what was created and, by index, what was not.
+type batchAnswer struct {
+	Created []uuid.UUID   `json:"created"`
+	Errors  []store.Fault `json:"errors"`
+}
+
+func (a *API) insertResources(c *gin.Context) {
+	var inserted store.Inserted
+	batch := batchChange[store.NewResource]{
+		name: "resources", faults: store.ResourceFaults,
+		store: func(ctx context.Context, tenant store.ID, resources []store.NewResource) (committed store.LSN, err error) {
+			inserted, committed, err = a.store.InsertResources(ctx, tenant, resources)
+			return committed, err
+		},
+		scopes: func(tenant store.ID, _ []store.NewResource) []cache.Scope {
+			return []cache.Scope{{Tenant: tenant, Kind: cache.Resources}}
+		},
+	}
+	if _, ok := batch.apply(a, c); ok {
+		sendInserted(c, inserted)
+	}
+}
+
+func sendInserted(c *gin.Context, inserted store.Inserted) {
+	answer := batchAnswer{
+		Created: make([]uuid.UUID, len(inserted.Created)),
+		Errors:  make([]store.Fault, len(inserted.Conflicts)),
+	}
+	for i, id := range inserted.Created {
+		answer.Created[i] = id
+	}
+	for i, index := range inserted.Conflicts {
+		answer.Errors[i] = store.Fault{Index: index, Message: "a resource with this azure_resource_id exists already"}
+	}
+	status := http.StatusCreated
+	if len(inserted.Conflicts) > 0 {
+		status = http.StatusMultiStatus
+	}
+	sendJSON(c, status, answer)
 }

@@ -102,13 +102,10 @@ func (s *Store) UpsertCosts(ctx context.Context, tenant ID, costs []Cost) (LSN, 
 	if len(costs) == 0 || len(costs) > MaxBatch {
 		return 0, fmt.Errorf("upsert costs: a batch has 1 to %d costs, not %d", MaxBatch, len(costs))
 	}
-	if faults := s.CostFaults(costs); faults != nil {
-		return 0, &ValidationError{Faults: faults}
+	if err := refusal(s.CostFaults(costs)); err != nil {
+		return 0, err
 	}
-	args, err := costArguments(tenant, costs)
-	if err != nil {
-		return 0, fmt.Errorf("upsert costs: %w", err)
-	}
+	args := costArguments(tenant, costs)
 	var faults []Fault
 	at, err := s.write(ctx, func(conn *pgx.Conn) error {
 		rows, err := conn.Query(ctx, upsertCostsSQL, args...)
@@ -121,10 +118,7 @@ func (s *Store) UpsertCosts(ctx context.Context, tenant ID, costs []Cost) (LSN, 
 	if err != nil {
 		return 0, fmt.Errorf("upsert costs: %w", err)
 	}
-	if faults != nil {
-		return 0, &ValidationError{Faults: faults}
-	}
-	return at, nil
+	return at, refusal(faults)
 }
 
 // CostFaults returns every fault of a batch that can be seen without a look at the database. It is one also to have the
@@ -149,11 +143,7 @@ func (s *Store) CostFaults(costs []Cost) []Fault {
 	return faults
 }
 
-func costArguments(tenant ID, costs []Cost) ([]any, error) {
-	batch, err := newIDs(1)
-	if err != nil {
-		return nil, err
-	}
+func costArguments(tenant ID, costs []Cost) []any {
 	resources := make([]ID, len(costs))
 	var columns [4][]string
 	for c := range columns {
@@ -164,7 +154,7 @@ func costArguments(tenant ID, costs []Cost) ([]any, error) {
 		resources[i] = c.ResourceID
 		columns[0][i], columns[1][i], columns[2][i], columns[3][i] = c.ServiceName, c.Date, c.Cost.String(), c.currency()
 	}
-	return []any{tenant, resources, columns[0], columns[1], columns[2], columns[3], batch[0]}, nil
+	return []any{tenant, resources, columns[0], columns[1], columns[2], columns[3], newID()}
 }
 
 // CostQuery asks for a tenant's costs in a period of up to [MaxCostDays].

@@ -89,14 +89,11 @@ func (s *Store) RecordEvaluations(ctx context.Context, tenant ID, evaluations []
 	if len(evaluations) == 0 || len(evaluations) > MaxBatch {
 		return 0, fmt.Errorf("record evaluations: a batch has 1 to %d evaluations, not %d", MaxBatch, len(evaluations))
 	}
-	faults := EvaluationFaults(evaluations)
-	if faults != nil {
-		return 0, &ValidationError{Faults: faults}
+	if err := refusal(EvaluationFaults(evaluations)); err != nil {
+		return 0, err
 	}
-	args, err := evaluationArguments(tenant, evaluations)
-	if err != nil {
-		return 0, fmt.Errorf("record evaluations: %w", err)
-	}
+	args := evaluationArguments(tenant, evaluations)
+	var faults []Fault
 	at, err := s.write(ctx, func(conn *pgx.Conn) error {
 		rows, err := conn.Query(ctx, recordEvaluationsSQL, args...)
 		if err != nil {
@@ -108,24 +105,17 @@ func (s *Store) RecordEvaluations(ctx context.Context, tenant ID, evaluations []
 	if err != nil {
 		return 0, fmt.Errorf("record evaluations: %w", err)
 	}
-	if faults != nil {
-		return 0, &ValidationError{Faults: faults}
-	}
-	return at, nil
+	return at, refusal(faults)
 }
 
-func evaluationArguments(tenant ID, evaluations []Evaluation) ([]any, error) {
-	batch, err := newIDs(1)
-	if err != nil {
-		return nil, err
-	}
+func evaluationArguments(tenant ID, evaluations []Evaluation) []any {
 	resources, policies := make([]ID, len(evaluations)), make([]ID, len(evaluations))
 	results, times := make([]string, len(evaluations)), make([]*time.Time, len(evaluations))
 	for i := range evaluations {
 		e := &evaluations[i]
 		resources[i], policies[i], results[i], times[i] = e.ResourceID, e.PolicyID, e.Result, e.EvaluatedAt
 	}
-	return []any{tenant, batch[0], resources, policies, results, times}, nil
+	return []any{tenant, newID(), resources, policies, results, times}
 }
 
 // missingFaults reads rows of an index and, for each thing that an element names, whether it is missing.

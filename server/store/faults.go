@@ -6,18 +6,46 @@ import (
 	"strings"
 )
 
+// Fault is what is wrong with what a client says of one thing, or of the one at Index of a batch.
+type Fault struct {
+	Index   int    `json:"index"`
+	Field   string `json:"field,omitempty"` // empty when it is not about one field
+	Message string `json:"error"`
+}
+
+// ValidationError says why a change was refused. Nothing of it was made.
+type ValidationError struct{ Faults []Fault }
+
+// Error names the number of faults and the first one.
+func (e *ValidationError) Error() string {
+	return fmt.Sprintf("%d faults, the first at index %d: %s", len(e.Faults), e.Faults[0].Index, e.Faults[0].Message)
+}
+
+// refusal is the [*ValidationError] for faults, or nil when there are none.
+func refusal(faults []Fault) error {
+	if len(faults) == 0 {
+		return nil
+	}
+	return &ValidationError{Faults: faults}
+}
+
 // faultList collects what is wrong with the fields of one thing.
 type faultList []Fault
 
-func (l *faultList) add(field, wrong string) {
-	*l = append(*l, Fault{Field: field, Message: field + " " + wrong})
+func (l *faultList) add(field, wrong string) { l.within(field, field+" "+wrong) }
+
+// within adds a fault of a part of a field, which the message names.
+func (l *faultList) within(field, message string) {
+	*l = append(*l, Fault{Field: field, Message: message})
 }
 
 // text demands a text of the usual length.
-func (l *faultList) text(field, value string) {
+func (l *faultList) text(field, value string) { l.textUpTo(maxText, field, value) }
+
+func (l *faultList) textUpTo(limit int, field, value string) {
 	if value == "" {
 		l.add(field, "is missing")
-	} else if wrong := textFault(value, maxText); wrong != "" {
+	} else if wrong := textFault(value, limit); wrong != "" {
 		l.add(field, wrong)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// MaxBatch is the largest number of resources that one insert takes.
+// MaxBatch is the largest number of resources, evaluations or costs that one call takes.
 const MaxBatch = 1000
 
 // Inserted is the outcome of a batch.
@@ -32,26 +32,19 @@ WITH changed AS (
 ), ` + recordChange("resource.created", resourceState) + `
 SELECT id FROM changed`
 
-// InsertResources inserts 1 to [MaxBatch] resources of a tenant in one statement, with an event for each. A resource that exists already is
-// reported in Conflicts and does not hinder the others. A batch with any fault is refused as a whole by a
-// [*ValidationError]. The position is one after the commit.
+// InsertResources inserts 1 to [MaxBatch] resources of a tenant in one statement, with an event for each. A resource
+// that exists already is reported in Conflicts and does not hinder the others. A batch with any fault is refused as a
+// whole by a [*ValidationError]. The position is one after the commit.
 func (s *Store) InsertResources(ctx context.Context, tenant ID, resources []NewResource) (Inserted, LSN, error) {
 	if len(resources) == 0 || len(resources) > MaxBatch {
 		return Inserted{}, 0, fmt.Errorf("insert resources: a batch has 1 to %d resources, not %d", MaxBatch, len(resources))
 	}
-	var faults []Fault
-	for i := range resources {
-		for _, fault := range resources[i].Validate() {
-			fault.Index = i
-			faults = append(faults, fault)
-		}
+	if err := refusal(ResourceFaults(resources)); err != nil {
+		return Inserted{}, 0, err
 	}
-	if faults != nil {
-		return Inserted{}, 0, &ValidationError{Faults: faults}
-	}
-	ids, err := newIDs(len(resources))
-	if err != nil {
-		return Inserted{}, 0, fmt.Errorf("insert resources: %w", err)
+	ids := make([]ID, len(resources))
+	for i := range ids {
+		ids[i] = newID()
 	}
 	var created []ID
 	lsn, err := s.write(ctx, func(conn *pgx.Conn) error {
@@ -69,18 +62,9 @@ func (s *Store) InsertResources(ctx context.Context, tenant ID, resources []NewR
 	return splitInserted(ids, created), lsn, nil
 }
 
-// newIDs makes UUIDs of version 7: they grow with time, so the primary key's index is filled at its end.
-func newIDs(n int) ([]ID, error) {
-	ids := make([]ID, n)
-	for i := range ids {
-		id, err := uuid.NewV7()
-		if err != nil {
-			return nil, fmt.Errorf("make UUID: %w", err)
-		}
-		ids[i] = id
-	}
-	return ids, nil
-}
+// newID makes a UUID of version 7: they grow with time, so the primary key's index is filled at its end. It cannot fail:
+// crypto/rand, which is all that could, ends the process first.
+func newID() ID { return ID(uuid.Must(uuid.NewV7())) }
 
 func insertArguments(tenant ID, ids []ID, resources []NewResource) []any {
 	order := make([]int, len(resources))

@@ -24,9 +24,8 @@ type NewPolicy struct {
 	Definition json.RawMessage `json:"definition"` // a JSON object; empty when it is missing
 }
 
-// Validate returns every fault of a policy, none when it can be stored.
-func (p *NewPolicy) Validate() []Fault {
-	var faults faultList
+// faults are all of a policy; none when it can be stored.
+func (p *NewPolicy) faults() (faults faultList) {
 	faults.text("name", p.Name)
 	faults.text("type", p.Type)
 	faults.text("category", p.Category)
@@ -180,29 +179,26 @@ SELECT id FROM changed`
 // CreatePolicy stores a policy and appends its JSON to dst. It returns [ErrConflict] when the tenant has a policy of
 // that name, and a [*ValidationError] when the policy has faults.
 func (s *Store) CreatePolicy(ctx context.Context, dst []byte, tenant ID, policy *NewPolicy) (body []byte, id ID, at LSN, err error) {
-	if err := policy.check(); err != nil {
+	if err := refusal(policy.faults()); err != nil {
 		return dst, ID{}, 0, err
 	}
-	ids, err := newIDs(1)
-	if err != nil {
-		return dst, ID{}, 0, fmt.Errorf("create policy: %w", err)
-	}
+	id = newID()
 	at, err = s.write(ctx, func(conn *pgx.Conn) (err error) {
-		body, err = appendOne(ctx, conn, dst, appendPolicy, createPolicySQL, policyFormats, ids[0], tenant, policy.Name, policy.Type,
+		body, err = appendOne(ctx, conn, dst, appendPolicy, createPolicySQL, policyFormats, id, tenant, policy.Name, policy.Type,
 			policy.Category, policy.Severity, policy.enabled(), objectOrEmpty(policy.Definition))
 		return err
 	})
 	if err != nil {
 		return dst, ID{}, 0, fmt.Errorf("create policy: %w", changeError(err, "uq_policies_name"))
 	}
-	return body, ids[0], at, nil
+	return body, id, at, nil
 }
 
 // ReplacePolicy replaces all that a client says of a policy and appends the new JSON to dst. version is the one that
 // the change was made from; [AnyVersion] replaces whatever there is. It returns [ErrNotFound], [ErrVersion] when the policy has
 // another version, [ErrConflict] when another policy has the name, and a [*ValidationError].
 func (s *Store) ReplacePolicy(ctx context.Context, dst []byte, tenant, id ID, version int, policy *NewPolicy) (body []byte, at LSN, err error) {
-	if err := policy.check(); err != nil {
+	if err := refusal(policy.faults()); err != nil {
 		return dst, 0, err
 	}
 	at, err = s.write(ctx, func(conn *pgx.Conn) (err error) {
@@ -231,11 +227,4 @@ func (s *Store) DeletePolicy(ctx context.Context, tenant, id ID, version int) (L
 		return 0, fmt.Errorf("delete policy: %w", changeError(err, "uq_policies_name"))
 	}
 	return at, nil
-}
-
-func (p *NewPolicy) check() error {
-	if faults := p.Validate(); faults != nil {
-		return &ValidationError{Faults: faults}
-	}
-	return nil
 }

@@ -31,55 +31,37 @@ type NewResource struct {
 	Tags              map[string]string `json:"tags"`
 }
 
-// Fault is what is wrong with the resource at Index of a batch.
-type Fault struct {
-	Index   int    `json:"index"`
-	Field   string `json:"field,omitempty"` // empty when it is not about one field
-	Message string `json:"error"`
+// ResourceFaults returns every fault of a batch that can be seen without a look at the database.
+func ResourceFaults(resources []NewResource) (faults []Fault) {
+	for i := range resources {
+		faults = append(faults, resources[i].faults().at(i)...)
+	}
+	return faults
 }
 
-// ValidationError says why a batch was refused. Nothing of it was inserted.
-type ValidationError struct{ Faults []Fault }
-
-// Error names the number of faults and the first one.
-func (e *ValidationError) Error() string {
-	return fmt.Sprintf("%d faults in the batch, the first at index %d: %s", len(e.Faults), e.Faults[0].Index, e.Faults[0].Message)
-}
-
-// Validate returns every fault of a resource, none when it can be inserted.
-func (r *NewResource) Validate() []Fault {
-	var faults []Fault
-	fault := func(field, message string) {
-		faults = append(faults, Fault{Field: field, Message: message})
-	}
-	text := func(field, value string, limit int) {
-		if value == "" {
-			fault(field, field+" is missing")
-		} else if wrong := textFault(value, limit); wrong != "" {
-			fault(field, field+" "+wrong)
-		}
-	}
-	text("azure_resource_id", r.AzureResourceID, maxAzureResourceID)
-	text("subscription_id", r.SubscriptionID, maxText)
-	text("resource_group_name", r.ResourceGroupName, maxText)
-	text("name", r.Name, maxText)
-	text("type", r.Type, maxText)
-	text("location", r.Location, maxText)
+// faults are all of a resource; none when it can be stored.
+func (r *NewResource) faults() (faults faultList) {
+	faults.textUpTo(maxAzureResourceID, "azure_resource_id", r.AzureResourceID)
+	faults.text("subscription_id", r.SubscriptionID)
+	faults.text("resource_group_name", r.ResourceGroupName)
+	faults.text("name", r.Name)
+	faults.text("type", r.Type)
+	faults.text("location", r.Location)
 	if wrong := documentFault(r.Properties); wrong != "" {
-		fault("properties", "properties "+wrong)
+		faults.add("properties", wrong)
 	}
 	if n := descriptionBytes(r.Properties); n > maxDescription {
-		fault("properties", fmt.Sprintf("properties.description has %d bytes, at most %d are allowed", n, maxDescription))
+		faults.within("properties", fmt.Sprintf("properties.description has %d bytes, at most %d are allowed", n, maxDescription))
 	}
 	if len(r.Tags) > maxTags {
-		fault("tags", fmt.Sprintf("tags has %d entries, at most %d are allowed", len(r.Tags), maxTags))
+		faults.add("tags", fmt.Sprintf("has %d entries, at most %d are allowed", len(r.Tags), maxTags))
 	}
 	for key, value := range r.Tags {
 		if wrong := textFault(key, maxTagKey); wrong != "" {
-			fault("tags", fmt.Sprintf("tags: key %.40q %s", key, wrong))
+			faults.within("tags", fmt.Sprintf("tags: key %.40q %s", key, wrong))
 		}
 		if wrong := textFault(value, maxTagValue); wrong != "" {
-			fault("tags", fmt.Sprintf("tags: value of %.40q %s", key, wrong))
+			faults.within("tags", fmt.Sprintf("tags: value of %.40q %s", key, wrong))
 		}
 	}
 	return faults
@@ -107,13 +89,6 @@ func descriptionBytes(properties json.RawMessage) int {
 		return 0 // that is a fault of its own
 	}
 	return len(fields["description"])
-}
-
-func validateOne(r *NewResource) error {
-	if faults := r.Validate(); faults != nil {
-		return &ValidationError{Faults: faults}
-	}
-	return nil
 }
 
 func objectOrEmpty(properties json.RawMessage) string {

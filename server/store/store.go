@@ -1,4 +1,4 @@
-// Package store keeps resources in Postgres. Every query is bound to one tenant. Results are appended to byte slices as
+// Package store keeps resources, and what is known of them, in Postgres. Every query is bound to one tenant. Results are appended to byte slices as
 // JSON straight from the network buffer: on the way from Postgres to an answer nothing is decoded into Go values first.
 //
 // Writes go to the primary, reads to its streaming replica as long as that is healthy and not too far behind: see
@@ -28,7 +28,7 @@ var (
 	ErrUnavailable = errors.New("the database is unavailable")
 )
 
-// ID is a UUID: of a tenant or of a resource.
+// ID is a UUID: of a tenant or of anything that it has.
 type ID = [16]byte
 
 // Options says how to reach Postgres.
@@ -109,7 +109,8 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	return s, nil
 }
 
-// watch begins what goes on in the background: the servers are watched, and analyzed after bulk loads. The replica is asked once before it returns.
+// watch begins what goes on in the background: the servers are watched, and analyzed after bulk loads. With a replica,
+// both are asked once before it returns.
 func (s *Store) watch(ctx context.Context, cluster int64, logger *slog.Logger) {
 	primary := newWatch(s.primary, watchAloneEvery, primaryPatience, logger)
 	primary.up = true

@@ -38,15 +38,12 @@ SELECT ` + resourceColumns + ` FROM changed`
 // resource with this azure_resource_id, and a [*ValidationError] for an invalid one; both leave everything as it was.
 // The position is one after the commit.
 func (s *Store) CreateResource(ctx context.Context, dst []byte, tenant ID, r *NewResource) (body []byte, id ID, lsn LSN, err error) {
-	if err := validateOne(r); err != nil {
+	if err := refusal(r.faults()); err != nil {
 		return dst, ID{}, 0, err
 	}
-	ids, err := newIDs(1)
-	if err != nil {
-		return dst, ID{}, 0, fmt.Errorf("create resource: %w", err)
-	}
+	id = newID()
 	lsn, err = s.write(ctx, func(conn *pgx.Conn) (err error) {
-		body, err = appendOne(ctx, conn, dst, appendResource, createSQL, resourceFormats, tenant, ids[0], r.AzureResourceID,
+		body, err = appendOne(ctx, conn, dst, appendResource, createSQL, resourceFormats, tenant, id, r.AzureResourceID,
 			r.SubscriptionID, r.ResourceGroupName, r.Name, r.Type, r.Location, objectOrEmpty(r.Properties), tagsObject(r.Tags))
 		return err
 	})
@@ -56,7 +53,7 @@ func (s *Store) CreateResource(ctx context.Context, dst []byte, tenant ID, r *Ne
 	case err != nil:
 		return dst, ID{}, 0, fmt.Errorf("create resource: %w", err)
 	}
-	return body, ids[0], lsn, nil
+	return body, id, lsn, nil
 }
 
 // AnyVersion as the version that a change expects lets it change whatever version there is.
@@ -85,7 +82,7 @@ SELECT ` + resourceColumns + ` FROM changed`
 // tenant has the azure_resource_id, and a [*ValidationError]; all leave everything as it was. The position is one after
 // the commit.
 func (s *Store) ReplaceResource(ctx context.Context, dst []byte, tenant, id ID, version int, r *NewResource) ([]byte, LSN, error) {
-	if err := validateOne(r); err != nil {
+	if err := refusal(r.faults()); err != nil {
 		return dst, 0, err
 	}
 	var body []byte
