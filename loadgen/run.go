@@ -283,6 +283,7 @@ func (r *run) tick(ctx context.Context, abort context.CancelCauseFunc, done <-ch
 				was = g.Reason
 			}
 			r.m.Aborted = fmt.Sprintf("%s %s: %s after %.0f s", g.Metric, g.Expression, was, time.Since(r.start).Seconds())
+			r.m.AbortedBy = g
 			abort(errAborted)
 			return
 		}

@@ -273,8 +273,8 @@ func TestAbortOnFail(t *testing.T) {
 		AbortOnFail: true, DelayAbortEval: 2 * time.Second,
 	}}
 	m := run1(t, plan, url, Options{})
-	if m.Aborted == "" || m.Interrupted || m.Elapsed < 2 {
-		t.Errorf("aborted %q, interrupted %v after %.1f s", m.Aborted, m.Interrupted, m.Elapsed)
+	if m.Aborted == "" || m.AbortedBy == nil || m.AbortedBy.Actual != 1 || m.Interrupted || m.Elapsed < 2 {
+		t.Errorf("aborted %q by %+v, interrupted %v after %.1f s", m.Aborted, m.AbortedBy, m.Interrupted, m.Elapsed)
 	}
 	// A shard sees only its part: whether the run fails is seen when the shards are merged.
 	plan.Scenarios[0].Duration = 3 * time.Second

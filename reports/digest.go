@@ -136,7 +136,7 @@ func reasons(v results.Verdict) []string {
 func notes(r *results.Run) []string {
 	var all []string
 	if aborted := r.Measurements.Aborted; aborted != "" {
-		all = append(all, fmt.Sprintf("Ended early, after %s: %s was crossed.", seconds(r.Measurements.Elapsed), aborted))
+		all = append(all, fmt.Sprintf("Ended early, after %s, because a threshold was crossed: %s", seconds(r.Measurements.Elapsed), aborted))
 	}
 	for _, s := range r.Measurements.Series {
 		if s.Skipped > 0 {

@@ -18,6 +18,7 @@ const SummaryVersion = 1
 //	version           1
 //	name, description, started (RFC 3339), elapsed_seconds, seed, tool
 //	verdict           outcome (PASS, FAIL, INVALID, UNRESOLVED, PART), gates, and why not: invalid, warnings
+//	aborted           the threshold that ended the run early, where one did
 //	environment       target, proxy, provider, servers (role, name, version as they answered), fixture, cpus, cpu_model
 //	shards[]          of a merged run: index (from 0), of, started, engine, machine, generator, sent, dropped, p95_ms, lag_p99_ms, invalid, disturbed, warnings
 //	overall           requests, failed, failed_share, rate, response_ms and service_ms
@@ -55,6 +56,7 @@ type summary struct {
 	Seed        uint64              `json:"seed"`
 	Tool        results.Tool        `json:"tool"`
 	Verdict     results.Verdict     `json:"verdict"`
+	Aborted     string              `json:"aborted,omitempty"`
 	Environment summaryEnvironment  `json:"environment"`
 	Shards      []results.ShardRun  `json:"shards,omitempty"`
 	Overall     figures             `json:"overall"`
@@ -180,7 +182,7 @@ func newSummary(d digest) summary {
 	m, env := &d.Measurements, d.Environment
 	s := summary{
 		Version: SummaryVersion, Name: d.Name, Description: d.Description, Started: m.Started.UTC(), Elapsed: m.Elapsed,
-		Seed: d.Scenario.Seed, Tool: d.Tool, Verdict: d.Verdict, Shards: d.Shards, Overall: newFigures(d.Overall), Health: newSummaryHealth(m.Health),
+		Seed: d.Scenario.Seed, Tool: d.Tool, Verdict: d.Verdict, Aborted: m.Aborted, Shards: d.Shards, Overall: newFigures(d.Overall), Health: newSummaryHealth(m.Health),
 		Environment: summaryEnvironment{
 			Target: env.Target, Proxy: env.Proxy, Provider: env.Provider, Fixture: env.Fixture, Servers: []summaryServer{},
 			CPUs: env.Machine.CPUs, CPUModel: env.Machine.CPUModel,

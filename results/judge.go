@@ -79,6 +79,9 @@ func Judge(m *Measurements, thresholds []scenarios.Threshold) (Verdict, error) {
 		if err := resolve(m, t, &g); err != nil {
 			return v, fmt.Errorf("judge %s: %w", t.Name(), err)
 		}
+		if by := m.AbortedBy; by != nil && by.Metric == g.Metric && by.Expression == g.Expression {
+			g = *by
+		}
 		v.Gates = append(v.Gates, g)
 		switch {
 		case g.Unresolved:

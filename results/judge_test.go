@@ -247,6 +247,25 @@ func TestCrossed(t *testing.T) {
 	}
 }
 
+// The threshold that ended a run has been crossed, even if what was under way by then was answered so well that the figures
+// of the end hold it.
+func TestAbortedRunHasFailed(t *testing.T) {
+	th := threshold("http_req_failed", "rate", "<", 0.0101)
+	th.AbortOnFail = true
+	m := measured()
+	m.Series[0].Requests = 900 // of which 10 have failed
+	by, err := Crossed(m, []scenarios.Threshold{th}, 1)
+	if err != nil || by == nil {
+		t.Fatalf("not crossed: %v", err)
+	}
+	m.Series[0].Requests = 1000
+	m.Aborted, m.AbortedBy = "x", by
+	v, err := Judge(m, []scenarios.Threshold{threshold("http_reqs", "count", ">", 0), th})
+	if err != nil || v.Outcome != Fail || v.Gates[0].Samples != 1000 || v.Gates[1].Samples != 900 || v.Gates[1].Passed {
+		t.Errorf("%s, %+v, %v", v.Outcome, v.Gates, err)
+	}
+}
+
 func TestWarnings(t *testing.T) {
 	m := measured()
 	for _, tt := range []struct {

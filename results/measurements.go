@@ -18,6 +18,8 @@ type Measurements struct {
 	Elapsed     float64   `json:"elapsed_seconds"`
 	Interrupted bool      `json:"interrupted,omitempty"`
 	Aborted     string    `json:"aborted,omitempty"` // the threshold that ended the run early
+	// AbortedBy is its gate as it was then. What was answered after that does not undo it.
+	AbortedBy *Gate `json:"aborted_by,omitempty"`
 	// FeederSHA256 are the sums of the files of rows that values were taken from, by the feeder's name.
 	FeederSHA256 map[string]string `json:"feeder_sha256,omitempty"`
 	Loads        []*Load           `json:"loads"`             // one a scenario
