@@ -34,7 +34,7 @@ func newAttackCommand() *cobra.Command {
 		Use:   "attack",
 		Short: "Send a vegeta target file and write results that vegeta reads",
 		Long: `Send the targets of a vegeta target file in turn at a constant rate, and write one result a request, which vegeta report,
-vegeta plot and vegeta encode read. The flags are vegeta's, with one dash or two; nothing is judged.
+vegeta plot and vegeta encode read. The flags are the commonest of vegeta's, with one dash or two; nothing is judged.
 
 Unlike vegeta's, latencies count from the instant at which the schedule meant to send, and timestamps are these instants:
 a service that stalls for a second cannot hide behind the requests that had to wait meanwhile. --service-time gives
