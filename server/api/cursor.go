@@ -78,7 +78,7 @@ func (s *cursorSigner) sign(dst, place []byte, tenant *store.ID, list []byte) []
 func (s *cursorSigner) appendCursor(dst []byte, tenant *store.ID, list []byte, order store.Order, p *store.Position) []byte {
 	raw := make([]byte, 0, maxCursorBytes)
 	raw = append(raw, cursorVersion)
-	if byName(order) {
+	if order.ByName() {
 		raw = append(raw, p.Name...)
 	} else {
 		raw = binary.BigEndian.AppendUint64(raw, uint64(p.UpdatedAt))
@@ -102,7 +102,7 @@ func (s *cursorSigner) readCursor(cursor string, tenant *store.ID, list []byte, 
 	key := place[1 : len(place)-16]
 	p := store.Position{ID: store.ID(place[len(place)-16:])}
 	switch {
-	case byName(order):
+	case order.ByName():
 		p.Name = string(key)
 	case len(key) == 8:
 		p.UpdatedAt = int64(binary.BigEndian.Uint64(key))
@@ -123,5 +123,3 @@ func decodeCursor(cursor string) ([]byte, error) {
 	}
 	return raw, nil
 }
-
-func byName(o store.Order) bool { return o == store.NameAscending || o == store.NameDescending }

@@ -20,14 +20,15 @@ import (
 //   - replacing one again makes another version with the same content; with If-Match it is refused with 412
 //   - deleting one again is refused with 404
 
-// document is what is created, replaced and deleted one at a time, and has a version: a resource or a policy. T is what a
-// client sends of it.
+// document is what is read, created, replaced and deleted one at a time, and has a version: a resource or a policy. T is
+// what a client sends of it.
 type document[T any] struct {
 	api         *API
 	name        string
 	path        string     // of all of them; "/:id" follows for one
 	item, lists cache.Kind // of one, and of the lists that it may be in
 	conflict    string     // what a client is told whom another one stands in the way
+	buffer      int        // the size of the first buffer for one
 
 	create  func(ctx context.Context, dst []byte, tenant store.ID, sent *T) (body []byte, id store.ID, committed store.LSN, err error)
 	replace func(ctx context.Context, dst []byte, tenant, id store.ID, version int, sent *T) (body []byte, committed store.LSN, err error)
@@ -37,9 +38,45 @@ type document[T any] struct {
 }
 
 func (d *document[T]) routes(handle handleFunc) {
+	handle(http.MethodGet, d.path+"/:id", d.get)
 	handle(http.MethodPost, d.path, d.post)
 	handle(http.MethodPut, d.path+"/:id", d.put)
 	handle(http.MethodDelete, d.path+"/:id", d.delete)
+}
+
+func (d *document[T]) get(c *gin.Context) {
+	tenant, err := tenantOf(c.Request)
+	if err != nil {
+		refuse(c, http.StatusBadRequest, err.Error())
+		return
+	}
+	if c.Request.URL.RawQuery != "" {
+		refuse(c, http.StatusBadRequest, "A single "+d.name+" takes no query parameters.")
+		return
+	}
+	id, ok := d.id(c)
+	if !ok {
+		return
+	}
+	d.api.answer(c, cache.Key{Kind: d.item, Tenant: tenant, ID: id}, d.api.Loader(d.item))
+}
+
+// load is a [cache.LoadFunc].
+func (d *document[T]) load(ctx context.Context, key cache.Key, after store.LSN) ([]byte, error) {
+	body, err := d.read(ctx, make([]byte, 0, d.buffer), key.Tenant, key.ID, after)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, cache.ErrNotFound
+	}
+	return body, err
+}
+
+// id reads the id in the path. When it cannot, it has answered.
+func (d *document[T]) id(c *gin.Context) (id store.ID, ok bool) {
+	id, err := parseUUID(c.Param("id"))
+	if err != nil {
+		refuse(c, http.StatusBadRequest, "The "+d.name+" id: "+err.Error())
+	}
+	return id, err == nil
 }
 
 func (d *document[T]) post(c *gin.Context) {
@@ -128,9 +165,8 @@ func (d *document[T]) refuse(c *gin.Context, err error, tenant, id store.ID) {
 // meant returns which document a request is about, and the version that its If-Match allows to be changed. When it
 // cannot, it has answered.
 func (d *document[T]) meant(ctx context.Context, c *gin.Context, tenant store.ID) (id store.ID, version int, ok bool) {
-	id, err := parseUUID(c.Param("id"))
-	if err != nil {
-		refuse(c, http.StatusBadRequest, "The "+d.name+" id: "+err.Error())
+	id, ok = d.id(c)
+	if !ok {
 		return id, 0, false
 	}
 	tags, err := ifMatch(c.Request)

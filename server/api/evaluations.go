@@ -51,7 +51,7 @@ func (q *evaluationRequest) set(name, value string) error {
 	case "latest":
 		return setBool(&q.latest, name, value)
 	case "limit":
-		return setLimit(&q.limit, value, maxLimit)
+		return setNumber(&q.limit, name, value, maxLimit)
 	case "cursor":
 		q.cursor = value
 		return checkText(name, value)

@@ -38,7 +38,7 @@ func parseEventRequest(query string) (eventRequest, error) {
 		case "after":
 			return setText(&after, name, value)
 		case "limit":
-			return setLimit(&req.limit, value, maxEvents)
+			return setNumber(&req.limit, name, value, maxEvents)
 		}
 		return unknownParameter(name, "after, stream and limit")
 	})

@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -22,11 +21,11 @@ const (
 )
 
 func (a *API) policyRoutes(handle handleFunc) {
-	a.loadPolicy = a.readPolicy
+	one := a.policies()
+	a.loadPolicy = one.load
 	a.loadPolicies = a.readPolicies
 	handle(http.MethodGet, policiesPath, a.listPolicies)
-	handle(http.MethodGet, policiesPath+"/:id", a.getPolicy)
-	a.policies().routes(handle)
+	one.routes(handle)
 }
 
 func (a *API) policies() *document[store.NewPolicy] {
@@ -34,7 +33,7 @@ func (a *API) policies() *document[store.NewPolicy] {
 		api: a, name: "policy", path: policiesPath, item: cache.Policy, lists: cache.Policies,
 		conflict: "This tenant has another policy with this name.",
 		create:   a.store.CreatePolicy, replace: a.store.ReplacePolicy, remove: a.store.DeletePolicy, read: a.store.AppendPolicy,
-		version: policyVersion,
+		version: policyVersion, buffer: policyBuffer,
 	}
 }
 
@@ -62,7 +61,7 @@ func (q *policyRequest) set(name, value string) error {
 		q.filter.Enabled = new(bool)
 		return setBool(q.filter.Enabled, name, value)
 	case "limit":
-		return setLimit(&q.limit, value, maxLimit)
+		return setNumber(&q.limit, name, value, maxLimit)
 	case "cursor":
 		q.cursor = value
 		return checkText(name, value)
@@ -137,29 +136,6 @@ func (a *API) readPolicies(ctx context.Context, key cache.Key, after store.LSN) 
 		place = timePlace(next.UpdatedAt, next.ID[:])
 	}
 	return a.appendPagination(body, req.limit, &key.Tenant, policiesPath+list, place), nil
-}
-
-func (a *API) getPolicy(c *gin.Context) {
-	tenant, ok := asked(c, func(query string) error {
-		return eachParameter(query, func(string, string) error { return errors.New("a single policy takes no query parameters") })
-	})
-	if !ok {
-		return
-	}
-	id, err := parseUUID(c.Param("id"))
-	if err != nil {
-		refuse(c, http.StatusBadRequest, "The policy id: "+err.Error())
-		return
-	}
-	a.answer(c, cache.Key{Kind: cache.Policy, Tenant: tenant, ID: id}, a.loadPolicy)
-}
-
-func (a *API) readPolicy(ctx context.Context, key cache.Key, after store.LSN) ([]byte, error) {
-	body, err := a.store.AppendPolicy(ctx, make([]byte, 0, policyBuffer), key.Tenant, key.ID, after)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, cache.ErrNotFound
-	}
-	return body, err
 }
 
 func policyVersion(body []byte) (int, error) {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -13,8 +12,9 @@ import (
 	"github.com/policycortex/headroom/server/store"
 )
 
-// eachParameter calls set for every parameter of a query string, each of which may be given once.
-func eachParameter(query string, set func(name, value string) error) error {
+// eachParameter calls set for every parameter of a query string. Those that are not repeatable may be given once. It walks
+// the string itself: url.ParseQuery would build a map for every request.
+func eachParameter(query string, set func(name, value string) error, repeatable ...string) error {
 	seen := make([]string, 0, 8)
 	for query != "" {
 		var pair string
@@ -26,7 +26,7 @@ func eachParameter(query string, set func(name, value string) error) error {
 		if err != nil {
 			return err
 		}
-		if slices.Contains(seen, name) {
+		if slices.Contains(seen, name) && !slices.Contains(repeatable, name) {
 			return fmt.Errorf("query parameter %s is given more than once", name)
 		}
 		seen = append(seen, name)
@@ -54,15 +54,6 @@ func setBool(field *bool, name, value string) error {
 	err := setOneOf(&choice, name, value, []string{"true", "false"})
 	*field = choice == "true"
 	return err
-}
-
-func setLimit(field *int, value string, most int) error {
-	limit, err := strconv.Atoi(value)
-	if err != nil || limit < 1 || limit > most {
-		return fmt.Errorf("query parameter limit is %.40q; it must be a number from 1 to %d", value, most)
-	}
-	*field = limit
-	return nil
 }
 
 func setID(field **store.ID, name, value string) error {

@@ -83,28 +83,11 @@ var (
 	totalNames = [...]string{exactTotal: "exact", estimatedTotal: "estimate"}
 )
 
-// parseListRequest reads a query string. It walks the string itself: url.ParseQuery would build a map for every
-// request. An error says which parameter is wrong and what it should be.
+// parseListRequest reads a query string. An error says which parameter is wrong and what it should be.
 func parseListRequest(query string) (listRequest, error) {
 	req := listRequest{limit: defaultLimit}
-	seen := make(map[string]bool, 8) // stays on the stack
-	for query != "" {
-		var pair string
-		pair, query, _ = strings.Cut(query, "&")
-		if pair == "" {
-			continue
-		}
-		name, value, err := unescapePair(pair)
-		if err != nil {
-			return req, err
-		}
-		if seen[name] && name != "tag" {
-			return req, fmt.Errorf("query parameter %s is given more than once", name)
-		}
-		seen[name] = true
-		if err := req.set(name, value); err != nil {
-			return req, err
-		}
+	if err := eachParameter(query, req.set, "tag"); err != nil {
+		return req, err
 	}
 	return req, req.checkPage()
 }
@@ -146,11 +129,7 @@ func (q *listRequest) set(name, value string) error {
 	case "resource_group":
 		return setText(&q.filter.ResourceGroup, name, value)
 	case "compliance_status":
-		if !slices.Contains(complianceStatuses, value) {
-			return fmt.Errorf("query parameter compliance_status is %.40q; it must be one of %s",
-				value, strings.Join(complianceStatuses, ", "))
-		}
-		q.filter.ComplianceStatus = value
+		return setOneOf(&q.filter.ComplianceStatus, name, value, complianceStatuses)
 	case "tag":
 		return q.addTag(value)
 	case "tag_count":
@@ -182,11 +161,10 @@ func (q *listRequest) set(name, value string) error {
 			return fmt.Errorf("query parameter cursor: %w", err)
 		}
 		q.cursor = value
-	default:
-		return fmt.Errorf("unknown query parameter %.40q; known are subscription_id, type, location, resource_group, "+
-			"compliance_status, tag, tag_count, q, updated_since, order_by, limit, cursor, page and total", name)
+		return nil
 	}
-	return nil
+	return unknownParameter(name, "subscription_id, type, location, resource_group, compliance_status, tag, tag_count, q, "+
+		"updated_since, order_by, limit, cursor, page and total")
 }
 
 func numberParameter(name, value string, least, most int) (int, error) {

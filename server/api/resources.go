@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -23,12 +22,12 @@ const (
 const resourcesPath = "/api/v1/resources"
 
 func (a *API) resourceRoutes(handle handleFunc) {
-	a.loadResource = a.readResource
+	one := a.resources()
+	a.loadResource = one.load
 	a.loadResources = a.readResources
 	handle(http.MethodGet, resourcesPath, a.listResources)
 	handle(http.MethodPost, resourcesPath+"/batch", a.insertResources)
-	handle(http.MethodGet, resourcesPath+"/:id", a.getResource)
-	a.resources().routes(handle)
+	one.routes(handle)
 }
 
 func (a *API) resources() *document[store.NewResource] {
@@ -36,26 +35,8 @@ func (a *API) resources() *document[store.NewResource] {
 		api: a, name: "resource", path: resourcesPath, item: cache.Resource, lists: cache.Resources,
 		conflict: "This tenant has another resource with this azure_resource_id.",
 		create:   a.store.CreateResource, replace: a.store.ReplaceResource, remove: a.store.DeleteResource, read: a.store.AppendResource,
-		version: store.ResourceVersion,
+		version: store.ResourceVersion, buffer: resourceBuffer,
 	}
-}
-
-func (a *API) getResource(c *gin.Context) {
-	tenant, err := tenantOf(c.Request)
-	if err != nil {
-		refuse(c, http.StatusBadRequest, err.Error())
-		return
-	}
-	if c.Request.URL.RawQuery != "" {
-		refuse(c, http.StatusBadRequest, "A single resource takes no query parameters.")
-		return
-	}
-	id, err := parseUUID(c.Param("id"))
-	if err != nil {
-		refuse(c, http.StatusBadRequest, "The resource id: "+err.Error())
-		return
-	}
-	a.answer(c, cache.Key{Kind: cache.Resource, Tenant: tenant, ID: id}, a.loadResource)
 }
 
 func (a *API) listResources(c *gin.Context) {
@@ -86,14 +67,6 @@ func (a *API) after(tenant *store.ID, req *listRequest) (*store.Position, error)
 		return nil, fmt.Errorf("query parameter cursor: %w", err)
 	}
 	return &position, nil
-}
-
-func (a *API) readResource(ctx context.Context, key cache.Key, after store.LSN) ([]byte, error) {
-	body, err := a.store.AppendResource(ctx, make([]byte, 0, resourceBuffer), key.Tenant, key.ID, after)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, cache.ErrNotFound
-	}
-	return body, err
 }
 
 // readResources takes the request from the key.

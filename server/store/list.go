@@ -19,7 +19,8 @@ const (
 	NameDescending
 )
 
-func (o Order) byName() bool { return o >= NameAscending }
+// ByName says whether it is by name, and not by update time.
+func (o Order) ByName() bool { return o >= NameAscending }
 
 // orders are what each order compares and how.
 var orders = [...]struct{ key, by, beyond, walkedBy string }{
@@ -50,7 +51,7 @@ type ListQuery struct {
 // oneIndex reports whether there is an index that holds what matches together, in order.
 func (q *ListQuery) oneIndex() bool {
 	f := &q.Filter
-	if q.Order.byName() && (f.SubscriptionID+f.Type+f.Location+f.ResourceGroup+f.ComplianceStatus != "" || f.TagCount != nil || f.UpdatedSince != 0) {
+	if q.Order.ByName() && (f.SubscriptionID+f.Type+f.Location+f.ResourceGroup+f.ComplianceStatus != "" || f.TagCount != nil || f.UpdatedSince != 0) {
 		return false
 	}
 	return f.indexed()
@@ -104,7 +105,7 @@ func appendPage(dst []byte, rows pgx.Rows, q *ListQuery) (page []byte, next *Pos
 			continue
 		}
 		last.ID = ID(row[idColumn])
-		if q.Order.byName() {
+		if q.Order.ByName() {
 			last.Name = string(row[nameColumn])
 		} else {
 			last.UpdatedAt = unixMicro(row[updatedAtColumn])
@@ -140,7 +141,7 @@ func (b *statement) beyond(q *ListQuery) {
 	}
 	order := &orders[q.Order]
 	b.WriteString(" AND " + order.key + order.beyond)
-	if q.Order.byName() {
+	if q.Order.ByName() {
 		b.bind("(", q.After.Name, "")
 	} else {
 		b.bind("(", time.UnixMicro(q.After.UpdatedAt), "")

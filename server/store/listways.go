@@ -68,7 +68,7 @@ func (f frequencies) inTenantCost() float64 { return f.tenant*tenantsCost + f.ma
 // chooses among those that have some of it.
 func (q *ListQuery) hasWays() bool {
 	f := q.Filter
-	if len(f.Tags) == 0 && f.Search == "" || q.Order.byName() || q.Skip > 0 || choice.MatchString(f.Search) {
+	if len(f.Tags) == 0 && f.Search == "" || q.Order.ByName() || q.Skip > 0 || choice.MatchString(f.Search) {
 		return false
 	}
 	f.Tags, f.Search = nil, ""
