@@ -58,11 +58,7 @@ func Run(ctx context.Context, o Options, ready func(addr, adminAddr string)) err
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err := answers.Close(); err != nil {
-			o.Logger.Warn("closing the cache", "error", err)
-		}
-	}()
+	defer answers.Close()
 
 	// Warm from the first request if L2 is there; it need not be.
 	joining, cancel := context.WithTimeout(ctx, joinGrace)

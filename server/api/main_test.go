@@ -95,7 +95,7 @@ func newServiceWith(t testing.TB, o store.Options, cacheURL string, l1Bytes int6
 	if s.cache, err = cache.Open(cache.Options{L2URL: cacheURL, L1Bytes: l1Bytes, Store: s.store, Logger: logger}); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { s.cache.Close() })
+	t.Cleanup(s.cache.Close)
 	joining, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	if err := s.cache.Join(joining); err != nil {

@@ -34,7 +34,7 @@ func mustGet(b testing.TB, c *cache.Cache, key cache.Key) cache.Level {
 func inL1(t testing.TB) (*cache.Cache, cache.Key) {
 	t.Helper()
 	c, key := openCache(t, l2URL(t)), itemKey(newID(), newID())
-	t.Cleanup(func() { c.Close() })
+	t.Cleanup(c.Close)
 	mustGet(t, c, key)
 	if level := mustGet(t, c, key); level != cache.L1 {
 		t.Fatalf("the second answer came from %s", level)

@@ -142,7 +142,7 @@ func Open(o Options) (*Cache, error) {
 
 // Close ends the loads under way, writes what is queued for L2 and L3 for at most a second, and lets L2 go. Get must not
 // be called after it. A second call waits for the first, and does nothing.
-func (c *Cache) Close() error {
+func (c *Cache) Close() {
 	c.closed.Do(func() {
 		c.close()
 		c.work.wait()
@@ -151,7 +151,6 @@ func (c *Cache) Close() error {
 		c.bus.close()
 		c.l1.StopAllGoroutines()
 	})
-	return nil
 }
 
 // Join waits until this instance has joined the others and may serve from L1 and L2.

@@ -38,7 +38,7 @@ func openInstance(t testing.TB, env *containers.Environment) *instance {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { c.Close() })
+	t.Cleanup(c.Close)
 	joinCache(t, c)
 	return &instance{cache: c, store: s}
 }

@@ -53,20 +53,6 @@ func (c *Cache) L1Entry(key Key) *Entry {
 // Trusted says whether the instance has its lease.
 func (c *Cache) Trusted() bool { return c.bus.trusted(now()) }
 
-// LoseContact ends the session of the bus as a broken connection does.
-func (c *Cache) LoseContact() {
-	if t := c.bus.contact(); t != nil {
-		t.client.Close()
-		c.bus.lost(t, errNoAnswer)
-	}
-}
-
-// SameStripe says whether an invalidation of one key's scope is one of the other's.
-func (c *Cache) SameStripe(a, b Key) bool {
-	s, z := a.scope(), b.scope()
-	return c.stripes.index(&s) == c.stripes.index(&z)
-}
-
 func MatchGlob(pattern, name string) (bool, error) {
 	g, err := compileGlob(pattern)
 	if err != nil {

@@ -3,7 +3,6 @@ package cache
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -31,7 +30,6 @@ type writer struct {
 	queue   chan queuedValue
 	closing chan struct{}
 	ended   chan struct{}
-	once    sync.Once
 	stored  []byte // the stored forms of a batch, one after the other; the next one's take their place
 }
 
@@ -193,7 +191,7 @@ func isNoScript(err error) bool { return err != nil && redis.HasErrorPrefix(err,
 
 // close writes the rest of the queue and ends the writer.
 func (l *level2) close() {
-	l.writer.once.Do(func() { close(l.writer.closing) })
+	close(l.writer.closing)
 	<-l.writer.ended
 }
 

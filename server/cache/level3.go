@@ -16,7 +16,8 @@ import (
 // What makes a value valid is checked by the database in the SELECT that reads it: its version is the tenant's, which
 // every transaction that changes the tenant's data has raised, on the server that answers, and that one has replayed
 // what the caller must see. So nothing has to be invalidated, and no lease is needed. A value is stored under the version that was
-// read before it was computed, from a server that was no further than the one that it was computed from.
+// read before it was computed, from a server that was no further than the one that it was computed from. What has expired
+// is valid no more, and is deleted by the server's maintenance.
 type level3 struct {
 	cache   *Cache
 	store   *store.Store
@@ -37,8 +38,7 @@ type l3Result struct {
 const (
 	l3Queue = 256
 	// l3Timeout is short: computing the value takes a few milliseconds.
-	l3Timeout     = 250 * time.Millisecond
-	cleanInterval = 5 * time.Minute
+	l3Timeout = 250 * time.Millisecond
 )
 
 func openLevel3(c *Cache, s *store.Store) *level3 {
@@ -107,30 +107,20 @@ func (l *level3) setLater(key *Key, version int64, body []byte, hash uint64) {
 
 func (l *level3) write() {
 	defer close(l.ended)
-	clean := time.NewTicker(cleanInterval)
-	defer clean.Stop()
 	for {
 		select {
 		case e := <-l.queue:
-			l.do("write", func(ctx context.Context) error { return l.store.WriteCacheEntry(ctx, e) })
-		case <-clean.C:
-			l.do("clean", l.clean)
+			l.writeOne(e)
 		case <-l.closing:
 			for range len(l.queue) {
-				e := <-l.queue
-				l.do("write", func(ctx context.Context) error { return l.store.WriteCacheEntry(ctx, e) })
+				l.writeOne(<-l.queue)
 			}
 			return
 		}
 	}
 }
 
-func (l *level3) clean(ctx context.Context) error {
-	_, err := l.store.ExpireCacheEntries(ctx)
-	return err
-}
-
-func (l *level3) do(what string, operation func(context.Context) error) {
+func (l *level3) writeOne(e store.CacheEntry) {
 	done, err := l.breaker.Allow()
 	if err != nil {
 		l.cache.counts.l3Errors.Add(1)
@@ -138,10 +128,10 @@ func (l *level3) do(what string, operation func(context.Context) error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
-	err = operation(ctx)
+	err = l.store.WriteCacheEntry(ctx, e)
 	done(err)
 	if err != nil {
-		l.failed(what, err)
+		l.failed("write", err)
 	}
 }
 

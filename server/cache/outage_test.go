@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"slices"
 	"testing"
 	"time"
 
@@ -45,6 +46,10 @@ func TestL2StopsWhileInUse(t *testing.T) {
 	expectServiceWithoutL2(t, c, tenant)
 	if state, l3 := c.BreakerStates(); state != "open" || l3 != "" {
 		t.Errorf("without L2 and L3 their breakers are %q and %q", state, l3)
+	}
+	r := c.Report()
+	if advised := slices.ContainsFunc(r.Recommendations, func(r cache.Recommendation) bool { return r.Code == "l2_fails" }); r.Breakers["l2"] != "open" || !advised {
+		t.Errorf("without L2 the report has its breaker as %s, and recommends %v", r.Breakers["l2"], r.Recommendations)
 	}
 }
 

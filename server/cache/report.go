@@ -29,7 +29,7 @@ type Report struct {
 	KeyPatterns []KeyPattern `json:"key_patterns"`
 	// SizeDistribution is that of the values that were loaded.
 	SizeDistribution []SizeClass       `json:"size_distribution"`
-	Breakers         map[string]string `json:"breakers"` // by dependency: closed, half-open or open
+	Breakers         map[string]string `json:"breakers"` // by level: see [Cache.BreakerStates]
 	Recommendations  []Recommendation  `json:"recommendations"`
 }
 
@@ -114,8 +114,9 @@ func (c *Cache) Report() Report {
 		RequestsByHour:   n.hours.read(),
 		KeyPatterns:      n.shapes.most(keyPatternsReported),
 		SizeDistribution: sizesOf(n.sizes.read()),
-		Breakers:         map[string]string{"l2": c.l2.breaker.State().String(), "l3": c.l3.breaker.State().String()},
+		Breakers:         map[string]string{},
 	}
+	r.Breakers["l2"], r.Breakers["l3"] = c.BreakerStates()
 	r.OverallHitRate = share(stats.Overall.Hits, stats.Overall.Misses)
 	r.PeakHours = peaks(r.RequestsByHour)
 	r.Levels.L1 = levelOf(stats.L1, &n.latency[L1])
