@@ -89,7 +89,7 @@ type overallSnapshot struct {
 	Misses uint64 `json:"misses"` // went to the database
 }
 
-// takeSnapshot reads all counts; without queries it leaves out DB, which is most of the work.
+// takeSnapshot reads all counts; without histograms it leaves out those of routes and queries, which are most of the work.
 func takeSnapshot(started time.Time, db *store.Store, answers *cache.Cache, handler *api.API, histograms bool) (s snapshot, err error) {
 	now := time.Now()
 	s = snapshot{
@@ -122,7 +122,7 @@ func takeSnapshot(started time.Time, db *store.Store, answers *cache.Cache, hand
 }
 
 // takeDatabase fills in what is known of the database, with the queries' histograms or without.
-func (s *snapshot) takeDatabase(db *store.Store, queries bool) error {
+func (s *snapshot) takeDatabase(db *store.Store, histograms bool) error {
 	s.DBPool = newPoolSnapshot(db.PoolStats())
 	if r := db.ReplicaStats(); r.Configured {
 		s.Replica = &replicaSnapshot{
@@ -130,7 +130,7 @@ func (s *snapshot) takeDatabase(db *store.Store, queries bool) error {
 			Fallbacks: r.Fallbacks, Pool: newPoolSnapshot(r.Pool),
 		}
 	}
-	if !queries {
+	if !histograms {
 		return nil
 	}
 	for name, q := range db.QueryStats() {
@@ -177,20 +177,19 @@ func (s *snapshot) takeRoutes(handler *api.API) error {
 }
 
 // newAdminServer serves GET /snapshot (with ?db=no without the histograms of routes and queries, cheap enough for once a
-// second), GET /slow and GET /statements (see statements.go), POST /cache/invalidate (see invalidate.go), and Go's profiles under /debug/pprof/. It has no write
-// timeout: a profile takes as long as it is asked to.
+// second), GET /slow and GET /statements (see statements.go), POST /cache/invalidate (see invalidate.go), and Go's
+// profiles under /debug/pprof/. It has no write timeout: a profile takes as long as it is asked to.
 func newAdminServer(started time.Time, db *store.Store, answers *cache.Cache, handler *api.API, jobs *maintenance, logger *slog.Logger) *http.Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /snapshot", func(w http.ResponseWriter, r *http.Request) {
 		s, err := takeSnapshot(started, db, answers, handler, r.URL.Query().Get("db") != "no")
-		s.Maintenance = jobs.snapshot()
 		if err != nil {
 			logger.Error("snapshot failed", "error", err)
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
 		}
-		w.Header().Set("Content-Type", "application/json")
-		json.NewEncoder(w).Encode(s) // an error here means that the client has gone
+		s.Maintenance = jobs.snapshot()
+		sendAdmin(w, s)
 	})
 	mux.HandleFunc("GET /slow", slowHandler(db))
 	mux.HandleFunc("GET /statements", statementsHandler(db))
@@ -206,4 +205,10 @@ func newAdminServer(started time.Time, db *store.Store, answers *cache.Cache, ha
 		IdleTimeout:       idleTimeout,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
 	}
+}
+
+// sendAdmin answers with JSON.
+func sendAdmin(w http.ResponseWriter, answer any) {
+	w.Header().Set("Content-Type", "application/json")
+	json.NewEncoder(w).Encode(answer) // an error here means that the client has gone
 }

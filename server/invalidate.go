@@ -85,8 +85,7 @@ func invalidateHandler(db *store.Store, answers *cache.Cache, logger *slog.Logge
 				return
 			}
 		}
-		w.Header().Set("Content-Type", "application/json")
-		json.NewEncoder(w).Encode(map[string]int{"removed": removed}) // an error here means that the client has gone
+		sendAdmin(w, map[string]int{"removed": removed})
 	}
 }
 

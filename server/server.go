@@ -1,5 +1,5 @@
-// Package server is the reference API: resources of cloud tenants, kept in Postgres, cached at two levels and served
-// over HTTP. It can be deployed by itself; nothing in it knows that it is there to be measured, except that it offers
+// Package server is the reference API: resources of cloud tenants, kept in Postgres, cached at three levels and
+// served over HTTP. It can be deployed by itself; nothing in it knows that it is there to be measured, except that it offers
 // exact measurements of itself on a listener of their own.
 package server
 

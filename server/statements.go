@@ -1,7 +1,6 @@
 package server
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -98,9 +97,4 @@ func statementsHandler(db *store.Store) http.HandlerFunc {
 		}
 		sendAdmin(w, map[string]any{"statements": all})
 	}
-}
-
-func sendAdmin(w http.ResponseWriter, answer any) {
-	w.Header().Set("Content-Type", "application/json")
-	json.NewEncoder(w).Encode(answer) // an error here means that the client has gone
 }

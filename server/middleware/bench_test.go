@@ -62,7 +62,7 @@ func BenchmarkDurations(b *testing.B) {
 
 func BenchmarkRequestID(b *testing.B) {
 	ids := middleware.NewRequestIDs()
-	var buffer [middleware.MaxRequestIDBytes]byte
+	var buffer [maxRequestIDBytes]byte
 	b.ReportAllocs()
 	for b.Loop() {
 		ids.Append(buffer[:0])

@@ -42,10 +42,7 @@ func NewRequestIDs() *RequestIDs {
 	return ids
 }
 
-// MaxRequestIDBytes is the length of the longest id that Append makes.
-const MaxRequestIDBytes = 17 + 13
-
-// Append appends an id that no other process has made.
+// Append appends an id that no other process has made, of 30 bytes at most.
 func (r *RequestIDs) Append(b []byte) []byte {
 	b = append(b, r.process[:]...)
 	return strconv.AppendUint(b, r.last.Add(1), 36)
