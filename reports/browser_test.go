@@ -163,6 +163,8 @@ func TestReportInBrowser(t *testing.T) {
 	t.Run("shards", func(t *testing.T) { shardsAreTold(t, newTab(t, browser)) })
 	t.Run("outcomes", func(t *testing.T) { outcomesDiffer(t, newTab(t, browser)) })
 	t.Run("narrow", func(t *testing.T) { fitsNarrowScreens(t, newTab(t, browser)) })
+	t.Run("many scenarios", func(t *testing.T) { manyScenariosAreReadable(t, newTab(t, browser)) })
+	t.Run("print", func(t *testing.T) { chartsArePrinted(t, newTab(t, browser)) })
 }
 
 func chartsAreDrawn(t *testing.T, p *tab) {
@@ -389,5 +391,68 @@ func fitsNarrowScreens(t *testing.T, p *tab) {
 		if width := eval[int](t, p, `document.scrollingElement.scrollWidth`); width > 390 {
 			t.Errorf("%s: the page is %d pixels wide on a screen of 390", name, width)
 		}
+		// The figures that answer how much headroom there is need no scrolling to the side.
+		hidden := eval[int](t, p, `[...document.querySelectorAll("#gates [data-label]")].filter(c => c.offsetWidth === 0 || c.getBoundingClientRect().right > 390).length`)
+		if gates := eval[int](t, p, `document.querySelectorAll("#gates [data-label]").length`); gates == 0 || hidden > 0 {
+			t.Errorf("%s: %d of %d figures of gates cannot be seen", name, hidden, gates)
+		}
+	}
+}
+
+// manyScenariosAreReadable holds that a run of 30 scenarios has tables whose text is not squeezed, and legends that are not cut off.
+func manyScenariosAreReadable(t *testing.T, p *tab) {
+	run := sampleRun(t)
+	m := &run.Measurements
+	load, points := m.Loads[0], m.Points[:60]
+	m.Loads, m.Points = nil, nil
+	for i := range 30 {
+		l := *load
+		l.Scenario = fmt.Sprintf("checkout-of-team-%d", i)
+		m.Loads = append(m.Loads, &l)
+		for _, point := range points {
+			point.Scenario = l.Scenario
+			m.Points = append(m.Points, point)
+		}
+	}
+	if err := chromedp.Do(p, chromedp.EmulateViewport(1400, 900)); err != nil {
+		t.Fatal(err)
+	}
+	url := written(t, run)
+	visit(t, p, url)
+	rows := eval[[]int](t, p, `[...document.querySelectorAll("#sent tbody tr")].map(r => r.offsetHeight)`)
+	if len(rows) < 30 || slices.Max(rows) > 60 {
+		t.Errorf("how the load was sent has rows of these heights: %v", rows)
+	}
+	if width := eval[int](t, p, `document.querySelector("#sent").offsetWidth`); width > 1340 {
+		t.Errorf("how the load was sent is %d pixels wide", width)
+	}
+	height := eval[float64](t, p, `(chart => {
+		chart.getZr().flush();
+		return chart.getZr().storage.getDisplayList().find(e => e.type === "text" && e.style.text === "checkout-of-team-0").getBoundingRect().height;
+	})(echarts.getInstanceByDom(document.getElementById("throughput-chart")))`)
+	if height < 12 {
+		t.Errorf("a legend of several pages shows %.1f pixels of its text", height)
+	}
+	p.quiet(t, url)
+}
+
+// chartsArePrinted holds that charts take the width of what is printed, and room of their own.
+func chartsArePrinted(t *testing.T, p *tab) {
+	if err := chromedp.Do(p, chromedp.EmulateViewport(1400, 900)); err != nil {
+		t.Fatal(err)
+	}
+	visit(t, p, written(t, sampleRun(t)))
+	if _, err := chromedp.Call(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: "print"}); err != nil {
+		t.Fatal(err)
+	}
+	wrong := eval[[]string](t, p, `[...document.querySelectorAll(".canvas")].filter(d => {
+		const drawn = d.querySelector("canvas").getBoundingClientRect(), room = d.getBoundingClientRect();
+		d.style.width = "600px"; // paper is narrower than the screen that the chart was drawn for
+		const squeezed = d.querySelector("canvas").getBoundingClientRect();
+		d.style.width = "";
+		return drawn.height < 200 || drawn.bottom > room.bottom + 1 || squeezed.width > 601;
+	}).map(d => d.id)`)
+	if len(wrong) > 0 {
+		t.Errorf("charts that are not printed whole: %q", wrong)
 	}
 }

@@ -84,6 +84,19 @@ func stagesOf(m *results.Measurements, l *results.Load) ([]stage, error) {
 	return stages, nil
 }
 
+// Many reports whether there are too many scenarios for a column each.
+func (d digest) Many() bool { return len(d.Scenarios) > 3 }
+
+// Views are the server's accounts; that of the only scenario is that of the whole run.
+func (d digest) Views() []results.ServerView {
+	if len(d.Scenarios) != 1 {
+		return d.Measurements.Views
+	}
+	return slices.DeleteFunc(slices.Clone(d.Measurements.Views), func(v results.ServerView) bool {
+		return v.Scenario != "" && len(d.Measurements.Views) > 1
+	})
+}
+
 // Staged reports whether any stage of the run has a name.
 func (d digest) Staged() bool {
 	return slices.ContainsFunc(d.Scenarios, func(s scenario) bool { return len(s.Stages) > 0 })

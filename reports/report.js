@@ -5,6 +5,8 @@
   const charts = JSON.parse(document.getElementById("chart-data").textContent);
   const style = (name) => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
   const palette = 6; // --tone-0 to --tone-5
+  const paper = matchMedia("print"); // there the style scales what was drawn for the screen
+  const most = 12; // lines of a tooltip
   const escape = echarts.format.encodeHTML;
 
   const number = (v) => (v < 1000 ? String(Number(v.toPrecision(3))) : Math.round(v).toLocaleString("en"));
@@ -23,8 +25,10 @@
   const tooltip = (kind) => (points) => {
     const rows = points
       .filter((p) => p.value && p.value[1] !== null && p.value[1] !== undefined)
+      .sort((a, b) => (points.length > most ? b.value[1] - a.value[1] : 0)) // of many, the greatest
       .map((p) => p.marker + escape(p.seriesName) + (kind.head ? "" : " " + nines(p.value[0])) + "&ensp;<b>" + kind.value(p.value[1]) + "</b>");
     if (rows.length === 0) return "";
+    if (rows.length > most) rows.splice(most, rows.length, "and " + (rows.length - most) + " more");
     if (kind.head) rows.unshift(kind.head(points[0].value[0]));
     return '<div class="tip">' + rows.join("<br>") + "</div>";
   };
@@ -47,7 +51,7 @@
     option.legend.data = option.series.filter((s) => s.name).map((s) => ({ name: s.name, icon: "path://" + dashes[s.lineStyle.type] }));
     option.legend.itemWidth = 26;
     option.legend.itemHeight = 3;
-    option.legend.textStyle = { color: style("ink") };
+    option.legend.textStyle = { color: style("ink"), padding: [3, 0] }; // else legends of several pages are cut off where no font has the letter by which ECharts measures
     option.legend.inactiveColor = style("line");
     option.legend.pageTextStyle = { color: style("soft") };
     option.legend.pageIconColor = style("soft");
@@ -110,7 +114,7 @@
       element.before(chooser(chart, (i) => { chosen = i; redraw(); }));
     }
     redraw();
-    new ResizeObserver(() => instance.resize()).observe(element);
+    new ResizeObserver(() => { if (!paper.matches) instance.resize(); }).observe(element);
     return redraw;
   });
 
