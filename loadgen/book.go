@@ -43,6 +43,8 @@ type book struct {
 type page struct {
 	second            int // since the run's start
 	sent, failed, cut int64
+	// Iterations that the generator could not send, and those of them that were to be measured.
+	unsent, measuredUnsent int64
 	// Answers of the warm-up's requests that say whether a cache gave them, and those that say it did.
 	earlyCacheAnswers, earlyHits int64
 	lastAnswer                   time.Duration // to a measured request, since the scenario's start
@@ -110,6 +112,11 @@ func (b *book) record(o *outcome) {
 		return
 	case errorUnsent:
 		if first {
+			p.unsent++
+			if b.window.has(o.intended) {
+				p.measuredUnsent++
+			}
+			p.written = true
 			return
 		}
 	}

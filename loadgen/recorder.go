@@ -35,6 +35,8 @@ type recorder struct {
 	second      int              // since the run's start: the first that is not settled
 	failed      int64            // warm-up included
 	cut         int64            // outcomes of the class errorCut
+	unsent      int64            // iterations of the class errorUnsent
+	lost        int64            // those of them that were to be measured
 	warming     *results.Warming // nil unless the warm-up is automatic
 	whole, each *results.Histogram
 	finished    bool
@@ -163,6 +165,8 @@ func (r *recorder) settleSecond(pages []*page, partial bool) {
 		r.load.Sent += p.sent
 		r.failed += p.failed
 		r.cut += p.cut
+		r.unsent += p.unsent
+		r.lost += p.measuredUnsent
 		if p.lastAnswer > 0 {
 			r.load.LastAnswer = max(r.load.LastAnswer, (r.scenario.StartTime + p.lastAnswer).Seconds())
 		}
@@ -273,8 +277,7 @@ func (r *recorder) finish(planned, measuredPlanned int64, ended time.Duration) {
 				measuredPlanned += s.Requests
 			}
 		}
-		r.load.Planned, r.load.MeasuredPlanned = r.load.Sent, measuredPlanned
-		return
+		planned, measuredPlanned = r.load.Sent+r.unsent+r.cut, measuredPlanned+r.lost
 	}
 	r.load.Planned, r.load.MeasuredPlanned = planned-r.cut, measuredPlanned
 	r.load.Dropped = max(0, r.load.Planned-r.load.Sent)

@@ -122,6 +122,7 @@ func testErrorsByClass(t *testing.T, by backend) {
 	} {
 		t.Run(tt.class, func(t *testing.T) {
 			plan := planOf(scenarios.Scenario{Rate: 20, Duration: 250 * time.Millisecond})
+			plan.Target.URL = tt.url
 			plan.Scenarios[0].Requests[0].Timeout = 100 * time.Millisecond
 			if tt.class != errorTimeout {
 				plan.Scenarios[0].Requests[0].Timeout = 10 * time.Second

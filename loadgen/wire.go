@@ -49,6 +49,9 @@ func newWireAttack(ctx context.Context, a *attack, pacing scenarios.Pacing, by b
 	if err != nil {
 		return nil, fmt.Errorf("wire engine: %w", err)
 	}
+	if target.Scheme != "http" {
+		return nil, fmt.Errorf("wire engine: it speaks plain HTTP only, and the target is %s", a.target)
+	}
 	address, err := resolve(ctx, target)
 	if err != nil {
 		return nil, fmt.Errorf("wire engine: %w", err)

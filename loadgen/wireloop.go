@@ -135,14 +135,15 @@ func (l *wireLoop) scheduleUser() {
 	}
 }
 
-// send sends what is due, as far as connections allow. What they do not allow is sent late, when one becomes free.
+// send sends what is due, as far as connections allow. What they do not allow is sent late, when one becomes free. A send
+// that fails at once frees its connection at once: the rest waits for the next round, which looks for the run's end.
 func (l *wireLoop) send() {
 	if l.attack.schedule == nil { // users have been answered meanwhile
 		l.scheduleUser()
 	} else { // the warm-up may have ended early, and the schedule with it
 		l.ended = l.next >= l.window.iterations.Load()
 	}
-	for !l.ended && l.dueAt <= l.now && l.busy < l.limit {
+	for places := l.limit - l.busy; places > 0 && !l.ended && l.dueAt <= l.now; places-- {
 		n, intended := l.next, l.dueAt
 		l.next += l.step
 		l.begin(n, intended)
@@ -157,9 +158,6 @@ func (l *wireLoop) begin(n int64, intended time.Duration) {
 		l.thinking.remove()
 	}
 	l.busy++
-	if l.busy == l.limit {
-		l.lastFull = l.now
-	}
 	c.draw = l.requests.draw(n)
 	c.draw.flow = &c.texts
 	l.prepare(c)

@@ -261,14 +261,12 @@ func distrust(m *Measurements, thresholds []scenarios.Threshold) ([]string, erro
 		reasons = append(reasons, "nothing was measured: no request of a measured window was sent")
 	}
 	for _, l := range m.Loads {
-		if !l.Open {
-			continue
-		}
 		// A run that a threshold aborted had no time to send what was late.
 		if m.Aborted == "" && l.Planned > 0 && float64(l.Sent) < minSentShare*float64(l.Planned) {
-			reasons = append(reasons, fmt.Sprintf("%s: %d of %d scheduled requests were sent (%.2f %%, at least %.1f %% are needed): "+
-				"lower the rate, raise maxVUs (%d) or give the generator more CPU", l.Scenario, l.Sent, l.Planned,
-				100*float64(l.Sent)/float64(l.Planned), 100*minSentShare, l.MaxVUs))
+			reasons = append(reasons, unsent(l))
+		}
+		if !l.Open {
+			continue
 		}
 		reason, err := starved(m, l, judgedPercentiles(l.Scenario, thresholds))
 		if err != nil {
@@ -279,6 +277,17 @@ func distrust(m *Measurements, thresholds []scenarios.Threshold) ([]string, erro
 		}
 	}
 	return reasons, nil
+}
+
+// unsent says that too little of a load was sent, and what helps.
+func unsent(l *Load) string {
+	share := fmt.Sprintf("(%.2f %%, at least %.1f %% are needed)", 100*float64(l.Sent)/float64(l.Planned), 100*minSentShare)
+	if !l.Open {
+		return fmt.Sprintf("%s: %d of %d iterations of its users were sent %s: the generator was out of ports or files, "+
+			"raise their limits (ulimit -n)", l.Scenario, l.Sent, l.Planned, share)
+	}
+	return fmt.Sprintf("%s: %d of %d scheduled requests were sent %s: lower the rate, raise maxVUs (%d) or give the generator more CPU",
+		l.Scenario, l.Sent, l.Planned, share, l.MaxVUs)
 }
 
 // judgedPercentiles are those at which a scenario's response time is judged, and P95.

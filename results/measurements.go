@@ -39,12 +39,12 @@ type Measurements struct {
 type Load struct {
 	Scenario string `json:"scenario"`
 	Executor string `json:"executor"`
-	// Open is true for a schedule that does not depend on answers; only then do Planned, Dropped and the lags mean
-	// anything.
+	// Open is true for a schedule that does not depend on answers; only then do the lags mean anything, and is Planned more
+	// than Sent and Dropped.
 	Open    bool  `json:"open"`
 	Planned int64 `json:"planned"` // iterations that the schedule held, warm-up included, until its end or the run's
 	Sent    int64 `json:"sent"`
-	Dropped int64 `json:"dropped"` // planned and never sent
+	Dropped int64 `json:"dropped"` // planned and never sent; without a schedule, for want of a port or file
 	MaxVUs  int   `json:"max_vus"`
 	// RecordingSHA256 is the sum of the file that was replayed; else empty.
 	RecordingSHA256 string `json:"recording_sha256,omitempty"`
