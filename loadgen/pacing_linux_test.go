@@ -40,6 +40,9 @@ func serveLight(delay string) error {
 		return err
 	}
 	fmt.Println(s.Port)
+	if d == 0 { // by epoll it would be the limit of a closed loop
+		fmt.Fprintln(os.Stderr, s.RunRing())
+	}
 	return s.Run()
 }
 
