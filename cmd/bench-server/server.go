@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -23,7 +24,10 @@ type running struct {
 func (b *bench) start(ctx context.Context, c *contender) (*running, error) {
 	if c.serve == "" {
 		child, url, err := sidebyside.StartNginx(ctx, b.dir, b.log, b.nginxLocations())
-		return &running{child: child, url: url}, err
+		if err != nil {
+			return nil, err
+		}
+		return &running{child: child, url: url}, nil
 	}
 	environment := append([]string{
 		varDir + "=" + b.dir, varPostgres + "=" + b.servers.PostgresURL, varCache + "=" + b.servers.CacheURL,
@@ -37,7 +41,7 @@ func (b *bench) start(ctx context.Context, c *contender) (*running, error) {
 	}
 	r := &running{child: child}
 	if _, err := fmt.Sscanf(line, readyFormat, &r.url, &r.admin); err != nil {
-		return nil, fmt.Errorf("%s said %q: %w", c.name, line, err)
+		return nil, errors.Join(fmt.Errorf("%s said %q: %w", c.name, line, err), child.Stop(context.WithoutCancel(ctx)))
 	}
 	r.url = "http://" + r.url
 	return r, nil

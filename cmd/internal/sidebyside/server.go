@@ -2,6 +2,7 @@ package sidebyside
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -26,16 +27,30 @@ func StartServer(ctx context.Context, log *os.File, env []string, command ...str
 	if err != nil {
 		return nil, "", err
 	}
+	starting, cancel := withStartLimit(ctx)
+	defer cancel()
 	select {
 	case line := <-ready:
 		return child, line, nil
 	case <-child.Done():
-		return nil, "", fmt.Errorf("%v ended at its start (%w); its log is %s", command, child.Err(), log.Name())
-	case <-time.After(startLimit):
-		return nil, "", fmt.Errorf("%v was not ready after %v; its log is %s", command, startLimit, log.Name())
-	case <-ctx.Done():
-		return nil, "", ctx.Err()
+		err = ended(child)
+	case <-starting.Done():
+		err = context.Cause(starting)
 	}
+	err = fmt.Errorf("start %v: %w; its log is %s", command, err, log.Name())
+	return nil, "", errors.Join(err, child.Stop(context.WithoutCancel(ctx)))
+}
+
+func withStartLimit(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, startLimit, fmt.Errorf("it was not ready after %v", startLimit))
+}
+
+// ended says how a server ended that should not have.
+func ended(child *containers.Child) error {
+	if err := child.Err(); err != nil {
+		return err
+	}
+	return errors.New("it ended before it answered")
 }
 
 // lineWriter hands on the first line that is written to it.
@@ -96,13 +111,29 @@ func StartNginx(ctx context.Context, dir string, log *os.File, locations string)
 	if err != nil {
 		return nil, "", err
 	}
-	for deadline := time.Now().Add(startLimit); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
-		if conn, err := net.Dial("tcp", addr); err == nil {
-			return child, "http://" + addr, conn.Close()
+	if err := awaitAnswer(ctx, child, addr); err != nil {
+		err = fmt.Errorf("start nginx: %w; its log is %s", err, filepath.Join(dir, "nginx.log"))
+		return nil, "", errors.Join(err, child.Stop(context.WithoutCancel(ctx)))
+	}
+	return child, "http://" + addr, nil
+}
+
+// awaitAnswer waits until a server takes connections.
+func awaitAnswer(ctx context.Context, child *containers.Child, addr string) error {
+	ctx, cancel := withStartLimit(ctx)
+	defer cancel()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr); err == nil {
+			return conn.Close()
 		}
-		if child.Err() != nil {
-			break
+		select {
+		case <-tick.C:
+		case <-child.Done():
+			return ended(child)
+		case <-ctx.Done():
+			return context.Cause(ctx)
 		}
 	}
-	return nil, "", fmt.Errorf("nginx does not answer (%v); its log is %s", child.Err(), filepath.Join(dir, "nginx.log"))
 }

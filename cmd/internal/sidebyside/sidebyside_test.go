@@ -3,11 +3,14 @@ package sidebyside
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"math"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -86,4 +89,37 @@ func TestStartNginx(t *testing.T) {
 	if body, err := io.ReadAll(response.Body); string(body) != "it is me" || err != nil {
 		t.Errorf("%q, %v", body, err)
 	}
+}
+
+// A server that does not come up is not left behind.
+func TestServerThatDoesNotComeUp(t *testing.T) {
+	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	for _, command := range []string{"true", "false"} {
+		if _, _, err := StartServer(t.Context(), log, nil, command); err == nil || !strings.Contains(err.Error(), log.Name()) || strings.Contains(err.Error(), "%!") {
+			t.Errorf("%s: error %v, want one that names the log", command, err)
+		}
+	}
+	interrupted, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if _, _, err := StartServer(interrupted, log, nil, "sleep", "600"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error %v, want that of the context", err)
+	}
+	u, err := ReadUsage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for pid := range u.Processes {
+		if commandLine(pid) == "sleep\x00600\x00" {
+			t.Errorf("process %d still sleeps", pid)
+		}
+	}
+}
+
+func commandLine(pid int) string {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)) // it may just have ended
+	return string(text)
 }
