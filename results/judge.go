@@ -70,6 +70,11 @@ const (
 
 // Judge holds the measurements against the thresholds. It fails only on measurements that contradict themselves.
 func Judge(m *Measurements, thresholds []scenarios.Threshold) (Verdict, error) {
+	return judge(m, thresholds, disturbances(m))
+}
+
+// judge is Judge where others have disturbed the run in the ways given.
+func judge(m *Measurements, thresholds []scenarios.Threshold, disturbed []string) (Verdict, error) {
 	v := Verdict{Outcome: Pass, Gates: make([]Gate, 0, len(thresholds)), Warnings: append([]string(nil), m.Warnings...)}
 	for _, t := range thresholds {
 		g, err := evaluate(m, t, 0)
@@ -82,6 +87,11 @@ func Judge(m *Measurements, thresholds []scenarios.Threshold) (Verdict, error) {
 		if by := m.AbortedBy; by != nil && by.Metric == g.Metric && by.Expression == g.Expression {
 			g = *by
 		}
+		if reason := tooFewSamples(t, g); reason != "" && m.Aborted != "" {
+			g.Passed, g.Unresolved, g.Reason = false, true, reason // the threshold that ended the run early decides
+		} else if reason != "" {
+			v.Invalid = append(v.Invalid, reason)
+		}
 		v.Gates = append(v.Gates, g)
 		switch {
 		case g.Unresolved:
@@ -89,16 +99,13 @@ func Judge(m *Measurements, thresholds []scenarios.Threshold) (Verdict, error) {
 		case !g.Passed:
 			v.Outcome = Fail
 		}
-		if reason := tooFewSamples(t, g); reason != "" {
-			v.Invalid = append(v.Invalid, reason)
-		}
 	}
 	reasons, err := distrust(m, thresholds)
 	if err != nil {
 		return v, err
 	}
 	v.Invalid = append(v.Invalid, reasons...)
-	weighDisturbance(&v, disturbances(m))
+	weighDisturbance(&v, disturbed)
 	if len(v.Invalid) > 0 {
 		v.Outcome = Invalid
 	}

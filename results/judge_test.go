@@ -264,6 +264,11 @@ func TestAbortedRunHasFailed(t *testing.T) {
 	if err != nil || v.Outcome != Fail || v.Gates[0].Samples != 1000 || v.Gates[1].Samples != 900 || v.Gates[1].Passed {
 		t.Errorf("%s, %+v, %v", v.Outcome, v.Gates, err)
 	}
+	// It had no time for the samples that other percentiles take.
+	v, err = Judge(m, []scenarios.Threshold{threshold("http_req_duration", "p99.99", "<", 2000), th})
+	if err != nil || v.Outcome != Fail || v.Gates[0].Passed || !v.Gates[0].Unresolved || !strings.Contains(v.Gates[0].Reason, "at least 10000") {
+		t.Errorf("%s, %q, %+v, %v", v.Outcome, v.Invalid, v.Gates, err)
+	}
 }
 
 func TestWarnings(t *testing.T) {

@@ -45,20 +45,21 @@ func Merge(shards []*Run) (*Run, error) {
 // JudgeMerged judges a merged run as a whole. What makes one of its shards invalid makes it invalid, and what disturbed one
 // of them disturbed it.
 func JudgeMerged(r *Run, thresholds []scenarios.Threshold) error {
-	v, err := Judge(&r.Measurements, thresholds)
-	if err != nil {
-		return err
-	}
 	var disturbed []string
 	for _, s := range r.Shards {
-		for _, reason := range s.Invalid {
-			v.Invalid = append(v.Invalid, fmt.Sprintf("shard %v: %s", s.Shard, reason))
-		}
 		for _, text := range s.Disturbed {
 			disturbed = append(disturbed, fmt.Sprintf("shard %v: %s", s.Shard, text))
 		}
 	}
-	weighDisturbance(&v, disturbed)
+	v, err := judge(&r.Measurements, thresholds, disturbed)
+	if err != nil {
+		return err
+	}
+	for _, s := range r.Shards {
+		for _, reason := range s.Invalid {
+			v.Invalid = append(v.Invalid, fmt.Sprintf("shard %v: %s", s.Shard, reason))
+		}
+	}
 	if len(v.Invalid) > 0 {
 		v.Outcome = Invalid
 	}

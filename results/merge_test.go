@@ -165,6 +165,31 @@ func TestMergedPoints(t *testing.T) {
 	}
 }
 
+// What other virtual machines took while nothing was measured disturbs a merged run as little as a single one.
+func TestMergedRunIsDisturbedByWhatItsShardsMeasured(t *testing.T) {
+	runs, _ := shardRuns(2)
+	for _, r := range runs {
+		r.Measurements.Health = recorded(0.25, 0.51, 0, 0.002, 0.34, 0.36)
+		r.Measurements.Generator = Generator{CPUs: 2, StolenShare: 0.03} // of the whole run
+	}
+	merged, err := Merge(runs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	crossed := threshold("http_reqs", "count", "<", 1)
+	if err := JudgeMerged(merged, []scenarios.Threshold{crossed}); err != nil || merged.Verdict.Outcome != Fail {
+		t.Errorf("%s, %q, %v", merged.Verdict.Outcome, merged.Verdict.Invalid, err)
+	}
+	stolen := recorded(0.25, 0.51, 0, 0.1, 0.34, 0.36)
+	runs[1].Measurements.Health = stolen
+	if merged, err = Merge(runs); err != nil {
+		t.Fatal(err)
+	}
+	if err := JudgeMerged(merged, []scenarios.Threshold{crossed}); err != nil || merged.Verdict.Outcome != Invalid || len(merged.Verdict.Invalid) != 1 {
+		t.Errorf("%s, %q, %v", merged.Verdict.Outcome, merged.Verdict.Invalid, err)
+	}
+}
+
 // TestMergedVerdict: the whole is judged, and a shard that cannot be trusted spoils it.
 func TestMergedVerdict(t *testing.T) {
 	thresholds := []scenarios.Threshold{{Metric: "http_reqs", Op: "==", Limit: 10_000, Aggregation: scenarios.Aggregation{Name: "count"}, Source: "count==10000"}}
