@@ -111,22 +111,34 @@ const (
 	mostGroups   = 20
 )
 
-// groups divides what a threshold judges into equal stretches of time; none when the run has no batches of it.
+// stretches is the number of stretches of a length in seconds, from a second on, in which anything was counted.
+func stretches(of []*Batches, from, length int) int {
+	counted := map[int]bool{}
+	for _, b := range of {
+		for i, text := range b.Counts {
+			if text != "" {
+				counted[(b.From+i*b.Seconds-from)/length] = true
+			}
+		}
+	}
+	return len(counted)
+}
+
+// groups divides what a threshold judges into equal stretches of time, without those in which nothing was counted; none when the run has no batches of it.
 func (m *Measurements) groups(t scenarios.Threshold) ([]group, error) {
-	length, from, to := 1, 0, 0
+	length, from := 1, 0
 	var of []*Batches
 	for _, b := range m.Batches {
 		if b.Metric != t.Metric || !maps.Equal(b.Selector, t.Selector) || len(b.Counts) == 0 {
 			continue
 		}
-		end := b.From + len(b.Counts)*b.Seconds
 		if len(of) == 0 {
-			from, to = b.From, end
+			from = b.From
 		}
 		of = append(of, b)
-		from, to, length = min(from, b.From), max(to, end), max(length, b.Seconds)
+		from, length = min(from, b.From), max(length, b.Seconds)
 	}
-	for (to-from+length-1)/length > mostGroups {
+	for stretches(of, from, length) > mostGroups {
 		length *= 2
 	}
 	byTime := map[int]group{}

@@ -21,7 +21,10 @@ import (
 //
 // where the second sum is for stretches that are still alike (batch means of the indicator; for quantiles of dependent
 // sequences see P. Heidelberger, P. A. W. Lewis, Operations Research 32 (1984), 185-209). The n are worth n / f with f = V / (P·(1-P)/n), where that is above 1; f is then widened by
-// the square of Student's t with B-1 degrees of freedom over the normal quantile, because V is itself an estimate.
+// the square of Student's t with B-1 degrees of freedom over the normal quantile, because V is itself an estimate. The ends are
+// sought with at most the n / f of the quantile itself: the few values beyond an end are often of one slow moment, of which
+// a V that is taken there sees too little. But where n alone would do, the interval does not reach beyond the
+// extreme value that was met: that a limit far from all values holds is not left open.
 type Interval struct {
 	Confidence float64  `json:"confidence"` // 0.95
 	Low        *float64 `json:"low"`        // null: too few values to tell
@@ -64,25 +67,41 @@ func quantileInterval(h *Histogram, groups []group, percentile float64) *Interva
 	at, _ := slices.BinarySearch(s.below, percentileRank(percentile, s.n))
 	out.Corrected = s.groups >= fewestGroups
 	out.Effective = s.worth(at)
+	out.Low, out.High = s.low(at, out.Effective), s.high(at, out.Effective)
+	return out
+}
+
+// low is the lower end of the interval of a quantile that is values[at], and where the values are worth so many; nil where
+// they are too few.
+func (s *sample) low(at int, worth float64) *float64 {
 	for i := at; i >= 0; i-- {
 		less := int64(0)
 		if i > 0 {
 			less = s.below[i-1]
 		}
-		worth := s.worth(max(i-1, 0))
+		if less == 0 { // the smallest value
+			worth = float64(s.n)
+		}
+		worth := min(worth, s.worth(max(i-1, 0)))
 		if low := s.rank(worth)[0]; low > 0 && float64(less)/float64(s.n)*worth < float64(low) {
-			out.Low = &s.values[i]
-			break
+			return &s.values[i]
 		}
 	}
+	return nil
+}
+
+// high is likewise the upper end.
+func (s *sample) high(at int, worth float64) *float64 {
 	for i := at; i < len(s.values); i++ {
-		worth := s.worth(i)
+		if s.below[i] == s.n { // the greatest value
+			worth = float64(s.n)
+		}
+		worth := min(worth, s.worth(i))
 		if high := s.rank(worth)[1]; high <= int64(worth) && float64(s.below[i])/float64(s.n)*worth >= float64(high) {
-			out.High = &s.values[i]
-			break
+			return &s.values[i]
 		}
 	}
-	return out
+	return nil
 }
 
 func newSample(h *Histogram, groups []group, p float64) *sample {
