@@ -3,6 +3,7 @@ package results
 import (
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -180,5 +181,19 @@ func TestIntervalAcrossAPause(t *testing.T) {
 	v, err := Judge(m, []scenarios.Threshold{threshold("http_req_duration", "p95", "<", 1000)})
 	if err != nil || !v.Gates[0].Interval.Corrected || v.Gates[0].Interval.Effective > 1200 {
 		t.Errorf("%+v, %v", v.Gates[0].Interval, err)
+	}
+}
+
+// An interval that could not be corrected is told where it matters: not when the limit is beyond all that was met.
+func TestUncorrectedIntervalIsTold(t *testing.T) {
+	for seconds, want := range map[int]map[float64]bool{9: {1000: false, 30: true, 1: false}, 10: {1000: false, 30: false, 1: false}} {
+		m := simulated(t, rand.New(rand.NewPCG(1, 2)), seconds, 100, 0)
+		for limit, told := range want {
+			v, err := Judge(m, []scenarios.Threshold{threshold("http_req_duration", "p95", "<", limit)})
+			said := strings.Contains(strings.Join(v.Warnings, "\n"), "it takes at least 10 s of answers")
+			if err != nil || said != told || v.Gates[0].Unresolved {
+				t.Errorf("%d s, limit %v ms: %+v, warnings %q, %v", seconds, limit, v.Gates[0], v.Warnings, err)
+			}
+		}
 	}
 }

@@ -81,8 +81,12 @@ func judge(m *Measurements, thresholds []scenarios.Threshold, disturbed []string
 		if err != nil {
 			return v, fmt.Errorf("judge %s: %w", t.Name(), err)
 		}
-		if err := resolve(m, t, &g); err != nil {
+		doubt, err := resolve(m, t, &g)
+		if err != nil {
 			return v, fmt.Errorf("judge %s: %w", t.Name(), err)
+		}
+		if doubt != "" {
+			v.Warnings = append(v.Warnings, doubt)
 		}
 		if by := m.AbortedBy; by != nil && by.Metric == g.Metric && by.Expression == g.Expression {
 			g = *by
@@ -128,7 +132,7 @@ func Crossed(m *Measurements, thresholds []scenarios.Threshold, elapsed float64)
 		if g.Passed || g.Samples == 0 && g.Window == nil || tooFewSamples(t, g) != "" {
 			continue
 		}
-		if err := resolve(m, t, &g); err != nil {
+		if _, err := resolve(m, t, &g); err != nil {
 			return nil, err
 		}
 		if !g.Passed && !g.Unresolved {
@@ -167,14 +171,15 @@ func (g *Gate) hold(a aggregated) {
 }
 
 // resolve judges a quantile of response or service time by its confidence interval: it has passed when the whole interval
-// is on the good side of the limit, failed when none of it is, and is unresolved else.
-func resolve(m *Measurements, t scenarios.Threshold, g *Gate) error {
+// is on the good side of the limit, failed when none of it is, and is unresolved else. The doubt is that the run was too short
+// to correct the interval, where a wider one could have decided otherwise: the limit lies among the times that were met.
+func resolve(m *Measurements, t scenarios.Threshold, g *Gate) (doubt string, err error) {
 	if !Batched(t) || g.Samples == 0 || t.Op == "==" || t.Op == "!=" {
-		return nil
+		return "", nil
 	}
 	sum, err := m.Summarize(t.Selector)
 	if err != nil {
-		return err
+		return "", err
 	}
 	h, percentile := sum.Response, t.Aggregation.Percentile
 	if t.Metric == "http_req_service_duration" {
@@ -185,7 +190,7 @@ func resolve(m *Measurements, t scenarios.Threshold, g *Gate) error {
 	}
 	groups, err := m.groups(t)
 	if err != nil {
-		return err
+		return "", err
 	}
 	in := quantileInterval(h, groups, percentile)
 	good, bad := in.High, in.Low
@@ -197,8 +202,11 @@ func resolve(m *Measurements, t scenarios.Threshold, g *Gate) error {
 	g.Unresolved = !g.Passed && (bad == nil || holds(*bad, t.Op, t.Limit))
 	if g.Unresolved {
 		g.Reason = "unresolved: the limit lies within the 95 % confidence interval; run for longer, or at a higher rate"
+	} else if !in.Corrected && h.Min() < t.Limit && t.Limit < h.Max() {
+		doubt = fmt.Sprintf("%s %s: it takes at least %d s of answers to tell how much alike neighbouring requests were; its interval takes them for "+
+			"independent, which makes it too narrow where they are not: measure for longer", g.Metric, g.Expression, fewestGroups)
 	}
-	return nil
+	return doubt, nil
 }
 
 func holds(actual float64, op string, limit float64) bool {
