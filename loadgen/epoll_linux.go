@@ -58,11 +58,15 @@ func (p *epollIO) name() backend { return byEpoll }
 
 // watch asks for all events of a socket, once and for all; slot and life come back in Fd and Pad.
 func (p *epollIO) watch(fd int, slot, life int32) error {
-	e := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET, Fd: slot, Pad: life}
+	e := socketEvents(slot, life)
 	if err := unix.EpollCtl(p.fd, unix.EPOLL_CTL_ADD, fd, &e); err != nil {
 		return fmt.Errorf("watch a socket: %w", err)
 	}
 	return nil
+}
+
+func socketEvents(slot, life int32) unix.EpollEvent {
+	return unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET, Fd: slot, Pad: life}
 }
 
 // shortWait is how long a wait may block without the Go scheduler being told. Telling it costs a microsecond or, when it
@@ -160,7 +164,7 @@ func (p *epollIO) write(c *wireConn) {
 			return
 		case err == unix.EINTR:
 		case err != nil:
-			p.loop.failed(c, err)
+			p.unwritten(c, err)
 			return
 		default:
 			c.written += n
@@ -169,9 +173,28 @@ func (p *epollIO) write(c *wireConn) {
 	c.state = connReading
 }
 
+// unwritten deals with a request that could not be written. A server that answers before it has read the request, and closes,
+// resets the connection behind its answer.
+func (p *epollIO) unwritten(c *wireConn, err error) {
+	life := c.life
+	if n, _ := rawRead(c.fd, p.buffer); n > 0 {
+		p.loop.received(c, p.buffer[:n])
+	}
+	if c.life == life && c.state == connWriting {
+		p.loop.failed(c, err)
+	}
+}
+
+// readsAtOnce bounds what is read of one connection while the others wait, in buffers.
+const readsAtOnce = 16
+
 // read reads what has come; ending says that the connection's end has come too.
 func (p *epollIO) read(c *wireConn, life int32, ending bool) {
-	for c.life == life && c.state != connClosed {
+	for reads := 0; c.life == life && c.state != connClosed; reads++ {
+		if reads == readsAtOnce {
+			p.tellAgain(c)
+			return
+		}
 		n, err := rawRead(c.fd, p.buffer)
 		switch {
 		case err == unix.EAGAIN:
@@ -188,6 +211,14 @@ func (p *epollIO) read(c *wireConn, life int32, ending bool) {
 				return
 			}
 		}
+	}
+}
+
+// tellAgain has what is left to read of a connection told with the next events.
+func (p *epollIO) tellAgain(c *wireConn) {
+	e := socketEvents(c.slot, c.life)
+	if err := unix.EpollCtl(p.fd, unix.EPOLL_CTL_MOD, c.fd, &e); err != nil {
+		p.loop.failed(c, err)
 	}
 }
 

@@ -38,7 +38,12 @@ func classify(text string, ended bool) string {
 		{"tls: ", errorTLS},
 		{"HTTP response to HTTPS client", errorTLS},
 		{"x509: ", errorTLS},
-		{"malformed HTTP", errorMalformed},
+		{"malformed", errorMalformed},
+		{"Content-Length", errorMalformed},
+		{"transfer encoding", errorMalformed},
+		{"chunk", errorMalformed},
+		{"trailer", errorMalformed},
+		{"response headers exceeded", errorMalformed},
 		{tooManyRedirects, errorRedirects},
 	} {
 		if strings.Contains(text, c.sign) {

@@ -5,12 +5,15 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/policycortex/headroom/loadgen/http1"
 )
 
 // plainTransport speaks HTTP/1.1 to one host over plain TCP. The worker that sends a request also reads its answer,
@@ -29,32 +32,54 @@ type plainTransport struct {
 
 type plainConn struct {
 	net.Conn
-	r    *bufio.Reader
-	w    *bufio.Writer
-	used time.Time // when it became idle
+	r      *bufio.Reader // of the connection by Read
+	w      *bufio.Writer
+	used   time.Time             // when it became idle
+	came   int                   // bytes since the request
+	most   int                   // of them, while a head is read
+	sent   chan error            // of a large request: has one when it was written, or not to its end
+	socket syscall.RawConn       // looks at what has come
+	look   func(fd uintptr) bool // sets silent
+	silent bool
+	first  [1]byte
 }
 
-// restAfter is how long a connection is idle before it is looked at whether the server has closed it meanwhile. Most
-// servers wait for five seconds or longer.
-const restAfter = time.Second
+// Read counts what comes, and refuses a head that does not end.
+func (c *plainConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if c.came += n; c.came > c.most {
+		return n, http1.ErrHeadTooBig
+	}
+	return n, err
+}
 
-// usable reports whether the server has neither closed the connection nor sent anything on it unasked.
-func (c *plainConn) usable() bool {
-	if time.Since(c.used) < restAfter {
+func newPlainConn(raw net.Conn) (*plainConn, error) {
+	c := &plainConn{Conn: raw, w: bufio.NewWriter(raw)}
+	c.r = bufio.NewReader(c)
+	c.look = func(fd uintptr) bool {
+		_, _, err := syscall.Recvfrom(int(fd), c.first[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		c.silent = err == syscall.EAGAIN
 		return true
 	}
-	raw, err := c.Conn.(syscall.Conn).SyscallConn()
-	if err != nil {
+	var err error
+	c.socket, err = raw.(syscall.Conn).SyscallConn()
+	return c, err
+}
+
+// restAfter is how long a connection is idle before it is looked at, which takes a microsecond or two. What the server did with its answer it
+// did at once.
+const restAfter = time.Millisecond
+
+// usableFor reports whether the server has neither closed the idle connection nor sent anything on it unasked: the next answer
+// would not be that to the next request. A request that may not be sent twice is not risked on a connection not looked at.
+func (c *plainConn) usableFor(method string) bool {
+	if c.r.Buffered() > 0 {
 		return false
 	}
-	silent := false
-	err = raw.Read(func(fd uintptr) bool {
-		var one [1]byte
-		_, _, err := syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-		silent = err == syscall.EAGAIN
+	if idempotent(method) && time.Since(c.used) < restAfter {
 		return true
-	})
-	return err == nil && silent
+	}
+	return c.socket.Read(c.look) == nil && c.silent
 }
 
 func newPlainTransport(ctx context.Context, target *url.URL) *plainTransport {
@@ -73,12 +98,12 @@ func newPlainTransport(ctx context.Context, target *url.URL) *plainTransport {
 // http.Transport does it, when it may be: when it is idempotent and nothing of an answer came.
 func (t *plainTransport) roundTrip(req *http.Request, timeout time.Duration) (*http.Response, error) {
 	deadline := time.Now().Add(timeout)
-	c, reused, err := t.connect(deadline)
+	c, reused, err := t.connect(deadline, req.Method)
 	if err != nil {
 		return nil, err
 	}
 	resp, err := t.exchange(c, req)
-	if err != nil && reused && t.context.Err() == nil && !isTimeout(err) && c.r.Buffered() == 0 && idempotent(req.Method) {
+	if err != nil && reused && t.context.Err() == nil && !isTimeout(err) && c.came == 0 && idempotent(req.Method) {
 		if req.GetBody != nil {
 			if req.Body, err = req.GetBody(); err != nil {
 				return nil, err
@@ -107,29 +132,60 @@ func idempotent(method string) bool {
 
 // exchange writes the request and reads the head of its final answer. On an error the connection is closed.
 func (t *plainTransport) exchange(c *plainConn, req *http.Request) (*http.Response, error) {
-	err := req.Write(c.w)
-	if err == nil {
-		err = c.w.Flush()
+	c.came, c.sent = 0, nil
+	var unsent error
+	if req.ContentLength > writtenAtOnce {
+		c.sent = make(chan error, 1)
+		go func(sent chan<- error) { sent <- c.write(req) }(c.sent)
+	} else {
+		unsent = c.write(req)
 	}
-	var resp *http.Response
-	for err == nil {
-		resp, err = http.ReadResponse(c.r, req)
-		if err == nil && (resp.StatusCode >= 200 || resp.StatusCode == http.StatusSwitchingProtocols) {
-			break
-		}
-	}
+	// A server may answer, and close, before it has read the request.
+	resp, err := c.readHead(req)
 	if err != nil {
 		t.drop(c)
+		if c.sent != nil {
+			unsent = <-c.sent // the request may be sent again
+		}
+		if unsent != nil && c.came == 0 && !isTimeout(err) {
+			err = unsent
+		}
 		return nil, err
 	}
-	resp.Body = &plainBody{ReadCloser: resp.Body, t: t, c: c, keep: !resp.Close && !req.Close}
+	keep := !resp.Close && !req.Close && unsent == nil && resp.StatusCode != http.StatusSwitchingProtocols
+	resp.Body = &plainBody{ReadCloser: resp.Body, t: t, c: c, keep: keep}
 	return resp, nil
 }
 
-// connect takes an idle connection, or makes one.
-func (t *plainTransport) connect(deadline time.Time) (c *plainConn, reused bool, err error) {
+// writtenAtOnce is the most bytes of a body that the buffers of sockets take in any case.
+const writtenAtOnce = 16 << 10
+
+func (c *plainConn) write(req *http.Request) error {
+	if err := req.Write(c.w); err != nil {
+		return err
+	}
+	return c.w.Flush()
+}
+
+// readHead reads the head of the final answer.
+func (c *plainConn) readHead(req *http.Request) (*http.Response, error) {
+	for {
+		c.most = c.came + http1.MaxHead
+		resp, err := http.ReadResponse(c.r, req)
+		c.most = math.MaxInt
+		if err != nil {
+			return nil, err
+		}
+		if resp.StatusCode < 100 || resp.StatusCode >= 200 || resp.StatusCode == http.StatusSwitchingProtocols {
+			return resp, nil
+		}
+	}
+}
+
+// connect takes an idle connection for a request of that method, or makes one.
+func (t *plainTransport) connect(deadline time.Time, method string) (c *plainConn, reused bool, err error) {
 	for c = t.pop(); c != nil; c = t.pop() {
-		if c.SetDeadline(deadline) == nil && c.usable() {
+		if c.SetDeadline(deadline) == nil && c.usableFor(method) {
 			return c, true, nil
 		}
 		t.drop(c)
@@ -158,7 +214,11 @@ func (t *plainTransport) dial(deadline time.Time) (*plainConn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &plainConn{Conn: raw, r: bufio.NewReader(raw), w: bufio.NewWriter(raw)}
+	c, err := newPlainConn(raw)
+	if err != nil {
+		raw.Close()
+		return nil, err
+	}
 	t.mu.Lock()
 	t.open[c] = struct{}{}
 	closed := t.closed
@@ -214,12 +274,35 @@ func (b *plainBody) release(keep bool) {
 		return
 	}
 	b.c = nil
-	if !keep {
+	switch {
+	case !keep:
 		b.t.drop(c)
-		return
+	case c.sent == nil:
+		b.t.putBack(c)
+	default:
+		go b.t.putBackWhenSent(c)
 	}
+}
+
+func (t *plainTransport) putBack(c *plainConn) {
 	c.used = time.Now()
-	b.t.mu.Lock()
-	b.t.idle = append(b.t.idle, c)
-	b.t.mu.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.idle = append(t.idle, c)
+}
+
+// putBackWhenSent gives back a connection whose answer has come whole, unless that was before the request was sent: it may
+// be that its sender has not been told yet.
+func (t *plainTransport) putBackWhenSent(c *plainConn) {
+	early := time.NewTimer(earlyAnswer)
+	defer early.Stop()
+	select {
+	case err := <-c.sent:
+		if err == nil {
+			t.putBack(c)
+			return
+		}
+	case <-early.C:
+	}
+	t.drop(c)
 }

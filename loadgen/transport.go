@@ -99,6 +99,10 @@ func (t *instrumented) send(req *http.Request, request int) (resp *http.Response
 	} else {
 		resp, err = t.next.RoundTrip(req)
 	}
+	if err == nil && resp.StatusCode == http.StatusSwitchingProtocols { // its body would be what the other protocol says, and end with the connection
+		resp.Body.Close()
+		resp.Body = http.NoBody
+	}
 	return resp, cancel, err
 }
 

@@ -151,17 +151,21 @@ func (p pacer) Pace(_ time.Duration, hits uint64) (wait time.Duration, stop bool
 		if p.ctx.Err() != nil || n >= a.window.iterations.Load() || now >= a.window.end()+a.scenario.GracefulStop {
 			return 0, true
 		}
-		if wait = a.schedule.at(n) - now; wait <= patience || !a.window.moves() {
+		if wait = a.schedule.at(n) - now; wait <= patience {
 			return wait, false
 		}
-		if sleep(p.ctx, patience) != nil { // what is due later may be due no more when the warm-up has ended
+		pause := wait - patience // here and not in vegeta, which would sleep whatever happens
+		if a.window.moves() {    // what is due later may be due no more when the warm-up has ended
+			pause = min(pause, patience)
+		}
+		if sleep(p.ctx, pause) != nil {
 			return 0, true
 		}
 	}
 }
 
-// patience is how long something may wait for what the end of an automatic warm-up can make needless. It is shorter than
-// any measured part.
+// patience is how long something may wait for what the end of the run, or of an automatic warm-up, can make needless. It is
+// shorter than any measured part.
 const patience = 100 * time.Millisecond
 
 // user waits for a user who is to send, and says whether there is one before the schedule ends.
@@ -248,8 +252,11 @@ func (a *vegetaAttack) outcome(r *vegeta.Result, ended bool) (n int64, o outcome
 	}
 	o.request, o.intended = request, a.intended(n, o.sent)
 	if r.Headers == nil { // no answer, or not to its end
-		_, o.errorText, _ = strings.Cut(r.Error, `": `) // url.Error's method and URL go before
-		o.errorClass = classify(r.Error, ended)
+		o.errorText = r.Error
+		if _, text, found := strings.Cut(r.Error, `": `); found { // url.Error's method and URL go before
+			o.errorText = text
+		}
+		o.errorClass = classify(o.errorText, ended)
 		return n, o
 	}
 	if v := r.Headers["X-Cache"]; len(v) > 0 {

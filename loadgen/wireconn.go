@@ -40,7 +40,7 @@ const (
 
 // header keeps what the recorder asks for.
 func (c *wireConn) header(name, value []byte) {
-	if http1.Is(name, "x-cache") {
+	if c.cacheLen == 0 && http1.Is(name, "x-cache") { // of several the first counts
 		c.cacheLen = copy(c.cache[:], value)
 	}
 	if c.answer.want != nil {
@@ -164,7 +164,10 @@ func (l *wireLoop) fail(c *wireConn, class, text string) {
 	l.clock()
 	o := outcome{
 		request: c.draw.request, intended: c.intended, sent: c.sent, done: l.now, errorClass: class, errorText: text,
-		sentBytes: int64(c.bodyBytes),
+		receivedBytes: c.parser.Body,
+	}
+	if c.state != connConnecting {
+		o.sentBytes = int64(c.bodyBytes)
 	}
 	l.release(c, false)
 	l.book.record(&o)

@@ -41,6 +41,7 @@ type netConn struct {
 	asked      atomic.Int64  // requests
 	written    atomic.Int64  // those of them that were written whole
 	writing    chan struct{} // is told so
+	unwritten  chan error    // has one when a request could not be written
 	taken      chan struct{} // the loop has taken the data of the last event
 }
 
@@ -74,6 +75,7 @@ func (n *netIO) name() backend { return byNet }
 func (n *netIO) open(c *wireConn) error {
 	t := &netConn{
 		slot: c.slot, life: c.life, requests: make(chan struct{}, 1), writing: make(chan struct{}, 1), taken: make(chan struct{}, 1),
+		unwritten: make(chan error, 1),
 	}
 	t.ctx, t.cancel = context.WithCancel(n.ctx)
 	for len(n.conns) <= int(c.slot) {
@@ -137,6 +139,10 @@ func (n *netIO) connect(t *netConn) {
 			}
 		}
 		if err != nil {
+			select {
+			case err = <-t.unwritten:
+			default:
+			}
 			n.tell(netEvent{conn: t, err: err})
 			return
 		}
@@ -151,7 +157,7 @@ func (n *netIO) write(t *netConn, conn net.Conn) {
 			return
 		}
 		if _, err := conn.Write(t.out); err != nil {
-			n.tell(netEvent{conn: t, err: err})
+			t.unwritten <- err // who reads sees the end of the connection too, behind the answer that a server may have sent before
 			return
 		}
 		t.written.Add(1)

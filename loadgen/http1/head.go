@@ -55,6 +55,7 @@ func (p *Parser) parseHead(head []byte) error {
 		}
 	}
 	if informational {
+		p.interim = true
 		return nil // the final answer follows
 	}
 	return p.frame(&f, minor)
@@ -174,7 +175,7 @@ func (p *Parser) frame(f *framing, minor int) error {
 	if f.codings > 1 || f.unknown {
 		return fmt.Errorf("%w: a Transfer-Encoding other than chunked", ErrMalformed)
 	}
-	p.KeepAlive = !f.close && (minor > 0 || f.alive)
+	p.KeepAlive = !f.close && (minor > 0 || f.alive) && p.Status != 101 // after which another protocol is spoken
 	switch {
 	case p.head || p.Status == 101 || p.Status == 204 || p.Status == 304:
 		p.state = finished

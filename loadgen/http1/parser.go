@@ -34,6 +34,7 @@ type Parser struct {
 
 	state   state
 	head    bool  // the answer to a HEAD request has no body
+	interim bool  // an informational answer has come
 	left    int64 // of the body or the chunk
 	partial []byte
 	scanned int // bytes of partial known not to end a head
@@ -54,12 +55,12 @@ const (
 // Start makes the parser ready for the next answer; head says that it answers a HEAD request.
 func (p *Parser) Start(head bool) {
 	p.Status, p.KeepAlive, p.Body = 0, false, 0
-	p.state, p.head, p.left = inHead, head, 0
+	p.state, p.head, p.interim, p.left = inHead, head, false, 0
 	p.partial, p.scanned = p.partial[:0], 0
 }
 
 // Begun reports whether anything of the present answer has come.
-func (p *Parser) Begun() bool { return p.state != inHead || len(p.partial) > 0 }
+func (p *Parser) Begun() bool { return p.state != inHead || p.interim || len(p.partial) > 0 }
 
 // Feed reads data. It returns how many bytes belong to the present answer, and whether that has ended; what follows then
 // belongs to another. After an error the connection is of no more use.
