@@ -28,7 +28,7 @@ func (d digest) Checks() []checkRow {
 func checksText(rows []checkRow) string {
 	t := textTable{left: 3, rows: [][]string{{"scenario", "request", "check", "met", "passed", "failed"}}}
 	for _, c := range rows {
-		t.add(c.Scenario, c.Request, c.Name, percent(c.Share()), count(c.Passed), count(c.Failed))
+		t.add(c.Scenario, c.Request, c.Name, metPercent(c.Check), count(c.Passed), count(c.Failed))
 	}
 	return t.String()
 }
@@ -40,7 +40,7 @@ func checkProperties(series []*results.Series) []junitProperty {
 		for _, c := range s.Checks {
 			properties = append(properties, junitProperty{
 				"check " + s.Scenario + "/" + s.Name + "/" + c.Name,
-				fmt.Sprintf("%s met: %d passed, %d failed", percent(c.Share()), c.Passed, c.Failed),
+				fmt.Sprintf("%s met: %d passed, %d failed", metPercent(c), c.Passed, c.Failed),
 			})
 		}
 	}

@@ -81,13 +81,27 @@ func percent(share float64) string {
 		return "0 %"
 	case p > 0 && p < 0.01:
 		return "<0.01 %"
+	case p < 0 && p > -0.01:
+		return "-<0.01 %"
 	case p > 99.99 && p < 100:
 		return ">99.99 %"
-	case math.Abs(p) >= 99.95:
+	case math.Abs(p) >= 99.995:
 		return separated(strconv.FormatFloat(p, 'f', 0, 64)) + " %"
 	default:
 		return strconv.FormatFloat(p, 'f', 2, 64) + " %"
 	}
+}
+
+// failedPercent, metPercent and hitPercent are none where there was nothing of which a share could be.
+func failedPercent(s results.Summary) string { return shareOf(s.Requests, s.FailedShare()) }
+func metPercent(c results.Check) string      { return shareOf(c.Passed+c.Failed, c.Share()) }
+func hitPercent(t results.TierStats) string  { return shareOf(t.Hits+t.Misses, t.Ratio()) }
+
+func shareOf(whole int64, share float64) string {
+	if whole == 0 {
+		return none
+	}
+	return percent(share)
 }
 
 func rate(perSecond float64) string { return threeDigits(perSecond) + "/s" }
@@ -161,12 +175,17 @@ func gateActual(g results.Gate) string {
 	if math.Abs(g.Actual) < 1 {
 		decimals = 4
 	}
-	for ; decimals < 12; decimals++ {
-		if g.Actual == g.Target || strconv.FormatFloat(g.Actual, 'f', decimals, 64) != strconv.FormatFloat(g.Target, 'f', decimals, 64) {
-			break
-		}
+	return withUnit(apart(g.Actual, g.Target, decimals), g.Unit)
+}
+
+// apart shows a number with at least so many decimals, and as many as it takes to look neither like the target nor like
+// nothing when it is not.
+func apart(v, target float64, decimals int) string {
+	at := func(v float64) string { return strconv.FormatFloat(v, 'f', decimals, 64) }
+	for decimals < 12 && (v != target && at(v) == at(target) || v != 0 && at(math.Abs(v)) == at(0)) {
+		decimals++
 	}
-	return withUnit(separated(strconv.FormatFloat(g.Actual, 'f', decimals, 64)), g.Unit)
+	return separated(at(v))
 }
 
 // gateInterval shows the confidence interval of a quantile: "4.71 to 5.03"; an end that too few samples tell is open.
@@ -178,7 +197,10 @@ func gateInterval(g results.Gate) string {
 		if v == nil {
 			return "?"
 		}
-		return millis(*v)
+		if text := millis(*v); *v == g.Target || text != millis(g.Target) {
+			return text
+		}
+		return apart(*v, g.Target, 0) // a limit within the interval does not look like its end
 	}
 	return end(g.Interval.Low) + " to " + end(g.Interval.High)
 }

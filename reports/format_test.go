@@ -27,7 +27,14 @@ func TestFigures(t *testing.T) {
 		{percent(0), "0 %"},
 		{percent(0.00001), "<0.01 %"},
 		{percent(0.0129), "1.29 %"},
+		{percent(0.9997), "99.97 %"},
 		{percent(0.99996), ">99.99 %"},
+		{percent(-0.00004), "-<0.01 %"},
+		{percent(-0.9997), "-99.97 %"},
+		{failedPercent(results.Summary{}), none},
+		{failedPercent(results.Summary{Requests: 4, Failed: 1}), "25.00 %"},
+		{metPercent(results.Check{}), none},
+		{hitPercent(results.TierStats{}), none},
 		{percent(1), "100 %"},
 		{percent(-12.5), "-1,250 %"},
 		{bytesText(999), "999 B"},
@@ -56,11 +63,15 @@ func TestGateFigures(t *testing.T) {
 		},
 		"only just crossed": {
 			results.Gate{Op: "<", Target: 50, Actual: 50.0004, Unit: "ms", Samples: 10, Margin: -0.000008},
-			"50.0004 ms", "50 ms", "crossed", "-0.00 %",
+			"50.0004 ms", "50 ms", "crossed", "-<0.01 %",
 		},
 		"a rate": {
 			results.Gate{Op: ">=", Target: 199, Actual: 199.98, Unit: "/s", Samples: 10, Margin: 0.0049, Passed: true},
 			"199.98/s", "199/s", "held", "+0.49 %",
+		},
+		"nearly nothing": {
+			results.Gate{Op: "<", Target: 0.01, Actual: 0.00001, Samples: 100_000, Margin: 0.999, Passed: true},
+			"0.00001", "0.01", "held", "+99.90 %",
 		},
 		"no target to be a share of": {
 			results.Gate{Op: "==", Target: 0, Actual: 3, Samples: 10},
@@ -83,6 +94,20 @@ func TestGateFigures(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// An end of an interval on one side of the target does not look as if it were the target.
+func TestIntervalsEndApartFromTheTarget(t *testing.T) {
+	for want, c := range map[string][3]float64{
+		"49.96 to 50.04":   {49.96, 50.04, 50},
+		"50.0 to 51.2":     {50, 51.2, 50},
+		"999.6 to 1,000.4": {999.6, 1000.447, 1000},
+		"4.71 to 5.03":     {4.7123, 5.0299, 50},
+	} {
+		if got := gateInterval(results.Gate{Target: c[2], Interval: &results.Interval{Low: &c[0], High: &c[1]}}); got != want {
+			t.Errorf("%v: got %q, want %q", c, got, want)
+		}
 	}
 }
 

@@ -107,7 +107,7 @@ func marksText(m results.Measurements) string {
 func requestsText(d digest) string {
 	t := textTable{left: 3, rows: [][]string{{"scenario", "request", "method", "requests", "rate", "failed", "P50", "P95", "P99", "P99.9", "max"}}}
 	add := func(scenario, name, method string, s results.Summary) {
-		t.add(scenario, name, method, count(s.Requests), rate(s.Rate()), percent(s.FailedShare()), percentileOf(s.Response, 50),
+		t.add(scenario, name, method, count(s.Requests), rate(s.Rate()), failedPercent(s), percentileOf(s.Response, 50),
 			percentileOf(s.Response, 95), percentileOf(s.Response, 99), percentileOf(s.Response, 99.9), maxOf(s.Response))
 	}
 	for _, s := range d.Scenarios {
@@ -125,7 +125,7 @@ func stagesText(d digest) string {
 	for _, s := range d.Scenarios {
 		for _, st := range s.Stages {
 			sum := st.Summary
-			t.add(s.Name, st.Name, instant(st.From), instant(st.To), count(sum.Requests), rate(sum.Rate()), percent(sum.FailedShare()),
+			t.add(s.Name, st.Name, instant(st.From), instant(st.To), count(sum.Requests), rate(sum.Rate()), failedPercent(sum),
 				percentileOf(sum.Response, 50), percentileOf(sum.Response, 95), percentileOf(sum.Response, 99), maxOf(sum.Response))
 		}
 	}
