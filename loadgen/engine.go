@@ -11,6 +11,8 @@ import (
 type engine interface {
 	// run returns when the schedule and gracefulStop have ended, or soon after ctx is cancelled, and closes the books.
 	run(ctx context.Context)
+	// discard frees what an engine holds that does not run.
+	discard()
 	// name is what the run's record says, once it has run.
 	name() string
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -15,6 +16,15 @@ import (
 	"github.com/policycortex/headroom/scenarios"
 )
 
+func openFiles(t *testing.T) int {
+	t.Helper()
+	open, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(open)
+}
+
 // withFewFiles runs f while this process may have so many files open, more than it has already.
 func withFewFiles(t *testing.T, more int, f func()) {
 	t.Helper()
@@ -22,11 +32,7 @@ func withFewFiles(t *testing.T, more int, f func()) {
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		t.Fatal(err)
 	}
-	open, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	few := syscall.Rlimit{Cur: uint64(len(open) + more), Max: limit.Max}
+	few := syscall.Rlimit{Cur: uint64(openFiles(t) + more), Max: limit.Max}
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &few); err != nil {
 		t.Fatal(err)
 	}
@@ -114,6 +120,32 @@ func TestOutOfFilesAndInterrupted(t *testing.T) {
 		withFewFiles(t, 30, func() { m, err = Run(ctx, plan, url, Options{backend: by}) })
 		if err != nil || !m.Interrupted || m.Elapsed > 10 {
 			t.Errorf("%v, interrupted %v after %.1f s", err, m.Interrupted, m.Elapsed)
+		}
+	})
+}
+
+// TestNothingStaysOpen: a run leaves neither files nor goroutines behind, also where it ended before some of its scenarios began.
+func TestNothingStaysOpen(t *testing.T) {
+	url := serverBeside(t)
+	onSenders(t, func(t *testing.T, by backend) {
+		before := openFiles(t)
+		goroutines := runtime.NumGoroutine()
+		for _, wait := range []time.Duration{0, 300 * time.Millisecond} {
+			plan := planOf(scenarios.Scenario{Rate: 100, Duration: 200 * time.Millisecond})
+			later := plan.Scenarios[0]
+			later.Name, later.StartTime = "later", time.Hour
+			plan.Scenarios = append(plan.Scenarios, later)
+			ctx, cancel := context.WithTimeout(t.Context(), wait)
+			m := runBy(t, ctx, by, plan, url)
+			cancel()
+			if !m.Interrupted || wait > 0 && m.Loads[0].Sent != 20 || m.Loads[1].Sent != 0 {
+				t.Errorf("interrupted %v, sent %d and %d", m.Interrupted, m.Loads[0].Sent, m.Loads[1].Sent)
+			}
+		}
+		for end := time.Now().Add(5 * time.Second); openFiles(t) > before || runtime.NumGoroutine() > goroutines; time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("%d files were open and %d are, %d goroutines and %d", before, openFiles(t), goroutines, runtime.NumGoroutine())
+			}
 		}
 	})
 }

@@ -150,6 +150,7 @@ func (r *run) run(ctx context.Context) (*results.Measurements, error) {
 	}
 	watch := newHealthWatch(r.options.Processes)
 	if r.start, err = r.awaitStart(ctx, watch.begin); err != nil {
+		discard(engines)
 		return nil, err
 	}
 	r.m.Started = r.start
@@ -170,6 +171,7 @@ func (r *run) run(ctx context.Context) (*results.Measurements, error) {
 			if sleep(load, time.Until(a.start)) == nil {
 				engines[i].run(load)
 			} else {
+				engines[i].discard()
 				a.skip()
 			}
 		})
@@ -231,11 +233,18 @@ func (r *run) engines(ctx context.Context) ([]engine, error) {
 		}
 		w, err := newWireAttack(ctx, a, r.plan.Pacing, r.options.backend)
 		if err != nil {
+			discard(all)
 			return nil, err
 		}
 		all = append(all, w)
 	}
 	return all, nil
+}
+
+func discard(engines []engine) {
+	for _, e := range engines {
+		e.discard()
+	}
 }
 
 // collect gathers the recorders' books into m.

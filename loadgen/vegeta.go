@@ -96,6 +96,8 @@ func (a *vegetaAttack) run(ctx context.Context) {
 	a.finish()
 }
 
+func (a *vegetaAttack) discard() {} // nothing is made before it runs
+
 // close adds what the workers counted themselves, and closes the book.
 func (a *vegetaAttack) close() {
 	a.mu.Lock()

@@ -61,7 +61,7 @@ func newWireAttack(ctx context.Context, a *attack, pacing scenarios.Pacing, by b
 	for i := range n {
 		loop, err := newWireLoop(a, newRenderer(a.requests, target), address, i, n, by)
 		if err != nil {
-			w.close()
+			w.discard()
 			return nil, fmt.Errorf("wire engine: %w", err)
 		}
 		loop.pacing = pacing
@@ -112,6 +112,13 @@ func (w *wireAttack) run(ctx context.Context) {
 	watch.Wait()
 	w.close()
 	w.finish()
+}
+
+func (w *wireAttack) discard() {
+	for _, l := range w.loops {
+		l.io.end()
+	}
+	w.close()
 }
 
 func (w *wireAttack) close() {
