@@ -85,7 +85,7 @@ func Run(ctx context.Context, plan *scenarios.Plan, target string, o Options) (*
 	if err != nil {
 		return nil, fmt.Errorf("prepare load: %w", err)
 	}
-	r := &run{plan: plan, options: o, engine: chooseEngine(plan, target), m: &results.Measurements{FeederSHA256: o.Feeders.sums()}}
+	r := &run{plan: plan, target: target, options: o, engine: chooseEngine(plan, target), m: &results.Measurements{FeederSHA256: o.Feeders.sums()}}
 	for i := range plan.Scenarios {
 		s := &plan.Scenarios[i]
 		requests, err := newRequestSet(plan.Seed, s, o.Fixture, o.Feeders)
@@ -114,6 +114,7 @@ func Run(ctx context.Context, plan *scenarios.Plan, target string, o Options) (*
 // run is a run under way.
 type run struct {
 	plan    *scenarios.Plan
+	target  string
 	options Options
 	engine  scenarios.Engine
 	attacks []*attack
@@ -226,12 +227,19 @@ func (r *run) accompany(load context.Context, watch *healthWatch) (loadEnded fun
 // engines prepares an engine for each attack.
 func (r *run) engines(ctx context.Context) ([]engine, error) {
 	var all []engine
+	var target *wireTarget
+	if r.engine == scenarios.EngineWire {
+		var err error
+		if target, err = newWireTarget(ctx, r.target); err != nil {
+			return nil, err
+		}
+	}
 	for _, a := range r.attacks {
 		if r.engine == scenarios.EngineVegeta {
 			all = append(all, newVegetaAttack(a, r.plan.Target.Proxy))
 			continue
 		}
-		w, err := newWireAttack(ctx, a, r.plan.Pacing, r.options.backend)
+		w, err := newWireAttack(a, target, r.plan.Pacing, r.options.backend)
 		if err != nil {
 			discard(all)
 			return nil, err

@@ -6,7 +6,9 @@ import (
 	"net"
 	"net/url"
 	"runtime"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/policycortex/headroom/scenarios"
 )
@@ -43,23 +45,12 @@ func (w *wireAttack) name() string {
 	return fmt.Sprintf("wire (%s)", by)
 }
 
-// newWireAttack prepares the loops. It resolves the target's name once: a run measures one address.
-func newWireAttack(ctx context.Context, a *attack, pacing scenarios.Pacing, by backend) (engine, error) {
-	target, err := url.Parse(a.target)
-	if err != nil {
-		return nil, fmt.Errorf("wire engine: %w", err)
-	}
-	if target.Scheme != "http" {
-		return nil, fmt.Errorf("wire engine: it speaks plain HTTP only, and the target is %s", a.target)
-	}
-	address, err := resolve(ctx, target)
-	if err != nil {
-		return nil, fmt.Errorf("wire engine: %w", err)
-	}
+// newWireAttack prepares the loops.
+func newWireAttack(a *attack, target *wireTarget, pacing scenarios.Pacing, by backend) (engine, error) {
 	w := &wireAttack{attack: a}
 	n := min(max(1, runtime.GOMAXPROCS(0)-1), workers(a.scenario)) // see run
 	for i := range n {
-		loop, err := newWireLoop(a, newRenderer(a.requests, target), address, i, n, by)
+		loop, err := newWireLoop(a, newRenderer(a.requests, target.url), target.address, i, n, by)
 		if err != nil {
 			w.discard()
 			return nil, fmt.Errorf("wire engine: %w", err)
@@ -70,21 +61,65 @@ func newWireAttack(ctx context.Context, a *attack, pacing scenarios.Pacing, by b
 	return w, nil
 }
 
+// wireTarget is the target of a run, and the one address of it that the run measures.
+type wireTarget struct {
+	url     *url.URL
+	address *net.TCPAddr
+}
+
+// newWireTarget resolves the target's name, once for all scenarios.
+func newWireTarget(ctx context.Context, target string) (*wireTarget, error) {
+	u, err := url.Parse(target)
+	if err != nil {
+		return nil, fmt.Errorf("wire engine: %w", err)
+	}
+	if u.Scheme != "http" {
+		return nil, fmt.Errorf("wire engine: it speaks plain HTTP only, and the target is %s", target)
+	}
+	address, err := resolve(ctx, u)
+	if err != nil {
+		return nil, fmt.Errorf("wire engine: %w", err)
+	}
+	return &wireTarget{u, address}, nil
+}
+
+// resolve finds the address of a name: of several the first that takes a connection, those of IPv4 before those of IPv6.
+// Many a server listens to one of the two that "localhost" means. When none takes any, it is the first.
 func resolve(ctx context.Context, target *url.URL) (*net.TCPAddr, error) {
 	port := target.Port()
 	if port == "" {
 		port = "80"
 	}
-	addresses, err := net.DefaultResolver.LookupIPAddr(ctx, target.Hostname())
+	found, err := net.DefaultResolver.LookupIPAddr(ctx, target.Hostname())
 	if err != nil {
 		return nil, err
 	}
-	for _, a := range addresses {
-		if a.IP.To4() != nil { // as net.Dial does when both families answer
-			return net.ResolveTCPAddr("tcp", net.JoinHostPort(a.String(), port))
+	slices.SortStableFunc(found, func(a, b net.IPAddr) int { return len(b.IP.To4()) - len(a.IP.To4()) })
+	var addresses []*net.TCPAddr
+	for _, ip := range found {
+		address, err := net.ResolveTCPAddr("tcp", net.JoinHostPort(ip.String(), port))
+		if err != nil {
+			return nil, err
+		}
+		addresses = append(addresses, address)
+	}
+	if len(addresses) > 1 {
+		if i := slices.IndexFunc(addresses, func(a *net.TCPAddr) bool { return takesConnections(ctx, a) }); i > 0 {
+			return addresses[i], nil
 		}
 	}
-	return net.ResolveTCPAddr("tcp", net.JoinHostPort(addresses[0].String(), port))
+	return addresses[0], nil
+}
+
+// takesConnections tries an address, where there is another one, for a moment.
+func takesConnections(ctx context.Context, address *net.TCPAddr) bool {
+	dialer := net.Dialer{Timeout: time.Second}
+	conn, err := dialer.DialContext(ctx, "tcp", address.String())
+	if err != nil {
+		return false
+	}
+	conn.Close()
+	return true
 }
 
 // run sends the scenario's requests until its schedule and gracefulStop end or ctx is cancelled. What is in flight
