@@ -56,22 +56,30 @@ func awaitServer(ctx context.Context, ask func(context.Context) (Server, error),
 	}
 }
 
-// identifyPostgres connects, and asks the server for its name and version, and whether it is a standby.
-func identifyPostgres(ctx context.Context, url string) (Server, error) {
-	ctx, cancel := context.WithTimeout(ctx, askLimit)
+// withPostgres lets ask use a connection of its own to a PostgreSQL, for limit at the most.
+func withPostgres(ctx context.Context, url string, limit time.Duration, ask func(context.Context, *pgx.Conn) error) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
-		return Server{}, err
+		return err
 	}
 	defer func() { _ = conn.Close(ctx) }()
-	var answer, version string
-	var standby bool
-	const question = "SELECT version(), current_setting('server_version'), pg_is_in_recovery()"
-	if err := conn.QueryRow(ctx, question).Scan(&answer, &version, &standby); err != nil {
-		return Server{}, fmt.Errorf("ask PostgreSQL for its version: %w", err)
-	}
-	return Server{Name: firstField(answer), Version: firstField(version), Answer: answer, Standby: standby}, nil
+	return ask(ctx, conn)
+}
+
+// identifyPostgres asks a server for its name and version, and whether it is a standby.
+func identifyPostgres(ctx context.Context, url string) (s Server, err error) {
+	err = withPostgres(ctx, url, askLimit, func(ctx context.Context, conn *pgx.Conn) error {
+		var version string
+		const question = "SELECT version(), current_setting('server_version'), pg_is_in_recovery()"
+		if err := conn.QueryRow(ctx, question).Scan(&s.Answer, &version, &s.Standby); err != nil {
+			return fmt.Errorf("ask PostgreSQL for its version: %w", err)
+		}
+		s.Name, s.Version = firstField(s.Answer), firstField(version)
+		return nil
+	})
+	return s, err
 }
 
 // identifyCache connects, pings, and asks the server for its name and version.

@@ -256,14 +256,11 @@ func (w *workshop) runToEnd(ctx context.Context, program, room string, env []str
 }
 
 func createDatabase(ctx context.Context, maintenance string) error {
-	ctx, cancel := context.WithTimeout(ctx, startLimit)
-	defer cancel()
-	conn, err := pgx.Connect(ctx, maintenance)
+	err := withPostgres(ctx, maintenance, startLimit, func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, "CREATE DATABASE "+databaseName)
+		return err
+	})
 	if err != nil {
-		return fmt.Errorf("connect to create the database: %w", err)
-	}
-	defer func() { _ = conn.Close(ctx) }()
-	if _, err := conn.Exec(ctx, "CREATE DATABASE "+databaseName); err != nil {
 		return fmt.Errorf("create the database: %w", err)
 	}
 	return nil

@@ -2,6 +2,7 @@ package containers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 
@@ -40,16 +41,13 @@ func baseBackupArgs() []string {
 
 // makeReplicationSlot makes the slot on the primary, unless it is there.
 func makeReplicationSlot(ctx context.Context, primary string) error {
-	ctx, cancel := context.WithTimeout(ctx, askLimit)
-	defer cancel()
-	conn, err := pgx.Connect(ctx, primary)
-	if err != nil {
-		return fmt.Errorf("connect to make the replica's slot: %w", err)
-	}
-	defer func() { _ = conn.Close(ctx) }()
 	const slot = `SELECT pg_create_physical_replication_slot($1, true)
 		WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = $1)`
-	if _, err := conn.Exec(ctx, slot, replicationSlot); err != nil {
+	err := withPostgres(ctx, primary, askLimit, func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, slot, replicationSlot)
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("make the replica's slot on the primary: %w", err)
 	}
 	return nil
@@ -59,7 +57,7 @@ func makeReplicationSlot(ctx context.Context, primary string) error {
 func identifyReplica(ctx context.Context, url string) (Server, error) {
 	server, err := identifyPostgres(ctx, url)
 	if err == nil && !server.Standby {
-		err = fmt.Errorf("it is no replica: pg_is_in_recovery() is false")
+		err = errors.New("it is no replica: pg_is_in_recovery() is false")
 	}
 	return server, err
 }
@@ -73,15 +71,10 @@ func awaitStreaming(ctx context.Context, replica string) error {
 
 // streams returns nil when a replica receives its primary's log.
 func streams(ctx context.Context, replica string) error {
-	ctx, cancel := context.WithTimeout(ctx, askLimit)
-	defer cancel()
-	conn, err := pgx.Connect(ctx, replica)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = conn.Close(ctx) }()
 	var status string
-	err = conn.QueryRow(ctx, "SELECT coalesce((SELECT status FROM pg_stat_wal_receiver), 'gone')").Scan(&status)
+	err := withPostgres(ctx, replica, askLimit, func(ctx context.Context, conn *pgx.Conn) error {
+		return conn.QueryRow(ctx, "SELECT coalesce((SELECT status FROM pg_stat_wal_receiver), 'gone')").Scan(&status)
+	})
 	if err != nil {
 		return fmt.Errorf("ask the replica whether it streams: %w", err)
 	}
