@@ -2,9 +2,7 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"regexp"
 	"strconv"
 
@@ -133,24 +131,14 @@ func expectFrequencies(ctx context.Context, conn *pgx.Conn, q *ListQuery) (frequ
 	b.WriteString(" UNION ALL SELECT FROM resources WHERE")
 	b.bind(unindexedTenant, q.Tenant, ") IS TRUE")
 	b.conditions(&q.Filter)
-	var plan []byte
-	if err := conn.QueryRow(ctx, b.String(), b.args...).Scan(&plan); err != nil {
+	whole, err := plan(ctx, conn, b)
+	if err != nil {
 		return frequencies{}, err
 	}
-	var explained []struct {
-		Plan struct {
-			Plans []struct {
-				Rows float64 `json:"Plan Rows"`
-			}
-		}
-	}
-	if err := json.Unmarshal(plan, &explained); err != nil {
-		return frequencies{}, fmt.Errorf("read a plan: %w", err)
-	}
-	if len(explained) != 1 || len(explained[0].Plan.Plans) != 3 {
+	parts := whole.Plans
+	if len(parts) != 3 {
 		return frequencies{}, errors.New("the plan of three queries has not three parts")
 	}
-	parts := explained[0].Plan.Plans
 	return frequencies{tenant: parts[0].Rows, anywhere: parts[1].Rows, matching: parts[2].Rows}, nil
 }
 

@@ -1,11 +1,9 @@
 package store
 
 import (
-	"bytes"
 	"context"
-	"errors"
+	"encoding/json"
 	"fmt"
-	"strconv"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -61,26 +59,35 @@ func (s *Store) EstimateResources(ctx context.Context, tenant ID, f Filter, afte
 	b := newStatement(noFormats, false)
 	b.WriteString(namePrefix + estimateResources + "\nEXPLAIN (FORMAT JSON) SELECT FROM resources")
 	b.where(tenant, &f)
-	var plan []byte
-	err := s.read(ctx, after, func(conn *pgx.Conn) error {
-		return conn.QueryRow(ctx, b.String(), b.args...).Scan(&plan)
+	var whole planNode
+	err := s.read(ctx, after, func(conn *pgx.Conn) (err error) {
+		whole, err = plan(ctx, conn, b)
+		return err
 	})
 	if err != nil {
 		return Total{}, fmt.Errorf("estimate resources: %w", err)
 	}
-	rows, err := plannedRows(plan)
-	if err != nil {
-		return Total{}, fmt.Errorf("estimate resources: %w", err)
-	}
-	return Total{Resources: rows}, nil
+	return Total{Resources: int64(whole.Rows)}, nil
 }
 
-// plannedRows finds the rows of the topmost node, which is the first one.
-func plannedRows(plan []byte) (int64, error) {
-	_, rest, found := bytes.Cut(plan, []byte(`"Plan Rows": `))
-	digits, _, ended := bytes.Cut(rest, []byte(","))
-	if !found || !ended {
-		return 0, errors.New("the plan has no number of rows")
+// planNode is as much of a plan as is looked at.
+type planNode struct {
+	Rows  float64 `json:"Plan Rows"`
+	Plans []planNode
+}
+
+// plan asks the planner for its plan of a statement that begins with EXPLAIN (FORMAT JSON).
+func plan(ctx context.Context, conn *pgx.Conn, explain *statement) (planNode, error) {
+	var text []byte
+	if err := conn.QueryRow(ctx, explain.String(), explain.args...).Scan(&text); err != nil {
+		return planNode{}, err
 	}
-	return strconv.ParseInt(string(digits), 10, 64)
+	var plans []struct{ Plan planNode }
+	if err := json.Unmarshal(text, &plans); err != nil {
+		return planNode{}, fmt.Errorf("read a plan: %w", err)
+	}
+	if len(plans) != 1 {
+		return planNode{}, fmt.Errorf("there are %d plans of one statement", len(plans))
+	}
+	return plans[0].Plan, nil
 }
