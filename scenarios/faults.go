@@ -38,9 +38,11 @@ func (r *reader) faults(file *node, p *Plan) []Fault {
 	replica := wanted != nil && wanted.text != "false" // another word was reported already
 	var all []timedFault
 	for _, item := range n.items {
+		f := timedFault{} // of one that cannot be read it is not known when it comes, and so not what others find
 		if !item.bad {
-			all = append(all, r.timedFault(item, replica, end))
+			f = r.timedFault(item, replica, end)
 		}
+		all = append(all, f)
 	}
 	slices.SortStableFunc(all, func(a, b timedFault) int { return cmp.Compare(a.At, b.At) })
 	r.course(all)
