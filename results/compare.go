@@ -222,7 +222,7 @@ func comparisonWarnings(old, new *Run) []string {
 			out = append(out, fmt.Sprintf("%s: INVALID: %s", side.name, reason))
 		}
 		if aborted := side.run.Measurements.Aborted; aborted != "" {
-			out = append(out, fmt.Sprintf("%s: ended early, because %s was crossed", side.name, aborted))
+			out = append(out, fmt.Sprintf("%s: ended early, because a threshold was crossed: %s", side.name, aborted))
 		}
 		for _, w := range side.run.Verdict.Warnings {
 			out = append(out, side.name+": "+w)
