@@ -81,8 +81,9 @@ func compared(t *testing.T, old, new *Run) *Comparison {
 // often a service that is 20 % slower is found out. The seeds are fixed.
 func TestCompareErrors(t *testing.T) {
 	const pairs = 60
-	for _, memory := range []float64{0, 0.9} {
-		random := rand.New(rand.NewPCG(3, uint64(10*memory)))
+	// By memory, the share of pairs that may be said to differ. The last is of slow moments of a second in runs of a minute.
+	for memory, most := range map[float64]float64{0: 0.05, 0.9: 0.05, 0.99: 0.2} {
+		random := rand.New(rand.NewPCG(3, uint64(1000*memory)))
 		told := map[string]int{}
 		for range pairs {
 			base := comparedRun(t, random, 1, memory, 0)
@@ -96,7 +97,7 @@ func TestCompareErrors(t *testing.T) {
 		}
 		t.Logf("memory %v, of %d pairs: %v", memory, pairs, told)
 		for _, figure := range []string{"P50", "P95", "rate", "failed"} {
-			if n := told["same "+figure]; n > pairs*5/100 {
+			if n := told["same "+figure]; float64(n) > pairs*most {
 				t.Errorf("memory %v: %s of two runs of one service is said to differ in %d of %d pairs", memory, figure, n, pairs)
 			}
 		}
