@@ -70,7 +70,7 @@ func dialEngine(ctx context.Context) (*engine, error) {
 	unavailable := func(err error) error {
 		return &UnavailableError{
 			Provider: providerDocker, Detail: "no Docker engine answers: " + oneLine(err),
-			Todo: "start Docker (systemctl start docker, or Docker Desktop), or set DOCKER_HOST to the engine's address",
+			Todo: "start Docker (systemctl start docker, or Docker Desktop), join the group that may use its socket, or set DOCKER_HOST to the engine's address",
 		}
 	}
 	// An engine that the user names is the one that is meant: the library would go on to look for others.

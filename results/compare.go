@@ -208,27 +208,46 @@ func comparisonWarnings(old, new *Run) []string {
 		{"environment", environmentText(old.Environment), environmentText(new.Environment)},
 	} {
 		if part.old != part.new {
-			out = append(out, fmt.Sprintf("the %s differs: %s, then %s", part.what, strings.TrimSpace(part.old), strings.TrimSpace(part.new)))
+			out = append(out, fmt.Sprintf("the %s differs: %s, then %s", part.what, known(part.old), known(part.new)))
 		}
 	}
-	for _, side := range []struct {
-		name string
-		run  *Run
-	}{{"old", old}, {"new", new}} {
-		if !side.run.long() {
-			out = append(out, fmt.Sprintf("%s: less than %d seconds were measured: its rates have no intervals, and those of its other figures suppose that requests are independent", side.name, fewestGroups))
+	before, after := runWarnings(old), runWarnings(new)
+	for _, w := range before {
+		if slices.Contains(after, w) {
+			out = append(out, "both: "+w)
+		} else {
+			out = append(out, "old: "+w)
 		}
-		for _, reason := range side.run.Verdict.Invalid {
-			out = append(out, fmt.Sprintf("%s: INVALID: %s", side.name, reason))
-		}
-		if aborted := side.run.Measurements.Aborted; aborted != "" {
-			out = append(out, fmt.Sprintf("%s: ended early, because a threshold was crossed: %s", side.name, aborted))
-		}
-		for _, w := range side.run.Verdict.Warnings {
-			out = append(out, side.name+": "+w)
+	}
+	for _, w := range after {
+		if !slices.Contains(before, w) {
+			out = append(out, "new: "+w)
 		}
 	}
 	return out
+}
+
+// known says so where a text says nothing.
+func known(text string) string {
+	if text = strings.TrimSpace(text); text == "" {
+		return "unknown"
+	}
+	return text
+}
+
+// runWarnings are what a comparison should say of one of its runs.
+func runWarnings(r *Run) []string {
+	var out []string
+	if !r.long() {
+		out = append(out, fmt.Sprintf("less than %d seconds were measured: rates have no intervals, and those of other figures suppose that requests are independent", fewestGroups))
+	}
+	for _, reason := range r.Verdict.Invalid {
+		out = append(out, "INVALID: "+reason)
+	}
+	if aborted := r.Measurements.Aborted; aborted != "" {
+		out = append(out, fmt.Sprintf("ended early, because a threshold was crossed: %s", aborted))
+	}
+	return append(out, r.Verdict.Warnings...)
 }
 
 // long reports whether every scenario was measured for long enough to tell how much alike neighbouring seconds are.

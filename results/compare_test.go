@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -129,6 +130,21 @@ func TestCompare(t *testing.T) {
 	}
 	if g := c.Gates[1]; !g.Share || !g.Told {
 		t.Errorf("gate %+v", g)
+	}
+}
+
+// TestComparisonWarnings: what both runs warn of is said once, and what differs besides the service is said.
+func TestComparisonWarnings(t *testing.T) {
+	old, new := comparedRun(t, rand.New(rand.NewPCG(1, 2)), 1, 0, 0), comparedRun(t, rand.New(rand.NewPCG(1, 3)), 1, 0, 0)
+	old.Measurements.Started, old.Tool.Version, new.Measurements.Aborted = time.Unix(1, 0), "v1", "x: it was 1"
+	old.Verdict.Warnings, new.Verdict.Warnings = []string{"a", "b"}, []string{"b", "c"}
+	new.Verdict.Invalid = []string{"starved"}
+	want := []string{
+		"the new run was made before the old one: are they the right way round?", "the version of headroom differs: v1, then unknown",
+		"old: a", "both: b", "new: INVALID: starved", "new: ended early, because a threshold was crossed: x: it was 1", "new: c",
+	}
+	if got := compared(t, old, new).Warnings; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 

@@ -29,8 +29,8 @@ func newValidateCommand() *cobra.Command {
 				for _, s := range l.plan.Scenarios {
 					requests += len(s.Requests)
 				}
-				fmt.Fprintf(c.OutOrStdout(), "%s: valid (%d scenarios, %d requests, %d thresholds)\n",
-					file, len(l.plan.Scenarios), requests, len(l.plan.Thresholds))
+				fmt.Fprintf(c.OutOrStdout(), "%s: valid (%s, %s, %s)\n", file, counted(len(l.plan.Scenarios), "scenario"),
+					counted(requests, "request"), counted(len(l.plan.Thresholds), "threshold"))
 				for _, warning := range l.recordings.Warnings(l.plan) {
 					fmt.Fprintf(c.OutOrStdout(), "%s: warning: %s\n", file, warning)
 				}
@@ -40,6 +40,14 @@ func newValidateCommand() *cobra.Command {
 	}
 	addSetFlag(c, &overrides)
 	return c
+}
+
+// counted is "1 scenario", "2 scenarios".
+func counted(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return fmt.Sprintf("%d %s", n, thing)
 }
 
 func addSetFlag(c *cobra.Command, overrides *[]string) {
