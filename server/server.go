@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/policycortex/headroom/server/api"
@@ -46,39 +45,22 @@ func Run(ctx context.Context, o Options, ready func(addr, adminAddr string)) err
 	if err := store.Migrate(ctx, o.PostgresURL); err != nil {
 		return err
 	}
-	db, err := store.Open(ctx, store.Options{
-		URL: o.PostgresURL, ReplicaURL: o.PostgresReplicaURL, ReplicaMaxLag: o.PostgresReplicaMaxLag,
-		MaxConns: o.PostgresMaxConns, SlowQuery: o.SlowQuery, CostMonths: o.CostMonths, Logger: o.Logger,
-	})
+	db, err := openStore(ctx, o)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	answers, err := cache.Open(cache.Options{L2URL: o.CacheURL, L1Bytes: o.L1Bytes, L1MinBytes: o.L1MinBytes, L1MaxBytes: o.L1MaxBytes, Store: db, Logger: o.Logger})
+	answers, err := openCache(ctx, o, db)
 	if err != nil {
 		return err
 	}
 	defer answers.Close()
-
-	// Warm from the first request if L2 is there; it need not be.
-	joining, cancel := context.WithTimeout(ctx, joinGrace)
-	defer cancel()
-	if err := answers.Join(joining); err != nil {
-		o.Logger.Warn("serving without the shared cache for now", "error", err)
-	}
-
 	parts, err := openMiddleware(ctx, o)
 	if err != nil {
 		return err
 	}
 	defer parts.close(o.Logger)
-	handler := api.New(api.Options{
-		Store: db, Cache: answers, Logger: o.Logger, CursorKey: []byte(o.CursorKey), EdgeTTL: o.EdgeTTL,
-		Timeout: o.RequestTimeout, SlowRequest: o.SlowRequest, MaxUnderWay: o.MaxUnderWay,
-		Rate: parts.rate, SharedLimit: parts.shared, Tracer: parts.tracer,
-		ReadyWhenWarm: o.ReadyWhenWarm && o.WarmResources > 0,
-	})
-	answers.Prefetch(handler.Prefetching())
+	handler := newAPI(o, db, answers, parts)
 	jobs := newMaintenance(o, db, handler)
 	if err := maintainCosts(ctx, db, o.Logger); err != nil { // before the first costs come
 		return err
@@ -98,13 +80,44 @@ func Run(ctx context.Context, o Options, ready func(addr, adminAddr string)) err
 	}
 	defer jobs.start(ctx)()
 	if o.WarmResources > 0 {
-		var warming sync.WaitGroup
-		defer warming.Wait()
-		ctx, stop := context.WithCancel(ctx)
-		defer stop()
-		warming.Go(func() { warm(ctx, db, answers, handler, o.WarmResources, o.Logger) })
+		defer startWarming(ctx, o, db, answers, handler)()
 	}
 	return serve(ctx, o, handler, public, admin, ready)
+}
+
+func openStore(ctx context.Context, o Options) (*store.Store, error) {
+	return store.Open(ctx, store.Options{
+		URL: o.PostgresURL, ReplicaURL: o.PostgresReplicaURL, ReplicaMaxLag: o.PostgresReplicaMaxLag,
+		MaxConns: o.PostgresMaxConns, SlowQuery: o.SlowQuery, CostMonths: o.CostMonths, Logger: o.Logger,
+	})
+}
+
+// openCache gives L2 a moment to be there, so that it serves from the first request. It need not be.
+func openCache(ctx context.Context, o Options, db *store.Store) (*cache.Cache, error) {
+	answers, err := cache.Open(cache.Options{
+		L2URL: o.CacheURL, L1Bytes: o.L1Bytes, L1MinBytes: o.L1MinBytes, L1MaxBytes: o.L1MaxBytes, Store: db, Logger: o.Logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	joining, cancel := context.WithTimeout(ctx, joinGrace)
+	defer cancel()
+	if err := answers.Join(joining); err != nil {
+		o.Logger.Warn("serving without the shared cache for now", "error", err)
+	}
+	return answers, nil
+}
+
+// newAPI makes the API, and has the cache prefetch what is asked of it.
+func newAPI(o Options, db *store.Store, answers *cache.Cache, parts parts) *api.API {
+	handler := api.New(api.Options{
+		Store: db, Cache: answers, Logger: o.Logger, CursorKey: []byte(o.CursorKey), EdgeTTL: o.EdgeTTL,
+		Timeout: o.RequestTimeout, SlowRequest: o.SlowRequest, MaxUnderWay: o.MaxUnderWay,
+		Rate: parts.rate, SharedLimit: parts.shared, Tracer: parts.tracer,
+		ReadyWhenWarm: o.ReadyWhenWarm && o.WarmResources > 0,
+	})
+	answers.Prefetch(handler.Prefetching())
+	return handler
 }
 
 // serve runs both listeners until ctx is done or one of them fails, and lets the requests under way finish.

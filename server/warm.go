@@ -3,7 +3,7 @@ package server
 import (
 	"context"
 	"errors"
-	"log/slog"
+	"sync"
 
 	"github.com/policycortex/headroom/server/api"
 	"github.com/policycortex/headroom/server/cache"
@@ -44,14 +44,22 @@ func warmingPlan(ctx context.Context, db *store.Store, handler *api.API, resourc
 	return cache.NewWarming(entries, handler.Loader), nil
 }
 
-// warm fills the cache while requests are served already. What fails is in the log and in the snapshot; the server does
-// without.
-func warm(ctx context.Context, db *store.Store, answers *cache.Cache, handler *api.API, resources int, logger *slog.Logger) {
-	plan, err := warmingPlan(ctx, db, handler, resources)
-	if err == nil {
-		err = answers.Warm(ctx, plan, logger)
-	}
-	if err != nil && !errors.Is(err, context.Canceled) {
-		logger.Warn("the cache is not warm", "error", err)
+// startWarming fills the cache while requests are served already, until it is done, ctx ends or stop is called, which waits
+// for it to give up. What fails is in the log and in the snapshot; the server does without.
+func startWarming(ctx context.Context, o Options, db *store.Store, answers *cache.Cache, handler *api.API) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var warming sync.WaitGroup
+	warming.Go(func() {
+		plan, err := warmingPlan(ctx, db, handler, o.WarmResources)
+		if err == nil {
+			err = answers.Warm(ctx, plan, o.Logger)
+		}
+		if err != nil && !errors.Is(err, context.Canceled) {
+			o.Logger.Warn("the cache is not warm", "error", err)
+		}
+	})
+	return func() {
+		cancel()
+		warming.Wait()
 	}
 }
