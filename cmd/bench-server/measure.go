@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -342,14 +341,15 @@ func (b *bench) wrk(ctx context.Context, c *contender, r *running, seconds int, 
 	}
 	args := []string{
 		"-c", sidebyside.ClientCPU, "wrk", "-t1", fmt.Sprintf("-c%d", clients), fmt.Sprintf("-d%ds", seconds), "--latency",
-		"-H", "X-Tenant-ID: " + tenant, "-s", filepath.Join(b.dir, "wrk.lua"), r.url + c.path(b), "--",
+		"-s", filepath.Join(b.dir, "wrk.lua"), "-H", "X-Tenant-ID: " + tenant,
 	}
 	if c.keys == newBatch {
-		args = slices.Insert(args, 7, "-H", "Content-Type: application/json")
+		args = append(args, "-H", "Content-Type: application/json")
 	}
+	args = append(append(args, r.url+c.path(b), "--"), c.load(b, measure)...)
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(seconds)*time.Second+30*time.Second)
 	defer cancel()
-	command := exec.CommandContext(ctx, "taskset", append(args, c.load(b, measure)...)...)
+	command := exec.CommandContext(ctx, "taskset", args...)
 	out, err := command.CombinedOutput()
 	if err != nil {
 		return wrkResult{}, 0, fmt.Errorf("wrk: %w: %s", err, out)
