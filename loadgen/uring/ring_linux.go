@@ -77,12 +77,11 @@ func (c *Completion) More() bool { return c.Flags&completionMore != 0 }
 
 // Operations, and flags of entries and operations, as in linux/io_uring.h.
 const (
-	OpAccept      = 13
-	OpConnect     = 16
-	OpAsyncCancel = 14
-	OpSend        = 26
-	OpRecv        = 27
-	OpPollAdd     = 6
+	OpAccept  = 13
+	OpConnect = 16
+	OpSend    = 26
+	OpRecv    = 27
+	OpPollAdd = 6
 
 	BufferSelect    = 1 << 5 // an entry's flag: the kernel picks a buffer of the group
 	SkipSuccess     = 1 << 6 // an entry's flag: it completes only when it fails
