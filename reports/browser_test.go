@@ -164,6 +164,7 @@ func TestReportInBrowser(t *testing.T) {
 	t.Run("outcomes", func(t *testing.T) { outcomesDiffer(t, newTab(t, browser)) })
 	t.Run("narrow", func(t *testing.T) { fitsNarrowScreens(t, newTab(t, browser)) })
 	t.Run("many scenarios", func(t *testing.T) { manyScenariosAreReadable(t, newTab(t, browser)) })
+	t.Run("numbers", func(t *testing.T) { numbersAreWhole(t, newTab(t, browser)) })
 	t.Run("print", func(t *testing.T) { chartsArePrinted(t, newTab(t, browser)) })
 }
 
@@ -396,6 +397,28 @@ func fitsNarrowScreens(t *testing.T, p *tab) {
 		if gates := eval[int](t, p, `document.querySelectorAll("#gates [data-label]").length`); gates == 0 || hidden > 0 {
 			t.Errorf("%s: %d of %d figures of gates cannot be seen", name, hidden, gates)
 		}
+	}
+}
+
+// numbersAreWhole holds that no count of a status is broken into two lines, at a width at which the table has to be scrolled.
+func numbersAreWhole(t *testing.T, p *tab) {
+	run := sampleRun(t)
+	run.Measurements.Series[0].Statuses = map[int]int64{200: 123_456_789}
+	if err := chromedp.Do(p, chromedp.EmulateViewport(1000, 900)); err != nil {
+		t.Fatal(err)
+	}
+	visit(t, p, written(t, run))
+	lines := eval[int](t, p, `(cell => {
+		const text = document.createRange();
+		text.selectNodeContents(cell);
+		return text.getClientRects().length;
+	})([...document.querySelectorAll("#requests .tally")].find(c => c.innerText.includes("123,456,789")))`)
+	if lines != 1 {
+		t.Errorf("a status and its count take %d lines", lines)
+	}
+	metric := eval[[]string](t, p, `[...document.querySelectorAll("#gates tbody th")].map(c => c.innerText)`)
+	if !slices.Contains(metric, "http_req_duration{scenario:warm}") {
+		t.Errorf("the gates are of %q", metric)
 	}
 }
 

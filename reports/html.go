@@ -34,7 +34,7 @@ func contentHash(script string) string {
 }
 
 var parsedPage = template.Must(template.New(HTMLFile).Funcs(template.FuncMap{
-	"bytes": bytesText, "cores": coresOf, "count": count, "environment": environmentLine, "gateActual": gateActual, "gateInterval": gateInterval, "gateWindow": gateWindow, "gateMargin": gateMargin,
+	"breakable": breakable, "bytes": bytesText, "cores": coresOf, "count": count, "environment": environmentLine, "gateActual": gateActual, "gateInterval": gateInterval, "gateWindow": gateWindow, "gateMargin": gateMargin,
 	"gateTarget": gateTarget, "gateWord": gateWord, "headline": headline, "host": hostOf, "instant": instant, "lower": strings.ToLower, "max": maxOf, "mean": meanOf, "millis": millisOf, "millisIfAny": millisIfAny,
 	"failedPercent": failedPercent, "hitPercent": hitPercent, "metPercent": metPercent, "notes": notes, "percentile": percentileOf, "percentileName": percentileName, "plural": plural,
 	"rate": rate, "reasons": reasons, "remarks": remarks, "seconds": seconds, "shellLine": shellLine, "startOf": startOf, "tallyErrors": tally[string],
@@ -96,6 +96,12 @@ type times struct {
 }
 
 func newTimes(h *results.Histogram) times { return times{h, percentiles} }
+
+// breakable shows a metric with its selector such that lines break behind its signs and not within its words.
+func breakable(metric string) template.HTML {
+	escaped := template.HTMLEscapeString(metric)
+	return template.HTML(strings.NewReplacer("{", "{<wbr>", ",", ",<wbr>", "_", "_<wbr>").Replace(escaped))
+}
 
 // barFull is where the larger of a gate's actual value and target ends on its bar, which is 120 pixels long.
 const barFull = 104
