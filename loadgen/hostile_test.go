@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	vegeta "github.com/tsenart/vegeta/v12/lib"
+
 	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/scenarios"
 )
@@ -231,6 +233,19 @@ func TestInterruptedBetweenRequests(t *testing.T) {
 			t.Errorf("interrupted %v after %.1f s, %d sent", m.Interrupted, m.Elapsed, m.Loads[0].Sent)
 		}
 	})
+}
+
+// TestAttackInterruptedBetweenRequests: as does an attack on vegeta's targets.
+func TestAttackInterruptedBetweenRequests(t *testing.T) {
+	url := serve(t, func(http.ResponseWriter, *http.Request) {})
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	a := TargetsAttack{Targets: []vegeta.Target{{Method: "GET", URL: url}}, Rate: 0.02, Timeout: time.Second, Workers: 1, MaxWorkers: 1}
+	began := time.Now()
+	sum, err := a.Run(ctx, func(*vegeta.Result) error { return nil })
+	if took := time.Since(began); err != nil || sum.Sent != 1 || took > 10*time.Second {
+		t.Errorf("%d sent in %v, %v", sum.Sent, took, err)
+	}
 }
 
 // TestFirstXCache: of several headers of a name the first counts, whichever engine.

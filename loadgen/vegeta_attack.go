@@ -46,7 +46,7 @@ func (a TargetsAttack) Run(ctx context.Context, emit func(*vegeta.Result) error)
 	attacker := vegeta.NewAttacker(vegeta.Timeout(a.Timeout), vegeta.Workers(a.Workers), vegeta.MaxWorkers(a.MaxWorkers), vegeta.KeepAlive(a.KeepAlive))
 	stopped := context.AfterFunc(ctx, func() { attacker.Stop() })
 	defer stopped()
-	pace := &steadyPace{rate: a.Rate, duration: a.Duration, planned: uint64(sum.Planned)}
+	pace := &steadyPace{ctx: ctx, rate: a.Rate, duration: a.Duration, planned: uint64(sum.Planned)}
 	var fault error
 	for r := range attacker.Attack(vegeta.NewStaticTargeter(a.Targets...), pace, 0, a.Name) {
 		if fault != nil {
@@ -76,6 +76,7 @@ func (a TargetsAttack) Run(ctx context.Context, emit func(*vegeta.Result) error)
 
 // steadyPace releases hit n at n/rate after the beginning.
 type steadyPace struct {
+	ctx      context.Context // of the attack
 	rate     float64
 	duration time.Duration
 	planned  uint64
@@ -94,7 +95,13 @@ func (p *steadyPace) Pace(elapsed time.Duration, hits uint64) (wait time.Duratio
 	if p.duration > 0 && hits >= p.planned {
 		return 0, true
 	}
-	return time.Duration(float64(hits)/p.rate*float64(time.Second)) - elapsed, false
+	wait = time.Duration(float64(hits)/p.rate*float64(time.Second)) - elapsed
+	if wait <= patience {
+		return wait, false
+	}
+	now := time.Now()
+	stop = sleep(p.ctx, wait-patience) != nil // and not in vegeta, which would sleep whatever happens
+	return wait - time.Since(now), stop
 }
 
 // ReadTargets reads a vegeta target file, in the format "http" or "json". body and headers are those of targets that

@@ -68,7 +68,8 @@ func oracle(data []byte, head bool) read {
 			return read{failed: true}
 		}
 		used := len(data) - source.Len() - r.Buffered()
-		return read{resp.StatusCode, string(body), !resp.Close, used, false}
+		// What follows a 101 is another protocol.
+		return read{resp.StatusCode, string(body), !resp.Close && resp.StatusCode != 101, used, false}
 	}
 }
 
@@ -96,6 +97,7 @@ var answers = []struct {
 	{"304 with a length", "HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", false, read{304, "", true, 0, false}},
 	{"100 before", "HTTP/1.1 100 Continue\r\n\r\n" + ok + "Content-Length: 1\r\n\r\nx", false, read{200, "x", true, 0, false}},
 	{"103 with headers before", "HTTP/1.1 103 Early\r\nContent-Length: 7\r\n\r\n" + ok + "Content-Length: 1\r\n\r\nx", false, read{200, "x", true, 0, false}},
+	{"another protocol", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: other\r\n\r\n", false, read{101, "", false, 0, false}},
 	{"bare line feeds", "HTTP/1.1 200 OK\nContent-Length: 1\n\nx", false, read{200, "x", true, 0, false}},
 	{"folded", ok + "X: a\r\n b\r\nContent-Length: 1\r\n\r\nx", false, read{200, "x", true, 0, false}},
 	{"cut head", ok + "Content-Le", false, read{failed: true}},

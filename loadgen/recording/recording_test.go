@@ -160,6 +160,8 @@ func TestFaults(t *testing.T) {
 		"JSON line cut":      {scenarios.RecordedJSONLines, `{"ts": 1, "method": "GET", "uri": "/"}` + "\n" + `{"ts": 1, `, "f:2: the line is not a JSON object"},
 		"JSON time":          {scenarios.RecordedJSONLines, `{"ts": "today", "method": "GET", "uri": "/"}`, "f:1: there is no time or ts or timestamp or @timestamp that is RFC 3339"},
 		"JSON negative time": {scenarios.RecordedJSONLines, `{"ts": -5, "method": "GET", "uri": "/"}`, "f:1: -5 is not a time"},
+		"JSON time not set":  {scenarios.RecordedJSONLines, `{"ts": "0001-01-01T00:00:00Z", "method": "GET", "uri": "/"}`, "f:1: the year 1 is not of a recording"},
+		"years of centuries": {scenarios.RecordedJSONLines, `{"ts": "2150-01-01T00:00:00Z", "method": "GET", "uri": "/"}` + "\n" + `{"ts": "1700-01-01T00:00:00Z", "method": "GET", "uri": "/"}`, "f:2: the year 1700"},
 		"JSON method":        {scenarios.RecordedJSONLines, `{"ts": 1, "uri": "/"}`, "f:1: there is no method or request_method"},
 		"JSON path":          {scenarios.RecordedJSONLines, `{"ts": 1, "method": "GET", "uri": 1}`, "f:1: there is no path or uri"},
 		"JSON body":          {scenarios.RecordedJSONLines, `{"ts": 1, "method": "POST", "uri": "/", "body": {}}`, "f:1: the body is not a text"},
