@@ -154,6 +154,7 @@ func TestHostileServers(t *testing.T) {
 		{name: "a header without a colon", serve: always("HTTP/1.1 200 OK\r\nnone\r\nContent-Length: 0\r\n\r\n"), failed: 10, class: errorMalformed, taken: 10},
 		{name: "a status below 100", serve: always("HTTP/1.1 099 None\r\nContent-Length: 0\r\n\r\n"), failed: 10, class: "status 99", taken: 10},
 		{name: "another protocol", serve: always("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: other\r\n\r\n"), failed: 10, class: "status 101", taken: 10},
+		{name: "a redirect to nowhere", serve: always("HTTP/1.1 302 Found\r\nLocation: http://[::1\r\nContent-Length: 0\r\n\r\n"), taken: 10},
 		{name: "a head without end", failed: 10, class: errorMalformed, taken: 10, serve: func(h hostile) {
 			if h.take() && h.say("HTTP/1.1 200 OK\r\nX: ") {
 				for h.say(strings.Repeat("x", 64<<10)) {

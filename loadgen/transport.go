@@ -82,6 +82,7 @@ func (t *instrumented) RoundTrip(req *http.Request) (*http.Response, error) {
 		b.exchange = t.a.newExchange(n, sent, req.ContentLength, resp)
 	}
 	resp.Body = b
+	resp.Header.Del("Location") // the client would look whether it could follow it, which it is not to
 	return resp, nil
 }
 
