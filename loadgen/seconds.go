@@ -29,13 +29,19 @@ func newSecondBooks(plan *scenarios.Plan, load *results.Load, series []*results.
 	return books
 }
 
-// add takes in the measured part of a tally of a series.
+// add takes in the measured part of a tally of a series; of a rate of requests all of it, because in the first measured seconds
+// a part of the answers is to requests of the warm-up.
 func (b *secondBook) add(series int, t *tally) {
 	b.selection.add(series, t)
-	if b.picks[series] {
-		b.requests += t.requests
-		b.failed += t.failed
+	if !b.picks[series] {
+		return
 	}
+	if b.metric == "http_reqs" {
+		b.requests += t.answers
+		return
+	}
+	b.requests += t.requests
+	b.failed += t.failed
 }
 
 // settle closes a second of the run.
