@@ -40,6 +40,9 @@ func (a *attack) finish() {
 	var planned, measured int64
 	if a.schedule != nil {
 		planned = a.shard.of(a.schedule.until(ended))
+		if planned == a.shard.of(a.window.iterations.Load()) {
+			ended = a.window.end() // there was nothing left to send: the rest of its time is a part of the measured window
+		}
 		measured = planned - min(planned, a.shard.of(a.schedule.until(a.window.begin())))
 	}
 	a.recorder.finish(planned, measured, ended)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -263,6 +264,28 @@ func testInterruptKeepsWhatWasMeasured(t *testing.T, by backend) {
 	}
 	if l := m.Loads[1]; l.Sent != 0 || l.Planned != 0 || l.MeasuredTo != l.MeasuredFrom {
 		t.Errorf("a scenario that did not start has %+v", l)
+	}
+}
+
+// A schedule whose last request is long before its end has its whole time: a rate does not divide by less. One that is cut
+// short has not.
+func TestSparseScheduleHasItsWholeTime(t *testing.T) {
+	url := serve(t, func(http.ResponseWriter, *http.Request) {})
+	for _, engine := range []scenarios.Engine{scenarios.EngineWire, scenarios.EngineVegeta} {
+		burst := scenarios.Scenario{Executor: scenarios.BurstArrivalRate, Size: 5, Every: time.Second, Duration: 3800 * time.Millisecond, Warmup: 500 * time.Millisecond}
+		plan := planOf(burst)
+		plan.Engine = engine
+		m := run1(t, plan, url, Options{})
+		l := m.Loads[0]
+		sum, err := m.Summarize(nil)
+		if asked := 15 / 3.3; err != nil || l.MeasuredTo != 3.8 || math.Abs(l.AskedRate()-asked) > 1e-9 || math.Abs(sum.Rate()-asked) > 1e-9 {
+			t.Errorf("%s: measured until %v s, asked %v/s, achieved %v/s, want %v/s, %v", engine, l.MeasuredTo, l.AskedRate(), sum.Rate(), asked, err)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 1500*time.Millisecond)
+		defer cancel()
+		if m, err = Run(ctx, plan, url, Options{}); err != nil || !m.Interrupted || m.Loads[0].MeasuredTo > 3 {
+			t.Errorf("%s, interrupted: measured until %v s, %v", engine, m.Loads[0].MeasuredTo, err)
+		}
 	}
 }
 

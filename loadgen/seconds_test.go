@@ -52,3 +52,20 @@ func TestWindowShowsAFreeze(t *testing.T) {
 		})
 	}
 }
+
+// TestWindowOfARateBeginsInFlow: a service that takes its time answers the first measured requests when it has answered the
+// last of the warm-up. It is as fast in the first measured second as in others.
+func TestWindowOfARateBeginsInFlow(t *testing.T) {
+	url := serve(t, func(http.ResponseWriter, *http.Request) { time.Sleep(700 * time.Millisecond) })
+	for _, engine := range []scenarios.Engine{scenarios.EngineWire, scenarios.EngineVegeta} {
+		plan := planOf(scenarios.Scenario{Rate: 100, Duration: 4 * time.Second, Warmup: 2 * time.Second})
+		plan.Engine = engine
+		plan.Thresholds = []scenarios.Threshold{{
+			Metric: "http_reqs", Aggregation: scenarios.Aggregation{Name: "rate"}, Op: ">", Limit: 60, Window: time.Second,
+		}}
+		v, err := results.Judge(run1(t, plan, url, Options{}), plan.Thresholds)
+		if err != nil || !v.Gates[0].Passed || v.Gates[0].Window.Of != 2 {
+			t.Errorf("%s: %+v in %+v, %v", engine, v.Gates[0], v.Gates[0].Window, err)
+		}
+	}
+}

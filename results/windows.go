@@ -9,7 +9,7 @@ import (
 )
 
 // Seconds are what the selector of a threshold with a window picks of one scenario, by the second of the run in which the
-// answers came: those of requests of the warm-up are not among them.
+// answers came: those of requests of the warm-up are not among them, but where the metric is a rate of requests.
 type Seconds struct {
 	Metric   string            `json:"metric"`
 	Selector map[string]string `json:"selector,omitempty"`
