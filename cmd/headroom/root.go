@@ -99,6 +99,7 @@ Exit codes: 0 every threshold held, 99 a threshold was crossed, 104 the scenario
 125 the measurement is not valid or cannot tell (the generator was the limit, or there is too little data), 1 anything else.`,
 		Example: `  headroom run scenarios/smoke.yaml
   headroom run my-service.yaml --set target.url=http://127.0.0.1:8080
+  headroom compare before after
   headroom doctor`,
 		Version:       toolVersion().Version,
 		SilenceErrors: true,
