@@ -4,7 +4,9 @@ import (
 	"crypto/hmac"
 	"encoding/binary"
 	"fmt"
+	"strings"
 
+	"github.com/policycortex/headroom/server/cache"
 	"github.com/policycortex/headroom/server/store"
 )
 
@@ -63,3 +65,15 @@ func (a *API) appendPagination(body []byte, limit int, tenant *store.ID, list st
 }
 
 func bigEndian(place []byte) int64 { return int64(binary.BigEndian.Uint64(place)) }
+
+// pageKey is the key of a page. It ends with that of the cursors: a page whose cursor was signed with another one is
+// another page.
+func (a *API) pageKey(list, cursor string) string {
+	return string(appendParameter([]byte(list), "cursor", cursor)) + "#" + a.cursors.keyID
+}
+
+// pageQuery is the query string in a page's key.
+func (a *API) pageQuery(key cache.Key) string {
+	query, _, _ := strings.Cut(key.Query, "#"+a.cursors.keyID)
+	return query
+}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
-	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -97,18 +96,6 @@ func (a *API) listPolicies(c *gin.Context) {
 		return
 	}
 	a.answer(c, cache.Key{Kind: cache.Policies, Tenant: tenant, Query: a.pageKey(list, req.cursor)}, a.loadPolicies)
-}
-
-// pageKey is the key of a page. It ends with that of the cursors: a page whose cursor was signed with another one is
-// another page.
-func (a *API) pageKey(list, cursor string) string {
-	return string(appendParameter([]byte(list), "cursor", cursor)) + "#" + a.cursors.keyID
-}
-
-// pageQuery is the query string in a page's key.
-func (a *API) pageQuery(key cache.Key) string {
-	query, _, _ := strings.Cut(key.Query, "#"+a.cursors.keyID)
-	return query
 }
 
 func (a *API) readPolicies(ctx context.Context, key cache.Key, after store.LSN) ([]byte, error) {

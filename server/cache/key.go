@@ -2,7 +2,8 @@ package cache
 
 import (
 	"encoding/binary"
-	"encoding/hex"
+
+	"github.com/policycortex/headroom/server/store"
 )
 
 // Kind says what a value is about. It is part of every key's name, so new ones go to the end.
@@ -40,29 +41,19 @@ type Key struct {
 func (k *Key) Name() string { return string(k.appendName(make([]byte, 0, 128+len(k.Query)))) }
 
 func (k *Key) appendName(b []byte) []byte {
-	b = appendUUID(b, &k.Tenant)
+	b = store.AppendUUID(b, k.Tenant[:])
 	b = append(b, ':')
 	b = append(b, kindNames[k.Kind]...)
 	b = append(b, ':')
 	if k.ID == ([16]byte{}) {
 		return append(b, k.Query...)
 	}
-	b = appendUUID(b, &k.ID)
+	b = store.AppendUUID(b, k.ID[:])
 	if k.Query == "" {
 		return b
 	}
 	b = append(b, '?')
 	return append(b, k.Query...)
-}
-
-func appendUUID(b []byte, id *[16]byte) []byte {
-	b = hex.AppendEncode(b, id[:4])
-	for at := 4; at < 10; at += 2 {
-		b = append(b, '-')
-		b = hex.AppendEncode(b, id[at:at+2])
-	}
-	b = append(b, '-')
-	return hex.AppendEncode(b, id[10:])
 }
 
 // Scope is what an invalidation names: the values of a kind about one thing, or, with a zero ID, all collections of that

@@ -22,7 +22,7 @@ const (
 // resourceFormats: uuid, integer and timestamptz binary, jsonb as text.
 func appendResource(dst []byte, row [][]byte) []byte {
 	dst = append(dst, `{"id":"`...)
-	dst = appendUUID(dst, row[idColumn])
+	dst = AppendUUID(dst, row[idColumn])
 	dst = append(dst, `","version":`...)
 	dst = strconv.AppendUint(dst, uint64(binary.BigEndian.Uint32(row[1])), 10)
 	dst = append(dst, `,"azure_resource_id":`...)
@@ -50,7 +50,8 @@ func appendResource(dst []byte, row [][]byte) []byte {
 	return append(dst, `"}`...)
 }
 
-func appendUUID(dst, id []byte) []byte {
+// AppendUUID appends the 16 bytes of an id in their usual form.
+func AppendUUID(dst, id []byte) []byte {
 	dst = hex.AppendEncode(dst, id[0:4])
 	dst = append(dst, '-')
 	dst = hex.AppendEncode(dst, id[4:6])

@@ -49,7 +49,7 @@ func appendEvent(dst []byte, row [][]byte) []byte {
 	dst = append(dst, `{"place":"`...)
 	dst = eventPosition(row).Append(dst)
 	dst = append(dst, `","stream_id":"`...)
-	dst = appendUUID(dst, row[2])
+	dst = AppendUUID(dst, row[2])
 	dst = append(dst, `","version":`...)
 	dst = strconv.AppendInt(dst, int64(int4(row[3])), 10)
 	dst = append(dst, `,"type":`...)

@@ -49,7 +49,7 @@ var policyFormats any = pgx.QueryResultFormats{
 
 func appendPolicy(dst []byte, row [][]byte) []byte {
 	dst = append(dst, `{"id":"`...)
-	dst = appendUUID(dst, row[0])
+	dst = AppendUUID(dst, row[0])
 	dst = append(dst, `","name":`...)
 	dst = appendString(dst, row[1])
 	dst = append(dst, `,"type":`...)
