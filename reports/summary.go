@@ -25,7 +25,7 @@ const SummaryVersion = 1
 //	health            who used the CPUs (in cores) and waited for one (shares), over the run; what is not known is left out
 //	marks[]           text, due_seconds, begun_seconds, done_seconds, error: faults that were injected
 //	changes[]         at_seconds, text: breakers and replica, as the server's samples show them
-//	scenarios[]       name, executor, open, the figures of overall, schedule (null unless open) and
+//	scenarios[]       name, executor, open, the figures of overall, schedule (null unless open; its rates are of requests or flows) and
 //	  warmup          limit_seconds, seconds, ended (steady, limit, run), unsteady: where the warm-up was automatic
 //	  by_stage[]      name, from_seconds, to_seconds, the figures of overall: the stages that have a name
 //	  by_request[]    name, method, the figures of overall, statuses, errors, bytes_sent, bytes_received, skipped (steps of flows), checks[]: name, passed, failed
@@ -136,12 +136,13 @@ type summaryStage struct {
 }
 
 type summarySchedule struct {
-	AskedRate float64       `json:"asked_rate"`
-	Planned   int64         `json:"planned"`
-	Sent      int64         `json:"sent"`
-	Dropped   int64         `json:"dropped"`
-	Lag       *distribution `json:"lag_ms"`
-	OwnLag    *distribution `json:"own_lag_ms"`
+	AskedRate    float64       `json:"asked_rate"`    // iterations, requests or flows, a second
+	AchievedRate float64       `json:"achieved_rate"` // likewise
+	Planned      int64         `json:"planned"`
+	Sent         int64         `json:"sent"`
+	Dropped      int64         `json:"dropped"`
+	Lag          *distribution `json:"lag_ms"`
+	OwnLag       *distribution `json:"own_lag_ms"`
 }
 
 type summaryRequest struct {
@@ -196,7 +197,7 @@ func newSummary(d digest) summary {
 		s.Environment.Servers = append(s.Environment.Servers, summaryServer{server.Role, server.Name, server.Version})
 	}
 	for _, sc := range d.Scenarios {
-		s.Scenarios = append(s.Scenarios, newSummaryScenario(sc))
+		s.Scenarios = append(s.Scenarios, newSummaryScenario(m, sc))
 	}
 	for _, v := range m.Views {
 		s.ServerViews = append(s.ServerViews, newSummaryServerView(v))
@@ -204,12 +205,12 @@ func newSummary(d digest) summary {
 	return s
 }
 
-func newSummaryScenario(sc scenario) summaryScenario {
+func newSummaryScenario(m *results.Measurements, sc scenario) summaryScenario {
 	out := summaryScenario{Name: sc.Name, figures: newFigures(sc.Summary), Requests: []summaryRequest{}}
 	if l := sc.Load; l != nil {
 		out.Executor, out.Open, out.Warmup = l.Executor, l.Open, l.Warmup
 		if l.Open {
-			out.Schedule = &summarySchedule{l.AskedRate(), l.Planned, l.Sent, l.Dropped, newDistribution(l.Lag), newDistribution(l.OwnLag)}
+			out.Schedule = &summarySchedule{l.AskedRate(), m.AchievedRate(l), l.Planned, l.Sent, l.Dropped, newDistribution(l.Lag), newDistribution(l.OwnLag)}
 		}
 	}
 	for _, st := range sc.Stages {

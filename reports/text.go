@@ -76,9 +76,9 @@ func loadsText(d digest) string {
 		case l == nil:
 			t.add(s.Name, none, none, rate(s.Summary.Rate()), none, none, none, none, none, none)
 		case !l.Open:
-			t.add(s.Name, l.Executor, none, rate(s.Summary.Rate()), none, count(l.Sent), none, none, none, none)
+			t.add(s.Name, l.Executor, none, rate(d.Measurements.AchievedRate(l)), none, count(l.Sent), none, none, none, none)
 		default:
-			t.add(s.Name, l.Executor, rate(l.AskedRate()), rate(s.Summary.Rate()), count(l.Planned), count(l.Sent), count(l.Dropped),
+			t.add(s.Name, l.Executor, rate(l.AskedRate()), rate(d.Measurements.AchievedRate(l)), count(l.Planned), count(l.Sent), count(l.Dropped),
 				percentileOf(l.Lag, 50), percentileOf(l.Lag, 99), percentileOf(l.OwnLag, 99))
 		}
 	}

@@ -209,6 +209,23 @@ func TestRateCountsTheTimeUntilTheLastAnswer(t *testing.T) {
 	}
 }
 
+// A schedule asks for flows: what is achieved of it are flows, too, and not the requests of their steps.
+func TestAchievedRateCountsIterations(t *testing.T) {
+	m := measured() // 1000 requests in 10 s
+	for _, step := range []struct {
+		name, flow, stage string
+		requests          int64
+	}{{"open", "visit", "", 300}, {"open", "visit", "peak", 200}, {"read", "visit", "", 290}, {"read", "visit", "peak", 190}, {"ping", "other", "", 100}} {
+		s := *m.Series[0]
+		s.Name, s.Stage, s.Requests = step.name, step.stage, step.requests
+		s.Tags = map[string]string{"scenario": "warm", "name": step.name, "flow": step.flow}
+		m.Series = append(m.Series, &s)
+	}
+	if got := m.AchievedRate(m.Loads[0]); got != 160 {
+		t.Errorf("%v/s, want 160: 1000 requests and 600 flows in 10 s", got)
+	}
+}
+
 func TestMeasuredSecondsIsTheUnionOfTheWindows(t *testing.T) {
 	m := &Measurements{Loads: []*Load{
 		{Scenario: "a", MeasuredFrom: 0, MeasuredTo: 10, LastAnswer: 10},

@@ -70,12 +70,32 @@ type Stage struct {
 	LastAnswer float64 `json:"last_answer"` // to a measured request that was meant to be sent within it
 }
 
-// AskedRate is the requests per second that the schedule meant to send in the measured window.
+// AskedRate is the iterations per second, requests or flows, that the schedule meant to send in the measured window.
 func (l *Load) AskedRate() float64 {
 	if l.MeasuredTo <= l.MeasuredFrom {
 		return 0
 	}
 	return float64(l.MeasuredPlanned) / (l.MeasuredTo - l.MeasuredFrom)
+}
+
+// AchievedRate is the iterations per second of the load that were measured: where AskedRate counts flows, so does it.
+func (m *Measurements) AchievedRate(l *Load) float64 {
+	var of []*Series
+	var iterations int64
+	firstSteps := map[string]string{} // by flow
+	for _, s := range m.Series {
+		if s.Scenario != l.Scenario {
+			continue
+		}
+		of = append(of, s)
+		flow := s.Tags["flow"]
+		if first, known := firstSteps[flow]; flow != "" && known && first != s.Name {
+			continue // a later step of an iteration that has been counted
+		}
+		firstSteps[flow] = s.Name
+		iterations += s.Requests
+	}
+	return Summary{Requests: iterations, Seconds: m.secondsOf(of)}.Rate()
 }
 
 // Series is what one named request of one scenario met in the measured window.
