@@ -180,13 +180,25 @@ func figureChanges(old, new *Measurements) ([]FigureChange, error) {
 			continue
 		}
 		then, now := old.stretches(old.Select(selector)), new.stretches(new.Select(selector))
+		times := map[float64]Difference{}
+		for _, percentile := range []float64{50, 95} {
+			a, err := old.percentileOf(selector, before, then, percentile)
+			if err != nil {
+				return nil, err
+			}
+			b, err := new.percentileOf(selector, after, now, percentile)
+			if err != nil {
+				return nil, err
+			}
+			times[percentile] = newDifference(a, b, false)
+		}
 		rate := newDifference(rateOf(before, then), rateOf(after, now), true)
 		failed := newDifference(shareOf(before, then), shareOf(after, now), false)
 		failed.Share = true
 		out = append(
 			out,
-			FigureChange{s.Scenario, s.Name, "P50", "ms", newDifference(percentileOf(before.Response, then, 50), percentileOf(after.Response, now, 50), false)},
-			FigureChange{s.Scenario, s.Name, "P95", "ms", newDifference(percentileOf(before.Response, then, 95), percentileOf(after.Response, now, 95), false)},
+			FigureChange{s.Scenario, s.Name, "P50", "ms", times[50]},
+			FigureChange{s.Scenario, s.Name, "P95", "ms", times[95]},
 			FigureChange{s.Scenario, s.Name, "rate", "/s", rate},
 			FigureChange{s.Scenario, s.Name, "failed", "", failed},
 		)

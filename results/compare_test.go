@@ -148,6 +148,35 @@ func TestComparisonWarnings(t *testing.T) {
 	}
 }
 
+// TestFiguresOfGates: a percentile of a request that a gate judges has the gate's interval.
+func TestFiguresOfGates(t *testing.T) {
+	r := comparedRun(t, rand.New(rand.NewPCG(1, 2)), 1, 0, 0)
+	m := &r.Measurements
+	batches := &Batches{Metric: "http_req_duration", Selector: map[string]string{"name": "item"}, Scenario: "s"}
+	for second := range 60 {
+		h := NewHistogram()
+		for i := range 100 {
+			h.Record(time.Duration(1+second/10) * time.Duration(i+1) * time.Millisecond)
+		}
+		if err := batches.Add(second, h); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m.Batches = []*Batches{batches}
+	plan, err := r.plan()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Verdict, err = Judge(m, plan.Thresholds); err != nil {
+		t.Fatal(err)
+	}
+	c := compared(t, r, r)
+	gate, figure := c.Gates[0].Difference.New.Interval, c.Figures[1].New.Interval
+	if *gate.Low != *figure.Low || *gate.High != *figure.High || !figure.Corrected {
+		t.Errorf("the gate has %v to %v, the figure %v to %v", *gate.Low, *gate.High, *figure.Low, *figure.High)
+	}
+}
+
 func TestWilson(t *testing.T) {
 	for _, tt := range []struct{ share, n, low, high float64 }{{0, 10, 0, 0.2775}, {0.5, 10, 0.2366, 0.7634}, {1, 10, 0.7225, 1}} {
 		in := wilson(tt.share, tt.n)

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"math"
 	"slices"
+
+	"github.com/policycortex/headroom/scenarios"
 )
 
 // Estimate is a figure of a run with its interval; Interval is nil where there is none to tell.
@@ -55,11 +57,28 @@ func (m *Measurements) stretches(selected []*Series) []stretch {
 	return out
 }
 
-// percentileOf estimates a percentile of the response time, P50 or P95, from what is saved of every request: its interval is
+// percentileOf estimates a percentile of the response time of what a selector picks: as gates are judged where a threshold
+// picks the same, so that its batches are saved, and else from what is saved of every request.
+func (m *Measurements) percentileOf(selector map[string]string, sum Summary, stretches []stretch, percentile float64) (Estimate, error) {
+	selected := m.Select(selector)
+	for _, b := range m.Batches {
+		if b.Metric != "http_req_duration" || !slices.Equal(m.Select(b.Selector), selected) {
+			continue
+		}
+		groups, err := m.groups(scenarios.Threshold{Metric: b.Metric, Selector: b.Selector})
+		if err != nil {
+			return Estimate{}, err
+		}
+		return Estimate{sum.Response.Percentile(percentile), sum.Response.Count(), quantileInterval(sum.Response, groups, percentile)}, nil
+	}
+	return percentileOfSeconds(sum.Response, stretches, percentile), nil
+}
+
+// percentileOfSeconds estimates a percentile of the response time, P50 or P95, from what is saved of every request: its interval is
 // that of the order statistics, or that of the scatter of the percentile between stretches of the run (sectioning: S.
 // Asmussen, P. W. Glynn, Stochastic Simulation, 2007, section III.5a), in each direction whichever reaches further. The second is the wider
 // one where neighbours in time are slow together.
-func percentileOf(h *Histogram, stretches []stretch, percentile float64) Estimate {
+func percentileOfSeconds(h *Histogram, stretches []stretch, percentile float64) Estimate {
 	out := Estimate{Value: h.Percentile(percentile), Samples: h.Count(), Interval: quantileInterval(h, nil, percentile)}
 	var sections []float64
 	for _, st := range stretches {
