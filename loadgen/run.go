@@ -10,6 +10,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
 
@@ -295,7 +296,7 @@ func (r *run) tick(ctx context.Context, abort context.CancelCauseFunc, done <-ch
 			r.options.Progress(r.progress())
 		}
 		if g := r.crossed(); g != nil {
-			was := fmt.Sprintf("it was %.4g%s", g.Actual, g.Unit)
+			was := fmt.Sprintf("it was %.4g%s", g.Actual, strings.Replace(g.Unit, "ms", " ms", 1))
 			if g.Samples == 0 {
 				was = g.Reason
 			}

@@ -82,7 +82,7 @@ func windowedRun(t testing.TB) *results.Run {
 	g.Expression, g.Passed, g.Actual, g.Target, g.Margin = "p(95)<50 for 10s", false, 63.2, 50, -0.264
 	g.Window = &results.Window{From: 34, Seconds: 10, Of: 21, Fewest: 1980}
 	r.Verdict.Outcome, r.Verdict.Gates = results.Fail, append(r.Verdict.Gates, g)
-	r.Measurements.Aborted = g.Metric + " " + g.Expression + ": it was 63.2ms after 50 s"
+	r.Measurements.Aborted = g.Metric + " " + g.Expression + ": it was 63.2 ms after 50 s"
 	return r
 }
 
