@@ -253,6 +253,7 @@ func (b *book) turn(second int) {
 func (b *book) close() {
 	b.inFlight.Store(0)
 	b.page = b.recorder.handOver(b, closed)
+	b.turnAt = math.MaxInt64
 }
 
 // closed is the second that a book has reached which is written no more.

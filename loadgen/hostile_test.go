@@ -261,3 +261,20 @@ func TestFirstXCache(t *testing.T) {
 		}
 	})
 }
+
+// TestAbortOnSilence: a server that answers nothing any more ends a run that is to abort, long before a timeout.
+func TestAbortOnSilence(t *testing.T) {
+	onSenders(t, func(t *testing.T, by backend) {
+		url := serve(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+		plan := planOf(scenarios.Scenario{Rate: 20, Duration: 15 * time.Second, MaxVUs: 1000, GracefulStop: time.Second})
+		plan.Scenarios[0].Requests[0].Timeout = time.Minute
+		plan.Thresholds = []scenarios.Threshold{{
+			Metric: "http_req_duration", Aggregation: scenarios.Aggregation{Name: "avg"}, Op: "<", Limit: 100, Source: "avg<100 for 2s",
+			AbortOnFail: true, Window: 2 * time.Second,
+		}}
+		m := runBy(t, t.Context(), by, plan, url)
+		if m.Aborted == "" || m.Elapsed > 10 {
+			t.Errorf("after %.1f s: aborted %q", m.Elapsed, m.Aborted)
+		}
+	})
+}

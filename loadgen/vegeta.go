@@ -112,11 +112,14 @@ func (a *vegetaAttack) close() {
 	a.book.close()
 }
 
-// stopAtEnd cuts the attack when gracefulStop has passed after the schedule's end, or when ctx is cancelled.
+// stopAtEnd cuts the attack when gracefulStop has passed after the schedule's end, or when ctx is cancelled. Until then it
+// turns the pages of the book, which otherwise only an answer does.
 func (a *vegetaAttack) stopAtEnd(ctx context.Context, attacker *vegeta.Attacker, cut func(), stopped <-chan struct{}) {
 	left := func() time.Duration { return time.Until(a.start.Add(a.window.end() + a.scenario.GracefulStop)) }
 	end := time.NewTimer(left())
 	defer end.Stop()
+	turn := time.NewTicker(patience)
+	defer turn.Stop()
 	for settled := a.window.settled; ; {
 		select {
 		case <-stopped:
@@ -124,6 +127,11 @@ func (a *vegetaAttack) stopAtEnd(ctx context.Context, attacker *vegeta.Attacker,
 		case <-settled:
 			end.Reset(left())
 			settled = nil
+			continue
+		case <-turn.C:
+			a.mu.Lock()
+			a.book.advance(time.Since(a.start))
+			a.mu.Unlock()
 			continue
 		case <-ctx.Done():
 		case <-end.C:
