@@ -51,6 +51,18 @@ func TestFigures(t *testing.T) {
 	}
 }
 
+// What a machine does not tell is not 0.
+func TestStolenTimeThatIsNotKnown(t *testing.T) {
+	m := results.Measurements{Health: &results.Health{Seconds: []results.HealthSecond{{At: 1, Length: 1}}}}
+	if got := stolenText(m); got != unavailable {
+		t.Errorf("got %q", got)
+	}
+	m.Health.Seconds[0].Stolen, m.Generator.StolenShare = new(0.02), 0.01
+	if got := stolenText(m); got != "1.00 %" {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestGateFigures(t *testing.T) {
 	for name, c := range map[string]struct {
 		gate                 results.Gate

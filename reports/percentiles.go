@@ -10,7 +10,7 @@ import (
 )
 
 // WritePercentiles writes the response times of each scenario and of each of its requests into dir, in the text format of
-// the HdrHistogram plotters: response-warm.hgrm, response-warm-get_hot.hgrm. It returns the files.
+// the HdrHistogram plotters: response-warm.hgrm, response-warm.get_hot.hgrm. It returns the files.
 func WritePercentiles(dir string, r *results.Run) ([]string, error) {
 	var files []string
 	write := func(name string, h *results.Histogram) error {
@@ -35,8 +35,8 @@ func WritePercentiles(dir string, r *results.Run) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("take the stages of requests together: %w", err)
 	}
-	for _, s := range requests {
-		if err := write(s.Scenario+"-"+s.Name, s.Response); err != nil {
+	for _, s := range requests { // scenarios have no point in their names: no file is that of another
+		if err := write(s.Scenario+"."+s.Name, s.Response); err != nil {
 			return nil, fmt.Errorf("write percentiles of %s, %s: %w", s.Scenario, s.Name, err)
 		}
 	}

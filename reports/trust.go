@@ -87,7 +87,7 @@ func generatorMeasures(m results.Measurements) []measure {
 		{"Largest memory", "The most that its process held.", []string{bytesText(g.MaxRSSBytes)}},
 		{
 			"Stolen CPU time", "The part of the machine's CPU time that other virtual machines took while this one wanted to run.",
-			[]string{percent(g.StolenShare)},
+			[]string{stolenText(m)},
 		},
 		{"Engine", "What sent the requests.", []string{fmt.Sprintf("%s, %s, GOMAXPROCS %d", engineText(m), g.GoVersion, g.GoMaxProcs)}},
 	}, healthMeasures(m.Health)...)
@@ -98,4 +98,12 @@ func engineText(m results.Measurements) string {
 		return m.Engine
 	}
 	return m.Engine + ", " + m.Pacing + " pacing"
+}
+
+// stolenText is unavailable where the machine does not tell what was stolen.
+func stolenText(m results.Measurements) string {
+	if m.Health != nil && m.Health.Totals().Stolen == nil {
+		return unavailable
+	}
+	return percent(m.Generator.StolenShare)
 }

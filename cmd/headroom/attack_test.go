@@ -125,7 +125,7 @@ func TestReportWritesPercentiles(t *testing.T) {
 	p.exits(t, exitOK)
 	out := filepath.Join(p.Dir, "out")
 	headroom(t, "report", out, "--hdr").exits(t, exitOK)
-	for _, file := range []string{"response-steady.hgrm", "response-steady-root.hgrm"} {
+	for _, file := range []string{"response-steady.hgrm", "response-steady.root.hgrm"} {
 		says(t, text(t, filepath.Join(out, file)), "Value\tPercentile\tTotalCount\t1/(1-Percentile)", "#[Mean", "#[Buckets")
 	}
 }

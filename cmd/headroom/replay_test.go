@@ -138,7 +138,7 @@ thresholds:
 	}
 	percentiles := headroom(t, "report", "--hdr", out)
 	percentiles.exits(t, exitOK)
-	if _, err := os.Stat(filepath.Join(out, "response-again-GET%20%2Fitems%2F:id.hgrm")); err != nil {
+	if _, err := os.Stat(filepath.Join(out, "response-again.GET%20%2Fitems%2F:id.hgrm")); err != nil {
 		t.Errorf("%v\n%s", err, &percentiles.stdout)
 	}
 	page, err := os.ReadFile(filepath.Join(out, "report.html"))
