@@ -231,13 +231,17 @@ func margin(actual float64, op string, limit float64) float64 {
 	if limit == 0 {
 		return 0
 	}
+	share := 0.0
 	switch op {
 	case "<", "<=":
-		return (limit - actual) / math.Abs(limit)
+		share = (limit - actual) / math.Abs(limit)
 	case ">", ">=":
-		return (actual - limit) / math.Abs(limit)
+		share = (actual - limit) / math.Abs(limit)
 	}
-	return 0
+	if math.IsInf(share, 0) {
+		return 0 // as of a limit of 0: this one is hardly more, and JSON has no infinity, so that the run could not be saved
+	}
+	return share
 }
 
 // tooFewSamples says why a percentile cannot be told from the maximum: fewer than one sample is expected beyond it.

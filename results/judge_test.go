@@ -192,7 +192,7 @@ func TestMargin(t *testing.T) {
 		op     string
 		limit  float64
 		want   float64
-	}{{25, "<", 50, 0.5}, {75, "<=", 50, -0.5}, {150, ">", 100, 0.5}, {50, ">=", 100, -0.5}, {1, "==", 1, 0}, {1, "<", 0, 0}} {
+	}{{25, "<", 50, 0.5}, {75, "<=", 50, -0.5}, {150, ">", 100, 0.5}, {50, ">=", 100, -0.5}, {1, "==", 1, 0}, {1, "<", 0, 0}, {1, "<", 5e-324, 0}} {
 		if got := margin(tt.actual, tt.op, tt.limit); got != tt.want {
 			t.Errorf("margin(%v %s %v) = %v, want %v", tt.actual, tt.op, tt.limit, got, tt.want)
 		}
