@@ -157,7 +157,8 @@ func TestOwnLagOfTheLastConnection(t *testing.T) {
 		url := serve(t, func(http.ResponseWriter, *http.Request) {})
 		plan := planOf(scenarios.Scenario{Rate: 20, Duration: 1500 * time.Millisecond, MaxVUs: 1})
 		const stopped = 500 * time.Millisecond
-		stop := exec.Command("sh", "-c", fmt.Sprintf("sleep 0.5; kill -STOP %d; sleep %v; kill -CONT %[1]d", os.Getpid(), stopped.Seconds()))
+		// Between two requests, so that the connection is idle.
+		stop := exec.Command("sh", "-c", fmt.Sprintf("sleep 0.52; kill -STOP %d; sleep %v; kill -CONT %[1]d", os.Getpid(), stopped.Seconds()))
 		if err := stop.Start(); err != nil {
 			t.Fatal(err)
 		}
