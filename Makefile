@@ -31,7 +31,8 @@ bench-generator: build ## the load generator against wrk, h2load, fortio, bombar
 
 test: ## all tests
 	go build $(RACE) ./...
-	go test $(RACE) -p 1 -timeout 15m ./loadgen/... ./cmd/... # one package at a time: these measure
+	go test $(RACE) -p 2 -timeout 15m ./loadgen/... ./cmd/headroom/... ./cmd/internal/... # these mostly wait
+	go test $(RACE) -p 1 -timeout 15m ./cmd/bench-server ./cmd/bench-generator # these use the whole machine
 	go test $(RACE) -p 2 -timeout 15m -skip 'TestIntervalCovers|TestCompareErrors' $$(go list ./... | grep -v -e /loadgen -e /cmd/)
 	go test -run 'TestIntervalCovers|TestCompareErrors' ./results # simulations without goroutines: minutes with the race detector
 	go test -count=1 -run TestHiccup ./loadgen # its arithmetic holds without the race detector only

@@ -172,7 +172,7 @@ func TestHostileServers(t *testing.T) {
 				}
 				var taken atomic.Int64
 				url, _ := rawServer(t, func(c net.Conn, r *bufio.Reader) { tt.serve(hostile{c, r, &taken}) })
-				plan := planOf(scenarios.Scenario{Rate: 50, Duration: 200 * time.Millisecond, MaxVUs: 1})
+				plan := planOf(scenarios.Scenario{Rate: 100, Duration: 100 * time.Millisecond, MaxVUs: 1})
 				q := &plan.Scenarios[0].Requests[0]
 				q.Timeout = 2 * time.Second
 				if tt.method != "" {
