@@ -39,9 +39,6 @@ type Difference struct {
 	Share    bool // the figure is a share of 1
 }
 
-// Clear reports whether the runs differ by more than chance within a run makes.
-func (c Difference) Clear() bool { return c.Better || c.Worse }
-
 // By is how much greater the new figure is, as a share of the old one; of a share, in shares of 1. ok is false where the
 // old one is 0.
 func (c Difference) By() (by float64, ok bool) {
@@ -54,7 +51,7 @@ func (c Difference) By() (by float64, ok bool) {
 	return (c.New.Value - c.Old.Value) / c.Old.Value, true
 }
 
-// newChange holds two estimates beside each other; a greater figure is a worse one unless more is set. Two figures differ
+// newDifference holds two estimates beside each other; a greater figure is a worse one unless more is set. Two figures differ
 // when their 95 % intervals do not overlap, which is stricter than a test of their difference at that level.
 func newDifference(old, new Estimate, more bool) Difference {
 	c := Difference{Old: old, New: new}
