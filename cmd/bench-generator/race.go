@@ -203,11 +203,12 @@ func judgeRace(w io.Writer, racers []*racer) int {
 			continue
 		}
 		ratio := ours.against(named(racers, "light", a.theirs), a.value)
+		if math.IsNaN(ratio) {
+			fmt.Fprintf(w, "not measured: %s of %s beside %s's\n", a.what, a.ours, a.theirs)
+			continue
+		}
 		verdict := "held"
-		switch {
-		case math.IsNaN(ratio):
-			verdict = "not measured"
-		case a.atMost && ratio > a.limit, !a.atMost && ratio < a.limit:
+		if a.atMost && ratio > a.limit || !a.atMost && ratio < a.limit {
 			verdict = "MISSED"
 			if result == sidebyside.ExitOK {
 				result = sidebyside.ExitMissed
