@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/x509"
 	"encoding/pem"
 	"fmt"
 	"io"
@@ -31,7 +32,7 @@ func TestHTTPS(t *testing.T) {
 			server.StartTLS()
 			defer server.Close()
 
-			out := loadTLS(t, server, true, 0, 125)
+			out := loadTLS(t, server, []*x509.Certificate{server.Certificate()}, exitOK, exitInvalid)
 			run, err := results.Read(out)
 			if err != nil {
 				t.Fatal(err)
@@ -41,17 +42,17 @@ func TestHTTPS(t *testing.T) {
 				t.Errorf("sent %d of 100 by %q, want %q; the server saw %d, of which %d by another protocol; %d failed",
 					load.Sent, run.Measurements.Engine, want, seen.Load(), other.Load(), run.Measurements.Series[0].Failed)
 			}
-			loadTLS(t, server, false, 99, 125)
+			loadTLS(t, server, nil, exitCrossed, exitInvalid)
 		})
 	}
 }
 
 // loadTLS runs the program against the server and returns where the run was saved. On a busy machine the run may be INVALID,
 // with 125: what it was is told all the same.
-func loadTLS(t *testing.T, server *httptest.Server, trust bool, codes ...int) (out string) {
+func loadTLS(t *testing.T, server *httptest.Server, trusted []*x509.Certificate, codes ...int) (out string) {
 	t.Helper()
 	dir := t.TempDir()
-	file, certificate, out := filepath.Join(dir, "tls.yaml"), filepath.Join(dir, "certificate.pem"), filepath.Join(dir, "run")
+	file, out := filepath.Join(dir, "tls.yaml"), filepath.Join(dir, "run")
 	scenario := fmt.Sprintf(`target: {url: "%s"}
 scenarios:
   pages:
@@ -62,17 +63,25 @@ scenarios:
 thresholds:
   http_req_failed: "rate<0.01"
 `, server.URL)
-	content := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
-	if !trust {
-		content = nil
-	}
-	for name, text := range map[string][]byte{file: []byte(scenario), certificate: content} {
-		if err := os.WriteFile(name, text, 0o600); err != nil {
-			t.Fatal(err)
-		}
+	if err := os.WriteFile(file, []byte(scenario), 0o600); err != nil {
+		t.Fatal(err)
 	}
 	p := headroom(t, "run", file, "--quiet", "--out", out)
-	p.Env = append(os.Environ(), "SSL_CERT_FILE="+certificate, "SSL_CERT_DIR="+dir+"/none")
+	p.trusts(t, trusted...)
 	p.exits(t, codes...)
 	return out
+}
+
+// trusts has the program trust these certificates and no others.
+func (p *program) trusts(t *testing.T, certificates ...*x509.Certificate) {
+	t.Helper()
+	var content []byte
+	for _, c := range certificates {
+		content = append(content, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})...)
+	}
+	file := filepath.Join(p.Dir, "certificates.pem")
+	if err := os.WriteFile(file, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.Env = append(os.Environ(), "SSL_CERT_FILE="+file, "SSL_CERT_DIR="+p.Dir+"/none")
 }
