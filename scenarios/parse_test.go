@@ -183,6 +183,18 @@ func TestParseDefaults(t *testing.T) {
 	}
 }
 
+// TestParseWindows: as an editor of Windows saves it.
+func TestParseWindows(t *testing.T) {
+	lines := []string{"scenarios:", "  s:", "    executor: constant-vus", "    vus: 1", "    duration: 1s", "    requests: [{name: a, path: /}]", ""}
+	plan, err := Parse("w.yaml", []byte("\ufeff"+strings.Join(lines, "\r\n")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := plan.Scenarios[0]; s.Name != "s" || s.Executor != ConstantVUs || s.Requests[0].Name != "a" {
+		t.Errorf("%+v", s)
+	}
+}
+
 func TestParseOwnTarget(t *testing.T) {
 	plan, err := Parse("own.yaml", []byte("target: {url: 'https://example.test:8443/base//'}\n"+smallest))
 	if err != nil {

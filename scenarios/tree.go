@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -67,6 +68,9 @@ const (
 	maxDepth  = 100
 )
 
+// byteOrderMark is what editors of Windows begin a text with.
+var byteOrderMark = []byte("\ufeff")
+
 // builder makes nodes from the library's syntax tree.
 type builder struct {
 	override string
@@ -92,7 +96,7 @@ func build(src []byte, override string, faults func(at place, hint, format strin
 		faults(at, "save it as plain UTF-8 text", "a byte that is not UTF-8 text")
 		return nil
 	}
-	file, err := parseYAML(src)
+	file, err := parseYAML(bytes.TrimPrefix(src, byteOrderMark))
 	if err != nil {
 		b.syntax(err)
 		return nil
