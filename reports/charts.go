@@ -184,7 +184,10 @@ func warmups(d digest, points [][]results.Point) []shade {
 		if len(warm) == 0 {
 			continue
 		}
-		sh := shade{s.Name, warm[0].Second, warm[len(warm)-1].Second + 1}
+		sh := shade{s.Name, float64(warm[0].Second), float64(warm[len(warm)-1].Second + 1)}
+		if s.Load != nil && sh.from < s.Load.MeasuredFrom {
+			sh.to = min(sh.to, s.Load.MeasuredFrom) // the warm-up may end within a second
+		}
 		if same := slices.IndexFunc(shades, func(o shade) bool { return o.from == sh.from && o.to == sh.to }); same >= 0 {
 			shades[same].label += ", " + s.Name
 			continue

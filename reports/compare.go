@@ -72,10 +72,10 @@ func gateChangesText(changes []results.GateChange) string {
 		}
 		row := []string{g.Metric, g.Expression, none, "", none, "", "", "", none, none}
 		if c.Old != nil {
-			row[2], row[3], row[8] = gateActual(*c.Old), bracketed(c.Difference.Old, c.Share), gateMargin(*c.Old)
+			row[2], row[3], row[8] = gateActual(*c.Old), bracketed(c.Difference.Old, c.Share, g.Unit), gateMargin(*c.Old)
 		}
 		if c.New != nil {
-			row[4], row[5], row[9] = gateActual(*c.New), bracketed(c.Difference.New, c.Share), gateMargin(*c.New)
+			row[4], row[5], row[9] = gateActual(*c.New), bracketed(c.Difference.New, c.Share, g.Unit), gateMargin(*c.New)
 		}
 		if c.Old != nil && c.New != nil {
 			row[6], row[7] = differenceText(c.Difference)
@@ -95,16 +95,24 @@ func figureChangesText(changes []results.FigureChange) string {
 			case c.Share:
 				return percent(e.Value)
 			}
-			return withUnit(threeDigits(e.Value), c.Unit)
+			return withUnit(perUnit(c.Unit)(e.Value), c.Unit)
 		}
 		change, word := differenceText(c.Difference)
-		t.add(c.Scenario, c.Request, c.Figure, show(c.Old), bracketed(c.Old, c.Share), show(c.New), bracketed(c.New, c.Share), change, word)
+		t.add(c.Scenario, c.Request, c.Figure, show(c.Old), bracketed(c.Old, c.Share, c.Unit), show(c.New), bracketed(c.New, c.Share, c.Unit), change, word)
 	}
 	return t.String()
 }
 
+// perUnit is how numbers of a unit are shown, without it.
+func perUnit(unit string) func(float64) string {
+	if unit == "/s" {
+		return perSecondText
+	}
+	return threeDigits
+}
+
 // bracketed shows an estimate's interval, "(4.71 to 5.03)"; of a share, in percent.
-func bracketed(e results.Estimate, share bool) string {
+func bracketed(e results.Estimate, share bool, unit string) string {
 	if e.Interval == nil || e.Interval.Low == nil && e.Interval.High == nil {
 		return ""
 	}
@@ -115,7 +123,7 @@ func bracketed(e results.Estimate, share bool) string {
 		case share:
 			return threeDigits(100 * *v)
 		}
-		return threeDigits(*v)
+		return perUnit(unit)(*v)
 	}
 	text := end(e.Interval.Low) + " to " + end(e.Interval.High)
 	if share {

@@ -145,18 +145,20 @@ func reasons(v results.Verdict) []string {
 	return why
 }
 
-// notes are what a reader should know whatever the verdict.
-func notes(r *results.Run) []string {
+// Notes are what a reader should know whatever the verdict.
+func (d digest) Notes() []string {
 	var all []string
-	if aborted := r.Measurements.Aborted; aborted != "" {
-		all = append(all, fmt.Sprintf("Ended early, after %s, because a threshold was crossed: %s", seconds(r.Measurements.Elapsed), aborted))
+	if aborted := d.Measurements.Aborted; aborted != "" {
+		all = append(all, fmt.Sprintf("Ended early, after %s, because a threshold was crossed: %s", seconds(d.Measurements.Elapsed), aborted))
 	}
-	for _, s := range r.Measurements.Series {
-		if s.Skipped > 0 {
-			all = append(all, fmt.Sprintf("%s: the step %s was skipped %s times, because a step before it in its flow failed.", s.Scenario, s.Name, count(s.Skipped)))
+	for _, s := range d.Scenarios {
+		for _, q := range s.Requests {
+			if q.Skipped > 0 {
+				all = append(all, fmt.Sprintf("%s: the step %s was skipped %s, because a step before it in its flow failed.", s.Name, q.Name, plural(int(q.Skipped), "time")))
+			}
 		}
 	}
-	return append(all, r.Verdict.Warnings...)
+	return append(all, d.Verdict.Warnings...)
 }
 
 // crossedGates are the gates that did not hold; those that are unresolved only when none was crossed for certain.

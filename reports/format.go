@@ -17,11 +17,14 @@ const none = "–"
 // percentiles are those that tables show.
 var percentiles = []float64{50, 75, 90, 95, 99, 99.9}
 
-// threeDigits shows three significant digits, but never fewer than the whole part and at most three decimals.
+// threeDigits shows three significant digits, but never fewer than the whole part and at most three decimals; what is not quite
+// nothing does not look as if it were.
 func threeDigits(v float64) string {
 	switch size := math.Abs(v); {
 	case size == 0:
 		return "0"
+	case v > 0 && v < 0.0005:
+		return "<0.001"
 	case size < 0.9995:
 		return strconv.FormatFloat(v, 'f', 3, 64)
 	case size < 9.995:
@@ -104,7 +107,15 @@ func shareOf(whole int64, share float64) string {
 	return percent(share)
 }
 
-func rate(perSecond float64) string { return threeDigits(perSecond) + "/s" }
+func rate(perSecond float64) string { return perSecondText(perSecond) + "/s" }
+
+// perSecondText shows a rate without its unit. It has no smallest step, as times have: a few requests an hour are not nothing.
+func perSecondText(v float64) string {
+	if size := math.Abs(v); size > 0 && size < 0.1 {
+		return strconv.FormatFloat(v, 'f', threeSignificant(size), 64)
+	}
+	return threeDigits(v)
+}
 
 func seconds(s float64) string { return threeDigits(s) + " s" }
 
@@ -171,12 +182,20 @@ func gateActual(g results.Gate) string {
 	if g.Actual == math.Trunc(g.Actual) {
 		return withUnit(separated(strconv.FormatFloat(g.Actual, 'f', 0, 64)), g.Unit)
 	}
-	decimals := 2
-	if math.Abs(g.Actual) < 1 {
-		decimals = 4
+	size := math.Abs(g.Actual)
+	if size >= 1 {
+		return withUnit(apart(g.Actual, g.Target, 2), g.Unit)
 	}
-	return withUnit(apart(g.Actual, g.Target, decimals), g.Unit)
+	const fewest = 4
+	text := apart(g.Actual, g.Target, max(fewest, threeSignificant(size)))
+	for len(text)-strings.IndexByte(text, '.')-1 > fewest && strings.HasSuffix(text, "0") {
+		text = strings.TrimSuffix(text, "0")
+	}
+	return withUnit(text, g.Unit)
 }
+
+// threeSignificant is with how many decimals a size below 1 has three significant digits.
+func threeSignificant(size float64) int { return min(2-int(math.Floor(math.Log10(size))), 12) }
 
 // apart shows a number with at least so many decimals, and as many as it takes to look neither like the target nor like
 // nothing when it is not.

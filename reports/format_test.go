@@ -11,12 +11,16 @@ func TestFigures(t *testing.T) {
 	for _, c := range []struct{ got, want string }{
 		{threeDigits(0), "0"},
 		{threeDigits(0.0941), "0.094"},
+		{threeDigits(0.0004), "<0.001"},
 		{threeDigits(0.9996), "1.00"},
 		{threeDigits(4.125), "4.12"},
 		{threeDigits(9.996), "10.0"},
 		{threeDigits(99.96), "100"},
 		{threeDigits(1234.4), "1,234"},
 		{threeDigits(-41.26), "-41.3"},
+		{rate(0), "0/s"},
+		{rate(1. / 3600), "0.000278/s"},
+		{rate(0.25), "0.250/s"},
 		{count(0), "0"},
 		{count(999), "999"},
 		{count(1000), "1,000"},
@@ -85,6 +89,10 @@ func TestGateFigures(t *testing.T) {
 			results.Gate{Op: "<", Target: 0.01, Actual: 0.00001, Samples: 100_000, Margin: 0.999, Passed: true},
 			"0.00001", "0.01", "held", "+99.90 %",
 		},
+		"a small share": {
+			results.Gate{Op: "<", Target: 0.001, Actual: 1. / 798, Samples: 798, Margin: -0.2531},
+			"0.00125", "0.001", "crossed", "-25.31 %",
+		},
 		"no target to be a share of": {
 			results.Gate{Op: "==", Target: 0, Actual: 3, Samples: 10},
 			"3", "0", "crossed", none,
@@ -148,5 +156,19 @@ func TestSecondsWithoutAnswers(t *testing.T) {
 		if dots[i] != want[i] {
 			t.Errorf("got %v, want %v", dots[i], want[i])
 		}
+	}
+}
+
+// What is shaded as a warm-up ends where the measured part begins, also within a second.
+func TestShadeEndsWithTheWarmup(t *testing.T) {
+	r := sampleRun(t)
+	r.Measurements.Loads[0].MeasuredFrom = 9.5
+	d, err := newDigest(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shades := warmups(d, pointsByScenario(d))
+	if len(shades) != 2 || shades[0].to != 9.5 || shades[1].to != 10 {
+		t.Errorf("shades %+v", shades)
 	}
 }

@@ -42,7 +42,7 @@ type dot struct {
 // shade is a stretch of time that was sent and not measured.
 type shade struct {
 	label    string
-	from, to int
+	from, to float64
 }
 
 // overlay is what lies over the lines of a chart over time: stretches that were not measured, and instants at which

@@ -310,3 +310,22 @@ func TestPercentilesOfStagesTakenTogether(t *testing.T) {
 		t.Errorf("%q is not in\n%s", want, both)
 	}
 }
+
+// TestSkippedStepsOfStages: a step of a flow was skipped so many times, in whatever stages of its scenario.
+func TestSkippedStepsOfStages(t *testing.T) {
+	r := stagedRun(t)
+	series := r.Measurements.Series
+	for _, s := range series {
+		s.Skipped = 0
+	}
+	series[3].Skipped, series[len(series)-1].Skipped = 11, 57
+	series[0].Skipped = 1
+	for _, kind := range []string{".txt", ".html"} {
+		page := string(draw(t, kind, r))
+		for _, note := range []string{"cold: the step get-resource was skipped 68 times,", "warm: the step get-resource was skipped 1 time,"} {
+			if !strings.Contains(page, note) || strings.Count(page, " was skipped ") != 2 {
+				t.Errorf("%s: no %q, or others: there are %d", kind, note, strings.Count(page, " was skipped "))
+			}
+		}
+	}
+}

@@ -23,7 +23,7 @@ func Text(w io.Writer, r *results.Run) error {
 	for _, why := range reasons(r.Verdict) {
 		fmt.Fprintf(&b, "  - %s\n", onOneLine(why))
 	}
-	for _, note := range notes(r) {
+	for _, note := range d.Notes() {
 		fmt.Fprintf(&b, "  warning: %s\n", onOneLine(note))
 	}
 	if len(r.Verdict.Gates) > 0 {

@@ -39,7 +39,7 @@ func trustMeasures(d digest) []measure {
 			true, func(s scenario) string { return count(s.Load.Planned) }),
 		row("Sent", "Those that went out.",
 			false, func(s scenario) string { return count(s.Load.Sent) }),
-		row("Dropped", "Those that never did, because as many as allowed were waiting for their answers already.",
+		row("Dropped", "Those that never did: until the end as many as allowed were waiting for their answers, or the generator had no port or file left.",
 			true, func(s scenario) string { return count(s.Load.Dropped) }),
 		row("Lag P50 / P99 / max, ms", "How late requests left against their schedule. Response time includes it, service time does not.",
 			true, func(s scenario) string {

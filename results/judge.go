@@ -181,12 +181,10 @@ func resolve(m *Measurements, t scenarios.Threshold, g *Gate) (doubt string, err
 	if err != nil {
 		return "", err
 	}
-	h, percentile := sum.Response, t.Aggregation.Percentile
+	h := sum.Response
+	percentile, _ := percentileOfThreshold(t)
 	if t.Metric == "http_req_service_duration" {
 		h = sum.Service
-	}
-	if t.Aggregation.Name == "med" {
-		percentile = 50
 	}
 	groups, err := m.groups(t)
 	if err != nil {
@@ -250,15 +248,20 @@ func tooFewSamples(t scenarios.Threshold, g Gate) string {
 	if g.Window != nil {
 		samples, remedy = g.Window.Fewest, "Make its window longer, or run at a higher rate."
 	}
-	if t.Aggregation.Name != "p" || samples == 0 {
+	percentile, ok := percentileOfThreshold(t)
+	if !ok || samples == 0 {
 		return ""
 	}
 	const rounding = 1e-9 // relative: 100 - 99.9 is not quite a tenth
-	need := int64(math.Ceil(100 / (100 - t.Aggregation.Percentile) * (1 - rounding)))
+	need := int64(math.Ceil(100 / (100 - percentile) * (1 - rounding)))
 	if samples >= need {
 		return ""
 	}
-	return fmt.Sprintf("%s: %s over %d samples says nothing; it takes at least %d. %s", g.Metric, g.Expression, samples, need, remedy)
+	some := "1 sample"
+	if samples > 1 {
+		some = fmt.Sprintf("%d samples", samples)
+	}
+	return fmt.Sprintf("%s: %s over %s says nothing; it takes at least %d. %s", g.Metric, g.Expression, some, need, remedy)
 }
 
 // distrust lists the reasons for which the measurements may not be judged at all.
@@ -316,14 +319,19 @@ func judgedPercentiles(scenario string, thresholds []scenarios.Threshold) []floa
 		if name, chosen := t.Selector["scenario"]; t.Metric != "http_req_duration" || chosen && name != scenario {
 			continue
 		}
-		switch t.Aggregation.Name {
-		case "p":
-			percentiles = append(percentiles, t.Aggregation.Percentile)
-		case "med":
-			percentiles = append(percentiles, 50)
+		if p, ok := percentileOfThreshold(t); ok {
+			percentiles = append(percentiles, p)
 		}
 	}
 	return percentiles
+}
+
+// percentileOfThreshold is the percentile that a threshold judges, of which med is the 50th.
+func percentileOfThreshold(t scenarios.Threshold) (percentile float64, ok bool) {
+	if t.Aggregation.Name == "med" {
+		return 50, true
+	}
+	return t.Aggregation.Percentile, t.Aggregation.Name == "p"
 }
 
 // starved says where the generator's own lag is too large a part of a scenario's response time.

@@ -160,7 +160,7 @@ func mergeMeasurements(parts []*Measurements) (*Measurements, error) {
 	}
 	m.mergePoints(parts)
 	if spread := latest.Sub(m.Started); spread > maxStartSpread {
-		m.Warnings = append(m.Warnings, fmt.Sprintf("the shards began up to %v apart, so the load was not that of the single schedule: give them all the same --start-at", spread.Round(time.Millisecond)))
+		m.Warnings = append(m.Warnings, fmt.Sprintf("the shards began up to %.3g s apart, so the load was not that of the single schedule: give them all the same --start-at", spread.Seconds()))
 	}
 	if len(parts) > 1 {
 		m.Warnings = append(m.Warnings, "merged from shards: the percentiles of single seconds are the highest of any shard's, and so at least those of all requests; every other percentile is of all requests")

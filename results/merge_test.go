@@ -206,7 +206,7 @@ func TestMergedVerdict(t *testing.T) {
 	if err := JudgeMerged(merged, thresholds); err != nil || merged.Verdict.Outcome != Pass {
 		t.Errorf("%+v, %v", merged.Verdict, err)
 	}
-	if warnings := strings.Join(merged.Verdict.Warnings, "\n"); !strings.Contains(warnings, "began up to 1s apart") {
+	if warnings := strings.Join(merged.Verdict.Warnings, "\n"); !strings.Contains(warnings, "began up to 1 s apart") {
 		t.Errorf("warnings: %s", warnings)
 	}
 	runs[2].Verdict = Verdict{Outcome: Invalid, Invalid: []string{"the generator was starved"}}

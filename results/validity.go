@@ -98,8 +98,9 @@ func numberOr0(v *float64) float64 {
 	return *v
 }
 
-// weighDisturbance makes a verdict of crossed thresholds invalid when others disturbed the run in the ways found, and warns where all held:
-// what takes CPU time makes a system slower and never faster. A threshold over no data has failed whoever disturbed.
+// weighDisturbance makes a verdict of crossed thresholds invalid when others disturbed the run in the ways found, and warns where none was:
+// what takes CPU time makes a system slower and never faster. A threshold over no data has failed whoever disturbed, and one that is
+// unresolved has not.
 func weighDisturbance(v *Verdict, found []string) {
 	if len(found) == 0 {
 		return
@@ -107,7 +108,7 @@ func weighDisturbance(v *Verdict, found []string) {
 	why := strings.Join(found, "; ")
 	var crossed []string
 	for _, g := range v.Gates {
-		if !g.Passed && g.Samples > 0 {
+		if !g.Passed && !g.Unresolved && g.Samples > 0 {
 			crossed = append(crossed, g.Metric+" "+g.Expression)
 		}
 	}

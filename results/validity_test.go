@@ -43,6 +43,7 @@ func TestDisturbed(t *testing.T) {
 		"clean, held":                      {clean(), held, Pass, ""},
 		"two hogs, crossed":                {recorded(0.16, 0.37, 1.47, 0.002, 0.79, 0.90), crossed, Invalid, "other processes kept its threads from a CPU in 10 of 10 measured seconds"},
 		"two hogs, held":                   {recorded(0.16, 0.37, 1.47, 0.002, 0.79, 0.90), held, Pass, "disturbed"},
+		"two hogs, unresolved":             {recorded(0.16, 0.37, 1.47, 0.002, 0.79, 0.90), threshold("http_req_duration", "p95", "<", 950), Unresolved, "the run was disturbed: "},
 		"two hogs, no data":                {recorded(0.16, 0.37, 1.47, 0.002, 0.79, 0.90), noData, Fail, "disturbed"},
 		"one hog, crossed":                 {recorded(0.20, 0.48, 0.74, 0.002, 0.71, 0.56), crossed, Invalid, "0.74 cores"},
 		"a neighbour on idle cores":        {recorded(0.25, 0.51, 1, 0.002, 0.34, 0.36), crossed, Fail, ""},
