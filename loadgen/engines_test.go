@@ -58,6 +58,12 @@ func TestEnginesSendTheSame(t *testing.T) {
 			Values: []scenarios.Value{{Name: "n", Keys: scenarios.Keys{Range: true, From: -5, To: 5000}, Choice: scenarios.Zipf, Exponent: 1.1}},
 		},
 		{Name: "empty", Weight: 1, Method: "PUT", Timeout: 5 * time.Second, Path: literal("/empty")},
+		{
+			Name: "quoted", Weight: 1, Method: "DELETE", Timeout: 5 * time.Second,
+			Path:   scenarios.Template{{Literal: `/a"b|c/`}, hole("id"), {Literal: `/"?q="`}, hole("id"), {Literal: `|"`}},
+			Body:   scenarios.Template{hole("nothing")}, // comes to no body at all
+			Values: []scenarios.Value{{Name: "id", Keys: scenarios.Keys{List: []string{"1/2"}}}, {Name: "nothing", Keys: scenarios.Keys{List: []string{""}}}},
+		},
 		{Name: "head", Weight: 1, Method: "HEAD", Timeout: 5 * time.Second, Path: literal("/head")},
 		{
 			Name: "large", Weight: 1, Method: "POST", Timeout: 5 * time.Second, Path: literal("/large"),
@@ -102,6 +108,9 @@ func TestEnginesSendTheSame(t *testing.T) {
 		sent[m.Engine] = server.take()
 	}
 	want := sent["vegeta v12"]
+	if all := strings.Join(want, ""); !strings.Contains(all, `DELETE /base/a%22b%7Cc/1%2F2/%22?q="1%2F2|" `) {
+		t.Errorf("the path that needs escaping was not sent as it should be:\n%.2000s", all)
+	}
 	for engine, got := range sent {
 		if len(got) <= 200 || !slices.Equal(got, want) {
 			for i := range min(len(got), len(want)) {

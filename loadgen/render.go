@@ -21,7 +21,7 @@ type rendering struct {
 	path   []part
 	fields []part // from the protocol's version on, without Content-Length
 	body   []part
-	length bool
+	length bool // Content-Length also without a body
 }
 
 func newRenderer(set *requestSet, target *url.URL) *renderer {
@@ -37,7 +37,7 @@ func newRendering(q *request, target *url.URL, recorded bool) rendering {
 	method := q.plan.Method
 	r := rendering{
 		line: []part{{method + " " + target.EscapedPath(), noHole}}, path: q.path, body: q.body,
-		length: len(q.body) > 0 || usuallyHasBody(method),
+		length: usuallyHasBody(method),
 	}
 	host, agent := []part{{target.Host, noHole}}, []part{{userAgent[0], noHole}}
 	if recorded {
@@ -77,7 +77,7 @@ func (r *renderer) append(dst []byte, d *draw) (request []byte, body int) {
 	dst = s.append(dst, q.path, d, true)
 	dst = s.append(dst, q.fields, d, false)
 	r.body = s.append(r.body[:0], q.body, d, false)
-	return appendBody(dst, r.body, q.length), len(r.body)
+	return appendBody(dst, r.body, len(r.body) > 0 || q.length), len(r.body)
 }
 
 // appendBody ends the headers, with the body's length where it is to be sent, and appends the body.

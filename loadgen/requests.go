@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sort"
 	"strconv"
+	"strings"
 
 	"github.com/policycortex/headroom/loadgen/recording"
 	"github.com/policycortex/headroom/scenarios"
@@ -107,7 +108,7 @@ func newRequest(plan *scenarios.Request, seed uint64, slots map[string]int, fixt
 	for name, slot := range slots {
 		index[name] = holeExtracted - slot
 	}
-	r.path = parts(plan.Path, index)
+	r.path = escapePath(parts(plan.Path, index))
 	r.body = parts(plan.Body, index)
 	for _, h := range plan.Headers {
 		out := header{name: h.Name, value: parts(h.Value, index)}
@@ -134,6 +135,18 @@ func parts(t scenarios.Template, index map[string]int) []part {
 		}
 	}
 	return out
+}
+
+// escapePath percent-encodes what the literals have that no path of a URL may have. net/http would do so too, and would
+// write the values of the same path anew: a slash in one of them would divide the path.
+func escapePath(path []part) []part {
+	query := false
+	for i := range path {
+		literal := path[i].literal
+		path[i].literal = string(recording.AppendTarget(nil, literal, query))
+		query = query || strings.Contains(literal, "?")
+	}
+	return path
 }
 
 func keySet(k scenarios.Keys, fixture func(name string) (KeySet, error), feeders Feeders) (KeySet, error) {

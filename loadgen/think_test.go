@@ -3,6 +3,7 @@ package loadgen
 import (
 	"cmp"
 	"context"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -118,6 +119,19 @@ func TestThinkingUsersAreAsMany(t *testing.T) {
 	}
 	onBackends(t, func(t *testing.T, by backend) { check(t, scenarios.EngineWire, by) })
 	t.Run("vegeta", func(t *testing.T) { check(t, scenarios.EngineVegeta, byBest) })
+}
+
+// TestBytesOfUsersWhoThinkLong: what was received counts, though nothing has come in the run's last second.
+func TestBytesOfUsersWhoThinkLong(t *testing.T) {
+	onSenders(t, func(t *testing.T, by backend) {
+		t.Parallel()
+		url := serve(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "hello") })
+		think := scenarios.ThinkTime{Min: time.Minute, Max: time.Minute}
+		plan := planOf(scenarios.Scenario{Executor: scenarios.ConstantVUs, VUs: 3, ThinkTime: think, Duration: 1300 * time.Millisecond})
+		if s := runBy(t, t.Context(), by, plan, url).Series[0]; s.Requests != 3 || s.BytesReceived != 15 {
+			t.Errorf("%d bytes of %d answers", s.BytesReceived, s.Requests)
+		}
+	})
 }
 
 func TestCrowdWakesForTheFirst(t *testing.T) {

@@ -103,11 +103,13 @@ func (a *vegetaAttack) close() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	p := a.book.page
-	p.written = p.written || a.lag.Count() > 0
 	merge(p.lag, a.lag)
 	merge(p.ownLag, a.ownLag)
-	for i := range p.tallies {
-		p.tallies[i].bytesReceived += a.received[i].Load()
+	p.written = p.written || p.lag.Count() > 0
+	for i := range p.tallies { // users of a closed executor have bytes, and no lag
+		n := a.received[i].Load()
+		p.tallies[i].bytesReceived += n
+		p.written = p.written || n > 0
 	}
 	a.book.close()
 }

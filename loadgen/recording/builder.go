@@ -89,7 +89,7 @@ func (b *builder) append(r *request, method uint8, target string) (err error) {
 	if !r.at.IsZero() {
 		e.at = r.at.UnixNano()
 	}
-	b.scratch = appendTarget(b.scratch[:0], target)
+	b.scratch = AppendTarget(b.scratch[:0], target, false)
 	if e.path, err = b.texts.add(b.scratch); err != nil {
 		return err
 	}

@@ -24,10 +24,9 @@ func splitURL(url string) (host, target string, ok bool) {
 	return host, target, host != ""
 }
 
-// appendTarget appends a path with its query as both engines send them: what no URL may have, such as a blank, is
-// percent-encoded, and so is a "%" of a path that encodes nothing.
-func appendTarget(dst []byte, target string) []byte {
-	query := false
+// AppendTarget appends a path with its query, or a part of them that begins in the path or in the query, as both engines
+// send them: what no URL may have, such as a blank, is percent-encoded, and so is a "%" of a path that encodes nothing.
+func AppendTarget(dst []byte, target string, query bool) []byte {
 	for i := range len(target) {
 		c := target[i]
 		switch {
