@@ -135,6 +135,7 @@ func (r *recorder) pages(second int) []*page {
 // each request that had answers.
 func (r *recorder) settleSecond(pages []*page, partial bool) {
 	warmup := float64(r.second) < r.load.MeasuredFrom
+	partial = partial || float64(r.second) < r.scenario.StartTime.Seconds()
 	all := results.Point{Scenario: r.scenario.Name, Second: r.second, Warmup: warmup, Partial: partial}
 	var of []results.Point
 	for i := range r.scenario.Requests {

@@ -268,7 +268,7 @@ func tooFewSamples(t scenarios.Threshold, g Gate) string {
 func distrust(m *Measurements, thresholds []scenarios.Threshold) ([]string, error) {
 	var reasons []string
 	if m.Interrupted {
-		reasons = append(reasons, fmt.Sprintf("interrupted after %.1f s: the schedule did not run to its end", m.Elapsed))
+		reasons = append(reasons, interruption(m))
 	}
 	for _, mark := range m.Marks {
 		if mark.Error != "" {
@@ -283,8 +283,8 @@ func distrust(m *Measurements, thresholds []scenarios.Threshold) ([]string, erro
 		reasons = append(reasons, "nothing was measured: no request of a measured window was sent")
 	}
 	for _, l := range m.Loads {
-		// A run that a threshold aborted had no time to send what was late.
-		if m.Aborted == "" && l.Planned > 0 && float64(l.Sent) < minSentShare*float64(l.Planned) {
+		// A run that a threshold aborted, or the user, had no time to send what was late.
+		if m.Aborted == "" && !m.Interrupted && l.Planned > 0 && float64(l.Sent) < minSentShare*float64(l.Planned) {
 			reasons = append(reasons, unsent(l))
 		}
 		if !l.Open {
@@ -299,6 +299,11 @@ func distrust(m *Measurements, thresholds []scenarios.Threshold) ([]string, erro
 		}
 	}
 	return reasons, nil
+}
+
+// interruption says when a run was interrupted.
+func interruption(m *Measurements) string {
+	return fmt.Sprintf("interrupted after %.1f s: the schedule did not run to its end", m.Elapsed)
 }
 
 // unsent says that too little of a load was sent, and what helps.

@@ -173,6 +173,16 @@ func TestJudgeOutcome(t *testing.T) {
 	}
 }
 
+// What an interrupted run had no time to send is not held against the generator.
+func TestInterruptedWithRequestsStillLate(t *testing.T) {
+	m := measured()
+	m.Interrupted, m.Loads[0].Sent = true, 900
+	v, err := Judge(m, []scenarios.Threshold{threshold("http_reqs", "count", ">", 0)})
+	if err != nil || len(v.Invalid) != 1 || !strings.HasPrefix(v.Invalid[0], "interrupted after 10.0 s") {
+		t.Errorf("%q, %v", v.Invalid, err)
+	}
+}
+
 // A percentile takes as many samples as the documentation says: that one of them is expected beyond it. The median is one.
 func TestFewestSamples(t *testing.T) {
 	median := scenarios.Threshold{Metric: "http_req_duration", Aggregation: scenarios.Aggregation{Name: "med"}}

@@ -144,7 +144,7 @@ type Point struct {
 	Request  string  `json:"request,omitempty"` // empty: all of the scenario
 	Second   int     `json:"second"`            // offset of its start
 	Warmup   bool    `json:"warmup,omitempty"`
-	Partial  bool    `json:"partial,omitempty"` // the scenario ended within it: its counts are not those of a second
+	Partial  bool    `json:"partial,omitempty"` // the scenario began or ended within it: its counts are not those of a second
 	Requests int64   `json:"requests"`
 	Failed   int64   `json:"failed"`
 	P50      float64 `json:"p50_ms"` // of response time

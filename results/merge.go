@@ -55,6 +55,9 @@ func JudgeMerged(r *Run, thresholds []scenarios.Threshold) error {
 	if err != nil {
 		return err
 	}
+	if whole := interruption(&r.Measurements); r.Measurements.Interrupted {
+		v.Invalid = slices.DeleteFunc(v.Invalid, func(reason string) bool { return reason == whole }) // a shard says when it was
+	}
 	for _, s := range r.Shards {
 		for _, reason := range s.Invalid {
 			v.Invalid = append(v.Invalid, fmt.Sprintf("shard %v: %s", s.Shard, reason))

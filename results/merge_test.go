@@ -217,7 +217,18 @@ func TestMergedVerdict(t *testing.T) {
 		t.Errorf("%+v, %v", merged.Verdict, err)
 	}
 
-	runs[2].Verdict = Verdict{}
+	runs[2].Measurements.Interrupted, runs[2].Measurements.Elapsed = true, 5
+	if runs[2].Verdict, err = JudgeShard(*runs[2].Shard, &runs[2].Measurements, thresholds); err != nil {
+		t.Fatal(err)
+	}
+	if merged, err = Merge(runs); err != nil {
+		t.Fatal(err)
+	}
+	if err := JudgeMerged(merged, thresholds); err != nil || merged.Verdict.Outcome != Invalid || strings.Join(merged.Verdict.Invalid, "; ") != "shard 2/4: interrupted after 5.0 s: the schedule did not run to its end" {
+		t.Errorf("%+v, %v", merged.Verdict, err)
+	}
+
+	runs[2].Verdict, runs[2].Measurements.Interrupted = Verdict{}, false
 	runs[3].Measurements.Health = recorded(0.16, 0.37, 1.47, 0.002, 0.79, 0.90)
 	if merged, err = Merge(runs); err != nil {
 		t.Fatal(err)
