@@ -38,15 +38,7 @@ func ComparisonText(w io.Writer, c *results.Comparison, oldName, newName string)
 
 // comparisonHeadline answers in one sentence each whether something was taken away, and how much is left.
 func comparisonHeadline(c *results.Comparison) string {
-	worse, better := 0, 0
-	for _, f := range c.Figures {
-		if f.Worse {
-			worse++
-		}
-		if f.Better {
-			better++
-		}
-	}
+	worse, better := changed(c.Figures)
 	text := fmt.Sprintf("Of %s of requests %d became worse, %d better.", plural(len(c.Figures), "figure"), worse, better)
 	before, after := tightest(c.Old.Verdict), tightest(c.New.Verdict)
 	if after == nil {
@@ -61,6 +53,19 @@ func comparisonHeadline(c *results.Comparison) string {
 		text += fmt.Sprintf(" at %s %s", before.Metric, before.Expression)
 	}
 	return text + "."
+}
+
+// changed counts the figures that became worse, and those that became better.
+func changed(figures []results.FigureChange) (worse, better int) {
+	for _, f := range figures {
+		if f.Worse {
+			worse++
+		}
+		if f.Better {
+			better++
+		}
+	}
+	return worse, better
 }
 
 func gateChangesText(changes []results.GateChange) string {
@@ -111,9 +116,12 @@ func perUnit(unit string) func(float64) string {
 	return threeDigits
 }
 
+// hasEnd is false where an interval tells nothing.
+func hasEnd(in *results.Interval) bool { return in != nil && (in.Low != nil || in.High != nil) }
+
 // bracketed shows an estimate's interval, "(4.71 to 5.03)"; of a share, in percent.
 func bracketed(e results.Estimate, share bool, unit string) string {
-	if e.Interval == nil || e.Interval.Low == nil && e.Interval.High == nil {
+	if !hasEnd(e.Interval) {
 		return ""
 	}
 	end := func(v *float64) string {

@@ -59,8 +59,8 @@ func comparedRun(t *testing.T, seed uint64, median float64, failed int64, text s
 	return r
 }
 
-// TestComparisonText holds the text of a comparison: figures that became worse, better, neither, and that cannot be told.
-func TestComparisonText(t *testing.T) {
+// TestComparison holds a comparison as text and as JSON: figures that became worse, better, neither, and that cannot be told.
+func TestComparison(t *testing.T) {
 	before := comparedRun(t, 7, 0.9, 0, comparedScenario)
 	after := comparedRun(t, 8, 1.3, 90, comparedScenario+"  http_req_duration{name:list-resources}: \"p(95)<20\"\n")
 	after.Measurements.Started = after.Measurements.Started.Add(1e12)
@@ -74,4 +74,9 @@ func TestComparisonText(t *testing.T) {
 		t.Fatal(err)
 	}
 	holdGolden(t, "compared.txt", b.Bytes())
+	b.Reset()
+	if err := ComparisonJSON(&b, c, "results/runs/before", hostile); err != nil {
+		t.Fatal(err)
+	}
+	holdGolden(t, "compared.json", b.Bytes())
 }

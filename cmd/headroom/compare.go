@@ -11,7 +11,8 @@ import (
 )
 
 func newCompareCommand() *cobra.Command {
-	return &cobra.Command{
+	asJSON := false
+	c := &cobra.Command{
 		Use:   "compare OLD NEW",
 		Short: "Say what changed between two saved runs of one scenario",
 		Long: `Compare two saved runs of the same load: for each gate what it measured and its margin before and after, for each request
@@ -22,7 +23,8 @@ Runs that did not send the same load are refused (exit code 104); one that is IN
 for the worse is no error: what must hold is a threshold's business.`,
 		Example: `  headroom run my-service.yaml --out before
   headroom run my-service.yaml --out after
-  headroom compare before after`,
+  headroom compare before after
+  headroom compare before after --json | jq '.requests[] | select(.response_p95_ms.verdict == "worse") | .name'`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) != 2 {
 				return usageError{fmt.Errorf("%s needs two saved runs, the old one and the new one; see: %s --help", c.CommandPath(), c.CommandPath())}
@@ -30,12 +32,14 @@ for the worse is no error: what must hold is a threshold's business.`,
 			return nil
 		},
 		RunE: func(c *cobra.Command, paths []string) error {
-			return compare(c, paths[0], paths[1])
+			return compare(c, paths[0], paths[1], asJSON)
 		},
 	}
+	c.Flags().BoolVar(&asJSON, "json", false, "the comparison as JSON on standard output, the text on standard error")
+	return c
 }
 
-func compare(c *cobra.Command, oldPath, newPath string) error {
+func compare(c *cobra.Command, oldPath, newPath string, asJSON bool) error {
 	before, err := results.Read(oldPath)
 	after, err2 := results.Read(newPath)
 	if err := errors.Join(err, err2); err != nil {
@@ -43,9 +47,19 @@ func compare(c *cobra.Command, oldPath, newPath string) error {
 	}
 	comparison, err := results.Compare(before, after)
 	if err != nil {
+		if reason := (*results.NotAlikeError)(nil); asJSON && errors.As(err, &reason) {
+			err = errors.Join(err, reports.NotComparableJSON(c.OutOrStdout(), reason))
+		}
 		return asInput(err)
 	}
-	if err := reports.ComparisonText(c.OutOrStdout(), comparison, oldPath, newPath); err != nil {
+	text := c.OutOrStdout()
+	if asJSON {
+		text = c.ErrOrStderr()
+		if err := reports.ComparisonJSON(c.OutOrStdout(), comparison, oldPath, newPath); err != nil {
+			return err
+		}
+	}
+	if err := reports.ComparisonText(text, comparison, oldPath, newPath); err != nil {
 		return err
 	}
 	if before.Verdict.Outcome == results.Invalid || after.Verdict.Outcome == results.Invalid {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -37,6 +38,12 @@ func TestCompareRuns(t *testing.T) {
 	p := headroom(t, "compare", before, filepath.Join(after, "run.json"))
 	p.exits(t, exitOK)
 	says(t, p.stdout.String(), before, "Headroom: +", "steady    root     P95", "worse", "p(95)<10000", "have no intervals")
+	script := headroom(t, "compare", before, after, "--json")
+	script.exits(t, exitOK)
+	says(t, script.stderr.String(), "Headroom: +")
+	if doc := compared(t, script); !doc.Comparable || len(doc.Requests) != 1 || doc.Requests[0].Name != "root" || doc.Requests[0].P95.Verdict != "worse" {
+		t.Errorf("%+v", doc)
+	}
 	same := headroom(t, "compare", before, before)
 	same.exits(t, exitOK)
 	says(t, same.stdout.String(), "0 became worse, 0 better")
@@ -44,6 +51,11 @@ func TestCompareRuns(t *testing.T) {
 	other := headroom(t, "compare", before, measure("other", "--set", "scenarios.steady.vus=3"))
 	other.exits(t, exitUsage)
 	says(t, other.stderr.String(), "vus is 2 in one and 3 in the other")
+	unlike := headroom(t, "compare", before, filepath.Join(dir, "other"), "--json")
+	unlike.exits(t, exitUsage)
+	if doc := compared(t, unlike); doc.Comparable || !strings.Contains(doc.Reason, "vus is 2 in one and 3 in the other") {
+		t.Errorf("%+v", doc)
+	}
 	one := headroom(t, "compare", before)
 	one.exits(t, exitUsage)
 	says(t, one.stderr.String(), "needs two saved runs")
@@ -53,4 +65,25 @@ func TestCompareRuns(t *testing.T) {
 		t.Fatal(err)
 	}
 	headroom(t, "compare", before, after).exits(t, exitInvalid)
+	headroom(t, "compare", before, after, "--json").exits(t, exitInvalid)
+}
+
+// comparedDoc is the part of a comparison for scripts that the test looks at.
+type comparedDoc struct {
+	Comparable bool
+	Reason     string
+	Requests   []struct {
+		Name string
+		P95  struct{ Verdict string } `json:"response_p95_ms"`
+	}
+}
+
+// compared reads the comparison on the standard output of a command.
+func compared(t *testing.T, p *program) comparedDoc {
+	t.Helper()
+	var doc comparedDoc
+	if err := json.Unmarshal([]byte(p.stdout.String()), &doc); err != nil {
+		t.Fatalf("%v in %s", err, p.stdout.String())
+	}
+	return doc
 }

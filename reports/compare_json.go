@@ -1,0 +1,213 @@
+package reports
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/policycortex/headroom/results"
+)
+
+// ComparisonVersion is the version of the format of ComparisonJSON. Fields are only added within a version.
+const ComparisonVersion = 1
+
+// ComparisonJSON writes what changed between two runs for machines: what ComparisonText says. oldName and newName are what
+// the caller knows the runs by. Names and units are those of summary.json: times are milliseconds, rates are per second,
+// shares are from 0 to 1:
+//
+//	version           1
+//	comparable        whether the runs asked the same of a service; where not there are only version and reason
+//	reason            why they cannot be compared
+//	old, new          path, name, started (RFC 3339), outcome, invalid (why), target
+//	warnings[]        what differs besides the service, and what the runs warn of
+//	worse, better     how many figures of requests became so
+//	gates[]           metric, expression, unit, old and new (null where a run has no such gate), verdict, change
+//	requests[]        scenario, name, and of each of response_p50_ms, response_p95_ms, rate and failed_share: old, new, verdict, change
+//
+// old and new hold value (null without data), samples and interval (null: none to tell by), whose low or high is null where
+// that end is open, and those of gates also margin (null where it has no meaning), passed and unresolved. verdict is better,
+// worse, same (the intervals overlap) or unknown (there are none to tell by). change is how much greater the new value is, as
+// a share of the old one, of a share the difference; null where the verdict is same and where there is none.
+func ComparisonJSON(w io.Writer, c *results.Comparison, oldName, newName string) error {
+	doc := comparisonDoc{
+		Version: ComparisonVersion, Comparable: true, Old: newRunCompared(c.Old, oldName), New: newRunCompared(c.New, newName),
+		Warnings: append([]string{}, c.Warnings...), Gates: []comparedGate{}, Requests: comparedRequests(c.Figures),
+	}
+	doc.Worse, doc.Better = changed(c.Figures)
+	for _, g := range c.Gates {
+		doc.Gates = append(doc.Gates, newComparedGate(g))
+	}
+	return writeComparison(w, doc)
+}
+
+// NotComparableJSON writes, in the format of ComparisonJSON, why two runs cannot be compared.
+func NotComparableJSON(w io.Writer, e *results.NotAlikeError) error {
+	return writeComparison(w, struct {
+		Version    int    `json:"version"`
+		Comparable bool   `json:"comparable"`
+		Reason     string `json:"reason"`
+	}{ComparisonVersion, false, e.Reason})
+}
+
+func writeComparison(w io.Writer, doc any) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false) // p(95)<50 stays readable
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(doc); err != nil {
+		return fmt.Errorf("draw the comparison: %w", err)
+	}
+	return nil
+}
+
+type comparisonDoc struct {
+	Version    int               `json:"version"`
+	Comparable bool              `json:"comparable"`
+	Old        runCompared       `json:"old"`
+	New        runCompared       `json:"new"`
+	Warnings   []string          `json:"warnings"`
+	Worse      int               `json:"worse"`
+	Better     int               `json:"better"`
+	Gates      []comparedGate    `json:"gates"`
+	Requests   []comparedRequest `json:"requests"`
+}
+
+type runCompared struct {
+	Path    string          `json:"path"`
+	Name    string          `json:"name"`
+	Started time.Time       `json:"started"`
+	Outcome results.Outcome `json:"outcome"`
+	Invalid []string        `json:"invalid,omitempty"`
+	Target  string          `json:"target"`
+}
+
+func newRunCompared(r *results.Run, path string) runCompared {
+	return runCompared{path, r.Name, r.Measurements.Started.UTC(), r.Verdict.Outcome, r.Verdict.Invalid, r.Environment.Target}
+}
+
+type comparedGate struct {
+	Metric     string        `json:"metric"`
+	Expression string        `json:"expression"`
+	Unit       string        `json:"unit"`
+	Old        *comparedSide `json:"old"`
+	New        *comparedSide `json:"new"`
+	verdictOn
+}
+
+// comparedSide is a gate of one of the runs.
+type comparedSide struct {
+	comparedFigure
+	Margin     *float64 `json:"margin"`
+	Passed     bool     `json:"passed"`
+	Unresolved bool     `json:"unresolved,omitempty"`
+}
+
+func newComparedGate(c results.GateChange) comparedGate {
+	g := c.New
+	if g == nil {
+		g = c.Old
+	}
+	out := comparedGate{g.Metric, g.Expression, g.Unit, newComparedSide(c.Old, c.Difference.Old), newComparedSide(c.New, c.Difference.New), verdictOn{Verdict: "unknown"}}
+	if c.Old != nil && c.New != nil {
+		out.verdictOn = newVerdictOn(c.Difference)
+	}
+	return out
+}
+
+func newComparedSide(g *results.Gate, e results.Estimate) *comparedSide {
+	if g == nil {
+		return nil
+	}
+	side := &comparedSide{newComparedFigure(e), nil, g.Passed, g.Unresolved}
+	if hasMargin(*g) {
+		side.Margin = &g.Margin
+	}
+	return side
+}
+
+type comparedRequest struct {
+	Scenario string        `json:"scenario"`
+	Name     string        `json:"name"`
+	P50      *comparedPair `json:"response_p50_ms"`
+	P95      *comparedPair `json:"response_p95_ms"`
+	Rate     *comparedPair `json:"rate"`
+	Failed   *comparedPair `json:"failed_share"`
+}
+
+// comparedPair is a figure of a request in both runs.
+type comparedPair struct {
+	Old comparedFigure `json:"old"`
+	New comparedFigure `json:"new"`
+	verdictOn
+}
+
+// comparedRequests puts the figures of a request together; those of one stand beside each other.
+func comparedRequests(changes []results.FigureChange) []comparedRequest {
+	all := []comparedRequest{}
+	for _, c := range changes {
+		if n := len(all); n == 0 || all[n-1].Scenario != c.Scenario || all[n-1].Name != c.Request {
+			all = append(all, comparedRequest{Scenario: c.Scenario, Name: c.Request})
+		}
+		q := &all[len(all)-1]
+		pair := &comparedPair{newComparedFigure(c.Old), newComparedFigure(c.New), newVerdictOn(c.Difference)}
+		switch c.Figure {
+		case "P50":
+			q.P50 = pair
+		case "P95":
+			q.P95 = pair
+		case "rate":
+			q.Rate = pair
+		case "failed":
+			q.Failed = pair
+		}
+	}
+	return all
+}
+
+type comparedFigure struct {
+	Value    *float64          `json:"value"`
+	Samples  int64             `json:"samples"`
+	Interval *comparedInterval `json:"interval"`
+}
+
+type comparedInterval struct {
+	Low  *float64 `json:"low"`
+	High *float64 `json:"high"`
+}
+
+func newComparedFigure(e results.Estimate) comparedFigure {
+	f := comparedFigure{Samples: e.Samples}
+	if e.Samples > 0 {
+		f.Value = &e.Value
+	}
+	if hasEnd(e.Interval) {
+		f.Interval = &comparedInterval{e.Interval.Low, e.Interval.High}
+	}
+	return f
+}
+
+// verdictOn is what can be told of a difference.
+type verdictOn struct {
+	Verdict string   `json:"verdict"`
+	Change  *float64 `json:"change"`
+}
+
+func newVerdictOn(d results.Difference) verdictOn {
+	v := verdictOn{Verdict: verdictWord(d)}
+	if by, ok := d.By(); ok && v.Verdict != "same" && d.Old.Samples > 0 && d.New.Samples > 0 {
+		v.Change = &by
+	}
+	return v
+}
+
+func verdictWord(d results.Difference) string {
+	switch {
+	case !d.Told:
+		return "unknown"
+	case d.Worse:
+		return "worse"
+	case d.Better:
+		return "better"
+	}
+	return "same"
+}
