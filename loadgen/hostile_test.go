@@ -260,6 +260,19 @@ func TestInterruptedBetweenRequests(t *testing.T) {
 	})
 }
 
+// TestEndedByADeadline: what the end of the context cuts off has not timed out, also where that end is a deadline.
+func TestEndedByADeadline(t *testing.T) {
+	onSenders(t, func(t *testing.T, by backend) {
+		url, _ := rawServer(t, func(_ net.Conn, r *bufio.Reader) { io.Copy(io.Discard, r) })
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		defer cancel()
+		m := runBy(t, ctx, by, planOf(scenarios.Scenario{Rate: 100, Duration: time.Hour}), url)
+		if s := m.Series[0]; !m.Interrupted || s.Requests != 0 || s.Failed != 0 {
+			t.Errorf("interrupted %v, %d requests, errors %v", m.Interrupted, s.Requests, s.Errors)
+		}
+	})
+}
+
 // TestAttackInterruptedBetweenRequests: as does an attack on vegeta's targets.
 func TestAttackInterruptedBetweenRequests(t *testing.T) {
 	url := serve(t, func(http.ResponseWriter, *http.Request) {})

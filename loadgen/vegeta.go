@@ -64,7 +64,7 @@ func (a *vegetaAttack) name() string {
 // run sends the scenario's requests until its schedule and gracefulStop end or ctx is cancelled. What is in flight
 // then is cut.
 func (a *vegetaAttack) run(ctx context.Context) {
-	requests, cut := context.WithCancel(ctx)
+	requests, cut := context.WithCancel(context.WithoutCancel(ctx)) // by stopAtEnd: a deadline of ctx would look like a timeout
 	defer cut()
 	a.context, a.sender = ctx, a.newTransport(requests)
 	client := &http.Client{
