@@ -2,9 +2,13 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -119,6 +123,37 @@ func TestInterruptExits105AndKeepsWhatWasMeasured(t *testing.T) {
 	}
 	says(t, p.stdout.String(), "INVALID", "interrupted")
 	says(t, text(t, filepath.Join(p.Dir, "out", "run.json")), `"interrupted": true`)
+}
+
+// TestNoPlaceForTheRun: where a file cannot be written, what was measured is printed all the same. A directory of the file's
+// name is what root cannot write either.
+func TestNoPlaceForTheRun(t *testing.T) {
+	for file, tt := range map[string]struct {
+		interrupt bool
+		code      int
+		say       []string
+	}{
+		"report.html":     {code: exitError, say: []string{"write report.html: ", "draw its reports with: headroom report out"}},
+		"histograms.hlog": {code: exitInterrupted, interrupt: true, say: []string{"headroom: interrupted", "save run: "}},
+	} {
+		var once sync.Once
+		loaded := make(chan struct{})
+		service := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { once.Do(func() { close(loaded) }) }))
+		defer service.Close()
+		p := headroom(t, "run", scenario(t, service.URL, closed, `http_req_failed: rate<0.01`), "--out", "out")
+		if err := errors.Join(os.MkdirAll(filepath.Join(p.Dir, "out", file, "in the way"), 0o755), p.Start()); err != nil {
+			t.Fatal(err)
+		}
+		if tt.interrupt {
+			<-loaded
+			_ = p.Process.Signal(syscall.SIGINT)
+		}
+		if p.Wait(); p.ProcessState.ExitCode() != tt.code {
+			t.Errorf("%s: exit code %d, want %d", file, p.ProcessState.ExitCode(), tt.code)
+		}
+		says(t, p.stdout.String(), "Load as sent")
+		says(t, p.stderr.String(), tt.say...)
+	}
 }
 
 // TestGeneratorThatCannotKeepUpExits125 asks for more than any generator sends on this many connections.

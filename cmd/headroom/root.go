@@ -40,6 +40,11 @@ func (e verdictError) Error() string { return string(e.outcome) }
 // errInterrupted ends a command that a signal ended.
 var errInterrupted = errors.New("interrupted")
 
+// publishError is why something of a run that was measured could not be written. It is told of an interrupted one, too.
+type publishError struct{ error }
+
+func (e publishError) Unwrap() error { return e.error }
+
 // run is the whole command: it returns the exit code.
 func run(w, wErr io.Writer, args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
@@ -83,7 +88,11 @@ func exitCode(err error) int {
 func printError(w io.Writer, err error) {
 	if errors.Is(err, errInterrupted) {
 		fmt.Fprintln(w, "headroom: interrupted")
-		return
+		var lost publishError
+		if !errors.As(err, &lost) {
+			return
+		}
+		err = lost
 	}
 	fmt.Fprintf(w, "headroom: %v\n", err)
 }

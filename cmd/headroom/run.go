@@ -160,24 +160,32 @@ func (r *runner) runOne(ctx context.Context, l loaded, dir string) (outcome resu
 	return verdict.Outcome, nil
 }
 
-// publish saves the run, draws its reports, and prints the result.
+// publish saves the run, draws its reports, and prints the result: also where the first two fail, for it is all that is left
+// of the run then. An error is of type [publishError].
 func (r *runner) publish(dir string, run *results.Run) error {
+	err := keep(dir, run)
+	errPrint := reports.Text(r.result, run)
+	if r.json {
+		errPrint = errors.Join(errPrint, reports.SummaryJSON(r.w, run))
+	}
+	if err == nil {
+		_, err = fmt.Fprintf(r.result, "\nreport: %s\n", filepath.Join(dir, reports.HTMLFile))
+	}
+	if err = errors.Join(err, errPrint); err != nil {
+		return publishError{err}
+	}
+	return nil
+}
+
+// keep saves the run and draws its reports.
+func keep(dir string, run *results.Run) error {
 	if err := results.Save(dir, run); err != nil {
 		return err
 	}
 	if err := reports.Write(dir, run); err != nil {
-		return err
+		return fmt.Errorf("%w; the run itself is saved, draw its reports with: headroom report %s", err, dir)
 	}
-	if err := reports.Text(r.result, run); err != nil {
-		return err
-	}
-	if r.json {
-		if err := reports.SummaryJSON(r.w, run); err != nil {
-			return err
-		}
-	}
-	_, err := fmt.Fprintf(r.result, "\nreport: %s\n", filepath.Join(dir, reports.HTMLFile))
-	return err
+	return nil
 }
 
 // makeRunDirectory makes the run's directory before anything is measured, so that nothing is lost for want of a place.
