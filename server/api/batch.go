@@ -33,7 +33,7 @@ func (b *batchChange[T]) apply(a *API, c *gin.Context) (stored int, ok bool) {
 		refuseElements(c, faults)
 		return 0, false
 	}
-	ctx, cancel := context.WithTimeout(c.Request.Context(), a.timeout)
+	ctx, cancel := a.changing(c)
 	defer cancel()
 	committed, err := b.store(ctx, tenant, elements)
 	var invalid *store.ValidationError

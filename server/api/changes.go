@@ -14,6 +14,12 @@ import (
 	"github.com/policycortex/headroom/server/store"
 )
 
+// changing is the context of a change. It does not end when the client leaves: Postgres may be committing then, and what was
+// cached can be invalidated for good only after that.
+func (a *API) changing(c *gin.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(c.Request.Context()), a.timeout)
+}
+
 // invalidate is called after a change has been committed and before it is acknowledged.
 func (a *API) invalidate(ctx context.Context, committed store.LSN, scopes ...cache.Scope) {
 	// The change is made, whether its client still waits for the answer or not.

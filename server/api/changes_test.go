@@ -193,6 +193,41 @@ func TestFailedChangeInvalidates(t *testing.T) {
 	}
 }
 
+// A client that leaves does not end its change: cut off while it is being committed, it would become visible after its
+// invalidation, and what was cached in between would be served until it expires.
+func TestChangeOfAClientThatLeaves(t *testing.T) {
+	s, tenant := newService(t), newTenant()
+	target := s.send(t, http.MethodPost, tenant, resourcesPath, resourceJSON("a", "first")).Header().Get("Location")
+	conn := connect(t)
+	tx, err := conn.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback(context.Background())
+	if _, err := tx.Exec(t.Context(), "SELECT FROM resources WHERE tenant_id = $1 FOR UPDATE", tenant); err != nil {
+		t.Fatal(err)
+	}
+	ctx, leave := context.WithCancel(t.Context())
+	r := httptest.NewRequestWithContext(ctx, http.MethodPut, target, strings.NewReader(resourceJSON("a", "second")))
+	r.Header.Set("X-Tenant-ID", tenant)
+	var change sync.WaitGroup
+	change.Go(func() { s.ServeHTTP(httptest.NewRecorder(), r) })
+	observer := connect(t)
+	eventually(t, "the change waits for the row", func() bool {
+		var waits bool
+		err := observer.QueryRow(t.Context(), "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND $1 = ANY (pg_blocking_pids(pid)))",
+			conn.PgConn().PID()).Scan(&waits)
+		return err == nil && waits
+	})
+	leave()
+	s.get(t, tenant, target)
+	if err := tx.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	change.Wait()
+	s.expectNames(t, tenant, "second")
+}
+
 // A batch that failed may have been stored all the same, so nothing is served from before it, nor read from a replica
 // that has not heard of it.
 func TestFailedBatchInvalidates(t *testing.T) {

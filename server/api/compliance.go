@@ -67,7 +67,7 @@ func (a *API) refreshCompliance(c *gin.Context) {
 	}); !ok {
 		return
 	}
-	ctx, cancel := context.WithTimeout(c.Request.Context(), a.timeout)
+	ctx, cancel := a.changing(c)
 	defer cancel()
 	done, err := a.RefreshCompliance(ctx)
 	switch {

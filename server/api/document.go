@@ -84,7 +84,7 @@ func (d *document[T]) post(c *gin.Context) {
 	if !ok {
 		return
 	}
-	ctx, cancel := context.WithTimeout(c.Request.Context(), d.api.timeout)
+	ctx, cancel := d.api.changing(c)
 	defer cancel()
 	body, id, committed, err := d.create(ctx, nil, tenant, &sent)
 	if err != nil {
@@ -101,7 +101,7 @@ func (d *document[T]) put(c *gin.Context) {
 	if !ok {
 		return
 	}
-	ctx, cancel := context.WithTimeout(c.Request.Context(), d.api.timeout)
+	ctx, cancel := d.api.changing(c)
 	defer cancel()
 	id, version, ok := d.meant(ctx, c, tenant)
 	if !ok {
@@ -122,7 +122,7 @@ func (d *document[T]) delete(c *gin.Context) {
 		refuse(c, http.StatusBadRequest, err.Error())
 		return
 	}
-	ctx, cancel := context.WithTimeout(c.Request.Context(), d.api.timeout)
+	ctx, cancel := d.api.changing(c)
 	defer cancel()
 	id, version, ok := d.meant(ctx, c, tenant)
 	if !ok {
