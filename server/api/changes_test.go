@@ -94,6 +94,8 @@ func TestRefusedChanges(t *testing.T) {
 		"an old version":          {s.send(t, http.MethodPut, tenant, target, good, "If-Match", `"2"`), http.StatusPreconditionFailed},
 		"another ETag":            {s.send(t, http.MethodPut, tenant, target, good, "If-Match", `W/"abc"`), http.StatusPreconditionFailed},
 		"delete an old version":   {s.send(t, http.MethodDelete, tenant, target, "", "If-Match", `"2"`), http.StatusPreconditionFailed},
+		"only if there is none":   {s.send(t, http.MethodPut, tenant, target, good, "If-None-Match", "*"), http.StatusPreconditionFailed},
+		"If-None-Match, the ETag": {s.send(t, http.MethodDelete, tenant, target, "", "If-None-Match", `"abc", `+etag), http.StatusPreconditionFailed},
 		"If-Match without quotes": {s.send(t, http.MethodPut, tenant, target, good, "If-Match", "1"), http.StatusBadRequest},
 		"If-Match that is empty":  {s.send(t, http.MethodPut, tenant, target, good, "If-Match", ""), http.StatusBadRequest},
 		"If-Match of nothing":     {s.send(t, http.MethodPut, tenant, resourcesPath+"/"+newTenant(), good, "If-Match", "*"), http.StatusNotFound},
@@ -114,7 +116,7 @@ func TestRefusedChanges(t *testing.T) {
 		expectProblem(t, c.w, c.status)
 	}
 	s.expectNames(t, tenant, "other", "first")
-	if w := s.send(t, http.MethodPut, tenant, target, good, "If-Match", `W/"abc", `+etag); w.Code != http.StatusOK {
+	if w := s.send(t, http.MethodPut, tenant, target, good, "If-Match", `W/"abc", `+etag, "If-None-Match", `"abc"`); w.Code != http.StatusOK {
 		t.Errorf("one of two ETags is right: status %d, %s", w.Code, w.Body)
 	}
 }

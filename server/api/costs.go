@@ -73,6 +73,9 @@ func (q *costRequest) setPeriod(now time.Time) error {
 	}
 	if q.from.IsZero() {
 		q.from = q.to.AddDate(0, 0, 1-defaultCostDays)
+		if q.from.Before(firstDay) {
+			q.from = firstDay
+		}
 	}
 	if q.period == "" {
 		q.period = "day"

@@ -162,8 +162,8 @@ func (d *document[T]) refuse(c *gin.Context, err error, tenant, id store.ID) {
 	}
 }
 
-// meant returns which document a request is about, and the version that its If-Match allows to be changed. When it
-// cannot, it has answered.
+// meant returns which document a request is about, and the version that its If-Match and If-None-Match allow to be
+// changed. When it cannot, it has answered.
 func (d *document[T]) meant(ctx context.Context, c *gin.Context, tenant store.ID) (id store.ID, version int, ok bool) {
 	id, ok = d.id(c)
 	if !ok {
@@ -174,20 +174,24 @@ func (d *document[T]) meant(ctx context.Context, c *gin.Context, tenant store.ID
 	case err != nil:
 		refuse(c, http.StatusBadRequest, err.Error())
 		return id, 0, false
-	case tags == nil:
+	case tags == nil && c.Request.Header["If-None-Match"] == nil:
 		return id, store.AnyVersion, true
 	}
 	// A replica does not have everything up to the largest position, so the primary answers.
 	const everything = ^store.LSN(0)
 	present, err := d.read(ctx, nil, tenant, id, everything)
-	if err == nil {
+	if err == nil && tags != nil {
 		version, err = d.matching(present, tags)
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		d.refuse(c, err, tenant, id)
 		return id, 0, false
+	case tagMatches(c.Request.Header["If-None-Match"], cache.ETag(present)):
+		refuse(c, http.StatusPreconditionFailed, "The "+d.name+" is one that If-None-Match names.")
+		return id, 0, false
 	}
-	return id, version, true
+	return id, version, true // of If-None-Match alone store.AnyVersion: what it names does not come back
 }
 
 // matching returns the version of a document if one of the tags is its own. Its ETag is a weak one, and If-Match should

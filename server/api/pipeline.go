@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
 	"go.opentelemetry.io/otel/attribute"
 
 	"github.com/policycortex/headroom/server/middleware"
@@ -98,8 +99,8 @@ var retryNext = []string{"1"}
 // clientOf is whom the rate limit counts for: the tenant, which whoever authenticates requests in front of this server
 // sets; without one, the address. A tenant that is none would be a new client each time.
 func clientOf(r *http.Request) string {
-	if tenant := r.Header["X-Tenant-Id"]; len(tenant) == 1 && len(tenant[0]) == 36 {
-		return tenant[0]
+	if tenant := r.Header["X-Tenant-Id"]; len(tenant) == 1 && len(tenant[0]) == 36 && uuid.Validate(tenant[0]) == nil {
+		return strings.ToLower(tenant[0]) // a UUID may be written in either case
 	}
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {

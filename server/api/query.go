@@ -65,9 +65,12 @@ func setID(field **store.ID, name, value string) error {
 	return nil
 }
 
+// firstDay is the first one that a query string can name.
+var firstDay = time.Unix(0, 0).UTC()
+
 func setDay(field *time.Time, name, value string) error {
 	day, err := time.Parse(time.DateOnly, value)
-	if err != nil || day.Year() < 1970 {
+	if err != nil || day.Before(firstDay) {
 		return fmt.Errorf("query parameter %s is %.40q; it must be a day such as 2026-01-31", name, value)
 	}
 	*field = day

@@ -143,7 +143,7 @@ func (q *listRequest) set(name, value string) error {
 		return setText(&q.filter.Search, name, value)
 	case "updated_since":
 		since, err := time.Parse(time.RFC3339Nano, value)
-		if err != nil {
+		if year := since.UTC().Year(); err != nil || year < 0 || year > 9999 { // an offset can lead out of what the form can say
 			return fmt.Errorf("query parameter updated_since is %.40q; it must be a time such as 2026-10-01T00:00:00Z", value)
 		}
 		q.filter.UpdatedSince = since.UnixMicro()

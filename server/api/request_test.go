@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
 	"reflect"
 	"strings"
 	"testing"
@@ -54,6 +56,44 @@ func FuzzReadCursor(f *testing.F) {
 			t.Errorf("%q and %q are one position", cursor, again)
 		}
 	})
+}
+
+// What is asked for is read again from the key under which it is cached, so every key must be a good query string.
+func TestTimesAtTheEnds(t *testing.T) {
+	for query, good := range map[string]bool{
+		"updated_since=9999-12-31T23:59:59.999999Z": true, "updated_since=0000-01-01T00:00:00Z": true,
+		"updated_since=9999-12-31T23:59:59-01:00": false, "updated_since=0000-01-01T00:00:00%2B01:00": false,
+	} {
+		req, err := parseListRequest(query)
+		if (err == nil) != good {
+			t.Errorf("%s: error %v", query, err)
+		} else if _, err := parseListRequest(string(req.canonical())); good && err != nil {
+			t.Errorf("%s became %s: %v", query, req.canonical(), err)
+		}
+	}
+	for _, query := range []string{"to=1970-01-01", "to=1970-01-29&period=month", "from=9998-12-31&to=9999-12-31", "to=9999-12-31"} {
+		req, err := parseCostRequest(query, true)
+		if err != nil {
+			t.Errorf("%s: %v", query, err)
+		} else if again, err := parseCostRequest(string(req.canonical()), true); err != nil || again.from != req.from || again.to != req.to {
+			t.Errorf("%s became %s: %v", query, req.canonical(), err)
+		}
+	}
+}
+
+// A client that writes its tenant in another way, or writes what is none, is the same client to the rate limit.
+func TestClientOfARequest(t *testing.T) {
+	const address, tenant = "192.0.2.1", "6b1f0c52-8d3a-4e7b-9f64-2a5c7e9d1b30"
+	for sent, want := range map[string]string{
+		tenant: tenant, strings.ToUpper(tenant): tenant, "": address, "6b1f0c52": address, strings.Repeat("x", 36): address,
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.RemoteAddr = address + ":1234"
+		r.Header.Set("X-Tenant-ID", sent)
+		if got := clientOf(r); got != want {
+			t.Errorf("tenant %q is the client %q, want %q", sent, got, want)
+		}
+	}
 }
 
 func TestCursorRoundTrip(t *testing.T) {
