@@ -82,7 +82,7 @@ type comparedDoc struct {
 func compared(t *testing.T, p *program) comparedDoc {
 	t.Helper()
 	var doc comparedDoc
-	if err := json.Unmarshal([]byte(p.stdout.String()), &doc); err != nil {
+	if err := json.Unmarshal(p.stdout.Bytes(), &doc); err != nil {
 		t.Fatalf("%v in %s", err, p.stdout.String())
 	}
 	return doc
