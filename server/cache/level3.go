@@ -54,7 +54,9 @@ func openLevel3(c *Cache, s *store.Store) *level3 {
 	return l
 }
 
-func (k Kind) expensive() bool { return k != Resource && k != Policy }
+// expensive is false of what is read by one key of an index. A summary of compliance is: and nothing would tell L3 that it
+// is old, as its refresh raises no tenant's version.
+func (k Kind) expensive() bool { return k != Resource && k != Policy && k != Compliance }
 
 // has says whether a key may be in L3.
 func (l *level3) has(key *Key) bool { return l.store != nil && key.Kind.expensive() }

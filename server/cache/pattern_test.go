@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"slices"
 	"testing"
 	"time"
 )
@@ -78,5 +79,18 @@ func TestWithPrior(t *testing.T) {
 			t.Errorf("%s: ratio %.2f, L2 %t, L3 %t; want L2 %t, L3 %t",
 				name, p.ReadWriteRatio, p.ShouldCacheL2(), p.ShouldCacheL3(), test.shared, test.stored)
 		}
+	}
+}
+
+// TestKindsOfL3: L3 finds out that a value is old by its tenant's version, which the refresh of a summary does not raise.
+func TestKindsOfL3(t *testing.T) {
+	var in []Kind
+	for kind := range Kind(kinds) {
+		if kind.expensive() {
+			in = append(in, kind)
+		}
+	}
+	if want := []Kind{Resources, Policies, Evaluations, Costs}; !slices.Equal(in, want) {
+		t.Errorf("L3 has %v, want %v", in, want)
 	}
 }

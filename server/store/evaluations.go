@@ -269,6 +269,12 @@ WITH retired AS (
   RETURNING tenant_id, resource_id)
 SELECT DISTINCT tenant_id, resource_id FROM retired`
 
+// Where no resource's status flips, nothing else tells L3 that the list of the latest evaluations has changed.
+const raiseVersionsSQL = namePrefix + retireEvaluations + `
+INSERT INTO tenant_versions AS v (tenant_id, version)
+SELECT DISTINCT tenant, 1 FROM unnest($1::uuid[]) AS changed (tenant) ORDER BY tenant
+ON CONFLICT (tenant_id) DO UPDATE SET version = v.version + 1`
+
 // TenantResource is a resource with its tenant.
 type TenantResource struct{ Tenant, Resource ID }
 
@@ -285,11 +291,14 @@ func (s *Store) RetireEvaluations(ctx context.Context) (resources []TenantResour
 			if err != nil || len(resources) == 0 {
 				return err
 			}
-			ids := make([]ID, len(resources))
-			for i := range resources {
-				ids[i] = resources[i].Resource
+			ids, tenants := make([]ID, len(resources)), make([]ID, len(resources))
+			for i, r := range resources {
+				ids[i], tenants[i] = r.Resource, r.Tenant
 			}
-			_, err = tx.Exec(ctx, "SELECT set_compliance_status($1)", ids)
+			if _, err := tx.Exec(ctx, "SELECT set_compliance_status($1)", ids); err != nil {
+				return err
+			}
+			_, err = tx.Exec(ctx, raiseVersionsSQL, tenants) // last: until the transaction ends, changes of these tenants wait
 			return err
 		})
 	})

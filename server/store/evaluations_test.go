@@ -320,6 +320,46 @@ func TestCurrentEvaluations(t *testing.T) {
 	}
 }
 
+// retireAll takes all evaluations by deleted policies out, and counts those of a tenant.
+func retireAll(t *testing.T, s *store.Store, tenant store.ID) (retired int) {
+	t.Helper()
+	for {
+		resources, _, err := s.RetireEvaluations(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(resources) == 0 {
+			return retired
+		}
+		for _, r := range resources {
+			if r.Tenant == tenant {
+				retired++
+			}
+		}
+	}
+}
+
+// TestRetiringRaisesTheVersion: what L3 has of a tenant's evaluations is old, also when no resource's status flips.
+func TestRetiringRaisesTheVersion(t *testing.T) {
+	s := openStore(t)
+	e := newEstate(t, s, 1, 2)
+	e.record(t, s, e.evaluation(0, 0, "compliant", 1), e.evaluation(0, 1, "compliant", 1))
+	if _, err := s.DeletePolicy(t.Context(), e.tenant, e.policies[0], 0); err != nil {
+		t.Fatal(err)
+	}
+	conn := connect(t, postgresURL(t))
+	version := func() (v int64) {
+		if err := conn.QueryRow(t.Context(), "SELECT version FROM tenant_versions WHERE tenant_id = $1", e.tenant).Scan(&v); err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	before := version()
+	if n := retireAll(t, s, e.tenant); n != 1 || version() <= before {
+		t.Errorf("%d retired, version %d after %d", n, version(), before)
+	}
+}
+
 func TestDeletedPoliciesDecideNothing(t *testing.T) {
 	s := openStore(t)
 	e := newEstate(t, s, 2, 2)
@@ -327,21 +367,7 @@ func TestDeletedPoliciesDecideNothing(t *testing.T) {
 	if _, err := s.DeletePolicy(t.Context(), e.tenant, e.policies[0], 0); err != nil {
 		t.Fatal(err)
 	}
-	retired := 0
-	for {
-		resources, _, err := s.RetireEvaluations(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(resources) == 0 {
-			break
-		}
-		for _, r := range resources {
-			if r.Tenant == e.tenant {
-				retired++
-			}
-		}
-	}
+	retired := retireAll(t, s, e.tenant)
 	if first, second := statusOf(t, e.resources[0]), statusOf(t, e.resources[1]); first != "compliant" || second != "unknown" || retired != 2 {
 		t.Errorf("the resources are %s and %s, %d were retired; want compliant, unknown and 2", first, second, retired)
 	}
