@@ -65,9 +65,9 @@ func (t *accessTable) record(hash uint64, now time.Duration, add packedCounts) {
 		}
 	}
 	victim := set.leastUsed(second)
-	old := victim.identity.Load()
+	old, former := victim.identity.Load(), packedCounts(victim.counts.Load())
 	if victim.identity.CompareAndSwap(old, uint64(second)<<32|uint64(fingerprint)) {
-		victim.counts.Store(uint64(add))
+		victim.replace(former, add)
 	}
 }
 
@@ -119,6 +119,16 @@ func (c *cell) touch(identity uint64, second uint32, add packedCounts) {
 	}
 }
 
+// replace takes out the counts of the key that had the cell, and not what others have added for the new one since it has it.
+func (c *cell) replace(former, add packedCounts) {
+	for {
+		present := packedCounts(c.counts.Load())
+		if c.counts.CompareAndSwap(uint64(present), uint64(present.minus(former).plus(add))) {
+			return
+		}
+	}
+}
+
 func (s *cellSet) leastUsed(second uint32) *cell {
 	least, fewest := &s[0], math.Inf(1)
 	for i := range s {
@@ -156,6 +166,13 @@ func (p packedCounts) plus(q packedCounts) packedCounts {
 	f, r, w := p.unpack()
 	g, s, v := q.unpack()
 	return pack(min(f+g, frequencyMax), min(r+s, historyMax), min(w+v, historyMax))
+}
+
+// minus never goes below nothing: what is taken away may have been forgotten in part.
+func (p packedCounts) minus(q packedCounts) packedCounts {
+	f, r, w := p.unpack()
+	g, s, v := q.unpack()
+	return pack(f-min(f, g), r-min(r, s), w-min(w, v))
 }
 
 // after is what is left of the counts after so many seconds.

@@ -101,6 +101,28 @@ func TestCountsDoNotOverflow(t *testing.T) {
 	}
 }
 
+// TestReplacedWhileCounting: a goroutine that has given a cell to a key, and is stopped before it counts its own access, does
+// not undo what others count meanwhile.
+func TestReplacedWhileCounting(t *testing.T) {
+	const identity = 7<<32 | 5
+	one := pack(1<<countFraction, 1<<countFraction, 0)
+	for _, former := range []packedCounts{0, pack(300, 300, 16)} {
+		var c cell
+		c.counts.Store(uint64(former))
+		c.identity.Store(identity)
+		for range 3 {
+			c.touch(identity, 7, one)
+		}
+		c.replace(former, one)
+		if got, want := packedCounts(c.counts.Load()).after(0), (usage{frequency: 4, reads: 4}); got != want {
+			t.Errorf("after %+v: %+v, want %+v", former.after(0), got, want)
+		}
+	}
+	if got := pack(1, 5, 9).minus(pack(2, 5, 4)); got != pack(0, 0, 5) {
+		t.Errorf("less than nothing: %x", got)
+	}
+}
+
 func TestAccessesAtOnce(t *testing.T) {
 	table := newAccessTable(4)
 	var wg sync.WaitGroup
