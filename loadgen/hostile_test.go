@@ -176,10 +176,8 @@ func TestHostileServers(t *testing.T) {
 					return
 				}
 				wrong := tenRequests(t, by, &tt)
-				for range 2 {
-					if wrong != "" && tt.idle {
-						wrong = tenRequests(t, by, &tt)
-					}
+				for more := 2; wrong != "" && tt.idle && more > 0; more-- {
+					wrong = tenRequests(t, by, &tt)
 				}
 				if wrong != "" {
 					t.Error(wrong)
