@@ -145,7 +145,11 @@ func TestNoPlaceForTheRun(t *testing.T) {
 			t.Fatal(err)
 		}
 		if tt.interrupt {
-			<-loaded
+			select {
+			case <-loaded:
+			case <-time.After(time.Minute):
+				t.Error("no request came")
+			}
 			_ = p.Process.Signal(syscall.SIGINT)
 		}
 		if p.Wait(); p.ProcessState.ExitCode() != tt.code {
