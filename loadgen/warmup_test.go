@@ -187,7 +187,8 @@ func TestClosedWarmupEndsWhenSteady(t *testing.T) {
 func TestWarmupEndsAtItsLimit(t *testing.T) {
 	t.Parallel()
 	moving := &warmingServer{latency: func(age int) time.Duration { return time.Duration(20+15*age) * time.Millisecond }}
-	still := &warmingServer{latency: func(int) time.Duration { return 30 * time.Millisecond }}
+	// Slow enough for a machine that stalls not to move it.
+	still := &warmingServer{latency: func(int) time.Duration { return 200 * time.Millisecond }}
 	target := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/still" {
 			still.handle(w, r)
