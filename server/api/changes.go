@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -29,15 +28,10 @@ func (a *API) invalidate(ctx context.Context, committed store.LSN, scopes ...cac
 }
 
 // invalidateUnsure is called after a change that failed, as it may have been committed without our having heard of it.
-// Where the primary tells its present position, no replica is read again before it has that.
 func (a *API) invalidateUnsure(ctx context.Context, scopes ...cache.Scope) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-	defer cancel()
-	present, err := a.store.Position(ctx)
-	if err != nil {
-		a.logger.Warn("a change failed, and the primary does not tell its position either", "error", err)
+	if err := a.cache.InvalidateUnsure(context.WithoutCancel(ctx), scopes...); err != nil {
+		a.logger.Warn("what was cached before a change that failed may be served for now", "error", err)
 	}
-	a.invalidate(ctx, present, scopes...)
 }
 
 // readBody reads a body of any kind, which the middleware has limited. When it cannot, it has answered.

@@ -167,15 +167,18 @@ func statusScopes(tenant store.ID, resources []store.ID) []cache.Scope {
 // these resources with them. It returns how many resources it was about; it is done when there is none.
 func (a *API) RetireEvaluations(ctx context.Context) (int, error) {
 	retired, committed, err := a.store.RetireEvaluations(ctx)
-	if err != nil {
-		return 0, err
-	}
 	byTenant := map[store.ID][]store.ID{}
 	for _, r := range retired {
 		byTenant[r.Tenant] = append(byTenant[r.Tenant], r.Resource)
 	}
+	var scopes []cache.Scope
 	for tenant, resources := range byTenant {
-		a.invalidate(ctx, committed, statusScopes(tenant, resources)...)
+		scopes = append(scopes, statusScopes(tenant, resources)...)
 	}
+	if err != nil {
+		a.invalidateUnsure(ctx, scopes...)
+		return 0, err
+	}
+	a.invalidate(ctx, committed, scopes...)
 	return len(retired), nil
 }

@@ -172,11 +172,23 @@ func (c *Cache) Invalidate(ctx context.Context, after store.LSN, scopes ...Scope
 	if len(scopes) == 0 {
 		return nil
 	}
-	stripes := make([]uint16, len(scopes))
 	for i := range scopes {
 		c.insight.wrote(&scopes[i])
+	}
+	return c.invalidate(ctx, after, c.stripesOf(scopes))
+}
+
+func (c *Cache) stripesOf(scopes []Scope) []uint16 {
+	stripes := make([]uint16, len(scopes))
+	for i := range scopes {
 		stripes[i] = c.stripes.index(&scopes[i])
-		c.stripes[stripes[i]].invalidate(after)
+	}
+	return stripes
+}
+
+func (c *Cache) invalidate(ctx context.Context, after store.LSN, stripes []uint16) error {
+	for _, s := range stripes {
+		c.stripes[s].invalidate(after)
 	}
 	return c.bus.send(ctx, &message{what: invalidateMessage, after: after, stripes: stripes})
 }

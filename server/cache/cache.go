@@ -92,6 +92,7 @@ type Cache struct {
 	adaptive   adaptive
 	prefetch   prefetcher
 	warming    atomic.Pointer[Warming]
+	unsure     unsure
 	complaints complaints
 
 	opened   time.Time
@@ -128,15 +129,18 @@ func Open(o Options) (*Cache, error) {
 		return nil, fmt.Errorf("make L1 cache: %w", err)
 	}
 	c.complaints.logger = o.Logger
+	c.unsure.added = make(chan struct{}, 1)
 	c.closing, c.close = context.WithCancel(context.Background())
 	c.l2 = newLevel2(c)
 	c.l3 = openLevel3(c, o.Store)
 	c.bus = openBus(c, address, o.Store, o.Logger)
-	c.work.begin()
-	go func() {
-		defer c.work.end()
-		c.keepAdapting()
-	}()
+	for _, keep := range []func(){c.keepAdapting, c.keepSettling} {
+		c.work.begin()
+		go func() {
+			defer c.work.end()
+			keep()
+		}()
+	}
 	return c, nil
 }
 

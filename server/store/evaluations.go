@@ -279,7 +279,8 @@ ON CONFLICT (tenant_id) DO UPDATE SET version = v.version + 1`
 type TenantResource struct{ Tenant, Resource ID }
 
 // RetireEvaluations takes up to [MaxBatch] evaluations by deleted policies out of the present status, and returns the
-// resources whose compliance_status was determined anew. No resource means that none was left.
+// resources whose compliance_status was determined anew. No resource means that none was left. With an error the
+// resources are those of which it may have been, all the same.
 func (s *Store) RetireEvaluations(ctx context.Context) (resources []TenantResource, at LSN, err error) {
 	at, err = s.write(ctx, func(conn *pgx.Conn) error {
 		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
@@ -303,7 +304,7 @@ func (s *Store) RetireEvaluations(ctx context.Context) (resources []TenantResour
 		})
 	})
 	if err != nil {
-		return nil, 0, fmt.Errorf("retire evaluations of deleted policies: %w", err)
+		return resources, 0, fmt.Errorf("retire evaluations of deleted policies: %w", err)
 	}
 	return resources, at, nil
 }

@@ -44,6 +44,9 @@ func (s *Store) write(ctx context.Context, change func(*pgx.Conn) error) (LSN, e
 	committed := false
 	err := s.primary.run(ctx, func(conn *pgx.Conn) error {
 		err := change(conn)
+		if err != nil && conn.IsClosed() {
+			s.orphans.add(conn.PgConn().PID())
+		}
 		if err != nil || s.replica == nil {
 			return err
 		}

@@ -68,6 +68,7 @@ type Store struct {
 	queries *queryTimes
 	gets    getQueue
 	loads   bulkLoads
+	orphans orphans
 
 	costMonths int
 

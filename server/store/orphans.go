@@ -1,0 +1,89 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// orphanLife is how long an orphan is waited for from when the primary was first seen to have it. A statement that it has
+// before it ends sooner (by its statement_timeout); so what still has its id then is another process.
+const orphanLife = 10 * time.Second
+
+var errOrphans = errors.New("the primary may still make a change whose connection was lost")
+
+// orphans are the primary's server processes whose connections were lost during a change. Each may make its change yet:
+// one that was frozen with the whole server reads what it was sent before only when that goes on.
+type orphans struct {
+	mu   sync.Mutex
+	seen map[uint32]time.Time // by process id, when the primary was first seen to have it; zero before
+}
+
+func (o *orphans) add(pid uint32) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.seen == nil {
+		o.seen = map[uint32]time.Time{}
+	}
+	o.seen[pid] = time.Time{}
+}
+
+func (o *orphans) pids() []int32 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	pids := make([]int32, 0, len(o.seen))
+	for pid := range o.seen {
+		pids = append(pids, int32(pid))
+	}
+	return pids
+}
+
+// notice forgets a process that the primary does not have any more, and says whether it is still to be waited for.
+func (o *orphans) notice(pid int32, alive bool, at time.Time) (waits bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	first := o.seen[uint32(pid)]
+	if first.IsZero() {
+		first = at
+	}
+	if !alive || at.Sub(first) > orphanLife {
+		delete(o.seen, uint32(pid))
+		return false
+	}
+	o.seen[uint32(pid)] = first
+	return true
+}
+
+const orphansSQL = `
+SELECT id, EXISTS (SELECT FROM pg_stat_activity WHERE pid = id AND pid <> pg_backend_pid()) FROM unnest($1::integer[]) AS id`
+
+// Settled returns a position at which a read sees every change that failed before the call and was made all the same. It
+// returns an error while such a change may be made yet.
+func (s *Store) Settled(ctx context.Context) (LSN, error) {
+	if pids := s.orphans.pids(); len(pids) > 0 {
+		waits := false
+		err := s.primary.run(ctx, func(conn *pgx.Conn) error {
+			rows, err := conn.Query(ctx, orphansSQL, pids)
+			if err != nil {
+				return err
+			}
+			var pid int32
+			var alive bool
+			_, err = pgx.ForEachRow(rows, []any{&pid, &alive}, func() error {
+				waits = s.orphans.notice(pid, alive, time.Now()) || waits
+				return nil
+			})
+			return err
+		})
+		if err != nil {
+			return 0, err
+		}
+		if waits {
+			return 0, errOrphans
+		}
+	}
+	return s.Position(ctx) // after their end: an orphan is gone only when its change can be seen
+}
