@@ -180,7 +180,7 @@ func TestSharedLimiter(t *testing.T) {
 	if got.Allowed && time.Since(began) < time.Second {
 		t.Errorf("a fourth request within a second: %+v", got)
 	}
-	if !got.Allowed && (got.RetryAfter <= 0 || got.RetryAfter > time.Second || second.Refused() != 1) {
+	if !got.Allowed && (got.RetryAfter <= 0 || got.RetryAfter > time.Second || got.Reset != got.RetryAfter+2*time.Second || second.Refused() != 1) {
 		t.Errorf("refused with %+v, %d refusals", got, second.Refused())
 	}
 

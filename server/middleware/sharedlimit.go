@@ -81,7 +81,8 @@ func (s *SharedLimiter) Allow(ctx context.Context, client string, now time.Durat
 	capacity := time.Duration(rate.Burst) * rate.interval()
 	if us < 0 {
 		s.refused.Add(1)
-		return Verdict{Reset: capacity, RetryAfter: time.Duration(-us) * time.Microsecond}
+		wait := time.Duration(-us) * time.Microsecond
+		return Verdict{Reset: wait + capacity - rate.interval(), RetryAfter: wait} // after wait it has one token, and lacks the others
 	}
 	reset := time.Duration(us) * time.Microsecond
 	return Verdict{Allowed: true, Remaining: max(int64((capacity-reset)/rate.interval()), 0), Reset: reset}
