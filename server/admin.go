@@ -185,7 +185,7 @@ func newAdminServer(started time.Time, db *store.Store, answers *cache.Cache, ha
 		s, err := takeSnapshot(started, db, answers, handler, r.URL.Query().Get("db") != "no")
 		if err != nil {
 			logger.Error("snapshot failed", "error", err)
-			http.Error(w, err.Error(), http.StatusInternalServerError)
+			adminProblem(w, http.StatusInternalServerError, err.Error())
 			return
 		}
 		s.Maintenance = jobs.snapshot()

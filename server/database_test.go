@@ -102,8 +102,12 @@ func TestSlowQueriesAndStatementsOnTheAdminListener(t *testing.T) {
 	for path, mention := range map[string]string{
 		"/slow?explain=yes": "give 1 or 0", "/statements?limit=0": "1 to 1000", "/statements?limit=x": "1 to 1000", "/statements?limit=1001": "1 to 1000",
 	} {
-		if body := get(path, http.StatusBadRequest, nil); !strings.Contains(body, mention) {
-			t.Errorf("%s: %s, want to hear %q", path, body, mention)
+		var problem struct {
+			Status int
+			Detail string
+		}
+		if get(path, http.StatusBadRequest, &problem); problem.Status != http.StatusBadRequest || !strings.Contains(problem.Detail, mention) {
+			t.Errorf("%s: %+v, want to hear %q", path, problem, mention)
 		}
 	}
 	for _, path := range []string{"/slow", "/statements"} {

@@ -30,7 +30,7 @@ func slowHandler(db *store.Store) http.HandlerFunc {
 		if text := r.URL.Query().Get("explain"); text != "" {
 			var err error
 			if explain, err = strconv.ParseBool(text); err != nil {
-				http.Error(w, fmt.Sprintf("explain=%q: give 1 or 0", text), http.StatusBadRequest)
+				adminProblem(w, http.StatusBadRequest, fmt.Sprintf("explain=%q: give 1 or 0", text))
 				return
 			}
 		}
@@ -75,17 +75,17 @@ func statementsHandler(db *store.Store) http.HandlerFunc {
 		if text := r.URL.Query().Get("limit"); text != "" {
 			var err error
 			if limit, err = strconv.Atoi(text); err != nil || limit < 1 || limit > maxStatements {
-				http.Error(w, fmt.Sprintf("limit=%q: give a number from 1 to %d", text, maxStatements), http.StatusBadRequest)
+				adminProblem(w, http.StatusBadRequest, fmt.Sprintf("limit=%q: give a number from 1 to %d", text, maxStatements))
 				return
 			}
 		}
 		found, err := db.Statements(r.Context(), limit)
 		switch {
 		case errors.Is(err, store.ErrNoStatements):
-			http.Error(w, err.Error(), http.StatusNotImplemented)
+			adminProblem(w, http.StatusNotImplemented, err.Error())
 			return
 		case err != nil:
-			http.Error(w, err.Error(), http.StatusBadGateway)
+			adminProblem(w, http.StatusBadGateway, err.Error())
 			return
 		}
 		all := []statement{}
