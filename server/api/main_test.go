@@ -113,7 +113,15 @@ func newReplicatedService(t testing.TB) *service {
 		t.Fatal(err)
 	}
 	s := newServiceWith(t, store.Options{URL: env.PostgresURL, ReplicaURL: env.ReplicaURL, ReplicaMaxLag: time.Hour}, env.CacheURL, 16<<20)
-	eventually(t, "the replica in use", func() bool { return s.store.ReplicaStats().Healthy })
+	primary, replica, position := connectTo(t, env.PostgresURL), connectTo(t, env.ReplicaURL), ""
+	if err := primary.QueryRow(t.Context(), "SELECT pg_current_wal_insert_lsn()::text").Scan(&position); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the replica in use", func() bool { // it is not before it has got to where the primary was when the store was opened
+		var there bool
+		err := replica.QueryRow(t.Context(), "SELECT pg_last_wal_replay_lsn() >= $1::text::pg_lsn", position).Scan(&there)
+		return err == nil && there && s.store.ReplicaStats().Healthy
+	})
 	return s
 }
 
