@@ -93,6 +93,7 @@ func TestRefusedChanges(t *testing.T) {
 		"another's key":           {s.send(t, http.MethodPut, tenant, target, resourceJSON("b", "first")), http.StatusConflict},
 		"an old version":          {s.send(t, http.MethodPut, tenant, target, good, "If-Match", `"2"`), http.StatusPreconditionFailed},
 		"another ETag":            {s.send(t, http.MethodPut, tenant, target, good, "If-Match", `W/"abc"`), http.StatusPreconditionFailed},
+		"an ETag with a comma":    {s.send(t, http.MethodPut, tenant, target, good, "If-Match", `"a,b"`), http.StatusPreconditionFailed},
 		"delete an old version":   {s.send(t, http.MethodDelete, tenant, target, "", "If-Match", `"2"`), http.StatusPreconditionFailed},
 		"only if there is none":   {s.send(t, http.MethodPut, tenant, target, good, "If-None-Match", "*"), http.StatusPreconditionFailed},
 		"If-None-Match, the ETag": {s.send(t, http.MethodDelete, tenant, target, "", "If-None-Match", `"abc", `+etag), http.StatusPreconditionFailed},

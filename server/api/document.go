@@ -236,8 +236,7 @@ func (d *document[T]) sent(c *gin.Context) (tenant store.ID, sent T, ok bool) {
 func ifMatch(r *http.Request) ([]string, error) {
 	var tags []string
 	for _, line := range r.Header["If-Match"] {
-		for tag := range strings.SplitSeq(line, ",") {
-			tag = strings.Trim(tag, " \t")
+		for tag, rest := cutTag(line); ; tag, rest = cutTag(rest) {
 			bare := strings.TrimPrefix(tag, "W/")
 			switch {
 			case tag == "*" && line == "*" && len(r.Header["If-Match"]) == 1:
@@ -247,6 +246,9 @@ func ifMatch(r *http.Request) ([]string, error) {
 					`or its version in quotes, such as "3"`, line)
 			}
 			tags = append(tags, tag)
+			if rest == "" {
+				break
+			}
 		}
 	}
 	return tags, nil

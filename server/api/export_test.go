@@ -9,6 +9,9 @@ import (
 // Routes lists what the engine serves.
 func (a *API) Routes() gin.RoutesInfo { return a.engine.Routes() }
 
+// CursorKeyID is what the keys of pages end with.
+func (a *API) CursorKeyID() string { return a.cursors.keyID }
+
 // ServeDescription serves the description without an API.
 func ServeDescription(w http.ResponseWriter, r *http.Request) {
 	description := newOpenAPI()

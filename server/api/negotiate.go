@@ -10,14 +10,27 @@ func tagMatches(values []string, tag string) bool {
 		}
 		for list != "" {
 			var one string
-			one, list, _ = strings.Cut(list, ",")
-			one = strings.TrimSpace(one)
+			one, list = cutTag(list)
 			if one == "*" || strings.TrimPrefix(one, "W/") == strings.TrimPrefix(tag, "W/") {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// cutTag takes the first entity tag off a list. A tag may have commas within its quotes.
+func cutTag(list string) (tag, rest string) {
+	quoted := false
+	for i := range len(list) {
+		switch {
+		case list[i] == '"':
+			quoted = !quoted
+		case list[i] == ',' && !quoted:
+			return strings.Trim(list[:i], " \t"), list[i+1:]
+		}
+	}
+	return strings.Trim(list, " \t"), ""
 }
 
 // acceptsGzip reads the values of Accept-Encoding (RFC 9110, 12.5.3). Without one, nothing is compressed. What says

@@ -45,6 +45,8 @@ func TestTagMatches(t *testing.T) {
 		{[]string{`"x"`, `"y" , W/"abc"`}, true},
 		{[]string{`"ab"`, `abc`, `"abc`}, false},
 		{[]string{`,,W/`}, false},
+		{[]string{`"x,*,y"`}, false},
+		{[]string{`"x,y", "abc"`}, true},
 	} {
 		if got := tagMatches(c.values, tag); got != c.want {
 			t.Errorf("%q: %t, want %t", c.values, got, c.want)

@@ -74,6 +74,5 @@ func (a *API) pageKey(list, cursor string) string {
 
 // pageQuery is the query string in a page's key.
 func (a *API) pageQuery(key cache.Key) string {
-	query, _, _ := strings.Cut(key.Query, "#"+a.cursors.keyID)
-	return query
+	return strings.TrimSuffix(key.Query, "#"+a.cursors.keyID)
 }

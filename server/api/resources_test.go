@@ -328,3 +328,14 @@ func TestServiceGoesOnWithoutL2(t *testing.T) {
 		t.Errorf("readiness is %+v, want ready with an unreachable cache", ready)
 	}
 }
+
+// What a client looks for may contain what the keys of pages end with.
+func TestFilterThatContainsTheCursorKeysID(t *testing.T) {
+	s, tenant := newService(t), newTenant()
+	s.insert(t, tenant, 0, 1)
+	var page list
+	decode(t, s.get(t, tenant, resourcesPath+"?resource_group=rg1%23"+s.CursorKeyID()), http.StatusOK, &page)
+	if len(page.Data) != 0 {
+		t.Errorf("%d resources of another group are listed", len(page.Data))
+	}
+}
