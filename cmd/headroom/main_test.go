@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/policycortex/headroom/results"
 )
 
 // binary is the program under test, built once.
@@ -68,6 +70,25 @@ func (p *program) exits(t *testing.T, codes ...int) {
 	}
 	if got := p.ProcessState.ExitCode(); !slices.Contains(codes, got) {
 		t.Fatalf("exit code %d, want %d\nstdout:\n%s\nstderr:\n%s", got, codes, &p.stdout, &p.stderr)
+	}
+}
+
+// holds runs what saves a run to out, and holds that each of its gates held. A machine that was too busy for the measurement
+// to be valid is of no matter to it.
+func (p *program) holds(t *testing.T, out string) {
+	t.Helper()
+	p.exits(t, exitOK, exitInvalid)
+	run, err := results.Read(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, g := range run.Verdict.Gates {
+		if !g.Passed {
+			t.Errorf("%s %s did not hold: it is %v", g.Metric, g.Expression, g.Actual)
+		}
+	}
+	if len(run.Verdict.Gates) == 0 {
+		t.Error("there are no gates")
 	}
 }
 

@@ -72,8 +72,9 @@ thresholds:
 		t.Fatal(err)
 	}
 	p := headroom(t, "run", file, "--out", "out")
-	p.exits(t, exitOK)
-	return filepath.Join(p.Dir, "out")
+	out := filepath.Join(p.Dir, "out")
+	p.holds(t, out)
+	return out
 }
 
 func freeAddress(t *testing.T) string {

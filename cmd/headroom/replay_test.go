@@ -75,7 +75,8 @@ scenarios:
       - {name: order, path: /orders, method: POST, body: '{"n": {{iteration}}}', headers: {X-Kind: new}, expectedStatus: 201}
 thresholds: {http_req_failed: rate==0}
 `, url))
-	headroom(t, "run", "--quiet", "--out", filepath.Join(dir, "first"), first).exits(t, exitOK)
+	saved := filepath.Join(dir, "first")
+	headroom(t, "run", "--quiet", "--out", saved, first).holds(t, saved)
 	want := map[string][]string{}
 	for _, log := range []string{"access.log", "lines.log"} {
 		want[log] = logged(t, filepath.Join(logs, log))
@@ -114,7 +115,7 @@ thresholds:
 `, url, engine, filepath.Base(recorded)))
 	out := filepath.Join(dir, "again")
 	p := headroom(t, "run", "--quiet", "--out", out, again)
-	p.exits(t, exitOK)
+	p.holds(t, out)
 	says(t, p.stdout.String(), "GET /items/:id", "GET /users/:id", "HEAD /items/list", "replay")
 	got := logged(t, log)
 	if len(got) != len(want) {

@@ -88,8 +88,8 @@ func mergesTo(t *testing.T, single string, parts []string) {
 	t.Helper()
 	whole := filepath.Join(t.TempDir(), "whole")
 	merge := headroom(t, append([]string{"merge", "--out", whole}, parts...)...)
-	merge.exits(t, exitOK)
-	says(t, merge.stdout.String(), "PASS", "merged from shards", "\n  3/4    ")
+	merge.holds(t, whole)
+	says(t, merge.stdout.String(), "merged from shards", "\n  3/4    ")
 	a, err := results.Read(single)
 	if err != nil {
 		t.Fatal(err)
@@ -142,7 +142,7 @@ func fourAreOneRun(t *testing.T, shard func(i int, file, start string) (shard *p
 	server := newCounting(t, "127.0.0.1:0")
 	file := splitScenario(t, server.url)
 	single := headroom(t, "run", file, "--out", "single")
-	single.exits(t, exitOK)
+	single.holds(t, filepath.Join(single.Dir, "single"))
 	want := server.take()
 
 	var parts []string
