@@ -1,7 +1,6 @@
 package server_test
 
 import (
-	"context"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/policycortex/headroom/containers"
+	"github.com/policycortex/headroom/containers/containerstest"
 )
 
 // invalidate posts a body to the admin listener and returns the answer.
@@ -84,11 +84,7 @@ func TestInvalidateOnTheAdminListener(t *testing.T) {
 
 func TestInvalidateWithoutL2IsNotCertain(t *testing.T) {
 	o := options(t)
-	env, err := containers.Start(t.Context(), containers.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { env.Stop(context.Background()) })
+	env := containerstest.Own(t)
 	o.CacheURL = env.CacheURL
 	r := start(t, o)
 	defer r.stop(t)

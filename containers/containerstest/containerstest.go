@@ -14,47 +14,70 @@ import (
 	"github.com/policycortex/headroom/containers"
 )
 
-// started are the environments of this process.
-var started []*containers.Environment
+// kind is what an environment of this process is like.
+type kind struct{ replica, durable bool }
 
-// shared and withReplica start an environment when the first test asks for it: a fuzzing worker never does.
+type outcome struct {
+	env *containers.Environment
+	err error
+}
+
 var (
-	shared      = sync.OnceValues(func() (*containers.Environment, error) { return start(containers.Options{}) })
-	withReplica = sync.OnceValues(func() (*containers.Environment, error) { return start(containers.Options{Replica: true}) })
-	startMutex  sync.Mutex
+	mutex   sync.Mutex // held while one is started
+	started = map[kind]outcome{}
 )
 
-func start(o containers.Options) (*containers.Environment, error) {
-	startMutex.Lock()
-	defer startMutex.Unlock()
-	env, err := containers.Start(context.Background(), o)
-	if err == nil {
-		started = append(started, env)
+// settings are those of a server for tests: it does not wait for the disk, which on a busy machine takes longer than others
+// wait for a lock. What it has written survives its own end all the same. Benchmarks time what users have.
+func settings(t testing.TB) map[string]string {
+	if _, benchmark := t.(*testing.B); benchmark {
+		return nil
 	}
-	return env, err
+	return map[string]string{"fsync": "off"}
+}
+
+// share starts an environment when the first test asks for it: a fuzzing worker never does.
+func share(t testing.TB, replica bool) *containers.Environment {
+	t.Helper()
+	mutex.Lock()
+	defer mutex.Unlock()
+	o := containers.Options{Replica: replica, PostgresSettings: settings(t)}
+	k := kind{replica: replica, durable: o.PostgresSettings == nil}
+	if _, tried := started[k]; !tried {
+		env, err := containers.Start(context.Background(), o)
+		started[k] = outcome{env, err}
+	}
+	if err := started[k].err; err != nil {
+		t.Fatal(err)
+	}
+	return started[k].env
 }
 
 // Shared returns the environment of this package's tests. Each test keeps to rows and keys of its own.
 func Shared(t testing.TB) *containers.Environment {
 	t.Helper()
-	env, err := shared()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return env
+	return share(t, false)
 }
 
 // SharedWithReplica is Shared with a streaming replica: an environment of its own. A test that injects faults into it
 // must restart what it killed.
 func SharedWithReplica(t testing.TB) *containers.Environment {
 	t.Helper()
-	env, err := withReplica()
-	if err != nil {
-		t.Fatal(err)
-	}
+	env := share(t, true)
 	if env.ReplicaURL == "" {
 		t.Fatalf("there is no replica: provider %s, %q", env.Provider, env.Warnings)
 	}
+	return env
+}
+
+// Own returns an environment for one test alone, which may do to it what it likes.
+func Own(t testing.TB) *containers.Environment {
+	t.Helper()
+	env, err := containers.Start(t.Context(), containers.Options{PostgresSettings: settings(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { env.Stop(context.Background()) })
 	return env
 }
 
@@ -92,8 +115,11 @@ func PauseReplay(t testing.TB, replicaURL string) (resume func()) {
 // Main runs the tests, stops what they shared, and exits; it is what TestMain calls.
 func Main(m *testing.M) {
 	code := m.Run()
-	for _, env := range started {
-		if err := env.Stop(context.Background()); err != nil {
+	for _, s := range started {
+		if s.err != nil {
+			continue
+		}
+		if err := s.env.Stop(context.Background()); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			code = 1
 		}

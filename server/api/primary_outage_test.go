@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/policycortex/headroom/containers"
+	"github.com/policycortex/headroom/containers/containerstest"
 	"github.com/policycortex/headroom/server/api"
 	"github.com/policycortex/headroom/server/store"
 )
@@ -24,11 +25,7 @@ const outageAnswers = 20 * time.Second
 // TestPrimaryOutageOverHTTP freezes the only database, and kills it, under requests. What needs it is refused in bounded
 // time, with a time to try again; what is cached is served; and all is well when it is back.
 func TestPrimaryOutageOverHTTP(t *testing.T) {
-	env, err := containers.Start(t.Context(), containers.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { env.Stop(context.Background()) })
+	env := containerstest.Own(t)
 	if err := store.Migrate(t.Context(), env.PostgresURL); err != nil {
 		t.Fatal(err)
 	}

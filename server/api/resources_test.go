@@ -1,7 +1,6 @@
 package api_test
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -12,7 +11,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/policycortex/headroom/containers"
+	"github.com/policycortex/headroom/containers/containerstest"
 )
 
 const resourcesPath = "/api/v1/resources"
@@ -302,11 +301,7 @@ func TestTenantsDoNotSeeEachOther(t *testing.T) {
 
 func TestServiceGoesOnWithoutL2(t *testing.T) {
 	main := servers(t)
-	env, err := containers.Start(t.Context(), containers.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer env.Stop(context.Background())
+	env := containerstest.Own(t)
 	s, tenant := newServiceOn(t, main.PostgresURL, env.CacheURL), newTenant()
 	ids := s.insert(t, tenant, 0, 5)
 	decode(t, s.get(t, tenant, resourcesPath+"/"+ids[0].String()), http.StatusOK, &resource{})

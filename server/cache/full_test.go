@@ -12,7 +12,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/policycortex/headroom/containers"
+	"github.com/policycortex/headroom/containers/containerstest"
 	"github.com/policycortex/headroom/server/cache"
 	"github.com/policycortex/headroom/server/store"
 )
@@ -33,11 +33,7 @@ func setMemory(t *testing.T, client *redis.Client, maximum string) {
 }
 
 func TestFullL2FailsNothing(t *testing.T) {
-	env, err := containers.Start(t.Context(), containers.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer env.Stop(context.Background())
+	env := containerstest.Own(t)
 	client := redisClient(t, env.CacheURL)
 	first, second := openCache(t, env.CacheURL), openCache(t, env.CacheURL)
 	defer first.Close()
@@ -67,11 +63,7 @@ func TestFullL2FailsNothing(t *testing.T) {
 // it yet begins one then, as if it had asked the primary for its position before the change, and writes what a lagging
 // replica gave it. Once the invalidation is acknowledged, neither instance serves that.
 func TestAnEpochBegunBesideAFullL2(t *testing.T) {
-	env, err := containers.Start(t.Context(), containers.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer env.Stop(context.Background())
+	env := containerstest.Own(t)
 	link := startLink(t, env.CacheURL)
 	writer, reader := openCache(t, env.CacheURL), openCache(t, link.url)
 	defer writer.Close()

@@ -10,22 +10,12 @@ import (
 	"time"
 
 	"github.com/policycortex/headroom/containers"
+	"github.com/policycortex/headroom/containers/containerstest"
 	"github.com/policycortex/headroom/server/cache"
 )
 
-// privateL2 is an L2 that a test may stop.
-func privateL2(t *testing.T) *containers.Environment {
-	t.Helper()
-	env, err := containers.Start(t.Context(), containers.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { env.Stop(context.Background()) })
-	return env
-}
-
 func TestL2StopsWhileInUse(t *testing.T) {
-	env := privateL2(t)
+	env := containerstest.Own(t)
 	c := openCache(t, env.CacheURL)
 	defer c.Close()
 	tenant := newID()
@@ -55,7 +45,7 @@ func TestL2StopsWhileInUse(t *testing.T) {
 
 // The breaker of L2 shows the outage of a server that is killed without anyone's asking it, and its end.
 func TestBreakerShowsTheOutage(t *testing.T) {
-	env := privateL2(t)
+	env := containerstest.Own(t)
 	c := openCache(t, env.CacheURL)
 	defer c.Close()
 	is := func(wanted string) func() bool {

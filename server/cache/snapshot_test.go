@@ -8,6 +8,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/policycortex/headroom/containers"
+	"github.com/policycortex/headroom/containers/containerstest"
 	"github.com/policycortex/headroom/server/cache"
 )
 
@@ -21,7 +22,7 @@ type snapshot struct {
 
 func takeSnapshot(t *testing.T) *snapshot {
 	t.Helper()
-	env := privateL2(t)
+	env := containerstest.Own(t)
 	s := &snapshot{env: env, cache: openCache(t, env.CacheURL), byKey: itemKey(newID(), newID()), byGlob: itemKey(newID(), newID())}
 	client := redisClient(t, env.CacheURL)
 	for _, key := range []cache.Key{s.byKey, s.byGlob} {
