@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"fmt"
 	"math"
 	"regexp"
 	"slices"
@@ -121,10 +122,9 @@ func (r *reader) checkName(n *node) string {
 		r.vague = true
 		return ""
 	}
-	const longest = 100
-	if text := name.text; text == "" || len(text) > longest || text != strings.TrimSpace(text) || strings.ContainsAny(text, ",{}\r\n\t") {
+	if text := name.text; text == "" || len(text) > longestName || text != strings.TrimSpace(text) || strings.ContainsAny(text, ",{}\r\n\t") {
 		r.vague = true
-		r.fault(name, "thresholds could not select it: leave out commas, braces and blanks at its ends", "a check cannot be named %.120q", text)
+		r.fault(name, fmt.Sprintf("thresholds could not select it: use at most %d bytes, no commas or braces, and no blanks at its ends", longestName), "a check cannot be named %.120q", text)
 		return ""
 	}
 	return name.text

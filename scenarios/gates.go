@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -54,12 +55,13 @@ type gates struct {
 	sets []map[string]string // the tags of every kind of request
 	// implied are the tags that the place itself selects: those of the scenario or request that the thresholds belong to.
 	implied map[string]string
+	seen    map[string]place // where each threshold is, by its metric, selector and expression
 }
 
 // allThresholds reads the thresholds of a plan whose scenarios have been read: those of the file, then those of each
 // scenario and of its requests.
 func (r *reader) allThresholds(n *node, p *Plan) []Threshold {
-	g := gates{plan: p, sets: p.tagSets()}
+	g := gates{plan: p, sets: p.tagSets(), seen: map[string]place{}}
 	all := r.thresholds(n.get("thresholds"), g)
 	scenarios := n.get("scenarios")
 	if !given(scenarios) {
@@ -116,10 +118,28 @@ func (r *reader) thresholds(n *node, g gates) []Threshold {
 		for _, item := range items {
 			t := r.threshold(item, metric)
 			t.Selector = selector
+			r.notTwice(item, t, g)
 			all = append(all, t)
 		}
 	}
 	return all
+}
+
+// notTwice refuses a threshold that is there already: reports and JUnit's cases could not tell the two apart.
+func (r *reader) notTwice(n *node, t Threshold, g gates) {
+	if t.Source == "" {
+		return
+	}
+	key := t.Name() + ": " + t.Source
+	if first, twice := g.seen[key]; twice {
+		where := fmt.Sprintf("line %d", first.line)
+		if first.override != "" {
+			where = "--set " + first.override
+		}
+		r.fault(n, "it is already in "+where, "the threshold %.200s is given twice", key)
+		return
+	}
+	g.seen[key] = n.at
 }
 
 // metric reads a key of a section thresholds.

@@ -130,8 +130,8 @@ func (r *reader) planName(n *node) string {
 	}
 	base := filepath.Base(r.file)
 	base = strings.TrimSuffix(base, filepath.Ext(base))
-	if !isName(base) {
-		r.faultAt(n.keyAt, "add a name of letters, digits, - and _", "the file's own name %.120q cannot be the scenario's name", base)
+	if !isName(base) || len(base) > longestName {
+		r.faultAt(n.keyAt, fmt.Sprintf("add a name of letters, digits, - and _, at most %d", longestName), "the file's own name %.120q cannot be the scenario's name", base)
 	}
 	return base
 }

@@ -48,17 +48,19 @@ func (r *reader) text(n *node, fallback string) string {
 	return n.text
 }
 
+// longestName bounds names, in bytes: they become parts of names of files.
+const longestName = 100
+
 const namePattern = `[A-Za-z0-9_-]+`
 
 var isName = regexp.MustCompile(`^` + namePattern + `$`).MatchString
 
 // name checks the name of something: it becomes a tag's value and part of a file's name.
 func (r *reader) name(at place, what, name string) bool {
-	const longest = 100
-	if isName(name) && len(name) <= longest {
+	if isName(name) && len(name) <= longestName {
 		return true
 	}
-	r.faultAt(at, "use letters, digits, - and _", "%s %.120q is not a name", what, name)
+	r.faultAt(at, fmt.Sprintf("use letters, digits, - and _, at most %d", longestName), "%s %.120q is not a name", what, name)
 	return false
 }
 
