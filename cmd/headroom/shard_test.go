@@ -156,10 +156,14 @@ func fourAreOneRun(t *testing.T, shard func(i int, file, start string) (shard *p
 		running, parts = append(running, p), append(parts, saved)
 	}
 	for _, p := range running {
-		if err := p.Wait(); err != nil {
+		err := p.Wait()
+		switch p.ProcessState.ExitCode() {
+		case exitOK:
+			says(t, p.stdout.String(), "PART")
+		case exitInvalid: // it is of no matter here whether the machine was busy
+		default:
 			t.Fatalf("%v\n%s%s", err, &p.stdout, &p.stderr)
 		}
-		says(t, p.stdout.String(), "PART")
 	}
 	if got := server.take(); len(want) < 200 || !slices.Equal(got, want) {
 		t.Errorf("four shards sent %d requests, and not the %d of one process", len(got), len(want))
