@@ -43,14 +43,15 @@ func share(t testing.TB, replica bool) *containers.Environment {
 	defer mutex.Unlock()
 	o := containers.Options{Replica: replica, PostgresSettings: settings(t)}
 	k := kind{replica: replica, durable: o.PostgresSettings == nil}
-	if _, tried := started[k]; !tried {
-		env, err := containers.Start(context.Background(), o)
-		started[k] = outcome{env, err}
+	s, tried := started[k]
+	if !tried {
+		s.env, s.err = containers.Start(context.Background(), o)
+		started[k] = s
 	}
-	if err := started[k].err; err != nil {
-		t.Fatal(err)
+	if s.err != nil {
+		t.Fatal(s.err)
 	}
-	return started[k].env
+	return s.env
 }
 
 // Shared returns the environment of this package's tests. Each test keeps to rows and keys of its own.
