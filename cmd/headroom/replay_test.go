@@ -16,7 +16,7 @@ import (
 
 // nginxConfig answers from memory and keeps two access logs.
 const nginxConfig = `
-  log_format lines escape=json '{"ts": $msec, "method": "$request_method", "uri": "$request_uri", "body": "$request_body", "headers": {"User-Agent": "$http_user_agent", "X-Kind": "$http_x_kind"}}';
+  log_format lines escape=json '{"ts": $msec, "method": "$request_method", "uri": "$uri", "args": "$args", "request_uri": "$request_uri", "body": "$request_body", "headers": {"User-Agent": "$http_user_agent", "X-Kind": "$http_x_kind"}}';
   access_log %[1]s/access.log combined;
   access_log %[1]s/lines.log lines;
   server {
@@ -135,7 +135,7 @@ thresholds:
 		t.Errorf("planned %d, sent %d, dropped %d", l.Planned, l.Sent, l.Dropped)
 	}
 	if left := 450 - len(want); left > 0 {
-		says(t, strings.Join(m.Warnings, "\n"), fmt.Sprintf("again: of access.log is not replayed: %d × POST, whose body the log does not have", left))
+		says(t, strings.Join(m.Warnings, "\n"), fmt.Sprintf("again: of access.log is not replayed: %d × POST, whose body the file does not have", left))
 	}
 	percentiles := headroom(t, "report", "--hdr", out)
 	percentiles.exits(t, exitOK)

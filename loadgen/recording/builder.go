@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/textproto"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -31,6 +32,8 @@ type builder struct {
 	names   names
 	leftOut map[string]int // by reason
 	hosts   []string       // that URLs name, in the order in which they come
+
+	untimed bool // of a HAR file without any timings: that an entry has none says nothing
 
 	scratch []byte
 }
@@ -63,9 +66,9 @@ func (b *builder) add(r *request) error {
 		b.skip(fmt.Sprintf("method %.20q, which is not replayed", r.method))
 		return nil
 	}
-	host, target, ok := splitURL(r.url)
-	if !ok {
-		b.skip("no HTTP URL")
+	to, fault := splitURL(r.url)
+	if fault != "" {
+		b.skip(fault)
 		return nil
 	}
 	// The times of a file are to differ by less than 292 years, which a time.Duration can tell.
@@ -79,8 +82,45 @@ func (b *builder) add(r *request) error {
 	if len(b.entries) == maxRequests {
 		return fmt.Errorf("it has more than %d requests", maxRequests)
 	}
-	b.noteHost(host)
-	return b.append(r, uint8(method), target)
+	b.noteHost(to.host)
+	if to.authorization != "" && !r.has("Authorization") {
+		r.headers = append(r.headers, header{"Authorization", to.authorization})
+	}
+	return b.append(r, uint8(method), to.target)
+}
+
+// get returns the first header of a name.
+func (r *request) get(name string) (value string, ok bool) {
+	for _, h := range r.headers {
+		if strings.EqualFold(h.name, name) {
+			return strings.TrimSpace(h.value), true
+		}
+	}
+	return "", false
+}
+
+func (r *request) has(name string) bool {
+	_, ok := r.get(name)
+	return ok
+}
+
+// noBody is why a request is left out whose body the file does not have, behind its method.
+const noBody = ", whose body the file does not have"
+
+// lacksBody says why the body that the file has is not the one that was sent; empty when it may be. The length that the
+// request's own header names counts before size, which is what the file says about it: negative when it is not known.
+func (r *request) lacksBody(size int64) string {
+	length, ok := r.get("Content-Length")
+	if n, err := strconv.ParseInt(length, 10, 64); ok && err == nil {
+		size = n
+		if len(r.body) > 0 && n != int64(len(r.body)) {
+			return shortened(r.method) + ", of whose body the file has another length than was sent"
+		}
+	}
+	if size > 0 && len(r.body) == 0 {
+		return shortened(r.method) + noBody
+	}
+	return ""
 }
 
 // append stores a request.

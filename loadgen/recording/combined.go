@@ -3,14 +3,13 @@ package recording
 import (
 	"bytes"
 	"errors"
+	"net/netip"
+	"strings"
 	"time"
 )
 
 // clfTime is how access logs write an instant.
 const clfTime = "02/Jan/2006:15:04:05 -0700"
-
-// noBody is why a request of a log without bodies is left out, behind its method.
-const noBody = ", whose body the log does not have"
 
 // errNotCombined is the fault of a line that is not of an access log.
 var errNotCombined = errors.New(`the line is not of the combined log format: address - user [02/Jan/2006:15:04:05 +0000] "GET /path HTTP/1.1" 200 512 "referer" "user agent"`)
@@ -21,20 +20,26 @@ var errNotCombined = errors.New(`the line is not of the combined log format: add
 func (b *builder) combined(line []byte) error {
 	before, rest, found := bytes.Cut(line, []byte(" ["))
 	if !found || len(bytes.Fields(before)) < 3 {
-		return errNotCombined
+		return notCombined(line)
 	}
 	when, rest, found := bytes.Cut(rest, []byte("] "))
 	if !found {
-		return errNotCombined
+		return notCombined(line)
 	}
 	at, err := time.Parse(clfTime, string(when))
 	if err != nil {
-		return errNotCombined
+		return notCombined(line)
 	}
 	asked, rest, ok := quoted(rest)
-	if !ok || !isStatusAndSize(&rest) {
-		return errNotCombined
+	status := ""
+	if !ok || !isStatusAndSize(&rest, &status) {
+		return notCombined(line)
 	}
+	if status == switchingProtocols {
+		b.skip(webSocket)
+		return nil
+	}
+	b.noteVirtualHost(before)
 	var headers []header
 	for _, name := range []string{"Referer", "User-Agent"} {
 		value, after, ok := quoted(bytes.TrimLeft(rest, " "))
@@ -48,19 +53,42 @@ func (b *builder) combined(line []byte) error {
 	return b.addLine(asked, request{at: at, headers: headers})
 }
 
+// switchingProtocols is the status with which a server agrees to a websocket.
+const switchingProtocols = "101"
+
+// noteVirtualHost takes the host that servers of several ones write before the client's address.
+func (b *builder) noteVirtualHost(before []byte) {
+	if first := bytes.Fields(before); len(first) > 3 {
+		if _, err := netip.ParseAddr(string(first[1])); err == nil {
+			b.noteHost(string(first[0]))
+		}
+	}
+}
+
 // addLine adds a request of a log by its first line, as in "GET / HTTP/1.1".
 func (b *builder) addLine(line string, r request) error {
-	first, last := bytes.IndexByte([]byte(line), ' '), bytes.LastIndex([]byte(line), []byte(" HTTP/"))
-	if first <= 0 || last <= first || !isToken(line[:first]) {
-		b.skip("no HTTP request, to which the server could only have answered that")
+	var ok bool
+	if r.method, r.url, ok = splitLine(line); !ok {
+		b.skip(noRequest)
 		return nil
 	}
-	r.method, r.url = line[:first], line[first+1:last]
 	if r.method != "GET" && r.method != "HEAD" {
 		b.skip(shortened(r.method) + noBody)
 		return nil
 	}
 	return b.add(&r)
+}
+
+// noRequest is why a line is left out that has a client's nonsense.
+const noRequest = "no HTTP request, to which the server could only have answered that"
+
+// splitLine takes the first line of a request apart.
+func splitLine(line string) (method, url string, ok bool) {
+	first, last := strings.IndexByte(line, ' '), strings.LastIndex(line, " HTTP/")
+	if first <= 0 || last <= first || !isToken(line[:first]) {
+		return "", "", false
+	}
+	return line[:first], line[first+1 : last], true
 }
 
 func shortened(method string) string {
@@ -111,12 +139,13 @@ func hexValue(c byte) byte {
 }
 
 // isStatusAndSize takes ` 200 512` or ` 304 -` off the text.
-func isStatusAndSize(text *[]byte) bool {
+func isStatusAndSize(text *[]byte, code *string) bool {
 	rest := bytes.TrimLeft(*text, " ")
 	status, rest, found := bytes.Cut(rest, []byte(" "))
 	if !found || len(status) != 3 || !allDigits(status) {
 		return false
 	}
+	*code = string(status)
 	size, rest, _ := bytes.Cut(rest, []byte(" "))
 	*text = rest
 	return string(size) == "-" || len(size) > 0 && allDigits(size)

@@ -3,8 +3,9 @@ package recording
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
-	"slices"
+	"regexp"
 
 	"github.com/tidwall/gjson"
 
@@ -30,27 +31,81 @@ func (s *source) detect() (scenarios.RecordingFormat, error) {
 	}
 	line, _, _ := bytes.Cut(text, []byte("\n"))
 	line = bytes.TrimSpace(line)
-	if text[0] != '{' {
-		if newBuilder(Options{}).combined(line) == nil {
-			return scenarios.Combined, nil
-		}
-		return "", errUnknownFormat
+	if text[0] == '{' {
+		return detectJSON(text[1:], line)
 	}
-	if inside := bytes.TrimSpace(text[1:]); bytes.HasPrefix(inside, []byte(`"log"`)) {
+	if err := newBuilder(Options{}).combined(line); err == nil {
+		return scenarios.Combined, nil
+	} else if !errors.Is(err, errNotCombined) {
+		return "", err
+	}
+	if text[0] == '[' {
+		return "", errors.New("it is a JSON array, and a log has an object on each line: jq -c '.[]' FILE")
+	}
+	return "", errUnknownFormat
+}
+
+// detectJSON tells the format of a file whose first line begins an object; inside is what follows the brace.
+func detectJSON(inside, line []byte) (scenarios.RecordingFormat, error) {
+	if err := wrapped(line); err != nil {
+		return "", err
+	}
+	if bytes.HasPrefix(bytes.TrimSpace(inside), []byte(`"log"`)) {
 		return scenarios.HAR, nil
 	}
 	if !gjson.ValidBytes(line) {
 		return "", errUnknownFormat
 	}
-	fields := gjson.ParseBytes(line).Map()
-	has := func(names ...string) bool {
-		return slices.ContainsFunc(names, func(name string) bool { return fields[name].Exists() })
-	}
+	fields := gjson.ParseBytes(line)
+	var j jsonRequest
+	j.read(fields, "")
+	method, url := j.asked()
 	switch {
-	case has(jsonKeys.time...) && has(jsonKeys.method...) && has(jsonKeys.url...):
+	case j.has(partTime) && method.Exists() && url.Exists():
 		return scenarios.RecordedJSONLines, nil
-	case !has(jsonKeys.time...) && has("method") && has("url"):
+	case !j.has(partTime) && fields.Get("method").Exists() && fields.Get("url").Exists():
 		return scenarios.VegetaJSON, nil
 	}
 	return "", errUnknownFormat
+}
+
+// wrapped is the fault of a line that is one of another program's log around the server's; nil for another line.
+func wrapped(line []byte) error {
+	if !gjson.ValidBytes(line) {
+		return nil
+	}
+	fields := gjson.ParseBytes(line)
+	switch {
+	case fields.Get("log").Type == gjson.String && fields.Get("stream").Exists():
+		return errors.New("it is the log that Docker keeps of a container, with a line of the service inside each of its own: docker logs CONTAINER > access.log, or jq -j .log FILE")
+	case fields.Get("MESSAGE").Exists() && fields.Get("__REALTIME_TIMESTAMP").Exists():
+		return errors.New("it is a journal of systemd, with a line of the service inside each of its own: journalctl -u UNIT -o cat > access.log")
+	}
+	return nil
+}
+
+// otherLogs are access logs that are not read, by what tells them from others.
+var otherLogs = []struct {
+	pattern *regexp.Regexp
+	says    string
+}{
+	{regexp.MustCompile(`^(https?|h2|grpcs|wss?) \d{4}-\d\d-\d\dT\S+ \S+ \S+ `), "the line is of an access log of an AWS load balancer"},
+	{regexp.MustCompile(`\[\d\d/\w{3}/\d{4}:[\d:]{8}\.\d{3}\] \S+ \S+/\S+ -?\d+/`), "the line is of a log of HAProxy"},
+	{regexp.MustCompile(`^\[\d{4}-\d\d-\d\dT[\d:.]+Z\] "`), "the line is of Envoy's default access log"},
+	{regexp.MustCompile(`^#(Software|Version|Fields|Date):`), "the file is a log in the W3C format, as of IIS or CloudFront"},
+}
+
+// notCombined is the fault of a line that is not of the combined format: where it can be told, what it is of.
+func notCombined(line []byte) error {
+	if line[0] == '{' {
+		if err := wrapped(line); err != nil {
+			return err
+		}
+	}
+	for _, log := range otherLogs {
+		if log.pattern.Match(line) {
+			return fmt.Errorf("%s, which is not read: let it write the combined format, or JSON lines with time, method and url", log.says)
+		}
+	}
+	return errNotCombined
 }

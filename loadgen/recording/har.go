@@ -2,13 +2,17 @@ package recording
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/tidwall/gjson"
 )
 
 // harEntry is what is taken of an entry of an HTTP Archive 1.2.
@@ -18,17 +22,34 @@ type harEntry struct {
 		Method, URL string
 		Headers     []struct{ Name, Value string }
 		PostData    *harPost
+		BodySize    json.RawMessage
 	}
-	FromCache string `json:"_fromCache"` // of Chromium
+	Response harResponse
+	harOrigin
 }
 
 type harPost struct {
-	MimeType, Text string
-	Params         []struct{ Name, Value, FileName string }
+	MimeType, Text, Encoding, Comment string
+	Params                            []struct{ Name, Value, FileName string }
+	File                              string `json:"_file"` // of Playwright: where the text is
+	SHA1                              string `json:"_sha1"`
 }
 
 // readHAR reads an HTTP Archive, one entry after the other.
 func (b *builder) readHAR(s *source, file string) error {
+	if err := b.readEntries(s, file); err != nil {
+		return err
+	}
+	if len(b.entries) == 0 && b.leftOut[withoutTimings] > 0 { // the program that wrote it writes none at all
+		again := newBuilder(b.options)
+		again.untimed = true
+		*b = *again
+		return b.readEntries(s, file)
+	}
+	return nil
+}
+
+func (b *builder) readEntries(s *source, file string) error {
 	in, err := s.open()
 	if err != nil {
 		return fmt.Errorf("%s:1: %w", file, err)
@@ -115,6 +136,10 @@ func (s *source) lineAt(offset int64) int {
 }
 
 func (b *builder) addEntry(e *harEntry) error {
+	if reason := e.unsent(); reason != "" && !(b.untimed && reason == withoutTimings) {
+		b.skip(reason)
+		return nil
+	}
 	at, err := time.Parse(time.RFC3339, e.StartedDateTime)
 	if err != nil {
 		return fmt.Errorf("startedDateTime %.40q is not a time", e.StartedDateTime)
@@ -122,32 +147,66 @@ func (b *builder) addEntry(e *harEntry) error {
 	if e.Request.Method == "" || e.Request.URL == "" {
 		return errors.New("it has no request with a method and a url")
 	}
-	if e.FromCache != "" {
-		b.skip("from the browser's cache, never sent")
-		return nil
-	}
-	r := request{at: at, method: e.Request.Method, url: e.Request.URL}
+	r := request{at: at, method: harMethod(e.Request.Method), url: e.Request.URL}
 	for _, h := range e.Request.Headers {
 		r.headers = append(r.headers, header{h.Name, h.Value})
 	}
-	if post := e.Request.PostData; post != nil {
-		body, ok := post.body()
-		if !ok {
-			b.skip("a form with several parts, whose bytes the file does not have")
-			return nil
-		}
-		r.body = body
+	if reason := e.body(&r); reason != "" {
+		b.skip(reason)
+		return nil
 	}
 	return b.add(&r)
 }
 
+// harMethod is a method as browsers send it, which write some of them as pages do (Fetch standard, "normalize a method").
+func harMethod(method string) string {
+	if upper := strings.ToUpper(method); slices.Contains([]string{"DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT"}, upper) {
+		return upper
+	}
+	return method
+}
+
+// body gives the request its body, or says why it is not known.
+func (e *harEntry) body(r *request) (lack string) {
+	size := int64(0)
+	if n := gjson.ParseBytes(e.Request.BodySize); n.Type == gjson.Number {
+		size = n.Int()
+	}
+	post := e.Request.PostData
+	if post == nil {
+		post = &harPost{}
+		if size < 0 && !r.has("Content-Length") && slices.Contains([]string{"POST", "PUT", "PATCH"}, r.method) {
+			return r.method + noBody // -1 is "not known"
+		}
+	}
+	body, lack := post.body()
+	if lack != "" {
+		return lack
+	}
+	r.body = body
+	if post.Text == "" && len(post.Params) > 0 {
+		return "" // a form that was put together again: it says the same in other bytes
+	}
+	if len(body) == 0 && (post.File != "" || post.SHA1 != "" || post.Comment != "") {
+		size = max(size, 1)
+	}
+	return r.lacksBody(size)
+}
+
 // body is what was posted. A form may be there by its parameters alone.
-func (p *harPost) body() (body []byte, ok bool) {
+func (p *harPost) body() (body []byte, lack string) {
+	if strings.EqualFold(p.Encoding, "base64") {
+		body, err := base64.StdEncoding.DecodeString(p.Text)
+		if err != nil {
+			return nil, "body that is said to be base64, and is not"
+		}
+		return body, ""
+	}
 	if p.Text != "" || len(p.Params) == 0 {
-		return []byte(p.Text), true
+		return []byte(p.Text), ""
 	}
 	if !strings.HasPrefix(p.MimeType, "application/x-www-form-urlencoded") {
-		return nil, false
+		return nil, "a form with several parts, whose bytes the file does not have"
 	}
 	for i, param := range p.Params {
 		if i > 0 {
@@ -155,7 +214,7 @@ func (p *harPost) body() (body []byte, ok bool) {
 		}
 		body = append(body, formText(param.Name)+"="+formText(param.Value)...)
 	}
-	return body, true
+	return body, ""
 }
 
 // formText encodes a name or value of a form. Some programs write them encoded already.

@@ -11,59 +11,128 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// jsonKeys are the names that the parts of a request have in JSON lines; of several in one line the first counts.
-var jsonKeys = struct{ time, method, url, body, headers []string }{
-	time:    []string{"time", "ts", "timestamp", "@timestamp"},
-	method:  []string{"method", "request_method"},
-	url:     []string{"path", "uri", "request_uri", "url"},
-	body:    []string{"body", "request_body"},
-	headers: []string{"headers", "request_headers"},
-}
-
 // jsonLine takes a line that is a JSON object. A request that is neither GET nor HEAD is replayed only with its body, which
 // may be empty: whether one was sent is not known without it.
 func (b *builder) jsonLine(line []byte) error {
 	if !gjson.ValidBytes(line) || line[0] != '{' {
 		return errors.New("the line is not a JSON object")
 	}
-	fields := gjson.ParseBytes(line)
-	find := func(names []string) (found gjson.Result) {
-		best := len(names)
-		fields.ForEach(func(key, value gjson.Result) bool {
-			if i := slices.Index(names, key.Str); i >= 0 && i < best {
-				found, best = value, i
-			}
-			return true
-		})
-		return found
+	var j jsonRequest
+	j.read(gjson.ParseBytes(line), "")
+	method, url := j.asked()
+	switch {
+	case !method.Exists() && !url.Exists():
+		if err := wrapped(line); err != nil {
+			return err
+		}
+		b.skip("line without method and URL, such as a message of the server about itself")
+		return nil
+	case method.Type != gjson.String:
+		return noText(partMethod)
+	case url.Type != gjson.String:
+		return noText(partURL)
 	}
-	when, method, url, body := find(jsonKeys.time), find(jsonKeys.method), find(jsonKeys.url), find(jsonKeys.body)
-	r := request{method: method.String(), url: url.String(), body: []byte(body.String())}
-	var err error
-	if r.at, err = jsonTime(when); err != nil {
+	at, err := jsonTime(j.found[partTime])
+	if err != nil {
 		return err
 	}
-	if method.Type != gjson.String {
-		return fmt.Errorf("there is no %s, or it is not a text", strings.Join(jsonKeys.method, " or "))
+	r := request{at: at, method: strings.ToUpper(method.Str), url: url.Str}
+	if r.url, err = withQuery(url.Str, j.found[partQuery]); err != nil {
+		return err
 	}
-	if url.Type != gjson.String {
-		return fmt.Errorf("there is no %s, or it is not a text", strings.Join(jsonKeys.url, " or "))
+	if r.headers, err = b.jsonHeaders(&j); err != nil {
+		return err
 	}
+	if host := j.found[partHost]; host.Type == gjson.String && host.Str != "-" {
+		b.noteHost(host.Str)
+	}
+	return b.addJSON(&r, &j)
+}
+
+// addJSON adds a request of a JSON line, if it can be replayed.
+func (b *builder) addJSON(r *request, j *jsonRequest) error {
+	body := j.found[partBody]
+	known := body.Type == gjson.String && body.Str != "-" // what nginx writes for none
 	if body.Type != gjson.String && body.Type != gjson.Null {
 		return errors.New("the body is not a text")
 	}
-	if body.Type == gjson.Null && r.method != "GET" && r.method != "HEAD" {
+	if known {
+		r.body = []byte(body.Str)
+	}
+	lack := r.lacksBody(-1)
+	switch {
+	case !isToken(r.method) || r.method == "-":
+		b.skip(noRequest)
+	case j.found[partStatus].String() == switchingProtocols:
+		b.skip(webSocket)
+	case !known && r.method != "GET" && r.method != "HEAD":
 		b.skip(shortened(r.method) + noBody)
-		return nil
+	case lack != "":
+		b.skip(lack)
+	default:
+		return b.add(r)
 	}
-	if r.headers, err = jsonHeaders(find(jsonKeys.headers)); err != nil {
-		return err
-	}
-	return b.add(&r)
+	return nil
 }
 
-// jsonHeaders reads an object of texts, or of lists of texts.
-func jsonHeaders(object gjson.Result) (headers []header, err error) {
+func noText(p part) error {
+	return fmt.Errorf("there is no %s, or it is not a text", strings.Join(jsonKeys[p], " or "))
+}
+
+// withQuery is a URL with the query that stands apart from it in a log.
+func withQuery(url string, query gjson.Result) (string, error) {
+	if strings.Contains(url, "?") || !query.Exists() {
+		return url, nil
+	}
+	switch {
+	case query.IsObject() && len(query.Map()) == 0, query.IsArray() && len(query.Array()) == 0:
+		return url, nil
+	case query.Type == gjson.JSON:
+		return "", errors.New("the query is not a text")
+	}
+	text := strings.TrimPrefix(textOf(query), "?")
+	if text == "" || text == "-" {
+		return url, nil
+	}
+	url, _, _ = strings.Cut(url, "#")
+	return url + "?" + text, nil
+}
+
+// textOf is a value as the file has it.
+func textOf(v gjson.Result) string {
+	if v.Type == gjson.String {
+		return v.Str
+	}
+	return v.Raw
+}
+
+// jsonHeaders are the headers of a request: an object of texts or of lists of texts, and those that have fields of their
+// own. What a server has hidden in its log is not sent, and counted.
+func (b *builder) jsonHeaders(j *jsonRequest) ([]header, error) {
+	all, err := headersOf(j.found[partHeaders])
+	if err != nil {
+		return nil, err
+	}
+	r := request{headers: append(all, j.headers...)}
+	for _, own := range []header{{"Referer", j.found[partReferer].Str}, {"User-Agent", j.found[partUserAgent].Str}} {
+		if own.value != "" && own.value != "-" && !r.has(own.name) {
+			r.headers = append(r.headers, own)
+		}
+	}
+	return slices.DeleteFunc(r.headers, func(h header) bool {
+		hidden := slices.Contains(redactions, h.value)
+		if hidden && !b.replaced(h.name) {
+			b.skip(fmt.Sprintf("header %.100q, whose value the log hides", h.name))
+		}
+		return hidden
+	}), nil
+}
+
+// redactions are what Caddy, Traefik and pino write for a header's value that is secret.
+var redactions = []string{"REDACTED", "[REDACTED]", "[Redacted]"}
+
+// headersOf reads an object of texts, or of lists of texts.
+func headersOf(object gjson.Result) (headers []header, err error) {
 	if object.Type == gjson.Null {
 		return nil, nil
 	}
@@ -80,32 +149,47 @@ func jsonHeaders(object gjson.Result) (headers []header, err error) {
 				err = fmt.Errorf("the header %.100q is not a text", name.Str)
 				return false
 			}
-			headers = append(headers, header{name.Str, v.String()})
+			headers = append(headers, header{name.Str, textOf(v)})
 		}
 		return true
 	})
 	return headers, err
 }
 
-// milliseconds is the number from which on a time is taken for Unix milliseconds, and not seconds: the year 5138.
-const milliseconds = 1e11
+// From which number on a time is taken for Unix milliseconds, microseconds and nanoseconds, and not for seconds: the
+// year 5138.
+const (
+	milliseconds = 1e11
+	microseconds = 1e14
+	nanoseconds  = 1e17
+)
 
-// jsonTime reads RFC 3339, or Unix seconds or milliseconds as a number or as a text.
+// textTimes are how logs write an instant as a text: RFC 3339, also with a zone as +0000, and as the combined format has it.
+var textTimes = []string{time.RFC3339, "2006-01-02T15:04:05Z0700", clfTime, "[" + clfTime + "]"}
+
+// jsonTime reads a text of [textTimes], or Unix seconds, milliseconds, microseconds or nanoseconds as a number or as a text.
 func jsonTime(v gjson.Result) (time.Time, error) {
 	if v.Type == gjson.String {
-		if at, err := time.Parse(time.RFC3339, v.Str); err == nil {
-			return at, nil
+		for _, layout := range textTimes {
+			if at, err := time.Parse(layout, v.Str); err == nil {
+				return at, nil
+			}
 		}
 		if number := gjson.Parse(v.Str); number.Type == gjson.Number && gjson.Valid(v.Str) {
 			v = number
 		}
 	}
 	if v.Type != gjson.Number {
-		return time.Time{}, fmt.Errorf("there is no %s that is RFC 3339 or Unix seconds", strings.Join(jsonKeys.time, " or "))
+		return time.Time{}, fmt.Errorf("there is no %s that is RFC 3339, Unix seconds or as in the combined format", strings.Join(jsonKeys[partTime], " or "))
 	}
 	seconds := v.Num
-	if seconds >= milliseconds {
-		seconds /= 1000
+	switch {
+	case seconds >= nanoseconds:
+		seconds /= 1e9
+	case seconds >= microseconds:
+		seconds /= 1e6
+	case seconds >= milliseconds:
+		seconds /= 1e3
 	}
 	if !(seconds > 0 && seconds < milliseconds) {
 		return time.Time{}, fmt.Errorf("%s is not a time", v.Raw)

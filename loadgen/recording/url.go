@@ -1,27 +1,74 @@
 package recording
 
-import "strings"
+import (
+	"encoding/base64"
+	"net/url"
+	"strings"
+)
 
-// splitURL takes an absolute URL, or one that begins with its path, apart: the target is its path, which begins with "/",
-// and its query. ok is false for what is neither.
-func splitURL(url string) (host, target string, ok bool) {
-	if strings.HasPrefix(url, "/") {
-		return "", url, true
+// address is a URL, as far as it is replayed.
+type address struct {
+	host          string // empty in a URL that begins with its path
+	target        string // the path, which begins with "/", and the query
+	authorization string // the header that user and password of the URL become; may be empty
+}
+
+// splitURL takes an absolute URL, or one that begins with its path, apart. Of another one, fault says what it is.
+func splitURL(text string) (a address, fault string) {
+	if strings.HasPrefix(text, "/") {
+		return address{target: text}, ""
 	}
-	scheme, rest, found := strings.Cut(url, "://")
+	scheme, rest, found := strings.Cut(text, "://")
 	if !found || !strings.EqualFold(scheme, "http") && !strings.EqualFold(scheme, "https") {
-		return "", "", false
+		return a, notHTTP(text)
 	}
 	rest, _, _ = strings.Cut(rest, "#")
-	at := strings.IndexAny(rest, "/?")
-	if at < 0 {
-		at = len(rest)
+	end := strings.IndexAny(rest, "/?")
+	if end < 0 {
+		end = len(rest)
 	}
-	host, target = rest[:at], rest[at:]
-	if !strings.HasPrefix(target, "/") {
-		target = "/" + target
+	a.host, a.target = rest[:end], rest[end:]
+	if !strings.HasPrefix(a.target, "/") {
+		a.target = "/" + a.target
 	}
-	return host, target, host != ""
+	if at := strings.LastIndexByte(a.host, '@'); at >= 0 {
+		u, err := url.Parse("http://" + a.host[:at] + "@host/")
+		if err != nil || u.User == nil {
+			return a, noURL
+		}
+		a.host, a.authorization = a.host[at+1:], basic(u.User)
+	}
+	if a.host == "" {
+		return a, noURL
+	}
+	return a, ""
+}
+
+// basic is what clients make of the user and the password of a URL (RFC 7617).
+func basic(user *url.Userinfo) string {
+	password, _ := user.Password()
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user.Username()+":"+password))
+}
+
+// Why a request is left out.
+const (
+	noURL     = "no HTTP URL"
+	webSocket = "websocket, which is not replayed"
+)
+
+// notHTTP says what a URL is that is not of HTTP: those of data: and blob: never went over the network.
+func notHTTP(text string) string {
+	const longest = 20
+	scheme, _, found := strings.Cut(text, ":")
+	scheme = strings.ToLower(scheme)
+	odd := strings.ContainsFunc(scheme, func(c rune) bool { return !isLetterOrDigit(c) && c != '-' && c != '+' })
+	switch {
+	case scheme == "ws" || scheme == "wss":
+		return webSocket
+	case !found || odd || scheme == "" || len(scheme) > longest || strings.HasPrefix(scheme, "http"):
+		return noURL
+	}
+	return noURL + " (" + scheme + ":)"
 }
 
 // AppendTarget appends a path with its query, or a part of them that begins in the path or in the query, as both engines
