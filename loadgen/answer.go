@@ -66,10 +66,11 @@ func (in *inspection) keepHeader(name string) int {
 
 // answer is what is kept of an answer for its inspection. Its memory is used again by the next.
 type answer struct {
-	want    *inspection // nil: nothing is kept
+	want    *inspection // nil: nothing is kept, but the beginning of the body where it failed
 	headers []keptHeader
 	body    []byte
 	tooBig  bool
+	size    int64 // of the whole body, in bytes
 
 	parsed   bool // document and wrong are those of this body
 	document gjson.Result
@@ -83,7 +84,7 @@ type keptHeader struct {
 
 // start forgets the last answer.
 func (a *answer) start(want *inspection) {
-	a.want = want
+	a.want, a.body = want, a.body[:0]
 	if want == nil {
 		return
 	}
@@ -93,7 +94,7 @@ func (a *answer) start(want *inspection) {
 	for i := range a.headers {
 		a.headers[i].given = false
 	}
-	a.body, a.tooBig, a.parsed = a.body[:0], false, false
+	a.tooBig, a.parsed = false, false
 }
 
 // header takes a header line of the answer; of several with one name the first counts.
@@ -191,6 +192,7 @@ func textOf(v gjson.Result) string {
 // goesOn says that the next step of a flow follows.
 func (s *requestSet) inspect(a *answer, o *outcome, size int64, flow *texts) (goesOn bool) {
 	r := &s.requests[o.request]
+	o.answer, a.size = a, size
 	if r.inspect == nil && !r.next {
 		return false
 	}

@@ -22,8 +22,9 @@ type outcome struct {
 	cache         string // the X-Cache header
 	sentBytes     int64
 	receivedBytes int64
-	checks        uint64 // those that the answer met: bit i is check i's
-	extraction    string // the class of what could not be extracted; errorText then says why
+	checks        uint64  // those that the answer met: bit i is check i's
+	extraction    string  // the class of what could not be extracted; errorText then says why
+	answer        *answer // what is kept of it, until it is recorded; nil when there is none
 }
 
 // book is what one loop writes its outcomes into. Only that loop may use it, so that recording takes no lock: what is
@@ -35,6 +36,7 @@ type book struct {
 	page     *page
 	turnAt   time.Duration // since the scenario's start: the end of the page's second
 
+	firsts   []firsts     // by series
 	inFlight atomic.Int64 // as last published by the loop
 	reached  int          // the second that is being written; guarded by recorder.exchange
 }
@@ -65,9 +67,10 @@ type tally struct {
 	lastAnswer                time.Duration
 	response, service         *results.Histogram // nil until there is one
 	statuses                  [maxStatus + 1]int64
-	errors                    map[string]int64 // by class, but for those by status
-	samples                   map[string]string
-	met                       []int64 // answers, by check; nil until there is one
+	errors                    map[string]int64  // by class, but for those by status
+	samples                   map[string]string // what the first of a class met
+	met                       []int64           // answers, by check; nil until there is one
+	unmet                     map[int]string    // what answers had that did not meet a check
 }
 
 const maxStatus = 999
@@ -122,7 +125,8 @@ func (b *book) record(o *outcome) {
 	}
 	failed := o.errorClass != "" || o.extraction != "" || !expected(plan, o.status)
 	answered := o.errorClass == "" || o.errorClass == errorTimeout || o.errorClass == errorUnanswered
-	t := &p.tallies[b.recorder.seriesOf(o.request, o.intended)]
+	series := b.recorder.seriesOf(o.request, o.intended)
+	t := &p.tallies[series]
 	p.written = true
 	if first {
 		p.sent++
@@ -136,6 +140,9 @@ func (b *book) record(o *outcome) {
 		p.lastAnswer = max(p.lastAnswer, o.done)
 		t.lastAnswer = max(t.lastAnswer, o.done)
 		t.measure(o, failed, answered)
+		if failed || len(plan.Checks) > 0 {
+			b.keepFirst(series, t, o, plan)
+		}
 		return
 	}
 	if answered {
@@ -171,10 +178,10 @@ func (t *tally) measure(o *outcome, failed, answered bool) {
 	if o.errorClass == "" {
 		t.statuses[min(max(o.status, 0), maxStatus)]++
 	} else {
-		t.count(o.errorClass, o.errorText)
+		t.count(o.errorClass)
 	}
 	if o.extraction != "" {
-		t.count(o.extraction, o.errorText)
+		t.count(o.extraction)
 	}
 	if o.cache != "" {
 		t.cacheAnswers++
@@ -184,13 +191,11 @@ func (t *tally) measure(o *outcome, failed, answered bool) {
 	}
 }
 
-func (t *tally) count(class, text string) {
+func (t *tally) count(class string) {
 	if t.errors == nil {
-		t.errors, t.samples = map[string]int64{}, map[string]string{}
+		t.errors = map[string]int64{}
 	}
-	if t.errors[class]++; t.samples[class] == "" && text != "" {
-		t.samples[class] = text
-	}
+	t.errors[class]++
 }
 
 // skip counts the steps of a flow that were not sent because the one before them failed at the instant now.

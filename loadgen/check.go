@@ -1,6 +1,7 @@
 package loadgen
 
 import (
+	"cmp"
 	"fmt"
 	"math/bits"
 	"regexp"
@@ -125,5 +126,6 @@ func (t *tally) addChecks(checks []results.Check) {
 		}
 		checks[i].Passed += met
 		checks[i].Failed += t.requests - met
+		checks[i].Unmet = cmp.Or(checks[i].Unmet, t.unmet[i])
 	}
 }

@@ -95,7 +95,7 @@ func TestFlows(t *testing.T) {
 			if first.Requests != 100 || first.Failed != 25 || first.Errors["extraction failed: id"] != 25 || first.Statuses[201] != 100 {
 				t.Errorf("make: %d requests, %d failed: %v, %v", first.Requests, first.Failed, first.Errors, first.Statuses)
 			}
-			if want := "the body has no $.id"; first.ErrorSamples["extraction failed: id"] != want {
+			if want := `the body has no $.id; the answer was 201 Created: {"error": "later"}`; first.ErrorSamples["extraction failed: id"] != want {
 				t.Errorf("the sample is %q, want %q", first.ErrorSamples, want)
 			}
 			if get.Requests != 75 || get.Skipped != 25 || get.Failed != get.Errors["status 404"] || get.Failed == 0 {

@@ -2,7 +2,6 @@ package loadgen
 
 import (
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -76,7 +75,10 @@ func newSeries(plan *scenarios.Plan, s *scenarios.Scenario, q *scenarios.Request
 
 // newBook returns a book for one loop more.
 func (r *recorder) newBook() *book {
-	b := &book{recorder: r, scenario: r.scenario, window: r.window, page: newPage(len(r.series)), reached: r.second}
+	b := &book{
+		recorder: r, scenario: r.scenario, window: r.window, page: newPage(len(r.series)), reached: r.second,
+		firsts: make([]firsts, len(r.series)),
+	}
 	b.page.second = b.reached
 	b.turnAt = time.Duration(b.reached+1)*time.Second - r.scenario.StartTime
 	r.exchange.Lock()
@@ -233,14 +235,16 @@ func (t *tally) addTo(s *results.Series, plan *scenarios.Request) {
 		}
 		s.Statuses[status] += n
 		if !expected(plan, status) {
-			s.Errors["status "+strconv.Itoa(status)] += n
+			s.Errors[statusClass(status)] += n
 		}
 	}
 	t.addChecks(s.Checks)
 	for class, n := range t.errors {
 		s.Errors[class] += n
-		if s.ErrorSamples[class] == "" && t.samples[class] != "" {
-			s.ErrorSamples[class] = t.samples[class]
+	}
+	for class, text := range t.samples {
+		if s.ErrorSamples[class] == "" {
+			s.ErrorSamples[class] = text
 		}
 	}
 }

@@ -78,7 +78,7 @@ func (t *instrumented) RoundTrip(req *http.Request) (*http.Response, error) {
 	if measured {
 		b.count = &t.a.received[t.a.recorder.seriesOf(request, t.a.intended(n, sent))]
 	}
-	if t.a.exchanges(request) {
+	if t.a.exchanges(request, resp.StatusCode) {
 		b.exchange = t.a.newExchange(n, sent, req.ContentLength, resp)
 	}
 	resp.Body = b

@@ -88,7 +88,7 @@ func (a *vegetaAttack) run(ctx context.Context) {
 			if o.errorClass != errorCut {
 				a.skipRest(o.request, o.done)
 			}
-		case !a.exchanges(o.request):
+		case !a.exchanges(o.request, o.status):
 			a.record(&o)
 		}
 	}

@@ -8,7 +8,7 @@ import (
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 )
 
-// exchange is a request of the vegeta engine whose answer is inspected, or that is a step of a flow. Vegeta hands on
+// exchange is a request of the vegeta engine whose answer is inspected or fails, or that is a step of a flow. Vegeta hands on
 // neither bodies in part nor a place to look at them, so the worker that reads the answer also inspects it, records the
 // outcome, and sends what follows in the flow: the flow holds the worker from its begin to its end.
 type exchange struct {
@@ -17,6 +17,7 @@ type exchange struct {
 	answer  answer
 	texts   texts
 	size    int64
+	failing bool // by its status
 	ended   bool // the answer came whole
 }
 
@@ -32,7 +33,7 @@ func (a *vegetaAttack) newExchange(n int64, sent time.Duration, sentBytes int64,
 // begin takes the head of an answer.
 func (x *exchange) begin(a *vegetaAttack, resp *http.Response) {
 	x.outcome.status, x.outcome.cache = resp.StatusCode, resp.Header.Get("X-Cache")
-	x.size, x.ended = 0, false
+	x.size, x.ended, x.failing = 0, false, !expected(&a.scenario.Requests[x.outcome.request], resp.StatusCode)
 	if x.answer.start(a.requests.requests[x.outcome.request].inspect); x.answer.want != nil {
 		x.answer.takeHeaders(resp.Header)
 	}
@@ -49,8 +50,11 @@ func (a *answer) takeHeaders(h http.Header) {
 // Write takes what was read of the body.
 func (x *exchange) Write(b []byte) (int, error) {
 	x.size += int64(len(b))
-	if x.answer.want != nil && x.answer.want.body {
+	switch {
+	case x.answer.want != nil && x.answer.want.body:
 		x.answer.piece(b)
+	case x.failing:
+		x.answer.beginning(b)
 	}
 	return len(b), nil
 }
@@ -119,8 +123,8 @@ func (a *vegetaAttack) skipRest(failed int, now time.Duration) {
 	a.book.skip(failed, now)
 }
 
-// exchanges reports whether the worker that reads the answer to a request records its outcome, when there is one.
-func (a *vegetaAttack) exchanges(request int) bool {
+// exchanges reports whether the worker that reads the answer of that status to a request records its outcome.
+func (a *vegetaAttack) exchanges(request, status int) bool {
 	r := &a.requests.requests[request]
-	return r.inspect != nil || r.next
+	return r.inspect != nil || r.next || !expected(r.plan, status)
 }

@@ -23,7 +23,7 @@ type wireConn struct {
 	cache                    [8]byte // the X-Cache header, as far as it matters
 	cacheLen                 int
 	answer                   answer            // what its checks look at
-	keep                     func(body []byte) // answer.piece, made once
+	keep, keepBeginning      func(body []byte) // answer.piece and answer.beginning, made once
 	texts                    texts             // what the flow's steps have extracted
 	following                bool              // its request was answered, and the flow's next step is to be sent
 }
@@ -45,6 +45,13 @@ func (c *wireConn) header(name, value []byte) {
 	}
 	if c.answer.want != nil {
 		c.answer.header(name, value)
+	}
+}
+
+// headRead begins to keep the body of an answer that fails, which nothing looks into.
+func (l *wireLoop) headRead(c *wireConn) {
+	if c.parser.OnBody == nil && !expected(&l.scenario.Requests[c.draw.request], c.parser.Status) {
+		c.parser.OnBody = c.keepBeginning
 	}
 }
 

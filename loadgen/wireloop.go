@@ -183,7 +183,8 @@ func (l *wireLoop) take() *wireConn {
 		return c
 	}
 	c := &wireConn{slot: int32(len(l.conns)), fd: -1}
-	c.parser.OnHeader, c.keep = c.header, c.answer.piece
+	c.parser.OnHeader, c.parser.OnHead = c.header, func() { l.headRead(c) }
+	c.keep, c.keepBeginning = c.answer.piece, c.answer.beginning
 	l.conns = append(l.conns, c)
 	return c
 }
@@ -198,7 +199,11 @@ func (l *wireLoop) sweep() {
 	}
 	for _, c := range l.conns {
 		if c.state >= connConnecting && c.deadline <= l.now {
-			l.fail(c, errorTimeout, "no answer in time")
+			text := "no answer yet"
+			if c.state == connConnecting {
+				text = "no connection yet"
+			}
+			l.fail(c, errorTimeout, text)
 		}
 	}
 }

@@ -30,7 +30,13 @@ func checksText(rows []checkRow) string {
 	for _, c := range rows {
 		t.add(c.Scenario, c.Request, c.Name, metPercent(c.Check), count(c.Passed), count(c.Failed))
 	}
-	return t.String()
+	text := t.String()
+	for _, c := range rows {
+		if c.Unmet != "" {
+			text += fmt.Sprintf("  first unmet: %s at %s: %s\n", onOneLine(c.Name), onOneLine(c.Request), onOneLine(shortened(c.Unmet)))
+		}
+	}
+	return text
 }
 
 // checkProperties tells JUnit of checks: they decide nothing by themselves, so they are no test cases.
@@ -38,10 +44,11 @@ func checkProperties(series []*results.Series) []junitProperty {
 	var properties []junitProperty
 	for _, s := range series {
 		for _, c := range s.Checks {
-			properties = append(properties, junitProperty{
-				"check " + s.Scenario + "/" + s.Name + "/" + c.Name,
-				fmt.Sprintf("%s met: %d passed, %d failed", metPercent(c), c.Passed, c.Failed),
-			})
+			value := fmt.Sprintf("%s met: %d passed, %d failed", metPercent(c), c.Passed, c.Failed)
+			if c.Unmet != "" {
+				value += "; first unmet: " + shortened(c.Unmet)
+			}
+			properties = append(properties, junitProperty{"check " + s.Scenario + "/" + s.Name + "/" + c.Name, value})
 		}
 	}
 	return properties

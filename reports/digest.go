@@ -151,13 +151,7 @@ func (d digest) Notes() []string {
 	if aborted := d.Measurements.Aborted; aborted != "" {
 		all = append(all, fmt.Sprintf("Ended early, after %s, because a threshold was crossed: %s", seconds(d.Measurements.Elapsed), aborted))
 	}
-	for _, s := range d.Scenarios {
-		for _, q := range s.Requests {
-			if q.Skipped > 0 {
-				all = append(all, fmt.Sprintf("%s: the step %s was skipped %s, because a step before it in its flow failed.", s.Name, q.Name, plural(int(q.Skipped), "time")))
-			}
-		}
-	}
+	all = append(all, skipTexts(&d.Measurements)...)
 	return append(all, d.Verdict.Warnings...)
 }
 

@@ -57,6 +57,7 @@ type junitSuite struct {
 	Timestamp  string          `xml:"timestamp,attr"` // UTC, without a zone, as the schema wants it
 	Properties []junitProperty `xml:"properties>property"`
 	Cases      []junitCase     `xml:"testcase"`
+	Stderr     string          `xml:"system-err,omitempty"` // why requests failed
 }
 
 type junitProperty struct {
@@ -91,11 +92,15 @@ func newSuite(r *results.Run) junitSuite {
 		},
 		Cases: []junitCase{validityCase(r.Verdict, class)},
 	}
+	if causes := append(whyFailed(&r.Measurements), skipTexts(&r.Measurements)...); len(causes) > 0 {
+		suite.Stderr = "why requests failed:\n" + strings.Join(causes, "\n")
+	}
 	invalid := r.Verdict.Outcome == results.Invalid
 	for _, g := range r.Verdict.Gates {
 		suite.Cases = append(suite.Cases, gateCase(g, class, invalid))
 	}
 	for _, c := range suite.Cases {
+		c.explain(suite.Stderr)
 		suite.Tests++
 		switch {
 		case c.Error != nil:
@@ -108,6 +113,15 @@ func newSuite(r *results.Run) junitSuite {
 	}
 	suite.Time = strconv.FormatFloat(r.Measurements.Elapsed, 'f', 3, 64)
 	return suite
+}
+
+// explain adds why requests failed to a case that failed: GitLab shows nothing of a suite but its cases.
+func (c junitCase) explain(why string) {
+	for _, detail := range []*junitDetail{c.Error, c.Failure} {
+		if detail != nil && why != "" {
+			detail.Text = strings.TrimPrefix(detail.Text+"\n"+why, "\n")
+		}
+	}
 }
 
 // className is the scenario file's name without what Jenkins would take for a package: directories and extension.

@@ -106,14 +106,18 @@ func sampleSeries(random *rand.Rand, scenario, name, method string, requests int
 	}
 	if method == "PUT" {
 		s.BytesSent = int64(requests) * 310
-		s.Checks = []results.Check{{Name: "has an id", Passed: int64(requests) - failed, Failed: failed}, {Name: "is JSON", Passed: int64(requests)}}
+		s.Checks = []results.Check{{Name: "has an id", Passed: int64(requests) - failed, Failed: failed, Unmet: "no $.id; the answer was 503 Service Unavailable"}, {Name: "is JSON", Passed: int64(requests)}}
+	}
+	if scenario == "cold" && name != "list-resources" {
+		s.Tags["flow"] = "edit"
 	}
 	if name == "update-resource" {
 		s.Skipped = 4
 	}
 	if failed > 0 {
 		s.Statuses[503] = failed - 1
-		s.Errors = map[string]int64{"status": failed - 1, "timeout": 1}
+		s.Errors = map[string]int64{"status 503": failed - 1, "timeout": 1}
+		s.ErrorSamples = map[string]string{"status 503": `503 Service Unavailable: {"title":"the primary is away"}`, "timeout": "after 5s: no answer yet"}
 	}
 	return s
 }

@@ -22,13 +22,14 @@ const SummaryVersion = 1
 //	environment       target, proxy, provider, servers (role, name, version as they answered), fixture, cpus, cpu_model
 //	shards[]          of a merged run: index (from 0), of, started, engine, machine, generator, sent, dropped, p95_ms, lag_p99_ms, invalid, disturbed, warnings
 //	overall           requests, failed, failed_share, rate, response_ms and service_ms
+//	causes[]          why requests failed, the most frequent first: scenario, request, class, count, first (what the first met)
 //	health            who used the CPUs (in cores) and waited for one (shares), over the run; what is not known is left out
 //	marks[]           text, due_seconds, begun_seconds, done_seconds, error: faults that were injected
 //	changes[]         at_seconds, text: breakers and replica, as the server's samples show them
 //	scenarios[]       name, executor, open, the figures of overall, schedule (null unless open; its rates are of requests or flows) and
 //	  warmup          limit_seconds, seconds, ended (steady, limit, run), unsteady: where the warm-up was automatic
 //	  by_stage[]      name, from_seconds, to_seconds, the figures of overall: the stages that have a name
-//	  by_request[]    name, method, the figures of overall, statuses, errors, bytes_sent, bytes_received, skipped (steps of flows), checks[]: name, passed, failed
+//	  by_request[]    name, method, the figures of overall, statuses, errors, bytes_sent, bytes_received, skipped (steps of flows), checks[]: name, passed, failed, first_unmet
 //	server_views[]    scenario (empty: the whole run), seconds, cpu_seconds, tiers, queries and pools by name
 //
 // response_ms, service_ms and the like hold p50, p75, p90, p95, p99, p999, max, mean and count; they are null when
@@ -60,6 +61,7 @@ type summary struct {
 	Environment summaryEnvironment  `json:"environment"`
 	Shards      []results.ShardRun  `json:"shards,omitempty"`
 	Overall     figures             `json:"overall"`
+	Causes      []results.Cause     `json:"causes,omitempty"`
 	Health      *summaryHealth      `json:"health,omitempty"`
 	Marks       []results.Mark      `json:"marks,omitempty"`
 	Changes     []results.Change    `json:"changes,omitempty"`
@@ -183,7 +185,7 @@ func newSummary(d digest) summary {
 	m, env := &d.Measurements, d.Environment
 	s := summary{
 		Version: SummaryVersion, Name: d.Name, Description: d.Description, Started: m.Started.UTC(), Elapsed: m.Elapsed,
-		Seed: d.Scenario.Seed, Tool: d.Tool, Verdict: d.Verdict, Aborted: m.Aborted, Shards: d.Shards, Overall: newFigures(d.Overall), Health: newSummaryHealth(m.Health),
+		Seed: d.Scenario.Seed, Tool: d.Tool, Verdict: d.Verdict, Aborted: m.Aborted, Shards: d.Shards, Overall: newFigures(d.Overall), Causes: m.Causes(), Health: newSummaryHealth(m.Health),
 		Environment: summaryEnvironment{
 			Target: env.Target, Proxy: env.Proxy, Provider: env.Provider, Fixture: env.Fixture, Servers: []summaryServer{},
 			CPUs: env.Machine.CPUs, CPUModel: env.Machine.CPUModel,

@@ -23,6 +23,9 @@ func Text(w io.Writer, r *results.Run) error {
 	for _, why := range reasons(r.Verdict) {
 		fmt.Fprintf(&b, "  - %s\n", onOneLine(why))
 	}
+	for _, why := range d.Causes() {
+		fmt.Fprintf(&b, "  failed: %s\n", onOneLine(why))
+	}
 	for _, note := range d.Notes() {
 		fmt.Fprintf(&b, "  warning: %s\n", onOneLine(note))
 	}

@@ -114,7 +114,7 @@ type Series struct {
 	BytesReceived int64             `json:"bytes_received"`
 	Statuses      map[int]int64     `json:"statuses"`
 	Errors        map[string]int64  `json:"errors,omitempty"`        // by class
-	ErrorSamples  map[string]string `json:"error_samples,omitempty"` // the first message of each class
+	ErrorSamples  map[string]string `json:"error_samples,omitempty"` // what the first of each class met: a message, or the answer's beginning
 	Checks        []Check           `json:"checks,omitempty"`        // in the order of the file
 	// Response counts from the intended send instant to the last byte of the answer. Requests that got no answer are
 	// not in it, but for timeouts: they count with the time that they waited.
@@ -128,6 +128,7 @@ type Check struct {
 	Name   string `json:"name"`
 	Passed int64  `json:"passed"`
 	Failed int64  `json:"failed"`
+	Unmet  string `json:"first_unmet,omitempty"` // what the first answer had that did not meet it
 }
 
 // Share is the share of the answers that met the check, 0 to 1; 0 when there were none.

@@ -1,6 +1,7 @@
 package results
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 )
@@ -67,6 +68,7 @@ func (s *Series) merge(o *Series) error {
 		}
 		s.Checks[i].Passed += c.Passed
 		s.Checks[i].Failed += c.Failed
+		s.Checks[i].Unmet = cmp.Or(s.Checks[i].Unmet, c.Unmet)
 	}
 	for class, n := range o.Errors {
 		s.Errors[class] += n

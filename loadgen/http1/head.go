@@ -58,6 +58,9 @@ func (p *Parser) parseHead(head []byte) error {
 		p.interim = true
 		return nil // the final answer follows
 	}
+	if p.OnHead != nil {
+		p.OnHead()
+	}
 	return p.frame(&f, minor)
 }
 

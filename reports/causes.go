@@ -1,0 +1,75 @@
+package reports
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/policycortex/headroom/results"
+)
+
+const (
+	maxCauses = 5   // that the head of a report tells
+	maxFirst  = 300 // bytes of what the first of a cause met
+)
+
+// Causes say why requests failed, the most frequent reason first.
+func (d digest) Causes() []string { return whyFailed(&d.Measurements) }
+
+func whyFailed(m *results.Measurements) []string {
+	all := m.Causes()
+	var lines []string
+	for _, c := range all[:min(len(all), maxCauses)] {
+		line := causeText(m, c)
+		if c.First != "" {
+			line += "; first: " + shortened(c.First)
+		}
+		lines = append(lines, line)
+	}
+	if rest := all[len(lines):]; len(rest) > 0 {
+		var failed int64
+		for _, c := range rest {
+			failed += c.Count
+		}
+		lines = append(lines, fmt.Sprintf("%s, for %s", plural(int(failed), "more request"), plural(len(rest), "other reason")))
+	}
+	return lines
+}
+
+// causeText is "status 403 × 500 at login", with the scenario where there are several.
+func causeText(m *results.Measurements, c results.Cause) string {
+	text := fmt.Sprintf("%s × %s at %s", c.Class, count(c.Count), c.Request)
+	if len(m.Loads) > 1 {
+		text += " of " + c.Scenario
+	}
+	return text
+}
+
+// skipTexts say which steps of flows were not sent, and where their flows broke.
+func skipTexts(m *results.Measurements) []string {
+	var lines []string
+	for _, s := range m.Skips() {
+		why := ""
+		if len(s.Causes) > 0 {
+			var causes []string
+			for _, c := range s.Causes[:min(len(s.Causes), maxCauses)] {
+				causes = append(causes, fmt.Sprintf("%s × %s at %s", c.Class, count(c.Count), c.Request))
+			}
+			why = ": " + strings.Join(causes, ", ")
+		}
+		lines = append(lines, fmt.Sprintf("%s: the step %s was skipped %s, because a step before it in its flow failed%s", s.Scenario, s.Step, plural(int(s.Count), "time"), why))
+	}
+	return lines
+}
+
+// shortened cuts a text of unknown length.
+func shortened(text string) string {
+	if len(text) <= maxFirst {
+		return text
+	}
+	end := maxFirst
+	for end > 0 && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end] + "…"
+}
