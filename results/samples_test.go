@@ -72,3 +72,15 @@ func TestAFaultThatFailedMakesTheRunInvalid(t *testing.T) {
 		t.Errorf("with a fault that failed: %+v, %v", v, err)
 	}
 }
+
+func TestMaintenanceWarnings(t *testing.T) {
+	s, err := ParseSnapshot([]byte(`{"version": 1, "maintenance": {"cost_partitions": {"runs": 3, "errors": 0},
+		"analyze_resources": {"runs": 3, "errors": 1, "last_failure": "canceling statement"}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "the reference server's maintenance job analyze_resources failed in 1 of 3 runs, the last time with: canceling statement"
+	if got := s.MaintenanceWarnings(); len(got) != 1 || got[0] != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	hdr "github.com/HdrHistogram/hdrhistogram-go"
@@ -17,7 +18,28 @@ type Snapshot struct {
 	Tiers   map[string]TierStats // l1, l2, l3, overall
 	Pools   map[string]PoolStats // of connections, by role: primary, replica
 	State
-	CPU float64 // seconds of CPU time
+	CPU         float64             // seconds of CPU time
+	Maintenance map[string]JobStats // of its jobs in the background, by name
+}
+
+// JobStats are the runs of a job of the server's since its start.
+type JobStats struct {
+	Runs        int64  `json:"runs"`
+	Errors      int64  `json:"errors"`       // runs that failed
+	LastFailure string `json:"last_failure"` // error of the last of those
+}
+
+// MaintenanceWarnings say which of the server's jobs failed: what they were to do has not been done for a while, and the
+// figures may come from that.
+func (s Snapshot) MaintenanceWarnings() []string {
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(s.Maintenance)) {
+		if j := s.Maintenance[name]; j.Errors > 0 {
+			out = append(out, fmt.Sprintf("the reference server's maintenance job %s failed in %d of %d runs, the last time with: %s",
+				name, j.Errors, j.Runs, j.LastFailure))
+		}
+	}
+	return out
 }
 
 // State is how the server is at an instant.
@@ -81,8 +103,9 @@ func ParseSnapshot(data []byte) (Snapshot, error) {
 			Replica
 			Pool poolJSON `json:"pool"`
 		} `json:"replica"`
-		Breakers map[string]string `json:"breakers"` // of what is not a pool
-		Process  struct {
+		Breakers    map[string]string   `json:"breakers"` // of what is not a pool
+		Maintenance map[string]JobStats `json:"maintenance"`
+		Process     struct {
 			CPU float64 `json:"cpu_seconds"`
 		} `json:"process"`
 	}
@@ -92,7 +115,7 @@ func ParseSnapshot(data []byte) (Snapshot, error) {
 	if in.Version != 1 {
 		return Snapshot{}, fmt.Errorf("server snapshot: version %d, this harness reads version 1", in.Version)
 	}
-	s := Snapshot{At: in.At, Queries: map[string]QueryStats{}, Tiers: in.Cache, Pools: map[string]PoolStats{}, CPU: in.Process.CPU}
+	s := Snapshot{At: in.At, Queries: map[string]QueryStats{}, Tiers: in.Cache, Pools: map[string]PoolStats{}, CPU: in.Process.CPU, Maintenance: in.Maintenance}
 	s.Breakers = map[string]string{}
 	maps.Copy(s.Breakers, in.Breakers)
 	if in.Pool != nil {

@@ -1,13 +1,18 @@
 package server_test
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"github.com/policycortex/headroom/server/store"
 )
 
 // A server makes the partitions before it is ready, and refreshes the summary by itself, dropping what it has cached.
@@ -42,4 +47,72 @@ func TestServerMaintainsItsDatabase(t *testing.T) {
 	if done := takeSnapshot(t, r).Maintenance["compliance_summary"]; done.Runs == 0 || done.Errors != 0 {
 		t.Errorf("counted %+v", done)
 	}
+}
+
+// What fails in the background is in the snapshot, and is done again.
+func TestSnapshotTellsOfMaintenanceThatFailed(t *testing.T) {
+	o := options(t)
+	o.PostgresURL = newDatabase(t, o.PostgresURL)
+	o.WarmResources = 10
+	if err := store.Migrate(t.Context(), o.PostgresURL); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := pgx.Connect(t.Context(), o.PostgresURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	exec := func(sql string) {
+		t.Helper()
+		if _, err := conn.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec(`CREATE FUNCTION unlucky(text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS
+		$$ BEGIN IF current_query() LIKE 'ANALYZE%' THEN RAISE EXCEPTION 'no luck'; END IF; RETURN $1; END $$`)
+	exec("CREATE INDEX unlucky ON resources (unlucky(name))")
+	exec("ALTER MATERIALIZED VIEW mv_compliance_summary RENAME TO lost") // which warming reads
+	r := start(t, o)
+	defer r.stop(t)
+	until := func(job string, is func(jobStats) bool) {
+		t.Helper()
+		for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+			if got := takeSnapshot(t, r).Maintenance[job]; is(got) {
+				return
+			} else if time.Now().After(deadline) {
+				t.Fatalf("%s: %+v", job, got)
+			}
+		}
+	}
+	until("cache_warming", func(s jobStats) bool {
+		return s.Errors == 1 && strings.Contains(s.LastFailure, "mv_compliance_summary")
+	})
+	var resources []string
+	for i := range 1000 {
+		resources = append(resources, strings.Replace(strings.Trim(oneResource[len(`{"resources":`):], "[]}")+"}", `"a"`, fmt.Sprintf(`"%d"`, i), 1))
+	}
+	body := `{"resources":[` + strings.Join(resources, ",") + "]}"
+	send(t, newRequest(t, http.MethodPost, "http://"+r.addr+"/api/v1/resources/batch", uuid.NewString(), strings.NewReader(body)), http.StatusCreated)
+	until("analyze_resources", func(s jobStats) bool { return s.Errors > 0 && strings.Contains(s.LastFailure, "no luck") })
+	exec("DROP INDEX unlucky")
+	until("analyze_resources", func(s jobStats) bool { return s.Runs > s.Errors && strings.Contains(s.LastFailure, "no luck") })
+}
+
+// newDatabase makes an empty database beside the one of a URL.
+func newDatabase(t *testing.T, beside string) string {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), beside)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	address, err := url.Parse(beside)
+	if err != nil {
+		t.Fatal(err)
+	}
+	address.Path = fmt.Sprintf("/test_%d", rand.Uint64())
+	if _, err := conn.Exec(t.Context(), "CREATE DATABASE "+address.Path[1:]); err != nil {
+		t.Fatal(err)
+	}
+	return address.String()
 }

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/policycortex/headroom/server/api"
+	"github.com/policycortex/headroom/server/cache"
 	"github.com/policycortex/headroom/server/store"
 )
 
@@ -16,12 +18,15 @@ import (
 const (
 	partitionsEvery = 6 * time.Hour
 	cleaningEvery   = time.Minute
+	analyzeAgain    = 2 * time.Second // after it failed
 )
 
-// maintenance runs the jobs that nobody asks for by a request, one at a time, each on a cadence of its own.
+// maintenance runs the jobs that nobody asks for by a request: those with a cadence of their own one at a time, and each of
+// those that something prompts beside them.
 type maintenance struct {
-	logger *slog.Logger
-	jobs   []*job
+	logger   *slog.Logger
+	jobs     []*job
+	prompted []*job
 }
 
 // job is something to be done again and again. What it does must be safe to be done by several instances at once.
@@ -29,6 +34,10 @@ type job struct {
 	name  string
 	every time.Duration // spread by a tenth to either side, so that instances that started together drift apart
 	run   func(context.Context) error
+
+	// Of a job that is prompted. It is run again after a failure, unless again is 0.
+	prompt <-chan struct{}
+	again  time.Duration
 
 	due time.Time // of maintenance alone
 
@@ -41,13 +50,14 @@ type jobStats struct {
 	Runs   int64   `json:"runs"`
 	Errors int64   `json:"errors"` // how many of them failed
 	TookMS float64 `json:"took_ms"`
-	// LastError is that of the last run, empty when it succeeded.
-	LastError string `json:"last_error,omitempty"`
+	// LastFailure is the error of the last of those, also when a run has succeeded since.
+	LastFailure string `json:"last_failure,omitempty"`
 }
 
 // newMaintenance knows what there is to be done for a database and an API.
-func newMaintenance(o Options, db *store.Store, handler *api.API) *maintenance {
-	return &maintenance{logger: o.Logger, jobs: []*job{
+func newMaintenance(o Options, db *store.Store, answers *cache.Cache, handler *api.API) *maintenance {
+	m := &maintenance{logger: o.Logger}
+	m.jobs = []*job{
 		{name: "cost_partitions", every: partitionsEvery, run: func(ctx context.Context) error { return maintainCosts(ctx, db, o.Logger) }},
 		{name: "compliance_summary", every: o.ComplianceEvery, run: func(ctx context.Context) error {
 			return refreshCompliance(ctx, db, handler, o.ComplianceEvery/2)
@@ -64,7 +74,21 @@ func newMaintenance(o Options, db *store.Store, handler *api.API) *maintenance {
 				return n < store.MaxBatch, err
 			})
 		}},
-	}}
+	}
+	m.prompted = []*job{{name: "analyze_resources", prompt: db.BulkLoaded(), again: analyzeAgain, run: db.Analyze}}
+	if o.WarmResources > 0 {
+		m.prompted = append(m.prompted, &job{name: "cache_warming", prompt: once(), run: func(ctx context.Context) error {
+			return warm(ctx, o, db, answers, handler)
+		}})
+	}
+	return m
+}
+
+// once prompts a job at the start.
+func once() <-chan struct{} {
+	prompt := make(chan struct{}, 1)
+	prompt <- struct{}{}
+	return prompt
 }
 
 func maintainCosts(ctx context.Context, db *store.Store, logger *slog.Logger) error {
@@ -110,6 +134,9 @@ func (m *maintenance) start(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	running.Go(func() { m.run(ctx) })
+	for _, j := range m.prompted {
+		running.Go(func() { m.runPrompted(ctx, j) })
+	}
 	return func() {
 		cancel()
 		running.Wait()
@@ -139,8 +166,25 @@ func (m *maintenance) run(ctx context.Context) {
 	}
 }
 
-// runOnce runs a job and notes how it went. A panic in it ends neither the others nor the server.
-func (m *maintenance) runOnce(ctx context.Context, j *job) {
+// runPrompted runs a job whenever it is prompted, and again where it failed, until ctx is done.
+func (m *maintenance) runPrompted(ctx context.Context, j *job) {
+	var again <-chan time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-j.prompt:
+		case <-again:
+		}
+		again = nil
+		if well := m.runOnce(ctx, j); !well && j.again > 0 {
+			again = time.After(spread(j.again))
+		}
+	}
+}
+
+// runOnce runs a job, notes how it went and says whether well. A panic in it ends neither the others nor the server.
+func (m *maintenance) runOnce(ctx context.Context, j *job) (well bool) {
 	start := time.Now()
 	err := func() (err error) {
 		defer func() {
@@ -152,26 +196,31 @@ func (m *maintenance) runOnce(ctx context.Context, j *job) {
 		return j.run(ctx)
 	}()
 	if ctx.Err() != nil {
-		return // stopped in the middle of it
+		return false // stopped in the middle of it
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.stats.Runs++
 	j.stats.TookMS += float64(time.Since(start).Microseconds()) / 1000
-	j.stats.LastError = ""
-	if err != nil {
-		j.stats.Errors++
-		j.stats.LastError = err.Error()
-		m.logger.Error("a maintenance job failed; it will be run again", "job", j.name, "after", j.every, "error", err)
+	if err == nil {
+		return true
 	}
+	j.stats.Errors++
+	j.stats.LastFailure = err.Error()
+	if after := max(j.every, j.again); after > 0 {
+		m.logger.Error("a maintenance job failed; it will be run again", "job", j.name, "after", after, "error", err)
+	} else {
+		m.logger.Error("a maintenance job failed", "job", j.name, "error", err)
+	}
+	return false
 }
 
 func spread(d time.Duration) time.Duration { return d - d/10 + rand.N(d/5+1) }
 
 // snapshot returns the counts by the names of the jobs.
 func (m *maintenance) snapshot() map[string]jobStats {
-	stats := make(map[string]jobStats, len(m.jobs))
-	for _, j := range m.jobs {
+	stats := make(map[string]jobStats, len(m.jobs)+len(m.prompted))
+	for _, j := range slices.Concat(m.jobs, m.prompted) {
 		j.mu.Lock()
 		stats[j.name] = j.stats
 		j.mu.Unlock()

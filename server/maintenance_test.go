@@ -29,7 +29,7 @@ func TestMaintenance(t *testing.T) {
 		{name: "failing", every: time.Millisecond, run: alone(func() error { return errors.New("no luck") })},
 		{name: "panicking", every: time.Millisecond, run: alone(func() error { panic("oh") })},
 		{name: "rare", every: time.Hour, run: func(context.Context) error { t.Error("it is not due"); return nil }},
-		{name: "waiting", every: 200 * time.Millisecond, run: func(ctx context.Context) error { <-ctx.Done(); ended.Add(1); return ctx.Err() }},
+		{name: "waiting", every: 5 * time.Second, run: func(ctx context.Context) error { <-ctx.Done(); ended.Add(1); return ctx.Err() }},
 	}}
 	stop := m.start(t.Context())
 	for began := time.Now(); m.snapshot()["quick"].Runs < 3 || m.snapshot()["slow"].Runs < 3; time.Sleep(time.Millisecond) {
@@ -44,7 +44,7 @@ func TestMaintenance(t *testing.T) {
 		t.Errorf("%d runs, %d overlaps, counted %+v", n, overlaps.Load(), done)
 	}
 	for name, message := range map[string]string{"failing": "no luck", "panicking": "it panicked"} {
-		if s := done[name]; s.Runs == 0 || s.Errors != s.Runs || s.LastError != message || !strings.Contains(log.String(), "job="+name) {
+		if s := done[name]; s.Runs == 0 || s.Errors != s.Runs || s.LastFailure != message || !strings.Contains(log.String(), "job="+name) {
 			t.Errorf("%s: %+v", name, s)
 		}
 	}

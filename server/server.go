@@ -61,7 +61,7 @@ func Run(ctx context.Context, o Options, ready func(addr, adminAddr string)) err
 	}
 	defer parts.close(o.Logger)
 	handler := newAPI(o, db, answers, parts)
-	jobs := newMaintenance(o, db, handler)
+	jobs := newMaintenance(o, db, answers, handler)
 	if err := maintainCosts(ctx, db, o.Logger); err != nil { // before the first costs come
 		return err
 	}
@@ -79,9 +79,6 @@ func Run(ctx context.Context, o Options, ready func(addr, adminAddr string)) err
 		defer admin.close()
 	}
 	defer jobs.start(ctx)()
-	if o.WarmResources > 0 {
-		defer startWarming(ctx, o, db, answers, handler)()
-	}
 	return serve(ctx, o, handler, public, admin, ready)
 }
 

@@ -106,6 +106,11 @@ type pool struct {
 	Breaker    string
 }
 
+type jobStats struct {
+	Runs, Errors int64
+	LastFailure  string `json:"last_failure"`
+}
+
 type snapshot struct {
 	Version       int
 	At            time.Time
@@ -124,7 +129,7 @@ type snapshot struct {
 		Pool      pool
 	}
 	Cache       map[string]level
-	Maintenance map[string]struct{ Runs, Errors int64 }
+	Maintenance map[string]jobStats
 	Process     map[string]float64
 }
 

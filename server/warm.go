@@ -2,8 +2,7 @@ package server
 
 import (
 	"context"
-	"errors"
-	"sync"
+	"fmt"
 
 	"github.com/policycortex/headroom/server/api"
 	"github.com/policycortex/headroom/server/cache"
@@ -44,22 +43,17 @@ func warmingPlan(ctx context.Context, db *store.Store, handler *api.API, resourc
 	return cache.NewWarming(entries, handler.Loader), nil
 }
 
-// startWarming fills the cache while requests are served already, until it is done, ctx ends or stop is called, which waits
-// for it to give up. What fails is in the log and in the snapshot; the server does without.
-func startWarming(ctx context.Context, o Options, db *store.Store, answers *cache.Cache, handler *api.API) (stop func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	var warming sync.WaitGroup
-	warming.Go(func() {
-		plan, err := warmingPlan(ctx, db, handler, o.WarmResources)
-		if err == nil {
-			err = answers.Warm(ctx, plan, o.Logger)
-		}
-		if err != nil && !errors.Is(err, context.Canceled) {
-			o.Logger.Warn("the cache is not warm", "error", err)
-		}
-	})
-	return func() {
-		cancel()
-		warming.Wait()
+// warm fills the cache while requests are served already, until it is done or ctx ends. The server does without what fails.
+func warm(ctx context.Context, o Options, db *store.Store, answers *cache.Cache, handler *api.API) error {
+	plan, err := warmingPlan(ctx, db, handler, o.WarmResources)
+	if err != nil {
+		return err
 	}
+	if err := answers.Warm(ctx, plan, o.Logger); err != nil {
+		return err
+	}
+	if p := plan.Progress(); p.Failed > 0 {
+		return fmt.Errorf("warm the cache: %d of %d entries are not there or could not be loaded", p.Failed, p.Total)
+	}
+	return nil
 }

@@ -139,7 +139,7 @@ func (r *runner) runOne(ctx context.Context, l loaded, dir string) (outcome resu
 		return "", err
 	}
 	screen.close()
-	measured.Warnings = append(measured.Warnings, system.warnings()...)
+	measured.Warnings = append(measured.Warnings, system.warnings(ctx)...)
 	verdict, err := r.judge(measured, plan.Thresholds)
 	if err != nil {
 		return "", err

@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/policycortex/headroom/containers"
@@ -33,14 +34,17 @@ type system struct {
 	snapshot func(ctx context.Context) (results.Snapshot, error)
 	sample   func(ctx context.Context) (results.Snapshot, error) // without the queries
 	record   results.Environment
+	latest   atomic.Pointer[results.Snapshot] // that was taken
 
 	environment *containers.Environment // nil for an own service
 	server      *containers.Child
 	log         *os.File
 }
 
-// serverStart bounds the reference server's start.
-const serverStart = 30 * time.Second
+const (
+	serverStart = 30 * time.Second // bounds the reference server's start
+	lastSample  = 2 * time.Second  // bounds the question how the server is at the end
+)
 
 // startSystem brings the plan's target up.
 func (r *runner) startSystem(ctx context.Context, plan *scenarios.Plan, dir string) (_ *system, err error) {
@@ -161,10 +165,16 @@ func (s *system) connect(line string) error {
 		return fmt.Errorf("the reference server said %q: %w", line, err)
 	}
 	s.url, s.record.Target = url, url
-	s.snapshot = func(ctx context.Context) (results.Snapshot, error) { return fetchSnapshot(ctx, admin+"/snapshot") }
-	s.sample = func(ctx context.Context) (results.Snapshot, error) {
-		return fetchSnapshot(ctx, admin+"/snapshot?db=no")
+	fetch := func(path string) func(context.Context) (results.Snapshot, error) {
+		return func(ctx context.Context) (results.Snapshot, error) {
+			taken, err := fetchSnapshot(ctx, admin+path)
+			if err == nil {
+				s.latest.Store(&taken)
+			}
+			return taken, err
+		}
 	}
+	s.snapshot, s.sample = fetch("/snapshot"), fetch("/snapshot?db=no")
 	return nil
 }
 
@@ -217,7 +227,7 @@ func (s *system) describe(plan *scenarios.Plan, settings scenarios.ServerSetting
 }
 
 // warnings are what the reader of the results must know of the system.
-func (s *system) warnings() []string {
+func (s *system) warnings(ctx context.Context) []string {
 	if s.environment == nil {
 		return nil
 	}
@@ -226,6 +236,12 @@ func (s *system) warnings() []string {
 	case <-s.server.Done():
 		out = append(out, fmt.Sprintf("the reference server ended during the run: %v; see server.log", s.server.Err()))
 	default:
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastSample)
+		defer cancel()
+		s.sample(ctx) // where it fails, the one before has to do
+	}
+	if latest := s.latest.Load(); latest != nil {
+		out = append(out, latest.MaintenanceWarnings()...)
 	}
 	return out
 }

@@ -2,14 +2,14 @@ package store
 
 import (
 	"context"
-	"log/slog"
+	"fmt"
 	"math/bits"
 	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
 )
 
-// bulkLoads makes Postgres look at the resources again when many have been inserted. Until it has, plans are those for
+// bulkLoads says when Postgres should look at the resources again: when many have been inserted. Until it has, plans are those for
 // the table as it was: an empty one is best read from end to end, and a prepared statement keeps such a plan
 // until the next ANALYZE. Autovacuum would come within a minute; in that minute everything is slow.
 type bulkLoads struct {
@@ -33,20 +33,19 @@ func (b *bulkLoads) add(rows int) {
 	}
 }
 
-// analyzeWhenDue runs until ctx is done.
-func (s *Store) analyzeWhenDue(ctx context.Context, logger *slog.Logger) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-s.loads.due:
-		}
-		err := s.aside(ctx, func(conn *pgx.Conn) error {
-			_, err := conn.Exec(ctx, "ANALYZE resources")
+// BulkLoaded is sent to when so many resources have been inserted that [Store.Analyze] is due.
+func (s *Store) BulkLoaded() <-chan struct{} { return s.loads.due }
+
+// Analyze has Postgres look at the resources. It is safe to be done by several instances at once: one waits for the other.
+func (s *Store) Analyze(ctx context.Context) error {
+	err := s.aside(ctx, func(conn *pgx.Conn) error {
+		return analyzing.transaction(ctx, conn, func(tx pgx.Tx) error {
+			_, err := tx.Exec(ctx, "ANALYZE resources")
 			return err
 		})
-		if err != nil && ctx.Err() == nil {
-			logger.Warn("ANALYZE after a bulk load failed; plans may be bad until autovacuum comes", "error", err)
-		}
+	})
+	if err != nil {
+		return fmt.Errorf("analyze the resources (until it is done, or autovacuum comes, plans may be bad): %w", err)
 	}
+	return nil
 }

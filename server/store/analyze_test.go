@@ -2,7 +2,9 @@ package store_test
 
 import (
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/policycortex/headroom/server/store"
 )
@@ -33,15 +35,67 @@ func TestBulkLoadsAreAnalyzed(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	load(999)
-	before := analyzed()
-	load(1)
-	await(t, "the first thousand is analyzed", func() bool { return analyzed() == before+1 })
-	load(500)
-	load(500)
-	await(t, "the second thousand is analyzed", func() bool { return analyzed() == before+2 })
+	due := func() bool {
+		select {
+		case <-s.BulkLoaded():
+			return true
+		default:
+			return false
+		}
+	}
+	for i, n := range []int{999, 1, 500, 500, 1000} {
+		before := analyzed()
+		load(n)
+		if got, want := due(), i == 1 || i == 3; got != want {
+			t.Errorf("load %d, of %d: analyzing is due: %v, want %v", i, n, got, want)
+		} else if got {
+			if err := s.Analyze(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			await(t, "it is analyzed", func() bool { return analyzed() == before+1 })
+		}
+	}
 	plan, err := s.Explain(t.Context(), store.GetSQL)
 	if err != nil || !strings.Contains(plan, "resources_pkey") {
 		t.Errorf("a get has the plan %s (error %v), want the primary key", plan, err)
 	}
+}
+
+// TestMaintenanceMayTakeLonger than a statement for a request (statement_timeout: 5 s), and waits longer for its locks
+// (lock_timeout: 1 s).
+func TestMaintenanceMayTakeLonger(t *testing.T) {
+	url := newDatabase(t)
+	if err := store.Migrate(t.Context(), url); err != nil {
+		t.Fatal(err)
+	}
+	s, conn := openStoreWith(t, store.Options{URL: url, MaxConns: 4}), connect(t, url)
+	if _, _, err := s.InsertResources(t.Context(), newID(), []store.NewResource{newResource(0)}); err != nil {
+		t.Fatal(err)
+	}
+	for _, sql := range []string{
+		`CREATE FUNCTION slow(text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS
+			$$ BEGIN IF current_query() LIKE 'ANALYZE%' THEN PERFORM pg_sleep(5.2); END IF; RETURN $1; END $$`,
+		"CREATE INDEX ON resources (slow(name))",
+		"CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(5.2); RETURN OLD; END $$",
+		"CREATE TRIGGER slow BEFORE DELETE ON cache_entries FOR EACH ROW EXECUTE FUNCTION slow()",
+		"INSERT INTO cache_entries (key, tenant_id, version, value, expires_at) VALUES ('k', gen_random_uuid(), 1, '', now() - interval '1 second')",
+		"BEGIN", "ANALYZE mv_compliance_summary", // its lock is held until the transaction ends
+	} {
+		mustExec(t, conn, sql)
+	}
+	var all sync.WaitGroup
+	defer all.Wait()
+	for name, do := range map[string]func() error{
+		"analyze": func() error { return s.Analyze(t.Context()) },
+		"expire":  func() error { _, err := s.ExpireCacheEntries(t.Context()); return err },
+		"refresh": func() error { _, _, err := s.RefreshComplianceSummary(t.Context()); return err },
+	} {
+		all.Go(func() {
+			if err := do(); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
+	}
+	time.Sleep(1500 * time.Millisecond)
+	mustExec(t, conn, "COMMIT")
 }

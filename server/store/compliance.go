@@ -124,10 +124,6 @@ func appendHundredths(dst []byte, n int64) []byte {
 	return append(dst, '.', byte('0'+n/10%10), byte('0'+n%10))
 }
 
-// refreshTimeout bounds a refresh, which may take longer than a statement that somebody waits for. It was seen to take
-// 0.8 s for a million resources.
-const refreshTimeout = time.Minute
-
 const refreshComplianceSQL = namePrefix + refreshCompliance + `
 SELECT refresh_compliance_summary()`
 
@@ -141,10 +137,7 @@ type Refreshed struct {
 // returns [ErrRefreshing] when another refresh is under way.
 func (s *Store) RefreshComplianceSummary(ctx context.Context) (done Refreshed, at LSN, err error) {
 	at, err = s.write(ctx, func(conn *pgx.Conn) error {
-		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-			if _, err := tx.Exec(ctx, fmt.Sprintf("SET LOCAL statement_timeout = %d", refreshTimeout.Milliseconds())); err != nil {
-				return err
-			}
+		return refreshing.transaction(ctx, conn, func(tx pgx.Tx) error {
 			var refreshed bool
 			if err := tx.QueryRow(ctx, refreshComplianceSQL).Scan(&refreshed); err != nil {
 				return err

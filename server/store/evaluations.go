@@ -283,7 +283,7 @@ type TenantResource struct{ Tenant, Resource ID }
 // resources are those of which it may have been, all the same.
 func (s *Store) RetireEvaluations(ctx context.Context) (resources []TenantResource, at LSN, err error) {
 	at, err = s.write(ctx, func(conn *pgx.Conn) error {
-		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		return cleaning.transaction(ctx, conn, func(tx pgx.Tx) error {
 			rows, err := tx.Query(ctx, retireEvaluationsSQL, MaxBatch)
 			if err != nil {
 				return err

@@ -3,10 +3,43 @@ package store
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 )
+
+// patience is how long a statement of maintenance may take, and how long it may wait for a lock. That of the connections
+// is for statements whose answer somebody waits for.
+type patience struct{ statement, lock time.Duration }
+
+// What maintenance may take by its kind. Where requests wait for the locks that it waits for, or has, it waits no longer
+// than they do.
+var (
+	// ANALYZE reads some 30,000 rows, on a machine that is busy with the load after which it is due. Its lock is in the way
+	// of no request; autovacuum, which may have it, gives it up after a second.
+	analyzing = patience{5 * time.Minute, 30 * time.Second}
+	// A refresh of the compliance summary was seen to take 0.8 s for a million resources. Its lock is as ANALYZE's.
+	refreshing = patience{time.Minute, 30 * time.Second}
+	// Up to MaxBatch rows are changed, or read for the cache.
+	cleaning = patience{30 * time.Second, time.Second}
+	warming  = patience{time.Minute, time.Second}
+	// See maintainCostsSQL.
+	partitioning = patience{time.Minute, 30 * time.Second}
+)
+
+// transaction runs do in a transaction with this patience.
+func (p patience) transaction(ctx context.Context, conn *pgx.Conn, do func(pgx.Tx) error) error {
+	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "SELECT set_config('statement_timeout', $1, true), set_config('lock_timeout', $2, true)",
+			milliseconds(p.statement), milliseconds(p.lock)); err != nil {
+			return err
+		}
+		return do(tx)
+	})
+}
+
+func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
 // DefaultCostMonths is how many months of costs are kept when the options do not say: two years can be compared.
 const DefaultCostMonths = 24
@@ -40,8 +73,6 @@ SELECT ensure_cost_partitions($1, $2), detach_cost_partitions($1)`
 // beforeMaintenance waits for another instance that is at it, which may take its time, and then for the locks on tables
 // only as long as anybody else would: while it waits for one, others wait for it.
 var beforeMaintenance = []string{
-	"SET LOCAL statement_timeout = '60s'",
-	"SET LOCAL lock_timeout = '30s'",
 	"SELECT pg_advisory_xact_lock(hashtext('cost_partitions'))",
 	"SET LOCAL lock_timeout = '1s'",
 }
@@ -53,7 +84,7 @@ func (s *Store) MaintainCosts(ctx context.Context) (CostPartitions, error) {
 	months := s.costMonths + 1 + costMonthsAhead
 	var done CostPartitions
 	_, err := s.write(ctx, func(conn *pgx.Conn) error {
-		err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		err := partitioning.transaction(ctx, conn, func(tx pgx.Tx) error {
 			for _, prepare := range beforeMaintenance {
 				if _, err := tx.Exec(ctx, prepare); err != nil {
 					return err
@@ -64,7 +95,9 @@ func (s *Store) MaintainCosts(ctx context.Context) (CostPartitions, error) {
 		if err != nil {
 			return err
 		}
-		return conn.QueryRow(ctx, "SELECT count(*) FROM cost_data_default").Scan(&done.Misplaced)
+		return partitioning.transaction(ctx, conn, func(tx pgx.Tx) error { // its own: the one before has locks that requests wait for
+			return tx.QueryRow(ctx, "SELECT count(*) FROM cost_data_default").Scan(&done.Misplaced)
+		})
 	})
 	if err != nil {
 		return CostPartitions{}, fmt.Errorf("maintain the partitions of costs: %w", err)
@@ -81,9 +114,11 @@ DELETE FROM cache_entries WHERE key IN (
 func (s *Store) ExpireCacheEntries(ctx context.Context) (int64, error) {
 	var deleted int64
 	_, err := s.write(ctx, func(conn *pgx.Conn) error {
-		tag, err := conn.Exec(ctx, expireEntriesSQL, MaxBatch)
-		deleted = tag.RowsAffected()
-		return err
+		return cleaning.transaction(ctx, conn, func(tx pgx.Tx) error {
+			tag, err := tx.Exec(ctx, expireEntriesSQL, MaxBatch)
+			deleted = tag.RowsAffected()
+			return err
+		})
 	})
 	if err != nil {
 		return 0, fmt.Errorf("delete expired cache entries: %w", err)

@@ -110,8 +110,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	return s, nil
 }
 
-// watch begins what goes on in the background: the servers are watched, and analyzed after bulk loads. With a replica,
-// both are asked once before it returns.
+// watch begins to watch the servers. With a replica, both are asked once before it returns.
 func (s *Store) watch(ctx context.Context, cluster int64, logger *slog.Logger) {
 	primary := newWatch(s.primary, watchAloneEvery, primaryPatience, logger)
 	primary.up = true
@@ -141,7 +140,6 @@ func (s *Store) watch(ctx context.Context, cluster int64, logger *slog.Logger) {
 		watches = append(watches, second)
 	}
 	ctx, s.stopWatching = context.WithCancel(context.WithoutCancel(ctx))
-	s.watching.Go(func() { s.analyzeWhenDue(ctx, logger) })
 	for _, w := range watches {
 		s.watching.Go(func() { w.run(ctx) })
 	}

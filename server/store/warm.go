@@ -21,12 +21,14 @@ SELECT v.tenant_id
 func (s *Store) LargestTenants(ctx context.Context, n int, after LSN) ([]ID, error) {
 	var tenants []ID
 	err := s.read(ctx, after, func(conn *pgx.Conn) error {
-		rows, err := conn.Query(ctx, largestTenantsSQL, n)
-		if err != nil {
+		return warming.transaction(ctx, conn, func(tx pgx.Tx) error {
+			rows, err := tx.Query(ctx, largestTenantsSQL, n)
+			if err != nil {
+				return err
+			}
+			tenants, err = pgx.CollectRows(rows, pgx.RowTo[ID])
 			return err
-		}
-		tenants, err = pgx.CollectRows(rows, pgx.RowTo[ID])
-		return err
+		})
 	})
 	if err != nil {
 		return nil, fmt.Errorf("find the largest tenants: %w", err)
@@ -49,14 +51,16 @@ SELECT r.tenant_id, r.id
 func (s *Store) RecentResources(ctx context.Context, tenants []ID, n int, after LSN) ([]TenantResource, error) {
 	var found []TenantResource
 	err := s.read(ctx, after, func(conn *pgx.Conn) error {
-		rows, err := conn.Query(ctx, recentResourcesSQL, tenants, n)
-		if err != nil {
+		return warming.transaction(ctx, conn, func(tx pgx.Tx) error {
+			rows, err := tx.Query(ctx, recentResourcesSQL, tenants, n)
+			if err != nil {
+				return err
+			}
+			found, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (r TenantResource, err error) {
+				return r, row.Scan(&r.Tenant, &r.Resource)
+			})
 			return err
-		}
-		found, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (r TenantResource, err error) {
-			return r, row.Scan(&r.Tenant, &r.Resource)
 		})
-		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("find the resources that were updated last: %w", err)
