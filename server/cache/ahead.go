@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/policycortex/headroom/server/cache/clock"
 )
 
 // ahead is what is special about a flight that no request began: it brings a value before anybody asks for it.
@@ -18,7 +20,7 @@ var errNotKept = errors.New("L2 is not in reach, so the value would not be kept"
 // request. Without the lease nothing is kept, so nothing is loaded. brought is false when L1 had the value or a request
 // was about to bring it.
 func (c *Cache) loadAhead(ctx context.Context, key *Key, load LoadFunc, a *ahead) (brought bool, from Level, err error) {
-	at, hash := now(), key.hash()
+	at, hash := clock.Now(), key.Hash()
 	if !c.bus.trusted(at) {
 		return false, Miss, errNotKept
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/policycortex/headroom/server/cache/clock"
 	"github.com/policycortex/headroom/server/store"
 )
 
@@ -105,7 +106,7 @@ type bus struct {
 	channel string
 	answers string // channel of acknowledgements for this instance
 
-	// until when the lease lasts, as of [now]; 0 without one.
+	// until when the lease lasts, as of [clock.Now]; 0 without one.
 	leasedUntil atomic.Int64
 	// floor is the least position that loads are given.
 	floor atomic.Uint64
@@ -153,7 +154,7 @@ func (b *bus) position(s *stripe) store.LSN { return store.LSN(max(s.lsn.Load(),
 // Position is what a read that is not cached must see of the scopes: all that an invalidation has told of. While this
 // instance may have missed one, it is a position that the primary alone has.
 func (c *Cache) Position(scopes ...Scope) store.LSN {
-	if !c.bus.trusted(now()) {
+	if !c.bus.trusted(clock.Now()) {
 		return onPrimary
 	}
 	var position store.LSN
@@ -173,7 +174,7 @@ func (c *Cache) Invalidate(ctx context.Context, after store.LSN, scopes ...Scope
 		return nil
 	}
 	for i := range scopes {
-		c.insight.wrote(&scopes[i])
+		c.usage.Wrote(&scopes[i])
 	}
 	return c.invalidate(ctx, after, c.stripesOf(scopes))
 }
@@ -267,7 +268,7 @@ func (b *bus) await(ctx context.Context, t *term, acks *acknowledgements) error 
 func (b *bus) missing(t *term, acks *acknowledgements) (n int, young time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	at := now()
+	at := clock.Now()
 	if _, own := acks.by[b.id]; !own || b.current != t {
 		n++ // ours has not come back, and will not by another subscription
 	}
@@ -323,7 +324,7 @@ func (b *bus) pend(m *message) (repeated <-chan struct{}) {
 
 // outwait waits until nobody can have a lease any more, if L2 is down for all, or until the invalidation was repeated.
 func (b *bus) outwait(ctx context.Context, repeated <-chan struct{}, lost time.Duration, why error) error {
-	timeout := time.NewTimer(max(lost+leaseTime+leaseMargin-now(), 0))
+	timeout := time.NewTimer(max(lost+leaseTime+leaseMargin-clock.Now(), 0))
 	defer timeout.Stop()
 	select {
 	case <-repeated:

@@ -20,6 +20,8 @@ import (
 	"github.com/maypok86/otter/v2"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/policycortex/headroom/server/cache/clock"
+	"github.com/policycortex/headroom/server/cache/usage"
 	"github.com/policycortex/headroom/server/store"
 )
 
@@ -88,8 +90,9 @@ type Cache struct {
 	flights    flights
 	loaders    loaders
 	counts     counts
-	insight    insight
-	adaptive   adaptive
+	usage      usage.Tracker
+	latency    [Miss + 1]usage.Histogram // of requests by what served them, in nanoseconds
+	windows    windows
 	prefetch   prefetcher
 	warming    atomic.Pointer[Warming]
 	unsure     unsure
@@ -116,9 +119,9 @@ func Open(o Options) (*Cache, error) {
 	if smallest < 0 || smallest > o.L1Bytes || largest < o.L1Bytes {
 		return nil, fmt.Errorf("open cache: L1 has %d bytes, which is not between the bounds of %d and %d", o.L1Bytes, smallest, largest)
 	}
-	c := &Cache{insight: newInsight(), settling: make(chan struct{}, 2), opened: time.Now()}
+	c := &Cache{settling: make(chan struct{}, 2), opened: time.Now()}
 	c.loaders.jobs = make(chan loadJob)
-	c.adaptive.start(o.L1Bytes, smallest, largest)
+	c.usage.Start(o.L1Bytes, smallest, largest, firstL1TTL)
 	c.l1, err = otter.New(&otter.Options[Key, *Entry]{
 		MaximumWeight:    uint64(o.L1Bytes),
 		Weigher:          weigh,
@@ -172,7 +175,7 @@ func weigh(key Key, e *Entry) uint32 {
 }
 
 func l1Lifetime(entry otter.Entry[Key, *Entry]) time.Duration {
-	return max(entry.Value.stale-now(), 1)
+	return max(entry.Value.stale-clock.Now(), 1)
 }
 
 // jitter spreads d evenly over 0.9 d to 1.1 d.
@@ -186,17 +189,20 @@ func jitter(d time.Duration) time.Duration {
 // Every call is counted once in each level that it reached: see [Stats].
 func (c *Cache) Get(ctx context.Context, key Key, load LoadFunc) (*Entry, Level, error) {
 	draw := draw()
-	began := c.insight.began(draw)
+	began := latencyFrom(draw)
 	e, ok := c.l1.GetIfPresent(key)
 	if !ok {
 		return c.getShared(ctx, &key, draw, load)
 	}
-	at := now()
+	at := clock.Now()
 	if at >= e.stale || !c.bus.trusted(at) || !e.valid() { // in this order: see bus.go
 		return c.getShared(ctx, &key, draw, load)
 	}
 	c.counts.l1Hits.add(draw)
-	c.insight.hit(&key, e, draw, began)
+	c.usage.Hit(&key, e.hash, draw)
+	if began != 0 {
+		c.latency[L1].Record(uint64(clock.Now() - began))
+	}
 	if at >= e.fresh {
 		c.counts.stale.Add(1)
 		c.refresh(ctx, key, e, load)

@@ -9,6 +9,8 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/klauspost/compress/gzip"
+
+	"github.com/policycortex/headroom/server/cache/clock"
 )
 
 // Entry is a value, ready to be sent. It is shared by all who get it: nothing in it may be changed.
@@ -22,8 +24,8 @@ type Entry struct {
 
 	stripe *stripe
 	epoch  uint64        // of the stripe, before the value was loaded
-	hash   uint64        // of the key: see insight
-	fresh  time.Duration // until then; times are as of [now]
+	hash   uint64        // of the key
+	fresh  time.Duration // until then; times are as of [clock.Now]
 	stale  time.Duration // until then it may be served while it is refreshed
 
 	prefetched *prefetchMark // nil when it was not
@@ -34,7 +36,7 @@ type Entry struct {
 // newEntry makes an entry of a body and its hash, fresh for ttl. A nil body says that there is nothing under the key.
 func newEntry(body []byte, bodyHash uint64, f *flight, ttl time.Duration) *Entry {
 	e := &Entry{Body: body, stripe: f.stripe, epoch: f.epoch, hash: f.hash}
-	e.fresh = now() + ttl
+	e.fresh = clock.Now() + ttl
 	e.stale = e.fresh
 	if ttl > transitTTL {
 		e.stale += staleWindow
@@ -70,7 +72,7 @@ func (e *Entry) valid() bool { return e.epoch == e.stripe.epoch.Load() }
 func (e *Entry) settle(ttl time.Duration) *Entry {
 	s := &Entry{
 		Body: e.Body, ContentLength: e.ContentLength, ETag: e.ETag,
-		stripe: e.stripe, epoch: e.epoch, hash: e.hash, fresh: max(e.fresh, now()+ttl),
+		stripe: e.stripe, epoch: e.epoch, hash: e.hash, fresh: max(e.fresh, clock.Now()+ttl),
 		prefetched: e.prefetched,
 	}
 	s.stale = s.fresh + staleWindow
@@ -102,8 +104,3 @@ func Gzip(body []byte) []byte {
 	w.Close()
 	return b.Bytes()
 }
-
-// processStart is what times inside the process count from: a monotonic clock, which is cheaper to read than time.Now.
-var processStart = time.Now()
-
-func now() time.Duration { return time.Since(processStart) }

@@ -8,6 +8,8 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/klauspost/compress/gzip"
+
+	"github.com/policycortex/headroom/server/cache/clock"
 )
 
 // What the external tests may see.
@@ -24,7 +26,7 @@ func L2Name(key Key) string { return valueName(&key) }
 
 // EpochName is the name of the epoch of a key's scope.
 func (c *Cache) EpochName(key Key) string {
-	scope := key.scope()
+	scope := key.Scope()
 	return c.bus.contact().epochName(c.stripes.index(&scope))
 }
 
@@ -40,7 +42,7 @@ func (c *Cache) ForgetL1(key Key) { c.l1.Invalidate(key) }
 // Age makes the entry under key past its lifetime, but not past the time in which it may be served.
 func (c *Cache) Age(key Key) {
 	if e, ok := c.l1.GetIfPresent(key); ok {
-		e.fresh = now() - time.Millisecond
+		e.fresh = clock.Now() - time.Millisecond
 	}
 }
 
@@ -51,7 +53,7 @@ func (c *Cache) L1Entry(key Key) *Entry {
 }
 
 // Trusted says whether the instance has its lease.
-func (c *Cache) Trusted() bool { return c.bus.trusted(now()) }
+func (c *Cache) Trusted() bool { return c.bus.trusted(clock.Now()) }
 
 func MatchGlob(pattern, name string) (bool, error) {
 	g, err := compileGlob(pattern)

@@ -10,6 +10,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 	"github.com/maypok86/otter/v2"
 
+	"github.com/policycortex/headroom/server/cache/clock"
 	"github.com/policycortex/headroom/server/store"
 )
 
@@ -20,9 +21,10 @@ const onPrimary = ^store.LSN(0)
 // or fails within l2Timeout. What takes longer is for a loader, as it goes on when the request leaves.
 func (c *Cache) getShared(ctx context.Context, key *Key, draw uint32, load LoadFunc) (*Entry, Level, error) {
 	c.counts.l1Misses.Add(1)
-	hash := key.hash()
-	began := c.insight.missed(key, hash, draw)
-	f, begin := c.flights.join(key, &c.stripes, hash, c.bus.trusted(now()))
+	hash := key.Hash()
+	began := clock.Now()
+	c.usage.Missed(key, hash, began, draw)
+	f, begin := c.flights.join(key, &c.stripes, hash, c.bus.trusted(clock.Now()))
 	if begin {
 		c.begin(ctx, f, load)
 	}
@@ -39,7 +41,7 @@ func (c *Cache) begin(ctx context.Context, f *flight, load LoadFunc) {
 	if f.trusted {
 		read = c.readL2(ctx, f)
 		if read.hit {
-			ttl := min(jitter(c.adaptive.l1TTL()), time.Until(read.value.expires))
+			ttl := min(jitter(c.usage.TTL()), time.Until(read.value.expires))
 			e := newEntry(read.value.body, read.value.hash, f, max(ttl, 0))
 			c.setL1(f, e)
 			c.flights.end(f, e, L2, nil)
@@ -65,7 +67,7 @@ func (c *Cache) fetch(ctx context.Context, f *flight, tag l2Tag, load LoadFunc) 
 	}
 	read := c.readL3(ctx, f, after)
 	if read.hit {
-		e := newEntry(read.value.body, read.value.hash, f, max(min(jitter(c.adaptive.l1TTL()), time.Until(read.value.expires)), 0))
+		e := newEntry(read.value.body, read.value.hash, f, max(min(jitter(c.usage.TTL()), time.Until(read.value.expires)), 0))
 		c.setL1(f, e)
 		c.l2.setLater(f, tag, e.Body, read.value.hash, time.Until(read.value.expires))
 		return e, L3, nil
@@ -87,21 +89,21 @@ func (c *Cache) keep(f *flight, tag l2Tag, read l3Result, body []byte) *Entry {
 		body = []byte{}
 	}
 	hash := xxhash.Sum64(body)
-	where, ttlInL2 := c.insight.place(&f.key, f.hash, len(body)), l2TTL
+	where, ttlInL2 := c.usage.Place(&f.key, f.hash, len(body)), l2TTL
 	if f.ahead != nil {
-		where.l1, where.l2 = true, true
+		where.L1, where.L2 = true, true
 		ttlInL2 = cmp.Or(f.ahead.l2TTL, l2TTL)
 	}
 	ttl := transitTTL
-	if where.l1 {
-		ttl = jitter(c.adaptive.l1TTL())
+	if where.L1 {
+		ttl = jitter(c.usage.TTL())
 	}
 	e := newEntry(body, hash, f, ttl)
 	c.setL1(f, e)
-	if where.l2 {
+	if where.L2 {
 		c.l2.setLater(f, tag, body, hash, ttlInL2)
 	}
-	if where.l3 {
+	if where.L3 {
 		c.l3.setLater(&f.key, read.version, body, hash)
 	}
 	return e
@@ -123,7 +125,7 @@ func (c *Cache) refresh(ctx context.Context, key Key, e *Entry, load LoadFunc) {
 	c.counts.refreshes.Add(1)
 	go func() {
 		defer c.work.end()
-		if f, begin := c.flights.join(&key, &c.stripes, e.hash, c.bus.trusted(now())); begin {
+		if f, begin := c.flights.join(&key, &c.stripes, e.hash, c.bus.trusted(clock.Now())); begin {
 			c.begin(context.WithoutCancel(ctx), f, load)
 		}
 	}()
@@ -150,7 +152,7 @@ func (c *Cache) settle(key Key, e *Entry) {
 		defer func() { <-c.settling }()
 		ttl := time.Duration(0)
 		if e.stale == e.fresh {
-			ttl = jitter(c.adaptive.l1TTL())
+			ttl = jitter(c.usage.TTL())
 		}
 		settled := e.settle(ttl)
 		c.l1.ComputeIfPresent(key, func(old *Entry) (*Entry, otter.ComputeOp) {

@@ -4,6 +4,9 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/policycortex/headroom/server/cache/clock"
+	"github.com/policycortex/headroom/server/cache/usage"
 )
 
 // flight is one way to a value through L2, L3 and the load function, shared by everyone who waits for it.
@@ -31,7 +34,7 @@ const flightShards = 64
 // flights are those under way, one a key. (golang.org/x/sync/singleflight has neither the rules of who may join, nor
 // the way to do without a goroutine when L2 has the value.)
 type flights struct {
-	count  counter // how many there are
+	count  usage.Counter // how many there are
 	shards [flightShards]struct {
 		mu sync.Mutex
 		m  map[Key]*flight
@@ -50,7 +53,7 @@ func (fs *flights) join(key *Key, all *stripes, hash uint64, trusted bool) (f *f
 	shard := &fs.shards[hash%flightShards]
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
-	scope := key.scope()
+	scope := key.Scope()
 	index := all.index(&scope)
 	s := &all[index]
 	present := shard.m[*key]
@@ -126,7 +129,7 @@ func (c *Cache) wait(ctx context.Context, f *flight, began time.Duration) (*Entr
 	select {
 	case <-f.done:
 		c.counts.served(f.level)
-		c.insight.served(f.level, began)
+		c.latency[f.level].Record(uint64(clock.Now() - began))
 		return f.entry, f.level, f.err
 	case <-ctx.Done():
 		c.counts.served(Miss)

@@ -70,12 +70,12 @@ func (b *bus) contact() *term {
 func (c *Cache) drop(g *glob) (removed int) {
 	name := make([]byte, 0, 512)
 	c.flights.each(func(f *flight) {
-		if name = f.key.appendName(name[:0]); g.matches(name) {
+		if name = f.key.AppendName(name[:0]); g.matches(name) {
 			f.stripe.epoch.Add(1)
 		}
 	})
 	for key := range c.l1.Keys() {
-		if name = key.appendName(name[:0]); g.matches(name) {
+		if name = key.AppendName(name[:0]); g.matches(name) {
 			if _, was := c.l1.Invalidate(key); was {
 				removed++
 			}

@@ -16,6 +16,7 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 	"github.com/sony/gobreaker/v2"
 
+	"github.com/policycortex/headroom/server/cache/clock"
 	"github.com/policycortex/headroom/server/store"
 )
 
@@ -113,7 +114,7 @@ type complaints struct {
 const complaintInterval = 10 * time.Second
 
 func (c *complaints) about(level Level, what string, err error) {
-	at, until := int64(now()), c.silence[level].Load()
+	at, until := int64(clock.Now()), c.silence[level].Load()
 	if c.logger != nil && at >= until && c.silence[level].CompareAndSwap(until, at+int64(complaintInterval)) {
 		c.logger.Warn("a level of the cache fails; requests go to the database", "level", level.String(), "operation", what, "error", err)
 	}
@@ -209,7 +210,7 @@ func (l *level2) read(t *term, f *flight) (stored string, epoch l2Epoch, err err
 
 func valueName(key *Key) string {
 	var buffer [256]byte
-	return string(key.appendName(append(buffer[:0], valuePrefix...)))
+	return string(key.AppendName(append(buffer[:0], valuePrefix...)))
 }
 
 // epochLife is how long L2 keeps the epoch of a stripe that nobody invalidates. Losing it costs loads, nothing else.

@@ -56,10 +56,10 @@ func openLevel3(c *Cache, s *store.Store) *level3 {
 
 // expensive is false of what is read by one key of an index. A summary of compliance is: and nothing would tell L3 that it
 // is old, as its refresh raises no tenant's version.
-func (k Kind) expensive() bool { return k != Resource && k != Policy && k != Compliance }
+func expensive(k Kind) bool { return k != Resource && k != Policy && k != Compliance }
 
 // has says whether a key may be in L3.
-func (l *level3) has(key *Key) bool { return l.store != nil && key.Kind.expensive() }
+func (l *level3) has(key *Key) bool { return l.store != nil && expensive(key.Kind) }
 
 // get reads a value that is valid at a position.
 func (l *level3) get(ctx context.Context, key *Key, after store.LSN) l3Result {

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/policycortex/headroom/server/cache/clock"
 	"github.com/policycortex/headroom/server/tracing"
 )
 
@@ -68,7 +69,7 @@ func (c *Cache) land(job loadJob) {
 	c.flights.end(job.flight, entry, level, err)
 }
 
-// sharedContext is the context of all loads that begin before a time as of [now].
+// sharedContext is the context of all loads that begin before a time as of [clock.Now].
 type sharedContext struct {
 	context.Context
 	before time.Duration
@@ -87,7 +88,7 @@ func (c *Cache) background(request context.Context) (context.Context, context.Ca
 			cancel()
 		}
 	}
-	at := now()
+	at := clock.Now()
 	shared := c.loaders.context.Load()
 	if shared == nil || at >= shared.before {
 		ctx, cancel := context.WithTimeout(c.closing, loadTimeout+contextShared)

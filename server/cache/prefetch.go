@@ -5,6 +5,9 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+
+	"github.com/policycortex/headroom/server/cache/clock"
+	"github.com/policycortex/headroom/server/cache/usage"
 )
 
 // Relation says why a key is likely to be asked for after another.
@@ -15,7 +18,7 @@ const (
 	NextPage Relation = iota
 	// Items are what a page lists.
 	Items
-	// Successor is what was asked for next before: see [successors].
+	// Successor is what was asked for next before: see [usage.Successors].
 	Successor
 	relations = iota
 )
@@ -70,7 +73,7 @@ type prefetchJob struct {
 type prefetcher struct {
 	Prefetching
 	queue      chan prefetchJob // nil: nothing is prefetched
-	successors successors
+	successors usage.Successors
 	dropped    atomic.Uint64
 
 	mu        sync.Mutex // for counts, which are touched once for each prefetched value
@@ -137,7 +140,7 @@ func (c *Cache) lookAhead(key *Key, e *Entry) {
 			c.prefetch.enqueue(prefetchJob{key: *key, entry: e, relation: relation})
 		}
 	}
-	next, known := c.prefetch.successors.missed(key, e.hash, now())
+	next, known := c.prefetch.successors.Missed(key, e.hash, clock.Now())
 	if known && c.prefetch.wanted(Successor, rate) {
 		c.prefetch.enqueue(prefetchJob{key: next, relation: Successor})
 	}
@@ -180,19 +183,6 @@ func (c *Cache) prefetchOne(job prefetchJob) {
 
 // busyLoading says that requests wait for as many loads as there are processors: a prefetch would make them wait longer.
 func (c *Cache) busyLoading() bool { return c.flights.underWay() >= max(runtime.GOMAXPROCS(0), 4) }
-
-// hitRate is the overall one, of the last whole window of adaptInterval and what came since.
-func (c *Cache) hitRate() float64 {
-	s := c.Stats().Overall
-	if before := c.adaptive.overall.Load(); before != nil {
-		s.Hits -= before.Hits
-		s.Misses -= before.Misses
-	}
-	if s.Hits+s.Misses == 0 {
-		return 0
-	}
-	return float64(s.Hits) / float64(s.Hits+s.Misses)
-}
 
 // outcome counts what became of an entry that was prefetched, once.
 func (p *prefetcher) outcome(m *prefetchMark, used bool) (first bool) {
@@ -266,6 +256,6 @@ func (p *prefetcher) report() PrefetchReport {
 
 func (r *RelationReport) rate() {
 	if r.Prefetched > 0 {
-		r.Effectiveness = new(rounded(float64(r.Used) / float64(r.Prefetched)))
+		r.Effectiveness = new(usage.Rounded(float64(r.Used) / float64(r.Prefetched)))
 	}
 }

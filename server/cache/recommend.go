@@ -1,6 +1,10 @@
 package cache
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/policycortex/headroom/server/cache/usage"
+)
 
 // Recommendation is advice on the settings of the cache, with the numbers that led to it.
 type Recommendation struct {
@@ -36,21 +40,21 @@ func (l *LevelReport) enough() bool { return l.HitRate != nil && l.Hits+l.Misses
 
 func l1TooSmall(r *Report) *Recommendation {
 	evicted := float64(r.Evictions) / float64(max(r.Requests, 1))
-	if !r.Levels.L1.enough() || *r.Levels.L1.HitRate >= growBelow || evicted < 0.01 ||
-		float64(r.L1.MaxBytes)*growFactor <= float64(r.L1.LargestBytes) {
+	if !r.Levels.L1.enough() || *r.Levels.L1.HitRate >= usage.GrowBelow || evicted < 0.01 ||
+		float64(r.L1.MaxBytes)*usage.GrowFactor <= float64(r.L1.LargestBytes) {
 		return nil
 	}
 	return &Recommendation{
 		Code: "l1_too_small",
 		Text: "L1 serves fewer than 80 % of the requests, evicts, and is as large as it may be. Allow it more memory: set HEADROOM_L1_MAX_BYTES higher.",
 		Numbers: map[string]float64{
-			"l1_hit_rate": *r.Levels.L1.HitRate, "evictions_per_request": rounded(evicted), "l1_largest_bytes": float64(r.L1.LargestBytes),
+			"l1_hit_rate": *r.Levels.L1.HitRate, "evictions_per_request": usage.Rounded(evicted), "l1_largest_bytes": float64(r.L1.LargestBytes),
 		},
 	}
 }
 
 func l1LargerThanNeeded(r *Report) *Recommendation {
-	if !r.Levels.L1.enough() || *r.Levels.L1.HitRate <= shrinkAbove || r.L1.Bytes >= r.L1.SmallestBytes/2 {
+	if !r.Levels.L1.enough() || *r.Levels.L1.HitRate <= usage.ShrinkAbove || r.L1.Bytes >= r.L1.SmallestBytes/2 {
 		return nil
 	}
 	return &Recommendation{
@@ -82,7 +86,7 @@ func l2Fails(r *Report) *Recommendation {
 	return &Recommendation{
 		Code:    "l2_fails",
 		Text:    "The L2 cache fails or does not answer in time, so requests go to the database. See to its memory, its load and the network.",
-		Numbers: map[string]float64{"errors_per_request": rounded(failed), "errors": float64(l2.Errors)},
+		Numbers: map[string]float64{"errors_per_request": usage.Rounded(failed), "errors": float64(l2.Errors)},
 	}
 }
 
@@ -117,7 +121,7 @@ func manyInvalidations(r *Report) *Recommendation {
 	return &Recommendation{
 		Code:    "many_invalidations",
 		Text:    "More than one invalidation comes to ten requests. Write in batches: a batch invalidates a tenant's lists once.",
-		Numbers: map[string]float64{"invalidations_per_request": rounded(perRequest)},
+		Numbers: map[string]float64{"invalidations_per_request": usage.Rounded(perRequest)},
 	}
 }
 
@@ -165,7 +169,7 @@ func valuesTooLarge(r *Report) *Recommendation {
 }
 
 func fewHits(r *Report) *Recommendation {
-	if r.Requests < enoughRequests || r.OverallHitRate == nil || *r.OverallHitRate >= growBelow {
+	if r.Requests < enoughRequests || r.OverallHitRate == nil || *r.OverallHitRate >= usage.GrowBelow {
 		return nil
 	}
 	advice := &Recommendation{
@@ -176,7 +180,7 @@ func fewHits(r *Report) *Recommendation {
 	if len(r.KeyPatterns) > 0 {
 		most := r.KeyPatterns[0]
 		advice.Text = fmt.Sprintf("The levels serve fewer than 80 %% of the requests. Most requests are for %s: warm these, or ask for them in fewer spellings.", most.Pattern)
-		advice.Numbers["share_of_most_frequent_pattern"] = rounded(most.Share)
+		advice.Numbers["share_of_most_frequent_pattern"] = usage.Rounded(most.Share)
 	}
 	return advice
 }

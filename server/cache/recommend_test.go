@@ -4,19 +4,26 @@ import (
 	"maps"
 	"slices"
 	"testing"
+
+	"github.com/policycortex/headroom/server/cache/usage"
 )
 
 // quiet is a report about which there is nothing to say.
 func quiet() *Report {
-	r := &Report{Requests: 100_000, OverallHitRate: new(0.97), LoadLatency: &Latency{Count: 3000, P50US: 900}}
+	r := &Report{Requests: 100_000, OverallHitRate: new(0.97), LoadLatency: &usage.Latency{Count: 3000, P50US: 900}}
 	r.Levels.L1 = LevelReport{Hits: 90_000, Misses: 10_000, HitRate: new(0.9)}
-	r.Levels.L2 = LevelReport{Hits: 7000, Misses: 3000, HitRate: new(0.7), Latency: &Latency{Count: 7000, P50US: 80}}
+	r.Levels.L2 = LevelReport{Hits: 7000, Misses: 3000, HitRate: new(0.7), Latency: &usage.Latency{Count: 7000, P50US: 80}}
 	r.L1 = L1Report{Bytes: 60 << 20, MaxBytes: 64 << 20, SmallestBytes: 32 << 20, LargestBytes: 128 << 20, TTLSeconds: 60}
-	r.Reaccess = &ReaccessReport{Intervals: 1000, P50Seconds: 3}
+	r.Reaccess = &usage.Reaccess{Intervals: 1000, P50Seconds: 3}
 	r.Prefetch = PrefetchReport{RelationReport: RelationReport{Prefetched: 1000, Used: 600, Lost: 300}}
 	r.Compression = CompressionReport{BytesBefore: 10 << 20, BytesAfter: 3 << 20, Ratio: new(3.3)}
-	r.SizeDistribution = []SizeClass{{new(uint64(4096)), 1000}, {new(uint64(65536)), 500}, {new(uint64(262144)), 10}, {nil, 1}}
-	r.KeyPatterns = []KeyPattern{{"*:resource:*", 80_000, 0.8}}
+	r.SizeDistribution = []usage.SizeClass{
+		{Below: new(uint64(4096)), Values: 1000},
+		{Below: new(uint64(65536)), Values: 500},
+		{Below: new(uint64(262144)), Values: 10},
+		{Values: 1},
+	}
+	r.KeyPatterns = []usage.KeyPattern{{Pattern: "*:resource:*", Requests: 80_000, Share: 0.8}}
 	r.Breakers = map[string]string{"l2": "closed", "l3": "closed"}
 	return r
 }

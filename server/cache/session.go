@@ -14,6 +14,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/policycortex/headroom/server/cache/clock"
 	"github.com/policycortex/headroom/server/store"
 )
 
@@ -39,7 +40,7 @@ func openBus(c *Cache, address *redis.Options, s *store.Store, logger *slog.Logg
 		channel:  prefix + "bus:" + strconv.Itoa(address.DB),
 		lose:     func(error) {},
 		joined:   make(chan struct{}),
-		lostAt:   now(),
+		lostAt:   clock.Now(),
 		why:      errNotYet,
 		awaiting: map[uint64]*acknowledgements{},
 		members:  map[uint64]time.Duration{},
@@ -123,7 +124,7 @@ func (b *bus) subscribe(ctx context.Context, t *term) (*redis.PubSub, error) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.since = now()
+	b.since = clock.Now()
 	return s, nil
 }
 
@@ -212,7 +213,7 @@ func (b *bus) lost(t *term, why error) {
 	b.current = nil
 	b.cache.l2.term.Store(nil)
 	b.leasedUntil.Store(0)
-	b.lostAt = now()
+	b.lostAt = clock.Now()
 	select {
 	case <-b.joined:
 		b.joined = make(chan struct{})
@@ -257,7 +258,7 @@ func (b *bus) heard(m *message) {
 		}
 		return
 	case m.sender != b.id:
-		b.members[m.sender] = now()
+		b.members[m.sender] = clock.Now()
 		return
 	}
 	sent := time.Duration(m.number)
@@ -278,11 +279,11 @@ func (b *bus) beat(ctx context.Context, t *term) error {
 	ticker := time.NewTicker(heartbeatInterval)
 	defer ticker.Stop()
 	b.mu.Lock()
-	b.heardAt = now()
+	b.heardAt = clock.Now()
 	b.mu.Unlock()
 	for {
 		// One that fails is not the end: the subscription may be well, and another one is sent soon.
-		if err := b.transmit(t, &message{what: heartbeatMessage, sender: b.id, number: uint64(now())}); err != nil && ctx.Err() == nil {
+		if err := b.transmit(t, &message{what: heartbeatMessage, sender: b.id, number: uint64(clock.Now())}); err != nil && ctx.Err() == nil {
 			b.cache.l2.failed(1, "send a heartbeat", err)
 		}
 		select {
@@ -291,7 +292,7 @@ func (b *bus) beat(ctx context.Context, t *term) error {
 		case <-ticker.C:
 		}
 		b.mu.Lock()
-		silent := now() - b.heardAt
+		silent := clock.Now() - b.heardAt
 		b.mu.Unlock()
 		if silent > 2*leaseTime {
 			return errNoAnswer

@@ -2,20 +2,18 @@ package cache
 
 import (
 	"math/rand/v2"
-	"sync/atomic"
+	"time"
 
+	"github.com/maypok86/otter/v2"
 	"github.com/sony/gobreaker/v2"
-)
 
-// counter has a cache line, and its neighbour, which processors fetch along, to itself.
-type counter struct {
-	atomic.Uint64
-	_ [120]byte
-}
+	"github.com/policycortex/headroom/server/cache/clock"
+	"github.com/policycortex/headroom/server/cache/usage"
+)
 
 // spread is a counter for the hottest path: each addition takes one of several counters at random, so that many
 // processors do not wait for one cache line.
-type spread [8]counter
+type spread [8]usage.Counter
 
 func (s *spread) add(draw uint32) { s[draw>>29].Add(1) }
 
@@ -30,13 +28,37 @@ func (s *spread) Load() uint64 {
 // draw is the random number that decides for one request where it is counted and what is sampled of it.
 func draw() uint32 { return rand.Uint32() }
 
+// latencySampled is a power of two: the latency of one hit in L1 in so many is noted.
+const latencySampled = 64
+
+// latencyFrom returns the time if a request with this draw is one whose latency is noted even if it is a hit, else 0.
+func latencyFrom(draw uint32) time.Duration {
+	if draw%latencySampled != 0 {
+		return 0
+	}
+	return clock.Now()
+}
+
+// removed notes why an entry left L1.
+func (c *Cache) removed(event otter.DeletionEvent[Key, *Entry]) {
+	switch event.Cause {
+	case otter.CauseOverflow:
+		c.usage.Evictions.Add(1)
+	case otter.CauseExpiration:
+		c.usage.Expirations.Add(1)
+	}
+	if mark := event.Value.prefetched; mark != nil {
+		c.prefetch.outcome(mark, false)
+	}
+}
+
 type counts struct {
 	l1Hits                     spread
-	l1Misses                   counter
-	l2Hits, l2Misses, l2Errors counter
-	l3Hits, l3Misses, l3Errors counter
-	stale, refreshes           counter
-	bytesBefore, bytesAfter    counter
+	l1Misses                   usage.Counter
+	l2Hits, l2Misses, l2Errors usage.Counter
+	l3Hits, l3Misses, l3Errors usage.Counter
+	stale, refreshes           usage.Counter
+	bytesBefore, bytesAfter    usage.Counter
 }
 
 // LevelStats counts what a level did, since Open.

@@ -35,7 +35,7 @@ func raise(to *atomic.Uint64, value uint64) {
 
 type stripes [stripeCount]stripe
 
-func (s *stripes) index(scope *Scope) uint16 { return uint16(scope.hash()) }
+func (s *stripes) index(scope *Scope) uint16 { return uint16(scope.Hash()) }
 
 // invalidateAll makes everything in L1 count for nothing.
 func (s *stripes) invalidateAll() {

@@ -1,4 +1,4 @@
-package cache
+package usage
 
 import "math"
 
@@ -13,9 +13,9 @@ import "math"
 //   - a growth that won no hits is taken back, and not tried again before a pause that doubles each time;
 //   - a size that proved too small is not tried again before a pause that doubles each time.
 const (
-	growBelow    = 0.80
-	shrinkAbove  = 0.95
-	growFactor   = 1.2
+	GrowBelow    = 0.80
+	ShrinkAbove  = 0.95
+	GrowFactor   = 1.2
 	shrinkFactor = 0.9
 
 	minWindow     = 1000
@@ -99,9 +99,9 @@ func (s sizer) decide(w l1Window) (next sizer, reason string) {
 func (s sizer) judge(rate float64) (next sizer, takenBack bool) {
 	shrank := s.size < s.changedFrom
 	switch {
-	case shrank && rate < growBelow:
+	case shrank && rate < GrowBelow:
 		s.tooSmall, s.forgetIn, s.memory = s.size, s.memory, min(2*s.memory, maxPause)
-	case !shrank && rate < growBelow && rate < s.rateBefore+worthwhile:
+	case !shrank && rate < GrowBelow && rate < s.rateBefore+worthwhile:
 		s.size, s.settling, takenBack = s.changedFrom, settleWindows, true
 		s.resting, s.pause = s.pause, min(2*s.pause, maxPause)
 	case !shrank:
@@ -114,13 +114,13 @@ func (s sizer) judge(rate float64) (next sizer, takenBack bool) {
 // wanted is the size that this window asks for.
 func (s sizer) wanted(rate float64, evictions uint64) (size uint64, reason string) {
 	switch {
-	case rate < growBelow && evictions == 0:
+	case rate < GrowBelow && evictions == 0:
 		return s.size, "nothing was evicted: more room would not help"
-	case rate < growBelow && s.resting > 0:
+	case rate < GrowBelow && s.resting > 0:
 		return s.size, "growing did not help"
-	case rate < growBelow:
-		return min(uint64(math.Round(float64(s.size)*growFactor)), s.largest), "grow"
-	case rate > shrinkAbove:
+	case rate < GrowBelow:
+		return min(uint64(math.Round(float64(s.size)*GrowFactor)), s.largest), "grow"
+	case rate > ShrinkAbove:
 		size = max(uint64(math.Round(float64(s.size)*shrinkFactor)), s.smallest)
 		if size <= s.tooSmall {
 			return s.size, "a little less proved too small"

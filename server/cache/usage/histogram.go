@@ -1,13 +1,13 @@
-package cache
+package usage
 
 import (
 	"math/bits"
 	"sync/atomic"
 )
 
-// histogram counts values without a lock. Sixteen buckets double the value, so what is read from it is right to 1/16.
+// Histogram counts values without a lock. Sixteen buckets double the value, so what is read from it is right to 1/16.
 // (The HDR histograms of this repository are exact to three digits and need a lock; these are written on every path of the cache.)
-type histogram struct {
+type Histogram struct {
 	sum     atomic.Uint64
 	buckets [bucketCount]atomic.Uint64
 }
@@ -37,49 +37,51 @@ func bucketMiddle(i int) float64 {
 	return float64(lowest) + float64(uint64(1)<<octave-1)/2
 }
 
-func (h *histogram) record(v uint64) {
+// Record counts a value.
+func (h *Histogram) Record(v uint64) {
 	h.sum.Add(v)
 	h.buckets[bucketOf(v)].Add(1)
 }
 
-// distribution is a copy of a histogram's counts.
-type distribution struct {
-	count, sum uint64
+// Distribution is a copy of a histogram's counts.
+type Distribution struct {
+	Count, sum uint64
 	buckets    [bucketCount]uint64
 }
 
-func (h *histogram) read() *distribution {
-	d := &distribution{sum: h.sum.Load()}
+// Read takes a copy.
+func (h *Histogram) Read() *Distribution {
+	d := &Distribution{sum: h.sum.Load()}
 	for i := range h.buckets {
 		d.buckets[i] = h.buckets[i].Load()
-		d.count += d.buckets[i]
+		d.Count += d.buckets[i]
 	}
 	return d
 }
 
 // since is what was recorded between an earlier copy and this one.
-func (d *distribution) since(earlier *distribution) *distribution {
+func (d *Distribution) since(earlier *Distribution) *Distribution {
 	if earlier == nil {
 		return d
 	}
-	w := &distribution{count: d.count - earlier.count, sum: d.sum - earlier.sum}
+	w := &Distribution{Count: d.Count - earlier.Count, sum: d.sum - earlier.sum}
 	for i := range w.buckets {
 		w.buckets[i] = d.buckets[i] - earlier.buckets[i]
 	}
 	return w
 }
 
-// mean of the values; 0 when there are none.
-func (d *distribution) mean() float64 {
-	if d.count == 0 {
+// Mean of the values; 0 when there are none.
+func (d *Distribution) Mean() float64 {
+	if d.Count == 0 {
 		return 0
 	}
-	return float64(d.sum) / float64(d.count)
+	return float64(d.sum) / float64(d.Count)
 }
 
-// quantile returns the value that a share q of the values does not exceed; 0 when there are none.
-func (d *distribution) quantile(q float64) float64 {
-	wanted := max(uint64(q*float64(d.count)+0.5), 1)
+// Quantile returns the value that a share q of the values does not exceed; 0 when there are none.
+func (d *Distribution) Quantile(q float64) float64 {
+	wanted := max(uint64(q*float64(d.Count)+0.5), 1)
 	seen := uint64(0)
 	for i, n := range d.buckets {
 		if seen += n; seen >= wanted {

@@ -1,4 +1,4 @@
-package cache
+package usage
 
 import (
 	"math/rand/v2"
@@ -48,9 +48,9 @@ func simulate(l load, size uint64, windows int, rule func(size uint64, w l1Windo
 // plainRule is the rule without anything against swinging.
 func plainRule(size uint64, w l1Window) uint64 {
 	switch rate := float64(w.hits) / float64(w.hits+w.misses); {
-	case rate < growBelow:
-		return uint64(float64(size) * growFactor)
-	case rate > shrinkAbove:
+	case rate < GrowBelow:
+		return uint64(float64(size) * GrowFactor)
+	case rate > ShrinkAbove:
 		return uint64(float64(size) * shrinkFactor)
 	}
 	return size

@@ -1,4 +1,4 @@
-package cache
+package usage
 
 import (
 	"math/rand/v2"
@@ -10,9 +10,9 @@ import (
 type randomAccesses struct{ meanInterval []time.Duration }
 
 // run reads for so long and returns the intervals and, for a lifetime, the share of the reads that found an entry expired.
-func (a randomAccesses) run(d, ttl time.Duration) (*distribution, float64) {
+func (a randomAccesses) run(d, ttl time.Duration) (*Distribution, float64) {
 	random := rand.New(rand.NewPCG(5, 6))
-	var intervals histogram
+	var intervals Histogram
 	reads, expired := 0, 0
 	for _, mean := range a.meanInterval {
 		stored, last := time.Duration(0), time.Duration(0)
@@ -21,7 +21,7 @@ func (a randomAccesses) run(d, ttl time.Duration) (*distribution, float64) {
 			if last += gap; last > d {
 				break
 			}
-			intervals.record(uint64(gap.Microseconds()))
+			intervals.Record(uint64(gap.Microseconds()))
 			reads++
 			if last-stored > ttl {
 				expired++
@@ -29,7 +29,7 @@ func (a randomAccesses) run(d, ttl time.Duration) (*distribution, float64) {
 			}
 		}
 	}
-	return intervals.read(), float64(expired) / float64(reads)
+	return intervals.Read(), float64(expired) / float64(reads)
 }
 
 func TestTTLKeepsReaccesses(t *testing.T) {
@@ -43,7 +43,7 @@ func TestTTLKeepsReaccesses(t *testing.T) {
 		ttl = nextTTL(ttl, intervals)
 	}
 	_, ours := a.run(2*time.Hour, ttl)
-	average := time.Duration(intervals.mean()) * time.Microsecond
+	average := time.Duration(intervals.Mean()) * time.Microsecond
 	_, theirs := a.run(2*time.Hour, average)
 	t.Logf("average interval %s: lifetime %s, %.1f %% of the reads find an entry expired; with the average as lifetime %.1f %%", average, ttl, 100*ours, 100*theirs)
 	if ours > expiryMisses*1.2 {
@@ -55,16 +55,16 @@ func TestTTLKeepsReaccesses(t *testing.T) {
 }
 
 func TestNextTTL(t *testing.T) {
-	every := func(interval time.Duration, n int) *distribution {
-		var h histogram
+	every := func(interval time.Duration, n int) *Distribution {
+		var h Histogram
 		for range n {
-			h.record(uint64(interval.Microseconds()))
+			h.Record(uint64(interval.Microseconds()))
 		}
-		return h.read()
+		return h.Read()
 	}
 	for name, test := range map[string]struct {
 		present   time.Duration
-		intervals *distribution
+		intervals *Distribution
 		low, high time.Duration
 	}{
 		"too few to tell":                   {time.Minute, every(time.Hour, minIntervals-1), time.Minute, time.Minute},

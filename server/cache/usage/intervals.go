@@ -1,4 +1,4 @@
-package cache
+package usage
 
 import (
 	"sync/atomic"
@@ -10,7 +10,7 @@ import (
 // Waldspurger et al., FAST '15), and of their intervals those that begin at an access chosen at random, one in
 // intervalAccesses. A key that is not accessed again has no interval, so what is seen is how long those wait that do come back.
 type intervals struct {
-	seen  histogram // in microseconds
+	seen  Histogram // in microseconds
 	slots [intervalSlots]intervalSlot
 }
 
@@ -36,7 +36,7 @@ func (v *intervals) accessed(hash uint64, now func() time.Duration, drawn bool) 
 	at := max(uint64(now().Microseconds()), 1)
 	if since != 0 && slot.hash.Load() == hash {
 		if slot.since.CompareAndSwap(since, 0) {
-			v.seen.record(at - min(since, at))
+			v.seen.Record(at - min(since, at))
 		}
 		return
 	}

@@ -1,18 +1,20 @@
-package cache
+package usage
 
 import (
 	"encoding/binary"
 	"sync"
 	"time"
+
+	"github.com/policycortex/headroom/server/cache/key"
 )
 
-// successors learns which key is missed after which: of the keys that a tenant's requests do not find in L1, what came
+// Successors learns which key is missed after which: of the keys that a tenant's requests do not find in L1, what came
 // next last time is likely to come next again. Only misses are learned from and only misses trigger, so a hit costs
 // nothing, and so that it is worth something: what is found in L1 needs no prefetching.
 //
 // It is bounded: a pair has one place, by the hash of its first key. A new successor takes the place of the old one when
 // it has come as often (the majority vote of Boyer and Moore), so one odd request does not undo what was learned.
-type successors struct {
+type Successors struct {
 	mu    sync.Mutex // taken where a load from a server follows, never by a hit
 	last  [lastMisses]lastMiss
 	pairs [successorPairs]successorPair
@@ -38,27 +40,27 @@ type lastMiss struct {
 
 type successorPair struct {
 	first uint64 // hash
-	next  Key
+	next  key.Key
 	votes int8
 }
 
-// missed learns that key, with this hash, was missed at a time, and returns the key that usually comes next.
-func (s *successors) missed(key *Key, hash uint64, at time.Duration) (next Key, known bool) {
+// Missed learns that k, with this hash, was missed at a time, and returns the key that usually comes next.
+func (s *Successors) Missed(k *key.Key, hash uint64, at time.Duration) (next key.Key, known bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	last := &s.last[binary.LittleEndian.Uint16(key.Tenant[14:])%lastMisses]
-	if last.tenant == key.Tenant && at-last.at < successorTime && last.hash != hash && len(key.Query) <= maxLearnedQuery {
-		s.pairs[last.hash%successorPairs].vote(last.hash, key)
+	last := &s.last[binary.LittleEndian.Uint16(k.Tenant[14:])%lastMisses]
+	if last.tenant == k.Tenant && at-last.at < successorTime && last.hash != hash && len(k.Query) <= maxLearnedQuery {
+		s.pairs[last.hash%successorPairs].vote(last.hash, k)
 	}
-	*last = lastMiss{tenant: key.Tenant, hash: hash, at: at}
+	*last = lastMiss{tenant: k.Tenant, hash: hash, at: at}
 	pair := &s.pairs[hash%successorPairs]
 	if pair.first != hash || pair.votes < successorVotes {
-		return Key{}, false
+		return key.Key{}, false
 	}
 	return pair.next, true
 }
 
-func (p *successorPair) vote(first uint64, next *Key) {
+func (p *successorPair) vote(first uint64, next *key.Key) {
 	switch {
 	case p.first == first && p.next == *next:
 		p.votes = min(p.votes+1, maxVotes)

@@ -1,10 +1,12 @@
-package cache
+package usage
 
 import (
 	"cmp"
 	"slices"
 	"strings"
 	"sync/atomic"
+
+	"github.com/policycortex/headroom/server/cache/key"
 )
 
 // shapes counts requests by the form of their keys: the kind, and of a query the names of its parameters with * for the values:
@@ -29,13 +31,13 @@ type shape struct {
 	count   atomic.Uint64
 }
 
-func (s *shapes) record(key *Key, n uint64) {
-	hash := shapeHash(key)
+func (s *shapes) record(k *key.Key, n uint64) {
+	hash := shapeHash(k)
 	for i := range uint64(shapeTries) {
 		place := &s.table[(hash+i)%shapeCount]
 		known := place.Load()
-		if known == nil && len(key.Query) <= maxShape {
-			known = &shape{hash: hash, pattern: shapeOf(key)}
+		if known == nil && len(k.Query) <= maxShape {
+			known = &shape{hash: hash, pattern: shapeOf(k)}
 			if !place.CompareAndSwap(nil, known) {
 				known = place.Load()
 			}
@@ -49,13 +51,13 @@ func (s *shapes) record(key *Key, n uint64) {
 }
 
 // shapeHash is FNV-1a over the kind and the names of the parameters.
-func shapeHash(key *Key) uint64 {
+func shapeHash(k *key.Key) uint64 {
 	const prime = 1099511628211
-	h := (14695981039346656037 ^ uint64(key.Kind)) * prime
-	if key.ID != ([16]byte{}) {
+	h := (14695981039346656037 ^ uint64(k.Kind)) * prime
+	if k.ID != ([16]byte{}) {
 		h = (h ^ '!') * prime
 	}
-	for parameter := range strings.SplitSeq(key.Query, "&") {
+	for parameter := range strings.SplitSeq(k.Query, "&") {
 		name, _, _ := strings.Cut(parameter, "=")
 		for i := range len(name) {
 			h = (h ^ uint64(name[i])) * prime
@@ -65,18 +67,18 @@ func shapeHash(key *Key) uint64 {
 	return h
 }
 
-func shapeOf(key *Key) string {
+func shapeOf(k *key.Key) string {
 	var b strings.Builder
-	b.WriteString("*:" + key.Kind.String() + ":")
+	b.WriteString("*:" + k.Kind.String() + ":")
 	separator := ""
-	if key.ID != ([16]byte{}) {
+	if k.ID != ([16]byte{}) {
 		b.WriteByte('*')
 		separator = "?"
 	}
-	if key.Query == "" {
+	if k.Query == "" {
 		return b.String()
 	}
-	for parameter := range strings.SplitSeq(key.Query, "&") {
+	for parameter := range strings.SplitSeq(k.Query, "&") {
 		name, _, hasValue := strings.Cut(parameter, "=")
 		b.WriteString(separator + name)
 		if hasValue {

@@ -1,4 +1,4 @@
-package cache
+package usage
 
 import (
 	"math"
@@ -6,26 +6,26 @@ import (
 )
 
 func TestHistogram(t *testing.T) {
-	var h histogram
-	if d := h.read(); d.mean() != 0 || d.quantile(0.5) != 0 {
-		t.Errorf("an empty histogram has mean %g and median %g", d.mean(), d.quantile(0.5))
+	var h Histogram
+	if d := h.Read(); d.Mean() != 0 || d.Quantile(0.5) != 0 {
+		t.Errorf("an empty histogram has mean %g and median %g", d.Mean(), d.Quantile(0.5))
 	}
 	for v := range uint64(100_001) {
-		h.record(v)
+		h.Record(v)
 	}
-	d := h.read()
-	if d.count != 100_001 || d.mean() != 50_000 {
-		t.Errorf("count %d, mean %g", d.count, d.mean())
+	d := h.Read()
+	if d.Count != 100_001 || d.Mean() != 50_000 {
+		t.Errorf("count %d, mean %g", d.Count, d.Mean())
 	}
 	for _, q := range []float64{0.0001, 0.01, 0.5, 0.95, 0.999} {
-		if got, want := d.quantile(q), q*100_000; math.Abs(got-want) > want/16+1 {
+		if got, want := d.Quantile(q), q*100_000; math.Abs(got-want) > want/16+1 {
 			t.Errorf("quantile %g is %g, want %g", q, got, want)
 		}
 	}
-	h.record(math.MaxUint64)
-	h.record(5)
-	if w := h.read().since(d); w.count != 2 || w.quantile(0.5) != 5 || w.quantile(1) < maxValue*0.9 {
-		t.Errorf("since then: count %d, median %g, greatest %g", w.count, w.quantile(0.5), w.quantile(1))
+	h.Record(math.MaxUint64)
+	h.Record(5)
+	if w := h.Read().since(d); w.Count != 2 || w.Quantile(0.5) != 5 || w.Quantile(1) < maxValue*0.9 {
+		t.Errorf("since then: count %d, median %g, greatest %g", w.Count, w.Quantile(0.5), w.Quantile(1))
 	}
 }
 

@@ -1,4 +1,4 @@
-package cache
+package usage
 
 import (
 	"container/list"
@@ -82,7 +82,7 @@ func zipfTrace() []operation {
 }
 
 // policy decides where a value goes that was loaded, by what the table and the whole kind know.
-type policy func(u usage, kindRatio float64, size int, at time.Duration) placement
+type policy func(u usage, kindRatio float64, size int, at time.Duration) Placement
 
 type replayed struct {
 	hitRate   float64 // of all reads
@@ -120,10 +120,10 @@ func replay(trace []operation, decide policy) replayed {
 		default:
 			u, _ := table.look(o.key, o.at)
 			where := decide(u, kind.ratio(), o.size, o.at)
-			if where.l1 {
+			if where.L1 {
 				l1.set(o.key, o.size, o.at)
 			}
-			if where.l2 {
+			if where.L2 {
 				l2.set(o.key, o.size, o.at)
 				r.l2Written += o.size
 			}
@@ -136,17 +136,17 @@ func replay(trace []operation, decide policy) replayed {
 
 func TestPolicyDoesNotCostHits(t *testing.T) {
 	trace := zipfTrace()
-	pattern := func(u usage, ratio float64, size int, at time.Duration) placement {
+	pattern := func(u usage, ratio float64, size int, at time.Duration) Placement {
 		return AccessPattern{Frequency: max(u.frequency-1, 0), Recency: at - u.last, Size: size, ReadWriteRatio: ratio}.place()
 	}
-	everything := replay(trace, func(usage, float64, int, time.Duration) placement { return placement{l1: true, l2: true} })
-	ours := replay(trace, func(u usage, kindRatio float64, size int, at time.Duration) placement {
+	everything := replay(trace, func(usage, float64, int, time.Duration) Placement { return Placement{L1: true, L2: true} })
+	ours := replay(trace, func(u usage, kindRatio float64, size int, at time.Duration) Placement {
 		return pattern(u, withPrior(u.reads, u.writes, kindRatio), size, at)
 	})
 	// The rules by what is known of the key alone.
-	literal := replay(trace, func(u usage, _ float64, size int, at time.Duration) placement {
+	literal := replay(trace, func(u usage, _ float64, size int, at time.Duration) Placement {
 		p := AccessPattern{Frequency: max(u.frequency-1, 0), Recency: at - u.last, Size: size, ReadWriteRatio: ReadWriteRatio(u.reads, u.writes)}
-		return placement{l1: p.IsHot() || size < smallSize, l2: p.ShouldCacheL2()}
+		return Placement{L1: p.IsHot() || size < smallSize, L2: p.ShouldCacheL2()}
 	})
 	for name, r := range map[string]replayed{"everything": everything, "the policy": ours, "the rules alone": literal} {
 		t.Logf("%-15s hit rate %.4f (%.4f where sharing is worth it), %.1f MB written to L2", name, r.hitRate, r.worthy, float64(r.l2Written)/1e6)

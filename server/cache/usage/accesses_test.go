@@ -1,4 +1,4 @@
-package cache
+package usage
 
 import (
 	"math"
@@ -6,6 +6,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/policycortex/headroom/server/cache/clock"
 )
 
 func TestAccessesOfASteadyKey(t *testing.T) {
@@ -153,7 +155,7 @@ func BenchmarkRecord(b *testing.B) {
 	table := newAccessTable(14)
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
-		now := now()
+		now := clock.Now()
 		for i := rand.Uint64(); pb.Next(); i++ {
 			table.read(mixed(i%10_000), now+time.Duration(i%1000)*time.Millisecond, 1)
 		}

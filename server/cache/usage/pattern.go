@@ -1,4 +1,4 @@
-package cache
+package usage
 
 import (
 	"math"
@@ -43,24 +43,24 @@ func (p AccessPattern) ShouldCacheL2() bool {
 }
 
 // ShouldCacheL3 says that a value is worth a row in the database: big enough, and read more than ten times for each write.
-// Whether it is expensive to compute is a matter of its [Kind].
+// Whether it is expensive to compute is a matter of its [key.Kind].
 func (p AccessPattern) ShouldCacheL3() bool {
 	return p.Size > l3Size && p.ReadWriteRatio > l3Ratio
 }
 
-// placement says which levels keep a value. What is not for L1 is there for a moment nevertheless (see transitTTL): it
-// takes a while to reach L2.
-type placement struct{ l1, l2, l3 bool }
+// Placement says which levels keep a value. What is not for L1 is there for a moment nevertheless: it takes a
+// while to reach L2.
+type Placement struct{ L1, L2, L3 bool }
 
 // place is the policy for a value that was just loaded. A value that would be in no shared level is kept in L1 at
 // least: it was loaded for a request, and the next one may be a second away.
-func (p AccessPattern) place() placement {
-	w := placement{
-		l1: p.IsHot() || p.Size < smallSize,
-		l2: p.ShouldCacheL2(),
-		l3: p.ShouldCacheL3(),
+func (p AccessPattern) place() Placement {
+	w := Placement{
+		L1: p.IsHot() || p.Size < smallSize,
+		L2: p.ShouldCacheL2(),
+		L3: p.ShouldCacheL3(),
 	}
-	w.l1 = w.l1 || !w.l2
+	w.L1 = w.L1 || !w.L2
 	return w
 }
 

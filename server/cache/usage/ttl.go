@@ -1,4 +1,4 @@
-package cache
+package usage
 
 import "time"
 
@@ -18,7 +18,7 @@ const (
 )
 
 // lossAt is the share of the accesses that would miss because their entry has expired; intervals are in microseconds.
-func lossAt(intervals *distribution, ttl time.Duration) float64 {
+func lossAt(intervals *Distribution, ttl time.Duration) float64 {
 	lost, reachable := 0.0, 0.0
 	for i, n := range intervals.buckets {
 		gap := bucketMiddle(i)
@@ -36,8 +36,8 @@ func lossAt(intervals *distribution, ttl time.Duration) float64 {
 
 // nextTTL returns the lifetime that suits the intervals. It changes by a factor of two at most at a time, and not at all
 // for less than a fifth or when there are too few intervals to tell.
-func nextTTL(present time.Duration, intervals *distribution) time.Duration {
-	if intervals.count < minIntervals {
+func nextTTL(present time.Duration, intervals *Distribution) time.Duration {
+	if intervals.Count < minIntervals {
 		return present
 	}
 	low, high := minL1TTL, maxL1TTL

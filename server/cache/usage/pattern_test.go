@@ -1,7 +1,6 @@
-package cache
+package usage
 
 import (
-	"slices"
 	"testing"
 	"time"
 )
@@ -33,16 +32,16 @@ func TestAccessPatternRules(t *testing.T) {
 func TestPlacement(t *testing.T) {
 	for name, test := range map[string]struct {
 		pattern AccessPattern
-		want    placement
+		want    Placement
 	}{
-		"small, known for nothing":   {AccessPattern{Size: 1023}, placement{l1: true}},
-		"small and shared":           {AccessPattern{Size: 1023, ReadWriteRatio: 4}, placement{l1: true, l2: true}},
-		"big and shared, not hot":    {AccessPattern{Size: 1024, Frequency: 2}, placement{l2: true}},
-		"big and hot":                {AccessPattern{Size: 1024, Frequency: 11}, placement{l1: true, l2: true}},
-		"big and written all along":  {AccessPattern{Size: 1024, Frequency: 1, ReadWriteRatio: 1}, placement{l1: true}},
-		"big, read, hardly written":  {AccessPattern{Size: 2000, ReadWriteRatio: 20}, placement{l2: true, l3: true}},
-		"all of it":                  {AccessPattern{Size: 2000, ReadWriteRatio: 20, Frequency: 20}, placement{true, true, true}},
-		"nothing to keep it for yet": {AccessPattern{Size: 1 << 20, Frequency: 1}, placement{l1: true}},
+		"small, known for nothing":   {AccessPattern{Size: 1023}, Placement{L1: true}},
+		"small and shared":           {AccessPattern{Size: 1023, ReadWriteRatio: 4}, Placement{L1: true, L2: true}},
+		"big and shared, not hot":    {AccessPattern{Size: 1024, Frequency: 2}, Placement{L2: true}},
+		"big and hot":                {AccessPattern{Size: 1024, Frequency: 11}, Placement{L1: true, L2: true}},
+		"big and written all along":  {AccessPattern{Size: 1024, Frequency: 1, ReadWriteRatio: 1}, Placement{L1: true}},
+		"big, read, hardly written":  {AccessPattern{Size: 2000, ReadWriteRatio: 20}, Placement{L2: true, L3: true}},
+		"all of it":                  {AccessPattern{Size: 2000, ReadWriteRatio: 20, Frequency: 20}, Placement{true, true, true}},
+		"nothing to keep it for yet": {AccessPattern{Size: 1 << 20, Frequency: 1}, Placement{L1: true}},
 	} {
 		if got := test.pattern.place(); got != test.want {
 			t.Errorf("%s: got %+v, want %+v", name, got, test.want)
@@ -79,18 +78,5 @@ func TestWithPrior(t *testing.T) {
 			t.Errorf("%s: ratio %.2f, L2 %t, L3 %t; want L2 %t, L3 %t",
 				name, p.ReadWriteRatio, p.ShouldCacheL2(), p.ShouldCacheL3(), test.shared, test.stored)
 		}
-	}
-}
-
-// TestKindsOfL3: L3 finds out that a value is old by its tenant's version, which the refresh of a summary does not raise.
-func TestKindsOfL3(t *testing.T) {
-	var in []Kind
-	for kind := range Kind(kinds) {
-		if kind.expensive() {
-			in = append(in, kind)
-		}
-	}
-	if want := []Kind{Resources, Policies, Evaluations, Costs}; !slices.Equal(in, want) {
-		t.Errorf("L3 has %v, want %v", in, want)
 	}
 }

@@ -1,0 +1,65 @@
+package usage
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// adaptive is what a cache changes of itself: the size of L1 (see [sizer]) and the lifetime in it (see nextTTL).
+type adaptive struct {
+	ttl atomic.Int64 // nanoseconds
+
+	mu        sync.Mutex // of what follows: once in a window, and for a report
+	sizer     sizer
+	decision  string
+	intervals *Distribution // up to the last decision on the lifetime
+	window    l1Window      // totals at the last decision on the size
+	at        time.Time
+}
+
+func (a *adaptive) start(size, smallest, largest int64, ttl time.Duration) {
+	a.ttl.Store(int64(ttl))
+	a.sizer = newSizer(uint64(size), uint64(smallest), uint64(largest))
+	a.at = time.Now()
+}
+
+// TTL is the present lifetime in L1.
+func (t *Tracker) TTL() time.Duration { return time.Duration(t.adaptive.ttl.Load()) }
+
+// Adapt is one decision on everything, after a window of about a minute. It takes what L1 has hit and missed since it was
+// opened, and returns the size that L1 is to have, in bytes; changed is false when that is the present one.
+func (t *Tracker) Adapt(at time.Time, hits, misses uint64) (size uint64, changed bool) {
+	a := &t.adaptive
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	t.hours.note(hits+misses, at)
+	for i := range t.kinds {
+		t.kinds[i].forget(at.Sub(a.at))
+	}
+	a.at = at
+
+	total := l1Window{hits: hits, misses: misses, evictions: t.Evictions.Load()}
+	before := a.sizer.size
+	a.sizer, a.decision = a.sizer.decide(l1Window{
+		hits: total.hits - a.window.hits, misses: total.misses - a.window.misses,
+		evictions: total.evictions - a.window.evictions,
+	})
+	a.window = total
+
+	seen := t.intervals.seen.Read()
+	if fresh := seen.since(a.intervals); fresh.Count >= minIntervals {
+		a.ttl.Store(int64(nextTTL(t.TTL(), fresh)))
+		a.intervals = seen
+	}
+	return a.sizer.size, a.sizer.size != before
+}
+
+// Bounds returns the bounds in which the size of L1 adapts, in bytes, and the last decision on it in a few words, which is
+// empty before the first.
+func (t *Tracker) Bounds() (smallest, largest uint64, decision string) {
+	a := &t.adaptive
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.sizer.smallest, a.sizer.largest, a.decision
+}
