@@ -21,7 +21,7 @@ var errNotKept = errors.New("L2 is not in reach, so the value would not be kept"
 // was about to bring it.
 func (c *Cache) loadAhead(ctx context.Context, key *Key, load LoadFunc, a *ahead) (brought bool, from Level, err error) {
 	at, hash := clock.Now(), key.Hash()
-	if !c.bus.trusted(at) {
+	if !c.bus.Trusted(at) {
 		return false, Miss, errNotKept
 	}
 	if found, ok := c.l1.GetEntryQuietly(*key); ok && at < found.Value.fresh && found.Value.valid() {
@@ -30,7 +30,7 @@ func (c *Cache) loadAhead(ctx context.Context, key *Key, load LoadFunc, a *ahead
 		}
 		return false, L1, nil
 	}
-	f, begin := c.flights.join(key, &c.stripes, hash, true)
+	f, begin := c.flights.join(key, &c.bus.Stripes, hash, true)
 	if begin {
 		f.ahead = a
 		c.begin(ctx, f, load)

@@ -3,7 +3,8 @@
 // miss the same key at once, it is loaded once. A level that is down makes the cache slower, and never fails a request.
 //
 // Several instances share L2 and L3. What an instance serves is never older than the last invalidation that was
-// acknowledged before the request began, by whichever instance: bus.go says how, and why that is so.
+// acknowledged before the request began, by whichever instance: package coherence says how, and why
+// that is so.
 package cache
 
 import (
@@ -21,6 +22,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/policycortex/headroom/server/cache/clock"
+	"github.com/policycortex/headroom/server/cache/coherence"
 	"github.com/policycortex/headroom/server/cache/usage"
 	"github.com/policycortex/headroom/server/store"
 )
@@ -85,8 +87,7 @@ type Cache struct {
 	l1         *otter.Cache[Key, *Entry]
 	l2         *level2
 	l3         *level3
-	bus        *bus
-	stripes    stripes
+	bus        *coherence.Bus
 	flights    flights
 	loaders    loaders
 	counts     counts
@@ -95,7 +96,6 @@ type Cache struct {
 	windows    windows
 	prefetch   prefetcher
 	warming    atomic.Pointer[Warming]
-	unsure     unsure
 	complaints complaints
 
 	opened   time.Time
@@ -132,12 +132,14 @@ func Open(o Options) (*Cache, error) {
 		return nil, fmt.Errorf("make L1 cache: %w", err)
 	}
 	c.complaints.logger = o.Logger
-	c.unsure.added = make(chan struct{}, 1)
 	c.closing, c.close = context.WithCancel(context.Background())
 	c.l2 = newLevel2(c)
 	c.l3 = openLevel3(c, o.Store)
-	c.bus = openBus(c, address, o.Store, o.Logger)
-	for _, keep := range []func(){c.keepAdapting, c.keepSettling} {
+	c.bus = coherence.Open(coherence.Options{
+		Address: address, Store: o.Store, Logger: o.Logger, Forget: c.l1.InvalidateAll, Drop: c.dropPattern,
+		Failed: func(operation string, err error) { c.l2.failed(1, operation, err) },
+	})
+	for _, keep := range []func(){c.keepAdapting, func() { c.bus.KeepSettling(c.closing) }} {
 		c.work.begin()
 		go func() {
 			defer c.work.end()
@@ -155,16 +157,16 @@ func (c *Cache) Close() {
 		c.work.wait()
 		c.l2.close()
 		c.l3.close()
-		c.bus.close()
+		c.bus.Close()
 		c.l1.StopAllGoroutines()
 	})
 }
 
 // Join waits until this instance has joined the others and may serve from L1 and L2.
-func (c *Cache) Join(ctx context.Context) error { return c.bus.join(ctx) }
+func (c *Cache) Join(ctx context.Context) error { return c.bus.Join(ctx) }
 
 // Ping asks L2 for an answer.
-func (c *Cache) Ping(ctx context.Context) error { return c.bus.pingServer(ctx) }
+func (c *Cache) Ping(ctx context.Context) error { return c.bus.Ping(ctx) }
 
 // entryOverhead is about what otter keeps for an entry beside its value and query: node, key, hash table slot, policy;
 // and the entry's own fields and header values.
@@ -195,7 +197,7 @@ func (c *Cache) Get(ctx context.Context, key Key, load LoadFunc) (*Entry, Level,
 		return c.getShared(ctx, &key, draw, load)
 	}
 	at := clock.Now()
-	if at >= e.stale || !c.bus.trusted(at) || !e.valid() { // in this order: see bus.go
+	if at >= e.stale || !c.bus.Trusted(at) || !e.valid() { // in this order: see package coherence
 		return c.getShared(ctx, &key, draw, load)
 	}
 	c.counts.l1Hits.add(draw)

@@ -11,6 +11,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 
 	"github.com/policycortex/headroom/server/cache/clock"
+	"github.com/policycortex/headroom/server/cache/coherence"
 )
 
 // Entry is a value, ready to be sent. It is shared by all who get it: nothing in it may be changed.
@@ -22,7 +23,7 @@ type Entry struct {
 	// Values of headers. The tag is a weak one, as it stands for both forms of the body.
 	ContentLength, GzipLength, ETag []string
 
-	stripe *stripe
+	stripe *coherence.Stripe
 	epoch  uint64        // of the stripe, before the value was loaded
 	hash   uint64        // of the key
 	fresh  time.Duration // until then; times are as of [clock.Now]
@@ -66,7 +67,7 @@ func etag(hash uint64) string {
 func (e *Entry) missing() bool { return e.Body == nil }
 
 // valid says that nothing has been invalidated since the value was loaded.
-func (e *Entry) valid() bool { return e.epoch == e.stripe.epoch.Load() }
+func (e *Entry) valid() bool { return e.epoch == e.stripe.Epoch() }
 
 // settle returns the entry with its compressed form, if that saves an eighth, and a lifetime of ttl at least.
 func (e *Entry) settle(ttl time.Duration) *Entry {

@@ -10,13 +10,14 @@ import (
 	"github.com/klauspost/compress/gzip"
 
 	"github.com/policycortex/headroom/server/cache/clock"
+	"github.com/policycortex/headroom/server/cache/coherence"
 )
 
 // What the external tests may see.
 
 const (
-	LeaseTime   = leaseTime
-	LeaseMargin = leaseMargin
+	LeaseTime   = coherence.LeaseTime
+	LeaseMargin = coherence.LeaseMargin
 	StaleWindow = staleWindow
 )
 
@@ -26,8 +27,8 @@ func L2Name(key Key) string { return valueName(&key) }
 
 // EpochName is the name of the epoch of a key's scope.
 func (c *Cache) EpochName(key Key) string {
-	scope := key.Scope()
-	return c.bus.contact().epochName(c.stripes.index(&scope))
+	stripe, _ := c.bus.Stripes.Of(&key)
+	return c.bus.Contact().EpochName(stripe)
 }
 
 // L1Weight is what L1 holds, in bytes, once it has evicted what is too much.
@@ -53,7 +54,7 @@ func (c *Cache) L1Entry(key Key) *Entry {
 }
 
 // Trusted says whether the instance has its lease.
-func (c *Cache) Trusted() bool { return c.bus.trusted(clock.Now()) }
+func (c *Cache) Trusted() bool { return c.bus.Trusted(clock.Now()) }
 
 func MatchGlob(pattern, name string) (bool, error) {
 	g, err := compileGlob(pattern)
@@ -65,8 +66,8 @@ func MatchGlob(pattern, name string) (bool, error) {
 
 // RunID says which server process the instance has contact with; "" without contact.
 func (c *Cache) RunID() string {
-	if t := c.bus.contact(); t != nil {
-		return t.server
+	if t := c.bus.Contact(); t != nil {
+		return t.Server()
 	}
 	return ""
 }

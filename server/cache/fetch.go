@@ -11,11 +11,8 @@ import (
 	"github.com/maypok86/otter/v2"
 
 	"github.com/policycortex/headroom/server/cache/clock"
-	"github.com/policycortex/headroom/server/store"
+	"github.com/policycortex/headroom/server/cache/coherence"
 )
-
-// onPrimary is a position that no replica has reached: it sends a load to the primary.
-const onPrimary = ^store.LSN(0)
 
 // getShared joins the flight for key, or begins it. L2 is asked here, by the request that began the flight: it answers
 // or fails within l2Timeout. What takes longer is for a loader, as it goes on when the request leaves.
@@ -24,7 +21,7 @@ func (c *Cache) getShared(ctx context.Context, key *Key, draw uint32, load LoadF
 	hash := key.Hash()
 	began := clock.Now()
 	c.usage.Missed(key, hash, began, draw)
-	f, begin := c.flights.join(key, &c.stripes, hash, c.bus.trusted(clock.Now()))
+	f, begin := c.flights.join(key, &c.bus.Stripes, hash, c.bus.Trusted(clock.Now()))
 	if begin {
 		c.begin(ctx, f, load)
 	}
@@ -61,9 +58,9 @@ func (c *Cache) fetch(ctx context.Context, f *flight, tag l2Tag, load LoadFunc) 
 	if err := c.flights.await(ctx, f); err != nil {
 		return nil, Miss, err
 	}
-	after := onPrimary
+	after := coherence.OnPrimary
 	if f.trusted {
-		after = max(c.bus.position(f.stripe), tag.after)
+		after = max(c.bus.PositionOf(f.stripe), tag.After)
 	}
 	read := c.readL3(ctx, f, after)
 	if read.hit {
@@ -125,7 +122,7 @@ func (c *Cache) refresh(ctx context.Context, key Key, e *Entry, load LoadFunc) {
 	c.counts.refreshes.Add(1)
 	go func() {
 		defer c.work.end()
-		if f, begin := c.flights.join(&key, &c.stripes, e.hash, c.bus.trusted(clock.Now())); begin {
+		if f, begin := c.flights.join(&key, &c.bus.Stripes, e.hash, c.bus.Trusted(clock.Now())); begin {
 			c.begin(context.WithoutCancel(ctx), f, load)
 		}
 	}()

@@ -6,17 +6,18 @@ import (
 	"time"
 
 	"github.com/policycortex/headroom/server/cache/clock"
+	"github.com/policycortex/headroom/server/cache/coherence"
 	"github.com/policycortex/headroom/server/cache/usage"
 )
 
 // flight is one way to a value through L2, L3 and the load function, shared by everyone who waits for it.
 type flight struct {
 	key     Key
-	stripe  *stripe
+	stripe  *coherence.Stripe
 	index   uint16 // of the stripe
 	epoch   uint64 // of the stripe, read before anything else
 	hash    uint64
-	trusted bool // whether this instance held its lease when the flight began: see bus.go
+	trusted bool // whether this instance held its lease when the flight began: see package coherence
 
 	ahead *ahead // nil when a request began it
 
@@ -49,15 +50,13 @@ type flights struct {
 //     flight of the present epoch that was begun with the lease may be joined at any time.
 //   - Without it nothing is known, and only a flight that has not begun yet may be joined. It begins when the one under
 //     way has ended: so a crowd that asks for one key makes two loads at a time at the most.
-func (fs *flights) join(key *Key, all *stripes, hash uint64, trusted bool) (f *flight, begin bool) {
+func (fs *flights) join(key *Key, all *coherence.Stripes, hash uint64, trusted bool) (f *flight, begin bool) {
 	shard := &fs.shards[hash%flightShards]
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
-	scope := key.Scope()
-	index := all.index(&scope)
-	s := &all[index]
+	index, s := all.Of(key)
 	present := shard.m[*key]
-	epoch := s.epoch.Load()
+	epoch := s.Epoch()
 	if present != nil {
 		switch {
 		case trusted && present.trusted && present.epoch == epoch, !trusted && !present.begun:
@@ -92,7 +91,7 @@ func (fs *flights) await(ctx context.Context, f *flight) error {
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
 	f.begun, f.before = true, nil
-	f.epoch = f.stripe.epoch.Load()
+	f.epoch = f.stripe.Epoch()
 	return ctx.Err()
 }
 

@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -29,7 +26,7 @@ import (
 //  3. L2 is scanned, and what matches removed. SCAN returns what is there from its beginning to its end; what was
 //     written since step 2 is new enough.
 //  4. Every instance drops what matches from L1 and raises the stripes of matching flights, which may have read L2
-//     before step 3, and acknowledges. This is a message on the bus, with the guarantees that bus.go gives.
+//     before step 3, and acknowledges. This is a message on the bus, with the guarantees that package coherence gives.
 //
 // A read that comes after step 4 finds nothing old in L1, L2 or L3.
 func (c *Cache) InvalidatePattern(ctx context.Context, after store.LSN, pattern string) (removed int, err error) {
@@ -39,30 +36,29 @@ func (c *Cache) InvalidatePattern(ctx context.Context, after store.LSN, pattern 
 	}
 	fromL3, position, l3err := c.l3.remove(ctx, g)
 	after = max(after, position)
-	raise(&c.bus.floor, uint64(after))
+	c.bus.RaiseFloor(after)
 	removed = fromL3 + c.drop(g)
 
-	t := c.bus.contact()
+	t := c.bus.Contact()
 	if t == nil {
 		return removed, errors.Join(fmt.Errorf("%w: no contact with L2", ErrUnacknowledged), l3err)
 	}
-	if err := t.newGeneration(ctx, after); err != nil {
+	if err := t.NewGeneration(ctx, after); err != nil {
 		return removed, errors.Join(fmt.Errorf("begin a generation in L2: %w", err), l3err)
 	}
-	fromL2, err := t.remove(ctx, g)
+	fromL2, err := removeFromL2(ctx, t.Client, g)
 	removed += fromL2
 	if err != nil {
 		return removed, errors.Join(fmt.Errorf("remove from L2: %w", err), l3err)
 	}
-	m := &message{what: dropMessage, after: after, pattern: pattern}
-	return removed, errors.Join(c.bus.publish(ctx, t, m), l3err)
+	return removed, errors.Join(c.bus.PublishDrop(ctx, t, after, pattern), l3err)
 }
 
-// contact returns the present term, nil when there is none.
-func (b *bus) contact() *term {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.current
+// dropPattern is drop for a pattern that another instance has sent; what is no pattern matches nothing.
+func (c *Cache) dropPattern(pattern string) {
+	if g, err := compileGlob(pattern); err == nil {
+		c.drop(g)
+	}
 }
 
 // drop removes what matches from L1 and makes matching flights worth nothing to those who come later. Flights are
@@ -71,7 +67,7 @@ func (c *Cache) drop(g *glob) (removed int) {
 	name := make([]byte, 0, 512)
 	c.flights.each(func(f *flight) {
 		if name = f.key.AppendName(name[:0]); g.matches(name) {
-			f.stripe.epoch.Add(1)
+			f.stripe.Raise()
 		}
 	})
 	for key := range c.l1.Keys() {
@@ -84,63 +80,17 @@ func (c *Cache) drop(g *glob) (removed int) {
 	return removed
 }
 
-// newGeneration ends the time in which what was loaded before may be written to L2. As with epochs, none is as good as
-// a new one when L2 has no room.
-func (t *term) newGeneration(ctx context.Context, after store.LSN) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*l2Timeout)
-	defer cancel()
-	generation := generationOf(after)
-	p := t.client.Pipeline()
-	removed := p.Unlink(ctx, generationName)
-	set := p.Set(ctx, generationName, generation, 0)
-	p.Exec(ctx) // the commands have their errors
-	if removed.Err() == nil && set.Err() == nil {
-		t.generation.Store(&generation)
-	}
-	return removed.Err()
-}
-
-func generationOf(after store.LSN) string {
-	return strconv.FormatUint(rand.Uint64(), 36) + ":" + strconv.FormatUint(uint64(after), 10)
-}
-
-// learnGeneration asks L2 for the generation, and begins one if there is none. Loads must see its position before
-// values are tagged with it.
-func (b *bus) learnGeneration(ctx context.Context, t *term) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*l2Timeout)
-	defer cancel()
-	p := t.client.Pipeline()
-	set := p.SetNX(ctx, generationName, generationOf(store.LSN(b.floor.Load())), 0)
-	get := p.Get(ctx, generationName)
-	p.Exec(ctx) // the commands have their errors
-	if errors.Is(get.Err(), redis.Nil) {
-		return set.Err()
-	}
-	generation, err := get.Result()
-	if err != nil {
-		return err
-	}
-	_, position, _ := strings.Cut(generation, ":")
-	after, err := strconv.ParseUint(position, 10, 64)
-	if err != nil {
-		return fmt.Errorf("%s in L2 is %.40q, which is not for this program", generationName, generation)
-	}
-	raise(&b.floor, after)
-	t.generation.Store(&generation)
-	return nil
-}
-
 // scanCount is how many keys Redis looks at for one answer. (Dragonfly takes it for how many matches it returns.)
 const scanCount = 1000
 
-// remove scans L2 and unlinks what matches.
-func (t *term) remove(ctx context.Context, g *glob) (removed int, err error) {
+// removeFromL2 scans L2 and unlinks what matches.
+func removeFromL2(ctx context.Context, client *redis.Client, g *glob) (removed int, err error) {
 	for cursor := uint64(0); ; {
 		step, cancel := context.WithTimeout(ctx, time.Second)
-		names, next, err := t.client.Scan(step, cursor, valuePrefix+g.pattern, scanCount).Result()
+		names, next, err := client.Scan(step, cursor, valuePrefix+g.pattern, scanCount).Result()
 		if err == nil && len(names) > 0 {
 			var n int64
-			n, err = t.client.Unlink(step, names...).Result()
+			n, err = client.Unlink(step, names...).Result()
 			removed += int(n)
 		}
 		cancel()

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/policycortex/headroom/server/cache/coherence"
 )
 
 const (
@@ -24,8 +26,6 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 for i = 2, #KEYS do redis.call('SET', KEYS[i], ARGV[2 * i - 2], 'PX', ARGV[2 * i - 1]) end
 return 1`)
 
-const generationName = prefix + "generation"
-
 type writer struct {
 	queue   chan queuedValue
 	closing chan struct{}
@@ -41,7 +41,7 @@ type queuedValue struct {
 	ttl    time.Duration
 }
 
-func (q *queuedValue) valid() bool { return q.flight.epoch == q.flight.stripe.epoch.Load() }
+func (q *queuedValue) valid() bool { return q.flight.epoch == q.flight.stripe.Epoch() }
 
 func (w *writer) start(l *level2) {
 	w.queue = make(chan queuedValue, writeQueue)
@@ -51,7 +51,7 @@ func (w *writer) start(l *level2) {
 
 // setLater queues a value to be written, or drops it when the queue is full: losing it costs one more load later.
 func (l *level2) setLater(f *flight, tag l2Tag, body []byte, hash uint64, ttl time.Duration) {
-	if tag.epoch == 0 || tag.generation == nil || f.epoch != f.stripe.epoch.Load() || ttl < time.Second {
+	if tag.Tag() == 0 || tag.generation == nil || f.epoch != f.stripe.Epoch() || ttl < time.Second {
 		return
 	}
 	select {
@@ -92,7 +92,7 @@ func (w *writer) fill(batch []queuedValue) []queuedValue {
 }
 
 func (l *level2) writeBatch(ctx context.Context, batch []queuedValue) {
-	t := l.term.Load()
+	t := l.cache.bus.Serving()
 	if t == nil {
 		return
 	}
@@ -102,13 +102,13 @@ func (l *level2) writeBatch(ctx context.Context, batch []queuedValue) {
 		return
 	}
 	scripts := l.scripts(batch)
-	failures, refused, err := t.write(ctx, scripts)
+	failures, refused, err := write(ctx, t.Client, scripts)
 	if isNoScript(err) {
-		if err = guardedSet.Load(ctx, t.client).Err(); err == nil {
-			failures, refused, err = t.write(ctx, scripts)
+		if err = guardedSet.Load(ctx, t.Client).Err(); err == nil {
+			failures, refused, err = write(ctx, t.Client, scripts)
 		}
 	}
-	if isReply(err) {
+	if coherence.IsReply(err) {
 		done(nil) // it works, and has no room
 	} else {
 		done(ignoringClosed(err))
@@ -118,7 +118,7 @@ func (l *level2) writeBatch(ctx context.Context, batch []queuedValue) {
 	}
 	if refused {
 		// The generation has changed, or L2 has lost it. Values that are loaded from now on can be stored.
-		if err := l.cache.bus.learnGeneration(ctx, t); err != nil {
+		if err := l.cache.bus.LearnGeneration(ctx, t); err != nil {
 			l.failed(1, "learn the generation", err)
 		}
 	}
@@ -143,11 +143,11 @@ func (l *level2) scripts(batch []queuedValue) (calls []script) {
 		if generation != q.tag.generation {
 			generation = q.tag.generation
 			calls = append(calls, script{
-				keys: append(make([]string, 0, 1+len(batch)-i), generationName), arguments: append(make([]any, 0, 1+2*(len(batch)-i)), *generation),
+				keys: append(make([]string, 0, 1+len(batch)-i), coherence.GenerationName), arguments: append(make([]any, 0, 1+2*(len(batch)-i)), *generation),
 			})
 		}
 		begin := len(stored)
-		stored = appendValue(stored, q.body, q.hash, q.tag.epoch, q.ttl, &l.cache.counts)
+		stored = appendValue(stored, q.body, q.hash, q.tag.Tag(), q.ttl, &l.cache.counts)
 		call := &calls[len(calls)-1]
 		call.keys = append(call.keys, valueName(&q.flight.key))
 		call.arguments = append(call.arguments, stored[begin:len(stored):len(stored)], jitter(q.ttl).Milliseconds())
@@ -162,10 +162,10 @@ func (l *level2) scripts(batch []queuedValue) (calls []script) {
 const maxStored = 1 << 20
 
 // write makes the calls in one round trip. failures counts the values that were not written.
-func (t *term) write(ctx context.Context, calls []script) (failures int, refused bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, 2*l2Timeout)
+func write(ctx context.Context, client *redis.Client, calls []script) (failures int, refused bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*coherence.Timeout)
 	defer cancel()
-	commands, err := t.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+	commands, err := client.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i := range calls {
 			guardedSet.EvalSha(ctx, p, calls[i].keys, calls[i].arguments...)
 		}
@@ -179,12 +179,6 @@ func (t *term) write(ctx context.Context, calls []script) (failures int, refused
 		}
 	}
 	return failures, refused, err
-}
-
-// isReply says whether the server answered, if only to say no.
-func isReply(err error) bool {
-	var reply redis.Error
-	return errors.As(err, &reply)
 }
 
 func isNoScript(err error) bool { return err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") }

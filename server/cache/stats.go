@@ -103,7 +103,7 @@ func (c *Cache) Stats() Stats {
 // BreakerStates returns the state of what stands before each shared level: closed while it is asked, open while it is
 // not, half-open while it is tried. l3 is empty where there is no L3.
 //
-// Before L2 stand two things: contact with it (see bus.go), which is open from the moment it is lost and half-open while
+// Before L2 stand two things: contact with it (see package coherence), which is open from the moment it is lost and half-open while
 // this instance joins again, and a circuit breaker for the case that L2 keeps contact and fails reads or writes. A dead
 // server is noticed by contact first: nothing is asked any more then that the breaker could count.
 func (c *Cache) BreakerStates() (l2, l3 string) {
@@ -112,9 +112,9 @@ func (c *Cache) BreakerStates() (l2, l3 string) {
 	}
 	l2 = c.l2.breaker.State().String()
 	switch {
-	case c.bus.contact() == nil:
+	case c.bus.Contact() == nil:
 		l2 = gobreaker.StateOpen.String()
-	case c.l2.term.Load() == nil:
+	case c.bus.Serving() == nil:
 		l2 = gobreaker.StateHalfOpen.String()
 	}
 	return l2, l3

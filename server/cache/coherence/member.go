@@ -1,4 +1,4 @@
-package cache
+package coherence
 
 import (
 	"context"
@@ -30,14 +30,16 @@ var (
 	errNotYet   = errors.New("L2 has not been reached yet")
 )
 
-func openBus(c *Cache, address *redis.Options, s *store.Store, logger *slog.Logger) *bus {
+// Open makes a bus and begins to join the other instances.
+func Open(o Options) *Bus {
+	logger := o.Logger
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
-	b := &bus{
-		cache: c, address: address, store: s, logger: logger, id: rand.Uint64(),
+	b := &Bus{
+		options: o, logger: logger, id: rand.Uint64(),
 		// A channel is the same in all databases of a server, unlike a key.
-		channel:  prefix + "bus:" + strconv.Itoa(address.DB),
+		channel:  Prefix + "bus:" + strconv.Itoa(o.Address.DB),
 		lose:     func(error) {},
 		joined:   make(chan struct{}),
 		lostAt:   clock.Now(),
@@ -47,40 +49,42 @@ func openBus(c *Cache, address *redis.Options, s *store.Store, logger *slog.Logg
 		acks:     make(chan ack, 1024),
 		ended:    make(chan struct{}),
 	}
+	b.inDoubt.added = make(chan struct{}, 1)
 	b.context, b.cancel = context.WithCancelCause(context.Background())
-	b.answers = answersChannel(address.DB, b.id)
+	b.answers = answersChannel(o.Address.DB, b.id)
 	go b.run()
 	return b
 }
 
 // run joins the other instances, again and again as contact is lost, until the cache is closed.
-func (b *bus) run() {
+func (b *Bus) run() {
 	defer close(b.ended)
 	for first := true; ; first = false {
 		err := b.session(first)
 		if b.context.Err() != nil {
 			return
 		}
-		b.cache.l2.failed(1, "subscribe", err)
+		b.options.Failed("subscribe", err)
 		select {
 		case <-b.context.Done():
 			return
-		case <-time.After(jitter(rejoinInterval)):
+		case <-time.After(rejoinInterval - rejoinInterval/10 + rand.N(rejoinInterval/5)):
 		}
 	}
 }
 
-func (b *bus) close() {
+// Close leaves the other instances.
+func (b *Bus) Close() {
 	b.cancel(errClosing)
 	<-b.ended
 }
 
-// session is one term: it subscribes, joins, and lasts until contact is lost.
-func (b *bus) session(first bool) error {
+// session is one session: it subscribes, joins, and lasts until contact is lost.
+func (b *Bus) session(first bool) error {
 	ctx, lose := context.WithCancelCause(b.context)
 	defer lose(nil)
-	t := newTerm(b.address, lose)
-	defer t.client.Close()
+	t := openSession(b.options.Address, lose)
+	defer t.Client.Close()
 	subscription, err := b.subscribe(ctx, t)
 	if err != nil {
 		return err
@@ -108,8 +112,8 @@ func (b *bus) session(first bool) error {
 }
 
 // subscribe returns when the server has confirmed both channels.
-func (b *bus) subscribe(ctx context.Context, t *term) (*redis.PubSub, error) {
-	s := t.client.Subscribe(ctx, b.channel, b.answers)
+func (b *Bus) subscribe(ctx context.Context, t *Session) (*redis.PubSub, error) {
+	s := t.Client.Subscribe(ctx, b.channel, b.answers)
 	for range 2 {
 		m, err := s.ReceiveTimeout(ctx, joinTimeout)
 		if err == nil {
@@ -128,8 +132,8 @@ func (b *bus) subscribe(ctx context.Context, t *term) (*redis.PubSub, error) {
 	return s, nil
 }
 
-// enter does what has to be done before anything is served, in the order that bus.go gives.
-func (b *bus) enter(ctx context.Context, t *term, lose func(error), first bool) error {
+// enter does what has to be done before anything is served, in the order that the documentation of the package gives.
+func (b *Bus) enter(ctx context.Context, t *Session, lose func(error), first bool) error {
 	asking, cancel := context.WithTimeout(ctx, joinTimeout)
 	defer cancel()
 	position, err := b.primaryPosition(asking)
@@ -137,9 +141,9 @@ func (b *bus) enter(ctx context.Context, t *term, lose func(error), first bool) 
 		return fmt.Errorf("ask the primary where it is: %w", err)
 	}
 	raise(&b.floor, uint64(position))
-	b.cache.stripes.invalidateAll()
-	b.cache.l1.InvalidateAll()
-	if err := b.learnGeneration(ctx, t); err != nil && !isReply(err) {
+	b.Stripes.invalidateAll()
+	b.options.Forget()
+	if err := b.LearnGeneration(ctx, t); err != nil && !IsReply(err) {
 		return err
 	}
 	b.mu.Lock()
@@ -154,27 +158,27 @@ func (b *bus) enter(ctx context.Context, t *term, lose func(error), first bool) 
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(leaseTime):
+		case <-time.After(LeaseTime):
 		}
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.current == t {
-		b.cache.l2.term.Store(t)
+		b.serving.Store(t)
 	}
 	return nil
 }
 
 // primaryPosition is where the primary is now; 0 where there is no store, and so no replica that could lag.
-func (b *bus) primaryPosition(ctx context.Context) (store.LSN, error) {
-	if b.store == nil {
+func (b *Bus) primaryPosition(ctx context.Context) (store.LSN, error) {
+	if b.options.Store == nil {
 		return 0, nil
 	}
-	return b.store.Position(ctx)
+	return b.options.Store.Position(ctx)
 }
 
 // repeat sends what failed before. If it fails again, it is kept for the next time.
-func (b *bus) repeat(ctx context.Context, t *term, p *pendingScopes) error {
+func (b *Bus) repeat(ctx context.Context, t *Session, p *pendingScopes) error {
 	if p == nil {
 		return nil
 	}
@@ -191,7 +195,7 @@ func (b *bus) repeat(ctx context.Context, t *term, p *pendingScopes) error {
 }
 
 // putBack adds what could not be repeated to what has failed since.
-func (b *bus) putBack(p *pendingScopes) {
+func (b *Bus) putBack(p *pendingScopes) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if since := b.pending; since != nil {
@@ -203,7 +207,7 @@ func (b *bus) putBack(p *pendingScopes) {
 }
 
 // lost notes that there is no contact any more.
-func (b *bus) lost(t *term, why error) {
+func (b *Bus) lost(t *Session, why error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.why = why
@@ -211,7 +215,7 @@ func (b *bus) lost(t *term, why error) {
 		return
 	}
 	b.current = nil
-	b.cache.l2.term.Store(nil)
+	b.serving.Store(nil)
 	b.leasedUntil.Store(0)
 	b.lostAt = clock.Now()
 	select {
@@ -223,7 +227,7 @@ func (b *bus) lost(t *term, why error) {
 }
 
 // listen applies what comes, in the order in which it comes.
-func (b *bus) listen(ctx context.Context, s *redis.PubSub) error {
+func (b *Bus) listen(ctx context.Context, s *redis.PubSub) error {
 	for {
 		received, err := s.ReceiveTimeout(ctx, 0) // no limit: beat watches over it
 		if err != nil {
@@ -244,7 +248,7 @@ func (b *bus) listen(ctx context.Context, s *redis.PubSub) error {
 
 // heard takes note of another instance, or extends the lease by a heartbeat of ours that has come back, unless this
 // instance does not serve yet.
-func (b *bus) heard(m *message) {
+func (b *Bus) heard(m *message) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
@@ -263,10 +267,10 @@ func (b *bus) heard(m *message) {
 	}
 	sent := time.Duration(m.number)
 	b.heardAt = max(b.heardAt, sent)
-	if b.cache.l2.term.Load() == nil {
+	if b.serving.Load() == nil {
 		return
 	}
-	b.leasedUntil.Store(max(b.leasedUntil.Load(), int64(sent+leaseTime)))
+	b.leasedUntil.Store(max(b.leasedUntil.Load(), int64(sent+LeaseTime)))
 	select {
 	case <-b.joined:
 	default:
@@ -275,7 +279,7 @@ func (b *bus) heard(m *message) {
 }
 
 // beat sends heartbeats until ctx ends or none has come back for twice the time of a lease.
-func (b *bus) beat(ctx context.Context, t *term) error {
+func (b *Bus) beat(ctx context.Context, t *Session) error {
 	ticker := time.NewTicker(heartbeatInterval)
 	defer ticker.Stop()
 	b.mu.Lock()
@@ -284,7 +288,7 @@ func (b *bus) beat(ctx context.Context, t *term) error {
 	for {
 		// One that fails is not the end: the subscription may be well, and another one is sent soon.
 		if err := b.transmit(t, &message{what: heartbeatMessage, sender: b.id, number: uint64(clock.Now())}); err != nil && ctx.Err() == nil {
-			b.cache.l2.failed(1, "send a heartbeat", err)
+			b.options.Failed("send a heartbeat", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -294,17 +298,17 @@ func (b *bus) beat(ctx context.Context, t *term) error {
 		b.mu.Lock()
 		silent := clock.Now() - b.heardAt
 		b.mu.Unlock()
-		if silent > 2*leaseTime {
+		if silent > 2*LeaseTime {
 			return errNoAnswer
 		}
 		if t.generation.Load() == nil { // L2 had no room for one
-			b.learnGeneration(ctx, t)
+			b.LearnGeneration(ctx, t)
 		}
 	}
 }
 
-// join waits until values may be served from L1 and L2.
-func (b *bus) join(ctx context.Context) error {
+// Join waits until values may be served from L1 and L2.
+func (b *Bus) Join(ctx context.Context) error {
 	b.mu.Lock()
 	joined := b.joined
 	b.mu.Unlock()
@@ -318,16 +322,26 @@ func (b *bus) join(ctx context.Context) error {
 	}
 }
 
-// pingServer asks L2 for an answer.
-func (b *bus) pingServer(ctx context.Context) error {
+// Ping asks L2 for an answer.
+func (b *Bus) Ping(ctx context.Context) error {
 	b.mu.Lock()
 	t, why := b.current, b.why
 	b.mu.Unlock()
 	if t == nil {
 		return fmt.Errorf("ping L2 cache: no contact: %w", why)
 	}
-	if err := t.client.Ping(ctx).Err(); err != nil {
+	if err := t.Client.Ping(ctx).Err(); err != nil {
 		return fmt.Errorf("ping L2 cache: %w", err)
 	}
 	return nil
 }
+
+// Contact returns the present session, by which invalidations may be sent; nil when there is none.
+func (b *Bus) Contact() *Session {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.current
+}
+
+// Serving returns the session by which values may be read from L2; nil while none may be.
+func (b *Bus) Serving() *Session { return b.serving.Load() }

@@ -1,4 +1,4 @@
-package cache
+package coherence
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/policycortex/headroom/server/cache/key"
 	"github.com/policycortex/headroom/server/store"
 )
 
@@ -18,14 +19,14 @@ const (
 	settleTimeout  = time.Second
 )
 
-// unsure are the stripes of changes that failed, and may be made yet.
-type unsure struct {
+// inDoubt are the stripes of changes that failed, and may be made yet.
+type inDoubt struct {
 	mu      sync.Mutex
 	stripes map[uint16]struct{}
 	added   chan struct{}
 }
 
-func (u *unsure) add(stripes []uint16) {
+func (u *inDoubt) add(stripes []uint16) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.stripes == nil {
@@ -40,7 +41,7 @@ func (u *unsure) add(stripes []uint16) {
 	}
 }
 
-func (u *unsure) take() []uint16 {
+func (u *inDoubt) take() []uint16 {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	taken := slices.Collect(maps.Keys(u.stripes))
@@ -48,53 +49,53 @@ func (u *unsure) take() []uint16 {
 	return taken
 }
 
-// InvalidateUnsure is [Cache.Invalidate] for a change that failed: it may have been made without our having heard of it.
+// InvalidateInDoubt is [Bus.Invalidate] for a change that failed: it may have been made without our having heard of it.
 // Unless the primary says at once that it cannot be made any more, the scopes are invalidated again when the primary
 // says so, and the error tells why: a primary that was frozen makes what it was sent before when it goes on.
-func (c *Cache) InvalidateUnsure(ctx context.Context, scopes ...Scope) error {
+func (b *Bus) InvalidateInDoubt(ctx context.Context, scopes ...key.Scope) error {
 	if len(scopes) == 0 {
 		return nil
 	}
-	after, unsettled := c.settled(ctx)
-	err := c.Invalidate(ctx, after, scopes...)
+	after, unsettled := b.settled(ctx)
+	err := b.Invalidate(ctx, after, scopes...)
 	if unsettled != nil {
-		c.unsure.add(c.stripesOf(scopes))
+		b.inDoubt.add(b.stripesOf(scopes))
 		return fmt.Errorf("the change may be made yet: %w", unsettled)
 	}
 	return err
 }
 
 // settled returns the position of [store.Store.Settled].
-func (c *Cache) settled(ctx context.Context) (store.LSN, error) {
-	if c.bus.store == nil {
+func (b *Bus) settled(ctx context.Context) (store.LSN, error) {
+	if b.options.Store == nil {
 		return 0, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
-	return c.bus.store.Settled(ctx)
+	return b.options.Store.Settled(ctx)
 }
 
-// keepSettling invalidates again what changes that failed may have made old, until the cache is closed.
-func (c *Cache) keepSettling() {
+// KeepSettling invalidates again what changes that failed may have made old, until ctx ends.
+func (b *Bus) KeepSettling(ctx context.Context) {
 	for {
 		select {
-		case <-c.closing.Done():
+		case <-ctx.Done():
 			return
-		case <-c.unsure.added:
+		case <-b.inDoubt.added:
 		}
-		stripes := c.unsure.take() // before the primary is asked: of what is added later it may say less
-		after, err := c.settled(c.closing)
+		stripes := b.inDoubt.take() // before the primary is asked: of what is added later it may say less
+		after, err := b.settled(ctx)
 		for err != nil {
 			select {
-			case <-c.closing.Done():
+			case <-ctx.Done():
 				return
 			case <-time.After(settleInterval):
 			}
-			after, err = c.settled(c.closing)
+			after, err = b.settled(ctx)
 		}
 		for part := range slices.Chunk(stripes, 4096) {
-			if err := c.invalidate(c.closing, after, part); err != nil {
-				c.bus.logger.Warn("another instance may serve what was cached before a change that failed", "error", err)
+			if err := b.invalidate(ctx, after, part); err != nil {
+				b.logger.Warn("another instance may serve what was cached before a change that failed", "error", err)
 			}
 		}
 	}

@@ -1,19 +1,19 @@
-package cache
+package coherence
 
 import "testing"
 
 func TestKnownEpochs(t *testing.T) {
 	var known knownEpochs
 	const stripe = 3*epochBlock + 7
-	expect := func(at uint64, want l2Epoch, wantKnown bool) {
+	expect := func(at uint64, want Epoch, wantKnown bool) {
 		t.Helper()
 		if got, is := known.recall(stripe, at); is != wantKnown || is && got != want {
 			t.Errorf("at epoch %d of the instance: %+v, %t; want %+v, %t", at, got, is, want, wantKnown)
 		}
 	}
-	one, two := l2Epoch{epoch: 11, after: 1}, l2Epoch{epoch: 22, after: 2}
+	one, two := Epoch{random: 11, After: 1}, Epoch{random: 22, After: 2}
 	expect(0, one, false)
-	known.learn(stripe, 0, l2Epoch{})
+	known.learn(stripe, 0, Epoch{})
 	expect(0, one, false)
 	known.learn(stripe, 0, one)
 	expect(0, one, true)
@@ -29,13 +29,13 @@ func TestKnownEpochs(t *testing.T) {
 
 func TestEpochsSurviveTheirText(t *testing.T) {
 	for range 100 {
-		e := parseEpoch(formatEpoch(4711))
-		if e.epoch == 0 || e.after != 4711 {
+		e := ParseEpoch(formatEpoch(4711))
+		if e.random == 0 || e.After != 4711 {
 			t.Fatalf("an epoch came back as %+v", e)
 		}
 	}
 	for _, text := range []string{"", ":", "x", "x:", ":1", "x:y", "!:1"} {
-		if e := parseEpoch(text); e != (l2Epoch{}) {
+		if e := ParseEpoch(text); e != (Epoch{}) {
 			t.Errorf("%q is epoch %+v", text, e)
 		}
 	}

@@ -1,4 +1,4 @@
-package cache
+package coherence
 
 import (
 	"encoding/binary"
@@ -48,7 +48,7 @@ func decodeMessage(payload string) (message, error) {
 	if len(payload) < messageHeader {
 		return message{}, errGarbled
 	}
-	b := bytesOf(payload)
+	b := []byte(payload)
 	m := message{
 		what:   b[0],
 		sender: binary.BigEndian.Uint64(b[1:]),
@@ -79,6 +79,6 @@ func decodeAck(payload string) (number, from uint64, ok bool) {
 	if len(payload) != 16 {
 		return 0, 0, false
 	}
-	b := bytesOf(payload)
+	b := []byte(payload)
 	return binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:]), true
 }

@@ -1,8 +1,9 @@
-package cache
+package coherence
 
 import (
 	"sync/atomic"
 
+	"github.com/policycortex/headroom/server/cache/key"
 	"github.com/policycortex/headroom/server/store"
 )
 
@@ -10,8 +11,8 @@ import (
 // invalidate each other's values, which costs a load and is never wrong: a key says itself what it is.
 const stripeCount = 1 << 16
 
-// stripe is what this instance knows of the invalidations of some scopes.
-type stripe struct {
+// Stripe is what this instance knows of the invalidations of some scopes.
+type Stripe struct {
 	// epoch is raised by every invalidation. A value is served only while its stripe has the epoch that was read
 	// before the value was.
 	epoch atomic.Uint64
@@ -20,7 +21,13 @@ type stripe struct {
 	lsn atomic.Uint64
 }
 
-func (s *stripe) invalidate(after store.LSN) {
+// Epoch is the stripe's epoch in this instance: see the documentation of the package.
+func (s *Stripe) Epoch() uint64 { return s.epoch.Load() }
+
+// Raise makes what was loaded for the stripe unreachable in this instance.
+func (s *Stripe) Raise() { s.epoch.Add(1) }
+
+func (s *Stripe) invalidate(after store.LSN) {
 	raise(&s.lsn, uint64(after))
 	s.epoch.Add(1)
 }
@@ -33,12 +40,20 @@ func raise(to *atomic.Uint64, value uint64) {
 	}
 }
 
-type stripes [stripeCount]stripe
+// Stripes are all of them.
+type Stripes [stripeCount]Stripe
 
-func (s *stripes) index(scope *Scope) uint16 { return uint16(scope.Hash()) }
+// Of returns the stripe that a key belongs to, and its index.
+func (s *Stripes) Of(k *key.Key) (index uint16, stripe *Stripe) {
+	scope := k.Scope()
+	index = s.index(&scope)
+	return index, &s[index]
+}
+
+func (s *Stripes) index(scope *key.Scope) uint16 { return uint16(scope.Hash()) }
 
 // invalidateAll makes everything in L1 count for nothing.
-func (s *stripes) invalidateAll() {
+func (s *Stripes) invalidateAll() {
 	for i := range s {
 		s[i].epoch.Add(1)
 	}

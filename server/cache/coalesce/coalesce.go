@@ -1,20 +1,23 @@
-package cache
+// Package coalesce lets reads of a Redis-protocol server that are wanted at the same time share a round trip.
+package coalesce
 
 import (
 	"context"
 	"fmt"
 	"runtime"
 	"sync"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
 
-// batches let reads that are wanted at the same time share a round trip: while a reader of many of them is under way, reads
-// gather, and go out together in one MGET. A read that comes alone, or beside few, goes at once. Under load that saves most
-// of the system calls. (BenchmarkHitInL2 has go-redis' own AutoPipeline beside the whole path of a
-// hit; this type alone has not been measured against it.)
-type batches struct {
+// Reader gathers reads while one of many reads is under way, and sends them together in one MGET. A read that comes
+// alone, or beside few, goes at once. Under load that saves most of the system calls. (BenchmarkHitInL2 has go-redis' own
+// AutoPipeline beside the whole path of a hit; this type alone has not been measured against it.) It is safe for
+// concurrent use.
+type Reader struct {
 	client  *redis.Client
+	timeout time.Duration // of one round trip
 	mu      sync.Mutex
 	waiting []*pairRead
 	busy    int
@@ -37,7 +40,13 @@ type pairRead struct {
 
 var pairReads = sync.Pool{New: func() any { return &pairRead{done: make(chan struct{}, 1)} }}
 
-func (b *batches) get(first, second string) (one, two string, err error) {
+// New makes a reader of a client's server. timeout bounds a round trip.
+func New(client *redis.Client, timeout time.Duration) *Reader {
+	return &Reader{client: client, timeout: timeout}
+}
+
+// Get reads one key, or two where second is not empty. A key that is not there is empty.
+func (b *Reader) Get(first, second string) (one, two string, err error) {
 	r := pairReads.Get().(*pairRead)
 	r.names = [2]string{first, second}
 	b.mu.Lock()
@@ -61,7 +70,7 @@ func (b *batches) get(first, second string) (one, two string, err error) {
 	return one, two, err
 }
 
-func (b *batches) rest() {
+func (b *Reader) rest() {
 	for {
 		runtime.Gosched()
 		if !b.next() {
@@ -71,7 +80,7 @@ func (b *batches) rest() {
 }
 
 // next reads what is waiting, and says whether there is more then; if not, this reader is no longer busy.
-func (b *batches) next() (more bool) {
+func (b *Reader) next() (more bool) {
 	b.mu.Lock()
 	n := min(len(b.waiting), maxBatch)
 	b.begun = n
@@ -93,8 +102,8 @@ func (b *batches) next() (more bool) {
 	return true
 }
 
-func (b *batches) read(batch []*pairRead) {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*l2Timeout)
+func (b *Reader) read(batch []*pairRead) {
+	ctx, cancel := context.WithTimeout(context.Background(), b.timeout)
 	defer cancel()
 	arguments := make([]any, 1, 1+2*len(batch))
 	arguments[0] = "mget"
