@@ -132,7 +132,7 @@ func (l *inL3) store(t *testing.T) {
 func (l *inL3) valid(t *testing.T, server *pgx.Conn) (valid bool) {
 	t.Helper()
 	err := server.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM cache_entries JOIN tenant_versions USING (tenant_id, version)
-		WHERE key = $1 AND expires_at > clock.Now())`, l.key.Name()).Scan(&valid)
+		WHERE key = $1 AND expires_at > now())`, l.key.Name()).Scan(&valid)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,7 +197,7 @@ func TestAWriteEndsWhatL3Has(t *testing.T) {
 
 func TestL3ExpiresToo(t *testing.T) {
 	l := newInL3(t)
-	if _, err := l.primary.Exec(t.Context(), "UPDATE cache_entries SET expires_at = clock.Now() - interval '1 ms' WHERE key = $1", l.key.Name()); err != nil {
+	if _, err := l.primary.Exec(t.Context(), "UPDATE cache_entries SET expires_at = now() - interval '1 ms' WHERE key = $1", l.key.Name()); err != nil {
 		t.Fatal(err)
 	}
 	l.expectList(t, l.freshInstance(t), "vm-3-1", cache.Miss)
