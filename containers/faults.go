@@ -80,6 +80,9 @@ func (e *Environment) fault(target Target, action Action) (func(context.Context)
 	case !ok:
 		return nil, refuse("provider " + e.Provider + " cannot inject faults into it; use provider process or docker")
 	}
+	if _, inside := server.(miniredisServer); inside && (action == ActionPause || action == ActionResume) {
+		return nil, refuse(errMiniredisPause.Error())
+	}
 	switch action {
 	case ActionKill:
 		return server.kill, nil

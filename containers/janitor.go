@@ -46,11 +46,6 @@ func (j *janitor) watch(pid int, signal syscall.Signal) error {
 	return j.order("watch %d %d", int(signal), pid)
 }
 
-// watchPidFile tells of a process whose ID will be the first line of a file.
-func (j *janitor) watchPidFile(path string, signal syscall.Signal) error {
-	return j.order("pidfile %d %s", int(signal), path)
-}
-
 // forget tells that a child has ended. An error is of no use to anybody: it means that the janitor has ended too.
 func (j *janitor) forget(pid int) { _ = j.order("forget %d", pid) }
 

@@ -4,14 +4,12 @@
 #
 #   watch SIGNAL PID     a child that leads a process group: send it SIGNAL (a number), and when the group is not gone
 #                        8 s later, SIGKILL to all of it
-#   pidfile SIGNAL PATH  the same for the process whose ID is the first line of a file that may come and go; where the ID
-#                        is negative, PostgreSQL's initdb is at work, which comes to its end by itself
 #   forget PID           the child has ended
 #   remove PATH          an absolute path to remove
 trap '' HUP INT QUIT TERM PIPE
 
 watched= # SIGNAL:PID ...
-set --   # paths to remove, and "SIGNAL PATH" of pid files
+set --   # paths to remove
 
 while read -r verb rest; do
 	case $verb in
@@ -21,37 +19,7 @@ while read -r verb rest; do
 		for target in $watched; do [ "${target#*:}" = "$rest" ] || kept="$kept $target"; done
 		watched=$kept
 		;;
-	pidfile | remove) set -- "$@" "$rest" ;;
-	esac
-done
-
-targets() {
-	printf '%s\n' $watched
-	for entry; do
-		case $entry in
-		/*) ;;
-		*)
-			pid=
-			{ read -r pid <"${entry#* }"; } 2>/dev/null
-			case $pid in
-			-*) echo "0:${pid#-}" ;;
-			[0-9]*) echo "${entry%% *}:$pid" ;;
-			esac
-			;;
-		esac
-	done
-}
-
-# A server that was being started when the process died may write its pid file only now: as long as the directory of the
-# file is there, look for a second before concluding that there is none.
-linger=0
-for entry; do
-	case $entry in
-	/*) ;;
-	*)
-		file=${entry#* }
-		[ ! -d "${file%/*}" ] || linger=10
-		;;
+	remove) set -- "$@" "$rest" ;;
 	esac
 done
 
@@ -59,10 +27,9 @@ done
 # left are not signalled: killed, the helpers of initdb would leave shared memory behind; left alone, they end as well.
 signalled=
 round=0
-quiet=0
 while [ "$round" -lt 80 ]; do
-	quiet=$((quiet + 1))
-	for target in $(targets "$@"); do
+	quiet=yes
+	for target in $watched; do
 		pid=${target#*:}
 		if kill -0 "$pid" 2>/dev/null; then
 			case " $signalled " in
@@ -76,27 +43,23 @@ while [ "$round" -lt 80 ]; do
 		else
 			kill -0 "-$pid" 2>/dev/null || continue
 		fi
-		quiet=0
+		quiet=no
 	done
-	[ "$quiet" -le "$linger" ] || break
+	[ "$quiet" = no ] || break
 	sleep 0.1
 	round=$((round + 1))
 done
 
-for target in $(targets "$@"); do
+for target in $watched; do
 	kill -9 "-${target#*:}" 2>/dev/null || kill -9 "${target#*:}" 2>/dev/null
 done
 
 for entry; do
-	case $entry in
-	/*)
-		# Whoever still writes there can make one attempt fail.
-		round=0
-		while [ -e "$entry" ] && [ "$round" -lt 20 ]; do
-			rm -rf -- "$entry" 2>/dev/null
-			[ ! -e "$entry" ] || sleep 0.1
-			round=$((round + 1))
-		done
-		;;
-	esac
+	# Whoever still writes there can make one attempt fail.
+	round=0
+	while [ -e "$entry" ] && [ "$round" -lt 20 ]; do
+		rm -rf -- "$entry" 2>/dev/null
+		[ ! -e "$entry" ] || sleep 0.1
+		round=$((round + 1))
+	done
 done

@@ -32,19 +32,14 @@ func sleeper(t *testing.T, script string) (pid int, ended <-chan struct{}) {
 
 func TestJanitorClearsUp(t *testing.T) {
 	base := filepath.Join(publicTemp(t), "with 'quotes' and $dollars")
-	for _, dir := range []string{"remove/deep", "keep", "run"} {
+	for _, dir := range []string{"remove/deep", "keep"} {
 		if err := os.MkdirAll(filepath.Join(base, dir), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
 	polite, politeEnded := sleeper(t, "exec sleep 1000")
 	stubborn, stubbornEnded := sleeper(t, `trap "" TERM; while :; do sleep 0.1; done`)
-	filed, filedEnded := sleeper(t, "exec sleep 1000")
 	forgotten, forgottenEnded := sleeper(t, "exec sleep 1000")
-	pidFile := filepath.Join(base, "run", "server.pid")
-	if err := os.WriteFile(pidFile, fmt.Appendf(nil, "%d\nmore\n", filed), 0o644); err != nil {
-		t.Fatal(err)
-	}
 
 	j, err := startJanitor()
 	if err != nil {
@@ -52,7 +47,6 @@ func TestJanitorClearsUp(t *testing.T) {
 	}
 	for _, err := range []error{
 		j.watch(polite, syscall.SIGTERM), j.watch(stubborn, syscall.SIGTERM), j.watch(forgotten, syscall.SIGTERM),
-		j.watchPidFile(pidFile, syscall.SIGQUIT), j.watchPidFile(filepath.Join(base, "none.pid"), syscall.SIGQUIT),
 		j.remove(filepath.Join(base, "remove")), j.remove(filepath.Join(base, "never there")),
 	} {
 		if err != nil {
@@ -66,7 +60,6 @@ func TestJanitorClearsUp(t *testing.T) {
 
 	<-politeEnded
 	<-stubbornEnded
-	<-filedEnded
 	select {
 	case <-forgottenEnded:
 		t.Error("a process that was to be forgotten has ended")

@@ -65,11 +65,8 @@ func outage(t *testing.T, provider string) {
 
 // TestFaultsThatTheEnvironmentCannotDo are refused before the load begins.
 func TestFaultsThatTheEnvironmentCannotDo(t *testing.T) {
-	p := headroom(t, "run", "outage.yaml", "--provider", "embedded", "--set", "environment.fixtures.resources=10", "--set", "faults.0.target=primary")
+	p := headroom(t, "run", "outage.yaml", "--provider", "embedded", "--set", "environment.fixtures.resources=10", "--set", "faults.0.action=pause")
 	p.Env = append(p.Environ(), "HEADROOM_EMBEDDED_POSTGRES="+machinePostgres(t))
-	tmp := t.TempDir()
-	p.Env = append(p.Env, "HOME="+tmp)
-	asNobody(t, p)
 	p.exits(t, exitError)
-	says(t, p.stderr.String(), "the primary", "use provider process or docker")
+	says(t, p.stderr.String(), "the cache", "inside this process", "use provider process or docker")
 }

@@ -58,8 +58,7 @@ func TestKillLeavesNothing(t *testing.T) { killed(t, "process", syscall.SIGKILL,
 
 func TestTermLeavesNothing(t *testing.T) { killed(t, "process", syscall.SIGTERM, nil, nil) }
 
-// TestKillLeavesNothingEmbedded runs as an ordinary user, as whom alone an embedded Postgres starts, with the machine's
-// binaries in place of fetched ones.
+// TestKillLeavesNothingEmbedded runs as an ordinary user, with the machine's binaries in place of fetched ones.
 func TestKillLeavesNothingEmbedded(t *testing.T) {
 	postgres := machinePostgres(t)
 	killed(t, "embedded", syscall.SIGKILL, func(p *program, tmp string) {

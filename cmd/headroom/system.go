@@ -247,10 +247,10 @@ func (s *system) warnings(ctx context.Context) []string {
 }
 
 // processes says whether the processes of the system are known: all of them are children of this one only where the
-// servers are private processes. A container's and an embedded Postgres are not.
+// servers are private processes. A container's are not.
 func (s *system) processes() results.Processes {
 	switch {
-	case s.environment != nil && s.environment.Provider == "process":
+	case s.environment != nil && (s.environment.Provider == "process" || s.environment.Provider == "embedded"):
 		return results.ProcessesChildren
 	case s.environment == nil && elsewhere(s.url):
 		return results.ProcessesElsewhere
