@@ -2,6 +2,7 @@ package results
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -214,11 +215,15 @@ func comparisonWarnings(old, new *Run) []string {
 		{"version of headroom", old.Tool.Version + " " + old.Tool.Commit, new.Tool.Version + " " + new.Tool.Commit},
 		{"machine", machineText(old), machineText(new)},
 		{"engine", old.Measurements.Engine + ", pacing " + old.Measurements.Pacing, new.Measurements.Engine + ", pacing " + new.Measurements.Pacing},
-		{"environment", environmentText(old.Environment), environmentText(new.Environment)},
+		{"environment", environmentText(old, new), environmentText(new, old)},
 	} {
 		if part.old != part.new {
 			out = append(out, fmt.Sprintf("the %s differs: %s, then %s", part.what, known(part.old), known(part.new)))
 		}
+	}
+	out = append(out, settingWarnings("reference server", old.Environment.ServerSettings, new.Environment.ServerSettings)...)
+	if len(old.Shards) > 0 == (len(new.Shards) > 0) {
+		out = append(out, settingWarnings("load generator", generatorSettings(old), generatorSettings(new))...)
 	}
 	before, after := runWarnings(old), runWarnings(new)
 	for _, w := range before {
@@ -234,6 +239,50 @@ func comparisonWarnings(old, new *Run) []string {
 		}
 	}
 	return out
+}
+
+// settingWarnings name the settings in which two runs differ. Where one of them did not record them, they say that only.
+func settingWarnings(of string, old, new map[string]string) []string {
+	if old == nil && new == nil {
+		return nil
+	}
+	if old == nil || new == nil {
+		return []string{fmt.Sprintf("the settings of the %s are not recorded in the %s run: whether they differ is not known",
+			of, map[bool]string{true: "old", false: "new"}[old == nil])}
+	}
+	both := maps.Clone(old)
+	maps.Copy(both, new)
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(both)) {
+		if old[name] != new[name] {
+			out = append(out, fmt.Sprintf("the %s's %s differs: %s, then %s", of, name, orNotSet(old[name]), orNotSet(new[name])))
+		}
+	}
+	return out
+}
+
+func orNotSet(value string) string {
+	if value == "" {
+		return "not set"
+	}
+	return value
+}
+
+// generatorSettings are those of a run's generator; of a merged run those of all shards.
+func generatorSettings(r *Run) map[string]string {
+	if len(r.Shards) == 0 {
+		return r.Environment.GeneratorSettings
+	}
+	var all map[string]string
+	for _, s := range r.Shards {
+		for name, value := range s.Settings {
+			if all == nil {
+				all = map[string]string{}
+			}
+			all[fmt.Sprintf("%s of shard %v", name, s.Shard)] = value
+		}
+	}
+	return all
 }
 
 // known says so where a text says nothing.
@@ -278,7 +327,9 @@ func machineText(r *Run) string {
 	return strings.TrimSpace(fmt.Sprintf("%s %s/%s, %d CPUs %s, kernel %s", m.Host, m.OS, m.Arch, m.CPUs, m.CPUModel, m.Kernel))
 }
 
-func environmentText(e Environment) string {
+// environmentText describes the environment of a run that is compared with other.
+func environmentText(r, other *Run) string {
+	e := r.Environment
 	parts := []string{"reference server"}
 	if e.Own {
 		parts[0] = "own service"
@@ -295,5 +346,10 @@ func environmentText(e Environment) string {
 	if e.Fixture != "" {
 		parts = append(parts, e.Fixture)
 	}
-	return strings.Join(append(parts, e.Settings...), ", ")
+	for _, s := range e.Settings {
+		if !strings.HasPrefix(s, "server ") || e.ServerSettings == nil || other.Environment.ServerSettings == nil { // else see settingWarnings
+			parts = append(parts, s)
+		}
+	}
+	return strings.Join(parts, ", ")
 }

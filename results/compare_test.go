@@ -223,3 +223,38 @@ func TestCompareRefuses(t *testing.T) {
 		}
 	}
 }
+
+// TestCompareNamesSettings: each setting that differs is named, and a run from before they were recorded is told as that.
+func TestCompareNamesSettings(t *testing.T) {
+	with := func(server, generator map[string]string, settings ...string) *Run {
+		return &Run{Environment: Environment{ServerSettings: server, GeneratorSettings: generator, Settings: settings}}
+	}
+	merged := func(gogc string) *Run {
+		return &Run{Shards: []ShardRun{{Shard: Shard{0, 2}, Settings: map[string]string{"GOGC": "100"}}, {Shard: Shard{1, 2}, Settings: map[string]string{"GOGC": gogc}}}}
+	}
+	now := func() *Run {
+		return with(map[string]string{"HEADROOM_RATE_LIMIT": "100", "GOGC": "400"}, map[string]string{"GOGC": "100"}, "postgres jit=off", "server GOGC=400")
+	}
+	for name, c := range map[string]struct {
+		old, new *Run
+		want     []string
+	}{
+		"both from before": {with(nil, nil, "server GOGC=1"), with(nil, nil, "server GOGC=1"), nil},
+		"the same":         {now(), now(), nil},
+		"one from before": {with(nil, nil, "postgres jit=off", "server GOGC=400"), now(), []string{
+			"the settings of the reference server are not recorded in the old run: whether they differ is not known",
+			"the settings of the load generator are not recorded in the old run: whether they differ is not known",
+		}},
+		"others": {now(), with(map[string]string{"HEADROOM_RATE_LIMIT": "5", "GOGC": "400", "OTEL_SDK_DISABLED": "true"}, map[string]string{"GOGC": "50"}, "postgres jit=off"), []string{
+			"the reference server's HEADROOM_RATE_LIMIT differs: 100, then 5",
+			"the reference server's OTEL_SDK_DISABLED differs: not set, then true",
+			"the load generator's GOGC differs: 100, then 50",
+		}},
+		"own services": {with(nil, map[string]string{"GOGC": "100"}), with(nil, map[string]string{"GOGC": "100"}), nil},
+		"merged":       {merged("100"), merged("200"), []string{"the load generator's GOGC of shard 1/2 differs: 100, then 200"}},
+	} {
+		if got := comparisonWarnings(c.old, c.new); !slices.Equal(got, c.want) {
+			t.Errorf("%s: warnings %q, want %q", name, got, c.want)
+		}
+	}
+}

@@ -24,7 +24,7 @@ func Merge(shards []*Run) (*Run, error) {
 	shards = slices.SortedFunc(slices.Values(shards), func(a, b *Run) int { return a.Shard.Index - b.Shard.Index })
 	merged := *shards[0]
 	merged.Shard, merged.Verdict = nil, Verdict{}
-	merged.Environment.Machine = Machine{} // there are several: see Shards
+	merged.Environment.Machine, merged.Environment.GeneratorSettings = Machine{}, nil // there are several: see Shards
 	parts := make([]*Measurements, len(shards))
 	for i, s := range shards {
 		parts[i] = &s.Measurements

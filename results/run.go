@@ -62,9 +62,13 @@ type Environment struct {
 	Provider string   `json:"provider,omitempty"` // of the servers
 	Reason   string   `json:"provider_reason,omitempty"`
 	Servers  []Server `json:"servers,omitempty"`
-	Settings []string `json:"settings,omitempty"` // of the servers: "postgres shared_buffers=256MB"
-	Fixture  string   `json:"fixture,omitempty"`
-	Machine  Machine  `json:"machine"`
+	Settings []string `json:"settings,omitempty"` // that the scenario asks for: "postgres shared_buffers=256MB"
+	// What is in force in the reference server and in the generator, by the environment variable that sets it. Secrets are
+	// hashes. Nil where it was not recorded.
+	ServerSettings    map[string]string `json:"server_settings,omitempty"`
+	GeneratorSettings map[string]string `json:"generator_settings,omitempty"`
+	Fixture           string            `json:"fixture,omitempty"`
+	Machine           Machine           `json:"machine"`
 }
 
 // Server is a server of the environment, by what it answered itself.

@@ -38,23 +38,24 @@ func JudgeShard(s Shard, m *Measurements, thresholds []scenarios.Threshold) (Ver
 // ShardRun is what a merged run keeps of each of its shards.
 type ShardRun struct {
 	Shard
-	Started   time.Time `json:"started"` // by the clock of its machine
-	Engine    string    `json:"engine"`
-	Machine   Machine   `json:"machine"`
-	Generator Generator `json:"generator"`
-	Sent      int64     `json:"sent"`                 // iterations, warm-up included, as in [Load]
-	Dropped   int64     `json:"dropped"`              // likewise
-	P95       *float64  `json:"p95_ms,omitempty"`     // of the response times; nil when nothing was measured
-	LagP99    *float64  `json:"lag_p99_ms,omitempty"` // of the lag behind the schedule; nil without a schedule
-	Invalid   []string  `json:"invalid,omitempty"`    // why its measurement cannot be trusted
-	Disturbed []string  `json:"disturbed,omitempty"`  // in which way others took CPU time from it
-	Warnings  []string  `json:"warnings,omitempty"`   // what else there is to say of its measurement
+	Started   time.Time         `json:"started"` // by the clock of its machine
+	Engine    string            `json:"engine"`
+	Machine   Machine           `json:"machine"`
+	Settings  map[string]string `json:"generator_settings,omitempty"` // see [Environment]
+	Generator Generator         `json:"generator"`
+	Sent      int64             `json:"sent"`                 // iterations, warm-up included, as in [Load]
+	Dropped   int64             `json:"dropped"`              // likewise
+	P95       *float64          `json:"p95_ms,omitempty"`     // of the response times; nil when nothing was measured
+	LagP99    *float64          `json:"lag_p99_ms,omitempty"` // of the lag behind the schedule; nil without a schedule
+	Invalid   []string          `json:"invalid,omitempty"`    // why its measurement cannot be trusted
+	Disturbed []string          `json:"disturbed,omitempty"`  // in which way others took CPU time from it
+	Warnings  []string          `json:"warnings,omitempty"`   // what else there is to say of its measurement
 }
 
 func newShardRun(r *Run) (ShardRun, error) {
 	m := &r.Measurements
 	out := ShardRun{
-		Shard: *r.Shard, Started: m.Started, Engine: m.Engine, Machine: r.Environment.Machine, Generator: m.Generator,
+		Shard: *r.Shard, Started: m.Started, Engine: m.Engine, Machine: r.Environment.Machine, Settings: r.Environment.GeneratorSettings, Generator: m.Generator,
 		Invalid: r.Verdict.Invalid, Disturbed: disturbances(m), Warnings: m.Warnings,
 	}
 	lag := NewHistogram()

@@ -177,9 +177,10 @@ func (s *snapshot) takeRoutes(handler *api.API) error {
 }
 
 // newAdminServer serves GET /snapshot (with ?db=no without the histograms of routes and queries, cheap enough for once a
-// second), GET /slow and GET /statements (see statements.go), POST /cache/invalidate (see invalidate.go), and Go's
+// second), GET /settings (see settings.go), GET /slow and GET /statements (see statements.go), POST /cache/invalidate (see invalidate.go), and Go's
 // profiles under /debug/pprof/. It has no write timeout: a profile takes as long as it is asked to.
-func newAdminServer(started time.Time, db *store.Store, answers *cache.Cache, handler *api.API, jobs *maintenance, logger *slog.Logger) *http.Server {
+func newAdminServer(started time.Time, o Options, db *store.Store, answers *cache.Cache, handler *api.API, jobs *maintenance) *http.Server {
+	logger := o.Logger
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /snapshot", func(w http.ResponseWriter, r *http.Request) {
 		s, err := takeSnapshot(started, db, answers, handler, r.URL.Query().Get("db") != "no")
@@ -191,6 +192,7 @@ func newAdminServer(started time.Time, db *store.Store, answers *cache.Cache, ha
 		s.Maintenance = jobs.snapshot()
 		sendAdmin(w, s)
 	})
+	mux.HandleFunc("GET /settings", func(w http.ResponseWriter, _ *http.Request) { sendAdmin(w, settingsInForce(o)) })
 	mux.HandleFunc("GET /slow", slowHandler(db))
 	mux.HandleFunc("GET /statements", statementsHandler(db))
 	mux.HandleFunc("POST /cache/invalidate", invalidateHandler(db, answers, logger))

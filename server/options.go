@@ -84,17 +84,17 @@ const (
 	maxRateLimit         = 1_000_000
 )
 
+// Check says everything that is wrong with the options, but for Postgres and the cache, which may not be known yet.
+func (o Options) Check() error {
+	_, err := o.check()
+	return err
+}
+
 // check returns the options with the defaults filled in, or everything that is wrong with them.
 func (o Options) check() (Options, error) {
 	var faults []error
 	if o.Addr == "" {
 		faults = append(faults, errors.New("no address to serve at; set HEADROOM_ADDR, for example to 127.0.0.1:8080"))
-	}
-	if o.PostgresURL == "" {
-		faults = append(faults, errors.New("no Postgres; set HEADROOM_POSTGRES_URL to postgres://user:password@host:port/database"))
-	}
-	if o.CacheURL == "" {
-		faults = append(faults, errors.New("no cache; set HEADROOM_CACHE_URL to redis://host:port/0"))
 	}
 	if o.L1MinBytes < 0 || o.L1MaxBytes < 0 || o.WarmResources < 0 {
 		faults = append(faults, errors.New("HEADROOM_L1_MIN_BYTES, HEADROOM_L1_MAX_BYTES and HEADROOM_WARM_RESOURCES must not be negative"))
@@ -113,6 +113,18 @@ func (o Options) check() (Options, error) {
 	}
 	faults = append(faults, o.checkMiddleware()...)
 	return o.withDefaults(), errors.Join(faults...)
+}
+
+// checkServers says which servers are not named.
+func (o Options) checkServers() error {
+	var faults []error
+	if o.PostgresURL == "" {
+		faults = append(faults, errors.New("no Postgres; set HEADROOM_POSTGRES_URL to postgres://user:password@host:port/database"))
+	}
+	if o.CacheURL == "" {
+		faults = append(faults, errors.New("no cache; set HEADROOM_CACHE_URL to redis://host:port/0"))
+	}
+	return errors.Join(faults...)
 }
 
 func (o Options) checkMiddleware() (faults []error) {

@@ -38,7 +38,7 @@ const joinGrace = time.Second
 func Run(ctx context.Context, o Options, ready func(addr, adminAddr string)) error {
 	started := time.Now()
 	o, err := o.check()
-	if err != nil {
+	if err = errors.Join(err, o.checkServers()); err != nil {
 		return fmt.Errorf("server options: %w", err)
 	}
 	defer collectRarely(cmp.Or(o.L1MaxBytes, 2*o.L1Bytes))()
@@ -72,7 +72,7 @@ func Run(ctx context.Context, o Options, ready func(addr, adminAddr string)) err
 	defer public.close()
 	admin := &listener{}
 	if o.AdminAddr != "" {
-		admin, err = listen(ctx, "HEADROOM_ADMIN_ADDR", o.AdminAddr, newAdminServer(started, db, answers, handler, jobs, o.Logger))
+		admin, err = listen(ctx, "HEADROOM_ADMIN_ADDR", o.AdminAddr, newAdminServer(started, o, db, answers, handler, jobs))
 		if err != nil {
 			return err
 		}
@@ -80,6 +80,23 @@ func Run(ctx context.Context, o Options, ready func(addr, adminAddr string)) err
 	}
 	defer jobs.start(ctx)()
 	return serve(ctx, o, handler, public, admin, ready)
+}
+
+// CheckAddresses says at once whether [Run], which listens only when it has its database, could listen now.
+func CheckAddresses(ctx context.Context, o Options) error {
+	public, err := listen(ctx, "HEADROOM_ADDR", o.Addr, &http.Server{})
+	if err != nil {
+		return err
+	}
+	defer public.close()
+	if o.AdminAddr == "" {
+		return nil
+	}
+	admin, err := listen(ctx, "HEADROOM_ADMIN_ADDR", o.AdminAddr, &http.Server{})
+	if err == nil {
+		admin.close()
+	}
+	return err
 }
 
 func openStore(ctx context.Context, o Options) (*store.Store, error) {

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/policycortex/headroom/results"
 )
 
 // short is the smoke scenario, shortened for tests.
@@ -21,6 +23,7 @@ var short = []string{"--set", "environment.fixtures.resources=2000"}
 // that they were judged over real samples, and that the exit code says so, does not.
 func TestReferenceSystem(t *testing.T) {
 	p := headroom(t, append([]string{"run", "smoke.yaml", "--out", "out", "--json"}, short...)...)
+	p.Env = append(os.Environ(), "HEADROOM_SLOW_QUERY=77ms", "HEADROOM_CURSOR_KEY=S3CRET"+strings.Repeat("x", 32), "OTEL_SERVICE_NAME=mine", "GOGC=150")
 	if err := p.Run(); err != nil && p.ProcessState.ExitCode() < 0 {
 		t.Fatal(err)
 	}
@@ -50,6 +53,22 @@ func TestReferenceSystem(t *testing.T) {
 	}
 	run := text(t, filepath.Join(p.Dir, "out", "run.json"))
 	says(t, run, `"name": "PostgreSQL"`, `"role": "cache"`, "PostgreSQL 1", `"scenario": "warm"`, `"status`, `"l1"`)
+	recorded, err := results.Read(filepath.Join(p.Dir, "out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := recorded.Environment
+	for name, want := range map[string]string{"HEADROOM_SLOW_QUERY": "77ms", "OTEL_SERVICE_NAME": "mine", "GOGC": "150", "HEADROOM_RATE_LIMIT": "200000", "HEADROOM_POSTGRES_URL": ""} {
+		if got := e.ServerSettings[name]; got != want {
+			t.Errorf("the server's %s is recorded as %q, want %q", name, got, want)
+		}
+	}
+	if e.GeneratorSettings["GOGC"] != "150" || e.ServerSettings["GOMAXPROCS"] == "" {
+		t.Errorf("the generator's settings are %v, the server's %v", e.GeneratorSettings, e.ServerSettings)
+	}
+	if strings.Contains(run, "S3CRET") || e.ServerSettings["HEADROOM_CURSOR_KEY"] == "" {
+		t.Errorf("the key is recorded as %q, or is somewhere in the run", e.ServerSettings["HEADROOM_CURSOR_KEY"])
+	}
 }
 
 // TestKillLeavesNothing kills the program in the middle of its load and holds that its servers, and the processes that

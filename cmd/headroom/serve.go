@@ -78,6 +78,12 @@ func addProviderFlag(c *cobra.Command, provider *string) {
 }
 
 func serve(ctx context.Context, w, wErr io.Writer, o server.Options, own ownServers) (err error) {
+	if err := o.Check(); err != nil { // before servers are started for nothing
+		return usageError{err}
+	}
+	if err := server.CheckAddresses(ctx, o); err != nil {
+		return err
+	}
 	if o.PostgresURL == "" {
 		environment, err := containers.Start(ctx, containers.Options{
 			Provider: own.Provider, Replica: own.Replica, Progress: func(m string) { fmt.Fprintln(wErr, m) },

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -24,12 +25,14 @@ import (
 	"github.com/policycortex/headroom/loadgen"
 	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/scenarios"
+	"github.com/policycortex/headroom/server"
 )
 
 // system is the service under load: the reference server in a process of its own with the environment that it needs,
 // or the user's own service.
 type system struct {
 	url      string
+	admin    string // URL of the reference server's admin listener
 	keys     func(name string) (loadgen.KeySet, error)
 	snapshot func(ctx context.Context) (results.Snapshot, error)
 	sample   func(ctx context.Context) (results.Snapshot, error) // without the queries
@@ -48,7 +51,7 @@ const (
 
 // startSystem brings the plan's target up.
 func (r *runner) startSystem(ctx context.Context, plan *scenarios.Plan, dir string) (_ *system, err error) {
-	s := &system{record: results.Environment{Machine: machine()}}
+	s := &system{record: results.Environment{Machine: machine(), GeneratorSettings: server.GoSettings()}}
 	if plan.Target.URL != "" {
 		s.url, s.record.Target, s.record.Proxy, s.record.Own = plan.Target.URL, plan.Target.URL, plan.Target.Proxy, true
 		return s, reachable(ctx, plan.Target)
@@ -135,7 +138,10 @@ func (s *system) startServer(ctx context.Context, settings scenarios.ServerSetti
 	}
 	select {
 	case line := <-ready.line:
-		return s.connect(line)
+		if err := s.connect(line); err != nil {
+			return err
+		}
+		return s.askSettings(ctx)
 	case <-s.server.Done():
 		return fmt.Errorf("the reference server ended at its start: %w\n%s", s.server.Err(), tail(s.log.Name()))
 	case <-time.After(serverStart):
@@ -164,8 +170,8 @@ func (s *system) connect(line string) error {
 	if _, err := fmt.Sscanf(line, "serving %s admin %s", &url, &admin); err != nil {
 		return fmt.Errorf("the reference server said %q: %w", line, err)
 	}
-	s.url, s.record.Target = url, url
-	fetch := func(path string) func(context.Context) (results.Snapshot, error) {
+	s.url, s.admin, s.record.Target = url, admin, url
+	taking := func(path string) func(context.Context) (results.Snapshot, error) {
 		return func(ctx context.Context) (results.Snapshot, error) {
 			taken, err := fetchSnapshot(ctx, admin+path)
 			if err == nil {
@@ -174,28 +180,56 @@ func (s *system) connect(line string) error {
 			return taken, err
 		}
 	}
-	s.snapshot, s.sample = fetch("/snapshot"), fetch("/snapshot?db=no")
+	s.snapshot, s.sample = taking("/snapshot"), taking("/snapshot?db=no")
+	return nil
+}
+
+// askSettings records what is in force in the reference server, but for the addresses that were chosen for this run.
+func (s *system) askSettings(ctx context.Context) error {
+	body, err := fetch(ctx, s.admin+"/settings")
+	if err != nil {
+		return fmt.Errorf("ask the reference server for its settings: %w", err)
+	}
+	if err := json.Unmarshal(body, &s.record.ServerSettings); err != nil {
+		return fmt.Errorf("the reference server's settings: %w", err)
+	}
+	chosen := []string{"HEADROOM_ADDR", "HEADROOM_ADMIN_ADDR"}
+	if s.environment.Provider != "external" {
+		chosen = append(chosen, "HEADROOM_POSTGRES_URL", "HEADROOM_POSTGRES_REPLICA_URL", "HEADROOM_CACHE_URL")
+	}
+	for _, name := range chosen {
+		delete(s.record.ServerSettings, name)
+	}
 	return nil
 }
 
 func fetchSnapshot(ctx context.Context, url string) (results.Snapshot, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	body, err := fetch(ctx, url)
 	if err != nil {
 		return results.Snapshot{}, err
 	}
+	return results.ParseSnapshot(body)
+}
+
+// fetch gets what the admin listener has at a URL.
+func fetch(ctx context.Context, url string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return results.Snapshot{}, err
+		return nil, err
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<20))
 	if err != nil {
-		return results.Snapshot{}, err
+		return nil, err
 	}
 	if resp.StatusCode != http.StatusOK {
-		return results.Snapshot{}, fmt.Errorf("%s answered %s", url, resp.Status)
+		return nil, fmt.Errorf("%s answered %s", url, resp.Status)
 	}
-	return results.ParseSnapshot(body)
+	return body, nil
 }
 
 // describe completes the record of a reference system.
