@@ -9,6 +9,7 @@ const (
 	errorRefused    = "connection refused"
 	errorReset      = "connection reset"
 	errorClosed     = "connection closed before the answer ended"
+	errorTurnedAway = "refused by the server: HTTP/2 GOAWAY or REFUSED_STREAM"
 	errorLookup     = "host name not found"
 	errorUnsent     = "not sent: the generator was out of ports or files"
 	errorTLS        = "TLS"
@@ -32,6 +33,12 @@ func classify(text string, ended bool) string {
 		{"broken pipe", errorReset},
 		{"cannot assign requested address", errorUnsent},
 		{"too many open files", errorUnsent},
+		{goneAway, errorTurnedAway},
+		{"REFUSED_STREAM", errorTurnedAway},
+		{"GOAWAY", errorClosed},
+		{notUsable, errorClosed},
+		{notEstablished, errorClosed},
+		{"client connection lost", errorClosed},
 		{"EOF", errorClosed},
 		{"server closed idle connection", errorClosed},
 		{"no such host", errorLookup},

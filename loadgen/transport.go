@@ -29,23 +29,46 @@ func (a *vegetaAttack) newTransport(ctx context.Context) *instrumented {
 		context.AfterFunc(ctx, t.plain.close)
 		return t
 	}
-	next := &http.Transport{
-		DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
-		MaxIdleConns:        int(a.full),
-		MaxIdleConnsPerHost: int(a.full),
-		IdleConnTimeout:     90 * time.Second,
-		TLSHandshakeTimeout: dialTimeout,
-		ForceAttemptHTTP2:   true, // a dialer of one's own turns it off
-		DisableCompression:  true, // decompressing would cost the generator CPU and hide the bytes of the wire
-	}
-	if a.proxy != "" {
-		proxy, err := url.Parse(a.proxy)
-		next.Proxy = func(*http.Request) (*url.URL, error) { return proxy, err }
-	}
+	next := transportThrough(a.proxy)
+	next.MaxIdleConns, next.MaxIdleConnsPerHost, next.IdleConnTimeout = int(a.full), int(a.full), 90*time.Second
+	useHTTP2(ctx, next)
 	context.AfterFunc(ctx, next.CloseIdleConnections)
 	t.next = next
 	return t
 }
+
+// transportThrough connects through a proxy, where one is named.
+func transportThrough(proxy string) *http.Transport {
+	t := &http.Transport{
+		DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
+		TLSHandshakeTimeout: dialTimeout,
+		DisableCompression:  true, // decompressing would cost the generator CPU and hide the bytes of the wire
+	}
+	if proxy != "" {
+		u, err := url.Parse(proxy)
+		t.Proxy = func(*http.Request) (*url.URL, error) { return u, err }
+	}
+	return t
+}
+
+// Reach connects to a target in the way in which the load will, through its proxy and with TLS, and sends no request. Errors are those
+// of net/http; one of reaching the proxy is a [net.OpError] whose Op is [ReachProxy].
+func Reach(ctx context.Context, target scenarios.Target) error {
+	u, err := url.Parse(target.URL)
+	if err != nil {
+		return err
+	}
+	t := transportThrough(target.Proxy)
+	t.ForceAttemptHTTP2 = true // a dialer of one's own turns it off
+	c, err := t.NewClientConn(ctx, u.Scheme, net.JoinHostPort(u.Hostname(), u.Port()))
+	if err != nil {
+		return err
+	}
+	return c.Close()
+}
+
+// ReachProxy is the operation of an error of [Reach] that is about the proxy.
+const ReachProxy = "proxyconnect"
 
 // instrumented is the transport: it gives each request its timeout, has its redirects followed, counts the bytes of its
 // answer, and knows how many are in flight, which tells a send that was late because every connection was busy from one
@@ -94,7 +117,7 @@ func (t *instrumented) send(req *http.Request, request int) (resp *http.Response
 		return resp, func() {}, err
 	}
 	ctx, cancel := context.WithTimeout(t.context, plan.Timeout)
-	req = req.WithContext(ctx)
+	req = req.WithContext(withTries(ctx))
 	if plan.Redirects > 0 {
 		resp, err = follow(t.next, req, plan.Redirects)
 	} else {

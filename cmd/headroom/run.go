@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -229,25 +231,43 @@ func isLocal(target string) bool {
 	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// reachable fails when nothing listens where the user's own service should be, or the proxy before it: better now than after
-// a minute of refused connections.
+// reachable fails when there is no way to the user's own service, or its certificate does not hold: better now than after a
+// minute of requests that fail.
 func reachable(ctx context.Context, target scenarios.Target) error {
+	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
+	defer cancel()
+	err := loadgen.Reach(ctx, target)
+	if err == nil {
+		return nil
+	}
 	what, address, key := "target", target.URL, "target.url"
-	if target.Proxy != "" {
+	if op := (*net.OpError)(nil); errors.As(err, &op) && op.Op == loadgen.ReachProxy {
 		what, address, key = "proxy", target.Proxy, "target.proxy"
 	}
-	u, err := url.Parse(address)
-	if err != nil {
-		return usageError{err}
+	if u, err := url.Parse(address); err == nil {
+		address = u.Redacted()
 	}
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443", "socks5": "1080"}[u.Scheme]
+	fault, remedy := unreachable(err, key)
+	return fmt.Errorf("the %s %s %s: %w; %s", what, address, fault, err, remedy)
+}
+
+// reachTimeout bounds the look for the target before the load.
+const reachTimeout = 10 * time.Second
+
+// unreachable says what is wrong with an address, and what to do about it; key is where it stands in the scenario.
+func unreachable(err error, key string) (fault, remedy string) {
+	var invalid x509.CertificateInvalidError
+	switch {
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return "has a certificate that is not valid today", "renew it, or set the clock of this machine"
+	case errors.As(err, new(x509.HostnameError)):
+		return "has a certificate for another name", "correct " + key + ", or the certificate"
+	case errors.As(err, new(x509.UnknownAuthorityError)):
+		return "has a certificate that this machine does not trust", "name it, or its authority's, by SSL_CERT_FILE in the environment"
+	case errors.As(err, new(*tls.CertificateVerificationError)):
+		return "has a certificate that does not hold", "correct it"
+	case errors.As(err, new(tls.RecordHeaderError)):
+		return "does not speak TLS", "write http:// in " + key
 	}
-	d := net.Dialer{Timeout: 5 * time.Second}
-	c, err := d.DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
-	if err != nil {
-		return fmt.Errorf("the %s %s does not answer: %w; start it, or correct %s", what, address, err, key)
-	}
-	return c.Close()
+	return "does not answer", "start it, or correct " + key
 }

@@ -1,10 +1,19 @@
 package main
 
 import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
 	"io"
+	"log"
+	"math/big"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -12,12 +21,13 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/scenarios"
 )
 
-// TestHTTPS loads a server by HTTPS, whose certificate the environment names, by either version of HTTP. The run says which,
-// and without the certificate every request fails.
+// TestHTTPS loads a server by HTTPS, whose certificate the environment names, by either version of HTTP. The run says which.
 func TestHTTPS(t *testing.T) {
 	for _, protocol := range []string{"HTTP/1.1", "HTTP/2.0"} {
 		t.Run(strings.ReplaceAll(protocol, "/", " "), func(t *testing.T) {
@@ -42,9 +52,97 @@ func TestHTTPS(t *testing.T) {
 				t.Errorf("sent %d of 100 by %q, want %q; the server saw %d, of which %d by another protocol; %d failed",
 					load.Sent, run.Measurements.Engine, want, seen.Load(), other.Load(), run.Measurements.Series[0].Failed)
 			}
-			loadTLS(t, server, nil, exitCrossed, exitInvalid)
 		})
 	}
+}
+
+// TestCertificates: what is wrong with a target is told before the load, in words, and no request is sent.
+func TestCertificates(t *testing.T) {
+	proxy := freeAddress(t)
+	startTinyproxy(t, t.TempDir(), proxy)
+	for name, tt := range map[string]struct {
+		from, to  time.Duration // the certificate's validity, from now
+		host      string        // that it is for
+		untrusted bool
+		proxy     string
+		say       []string
+	}{
+		"untrusted": {-time.Hour, time.Hour, "127.0.0.1", true, "", []string{"does not trust", "x509: certificate signed by unknown authority", "SSL_CERT_FILE"}},
+		"through a proxy": {
+			-time.Hour, time.Hour, "127.0.0.1", true, "http://" + proxy, []string{"the target ", "does not trust", "x509: certificate signed by unknown authority"},
+		},
+		"expired":       {-2 * time.Hour, -time.Hour, "127.0.0.1", false, "", []string{"not valid today", "x509: certificate has expired", "renew it"}},
+		"not yet valid": {time.Hour, 2 * time.Hour, "127.0.0.1", false, "", []string{"not valid today", "not yet valid", "clock"}},
+		"other name":    {-time.Hour, time.Hour, "192.0.2.1", false, "", []string{"for another name", "x509: certificate is valid for 192.0.2.1", "target.url"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var requests atomic.Int64
+			server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests.Add(1) }))
+			server.Config.ErrorLog = log.New(io.Discard, "", 0)
+			pair := newCertificate(t, tt.host, tt.from, tt.to)
+			server.TLS = &tls.Config{Certificates: []tls.Certificate{pair}}
+			server.EnableHTTP2 = true
+			server.StartTLS()
+			defer server.Close()
+			args := []string{"run", scenario(t, server.URL, closed, `http_reqs: count>0`)}
+			if tt.proxy != "" {
+				args = append(args, "--set", "target.proxy="+tt.proxy)
+			}
+			p := headroom(t, args...)
+			if tt.untrusted {
+				p.trusts(t, newCertificate(t, tt.host, tt.from, tt.to).Leaf)
+			} else {
+				p.trusts(t, pair.Leaf)
+			}
+			p.exits(t, exitError)
+			says(t, p.stderr.String(), append(tt.say, server.URL)...)
+			if requests.Load() > 0 {
+				t.Errorf("%d requests were sent", requests.Load())
+			}
+		})
+	}
+}
+
+// TestTargetOfAnotherKind: so is a target that speaks no TLS, and one that says nothing does not hold the run up.
+func TestTargetOfAnotherKind(t *testing.T) {
+	plain := "https://" + strings.TrimPrefix(service(t), "http://")
+	p := headroom(t, "run", scenario(t, plain, closed, `http_reqs: count>0`))
+	p.exits(t, exitError)
+	says(t, p.stderr.String(), plain, "does not speak TLS", "write http:// in target.url")
+
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond) // of ten seconds
+	defer cancel()
+	err = reachable(ctx, scenarios.Target{URL: "https://" + silent.Addr().String()})
+	if err == nil || !strings.Contains(err.Error(), "does not answer") {
+		t.Error(err)
+	}
+}
+
+// newCertificate makes one that signs itself.
+func newCertificate(t *testing.T, host string, from, to time.Duration) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	form := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "headroom test"}, NotBefore: time.Now().Add(from), NotAfter: time.Now().Add(to),
+		IPAddresses: []net.IP{net.ParseIP(host)}, IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, form, form, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
 }
 
 // loadTLS runs the program against the server and returns where the run was saved. On a busy machine the run may be INVALID,

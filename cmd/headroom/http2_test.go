@@ -1,0 +1,72 @@
+package main
+
+import (
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/policycortex/headroom/results"
+)
+
+// TestHTTP2Refusals loads an nginx that takes ten requests a connection and refuses, by GOAWAY, what else of a burst comes on
+// it. What is refused is sent at once on another connection: net/http waits for 1, 2, 4 and 8 s after the second refusal.
+func TestHTTP2Refusals(t *testing.T) {
+	address, dir := freeAddress(t), t.TempDir()
+	certificate := nginxOfTLS(t, dir, address, "keepalive_requests 10;")
+	file := write(t, dir, "bursts.yaml", fmt.Sprintf(`target: {url: "https://%s"}
+scenarios:
+  bursts:
+    executor: burst-arrival-rate
+    size: 50
+    every: 500ms
+    duration: 2s
+    requests: [{name: page, path: /}]
+thresholds:
+  http_req_failed: rate==0
+`, address))
+	out := filepath.Join(dir, "run")
+	p := headroom(t, "run", file, "--quiet", "--out", out)
+	p.trusts(t, certificate)
+	p.exits(t, exitOK, exitInvalid) // on a busy machine it may be INVALID
+	run, err := results.Read(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	series, want := run.Measurements.Series[0], "vegeta v12 (HTTP/2.0, TLS)"
+	if series.Requests != 200 || series.Failed != 0 || run.Measurements.Engine != want {
+		t.Errorf("%d requests, %d failed: %v; engine %q, want %q", series.Requests, series.Failed, series.ErrorSamples, run.Measurements.Engine, want)
+	}
+	if served := strings.Count(text(t, filepath.Join(dir, "access.log")), `"GET / HTTP/2.0" 200`); served != 200 {
+		t.Errorf("nginx answered %d times", served)
+	}
+	// Most of a burst is refused twice: a quarter and more of the requests held the first wait.
+	if p75 := series.Response.Percentile(75); p75 >= 1000 {
+		t.Errorf("P75 %.0f ms, max %.0f ms: a wait of the client's own is in it", p75, series.Response.Max())
+	}
+}
+
+// nginxOfTLS starts an nginx that answers by HTTP/2, with more of its settings, and returns its certificate.
+func nginxOfTLS(t *testing.T, dir, address, settings string) *x509.Certificate {
+	t.Helper()
+	pair := newCertificate(t, "127.0.0.1", -time.Hour, time.Hour)
+	key, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, block := range map[string]*pem.Block{
+		"certificate.pem": {Type: "CERTIFICATE", Bytes: pair.Leaf.Raw}, "key.pem": {Type: "PRIVATE KEY", Bytes: key},
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	startNginx(t, dir, address, fmt.Sprintf(`access_log %[1]s/access.log;
+  server { listen %[2]s ssl http2; ssl_certificate %[1]s/certificate.pem; ssl_certificate_key %[1]s/key.pem; %[3]s return 200; }`,
+		dir, address, settings))
+	return pair.Leaf
+}
