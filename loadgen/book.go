@@ -47,6 +47,7 @@ type page struct {
 	sent, failed, cut int64
 	// Iterations that the generator could not send, and those of them that were to be measured.
 	unsent, measuredUnsent int64
+	noFiles, noPorts       int64 // requests that the generator could not send for want of one
 	// Answers of the warm-up's requests that say whether a cache gave them, and those that say it did.
 	earlyCacheAnswers, earlyHits int64
 	lastAnswer                   time.Duration // to a measured request, since the scenario's start
@@ -107,13 +108,19 @@ func (b *book) record(o *outcome) {
 	p, plan := b.page, &b.scenario.Requests[o.request]
 	first := plan.Step == 0 // the later steps of a flow belong to its one iteration
 	switch o.errorClass {
+	case errorNoFiles:
+		p.noFiles++
+	case errorNoPorts:
+		p.noPorts++
+	}
+	switch o.errorClass {
 	case errorCut:
 		if first {
 			p.cut++
 			p.written = true
 		}
 		return
-	case errorUnsent:
+	case errorNoFiles, errorNoPorts:
 		if first {
 			p.unsent++
 			if b.window.has(o.intended) {

@@ -11,7 +11,8 @@ const (
 	errorClosed     = "connection closed before the answer ended"
 	errorTurnedAway = "refused by the server: HTTP/2 GOAWAY or REFUSED_STREAM"
 	errorLookup     = "host name not found"
-	errorUnsent     = "not sent: the generator was out of ports or files"
+	errorNoFiles    = "not sent: the generator was out of file descriptors"
+	errorNoPorts    = "not sent: the generator was out of local ports"
 	errorTLS        = "TLS"
 	errorMalformed  = "malformed answer"
 	errorRedirects  = "too many redirects"
@@ -31,8 +32,8 @@ func classify(text string, ended bool) string {
 		{"connection refused", errorRefused},
 		{"connection reset", errorReset},
 		{"broken pipe", errorReset},
-		{"cannot assign requested address", errorUnsent},
-		{"too many open files", errorUnsent},
+		{"cannot assign requested address", errorNoPorts},
+		{"too many open files", errorNoFiles},
 		{goneAway, errorTurnedAway},
 		{"REFUSED_STREAM", errorTurnedAway},
 		{"GOAWAY", errorClosed},

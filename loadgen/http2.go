@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/net/http2"
 )
@@ -113,14 +114,14 @@ func (p *http2Pool) add(address string, conn *tls.Conn) http.RoundTripper {
 	c.ClientConn, err = p.protocol.NewClientConn(watchedConn{conn, c.closed})
 	if err != nil {
 		go conn.Close()
-		return failing{err}
+		return unusable{err}
 	}
 	p.conns[address] = append(p.conns[address], c)
 	go c.settle(p.context)
 	return host
 }
 
-// watchedConn tells that it was closed, whoever closed it first.
+// watchedConn tells that it was closed, and is closed soon also where the server does not read what TLS sends to say so.
 type watchedConn struct {
 	*tls.Conn
 	closed *atomic.Bool
@@ -128,13 +129,15 @@ type watchedConn struct {
 
 func (c watchedConn) Close() error {
 	c.closed.Store(true)
+	force := time.AfterFunc(patience, func() { c.NetConn().Close() })
+	defer force.Stop()
 	return c.Conn.Close()
 }
 
-// failing is the RoundTripper of a connection that cannot be used.
-type failing struct{ err error }
+// unusable is the RoundTripper of a connection that cannot be used.
+type unusable struct{ err error }
 
-func (f failing) RoundTrip(*http.Request) (*http.Response, error) { return nil, f.err }
+func (u unusable) RoundTrip(*http.Request) (*http.Response, error) { return nil, u.err }
 
 // settle waits for the answer to a ping, which comes after the server's settings.
 func (c *http2Conn) settle(ctx context.Context) {
@@ -159,7 +162,7 @@ func (p *http2Pool) close() {
 	defer p.mu.Unlock()
 	for _, conns := range p.conns {
 		for _, c := range conns {
-			c.Close()
+			go c.Close()
 		}
 	}
 	clear(p.conns)

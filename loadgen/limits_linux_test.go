@@ -3,6 +3,7 @@ package loadgen
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -12,18 +13,12 @@ import (
 	"testing"
 	"time"
 
+	vegeta "github.com/tsenart/vegeta/v12/lib"
+	"golang.org/x/sys/unix"
+
 	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/scenarios"
 )
-
-func openFiles(t *testing.T) int {
-	t.Helper()
-	open, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(open)
-}
 
 // withFewFiles runs f while this process may have so many files open, more than it has already.
 func withFewFiles(t *testing.T, more int, f func()) {
@@ -32,7 +27,7 @@ func withFewFiles(t *testing.T, more int, f func()) {
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		t.Fatal(err)
 	}
-	few := syscall.Rlimit{Cur: uint64(openFiles(t) + more), Max: limit.Max}
+	few := syscall.Rlimit{Cur: uint64(int(openFiles()) + more), Max: limit.Max}
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &few); err != nil {
 		t.Fatal(err)
 	}
@@ -76,36 +71,133 @@ func serverBeside(t *testing.T) string {
 	return url
 }
 
-// TestOutOfFiles: a generator that has no files left for its users says so, serves those for whom it has, and ends when
-// it is to.
+// TestOutOfFiles: a generator that has no files left for its users says so, serves those for whom it has, does not try for the
+// others over and over, and ends when it is to.
 func TestOutOfFiles(t *testing.T) {
 	url := serverBeside(t)
-	onBackends(t, func(t *testing.T, by backend) {
+	onSenders(t, func(t *testing.T, by backend) {
 		for _, s := range []scenarios.Scenario{
-			{Executor: scenarios.ConstantVUs, VUs: 200, Duration: time.Second, GracefulStop: time.Second},
-			{Rate: 1e6, MaxVUs: 200, Duration: time.Second, GracefulStop: time.Millisecond},
+			{Executor: scenarios.ConstantVUs, VUs: 200, Duration: 500 * time.Millisecond, GracefulStop: time.Second},
+			{Rate: 1e6, MaxVUs: 200, Duration: 500 * time.Millisecond, GracefulStop: time.Millisecond},
 		} {
 			plan := planOf(s)
 			plan.Scenarios[0].Requests[0].Timeout = 500 * time.Millisecond
 			var m *results.Measurements
-			withFewFiles(t, 30, func() { m = run1(t, plan, url, Options{backend: by}) })
+			var limit int64
+			withFewFiles(t, 30, func() {
+				limit, _ = healthLimits()
+				m = runBy(t, t.Context(), by, plan, url)
+			})
 			load, series := m.Loads[0], m.Series[0]
-			if load.Dropped == 0 || load.Planned != load.Sent+load.Dropped || load.MeasuredPlanned != load.Planned {
-				t.Errorf("%s: planned %d (measured %d), sent %d, dropped %d", s.Executor, load.Planned, load.MeasuredPlanned, load.Sent, load.Dropped)
+			if load.OutOfFiles == 0 || load.OutOfPorts != 0 || load.Dropped < load.OutOfFiles || load.Planned != load.Sent+load.Dropped || load.MeasuredPlanned != load.Planned {
+				t.Errorf("%s: planned %d (measured %d), sent %d, dropped %d, out of files %d times, of ports %d",
+					s.Executor, load.Planned, load.MeasuredPlanned, load.Sent, load.Dropped, load.OutOfFiles, load.OutOfPorts)
 			}
 			timeouts := series.Errors[errorTimeout]
 			if series.Requests < 100 || timeouts > 0 && s.Executor == scenarios.ConstantVUs || m.Elapsed > 10 {
 				t.Errorf("%s: %d requests in %.1f s, errors %v", s.Executor, series.Requests, m.Elapsed, series.Errors)
 			}
+			if most := int64(5 * s.VUs); s.Executor == scenarios.ConstantVUs && load.OutOfFiles > most {
+				t.Errorf("%d attempts of 200 users within half a second, want %d at most", load.OutOfFiles, most)
+			}
 			v, err := results.Judge(m, nil)
 			if err != nil || v.Outcome != results.Invalid {
 				t.Errorf("%s: %s, %v", s.Executor, v.Outcome, err)
 			}
-			if s.Executor == scenarios.ConstantVUs && !strings.Contains(strings.Join(v.Invalid, "\n"), "out of ports or files") {
-				t.Errorf("reasons %q", v.Invalid)
+			reasons := strings.Join(v.Invalid, "\n")
+			for _, want := range []string{"out of file descriptors", fmt.Sprintf("(limit %d)", limit), "raise it with ulimit -n 2", "the run needs at least"} {
+				if !strings.Contains(reasons, want) {
+					t.Errorf("%s: %q is not in the reasons %q", s.Executor, want, v.Invalid)
+				}
+			}
+			if strings.Contains(reasons, "maxVUs") || strings.Contains(reasons, "lower the rate") {
+				t.Errorf("%s: reasons %q", s.Executor, v.Invalid)
 			}
 		}
 	})
+}
+
+// TestAttackOutOfFiles: an attack without a rate counts what it had no file for, and does not try over and over.
+func TestAttackOutOfFiles(t *testing.T) {
+	url := serverBeside(t)
+	attack := TargetsAttack{
+		Targets: []vegeta.Target{{Method: "GET", URL: url}}, Duration: 500 * time.Millisecond, Timeout: 5 * time.Second, Workers: 200, MaxWorkers: 200, KeepAlive: true,
+	}
+	var sum AttackSummary
+	var err error
+	withFewFiles(t, 30, func() { sum, err = attack.Run(t.Context(), func(*vegeta.Result) error { return nil }) })
+	if err != nil || sum.Unsent == 0 || sum.Unsent > 2000 || sum.Sent <= sum.Unsent {
+		t.Errorf("%d of %d were not sent, %v", sum.Unsent, sum.Sent, err)
+	}
+}
+
+// TestOutOfPorts: the same where there are ten ports. It runs in a network of its own, for which it takes root.
+func TestOutOfPorts(t *testing.T) {
+	const inside = "HEADROOM_TEST_NETWORK"
+	if os.Getenv(inside) == "" {
+		if os.Getuid() != 0 && os.Getenv("CI") == "" {
+			t.Skip("only root makes a network; CI is root")
+		}
+		command := exec.Command(os.Args[0], "-test.run=^TestOutOfPorts$", "-test.v")
+		command.Env = append(os.Environ(), inside+"=1")
+		command.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
+		if out, err := command.CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+		return
+	}
+	if err := raiseLoopback(); err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:8080")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { time.Sleep(time.Millisecond) })}
+	go server.Serve(listener)
+	defer server.Close()
+	first := 50000
+	onSenders(t, func(t *testing.T, by backend) {
+		for _, s := range []scenarios.Scenario{
+			{Executor: scenarios.ConstantVUs, VUs: 40, Duration: 300 * time.Millisecond, GracefulStop: time.Second},
+			{Rate: 50_000, MaxVUs: 40, Duration: 300 * time.Millisecond, GracefulStop: time.Millisecond},
+		} {
+			ports := fmt.Sprintf("%d %d", first, first+9)
+			if err := os.WriteFile("/proc/sys/net/ipv4/ip_local_port_range", []byte(ports), 0); err != nil {
+				t.Fatal(err)
+			}
+			first += 10 // those of before are in TIME_WAIT
+			m := runBy(t, t.Context(), by, planOf(s), "http://127.0.0.1:8080")
+			load, series := m.Loads[0], m.Series[0]
+			if load.OutOfPorts == 0 || load.OutOfFiles != 0 || load.Planned != load.Sent+load.Dropped || series.Requests < 10 || series.Failed > 40 {
+				t.Errorf("%s: planned %d, sent %d, dropped %d, out of ports %d times; %d requests, %d failed: %v",
+					s.Executor, load.Planned, load.Sent, load.Dropped, load.OutOfPorts, series.Requests, series.Failed, series.Errors)
+			}
+			if s.Executor == scenarios.ConstantVUs && load.OutOfPorts > 5*40 {
+				t.Errorf("%d attempts of 40 users", load.OutOfPorts)
+			}
+			v, err := results.Judge(m, nil)
+			if reasons := strings.Join(v.Invalid, "\n"); err != nil || !strings.Contains(reasons, "out of local ports (10 ") ||
+				!strings.Contains(reasons, "ip_local_port_range") || strings.Contains(reasons, "maxVUs") {
+				t.Errorf("%s: reasons %q, %v", s.Executor, v.Invalid, err)
+			}
+		}
+	})
+}
+
+// raiseLoopback makes 127.0.0.1 reachable in a network that was just made.
+func raiseLoopback() error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	request, err := unix.NewIfreq("lo")
+	if err != nil {
+		return err
+	}
+	request.SetUint16(unix.IFF_UP)
+	return unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, request)
 }
 
 // TestOutOfFilesAndInterrupted: such a run ends when it is interrupted.
@@ -128,7 +220,7 @@ func TestOutOfFilesAndInterrupted(t *testing.T) {
 func TestNothingStaysOpen(t *testing.T) {
 	url := serverBeside(t)
 	onSenders(t, func(t *testing.T, by backend) {
-		before := openFiles(t)
+		before := int(openFiles())
 		goroutines := runtime.NumGoroutine()
 		for _, wait := range []time.Duration{0, 300 * time.Millisecond} {
 			plan := planOf(scenarios.Scenario{Rate: 100, Duration: 200 * time.Millisecond})
@@ -142,9 +234,9 @@ func TestNothingStaysOpen(t *testing.T) {
 				t.Errorf("interrupted %v, sent %d and %d", m.Interrupted, m.Loads[0].Sent, m.Loads[1].Sent)
 			}
 		}
-		for end := time.Now().Add(5 * time.Second); openFiles(t) > before || runtime.NumGoroutine() > goroutines; time.Sleep(10 * time.Millisecond) {
+		for end := time.Now().Add(5 * time.Second); int(openFiles()) > before || runtime.NumGoroutine() > goroutines; time.Sleep(10 * time.Millisecond) {
 			if time.Now().After(end) {
-				t.Fatalf("%d files were open and %d are, %d goroutines and %d", before, openFiles(t), goroutines, runtime.NumGoroutine())
+				t.Fatalf("%d files were open and %d are, %d goroutines and %d", before, int(openFiles()), goroutines, runtime.NumGoroutine())
 			}
 		}
 	})

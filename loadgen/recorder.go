@@ -34,7 +34,7 @@ type recorder struct {
 	second      int              // since the run's start: the first that is not settled
 	failed      int64            // warm-up included
 	cut         int64            // outcomes of the class errorCut
-	unsent      int64            // iterations of the class errorUnsent
+	unsent      int64            // iterations that the generator could not send
 	lost        int64            // those of them that were to be measured
 	warming     *results.Warming // nil unless the warm-up is automatic
 	whole, each *results.Histogram
@@ -170,6 +170,8 @@ func (r *recorder) settleSecond(pages []*page, partial bool) {
 		r.cut += p.cut
 		r.unsent += p.unsent
 		r.lost += p.measuredUnsent
+		r.load.OutOfFiles += p.noFiles
+		r.load.OutOfPorts += p.noPorts
 		if p.lastAnswer > 0 {
 			r.load.LastAnswer = max(r.load.LastAnswer, (r.scenario.StartTime + p.lastAnswer).Seconds())
 		}

@@ -37,7 +37,7 @@ func randomOutcome(random *rand.Rand, done time.Duration) outcome {
 	}
 	o.sent = done - time.Duration(random.ExpFloat64()*float64(20*time.Millisecond))
 	o.intended = o.sent - time.Duration(random.ExpFloat64()*float64(time.Millisecond))
-	if class := []string{"", "", "", errorTimeout, errorReset, errorUnanswered, errorCut, errorUnsent}[random.IntN(8)]; class != "" {
+	if class := []string{"", "", "", errorTimeout, errorReset, errorUnanswered, errorCut, errorNoFiles}[random.IntN(8)]; class != "" {
 		o.errorClass, o.errorText, o.cache = class, "because of "+class, ""
 	}
 	return o
@@ -81,7 +81,7 @@ func TestBooksOfManyLoopsAreThoseOfOne(t *testing.T) {
 			b := ofMany[random.IntN(len(ofMany))]
 			ofOne[0].record(&o)
 			b.record(&o)
-			if o.errorClass != errorCut && o.errorClass != errorUnsent {
+			if o.errorClass != errorCut && o.errorClass != errorNoFiles {
 				wantSent++
 			}
 			ofOne[0].late(o.sent-o.intended, 0)
@@ -135,7 +135,7 @@ func TestAccountIsOfTheOutcomes(t *testing.T) {
 		at(2, 2000*time.Millisecond, 0, errorReset, 10*time.Millisecond),            // second 3, not timed
 		at(2, 2001*time.Millisecond, 0, errorTimeout, 1000*time.Millisecond),        // timed
 		at(2, 2002*time.Millisecond, 0, errorCut, 1000*time.Millisecond),            // not counted
-		at(2, 2003*time.Millisecond, 0, errorUnsent, 1000*time.Millisecond),         // not sent
+		at(2, 2003*time.Millisecond, 0, errorNoPorts, 1000*time.Millisecond),        // not sent
 		at(1, 2900*time.Millisecond, 200, "", 2500*time.Millisecond),                // second 4; of the warm-up
 		at(1, 2950*time.Millisecond, 200, "", 100*time.Millisecond+2*time.Second/2), // measured
 	} {

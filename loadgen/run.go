@@ -151,6 +151,7 @@ func (r *run) run(ctx context.Context) (*results.Measurements, error) {
 		return nil, err
 	}
 	watch := newHealthWatch(r.options.Processes)
+	watch.record.FilesNeeded = filesNeeded(r.plan)
 	if r.start, err = r.awaitStart(ctx, watch.begin); err != nil {
 		discard(engines)
 		return nil, err

@@ -109,8 +109,19 @@ func (t *instrumented) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// send hands a request of that number to the transport; cancel frees what its timeout holds.
+// send sends a request of that number; cancel frees what its timeout holds. A user for whom there was no file or port is held
+// for a while.
 func (t *instrumented) send(req *http.Request, request int) (resp *http.Response, cancel func(), err error) {
+	resp, cancel, err = t.handOver(req, request)
+	if err != nil && t.a.schedule == nil && isShortage(errorClass(err)) {
+		now := time.Since(t.a.start)
+		_ = sleep(t.context, min(t.a.shortage.pause(now), t.a.window.end()-now)) // the error is the request's
+	}
+	return resp, cancel, err
+}
+
+// handOver hands a request to the transport.
+func (t *instrumented) handOver(req *http.Request, request int) (resp *http.Response, cancel func(), err error) {
 	plan := &t.a.scenario.Requests[request]
 	if t.plain != nil {
 		resp, err = t.plain.roundTrip(req, plan.Timeout)

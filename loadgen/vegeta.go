@@ -29,6 +29,7 @@ type vegetaAttack struct {
 	crowd     *crowd            // of users who think; else nil
 	sender    *instrumented
 
+	shortage shortage
 	next     atomic.Int64   // iteration of the shard
 	full     int64          // requests in flight at which no worker is free
 	lastFull atomic.Int64   // nanoseconds since start at which all workers were last busy

@@ -33,6 +33,7 @@ type TargetsAttack struct {
 type AttackSummary struct {
 	Planned int64 // 0 for an attack without a rate or without an end
 	Sent    int64
+	Unsent  int64              // those of Sent for which the generator had no file descriptor or port
 	Lag     *results.Histogram // actual minus intended send instant
 }
 
@@ -53,6 +54,10 @@ func (a TargetsAttack) Run(ctx context.Context, emit func(*vegeta.Result) error)
 			continue // the attack is ending
 		}
 		sum.Sent++
+		if isShortage(classify(r.Error, false)) {
+			sum.Unsent++
+			pace.hold.Add(int64(time.Millisecond))
+		}
 		if a.Rate > 0 {
 			intended := time.Unix(0, pace.began.Load()).Add(time.Duration(float64(r.Seq) / a.Rate * float64(time.Second)))
 			lag := max(0, r.Timestamp.Sub(intended))
@@ -81,6 +86,7 @@ type steadyPace struct {
 	duration time.Duration
 	planned  uint64
 	began    atomic.Int64 // Unix nanoseconds, as vegeta's clock has it
+	hold     atomic.Int64 // nanoseconds to wait, without a rate, because there was no file or port: else the next try would follow at once
 }
 
 func (p *steadyPace) Rate(time.Duration) float64 { return p.rate }
@@ -90,7 +96,8 @@ func (p *steadyPace) Pace(elapsed time.Duration, hits uint64) (wait time.Duratio
 		p.began.Store(time.Now().Add(-elapsed).UnixNano())
 	}
 	if p.rate == 0 {
-		return 0, p.duration > 0 && elapsed >= p.duration
+		hold := min(time.Duration(p.hold.Swap(0)), longestPause)
+		return hold, p.duration > 0 && elapsed >= p.duration
 	}
 	if p.duration > 0 && hits >= p.planned {
 		return 0, true

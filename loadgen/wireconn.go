@@ -133,7 +133,7 @@ func (l *wireLoop) complete(c *wireConn, keep bool) {
 	if goesOn {
 		l.hold(c, keep)
 	} else {
-		l.release(c, keep)
+		l.release(c, keep, 0)
 	}
 	l.book.record(&o)
 	if !goesOn {
@@ -176,21 +176,28 @@ func (l *wireLoop) fail(c *wireConn, class, text string) {
 	if c.state != connConnecting {
 		o.sentBytes = int64(c.bodyBytes)
 	}
-	l.release(c, false)
+	rest := time.Duration(0)
+	if l.attack.schedule == nil && isShortage(class) {
+		rest = l.shortage.pause(l.now)
+	}
+	l.release(c, false, rest)
 	l.book.record(&o)
 	if class != errorCut {
 		l.book.skip(o.request, l.now)
 	}
 }
 
-// release ends the connection's request.
-func (l *wireLoop) release(c *wireConn, keep bool) {
+// release ends the connection's request. Its user sends again when it has thought, and rested for so long.
+func (l *wireLoop) release(c *wireConn, keep bool, rest time.Duration) {
 	if l.busy == l.limit {
 		l.lastFull = l.now
 	}
 	l.busy--
 	if l.think != nil {
-		l.thinking.add(l.now + l.think.after(c.draw.n))
+		rest = max(rest, l.think.after(c.draw.n))
+	}
+	if l.think != nil || rest > 0 {
+		l.thinking.add(l.now + rest)
 	}
 	c.state = connIdle
 	if !keep {

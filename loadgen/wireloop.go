@@ -58,6 +58,7 @@ type wireLoop struct {
 	busy     int
 	thinking thinking      // users between two iterations
 	lastFull time.Duration // when the last of all connections was last busy
+	shortage shortage
 
 	now      time.Duration // since the scenario's start, taken once a round
 	sweepAt  time.Duration // when to look for requests that have timed out
@@ -235,8 +236,10 @@ func errorClass(err error) string {
 		return errorReset
 	case errors.Is(err, syscall.ETIMEDOUT):
 		return errorTimeout
-	case errors.Is(err, syscall.EADDRNOTAVAIL), errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
-		return errorUnsent
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return errorNoPorts
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		return errorNoFiles
 	}
 	return errorOther
 }

@@ -3,10 +3,12 @@ package results
 // Health is how the generator, the system under test and the machine were, second by second. What the machine does not
 // tell is nil, never 0.
 type Health struct {
-	Processes Processes      `json:"processes"`            // where those of the system under test are
-	FileLimit int64          `json:"file_limit,omitempty"` // of the generator's process
-	PortRange int64          `json:"port_range,omitempty"` // ephemeral ports that the machine has for one destination
-	Seconds   []HealthSecond `json:"seconds"`
+	Processes Processes `json:"processes"`            // where those of the system under test are
+	FileLimit int64     `json:"file_limit,omitempty"` // of the generator's process
+	// FilesNeeded is how many file descriptors the generator needs when as many requests as allowed are in flight at once.
+	FilesNeeded int64          `json:"files_needed,omitempty"`
+	PortRange   int64          `json:"port_range,omitempty"` // ephemeral ports that the machine has for one destination
+	Seconds     []HealthSecond `json:"seconds"`
 }
 
 // Processes says which processes of the generator's machine are the system under test.

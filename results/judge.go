@@ -283,6 +283,10 @@ func distrust(m *Measurements, thresholds []scenarios.Threshold) ([]string, erro
 		reasons = append(reasons, "nothing was measured: no request of a measured window was sent")
 	}
 	for _, l := range m.Loads {
+		if l.OutOfFiles > 0 || l.OutOfPorts > 0 {
+			reasons = append(reasons, exhausted(m, l)...)
+			continue // what else is wrong comes of it
+		}
 		// A run that a threshold aborted, or the user, had no time to send what was late.
 		if m.Aborted == "" && !m.Interrupted && l.Planned > 0 && float64(l.Sent) < minSentShare*float64(l.Planned) {
 			reasons = append(reasons, unsent(l))
@@ -308,13 +312,44 @@ func interruption(m *Measurements) string {
 
 // unsent says that too little of a load was sent, and what helps.
 func unsent(l *Load) string {
-	share := fmt.Sprintf("(%.2f %%, at least %.1f %% are needed)", 100*float64(l.Sent)/float64(l.Planned), 100*minSentShare)
-	if !l.Open {
-		return fmt.Sprintf("%s: %d of %d iterations of its users were sent %s: the generator was out of ports or files, "+
-			"raise their limits (ulimit -n)", l.Scenario, l.Sent, l.Planned, share)
+	return fmt.Sprintf("%s: %d of %d scheduled requests were sent (%.2f %%, at least %.1f %% are needed): lower the rate, raise maxVUs (%d) or "+
+		"give the generator more CPU", l.Scenario, l.Sent, l.Planned, 100*float64(l.Sent)/float64(l.Planned), 100*minSentShare, l.MaxVUs)
+}
+
+// exhausted says what the generator ran out of, and how there is more of it. Even a few requests that were not sent make a run
+// invalid: they are those of the moments in which most were in flight.
+func exhausted(m *Measurements, l *Load) (reasons []string) {
+	var health Health
+	if m.Health != nil { // merged shards have several
+		health = *m.Health
 	}
-	return fmt.Sprintf("%s: %d of %d scheduled requests were sent %s: lower the rate, raise maxVUs (%d) or give the generator more CPU",
-		l.Scenario, l.Sent, l.Planned, share, l.MaxVUs)
+	if l.OutOfFiles > 0 {
+		limit, remedy := "", "raise their limit with ulimit -n"
+		if health.FileLimit > 0 {
+			limit = fmt.Sprintf(" (limit %d)", health.FileLimit)
+		}
+		if health.FilesNeeded > 0 {
+			remedy = fmt.Sprintf("raise it with ulimit -n %d or more, the run needs at least that many", health.FilesNeeded)
+		}
+		reasons = append(reasons, fmt.Sprintf("%s: the generator was out of file descriptors%s for %s: %s", l.Scenario, limit, someRequests(l.OutOfFiles), remedy))
+	}
+	if l.OutOfPorts > 0 {
+		ports := ""
+		if health.PortRange > 0 {
+			ports = fmt.Sprintf(" (%d for one address of the target)", health.PortRange)
+		}
+		reasons = append(reasons, fmt.Sprintf("%s: the generator was out of local ports%s for %s: widen net.ipv4.ip_local_port_range, have the service "+
+			"keep its connections open, for each that is closed can hold its port for a minute (TIME_WAIT), or run shards from several addresses",
+			l.Scenario, ports, someRequests(l.OutOfPorts)))
+	}
+	return reasons
+}
+
+func someRequests(n int64) string {
+	if n == 1 {
+		return "1 request"
+	}
+	return fmt.Sprintf("%d requests", n)
 }
 
 // judgedPercentiles are those at which a scenario's response time is judged, and P95.

@@ -129,6 +129,24 @@ func TestJudgeOutcome(t *testing.T) {
 			threshold("http_req_duration", "p95", "<", 1), Invalid, "900 of 1000",
 		},
 		{
+			"out of files", func(m *Measurements) {
+				m.Loads[0].OutOfFiles, m.Health = 1, &Health{FileLimit: 40, FilesNeeded: 130}
+			},
+			threshold("http_req_duration", "p95", "<", 1), Invalid, "out of file descriptors (limit 40) for 1 request: raise it with ulimit -n 130 or more, the run needs at least that many",
+		},
+		{
+			"out of files somewhere", func(m *Measurements) { m.Loads[0].OutOfFiles = 2 }, // merged shards have several limits
+			threshold("http_reqs", "count", ">", 0), Invalid, "out of file descriptors for 2 requests: raise their limit with ulimit -n",
+		},
+		{
+			"out of ports", func(m *Measurements) { m.Loads[0].OutOfPorts, m.Health = 3, &Health{PortRange: 28232} },
+			threshold("http_reqs", "count", ">", 0), Invalid, "out of local ports (28232 for one address of the target) for 3 requests: widen net.ipv4.ip_local_port_range",
+		},
+		{
+			"out of ports and stopped", func(m *Measurements) { m.Aborted, m.Loads[0].OutOfPorts, m.Loads[0].Sent = "x", 3, 900 },
+			threshold("http_reqs", "count", "<", 1), Invalid, "out of local ports for 3 requests",
+		},
+		{
 			"starved", func(m *Measurements) { m.Loads[0].OwnLag = histogram(150 * time.Millisecond) },
 			threshold("http_reqs", "count", ">", 0), Invalid, "5 % of the requests were sent more than 150",
 		},

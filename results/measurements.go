@@ -45,7 +45,11 @@ type Load struct {
 	Planned int64 `json:"planned"` // iterations that the schedule held, warm-up included, until its end or the run's
 	Sent    int64 `json:"sent"`
 	Dropped int64 `json:"dropped"` // planned and never sent; without a schedule, for want of a port or file
-	MaxVUs  int   `json:"max_vus"`
+	// OutOfFiles and OutOfPorts are the requests, warm-up included, for which the generator had no file descriptor or local
+	// port left.
+	OutOfFiles int64 `json:"out_of_files,omitempty"`
+	OutOfPorts int64 `json:"out_of_ports,omitempty"`
+	MaxVUs     int   `json:"max_vus"`
 	// RecordingSHA256 is the sum of the file that was replayed; else empty.
 	RecordingSHA256 string `json:"recording_sha256,omitempty"`
 	// MeasuredPlanned is Planned without the warm-up.

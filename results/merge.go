@@ -188,6 +188,7 @@ func (m *Measurements) mergeLoads(loads []*Load) error {
 			sum := *l
 			sum.Lag, sum.OwnLag, sum.Stages = NewHistogram(), NewHistogram(), slices.Clone(l.Stages)
 			sum.Planned, sum.Sent, sum.Dropped, sum.MaxVUs, sum.MeasuredPlanned = 0, 0, 0, 0, 0
+			sum.OutOfFiles, sum.OutOfPorts = 0, 0
 			m.Loads = append(m.Loads, &sum)
 			i = len(m.Loads) - 1
 		}
@@ -205,6 +206,8 @@ func (l *Load) merge(o *Load) error {
 	l.Planned += o.Planned
 	l.Sent += o.Sent
 	l.Dropped += o.Dropped
+	l.OutOfFiles += o.OutOfFiles
+	l.OutOfPorts += o.OutOfPorts
 	l.MaxVUs += o.MaxVUs
 	l.MeasuredPlanned += o.MeasuredPlanned
 	l.MeasuredFrom = min(l.MeasuredFrom, o.MeasuredFrom)

@@ -86,6 +86,11 @@ func TestMergeOfSavedShards(t *testing.T) {
 
 func TestMergeLosesNothing(t *testing.T) {
 	runs, whole := shardRuns(4)
+	for _, r := range runs {
+		for _, l := range []*Load{r.Measurements.Loads[0], whole.Loads[0]} {
+			l.OutOfFiles, l.OutOfPorts = l.OutOfFiles+1, l.OutOfPorts+2
+		}
+	}
 	runs[0], runs[3] = runs[3], runs[0] // the order in which they are given does not matter
 	merged, err := Merge(runs)
 	if err != nil {
@@ -102,7 +107,7 @@ func TestMergeLosesNothing(t *testing.T) {
 		t.Error("the merged histograms are not those of the single run")
 	}
 	l, s, wl, ws := merged.Measurements.Loads[0], merged.Measurements.Series[0], whole.Loads[0], whole.Series[0]
-	if l.Planned != wl.Planned || l.Sent != wl.Sent || l.MaxVUs != wl.MaxVUs || l.AskedRate() != wl.AskedRate() {
+	if l.Planned != wl.Planned || l.Sent != wl.Sent || l.MaxVUs != wl.MaxVUs || l.OutOfFiles != wl.OutOfFiles || l.OutOfPorts != wl.OutOfPorts || l.AskedRate() != wl.AskedRate() {
 		t.Errorf("load %+v, want %+v", l, wl)
 	}
 	if s.Requests != ws.Requests || s.Failed != ws.Failed || s.BytesReceived != ws.BytesReceived || s.Skipped != ws.Skipped || !maps.Equal(s.Statuses, ws.Statuses) || !maps.Equal(s.Errors, ws.Errors) || !slices.Equal(s.Checks, ws.Checks) {

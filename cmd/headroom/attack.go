@@ -95,6 +95,10 @@ func (a *attacker) attack(ctx context.Context) error {
 		fmt.Fprintf(a.say, "; lag behind the schedule: P50 %.3f ms, P99 %.3f ms, max %.3f ms", sum.Lag.Percentile(50), sum.Lag.Percentile(99), sum.Lag.Max())
 	}
 	fmt.Fprintln(a.say)
+	if sum.Unsent > 0 {
+		fmt.Fprintf(a.say, "%d of them were not sent: the generator was out of file descriptors or local ports; raise them (ulimit -n, "+
+			"net.ipv4.ip_local_port_range) or lower --max-workers\n", sum.Unsent)
+	}
 	if ctx.Err() != nil {
 		return errInterrupted
 	}

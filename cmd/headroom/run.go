@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -131,6 +132,9 @@ func (r *runner) runOne(ctx context.Context, l loaded, dir string) (outcome resu
 	}
 	defer func() { err = errors.Join(err, system.stop(ctx)) }()
 
+	if few := loadgen.FewFiles(plan); few != "" {
+		fmt.Fprintln(r.progress, "warning:", few)
+	}
 	screen := newScreen(r.progress, plan)
 	measured, err := loadgen.Run(ctx, plan, system.url, loadgen.Options{
 		Shard: r.shard, StartAt: r.startAt, Fixture: system.keys, Feeders: l.feeders, Recordings: l.recordings,
@@ -258,6 +262,8 @@ const reachTimeout = 10 * time.Second
 func unreachable(err error, key string) (fault, remedy string) {
 	var invalid x509.CertificateInvalidError
 	switch {
+	case errors.Is(err, syscall.EMFILE):
+		return "cannot be reached", "raise the limit with ulimit -n"
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		return "has a certificate that is not valid today", "renew it, or set the clock of this machine"
 	case errors.As(err, new(x509.HostnameError)):

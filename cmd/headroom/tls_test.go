@@ -76,6 +76,7 @@ func TestCertificates(t *testing.T) {
 		"other name":    {-time.Hour, time.Hour, "192.0.2.1", false, "", []string{"for another name", "x509: certificate is valid for 192.0.2.1", "target.url"}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			var requests atomic.Int64
 			server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests.Add(1) }))
 			server.Config.ErrorLog = log.New(io.Discard, "", 0)
