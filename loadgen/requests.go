@@ -199,6 +199,21 @@ func (s *requestSet) draw(n int64) draw {
 		ticket := r.below(s.cumulative[len(s.cumulative)-1])
 		d.request = sort.SearchInts(s.cumulative, ticket+1)
 	}
+	s.fill(&d, &r)
+	return d
+}
+
+// drawOf makes the choices of iteration n for a given request.
+func (s *requestSet) drawOf(request int, n int64) draw {
+	r := iterationRandom(s.seed, n)
+	d := draw{n: n, request: request}
+	s.fill(&d, &r)
+	return d
+}
+
+// fill chooses the keys of d's request.
+func (s *requestSet) fill(d *draw, r *random) {
+	n := d.n
 	for i := range s.requests[d.request].values {
 		v := &s.requests[d.request].values[i]
 		switch {
@@ -207,13 +222,12 @@ func (s *requestSet) draw(n int64) draw {
 		case v.choice == scenarios.Sequential:
 			d.keys[i] = int(n % int64(v.keys.Len))
 		case v.choice == scenarios.Zipf:
-			d.keys[i] = v.zipf.rank(&r) - 1
+			d.keys[i] = v.zipf.rank(r) - 1
 		default:
 			d.keys[i] = r.below(v.keys.Len)
 		}
 	}
 	d.uuid = [2]uint64{r.pcg.Uint64(), r.pcg.Uint64()}
-	return d
 }
 
 // append renders parts with the choices of d; escape percent-encodes the values for use in a path or query.

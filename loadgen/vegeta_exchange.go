@@ -17,8 +17,9 @@ type exchange struct {
 	answer  answer
 	texts   texts
 	size    int64
-	failing bool // by its status
-	ended   bool // the answer came whole
+	failing bool   // by its status
+	keep    []byte // of a trial: the body's beginning; else nil
+	ended   bool   // the answer came whole
 }
 
 // newExchange begins the exchange of an iteration whose answer's head has come.
@@ -50,6 +51,9 @@ func (a *answer) takeHeaders(h http.Header) {
 // Write takes what was read of the body.
 func (x *exchange) Write(b []byte) (int, error) {
 	x.size += int64(len(b))
+	if x.keep != nil {
+		x.keep = append(x.keep, b[:min(len(b), maxTriedBody-len(x.keep))]...)
+	}
 	switch {
 	case x.answer.want != nil && x.answer.want.body:
 		x.answer.piece(b)
@@ -94,19 +98,25 @@ func (a *vegetaAttack) exchange(x *exchange, target *vegeta.Target) error {
 	if err != nil {
 		return err
 	}
+	resp, err := a.fetch(x, req)
+	if resp != nil && a.window.has(x.outcome.intended) {
+		a.received[a.recorder.seriesOf(x.draw.request, x.outcome.intended)].Add(x.size)
+	}
+	return err
+}
+
+// fetch sends a request and reads its answer to the end. There may be an answer and an error: it then was cut.
+func (a *vegetaAttack) fetch(x *exchange, req *http.Request) (*http.Response, error) {
 	x.outcome.sentBytes = max(0, req.ContentLength)
 	resp, cancel, err := a.sender.send(req, x.draw.request)
 	defer cancel()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	x.begin(a, resp)
 	defer resp.Body.Close()
 	_, err = io.Copy(x, resp.Body)
-	if a.window.has(x.outcome.intended) {
-		a.received[a.recorder.seriesOf(x.draw.request, x.outcome.intended)].Add(x.size)
-	}
-	return err
+	return resp, err
 }
 
 // record counts an outcome; any worker may call it.

@@ -114,6 +114,7 @@ Exit codes: 0 every threshold held, 99 a threshold was crossed, 104 the scenario
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
+	root.AddCommand(newTryCommand())
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w; see: %s --help", err, c.CommandPath())}
 	})

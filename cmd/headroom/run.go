@@ -69,16 +69,21 @@ thresholds, save the run, and write report.html, summary.json and junit.xml besi
 		},
 	}
 	c.Flags().StringVar(&r.out, "out", "", "`directory` of the saved run; of several files, one below it for each (default results/runs/<time>-<name>)")
-	addProviderFlag(c, &r.provider)
-	c.Flags().StringVar(&r.postgres, "postgres", "", "`URL` of the Postgres for the provider external")
-	c.Flags().StringVar(&r.replica, "replica", "", "`URL` of a streaming replica of that Postgres")
-	c.Flags().StringVar(&r.cache, "cache", "", "`URL` of the cache for the provider external")
+	addSystemFlags(c, r)
 	addSetFlag(c, &r.overrides)
 	c.Flags().StringVar(&shard, "shard", "", "run part `i/n` of the schedule, i from 0; /n takes i from "+completionIndex+"; headroom merge makes one run of all")
 	c.Flags().StringVar(&startAt, "start-at", "", "start the load at this `instant`, such as 2026-01-02T15:04:05Z")
 	c.Flags().BoolVar(&r.quiet, "quiet", false, "no progress")
 	c.Flags().BoolVar(&r.json, "json", false, "the summary as JSON on standard output, everything else on standard error")
 	return c
+}
+
+// addSystemFlags adds the flags that say on what the reference server runs.
+func addSystemFlags(c *cobra.Command, r *runner) {
+	addProviderFlag(c, &r.provider)
+	c.Flags().StringVar(&r.postgres, "postgres", "", "`URL` of the Postgres for the provider external")
+	c.Flags().StringVar(&r.replica, "replica", "", "`URL` of a streaming replica of that Postgres")
+	c.Flags().StringVar(&r.cache, "cache", "", "`URL` of the cache for the provider external")
 }
 
 // runAll runs every file, when all of them are valid. The worst outcome counts: a crossed threshold before an invalid

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/policycortex/headroom/loadgen"
+	"github.com/policycortex/headroom/results"
+)
+
+// trier is the try command with its flags.
+type trier struct {
+	runner
+	requests []string
+}
+
+func newTryCommand() *cobra.Command {
+	t := &trier{}
+	c := &cobra.Command{
+		Use:   "try FILE",
+		Short: "Send each request of a scenario once, and show what becomes of it",
+		Long: `Send one iteration of each request and flow of a scenario file, without load, and print what was sent, what was answered, what
+was extracted and which checks held. Requests are made and answers checked as under load. The values of headers that are
+secret by their names are masked, and so is what a flow extracts for them.
+
+The exit code is 99 when a request failed or a check did not hold.`,
+		Example: `  headroom try my-service.yaml
+  headroom try scenarios/flow.yaml --requests create,read
+  headroom try my-service.yaml --set target.url=https://staging.example.com`,
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usageError{fmt.Errorf("%s needs one scenario file; see: %s --help", c.CommandPath(), c.CommandPath())}
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, files []string) error {
+			t.w, t.wErr = c.OutOrStdout(), c.ErrOrStderr()
+			t.progress = t.wErr
+			if t.quiet {
+				t.progress = io.Discard
+			}
+			return t.try(c.Context(), files[0])
+		},
+	}
+	c.Flags().StringSliceVar(&t.requests, "requests", nil, "only the requests, flows or steps of these `names`; a step is sent with those before it (repeatable)")
+	addSystemFlags(c, &t.runner)
+	addSetFlag(c, &t.overrides)
+	c.Flags().BoolVar(&t.quiet, "quiet", false, "nothing of how the system is started")
+	return c
+}
+
+func (t *trier) try(ctx context.Context, file string) (err error) {
+	l, err := load(file, t.overrides)
+	if err != nil {
+		return err
+	}
+	trials, left, err := loadgen.Trials(l.plan, l.recordings, t.requests)
+	if err != nil {
+		return usageError{fmt.Errorf("%s: %w", file, err)}
+	}
+	dir, err := os.MkdirTemp("", "headroom-try-") // of the reference server's log
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	plan := *l.plan
+	plan.Faults = nil // there is no load that they could happen to
+	system, err := t.startSystem(ctx, &plan, dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, system.stop(ctx)) }()
+
+	sent, fine := 0, 0
+	out := &trialWriter{w: t.w, mask: newMask()}
+	options := loadgen.Options{Fixture: system.keys, Feeders: l.feeders, Recordings: l.recordings}
+	err = loadgen.Try(ctx, &plan, system.url, options, trials, func(tried *loadgen.Tried) {
+		out.write(tried)
+		if sent++; tried.Fine() {
+			fine++
+		}
+	})
+	if err = errors.Join(err, out.err); err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(t.w, "%s, %d as expected\n", counted(sent, "request"), fine); err != nil {
+		return err
+	}
+	if left > 0 {
+		fmt.Fprintf(t.progress, "%s of recordings were left out; choose them with --requests\n", counted(left, "name"))
+	}
+	if fine < sent {
+		t.showServerLog(dir)
+		return verdictError{results.Fail}
+	}
+	return nil
+}
+
+// showServerLog shows what the reference server had to say, if it had.
+func (t *trier) showServerLog(dir string) {
+	if log := tail(filepath.Join(dir, "server.log")); log != "" {
+		fmt.Fprintf(t.progress, "the log of the reference server ends with:\n%s\n", visible(log, true))
+	}
+}
+
+// shortly shows how long something took.
+func shortly(d time.Duration) string { return d.Round(10 * time.Microsecond).String() }

@@ -1,0 +1,344 @@
+package loadgen
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptrace"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	vegeta "github.com/tsenart/vegeta/v12/lib"
+
+	"github.com/policycortex/headroom/scenarios"
+)
+
+// Trial is one iteration of a scenario that is to be sent alone: of a request, or of a flow.
+type Trial struct {
+	scenario    int
+	first, last int   // of the scenario's requests
+	n           int64 // the iteration
+}
+
+// maxTriedNames bounds how many names of a recording are tried where none is asked for.
+const maxTriedNames = 20
+
+// Trials are an iteration of each request and flow of the plan, or of those that names has: names of requests, of flows, or
+// of a flow's steps, which are sent with those before them. Of a recording it is the first request of each name. left is how
+// many names of recordings were left out, being too many. An error says that there is no request of a name.
+func Trials(plan *scenarios.Plan, recordings Recordings, names []string) (trials []Trial, left int, err error) {
+	known := map[string]bool{}
+	for i := range plan.Scenarios {
+		s := &plan.Scenarios[i]
+		of := trialsOf(s, names, known)
+		if log := recordings[s.Name]; log != nil {
+			for k := range of {
+				for log.Name(of[k].n) != of[k].first {
+					of[k].n++
+				}
+			}
+			if len(names) == 0 && len(of) > maxTriedNames {
+				left += len(of) - maxTriedNames
+				of = of[:maxTriedNames]
+			}
+		}
+		for _, t := range of {
+			t.scenario = i
+			trials = append(trials, t)
+		}
+	}
+	for _, name := range names {
+		if !known[name] {
+			return nil, 0, fmt.Errorf("there is no request %.100q; there are %s", name, requestNames(plan))
+		}
+	}
+	return trials, left, nil
+}
+
+// trialsOf are those of one scenario; it notes which of the names it has.
+func trialsOf(s *scenarios.Scenario, names []string, known map[string]bool) (of []Trial) {
+	asked := func(name string) bool {
+		has := slices.Contains(names, name)
+		known[name] = known[name] || has
+		return has
+	}
+	for i := 0; i < len(s.Requests); i++ {
+		first, last := i, i
+		for i+1 < len(s.Requests) && s.Requests[i+1].Step > 0 {
+			i++
+		}
+		wanted := len(names) == 0 || s.Requests[first].Flow != "" && asked(s.Requests[first].Flow)
+		if wanted {
+			last = i
+		}
+		for k := first; k <= i; k++ {
+			if asked(s.Requests[k].Name) {
+				wanted, last = true, max(last, k)
+			}
+		}
+		if wanted {
+			of = append(of, Trial{first: first, last: last})
+		}
+	}
+	return of
+}
+
+func requestNames(plan *scenarios.Plan) string {
+	var names []string
+	for _, s := range plan.Scenarios {
+		for _, q := range s.Requests {
+			if !slices.Contains(names, q.Name) && len(names) < maxTriedNames {
+				names = append(names, q.Name)
+			}
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// Tried is one request of a [Trial], and what became of it.
+type Tried struct {
+	Scenario, Request, Flow string
+	NotSent                 string // why it was not; then there is nothing else
+	Method, URL             string
+	Headers                 []Field // as they were sent
+	Body                    []byte
+	Answered                bool // that an answer's head came: what follows is of it
+	Status                  int
+	Protocol                string // "HTTP/2.0, TLS 1.3"
+	EndURL                  string // of the last answer, where the request was redirected
+	Answer                  []Field
+	AnswerBody              []byte // its beginning
+	AnswerBytes             int64  // of the whole body
+	Took                    time.Duration
+	Failure                 string // why the request counts as failed; empty when it does not
+	Extracted               []Field
+	Checks                  []TriedCheck
+}
+
+// Field is a header, or a text that was extracted.
+type Field struct {
+	Name, Value string
+	Secret      bool // by its name, or by where it is used
+}
+
+// TriedCheck is a check of an answer; Seen is what the answer has, where it does not hold.
+type TriedCheck struct {
+	Name, Seen string
+	Held       bool
+}
+
+// Fine reports whether the request did not fail and all its checks hold.
+func (t *Tried) Fine() bool {
+	return t.NotSent == "" && t.Failure == "" && !slices.ContainsFunc(t.Checks, func(c TriedCheck) bool { return !c.Held })
+}
+
+// maxTriedBody bounds what is kept of an answer's body, in bytes.
+const maxTriedBody = 64 << 10
+
+// errStopped ends a trial that was cancelled.
+var errStopped = errors.New("stopped")
+
+// Try sends the trials one after the other to the base URL target, and gives each of their requests to each. Requests are
+// rendered and answers inspected as under load. They are sent by the client of the vegeta engine, whichever sends the load. A cancelled
+// ctx ends it with ctx's error.
+func Try(ctx context.Context, plan *scenarios.Plan, target string, o Options, trials []Trial, each func(*Tried)) error {
+	sets := map[int]*vegetaAttack{}
+	for _, t := range trials {
+		if sets[t.scenario] != nil {
+			continue
+		}
+		s := &plan.Scenarios[t.scenario]
+		requests, err := newRequestSet(plan.Seed, s, o.Fixture, o.Feeders)
+		if err == nil && s.Executor == scenarios.Replay {
+			_, err = requests.replay(s, o.Recordings[s.Name])
+		}
+		if err != nil {
+			return fmt.Errorf("prepare requests: %w", err)
+		}
+		a := &vegetaAttack{
+			attack: &attack{scenario: s, requests: requests, target: target, start: time.Now()},
+			proxy:  plan.Target.Proxy, context: ctx, full: 1,
+		}
+		a.sender = a.newTransport(ctx)
+		sets[t.scenario] = a
+	}
+	for _, t := range trials {
+		if err := sets[t.scenario].try(ctx, t, each); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// try sends the requests of a trial up to the first that fails.
+func (a *vegetaAttack) try(ctx context.Context, t Trial, each func(*Tried)) error {
+	x := &exchange{draw: a.requests.drawOf(t.first, t.n)}
+	x.draw.flow = &x.texts
+	broken := ""
+	for i := t.first; i <= t.last; i++ {
+		x.draw.request = i
+		q := a.scenario.Requests[i]
+		tried := &Tried{Scenario: a.scenario.Name, Request: q.Name, Flow: q.Flow}
+		if tried.NotSent = broken; broken == "" {
+			a.tryOne(ctx, x, tried)
+			if ctx.Err() != nil {
+				return fmt.Errorf("%w: %w", errStopped, ctx.Err())
+			}
+			if tried.Failure != "" {
+				broken = q.Name + " failed before it"
+			}
+		}
+		each(tried)
+	}
+	return nil
+}
+
+// tryOne sends the request of an exchange, and tells what became of it.
+func (a *vegetaAttack) tryOne(ctx context.Context, x *exchange, t *Tried) {
+	plan := &a.scenario.Requests[x.draw.request]
+	x.outcome = outcome{request: x.draw.request}
+	var target vegeta.Target
+	a.write(&target, &x.draw)
+	req, err := target.Request()
+	if err != nil {
+		t.Failure = err.Error()
+		return
+	}
+	sent := &sentFields{}
+	ctx = httptrace.WithClientTrace(ctx, sent.trace())
+	a.sender.context = ctx // the transports differ in whose they take
+	x.keep = make([]byte, 0, 4096)
+	x.outcome.sent = time.Since(a.start)
+	resp, err := a.fetch(x, req.WithContext(ctx))
+	x.outcome.done = time.Since(a.start)
+	url := *req.URL
+	url.Fragment = ""
+	t.Method, t.URL, t.Body, t.Took = req.Method, url.String(), target.Body, x.outcome.done-x.outcome.sent
+	t.Headers = sent.take(req)
+	if resp != nil {
+		t.answered(resp, x, url.String())
+	}
+	if err != nil {
+		x.outcome.errorClass, x.outcome.errorText = classify(err.Error(), false), err.Error()
+		t.Failure = x.outcome.errorClass + ": " + x.outcome.message()
+		return
+	}
+	a.requests.inspect(&x.answer, &x.outcome, x.size, &x.texts)
+	switch {
+	case x.outcome.extraction != "":
+		t.Failure = x.outcome.extraction + ": " + x.outcome.errorText
+	case !expected(plan, x.outcome.status):
+		t.Failure = statusClass(x.outcome.status) + ", which is not the expected one: " + expectedText(plan)
+	}
+	a.told(x, t)
+}
+
+// answered takes what the answer is.
+func (t *Tried) answered(resp *http.Response, x *exchange, url string) {
+	t.Answered, t.Status, t.Protocol = true, resp.StatusCode, resp.Proto
+	if resp.TLS != nil {
+		t.Protocol += ", " + tls.VersionName(resp.TLS.Version)
+	}
+	if resp.Request != nil && resp.Request.URL != nil {
+		if end := resp.Request.URL.String(); end != url {
+			t.EndURL, _, _ = strings.Cut(end, "#")
+		}
+	}
+	if t.EndURL == url {
+		t.EndURL = ""
+	}
+	t.Answer, t.AnswerBody, t.AnswerBytes = fieldsOf(resp.Header), x.keep, x.size
+}
+
+// told takes what was extracted of an answer, and which checks it meets.
+func (a *vegetaAttack) told(x *exchange, t *Tried) {
+	in := a.requests.requests[x.outcome.request].inspect
+	if in == nil {
+		return
+	}
+	for i := range in.checks {
+		c := TriedCheck{Name: in.checks[i].Name, Held: x.outcome.checks>>i&1 == 1}
+		if !c.Held {
+			c.Seen = x.answer.seen(&in.checks[i], x.outcome.status)
+		}
+		t.Checks = append(t.Checks, c)
+	}
+	if t.Failure != "" {
+		return
+	}
+	for _, e := range in.extractions {
+		secret := a.secretText(e.Name, x.outcome.request) || scenarios.SecretHeader(e.Header)
+		t.Extracted = append(t.Extracted, Field{e.Name, string(x.texts[e.slot]), secret})
+	}
+}
+
+// secretText reports whether a later step of the flow sends what was extracted under the name in a header that is secret.
+func (a *vegetaAttack) secretText(name string, request int) bool {
+	for i := request + 1; i < len(a.scenario.Requests) && a.scenario.Requests[i].Step > 0; i++ {
+		for _, h := range a.scenario.Requests[i].Headers {
+			if scenarios.SecretHeader(h.Name) && slices.ContainsFunc(h.Value, func(p scenarios.Part) bool { return p.Value == name }) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func expectedText(plan *scenarios.Request) string {
+	if len(plan.ExpectedStatus) == 0 {
+		return "200 to 399"
+	}
+	return strings.Trim(strings.ReplaceAll(fmt.Sprint(plan.ExpectedStatus), " ", ", "), "[]")
+}
+
+// sentFields are the headers of a request as a transport writes them: of the first one, where it is redirected.
+type sentFields struct {
+	mu     sync.Mutex // a transport may write in a goroutine of its own
+	fields []Field
+	whole  bool
+}
+
+func (s *sentFields) trace() *httptrace.ClientTrace {
+	return &httptrace.ClientTrace{
+		WroteHeaderField: func(name string, values []string) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			for _, v := range values {
+				if !s.whole {
+					s.fields = append(s.fields, newField(name, v))
+				}
+			}
+		},
+		WroteHeaders: func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.whole = true
+		},
+	}
+}
+
+// take returns the headers; where none were written, those that would have been.
+func (s *sentFields) take(req *http.Request) []Field {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.fields) > 0 {
+		return slices.Clone(s.fields)
+	}
+	return fieldsOf(req.Header)
+}
+
+func fieldsOf(h http.Header) (fields []Field) {
+	for name, values := range h {
+		for _, v := range values {
+			fields = append(fields, newField(name, v))
+		}
+	}
+	slices.SortStableFunc(fields, func(a, b Field) int { return strings.Compare(a.Name, b.Name) })
+	return fields
+}
+
+func newField(name, value string) Field { return Field{name, value, scenarios.SecretHeader(name)} }
