@@ -149,6 +149,7 @@ func (c *Child) Stop(ctx context.Context) error {
 	if err := c.process.Signal(c.signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("signal %s (pid %d): %w", c.name, c.pid, err)
 	}
+	_ = syscall.Kill(-c.pid, syscall.SIGCONT) // one that somebody froze hears nothing else
 	if !c.endsWithin(ctx, c.killAfter) || !c.groupEndsWithin(ctx, groupGrace) {
 		_ = syscall.Kill(-c.pid, syscall.SIGKILL)
 	}

@@ -82,6 +82,7 @@ type Environment struct {
 
 	faultMutex sync.Mutex // held while a fault is injected, and while the servers are stopped
 	servers    map[Target]faultable
+	told       []string // the incidents that were returned
 }
 
 // Server says what a server is. It is recorded with the run.

@@ -24,6 +24,9 @@ type dockerServer struct {
 	port      int // as reached from here
 	inside    int // the server's own
 	ask       func(ctx context.Context, host string, port int) (Server, error)
+
+	paused, down bool   // by a fault
+	since        string // when the container was started; empty until that has been looked at
 }
 
 // locate finds out where the server is reached.
@@ -70,6 +73,7 @@ func (s *dockerServer) alive(ctx context.Context) error {
 }
 
 func (s *dockerServer) kill(ctx context.Context) error {
+	s.down = true
 	_, err := s.run.engine.client.ContainerKill(ctx, s.container.GetContainerID(), client.ContainerKillOptions{Signal: "SIGKILL"})
 	if err != nil {
 		return err
@@ -94,6 +98,7 @@ func (s *dockerServer) kill(ctx context.Context) error {
 
 func (s *dockerServer) pause(ctx context.Context) error {
 	_, err := s.run.engine.client.ContainerPause(ctx, s.container.GetContainerID(), client.ContainerPauseOptions{})
+	s.paused = err == nil
 	return err
 }
 
@@ -106,6 +111,7 @@ func (s *dockerServer) resume(ctx context.Context) error {
 		return errNotPaused
 	}
 	_, err = s.run.engine.client.ContainerUnpause(ctx, s.container.GetContainerID(), client.ContainerUnpauseOptions{})
+	s.paused = s.paused && err != nil
 	return err
 }
 
@@ -129,6 +135,7 @@ func (s *dockerServer) restart(ctx context.Context) error {
 	if s.host != host || s.port != port {
 		return fmt.Errorf("the engine brought it back at port %d instead of %d: only an engine on this machine can keep the port", s.port, port)
 	}
+	s.down, s.paused, s.since = false, false, ""
 	_, err = s.await(ctx)
 	return err
 }

@@ -40,6 +40,8 @@ type faultable interface {
 	pause(ctx context.Context) error
 	resume(ctx context.Context) error
 	restart(ctx context.Context) error
+	// incidents returns what has happened to the server that none of these did.
+	incidents(ctx context.Context, ask bool) []string
 }
 
 // CheckFault returns nil if Fault can inject faults into a target, and otherwise an error that says why it cannot.

@@ -23,9 +23,11 @@ type processServer struct {
 	args     []string
 	ask      func(context.Context) (Server, error)
 
-	child  *Child
-	frozen []int // the children of a paused server
-	paused bool
+	child   *Child
+	frozen  []int // the children of a paused server
+	paused  bool
+	down    bool  // killed by a fault
+	logRead int64 // how much of the log has been looked at
 }
 
 // start starts the process and waits for the answer to ask.
@@ -35,7 +37,7 @@ func (s *processServer) start(ctx context.Context) (Server, error) {
 	if err != nil {
 		return Server{}, err
 	}
-	s.child = child
+	s.child, s.down, s.logRead = child, false, 0
 	server, err := awaitServer(ctx, func(ctx context.Context) (Server, error) {
 		server, err := s.ask(ctx)
 		if err == nil && server.pid != 0 && server.pid != child.Pid() {
@@ -107,6 +109,7 @@ func (s *processServer) signalAll(signal syscall.Signal) error {
 	for _, pid := range s.frozen {
 		s.workshop.janitor.forget(pid)
 	}
+	stopsOf(s.child.Pid()) // ours, which are no incidents
 	s.frozen, s.paused = nil, false
 	return errors.Join(errs...)
 }
@@ -119,6 +122,7 @@ func (s *processServer) kill(ctx context.Context) error {
 	if err := s.pause(ctx); err != nil {
 		return err
 	}
+	s.down = true
 	children := s.frozen
 	if err := s.signalAll(syscall.SIGKILL); err != nil {
 		return err

@@ -8,7 +8,10 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // processState returns the state of a process (proc(5): T stopped, Z zombie) and its parent, or an error that is
@@ -27,6 +30,37 @@ func processState(pid int) (state byte, parent int, err error) {
 		return 0, 0, fmt.Errorf("look at process %d: %w", pid, err)
 	}
 	return state, parent, nil
+}
+
+// stopsOf says whether a child of this process was stopped by a signal, and whether it was continued, since the last call.
+func stopsOf(pid int) (stopped, continued bool) {
+	for {
+		var info unix.Siginfo
+		err := unix.Waitid(unix.P_PID, pid, &info, unix.WSTOPPED|unix.WCONTINUED|unix.WNOHANG, nil)
+		const stop, cont = 5, 6 // CLD_STOPPED and CLD_CONTINUED of sigaction(2)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err == nil && info.Code == stop:
+			stopped = true
+		case err == nil && info.Code == cont:
+			continued = true
+		default:
+			return stopped, continued
+		}
+	}
+}
+
+// helpersOf lists the children of a process that has one thread that forks, as PostgreSQL's, for less than childrenOf
+// costs; none where the kernel does not tell.
+func helpersOf(pid int) []int {
+	content, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	var pids []int
+	for _, field := range strings.Fields(string(content)) {
+		if child, err := strconv.Atoi(field); err == nil {
+			pids = append(pids, child)
+		}
+	}
+	return pids
 }
 
 // childrenOf lists the children of a process.

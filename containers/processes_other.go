@@ -28,6 +28,12 @@ func processState(pid int) (state byte, parent int, err error) {
 	return flags[0], parent, nil
 }
 
+// stopsOf would say whether a child was stopped and continued; only Linux tells of what is over.
+func stopsOf(int) (stopped, continued bool) { return false, false }
+
+// helpersOf would list the children of a process: ps is too dear for what is done every second.
+func helpersOf(int) []int { return nil }
+
 // childrenOf lists the children of a process.
 func childrenOf(parent int) ([]int, error) {
 	out, err := exec.Command("ps", "-A", "-o", "pid=,ppid=").Output()

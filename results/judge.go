@@ -275,6 +275,9 @@ func distrust(m *Measurements, thresholds []scenarios.Threshold) ([]string, erro
 			reasons = append(reasons, fmt.Sprintf("%s at %.1f s did not happen as the scenario wants it: %s", mark.Text, mark.Due, mark.Error))
 		}
 	}
+	for _, i := range m.Incidents {
+		reasons = append(reasons, fmt.Sprintf("%s (seen %.1f s after the start; no fault of the scenario did that)", i.Text, i.At))
+	}
 	var measured int64
 	for _, s := range m.Series {
 		measured += s.Requests

@@ -30,6 +30,7 @@ type Measurements struct {
 	Views        []ServerView      `json:"server_views,omitempty"`
 	Samples      []Sample          `json:"server_samples,omitempty"` // the server's own account, second by second
 	Marks        []Mark            `json:"marks,omitempty"`          // in the order of time
+	Incidents    []Incident        `json:"incidents,omitempty"`      // in the order of time
 	Generator    Generator         `json:"generator"`
 	Health       *Health           `json:"health,omitempty"` // nil in runs saved before it was recorded
 	Warnings     []string          `json:"warnings,omitempty"`
@@ -165,6 +166,12 @@ type Mark struct {
 	Begun float64 `json:"begun_seconds"` // and those at which it was begun
 	Done  float64 `json:"done_seconds"`  // and seen to have happened
 	Error string  `json:"error,omitempty"`
+}
+
+// Incident is something that happened to a server of the system during the run, and that no fault of the scenario did.
+type Incident struct {
+	At   float64 `json:"seen_seconds"` // offset at which it was seen
+	Text string  `json:"text"`         // "the cache: process 4711 ended: signal: killed"
 }
 
 // Generator is what the load generator itself used.

@@ -17,10 +17,12 @@ func newDoctorCommand() *cobra.Command {
 		Args:    func(c *cobra.Command, args []string) error { return asUsage(cobra.NoArgs(c, args)) },
 		RunE: func(c *cobra.Command, _ []string) error {
 			w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
-			usable := 0
+			usable, taken := 0, ""
 			for _, s := range containers.Probe(c.Context(), containers.Options{}) {
 				if s.OK && s.Provider != "external" {
-					usable++
+					if usable++; usable == 1 {
+						taken = s.Provider
+					}
 				}
 				printFinding(w, finding{"provider " + s.Provider, s.OK, s.Detail, s.Todo})
 			}
@@ -33,6 +35,7 @@ func newDoctorCommand() *cobra.Command {
 			if usable == 0 {
 				return fmt.Errorf("no provider can run Postgres and a cache here; your own service can still be loaded with target.url")
 			}
+			fmt.Fprintf(c.OutOrStdout(), "\n--provider auto takes %s: of docker, process and embedded the first that works here\n", taken)
 			return nil
 		},
 	}

@@ -177,5 +177,5 @@ func TestValidateShipped(t *testing.T) {
 func TestDoctor(t *testing.T) {
 	p := headroom(t, "doctor")
 	p.exits(t, exitOK)
-	says(t, p.stdout.String(), "provider docker", "provider process", "open files", "ephemeral ports", "CPU governor")
+	says(t, p.stdout.String(), "provider docker", "provider process", "open files", "ephemeral ports", "CPU governor", "--provider auto takes ")
 }

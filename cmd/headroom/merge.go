@@ -51,10 +51,11 @@ func (r *runner) merge(paths []string) error {
 		return err
 	}
 	merged.Command, merged.Tool = r.command, toolVersion()
-	dir := r.directory(plan, false)
-	if err := makeRunDirectory(dir); err != nil {
+	dir, taken, err := takeRunDirectory(r.directory(plan, false), r.out == "")
+	if err != nil {
 		return err
 	}
+	defer taken.Close()
 	if err := r.publish(dir, merged); err != nil {
 		return err
 	}

@@ -98,7 +98,7 @@ func (r *runner) runAll(ctx context.Context, files []string) error {
 	if err := errors.Join(faults...); err != nil {
 		return err
 	}
-	if err := r.checkShard(all); err != nil {
+	if err := errors.Join(r.checkShard(all), r.checkAddresses()); err != nil {
 		return err
 	}
 	worst := results.Pass
@@ -115,6 +115,21 @@ func (r *runner) runAll(ctx context.Context, files []string) error {
 	return nil
 }
 
+// checkAddresses holds that the addresses of servers that already run are given where, and only where, they are used.
+func (r *runner) checkAddresses() error {
+	both, any := r.postgres != "" && r.cache != "", r.postgres != "" || r.cache != "" || r.replica != ""
+	switch {
+	case r.provider == "external" && !both:
+		return usageError{errors.New("--provider external uses servers that run already: give their addresses by --postgres URL and " +
+			"--cache URL, and by --replica URL if there is one")}
+	case any && !both:
+		return usageError{errors.New("servers that run already are given together: --postgres URL and --cache URL, and --replica URL if there is one")}
+	case any && r.provider != "external" && r.provider != "auto":
+		return usageError{fmt.Errorf("--provider %s starts its own servers: leave out --postgres, --replica and --cache, or give --provider external", r.provider)}
+	}
+	return nil
+}
+
 func (r *runner) directory(plan *scenarios.Plan, several bool) string {
 	switch {
 	case r.out == "":
@@ -126,9 +141,11 @@ func (r *runner) directory(plan *scenarios.Plan, several bool) string {
 }
 
 func (r *runner) runOne(ctx context.Context, l loaded, dir string) (outcome results.Outcome, err error) {
-	if err := makeRunDirectory(dir); err != nil {
+	dir, taken, err := takeRunDirectory(dir, r.out == "")
+	if err != nil {
 		return "", err
 	}
+	defer taken.Close()
 	defer os.Remove(dir) // only succeeds when nothing was saved
 	plan := l.plan
 	system, err := r.startSystem(ctx, plan, dir)
@@ -141,15 +158,18 @@ func (r *runner) runOne(ctx context.Context, l loaded, dir string) (outcome resu
 		fmt.Fprintln(r.progress, "warning:", few)
 	}
 	screen := newScreen(r.progress, plan)
+	watch := system.watch(ctx, screen.say)
 	measured, err := loadgen.Run(ctx, plan, system.url, loadgen.Options{
 		Shard: r.shard, StartAt: r.startAt, Fixture: system.keys, Feeders: l.feeders, Recordings: l.recordings,
 		Snapshot: system.snapshot, Sample: system.sample, Fault: system.fault, Processes: system.processes(),
 		Shared: isLocal(system.url), Progress: screen.show,
 	})
 	if err != nil {
-		return "", err
+		watch.end(ctx, time.Now())
+		return "", system.withIncidents(ctx, err)
 	}
 	screen.close()
+	measured.Incidents = watch.end(ctx, measured.Started)
 	measured.Warnings = append(measured.Warnings, system.warnings(ctx)...)
 	verdict, err := r.judge(measured, plan.Thresholds)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/term"
@@ -20,6 +21,7 @@ type screen struct {
 	live  bool
 	lines int // of the block on the terminal
 	shown int // seconds at which the last plain line was written
+	mu    sync.Mutex
 }
 
 // plainEvery is the distance of plain lines in seconds.
@@ -43,6 +45,8 @@ func newScreen(w io.Writer, plan *scenarios.Plan) *screen {
 
 // show is called about once a second.
 func (s *screen) show(p loadgen.Progress) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	elapsed := int(p.Elapsed / time.Second)
 	if !s.live {
 		if elapsed-s.shown < plainEvery {
@@ -72,5 +76,13 @@ func (s *screen) show(p loadgen.Progress) {
 
 // close leaves the last block on the terminal.
 func (s *screen) close() { s.lines = 0 }
+
+// say writes a line below the block of lines that show draws, which is begun anew after it.
+func (s *screen) say(text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lines = 0
+	_, _ = io.WriteString(s.w, text+"\n")
+}
 
 func millis(ms float64) string { return fmt.Sprintf("%8.2f ms", ms) }

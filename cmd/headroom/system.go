@@ -16,6 +16,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -58,7 +59,7 @@ func (r *runner) startSystem(ctx context.Context, plan *scenarios.Plan, dir stri
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, s.stop(ctx))
+			err = errors.Join(roomHint(s.withIncidents(ctx, err)), s.stop(ctx))
 		}
 	}()
 	say := func(m string) { fmt.Fprintln(r.progress, m) }
@@ -92,6 +93,14 @@ func (r *runner) startSystem(ctx context.Context, plan *scenarios.Plan, dir stri
 	}
 	s.describe(plan, settings, loaded)
 	return s, nil
+}
+
+// roomHint says what to do when the file system of the servers is full.
+func roomHint(err error) error {
+	if !strings.Contains(strings.ToLower(err.Error()), "no space left on device") {
+		return err
+	}
+	return fmt.Errorf("%w\nthe servers keep their data in %s: make room there, or set TMPDIR to a directory of a file system that has some", err, os.TempDir())
 }
 
 func environmentLine(e *containers.Environment) string {
@@ -267,8 +276,7 @@ func (s *system) warnings(ctx context.Context) []string {
 	}
 	out := s.environment.Warnings
 	select {
-	case <-s.server.Done():
-		out = append(out, fmt.Sprintf("the reference server ended during the run: %v; see server.log", s.server.Err()))
+	case <-s.server.Done(): // an incident
 	default:
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastSample)
 		defer cancel()

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/policycortex/headroom/results"
+)
+
+const (
+	// watchEvery is how often the processes that a run started are looked at.
+	watchEvery = time.Second
+	// lastLook bounds the last look, when each server is asked a question too.
+	lastLook = 15 * time.Second
+)
+
+// watch looks at the processes that a run started, while it loads them.
+type watch struct {
+	system *system
+	say    func(text string)
+	done   chan struct{}
+	all    sync.WaitGroup
+	seen   []seen
+}
+
+// seen is something that happened to a process of the run and that the run did not ask for.
+type seen struct {
+	at   time.Time
+	text string
+}
+
+func (s *system) watch(ctx context.Context, say func(text string)) *watch {
+	w := &watch{system: s, say: say, done: make(chan struct{})}
+	w.all.Go(func() {
+		tick := time.NewTicker(watchEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				w.look(ctx, false)
+			case <-w.done:
+				return
+			}
+		}
+	})
+	return w
+}
+
+func (w *watch) look(ctx context.Context, ask bool) {
+	for _, text := range w.system.incidents(ctx, ask) {
+		if !slices.ContainsFunc(w.seen, func(s seen) bool { return s.text == text }) {
+			w.seen = append(w.seen, seen{time.Now(), text})
+			w.say(text)
+		}
+	}
+}
+
+// end looks for a last time and returns what was seen, in seconds since the start of the load.
+func (w *watch) end(ctx context.Context, started time.Time) []results.Incident {
+	close(w.done)
+	w.all.Wait()
+	ask := ctx.Err() == nil // whoever interrupts does not want to wait
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastLook)
+	defer cancel()
+	w.look(ctx, ask)
+	var all []results.Incident
+	for _, s := range w.seen {
+		all = append(all, results.Incident{At: max(0, s.at.Sub(started).Seconds()), Text: s.text})
+	}
+	return all
+}
+
+// incidents is what happened to the servers and that nobody asked for, since the last call; to the reference server, ever.
+func (s *system) incidents(ctx context.Context, ask bool) []string {
+	if s.environment == nil {
+		return nil
+	}
+	all := s.environment.Incidents(ctx, ask)
+	if s.server != nil {
+		for _, text := range s.server.Incidents() {
+			all = append(all, "the reference server: "+text+"; see server.log")
+		}
+	}
+	return all
+}
+
+// withIncidents adds to the error of a start what happened to the servers meanwhile.
+func (s *system) withIncidents(ctx context.Context, err error) error {
+	for _, text := range s.incidents(context.WithoutCancel(ctx), false) {
+		err = fmt.Errorf("%w\n%s", err, text)
+	}
+	return err
+}

@@ -1,0 +1,164 @@
+package containers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+)
+
+// Incidents returns what has happened, since the last call, to the servers that Start started and that nobody asked Fault
+// for, one sentence each: that a server ended or was killed, that it was frozen, that it was started again, that it ran
+// out of disk. With ask, each server is asked a question as well, which a frozen one does not answer in the five seconds
+// that it has. While Fault is at work nothing is looked at.
+func (e *Environment) Incidents(ctx context.Context, ask bool) []string {
+	if !e.faultMutex.TryLock() {
+		return nil
+	}
+	defer e.faultMutex.Unlock()
+	var all []string
+	for _, target := range []Target{TargetPrimary, TargetReplica, TargetCache} {
+		server, ok := e.servers[target]
+		if !ok {
+			continue
+		}
+		for _, what := range server.incidents(ctx, ask) {
+			text := "the " + string(target) + ": " + what
+			if !slices.Contains(e.told, text) {
+				e.told = append(e.told, text)
+				all = append(all, text)
+			}
+		}
+	}
+	return all
+}
+
+// unanswered is the incident of a server that gives no answer.
+func unanswered(err error) string { return "it does not answer: " + oneLine(err) }
+
+func (s *processServer) incidents(ctx context.Context, ask bool) []string {
+	if s.paused || s.down {
+		return nil // as somebody wanted it
+	}
+	all := s.child.Incidents()
+	if !s.running() {
+		return append(all, s.troubleInLog()...)
+	}
+	for _, pid := range helpersOf(s.child.Pid()) {
+		if state, _, err := processState(pid); err == nil && state == 'T' {
+			all = append(all, fmt.Sprintf("its process %d is frozen (stopped by a signal)", pid))
+		}
+	}
+	all = append(all, s.troubleInLog()...)
+	if ask && len(all) == 0 {
+		if _, err := s.ask(ctx); err != nil && ctx.Err() == nil {
+			all = append(all, unanswered(err))
+		}
+	}
+	return all
+}
+
+// trouble is what PostgreSQL logs when a process of it was killed, when it crashed, and when the disk is full. The servers
+// run in locale C.
+var trouble = regexp.MustCompile(`(?m)^.*\b(?:LOG|ERROR|FATAL|PANIC):  (.*(?:was terminated by signal|No space left on device).*)$`)
+
+// troubleInLog returns what the server has logged of trouble, each kind once.
+func (s *processServer) troubleInLog() []string {
+	file, err := os.Open(filepath.Join(s.workshop.dir, s.log))
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = file.Close() }()
+	content, err := io.ReadAll(io.NewSectionReader(file, s.logRead, 1<<20))
+	if err != nil {
+		return nil
+	}
+	whole := strings.LastIndexByte(string(content), '\n') + 1
+	s.logRead += int64(whole)
+	var all []string
+	for _, match := range trouble.FindAllStringSubmatch(string(content[:whole]), -1) {
+		if text := "it says: " + match[1]; len(all) == 0 { // the others follow from the first
+			all = append(all, text)
+		}
+	}
+	return all
+}
+
+func (s *dockerServer) incidents(ctx context.Context, ask bool) []string {
+	if s.paused || s.down {
+		return nil
+	}
+	state, err := s.container.State(ctx)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil
+	case err != nil:
+		return []string{"the engine does not say how its container is: " + oneLine(err)}
+	case state.OOMKilled:
+		return []string{"its container was killed for want of memory"}
+	case !state.Running:
+		return []string{fmt.Sprintf("its container ended with exit code %d", state.ExitCode)}
+	case state.Paused:
+		return []string{"its container is paused"}
+	}
+	if s.since == "" {
+		s.since = state.StartedAt
+	}
+	if s.since != state.StartedAt {
+		return []string{"its container was started again"}
+	}
+	if s.run.engine.local && runtime.GOOS == "linux" {
+		if frozen, _, err := processState(state.Pid); err == nil && frozen == 'T' {
+			return []string{fmt.Sprintf("its process %d is frozen (stopped by a signal)", state.Pid)}
+		}
+	}
+	if ask {
+		if _, err := s.ask(ctx, s.host, s.port); err != nil && ctx.Err() == nil {
+			return []string{unanswered(err)}
+		}
+	}
+	return nil
+}
+
+// A cache inside this process shares its fate.
+func (miniredisServer) incidents(context.Context, bool) []string { return nil }
+
+// Incidents returns what has happened to the child, since the last call, that Stop did not ask for: its end, or that it was
+// stopped by a signal and, on Linux, that it went on after that. Its end is in every answer.
+func (c *Child) Incidents() []string {
+	select {
+	case <-c.done:
+		if c.stopping.Load() {
+			return nil
+		}
+		return []string{c.ending()}
+	default:
+	}
+	stopped, continued := stopsOf(c.pid)
+	state, _, err := processState(c.pid)
+	switch {
+	case err == nil && state == 'T':
+		return []string{fmt.Sprintf("process %d is frozen (stopped by a signal)", c.pid)}
+	case stopped || continued:
+		return []string{fmt.Sprintf("process %d was frozen for a time (stopped by a signal, and continued)", c.pid)}
+	}
+	return nil
+}
+
+// ending says how a child ended.
+func (c *Child) ending() string {
+	if exit, ok := errors.AsType[*exec.ExitError](c.err); ok {
+		return fmt.Sprintf("process %d ended: %v", c.pid, exit)
+	}
+	if c.err != nil {
+		return fmt.Sprintf("process %d ended: %v", c.pid, c.err)
+	}
+	return fmt.Sprintf("process %d ended by itself with exit status 0", c.pid)
+}
