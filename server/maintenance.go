@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/policycortex/headroom/server/api"
+	"github.com/policycortex/headroom/server/auth"
 	"github.com/policycortex/headroom/server/cache"
 	"github.com/policycortex/headroom/server/store"
 )
@@ -18,7 +20,10 @@ import (
 const (
 	partitionsEvery = 6 * time.Hour
 	cleaningEvery   = time.Minute
-	analyzeAgain    = 2 * time.Second // after it failed
+	keysEvery       = 5 * time.Minute
+	// After they failed.
+	analyzeAgain = 2 * time.Second
+	keysAgain    = 5 * time.Second
 )
 
 // maintenance runs the jobs that nobody asks for by a request: those with a cadence of their own one at a time, and each of
@@ -35,7 +40,7 @@ type job struct {
 	every time.Duration // spread by a tenth to either side, so that instances that started together drift apart
 	run   func(context.Context) error
 
-	// Of a job that is prompted. It is run again after a failure, unless again is 0.
+	// Of a job that is prompted. It is run again after a failure, unless again is 0; if every is not, also after a success.
 	prompt <-chan struct{}
 	again  time.Duration
 
@@ -55,7 +60,7 @@ type jobStats struct {
 }
 
 // newMaintenance knows what there is to be done for a database and an API.
-func newMaintenance(o Options, db *store.Store, answers *cache.Cache, handler *api.API) *maintenance {
+func newMaintenance(o Options, db *store.Store, answers *cache.Cache, handler *api.API, verifier *auth.Verifier) *maintenance {
 	m := &maintenance{logger: o.Logger}
 	m.jobs = []*job{
 		{name: "cost_partitions", every: partitionsEvery, run: func(ctx context.Context) error { return maintainCosts(ctx, db, o.Logger) }},
@@ -76,6 +81,10 @@ func newMaintenance(o Options, db *store.Store, answers *cache.Cache, handler *a
 		}},
 	}
 	m.prompted = []*job{{name: "analyze_resources", prompt: db.BulkLoaded(), again: analyzeAgain, run: db.Analyze}}
+	if verifier != nil && verifier.Keys() != nil {
+		keys := verifier.Keys()
+		m.prompted = append(m.prompted, &job{name: "auth_keys", prompt: keys.Prompted(), every: keysEvery, again: keysAgain, run: keys.Refresh})
+	}
 	if o.WarmResources > 0 {
 		m.prompted = append(m.prompted, &job{name: "cache_warming", prompt: once(), run: func(ctx context.Context) error {
 			return warm(ctx, o, db, answers, handler)
@@ -176,9 +185,13 @@ func (m *maintenance) runPrompted(ctx context.Context, j *job) {
 		case <-j.prompt:
 		case <-again:
 		}
+		after := j.again
+		if m.runOnce(ctx, j) {
+			after = j.every
+		}
 		again = nil
-		if well := m.runOnce(ctx, j); !well && j.again > 0 {
-			again = time.After(spread(j.again))
+		if after > 0 {
+			again = time.After(spread(after))
 		}
 	}
 }
@@ -207,7 +220,7 @@ func (m *maintenance) runOnce(ctx context.Context, j *job) (well bool) {
 	}
 	j.stats.Errors++
 	j.stats.LastFailure = err.Error()
-	if after := max(j.every, j.again); after > 0 {
+	if after := cmp.Or(j.again, j.every); after > 0 {
 		m.logger.Error("a maintenance job failed; it will be run again", "job", j.name, "after", after, "error", err)
 	} else {
 		m.logger.Error("a maintenance job failed", "job", j.name, "error", err)

@@ -2,8 +2,10 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 
+	"github.com/policycortex/headroom/server/auth"
 	"github.com/policycortex/headroom/server/middleware"
 	"github.com/policycortex/headroom/server/tracing"
 )
@@ -13,11 +15,21 @@ type parts struct {
 	rate   middleware.Rate
 	shared *middleware.SharedLimiter // nil when this server limits by itself
 	tracer *tracing.Tracer           // nil when nothing is traced
+
+	verifier *auth.Verifier // nil when requests are not authenticated
 }
 
 func openMiddleware(ctx context.Context, o Options) (p parts, err error) {
 	if o.RateLimit > 0 {
 		p.rate = middleware.Rate{PerSecond: o.RateLimit, Burst: o.RateBurst}
+	}
+	if o.authenticates() {
+		p.verifier, err = auth.New(auth.Options{
+			JWKS: o.AuthJWKS, SharedKey: []byte(o.AuthSharedKey), Issuer: o.AuthIssuer, Audience: o.AuthAudience, TenantClaim: o.AuthTenantClaim,
+		})
+		if err != nil {
+			return p, fmt.Errorf("HEADROOM_AUTH_JWKS: %w", err)
+		}
 	}
 	if p.tracer, err = tracing.Open(ctx, o.TraceRatio); err != nil {
 		return p, err

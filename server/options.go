@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -67,6 +69,22 @@ type Options struct {
 	// CursorKey signs the cursors of lists; 32 random characters or more. Without one every process makes up its own: a
 	// client that continues a list at another instance, or after a restart, is told to begin again.
 	CursorKey string `env:"HEADROOM_CURSOR_KEY"`
+	// AuthJWKS and AuthSharedKey, of which one is set, make every request to the API need a bearer token, whose tenant decides
+	// whose data it is about. The first is where the public keys are: an https:// URL, an http:// URL on loopback, or a file. The
+	// second is the secret of tokens by HS256, 32 characters or more.
+	AuthJWKS      string `env:"HEADROOM_AUTH_JWKS"`
+	AuthSharedKey string `env:"HEADROOM_AUTH_SHARED_KEY"`
+	// AuthIssuer and AuthAudience must be those of a token; where they are empty they are not looked at.
+	AuthIssuer   string `env:"HEADROOM_AUTH_ISSUER"`
+	AuthAudience string `env:"HEADROOM_AUTH_AUDIENCE"`
+	// AuthTenantClaim is the claim of a token that has the tenant's id; empty is tenant_id.
+	AuthTenantClaim string `env:"HEADROOM_AUTH_TENANT_CLAIM"`
+	// AllowUnauthenticated lets the server be reached from other machines without authentication: something in front of it
+	// must authenticate requests and set X-Tenant-ID.
+	AllowUnauthenticated bool `env:"HEADROOM_ALLOW_UNAUTHENTICATED"`
+	// TrustedProxies are the proxies whose X-Forwarded-For is believed: addresses, or networks as of CIDR, with commas between
+	// them. Without any, the client is whoever has the connection.
+	TrustedProxies string `env:"HEADROOM_TRUSTED_PROXIES"`
 	// Logger takes the log; nil is slog.Default().
 	Logger *slog.Logger `env:"-"`
 }
@@ -76,6 +94,8 @@ const (
 	defaultShutdownGrace = 15 * time.Second
 	defaultCompliance    = 5 * time.Minute
 	minCursorKey         = 32
+	minSharedKey         = 32
+	defaultTenantClaim   = "tenant_id"
 	maxCostMonths        = 240 // each is a partition
 	maxRequestTimeout    = 50 * time.Second
 	defaultSlowRequest   = time.Second
@@ -112,6 +132,7 @@ func (o Options) check() (Options, error) {
 		}
 	}
 	faults = append(faults, o.checkMiddleware()...)
+	faults = append(faults, o.checkAuthentication()...)
 	return o.withDefaults(), errors.Join(faults...)
 }
 
@@ -152,7 +173,56 @@ func (o Options) checkMiddleware() (faults []error) {
 	return faults
 }
 
+// authenticates says whether requests need a token.
+func (o Options) authenticates() bool { return o.AuthJWKS != "" || o.AuthSharedKey != "" }
+
+func (o Options) checkAuthentication() (faults []error) {
+	if o.AuthJWKS != "" && o.AuthSharedKey != "" {
+		faults = append(faults, errors.New("HEADROOM_AUTH_JWKS and HEADROOM_AUTH_SHARED_KEY exclude each other: set the one by which tokens are signed"))
+	}
+	if n := len(o.AuthSharedKey); n > 0 && n < minSharedKey {
+		faults = append(faults, fmt.Errorf("HEADROOM_AUTH_SHARED_KEY has %d characters, and must have %d or more; openssl rand -hex 32 makes one", n, minSharedKey))
+	}
+	if !o.authenticates() && (o.AuthIssuer != "" || o.AuthAudience != "" || o.AuthTenantClaim != "") {
+		faults = append(faults, errors.New("HEADROOM_AUTH_ISSUER, HEADROOM_AUTH_AUDIENCE or HEADROOM_AUTH_TENANT_CLAIM without a key: no request would be "+
+			"authenticated; set HEADROOM_AUTH_JWKS or HEADROOM_AUTH_SHARED_KEY"))
+	}
+	if o.authenticates() && o.AllowUnauthenticated {
+		faults = append(faults, errors.New("HEADROOM_ALLOW_UNAUTHENTICATED together with authentication: unset it, or HEADROOM_AUTH_JWKS and HEADROOM_AUTH_SHARED_KEY"))
+	}
+	if o.authenticates() && o.EdgeTTL > 0 {
+		faults = append(faults, errors.New("HEADROOM_EDGE_TTL together with authentication: a cache in front of this server would answer without a token; unset it"))
+	}
+	for _, proxy := range o.trustedProxies() {
+		_, errAddress := netip.ParseAddr(proxy)
+		if _, err := netip.ParsePrefix(proxy); err != nil && errAddress != nil {
+			faults = append(faults, fmt.Errorf("HEADROOM_TRUSTED_PROXIES has %q; set it to addresses or networks, such as 10.0.0.7,192.168.0.0/16", proxy))
+		}
+	}
+	return faults
+}
+
+func (o Options) trustedProxies() (proxies []string) {
+	for proxy := range strings.SplitSeq(o.TrustedProxies, ",") {
+		if proxy = strings.TrimSpace(proxy); proxy != "" {
+			proxies = append(proxies, proxy)
+		}
+	}
+	return proxies
+}
+
+// checkReach refuses to be reached from other machines, where nothing says who asks.
+func (o Options) checkReach(addr net.Addr) error {
+	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsLoopback() || o.authenticates() || o.AllowUnauthenticated {
+		return nil
+	}
+	return fmt.Errorf("HEADROOM_ADDR is %s, which other machines reach, and without authentication whoever sends a tenant's id has its data: "+
+		"set HEADROOM_AUTH_JWKS or HEADROOM_AUTH_SHARED_KEY, or a loopback address, or HEADROOM_ALLOW_UNAUTHENTICATED=true where "+
+		"something in front of this server authenticates requests", o.Addr)
+}
+
 func (o Options) withDefaults() Options {
+	o.AuthTenantClaim = cmp.Or(o.AuthTenantClaim, defaultTenantClaim)
 	o.L1Bytes = cmp.Or(o.L1Bytes, defaultL1Bytes)
 	o.ShutdownGrace = cmp.Or(o.ShutdownGrace, defaultShutdownGrace)
 	o.ComplianceEvery = cmp.Or(o.ComplianceEvery, defaultCompliance)

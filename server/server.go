@@ -61,11 +61,11 @@ func Run(ctx context.Context, o Options, ready func(addr, adminAddr string)) err
 	}
 	defer parts.close(o.Logger)
 	handler := newAPI(o, db, answers, parts)
-	jobs := newMaintenance(o, db, answers, handler)
+	jobs := newMaintenance(o, db, answers, handler, parts.verifier)
 	if err := maintainCosts(ctx, db, o.Logger); err != nil { // before the first costs come
 		return err
 	}
-	public, err := listen(ctx, "HEADROOM_ADDR", o.Addr, newHTTPServer(handler, o.Logger))
+	public, err := listenPublic(ctx, o, newHTTPServer(handler, o.Logger))
 	if err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func Run(ctx context.Context, o Options, ready func(addr, adminAddr string)) err
 
 // CheckAddresses says at once whether [Run], which listens only when it has its database, could listen now.
 func CheckAddresses(ctx context.Context, o Options) error {
-	public, err := listen(ctx, "HEADROOM_ADDR", o.Addr, &http.Server{})
+	public, err := listenPublic(ctx, o, &http.Server{})
 	if err != nil {
 		return err
 	}
@@ -128,6 +128,7 @@ func newAPI(o Options, db *store.Store, answers *cache.Cache, parts parts) *api.
 		Store: db, Cache: answers, Logger: o.Logger, CursorKey: []byte(o.CursorKey), EdgeTTL: o.EdgeTTL,
 		Timeout: o.RequestTimeout, SlowRequest: o.SlowRequest, MaxUnderWay: o.MaxUnderWay,
 		Rate: parts.rate, SharedLimit: parts.shared, Tracer: parts.tracer,
+		Verifier: parts.verifier, TrustedProxies: o.trustedProxies(),
 		ReadyWhenWarm: o.ReadyWhenWarm && o.WarmResources > 0,
 	})
 	answers.Prefetch(handler.Prefetching())
@@ -183,6 +184,19 @@ func listen(ctx context.Context, variable, addr string, server *http.Server) (*l
 		return nil, fmt.Errorf("listen on %s (another address can be set by %s; port 0 takes a free port): %w", addr, variable, err)
 	}
 	return &listener{server: server, socket: socket}, nil
+}
+
+// listenPublic binds the address of the API, if it may be there.
+func listenPublic(ctx context.Context, o Options, server *http.Server) (*listener, error) {
+	l, err := listen(ctx, "HEADROOM_ADDR", o.Addr, server)
+	if err != nil {
+		return nil, err
+	}
+	if err := o.checkReach(l.socket.Addr()); err != nil { // the address that a name stood for, too
+		l.close()
+		return nil, err
+	}
+	return l, nil
 }
 
 func (l *listener) serve(failed chan<- error) {

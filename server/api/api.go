@@ -10,6 +10,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/policycortex/headroom/server/auth"
 	"github.com/policycortex/headroom/server/cache"
 	"github.com/policycortex/headroom/server/middleware"
 	"github.com/policycortex/headroom/server/store"
@@ -42,6 +43,10 @@ type Options struct {
 	// rate and stays the caller's to close, several servers count together.
 	Rate        middleware.Rate
 	SharedLimit *middleware.SharedLimiter
+	// Verifier says by their bearer tokens on whose behalf requests are. Without one it is who their headers say.
+	Verifier *auth.Verifier
+	// TrustedProxies are the addresses, or networks in CIDR notation, of proxies whose X-Forwarded-For is believed.
+	TrustedProxies []string
 	// Tracer records chosen requests; it may be nil.
 	Tracer *tracing.Tracer
 }
@@ -58,6 +63,7 @@ type API struct {
 	metrics  *metrics
 	timeout  time.Duration
 	draining atomic.Bool
+	verifier *auth.Verifier // nil: whoever names a tenant is taken for it
 
 	readyWhenWarm bool
 
@@ -77,13 +83,13 @@ type API struct {
 // handleFunc adds a route, within the middleware.
 type handleFunc func(method, path string, handler gin.HandlerFunc)
 
-// New makes an API.
+// New makes an API. It panics when a trusted proxy is none.
 func New(o Options) *API {
 	gin.SetMode(gin.ReleaseMode)
 	a := &API{
 		store: o.Store, cache: o.Cache, logger: o.Logger, engine: gin.New(),
-		readyWhenWarm: o.ReadyWhenWarm,
-		timeout:       o.Timeout, cacheControl: cacheControl(o.EdgeTTL), shared: o.EdgeTTL >= time.Second, cursors: newCursorSigner(o.CursorKey),
+		readyWhenWarm: o.ReadyWhenWarm, verifier: o.Verifier,
+		timeout: o.Timeout, cacheControl: cacheControl(o.EdgeTTL), shared: o.EdgeTTL >= time.Second, cursors: newCursorSigner(o.CursorKey),
 	}
 	if a.timeout == 0 {
 		a.timeout = defaultTimeout
@@ -93,6 +99,10 @@ func New(o Options) *API {
 	e := a.engine
 	e.HandleMethodNotAllowed = true
 	e.RedirectTrailingSlash = false
+	e.RemoteIPHeaders = []string{"X-Forwarded-For"}               // others may come from the client, through a proxy that does not know them
+	if err := e.SetTrustedProxies(o.TrustedProxies); err != nil { // Gin's default is to trust everybody
+		panic("api: trusted proxies: " + err.Error())
+	}
 	e.NoRoute(p.wrap("unknown", false, noRoute))
 	e.NoMethod(p.wrap("unknown", false, noMethod))
 	add := func(method, path string, handler gin.HandlerFunc) {
@@ -111,7 +121,7 @@ func New(o Options) *API {
 	a.costRoutes(handle)
 	a.eventRoutes(handle)
 	a.cacheRoutes(handle)
-	description := newOpenAPI()
+	description := newOpenAPI(o.Verifier != nil)
 	handle(http.MethodGet, "/openapi.json", description.describe)
 	vital := func(path string, handler gin.HandlerFunc) { add(http.MethodGet, path, p.wrap(path, true, handler)) }
 	vital("/healthz", healthz)
@@ -123,6 +133,7 @@ func New(o Options) *API {
 func newPipeline(o Options, m *metrics) *pipeline {
 	p := &pipeline{
 		logger: o.Logger, metrics: m, ids: middleware.NewRequestIDs(), tracer: o.Tracer, slowRequest: o.SlowRequest,
+		verifier: o.Verifier, proxied: len(o.TrustedProxies) > 0,
 	}
 	if o.MaxUnderWay > 0 {
 		p.gate = middleware.NewGate(o.MaxUnderWay)

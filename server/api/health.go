@@ -20,6 +20,8 @@ type readiness struct {
 	Status   string `json:"status"` // "ready", "warming", "draining" or "not ready"
 	Postgres string `json:"postgres"`
 	Cache    string `json:"cache"`
+	// Keys says whether bearer tokens can be verified; it is left out where their keys are not fetched.
+	Keys string `json:"keys,omitempty"`
 	// Warming says how far the cache is warmed; it is left out when it is not to be.
 	Warming *cache.WarmingProgress `json:"warming,omitempty"`
 }
@@ -41,6 +43,12 @@ func (a *API) readyz(c *gin.Context) {
 		a.logger.Warn("not ready", "error", err)
 		answer.Postgres = "unreachable"
 		answer.Status, status = "not ready", http.StatusServiceUnavailable
+	}
+	if a.verifier != nil && a.verifier.Keys() != nil {
+		if answer.Keys = "ok"; !a.verifier.Keys().Known() {
+			answer.Keys = "unknown"
+			answer.Status, status = "not ready", http.StatusServiceUnavailable
+		}
 	}
 	if a.draining.Load() {
 		answer.Status, status = "draining", http.StatusServiceUnavailable

@@ -23,8 +23,8 @@ type openAPI struct {
 	length, etag []string
 }
 
-func newOpenAPI() openAPI {
-	body, err := openAPIDocument()
+func newOpenAPI(authenticated bool) openAPI {
+	body, err := openAPIDocument(authenticated)
 	if err != nil {
 		panic("api: its description cannot be put together: " + err.Error()) // the parts are compiled in, and tested
 	}
@@ -44,10 +44,15 @@ type part struct {
 	Tags       json.RawMessage                       `json:"tags,omitempty"`
 	Paths      map[string]json.RawMessage            `json:"paths"`
 	Components map[string]map[string]json.RawMessage `json:"components"`
+	Security   json.RawMessage                       `json:"security,omitempty"`
 }
 
-// openAPIDocument puts the parts together.
-func openAPIDocument() ([]byte, error) {
+// tenantOfToken is the parameter "tenant" where requests are authenticated.
+const tenantOfToken = `{"name": "X-Tenant-ID", "in": "header", "required": false, "schema": {"type": "string", "format": "uuid"},
+  "description": "The tenant whose data is meant. The bearer token names it; another one is refused with 403."}`
+
+// openAPIDocument puts the parts together, for a server that authenticates requests or one that does not.
+func openAPIDocument(authenticated bool) ([]byte, error) {
 	files, err := openAPIFiles.ReadDir("openapi")
 	if err != nil {
 		return nil, err
@@ -76,6 +81,12 @@ func openAPIDocument() ([]byte, error) {
 				return nil, fmt.Errorf("%s: %w", file.Name(), err)
 			}
 		}
+	}
+	if authenticated {
+		whole.Security = json.RawMessage(`[{"bearer": []}]`)
+		whole.Components["parameters"]["tenant"] = json.RawMessage(tenantOfToken)
+	} else {
+		delete(whole.Components, "securitySchemes")
 	}
 	return json.Marshal(whole)
 }

@@ -14,8 +14,8 @@ import (
 )
 
 // serveDescription answers a request for the description, which needs neither store nor cache.
-func serveDescription(w http.ResponseWriter) {
-	api.ServeDescription(w, httptest.NewRequest(http.MethodGet, "/openapi.json", nil))
+func serveDescription(w http.ResponseWriter, authenticated bool) {
+	api.ServeDescription(w, httptest.NewRequest(http.MethodGet, "/openapi.json", nil), authenticated)
 }
 
 func TestDescriptionIsServed(t *testing.T) {

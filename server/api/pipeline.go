@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 	"go.opentelemetry.io/otel/attribute"
 
+	"github.com/policycortex/headroom/server/auth"
 	"github.com/policycortex/headroom/server/middleware"
 	"github.com/policycortex/headroom/server/tracing"
 )
@@ -26,9 +27,10 @@ import (
 //  2. the request's id: whatever is said about the request from here on can be found again
 //  3. traces: chosen or not; what follows is within the span
 //  4. load shedding: a server that has too much to do spends nothing more on what it refuses
-//  5. the rate limit: after the gate, as it may ask another server
-//  6. the limit of the body: before anything is read
-//  7. the handler, with what acts where the work is: the time limit and the circuit breakers around the calls to the
+//  5. authentication: what follows is on behalf of the token's tenant
+//  6. the rate limit: after the gate, as it may ask another server. A token that has to be verified counts before that, too
+//  7. the limit of the body: before anything is read
+//  8. the handler, with what acts where the work is: the time limit and the circuit breakers around the calls to the
 //     database and the cache, so that an answer from L1 pays for neither; compression where the whole answer is known
 type pipeline struct {
 	logger      *slog.Logger
@@ -36,7 +38,9 @@ type pipeline struct {
 	ids         *middleware.RequestIDs
 	tracer      *tracing.Tracer
 	gate        *middleware.Gate
+	verifier    *auth.Verifier
 	limiter     limiter
+	proxied     bool // some proxies are trusted to say whom they ask for
 	slowRequest time.Duration
 }
 
@@ -49,6 +53,7 @@ type limiter interface {
 // wrap makes Gin's handler of a route. Vital routes tell an operator how the server is: they are never refused.
 func (p *pipeline) wrap(route string, vital bool, handler gin.HandlerFunc) gin.HandlerFunc {
 	measured := p.metrics.route(route)
+	private := strings.HasPrefix(route, "/api/")
 	return func(c *gin.Context) {
 		x := &exchange{ResponseWriter: c.Writer, began: now(), route: measured}
 		c.Writer = x
@@ -60,8 +65,11 @@ func (p *pipeline) wrap(route string, vital bool, handler gin.HandlerFunc) gin.H
 			var ctx context.Context
 			ctx, x.span = p.tracer.Start(c.Request, route)
 			c.Request = c.Request.WithContext(ctx)
+			if p.proxied {
+				x.span.SetAttributes(attribute.String("client.address", p.address(c)))
+			}
 		}
-		if !vital && !p.admit(c, x) {
+		if !vital && !p.admit(c, x, private) {
 			return
 		}
 		if c.Request.ContentLength != 0 {
@@ -72,8 +80,8 @@ func (p *pipeline) wrap(route string, vital bool, handler gin.HandlerFunc) gin.H
 	}
 }
 
-// admit answers those that it refuses.
-func (p *pipeline) admit(c *gin.Context, x *exchange) bool {
+// admit answers those that it refuses. Private routes are for those who are authenticated.
+func (p *pipeline) admit(c *gin.Context, x *exchange, private bool) bool {
 	if p.gate != nil {
 		if x.inside = p.gate.Enter(); !x.inside {
 			x.Header()["Retry-After"] = retryNext
@@ -81,10 +89,18 @@ func (p *pipeline) admit(c *gin.Context, x *exchange) bool {
 			return false
 		}
 	}
+	if p.verifier != nil && private && !p.authenticate(c, x) {
+		return false
+	}
 	if p.limiter == nil {
 		return true
 	}
-	v := p.limiter.Allow(c.Request.Context(), clientOf(c.Request), x.began)
+	return p.limit(c, x, p.clientOf(c))
+}
+
+// limit counts a request for a client.
+func (p *pipeline) limit(c *gin.Context, x *exchange, client string) bool {
+	v := p.limiter.Allow(c.Request.Context(), client, x.began)
 	x.limitHeaders(v)
 	if !v.Allowed {
 		x.Header()["Retry-After"] = []string{strconv.FormatInt(max(ceilSeconds(v.RetryAfter), 1), 10)}
@@ -96,15 +112,25 @@ func (p *pipeline) admit(c *gin.Context, x *exchange) bool {
 // retryNext is for what may be over in a moment, in seconds.
 var retryNext = []string{"1"}
 
-// clientOf is whom the rate limit counts for: the tenant, which whoever authenticates requests in front of this server
-// sets; without one, the address. A tenant that is none would be a new client each time.
-func clientOf(r *http.Request) string {
-	if tenant := r.Header["X-Tenant-Id"]; len(tenant) == 1 && len(tenant[0]) == 36 && uuid.Validate(tenant[0]) == nil {
+// clientOf is whom the rate limit counts for: the tenant, which was authenticated here or in front of this server; without
+// one, the address. A tenant that is none would be a new client each time.
+func (p *pipeline) clientOf(c *gin.Context) string {
+	if tenant := c.Request.Header["X-Tenant-Id"]; len(tenant) == 1 && len(tenant[0]) == 36 && uuid.Validate(tenant[0]) == nil {
 		return strings.ToLower(tenant[0]) // a UUID may be written in either case
 	}
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	return p.address(c)
+}
+
+// address is that of the client: the peer, or whom a trusted proxy says that it asks for.
+func (p *pipeline) address(c *gin.Context) string {
+	if p.proxied {
+		if address := c.ClientIP(); address != "" {
+			return address
+		}
+	}
+	host, _, err := net.SplitHostPort(c.Request.RemoteAddr)
 	if err != nil {
-		return r.RemoteAddr
+		return c.Request.RemoteAddr
 	}
 	return host
 }

@@ -8,11 +8,14 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/gin-gonic/gin"
+	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/uuid"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
+	"github.com/policycortex/headroom/server/auth"
 	"github.com/policycortex/headroom/server/middleware"
 	"github.com/policycortex/headroom/server/tracing"
 
@@ -42,6 +45,10 @@ func BenchmarkMiddleware(b *testing.B) {
 	tracer := func(ratio float64) *tracing.Tracer {
 		return tracing.New(ratio, sdktrace.NewBatchSpanProcessor(tracetest.NewNoopExporter()), nil)
 	}
+	verifier, err := auth.New(auth.Options{SharedKey: benchmarkKey, TenantClaim: "tenant_id"})
+	if err != nil {
+		b.Fatal(err)
+	}
 	parts := []struct {
 		name string
 		add  func(*pipeline)
@@ -52,6 +59,7 @@ func BenchmarkMiddleware(b *testing.B) {
 		{"traces, chosen", func(p *pipeline) { p.tracer = tracer(1) }},
 		{"load shedding", func(p *pipeline) { p.gate = middleware.NewGate(1000) }},
 		{"rate limit", func(p *pipeline) { p.limiter = middleware.NewLimiter(rate) }},
+		{"a bearer token, known", func(p *pipeline) { p.verifier = verifier }},
 		{"all, as served", func(p *pipeline) {
 			p.ids, p.tracer, p.gate = middleware.NewRequestIDs(), tracer(0.01), middleware.NewGate(1000)
 			p.limiter = middleware.NewLimiter(rate)
@@ -61,7 +69,7 @@ func BenchmarkMiddleware(b *testing.B) {
 	for _, part := range parts {
 		p := benchmarkedPipeline()
 		part.add(p)
-		benchmarkHandler(b, part.name, http.MethodGet, p.wrap("/things/:id", false, send))
+		benchmarkHandler(b, part.name, http.MethodGet, p.wrap("/api/things/:id", false, send))
 	}
 }
 
@@ -106,6 +114,8 @@ func BenchmarkMiddlewareAtWork(b *testing.B) {
 	}
 }
 
+var benchmarkKey = []byte("a shared key of more than 32 characters")
+
 func benchmarkedPipeline() *pipeline {
 	return &pipeline{logger: slog.New(slog.DiscardHandler), metrics: newMetrics(nil, nil)}
 }
@@ -116,7 +126,14 @@ func benchmarkHandler(b *testing.B, name, method string, handler gin.HandlerFunc
 	e := gin.New()
 	e.Handle(method, "/things/:id", handler)
 	r := httptest.NewRequest(method, "/things/7", nil)
-	r.Header.Set("X-Tenant-ID", uuid.NewString())
+	tenant := uuid.NewString()
+	token := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"tenant_id": tenant, "exp": time.Now().Add(time.Hour).Unix()})
+	signed, err := token.SignedString(benchmarkKey)
+	if err != nil {
+		b.Fatal(err)
+	}
+	r.Header.Set("X-Tenant-ID", tenant)
+	r.Header.Set("Authorization", "Bearer "+signed)
 	r.Header.Set("Accept-Encoding", "gzip")
 	sent := bytes.NewReader(bytes.Repeat([]byte("x"), 8192))
 	body := io.NopCloser(sent)

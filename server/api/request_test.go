@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 
 	"github.com/policycortex/headroom/server/store"
@@ -87,10 +88,12 @@ func TestClientOfARequest(t *testing.T) {
 	for sent, want := range map[string]string{
 		tenant: tenant, strings.ToUpper(tenant): tenant, "": address, "6b1f0c52": address, strings.Repeat("x", 36): address,
 	} {
-		r := httptest.NewRequest(http.MethodGet, "/", nil)
-		r.RemoteAddr = address + ":1234"
-		r.Header.Set("X-Tenant-ID", sent)
-		if got := clientOf(r); got != want {
+		c := gin.CreateTestContextOnly(httptest.NewRecorder(), gin.New())
+		c.Request = httptest.NewRequest(http.MethodGet, "/", nil)
+		c.Request.RemoteAddr = address + ":1234"
+		c.Request.Header.Set("X-Tenant-ID", sent)
+		c.Request.Header.Set("X-Forwarded-For", "203.0.113.9")
+		if got := new(pipeline).clientOf(c); got != want {
 			t.Errorf("tenant %q is the client %q, want %q", sent, got, want)
 		}
 	}
