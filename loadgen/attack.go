@@ -20,6 +20,7 @@ type attack struct {
 }
 
 func newAttack(s *scenarios.Scenario, requests *requestSet, sc *schedule, rec *recorder, target string, start time.Time) *attack {
+	rec.requests = requests
 	return &attack{
 		scenario: s, requests: requests, schedule: sc, window: rec.window, think: newThinkTimes(s.ThinkTime, requests.seed), shard: newShard(nil),
 		recorder: rec, target: target, start: start,

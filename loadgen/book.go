@@ -25,6 +25,8 @@ type outcome struct {
 	checks        uint64  // those that the answer met: bit i is check i's
 	extraction    string  // the class of what could not be extracted; errorText then says why
 	answer        *answer // what is kept of it, until it is recorded; nil when there is none
+	iteration     int64   // which it is of
+	texts         *texts  // that its flow has extracted; nil without a flow
 }
 
 // book is what one loop writes its outcomes into. Only that loop may use it, so that recording takes no lock: what is

@@ -31,11 +31,11 @@ func (b *book) keepFirst(series int, t *tally, o *outcome, plan *scenarios.Reque
 	case class != "":
 		if !f.classes[class] {
 			f.classes = marked(f.classes, class)
-			t.keep(class, o.message())
+			t.keep(class, b.concealed(o, o.message()))
 		}
 	case !expected(plan, o.status) && !f.statuses[o.status]:
 		f.statuses = marked(f.statuses, o.status)
-		t.keep(statusClass(o.status), o.answer.text(o.status))
+		t.keep(statusClass(o.status), b.concealed(o, o.answer.text(o.status)))
 	}
 	if o.answer == nil || o.answer.want == nil {
 		return
@@ -46,7 +46,8 @@ func (b *book) keepFirst(series int, t *tally, o *outcome, plan *scenarios.Reque
 		if t.unmet == nil {
 			t.unmet = map[int]string{}
 		}
-		t.unmet[i] = o.answer.seen(&o.answer.want.checks[i], o.status)
+		c := &o.answer.want.checks[i]
+		t.unmet[i] = b.concealed(o, b.concealedField(c, o.answer.seen(c, o.status)))
 	}
 }
 

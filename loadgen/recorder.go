@@ -38,6 +38,7 @@ type recorder struct {
 	lost        int64            // those of them that were to be measured
 	warming     *results.Warming // nil unless the warm-up is automatic
 	whole, each *results.Histogram
+	requests    *requestSet // nil in tests of the recorder alone
 	finished    bool
 }
 

@@ -23,6 +23,7 @@ type requestSet struct {
 	requests   []request
 	cumulative []int          // of the weights
 	recording  *recording.Log // what is sent in place of what is drawn; nil: nothing
+	secrets    *scenarios.Redactor
 }
 
 // request renders one named request.

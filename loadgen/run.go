@@ -40,6 +40,8 @@ type Options struct {
 	Shared bool
 	// Shard is the part of the schedule that is carried out; nil: all of it. Connections and users are split as well.
 	Shard *results.Shard
+	// Secrets is what keeps secrets out of the messages of errors; may be nil.
+	Secrets *scenarios.Redactor
 	// StartAt is the instant at which the run starts, once everything is ready; zero: then.
 	StartAt time.Time
 	// Progress, when not nil, is called about once a second and once at the end, from one goroutine.
@@ -93,6 +95,7 @@ func Run(ctx context.Context, plan *scenarios.Plan, target string, o Options) (*
 		if err != nil {
 			return nil, fmt.Errorf("prepare load: %w", err)
 		}
+		requests.secrets = o.Secrets
 		var sc *schedule
 		if s.Executor == scenarios.Replay {
 			sc, err = requests.replay(s, o.Recordings[s.Name])

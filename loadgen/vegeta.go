@@ -263,7 +263,7 @@ func (a *vegetaAttack) outcome(r *vegeta.Result, ended bool) (n int64, o outcome
 	if err != nil {
 		panic(err) // render wrote it
 	}
-	o.request, o.intended = request, a.intended(n, o.sent)
+	o.request, o.intended, o.iteration = request, a.intended(n, o.sent), n
 	if r.Headers == nil { // no answer, or not to its end
 		o.errorText = r.Error
 		if _, text, found := strings.Cut(r.Error, `": `); found { // url.Error's method and URL go before

@@ -26,7 +26,7 @@ type exchange struct {
 func (a *vegetaAttack) newExchange(n int64, sent time.Duration, sentBytes int64, resp *http.Response) *exchange {
 	x := &exchange{draw: a.requests.draw(n)}
 	x.draw.flow = &x.texts
-	x.outcome = outcome{request: x.draw.request, intended: a.intended(n, sent), sent: sent, sentBytes: max(0, sentBytes)}
+	x.outcome = outcome{request: x.draw.request, intended: a.intended(n, sent), sent: sent, sentBytes: max(0, sentBytes), iteration: n, texts: &x.texts}
 	x.begin(a, resp)
 	return x
 }
@@ -79,7 +79,7 @@ func (a *vegetaAttack) settle(x *exchange) {
 // follow sends the next step of a flow, whose time counts from the end of the one before.
 func (a *vegetaAttack) follow(x *exchange) (goesOn bool) {
 	x.draw.request++
-	x.outcome = outcome{request: x.draw.request, intended: x.outcome.done}
+	x.outcome = outcome{request: x.draw.request, intended: x.outcome.done, iteration: x.draw.n, texts: &x.texts}
 	var target vegeta.Target
 	a.write(&target, &x.draw)
 	x.outcome.sent = time.Since(a.start)

@@ -128,6 +128,7 @@ func (l *wireLoop) complete(c *wireConn, keep bool) {
 	o := outcome{
 		request: c.draw.request, intended: c.intended, sent: c.sent, done: l.now, status: c.parser.Status,
 		cache: cacheName(c.cache[:c.cacheLen]), sentBytes: int64(c.bodyBytes), receivedBytes: c.parser.Body,
+		iteration: c.draw.n, texts: &c.texts,
 	}
 	goesOn := l.requests.inspect(&c.answer, &o, c.parser.Body, &c.texts)
 	if goesOn {
@@ -170,7 +171,7 @@ func (l *wireLoop) broken(c *wireConn, class, text string) {
 func (l *wireLoop) fail(c *wireConn, class, text string) {
 	l.clock()
 	o := outcome{
-		request: c.draw.request, intended: c.intended, sent: c.sent, done: l.now, errorClass: class, errorText: text,
+		request: c.draw.request, intended: c.intended, sent: c.sent, done: l.now, errorClass: class, errorText: text, iteration: c.draw.n, texts: &c.texts,
 		receivedBytes: c.parser.Body,
 	}
 	if c.state != connConnecting {

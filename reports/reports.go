@@ -29,7 +29,11 @@ func Write(dir string, r *results.Run) error {
 		if err := report.draw(&content, r); err != nil {
 			return err
 		}
-		if err := results.WriteFile(filepath.Join(dir, report.file), content.Bytes()); err != nil {
+		drawn := content.Bytes()
+		if report.file != HTMLFile { // which is for no terminal, and whose scripts must stay as they are
+			drawn = []byte(results.Printable(content.String()))
+		}
+		if err := results.WriteFile(filepath.Join(dir, report.file), drawn); err != nil {
 			return fmt.Errorf("write %s: %w", report.file, err)
 		}
 	}

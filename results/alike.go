@@ -17,7 +17,7 @@ func (e *NotAlikeError) Error() string { return "the runs cannot be compared: " 
 
 // plan reads the run's scenario file as it was.
 func (r *Run) plan() (*scenarios.Plan, error) {
-	p, err := scenarios.Parse(r.Scenario.File, []byte(r.Scenario.Text), r.Scenario.Overrides...)
+	p, err := r.Scenario.Plan()
 	if err != nil {
 		return nil, fmt.Errorf("read the saved scenario of %s: %w", label(r), err)
 	}

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	hdr "github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/policycortex/headroom/scenarios"
 )
 
 // RunVersion is the version of the saved run's format; a reader refuses those that it does not know.
@@ -46,12 +48,20 @@ type Tool struct {
 	Commit  string `json:"commit,omitempty"`
 }
 
-// Scenario is the scenario file as it was.
+// Scenario is the scenario file as it was, but for its secrets.
 type Scenario struct {
-	File      string   `json:"file"`
-	Text      string   `json:"text"`
-	Overrides []string `json:"overrides,omitempty"`
-	Seed      uint64   `json:"seed"`
+	File      string            `json:"file"`
+	Text      string            `json:"text"`
+	Overrides []string          `json:"overrides,omitempty"`
+	Variables map[string]string `json:"variables,omitempty"` // of the environment, those that the file's values name
+	Seed      uint64            `json:"seed"`
+}
+
+// Plan reads the scenario again. Where there was a secret, it has [scenarios.Redacted].
+func (s Scenario) Plan() (*scenarios.Plan, error) { return s.saved().Parse() }
+
+func (s Scenario) saved() scenarios.Saved {
+	return scenarios.Saved{File: s.File, Text: s.Text, Overrides: s.Overrides, Variables: s.Variables}
 }
 
 // Environment is what the run ran on.
@@ -111,7 +121,7 @@ func Save(dir string, r *Run) error {
 	if err := WriteFile(filepath.Join(dir, histogramsFile), log.Bytes()); err != nil {
 		return fmt.Errorf("save run: %w", err)
 	}
-	if err := WriteFile(filepath.Join(dir, runFile), append(doc, '\n')); err != nil {
+	if err := WriteFile(filepath.Join(dir, runFile), []byte(Printable(string(doc))+"\n")); err != nil {
 		return fmt.Errorf("save run: %w", err)
 	}
 	return nil
@@ -169,6 +179,7 @@ func Read(path string) (*Run, error) {
 	if err := readHistograms(log, r); err != nil {
 		return nil, fmt.Errorf("load run %s: %s: %w", dir, histogramsFile, err)
 	}
+	r.Redact(r.Scenario.saved().Secrets()) // one of an older version, or that somebody wrote, may have some
 	return r, nil
 }
 

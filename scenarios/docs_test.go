@@ -18,6 +18,10 @@ func readPage(t *testing.T) string {
 }
 
 func TestExamplesOfThePageAreValid(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "partner.key"), []byte("the-key-of-a-partner\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	blocks := strings.Split(readPage(t), "```yaml\n# scenario\n")[1:]
 	if len(blocks) < 2 {
 		t.Fatalf("found %d examples", len(blocks))
@@ -27,7 +31,8 @@ func TestExamplesOfThePageAreValid(t *testing.T) {
 		if !closed {
 			t.Fatalf("an example does not end: %.60q", block)
 		}
-		if _, err := Parse("example.yaml", []byte(src)); err != nil {
+		in := Inputs{Lookup: environment(map[string]string{"API_TOKEN": "of-a-test-user"})}
+		if _, err := in.Parse(filepath.Join(dir, "example.yaml"), []byte(src)); err != nil {
 			t.Errorf("%v\nin\n%s", err, src)
 		}
 	}

@@ -46,7 +46,7 @@ func (r *reader) flow(n *node, target Target) []Request {
 	if len(steps.items) == 0 || len(steps.items) > maxSteps {
 		r.fault(steps, "", "%s has %d steps; it must be 1 to %d", steps.path, len(steps.items), maxSteps)
 	}
-	holes := &holes{reader: r, values: n.get("values"), steps: steps, used: map[string]bool{}}
+	holes := r.newHoles(n.get("values"), steps)
 	values := r.values(n.get("values"), target)
 	var requests []Request
 	for _, item := range steps.items {

@@ -18,6 +18,7 @@ func (r *reader) override(tree *node, text string) {
 	if text == "" {
 		o.at.override = `""`
 	}
+	r.secrets.LearnOverride(text)
 	path, value, ok := splitOverride(text)
 	if !ok {
 		o.refuse(`write key=value, for example scenarios.warm.rate=500`, "not an override")
@@ -29,6 +30,7 @@ func (r *reader) override(tree *node, text string) {
 		replacement.bad = !replacement.null
 	}
 	replacement.keyAt = o.at
+	r.learn(replacement, path[len(path)-1], len(path) > 1 && path[len(path)-2] == "headers")
 	o.set(tree, planShape, path, replacement)
 }
 

@@ -30,9 +30,28 @@ func Shipped() []string {
 	return files
 }
 
-// Load reads a scenario file. When there is none at path and the last element of path, with or without .yaml, is the
-// name of a shipped scenario, it reads that. Overrides and errors are those of Parse.
+// Inputs are what a scenario file is read with.
+type Inputs struct {
+	// Overrides "key=value" replace values of the file before it is validated, in this order: the key is a dotted path such as
+	// scenarios.warm.rate or scenarios.warm.requests.get_hot.weight, the value YAML.
+	Overrides []string
+	Lookup    Lookup    // the environment; nil: no variable is set
+	Secrets   *Redactor // told of the secrets that are found, also where the file is refused; may be nil
+}
+
+// Load reads a scenario file without an environment: see [Inputs.Load].
 func Load(path string, overrides ...string) (*Plan, error) {
+	return Inputs{Overrides: overrides}.Load(path)
+}
+
+// Parse reads a scenario without an environment: see [Inputs.Parse].
+func Parse(file string, src []byte, overrides ...string) (*Plan, error) {
+	return Inputs{Overrides: overrides}.Parse(file, src)
+}
+
+// Load reads a scenario file. When there is none at path and the last element of path, with or without .yaml, is the
+// name of a shipped scenario, it reads that. Errors are those of [Inputs.Parse].
+func (in Inputs) Load(path string) (*Plan, error) {
 	src, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		src, err = shipped.ReadFile(strings.TrimSuffix(filepath.Base(path), ".yaml") + ".yaml")
@@ -44,36 +63,98 @@ func Load(path string, overrides ...string) (*Plan, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open scenario: %w", err)
 	}
-	return Parse(path, src, overrides...)
+	return in.Parse(path, src)
 }
 
 // Parse reads a scenario from src; file is its name in errors and, without its extension, the default of the
-// scenario's name. Each override "key=value" replaces a value of the file before it is validated: the key is a dotted
-// path such as scenarios.warm.rate or scenarios.warm.requests.get_hot.weight, the value YAML. An error is of type
-// [Errors] and has every fault that was found.
-func Parse(file string, src []byte, overrides ...string) (*Plan, error) {
-	r := &reader{file: file}
-	tree := build(src, "", r.faultAt)
-	if tree == nil {
-		if len(r.errs) == 0 {
-			r.faultAt(place{line: 1, column: 1}, "it needs at least scenarios", "the file is empty")
+// scenario's name. An error is of type [Errors] and has every fault that was found, without secrets.
+func (in Inputs) Parse(file string, src []byte) (*Plan, error) { return in.parse(file, src, false) }
+
+// Saved is the scenario of a run, as its record has it: without its secrets, which nothing is read for.
+type Saved struct {
+	File      string
+	Text      string
+	Overrides []string
+	Variables map[string]string // of the environment, those that values named; nil: "${" has no meaning
+}
+
+// Parse reads the scenario again. Where a secret was, the plan has [Redacted].
+func (s Saved) Parse() (*Plan, error) { return s.inputs().parse(s.File, []byte(s.Text), true) }
+
+// Secrets knows the secrets that the record has nevertheless, as those of older versions do.
+func (s Saved) Secrets() *Redactor {
+	in := s.inputs()
+	in.newReader(s.File, true).tree([]byte(s.Text), in)
+	return in.Secrets
+}
+
+func (s Saved) inputs() Inputs {
+	in := Inputs{Overrides: s.Overrides, Secrets: &Redactor{}}
+	if s.Variables != nil {
+		in.Lookup = func(name string) (string, bool) {
+			value, ok := s.Variables[name]
+			return value, ok
 		}
-		return nil, r.errs.sorted()
 	}
-	tree.keyAt = place{line: 1, column: 1}
-	for _, text := range overrides {
-		r.override(tree, text)
+	return in
+}
+
+func (in Inputs) parse(file string, src []byte, saved bool) (*Plan, error) {
+	r := in.newReader(file, saved)
+	tree := r.tree(src, in)
+	if tree == nil {
+		return nil, r.errs.sorted()
 	}
 	r.checkShape(tree, planShape, "")
 	if tree.bad {
 		return nil, r.errs.sorted()
 	}
 	plan := r.plan(tree)
-	plan.Source = Source{File: file, Text: string(src), Overrides: overrides}
+	plan.Source = Source{File: file, Text: string(src), Overrides: in.Overrides, Variables: r.shownVariables()}
 	if len(r.errs) > 0 {
 		return nil, r.errs.sorted()
 	}
 	return plan, nil
+}
+
+func (in Inputs) newReader(file string, saved bool) *reader {
+	r := &reader{
+		file: file, saved: saved, secrets: in.Secrets, lookup: in.Lookup,
+		variables: map[string]string{}, hidden: map[string]bool{}, secretValues: map[string]bool{},
+	}
+	if r.secrets == nil {
+		r.secrets = &Redactor{}
+	}
+	if r.lookup == nil {
+		r.lookup = func(string) (string, bool) { return "", false }
+	}
+	return r
+}
+
+// tree is the content of a file with its overrides and variables. What is secret in it is known before a fault could show it.
+// It is nil when there is none; then a fault says why.
+func (r *reader) tree(src []byte, in Inputs) *node {
+	r.secrets.Learn(string(src)) // what follows may not be understood
+	tree := build(src, "", r.faultAt)
+	if tree == nil {
+		if len(r.errs) == 0 {
+			r.faultAt(place{line: 1, column: 1}, "it needs at least scenarios", "the file is empty")
+		}
+		return nil
+	}
+	tree.keyAt = place{line: 1, column: 1}
+	r.learnNames(tree)
+	r.learn(tree, "", false)
+	for _, text := range in.Overrides {
+		r.override(tree, text)
+	}
+	if !r.saved || in.Lookup != nil {
+		r.expand(tree)
+	}
+	r.learnNames(tree)
+	r.learn(tree, "", false)
+	r.learnValues(tree, false)
+	return tree
 }
 
 func (r *reader) plan(n *node) *Plan {
@@ -88,6 +169,7 @@ func (r *reader) plan(n *node) *Plan {
 	if given := n.get("pacing"); given != nil && p.Engine == EngineVegeta {
 		r.faultAt(given.keyAt, "remove one of the two", "pacing is of the wire engine; vegeta has one of its own")
 	}
+	r.redactNames(n.get("redact"))
 	p.Target = r.target(n)
 	if own := p.Target.URL != ""; !own {
 		p.Environment = r.environment(n.get("environment"))
@@ -212,8 +294,6 @@ func (r *reader) proxy(n *node) string {
 		r.fault(n, hint, "%s: %v", n.path, errors.Unwrap(err))
 	case !slices.Contains(proxySchemes, u.Scheme) || u.Hostname() == "":
 		r.fault(n, hint, "%s %.120q is not the address of a proxy", n.path, n.text)
-	case u.User != nil:
-		r.fault(n, "use one that asks for none", "%s has credentials, which would stand in the saved run", n.path)
 	case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
 		r.fault(n, hint, "%s %.120q has more than an address", n.path, n.text)
 	}

@@ -373,7 +373,7 @@ func TestLoad(t *testing.T) {
 	if plan.Scenarios[0].VUs != 3 {
 		t.Errorf("the file was not read, or the override not applied: %+v", plan.Scenarios[0])
 	}
-	if want := (Source{own, smallest, []string{"scenarios.s.vus=3"}}); !reflect.DeepEqual(plan.Source, want) {
+	if want := (Source{File: own, Text: smallest, Overrides: []string{"scenarios.s.vus=3"}}); !reflect.DeepEqual(plan.Source, want) {
 		t.Errorf("source %+v, want %+v", plan.Source, want)
 	}
 

@@ -32,6 +32,8 @@ type Source struct {
 	File      string   // as the user gave it
 	Text      string   // the file's content, before overrides
 	Overrides []string // "key=value", in the order given
+	// Variables are those of the environment that values named, with [Redacted] for secret ones; nil when there are none.
+	Variables map[string]string
 }
 
 // Engine is what sends the load. Both send the same requests in the same order.

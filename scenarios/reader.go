@@ -20,12 +20,27 @@ type reader struct {
 	feeders      []Feeder
 	feedersVague bool // a fault may hide some
 	fed          map[string]bool
+
+	lookup       Lookup
+	variables    map[string]string // those that values named
+	hidden       map[string]bool   // those of them that are secrets
+	secretValues map[string]bool   // values that stand in secrets, by name
+	secrets      *Redactor
+	saved        bool // the file is that of a saved run, whose secrets are not there
 }
 
 func (r *reader) faultAt(at place, hint, format string, args ...any) {
-	fault := Error{File: r.file, Line: at.line, Column: at.column, Message: fmt.Sprintf(format, args...), Hint: hint}
+	for i, arg := range args { // before they are cut
+		switch arg := arg.(type) {
+		case string:
+			args[i] = r.secrets.Text(arg)
+		case error:
+			args[i] = r.secrets.Text(arg.Error())
+		}
+	}
+	fault := Error{File: r.file, Line: at.line, Column: at.column, Message: r.secrets.Text(fmt.Sprintf(format, args...)), Hint: r.secrets.Text(hint)}
 	if at.override != "" {
-		fault.File, fault.Line, fault.Column = "--set "+at.override, 0, 0
+		fault.File, fault.Line, fault.Column = "--set "+r.secrets.Override(at.override), 0, 0
 	}
 	r.errs = append(r.errs, fault)
 }

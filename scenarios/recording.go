@@ -51,7 +51,7 @@ func (r *reader) recording(n *node, s *Scenario) {
 	if name := n.get("name"); given(name) && r.name(name.at, "the request", name.text) {
 		rec.Name = name.text
 	}
-	rec.Headers = r.headers(n.get("headers"), &holes{reader: r, used: map[string]bool{}}, nil)
+	rec.Headers = r.headers(n.get("headers"), r.newHoles(nil, nil), nil)
 	rec.ExpectedStatus = r.statuses(n.get("expectedStatus"))
 	if timeout := n.get("timeout"); timeout != nil {
 		rec.Timeout, _ = r.positiveDuration(timeout)

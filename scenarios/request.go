@@ -22,7 +22,7 @@ func (r *reader) request(n *node, target Target) Request {
 	if extract := n.get("extract"); extract != nil {
 		r.faultAt(extract.keyAt, "write the requests as steps of a flow", "%s: no request follows that could take it", extract.path)
 	}
-	holes := &holes{reader: r, values: n.get("values"), used: map[string]bool{}}
+	holes := r.newHoles(n.get("values"), nil)
 	request := r.step(n, r.values(n.get("values"), target), holes)
 	request.Weight = int(r.whole(n.get("weight"), 1, 1, maxWeight))
 	request.Extract = nil
@@ -44,8 +44,9 @@ func (r *reader) step(n *node, values []Value, holes *holes) Request {
 	request.Values = values
 	request.Path = r.path(n, holes)
 	request.Headers = r.headers(n.get("headers"), holes, request.Values)
-	if body := n.get("body"); given(body) {
-		request.Body = holes.template(body)
+	body := n.get("body")
+	if r.plainText(body); given(body) {
+		request.Body = holes.template(body, asItIs)
 	} else if body != nil {
 		holes.unread = true
 	}
@@ -84,7 +85,7 @@ func (r *reader) path(n *node, holes *holes) Template {
 	if !strings.HasPrefix(path.text, "/") {
 		r.fault(path, "", `%s must start with "/", unlike %.120q`, path.path, path.text)
 	}
-	t := holes.template(path)
+	t := holes.template(path, inURL)
 	if holes.unread {
 		return t
 	}
@@ -102,6 +103,9 @@ func (r *reader) path(n *node, holes *holes) Template {
 	}
 	return t
 }
+
+// inURL percent-encodes but for the unreserved characters of RFC 3986, as what fills a hole of a path is.
+func inURL(text string) string { return strings.ReplaceAll(url.QueryEscape(text), "+", "%20") }
 
 // ownHeaders are made from the body and the connection by the sender.
 var ownHeaders = []string{"content-length", "transfer-encoding", "connection"}
@@ -124,11 +128,11 @@ func (r *reader) headers(n *node, holes *holes, values []Value) []Header {
 			r.faultAt(e.at, "leave it out", "the header %s is set by the sender itself", e.key)
 		}
 		seen[lower] = true
-		if e.value.bad {
+		if r.plainText(e.value); e.value.bad {
 			holes.unread = true
 			continue
 		}
-		header := Header{Name: e.key, Value: holes.template(e.value)}
+		header := Header{Name: e.key, Value: holes.template(e.value, asItIs)}
 		r.headerValue(e.value, header, values)
 		headers = append(headers, header)
 	}
@@ -137,11 +141,11 @@ func (r *reader) headers(n *node, holes *holes, values []Value) []Header {
 
 // headerValue refuses what would end the header line, in the text itself or in a key that may fill a hole of it.
 func (r *reader) headerValue(n *node, header Header, values []Value) {
-	if !isHeaderText(n.text) {
-		r.fault(n, "", "the header %s has a line break or control character", header.Name)
-		return
-	}
 	for _, part := range header.Value {
+		if !isHeaderText(part.Literal) {
+			r.fault(n, "", "the header %s has a line break or control character", header.Name)
+			return
+		}
 		for _, v := range values {
 			unsafe := func(key string) bool { return !isHeaderText(key) }
 			if v.Name == part.Value && slices.ContainsFunc(v.Keys.List, unsafe) {

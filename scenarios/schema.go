@@ -43,6 +43,7 @@ var (
 		{"field", value},
 		{"choice", value},
 		{"exponent", value},
+		{"secret", secretSource},
 	}}
 
 	stepShape = &shape{
@@ -50,8 +51,8 @@ var (
 			{"name", value},
 			{"method", value},
 			{"path", value},
-			{"headers", values},
-			{"body", value},
+			{"headers", secretTexts},
+			{"body", secretText},
 			{"expectedStatus", &shape{scalar: true, items: value}},
 			{"checks", &shape{items: checkShape}},
 			{"extract", &shape{names: extractShape}},
@@ -99,7 +100,7 @@ var (
 			{"format", value},
 			{"speed", value},
 			{"name", value},
-			{"headers", values},
+			{"headers", secretTexts},
 			{"expectedStatus", &shape{scalar: true, items: value}},
 			{"timeout", value},
 			{"gracefulStop", value},
@@ -144,6 +145,7 @@ var (
 		{"feeders", &shape{names: feederShape}},
 		{"scenarios", &shape{names: scenarioShape}},
 		{"faults", &shape{items: faultShape}},
+		{"redact", &shape{items: value}},
 		{"thresholds", &shape{names: thresholdShape}},
 	}}
 )

@@ -35,6 +35,9 @@ type node struct {
 	keyAt   place  // of the key that the node is the value of; of the node itself when it has none
 	path    string // scenarios.warm.rate; set by checkShape
 	text    string // of a scalar
+	raw     string // likewise, as the source has it where that differs
+	written string // likewise, before variables were put in; "" when it has none
+	literal bool   // likewise: braces in it open no hole
 	null    bool   // a scalar that was not given
 	bad     bool   // reported already, and not to be read
 	entries []entry
@@ -73,6 +76,8 @@ var byteOrderMark = []byte("\ufeff")
 
 // builder makes nodes from the library's syntax tree.
 type builder struct {
+	src      string
+	offsets  [][]int // of the characters of src, by line; nil until they are needed
 	override string
 	faults   func(at place, hint, format string, args ...any)
 	anchors  map[string]ast.Node
@@ -85,7 +90,7 @@ type builder struct {
 // build parses one YAML document. It returns nil when the source is empty or not YAML; in the second case it has told
 // faults. override names the override that src is the value of, "" for a file.
 func build(src []byte, override string, faults func(at place, hint, format string, args ...any)) *node {
-	b := &builder{override: override, faults: faults, anchors: map[string]ast.Node{}, open: map[string]bool{}}
+	b := &builder{src: string(bytes.TrimPrefix(src, byteOrderMark)), override: override, faults: faults, anchors: map[string]ast.Node{}, open: map[string]bool{}}
 	start := place{1, 1, override}
 	if len(src) > maxSource {
 		faults(start, "", "the file has %d bytes; at most %d are read", len(src), maxSource)
@@ -239,14 +244,69 @@ func (b *builder) scalar(n ast.Node, at place) *node {
 		out.null = true
 	case *ast.StringNode:
 		out.text = n.Value
+		out.raw = b.rawOf(n.Token, out.text)
 	case *ast.LiteralNode:
 		out.text = n.Value.Value
+		out.raw = b.rawOf(n.Value.Token, out.text)
 	case *ast.BoolNode, *ast.IntegerNode, *ast.FloatNode, *ast.InfinityNode, *ast.NanNode:
 		out.text = n.GetToken().Value // as written: 0.10 in a tag stays 0.10
 	default:
 		return b.bad(at, "", "%s is not expected here", n.Type().YAMLName())
 	}
 	return out
+}
+
+// rawOf is the text of a token as the source has it, without its quotes; "" when that is what it says.
+func (b *builder) rawOf(t *token.Token, text string) string {
+	if t == nil {
+		return ""
+	}
+	raw := strings.TrimSpace(t.Origin)
+	switch t.Type {
+	case token.DoubleQuoteType:
+		raw = strings.Trim(raw, `"`)
+		if strings.Contains(raw, `\`) { // not all of its escapes are in the token's origin
+			raw = b.quotedAt(t.Position)
+		}
+	case token.SingleQuoteType:
+		raw = strings.Trim(raw, "'")
+	}
+	if raw == text {
+		return ""
+	}
+	return raw
+}
+
+// quotedAt is what stands in the double quotes that begin at a position.
+func (b *builder) quotedAt(at *token.Position) string {
+	if b.offsets == nil {
+		b.offsets = [][]int{nil} // lines are counted from 1
+		start := 0
+		for line := range strings.SplitAfterSeq(b.src, "\n") {
+			var places []int
+			for i := range line {
+				places = append(places, start+i)
+			}
+			b.offsets = append(b.offsets, places)
+			start += len(line)
+		}
+	}
+	if at == nil || at.Line < 1 || at.Line >= len(b.offsets) || at.Column < 1 || at.Column > len(b.offsets[at.Line]) {
+		return ""
+	}
+	rest := b.src[b.offsets[at.Line][at.Column-1]:]
+	if !strings.HasPrefix(rest, `"`) {
+		return ""
+	}
+	for i := 1; i < len(rest); i++ {
+		switch rest[i] {
+		case '\\':
+			i++
+		case '"':
+			return rest[1:i]
+		}
+	}
+	return ""
 }
 
 func (b *builder) mapping(values []*ast.MappingValueNode, at place) *node {

@@ -21,7 +21,7 @@ func (r *reader) values(n *node, target Target) []Value {
 		if e.key == ValueIteration || e.key == ValueUUID {
 			r.faultAt(e.at, "choose another name", "the value %s is built in", e.key)
 		}
-		if !e.value.bad {
+		if !e.value.bad && e.value.get("secret") == nil { // a secret stands in the templates
 			values = append(values, r.value(e, target))
 		}
 	}
@@ -54,13 +54,13 @@ func (r *reader) choice(n *node) (c Choice, exponent float64) {
 
 // keys reads the set that a value chooses from.
 func (r *reader) keys(n *node, target Target) Keys {
-	sources := slices.DeleteFunc([]string{"fixture", "list", "range", "feeder"}, func(key string) bool { return n.get(key) == nil })
+	sources := slices.DeleteFunc([]string{"fixture", "list", "range", "feeder", "secret"}, func(key string) bool { return n.get(key) == nil })
 	if len(sources) != 1 {
 		has := "none"
 		if len(sources) > 0 {
 			has = strings.Join(sources, " and ")
 		}
-		r.faultAt(n.keyAt, "", "%s needs exactly one of fixture, list, range and feeder, and has %s", n.path, has)
+		r.faultAt(n.keyAt, "", "%s needs exactly one of fixture, list, range, feeder and secret, and has %s", n.path, has)
 		return Keys{}
 	}
 	source := n.get(sources[0])
@@ -122,17 +122,50 @@ func (r *reader) rangeKeys(n *node) Keys {
 // holes reads the templates of one request, or of a flow's steps one after the other, and keeps which values they use.
 type holes struct {
 	*reader
-	values    *node   // the declared ones; may be nil
-	steps     *node   // of a flow; nil for a request
-	extracted []entry // by the steps so far
+	values    *node             // the declared ones; may be nil
+	secretOf  map[string]string // those of them that are secrets
+	steps     *node             // of a flow; nil for a request
+	extracted []entry           // by the steps so far
 	used      map[string]bool
 	unread    bool // a template could not be read, so it is not known what it would have used
 }
 
-// template reads text with holes {{name}}. A brace that stands alone is a literal one.
-func (h *holes) template(n *node) Template {
+// newHoles prepares the reading of the templates that share values.
+func (r *reader) newHoles(values, steps *node) *holes {
+	h := &holes{reader: r, values: values, secretOf: map[string]string{}, steps: steps, used: map[string]bool{}}
+	if values == nil {
+		return h
+	}
+	for _, e := range values.entries {
+		source := e.value.get("secret")
+		if source == nil {
+			continue
+		}
+		if len(e.value.entries) > 1 {
+			r.faultAt(e.value.keyAt, "", "%s has a secret and something else", e.value.path)
+		}
+		text, ok := r.secret(source)
+		h.secretOf[e.key], h.unread = text, h.unread || !ok
+	}
+	return h
+}
+
+// template reads text with holes {{name}}. A brace that stands alone is a literal one. What fills a hole with a secret is a
+// literal, after encode.
+func (h *holes) template(n *node, encode func(string) string) Template {
 	var t Template
+	literal := func(text string) {
+		if last := len(t) - 1; last >= 0 && t[last].Value == "" {
+			t[last].Literal += text
+		} else if text != "" {
+			t = append(t, Part{Literal: text})
+		}
+	}
 	rest := n.text
+	if n.literal {
+		literal(rest)
+		return t
+	}
 	for {
 		open := strings.Index(rest, "{{")
 		if open < 0 {
@@ -148,18 +181,21 @@ func (h *holes) template(n *node) Template {
 			return t
 		}
 		name := strings.TrimSpace(rest[open+2 : open+end])
-		if open > 0 {
-			t = append(t, Part{Literal: rest[:open]})
+		literal(rest[:open])
+		if secret, isSecret := h.secretOf[name]; isSecret {
+			literal(encode(secret))
+		} else {
+			t = append(t, Part{Value: name})
 		}
-		t = append(t, Part{Value: name})
 		h.use(n, name)
 		rest = rest[open+end+2:]
 	}
-	if rest != "" {
-		t = append(t, Part{Literal: rest})
-	}
+	literal(rest)
 	return t
 }
+
+// asItIs is the encoding of what is none.
+func asItIs(text string) string { return text }
 
 func (h *holes) use(n *node, name string) {
 	h.used[name] = true

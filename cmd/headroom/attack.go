@@ -13,8 +13,10 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	vegeta "github.com/tsenart/vegeta/v12/lib"
 
 	"github.com/policycortex/headroom/loadgen"
+	"github.com/policycortex/headroom/scenarios"
 )
 
 // attacker is the attack command with its flags.
@@ -24,6 +26,7 @@ type attacker struct {
 	targets, format, body string
 	output, encoding      string
 	headers               []string
+	secrets               *scenarios.Redactor
 	in                    io.Reader
 	out, say              io.Writer
 }
@@ -43,7 +46,8 @@ vegeta's meaning. How late requests were sent is written to standard error.`,
   headroom attack -targets targets.json -format json -rate 100/1s -duration 1m -output results.bin`,
 		Args: func(c *cobra.Command, args []string) error { return asUsage(cobra.NoArgs(c, args)) },
 		RunE: func(c *cobra.Command, _ []string) error {
-			a.in, a.out, a.say = c.InOrStdin(), c.OutOrStdout(), c.ErrOrStderr()
+			a.secrets = redactorOf(c)
+			a.in, a.out, a.say = c.InOrStdin(), bare(c.OutOrStdout()), c.ErrOrStderr()
 			return a.attack(c.Context())
 		},
 	}
@@ -83,7 +87,11 @@ func (a *attacker) attack(ctx context.Context) error {
 	if err != nil {
 		return usageError{err}
 	}
-	sum, err := a.load.Run(ctx, emit)
+	conceal := a.conceal()
+	sum, err := a.load.Run(ctx, func(r *vegeta.Result) error {
+		conceal(r)
+		return emit(r)
+	})
 	if err := errors.Join(err, buffered.Flush(), closeOut()); err != nil {
 		return err
 	}
@@ -105,6 +113,43 @@ func (a *attacker) attack(ctx context.Context) error {
 	return nil
 }
 
+// mostTargets bounds the targets whose secrets are looked for in what the service answers.
+const mostTargets = 1000
+
+// conceal returns what takes the secrets out of a result: out of its URL, its headers, and what the service repeats.
+func (a *attacker) conceal() func(*vegeta.Result) {
+	for _, t := range a.load.Targets[:min(len(a.load.Targets), mostTargets)] {
+		a.secrets.Learn(t.URL)
+		a.secrets.Learn(string(t.Body))
+		for name, values := range t.Header {
+			for _, value := range values {
+				a.secrets.LearnHeader(name, value)
+			}
+		}
+	}
+	urls := map[string]string{} // those of targets come again and again
+	return func(r *vegeta.Result) {
+		clean, known := urls[r.URL]
+		if !known {
+			clean = a.secrets.Text(r.URL)
+			urls[r.URL] = clean
+		}
+		r.URL, r.Error = clean, a.secrets.Text(r.Error)
+		if len(r.Body) > 0 {
+			r.Body = []byte(a.secrets.Text(string(r.Body)))
+		}
+		for name, values := range r.Headers {
+			for i, value := range values {
+				if a.secrets.IsHeader(name) {
+					values[i] = scenarios.Redacted
+				} else {
+					values[i] = a.secrets.Text(value)
+				}
+			}
+		}
+	}
+}
+
 // prepare reads the flags' values and the targets.
 func (a *attacker) prepare() (err error) {
 	if a.load.Rate, err = parseRate(a.rate); err != nil {
@@ -117,7 +162,7 @@ func (a *attacker) prepare() (err error) {
 	for _, h := range a.headers {
 		name, value, ok := strings.Cut(h, ":")
 		if !ok || strings.TrimSpace(name) == "" {
-			return fmt.Errorf("--header %q: write it as \"Name: value\"", h)
+			return errors.New(`a --header is written as "Name: value"`) // it may hold a secret
 		}
 		headers.Add(strings.TrimSpace(name), strings.TrimSpace(value))
 	}

@@ -48,14 +48,14 @@ func compare(c *cobra.Command, oldPath, newPath string, asJSON bool) error {
 	comparison, err := results.Compare(before, after)
 	if err != nil {
 		if reason := (*results.NotAlikeError)(nil); asJSON && errors.As(err, &reason) {
-			err = errors.Join(err, reports.NotComparableJSON(c.OutOrStdout(), reason))
+			err = errors.Join(err, reports.NotComparableJSON(jsonTo(c.OutOrStdout()), reason))
 		}
 		return asInput(err)
 	}
 	text := c.OutOrStdout()
 	if asJSON {
 		text = c.ErrOrStderr()
-		if err := reports.ComparisonJSON(c.OutOrStdout(), comparison, oldPath, newPath); err != nil {
+		if err := reports.ComparisonJSON(jsonTo(c.OutOrStdout()), comparison, oldPath, newPath); err != nil {
 			return err
 		}
 	}

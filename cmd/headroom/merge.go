@@ -4,11 +4,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/policycortex/headroom/results"
-	"github.com/policycortex/headroom/scenarios"
 )
 
 func newMergeCommand(args []string) *cobra.Command {
-	r := &runner{command: redacted(args)}
+	r := &runner{command: args}
 	c := &cobra.Command{
 		Use:   "merge RUN...",
 		Short: "Make one run of the shards of a run, and judge it",
@@ -18,7 +17,7 @@ together are refused, and so is a set in which a shard is missing or there twice
 		Example: "  headroom merge shard-0 shard-1 shard-2 shard-3 --out whole",
 		Args:    atLeastOne("a saved run"),
 		RunE: func(c *cobra.Command, paths []string) error {
-			r.w, r.result = c.OutOrStdout(), c.OutOrStdout()
+			r.w, r.result, r.secrets = c.OutOrStdout(), c.OutOrStdout(), redactorOf(c)
 			if r.json {
 				r.result = c.ErrOrStderr()
 			}
@@ -43,14 +42,14 @@ func (r *runner) merge(paths []string) error {
 	if err != nil {
 		return usageError{err}
 	}
-	plan, err := scenarios.Parse(merged.Scenario.File, []byte(merged.Scenario.Text), merged.Scenario.Overrides...)
+	plan, err := merged.Scenario.Plan()
 	if err != nil {
 		return err
 	}
 	if err := results.JudgeMerged(merged, plan.Thresholds); err != nil {
 		return err
 	}
-	merged.Command, merged.Tool = r.command, toolVersion()
+	merged.Command, merged.Tool = redacted(r.command, r.secrets), toolVersion()
 	dir, taken, err := takeRunDirectory(r.directory(plan, false), r.out == "")
 	if err != nil {
 		return err

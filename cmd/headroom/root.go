@@ -52,17 +52,23 @@ func run(w, wErr io.Writer, args []string) int {
 	// The first signal asks for an orderly end; from then on a second one has its default effect.
 	context.AfterFunc(ctx, stop)
 
+	secrets := &scenarios.Redactor{}
+	learnArguments(secrets, args)
+	out, outErr := &terminal{w: w, secrets: secrets}, &terminal{w: wErr, secrets: secrets}
+	defer out.flush()
+	defer outErr.flush()
+
 	root := newRoot(args)
 	root.SetArgs(twoDashes(args)[1:])
-	root.SetOut(w)
-	root.SetErr(wErr)
-	err := root.ExecuteContext(ctx)
+	root.SetOut(out)
+	root.SetErr(outErr)
+	err := root.ExecuteContext(withSecrets(ctx, secrets))
 	if err != nil && ctx.Err() != nil && !errors.As(err, new(verdictError)) {
 		err = errors.Join(errInterrupted, err)
 	}
 	code := exitCode(err)
 	if code != exitOK && code != exitCrossed && code != exitInvalid {
-		printError(wErr, err)
+		printError(outErr, err)
 	}
 	return code
 }

@@ -11,7 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
+	"slices"
 	"syscall"
 	"time"
 
@@ -31,7 +31,8 @@ type runner struct {
 	provider         string
 	postgres         string
 	replica, cache   string
-	overrides        []string
+	scenario         scenarioFlags
+	secrets          *scenarios.Redactor
 	quiet, json      bool
 	shard            *results.Shard // nil: the whole run
 	startAt          time.Time      // zero: as soon as all is ready
@@ -39,7 +40,7 @@ type runner struct {
 }
 
 func newRunCommand(args []string) *cobra.Command {
-	r := &runner{command: redacted(args)}
+	r := &runner{command: args}
 	var shard, startAt string
 	c := &cobra.Command{
 		Use:   "run FILE...",
@@ -51,7 +52,7 @@ thresholds, save the run, and write report.html, summary.json and junit.xml besi
   headroom run my-service.yaml --set target.url=http://127.0.0.1:8080 --json | jq .verdict`,
 		Args: atLeastOne("a scenario file"),
 		RunE: func(c *cobra.Command, files []string) error {
-			r.w, r.wErr = c.OutOrStdout(), c.ErrOrStderr()
+			r.w, r.wErr, r.secrets = c.OutOrStdout(), c.ErrOrStderr(), redactorOf(c)
 			r.progress, r.result = r.wErr, r.w
 			if r.quiet {
 				r.progress = io.Discard
@@ -70,7 +71,7 @@ thresholds, save the run, and write report.html, summary.json and junit.xml besi
 	}
 	c.Flags().StringVar(&r.out, "out", "", "`directory` of the saved run; of several files, one below it for each (default results/runs/<time>-<name>)")
 	addSystemFlags(c, r)
-	addSetFlag(c, &r.overrides)
+	r.scenario.add(c)
 	c.Flags().StringVar(&shard, "shard", "", "run part `i/n` of the schedule, i from 0; /n takes i from "+completionIndex+"; headroom merge makes one run of all")
 	c.Flags().StringVar(&startAt, "start-at", "", "start the load at this `instant`, such as 2026-01-02T15:04:05Z")
 	c.Flags().BoolVar(&r.quiet, "quiet", false, "no progress")
@@ -91,8 +92,12 @@ func addSystemFlags(c *cobra.Command, r *runner) {
 func (r *runner) runAll(ctx context.Context, files []string) error {
 	var all []loaded
 	var faults []error
+	in, err := r.scenario.inputs(r.secrets)
+	if err != nil {
+		return err
+	}
 	for _, file := range files {
-		l, err := load(file, r.overrides)
+		l, err := load(file, in)
 		all, faults = append(all, l), append(faults, err)
 	}
 	if err := errors.Join(faults...); err != nil {
@@ -162,7 +167,7 @@ func (r *runner) runOne(ctx context.Context, l loaded, dir string) (outcome resu
 	measured, err := loadgen.Run(ctx, plan, system.url, loadgen.Options{
 		Shard: r.shard, StartAt: r.startAt, Fixture: system.keys, Feeders: l.feeders, Recordings: l.recordings,
 		Snapshot: system.snapshot, Sample: system.sample, Fault: system.fault, Processes: system.processes(),
-		Shared: isLocal(system.url), Progress: screen.show,
+		Shared: isLocal(system.url), Progress: screen.show, Secrets: r.secrets,
 	})
 	if err != nil {
 		watch.end(ctx, time.Now())
@@ -176,9 +181,10 @@ func (r *runner) runOne(ctx context.Context, l loaded, dir string) (outcome resu
 		return "", err
 	}
 	saved := &results.Run{
-		Name: plan.Name, Description: plan.Description, Tool: toolVersion(), Command: r.command,
+		Name: plan.Name, Description: plan.Description, Tool: toolVersion(), Command: redacted(r.command, r.secrets),
 		Scenario: results.Scenario{
-			File: plan.Source.File, Text: plan.Source.Text, Overrides: plan.Source.Overrides, Seed: plan.Seed,
+			File: plan.Source.File, Text: plan.Source.Text, Overrides: slices.Clone(plan.Source.Overrides),
+			Variables: plan.Source.Variables, Seed: plan.Seed,
 		},
 		Environment: system.record, Shard: r.shard, Measurements: *measured, Verdict: verdict,
 	}
@@ -194,10 +200,11 @@ func (r *runner) runOne(ctx context.Context, l loaded, dir string) (outcome resu
 // publish saves the run, draws its reports, and prints the result: also where the first two fail, for it is all that is left
 // of the run then. An error is of type [publishError].
 func (r *runner) publish(dir string, run *results.Run) error {
+	run.Redact(r.secrets)
 	err := keep(dir, run)
 	errPrint := reports.Text(r.result, run)
 	if r.json {
-		errPrint = errors.Join(errPrint, reports.SummaryJSON(r.w, run))
+		errPrint = errors.Join(errPrint, reports.SummaryJSON(jsonTo(r.w), run))
 	}
 	if err == nil {
 		_, err = fmt.Fprintf(r.result, "\nreport: %s\n", filepath.Join(dir, reports.HTMLFile))
@@ -232,22 +239,6 @@ func makeRunDirectory(dir string) error {
 		return usageError{fmt.Errorf("write into the run's directory: %w", err)}
 	}
 	return errors.Join(probe.Close(), os.Remove(probe.Name()))
-}
-
-// redacted returns arguments without the passwords of URLs: they go into the run's record.
-func redacted(args []string) []string {
-	out := make([]string, len(args))
-	for i, a := range args {
-		out[i] = a
-		flag, value := "", a
-		if name, rest, ok := strings.Cut(a, "="); ok && strings.HasPrefix(name, "--") {
-			flag, value = name+"=", rest
-		}
-		if u, err := url.Parse(value); err == nil && u.User != nil {
-			out[i] = flag + u.Redacted()
-		}
-	}
-	return out
 }
 
 // isLocal reports whether a service is on this machine, as far as its address tells.

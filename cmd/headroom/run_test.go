@@ -6,16 +6,16 @@ import (
 )
 
 func TestRedacted(t *testing.T) {
-	got := redacted([]string{"headroom", "run", "x.yaml", "--postgres", "postgres://me:secret@127.0.0.1:5432/db", "a b%"})
-	want := []string{"headroom", "run", "x.yaml", "--postgres", "postgres://me:xxxxx@127.0.0.1:5432/db", "a b%"}
+	got := redacted([]string{"headroom", "run", "x.yaml", "--postgres", "postgres://me:secret@127.0.0.1:5432/db", "a b%"}, nil)
+	want := []string{"headroom", "run", "x.yaml", "--postgres", "postgres://REDACTED@127.0.0.1:5432/db", "a b%"}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}
 }
 
 func TestRedactedFlagWithEqualsSign(t *testing.T) {
-	got := redacted([]string{"--postgres=postgres://me:secret@127.0.0.1:5432/db"})
-	if want := "--postgres=postgres://me:xxxxx@127.0.0.1:5432/db"; got[0] != want {
+	got := redacted([]string{"--postgres=postgres://me:secret@127.0.0.1:5432/db"}, nil)
+	if want := "--postgres=postgres://REDACTED@127.0.0.1:5432/db"; got[0] != want {
 		t.Errorf("%q, want %q", got[0], want)
 	}
 }

@@ -28,6 +28,7 @@ type screen struct {
 const plainEvery = 5
 
 func newScreen(w io.Writer, plan *scenarios.Plan) *screen {
+	w = bare(w) // the names of a plan are plain words
 	f, isFile := w.(*os.File)
 	s := &screen{w: w, live: isFile && term.IsTerminal(int(f.Fd())), shown: 2 - plainEvery}
 	for _, sc := range plan.Scenarios {

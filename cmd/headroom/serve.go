@@ -56,6 +56,9 @@ in the source has all of them, with their units and defaults.`,
 			if o.PostgresURL != "" && own.Replica {
 				return usageError{errors.New("--with-replica is for servers that serve starts itself: give the address of yours by --replica")}
 			}
+			for _, address := range []string{o.PostgresURL, o.PostgresReplicaURL, o.CacheURL} {
+				redactorOf(c).Learn(address)
+			}
 			o.Logger = slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil))
 			return serve(c.Context(), c.OutOrStdout(), c.ErrOrStderr(), o, own)
 		},

@@ -41,7 +41,7 @@ The exit code is 99 when a request failed or a check did not hold.`,
 			return nil
 		},
 		RunE: func(c *cobra.Command, files []string) error {
-			t.w, t.wErr = c.OutOrStdout(), c.ErrOrStderr()
+			t.w, t.wErr, t.secrets = c.OutOrStdout(), c.ErrOrStderr(), redactorOf(c)
 			t.progress = t.wErr
 			if t.quiet {
 				t.progress = io.Discard
@@ -51,13 +51,17 @@ The exit code is 99 when a request failed or a check did not hold.`,
 	}
 	c.Flags().StringSliceVar(&t.requests, "requests", nil, "only the requests, flows or steps of these `names`; a step is sent with those before it (repeatable)")
 	addSystemFlags(c, &t.runner)
-	addSetFlag(c, &t.overrides)
+	t.scenario.add(c)
 	c.Flags().BoolVar(&t.quiet, "quiet", false, "nothing of how the system is started")
 	return c
 }
 
 func (t *trier) try(ctx context.Context, file string) (err error) {
-	l, err := load(file, t.overrides)
+	in, err := t.scenario.inputs(t.secrets)
+	if err != nil {
+		return err
+	}
+	l, err := load(file, in)
 	if err != nil {
 		return err
 	}

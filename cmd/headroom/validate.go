@@ -11,16 +11,20 @@ import (
 )
 
 func newValidateCommand() *cobra.Command {
-	var overrides []string
+	var flags scenarioFlags
 	c := &cobra.Command{
 		Use:     "validate FILE...",
 		Short:   "Parse and validate scenario files, without running them",
 		Example: "  headroom validate scenarios/*.yaml",
 		Args:    atLeastOne("a scenario file"),
 		RunE: func(c *cobra.Command, files []string) error {
+			in, err := flags.inputs(redactorOf(c))
+			if err != nil {
+				return err
+			}
 			var faults []error
 			for _, file := range files {
-				l, err := load(file, overrides)
+				l, err := load(file, in)
 				if err != nil {
 					faults = append(faults, err)
 					continue
@@ -38,7 +42,7 @@ func newValidateCommand() *cobra.Command {
 			return errors.Join(faults...)
 		},
 	}
-	addSetFlag(c, &overrides)
+	flags.add(c)
 	return c
 }
 
@@ -50,10 +54,6 @@ func counted(n int, thing string) string {
 	return fmt.Sprintf("%d %s", n, thing)
 }
 
-func addSetFlag(c *cobra.Command, overrides *[]string) {
-	c.Flags().StringArrayVar(overrides, "set", nil, "override a value of the scenario, as `key=value`: scenarios.warm.rate=5000 (repeatable)")
-}
-
 // loaded is a scenario file with the files that it names.
 type loaded struct {
 	plan       *scenarios.Plan
@@ -62,8 +62,8 @@ type loaded struct {
 }
 
 // load reads a scenario file and the files that it names; what is not there is a mistake of the caller.
-func load(file string, overrides []string) (l loaded, err error) {
-	l.plan, err = scenarios.Load(file, overrides...)
+func load(file string, in scenarios.Inputs) (l loaded, err error) {
+	l.plan, err = in.Load(file)
 	if err != nil {
 		return l, asInput(err)
 	}

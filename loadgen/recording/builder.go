@@ -151,6 +151,7 @@ func (b *builder) append(r *request, method uint8, target string) (err error) {
 // noteHost remembers some of the hosts: they are all sent to one target, which the user should know.
 func (b *builder) noteHost(host string) {
 	const enough = 20
+	host = host[strings.LastIndexByte(host, '@')+1:] // user and password are nobody's business
 	if host != "" && len(b.hosts) < enough && !slices.Contains(b.hosts, host) {
 		b.hosts = append(b.hosts, host)
 	}

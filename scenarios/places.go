@@ -1,0 +1,218 @@
+package scenarios
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+// What stands where secrets do, in any text: a scenario file, a request, a message of a driver.
+var (
+	// urlPlace is a URL; what of it is secret, withoutUser says.
+	urlPlace = regexp.MustCompile("[A-Za-z][A-Za-z0-9+.-]*:(?:\\\\?/){2}[^\\s\"'<>`]*@[^\\s\"'<>`]*")
+	// headerPlace is a line "Name: value", as HTTP, YAML and JSON have it.
+	headerPlace = regexp.MustCompile(`(?m)((?:^|[\s{,"'(\[])([A-Za-z][A-Za-z0-9-]{2,60})\\*["']?[ \t]*:[ \t]*\[?\\*["']?)((?:` + hole + `|[^"'{}\[\]\r\n,\\])+)`)
+	// formPlace is "name=value" of a query, a form or a connection string.
+	formPlace = regexp.MustCompile(`((?:^|[?&;,\s"'(])([A-Za-z][A-Za-z0-9_.\[\]-]{1,60})=)((?:` + hole + `|[^&\s"'{};,)\\<>])+)`)
+	// jsonPlace is a field of a JSON object, also of one within a text of another.
+	jsonPlace = regexp.MustCompile(`(\\*["']([A-Za-z][A-Za-z0-9_.-]{1,60})\\*["']\s*:\s*)(\\+"(?:` + hole + `|[^"\\]|\\+[^"\\])*\\+"|"(?:` + hole + `|[^"\\]|\\.)*"|"(?:` + hole + `|[^"\\]|\\.)*\z|-?[0-9][0-9.]*)`)
+)
+
+// hole is one of a template, or a variable.
+const hole = `\{\{[^{}\r\n]*\}\}|\$\{[^{}\r\n]*\}`
+
+var holePlace = regexp.MustCompile(hole)
+
+// inPlaces applies do to every value that stands where secrets do. An authentication scheme before it is no secret.
+func (r *Redactor) inPlaces(s string, do func(value string) string) string {
+	if strings.Contains(s, "@") {
+		s = urlPlace.ReplaceAllStringFunc(s, func(u string) string { return inUser(u, do) })
+	}
+	if strings.Contains(s, ":") {
+		s = replaceValues(headerPlace, s, func(name, value string) string {
+			if !r.IsHeader(name) {
+				return value
+			}
+			scheme, secret := splitScheme(value)
+			return scheme + do(secret)
+		})
+		s = replaceValues(jsonPlace, s, func(name, value string) string {
+			if !r.IsField(name) {
+				return value
+			}
+			inner := strings.Trim(value, `\"`)
+			if inner == value { // a number, which a text replaces
+				if inner = do(value); inner != value {
+					inner = `"` + inner + `"`
+				}
+				return inner
+			}
+			at := strings.Index(value, inner)
+			if inner == "" {
+				return value
+			}
+			return value[:at] + do(inner) + value[at+len(inner):]
+		})
+	}
+	if strings.Contains(s, "=") {
+		s = replaceValues(formPlace, s, func(name, value string) string {
+			if !r.IsField(name) {
+				return value
+			}
+			return do(value)
+		})
+	}
+	return s
+}
+
+// replaceValues replaces the third group of each match by what of makes of the second and the third.
+func replaceValues(pattern *regexp.Regexp, s string, of func(name, value string) string) string {
+	var b strings.Builder
+	last := 0
+	for _, m := range pattern.FindAllStringSubmatchIndex(s, -1) {
+		b.WriteString(s[last:m[6]])
+		b.WriteString(of(s[m[4]:m[5]], s[m[6]:m[7]]))
+		last = m[7]
+	}
+	if last == 0 {
+		return s
+	}
+	b.WriteString(s[last:])
+	return b.String()
+}
+
+// inUser applies do to user and password of a URL, which may be written wrongly: then to all that may be a part of them.
+func inUser(u string, do func(string) string) string {
+	begin := strings.IndexByte(u, ':') + 3
+	if strings.HasPrefix(u[begin-2:], `\/`) { // JSON may escape slashes
+		begin += 2
+	}
+	end := begin + strings.IndexAny(u[begin:]+"/", "/?#\\")
+	at := strings.LastIndexByte(u[begin:end], '@')
+	if at < 0 {
+		host, port, hasPort := strings.Cut(u[begin:end], ":")
+		isHTTP := strings.HasPrefix(strings.ToLower(u), "http")
+		if isHTTP && (!hasPort || isNumber(port)) || host == "" {
+			return u // the @ belongs to the path
+		}
+		at = strings.LastIndexByte(u[begin:], '@')
+	}
+	if at <= 0 {
+		return u
+	}
+	return u[:begin] + do(u[begin:begin+at]) + u[begin+at:]
+}
+
+var scheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]*[ \t]+`)
+
+// splitScheme takes the authentication scheme off a header's value: "Bearer ", "Basic ".
+func splitScheme(value string) (before, secret string) {
+	before = scheme.FindString(value)
+	if strings.TrimSpace(value[len(before):]) == "" {
+		return "", value
+	}
+	return before, value[len(before):]
+}
+
+// maskedLiterals redacts a value but for its holes and variables, of which it redacts the default.
+func maskedLiterals(value string) string {
+	trimmed := strings.TrimRight(value, " \t")
+	if trimmed == "" || isYAMLSign(trimmed) {
+		return value
+	}
+	var b strings.Builder
+	last := 0
+	for _, m := range holePlace.FindAllStringIndex(trimmed, -1) {
+		if m[0] > last {
+			b.WriteString(Redacted)
+		}
+		b.WriteString(maskedDefault(trimmed[m[0]:m[1]]))
+		last = m[1]
+	}
+	if last < len(trimmed) {
+		b.WriteString(Redacted)
+	}
+	return b.String() + value[len(trimmed):]
+}
+
+// isYAMLSign reports whether a value is none, but says where it is: *anchor, or | before the lines of a block.
+func isYAMLSign(value string) bool {
+	return strings.ContainsAny(value[:1], "*&") && isToken(value[1:]) || strings.Trim(value, "|>+-0123456789") == "" && strings.ContainsAny(value[:1], "|>")
+}
+
+// maskedDefault redacts the default of a variable.
+func maskedDefault(hole string) string {
+	if before, _, found := strings.Cut(hole, ":-"); found && strings.HasPrefix(hole, "${") {
+		return before + ":-" + Redacted + "}"
+	}
+	return hole
+}
+
+// Learn tells of all secrets that stand where secrets do in a text.
+func (r *Redactor) Learn(text string) {
+	r.inPlaces(text, func(value string) string {
+		r.addValue(value)
+		return value
+	})
+}
+
+// LearnHeader tells of the secrets in a header's value, where it is known for secrets.
+func (r *Redactor) LearnHeader(name, value string) {
+	if !r.IsHeader(name) {
+		r.Learn(value)
+		return
+	}
+	_, secret := splitScheme(value)
+	isCookie := strings.Contains(normalized(name), "cookie")
+	if !isCookie || !holePlace.MatchString(secret) { // the names of cookies are none
+		r.addValue(secret)
+	}
+	if isCookie {
+		for pair := range strings.SplitSeq(value, ";") {
+			if key, v, ok := strings.Cut(strings.TrimSpace(pair), "="); ok && !cookieAttributes[strings.ToLower(key)] {
+				r.addValue(strings.Trim(v, `"`))
+			}
+		}
+	}
+}
+
+var cookieAttributes = setOf("path", "domain", "expires", "max-age", "samesite", "priority")
+
+// addValue tells of the literal parts of a value, and of what they are when they are decoded.
+func (r *Redactor) addValue(value string) {
+	for _, literal := range holePlace.Split(value, -1) {
+		if literal = strings.TrimSpace(literal); literal != "" && !isYAMLSign(literal) {
+			r.addLiteral(literal)
+		}
+	}
+}
+
+// addLiteral tells of a secret, and of what it is when it is decoded.
+func (r *Redactor) addLiteral(secret string) {
+	r.Add(secret)
+	if decoded, err := url.QueryUnescape(secret); err == nil && decoded != secret {
+		r.Add(decoded)
+	}
+	var text string
+	if json.Unmarshal([]byte(`"`+secret+`"`), &text) == nil {
+		r.Add(text)
+	}
+	if credentials, err := base64.StdEncoding.DecodeString(secret); err == nil && strings.Contains(string(credentials), ":") {
+		r.addUser(string(credentials))
+	}
+	if strings.Contains(secret, ":") {
+		r.addUser(secret)
+	}
+}
+
+// addUser tells of "user:password". A user alone is a secret where it stands, as the tokens of some services do.
+func (r *Redactor) addUser(userinfo string) {
+	_, password, _ := strings.Cut(userinfo, ":")
+	r.Add(userinfo, password)
+	if decoded, err := url.PathUnescape(userinfo); err == nil && decoded != userinfo {
+		_, password, _ = strings.Cut(decoded, ":")
+		r.Add(decoded, password)
+	}
+}

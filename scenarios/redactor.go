@@ -1,0 +1,329 @@
+package scenarios
+
+import (
+	"cmp"
+	"encoding/base64"
+	"encoding/json"
+	"maps"
+	"net/textproto"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"unicode"
+)
+
+// Redacted stands where a secret was. It is a plain word: what it stands in stays YAML, JSON, a URL or a header.
+const Redacted = "REDACTED"
+
+// Redactor keeps secrets out of texts: those that it was told of wherever they stand, in the forms that programs write
+// them in, and whatever stands where secrets do: user and password of a URL, the value of a header, parameter or field
+// that is known for it. The zero value knows no secret yet. It may be used by several goroutines.
+type Redactor struct {
+	mu      sync.RWMutex
+	secrets map[string]bool
+	public  map[string]bool // names that the user gave to things: no secrets, though one may read the same
+	extra   map[string]bool // names of headers and fields, normalized, besides the known ones
+	strong  *strings.Replacer
+	weak    []string // replaced only where they are words of their own; the longest first
+}
+
+// Lengths of secrets in bytes. A shorter one is redacted where it stands as a secret, and nowhere else: as a part of other
+// words and numbers it would take the sense of what is told.
+const (
+	shortestWord   = 4  // that is redacted where it stands as a word of its own
+	shortestSecret = 8  // that is redacted wherever it occurs
+	longestWord    = 16 // of digits or lower-case letters alone, that is redacted only as a word of its own
+)
+
+// ownWords are the program's own.
+var ownWords = setOf("headroom", "postgres", "postgresql", "dragonfly", "password", "username", "localhost", "external", "embedded")
+
+// Add tells of secrets.
+func (r *Redactor) Add(secrets ...string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range secrets {
+		r.add(s)
+		for line := range strings.Lines(s) { // texts of several lines are shown line by line
+			r.add(strings.TrimSpace(line))
+		}
+	}
+}
+
+func (r *Redactor) add(secret string) {
+	if len(secret) < shortestWord || r.secrets[secret] || strings.Contains(Redacted, secret) || isPlainWord(secret) {
+		return
+	}
+	if r.secrets == nil {
+		r.secrets = map[string]bool{}
+	}
+	r.secrets[secret] = true
+	r.strong, r.weak = nil, nil
+}
+
+// isPlainWord reports whether a text is a short word or number as it could stand in any text: "admin", "1000".
+func isPlainWord(s string) bool {
+	if len(s) >= shortestSecret {
+		return false
+	}
+	return isLower(s) || isNumber(s)
+}
+
+func isLower(s string) bool {
+	return !strings.ContainsFunc(s, func(c rune) bool { return c < 'a' || c > 'z' })
+}
+
+// publish tells of names that are no secrets.
+func (r *Redactor) publish(names map[string]bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.public == nil {
+		r.public = map[string]bool{}
+	}
+	maps.Copy(r.public, names)
+	r.strong, r.weak = nil, nil
+}
+
+// addName makes the values of a header or field of that name secrets.
+func (r *Redactor) addName(name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.extra == nil {
+		r.extra = map[string]bool{}
+	}
+	r.extra[normalized(name)] = true
+}
+
+// Clone returns a redactor that knows the same, and can be told more.
+func (r *Redactor) Clone() *Redactor {
+	if r == nil {
+		return &Redactor{}
+	}
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return &Redactor{extra: maps.Clone(r.extra), secrets: maps.Clone(r.secrets), public: maps.Clone(r.public)}
+}
+
+// Text is a text without its secrets. A nil Redactor redacts what stands where secrets do.
+func (r *Redactor) Text(s string) string {
+	if s == "" {
+		return s
+	}
+	if r == nil {
+		return (&Redactor{}).inPlaces(s, maskedLiterals)
+	}
+	strong, weak := r.prepared()
+	s = strong.Replace(s)
+	for _, w := range weak {
+		s = replaceWord(s, w)
+	}
+	return r.inPlaces(s, maskedLiterals)
+}
+
+// Override is an override "key=value" without its secrets.
+func (r *Redactor) Override(text string) string {
+	path, value, ok := splitOverride(text)
+	if !ok || !r.isSecretKey(path) {
+		return r.Text(text)
+	}
+	return text[:len(text)-len(value)] + maskedLiterals(r.Text(value))
+}
+
+// LearnOverride tells of the secrets in an override "key=value".
+func (r *Redactor) LearnOverride(text string) {
+	path, value, ok := splitOverride(text)
+	if !ok || !r.isSecretKey(path) {
+		r.Learn(text)
+		return
+	}
+	value = strings.Trim(value, ` "'`)
+	r.LearnHeader(path[len(path)-1], value)
+	r.addValue(value)
+}
+
+// isSecretKey reports whether an override's key leads to something known for secrets.
+func (r *Redactor) isSecretKey(path []string) bool {
+	last := path[len(path)-1]
+	return r.IsHeader(last) || len(path) > 1 && path[len(path)-2] == "headers" && r.IsField(last)
+}
+
+// Texts are texts without their secrets.
+func (r *Redactor) Texts(all []string) []string {
+	out := make([]string, len(all))
+	for i, s := range all {
+		out[i] = r.Text(s)
+	}
+	return out
+}
+
+// cutMark ends a text of which the rest was left out.
+const cutMark = "…"
+
+// CutText is [Redactor.Text] for a text that may have been cut: the beginning of a secret at its end is redacted, too.
+func (r *Redactor) CutText(s string) string {
+	s = r.Text(s)
+	body, cut := strings.CutSuffix(s, cutMark)
+	if !cut {
+		return s
+	}
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	longest := 0
+	for secret := range r.secrets {
+		for _, form := range formsOf(secret) {
+			for n := min(len(form), len(body)); n >= shortestWord && n > longest; n-- {
+				if strings.HasSuffix(body, form[:n]) {
+					longest = n
+				}
+			}
+		}
+	}
+	if longest > 0 {
+		s = body[:len(body)-longest] + Redacted + cutMark
+	}
+	return s
+}
+
+// prepared makes what replaces the secrets, the longest first.
+func (r *Redactor) prepared() (*strings.Replacer, []string) {
+	r.mu.RLock()
+	strong, weak := r.strong, r.weak
+	r.mu.RUnlock()
+	if strong != nil {
+		return strong, weak
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	forms := map[string]bool{}
+	for secret := range r.secrets {
+		switch {
+		case r.public[secret], ownWords[secret]:
+		case len(secret) < shortestSecret, len(secret) < longestWord && (isNumber(secret) || isLower(secret)):
+			weak = append(weak, secret)
+		default:
+			for _, form := range formsOf(secret) {
+				forms[form] = true
+			}
+		}
+	}
+	longestFirst := func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) }
+	pairs := make([]string, 0, 2*len(forms))
+	for _, form := range slices.SortedFunc(maps.Keys(forms), longestFirst) {
+		pairs = append(pairs, form, Redacted)
+	}
+	slices.SortFunc(weak, longestFirst)
+	r.strong, r.weak = strings.NewReplacer(pairs...), weak
+	return r.strong, r.weak
+}
+
+func isNumber(s string) bool {
+	return !strings.ContainsFunc(s, func(c rune) bool { return c < '0' || c > '9' })
+}
+
+// formsOf are a secret as it is, and as it stands in URLs, in JSON, in YAML, in quoted messages, and in any text that is
+// in base64, such as the credentials of Basic authentication.
+func formsOf(secret string) []string {
+	forms := []string{secret, url.QueryEscape(secret), url.PathEscape(secret), strings.ReplaceAll(url.QueryEscape(secret), "+", "%20")}
+	for _, f := range forms[1:] {
+		forms = append(forms, lowerEscapes(f))
+	}
+	quoted := strconv.Quote(secret)
+	forms = append(forms, quoted[1:len(quoted)-1], strings.ReplaceAll(secret, "'", "''"))
+	if encoded, err := json.Marshal(secret); err == nil {
+		forms = append(forms, string(encoded[1:len(encoded)-1]))
+	}
+	for before := range 3 { // bytes before it in its group of three
+		padded := append(make([]byte, before), secret...)
+		from, to := (8*before+5)/6, 8*len(padded)/6 // characters that the secret alone decides
+		for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
+			forms = append(forms, encoding.EncodeToString(padded)[from:to])
+		}
+	}
+	return forms
+}
+
+// lowerEscapes writes %2F as %2f.
+func lowerEscapes(s string) string {
+	b := []byte(s)
+	for i := 0; i+2 < len(b); i++ {
+		if b[i] == '%' {
+			b[i+1], b[i+2] = byte(unicode.ToLower(rune(b[i+1]))), byte(unicode.ToLower(rune(b[i+2])))
+		}
+	}
+	return string(b)
+}
+
+// replaceWord redacts a word where it is not a part of a longer one.
+func replaceWord(s, word string) string {
+	isPart := func(c byte) bool {
+		return c == '_' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c >= 0x80
+	}
+	for from := 0; ; {
+		i := strings.Index(s[from:], word)
+		if i < 0 {
+			return s
+		}
+		begin := from + i
+		end := begin + len(word)
+		if begin > 0 && isPart(s[begin-1]) || end < len(s) && isPart(s[end]) {
+			from = begin + 1
+			continue
+		}
+		s = s[:begin] + Redacted + s[end:]
+		from = begin + len(Redacted)
+	}
+}
+
+// IsHeader reports whether the values of a header are secrets.
+func (r *Redactor) IsHeader(name string) bool {
+	return secretHeaders[textproto.CanonicalMIMEHeaderKey(name)] || r.isExtra(name)
+}
+
+// IsField reports whether the values of a parameter or field are secrets.
+func (r *Redactor) IsField(name string) bool {
+	n := normalized(name)
+	return secretFields[n] || secretHeaders[textproto.CanonicalMIMEHeaderKey(name)] || r.isExtra(name)
+}
+
+func (r *Redactor) isExtra(name string) bool {
+	if r == nil {
+		return false
+	}
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.extra[normalized(name)]
+}
+
+// normalized is a name without what is written differently from one API to the next: access_token, accessToken.
+func normalized(name string) string {
+	return strings.Map(func(c rune) rune {
+		if c == '-' || c == '_' || c == '.' {
+			return -1
+		}
+		return unicode.ToLower(c)
+	}, name)
+}
+
+// secretHeaders are known for secrets.
+var secretHeaders = setOf("Authorization", "Proxy-Authorization", "Cookie", "Cookie2", "Set-Cookie", "Set-Cookie2",
+	"X-Api-Key", "Api-Key", "Apikey", "X-Apikey", "X-Api-Token", "X-Auth-Token", "X-Auth-Key", "X-Access-Token", "X-Token", "X-Secret", "X-Csrf-Token", "X-Xsrf-Token", "Csrf-Token",
+	"X-Amz-Security-Token", "X-Goog-Api-Key", "X-Goog-Iap-Jwt-Assertion", "X-Gitlab-Token", "Private-Token", "Job-Token", "X-Vault-Token", "X-Consul-Token", "X-Jwt-Assertion",
+	"X-Session-Token", "X-Session-Id", "X-Forwarded-Access-Token", "X-Functions-Key", "Ocp-Apim-Subscription-Key", "X-Rapidapi-Key", "X-Shopify-Access-Token",
+	"X-Forwarded-Authorization", "X-Original-Authorization", "X-Hub-Signature", "X-Hub-Signature-256", "Dpop", "Client-Secret", "X-Client-Secret", "X-Password", "Auth-Token")
+
+// secretFields are parameters of queries and fields of bodies that are known for secrets, normalized.
+var secretFields = setOf("apikey", "apisecret", "accesskey", "accesstoken", "refreshtoken", "idtoken", "authtoken", "bearertoken", "sessiontoken", "securitytoken", "token",
+	"auth", "authorization", "jwt", "password", "passwd", "passwort", "passphrase", "pwd", "pass", "newpassword", "oldpassword", "currentpassword", "passwordconfirmation", "confirmpassword",
+	"secret", "clientsecret", "secretkey", "secretaccesskey", "privatekey", "subscriptionkey", "sig", "signature", "xamzsignature", "xamzsecuritytoken", "xamzcredential",
+	"xgoogsignature", "xgoogcredential", "credential", "credentials", "sessionid", "sessionkey", "phpsessid", "jsessionid", "csrf", "csrftoken", "xsrftoken", "csrfmiddlewaretoken",
+	"otp", "pin", "clientassertion", "assertion", "codeverifier", "samlresponse")
+
+func setOf(names ...string) map[string]bool {
+	set := make(map[string]bool, len(names))
+	for _, name := range names {
+		set[name] = true
+	}
+	return set
+}
