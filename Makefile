@@ -7,6 +7,9 @@ GOVULNCHECK := go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 # The race detector needs a C compiler.
 RACE := $(shell command -v gcc >/dev/null 2>&1 && echo -race)
 
+# The first compilation of a program takes minutes, with what it is made of, and go build says nothing meanwhile.
+compiling = [ -x $(1) ] || echo "compiling $(1): the first time takes some minutes"
+
 .PHONY: help bench bench-smoke bench-go bench-server bench-generator test lint vuln build clean
 
 help: ## list the targets
@@ -22,10 +25,12 @@ bench-go: ## the benchmarks of the code itself, with allocations
 	go test -run '^$$' -bench . -benchmem ./...
 
 bench-server: ## the reference server against nginx, net/http, Gin, go-redis and pgx; wrk is the client (about 8 minutes)
+	@$(call compiling,bin/bench-server)
 	@go build -o bin/bench-server ./cmd/bench-server
 	@bin/bench-server --markdown bin/bench-server.md
 
 bench-generator: build ## the load generator against wrk, h2load, fortio, bombardier, hey, vegeta and k6 (about 5 minutes)
+	@$(call compiling,bin/bench-generator)
 	@go build -o bin/bench-generator ./cmd/bench-generator
 	@bin/bench-generator --markdown bin/bench-generator.md
 
@@ -51,6 +56,7 @@ vuln: ## known vulnerabilities in what the code calls, standard library included
 	GOTOOLCHAIN=$$(sed -n 's/^toolchain //p' go.mod) $(GOVULNCHECK) -db "file://$$db/data/osv" ./...
 
 build: ## build bin/headroom
+	@$(call compiling,bin/headroom)
 	@go build -o bin/headroom ./cmd/headroom
 
 clean: ## remove what was built and the saved runs

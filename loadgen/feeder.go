@@ -15,6 +15,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"github.com/policycortex/headroom/loadgen/recording"
 	"github.com/policycortex/headroom/scenarios"
 )
 
@@ -26,7 +27,7 @@ type feeder struct {
 	plan    scenarios.Feeder
 	rows    int
 	columns map[string][]string // by the name of a CSV column or the path of a JSON lines field
-	sha256  string              // of the file, in hexadecimal digits, but for a mark at its beginning
+	sha256  string              // of the file's text, decompressed, in hexadecimal digits, but for a mark at its beginning
 }
 
 // maxRows bounds a feeder.
@@ -35,15 +36,17 @@ const maxRows = 10_000_000
 // maxLine bounds a line of JSON lines, in bytes.
 const maxLine = 1 << 20
 
-// LoadFeeders reads the files of a plan's feeders; their names are relative to the scenario file. Errors name the file
-// and, where there is one, the line.
+// LoadFeeders reads the files of a plan's feeders; their names are relative to the scenario file. Errors begin with the file
+// and, where there is one, the line; that of a file that cannot be opened is of type [scenarios.Errors].
 func LoadFeeders(plan *scenarios.Plan) (Feeders, error) {
 	feeders := Feeders{}
 	var faults []error
 	for _, f := range plan.Feeders {
 		loaded, err := loadFeeder(f, besideScenario(plan, f.File), wantedOf(plan, f.Name))
-		if err != nil {
-			faults = append(faults, fmt.Errorf("feeder %s: %w", f.Name, err))
+		if cannotOpen(err) {
+			faults = append(faults, faultAt(plan, f.Line, f.Column, err))
+		} else if err != nil {
+			faults = append(faults, fmt.Errorf("%w (feeder %s)", err, f.Name))
 		}
 		feeders[f.Name] = loaded
 	}
@@ -110,9 +113,9 @@ func loadFeeder(plan scenarios.Feeder, path string, want []wanted) (*feeder, err
 	}
 	defer file.Close()
 	f := &feeder{plan: plan, columns: map[string][]string{}}
-	in := bufio.NewReader(file)
-	if mark, err := in.Peek(3); err == nil && string(mark) == "\ufeff" { // as spreadsheets write it
-		_, _ = in.Discard(3)
+	in, err := recording.Text(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s:1: %w", path, err)
 	}
 	hash := sha256.New()
 	hashed := io.TeeReader(in, hash)
@@ -141,7 +144,11 @@ func (f *feeder) readCSV(in io.Reader, path string, want []wanted) error {
 	head = slices.Clone(head)
 	index := make([]int, len(want))
 	for i, w := range want {
-		if index[i] = slices.Index(head, w.name); index[i] < 0 {
+		index[i] = slices.Index(head, w.name)
+		if index[i] < 0 && len(head) == 1 {
+			return fmt.Errorf("%s:1: there is no column %q; there is one alone, %q: fields are separated by commas", path, w.name, head[0])
+		}
+		if index[i] < 0 {
 			return fmt.Errorf("%s:1: there is no column %q; there are %s", path, w.name, strings.Join(head, ", "))
 		}
 		if slices.Index(head[index[i]+1:], w.name) >= 0 {
@@ -184,20 +191,20 @@ func (f *feeder) readJSONLines(in io.Reader, path string, want []wanted) error {
 	lines := bufio.NewScanner(in)
 	lines.Buffer(nil, maxLine)
 	number := 0
-	for lines.Scan() {
+	for lines.Scan() && lines.Err() == nil {
 		number++
 		line := lines.Bytes()
 		if len(bytes.TrimSpace(line)) == 0 {
 			continue
 		}
 		if !gjson.ValidBytes(line) {
-			return fmt.Errorf("%s:%d: the line is not a JSON document", path, number)
+			return fmt.Errorf("%s:%d: the line is not a JSON document%s", path, number, hintOf(line))
 		}
 		document := gjson.ParseBytes(line)
 		for _, w := range want {
 			v, found := lookUp(document, w.path)
 			if !found {
-				return fmt.Errorf("%s:%d: there is no %s", path, number, w.name)
+				return fmt.Errorf("%s:%d: there is no %s%s", path, number, w.name, hintOf(line))
 			}
 			if !isPlain(v) {
 				return fmt.Errorf("%s:%d: %s is %s and not a text, a number, true or false", path, number, w.name, kindOf(v))
@@ -214,6 +221,17 @@ func (f *feeder) readJSONLines(in io.Reader, path string, want []wanted) error {
 		return fmt.Errorf("%s:%d: %w", path, number+1, err)
 	}
 	return nil
+}
+
+// arrayHint is what to do with a file that is one JSON array.
+const arrayHint = "; a row of a JSON array is to be a line of its own: jq -c '.[]' FILE"
+
+// hintOf helps where a line is, or begins, the whole file's array.
+func hintOf(line []byte) string {
+	if bytes.HasPrefix(bytes.TrimSpace(line), []byte("[")) {
+		return arrayHint
+	}
+	return ""
 }
 
 // isPlain reports whether a JSON value can fill a hole.

@@ -1,6 +1,7 @@
 package loadgen
 
 import (
+	"compress/gzip"
 	"crypto/sha256"
 	"fmt"
 	"maps"
@@ -103,9 +104,26 @@ func TestFeederSums(t *testing.T) {
 	if marked := sums("\ufeff"+users, orders); !maps.Equal(marked, one) {
 		t.Errorf("with a mark the sums are %v, without %v", marked, one)
 	}
+	if packed := sums(gzipped(t, users), gzipped(t, "\ufeff"+orders)); !maps.Equal(packed, one) {
+		t.Errorf("compressed the sums are %v, plain %v", packed, one)
+	}
 	if other := sums(users, orders+"\n\n"); other["orders"] == one["orders"] || other["users"] != one["users"] {
 		t.Errorf("the sums of one and of another file of orders are %v and %v", one, other)
 	}
+}
+
+// gzipped is a text compressed by gzip.
+func gzipped(t *testing.T, text string) string {
+	t.Helper()
+	var b strings.Builder
+	w := gzip.NewWriter(&b)
+	if _, err := w.Write([]byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
 }
 
 func TestFeederFaults(t *testing.T) {
@@ -122,6 +140,14 @@ func TestFeederFaults(t *testing.T) {
 		"not JSON":    {users, orders + "\nx", "orders.jsonl:2: the line is not a JSON document"},
 		"no field":    {users, orders + "\n\n{}", "orders.jsonl:3: there is no $.order.no"},
 		"object":      {users, `{"order": {"no": {}}}`, "orders.jsonl:1: $.order.no is an object"},
+		"UTF-16":      {"\xff\xfei\x00d\x00", orders, "users.csv:1: it is UTF-16, and must be UTF-8: iconv"},
+		"no mark":     {"i\x00d\x00", orders, "users.csv:1: it is UTF-16"},
+		"spreadsheet": {"PK\x03\x04...", orders, "users.csv:1: it is a ZIP archive or a spreadsheet: unpack it, or save it as text"},
+		"cut":         {gzipped(t, users)[:12], orders, "users.csv: the compressed file ends here"},
+		"cut lines":   {users, gzipped(t, orders)[:12], "orders.jsonl:1: the compressed file ends here"},
+		"array":       {users, `[{"order": {"no": 1}}]`, "orders.jsonl:1: there is no $.order.no; a row of a JSON array is to be a line of its own: jq -c '.[]' FILE"},
+		"array lines": {users, "[\n" + `{"order": {"no": 1}}` + "\n]", "orders.jsonl:1: the line is not a JSON document; a row of a JSON array"},
+		"semicolons":  {"id;password\n1;a\n", orders, `users.csv:1: there is no column "password"; there is one alone, "id;password": fields are separated by commas`},
 		"long":        {users, orders + "\n" + strings.Repeat(" ", maxLine+1), "orders.jsonl:2: bufio.Scanner: token too long"},
 	}
 	for name, test := range tests {
@@ -134,7 +160,7 @@ func TestFeederFaults(t *testing.T) {
 	}
 	plan := fedPlan(t, users, orders, "uniform")
 	plan.Source.File = "/nowhere/fed.yaml"
-	if _, err := LoadFeeders(plan); err == nil || !strings.Contains(err.Error(), "feeder users: open /nowhere/users.csv") {
+	if _, err := LoadFeeders(plan); err == nil || !strings.Contains(err.Error(), "/nowhere/fed.yaml:3:11: open /nowhere/users.csv: no such file or directory") {
 		t.Errorf("a file that is not there: %v", err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -22,7 +23,7 @@ type Recordings map[string]*recording.Log
 const loadingGCPercent = 20
 
 // LoadRecordings reads the files of the scenarios that replay one; their names are relative to the scenario file. It
-// returns them and the plan with what they hold.
+// returns them and the plan with what they hold. Errors are as those of [LoadFeeders].
 func LoadRecordings(plan *scenarios.Plan) (*scenarios.Plan, Recordings, error) {
 	// What is kept has no pointers, so that collecting often costs little.
 	defer debug.SetGCPercent(debug.SetGCPercent(loadingGCPercent))
@@ -34,8 +35,12 @@ func LoadRecordings(plan *scenarios.Plan) (*scenarios.Plan, Recordings, error) {
 			continue
 		}
 		log, err := loadRecording(s.Recording, besideScenario(plan, s.Recording.File))
+		if cannotOpen(err) {
+			faults = append(faults, faultAt(plan, s.Recording.Line, s.Recording.Column, err))
+			continue
+		}
 		if err != nil {
-			faults = append(faults, fmt.Errorf("scenario %s: %w", s.Name, err))
+			faults = append(faults, fmt.Errorf("%w (scenario %s)", err, s.Name))
 			continue
 		}
 		all[s.Name] = log
@@ -58,6 +63,14 @@ func besideScenario(plan *scenarios.Plan, file string) string {
 		return file
 	}
 	return filepath.Join(filepath.Dir(plan.Source.File), file)
+}
+
+// cannotOpen reports whether a file is not there, or cannot be read at all.
+func cannotOpen(err error) bool { return errors.As(err, new(*fs.PathError)) }
+
+// faultAt is the fault of the place in the scenario file that names a file.
+func faultAt(plan *scenarios.Plan, line, column int, err error) error {
+	return scenarios.Errors{{File: plan.Source.File, Line: line, Column: column, Message: err.Error()}}
 }
 
 func loadRecording(r *scenarios.Recording, path string) (*recording.Log, error) {

@@ -111,21 +111,6 @@ func (p *steadyPace) Pace(elapsed time.Duration, hits uint64) (wait time.Duratio
 	return wait - time.Since(now), stop
 }
 
-// ReadTargets reads a vegeta target file, in the format "http" or "json". body and headers are those of targets that
-// have none of their own.
-func ReadTargets(r io.Reader, format string, body []byte, headers map[string][]string) ([]vegeta.Target, error) {
-	var targeter vegeta.Targeter
-	switch format {
-	case vegeta.HTTPTargetFormat:
-		targeter = vegeta.NewHTTPTargeter(r, body, headers)
-	case vegeta.JSONTargetFormat:
-		targeter = vegeta.NewJSONTargeter(r, body, headers)
-	default:
-		return nil, fmt.Errorf("there is no target format %q: http and json are there", format)
-	}
-	return vegeta.ReadAllTargets(targeter)
-}
-
 // ResultEncoder writes vegeta's results in one of its encodings: gob, json or csv.
 func ResultEncoder(w io.Writer, encoding string) (func(*vegeta.Result) error, error) {
 	switch encoding {

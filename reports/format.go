@@ -279,6 +279,29 @@ func tally[K int | string](counts map[K]int64) string {
 	return strings.Join(parts, ", ")
 }
 
+// again is the command of a run, such that it can be given again: the directory that --out names is there already, and so
+// it has another; the instant of --start-at is over, and so it has none.
+func again(command []string) []string {
+	var out []string
+	for i := 0; i < len(command); i++ {
+		dir, isOut := strings.CutPrefix(command[i], "--out=")
+		switch {
+		case isOut:
+			out = append(out, "--out="+another(dir))
+		case command[i] == "--out" && i+1 < len(command):
+			i++
+			out = append(out, "--out", another(command[i]))
+		case command[i] == "--start-at":
+			i++
+		case !strings.HasPrefix(command[i], "--start-at="):
+			out = append(out, command[i])
+		}
+	}
+	return out
+}
+
+func another(dir string) string { return strings.TrimRight(dir, "/") + "-again" }
+
 // shellLine joins the arguments of a command such that a POSIX shell takes them apart again.
 func shellLine(args []string) string {
 	quoted := make([]string, len(args))

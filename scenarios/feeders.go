@@ -12,6 +12,8 @@ type Feeder struct {
 	File     string // as written: relative to the scenario file
 	Choice   Choice
 	Exponent float64 // of Zipf
+
+	Line, Column int // of its key csv or jsonl; 0 when an override gave it
 }
 
 // FeederFormat is how a feeder's file is written.
@@ -51,7 +53,9 @@ func (r *reader) readFeeders(n *node) []Feeder {
 			f.Format, file = JSONLines, jsonl
 		}
 		if given(file) {
-			f.File = file.text
+			if f.File = file.text; file.keyAt.override == "" {
+				f.Line, f.Column = file.keyAt.line, file.keyAt.column
+			}
 			if strings.TrimSpace(f.File) == "" {
 				r.fault(file, "", "%s names no file", file.path)
 			}

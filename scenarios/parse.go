@@ -101,6 +101,9 @@ func (s Saved) inputs() Inputs {
 
 func (in Inputs) parse(file string, src []byte, saved bool) (*Plan, error) {
 	r := in.newReader(file, saved)
+	if r.checkForeign(src); len(r.errs) > 0 {
+		return nil, r.errs
+	}
 	tree := r.tree(src, in)
 	if tree == nil {
 		return nil, r.errs.sorted()

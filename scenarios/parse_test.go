@@ -77,8 +77,8 @@ func TestParseReadsEveryKey(t *testing.T) {
 			Server:   ServerSettings{L1Bytes: 64 << 20, PostgresMaxConns: 10, GOGC: 400, GOMAXPROCS: 2},
 		},
 		Feeders: []Feeder{
-			{Name: "users", Format: CSV, File: "users.csv", Choice: Zipf, Exponent: 1.2},
-			{Name: "orders", Format: JSONLines, File: "data/orders.jsonl", Choice: Uniform},
+			{Name: "users", Format: CSV, File: "users.csv", Choice: Zipf, Exponent: 1.2, Line: 12, Column: 11},
+			{Name: "orders", Format: JSONLines, File: "data/orders.jsonl", Choice: Uniform, Line: 13, Column: 12},
 		},
 		Scenarios: []Scenario{
 			{
@@ -383,5 +383,29 @@ func TestLoad(t *testing.T) {
 	}
 	if _, err = Load(t.TempDir()); err == nil || errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("reading a folder gave %v", err)
+	}
+}
+
+// TestOtherFilesAreRecognized: what is given for a scenario by mistake is named for what it is.
+func TestOtherFilesAreRecognized(t *testing.T) {
+	for name, test := range map[string]struct{ src, want string }{
+		"k6":               {"// load\nimport http from 'k6/http';\nexport default function () { http.get('http://h/'); }\n", "f:2:1: it is a k6 script, and a scenario is YAML; its scenarios and thresholds"},
+		"k6, another mark": {"import { check } from \"k6\";\n", "f:1:1: it is a k6 script"},
+		"k6, CommonJS":     {"const http = require('k6/http');\n", "f:1:1: it is a k6 script"},
+		"k6, no imports":   {"export const options = { vus: 1 };\n", "f:1:1: it is a k6 script"},
+		"JMeter":           {"<?xml version=\"1.0\"?>\n<jmeterTestPlan>", "f:1:1: it is XML, such as a plan of JMeter"},
+		"Locust":           {"import time\nfrom locust import HttpUser\n", "f:2:1: it is a Locust file"},
+		"HAR":              {"{\n \"log\": {\"entries\": []}}", "f:1:1: it is a HAR file, and a scenario is YAML; name it in one: executor: replay"},
+		"an access log":    {"127.0.0.1 - - [10/Oct/2025:13:55:36 +0200] \"GET / HTTP/1.1\" 200 5\n", "f:1:1: it is an access log"},
+		"targets":          {"GET http://h/\n", "f:1:1: it is a target file of vegeta"},
+	} {
+		_, err := Parse("f", []byte(test.src))
+		if err == nil || !strings.HasPrefix(err.Error(), test.want) {
+			t.Errorf("%s: got %v, want %s", name, err, test.want)
+		}
+	}
+	const within = "target: {url: 'http://h'}\nscenarios: {s: {executor: constant-vus, vus: 1, duration: 1s, requests: [{name: a, path: /, method: POST, body: \"import x from 'k6'\"}]}}\n"
+	if _, err := Parse("f.yaml", []byte(within)); err != nil {
+		t.Errorf("a body about k6: %v", err)
 	}
 }

@@ -71,7 +71,9 @@ vegeta's meaning. How late requests were sent is written to standard error.`,
 }
 
 func (a *attacker) attack(ctx context.Context) error {
-	if err := a.prepare(); err != nil {
+	if err := a.prepare(); errors.As(err, new(inputError)) {
+		return err
+	} else if err != nil {
 		return usageError{err}
 	}
 	out, closeOut := a.out, func() error { return nil }
@@ -181,8 +183,8 @@ func (a *attacker) prepare() (err error) {
 		defer f.Close()
 		in = f
 	}
-	if a.load.Targets, err = loadgen.ReadTargets(in, a.format, body, headers); err != nil {
-		return fmt.Errorf("targets from %s: %w", a.targets, err)
+	if a.load.Targets, err = loadgen.ReadTargets(in, a.targets, a.format, body, headers); err != nil {
+		return inputError{err}
 	}
 	return nil
 }

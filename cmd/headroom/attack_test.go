@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -127,6 +128,14 @@ func TestReportWritesPercentiles(t *testing.T) {
 	headroom(t, "report", out, "--hdr").exits(t, exitOK)
 	for _, file := range []string{"response-steady.hgrm", "response-steady.root.hgrm"} {
 		says(t, text(t, filepath.Join(out, file)), "Value\tPercentile\tTotalCount\t1/(1-Percentile)", "#[Mean", "#[Buckets")
+	}
+}
+
+// signedIn tells as whom each request came.
+func signedIn(seen chan<- string) http.HandlerFunc {
+	return func(_ http.ResponseWriter, r *http.Request) {
+		user, password, ok := r.BasicAuth()
+		seen <- strings.TrimSpace(fmt.Sprintln(user, password, ok))
 	}
 }
 

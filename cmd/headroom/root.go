@@ -7,7 +7,9 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -31,6 +33,11 @@ const (
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
+
+// inputError is a fault of a file that the caller gave, or several. The message of each begins with the file.
+type inputError struct{ error }
+
+func (e inputError) Unwrap() error { return e.error }
 
 // verdictError carries the outcome of runs that went well in themselves.
 type verdictError struct{ outcome results.Outcome }
@@ -85,7 +92,7 @@ func exitCode(err error) int {
 		return exitCrossed
 	case errors.As(err, &verdict):
 		return exitInvalid
-	case errors.As(err, new(usageError)), errors.As(err, new(scenarios.Errors)), errors.As(err, &unknown):
+	case errors.As(err, new(usageError)), errors.As(err, new(inputError)), errors.As(err, new(scenarios.Errors)), errors.As(err, &unknown):
 		return exitUsage
 	}
 	return exitError
@@ -100,7 +107,28 @@ func printError(w io.Writer, err error) {
 		}
 		err = lost
 	}
-	fmt.Fprintf(w, "headroom: %v\n", err)
+	printFaults(w, err)
+}
+
+// printFaults writes each of several errors on lines of its own. Those of a file begin with its name, line and column, so
+// that an editor can go there; before others stands the program's name.
+func printFaults(w io.Writer, err error) {
+	if input, ok := err.(inputError); ok {
+		fmt.Fprintln(w, input)
+		return
+	}
+	var faults scenarios.Errors
+	several, ok := err.(interface{ Unwrap() []error })
+	switch {
+	case errors.As(err, &faults) && err.Error() == faults.Error():
+		fmt.Fprintln(w, err)
+	case ok && err.Error() == errors.Join(several.Unwrap()...).Error(): // and no sentence about them
+		for _, e := range several.Unwrap() {
+			printFaults(w, e)
+		}
+	default:
+		fmt.Fprintf(w, "headroom: %v\n", err)
+	}
 }
 
 func newRoot(args []string) *cobra.Command {
@@ -124,11 +152,41 @@ Exit codes: 0 every threshold held, 99 a threshold was crossed, 104 the scenario
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w; see: %s --help", err, c.CommandPath())}
 	})
-	root.AddCommand(newRunCommand(args), newMergeCommand(args), newCompareCommand(), newAttackCommand(), newServeCommand(), newSeedCommand(), newReportCommand(), newValidateCommand(), newDoctorCommand())
+	root.AddCommand(newRunCommand(args), newMergeCommand(args), newCompareCommand(), newAttackCommand(), newServeCommand(), newSeedCommand(), newReportCommand(), newValidateCommand(), newDoctorCommand(), newVersionCommand())
 	// A word that is no command, or arguments that a command does not take, are mistakes of the caller too.
-	root.Args = func(c *cobra.Command, args []string) error { return asUsage(cobra.NoArgs(c, args)) }
+	root.Args = unknownCommand
 	root.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
 	return root
+}
+
+// unknownCommand refuses a word that is no command, with the commands that were probably meant.
+func unknownCommand(c *cobra.Command, args []string) error {
+	err := cobra.NoArgs(c, args)
+	if err == nil {
+		return nil
+	}
+	c.SuggestionsMinimumDistance = 2 // letters, which is cobra's default
+	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		return usageError{fmt.Errorf("%w; did you mean %q?", err, strings.Join(near, `" or "`))}
+	}
+	return usageError{fmt.Errorf("%w; see: %s --help", err, c.CommandPath())}
+}
+
+func newVersionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version of headroom",
+		Args:  func(c *cobra.Command, args []string) error { return asUsage(cobra.NoArgs(c, args)) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			tool := toolVersion()
+			commit := ""
+			if tool.Commit != "" {
+				commit = "commit " + tool.Commit + ", "
+			}
+			_, err := fmt.Fprintf(c.OutOrStdout(), "headroom %s (%s%s, %s/%s)\n", tool.Version, commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			return err
+		},
+	}
 }
 
 func asUsage(err error) error {

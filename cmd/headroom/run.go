@@ -25,6 +25,7 @@ import (
 
 // runner is the run command with its flags.
 type runner struct {
+	in               io.Reader
 	w, wErr          io.Writer
 	command          []string // as typed
 	out              string
@@ -46,13 +47,16 @@ func newRunCommand(args []string) *cobra.Command {
 		Use:   "run FILE...",
 		Short: "Run scenarios, judge them, and write their reports",
 		Long: `Run scenario files one after the other: start what they need, load it, judge the measurements by the scenario's
-thresholds, save the run, and write report.html, summary.json and junit.xml beside it.`,
+thresholds, save the run, and write report.html, summary.json and junit.xml beside it. FILE is a scenario file, the name
+of a scenario that comes with headroom, or - for standard input.`,
 		Example: `  headroom run scenarios/smoke.yaml
   headroom run scenarios/reference.yaml --provider process --set scenarios.warm.rate=5000
   headroom run my-service.yaml --set target.url=http://127.0.0.1:8080 --json | jq .verdict`,
 		Args: atLeastOne("a scenario file"),
+
+		ValidArgsFunction: completeScenarios,
 		RunE: func(c *cobra.Command, files []string) error {
-			r.w, r.wErr, r.secrets = c.OutOrStdout(), c.ErrOrStderr(), redactorOf(c)
+			r.in, r.w, r.wErr, r.secrets = c.InOrStdin(), c.OutOrStdout(), c.ErrOrStderr(), redactorOf(c)
 			r.progress, r.result = r.wErr, r.w
 			if r.quiet {
 				r.progress = io.Discard
@@ -97,7 +101,7 @@ func (r *runner) runAll(ctx context.Context, files []string) error {
 		return err
 	}
 	for _, file := range files {
-		l, err := load(file, in)
+		l, err := load(file, r.in, in)
 		all, faults = append(all, l), append(faults, err)
 	}
 	if err := errors.Join(faults...); err != nil {
@@ -226,17 +230,20 @@ func keep(dir string, run *results.Run) error {
 	return nil
 }
 
+// otherPlace is what to do where a run cannot be saved.
+const otherPlace = "; name a directory that can be written, with --out"
+
 // makeRunDirectory makes the run's directory before anything is measured, so that nothing is lost for want of a place.
 func makeRunDirectory(dir string) error {
 	if _, err := os.Stat(filepath.Join(dir, "run.json")); err == nil {
 		return usageError{fmt.Errorf("%s holds a saved run already: give another --out, or remove it", dir)}
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return usageError{fmt.Errorf("make the run's directory: %w", err)}
+		return usageError{fmt.Errorf("make the run's directory: %w%s", err, otherPlace)}
 	}
 	probe, err := os.CreateTemp(dir, ".probe")
 	if err != nil {
-		return usageError{fmt.Errorf("write into the run's directory: %w", err)}
+		return usageError{fmt.Errorf("write into the run's directory: %w%s", err, otherPlace)}
 	}
 	return errors.Join(probe.Close(), os.Remove(probe.Name()))
 }

@@ -3,6 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -17,6 +20,8 @@ func newValidateCommand() *cobra.Command {
 		Short:   "Parse and validate scenario files, without running them",
 		Example: "  headroom validate scenarios/*.yaml",
 		Args:    atLeastOne("a scenario file"),
+
+		ValidArgsFunction: completeScenarios,
 		RunE: func(c *cobra.Command, files []string) error {
 			in, err := flags.inputs(redactorOf(c))
 			if err != nil {
@@ -24,7 +29,7 @@ func newValidateCommand() *cobra.Command {
 			}
 			var faults []error
 			for _, file := range files {
-				l, err := load(file, in)
+				l, err := load(file, c.InOrStdin(), in)
 				if err != nil {
 					faults = append(faults, err)
 					continue
@@ -61,17 +66,39 @@ type loaded struct {
 	recordings loadgen.Recordings
 }
 
-// load reads a scenario file and the files that it names; what is not there is a mistake of the caller.
-func load(file string, in scenarios.Inputs) (l loaded, err error) {
-	l.plan, err = in.Load(file)
+// load reads a scenario file, or the one on standard input where it is "-", and the files that it names; what is not there
+// is a mistake of the caller.
+func load(file string, stdin io.Reader, in scenarios.Inputs) (l loaded, err error) {
+	if file == "-" {
+		l.plan, err = parseInput(stdin, in)
+	} else {
+		l.plan, err = in.Load(file)
+	}
 	if err != nil {
 		return l, asInput(err)
 	}
 	if l.feeders, err = loadgen.LoadFeeders(l.plan); err != nil {
-		return l, asInput(err)
+		return l, inputError{err}
 	}
-	l.plan, l.recordings, err = loadgen.LoadRecordings(l.plan)
-	return l, asInput(err)
+	if l.plan, l.recordings, err = loadgen.LoadRecordings(l.plan); err != nil {
+		return l, inputError{err}
+	}
+	return l, nil
+}
+
+// parseInput reads a scenario from standard input. The files that it names are relative to the working directory.
+func parseInput(stdin io.Reader, in scenarios.Inputs) (*scenarios.Plan, error) {
+	text, err := io.ReadAll(stdin)
+	if err != nil {
+		return nil, fmt.Errorf("read the scenario from standard input: %w", err)
+	}
+	return in.Parse("stdin", text)
+}
+
+// completeScenarios are the scenarios that come with the program, for a shell that completes a word; files are its own.
+func completeScenarios(_ *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
+	names := slices.DeleteFunc(scenarios.Shipped(), func(name string) bool { return !strings.HasPrefix(name, begun) })
+	return names, cobra.ShellCompDirectiveDefault
 }
 
 // asInput makes a mistake of the caller of an error that is none of a scenario file's own, which are one already.
