@@ -10,7 +10,7 @@ RACE := $(shell command -v gcc >/dev/null 2>&1 && echo -race)
 # The first compilation of a program takes minutes, with what it is made of, and go build says nothing meanwhile.
 compiling = [ -x $(1) ] || echo "compiling $(1): the first time takes some minutes"
 
-.PHONY: help bench bench-smoke bench-go bench-server bench-generator test lint vuln build clean
+.PHONY: help bench bench-smoke bench-go bench-server bench-generator test test-short lint vuln build clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -41,6 +41,11 @@ test: ## all tests
 	go test $(RACE) -p 2 -timeout 15m -skip 'TestIntervalCovers|TestCompareErrors' $$(go list ./... | grep -v -e /loadgen -e /cmd/)
 	go test -run 'TestIntervalCovers|TestCompareErrors' ./results # simulations without goroutines: minutes with the race detector
 	go test -count=1 -run TestHiccup ./loadgen # its arithmetic holds without the race detector only
+
+# Whole runs, processes of Postgres and of caches, and the race detector are for `make test`.
+test-short: ## the tests that neither send load in real time nor start servers: under three minutes
+	go test -short -p 2 -skip 'TestIntervalCovers|TestCompareErrors' ./scenarios ./results ./reports ./loadgen/... ./cmd/internal/... ./server/tracing
+	go test -short -run 'House|Docs|Begin|Suggests|Version|Completion|Validate|NoPlaceToWrite|Doctor' ./cmd/headroom
 
 lint: ## formatting, vet, staticcheck
 	@out=$$($(GOFUMPT) -l .); [ -z "$$out" ] || { echo "not formatted (run gofumpt -w):"; echo "$$out"; exit 1; }

@@ -51,6 +51,7 @@ func TestServeBesideTheTest(t *testing.T) {
 // serverBeside starts a server in a process of its own.
 func serverBeside(t *testing.T) string {
 	t.Helper()
+	realTime(t)
 	command := exec.Command(os.Args[0], "-test.run=^TestServeBesideTheTest$")
 	command.Env = append(os.Environ(), "HEADROOM_TEST_SERVE=1")
 	out, err := command.StdoutPipe()

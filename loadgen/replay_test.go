@@ -191,7 +191,7 @@ func TestReplayOfTargets(t *testing.T) {
 func TestWhatIsLeftOutIsSaid(t *testing.T) {
 	plan, recordings := replayPlan(t, `{"ts": 1, "method": "GET", "uri": "/"}`+"\n"+`{"ts": 1, "method": "PATCH", "uri": "/"}`, "")
 	warnings := recordings.Warnings(plan)
-	if len(warnings) != 1 || warnings[0] != "again: of recorded is not replayed: 1 × PATCH, whose body the log does not have" {
+	if len(warnings) != 1 || warnings[0] != "again: of recorded is not replayed: 1 × PATCH, whose body the file does not have" {
 		t.Errorf("warnings %q", warnings)
 	}
 }
@@ -200,7 +200,7 @@ func TestRecordingFaults(t *testing.T) {
 	const line = `{"ts": 1.5, "method": "GET", "uri": "/a"}`
 	const target = `{"method": "GET", "url": "http://h/a"}`
 	for name, test := range map[string]struct{ file, keys, want string }{
-		"broken":      {line + "\nx", "", "scenario again: RECORDED:2: the line is not a JSON object"},
+		"broken":      {line + "\nx", "", "RECORDED:2: the line is not a JSON object (scenario again)"},
 		"no rate":     {target, "", "replay.yaml:5:5: recorded has no times (it is of the format vegeta-json), and scenario again no rate; add one"},
 		"rate":        {line, "    rate: 5\n", "replay.yaml:5:5: recorded has its own times (it is of the format json-lines), and scenario again has a rate; remove it"},
 		"warmup":      {line, "    warmup: 3s\n", "replay.yaml:5:5: the warmup of scenario again, 3s, is not shorter than the replay of recorded, 2ms"},

@@ -40,7 +40,16 @@ func planOf(s scenarios.Scenario) *scenarios.Plan {
 	return &scenarios.Plan{Name: "test", Seed: 1, Scenarios: []scenarios.Scenario{s}}
 }
 
+// realTime skips a test that sends load, which takes as long as the load does, where short ones are wanted.
+func realTime(t testing.TB) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("it sends load in real time")
+	}
+}
+
 func serve(t testing.TB, h http.HandlerFunc) string {
+	realTime(t)
 	s := httptest.NewServer(h)
 	t.Cleanup(s.Close)
 	return s.URL

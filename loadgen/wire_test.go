@@ -39,6 +39,7 @@ func onBackends(t *testing.T, f func(t *testing.T, by backend)) {
 // rawServer answers by f whatever is read from a connection, and counts the connections.
 func rawServer(t *testing.T, f func(c net.Conn, r *bufio.Reader)) (url string, connections *atomic.Int64) {
 	t.Helper()
+	realTime(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
