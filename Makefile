@@ -43,8 +43,8 @@ test: ## all tests
 	go test -count=1 -run TestHiccup ./loadgen # its arithmetic holds without the race detector only
 
 # Whole runs, processes of Postgres and of caches, and the race detector are for `make test`.
-test-short: ## the tests that neither send load in real time nor start servers: under three minutes
-	go test -short -p 2 -skip 'TestIntervalCovers|TestCompareErrors' ./scenarios ./results ./reports ./loadgen/... ./cmd/internal/... ./server/tracing
+test-short: ## the tests that need no load in real time, servers or browser: under three minutes
+	go test -short -p 2 -skip 'TestIntervalCovers|TestCompareErrors|TestReportInBrowser' ./scenarios ./results ./reports ./loadgen/... ./cmd/internal/... ./server/tracing
 	go test -short -run 'House|Docs|Begin|Suggests|Version|Completion|Validate|NoPlaceToWrite|Doctor' ./cmd/headroom
 
 lint: ## formatting, vet, staticcheck
