@@ -13,8 +13,8 @@ import (
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 )
 
-// shown is a target on one line.
-func shown(t *vegeta.Target) string {
+// targetText is a target on one line.
+func targetText(t *vegeta.Target) string {
 	var headers []string
 	for name, values := range t.Header {
 		headers = append(headers, fmt.Sprintf("%s: %s", name, strings.Join(values, ", ")))
@@ -57,8 +57,8 @@ func TestTargetsAreReadAsVegetaReads(t *testing.T) {
 				t.Fatalf("%d targets, want %d: %v", len(got), len(want), err)
 			}
 			for i := range want {
-				if shown(&got[i]) != shown(&want[i]) {
-					t.Errorf("target %d is %s, want %s", i, shown(&got[i]), shown(&want[i]))
+				if targetText(&got[i]) != targetText(&want[i]) {
+					t.Errorf("target %d is %s, want %s", i, targetText(&got[i]), targetText(&want[i]))
 				}
 			}
 		})
@@ -86,8 +86,8 @@ func TestTargetsThatVegetaLoses(t *testing.T) {
 				t.Fatalf("%d targets, want %d: %v", len(got), len(test.want), err)
 			}
 			for i, want := range test.want {
-				if shown(&got[i]) != want {
-					t.Errorf("target %d is %s, want %s", i, shown(&got[i]), want)
+				if targetText(&got[i]) != want {
+					t.Errorf("target %d is %s, want %s", i, targetText(&got[i]), want)
 				}
 			}
 		})
