@@ -40,8 +40,11 @@ The exit code is 99 when a request failed or a check did not hold.`,
 			}
 			return nil
 		},
+
+		ValidArgsFunction: completeScenarios,
+
 		RunE: func(c *cobra.Command, files []string) error {
-			t.w, t.wErr, t.secrets = c.OutOrStdout(), c.ErrOrStderr(), redactorOf(c)
+			t.in, t.w, t.wErr, t.secrets = c.InOrStdin(), c.OutOrStdout(), c.ErrOrStderr(), redactorOf(c)
 			t.progress = t.wErr
 			if t.quiet {
 				t.progress = io.Discard
@@ -61,7 +64,7 @@ func (t *trier) try(ctx context.Context, file string) (err error) {
 	if err != nil {
 		return err
 	}
-	l, err := load(file, in)
+	l, err := load(file, t.in, in)
 	if err != nil {
 		return err
 	}

@@ -27,7 +27,7 @@ func TestVersion(t *testing.T) {
 
 // TestCompletion asks as the scripts of headroom completion do.
 func TestCompletion(t *testing.T) {
-	for _, command := range []string{"run", "validate"} {
+	for _, command := range []string{"run", "try", "validate"} {
 		p := headroom(t, "__complete", command, "re")
 		p.exits(t, exitOK)
 		if got := p.stdout.String(); got != "reference\n:0\n" {
