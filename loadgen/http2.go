@@ -1,3 +1,5 @@
+//lint:file-ignore SA1019 http.Transport, which is named instead, lets nobody choose the connection of a request
+
 package loadgen
 
 import (
