@@ -76,7 +76,25 @@ func suggest(word string, valid []string) string {
 	case 1:
 		return "only " + valid[0] + " is known here"
 	}
+	const most = 50 // that anybody reads
+	if rest := len(valid) - most; rest > 0 {
+		return fmt.Sprintf("known are %s and %d more", strings.Join(valid[:most], ", "), rest)
+	}
 	return "known are " + strings.Join(valid, ", ")
+}
+
+// suggester suggests words of lists that are as long as the file makes them.
+type suggester struct{ compared int }
+
+// maxCompared bounds how many words all of a file's typing errors are held against together.
+const maxCompared = 100_000
+
+// suggest is the function of this name until that many have been compared, and then nothing.
+func (s *suggester) suggest(word string, valid []string) string {
+	if s.compared += len(valid); s.compared > maxCompared {
+		return ""
+	}
+	return suggest(word, valid)
 }
 
 // nearest returns the valid word that differs from word in at most one letter or a third of its letters, or "".

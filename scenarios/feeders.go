@@ -80,7 +80,7 @@ func (r *reader) feederKeys(n, source *node) Keys {
 			names = append(names, f.Name)
 		}
 		if !r.feedersVague {
-			r.fault(source, suggest(source.text, names), "%s: there is no feeder %.120q under feeders", source.path, source.text)
+			r.fault(source, r.suggest(source.text, names), "%s: there is no feeder %.120q under feeders", source.path, source.text)
 		}
 		return keys
 	}

@@ -51,8 +51,11 @@ var queryNames = []string{
 
 // gates is where thresholds stand, and what they may select.
 type gates struct {
-	plan *Plan
-	sets []map[string]string // the tags of every kind of request
+	plan      *Plan
+	scenarios []string  // their names
+	open      []string  // those that have a schedule
+	sets      *tagIndex // of every kind of request
+	checks    *tagIndex // of every check
 	// implied are the tags that the place itself selects: those of the scenario or request that the thresholds belong to.
 	implied map[string]string
 	seen    map[string]place // where each threshold is, by its metric, selector and expression
@@ -61,7 +64,13 @@ type gates struct {
 // allThresholds reads the thresholds of a plan whose scenarios have been read: those of the file, then those of each
 // scenario and of its requests.
 func (r *reader) allThresholds(n *node, p *Plan) []Threshold {
-	g := gates{plan: p, sets: p.tagSets(), seen: map[string]place{}}
+	g := gates{plan: p, sets: newTagIndex(p.tagSets()), checks: newTagIndex(p.checkSets()), seen: map[string]place{}}
+	for _, s := range p.Scenarios {
+		g.scenarios = append(g.scenarios, s.Name)
+		if s.Executor != ConstantVUs {
+			g.open = append(g.open, s.Name)
+		}
+	}
 	all := r.thresholds(n.get("thresholds"), g)
 	scenarios := n.get("scenarios")
 	if !given(scenarios) {
@@ -168,11 +177,11 @@ func (r *reader) metric(e entry, g gates) (Metric, map[string]string, bool) {
 	}
 	switch {
 	case name == "checks":
-		r.checkSelector(e, selector, g.plan)
+		r.checkSelector(e, selector, g.checks)
 	case slices.Contains(metric.Tags, RequestTags):
 		r.requestSelector(e, selector, g.sets)
 	default:
-		r.ownSelector(e, metric, selector, g.plan)
+		r.ownSelector(e, metric, selector, g)
 	}
 	return metric, selector, true
 }
@@ -198,59 +207,33 @@ func (r *reader) implied(e entry, metric Metric, selector, implied map[string]st
 }
 
 // checkSelector holds a selector of checks against those that the plan has.
-func (r *reader) checkSelector(e entry, selector map[string]string, p *Plan) {
-	sets := p.checkSets()
-	if len(sets) == 0 && !r.vague {
+func (r *reader) checkSelector(e entry, selector map[string]string, checks *tagIndex) {
+	if len(checks.sets) == 0 && !r.vague {
 		r.faultAt(e.at, "give one a list checks", "checks judges the checks of requests, and no request has any")
 		return
 	}
-	r.requestSelector(e, selector, sets)
+	r.requestSelector(e, selector, checks)
 }
 
 // requestSelector holds a selector of requests against the tags that the plan's requests have.
-func (r *reader) requestSelector(e entry, selector map[string]string, sets []map[string]string) {
+func (r *reader) requestSelector(e entry, selector map[string]string, sets *tagIndex) {
 	if r.vague { // what the requests would have been is not known
 		return
 	}
 	found := true
 	for _, tag := range slices.Sorted(maps.Keys(selector)) {
-		values, tags := map[string]bool{}, map[string]bool{}
-		for _, set := range sets {
-			for t, v := range set {
-				tags[t] = true
-				if t == tag {
-					values[v] = true
-				}
-			}
+		if !sets.has(tag, selector[tag]) {
+			found = r.selects(e, tag, selector[tag], sets.tags, sets.values[tag]) && found
 		}
-		if values[""] { // a recording that has not been read: see Plan.Recorded
-			continue
-		}
-		found = r.selects(e, tag, selector[tag], slices.Sorted(maps.Keys(tags)), slices.Sorted(maps.Keys(values))) && found
 	}
-	matches := func(set map[string]string) bool {
-		for tag, value := range selector {
-			if has, ok := set[tag]; !ok || has != value && has != "" {
-				return false
-			}
-		}
-		return true
-	}
-	if found && !slices.ContainsFunc(sets, matches) {
+	if found && !sets.picks(selector) {
 		r.faultAt(e.at, "", "no request has all the tags of %s", e.key)
 	}
 }
 
 // ownSelector holds the selector of a metric that is not counted a request against the tags of the metric.
-func (r *reader) ownSelector(e entry, metric Metric, selector map[string]string, p *Plan) {
-	var scenarios, open []string
-	for _, s := range p.Scenarios {
-		scenarios = append(scenarios, s.Name)
-		if s.Executor != ConstantVUs {
-			open = append(open, s.Name)
-		}
-	}
-	values := map[string][]string{"scenario": scenarios, "tier": cacheTiers, "query": queryNames}
+func (r *reader) ownSelector(e entry, metric Metric, selector map[string]string, g gates) {
+	values := map[string][]string{"scenario": g.scenarios, "tier": cacheTiers, "query": queryNames}
 	for _, tag := range slices.Sorted(maps.Keys(selector)) {
 		unknown := r.vague && tag == "scenario"
 		if !unknown && !r.selects(e, tag, selector[tag], metric.Tags, values[tag]) {
@@ -261,7 +244,7 @@ func (r *reader) ownSelector(e entry, metric Metric, selector map[string]string,
 		return
 	}
 	scheduled := metric.Name == "schedule_lag" || metric.Name == "dropped_iterations"
-	if only := selector["scenario"]; scheduled && (len(open) == 0 || only != "" && !slices.Contains(open, only)) {
+	if only := selector["scenario"]; scheduled && (len(g.open) == 0 || only != "" && !slices.Contains(g.open, only)) {
 		r.faultAt(e.at, "only arrival rates and replays have one", "%s needs a schedule, and an executor %s has none", metric.Name, ConstantVUs)
 	}
 }
@@ -270,9 +253,9 @@ func (r *reader) ownSelector(e entry, metric Metric, selector map[string]string,
 func (r *reader) selects(e entry, tag, value string, tags, values []string) bool {
 	switch {
 	case !slices.Contains(tags, tag):
-		r.faultAt(e.at, suggest(tag, tags), "%s selects by the tag %.60q, which nothing has", e.key, tag)
+		r.faultAt(e.at, r.suggest(tag, tags), "%s selects by the tag %.60q, which nothing has", e.key, tag)
 	case !slices.Contains(values, value):
-		r.faultAt(e.at, suggest(value, values), "%s selects nothing: no %s is %.60q", e.key, tag, value)
+		r.faultAt(e.at, r.suggest(value, values), "%s selects nothing: no %s is %.60q", e.key, tag, value)
 	default:
 		return true
 	}

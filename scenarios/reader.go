@@ -12,6 +12,7 @@ import (
 // reader turns nodes that passed checkShape into a Plan and collects what is wrong with them. Its methods take a nil
 // node for a key that is not there and a bad one for a key that was reported before; for both they return the fallback.
 type reader struct {
+	suggester
 	file string
 	errs Errors
 	// vague is set when a fault may hide names or tags of requests: selectors cannot be held against them then.

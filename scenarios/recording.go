@@ -2,7 +2,6 @@ package scenarios
 
 import (
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -168,19 +167,15 @@ func (s *Scenario) replay(r Recorded) *Error {
 
 // unmatched are the thresholds whose selectors pick none of the requests that recordings turned out to have.
 func (p *Plan) unmatched() (faults Errors) {
-	sets := p.tagSets()
+	sets, words := newTagIndex(p.tagSets()), suggester{}
 	for _, t := range p.Thresholds {
 		i := slices.IndexFunc(Metrics, func(m Metric) bool { return m.Name == t.Metric })
-		if i < 0 || t.Metric == "checks" || !slices.Contains(Metrics[i].Tags, RequestTags) || slices.ContainsFunc(sets, func(set map[string]string) bool { return Selects(t.Selector, set) }) {
+		if i < 0 || t.Metric == "checks" || !slices.Contains(Metrics[i].Tags, RequestTags) || sets.picks(t.Selector) {
 			continue
-		}
-		names := map[string]bool{}
-		for _, set := range sets {
-			names[set["name"]] = true
 		}
 		faults = append(faults, Error{
 			File: p.Source.File, Line: t.Line, Column: t.Column, Message: t.Name() + " selects no request of the file that is replayed",
-			Hint: suggest(t.Selector["name"], slices.Sorted(maps.Keys(names))),
+			Hint: words.suggest(t.Selector["name"], sets.values["name"]),
 		})
 	}
 	return faults
