@@ -209,7 +209,7 @@ func TestStagesAreToldApart(t *testing.T) {
 	if want := map[string]int64{"a/": 1, "b/": 1, "a/climb": 1, "b/climb": 1, "a/peak": 1, "b/peak": 1}; !maps.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
-	want := []results.Stage{{Name: "climb", From: 3, To: 4, LastAnswer: 8}, {Name: "peak", From: 4, To: 6, LastAnswer: 8}}
+	want := []results.Stage{{Name: "climb", From: 3, To: 4, LastAnswer: 8, Steady: true}, {Name: "peak", From: 4, To: 6, LastAnswer: 8, Steady: true}}
 	for i := range r.load.Stages {
 		r.load.Stages[i].LastAnswer = float64(int(r.load.Stages[i].LastAnswer))
 	}

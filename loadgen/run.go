@@ -329,16 +329,15 @@ func (r *run) crossed() *results.Gate {
 		a.recorder.mu.Lock()
 		defer a.recorder.mu.Unlock()
 	}
-	elapsed := time.Since(r.start)
 	var m results.Measurements
 	r.collect(&m)
-	for i, l := range m.Loads {
-		sofar := *l
-		settled := float64(r.attacks[i].recorder.second)
-		sofar.MeasuredTo = max(sofar.MeasuredFrom, min(sofar.MeasuredTo, settled))
-		m.Loads[i] = &sofar
+	settled := make([]float64, len(r.attacks))
+	for i, a := range r.attacks {
+		if settled[i] = float64(a.recorder.second); a.recorder.finished {
+			settled[i] = max(settled[i], a.recorder.load.MeasuredTo)
+		}
 	}
-	g, err := results.Crossed(&m, r.plan.Thresholds, elapsed.Seconds())
+	g, err := results.Crossed(&m, r.plan.Thresholds, settled)
 	if err != nil {
 		return nil // the verdict at the end reports it
 	}

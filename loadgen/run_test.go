@@ -316,6 +316,33 @@ func TestAbortOnFail(t *testing.T) {
 	}
 }
 
+// TestAbortCountsFromTheStage: a threshold on a stage waits from the stage's own start, and what comes after the end of the run
+// is not reached.
+func TestAbortCountsFromTheStage(t *testing.T) {
+	url := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) })
+	plan := planOf(scenarios.Scenario{
+		Executor: scenarios.RampingArrivalRate, StartRate: 50, Duration: 20 * time.Second,
+		Stages: []scenarios.Stage{{Target: 50, Duration: 2 * time.Second}, {Target: 50, Duration: 9 * time.Second, Name: "first"}, {Target: 90, Duration: 9 * time.Second, Name: "second"}},
+	})
+	for _, stage := range []string{"first", "second"} {
+		plan.Thresholds = append(plan.Thresholds, scenarios.Threshold{
+			Metric: "http_req_failed", Aggregation: scenarios.Aggregation{Name: "rate"}, Op: "<", Limit: 0.5, Source: "rate<0.5",
+			Selector: map[string]string{"stage": stage}, AbortOnFail: true, DelayAbortEval: 2 * time.Second,
+		})
+	}
+	m := run1(t, plan, url, Options{})
+	if m.Aborted == "" || m.Elapsed < 4 || m.Elapsed > 10 || !m.Loads[0].Cut {
+		t.Errorf("aborted %q after %.1f s, %+v", m.Aborted, m.Elapsed, m.Loads[0])
+	}
+	if st := m.Loads[0].Stages; !st[0].Steady || st[1].Steady {
+		t.Errorf("%+v", st)
+	}
+	v, err := results.Judge(m, plan.Thresholds)
+	if err != nil || v.Outcome != results.Fail || v.Gates[0].NotReached || !v.Gates[1].NotReached {
+		t.Errorf("%s, %+v, %v", v.Outcome, v.Gates, err)
+	}
+}
+
 // TestServerViews holds that the server's account is taken at the edges of the measured windows.
 func TestServerViews(t *testing.T) {
 	url := serve(t, func(http.ResponseWriter, *http.Request) {})

@@ -20,13 +20,16 @@ func stagesOf(s *scenarios.Scenario) (stages, []results.Stage) {
 	all := stages{names: s.StageNames()}
 	var named []results.Stage
 	var end time.Duration
+	rate := s.StartRate
 	for _, st := range s.Stages {
-		if st.Duration == 0 {
+		steady := rate == st.Target
+		if rate = st.Target; st.Duration == 0 {
 			continue
 		}
 		if st.Name != "" {
 			from := s.StartTime + max(end, s.Warmup)
-			named = append(named, results.Stage{Name: st.Name, From: from.Seconds(), To: (s.StartTime + end + st.Duration).Seconds()})
+			to := s.StartTime + end + st.Duration
+			named = append(named, results.Stage{Name: st.Name, From: from.Seconds(), To: to.Seconds(), Steady: steady})
 		}
 		end += st.Duration
 		all.ends = append(all.ends, end)

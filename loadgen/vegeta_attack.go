@@ -34,6 +34,7 @@ type AttackSummary struct {
 	Planned int64 // 0 for an attack without a rate or without an end
 	Sent    int64
 	Unsent  int64              // those of Sent for which the generator had no file descriptor or port
+	Failed  int64              // likewise, those that failed, of which Unsent are a part
 	Lag     *results.Histogram // actual minus intended send instant
 }
 
@@ -53,7 +54,9 @@ func (a TargetsAttack) Run(ctx context.Context, emit func(*vegeta.Result) error)
 		if fault != nil {
 			continue // the attack is ending
 		}
-		sum.Sent++
+		if sum.Sent++; r.Error != "" {
+			sum.Failed++
+		}
 		if isShortage(classify(r.Error, false)) {
 			sum.Unsent++
 			pace.hold.Add(int64(time.Millisecond))

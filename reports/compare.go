@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/policycortex/headroom/results"
@@ -26,10 +27,10 @@ func ComparisonText(w io.Writer, c *results.Comparison, oldName, newName string)
 		fmt.Fprintf(&b, "  warning: %s\n", onOneLine(warning))
 	}
 	if len(c.Gates) > 0 {
-		fmt.Fprintf(&b, "\nGates (the margin is the distance to the limit as a share of it, with + on the good side)\n%s", gateChangesText(c.Gates))
+		fmt.Fprintf(&b, "\nGates (the margin is the share of what may be lost that is left)\n%s", gateChangesText(c.Gates))
 	}
 	fmt.Fprintf(&b, "\nRequests (response time)\n%s", figureChangesText(c.Figures))
-	b.WriteString("\nIn brackets: 95 % intervals. ~ they overlap: no difference beyond the chance within a run. ? no interval to tell by.\n")
+	b.WriteString("\nIn brackets: 95 % intervals. ~ they overlap: no difference beyond the chance within a run. ? cannot be told.\n")
 	if _, err := w.Write(b.Bytes()); err != nil {
 		return fmt.Errorf("draw the comparison: %w", err)
 	}
@@ -38,8 +39,14 @@ func ComparisonText(w io.Writer, c *results.Comparison, oldName, newName string)
 
 // comparisonHeadline answers in one sentence each whether something was taken away, and how much is left.
 func comparisonHeadline(c *results.Comparison) string {
-	worse, better := changed(c.Figures)
+	worse, better, untold := changed(c.Figures)
 	text := fmt.Sprintf("Of %s of requests %d became worse, %d better.", plural(len(c.Figures), "figure"), worse, better)
+	switch why := commonReason(c.Figures); {
+	case untold > 0 && untold == len(c.Figures) && why != "":
+		text = "What changed cannot be told: " + why + "."
+	case untold > 0:
+		text += fmt.Sprintf(" Of %d it cannot be told; why stands beside them.", untold)
+	}
 	before, after := tightest(c.Old.Verdict), tightest(c.New.Verdict)
 	if after == nil {
 		return text
@@ -55,17 +62,31 @@ func comparisonHeadline(c *results.Comparison) string {
 	return text + "."
 }
 
-// changed counts the figures that became worse, and those that became better.
-func changed(figures []results.FigureChange) (worse, better int) {
+// commonReason is why none of the figures can be told, where it is one reason.
+func commonReason(figures []results.FigureChange) string {
+	why := ""
 	for _, f := range figures {
-		if f.Worse {
-			worse++
+		if why != "" && f.Untold != why {
+			return ""
 		}
-		if f.Better {
+		why = f.Untold
+	}
+	return why
+}
+
+// changed counts the figures that became worse, those that became better, and those of which neither can be told.
+func changed(figures []results.FigureChange) (worse, better, untold int) {
+	for _, f := range figures {
+		switch {
+		case f.Worse:
+			worse++
+		case f.Better:
 			better++
+		case f.Untold != "":
+			untold++
 		}
 	}
-	return worse, better
+	return worse, better, untold
 }
 
 func gateChangesText(changes []results.GateChange) string {
@@ -87,7 +108,11 @@ func gateChangesText(changes []results.GateChange) string {
 		}
 		t.add(row...)
 	}
-	return t.String()
+	var why []string
+	for _, c := range changes {
+		why = append(why, c.Untold)
+	}
+	return t.String() + untoldText(why)
 }
 
 func figureChangesText(changes []results.FigureChange) string {
@@ -105,7 +130,22 @@ func figureChangesText(changes []results.FigureChange) string {
 		change, word := differenceText(c.Difference)
 		t.add(c.Scenario, c.Request, c.Figure, show(c.Old), bracketed(c.Old, c.Share, c.Unit), show(c.New), bracketed(c.New, c.Share, c.Unit), change, word)
 	}
-	return t.String()
+	var why []string
+	for _, c := range changes {
+		why = append(why, c.Untold)
+	}
+	return t.String() + untoldText(why)
+}
+
+// untoldText says why figures with a question mark cannot be told, each reason once.
+func untoldText(why []string) (text string) {
+	slices.Sort(why)
+	for _, reason := range slices.Compact(why) {
+		if reason != "" {
+			text += "  ? " + reason + "\n"
+		}
+	}
+	return text
 }
 
 // perUnit is how numbers of a unit are shown, without it.

@@ -22,19 +22,19 @@ const ComparisonVersion = 1
 //	old, new          path, name, started (RFC 3339), outcome, invalid (why), target
 //	warnings[]        what differs besides the service, and what the runs warn of
 //	worse, better     how many figures of requests became so
-//	gates[]           metric, expression, unit, old and new (null where a run has no such gate), verdict, change
-//	requests[]        scenario, name, and of each of response_p50_ms, response_p95_ms, rate and failed_share: old, new, verdict, change
+//	gates[]           metric, expression, unit, old and new (null where a run has no such gate), verdict, reason, change
+//	requests[]        scenario, name, and of each of response_p50_ms, response_p95_ms, rate and failed_share: old, new, verdict, reason, change
 //
 // old and new hold value (null without data), samples and interval (null: none to tell by), whose low or high is null where
-// that end is open, and those of gates also margin (null where it has no meaning), passed and unresolved. verdict is better,
-// worse, same (the intervals overlap) or unknown (there are none to tell by). change is how much greater the new value is, as
+// that end is open, and those of gates also margin (null where it has no meaning), passed, unresolved and not_reached. verdict is better,
+// worse, same (the intervals overlap) or unknown (it cannot be told, for the reason). change is how much greater the new value is, as
 // a share of the old one, of a share the difference; null where the verdict is same and where there is none.
 func ComparisonJSON(w io.Writer, c *results.Comparison, oldName, newName string) error {
 	doc := comparisonDoc{
 		Version: ComparisonVersion, Comparable: true, Old: newRunCompared(c.Old, oldName), New: newRunCompared(c.New, newName),
 		Warnings: append([]string{}, c.Warnings...), Gates: []comparedGate{}, Requests: comparedRequests(c.Figures),
 	}
-	doc.Worse, doc.Better = changed(c.Figures)
+	doc.Worse, doc.Better, _ = changed(c.Figures)
 	for _, g := range c.Gates {
 		doc.Gates = append(doc.Gates, newComparedGate(g))
 	}
@@ -100,6 +100,7 @@ type comparedSide struct {
 	Margin     *float64 `json:"margin"`
 	Passed     bool     `json:"passed"`
 	Unresolved bool     `json:"unresolved,omitempty"`
+	NotReached bool     `json:"not_reached,omitempty"`
 }
 
 func newComparedGate(c results.GateChange) comparedGate {
@@ -118,8 +119,8 @@ func newComparedSide(g *results.Gate, e results.Estimate) *comparedSide {
 	if g == nil {
 		return nil
 	}
-	side := &comparedSide{newComparedFigure(e), nil, g.Passed, g.Unresolved}
-	if hasMargin(*g) {
+	side := &comparedSide{newComparedFigure(e), nil, g.Passed, g.Unresolved, g.NotReached}
+	if g.HasMargin() {
 		side.Margin = &g.Margin
 	}
 	return side
@@ -189,11 +190,12 @@ func newComparedFigure(e results.Estimate) comparedFigure {
 // verdictOn is what can be told of a difference.
 type verdictOn struct {
 	Verdict string   `json:"verdict"`
+	Reason  string   `json:"reason,omitempty"`
 	Change  *float64 `json:"change"`
 }
 
 func newVerdictOn(d results.Difference) verdictOn {
-	v := verdictOn{Verdict: verdictWord(d)}
+	v := verdictOn{Verdict: verdictWord(d), Reason: d.Untold}
 	if by, ok := d.By(); ok && v.Verdict != "same" && d.Old.Samples > 0 && d.New.Samples > 0 {
 		v.Change = &by
 	}

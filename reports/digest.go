@@ -3,6 +3,7 @@ package reports
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/policycortex/headroom/results"
 )
@@ -115,22 +116,74 @@ func (d *digest) scenario(name string) *scenario {
 
 // headline says in one sentence what the verdict means.
 func headline(v results.Verdict) string {
-	crossed := len(crossedGates(v))
 	switch {
 	case v.Outcome == results.Invalid:
 		return "The measurement is not valid: it says nothing about the service."
 	case v.Outcome == results.Part:
 		return "A part of a run: merged with the others it is judged."
+	case len(v.Failed) > 0:
+		return strings.ToUpper(v.Failed[0][:1]) + v.Failed[0][1:] + "."
 	case len(v.Gates) == 0:
-		return "The scenario has no gates: nothing was judged."
-	case v.Outcome == results.Unresolved:
-		return fmt.Sprintf("%s of %s cannot be told: too few samples to say on which side of the limit it lies.", count(int64(crossed)), plural(len(v.Gates), "gate"))
+		return "The scenario has no gates: nothing was judged." + reservation(v)
+	}
+	return gatesHeadline(v) + reservation(v)
+}
+
+// gatesHeadline says in one sentence what became of the gates.
+func gatesHeadline(v results.Verdict) string {
+	crossed, unreached, unsteady := len(crossedGates(v)), 0, 0
+	for _, g := range v.Gates {
+		if g.NotReached {
+			unreached++
+		}
+		if g.Passed && g.Unsteady != "" {
+			unsteady++
+		}
+	}
+	rest := ""
+	if unreached > 0 {
+		rest = fmt.Sprintf(" %s not reached.", isOrAre(unreached))
+	}
+	switch all := plural(len(v.Gates), "gate"); {
+	case v.Outcome == results.Unresolved && crossed > 0:
+		return fmt.Sprintf("%s of %s cannot be told on which side of its limit it lies.%s", count(int64(crossed)), all, rest)
 	case crossed > 0:
-		return fmt.Sprintf("%s of %s crossed.", count(int64(crossed)), plural(len(v.Gates), "gate"))
+		return fmt.Sprintf("%s of %s crossed.%s", count(int64(crossed)), all, rest)
+	case unreached > 0:
+		return fmt.Sprintf("The run ended before all was measured:%s", strings.TrimSuffix(rest, ".")+fmt.Sprintf(" of %s.", all))
+	case unsteady > 0:
+		return fmt.Sprintf("%s within the limits, %s in a stage that was not steady.", allGates(len(v.Gates)), count(int64(unsteady)))
 	case len(v.Gates) == 1:
 		return "The gate held." + spare(v, "")
+	default:
+		return fmt.Sprintf("All %s held.%s", all, spare(v, "The tightest: "))
 	}
-	return fmt.Sprintf("All %s held.%s", plural(len(v.Gates), "gate"), spare(v, "The tightest: "))
+}
+
+func isOrAre(n int) string {
+	if n == 1 {
+		return "1 was"
+	}
+	return count(int64(n)) + " were"
+}
+
+func allGates(n int) string {
+	if n == 1 {
+		return "The gate is"
+	}
+	return "All " + plural(n, "gate") + " are"
+}
+
+// reservation names the requests of which none succeeded, where that decided nothing.
+func reservation(v results.Verdict) string {
+	switch n := len(v.NoneSucceeded); n {
+	case 0:
+		return ""
+	case 1:
+		return " But nothing succeeded of " + v.NoneSucceeded[0] + "."
+	default:
+		return fmt.Sprintf(" But nothing succeeded of %d named requests.", n)
+	}
 }
 
 // reasons say why the verdict is not PASS; none when it is.
@@ -138,7 +191,7 @@ func reasons(v results.Verdict) []string {
 	if v.Outcome == results.Invalid {
 		return v.Invalid
 	}
-	var why []string
+	why := slices.Clone(v.Failed[min(1, len(v.Failed)):]) // the first is the headline
 	for _, g := range crossedGates(v) {
 		why = append(why, gateSentence(g))
 	}
@@ -152,14 +205,18 @@ func (d digest) Notes() []string {
 		all = append(all, fmt.Sprintf("Ended early, after %s, because a threshold was crossed: %s", seconds(d.Measurements.Elapsed), aborted))
 	}
 	all = append(all, skipTexts(&d.Measurements)...)
+	if len(d.Verdict.NoneSucceeded) > 1 { // one is in the headline
+		all = append(all, "Nothing succeeded of "+strings.Join(d.Verdict.NoneSucceeded, "; ")+".")
+	}
 	return append(all, d.Verdict.Warnings...)
 }
 
-// crossedGates are the gates that did not hold; those that are unresolved only when none was crossed for certain.
+// crossedGates are the gates that did not hold, but for those that were not reached; those that are unresolved only when none was crossed for certain.
 func crossedGates(v results.Verdict) []results.Gate {
 	var crossed, unresolved []results.Gate
 	for _, g := range v.Gates {
 		switch {
+		case g.NotReached:
 		case g.Unresolved:
 			unresolved = append(unresolved, g)
 		case !g.Passed:
@@ -181,13 +238,27 @@ func gateSentence(g results.Gate) string {
 	if g.Unresolved {
 		return fmt.Sprintf("%s, 95 %% interval %s: %s", sentence, gateInterval(g), g.Reason)
 	}
-	if hasMargin(g) {
-		sentence += fmt.Sprintf(" (%s beyond the target, %s)", percent(-g.Margin), plural(int(g.Samples), "sample"))
+	if g.HasMargin() {
+		sentence += fmt.Sprintf(" (%s, %s)", beyond(g), plural(int(g.Samples), "sample"))
 	}
 	if g.Reason != "" {
 		sentence += ": " + g.Reason
 	}
 	return sentence
+}
+
+// farBeyond is the margin from which on a multiple of what was allowed says more than a percentage.
+const farBeyond = -1
+
+// beyond says how far a gate that was crossed is beyond its limit: "12.5 % beyond the limit", "1,000 times what is allowed".
+func beyond(g results.Gate) string {
+	if g.Margin < farBeyond {
+		return threeDigits(1-g.Margin) + " times what is allowed"
+	}
+	if g.Best != nil {
+		return percent(-g.Margin) + " more lost than is allowed"
+	}
+	return percent(-g.Margin) + " beyond the target"
 }
 
 func noDataReason(g results.Gate) string {
@@ -206,22 +277,14 @@ func spare(v results.Verdict, intro string) string {
 	return fmt.Sprintf(" %s%s %s has %s to spare.", intro, g.Metric, g.Expression, percent(g.Margin))
 }
 
-// tightest is the gate that came nearest to being crossed, or was crossed the furthest; nil where none has a margin.
+// tightest is the gate that came nearest to being crossed, or was crossed the furthest, by the share of what may be lost; nil where
+// none has a margin.
 func tightest(v results.Verdict) *results.Gate {
 	var found *results.Gate
 	for i, g := range v.Gates {
-		if hasMargin(g) && (found == nil || g.Margin < found.Margin) {
+		if g.HasMargin() && (found == nil || g.Margin < found.Margin) {
 			found = &v.Gates[i]
 		}
 	}
 	return found
-}
-
-// hasMargin is false where a distance to the target has no meaning.
-func hasMargin(g results.Gate) bool {
-	switch g.Op {
-	case "<", "<=", ">", ">=":
-		return g.Target != 0 && g.Samples > 0
-	}
-	return false
 }

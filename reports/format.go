@@ -235,8 +235,11 @@ func withUnit(number, unit string) string {
 }
 
 func gateMargin(g results.Gate) string {
-	if !hasMargin(g) {
+	switch {
+	case !g.HasMargin():
 		return none
+	case g.Margin < farBeyond:
+		return threeDigits(1-g.Margin) + " × allowed"
 	}
 	return signedPercent(g.Margin)
 }
@@ -254,6 +257,10 @@ func signedPercent(share float64) string {
 
 func gateWord(g results.Gate) string {
 	switch {
+	case g.NotReached:
+		return "not reached"
+	case g.Passed && g.Unsteady != "":
+		return "not steady"
 	case g.Passed:
 		return "held"
 	case g.Unresolved:

@@ -35,7 +35,7 @@ func contentHash(script string) string {
 
 var parsedPage = template.Must(template.New(HTMLFile).Funcs(template.FuncMap{
 	"breakable": breakable, "bytes": bytesText, "cores": coresOf, "count": count, "environment": environmentLine, "gateActual": gateActual, "gateInterval": gateInterval, "gateWindow": gateWindow, "gateMargin": gateMargin,
-	"gateTarget": gateTarget, "gateWord": gateWord, "headline": headline, "host": hostOf, "instant": instant, "lower": strings.ToLower, "max": maxOf, "mean": meanOf, "millis": millisOf, "millisIfAny": millisIfAny,
+	"gateClass": gateClass, "gateSign": gateSign, "gateRemark": gateRemark, "gateTarget": gateTarget, "gateWord": gateWord, "headline": headline, "host": hostOf, "instant": instant, "lower": strings.ToLower, "max": maxOf, "mean": meanOf, "millis": millisOf, "millisIfAny": millisIfAny,
 	"failedPercent": failedPercent, "hitPercent": hitPercent, "metPercent": metPercent, "percentile": percentileOf, "percentileName": percentileName, "plural": plural,
 	"again": again, "rate": rate, "reasons": reasons, "remarks": remarks, "seconds": seconds, "shellLine": shellLine, "startOf": startOf, "tallyErrors": tally[string],
 	"tallyStatuses": tally[int], "times": newTimes, "waited": func(p results.PoolStats) string { return millis(p.Waited) }, "width": barWidth, "mark": barMark, "standIn": standIn,
@@ -101,6 +101,32 @@ func newTimes(h *results.Histogram) times { return times{h, percentiles} }
 func breakable(metric string) template.HTML {
 	escaped := template.HTMLEscapeString(metric)
 	return template.HTML(strings.NewReplacer("{", "{<wbr>", ",", ",<wbr>", "_", "_<wbr>").Replace(escaped))
+}
+
+// gateClass is what the page's style knows a gate's state by. One that was not reached is neither good nor bad, and one of a
+// stage that was not steady is doubtful.
+func gateClass(g results.Gate) string {
+	switch {
+	case g.NotReached:
+		return "unreached"
+	case g.Unresolved, g.Passed && g.Unsteady != "":
+		return "unresolved"
+	case g.Passed:
+		return "held"
+	}
+	return "crossed"
+}
+
+func gateSign(g results.Gate) string {
+	return map[string]string{"unreached": none, "unresolved": "?", "held": "✓", "crossed": "✗"}[gateClass(g)]
+}
+
+// gateRemark is what there is to say of a gate besides its figures.
+func gateRemark(g results.Gate) string {
+	if g.Reason == "" {
+		return g.Unsteady
+	}
+	return g.Reason
 }
 
 // barFull is where the larger of a gate's actual value and target ends on its bar, which is 120 pixels long.

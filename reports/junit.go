@@ -14,9 +14,13 @@ import (
 // validity is the name of the test case that fails when the measurement cannot be judged.
 const validity = "measurement is valid"
 
+// success is the name of the test case that fails when nothing succeeded.
+const success = "requests succeed"
+
 // JUnit writes the verdict as a JUnit file, as Jenkins and GitLab read it: the run is a test suite, each gate is a test
 // case, and one more says whether the measurement is valid. Where it is not, the gates are skipped: neither a pass nor
-// a failure of the service is known; an unresolved gate is an error. The class of every test case is the scenario file's name.
+// a failure of the service is known; an unresolved gate is an error, one that was not reached is skipped, and one that was judged holds
+// what was measured as its output. Where nothing succeeded of a run or scenario, a case more fails. The class of every test case is the scenario file's name.
 func JUnit(w io.Writer, r *results.Run) error {
 	requests, err := r.Measurements.ByRequest()
 	if err != nil {
@@ -72,6 +76,7 @@ type junitCase struct {
 	Skipped *junitDetail `xml:"skipped"`
 	Error   *junitDetail `xml:"error"`
 	Failure *junitDetail `xml:"failure"`
+	Output  string       `xml:"system-out,omitempty"`
 }
 
 type junitDetail struct {
@@ -96,6 +101,12 @@ func newSuite(r *results.Run) junitSuite {
 		suite.Stderr = "why requests failed:\n" + strings.Join(causes, "\n")
 	}
 	invalid := r.Verdict.Outcome == results.Invalid
+	if failed := r.Verdict.Failed; len(failed) > 0 && !invalid {
+		suite.Cases = append(suite.Cases, junitCase{
+			Name: success, Class: class, Time: "0",
+			Failure: &junitDetail{Message: strings.Join(failed, "; "), Type: "nothing succeeded"},
+		})
+	}
 	for _, g := range r.Verdict.Gates {
 		suite.Cases = append(suite.Cases, gateCase(g, class, invalid))
 	}
@@ -146,14 +157,24 @@ func gateCase(g results.Gate, class string, invalid bool) junitCase {
 	switch {
 	case invalid:
 		c.Skipped = &junitDetail{Message: "not judged: the measurement is not valid"}
+	case g.NotReached:
+		c.Skipped = &junitDetail{Message: g.Reason}
 	case g.Unresolved:
 		c.Error = &junitDetail{Message: gateSentence(g), Type: "threshold unresolved"}
 	case !g.Passed:
-		c.Failure = &junitDetail{
-			Message: gateSentence(g),
-			Type:    "threshold " + gateWord(g),
-			Text:    fmt.Sprintf("actual: %s\n95 %% interval: %s\ntarget: %s %s\nmargin: %s\nsamples: %d%s", gateActual(g), gateInterval(g), g.Op, gateTarget(g), gateMargin(g), g.Samples, within("\nwindow: ", g)),
-		}
+		c.Failure = &junitDetail{Message: gateSentence(g), Type: "threshold " + gateWord(g), Text: gateFigures(g)}
+	default:
+		c.Output = gateFigures(g)
 	}
 	return c
+}
+
+// gateFigures are a gate's, a line each.
+func gateFigures(g results.Gate) string {
+	text := fmt.Sprintf("actual: %s\n95 %% interval: %s\ntarget: %s %s\nmargin: %s\nsamples: %d%s",
+		gateActual(g), gateInterval(g), g.Op, gateTarget(g), gateMargin(g), g.Samples, within("\nwindow: ", g))
+	if g.Unsteady != "" {
+		text += "\n" + g.Unsteady
+	}
+	return text
 }

@@ -86,6 +86,33 @@ func windowedRun(t testing.TB) *results.Run {
 	return r
 }
 
+// abortedRun is a run that a gate ended in its first stage, which was not steady, before its second was reached.
+func abortedRun(t testing.TB) *results.Run {
+	t.Helper()
+	r := windowedRun(t)
+	steady := r.Verdict.Gates[0]
+	steady.Metric, steady.Unsteady = "http_req_duration{stage:first}", "not steady: P95 response time moved by +96 % of its median, +0.448 ms a second (Mann-Kendall p = 1e-05)"
+	missed := results.Gate{
+		Metric: "http_req_duration{stage:second}", Expression: "p(95)<5", Op: "<", Target: 5, Unit: "ms",
+		NotReached: true, Reason: "not reached: the run ended after 50.0 s, before there was anything of it to judge",
+	}
+	far := results.Gate{Metric: "http_req_failed", Expression: "rate<0.001", Op: "<", Target: 0.001, Actual: 1, Samples: 40, Margin: -999}
+	r.Verdict.Gates = append(r.Verdict.Gates, steady, missed, far)
+	return r
+}
+
+// refusedRun is a run in which every request failed, without a threshold.
+func refusedRun(t testing.TB) *results.Run {
+	t.Helper()
+	r := passedRun(t)
+	for _, s := range r.Measurements.Series {
+		s.Failed, s.Statuses, s.Errors = s.Requests, nil, map[string]int64{"TLS": s.Requests}
+		s.Response, s.Service = results.NewHistogram(), results.NewHistogram()
+	}
+	r.Verdict = results.Verdict{Outcome: results.Fail, Failed: []string{"nothing succeeded: all 10000 requests failed"}}
+	return r
+}
+
 // mergedRun is a run made of three shards, of which one was disturbed and another has measured nothing.
 func mergedRun(t testing.TB) *results.Run {
 	t.Helper()
@@ -134,7 +161,7 @@ func draw(t testing.TB, kind string, r *results.Run) []byte {
 
 func TestGolden(t *testing.T) {
 	for name, run := range map[string]func(testing.TB) *results.Run{
-		"failed": sampleRun, "invalid": invalidRun, "passed": passedRun, "empty": emptyRun, "staged": stagedRun, "unresolved": unresolvedRun, "windowed": windowedRun, "merged": mergedRun, "part": partRun,
+		"failed": sampleRun, "invalid": invalidRun, "passed": passedRun, "empty": emptyRun, "staged": stagedRun, "unresolved": unresolvedRun, "windowed": windowedRun, "merged": mergedRun, "part": partRun, "aborted": abortedRun, "refused": refusedRun,
 	} {
 		for _, kind := range []string{".json", ".xml", ".txt"} {
 			t.Run(name+kind, func(t *testing.T) {

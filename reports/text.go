@@ -68,7 +68,13 @@ func gatesText(gates []results.Gate) string {
 	for _, g := range gates {
 		t.add(strings.ToUpper(gateWord(g)), g.Metric, g.Expression+within(": ", g), gateActual(g), gateInterval(g), gateMargin(g), count(g.Samples))
 	}
-	return t.String()
+	text := t.String()
+	for _, g := range gates {
+		if g.Unsteady != "" {
+			text += fmt.Sprintf("  %s %s: %s\n", onOneLine(g.Metric), onOneLine(g.Expression), onOneLine(g.Unsteady))
+		}
+	}
+	return text
 }
 
 func loadsText(d digest) string {
@@ -118,7 +124,11 @@ func requestsText(d digest) string {
 			add(s.Name, q.Name, q.Method, q.Summary)
 		}
 	}
-	add("all", "", "", d.Overall)
+	if o := d.Overall; len(d.Scenarios) > 1 { // a rate and times of several would be those of none of them
+		t.add("all", "", "", count(o.Requests), none, failedPercent(o), none, none, none, none, none)
+	} else {
+		add("all", "", "", o)
+	}
 	return t.String()
 }
 

@@ -34,10 +34,11 @@ type FigureChange struct {
 // Difference is a figure of two runs.
 type Difference struct {
 	Old, New Estimate
-	Told     bool // both have an interval, so that it can be told whether they differ
-	Better   bool // their intervals do not overlap, and the new one is on the better side
-	Worse    bool // or on the worse
-	Share    bool // the figure is a share of 1
+	Told     bool   // both have an interval that takes account of how much alike neighbouring requests were
+	Untold   string // why it cannot be told whether they differ; empty where it can
+	Better   bool   // their intervals do not overlap, and the new one is on the better side
+	Worse    bool   // or on the worse
+	Share    bool   // the figure is a share of 1
 }
 
 // By is how much greater the new figure is, as a share of the old one; of a share, in shares of 1. ok is false where the
@@ -53,11 +54,22 @@ func (c Difference) By() (by float64, ok bool) {
 }
 
 // newDifference holds two estimates beside each other; a greater figure is a worse one unless more is set. Two figures differ
-// when their 95 % intervals do not overlap, which is stricter than a test of their difference at that level.
+// when their 95 % intervals do not overlap, which is stricter than a test of their difference at that level. Intervals that
+// suppose that requests are independent tell nothing: of one unchanged server they seldom overlap.
 func newDifference(old, new Estimate, more bool) Difference {
 	c := Difference{Old: old, New: new}
 	a, b := old.Interval, new.Interval
-	if a == nil || b == nil || a.Low == nil && a.High == nil || b.Low == nil && b.High == nil {
+	switch {
+	case old.Samples == 0 || new.Samples == 0:
+		c.Untold = "no data"
+	case min(old.Seconds, new.Seconds) < fewestGroups:
+		c.Untold = tooShort(old.Seconds, new.Seconds)
+	case !a.ends() || !b.ends():
+		c.Untold = "it has no interval"
+	case !a.Corrected || !b.Corrected:
+		c.Untold = fmt.Sprintf("too few seconds with answers to tell: it takes at least %d in both runs", fewestGroups)
+	}
+	if c.Untold != "" {
 		return c
 	}
 	c.Told = true
@@ -69,6 +81,18 @@ func newDifference(old, new Estimate, more bool) Difference {
 	}
 	return c
 }
+
+// tooShort says why two figures of so many measured seconds cannot be told apart.
+func tooShort(old, new int) string {
+	measured := fmt.Sprintf("%d s and then %d s", old, new)
+	if old == new {
+		measured = fmt.Sprintf("%d s", old)
+	}
+	return fmt.Sprintf("too short to tell: %s measured, and it takes at least %d s in both runs", measured, fewestGroups)
+}
+
+// ends says whether an interval tells anything.
+func (in *Interval) ends() bool { return in != nil && (in.Low != nil || in.High != nil) }
 
 // Compare says what changed between two runs. It refuses, with a *NotAlikeError, runs that did not ask the same load.
 func Compare(old, new *Run) (*Comparison, error) {
@@ -115,17 +139,21 @@ func gatesOf(r *Run, thresholds []scenarios.Threshold) ([]judged, error) {
 	var out []judged
 	for i, t := range thresholds {
 		g := &r.Verdict.Gates[i]
-		j := judged{Gate: g, estimate: Estimate{g.Actual, g.Samples, g.Interval}}
+		stretches := m.stretches(m.Select(requestTags(t.Selector)))
+		j := judged{Gate: g, estimate: Estimate{g.Actual, g.Samples, g.Interval, measuredSeconds(stretches)}}
 		sum, err := m.Summarize(t.Selector)
 		if err != nil {
 			return nil, err
 		}
+		if percentile, ok := percentileOfThreshold(t); ok && Batched(t) && t.Metric == "http_req_duration" {
+			j.estimate.Interval = g.Interval.widened(g.Actual, stretches, percentile)
+		}
 		switch {
 		case t.Window > 0 || g.Samples == 0: // the worst of many windows is not a figure with an interval
 		case t.Metric == "http_req_failed":
-			j.estimate.Interval = shareOf(sum, m.stretches(m.Select(t.Selector))).Interval
+			j.estimate.Interval = shareOf(sum, stretches).Interval
 		case t.Metric == "http_reqs" && t.Aggregation.Name == "rate":
-			j.estimate.Interval = rateOf(sum, m.stretches(m.Select(t.Selector))).Interval
+			j.estimate.Interval = rateOf(sum, stretches).Interval
 		}
 		for _, metric := range scenarios.Metrics {
 			j.share = j.share || metric.Name == t.Metric && metric.Kind == scenarios.Rate
@@ -297,7 +325,7 @@ func known(text string) string {
 func runWarnings(r *Run) []string {
 	var out []string
 	if !r.long() {
-		out = append(out, fmt.Sprintf("less than %d seconds were measured: rates have no intervals, and those of other figures suppose that requests are independent", fewestGroups))
+		out = append(out, fmt.Sprintf("less than %d full seconds were measured of a scenario: too short to tell what changed of it", fewestGroups))
 	}
 	for _, reason := range r.Verdict.Invalid {
 		out = append(out, "INVALID: "+reason)

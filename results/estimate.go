@@ -13,6 +13,7 @@ type Estimate struct {
 	Value    float64
 	Samples  int64
 	Interval *Interval
+	Seconds  int // that were measured, whole ones
 }
 
 // stretch is what the seconds of one of the equal stretches of a measured part saw, by the instants of the answers.
@@ -20,6 +21,14 @@ type stretch struct {
 	seconds          float64
 	requests, failed float64
 	timed            []Point // those with a time
+}
+
+// measuredSeconds is how many full seconds stretches have.
+func measuredSeconds(stretches []stretch) (seconds int) {
+	for _, st := range stretches {
+		seconds += int(st.seconds)
+	}
+	return seconds
 }
 
 // stretches divides the full measured seconds of the selected series into equal stretches of time, at most mostGroups.
@@ -69,40 +78,96 @@ func (m *Measurements) percentileOf(selector map[string]string, sum Summary, str
 		if err != nil {
 			return Estimate{}, err
 		}
-		return Estimate{sum.Response.Percentile(percentile), sum.Response.Count(), quantileInterval(sum.Response, groups, percentile)}, nil
+		in := quantileInterval(sum.Response, groups, percentile)
+		value := sum.Response.Percentile(percentile)
+		return Estimate{value, sum.Response.Count(), in.widened(value, stretches, percentile), measuredSeconds(stretches)}, nil
 	}
 	return percentileOfSeconds(sum.Response, stretches, percentile), nil
 }
 
-// percentileOfSeconds estimates a percentile of the response time, P50 or P95, from what is saved of every request: its interval is
-// that of the order statistics, or that of the scatter of the percentile between stretches of the run (sectioning: S.
-// Asmussen, P. W. Glynn, Stochastic Simulation, 2007, section III.5a), in each direction whichever reaches further. The second is the wider
-// one where neighbours in time are slow together.
+// percentileOfSeconds estimates a percentile of the response time from what is saved of every request: as gates are judged,
+// with the number of answers within a time in each stretch read off the percentiles of its seconds.
 func percentileOfSeconds(h *Histogram, stretches []stretch, percentile float64) Estimate {
-	out := Estimate{Value: h.Percentile(percentile), Samples: h.Count(), Interval: quantileInterval(h, nil, percentile)}
+	out := Estimate{Value: h.Percentile(percentile), Samples: h.Count(), Seconds: measuredSeconds(stretches)}
+	if h.Count() == 0 {
+		return out
+	}
+	s := newSample(h, percentile/100)
+	for _, st := range stretches {
+		if len(st.timed) == 0 {
+			continue
+		}
+		total := 0.0
+		for _, p := range st.timed {
+			total += float64(p.Requests)
+		}
+		s.parts = append(s.parts, part{s.groups, 0, total, func(i int) float64 {
+			within := 0.0
+			for _, p := range st.timed {
+				within += p.within(s.values[i]) * float64(p.Requests)
+			}
+			return within
+		}})
+		s.groups++
+	}
+	out.Interval = s.interval(percentile).widened(out.Value, stretches, percentile)
+	return out
+}
+
+// widened reaches, in each direction, at least as far as the scatter of the percentile between stretches says (sectioning: S.
+// Asmussen, P. W. Glynn, Stochastic Simulation, 2007, section III.5a). That is further than the order statistics do where the
+// whole distribution moves from stretch to stretch, as it does between runs, too. It looks at P50, P95 and P99, which are saved.
+func (in *Interval) widened(value float64, stretches []stretch, percentile float64) *Interval {
+	of := map[float64]func(Point) float64{
+		50: func(p Point) float64 { return p.P50 }, 95: func(p Point) float64 { return p.P95 }, 99: func(p Point) float64 { return p.P99 },
+	}[percentile]
+	if of == nil || !in.ends() {
+		return in
+	}
 	var sections []float64
 	for _, st := range stretches {
 		sum, n := 0.0, 0.0
 		for _, p := range st.timed {
-			of := p.P50
-			if percentile == 95 {
-				of = p.P95
-			}
-			sum, n = sum+of*float64(p.Requests), n+float64(p.Requests)
+			sum, n = sum+of(p)*float64(p.Requests), n+float64(p.Requests)
 		}
 		if n > 0 {
 			sections = append(sections, sum/n)
 		}
 	}
+	wide := *in
 	_, reach, ok := meanOf(sections)
-	in := out.Interval
-	if in.Corrected = ok; ok && in.Low != nil {
-		in.Low = new(max(0, min(*in.Low, out.Value-reach)))
+	if ok && in.Low != nil {
+		wide.Low = new(max(0, min(*in.Low, value-reach)))
 	}
 	if ok && in.High != nil {
-		in.High = new(max(*in.High, out.Value+reach))
+		wide.High = new(max(*in.High, value+reach))
 	}
-	return out
+	return &wide
+}
+
+// within is about the share of the second's answers that took at most v ms: its percentiles are joined by lines on a
+// logarithmic scale of times, and the half below the median, of which nothing is saved, is taken for the mirror image of the
+// half above.
+func (p *Point) within(v float64) float64 {
+	if p.P50 <= 0 || v <= 0 {
+		return 1
+	}
+	if v < p.P50 {
+		return 1 - p.above(p.P50*p.P50/v)
+	}
+	return p.above(v)
+}
+
+// above is within of a time that is at least the median.
+func (p *Point) above(v float64) float64 {
+	time, share := p.P50, 0.5
+	for _, knot := range []struct{ time, share float64 }{{p.P95, 0.95}, {p.P99, 0.99}, {p.Max, 1}} {
+		if v < knot.time {
+			return share + (knot.share-share)*math.Log(v/time)/math.Log(knot.time/time)
+		}
+		time, share = knot.time, knot.share
+	}
+	return 1
 }
 
 // meanOf is the mean of what neighbouring stretches measured and how far its 95 % interval reaches to either side (batch
@@ -125,7 +190,7 @@ func meanOf(v []float64) (mean, reach float64, ok bool) {
 // rateOf estimates the requests a second. The interval is that of the answers of full seconds, and reaches to the rate of the
 // whole: they differ by what was answered at the edges of the measured part.
 func rateOf(sum Summary, stretches []stretch) Estimate {
-	out := Estimate{Value: sum.Rate(), Samples: sum.Requests}
+	out := Estimate{Value: sum.Rate(), Samples: sum.Requests, Seconds: measuredSeconds(stretches)}
 	rates, seconds := make([]float64, len(stretches)), 0.0
 	for i, st := range stretches {
 		rates[i] = st.requests / st.seconds
@@ -144,7 +209,7 @@ func rateOf(sum Summary, stretches []stretch) Estimate {
 // shareOf estimates the share of requests that failed. The interval is E. B. Wilson's (Journal of the American Statistical
 // Association 22 (1927), 209-212) of as many independent requests as those measured are worth, because failures come in bursts.
 func shareOf(sum Summary, stretches []stretch) Estimate {
-	out := Estimate{Value: sum.FailedShare(), Samples: sum.Requests}
+	out := Estimate{Value: sum.FailedShare(), Samples: sum.Requests, Seconds: measuredSeconds(stretches)}
 	if sum.Requests == 0 {
 		return out
 	}

@@ -54,16 +54,22 @@ type sample struct {
 // part is one scenario's part of a stretch.
 type part struct {
 	group, stratum int
-	below          []int64
+	total          float64
+	below          func(i int) float64 // how many of it are at most values[i]
 }
 
 // quantileInterval is the interval of the percentile, 0 to 100, of what h counted; groups may be empty.
 func quantileInterval(h *Histogram, groups []group, percentile float64) *Interval {
-	out := &Interval{Confidence: confidence}
 	if h.Count() == 0 {
-		return out
+		return &Interval{Confidence: confidence}
 	}
-	s := newSample(h, groups, percentile/100)
+	s := newSample(h, percentile/100)
+	s.divide(groups)
+	return s.interval(percentile)
+}
+
+func (s *sample) interval(percentile float64) *Interval {
+	out := &Interval{Confidence: confidence}
 	at, _ := slices.BinarySearch(s.below, percentileRank(percentile, s.n))
 	out.Corrected = s.groups >= fewestGroups
 	out.Effective = s.worth(at)
@@ -104,21 +110,28 @@ func (s *sample) high(at int, worth float64) *float64 {
 	return nil
 }
 
-func newSample(h *Histogram, groups []group, p float64) *sample {
-	s := &sample{n: h.Count(), p: p, ranks: map[int64][2]int64{}, groups: len(groups), below: below(h)}
+func newSample(h *Histogram, p float64) *sample {
+	s := &sample{n: h.Count(), p: p, ranks: map[int64][2]int64{}, below: below(h)}
 	for _, bar := range h.counts.Distribution() {
 		s.values = append(s.values, millis(bar.To))
 	}
+	return s
+}
+
+// divide tells the sample its stretches.
+func (s *sample) divide(groups []group) {
+	s.groups = len(groups)
 	strata := map[string]int{}
 	for j, g := range groups {
 		for name, part1 := range g {
 			if _, known := strata[name]; !known {
 				strata[name] = len(strata)
 			}
-			s.parts = append(s.parts, part{j, strata[name], below(part1)})
+			counts := below(part1)
+			last := len(counts) - 1
+			s.parts = append(s.parts, part{j, strata[name], float64(counts[last]), func(i int) float64 { return float64(counts[min(i, last)]) }})
 		}
 	}
-	return s
 }
 
 // below counts, for each bar of a histogram's distribution, the values up to its end.
@@ -141,13 +154,13 @@ func (s *sample) worth(i int) float64 {
 	var count, hits [maxStrata]float64
 	for _, part := range s.parts {
 		stratum := part.stratum % maxStrata
-		count[stratum] += float64(part.below[len(part.below)-1])
-		hits[stratum] += float64(part.below[min(i, len(part.below)-1)])
+		count[stratum] += part.total
+		hits[stratum] += part.below(i)
 	}
 	scatter := make([]float64, s.groups)
 	for _, part := range s.parts {
 		stratum := part.stratum % maxStrata
-		scatter[part.group] += float64(part.below[min(i, len(part.below)-1)]) - hits[stratum]/count[stratum]*float64(part.below[len(part.below)-1])
+		scatter[part.group] += part.below(i) - hits[stratum]/count[stratum]*part.total
 	}
 	return effective(n, at, scatter)
 }

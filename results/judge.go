@@ -31,30 +31,13 @@ func (o Outcome) Worse(other Outcome) Outcome {
 
 // Verdict is the judgement of a run.
 type Verdict struct {
-	Outcome  Outcome  `json:"outcome"`
-	Gates    []Gate   `json:"gates"`
-	Invalid  []string `json:"invalid,omitempty"` // why the measurement cannot be trusted
-	Warnings []string `json:"warnings,omitempty"`
-}
-
-// Gate is one threshold with what was measured.
-type Gate struct {
-	Metric     string  `json:"metric"`     // with its selector: http_req_duration{scenario:warm}
-	Expression string  `json:"expression"` // as written: p(95)<50
-	Op         string  `json:"op"`
-	Target     float64 `json:"target"`
-	Actual     float64 `json:"actual"` // meaningless when Samples is 0
-	Unit       string  `json:"unit"`   // ms, /s, B, B/s or empty for shares and counts
-	Samples    int64   `json:"samples"`
-	// Margin is how far the actual value is on the good side of the target, as a share of the target; negative when
-	// crossed. It is 0 where the target is 0 or the operator has no side.
-	Margin float64 `json:"margin"`
-	Passed bool    `json:"passed"`
-	// Unresolved is true when it neither passed nor failed: the limit lies within Interval.
-	Unresolved bool      `json:"unresolved,omitempty"`
-	Interval   *Interval `json:"interval,omitempty"` // of a quantile of response or service time
-	Window     *Window   `json:"window,omitempty"`   // of a threshold "for" a time: the worst, which Actual and Samples are of
-	Reason     string    `json:"reason,omitempty"`   // why it failed, where the numbers do not say it
+	Outcome Outcome  `json:"outcome"`
+	Gates   []Gate   `json:"gates"`
+	Invalid []string `json:"invalid,omitempty"` // why the measurement cannot be trusted
+	Failed  []string `json:"failed,omitempty"`  // why it failed, besides the gates that were crossed
+	// NoneSucceeded are the requests that all failed, where others of their scenario did not and no threshold looks at them alone.
+	NoneSucceeded []string `json:"none_succeeded,omitempty"`
+	Warnings      []string `json:"warnings,omitempty"`
 }
 
 // The bounds of a valid measurement.
@@ -76,33 +59,25 @@ func Judge(m *Measurements, thresholds []scenarios.Threshold) (Verdict, error) {
 // judge is Judge where others have disturbed the run in the ways given.
 func judge(m *Measurements, thresholds []scenarios.Threshold, disturbed []string) (Verdict, error) {
 	v := Verdict{Outcome: Pass, Gates: make([]Gate, 0, len(thresholds)), Warnings: append([]string(nil), m.Warnings...)}
+	moved := m.movedStages()
 	for _, t := range thresholds {
-		g, err := evaluate(m, t, 0)
+		g, err := judgeGate(m, t, moved, &v)
 		if err != nil {
 			return v, fmt.Errorf("judge %s: %w", t.Name(), err)
-		}
-		doubt, err := resolve(m, t, &g)
-		if err != nil {
-			return v, fmt.Errorf("judge %s: %w", t.Name(), err)
-		}
-		if doubt != "" {
-			v.Warnings = append(v.Warnings, doubt)
-		}
-		if by := m.AbortedBy; by != nil && by.Metric == g.Metric && by.Expression == g.Expression {
-			g = *by
-		}
-		if reason := tooFewSamples(t, g); reason != "" && m.Aborted != "" {
-			g.Passed, g.Unresolved, g.Reason = false, true, reason // the threshold that ended the run early decides
-		} else if reason != "" {
-			v.Invalid = append(v.Invalid, reason)
 		}
 		v.Gates = append(v.Gates, g)
 		switch {
-		case g.Unresolved:
+		case g.Unresolved, g.NotReached:
 			v.Outcome = v.Outcome.Worse(Unresolved)
 		case !g.Passed:
 			v.Outcome = Fail
 		}
+	}
+	if err := weighFailures(m, thresholds, &v); err != nil {
+		return v, err
+	}
+	if len(v.Failed) > 0 {
+		v.Outcome = Fail
 	}
 	reasons, err := distrust(m, thresholds)
 	if err != nil {
@@ -113,61 +88,36 @@ func judge(m *Measurements, thresholds []scenarios.Threshold, disturbed []string
 	if len(v.Invalid) > 0 {
 		v.Outcome = Invalid
 	}
-	v.Warnings = slices.Concat(v.Warnings, unsteady(m), drifts(m), unwatched(m, thresholds))
+	v.Warnings = slices.Concat(v.Warnings, unsteady(m), drifts(m), moved.warnings(), unwatched(m, thresholds))
 	return v, nil
 }
 
-// Crossed returns the first threshold with AbortOnFail that the measurements so far cross, elapsed seconds into the
-// run; nil when there is none. A threshold over no data does not abort, because its data may still come, but into no window that is over.
-func Crossed(m *Measurements, thresholds []scenarios.Threshold, elapsed float64) (*Gate, error) {
-	for _, t := range thresholds {
-		if !t.AbortOnFail || elapsed < t.DelayAbortEval.Seconds() {
-			continue
-		}
-		// Windows that ended earlier were judged then.
-		g, err := evaluate(m, t, int(elapsed-t.Window.Seconds())-recentSeconds)
-		if err != nil {
-			return nil, err
-		}
-		if g.Passed || g.Samples == 0 && g.Window == nil || tooFewSamples(t, g) != "" {
-			continue
-		}
-		if _, err := resolve(m, t, &g); err != nil {
-			return nil, err
-		}
-		if !g.Passed && !g.Unresolved {
-			return &g, nil
-		}
-	}
-	return nil, nil
-}
-
-// recentSeconds is how far back the last window lies whose seconds have all been settled, at the most.
-const recentSeconds = 5
-
-// evaluate judges a threshold; one with a window, in the windows that begin at the second since or later.
-func evaluate(m *Measurements, t scenarios.Threshold, since int) (Gate, error) {
-	if t.Window > 0 {
-		return worstWindow(m, t, since)
-	}
-	g := Gate{Metric: t.Name(), Expression: t.Source, Op: t.Op, Target: t.Limit}
-	a, err := aggregate(m, t)
+// judgeGate judges one threshold, and tells the verdict what else there is to say of it.
+func judgeGate(m *Measurements, t scenarios.Threshold, moved movedStages, v *Verdict) (Gate, error) {
+	g, err := evaluate(m, t, 0)
 	if err != nil {
 		return g, err
 	}
-	if g.hold(a); a.samples == 0 {
-		g.Reason = "no data: a threshold over no data fails"
+	doubt, err := resolve(m, t, &g)
+	if err != nil {
+		return g, err
 	}
+	if doubt != "" {
+		v.Warnings = append(v.Warnings, doubt)
+	}
+	if by := m.AbortedBy; by != nil && by.Metric == g.Metric && by.Expression == g.Expression {
+		g = *by
+	}
+	if m.Aborted != "" || m.Interrupted {
+		markUnreached(m, t, &g)
+	}
+	if reason := tooFewSamples(t, g); reason != "" && m.Aborted != "" {
+		g.Passed, g.Unresolved, g.Reason = false, true, reason // the threshold that ended the run early decides
+	} else if reason != "" {
+		v.Invalid = append(v.Invalid, reason)
+	}
+	moved.mark(t, &g)
 	return g, nil
-}
-
-// hold holds what was measured against the target.
-func (g *Gate) hold(a aggregated) {
-	g.Actual, g.Unit, g.Samples = a.value, a.unit, a.samples
-	if a.samples > 0 {
-		g.Passed = holds(g.Actual, g.Op, g.Target)
-		g.Margin = margin(g.Actual, g.Op, g.Target)
-	}
 }
 
 // resolve judges a quantile of response or service time by its confidence interval: it has passed when the whole interval
@@ -205,41 +155,6 @@ func resolve(m *Measurements, t scenarios.Threshold, g *Gate) (doubt string, err
 			"independent, which makes it too narrow where they are not: measure for longer", g.Metric, g.Expression, fewestGroups)
 	}
 	return doubt, nil
-}
-
-func holds(actual float64, op string, limit float64) bool {
-	switch op {
-	case "<":
-		return actual < limit
-	case "<=":
-		return actual <= limit
-	case ">":
-		return actual > limit
-	case ">=":
-		return actual >= limit
-	case "==", "===":
-		return actual == limit
-	case "!=":
-		return actual != limit
-	}
-	return false
-}
-
-func margin(actual float64, op string, limit float64) float64 {
-	if limit == 0 {
-		return 0
-	}
-	share := 0.0
-	switch op {
-	case "<", "<=":
-		share = (limit - actual) / math.Abs(limit)
-	case ">", ">=":
-		share = (actual - limit) / math.Abs(limit)
-	}
-	if math.IsInf(share, 0) {
-		return 0 // as of a limit of 0: this one is hardly more, and JSON has no infinity, so that the run could not be saved
-	}
-	return share
 }
 
 // tooFewSamples says why a percentile cannot be told from the maximum: fewer than one sample is expected beyond it.

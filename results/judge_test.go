@@ -218,15 +218,69 @@ func TestFewestSamples(t *testing.T) {
 	}
 }
 
+// TestMargin: a margin is the share of what may be lost that is left, so that one of a hit ratio says as much as one of a
+// time.
 func TestMargin(t *testing.T) {
+	const none = -99
 	for _, tt := range []struct {
 		actual float64
 		op     string
 		limit  float64
+		best   float64
 		want   float64
-	}{{25, "<", 50, 0.5}, {75, "<=", 50, -0.5}, {150, ">", 100, 0.5}, {50, ">=", 100, -0.5}, {1, "==", 1, 0}, {1, "<", 0, 0}, {1, "<", 5e-324, 0}} {
-		if got := margin(tt.actual, tt.op, tt.limit); got != tt.want {
-			t.Errorf("margin(%v %s %v) = %v, want %v", tt.actual, tt.op, tt.limit, got, tt.want)
+	}{
+		{25, "<", 50, none, 0.5},
+		{75, "<=", 50, none, -0.5},
+		{150, ">", 100, none, 0.5},
+		{50, ">=", 100, none, -0.5},
+		{1, "==", 1, none, 0},
+		{1, "<", 0, none, 0},
+		{1, "<", 5e-324, none, 0},
+		// shares of which more is better
+		{1, ">", 0.999, 1, 1},
+		{0.9995, ">", 0.999, 1, 0.5},
+		{0.998, ">=", 0.999, 1, -1},
+		{1, ">=", 1, 1, 0},
+		// a rate of which no more was asked than 200/s
+		{199, ">", 190, 200, 0.9},
+		{180, ">", 190, 200, -1},
+		{0, "<", 0.01, none, 1},
+		{1, "<", 0.01, none, -99},
+	} {
+		g := Gate{Actual: tt.actual, Op: tt.op, Target: tt.limit, Samples: 1}
+		if tt.best != none {
+			g.Best = &tt.best
+		}
+		if got := g.margin(); !near(got, tt.want) || (got != 0) != g.HasMargin() && tt.limit != 5e-324 {
+			t.Errorf("%v %s %v, at best %v: margin %v, want %v", tt.actual, tt.op, tt.limit, tt.best, got, tt.want)
+		}
+	}
+}
+
+// TestBest: which values a threshold can have at best.
+func TestBest(t *testing.T) {
+	for _, tt := range []struct {
+		metric, aggregation, op string
+		limit, want             float64 // 0: none
+		change                  func(*Measurements)
+	}{
+		{"http_req_cache_hit", "rate", ">", 0.4, 1, nil},
+		{"cache_hit_ratio", "rate", ">=", 0.4, 1, nil},
+		{"http_req_failed", "rate", "<", 0.4, 0, nil},
+		{"http_req_duration", "p95", "<", 50, 0, nil},
+		{"http_reqs", "rate", ">", 90, 100, nil},
+		{"http_reqs", "rate", ">", 120, 0, nil}, // more than was asked
+		{"http_reqs", "rate", ">", 90, 0, func(m *Measurements) { m.Loads[0].Open = false }},
+		{"http_reqs", "rate", ">", 90, 0, func(m *Measurements) { m.Series[0].Tags["flow"] = "f" }},
+		{"data_received", "rate", ">", 90, 0, nil},
+	} {
+		m := measured()
+		if tt.change != nil {
+			tt.change(m)
+		}
+		got := best(m, threshold(tt.metric, tt.aggregation, tt.op, tt.limit))
+		if (got != nil) != (tt.want != 0) || got != nil && *got != tt.want {
+			t.Errorf("%s %s %s %v: %v, want %v", tt.metric, tt.aggregation, tt.op, tt.limit, got, tt.want)
 		}
 	}
 }
@@ -284,14 +338,14 @@ func TestCrossed(t *testing.T) {
 		want    bool
 	}{{4, true, false}, {5, true, true}, {5, false, false}} {
 		th.AbortOnFail = tt.abort
-		g, err := Crossed(measured(), []scenarios.Threshold{th}, tt.elapsed)
+		g, err := Crossed(measured(), []scenarios.Threshold{th}, []float64{tt.elapsed})
 		if err != nil || (g != nil) != tt.want {
 			t.Errorf("%+v: %+v, %v", tt, g, err)
 		}
 	}
 	empty := &Measurements{}
 	th.AbortOnFail = true
-	if g, err := Crossed(empty, []scenarios.Threshold{th}, 10); g != nil || err != nil {
+	if g, err := Crossed(empty, []scenarios.Threshold{th}, nil); g != nil || err != nil {
 		t.Errorf("no data yet, and it aborts: %+v, %v", g, err)
 	}
 }
@@ -303,7 +357,7 @@ func TestAbortedRunHasFailed(t *testing.T) {
 	th.AbortOnFail = true
 	m := measured()
 	m.Series[0].Requests = 900 // of which 10 have failed
-	by, err := Crossed(m, []scenarios.Threshold{th}, 1)
+	by, err := Crossed(m, []scenarios.Threshold{th}, []float64{1})
 	if err != nil || by == nil {
 		t.Fatalf("not crossed: %v", err)
 	}

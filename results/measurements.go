@@ -58,6 +58,7 @@ type Load struct {
 	MeasuredFrom    float64 `json:"measured_from"`    // offset of the measured window's start
 	MeasuredTo      float64 `json:"measured_to"`      // and of its end
 	LastAnswer      float64 `json:"last_answer"`      // offset of the last answer to a measured request
+	Cut             bool    `json:"cut,omitempty"`    // the end of the run came before that of its schedule
 	Warmup          *Warmup `json:"warmup,omitempty"` // nil unless it was automatic
 	Stages          []Stage `json:"stages,omitempty"` // those with a name, in the order of time
 	// Lag is the actual minus the intended send instant of the measured requests.
@@ -72,7 +73,8 @@ type Stage struct {
 	Name       string  `json:"name"`
 	From       float64 `json:"from"` // of its measured part, as the schedule has it
 	To         float64 `json:"to"`
-	LastAnswer float64 `json:"last_answer"` // to a measured request that was meant to be sent within it
+	LastAnswer float64 `json:"last_answer"`      // to a measured request that was meant to be sent within it
+	Steady     bool    `json:"steady,omitempty"` // the schedule asks for the same rate all the time
 }
 
 // AskedRate is the iterations per second, requests or flows, that the schedule meant to send in the measured window.
@@ -231,7 +233,7 @@ func (l *Load) windowsOf(selected []*Series, late bool) []window {
 	}
 	parts := l.Stages
 	if stages[""] {
-		parts = []Stage{{"", l.MeasuredFrom, l.MeasuredTo, l.LastAnswer}}
+		parts = []Stage{{From: l.MeasuredFrom, To: l.MeasuredTo, LastAnswer: l.LastAnswer}}
 	}
 	var windows []window
 	for _, st := range parts {

@@ -213,6 +213,7 @@ func (l *Load) merge(o *Load) error {
 	l.MeasuredFrom = min(l.MeasuredFrom, o.MeasuredFrom)
 	l.MeasuredTo = max(l.MeasuredTo, o.MeasuredTo)
 	l.LastAnswer = max(l.LastAnswer, o.LastAnswer)
+	l.Cut = l.Cut || o.Cut
 	for i := range min(len(l.Stages), len(o.Stages)) { // shards have the stages of one plan
 		l.Stages[i].LastAnswer = max(l.Stages[i].LastAnswer, o.Stages[i].LastAnswer)
 	}

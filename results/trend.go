@@ -114,18 +114,18 @@ func drifts(m *Measurements) []string {
 		if !scenarios.Executor(l.Executor).Steady() {
 			continue // it is meant to move
 		}
-		for _, text := range measuredCourse(m, l).moved(driftP) {
-			found = append(found, fmt.Sprintf("%s: the measured part was not steady: %s: warm up for longer, or look for what grows", l.Scenario, text))
+		for _, moved := range measuredCourse(m, l, l.MeasuredFrom, l.MeasuredTo).moved(driftP) {
+			found = append(found, fmt.Sprintf("%s: the measured part was not steady: %s: warm up for longer, or look for what grows", l.Scenario, moved.text))
 		}
 	}
 	return found
 }
 
-// measuredCourse is that of a scenario's measured part, with the hit ratio as the server has it.
-func measuredCourse(m *Measurements, l *Load) *course {
+// measuredCourse is that of a stretch of a scenario's measured part, with the hit ratio as the server has it.
+func measuredCourse(m *Measurements, l *Load, from, to float64) *course {
 	var c course
 	for _, p := range m.Points {
-		if p.Scenario != l.Scenario || p.Request != "" || p.Partial || !l.measures(float64(p.Second), float64(p.Second+1)) {
+		if p.Scenario != l.Scenario || p.Request != "" || p.Partial || float64(p.Second) < from || float64(p.Second+1) > to {
 			continue
 		}
 		c.rate.add(float64(p.Second), float64(p.Requests))
@@ -134,15 +134,12 @@ func measuredCourse(m *Measurements, l *Load) *course {
 		}
 	}
 	for _, s := range m.Samples {
-		if t := s.Tiers["overall"]; t.Hits+t.Misses > 0 && l.measures(s.At-1, s.At) {
+		if t := s.Tiers["overall"]; t.Hits+t.Misses > 0 && s.At-1 >= from && s.At <= to {
 			c.hitRatio.add(s.At, t.Ratio())
 		}
 	}
 	return &c
 }
-
-// measures says whether a stretch of time lies in the measured window.
-func (l *Load) measures(from, to float64) bool { return from >= l.MeasuredFrom && to <= l.MeasuredTo }
 
 // course is how a scenario went, second by second.
 type course struct{ rate, p95, hitRatio timeline }
@@ -152,23 +149,36 @@ type timeline struct{ at, y []float64 }
 
 func (l *timeline) add(at, y float64) { l.at, l.y = append(l.at, at), append(l.y, y) }
 
+// movement is a trend that is large and clear.
+type movement struct {
+	Trend
+	what string
+	last float64 // where the line of the trend ends
+	text string  // all of it in words
+}
+
+// responseP95 is what is judged of a course's times.
+const responseP95 = "P95 response time"
+
 // moved tells what has a trend that is large and clearer than chance makes it at a level.
-func (c *course) moved(level float64) (texts []string) {
+func (c *course) moved(level float64) (all []movement) {
 	for _, part := range []struct {
 		what, unit string
 		timeline
 		least float64
 	}{
 		{"throughput", "/s", c.rate, driftChange},
-		{"P95 response time", " ms", c.p95, driftLatency},
+		{responseP95, " ms", c.p95, driftLatency},
 		{"cache hit ratio", "", c.hitRatio, driftChange},
 	} {
 		t, ok := NewTrend(part.at, part.y)
 		if !ok || t.P >= level || math.Abs(t.Change) < part.least {
 			continue
 		}
-		texts = append(texts, fmt.Sprintf("%s moved by %+.0f %% of its median, %+.3g%s a second (Mann-Kendall p = %.1g)",
-			part.what, 100*t.Change, t.Slope, part.unit, t.P))
+		// Sen's line goes through the medians of time and value.
+		last := median(slices.Clone(part.y)) + t.Slope*(part.at[len(part.at)-1]-median(slices.Clone(part.at)))
+		all = append(all, movement{t, part.what, last, fmt.Sprintf("%s moved by %+.0f %% of its median, %+.3g%s a second (Mann-Kendall p = %.1g)",
+			part.what, 100*t.Change, t.Slope, part.unit, t.P)})
 	}
-	return texts
+	return all
 }

@@ -83,7 +83,11 @@ func (w *Warming) Unsteady() []string {
 			c.hitRatio.add(s.at, s.hitRatio)
 		}
 	}
-	return c.moved(warmP)
+	var texts []string
+	for _, moved := range c.moved(warmP) {
+		texts = append(texts, moved.text)
+	}
+	return texts
 }
 
 // End is how a warm-up of a limit in seconds went that was not ended for being steady: the limit ended it, or after so many

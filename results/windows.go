@@ -113,7 +113,7 @@ type bucket struct{ value, count int64 }
 // second, from one instant of the run on, and returns the gate of the worst: of one without an answer, else of that which
 // is furthest on the wrong side. A rate over a window is that of its own seconds.
 func worstWindow(m *Measurements, t scenarios.Threshold, since int) (Gate, error) {
-	blank := Gate{Metric: t.Name(), Expression: t.Source, Op: t.Op, Target: t.Limit}
+	blank := newGate(m, t)
 	worst := blank
 	first, seconds, err := m.seconds(t, since)
 	if err != nil {

@@ -107,7 +107,7 @@ func TestWindowsWithFewAnswers(t *testing.T) {
 	rate := windowed("http_reqs", "rate", "<", 500, time.Second)
 	rate.AbortOnFail = true
 	m := &Measurements{Seconds: []*Seconds{secondsOf(t, rate, 0, quick, quick, nil, quick)}}
-	if g, err := Crossed(m, []scenarios.Threshold{rate}, 5); err != nil || g == nil || g.Samples != 0 || g.Window.From != 3 {
+	if g, err := Crossed(m, []scenarios.Threshold{rate}, []float64{5}); err != nil || g == nil || g.Samples != 0 || g.Window.From != 3 {
 		t.Errorf("a second without an answer: %+v, %v", g, err)
 	}
 	p95 := windowed("http_req_duration", "p", "<", 50, time.Second)
@@ -125,11 +125,11 @@ func TestWindowsOfARunThatGoesOn(t *testing.T) {
 	th := windowed("http_req_duration", "max", "<", 50, 2*time.Second)
 	th.AbortOnFail = true
 	m := &Measurements{Seconds: []*Seconds{secondsOf(t, th, 0, quick, quick, slow)}}
-	if g, err := Crossed(m, []scenarios.Threshold{th}, 4); err != nil || g == nil || g.Window.Of != 1 || g.Actual < 79 {
+	if g, err := Crossed(m, []scenarios.Threshold{th}, []float64{4}); err != nil || g == nil || g.Window.Of != 1 || g.Actual < 79 {
 		t.Errorf("%+v, %v", g, err)
 	}
 	m = &Measurements{Seconds: []*Seconds{secondsOf(t, th, 0, quick, quick)}}
-	if g, err := Crossed(m, []scenarios.Threshold{th}, 3); err != nil || g != nil {
+	if g, err := Crossed(m, []scenarios.Threshold{th}, []float64{3}); err != nil || g != nil {
 		t.Errorf("one second is no window of two: %+v, %v", g, err)
 	}
 	m = &Measurements{Seconds: []*Seconds{secondsOf(t, th, 0, quick, slow, quick, quick, quick, quick, quick, quick, quick)}}

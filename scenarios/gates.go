@@ -275,7 +275,9 @@ func (r *reader) threshold(n *node, metric Metric) Threshold {
 	if n.kind == mapping {
 		expression = n.get("threshold")
 		t.AbortOnFail = r.flag(n.get("abortOnFail"))
-		t.DelayAbortEval = r.delay(n, t.AbortOnFail)
+		if delay := r.delay(n, t.AbortOnFail); t.AbortOnFail {
+			t.DelayAbortEval = delay
+		}
 		if expression == nil {
 			r.missing(n, "threshold", "threshold: "+example(metric.Kind))
 		}
@@ -303,8 +305,11 @@ func (r *reader) delay(n *node, abort bool) time.Duration {
 	if given(delay) && !abort && n.get("abortOnFail") == nil {
 		r.faultAt(delay.keyAt, "add abortOnFail: true", "delayAbortEval delays nothing")
 	}
-	return r.duration(delay, 0)
+	return r.duration(delay, defaultDelayAbort)
 }
+
+// defaultDelayAbort is as long as it takes to tell how much alike neighbouring requests are: one stall is not the end.
+const defaultDelayAbort = 10 * time.Second
 
 func (r *reader) syntax(at place, prefix string, err error) {
 	var fault *syntaxError

@@ -280,7 +280,7 @@ type Threshold struct {
 	Window         time.Duration // whole seconds: it must hold in each stretch of this length; 0: over all
 	Source         string        // the expression as written: "p(95)<50"
 	AbortOnFail    bool
-	DelayAbortEval time.Duration // how long the run must have gone before the threshold may abort it
+	DelayAbortEval time.Duration // how much of what it selects must have been measured before it may abort the run
 	Line, Column   int           // in the scenario file; 0 when an override gave it
 }
 

@@ -101,8 +101,11 @@ func (a *attacker) attack(ctx context.Context) error {
 	if sum.Planned > 0 {
 		fmt.Fprintf(a.say, " of %d", sum.Planned)
 	}
-	if a.load.Rate > 0 {
+	if a.load.Rate > 0 && sum.Lag.Count() > 0 {
 		fmt.Fprintf(a.say, "; lag behind the schedule: P50 %.3f ms, P99 %.3f ms, max %.3f ms", sum.Lag.Percentile(50), sum.Lag.Percentile(99), sum.Lag.Max())
+	}
+	if sum.Sent > 0 && sum.Failed == sum.Sent {
+		fmt.Fprint(a.say, "; nothing succeeded: all of them failed")
 	}
 	fmt.Fprintln(a.say)
 	if sum.Unsent > 0 {

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/policycortex/headroom/loadgen"
+	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/scenarios"
 )
 
@@ -66,7 +67,7 @@ func (s *screen) show(p loadgen.Progress) {
 			continue
 		}
 		fmt.Fprintf(&b, "%4ds  %-12s %-9s %7d/s  P50 %s  P95 %s  errors %d  in flight %d  left %v\n",
-			elapsed, sc.Name, sc.State, sc.Last.Requests, millis(sc.Last.P50), millis(sc.Last.P95), sc.Failed, sc.InFlight, left)
+			elapsed, sc.Name, sc.State, sc.Last.Requests, timeOf(sc.Last, sc.Last.P50), timeOf(sc.Last, sc.Last.P95), sc.Failed, sc.InFlight, left)
 		lines++
 	}
 	if s.live {
@@ -86,4 +87,10 @@ func (s *screen) say(text string) {
 	_, _ = io.WriteString(s.w, text+"\n")
 }
 
-func millis(ms float64) string { return fmt.Sprintf("%8.2f ms", ms) }
+// timeOf shows a time of a second, which there is none of where nothing was answered in it.
+func timeOf(second results.Point, ms float64) string {
+	if second.Max == 0 {
+		return fmt.Sprintf("%11s", "–")
+	}
+	return fmt.Sprintf("%8.2f ms", ms)
+}

@@ -1,0 +1,141 @@
+package results
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/policycortex/headroom/scenarios"
+)
+
+// stagedRun is a run of two stages of 1,000 requests of 1 to 1000 ms each, from 20 to 40 s and from 40 to 45 s, that is not over.
+func stagedRun() *Measurements {
+	m := measured()
+	m.Elapsed, m.Loads[0].MeasuredTo, m.Loads[0].LastAnswer = 45, 45, 45
+	m.Loads[0].Stages = []Stage{{Name: "first", From: 20, To: 40, LastAnswer: 40}, {Name: "second", From: 40, To: 45, LastAnswer: 45}}
+	var series []*Series
+	for _, st := range m.Loads[0].Stages {
+		s := *m.Series[0]
+		s.Stage, s.Tags = st.Name, map[string]string{"scenario": "warm", "name": "get", "stage": st.Name}
+		series = append(series, &s)
+	}
+	m.Series = series
+	return m
+}
+
+// ofStage is a threshold that stagedRun crosses in each of its stages.
+func ofStage(stage string) scenarios.Threshold {
+	th := threshold("http_req_duration", "p95", "<", 1)
+	th.Selector, th.AbortOnFail, th.DelayAbortEval = map[string]string{"stage": stage}, true, 10*time.Second
+	return th
+}
+
+// TestAbortCountsFromItsOwnStart: what a threshold waits counts from where that begins which it selects, and not beyond its end.
+func TestAbortCountsFromItsOwnStart(t *testing.T) {
+	dropped := threshold("dropped_iterations", "count", ">", 5000)
+	dropped.AbortOnFail, dropped.DelayAbortEval = true, 10*time.Second
+	all := threshold("http_req_duration", "p95", "<", 1)
+	all.AbortOnFail, all.DelayAbortEval = true, 10*time.Second
+	for _, tt := range []struct {
+		threshold scenarios.Threshold
+		settled   float64
+		want      bool
+	}{
+		{ofStage("first"), 21.4, false}, // one stall
+		{ofStage("first"), 29, false},
+		{ofStage("first"), 30, true},
+		{ofStage("second"), 44, false},
+		{ofStage("second"), 45, true}, // it is over after 5 s, and no more will come
+		{all, 29, false},
+		{all, 30, true},
+		{dropped, 9, false},
+		{dropped, 10, true},
+	} {
+		g, err := Crossed(stagedRun(), []scenarios.Threshold{tt.threshold}, []float64{tt.settled})
+		if err != nil || (g != nil) != tt.want {
+			t.Errorf("%s after %v s: %+v, %v, want %v", tt.threshold.Name(), tt.settled, g, err, tt.want)
+		}
+	}
+}
+
+// TestNotReached: what the end of the run came before has neither held nor been crossed.
+func TestNotReached(t *testing.T) {
+	rate := threshold("http_reqs", "rate", ">", 1)
+	rate.Selector = map[string]string{"stage": "second"}
+	window := windowed("http_req_duration", "max", "<", 50, 10*time.Second)
+	later := threshold("dropped_iterations", "count", "<", 1)
+	later.Selector = map[string]string{"scenario": "later"}
+	unsent := threshold("http_req_failed", "rate", "<", 0.5)
+	unsent.Selector = map[string]string{"name": "never"}
+	by := Gate{Metric: ofStage("first").Name(), Expression: "p95<", Samples: 1000, Actual: 950}
+	endAt := func(m *Measurements, at float64) {
+		m.Elapsed, m.Loads[0].MeasuredTo, m.Loads[0].Cut = at, at, at < 45
+		m.Loads = append(m.Loads, &Load{Scenario: "later", Open: true, MeasuredFrom: 60, MeasuredTo: 60, Cut: true, Lag: NewHistogram(), OwnLag: NewHistogram()})
+		if s := m.Series[1]; at <= 40 {
+			s.Requests, s.Failed, s.Response, s.Service = 0, 0, NewHistogram(), NewHistogram()
+		}
+	}
+	for name, tt := range map[string]struct {
+		change func(*Measurements)
+		want   Outcome
+		states string // of the gates: crossed, held or not reached
+	}{
+		"aborted in the first stage": {
+			func(m *Measurements) { endAt(m, 30); m.Aborted, m.AbortedBy = "x", &by },
+			Fail, "c n n n n n",
+		},
+		"interrupted in the first stage": {
+			func(m *Measurements) { endAt(m, 30); m.Interrupted = true },
+			Invalid, "c n n n n n",
+		},
+		"aborted in the second stage": {
+			func(m *Measurements) { endAt(m, 42); m.Aborted, m.AbortedBy = "x", &by },
+			Fail, "c c h n n c",
+		},
+		"not ended early": {func(*Measurements) {}, Fail, "c c h c c c"},
+		"nothing was answered in what was sent": {
+			func(m *Measurements) {
+				endAt(m, 42)
+				m.Aborted, m.AbortedBy = "x", &by
+				m.Series[1].Response = NewHistogram()
+			}, Fail, "c c h n n c",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := stagedRun()
+			never := *m.Series[0]
+			never.Name, never.Requests, never.Failed = "never", 0, 0
+			never.Response, never.Service, never.Tags = NewHistogram(), NewHistogram(), map[string]string{"scenario": "warm", "name": "never", "stage": "first"}
+			m.Series = append(m.Series, &never)
+			tt.change(m)
+			v, err := Judge(m, []scenarios.Threshold{ofStage("first"), ofStage("second"), rate, window, later, unsent})
+			var states []string
+			for _, g := range v.Gates {
+				switch {
+				case g.Passed && !g.NotReached:
+					states = append(states, "h")
+				case g.NotReached && !g.Passed && strings.HasPrefix(g.Reason, "not reached: the run ended after"):
+					states = append(states, "n")
+				default:
+					states = append(states, "c")
+				}
+			}
+			if got := strings.Join(states, " "); err != nil || v.Outcome != tt.want || got != tt.states {
+				t.Errorf("%s, %s, %v, want %s, %s", v.Outcome, got, err, tt.want, tt.states)
+			}
+			for _, reason := range slices.Concat(v.Invalid, v.Failed) {
+				if name != "interrupted in the first stage" {
+					t.Errorf("says %q", reason)
+				}
+			}
+		})
+	}
+	// Whatever ended the run early: what was not reached is no pass.
+	m := stagedRun()
+	endAt(m, 30)
+	m.Aborted = "by something else"
+	if v, err := Judge(m, []scenarios.Threshold{rate}); err != nil || v.Outcome != Unresolved {
+		t.Errorf("%s, %v", v.Outcome, err)
+	}
+}
