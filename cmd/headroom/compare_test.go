@@ -8,13 +8,42 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 )
 
-// TestCompareRuns: a service that became slower between two real runs is found out, the same run is no change, and runs of
-// other loads, parts and invalid ones are refused by their exit codes.
+// TestCompareLongRuns: a service that became slower is found out by two real runs that are long enough to tell.
+func TestCompareLongRuns(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	var all sync.WaitGroup
+	for name, wait := range map[string]time.Duration{"before": 0, "after": 30 * time.Millisecond} {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			time.Sleep(wait)
+			fmt.Fprintln(w, "hello")
+		}))
+		t.Cleanup(s.Close)
+		file := scenario(t, s.URL, closed, `http_req_duration: p(95)<10000`)
+		all.Go(func() {
+			p := headroom(t, "run", file, "--set", "scenarios.steady.duration=12s", "--set", "scenarios.steady.thinkTime=10ms", "--out", filepath.Join(dir, name))
+			if err := p.Run(); err != nil {
+				t.Errorf("%s: %v: %s", name, err, p.stderr.String())
+			}
+		})
+	}
+	all.Wait()
+	p := headroom(t, "compare", filepath.Join(dir, "before"), filepath.Join(dir, "after"), "--json")
+	p.exits(t, exitOK)
+	says(t, p.stderr.String(), "Headroom: +", "steady    root     P95", "worse", "p(95)<10000")
+	if doc := compared(t, p); !doc.Comparable || len(doc.Requests) != 1 || doc.Requests[0].P95.Verdict != "worse" {
+		t.Errorf("%+v", doc)
+	}
+}
+
+// TestCompareRuns: of runs that are too short nothing is told, however far apart they are, the same run is no change, and runs
+// of other loads, parts and invalid ones are refused by their exit codes.
 func TestCompareRuns(t *testing.T) {
 	var slow atomic.Bool
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -37,16 +66,19 @@ func TestCompareRuns(t *testing.T) {
 
 	p := headroom(t, "compare", before, filepath.Join(after, "run.json"))
 	p.exits(t, exitOK)
-	says(t, p.stdout.String(), before, "Headroom: +", "steady    root     P95", "worse", "p(95)<10000", "have no intervals")
+	says(t, p.stdout.String(), before, "too short to tell", "Headroom: +", "steady    root     P95", "p(95)<10000")
+	if strings.Contains(p.stdout.String(), "worse") {
+		t.Errorf("short runs are told apart:\n%s", p.stdout.String())
+	}
 	script := headroom(t, "compare", before, after, "--json")
 	script.exits(t, exitOK)
 	says(t, script.stderr.String(), "Headroom: +")
-	if doc := compared(t, script); !doc.Comparable || len(doc.Requests) != 1 || doc.Requests[0].Name != "root" || doc.Requests[0].P95.Verdict != "worse" {
+	if doc := compared(t, script); !doc.Comparable || len(doc.Requests) != 1 || doc.Requests[0].Name != "root" || doc.Requests[0].P95.Verdict != "unknown" {
 		t.Errorf("%+v", doc)
 	}
 	same := headroom(t, "compare", before, before)
 	same.exits(t, exitOK)
-	says(t, same.stdout.String(), "0 became worse, 0 better")
+	says(t, same.stdout.String(), "What changed cannot be told: too short to tell")
 
 	other := headroom(t, "compare", before, measure("other", "--set", "scenarios.steady.vus=3"))
 	other.exits(t, exitUsage)
