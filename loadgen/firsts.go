@@ -130,9 +130,6 @@ func (a *answer) seen(c *check, status int) string {
 		return a.text(status)
 	case c.header >= 0:
 		if h := a.headers[c.header]; h.given {
-			if scenarios.SecretHeader(c.Header) {
-				return c.Header + ", whose value is secret"
-			}
 			return c.Header + ": " + shown(h.value)
 		}
 		return "no header " + c.Header

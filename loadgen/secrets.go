@@ -23,6 +23,9 @@ func (b *book) concealed(o *outcome, text string) string {
 
 // concealedField is what an answer has where a check looks, if that is no field that is known for secrets.
 func (b *book) concealedField(c *check, seen string) string {
+	if b.recorder.requests != nil && b.recorder.requests.secrets.IsHeader(c.Header) && strings.HasPrefix(seen, c.Header+": ") {
+		return c.Header + ": " + scenarios.Redacted
+	}
 	if len(c.JSON) == 0 || b.recorder.requests == nil || !b.recorder.requests.secrets.IsField(c.JSON[len(c.JSON)-1].Key) {
 		return seen
 	}

@@ -159,6 +159,7 @@ func Try(ctx context.Context, plan *scenarios.Plan, target string, o Options, tr
 		if err != nil {
 			return fmt.Errorf("prepare requests: %w", err)
 		}
+		requests.secrets = o.Secrets
 		a := &vegetaAttack{
 			attack: &attack{scenario: s, requests: requests, target: target, start: time.Now()},
 			proxy:  plan.Target.Proxy, context: ctx, full: 1,
@@ -208,7 +209,7 @@ func (a *vegetaAttack) tryOne(ctx context.Context, x *exchange, t *Tried) {
 		t.Failure = err.Error()
 		return
 	}
-	sent := &sentFields{}
+	sent := &sentFields{secrets: a.requests.secrets}
 	ctx = httptrace.WithClientTrace(ctx, sent.trace())
 	a.sender.context = ctx // the transports differ in whose they take
 	x.keep = make([]byte, 0, 4096)
@@ -221,6 +222,7 @@ func (a *vegetaAttack) tryOne(ctx context.Context, x *exchange, t *Tried) {
 	t.Headers = sent.take(req)
 	if resp != nil {
 		t.answered(resp, x, url.String())
+		t.Answer = fieldsOf(resp.Header, a.requests.secrets)
 	}
 	if err != nil {
 		x.outcome.errorClass, x.outcome.errorText = classify(err.Error(), false), err.Error()
@@ -251,7 +253,7 @@ func (t *Tried) answered(resp *http.Response, x *exchange, url string) {
 	if t.EndURL == url {
 		t.EndURL = ""
 	}
-	t.Answer, t.AnswerBody, t.AnswerBytes = fieldsOf(resp.Header), x.keep, x.size
+	t.AnswerBody, t.AnswerBytes = x.keep, x.size
 }
 
 // told takes what was extracted of an answer, and which checks it meets.
@@ -271,7 +273,7 @@ func (a *vegetaAttack) told(x *exchange, t *Tried) {
 		return
 	}
 	for _, e := range in.extractions {
-		secret := a.secretText(e.Name, x.outcome.request) || scenarios.SecretHeader(e.Header)
+		secret := a.secretText(e.Name, x.outcome.request) || a.requests.secrets.IsHeader(e.Header)
 		t.Extracted = append(t.Extracted, Field{e.Name, string(x.texts[e.slot]), secret})
 	}
 }
@@ -280,7 +282,7 @@ func (a *vegetaAttack) told(x *exchange, t *Tried) {
 func (a *vegetaAttack) secretText(name string, request int) bool {
 	for i := request + 1; i < len(a.scenario.Requests) && a.scenario.Requests[i].Step > 0; i++ {
 		for _, h := range a.scenario.Requests[i].Headers {
-			if scenarios.SecretHeader(h.Name) && slices.ContainsFunc(h.Value, func(p scenarios.Part) bool { return p.Value == name }) {
+			if a.requests.secrets.IsHeader(h.Name) && slices.ContainsFunc(h.Value, func(p scenarios.Part) bool { return p.Value == name }) {
 				return true
 			}
 		}
@@ -297,9 +299,10 @@ func expectedText(plan *scenarios.Request) string {
 
 // sentFields are the headers of a request as a transport writes them: of the first one, where it is redirected.
 type sentFields struct {
-	mu     sync.Mutex // a transport may write in a goroutine of its own
-	fields []Field
-	whole  bool
+	secrets *scenarios.Redactor
+	mu      sync.Mutex // a transport may write in a goroutine of its own
+	fields  []Field
+	whole   bool
 }
 
 func (s *sentFields) trace() *httptrace.ClientTrace {
@@ -309,7 +312,7 @@ func (s *sentFields) trace() *httptrace.ClientTrace {
 			defer s.mu.Unlock()
 			for _, v := range values {
 				if !s.whole {
-					s.fields = append(s.fields, newField(name, v))
+					s.fields = append(s.fields, Field{name, v, s.secrets.IsHeader(name)})
 				}
 			}
 		},
@@ -328,17 +331,15 @@ func (s *sentFields) take(req *http.Request) []Field {
 	if len(s.fields) > 0 {
 		return slices.Clone(s.fields)
 	}
-	return fieldsOf(req.Header)
+	return fieldsOf(req.Header, s.secrets)
 }
 
-func fieldsOf(h http.Header) (fields []Field) {
+func fieldsOf(h http.Header, secrets *scenarios.Redactor) (fields []Field) {
 	for name, values := range h {
 		for _, v := range values {
-			fields = append(fields, newField(name, v))
+			fields = append(fields, Field{name, v, secrets.IsHeader(name)})
 		}
 	}
 	slices.SortStableFunc(fields, func(a, b Field) int { return strings.Compare(a.Name, b.Name) })
 	return fields
 }
-
-func newField(name, value string) Field { return Field{name, value, scenarios.SecretHeader(name)} }

@@ -296,7 +296,7 @@ func TestSecretsOfMistakes(t *testing.T) {
 		header("{secret: '" + p.in("a secret without a source") + "'}"),
 	} {
 		file := p.file(fmt.Sprintf("%d.yaml", i), src)
-		says(t, p.runs(nil, "run", file), ".yaml")
+		says(t, p.runs(nil, "run", file), "headroom: ")
 	}
 	whole := p.file("whole.yaml", "target: {url: http://"+closed+"}"+load)
 	for _, set := range []string{

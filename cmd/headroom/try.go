@@ -27,8 +27,8 @@ func newTryCommand() *cobra.Command {
 		Use:   "try FILE",
 		Short: "Send each request of a scenario once, and show what becomes of it",
 		Long: `Send one iteration of each request and flow of a scenario file, without load, and print what was sent, what was answered, what
-was extracted and which checks held. Requests are made and answers checked as under load. The values of headers that are
-secret by their names are masked, and so is what a flow extracts for them.
+was extracted and which checks held. Requests are made and answers checked as under load. Secrets are redacted as everywhere, and
+so is what a flow extracts for a header that is secret.
 
 The exit code is 99 when a request failed or a check did not hold.`,
 		Example: `  headroom try my-service.yaml
@@ -86,8 +86,8 @@ func (t *trier) try(ctx context.Context, file string) (err error) {
 	defer func() { err = errors.Join(err, system.stop(ctx)) }()
 
 	sent, fine := 0, 0
-	out := &trialWriter{w: t.w, mask: newMask()}
-	options := loadgen.Options{Fixture: system.keys, Feeders: l.feeders, Recordings: l.recordings}
+	out := &trialWriter{w: t.w, secrets: t.secrets}
+	options := loadgen.Options{Fixture: system.keys, Feeders: l.feeders, Recordings: l.recordings, Secrets: t.secrets}
 	err = loadgen.Try(ctx, &plan, system.url, options, trials, func(tried *loadgen.Tried) {
 		out.write(tried)
 		if sent++; tried.Fine() {
@@ -113,7 +113,7 @@ func (t *trier) try(ctx context.Context, file string) (err error) {
 // showServerLog shows what the reference server had to say, if it had.
 func (t *trier) showServerLog(dir string) {
 	if log := tail(filepath.Join(dir, "server.log")); log != "" {
-		fmt.Fprintf(t.progress, "the log of the reference server ends with:\n%s\n", visible(log, true))
+		fmt.Fprintf(t.progress, "the log of the reference server ends with:\n%s\n", log)
 	}
 }
 

@@ -103,9 +103,9 @@ func TestTry(t *testing.T) {
 	p.exits(t, exitCrossed)
 	out := p.stdout.String()
 	says(t, out, "scenario users, flow buy, request login\n> POST "+server.URL+"/login\n", "> User-Agent: headroom\n", "> Content-Type: application/json\n",
-		"> Content-Length: 14\n", "\n>\n> {\"user\":\"ann\"}\n< 200 OK, HTTP/1.1, after ", "\n<\n< {\"token\":\"***\",\"name\":\"Ann\"}\n", "< Set-Cookie: *** (",
-		"extracted token: *** (12 bytes)\nextracted name: Ann\ncheck fast name: held\n", "> POST "+server.URL+"/orders?for=Ann\n", "> Authorization: *** (19 bytes)\n",
-		"< 201 Created", `< {"id":7,`+"\n< "+` "note":"\u009b2Jgone"}`, "check has an id: held\n", "request home\n", "< / over HTTP/1.1\n", "api_key=***&n=0", "< *** of api_key=",
+		"> Content-Length: 14\n", "\n>\n> {\"user\":\"ann\"}\n< 200 OK, HTTP/1.1, after ", "\n<\n< {\"token\":\"REDACTED\",\"name\":\"Ann\"}\n", "< Set-Cookie: REDACTED",
+		"extracted token: REDACTED\nextracted name: Ann\ncheck fast name: held\n", "> POST "+server.URL+"/orders?for=Ann\n", "> Authorization: REDACTED\n",
+		"< 201 Created", `< {"id":7,`+"\n< "+` "note":"\u009b2Jgone"}`, "check has an id: held\n", "request home\n", "< / over HTTP/1.1\n", "api_key=REDACTED&n=0", "< REDACTED of api_key=",
 		"… (100000 bytes in all)\n", "check small: NOT HELD: 100000 bytes\n", "redirected to "+server.URL+"/new\n", "< (4 bytes that are not text)\n", "7 requests, 6 as expected\n")
 	for _, secret := range []string{"t0ken", "c00kie", "k3y", "\u009b"} {
 		if strings.Contains(out+p.stderr.String(), secret) {
@@ -207,7 +207,7 @@ func TestTryRecording(t *testing.T) {
 	p := headroom(t, "try", file)
 	p.exits(t, exitOK)
 	out := p.stdout.String()
-	says(t, out, "request GET /a/:id\n> GET "+server.URL+"/a/1\n", "request GET /b\n", "> Cookie: *** (21 bytes)\n", "2 requests, 2 as expected\n")
+	says(t, out, "request GET /a/:id\n> GET "+server.URL+"/a/1\n", "request GET /b\n", "> Cookie: REDACTED\n", "2 requests, 2 as expected\n")
 	if strings.Contains(out, "c00kie") || strings.Contains(out, "/a/2") {
 		t.Errorf("too much is shown:\n%s", out)
 	}
