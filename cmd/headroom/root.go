@@ -165,9 +165,10 @@ func unknownCommand(c *cobra.Command, args []string) error {
 	if err == nil {
 		return nil
 	}
-	c.SuggestionsMinimumDistance = 2 // letters, which is cobra's default
-	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
-		return usageError{fmt.Errorf("%w; did you mean %q?", err, strings.Join(near, `" or "`))}
+	for c.SuggestionsMinimumDistance = 1; c.SuggestionsMinimumDistance <= 2; c.SuggestionsMinimumDistance++ { // the nearest alone
+		if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+			return usageError{fmt.Errorf(`%w; did you mean "%s"?`, err, strings.Join(near, `" or "`))}
+		}
 	}
 	return usageError{fmt.Errorf("%w; see: %s --help", err, c.CommandPath())}
 }
