@@ -99,11 +99,14 @@ func inUser(u string, do func(string) string) string {
 		}
 		at = strings.LastIndexByte(u[begin:], '@')
 	}
-	if at <= 0 {
+	if at <= 0 || u[begin:begin+at] == exampleUser {
 		return u
 	}
 	return u[:begin] + do(u[begin:begin+at]) + u[begin+at:]
 }
+
+// exampleUser stands in help and advice, and is nobody's secret.
+const exampleUser = "user:password"
 
 var scheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]*[ \t]+`)
 

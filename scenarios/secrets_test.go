@@ -246,6 +246,10 @@ func TestWhatIsNoSecret(t *testing.T) {
 	if got := secrets.Text(src); !strings.Contains(got, "password=REDACTED&pin=REDACTED&pass=REDACTED&pwd=REDACTED&secret=REDACTED") {
 		t.Error(got)
 	}
+	const advice = "set it to postgres://user:password@host:port/database"
+	if got := secrets.Text(advice); got != advice {
+		t.Error(got)
+	}
 }
 
 // No fault shows a secret, wherever it stands and whatever is wrong with it.

@@ -20,7 +20,7 @@ func newSeedCommand() *cobra.Command {
 		Long: `Load the reference system's fixture into a Postgres: the schema, then the rows, which depend on the seed and the number
 of resources alone. A database that holds the same fixture already is left as it is, one that holds other resources is
 refused.`,
-		Example: "  headroom seed --postgres postgres://me:secret@127.0.0.1:5432/headroom --resources 1000000",
+		Example: "  headroom seed --postgres postgres://user:password@127.0.0.1:5432/headroom --resources 1000000",
 		Args:    func(c *cobra.Command, args []string) error { return asUsage(cobra.NoArgs(c, args)) },
 		RunE: func(c *cobra.Command, _ []string) error {
 			if url == "" {

@@ -35,7 +35,7 @@ func newServeCommand() *cobra.Command {
 a fixture, and removes them at the end. Its other settings are environment variables, HEADROOM_ and a name: docs/server.md
 in the source has all of them, with their units and defaults.`,
 		Example: `  headroom serve
-  headroom serve --addr 127.0.0.1:9000 --postgres postgres://me:secret@127.0.0.1/headroom --cache redis://127.0.0.1:6379/0`,
+  headroom serve --addr 127.0.0.1:9000 --postgres postgres://user:password@127.0.0.1/headroom --cache redis://127.0.0.1:6379/0`,
 		Args: func(c *cobra.Command, args []string) error { return asUsage(cobra.NoArgs(c, args)) },
 		RunE: func(c *cobra.Command, _ []string) error {
 			var o server.Options
