@@ -61,11 +61,11 @@ func TestTable(t *testing.T) {
 		t.Errorf("%q, want %q", &out, want)
 	}
 	path := filepath.Join(t.TempDir(), "table.md")
-	if err := writeMarkdown(path, heading, rows); err != nil {
+	if err := writeMarkdown(path, heading, append(rows, []string{"v1|2\n<b>\x1b[31m`x`", "0"})); err != nil {
 		t.Fatal(err)
 	}
 	got, err := os.ReadFile(path)
-	if want := "| what | rate |\n| --- | --- |\n| ours | 2 |\n| a peer | 1 |\n"; err != nil || string(got) != want {
+	if want := "| what | rate |\n| --- | --- |\n| ours | 2 |\n| a peer | 1 |\n| v1\\|2 &lt;b>[31m\\`x\\` | 0 |\n"; err != nil || string(got) != want {
 		t.Errorf("%q, %v, want %q", got, err, want)
 	}
 }

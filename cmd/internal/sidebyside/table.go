@@ -51,13 +51,21 @@ func Selected(words string, names ...string) bool {
 	return false
 }
 
+// inCell keeps a text, such as the version that another program says, within its cell.
+var inCell = strings.NewReplacer("|", `\|`, "\n", " ", "\r", " ", "`", "\\`", "<", "&lt;", "\x1b", "")
+
 func writeMarkdown(path string, heading []string, rows [][]string) error {
 	var b strings.Builder
-	line := func(cells []string) { fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | ")) }
-	line(heading)
+	line := func(cells []string) {
+		for i, cell := range cells {
+			cells[i] = inCell.Replace(cell)
+		}
+		fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | "))
+	}
+	line(slices.Clone(heading))
 	line(slices.Repeat([]string{"---"}, len(heading)))
 	for _, cells := range rows {
-		line(cells)
+		line(slices.Clone(cells))
 	}
 	return os.WriteFile(path, []byte(b.String()), 0o644)
 }
