@@ -16,6 +16,7 @@ import (
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 
 	"github.com/policycortex/headroom/loadgen"
+	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/scenarios"
 )
 
@@ -139,7 +140,7 @@ func (a *attacker) conceal() func(*vegeta.Result) {
 			clean = a.secrets.Text(r.URL)
 			urls[r.URL] = clean
 		}
-		r.URL, r.Error = clean, a.secrets.Text(r.Error)
+		r.URL, r.Error = clean, results.Printable(a.secrets.Text(r.Error))
 		if len(r.Body) > 0 {
 			r.Body = []byte(a.secrets.Text(string(r.Body)))
 		}
