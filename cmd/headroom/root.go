@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -44,6 +45,9 @@ type verdictError struct{ outcome results.Outcome }
 
 func (e verdictError) Error() string { return string(e.outcome) }
 
+// sameSignal is how soon after the first signal others count as that one.
+const sameSignal = time.Second
+
 // errInterrupted ends a command that a signal ended.
 var errInterrupted = errors.New("interrupted")
 
@@ -56,8 +60,9 @@ func (e publishError) Unwrap() error { return e.error }
 func run(w, wErr io.Writer, args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	// The first signal asks for an orderly end; from then on a second one has its default effect.
-	context.AfterFunc(ctx, stop)
+	// The first signal asks for an orderly end; a second one has its default effect. One that comes at once is the same: GNU
+	// timeout, for one, sends its signal to the process and then to its group.
+	context.AfterFunc(ctx, func() { time.AfterFunc(sameSignal, stop) })
 
 	secrets := &scenarios.Redactor{}
 	learnArguments(secrets, args)
