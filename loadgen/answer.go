@@ -3,6 +3,7 @@ package loadgen
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -68,6 +69,8 @@ func (in *inspection) keepHeader(name string) int {
 type answer struct {
 	want    *inspection // nil: nothing is kept, but the beginning of the body where it failed
 	headers []keptHeader
+	head    []byte      // as the wire engine read it, or
+	fields  http.Header // as net/http did: for its secrets, where something may be told of the answer
 	body    []byte
 	tooBig  bool
 	size    int64 // of the whole body, in bytes
@@ -84,7 +87,7 @@ type keptHeader struct {
 
 // start forgets the last answer.
 func (a *answer) start(want *inspection) {
-	a.want, a.body = want, a.body[:0]
+	a.want, a.body, a.head, a.fields = want, a.body[:0], a.head[:0], nil
 	if want == nil {
 		return
 	}

@@ -27,15 +27,16 @@ func statusClass(status int) string { return "status " + strconv.Itoa(status) }
 // keepFirst keeps what the first failure of each class met, and the first answer that did not meet a check.
 func (b *book) keepFirst(series int, t *tally, o *outcome, plan *scenarios.Request) {
 	f := &b.firsts[series]
+	c := concealer{book: b, outcome: o}
 	switch class := o.errorClass + o.extraction; { // an answer that came whole has no class of error
 	case class != "":
 		if !f.classes[class] {
 			f.classes = marked(f.classes, class)
-			t.keep(class, b.concealed(o, o.message()))
+			t.keep(class, c.text(o.message()))
 		}
 	case !expected(plan, o.status) && !f.statuses[o.status]:
 		f.statuses = marked(f.statuses, o.status)
-		t.keep(statusClass(o.status), b.concealed(o, o.answer.text(o.status)))
+		t.keep(statusClass(o.status), c.text(o.answer.text(o.status)))
 	}
 	if o.answer == nil || o.answer.want == nil {
 		return
@@ -46,8 +47,8 @@ func (b *book) keepFirst(series int, t *tally, o *outcome, plan *scenarios.Reque
 		if t.unmet == nil {
 			t.unmet = map[int]string{}
 		}
-		c := &o.answer.want.checks[i]
-		t.unmet[i] = b.concealed(o, b.concealedField(c, o.answer.seen(c, o.status)))
+		check := &o.answer.want.checks[i]
+		t.unmet[i] = c.text(b.concealedField(check, o.answer.seen(check, o.status)))
 	}
 }
 
@@ -80,9 +81,13 @@ func (o *outcome) message() string {
 // maxBeginning bounds what is told of a body, in bytes.
 const maxBeginning = 200
 
-// beginning takes a part of the body of an answer that failed and that nothing looks into.
+// maxLearned bounds what is searched for secrets of an answer's body, in bytes.
+const maxLearned = 16 << 10
+
+// beginning takes a part of the body of an answer that failed and that nothing looks into: more than is told of it, since
+// a secret of what is told may stand by its name behind it.
 func (a *answer) beginning(b []byte) {
-	if room := maxBeginning + utf8.UTFMax - len(a.body); room > 0 {
+	if room := maxLearned - len(a.body); room > 0 {
 		a.body = append(a.body, b[:min(room, len(b))]...)
 	}
 }

@@ -7,18 +7,29 @@ import (
 	"github.com/policycortex/headroom/scenarios"
 )
 
-// concealed is a message about an outcome without its request's secrets: what came from feeders, recordings and answers
-// nobody else knows. A service may repeat in its answer what it was sent.
-func (b *book) concealed(o *outcome, text string) string {
-	s := b.recorder.requests
+// concealer takes the secrets of an outcome's request and answer out of what is told of it: what came from feeders,
+// recordings and answers nobody else knows, and a service may repeat in its answer what it was sent, or sends itself.
+type concealer struct {
+	book    *book
+	outcome *outcome
+	secrets *scenarios.Redactor // made when there is something to tell
+}
+
+func (c *concealer) text(text string) string {
+	s, o := c.book.recorder.requests, c.outcome
 	if s == nil || text == "" {
 		return text
 	}
-	d := s.draw(o.iteration)
-	d.request, d.flow = o.request, o.texts
-	secrets := s.secrets.Clone()
-	s.learn(&d, secrets)
-	return secrets.CutText(text)
+	if c.secrets == nil {
+		d := s.draw(o.iteration)
+		d.request, d.flow = o.request, o.texts
+		c.secrets = s.secrets.Clone()
+		s.learn(&d, c.secrets)
+		if o.answer != nil {
+			s.learnAnswer(o.request, o.answer, c.secrets)
+		}
+	}
+	return c.secrets.CutText(text)
 }
 
 // concealedField is what an answer has where a check looks, if that is no field that is known for secrets.
@@ -57,4 +68,48 @@ func (s *requestSet) learn(d *draw, secrets *scenarios.Redactor) {
 			secrets.Add(string(extracted))
 		}
 	}
+}
+
+// learnAnswer tells of the secrets in an answer to a request, of which only a part is told.
+func (s *requestSet) learnAnswer(request int, a *answer, secrets *scenarios.Redactor) {
+	for line := range bytes.Lines(a.head) {
+		name, value, _ := bytes.Cut(bytes.TrimSpace(line), []byte(":"))
+		secrets.LearnHeader(string(name), string(bytes.TrimSpace(value)))
+	}
+	for name, values := range a.fields {
+		for _, v := range values {
+			secrets.LearnHeader(name, v)
+		}
+	}
+	secrets.Learn(string(a.body[:min(len(a.body), maxLearned)]))
+	if a.want == nil {
+		return
+	}
+	for i := range a.want.extractions { // though nothing is extracted of an answer that failed
+		x := &a.want.extractions[i]
+		if text, why := a.find(x); why == "" && s.extractsSecret(x.Name, request) {
+			secrets.Add(string(text))
+		}
+	}
+}
+
+// extractsSecret reports whether what a request extracts under the name is a secret: by the name, or because a later step of
+// the flow sends it where secrets stand.
+func (s *requestSet) extractsSecret(name string, request int) bool {
+	if s.secrets.IsField(name) {
+		return true
+	}
+	for i := request + 1; i < len(s.requests) && s.requests[i].plan.Step > 0; i++ {
+		q := s.requests[i].plan
+		if s.secrets.HidesValue(q.Path.Text(), name) || s.secrets.HidesValue(q.Body.Text(), name) {
+			return true
+		}
+		for _, h := range q.Headers {
+			text := h.Value.Text()
+			if s.secrets.IsHeader(h.Name) && strings.Contains(text, "{{"+name+"}}") || s.secrets.HidesValue(text, name) {
+				return true
+			}
+		}
+	}
+	return false
 }

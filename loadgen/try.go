@@ -273,21 +273,9 @@ func (a *vegetaAttack) told(x *exchange, t *Tried) {
 		return
 	}
 	for _, e := range in.extractions {
-		secret := a.secretText(e.Name, x.outcome.request) || a.requests.secrets.IsHeader(e.Header)
+		secret := a.requests.extractsSecret(e.Name, x.outcome.request) || a.requests.secrets.IsHeader(e.Header)
 		t.Extracted = append(t.Extracted, Field{e.Name, string(x.texts[e.slot]), secret})
 	}
-}
-
-// secretText reports whether a later step of the flow sends what was extracted under the name in a header that is secret.
-func (a *vegetaAttack) secretText(name string, request int) bool {
-	for i := request + 1; i < len(a.scenario.Requests) && a.scenario.Requests[i].Step > 0; i++ {
-		for _, h := range a.scenario.Requests[i].Headers {
-			if a.requests.secrets.IsHeader(h.Name) && slices.ContainsFunc(h.Value, func(p scenarios.Part) bool { return p.Value == name }) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 func expectedText(plan *scenarios.Request) string {

@@ -38,6 +38,7 @@ func (x *exchange) begin(a *vegetaAttack, resp *http.Response) {
 	if x.answer.start(a.requests.requests[x.outcome.request].inspect); x.answer.want != nil {
 		x.answer.takeHeaders(resp.Header)
 	}
+	x.answer.fields = resp.Header
 }
 
 func (a *answer) takeHeaders(h http.Header) {

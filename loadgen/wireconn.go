@@ -48,9 +48,14 @@ func (c *wireConn) header(name, value []byte) {
 	}
 }
 
-// headRead begins to keep the body of an answer that fails, which nothing looks into.
-func (l *wireLoop) headRead(c *wireConn) {
-	if c.parser.OnBody == nil && !expected(&l.scenario.Requests[c.draw.request], c.parser.Status) {
+// headRead keeps the head of an answer that may be told of, and begins to keep the body of one that fails, which nothing
+// looks into.
+func (l *wireLoop) headRead(c *wireConn, head []byte) {
+	failing := !expected(&l.scenario.Requests[c.draw.request], c.parser.Status)
+	if failing || c.answer.want != nil {
+		c.answer.head = append(c.answer.head[:0], head...)
+	}
+	if c.parser.OnBody == nil && failing {
 		c.parser.OnBody = c.keepBeginning
 	}
 }

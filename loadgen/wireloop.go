@@ -184,7 +184,7 @@ func (l *wireLoop) take() *wireConn {
 		return c
 	}
 	c := &wireConn{slot: int32(len(l.conns)), fd: -1}
-	c.parser.OnHeader, c.parser.OnHead = c.header, func() { l.headRead(c) }
+	c.parser.OnHeader, c.parser.OnHead = c.header, func(head []byte) { l.headRead(c, head) }
 	c.keep, c.keepBeginning = c.answer.piece, c.answer.beginning
 	l.conns = append(l.conns, c)
 	return c

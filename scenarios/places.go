@@ -161,6 +161,15 @@ func (r *Redactor) Learn(text string) {
 	})
 }
 
+// HidesValue reports whether the value of that name stands where secrets do in the text of a template.
+func (r *Redactor) HidesValue(text, name string) (hides bool) {
+	r.inPlaces(text, func(value string) string {
+		hides = hides || strings.Contains(value, "{{"+name+"}}")
+		return value
+	})
+	return hides
+}
+
 // LearnHeader tells of the secrets in a header's value, where it is known for secrets.
 func (r *Redactor) LearnHeader(name, value string) {
 	if !r.IsHeader(name) {

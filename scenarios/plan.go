@@ -228,6 +228,17 @@ type Part struct {
 	Value   string
 }
 
+// Text is the template as it is written in a scenario: with {{name}} for a hole.
+func (t Template) Text() string {
+	var b strings.Builder
+	for _, p := range t {
+		if b.WriteString(p.Literal); p.Value != "" {
+			b.WriteString("{{" + p.Value + "}}")
+		}
+	}
+	return b.String()
+}
+
 // The values that every template may name without declaring them.
 const (
 	ValueIteration = "iteration" // number of the iteration within its scenario, from 0

@@ -59,7 +59,7 @@ func (p *Parser) parseHead(head []byte) error {
 		return nil // the final answer follows
 	}
 	if p.OnHead != nil {
-		p.OnHead()
+		p.OnHead(head)
 	}
 	return p.frame(&f, minor)
 }

@@ -28,9 +28,9 @@ type Parser struct {
 	KeepAlive bool
 	Body      int64
 	// OnHeader, when not nil, is given every header line of the final answer, and OnBody every piece of its body. Both
-	// must copy what they keep. OnHead, when not nil, is called between them: Status is known then.
+	// must copy what they keep. OnHead, when not nil, is called between them with the whole head: Status is known then.
 	OnHeader func(name, value []byte)
-	OnHead   func()
+	OnHead   func(head []byte)
 	OnBody   func(piece []byte)
 
 	state   state
