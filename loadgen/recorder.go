@@ -275,7 +275,9 @@ func (r *recorder) finish(planned, measuredPlanned int64, ended time.Duration) {
 	if r.warming != nil && r.load.Warmup == nil {
 		r.load.Warmup = r.warming.End(r.window.begin().Seconds(), ended.Seconds())
 	}
-	r.load.Cut = (r.scenario.StartTime + ended).Seconds() < r.load.MeasuredTo
+	if r.load.Cut = (r.scenario.StartTime + ended).Seconds() < r.load.MeasuredTo; r.load.Cut {
+		r.load.ScheduledTo = r.load.MeasuredTo
+	}
 	r.load.MeasuredTo = min(r.load.MeasuredTo, max(r.load.MeasuredFrom, (r.scenario.StartTime+ended).Seconds()))
 	for _, b := range r.seconds {
 		b.seconds.End(r.load.MeasuredTo)

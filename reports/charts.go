@@ -165,7 +165,9 @@ func overTimeOf(d digest, points [][]results.Point) overlay {
 	marks := slices.Clone(d.Measurements.Marks)
 	for _, s := range d.Scenarios {
 		for _, st := range s.Stages {
-			marks = append(marks, results.Mark{Text: st.Name, Begun: st.From})
+			if st.Begun() {
+				marks = append(marks, results.Mark{Text: st.Name, Begun: st.From})
+			}
 		}
 	}
 	return overlay{shades: warmups(d, points), marks: marks}

@@ -24,11 +24,14 @@ type scenario struct {
 	Requests []request
 }
 
-// stage is one named stage of a scenario.
+// stage is one named stage of a scenario, as far as the run came.
 type stage struct {
 	results.Stage
 	Summary results.Summary
 }
+
+// Begun is false where the run ended before the stage.
+func (s stage) Begun() bool { return s.To > s.From }
 
 // request is one named request of a scenario.
 type request struct {
@@ -75,7 +78,7 @@ func stagesOf(m *results.Measurements, l *results.Load) ([]stage, error) {
 		return nil, nil
 	}
 	var stages []stage
-	for _, st := range l.Stages {
+	for _, st := range l.MeasuredStages() {
 		sum, err := m.Summarize(map[string]string{"scenario": l.Scenario, "stage": st.Name})
 		if err != nil {
 			return nil, fmt.Errorf("summarize stage %s of scenario %s: %w", st.Name, l.Scenario, err)
@@ -277,12 +280,18 @@ func spare(v results.Verdict, intro string) string {
 	return fmt.Sprintf(" %s%s %s has %s to spare.", intro, g.Metric, g.Expression, percent(g.Margin))
 }
 
+// told is false of a gate that has too few samples for an interval.
+func told(g results.Gate) bool {
+	in := g.Interval
+	return !g.Unresolved || in != nil && in.Low != nil && in.High != nil
+}
+
 // tightest is the gate that came nearest to being crossed, or was crossed the furthest, by the share of what may be lost; nil where
-// none has a margin.
+// none of those that can be told has a margin.
 func tightest(v results.Verdict) *results.Gate {
 	var found *results.Gate
 	for i, g := range v.Gates {
-		if g.HasMargin() && (found == nil || g.Margin < found.Margin) {
+		if g.HasMargin() && told(g) && (found == nil || g.Margin < found.Margin) {
 			found = &v.Gates[i]
 		}
 	}

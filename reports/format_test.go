@@ -175,3 +175,33 @@ func TestShadeEndsWithTheWarmup(t *testing.T) {
 		t.Errorf("shades %+v", shades)
 	}
 }
+
+// TestTightestIsTold: a gate of which nothing can be told is not the tightest.
+func TestTightestIsTold(t *testing.T) {
+	low, high := 1.0, 9.0
+	gate := func(margin float64) results.Gate {
+		return results.Gate{Metric: "m", Op: "<", Target: 5, Samples: 6, Margin: margin, Passed: true}
+	}
+	few, missed, unsure := gate(-0.6), gate(-0.5), gate(-0.1)
+	few.Passed, few.Unresolved, few.Interval = false, true, &results.Interval{Low: &low}
+	missed.Passed, missed.NotReached = false, true
+	unsure.Passed, unsure.Unresolved, unsure.Interval = false, true, &results.Interval{Low: &low, High: &high}
+	fewer := few
+	fewer.Interval = nil
+	for _, tt := range []struct {
+		gates []results.Gate
+		want  float64
+	}{
+		{[]results.Gate{gate(0.3), few, gate(0.2), missed, fewer}, 0.2},
+		{[]results.Gate{gate(0.3), unsure}, -0.1},
+		{[]results.Gate{few, missed, fewer}, 0},
+	} {
+		got := 0.0
+		if g := tightest(results.Verdict{Gates: tt.gates}); g != nil {
+			got = g.Margin
+		}
+		if got != tt.want {
+			t.Errorf("%+v: %v, want %v", tt.gates, got, tt.want)
+		}
+	}
+}

@@ -94,8 +94,11 @@ func abortedRun(t testing.TB) *results.Run {
 	steady.Metric, steady.Unsteady = "http_req_duration{stage:first}", "not steady: P95 response time moved by +96 % of its median, +0.448 ms a second (Mann-Kendall p = 1e-05)"
 	missed := results.Gate{
 		Metric: "http_req_duration{stage:second}", Expression: "p(95)<5", Op: "<", Target: 5, Unit: "ms",
-		NotReached: true, Reason: "not reached: the run ended after 50.0 s, before there was anything of it to judge",
+		Actual: 9.5, Margin: -0.9, Samples: 29, NotReached: true, Reason: "not reached (0.4 of 5 s measured): the run ended after 50.4 s",
 	}
+	l := r.Measurements.Loads[0]
+	l.MeasuredTo, l.ScheduledTo, l.Cut = 50.4, 60, true
+	l.Stages = []results.Stage{{Name: "first", From: 10, To: 50}, {Name: "second", From: 50, To: 55}, {Name: "third", From: 55, To: 60}}
 	far := results.Gate{Metric: "http_req_failed", Expression: "rate<0.001", Op: "<", Target: 0.001, Actual: 1, Samples: 40, Margin: -999}
 	r.Verdict.Gates = append(r.Verdict.Gates, steady, missed, far)
 	return r

@@ -70,8 +70,12 @@ func gatesText(gates []results.Gate) string {
 	}
 	text := t.String()
 	for _, g := range gates {
-		if g.Unsteady != "" {
-			text += fmt.Sprintf("  %s %s: %s\n", onOneLine(g.Metric), onOneLine(g.Expression), onOneLine(g.Unsteady))
+		remark := g.Unsteady
+		if g.NotReached {
+			remark = g.Reason
+		}
+		if remark != "" {
+			text += fmt.Sprintf("  %s %s: %s\n", onOneLine(g.Metric), onOneLine(g.Expression), onOneLine(remark))
 		}
 	}
 	return text
@@ -137,8 +141,11 @@ func stagesText(d digest) string {
 	t := textTable{left: 2, rows: [][]string{{"scenario", "stage", "from", "to", "requests", "rate", "failed", "P50", "P95", "P99", "max"}}}
 	for _, s := range d.Scenarios {
 		for _, st := range s.Stages {
-			sum := st.Summary
-			t.add(s.Name, st.Name, instant(st.From), instant(st.To), count(sum.Requests), rate(sum.Rate()), failedPercent(sum),
+			sum, from, to := st.Summary, none, none
+			if st.Begun() {
+				from, to = instant(st.From), instant(st.To)
+			}
+			t.add(s.Name, st.Name, from, to, count(sum.Requests), rate(sum.Rate()), failedPercent(sum),
 				percentileOf(sum.Response, 50), percentileOf(sum.Response, 95), percentileOf(sum.Response, 99), maxOf(sum.Response))
 		}
 	}

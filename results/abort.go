@@ -3,7 +3,9 @@ package results
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
+	"strconv"
 
 	"github.com/policycortex/headroom/scenarios"
 )
@@ -97,42 +99,54 @@ func requestTags(selector map[string]string) map[string]string {
 	return of
 }
 
-// markUnreached marks a gate over no data that the end of the run came before: nothing of what it is of had been sent yet, or
-// none of its windows was over. A gate on what was sent and not answered has failed.
+// markUnreached marks a gate that the end of the run came before: what it is of had not been measured to its end, nor for as long
+// as it waits before it may abort a run. What more of the run could not have undone stays.
 func markUnreached(m *Measurements, t scenarios.Threshold, g *Gate) {
-	if g.Samples > 0 || g.Window != nil {
+	if final(t, g) {
 		return
 	}
-	var sent int64
-	cut := false
-	for _, l := range m.Loads {
-		cut = cut || m.cutShort(l, t)
+	whole, ends := *m, make([]float64, len(m.Loads))
+	whole.Loads = slices.Clone(m.Loads)
+	for i, l := range m.Loads {
+		scheduled := *l
+		scheduled.MeasuredTo = max(l.MeasuredTo, l.ScheduledTo)
+		whole.Loads[i], ends[i] = &scheduled, l.MeasuredTo
 	}
-	if ofRequests(t.Metric) && t.Window == 0 {
-		for _, s := range m.Select(requestTags(t.Selector)) {
-			sent += s.Requests
-		}
+	if !t.AbortOnFail {
+		t.DelayAbortEval = math.MaxInt64 // it is judged at the end alone
 	}
-	if sent == 0 && cut {
-		g.Passed, g.NotReached = false, true
-		g.Reason = fmt.Sprintf("not reached: the run ended after %.1f s, before there was anything of it to judge", m.Elapsed)
+	if due(&whole, t, ends) {
+		return
 	}
+	g.Passed, g.Unresolved, g.NotReached, g.Margin = false, false, true, 0
+	g.Reason = fmt.Sprintf("not reached (%s of %s s measured): the run ended after %s s", tenths(m.selectedSeconds(t)), tenths(whole.selectedSeconds(t)), tenths(m.Elapsed))
 }
 
-// cutShort says whether the run ended before the measured time of what a threshold selects of a scenario had passed.
-func (m *Measurements) cutShort(l *Load, t scenarios.Threshold) bool {
-	if !ofRequests(t.Metric) {
-		name, chosen := t.Selector["scenario"]
-		return (!chosen || name == l.Scenario) && (l.Cut || l.MeasuredTo <= l.MeasuredFrom)
+// final says whether the rest of a run cannot change what became of a gate: a count only grows, and a window that crossed is over.
+func final(t scenarios.Threshold, g *Gate) bool {
+	switch {
+	case g.Samples == 0 && g.Window == nil:
+		return false
+	case t.Aggregation.Name == "count":
+		return g.Passed && (t.Op == ">" || t.Op == ">=") || !g.Passed && (t.Op == "<" || t.Op == "<=")
 	}
-	stages, some := map[string]bool{}, false
-	for _, s := range m.Select(requestTags(t.Selector)) {
-		if s.Scenario == l.Scenario {
-			stages[s.Stage], some = true, true
+	return g.Window != nil && !g.Passed
+}
+
+// selectedSeconds is how long what a threshold selects was measured.
+func (m *Measurements) selectedSeconds(t scenarios.Threshold) float64 {
+	var windows []window
+	for _, l := range m.Loads {
+		for _, w := range m.selectedOf(l, t) {
+			if w.to > w.from {
+				windows = append(windows, w)
+			}
 		}
 	}
-	if stages[""] || !some {
-		return some && (l.Cut || l.MeasuredTo <= l.MeasuredFrom)
-	}
-	return slices.ContainsFunc(l.Stages, func(st Stage) bool { return stages[st.Name] && st.To > l.MeasuredTo })
+	return covered(windows)
+}
+
+// tenths shows seconds to a tenth, without a needless zero.
+func tenths(seconds float64) string {
+	return strconv.FormatFloat(math.Round(10*seconds)/10, 'f', -1, 64)
 }

@@ -70,8 +70,8 @@ func TestNotReached(t *testing.T) {
 	unsent.Selector = map[string]string{"name": "never"}
 	by := Gate{Metric: ofStage("first").Name(), Expression: "p95<", Samples: 1000, Actual: 950}
 	endAt := func(m *Measurements, at float64) {
-		m.Elapsed, m.Loads[0].MeasuredTo, m.Loads[0].Cut = at, at, at < 45
-		m.Loads = append(m.Loads, &Load{Scenario: "later", Open: true, MeasuredFrom: 60, MeasuredTo: 60, Cut: true, Lag: NewHistogram(), OwnLag: NewHistogram()})
+		m.Elapsed, m.Loads[0].MeasuredTo, m.Loads[0].Cut, m.Loads[0].ScheduledTo = at, at, at < 45, 45
+		m.Loads = append(m.Loads, &Load{Scenario: "later", Open: true, MeasuredFrom: 60, MeasuredTo: 60, ScheduledTo: 70, Cut: true, Lag: NewHistogram(), OwnLag: NewHistogram()})
 		if s := m.Series[1]; at <= 40 {
 			s.Requests, s.Failed, s.Response, s.Service = 0, 0, NewHistogram(), NewHistogram()
 		}
@@ -91,7 +91,7 @@ func TestNotReached(t *testing.T) {
 		},
 		"aborted in the second stage": {
 			func(m *Measurements) { endAt(m, 42); m.Aborted, m.AbortedBy = "x", &by },
-			Fail, "c c h n n c",
+			Fail, "c n n n n c",
 		},
 		"not ended early": {func(*Measurements) {}, Fail, "c c h c c c"},
 		"nothing was answered in what was sent": {
@@ -99,7 +99,7 @@ func TestNotReached(t *testing.T) {
 				endAt(m, 42)
 				m.Aborted, m.AbortedBy = "x", &by
 				m.Series[1].Response = NewHistogram()
-			}, Fail, "c c h n n c",
+			}, Fail, "c n n n n c",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -115,7 +115,7 @@ func TestNotReached(t *testing.T) {
 				switch {
 				case g.Passed && !g.NotReached:
 					states = append(states, "h")
-				case g.NotReached && !g.Passed && strings.HasPrefix(g.Reason, "not reached: the run ended after"):
+				case g.NotReached && !g.Passed && strings.HasPrefix(g.Reason, "not reached ("):
 					states = append(states, "n")
 				default:
 					states = append(states, "c")
@@ -137,5 +137,62 @@ func TestNotReached(t *testing.T) {
 	m.Aborted = "by something else"
 	if v, err := Judge(m, []scenarios.Threshold{rate}); err != nil || v.Outcome != Unresolved {
 		t.Errorf("%s, %v", v.Outcome, err)
+	}
+}
+
+// TestCutStageIsNotReached: whatever the little that was measured of a stage looks like, gates on it have neither held nor been
+// crossed when the run's end cut it off, and nothing is said of what they cannot tell.
+func TestCutStageIsNotReached(t *testing.T) {
+	of := func(metric, aggregation, op string, limit float64, stage string) scenarios.Threshold {
+		th := threshold(metric, aggregation, op, limit)
+		if stage != "" {
+			th.Selector = map[string]string{"stage": stage}
+		}
+		th.AbortOnFail, th.DelayAbortEval = true, 10*time.Second
+		return th
+	}
+	few := of("http_req_duration", "p99", "<", 200, "second") // 29 samples are too few for it
+	enough := of("http_req_failed", "rate", "<", 0.5, "")
+	whole := threshold("http_req_failed", "rate", "<", 0.5)
+	gates := []scenarios.Threshold{
+		ofStage("first"), of("http_req_duration", "p95", "<", 200, "second"), few, of("http_reqs", "rate", ">", 100, "second"),
+		of("http_req_failed", "rate", "<", 0.5, "second"), enough, whole, of("http_reqs", "count", ">", 5, "second"), of("http_reqs", "count", ">", 50, "second"),
+	}
+	m := stagedRun()
+	m.Elapsed, m.Loads[0].MeasuredTo, m.Loads[0].LastAnswer, m.Loads[0].Cut, m.Loads[0].ScheduledTo = 40.43, 40.4, 40.42, true, 45
+	slow := m.Series[1]
+	slow.Requests, slow.Failed, slow.Response, slow.Service = 29, 0, NewHistogram(), NewHistogram()
+	for range 29 {
+		slow.Response.Record(300 * time.Millisecond)
+		slow.Service.Record(300 * time.Millisecond)
+	}
+	m.Aborted, m.AbortedBy = "x", &Gate{Metric: ofStage("first").Name(), Expression: "p95<", Op: "<", Target: 1, Samples: 1000, Actual: 950}
+	v, err := judge(m, gates, []string{"others were there"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{"crossed", "", "", "", "", "held", "(20.4 of 25 s measured)", "held", "(0.4 of 5 s measured)"} {
+		g := v.Gates[i]
+		got := g.Reason
+		switch {
+		case g.Passed:
+			got = "held"
+		case !g.NotReached && !g.Unresolved:
+			got = "crossed"
+		}
+		if want == "" {
+			want = "not reached (0.4 of 5 s measured): the run ended after 40.4 s"
+		}
+		if !strings.Contains(got, want) || g.NotReached != strings.Contains(want, "measured") {
+			t.Errorf("%s %s: %q (unresolved %v), want %q", g.Metric, g.Expression, got, g.Unresolved, want)
+		}
+	}
+	for _, text := range slices.Concat(v.Invalid, v.Warnings) {
+		if strings.Contains(text, "stage:second") {
+			t.Errorf("says %q", text)
+		}
+	}
+	if st := m.Loads[0].MeasuredStages(); st[0].To != 40 || st[1].From != 40 || st[1].To != 40.4 {
+		t.Errorf("stages %+v", st)
 	}
 }

@@ -36,12 +36,12 @@ type Gate struct {
 	Reason   string    `json:"reason,omitempty"`   // why it failed, where the numbers do not say it
 }
 
-// HasMargin is false where a share of what may be lost has no meaning: without data, of an equality, of a limit of 0, and where
+// HasMargin is false where a share of what may be lost has no meaning: without data, not reached, of an equality, of a limit of 0, and where
 // nothing may be lost.
 func (g *Gate) HasMargin() bool {
 	switch g.Op {
 	case "<", "<=", ">", ">=":
-		return g.Samples > 0 && g.Target != 0 && (g.Best == nil || *g.Best != g.Target)
+		return g.Samples > 0 && !g.NotReached && g.Target != 0 && (g.Best == nil || *g.Best != g.Target)
 	}
 	return false
 }

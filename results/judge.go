@@ -102,14 +102,16 @@ func judgeGate(m *Measurements, t scenarios.Threshold, moved movedStages, v *Ver
 	if err != nil {
 		return g, err
 	}
-	if doubt != "" {
-		v.Warnings = append(v.Warnings, doubt)
-	}
 	if by := m.AbortedBy; by != nil && by.Metric == g.Metric && by.Expression == g.Expression {
 		g = *by
-	}
-	if m.Aborted != "" || m.Interrupted {
+	} else if m.Aborted != "" || m.Interrupted {
 		markUnreached(m, t, &g)
+	}
+	if g.NotReached {
+		return g, nil
+	}
+	if doubt != "" {
+		v.Warnings = append(v.Warnings, doubt)
 	}
 	if reason := tooFewSamples(t, g); reason != "" && m.Aborted != "" {
 		g.Passed, g.Unresolved, g.Reason = false, true, reason // the threshold that ended the run early decides

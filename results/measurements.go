@@ -55,12 +55,13 @@ type Load struct {
 	RecordingSHA256 string `json:"recording_sha256,omitempty"`
 	// MeasuredPlanned is Planned without the warm-up.
 	MeasuredPlanned int64   `json:"measured_planned"`
-	MeasuredFrom    float64 `json:"measured_from"`    // offset of the measured window's start
-	MeasuredTo      float64 `json:"measured_to"`      // and of its end
-	LastAnswer      float64 `json:"last_answer"`      // offset of the last answer to a measured request
-	Cut             bool    `json:"cut,omitempty"`    // the end of the run came before that of its schedule
-	Warmup          *Warmup `json:"warmup,omitempty"` // nil unless it was automatic
-	Stages          []Stage `json:"stages,omitempty"` // those with a name, in the order of time
+	MeasuredFrom    float64 `json:"measured_from"`          // offset of the measured window's start
+	MeasuredTo      float64 `json:"measured_to"`            // and of its end
+	ScheduledTo     float64 `json:"scheduled_to,omitempty"` // where MeasuredTo would have been, had the run's end not come before
+	LastAnswer      float64 `json:"last_answer"`            // offset of the last answer to a measured request
+	Cut             bool    `json:"cut,omitempty"`          // the end of the run came before that of its schedule
+	Warmup          *Warmup `json:"warmup,omitempty"`       // nil unless it was automatic
+	Stages          []Stage `json:"stages,omitempty"`       // those with a name, in the order of time
 	// Lag is the actual minus the intended send instant of the measured requests.
 	Lag *Histogram `json:"-"`
 	// OwnLag is the part of Lag for which the generator is to blame: a send that was late although fewer than MaxVUs
@@ -75,6 +76,15 @@ type Stage struct {
 	To         float64 `json:"to"`
 	LastAnswer float64 `json:"last_answer"`      // to a measured request that was meant to be sent within it
 	Steady     bool    `json:"steady,omitempty"` // the schedule asks for the same rate all the time
+}
+
+// MeasuredStages are the stages as far as the run came. One that it did not come to ends where it begins.
+func (l *Load) MeasuredStages() []Stage {
+	stages := slices.Clone(l.Stages)
+	for i := range stages {
+		stages[i].To = max(stages[i].From, min(stages[i].To, l.MeasuredTo))
+	}
+	return stages
 }
 
 // AskedRate is the iterations per second, requests or flows, that the schedule meant to send in the measured window.

@@ -212,6 +212,7 @@ func (l *Load) merge(o *Load) error {
 	l.MeasuredPlanned += o.MeasuredPlanned
 	l.MeasuredFrom = min(l.MeasuredFrom, o.MeasuredFrom)
 	l.MeasuredTo = max(l.MeasuredTo, o.MeasuredTo)
+	l.ScheduledTo = max(l.ScheduledTo, o.ScheduledTo)
 	l.LastAnswer = max(l.LastAnswer, o.LastAnswer)
 	l.Cut = l.Cut || o.Cut
 	for i := range min(len(l.Stages), len(o.Stages)) { // shards have the stages of one plan

@@ -108,7 +108,7 @@ func weighDisturbance(v *Verdict, found []string) {
 	why := strings.Join(found, "; ")
 	var crossed []string
 	for _, g := range v.Gates {
-		if !g.Passed && !g.Unresolved && g.Samples > 0 {
+		if !g.Passed && !g.Unresolved && !g.NotReached && g.Samples > 0 {
 			crossed = append(crossed, g.Metric+" "+g.Expression)
 		}
 	}
