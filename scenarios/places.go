@@ -26,7 +26,13 @@ const hole = `\{\{[^{}\r\n]*\}\}|\$\{[^{}\r\n]*\}`
 var holePlace = regexp.MustCompile(hole)
 
 // inPlaces applies do to every value that stands where secrets do. An authentication scheme before it is no secret.
-func (r *Redactor) inPlaces(s string, do func(value string) string) string {
+func (r *Redactor) inPlaces(s string, of func(value string) string) string {
+	do := func(value string) string {
+		if strings.HasPrefix(value+" ", Redacted+": ") {
+			return value // what follows is said of a text that was redacted before
+		}
+		return of(value)
+	}
 	if strings.Contains(s, "@") {
 		s = urlPlace.ReplaceAllStringFunc(s, func(u string) string { return inUser(u, do) })
 	}

@@ -284,3 +284,23 @@ func TestFaultsHaveNoSecrets(t *testing.T) {
 		}
 	}
 }
+
+// What is said of a text that was redacted is no part of the secret in it, when the whole is redacted again.
+func TestRedactedLeavesTheReason(t *testing.T) {
+	for _, value := range []string{"{Authorization: Bearer Pl4nted77abc", "{Authorization: Pl4nted77abc", "{Cookie: sid=Pl4nted77abc", "{X-Foo: a", `{X-A: "b?token=Pl4nted77abc`} {
+		secrets := &Redactor{}
+		in := Inputs{Overrides: []string{"scenarios.s.requests.one.headers=" + value}, Secrets: secrets}
+		_, err := in.Parse("x.yaml", []byte(withRequest("path: /")))
+		if err == nil {
+			t.Fatalf("%s was taken", value)
+		}
+		said := secrets.Text("headroom: " + err.Error())
+		if strings.Contains(said, "Pl4") || !strings.Contains(said, ": could not find") {
+			t.Errorf("%s: %s", value, said)
+		}
+	}
+	text := "dial postgres://h?password=REDACTED: connection refused"
+	if got := (&Redactor{}).Text(text); got != text {
+		t.Errorf("%q became %q", text, got)
+	}
+}
