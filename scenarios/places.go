@@ -14,10 +14,15 @@ var (
 	urlPlace = regexp.MustCompile("[A-Za-z][A-Za-z0-9+.-]*:(?:\\\\?/){2}[^\\s\"'<>`]*@[^\\s\"'<>`]*")
 	// headerPlace is a line "Name: value", as HTTP, YAML and JSON have it.
 	headerPlace = regexp.MustCompile(`(?m)((?:^|[\s{,"'(\[])([A-Za-z][A-Za-z0-9-]{2,60})\\*["']?[ \t]*:[ \t]*\[?\\*["']?)((?:` + hole + `|[^"'{}\[\]\r\n,\\])+)`)
-	// formPlace is "name=value" of a query, a form or a connection string.
-	formPlace = regexp.MustCompile(`((?:^|[?&;,\s"'(])([A-Za-z][A-Za-z0-9_.\[\]-]{1,60})=)((?:` + hole + `|[^&\s"'{};,)\\<>])+)`)
+	// formPlace is "name=value" of a query, a form or a connection string, or an attribute of XML.
+	formPlace = regexp.MustCompile(`((?:^|[?&;,\s"'(])([A-Za-z][A-Za-z0-9_.\[\]-]{1,60})=\\*["']?)((?:` + hole + `|[^&\s"'{};,)\\<>])+)`)
 	// jsonPlace is a field of a JSON object, also of one within a text of another.
-	jsonPlace = regexp.MustCompile(`(\\*["']([A-Za-z][A-Za-z0-9_.-]{1,60})\\*["']\s*:\s*)(\\+"(?:` + hole + `|[^"\\]|\\+[^"\\])*\\+"|"(?:` + hole + `|[^"\\]|\\.)*"|"(?:` + hole + `|[^"\\]|\\.)*\z|-?[0-9][0-9.]*)`)
+	jsonPlace = regexp.MustCompile(`(\\*["']([A-Za-z][A-Za-z0-9_.-]{1,60})\\*["']\s*:\s*)(\\+"(?:` + hole + `|[^"\\]|\\+[^"\\])*(?:\\+"|\z)|"(?:` + hole + `|[^"\\]|\\.)*"|"(?:` + hole + `|[^"\\]|\\.)*\z|-?[0-9][0-9.]*)`)
+	// arrayPlace is such a field with a list of texts, and textInArray one of these.
+	arrayPlace  = regexp.MustCompile(`(\\*["']([A-Za-z][A-Za-z0-9_.-]{1,60})\\*["']\s*:\s*)(\[(?:[\s,]|\\+"[^"\\]*(?:\\+"|\z)|"(?:[^"\\]|\\.)*(?:"|\z)|-?[0-9][0-9.]*)+)`)
+	textInArray = regexp.MustCompile(`\\+"[^"\\]*|"(?:[^"\\]|\\.)*"?`)
+	// xmlPlace is an element of XML with a text, which may have been cut.
+	xmlPlace = regexp.MustCompile(`(<(?:[A-Za-z0-9_-]+:)?([A-Za-z][A-Za-z0-9_.-]{1,60})(?:\s[^<>]*)?>)([^<>…]+)(?:</|…?\z)`)
 )
 
 // hole is one of a template, or a variable.
@@ -44,22 +49,14 @@ func (r *Redactor) inPlaces(s string, of func(value string) string) string {
 			scheme, secret := splitScheme(value)
 			return scheme + do(secret)
 		})
-		s = replaceValues(jsonPlace, s, func(name, value string) string {
-			if !r.IsField(name) {
+		s = r.inJSON(s, do)
+	}
+	if strings.Contains(s, "<") {
+		s = replaceValues(xmlPlace, s, func(name, value string) string {
+			if !r.IsField(name) || strings.TrimSpace(value) == "" {
 				return value
 			}
-			inner := strings.Trim(value, `\"`)
-			if inner == value { // a number, which a text replaces
-				if inner = do(value); inner != value {
-					inner = `"` + inner + `"`
-				}
-				return inner
-			}
-			at := strings.Index(value, inner)
-			if inner == "" {
-				return value
-			}
-			return value[:at] + do(inner) + value[at+len(inner):]
+			return do(value)
 		})
 	}
 	if strings.Contains(s, "=") {
@@ -71,6 +68,46 @@ func (r *Redactor) inPlaces(s string, of func(value string) string) string {
 		})
 	}
 	return s
+}
+
+// inJSON applies do to the texts and numbers of fields of JSON that are known for secrets, and to the texts of lists in such
+// a field, or in one that is called like several of it. A document may be a text in another one.
+func (r *Redactor) inJSON(s string, do func(string) string) string {
+	s = replaceValues(jsonPlace, s, func(name, value string) string {
+		if !r.IsField(name) {
+			if strings.Contains(value, `\"`) { // it is shorter than s
+				value = r.inJSON(value, do)
+			}
+			return value
+		}
+		if value[0] == '"' || value[0] == '\\' {
+			return inQuotes(value, do)
+		}
+		number := do(value)
+		if number != value { // a text replaces it
+			number = `"` + number + `"`
+		}
+		return number
+	})
+	if !strings.Contains(s, "[") {
+		return s
+	}
+	return replaceValues(arrayPlace, s, func(name, value string) string {
+		if !r.IsField(name) && !r.IsField(strings.TrimSuffix(name, "s")) {
+			return value
+		}
+		return textInArray.ReplaceAllStringFunc(value, func(text string) string { return inQuotes(text, do) })
+	})
+}
+
+// inQuotes applies do to what stands in quotes, which may be escaped.
+func inQuotes(value string, do func(string) string) string {
+	inner := strings.Trim(value, `\"`)
+	if inner == "" {
+		return value
+	}
+	at := strings.Index(value, inner)
+	return value[:at] + do(inner) + value[at+len(inner):]
 }
 
 // replaceValues replaces the third group of each match by what of makes of the second and the third.

@@ -304,3 +304,41 @@ func TestRedactedLeavesTheReason(t *testing.T) {
 		t.Errorf("%q became %q", text, got)
 	}
 }
+
+// Secrets stand in documents of several kinds, and in one within another.
+func TestSecretsInDocuments(t *testing.T) {
+	for _, test := range []struct{ text, want string }{
+		{`{"nested":"{\"api_key\":\"J5eeeeee55\",\"page\":\"2\"}"}`, `{"nested":"{\"api_key\":\"REDACTED\",\"page\":\"2\"}"}`},
+		{`{"nested":"{\"api_key\":\"J5eeee…`, `{"nested":"{\"api_key\":\"REDACTED`},
+		{`{"note":"a \"quoted\" word","token":"J5eeeeee55"}`, `{"note":"a \"quoted\" word","token":"REDACTED"}`},
+		{`<login><user>bob</user><password>X1aaaaaa11</password></login>`, `<login><user>bob</user><password>REDACTED</password></login>`},
+		{`<wsse:Password Type="text">X1aaaaaa11</wsse:Password>`, `<wsse:Password Type="text">REDACTED</wsse:Password>`},
+		{`<password>X1aaaa…`, `<password>REDACTED…`},
+		{`<user name="bob" password="X1aaaaaa11"/>`, `<user name="bob" password="REDACTED"/>`},
+		{`usage: login <token> [<user>]`, `usage: login <token> [<user>]`},
+		{`{"tokens":["J3cccccc33", "J3dddddd44"],"page":["2"]}`, `{"tokens":["REDACTED", "REDACTED"],"page":["2"]}`},
+		{`{"token":[ "J3cccccc33" ]}`, `{"token":[ "REDACTED" ]}`},
+		{`{"nested":"{\"tokens\":[\"J3cccccc33\"]}"}`, `{"nested":"{\"tokens\":[\"REDACTED\"]}"}`},
+		{`{"token":["a]b","J3cccccc33`, `{"token":["REDACTED","REDACTED`},
+		{`{"tokens":1234,"token":[]}`, `{"tokens":1234,"token":[]}`},
+	} {
+		var r *Redactor
+		got := r.Text(test.text)
+		if got != test.want {
+			t.Errorf("%s\n became %s\n want %s", test.text, got, test.want)
+		}
+		if again := r.Text(got); again != got {
+			t.Errorf("%s\n became %s", got, again)
+		}
+		if !strings.Contains(test.want, Redacted) || strings.Contains(test.text, "…") {
+			continue
+		}
+		learned := &Redactor{}
+		learned.Learn(test.text)
+		for _, secret := range []string{"J3cccccc33", "J3dddddd44", "J5eeeeee55", "X1aaaaaa11"} {
+			if strings.Contains(test.text, secret) && learned.Text("so "+secret) != "so "+Redacted {
+				t.Errorf("%s: %s was not learned", test.text, secret)
+			}
+		}
+	}
+}
