@@ -29,8 +29,9 @@ type exchange struct {
 	span        trace.Span // nil for a request that is not recorded
 	requestID   []string
 
-	used   int // of text
-	values [4]string
+	used int // of text
+	// values has room for the id, the limit twice (by address and then by tenant, where a token is new), and the timing.
+	values [6]string
 	filled int // of values
 	text   [128]byte
 }
