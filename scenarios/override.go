@@ -30,7 +30,11 @@ func (r *reader) override(tree *node, text string) {
 		replacement.bad = !replacement.null
 	}
 	replacement.keyAt = o.at
-	r.learn(replacement, path[len(path)-1], len(path) > 1 && path[len(path)-2] == "headers")
+	in := ""
+	if len(path) > 1 {
+		in = path[len(path)-2]
+	}
+	r.learn(replacement, path[len(path)-1], in)
 	o.set(tree, planShape, path, replacement)
 }
 

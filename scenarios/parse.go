@@ -147,7 +147,7 @@ func (r *reader) tree(src []byte, in Inputs) *node {
 	}
 	tree.keyAt = place{line: 1, column: 1}
 	r.learnNames(tree)
-	r.learn(tree, "", false)
+	r.learn(tree, "", "")
 	for _, text := range in.Overrides {
 		r.override(tree, text)
 	}
@@ -155,7 +155,7 @@ func (r *reader) tree(src []byte, in Inputs) *node {
 		r.expand(tree)
 	}
 	r.learnNames(tree)
-	r.learn(tree, "", false)
+	r.learn(tree, "", "")
 	r.learnValues(tree, false)
 	return tree
 }
@@ -271,9 +271,9 @@ func (r *reader) target(n *node) Target {
 	hint := "write it as http://host:port or https://host/prefix"
 	switch {
 	case err != nil:
-		r.fault(at, hint, "target.url: %v", errors.Unwrap(err))
+		r.notAddress(at, hint, err)
 	case u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
-		r.fault(at, hint, "target.url %.120q is not the address of a service", at.text)
+		r.fault(at, hint, "target.url %.120q is not the address of a service", r.secrets.address(at.text))
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || u.User != nil:
 		r.fault(at, "put query and credentials into path and headers of the requests",
 			"target.url %.120q has more than an address", at.text)
@@ -281,6 +281,15 @@ func (r *reader) target(n *node) Target {
 		target.URL = u.Scheme + target.URL[len(u.Scheme):] // it may have been written in capitals
 	}
 	return target
+}
+
+// notAddress reports an address that is not understood. The parser's own words may have a part of its password.
+func (r *reader) notAddress(n *node, hint string, err error) {
+	if _, _, found := credentials(n.text); found {
+		r.fault(n, hint+", with user and password percent-encoded", "%s is not a URL: %.120q", n.path, r.secrets.address(n.text))
+		return
+	}
+	r.fault(n, hint, "%s: %v", n.path, errors.Unwrap(err))
 }
 
 var proxySchemes = []string{"http", "https", "socks5"}
@@ -294,9 +303,9 @@ func (r *reader) proxy(n *node) string {
 	hint := "write it as http://host:port; https and socks5 are there, too"
 	switch {
 	case err != nil:
-		r.fault(n, hint, "%s: %v", n.path, errors.Unwrap(err))
+		r.notAddress(n, hint, err)
 	case !slices.Contains(proxySchemes, u.Scheme) || u.Hostname() == "":
-		r.fault(n, hint, "%s %.120q is not the address of a proxy", n.path, n.text)
+		r.fault(n, hint, "%s %.120q is not the address of a proxy", n.path, r.secrets.address(n.text))
 	case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
 		r.fault(n, hint, "%s %.120q has more than an address", n.path, n.text)
 	}

@@ -125,7 +125,10 @@ func (r *Redactor) Text(s string) string {
 // Override is an override "key=value" without its secrets.
 func (r *Redactor) Override(text string) string {
 	path, value, ok := splitOverride(text)
-	if !ok || !r.isSecretKey(path) {
+	switch {
+	case ok && len(path) == 2 && isAddress(path[0], path[1]):
+		return text[:len(text)-len(value)] + r.address(value)
+	case !ok || !r.isSecretKey(path):
 		return r.Text(text)
 	}
 	return text[:len(text)-len(value)] + maskedLiterals(r.Text(value))
@@ -134,11 +137,14 @@ func (r *Redactor) Override(text string) string {
 // LearnOverride tells of the secrets in an override "key=value".
 func (r *Redactor) LearnOverride(text string) {
 	path, value, ok := splitOverride(text)
+	value = strings.Trim(value, ` "'`)
+	if ok && len(path) == 2 && isAddress(path[0], path[1]) {
+		r.learnAddress(value)
+	}
 	if !ok || !r.isSecretKey(path) {
 		r.Learn(text)
 		return
 	}
-	value = strings.Trim(value, ` "'`)
 	r.LearnHeader(path[len(path)-1], value)
 	r.addValue(value)
 }

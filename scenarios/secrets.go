@@ -83,19 +83,22 @@ func (r *reader) secretFile(n *node) (text string, ok bool) {
 }
 
 // learn tells the redactor of everything at and below n that is known for secrets, before anything of it can be shown. name
-// is the key that n is the value of, headers true where it is the name of a header.
-func (r *reader) learn(n *node, name string, headers bool) {
+// is the key that n is the value of, in the one above it.
+func (r *reader) learn(n *node, name, in string) {
 	for _, e := range n.entries {
-		r.learn(e.value, e.key, name == "headers")
+		r.learn(e.value, e.key, name)
 	}
 	for _, item := range n.items {
-		r.learn(item, name, false)
+		r.learn(item, name, "")
 	}
 	if n.kind != scalar || n.text == "" {
 		return
 	}
-	whole := headers && r.secrets.IsHeader(name)
+	whole := in == "headers" && r.secrets.IsHeader(name)
 	for _, text := range []string{n.text, n.written, n.raw} {
+		if isAddress(in, name) {
+			r.secrets.learnAddress(text)
+		}
 		if whole {
 			r.secrets.LearnHeader(name, text)
 			r.hide(text)

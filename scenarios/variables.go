@@ -12,8 +12,11 @@ type Lookup func(name string) (value string, ok bool)
 // variable is what may follow "$" in a value: {NAME} or {NAME:-default}.
 var variable = regexp.MustCompile(`^\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^{}]*))?\}`)
 
-// secretVariable are names of variables that hold secrets wherever they are used.
-var secretVariable = regexp.MustCompile(`(?i)(^|_)(TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|PASS|PWD|PW|API_?KEY|ACCESS_?KEY|SECRET_?KEY|PRIVATE_?KEY|AUTH_?KEY|CREDENTIALS?|COOKIE|AUTHORIZATION|JWT|BEARER)$`)
+// secretVariable are names of variables that hold secrets wherever they are used: PGPASSWORD, GITHUB_TOKEN, githubToken. A short
+// or ambiguous word must be one of its own: MONKEY, SPAT and COMPASS hold none.
+var secretVariable = regexp.MustCompile(`(?i)(TOKENS?|SECRETS?|PASSWORDS?|PASSWD|PASSPHRASE|PASSWORT|API_?KEYS?|ACCESS_?KEY|SECRET_?KEY|PRIVATE_?KEY|` +
+	`AUTH_?KEY|SESSION_?KEY|SIGNING_?KEY|ENCRYPTION_?KEY|SHARED_?KEY|ACCOUNT_?KEY|MASTER_?KEY|CREDENTIALS?|AUTHORIZATION|` +
+	`(^|[_0-9])(PASS|PWD|PW|AUTH|PAT|COOKIES?|JWT|BEARER|SESSION_?ID))(_?[0-9]+)?$`)
 
 // expand puts the values of variables in place of ${NAME} and ${NAME:-default} in every value at and below n.
 func (r *reader) expand(n *node) {

@@ -1,0 +1,42 @@
+package scenarios
+
+import (
+	"net/url"
+	"strings"
+)
+
+// isAddress reports whether a key, below another, holds the address of a service or proxy.
+func isAddress(in, key string) bool { return in == "target" && (key == "url" || key == "proxy") }
+
+// credentials are where user and password stand in an address that is not written as one should be, so that nothing tells
+// where they end: between the scheme and the last @. ok is false without any, and for an address whose @ is in its path.
+func credentials(address string) (from, to int, ok bool) {
+	to = strings.LastIndexByte(address, '@')
+	if to < 0 {
+		return 0, 0, false
+	}
+	if u, err := url.Parse(address); err == nil && u.Scheme != "" && u.Host != "" && u.User == nil {
+		return 0, 0, false
+	}
+	if i := strings.Index(address[:to], "//"); i >= 0 && (i == 0 || address[i-1] == ':') {
+		from = i + 2
+	}
+	return from, to, from < to
+}
+
+// learnAddress tells of user and password of an address.
+func (r *Redactor) learnAddress(address string) {
+	from, to, ok := credentials(address)
+	if !ok || holePlace.MatchString(address) || address[from:to] == exampleUser {
+		return
+	}
+	r.addValue(address[from:to])
+}
+
+// address is an address without user and password.
+func (r *Redactor) address(address string) string {
+	if from, to, ok := credentials(address); ok && address[from:to] != exampleUser {
+		address = address[:from] + maskedLiterals(address[from:to]) + address[to:]
+	}
+	return r.Text(address)
+}
