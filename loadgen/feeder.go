@@ -12,6 +12,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/tidwall/gjson"
 
@@ -141,6 +142,9 @@ func (f *feeder) readCSV(in io.Reader, path string, want []wanted) error {
 	if err != nil {
 		return csvFault(path, err, 0)
 	}
+	if err := checkRow(head, path, r); err != nil {
+		return err
+	}
 	head = slices.Clone(head)
 	index := make([]int, len(want))
 	for i, w := range want {
@@ -163,6 +167,9 @@ func (f *feeder) readCSV(in io.Reader, path string, want []wanted) error {
 		if err != nil {
 			return csvFault(path, err, len(head))
 		}
+		if err := checkRow(row, path, r); err != nil {
+			return err
+		}
 		for i, w := range want {
 			line, _ := r.FieldPos(index[i])
 			if err := f.add(w, row[index[i]], path, line); err != nil {
@@ -175,6 +182,19 @@ func (f *feeder) readCSV(in io.Reader, path string, want []wanted) error {
 	}
 }
 
+// notUTF8 is what a line has that would be sent as other bytes than any service expects.
+const notUTF8 = "the line has a byte that is not UTF-8: iconv -f ISO-8859-1 -t UTF-8 FILE, or from the encoding that it has"
+
+func checkRow(row []string, path string, r *csv.Reader) error {
+	for i, field := range row {
+		if !utf8.ValidString(field) {
+			line, _ := r.FieldPos(i)
+			return fmt.Errorf("%s:%d: %s", path, line, notUTF8)
+		}
+	}
+	return nil
+}
+
 // csvFault says where a file is not CSV.
 func csvFault(path string, err error, columns int) error {
 	var fault *csv.ParseError
@@ -182,7 +202,7 @@ func csvFault(path string, err error, columns int) error {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	if errors.Is(fault.Err, csv.ErrFieldCount) {
-		return fmt.Errorf("%s:%d: the row has not the %d fields that the first line names", path, fault.StartLine, columns)
+		return fmt.Errorf("%s:%d: the row does not have the %d fields that the first line names", path, fault.StartLine, columns)
 	}
 	return fmt.Errorf("%s:%d:%d: %w", path, fault.Line, fault.Column, fault.Err)
 }
@@ -196,6 +216,9 @@ func (f *feeder) readJSONLines(in io.Reader, path string, want []wanted) error {
 		line := lines.Bytes()
 		if len(bytes.TrimSpace(line)) == 0 {
 			continue
+		}
+		if !utf8.Valid(line) {
+			return fmt.Errorf("%s:%d: %s", path, number, notUTF8)
 		}
 		if !gjson.ValidBytes(line) {
 			return fmt.Errorf("%s:%d: the line is not a JSON document%s", path, number, hintOf(line))

@@ -91,7 +91,8 @@ func (t *targetReader) jsonLine(line string) error {
 	return nil
 }
 
-// httpLine takes a line of a file such as
+// httpLine takes a line of a file such as the following. Its errors do not quote the line: it may be a header with a secret
+// that is written wrongly.
 //
 //	# a comment
 //	POST http://127.0.0.1:8080/items
@@ -116,7 +117,7 @@ func (t *targetReader) httpLine(line string) error {
 		name, value, ok := strings.Cut(line, ":")
 		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
 		if !ok || name == "" || value == "" {
-			return fmt.Errorf("%.100q is neither a header, as in \"Name: value\", nor the body's file, as in @body.json, nor a target, as in \"GET http://127.0.0.1/\"", line)
+			return errors.New("the line is neither a header, as in \"Name: value\", nor the body's file, as in @body.json, nor a target, as in \"GET http://127.0.0.1/\"")
 		}
 		return addHeader(t.targets[len(t.targets)-1].Header, name, value)
 	}
@@ -134,14 +135,14 @@ func (t *targetReader) httpTarget(line string) error {
 	case line[0] == '{' || line[0] == '[':
 		return errors.New("it is JSON, not a target of the format http: use -format json")
 	case len(words) < 2:
-		return fmt.Errorf("%.100q is no target: write a method and a URL, as in \"GET http://127.0.0.1/\"", line)
+		return errors.New("the line is no target: write a method and a URL, as in \"GET http://127.0.0.1/\"")
 	case len(words) == 3 && strings.HasPrefix(words[2], "HTTP/"):
 		return fmt.Errorf("%q stands behind the URL: leave it out, which version is spoken is found out with the server", words[2])
 	case len(words) > 2:
 		return errors.New("the URL has a blank: write %20")
 	}
 	if !allCapitals(words[0]) {
-		return fmt.Errorf("%.100q is no target: it begins with the method in capitals, as in \"GET http://127.0.0.1/\"", line)
+		return errors.New("the line is no target: it begins with the method in capitals, as in \"GET http://127.0.0.1/\"")
 	}
 	return t.add(words[0], words[1])
 }
@@ -153,11 +154,14 @@ func allCapitals(word string) bool {
 // add appends a target that can be sent.
 func (t *targetReader) add(method, address string) error {
 	if !httpguts.ValidHeaderFieldName(method) { // a token, too
-		return fmt.Errorf("%.100q is no method", method)
+		return errors.New("the method is none: write it as GET")
 	}
 	u, err := url.Parse(address)
 	if err != nil {
 		return errors.New("the URL cannot be parsed") // net/url's words may have a part of its password
+	}
+	if u.Host != "" && u.Scheme != "" && u.Scheme != "http" && u.Scheme != "https" {
+		return fmt.Errorf("the URL has the scheme %.40s, and must have http or https", u.Scheme)
 	}
 	if u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return errors.New("the URL is not absolute: write it as http://127.0.0.1:8080/path")
@@ -173,7 +177,7 @@ func (t *targetReader) add(method, address string) error {
 // addHeader adds a header as it is written: vegeta keeps capitals and small letters.
 func addHeader(to http.Header, name, value string) error {
 	if !httpguts.ValidHeaderFieldName(name) {
-		return fmt.Errorf("%.100q is no name of a header", name)
+		return errors.New("what stands before the colon is no name of a header")
 	}
 	if !httpguts.ValidHeaderFieldValue(value) {
 		return fmt.Errorf("the header %s has a control character", name)
