@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -90,9 +91,10 @@ func (a *attacker) attack(ctx context.Context) error {
 	if err != nil {
 		return usageError{err}
 	}
-	conceal := a.conceal()
+	conceal, why := a.conceal(), reasons{}
 	sum, err := a.load.Run(ctx, func(r *vegeta.Result) error {
 		conceal(r)
+		why.count(r.Error)
 		return emit(r)
 	})
 	if err := errors.Join(err, buffered.Flush(), closeOut()); err != nil {
@@ -105,10 +107,7 @@ func (a *attacker) attack(ctx context.Context) error {
 	if a.load.Rate > 0 && sum.Lag.Count() > 0 {
 		fmt.Fprintf(a.say, "; lag behind the schedule: P50 %.3f ms, P99 %.3f ms, max %.3f ms", sum.Lag.Percentile(50), sum.Lag.Percentile(99), sum.Lag.Max())
 	}
-	if sum.Sent > 0 && sum.Failed == sum.Sent {
-		fmt.Fprint(a.say, "; nothing succeeded: all of them failed")
-	}
-	fmt.Fprintln(a.say)
+	fmt.Fprintln(a.say, why.text(sum.Sent, sum.Failed))
 	if sum.Unsent > 0 {
 		fmt.Fprintf(a.say, "%d of them were not sent: the generator was out of file descriptors or local ports; raise them (ulimit -n, "+
 			"net.ipv4.ip_local_port_range) or lower --max-workers\n", sum.Unsent)
@@ -117,6 +116,45 @@ func (a *attacker) attack(ctx context.Context) error {
 		return errInterrupted
 	}
 	return nil
+}
+
+// reasons counts why requests failed.
+type reasons map[string]int64
+
+// mostReasons bounds them.
+const mostReasons = 1000
+
+var localAddress = regexp.MustCompile(`\S+->`) // another one for each connection: "read tcp 127.0.0.1:40312->127.0.0.1:80"
+
+func (r reasons) count(text string) {
+	if text == "" {
+		return
+	}
+	text = localAddress.ReplaceAllString(text, "")
+	if _, known := r[text]; known || len(r) < mostReasons {
+		r[text]++
+	}
+}
+
+// text says how many of the requests failed, and what the most of them met.
+func (r reasons) text(sent, failed int64) string {
+	if failed == 0 {
+		return ""
+	}
+	text := fmt.Sprintf("; %d of them failed", failed)
+	if failed == sent {
+		text = "; nothing succeeded: all of them failed"
+	}
+	first := ""
+	for reason, n := range r {
+		if n > r[first] || n == r[first] && reason < first {
+			first = reason
+		}
+	}
+	if r[first] < failed {
+		text += fmt.Sprintf(", %d of them with", r[first])
+	}
+	return fmt.Sprintf("%s: %.300s", text, oneLine(first))
 }
 
 // mostTargets bounds the targets whose secrets are looked for in what the service answers.

@@ -145,3 +145,27 @@ func serviceOf(t *testing.T, h http.HandlerFunc) string {
 	t.Cleanup(s.Close)
 	return s.URL
 }
+
+// TestAttackSaysWhyRequestsFailed names the most frequent reason, whatever ports the connections had.
+func TestAttackSaysWhyRequestsFailed(t *testing.T) {
+	for want, errors := range map[string][]string{
+		"":                      {"", ""},
+		"; 1 of them failed: b": {"", "b"},
+		"; nothing succeeded: all of them failed: 503 no":                  {"503 no", "503 no"},
+		"; 3 of them failed, 2 of them with: read tcp 127.0.0.1:80: reset": {"", "a", "read tcp 127.0.0.1:4031->127.0.0.1:80: reset", "read tcp 127.0.0.1:4032->127.0.0.1:80: reset"},
+	} {
+		r, failed := reasons{}, int64(0)
+		for _, e := range errors {
+			if r.count(e); e != "" {
+				failed++
+			}
+		}
+		if got := r.text(int64(len(errors)), failed); got != want {
+			t.Errorf("%q: %q, want %q", errors, got, want)
+		}
+	}
+	p := headroom(t, "attack", "-rate", "50", "-duration", "100ms", "-output", t.TempDir()+"/out")
+	p.Stdin = strings.NewReader("GET http://127.0.0.1:1/")
+	p.exits(t, exitOK)
+	says(t, p.stderr.String(), "nothing succeeded: all of them failed: ", "connection refused")
+}
