@@ -1,23 +1,27 @@
 package loadgen
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/policycortex/headroom/results"
+)
 
 // The classes of errors, but for "status NNN".
 const (
-	errorTimeout    = "timeout"
-	errorUnanswered = "unanswered at the end of gracefulStop"
+	errorTimeout    = results.ErrorTimeout
+	errorUnanswered = results.ErrorUnanswered
 	errorRefused    = "connection refused"
 	errorReset      = "connection reset"
 	errorClosed     = "connection closed before the answer ended"
 	errorTurnedAway = "refused by the server: HTTP/2 GOAWAY or REFUSED_STREAM"
-	errorLookup     = "host name not found"
-	errorNoFiles    = "not sent: the generator was out of file descriptors"
-	errorNoPorts    = "not sent: the generator was out of local ports"
+	errorLookup     = results.ErrorLookup
+	errorNoFiles    = results.ErrorNoFiles
+	errorNoPorts    = results.ErrorNoPorts
 	errorTLS        = "TLS"
 	errorMalformed  = "malformed answer"
 	errorRedirects  = "too many redirects"
-	errorOther      = "other"
-	errorCut        = "cut off by the end of the run"
+	errorOther      = results.ErrorOther
+	errorCut        = results.ErrorCut
 )
 
 // classify finds the class of an error's text; vegeta hands on nothing else. ended tells a request that the end of the

@@ -183,9 +183,9 @@ func reservation(v results.Verdict) string {
 	case 0:
 		return ""
 	case 1:
-		return " But nothing succeeded of " + v.NoneSucceeded[0] + "."
+		return " But " + v.NoneSucceeded[0] + "."
 	default:
-		return fmt.Sprintf(" But nothing succeeded of %d named requests.", n)
+		return fmt.Sprintf(" But %d named requests failed every time.", n)
 	}
 }
 
@@ -209,7 +209,7 @@ func (d digest) Notes() []string {
 	}
 	all = append(all, skipTexts(&d.Measurements)...)
 	if len(d.Verdict.NoneSucceeded) > 1 { // one is in the headline
-		all = append(all, "Nothing succeeded of "+strings.Join(d.Verdict.NoneSucceeded, "; ")+".")
+		all = append(all, d.Verdict.NoneSucceeded...)
 	}
 	return append(all, d.Verdict.Warnings...)
 }

@@ -3,6 +3,7 @@ package results
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/policycortex/headroom/scenarios"
 )
@@ -39,9 +40,9 @@ func TestNothingSucceeded(t *testing.T) {
 		"thresholds on something else":   {one("dropped_iterations", "count", "<", 1, ""), failing("warm", "cold"), Fail, "nothing succeeded", ""},
 		"a threshold that wants it":      {one("http_req_failed", "rate", ">", 0.5, ""), failing("warm", "cold"), Fail, "nothing succeeded", ""},
 		"one scenario":                   {one("http_req_failed", "rate", "<", 0.9, ""), failing("cold"), Fail, "nothing of scenario cold succeeded: all 100 requests failed", ""},
-		"one scenario, and it is judged": {one("http_req_failed", "rate", ">", 0.9, "scenario:cold"), failing("cold"), Pass, "", ""},
-		"one request":                    {one("http_req_failed", "rate", "<", 0.9, ""), failing("warm/get"), Pass, "", "get of scenario warm: all 1000 requests failed"},
-		"one request, and it is judged":  {one("http_req_failed", "rate", ">", 0.9, "name:get"), failing("warm/get"), Pass, "", ""},
+		"one scenario, and it is judged": {one("http_req_failed", "rate", ">", 0.9, "scenario:cold"), failing("cold"), Pass, "", "every request named get2 of scenario cold failed (100 of 100)"},
+		"one request":                    {one("http_req_failed", "rate", "<", 0.9, ""), failing("warm/get"), Pass, "", "every request named get of scenario warm failed (1000 of 1000)"},
+		"one request, and it is judged":  {one("http_req_failed", "rate", ">", 0.9, "name:get"), failing("warm/get"), Pass, "", "every request named get of"},
 		"all but one": {nil, func(m *Measurements) {
 			failing("warm", "cold")(m)
 			m.Series[0].Failed--
@@ -83,6 +84,75 @@ func TestNothingSucceeded(t *testing.T) {
 			run := &Run{Shards: []ShardRun{{}}, Measurements: *m}
 			if err := JudgeMerged(run, tt.thresholds); err != nil || run.Verdict.Outcome != tt.want {
 				t.Errorf("merged: %s, %v", run.Verdict.Outcome, err)
+			}
+		})
+	}
+}
+
+// TestLateGeneratorExplainsNoFailures: that the generator was late makes times worthless, and no service answer 500. What failed beyond
+// what its lateness can have caused has failed.
+func TestLateGeneratorExplainsNoFailures(t *testing.T) {
+	late := func(m *Measurements, of int) { // of 1000 requests
+		m.Loads[0].OwnLag = NewHistogram()
+		for i := range 1000 {
+			m.Loads[0].OwnLag.Record(map[bool]time.Duration{true: time.Second}[i < of])
+		}
+	}
+	fail := func(m *Measurements, class string, n int64) {
+		s := m.Series[0]
+		s.Failed, s.Errors = n, map[string]int64{class: n}
+		s.Checks = []Check{{Name: "ok", Passed: s.Requests - n, Failed: n}}
+	}
+	failed, ok := threshold("http_req_failed", "rate", "<", 0.01), threshold("checks", "rate", ">", 0.9)
+	slow, rare := threshold("http_req_duration", "p95", "<", 100), threshold("http_req_duration", "p99.99", "<", 2000)
+	none := []scenarios.Threshold{}
+	for name, tt := range map[string]struct {
+		thresholds []scenarios.Threshold
+		change     func(*Measurements)
+		want       Outcome
+		states     string // of the gates: held, crossed or unresolved
+	}{
+		"all 500":                        {none, func(m *Measurements) { fail(m, "status 500", 1000); late(m, 600) }, Fail, ""},
+		"all 500, with gates":            {[]scenarios.Threshold{failed, slow, ok}, func(m *Measurements) { fail(m, "status 500", 1000); late(m, 600) }, Fail, "cuc"},
+		"all 500, too few for a P99.99":  {[]scenarios.Threshold{rare}, func(m *Measurements) { fail(m, "status 500", 1000) }, Fail, "u"},
+		"all refused":                    {none, func(m *Measurements) { fail(m, "connection refused", 1000); late(m, 600) }, Fail, ""},
+		"all timed out":                  {none, func(m *Measurements) { fail(m, ErrorTimeout, 1000); late(m, 600) }, Invalid, ""},
+		"all 500, out of ports":          {none, func(m *Measurements) { fail(m, "status 500", 1000); m.Loads[0].OutOfPorts = 1 }, Invalid, ""},
+		"all 500, a server of ours died": {none, func(m *Measurements) { fail(m, "status 500", 1000); late(m, 600); m.Incidents = []Incident{{}} }, Invalid, ""},
+		"all 500, hardly any was sent":   {none, func(m *Measurements) { fail(m, "status 500", 1000); late(m, 600); m.Loads[0].Sent = 10 }, Invalid, ""},
+		"half refused": {
+			[]scenarios.Threshold{failed, ok, slow},
+			func(m *Measurements) { fail(m, "connection refused", 458); late(m, 100) }, Fail, "ccu",
+		},
+		"half refused, as many late":  {[]scenarios.Threshold{failed, ok}, func(m *Measurements) { fail(m, "connection refused", 458); late(m, 600) }, Invalid, "cc"},
+		"half timed out":              {[]scenarios.Threshold{failed}, func(m *Measurements) { fail(m, ErrorTimeout, 458); late(m, 100) }, Invalid, "c"},
+		"a limit that it might reach": {[]scenarios.Threshold{threshold("http_req_failed", "rate", "<", 0.4)}, func(m *Measurements) { fail(m, "status 503", 458); late(m, 100) }, Invalid, "c"},
+		"few failed":                  {[]scenarios.Threshold{threshold("http_req_failed", "rate", "<", 0.5)}, func(m *Measurements) { fail(m, "status 503", 458); late(m, 100) }, Invalid, "h"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := measured()
+			tt.change(m)
+			v, err := Judge(m, tt.thresholds)
+			states := ""
+			for _, g := range v.Gates {
+				switch {
+				case g.Passed:
+					states += "h"
+				case g.Unresolved:
+					states += "u"
+				default:
+					states += "c"
+				}
+			}
+			if err != nil || v.Outcome != tt.want || states != tt.states || (v.Outcome == Fail) == (len(v.Invalid) > 0) {
+				t.Errorf("%s, gates %q, invalid %q, %v; want %s, %q", v.Outcome, states, v.Invalid, err, tt.want, tt.states)
+			}
+			warned := strings.Join(v.Warnings, "\n")
+			if strings.Contains(warned, "the times say nothing: ") != (tt.want == Fail) {
+				t.Errorf("warns %q", v.Warnings)
+			}
+			if len(v.Failed) > 0 && (strings.Contains(warned, "nothing was judged") || strings.Contains(warned, "no threshold on")) {
+				t.Errorf("nothing succeeded, and it warns %q", v.Warnings)
 			}
 		})
 	}

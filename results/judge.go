@@ -35,7 +35,7 @@ type Verdict struct {
 	Gates   []Gate   `json:"gates"`
 	Invalid []string `json:"invalid,omitempty"` // why the measurement cannot be trusted
 	Failed  []string `json:"failed,omitempty"`  // why it failed, besides the gates that were crossed
-	// NoneSucceeded are the requests that all failed, where others of their scenario did not and no threshold looks at them alone.
+	// NoneSucceeded are the requests that failed every time, where Failed does not say so of their scenario or the run.
 	NoneSucceeded []string `json:"none_succeeded,omitempty"`
 	Warnings      []string `json:"warnings,omitempty"`
 }
@@ -60,12 +60,16 @@ func Judge(m *Measurements, thresholds []scenarios.Threshold) (Verdict, error) {
 func judge(m *Measurements, thresholds []scenarios.Threshold, disturbed []string) (Verdict, error) {
 	v := Verdict{Outcome: Pass, Gates: make([]Gate, 0, len(thresholds)), Warnings: append([]string(nil), m.Warnings...)}
 	moved := m.movedStages()
+	var untimed []string // why times cannot be trusted
 	for _, t := range thresholds {
-		g, err := judgeGate(m, t, moved, &v)
+		g, few, err := judgeGate(m, t, moved, &v)
 		if err != nil {
 			return v, fmt.Errorf("judge %s: %w", t.Name(), err)
 		}
 		v.Gates = append(v.Gates, g)
+		if few != "" {
+			untimed = append(untimed, few)
+		}
 		switch {
 		case g.Unresolved, g.NotReached:
 			v.Outcome = v.Outcome.Worse(Unresolved)
@@ -73,34 +77,44 @@ func judge(m *Measurements, thresholds []scenarios.Threshold, disturbed []string
 			v.Outcome = Fail
 		}
 	}
-	if err := weighFailures(m, thresholds, &v); err != nil {
+	answered, err := weighFailures(m, thresholds, &v)
+	if err != nil {
 		return v, err
 	}
 	if len(v.Failed) > 0 {
 		v.Outcome = Fail
 	}
-	reasons, err := distrust(m, thresholds)
+	reasons, late, err := distrust(m, thresholds)
 	if err != nil {
 		return v, err
 	}
-	v.Invalid = append(v.Invalid, reasons...)
+	v.Invalid, untimed = append(v.Invalid, reasons...), append(untimed, late...)
 	weighDisturbance(&v, disturbed)
+	switch {
+	case len(v.Invalid) > 0:
+		v.Invalid = append(v.Invalid, untimed...)
+	case len(untimed) > 0:
+		weighTimes(m, thresholds, &v, untimed, answered)
+	}
 	if len(v.Invalid) > 0 {
 		v.Outcome = Invalid
 	}
-	v.Warnings = slices.Concat(v.Warnings, unsteady(m), drifts(m), moved.warnings(), unwatched(m, thresholds))
+	v.Warnings = slices.Concat(v.Warnings, unsteady(m), drifts(m), moved.warnings())
+	if len(v.Failed) == 0 { // else what failed has been judged
+		v.Warnings = append(v.Warnings, unwatched(m, thresholds)...)
+	}
 	return v, nil
 }
 
-// judgeGate judges one threshold, and tells the verdict what else there is to say of it.
-func judgeGate(m *Measurements, t scenarios.Threshold, moved movedStages, v *Verdict) (Gate, error) {
-	g, err := evaluate(m, t, 0)
-	if err != nil {
-		return g, err
+// judgeGate judges one threshold, and tells the verdict what else there is to say of it. few says that too few samples were measured
+// to tell its percentile.
+func judgeGate(m *Measurements, t scenarios.Threshold, moved movedStages, v *Verdict) (g Gate, few string, err error) {
+	if g, err = evaluate(m, t, 0); err != nil {
+		return g, "", err
 	}
 	doubt, err := resolve(m, t, &g)
 	if err != nil {
-		return g, err
+		return g, "", err
 	}
 	if by := m.AbortedBy; by != nil && by.Metric == g.Metric && by.Expression == g.Expression {
 		g = *by
@@ -108,18 +122,16 @@ func judgeGate(m *Measurements, t scenarios.Threshold, moved movedStages, v *Ver
 		markUnreached(m, t, &g)
 	}
 	if g.NotReached {
-		return g, nil
+		return g, "", nil
 	}
 	if doubt != "" {
 		v.Warnings = append(v.Warnings, doubt)
 	}
-	if reason := tooFewSamples(t, g); reason != "" && m.Aborted != "" {
-		g.Passed, g.Unresolved, g.Reason = false, true, reason // the threshold that ended the run early decides
-	} else if reason != "" {
-		v.Invalid = append(v.Invalid, reason)
+	if few = tooFewSamples(t, g); few != "" && m.Aborted != "" {
+		g.Passed, g.Unresolved, g.Reason, few = false, true, few, "" // the threshold that ended the run early decides
 	}
 	moved.mark(t, &g)
-	return g, nil
+	return g, few, nil
 }
 
 // resolve judges a quantile of response or service time by its confidence interval: it has passed when the whole interval
@@ -181,9 +193,9 @@ func tooFewSamples(t scenarios.Threshold, g Gate) string {
 	return fmt.Sprintf("%s: %s over %s says nothing; it takes at least %d. %s", g.Metric, g.Expression, some, need, remedy)
 }
 
-// distrust lists the reasons for which the measurements may not be judged at all.
-func distrust(m *Measurements, thresholds []scenarios.Threshold) ([]string, error) {
-	var reasons []string
+// distrust lists the reasons for which the measurements may not be judged at all, and those for which their times may not: that the
+// generator was late.
+func distrust(m *Measurements, thresholds []scenarios.Threshold) (reasons, late []string, err error) {
 	if m.Interrupted {
 		reasons = append(reasons, interruption(m))
 	}
@@ -216,13 +228,13 @@ func distrust(m *Measurements, thresholds []scenarios.Threshold) ([]string, erro
 		}
 		reason, err := starved(m, l, judgedPercentiles(l.Scenario, thresholds))
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if reason != "" {
-			reasons = append(reasons, reason)
+			late = append(late, reason)
 		}
 	}
-	return reasons, nil
+	return reasons, late, nil
 }
 
 // interruption says when a run was interrupted.

@@ -25,10 +25,11 @@ const Part Outcome = "PART"
 func JudgeShard(s Shard, m *Measurements, thresholds []scenarios.Threshold) (Verdict, error) {
 	v := Verdict{Outcome: Part, Gates: []Gate{}, Warnings: append([]string(nil), m.Warnings...)}
 	v.Warnings = append(v.Warnings, fmt.Sprintf("this is shard %v: its thresholds are judged when all shards are merged (headroom merge)", s))
-	var err error
-	if v.Invalid, err = distrust(m, thresholds); err != nil {
+	reasons, late, err := distrust(m, thresholds)
+	if err != nil {
 		return v, err
 	}
+	v.Invalid = append(reasons, late...)
 	if len(v.Invalid) > 0 {
 		v.Outcome = Invalid
 	}
