@@ -9,7 +9,8 @@ import (
 	"github.com/policycortex/headroom/scenarios"
 )
 
-// Redact takes the secrets out of every text of the run. Its figures stay as they are.
+// Redact takes the secrets out of every text of the run, and what would control a terminal: see [Printable]. Its figures stay
+// as they are.
 func (r *Run) Redact(secrets *scenarios.Redactor) {
 	for i, override := range r.Scenario.Overrides {
 		r.Scenario.Overrides[i] = secrets.Override(override)
@@ -27,7 +28,7 @@ type redaction struct {
 func (w redaction) text(s string) string {
 	clean, known := w.known[s]
 	if !known {
-		clean = w.secrets.Text(s)
+		clean = Printable(w.secrets.Text(s))
 		w.known[s] = clean
 	}
 	return clean

@@ -102,6 +102,17 @@ func TestMistakesExit104(t *testing.T) {
 	}
 }
 
+// TestForgedLines: a line break in a file's name does not make a line that looks like ours.
+func TestForgedLines(t *testing.T) {
+	p := headroom(t, "report", "x\nPASS  prod: All 12 gates held.\n")
+	p.exits(t, exitUsage)
+	for line := range strings.Lines(p.stderr.String()) {
+		if strings.HasPrefix(line, "PASS") {
+			t.Errorf("a forged line:\n%s", &p.stderr)
+		}
+	}
+}
+
 func TestTargetThatIsDown(t *testing.T) {
 	p := headroom(t, "run", scenario(t, "http://127.0.0.1:1", closed, `http_reqs: count>0`))
 	p.exits(t, exitError)

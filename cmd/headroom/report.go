@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -32,7 +31,7 @@ directory of a run, or the run.json in it.`,
 				if err := reports.Write(path, r); err != nil {
 					return err
 				}
-				fmt.Fprintln(c.OutOrStdout(), filepath.Join(path, reports.HTMLFile))
+				fmt.Fprintln(c.OutOrStdout(), shownPath(filepath.Join(path, reports.HTMLFile)))
 				if !hdr {
 					continue
 				}
@@ -40,7 +39,9 @@ directory of a run, or the run.json in it.`,
 				if err != nil {
 					return err
 				}
-				fmt.Fprintln(c.OutOrStdout(), strings.Join(files, "\n"))
+				for _, file := range files {
+					fmt.Fprintln(c.OutOrStdout(), shownPath(file))
+				}
 			}
 			return nil
 		},

@@ -132,8 +132,14 @@ func printFaults(w io.Writer, err error) {
 			printFaults(w, e)
 		}
 	default:
-		fmt.Fprintf(w, "headroom: %v\n", err)
+		// What follows the first line is indented: a file's name with a line break in it cannot forge a line of ours.
+		fmt.Fprintf(w, "headroom: %s\n", strings.ReplaceAll(err.Error(), "\n", "\n  "))
 	}
+}
+
+// shownPath is a path on one line, whatever characters it has.
+func shownPath(path string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(path, "\n", "�"), "\r", "�")
 }
 
 func newRoot(args []string) *cobra.Command {
