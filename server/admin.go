@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/pprof"
+	"strings"
 	"time"
 
 	"github.com/policycortex/headroom/server/api"
@@ -202,11 +204,27 @@ func newAdminServer(started time.Time, o Options, db *store.Store, answers *cach
 	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
 	return &http.Server{
-		Handler:           mux,
+		Handler:           onlyLocal(http.NewCrossOriginProtection().Handler(mux)),
 		ReadHeaderTimeout: readHeaderTimeout,
 		IdleTimeout:       idleTimeout,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
 	}
+}
+
+// onlyLocal refuses requests for another host than this machine: a web page whose name leads to a loopback address (DNS
+// rebinding) would otherwise have a browser on this machine ask for it.
+func onlyLocal(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host, _, err := net.SplitHostPort(r.Host)
+		if err != nil {
+			host = r.Host
+		}
+		if ip := net.ParseIP(strings.Trim(host, "[]")); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+			adminProblem(w, http.StatusForbidden, "The admin listener answers to localhost and loopback addresses only, not to another Host.")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // sendAdmin answers with JSON.

@@ -37,9 +37,26 @@ func cacheLevel(t *testing.T, r *running, tenant, id string) string {
 	return response.Header.Get("X-Cache")
 }
 
+// refusesWebPages: a web page must not reach the admin listener through a browser on this machine, neither by a name of its own
+// that leads to loopback nor from its own origin.
+func refusesWebPages(t *testing.T, r *running) {
+	t.Helper()
+	rebound := newRequest(t, http.MethodGet, "http://"+r.admin+"/settings", "", nil)
+	rebound.Host = "evil.example"
+	foreign := newRequest(t, http.MethodPost, "http://"+r.admin+"/cache/invalidate", "", strings.NewReader(`{"pattern": "*"}`))
+	foreign.Header.Set("Origin", "http://evil.example")
+	for _, request := range []*http.Request{rebound, foreign} {
+		send(t, request, http.StatusForbidden)
+	}
+	byName := newRequest(t, http.MethodGet, "http://"+r.admin+"/settings", "", nil)
+	byName.Host = "localhost"
+	send(t, byName, http.StatusOK)
+}
+
 func TestInvalidateOnTheAdminListener(t *testing.T) {
 	r := start(t, options(t))
 	defer r.stop(t)
+	refusesWebPages(t, r)
 	tenant, other := uuid.NewString(), uuid.NewString()
 	ids := map[string]string{}
 	for _, each := range []string{tenant, other} {
