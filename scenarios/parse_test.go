@@ -389,20 +389,30 @@ func TestLoad(t *testing.T) {
 // TestOtherFilesAreRecognized: what is given for a scenario by mistake is named for what it is.
 func TestOtherFilesAreRecognized(t *testing.T) {
 	for name, test := range map[string]struct{ src, want string }{
-		"k6":               {"// load\nimport http from 'k6/http';\nexport default function () { http.get('http://h/'); }\n", "f:2:1: it is a k6 script, and a scenario is YAML; its scenarios and thresholds"},
-		"k6, another mark": {"import { check } from \"k6\";\n", "f:1:1: it is a k6 script"},
-		"k6, CommonJS":     {"const http = require('k6/http');\n", "f:1:1: it is a k6 script"},
-		"k6, no imports":   {"export const options = { vus: 1 };\n", "f:1:1: it is a k6 script"},
-		"JMeter":           {"<?xml version=\"1.0\"?>\n<jmeterTestPlan>", "f:1:1: it is XML, such as a plan of JMeter"},
-		"Locust":           {"import time\nfrom locust import HttpUser\n", "f:2:1: it is a Locust file"},
-		"HAR":              {"{\n \"log\": {\"entries\": []}}", "f:1:1: it is a HAR file, and a scenario is YAML; name it in one: executor: replay"},
-		"an access log":    {"127.0.0.1 - - [10/Oct/2025:13:55:36 +0200] \"GET / HTTP/1.1\" 200 5\n", "f:1:1: it is an access log"},
-		"targets":          {"GET http://h/\n", "f:1:1: it is a target file of vegeta"},
+		"k6":               {"// load\nimport http from 'k6/http';\nexport default function () { http.get('http://h/'); }\n", "f:2:1: this is a k6 script, and a scenario is YAML; its scenarios and thresholds"},
+		"k6, another mark": {"import { check } from \"k6\";\n", "f:1:1: this is a k6 script"},
+		"k6, CommonJS":     {"const http = require('k6/http');\n", "f:1:1: this is a k6 script"},
+		"k6, no imports":   {"export const options = { vus: 1 };\n", "f:1:1: this is a k6 script"},
+		"JMeter":           {"<?xml version=\"1.0\"?>\n<jmeterTestPlan>", "f:1:1: this is XML, such as a plan of JMeter"},
+		"Locust":           {"import time\nfrom locust import HttpUser\n", "f:2:1: this is a Locust file"},
+		"JSON log":         {`{"time_iso8601":"2025-11-02T00:22:41+00:00","request":"GET /a HTTP/1.1"}` + "\n" + `{"time_iso8601":"2025-11-02T00:22:42+00:00","request":"GET /a HTTP/1.1"}` + "\n", "f:1:1: this is an access log of JSON lines, and a scenario is YAML; name it in one: executor: replay"},
+		"JSON log, Caddy":  {`{"level":"info","ts":1.5,"request":{"method":"GET","uri":"/"}}`, "f:1:1: this is an access log of JSON lines"},
+		"vegeta JSON":      {`{"method":"GET","url":"http://h/"}` + "\n", "f:1:1: this is a target file of vegeta, and a scenario is YAML; give it to headroom attack -format json -targets"},
+		"vegeta JSON, too": {`{"header":{"A":["b"]},"url":"http://h/","method":"GET"}` + "\n" + `{"method":"GET","url":"http://h/"}`, "f:1:1: this is a target file of vegeta"},
+		"saved run":        {"{\n  \"version\": 1,\n  \"name\": \"a\",\n  \"tool\": {\n", "f:1:1: this is a saved run, and a scenario is YAML; headroom report draws its report again, and jq -r .scenario.text FILE writes its scenario"},
+		"gzip":             {"\x1f\x8b\x08\x00\xff", "f:1:1: this is compressed by gzip, and a scenario is YAML; if it is a recording, name it in one as it is: executor: replay, file: FILE; else gunzip it"},
+		"ZIP":              {"PK\x03\x04\x00", "f:1:1: this is a ZIP archive or a spreadsheet, and a scenario is YAML; unpack it"},
+		"HAR":              {"{\n \"log\": {\"entries\": []}}", "f:1:1: this is a HAR file, and a scenario is YAML; name it in one: executor: replay"},
+		"an access log":    {"127.0.0.1 - - [10/Oct/2025:13:55:36 +0200] \"GET / HTTP/1.1\" 200 5\n", "f:1:1: this is an access log"},
+		"targets":          {"GET http://h/\n", "f:1:1: this is a target file of vegeta"},
 	} {
 		_, err := Parse("f", []byte(test.src))
 		if err == nil || !strings.HasPrefix(err.Error(), test.want) {
 			t.Errorf("%s: got %v, want %s", name, err, test.want)
 		}
+	}
+	if _, err := Parse("f.json", []byte(`{"tags": {"ts": "a"}, "target": {"url": "http://h"}, "scenarios": {"s": {"executor": "constant-vus", "vus": 1, "duration": "1s", "requests": [{"name": "a", "method": "GET", "path": "/"}]}}}`)); err != nil {
+		t.Errorf("a scenario in JSON: %v", err)
 	}
 	const within = "target: {url: 'http://h'}\nscenarios: {s: {executor: constant-vus, vus: 1, duration: 1s, requests: [{name: a, path: /, method: POST, body: \"import x from 'k6'\"}]}}\n"
 	if _, err := Parse("f.yaml", []byte(within)); err != nil {
