@@ -22,6 +22,7 @@ func TestAccessLogsAsServersWriteThem(t *testing.T) {
 		"a method in small letters":      {`{"time":"2025-11-02T00:22:41Z","method":"get","url":"/a"}`, "0s GET /a" + end + "/a\n1s"},
 		"a rewritten url":                {`{"time":"2025-11-02T00:22:41Z","method":"GET","path":"/index.php","url":"/a?b"}`, "0s GET /a?b" + end + "/a\n1s"},
 		"nginx, time_local, referer":     {`{"time_local":"02/Nov/2025:00:22:41 +0000","request":"GET /a?b=c HTTP/1.1","status":200,"http_referer":"http://r/","http_user_agent":"curl/8"}`, "0s GET /a?b=c | Referer: http://r/ | User-Agent: curl/8 = GET /a\n1s"},
+		"nginx, finer milliseconds":      {`{"time_iso8601":"2025-11-02T00:22:41+00:00","msec":"1762042961.250","request":"GET /a HTTP/1.1"}` + "\n" + `{"time_local":"02/Nov/2025:00:22:41 +0000","msec":1762042961.450,"request":"GET /b HTTP/1.1"}`, "0s GET /a" + end + "/a\n200ms GET /b" + end + "/b\n202ms"},
 		"Tomcat":                         {`{"time":"[02/Nov/2025:00:22:41 +0000]","method":"GET","uri":"/a","query":"?b=c","status":"200"}`, "0s GET /a?b=c" + end + "/a\n1s"},
 		"Apache, a zone without a colon": {`{"timestamp":"2025-11-02T00:22:41+0000","request_method":"GET","request_url":"/a","query":"?b=c"}`, "0s GET /a?b=c" + end + "/a\n1s"},
 		"Caddy": {

@@ -25,11 +25,11 @@ const (
 
 // jsonKeys are the names that the parts of a request have in JSON lines, as the access logs of nginx, Apache, Tomcat, Caddy,
 // Traefik, Envoy, Cloudflare, Google Cloud, pino and the Elastic Common Schema write them; a dot leads into an object. Of
-// several in one line the first here counts: when a request began goes before when it was logged, and what was asked before
-// what it was rewritten to.
+// several in one line the first here counts: when a request began goes before when it was logged, milliseconds before whole
+// seconds, and what was asked before what it was rewritten to.
 var jsonKeys = [parts][]string{
 	partTime: {
-		"StartUTC", "start_time", "EdgeStartTimestamp", "time", "ts", "timestamp", "@timestamp", "time_iso8601", "time_local", "msec",
+		"StartUTC", "start_time", "EdgeStartTimestamp", "time", "ts", "timestamp", "@timestamp", "msec", "time_iso8601", "time_local",
 	},
 	partMethod: {
 		"method", "request_method", "RequestMethod", "ClientRequestMethod", "http.request.method", "request.method", "req.method",
