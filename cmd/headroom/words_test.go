@@ -80,7 +80,7 @@ func TestFaultsBeginWithTheirPlace(t *testing.T) {
 		"recording":               {[]string{"run", wrongLog}, []string{log + ":2: the line is not of the combined"}},
 		"k6 script":               {[]string{"run", script}, []string{script + ":2:1: this is a k6 script, and a scenario is YAML; its scenarios and thresholds have the same words here"}},
 		"targets":                 {[]string{"attack", "-targets", targets}, []string{targets + `:3: "HTTP/1.1" stands behind the URL`}},
-		"targets for a scenario":  {[]string{"run", targets}, []string{targets + ":1:1: it is a target file of vegeta"}},
+		"targets for a scenario":  {[]string{"run", targets}, []string{targets + ":1:1: this is a target file of vegeta"}},
 		"recording as a scenario": {[]string{"run", log}, []string{log + ":1:1: this is an access log, and a scenario is YAML; name it in one"}},
 		"a flag":                  {[]string{"run", "--provder", "x"}, []string{"headroom: unknown flag"}},
 	} {
