@@ -30,7 +30,7 @@ func ComparisonText(w io.Writer, c *results.Comparison, oldName, newName string)
 		fmt.Fprintf(&b, "\nGates (the margin is the share of what may be lost that is left)\n%s", gateChangesText(c.Gates))
 	}
 	fmt.Fprintf(&b, "\nRequests (response time)\n%s", figureChangesText(c.Figures))
-	b.WriteString("\nIn brackets: 95 % intervals. ~ they overlap: no difference beyond the chance within a run. ? cannot be told.\n")
+	b.WriteString("\nIn brackets: 95 % intervals. ~ they overlap: no difference beyond the chance within a run. ? not known.\n")
 	if _, err := w.Write(b.Bytes()); err != nil {
 		return fmt.Errorf("draw the comparison: %w", err)
 	}
@@ -39,13 +39,16 @@ func ComparisonText(w io.Writer, c *results.Comparison, oldName, newName string)
 
 // comparisonHeadline answers in one sentence each whether something was taken away, and how much is left.
 func comparisonHeadline(c *results.Comparison) string {
+	if c.Invalid != "" {
+		return "The runs cannot be compared: " + c.Invalid + "."
+	}
 	worse, better, untold := changed(c.Figures)
 	text := fmt.Sprintf("Of %s of requests %d became worse, %d better.", plural(len(c.Figures), "figure"), worse, better)
 	switch why := commonReason(c.Figures); {
 	case untold > 0 && untold == len(c.Figures) && why != "":
-		text = "What changed cannot be told: " + why + "."
+		text = "These runs cannot show what changed: " + why + "."
 	case untold > 0:
-		text += fmt.Sprintf(" Of %d it cannot be told; why stands beside them.", untold)
+		text += fmt.Sprintf(" For %d this is not known; the reasons are below the tables.", untold)
 	}
 	before, after := tightest(c.Old.Verdict), tightest(c.New.Verdict)
 	if after == nil {

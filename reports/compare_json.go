@@ -17,8 +17,9 @@ const ComparisonVersion = 1
 // shares are from 0 to 1:
 //
 //	version           1
-//	comparable        whether the runs asked the same of a service; where not there are only version and reason
-//	reason            why they cannot be compared
+//	comparable        whether the runs asked the same of a service and both are valid
+//	reason            why they cannot be compared; where they did not ask the same there are only version and reason, and where one is
+//	                  not valid each verdict is unknown
 //	old, new          path, name, started (RFC 3339), outcome, invalid (why), target
 //	warnings[]        what differs besides the service, and what the runs warn of
 //	worse, better     how many figures of requests became so
@@ -31,7 +32,7 @@ const ComparisonVersion = 1
 // a share of the old one, of a share the difference; null where the verdict is same and where there is none.
 func ComparisonJSON(w io.Writer, c *results.Comparison, oldName, newName string) error {
 	doc := comparisonDoc{
-		Version: ComparisonVersion, Comparable: true, Old: newRunCompared(c.Old, oldName), New: newRunCompared(c.New, newName),
+		Version: ComparisonVersion, Comparable: c.Invalid == "", Reason: c.Invalid, Old: newRunCompared(c.Old, oldName), New: newRunCompared(c.New, newName),
 		Warnings: append([]string{}, c.Warnings...), Gates: []comparedGate{}, Requests: comparedRequests(c.Figures),
 	}
 	doc.Worse, doc.Better, _ = changed(c.Figures)
@@ -63,6 +64,7 @@ func writeComparison(w io.Writer, doc any) error {
 type comparisonDoc struct {
 	Version    int               `json:"version"`
 	Comparable bool              `json:"comparable"`
+	Reason     string            `json:"reason,omitempty"`
 	Old        runCompared       `json:"old"`
 	New        runCompared       `json:"new"`
 	Warnings   []string          `json:"warnings"`

@@ -2,7 +2,9 @@ package reports
 
 import (
 	"bytes"
+	"errors"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/policycortex/headroom/results"
@@ -79,4 +81,38 @@ func TestComparison(t *testing.T) {
 		t.Fatal(err)
 	}
 	holdGolden(t, "compared.json", b.Bytes())
+}
+
+// TestInvalidIsNotCompared: of an invalid run nothing is told, for readers and for scripts.
+func TestInvalidIsNotCompared(t *testing.T) {
+	before, after := comparedRun(t, 7, 0.9, 0, comparedScenario), comparedRun(t, 8, 1.3, 90, comparedScenario)
+	untold := func() (text, doc string) {
+		c, err := results.Compare(before, after)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b, js bytes.Buffer
+		if err := errors.Join(ComparisonText(&b, c, "before", "after"), ComparisonJSON(&js, c, "before", "after")); err != nil {
+			t.Fatal(err)
+		}
+		return b.String(), js.String()
+	}
+	after.Verdict.Untimed = []string{"late"}
+	text, doc := untold()
+	if !strings.Contains(text, "Of 8 figures of requests 1 became worse, 0 better.") || !strings.Contains(doc, `"comparable": true`) {
+		t.Errorf("of a run whose times say nothing:\n%s", text)
+	}
+	after.Verdict.Outcome, after.Verdict.Invalid = results.Invalid, []string{"the generator was starved"}
+	text, doc = untold()
+	if !strings.Contains(text, "\nThe runs cannot be compared: the new run is INVALID: the generator was starved.\n") || strings.Contains(text, "worse") || strings.Contains(text, "became") {
+		t.Errorf("%s", text)
+	}
+	for _, want := range []string{`"comparable": false`, `"reason": "the new run is INVALID: the generator was starved"`, `"worse": 0`} {
+		if !strings.Contains(doc, want) {
+			t.Errorf("no %s in %s", want, doc)
+		}
+	}
+	if strings.Contains(doc, `"verdict": "worse"`) {
+		t.Errorf("%s", doc)
+	}
 }

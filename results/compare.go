@@ -1,6 +1,7 @@
 package results
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -15,6 +16,7 @@ type Comparison struct {
 	Gates    []GateChange   // in the order of the new run; those that only the old one has go last
 	Figures  []FigureChange // of each request, in the order of the new run
 	Warnings []string
+	Invalid  string // why nothing can be told because a run's measurement is not valid; empty where both are
 }
 
 // GateChange is what became of a threshold; Old or New is nil where a run does not have it.
@@ -67,7 +69,7 @@ func newDifference(old, new Estimate, more bool) Difference {
 	case !a.ends() || !b.ends():
 		c.Untold = "it has no interval"
 	case !a.Corrected || !b.Corrected:
-		c.Untold = fmt.Sprintf("too few seconds with answers to tell: it takes at least %d in both runs", fewestGroups)
+		c.Untold = fmt.Sprintf("too few seconds have answers: each run needs at least %d that do", fewestGroups)
 	}
 	if c.Untold != "" {
 		return c
@@ -84,11 +86,11 @@ func newDifference(old, new Estimate, more bool) Difference {
 
 // tooShort says why two figures of so many measured seconds cannot be told apart.
 func tooShort(old, new int) string {
-	measured := fmt.Sprintf("%d s and then %d s", old, new)
+	measured := fmt.Sprintf("%d s and %d s", old, new)
 	if old == new {
 		measured = fmt.Sprintf("%d s", old)
 	}
-	return fmt.Sprintf("too short to tell: %s measured, and it takes at least %d s in both runs", measured, fewestGroups)
+	return fmt.Sprintf("the runs are too short (%s measured, each needs at least %d s)", measured, fewestGroups)
 }
 
 // ends says whether an interval tells anything.
@@ -120,7 +122,43 @@ func Compare(old, new *Run) (*Comparison, error) {
 		return nil, err
 	}
 	c.Gates = gateChanges(before, after)
+	c.distrust()
 	return c, nil
+}
+
+// distrust leaves nothing told of measurements that are not valid, and nothing of times that say nothing.
+func (c *Comparison) distrust() {
+	var why []string
+	untimed := false
+	for _, side := range []struct {
+		word string
+		v    Verdict
+	}{{"old", c.Old.Verdict}, {"new", c.New.Verdict}} {
+		if side.v.Outcome == Invalid {
+			why = append(why, strings.TrimSuffix(fmt.Sprintf("the %s run is INVALID: %s", side.word, strings.Join(side.v.Invalid, "; ")), ": "))
+		}
+		untimed = untimed || len(side.v.Untimed) > 0
+	}
+	c.Invalid = strings.Join(why, "; ")
+	for i := range c.Gates {
+		g := cmp.Or(c.Gates[i].New, c.Gates[i].Old)
+		metric, _, _ := strings.Cut(g.Metric, "{")
+		c.Gates[i].distrust(c.Invalid != "", untimed && !ofFailures(metric))
+	}
+	for i := range c.Figures {
+		c.Figures[i].distrust(c.Invalid != "", untimed && c.Figures[i].Figure != "failed")
+	}
+}
+
+// distrust makes a difference untold.
+func (c *Difference) distrust(invalid, untimed bool) {
+	reason := "the times of a run say nothing"
+	if invalid {
+		reason = "a run is INVALID"
+	}
+	if invalid || untimed {
+		c.Told, c.Better, c.Worse, c.Untold = false, false, false, reason
+	}
 }
 
 // judged is a gate with its figure as an estimate.
@@ -325,7 +363,7 @@ func known(text string) string {
 func runWarnings(r *Run) []string {
 	var out []string
 	if !r.long() {
-		out = append(out, fmt.Sprintf("less than %d full seconds were measured of a scenario: too short to tell what changed of it", fewestGroups))
+		out = append(out, fmt.Sprintf("fewer than %d full seconds of a scenario were measured: too few to show what changed in it", fewestGroups))
 	}
 	for _, reason := range r.Verdict.Invalid {
 		out = append(out, "INVALID: "+reason)

@@ -150,9 +150,9 @@ func TestShortRunsAreNotTold(t *testing.T) {
 		old, new int
 		why      string
 	}{
-		{6, 6, "too short to tell: 6 s measured, and it takes at least 10 s in both runs"},
-		{60, 6, "too short to tell: 60 s and then 6 s measured, and it takes at least 10 s in both runs"},
-		{9, 60, "too short to tell: 9 s and then 60 s measured, and it takes at least 10 s in both runs"},
+		{6, 6, "the runs are too short (6 s measured, each needs at least 10 s)"},
+		{60, 6, "the runs are too short (60 s and 6 s measured, each needs at least 10 s)"},
+		{9, 60, "the runs are too short (9 s and 60 s measured, each needs at least 10 s)"},
 		{10, 10, ""},
 	} {
 		random := rand.New(rand.NewPCG(1, 2))

@@ -38,6 +38,8 @@ type Verdict struct {
 	// NoneSucceeded are the requests that failed every time, where Failed does not say so of their scenario or the run.
 	NoneSucceeded []string `json:"none_succeeded,omitempty"`
 	Warnings      []string `json:"warnings,omitempty"`
+	// Untimed is why its times say nothing, where it failed all the same.
+	Untimed []string `json:"untimed,omitempty"`
 }
 
 // The bounds of a valid measurement.

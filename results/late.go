@@ -50,7 +50,7 @@ func weighTimes(m *Measurements, thresholds []scenarios.Threshold, v *Verdict, r
 		v.Invalid = append(v.Invalid, reasons...)
 		return
 	}
-	v.Outcome = Fail
+	v.Outcome, v.Untimed = Fail, reasons
 	for _, reason := range reasons {
 		v.Warnings = append(v.Warnings, "the times say nothing: "+reason)
 	}

@@ -66,7 +66,7 @@ func TestCompareRuns(t *testing.T) {
 
 	p := headroom(t, "compare", before, filepath.Join(after, "run.json"))
 	p.exits(t, exitOK)
-	says(t, p.stdout.String(), before, "too short to tell", "Headroom: +", "steady    root     P95", "p(95)<10000")
+	says(t, p.stdout.String(), before, "the runs are too short", "Headroom: +", "steady    root     P95", "p(95)<10000")
 	if strings.Contains(p.stdout.String(), "worse") {
 		t.Errorf("short runs are told apart:\n%s", p.stdout.String())
 	}
@@ -78,7 +78,7 @@ func TestCompareRuns(t *testing.T) {
 	}
 	same := headroom(t, "compare", before, before)
 	same.exits(t, exitOK)
-	says(t, same.stdout.String(), "What changed cannot be told: too short to tell")
+	says(t, same.stdout.String(), "These runs cannot show what changed: the runs are too short")
 
 	other := headroom(t, "compare", before, measure("other", "--set", "scenarios.steady.vus=3"))
 	other.exits(t, exitUsage)
@@ -96,8 +96,14 @@ func TestCompareRuns(t *testing.T) {
 	if err := os.WriteFile(run, []byte(strings.Replace(text(t, run), `"outcome": "PASS"`, `"outcome": "INVALID"`, 1)), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	headroom(t, "compare", before, after).exits(t, exitInvalid)
-	headroom(t, "compare", before, after, "--json").exits(t, exitInvalid)
+	invalid := headroom(t, "compare", before, after)
+	invalid.exits(t, exitInvalid)
+	says(t, invalid.stdout.String(), "The runs cannot be compared: the new run is INVALID")
+	script = headroom(t, "compare", before, after, "--json")
+	script.exits(t, exitInvalid)
+	if doc := compared(t, script); doc.Comparable || !strings.Contains(doc.Reason, "the new run is INVALID") {
+		t.Errorf("%+v", doc)
+	}
 }
 
 // comparedDoc is the part of a comparison for scripts that the test looks at.
