@@ -103,7 +103,7 @@ func (r Recordings) Warnings(plan *scenarios.Plan) []string {
 			continue
 		}
 		if len(log.LeftOut) > 0 {
-			all = append(all, fmt.Sprintf("%s: of %s is not replayed: %s", s.Name, s.Recording.File, strings.Join(log.LeftOut, "; ")))
+			all = append(all, fmt.Sprintf("%s: not replayed from %s: %s", s.Name, s.Recording.File, strings.Join(log.LeftOut, "; ")))
 		}
 		if len(log.Hosts) > 0 {
 			all = append(all, fmt.Sprintf("%s: %s has requests to several hosts (%s); all are sent to the target", s.Name, s.Recording.File, strings.Join(log.Hosts, ", ")))

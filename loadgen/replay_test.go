@@ -191,7 +191,7 @@ func TestReplayOfTargets(t *testing.T) {
 func TestWhatIsLeftOutIsSaid(t *testing.T) {
 	plan, recordings := replayPlan(t, `{"ts": 1, "method": "GET", "uri": "/"}`+"\n"+`{"ts": 1, "method": "PATCH", "uri": "/"}`, "")
 	warnings := recordings.Warnings(plan)
-	if len(warnings) != 1 || warnings[0] != "again: of recorded is not replayed: 1 × PATCH, whose body the file does not have" {
+	if len(warnings) != 1 || warnings[0] != "again: not replayed from recorded: 1 × PATCH, whose body the file does not have" {
 		t.Errorf("warnings %q", warnings)
 	}
 }

@@ -53,7 +53,7 @@ func Trials(plan *scenarios.Plan, recordings Recordings, names []string) (trials
 	}
 	for _, name := range names {
 		if !known[name] {
-			return nil, 0, fmt.Errorf("there is no request %.100q; there are %s", name, requestNames(plan))
+			return nil, 0, noRequest(name, plan)
 		}
 	}
 	return trials, left, nil
@@ -87,16 +87,26 @@ func trialsOf(s *scenarios.Scenario, names []string, known map[string]bool) (of 
 	return of
 }
 
-func requestNames(plan *scenarios.Plan) string {
+// noRequest says that there is no request, flow or step of a name, which was meant, and which there are.
+func noRequest(name string, plan *scenarios.Plan) error {
 	var names []string
 	for _, s := range plan.Scenarios {
 		for _, q := range s.Requests {
-			if !slices.Contains(names, q.Name) && len(names) < maxTriedNames {
-				names = append(names, q.Name)
+			for _, n := range []string{q.Flow, q.Name} {
+				if n != "" && !slices.Contains(names, n) {
+					names = append(names, n)
+				}
 			}
 		}
 	}
-	return strings.Join(names, ", ")
+	if meant := scenarios.Nearest(name, names); meant != "" {
+		return fmt.Errorf("there is no request or flow %.100q; did you mean %q?", name, meant)
+	}
+	more := ""
+	if left := len(names) - maxTriedNames; left > 0 {
+		names, more = names[:maxTriedNames], fmt.Sprintf(" and %d more", left)
+	}
+	return fmt.Errorf("there is no request or flow %.100q; there are %s%s", name, strings.Join(names, ", "), more)
 }
 
 // Tried is one request of a [Trial], and what became of it.

@@ -67,7 +67,7 @@ func (e Errors) sorted() Errors {
 
 // suggest says which word was probably meant, or else which words there are.
 func suggest(word string, valid []string) string {
-	if near := nearest(word, valid); near != "" {
+	if near := Nearest(word, valid); near != "" {
 		return fmt.Sprintf("did you mean %q?", near)
 	}
 	switch len(valid) {
@@ -97,8 +97,8 @@ func (s *suggester) suggest(word string, valid []string) string {
 	return suggest(word, valid)
 }
 
-// nearest returns the valid word that differs from word in at most one letter or a third of its letters, or "".
-func nearest(word string, valid []string) string {
+// Nearest returns the valid word that differs from word in at most one letter or a third of its letters, or "".
+func Nearest(word string, valid []string) string {
 	const longest = 100 // no valid word is that long, and the distance of long words costs time
 	if len(word) < 2 || len(word) > longest {
 		return ""

@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -59,11 +60,11 @@ func parseJSONPath(s string) (JSONPath, error) {
 		var step JSONStep
 		var err error
 		if rest[0] == '.' {
-			step, rest, err = cutMember(rest[1:])
+			step, rest, err = cutMember(path, rest[1:])
 		} else if rest[0] == '[' {
 			step, rest, err = cutBracket(rest[1:])
 		} else {
-			err = &syntaxError{"the JSON path goes on with neither . nor [ at " + strconv.Quote(shortened(rest)), "write it as $.items[0].id"}
+			err = &syntaxError{"the JSON path goes on with neither . nor [ at " + strconv.Quote(shortened(rest)), bracketed(path, rest)}
 		}
 		if err != nil {
 			return nil, err
@@ -73,9 +74,25 @@ func parseJSONPath(s string) (JSONPath, error) {
 	return path, nil
 }
 
+// bracketed says how a path is written whose last name, a member's, goes on with what no name has.
+func bracketed(path JSONPath, rest string) string {
+	end := strings.IndexAny(rest+".", ".[")
+	const longest = 200 // that anybody wrote
+	if len(path) == 0 || path[len(path)-1].IsIndex || len(rest) > longest {
+		return "write it as $.items[0].id"
+	}
+	path = slices.Clone(path)
+	path[len(path)-1].Key += rest[:end]
+	for rest = rest[end:]; rest != "" && rest[0] == '.'; rest = rest[end:] { // the names behind it
+		end = 1 + strings.IndexAny(rest[1:]+".", ".[")
+		path = append(path, JSONStep{Key: rest[1:end]})
+	}
+	return "write it as " + path.String() + rest
+}
+
 const oneValue = "a path leads to one value: .name, ['name'] or [0]; there are no wildcards, filters, slices or .."
 
-func cutMember(s string) (JSONStep, string, error) {
+func cutMember(path JSONPath, s string) (JSONStep, string, error) {
 	end := 0
 	for end < len(s) {
 		c, size := utf8.DecodeRuneInString(s[end:])
@@ -85,7 +102,11 @@ func cutMember(s string) (JSONStep, string, error) {
 		end += size
 	}
 	if end == 0 {
-		return JSONStep{}, "", &syntaxError{"the JSON path has no name after the point at " + strconv.Quote(shortened(s)), oneValue}
+		hint := oneValue
+		if s != "" && '0' <= s[0] && s[0] <= '9' {
+			hint = bracketed(append(path, JSONStep{}), s)
+		}
+		return JSONStep{}, "", &syntaxError{"the JSON path has no name after the point at " + strconv.Quote(shortened(s)), hint}
 	}
 	return JSONStep{Key: s[:end]}, s[end:], nil
 }

@@ -56,14 +56,22 @@ func (in Inputs) Load(path string) (*Plan, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		src, err = shipped.ReadFile(strings.TrimSuffix(filepath.Base(path), ".yaml") + ".yaml")
 		if err != nil {
-			return nil, fmt.Errorf("open scenario %s: %w; shipped with the program: %s",
-				path, fs.ErrNotExist, strings.Join(Shipped(), ", "))
+			return nil, notThere(path)
 		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open scenario: %w", err)
 	}
 	return in.Parse(path, src)
+}
+
+// notThere says that there is no file at path, and which scenarios are shipped.
+func notThere(path string) error {
+	meant := Nearest(strings.TrimSuffix(filepath.Base(path), ".yaml"), Shipped())
+	if meant != "" {
+		meant = fmt.Sprintf(" did you mean %q?", meant)
+	}
+	return fmt.Errorf("open scenario %s: %w;%s shipped with the program: %s", path, fs.ErrNotExist, meant, strings.Join(Shipped(), ", "))
 }
 
 // Parse reads a scenario from src; file is its name in errors and, without its extension, the default of the
@@ -276,7 +284,7 @@ func (r *reader) target(n *node) Target {
 		r.fault(at, hint, "target.url %.120q is not the address of a service", r.secrets.address(at.text))
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || u.User != nil:
 		r.fault(at, "put query and credentials into path and headers of the requests",
-			"target.url %.120q has more than an address", at.text)
+			"target.url %.120q must be an address without query, fragment, user and password", at.text)
 	default:
 		target.URL = u.Scheme + target.URL[len(u.Scheme):] // it may have been written in capitals
 	}
@@ -307,7 +315,7 @@ func (r *reader) proxy(n *node) string {
 	case !slices.Contains(proxySchemes, u.Scheme) || u.Hostname() == "":
 		r.fault(n, hint, "%s %.120q is not the address of a proxy", n.path, r.secrets.address(n.text))
 	case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
-		r.fault(n, hint, "%s %.120q has more than an address", n.path, n.text)
+		r.fault(n, hint, "%s %.120q must be an address without path, query and fragment", n.path, n.text)
 	}
 	return n.text
 }

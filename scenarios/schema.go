@@ -227,7 +227,7 @@ func (r *reader) checkShape(n *node, s *shape, path string) {
 			continue
 		}
 		r.faultAt(e.at, s.unknown(e.key), "unknown key %q%s", e.key, in(path))
-		if meant := nearest(e.key, s.known()); meant != "" && n.get(meant) == nil {
+		if meant := Nearest(e.key, s.known()); meant != "" && n.get(meant) == nil {
 			kept = append(kept, entry{meant, e.at, &node{kind: scalar, at: e.at, keyAt: e.at, bad: true}})
 		}
 	}

@@ -77,7 +77,7 @@ func TestVariablesAnywhere(t *testing.T) {
 
 func TestVariableFaults(t *testing.T) {
 	for _, test := range []struct{ keys, want string }{
-		{"path: /${NOPE}", `x.yaml:9:15: the variable NOPE is not set; set it, or name a file that does by --env-file; ${NOPE:-…} gives a default`},
+		{"path: /${NOPE}", `x.yaml:9:15: the variable "NOPE" is not set; set it, or name a file that does by --env-file; ${NOPE:-…} gives a default`},
 		{"path: /\nbody: a${b.c}d", `x.yaml:10:15: "${b.c}d" is not a variable; write ${NAME} or ${NAME:-default} for a variable of the environment, $${ for the characters ${`},
 		{"path: /\nbody: '${'", `x.yaml:10:15: "${" is not a variable`},
 		{"path: /\nbody: '${A:default}'", `x.yaml:10:15: "${A:default}" is not a variable`},

@@ -182,7 +182,7 @@ func TestNearest(t *testing.T) {
 		"ratee": "rate", "rat": "rate", "Rate": "rate", "durtaion": "duration", "maxvus": "maxVUs", "l9": "l1",
 		"": "", "x": "", "something": "", strings.Repeat("rate", 100): "",
 	} {
-		if got := nearest(word, words); got != want {
+		if got := Nearest(word, words); got != want {
 			t.Errorf("%q: got %q, want %q", word, got, want)
 		}
 	}

@@ -218,7 +218,7 @@ func (h *holes) use(n *node, name string) {
 	for _, e := range h.extracted {
 		known = append(known, e.key)
 	}
-	h.used[nearest(name, known)] = true // one typing error is one fault
+	h.used[Nearest(name, known)] = true // one typing error is one fault
 	undeclared := "which is not declared under values"
 	if h.steps != nil {
 		undeclared = "which is not declared under values, and no step extracts it"

@@ -67,7 +67,7 @@ func (r *reader) variable(n *node, name, fallback string, hasFallback bool) (val
 		value, ok = fallback, true
 	}
 	if !ok {
-		r.faultAt(n.at, "set it, or name a file that does by --env-file; ${"+name+":-…} gives a default", "the variable %s is not set", name)
+		r.faultAt(n.at, "set it, or name a file that does by --env-file; ${"+name+":-…} gives a default", "the variable %.120q is not set", name)
 		return "", false
 	}
 	r.variables[name] = value

@@ -135,7 +135,7 @@ thresholds:
 		t.Errorf("planned %d, sent %d, dropped %d", l.Planned, l.Sent, l.Dropped)
 	}
 	if left := 450 - len(want); left > 0 {
-		says(t, strings.Join(m.Warnings, "\n"), fmt.Sprintf("again: of access.log is not replayed: %d × POST, whose body the file does not have", left))
+		says(t, strings.Join(m.Warnings, "\n"), fmt.Sprintf("again: not replayed from access.log: %d × POST, whose body the file does not have", left))
 	}
 	percentiles := headroom(t, "report", "--hdr", out)
 	percentiles.exits(t, exitOK)

@@ -134,7 +134,7 @@ func TestTryWhatFails(t *testing.T) {
 	}
 	p = headroom(t, "try", file, "--requests", "hoem")
 	p.exits(t, exitUsage)
-	says(t, p.stderr.String(), `there is no request "hoem"; there are login, order, home`)
+	says(t, p.stderr.String(), `there is no request or flow "hoem"; did you mean "home"?`)
 	headroom(t, "try").exits(t, exitUsage)
 	headroom(t, "try", file, file).exits(t, exitUsage)
 }

@@ -34,6 +34,9 @@ func newValidateCommand() *cobra.Command {
 					faults = append(faults, err)
 					continue
 				}
+				if file == "-" {
+					file = stdinName
+				}
 				requests := 0
 				for _, s := range l.plan.Scenarios {
 					requests += len(s.Requests)
@@ -86,13 +89,16 @@ func load(file string, stdin io.Reader, in scenarios.Inputs) (l loaded, err erro
 	return l, nil
 }
 
+// stdinName is that of a scenario that is read from standard input.
+const stdinName = "stdin"
+
 // parseInput reads a scenario from standard input. The files that it names are relative to the working directory.
 func parseInput(stdin io.Reader, in scenarios.Inputs) (*scenarios.Plan, error) {
 	text, err := io.ReadAll(stdin)
 	if err != nil {
 		return nil, fmt.Errorf("read the scenario from standard input: %w", err)
 	}
-	return in.Parse("stdin", text)
+	return in.Parse(stdinName, text)
 }
 
 // completeScenarios are the scenarios that come with the program, for a shell that completes a word; files are its own.

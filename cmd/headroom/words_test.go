@@ -46,6 +46,10 @@ func TestScenarioOnStandardInput(t *testing.T) {
 	if !strings.HasPrefix(p.stderr.String(), "stdin:4:1: unknown key") {
 		t.Errorf("%q", p.stderr.String())
 	}
+	p = headroom(t, "validate", "-")
+	p.Stdin = strings.NewReader("target: {url: 'http://127.0.0.1:1'}\nscenarios: {s: {executor: constant-vus, vus: 1, duration: 1s, requests: [{name: a, path: /}]}}\n")
+	p.exits(t, exitOK)
+	says(t, p.stdout.String(), "stdin: valid (1 scenario")
 	p = headroom(t, "run", "-", "--quiet", "--out", "out")
 	p.Stdin = strings.NewReader(strings.Replace(s, "URL", service(t), 1))
 	write(t, p.Dir, "users.csv", "id\n1\n")
