@@ -160,6 +160,34 @@ func (r reasons) text(sent, failed int64) string {
 // mostTargets bounds the targets whose secrets are looked for in what the service answers.
 const mostTargets = 1000
 
+// cleaned remembers texts without their secrets: addresses, errors, headers and bodies come again and again, and to look
+// through a body of 2 kB took some 70 microseconds.
+type cleaned struct {
+	secrets *scenarios.Redactor
+	texts   map[string]string
+}
+
+// mostCleaned and longestCleaned bound what is remembered.
+const (
+	mostCleaned    = 1000
+	longestCleaned = 64 << 10 // bytes
+)
+
+func (c *cleaned) text(s string) string {
+	clean, known := c.texts[s]
+	if known {
+		return clean
+	}
+	clean = c.secrets.Text(s)
+	if len(s) <= longestCleaned {
+		if len(c.texts) >= mostCleaned {
+			clear(c.texts)
+		}
+		c.texts[s] = clean
+	}
+	return clean
+}
+
 // conceal returns what takes the secrets out of a result: out of its URL, its headers, and what the service repeats.
 func (a *attacker) conceal() func(*vegeta.Result) {
 	for _, t := range a.load.Targets[:min(len(a.load.Targets), mostTargets)] {
@@ -171,23 +199,18 @@ func (a *attacker) conceal() func(*vegeta.Result) {
 			}
 		}
 	}
-	urls := map[string]string{} // those of targets come again and again
+	known := cleaned{secrets: a.secrets, texts: map[string]string{}}
 	return func(r *vegeta.Result) {
-		clean, known := urls[r.URL]
-		if !known {
-			clean = a.secrets.Text(r.URL)
-			urls[r.URL] = clean
-		}
-		r.URL, r.Error = clean, results.Printable(a.secrets.Text(r.Error))
+		r.URL, r.Error = known.text(r.URL), results.Printable(known.text(r.Error))
 		if len(r.Body) > 0 {
-			r.Body = []byte(a.secrets.Text(string(r.Body)))
+			r.Body = []byte(known.text(string(r.Body)))
 		}
 		for name, values := range r.Headers {
 			for i, value := range values {
 				if a.secrets.IsHeader(name) {
 					values[i] = scenarios.Redacted
 				} else {
-					values[i] = a.secrets.Text(value)
+					values[i] = known.text(value)
 				}
 			}
 		}
