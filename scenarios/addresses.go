@@ -33,10 +33,13 @@ func (r *Redactor) learnAddress(address string) {
 	r.addValue(address[from:to])
 }
 
-// address is an address without user and password.
-func (r *Redactor) address(address string) string {
+// maskedAddress is an address without user and password, where they stand wrongly.
+func maskedAddress(address string) string {
 	if from, to, ok := credentials(address); ok && address[from:to] != exampleUser {
 		address = address[:from] + maskedLiterals(address[from:to]) + address[to:]
 	}
-	return r.Text(address)
+	return address
 }
+
+// address is an address without secrets.
+func (r *Redactor) address(address string) string { return r.Text(maskedAddress(address)) }

@@ -1,8 +1,12 @@
 package scenarios
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // An address that is refused shows no password, whatever is wrong with it and wherever it was written.
@@ -66,5 +70,92 @@ func TestNamesOfSecretVariables(t *testing.T) {
 	plan, err := in.Parse("x.yaml", []byte(withRequest("path: /\nheaders: {X-Custom: 'a ${PGPASSWORD}'}")))
 	if err != nil || plan.Source.Variables["PGPASSWORD"] != Redacted || secrets.Text("Sup3rS3cret") != Redacted {
 		t.Errorf("%v, %+v", err, plan)
+	}
+}
+
+// A short or common secret is left out where it stands as one, however YAML lets it be written there.
+func TestShortSecretsWhereTheyStand(t *testing.T) {
+	for name, keys := range map[string]string{
+		"plain":            "path: /\nheaders: {X-Api-Key: dragon}",
+		"folded":           "path: /\nheaders:\n  X-Api-Key: >-\n    dragon\n    wizard\n  X-Other: visible",
+		"literal":          "path: /\nheaders:\n  X-Api-Key: |-\n    dragon {{iteration}}\n  X-Other: visible",
+		"next line":        "path: /\nheaders:\n  X-Api-Key:\n    dragon\n  X-Other: visible",
+		"after an umlaut":  "path: /\nheaders: {X-Other: visibleäö, X-Api-Key: dragon}",
+		"quoted sign":      "path: /\nheaders: {X-Api-Key: '*dragon'}",
+		"single quotes":    "path: /\nheaders:\n  X-Api-Key:\n    'dra''gon'\n  X-Other: visible",
+		"double quotes":    "path: /\nheaders:\n  X-Api-Key:\n    \"dra\\\"gon\"\n  X-Other: visible",
+		"two lines":        "path: /\nheaders:\n  X-Api-Key: dragon\n    wizard\n  X-Other: visible",
+		"anchor":           "path: /\nheaders:\n  X-Other: &a dragon\n  X-Api-Key: *a",
+		"anchor, next":     "path: /\nheaders:\n  X-Api-Key: &a\n    dragon\n  X-Other: visible",
+		"list":             "path: /\nheaders: {X-Api-Key: '{{tk}}'}\nvalues: {tk: {list: [dragon, wizard, 12345, \"dragon\"]}}",
+		"block list":       "path: /?password={{tk}}\nvalues:\n  tk:\n    list:\n      - dragon\n      - wizard # visible\n      - >-\n        goblin\n",
+		"list by its name": "path: /?x={{password}}\nvalues: {password: {list: [dragon, true, 1.5]}}",
+		"default":          "path: /?password={{tk}}\nvalues: {tk: {list: ['${T:-dragon}', a]}}",
+		"carriage returns": "path: /\r\nheaders:\r\n  X-Api-Key: >-\r\n    dragon\r\n  X-Other: visible",
+		"comment":          "path: /\nheaders:\n  X-Api-Key: # why\n    dragon\n  X-Other: visible",
+	} {
+		src := withRequest(keys)
+		for _, mark := range []string{"", "\ufeff"} {
+			secrets := &Redactor{}
+			if _, err := (Inputs{Secrets: secrets}).Parse("x.yaml", []byte(mark+src)); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			shown := secrets.Text(mark + src)
+			for _, word := range []string{"dragon", "dra''gon", `dra\"gon`, "wizard", "goblin", "12345"} {
+				if strings.Contains(shown, word) {
+					t.Errorf("%s: %s is in\n%s", name, word, shown)
+				}
+			}
+			if strings.Count(shown, "visible") != strings.Count(src, "visible") || strings.Count(shown, "\n") != strings.Count(src, "\n") {
+				t.Errorf("%s: more is gone from\n%s", name, shown)
+			}
+			if _, err := (Saved{File: "x.yaml", Text: shown}).Parse(); err != nil {
+				t.Errorf("%s: %v in\n%s", name, err, shown)
+			}
+		}
+	}
+	src := withRequest("path: /?password={{tk}}\nheaders: {X-Api-Key: abc}\nvalues: {tk: {list: [x, y]}}")
+	for _, test := range []struct{ override, want string }{
+		{"scenarios.s.requests.one.values.tk.list=[dragon, 'wizard']", "scenarios.s.requests.one.values.tk.list=[REDACTED, 'REDACTED']"},
+		{"scenarios.s.requests.one.values.tk={list: [dragon]}", "scenarios.s.requests.one.values.tk={list: [REDACTED]}"},
+		{"scenarios.s.requests.one.values={tk: {list: [12345]}}", "scenarios.s.requests.one.values={tk: {list: [REDACTED]}}"},
+		{"scenarios.s.requests.one.headers={X-Api-Key: \n dragon}", "scenarios.s.requests.one.headers={X-Api-Key: \n REDACTED}"},
+	} {
+		secrets := &Redactor{}
+		if _, err := (Inputs{Secrets: secrets, Overrides: []string{test.override}}).Parse("x.yaml", []byte(src)); err != nil {
+			t.Errorf("%s: %v", test.override, err)
+		}
+		if got := secrets.Override(test.override); got != test.want {
+			t.Errorf("%s is shown as %s", test.override, got)
+		}
+	}
+}
+
+// What is not a file is not read as a secret: it may have no end, or wait for a writer.
+func TestFilesOfSecrets(t *testing.T) {
+	dir := t.TempDir()
+	pipe, large := filepath.Join(dir, "pipe"), filepath.Join(dir, "large")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(large, make([]byte, maxSecret+1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for file, want := range map[string]string{
+		pipe: "is no regular file", "/dev/zero": "is no regular file", dir: "is no regular file", large: "has more than 1048576 bytes",
+	} {
+		done := make(chan error, 1)
+		go func() {
+			_, err := Parse("x.yaml", []byte(withRequest("path: /\nheaders: {X: {secret: {file: "+file+"}}}")))
+			done <- err
+		}()
+		select {
+		case err := <-done:
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v", file, err)
+			}
+		case <-time.After(20 * time.Second):
+			t.Errorf("%s is read without end", file)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"bytes"
 	"embed"
 	"errors"
 	"fmt"
@@ -154,17 +155,22 @@ func (r *reader) tree(src []byte, in Inputs) *node {
 		return nil
 	}
 	tree.keyAt = place{line: 1, column: 1}
-	r.learnNames(tree)
-	r.learn(tree, "", "")
+	r.learnAll(tree)
 	for _, text := range in.Overrides {
 		r.override(tree, text)
 	}
+	r.learnAll(tree)
 	if !r.saved || in.Lookup != nil {
 		r.expand(tree)
 	}
-	r.learnNames(tree)
-	r.learn(tree, "", "")
-	r.learnValues(tree, false)
+	r.learnAll(tree)
+	withoutMark := string(bytes.TrimPrefix(src, byteOrderMark))
+	r.maskSource("", string(src[:len(src)-len(withoutMark)]), withoutMark)
+	for _, text := range in.Overrides {
+		if _, value, ok := splitOverride(text); ok {
+			r.maskSource(text, text[:len(text)-len(value)], value)
+		}
+	}
 	return tree
 }
 

@@ -46,7 +46,7 @@ func (r *Redactor) inPlaces(s string, of func(value string) string) string {
 			if !r.IsHeader(name) {
 				return value
 			}
-			scheme, secret := splitScheme(value)
+			scheme, secret := splitScheme(name, value)
 			return scheme + do(secret)
 		})
 		s = r.inJSON(s, do)
@@ -153,8 +153,12 @@ const exampleUser = "user:password"
 
 var scheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]*[ \t]+`)
 
-// splitScheme takes the authentication scheme off a header's value: "Bearer ", "Basic ".
-func splitScheme(value string) (before, secret string) {
+// splitScheme takes the authentication scheme off a header's value: "Bearer ", "Basic ". Only headers of credentials have one:
+// the first word of an X-Api-Key is a part of it.
+func splitScheme(name, value string) (before, secret string) {
+	if !strings.HasSuffix(normalized(name), "authorization") {
+		return "", value
+	}
 	before = scheme.FindString(value)
 	if strings.TrimSpace(value[len(before):]) == "" {
 		return "", value
@@ -168,19 +172,24 @@ func maskedLiterals(value string) string {
 	if trimmed == "" || isYAMLSign(trimmed) {
 		return value
 	}
+	return maskedText(trimmed) + value[len(trimmed):]
+}
+
+// maskedText redacts a text but for its holes and variables, of which it redacts the default.
+func maskedText(text string) string {
 	var b strings.Builder
 	last := 0
-	for _, m := range holePlace.FindAllStringIndex(trimmed, -1) {
+	for _, m := range holePlace.FindAllStringIndex(text, -1) {
 		if m[0] > last {
 			b.WriteString(Redacted)
 		}
-		b.WriteString(maskedDefault(trimmed[m[0]:m[1]]))
+		b.WriteString(maskedDefault(text[m[0]:m[1]]))
 		last = m[1]
 	}
-	if last < len(trimmed) {
+	if last < len(text) {
 		b.WriteString(Redacted)
 	}
-	return b.String() + value[len(trimmed):]
+	return b.String()
 }
 
 // isYAMLSign reports whether a value is none, but says where it is: *anchor, or | before the lines of a block.
@@ -219,10 +228,13 @@ func (r *Redactor) LearnHeader(name, value string) {
 		r.Learn(value)
 		return
 	}
-	_, secret := splitScheme(value)
+	_, secret := splitScheme("authorization", value) // whatever its name
 	isCookie := strings.Contains(normalized(name), "cookie")
 	if !isCookie || !holePlace.MatchString(secret) { // the names of cookies are none
 		r.addValue(secret)
+		if _, whole := splitScheme(name, value); whole != secret {
+			r.addValue(whole)
+		}
 	}
 	if isCookie {
 		for pair := range strings.SplitSeq(value, ";") {

@@ -27,6 +27,7 @@ type reader struct {
 	hidden       map[string]bool   // those of them that are secrets
 	secretValues map[string]bool   // values that stand in secrets, by name
 	secrets      *Redactor
+	masks        []mask
 	saved        bool // the file is that of a saved run, whose secrets are not there
 }
 

@@ -23,8 +23,9 @@ const Redacted = "REDACTED"
 type Redactor struct {
 	mu      sync.RWMutex
 	secrets map[string]bool
-	public  map[string]bool // names that the user gave to things: no secrets, though one may read the same
-	extra   map[string]bool // names of headers and fields, normalized, besides the known ones
+	public  map[string]bool   // names that the user gave to things: no secrets, though one may read the same
+	extra   map[string]bool   // names of headers and fields, normalized, besides the known ones
+	masked  map[string]string // texts as a whole, as they are to be shown: scenario files and overrides
 	strong  *strings.Replacer
 	weak    []string // replaced only where they are words of their own; the longest first
 }
@@ -96,6 +97,29 @@ func (r *Redactor) addName(name string) {
 	r.extra[normalized(name)] = true
 }
 
+// maskText tells how a text as a whole is to be shown; what is secret in it may be too common to be replaced elsewhere.
+func (r *Redactor) maskText(text, shown string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.masked == nil {
+		r.masked = map[string]string{}
+	}
+	r.masked[text] = shown
+}
+
+// shown is a text without what was masked in it.
+func (r *Redactor) shown(text string) string {
+	if r == nil {
+		return text
+	}
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if shown, ok := r.masked[text]; ok {
+		return shown
+	}
+	return text
+}
+
 // Clone returns a redactor that knows the same, and can be told more.
 func (r *Redactor) Clone() *Redactor {
 	if r == nil {
@@ -103,7 +127,7 @@ func (r *Redactor) Clone() *Redactor {
 	}
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	return &Redactor{extra: maps.Clone(r.extra), secrets: maps.Clone(r.secrets), public: maps.Clone(r.public)}
+	return &Redactor{extra: maps.Clone(r.extra), secrets: maps.Clone(r.secrets), public: maps.Clone(r.public), masked: maps.Clone(r.masked)}
 }
 
 // Text is a text without its secrets. A nil Redactor redacts what stands where secrets do.
@@ -115,7 +139,7 @@ func (r *Redactor) Text(s string) string {
 		return (&Redactor{}).inPlaces(s, maskedLiterals)
 	}
 	strong, weak := r.prepared()
-	s = strong.Replace(s)
+	s = strong.Replace(r.shown(s))
 	for _, w := range weak {
 		s = replaceWord(s, w)
 	}
@@ -124,6 +148,7 @@ func (r *Redactor) Text(s string) string {
 
 // Override is an override "key=value" without its secrets.
 func (r *Redactor) Override(text string) string {
+	text = r.shown(text)
 	path, value, ok := splitOverride(text)
 	switch {
 	case ok && len(path) == 2 && isAddress(path[0], path[1]):

@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -70,16 +71,41 @@ func (r *reader) secretFile(n *node) (text string, ok bool) {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(filepath.Dir(r.file), path)
 	}
-	content, err := os.ReadFile(path)
-	if err == nil && len(content) > maxSecret {
-		err = fmt.Errorf("%s has more than %d bytes", path, maxSecret)
-	}
+	content, err := readSecret(path)
 	if err != nil {
 		r.fault(n, "", "%s: %v", n.path, err)
 		return "", false
 	}
 	text = strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), "\r")
 	return text, true
+}
+
+// readSecret reads a file that is one: a device or pipe may have no end, or never begin.
+func readSecret(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is no regular file", path)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	content, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
+	if err == nil && len(content) > maxSecret {
+		err = fmt.Errorf("%s has more than %d bytes", path, maxSecret)
+	}
+	return content, err
+}
+
+// learnAll tells the redactor of all that a file is known to keep secret.
+func (r *reader) learnAll(tree *node) {
+	r.learnNames(tree)
+	r.learn(tree, "", "")
+	r.learnValues(tree, false)
 }
 
 // learn tells the redactor of everything at and below n that is known for secrets, before anything of it can be shown. name
@@ -98,10 +124,12 @@ func (r *reader) learn(n *node, name, in string) {
 	for _, text := range []string{n.text, n.written, n.raw} {
 		if isAddress(in, name) {
 			r.secrets.learnAddress(text)
+			r.mask(n, maskedAddress)
 		}
 		if whole {
 			r.secrets.LearnHeader(name, text)
 			r.hide(text)
+			r.mask(n, maskedHeader(name))
 			continue
 		}
 		r.secrets.Learn(text)
@@ -134,6 +162,7 @@ func (r *reader) learnValues(n *node, inValues bool) {
 		if list := e.value.get("list"); inValues && list != nil && (r.secretValues[e.key] || r.secrets.IsField(e.key)) {
 			for _, item := range list.items {
 				r.secrets.addValue(item.text)
+				r.mask(item, maskedText)
 				r.hide(item.written)
 			}
 		}

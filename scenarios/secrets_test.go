@@ -82,7 +82,7 @@ func TestVariableFaults(t *testing.T) {
 		{"path: /\nbody: '${'", `x.yaml:10:15: "${" is not a variable`},
 		{"path: /\nbody: '${A:default}'", `x.yaml:10:15: "${A:default}" is not a variable`},
 		{"path: /\nheaders: {X: {secret: {env: NOPE}}}", `x.yaml:10:37: the variable "NOPE" is not set`},
-		{"path: /\nheaders: {X: {secret: {file: nope}}}", `x.yaml:10:38: scenarios.s.requests.one.headers.X.secret.file: open nope: no such file or directory`},
+		{"path: /\nheaders: {X: {secret: {file: nope}}}", `x.yaml:10:38: scenarios.s.requests.one.headers.X.secret.file: stat nope: no such file or directory`},
 		{"path: /\nheaders: {X: {secret: {}}}", `x.yaml:10:23: scenarios.s.requests.one.headers.X.secret needs exactly one of env and file`},
 		{"path: /\nheaders: {X: {secret: {env: A, file: b}}}", `needs exactly one of env and file`},
 		{"path: /\nheaders: {X: {secret: {env: EMPTY}}}", `scenarios.s.requests.one.headers.X.secret is empty`},
