@@ -159,3 +159,34 @@ func TestFilesOfSecrets(t *testing.T) {
 		}
 	}
 }
+
+// Names of fields that are built from known ones are known, and secrets in the forms in which services repeat them.
+func TestMoreNamesAndForms(t *testing.T) {
+	for _, name := range []string{"user[password]", "user%5Bpassword%5D", "user_password", "db_password", "api_token", "aws_secret_access_key", "sid"} {
+		if got := (*Redactor)(nil).Text("a=b&" + name + "=dragon&c=d"); got != "a=b&"+name+"=REDACTED&c=d" {
+			t.Error(got)
+		}
+	}
+	for _, text := range []string{"next_page_token=abc", "user[name]=bob", "key=value"} {
+		if got := (*Redactor)(nil).Text(text); got != text {
+			t.Error(got)
+		}
+	}
+	if got := (*Redactor)(nil).Text("http://h/#access_token=dragon"); got != "http://h/#access_token=REDACTED" {
+		t.Error(got)
+	}
+	secrets := &Redactor{}
+	secrets.Add("a(B)!*'<c&d>/é42")
+	for _, form := range []string{"a(B)!*'%3Cc%26d%3E%2F%C3%A942", "a(B)!*&#39;&lt;c&amp;d&gt;/é42", "a(B)!*'<c&d>\\/é42", "a(B)!*'<c&d>/Ã©42"} {
+		if got := secrets.Text("<" + form + ">"); got != "<REDACTED>" {
+			t.Errorf("%s is shown as %s", form, got)
+		}
+	}
+	for _, value := range []string{`Token token="S3CRETVALUE99xyz"`, `Digest username="bob", realm="service-realm", response="S3CRETVALUE99xyz"`} {
+		secrets := &Redactor{}
+		secrets.LearnHeader("Authorization", value)
+		if got := secrets.Text("it was S3CRETVALUE99xyz of service-realm"); got != "it was REDACTED of service-realm" {
+			t.Error(got)
+		}
+	}
+}

@@ -15,7 +15,7 @@ var (
 	// headerPlace is a line "Name: value", as HTTP, YAML and JSON have it.
 	headerPlace = regexp.MustCompile(`(?m)((?:^|[\s{,"'(\[])([A-Za-z][A-Za-z0-9-]{2,60})\\*["']?[ \t]*:[ \t]*\[?\\*["']?)((?:` + hole + `|[^"'{}\[\]\r\n,\\])+)`)
 	// formPlace is "name=value" of a query, a form or a connection string, or an attribute of XML.
-	formPlace = regexp.MustCompile(`((?:^|[?&;,\s"'(])([A-Za-z][A-Za-z0-9_.\[\]-]{1,60})=\\*["']?)((?:` + hole + `|[^&\s"'{};,)\\<>])+)`)
+	formPlace = regexp.MustCompile(`((?:^|[?&;,#\s"'(])([A-Za-z][A-Za-z0-9_.%\[\]-]{1,60})=\\*["']?)((?:` + hole + `|[^&\s"'{};,)\\<>])+)`)
 	// jsonPlace is a field of a JSON object, also of one within a text of another.
 	jsonPlace = regexp.MustCompile(`(\\*["']([A-Za-z][A-Za-z0-9_.-]{1,60})\\*["']\s*:\s*)(\\+"(?:` + hole + `|[^"\\]|\\+[^"\\])*(?:\\+"|\z)|"(?:` + hole + `|[^"\\]|\\.)*"|"(?:` + hole + `|[^"\\]|\\.)*\z|-?[0-9][0-9.]*)`)
 	// arrayPlace is such a field with a list of texts, and textInArray one of these.
@@ -236,6 +236,13 @@ func (r *Redactor) LearnHeader(name, value string) {
 			r.addValue(whole)
 		}
 	}
+	if strings.HasSuffix(normalized(name), "authorization") {
+		for _, parameter := range quotedParameter.FindAllStringSubmatch(value, -1) {
+			if !openParameters[strings.ToLower(parameter[1])] {
+				r.addValue(parameter[2])
+			}
+		}
+	}
 	if isCookie {
 		for pair := range strings.SplitSeq(value, ";") {
 			if key, v, ok := strings.Cut(strings.TrimSpace(pair), "="); ok && !cookieAttributes[strings.ToLower(key)] {
@@ -244,6 +251,12 @@ func (r *Redactor) LearnHeader(name, value string) {
 		}
 	}
 }
+
+// quotedParameter is one of the credentials of a scheme: Digest response="…".
+var quotedParameter = regexp.MustCompile(`([A-Za-z][A-Za-z0-9_-]*)=\\*"([^"\\]*)`)
+
+// openParameters are no secrets.
+var openParameters = setOf("realm", "uri", "algorithm", "qop", "username", "charset", "scope", "headers", "keyid")
 
 var cookieAttributes = setOf("path", "domain", "expires", "max-age", "samesite", "priority")
 

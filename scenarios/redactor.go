@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"encoding/base64"
 	"encoding/json"
+	"html"
 	"maps"
 	"net/textproto"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -265,6 +267,12 @@ func formsOf(secret string) []string {
 	if encoded, err := json.Marshal(secret); err == nil {
 		forms = append(forms, string(encoded[1:len(encoded)-1]))
 	}
+	for _, form := range []string{secret, inComponent(secret), html.EscapeString(secret), htmlNames.Replace(secret), inLatin1(secret)} {
+		forms = append(forms, form, strings.ReplaceAll(form, "/", `\/`))
+	}
+	if encoded, err := json.Marshal(secret); err == nil {
+		forms = append(forms, strings.ReplaceAll(string(encoded[1:len(encoded)-1]), "/", `\/`))
+	}
 	for before := range 3 { // bytes before it in its group of three
 		padded := append(make([]byte, before), secret...)
 		from, to := (8*before+5)/6, 8*len(padded)/6 // characters that the secret alone decides
@@ -273,6 +281,25 @@ func formsOf(secret string) []string {
 		}
 	}
 	return forms
+}
+
+// inComponent is a text as encodeURIComponent of JavaScript writes it.
+func inComponent(s string) string {
+	return componentSigns.Replace(url.QueryEscape(s))
+}
+
+var (
+	componentSigns = strings.NewReplacer("+", "%20", "%21", "!", "%27", "'", "%28", "(", "%29", ")", "%2A", "*")
+	htmlNames      = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "'", "&#x27;")
+)
+
+// inLatin1 is a text whose bytes were read as Latin-1.
+func inLatin1(s string) string {
+	runes := make([]rune, len(s))
+	for i := range len(s) {
+		runes[i] = rune(s[i])
+	}
+	return string(runes)
 }
 
 // lowerEscapes writes %2F as %2f.
@@ -314,8 +341,14 @@ func (r *Redactor) IsHeader(name string) bool {
 
 // IsField reports whether the values of a parameter or field are secrets.
 func (r *Redactor) IsField(name string) bool {
+	if decoded, err := url.PathUnescape(name); err == nil {
+		name = decoded
+	}
+	if inner, isForm := strings.CutSuffix(name, "]"); isForm { // user[password]
+		name = inner[strings.LastIndexByte(inner, '[')+1:]
+	}
 	n := normalized(name)
-	return secretFields[n] || secretHeaders[textproto.CanonicalMIMEHeaderKey(name)] || r.isExtra(name)
+	return secretFields[n] || secretEnding.MatchString(n) || secretHeaders[textproto.CanonicalMIMEHeaderKey(name)] || r.isExtra(name)
 }
 
 func (r *Redactor) isExtra(name string) bool {
@@ -344,12 +377,15 @@ var secretHeaders = setOf("Authorization", "Proxy-Authorization", "Cookie", "Coo
 	"X-Session-Token", "X-Session-Id", "X-Forwarded-Access-Token", "X-Functions-Key", "Ocp-Apim-Subscription-Key", "X-Rapidapi-Key", "X-Shopify-Access-Token",
 	"X-Forwarded-Authorization", "X-Original-Authorization", "X-Hub-Signature", "X-Hub-Signature-256", "Dpop", "Client-Secret", "X-Client-Secret", "X-Password", "Auth-Token")
 
+// secretEnding is how other names of such fields end, normalized. Many a token is none: next_page_token.
+var secretEnding = regexp.MustCompile(`(password|passwd|passphrase|(api|access|refresh|auth|bearer|session|security|csrf)token|clientsecret|secretkey|secretaccesskey|privatekey|apikey)$`)
+
 // secretFields are parameters of queries and fields of bodies that are known for secrets, normalized.
 var secretFields = setOf("apikey", "apisecret", "accesskey", "accesstoken", "refreshtoken", "idtoken", "authtoken", "bearertoken", "sessiontoken", "securitytoken", "token",
 	"auth", "authorization", "jwt", "password", "passwd", "passwort", "passphrase", "pwd", "pass", "newpassword", "oldpassword", "currentpassword", "passwordconfirmation", "confirmpassword",
 	"secret", "clientsecret", "secretkey", "secretaccesskey", "privatekey", "subscriptionkey", "sig", "signature", "xamzsignature", "xamzsecuritytoken", "xamzcredential",
 	"xgoogsignature", "xgoogcredential", "credential", "credentials", "sessionid", "sessionkey", "phpsessid", "jsessionid", "csrf", "csrftoken", "xsrftoken", "csrfmiddlewaretoken",
-	"otp", "pin", "clientassertion", "assertion", "codeverifier", "samlresponse")
+	"otp", "pin", "sid", "apitoken", "clientassertion", "assertion", "codeverifier", "samlresponse")
 
 func setOf(names ...string) map[string]bool {
 	set := make(map[string]bool, len(names))
