@@ -38,13 +38,13 @@ test: ## all tests
 	go build $(RACE) ./...
 	go test $(RACE) -p 2 -timeout 15m ./loadgen/... ./cmd/headroom/... ./cmd/internal/... # these mostly wait
 	go test $(RACE) -p 1 -timeout 15m ./cmd/bench-server ./cmd/bench-generator # these use the whole machine
-	go test $(RACE) -p 2 -timeout 15m -skip 'TestIntervalCovers|TestCompareErrors' $$(go list ./... | grep -v -e /loadgen -e /cmd/)
-	go test -run 'TestIntervalCovers|TestCompareErrors' ./results # simulations without goroutines: minutes with the race detector
+	go test $(RACE) -p 2 -timeout 15m -skip 'TestIntervalCovers|TestCompareErrors|TestUnchangedServer' $$(go list ./... | grep -v -e /loadgen -e /cmd/)
+	go test -run 'TestIntervalCovers|TestCompareErrors|TestUnchangedServer' ./results # simulations without goroutines: minutes with the race detector
 	go test -count=1 -run TestHiccup ./loadgen # its arithmetic holds without the race detector only
 
 # Whole runs, processes of Postgres and of caches, and the race detector are for `make test`.
 test-short: ## the tests that need no load in real time, servers or browser: under three minutes
-	go test -short -p 2 -skip 'TestIntervalCovers|TestCompareErrors|TestReportInBrowser' ./scenarios ./results ./reports ./loadgen/... ./cmd/internal/... ./server/tracing
+	go test -short -p 2 -skip 'TestIntervalCovers|TestCompareErrors|TestUnchangedServer|TestReportInBrowser' ./scenarios ./results ./reports ./loadgen/... ./cmd/internal/... ./server/tracing
 	go test -short -run 'House|Docs|Begin|Suggests|Version|Completion|Validate|NoPlaceToWrite|Doctor' ./cmd/headroom
 
 lint: ## formatting, vet, staticcheck

@@ -91,6 +91,7 @@ func compared(t *testing.T, old, new *Run) *Comparison {
 // TestCompareErrors simulates what a difference is worth: how often two runs of one service are said to differ, and how
 // often a service that is 20 % slower is found out. The seeds are fixed.
 func TestCompareErrors(t *testing.T) {
+	t.Parallel()
 	const pairs = 60
 	// By memory, the share of pairs that may be said to differ. The last is of slow moments of a second in runs of a minute.
 	for memory, most := range map[float64]float64{0: 0.05, 0.9: 0.05, 0.99: 0.2} {
@@ -178,6 +179,7 @@ func TestShortRunsAreNotTold(t *testing.T) {
 // TestUnchangedServer simulates pairs of short runs of one server whose slow moments last some tenths of a second or about one:
 // how often any of the four figures of a request is called worse or better though nothing changed.
 func TestUnchangedServer(t *testing.T) {
+	t.Parallel()
 	const pairs = 25
 	for _, tt := range []struct {
 		seconds int

@@ -79,6 +79,7 @@ func coverage(t *testing.T, runs, perStretch int, percentile, quantile, memory f
 // 200 runs, 90 % is 3.2 standard errors below 95 %. The last rows are of slow moments that last as long as a stretch, and
 // the very last of those that are also seldom: a run that met none cannot know of them.
 func TestIntervalCovers(t *testing.T) {
+	t.Parallel()
 	const runs, p95, p99 = 200, 1.644854, 2.326348
 	for _, tt := range []struct {
 		perStretch                          int
