@@ -67,8 +67,12 @@ func newRecorder(plan *scenarios.Plan, s *scenarios.Scenario, sc *schedule) *rec
 }
 
 func newSeries(plan *scenarios.Plan, s *scenarios.Scenario, q *scenarios.Request, stage string) *results.Series {
+	wanted := ""
+	if len(q.ExpectedStatus) > 0 {
+		wanted = expectedText(q)
+	}
 	return &results.Series{
-		Scenario: s.Name, Name: q.Name, Method: q.Method, Stage: stage, Tags: plan.TagsOf(s, q, stage),
+		Scenario: s.Name, Name: q.Name, Method: q.Method, Stage: stage, Expected: wanted, Tags: plan.TagsOf(s, q, stage),
 		Statuses: map[int]int64{}, Errors: map[string]int64{}, ErrorSamples: map[string]string{},
 		Response: results.NewHistogram(), Service: results.NewHistogram(), Checks: newChecks(q.Checks),
 	}

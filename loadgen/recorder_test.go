@@ -239,3 +239,13 @@ func TestStagesAreToldApart(t *testing.T) {
 		t.Errorf("the points of the requests hold %d answers, want 7", requests)
 	}
 }
+
+// TestSeriesSaysWhatIsExpected: reports say of a wrong status which ones the file expects.
+func TestSeriesSaysWhatIsExpected(t *testing.T) {
+	for want, statuses := range map[string][]int{"": nil, "201": {201}, "201, 204": {201, 204}} {
+		q := scenarios.Request{Name: "put", Method: "PUT", ExpectedStatus: statuses}
+		if s := newSeries(&scenarios.Plan{}, &scenarios.Scenario{Name: "s"}, &q, ""); s.Expected != want {
+			t.Errorf("%v: %q", statuses, s.Expected)
+		}
+	}
+}

@@ -244,7 +244,7 @@ func (a *vegetaAttack) tryOne(ctx context.Context, x *exchange, t *Tried) {
 	case x.outcome.extraction != "":
 		t.Failure = x.outcome.extraction + ": " + x.outcome.errorText
 	case !expected(plan, x.outcome.status):
-		t.Failure = statusClass(x.outcome.status) + ", which is not the expected one: " + expectedText(plan)
+		t.Failure = statusClass(x.outcome.status) + ", expected " + expectedText(plan)
 	}
 	a.told(x, t)
 }

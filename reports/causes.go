@@ -21,7 +21,7 @@ func whyFailed(m *results.Measurements) []string {
 	var lines []string
 	for _, c := range all[:min(len(all), maxCauses)] {
 		line := causeText(m, c)
-		if c.First != "" {
+		if c.First != "" && c.First != c.Class {
 			line += "; first: " + shortened(c.First)
 		}
 		lines = append(lines, line)
@@ -38,11 +38,20 @@ func whyFailed(m *results.Measurements) []string {
 
 // causeText is "status 403 × 500 at login", with the scenario where there are several.
 func causeText(m *results.Measurements, c results.Cause) string {
-	text := fmt.Sprintf("%s × %s at %s", c.Class, count(c.Count), c.Request)
+	text := timesAt(c)
 	if len(m.Loads) > 1 {
 		text += " of " + c.Scenario
 	}
 	return text
+}
+
+// timesAt is "status 200, expected 201 × 14 at login".
+func timesAt(c results.Cause) string {
+	class := c.Class
+	if c.Expected != "" {
+		class += ", expected " + c.Expected
+	}
+	return fmt.Sprintf("%s × %s at %s", class, count(c.Count), c.Request)
 }
 
 // skipTexts say which steps of flows were not sent, and where their flows broke.
@@ -53,7 +62,7 @@ func skipTexts(m *results.Measurements) []string {
 		if len(s.Causes) > 0 {
 			var causes []string
 			for _, c := range s.Causes[:min(len(s.Causes), maxCauses)] {
-				causes = append(causes, fmt.Sprintf("%s × %s at %s", c.Class, count(c.Count), c.Request))
+				causes = append(causes, timesAt(c))
 			}
 			why = ": " + strings.Join(causes, ", ")
 		}

@@ -41,3 +41,22 @@ func TestWhyRequestsFailed(t *testing.T) {
 		t.Errorf("no failed case of junit.xml says why: %v", err)
 	}
 }
+
+// TestCauseSaysWhatWasExpected: a status that is a success elsewhere is no cause without the one that was asked for, and the first of
+// a class is not told where it only repeats it.
+func TestCauseSaysWhatWasExpected(t *testing.T) {
+	r := passedRun(t)
+	s := r.Measurements.Series[0]
+	closed := "connection closed before the answer ended"
+	s.Expected, s.Failed = "201", 17
+	s.Errors, s.ErrorSamples = map[string]int64{"status 200": 14, closed: 3}, map[string]string{closed: closed}
+	want := []string{"status 200, expected 201 × 14 at get-resource", closed + " × 3 at get-resource"}
+	if lines := whyFailed(&r.Measurements); !slices.Equal(lines, want) {
+		t.Errorf("%q, want %q", lines, want)
+	}
+	for _, format := range []string{".txt", ".html", ".xml"} {
+		if drawn := string(draw(t, format, r)); !strings.Contains(drawn, want[0]) {
+			t.Errorf("%s does not say what was expected", format)
+		}
+	}
+}

@@ -196,3 +196,18 @@ func TestCutStageIsNotReached(t *testing.T) {
 		t.Errorf("stages %+v", st)
 	}
 }
+
+// TestTooFewSamplesNamesTheGateOnce: reports put the gate's name before its reason.
+func TestTooFewSamplesNamesTheGateOnce(t *testing.T) {
+	rare := threshold("http_req_duration", "p99.99", "<", 2000)
+	rare.AbortOnFail, rare.DelayAbortEval = true, time.Second
+	m := measured()
+	v, err := Judge(m, []scenarios.Threshold{rare})
+	if err != nil || len(v.Invalid) != 1 || !strings.HasPrefix(v.Invalid[0], "http_req_duration p99.99<: over 1000 samples it says nothing; at least 10000 are needed.") {
+		t.Errorf("%q, %v", v.Invalid, err)
+	}
+	m.Aborted = "x"
+	if v, err = Judge(m, []scenarios.Threshold{rare}); err != nil || !v.Gates[0].Unresolved || strings.Contains(v.Gates[0].Reason, "http_req_duration") {
+		t.Errorf("%+v, %v", v.Gates[0], err)
+	}
+}

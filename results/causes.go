@@ -4,15 +4,17 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // Cause is one reason why requests of one name failed in the measured window.
 type Cause struct {
 	Scenario string `json:"scenario"`
 	Request  string `json:"request"`
-	Class    string `json:"class"`           // "status 403", "timeout", "extraction failed: token"
-	Count    int64  `json:"count"`           // of the requests that failed so
-	First    string `json:"first,omitempty"` // what the first of them met: an error's message, or the answer's beginning
+	Class    string `json:"class"`              // "status 403", "timeout", "extraction failed: token"
+	Count    int64  `json:"count"`              // of the requests that failed so
+	Expected string `json:"expected,omitempty"` // of a status: those that the file expects, where it says so
+	First    string `json:"first,omitempty"`    // what the first of them met: an error's message, or the answer's beginning
 }
 
 // Causes are why requests failed, the most frequent first. Each failed request has one, so that their counts add up to the
@@ -27,6 +29,9 @@ func (m *Measurements) Causes() []Cause {
 			if !known {
 				i, at[key] = len(all), len(all)
 				all = append(all, Cause{Scenario: s.Scenario, Request: s.Name, Class: class})
+				if strings.HasPrefix(class, "status ") {
+					all[i].Expected = s.Expected
+				}
 			}
 			all[i].Count += s.Errors[class]
 			all[i].First = cmp.Or(all[i].First, s.ErrorSamples[class])

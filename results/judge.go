@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/policycortex/headroom/scenarios"
 )
@@ -62,9 +63,9 @@ func Judge(m *Measurements, thresholds []scenarios.Threshold) (Verdict, error) {
 func judge(m *Measurements, thresholds []scenarios.Threshold, disturbed []string) (Verdict, error) {
 	v := Verdict{Outcome: Pass, Gates: make([]Gate, 0, len(thresholds)), Warnings: append([]string(nil), m.Warnings...)}
 	moved := m.movedStages()
-	var untimed []string // why times cannot be trusted
+	var untimed, narrow []string // why times cannot be trusted, and the gates whose intervals may be too narrow
 	for _, t := range thresholds {
-		g, few, err := judgeGate(m, t, moved, &v)
+		g, few, doubt, err := judgeGate(m, t, moved)
 		if err != nil {
 			return v, fmt.Errorf("judge %s: %w", t.Name(), err)
 		}
@@ -72,12 +73,19 @@ func judge(m *Measurements, thresholds []scenarios.Threshold, disturbed []string
 		if few != "" {
 			untimed = append(untimed, few)
 		}
+		if doubt {
+			narrow = append(narrow, g.Metric+" "+g.Expression)
+		}
 		switch {
 		case g.Unresolved, g.NotReached:
 			v.Outcome = v.Outcome.Worse(Unresolved)
 		case !g.Passed:
 			v.Outcome = Fail
 		}
+	}
+	if len(narrow) > 0 {
+		v.Warnings = append(v.Warnings, fmt.Sprintf("%s: fewer than %d s with answers are too few to see whether slow requests come in groups, and where "+
+			"they do the confidence interval is too narrow: measure for longer", strings.Join(narrow, ", "), fewestGroups))
 	}
 	answered, err := weighFailures(m, thresholds, &v)
 	if err != nil {
@@ -108,15 +116,13 @@ func judge(m *Measurements, thresholds []scenarios.Threshold, disturbed []string
 	return v, nil
 }
 
-// judgeGate judges one threshold, and tells the verdict what else there is to say of it. few says that too few samples were measured
-// to tell its percentile.
-func judgeGate(m *Measurements, t scenarios.Threshold, moved movedStages, v *Verdict) (g Gate, few string, err error) {
+// judgeGate judges one threshold. few says that too few samples were measured to tell its percentile, doubt is that of resolve.
+func judgeGate(m *Measurements, t scenarios.Threshold, moved movedStages) (g Gate, few string, doubt bool, err error) {
 	if g, err = evaluate(m, t, 0); err != nil {
-		return g, "", err
+		return g, "", false, err
 	}
-	doubt, err := resolve(m, t, &g)
-	if err != nil {
-		return g, "", err
+	if doubt, err = resolve(m, t, &g); err != nil {
+		return g, "", false, err
 	}
 	if by := m.AbortedBy; by != nil && by.Metric == g.Metric && by.Expression == g.Expression {
 		g = *by
@@ -124,28 +130,27 @@ func judgeGate(m *Measurements, t scenarios.Threshold, moved movedStages, v *Ver
 		markUnreached(m, t, &g)
 	}
 	if g.NotReached {
-		return g, "", nil
-	}
-	if doubt != "" {
-		v.Warnings = append(v.Warnings, doubt)
+		return g, "", false, nil
 	}
 	if few = tooFewSamples(t, g); few != "" && m.Aborted != "" {
 		g.Passed, g.Unresolved, g.Reason, few = false, true, few, "" // the threshold that ended the run early decides
+	} else if few != "" {
+		few = fmt.Sprintf("%s %s: %s", g.Metric, g.Expression, few)
 	}
 	moved.mark(t, &g)
-	return g, few, nil
+	return g, few, doubt, nil
 }
 
 // resolve judges a quantile of response or service time by its confidence interval: it has passed when the whole interval
 // is on the good side of the limit, failed when none of it is, and is unresolved else. The doubt is that the run was too short
 // to correct the interval, where a wider one could have decided otherwise: the limit lies among the times that were met.
-func resolve(m *Measurements, t scenarios.Threshold, g *Gate) (doubt string, err error) {
+func resolve(m *Measurements, t scenarios.Threshold, g *Gate) (doubt bool, err error) {
 	if !Batched(t) || g.Samples == 0 || t.Op == "==" || t.Op == "!=" {
-		return "", nil
+		return false, nil
 	}
 	sum, err := m.Summarize(t.Selector)
 	if err != nil {
-		return "", err
+		return false, err
 	}
 	h := sum.Response
 	percentile, _ := percentileOfThreshold(t)
@@ -154,7 +159,7 @@ func resolve(m *Measurements, t scenarios.Threshold, g *Gate) (doubt string, err
 	}
 	groups, err := m.groups(t)
 	if err != nil {
-		return "", err
+		return false, err
 	}
 	in := quantileInterval(h, groups, percentile)
 	good, bad := in.High, in.Low
@@ -166,9 +171,8 @@ func resolve(m *Measurements, t scenarios.Threshold, g *Gate) (doubt string, err
 	g.Unresolved = !g.Passed && (bad == nil || holds(*bad, t.Op, t.Limit))
 	if g.Unresolved {
 		g.Reason = "unresolved: the limit lies within the 95 % confidence interval; run for longer, or at a higher rate"
-	} else if !in.Corrected && h.Min() < t.Limit && t.Limit < h.Max() {
-		doubt = fmt.Sprintf("%s %s: it takes at least %d s of answers to tell how much alike neighbouring requests were; its interval takes them for "+
-			"independent, which makes it too narrow where they are not: measure for longer", g.Metric, g.Expression, fewestGroups)
+	} else {
+		doubt = !in.Corrected && h.Min() < t.Limit && t.Limit < h.Max()
 	}
 	return doubt, nil
 }
@@ -192,7 +196,7 @@ func tooFewSamples(t scenarios.Threshold, g Gate) string {
 	if samples > 1 {
 		some = fmt.Sprintf("%d samples", samples)
 	}
-	return fmt.Sprintf("%s: %s over %s says nothing; it takes at least %d. %s", g.Metric, g.Expression, some, need, remedy)
+	return fmt.Sprintf("over %s it says nothing; at least %d are needed. %s", some, need, remedy)
 }
 
 // distrust lists the reasons for which the measurements may not be judged at all, and those for which their times may not: that the

@@ -204,7 +204,7 @@ func TestInterruptedWithRequestsStillLate(t *testing.T) {
 // A percentile takes as many samples as the documentation says: that one of them is expected beyond it. The median is one.
 func TestFewestSamples(t *testing.T) {
 	median := scenarios.Threshold{Metric: "http_req_duration", Aggregation: scenarios.Aggregation{Name: "med"}}
-	if few, enough := tooFewSamples(median, Gate{Samples: 1}), tooFewSamples(median, Gate{Samples: 2}); !strings.Contains(few, "over 1 sample says nothing; it takes at least 2.") || enough != "" {
+	if few, enough := tooFewSamples(median, Gate{Samples: 1}), tooFewSamples(median, Gate{Samples: 2}); !strings.Contains(few, "over 1 sample it says nothing; at least 2 are needed.") || enough != "" {
 		t.Errorf("of 1: %q, of 2: %q", few, enough)
 	}
 	for percentile, need := range map[float64]int64{50: 2, 90: 10, 95: 20, 99: 100, 99.5: 200, 99.9: 1000, 99.95: 2000, 99.99: 10_000, 99.999: 100_000} {
@@ -212,7 +212,7 @@ func TestFewestSamples(t *testing.T) {
 		if why := tooFewSamples(th, Gate{Samples: need}); why != "" {
 			t.Errorf("P%v of %d: %s", percentile, need, why)
 		}
-		if why := tooFewSamples(th, Gate{Samples: need - 1}); !strings.Contains(why, fmt.Sprintf("at least %d.", need)) {
+		if why := tooFewSamples(th, Gate{Samples: need - 1}); !strings.Contains(why, fmt.Sprintf("at least %d are needed.", need)) {
 			t.Errorf("P%v of %d: %q", percentile, need-1, why)
 		}
 	}

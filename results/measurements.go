@@ -120,8 +120,9 @@ type Series struct {
 	Scenario      string            `json:"scenario"`
 	Name          string            `json:"name"`
 	Method        string            `json:"method"`
-	Stage         string            `json:"stage,omitempty"` // in which it was meant to be sent, where that has a name
-	Tags          map[string]string `json:"tags"`            // what selectors match: scenario, name, method and the file's tags
+	Stage         string            `json:"stage,omitempty"`           // in which it was meant to be sent, where that has a name
+	Tags          map[string]string `json:"tags"`                      // what selectors match: scenario, name, method and the file's tags
+	Expected      string            `json:"expected_status,omitempty"` // "201, 204": as the file has it; empty: 200 to 399
 	Requests      int64             `json:"requests"`
 	Failed        int64             `json:"failed"`            // no answer, or not the expected status
 	Skipped       int64             `json:"skipped,omitempty"` // a flow's step that was not sent because one before it failed

@@ -114,7 +114,7 @@ func TestWindowsWithFewAnswers(t *testing.T) {
 	p95.Aggregation.Percentile = 95
 	m = &Measurements{Seconds: []*Seconds{secondsOf(t, p95, 0, quick, quick, quick, quick, few, quick, quick, quick, quick)}}
 	m.Seconds[0].End(10.2)
-	if g, err := evaluate(m, p95, 0); err != nil || !g.Passed || g.Window.Fewest != 5 || !strings.Contains(tooFewSamples(p95, g), "over 5 samples says nothing") {
+	if g, err := evaluate(m, p95, 0); err != nil || !g.Passed || g.Window.Fewest != 5 || !strings.Contains(tooFewSamples(p95, g), "over 5 samples it says nothing") {
 		t.Errorf("P95 of five: %+v in %+v, %v", g, g.Window, err)
 	}
 }
