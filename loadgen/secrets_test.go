@@ -61,7 +61,7 @@ func TestSecretsOfAnswers(t *testing.T) {
 			}
 			for name, want := range map[string]string{
 				"field status 302": `302 Found: {"link":"https://h/cb?t=REDACTED",`, "field o": "X-Other: REDACTED", "field l": `$.link is "https://h/cb?t=REDACTED"`,
-				"plain status 403": "403 Forbidden: no REDACTED, x", "header o": "X-Other: REDACTED", "header s": `$.sid is "REDACTED"`,
+				"plain status 403": "403 Forbidden: no REDACTED, x", "header o": "X-Other: REDACTED", "header s": `$.sid is REDACTED`,
 				"taken status 409": `409 Conflict: {"made":"REDACTED"}`,
 			} {
 				if !strings.HasPrefix(told[name], want) || strings.Contains(told[name], "RT-") {
