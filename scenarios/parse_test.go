@@ -419,3 +419,12 @@ func TestOtherFilesAreRecognized(t *testing.T) {
 		t.Errorf("a body about k6: %v", err)
 	}
 }
+
+// TestManyBrackets: the library took half a minute for 100 kB of them.
+func TestManyBrackets(t *testing.T) {
+	src := "name: a\nx: " + strings.Repeat("[", 50_000) + strings.Repeat("]", 50_000)
+	_, err := Parse("deep.yaml", []byte(src))
+	if err == nil || !strings.HasPrefix(err.Error(), "deep.yaml:2:1004: more than 1000 brackets are open") {
+		t.Error(err)
+	}
+}

@@ -101,6 +101,11 @@ func build(src []byte, override string, faults func(at place, hint, format strin
 		faults(at, "save it as plain UTF-8 text", "a byte that is not UTF-8 text")
 		return nil
 	}
+	if at, bad := tooDeep(src); bad {
+		at.override = override
+		faults(at, "", "more than %d brackets are open", maxBrackets)
+		return nil
+	}
 	file, err := parseYAML(bytes.TrimPrefix(src, byteOrderMark))
 	if err != nil {
 		b.syntax(err)
@@ -121,6 +126,27 @@ func build(src []byte, override string, faults func(at place, hint, format strin
 		return nil
 	}
 	return b.node(body)
+}
+
+// maxBrackets bounds the brackets that are open at once: the library's time grows with their square.
+const maxBrackets = 1000
+
+// tooDeep says where more brackets are open than the library is given, those in texts included.
+func tooDeep(src []byte) (at place, bad bool) {
+	open, line, begin := 0, 1, 0
+	for i, c := range src {
+		switch c {
+		case '\n':
+			line, begin = line+1, i+1
+		case '[', '{':
+			if open++; open > maxBrackets {
+				return place{line, i - begin + 1, ""}, true
+			}
+		case ']', '}':
+			open = max(open-1, 0)
+		}
+	}
+	return place{}, false
 }
 
 // parseYAML turns a panic of the library into an error: a scenario file must not be able to end the program. A tag
