@@ -31,7 +31,7 @@ directory of a run, or the run.json in it.`,
 				if err := reports.Write(path, r); err != nil {
 					return err
 				}
-				fmt.Fprintln(c.OutOrStdout(), shownPath(filepath.Join(path, reports.HTMLFile)))
+				fmt.Fprintln(c.OutOrStdout(), oneLine(filepath.Join(path, reports.HTMLFile)))
 				if !hdr {
 					continue
 				}
@@ -40,7 +40,7 @@ directory of a run, or the run.json in it.`,
 					return err
 				}
 				for _, file := range files {
-					fmt.Fprintln(c.OutOrStdout(), shownPath(file))
+					fmt.Fprintln(c.OutOrStdout(), oneLine(file))
 				}
 			}
 			return nil

@@ -137,11 +137,6 @@ func printFaults(w io.Writer, err error) {
 	}
 }
 
-// shownPath is a path on one line, whatever characters it has.
-func shownPath(path string) string {
-	return strings.ReplaceAll(strings.ReplaceAll(path, "\n", "�"), "\r", "�")
-}
-
 func newRoot(args []string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "headroom",

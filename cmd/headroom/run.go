@@ -211,7 +211,7 @@ func (r *runner) publish(dir string, run *results.Run) error {
 		errPrint = errors.Join(errPrint, reports.SummaryJSON(jsonTo(r.w), run))
 	}
 	if err == nil {
-		_, err = fmt.Fprintf(r.result, "\nreport: %s\n", shownPath(filepath.Join(dir, reports.HTMLFile)))
+		_, err = fmt.Fprintf(r.result, "\nreport: %s\n", oneLine(filepath.Join(dir, reports.HTMLFile)))
 	}
 	if err = errors.Join(err, errPrint); err != nil {
 		return publishError{err}
