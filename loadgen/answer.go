@@ -9,7 +9,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"github.com/policycortex/headroom/loadgen/http1"
+	"github.com/policycortex/headroom/loadgen/wire/http1"
 	"github.com/policycortex/headroom/scenarios"
 )
 

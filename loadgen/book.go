@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/policycortex/headroom/loadgen/record"
 	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/scenarios"
 )
@@ -110,19 +111,19 @@ func (b *book) record(o *outcome) {
 	p, plan := b.page, &b.scenario.Requests[o.request]
 	first := plan.Step == 0 // the later steps of a flow belong to its one iteration
 	switch o.errorClass {
-	case errorNoFiles:
+	case record.ErrorNoFiles:
 		p.noFiles++
-	case errorNoPorts:
+	case record.ErrorNoPorts:
 		p.noPorts++
 	}
 	switch o.errorClass {
-	case errorCut:
+	case record.ErrorCut:
 		if first {
 			p.cut++
 			p.written = true
 		}
 		return
-	case errorNoFiles, errorNoPorts:
+	case record.ErrorNoFiles, record.ErrorNoPorts:
 		if first {
 			p.unsent++
 			if b.window.has(o.intended) {
@@ -133,7 +134,7 @@ func (b *book) record(o *outcome) {
 		}
 	}
 	failed := o.errorClass != "" || o.extraction != "" || !expected(plan, o.status)
-	answered := o.errorClass == "" || o.errorClass == errorTimeout || o.errorClass == errorUnanswered
+	answered := o.errorClass == "" || o.errorClass == record.ErrorTimeout || o.errorClass == record.ErrorUnanswered
 	series := b.recorder.seriesOf(o.request, o.intended)
 	t := &p.tallies[series]
 	p.written = true

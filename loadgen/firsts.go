@@ -10,6 +10,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/policycortex/headroom/loadgen/record"
 	"github.com/policycortex/headroom/scenarios"
 )
 
@@ -72,7 +73,7 @@ func (o *outcome) message() string {
 	switch {
 	case o.extraction != "" && o.answer != nil:
 		return o.errorText + "; the answer was " + o.answer.text(o.status)
-	case o.errorClass == errorTimeout, o.errorClass == errorUnanswered:
+	case o.errorClass == record.ErrorTimeout, o.errorClass == record.ErrorUnanswered:
 		return fmt.Sprintf("after %v: %s", (o.done - o.sent).Round(time.Millisecond), o.errorText)
 	}
 	return o.errorText

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/policycortex/headroom/loadgen/record"
 	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/scenarios"
 )
@@ -139,7 +140,7 @@ func TestFirstOfUntrustedCertificate(t *testing.T) {
 	plan.Target.URL = server.URL
 	m := run1(t, plan, server.URL, Options{})
 	causes := m.Causes()
-	if len(causes) != 1 || causes[0].Class != errorTLS || causes[0].Count != 5 || !strings.Contains(causes[0].First, "x509: certificate signed by unknown authority") {
+	if len(causes) != 1 || causes[0].Class != record.ErrorTLS || causes[0].Count != 5 || !strings.Contains(causes[0].First, "x509: certificate signed by unknown authority") {
 		t.Errorf("%+v", causes)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/policycortex/headroom/loadgen/record"
 	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/scenarios"
 )
@@ -138,7 +139,7 @@ func TestFlowWithoutAnswer(t *testing.T) {
 			plan.Engine = engine
 			m := run1(t, plan, url, Options{})
 			a, b, c := m.Series[0], m.Series[1], m.Series[2]
-			if a.Requests != 10 || a.Failed != 0 || b.Errors[errorTimeout] != 10 || c.Requests != 0 || c.Skipped != 10 {
+			if a.Requests != 10 || a.Failed != 0 || b.Errors[record.ErrorTimeout] != 10 || c.Requests != 0 || c.Skipped != 10 {
 				t.Errorf("%d sent, %v, %d skipped of %d", a.Requests, b.Errors, c.Skipped, c.Requests)
 			}
 			if b.Response.Count() != 10 || b.Response.Min() < 49 {
@@ -150,7 +151,7 @@ func TestFlowWithoutAnswer(t *testing.T) {
 			plan.Engine = engine
 			m = run1(t, plan, url, Options{})
 			b, c = m.Series[1], m.Series[2]
-			if b.Errors[errorUnanswered] == 0 || b.Requests != 10 || c.Skipped != b.Errors[errorUnanswered] || c.Requests+c.Skipped != 10 {
+			if b.Errors[record.ErrorUnanswered] == 0 || b.Requests != 10 || c.Skipped != b.Errors[record.ErrorUnanswered] || c.Requests+c.Skipped != 10 {
 				t.Errorf("at the end: %v of %d, then %d and %d skipped", b.Errors, b.Requests, c.Requests, c.Skipped)
 			}
 		})

@@ -13,8 +13,7 @@ import (
 	"testing"
 	"time"
 
-	vegeta "github.com/tsenart/vegeta/v12/lib"
-
+	"github.com/policycortex/headroom/loadgen/record"
 	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/scenarios"
 )
@@ -144,7 +143,7 @@ func TestHostileServers(t *testing.T) {
 			}
 		}},
 		{name: "answers in part and closes", serve: second("HTTP/1.1 20"), failed: 5, taken: 10},
-		{name: "gives a hint and closes", serve: second("HTTP/1.1 103 Early Hints\r\n\r\n"), failed: 5, class: errorClosed, taken: 10},
+		{name: "gives a hint and closes", serve: second("HTTP/1.1 103 Early Hints\r\n\r\n"), failed: 5, class: record.ErrorClosed, taken: 10},
 		{name: "junk after the answer", serve: always(okAnswer + "junk"), taken: 10, after: true},
 		{name: "two answers", serve: always(okAnswer + "HTTP/1.1 500 Wrong\r\nContent-Length: 0\r\n\r\n"), taken: 10, after: true},
 		{name: "another answer later", taken: 10, idle: true, serve: func(h hostile) {
@@ -154,14 +153,14 @@ func TestHostileServers(t *testing.T) {
 			}
 		}},
 		{name: "a body where there is none", serve: always("HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\nok"), taken: 10, after: true},
-		{name: "two lengths", serve: always("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok"), failed: 10, class: errorMalformed, taken: 10},
-		{name: "a length below zero", serve: always("HTTP/1.1 200 OK\r\nContent-Length: -2\r\n\r\nok"), failed: 10, class: errorMalformed, taken: 10},
-		{name: "a chunk of no size", serve: always("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n\r\n"), failed: 10, class: errorMalformed, taken: 10},
-		{name: "a header without a colon", serve: always("HTTP/1.1 200 OK\r\nnone\r\nContent-Length: 0\r\n\r\n"), failed: 10, class: errorMalformed, taken: 10},
+		{name: "two lengths", serve: always("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok"), failed: 10, class: record.ErrorMalformed, taken: 10},
+		{name: "a length below zero", serve: always("HTTP/1.1 200 OK\r\nContent-Length: -2\r\n\r\nok"), failed: 10, class: record.ErrorMalformed, taken: 10},
+		{name: "a chunk of no size", serve: always("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n\r\n"), failed: 10, class: record.ErrorMalformed, taken: 10},
+		{name: "a header without a colon", serve: always("HTTP/1.1 200 OK\r\nnone\r\nContent-Length: 0\r\n\r\n"), failed: 10, class: record.ErrorMalformed, taken: 10},
 		{name: "a status below 100", serve: always("HTTP/1.1 099 None\r\nContent-Length: 0\r\n\r\n"), failed: 10, class: "status 99", taken: 10},
 		{name: "another protocol", serve: always("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: other\r\n\r\n"), failed: 10, class: "status 101", taken: 10},
 		{name: "a redirect to nowhere", serve: always("HTTP/1.1 302 Found\r\nLocation: http://[::1\r\nContent-Length: 0\r\n\r\n"), taken: 10},
-		{name: "a head without end", failed: 10, class: errorMalformed, taken: 10, serve: func(h hostile) {
+		{name: "a head without end", failed: 10, class: record.ErrorMalformed, taken: 10, serve: func(h hostile) {
 			if h.take() && h.say("HTTP/1.1 200 OK\r\nX: ") {
 				for h.say(strings.Repeat("x", 64<<10)) {
 				}
@@ -239,7 +238,7 @@ func TestEndlessAnswer(t *testing.T) {
 		}
 		m := runBy(t, t.Context(), by, plan, url)
 		endless, short := m.Series[0], m.Series[1]
-		if endless.Requests == 0 || endless.Errors[errorTimeout] != endless.Requests || endless.BytesReceived == 0 {
+		if endless.Requests == 0 || endless.Errors[record.ErrorTimeout] != endless.Requests || endless.BytesReceived == 0 {
 			t.Errorf("%d without end, %d bytes, %v", endless.Requests, endless.BytesReceived, endless.Errors)
 		}
 		if short.Requests == 0 || short.Failed > 0 || m.Elapsed > 5 {
@@ -272,19 +271,6 @@ func TestEndedByADeadline(t *testing.T) {
 			t.Errorf("interrupted %v, %d requests, errors %v", m.Interrupted, s.Requests, s.Errors)
 		}
 	})
-}
-
-// TestAttackInterruptedBetweenRequests: as does an attack on vegeta's targets.
-func TestAttackInterruptedBetweenRequests(t *testing.T) {
-	url := serve(t, func(http.ResponseWriter, *http.Request) {})
-	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
-	defer cancel()
-	a := TargetsAttack{Targets: []vegeta.Target{{Method: "GET", URL: url}}, Rate: 0.02, Timeout: time.Second, Workers: 1, MaxWorkers: 1}
-	began := time.Now()
-	sum, err := a.Run(ctx, func(*vegeta.Result) error { return nil })
-	if took := time.Since(began); err != nil || sum.Sent != 1 || took > 10*time.Second {
-		t.Errorf("%d sent in %v, %v", sum.Sent, took, err)
-	}
 }
 
 // TestFirstXCache: of several headers of a name the first counts, whichever engine.

@@ -16,6 +16,8 @@ import (
 
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
+
+	"github.com/policycortex/headroom/loadgen/record"
 )
 
 // http2Client sends by HTTP/2 to servers that httptest's certificate is of.
@@ -91,17 +93,17 @@ func TestHTTP2Refused(t *testing.T) {
 		sendings int64
 	}{
 		"stream once":    {refuse: resetRefused, times: 1, want: "what is asked", sendings: 2},
-		"stream twice":   {refuse: resetRefused, times: 2, fails: errorTurnedAway, sendings: 2},
+		"stream twice":   {refuse: resetRefused, times: 2, fails: record.ErrorTurnedAway, sendings: 2},
 		"goes away":      {refuse: goAway, times: 5, want: "what is asked", sendings: 6},
-		"always goes":    {refuse: goAway, times: 1000, fails: errorTurnedAway, sendings: mostRefusals + 1},
-		"protocol error": {refuse: resetProtocol, times: 1, fails: errorOther, sendings: 1}, // whether it was processed is not known
+		"always goes":    {refuse: goAway, times: 1000, fails: record.ErrorTurnedAway, sendings: mostRefusals + 1},
+		"protocol error": {refuse: resetProtocol, times: 1, fails: record.ErrorOther, sendings: 1}, // whether it was processed is not known
 	} {
 		t.Run(name, func(t *testing.T) {
 			address, sendings := refusingServer(t, tt.times, tt.refuse)
 			body, err := exchange2(http2Client(t), "https://"+address+"/")
 			class := ""
 			if err != nil {
-				class = classify(err.Error(), false)
+				class = record.ClassOfText(err.Error(), false)
 			}
 			if body != tt.want || class != tt.fails || sendings.Load() != tt.sendings {
 				t.Errorf("answer %q, error %v of class %q; sent %d times, want %d", body, err, class, sendings.Load(), tt.sendings)

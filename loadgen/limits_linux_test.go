@@ -16,6 +16,9 @@ import (
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 	"golang.org/x/sys/unix"
 
+	"github.com/policycortex/headroom/loadgen/procstat"
+	"github.com/policycortex/headroom/loadgen/record"
+	"github.com/policycortex/headroom/loadgen/vegetaformat"
 	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/scenarios"
 )
@@ -27,7 +30,7 @@ func withFewFiles(t *testing.T, more int, f func()) {
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		t.Fatal(err)
 	}
-	few := syscall.Rlimit{Cur: uint64(int(openFiles()) + more), Max: limit.Max}
+	few := syscall.Rlimit{Cur: uint64(int(procstat.OpenFiles()) + more), Max: limit.Max}
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &few); err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +89,7 @@ func TestOutOfFiles(t *testing.T) {
 			var m *results.Measurements
 			var limit int64
 			withFewFiles(t, 30, func() {
-				limit, _ = healthLimits()
+				limit, _ = procstat.Limits()
 				m = runBy(t, t.Context(), by, plan, url)
 			})
 			load, series := m.Loads[0], m.Series[0]
@@ -94,7 +97,7 @@ func TestOutOfFiles(t *testing.T) {
 				t.Errorf("%s: planned %d (measured %d), sent %d, dropped %d, out of files %d times, of ports %d",
 					s.Executor, load.Planned, load.MeasuredPlanned, load.Sent, load.Dropped, load.OutOfFiles, load.OutOfPorts)
 			}
-			timeouts := series.Errors[errorTimeout]
+			timeouts := series.Errors[record.ErrorTimeout]
 			if series.Requests < 100 || timeouts > 0 && s.Executor == scenarios.ConstantVUs || m.Elapsed > 10 {
 				t.Errorf("%s: %d requests in %.1f s, errors %v", s.Executor, series.Requests, m.Elapsed, series.Errors)
 			}
@@ -121,10 +124,10 @@ func TestOutOfFiles(t *testing.T) {
 // TestAttackOutOfFiles: an attack without a rate counts what it had no file for, and does not try over and over.
 func TestAttackOutOfFiles(t *testing.T) {
 	url := serverBeside(t)
-	attack := TargetsAttack{
+	attack := vegetaformat.Attack{
 		Targets: []vegeta.Target{{Method: "GET", URL: url}}, Duration: 500 * time.Millisecond, Timeout: 5 * time.Second, Workers: 200, MaxWorkers: 200, KeepAlive: true,
 	}
-	var sum AttackSummary
+	var sum vegetaformat.Summary
 	var err error
 	withFewFiles(t, 30, func() { sum, err = attack.Run(t.Context(), func(*vegeta.Result) error { return nil }) })
 	if err != nil || sum.Unsent == 0 || sum.Unsent > 2000 || sum.Sent <= sum.Unsent {
@@ -221,7 +224,7 @@ func TestOutOfFilesAndInterrupted(t *testing.T) {
 func TestNothingStaysOpen(t *testing.T) {
 	url := serverBeside(t)
 	onSenders(t, func(t *testing.T, by backend) {
-		before := int(openFiles())
+		before := int(procstat.OpenFiles())
 		goroutines := runtime.NumGoroutine()
 		for _, wait := range []time.Duration{0, 300 * time.Millisecond} {
 			plan := planOf(scenarios.Scenario{Rate: 100, Duration: 200 * time.Millisecond})
@@ -235,9 +238,9 @@ func TestNothingStaysOpen(t *testing.T) {
 				t.Errorf("interrupted %v, sent %d and %d", m.Interrupted, m.Loads[0].Sent, m.Loads[1].Sent)
 			}
 		}
-		for end := time.Now().Add(5 * time.Second); int(openFiles()) > before || runtime.NumGoroutine() > goroutines; time.Sleep(10 * time.Millisecond) {
+		for end := time.Now().Add(5 * time.Second); int(procstat.OpenFiles()) > before || runtime.NumGoroutine() > goroutines; time.Sleep(10 * time.Millisecond) {
 			if time.Now().After(end) {
-				t.Fatalf("%d files were open and %d are, %d goroutines and %d", before, int(openFiles()), goroutines, runtime.NumGoroutine())
+				t.Fatalf("%d files were open and %d are, %d goroutines and %d", before, int(procstat.OpenFiles()), goroutines, runtime.NumGoroutine())
 			}
 		}
 	})

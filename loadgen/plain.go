@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/policycortex/headroom/loadgen/http1"
+	"github.com/policycortex/headroom/loadgen/wire/http1"
 )
 
 // plainTransport speaks HTTP/1.1 to one host over plain TCP. The worker that sends a request also reads its answer,

@@ -33,7 +33,7 @@ type recorder struct {
 	last        results.Point    // of the scenario, the last full one
 	second      int              // since the run's start: the first that is not settled
 	failed      int64            // warm-up included
-	cut         int64            // outcomes of the class errorCut
+	cut         int64            // outcomes of the class record.ErrorCut
 	unsent      int64            // iterations that the generator could not send
 	lost        int64            // those of them that were to be measured
 	warming     *results.Warming // nil unless the warm-up is automatic

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/policycortex/headroom/loadgen/record"
 	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/scenarios"
 )
@@ -38,7 +39,7 @@ func randomOutcome(random *rand.Rand, done time.Duration) outcome {
 	}
 	o.sent = done - time.Duration(random.ExpFloat64()*float64(20*time.Millisecond))
 	o.intended = o.sent - time.Duration(random.ExpFloat64()*float64(time.Millisecond))
-	if class := []string{"", "", "", errorTimeout, errorReset, errorUnanswered, errorCut, errorNoFiles}[random.IntN(8)]; class != "" {
+	if class := []string{"", "", "", record.ErrorTimeout, record.ErrorReset, record.ErrorUnanswered, record.ErrorCut, record.ErrorNoFiles}[random.IntN(8)]; class != "" {
 		o.errorClass, o.errorText, o.cache = class, "because of "+class, ""
 	}
 	return o
@@ -86,7 +87,7 @@ func TestBooksOfManyLoopsAreThoseOfOne(t *testing.T) {
 			b := ofMany[random.IntN(len(ofMany))]
 			ofOne[0].record(&o)
 			b.record(&o)
-			if o.errorClass != errorCut && o.errorClass != errorNoFiles {
+			if o.errorClass != record.ErrorCut && o.errorClass != record.ErrorNoFiles {
 				wantSent++
 			}
 			ofOne[0].late(o.sent-o.intended, 0)
@@ -137,10 +138,10 @@ func TestAccountIsOfTheOutcomes(t *testing.T) {
 		at(0, 1000*time.Millisecond, 200, "", 50*time.Millisecond),                  // second 2, measured
 		at(1, 1100*time.Millisecond, 404, "", 10*time.Millisecond),                  // expected of b
 		at(0, 1200*time.Millisecond, 404, "", 10*time.Millisecond),                  // not of a
-		at(2, 2000*time.Millisecond, 0, errorReset, 10*time.Millisecond),            // second 3, not timed
-		at(2, 2001*time.Millisecond, 0, errorTimeout, 1000*time.Millisecond),        // timed
-		at(2, 2002*time.Millisecond, 0, errorCut, 1000*time.Millisecond),            // not counted
-		at(2, 2003*time.Millisecond, 0, errorNoPorts, 1000*time.Millisecond),        // not sent
+		at(2, 2000*time.Millisecond, 0, record.ErrorReset, 10*time.Millisecond),     // second 3, not timed
+		at(2, 2001*time.Millisecond, 0, record.ErrorTimeout, 1000*time.Millisecond), // timed
+		at(2, 2002*time.Millisecond, 0, record.ErrorCut, 1000*time.Millisecond),     // not counted
+		at(2, 2003*time.Millisecond, 0, record.ErrorNoPorts, 1000*time.Millisecond), // not sent
 		at(1, 2900*time.Millisecond, 200, "", 2500*time.Millisecond),                // second 4; of the warm-up
 		at(1, 2950*time.Millisecond, 200, "", 100*time.Millisecond+2*time.Second/2), // measured
 	} {
@@ -161,7 +162,7 @@ func TestAccountIsOfTheOutcomes(t *testing.T) {
 	if bb := r.series[1]; bb.Requests != 2 || bb.Failed != 0 || bb.Response.Max() < 1099 || bb.Response.Max() > 1101 {
 		t.Errorf("b %+v", bb)
 	}
-	if c.Requests != 2 || c.Failed != 2 || c.Response.Count() != 1 || c.ErrorSamples[errorReset] != errorReset || len(c.Statuses) != 0 {
+	if c.Requests != 2 || c.Failed != 2 || c.Response.Count() != 1 || c.ErrorSamples[record.ErrorReset] != record.ErrorReset || len(c.Statuses) != 0 {
 		t.Errorf("c %+v", c)
 	}
 	var seconds []int

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/policycortex/headroom/loadgen/record"
 	"github.com/policycortex/headroom/scenarios"
 )
 
@@ -85,9 +86,9 @@ func TestRedirects(t *testing.T) {
 		{"none is followed", []scenarios.Request{request("r", "GET", "/old", 0), request("other", "GET", "/", 1)}, "GET /old", "", 410},
 		{"becomes GET", []scenarios.Request{post(request("r", "POST", "/see-other", 1))}, "POST /see-other text, GET /new", "", 150},
 		{"stays POST", []scenarios.Request{post(request("r", "POST", "/keep", 1))}, "POST /keep text, POST /new text", "", 150},
-		{"too many", []scenarios.Request{request("r", "GET", "/loop", 2)}, "GET /loop, GET /loop, GET /loop", errorRedirects, 0},
+		{"too many", []scenarios.Request{request("r", "GET", "/loop", 2)}, "GET /loop, GET /loop, GET /loop", record.ErrorRedirects, 0},
 		{"to nothing", []scenarios.Request{request("r", "GET", "/lost", 3)}, "GET /lost, GET /nowhere", "status 404", 190},
-		{"too late", []scenarios.Request{slow}, "GET /slow, GET /never", errorTimeout, 0},
+		{"too late", []scenarios.Request{slow}, "GET /slow, GET /never", record.ErrorTimeout, 0},
 		{"flow", []scenarios.Request{first, second, third}, "GET /see-other, GET /new, GET /items/seven, POST /keep text, POST /new text", "", 150},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/policycortex/headroom/loadgen/procstat"
 	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/scenarios"
 )
@@ -153,9 +154,8 @@ func (r *run) run(ctx context.Context) (*results.Measurements, error) {
 	if err != nil {
 		return nil, err
 	}
-	watch := newHealthWatch(r.options.Processes)
-	watch.record.FilesNeeded = filesNeeded(r.plan)
-	if r.start, err = r.awaitStart(ctx, watch.begin); err != nil {
+	watch := procstat.NewWatch(r.options.Processes, filesNeeded(r.plan))
+	if r.start, err = r.awaitStart(ctx, watch.Begin); err != nil {
 		discard(engines)
 		return nil, err
 	}
@@ -192,7 +192,7 @@ func (r *run) run(ctx context.Context) (*results.Measurements, error) {
 	if r.engine == scenarios.EngineWire {
 		r.m.Pacing = string(cmp.Or(r.plan.Pacing, scenarios.Precise))
 	}
-	r.m.Generator, r.m.Health = watch.end()
+	r.m.Generator, r.m.Health = watch.End()
 	views, warnings := observer.finish(context.WithoutCancel(ctx))
 	r.m.Views, r.m.Warnings = views, append(r.m.Warnings, warnings...)
 	r.collect(r.m)
@@ -211,14 +211,14 @@ func (r *run) run(ctx context.Context) (*results.Measurements, error) {
 
 // accompany injects the plan's faults and samples the server and the health while the load goes on. The function that it
 // returns ends that, and puts what became of it into m.
-func (r *run) accompany(load context.Context, watch *healthWatch) (loadEnded func()) {
+func (r *run) accompany(load context.Context, watch *procstat.Watch) (loadEnded func()) {
 	ctx, cancel := context.WithCancel(load)
 	faults := &injector{faults: r.plan.Faults, inject: r.options.Fault}
 	samples := &sampler{ask: r.options.Sample}
 	var all sync.WaitGroup
 	all.Go(func() { faults.run(ctx, r.start) })
 	all.Go(func() { samples.run(ctx, r.start) })
-	all.Go(func() { watch.run(ctx, r.start) })
+	all.Go(func() { watch.Run(ctx, r.start) })
 	return func() {
 		cancel()
 		all.Wait()

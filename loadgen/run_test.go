@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/policycortex/headroom/loadgen/record"
 	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/scenarios"
 )
@@ -81,7 +82,7 @@ func testUnsentIsCountedAndInvalid(t *testing.T, by backend) {
 	if l.Planned != 200 || l.Sent+l.Dropped != l.Planned || l.Sent > 12 {
 		t.Errorf("planned %d, sent %d, dropped %d", l.Planned, l.Sent, l.Dropped)
 	}
-	if s.Errors[errorUnanswered] == 0 || s.Requests != l.Sent {
+	if s.Errors[record.ErrorUnanswered] == 0 || s.Requests != l.Sent {
 		t.Errorf("%d requests, errors %v, %v", s.Requests, s.Errors, s.ErrorSamples)
 	}
 	v, err := results.Judge(m, nil)
@@ -122,19 +123,19 @@ func testErrorsByClass(t *testing.T, by backend) {
 		class, url string
 		answered   bool
 	}{
-		{errorRefused, "http://" + closed.Addr().String(), false},
-		{errorClosed, raw(""), false},
-		{errorClosed, raw("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"), false},
-		{errorMalformed, raw("SSH-2.0-OpenSSH\r\n\r\n"), false},
-		{errorTimeout, serve(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }), true},
+		{record.ErrorRefused, "http://" + closed.Addr().String(), false},
+		{record.ErrorClosed, raw(""), false},
+		{record.ErrorClosed, raw("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"), false},
+		{record.ErrorMalformed, raw("SSH-2.0-OpenSSH\r\n\r\n"), false},
+		{record.ErrorTimeout, serve(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }), true},
 		{"status 503", serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) }), true},
-		{errorTLS, strings.Replace(serve(t, func(http.ResponseWriter, *http.Request) {}), "http:", "https:", 1), false},
+		{record.ErrorTLS, strings.Replace(serve(t, func(http.ResponseWriter, *http.Request) {}), "http:", "https:", 1), false},
 	} {
 		t.Run(tt.class, func(t *testing.T) {
 			plan := planOf(scenarios.Scenario{Rate: 20, Duration: 250 * time.Millisecond})
 			plan.Target.URL = tt.url
 			plan.Scenarios[0].Requests[0].Timeout = 100 * time.Millisecond
-			if tt.class != errorTimeout {
+			if tt.class != record.ErrorTimeout {
 				plan.Scenarios[0].Requests[0].Timeout = 10 * time.Second
 			}
 			s := run1(t, plan, tt.url, Options{backend: by}).Series[0]
@@ -144,7 +145,7 @@ func testErrorsByClass(t *testing.T, by backend) {
 			if answered := s.Response.Count() == 5; answered != tt.answered {
 				t.Errorf("%d response times", s.Response.Count())
 			}
-			if tt.class == errorTimeout && s.Response.Min() < 100 {
+			if tt.class == record.ErrorTimeout && s.Response.Min() < 100 {
 				t.Errorf("a timeout of 100 ms counted as %v ms", s.Response.Min())
 			}
 		})

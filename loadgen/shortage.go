@@ -2,10 +2,10 @@ package loadgen
 
 import (
 	"fmt"
-	"os"
 	"sync"
 	"time"
 
+	"github.com/policycortex/headroom/loadgen/procstat"
 	"github.com/policycortex/headroom/scenarios"
 )
 
@@ -34,16 +34,13 @@ func (s *shortage) pause(now time.Duration) time.Duration {
 	return s.latest
 }
 
-// isShortage reports whether a request was not sent for want of a file or port.
-func isShortage(class string) bool { return class == errorNoFiles || class == errorNoPorts }
-
 // spareFiles is how many files a run has open now and then beside its connections: what it reads of the machine, asks of
 // the server, and makes of loops and timers.
 const spareFiles = 16
 
 // FewFiles says that this process may open fewer files than a plan may need; empty where it may open enough.
 func FewFiles(plan *scenarios.Plan) string {
-	limit, _ := healthLimits()
+	limit, _ := procstat.Limits()
 	needed := filesNeeded(plan)
 	if limit == 0 || needed <= limit {
 		return ""
@@ -66,14 +63,5 @@ func filesNeeded(plan *scenarios.Plan) int64 {
 		}
 		most = max(most, together)
 	}
-	return int64(most) + openFiles() + spareFiles
-}
-
-// openFiles is how many files this process has open; 0 where the system does not tell.
-func openFiles() int64 {
-	names, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		return 0
-	}
-	return int64(len(names) - 1) // the directory itself is one
+	return int64(most) + procstat.OpenFiles() + spareFiles
 }

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/policycortex/headroom/loadgen/record"
 	"github.com/policycortex/headroom/scenarios"
 )
 
@@ -113,7 +114,7 @@ func (t *instrumented) RoundTrip(req *http.Request) (*http.Response, error) {
 // for a while.
 func (t *instrumented) send(req *http.Request, request int) (resp *http.Response, cancel func(), err error) {
 	resp, cancel, err = t.handOver(req, request)
-	if err != nil && t.a.schedule == nil && isShortage(errorClass(err)) {
+	if err != nil && t.a.schedule == nil && record.IsShortage(record.ClassOf(err)) {
 		now := time.Since(t.a.start)
 		_ = sleep(t.context, min(t.a.shortage.pause(now), t.a.window.end()-now)) // the error is the request's
 	}

@@ -14,6 +14,7 @@ import (
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 
+	"github.com/policycortex/headroom/loadgen/record"
 	"github.com/policycortex/headroom/scenarios"
 )
 
@@ -235,7 +236,7 @@ func (a *vegetaAttack) tryOne(ctx context.Context, x *exchange, t *Tried) {
 		t.Answer = fieldsOf(resp.Header, a.requests.secrets)
 	}
 	if err != nil {
-		x.outcome.errorClass, x.outcome.errorText = classify(err.Error(), false), err.Error()
+		x.outcome.errorClass, x.outcome.errorText = record.ClassOfText(err.Error(), false), err.Error()
 		t.Failure = x.outcome.errorClass + ": " + x.outcome.message()
 		return
 	}

@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/policycortex/headroom/loadgen/uring"
+	"github.com/policycortex/headroom/loadgen/wire/uring"
 )
 
 // uringIO moves bytes by an io_uring: everything that a round of the loop has to send goes to the kernel in the one

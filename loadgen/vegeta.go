@@ -12,6 +12,7 @@ import (
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 
+	"github.com/policycortex/headroom/loadgen/record"
 	"github.com/policycortex/headroom/results"
 )
 
@@ -86,7 +87,7 @@ func (a *vegetaAttack) run(ctx context.Context) {
 		switch {
 		case o.errorClass != "":
 			a.record(&o)
-			if o.errorClass != errorCut {
+			if o.errorClass != record.ErrorCut {
 				a.skipRest(o.request, o.done)
 			}
 		case !a.exchanges(o.request, o.status):
@@ -269,7 +270,7 @@ func (a *vegetaAttack) outcome(r *vegeta.Result, ended bool) (n int64, o outcome
 		if _, text, found := strings.Cut(r.Error, `": `); found { // url.Error's method and URL go before
 			o.errorText = text
 		}
-		o.errorClass = classify(o.errorText, ended)
+		o.errorClass = record.ClassOfText(o.errorText, ended)
 		return n, o
 	}
 	if v := r.Headers["X-Cache"]; len(v) > 0 {

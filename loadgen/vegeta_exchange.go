@@ -6,6 +6,8 @@ import (
 	"time"
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
+
+	"github.com/policycortex/headroom/loadgen/record"
 )
 
 // exchange is a request of the vegeta engine whose answer is inspected or fails, or that is a step of a flow. Vegeta hands on
@@ -72,7 +74,7 @@ func (a *vegetaAttack) settle(x *exchange) {
 		goesOn = a.follow(x)
 	}
 	a.record(&x.outcome)
-	if x.outcome.errorClass != errorCut {
+	if x.outcome.errorClass != record.ErrorCut {
 		a.skipRest(x.outcome.request, x.outcome.done)
 	}
 }
@@ -87,7 +89,7 @@ func (a *vegetaAttack) follow(x *exchange) (goesOn bool) {
 	err := a.exchange(x, &target)
 	x.outcome.done = time.Since(a.start)
 	if err != nil {
-		x.outcome.errorClass, x.outcome.errorText = classify(err.Error(), a.context.Err() != nil), err.Error()
+		x.outcome.errorClass, x.outcome.errorText = record.ClassOfText(err.Error(), a.context.Err() != nil), err.Error()
 		return false
 	}
 	return a.requests.inspect(&x.answer, &x.outcome, x.size, &x.texts)

@@ -4,7 +4,8 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/policycortex/headroom/loadgen/http1"
+	"github.com/policycortex/headroom/loadgen/record"
+	"github.com/policycortex/headroom/loadgen/wire/http1"
 )
 
 // wireConn is one connection and the request that it is busy with.
@@ -77,7 +78,7 @@ func (l *wireLoop) open(c *wireConn) {
 	l.expect(c)
 	c.state = connConnecting
 	if err := l.io.open(c); err != nil {
-		l.fail(c, errorClass(err), err.Error())
+		l.fail(c, record.ClassOf(err), err.Error())
 	}
 }
 
@@ -97,7 +98,7 @@ func (l *wireLoop) received(c *wireConn, data []byte) {
 	used, done, err := c.parser.Feed(data)
 	switch {
 	case err != nil:
-		l.fail(c, errorMalformed, err.Error())
+		l.fail(c, record.ErrorMalformed, err.Error())
 	case done:
 		// More than the answer is what nobody asked for; and an answer before the request was written whole leaves the
 		// connection in a state that no next request can use.
@@ -112,7 +113,7 @@ func (l *wireLoop) hungUp(c *wireConn) {
 		return
 	}
 	if err := c.parser.Close(); err != nil {
-		l.broken(c, errorClosed, err.Error())
+		l.broken(c, record.ErrorClosed, err.Error())
 		return
 	}
 	l.complete(c, false)
@@ -124,7 +125,7 @@ func (l *wireLoop) failed(c *wireConn, err error) {
 		l.drop(c)
 		return
 	}
-	l.broken(c, errorClass(err), err.Error())
+	l.broken(c, record.ClassOf(err), err.Error())
 }
 
 // complete records an answer.
@@ -183,12 +184,12 @@ func (l *wireLoop) fail(c *wireConn, class, text string) {
 		o.sentBytes = int64(c.bodyBytes)
 	}
 	rest := time.Duration(0)
-	if l.attack.schedule == nil && isShortage(class) {
+	if l.attack.schedule == nil && record.IsShortage(class) {
 		rest = l.shortage.pause(l.now)
 	}
 	l.release(c, false, rest)
 	l.book.record(&o)
-	if class != errorCut {
+	if class != record.ErrorCut {
 		l.book.skip(o.request, l.now)
 	}
 }

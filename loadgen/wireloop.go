@@ -2,11 +2,10 @@ package loadgen
 
 import (
 	"context"
-	"errors"
 	"net"
-	"syscall"
 	"time"
 
+	"github.com/policycortex/headroom/loadgen/record"
 	"github.com/policycortex/headroom/scenarios"
 )
 
@@ -204,16 +203,16 @@ func (l *wireLoop) sweep() {
 			if c.state == connConnecting {
 				text = "no connection yet"
 			}
-			l.fail(c, errorTimeout, text)
+			l.fail(c, record.ErrorTimeout, text)
 		}
 	}
 }
 
 // cut ends everything that is in flight.
 func (l *wireLoop) cut(interrupted bool) {
-	class := errorUnanswered
+	class := record.ErrorUnanswered
 	if interrupted {
-		class = errorCut
+		class = record.ErrorCut
 	}
 	for _, c := range l.conns {
 		if c.state >= connConnecting {
@@ -225,21 +224,4 @@ func (l *wireLoop) cut(interrupted bool) {
 			l.book.skip(c.draw.request, l.now)
 		}
 	}
-}
-
-// errorClass is the class of what a system call returned.
-func errorClass(err error) string {
-	switch {
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return errorRefused
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		return errorReset
-	case errors.Is(err, syscall.ETIMEDOUT):
-		return errorTimeout
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return errorNoPorts
-	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
-		return errorNoFiles
-	}
-	return errorOther
 }

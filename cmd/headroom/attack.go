@@ -16,14 +16,14 @@ import (
 	"github.com/spf13/cobra"
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 
-	"github.com/policycortex/headroom/loadgen"
+	"github.com/policycortex/headroom/loadgen/vegetaformat"
 	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/scenarios"
 )
 
 // attacker is the attack command with its flags.
 type attacker struct {
-	load                  loadgen.TargetsAttack
+	load                  vegetaformat.Attack
 	rate                  string
 	targets, format, body string
 	output, encoding      string
@@ -87,7 +87,7 @@ func (a *attacker) attack(ctx context.Context) error {
 		out, closeOut = f, f.Close
 	}
 	buffered := bufio.NewWriterSize(out, 64<<10)
-	emit, err := loadgen.ResultEncoder(buffered, a.encoding)
+	emit, err := vegetaformat.NewEncoder(buffered, a.encoding)
 	if err != nil {
 		return usageError{err}
 	}
@@ -248,7 +248,7 @@ func (a *attacker) prepare() (err error) {
 		defer f.Close()
 		in = f
 	}
-	if a.load.Targets, err = loadgen.ReadTargets(in, a.targets, a.format, body, headers); err != nil {
+	if a.load.Targets, err = vegetaformat.ReadTargets(in, a.targets, a.format, body, headers); err != nil {
 		return inputError{err}
 	}
 	return nil

@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/policycortex/headroom/loadgen/uring"
+	"github.com/policycortex/headroom/loadgen/wire/uring"
 )
 
 func TestAnswers(t *testing.T) {

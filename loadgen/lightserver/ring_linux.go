@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/policycortex/headroom/loadgen/uring"
+	"github.com/policycortex/headroom/loadgen/wire/uring"
 )
 
 // RunRing serves like Run, but at once and without stops, by an io_uring: with one system call for all that has come, a

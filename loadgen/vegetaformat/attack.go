@@ -1,4 +1,4 @@
-package loadgen
+package vegetaformat
 
 import (
 	"context"
@@ -10,11 +10,21 @@ import (
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 
+	"github.com/policycortex/headroom/loadgen/record"
 	"github.com/policycortex/headroom/results"
 )
 
-// TargetsAttack sends the targets of a vegeta target file in turn, at a constant rate.
-type TargetsAttack struct {
+const (
+	// roundOff is the share of one request by which a product of floating-point numbers may exceed a whole number.
+	roundOff = 1e-6
+	// longestSleep bounds how long vegeta itself waits, because it does so even when ctx is cancelled.
+	longestSleep = 100 * time.Millisecond
+	// longestHold bounds how long an attack without a rate waits because there were no files or ports.
+	longestHold = time.Second
+)
+
+// Attack sends the targets of a vegeta target file in turn, at a constant rate.
+type Attack struct {
 	Name       string
 	Targets    []vegeta.Target
 	Rate       float64       // requests per second; 0: as fast as MaxWorkers allow
@@ -29,8 +39,8 @@ type TargetsAttack struct {
 	ServiceTime bool
 }
 
-// AttackSummary is how the schedule of a TargetsAttack went.
-type AttackSummary struct {
+// Summary is how the schedule of a Attack went.
+type Summary struct {
 	Planned int64 // 0 for an attack without a rate or without an end
 	Sent    int64
 	Unsent  int64              // those of Sent for which the generator had no file descriptor or port
@@ -40,8 +50,8 @@ type AttackSummary struct {
 
 // Run attacks and gives emit one result after the other, in the order in which answers come; it keeps none. A cancelled
 // ctx ends it, and what is in flight is still waited for.
-func (a TargetsAttack) Run(ctx context.Context, emit func(*vegeta.Result) error) (AttackSummary, error) {
-	sum := AttackSummary{Lag: results.NewHistogram()}
+func (a Attack) Run(ctx context.Context, emit func(*vegeta.Result) error) (Summary, error) {
+	sum := Summary{Lag: results.NewHistogram()}
 	if a.Rate > 0 && a.Duration > 0 {
 		sum.Planned = int64(math.Ceil(a.Rate*a.Duration.Seconds() - roundOff))
 	}
@@ -57,7 +67,7 @@ func (a TargetsAttack) Run(ctx context.Context, emit func(*vegeta.Result) error)
 		if sum.Sent++; r.Error != "" {
 			sum.Failed++
 		}
-		if isShortage(classify(r.Error, false)) {
+		if record.IsShortage(record.ClassOfText(r.Error, false)) {
 			sum.Unsent++
 			pace.hold.Add(int64(time.Millisecond))
 		}
@@ -99,23 +109,28 @@ func (p *steadyPace) Pace(elapsed time.Duration, hits uint64) (wait time.Duratio
 		p.began.Store(time.Now().Add(-elapsed).UnixNano())
 	}
 	if p.rate == 0 {
-		hold := min(time.Duration(p.hold.Swap(0)), longestPause)
+		hold := min(time.Duration(p.hold.Swap(0)), longestHold)
 		return hold, p.duration > 0 && elapsed >= p.duration
 	}
 	if p.duration > 0 && hits >= p.planned {
 		return 0, true
 	}
 	wait = time.Duration(float64(hits)/p.rate*float64(time.Second)) - elapsed
-	if wait <= patience {
+	if wait <= longestSleep {
 		return wait, false
 	}
-	now := time.Now()
-	stop = sleep(p.ctx, wait-patience) != nil // and not in vegeta, which would sleep whatever happens
-	return wait - time.Since(now), stop
+	before := time.Now()
+	early := time.NewTimer(wait - longestSleep) // vegeta would sleep on when ctx is cancelled
+	defer early.Stop()
+	select {
+	case <-early.C:
+	case <-p.ctx.Done():
+	}
+	return wait - time.Since(before), p.ctx.Err() != nil
 }
 
-// ResultEncoder writes vegeta's results in one of its encodings: gob, json or csv.
-func ResultEncoder(w io.Writer, encoding string) (func(*vegeta.Result) error, error) {
+// NewEncoder writes vegeta's results in one of its encodings: gob, json or csv.
+func NewEncoder(w io.Writer, encoding string) (func(*vegeta.Result) error, error) {
 	switch encoding {
 	case "gob":
 		return vegeta.NewEncoder(w), nil
@@ -124,5 +139,5 @@ func ResultEncoder(w io.Writer, encoding string) (func(*vegeta.Result) error, er
 	case "csv":
 		return vegeta.NewCSVEncoder(w), nil
 	}
-	return nil, fmt.Errorf("there is no encoding %q: gob, json and csv are there", encoding)
+	return nil, fmt.Errorf("there is no encoding %q: write gob, json or csv", encoding)
 }

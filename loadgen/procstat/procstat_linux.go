@@ -1,4 +1,4 @@
-package loadgen
+package procstat
 
 import (
 	"bytes"
@@ -25,12 +25,12 @@ type machineReader struct {
 	own, theirs  threadTimes
 }
 
-func (r *machineReader) read() *machineHealth {
+func (r *machineReader) read() *machineReading {
 	stat, err := os.ReadFile("/proc/stat")
 	if err != nil {
 		return nil
 	}
-	m := &machineHealth{}
+	m := &machineReading{}
 	m.busy, m.stolen, m.all = cpuTimes(string(stat), affinity().IsSet)
 	seen := map[int]threadTimes{}
 	if r.sumThreads(os.Getpid(), &r.own, seen) {
@@ -251,8 +251,8 @@ func valueAfter(names, values []string, name string, places int) *int64 {
 	return nil
 }
 
-// healthLimits are the process's limit of file descriptors and how many ephemeral ports there are; 0 is not known.
-func healthLimits() (files, ports int64) {
+// Limits are the process's limit of file descriptors and how many ephemeral ports there are; 0 is not known.
+func Limits() (files, ports int64) {
 	var limit syscall.Rlimit
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) == nil {
 		files = int64(limit.Cur)
@@ -264,4 +264,13 @@ func healthLimits() (files, ports int64) {
 		}
 	}
 	return files, ports
+}
+
+// OpenFiles is how many files this process has open; 0 where the system does not report it.
+func OpenFiles() int64 {
+	names, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return 0
+	}
+	return int64(len(names) - 1) // the directory itself is one
 }

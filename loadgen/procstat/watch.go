@@ -1,4 +1,6 @@
-package loadgen
+// Package procstat measures what a run used of the machine: CPU, waits for a CPU, sockets and files of the generator, of
+// the system under test, and of everything else.
+package procstat
 
 import (
 	"context"
@@ -10,19 +12,19 @@ import (
 	"github.com/policycortex/headroom/results"
 )
 
-// health is what was used until an instant: by this process since its start, by the system under test and the machine
-// since some earlier instant. Differences between two of them mean something.
-type health struct {
+// reading is what was used until an instant: by this process since its start, by the system under test and the machine
+// since some earlier instant. Only differences between two of them have a meaning.
+type reading struct {
 	at      time.Time
 	cpu     time.Duration
 	maxRSS  int64
 	pauses  time.Duration
 	numGC   int64
-	machine *machineHealth // nil where the system does not tell
+	machine *machineReading // nil where the system does not report it
 }
 
-// machineHealth is the part that only /proc tells. A nil pointer is what it does not tell.
-type machineHealth struct {
+// machineReading is the part that only /proc reports. A nil pointer is what it does not report.
+type machineReading struct {
 	busy, stolen, all     time.Duration // CPU time of the CPUs that this process may use; busy is neither idle nor stolen
 	system                *time.Duration
 	threads               *threadTimes // of this process
@@ -33,25 +35,27 @@ type machineHealth struct {
 // threadTimes are sums over threads: how long they ran, and how long they could have run and waited for a CPU.
 type threadTimes struct{ ran, waited time.Duration }
 
-// healthWatch reads the health once a second.
-type healthWatch struct {
+// Watch reads once a second what has been used.
+type Watch struct {
 	machine     machineReader
-	first, last health
-	record      results.Health
+	first, last reading
+	health      results.Health
 }
 
-func newHealthWatch(where results.Processes) *healthWatch {
+// NewWatch returns a watch. where says which processes are the system under test; filesNeeded is how many file
+// descriptors this process needs for the run.
+func NewWatch(where results.Processes, filesNeeded int64) *Watch {
 	if where == "" {
 		where = results.ProcessesUnknown
 	}
-	w := &healthWatch{record: results.Health{Processes: where}}
+	w := &Watch{health: results.Health{Processes: where, FilesNeeded: filesNeeded}}
 	w.machine.withChildren = where == results.ProcessesChildren
-	w.record.FileLimit, w.record.PortRange = healthLimits()
+	w.health.FileLimit, w.health.PortRange = Limits()
 	return w
 }
 
-func (w *healthWatch) read() health {
-	h := health{at: time.Now()}
+func (w *Watch) read() reading {
+	h := reading{at: time.Now()}
 	var ru syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &ru) == nil {
 		h.cpu = time.Duration(ru.Utime.Nano() + ru.Stime.Nano())
@@ -67,14 +71,14 @@ func (w *healthWatch) read() health {
 	return h
 }
 
-// begin takes the reading from which everything counts.
-func (w *healthWatch) begin() {
+// Begin takes the reading from which everything counts.
+func (w *Watch) Begin() {
 	w.first = w.read()
 	w.last = w.first
 }
 
-// run notes the health of every second until ctx ends.
-func (w *healthWatch) run(ctx context.Context, start time.Time) {
+// Run notes the health of every second until ctx ends.
+func (w *Watch) Run(ctx context.Context, start time.Time) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
@@ -83,14 +87,14 @@ func (w *healthWatch) run(ctx context.Context, start time.Time) {
 			return
 		case <-tick.C:
 			now := w.read()
-			w.record.Seconds = append(w.record.Seconds, now.second(w.last, start, w.record.Processes))
+			w.health.Seconds = append(w.health.Seconds, now.second(w.last, start, w.health.Processes))
 			w.last = now
 		}
 	}
 }
 
 // second is what happened between two readings.
-func (h health) second(before health, start time.Time, where results.Processes) results.HealthSecond {
+func (h reading) second(before reading, start time.Time, where results.Processes) results.HealthSecond {
 	length := h.at.Sub(before.at).Seconds()
 	cores := func(d time.Duration) float64 { return max(0, d.Seconds()/length) }
 	s := results.HealthSecond{
@@ -128,8 +132,8 @@ func waitShare(now, before *threadTimes) *float64 {
 	return new(results.WaitShare((now.ran - before.ran).Seconds(), (now.waited - before.waited).Seconds()))
 }
 
-// end is what the whole run used.
-func (w *healthWatch) end() (results.Generator, *results.Health) {
+// End is what the whole run used.
+func (w *Watch) End() (results.Generator, *results.Health) {
 	now, before := w.read(), w.first
 	stolen := 0.0
 	if m, old := now.machine, before.machine; m != nil && old != nil && m.all > old.all {
@@ -140,5 +144,5 @@ func (w *healthWatch) end() (results.Generator, *results.Health) {
 		CPUSeconds:  (now.cpu - before.cpu).Seconds(), WallSeconds: now.at.Sub(before.at).Seconds(),
 		CPUs: runtime.NumCPU(), GoMaxProcs: runtime.GOMAXPROCS(0), GoVersion: runtime.Version(),
 		GCPauses: (now.pauses - before.pauses).Seconds(), NumGC: uint32(now.numGC - before.numGC), MaxRSSBytes: now.maxRSS,
-	}, &w.record
+	}, &w.health
 }

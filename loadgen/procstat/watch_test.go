@@ -1,4 +1,4 @@
-package loadgen
+package procstat
 
 import (
 	"testing"
@@ -8,11 +8,11 @@ import (
 )
 
 func TestHealthOfARun(t *testing.T) {
-	w := newHealthWatch(results.ProcessesUnknown)
-	w.begin()
+	w := NewWatch(results.ProcessesUnknown, 0)
+	w.Begin()
 	for sum := 0; w.read().cpu-w.first.cpu < 20*time.Millisecond; sum++ {
 	}
-	g, _ := w.end()
+	g, _ := w.End()
 	if g.CPUSeconds < 0.02 || g.WallSeconds <= 0 || g.MaxRSSBytes < 1<<20 || g.StolenShare < 0 || g.StolenShare > 1 {
 		t.Errorf("%+v", g)
 	}
@@ -21,8 +21,8 @@ func TestHealthOfARun(t *testing.T) {
 // TestHealthWithoutProc holds that what a machine does not tell is not told as 0.
 func TestHealthWithoutProc(t *testing.T) {
 	start := time.Now()
-	before := health{at: start}
-	s := health{at: start.Add(2 * time.Second), cpu: time.Second, pauses: time.Millisecond}.second(before, start, results.ProcessesUnknown)
+	before := reading{at: start}
+	s := reading{at: start.Add(2 * time.Second), cpu: time.Second, pauses: time.Millisecond}.second(before, start, results.ProcessesUnknown)
 	if s.Generator != 0.5 || s.GCPause != 1 || s.Length != 2 {
 		t.Errorf("%+v", s)
 	}

@@ -1,4 +1,4 @@
-package loadgen
+package procstat
 
 import (
 	"bufio"
@@ -67,9 +67,9 @@ func TestHealthOfTheSystem(t *testing.T) {
 	if !ok || len(pids) != 1 {
 		t.Fatalf("descendants %v, %v", pids, ok)
 	}
-	children, unknown := newHealthWatch(results.ProcessesChildren), newHealthWatch(results.ProcessesUnknown)
-	children.begin()
-	unknown.begin()
+	children, unknown := NewWatch(results.ProcessesChildren, 0), NewWatch(results.ProcessesUnknown, 0)
+	children.Begin()
+	unknown.Begin()
 	for children.system() < 300*time.Millisecond {
 		time.Sleep(50 * time.Millisecond)
 	}
@@ -87,12 +87,12 @@ func TestHealthOfTheSystem(t *testing.T) {
 }
 
 // system is the CPU time of the system since the first reading.
-func (w *healthWatch) system() time.Duration {
+func (w *Watch) system() time.Duration {
 	return *w.read().machine.system - *w.first.machine.system
 }
 
-// BenchmarkHealth is what one sample costs, with 16 children of this process as the system under test.
-func BenchmarkHealth(b *testing.B) {
+// BenchmarkRead is what one sample costs, with 16 children of this process as the system under test.
+func BenchmarkRead(b *testing.B) {
 	for range 16 {
 		child := exec.Command("sleep", "60")
 		if err := child.Start(); err != nil {
@@ -100,7 +100,7 @@ func BenchmarkHealth(b *testing.B) {
 		}
 		b.Cleanup(func() { _ = child.Process.Kill(); _ = child.Wait() })
 	}
-	w := newHealthWatch(results.ProcessesChildren)
+	w := NewWatch(results.ProcessesChildren, 0)
 	b.ReportAllocs()
 	for b.Loop() {
 		w.read()

@@ -1,6 +1,8 @@
-package loadgen
+package vegetaformat
 
 import (
+	"bytes"
+	"compress/gzip"
 	"errors"
 	"fmt"
 	"net/http"
@@ -12,6 +14,18 @@ import (
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 )
+
+// gzipped is a text, compressed.
+func gzipped(t *testing.T, text string) string {
+	t.Helper()
+	var out bytes.Buffer
+	w := gzip.NewWriter(&out)
+	_, err := w.Write([]byte(text))
+	if err := errors.Join(err, w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
 
 // targetText is a target on one line.
 func targetText(t *vegeta.Target) string {
@@ -120,7 +134,7 @@ func TestTargetFaults(t *testing.T) {
 		"JSON, another key":     {"json", `{"method":"GET","url":"http://h/","headers":{"A":["b"]}}`, `unknown field "headers"`},
 		"JSON, a method":        {"json", `{"method":"G T","url":"http://h/"}`, "f:1: the method is none"},
 		"JSON, no absolute URL": {"json", "\n" + `{"method":"GET","url":"h/a"}`, "f:2: the URL is not absolute"},
-		"an unknown format":     {"xml", "", "http and json are there"},
+		"an unknown format":     {"xml", "", "write http or json"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := ReadTargets(strings.NewReader(test.file), "f", test.format, nil, nil)

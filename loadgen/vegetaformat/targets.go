@@ -1,4 +1,5 @@
-package loadgen
+// Package vegetaformat reads vegeta's target files, sends what they name and writes vegeta's result files.
+package vegetaformat
 
 import (
 	"bufio"
@@ -34,7 +35,7 @@ func ReadTargets(r io.Reader, name, format string, body []byte, headers http.Hea
 	case vegeta.JSONTargetFormat:
 		take = t.jsonLine
 	default:
-		return nil, fmt.Errorf("there is no target format %q: http and json are there", format)
+		return nil, fmt.Errorf("there is no target format %q: write http or json", format)
 	}
 	in, err := recording.Text(r)
 	if err != nil {
