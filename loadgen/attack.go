@@ -3,6 +3,7 @@ package loadgen
 import (
 	"time"
 
+	"github.com/policycortex/headroom/loadgen/arrival"
 	"github.com/policycortex/headroom/scenarios"
 )
 
@@ -10,20 +11,20 @@ import (
 type attack struct {
 	scenario *scenarios.Scenario
 	requests *requestSet
-	schedule *schedule // nil for constant-vus
-	window   *window
-	think    *thinkTimes // of its users; nil: they send again at once
-	shard    shard
+	timing   *arrival.Timing
 	recorder *recorder
 	target   string
 	start    time.Time
 }
 
-func newAttack(s *scenarios.Scenario, requests *requestSet, sc *schedule, rec *recorder, target string, start time.Time) *attack {
+func newAttack(s *scenarios.Scenario, requests *requestSet, sc *arrival.Schedule, rec *recorder, target string, start time.Time) *attack {
 	rec.requests = requests
 	return &attack{
-		scenario: s, requests: requests, schedule: sc, window: rec.window, think: newThinkTimes(s.ThinkTime, requests.seed), shard: newShard(nil),
-		recorder: rec, target: target, start: start,
+		scenario: s, requests: requests, recorder: rec, target: target, start: start,
+		timing: &arrival.Timing{
+			Schedule: sc, Window: rec.window, Think: arrival.NewThinkTimes(s.ThinkTime, requests.seed), Shard: arrival.Whole,
+			Users: workers(s), GracefulStop: s.GracefulStop,
+		},
 	}
 }
 
@@ -37,15 +38,7 @@ func workers(s *scenarios.Scenario) int {
 
 // finish closes the books of a scenario that ended now.
 func (a *attack) finish() {
-	ended := min(time.Since(a.start), a.window.end())
-	var planned, measured int64
-	if a.schedule != nil {
-		planned = a.shard.of(a.schedule.until(ended))
-		if planned == a.shard.of(a.window.iterations.Load()) {
-			ended = a.window.end() // there was nothing left to send: the rest of its time is a part of the measured window
-		}
-		measured = planned - min(planned, a.shard.of(a.schedule.until(a.window.begin())))
-	}
+	planned, measured, ended := a.timing.Planned(time.Since(a.start))
 	a.recorder.finish(planned, measured, ended)
 }
 

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/policycortex/headroom/loadgen/arrival"
 	"github.com/policycortex/headroom/loadgen/record"
 	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/scenarios"
@@ -35,7 +36,7 @@ type outcome struct {
 type book struct {
 	recorder *recorder
 	scenario *scenarios.Scenario
-	window   *window
+	window   *arrival.Window
 	page     *page
 	turnAt   time.Duration // since the scenario's start: the end of the page's second
 
@@ -126,7 +127,7 @@ func (b *book) record(o *outcome) {
 	case record.ErrorNoFiles, record.ErrorNoPorts:
 		if first {
 			p.unsent++
-			if b.window.has(o.intended) {
+			if b.window.Has(o.intended) {
 				p.measuredUnsent++
 			}
 			p.written = true
@@ -146,7 +147,7 @@ func (b *book) record(o *outcome) {
 		p.failed++
 		t.failures++
 	}
-	if b.window.has(o.intended) {
+	if b.window.Has(o.intended) {
 		p.lastAnswer = max(p.lastAnswer, o.done)
 		t.lastAnswer = max(t.lastAnswer, o.done)
 		t.measure(o, failed, answered)
@@ -210,7 +211,7 @@ func (t *tally) count(class string) {
 
 // skip counts the steps of a flow that were not sent because the one before them failed at the instant now.
 func (b *book) skip(failed int, now time.Duration) {
-	if !b.window.has(now) {
+	if !b.window.Has(now) {
 		return
 	}
 	for i := failed + 1; i < len(b.scenario.Requests) && b.scenario.Requests[i].Step > 0; i++ {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"github.com/policycortex/headroom/loadgen/random"
 	"github.com/policycortex/headroom/loadgen/recording"
 	"github.com/policycortex/headroom/scenarios"
 )
@@ -297,13 +298,13 @@ type rowChoice struct {
 	seed   uint64
 	rows   int
 	choice scenarios.Choice
-	zipf   zipf
+	zipf   random.Zipf
 }
 
 func newRowChoice(seed uint64, f *feeder) *rowChoice {
-	c := &rowChoice{seed: scenarioSeed(seed, "feeder "+f.plan.Name), rows: f.rows, choice: f.plan.Choice}
+	c := &rowChoice{seed: random.ScenarioSeed(seed, "feeder "+f.plan.Name), rows: f.rows, choice: f.plan.Choice}
 	if c.choice == scenarios.Zipf {
-		c.zipf = newZipf(f.rows, f.plan.Exponent)
+		c.zipf = random.NewZipf(f.rows, f.plan.Exponent)
 	}
 	return c
 }
@@ -312,9 +313,9 @@ func (c *rowChoice) row(n int64) int {
 	if c.choice == scenarios.Sequential {
 		return int(n % int64(c.rows))
 	}
-	r := iterationRandom(c.seed, n)
+	r := random.ForIteration(c.seed, n)
 	if c.choice == scenarios.Zipf {
-		return c.zipf.rank(&r) - 1
+		return c.zipf.Rank(&r) - 1
 	}
-	return r.below(c.rows)
+	return r.Below(c.rows)
 }

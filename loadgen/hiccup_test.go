@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/policycortex/headroom/loadgen/arrival"
 	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/scenarios"
 )
@@ -64,10 +65,10 @@ func hiccup(t *testing.T) hiccupResult {
 	if got.Requests != hiccupTotal || got.Failed != 0 {
 		t.Fatalf("%d requests of which %d failed, want %d and 0; errors %v", got.Requests, got.Failed, hiccupTotal, got.Errors)
 	}
-	sc := constant(1000, 10*time.Second)
+	sc := arrival.Steady(1000, 10*time.Second, hiccupTotal)
 	seen := make([]time.Duration, hiccupTotal)
 	for n, at := range server.finished {
-		seen[n] = at - sc.at(int64(n))
+		seen[n] = at - sc.At(int64(n))
 	}
 	service := time.Duration(server.busy.Load() / max(1, server.drained.Load()))
 	r := hiccupResult{
@@ -129,23 +130,23 @@ func (f *freezing) handle(_ http.ResponseWriter, r *http.Request) {
 
 // queue is the computed truth of the hiccup proof: the response times of a first-come-first-served queue of so many
 // workers, each busy for service with a request, before a server that answers nothing between freeze and thaw.
-func queue(sc *schedule, workers int, service, freeze, thaw time.Duration) []time.Duration {
+func queue(sc *arrival.Schedule, workers int, service, freeze, thaw time.Duration) []time.Duration {
 	free := make([]time.Duration, workers)
-	response := make([]time.Duration, 0, sc.total)
-	for n := range sc.total {
+	response := make([]time.Duration, 0, sc.Total())
+	for n := range sc.Total() {
 		w := 0
 		for i := range free {
 			if free[i] < free[w] {
 				w = i
 			}
 		}
-		start := max(sc.at(n), free[w])
+		start := max(sc.At(n), free[w])
 		done := start + service
 		if start < thaw && done > freeze { // frozen while it was being answered
 			done = max(thaw, start) + service
 		}
 		free[w] = done
-		response = append(response, done-sc.at(n))
+		response = append(response, done-sc.At(n))
 	}
 	return response
 }

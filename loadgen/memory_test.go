@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/policycortex/headroom/loadgen/arrival"
 	"github.com/policycortex/headroom/scenarios"
 )
 
@@ -45,7 +46,7 @@ func millionRequests() (early, end uint64, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	sc := newSchedule(*s, 1)
+	sc := arrival.NewSchedule(*s, 1)
 	a := newVegetaAttack(newAttack(s, requests, sc, newRecorder(plan, s, sc), "http://127.0.0.1", time.Now()), "")
 	l := &light{}
 	a.transport = l
@@ -70,7 +71,7 @@ func BenchmarkMemory(b *testing.B) {
 // BenchmarkRecord is the cost of recording one answer.
 func BenchmarkRecord(b *testing.B) {
 	plan := planOf(scenarios.Scenario{Rate: 1e6, Duration: time.Hour})
-	sc := newSchedule(plan.Scenarios[0], 1)
+	sc := arrival.NewSchedule(plan.Scenarios[0], 1)
 	r := newRecorder(plan, &plan.Scenarios[0], sc).newBook()
 	b.ReportAllocs()
 	for i := range b.N {

@@ -31,7 +31,7 @@ func newObserver(attacks []*attack, snapshot func(ctx context.Context) (results.
 
 // measured is the scenario's measured window since the run's start.
 func (a *attack) measured() (from, to time.Duration) {
-	return a.scenario.StartTime + a.window.begin(), a.scenario.StartTime + a.window.end()
+	return a.scenario.StartTime + a.timing.Window.Begin(), a.scenario.StartTime + a.timing.Window.End()
 }
 
 // next is the first edge that has no snapshot yet, as far as is known now: a warm-up that ends early moves those of its
@@ -67,7 +67,7 @@ func (o *observer) watch(ctx context.Context, start time.Time) {
 			}
 			left := time.Until(start.Add(edge))
 			wait := left
-			if slices.ContainsFunc(o.attacks, func(a *attack) bool { return a.window.moves() }) {
+			if slices.ContainsFunc(o.attacks, func(a *attack) bool { return a.timing.Window.Moves() }) {
 				wait = min(left, edgePatience)
 			}
 			if sleep(ctx, wait) != nil {

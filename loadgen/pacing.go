@@ -31,7 +31,7 @@ func nextBatch(t time.Duration) time.Duration { return (t + batch - 1) / batch *
 
 // pause waits until there may be something to send or to sweep, or something has come.
 func (l *wireLoop) pause(end time.Duration) {
-	if l.attack.schedule == nil {
+	if !l.timing.Open() {
 		l.scheduleUser()
 	}
 	until := min(end, l.sweepAt)
@@ -41,7 +41,7 @@ func (l *wireLoop) pause(end time.Duration) {
 	}
 	left := until - time.Since(l.start)
 	switch {
-	case l.attack.schedule == nil: // users wait for answers, or think
+	case !l.timing.Open(): // users wait for answers, or think
 	case l.pacing == scenarios.Precise && due:
 		left -= preciseAhead
 	case l.pacing == scenarios.Spin && due:

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/policycortex/headroom/loadgen/arrival"
+	"github.com/policycortex/headroom/loadgen/random"
 	"github.com/policycortex/headroom/scenarios"
 )
 
@@ -35,9 +37,9 @@ func TestPacingsSendTheSame(t *testing.T) {
 			if l.Planned == 0 || l.Sent != l.Planned || l.Dropped != 0 || s.Requests != l.Planned || s.Failed != 0 || l.Lag.Count() != l.Sent {
 				t.Errorf("%s: planned %d, sent %d, dropped %d, %d answers of which %d failed", pacing, l.Planned, l.Sent, l.Dropped, s.Requests, s.Failed)
 			}
-			sc := newSchedule(plan.Scenarios[0], scenarioSeed(plan.Seed, plan.Scenarios[0].Name))
-			for n := range sc.total {
-				if early := m.Started.Sub(began) + sc.at(n) - time.Duration(arrived[n].Load()); early > 0 {
+			sc := arrival.NewSchedule(plan.Scenarios[0], random.ScenarioSeed(plan.Seed, plan.Scenarios[0].Name))
+			for n := range sc.Total() {
+				if early := m.Started.Sub(began) + sc.At(n) - time.Duration(arrived[n].Load()); early > 0 {
 					t.Errorf("%s: request %d came %v early", pacing, n, early)
 				}
 			}

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/policycortex/headroom/loadgen/arrival"
 	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/scenarios"
 )
@@ -15,9 +16,9 @@ import (
 // plan, of loops, and on the run's length in seconds, not on the number of outcomes.
 type recorder struct {
 	scenario *scenarios.Scenario
-	schedule *schedule // nil for a closed executor
-	window   *window
-	stages   stages
+	schedule *arrival.Schedule // nil for a closed executor
+	window   *arrival.Window
+	stages   arrival.Stages
 	batches  []*batchBook
 	seconds  []*secondBook
 
@@ -42,9 +43,9 @@ type recorder struct {
 	finished    bool
 }
 
-func newRecorder(plan *scenarios.Plan, s *scenarios.Scenario, sc *schedule) *recorder {
+func newRecorder(plan *scenarios.Plan, s *scenarios.Scenario, sc *arrival.Schedule) *recorder {
 	r := &recorder{
-		scenario: s, schedule: sc, window: newWindow(s, sc), second: int(s.StartTime / time.Second),
+		scenario: s, schedule: sc, window: arrival.NewWindow(s, sc), second: int(s.StartTime / time.Second),
 		whole: results.NewHistogram(), each: results.NewHistogram(),
 		load: &results.Load{
 			Scenario: s.Name, Executor: string(s.Executor), Open: sc != nil,
@@ -55,9 +56,9 @@ func newRecorder(plan *scenarios.Plan, s *scenarios.Scenario, sc *schedule) *rec
 	if s.AutoWarmup {
 		r.warming = &results.Warming{}
 	}
-	r.stages, r.load.Stages = stagesOf(s)
+	r.stages, r.load.Stages = arrival.NewStages(s), namedStages(s)
 	for i := range s.Requests {
-		for _, stage := range r.stages.names {
+		for _, stage := range r.stages.Names {
 			r.series = append(r.series, newSeries(plan, s, &s.Requests[i], stage))
 		}
 	}
@@ -147,8 +148,8 @@ func (r *recorder) settleSecond(pages []*page, partial bool) {
 	var of []results.Point
 	for i := range r.scenario.Requests {
 		p := results.Point{Scenario: r.scenario.Name, Request: r.scenario.Requests[i].Name, Second: r.second, Warmup: warmup, Partial: partial}
-		for k := range r.stages.names {
-			r.settleTallies(&p, i*len(r.stages.names)+k, i, pages)
+		for k := range r.stages.Names {
+			r.settleTallies(&p, i*len(r.stages.Names)+k, i, pages)
 		}
 		all.Requests += p.Requests
 		all.Failed += p.Failed
@@ -200,7 +201,7 @@ func (r *recorder) settleTallies(p *results.Point, series, request int, pages []
 		merge(r.each, t.response)
 		merge(r.each, t.early)
 		if t.lastAnswer > 0 {
-			r.stages.answered(r.load, series%len(r.stages.names), (r.scenario.StartTime + t.lastAnswer).Seconds())
+			r.noteOutcome(series%len(r.stages.Names), (r.scenario.StartTime + t.lastAnswer).Seconds())
 		}
 		for _, b := range r.batches {
 			b.add(series, t)
@@ -277,7 +278,7 @@ func (r *recorder) finish(planned, measuredPlanned int64, ended time.Duration) {
 	}
 	r.finished = true
 	if r.warming != nil && r.load.Warmup == nil {
-		r.load.Warmup = r.warming.End(r.window.begin().Seconds(), ended.Seconds())
+		r.load.Warmup = r.warming.End(r.window.Begin().Seconds(), ended.Seconds())
 	}
 	if r.load.Cut = (r.scenario.StartTime + ended).Seconds() < r.load.MeasuredTo; r.load.Cut {
 		r.load.ScheduledTo = r.load.MeasuredTo
@@ -288,7 +289,7 @@ func (r *recorder) finish(planned, measuredPlanned int64, ended time.Duration) {
 	}
 	if r.schedule == nil {
 		for i, s := range r.series {
-			if r.scenario.Requests[i/len(r.stages.names)].Step == 0 {
+			if r.scenario.Requests[i/len(r.stages.Names)].Step == 0 {
 				measuredPlanned += s.Requests
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/policycortex/headroom/loadgen/arrival"
 	"github.com/policycortex/headroom/loadgen/record"
 	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/scenarios"
@@ -23,7 +24,7 @@ func books(n int, duration time.Duration) (*recorder, []*book) {
 	}
 	s.Requests[1].ExpectedStatus = []int{200, 404}
 	plan := planOf(s)
-	r := newRecorder(plan, &plan.Scenarios[0], newSchedule(plan.Scenarios[0], 1))
+	r := newRecorder(plan, &plan.Scenarios[0], arrival.NewSchedule(plan.Scenarios[0], 1))
 	var of []*book
 	for range n {
 		of = append(of, r.newBook())
@@ -197,7 +198,7 @@ func TestStagesAreToldApart(t *testing.T) {
 			Metric: "http_req_duration", Selector: selector, Aggregation: scenarios.Aggregation{Name: "p", Percentile: 95},
 		})
 	}
-	r := newRecorder(plan, &plan.Scenarios[0], newSchedule(plan.Scenarios[0], 1))
+	r := newRecorder(plan, &plan.Scenarios[0], arrival.NewSchedule(plan.Scenarios[0], 1))
 	b := r.newBook()
 	for i, intended := range []time.Duration{500, 1000, 1999, 2000, 3999, 4000, 5999} { // milliseconds
 		intended *= time.Millisecond

@@ -10,8 +10,8 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strings"
-	"time"
 
+	"github.com/policycortex/headroom/loadgen/arrival"
 	"github.com/policycortex/headroom/loadgen/recording"
 	"github.com/policycortex/headroom/scenarios"
 )
@@ -112,28 +112,17 @@ func (r Recordings) Warnings(plan *scenarios.Plan) []string {
 	return all
 }
 
-// replay is the timing of a recording: the instants of its file, divided by the speed.
-type replay struct {
-	log   *recording.Log
-	speed float64
-}
-
-func (r *replay) at(n int64) time.Duration { return time.Duration(float64(r.log.At(n)) / r.speed) }
-
 // replay makes the set send a recording, and returns its schedule: that of the file, or where it has no times the
 // scenario's rate.
-func (s *requestSet) replay(of *scenarios.Scenario, log *recording.Log) (*schedule, error) {
+func (s *requestSet) replay(of *scenarios.Scenario, log *recording.Log) (*arrival.Schedule, error) {
 	if log == nil || len(of.Requests) != len(log.Names) {
 		return nil, fmt.Errorf("the recording of scenario %s was not loaded", of.Name)
 	}
 	s.recording = log
 	if log.Length > 0 {
-		return &schedule{replay: &replay{log, of.Recording.Speed}, end: of.Duration.Seconds(), total: log.Len()}, nil
+		return arrival.Recorded(log.At, log.Len(), of.Recording.Speed, of.Duration), nil
 	}
-	rate := of.Rate / of.TimeUnit.Seconds()
-	sc := rampsOf(rate, []scenarios.Stage{{Target: rate, Duration: of.Duration}}, 1)
-	sc.total = log.Len()
-	return sc, nil
+	return arrival.Steady(of.Rate/of.TimeUnit.Seconds(), of.Duration, log.Len()), nil
 }
 
 // method is that of the request that d chose.

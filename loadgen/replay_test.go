@@ -137,13 +137,13 @@ func TestReplayIsInOrderAndInTime(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for n := range sc.total {
-			if at, want := sc.at(n), log.At(n)*2/5; (at - want).Abs() > 1 {
+		for n := range sc.Total() {
+			if at, want := sc.At(n), log.At(n)*2/5; (at - want).Abs() > 1 {
 				t.Fatalf("request %d is meant for %v, want %v", n, at, want)
 			}
 		}
-		if until := sc.until(s.Duration); sc.total != 100 || until != 100 {
-			t.Errorf("%d of %d requests before the end", until, sc.total)
+		if until := sc.Until(s.Duration); sc.Total() != 100 || until != 100 {
+			t.Errorf("%d of %d requests before the end", until, sc.Total())
 		}
 		if len(m.Series) != 1 || m.Series[0].Name != "all" || m.Series[0].Method != "several" || m.Series[0].Requests != 100 {
 			t.Errorf("series %+v", m.Series)

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/policycortex/headroom/loadgen/random"
 	"github.com/policycortex/headroom/loadgen/recording"
 	"github.com/policycortex/headroom/scenarios"
 )
@@ -41,7 +42,7 @@ type request struct {
 type value struct {
 	keys   KeySet
 	choice scenarios.Choice
-	zipf   zipf
+	zipf   random.Zipf
 	row    *rowChoice // of a feeder's column; then the others but keys are not used
 }
 
@@ -68,7 +69,7 @@ const (
 // newRequestSet prepares a scenario's requests. fixture resolves key sets of the fixture; it may be nil when no request
 // names one. feeders are those of the plan.
 func newRequestSet(seed uint64, s *scenarios.Scenario, fixture func(name string) (KeySet, error), feeders Feeders) (*requestSet, error) {
-	set := &requestSet{seed: scenarioSeed(seed, s.Name)}
+	set := &requestSet{seed: random.ScenarioSeed(seed, s.Name)}
 	total := 0
 	var slots map[string]int
 	for i := range s.Requests {
@@ -101,7 +102,7 @@ func newRequest(plan *scenarios.Request, seed uint64, slots map[string]int, fixt
 			out.row = newRowChoice(seed, feeders[v.Keys.Feeder])
 		}
 		if v.Choice == scenarios.Zipf {
-			out.zipf = newZipf(keys.Len, v.Exponent)
+			out.zipf = random.NewZipf(keys.Len, v.Exponent)
 		}
 		r.values = append(r.values, out)
 		index[v.Name] = i
@@ -192,12 +193,12 @@ const maxValues = 32
 
 // draw makes the choices of iteration n.
 func (s *requestSet) draw(n int64) draw {
-	r := iterationRandom(s.seed, n)
+	r := random.ForIteration(s.seed, n)
 	d := draw{n: n}
 	if s.recording != nil {
 		d.request = s.recording.Name(n)
 	} else if len(s.requests) > 1 {
-		ticket := r.below(s.cumulative[len(s.cumulative)-1])
+		ticket := r.Below(s.cumulative[len(s.cumulative)-1])
 		d.request = sort.SearchInts(s.cumulative, ticket+1)
 	}
 	s.fill(&d, &r)
@@ -206,14 +207,14 @@ func (s *requestSet) draw(n int64) draw {
 
 // drawOf makes the choices of iteration n for a given request.
 func (s *requestSet) drawOf(request int, n int64) draw {
-	r := iterationRandom(s.seed, n)
+	r := random.ForIteration(s.seed, n)
 	d := draw{n: n, request: request}
 	s.fill(&d, &r)
 	return d
 }
 
 // fill chooses the keys of d's request.
-func (s *requestSet) fill(d *draw, r *random) {
+func (s *requestSet) fill(d *draw, r *random.Source) {
 	n := d.n
 	for i := range s.requests[d.request].values {
 		v := &s.requests[d.request].values[i]
@@ -223,12 +224,12 @@ func (s *requestSet) fill(d *draw, r *random) {
 		case v.choice == scenarios.Sequential:
 			d.keys[i] = int(n % int64(v.keys.Len))
 		case v.choice == scenarios.Zipf:
-			d.keys[i] = v.zipf.rank(r) - 1
+			d.keys[i] = v.zipf.Rank(r) - 1
 		default:
-			d.keys[i] = r.below(v.keys.Len)
+			d.keys[i] = r.Below(v.keys.Len)
 		}
 	}
-	d.uuid = [2]uint64{r.pcg.Uint64(), r.pcg.Uint64()}
+	d.uuid = [2]uint64{r.Uint64(), r.Uint64()}
 }
 
 // append renders parts with the choices of d; escape percent-encodes the values for use in a path or query.

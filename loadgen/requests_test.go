@@ -2,11 +2,11 @@ package loadgen
 
 import (
 	"fmt"
-	"math"
 	"regexp"
 	"strconv"
 	"testing"
 
+	"github.com/policycortex/headroom/loadgen/random"
 	"github.com/policycortex/headroom/scenarios"
 )
 
@@ -99,8 +99,8 @@ func TestFirstDrawsAreUniform(t *testing.T) {
 	var counts, pairs [cells]float64
 	last := 0
 	for n := range int64(draws) {
-		r := iterationRandom(scenarioSeed(1, "x"), n)
-		k := r.below(cells)
+		r := random.ForIteration(random.ScenarioSeed(1, "x"), n)
+		k := r.Below(cells)
 		counts[k]++
 		pairs[(k-last+cells)%cells]++
 		last = k
@@ -113,38 +113,6 @@ func TestFirstDrawsAreUniform(t *testing.T) {
 		// 63 degrees of freedom: P(chi² > 114) = 1e-4. The draws are fixed: this cannot flicker.
 		if chi > 114 {
 			t.Errorf("%s: chi² = %.1f", name, chi)
-		}
-	}
-}
-
-func TestZipf(t *testing.T) {
-	for _, s := range []float64{0.3, 0.99, 1, 1.1, 2.5} {
-		for _, n := range []int{1, 2, 100} {
-			t.Run(fmt.Sprintf("s=%v,n=%d", s, n), func(t *testing.T) {
-				const draws = 200000
-				z := newZipf(n, s)
-				counts := make([]float64, n+1)
-				for i := range int64(draws) {
-					r := iterationRandom(7, i)
-					counts[z.rank(&r)]++
-				}
-				norm := 0.0
-				for k := 1; k <= n; k++ {
-					norm += math.Pow(float64(k), -s)
-				}
-				chi, free := 0.0, -1.0
-				for k := 1; k <= n; k++ {
-					want := draws * math.Pow(float64(k), -s) / norm
-					if want >= 5 {
-						chi += (counts[k] - want) * (counts[k] - want) / want
-						free++
-					}
-				}
-				// Five standard deviations of chi² above its mean.
-				if chi > free+5*math.Sqrt(2*max(free, 1)) {
-					t.Errorf("chi² = %.1f with %v degrees of freedom", chi, free)
-				}
-			})
 		}
 	}
 }

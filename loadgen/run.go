@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/policycortex/headroom/loadgen/arrival"
 	"github.com/policycortex/headroom/loadgen/procstat"
 	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/scenarios"
@@ -97,17 +98,17 @@ func Run(ctx context.Context, plan *scenarios.Plan, target string, o Options) (*
 			return nil, fmt.Errorf("prepare load: %w", err)
 		}
 		requests.secrets = o.Secrets
-		var sc *schedule
+		var sc *arrival.Schedule
 		if s.Executor == scenarios.Replay {
 			sc, err = requests.replay(s, o.Recordings[s.Name])
 		} else if s.Executor != scenarios.ConstantVUs {
-			sc = newSchedule(*s, requests.seed)
+			sc = arrival.NewSchedule(*s, requests.seed)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("prepare load: %w", err)
 		}
 		r.attacks = append(r.attacks, newAttack(s, requests, sc, newRecorder(plan, s, sc), target, time.Time{}))
-		r.attacks[i].shard = newShard(o.Shard)
+		r.attacks[i].timing.Shard = shardOf(o.Shard)
 		if log := requests.recording; log != nil {
 			r.attacks[i].recorder.load.RecordingSHA256 = log.SHA256
 		}
@@ -347,7 +348,7 @@ func (r *run) crossed() *results.Gate {
 func (r *run) progress() Progress {
 	p := Progress{Elapsed: time.Since(r.start)}
 	for _, a := range r.attacks {
-		p.Total = max(p.Total, a.scenario.StartTime+a.window.end())
+		p.Total = max(p.Total, a.scenario.StartTime+a.timing.Window.End())
 		p.Scenarios = append(p.Scenarios, a.progress(p.Elapsed))
 	}
 	return p
@@ -366,9 +367,9 @@ func (a *attack) progress(elapsed time.Duration) ScenarioProgress {
 		p.State = Done
 	case t < 0:
 		p.State = Waiting
-	case t < a.window.begin():
+	case t < a.timing.Window.Begin():
 		p.State = WarmingUp
-	case t >= a.window.end():
+	case t >= a.timing.Window.End():
 		p.State = Draining
 	}
 	return p

@@ -6,27 +6,17 @@ import (
 	"slices"
 	"time"
 
+	"github.com/policycortex/headroom/loadgen/arrival"
 	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/scenarios"
 )
 
-// shard is the part of a schedule that this process carries out: every count-th iteration from index on. As an
-// iteration's instant and its request follow from its number and the seed alone, the shards together are the single
-// schedule.
-type shard struct{ index, count int64 }
-
-func newShard(s *results.Shard) shard {
+func shardOf(s *results.Shard) arrival.Shard {
 	if s == nil {
-		return shard{0, 1}
+		return arrival.Whole
 	}
-	return shard{int64(s.Index), int64(s.Of)}
+	return arrival.Shard{Index: int64(s.Index), Count: int64(s.Of)}
 }
-
-// iteration is the number, in the whole schedule, of the shard's iteration j = 0, 1, 2, …
-func (s shard) iteration(j int64) int64 { return s.index + j*s.count }
-
-// of is how many of the schedule's first n iterations are the shard's.
-func (s shard) of(n int64) int64 { return max(0, (n-s.index+s.count-1)/s.count) }
 
 // sharded returns the plan with a shard's share of users and connections.
 func sharded(plan *scenarios.Plan, s *results.Shard) (*scenarios.Plan, error) {
@@ -49,13 +39,10 @@ func sharded(plan *scenarios.Plan, s *results.Shard) (*scenarios.Plan, error) {
 		if *users < s.Of {
 			return nil, fmt.Errorf("scenario %s has %d connections or users, too few for %d shards", part.Scenarios[i].Name, *users, s.Of)
 		}
-		*users = share(*users, s.Index, s.Of)
+		*users = arrival.Share(*users, s.Index, s.Of)
 	}
 	return &part, nil
 }
-
-// share is the i-th of n parts of a whole, as even as can be.
-func share(whole, i, n int) int { return (whole + n - 1 - i) / n }
 
 // preparation is how long before a given start the first reading of the health is taken, which takes a millisecond.
 const preparation = 20 * time.Millisecond

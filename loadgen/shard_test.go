@@ -8,21 +8,22 @@ import (
 	"testing"
 	"time"
 
+	"github.com/policycortex/headroom/loadgen/arrival"
 	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/scenarios"
 )
 
-// arrival is what a schedule makes of an iteration: when it is sent, and what.
-type arrival struct {
+// iteration is what a schedule and a request set make of one: when it is sent, and what.
+type iteration struct {
 	at   time.Duration
 	draw draw
 }
 
-func arrivalsOf(sc *schedule, set *requestSet, s shard) []arrival {
-	var all []arrival
-	for j := int64(0); s.iteration(j) < sc.total; j++ {
-		n := s.iteration(j)
-		all = append(all, arrival{sc.at(n), set.draw(n)})
+func arrivalsOf(sc *arrival.Schedule, set *requestSet, s arrival.Shard) []iteration {
+	var all []iteration
+	for j := int64(0); s.Iteration(j) < sc.Total(); j++ {
+		n := s.Iteration(j)
+		all = append(all, iteration{sc.At(n), set.draw(n)})
 	}
 	return all
 }
@@ -34,7 +35,7 @@ func TestShardsAreTheSchedule(t *testing.T) {
 	kinds := []scenarios.Scenario{
 		{Executor: scenarios.ConstantArrivalRate, Rate: 333.3},
 		{Executor: scenarios.ConstantArrivalRate, Rate: 250, Arrivals: scenarios.Poisson},
-		{Executor: scenarios.RampingArrivalRate, StartRate: 10, Stages: []scenarios.Stage{stage(400, time.Second), stage(0, 2*time.Second)}, Arrivals: scenarios.Poisson},
+		{Executor: scenarios.RampingArrivalRate, StartRate: 10, Stages: []scenarios.Stage{{Target: 400, Duration: time.Second}, {Duration: 2 * time.Second}}, Arrivals: scenarios.Poisson},
 		{Executor: scenarios.SineArrivalRate, Rate: 100, Amplitude: 90, Period: time.Second},
 		{Executor: scenarios.BurstArrivalRate, Size: 7, Every: 50 * time.Millisecond},
 	}
@@ -53,22 +54,22 @@ func TestShardsAreTheSchedule(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		whole := arrivalsOf(newSchedule(s, set.seed), set, newShard(nil))
-		together := make([]arrival, 0, len(whole))
+		whole := arrivalsOf(arrival.NewSchedule(s, set.seed), set, shardOf(nil))
+		together := make([]iteration, 0, len(whole))
 		counted := int64(0)
 		cutAt := time.Duration(random.Int64N(int64(s.Duration)))
 		for index := range count {
 			// Another process has a schedule and a request set of its own.
 			mine, _ := newRequestSet(seed, &s, nil, nil)
-			sc, part := newSchedule(s, mine.seed), newShard(&results.Shard{Index: index, Of: count})
+			sc, part := arrival.NewSchedule(s, mine.seed), shardOf(&results.Shard{Index: index, Of: count})
 			together = append(together, arrivalsOf(sc, mine, part)...)
-			counted += part.of(sc.until(cutAt))
+			counted += part.Of(sc.Until(cutAt))
 		}
-		slices.SortFunc(together, func(a, b arrival) int { return int(a.draw.n - b.draw.n) })
+		slices.SortFunc(together, func(a, b iteration) int { return int(a.draw.n - b.draw.n) })
 		if !slices.Equal(whole, together) {
 			t.Fatalf("%s %s, %d shards: %d arrivals together, %d in one", s.Executor, s.Arrivals, count, len(together), len(whole))
 		}
-		if want := newSchedule(s, set.seed).until(cutAt); counted != want {
+		if want := arrival.NewSchedule(s, set.seed).Until(cutAt); counted != want {
 			t.Errorf("%s, %d shards: %d planned until %v, want %d", s.Executor, count, counted, cutAt, want)
 		}
 	}

@@ -4,64 +4,16 @@ import (
 	"cmp"
 	"context"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"slices"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/policycortex/headroom/loadgen/arrival"
+	"github.com/policycortex/headroom/loadgen/random"
 	"github.com/policycortex/headroom/scenarios"
 )
-
-func TestThinkTimesAreSeeded(t *testing.T) {
-	span := scenarios.ThinkTime{Min: 10 * time.Millisecond, Max: 30 * time.Millisecond}
-	one, same, other := newThinkTimes(span, 1), newThinkTimes(span, 1), newThinkTimes(span, 2)
-	var sum time.Duration
-	differ := 0
-	const n = 10000
-	for i := range int64(n) {
-		d := one.after(i)
-		if d < span.Min || d > span.Max || d != same.after(i) {
-			t.Fatalf("iteration %d: %v and %v", i, d, same.after(i))
-		}
-		if d != other.after(i) {
-			differ++
-		}
-		sum += d
-	}
-	// The mean of n uniform numbers of a span of 20 ms deviates by 20/√(12n) = 0.06 ms.
-	if mean := sum / n; mean < 19700*time.Microsecond || mean > 20300*time.Microsecond || differ < n-10 {
-		t.Errorf("mean %v, %d of %d differ by the seed", mean, differ, n)
-	}
-	if d := newThinkTimes(scenarios.ThinkTime{Min: time.Second, Max: time.Second}, 1).after(7); d != time.Second {
-		t.Errorf("a constant think time is %v", d)
-	}
-	if newThinkTimes(scenarios.ThinkTime{}, 1) != nil {
-		t.Error("no think time thinks")
-	}
-}
-
-func TestThinkingComesOutInOrder(t *testing.T) {
-	var in, out []time.Duration
-	var th thinking
-	for range 1000 {
-		d := time.Duration(rand.IntN(500))
-		in = append(in, d)
-		th.add(d)
-	}
-	for len(th) > 0 {
-		out = append(out, th[0])
-		th.remove()
-	}
-	if slices.Sort(in); !slices.Equal(in, out) {
-		t.Errorf("got %v, want %v", out, in)
-	}
-	th.add(1)
-	if n := testing.AllocsPerRun(100, func() { th.remove(); th.add(2) }); n > 0 {
-		t.Errorf("%v allocations", n)
-	}
-}
 
 func TestThinkTime(t *testing.T) {
 	onBackends(t, func(t *testing.T, by backend) { testThinkTime(t, scenarios.EngineWire, by) })
@@ -85,13 +37,13 @@ func testThinkTime(t *testing.T, engine scenarios.Engine, by backend) {
 	plan := planOf(scenarios.Scenario{Executor: scenarios.ConstantVUs, VUs: 1, ThinkTime: think, Duration: 1500 * time.Millisecond})
 	plan.Engine = engine
 	m := run1(t, plan, url, Options{backend: by})
-	times := newThinkTimes(think, scenarioSeed(plan.Seed, "test"))
+	times := arrival.NewThinkTimes(think, random.ScenarioSeed(plan.Seed, "test"))
 	mu.Lock()
 	defer mu.Unlock()
 	slices.SortFunc(visits, func(a, b visit) int { return cmp.Compare(a.begin.UnixNano(), b.begin.UnixNano()) })
 	for i := 1; i < len(visits); i++ {
 		// The server's clock of an answer is before the generator's, by no more than the handler's last steps.
-		if got, want := visits[i].begin.Sub(visits[i-1].end), times.after(int64(i-1)); got < want {
+		if got, want := visits[i].begin.Sub(visits[i-1].end), times.After(int64(i-1)); got < want {
 			t.Errorf("the pause after iteration %d was %v, not %v", i-1, got, want)
 		}
 	}
@@ -135,8 +87,8 @@ func TestBytesOfUsersWhoThinkLong(t *testing.T) {
 }
 
 func TestCrowdWakesForTheFirst(t *testing.T) {
-	hour := newWindow(&scenarios.Scenario{Duration: time.Hour}, nil)
-	c := newCrowd(newThinkTimes(scenarios.ThinkTime{Min: time.Millisecond, Max: time.Millisecond}, 1), 1)
+	hour := arrival.NewWindow(&scenarios.Scenario{Duration: time.Hour}, nil)
+	c := newCrowd(arrival.NewThinkTimes(scenarios.ThinkTime{Min: time.Millisecond, Max: time.Millisecond}, 1), 1)
 	ctx, cancel := context.WithCancel(context.Background())
 	start := time.Now()
 	if !c.next(ctx, start, hour) {
@@ -147,7 +99,7 @@ func TestCrowdWakesForTheFirst(t *testing.T) {
 		t.Fatal("nobody after the think time")
 	}
 	cancel()
-	if c.next(ctx, start, hour) || c.next(context.Background(), start, newWindow(&scenarios.Scenario{}, nil)) {
+	if c.next(ctx, start, hour) || c.next(context.Background(), start, arrival.NewWindow(&scenarios.Scenario{}, nil)) {
 		t.Error("somebody sends after the end")
 	}
 }

@@ -114,9 +114,9 @@ func (t *instrumented) RoundTrip(req *http.Request) (*http.Response, error) {
 // for a while.
 func (t *instrumented) send(req *http.Request, request int) (resp *http.Response, cancel func(), err error) {
 	resp, cancel, err = t.handOver(req, request)
-	if err != nil && t.a.schedule == nil && record.IsShortage(record.ClassOf(err)) {
+	if err != nil && !t.a.timing.Open() && record.IsShortage(record.ClassOf(err)) {
 		now := time.Since(t.a.start)
-		_ = sleep(t.context, min(t.a.shortage.pause(now), t.a.window.end()-now)) // the error is the request's
+		_ = sleep(t.context, min(t.a.shortage.Pause(now), t.a.timing.Window.End()-now)) // the error is the request's
 	}
 	return resp, cancel, err
 }
@@ -158,11 +158,11 @@ func (t *instrumented) note(resp *http.Response) {
 func (a *vegetaAttack) begin(n int64) bool {
 	a.book.inFlight.Add(1)
 	now := time.Since(a.start)
-	if a.schedule == nil {
-		return a.window.has(now)
+	if !a.timing.Open() {
+		return a.timing.Window.Has(now)
 	}
-	intended := a.schedule.at(n)
-	if !a.window.has(intended) {
+	intended := a.timing.Schedule.At(n)
+	if !a.timing.Window.Has(intended) {
 		return false
 	}
 	free := time.Duration(a.lastFull.Load())

@@ -12,6 +12,7 @@ import (
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 
+	"github.com/policycortex/headroom/loadgen/arrival"
 	"github.com/policycortex/headroom/loadgen/record"
 	"github.com/policycortex/headroom/results"
 )
@@ -30,7 +31,7 @@ type vegetaAttack struct {
 	crowd     *crowd            // of users who think; else nil
 	sender    *instrumented
 
-	shortage shortage
+	shortage arrival.Shortage
 	next     atomic.Int64   // iteration of the shard
 	full     int64          // requests in flight at which no worker is free
 	lastFull atomic.Int64   // nanoseconds since start at which all workers were last busy
@@ -45,8 +46,8 @@ func newVegetaAttack(a *attack, proxy string) *vegetaAttack {
 		attack: a, proxy: proxy, book: a.recorder.newBook(), full: int64(workers(a.scenario)),
 		received: make([]atomic.Int64, len(a.recorder.series)), lag: results.NewHistogram(), ownLag: results.NewHistogram(),
 	}
-	if a.think != nil {
-		v.crowd = newCrowd(a.think, int(v.full))
+	if a.timing.Think != nil {
+		v.crowd = newCrowd(a.timing.Think, int(v.full))
 	}
 	return v
 }
@@ -119,12 +120,12 @@ func (a *vegetaAttack) close() {
 // stopAtEnd cuts the attack when gracefulStop has passed after the schedule's end, or when ctx is cancelled. Until then it
 // turns the pages of the book, which otherwise only an answer does.
 func (a *vegetaAttack) stopAtEnd(ctx context.Context, attacker *vegeta.Attacker, cut func(), stopped <-chan struct{}) {
-	left := func() time.Duration { return time.Until(a.start.Add(a.window.end() + a.scenario.GracefulStop)) }
+	left := func() time.Duration { return time.Until(a.start.Add(a.timing.Window.End() + a.scenario.GracefulStop)) }
 	end := time.NewTimer(left())
 	defer end.Stop()
 	turn := time.NewTicker(patience)
 	defer turn.Stop()
-	for settled := a.window.settled; ; {
+	for settled := a.timing.Window.Fixed(); ; {
 		select {
 		case <-stopped:
 			return
@@ -156,20 +157,20 @@ func (p pacer) Rate(time.Duration) float64 { return 0 } // only vegeta's command
 
 func (p pacer) Pace(_ time.Duration, hits uint64) (wait time.Duration, stop bool) {
 	a := p.a
-	if a.schedule == nil {
+	if !a.timing.Open() {
 		return 0, !p.user()
 	}
-	n := a.shard.iteration(int64(hits))
+	n := a.timing.Shard.Iteration(int64(hits))
 	for {
 		now := time.Since(a.start)
-		if p.ctx.Err() != nil || n >= a.window.iterations.Load() || now >= a.window.end()+a.scenario.GracefulStop {
+		if p.ctx.Err() != nil || n >= a.timing.Window.Iterations() || now >= a.timing.Window.End()+a.scenario.GracefulStop {
 			return 0, true
 		}
-		if wait = a.schedule.at(n) - now; wait <= patience {
+		if wait = a.timing.Schedule.At(n) - now; wait <= patience {
 			return wait, false
 		}
-		pause := wait - patience // here and not in vegeta, which would sleep whatever happens
-		if a.window.moves() {    // what is due later may be due no more when the warm-up has ended
+		pause := wait - patience     // here and not in vegeta, which would sleep whatever happens
+		if a.timing.Window.Moves() { // what is due later may be due no more when the warm-up has ended
 			pause = min(pause, patience)
 		}
 		if sleep(p.ctx, pause) != nil {
@@ -185,14 +186,14 @@ const patience = 100 * time.Millisecond
 // user waits for a user who is to send, and says whether there is one before the schedule ends.
 func (p pacer) user() bool {
 	if p.a.crowd != nil {
-		return p.a.crowd.next(p.ctx, p.a.start, p.a.window)
+		return p.a.crowd.next(p.ctx, p.a.start, p.a.timing.Window)
 	}
-	return p.ctx.Err() == nil && time.Since(p.a.start) < p.a.window.end()
+	return p.ctx.Err() == nil && time.Since(p.a.start) < p.a.timing.Window.End()
 }
 
 // render is vegeta's targeter: it writes the next iteration's request.
 func (a *vegetaAttack) render(t *vegeta.Target) error {
-	d := a.requests.draw(a.shard.iteration(a.next.Add(1) - 1))
+	d := a.requests.draw(a.timing.Shard.Iteration(a.next.Add(1) - 1))
 	a.write(t, &d)
 	return nil
 }
@@ -250,10 +251,10 @@ func parseFragment(fragment string) (request int, n int64, err error) {
 
 // intended is the instant at which iteration n was meant to be sent: in a closed executor, when it was.
 func (a *vegetaAttack) intended(n int64, sent time.Duration) time.Duration {
-	if a.schedule == nil {
+	if !a.timing.Open() {
 		return sent
 	}
-	return a.schedule.at(n)
+	return a.timing.Schedule.At(n)
 }
 
 // outcome turns vegeta's result of iteration n into ours.

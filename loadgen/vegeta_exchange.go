@@ -102,7 +102,7 @@ func (a *vegetaAttack) exchange(x *exchange, target *vegeta.Target) error {
 		return err
 	}
 	resp, err := a.fetch(x, req)
-	if resp != nil && a.window.has(x.outcome.intended) {
+	if resp != nil && a.timing.Window.Has(x.outcome.intended) {
 		a.received[a.recorder.seriesOf(x.draw.request, x.outcome.intended)].Add(x.size)
 	}
 	return err

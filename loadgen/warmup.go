@@ -17,7 +17,7 @@ const warmupNotice = 500 * time.Millisecond
 func (r *run) alignWarmups() {
 	for _, a := range r.attacks {
 		for _, b := range r.warmingWith(a) {
-			a.recorder.measureFrom(min(a.window.begin(), b.window.begin()))
+			a.recorder.measureFrom(min(a.timing.Window.Begin(), b.timing.Window.Begin()))
 		}
 	}
 }
@@ -25,7 +25,7 @@ func (r *run) alignWarmups() {
 // warmingWith are the scenarios that warm up together with one, itself included; none when it does not.
 func (r *run) warmingWith(a *attack) (all []*attack) {
 	for _, b := range r.attacks {
-		if a.window.moves() && b.window.moves() && a.scenario.StartTime == b.scenario.StartTime {
+		if a.timing.Window.Moves() && b.timing.Window.Moves() && a.scenario.StartTime == b.scenario.StartTime {
 			all = append(all, b)
 		}
 	}
@@ -37,7 +37,7 @@ func (r *run) endWarmups(elapsed time.Duration) {
 	for _, a := range r.attacks {
 		together := r.warmingWith(a)
 		from := (elapsed + warmupNotice + time.Second - 1).Truncate(time.Second) - a.scenario.StartTime
-		steady := len(together) > 0 && from < a.window.begin()
+		steady := len(together) > 0 && from < a.timing.Window.Begin()
 		for _, b := range together {
 			steady = steady && b.recorder.isSteady()
 		}
@@ -46,7 +46,7 @@ func (r *run) endWarmups(elapsed time.Duration) {
 		}
 		for _, b := range together {
 			b.recorder.endWarmup(from)
-			close(b.window.settled)
+			b.timing.Window.Fix()
 		}
 	}
 }
@@ -60,7 +60,7 @@ func (r *recorder) isSteady() bool {
 
 // endWarmup has the measured window begin at an instant since the scenario's start that is still to come.
 func (r *recorder) endWarmup(from time.Duration) {
-	limit := r.window.begin()
+	limit := r.window.Begin()
 	r.measureFrom(from)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -71,9 +71,9 @@ func (r *recorder) endWarmup(from time.Duration) {
 func (r *recorder) measureFrom(from time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.window.move(from, r.schedule)
-	r.load.MeasuredFrom = (r.scenario.StartTime + r.window.begin()).Seconds()
-	r.load.MeasuredTo = (r.scenario.StartTime + r.window.end()).Seconds()
+	r.window.Move(from, r.schedule)
+	r.load.MeasuredFrom = (r.scenario.StartTime + r.window.Begin()).Seconds()
+	r.load.MeasuredTo = (r.scenario.StartTime + r.window.End()).Seconds()
 	for _, b := range r.seconds {
 		b.seconds.Bound(r.load)
 	}

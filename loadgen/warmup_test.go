@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/policycortex/headroom/loadgen/arrival"
 	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/scenarios"
 )
@@ -116,8 +117,8 @@ func TestWarmupEndsWhenSteady(t *testing.T) {
 				t.Fatalf("warm-up %+v, measured from %v s", w, l.MeasuredFrom)
 			}
 			from := time.Duration(l.MeasuredFrom * float64(time.Second))
-			sc := newSchedule(plan.Scenarios[0], 1)
-			first, end := sc.until(from), sc.until(from+measured)
+			sc := arrival.NewSchedule(plan.Scenarios[0], 1)
+			first, end := sc.Until(from), sc.Until(from+measured)
 			if from%time.Second != 0 || l.Planned != end || l.Sent != end || l.MeasuredPlanned != end-first || m.Series[0].Requests != end-first {
 				t.Errorf("from %v: planned %d, sent %d of %d; to be measured %d, measured %d of %d", from, l.Planned, l.Sent, end, l.MeasuredPlanned, m.Series[0].Requests, end-first)
 			}
@@ -253,9 +254,9 @@ func TestObserverFollowsTheWindows(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var sc *schedule
+		var sc *arrival.Schedule
 		if s.Executor != scenarios.ConstantVUs {
-			sc = newSchedule(s, 1)
+			sc = arrival.NewSchedule(s, 1)
 		}
 		attacks = append(attacks, newAttack(&plan.Scenarios[0], set, sc, newRecorder(plan, &plan.Scenarios[0], sc), u.String(), time.Now()))
 	}
@@ -287,7 +288,7 @@ func TestPacerDropsWhatIsDueNoMore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sc := newSchedule(plan.Scenarios[0], 1)
+	sc := arrival.NewSchedule(plan.Scenarios[0], 1)
 	a := newVegetaAttack(newAttack(&plan.Scenarios[0], set, sc, newRecorder(plan, &plan.Scenarios[0], sc), "http://127.0.0.1", time.Now()), "")
 	stopped := make(chan bool)
 	go func() {
@@ -300,7 +301,7 @@ func TestPacerDropsWhatIsDueNoMore(t *testing.T) {
 	case <-time.After(2 * patience):
 	}
 	a.recorder.endWarmup(8 * time.Second)
-	close(a.window.settled)
+	a.timing.Window.Fix()
 	if !<-stopped {
 		t.Error("iteration 1 is sent after the schedule's end, which is at 9 s now")
 	}

@@ -184,8 +184,8 @@ func (l *wireLoop) fail(c *wireConn, class, text string) {
 		o.sentBytes = int64(c.bodyBytes)
 	}
 	rest := time.Duration(0)
-	if l.attack.schedule == nil && record.IsShortage(class) {
-		rest = l.shortage.pause(l.now)
+	if !l.timing.Open() && record.IsShortage(class) {
+		rest = l.shortage.Pause(l.now)
 	}
 	l.release(c, false, rest)
 	l.book.record(&o)
@@ -200,11 +200,11 @@ func (l *wireLoop) release(c *wireConn, keep bool, rest time.Duration) {
 		l.lastFull = l.now
 	}
 	l.busy--
-	if l.think != nil {
-		rest = max(rest, l.think.after(c.draw.n))
+	if l.timing.Think != nil {
+		rest = max(rest, l.timing.Think.After(c.draw.n))
 	}
-	if l.think != nil || rest > 0 {
-		l.thinking.add(l.now + rest)
+	if l.timing.Think != nil || rest > 0 {
+		l.thinking.Add(l.now + rest)
 	}
 	c.state = connIdle
 	if !keep {

@@ -5,6 +5,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/policycortex/headroom/loadgen/arrival"
 	"github.com/policycortex/headroom/loadgen/record"
 	"github.com/policycortex/headroom/scenarios"
 )
@@ -55,9 +56,9 @@ type wireLoop struct {
 	idle     []*wireConn // the last used is used first
 	limit    int         // connections at most
 	busy     int
-	thinking thinking      // users between two iterations
-	lastFull time.Duration // when the last of all connections was last busy
-	shortage shortage
+	thinking arrival.Thinking // users between two iterations
+	lastFull time.Duration    // when the last of all connections was last busy
+	shortage arrival.Shortage
 
 	now      time.Duration // since the scenario's start, taken once a round
 	sweepAt  time.Duration // when to look for requests that have timed out
@@ -71,8 +72,8 @@ const sweepShare = 50
 
 func newWireLoop(a *attack, r *renderer, address *net.TCPAddr, index, loops int, by backend) (*wireLoop, error) {
 	l := &wireLoop{
-		attack: a, render: r, address: address, next: a.shard.iteration(int64(index)), step: int64(loops) * a.shard.count,
-		limit: share(workers(a.scenario), index, loops), book: a.recorder.newBook(),
+		attack: a, render: r, address: address, next: a.timing.Shard.Iteration(int64(index)), step: int64(loops) * a.timing.Shard.Count,
+		limit: arrival.Share(a.timing.Users, index, loops), book: a.recorder.newBook(),
 	}
 	shortest := time.Minute
 	for i := range a.scenario.Requests {
@@ -90,7 +91,7 @@ func (l *wireLoop) run(ctx context.Context) {
 	l.clock()
 	l.schedule1()
 	for {
-		end := l.window.end() + l.scenario.GracefulStop
+		end := l.timing.Window.End() + l.scenario.GracefulStop
 		l.send()
 		if l.ended && l.busy == 0 {
 			break
@@ -118,18 +119,18 @@ func (l *wireLoop) clock() { l.now = time.Since(l.start) }
 
 // schedule1 finds out when the next iteration is due.
 func (l *wireLoop) schedule1() {
-	if l.attack.schedule == nil {
+	if !l.timing.Open() {
 		l.scheduleUser()
 		return
 	}
-	if l.ended = l.next >= l.window.iterations.Load(); !l.ended {
-		l.dueAt = l.attack.schedule.at(l.next)
+	if l.ended = l.next >= l.timing.Window.Iterations(); !l.ended {
+		l.dueAt = l.timing.Schedule.At(l.next)
 	}
 }
 
 // scheduleUser finds out when the next user is to send: at once, as long as there is one who does not think.
 func (l *wireLoop) scheduleUser() {
-	l.ended = l.now >= l.window.end()
+	l.ended = l.now >= l.timing.Window.End()
 	if l.dueAt = l.now; len(l.thinking) > 0 && l.busy+len(l.thinking) >= l.limit {
 		l.dueAt = l.thinking[0]
 	}
@@ -138,10 +139,10 @@ func (l *wireLoop) scheduleUser() {
 // send sends what is due, as far as connections allow. What they do not allow is sent late, when one becomes free. A send
 // that fails at once frees its connection at once: the rest waits for the next round, which looks for the run's end.
 func (l *wireLoop) send() {
-	if l.attack.schedule == nil { // users have been answered meanwhile
+	if !l.timing.Open() { // users have been answered meanwhile
 		l.scheduleUser()
 	} else { // the warm-up may have ended early, and the schedule with it
-		l.ended = l.next >= l.window.iterations.Load()
+		l.ended = l.next >= l.timing.Window.Iterations()
 	}
 	for places := l.limit - l.busy; places > 0 && !l.ended && l.dueAt <= l.now; places-- {
 		n, intended := l.next, l.dueAt
@@ -154,17 +155,17 @@ func (l *wireLoop) send() {
 // begin sends one iteration.
 func (l *wireLoop) begin(n int64, intended time.Duration) {
 	c := l.take()
-	if l.attack.schedule == nil && l.busy+len(l.thinking) >= l.limit {
-		l.thinking.remove()
+	if !l.timing.Open() && l.busy+len(l.thinking) >= l.limit {
+		l.thinking.Remove()
 	}
 	l.busy++
 	c.draw = l.requests.draw(n)
 	c.draw.flow = &c.texts
 	l.prepare(c)
 	c.intended = intended
-	if l.attack.schedule == nil {
+	if !l.timing.Open() {
 		c.intended = c.sent
-	} else if l.window.has(intended) {
+	} else if l.timing.Window.Has(intended) {
 		l.book.late(c.sent-intended, c.sent-max(intended, l.lastFull))
 	}
 	l.transmit(c)

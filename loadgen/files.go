@@ -2,37 +2,10 @@ package loadgen
 
 import (
 	"fmt"
-	"sync"
-	"time"
 
 	"github.com/policycortex/headroom/loadgen/procstat"
 	"github.com/policycortex/headroom/scenarios"
 )
-
-// shortage spaces the attempts of users for whom there is no file descriptor or no port: without a pause they would try over
-// and over, and take from those who have one the CPU time that sending needs.
-type shortage struct {
-	mu     sync.Mutex
-	last   time.Duration // when one was last missing
-	latest time.Duration // the last pause
-}
-
-const (
-	firstPause   = 10 * time.Millisecond
-	longestPause = time.Second
-)
-
-// pause is how long who found none at the instant now is to wait: twice as long as the one before, until none was
-// missing for a while.
-func (s *shortage) pause(now time.Duration) time.Duration {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.latest == 0 || now-s.last > 2*longestPause {
-		s.latest = firstPause / 2
-	}
-	s.last, s.latest = now, min(2*s.latest, longestPause)
-	return s.latest
-}
 
 // spareFiles is how many files a run has open now and then beside its connections: what it reads of the machine, asks of
 // the server, and makes of loops and timers.

@@ -1,4 +1,6 @@
-package loadgen
+// Package arrival says when a scenario's iterations are to be sent: arithmetic on offsets from the scenario's start. It
+// reads no clock and sends nothing.
+package arrival
 
 import (
 	"math"
@@ -7,7 +9,7 @@ import (
 	"github.com/policycortex/headroom/scenarios"
 )
 
-// schedule is the arrival process of an open scenario, as arithmetic: iteration n = 0, 1, 2, … is meant to be sent at(n)
+// Schedule is the arrival process of an open scenario, as arithmetic: iteration n = 0, 1, 2, … is meant to be sent At(n)
 // after the scenario's start, whatever the system answers.
 //
 // Let L(t) be the integral of the rate from 0 to t, that is the number of arrivals expected until t. A uniform process
@@ -26,14 +28,14 @@ import (
 //	x = 2y / (a + √(a² + 2·k·y))
 //
 // A constant rate is one stage with k = 0, where x = y/a. For a sine see wave.
-type schedule struct {
-	stages  []ramp
-	wave    *wave    // in place of stages
-	poisson *poisson // nil: uniform
-	group   int64    // arrivals a burst; 0 or 1: each by itself
-	replay  *replay  // in place of all these
-	end     float64  // seconds
-	total   int64    // arrivals before the end
+type Schedule struct {
+	stages   []ramp
+	wave     *wave     // in place of stages
+	poisson  *poisson  // nil: uniform
+	group    int64     // arrivals a burst; 0 or 1: each by itself
+	recorded *recorded // in place of all these
+	end      float64   // seconds
+	total    int64     // arrivals before the end
 }
 
 // ramp is a stage of a schedule: seconds, arrivals per second, arrivals.
@@ -43,13 +45,13 @@ type ramp struct {
 	before, here  float64 // arrivals before the stage and in it
 }
 
-// roundOff is the share of one arrival by which floating-point sums may miss a whole number.
+// roundOff is the share of one arrival by which a floating-point sum may differ from a whole number.
 const roundOff = 1e-6
 
-// newSchedule returns the schedule of a scenario with an arrival rate; seed is the scenario's.
-func newSchedule(s scenarios.Scenario, seed uint64) *schedule {
+// NewSchedule returns the schedule of a scenario with an arrival rate; seed is the scenario's.
+func NewSchedule(s scenarios.Scenario, seed uint64) *Schedule {
 	unit := s.TimeUnit.Seconds()
-	var sc *schedule
+	var sc *Schedule
 	switch s.Executor {
 	case scenarios.ConstantArrivalRate:
 		rate := s.Rate / unit
@@ -72,8 +74,8 @@ func newSchedule(s scenarios.Scenario, seed uint64) *schedule {
 	return sc
 }
 
-func rampsOf(rate float64, stages []scenarios.Stage, unit float64) *schedule {
-	sc := &schedule{}
+func rampsOf(rate float64, stages []scenarios.Stage, unit float64) *Schedule {
+	sc := &Schedule{}
 	var arrivals float64
 	for _, st := range stages {
 		to, length := st.Target/unit, st.Duration.Seconds()
@@ -91,11 +93,11 @@ func rampsOf(rate float64, stages []scenarios.Stage, unit float64) *schedule {
 	return sc
 }
 
-// at is the intended instant of iteration n, 0 <= n < total, counted from the scenario's start.
-func (s *schedule) at(n int64) time.Duration {
+// At is the intended instant of iteration n, 0 <= n < total, counted from the scenario's start.
+func (s *Schedule) At(n int64) time.Duration {
 	switch {
-	case s.replay != nil:
-		return s.replay.at(n)
+	case s.recorded != nil:
+		return s.recorded.at(n)
 	case s.poisson != nil:
 		return seconds(s.when(s.poisson.at(n)))
 	case s.group > 1:
@@ -105,7 +107,7 @@ func (s *schedule) at(n int64) time.Duration {
 }
 
 // expected is L(t), the number of arrivals that are expected until t seconds.
-func (s *schedule) expected(t float64) float64 {
+func (s *Schedule) expected(t float64) float64 {
 	if s.wave != nil {
 		return s.wave.expected(t)
 	}
@@ -119,7 +121,7 @@ func (s *schedule) expected(t float64) float64 {
 }
 
 // when is the smallest t, in seconds, with L(t) = arrivals.
-func (s *schedule) when(arrivals float64) float64 {
+func (s *Schedule) when(arrivals float64) float64 {
 	if s.wave != nil {
 		return min(s.wave.when(arrivals), s.end)
 	}
@@ -141,12 +143,12 @@ func (s *schedule) when(arrivals float64) float64 {
 	return s.end
 }
 
-// until is the number of iterations that are meant to be sent before t.
-func (s *schedule) until(t time.Duration) int64 {
+// Until is the number of iterations that are meant to be sent before t.
+func (s *Schedule) Until(t time.Duration) int64 {
 	lo, hi := int64(0), s.total
 	for lo < hi {
 		mid := lo + (hi-lo)/2
-		if s.at(mid) < t {
+		if s.At(mid) < t {
 			lo = mid + 1
 		} else {
 			hi = mid
@@ -156,3 +158,27 @@ func (s *schedule) until(t time.Duration) int64 {
 }
 
 func seconds(s float64) time.Duration { return time.Duration(math.Round(s * float64(time.Second))) }
+
+// Total is the number of iterations of the whole schedule.
+func (s *Schedule) Total() int64 { return s.total }
+
+// recorded is the timing of a recording: the instants of its file, divided by the speed.
+type recorded struct {
+	instant func(n int64) time.Duration
+	speed   float64
+}
+
+func (r *recorded) at(n int64) time.Duration { return time.Duration(float64(r.instant(n)) / r.speed) }
+
+// Recorded is the schedule of a recording of total requests. instant is when request n was sent, since the beginning of
+// the recording; speed divides these times.
+func Recorded(instant func(n int64) time.Duration, total int64, speed float64, duration time.Duration) *Schedule {
+	return &Schedule{recorded: &recorded{instant, speed}, end: duration.Seconds(), total: total}
+}
+
+// Steady is a schedule of total iterations at a constant rate, in iterations per second.
+func Steady(rate float64, duration time.Duration, total int64) *Schedule {
+	s := rampsOf(rate, []scenarios.Stage{{Target: rate, Duration: duration}}, 1)
+	s.total = total
+	return s
+}

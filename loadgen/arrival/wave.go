@@ -1,4 +1,4 @@
-package loadgen
+package arrival
 
 import "math"
 
@@ -12,8 +12,8 @@ import "math"
 // Newton's method, halving the interval where that would leave it.
 type wave struct{ mean, amplitude, period float64 }
 
-func waveOf(w wave, length float64) *schedule {
-	return &schedule{wave: &w, end: length, total: int64(math.Ceil(w.expected(length) - roundOff))}
+func waveOf(w wave, length float64) *Schedule {
+	return &Schedule{wave: &w, end: length, total: int64(math.Ceil(w.expected(length) - roundOff))}
 }
 
 func (w *wave) expected(t float64) float64 {

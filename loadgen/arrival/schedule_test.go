@@ -1,4 +1,4 @@
-package loadgen
+package arrival
 
 import (
 	"math"
@@ -8,12 +8,12 @@ import (
 	"github.com/policycortex/headroom/scenarios"
 )
 
-func constant(rate float64, d time.Duration) *schedule {
-	return newSchedule(scenarios.Scenario{Executor: scenarios.ConstantArrivalRate, Rate: rate, TimeUnit: time.Second, Duration: d}, 1)
+func constant(rate float64, d time.Duration) *Schedule {
+	return NewSchedule(scenarios.Scenario{Executor: scenarios.ConstantArrivalRate, Rate: rate, TimeUnit: time.Second, Duration: d}, 1)
 }
 
-func ramping(start float64, unit time.Duration, stages ...scenarios.Stage) *schedule {
-	return newSchedule(scenarios.Scenario{Executor: scenarios.RampingArrivalRate, StartRate: start, TimeUnit: unit, Stages: stages}, 1)
+func ramping(start float64, unit time.Duration, stages ...scenarios.Stage) *Schedule {
+	return NewSchedule(scenarios.Scenario{Executor: scenarios.RampingArrivalRate, StartRate: start, TimeUnit: unit, Stages: stages}, 1)
 }
 
 func stage(target float64, d time.Duration) scenarios.Stage {
@@ -24,7 +24,7 @@ func TestScheduleAt(t *testing.T) {
 	const s = time.Second
 	for _, tt := range []struct {
 		name  string
-		sc    *schedule
+		sc    *Schedule
 		total int64
 		n     int64
 		want  time.Duration
@@ -33,7 +33,7 @@ func TestScheduleAt(t *testing.T) {
 		{"constant last", constant(1000, 10*s), 10000, 9999, 9999 * time.Millisecond},
 		{"constant fraction", constant(0.5, 10*s), 5, 4, 8 * s},
 		{"constant, rate that is no binary fraction", constant(10.1, 10*s), 101, 100, 9900990099},
-		{"per minute", newSchedule(scenarios.Scenario{Executor: scenarios.ConstantArrivalRate, Rate: 60, TimeUnit: time.Minute, Duration: 10 * s}, 1), 10, 3, 3 * s},
+		{"per minute", NewSchedule(scenarios.Scenario{Executor: scenarios.ConstantArrivalRate, Rate: 60, TimeUnit: time.Minute, Duration: 10 * s}, 1), 10, 3, 3 * s},
 		// From 0 to 100/s in 10 s, L(t) = 5t²: arrival 125 at √25 = 5 s.
 		{"ramp up", ramping(0, s, stage(100, 10*s)), 500, 125, 5 * s},
 		// From 100 to 0/s in 10 s, L(t) = 100t - 5t²: arrival 375 at 5 s.
@@ -46,7 +46,7 @@ func TestScheduleAt(t *testing.T) {
 			if tt.sc.total != tt.total {
 				t.Errorf("total = %d, want %d", tt.sc.total, tt.total)
 			}
-			if got := tt.sc.at(tt.n); (got - tt.want).Abs() > time.Microsecond {
+			if got := tt.sc.At(tt.n); (got - tt.want).Abs() > time.Microsecond {
 				t.Errorf("at(%d) = %v, want %v", tt.n, got, tt.want)
 			}
 		})
@@ -70,7 +70,7 @@ func TestScheduleIsTheInverseOfTheIntegral(t *testing.T) {
 	}
 	var last time.Duration
 	for n := range sc.total {
-		at := sc.at(n)
+		at := sc.At(n)
 		if at < last {
 			t.Fatalf("at(%d) = %v is before at(%d) = %v", n, at, n-1, last)
 		}
@@ -87,14 +87,14 @@ func TestScheduleIsTheInverseOfTheIntegral(t *testing.T) {
 func TestScheduleUntil(t *testing.T) {
 	sc := constant(1000, 10*time.Second)
 	for at, want := range map[time.Duration]int64{0: 0, 1: 1, time.Millisecond: 1, time.Second: 1000, 10 * time.Second: 10000, time.Hour: 10000} {
-		if got := sc.until(at); got != want {
+		if got := sc.Until(at); got != want {
 			t.Errorf("until(%v) = %d, want %d", at, got, want)
 		}
 	}
 }
 
-func sine(rate, amplitude float64, period, d time.Duration) *schedule {
-	return newSchedule(scenarios.Scenario{
+func sine(rate, amplitude float64, period, d time.Duration) *Schedule {
+	return NewSchedule(scenarios.Scenario{
 		Executor: scenarios.SineArrivalRate, Rate: rate, Amplitude: amplitude, Period: period, TimeUnit: time.Second, Duration: d,
 	}, 1)
 }
@@ -108,7 +108,7 @@ func TestSine(t *testing.T) {
 		}
 		last := -time.Second
 		for n := range sc.total {
-			at := sc.at(n)
+			at := sc.At(n)
 			if at < last || math.Abs(sc.expected(at.Seconds())-float64(n)) > 1e-6 {
 				t.Fatalf("amplitude %v: at(%d) = %v, where %v arrivals are expected; the one before was at %v", amplitude, n, at, sc.expected(at.Seconds()), last)
 			}
@@ -118,13 +118,13 @@ func TestSine(t *testing.T) {
 }
 
 func TestBursts(t *testing.T) {
-	sc := newSchedule(scenarios.Scenario{Executor: scenarios.BurstArrivalRate, Size: 10, Every: 2 * time.Second, TimeUnit: time.Second, Duration: 5 * time.Second}, 1)
+	sc := NewSchedule(scenarios.Scenario{Executor: scenarios.BurstArrivalRate, Size: 10, Every: 2 * time.Second, TimeUnit: time.Second, Duration: 5 * time.Second}, 1)
 	if sc.total != 30 { // at 0, 2 and 4 s
 		t.Errorf("total %d, want 30", sc.total)
 	}
 	for n := range sc.total {
-		if want := time.Duration(n/10) * 2 * time.Second; sc.at(n) != want {
-			t.Errorf("at(%d) = %v, want %v", n, sc.at(n), want)
+		if want := time.Duration(n/10) * 2 * time.Second; sc.At(n) != want {
+			t.Errorf("at(%d) = %v, want %v", n, sc.At(n), want)
 		}
 	}
 }
@@ -134,7 +134,7 @@ func TestBursts(t *testing.T) {
 // the same again in any order.
 func TestPoisson(t *testing.T) {
 	const rate, length = 1000, 200
-	sc := newSchedule(scenarios.Scenario{
+	sc := NewSchedule(scenarios.Scenario{
 		Executor: scenarios.ConstantArrivalRate, Rate: rate, TimeUnit: time.Second, Duration: length * time.Second, Arrivals: scenarios.Poisson,
 	}, 3)
 	n := float64(sc.total)
@@ -145,7 +145,7 @@ func TestPoisson(t *testing.T) {
 	var sum, squares, long float64
 	var last time.Duration
 	for i := range sc.total {
-		at := sc.at(i)
+		at := sc.At(i)
 		gap := (at - last).Seconds() * rate
 		if gap < 0 {
 			t.Fatalf("at(%d) = %v is before at(%d) = %v", i, at, i-1, last)
@@ -170,28 +170,28 @@ func TestPoisson(t *testing.T) {
 		variance += (c - rate) * (c - rate) / length
 	}
 	near("variance of the counts", variance/rate, 1, math.Sqrt(2.0/length))
-	again := newSchedule(scenarios.Scenario{
+	again := NewSchedule(scenarios.Scenario{
 		Executor: scenarios.ConstantArrivalRate, Rate: rate, TimeUnit: time.Second, Duration: length * time.Second, Arrivals: scenarios.Poisson,
 	}, 3)
 	for i := sc.total - 1; i >= 0; i -= 997 {
-		if again.at(i) != sc.at(i) {
-			t.Fatalf("at(%d) is %v the first time and %v the second", i, sc.at(i), again.at(i))
+		if again.At(i) != sc.At(i) {
+			t.Fatalf("at(%d) is %v the first time and %v the second", i, sc.At(i), again.At(i))
 		}
 	}
 }
 
 func BenchmarkScheduleAt(b *testing.B) {
-	for name, sc := range map[string]*schedule{
+	for name, sc := range map[string]*Schedule{
 		"ramps": ramping(7, time.Second, stage(50, 2*time.Second), stage(400, 300*time.Second)),
 		"sine":  sine(1000, 500, time.Minute, time.Hour),
-		"poisson": newSchedule(scenarios.Scenario{
+		"poisson": NewSchedule(scenarios.Scenario{
 			Executor: scenarios.ConstantArrivalRate, Rate: 1000, TimeUnit: time.Second, Duration: time.Hour, Arrivals: scenarios.Poisson,
 		}, 1),
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for i := range b.N {
-				sc.at(int64(i) % sc.total)
+				sc.At(int64(i) % sc.total)
 			}
 		})
 	}
