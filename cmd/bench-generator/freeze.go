@@ -10,14 +10,14 @@ import (
 	"github.com/policycortex/headroom/cmd/internal/sidebyside"
 )
 
-// freezeRates are the rates at which the freeze is measured.
+// freezeRates are requests per second.
 var freezeRates = []int{2000, 5000, 10000}
 
-// freezeTolerance is the share by which our P95 and P99 may differ from the computed ones.
+// freezeTolerance is the relative error allowed for our P95 and P99.
 const freezeTolerance = 0.02
 
-// told is what a generator says about the server that freezes.
-type told struct {
+// freezeResult is what one generator reported about the freezing server at one rate.
+type freezeResult struct {
 	*generator
 	rate   int
 	turn   turn
@@ -25,15 +25,15 @@ type told struct {
 	absent bool
 }
 
-// freeze lets every generator that can send at a rate take one turn at each rate, against a new server each time.
+// freeze measures every generator that can send at a given rate once at each rate, with a new server each time.
 func (b *bench) freeze(ctx context.Context, w io.Writer) (int, error) {
-	var all []*told
+	var all []*freezeResult
 	for _, rate := range freezeRates {
 		for _, g := range generators {
 			if !g.open || !b.wants(g.name) {
 				continue
 			}
-			t := &told{generator: g, rate: rate}
+			t := &freezeResult{generator: g, rate: rate}
 			all = append(all, t)
 			if _, err := b.find(g); err != nil {
 				t.absent = true
@@ -58,75 +58,85 @@ func (b *bench) freezeOnce(ctx context.Context, g *generator, rate int) (turn, e
 		return turn{}, err
 	}
 	defer child.Stop(context.WithoutCancel(ctx))
-	return b.measure(ctx, g, load{url: url, dir: b.dir, seconds: b.seconds, rate: rate})
+	return b.measure(ctx, g, load{url: url, dir: b.dir, seconds: b.seconds, rate: rate, unlimited: g.unlimited})
 }
 
-var freezeHeading = []string{"rate", "who", "sent of what was asked", "P50 ms", "P95 ms", "P99 ms", "P95 of the truth", "P99 of the truth", "others' CPU"}
+var freezeHeading = []string{
+	"rate", "generator", "connections", "sent", "P50 ms", "P95 ms", "P99 ms", "P95 / computed", "P99 / computed", "others' CPU",
+}
 
-// freezeRows are, for each rate, the computed truth and what was told.
-func freezeRows(all []*told) [][]string {
+// freezeRows are, for each rate, the computed response times and what the generators reported.
+func freezeRows(all []*freezeResult) [][]string {
 	var rows [][]string
-	for i, t := range all {
-		if i == 0 || all[i-1].rate != t.rate {
-			rows = append(rows, truthRow(t.rate, connections, fmt.Sprintf("the truth, %d connections", connections)),
-				truthRow(t.rate, 0, "the truth, unlimited connections"))
+	for i, r := range all {
+		if i == 0 || all[i-1].rate != r.rate {
+			rows = append(rows, computedRow(r.rate, connections, fmt.Sprint(connections)), computedRow(r.rate, 0, "unlimited"))
 		}
 		row := make([]string, len(freezeHeading))
-		row[0], row[1] = fmt.Sprint(t.rate), t.name
+		row[0], row[1], row[2] = fmt.Sprint(r.rate), r.name, r.limit()
 		switch {
-		case t.absent:
-			row[2] = t.missing()
-		case t.fault != nil:
-			row[2] = "not valid"
+		case r.absent:
+			row[3] = r.missing()
+		case r.fault != nil:
+			row[3] = "not valid"
 		default:
-			copy(row[2:], t.cells())
+			copy(row[3:], r.cells())
 		}
 		rows = append(rows, row)
 	}
 	return rows
 }
 
-func truthRow(rate, connections int, name string) []string {
-	times := truth(rate, connections)
+// computedRow has the response times that the arithmetic gives; 0 connections is no limit.
+func computedRow(rate, connections int, limit string) []string {
+	p50, p95, p99 := computed(rate, connections)
 	row := make([]string, len(freezeHeading))
-	copy(row, []string{fmt.Sprint(rate), name, "", msText(ms(quantile(times, 0.5))), msText(ms(quantile(times, 0.95))), msText(ms(quantile(times, 0.99)))})
+	copy(row, []string{fmt.Sprint(rate), "computed", limit, "", msText(p50), msText(p95), msText(p99)})
 	return row
 }
 
-func (t *told) cells() []string {
-	p95, p99 := t.shares()
+// computed are the percentiles in milliseconds.
+func computed(rate, connections int) (p50, p95, p99 float64) {
+	times := truth(rate, connections)
+	return ms(quantile(times, 0.5)), ms(quantile(times, 0.95)), ms(quantile(times, 0.99))
+}
+
+func (r *freezeResult) cells() []string {
+	p95, p99 := r.ratios()
 	return []string{
-		fmt.Sprintf("%.1f %%", 100*t.sent()), msText(t.turn.p50), msText(t.turn.p95), msText(t.turn.p99),
-		fmt.Sprintf("%.1f %%", 100*p95), fmt.Sprintf("%.1f %%", 100*p99), fmt.Sprintf("%.1f %%", 100*t.turn.disturbed),
+		percentText(r.sent()), msText(r.turn.p50), msText(r.turn.p95), msText(r.turn.p99),
+		percentText(p95), percentText(p99), percentText(r.turn.disturbed),
 	}
 }
 
-// sent is the share of the requests asked for that were sent.
-func (t *told) sent() float64 { return t.turn.rate / float64(t.rate) }
+// sent is the share of the planned requests that were sent.
+func (r *freezeResult) sent() float64 { return r.turn.rate / float64(r.rate) }
 
-// shares are P95 and P99 as shares of the computed ones.
-func (t *told) shares() (p95, p99 float64) {
-	times := truth(t.rate, connections)
-	return t.turn.p95 / ms(quantile(times, 0.95)), t.turn.p99 / ms(quantile(times, 0.99))
+// ratios are the reported P95 and P99 over those computed for the generator's connections.
+func (r *freezeResult) ratios() (p95, p99 float64) {
+	_, wantP95, wantP99 := computed(r.rate, r.connections())
+	return r.turn.p95 / wantP95, r.turn.p99 / wantP99
 }
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 func msText(v float64) string { return fmt.Sprintf("%.1f", v) }
 
-// judgeFreeze says where we differ from the truth by more than we may.
-func judgeFreeze(w io.Writer, all []*told) int {
+func percentText(share float64) string { return fmt.Sprintf("%.1f %%", 100*share) }
+
+// judgeFreeze prints whether our percentiles are within the tolerance, and returns the exit code.
+func judgeFreeze(w io.Writer, all []*freezeResult) int {
 	result := sidebyside.ExitOK
-	for _, t := range all {
-		if t.fault != nil {
-			fmt.Fprintf(w, "NOT VALID: %s at %d/s: %v\n", t.name, t.rate, t.fault)
+	for _, r := range all {
+		if r.fault != nil {
+			fmt.Fprintf(w, "NOT VALID: %s at %d/s: %v\n", r.name, r.rate, r.fault)
 			result = sidebyside.ExitInvalid
 			continue
 		}
-		if t.engine == "" || t.absent {
+		if r.engine == "" || r.absent {
 			continue
 		}
-		p95, p99 := t.shares()
+		p95, p99 := r.ratios()
 		verdict := "held"
 		if math.Abs(p95-1) > freezeTolerance || math.Abs(p99-1) > freezeTolerance {
 			verdict = "MISSED"
@@ -134,7 +144,7 @@ func judgeFreeze(w io.Writer, all []*told) int {
 				result = sidebyside.ExitMissed
 			}
 		}
-		fmt.Fprintf(w, "%s: %s at %d/s says %.1f and %.1f %% of the true P95 and P99, aim 98 to 102\n", verdict, t.name, t.rate, 100*p95, 100*p99)
+		fmt.Fprintf(w, "%s: %s at %d/s reports %.1f and %.1f %% of the computed P95 and P99, goal 98 to 102\n", verdict, r.name, r.rate, 100*p95, 100*p99)
 	}
 	return result
 }

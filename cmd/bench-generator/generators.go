@@ -5,32 +5,58 @@ import (
 	"path/filepath"
 )
 
-// connections of every generator.
+// connections is the number that each generator opens, unless it is unlimited.
 const connections = 64
 
-// load is what a generator is to do.
+// k6VUs is the number of users that k6 has where they are not limited: enough for every request that falls due during a
+// freeze at the highest rate. k6 wants a number.
+const k6VUs = 3000
+
+// load is the work of one turn.
 type load struct {
-	url     string
-	dir     string // for its files
-	seconds int
-	rate    int // requests a second; 0: as many as its connections can
+	url       string
+	dir       string // for the generator's files
+	seconds   int
+	rate      int  // requests a second; 0: as many as the connections allow
+	unlimited bool // as many connections as the rate needs
 }
 
-// generator is one that is compared.
+// generator is one of the programs that are compared, in one way of using it.
 type generator struct {
 	name    string
-	program string
-	module  string // of a Go module: the package and its version
-	dpkg    string // of Debian: the package
+	program string // empty for ours
+	module  string // Go package and version that --install builds
+	dpkg    string // Debian package
 	env     []string
-	engine  string // ours: with what the engine that the run says it was must begin
-	// args of the program. Its files for a turn are written before.
+	engine  string // ours only: prefix of the engine that the saved run must name
+	// args are the program's arguments. The files that they name are written before each turn.
 	args func(load) []string
-	// afterwards is a command whose output is the report of the turn; nil: the report is the turn's standard output.
+	// afterwards is a command that prints the report of a turn; nil when the generator itself prints it.
 	afterwards func(load) []string
 	parse      func([]byte) (report, error)
-	// closed and open say what it can do.
+	// closed and open tell which kinds of load it can send: a closed loop, a given rate.
 	closed, open bool
+	// unlimited generators open as many connections as the rate needs; the others have 64.
+	unlimited bool
+}
+
+// limit describes the connections in the freeze table.
+func (g *generator) limit() string {
+	switch {
+	case !g.unlimited:
+		return fmt.Sprint(connections)
+	case g.program == k6:
+		return fmt.Sprintf("%d VUs", k6VUs)
+	}
+	return "unlimited"
+}
+
+// connections is the limit by which the response times are computed; 0 for none.
+func (g *generator) connections() int {
+	if g.unlimited {
+		return 0
+	}
+	return connections
 }
 
 const (
@@ -41,8 +67,15 @@ const (
 	k6        = "k6"
 )
 
-// generators in the order of the tables. fortio is not of its last version: 1.69.5 and 1.75.3 import a module that a
-// module proxy need not serve.
+// Versions of the peers that have two rows.
+const (
+	vegetaModule = "github.com/tsenart/vegeta/v12@v12.13.0"
+	k6Module     = "go.k6.io/k6@v1.8.1"
+)
+
+// generators in the order of the tables. vegeta and k6 also appear as most people run them: without a limit on workers
+// and with thousands of users. fortio is not the latest version: 1.69.5 and 1.75.3 import a module that module proxies
+// do not all serve.
 var generators = []*generator{
 	{name: wrkName, program: "wrk", dpkg: "wrk", args: wrkArgs, parse: parseWrk, closed: true},
 	{name: ringName, engine: "wire (io_uring)", args: headroomArgs("wire"), parse: parseHeadroom, closed: true, open: true},
@@ -52,12 +85,14 @@ var generators = []*generator{
 	{name: "fortio", program: "fortio", module: "fortio.org/fortio@v1.68.2", args: fortioArgs, parse: parseFortio, closed: true, open: true},
 	{name: "bombardier", program: "bombardier", module: "github.com/codesenberg/bombardier@v1.2.6", args: bombardierArgs, parse: parseBombardier, closed: true, open: true},
 	{name: "hey", program: "hey", module: "github.com/rakyll/hey@v0.1.5", args: heyArgs, parse: parseHey, closed: true, open: true},
-	{name: vegeta, program: "vegeta", module: "github.com/tsenart/vegeta/v12@v12.13.0", args: vegetaArgs, afterwards: vegetaReport, parse: parseVegeta, closed: true, open: true},
-	{name: k6, program: "k6", module: "go.k6.io/k6@v1.8.1", args: k6Args, afterwards: k6Report, parse: parseK6, closed: true, open: true},
+	{name: vegeta, program: "vegeta", module: vegetaModule, args: vegetaArgs, afterwards: vegetaReport, parse: parseVegeta, closed: true, open: true},
+	{name: "vegeta, unlimited workers", program: "vegeta", module: vegetaModule, args: vegetaArgs, afterwards: vegetaReport, parse: parseVegeta, open: true, unlimited: true},
+	{name: k6, program: "k6", module: k6Module, args: k6Args, afterwards: k6Report, parse: parseK6, closed: true, open: true},
+	{name: fmt.Sprintf("k6, %d VUs", k6VUs), program: k6, module: k6Module, args: k6Args, afterwards: k6Report, parse: parseK6, open: true, unlimited: true},
 }
 
-// scenarioFile is of a closed loop with what a user's scenario has: a weighted mix, templates, values by chance, and
-// thresholds; all of it is recorded by name.
+// scenarioFile has what a user's scenario has: a weighted mix, templates, random values and thresholds, with figures
+// for each request by name.
 const scenarioFile = `target: {url: "%s"}
 engine: %s
 scenarios:
@@ -91,7 +126,7 @@ func scenarioText(l load, engine string) string {
 	return fmt.Sprintf(scenarioFile, l.url, engine, executor, l.seconds)
 }
 
-// k6Script is as little as a k6 script can do.
+// k6Script does as little as a k6 script can.
 const k6Script = `import http from 'k6/http';
 export const options = {
   discardResponseBodies: true,
@@ -104,7 +139,11 @@ export default function () { http.get('%s/'); }
 func k6Text(l load) string {
 	executor := fmt.Sprintf("executor: 'constant-vus', vus: %d", connections)
 	if l.rate > 0 {
-		executor = fmt.Sprintf("executor: 'constant-arrival-rate', rate: %d, preAllocatedVUs: %d, maxVUs: %[2]d", l.rate, connections)
+		vus := connections
+		if l.unlimited {
+			vus = k6VUs
+		}
+		executor = fmt.Sprintf("executor: 'constant-arrival-rate', rate: %d, preAllocatedVUs: %d, maxVUs: %[2]d", l.rate, vus)
 	}
 	return fmt.Sprintf(k6Script, executor, l.seconds, l.url)
 }
@@ -127,7 +166,7 @@ func h2loadArgs(l load) []string {
 	return []string{"--h1", "-t1", fmt.Sprintf("-c%d", connections), "-D", fmt.Sprint(l.seconds), l.url + "/"}
 }
 
-func fortioArgs(l load) []string { // a rate of 0 is as many as possible
+func fortioArgs(l load) []string { // a rate of 0 is as many requests as possible
 	return []string{
 		"load", "-quiet", "-c", fmt.Sprint(connections), "-qps", fmt.Sprint(l.rate), "-t", fmt.Sprintf("%ds", l.seconds),
 		"-r", "0.0001", "-p", "50,95,99", "-json", "-", l.url + "/",
@@ -142,7 +181,7 @@ func bombardierArgs(l load) []string {
 	return append(args, l.url+"/")
 }
 
-// heyArgs: its rate is that of each worker.
+// heyArgs divides the rate: hey's -q is the rate of each worker.
 func heyArgs(l load) []string {
 	args := []string{"-cpus", "1", "-c", fmt.Sprint(connections), "-z", fmt.Sprintf("%ds", l.seconds)}
 	if l.rate > 0 {
@@ -155,11 +194,17 @@ func vegetaOutput(l load) string { return filepath.Join(l.dir, "vegeta.bin") }
 
 func vegetaTargets(l load) string { return filepath.Join(l.dir, "vegeta.targets") }
 
-func vegetaArgs(l load) []string { // a rate of 0 is as many as possible
-	return []string{
-		"attack", "-rate", fmt.Sprint(l.rate), "-max-workers", fmt.Sprint(connections), "-connections", fmt.Sprint(connections),
-		"-duration", fmt.Sprintf("%ds", l.seconds), "-targets", vegetaTargets(l), "-output", vegetaOutput(l),
+// vegetaArgs leave out the limits where there are none: by default vegeta starts as many workers as the rate needs. A
+// rate of 0 is as many requests as possible.
+func vegetaArgs(l load) []string {
+	args := []string{
+		"attack", "-rate", fmt.Sprint(l.rate), "-duration", fmt.Sprintf("%ds", l.seconds),
+		"-targets", vegetaTargets(l), "-output", vegetaOutput(l),
 	}
+	if !l.unlimited {
+		args = append(args, "-max-workers", fmt.Sprint(connections), "-connections", fmt.Sprint(connections))
+	}
+	return args
 }
 
 func vegetaReport(l load) []string {

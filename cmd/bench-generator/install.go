@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 )
 
-// install builds the peers that are Go modules into a directory. Each is a module of its own there, so that nothing of
-// them comes into this one. One that cannot be had is said, and missing in the table.
+// install builds the peers that are Go modules into a directory. Each is built as its own module, so that this module
+// does not depend on any of them. One that cannot be built is reported, and its row in the table says that it is missing.
 func install(ctx context.Context, bin string, say func(string)) error {
 	dir, err := filepath.Abs(bin)
 	if err != nil {
@@ -19,10 +19,10 @@ func install(ctx context.Context, bin string, say func(string)) error {
 		return err
 	}
 	for _, g := range generators {
-		if g.module == "" {
+		if g.module == "" || g.unlimited { // an unlimited one is the same program
 			continue
 		}
-		say("install " + g.module)
+		say("installing " + g.module)
 		command := exec.CommandContext(ctx, "go", "install", g.module)
 		command.Dir = dir
 		command.Env = append(os.Environ(), "GOBIN="+dir)
@@ -30,7 +30,7 @@ func install(ctx context.Context, bin string, say func(string)) error {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			say(fmt.Sprintf("%s cannot be installed: %v: %s", g.name, err, lastBytes(out, 400)))
+			say(fmt.Sprintf("%s was not installed: %v: %s", g.name, err, lastBytes(out, 400)))
 		}
 	}
 	return nil
@@ -49,7 +49,7 @@ func (b *bench) find(g *generator) (string, error) {
 	return exec.LookPath(g.program)
 }
 
-// missing says how to get a generator that is not there.
+// missing tells how to install a generator that was not found.
 func (g *generator) missing() string {
 	if g.module != "" {
 		return "missing (--install, or go install " + g.module + ")"

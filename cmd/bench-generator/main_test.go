@@ -176,21 +176,21 @@ func TestRaceRows(t *testing.T) {
 }
 
 func TestJudgeFreeze(t *testing.T) {
-	say := func(p95, p99 float64) *told {
-		return &told{generator: generators[1], rate: 5000, turn: turn{report: report{rate: 5000, p95: p95, p99: p99}}}
+	say := func(p95, p99 float64) *freezeResult {
+		return &freezeResult{generator: generators[1], rate: 5000, turn: turn{report: report{rate: 5000, p95: p95, p99: p99}}}
 	}
 	for _, tc := range []struct {
-		t    *told
+		t    *freezeResult
 		code int
 		says string
 	}{
 		{say(120, 187), sidebyside.ExitOK, "held"},
 		{say(121, 187), sidebyside.ExitMissed, "MISSED"},
 		{say(118, 180), sidebyside.ExitMissed, "MISSED"},
-		{&told{generator: generators[1], rate: 5000, fault: errFormat}, sidebyside.ExitInvalid, "NOT VALID"},
+		{&freezeResult{generator: generators[1], rate: 5000, fault: errFormat}, sidebyside.ExitInvalid, "NOT VALID"},
 	} {
 		var out bytes.Buffer
-		if code := judgeFreeze(&out, []*told{tc.t}); code != tc.code || !strings.HasPrefix(out.String(), tc.says) {
+		if code := judgeFreeze(&out, []*freezeResult{tc.t}); code != tc.code || !strings.HasPrefix(out.String(), tc.says) {
 			t.Errorf("exit code %d, want %d; says %s", code, tc.code, &out)
 		}
 	}

@@ -72,7 +72,7 @@ func (s *Server) listen() error {
 	if err := unix.Bind(s.listener, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
 		return err
 	}
-	if err := unix.Listen(s.listener, 1024); err != nil {
+	if err := unix.Listen(s.listener, 4096); err != nil {
 		return err
 	}
 	address, err := unix.Getsockname(s.listener)
