@@ -191,14 +191,14 @@ func (c *Child) groupEndsWithin(ctx context.Context, limit time.Duration) bool {
 func (c *Child) alive(logFile string) error {
 	select {
 	case <-c.done:
-		return serverFailure(c.name, tailOf(logFile))
+		return serverFailure(c.name, LogTail(logFile))
 	default:
 		return nil
 	}
 }
 
-// tailOf returns the last 4 KB of a file, or why it cannot.
-func tailOf(path string) string {
+// LogTail returns the last 4 KB of a log file for an error message; if the file cannot be read, the reason in parentheses.
+func LogTail(path string) string {
 	content, err := os.ReadFile(path)
 	if err != nil {
 		return "(no output: " + err.Error() + ")"

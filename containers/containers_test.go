@@ -9,14 +9,15 @@ import (
 	"testing"
 )
 
-func TestStartNamesTheNearestProvider(t *testing.T) {
-	for name, nearest := range map[string]string{
-		"dokcer": "docker", "procces": "process", "embeded": "embedded", "extern": "external", "ato": "auto",
-	} {
-		_, err := Start(t.Context(), Options{Provider: name})
-		unknown, ok := errors.AsType[*UnknownProviderError](err)
-		if !ok || unknown.Name != name || unknown.Nearest != nearest {
-			t.Errorf("provider %q: %v, want an UnknownProviderError with %q", name, err, nearest)
+func TestStartNamesTheProviders(t *testing.T) {
+	_, err := Start(t.Context(), Options{Provider: "dokcer"})
+	unknown, ok := errors.AsType[*UnknownProviderError](err)
+	if !ok || unknown.Name != "dokcer" {
+		t.Fatalf("%v, want an UnknownProviderError", err)
+	}
+	for _, p := range append(providers(), provider{name: providerAuto}) {
+		if !strings.Contains(err.Error(), p.name) {
+			t.Errorf("%v: it does not name provider %s", err, p.name)
 		}
 	}
 }

@@ -70,14 +70,3 @@ func TestPostgresSettings(t *testing.T) {
 		t.Error("pg_stat_statements is not loaded where it is there")
 	}
 }
-
-func TestEditDistance(t *testing.T) {
-	for _, c := range []struct {
-		a, b string
-		want int
-	}{{"", "", 0}, {"", "abc", 3}, {"kitten", "sitting", 3}, {"docker", "dokcer", 2}, {"auto", "auto", 0}} {
-		if got := editDistance(c.a, c.b); got != c.want || editDistance(c.b, c.a) != c.want {
-			t.Errorf("%q to %q: %d, want %d", c.a, c.b, got, c.want)
-		}
-	}
-}

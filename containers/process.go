@@ -250,7 +250,7 @@ func (w *workshop) runToEnd(ctx context.Context, program, room string, env []str
 		return errors.Join(context.Cause(ctx), child.Stop(context.WithoutCancel(ctx)))
 	}
 	if err := child.Err(); err != nil {
-		return fmt.Errorf("%w; the end of its output:\n%s", err, tailOf(logFile))
+		return fmt.Errorf("%w; the end of its output:\n%s", err, LogTail(logFile))
 	}
 	return nil
 }

@@ -35,14 +35,10 @@ func providers() []provider {
 }
 
 // UnknownProviderError says that Options.Provider names no provider.
-type UnknownProviderError struct {
-	Name    string // what was asked for
-	Nearest string // the provider with the most similar name
-}
+type UnknownProviderError struct{ Name string }
 
 func (e *UnknownProviderError) Error() string {
-	return fmt.Sprintf("unknown provider %q: did you mean %q? (there are auto, docker, process, embedded and external)",
-		e.Name, e.Nearest)
+	return fmt.Sprintf("unknown provider %q: use auto, docker, process, embedded or external", e.Name)
 }
 
 // UnavailableError says that this machine cannot use a provider.
@@ -57,16 +53,12 @@ func (e *UnavailableError) Error() string {
 }
 
 func providerByName(name string) (provider, error) {
-	nearest, least := providerAuto, editDistance(name, providerAuto)
 	for _, p := range providers() {
 		if p.name == name {
 			return p, nil
 		}
-		if d := editDistance(name, p.name); d < least {
-			nearest, least = p.name, d
-		}
 	}
-	return provider{}, &UnknownProviderError{Name: name, Nearest: nearest}
+	return provider{}, &UnknownProviderError{Name: name}
 }
 
 // startFirst is provider auto: the first that can work and does.
@@ -118,25 +110,4 @@ func oneLine(err error) string {
 		text = unavailable.Detail
 	}
 	return strings.Join(strings.Fields(text), " ")
-}
-
-// editDistance is the Levenshtein distance in bytes (Wagner and Fischer, 1974).
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			substitute := diagonal
-			if a[i] != b[j] {
-				substitute++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(substitute, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -43,7 +43,7 @@ func comparisonHeadline(c *results.Comparison) string {
 		return "The runs cannot be compared: " + c.Invalid + "."
 	}
 	worse, better, untold := changed(c.Figures)
-	text := fmt.Sprintf("Of %s of requests %d became worse, %d better.", plural(len(c.Figures), "figure"), worse, better)
+	text := fmt.Sprintf("Of %s of requests %d became worse, %d better.", Plural(len(c.Figures), "figure"), worse, better)
 	switch why := commonReason(c.Figures); {
 	case untold > 0 && untold == len(c.Figures) && why != "":
 		text = "These runs cannot show what changed: " + why + "."

@@ -147,7 +147,7 @@ func gatesHeadline(v results.Verdict) string {
 	if unreached > 0 {
 		rest = fmt.Sprintf(" %s not reached.", isOrAre(unreached))
 	}
-	switch all := plural(len(v.Gates), "gate"); {
+	switch all := Plural(len(v.Gates), "gate"); {
 	case v.Outcome == results.Unresolved && crossed > 0:
 		return fmt.Sprintf("%s of %s cannot be told on which side of its limit it lies.%s", count(int64(crossed)), all, rest)
 	case crossed > 0:
@@ -174,7 +174,7 @@ func allGates(n int) string {
 	if n == 1 {
 		return "The gate is"
 	}
-	return "All " + plural(n, "gate") + " are"
+	return "All " + Plural(n, "gate") + " are"
 }
 
 // reservation names the requests of which none succeeded, where that decided nothing.
@@ -242,7 +242,7 @@ func gateSentence(g results.Gate) string {
 		return fmt.Sprintf("%s, 95 %% interval %s: %s", sentence, gateInterval(g), g.Reason)
 	}
 	if g.HasMargin() {
-		sentence += fmt.Sprintf(" (%s, %s)", beyond(g), plural(int(g.Samples), "sample"))
+		sentence += fmt.Sprintf(" (%s, %s)", beyond(g), Plural(int(g.Samples), "sample"))
 	}
 	if g.Reason != "" {
 		sentence += ": " + g.Reason

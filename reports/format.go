@@ -69,8 +69,8 @@ func percentileName(p float64) string { return "P" + strconv.FormatFloat(p, 'f',
 // count shows a whole number with thousands separated.
 func count(n int64) string { return separated(strconv.FormatInt(n, 10)) }
 
-// plural shows n of a thing: 1 gate, 2 gates.
-func plural(n int, thing string) string {
+// Plural returns a number with its noun: "1 gate", "2 gates", "1,200 gates".
+func Plural(n int, thing string) string {
 	if n == 1 {
 		return "1 " + thing
 	}

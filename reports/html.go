@@ -36,7 +36,7 @@ func contentHash(script string) string {
 var parsedPage = template.Must(template.New(HTMLFile).Funcs(template.FuncMap{
 	"breakable": breakable, "bytes": bytesText, "cores": coresOf, "count": count, "environment": environmentLine, "gateActual": gateActual, "gateInterval": gateInterval, "gateWindow": gateWindow, "gateMargin": gateMargin,
 	"gateClass": gateClass, "gateSign": gateSign, "gateRemark": gateRemark, "gateTarget": gateTarget, "gateWord": gateWord, "headline": headline, "host": hostOf, "instant": instant, "lower": strings.ToLower, "max": maxOf, "mean": meanOf, "millis": millisOf, "millisIfAny": millisIfAny,
-	"failedPercent": failedPercent, "hitPercent": hitPercent, "metPercent": metPercent, "percentile": percentileOf, "percentileName": percentileName, "plural": plural,
+	"failedPercent": failedPercent, "hitPercent": hitPercent, "metPercent": metPercent, "percentile": percentileOf, "percentileName": percentileName, "plural": Plural,
 	"again": again, "rate": rate, "reasons": reasons, "remarks": remarks, "seconds": seconds, "shellLine": shellLine, "startOf": startOf, "tallyErrors": tally[string],
 	"tallyStatuses": tally[int], "times": newTimes, "waited": func(p results.PoolStats) string { return millis(p.Waited) }, "width": barWidth, "mark": barMark, "standIn": standIn,
 }).Parse(pageTemplate))

@@ -39,7 +39,7 @@ func Text(w io.Writer, r *results.Run) error {
 	fmt.Fprintf(&b, "\nLoad as sent (lag behind the schedule in ms)\n%s", loadsText(d))
 	g := r.Measurements.Generator
 	fmt.Fprintf(&b, "  generator: %s, %s of %s cores busy, GC pauses %s ms in %s, at most %s of memory\n",
-		engineText(r.Measurements), threeDigits(g.CPUCores()), count(int64(g.CPUs)), millis(1000*g.GCPauses), plural(int(g.NumGC), "collection"), bytesText(g.MaxRSSBytes))
+		engineText(r.Measurements), threeDigits(g.CPUCores()), count(int64(g.CPUs)), millis(1000*g.GCPauses), Plural(int(g.NumGC), "collection"), bytesText(g.MaxRSSBytes))
 	b.WriteString(healthText(r.Measurements.Health))
 	if len(r.Shards) > 0 {
 		fmt.Fprintf(&b, "\nShards (times in ms)\n%s", shardsText(r.Shards))

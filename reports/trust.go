@@ -78,11 +78,11 @@ func generatorMeasures(m results.Measurements) []measure {
 	return append([]measure{
 		{
 			"CPU", "Cores that it kept busy on average. Near all of them, it competes with itself, and with a service on the same machine.",
-			[]string{fmt.Sprintf("%s of %s", threeDigits(g.CPUCores()), plural(g.CPUs, "core"))},
+			[]string{fmt.Sprintf("%s of %s", threeDigits(g.CPUCores()), Plural(g.CPUs, "core"))},
 		},
 		{
 			"GC pauses", "Time in which its garbage collector stopped it: nothing is sent and nothing is timed.",
-			[]string{fmt.Sprintf("%s ms in %s", millis(1000*g.GCPauses), plural(int(g.NumGC), "collection"))},
+			[]string{fmt.Sprintf("%s ms in %s", millis(1000*g.GCPauses), Plural(int(g.NumGC), "collection"))},
 		},
 		{"Largest memory", "The most that its process held.", []string{bytesText(g.MaxRSSBytes)}},
 		{

@@ -139,7 +139,7 @@ func (s *system) startServer(ctx context.Context, settings scenarios.ServerSetti
 	s.server, err = containers.StartChild(ctx, containers.ChildSpec{
 		Path: self, Args: []string{"serve", "--addr", "127.0.0.1:0", "--admin", "127.0.0.1:0"},
 		// By the environment and not by flags: other users of the machine can read a process's arguments.
-		Env:    append(os.Environ(), serverVariables(s.environment, settings)...),
+		Env:    slices.Concat(os.Environ(), addressVariables(s.environment), settingVariables(settings)),
 		Stdout: ready, Stderr: s.log,
 	})
 	if err != nil {
@@ -152,16 +152,26 @@ func (s *system) startServer(ctx context.Context, settings scenarios.ServerSetti
 		}
 		return s.askSettings(ctx)
 	case <-s.server.Done():
-		return fmt.Errorf("the reference server ended at its start: %w\n%s", s.server.Err(), tail(s.log.Name()))
+		return fmt.Errorf("the reference server ended at its start: %w\n%s", s.server.Err(), containers.LogTail(s.log.Name()))
 	case <-time.After(serverStart):
-		return fmt.Errorf("the reference server was not ready after %v\n%s", serverStart, tail(s.log.Name()))
+		return fmt.Errorf("the reference server was not ready after %v\n%s", serverStart, containers.LogTail(s.log.Name()))
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-func serverVariables(e *containers.Environment, settings scenarios.ServerSettings) []string {
-	vars := []string{"HEADROOM_POSTGRES_URL=" + e.PostgresURL, "HEADROOM_POSTGRES_REPLICA_URL=" + e.ReplicaURL, "HEADROOM_CACHE_URL=" + e.CacheURL}
+// addressVariables are the environment variables that tell the reference server where its servers are.
+func addressVariables(e *containers.Environment) []string {
+	return []string{
+		"HEADROOM_POSTGRES_URL=" + e.PostgresURL,
+		"HEADROOM_POSTGRES_REPLICA_URL=" + e.ReplicaURL,
+		"HEADROOM_CACHE_URL=" + e.CacheURL,
+	}
+}
+
+// settingVariables are the environment variables of the settings that the scenario gives, in alphabetical order.
+func settingVariables(settings scenarios.ServerSettings) []string {
+	var vars []string
 	for name, n := range map[string]int64{
 		"HEADROOM_L1_BYTES": settings.L1Bytes, "HEADROOM_POSTGRES_MAX_CONNS": int64(settings.PostgresMaxConns),
 		"GOGC": int64(settings.GOGC), "GOMAXPROCS": int64(settings.GOMAXPROCS),
@@ -170,6 +180,7 @@ func serverVariables(e *containers.Environment, settings scenarios.ServerSetting
 			vars = append(vars, name+"="+strconv.FormatInt(n, 10))
 		}
 	}
+	slices.Sort(vars)
 	return vars
 }
 
@@ -261,9 +272,7 @@ func (s *system) describe(plan *scenarios.Plan, settings scenarios.ServerSetting
 	for _, name := range slices.Sorted(maps.Keys(plan.Environment.Postgres)) {
 		s.record.Settings = append(s.record.Settings, "postgres "+name+"="+plan.Environment.Postgres[name])
 	}
-	own := serverVariables(&containers.Environment{}, settings)[3:]
-	slices.Sort(own)
-	for _, v := range own {
+	for _, v := range settingVariables(settings) {
 		s.record.Settings = append(s.record.Settings, "server "+v)
 	}
 	s.record.Fixture = fmt.Sprintf("%d resources, seed %d", fixture.Resources, plan.Seed)
@@ -341,15 +350,6 @@ func (s *system) stop(ctx context.Context) error {
 		faults = append(faults, s.environment.Stop(ctx))
 	}
 	return errors.Join(faults...)
-}
-
-// tail is the end of a log file, for an error's text.
-func tail(path string) string {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return ""
-	}
-	return string(data[max(0, len(data)-2000):])
 }
 
 // firstLine is a writer that hands on the first line written to it.

@@ -6,12 +6,13 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/policycortex/headroom/containers"
 	"github.com/policycortex/headroom/loadgen"
+	"github.com/policycortex/headroom/reports"
 	"github.com/policycortex/headroom/results"
 )
 
@@ -97,23 +98,26 @@ func (t *trier) try(ctx context.Context, file string) (err error) {
 	if err = errors.Join(err, out.err); err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintf(t.w, "%s, %d as expected\n", counted(sent, "request"), fine); err != nil {
+	if _, err := fmt.Fprintf(t.w, "%s, %d as expected\n", reports.Plural(sent, "request"), fine); err != nil {
 		return err
 	}
 	if left > 0 {
-		fmt.Fprintf(t.progress, "%s of recordings were left out; choose them with --requests\n", counted(left, "name"))
+		fmt.Fprintf(t.progress, "%s of recordings were left out; choose them with --requests\n", reports.Plural(left, "name"))
 	}
 	if fine < sent {
-		t.showServerLog(dir)
+		t.showServerLog(system)
 		return verdictError{results.Fail}
 	}
 	return nil
 }
 
-// showServerLog shows what the reference server had to say, if it had.
-func (t *trier) showServerLog(dir string) {
-	if log := tail(filepath.Join(dir, "server.log")); log != "" {
-		fmt.Fprintf(t.progress, "the log of the reference server ends with:\n%s\n", log)
+// showServerLog prints the end of the reference server's log, if there is one and it is not empty.
+func (t *trier) showServerLog(s *system) {
+	if s.log == nil {
+		return
+	}
+	if text := containers.LogTail(s.log.Name()); text != "" {
+		fmt.Fprintf(t.progress, "the log of the reference server ends with:\n%s\n", text)
 	}
 }
 

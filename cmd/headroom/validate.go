@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/policycortex/headroom/loadgen"
+	"github.com/policycortex/headroom/reports"
 	"github.com/policycortex/headroom/scenarios"
 )
 
@@ -41,8 +42,8 @@ func newValidateCommand() *cobra.Command {
 				for _, s := range l.plan.Scenarios {
 					requests += len(s.Requests)
 				}
-				fmt.Fprintf(c.OutOrStdout(), "%s: valid (%s, %s, %s)\n", file, counted(len(l.plan.Scenarios), "scenario"),
-					counted(requests, "request"), counted(len(l.plan.Thresholds), "threshold"))
+				fmt.Fprintf(c.OutOrStdout(), "%s: valid (%s, %s, %s)\n", file, reports.Plural(len(l.plan.Scenarios), "scenario"),
+					reports.Plural(requests, "request"), reports.Plural(len(l.plan.Thresholds), "threshold"))
 				for _, warning := range l.recordings.Warnings(l.plan) {
 					fmt.Fprintf(c.OutOrStdout(), "%s: warning: %s\n", file, warning)
 				}
@@ -52,14 +53,6 @@ func newValidateCommand() *cobra.Command {
 	}
 	flags.add(c)
 	return c
-}
-
-// counted is "1 scenario", "2 scenarios".
-func counted(n int, thing string) string {
-	if n != 1 {
-		thing += "s"
-	}
-	return fmt.Sprintf("%d %s", n, thing)
 }
 
 // loaded is a scenario file with the files that it names.
