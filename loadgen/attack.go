@@ -19,21 +19,14 @@ type attack struct {
 
 func newAttack(s *scenarios.Scenario, requests *requestSet, sc *arrival.Schedule, rec *recorder, target string, start time.Time) *attack {
 	rec.requests = requests
+	users, _ := s.Load.(scenarios.Users)
 	return &attack{
 		scenario: s, requests: requests, recorder: rec, target: target, start: start,
 		timing: &arrival.Timing{
-			Schedule: sc, Window: rec.window, Think: arrival.NewThinkTimes(s.ThinkTime, requests.seed), Shard: arrival.Whole,
-			Users: workers(s), GracefulStop: s.GracefulStop,
+			Schedule: sc, Window: rec.window, Think: arrival.NewThinkTimes(users.ThinkTime, requests.seed), Shard: arrival.Whole,
+			Users: s.Load.Workers(), GracefulStop: s.GracefulStop,
 		},
 	}
-}
-
-// workers is the most requests that a scenario has in flight at once.
-func workers(s *scenarios.Scenario) int {
-	if s.Executor == scenarios.ConstantVUs {
-		return s.VUs
-	}
-	return s.MaxVUs
 }
 
 // finish closes the books of a scenario that ended now.

@@ -112,7 +112,7 @@ func TestChecksAreCounted(t *testing.T) {
 	requests := []scenarios.Request{
 		{
 			Name: "two", Weight: 1, Method: "GET", Timeout: 5 * time.Second, Path: scenarios.Template{{Literal: "/"}, {Value: "n"}},
-			Values: []scenarios.Value{{Name: "n", Keys: scenarios.Keys{Range: true, From: 0, To: 1}, Choice: scenarios.Sequential}},
+			Values: []scenarios.Value{{Name: "n", Keys: scenarios.RangeKeys{From: 0, To: 1}, Choice: scenarios.Sequential}},
 			Checks: []scenarios.Check{
 				{Name: "is 0", Header: "X-N", Test: scenarios.Equals, Want: "0"},
 				{Name: "is 0 or 1", JSON: jsonPath("path"), Test: scenarios.Regex, Want: "^/[01]$"},
@@ -126,8 +126,8 @@ func TestChecksAreCounted(t *testing.T) {
 	}}
 	for _, engine := range bothEngines {
 		t.Run(string(engine), func(t *testing.T) {
-			plan := planOf(scenarios.Scenario{Rate: 100, Duration: time.Second, Warmup: 500 * time.Millisecond, MaxVUs: 8, Requests: requests})
-			plan.Scenarios = append(plan.Scenarios, planOf(scenarios.Scenario{Name: "slow", Rate: 5, Duration: time.Second, Requests: slow}).Scenarios[0])
+			plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 100, Duration: time.Second, MaxVUs: 8}, Warmup: 500 * time.Millisecond, Requests: requests})
+			plan.Scenarios = append(plan.Scenarios, planOf(scenarios.Scenario{Name: "slow", Load: scenarios.ConstantRate{Rate: 5, Duration: time.Second}, Requests: slow}).Scenarios[0])
 			plan.Engine = engine
 			m := run1(t, plan, url, Options{})
 			if got, want := m.Series[0].Checks, []results.Check{

@@ -50,19 +50,19 @@ func TestEnginesSendTheSame(t *testing.T) {
 			Name: "get", Weight: 3, Method: "GET", Timeout: 5 * time.Second,
 			Path:    scenarios.Template{{Literal: "/items/"}, hole("id"), {Literal: "?n="}, hole(scenarios.ValueIteration)},
 			Headers: []scenarios.Header{{Name: "x-trace", Value: scenarios.Template{hole(scenarios.ValueUUID)}}, {Name: "Accept", Value: literal("*/*")}},
-			Values:  []scenarios.Value{{Name: "id", Keys: scenarios.Keys{List: []string{"a b", "ü", "1/2", "x"}}, Choice: scenarios.Uniform}},
+			Values:  []scenarios.Value{{Name: "id", Keys: scenarios.ListKeys{"a b", "ü", "1/2", "x"}, Choice: scenarios.Uniform}},
 		},
 		{
 			Name: "post", Weight: 2, Method: "POST", Timeout: 5 * time.Second, Path: literal("/items"),
 			Body:   scenarios.Template{{Literal: `{"n":`}, hole("n"), {Literal: "}"}},
-			Values: []scenarios.Value{{Name: "n", Keys: scenarios.Keys{Range: true, From: -5, To: 5000}, Choice: scenarios.Zipf, Exponent: 1.1}},
+			Values: []scenarios.Value{{Name: "n", Keys: scenarios.RangeKeys{From: -5, To: 5000}, Choice: scenarios.Zipf, Exponent: 1.1}},
 		},
 		{Name: "empty", Weight: 1, Method: "PUT", Timeout: 5 * time.Second, Path: literal("/empty")},
 		{
 			Name: "quoted", Weight: 1, Method: "DELETE", Timeout: 5 * time.Second,
 			Path:   scenarios.Template{{Literal: `/a"b|c/`}, hole("id"), {Literal: `/"?q="`}, hole("id"), {Literal: `|"`}},
 			Body:   scenarios.Template{hole("nothing")}, // comes to no body at all
-			Values: []scenarios.Value{{Name: "id", Keys: scenarios.Keys{List: []string{"1/2"}}}, {Name: "nothing", Keys: scenarios.Keys{List: []string{""}}}},
+			Values: []scenarios.Value{{Name: "id", Keys: scenarios.ListKeys{"1/2"}}, {Name: "nothing", Keys: scenarios.ListKeys{""}}},
 		},
 		{Name: "head", Weight: 1, Method: "HEAD", Timeout: 5 * time.Second, Path: literal("/head")},
 		{
@@ -83,7 +83,7 @@ func TestEnginesSendTheSame(t *testing.T) {
 	)...)
 	for i := range requests {
 		if requests[i].Flow == "buy" {
-			requests[i].Values = []scenarios.Value{{Name: "k", Keys: scenarios.Keys{Range: true, From: 1, To: 100000}, Choice: scenarios.Uniform}}
+			requests[i].Values = []scenarios.Value{{Name: "k", Keys: scenarios.RangeKeys{From: 1, To: 100000}, Choice: scenarios.Uniform}}
 		}
 	}
 	var server seen
@@ -94,7 +94,7 @@ func TestEnginesSendTheSame(t *testing.T) {
 		if by == "vegeta" {
 			engine, by = scenarios.EngineVegeta, byBest
 		}
-		plan := planOf(scenarios.Scenario{Rate: 200, Duration: time.Second, MaxVUs: 8, Requests: requests})
+		plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 200, Duration: time.Second, MaxVUs: 8}, Requests: requests})
 		plan.Seed, plan.Engine = 7, engine
 		m := run1(t, plan, url, Options{backend: by})
 		for _, s := range m.Series {

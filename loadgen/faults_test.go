@@ -14,7 +14,7 @@ import (
 )
 
 func faulty(faults ...scenarios.Fault) *scenarios.Plan {
-	plan := planOf(scenarios.Scenario{Rate: 50, Duration: 1500 * time.Millisecond})
+	plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 50, Duration: 1500 * time.Millisecond}})
 	plan.Faults = faults
 	return plan
 }
@@ -110,7 +110,7 @@ func TestAnInterruptedRunHasNoFaultsThatWereNotDue(t *testing.T) {
 
 func TestServerIsSampledOnceASecond(t *testing.T) {
 	var asked atomic.Int64
-	plan := planOf(scenarios.Scenario{Rate: 50, Duration: 4500 * time.Millisecond})
+	plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 50, Duration: 4500 * time.Millisecond}})
 	m := run1(t, plan, okay(t), Options{Sample: func(context.Context) (results.Snapshot, error) {
 		n := asked.Add(1)
 		if n == 3 {

@@ -80,10 +80,11 @@ func wantedOf(plan *scenarios.Plan, feeder string) []wanted {
 		for j := range plan.Scenarios[i].Requests {
 			r := &plan.Scenarios[i].Requests[j]
 			for _, v := range r.Values {
-				if v.Keys.Feeder != feeder {
+				keys, ok := v.Keys.(scenarios.FeederKeys)
+				if !ok || keys.Feeder != feeder {
 					continue
 				}
-				w := wanted{columnOf(v.Keys), v.Keys.Field, inHeader(r, v.Name)}
+				w := wanted{keys.Name(), keys.Field, inHeader(r, v.Name)}
 				if k := slices.IndexFunc(all, func(other wanted) bool { return other.name == w.name }); k >= 0 {
 					all[k].header = all[k].header || w.header
 				} else {
@@ -93,13 +94,6 @@ func wantedOf(plan *scenarios.Plan, feeder string) []wanted {
 		}
 	}
 	return all
-}
-
-func columnOf(k scenarios.Keys) string {
-	if k.Field != nil {
-		return k.Field.String()
-	}
-	return k.Column
 }
 
 func inHeader(r *scenarios.Request, value string) bool {

@@ -30,8 +30,8 @@ func filesNeeded(plan *scenarios.Plan) int64 {
 		at, together := plan.Scenarios[i].StartTime, 0
 		for k := range plan.Scenarios {
 			s := &plan.Scenarios[k]
-			if s.StartTime <= at && at < s.StartTime+s.Duration+s.GracefulStop {
-				together += workers(s)
+			if s.StartTime <= at && at < s.StartTime+s.Load.Length()+s.GracefulStop {
+				together += s.Load.Workers()
 			}
 		}
 		most = max(most, together)

@@ -83,7 +83,7 @@ func TestFirsts(t *testing.T) {
 	}
 	for _, by := range append(backends(t), "vegeta") {
 		t.Run(string(by), func(t *testing.T) {
-			plan := planOf(scenarios.Scenario{Rate: 200, Duration: 700 * time.Millisecond, Warmup: 200 * time.Millisecond, Requests: requests})
+			plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 200, Duration: 700 * time.Millisecond}, Warmup: 200 * time.Millisecond, Requests: requests})
 			plan.Engine = scenarios.EngineWire
 			if by == "vegeta" {
 				plan.Engine, by = scenarios.EngineVegeta, byBest
@@ -136,7 +136,7 @@ func holdCauses(t *testing.T, m *results.Measurements) {
 func TestFirstOfUntrustedCertificate(t *testing.T) {
 	server := httptest.NewTLSServer(http.HandlerFunc(failing))
 	t.Cleanup(server.Close)
-	plan := planOf(scenarios.Scenario{Rate: 20, Duration: 250 * time.Millisecond})
+	plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 20, Duration: 250 * time.Millisecond}})
 	plan.Target.URL = server.URL
 	m := run1(t, plan, server.URL, Options{})
 	causes := m.Causes()

@@ -83,7 +83,7 @@ func TestFlows(t *testing.T) {
 		t.Run(string(engine), func(t *testing.T) {
 			var server orders
 			url := serve(t, server.handle)
-			plan := planOf(scenarios.Scenario{Rate: 100, Duration: time.Second, MaxVUs: 3, Requests: orderFlow()})
+			plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 100, Duration: time.Second, MaxVUs: 3}, Requests: orderFlow()})
 			plan.Engine = engine
 			m := run1(t, plan, url, Options{})
 			l, first, get, again := m.Loads[0], m.Series[0], m.Series[1], m.Series[2]
@@ -135,7 +135,7 @@ func TestFlowWithoutAnswer(t *testing.T) {
 	)
 	for _, engine := range bothEngines {
 		t.Run(string(engine), func(t *testing.T) {
-			plan := planOf(scenarios.Scenario{Rate: 20, Duration: 500 * time.Millisecond, Requests: flow})
+			plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 20, Duration: 500 * time.Millisecond}, Requests: flow})
 			plan.Engine = engine
 			m := run1(t, plan, url, Options{})
 			a, b, c := m.Series[0], m.Series[1], m.Series[2]
@@ -147,7 +147,7 @@ func TestFlowWithoutAnswer(t *testing.T) {
 			}
 			slow := append([]scenarios.Request(nil), flow...)
 			slow[1].Timeout = 5 * time.Second
-			plan = planOf(scenarios.Scenario{Rate: 20, Duration: 500 * time.Millisecond, GracefulStop: 20 * time.Millisecond, Requests: slow})
+			plan = planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 20, Duration: 500 * time.Millisecond}, GracefulStop: 20 * time.Millisecond, Requests: slow})
 			plan.Engine = engine
 			m = run1(t, plan, url, Options{})
 			b, c = m.Series[1], m.Series[2]
@@ -163,7 +163,7 @@ func TestFlowsOfUsers(t *testing.T) {
 	for _, engine := range bothEngines {
 		t.Run(string(engine), func(t *testing.T) {
 			var server orders
-			plan := planOf(scenarios.Scenario{Executor: scenarios.ConstantVUs, VUs: 4, Duration: 500 * time.Millisecond, Requests: orderFlow()})
+			plan := planOf(scenarios.Scenario{Load: scenarios.Users{VUs: 4, Duration: 500 * time.Millisecond}, Requests: orderFlow()})
 			plan.Engine = engine
 			m := run1(t, plan, serve(t, server.handle), Options{})
 			if server.most != 4 || m.Loads[0].Sent != m.Series[0].Requests || m.Loads[0].MeasuredPlanned != m.Series[0].Requests || m.Series[2].Requests == 0 {

@@ -57,7 +57,7 @@ func hiccup(t *testing.T) hiccupResult {
 	t.Helper()
 	server := &freezing{began: make(chan time.Time, 1)}
 	url := serve(t, server.handle)
-	plan := planOf(scenarios.Scenario{Rate: 1000, Duration: 10 * time.Second, MaxVUs: hiccupVUs})
+	plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 1000, Duration: 10 * time.Second, MaxVUs: hiccupVUs}})
 	plan.Scenarios[0].Requests[0].Path = scenarios.Template{{Literal: "/"}, {Value: scenarios.ValueIteration}}
 	server.began <- time.Now() // the generator starts some microseconds later
 	m := run1(t, plan, url, Options{})

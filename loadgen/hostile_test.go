@@ -193,11 +193,11 @@ func tenRequests(t *testing.T, by backend, tt *hostileServer) string {
 	t.Helper()
 	var taken atomic.Int64
 	url, _ := rawServer(t, func(c net.Conn, r *bufio.Reader) { tt.serve(hostile{c, r, &taken}) })
-	load := scenarios.Scenario{Rate: 100, Duration: 100 * time.Millisecond, MaxVUs: 1}
+	load := scenarios.ConstantRate{Rate: 100, Duration: 100 * time.Millisecond, MaxVUs: 1}
 	if tt.idle {
 		load.Rate, load.Duration = 40, 250*time.Millisecond
 	}
-	plan := planOf(load)
+	plan := planOf(scenarios.Scenario{Load: load})
 	q := &plan.Scenarios[0].Requests[0]
 	// Nothing here ends by these, and ten heads without end are 100 MiB by net/http: 8 s with the race detector.
 	q.Timeout, plan.Scenarios[0].GracefulStop = 10*time.Second, time.Minute
@@ -231,7 +231,7 @@ func TestEndlessAnswer(t *testing.T) {
 				_, err = io.WriteString(c, block)
 			}
 		})
-		plan := planOf(scenarios.Scenario{Rate: 20, Duration: 500 * time.Millisecond, MaxVUs: 10})
+		plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 20, Duration: 500 * time.Millisecond, MaxVUs: 10}})
 		plan.Scenarios[0].Requests = []scenarios.Request{
 			{Name: "endless", Weight: 1, Method: "GET", Path: literal("/endless"), Timeout: 500 * time.Millisecond},
 			{Name: "short", Weight: 2, Method: "GET", Path: literal("/"), Timeout: 5 * time.Second},
@@ -253,7 +253,7 @@ func TestInterruptedBetweenRequests(t *testing.T) {
 		url := serve(t, func(http.ResponseWriter, *http.Request) {})
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 		defer cancel()
-		m := runBy(t, ctx, by, planOf(scenarios.Scenario{Rate: 0.02, Duration: 2 * time.Minute}), url)
+		m := runBy(t, ctx, by, planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 0.02, Duration: 2 * time.Minute}}), url)
 		if !m.Interrupted || m.Loads[0].Sent != 1 || m.Elapsed > 10 {
 			t.Errorf("interrupted %v after %.1f s, %d sent", m.Interrupted, m.Elapsed, m.Loads[0].Sent)
 		}
@@ -266,7 +266,7 @@ func TestEndedByADeadline(t *testing.T) {
 		url, _ := rawServer(t, func(_ net.Conn, r *bufio.Reader) { io.Copy(io.Discard, r) })
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 		defer cancel()
-		m := runBy(t, ctx, by, planOf(scenarios.Scenario{Rate: 100, Duration: time.Hour}), url)
+		m := runBy(t, ctx, by, planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 100, Duration: time.Hour}}), url)
 		if s := m.Series[0]; !m.Interrupted || s.Requests != 0 || s.Failed != 0 {
 			t.Errorf("interrupted %v, %d requests, errors %v", m.Interrupted, s.Requests, s.Errors)
 		}
@@ -279,7 +279,7 @@ func TestFirstXCache(t *testing.T) {
 		url, _ := rawServer(t, func(c net.Conn, r *bufio.Reader) {
 			always("HTTP/1.1 200 OK\r\nX-Cache: HIT\r\nX-Cache: MISS\r\nContent-Length: 0\r\n\r\n")(hostile{c, r, new(atomic.Int64)})
 		})
-		s := runBy(t, t.Context(), by, planOf(scenarios.Scenario{Rate: 50, Duration: 100 * time.Millisecond}), url).Series[0]
+		s := runBy(t, t.Context(), by, planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 50, Duration: 100 * time.Millisecond}}), url).Series[0]
 		if s.CacheAnswers != 5 || s.CacheHits != 5 {
 			t.Errorf("%d of %d answers came from a cache", s.CacheHits, s.CacheAnswers)
 		}
@@ -290,7 +290,7 @@ func TestFirstXCache(t *testing.T) {
 func TestAbortOnSilence(t *testing.T) {
 	onSenders(t, func(t *testing.T, by backend) {
 		url := serve(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
-		plan := planOf(scenarios.Scenario{Rate: 20, Duration: 15 * time.Second, MaxVUs: 1000, GracefulStop: time.Second})
+		plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 20, Duration: 15 * time.Second, MaxVUs: 1000}, GracefulStop: time.Second})
 		plan.Scenarios[0].Requests[0].Timeout = time.Minute
 		plan.Thresholds = []scenarios.Threshold{{
 			Metric: "http_req_duration", Aggregation: scenarios.Aggregation{Name: "avg"}, Op: "<", Limit: 100, Source: "avg<100 for 2s",

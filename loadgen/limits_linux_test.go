@@ -81,8 +81,8 @@ func TestOutOfFiles(t *testing.T) {
 	url := serverBeside(t)
 	onSenders(t, func(t *testing.T, by backend) {
 		for _, s := range []scenarios.Scenario{
-			{Executor: scenarios.ConstantVUs, VUs: 200, Duration: 500 * time.Millisecond, GracefulStop: time.Second},
-			{Rate: 1e6, MaxVUs: 200, Duration: 500 * time.Millisecond, GracefulStop: time.Millisecond},
+			{Load: scenarios.Users{VUs: 200, Duration: 500 * time.Millisecond}, GracefulStop: time.Second},
+			{Load: scenarios.ConstantRate{Rate: 1e6, MaxVUs: 200, Duration: 500 * time.Millisecond}, GracefulStop: time.Millisecond},
 		} {
 			plan := planOf(s)
 			plan.Scenarios[0].Requests[0].Timeout = 500 * time.Millisecond
@@ -95,27 +95,27 @@ func TestOutOfFiles(t *testing.T) {
 			load, series := m.Loads[0], m.Series[0]
 			if load.OutOfFiles == 0 || load.OutOfPorts != 0 || load.Dropped < load.OutOfFiles || load.Planned != load.Sent+load.Dropped || load.MeasuredPlanned != load.Planned {
 				t.Errorf("%s: planned %d (measured %d), sent %d, dropped %d, out of files %d times, of ports %d",
-					s.Executor, load.Planned, load.MeasuredPlanned, load.Sent, load.Dropped, load.OutOfFiles, load.OutOfPorts)
+					s.Load.Executor(), load.Planned, load.MeasuredPlanned, load.Sent, load.Dropped, load.OutOfFiles, load.OutOfPorts)
 			}
 			timeouts := series.Errors[record.ErrorTimeout]
-			if series.Requests < 100 || timeouts > 0 && s.Executor == scenarios.ConstantVUs || m.Elapsed > 10 {
-				t.Errorf("%s: %d requests in %.1f s, errors %v", s.Executor, series.Requests, m.Elapsed, series.Errors)
+			if series.Requests < 100 || timeouts > 0 && !s.Load.Open() || m.Elapsed > 10 {
+				t.Errorf("%s: %d requests in %.1f s, errors %v", s.Load.Executor(), series.Requests, m.Elapsed, series.Errors)
 			}
-			if most := int64(5 * s.VUs); s.Executor == scenarios.ConstantVUs && load.OutOfFiles > most {
+			if most := int64(5 * s.Load.Workers()); !s.Load.Open() && load.OutOfFiles > most {
 				t.Errorf("%d attempts of 200 users within half a second, want %d at most", load.OutOfFiles, most)
 			}
 			v, err := results.Judge(m, nil)
 			if err != nil || v.Outcome != results.Invalid {
-				t.Errorf("%s: %s, %v", s.Executor, v.Outcome, err)
+				t.Errorf("%s: %s, %v", s.Load.Executor(), v.Outcome, err)
 			}
 			reasons := strings.Join(v.Invalid, "\n")
 			for _, want := range []string{"out of file descriptors", fmt.Sprintf("(limit %d)", limit), "raise it with ulimit -n 2", "the run needs at least"} {
 				if !strings.Contains(reasons, want) {
-					t.Errorf("%s: %q is not in the reasons %q", s.Executor, want, v.Invalid)
+					t.Errorf("%s: %q is not in the reasons %q", s.Load.Executor(), want, v.Invalid)
 				}
 			}
 			if strings.Contains(reasons, "maxVUs") || strings.Contains(reasons, "lower the rate") {
-				t.Errorf("%s: reasons %q", s.Executor, v.Invalid)
+				t.Errorf("%s: reasons %q", s.Load.Executor(), v.Invalid)
 			}
 		}
 	})
@@ -163,8 +163,8 @@ func TestOutOfPorts(t *testing.T) {
 	first := 50000
 	onSenders(t, func(t *testing.T, by backend) {
 		for _, s := range []scenarios.Scenario{
-			{Executor: scenarios.ConstantVUs, VUs: 40, Duration: 300 * time.Millisecond, GracefulStop: time.Second},
-			{Rate: 50_000, MaxVUs: 40, Duration: 300 * time.Millisecond, GracefulStop: time.Millisecond},
+			{Load: scenarios.Users{VUs: 40, Duration: 300 * time.Millisecond}, GracefulStop: time.Second},
+			{Load: scenarios.ConstantRate{Rate: 50_000, MaxVUs: 40, Duration: 300 * time.Millisecond}, GracefulStop: time.Millisecond},
 		} {
 			ports := fmt.Sprintf("%d %d", first, first+9)
 			if err := os.WriteFile("/proc/sys/net/ipv4/ip_local_port_range", []byte(ports), 0); err != nil {
@@ -175,15 +175,15 @@ func TestOutOfPorts(t *testing.T) {
 			load, series := m.Loads[0], m.Series[0]
 			if load.OutOfPorts == 0 || load.OutOfFiles != 0 || load.Planned != load.Sent+load.Dropped || series.Requests < 10 || series.Failed > 40 {
 				t.Errorf("%s: planned %d, sent %d, dropped %d, out of ports %d times; %d requests, %d failed: %v",
-					s.Executor, load.Planned, load.Sent, load.Dropped, load.OutOfPorts, series.Requests, series.Failed, series.Errors)
+					s.Load.Executor(), load.Planned, load.Sent, load.Dropped, load.OutOfPorts, series.Requests, series.Failed, series.Errors)
 			}
-			if s.Executor == scenarios.ConstantVUs && load.OutOfPorts > 5*40 {
+			if !s.Load.Open() && load.OutOfPorts > 5*40 {
 				t.Errorf("%d attempts of 40 users", load.OutOfPorts)
 			}
 			v, err := results.Judge(m, nil)
 			if reasons := strings.Join(v.Invalid, "\n"); err != nil || !strings.Contains(reasons, "out of local ports (10 ") ||
 				!strings.Contains(reasons, "ip_local_port_range") || strings.Contains(reasons, "maxVUs") {
-				t.Errorf("%s: reasons %q, %v", s.Executor, v.Invalid, err)
+				t.Errorf("%s: reasons %q, %v", s.Load.Executor(), v.Invalid, err)
 			}
 		}
 	})
@@ -208,7 +208,7 @@ func raiseLoopback() error {
 func TestOutOfFilesAndInterrupted(t *testing.T) {
 	url := serverBeside(t)
 	onBackends(t, func(t *testing.T, by backend) {
-		plan := planOf(scenarios.Scenario{Executor: scenarios.ConstantVUs, VUs: 200, Duration: 20 * time.Second})
+		plan := planOf(scenarios.Scenario{Load: scenarios.Users{VUs: 200, Duration: 20 * time.Second}})
 		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 		defer cancel()
 		var m *results.Measurements
@@ -227,7 +227,7 @@ func TestNothingStaysOpen(t *testing.T) {
 		before := int(procstat.OpenFiles())
 		goroutines := runtime.NumGoroutine()
 		for _, wait := range []time.Duration{0, 300 * time.Millisecond} {
-			plan := planOf(scenarios.Scenario{Rate: 100, Duration: 200 * time.Millisecond})
+			plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 100, Duration: 200 * time.Millisecond}})
 			later := plan.Scenarios[0]
 			later.Name, later.StartTime = "later", time.Hour
 			plan.Scenarios = append(plan.Scenarios, later)
@@ -251,7 +251,7 @@ func TestNothingStaysOpen(t *testing.T) {
 func TestOwnLagOfTheLastConnection(t *testing.T) {
 	onBackends(t, func(t *testing.T, by backend) {
 		url := serve(t, func(http.ResponseWriter, *http.Request) {})
-		plan := planOf(scenarios.Scenario{Rate: 20, Duration: 1500 * time.Millisecond, MaxVUs: 1})
+		plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 20, Duration: 1500 * time.Millisecond, MaxVUs: 1}})
 		const stopped = 500 * time.Millisecond
 		// Between two requests, so that the connection is idle.
 		stop := exec.Command("sh", "-c", fmt.Sprintf("sleep 0.52; kill -STOP %d; sleep %v; kill -CONT %[1]d", os.Getpid(), stopped.Seconds()))

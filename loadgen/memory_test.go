@@ -40,13 +40,13 @@ func liveHeap() uint64 {
 // millionRequests runs a million requests through the engine and its recorder, as fast as they go, and returns the live
 // heap on the way and at the end, in bytes.
 func millionRequests() (early, end uint64, err error) {
-	plan := planOf(scenarios.Scenario{Rate: 1e6, Duration: time.Second, MaxVUs: 64, GracefulStop: 10 * time.Minute})
+	plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 1e6, Duration: time.Second, MaxVUs: 64}, GracefulStop: 10 * time.Minute})
 	s := &plan.Scenarios[0]
 	requests, err := newRequestSet(1, s, nil, nil)
 	if err != nil {
 		return 0, 0, err
 	}
-	sc := arrival.NewSchedule(*s, 1)
+	sc := arrival.NewSchedule(s.Load, 1)
 	a := newVegetaAttack(newAttack(s, requests, sc, newRecorder(plan, s, sc), "http://127.0.0.1", time.Now()), "")
 	l := &light{}
 	a.transport = l
@@ -70,8 +70,8 @@ func BenchmarkMemory(b *testing.B) {
 
 // BenchmarkRecord is the cost of recording one answer.
 func BenchmarkRecord(b *testing.B) {
-	plan := planOf(scenarios.Scenario{Rate: 1e6, Duration: time.Hour})
-	sc := arrival.NewSchedule(plan.Scenarios[0], 1)
+	plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 1e6, Duration: time.Hour}})
+	sc := arrival.NewSchedule(plan.Scenarios[0].Load, 1)
 	r := newRecorder(plan, &plan.Scenarios[0], sc).newBook()
 	b.ReportAllocs()
 	for i := range b.N {

@@ -98,7 +98,7 @@ func BenchmarkSendError(b *testing.B) {
 			for _, rate := range []float64{2000, 10_000, 20_000} {
 				b.Run(fmt.Sprintf("%s/%s/%.0f", by, pacing, rate), func(b *testing.B) {
 					for range b.N {
-						plan := planOf(scenarios.Scenario{Rate: rate, Warmup: 500 * time.Millisecond, Duration: 4 * time.Second, MaxVUs: 64})
+						plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: rate, Duration: 4 * time.Second, MaxVUs: 64}, Warmup: 500 * time.Millisecond})
 						plan.Pacing = pacing
 						m := run1(b, plan, url, Options{backend: by, Shared: true})
 						l := m.Loads[0]
@@ -125,13 +125,13 @@ func BenchmarkClosedLoop(b *testing.B) {
 		requests = append(requests, scenarios.Request{
 			Name: name, Weight: 5 - i, Method: "GET", Timeout: 5 * time.Second,
 			Path:   scenarios.Template{{Literal: "/" + name + "/"}, hole},
-			Values: []scenarios.Value{{Name: "id", Keys: scenarios.Keys{Range: true, From: 1, To: 100_000}, Choice: scenarios.Zipf, Exponent: 1.1}},
+			Values: []scenarios.Value{{Name: "id", Keys: scenarios.RangeKeys{From: 1, To: 100_000}, Choice: scenarios.Zipf, Exponent: 1.1}},
 		})
 	}
 	for _, by := range backends(b) {
 		b.Run(string(by), func(b *testing.B) {
 			for range b.N {
-				plan := planOf(scenarios.Scenario{Executor: scenarios.ConstantVUs, VUs: 64, Duration: 3 * time.Second, Requests: requests})
+				plan := planOf(scenarios.Scenario{Load: scenarios.Users{VUs: 64, Duration: 3 * time.Second}, Requests: requests})
 				m := run1(b, plan, url, Options{backend: by, Shared: true})
 				sent := float64(m.Loads[0].Sent)
 				b.ReportMetric(sent/m.Elapsed, "requests/s")

@@ -48,9 +48,9 @@ func newRecorder(plan *scenarios.Plan, s *scenarios.Scenario, sc *arrival.Schedu
 		scenario: s, schedule: sc, window: arrival.NewWindow(s, sc), second: int(s.StartTime / time.Second),
 		whole: results.NewHistogram(), each: results.NewHistogram(),
 		load: &results.Load{
-			Scenario: s.Name, Executor: string(s.Executor), Open: sc != nil,
-			MeasuredFrom: (s.StartTime + s.Warmup).Seconds(), MeasuredTo: (s.StartTime + s.Duration).Seconds(),
-			MaxVUs: workers(s), Lag: results.NewHistogram(), OwnLag: results.NewHistogram(),
+			Scenario: s.Name, Executor: string(s.Load.Executor()), Open: sc != nil,
+			MeasuredFrom: (s.StartTime + s.Warmup).Seconds(), MeasuredTo: (s.StartTime + s.Load.Length()).Seconds(),
+			MaxVUs: s.Load.Workers(), Lag: results.NewHistogram(), OwnLag: results.NewHistogram(),
 		},
 	}
 	if s.AutoWarmup {

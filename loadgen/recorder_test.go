@@ -18,13 +18,13 @@ import (
 
 // books is a scenario of three requests that lasts so long, and a recorder of it with n books.
 func books(n int, duration time.Duration) (*recorder, []*book) {
-	s := scenarios.Scenario{Rate: 100, StartTime: 1300 * time.Millisecond, Warmup: 900 * time.Millisecond, Duration: duration}
+	s := scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 100, Duration: duration}, StartTime: 1300 * time.Millisecond, Warmup: 900 * time.Millisecond}
 	for _, name := range []string{"a", "b", "c"} {
 		s.Requests = append(s.Requests, scenarios.Request{Name: name, Weight: 1, Method: "GET", Timeout: time.Second})
 	}
 	s.Requests[1].ExpectedStatus = []int{200, 404}
 	plan := planOf(s)
-	r := newRecorder(plan, &plan.Scenarios[0], arrival.NewSchedule(plan.Scenarios[0], 1))
+	r := newRecorder(plan, &plan.Scenarios[0], arrival.NewSchedule(plan.Scenarios[0].Load, 1))
 	var of []*book
 	for range n {
 		of = append(of, r.newBook())
@@ -184,13 +184,12 @@ func TestAccountIsOfTheOutcomes(t *testing.T) {
 // TestStagesAreToldApart: a request belongs to the stage in which it was meant to be sent, however late it was answered.
 func TestStagesAreToldApart(t *testing.T) {
 	plan := planOf(scenarios.Scenario{
-		Executor: scenarios.RampingArrivalRate, StartRate: 10, StartTime: 2 * time.Second, Warmup: time.Second, Duration: 6 * time.Second,
-		Stages: []scenarios.Stage{
+		Load: scenarios.RampingRate{StartRate: 10, Stages: []scenarios.Stage{
 			{Target: 10, Duration: 2 * time.Second, Name: "climb"},
 			{Target: 20},
 			{Target: 20, Duration: 2 * time.Second, Name: "peak"},
 			{Target: 20, Duration: 2 * time.Second},
-		},
+		}}, StartTime: 2 * time.Second, Warmup: time.Second,
 		Requests: []scenarios.Request{{Name: "a", Weight: 1, Method: "GET"}, {Name: "b", Weight: 1, Method: "GET"}},
 	})
 	for _, selector := range []map[string]string{{"stage": "peak"}, {"stage": "peak"}, {"stage": "other"}} {
@@ -198,7 +197,7 @@ func TestStagesAreToldApart(t *testing.T) {
 			Metric: "http_req_duration", Selector: selector, Aggregation: scenarios.Aggregation{Name: "p", Percentile: 95},
 		})
 	}
-	r := newRecorder(plan, &plan.Scenarios[0], arrival.NewSchedule(plan.Scenarios[0], 1))
+	r := newRecorder(plan, &plan.Scenarios[0], arrival.NewSchedule(plan.Scenarios[0].Load, 1))
 	b := r.newBook()
 	for i, intended := range []time.Duration{500, 1000, 1999, 2000, 3999, 4000, 5999} { // milliseconds
 		intended *= time.Millisecond

@@ -94,7 +94,7 @@ func TestRedirects(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			clear(service.got)
 			tt.requests[0].Weight = 1
-			plan := planOf(scenarios.Scenario{Rate: 20, Duration: 500 * time.Millisecond, Requests: tt.requests})
+			plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 20, Duration: 500 * time.Millisecond}, Requests: tt.requests})
 			m := run1(t, plan, url, Options{})
 			want := map[string]int{}
 			for _, line := range strings.Split(tt.arrived, ", ") {

@@ -31,12 +31,13 @@ func LoadRecordings(plan *scenarios.Plan) (*scenarios.Plan, Recordings, error) {
 	var faults []error
 	for i := range plan.Scenarios {
 		s := &plan.Scenarios[i]
-		if s.Recording == nil {
+		load, ok := s.Load.(scenarios.Replay)
+		if !ok {
 			continue
 		}
-		log, err := loadRecording(s.Recording, besideScenario(plan, s.Recording.File))
+		log, err := loadRecording(&load.Recording, besideScenario(plan, load.Recording.File))
 		if cannotOpen(err) {
-			faults = append(faults, faultAt(plan, s.Recording.Line, s.Recording.Column, err))
+			faults = append(faults, faultAt(plan, load.Recording.Line, load.Recording.Column, err))
 			continue
 		}
 		if err != nil {
@@ -98,31 +99,32 @@ func (r Recordings) bytes() (sum int64) {
 func (r Recordings) Warnings(plan *scenarios.Plan) []string {
 	var all []string
 	for _, s := range plan.Scenarios {
-		log := r[s.Name]
-		if log == nil {
+		load, ok := s.Load.(scenarios.Replay)
+		if !ok {
 			continue
 		}
+		log, file := r[s.Name], load.Recording.File
 		if len(log.LeftOut) > 0 {
-			all = append(all, fmt.Sprintf("%s: not replayed from %s: %s", s.Name, s.Recording.File, strings.Join(log.LeftOut, "; ")))
+			all = append(all, fmt.Sprintf("%s: not replayed from %s: %s", s.Name, file, strings.Join(log.LeftOut, "; ")))
 		}
 		if len(log.Hosts) > 0 {
-			all = append(all, fmt.Sprintf("%s: %s has requests to several hosts (%s); all are sent to the target", s.Name, s.Recording.File, strings.Join(log.Hosts, ", ")))
+			all = append(all, fmt.Sprintf("%s: %s has requests to several hosts (%s); all are sent to the target", s.Name, file, strings.Join(log.Hosts, ", ")))
 		}
 	}
 	return all
 }
 
 // replay makes the set send a recording, and returns its schedule: that of the file, or where it has no times the
-// scenario's rate.
-func (s *requestSet) replay(of *scenarios.Scenario, log *recording.Log) (*arrival.Schedule, error) {
+// load's rate.
+func (s *requestSet) replay(of *scenarios.Scenario, load scenarios.Replay, log *recording.Log) (*arrival.Schedule, error) {
 	if log == nil || len(of.Requests) != len(log.Names) {
 		return nil, fmt.Errorf("the recording of scenario %s was not loaded", of.Name)
 	}
 	s.recording = log
 	if log.Length > 0 {
-		return arrival.Recorded(log.At, log.Len(), of.Recording.Speed, of.Duration), nil
+		return arrival.Recorded(log.At, log.Len(), load.Recording.Speed, load.Duration), nil
 	}
-	return arrival.Steady(of.Rate/of.TimeUnit.Seconds(), of.Duration, log.Len()), nil
+	return arrival.Steady(load.Rate, load.Duration, log.Len()), nil
 }
 
 // method is that of the request that d chose.

@@ -126,14 +126,14 @@ func TestReplayIsInOrderAndInTime(t *testing.T) {
 		m := run1(t, plan, url, Options{Recordings: recordings})
 		log := recordings["again"]
 		s := &plan.Scenarios[0]
-		if last := log.At(99); s.Duration < last*2/5 || s.Duration > last*2/5+2*time.Millisecond {
-			t.Errorf("the replay of %v takes %v", log.At(99), s.Duration)
+		if last := log.At(99); s.Load.Length() < last*2/5 || s.Load.Length() > last*2/5+2*time.Millisecond {
+			t.Errorf("the replay of %v takes %v", log.At(99), s.Load.Length())
 		}
 		set, err := newRequestSet(1, s, nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		sc, err := set.replay(s, log)
+		sc, err := set.replay(s, s.Load.(scenarios.Replay), log)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -142,7 +142,7 @@ func TestReplayIsInOrderAndInTime(t *testing.T) {
 				t.Fatalf("request %d is meant for %v, want %v", n, at, want)
 			}
 		}
-		if until := sc.Until(s.Duration); sc.Total() != 100 || until != 100 {
+		if until := sc.Until(s.Load.Length()); sc.Total() != 100 || until != 100 {
 			t.Errorf("%d of %d requests before the end", until, sc.Total())
 		}
 		if len(m.Series) != 1 || m.Series[0].Name != "all" || m.Series[0].Method != "several" || m.Series[0].Requests != 100 {
@@ -176,7 +176,7 @@ func TestReplayOfTargets(t *testing.T) {
 	var server seen
 	url := serve(t, server.handle)
 	plan, recordings := replayPlan(t, strings.Repeat(`{"method": "GET", "url": "http://elsewhere/a"}`+"\n", 30)+`{"method": "GET", "url": "http://h/b"}`, "    rate: 6000\n    timeUnit: 1m\n")
-	if d := plan.Scenarios[0].Duration; d != 310*time.Millisecond {
+	if d := plan.Scenarios[0].Load.Length(); d != 310*time.Millisecond {
 		t.Errorf("31 requests at 100/s take %v", d)
 	}
 	m := run1(t, plan, url, Options{Recordings: recordings})
@@ -241,7 +241,7 @@ func BenchmarkRenderRecorded(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if _, err := set.replay(&plan.Scenarios[0], recordings["again"]); err != nil {
+	if _, err := set.replay(&plan.Scenarios[0], plan.Scenarios[0].Load.(scenarios.Replay), recordings["again"]); err != nil {
 		b.Fatal(err)
 	}
 	r := newRenderer(set, &url.URL{Scheme: "http", Host: "127.0.0.1:8080"})

@@ -98,8 +98,8 @@ func newRequest(plan *scenarios.Request, seed uint64, slots map[string]int, fixt
 			return r, fmt.Errorf("value %s: %w", v.Name, err)
 		}
 		out := value{keys: keys, choice: v.Choice}
-		if v.Keys.Feeder != "" {
-			out.row = newRowChoice(seed, feeders[v.Keys.Feeder])
+		if k, ok := v.Keys.(scenarios.FeederKeys); ok {
+			out.row = newRowChoice(seed, feeders[k.Feeder])
 		}
 		if v.Choice == scenarios.Zipf {
 			out.zipf = random.NewZipf(keys.Len, v.Exponent)
@@ -151,19 +151,19 @@ func escapePath(path []part) []part {
 	return path
 }
 
-func keySet(k scenarios.Keys, fixture func(name string) (KeySet, error), feeders Feeders) (KeySet, error) {
-	switch {
-	case k.Feeder != "":
+func keySet(of scenarios.Keys, fixture func(name string) (KeySet, error), feeders Feeders) (KeySet, error) {
+	switch k := of.(type) {
+	case scenarios.FeederKeys:
 		f, ok := feeders[k.Feeder]
 		if !ok {
 			return KeySet{}, fmt.Errorf("the feeder %s was not loaded", k.Feeder)
 		}
-		return f.keys(columnOf(k))
-	case k.Fixture != "":
+		return f.keys(k.Name())
+	case scenarios.FixtureKeys:
 		if fixture == nil {
-			return KeySet{}, fmt.Errorf("no fixture to take %s from", k.Fixture)
+			return KeySet{}, fmt.Errorf("no fixture to take %s from", k.Set)
 		}
-		set, err := fixture(k.Fixture)
+		set, err := fixture(k.Set)
 		if err != nil {
 			return set, err
 		}
@@ -171,12 +171,14 @@ func keySet(k scenarios.Keys, fixture func(name string) (KeySet, error), feeders
 			set.Len = min(set.Len, k.First)
 		}
 		return set, nil
-	case k.Range:
+	case scenarios.RangeKeys:
 		return KeySet{int(k.To - k.From + 1), func(dst []byte, i int) []byte {
 			return strconv.AppendInt(dst, k.From+int64(i), 10)
 		}}, nil
+	case scenarios.ListKeys:
+		return KeySet{len(k), func(dst []byte, i int) []byte { return append(dst, k[i]...) }}, nil
 	}
-	return KeySet{len(k.List), func(dst []byte, i int) []byte { return append(dst, k.List[i]...) }}, nil
+	panic(fmt.Sprintf("no keys of the kind %T are known", of))
 }
 
 // draw is one iteration's choices: which request, and which key of each of its values.

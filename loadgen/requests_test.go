@@ -18,15 +18,15 @@ func mixed() *scenarios.Scenario {
 		{
 			Name: "read", Weight: 3, Method: "GET", Path: scenarios.Template{{Literal: "/items/"}, {Value: "id"}, {Literal: "?tag="}, {Value: "tag"}},
 			Values: []scenarios.Value{
-				{Name: "id", Keys: scenarios.Keys{Range: true, From: 1, To: 1000}, Choice: scenarios.Zipf, Exponent: 1.1},
-				{Name: "tag", Keys: scenarios.Keys{List: []string{"env:prod", "a b/c?d#e%", "ü"}}, Choice: scenarios.Uniform},
+				{Name: "id", Keys: scenarios.RangeKeys{From: 1, To: 1000}, Choice: scenarios.Zipf, Exponent: 1.1},
+				{Name: "tag", Keys: scenarios.ListKeys{"env:prod", "a b/c?d#e%", "ü"}, Choice: scenarios.Uniform},
 			},
 		},
 		{
 			Name: "write", Weight: 1, Method: "POST", Path: literal("/items"),
 			Body:    scenarios.Template{{Literal: `{"id":"`}, {Value: "uuid"}, {Literal: `","n":`}, {Value: "iteration"}, {Literal: `,"k":`}, {Value: "key"}, {Literal: "}"}},
 			Headers: []scenarios.Header{{Name: "X-N", Value: scenarios.Template{{Value: "iteration"}}}},
-			Values:  []scenarios.Value{{Name: "key", Keys: scenarios.Keys{Range: true, From: 0, To: 9}, Choice: scenarios.Sequential}},
+			Values:  []scenarios.Value{{Name: "key", Keys: scenarios.RangeKeys{From: 0, To: 9}, Choice: scenarios.Sequential}},
 		},
 	}}
 }
@@ -120,7 +120,7 @@ func TestFirstDrawsAreUniform(t *testing.T) {
 func TestFixtureKeys(t *testing.T) {
 	s := &scenarios.Scenario{Name: "x", Requests: []scenarios.Request{{
 		Name: "get", Weight: 1, Method: "GET", Path: scenarios.Template{{Literal: "/"}, {Value: "id"}},
-		Values: []scenarios.Value{{Name: "id", Keys: scenarios.Keys{Fixture: "resource_id", First: 3}, Choice: scenarios.Uniform}},
+		Values: []scenarios.Value{{Name: "id", Keys: scenarios.FixtureKeys{Set: "resource_id", First: 3}, Choice: scenarios.Uniform}},
 	}}}
 	seen := map[string]bool{}
 	made, err := newRequestSet(1, s, func(name string) (KeySet, error) {

@@ -76,7 +76,7 @@ func TestTwoAddresses(t *testing.T) {
 		t.Run(at, func(t *testing.T) {
 			twoAddresses(t)
 			onSenders(t, func(t *testing.T, by backend) {
-				plan := planOf(scenarios.Scenario{Rate: 50, Duration: 200 * time.Millisecond})
+				plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 50, Duration: 200 * time.Millisecond}})
 				s := runBy(t, t.Context(), by, plan, "http://service.example:"+port).Series[0]
 				if s.Requests != 10 || s.Failed > 0 {
 					t.Errorf("%d requests, %v %v", s.Requests, s.Errors, s.ErrorSamples)

@@ -98,11 +98,9 @@ func Run(ctx context.Context, plan *scenarios.Plan, target string, o Options) (*
 			return nil, fmt.Errorf("prepare load: %w", err)
 		}
 		requests.secrets = o.Secrets
-		var sc *arrival.Schedule
-		if s.Executor == scenarios.Replay {
-			sc, err = requests.replay(s, o.Recordings[s.Name])
-		} else if s.Executor != scenarios.ConstantVUs {
-			sc = arrival.NewSchedule(*s, requests.seed)
+		sc := arrival.NewSchedule(s.Load, requests.seed)
+		if replay, ok := s.Load.(scenarios.Replay); ok {
+			sc, err = requests.replay(s, replay, o.Recordings[s.Name])
 		}
 		if err != nil {
 			return nil, fmt.Errorf("prepare load: %w", err)

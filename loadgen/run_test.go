@@ -23,14 +23,8 @@ func planOf(s scenarios.Scenario) *scenarios.Plan {
 	if s.Name == "" {
 		s.Name = "test"
 	}
-	if s.TimeUnit == 0 {
-		s.TimeUnit = time.Second
-	}
-	if s.Executor == "" {
-		s.Executor = scenarios.ConstantArrivalRate
-	}
-	if s.MaxVUs == 0 {
-		s.MaxVUs = 100
+	if s.Load.Workers() == 0 {
+		s.Load = s.Load.WithWorkers(100)
 	}
 	if s.GracefulStop == 0 {
 		s.GracefulStop = 10 * time.Second
@@ -76,7 +70,7 @@ func testUnsentIsCountedAndInvalid(t *testing.T, by backend) {
 		case <-time.After(300 * time.Millisecond):
 		}
 	})
-	plan := planOf(scenarios.Scenario{Rate: 200, Duration: time.Second, MaxVUs: 2, GracefulStop: 500 * time.Millisecond})
+	plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 200, Duration: time.Second, MaxVUs: 2}, GracefulStop: 500 * time.Millisecond})
 	m := run1(t, plan, url, Options{backend: by})
 	l, s := m.Loads[0], m.Series[0]
 	if l.Planned != 200 || l.Sent+l.Dropped != l.Planned || l.Sent > 12 {
@@ -132,7 +126,7 @@ func testErrorsByClass(t *testing.T, by backend) {
 		{record.ErrorTLS, strings.Replace(serve(t, func(http.ResponseWriter, *http.Request) {}), "http:", "https:", 1), false},
 	} {
 		t.Run(tt.class, func(t *testing.T) {
-			plan := planOf(scenarios.Scenario{Rate: 20, Duration: 250 * time.Millisecond})
+			plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 20, Duration: 250 * time.Millisecond}})
 			plan.Target.URL = tt.url
 			plan.Scenarios[0].Requests[0].Timeout = 100 * time.Millisecond
 			if tt.class != record.ErrorTimeout {
@@ -172,7 +166,8 @@ func testAttributionAndWarmup(t *testing.T, by backend) {
 		io.WriteString(w, "0123456789")
 	})
 	s := *mixed()
-	s.Rate, s.Duration, s.Warmup, s.Tags = 200, 2*time.Second, time.Second, map[string]string{"phase": "warm"}
+	s.Load = scenarios.ConstantRate{Rate: 200, Duration: 2 * time.Second}
+	s.Warmup, s.Tags = time.Second, map[string]string{"phase": "warm"}
 	for i := range s.Requests {
 		s.Requests[i].Timeout = 5 * time.Second
 	}
@@ -238,7 +233,7 @@ func testClosedLoopWaitsForAnswers(t *testing.T, by backend) {
 		time.Sleep(20 * time.Millisecond)
 		inFlight.Add(-1)
 	})
-	m := run1(t, planOf(scenarios.Scenario{Executor: scenarios.ConstantVUs, VUs: 4, Duration: time.Second}), url, Options{backend: by})
+	m := run1(t, planOf(scenarios.Scenario{Load: scenarios.Users{VUs: 4, Duration: time.Second}}), url, Options{backend: by})
 	l, s := m.Loads[0], m.Series[0]
 	if most.Load() != 4 {
 		t.Errorf("%d in flight at once with 4 users", most.Load())
@@ -258,7 +253,7 @@ func TestInterruptKeepsWhatWasMeasured(t *testing.T) {
 func testInterruptKeepsWhatWasMeasured(t *testing.T, by backend) {
 	ctx, cancel := context.WithCancel(context.Background())
 	url := serve(t, func(http.ResponseWriter, *http.Request) {})
-	plan := planOf(scenarios.Scenario{Rate: 100, Duration: time.Hour})
+	plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 100, Duration: time.Hour}})
 	plan.Scenarios = append(plan.Scenarios, plan.Scenarios[0])
 	plan.Scenarios[1].Name, plan.Scenarios[1].StartTime = "later", time.Hour
 	m, err := Run(ctx, plan, url, Options{backend: by, Progress: func(p Progress) {
@@ -282,7 +277,7 @@ func testInterruptKeepsWhatWasMeasured(t *testing.T, by backend) {
 func TestSparseScheduleHasItsWholeTime(t *testing.T) {
 	url := serve(t, func(http.ResponseWriter, *http.Request) {})
 	for _, engine := range []scenarios.Engine{scenarios.EngineWire, scenarios.EngineVegeta} {
-		burst := scenarios.Scenario{Executor: scenarios.BurstArrivalRate, Size: 5, Every: time.Second, Duration: 3800 * time.Millisecond, Warmup: 500 * time.Millisecond}
+		burst := scenarios.Scenario{Load: scenarios.Bursts{Size: 5, Every: time.Second, Duration: 3800 * time.Millisecond}, Warmup: 500 * time.Millisecond}
 		plan := planOf(burst)
 		plan.Engine = engine
 		m := run1(t, plan, url, Options{})
@@ -301,7 +296,7 @@ func TestSparseScheduleHasItsWholeTime(t *testing.T) {
 
 func TestAbortOnFail(t *testing.T) {
 	url := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) })
-	plan := planOf(scenarios.Scenario{Rate: 100, Duration: time.Hour})
+	plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 100, Duration: time.Hour}})
 	plan.Thresholds = []scenarios.Threshold{{
 		Metric: "http_req_failed", Aggregation: scenarios.Aggregation{Name: "rate"}, Op: "<", Limit: 0.5, Source: "rate<0.5",
 		AbortOnFail: true, DelayAbortEval: 2 * time.Second,
@@ -311,7 +306,7 @@ func TestAbortOnFail(t *testing.T) {
 		t.Errorf("aborted %q by %+v, interrupted %v after %.1f s", m.Aborted, m.AbortedBy, m.Interrupted, m.Elapsed)
 	}
 	// A shard sees only its part: whether the run fails is seen when the shards are merged.
-	plan.Scenarios[0].Duration = 3 * time.Second
+	plan.Scenarios[0].Load = scenarios.ConstantRate{Rate: 100, Duration: 3 * time.Second, MaxVUs: 100}
 	if m := run1(t, plan, url, Options{Shard: &results.Shard{Index: 0, Of: 2}}); m.Aborted != "" {
 		t.Errorf("a shard was aborted: %s", m.Aborted)
 	}
@@ -322,8 +317,7 @@ func TestAbortOnFail(t *testing.T) {
 func TestAbortCountsFromTheStage(t *testing.T) {
 	url := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) })
 	plan := planOf(scenarios.Scenario{
-		Executor: scenarios.RampingArrivalRate, StartRate: 50, Duration: 20 * time.Second,
-		Stages: []scenarios.Stage{{Target: 50, Duration: 2 * time.Second}, {Target: 50, Duration: 9 * time.Second, Name: "first"}, {Target: 90, Duration: 9 * time.Second, Name: "second"}},
+		Load: scenarios.RampingRate{StartRate: 50, Stages: []scenarios.Stage{{Target: 50, Duration: 2 * time.Second}, {Target: 50, Duration: 9 * time.Second, Name: "first"}, {Target: 90, Duration: 9 * time.Second, Name: "second"}}},
 	})
 	for _, stage := range []string{"first", "second"} {
 		plan.Thresholds = append(plan.Thresholds, scenarios.Threshold{
@@ -347,7 +341,7 @@ func TestAbortCountsFromTheStage(t *testing.T) {
 // TestServerViews holds that the server's account is taken at the edges of the measured windows.
 func TestServerViews(t *testing.T) {
 	url := serve(t, func(http.ResponseWriter, *http.Request) {})
-	plan := planOf(scenarios.Scenario{Name: "a", Rate: 10, Duration: 600 * time.Millisecond, Warmup: 300 * time.Millisecond})
+	plan := planOf(scenarios.Scenario{Name: "a", Load: scenarios.ConstantRate{Rate: 10, Duration: 600 * time.Millisecond}, Warmup: 300 * time.Millisecond})
 	b := plan.Scenarios[0]
 	b.Name, b.StartTime, b.Warmup = "b", 900*time.Millisecond, 0
 	plan.Scenarios = append(plan.Scenarios, b)

@@ -21,7 +21,7 @@ func TestWindowShowsAFreeze(t *testing.T) {
 					time.Sleep(time.Second)
 				}
 			})
-			plan := planOf(scenarios.Scenario{Rate: 100, Duration: 5 * time.Second, Warmup: 500 * time.Millisecond, MaxVUs: 10, GracefulStop: 10 * time.Second})
+			plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 100, Duration: 5 * time.Second, MaxVUs: 10}, Warmup: 500 * time.Millisecond, GracefulStop: 10 * time.Second})
 			plan.Engine = engine
 			of := func(metric, aggregation, op string, limit float64, window time.Duration) scenarios.Threshold {
 				return scenarios.Threshold{Metric: metric, Aggregation: scenarios.Aggregation{Name: aggregation}, Op: op, Limit: limit, Window: window}
@@ -58,7 +58,7 @@ func TestWindowShowsAFreeze(t *testing.T) {
 func TestWindowOfARateBeginsInFlow(t *testing.T) {
 	url := serve(t, func(http.ResponseWriter, *http.Request) { time.Sleep(700 * time.Millisecond) })
 	for _, engine := range []scenarios.Engine{scenarios.EngineWire, scenarios.EngineVegeta} {
-		plan := planOf(scenarios.Scenario{Rate: 100, Duration: 4 * time.Second, Warmup: 2 * time.Second})
+		plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 100, Duration: 4 * time.Second}, Warmup: 2 * time.Second})
 		plan.Engine = engine
 		plan.Thresholds = []scenarios.Threshold{{
 			Metric: "http_reqs", Aggregation: scenarios.Aggregation{Name: "rate"}, Op: ">", Limit: 60, Window: time.Second,

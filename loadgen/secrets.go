@@ -64,8 +64,9 @@ func (s *requestSet) learn(d *draw, secrets *scenarios.Redactor) {
 		secrets.LearnHeader(h.name, string(r.append(nil, h.value, d, false)))
 	}
 	for i, v := range r.plan.Values { // a column of passwords is one wherever it is sent
-		field := len(v.Keys.Field) - 1
-		if secrets.IsField(v.Name) || v.Keys.Feeder != "" && secrets.IsField(v.Keys.Column) || field >= 0 && secrets.IsField(v.Keys.Field[field].Key) {
+		keys, fed := v.Keys.(scenarios.FeederKeys)
+		field := len(keys.Field) - 1
+		if secrets.IsField(v.Name) || fed && secrets.IsField(keys.Column) || field >= 0 && secrets.IsField(keys.Field[field].Key) {
 			secrets.Add(string(r.append(nil, []part{{hole: i}}, d, false)))
 		}
 	}

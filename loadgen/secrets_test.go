@@ -45,7 +45,7 @@ func TestSecretsOfAnswers(t *testing.T) {
 	requests := append([]scenarios.Request{field, plain("plain"), header}, flowOf("session", 1, taken, use)...)
 	for _, by := range append(backends(t), "vegeta") {
 		t.Run(string(by), func(t *testing.T) {
-			plan := planOf(scenarios.Scenario{Rate: 100, Duration: 200 * time.Millisecond, Requests: requests})
+			plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 100, Duration: 200 * time.Millisecond}, Requests: requests})
 			plan.Engine = scenarios.EngineWire
 			if by == "vegeta" {
 				plan.Engine, by = scenarios.EngineVegeta, byBest

@@ -29,17 +29,15 @@ func sharded(plan *scenarios.Plan, s *results.Shard) (*scenarios.Plan, error) {
 	part := *plan
 	part.Scenarios = slices.Clone(plan.Scenarios)
 	for i := range part.Scenarios {
-		if part.Scenarios[i].AutoWarmup {
-			return nil, fmt.Errorf("the warm-up of scenario %s is automatic, and each shard would end it by itself", part.Scenarios[i].Name)
+		one := &part.Scenarios[i]
+		if one.AutoWarmup {
+			return nil, fmt.Errorf("the warm-up of scenario %s is automatic, and each shard would end it by itself", one.Name)
 		}
-		users := &part.Scenarios[i].MaxVUs
-		if part.Scenarios[i].Executor == scenarios.ConstantVUs {
-			users = &part.Scenarios[i].VUs
+		workers := one.Load.Workers()
+		if workers < s.Of {
+			return nil, fmt.Errorf("scenario %s has %d connections or users, too few for %d shards", one.Name, workers, s.Of)
 		}
-		if *users < s.Of {
-			return nil, fmt.Errorf("scenario %s has %d connections or users, too few for %d shards", part.Scenarios[i].Name, *users, s.Of)
-		}
-		*users = arrival.Share(*users, s.Index, s.Of)
+		one.Load = one.Load.WithWorkers(arrival.Share(workers, s.Index, s.Of))
 	}
 	return &part, nil
 }

@@ -32,45 +32,46 @@ func arrivalsOf(sc *arrival.Schedule, set *requestSet, s arrival.Shard) []iterat
 // iterations once, at its instant and with its choices.
 func TestShardsAreTheSchedule(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
-	kinds := []scenarios.Scenario{
-		{Executor: scenarios.ConstantArrivalRate, Rate: 333.3},
-		{Executor: scenarios.ConstantArrivalRate, Rate: 250, Arrivals: scenarios.Poisson},
-		{Executor: scenarios.RampingArrivalRate, StartRate: 10, Stages: []scenarios.Stage{{Target: 400, Duration: time.Second}, {Duration: 2 * time.Second}}, Arrivals: scenarios.Poisson},
-		{Executor: scenarios.SineArrivalRate, Rate: 100, Amplitude: 90, Period: time.Second},
-		{Executor: scenarios.BurstArrivalRate, Size: 7, Every: 50 * time.Millisecond},
+	const length = 3 * time.Second
+	ramps := []scenarios.Stage{{Target: 400, Duration: time.Second}, {Duration: 2 * time.Second}}
+	loads := []scenarios.Load{
+		scenarios.ConstantRate{Rate: 333.3, Duration: length},
+		scenarios.ConstantRate{Rate: 250, Duration: length, Arrivals: scenarios.Poisson},
+		scenarios.RampingRate{StartRate: 10, Stages: ramps, Arrivals: scenarios.Poisson},
+		scenarios.SineRate{Rate: 100, Amplitude: 90, Period: time.Second, Duration: length},
+		scenarios.Bursts{Size: 7, Every: 50 * time.Millisecond, Duration: length},
 	}
 	requests := []scenarios.Request{
 		{Name: "a", Weight: 2, Method: "GET", Path: literal("/a")},
 		{Name: "b", Weight: 5, Method: "GET", Path: literal("/b"), Values: []scenarios.Value{
-			{Name: "x", Keys: scenarios.Keys{Range: true, From: 0, To: 99}, Choice: scenarios.Zipf, Exponent: 1},
-			{Name: "y", Keys: scenarios.Keys{Range: true, From: 0, To: 9}, Choice: scenarios.Sequential},
+			{Name: "x", Keys: scenarios.RangeKeys{From: 0, To: 99}, Choice: scenarios.Zipf, Exponent: 1},
+			{Name: "y", Keys: scenarios.RangeKeys{From: 0, To: 9}, Choice: scenarios.Sequential},
 		}},
 	}
 	for range 60 {
-		s := kinds[random.IntN(len(kinds))]
-		s.Name, s.TimeUnit, s.Duration, s.Requests = "s", time.Second, 3*time.Second, requests
+		s := scenarios.Scenario{Name: "s", Load: loads[random.IntN(len(loads))], Requests: requests}
 		seed, count := random.Uint64(), 1+random.IntN(40)
 		set, err := newRequestSet(seed, &s, nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		whole := arrivalsOf(arrival.NewSchedule(s, set.seed), set, shardOf(nil))
+		whole := arrivalsOf(arrival.NewSchedule(s.Load, set.seed), set, shardOf(nil))
 		together := make([]iteration, 0, len(whole))
 		counted := int64(0)
-		cutAt := time.Duration(random.Int64N(int64(s.Duration)))
+		cutAt := time.Duration(random.Int64N(int64(length)))
 		for index := range count {
 			// Another process has a schedule and a request set of its own.
 			mine, _ := newRequestSet(seed, &s, nil, nil)
-			sc, part := arrival.NewSchedule(s, mine.seed), shardOf(&results.Shard{Index: index, Of: count})
+			sc, part := arrival.NewSchedule(s.Load, mine.seed), shardOf(&results.Shard{Index: index, Of: count})
 			together = append(together, arrivalsOf(sc, mine, part)...)
 			counted += part.Of(sc.Until(cutAt))
 		}
 		slices.SortFunc(together, func(a, b iteration) int { return int(a.draw.n - b.draw.n) })
 		if !slices.Equal(whole, together) {
-			t.Fatalf("%s %s, %d shards: %d arrivals together, %d in one", s.Executor, s.Arrivals, count, len(together), len(whole))
+			t.Fatalf("%+v, %d shards: %d arrivals together, %d in one", s.Load, count, len(together), len(whole))
 		}
-		if want := arrival.NewSchedule(s, set.seed).Until(cutAt); counted != want {
-			t.Errorf("%s, %d shards: %d planned until %v, want %d", s.Executor, count, counted, cutAt, want)
+		if want := arrival.NewSchedule(s.Load, set.seed).Until(cutAt); counted != want {
+			t.Errorf("%+v, %d shards: %d planned until %v, want %d", s.Load, count, counted, cutAt, want)
 		}
 	}
 }
@@ -81,13 +82,13 @@ func TestShardsSendTheRun(t *testing.T) {
 	requests := []scenarios.Request{{
 		Name: "get", Weight: 1, Method: "GET", Timeout: 5 * time.Second,
 		Path:   scenarios.Template{{Literal: "/"}, hole("id"), {Literal: "?n="}, hole(scenarios.ValueIteration), {Literal: "&u="}, hole(scenarios.ValueUUID)},
-		Values: []scenarios.Value{{Name: "id", Keys: scenarios.Keys{Range: true, From: 1, To: 500}, Choice: scenarios.Zipf, Exponent: 1.1}},
+		Values: []scenarios.Value{{Name: "id", Keys: scenarios.RangeKeys{From: 1, To: 500}, Choice: scenarios.Zipf, Exponent: 1.1}},
 	}}
 	for _, engine := range bothEngines {
 		t.Run(string(engine), func(t *testing.T) {
 			var server seen
 			url := serve(t, server.handle)
-			plan := planOf(scenarios.Scenario{Rate: 200, Duration: time.Second, Warmup: 300 * time.Millisecond, MaxVUs: 10, Requests: requests})
+			plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 200, Duration: time.Second, MaxVUs: 10}, Warmup: 300 * time.Millisecond, Requests: requests})
 			plan.Seed, plan.Engine = 9, engine
 			whole := run1(t, plan, url, Options{})
 			want := server.take()
@@ -108,17 +109,17 @@ func TestShardsSendTheRun(t *testing.T) {
 }
 
 func TestShardsSplitUsers(t *testing.T) {
-	plan := planOf(scenarios.Scenario{Executor: scenarios.ConstantVUs, VUs: 7, Duration: time.Second})
+	plan := planOf(scenarios.Scenario{Load: scenarios.Users{VUs: 7, Duration: time.Second}})
 	users := 0
 	for index := range 4 {
 		part, err := sharded(plan, &results.Shard{Index: index, Of: 4})
 		if err != nil {
 			t.Fatal(err)
 		}
-		users += part.Scenarios[0].VUs
+		users += part.Scenarios[0].Load.Workers()
 	}
-	if users != 7 || plan.Scenarios[0].VUs != 7 {
-		t.Errorf("%d users in all, and the plan has %d", users, plan.Scenarios[0].VUs)
+	if users != 7 || plan.Scenarios[0].Load.Workers() != 7 {
+		t.Errorf("%d users in all, and the plan has %d", users, plan.Scenarios[0].Load.Workers())
 	}
 	if _, err := sharded(plan, &results.Shard{Index: 0, Of: 8}); err == nil || !strings.Contains(err.Error(), "too few for 8 shards") {
 		t.Errorf("more shards than users: %v", err)
@@ -128,7 +129,7 @@ func TestShardsSplitUsers(t *testing.T) {
 func TestStartAt(t *testing.T) {
 	at := time.Now().Add(400 * time.Millisecond)
 	url := serve(t, (&seen{}).handle)
-	plan := planOf(scenarios.Scenario{Rate: 50, Duration: 200 * time.Millisecond})
+	plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 50, Duration: 200 * time.Millisecond}})
 	m := run1(t, plan, url, Options{StartAt: at})
 	if first := m.Started.Sub(at); first.Abs() > time.Microsecond {
 		t.Errorf("started %v off", first)

@@ -9,10 +9,11 @@ import (
 
 // namedStages are the stages of a scenario that have a name.
 func namedStages(s *scenarios.Scenario) []results.Stage {
+	ramps, _ := s.Load.(scenarios.RampingRate)
 	var named []results.Stage
 	var end time.Duration
-	rate := s.StartRate
-	for _, st := range s.Stages {
+	rate := ramps.StartRate
+	for _, st := range ramps.Stages {
 		steady := rate == st.Target
 		if rate = st.Target; st.Duration == 0 {
 			continue

@@ -34,7 +34,7 @@ func testThinkTime(t *testing.T, engine scenarios.Engine, by backend) {
 		visits = append(visits, visit{begin, time.Now()})
 	})
 	think := scenarios.ThinkTime{Min: 50 * time.Millisecond, Max: 150 * time.Millisecond}
-	plan := planOf(scenarios.Scenario{Executor: scenarios.ConstantVUs, VUs: 1, ThinkTime: think, Duration: 1500 * time.Millisecond})
+	plan := planOf(scenarios.Scenario{Load: scenarios.Users{VUs: 1, ThinkTime: think, Duration: 1500 * time.Millisecond}})
 	plan.Engine = engine
 	m := run1(t, plan, url, Options{backend: by})
 	times := arrival.NewThinkTimes(think, random.ScenarioSeed(plan.Seed, "test"))
@@ -61,7 +61,7 @@ func TestThinkingUsersAreAsMany(t *testing.T) {
 	check := func(t *testing.T, engine scenarios.Engine, by backend) {
 		url := serve(t, func(http.ResponseWriter, *http.Request) {})
 		think := scenarios.ThinkTime{Min: 400 * time.Millisecond, Max: 400 * time.Millisecond}
-		plan := planOf(scenarios.Scenario{Executor: scenarios.ConstantVUs, VUs: 20, ThinkTime: think, Duration: time.Second})
+		plan := planOf(scenarios.Scenario{Load: scenarios.Users{VUs: 20, ThinkTime: think, Duration: time.Second}})
 		plan.Engine = engine
 		m := run1(t, plan, url, Options{backend: by})
 		// Each sends at 0, 0.4 and 0.8 s, or later on a busy machine; never more. No run waits for users who think.
@@ -79,7 +79,7 @@ func TestBytesOfUsersWhoThinkLong(t *testing.T) {
 		t.Parallel()
 		url := serve(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "hello") })
 		think := scenarios.ThinkTime{Min: time.Minute, Max: time.Minute}
-		plan := planOf(scenarios.Scenario{Executor: scenarios.ConstantVUs, VUs: 3, ThinkTime: think, Duration: 1300 * time.Millisecond})
+		plan := planOf(scenarios.Scenario{Load: scenarios.Users{VUs: 3, ThinkTime: think, Duration: 1300 * time.Millisecond}})
 		if s := runBy(t, t.Context(), by, plan, url).Series[0]; s.Requests != 3 || s.BytesReceived != 15 {
 			t.Errorf("%d bytes of %d answers", s.BytesReceived, s.Requests)
 		}
@@ -87,7 +87,7 @@ func TestBytesOfUsersWhoThinkLong(t *testing.T) {
 }
 
 func TestCrowdWakesForTheFirst(t *testing.T) {
-	hour := arrival.NewWindow(&scenarios.Scenario{Duration: time.Hour}, nil)
+	hour := arrival.NewWindow(&scenarios.Scenario{Load: scenarios.Users{Duration: time.Hour}}, nil)
 	c := newCrowd(arrival.NewThinkTimes(scenarios.ThinkTime{Min: time.Millisecond, Max: time.Millisecond}, 1), 1)
 	ctx, cancel := context.WithCancel(context.Background())
 	start := time.Now()
@@ -99,7 +99,7 @@ func TestCrowdWakesForTheFirst(t *testing.T) {
 		t.Fatal("nobody after the think time")
 	}
 	cancel()
-	if c.next(ctx, start, hour) || c.next(context.Background(), start, arrival.NewWindow(&scenarios.Scenario{}, nil)) {
+	if c.next(ctx, start, hour) || c.next(context.Background(), start, arrival.NewWindow(&scenarios.Scenario{Load: scenarios.Users{}}, nil)) {
 		t.Error("somebody sends after the end")
 	}
 }

@@ -164,8 +164,8 @@ func Try(ctx context.Context, plan *scenarios.Plan, target string, o Options, tr
 		}
 		s := &plan.Scenarios[t.scenario]
 		requests, err := newRequestSet(plan.Seed, s, o.Fixture, o.Feeders)
-		if err == nil && s.Executor == scenarios.Replay {
-			_, err = requests.replay(s, o.Recordings[s.Name])
+		if replay, ok := s.Load.(scenarios.Replay); ok && err == nil {
+			_, err = requests.replay(s, replay, o.Recordings[s.Name])
 		}
 		if err != nil {
 			return fmt.Errorf("prepare requests: %w", err)

@@ -43,7 +43,7 @@ type vegetaAttack struct {
 
 func newVegetaAttack(a *attack, proxy string) *vegetaAttack {
 	v := &vegetaAttack{
-		attack: a, proxy: proxy, book: a.recorder.newBook(), full: int64(workers(a.scenario)),
+		attack: a, proxy: proxy, book: a.recorder.newBook(), full: int64(a.scenario.Load.Workers()),
 		received: make([]atomic.Int64, len(a.recorder.series)), lag: results.NewHistogram(), ownLag: results.NewHistogram(),
 	}
 	if a.timing.Think != nil {

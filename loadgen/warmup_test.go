@@ -50,7 +50,7 @@ func (s *warmingServer) snapshot(context.Context) (results.Snapshot, error) {
 // warmingUp is a scenario of 50 requests a second that name their iteration.
 func warmingUp(limit, measured time.Duration) scenarios.Scenario {
 	return scenarios.Scenario{
-		Rate: 50, AutoWarmup: true, Warmup: limit, Duration: limit + measured,
+		Load: scenarios.ConstantRate{Rate: 50, Duration: limit + measured}, AutoWarmup: true, Warmup: limit,
 		Requests: []scenarios.Request{{
 			Name: "get", Weight: 1, Method: "GET", Timeout: 5 * time.Second,
 			Path: scenarios.Template{{Literal: "/?n="}, {Value: scenarios.ValueIteration}},
@@ -117,7 +117,7 @@ func TestWarmupEndsWhenSteady(t *testing.T) {
 				t.Fatalf("warm-up %+v, measured from %v s", w, l.MeasuredFrom)
 			}
 			from := time.Duration(l.MeasuredFrom * float64(time.Second))
-			sc := arrival.NewSchedule(plan.Scenarios[0], 1)
+			sc := arrival.NewSchedule(plan.Scenarios[0].Load, 1)
 			first, end := sc.Until(from), sc.Until(from+measured)
 			if from%time.Second != 0 || l.Planned != end || l.Sent != end || l.MeasuredPlanned != end-first || m.Series[0].Requests != end-first {
 				t.Errorf("from %v: planned %d, sent %d of %d; to be measured %d, measured %d of %d", from, l.Planned, l.Sent, end, l.MeasuredPlanned, m.Series[0].Requests, end-first)
@@ -162,7 +162,8 @@ func TestClosedWarmupEndsWhenSteady(t *testing.T) {
 	var trials []*trial
 	for _, engine := range bothEngines {
 		s := warmingUp(40*time.Second, 2*time.Second)
-		s.Executor, s.VUs, s.Rate, s.ThinkTime = scenarios.ConstantVUs, 8, 0, scenarios.ThinkTime{Min: 100 * time.Millisecond, Max: 300 * time.Millisecond}
+		think := scenarios.ThinkTime{Min: 100 * time.Millisecond, Max: 300 * time.Millisecond}
+		s.Load = scenarios.Users{VUs: 8, ThinkTime: think, Duration: s.Load.Length()}
 		plan := planOf(s)
 		plan.Engine = engine
 		server := &warmingServer{latency: func(int) time.Duration { return 20 * time.Millisecond }}
@@ -199,7 +200,7 @@ func TestWarmupEndsAtItsLimit(t *testing.T) {
 	})
 	plan := planOf(warmingUp(15*time.Second, time.Second))
 	other := warmingUp(20*time.Second, 2*time.Second)
-	other.Name, other.Executor, other.TimeUnit, other.MaxVUs = "still", scenarios.ConstantArrivalRate, time.Second, 100
+	other.Name, other.Load = "still", other.Load.WithWorkers(100)
 	other.Requests[0].Path = literal("/still?n=0")
 	plan.Scenarios = append(plan.Scenarios, other)
 	m := run1(t, plan, target, Options{})
@@ -245,8 +246,7 @@ func TestShardsDoNotWarmUpByThemselves(t *testing.T) {
 func TestObserverFollowsTheWindows(t *testing.T) {
 	u, _ := url.Parse("http://127.0.0.1")
 	auto := warmingUp(20*time.Second, 5*time.Second)
-	auto.Executor, auto.TimeUnit = scenarios.ConstantArrivalRate, time.Second
-	fixed := scenarios.Scenario{Executor: scenarios.ConstantVUs, VUs: 1, Warmup: 3 * time.Second, Duration: 17 * time.Second, Requests: auto.Requests}
+	fixed := scenarios.Scenario{Load: scenarios.Users{VUs: 1, Duration: 17 * time.Second}, Warmup: 3 * time.Second, Requests: auto.Requests}
 	var attacks []*attack
 	for _, s := range []scenarios.Scenario{auto, fixed} {
 		plan := planOf(s)
@@ -254,10 +254,7 @@ func TestObserverFollowsTheWindows(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var sc *arrival.Schedule
-		if s.Executor != scenarios.ConstantVUs {
-			sc = arrival.NewSchedule(s, 1)
-		}
+		sc := arrival.NewSchedule(s.Load, 1)
 		attacks = append(attacks, newAttack(&plan.Scenarios[0], set, sc, newRecorder(plan, &plan.Scenarios[0], sc), u.String(), time.Now()))
 	}
 	o := newObserver(attacks, nil)
@@ -282,13 +279,13 @@ func TestObserverFollowsTheWindows(t *testing.T) {
 // early that it comes after the schedule's end.
 func TestPacerDropsWhatIsDueNoMore(t *testing.T) {
 	s := warmingUp(40*time.Second, time.Second)
-	s.Rate = 0.1 // iteration 1 is due after 10 s
+	s.Load = scenarios.ConstantRate{Rate: 0.1, Duration: s.Load.Length()} // iteration 1 is due after 10 s
 	plan := planOf(s)
 	set, err := newRequestSet(1, &plan.Scenarios[0], nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	sc := arrival.NewSchedule(plan.Scenarios[0], 1)
+	sc := arrival.NewSchedule(plan.Scenarios[0].Load, 1)
 	a := newVegetaAttack(newAttack(&plan.Scenarios[0], set, sc, newRecorder(plan, &plan.Scenarios[0], sc), "http://127.0.0.1", time.Now()), "")
 	stopped := make(chan bool)
 	go func() {

@@ -48,7 +48,7 @@ func (w *wireAttack) name() string {
 // newWireAttack prepares the loops.
 func newWireAttack(a *attack, target *wireTarget, pacing scenarios.Pacing, by backend) (engine, error) {
 	w := &wireAttack{attack: a}
-	n := min(max(1, runtime.GOMAXPROCS(0)-1), workers(a.scenario)) // see run
+	n := min(max(1, runtime.GOMAXPROCS(0)-1), a.scenario.Load.Workers()) // see run
 	for i := range n {
 		loop, err := newWireLoop(a, newRenderer(a.requests, target.url), target.address, i, n, by)
 		if err != nil {

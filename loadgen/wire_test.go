@@ -80,7 +80,7 @@ func TestConnectionsAreKept(t *testing.T) {
 				for answerOnce(c, r, headers) {
 				}
 			})
-			plan := planOf(scenarios.Scenario{Rate: 100, Duration: 200 * time.Millisecond, MaxVUs: 1})
+			plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 100, Duration: 200 * time.Millisecond, MaxVUs: 1}})
 			m := run1(t, plan, url, Options{backend: by})
 			if s := m.Series[0]; s.Requests != 20 || s.Failed != 0 || s.BytesReceived != 40 || connections.Load() != want {
 				t.Errorf("%q: %d requests, %v, over %d connections, want %d", headers, s.Requests, s.Errors, connections.Load(), want)
@@ -103,7 +103,7 @@ func TestClosedWhileIdle(t *testing.T) {
 					http.ReadRequest(r)
 				}
 			})
-			plan := planOf(scenarios.Scenario{Rate: 50, Duration: 400 * time.Millisecond, MaxVUs: 1})
+			plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 50, Duration: 400 * time.Millisecond, MaxVUs: 1}})
 			plan.Scenarios[0].Requests[0].Method = method
 			m := run1(t, plan, url, Options{backend: by})
 			s, failed := m.Series[0], int64(0)
@@ -127,7 +127,7 @@ func TestLargeBodies(t *testing.T) {
 		}
 	})
 	onBackends(t, func(t *testing.T, by backend) {
-		plan := planOf(scenarios.Scenario{Rate: 20, Duration: 500 * time.Millisecond, MaxVUs: 3})
+		plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 20, Duration: 500 * time.Millisecond, MaxVUs: 3}})
 		q := &plan.Scenarios[0].Requests[0]
 		q.Method, q.Body = "POST", literal(strings.Repeat("x", size))
 		s := run1(t, plan, url, Options{backend: by}).Series[0]
@@ -145,7 +145,7 @@ func TestEarlyAnswer(t *testing.T) {
 			io.WriteString(c, "HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n")
 			time.Sleep(100 * time.Millisecond)
 		})
-		plan := planOf(scenarios.Scenario{Rate: 20, Duration: 200 * time.Millisecond, MaxVUs: 2})
+		plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 20, Duration: 200 * time.Millisecond, MaxVUs: 2}})
 		q := &plan.Scenarios[0].Requests[0]
 		q.Method, q.Body, q.ExpectedStatus = "POST", literal(strings.Repeat("x", 16<<20)), []int{413}
 		s := run1(t, plan, url, Options{backend: by}).Series[0]

@@ -82,18 +82,13 @@ func differentScenarios(a, b *scenarios.Plan) string {
 // differentLoad names in what two scenarios do not ask the same of a service. How long they are may differ, and tags and
 // checks, which send nothing.
 func differentLoad(a, b scenarios.Scenario) string {
-	for _, s := range []*scenarios.Scenario{&a, &b} {
-		s.Tags, s.Warmup, s.AutoWarmup, s.GracefulStop = nil, 0, false, 0
-		if s.Executor != scenarios.RampingArrivalRate {
-			s.Duration = 0
-		}
-		if s.Recording != nil {
-			recording := *s.Recording
-			recording.File, recording.Format, recording.Line, recording.Column = "", "", 0, 0 // the content is compared
-			s.Recording = &recording
-		}
+	if x, y := a.Load.Executor(), b.Load.Executor(); x != y {
+		return fmt.Sprintf("executor is %s in one and %s in the other", x, y)
 	}
-	if what := differentField(a, b, "Requests"); what != "" {
+	if what := differentField(a, b, "Load", "Warmup", "AutoWarmup", "GracefulStop", "Tags", "Requests"); what != "" {
+		return what
+	}
+	if what := differentField(withoutPlace(a.Load), withoutPlace(b.Load), "Duration"); what != "" {
 		return what
 	}
 	for i := range max(len(a.Requests), len(b.Requests)) {
@@ -105,6 +100,16 @@ func differentLoad(a, b scenarios.Scenario) string {
 		}
 	}
 	return ""
+}
+
+// withoutPlace is a load without the place of its recording, whose content is compared.
+func withoutPlace(load scenarios.Load) scenarios.Load {
+	if replay, ok := load.(scenarios.Replay); ok {
+		r := &replay.Recording
+		r.File, r.Format, r.Line, r.Column = "", "", 0, 0
+		return replay
+	}
+	return load
 }
 
 // differentField names the first field, but for some, in which two structures differ.

@@ -50,7 +50,7 @@ func TestOverridesOfThePageAreValid(t *testing.T) {
 		for _, override := range set.FindAllStringSubmatch(found[2], -1) {
 			overrides = append(overrides, override[1]+override[2])
 		}
-		if _, err := Load(found[1], overrides...); err != nil {
+		if _, err := Read(found[1], overrides...); err != nil {
 			t.Errorf("%s: %v", found[0], err)
 		}
 	}
@@ -66,8 +66,10 @@ func TestThePageIsComplete(t *testing.T) {
 			onPage[word] = true
 		}
 	}
-	want := append([]string{string(ConstantArrivalRate), string(RampingArrivalRate), string(ConstantVUs)}, FixtureKeys...)
-	want = append(want, wordsOf(planShape)...)
+	want := append(wordsOf(planShape), FixtureSets...)
+	for _, x := range executors {
+		want = append(want, string(x.load.Executor()))
+	}
 	for _, m := range Metrics {
 		want = append(want, m.Name)
 	}

@@ -9,7 +9,7 @@ import (
 
 // Error is one fault of a scenario file or of an override.
 type Error struct {
-	File    string // as given to Load or Parse; for a fault of an override "--set key=value"
+	File    string // as given to Read or Parse; for a fault of an override "--set key=value"
 	Line    int    // from 1; 0 for a fault of an override
 	Column  int    // from 1, in characters; 0 for a fault of an override
 	Message string // what is wrong

@@ -32,7 +32,7 @@ func (r *reader) faults(file *node, p *Plan) []Fault {
 		if s.AutoWarmup {
 			r.faultAt(n.keyAt, "give it a length, for example 10s", "faults come at fixed times, and the warmup of scenarios.%s is auto: nobody knows where in its measured part they would come", s.Name)
 		}
-		end = max(end, s.StartTime+s.Duration)
+		end = max(end, s.StartTime+s.Load.Length())
 	}
 	wanted := file.get("environment").get("replica")
 	replica := wanted != nil && wanted.text != "false" // another word was reported already

@@ -66,13 +66,13 @@ func (r *reader) readFeeders(n *node) []Feeder {
 }
 
 // feederKeys reads a value that takes a column of a feeder's rows.
-func (r *reader) feederKeys(n, source *node) Keys {
+func (r *reader) feederKeys(n, source *node) FeederKeys {
 	for _, key := range []string{"choice", "exponent"} {
 		if c := n.get(key); c != nil {
 			r.faultAt(c.keyAt, "write it there: all values of an iteration come from the same row", "%s belongs to the feeder", c.path)
 		}
 	}
-	keys := Keys{Feeder: source.text}
+	keys := FeederKeys{Feeder: source.text}
 	i := slices.IndexFunc(r.feeders, func(f Feeder) bool { return f.Name == source.text })
 	if i < 0 {
 		var names []string

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -62,20 +63,15 @@ func checkPlan(t *testing.T, p *Plan) {
 		t.Errorf("plan %q with %d scenarios", p.Name, len(p.Scenarios))
 	}
 	for _, s := range p.Scenarios {
-		open := s.Executor == ConstantArrivalRate && s.Rate > 0 || s.Executor == RampingArrivalRate && len(s.Stages) > 0 ||
-			s.Executor == SineArrivalRate && s.Rate >= s.Amplitude && s.Amplitude > 0 && s.Period > 0 ||
-			s.Executor == BurstArrivalRate && s.Size > 0 && s.Every > 0 || s.Executor == Replay && s.Recording != nil
-		if open != (s.MaxVUs > 0) || open == (s.Executor == ConstantVUs && s.VUs > 0) {
-			t.Errorf("scenario %q: neither open nor closed: %+v", s.Name, s)
-		}
-		if s.Recording != nil {
-			checkRecording(t, &s)
+		checkLoad(t, s.Load)
+		if replay, ok := s.Load.(Replay); ok {
+			checkReplay(t, &s, replay)
 			continue
 		}
-		if s.Duration <= 0 || s.Duration > 24*time.Hour || s.Warmup >= s.Duration || s.TimeUnit <= 0 || len(s.Requests) == 0 {
+		if length := s.Load.Length(); length <= 0 || length > 24*time.Hour || s.Warmup >= length || len(s.Requests) == 0 {
 			t.Errorf("scenario %q: %+v", s.Name, s)
 		}
-		if s.AutoWarmup && (!s.Executor.Steady() || s.Warmup < 15*time.Second || len(p.Faults) > 0) {
+		if s.AutoWarmup && (!s.Load.Steady() || s.Warmup < 15*time.Second || len(p.Faults) > 0) {
 			t.Errorf("scenario %q warms up by itself: %+v", s.Name, s)
 		}
 		extracted := map[string]bool{}
@@ -107,13 +103,34 @@ func checkPlan(t *testing.T, p *Plan) {
 	}
 }
 
-func checkRecording(t *testing.T, s *Scenario) {
-	r := s.Recording
-	if s.Executor != Replay || r.File == "" || r.Speed <= 0 || r.Timeout <= 0 || len(s.Requests) > 0 || s.Duration != 0 || s.TimeUnit <= 0 {
-		t.Errorf("replay %+v of %+v", s, r)
+func checkLoad(t *testing.T, load Load) {
+	valid := false
+	switch l := load.(type) {
+	case ConstantRate:
+		valid = l.Rate > 0
+	case RampingRate:
+		valid = len(l.Stages) > 0
+	case SineRate:
+		valid = l.Rate >= l.Amplitude && l.Amplitude > 0 && l.Period > 0
+	case Bursts:
+		valid = l.Size > 0 && l.Every > 0
+	case Users:
+		valid = l.ThinkTime.Min <= l.ThinkTime.Max
+	case Replay:
+		valid = l.Duration == 0
 	}
-	if r.Format == VegetaJSON && s.Rate <= 0 || r.Format != "" && r.Format != VegetaJSON && s.Rate != 0 {
-		t.Errorf("rate %v of format %s", s.Rate, r.Format)
+	if !valid || load.Workers() < 1 {
+		t.Errorf("load %+v", load)
+	}
+}
+
+func checkReplay(t *testing.T, s *Scenario, load Replay) {
+	r := load.Recording
+	if r.File == "" || r.Speed <= 0 || r.Timeout <= 0 || len(s.Requests) > 0 {
+		t.Errorf("replay %+v", s)
+	}
+	if r.Format == VegetaJSON && load.Rate <= 0 || r.Format != "" && r.Format != VegetaJSON && load.Rate != 0 {
+		t.Errorf("rate %v of format %s", load.Rate, r.Format)
 	}
 }
 
@@ -132,12 +149,19 @@ func checkRequest(t *testing.T, request Request, extracted map[string]bool) {
 	declared[ValueIteration], declared[ValueUUID] = true, true
 	for _, v := range request.Values {
 		declared[v.Name] = true
-		k := v.Keys
-		if k.Feeder != "" && (k.Column == "") == (k.Field == nil) {
-			t.Errorf("value %+v of a feeder", v)
+		valid := false
+		switch k := v.Keys.(type) {
+		case FixtureKeys:
+			valid = slices.Contains(FixtureSets, k.Set)
+		case ListKeys:
+			valid = len(k) > 0
+		case RangeKeys:
+			valid = k.From <= k.To
+		case FeederKeys:
+			valid = k.Feeder != "" && (k.Column == "") != (k.Field == nil)
 		}
-		if k.Feeder == "" && k.Fixture == "" && len(k.List) == 0 && !(k.Range && k.From <= k.To) {
-			t.Errorf("value %+v has no keys", v)
+		if !valid {
+			t.Errorf("value %+v", v)
 		}
 	}
 	templates := []Template{request.Path, request.Body}

@@ -67,7 +67,7 @@ func (r *reader) allThresholds(n *node, p *Plan) []Threshold {
 	g := gates{plan: p, sets: newTagIndex(p.tagSets()), checks: newTagIndex(p.checkSets()), seen: map[string]place{}}
 	for _, s := range p.Scenarios {
 		g.scenarios = append(g.scenarios, s.Name)
-		if s.Executor != ConstantVUs {
+		if s.Load.Open() {
 			g.open = append(g.open, s.Name)
 		}
 	}
@@ -245,7 +245,7 @@ func (r *reader) ownSelector(e entry, metric Metric, selector map[string]string,
 	}
 	scheduled := metric.Name == "schedule_lag" || metric.Name == "dropped_iterations"
 	if only := selector["scenario"]; scheduled && (len(g.open) == 0 || only != "" && !slices.Contains(g.open, only)) {
-		r.faultAt(e.at, "only arrival rates and replays have one", "%s needs a schedule, and an executor %s has none", metric.Name, ConstantVUs)
+		r.faultAt(e.at, "only arrival rates and replays have one", "%s needs a schedule, and an executor %s has none", metric.Name, Users{}.Executor())
 	}
 }
 

@@ -28,12 +28,12 @@ func TestOverride(t *testing.T) {
 		want     any
 	}{
 		{"name=other-name", func(p *Plan) any { return p.Name }, "other-name"},
-		{"scenarios.warm.rate=5000", func(p *Plan) any { return p.Scenarios[0].Rate }, 5000.0},
-		{"scenarios.warm.maxVUs=7", func(p *Plan) any { return p.Scenarios[0].MaxVUs }, 7},
+		{"scenarios.warm.rate=5000", func(p *Plan) any { return p.Scenarios[0].Load.(ConstantRate).Rate }, 5000.0},
+		{"scenarios.warm.maxVUs=7", func(p *Plan) any { return p.Scenarios[0].Load.Workers() }, 7},
 		{"scenarios.warm.requests.1.weight=3", func(p *Plan) any { return p.Scenarios[0].Requests[1].Weight }, 3},
 		{"scenarios.warm.requests.get_hot.weight=3", func(p *Plan) any { return p.Scenarios[0].Requests[0].Weight }, 3},
 		{"scenarios.warm.requests.get_hot.weight=3", func(p *Plan) any { return p.Scenarios[1].Requests[0].Weight }, 1},
-		{"scenarios.warm.requests.0.values.id.range.1=5", func(p *Plan) any { return p.Scenarios[0].Requests[0].Values[0].Keys.To }, int64(5)},
+		{"scenarios.warm.requests.0.values.id.range.1=5", func(p *Plan) any { return p.Scenarios[0].Requests[0].Values[0].Keys.(RangeKeys).To }, int64(5)},
 		{"scenarios.warm.requests.1.headers.X-A='b'", func(p *Plan) any { return p.Scenarios[0].Requests[1].Headers }, []Header{{"X-A", Template{{Literal: "b"}}}}},
 		{"environment.server.l1_bytes=1MiB", func(p *Plan) any { return p.Environment.Server.L1Bytes }, int64(1 << 20)},
 		{`environment.postgres."auto_explain.log_analyze"=on`, func(p *Plan) any { return p.Environment.Postgres }, map[string]string{"auto_explain.log_analyze": "on"}},

@@ -40,9 +40,9 @@ type Inputs struct {
 	Secrets   *Redactor // told of the secrets that are found, also where the file is refused; may be nil
 }
 
-// Load reads a scenario file without an environment: see [Inputs.Load].
-func Load(path string, overrides ...string) (*Plan, error) {
-	return Inputs{Overrides: overrides}.Load(path)
+// Read reads a scenario file without an environment: see [Inputs.Read].
+func Read(path string, overrides ...string) (*Plan, error) {
+	return Inputs{Overrides: overrides}.Read(path)
 }
 
 // Parse reads a scenario without an environment: see [Inputs.Parse].
@@ -50,9 +50,9 @@ func Parse(file string, src []byte, overrides ...string) (*Plan, error) {
 	return Inputs{Overrides: overrides}.Parse(file, src)
 }
 
-// Load reads a scenario file. When there is none at path and the last element of path, with or without .yaml, is the
+// Read reads a scenario file. When there is none at path and the last element of path, with or without .yaml, is the
 // name of a shipped scenario, it reads that. Errors are those of [Inputs.Parse].
-func (in Inputs) Load(path string) (*Plan, error) {
+func (in Inputs) Read(path string) (*Plan, error) {
 	src, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		src, err = shipped.ReadFile(strings.TrimSuffix(filepath.Base(path), ".yaml") + ".yaml")

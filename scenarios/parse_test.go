@@ -49,23 +49,23 @@ func TestParseReadsEveryKey(t *testing.T) {
 				{Name: "first", JSON: JSONPath{{Key: "items"}, {Index: 0, IsIndex: true}, {Key: "a b"}}, Test: Absent},
 			},
 			Values: []Value{
-				{Name: "resource", Keys: Keys{Fixture: "resource_id", First: 1000}, Choice: Zipf, Exponent: 1.1},
-				{Name: "region", Keys: Keys{List: []string{"westeurope", "7"}}, Choice: Uniform},
-				{Name: "number", Keys: Keys{From: -1, To: 1000, Range: true}, Choice: Sequential},
-				{Name: "user", Keys: Keys{Feeder: "users", Column: "id"}},
-				{Name: "order", Keys: Keys{Feeder: "orders", Field: JSONPath{{Key: "order"}, {Key: "id"}}}},
+				{Name: "resource", Keys: FixtureKeys{Set: "resource_id", First: 1000}, Choice: Zipf, Exponent: 1.1},
+				{Name: "region", Keys: ListKeys{"westeurope", "7"}, Choice: Uniform},
+				{Name: "number", Keys: RangeKeys{From: -1, To: 1000}, Choice: Sequential},
+				{Name: "user", Keys: FeederKeys{Feeder: "users", Column: "id"}},
+				{Name: "order", Keys: FeederKeys{Feeder: "orders", Field: JSONPath{{Key: "order"}, {Key: "id"}}}},
 			},
 			Tags: map[string]string{"kind": "write"},
 		},
 		{
 			Name: "create", Flow: "buy", Weight: 2, Method: "GET", Path: Template{{Literal: "/orders/"}, {Value: "article"}}, Timeout: 30 * time.Second,
 			Extract: []Extraction{{Name: "id", JSON: JSONPath{{Key: "id"}}, Regex: "(.*)"}, {Name: "type", Header: "Content-Type"}},
-			Values:  []Value{{Name: "article", Keys: Keys{List: []string{"a"}}, Choice: Uniform}}, Tags: map[string]string{"kind": "flow"},
+			Values:  []Value{{Name: "article", Keys: ListKeys{"a"}, Choice: Uniform}}, Tags: map[string]string{"kind": "flow"},
 		},
 		{
 			Name: "show", Flow: "buy", Step: 1, Method: "GET", Path: Template{{Literal: "/orders/"}, {Value: "id"}}, Timeout: 30 * time.Second,
 			Headers: []Header{{"X-Type", Template{{Value: "type"}}}},
-			Values:  []Value{{Name: "article", Keys: Keys{List: []string{"a"}}, Choice: Uniform}}, Tags: map[string]string{"kind": "step"},
+			Values:  []Value{{Name: "article", Keys: ListKeys{"a"}, Choice: Uniform}}, Tags: map[string]string{"kind": "step"},
 		},
 		{Name: "home", Weight: 1, Method: "GET", Path: Template{{Literal: "/"}}, Timeout: 30 * time.Second},
 	}
@@ -82,41 +82,41 @@ func TestParseReadsEveryKey(t *testing.T) {
 		},
 		Scenarios: []Scenario{
 			{
-				Name: "warm", Executor: ConstantArrivalRate, StartTime: 10 * time.Second, Warmup: 5 * time.Second,
-				GracefulStop: 20 * time.Second, Arrivals: Poisson, Rate: 10500.5, TimeUnit: 2 * time.Second, Duration: 30 * time.Second,
-				MaxVUs: 64, Tags: map[string]string{"phase": "warm"}, Requests: mix,
+				Name: "warm", Load: ConstantRate{Arrivals: Poisson, Rate: 10500.5 / 2, Duration: 30 * time.Second, MaxVUs: 64}, StartTime: 10 * time.Second, Warmup: 5 * time.Second,
+				GracefulStop: 20 * time.Second,
+				Tags:         map[string]string{"phase": "warm"}, Requests: mix,
 			},
 			{
-				Name: "ramp", Executor: RampingArrivalRate, GracefulStop: 30 * time.Second, TimeUnit: time.Second,
-				Duration: 10 * time.Second, StartRate: 100, Stages: []Stage{{1000, 10 * time.Second, "climb"}, {0, 0, ""}}, MaxVUs: 100, Arrivals: Even,
+				Name: "ramp", Load: RampingRate{StartRate: 100, Stages: []Stage{{1000, 10 * time.Second, "climb"}, {0, 0, ""}}, MaxVUs: 100, Arrivals: Even}, GracefulStop: 30 * time.Second,
+
 				Requests: []Request{{
 					Name: "home", Weight: 1, Method: "GET", Path: Template{{Literal: "/"}}, ExpectedStatus: []int{204},
 					Timeout: 30 * time.Second,
 				}},
 			},
 			{
-				Name: "wave", Executor: SineArrivalRate, GracefulStop: 30 * time.Second, Arrivals: Even, Rate: 100, Amplitude: 50,
-				Period: time.Minute, TimeUnit: time.Second, Duration: 5 * time.Minute, MaxVUs: 100, Requests: mix,
+				Name: "wave", Load: SineRate{Arrivals: Even, Rate: 100, Amplitude: 50, Period: time.Minute, Duration: 5 * time.Minute, MaxVUs: 100}, GracefulStop: 30 * time.Second,
+				Requests: mix,
 			},
 			{
-				Name: "bursts", Executor: BurstArrivalRate, GracefulStop: 30 * time.Second, Arrivals: Even, Size: 500,
-				Every: 2 * time.Second, TimeUnit: time.Second, Duration: 30 * time.Second, MaxVUs: 100, Requests: mix,
+				Name: "bursts", Load: Bursts{Size: 500, Every: 2 * time.Second, Duration: 30 * time.Second, MaxVUs: 100}, GracefulStop: 30 * time.Second,
+				Requests: mix,
 			},
 			{
-				Name: "closed", Executor: ConstantVUs, GracefulStop: 30 * time.Second, TimeUnit: time.Second,
-				Duration: 30 * time.Second, VUs: 10, ThinkTime: ThinkTime{200 * time.Millisecond, time.Second}, Requests: mix,
+				Name: "closed", Load: Users{Duration: 30 * time.Second, VUs: 10, ThinkTime: ThinkTime{200 * time.Millisecond, time.Second}}, GracefulStop: 30 * time.Second,
+				Requests: mix,
 			},
 			{
-				Name: "again", Executor: Replay, GracefulStop: 30 * time.Second, TimeUnit: time.Second, MaxVUs: 20,
-				Recording: &Recording{
+				Name: "again", GracefulStop: 30 * time.Second, Load: Replay{MaxVUs: 20, Recording: Recording{
 					File: "logs/access.log", Format: Combined, Speed: 2.5, Name: "page",
 					Headers:        []Header{{"X-N", Template{{Value: "iteration"}}}},
 					ExpectedStatus: []int{200}, Timeout: 5 * time.Second, Line: 72, Column: 29,
-				},
+				}},
 			},
 			{
-				Name: "targets", Executor: Replay, GracefulStop: 30 * time.Second, TimeUnit: time.Minute, MaxVUs: 100, Rate: 100,
-				Recording: &Recording{File: "targets.json", Speed: 1, Timeout: 30 * time.Second, Line: 73, Column: 31},
+				Name: "targets", GracefulStop: 30 * time.Second, Load: Replay{MaxVUs: 100, Rate: 100.0 / 60, Recording: Recording{
+					File: "targets.json", Speed: 1, Timeout: 30 * time.Second, Line: 73, Column: 31,
+				}},
 			},
 		},
 		Faults: []Fault{
@@ -190,7 +190,7 @@ func TestParseWindows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s := plan.Scenarios[0]; s.Name != "s" || s.Executor != ConstantVUs || s.Requests[0].Name != "a" {
+	if s := plan.Scenarios[0]; s.Name != "s" || s.Load.Executor() != "constant-vus" || s.Requests[0].Name != "a" {
 		t.Errorf("%+v", s)
 	}
 }
@@ -224,7 +224,7 @@ scenarios:
 		t.Fatal(err)
 	}
 	a, b := plan.Scenarios[0], plan.Scenarios[1]
-	if b.VUs != 7 || b.Duration != time.Second || b.Executor != ConstantVUs {
+	if b.Load != (Users{VUs: 7, Duration: time.Second}) {
 		t.Errorf("merged scenario: %+v", b)
 	}
 	if a.Requests[0].Path[0].Literal != "/" || b.Requests[0].Path[0].Literal != "/changed" {
@@ -310,7 +310,7 @@ func TestShippedScenariosAreValid(t *testing.T) {
 	}
 	for _, name := range Shipped() {
 		for _, path := range []string{name, name + ".yaml", "scenarios/" + name + ".yaml"} {
-			plan, err := Load(path)
+			plan, err := Read(path)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -323,7 +323,7 @@ func TestShippedScenariosAreValid(t *testing.T) {
 
 // The reference scenario is what the project's targets are proven with: none may get lost.
 func TestReferenceHasEveryTarget(t *testing.T) {
-	plan, err := Load("reference")
+	plan, err := Read("reference")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -350,13 +350,13 @@ func TestReferenceHasEveryTarget(t *testing.T) {
 		t.Error("the environment has no replica")
 	}
 	cold, warm, recovery := plan.Scenarios[0], plan.Scenarios[1], plan.Scenarios[2]
-	if end := warm.StartTime + warm.Duration + warm.GracefulStop; recovery.StartTime < end || plan.Faults[0].At < recovery.StartTime {
+	if end := warm.StartTime + warm.Load.Length() + warm.GracefulStop; recovery.StartTime < end || plan.Faults[0].At < recovery.StartTime {
 		t.Errorf("recovery begins at %v and the faults at %v, while warm may go on until %v", recovery.StartTime, plan.Faults[0].At, end)
 	}
-	if end := cold.StartTime + cold.Duration + cold.GracefulStop; warm.StartTime < end {
+	if end := cold.StartTime + cold.Load.Length() + cold.GracefulStop; warm.StartTime < end {
 		t.Errorf("warm begins at %v, while cold may go on until %v", warm.StartTime, end)
 	}
-	if measured := warm.Duration - warm.Warmup; measured != 30*time.Second {
+	if measured := warm.Load.Length() - warm.Warmup; measured != 30*time.Second {
 		t.Errorf("warm measures %v, want 30s", measured)
 	}
 }
@@ -366,22 +366,22 @@ func TestLoad(t *testing.T) {
 	if err := os.WriteFile(own, []byte(smallest), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	plan, err := Load(own, "scenarios.s.vus=3")
+	plan, err := Read(own, "scenarios.s.vus=3")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if plan.Scenarios[0].VUs != 3 {
+	if plan.Scenarios[0].Load.Workers() != 3 {
 		t.Errorf("the file was not read, or the override not applied: %+v", plan.Scenarios[0])
 	}
 	if want := (Source{File: own, Text: smallest, Overrides: []string{"scenarios.s.vus=3"}}); !reflect.DeepEqual(plan.Source, want) {
 		t.Errorf("source %+v, want %+v", plan.Source, want)
 	}
 
-	_, err = Load("nowhere/smok.yaml")
+	_, err = Read("nowhere/smok.yaml")
 	if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "reference, smoke") {
 		t.Errorf("got %v, want fs.ErrNotExist with the shipped scenarios", err)
 	}
-	if _, err = Load(t.TempDir()); err == nil || errors.Is(err, fs.ErrNotExist) {
+	if _, err = Read(t.TempDir()); err == nil || errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("reading a folder gave %v", err)
 	}
 }

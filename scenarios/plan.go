@@ -112,65 +112,16 @@ var (
 // String is "kill cache".
 func (f Fault) String() string { return f.Action + " " + f.Target }
 
-// Executor says how a scenario makes its arrivals; the names are k6's.
-type Executor string
-
-// The executors of this version.
-const (
-	ConstantArrivalRate Executor = "constant-arrival-rate"
-	RampingArrivalRate  Executor = "ramping-arrival-rate"
-	SineArrivalRate     Executor = "sine-arrival-rate"
-	BurstArrivalRate    Executor = "burst-arrival-rate"
-	ConstantVUs         Executor = "constant-vus"
-	Replay              Executor = "replay"
-)
-
-// Steady says whether an executor asks for the same load all the time: only then can what is measured be steady.
-func (e Executor) Steady() bool { return e == ConstantArrivalRate || e == ConstantVUs }
-
-// Arrivals says how arrivals lie around the rate.
-type Arrivals string
-
-// The kinds of arrivals.
-const (
-	Even    Arrivals = "even"    // also when empty
-	Poisson Arrivals = "poisson" // at random, as of many users who know nothing of each other
-)
-
 // Scenario is one stream of requests with its own schedule.
 type Scenario struct {
 	Name         string
-	Executor     Executor
-	StartTime    time.Duration // after the start of the run
-	Warmup       time.Duration // sent, and not measured; the first part of the schedule
-	AutoWarmup   bool          // Warmup is the longest that it may take: it ends when the scenario is steady
-	GracefulStop time.Duration // how long after the schedule's end late and open requests may still go on
-	Arrivals     Arrivals
-	Rate         float64       // constant-arrival-rate: iterations per TimeUnit; sine-arrival-rate: their mean; replay: 0 where the file has times
-	Amplitude    float64       // sine-arrival-rate: iterations per TimeUnit by which it swings to either side of Rate
-	Period       time.Duration // sine-arrival-rate
-	Size         int           // burst-arrival-rate: iterations at one instant
-	Every        time.Duration // burst-arrival-rate: from one burst to the next
-	TimeUnit     time.Duration
-	Duration     time.Duration // of the whole schedule, Warmup included; for ramping-arrival-rate the sum of the stages; for replay see Plan.Recorded
-	StartRate    float64       // ramping-arrival-rate: iterations per TimeUnit at the beginning
-	Stages       []Stage       // ramping-arrival-rate
-	VUs          int           // constant-vus: concurrent users, each waiting for its answer
-	ThinkTime    ThinkTime     // constant-vus
-	MaxVUs       int           // arrival rates, replay: the most requests in flight at once
-	Recording    *Recording    // replay; else nil
+	StartTime    time.Duration // from the start of the run
+	Load         Load          // its length includes Warmup
+	Warmup       time.Duration // first part of the load, which is sent and not measured
+	AutoWarmup   bool          // the warm-up ends when the scenario is steady; Warmup is the longest that it may take
+	GracefulStop time.Duration // from the end of the load: how long late iterations may still start, and open ones go on
 	Tags         map[string]string
 	Requests     []Request
-}
-
-// ThinkTime is the pause of a user after each iteration, uniform from Min to Max; 0 of both is none.
-type ThinkTime struct{ Min, Max time.Duration }
-
-// Stage is one linear ramp of the arrival rate.
-type Stage struct {
-	Target   float64 // iterations per TimeUnit at the stage's end
-	Duration time.Duration
-	Name     string // the tag stage of the requests that are meant to be sent within it; may be empty
 }
 
 // StageTag is the tag of the requests that are meant to be sent within a stage with a name.
@@ -179,9 +130,13 @@ const StageTag = "stage"
 // StageNames are the values of the tag stage that the scenario's requests have, in the order of time: "", which stands
 // for no such tag, goes first where a part of the scenario lies in no stage with a name.
 func (s *Scenario) StageNames() []string {
+	var stages []Stage
+	if ramps, ok := s.Load.(RampingRate); ok {
+		stages = ramps.Stages
+	}
 	names := []string{""}
-	bare := len(s.Stages) == 0
-	for _, stage := range s.Stages {
+	bare := len(stages) == 0
+	for _, stage := range stages {
 		if stage.Name != "" {
 			names = append(names, stage.Name)
 		}
@@ -251,24 +206,6 @@ type Value struct {
 	Keys     Keys
 	Choice   Choice
 	Exponent float64 // of Zipf: key of rank r (from 1) is drawn with a probability proportional to 1/r^Exponent
-}
-
-// Keys is a set of keys: exactly one of Fixture, List, (From, To) and Feeder is used.
-type Keys struct {
-	Fixture  string   // one of FixtureKeys
-	First    int      // with Fixture: only its first so many keys; 0 means all
-	List     []string // keys written in the file
-	From, To int64    // with Range: the integers From..To, both included
-	Range    bool
-	Feeder   string   // the name of one of Plan.Feeders, of whose rows it takes
-	Column   string   // this column of CSV
-	Field    JSONPath // or this value of JSON lines
-}
-
-// FixtureKeys are the key sets that the reference system's fixture offers.
-var FixtureKeys = []string{
-	"resource_id", "tenant_id", "subscription_id", "type", "location", "resource_group", "tag",
-	"policy_id", "cost_resource_id", "service_name",
 }
 
 // Choice says how a key is picked from a set.

@@ -37,16 +37,19 @@ var recordingFormats = []string{string(Combined), string(RecordedJSONLines), str
 // maxSpeed bounds the factor of a replay's timing.
 const maxSpeed = 1000
 
-func (r *reader) recording(n *node, s *Scenario) {
-	rec := &Recording{Speed: 1, Timeout: defaultTimeout}
-	s.Recording = rec
-	s.MaxVUs = int(r.whole(n.get("maxVUs"), defaultMaxVUs, 1, maxUsers))
+// replay reads a load of executor replay.
+func (r *reader) replay(n *node) Replay {
+	load := Replay{
+		Recording: Recording{Speed: 1, Timeout: defaultTimeout},
+		MaxVUs:    int(r.whole(n.get("maxVUs"), defaultMaxVUs, 1, maxUsers)),
+	}
+	rec := &load.Recording
 	r.recordingFile(n, rec)
 	rec.Format = RecordingFormat(r.word(n.get("format"), "", recordingFormats))
 	if speed := n.get("speed"); speed != nil {
 		rec.Speed, _ = r.positive(speed, maxSpeed)
 	}
-	r.recordingRate(n, s)
+	load.Rate = r.recordingRate(n, rec.Format)
 	if name := n.get("name"); given(name) && r.name(name.at, "the request", name.text) {
 		rec.Name = name.text
 	}
@@ -56,8 +59,9 @@ func (r *reader) recording(n *node, s *Scenario) {
 		rec.Timeout, _ = r.positiveDuration(timeout)
 	}
 	if requests := n.get("requests"); requests != nil {
-		r.faultAt(requests.keyAt, "remove it", "%s: what executor %s sends, its file says", requests.path, Replay)
+		r.faultAt(requests.keyAt, "remove it", "%s: what executor %s sends, its file says", requests.path, load.Executor())
 	}
+	return load
 }
 
 func (r *reader) recordingFile(n *node, rec *Recording) {
@@ -74,27 +78,24 @@ func (r *reader) recordingFile(n *node, rec *Recording) {
 	}
 }
 
-// recordingRate reads the rate that a file without times needs, as far as the format is known already.
-func (r *reader) recordingRate(n *node, s *Scenario) {
-	rate, unit, speed := n.get("rate"), n.get("timeUnit"), n.get("speed")
-	if given(unit) {
-		if d, ok := r.positiveDuration(unit); ok {
-			s.TimeUnit = d
-		}
-	}
-	s.Rate, _ = r.positive(rate, maxRate*s.TimeUnit.Seconds())
-	switch format := s.Recording.Format; {
-	case rate == nil && unit != nil:
+// recordingRate reads the rate, in iterations per second, that a recording without times needs, as far as its format is
+// known already.
+func (r *reader) recordingRate(n *node, format RecordingFormat) (rate float64) {
+	given, unit, speed := n.get("rate"), n.get("timeUnit"), n.get("speed")
+	rate, _ = r.rate(given, r.timeUnit(n))
+	switch {
+	case given == nil && unit != nil:
 		r.faultAt(unit.keyAt, "", "%s goes with rate only", unit.path)
-	case rate != nil && speed != nil:
+	case given != nil && speed != nil:
 		r.faultAt(speed.keyAt, "rate is for files without times, speed for those with", "%s has both rate and speed", n.path)
-	case rate != nil && format != "" && format != VegetaJSON:
-		r.faultAt(rate.keyAt, rateHint, "%s: a file of the format %s has its own times", rate.path, format)
+	case given != nil && format != "" && format != VegetaJSON:
+		r.faultAt(given.keyAt, rateHint, "%s: a file of the format %s has its own times", given.path, format)
 	case speed != nil && format == VegetaJSON:
 		r.faultAt(speed.keyAt, "use rate", "%s: targets of vegeta have no times", speed.path)
-	case rate == nil && format == VegetaJSON:
+	case given == nil && format == VegetaJSON:
 		r.missing(n, "rate", "rate: 100; targets of vegeta have no times")
 	}
+	return rate
 }
 
 const rateHint = "remove it, and use speed to make the replay faster or slower"
@@ -113,19 +114,20 @@ type Recorded struct {
 	Names    []RecordedName
 }
 
-// Recorded returns the plan with what the recordings hold, by scenario: the scenarios of executor replay have their Duration
-// and Requests then. An error is of type [Errors]: a file may not fit what the scenario says about it.
+// Recorded returns the plan with what the recordings hold, by scenario: the loads of executor replay have their Duration
+// then, and their scenarios their Requests. An error is of type [Errors]: a file may not fit what the scenario says about it.
 func (p *Plan) Recorded(recorded map[string]Recorded) (*Plan, error) {
 	full := *p
 	full.Scenarios = slices.Clone(p.Scenarios)
 	var faults Errors
 	for i := range full.Scenarios {
 		s := &full.Scenarios[i]
-		if s.Recording == nil {
+		replay, ok := s.Load.(Replay)
+		if !ok {
 			continue
 		}
-		if fault := s.replay(recorded[s.Name]); fault != nil {
-			fault.File, fault.Line, fault.Column = p.Source.File, s.Recording.Line, s.Recording.Column
+		if fault := s.replay(replay, recorded[s.Name]); fault != nil {
+			fault.File, fault.Line, fault.Column = p.Source.File, replay.Recording.Line, replay.Recording.Column
 			faults = append(faults, *fault)
 		}
 	}
@@ -139,27 +141,38 @@ func (p *Plan) Recorded(recorded map[string]Recorded) (*Plan, error) {
 }
 
 // replay takes over what a recording holds.
-func (s *Scenario) replay(r Recorded) *Error {
-	length := float64(r.Length) / s.Recording.Speed
+func (s *Scenario) replay(load Replay, r Recorded) *Error {
+	file, length := load.Recording.File, float64(r.Length)/load.Recording.Speed
 	switch {
-	case r.Length == 0 && s.Rate == 0:
-		return &Error{Message: fmt.Sprintf("%s has no times (it is of the format %s), and scenario %s no rate", s.Recording.File, r.Format, s.Name), Hint: "add one, for example rate: 100"}
-	case r.Length > 0 && s.Rate > 0:
-		return &Error{Message: fmt.Sprintf("%s has its own times (it is of the format %s), and scenario %s has a rate", s.Recording.File, r.Format, s.Name), Hint: rateHint}
+	case r.Length == 0 && load.Rate == 0:
+		return &Error{
+			Message: fmt.Sprintf("%s has no times (it is of the format %s), and scenario %s no rate", file, r.Format, s.Name),
+			Hint:    "add one, for example rate: 100",
+		}
+	case r.Length > 0 && load.Rate > 0:
+		return &Error{
+			Message: fmt.Sprintf("%s has its own times (it is of the format %s), and scenario %s has a rate", file, r.Format, s.Name),
+			Hint:    rateHint,
+		}
 	case r.Length == 0:
-		length = float64(r.Requests) / s.Rate * float64(s.TimeUnit)
+		length = float64(r.Requests) / load.Rate * float64(time.Second)
 	}
 	if length > float64(longest) {
-		return &Error{Message: fmt.Sprintf("%s would take %v, more than 24h", s.Recording.File, time.Duration(min(length, math.MaxInt64/2)).Round(time.Second)), Hint: "replay a part of it, or faster"}
+		takes := time.Duration(min(length, math.MaxInt64/2)).Round(time.Second)
+		return &Error{Message: fmt.Sprintf("%s would take %v, more than 24h", file, takes), Hint: "replay a part of it, or faster"}
 	}
-	s.Duration = time.Duration(math.Ceil(length))
-	if s.Warmup >= s.Duration {
-		return &Error{Message: fmt.Sprintf("the warmup of scenario %s, %v, is not shorter than the replay of %s, %v", s.Name, s.Warmup, s.Recording.File, s.Duration), Hint: "make it shorter"}
+	load.Duration = time.Duration(math.Ceil(length))
+	if s.Warmup >= load.Duration {
+		return &Error{
+			Message: fmt.Sprintf("the warmup of scenario %s, %v, is not shorter than the replay of %s, %v", s.Name, s.Warmup, file, load.Duration),
+			Hint:    "make it shorter",
+		}
 	}
+	s.Load = load
 	for _, name := range r.Names {
 		s.Requests = append(s.Requests, Request{
-			Name: name.Name, Weight: 1, Method: name.Method, Headers: s.Recording.Headers,
-			ExpectedStatus: s.Recording.ExpectedStatus, Timeout: s.Recording.Timeout,
+			Name: name.Name, Weight: 1, Method: name.Method, Headers: load.Recording.Headers,
+			ExpectedStatus: load.Recording.ExpectedStatus, Timeout: load.Recording.Timeout,
 		})
 	}
 	return nil

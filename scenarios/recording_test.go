@@ -46,10 +46,10 @@ func TestRecorded(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if s := full.Scenarios[0]; s.Duration != c.takes || len(s.Requests) != 1 || s.Requests[0].Name != "GET /a" || s.Requests[0].Method != "GET" {
-				t.Errorf("it takes %v and has %+v, want %v", s.Duration, s.Requests, c.takes)
+			if s := full.Scenarios[0]; s.Load.Length() != c.takes || len(s.Requests) != 1 || s.Requests[0].Name != "GET /a" || s.Requests[0].Method != "GET" {
+				t.Errorf("it takes %v and has %+v, want %v", s.Load.Length(), s.Requests, c.takes)
 			}
-			if p.Scenarios[0].Duration != 0 || p.Scenarios[0].Requests != nil {
+			if p.Scenarios[0].Load.Length() != 0 || p.Scenarios[0].Requests != nil {
 				t.Error("the plan itself was changed")
 			}
 		})

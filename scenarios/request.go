@@ -147,8 +147,9 @@ func (r *reader) headerValue(n *node, header Header, values []Value) {
 			return
 		}
 		for _, v := range values {
+			list, _ := v.Keys.(ListKeys)
 			unsafe := func(key string) bool { return !isHeaderText(key) }
-			if v.Name == part.Value && slices.ContainsFunc(v.Keys.List, unsafe) {
+			if v.Name == part.Value && slices.ContainsFunc(list, unsafe) {
 				r.fault(n, "", "the header %s takes the value %s, which has a line break or control character", header.Name, v.Name)
 			}
 		}

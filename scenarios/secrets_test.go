@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // environment is a Lookup in a map.
@@ -62,7 +63,7 @@ func TestVariablesAnywhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s := plan.Scenarios[0]; plan.Name != "own" || plan.Seed != 7 || plan.Target.URL != "http://h:1" || s.VUs != 3 || s.Duration.Seconds() != 2 || plan.Thresholds[0].Limit != 50 {
+	if s := plan.Scenarios[0]; plan.Name != "own" || plan.Seed != 7 || plan.Target.URL != "http://h:1" || s.Load != (Users{VUs: 3, Duration: 2 * time.Second}) || plan.Thresholds[0].Limit != 50 {
 		t.Errorf("%+v", plan)
 	}
 	want := Source{File: "x.yaml", Text: src, Overrides: in.Overrides, Variables: map[string]string{"NAME": "own", "SEED": "7", "URL": "http://h:1", "VUS": "3", "LIMIT": "50", "D": "2s"}}

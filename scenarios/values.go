@@ -61,7 +61,7 @@ func (r *reader) keys(n *node, target Target) Keys {
 			has = strings.Join(sources, " and ")
 		}
 		r.faultAt(n.keyAt, "", "%s needs exactly one of fixture, list, range, feeder and secret, and has %s", n.path, has)
-		return Keys{}
+		return nil
 	}
 	source := n.get(sources[0])
 	if first := n.get("first"); first != nil && sources[0] != "fixture" {
@@ -73,19 +73,19 @@ func (r *reader) keys(n *node, target Target) Keys {
 		}
 	}
 	if source.bad {
-		return Keys{}
+		return nil
 	}
 	switch sources[0] {
 	case "fixture":
 		if target.URL != "" {
 			r.fault(source, "use list or range", "%s takes keys of the reference fixture, which the service at target.url does not have", n.path)
 		}
-		return Keys{
-			Fixture: r.word(source, "", FixtureKeys),
-			First:   int(r.whole(n.get("first"), 0, 1, maxResources)),
+		return FixtureKeys{
+			Set:   r.word(source, "", FixtureSets),
+			First: int(r.whole(n.get("first"), 0, 1, maxResources)),
 		}
 	case "list":
-		return Keys{List: r.list(source)}
+		return ListKeys(r.list(source))
 	case "feeder":
 		return r.feederKeys(n, source)
 	}
@@ -105,10 +105,10 @@ func (r *reader) list(n *node) []string {
 	return list
 }
 
-func (r *reader) rangeKeys(n *node) Keys {
+func (r *reader) rangeKeys(n *node) RangeKeys {
 	if len(n.items) != 2 {
 		r.fault(n, "for example [1, 1000]", "%s needs a first and a last number, and has %d items", n.path, len(n.items))
-		return Keys{}
+		return RangeKeys{}
 	}
 	faults := len(r.errs)
 	from := r.whole(n.items[0], 0, -maxRangeEnd, maxRangeEnd)
@@ -116,7 +116,7 @@ func (r *reader) rangeKeys(n *node) Keys {
 	if len(r.errs) == faults && from > to && given(n.items[0]) && given(n.items[1]) {
 		r.fault(n, "write the lower number first", "%s is empty: %d is greater than %d", n.path, from, to)
 	}
-	return Keys{From: from, To: to, Range: true}
+	return RangeKeys{From: from, To: to}
 }
 
 // holes reads the templates of one request, or of a flow's steps one after the other, and keeps which values they use.

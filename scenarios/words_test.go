@@ -30,7 +30,7 @@ func TestWhatToWriteInstead(t *testing.T) {
 			t.Errorf("%s: got %v, want %s", src, err, want)
 		}
 	}
-	if _, err := Load("nowhere/smok"); err == nil || !strings.Contains(err.Error(), `open scenario nowhere/smok: file does not exist; did you mean "smoke"? shipped with the program: `) {
+	if _, err := Read("nowhere/smok"); err == nil || !strings.Contains(err.Error(), `open scenario nowhere/smok: file does not exist; did you mean "smoke"? shipped with the program: `) {
 		t.Errorf("got %v", err)
 	}
 }

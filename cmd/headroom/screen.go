@@ -33,7 +33,7 @@ func newScreen(w io.Writer, plan *scenarios.Plan) *screen {
 	f, isFile := w.(*os.File)
 	s := &screen{w: w, live: isFile && term.IsTerminal(int(f.Fd())), shown: 2 - plainEvery}
 	for _, sc := range plan.Scenarios {
-		fmt.Fprintf(w, "scenario %s: %s, from %v for %v", sc.Name, sc.Executor, sc.StartTime, sc.Duration)
+		fmt.Fprintf(w, "scenario %s: %s, from %v for %v", sc.Name, sc.Load.Executor(), sc.StartTime, sc.Load.Length())
 		switch {
 		case sc.AutoWarmup:
 			fmt.Fprintf(w, " at most, of which warm-up until it is steady, at most %v", sc.Warmup)

@@ -68,7 +68,7 @@ func (r *runner) checkShard(files []loaded) error {
 			return usageError{fmt.Errorf("--shard %v: the warmup of scenario %s is auto, and each shard would end it by itself: give it a length, "+
 				"for example --set scenarios.%s.warmup=30s for every shard", r.shard, s.Name, s.Name)}
 		}
-		if users := max(s.VUs, s.MaxVUs); users < r.shard.Of {
+		if users := s.Load.Workers(); users < r.shard.Of {
 			return usageError{fmt.Errorf("--shard %v: scenario %s has %d users or connections (vus, maxVUs), fewer than shards", r.shard, s.Name, users)}
 		}
 	}

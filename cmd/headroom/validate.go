@@ -68,7 +68,7 @@ func load(file string, stdin io.Reader, in scenarios.Inputs) (l loaded, err erro
 	if file == "-" {
 		l.plan, err = parseInput(stdin, in)
 	} else {
-		l.plan, err = in.Load(file)
+		l.plan, err = in.Read(file)
 	}
 	if err != nil {
 		return l, asInput(err)

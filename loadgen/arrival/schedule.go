@@ -48,37 +48,41 @@ type ramp struct {
 // roundOff is the share of one arrival by which a floating-point sum may differ from a whole number.
 const roundOff = 1e-6
 
-// NewSchedule returns the schedule of a scenario with an arrival rate; seed is the scenario's.
-func NewSchedule(s scenarios.Scenario, seed uint64) *Schedule {
-	unit := s.TimeUnit.Seconds()
+// NewSchedule returns the schedule of a load with an arrival rate; seed is the scenario's. It is nil for a closed load, and
+// for a recording, of which [Recorded] and [Steady] make schedules.
+func NewSchedule(load scenarios.Load, seed uint64) *Schedule {
 	var sc *Schedule
-	switch s.Executor {
-	case scenarios.ConstantArrivalRate:
-		rate := s.Rate / unit
-		sc = rampsOf(rate, []scenarios.Stage{{Target: rate, Duration: s.Duration}}, 1)
-	case scenarios.SineArrivalRate:
-		sc = waveOf(wave{s.Rate / unit, s.Amplitude / unit, s.Period.Seconds()}, s.Duration.Seconds())
-	case scenarios.BurstArrivalRate:
-		rate := float64(s.Size) / s.Every.Seconds()
-		sc = rampsOf(rate, []scenarios.Stage{{Target: rate, Duration: s.Duration}}, 1)
-		sc.group = int64(s.Size)
+	var arrivals scenarios.Arrivals
+	switch l := load.(type) {
+	case scenarios.ConstantRate:
+		sc, arrivals = constantRate(l.Rate, l.Duration), l.Arrivals
+	case scenarios.RampingRate:
+		sc, arrivals = rampsOf(l.StartRate, l.Stages), l.Arrivals
+	case scenarios.SineRate:
+		sc, arrivals = waveOf(wave{l.Rate, l.Amplitude, l.Period.Seconds()}, l.Duration.Seconds()), l.Arrivals
+	case scenarios.Bursts:
+		sc = constantRate(float64(l.Size)/l.Every.Seconds(), l.Duration)
+		sc.group = int64(l.Size)
 		// The last group is whole, however little of its interval is left.
 		sc.total = (sc.total + sc.group - 1) / sc.group * sc.group
-	default:
-		sc = rampsOf(s.StartRate/unit, s.Stages, unit)
 	}
-	if s.Arrivals == scenarios.Poisson {
+	if arrivals == scenarios.Poisson {
 		sc.poisson = newPoisson(seed, sc.expected(sc.end))
 		sc.total = sc.poisson.total
 	}
 	return sc
 }
 
-func rampsOf(rate float64, stages []scenarios.Stage, unit float64) *Schedule {
+// constantRate is the schedule of a constant rate, in iterations per second.
+func constantRate(rate float64, duration time.Duration) *Schedule {
+	return rampsOf(rate, []scenarios.Stage{{Target: rate, Duration: duration}})
+}
+
+func rampsOf(rate float64, stages []scenarios.Stage) *Schedule {
 	sc := &Schedule{}
 	var arrivals float64
 	for _, st := range stages {
-		to, length := st.Target/unit, st.Duration.Seconds()
+		to, length := st.Target, st.Duration.Seconds()
 		if length == 0 { // a jump of the rate
 			rate = to
 			continue
@@ -178,7 +182,7 @@ func Recorded(instant func(n int64) time.Duration, total int64, speed float64, d
 
 // Steady is a schedule of total iterations at a constant rate, in iterations per second.
 func Steady(rate float64, duration time.Duration, total int64) *Schedule {
-	s := rampsOf(rate, []scenarios.Stage{{Target: rate, Duration: duration}}, 1)
+	s := constantRate(rate, duration)
 	s.total = total
 	return s
 }

@@ -9,11 +9,11 @@ import (
 )
 
 func constant(rate float64, d time.Duration) *Schedule {
-	return NewSchedule(scenarios.Scenario{Executor: scenarios.ConstantArrivalRate, Rate: rate, TimeUnit: time.Second, Duration: d}, 1)
+	return NewSchedule(scenarios.ConstantRate{Rate: rate, Duration: d}, 1)
 }
 
-func ramping(start float64, unit time.Duration, stages ...scenarios.Stage) *Schedule {
-	return NewSchedule(scenarios.Scenario{Executor: scenarios.RampingArrivalRate, StartRate: start, TimeUnit: unit, Stages: stages}, 1)
+func ramping(start float64, stages ...scenarios.Stage) *Schedule {
+	return NewSchedule(scenarios.RampingRate{StartRate: start, Stages: stages}, 1)
 }
 
 func stage(target float64, d time.Duration) scenarios.Stage {
@@ -33,14 +33,13 @@ func TestScheduleAt(t *testing.T) {
 		{"constant last", constant(1000, 10*s), 10000, 9999, 9999 * time.Millisecond},
 		{"constant fraction", constant(0.5, 10*s), 5, 4, 8 * s},
 		{"constant, rate that is no binary fraction", constant(10.1, 10*s), 101, 100, 9900990099},
-		{"per minute", NewSchedule(scenarios.Scenario{Executor: scenarios.ConstantArrivalRate, Rate: 60, TimeUnit: time.Minute, Duration: 10 * s}, 1), 10, 3, 3 * s},
 		// From 0 to 100/s in 10 s, L(t) = 5t²: arrival 125 at √25 = 5 s.
-		{"ramp up", ramping(0, s, stage(100, 10*s)), 500, 125, 5 * s},
+		{"ramp up", ramping(0, stage(100, 10*s)), 500, 125, 5 * s},
 		// From 100 to 0/s in 10 s, L(t) = 100t - 5t²: arrival 375 at 5 s.
-		{"ramp down", ramping(100, s, stage(0, 10*s)), 500, 375, 5 * s},
-		{"second stage", ramping(10, s, stage(10, 10*s), stage(20, 10*s)), 250, 100, 10 * s},
-		{"across a silence", ramping(10, s, stage(10, s), stage(0, 0), stage(0, 5*s), stage(10, 0), stage(10, s)), 20, 15, 6500 * time.Millisecond},
-		{"jump", ramping(10, s, stage(10, s), stage(100, 0), stage(100, s)), 110, 60, 1500 * time.Millisecond},
+		{"ramp down", ramping(100, stage(0, 10*s)), 500, 375, 5 * s},
+		{"second stage", ramping(10, stage(10, 10*s), stage(20, 10*s)), 250, 100, 10 * s},
+		{"across a silence", ramping(10, stage(10, s), stage(0, 0), stage(0, 5*s), stage(10, 0), stage(10, s)), 20, 15, 6500 * time.Millisecond},
+		{"jump", ramping(10, stage(10, s), stage(100, 0), stage(100, s)), 110, 60, 1500 * time.Millisecond},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.sc.total != tt.total {
@@ -57,7 +56,7 @@ func TestScheduleAt(t *testing.T) {
 // the trapezoidal rule, which is exact for piecewise linear rates.
 func TestScheduleIsTheInverseOfTheIntegral(t *testing.T) {
 	stages := []scenarios.Stage{stage(50, 2*time.Second), stage(400, 3*time.Second), stage(400, time.Second), stage(3, 4*time.Second)}
-	sc := ramping(7, time.Second, stages...)
+	sc := ramping(7, stages...)
 	integral := func(at time.Duration) float64 {
 		sum, rate, from := 0.0, 7.0, 0.0
 		for _, st := range stages {
@@ -94,9 +93,7 @@ func TestScheduleUntil(t *testing.T) {
 }
 
 func sine(rate, amplitude float64, period, d time.Duration) *Schedule {
-	return NewSchedule(scenarios.Scenario{
-		Executor: scenarios.SineArrivalRate, Rate: rate, Amplitude: amplitude, Period: period, TimeUnit: time.Second, Duration: d,
-	}, 1)
+	return NewSchedule(scenarios.SineRate{Rate: rate, Amplitude: amplitude, Period: period, Duration: d}, 1)
 }
 
 // TestSine holds the inverse of the wave's integral against the integral, at its extremes too, where the rate is 0.
@@ -118,7 +115,7 @@ func TestSine(t *testing.T) {
 }
 
 func TestBursts(t *testing.T) {
-	sc := NewSchedule(scenarios.Scenario{Executor: scenarios.BurstArrivalRate, Size: 10, Every: 2 * time.Second, TimeUnit: time.Second, Duration: 5 * time.Second}, 1)
+	sc := NewSchedule(scenarios.Bursts{Size: 10, Every: 2 * time.Second, Duration: 5 * time.Second}, 1)
 	if sc.total != 30 { // at 0, 2 and 4 s
 		t.Errorf("total %d, want 30", sc.total)
 	}
@@ -134,9 +131,7 @@ func TestBursts(t *testing.T) {
 // the same again in any order.
 func TestPoisson(t *testing.T) {
 	const rate, length = 1000, 200
-	sc := NewSchedule(scenarios.Scenario{
-		Executor: scenarios.ConstantArrivalRate, Rate: rate, TimeUnit: time.Second, Duration: length * time.Second, Arrivals: scenarios.Poisson,
-	}, 3)
+	sc := NewSchedule(scenarios.ConstantRate{Rate: rate, Duration: length * time.Second, Arrivals: scenarios.Poisson}, 3)
 	n := float64(sc.total)
 	if math.Abs(n-rate*length) > 5*math.Sqrt(rate*length) {
 		t.Fatalf("%v arrivals where %v ± %.0f are expected", n, rate*length, math.Sqrt(rate*length))
@@ -170,9 +165,7 @@ func TestPoisson(t *testing.T) {
 		variance += (c - rate) * (c - rate) / length
 	}
 	near("variance of the counts", variance/rate, 1, math.Sqrt(2.0/length))
-	again := NewSchedule(scenarios.Scenario{
-		Executor: scenarios.ConstantArrivalRate, Rate: rate, TimeUnit: time.Second, Duration: length * time.Second, Arrivals: scenarios.Poisson,
-	}, 3)
+	again := NewSchedule(scenarios.ConstantRate{Rate: rate, Duration: length * time.Second, Arrivals: scenarios.Poisson}, 3)
 	for i := sc.total - 1; i >= 0; i -= 997 {
 		if again.At(i) != sc.At(i) {
 			t.Fatalf("at(%d) is %v the first time and %v the second", i, sc.At(i), again.At(i))
@@ -182,11 +175,9 @@ func TestPoisson(t *testing.T) {
 
 func BenchmarkScheduleAt(b *testing.B) {
 	for name, sc := range map[string]*Schedule{
-		"ramps": ramping(7, time.Second, stage(50, 2*time.Second), stage(400, 300*time.Second)),
-		"sine":  sine(1000, 500, time.Minute, time.Hour),
-		"poisson": NewSchedule(scenarios.Scenario{
-			Executor: scenarios.ConstantArrivalRate, Rate: 1000, TimeUnit: time.Second, Duration: time.Hour, Arrivals: scenarios.Poisson,
-		}, 1),
+		"ramps":   ramping(7, stage(50, 2*time.Second), stage(400, 300*time.Second)),
+		"sine":    sine(1000, 500, time.Minute, time.Hour),
+		"poisson": NewSchedule(scenarios.ConstantRate{Rate: 1000, Duration: time.Hour, Arrivals: scenarios.Poisson}, 1),
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()

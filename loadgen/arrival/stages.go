@@ -18,7 +18,8 @@ type Stages struct {
 func NewStages(s *scenarios.Scenario) Stages {
 	all := Stages{Names: s.StageNames()}
 	var end time.Duration
-	for _, st := range s.Stages {
+	ramps, _ := s.Load.(scenarios.RampingRate)
+	for _, st := range ramps.Stages {
 		if st.Duration == 0 {
 			continue
 		}

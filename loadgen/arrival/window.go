@@ -23,7 +23,7 @@ type Window struct {
 func NewWindow(s *scenarios.Scenario, sc *Schedule) *Window {
 	w := &Window{fixed: make(chan struct{})}
 	w.from.Store(int64(s.Warmup))
-	w.to.Store(int64(s.Duration))
+	w.to.Store(int64(s.Load.Length()))
 	if sc != nil {
 		w.iterations.Store(sc.total)
 	}

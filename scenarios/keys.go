@@ -1,0 +1,42 @@
+package scenarios
+
+// Keys is a set of keys that a value is drawn from: one of [FixtureKeys], [ListKeys], [RangeKeys] and [FeederKeys].
+type Keys interface{ keys() }
+
+// FixtureKeys are keys of the reference system's fixture.
+type FixtureKeys struct {
+	Set   string // one of [FixtureSets]
+	First int    // only the first so many of them; 0: all
+}
+
+// FixtureSets are the names of the key sets that the reference system's fixture has.
+var FixtureSets = []string{
+	"resource_id", "tenant_id", "subscription_id", "type", "location", "resource_group", "tag",
+	"policy_id", "cost_resource_id", "service_name",
+}
+
+// ListKeys are keys that the scenario file lists.
+type ListKeys []string
+
+// RangeKeys are the integers From to To, both included.
+type RangeKeys struct{ From, To int64 }
+
+// FeederKeys are a column of a feeder: the value comes from the row that the iteration has drawn.
+type FeederKeys struct {
+	Feeder string   // the name of one of Plan.Feeders
+	Column string   // of a CSV file
+	Field  JSONPath // of JSON lines; nil: Column is set
+}
+
+// Name is the column's name, or the text of the field's path.
+func (k FeederKeys) Name() string {
+	if k.Field != nil {
+		return k.Field.String()
+	}
+	return k.Column
+}
+
+func (FixtureKeys) keys() {}
+func (ListKeys) keys()    {}
+func (RangeKeys) keys()   {}
+func (FeederKeys) keys()  {}
