@@ -23,6 +23,9 @@ func planOf(s scenarios.Scenario) *scenarios.Plan {
 	if s.Name == "" {
 		s.Name = "test"
 	}
+	if s.Load == nil {
+		s.Load = scenarios.ConstantRate{}
+	}
 	if s.Load.Workers() == 0 {
 		s.Load = s.Load.WithWorkers(100)
 	}
