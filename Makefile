@@ -1,4 +1,4 @@
-# The two commands: `make bench` and `make test`. Everything else is listed by `make help`.
+# The two main targets are `make bench` and `make test`. `make help` lists all targets.
 
 PROVIDER ?= auto
 GOFUMPT     := go run mvdan.cc/gofumpt@v0.12.0
@@ -7,55 +7,55 @@ GOVULNCHECK := go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 # The race detector needs a C compiler.
 RACE := $(shell command -v gcc >/dev/null 2>&1 && echo -race)
 
-# The first compilation of a program takes minutes, with what it is made of, and go build says nothing meanwhile.
-compiling = [ -x $(1) ] || echo "compiling $(1): the first time takes some minutes"
+# The first build of a program compiles all of its dependencies, which takes minutes, and go build prints nothing meanwhile.
+compiling = [ -x $(1) ] || echo "compiling $(1): the first build takes a few minutes"
 
 .PHONY: help bench bench-smoke bench-go bench-server bench-generator test test-short lint vuln build clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
 
-bench: build ## run the reference scenario against the reference API; exit code 0 pass, 99 fail, 125 invalid
+bench: build ## run the reference scenario against the reference API
 	@bin/headroom run scenarios/reference.yaml --provider $(PROVIDER)
 
-bench-smoke: build ## the same way in ten seconds of load
+bench-smoke: build ## the same chain with ten seconds of load
 	@bin/headroom run scenarios/smoke.yaml --provider $(PROVIDER)
 
-bench-go: ## the benchmarks of the code itself, with allocations
+bench-go: ## run the Go benchmarks, with allocations
 	go test -run '^$$' -bench . -benchmem ./...
 
-bench-server: ## the reference server against nginx, net/http, Gin, go-redis and pgx; wrk is the client (about 8 minutes)
+bench-server: ## compare the reference server with nginx, net/http, Gin, go-redis, and pgx (about 8 minutes)
 	@$(call compiling,bin/bench-server)
 	@go build -o bin/bench-server ./cmd/bench-server
 	@bin/bench-server --markdown bin/bench-server.md
 
-bench-generator: build ## the load generator against wrk, h2load, fortio, bombardier, hey, vegeta and k6 (about 5 minutes)
+bench-generator: build ## compare the load generator with wrk, h2load, fortio, bombardier, hey, vegeta, and k6 (about 5 minutes)
 	@$(call compiling,bin/bench-generator)
 	@go build -o bin/bench-generator ./cmd/bench-generator
 	@bin/bench-generator --markdown bin/bench-generator.md
 
-test: ## all tests
+test: ## run all tests, with the race detector where a C compiler is installed (15 to 20 minutes)
 	go build $(RACE) ./...
-	go test $(RACE) -p 2 -timeout 15m ./loadgen/... ./cmd/headroom/... ./cmd/internal/... # these mostly wait
-	go test $(RACE) -p 1 -timeout 15m ./cmd/bench-server ./cmd/bench-generator # these use the whole machine
+	go test $(RACE) -p 2 -timeout 15m ./loadgen/... ./cmd/headroom/... ./cmd/internal/... # mostly waiting
+	go test $(RACE) -p 1 -timeout 15m ./cmd/bench-server ./cmd/bench-generator # use the whole machine
 	go test $(RACE) -p 2 -timeout 15m -skip 'TestIntervalCovers|TestCompareErrors|TestUnchangedServer' $$(go list ./... | grep -v -e /loadgen -e /cmd/)
-	go test -run 'TestIntervalCovers|TestCompareErrors|TestUnchangedServer' ./results # simulations without goroutines: minutes with the race detector
-	go test -count=1 -run TestHiccup ./loadgen # its arithmetic holds without the race detector only
+	go test -run 'TestIntervalCovers|TestCompareErrors|TestUnchangedServer' ./results # simulations without goroutines, which take minutes with the race detector
+	go test -count=1 -run TestHiccup ./loadgen # its arithmetic assumes the speed without the race detector
 
-# Whole runs, processes of Postgres and of caches, and the race detector are for `make test`.
-test-short: ## the tests that need no load in real time, servers or browser: under three minutes
+# Whole runs, Postgres and cache processes, and the race detector are part of `make test` only.
+test-short: ## run the tests that need no real-time load, servers, or browser (under three minutes)
 	go test -short -p 2 -skip 'TestIntervalCovers|TestCompareErrors|TestUnchangedServer|TestReportInBrowser' ./scenarios ./results ./reports ./loadgen/... ./cmd/internal/... ./server/tracing
 	go test -short -run 'House|Docs|Begin|Suggests|Version|Completion|Validate|NoPlaceToWrite|Doctor' ./cmd/headroom
 
-lint: ## formatting, vet, staticcheck
+lint: ## check formatting, vet, and staticcheck
 	@out=$$($(GOFUMPT) -l .); [ -z "$$out" ] || { echo "not formatted (run gofumpt -w):"; echo "$$out"; exit 1; }
 	go vet ./... && go vet -tags docker ./...
 	GOOS=darwin go vet ./...
 	$(STATICCHECK) ./...
 
-# The database of vulnerabilities comes as a module, so that a machine that reaches nothing but a module proxy has it
-# too. The standard library that is judged is the one of the toolchain that go.mod names.
-vuln: ## known vulnerabilities in what the code calls, standard library included
+# The vulnerability database comes as a Go module, so a machine that can reach only a module proxy can use it. The
+# standard library that is checked is that of the toolchain in go.mod.
+vuln: ## check for known vulnerabilities in the code that is called, including the standard library
 	@db=$$(go mod download -json golang.org/x/vulndb@latest | sed -n 's/.*"Dir": "\(.*\)".*/\1/p'); \
 	[ -d "$$db/data/osv" ] || { echo "no vulnerability database: go mod download golang.org/x/vulndb@latest failed"; exit 1; }; \
 	GOTOOLCHAIN=$$(sed -n 's/^toolchain //p' go.mod) $(GOVULNCHECK) -db "file://$$db/data/osv" ./...
@@ -64,5 +64,5 @@ build: ## build bin/headroom
 	@$(call compiling,bin/headroom)
 	@go build -o bin/headroom ./cmd/headroom
 
-clean: ## remove what was built and the saved runs
+clean: ## remove built programs and saved runs
 	rm -rf bin results/runs
