@@ -12,6 +12,7 @@ import (
 
 	"github.com/policycortex/headroom/server/api"
 	"github.com/policycortex/headroom/server/cache"
+	"github.com/policycortex/headroom/server/cache/report"
 	"github.com/policycortex/headroom/server/store"
 )
 
@@ -27,7 +28,7 @@ type snapshot struct {
 	Replica       *replicaSnapshot         `json:"replica,omitempty"` // nil without one
 	Cache         cacheSnapshot            `json:"cache"`
 	Breakers      map[string]string        `json:"breakers"` // of the shared cache levels: see cache.BreakerStates
-	CacheWork     cache.Work               `json:"cache_work"`
+	CacheWork     report.Activity          `json:"cache_work"`
 	Process       processSnapshot          `json:"process"`
 	Maintenance   map[string]jobStats      `json:"maintenance"` // by job
 }
@@ -109,7 +110,7 @@ func takeSnapshot(started time.Time, db *store.Store, answers *cache.Cache, hand
 			return snapshot{}, err
 		}
 	}
-	s.CacheWork = answers.Work()
+	s.CacheWork = answers.Activity()
 	stats := answers.Stats()
 	s.Cache = cacheSnapshot{
 		L1:      levelSnapshot(stats.L1),

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/policycortex/headroom/server/cache"
+	"github.com/policycortex/headroom/server/cache/glob"
 	"github.com/policycortex/headroom/server/store"
 )
 
@@ -68,7 +69,7 @@ func invalidateHandler(db *store.Store, answers *cache.Cache, logger *slog.Logge
 			return
 		}
 		// What the caller has changed in the database must be seen by whatever is loaded from now on.
-		after, err := db.Position(r.Context())
+		after, err := db.CurrentLSN(r.Context())
 		if err != nil {
 			logger.Error("invalidation failed", "error", err)
 			adminProblem(w, http.StatusServiceUnavailable, "The database does not say where it is: "+err.Error())
@@ -90,7 +91,7 @@ func invalidateHandler(db *store.Store, answers *cache.Cache, logger *slog.Logge
 }
 
 func invalidateFailure(err error) (status int, detail string) {
-	if errors.Is(err, cache.ErrPattern) {
+	if errors.Is(err, glob.ErrPattern) {
 		return http.StatusUnprocessableEntity, err.Error()
 	}
 	return http.StatusGatewayTimeout, "Not certain to be removed everywhere; send the request again: " + err.Error()

@@ -47,3 +47,48 @@ func TestRooms(t *testing.T) {
 		t.Errorf("only %d of the %d rooms were found", rooms, len(allowed))
 	}
 }
+
+// TestServerRooms holds the directions below server/: what each package may import of the packages beside it.
+func TestServerRooms(t *testing.T) {
+	const server = "github.com/policycortex/headroom/server/"
+	allowed := map[string][]string{
+		"":                {"api", "auth", "cache", "cache/glob", "cache/report", "middleware", "store", "tracing"},
+		"api":             {"auth", "cache", "cache/codec", "cache/report", "middleware", "store", "tracing"},
+		"auth":            {},
+		"cache":           {"cache/clock", "cache/codec", "cache/coherence", "cache/glob", "cache/key", "cache/report", "cache/usage", "store", "tracing"},
+		"cache/clock":     {},
+		"cache/coalesce":  {},
+		"cache/codec":     {},
+		"cache/coherence": {"cache/clock", "cache/coalesce", "cache/key", "store"},
+		"cache/glob":      {},
+		"cache/key":       {"store"},
+		"cache/report":    {"cache/usage"},
+		"cache/usage":     {"cache/clock", "cache/key"},
+		"middleware":      {},
+		"store":           {"tracing"},
+		"tracing":         {},
+	}
+	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}}/ {{join .Imports \" \"}}", "../../server/...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for line := range strings.Lines(string(out)) {
+		words := strings.Fields(line)
+		name := strings.TrimSuffix(strings.TrimPrefix(words[0], server), "/")
+		may, known := allowed[name]
+		if !known {
+			t.Errorf("server/%s is not in the list of what may import what", name)
+			continue
+		}
+		found++
+		for _, imported := range words[1:] {
+			if dep, ours := strings.CutPrefix(imported, server); ours && !slices.Contains(may, dep) {
+				t.Errorf("server/%s imports server/%s", name, dep)
+			}
+		}
+	}
+	if found != len(allowed) {
+		t.Errorf("found %d of the %d packages", found, len(allowed))
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/policycortex/headroom/server/cache"
+	"github.com/policycortex/headroom/server/cache/codec"
 	"github.com/policycortex/headroom/server/tracing"
 )
 
@@ -137,14 +138,11 @@ func sendAsIs(c *gin.Context, status int, body []byte) {
 	header := c.Writer.Header()
 	header["Content-Type"] = jsonContentType
 	header["Cache-Control"] = noStore
-	if len(body) > compressionThreshold && acceptsGzip(c.Request.Header["Accept-Encoding"]) {
+	if len(body) > codec.CompressionThreshold && acceptsGzip(c.Request.Header["Accept-Encoding"]) {
 		header["Content-Encoding"] = gzipEncoding
-		body = cache.Gzip(body)
+		body = codec.Gzip(body)
 	}
 	header["Content-Length"] = []string{strconv.Itoa(len(body))}
 	c.Writer.WriteHeader(status)
 	writeBody(c.Writer, c.Request, body)
 }
-
-// compressionThreshold is the size in bytes up to which compression costs more than it saves.
-const compressionThreshold = 1024

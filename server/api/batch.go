@@ -42,7 +42,7 @@ func (b *batchChange[T]) apply(a *API, c *gin.Context) (stored int, ok bool) {
 		refuseElements(c, invalid.Faults)
 		return 0, false
 	case err != nil:
-		a.invalidateUnsure(ctx, b.scopes(tenant, elements)...)
+		a.invalidateInDoubt(ctx, b.scopes(tenant, elements)...)
 		a.fail(c, err)
 		return 0, false
 	}

@@ -12,7 +12,7 @@ func (a *API) cacheRoutes(handle handleFunc) {
 	handle(http.MethodGet, cacheReportPath, a.cacheReport)
 }
 
-// cacheReport sends what the cache of this instance knows of its performance: see cache.Report. It names no tenant, so it
+// cacheReport sends what the cache of this instance knows of its performance: see report.Report. It names no tenant, so it
 // asks for none.
 func (a *API) cacheReport(c *gin.Context) {
 	if c.Request.URL.RawQuery != "" {

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/policycortex/headroom/server/cache"
+	"github.com/policycortex/headroom/server/cache/report"
 )
 
 func TestCacheReport(t *testing.T) {
@@ -17,23 +17,23 @@ func TestCacheReport(t *testing.T) {
 		s.get(t, tenant, resourcesPath+"/"+ids[0].String())
 	}
 	w := s.get(t, "", "/api/v1/cache/report")
-	var report cache.Report
+	var got report.Report
 	decoder := json.NewDecoder(w.Body)
 	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&report); w.Code != http.StatusOK || err != nil {
+	if err := decoder.Decode(&got); w.Code != http.StatusOK || err != nil {
 		t.Fatalf("status %d, error %v", w.Code, err)
 	}
-	if report.Requests != 4 || report.OverallHitRate == nil || *report.OverallHitRate != 0.75 {
-		t.Errorf("%d requests, overall hit rate %v; want 0.75 of 4", report.Requests, report.OverallHitRate)
+	if got.Requests != 4 || got.OverallHitRate == nil || *got.OverallHitRate != 0.75 {
+		t.Errorf("%d requests, overall hit rate %v; want 0.75 of 4", got.Requests, got.OverallHitRate)
 	}
-	if report.Invalidations == 0 {
+	if got.Invalidations == 0 {
 		t.Error("the insertion invalidated nothing")
 	}
 	if header := w.Header(); header.Get("Content-Type") != "application/json" || header.Get("Cache-Control") != "no-store" {
 		t.Errorf("headers are %v", header)
 	}
 	if w := s.get(t, "", "/api/v1/cache/report?since=1"); w.Code != http.StatusBadRequest {
-		t.Errorf("status %d for a parameter that there is not", w.Code)
+		t.Errorf("status %d for an unknown parameter", w.Code)
 	}
 }
 

@@ -27,8 +27,8 @@ func (a *API) invalidate(ctx context.Context, committed store.LSN, scopes ...cac
 	}
 }
 
-// invalidateUnsure is called after a change that failed, as it may have been committed without our having heard of it.
-func (a *API) invalidateUnsure(ctx context.Context, scopes ...cache.Scope) {
+// invalidateInDoubt is called after a change that failed, as it may have been committed without our having heard of it.
+func (a *API) invalidateInDoubt(ctx context.Context, scopes ...cache.Scope) {
 	if err := a.cache.InvalidateInDoubt(context.WithoutCancel(ctx), scopes...); err != nil {
 		a.logger.Warn("what was cached before a change that failed may be served for now", "error", err)
 	}

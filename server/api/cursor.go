@@ -75,7 +75,7 @@ func (s *cursorSigner) sign(dst, place []byte, tenant *store.ID, list []byte) []
 }
 
 // appendCursor appends the cursor for a position in a list, which list names.
-func (s *cursorSigner) appendCursor(dst []byte, tenant *store.ID, list []byte, order store.Order, p *store.Position) []byte {
+func (s *cursorSigner) appendCursor(dst []byte, tenant *store.ID, list []byte, order store.Order, p *store.ListPosition) []byte {
 	raw := make([]byte, 0, maxCursorBytes)
 	raw = append(raw, cursorVersion)
 	if order.ByName() {
@@ -89,25 +89,25 @@ func (s *cursorSigner) appendCursor(dst []byte, tenant *store.ID, list []byte, o
 }
 
 // readCursor returns the position in the list that list names.
-func (s *cursorSigner) readCursor(cursor string, tenant *store.ID, list []byte, order store.Order) (store.Position, error) {
+func (s *cursorSigner) readCursor(cursor string, tenant *store.ID, list []byte, order store.Order) (store.ListPosition, error) {
 	raw, err := decodeCursor(cursor)
 	if err != nil {
-		return store.Position{}, err
+		return store.ListPosition{}, err
 	}
 	place, signature := raw[:len(raw)-signatureBytes], raw[len(raw)-signatureBytes:]
 	var buffer [signatureBytes]byte
 	if !hmac.Equal(s.sign(buffer[:0], place, tenant, list), signature) {
-		return store.Position{}, errForeignCursor
+		return store.ListPosition{}, errForeignCursor
 	}
 	key := place[1 : len(place)-16]
-	p := store.Position{ID: store.ID(place[len(place)-16:])}
+	p := store.ListPosition{ID: store.ID(place[len(place)-16:])}
 	switch {
 	case order.ByName():
 		p.Name = string(key)
 	case len(key) == 8:
 		p.UpdatedAt = int64(binary.BigEndian.Uint64(key))
 	default: // signed, so by a server that does it in another way
-		return store.Position{}, errBadCursor
+		return store.ListPosition{}, errBadCursor
 	}
 	return p, nil
 }

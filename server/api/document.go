@@ -157,7 +157,7 @@ func (d *document[T]) refuse(c *gin.Context, err error, tenant, id store.ID) {
 			"Read it again, and decide whether your change still holds.")
 	default:
 		// It may have been made without our having heard of it.
-		d.api.invalidateUnsure(c.Request.Context(), d.scopes(tenant, id)...)
+		d.api.invalidateInDoubt(c.Request.Context(), d.scopes(tenant, id)...)
 		d.api.fail(c, err)
 	}
 }

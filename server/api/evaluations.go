@@ -176,7 +176,7 @@ func (a *API) RetireEvaluations(ctx context.Context) (int, error) {
 		scopes = append(scopes, statusScopes(tenant, resources)...)
 	}
 	if err != nil {
-		a.invalidateUnsure(ctx, scopes...)
+		a.invalidateInDoubt(ctx, scopes...)
 		return 0, err
 	}
 	a.invalidate(ctx, committed, scopes...)

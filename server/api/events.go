@@ -73,7 +73,7 @@ func (a *API) getEvents(c *gin.Context) {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), a.timeout)
 	defer cancel()
 	// Each change that writes an event invalidates one of these before it is acknowledged.
-	after := a.cache.Position(cache.Scope{Tenant: tenant, Kind: cache.Resources}, cache.Scope{Tenant: tenant, Kind: cache.Policies},
+	after := a.cache.RequiredLSN(cache.Scope{Tenant: tenant, Kind: cache.Resources}, cache.Scope{Tenant: tenant, Kind: cache.Policies},
 		cache.Scope{Tenant: tenant, Kind: cache.Evaluations}, cache.Scope{Tenant: tenant, Kind: cache.Costs})
 	body, err := a.appendEvents(ctx, make([]byte, 0, listBuffer+min(req.limit, 50)*eventBuffer), tenant, &req, after)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"github.com/policycortex/headroom/server/cache"
+	"github.com/policycortex/headroom/server/cache/report"
 )
 
 // pingTimeout is how long /readyz waits for Postgres and the cache together.
@@ -23,7 +23,7 @@ type readiness struct {
 	// Keys says whether bearer tokens can be verified; it is left out where their keys are not fetched.
 	Keys string `json:"keys,omitempty"`
 	// Warming says how far the cache is warmed; it is left out when it is not to be.
-	Warming *cache.WarmingProgress `json:"warming,omitempty"`
+	Warming *report.Warming `json:"warming,omitempty"`
 }
 
 // readyz says whether this server should be sent requests: when Postgres answers, the cache is warm if that is to be

@@ -108,9 +108,9 @@ func (a *API) readPolicies(ctx context.Context, key cache.Key, after store.LSN) 
 	if err != nil {
 		return nil, err
 	}
-	var position *store.Position
+	var position *store.ListPosition
 	if place != nil {
-		position = &store.Position{UpdatedAt: bigEndian(place), ID: store.ID(place[8:])}
+		position = &store.ListPosition{UpdatedAt: bigEndian(place), ID: store.ID(place[8:])}
 	}
 	body := append(make([]byte, 0, listBuffer+req.limit*policyBuffer), `{"data":`...)
 	body, next, err := a.store.AppendPolicies(ctx, body, store.PolicyQuery{

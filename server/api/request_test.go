@@ -42,8 +42,8 @@ func FuzzReadCursor(f *testing.F) {
 	signer, tenant, list := newCursorSigner([]byte("key")), store.ID(uuid.New()), []byte("order_by=name")
 	f.Add("", false)
 	f.Add("AgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", true)
-	f.Add(string(signer.appendCursor(nil, &tenant, list, store.NameAscending, &store.Position{Name: "n", ID: uuid.New()})), true)
-	f.Add(string(signer.appendCursor(nil, &tenant, list, store.UpdatedAscending, &store.Position{UpdatedAt: 1_767_225_600_123_456})), false)
+	f.Add(string(signer.appendCursor(nil, &tenant, list, store.NameAscending, &store.ListPosition{Name: "n", ID: uuid.New()})), true)
+	f.Add(string(signer.appendCursor(nil, &tenant, list, store.UpdatedAscending, &store.ListPosition{UpdatedAt: 1_767_225_600_123_456})), false)
 	f.Fuzz(func(t *testing.T, cursor string, name bool) {
 		order := store.UpdatedAscending
 		if name {
@@ -102,7 +102,7 @@ func TestClientOfARequest(t *testing.T) {
 func TestCursorRoundTrip(t *testing.T) {
 	signer, tenant := newCursorSigner(nil), store.ID(uuid.New())
 	for n := range 1000 {
-		for order, want := range map[store.Order]store.Position{
+		for order, want := range map[store.Order]store.ListPosition{
 			store.UpdatedDescending: {UpdatedAt: rand.Int64(), ID: uuid.New()},
 			store.NameAscending:     {Name: strings.Repeat("n\x00é", 1+n%64), ID: uuid.New()},
 		} {
@@ -116,21 +116,21 @@ func TestCursorRoundTrip(t *testing.T) {
 
 func TestCursorOfAnotherListIsRefused(t *testing.T) {
 	key, list, tenant := []byte("a key"), []byte("order_by=name&type=a"), store.ID(uuid.New())
-	want := store.Position{Name: "n", ID: uuid.New()}
+	want := store.ListPosition{Name: "n", ID: uuid.New()}
 	signer := newCursorSigner(key)
 	cursor := signer.appendCursor(nil, &tenant, list, store.NameAscending, &want)
 	if got, err := newCursorSigner(key).readCursor(string(cursor), &tenant, list, store.NameAscending); err != nil || got != want {
 		t.Errorf("another process with the same key reads %+v, error %v", got, err)
 	}
 	other := store.ID(uuid.New())
-	for name, read := range map[string]func() (store.Position, error){
-		"tenant": func() (store.Position, error) {
+	for name, read := range map[string]func() (store.ListPosition, error){
+		"tenant": func() (store.ListPosition, error) {
 			return signer.readCursor(string(cursor), &other, list, store.NameAscending)
 		},
-		"list": func() (store.Position, error) {
+		"list": func() (store.ListPosition, error) {
 			return signer.readCursor(string(cursor), &tenant, list[1:], store.NameAscending)
 		},
-		"key": func() (store.Position, error) {
+		"key": func() (store.ListPosition, error) {
 			return newCursorSigner(nil).readCursor(string(cursor), &tenant, list, store.NameAscending)
 		},
 	} {
@@ -152,7 +152,7 @@ func TestCursorOfAnotherListIsRefused(t *testing.T) {
 
 func BenchmarkCursor(b *testing.B) {
 	signer, tenant, list := newCursorSigner(nil), store.ID(uuid.New()), []byte("order_by=-updated_at&type=Microsoft.Compute/virtualMachines")
-	p := store.Position{UpdatedAt: 1_767_225_600_123_456, ID: uuid.New()}
+	p := store.ListPosition{UpdatedAt: 1_767_225_600_123_456, ID: uuid.New()}
 	cursor := signer.appendCursor(nil, &tenant, list, store.UpdatedDescending, &p)
 	b.Run("sign", func(b *testing.B) {
 		b.ReportAllocs()

@@ -57,7 +57,7 @@ func (a *API) listResources(c *gin.Context) {
 }
 
 // after returns the position of the request's cursor, or nil without one.
-func (a *API) after(tenant *store.ID, req *listRequest) (*store.Position, error) {
+func (a *API) after(tenant *store.ID, req *listRequest) (*store.ListPosition, error) {
 	if req.cursor == "" {
 		return nil, nil
 	}

@@ -98,12 +98,12 @@ type Cache struct {
 	warming    atomic.Pointer[Warming]
 	complaints complaints
 
-	opened   time.Time
-	settling chan struct{} // a token for each entry that is being settled
-	work     work
-	closing  context.Context
-	close    context.CancelFunc
-	closed   sync.Once
+	opened     time.Time
+	settling   chan struct{} // a token for each entry that is being settled
+	goroutines goroutines
+	closing    context.Context
+	close      context.CancelFunc
+	closed     sync.Once
 }
 
 // Open makes a cache. It does not wait for L2 to answer: until [Cache.Join] returns, every Get is a load.
@@ -140,9 +140,9 @@ func Open(o Options) (*Cache, error) {
 		Failed: func(operation string, err error) { c.l2.failed(1, operation, err) },
 	})
 	for _, keep := range []func(){c.keepAdapting, func() { c.bus.KeepSettling(c.closing) }} {
-		c.work.begin()
+		c.goroutines.begin()
 		go func() {
-			defer c.work.end()
+			defer c.goroutines.end()
 			keep()
 		}()
 	}
@@ -154,7 +154,7 @@ func Open(o Options) (*Cache, error) {
 func (c *Cache) Close() {
 	c.closed.Do(func() {
 		c.close()
-		c.work.wait()
+		c.goroutines.wait()
 		c.l2.close()
 		c.l3.close()
 		c.bus.Close()
@@ -190,7 +190,7 @@ func jitter(d time.Duration) time.Duration {
 //
 // Every call is counted once in each level that it reached: see [Stats].
 func (c *Cache) Get(ctx context.Context, key Key, load LoadFunc) (*Entry, Level, error) {
-	draw := draw()
+	draw := rand.Uint32() // decides where the request is counted and what is sampled of it
 	began := latencyFrom(draw)
 	e, ok := c.l1.GetIfPresent(key)
 	if !ok {

@@ -1,16 +1,14 @@
 package cache
 
 import (
-	"bytes"
 	"strconv"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
-	"github.com/klauspost/compress/gzip"
 
 	"github.com/policycortex/headroom/server/cache/clock"
+	"github.com/policycortex/headroom/server/cache/codec"
 	"github.com/policycortex/headroom/server/cache/coherence"
 )
 
@@ -45,7 +43,7 @@ func newEntry(body []byte, bodyHash uint64, f *flight, ttl time.Duration) *Entry
 	if f.ahead != nil {
 		e.prefetched = f.ahead.prefetched
 	}
-	e.settled.Store(len(body) <= compressionThreshold && ttl != transitTTL)
+	e.settled.Store(len(body) <= codec.CompressionThreshold && ttl != transitTTL)
 	if body != nil {
 		values := [2]string{strconv.Itoa(len(body)), etag(bodyHash)}
 		e.ContentLength, e.ETag = values[:1:1], values[1:]
@@ -77,31 +75,9 @@ func (e *Entry) settle(ttl time.Duration) *Entry {
 		prefetched: e.prefetched,
 	}
 	s.stale = s.fresh + staleWindow
-	if len(e.Body) > compressionThreshold {
-		if packed := Gzip(e.Body); len(packed) <= len(e.Body)-len(e.Body)/8 {
-			s.Gzip, s.GzipLength = packed, []string{strconv.Itoa(len(packed))}
-		}
+	if packed := codec.GzipIfSmaller(e.Body); packed != nil {
+		s.Gzip, s.GzipLength = packed, []string{strconv.Itoa(len(packed))}
 	}
 	s.settled.Store(true)
 	return s
-}
-
-var gzipWriters = sync.Pool{New: func() any {
-	w, err := gzip.NewWriterLevel(nil, gzip.BestSpeed)
-	if err != nil {
-		panic("cache: gzip does not know its own level: " + err.Error())
-	}
-	return w
-}}
-
-// Gzip compresses a body to be sent, fast rather than well.
-func Gzip(body []byte) []byte {
-	var b bytes.Buffer
-	b.Grow(len(body) / 3)
-	w := gzipWriters.Get().(*gzip.Writer)
-	defer gzipWriters.Put(w)
-	w.Reset(&b)
-	w.Write(body) // a bytes.Buffer takes everything
-	w.Close()
-	return b.Bytes()
 }

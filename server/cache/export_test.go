@@ -1,13 +1,7 @@
 package cache
 
 import (
-	"bytes"
-	"io"
-	"strings"
 	"time"
-
-	"github.com/cespare/xxhash/v2"
-	"github.com/klauspost/compress/gzip"
 
 	"github.com/policycortex/headroom/server/cache/clock"
 	"github.com/policycortex/headroom/server/cache/coherence"
@@ -56,14 +50,6 @@ func (c *Cache) L1Entry(key Key) *Entry {
 // Trusted says whether the instance has its lease.
 func (c *Cache) Trusted() bool { return c.bus.Trusted(clock.Now()) }
 
-func MatchGlob(pattern, name string) (bool, error) {
-	g, err := compileGlob(pattern)
-	if err != nil {
-		return false, err
-	}
-	return g.matches([]byte(name)) && strings.HasPrefix(name, g.prefix()), nil
-}
-
 // RunID says which server process the instance has contact with; "" without contact.
 func (c *Cache) RunID() string {
 	if t := c.bus.Contact(); t != nil {
@@ -76,34 +62,4 @@ func (c *Cache) RunID() string {
 func (c *Cache) L1Lifetime(key Key) time.Duration {
 	e, _ := c.l1.GetEntryQuietly(key)
 	return e.ExpiresAfter()
-}
-
-// Codec is a form in which bodies are kept.
-type Codec struct {
-	Name         string
-	Pack, Unpack func([]byte) []byte
-}
-
-// Codecs are the stored form, header included, and the form that is sent.
-var Codecs = []Codec{
-	{"S2", func(body []byte) []byte {
-		return encodeValue(body, xxhash.Sum64(body), 1, time.Minute, new(counts))
-	}, func(stored []byte) []byte {
-		v, err := decodeValue(stored)
-		if err != nil {
-			panic(err)
-		}
-		return v.body
-	}},
-	{"gzip", Gzip, func(packed []byte) []byte {
-		r, err := gzip.NewReader(bytes.NewReader(packed))
-		if err != nil {
-			panic(err)
-		}
-		body, err := io.ReadAll(r)
-		if err != nil {
-			panic(err)
-		}
-		return body
-	}},
 }

@@ -38,8 +38,8 @@ func (c *Cache) begin(ctx context.Context, f *flight, load LoadFunc) {
 	if f.trusted {
 		read = c.readL2(ctx, f)
 		if read.hit {
-			ttl := min(jitter(c.usage.TTL()), time.Until(read.value.expires))
-			e := newEntry(read.value.body, read.value.hash, f, max(ttl, 0))
+			ttl := min(jitter(c.usage.TTL()), time.Until(read.value.Expires))
+			e := newEntry(read.value.Body, read.value.Hash, f, max(ttl, 0))
 			c.setL1(f, e)
 			c.flights.end(f, e, L2, nil)
 			return
@@ -60,13 +60,13 @@ func (c *Cache) fetch(ctx context.Context, f *flight, tag l2Tag, load LoadFunc) 
 	}
 	after := coherence.OnPrimary
 	if f.trusted {
-		after = max(c.bus.PositionOf(f.stripe), tag.After)
+		after = max(c.bus.StripeLSN(f.stripe), tag.After)
 	}
 	read := c.readL3(ctx, f, after)
 	if read.hit {
-		e := newEntry(read.value.body, read.value.hash, f, max(min(jitter(c.usage.TTL()), time.Until(read.value.expires)), 0))
+		e := newEntry(read.value.Body, read.value.Hash, f, max(min(jitter(c.usage.TTL()), time.Until(read.value.Expires)), 0))
 		c.setL1(f, e)
-		c.l2.setLater(f, tag, e.Body, read.value.hash, time.Until(read.value.expires))
+		c.l2.setLater(f, tag, e.Body, read.value.Hash, time.Until(read.value.Expires))
 		return e, L3, nil
 	}
 	body, err := load(ctx, f.key, max(after, read.position))
@@ -116,12 +116,12 @@ func (c *Cache) setL1(f *flight, e *Entry) {
 // refresh loads an entry past its lifetime anew, in the background. If that fails, the entry is served as before until
 // its time is over, and then it is a miss.
 func (c *Cache) refresh(ctx context.Context, key Key, e *Entry, load LoadFunc) {
-	if !e.refreshing.CompareAndSwap(false, true) || !c.work.begin() {
+	if !e.refreshing.CompareAndSwap(false, true) || !c.goroutines.begin() {
 		return
 	}
 	c.counts.refreshes.Add(1)
 	go func() {
-		defer c.work.end()
+		defer c.goroutines.end()
 		if f, begin := c.flights.join(&key, &c.bus.Stripes, e.hash, c.bus.Trusted(clock.Now())); begin {
 			c.begin(context.WithoutCancel(ctx), f, load)
 		}
@@ -141,11 +141,11 @@ func (c *Cache) settle(key Key, e *Entry) {
 		e.settled.Store(false)
 		return
 	}
-	if !c.work.begin() {
+	if !c.goroutines.begin() {
 		return
 	}
 	go func() {
-		defer c.work.end()
+		defer c.goroutines.end()
 		defer func() { <-c.settling }()
 		ttl := time.Duration(0)
 		if e.stale == e.fresh {

@@ -30,5 +30,5 @@ func (c *Cache) noteWrites(scopes []Scope) {
 	}
 }
 
-// Position is what a read that is not cached must see of the scopes: see [coherence.Bus.Position].
-func (c *Cache) Position(scopes ...Scope) store.LSN { return c.bus.Position(scopes...) }
+// RequiredLSN is what a read that is not cached must see of the scopes: see [coherence.Bus.RequiredLSN].
+func (c *Cache) RequiredLSN(scopes ...Scope) store.LSN { return c.bus.RequiredLSN(scopes...) }

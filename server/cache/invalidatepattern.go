@@ -8,6 +8,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/policycortex/headroom/server/cache/glob"
 	"github.com/policycortex/headroom/server/store"
 )
 
@@ -30,7 +31,7 @@ import (
 //
 // A read that comes after step 4 finds nothing old in L1, L2 or L3.
 func (c *Cache) InvalidatePattern(ctx context.Context, after store.LSN, pattern string) (removed int, err error) {
-	g, err := compileGlob(pattern)
+	g, err := glob.Compile(pattern)
 	if err != nil {
 		return 0, err
 	}
@@ -56,22 +57,24 @@ func (c *Cache) InvalidatePattern(ctx context.Context, after store.LSN, pattern 
 
 // dropPattern is drop for a pattern that another instance has sent; what is no pattern matches nothing.
 func (c *Cache) dropPattern(pattern string) {
-	if g, err := compileGlob(pattern); err == nil {
+	if g, err := glob.Compile(pattern); err == nil {
 		c.drop(g)
 	}
 }
 
 // drop removes what matches from L1 and makes matching flights worth nothing to those who come later. Flights are
 // first: one that has ended by then has put its entry into L1.
-func (c *Cache) drop(g *glob) (removed int) {
+func (c *Cache) drop(g *glob.Pattern) (removed int) {
 	name := make([]byte, 0, 512)
 	c.flights.each(func(f *flight) {
-		if name = f.key.AppendName(name[:0]); g.matches(name) {
+		name = f.key.AppendName(name[:0])
+		if g.Match(name) {
 			f.stripe.Raise()
 		}
 	})
 	for key := range c.l1.Keys() {
-		if name = key.AppendName(name[:0]); g.matches(name) {
+		name = key.AppendName(name[:0])
+		if g.Match(name) {
 			if _, was := c.l1.Invalidate(key); was {
 				removed++
 			}
@@ -84,10 +87,10 @@ func (c *Cache) drop(g *glob) (removed int) {
 const scanCount = 1000
 
 // removeFromL2 scans L2 and unlinks what matches.
-func removeFromL2(ctx context.Context, client *redis.Client, g *glob) (removed int, err error) {
+func removeFromL2(ctx context.Context, client *redis.Client, g *glob.Pattern) (removed int, err error) {
 	for cursor := uint64(0); ; {
 		step, cancel := context.WithTimeout(ctx, time.Second)
-		names, next, err := client.Scan(step, cursor, valuePrefix+g.pattern, scanCount).Result()
+		names, next, err := client.Scan(step, cursor, valuePrefix+g.String(), scanCount).Result()
 		if err == nil && len(names) > 0 {
 			var n int64
 			n, err = client.Unlink(step, names...).Result()
@@ -97,8 +100,9 @@ func removeFromL2(ctx context.Context, client *redis.Client, g *glob) (removed i
 		if err != nil {
 			return removed, err
 		}
-		if cursor = next; cursor == 0 {
+		if next == 0 {
 			return removed, nil
 		}
+		cursor = next
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/sony/gobreaker/v2"
 
 	"github.com/policycortex/headroom/server/cache/clock"
+	"github.com/policycortex/headroom/server/cache/codec"
 	"github.com/policycortex/headroom/server/cache/coherence"
 )
 
@@ -59,7 +60,7 @@ type l2Tag struct {
 }
 
 type l2Result struct {
-	value value
+	value codec.Value
 	hit   bool
 	tag   l2Tag // zero when the value cannot be stored
 }
@@ -86,7 +87,7 @@ func (l *level2) get(f *flight) l2Result {
 	if !marks(tag.Epoch, stored) {
 		return l2Result{tag: tag}
 	}
-	v, err := decodeValue(bytesOf(stored))
+	v, err := codec.Decode(codec.BytesOf(stored))
 	if err != nil {
 		l.failed(1, "decode", err)
 		return l2Result{tag: tag}
@@ -115,7 +116,7 @@ func (l *level2) read(t *coherence.Session, f *flight) (stored string, epoch coh
 
 // marks says whether a stored value is tagged with an epoch.
 func marks(e coherence.Epoch, stored string) bool {
-	at, ok := storedEpoch(stored)
+	at, ok := codec.Epoch(stored)
 	return ok && e.Tag() != 0 && at == e.Tag()
 }
 

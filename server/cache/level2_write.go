@@ -7,6 +7,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/policycortex/headroom/server/cache/codec"
 	"github.com/policycortex/headroom/server/cache/coherence"
 )
 
@@ -104,7 +105,8 @@ func (l *level2) writeBatch(ctx context.Context, batch []queuedValue) {
 	scripts := l.scripts(batch)
 	failures, refused, err := write(ctx, t.Client, scripts)
 	if isNoScript(err) {
-		if err = guardedSet.Load(ctx, t.Client).Err(); err == nil {
+		err = guardedSet.Load(ctx, t.Client).Err()
+		if err == nil {
 			failures, refused, err = write(ctx, t.Client, scripts)
 		}
 	}
@@ -147,7 +149,9 @@ func (l *level2) scripts(batch []queuedValue) (calls []script) {
 			})
 		}
 		begin := len(stored)
-		stored = appendValue(stored, q.body, q.hash, q.tag.Tag(), q.ttl, &l.cache.counts)
+		var saved codec.Compression
+		stored, saved = codec.Append(stored, q.body, q.hash, q.tag.Tag(), q.ttl)
+		l.cache.counts.compressed(saved)
 		call := &calls[len(calls)-1]
 		call.keys = append(call.keys, valueName(&q.flight.key))
 		call.arguments = append(call.arguments, stored[begin:len(stored):len(stored)], jitter(q.ttl).Milliseconds())
@@ -193,7 +197,8 @@ func (l *level2) writeRest(batch []queuedValue) {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	for ctx.Err() == nil {
-		if batch = l.writer.fill(batch[:0]); len(batch) == 0 {
+		batch = l.writer.fill(batch[:0])
+		if len(batch) == 0 {
 			return
 		}
 		l.writeBatch(ctx, batch)

@@ -7,6 +7,8 @@ import (
 
 	"github.com/sony/gobreaker/v2"
 
+	"github.com/policycortex/headroom/server/cache/codec"
+	"github.com/policycortex/headroom/server/cache/glob"
 	"github.com/policycortex/headroom/server/store"
 )
 
@@ -29,7 +31,7 @@ type level3 struct {
 
 // l3Result is a value, or what is needed to store one.
 type l3Result struct {
-	value    value
+	value    codec.Value
 	hit      bool
 	version  int64     // of the tenant; 0: do not store
 	position store.LSN // where the server was that said so
@@ -79,11 +81,12 @@ func (l *level3) get(ctx context.Context, key *Key, after store.LSN) l3Result {
 		l.failed("read", err)
 		return l3Result{}
 	}
-	result := l3Result{version: read.Version, position: read.Position}
+	result := l3Result{version: read.Version, position: read.LSN}
 	if read.Value == nil {
 		return result
 	}
-	if result.value, err = decodeValue(read.Value); err != nil {
+	result.value, err = codec.Decode(read.Value)
+	if err != nil {
 		l.failed("decode", err)
 		return result
 	}
@@ -96,9 +99,10 @@ func (l *level3) setLater(key *Key, version int64, body []byte, hash uint64) {
 	if version == 0 || !l.has(key) {
 		return
 	}
+	value, saved := codec.Append(nil, body, hash, 0, l3TTL)
+	l.cache.counts.compressed(saved)
 	e := store.CacheEntry{
-		Key: key.Name(), Tenant: key.Tenant, Version: version, Lifetime: jitter(l3TTL),
-		Value: encodeValue(body, hash, 0, l3TTL, &l.cache.counts),
+		Key: key.Name(), Tenant: key.Tenant, Version: version, Lifetime: jitter(l3TTL), Value: value,
 	}
 	select {
 	case l.queue <- e:
@@ -138,11 +142,11 @@ func (l *level3) writeOne(e store.CacheEntry) {
 }
 
 // remove deletes the rows whose keys match.
-func (l *level3) remove(ctx context.Context, g *glob) (removed int, position store.LSN, err error) {
+func (l *level3) remove(ctx context.Context, g *glob.Pattern) (removed int, position store.LSN, err error) {
 	if l.store == nil {
 		return 0, 0, nil
 	}
-	return l.store.DeleteCacheEntries(ctx, g.prefix(), func(key string) bool { return g.matches(bytesOf(key)) })
+	return l.store.DeleteCacheEntries(ctx, g.Prefix(), func(key string) bool { return g.Match(codec.BytesOf(key)) })
 }
 
 func (l *level3) failed(what string, err error) {

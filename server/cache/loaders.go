@@ -35,12 +35,12 @@ func (c *Cache) loadLater(job loadJob) {
 		return
 	default:
 	}
-	if !c.work.begin() {
+	if !c.goroutines.begin() {
 		c.flights.end(job.flight, nil, Miss, context.Canceled)
 		return
 	}
 	go func() {
-		defer c.work.end()
+		defer c.goroutines.end()
 		c.keepLoading(job)
 	}()
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/policycortex/headroom/containers"
 	"github.com/policycortex/headroom/containers/containerstest"
 	"github.com/policycortex/headroom/server/cache"
+	"github.com/policycortex/headroom/server/cache/report"
 )
 
 func TestL2StopsWhileInUse(t *testing.T) {
@@ -38,7 +39,7 @@ func TestL2StopsWhileInUse(t *testing.T) {
 		t.Errorf("without L2 and L3 their breakers are %q and %q", state, l3)
 	}
 	r := c.Report()
-	if advised := slices.ContainsFunc(r.Recommendations, func(r cache.Recommendation) bool { return r.Code == "l2_fails" }); r.Breakers["l2"] != "open" || !advised {
+	if advised := slices.ContainsFunc(r.Recommendations, func(r report.Recommendation) bool { return r.Code == "l2_fails" }); r.Breakers["l2"] != "open" || !advised {
 		t.Errorf("without L2 the report has its breaker as %s, and recommends %v", r.Breakers["l2"], r.Recommendations)
 	}
 }

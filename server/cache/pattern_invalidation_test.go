@@ -2,8 +2,6 @@ package cache_test
 
 import (
 	"context"
-	"path"
-	"strings"
 	"testing"
 	"time"
 
@@ -59,60 +57,4 @@ func TestSlowLoadDoesNotOutliveItsPattern(t *testing.T) {
 	time.Sleep(300 * time.Millisecond) // what would be written to L2 has been, and the new generation is known
 	keepInL2(t, second, redisClient(t, l2URL(t)), key, "new")
 	expect(t, first, key, returning("newer"), "new", cache.L2)
-}
-
-func TestGlob(t *testing.T) {
-	for _, c := range []struct {
-		pattern, name string
-		want          bool
-	}{
-		{"*", "", true},
-		{"a*c", "abbbc", true},
-		{"a*c", "abbbd", false},
-		{"a?c", "a/c", true},
-		{"a*/c", "a/b/c", true},
-		{"[a-c]x", "bx", true},
-		{"[^a-c]x", "bx", false},
-		{"[^a-c]x", "dx", true},
-		{`\*`, "*", true},
-		{`\*`, "a", false},
-		{"*a*b*c*", "xxaxxbxxcxx", true},
-		{"*a*b*c*", "xxaxxcxxbxx", false},
-		{"[a]", "a", true},
-		{"abc", "ab", false},
-		{"ab", "abc", false},
-	} {
-		if got, err := cache.MatchGlob(c.pattern, c.name); err != nil || got != c.want {
-			t.Errorf("%q matches %q: %v, %v; want %v", c.pattern, c.name, got, err, c.want)
-		}
-	}
-	for _, bad := range []string{"", "[a", `a\`, "[a-", `[\`, strings.Repeat("a", 1025)} {
-		if _, err := cache.MatchGlob(bad, "a"); err == nil {
-			t.Errorf("%q was accepted", bad)
-		}
-	}
-}
-
-// Where there is no slash, globs are those of package path.
-func FuzzGlob(f *testing.F) {
-	f.Add("a*[b-d]?", "axcy")
-	f.Add("*a*b", "aabab")
-	f.Fuzz(func(t *testing.T, pattern, name string) {
-		got, err := cache.MatchGlob(pattern, name)
-		if strings.Contains(name, "/") || !ascii(pattern) || !ascii(name) || err != nil {
-			return
-		}
-		if want, err := path.Match(pattern, name); err == nil && got != want {
-			t.Errorf("%q matches %q: %v, want %v", pattern, name, got, want)
-		}
-	})
-}
-
-func ascii(s string) bool {
-	for i := range len(s) {
-		if s[i] >= 0x80 {
-			return false
-		}
-	}
-	return true
 }

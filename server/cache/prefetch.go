@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/policycortex/headroom/server/cache/clock"
+	"github.com/policycortex/headroom/server/cache/report"
 	"github.com/policycortex/headroom/server/cache/usage"
 )
 
@@ -32,10 +33,9 @@ const (
 	// prefetchThreshold is the overall hit rate from which on a relation is tried of which nothing is known yet: below
 	// it the database is busy with what is asked for now.
 	prefetchThreshold = 0.8
-	// minOutcomes is how many prefetched values must have been used or lost before a relation is judged by them.
+	// minOutcomes is how many prefetched values must have been used or lost before a relation is judged by
+	// them: a share of [report.MinEffectiveness] must have been used.
 	minOutcomes = 32
-	// minConfidence is the share of them that must have been used.
-	minConfidence = 0.25
 	// retryOneIn is how seldom a relation that did not prove itself is tried, so that it can.
 	retryOneIn = 32
 	// outcomesKept is the number of outcomes from which on older ones count half.
@@ -93,7 +93,7 @@ type relationCounts struct {
 // cache. draw is a random number.
 func shouldPrefetch(recent outcomes, hitRate float64, draw uint32) bool {
 	if n := recent.used + recent.lost; n >= minOutcomes {
-		return float64(recent.used) >= minConfidence*float64(n) || draw%retryOneIn == 0
+		return float64(recent.used) >= report.MinEffectiveness*float64(n) || draw%retryOneIn == 0
 	}
 	return hitRate >= prefetchThreshold
 }
@@ -103,11 +103,11 @@ func (c *Cache) Prefetch(p Prefetching) {
 	c.prefetch.Prefetching = p
 	c.prefetch.queue = make(chan prefetchJob, prefetchQueue)
 	for range prefetchWorkers {
-		if !c.work.begin() {
+		if !c.goroutines.begin() {
 			return
 		}
 		go func() {
-			defer c.work.end()
+			defer c.goroutines.end()
 			c.keepPrefetching()
 		}()
 	}
@@ -217,45 +217,13 @@ func (p *prefetcher) loaded(r Relation, err error) {
 	}
 }
 
-// PrefetchReport says what prefetching was good for.
-type PrefetchReport struct {
-	RelationReport
-	// Dropped counts what was not prefetched because too much was waiting.
-	Dropped    uint64                    `json:"dropped"`
-	ByRelation map[string]RelationReport `json:"by_relation"` // next_page, items, successor
-}
-
-// RelationReport counts the values that were prefetched for a relation.
-type RelationReport struct {
-	Prefetched uint64 `json:"prefetched"`
-	Used       uint64 `json:"used"`   // asked for while they were in L1
-	Lost       uint64 `json:"lost"`   // expired, evicted or invalidated before
-	Failed     uint64 `json:"failed"` // could not be loaded, or were not there
-	// Effectiveness is Used / Prefetched; null when nothing was prefetched. What is neither used nor lost yet counts
-	// against it.
-	Effectiveness *float64 `json:"effectiveness"`
-}
-
-func (p *prefetcher) report() PrefetchReport {
+func (p *prefetcher) report() report.Prefetch {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	all := PrefetchReport{Dropped: p.dropped.Load(), ByRelation: make(map[string]RelationReport, relations)}
+	byRelation := make(map[string]report.Relation, relations)
 	for i := range p.relations {
 		n := &p.relations[i]
-		r := RelationReport{Prefetched: n.loaded, Used: n.used, Lost: n.lost, Failed: n.failed}
-		r.rate()
-		all.ByRelation[Relation(i).String()] = r
-		all.Prefetched += r.Prefetched
-		all.Used += r.Used
-		all.Lost += r.Lost
-		all.Failed += r.Failed
+		byRelation[Relation(i).String()] = report.Relation{Prefetched: n.loaded, Used: n.used, Lost: n.lost, Failed: n.failed}
 	}
-	all.rate()
-	return all
-}
-
-func (r *RelationReport) rate() {
-	if r.Prefetched > 0 {
-		r.Effectiveness = new(usage.Rounded(float64(r.Used) / float64(r.Prefetched)))
-	}
+	return report.PrefetchOf(byRelation, p.dropped.Load())
 }

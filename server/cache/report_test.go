@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/policycortex/headroom/server/cache"
+	"github.com/policycortex/headroom/server/cache/report"
 )
 
 // With no data there is null, and never 0 where a ratio would be, or NaN (which JSON cannot say).
@@ -89,7 +90,7 @@ func TestReport(t *testing.T) {
 	}
 }
 
-func checkRates(t *testing.T, r *cache.Report) {
+func checkRates(t *testing.T, r *report.Report) {
 	t.Helper()
 	// 1280 hits in L1 and 1 in L2 of 1285: each request counts once.
 	if r.Requests != 1285 || *r.OverallHitRate != 0.9969 || *r.Levels.L1.HitRate != 0.9961 || *r.Levels.L2.HitRate != 0.2 || *r.Levels.L3.HitRate != 0 {
@@ -97,7 +98,7 @@ func checkRates(t *testing.T, r *cache.Report) {
 	}
 }
 
-func checkForms(t *testing.T, r *cache.Report) {
+func checkForms(t *testing.T, r *report.Report) {
 	t.Helper()
 	var forms []string
 	for _, p := range r.KeyPatterns {

@@ -1,13 +1,13 @@
 package cache
 
 import (
-	"math/rand/v2"
 	"time"
 
 	"github.com/maypok86/otter/v2"
 	"github.com/sony/gobreaker/v2"
 
 	"github.com/policycortex/headroom/server/cache/clock"
+	"github.com/policycortex/headroom/server/cache/codec"
 	"github.com/policycortex/headroom/server/cache/usage"
 )
 
@@ -24,9 +24,6 @@ func (s *spread) Load() uint64 {
 	}
 	return sum
 }
-
-// draw is the random number that decides for one request where it is counted and what is sampled of it.
-func draw() uint32 { return rand.Uint32() }
 
 // latencySampled is a power of two: the latency of one hit in L1 in so many is noted.
 const latencySampled = 64
@@ -118,6 +115,14 @@ func (c *Cache) BreakerStates() (l2, l3 string) {
 		l2 = gobreaker.StateHalfOpen.String()
 	}
 	return l2, l3
+}
+
+// compressed counts a body that was compressed for L2 or L3.
+func (n *counts) compressed(c codec.Compression) {
+	if c.Before > 0 {
+		n.bytesBefore.Add(uint64(c.Before))
+		n.bytesAfter.Add(uint64(c.After))
+	}
 }
 
 // served counts a request that L1 did not serve and that has been counted there.

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/policycortex/headroom/server/cache/report"
 )
 
 // Source says where a value to be warmed comes from.
@@ -50,23 +52,9 @@ type Warming struct {
 
 	mu       sync.Mutex // for what follows
 	tried    []bool     // by entry
-	progress WarmingProgress
+	progress report.Warming
 	began    time.Time // of the present run
 }
-
-// WarmingProgress counts the entries of a plan.
-type WarmingProgress struct {
-	Total  int `json:"total"`
-	Loaded int `json:"loaded"` // made from their source
-	Kept   int `json:"kept"`   // found in a level
-	Failed int `json:"failed"` // not there, or their load failed
-	// Running says that it is being worked on. Seconds is how long it has been, the time it stood still not counted.
-	Running bool    `json:"running"`
-	Seconds float64 `json:"seconds"`
-}
-
-// Done says that every entry was tried.
-func (p WarmingProgress) Done() bool { return p.Loaded+p.Kept+p.Failed == p.Total }
 
 // NewWarming makes a plan. loader gives the function that loads keys of a kind.
 func NewWarming(entries []WarmingEntry, loader func(Kind) LoadFunc) *Warming {
@@ -74,12 +62,12 @@ func NewWarming(entries []WarmingEntry, loader func(Kind) LoadFunc) *Warming {
 	slices.SortStableFunc(sorted, func(a, b WarmingEntry) int { return cmp.Compare(b.Priority, a.Priority) })
 	return &Warming{
 		entries: sorted, loader: loader, tried: make([]bool, len(sorted)),
-		progress: WarmingProgress{Total: len(sorted)},
+		progress: report.Warming{Total: len(sorted)},
 	}
 }
 
 // Progress returns how far the plan has got.
-func (w *Warming) Progress() WarmingProgress {
+func (w *Warming) Progress() report.Warming {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	p := w.progress
@@ -193,7 +181,7 @@ func (c *Cache) warm(ctx context.Context, w *Warming, i int) {
 }
 
 // Warming returns how far the cache is warmed, or nil when [Cache.Warm] was never called.
-func (c *Cache) Warming() *WarmingProgress {
+func (c *Cache) Warming() *report.Warming {
 	w := c.warming.Load()
 	if w == nil {
 		return nil

@@ -24,9 +24,9 @@ type CacheRead struct {
 	Value []byte
 	// Version is the tenant's at the server that answered; 0 for a tenant without data.
 	Version int64
-	// Position is where the log of that server was, at least. A value that is computed from what is read after it can
+	// LSN is where the log of that server was, at least. A value that is computed from what is read after it can
 	// be stored under Version.
-	Position LSN
+	LSN LSN
 }
 
 // A volatile function is evaluated after the snapshot of the statement was taken: the position covers what it sees.
@@ -43,7 +43,7 @@ func (s *Store) ReadCacheEntry(ctx context.Context, tenant ID, key string, after
 	var r CacheRead
 	err := s.read(ctx, after, func(conn *pgx.Conn) error {
 		r = CacheRead{}
-		return conn.QueryRow(ctx, readEntrySQL, key, tenant).Scan(&r.Version, &r.Value, &r.Position)
+		return conn.QueryRow(ctx, readEntrySQL, key, tenant).Scan(&r.Version, &r.Value, &r.LSN)
 	})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return CacheRead{}, nil

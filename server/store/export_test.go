@@ -76,34 +76,36 @@ func (r *Replica) Samples() int                       { return len(r.ahead) }
 
 var MigrationFiles = migrationFiles
 
-// The ways to a page.
+// The access paths to a page.
 const (
 	Walk           = walk
 	Gather         = gather
 	GatherInTenant = gatherInTenant
 )
 
-// BestWay returns the way by which a page is found; ways is false when there is nothing to choose.
-func BestWay(ctx context.Context, conn *pgx.Conn, q *ListQuery) (best way, ways bool, err error) {
-	if !q.hasWays() {
+// BestAccessPath returns the access path by which a page is found; choice is false when there is only one.
+func BestAccessPath(ctx context.Context, conn *pgx.Conn, q *ListQuery) (best accessPath, choice bool, err error) {
+	if !q.hasAccessPaths() {
 		return 0, false, nil
 	}
 	expected, err := expectFrequencies(ctx, conn, q)
 	return expected.best(q.Limit + 1), true, err
 }
 
-// WayStatement is ListStatement for one way.
-func WayStatement(q *ListQuery, by way) (sql string, params []any, kept bool) {
-	b := wayStatement(q, by)
+// AccessPathStatement is ListStatement for one access path.
+func AccessPathStatement(q *ListQuery, by accessPath) (sql string, params []any, kept bool) {
+	b := accessPathStatement(q, by)
 	return b.String(), b.params(), !b.anew
 }
 
-// AppendByOneWay is what AppendResources would do if it had chosen this way.
-func AppendByOneWay(ctx context.Context, conn *pgx.Conn, q *ListQuery, by way) (page []byte, next *Position, err error) {
-	return queryPage(ctx, conn, nil, wayStatement(q, by), q)
+// AppendByAccessPath is what AppendResources does when it has chosen this access path.
+func AppendByAccessPath(
+	ctx context.Context, conn *pgx.Conn, q *ListQuery, by accessPath,
+) (page []byte, next *ListPosition, err error) {
+	return queryPage(ctx, conn, nil, accessPathStatement(q, by), q)
 }
 
-// BestOf returns the way that is chosen for frequencies.
-func BestOf(tenant, anywhere, matching float64, rows int) way {
+// BestOf returns the access path that is chosen for frequencies.
+func BestOf(tenant, anywhere, matching float64, rows int) accessPath {
 	return frequencies{tenant, anywhere, matching}.best(rows)
 }

@@ -92,7 +92,7 @@ func TestGovernancePlans(t *testing.T) {
 	build := func(sql string, args []any) func() (string, []any) {
 		return func() (string, []any) { return sql, args }
 	}
-	policies := func(f store.PolicyFilter, after *store.Position) func() (string, []any) {
+	policies := func(f store.PolicyFilter, after *store.ListPosition) func() (string, []any) {
 		return build(store.PolicyStatement(&store.PolicyQuery{Tenant: tenant, Filter: f, After: after, Limit: 20}))
 	}
 	evaluations := func(resource, policy *store.ID, after *store.EvaluationPosition) func() (string, []any) {
@@ -101,7 +101,7 @@ func TestGovernancePlans(t *testing.T) {
 	current := func(resource, policy, after *store.ID) func() (string, []any) {
 		return build(store.CurrentStatement(&store.CurrentQuery{Tenant: tenant, Resource: resource, Policy: policy, After: after, Limit: 20}))
 	}
-	position := &store.Position{UpdatedAt: 1_767_300_000_000_000, ID: *policy}
+	position := &store.ListPosition{UpdatedAt: 1_767_300_000_000_000, ID: *policy}
 	history := &store.EvaluationPosition{EvaluatedAt: 1_767_500_000_000_000, ID: 30_000}
 
 	for name, c := range map[string]struct {

@@ -30,9 +30,9 @@ var orders = [...]struct{ key, by, beyond, walkedBy string }{
 	NameDescending:    {`(name COLLATE "C", id)`, ` ORDER BY name COLLATE "C" DESC, id DESC`, " < ", ""},
 }
 
-// Position is a place in the order of a list: that of the resource with this ID and, as the order compares it, this
+// ListPosition is a place in the order of a list: that of the resource with this ID and, as the order compares it, this
 // update time or this name.
-type Position struct {
+type ListPosition struct {
 	UpdatedAt int64 // Unix time in microseconds, which is the precision of Postgres
 	Name      string
 	ID        ID
@@ -43,9 +43,9 @@ type ListQuery struct {
 	Tenant ID
 	Filter Filter
 	Order  Order
-	After  *Position // the last resource of the page before; nil for the first page
-	Skip   int       // resources to pass over. They are read, so a position is better than a large number
-	Limit  int       // resources a page, at least 1
+	After  *ListPosition // the last resource of the page before; nil for the first page
+	Skip   int           // resources to pass over. They are read, so a position is better than a large number
+	Limit  int           // resources a page, at least 1
 }
 
 // oneIndex reports whether there is an index that holds what matches together, in order.
@@ -59,13 +59,13 @@ func (q *ListQuery) oneIndex() bool {
 
 // AppendResources appends one page as a JSON array to dst. next is the position to continue after; it is nil when this
 // was the last page. It sees everything that was committed up to after.
-func (s *Store) AppendResources(ctx context.Context, dst []byte, q ListQuery, after LSN) (page []byte, next *Position, err error) {
+func (s *Store) AppendResources(ctx context.Context, dst []byte, q ListQuery, after LSN) (page []byte, next *ListPosition, err error) {
 	if !q.Filter.possible() {
 		return append(dst, "[]"...), nil, nil
 	}
 	err = s.read(ctx, after, func(conn *pgx.Conn) (err error) {
-		if q.hasWays() {
-			page, next, err = appendByWay(ctx, conn, dst, &q)
+		if q.hasAccessPaths() {
+			page, next, err = appendByAccessPath(ctx, conn, dst, &q)
 		} else {
 			page, next, err = queryPage(ctx, conn, dst, listStatement(&q), &q)
 		}
@@ -77,7 +77,7 @@ func (s *Store) AppendResources(ctx context.Context, dst []byte, q ListQuery, af
 	return page, next, nil
 }
 
-func queryPage(ctx context.Context, conn *pgx.Conn, dst []byte, b *statement, q *ListQuery) (page []byte, next *Position, err error) {
+func queryPage(ctx context.Context, conn *pgx.Conn, dst []byte, b *statement, q *ListQuery) (page []byte, next *ListPosition, err error) {
 	rows, err := conn.Query(ctx, b.String(), b.args...)
 	if err != nil {
 		return dst, nil, err
@@ -87,10 +87,10 @@ func queryPage(ctx context.Context, conn *pgx.Conn, dst []byte, b *statement, q 
 }
 
 // appendPage appends up to a page of rows. One more was asked for, to learn whether there is a next page.
-func appendPage(dst []byte, rows pgx.Rows, q *ListQuery) (page []byte, next *Position) {
+func appendPage(dst []byte, rows pgx.Rows, q *ListQuery) (page []byte, next *ListPosition) {
 	defer rows.Close()
 	page = append(dst, '[')
-	var last Position
+	var last ListPosition
 	for n := 0; rows.Next(); n++ {
 		if n == q.Limit {
 			next = &last

@@ -105,7 +105,7 @@ func tag(key, value string) store.Tag {
 
 var noTags = 0
 
-// shapes are the ways in which a list is asked for. index is the one that must answer; empty where that depends on how
+// shapes are the forms in which a list is requested. index is the one that must answer; empty where that depends on how
 // frequent the values are.
 var shapes = []struct {
 	name, index string
@@ -162,7 +162,7 @@ const scaleLimit = 20
 
 // countAndPlace returns how many resources a list has, up to a limit, and the position from which page 1,000 begins, or
 // the last full page when there are fewer; nil when that is the first.
-func countAndPlace(t testing.TB, conn *pgx.Conn, q store.ListQuery, limit int) (matches int, place *store.Position) {
+func countAndPlace(t testing.TB, conn *pgx.Conn, q store.ListQuery, limit int) (matches int, place *store.ListPosition) {
 	t.Helper()
 	q.Limit = limit - 1
 	sql, params, _ := store.ListStatement(&q)
@@ -181,18 +181,18 @@ func countAndPlace(t testing.TB, conn *pgx.Conn, q store.ListQuery, limit int) (
 		return matches, nil
 	}
 	last := all[before-1]
-	return matches, &store.Position{ID: last.ID, Name: last.Name, UpdatedAt: last.Updated.UnixMicro()}
+	return matches, &store.ListPosition{ID: last.ID, Name: last.Name, UpdatedAt: last.Updated.UnixMicro()}
 }
 
 // TestListShapesOn100000 holds each shape to the buffers (pages of 8 KB, in memory or not) that its plan may touch, on
 // the first page and on page 1,000.
 //
-// Where one index holds together what matches, in order, it is the way down in the index, and for each resource of the
-// page and the one after it an entry and a row. Elsewhere there are two ways: to walk an index in order until the page
+// Where one index holds together what matches, in order, it is the descent in the index, and for each resource of the
+// page and the one after it an entry and a row. Elsewhere there are two access paths: to walk an index in order until the page
 // is full, which looks at (limit+1)/f rows where a fraction f of them matches, or to take all that match from an index
 // that has no order, and sort. One suits what is frequent and the other what is rare. The planner must take one that
 // costs no more than four times the better of them, which costs at most the square root of (limit+1) times all rows. Lists
-// by tags or words have bounds of their own: see boundOfWay.
+// by tags or words have bounds of their own: see boundOfAccessPath.
 func TestListShapesOn100000(t *testing.T) {
 	const rows = 100_000
 	s, direct := loadMany(t, rows)
@@ -226,15 +226,15 @@ func checkShape(t *testing.T, conn *pgx.Conn, q *store.ListQuery, name, index st
 	t.Helper()
 	bound := q.Limit + 1 + 12 // 3 or 4 levels, some pages of entries
 	sql, params, kept := store.ListStatement(q)
-	best, ways, err := store.BestWay(t.Context(), conn, q)
+	best, choice, err := store.BestAccessPath(t.Context(), conn, q)
 	if err != nil {
 		t.Fatal(err)
 	}
 	walked := (q.Limit + 1) * whole / max(matches, 1)
 	switch {
-	case ways:
-		sql, params, kept = store.WayStatement(q, best)
-		bound = boundOfWay(t, name, best == store.Walk, matches, walked)
+	case choice:
+		sql, params, kept = store.AccessPathStatement(q, best)
+		bound = boundOfAccessPath(t, name, best == store.Walk, matches, walked)
 	case !kept:
 		bound = 4*min(matches, walked) + 100
 	}
@@ -252,7 +252,7 @@ func checkShape(t *testing.T, conn *pgx.Conn, q *store.ListQuery, name, index st
 		if kept && strings.Contains(plan, `Sort"`) {
 			t.Errorf("%s: sorts; generic plan %t:\n%s", name, generic, plan)
 		}
-		if ways && best == store.Walk && !indexOnly.MatchString(plan) {
+		if choice && best == store.Walk && !indexOnly.MatchString(plan) {
 			t.Errorf("%s: the walk is not by the index only; generic plan %t:\n%s", name, generic, plan)
 		}
 	}
@@ -260,8 +260,8 @@ func checkShape(t *testing.T, conn *pgx.Conn, q *store.ListQuery, name, index st
 
 var indexOnly = regexp.MustCompile(`"Node Type": "Index Only Scan"(?s:.*)"Index Name": "idx_resources_tenant_keyset"(?s:.*)"Heap Fetches": 0`)
 
-// boundOfWay holds the choice of a way to be right within a factor, and returns how many buffers the way may touch.
-func boundOfWay(t *testing.T, name string, walks bool, matches, walked int) int {
+// boundOfAccessPath checks that the choice of an access path is right within a factor, and returns how many buffers the path may touch.
+func boundOfAccessPath(t *testing.T, name string, walks bool, matches, walked int) int {
 	t.Helper()
 	const found = 5 * (scaleLimit + 1) // each row of the page by its id
 	if walks {

@@ -85,5 +85,5 @@ func (s *Store) Settled(ctx context.Context) (LSN, error) {
 			return 0, errOrphans
 		}
 	}
-	return s.Position(ctx) // after their end: an orphan is gone only when its change can be seen
+	return s.CurrentLSN(ctx) // after their end: an orphan is gone only when its change can be seen
 }

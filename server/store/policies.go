@@ -98,17 +98,17 @@ type PolicyFilter struct {
 type PolicyQuery struct {
 	Tenant ID
 	Filter PolicyFilter
-	After  *Position // the last policy of the page before; nil for the first page
-	Limit  int       // policies a page, at least 1
+	After  *ListPosition // the last policy of the page before; nil for the first page
+	Limit  int           // policies a page, at least 1
 }
 
 // AppendPolicies appends one page, newest first, as a JSON array to dst. next is the position to continue after; it is
 // nil when this was the last page. It sees everything that was committed up to after.
-func (s *Store) AppendPolicies(ctx context.Context, dst []byte, q PolicyQuery, after LSN) (page []byte, next *Position, err error) {
+func (s *Store) AppendPolicies(ctx context.Context, dst []byte, q PolicyQuery, after LSN) (page []byte, next *ListPosition, err error) {
 	sql, args := policyStatement(&q)
-	var last Position
+	var last ListPosition
 	page, n, err := s.appendArray(ctx, dst, after, q.Limit, func(dst []byte, row [][]byte) []byte {
-		last = Position{UpdatedAt: unixMicro(row[9]), ID: ID(row[0])}
+		last = ListPosition{UpdatedAt: unixMicro(row[9]), ID: ID(row[0])}
 		return appendPolicy(dst, row)
 	}, sql, args...)
 	if err != nil {

@@ -131,7 +131,7 @@ func TestReadYourWrites(t *testing.T) {
 	if err != nil || !strings.Contains(string(page), `"vm-1"`) {
 		t.Errorf("a list after one's own write: %s, error %v", page, err)
 	}
-	if now, err := s.Position(t.Context()); err != nil || now < lsn {
+	if now, err := s.CurrentLSN(t.Context()); err != nil || now < lsn {
 		t.Errorf("the position is %s (error %v), and that of the write was %s", now, err, lsn)
 	}
 	await(t, "the lag is seen", func() bool { stats := s.ReplicaStats(); return stats.LagBytes > 0 && stats.Lag > 0 })
@@ -242,7 +242,7 @@ func TestReplicaThatFailsFailsNoRequest(t *testing.T) {
 		t.Run(string(c.harm), func(t *testing.T) {
 			s, tenant := openReplicated(t, store.Options{}), newID()
 			ids := fillResources(t, s, tenant, 20)
-			lsn, err := s.Position(t.Context())
+			lsn, err := s.CurrentLSN(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -308,7 +308,7 @@ func TestConflictWithRecovery(t *testing.T) {
 	}()
 	mustExec(t, primary, "CREATE TABLE in_the_way AS SELECT 1 AS n")
 	defer mustExec(t, primary, "DROP TABLE in_the_way")
-	lsn, err := s.Position(t.Context())
+	lsn, err := s.CurrentLSN(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

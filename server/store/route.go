@@ -51,30 +51,30 @@ func (s *Store) write(ctx context.Context, change func(*pgx.Conn) error) (LSN, e
 			return err
 		}
 		committed = true
-		position, err = currentLSN(ctx, conn)
+		position, err = queryCurrentLSN(ctx, conn)
 		return err
 	})
 	if committed && err != nil && ctx.Err() == nil { // only the question for the position has failed
-		return s.Position(ctx)
+		return s.CurrentLSN(ctx)
 	}
 	return position, err
 }
 
-// Position returns where the primary's log is now: a read after it sees everything that is committed. Without a replica
+// CurrentLSN returns where the primary's log is now: a read after it sees everything that is committed. Without a replica
 // it is 0.
-func (s *Store) Position(ctx context.Context) (LSN, error) {
+func (s *Store) CurrentLSN(ctx context.Context) (LSN, error) {
 	if s.replica == nil {
 		return 0, nil
 	}
 	var position LSN
 	err := s.primary.run(ctx, func(conn *pgx.Conn) (err error) {
-		position, err = currentLSN(ctx, conn)
+		position, err = queryCurrentLSN(ctx, conn)
 		return err
 	})
 	return position, err
 }
 
-func currentLSN(ctx context.Context, conn *pgx.Conn) (LSN, error) {
+func queryCurrentLSN(ctx context.Context, conn *pgx.Conn) (LSN, error) {
 	var position LSN
 	err := conn.QueryRow(ctx, `SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint`).Scan(&position)
 	if err != nil {

@@ -100,21 +100,21 @@ type ack struct{ sender, number uint64 }
 // Trusted says whether this instance had its lease at a time.
 func (b *Bus) Trusted(at time.Duration) bool { return int64(at) < b.leasedUntil.Load() }
 
-// PositionOf is what a load for a stripe must see.
-func (b *Bus) PositionOf(s *Stripe) store.LSN { return store.LSN(max(s.lsn.Load(), b.floor.Load())) }
+// StripeLSN is what a load for a stripe must see.
+func (b *Bus) StripeLSN(s *Stripe) store.LSN { return store.LSN(max(s.lsn.Load(), b.floor.Load())) }
 
 // OnPrimary is a position that no replica has reached: it sends a read to the primary.
 const OnPrimary = ^store.LSN(0)
 
-// Position is what a read that is not cached must see of the scopes: all that an invalidation has told of. While this
+// RequiredLSN is what a read that is not cached must see of the scopes: all that an invalidation has told of. While this
 // instance may have missed one, it is [OnPrimary].
-func (b *Bus) Position(scopes ...key.Scope) store.LSN {
+func (b *Bus) RequiredLSN(scopes ...key.Scope) store.LSN {
 	if !b.Trusted(clock.Now()) {
 		return OnPrimary
 	}
 	var position store.LSN
 	for i := range scopes {
-		position = max(position, b.PositionOf(&b.Stripes[b.Stripes.index(&scopes[i])]))
+		position = max(position, b.StripeLSN(&b.Stripes[b.Stripes.index(&scopes[i])]))
 	}
 	return position
 }

@@ -105,7 +105,7 @@ func (b *Bus) BeginEpoch(t *Session, stripe uint16) (string, error) {
 	if epoch, err := t.Client.Get(ctx, name).Result(); !errors.Is(err, redis.Nil) {
 		return epoch, err // another request, which came first, has seen to it
 	}
-	position, err := b.primaryPosition(ctx)
+	position, err := b.primaryLSN(ctx)
 	if err != nil {
 		return "", nil // a miss, and the value will not be stored; the load will say what is wrong with the primary
 	}

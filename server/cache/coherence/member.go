@@ -136,7 +136,7 @@ func (b *Bus) subscribe(ctx context.Context, t *Session) (*redis.PubSub, error) 
 func (b *Bus) enter(ctx context.Context, t *Session, lose func(error), first bool) error {
 	asking, cancel := context.WithTimeout(ctx, joinTimeout)
 	defer cancel()
-	position, err := b.primaryPosition(asking)
+	position, err := b.primaryLSN(asking)
 	if err != nil {
 		return fmt.Errorf("ask the primary where it is: %w", err)
 	}
@@ -169,12 +169,12 @@ func (b *Bus) enter(ctx context.Context, t *Session, lose func(error), first boo
 	return nil
 }
 
-// primaryPosition is where the primary is now; 0 where there is no store, and so no replica that could lag.
-func (b *Bus) primaryPosition(ctx context.Context) (store.LSN, error) {
+// primaryLSN is where the primary is now; 0 where there is no store, and so no replica that could lag.
+func (b *Bus) primaryLSN(ctx context.Context) (store.LSN, error) {
 	if b.options.Store == nil {
 		return 0, nil
 	}
-	return b.options.Store.Position(ctx)
+	return b.options.Store.CurrentLSN(ctx)
 }
 
 // repeat sends what failed before. If it fails again, it is kept for the next time.

@@ -1,4 +1,4 @@
-package cache
+package report
 
 import (
 	"maps"
@@ -8,15 +8,15 @@ import (
 	"github.com/policycortex/headroom/server/cache/usage"
 )
 
-// quiet is a report about which there is nothing to say.
+// quiet is a report that leads to no advice.
 func quiet() *Report {
 	r := &Report{Requests: 100_000, OverallHitRate: new(0.97), LoadLatency: &usage.Latency{Count: 3000, P50US: 900}}
-	r.Levels.L1 = LevelReport{Hits: 90_000, Misses: 10_000, HitRate: new(0.9)}
-	r.Levels.L2 = LevelReport{Hits: 7000, Misses: 3000, HitRate: new(0.7), Latency: &usage.Latency{Count: 7000, P50US: 80}}
-	r.L1 = L1Report{Bytes: 60 << 20, MaxBytes: 64 << 20, SmallestBytes: 32 << 20, LargestBytes: 128 << 20, TTLSeconds: 60}
+	r.Levels.L1 = Level{Hits: 90_000, Misses: 10_000, HitRate: new(0.9)}
+	r.Levels.L2 = Level{Hits: 7000, Misses: 3000, HitRate: new(0.7), Latency: &usage.Latency{Count: 7000, P50US: 80}}
+	r.L1 = L1{Bytes: 60 << 20, MaxBytes: 64 << 20, SmallestBytes: 32 << 20, LargestBytes: 128 << 20, TTLSeconds: 60}
 	r.Reaccess = &usage.Reaccess{Intervals: 1000, P50Seconds: 3}
-	r.Prefetch = PrefetchReport{RelationReport: RelationReport{Prefetched: 1000, Used: 600, Lost: 300}}
-	r.Compression = CompressionReport{BytesBefore: 10 << 20, BytesAfter: 3 << 20, Ratio: new(3.3)}
+	r.Prefetch = Prefetch{Relation: Relation{Prefetched: 1000, Used: 600, Lost: 300}}
+	r.Compression = Compression{BytesBefore: 10 << 20, BytesAfter: 3 << 20, Ratio: new(3.3)}
 	r.SizeDistribution = []usage.SizeClass{
 		{Below: new(uint64(4096)), Values: 1000},
 		{Below: new(uint64(65536)), Values: 500},
@@ -41,7 +41,7 @@ func TestRecommendations(t *testing.T) {
 		"L1 can grow by itself": {func(r *Report) { r.Levels.L1.HitRate, r.Evictions = new(0.7), 2000 }, nil},
 		"L1 evicts nothing":     {func(r *Report) { r.Levels.L1.HitRate, r.L1.MaxBytes = new(0.7), 128<<20 }, nil},
 		"L1 was hardly asked": {func(r *Report) {
-			r.Levels.L1 = LevelReport{Hits: 70, Misses: 30, HitRate: new(0.7)}
+			r.Levels.L1 = Level{Hits: 70, Misses: 30, HitRate: new(0.7)}
 			r.Evictions, r.L1.MaxBytes = 2000, 128<<20
 		}, nil},
 		"L1 stands empty":        {func(r *Report) { r.Levels.L1.HitRate, r.L1.Bytes = new(0.99), 1<<20 }, []string{"l1_larger_than_needed"}},
@@ -62,7 +62,7 @@ func TestRecommendations(t *testing.T) {
 		r := quiet()
 		test.change(r)
 		var got []string
-		for _, advice := range recommend(r) {
+		for _, advice := range Recommend(r) {
 			got = append(got, advice.Code)
 			if advice.Text == "" || len(advice.Numbers) == 0 {
 				t.Errorf("%s: %s has text %q and the numbers %v", name, advice.Code, advice.Text, slices.Collect(maps.Keys(advice.Numbers)))

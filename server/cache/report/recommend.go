@@ -1,4 +1,4 @@
-package cache
+package report
 
 import (
 	"fmt"
@@ -6,26 +6,30 @@ import (
 	"github.com/policycortex/headroom/server/cache/usage"
 )
 
-// Recommendation is advice on the settings of the cache, with the numbers that led to it.
+// Recommendation is advice on the settings of the cache, with the numbers that it rests on.
 type Recommendation struct {
-	Code    string             `json:"code"` // stable; what a program may look for
+	Code    string             `json:"code"` // stable, for programs
 	Text    string             `json:"text"`
 	Numbers map[string]float64 `json:"numbers"`
 }
 
-// Samples smaller than these say nothing.
+// Smaller samples lead to no advice.
 const (
 	enoughRequests = 1000
 	enoughValues   = 100
 )
 
-// rules look at a report and return nil when they have nothing to say.
+// MinEffectiveness is the share of prefetched values that must be used for prefetching to be worth its loads.
+const MinEffectiveness = 0.25
+
+// rules look at a report and return nil when they have no advice.
 var rules = [...]func(*Report) *Recommendation{
 	l1TooSmall, l1LargerThanNeeded, entriesExpireTooSoon, l2Fails, l2SlowerThanLoading, l2ServesLittle,
 	manyInvalidations, prefetchWasted, compressionDoesNotPay, valuesTooLarge, fewHits,
 }
 
-func recommend(r *Report) []Recommendation {
+// Recommend returns the advice that follows from a report; an empty list, never nil, when there is none.
+func Recommend(r *Report) []Recommendation {
 	found := []Recommendation{}
 	for _, rule := range rules {
 		if advice := rule(r); advice != nil {
@@ -35,8 +39,8 @@ func recommend(r *Report) []Recommendation {
 	return found
 }
 
-// enough says that a level was asked often enough to be judged.
-func (l *LevelReport) enough() bool { return l.HitRate != nil && l.Hits+l.Misses >= enoughRequests }
+// enough reports whether a level got enough requests to be judged.
+func (l *Level) enough() bool { return l.HitRate != nil && l.Hits+l.Misses >= enoughRequests }
 
 func l1TooSmall(r *Report) *Recommendation {
 	evicted := float64(r.Evictions) / float64(max(r.Requests, 1))
@@ -127,7 +131,7 @@ func manyInvalidations(r *Report) *Recommendation {
 
 func prefetchWasted(r *Report) *Recommendation {
 	p := &r.Prefetch
-	if p.Used+p.Lost < enoughValues || float64(p.Used) >= minConfidence*float64(p.Used+p.Lost) {
+	if p.Used+p.Lost < enoughValues || float64(p.Used) >= MinEffectiveness*float64(p.Used+p.Lost) {
 		return nil
 	}
 	return &Recommendation{

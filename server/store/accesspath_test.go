@@ -10,8 +10,8 @@ import (
 	"github.com/policycortex/headroom/server/store"
 )
 
-// fillWays makes 3,000 resources of which every tenth has so many tags and words that all bits of its signatures are set.
-const fillWays = `
+// fillSignatures makes 3,000 resources of which every tenth has so many tags and words that all bits of its signatures are set.
+const fillSignatures = `
 INSERT INTO resources (id, tenant_id, azure_resource_id, subscription_id, resource_group_name, name, type, location,
                        properties, tags, updated_at, deleted_at)
 SELECT gen_random_uuid(), $1, 'r' || i, 's', 'g', 'n' || i, 't', 'l',
@@ -22,14 +22,14 @@ SELECT gen_random_uuid(), $1, 'r' || i, 's', 'g', 'n' || i, 't', 'l',
        timestamptz '2026-01-01' + i / 7 * interval '1 minute', CASE WHEN i % 50 = 0 THEN now() END
   FROM generate_series(1, 3000) AS i`
 
-// Whichever way is chosen, the pages are those of a filter that looks at every row, though many signatures say that a row
-// can match which does not.
-func TestEveryWayFindsTheSame(t *testing.T) {
+// Whichever access path is chosen, the pages are those of a filter that looks at every row, although many signatures
+// admit rows that do not match.
+func TestEveryAccessPathFindsTheSame(t *testing.T) {
 	s, direct := openStore(t), connect(t, postgresURL(t))
 	tenant := newID()
 	mustExec(t, direct, "SELECT setseed(0.5)")
-	mustExec(t, direct, fillWays, tenant)
-	mustExec(t, direct, fillWays, newID())
+	mustExec(t, direct, fillSignatures, tenant)
+	mustExec(t, direct, fillSignatures, newID())
 	for name, c := range map[string]struct {
 		filter store.Filter
 		where  string
@@ -59,34 +59,34 @@ func TestEveryWayFindsTheSame(t *testing.T) {
 			if got := walk(t, s, q); !slices.Equal(got, want) {
 				t.Errorf("%s by %s: %d resources, want %d", name, by, len(got), len(want))
 			}
-			for way, pages := range waysOf(t, s, q) {
+			for path, pages := range pagesByAccessPath(t, s, q) {
 				if !slices.Equal(pages, want) {
-					t.Errorf("%s by %s: way %s finds %d resources, want %d", name, by, way, len(pages), len(want))
+					t.Errorf("%s by %s: access path %s finds %d resources, want %d", name, by, path, len(pages), len(want))
 				}
 			}
 		}
 	}
 }
 
-// waysOf returns the resources of all pages by each way.
-func waysOf(t *testing.T, s *store.Store, q store.ListQuery) map[string][]store.ID {
+// pagesByAccessPath returns the resources of all pages by each access path.
+func pagesByAccessPath(t *testing.T, s *store.Store, q store.ListQuery) map[string][]store.ID {
 	t.Helper()
 	all := map[string][]store.ID{}
 	err := s.Read(t.Context(), 0, func(conn *pgx.Conn) error {
-		for name, way := range map[string]func(*store.ListQuery) ([]byte, *store.Position, error){
-			"walk": func(q *store.ListQuery) ([]byte, *store.Position, error) {
-				return store.AppendByOneWay(t.Context(), conn, q, store.Walk)
+		for name, path := range map[string]func(*store.ListQuery) ([]byte, *store.ListPosition, error){
+			"walk": func(q *store.ListQuery) ([]byte, *store.ListPosition, error) {
+				return store.AppendByAccessPath(t.Context(), conn, q, store.Walk)
 			},
-			"gather": func(q *store.ListQuery) ([]byte, *store.Position, error) {
-				return store.AppendByOneWay(t.Context(), conn, q, store.Gather)
+			"gather": func(q *store.ListQuery) ([]byte, *store.ListPosition, error) {
+				return store.AppendByAccessPath(t.Context(), conn, q, store.Gather)
 			},
-			"gather in tenant": func(q *store.ListQuery) ([]byte, *store.Position, error) {
-				return store.AppendByOneWay(t.Context(), conn, q, store.GatherInTenant)
+			"gather in tenant": func(q *store.ListQuery) ([]byte, *store.ListPosition, error) {
+				return store.AppendByAccessPath(t.Context(), conn, q, store.GatherInTenant)
 			},
 		} {
 			all[name] = nil
 			for page := q; ; {
-				body, next, err := way(&page)
+				body, next, err := path(&page)
 				if err != nil {
 					return err
 				}
@@ -129,7 +129,7 @@ func TestRequiredWords(t *testing.T) {
 	}
 }
 
-func TestTheWayFitsTheFrequency(t *testing.T) {
+func TestAccessPathFitsTheFrequency(t *testing.T) {
 	for _, c := range []struct {
 		tenant, anywhere, matching float64
 		want                       any
@@ -143,7 +143,7 @@ func TestTheWayFitsTheFrequency(t *testing.T) {
 		{900_000_000, 6_000, 5_500, store.Gather}, // a walk would go too far
 	} {
 		if got := store.BestOf(c.tenant, c.anywhere, c.matching, 21); any(got) != c.want {
-			t.Errorf("%v: way %v", c, got)
+			t.Errorf("%v: access path %v", c, got)
 		}
 	}
 }

@@ -2,49 +2,52 @@ package store
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"regexp"
 	"strconv"
 
 	"github.com/jackc/pgx/v5"
 )
 
-// A list by tags or words alone can be found in different ways, each of which suits another frequency. The planner knows
-// the frequencies, but neither the first way nor what the others cost, so it is asked for the frequencies only.
-type way uint8
+// accessPath is how a list by tags or words alone is found. Each path suits another frequency. The planner knows the
+// frequencies, but it does not know the first path and misjudges the cost of the others. So it is only asked for the
+// frequencies.
+type accessPath uint8
 
 const (
-	// walk goes through the list in its order until the page is full, by the index alone, whose signatures say which
-	// rows can match. It suits what is frequent.
-	walk way = iota
-	// gather fetches the rows of all tenants that match and sorts those of this one: for a tenant that has most of them.
+	// walk follows the list's index in order until the page is full. The signatures in the index say which rows can
+	// match, so the others are not read. It suits frequent tags and words.
+	walk accessPath = iota
+	// gather fetches the matching rows of all tenants and sorts those of this one. It suits a tenant that has most of
+	// them.
 	gather
-	// gatherInTenant lets the index look for the tenant, too, which has to read a good part of what it keeps of the
-	// tenant: for a tenant that is one of many. The planner may walk by the table instead.
+	// gatherInTenant also searches the index for the tenant, which reads many of the tenant's entries. It suits a tenant
+	// that is one of many. The planner may walk through the table instead.
 	gatherInTenant
 )
 
-// What the ways cost, in microseconds, as measured on 1,000,000 rows of which a quarter were in shared_buffers.
+// The costs of the access paths, in microseconds, measured on 1,000,000 rows of which a quarter were in shared_buffers.
 const (
-	walkedCost   = 0.2    // an entry of the list's index, with the rows that are read in vain
-	gatheredCost = 1.6    // a row that is fetched from wherever it is in the table
+	walkedCost   = 0.2    // an entry of the list's index, including its share of rows that do not match
+	gatheredCost = 1.6    // a row fetched from anywhere in the table
 	tenantsCost  = 0.0035 // an entry of the tenant in an index of tags or words
 )
 
-// maxWalked is how far a walk goes. Beyond it the frequency is not what was expected, and the page is found otherwise.
+// maxWalked is how many index entries a walk visits. Beyond that the frequency differs from what was expected, and another
+// path finds the page.
 const maxWalked = 50_000
 
 var walkedAtMost = " LIMIT " + strconv.Itoa(maxWalked)
 
-// frequencies are numbers of resources that the planner expects.
+// frequencies are the numbers of resources that the planner expects.
 type frequencies struct {
 	tenant   float64 // of the tenant
-	anywhere float64 // that match, whosever they are
-	matching float64 // of the tenant, that match
+	anywhere float64 // that match, of all tenants
+	matching float64 // of the tenant that match
 }
 
-// best returns the cheapest way to so many resources.
-func (f frequencies) best(rows int) way {
+// best returns the cheapest access path to so many resources.
+func (f frequencies) best(rows int) accessPath {
 	walked := min(float64(rows)*f.tenant/max(f.matching, 1), f.tenant)
 	if walked <= maxWalked && walked*walkedCost < min(f.gatherCost(), f.inTenantCost()) {
 		return walk
@@ -52,7 +55,7 @@ func (f frequencies) best(rows int) way {
 	return f.bestGather()
 }
 
-func (f frequencies) bestGather() way {
+func (f frequencies) bestGather() accessPath {
 	if f.gatherCost() < f.inTenantCost() {
 		return gather
 	}
@@ -62,9 +65,9 @@ func (f frequencies) bestGather() way {
 func (f frequencies) gatherCost() float64   { return f.anywhere * gatheredCost }
 func (f frequencies) inTenantCost() float64 { return f.tenant*tenantsCost + f.matching*gatheredCost }
 
-// hasWays reports whether there are ways to choose from. Elsewhere one index has what matches together, or the planner
-// chooses among those that have some of it.
-func (q *ListQuery) hasWays() bool {
+// hasAccessPaths reports whether there are access paths to choose from. For other queries one index holds the matching
+// rows together, or the planner chooses among several indexes.
+func (q *ListQuery) hasAccessPaths() bool {
 	f := q.Filter
 	if len(f.Tags) == 0 && f.Search == "" || q.Order.ByName() || q.Skip > 0 || choice.MatchString(f.Search) {
 		return false
@@ -73,18 +76,18 @@ func (q *ListQuery) hasWays() bool {
 	return f.selectsAll()
 }
 
-// choice finds "or" and "-not" in a search: what matches it need not have all of the words, so that no signature says what
-// can match.
+// choice finds "or" and "-not" in a search. What matches such a search need not contain all words, so signatures do not
+// help.
 var choice = regexp.MustCompile(`(?i)(^|[^\pL\pN])(-|or([^\pL\pN]|$))`)
 
-// appendByWay appends a page of a list that has ways.
-func appendByWay(ctx context.Context, conn *pgx.Conn, dst []byte, q *ListQuery) (page []byte, next *Position, err error) {
+// appendByAccessPath appends a page of a list that has access paths to choose from.
+func appendByAccessPath(ctx context.Context, conn *pgx.Conn, dst []byte, q *ListQuery) (page []byte, next *ListPosition, err error) {
 	expected, err := expectFrequencies(ctx, conn, q)
 	if err != nil {
 		return dst, nil, err
 	}
 	by := expected.best(q.Limit + 1)
-	page, next, err = queryPage(ctx, conn, dst, wayStatement(q, by), q)
+	page, next, err = queryPage(ctx, conn, dst, accessPathStatement(q, by), q)
 	if err != nil || next != nil || by != walk {
 		return page, next, err
 	}
@@ -93,11 +96,11 @@ func appendByWay(ctx context.Context, conn *pgx.Conn, dst []byte, q *ListQuery) 
 	if err := conn.QueryRow(ctx, b.String(), b.args...).Scan(&unseen); err != nil || !unseen {
 		return page, nil, err
 	}
-	return queryPage(ctx, conn, dst, wayStatement(q, expected.bestGather()), q)
+	return queryPage(ctx, conn, dst, accessPathStatement(q, expected.bestGather()), q)
 }
 
-// unseenStatement asks whether a walk may have ended before the list did. What others insert or delete after the walk makes
-// a difference to the answer, so half of a walk must be left.
+// unseenStatement asks whether a walk may have ended before the list did. Concurrent inserts and deletes change the answer
+// a little, so the question is for half of a walk.
 func unseenStatement(q *ListQuery) *statement {
 	b := newStatement(noFormats, true)
 	b.WriteString(namePrefix + listResources + "\nSELECT EXISTS (SELECT FROM resources")
@@ -107,7 +110,7 @@ func unseenStatement(q *ListQuery) *statement {
 	return b
 }
 
-func wayStatement(q *ListQuery, by way) *statement {
+func accessPathStatement(q *ListQuery, by accessPath) *statement {
 	switch by {
 	case walk:
 		return walkStatement(q)
@@ -118,10 +121,10 @@ func wayStatement(q *ListQuery, by way) *statement {
 	}
 }
 
-// A tenant that is compared in this form is looked for in no index.
+// unindexedTenant compares the tenant in a form that no index can serve.
 const unindexedTenant = " deleted_at IS NULL AND (tenant_id = "
 
-// expectFrequencies asks the planner. Without indexes of the tenant it has few plans to compare, which takes 0.1 ms.
+// expectFrequencies asks the planner. Without the tenant's indexes it has few plans to compare, which takes 0.1 ms.
 func expectFrequencies(ctx context.Context, conn *pgx.Conn, q *ListQuery) (frequencies, error) {
 	b := newStatement(noFormats, false)
 	b.WriteString(namePrefix + estimateResources + "\nEXPLAIN (FORMAT JSON) SELECT FROM resources WHERE")
@@ -135,14 +138,14 @@ func expectFrequencies(ctx context.Context, conn *pgx.Conn, q *ListQuery) (frequ
 	if err != nil {
 		return frequencies{}, err
 	}
-	parts := whole.Plans
-	if len(parts) != 3 {
-		return frequencies{}, errors.New("the plan of three queries has not three parts")
+	branches := whole.Plans
+	if len(branches) != 3 {
+		return frequencies{}, fmt.Errorf("the plan of a union of three queries has %d branches", len(branches))
 	}
-	return frequencies{tenant: parts[0].Rows, anywhere: parts[1].Rows, matching: parts[2].Rows}, nil
+	return frequencies{tenant: branches[0].Rows, anywhere: branches[1].Rows, matching: branches[2].Rows}, nil
 }
 
-// walkStatement reads nothing but the index of the list for what cannot match, and for what can a row by its id.
+// walkStatement reads only the list's index, and a row by its id for each entry that can match.
 func walkStatement(q *ListQuery) *statement {
 	order := &orders[q.Order]
 	b := newStatement(resourceFormats, true)
@@ -163,7 +166,7 @@ func walkStatement(q *ListQuery) *statement {
 		b.WriteString(" AND search @@ " + wanted)
 		bits += hasBits("word_signature", "signature128(required_words("+wanted+"))")
 	}
-	// OFFSET 0 keeps the planner from reading the rows of what cannot match, too.
+	// OFFSET 0 keeps the planner from also reading the rows that cannot match.
 	b.WriteString(" OFFSET 0) AS found WHERE true" + bits + order.walkedBy)
 	b.bind(" LIMIT ", q.Limit+1, "")
 	return b
@@ -173,7 +176,7 @@ func hasBits(signature, wanted string) string {
 	return " AND " + signature + " & (SELECT " + wanted + ") = (SELECT " + wanted + ")"
 }
 
-// gatherStatement sorts nothing but times and ids, and reads the rows of the page by these.
+// gatherStatement sorts only times and ids, and then reads the rows of the page by id.
 func gatherStatement(q *ListQuery) *statement {
 	order := &orders[q.Order]
 	b := newStatement(resourceFormats, false)
