@@ -39,6 +39,7 @@ func metricsOf(t *testing.T, r io.Reader) *vegeta.Metrics {
 
 // TestAttackIsReadByVegeta: vegeta's flags and targets go in, and results come out that vegeta's own decoder reads.
 func TestAttackIsReadByVegeta(t *testing.T) {
+	t.Parallel()
 	server := newCounting(t, "127.0.0.1:0")
 	for _, encoding := range []string{"gob", "json", "csv"} {
 		p := headroom(t, "attack", "-rate", "200/1s", "-duration=500ms", "-encoding", encoding, "-header", "X-A: b", "-name", "try")
@@ -60,6 +61,7 @@ func TestAttackIsReadByVegeta(t *testing.T) {
 }
 
 func TestAttackJSONTargetsWithBody(t *testing.T) {
+	t.Parallel()
 	server := newCounting(t, "127.0.0.1:0")
 	dir := t.TempDir()
 	targets, out := filepath.Join(dir, "targets.json"), filepath.Join(dir, "results.bin")
@@ -103,6 +105,7 @@ func TestAttackCountsTheWait(t *testing.T) {
 }
 
 func TestAttackMistakesExit104(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		args []string
 		say  string
@@ -148,6 +151,7 @@ func serviceOf(t *testing.T, h http.HandlerFunc) string {
 
 // TestAttackSaysWhyRequestsFailed names the most frequent reason, whatever ports the connections had.
 func TestAttackSaysWhyRequestsFailed(t *testing.T) {
+	t.Parallel()
 	for want, errors := range map[string][]string{
 		"":                      {"", ""},
 		"; 1 of them failed: b": {"", "b"},

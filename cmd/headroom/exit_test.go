@@ -57,6 +57,7 @@ func text(t *testing.T, path string) string {
 }
 
 func TestCrossedThresholdExits99(t *testing.T) {
+	t.Parallel()
 	p := headroom(t, "run", scenario(t, service(t), closed, `http_req_duration: p(95)<0.000001`), "--json", "--quiet")
 	p.exits(t, exitCrossed)
 	says(t, p.stderr.String(), "FAIL")
@@ -69,6 +70,7 @@ func TestCrossedThresholdExits99(t *testing.T) {
 }
 
 func TestMistakesExit104(t *testing.T) {
+	t.Parallel()
 	bad := scenario(t, service(t), open+"ratee: 100\n    duration: 2s", `http_reqs: count>0`)
 	unfed := filepath.Join(t.TempDir(), "unfed.yaml")
 	if err := os.WriteFile(unfed, []byte("feeders: {users: {csv: none.csv}}\ntarget: {url: 'http://127.0.0.1:1'}\n"+
@@ -85,7 +87,7 @@ func TestMistakesExit104(t *testing.T) {
 		"no argument":       {[]string{"run"}, "a scenario file"},
 		"flag":              {[]string{"run", "--provder", "x"}, "--provder"},
 		"command":           {[]string{"rnu"}, "rnu"},
-		"provider":          {[]string{"run", "smoke.yaml", "--provider", "proces"}, `"process"`},
+		"provider":          {[]string{"run", "smoke.yaml", "--provider", "proces"}, "use auto, docker, process, embedded or external"},
 		"override":          {[]string{"run", "smoke.yaml", "--set", "nonsense.key=1"}, "nonsense"},
 		"no feeder's file":  {[]string{"validate", unfed}, "none.csv"},
 		"no run":            {[]string{"report", "."}, "run.json"},
@@ -114,12 +116,14 @@ func TestForgedLines(t *testing.T) {
 }
 
 func TestTargetThatIsDown(t *testing.T) {
+	t.Parallel()
 	p := headroom(t, "run", scenario(t, "http://127.0.0.1:1", closed, `http_reqs: count>0`))
 	p.exits(t, exitError)
 	says(t, p.stderr.String(), "http://127.0.0.1:1", "does not answer")
 }
 
 func TestInterruptExits105AndKeepsWhatWasMeasured(t *testing.T) {
+	t.Parallel()
 	p := headroom(t, "run", scenario(t, service(t), open+"rate: 100\n    duration: 10m", `http_reqs: count>0`), "--out", "out")
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
@@ -142,6 +146,7 @@ func TestInterruptExits105AndKeepsWhatWasMeasured(t *testing.T) {
 // TestNoPlaceForTheRun: where a file cannot be written, what was measured is printed all the same. A directory of the file's
 // name is what root cannot write either.
 func TestNoPlaceForTheRun(t *testing.T) {
+	t.Parallel()
 	for file, tt := range map[string]struct {
 		interrupt bool
 		code      int
@@ -183,12 +188,14 @@ func TestGeneratorThatCannotKeepUpExits125(t *testing.T) {
 }
 
 func TestValidateShipped(t *testing.T) {
+	t.Parallel()
 	p := headroom(t, "validate", "smoke.yaml", "reference.yaml")
 	p.exits(t, exitOK)
 	says(t, p.stdout.String(), "smoke.yaml: valid", "reference.yaml: valid")
 }
 
 func TestDoctor(t *testing.T) {
+	t.Parallel()
 	p := headroom(t, "doctor")
 	p.exits(t, exitOK)
 	says(t, p.stdout.String(), "provider docker", "provider process", "open files", "ephemeral ports", "CPU governor", "--provider auto takes ")

@@ -63,6 +63,7 @@ func TestFewFiles(t *testing.T) {
 
 // TestFewFilesForAll: the whole reference system starts, serves and ends with 64 files for each of its processes.
 func TestFewFilesForAll(t *testing.T) {
+	t.Parallel()
 	p := headroom(t, "run", "smoke.yaml", "--provider", "process", "--out", "out", "--quiet",
 		"--set", "environment.fixtures.resources=500", "--set", "scenarios.warm.rate=50", "--set", "scenarios.warm.duration=2s", "--set", "scenarios.warm.warmup=1s",
 		"--set", `thresholds.http_reqs="count>0"`)

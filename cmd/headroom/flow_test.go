@@ -7,8 +7,10 @@ import (
 
 // TestFlow runs the shipped flow against the reference server: every step needs what the ones before it brought.
 func TestFlow(t *testing.T) {
+	t.Parallel()
 	for _, engine := range []string{"wire", "vegeta"} {
 		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
 			p := headroom(t, "run", "flow.yaml", "--provider", "process", "--json", "--set", "environment.fixtures.resources=500",
 				"--set", "scenarios.users.duration=3s", "--set", "scenarios.users.warmup=0s", "--set", "engine="+engine,
 				"--set", "thresholds.http_req_duration{flow:life_of_a_resource}=p(95)<5000")

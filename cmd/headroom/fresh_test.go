@@ -14,11 +14,13 @@ import (
 // registry. It hides the machine's own in a mount namespace, for which it must be root. Root goes through npm, where the
 // machine has it; an ordinary user does without.
 func TestFreshMachine(t *testing.T) {
+	t.Parallel()
 	if os.Geteuid() != 0 {
 		t.Skip("only root can hide the machine's Postgres")
 	}
 	for user, hidden := range map[string]string{"root": "", "nobody": "npm"} {
 		t.Run(user, func(t *testing.T) {
+			t.Parallel()
 			bin := t.TempDir()
 			for _, program := range []string{"sh", "env", "mount", "setpriv", "npm", "node"} {
 				if path, err := exec.LookPath(program); err == nil && program != hidden {

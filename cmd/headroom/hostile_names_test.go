@@ -28,6 +28,7 @@ func harmless(t *testing.T, where, text string) {
 // TestHostileTexts has control characters in everything that a service or a file can name: neither the terminal nor a file that
 // is shown on one gets them.
 func TestHostileTexts(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/malformed" {

@@ -16,6 +16,7 @@ import (
 // TestHTTP2Refusals loads an nginx that takes ten requests a connection and refuses, by GOAWAY, what else of a burst comes on
 // it. What is refused is sent at once on another connection: net/http waits for 1, 2, 4 and 8 s after the second refusal.
 func TestHTTP2Refusals(t *testing.T) {
+	t.Parallel()
 	address, dir := freeAddress(t), t.TempDir()
 	certificate := nginxOfTLS(t, dir, address, "keepalive_requests 10;")
 	file := write(t, dir, "bursts.yaml", fmt.Sprintf(`target: {url: "https://%s"}

@@ -19,8 +19,10 @@ import (
 // TestServicesOfOthers loads two servers that are not ours, with no reference server, by both engines. What they say in
 // their access logs is what the run says it sent.
 func TestServicesOfOthers(t *testing.T) {
+	t.Parallel()
 	for name, start := range map[string]func(t *testing.T, dir, address string) (log string){"nginx": nginxOfFiles, "http.server": startPython} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			dir := t.TempDir()
 			if err := os.WriteFile(filepath.Join(dir, "page.html"), []byte(strings.Repeat("a page ", 100)), 0o644); err != nil {
 				t.Fatal(err)

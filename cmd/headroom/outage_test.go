@@ -9,7 +9,10 @@ import (
 
 // TestOutage kills the cache and then the replica in the middle of a run, and restarts both: no request fails, and the
 // report shows what was done and what the server noticed. It is the shipped scenario in a quarter of its time.
-func TestOutage(t *testing.T) { outage(t, "process") }
+func TestOutage(t *testing.T) {
+	t.Parallel()
+	outage(t, "process")
+}
 
 func outage(t *testing.T, provider string) {
 	t.Helper()
@@ -65,6 +68,7 @@ func outage(t *testing.T, provider string) {
 
 // TestFaultsThatTheEnvironmentCannotDo are refused before the load begins.
 func TestFaultsThatTheEnvironmentCannotDo(t *testing.T) {
+	t.Parallel()
 	p := headroom(t, "run", "outage.yaml", "--provider", "embedded", "--set", "environment.fixtures.resources=10", "--set", "faults.0.action=pause")
 	p.Env = append(p.Environ(), "HEADROOM_EMBEDDED_POSTGRES="+machinePostgres(t))
 	p.exits(t, exitError)

@@ -16,6 +16,7 @@ import (
 
 // TestProxy sends through a real proxy, to a server of HTTP and to one of HTTPS to which the first redirects.
 func TestProxy(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	address := freeAddress(t)
 	log := startTinyproxy(t, dir, address)

@@ -22,6 +22,7 @@ var short = []string{"--set", "environment.fixtures.resources=2000"}
 // TestReferenceSystem runs the whole way on real servers. Whether the gates hold depends on what else the machine does;
 // that they were judged over real samples, and that the exit code says so, does not.
 func TestReferenceSystem(t *testing.T) {
+	t.Parallel()
 	p := headroom(t, append([]string{"run", "smoke.yaml", "--out", "out", "--json"}, short...)...)
 	p.Env = append(os.Environ(), "HEADROOM_SLOW_QUERY=77ms", "HEADROOM_CURSOR_KEY=S3CRET"+strings.Repeat("x", 32), "OTEL_SERVICE_NAME=mine", "GOGC=150")
 	if err := p.Run(); err != nil && p.ProcessState.ExitCode() < 0 {
@@ -73,12 +74,19 @@ func TestReferenceSystem(t *testing.T) {
 
 // TestKillLeavesNothing kills the program in the middle of its load and holds that its servers, and the processes that
 // watch over them, are gone 15 seconds later.
-func TestKillLeavesNothing(t *testing.T) { killed(t, "process", syscall.SIGKILL, nil, nil) }
+func TestKillLeavesNothing(t *testing.T) {
+	t.Parallel()
+	killed(t, "process", syscall.SIGKILL, nil, nil)
+}
 
-func TestTermLeavesNothing(t *testing.T) { killed(t, "process", syscall.SIGTERM, nil, nil) }
+func TestTermLeavesNothing(t *testing.T) {
+	t.Parallel()
+	killed(t, "process", syscall.SIGTERM, nil, nil)
+}
 
 // TestKillLeavesNothingEmbedded runs as an ordinary user, with the machine's binaries in place of fetched ones.
 func TestKillLeavesNothingEmbedded(t *testing.T) {
+	t.Parallel()
 	postgres := machinePostgres(t)
 	killed(t, "embedded", syscall.SIGKILL, func(p *program, tmp string) {
 		p.Env = append(p.Env, "HEADROOM_EMBEDDED_POSTGRES="+postgres, "HOME="+tmp)

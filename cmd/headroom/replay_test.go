@@ -60,6 +60,7 @@ func logged(t *testing.T, path string) []string {
 // TestReplayOfAnAccessLog loads a real nginx, replays what it logged, and holds that it logs the same again: whole from a
 // log with bodies, and GET and HEAD from the combined one.
 func TestReplayOfAnAccessLog(t *testing.T) {
+	t.Parallel()
 	url, logs := loggingNginx(t)
 	dir := t.TempDir()
 	first := write(t, dir, "first.yaml", fmt.Sprintf(`target: {url: %q}
@@ -151,6 +152,7 @@ thresholds:
 
 // TestReplayInShards holds that the shards of a replay, each of which reads the file, compressed as rotated logs are, are merged into the whole.
 func TestReplayInShards(t *testing.T) {
+	t.Parallel()
 	url := service(t)
 	dir := t.TempDir()
 	var log strings.Builder
@@ -203,6 +205,7 @@ func zipped(t *testing.T, text string) string {
 }
 
 func TestReplayMistakesExit104(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	write(t, dir, "broken.log", "127.0.0.1 - - [10/Oct/2025:13:55:36 +0200] \"GET / HTTP/1.1\" 200 5\nGET /\n")
 	write(t, dir, "cut.log.gz", zipped(t, "127.0.0.1 - - [10/Oct/2025:13:55:36 +0200] \"GET / HTTP/1.1\" 200 5\n")[:60])

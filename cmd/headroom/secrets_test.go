@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -83,6 +84,22 @@ func (p *planted) runs(env []string, args ...string) string {
 	p.search(fmt.Sprintf("standard output of %q", args[0]), c.stdout.String())
 	p.search(fmt.Sprintf("standard error of %q", args[0]), c.stderr.String())
 	return c.stdout.String() + c.stderr.String()
+}
+
+// runsAll runs the program with each of the argument lists, four at a time: some of them wait for an address that does not
+// answer.
+func (p *planted) runsAll(commands ...[]string) {
+	p.t.Helper()
+	slots := make(chan struct{}, 4)
+	var all sync.WaitGroup
+	for _, args := range commands {
+		slots <- struct{}{}
+		all.Go(func() {
+			p.runs(nil, args...)
+			<-slots
+		})
+	}
+	all.Wait()
 }
 
 // searchFiles searches all files of a run, and its names.
@@ -194,6 +211,7 @@ thresholds: {http_req_failed: "rate<0.01"}
 
 // TestSecrets plants a secret in each place that takes a value, and finds none of them in what the program writes.
 func TestSecrets(t *testing.T) {
+	t.Parallel()
 	p := plant(t)
 	token := p.in("what was extracted")
 	target := talkative(t, token)
@@ -231,6 +249,7 @@ func TestSecrets(t *testing.T) {
 
 // TestSecretsOfRecordings plants them in files of recorded traffic and in vegeta's targets.
 func TestSecretsOfRecordings(t *testing.T) {
+	t.Parallel()
 	p := plant(t)
 	target := talkative(t, p.in("the service's own"))
 	host := strings.TrimPrefix(target, "http://")
@@ -275,6 +294,7 @@ scenarios:
 
 // TestSecretsOfMistakes plants them in what is refused, and in addresses at which nothing answers.
 func TestSecretsOfMistakes(t *testing.T) {
+	t.Parallel()
 	p := plant(t)
 	closed := "127.0.0.1:1"
 	load := "\nscenarios: {s: {executor: constant-vus, vus: 1, duration: 100ms, requests: [{name: a, path: /}]}}\n"
@@ -301,6 +321,7 @@ func TestSecretsOfMistakes(t *testing.T) {
 		}
 	}
 	whole := p.file("whole.yaml", "target: {url: http://"+closed+"}"+load)
+	var commands [][]string
 	for _, set := range []string{
 		"scenarios.s.requests.b.headers.Authorization=Bearer " + p.in("--set at an unknown request"),
 		"scenarios.s.requests.a.headers.Cookie='sid=" + p.in("--set with an open quote"),
@@ -308,22 +329,24 @@ func TestSecretsOfMistakes(t *testing.T) {
 		"target.urll=http://bob:" + p.escaped("--set of an unknown key") + "@h/",
 		"scenarios.s.requests.a.body={\"password\": \"" + p.in("--set of a body") + "\"}",
 	} {
-		p.runs(nil, "run", whole, "--set", set)
-		p.runs(nil, "validate", whole, "--set="+set)
+		commands = append(commands, []string{"run", whole, "--set", set}, []string{"validate", whole, "--set=" + set})
 	}
-	p.runs(nil, "run", whole, "--env-file", p.file("bad.env", "PASSWORD "+p.in("a line that is none")+"\n"))
-	p.runs(nil, "run", whole, "--env-file", p.file("bad2.env", "PASSWORD='"+p.in("an open quote")+"\n"))
 	password := func(place string) string { return "bob:" + p.escaped(place) + "@" + closed }
-	p.runs(nil, "run", "smoke", "--provider", "external", "--postgres", "postgres://"+password("--postgres")+"/db?connect_timeout=1", "--cache", "redis://"+password("--cache")+"/0")
-	p.runs(nil, "run", "smoke", "--provider", "external", "--postgres", "postgres://bob:"+p.in("a wrong --postgres")+"/x@h/db", "--cache=redis://:"+p.in("a wrong --cache")+"@h:port/0")
-	p.runs(nil, "seed", "--postgres", "postgres://"+password("seed")+"/db?connect_timeout=1")
+	p.runsAll(append(commands,
+		[]string{"run", whole, "--env-file", p.file("bad.env", "PASSWORD "+p.in("a line that is none")+"\n")},
+		[]string{"run", whole, "--env-file", p.file("bad2.env", "PASSWORD='"+p.in("an open quote")+"\n")},
+		[]string{"run", "smoke", "--provider", "external", "--postgres", "postgres://" + password("--postgres") + "/db?connect_timeout=1", "--cache", "redis://" + password("--cache") + "/0"},
+		[]string{"run", "smoke", "--provider", "external", "--postgres", "postgres://bob:" + p.in("a wrong --postgres") + "/x@h/db", "--cache=redis://:" + p.in("a wrong --cache") + "@h:port/0"},
+		[]string{"seed", "--postgres", "postgres://" + password("seed") + "/db?connect_timeout=1"},
+		[]string{"serve", "--postgres", "host=127.0.0.1 port=x password=" + p.in("a wrong DSN"), "--cache", "redis://h"},
+	)...)
 	p.runs([]string{"HEADROOM_POSTGRES_URL=postgres://" + password("HEADROOM_POSTGRES_URL") + "/db", "HEADROOM_CACHE_URL=redis://" + password("HEADROOM_CACHE_URL") + "/x"}, "serve", "--addr", "127.0.0.1:0")
 	p.runs([]string{"HEADROOM_POSTGRES_URL=postgres://bob:" + p.in("a wrong HEADROOM_POSTGRES_URL") + "@h:port/db", "HEADROOM_CACHE_URL=redis://h"}, "serve", "--addr", "127.0.0.1:0")
-	p.runs(nil, "serve", "--postgres", "host=127.0.0.1 port=x password="+p.in("a wrong DSN"), "--cache", "redis://h")
 }
 
 // TestSecretsOfOldRuns holds that reports of a run that an older version saved have no secrets.
 func TestSecretsOfOldRuns(t *testing.T) {
+	t.Parallel()
 	p := plant(t)
 	target := talkative(t, "none")
 	file := p.file("old.yaml", "target: {url: "+target+"}\nscenarios: {s: {executor: constant-vus, vus: 1, duration: 300ms, requests: [{name: a, path: /, headers: {X-Old: OLD}}]}}\n")
@@ -359,6 +382,7 @@ func TestSecretsOfOldRuns(t *testing.T) {
 
 // TestProxyWithCredentials sends them, and shows them nowhere.
 func TestProxyWithCredentials(t *testing.T) {
+	t.Parallel()
 	p := plant(t)
 	password := p.in("the proxy's password")
 	got := make(chan string, 1000)

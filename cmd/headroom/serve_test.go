@@ -9,6 +9,7 @@ import (
 
 // TestServeLooksBeforeItStartsServers: what will not do is said before Postgres and a fixture are there.
 func TestServeLooksBeforeItStartsServers(t *testing.T) {
+	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

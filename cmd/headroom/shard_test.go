@@ -129,6 +129,7 @@ func mergesTo(t *testing.T, single string, parts []string) {
 
 // TestFourProcessesAreOneRun: four shards in four processes send what one process sends, and merge to its run.
 func TestFourProcessesAreOneRun(t *testing.T) {
+	t.Parallel()
 	fourAreOneRun(t, func(i int, file, start string) (shard *program, saved string) {
 		p := headroom(t, "run", file, "--out", "part", "--shard", "/4", "--start-at", start)
 		p.Env = append(os.Environ(), completionIndex+"="+strconv.Itoa(i))
@@ -173,6 +174,7 @@ func fourAreOneRun(t *testing.T, shard func(i int, file, start string) (shard *p
 
 // TestShardsFeedFromOneFile: shards whose machines have another file each are not one run.
 func TestShardsFeedFromOneFile(t *testing.T) {
+	t.Parallel()
 	server := newCounting(t, "127.0.0.1:0")
 	dir := t.TempDir()
 	file := write(t, dir, "fed.yaml", fmt.Sprintf(`target: {url: %q}
@@ -246,6 +248,7 @@ func TestKubernetesJob(t *testing.T) {
 }
 
 func TestShardMistakesExit104(t *testing.T) {
+	t.Parallel()
 	file := splitScenario(t, service(t))
 	for name, tt := range map[string]struct {
 		args []string

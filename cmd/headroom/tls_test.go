@@ -29,6 +29,7 @@ import (
 
 // TestHTTPS loads a server by HTTPS, whose certificate the environment names, by either version of HTTP. The run says which.
 func TestHTTPS(t *testing.T) {
+	t.Parallel()
 	for _, protocol := range []string{"HTTP/1.1", "HTTP/2.0"} {
 		t.Run(strings.ReplaceAll(protocol, "/", " "), func(t *testing.T) {
 			var seen, other atomic.Int64
@@ -106,6 +107,7 @@ func TestCertificates(t *testing.T) {
 
 // TestTargetOfAnotherKind: so is a target that speaks no TLS, and one that says nothing does not hold the run up.
 func TestTargetOfAnotherKind(t *testing.T) {
+	t.Parallel()
 	plain := "https://" + strings.TrimPrefix(service(t), "http://")
 	p := headroom(t, "run", scenario(t, plain, closed, `http_reqs: count>0`))
 	p.exits(t, exitError)

@@ -93,6 +93,7 @@ func shopFile(t *testing.T, url, user string) string {
 // TestTry: every request and flow is sent once, whatever the rates and weights; all of it is shown but for the secrets; and
 // a check that does not hold is an exit code.
 func TestTry(t *testing.T) {
+	t.Parallel()
 	var asked atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked.Add(1)
@@ -119,6 +120,7 @@ func TestTry(t *testing.T) {
 
 // TestTryWhatFails: a flow ends where it broke, and says why.
 func TestTryWhatFails(t *testing.T) {
+	t.Parallel()
 	server := httptest.NewServer(http.HandlerFunc(shop))
 	defer server.Close()
 	p := headroom(t, "try", shopFile(t, server.URL, "eve"), "--requests", "buy,home")
@@ -141,6 +143,7 @@ func TestTryWhatFails(t *testing.T) {
 
 // TestTryByTLS: the client is that of the load, with its certificates and its HTTP/2.
 func TestTryByTLS(t *testing.T) {
+	t.Parallel()
 	server := httptest.NewUnstartedServer(http.HandlerFunc(shop))
 	server.EnableHTTP2 = true
 	server.StartTLS()
@@ -163,6 +166,7 @@ func TestTryByTLS(t *testing.T) {
 
 // TestTryInterrupted: a signal ends a request that is not answered.
 func TestTryInterrupted(t *testing.T) {
+	t.Parallel()
 	came := make(chan struct{}, 1)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		came <- struct{}{}
@@ -189,6 +193,7 @@ func TestTryInterrupted(t *testing.T) {
 
 // TestTryRecording: of a recording it is the first request of each name.
 func TestTryRecording(t *testing.T) {
+	t.Parallel()
 	server := httptest.NewServer(http.HandlerFunc(shop))
 	defer server.Close()
 	dir := t.TempDir()
@@ -215,6 +220,7 @@ func TestTryRecording(t *testing.T) {
 
 // TestTryReferenceServer starts the system that the scenario needs, and sends the flow that it comes with.
 func TestTryReferenceServer(t *testing.T) {
+	t.Parallel()
 	p := headroom(t, "try", "flow.yaml", "--provider", "process", "--set", "environment.fixtures.resources=500")
 	p.exits(t, exitOK)
 	says(t, p.stdout.String(), "flow life_of_a_resource, request ", "extracted ", "5 requests, 5 as expected\n")

@@ -30,6 +30,7 @@ func smoke(t *testing.T, out string, more ...string) *program {
 // TestUnaskedDeaths kills and freezes processes under load without a fault of the scenario. The run is INVALID and names
 // each, and nothing is left.
 func TestUnaskedDeaths(t *testing.T) {
+	t.Parallel()
 	tmp := publicDir(t)
 	p := smoke(t, "out", "--set", "environment.replica=true", "--set", "scenarios.warm.duration=6s", "--set", "thresholds={}")
 	p.Env = append(os.Environ(), "TMPDIR="+tmp, "HEADROOM_TEST=unasked-"+strconv.Itoa(os.Getpid()))
@@ -130,6 +131,7 @@ func childrenOf(t *testing.T, parent int) []int {
 // TestTwoAtOnce starts two runs of a scenario at the same time. They share no port and no directory, and each has figures
 // of its own.
 func TestTwoAtOnce(t *testing.T) {
+	t.Parallel()
 	var both [2]*program
 	dir := t.TempDir()
 	for i := range both {
@@ -197,6 +199,7 @@ func TestOddSurroundings(t *testing.T) {
 		"Kathmandu, German":        {"TZ=Asia/Kathmandu", "LC_ALL=de_DE.UTF-8", "LANGUAGE=de"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			p := smoke(t, "out")
 			for _, variable := range os.Environ() {
 				if !strings.HasPrefix(variable, "HOME=") && !strings.HasPrefix(variable, "XDG_") {
@@ -222,6 +225,7 @@ func TestOddSurroundings(t *testing.T) {
 
 // TestFullAndReadOnlyDisks: what was measured is printed where it cannot be saved, and a run that cannot begin says why.
 func TestFullAndReadOnlyDisks(t *testing.T) {
+	t.Parallel()
 	if os.Geteuid() != 0 {
 		t.Skip("only root can mount a file system")
 	}
@@ -235,17 +239,20 @@ func TestFullAndReadOnlyDisks(t *testing.T) {
 	}
 	own := scenario(t, service(t), closed, `http_req_failed: rate<0.01`)
 	t.Run("full", func(t *testing.T) {
+		t.Parallel()
 		p := headroom(t, "run", own, "--out", filepath.Join(disk(t, "size=16k"), "out"))
 		p.exits(t, exitError)
 		says(t, p.stderr.String(), "no space left on device")
 		says(t, p.stdout.String(), "PASS", "Load as sent")
 	})
 	t.Run("read-only", func(t *testing.T) {
+		t.Parallel()
 		p := headroom(t, "run", own, "--out", filepath.Join(disk(t, "ro"), "out"))
 		p.exits(t, exitUsage)
 		says(t, p.stderr.String(), "read-only file system")
 	})
 	t.Run("too small for the servers", func(t *testing.T) {
+		t.Parallel()
 		p := smoke(t, "out")
 		tmp := disk(t, "size=48m")
 		p.Env = append(os.Environ(), "TMPDIR="+tmp)
@@ -258,6 +265,7 @@ func TestFullAndReadOnlyDisks(t *testing.T) {
 }
 
 func TestExternalNeedsItsAddresses(t *testing.T) {
+	t.Parallel()
 	for name, args := range map[string][]string{
 		"external alone": {"--provider", "external"}, "one": {"--postgres", "postgres://127.0.0.1/x"},
 		"a replica alone":  {"--replica", "postgres://127.0.0.1/x"},

@@ -9,6 +9,7 @@ import (
 )
 
 func TestSuggestsACommand(t *testing.T) {
+	t.Parallel()
 	for word, say := range map[string]string{"rn": `unknown command "rn" for "headroom"; did you mean "run"?`, "valdate": `did you mean "validate"?`, "xyzzy": "headroom --help"} {
 		p := headroom(t, word)
 		p.exits(t, exitUsage)
@@ -27,6 +28,7 @@ func TestVersion(t *testing.T) {
 
 // TestCompletion asks as the scripts of headroom completion do.
 func TestCompletion(t *testing.T) {
+	t.Parallel()
 	for _, command := range []string{"run", "try", "validate"} {
 		p := headroom(t, "__complete", command, "re")
 		p.exits(t, exitOK)
@@ -38,6 +40,7 @@ func TestCompletion(t *testing.T) {
 
 // TestScenarioOnStandardInput: its faults have a place, what it names lies beside the working directory, and it runs.
 func TestScenarioOnStandardInput(t *testing.T) {
+	t.Parallel()
 	const s = "target: {url: 'URL'}\nfeeders: {users: {csv: users.csv}}\n" +
 		"scenarios: {s: {executor: constant-vus, vus: 1, duration: 1s, requests: [{name: a, path: '/{{u}}', values: {u: {feeder: users, column: id}}}]}}\n"
 	p := headroom(t, "validate", "-")
@@ -60,6 +63,7 @@ func TestScenarioOnStandardInput(t *testing.T) {
 
 // TestFaultsBeginWithTheirPlace: an editor goes to file, line and column; other faults say whose they are.
 func TestFaultsBeginWithTheirPlace(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	const feeder = "feeders: {users: {csv: FILE}}\ntarget: {url: 'http://127.0.0.1:1'}\n" +
 		"scenarios: {s: {executor: constant-vus, vus: 1, duration: 1s, requests: [{name: a, path: '/{{u}}', values: {u: {feeder: users, column: id}}}]}}\n"
@@ -106,6 +110,7 @@ func TestFaultsBeginWithTheirPlace(t *testing.T) {
 
 // TestNoPlaceToWrite: where the run's directory cannot be made, it is said how to name another.
 func TestNoPlaceToWrite(t *testing.T) {
+	t.Parallel()
 	p := headroom(t, "run", scenario(t, "http://127.0.0.1:1", closed, `http_reqs: count>0`))
 	if err := os.WriteFile(filepath.Join(p.Dir, "results"), nil, 0o600); err != nil { // nor can root make a directory there
 		t.Fatal(err)
@@ -116,6 +121,7 @@ func TestNoPlaceToWrite(t *testing.T) {
 
 // TestAttackAndReplaySignInAlike: user and password of a URL reach the service by both, and by either engine.
 func TestAttackAndReplaySignInAlike(t *testing.T) {
+	t.Parallel()
 	seen := make(chan string, 100)
 	url := serviceOf(t, signedIn(seen))
 	targets := write(t, t.TempDir(), "targets.json", `{"method":"GET","url":"`+strings.Replace(url, "http://", "http://bob:p%40w@", 1)+`/"}`+"\n")
