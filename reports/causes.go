@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	maxCauses = 5   // that the head of a report tells
-	maxFirst  = 300 // bytes of what the first of a cause met
+	maxCauses = 5   // shown at the head of a report
+	maxFirst  = 300 // bytes of the first error of a cause
 )
 
 // Causes say why requests failed, the most frequent reason first.
@@ -31,12 +31,12 @@ func whyFailed(m *results.Measurements) []string {
 		for _, c := range rest {
 			failed += c.Count
 		}
-		lines = append(lines, fmt.Sprintf("%s, for %s", Plural(int(failed), "more request"), Plural(len(rest), "other reason")))
+		lines = append(lines, fmt.Sprintf("%s for %s", Plural(int(failed), "more request"), Plural(len(rest), "other reason")))
 	}
 	return lines
 }
 
-// causeText is "status 403 × 500 at login", with the scenario where there are several.
+// causeText is "status 403 × 500 at login", with the scenario when the run has several.
 func causeText(m *results.Measurements, c results.Cause) string {
 	text := timesAt(c)
 	if len(m.Loads) > 1 {
@@ -54,7 +54,7 @@ func timesAt(c results.Cause) string {
 	return fmt.Sprintf("%s × %s at %s", class, count(c.Count), c.Request)
 }
 
-// skipTexts say which steps of flows were not sent, and where their flows broke.
+// skipTexts list the steps of flows that were not sent, and the failures that ended their flows.
 func skipTexts(m *results.Measurements) []string {
 	var lines []string
 	for _, s := range m.Skips() {
@@ -66,7 +66,7 @@ func skipTexts(m *results.Measurements) []string {
 			}
 			why = ": " + strings.Join(causes, ", ")
 		}
-		lines = append(lines, fmt.Sprintf("%s: the step %s was skipped %s, because a step before it in its flow failed%s", s.Scenario, s.Step, Plural(int(s.Count), "time"), why))
+		lines = append(lines, fmt.Sprintf("%s: step %s was skipped %s because an earlier step of its flow failed%s", s.Scenario, s.Step, Plural(int(s.Count), "time"), why))
 	}
 	return lines
 }

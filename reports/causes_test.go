@@ -22,7 +22,7 @@ func TestWhyRequestsFailed(t *testing.T) {
 	}
 	first := "TLS × 500 at get-resource; first: x509: certificate signed by unknown authority"
 	lines := whyFailed(&r.Measurements)
-	if len(lines) != maxCauses+1 || lines[0] != first || lines[maxCauses] != "1 more request, for 1 other reason" || len(lines[1]) > 2*maxFirst {
+	if len(lines) != maxCauses+1 || lines[0] != first || lines[maxCauses] != "1 more request for 1 other reason" || len(lines[1]) > 2*maxFirst {
 		t.Errorf("%q", lines)
 	}
 	if text := string(draw(t, ".txt", r)); !strings.Contains(text, "\n  failed: "+first+"\n  failed: status 500 × 5 at get-resource; first: 500: �[31mlong") {

@@ -12,9 +12,9 @@ import (
 
 // latencyChart draws the distributions of response and service time over an axis of nines.
 func latencyChart(d digest) chart {
-	c := chart{ID: "latency-chart", Kind: "nines", Title: "Latency by percentile", Note: "Each step to the right looks at a tenth as many requests, " +
-		"the slowest: P90, P99, P99.9. Response time counts from the instant the schedule meant to send, service time from the instant of sending: " +
-		"where the two part, requests waited before they could be sent."}
+	c := chart{ID: "latency-chart", Kind: "nines", Title: "Latency by percentile", Note: "Each step to the right leaves the slowest tenth of the requests: " +
+		"P90, P99, P99.9. Response time counts from the planned send time, service time from the actual one. " +
+		"Where the two curves separate, requests waited before they could be sent."}
 	add := func(label string, lines []line) {
 		x := opts.XAxis{Name: "percentile", Min: 0, Max: lastX(lines), MinInterval: 1, MaxInterval: 1}
 		c.Choices = append(c.Choices, newPicture(label, c.ID, x, logMillis(lines), lines, overlay{}))
@@ -54,22 +54,22 @@ func lastX(lines []line) float64 {
 	return last
 }
 
-// timeCharts draw the run second by second; there is no chart of errors when there were none.
+// timeCharts draw the run second by second. The chart of errors is left out when there were none.
 func timeCharts(d digest) []chart {
 	points := pointsByScenario(d)
-	throughput := chart{ID: "throughput-chart", Kind: "count", Title: "Throughput", Note: "Answers a second, failed ones included."}
+	throughput := chart{ID: "throughput-chart", Kind: "count", Title: "Throughput", Note: "Responses per second, including failed requests."}
 	throughput.Choices = []picture{countPicture(d, throughput.ID, points, func(p results.Point) int64 { return p.Requests })}
 	all := []chart{throughput, responseChart(d, points)}
 	if slices.ContainsFunc(d.Measurements.Points, func(p results.Point) bool { return p.Failed > 0 }) {
-		failures := chart{ID: "errors-chart", Kind: "count", Title: "Errors", Note: "Failed requests a second: no answer, or not the expected status."}
+		failures := chart{ID: "errors-chart", Kind: "count", Title: "Errors", Note: "Failed requests per second: no response, or an unexpected status."}
 		failures.Choices = []picture{countPicture(d, failures.ID, points, func(p results.Point) int64 { return p.Failed })}
 		all = append(all, failures)
 	}
 	return all
 }
 
-// countPicture draws a line of counts for each scenario; a second without answers counts 0, and one that the scenario
-// did not fill is left out.
+// countPicture draws a line of counts for each scenario. A second without responses counts as 0. A second that the scenario
+// covered only in part is left out.
 func countPicture(d digest, id string, points [][]results.Point, counted func(results.Point) int64) picture {
 	points = slices.Clone(points)
 	for i := range points {
@@ -80,7 +80,7 @@ func countPicture(d digest, id string, points [][]results.Point, counted func(re
 		scenarioLines(d, points, value), overTimeOf(d, points))
 }
 
-// quantiles are those that a point holds.
+// quantiles are the percentiles that a point has.
 var quantiles = []struct {
 	name string
 	of   func(results.Point) float64
@@ -90,9 +90,9 @@ var quantiles = []struct {
 	{"P50", func(p results.Point) float64 { return p.P50 }},
 }
 
-// responseChart draws one quantile of all scenarios, or all quantiles of one.
+// responseChart draws one percentile of all scenarios, or all percentiles of one.
 func responseChart(d digest, points [][]results.Point) chart {
-	c := chart{ID: "response-chart", Kind: "milliseconds", Title: "Response time", Note: "Of the answers of each second; a line is broken where a second had none."}
+	c := chart{ID: "response-chart", Kind: "milliseconds", Title: "Response time", Note: "Percentiles of the responses of each second. A line is broken where a second had none."}
 	add := func(label string, lines []line) {
 		c.Choices = append(c.Choices, newPicture(label, c.ID, timeAxis(points), logMillis(lines), lines, overTimeOf(d, points)))
 	}
@@ -134,8 +134,7 @@ func scenarioLines(d digest, points [][]results.Point, value func(results.Point)
 	return lines
 }
 
-// overTime sets a dot for every second from the first to the last of the scenario: a second without a point is one
-// without answers.
+// overTime returns one dot for each second of the scenario. A second without a point had no responses.
 func overTime(points []results.Point, value func(results.Point) dot) []dot {
 	var dots []dot
 	for i, p := range points {
@@ -173,7 +172,7 @@ func overTimeOf(d digest, points [][]results.Point) overlay {
 	return overlay{shades: warmups(d, points), marks: marks}
 }
 
-// warmups shade the warm-up of every scenario, once where they coincide.
+// warmups shade the warm-up of each scenario, once for those that coincide.
 func warmups(d digest, points [][]results.Point) []shade {
 	var shades []shade
 	for i, s := range d.Scenarios {

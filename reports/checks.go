@@ -26,27 +26,27 @@ func (d digest) Checks() []checkRow {
 }
 
 func checksText(rows []checkRow) string {
-	t := textTable{left: 3, rows: [][]string{{"scenario", "request", "check", "met", "passed", "failed"}}}
+	t := textTable{left: 3, rows: [][]string{{"scenario", "request", "check", "share", "passed", "failed"}}}
 	for _, c := range rows {
 		t.add(c.Scenario, c.Request, c.Name, metPercent(c.Check), count(c.Passed), count(c.Failed))
 	}
 	text := t.String()
 	for _, c := range rows {
 		if c.Unmet != "" {
-			text += fmt.Sprintf("  first unmet: %s at %s: %s\n", onOneLine(c.Name), onOneLine(c.Request), onOneLine(shortened(c.Unmet)))
+			text += fmt.Sprintf("  first failure: %s at %s: %s\n", onOneLine(c.Name), onOneLine(c.Request), onOneLine(shortened(c.Unmet)))
 		}
 	}
 	return text
 }
 
-// checkProperties tells JUnit of checks: they decide nothing by themselves, so they are no test cases.
+// checkProperties are the checks as JUnit properties. They are not test cases because a failed check alone fails nothing.
 func checkProperties(series []*results.Series) []junitProperty {
 	var properties []junitProperty
 	for _, s := range series {
 		for _, c := range s.Checks {
-			value := fmt.Sprintf("%s met: %d passed, %d failed", metPercent(c), c.Passed, c.Failed)
+			value := fmt.Sprintf("%s: %d passed, %d failed", metPercent(c), c.Passed, c.Failed)
 			if c.Unmet != "" {
-				value += "; first unmet: " + shortened(c.Unmet)
+				value += "; first failure: " + shortened(c.Unmet)
 			}
 			properties = append(properties, junitProperty{"check " + s.Scenario + "/" + s.Name + "/" + c.Name, value})
 		}

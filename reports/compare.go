@@ -10,8 +10,8 @@ import (
 	"github.com/policycortex/headroom/results"
 )
 
-// ComparisonText writes what changed between two runs, for a terminal or a CI log. oldName and newName are what the caller
-// knows the runs by.
+// ComparisonText writes what changed between two runs, for a terminal or a CI log. oldName and newName are the caller's
+// names for the runs.
 func ComparisonText(w io.Writer, c *results.Comparison, oldName, newName string) error {
 	var b bytes.Buffer
 	t := textTable{left: 6}
@@ -27,28 +27,28 @@ func ComparisonText(w io.Writer, c *results.Comparison, oldName, newName string)
 		fmt.Fprintf(&b, "  warning: %s\n", onOneLine(warning))
 	}
 	if len(c.Gates) > 0 {
-		fmt.Fprintf(&b, "\nGates (the margin is the share of what may be lost that is left)\n%s", gateChangesText(c.Gates))
+		fmt.Fprintf(&b, "\nGates (margin: the share of the allowed loss that is left)\n%s", gateChangesText(c.Gates))
 	}
 	fmt.Fprintf(&b, "\nRequests (response time)\n%s", figureChangesText(c.Figures))
-	b.WriteString("\nIn brackets: 95 % intervals. ~ they overlap: no difference beyond the chance within a run. ? not known.\n")
+	b.WriteString("\nIn parentheses: 95 % confidence intervals. ~ the intervals overlap, so the difference may be chance. ? cannot be determined.\n")
 	if _, err := w.Write(b.Bytes()); err != nil {
 		return fmt.Errorf("draw the comparison: %w", err)
 	}
 	return nil
 }
 
-// comparisonHeadline answers in one sentence each whether something was taken away, and how much is left.
+// comparisonHeadline says how many figures changed, and how much headroom is left.
 func comparisonHeadline(c *results.Comparison) string {
 	if c.Invalid != "" {
 		return "The runs cannot be compared: " + c.Invalid + "."
 	}
-	worse, better, untold := changed(c.Figures)
-	text := fmt.Sprintf("Of %s of requests %d became worse, %d better.", Plural(len(c.Figures), "figure"), worse, better)
+	worse, better, unknown := changed(c.Figures)
+	text := fmt.Sprintf("Of %s, %d became worse and %d better.", Plural(len(c.Figures), "request figure"), worse, better)
 	switch why := commonReason(c.Figures); {
-	case untold > 0 && untold == len(c.Figures) && why != "":
+	case unknown > 0 && unknown == len(c.Figures) && why != "":
 		text = "These runs cannot show what changed: " + why + "."
-	case untold > 0:
-		text += fmt.Sprintf(" For %d this is not known; the reasons are below the tables.", untold)
+	case unknown > 0:
+		text += fmt.Sprintf(" %d cannot be determined; the reasons are below the tables.", unknown)
 	}
 	before, after := tightest(c.Old.Verdict), tightest(c.New.Verdict)
 	if after == nil {
@@ -65,7 +65,7 @@ func comparisonHeadline(c *results.Comparison) string {
 	return text + "."
 }
 
-// commonReason is why none of the figures can be told, where it is one reason.
+// commonReason is the reason that all figures share for having no verdict; empty when there are several.
 func commonReason(figures []results.FigureChange) string {
 	why := ""
 	for _, f := range figures {
@@ -77,8 +77,8 @@ func commonReason(figures []results.FigureChange) string {
 	return why
 }
 
-// changed counts the figures that became worse, those that became better, and those of which neither can be told.
-func changed(figures []results.FigureChange) (worse, better, untold int) {
+// changed counts the figures that became worse, those that became better, and those that have no verdict.
+func changed(figures []results.FigureChange) (worse, better, unknown int) {
 	for _, f := range figures {
 		switch {
 		case f.Worse:
@@ -86,10 +86,10 @@ func changed(figures []results.FigureChange) (worse, better, untold int) {
 		case f.Better:
 			better++
 		case f.Untold != "":
-			untold++
+			unknown++
 		}
 	}
-	return worse, better, untold
+	return worse, better, unknown
 }
 
 func gateChangesText(changes []results.GateChange) string {
@@ -115,7 +115,7 @@ func gateChangesText(changes []results.GateChange) string {
 	for _, c := range changes {
 		why = append(why, c.Untold)
 	}
-	return t.String() + untoldText(why)
+	return t.String() + unknownText(why)
 }
 
 func figureChangesText(changes []results.FigureChange) string {
@@ -137,11 +137,11 @@ func figureChangesText(changes []results.FigureChange) string {
 	for _, c := range changes {
 		why = append(why, c.Untold)
 	}
-	return t.String() + untoldText(why)
+	return t.String() + unknownText(why)
 }
 
-// untoldText says why figures with a question mark cannot be told, each reason once.
-func untoldText(why []string) (text string) {
+// unknownText gives the reasons for the question marks, each reason once.
+func unknownText(why []string) (text string) {
 	slices.Sort(why)
 	for _, reason := range slices.Compact(why) {
 		if reason != "" {
@@ -151,7 +151,7 @@ func untoldText(why []string) (text string) {
 	return text
 }
 
-// perUnit is how numbers of a unit are shown, without it.
+// perUnit formats numbers of a unit, without the unit.
 func perUnit(unit string) func(float64) string {
 	if unit == "/s" {
 		return perSecondText
@@ -159,10 +159,10 @@ func perUnit(unit string) func(float64) string {
 	return threeDigits
 }
 
-// hasEnd is false where an interval tells nothing.
+// hasEnd is false for an interval that is open at both ends.
 func hasEnd(in *results.Interval) bool { return in != nil && (in.Low != nil || in.High != nil) }
 
-// bracketed shows an estimate's interval, "(4.71 to 5.03)"; of a share, in percent.
+// bracketed shows an estimate's interval in parentheses, "(4.71 to 5.03)"; shares are in percent.
 func bracketed(e results.Estimate, share bool, unit string) string {
 	if !hasEnd(e.Interval) {
 		return ""
@@ -183,7 +183,7 @@ func bracketed(e results.Estimate, share bool, unit string) string {
 	return "(" + text + ")"
 }
 
-// differenceText shows by how much a figure changed, unless the intervals overlap, and whether for the worse.
+// differenceText shows how much a figure changed and in which direction; "~" when the intervals overlap.
 func differenceText(d results.Difference) (change, word string) {
 	switch {
 	case !d.Told:
@@ -199,7 +199,8 @@ func differenceText(d results.Difference) (change, word string) {
 	if !ok || d.Old.Samples == 0 || d.New.Samples == 0 {
 		return none, word
 	}
-	if change = signedPercent(by); d.Share {
+	change = signedPercent(by)
+	if d.Share {
 		change += " points" // of 100
 	}
 	return change, word

@@ -12,24 +12,23 @@ import (
 // ComparisonVersion is the version of the format of ComparisonJSON. Fields are only added within a version.
 const ComparisonVersion = 1
 
-// ComparisonJSON writes what changed between two runs for machines: what ComparisonText says. oldName and newName are what
-// the caller knows the runs by. Names and units are those of summary.json: times are milliseconds, rates are per second,
+// ComparisonJSON writes the content of ComparisonText for scripts. oldName and newName are the caller's names for the runs. Names and units are those of summary.json: times are milliseconds, rates are per second,
 // shares are from 0 to 1:
 //
 //	version           1
-//	comparable        whether the runs asked the same of a service and both are valid
-//	reason            why they cannot be compared; where they did not ask the same there are only version and reason, and where one is
-//	                  not valid each verdict is unknown
-//	old, new          path, name, started (RFC 3339), outcome, invalid (why), target
-//	warnings[]        what differs besides the service, and what the runs warn of
-//	worse, better     how many figures of requests became so
+//	comparable        true if both runs sent the same load and both are valid
+//	reason            why they cannot be compared. For runs of different loads version, comparable and reason are the only fields.
+//	                  If a run is not valid, each verdict is unknown.
+//	old, new          path, name, started (RFC 3339), outcome, invalid (reasons), target
+//	warnings[]        differences besides the service, and the warnings of both runs
+//	worse, better     number of request figures that became worse or better
 //	gates[]           metric, expression, unit, old and new (null where a run has no such gate), verdict, reason, change
-//	requests[]        scenario, name, and of each of response_p50_ms, response_p95_ms, rate and failed_share: old, new, verdict, reason, change
+//	requests[]        scenario, name, and for each of response_p50_ms, response_p95_ms, rate and failed_share: old, new, verdict, reason, change
 //
-// old and new hold value (null without data), samples and interval (null: none to tell by), whose low or high is null where
-// that end is open, and those of gates also margin (null where it has no meaning), passed, unresolved and not_reached. verdict is better,
-// worse, same (the intervals overlap) or unknown (it cannot be told, for the reason). change is how much greater the new value is, as
-// a share of the old one, of a share the difference; null where the verdict is same and where there is none.
+// old and new hold value (null without data), samples and interval (null if there is none; low or high is null where that end
+// is open). Those of gates also hold margin (null if undefined), passed, unresolved and not_reached. verdict is better, worse,
+// same (the intervals overlap) or unknown (see reason). change is the relative change of the value, or the difference of a
+// share; it is null if the verdict is same or a value is missing.
 func ComparisonJSON(w io.Writer, c *results.Comparison, oldName, newName string) error {
 	doc := comparisonDoc{
 		Version: ComparisonVersion, Comparable: c.Invalid == "", Reason: c.Invalid, Old: newRunCompared(c.Old, oldName), New: newRunCompared(c.New, newName),
@@ -42,7 +41,7 @@ func ComparisonJSON(w io.Writer, c *results.Comparison, oldName, newName string)
 	return writeComparison(w, doc)
 }
 
-// NotComparableJSON writes, in the format of ComparisonJSON, why two runs cannot be compared.
+// NotComparableJSON writes the reason why two runs cannot be compared, in the format of ComparisonJSON.
 func NotComparableJSON(w io.Writer, e *results.NotAlikeError) error {
 	return writeComparison(w, struct {
 		Version    int    `json:"version"`
@@ -96,7 +95,7 @@ type comparedGate struct {
 	verdictOn
 }
 
-// comparedSide is a gate of one of the runs.
+// comparedSide is a gate in one of the runs.
 type comparedSide struct {
 	comparedFigure
 	Margin     *float64 `json:"margin"`
@@ -144,7 +143,7 @@ type comparedPair struct {
 	verdictOn
 }
 
-// comparedRequests puts the figures of a request together; those of one stand beside each other.
+// comparedRequests groups the figures by request. The figures of one request are adjacent in changes.
 func comparedRequests(changes []results.FigureChange) []comparedRequest {
 	all := []comparedRequest{}
 	for _, c := range changes {
@@ -189,7 +188,7 @@ func newComparedFigure(e results.Estimate) comparedFigure {
 	return f
 }
 
-// verdictOn is what can be told of a difference.
+// verdictOn is the verdict on one difference.
 type verdictOn struct {
 	Verdict string   `json:"verdict"`
 	Reason  string   `json:"reason,omitempty"`

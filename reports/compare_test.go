@@ -55,7 +55,8 @@ func comparedRun(t *testing.T, seed uint64, median float64, failed int64, text s
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Verdict, err = results.Judge(m, plan.Thresholds); err != nil {
+	r.Verdict, err = results.Judge(m, plan.Thresholds)
+	if err != nil {
 		t.Fatal(err)
 	}
 	return r
@@ -99,7 +100,7 @@ func TestInvalidIsNotCompared(t *testing.T) {
 	}
 	after.Verdict.Untimed = []string{"late"}
 	text, doc := untold()
-	if !strings.Contains(text, "Of 8 figures of requests 1 became worse, 0 better.") || !strings.Contains(doc, `"comparable": true`) {
+	if !strings.Contains(text, "Of 8 request figures, 1 became worse and 0 better.") || !strings.Contains(doc, `"comparable": true`) {
 		t.Errorf("of a run whose times say nothing:\n%s", text)
 	}
 	after.Verdict.Outcome, after.Verdict.Invalid = results.Invalid, []string{"the generator was starved"}

@@ -8,14 +8,14 @@ import (
 	"github.com/policycortex/headroom/results"
 )
 
-// digest is a run arranged the way every report tells it: the whole, then scenario by scenario, then request by request.
+// digest is a run in the order of every report: the whole run, then each scenario, then each request.
 type digest struct {
 	*results.Run
 	Overall   results.Summary
 	Scenarios []scenario
 }
 
-// scenario is one scenario of a run; Load is nil when the run does not say how its schedule went.
+// scenario is one scenario of a run. Load is nil when the run has no record of the schedule.
 type scenario struct {
 	Name     string
 	Load     *results.Load
@@ -24,7 +24,7 @@ type scenario struct {
 	Requests []request
 }
 
-// stage is one named stage of a scenario, as far as the run came.
+// stage is one named stage of a scenario, up to where the run ended.
 type stage struct {
 	results.Stage
 	Summary results.Summary
@@ -41,17 +41,17 @@ type request struct {
 
 func newDigest(r *results.Run) (digest, error) {
 	m := &r.Measurements
-	d := digest{Run: r}
-	var err error
-	if d.Overall, err = m.Summarize(nil); err != nil {
-		return d, fmt.Errorf("summarize the run: %w", err)
+	overall, err := m.Summarize(nil)
+	if err != nil {
+		return digest{}, fmt.Errorf("summarize the run: %w", err)
 	}
+	d := digest{Run: r, Overall: overall}
 	for _, l := range m.Loads {
 		d.Scenarios = append(d.Scenarios, scenario{Name: l.Scenario, Load: l})
 	}
 	requests, err := m.ByRequest()
 	if err != nil {
-		return d, fmt.Errorf("take the stages of requests together: %w", err)
+		return d, fmt.Errorf("merge the stages of requests: %w", err)
 	}
 	for _, s := range requests {
 		in := d.scenario(s.Scenario)
@@ -63,10 +63,12 @@ func newDigest(r *results.Run) (digest, error) {
 	}
 	for i := range d.Scenarios {
 		s := &d.Scenarios[i]
-		if s.Summary, err = m.Summarize(map[string]string{"scenario": s.Name}); err != nil {
+		s.Summary, err = m.Summarize(map[string]string{"scenario": s.Name})
+		if err != nil {
 			return d, fmt.Errorf("summarize scenario %s: %w", s.Name, err)
 		}
-		if s.Stages, err = stagesOf(m, s.Load); err != nil {
+		s.Stages, err = stagesOf(m, s.Load)
+		if err != nil {
 			return d, err
 		}
 	}
@@ -91,7 +93,7 @@ func stagesOf(m *results.Measurements, l *results.Load) ([]stage, error) {
 // Many reports whether there are too many scenarios for a column each.
 func (d digest) Many() bool { return len(d.Scenarios) > 3 }
 
-// Views are the server's accounts; that of the only scenario is that of the whole run.
+// Views are the server's own figures. With a single scenario its view equals that of the whole run and is left out.
 func (d digest) Views() []results.ServerView {
 	if len(d.Scenarios) != 1 {
 		return d.Measurements.Views
@@ -117,22 +119,22 @@ func (d *digest) scenario(name string) *scenario {
 	return &d.Scenarios[len(d.Scenarios)-1]
 }
 
-// headline says in one sentence what the verdict means.
+// headline is one sentence about the verdict.
 func headline(v results.Verdict) string {
 	switch {
 	case v.Outcome == results.Invalid:
 		return "The measurement is not valid: it says nothing about the service."
 	case v.Outcome == results.Part:
-		return "A part of a run: merged with the others it is judged."
+		return "This is one shard of a run. It is judged when all shards are merged."
 	case len(v.Failed) > 0:
 		return strings.ToUpper(v.Failed[0][:1]) + v.Failed[0][1:] + "."
 	case len(v.Gates) == 0:
-		return "The scenario has no gates: nothing was judged." + reservation(v)
+		return "The scenario has no thresholds, so nothing was judged." + reservation(v)
 	}
 	return gatesHeadline(v) + reservation(v)
 }
 
-// gatesHeadline says in one sentence what became of the gates.
+// gatesHeadline is one sentence about the gates.
 func gatesHeadline(v results.Verdict) string {
 	crossed, unreached, unsteady := len(crossedGates(v)), 0, 0
 	for _, g := range v.Gates {
@@ -145,25 +147,25 @@ func gatesHeadline(v results.Verdict) string {
 	}
 	rest := ""
 	if unreached > 0 {
-		rest = fmt.Sprintf(" %s not reached.", isOrAre(unreached))
+		rest = fmt.Sprintf(" %s not reached.", wasOrWere(unreached))
 	}
 	switch all := Plural(len(v.Gates), "gate"); {
 	case v.Outcome == results.Unresolved && crossed > 0:
-		return fmt.Sprintf("%s of %s cannot be told on which side of its limit it lies.%s", count(int64(crossed)), all, rest)
+		return fmt.Sprintf("%s of %s could not be decided.%s", count(int64(crossed)), all, rest)
 	case crossed > 0:
 		return fmt.Sprintf("%s of %s crossed.%s", count(int64(crossed)), all, rest)
 	case unreached > 0:
-		return fmt.Sprintf("The run ended before all was measured:%s", strings.TrimSuffix(rest, ".")+fmt.Sprintf(" of %s.", all))
+		return fmt.Sprintf("The run ended early: %s of %s not reached.", count(int64(unreached)), all)
 	case unsteady > 0:
-		return fmt.Sprintf("%s within the limits, %s in a stage that was not steady.", allGates(len(v.Gates)), count(int64(unsteady)))
+		return fmt.Sprintf("%s within the limits, but %s in a stage that was not steady.", allGates(len(v.Gates)), count(int64(unsteady)))
 	case len(v.Gates) == 1:
-		return "The gate held." + spare(v, "")
+		return "The gate held." + spare(v)
 	default:
-		return fmt.Sprintf("All %s held.%s", all, spare(v, "The tightest: "))
+		return fmt.Sprintf("All %s held.%s", all, spare(v))
 	}
 }
 
-func isOrAre(n int) string {
+func wasOrWere(n int) string {
 	if n == 1 {
 		return "1 was"
 	}
@@ -177,7 +179,7 @@ func allGates(n int) string {
 	return "All " + Plural(n, "gate") + " are"
 }
 
-// reservation names the requests of which none succeeded, where that decided nothing.
+// reservation names the requests that always failed although the verdict does not depend on them.
 func reservation(v results.Verdict) string {
 	switch n := len(v.NoneSucceeded); n {
 	case 0:
@@ -189,7 +191,7 @@ func reservation(v results.Verdict) string {
 	}
 }
 
-// reasons say why the verdict is not PASS; none when it is.
+// reasons explain why the verdict is not PASS.
 func reasons(v results.Verdict) []string {
 	if v.Outcome == results.Invalid {
 		return v.Invalid
@@ -201,11 +203,11 @@ func reasons(v results.Verdict) []string {
 	return why
 }
 
-// Notes are what a reader should know whatever the verdict.
+// Notes are what a reader should know, whatever the verdict is.
 func (d digest) Notes() []string {
 	var all []string
 	if aborted := d.Measurements.Aborted; aborted != "" {
-		all = append(all, fmt.Sprintf("Ended early, after %s, because a threshold was crossed: %s", seconds(d.Measurements.Elapsed), aborted))
+		all = append(all, fmt.Sprintf("The run ended early, after %s, because a threshold was crossed: %s", seconds(d.Measurements.Elapsed), aborted))
 	}
 	all = append(all, skipTexts(&d.Measurements)...)
 	if len(d.Verdict.NoneSucceeded) > 1 { // one is in the headline
@@ -214,7 +216,8 @@ func (d digest) Notes() []string {
 	return append(all, d.Verdict.Warnings...)
 }
 
-// crossedGates are the gates that did not hold, but for those that were not reached; those that are unresolved only when none was crossed for certain.
+// crossedGates are the gates that did not hold. Gates that were not reached are left out. Unresolved gates are returned only
+// when no gate was certainly crossed.
 func crossedGates(v results.Verdict) []results.Gate {
 	var crossed, unresolved []results.Gate
 	for _, g := range v.Gates {
@@ -232,12 +235,12 @@ func crossedGates(v results.Verdict) []results.Gate {
 	return crossed
 }
 
-// gateSentence tells a gate that did not hold: what was measured and what was allowed.
+// gateSentence explains a gate that did not hold: what was required and what was measured.
 func gateSentence(g results.Gate) string {
 	if g.Samples == 0 {
 		return fmt.Sprintf("%s %s: %s", g.Metric, g.Expression, noDataReason(g))
 	}
-	sentence := fmt.Sprintf("%s: %s was asked, %s was measured%s", g.Metric, g.Expression, gateActual(g), within(" from ", g))
+	sentence := fmt.Sprintf("%s: required %s, measured %s%s", g.Metric, g.Expression, gateActual(g), within(" from ", g))
 	if g.Unresolved {
 		return fmt.Sprintf("%s, 95 %% interval %s: %s", sentence, gateInterval(g), g.Reason)
 	}
@@ -250,18 +253,18 @@ func gateSentence(g results.Gate) string {
 	return sentence
 }
 
-// farBeyond is the margin from which on a multiple of what was allowed says more than a percentage.
+// farBeyond is the margin below which a multiple of the allowed amount says more than a percentage.
 const farBeyond = -1
 
-// beyond says how far a gate that was crossed is beyond its limit: "12.5 % beyond the limit", "1,000 times what is allowed".
+// beyond says how far a crossed gate is beyond its limit: "12.5 % beyond the limit", "1,000 times the allowed amount".
 func beyond(g results.Gate) string {
 	if g.Margin < farBeyond {
-		return threeDigits(1-g.Margin) + " times what is allowed"
+		return threeDigits(1-g.Margin) + " times the allowed amount"
 	}
 	if g.Best != nil {
-		return percent(-g.Margin) + " more lost than is allowed"
+		return percent(-g.Margin) + " more loss than allowed"
 	}
-	return percent(-g.Margin) + " beyond the target"
+	return percent(-g.Margin) + " beyond the limit"
 }
 
 func noDataReason(g results.Gate) string {
@@ -271,27 +274,29 @@ func noDataReason(g results.Gate) string {
 	return "no data"
 }
 
-// spare tells how far the gate that came nearest to being crossed was from it, when all held; intro goes before its name.
-func spare(v results.Verdict, intro string) string {
+// spare says how much room the tightest gate has left, when all gates held.
+func spare(v results.Verdict) string {
 	g := tightest(v)
 	if g == nil {
 		return ""
 	}
-	return fmt.Sprintf(" %s%s %s has %s to spare.", intro, g.Metric, g.Expression, percent(g.Margin))
+	if len(v.Gates) == 1 {
+		return fmt.Sprintf(" %s %s has %s to spare.", g.Metric, g.Expression, percent(g.Margin))
+	}
+	return fmt.Sprintf(" The tightest, %s %s, has %s to spare.", g.Metric, g.Expression, percent(g.Margin))
 }
 
-// told is false of a gate that has too few samples for an interval.
-func told(g results.Gate) bool {
+// decidable is false for a gate that has too few samples for a confidence interval.
+func decidable(g results.Gate) bool {
 	in := g.Interval
 	return !g.Unresolved || in != nil && in.Low != nil && in.High != nil
 }
 
-// tightest is the gate that came nearest to being crossed, or was crossed the furthest, by the share of what may be lost; nil where
-// none of those that can be told has a margin.
+// tightest is the gate with the smallest margin; nil where no decidable gate has a margin.
 func tightest(v results.Verdict) *results.Gate {
 	var found *results.Gate
 	for i, g := range v.Gates {
-		if g.HasMargin() && told(g) && (found == nil || g.Margin < found.Margin) {
+		if g.HasMargin() && decidable(g) && (found == nil || g.Margin < found.Margin) {
 			found = &v.Gates[i]
 		}
 	}

@@ -11,14 +11,14 @@ import (
 	"github.com/policycortex/headroom/results"
 )
 
-// none stands where a figure would have no meaning.
+// none replaces a figure that would have no meaning.
 const none = "–"
 
-// percentiles are those that tables show.
+// percentiles are the columns of the latency table.
 var percentiles = []float64{50, 75, 90, 95, 99, 99.9}
 
-// threeDigits shows three significant digits, but never fewer than the whole part and at most three decimals; what is not quite
-// nothing does not look as if it were.
+// threeDigits shows three significant digits, all digits of the whole part, and at most three decimals. Small values are not
+// shown as 0.
 func threeDigits(v float64) string {
 	switch size := math.Abs(v); {
 	case size == 0:
@@ -38,7 +38,7 @@ func threeDigits(v float64) string {
 // millis shows a duration in milliseconds without its unit.
 func millis(ms float64) string { return threeDigits(ms) }
 
-// timeOf shows a figure of a histogram, which is none when nothing was recorded.
+// timeOf shows a figure of a histogram; none if the histogram is empty.
 func timeOf(h *results.Histogram, figure func(*results.Histogram) float64) string {
 	if h == nil || h.Count() == 0 {
 		return none
@@ -52,7 +52,7 @@ func percentileOf(h *results.Histogram, p float64) string {
 
 func millisOf(h *results.Histogram, p float64) string { return withUnit(percentileOf(h, p), "ms") }
 
-// millisIfAny shows a duration in milliseconds without its unit, which is none when it is nil.
+// millisIfAny shows a duration in milliseconds without its unit; none if it is nil.
 func millisIfAny(ms *float64) string {
 	if ms == nil {
 		return none
@@ -77,7 +77,7 @@ func Plural(n int, thing string) string {
 	return count(int64(n)) + " " + thing + "s"
 }
 
-// percent shows a share of 1 in percent; what is not quite nothing or everything never looks as if it were.
+// percent shows a share of 1 in percent. Values close to 0 % or 100 % are not rounded to them.
 func percent(share float64) string {
 	switch p := 100 * share; {
 	case p == 0:
@@ -95,7 +95,7 @@ func percent(share float64) string {
 	}
 }
 
-// failedPercent, metPercent and hitPercent are none where there was nothing of which a share could be.
+// failedPercent, metPercent and hitPercent are none if the whole is 0.
 func failedPercent(s results.Summary) string { return shareOf(s.Requests, s.FailedShare()) }
 func metPercent(c results.Check) string      { return shareOf(c.Passed+c.Failed, c.Share()) }
 func hitPercent(t results.TierStats) string  { return shareOf(t.Hits+t.Misses, t.Ratio()) }
@@ -109,7 +109,7 @@ func shareOf(whole int64, share float64) string {
 
 func rate(perSecond float64) string { return perSecondText(perSecond) + "/s" }
 
-// perSecondText shows a rate without its unit. It has no smallest step, as times have: a few requests an hour are not nothing.
+// perSecondText shows a rate without its unit. Unlike times, small rates keep three significant digits.
 func perSecondText(v float64) string {
 	if size := math.Abs(v); size > 0 && size < 0.1 {
 		return strconv.FormatFloat(v, 'f', threeSignificant(size), 64)
@@ -119,7 +119,7 @@ func perSecondText(v float64) string {
 
 func seconds(s float64) string { return threeDigits(s) + " s" }
 
-// instant shows an offset in seconds, to the hundredth.
+// instant shows an offset in seconds with two decimals.
 func instant(offset float64) string { return separated(strconv.FormatFloat(offset, 'f', 2, 64)) }
 
 // bytesText shows a size in decimal units.
@@ -135,7 +135,7 @@ func bytesText(n int64) string {
 	return threeDigits(v) + " " + units[0]
 }
 
-// separated puts commas between the thousands of a decimal number without exponent.
+// separated inserts commas between the thousands of a decimal number without an exponent.
 func separated(number string) string {
 	whole, fraction, _ := strings.Cut(number, ".")
 	sign := ""
@@ -155,17 +155,17 @@ func separated(number string) string {
 	return sign + strings.Join(groups, ",") + fraction
 }
 
-// gateTarget shows a gate's target with its unit, as written.
+// gateTarget shows a gate's target with its unit, as it is written in the scenario.
 func gateTarget(g results.Gate) string {
 	return withUnit(separated(strconv.FormatFloat(g.Target, 'f', -1, 64)), g.Unit)
 }
 
-// gateWindow shows which window of a gate that has them was the worst: "34 s to 44 s, the worst of 21".
+// gateWindow shows the worst window of a gate with windows: "34 s to 44 s, the worst of 21".
 func gateWindow(g results.Gate) string {
 	return fmt.Sprintf("%d s to %d s, the worst of %s", g.Window.From, g.Window.From+g.Window.Seconds, count(int64(g.Window.Of)))
 }
 
-// within is what gateWindow shows, after an introduction; empty for a gate over all that was measured.
+// within is gateWindow after an introduction; empty for a gate without windows.
 func within(introduction string, g results.Gate) string {
 	if g.Window == nil {
 		return ""
@@ -173,8 +173,7 @@ func within(introduction string, g results.Gate) string {
 	return introduction + gateWindow(g)
 }
 
-// gateActual shows what a gate measured, with as many decimals as it takes not to look equal to the target when it is
-// not.
+// gateActual shows the measured value of a gate, with enough decimals to differ from the target if it does.
 func gateActual(g results.Gate) string {
 	if g.Samples == 0 {
 		return "no data"
@@ -194,11 +193,10 @@ func gateActual(g results.Gate) string {
 	return withUnit(text, g.Unit)
 }
 
-// threeSignificant is with how many decimals a size below 1 has three significant digits.
+// threeSignificant is the number of decimals that gives a size below 1 three significant digits.
 func threeSignificant(size float64) int { return min(2-int(math.Floor(math.Log10(size))), 12) }
 
-// apart shows a number with at least so many decimals, and as many as it takes to look neither like the target nor like
-// nothing when it is not.
+// apart shows a number with at least the given decimals, and more if it would otherwise look like the target or like 0.
 func apart(v, target float64, decimals int) string {
 	at := func(v float64) string { return strconv.FormatFloat(v, 'f', decimals, 64) }
 	for decimals < 12 && (v != target && at(v) == at(target) || v != 0 && at(math.Abs(v)) == at(0)) {
@@ -207,7 +205,7 @@ func apart(v, target float64, decimals int) string {
 	return separated(at(v))
 }
 
-// gateInterval shows the confidence interval of a quantile: "4.71 to 5.03"; an end that too few samples tell is open.
+// gateInterval shows the confidence interval of a percentile: "4.71 to 5.03". An end is "?" if there are too few samples.
 func gateInterval(g results.Gate) string {
 	if g.Interval == nil {
 		return none
@@ -219,7 +217,7 @@ func gateInterval(g results.Gate) string {
 		if text := millis(*v); *v == g.Target || text != millis(g.Target) {
 			return text
 		}
-		return apart(*v, g.Target, 0) // a limit within the interval does not look like its end
+		return apart(*v, g.Target, 0) // a limit within the interval must not look like its end
 	}
 	return end(g.Interval.Low) + " to " + end(g.Interval.High)
 }
@@ -244,7 +242,7 @@ func gateMargin(g results.Gate) string {
 	return signedPercent(g.Margin)
 }
 
-// signedPercent shows a distance as a share of 1 in percent, with its sign. Nothing is special about 100 % here.
+// signedPercent shows a signed share of 1 in percent. Unlike in percent, values close to 100 % are rounded.
 func signedPercent(share float64) string {
 	if share > 0.9999 && share < 1 {
 		share = 1
@@ -271,9 +269,8 @@ func gateWord(g results.Gate) string {
 	return "crossed"
 }
 
-// tally shows how often each key occurred, in the order of the keys: "200 × 2,990, 503 × 10". Lines break between the
-// items only.
-func tally[K int | string](counts map[K]int64) string {
+// countsText shows how often each key occurred, sorted by key: "200 × 2,990, 503 × 10". Lines break only between items.
+func countsText[K int | string](counts map[K]int64) string {
 	keys := make([]K, 0, len(counts))
 	for k := range counts {
 		keys = append(keys, k)
@@ -286,8 +283,8 @@ func tally[K int | string](counts map[K]int64) string {
 	return strings.Join(parts, ", ")
 }
 
-// again is the command of a run, such that it can be given again: the directory that --out names is there already, and so
-// it has another; the instant of --start-at is over, and so it has none.
+// again is the command that repeats a run: with another --out directory, since the first one exists, and without --start-at,
+// which is in the past.
 func again(command []string) []string {
 	var out []string
 	for i := 0; i < len(command); i++ {
@@ -309,7 +306,7 @@ func again(command []string) []string {
 
 func another(dir string) string { return strings.TrimRight(dir, "/") + "-again" }
 
-// shellLine joins the arguments of a command such that a POSIX shell takes them apart again.
+// shellLine quotes and joins the arguments of a command for a POSIX shell.
 func shellLine(args []string) string {
 	quoted := make([]string, len(args))
 	for i, a := range args {
@@ -325,7 +322,7 @@ func needsQuotes(c rune) bool {
 	return c >= unicode.MaxASCII || !unicode.IsLetter(c) && !unicode.IsDigit(c) && !strings.ContainsRune("-_./:=,@%+", c)
 }
 
-// onOneLine makes a text of unknown origin safe for a terminal: what is not printable becomes visible and harmless.
+// onOneLine makes text of unknown origin safe for a terminal by replacing characters that are not printable.
 func onOneLine(s string) string {
 	return strings.Map(func(c rune) rune {
 		if c == ' ' || unicode.IsPrint(c) {

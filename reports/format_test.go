@@ -45,7 +45,7 @@ func TestFigures(t *testing.T) {
 		{bytesText(1000), "1.00 kB"},
 		{bytesText(84_300_000), "84.3 MB"},
 		{bytesText(math.MaxInt64), "9,223 PB"},
-		{tally(map[int]int64{503: 2, 200: 1997}), "200\u00a0×\u00a01,997, 503\u00a0×\u00a02"},
+		{countsText(map[int]int64{503: 2, 200: 1997}), "200\u00a0×\u00a01,997, 503\u00a0×\u00a02"},
 		{shellLine(again([]string{"headroom", "run", "--out", "a/b/", "x.yaml", "--start-at", "2026-01-02T15:04:05Z", "--quiet"})), `headroom run --out a/b-again x.yaml --quiet`},
 		{shellLine(again([]string{"headroom", "run", "--start-at=2026-01-02T15:04:05Z", "--out=before", "x.yaml"})), `headroom run --out=before-again x.yaml`},
 		{shellLine(again([]string{"headroom", "run", "x.yaml"})), `headroom run x.yaml`},

@@ -8,10 +8,10 @@ import (
 	"github.com/policycortex/headroom/results"
 )
 
-// unavailable stands for what the machine did not tell.
+// unavailable replaces a figure that the machine does not report.
 const unavailable = "not available"
 
-// healthLine is one quantity of the health over time; of may be nil in a second.
+// healthLine is one line of a health chart. of returns nil for a second without the figure.
 type healthLine struct {
 	name string
 	of   func(results.HealthSecond) *float64
@@ -29,26 +29,26 @@ var waitLines = []healthLine{
 	{"system under test", func(s results.HealthSecond) *float64 { return s.SysWaited }},
 }
 
-// healthCharts draw who used the CPUs and who waited for them; none for a run that did not record it.
+// healthCharts draw who used the CPUs and who waited for them. Runs without such a record have none.
 func healthCharts(d digest) []chart {
 	h := d.Measurements.Health
 	if h == nil || len(h.Seconds) == 0 {
 		return nil
 	}
 	return []chart{
-		healthChart(d, chart{ID: "cpu-chart", Kind: "cores", Title: "CPU", Note: "Cores kept busy, a second. " + processesNote(h.Processes)}, opts.YAxis{Name: "cores", Type: "value", Min: 0}, cpuLines),
-		healthChart(d, chart{ID: "wait-chart", Kind: "share", Title: "Waiting for a CPU", Note: "Of the time in which the threads could have run, the part that they waited for a CPU instead."}, opts.YAxis{Name: "share of time", Type: "value", Min: 0}, waitLines),
+		healthChart(d, chart{ID: "cpu-chart", Kind: "cores", Title: "CPU", Note: "Busy cores in each second. " + processesNote(h.Processes)}, opts.YAxis{Name: "cores", Type: "value", Min: 0}, cpuLines),
+		healthChart(d, chart{ID: "wait-chart", Kind: "share", Title: "Waiting for a CPU", Note: "Share of the runnable time of the threads in which they waited for a CPU."}, opts.YAxis{Name: "share of time", Type: "value", Min: 0}, waitLines),
 	}
 }
 
 func processesNote(p results.Processes) string {
 	switch p {
 	case results.ProcessesChildren:
-		return "Others are all processes but the generator and the system under test."
+		return "Others are all processes except the generator and the system under test."
 	case results.ProcessesElsewhere:
-		return "The system under test is on another machine: others are all processes but the generator."
+		return "The system under test is on another machine: others are all processes except the generator."
 	}
-	return "Which processes are the system under test is not known: those on this machine are among the others."
+	return "The processes of the system under test are not known: if they run on this machine, they count as others."
 }
 
 func healthChart(d digest, c chart, y opts.YAxis, quantities []healthLine) chart {
@@ -58,7 +58,8 @@ func healthChart(d digest, c chart, y opts.YAxis, quantities []healthLine) chart
 		known := false
 		for _, s := range d.Measurements.Health.Seconds {
 			v := q.of(s)
-			if known = known || v != nil; v == nil {
+			known = known || v != nil
+			if v == nil {
 				dots = append(dots, dot{x: fourDecimals(s.At), gap: true})
 				continue
 			}
@@ -72,7 +73,7 @@ func healthChart(d digest, c chart, y opts.YAxis, quantities []healthLine) chart
 	return c
 }
 
-// healthMeasures are the rows of the machine in the table of what the generator used.
+// healthMeasures are the rows about the machine in the table of the generator.
 func healthMeasures(h *results.Health) []measure {
 	if h == nil {
 		return nil
@@ -88,12 +89,12 @@ func healthMeasures(h *results.Health) []measure {
 		return text
 	}
 	return []measure{
-		{"System's CPU", "Cores that the system under test kept busy on average, where its processes are known.", []string{cores(t.System)}},
+		{"System's CPU", "Average number of cores that the system under test kept busy, if its processes are known.", []string{cores(t.System)}},
 		{"Others' CPU", processesNote(h.Processes), []string{cores(t.Others)}},
-		{"Waited for a CPU", "The part of the time in which its threads could have run that the generator waited instead, and the system under test.", []string{share(t.Waited) + " / " + share(t.SysWaited)}},
-		{"TCP segments sent again", "By the whole machine.", []string{known(t.Resent, count)}},
-		{"File descriptors", "The most that it had open in any second.", []string{of(t.Files, h.FileLimit)}},
-		{"TCP sockets", "The most of the whole machine in any second, in use or waiting for their end, beside the ephemeral ports that there are for one destination.", []string{of(t.Ports, h.PortRange)}},
+		{"Waited for a CPU", "Share of the runnable time in which threads waited for a CPU: generator / system under test.", []string{share(t.Waited) + " / " + share(t.SysWaited)}},
+		{"TCP retransmissions", "Segments that the whole machine sent again.", []string{known(t.Resent, count)}},
+		{"File descriptors", "Most that the generator had open in any second.", []string{of(t.Files, h.FileLimit)}},
+		{"TCP sockets", "Most on the whole machine in any second, in use or in TIME_WAIT, and the number of ephemeral ports for one destination.", []string{of(t.Ports, h.PortRange)}},
 	}
 }
 
@@ -104,13 +105,13 @@ func known[V any](v *V, show func(V) string) string {
 	return show(*v)
 }
 
-// healthText says in a line who used the machine.
+// healthText is one line about the use of the machine.
 func healthText(h *results.Health) string {
 	if h == nil {
 		return ""
 	}
 	t := h.Totals()
 	cores := func(v *float64) string { return known(v, threeDigits) }
-	return fmt.Sprintf("  machine: cores busy with the system %s, with others %s, stolen %s; waited for a CPU: generator %s, system %s\n",
+	return fmt.Sprintf("  machine: busy cores: system %s, others %s, stolen %s; waited for a CPU: generator %s, system %s\n",
 		cores(t.System), cores(t.Others), cores(t.Stolen), known(t.Waited, percent), known(t.SysWaited, percent))
 }

@@ -23,8 +23,8 @@ var pageStyle string
 //go:embed report.js
 var pageScript string
 
-// policy forbids the page every request and every script but its own two, so that a name from the run which escaped
-// our escaping would still not execute. Styles cannot be pinned so: ECharts' tooltips carry theirs inline.
+// policy forbids the page all requests and all scripts except its own two, so that text from the run cannot execute even
+// if it were not escaped. Styles cannot be restricted like this: ECharts' tooltips have inline styles.
 var policy = fmt.Sprintf("default-src 'none'; script-src %s %s; style-src 'unsafe-inline'; img-src data: blob:",
 	contentHash(statics.EchartJS), contentHash(pageScript))
 
@@ -37,11 +37,11 @@ var parsedPage = template.Must(template.New(HTMLFile).Funcs(template.FuncMap{
 	"breakable": breakable, "bytes": bytesText, "cores": coresOf, "count": count, "environment": environmentLine, "gateActual": gateActual, "gateInterval": gateInterval, "gateWindow": gateWindow, "gateMargin": gateMargin,
 	"gateClass": gateClass, "gateSign": gateSign, "gateRemark": gateRemark, "gateTarget": gateTarget, "gateWord": gateWord, "headline": headline, "host": hostOf, "instant": instant, "lower": strings.ToLower, "max": maxOf, "mean": meanOf, "millis": millisOf, "millisIfAny": millisIfAny,
 	"failedPercent": failedPercent, "hitPercent": hitPercent, "metPercent": metPercent, "percentile": percentileOf, "percentileName": percentileName, "plural": Plural,
-	"again": again, "rate": rate, "reasons": reasons, "remarks": remarks, "seconds": seconds, "shellLine": shellLine, "startOf": startOf, "tallyErrors": tally[string],
-	"tallyStatuses": tally[int], "times": newTimes, "waited": func(p results.PoolStats) string { return millis(p.Waited) }, "width": barWidth, "mark": barMark, "standIn": standIn,
+	"again": again, "rate": rate, "reasons": reasons, "remarks": remarks, "seconds": seconds, "shellLine": shellLine, "startOf": startOf, "countedErrors": countsText[string],
+	"countedStatuses": countsText[int], "times": newTimes, "waited": func(p results.PoolStats) string { return millis(p.Waited) }, "width": barWidth, "mark": barMark, "standIn": standIn,
 }).Parse(pageTemplate))
 
-// page is what the template draws.
+// page is the data of the template.
 type page struct {
 	digest
 	Policy      string
@@ -58,8 +58,8 @@ type page struct {
 	Charts      []chart // all of them, for the script
 }
 
-// HTML writes the run's report as one self-contained web page. It loads nothing, and its verdict and figures can be
-// read without its script and without its style. Everything that came from the run is escaped.
+// HTML writes the run's report as one self-contained web page. It loads nothing. The verdict and the figures can be read
+// without scripts and styles. All text from the run is escaped.
 func HTML(w io.Writer, r *results.Run) error {
 	d, err := newDigest(r)
 	if err != nil {
@@ -97,14 +97,13 @@ type times struct {
 
 func newTimes(h *results.Histogram) times { return times{h, percentiles} }
 
-// breakable shows a metric with its selector such that lines break behind its signs and not within its words.
+// breakable lets the lines of a metric with its selector break after punctuation, not within words.
 func breakable(metric string) template.HTML {
 	escaped := template.HTMLEscapeString(metric)
 	return template.HTML(strings.NewReplacer("{", "{<wbr>", ",", ",<wbr>", "_", "_<wbr>").Replace(escaped))
 }
 
-// gateClass is what the page's style knows a gate's state by. One that was not reached is neither good nor bad, and one of a
-// stage that was not steady is doubtful.
+// gateClass is the CSS class of a gate's state. A gate in a stage that was not steady counts as unresolved.
 func gateClass(g results.Gate) string {
 	switch {
 	case g.NotReached:
@@ -121,7 +120,7 @@ func gateSign(g results.Gate) string {
 	return map[string]string{"unreached": none, "unresolved": "?", "held": "✓", "crossed": "✗"}[gateClass(g)]
 }
 
-// gateRemark is what there is to say of a gate besides its figures.
+// gateRemark is the remark below the figures of a gate.
 func gateRemark(g results.Gate) string {
 	if g.Reason == "" {
 		return g.Unsteady
@@ -129,13 +128,13 @@ func gateRemark(g results.Gate) string {
 	return g.Reason
 }
 
-// barFull is where the larger of a gate's actual value and target ends on its bar, which is 120 pixels long.
+// barFull is the position of the larger of a gate's actual value and target on its bar, which is 120 pixels long.
 const barFull = 104
 
-// barWidth is how far a gate's bar reaches: its actual value.
+// barWidth is the length of a gate's bar, its actual value.
 func barWidth(g results.Gate) float64 { return onBar(g, g.Actual) }
 
-// barMark is where the target lies on a gate's bar.
+// barMark is the position of the target on a gate's bar.
 func barMark(g results.Gate) float64 { return onBar(g, g.Target) }
 
 func onBar(g results.Gate, v float64) float64 {
@@ -146,7 +145,7 @@ func onBar(g results.Gate, v float64) float64 {
 	return fourDecimals(barFull * v / largest)
 }
 
-// standIn says that the cache was not the one that the reference system is built for.
+// standIn reports whether the cache is another server than Dragonfly, for which the reference system is built.
 func standIn(s results.Server) bool {
 	return s.Role == "cache" && !strings.Contains(strings.ToLower(s.Name), "dragonfly")
 }

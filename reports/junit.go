@@ -11,16 +11,16 @@ import (
 	"github.com/policycortex/headroom/results"
 )
 
-// validity is the name of the test case that fails when the measurement cannot be judged.
+// validity is the name of the test case that fails when the measurement is not valid.
 const validity = "measurement is valid"
 
 // success is the name of the test case that fails when nothing succeeded.
 const success = "requests succeed"
 
-// JUnit writes the verdict as a JUnit file, as Jenkins and GitLab read it: the run is a test suite, each gate is a test
-// case, and one more says whether the measurement is valid. Where it is not, the gates are skipped: neither a pass nor
-// a failure of the service is known; an unresolved gate is an error, one that was not reached is skipped, and one that was judged holds
-// what was measured as its output. Where nothing succeeded of a run or scenario, a case more fails. The class of every test case is the scenario file's name.
+// JUnit writes the verdict as a JUnit file for Jenkins and GitLab. The run is a test suite and each gate is a test case. One
+// more case says whether the measurement is valid: if it is not, the gates are skipped. An unresolved gate is an error,
+// and a gate that was not reached is skipped. A judged gate has its figures as output. If no request of the run or of a
+// scenario succeeded, another case fails. The class of every test case is the name of the scenario file.
 func JUnit(w io.Writer, r *results.Run) error {
 	requests, err := r.Measurements.ByRequest()
 	if err != nil {
@@ -126,7 +126,7 @@ func newSuite(r *results.Run) junitSuite {
 	return suite
 }
 
-// explain adds why requests failed to a case that failed: GitLab shows nothing of a suite but its cases.
+// explain adds the causes of failed requests to a failed case: GitLab shows only the cases of a suite.
 func (c junitCase) explain(why string) {
 	for _, detail := range []*junitDetail{c.Error, c.Failure} {
 		if detail != nil && why != "" {
@@ -135,7 +135,7 @@ func (c junitCase) explain(why string) {
 	}
 }
 
-// className is the scenario file's name without what Jenkins would take for a package: directories and extension.
+// className is the name of the scenario file without directories and extension, which Jenkins would take for a package.
 func className(r *results.Run) string {
 	file := filepath.Base(filepath.ToSlash(r.Scenario.File))
 	if name := strings.TrimSuffix(file, filepath.Ext(file)); name != "" {
@@ -169,7 +169,7 @@ func gateCase(g results.Gate, class string, invalid bool) junitCase {
 	return c
 }
 
-// gateFigures are a gate's, a line each.
+// gateFigures are the figures of a gate, one per line.
 func gateFigures(g results.Gate) string {
 	text := fmt.Sprintf("actual: %s\n95 %% interval: %s\ntarget: %s %s\nmargin: %s\nsamples: %d%s",
 		gateActual(g), gateInterval(g), g.Op, gateTarget(g), gateMargin(g), g.Samples, within("\nwindow: ", g))

@@ -9,8 +9,8 @@ import (
 	"github.com/policycortex/headroom/results"
 )
 
-// WritePercentiles writes the response times of each scenario and of each of its requests into dir, in the text format of
-// the HdrHistogram plotters: response-warm.hgrm, response-warm.get_hot.hgrm. It returns the files.
+// WritePercentiles writes the response times of each scenario and each request into dir, in the text format of the
+// HdrHistogram plotters: response-warm.hgrm, response-warm.get_hot.hgrm. It returns the paths.
 func WritePercentiles(dir string, r *results.Run) ([]string, error) {
 	var files []string
 	write := func(name string, h *results.Histogram) error {
@@ -33,9 +33,9 @@ func WritePercentiles(dir string, r *results.Run) ([]string, error) {
 	}
 	requests, err := r.Measurements.ByRequest()
 	if err != nil {
-		return nil, fmt.Errorf("take the stages of requests together: %w", err)
+		return nil, fmt.Errorf("merge the stages of requests: %w", err)
 	}
-	for _, s := range requests { // scenarios have no point in their names: no file is that of another
+	for _, s := range requests { // scenario names have no dot, so no two files have the same name
 		if err := write(s.Scenario+"."+s.Name, s.Response); err != nil {
 			return nil, fmt.Errorf("write percentiles of %s, %s: %w", s.Scenario, s.Name, err)
 		}

@@ -9,7 +9,7 @@ import (
 	"github.com/policycortex/headroom/results"
 )
 
-// chart is a figure of the page. The page's script gives it the page's colours and its number formats.
+// chart is one chart of the page. The page's script adds colours and number formats.
 type chart struct {
 	ID      string    `json:"id"`
 	Title   string    `json:"-"`
@@ -18,7 +18,7 @@ type chart struct {
 	Choices []picture `json:"choices"`
 }
 
-// picture is one way to look at a chart; Tones holds each series' place in the page's palette.
+// picture is one view of a chart. Tones holds the index of each series in the page's palette.
 type picture struct {
 	Label  string         `json:"label"`
 	Tones  []int          `json:"tones"`
@@ -33,20 +33,19 @@ type line struct {
 	dots []dot
 }
 
-// dot is a point of a line, or with gap set the place where the line is broken.
+// dot is a point of a line; with gap set, the line is broken there.
 type dot struct {
 	x, y float64
 	gap  bool
 }
 
-// shade is a stretch of time that was sent and not measured.
+// shade is a period that was not measured, such as a warm-up.
 type shade struct {
 	label    string
 	from, to float64
 }
 
-// overlay is what lies over the lines of a chart over time: stretches that were not measured, and instants at which
-// something was done to the system.
+// overlay holds what is drawn over the lines of a time chart: periods that were not measured, and injected faults.
 type overlay struct {
 	shades []shade
 	marks  []results.Mark
@@ -119,8 +118,7 @@ func withShades(shades []shade) charts.SeriesOpts {
 	})
 }
 
-// smallestMillis stands for times of 0 on a logarithmic axis: they are less than the microsecond that a histogram can
-// tell apart.
+// smallestMillis replaces 0 on a logarithmic axis: it is the resolution of the histograms, one microsecond.
 const smallestMillis = 0.001
 
 // logMillis is a logarithmic axis that reaches just beyond the lines, to the next 1, 2 or 5 of a decade.

@@ -1,5 +1,5 @@
-// Package reports draws a saved run: a self-contained web page, a summary for machines, a JUnit file for CI and a text
-// for terminals. It computes nothing beyond layout: every figure comes from results.
+// Package reports draws a saved run: a self-contained web page, a summary for scripts, a JUnit file for CI and a text for
+// terminals. It only lays out: every figure comes from package results.
 package reports
 
 import (
@@ -11,15 +11,15 @@ import (
 	"github.com/policycortex/headroom/results"
 )
 
-// The files that Write makes.
+// The files that Write creates.
 const (
 	HTMLFile    = "report.html"
 	SummaryFile = "summary.json"
 	JUnitFile   = "junit.xml"
 )
 
-// Write draws every report of the run into dir, which must exist: report.html, summary.json and junit.xml. Each file
-// holds its old or its new content whole, and is byte for byte the same for the same run.
+// Write draws report.html, summary.json and junit.xml of the run into dir, which must exist. Files are replaced atomically.
+// The same run always gives the same bytes.
 func Write(dir string, r *results.Run) error {
 	for _, report := range []struct {
 		file string
@@ -30,7 +30,7 @@ func Write(dir string, r *results.Run) error {
 			return err
 		}
 		drawn := content.Bytes()
-		if report.file != HTMLFile { // which is for no terminal, and whose scripts must stay as they are
+		if report.file != HTMLFile { // it is not shown in a terminal, and its scripts must not change
 			drawn = []byte(results.Printable(content.String()))
 		}
 		if err := results.WriteFile(filepath.Join(dir, report.file), drawn); err != nil {

@@ -352,7 +352,7 @@ func TestSkippedStepsOfStages(t *testing.T) {
 	series[0].Skipped = 1
 	for _, kind := range []string{".txt", ".html"} {
 		page := string(draw(t, kind, r))
-		for _, note := range []string{"cold: the step get-resource was skipped 68 times,", "warm: the step get-resource was skipped 1 time,"} {
+		for _, note := range []string{"cold: step get-resource was skipped 68 times because", "warm: step get-resource was skipped 1 time because"} {
 			if !strings.Contains(page, note) || strings.Count(page, " was skipped ") != 2 {
 				t.Errorf("%s: no %q, or others: there are %d", kind, note, strings.Count(page, " was skipped "))
 			}

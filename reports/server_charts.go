@@ -9,7 +9,7 @@ import (
 // levels are the cache levels that serve requests, the fastest first.
 var levels = []string{"l1", "l2", "l3"}
 
-// serverCharts draw what the server said of itself second by second; none when it was not asked.
+// serverCharts draw the samples that the server reported each second; none for a run without them.
 func serverCharts(d digest) []chart {
 	samples := d.Measurements.Samples
 	if len(samples) == 0 {
@@ -26,7 +26,7 @@ func serverCharts(d digest) []chart {
 
 // levelsChart draws the share of the requests that each cache level served.
 func levelsChart(d digest) chart {
-	c := chart{ID: "levels-chart", Kind: "share", Title: "Cache levels", Note: "The share of the cached kinds of requests that each level served, a second; the rest went to the database."}
+	c := chart{ID: "levels-chart", Kind: "share", Title: "Cache levels", Note: "Share of the cacheable requests that each level served in each second. The rest went to the database."}
 	var lines []line
 	for _, level := range levels {
 		if _, has := d.Measurements.Samples[0].Tiers[level]; !has {
@@ -42,9 +42,9 @@ func levelsChart(d digest) chart {
 	return c
 }
 
-// lagChart draws how far the replica was behind while it was there.
+// lagChart draws the replication lag while the replica was in use.
 func lagChart(d digest) chart {
-	c := chart{ID: "lag-chart", Kind: "milliseconds", Title: "Replica lag", Note: "How far the replica was behind the primary, as the server measured it; the line is broken while it was not read from."}
+	c := chart{ID: "lag-chart", Kind: "milliseconds", Title: "Replica lag", Note: "Replication lag as the server measured it. The line is broken while the server did not read from the replica."}
 	lines := []line{{"lag", 0, "solid", overSamples(d, func(s results.Sample) dot {
 		if s.Replica == nil || !s.Replica.Healthy {
 			return dot{x: s.At, gap: true}
@@ -65,5 +65,5 @@ func overSamples(d digest, value func(results.Sample) dot) []dot {
 	return dots
 }
 
-// sampleAxis reaches as far as the axes of the charts over time.
+// sampleAxis has the range of the other charts over time.
 func sampleAxis(d digest) opts.XAxis { return timeAxis(pointsByScenario(d)) }

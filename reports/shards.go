@@ -6,7 +6,7 @@ import (
 	"github.com/policycortex/headroom/results"
 )
 
-// hostOf is the name of a machine, where it is known.
+// hostOf is the name of a machine, if it is known.
 func hostOf(m results.Machine) string {
 	if m.Host == "" {
 		return none
@@ -14,15 +14,14 @@ func hostOf(m results.Machine) string {
 	return m.Host
 }
 
-// startOf is when a shard began: the shards of a run should have begun together, so milliseconds count.
+// startOf is the start of a shard to the millisecond: the shards of a run should start together.
 func startOf(s results.ShardRun) string { return s.Started.UTC().Format("15:04:05.000") }
 
 func coresOf(g results.Generator) string {
 	return fmt.Sprintf("%s of %s", threeDigits(g.CPUCores()), count(int64(g.CPUs)))
 }
 
-// remarks are why a shard cannot be trusted, in which way others took CPU time from it, and what else there is to say of its
-// measurement.
+// remarks list why a shard is invalid, what disturbed it, and its warnings.
 func remarks(s results.ShardRun) []string {
 	var all []string
 	for _, why := range s.Invalid {

@@ -12,27 +12,26 @@ import (
 // SummaryVersion is the version of summary.json's format. Fields are only added within a version.
 const SummaryVersion = 1
 
-// SummaryJSON writes the run's figures for machines. All times are milliseconds, all rates are per second, all shares
-// are from 0 to 1:
+// SummaryJSON writes the run's figures for scripts. Times are milliseconds, rates are per second, and shares are from 0 to 1:
 //
 //	version           1
 //	name, description, started (RFC 3339), elapsed_seconds, seed, tool
-//	verdict           outcome (PASS, FAIL, INVALID, UNRESOLVED, PART), gates, and why not: invalid, warnings
-//	aborted           the threshold that ended the run early, where one did
-//	environment       target, proxy, provider, servers (role, name, version as they answered), fixture, cpus, cpu_model
-//	shards[]          of a merged run: index (from 0), of, started, engine, machine, generator, sent, dropped, p95_ms, lag_p99_ms, invalid, disturbed, warnings
+//	verdict           outcome (PASS, FAIL, INVALID, UNRESOLVED, PART), gates, invalid (reasons), warnings
+//	aborted           the threshold that ended the run early, if one did
+//	environment       target, proxy, provider, servers (role, name, version as the server reported it), fixture, cpus, cpu_model
+//	shards[]          merged runs only: index (from 0), of, started, engine, machine, generator, sent, dropped, p95_ms, lag_p99_ms, invalid, disturbed, warnings
 //	overall           requests, failed, failed_share, rate, response_ms and service_ms
-//	causes[]          why requests failed, the most frequent first: scenario, request, class, count, first (what the first met)
-//	health            who used the CPUs (in cores) and waited for one (shares), over the run; what is not known is left out
+//	causes[]          why requests failed, the most frequent first: scenario, request, class, count, first (the first error of the class)
+//	health            CPU use (in cores) and waits for a CPU (shares) over the run; unknown figures are left out
 //	marks[]           text, due_seconds, begun_seconds, done_seconds, error: faults that were injected
-//	changes[]         at_seconds, text: breakers and replica, as the server's samples show them
-//	scenarios[]       name, executor, open, the figures of overall, schedule (null unless open; its rates are of requests or flows) and
-//	  warmup          limit_seconds, seconds, ended (steady, limit, run), unsteady: where the warm-up was automatic
-//	  by_stage[]      name, from_seconds, to_seconds, the figures of overall: the stages that have a name
+//	changes[]         at_seconds, text: state changes of breakers and replica in the server's samples
+//	scenarios[]       name, executor, open, the figures of overall, schedule (null unless open; rates of requests or flows) and
+//	  warmup          limit_seconds, seconds, ended (steady, limit, run), unsteady: automatic warm-ups only
+//	  by_stage[]      name, from_seconds, to_seconds, the figures of overall: named stages only
 //	  by_request[]    name, method, the figures of overall, statuses, errors, bytes_sent, bytes_received, skipped (steps of flows), checks[]: name, passed, failed, first_unmet
 //	server_views[]    scenario (empty: the whole run), seconds, cpu_seconds, tiers, queries and pools by name
 //
-// response_ms, service_ms and the like hold p50, p75, p90, p95, p99, p999, max, mean and count; they are null when
+// response_ms, service_ms and the other durations hold p50, p75, p90, p95, p99, p999, max, mean and count; they are null when
 // nothing was recorded.
 func SummaryJSON(w io.Writer, r *results.Run) error {
 	d, err := newDigest(r)
@@ -79,7 +78,7 @@ type summaryEnvironment struct {
 	CPUModel string          `json:"cpu_model,omitempty"`
 }
 
-// summaryHealth holds means of cores and shares, sums of pauses and resent segments, the most of files and ports.
+// summaryHealth holds means of cores and shares, sums of pauses and retransmissions, and maxima of files and ports.
 type summaryHealth struct {
 	Processes results.Processes `json:"processes"`
 	results.HealthSecond

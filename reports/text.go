@@ -10,9 +10,9 @@ import (
 	"github.com/policycortex/headroom/results"
 )
 
-// Text writes the run's summary for a terminal or a CI log: the verdict with its reasons, the gates, whether the load
-// was sent as it was meant to be, and the requests. Plain text without colour codes; times are milliseconds. What came
-// from the service or the scenario file cannot control the terminal.
+// Text writes the run's summary for a terminal or a CI log: the verdict and its reasons, the gates, how the load was sent,
+// and the requests. It is plain text without colour codes. Times are milliseconds. Text that comes from the service or
+// the scenario file cannot control the terminal.
 func Text(w io.Writer, r *results.Run) error {
 	d, err := newDigest(r)
 	if err != nil {
@@ -32,13 +32,13 @@ func Text(w io.Writer, r *results.Run) error {
 	if len(r.Verdict.Gates) > 0 {
 		title := "Gates"
 		if r.Verdict.Outcome == results.Invalid {
-			title = "Gates (they decide nothing: the measurement is not valid)"
+			title = "Gates (for information only: the measurement is not valid)"
 		}
 		fmt.Fprintf(&b, "\n%s\n%s", title, gatesText(r.Verdict.Gates))
 	}
 	fmt.Fprintf(&b, "\nLoad as sent (lag behind the schedule in ms)\n%s", loadsText(d))
 	g := r.Measurements.Generator
-	fmt.Fprintf(&b, "  generator: %s, %s of %s cores busy, GC pauses %s ms in %s, at most %s of memory\n",
+	fmt.Fprintf(&b, "  generator: %s, %s of %s cores busy, GC pauses %s ms in %s, peak memory %s\n",
 		engineText(r.Measurements), threeDigits(g.CPUCores()), count(int64(g.CPUs)), millis(1000*g.GCPauses), Plural(int(g.NumGC), "collection"), bytesText(g.MaxRSSBytes))
 	b.WriteString(healthText(r.Measurements.Health))
 	if len(r.Shards) > 0 {
@@ -52,7 +52,7 @@ func Text(w io.Writer, r *results.Run) error {
 	}
 	fmt.Fprintf(&b, "\nRequests (response time in ms)\n%s", requestsText(d))
 	if rows := d.Checks(); len(rows) > 0 {
-		fmt.Fprintf(&b, "\nChecks (answers that met them)\n%s", checksText(rows))
+		fmt.Fprintf(&b, "\nChecks (share of the responses that passed)\n%s", checksText(rows))
 	}
 	if r.Environment.Target != "" {
 		fmt.Fprintf(&b, "\nMeasured against %s\n", onOneLine(environmentLine(r.Environment)))
@@ -82,7 +82,7 @@ func gatesText(gates []results.Gate) string {
 }
 
 func loadsText(d digest) string {
-	t := textTable{left: 2, rows: [][]string{{"scenario", "executor", "asked", "achieved", "planned", "sent", "dropped", "lag P50", "lag P99", "own P99"}}}
+	t := textTable{left: 2, rows: [][]string{{"scenario", "executor", "target", "achieved", "planned", "sent", "dropped", "lag P50", "lag P99", "own P99"}}}
 	for _, s := range d.Scenarios {
 		l := s.Load
 		switch {
@@ -104,7 +104,7 @@ func loadsText(d digest) string {
 	return text
 }
 
-// marksText lists what was done to the servers, and what the reference server noticed of it, in the order of time.
+// marksText lists the injected faults, and then what the reference server noticed, in order of time.
 func marksText(m results.Measurements) string {
 	t := textTable{left: 1, rows: [][]string{{"fault", "due", "begun", "done"}}}
 	for _, mark := range m.Marks {
@@ -128,7 +128,7 @@ func requestsText(d digest) string {
 			add(s.Name, q.Name, q.Method, q.Summary)
 		}
 	}
-	if o := d.Overall; len(d.Scenarios) > 1 { // a rate and times of several would be those of none of them
+	if o := d.Overall; len(d.Scenarios) > 1 { // a rate or a percentile over several scenarios describes none of them
 		t.add("all", "", "", count(o.Requests), none, failedPercent(o), none, none, none, none, none)
 	} else {
 		add("all", "", "", o)
@@ -136,7 +136,7 @@ func requestsText(d digest) string {
 	return t.String()
 }
 
-// stagesText lists the stages that have a name; when they were is in seconds since the start of the run.
+// stagesText lists the named stages. Their bounds are seconds since the start of the run.
 func stagesText(d digest) string {
 	t := textTable{left: 2, rows: [][]string{{"scenario", "stage", "from", "to", "requests", "rate", "failed", "P50", "P95", "P99", "max"}}}
 	for _, s := range d.Scenarios {
@@ -152,7 +152,7 @@ func stagesText(d digest) string {
 	return t.String()
 }
 
-// shardsText lists the shards of a merged run, and then what there is to say of each.
+// shardsText lists the shards of a merged run, followed by the remarks on each.
 func shardsText(shards []results.ShardRun) string {
 	t := textTable{left: 3, rows: [][]string{{"shard", "machine", "start (UTC)", "sent", "dropped", "P95", "lag P99", "cores busy"}}}
 	for _, s := range shards {
@@ -167,7 +167,7 @@ func shardsText(shards []results.ShardRun) string {
 	return text
 }
 
-// environmentLine names the service and what stood behind it, by what the servers answered themselves.
+// environmentLine names the service and the servers behind it, with the versions that they reported.
 func environmentLine(e results.Environment) string {
 	line := e.Target
 	if e.Proxy != "" {
@@ -192,7 +192,7 @@ func environmentLine(e results.Environment) string {
 	return line
 }
 
-// textTable is a table whose first columns, as many as left says, hold words and whose others hold numbers.
+// textTable is a table whose first columns (left is their number) hold words and whose other columns hold numbers.
 type textTable struct {
 	left int
 	rows [][]string
@@ -205,7 +205,7 @@ func (t *textTable) add(cells ...string) {
 	t.rows = append(t.rows, cells)
 }
 
-// String sets words to the left and numbers to the right, which text/tabwriter cannot do in one table.
+// String aligns words to the left and numbers to the right, which text/tabwriter cannot do in one table.
 func (t *textTable) String() string {
 	widths := make([]int, len(t.rows[0]))
 	for _, row := range t.rows {
@@ -218,7 +218,8 @@ func (t *textTable) String() string {
 		var line strings.Builder
 		for i, cell := range row {
 			gap := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
-			if line.WriteString("  "); i < t.left {
+			line.WriteString("  ")
+			if i < t.left {
 				line.WriteString(cell + gap)
 			} else {
 				line.WriteString(gap + cell)

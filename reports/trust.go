@@ -7,15 +7,14 @@ import (
 	"github.com/policycortex/headroom/results"
 )
 
-// measure is one row of the tables that say how far a measurement can be trusted: a cell a scenario, and in plain words
-// what the figure means.
+// measure is one row of the tables about the quality of a measurement: one cell per scenario, and an explanation.
 type measure struct {
 	Name    string
 	Meaning string
 	Cells   []string
 }
 
-// trustMeasures tell of each scenario whether the load was sent as the schedule meant it.
+// trustMeasures show for each scenario how closely the load followed the schedule.
 func trustMeasures(d digest) []measure {
 	row := func(name, meaning string, needsSchedule bool, cell func(scenario) string) measure {
 		m := measure{Name: name, Meaning: meaning}
@@ -29,33 +28,33 @@ func trustMeasures(d digest) []measure {
 		return m
 	}
 	rows := []measure{
-		row("Executor", "Arrival rates send on schedule whatever the service does. Constant VUs wait for each answer, so a slow service is asked less often, and there is no schedule to be late for.",
+		row("Executor", "Arrival-rate executors send on schedule, however slow the service is. Virtual users wait for each response, so a slow service gets fewer requests and there is no schedule to be late for.",
 			false, func(s scenario) string { return s.Load.Executor }),
-		row("Asked rate", "Requests a second that the schedule meant to send in the measured window; flows, where it has flows.",
+		row("Target rate", "Requests (or flows) per second that the schedule planned in the measured window.",
 			true, func(s scenario) string { return rate(s.Load.AskedRate()) }),
-		row("Achieved rate", "Those that were sent, up to the last answer. Well below the asked rate, the service or the generator did not keep up.",
+		row("Achieved rate", "Requests (or flows) per second that were sent, counted up to the last response. If it is well below the target rate, the service or the generator did not keep up.",
 			false, func(s scenario) string { return rate(d.Measurements.AchievedRate(s.Load)) }),
-		row("Planned", "Requests or flows in the schedule, warm-up included.",
+		row("Planned", "Requests (or flows) in the schedule, including the warm-up.",
 			true, func(s scenario) string { return count(s.Load.Planned) }),
-		row("Sent", "Those that went out.",
+		row("Sent", "Requests (or flows) that were sent.",
 			false, func(s scenario) string { return count(s.Load.Sent) }),
-		row("Dropped", "Those that never did: until the end as many as allowed were waiting for their answers, or the generator had no port or file left.",
+		row("Dropped", "Requests (or flows) that were never sent: the limit of requests in flight was reached, or the generator ran out of ports or file descriptors.",
 			true, func(s scenario) string { return count(s.Load.Dropped) }),
-		row("Lag P50 / P99 / max, ms", "How late requests left against their schedule. Response time includes it, service time does not.",
+		row("Lag P50 / P99 / max, ms", "How late requests were sent, compared with the schedule. Response time includes this lag, service time does not.",
 			true, func(s scenario) string {
 				return percentileOf(s.Load.Lag, 50) + " / " + percentileOf(s.Load.Lag, 99) + " / " + maxOf(s.Load.Lag)
 			}),
-		row("Generator's own lag P99, ms", "The part of that lag which is the generator's fault: it was late with connections to spare. Where it is not small beside the response times, they say more about the generator than about the service.",
+		row("Generator's own lag P99, ms", "The part of the lag that the generator caused: it was late although a connection was free. If it is not small compared with the response times, they describe the generator more than the service.",
 			true, func(s scenario) string { return percentileOf(s.Load.OwnLag, 99) }),
 	}
 	if slices.ContainsFunc(d.Scenarios, func(s scenario) bool { return s.Load != nil && s.Load.Warmup != nil }) {
-		rows = append(rows, row("Automatic warm-up", "How long requests were sent before any was measured, and why that ended: throughput, P95 and hit ratio had stopped moving, or the limit was reached.",
+		rows = append(rows, row("Automatic warm-up", "How long the warm-up lasted and why it ended: throughput, P95 and hit ratio were steady, or the time limit was reached.",
 			false, func(s scenario) string { return warmupText(s.Load.Warmup) }))
 	}
 	return rows
 }
 
-// warmupText says how an automatic warm-up went.
+// warmupText describes the end of an automatic warm-up.
 func warmupText(w *results.Warmup) string {
 	if w == nil {
 		return none
@@ -64,32 +63,32 @@ func warmupText(w *results.Warmup) string {
 	case w.Ended == results.WarmupSteady:
 		return seconds + ", steady"
 	case w.Ended == results.WarmupRunOver:
-		return seconds + ", ended by the run's end"
+		return seconds + ", ended with the run"
 	case len(w.Unsteady) > 0:
-		return seconds + ", the limit: not steady"
+		return seconds + " (the limit), not steady"
 	default:
-		return seconds + ", the limit: steady by then"
+		return seconds + " (the limit), steady at the end"
 	}
 }
 
-// generatorMeasures tell what the load generator itself used.
+// generatorMeasures show the resources that the load generator used.
 func generatorMeasures(m results.Measurements) []measure {
 	g := m.Generator
 	return append([]measure{
 		{
-			"CPU", "Cores that it kept busy on average. Near all of them, it competes with itself, and with a service on the same machine.",
+			"CPU", "Average number of busy cores. If it is close to the number of cores, the generator competes with itself and with a service on the same machine.",
 			[]string{fmt.Sprintf("%s of %s", threeDigits(g.CPUCores()), Plural(g.CPUs, "core"))},
 		},
 		{
-			"GC pauses", "Time in which its garbage collector stopped it: nothing is sent and nothing is timed.",
+			"GC pauses", "Time in which the garbage collector stopped the generator: it sent nothing and timed nothing.",
 			[]string{fmt.Sprintf("%s ms in %s", millis(1000*g.GCPauses), Plural(int(g.NumGC), "collection"))},
 		},
-		{"Largest memory", "The most that its process held.", []string{bytesText(g.MaxRSSBytes)}},
+		{"Peak memory", "Largest resident memory of the process.", []string{bytesText(g.MaxRSSBytes)}},
 		{
-			"Stolen CPU time", "The part of the machine's CPU time that other virtual machines took while this one wanted to run.",
+			"Stolen CPU time", "Share of the machine's CPU time that other virtual machines took while this one was ready to run.",
 			[]string{stolenText(m)},
 		},
-		{"Engine", "What sent the requests.", []string{fmt.Sprintf("%s, %s, GOMAXPROCS %d", engineText(m), g.GoVersion, g.GoMaxProcs)}},
+		{"Engine", "The client that sent the requests.", []string{fmt.Sprintf("%s, %s, GOMAXPROCS %d", engineText(m), g.GoVersion, g.GoMaxProcs)}},
 	}, healthMeasures(m.Health)...)
 }
 
@@ -100,7 +99,7 @@ func engineText(m results.Measurements) string {
 	return m.Engine + ", " + m.Pacing + " pacing"
 }
 
-// stolenText is unavailable where the machine does not tell what was stolen.
+// stolenText is the stolen share, or a note where the machine does not report it.
 func stolenText(m results.Measurements) string {
 	if m.Health != nil && m.Health.Totals().Stolen == nil {
 		return unavailable

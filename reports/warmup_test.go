@@ -21,9 +21,9 @@ func TestReportsTellOfAutomaticWarmups(t *testing.T) {
 		json   string
 	}{
 		{results.Warmup{Limit: 60, Seconds: 14, Ended: results.WarmupSteady}, "14.0 s, steady", `"ended": "steady"`},
-		{results.Warmup{Limit: 60, Seconds: 60, Ended: results.WarmupLimit, Unsteady: []string{"throughput moved"}}, "60.0 s, the limit: not steady", `"throughput moved"`},
-		{results.Warmup{Limit: 60, Seconds: 60, Ended: results.WarmupLimit}, "60.0 s, the limit: steady by then", `"ended": "limit"`},
-		{results.Warmup{Limit: 60, Seconds: 3, Ended: results.WarmupRunOver}, "3.00 s, ended by the run&#39;s end", `"ended": "run"`},
+		{results.Warmup{Limit: 60, Seconds: 60, Ended: results.WarmupLimit, Unsteady: []string{"throughput moved"}}, "60.0 s (the limit), not steady", `"throughput moved"`},
+		{results.Warmup{Limit: 60, Seconds: 60, Ended: results.WarmupLimit}, "60.0 s (the limit), steady at the end", `"ended": "limit"`},
+		{results.Warmup{Limit: 60, Seconds: 3, Ended: results.WarmupRunOver}, "3.00 s, ended with the run", `"ended": "run"`},
 	} {
 		r := sampleRun(t)
 		r.Measurements.Loads[0].Warmup = &tt.warmup

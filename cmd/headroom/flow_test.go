@@ -43,7 +43,7 @@ func TestFlow(t *testing.T) {
 					}
 				}
 			}
-			says(t, p.stderr.String(), "Checks (answers that met them)", "has the id")
+			says(t, p.stderr.String(), "Checks (share of the responses that passed)", "has the id")
 		})
 	}
 }
