@@ -8,6 +8,7 @@ import (
 
 	"github.com/policycortex/headroom/loadgen/arrival"
 	"github.com/policycortex/headroom/loadgen/record"
+	"github.com/policycortex/headroom/loadgen/request"
 	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/scenarios"
 )
@@ -24,11 +25,10 @@ type outcome struct {
 	cache         string // the X-Cache header
 	sentBytes     int64
 	receivedBytes int64
-	checks        uint64  // those that the answer met: bit i is check i's
-	extraction    string  // the class of what could not be extracted; errorText then says why
-	answer        *answer // what is kept of it, until it is recorded; nil when there is none
-	iteration     int64   // which it is of
-	texts         *texts  // that its flow has extracted; nil without a flow
+	found         request.Findings
+	answer        *request.Answer // what is kept of it, until it is recorded; nil when there is none
+	iteration     int64           // which it is of
+	texts         *request.Texts  // that its flow has extracted; nil without a flow
 }
 
 // book is what one loop writes its outcomes into. Only that loop may use it, so that recording takes no lock: what is
@@ -134,7 +134,7 @@ func (b *book) record(o *outcome) {
 			return
 		}
 	}
-	failed := o.errorClass != "" || o.extraction != "" || !expected(plan, o.status)
+	failed := o.errorClass != "" || o.found.Extraction != "" || !request.Expected(plan, o.status)
 	answered := o.errorClass == "" || o.errorClass == record.ErrorTimeout || o.errorClass == record.ErrorUnanswered
 	series := b.recorder.seriesOf(o.request, o.intended)
 	t := &p.tallies[series]
@@ -185,14 +185,14 @@ func (t *tally) measure(o *outcome, failed, answered bool) {
 		t.response.Record(o.done - o.intended)
 		t.service.Record(o.done - o.sent)
 	}
-	t.countChecks(o.checks)
+	t.countChecks(o.found.Checks)
 	if o.errorClass == "" {
 		t.statuses[min(max(o.status, 0), maxStatus)]++
 	} else {
 		t.count(o.errorClass)
 	}
-	if o.extraction != "" {
-		t.count(o.extraction)
+	if o.found.Extraction != "" {
+		t.count(o.found.Extraction)
 	}
 	if o.cache != "" {
 		t.cacheAnswers++
@@ -218,19 +218,6 @@ func (b *book) skip(failed int, now time.Duration) {
 		b.page.tallies[b.recorder.seriesOf(i, now)].skipped++
 		b.page.written = true
 	}
-}
-
-// expected reports whether a status is one that the plan wants.
-func expected(r *scenarios.Request, status int) bool {
-	if len(r.ExpectedStatus) == 0 {
-		return status >= 200 && status < 400
-	}
-	for _, s := range r.ExpectedStatus {
-		if s == status {
-			return true
-		}
-	}
-	return false
 }
 
 // isHit reports whether an X-Cache header says that a cache answered: the reference server says l1, l2 or l3, most

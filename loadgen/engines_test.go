@@ -73,7 +73,7 @@ func TestEnginesSendTheSame(t *testing.T) {
 	requests = append(requests, flowOf("buy", 2,
 		scenarios.Request{
 			Name: "create", Method: "POST", Path: literal("/orders"), Body: scenarios.Template{{Literal: "x"}, hole("k"), hole(scenarios.ValueUUID)},
-			Extract: []scenarios.Extraction{{Name: "order", JSON: jsonPath("order", "id")}, {Name: "type", Header: "Content-Type", Regex: "^([a-z]+)"}},
+			Extract: []scenarios.Extraction{{Name: "order", JSON: scenarios.JSONPath{{Key: "order"}, {Key: "id"}}}, {Name: "type", Header: "Content-Type", Regex: "^([a-z]+)"}},
 		},
 		scenarios.Request{
 			Name: "look", Method: "GET", Path: scenarios.Template{{Literal: "/orders/"}, hole("order"), {Literal: "?k="}, hole("k")},

@@ -59,12 +59,12 @@ func TestFirsts(t *testing.T) {
 		{Name: "created", Statuses: []int{201}},
 		{Name: "version", Header: "X-Version", Test: scenarios.Equals, Want: "8"},
 		{Name: "etag", Header: "ETag", Test: scenarios.Exists},
-		{Name: "done", JSON: jsonPath("state"), Test: scenarios.Equals, Want: "done"},
-		{Name: "deep", JSON: jsonPath("deep", "b"), Test: scenarios.Exists},
+		{Name: "done", JSON: scenarios.JSONPath{{Key: "state"}}, Test: scenarios.Equals, Want: "done"},
+		{Name: "deep", JSON: scenarios.JSONPath{{Key: "deep"}, {Key: "b"}}, Test: scenarios.Exists},
 		{Name: "small", Size: true, Test: scenarios.Within, Max: 10},
-		{Name: "met", JSON: jsonPath("state"), Test: scenarios.Exists},
+		{Name: "met", JSON: scenarios.JSONPath{{Key: "state"}}, Test: scenarios.Exists},
 	}
-	token.Extract = []scenarios.Extraction{{Name: "token", JSON: jsonPath("token")}}
+	token.Extract = []scenarios.Extraction{{Name: "token", JSON: scenarios.JSONPath{{Key: "token"}}}}
 	requests := append([]scenarios.Request{plain("login"), plain("pieces"), plain("binary"), plain("empty"), plain("ok"), unexpected, gone, slow, checked},
 		flowOf("session", 1, token, scenarios.Request{Name: "use", Method: "GET", Path: literal("/ok")})...)
 	want := map[string]string{

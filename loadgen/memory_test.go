@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/policycortex/headroom/loadgen/arrival"
+	"github.com/policycortex/headroom/loadgen/request"
 	"github.com/policycortex/headroom/scenarios"
 )
 
@@ -42,12 +43,12 @@ func liveHeap() uint64 {
 func millionRequests() (early, end uint64, err error) {
 	plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 1e6, Duration: time.Second, MaxVUs: 64}, GracefulStop: 10 * time.Minute})
 	s := &plan.Scenarios[0]
-	requests, err := newRequestSet(1, s, nil, nil)
+	requests, err := request.New(1, s, request.Sources{})
 	if err != nil {
 		return 0, 0, err
 	}
 	sc := arrival.NewSchedule(s.Load, 1)
-	a := newVegetaAttack(newAttack(s, requests, sc, newRecorder(plan, s, sc), "http://127.0.0.1", time.Now()), "")
+	a := newVegetaAttack(newAttack(s, requests, sc, newRecorder(plan, s, sc), "http://127.0.0.1", time.Now(), 1), "")
 	l := &light{}
 	a.transport = l
 	a.run(context.Background())

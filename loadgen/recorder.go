@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/policycortex/headroom/loadgen/arrival"
+	"github.com/policycortex/headroom/loadgen/request"
 	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/scenarios"
 )
@@ -39,7 +40,7 @@ type recorder struct {
 	lost        int64            // those of them that were to be measured
 	warming     *results.Warming // nil unless the warm-up is automatic
 	whole, each *results.Histogram
-	requests    *requestSet // nil in tests of the recorder alone
+	requests    *request.Set // nil in tests of the recorder alone
 	finished    bool
 }
 
@@ -70,12 +71,12 @@ func newRecorder(plan *scenarios.Plan, s *scenarios.Scenario, sc *arrival.Schedu
 func newSeries(plan *scenarios.Plan, s *scenarios.Scenario, q *scenarios.Request, stage string) *results.Series {
 	wanted := ""
 	if len(q.ExpectedStatus) > 0 {
-		wanted = expectedText(q)
+		wanted = request.ExpectedText(q)
 	}
 	return &results.Series{
 		Scenario: s.Name, Name: q.Name, Method: q.Method, Stage: stage, Expected: wanted, Tags: plan.TagsOf(s, q, stage),
 		Statuses: map[int]int64{}, Errors: map[string]int64{}, ErrorSamples: map[string]string{},
-		Response: results.NewHistogram(), Service: results.NewHistogram(), Checks: newChecks(q.Checks),
+		Response: results.NewHistogram(), Service: results.NewHistogram(), Checks: checksOf(q.Checks),
 	}
 }
 
@@ -242,7 +243,7 @@ func (t *tally) addTo(s *results.Series, plan *scenarios.Request) {
 			continue
 		}
 		s.Statuses[status] += n
-		if !expected(plan, status) {
+		if !request.Expected(plan, status) {
 			s.Errors[statusClass(status)] += n
 		}
 	}

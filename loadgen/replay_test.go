@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,12 +11,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/policycortex/headroom/loadgen/request"
 	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/scenarios"
 )
 
 // replayPlan is a plan that replays a file; keys are the scenario's besides executor and file.
-func replayPlan(t testing.TB, file, keys string) (*scenarios.Plan, Recordings) {
+func replayPlan(t testing.TB, file, keys string) (*scenarios.Plan, request.Recordings) {
 	t.Helper()
 	plan, recordings, err := tryReplay(t, file, keys)
 	if err != nil {
@@ -26,7 +26,7 @@ func replayPlan(t testing.TB, file, keys string) (*scenarios.Plan, Recordings) {
 	return plan, recordings
 }
 
-func tryReplay(t testing.TB, file, keys string) (*scenarios.Plan, Recordings, error) {
+func tryReplay(t testing.TB, file, keys string) (*scenarios.Plan, request.Recordings, error) {
 	t.Helper()
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "recorded"), []byte(file), 0o600); err != nil {
@@ -37,7 +37,7 @@ func tryReplay(t testing.TB, file, keys string) (*scenarios.Plan, Recordings, er
 	if err != nil {
 		t.Fatal(err)
 	}
-	return LoadRecordings(plan)
+	return request.LoadRecordings(plan)
 }
 
 // jsonLog is a log of requests of all kinds, at random instants within a second, in no order.
@@ -129,14 +129,7 @@ func TestReplayIsInOrderAndInTime(t *testing.T) {
 		if last := log.At(99); s.Load.Length() < last*2/5 || s.Load.Length() > last*2/5+2*time.Millisecond {
 			t.Errorf("the replay of %v takes %v", log.At(99), s.Load.Length())
 		}
-		set, err := newRequestSet(1, s, nil, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		sc, err := set.replay(s, s.Load.(scenarios.Replay), log)
-		if err != nil {
-			t.Fatal(err)
-		}
+		sc := scheduleOf(s, 1, log)
 		for n := range sc.Total() {
 			if at, want := sc.At(n), log.At(n)*2/5; (at - want).Abs() > 1 {
 				t.Fatalf("request %d is meant for %v, want %v", n, at, want)
@@ -185,70 +178,5 @@ func TestReplayOfTargets(t *testing.T) {
 	}
 	if len(m.Warnings) != 1 || !strings.Contains(m.Warnings[0], "several hosts (elsewhere, h); all are sent to the target") {
 		t.Errorf("warnings %q", m.Warnings)
-	}
-}
-
-func TestWhatIsLeftOutIsSaid(t *testing.T) {
-	plan, recordings := replayPlan(t, `{"ts": 1, "method": "GET", "uri": "/"}`+"\n"+`{"ts": 1, "method": "PATCH", "uri": "/"}`, "")
-	warnings := recordings.Warnings(plan)
-	if len(warnings) != 1 || warnings[0] != "again: not replayed from recorded: 1 × PATCH, whose body the file does not have" {
-		t.Errorf("warnings %q", warnings)
-	}
-}
-
-func TestRecordingFaults(t *testing.T) {
-	const line = `{"ts": 1.5, "method": "GET", "uri": "/a"}`
-	const target = `{"method": "GET", "url": "http://h/a"}`
-	for name, test := range map[string]struct{ file, keys, want string }{
-		"broken":      {line + "\nx", "", "RECORDED:2: the line is not a JSON object (scenario again)"},
-		"no rate":     {target, "", "replay.yaml:5:5: recorded has no times (it is of the format vegeta-json), and scenario again no rate; add one"},
-		"rate":        {line, "    rate: 5\n", "replay.yaml:5:5: recorded has its own times (it is of the format json-lines), and scenario again has a rate; remove it"},
-		"warmup":      {line, "    warmup: 3s\n", "replay.yaml:5:5: the warmup of scenario again, 3s, is not shorter than the replay of recorded, 2ms"},
-		"long":        {line + "\n" + strings.Replace(line, "1.5", "100000", 1), "", "replay.yaml:5:5: recorded would take 27h46m39s, more than 24h"},
-		"slow":        {target, "    rate: 1\n    timeUnit: 24h\n    warmup: 24h\n", "is not shorter"},
-		"no selector": {line, "    thresholds: {\"http_reqs{name:GET /b}\": count>0}\n", "replay.yaml:6:44: http_reqs{name:GET /b,scenario:again} selects no request of the file that is replayed; did you mean \"GET /a\"?"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			plan, _, err := tryReplay(t, test.file, test.keys)
-			if err == nil {
-				t.Fatalf("no fault: %+v", plan)
-			}
-			if got := strings.ReplaceAll(err.Error(), "\n", " "); !strings.Contains(shortPaths(got), test.want) {
-				t.Errorf("got %s\nwant %s", shortPaths(got), test.want)
-			}
-		})
-	}
-	if _, _, err := tryReplay(t, line, "    thresholds: {\"http_reqs{name:GET /a,method:GET}\": count>0}\n"); err != nil {
-		t.Error(err)
-	}
-}
-
-// shortPaths takes the directories out of an error.
-func shortPaths(text string) string {
-	words := strings.Fields(text)
-	for i, w := range words {
-		if strings.HasPrefix(w, "/") && (strings.Contains(w, "/recorded:") || strings.Contains(w, "/replay.yaml:")) {
-			words[i] = strings.Replace(w[strings.LastIndex(w, "/")+1:], "recorded:", "RECORDED:", 1)
-		}
-	}
-	return strings.Join(words, " ")
-}
-
-// BenchmarkRenderRecorded is what the wire engine writes of a recording.
-func BenchmarkRenderRecorded(b *testing.B) {
-	plan, recordings := replayPlan(b, jsonLog(1000), "")
-	set, err := newRequestSet(1, &plan.Scenarios[0], nil, nil)
-	if err != nil {
-		b.Fatal(err)
-	}
-	if _, err := set.replay(&plan.Scenarios[0], plan.Scenarios[0].Load.(scenarios.Replay), recordings["again"]); err != nil {
-		b.Fatal(err)
-	}
-	r := newRenderer(set, &url.URL{Scheme: "http", Host: "127.0.0.1:8080"})
-	var dst []byte
-	b.ReportAllocs()
-	for n := range b.N {
-		d := set.draw(int64(n % 1000))
-		dst, _ = r.append(dst[:0], &d)
 	}
 }

@@ -16,6 +16,9 @@ import (
 
 	"github.com/policycortex/headroom/loadgen/arrival"
 	"github.com/policycortex/headroom/loadgen/procstat"
+	"github.com/policycortex/headroom/loadgen/random"
+	"github.com/policycortex/headroom/loadgen/recording"
+	"github.com/policycortex/headroom/loadgen/request"
 	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/scenarios"
 )
@@ -23,11 +26,11 @@ import (
 // Options are what a run needs besides its plan.
 type Options struct {
 	// Fixture resolves the fixture's key sets; nil when the target is the user's own service.
-	Fixture func(name string) (KeySet, error)
+	Fixture func(name string) (request.KeySet, error)
 	// Feeders are those of the plan, loaded.
-	Feeders Feeders
+	Feeders request.Feeders
 	// Recordings are those of the plan, loaded.
-	Recordings Recordings
+	Recordings request.Recordings
 	// Snapshot asks the reference server for its own account; nil when the target is the user's own service.
 	Snapshot func(ctx context.Context) (results.Snapshot, error)
 	// Sample is Snapshot without what only the ends of a window need, cheap enough to be asked once a second. It may be
@@ -90,29 +93,43 @@ func Run(ctx context.Context, plan *scenarios.Plan, target string, o Options) (*
 	if err != nil {
 		return nil, fmt.Errorf("prepare load: %w", err)
 	}
-	r := &run{plan: plan, target: target, options: o, engine: chooseEngine(plan, target), m: &results.Measurements{FeederSHA256: o.Feeders.sums()}}
+	r := &run{plan: plan, target: target, options: o, engine: chooseEngine(plan, target), m: &results.Measurements{FeederSHA256: o.Feeders.Sums()}}
 	for i := range plan.Scenarios {
 		s := &plan.Scenarios[i]
-		requests, err := newRequestSet(plan.Seed, s, o.Fixture, o.Feeders)
+		requests, err := o.requests(plan, s)
 		if err != nil {
 			return nil, fmt.Errorf("prepare load: %w", err)
 		}
-		requests.secrets = o.Secrets
-		sc := arrival.NewSchedule(s.Load, requests.seed)
-		if replay, ok := s.Load.(scenarios.Replay); ok {
-			sc, err = requests.replay(s, replay, o.Recordings[s.Name])
-		}
-		if err != nil {
-			return nil, fmt.Errorf("prepare load: %w", err)
-		}
-		r.attacks = append(r.attacks, newAttack(s, requests, sc, newRecorder(plan, s, sc), target, time.Time{}))
+		log := o.Recordings[s.Name]
+		seed := random.ScenarioSeed(plan.Seed, s.Name)
+		sc := scheduleOf(s, seed, log)
+		r.attacks = append(r.attacks, newAttack(s, requests, sc, newRecorder(plan, s, sc), target, time.Time{}, seed))
 		r.attacks[i].timing.Shard = shardOf(o.Shard)
-		if log := requests.recording; log != nil {
+		if log != nil {
 			r.attacks[i].recorder.load.RecordingSHA256 = log.SHA256
 		}
 	}
 	r.alignWarmups()
 	return r.run(ctx)
+}
+
+// requests are those of a scenario of the plan.
+func (o *Options) requests(plan *scenarios.Plan, s *scenarios.Scenario) (*request.Set, error) {
+	return request.New(plan.Seed, s, request.Sources{
+		Fixture: o.Fixture, Feeders: o.Feeders, Recording: o.Recordings[s.Name], Secrets: o.Secrets,
+	})
+}
+
+// scheduleOf is the schedule of a scenario with the given seed; log is what it replays. It is nil for a closed executor.
+func scheduleOf(s *scenarios.Scenario, seed uint64, log *recording.Log) *arrival.Schedule {
+	replay, ok := s.Load.(scenarios.Replay)
+	switch {
+	case !ok:
+		return arrival.NewSchedule(s.Load, seed)
+	case log.Length > 0:
+		return arrival.Recorded(log.At, log.Len(), replay.Recording.Speed, replay.Duration)
+	}
+	return arrival.Steady(replay.Rate, replay.Duration, log.Len()) // the file has no times
 }
 
 // run is a run under way.
@@ -140,7 +157,7 @@ func (r *run) run(ctx context.Context) (*results.Measurements, error) {
 	defer abort(nil)
 	// The live heap is a few megabytes, so the default would collect ten times a second at 10,000 requests/s and take
 	// CPU from the schedule.
-	percent := min(gcPercent, 1+100*gcGrowth/max(1, r.options.Recordings.bytes()))
+	percent := min(gcPercent, 1+100*gcGrowth/max(1, r.options.Recordings.Bytes()))
 	defer debug.SetGCPercent(debug.SetGCPercent(int(percent)))
 	if r.options.Shared && os.Getenv("GOMAXPROCS") == "" {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(max(1, runtime.NumCPU()/2)))

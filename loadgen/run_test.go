@@ -14,9 +14,12 @@ import (
 	"time"
 
 	"github.com/policycortex/headroom/loadgen/record"
+	"github.com/policycortex/headroom/loadgen/request"
 	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/scenarios"
 )
+
+func literal(s string) scenarios.Template { return scenarios.Template{{Literal: s}} }
 
 // planOf returns a plan with one scenario of one GET request.
 func planOf(s scenarios.Scenario) *scenarios.Plan {
@@ -149,6 +152,25 @@ func testErrorsByClass(t *testing.T, by backend) {
 	}
 }
 
+// mixed is a scenario with one of everything that can be drawn.
+func mixed() *scenarios.Scenario {
+	return &scenarios.Scenario{Name: "mixed", Requests: []scenarios.Request{
+		{
+			Name: "read", Weight: 3, Method: "GET", Path: scenarios.Template{{Literal: "/items/"}, {Value: "id"}, {Literal: "?tag="}, {Value: "tag"}},
+			Values: []scenarios.Value{
+				{Name: "id", Keys: scenarios.RangeKeys{From: 1, To: 1000}, Choice: scenarios.Zipf, Exponent: 1.1},
+				{Name: "tag", Keys: scenarios.ListKeys{"env:prod", "a b/c?d#e%", "ü"}, Choice: scenarios.Uniform},
+			},
+		},
+		{
+			Name: "write", Weight: 1, Method: "POST", Path: literal("/items"),
+			Body:    scenarios.Template{{Literal: `{"id":"`}, {Value: "uuid"}, {Literal: `","n":`}, {Value: "iteration"}, {Literal: `,"k":`}, {Value: "key"}, {Literal: "}"}},
+			Headers: []scenarios.Header{{Name: "X-N", Value: scenarios.Template{{Value: "iteration"}}}},
+			Values:  []scenarios.Value{{Name: "key", Keys: scenarios.RangeKeys{From: 0, To: 9}, Choice: scenarios.Sequential}},
+		},
+	}}
+}
+
 func TestAttributionAndWarmup(t *testing.T) { onBackends(t, testAttributionAndWarmup) }
 
 func testAttributionAndWarmup(t *testing.T, by backend) {
@@ -184,11 +206,14 @@ func testAttributionAndWarmup(t *testing.T, by backend) {
 	}
 	want := [2]int64{}
 	hits := int64(0)
-	made := set(t, 1)
+	made, err := request.New(1, &s, request.Sources{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for n := int64(200); n < 400; n++ {
-		d := made.draw(n)
-		want[d.request]++
-		if strings.HasPrefix(rendered(made, n), "GET /items/1") {
+		d := made.Draw(n)
+		want[d.Request]++
+		if made.Method(&d) == "GET" && strings.HasPrefix(string(made.AppendPath(nil, &d)), "/items/1") {
 			hits++
 		}
 	}

@@ -38,9 +38,9 @@ func TestSecretsOfAnswers(t *testing.T) {
 	}
 	field, header, taken := plain("field"), plain("header"), plain("taken")
 	field.ExpectedStatus = []int{200}
-	field.Checks = []scenarios.Check{{Name: "o", Header: "X-Other", Test: scenarios.Equals, Want: "none"}, {Name: "l", JSON: jsonPath("link"), Test: scenarios.Equals, Want: "none"}}
-	header.Checks = []scenarios.Check{{Name: "o", Header: "X-Other", Test: scenarios.Equals, Want: "none"}, {Name: "s", JSON: jsonPath("sid"), Test: scenarios.Equals, Want: "none"}}
-	taken.Extract = []scenarios.Extraction{{Name: "made", JSON: jsonPath("made")}}
+	field.Checks = []scenarios.Check{{Name: "o", Header: "X-Other", Test: scenarios.Equals, Want: "none"}, {Name: "l", JSON: scenarios.JSONPath{{Key: "link"}}, Test: scenarios.Equals, Want: "none"}}
+	header.Checks = []scenarios.Check{{Name: "o", Header: "X-Other", Test: scenarios.Equals, Want: "none"}, {Name: "s", JSON: scenarios.JSONPath{{Key: "sid"}}, Test: scenarios.Equals, Want: "none"}}
+	taken.Extract = []scenarios.Extraction{{Name: "made", JSON: scenarios.JSONPath{{Key: "made"}}}}
 	use := scenarios.Request{Name: "use", Method: "GET", Path: literal("/"), Headers: []scenarios.Header{{Name: "Authorization", Value: scenarios.Template{{Literal: "Bearer "}, {Value: "made"}}}}}
 	requests := append([]scenarios.Request{field, plain("plain"), header}, flowOf("session", 1, taken, use)...)
 	for _, by := range append(backends(t), "vegeta") {

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/policycortex/headroom/loadgen/arrival"
+	seeds "github.com/policycortex/headroom/loadgen/random"
+	"github.com/policycortex/headroom/loadgen/request"
 	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/scenarios"
 )
@@ -16,14 +18,14 @@ import (
 // iteration is what a schedule and a request set make of one: when it is sent, and what.
 type iteration struct {
 	at   time.Duration
-	draw draw
+	draw request.Draw
 }
 
-func arrivalsOf(sc *arrival.Schedule, set *requestSet, s arrival.Shard) []iteration {
+func arrivalsOf(sc *arrival.Schedule, set *request.Set, s arrival.Shard) []iteration {
 	var all []iteration
 	for j := int64(0); s.Iteration(j) < sc.Total(); j++ {
 		n := s.Iteration(j)
-		all = append(all, iteration{sc.At(n), set.draw(n)})
+		all = append(all, iteration{sc.At(n), set.Draw(n)})
 	}
 	return all
 }
@@ -51,26 +53,27 @@ func TestShardsAreTheSchedule(t *testing.T) {
 	for range 60 {
 		s := scenarios.Scenario{Name: "s", Load: loads[random.IntN(len(loads))], Requests: requests}
 		seed, count := random.Uint64(), 1+random.IntN(40)
-		set, err := newRequestSet(seed, &s, nil, nil)
+		scenarioSeed := seeds.ScenarioSeed(seed, s.Name)
+		set, err := request.New(seed, &s, request.Sources{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		whole := arrivalsOf(arrival.NewSchedule(s.Load, set.seed), set, shardOf(nil))
+		whole := arrivalsOf(arrival.NewSchedule(s.Load, scenarioSeed), set, shardOf(nil))
 		together := make([]iteration, 0, len(whole))
 		counted := int64(0)
 		cutAt := time.Duration(random.Int64N(int64(length)))
 		for index := range count {
 			// Another process has a schedule and a request set of its own.
-			mine, _ := newRequestSet(seed, &s, nil, nil)
-			sc, part := arrival.NewSchedule(s.Load, mine.seed), shardOf(&results.Shard{Index: index, Of: count})
+			mine, _ := request.New(seed, &s, request.Sources{})
+			sc, part := arrival.NewSchedule(s.Load, scenarioSeed), shardOf(&results.Shard{Index: index, Of: count})
 			together = append(together, arrivalsOf(sc, mine, part)...)
 			counted += part.Of(sc.Until(cutAt))
 		}
-		slices.SortFunc(together, func(a, b iteration) int { return int(a.draw.n - b.draw.n) })
+		slices.SortFunc(together, func(a, b iteration) int { return int(a.draw.N - b.draw.N) })
 		if !slices.Equal(whole, together) {
 			t.Fatalf("%+v, %d shards: %d arrivals together, %d in one", s.Load, count, len(together), len(whole))
 		}
-		if want := arrival.NewSchedule(s.Load, set.seed).Until(cutAt); counted != want {
+		if want := arrival.NewSchedule(s.Load, scenarioSeed).Until(cutAt); counted != want {
 			t.Errorf("%+v, %d shards: %d planned until %v, want %d", s.Load, count, counted, cutAt, want)
 		}
 	}

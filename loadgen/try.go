@@ -15,6 +15,7 @@ import (
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 
 	"github.com/policycortex/headroom/loadgen/record"
+	"github.com/policycortex/headroom/loadgen/request"
 	"github.com/policycortex/headroom/scenarios"
 )
 
@@ -31,7 +32,7 @@ const maxTriedNames = 20
 // Trials are an iteration of each request and flow of the plan, or of those that names has: names of requests, of flows, or
 // of a flow's steps, which are sent with those before them. Of a recording it is the first request of each name. left is how
 // many names of recordings were left out, being too many. An error says that there is no request of a name.
-func Trials(plan *scenarios.Plan, recordings Recordings, names []string) (trials []Trial, left int, err error) {
+func Trials(plan *scenarios.Plan, recordings request.Recordings, names []string) (trials []Trial, left int, err error) {
 	known := map[string]bool{}
 	for i := range plan.Scenarios {
 		s := &plan.Scenarios[i]
@@ -163,14 +164,10 @@ func Try(ctx context.Context, plan *scenarios.Plan, target string, o Options, tr
 			continue
 		}
 		s := &plan.Scenarios[t.scenario]
-		requests, err := newRequestSet(plan.Seed, s, o.Fixture, o.Feeders)
-		if replay, ok := s.Load.(scenarios.Replay); ok && err == nil {
-			_, err = requests.replay(s, replay, o.Recordings[s.Name])
-		}
+		requests, err := o.requests(plan, s)
 		if err != nil {
 			return fmt.Errorf("prepare requests: %w", err)
 		}
-		requests.secrets = o.Secrets
 		a := &vegetaAttack{
 			attack: &attack{scenario: s, requests: requests, target: target, start: time.Now()},
 			proxy:  plan.Target.Proxy, context: ctx, full: 1,
@@ -188,11 +185,11 @@ func Try(ctx context.Context, plan *scenarios.Plan, target string, o Options, tr
 
 // try sends the requests of a trial up to the first that fails.
 func (a *vegetaAttack) try(ctx context.Context, t Trial, each func(*Tried)) error {
-	x := &exchange{draw: a.requests.drawOf(t.first, t.n)}
-	x.draw.flow = &x.texts
+	x := &exchange{draw: a.requests.DrawOf(t.first, t.n)}
+	x.draw.Flow = &x.texts
 	broken := ""
 	for i := t.first; i <= t.last; i++ {
-		x.draw.request = i
+		x.draw.Request = i
 		q := a.scenario.Requests[i]
 		tried := &Tried{Scenario: a.scenario.Name, Request: q.Name, Flow: q.Flow}
 		if tried.NotSent = broken; broken == "" {
@@ -211,8 +208,8 @@ func (a *vegetaAttack) try(ctx context.Context, t Trial, each func(*Tried)) erro
 
 // tryOne sends the request of an exchange, and tells what became of it.
 func (a *vegetaAttack) tryOne(ctx context.Context, x *exchange, t *Tried) {
-	plan := &a.scenario.Requests[x.draw.request]
-	x.outcome = outcome{request: x.draw.request}
+	plan := &a.scenario.Requests[x.draw.Request]
+	x.outcome = outcome{request: x.draw.Request}
 	var target vegeta.Target
 	a.write(&target, &x.draw)
 	req, err := target.Request()
@@ -220,7 +217,7 @@ func (a *vegetaAttack) tryOne(ctx context.Context, x *exchange, t *Tried) {
 		t.Failure = err.Error()
 		return
 	}
-	sent := &sentFields{secrets: a.requests.secrets}
+	sent := &sentFields{secrets: a.requests.Secrets()}
 	ctx = httptrace.WithClientTrace(ctx, sent.trace())
 	a.sender.context = ctx // the transports differ in whose they take
 	x.keep = make([]byte, 0, 4096)
@@ -233,19 +230,19 @@ func (a *vegetaAttack) tryOne(ctx context.Context, x *exchange, t *Tried) {
 	t.Headers = sent.take(req)
 	if resp != nil {
 		t.answered(resp, x, url.String())
-		t.Answer = fieldsOf(resp.Header, a.requests.secrets)
+		t.Answer = fieldsOf(resp.Header, a.requests.Secrets())
 	}
 	if err != nil {
 		x.outcome.errorClass, x.outcome.errorText = record.ClassOfText(err.Error(), false), err.Error()
 		t.Failure = x.outcome.errorClass + ": " + x.outcome.message()
 		return
 	}
-	a.requests.inspect(&x.answer, &x.outcome, x.size, &x.texts)
+	x.inspect(a.requests)
 	switch {
-	case x.outcome.extraction != "":
-		t.Failure = x.outcome.extraction + ": " + x.outcome.errorText
-	case !expected(plan, x.outcome.status):
-		t.Failure = statusClass(x.outcome.status) + ", expected " + expectedText(plan)
+	case x.outcome.found.Extraction != "":
+		t.Failure = x.outcome.found.Extraction + ": " + x.outcome.found.Why
+	case !request.Expected(plan, x.outcome.status):
+		t.Failure = statusClass(x.outcome.status) + ", expected " + request.ExpectedText(plan)
 	}
 	a.told(x, t)
 }
@@ -269,31 +266,15 @@ func (t *Tried) answered(resp *http.Response, x *exchange, url string) {
 
 // told takes what was extracted of an answer, and which checks it meets.
 func (a *vegetaAttack) told(x *exchange, t *Tried) {
-	in := a.requests.requests[x.outcome.request].inspect
-	if in == nil {
-		return
-	}
-	for i := range in.checks {
-		c := TriedCheck{Name: in.checks[i].Name, Held: x.outcome.checks>>i&1 == 1}
-		if !c.Held {
-			c.Seen = x.answer.seen(&in.checks[i], x.outcome.status)
-		}
-		t.Checks = append(t.Checks, c)
+	for _, c := range a.requests.CheckResults(x.outcome.request, &x.answer, x.outcome.status, x.outcome.found) {
+		t.Checks = append(t.Checks, TriedCheck{Name: c.Name, Seen: c.Seen, Held: c.Held})
 	}
 	if t.Failure != "" {
 		return
 	}
-	for _, e := range in.extractions {
-		secret := a.requests.extractsSecret(e.Name, x.outcome.request) || a.requests.secrets.IsHeader(e.Header)
-		t.Extracted = append(t.Extracted, Field{e.Name, string(x.texts[e.slot]), secret})
+	for _, e := range a.requests.Extracted(x.outcome.request, x.texts) {
+		t.Extracted = append(t.Extracted, Field{e.Name, e.Text, e.Secret})
 	}
-}
-
-func expectedText(plan *scenarios.Request) string {
-	if len(plan.ExpectedStatus) == 0 {
-		return "200 to 399"
-	}
-	return strings.Trim(strings.ReplaceAll(fmt.Sprint(plan.ExpectedStatus), " ", ", "), "[]")
 }
 
 // sentFields are the headers of a request as a transport writes them: of the first one, where it is redirected.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/policycortex/headroom/loadgen/arrival"
 	"github.com/policycortex/headroom/loadgen/record"
+	"github.com/policycortex/headroom/loadgen/request"
 	"github.com/policycortex/headroom/results"
 )
 
@@ -193,48 +194,21 @@ func (p pacer) user() bool {
 
 // render is vegeta's targeter: it writes the next iteration's request.
 func (a *vegetaAttack) render(t *vegeta.Target) error {
-	d := a.requests.draw(a.timing.Shard.Iteration(a.next.Add(1) - 1))
+	d := a.requests.Draw(a.timing.Shard.Iteration(a.next.Add(1) - 1))
 	a.write(t, &d)
 	return nil
 }
 
 // write renders a request.
-func (a *vegetaAttack) write(t *vegeta.Target, d *draw) {
-	r := &a.requests.requests[d.request]
+func (a *vegetaAttack) write(t *vegeta.Target, d *request.Draw) {
 	var space [256]byte
-	url := append(space[:0], a.target...)
-	log := a.requests.recording
-	if log != nil {
-		url = append(url, log.Path(d.n)...)
-	} else {
-		url = r.append(url, r.path, d, true)
-	}
+	url := a.requests.AppendPath(append(space[:0], a.target...), d)
 	url = append(url, '#')
-	url = strconv.AppendInt(url, int64(d.request), 10)
+	url = strconv.AppendInt(url, int64(d.Request), 10)
 	url = append(url, '-')
-	url = strconv.AppendInt(url, d.n, 10)
-	t.Method, t.URL = a.requests.method(d), string(url)
-	if log != nil {
-		t.Body = log.Body(d.n)
-	} else if len(r.body) > 0 {
-		t.Body = r.append(nil, r.body, d, false)
-	}
-	t.Header = make(http.Header, len(r.headers)+1)
-	if log != nil {
-		setHeaders(t.Header, log.Headers(d.n))
-	} else {
-		t.Header["User-Agent"] = userAgent
-	}
-	for _, h := range r.headers {
-		v := h.static
-		if v == "" {
-			v = string(r.append(nil, h.value, d, false))
-		}
-		t.Header.Set(h.name, v)
-	}
+	url = strconv.AppendInt(url, d.N, 10)
+	t.Method, t.URL, t.Body, t.Header = a.requests.Method(d), string(url), a.requests.Body(d), a.requests.Header(d)
 }
-
-var userAgent = []string{"headroom"}
 
 // parseFragment reads what render put behind the URL's last '#'.
 func parseFragment(fragment string) (request int, n int64, err error) {

@@ -8,16 +8,17 @@ import (
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 
 	"github.com/policycortex/headroom/loadgen/record"
+	"github.com/policycortex/headroom/loadgen/request"
 )
 
 // exchange is a request of the vegeta engine whose answer is inspected or fails, or that is a step of a flow. Vegeta hands on
 // neither bodies in part nor a place to look at them, so the worker that reads the answer also inspects it, records the
 // outcome, and sends what follows in the flow: the flow holds the worker from its begin to its end.
 type exchange struct {
-	draw    draw
+	draw    request.Draw
 	outcome outcome
-	answer  answer
-	texts   texts
+	answer  request.Answer
+	texts   request.Texts
 	size    int64
 	failing bool   // by its status
 	keep    []byte // of a trial: the body's beginning; else nil
@@ -26,9 +27,9 @@ type exchange struct {
 
 // newExchange begins the exchange of an iteration whose answer's head has come.
 func (a *vegetaAttack) newExchange(n int64, sent time.Duration, sentBytes int64, resp *http.Response) *exchange {
-	x := &exchange{draw: a.requests.draw(n)}
-	x.draw.flow = &x.texts
-	x.outcome = outcome{request: x.draw.request, intended: a.intended(n, sent), sent: sent, sentBytes: max(0, sentBytes), iteration: n, texts: &x.texts}
+	x := &exchange{draw: a.requests.Draw(n)}
+	x.draw.Flow = &x.texts
+	x.outcome = outcome{request: x.draw.Request, intended: a.intended(n, sent), sent: sent, sentBytes: max(0, sentBytes), iteration: n, texts: &x.texts}
 	x.begin(a, resp)
 	return x
 }
@@ -36,19 +37,16 @@ func (a *vegetaAttack) newExchange(n int64, sent time.Duration, sentBytes int64,
 // begin takes the head of an answer.
 func (x *exchange) begin(a *vegetaAttack, resp *http.Response) {
 	x.outcome.status, x.outcome.cache = resp.StatusCode, resp.Header.Get("X-Cache")
-	x.size, x.ended, x.failing = 0, false, !expected(&a.scenario.Requests[x.outcome.request], resp.StatusCode)
-	if x.answer.start(a.requests.requests[x.outcome.request].inspect); x.answer.want != nil {
-		x.answer.takeHeaders(resp.Header)
-	}
-	x.answer.fields = resp.Header
+	x.size, x.ended, x.failing = 0, false, !request.Expected(&a.scenario.Requests[x.outcome.request], resp.StatusCode)
+	x.answer.Start(a.requests.Inspection(x.outcome.request))
+	x.answer.TakeHeaders(resp.Header)
 }
 
-func (a *answer) takeHeaders(h http.Header) {
-	for i, name := range a.want.headers {
-		if v := h.Values(name); len(v) > 0 {
-			a.headers[i] = keptHeader{true, []byte(v[0])}
-		}
-	}
+// inspect inspects an answer that came whole. goesOn says that the next step of its flow follows.
+func (x *exchange) inspect(requests *request.Set) (goesOn bool) {
+	x.outcome.answer = &x.answer
+	x.outcome.found, goesOn = requests.Inspect(&x.answer, x.outcome.request, x.outcome.status, x.size, &x.texts)
+	return goesOn
 }
 
 // Write takes what was read of the body.
@@ -58,17 +56,17 @@ func (x *exchange) Write(b []byte) (int, error) {
 		x.keep = append(x.keep, b[:min(len(b), maxTriedBody-len(x.keep))]...)
 	}
 	switch {
-	case x.answer.want != nil && x.answer.want.body:
-		x.answer.piece(b)
+	case x.answer.InspectsBody():
+		x.answer.Piece(b)
 	case x.failing:
-		x.answer.beginning(b)
+		x.answer.Beginning(b)
 	}
 	return len(b), nil
 }
 
 // settle records the outcome, and sends the rest of the flow.
 func (a *vegetaAttack) settle(x *exchange) {
-	goesOn := a.requests.inspect(&x.answer, &x.outcome, x.size, &x.texts)
+	goesOn := x.inspect(a.requests)
 	for goesOn {
 		a.record(&x.outcome)
 		goesOn = a.follow(x)
@@ -81,8 +79,8 @@ func (a *vegetaAttack) settle(x *exchange) {
 
 // follow sends the next step of a flow, whose time counts from the end of the one before.
 func (a *vegetaAttack) follow(x *exchange) (goesOn bool) {
-	x.draw.request++
-	x.outcome = outcome{request: x.draw.request, intended: x.outcome.done, iteration: x.draw.n, texts: &x.texts}
+	x.draw.Request++
+	x.outcome = outcome{request: x.draw.Request, intended: x.outcome.done, iteration: x.draw.N, texts: &x.texts}
 	var target vegeta.Target
 	a.write(&target, &x.draw)
 	x.outcome.sent = time.Since(a.start)
@@ -92,7 +90,7 @@ func (a *vegetaAttack) follow(x *exchange) (goesOn bool) {
 		x.outcome.errorClass, x.outcome.errorText = record.ClassOfText(err.Error(), a.context.Err() != nil), err.Error()
 		return false
 	}
-	return a.requests.inspect(&x.answer, &x.outcome, x.size, &x.texts)
+	return x.inspect(a.requests)
 }
 
 // exchange sends a step and reads its answer.
@@ -103,7 +101,7 @@ func (a *vegetaAttack) exchange(x *exchange, target *vegeta.Target) error {
 	}
 	resp, err := a.fetch(x, req)
 	if resp != nil && a.timing.Window.Has(x.outcome.intended) {
-		a.received[a.recorder.seriesOf(x.draw.request, x.outcome.intended)].Add(x.size)
+		a.received[a.recorder.seriesOf(x.draw.Request, x.outcome.intended)].Add(x.size)
 	}
 	return err
 }
@@ -111,7 +109,7 @@ func (a *vegetaAttack) exchange(x *exchange, target *vegeta.Target) error {
 // fetch sends a request and reads its answer to the end. There may be an answer and an error: it then was cut.
 func (a *vegetaAttack) fetch(x *exchange, req *http.Request) (*http.Response, error) {
 	x.outcome.sentBytes = max(0, req.ContentLength)
-	resp, cancel, err := a.sender.send(req, x.draw.request)
+	resp, cancel, err := a.sender.send(req, x.draw.Request)
 	defer cancel()
 	if err != nil {
 		return nil, err
@@ -137,7 +135,7 @@ func (a *vegetaAttack) skipRest(failed int, now time.Duration) {
 }
 
 // exchanges reports whether the worker that reads the answer of that status to a request records its outcome.
-func (a *vegetaAttack) exchanges(request, status int) bool {
-	r := &a.requests.requests[request]
-	return r.inspect != nil || r.next || !expected(r.plan, status)
+func (a *vegetaAttack) exchanges(index, status int) bool {
+	s := a.requests
+	return s.Inspection(index) != nil || s.Continues(index) || !request.Expected(s.Plan(index), status)
 }

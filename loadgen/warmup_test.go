@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/policycortex/headroom/loadgen/arrival"
+	"github.com/policycortex/headroom/loadgen/request"
 	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/scenarios"
 )
@@ -250,12 +251,12 @@ func TestObserverFollowsTheWindows(t *testing.T) {
 	var attacks []*attack
 	for _, s := range []scenarios.Scenario{auto, fixed} {
 		plan := planOf(s)
-		set, err := newRequestSet(1, &plan.Scenarios[0], nil, nil)
+		set, err := request.New(1, &plan.Scenarios[0], request.Sources{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		sc := arrival.NewSchedule(s.Load, 1)
-		attacks = append(attacks, newAttack(&plan.Scenarios[0], set, sc, newRecorder(plan, &plan.Scenarios[0], sc), u.String(), time.Now()))
+		attacks = append(attacks, newAttack(&plan.Scenarios[0], set, sc, newRecorder(plan, &plan.Scenarios[0], sc), u.String(), time.Now(), 1))
 	}
 	o := newObserver(attacks, nil)
 	var seen []time.Duration
@@ -281,12 +282,12 @@ func TestPacerDropsWhatIsDueNoMore(t *testing.T) {
 	s := warmingUp(40*time.Second, time.Second)
 	s.Load = scenarios.ConstantRate{Rate: 0.1, Duration: s.Load.Length()} // iteration 1 is due after 10 s
 	plan := planOf(s)
-	set, err := newRequestSet(1, &plan.Scenarios[0], nil, nil)
+	set, err := request.New(1, &plan.Scenarios[0], request.Sources{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	sc := arrival.NewSchedule(plan.Scenarios[0].Load, 1)
-	a := newVegetaAttack(newAttack(&plan.Scenarios[0], set, sc, newRecorder(plan, &plan.Scenarios[0], sc), "http://127.0.0.1", time.Now()), "")
+	a := newVegetaAttack(newAttack(&plan.Scenarios[0], set, sc, newRecorder(plan, &plan.Scenarios[0], sc), "http://127.0.0.1", time.Now(), 1), "")
 	stopped := make(chan bool)
 	go func() {
 		_, stop := pacer{a, context.Background()}.Pace(0, 1)

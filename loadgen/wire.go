@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/policycortex/headroom/loadgen/request"
 	"github.com/policycortex/headroom/scenarios"
 )
 
@@ -50,7 +51,7 @@ func newWireAttack(a *attack, target *wireTarget, pacing scenarios.Pacing, by ba
 	w := &wireAttack{attack: a}
 	n := min(max(1, runtime.GOMAXPROCS(0)-1), a.scenario.Load.Workers()) // see run
 	for i := range n {
-		loop, err := newWireLoop(a, newRenderer(a.requests, target.url), target.address, i, n, by)
+		loop, err := newWireLoop(a, request.NewRenderer(a.requests, target.url), target.address, i, n, by)
 		if err != nil {
 			w.discard()
 			return nil, fmt.Errorf("wire engine: %w", err)

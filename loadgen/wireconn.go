@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/policycortex/headroom/loadgen/record"
+	"github.com/policycortex/headroom/loadgen/request"
 	"github.com/policycortex/headroom/loadgen/wire/http1"
 )
 
@@ -16,16 +17,16 @@ type wireConn struct {
 	state  connState
 	parser http1.Parser
 
-	draw                     draw
+	draw                     request.Draw
 	intended, sent, deadline time.Duration
 	out                      []byte // the request
 	written, bodyBytes       int
 	reused, retried          bool
 	cache                    [8]byte // the X-Cache header, as far as it matters
 	cacheLen                 int
-	answer                   answer            // what its checks look at
-	keep, keepBeginning      func(body []byte) // answer.piece and answer.beginning, made once
-	texts                    texts             // what the flow's steps have extracted
+	answer                   request.Answer    // what its checks look at
+	keep, keepBeginning      func(body []byte) // answer.Piece and answer.Beginning, made once
+	texts                    request.Texts     // what the flow's steps have extracted
 	following                bool              // its request was answered, and the flow's next step is to be sent
 }
 
@@ -44,17 +45,17 @@ func (c *wireConn) header(name, value []byte) {
 	if c.cacheLen == 0 && http1.Is(name, "x-cache") { // of several the first counts
 		c.cacheLen = copy(c.cache[:], value)
 	}
-	if c.answer.want != nil {
-		c.answer.header(name, value)
+	if c.answer.Inspected() {
+		c.answer.Header(name, value)
 	}
 }
 
 // headRead keeps the head of an answer that may be told of, and begins to keep the body of one that fails, which nothing
 // looks into.
 func (l *wireLoop) headRead(c *wireConn, head []byte) {
-	failing := !expected(&l.scenario.Requests[c.draw.request], c.parser.Status)
-	if failing || c.answer.want != nil {
-		c.answer.head = append(c.answer.head[:0], head...)
+	failing := !request.Expected(&l.scenario.Requests[c.draw.Request], c.parser.Status)
+	if failing || c.answer.Inspected() {
+		c.answer.TakeHead(head)
 	}
 	if c.parser.OnBody == nil && failing {
 		c.parser.OnBody = c.keepBeginning
@@ -64,10 +65,10 @@ func (l *wireLoop) headRead(c *wireConn, head []byte) {
 // expect makes the connection ready for the answer to its request.
 func (l *wireLoop) expect(c *wireConn) {
 	c.cacheLen = 0
-	c.parser.Start(l.requests.method(&c.draw) == http.MethodHead)
+	c.parser.Start(l.requests.Method(&c.draw) == http.MethodHead)
 	c.parser.OnBody = nil
-	inspect := l.requests.requests[c.draw.request].inspect
-	if c.answer.start(inspect); inspect != nil && inspect.body {
+	c.answer.Start(l.requests.Inspection(c.draw.Request))
+	if c.answer.InspectsBody() {
 		c.parser.OnBody = c.keep
 	}
 }
@@ -132,11 +133,12 @@ func (l *wireLoop) failed(c *wireConn, err error) {
 func (l *wireLoop) complete(c *wireConn, keep bool) {
 	l.clock()
 	o := outcome{
-		request: c.draw.request, intended: c.intended, sent: c.sent, done: l.now, status: c.parser.Status,
+		request: c.draw.Request, intended: c.intended, sent: c.sent, done: l.now, status: c.parser.Status,
 		cache: cacheName(c.cache[:c.cacheLen]), sentBytes: int64(c.bodyBytes), receivedBytes: c.parser.Body,
-		iteration: c.draw.n, texts: &c.texts,
+		iteration: c.draw.N, texts: &c.texts, answer: &c.answer,
 	}
-	goesOn := l.requests.inspect(&c.answer, &o, c.parser.Body, &c.texts)
+	var goesOn bool
+	o.found, goesOn = l.requests.Inspect(&c.answer, o.request, o.status, o.receivedBytes, &c.texts)
 	if goesOn {
 		l.hold(c, keep)
 	} else {
@@ -164,7 +166,7 @@ func cacheName(b []byte) string {
 // broken deals with a connection that broke. A request on one that the server had closed meanwhile is sent once more on
 // a new one, when it may be: when it is idempotent and nothing of an answer came (RFC 9110, section 9.2.2).
 func (l *wireLoop) broken(c *wireConn, class, text string) {
-	if c.reused && !c.retried && !c.parser.Begun() && idempotent(l.requests.method(&c.draw)) {
+	if c.reused && !c.retried && !c.parser.Begun() && idempotent(l.requests.Method(&c.draw)) {
 		l.io.close(c)
 		c.retried = true
 		l.open(c)
@@ -177,7 +179,7 @@ func (l *wireLoop) broken(c *wireConn, class, text string) {
 func (l *wireLoop) fail(c *wireConn, class, text string) {
 	l.clock()
 	o := outcome{
-		request: c.draw.request, intended: c.intended, sent: c.sent, done: l.now, errorClass: class, errorText: text, iteration: c.draw.n, texts: &c.texts,
+		request: c.draw.Request, intended: c.intended, sent: c.sent, done: l.now, errorClass: class, errorText: text, iteration: c.draw.N, texts: &c.texts,
 		receivedBytes: c.parser.Body,
 	}
 	if c.state != connConnecting {
@@ -201,7 +203,7 @@ func (l *wireLoop) release(c *wireConn, keep bool, rest time.Duration) {
 	}
 	l.busy--
 	if l.timing.Think != nil {
-		rest = max(rest, l.timing.Think.After(c.draw.n))
+		rest = max(rest, l.timing.Think.After(c.draw.N))
 	}
 	if l.timing.Think != nil || rest > 0 {
 		l.thinking.Add(l.now + rest)

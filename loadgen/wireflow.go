@@ -3,14 +3,14 @@ package loadgen
 // prepare renders the connection's request, which takes its time: it is sent from then on.
 func (l *wireLoop) prepare(c *wireConn) {
 	c.retried = false
-	c.out, c.bodyBytes = l.render.append(c.out[:0], &c.draw)
+	c.out, c.bodyBytes = l.render.Append(c.out[:0], &c.draw)
 	l.clock()
 	c.sent = l.now
 }
 
 // transmit sends the connection's request, on a new socket when it has none.
 func (l *wireLoop) transmit(c *wireConn) {
-	c.deadline = c.sent + l.scenario.Requests[c.draw.request].Timeout
+	c.deadline = c.sent + l.scenario.Requests[c.draw.Request].Timeout
 	if c.reused = c.state == connIdle; c.reused {
 		l.again(c)
 	} else {
@@ -36,7 +36,7 @@ func (l *wireLoop) follow() {
 		c := l.holding[0]
 		l.holding = append(l.holding[:0], l.holding[1:]...)
 		c.following = false
-		c.draw.request++
+		c.draw.Request++
 		l.prepare(c)
 		l.transmit(c)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/policycortex/headroom/loadgen/arrival"
 	"github.com/policycortex/headroom/loadgen/record"
+	"github.com/policycortex/headroom/loadgen/request"
 	"github.com/policycortex/headroom/scenarios"
 )
 
@@ -41,7 +42,7 @@ type wireLoop struct {
 	*attack
 	io      wireIO
 	waker   waker
-	render  *renderer
+	render  *request.Renderer
 	address *net.TCPAddr
 	pacing  scenarios.Pacing
 
@@ -70,7 +71,7 @@ type wireLoop struct {
 // sweepShare is the share of the shortest timeout by which a timeout may be noticed late.
 const sweepShare = 50
 
-func newWireLoop(a *attack, r *renderer, address *net.TCPAddr, index, loops int, by backend) (*wireLoop, error) {
+func newWireLoop(a *attack, r *request.Renderer, address *net.TCPAddr, index, loops int, by backend) (*wireLoop, error) {
 	l := &wireLoop{
 		attack: a, render: r, address: address, next: a.timing.Shard.Iteration(int64(index)), step: int64(loops) * a.timing.Shard.Count,
 		limit: arrival.Share(a.timing.Users, index, loops), book: a.recorder.newBook(),
@@ -159,8 +160,8 @@ func (l *wireLoop) begin(n int64, intended time.Duration) {
 		l.thinking.Remove()
 	}
 	l.busy++
-	c.draw = l.requests.draw(n)
-	c.draw.flow = &c.texts
+	c.draw = l.requests.Draw(n)
+	c.draw.Flow = &c.texts
 	l.prepare(c)
 	c.intended = intended
 	if !l.timing.Open() {
@@ -185,7 +186,7 @@ func (l *wireLoop) take() *wireConn {
 	}
 	c := &wireConn{slot: int32(len(l.conns)), fd: -1}
 	c.parser.OnHeader, c.parser.OnHead = c.header, func(head []byte) { l.headRead(c, head) }
-	c.keep, c.keepBeginning = c.answer.piece, c.answer.beginning
+	c.keep, c.keepBeginning = c.answer.Piece, c.answer.Beginning
 	l.conns = append(l.conns, c)
 	return c
 }
@@ -222,7 +223,7 @@ func (l *wireLoop) cut(interrupted bool) {
 	}
 	for _, c := range l.holding {
 		if !interrupted {
-			l.book.skip(c.draw.request, l.now)
+			l.book.skip(c.draw.Request, l.now)
 		}
 	}
 }

@@ -23,7 +23,7 @@ import (
 
 	"github.com/policycortex/headroom/containers"
 	"github.com/policycortex/headroom/fixtures"
-	"github.com/policycortex/headroom/loadgen"
+	"github.com/policycortex/headroom/loadgen/request"
 	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/scenarios"
 	"github.com/policycortex/headroom/server"
@@ -34,7 +34,7 @@ import (
 type system struct {
 	url      string
 	admin    string // URL of the reference server's admin listener
-	keys     func(name string) (loadgen.KeySet, error)
+	keys     func(name string) (request.KeySet, error)
 	snapshot func(ctx context.Context) (results.Snapshot, error)
 	sample   func(ctx context.Context) (results.Snapshot, error) // without the queries
 	record   results.Environment
@@ -80,9 +80,9 @@ func (r *runner) startSystem(ctx context.Context, plan *scenarios.Plan, dir stri
 		return nil, err
 	}
 	say(fixtureSummary(loaded))
-	s.keys = func(name string) (loadgen.KeySet, error) {
+	s.keys = func(name string) (request.KeySet, error) {
 		set, err := fixtures.Keys(name, fixture)
-		return loadgen.KeySet{Len: set.Len, Append: set.Append}, err
+		return request.KeySet{Len: set.Len, Append: set.Append}, err
 	}
 	settings := plan.Environment.Server
 	if settings.GOMAXPROCS == 0 { // the generator keeps to the other half

@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/policycortex/headroom/loadgen"
+	"github.com/policycortex/headroom/loadgen/request"
 	"github.com/policycortex/headroom/reports"
 	"github.com/policycortex/headroom/scenarios"
 )
@@ -58,8 +58,8 @@ func newValidateCommand() *cobra.Command {
 // loaded is a scenario file with the files that it names.
 type loaded struct {
 	plan       *scenarios.Plan
-	feeders    loadgen.Feeders
-	recordings loadgen.Recordings
+	feeders    request.Feeders
+	recordings request.Recordings
 }
 
 // load reads a scenario file, or the one on standard input where it is "-", and the files that it names; what is not there
@@ -73,10 +73,10 @@ func load(file string, stdin io.Reader, in scenarios.Inputs) (l loaded, err erro
 	if err != nil {
 		return l, asInput(err)
 	}
-	if l.feeders, err = loadgen.LoadFeeders(l.plan); err != nil {
+	if l.feeders, err = request.LoadFeeders(l.plan); err != nil {
 		return l, inputError{err}
 	}
-	if l.plan, l.recordings, err = loadgen.LoadRecordings(l.plan); err != nil {
+	if l.plan, l.recordings, err = request.LoadRecordings(l.plan); err != nil {
 		return l, inputError{err}
 	}
 	return l, nil

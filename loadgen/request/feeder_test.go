@@ -1,4 +1,4 @@
-package loadgen
+package request
 
 import (
 	"compress/gzip"
@@ -59,14 +59,14 @@ func TestFeeders(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s, err := newRequestSet(plan.Seed, &plan.Scenarios[0], nil, feeders)
+			s, err := New(plan.Seed, &plan.Scenarios[0], Sources{Feeders: feeders})
 			if err != nil {
 				t.Fatal(err)
 			}
 			r := &s.requests[0]
 			seen := map[string]int{}
 			for n := range int64(1000) {
-				d := s.draw(n)
+				d := s.Draw(n)
 				path := string(r.append(nil, r.path, &d, true))
 				password := string(r.append(nil, r.headers[0].value, &d, false))
 				id, order, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
@@ -91,7 +91,7 @@ func TestFeederSums(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return feeders.sums()
+		return feeders.Sums()
 	}
 	const users, orders = "id,password,unused\n1,a,b\n", `{"order": {"no": 1}}`
 	one := sums(users, orders)

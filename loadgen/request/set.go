@@ -1,4 +1,6 @@
-package loadgen
+// Package request says what a scenario sends: which request iteration n is and with which keys, what it looks like on the
+// wire, and what is checked and extracted of its answer.
+package request
 
 import (
 	"fmt"
@@ -18,23 +20,23 @@ type KeySet struct {
 	Append func(dst []byte, i int) []byte
 }
 
-// requestSet is a scenario's requests, ready to be drawn and rendered.
-type requestSet struct {
+// Set is a scenario's requests, ready to be drawn and rendered.
+type Set struct {
 	seed       uint64
-	requests   []request
+	requests   []template
 	cumulative []int          // of the weights
 	recording  *recording.Log // what is sent in place of what is drawn; nil: nothing
 	secrets    *scenarios.Redactor
 }
 
-// request renders one named request.
-type request struct {
+// template renders one named request.
+type template struct {
 	plan    *scenarios.Request
 	values  []value
-	path    []part
+	path    []segment
 	headers []header
-	body    []part
-	inspect *inspection // nil: nothing of its answers is kept
+	body    []segment
+	inspect *Inspection // nil: nothing of its answers is kept
 	next    bool        // the request after it is the next step of its flow
 }
 
@@ -46,15 +48,15 @@ type value struct {
 	row    *rowChoice // of a feeder's column; then the others but keys are not used
 }
 
-// part is a literal, or the hole that a value (by index) or a built-in fills.
-type part struct {
+// segment is a literal, or the hole that a value (by index) or a built-in fills.
+type segment struct {
 	literal string
 	hole    int
 }
 
 type header struct {
 	name   string
-	value  []part
+	value  []segment
 	static string // the value, when it has no hole
 }
 
@@ -66,17 +68,30 @@ const (
 	holeExtracted = -4 // of slot 0; of slot i it is i less
 )
 
-// newRequestSet prepares a scenario's requests. fixture resolves key sets of the fixture; it may be nil when no request
-// names one. feeders are those of the plan.
-func newRequestSet(seed uint64, s *scenarios.Scenario, fixture func(name string) (KeySet, error), feeders Feeders) (*requestSet, error) {
-	set := &requestSet{seed: random.ScenarioSeed(seed, s.Name)}
+// Sources are what requests are made of besides the scenario.
+type Sources struct {
+	Fixture   func(name string) (KeySet, error) // resolves key sets of the fixture; may be nil when no request names one
+	Feeders   Feeders                           // of the plan
+	Recording *recording.Log                    // of a scenario that replays one
+	Secrets   *scenarios.Redactor               // keeps secrets out of messages; may be nil
+}
+
+// New prepares the requests of a scenario of a plan with the given seed.
+func New(seed uint64, s *scenarios.Scenario, from Sources) (*Set, error) {
+	set := &Set{seed: random.ScenarioSeed(seed, s.Name), secrets: from.Secrets}
+	if _, ok := s.Load.(scenarios.Replay); ok {
+		if from.Recording == nil || len(s.Requests) != len(from.Recording.Names) {
+			return nil, fmt.Errorf("the recording of scenario %s was not loaded", s.Name)
+		}
+		set.recording = from.Recording
+	}
 	total := 0
 	var slots map[string]int
 	for i := range s.Requests {
 		if s.Requests[i].Step == 0 {
 			slots = map[string]int{}
 		}
-		r, err := newRequest(&s.Requests[i], set.seed, slots, fixture, feeders)
+		r, err := newRequest(&s.Requests[i], set.seed, slots, from)
 		if err != nil {
 			return nil, fmt.Errorf("scenario %s, request %s: %w", s.Name, s.Requests[i].Name, err)
 		}
@@ -89,17 +104,17 @@ func newRequestSet(seed uint64, s *scenarios.Scenario, fixture func(name string)
 }
 
 // newRequest prepares a request. slots are those of what the flow's earlier steps extract; it adds its own.
-func newRequest(plan *scenarios.Request, seed uint64, slots map[string]int, fixture func(name string) (KeySet, error), feeders Feeders) (request, error) {
-	r := request{plan: plan}
+func newRequest(plan *scenarios.Request, seed uint64, slots map[string]int, from Sources) (template, error) {
+	r := template{plan: plan}
 	index := map[string]int{scenarios.ValueIteration: holeIteration, scenarios.ValueUUID: holeUUID}
 	for i, v := range plan.Values {
-		keys, err := keySet(v.Keys, fixture, feeders)
+		keys, err := keySet(v.Keys, from)
 		if err != nil {
 			return r, fmt.Errorf("value %s: %w", v.Name, err)
 		}
 		out := value{keys: keys, choice: v.Choice}
 		if k, ok := v.Keys.(scenarios.FeederKeys); ok {
-			out.row = newRowChoice(seed, feeders[k.Feeder])
+			out.row = newRowChoice(seed, from.Feeders[k.Feeder])
 		}
 		if v.Choice == scenarios.Zipf {
 			out.zipf = random.NewZipf(keys.Len, v.Exponent)
@@ -110,10 +125,10 @@ func newRequest(plan *scenarios.Request, seed uint64, slots map[string]int, fixt
 	for name, slot := range slots {
 		index[name] = holeExtracted - slot
 	}
-	r.path = escapePath(parts(plan.Path, index))
-	r.body = parts(plan.Body, index)
+	r.path = escapePath(segments(plan.Path, index))
+	r.body = segments(plan.Body, index)
 	for _, h := range plan.Headers {
-		out := header{name: h.Name, value: parts(h.Value, index)}
+		out := header{name: h.Name, value: segments(h.Value, index)}
 		if len(out.value) == 1 && out.value[0].hole == noHole {
 			out.static = out.value[0].literal
 		}
@@ -127,13 +142,13 @@ func newRequest(plan *scenarios.Request, seed uint64, slots map[string]int, fixt
 	return r, err
 }
 
-func parts(t scenarios.Template, index map[string]int) []part {
-	var out []part
+func segments(t scenarios.Template, index map[string]int) []segment {
+	var out []segment
 	for _, p := range t {
 		if p.Value == "" {
-			out = append(out, part{p.Literal, noHole})
+			out = append(out, segment{p.Literal, noHole})
 		} else {
-			out = append(out, part{hole: index[p.Value]})
+			out = append(out, segment{hole: index[p.Value]})
 		}
 	}
 	return out
@@ -141,7 +156,7 @@ func parts(t scenarios.Template, index map[string]int) []part {
 
 // escapePath percent-encodes what the literals have that no path of a URL may have. net/http would do so too, and would
 // write the values of the same path anew: a slash in one of them would divide the path.
-func escapePath(path []part) []part {
+func escapePath(path []segment) []segment {
 	query := false
 	for i := range path {
 		literal := path[i].literal
@@ -151,19 +166,19 @@ func escapePath(path []part) []part {
 	return path
 }
 
-func keySet(of scenarios.Keys, fixture func(name string) (KeySet, error), feeders Feeders) (KeySet, error) {
+func keySet(of scenarios.Keys, from Sources) (KeySet, error) {
 	switch k := of.(type) {
 	case scenarios.FeederKeys:
-		f, ok := feeders[k.Feeder]
+		f, ok := from.Feeders[k.Feeder]
 		if !ok {
 			return KeySet{}, fmt.Errorf("the feeder %s was not loaded", k.Feeder)
 		}
 		return f.keys(k.Name())
 	case scenarios.FixtureKeys:
-		if fixture == nil {
+		if from.Fixture == nil {
 			return KeySet{}, fmt.Errorf("no fixture to take %s from", k.Set)
 		}
-		set, err := fixture(k.Set)
+		set, err := from.Fixture(k.Set)
 		if err != nil {
 			return set, err
 		}
@@ -181,45 +196,45 @@ func keySet(of scenarios.Keys, fixture func(name string) (KeySet, error), feeder
 	panic(fmt.Sprintf("no keys of the kind %T are known", of))
 }
 
-// draw is one iteration's choices: which request, and which key of each of its values.
-type draw struct {
-	n       int64
-	request int
+// Draw is one iteration's choices: which request, and which key of each of its values.
+type Draw struct {
+	N       int64 // the iteration
+	Request int   // an index of the scenario's requests
 	keys    [maxValues]int
 	uuid    [2]uint64
-	flow    *texts // what the flow's steps have extracted; nil outside of one
+	Flow    *Texts // what the flow's steps have extracted; nil outside of one
 }
 
 // maxValues bounds the values of one request so that a draw needs no memory of its own.
 const maxValues = 32
 
-// draw makes the choices of iteration n.
-func (s *requestSet) draw(n int64) draw {
+// Draw makes the choices of iteration n.
+func (s *Set) Draw(n int64) Draw {
 	r := random.ForIteration(s.seed, n)
-	d := draw{n: n}
+	d := Draw{N: n}
 	if s.recording != nil {
-		d.request = s.recording.Name(n)
+		d.Request = s.recording.Name(n)
 	} else if len(s.requests) > 1 {
 		ticket := r.Below(s.cumulative[len(s.cumulative)-1])
-		d.request = sort.SearchInts(s.cumulative, ticket+1)
+		d.Request = sort.SearchInts(s.cumulative, ticket+1)
 	}
 	s.fill(&d, &r)
 	return d
 }
 
-// drawOf makes the choices of iteration n for a given request.
-func (s *requestSet) drawOf(request int, n int64) draw {
+// DrawOf makes the choices of iteration n for a given request.
+func (s *Set) DrawOf(request int, n int64) Draw {
 	r := random.ForIteration(s.seed, n)
-	d := draw{n: n, request: request}
+	d := Draw{N: n, Request: request}
 	s.fill(&d, &r)
 	return d
 }
 
 // fill chooses the keys of d's request.
-func (s *requestSet) fill(d *draw, r *random.Source) {
-	n := d.n
-	for i := range s.requests[d.request].values {
-		v := &s.requests[d.request].values[i]
+func (s *Set) fill(d *Draw, r *random.Source) {
+	n := d.N
+	for i := range s.requests[d.Request].values {
+		v := &s.requests[d.Request].values[i]
 		switch {
 		case v.row != nil:
 			d.keys[i] = v.row.row(n)
@@ -234,20 +249,37 @@ func (s *requestSet) fill(d *draw, r *random.Source) {
 	d.uuid = [2]uint64{r.Uint64(), r.Uint64()}
 }
 
-// append renders parts with the choices of d; escape percent-encodes the values for use in a path or query.
-func (r *request) append(dst []byte, parts []part, d *draw, escape bool) []byte {
-	for _, p := range parts {
+// Plan is the request of that index, as the scenario has it.
+func (s *Set) Plan(request int) *scenarios.Request { return s.requests[request].plan }
+
+// Inspection is what is looked at in the answers to the request of that index; nil: nothing.
+func (s *Set) Inspection(request int) *Inspection { return s.requests[request].inspect }
+
+// Continues reports whether the request of that index is a step of a flow that has another one after it.
+func (s *Set) Continues(request int) bool { return s.requests[request].next }
+
+// Method is that of the request that d chose.
+func (s *Set) Method(d *Draw) string {
+	if s.recording != nil {
+		return s.recording.Method(d.N)
+	}
+	return s.requests[d.Request].plan.Method
+}
+
+// append renders segments with the choices of d; escape percent-encodes the values for use in a path or query.
+func (r *template) append(dst []byte, segments []segment, d *Draw, escape bool) []byte {
+	for _, p := range segments {
 		switch p.hole {
 		case noHole:
 			dst = append(dst, p.literal...)
 		case holeIteration:
-			dst = strconv.AppendInt(dst, d.n, 10)
+			dst = strconv.AppendInt(dst, d.N, 10)
 		case holeUUID:
 			dst = appendUUID(dst, d.uuid)
 		default:
 			from := len(dst)
 			if p.hole <= holeExtracted {
-				dst = append(dst, (*d.flow)[holeExtracted-p.hole]...)
+				dst = append(dst, (*d.Flow)[holeExtracted-p.hole]...)
 			} else {
 				dst = r.values[p.hole].keys.Append(dst, d.keys[p.hole])
 			}

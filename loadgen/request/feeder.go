@@ -1,4 +1,4 @@
-package loadgen
+package request
 
 import (
 	"bufio"
@@ -55,8 +55,8 @@ func LoadFeeders(plan *scenarios.Plan) (Feeders, error) {
 	return feeders, errors.Join(faults...)
 }
 
-// sums are those of the files, by the feeder's name; nil without feeders.
-func (fs Feeders) sums() map[string]string {
+// Sums are the SHA-256 of the files, by the feeder's name; nil without feeders.
+func (fs Feeders) Sums() map[string]string {
 	if len(fs) == 0 {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package loadgen
+package request
 
 import (
 	"fmt"
@@ -7,10 +7,10 @@ import (
 	"github.com/policycortex/headroom/scenarios"
 )
 
-// texts are what the steps of a flow under way have extracted, by slot. Their memory is used again by the next flow.
-type texts [][]byte
+// Texts are what the steps of a flow under way have extracted, by slot. Their memory is used again by the next flow.
+type Texts [][]byte
 
-func (t *texts) put(slot int, text []byte) {
+func (t *Texts) put(slot int, text []byte) {
 	for len(*t) <= slot {
 		*t = append(*t, nil)
 	}
@@ -40,7 +40,7 @@ func newExtraction(plan scenarios.Extraction, slot int) (extraction, error) {
 
 // extract puts what the plan wants of the answer into the flow's texts. class is that of the failure, and empty when
 // there was none.
-func (a *answer) extract(into *texts) (class, why string) {
+func (a *Answer) extract(into *Texts) (class, why string) {
 	for i := range a.want.extractions {
 		x := &a.want.extractions[i]
 		text, why := a.find(x)
@@ -56,7 +56,7 @@ func (a *answer) extract(into *texts) (class, why string) {
 }
 
 // find looks for what an extraction takes. why says why there is none.
-func (a *answer) find(x *extraction) (text []byte, why string) {
+func (a *Answer) find(x *extraction) (text []byte, why string) {
 	switch {
 	case x.header >= 0:
 		if !a.headers[x.header].given {

@@ -1,16 +1,13 @@
-package loadgen
+package request
 
 import (
-	"cmp"
 	"fmt"
-	"math/bits"
 	"regexp"
 	"slices"
 	"strconv"
 
 	"github.com/tidwall/gjson"
 
-	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/scenarios"
 )
 
@@ -39,7 +36,7 @@ func newCheck(plan scenarios.Check) (check, error) {
 }
 
 // passed are the checks that the answer meets: bit i is that of check i. size is the length of the body in bytes.
-func (a *answer) passed(status int, size int64) (bits uint64) {
+func (a *Answer) passed(status int, size int64) (bits uint64) {
 	for i := range a.want.checks {
 		if a.meets(&a.want.checks[i], status, size) {
 			bits |= 1 << i
@@ -48,7 +45,7 @@ func (a *answer) passed(status int, size int64) (bits uint64) {
 	return bits
 }
 
-func (a *answer) meets(c *check, status int, size int64) bool {
+func (a *Answer) meets(c *check, status int, size int64) bool {
 	switch {
 	case c.Size:
 		return c.within(float64(size))
@@ -97,35 +94,4 @@ func (c *check) meetsJSON(v gjson.Result, found bool) bool {
 		return found && v.Type == gjson.Number && c.within(v.Num)
 	}
 	return found
-}
-
-func newChecks(plan []scenarios.Check) []results.Check {
-	var checks []results.Check
-	for _, c := range plan {
-		checks = append(checks, results.Check{Name: c.Name})
-	}
-	return checks
-}
-
-// countChecks counts the checks that an answer met.
-func (t *tally) countChecks(met uint64) {
-	if met != 0 && t.met == nil {
-		t.met = make([]int64, scenarios.MaxChecks)
-	}
-	for ; met != 0; met &= met - 1 {
-		t.met[bits.TrailingZeros64(met)]++
-	}
-}
-
-// addChecks adds a page's tally to the series' checks. A request that got no answer meets none.
-func (t *tally) addChecks(checks []results.Check) {
-	for i := range checks {
-		met := int64(0)
-		if t.met != nil {
-			met = t.met[i]
-		}
-		checks[i].Passed += met
-		checks[i].Failed += t.requests - met
-		checks[i].Unmet = cmp.Or(checks[i].Unmet, t.unmet[i])
-	}
 }

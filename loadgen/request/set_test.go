@@ -1,4 +1,4 @@
-package loadgen
+package request
 
 import (
 	"fmt"
@@ -31,24 +31,24 @@ func mixed() *scenarios.Scenario {
 	}}
 }
 
-func set(t testing.TB, seed uint64) *requestSet {
+func mixedSet(t testing.TB, seed uint64) *Set {
 	t.Helper()
-	s, err := newRequestSet(seed, mixed(), nil, nil)
+	s, err := New(seed, mixed(), Sources{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
 }
 
-func rendered(s *requestSet, n int64) string {
-	d := s.draw(n)
-	r := &s.requests[d.request]
+func rendered(s *Set, n int64) string {
+	d := s.Draw(n)
+	r := &s.requests[d.Request]
 	out := r.append([]byte(r.plan.Method+" "), r.path, &d, true)
 	return string(r.append(append(out, ' '), r.body, &d, false))
 }
 
 func TestDrawIsAFunctionOfSeedAndIteration(t *testing.T) {
-	a, b, other := set(t, 1), set(t, 1), set(t, 2)
+	a, b, other := mixedSet(t, 1), mixedSet(t, 1), mixedSet(t, 2)
 	differ := 0
 	backwards := map[int64]string{}
 	for n := int64(999); n >= 0; n-- {
@@ -68,7 +68,7 @@ func TestDrawIsAFunctionOfSeedAndIteration(t *testing.T) {
 }
 
 func TestRender(t *testing.T) {
-	s := set(t, 1)
+	s := mixedSet(t, 1)
 	read := regexp.MustCompile(`^GET /items/\d+\?tag=(env%3Aprod|a%20b%2Fc%3Fd%23e%25|%C3%BC) $`)
 	write := regexp.MustCompile(`^POST /items \{"id":"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}","n":(\d+),"k":(\d)\}$`)
 	writes := 0
@@ -123,9 +123,9 @@ func TestFixtureKeys(t *testing.T) {
 		Values: []scenarios.Value{{Name: "id", Keys: scenarios.FixtureKeys{Set: "resource_id", First: 3}, Choice: scenarios.Uniform}},
 	}}}
 	seen := map[string]bool{}
-	made, err := newRequestSet(1, s, func(name string) (KeySet, error) {
+	made, err := New(1, s, Sources{Fixture: func(name string) (KeySet, error) {
 		return KeySet{1000, func(dst []byte, i int) []byte { return fmt.Appendf(dst, "%s-%d", name, i) }}, nil
-	}, nil)
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,18 +135,18 @@ func TestFixtureKeys(t *testing.T) {
 	if len(seen) != 3 || !seen["GET /resource_id-2 "] {
 		t.Errorf("the first three keys gave %v", seen)
 	}
-	if _, err := newRequestSet(1, s, nil, nil); err == nil {
+	if _, err := New(1, s, Sources{}); err == nil {
 		t.Error("a fixture key without a fixture made no error")
 	}
 }
 
 func BenchmarkDrawAndRender(b *testing.B) {
-	s := set(b, 1)
+	s := mixedSet(b, 1)
 	var space [512]byte
 	b.ReportAllocs()
 	for i := range b.N {
-		d := s.draw(int64(i))
-		r := &s.requests[d.request]
+		d := s.Draw(int64(i))
+		r := &s.requests[d.Request]
 		out := r.append(space[:0], r.path, &d, true)
 		r.append(out, r.body, &d, false)
 	}

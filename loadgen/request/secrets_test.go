@@ -1,4 +1,4 @@
-package loadgen
+package request
 
 import (
 	"os"
@@ -23,11 +23,11 @@ func TestSecretColumns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	set, err := newRequestSet(1, &plan.Scenarios[0], nil, feeders)
+	set, err := New(1, &plan.Scenarios[0], Sources{Feeders: feeders})
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := set.draw(0)
+	d := set.Draw(0)
 	secrets := &scenarios.Redactor{}
 	set.learn(&d, secrets)
 	if got := secrets.Text("bad ann-visible:FEEDPW-cc33dd44 bob"); got != "bad ann-visible:REDACTED bob" {

@@ -1,4 +1,4 @@
-package loadgen
+package request
 
 import (
 	"errors"
@@ -16,9 +16,9 @@ import (
 // maxKeptBody bounds what is kept of an answer's body, in bytes. Beyond it, what looks into the body fails.
 const maxKeptBody = 1 << 20
 
-// inspection is what a request's checks and extractions look at in its answers. A request without any has none, and
+// Inspection is what a request's checks and extractions look at in its answers. A request without any has none, and
 // nothing of its answers is kept.
-type inspection struct {
+type Inspection struct {
 	checks      []check
 	extractions []extraction
 	headers     []string // in lower case
@@ -26,11 +26,11 @@ type inspection struct {
 }
 
 // newInspection prepares the inspection of a request's answers; slots are where the texts go that the flow extracts.
-func newInspection(plan *scenarios.Request, slots map[string]int) (*inspection, error) {
+func newInspection(plan *scenarios.Request, slots map[string]int) (*Inspection, error) {
 	if len(plan.Checks) == 0 && len(plan.Extract) == 0 {
 		return nil, nil
 	}
-	in := &inspection{}
+	in := &Inspection{}
 	for _, c := range plan.Checks {
 		made, err := newCheck(c)
 		if err != nil {
@@ -53,7 +53,7 @@ func newInspection(plan *scenarios.Request, slots map[string]int) (*inspection, 
 }
 
 // keepHeader returns where the value of a header will be; -1 for no header.
-func (in *inspection) keepHeader(name string) int {
+func (in *Inspection) keepHeader(name string) int {
 	if name == "" {
 		return -1
 	}
@@ -65,12 +65,12 @@ func (in *inspection) keepHeader(name string) int {
 	return len(in.headers) - 1
 }
 
-// answer is what is kept of an answer for its inspection. Its memory is used again by the next.
-type answer struct {
-	want    *inspection // nil: nothing is kept, but the beginning of the body where it failed
+// Answer is what is kept of an answer for its inspection. Its memory is used again by the next.
+type Answer struct {
+	want    *Inspection // nil: nothing is kept but the beginning of the body of an answer that failed
 	headers []keptHeader
 	head    []byte      // as the wire engine read it, or
-	fields  http.Header // as net/http did: for its secrets, where something may be told of the answer
+	fields  http.Header // as net/http did; for the secrets in it, where a message may quote the answer
 	body    []byte
 	tooBig  bool
 	size    int64 // of the whole body, in bytes
@@ -85,8 +85,8 @@ type keptHeader struct {
 	value []byte
 }
 
-// start forgets the last answer.
-func (a *answer) start(want *inspection) {
+// Start forgets the last answer. What want looks at is kept of the next; nil: nothing.
+func (a *Answer) Start(want *Inspection) {
 	a.want, a.body, a.head, a.fields = want, a.body[:0], a.head[:0], nil
 	if want == nil {
 		return
@@ -100,8 +100,8 @@ func (a *answer) start(want *inspection) {
 	a.tooBig, a.parsed = false, false
 }
 
-// header takes a header line of the answer; of several with one name the first counts.
-func (a *answer) header(name, value []byte) {
+// Header takes a header line of the answer; of several with one name the first counts.
+func (a *Answer) Header(name, value []byte) {
 	for i, want := range a.want.headers {
 		if http1.Is(name, want) && !a.headers[i].given {
 			a.headers[i] = keptHeader{true, append(a.headers[i].value[:0], value...)}
@@ -109,8 +109,30 @@ func (a *answer) header(name, value []byte) {
 	}
 }
 
-// piece takes a part of the answer's body.
-func (a *answer) piece(b []byte) {
+// TakeHead keeps the head of an answer, as it came, for the secrets in it.
+func (a *Answer) TakeHead(head []byte) { a.head = append(a.head[:0], head...) }
+
+// TakeHeaders takes all headers of the answer from net/http.
+func (a *Answer) TakeHeaders(h http.Header) {
+	a.fields = h
+	if a.want == nil {
+		return
+	}
+	for i, name := range a.want.headers {
+		if v := h.Values(name); len(v) > 0 {
+			a.headers[i] = keptHeader{true, []byte(v[0])}
+		}
+	}
+}
+
+// Inspected reports whether checks or extractions look at the answer.
+func (a *Answer) Inspected() bool { return a.want != nil }
+
+// InspectsBody reports whether they look at its body.
+func (a *Answer) InspectsBody() bool { return a.want != nil && a.want.body }
+
+// Piece takes a part of the body of an answer whose body is inspected.
+func (a *Answer) Piece(b []byte) {
 	if len(a.body)+len(b) > maxKeptBody {
 		a.tooBig = true
 		return
@@ -119,7 +141,7 @@ func (a *answer) piece(b []byte) {
 }
 
 // json is the body as a JSON document.
-func (a *answer) json() (gjson.Result, error) {
+func (a *Answer) json() (gjson.Result, error) {
 	if !a.parsed {
 		a.parsed, a.wrong = true, nil
 		switch {
@@ -191,20 +213,43 @@ func textOf(v gjson.Result) string {
 	return v.Raw
 }
 
-// inspect carries out the checks and extractions of an answer that came whole, and puts what became of them into o.
-// goesOn says that the next step of a flow follows.
-func (s *requestSet) inspect(a *answer, o *outcome, size int64, flow *texts) (goesOn bool) {
-	r := &s.requests[o.request]
-	o.answer, a.size = a, size
+// Findings are what the inspection of an answer has found.
+type Findings struct {
+	Checks     uint64 // those that the answer met: bit i is check i's
+	Extraction string // the class of the failure of what could not be extracted; empty: none
+	Why        string // it could not
+}
+
+// Inspect carries out the checks and extractions of an answer that came whole, to a request of that index; size is the
+// length of its body in bytes. What is extracted goes into flow. goesOn says that the next step of a flow follows.
+func (s *Set) Inspect(a *Answer, request, status int, size int64, flow *Texts) (found Findings, goesOn bool) {
+	r := &s.requests[request]
+	a.size = size
 	if r.inspect == nil && !r.next {
-		return false
+		return found, false
 	}
-	fine := expected(r.plan, o.status)
+	fine := Expected(r.plan, status)
 	if r.inspect != nil {
-		o.checks = a.passed(o.status, size)
+		found.Checks = a.passed(status, size)
 		if fine {
-			o.extraction, o.errorText = a.extract(flow)
+			found.Extraction, found.Why = a.extract(flow)
 		}
 	}
-	return r.next && fine && o.extraction == ""
+	return found, r.next && fine && found.Extraction == ""
+}
+
+// Expected reports whether a status is one that the plan wants.
+func Expected(r *scenarios.Request, status int) bool {
+	if len(r.ExpectedStatus) == 0 {
+		return status >= 200 && status < 400
+	}
+	return slices.Contains(r.ExpectedStatus, status)
+}
+
+// ExpectedText is what Expected accepts, in words.
+func ExpectedText(r *scenarios.Request) string {
+	if len(r.ExpectedStatus) == 0 {
+		return "200 to 399"
+	}
+	return strings.Trim(strings.ReplaceAll(fmt.Sprint(r.ExpectedStatus), " ", ", "), "[]")
 }

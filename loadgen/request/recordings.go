@@ -1,17 +1,14 @@
-package loadgen
+package request
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/http"
 	"os"
 	"path/filepath"
 	"runtime/debug"
 	"strings"
 
-	"github.com/policycortex/headroom/loadgen/arrival"
 	"github.com/policycortex/headroom/loadgen/recording"
 	"github.com/policycortex/headroom/scenarios"
 )
@@ -87,8 +84,8 @@ func loadRecording(r *scenarios.Recording, path string) (*recording.Log, error) 
 	return recording.Read(file, path, options)
 }
 
-// bytes is the memory that the recordings take.
-func (r Recordings) bytes() (sum int64) {
+// Bytes is the memory that the recordings take.
+func (r Recordings) Bytes() (sum int64) {
 	for _, log := range r {
 		sum += log.Bytes()
 	}
@@ -112,45 +109,4 @@ func (r Recordings) Warnings(plan *scenarios.Plan) []string {
 		}
 	}
 	return all
-}
-
-// replay makes the set send a recording, and returns its schedule: that of the file, or where it has no times the
-// load's rate.
-func (s *requestSet) replay(of *scenarios.Scenario, load scenarios.Replay, log *recording.Log) (*arrival.Schedule, error) {
-	if log == nil || len(of.Requests) != len(log.Names) {
-		return nil, fmt.Errorf("the recording of scenario %s was not loaded", of.Name)
-	}
-	s.recording = log
-	if log.Length > 0 {
-		return arrival.Recorded(log.At, log.Len(), load.Recording.Speed, load.Duration), nil
-	}
-	return arrival.Steady(load.Rate, load.Duration, log.Len()), nil
-}
-
-// method is that of the request that d chose.
-func (s *requestSet) method(d *draw) string {
-	if s.recording != nil {
-		return s.recording.Method(d.n)
-	}
-	return s.requests[d.request].plan.Method
-}
-
-// appendRecorded appends a request of a recording: base is the path of the target, fields what the scenario sends with it.
-func (r *renderer) appendRecorded(dst []byte, d *draw) (request []byte, body int) {
-	log := r.set.recording
-	method, content := log.Method(d.n), log.Body(d.n)
-	dst = append(append(dst, method...), ' ')
-	dst = append(append(dst, r.base...), log.Path(d.n)...)
-	dst = r.set.requests[d.request].append(dst, r.requests[d.request].fields, d, false)
-	dst = append(dst, log.Headers(d.n)...)
-	return appendBody(dst, content, len(content) > 0 || usuallyHasBody(method)), len(content)
-}
-
-// setHeaders gives the headers of a request of a recording to vegeta's target.
-func setHeaders(to http.Header, recorded []byte) {
-	for line := range bytes.SplitSeq(recorded, []byte("\r\n")) {
-		if name, value, ok := bytes.Cut(line, []byte(": ")); ok {
-			to[string(name)] = append(to[string(name)], string(value))
-		}
-	}
 }
