@@ -294,7 +294,7 @@ func chartsFollowTheWindow(t *testing.T, p *tab) {
 func mustRead(t *testing.T, text string) {
 	t.Helper()
 	for _, want := range []string{
-		"FAIL", "2 of 6 gates crossed", "http_req_duration{scenario:cold}: p(95)<25 was asked", "✗ crossed", "✓ held",
+		"FAIL", "2 of 6 gates crossed", "http_req_duration{scenario:cold}: required p(95)<25", "✗ crossed", "✓ held",
 		"P99.9", "service", "stands in for Dragonfly", "Generator's own lag P99", "headroom run 'resources read.yaml'",
 	} {
 		if !strings.Contains(text, want) {

@@ -239,7 +239,7 @@ func TestSecrets(t *testing.T) {
 	// With another token, and where nothing of the environment is set, a run is still one of the same load.
 	env[0] = "ENV_SECRET=" + p.in("another secret's variable")
 	p.runs(env, with("run", file, "--out", "third", "--quiet")...)
-	says(t, p.runs(nil, "compare", "first", "third"), "figures of requests")
+	says(t, p.runs(nil, "compare", "first", "third"), "request figures")
 	p.runs(nil, "compare", "first", "third", "--json")
 	p.runs(env, with("run", file, "--out", "part", "--shard", "0/1")...)
 	says(t, p.runs(nil, "merge", "part", "--out", "whole"), "report: ")
