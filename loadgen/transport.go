@@ -111,10 +111,10 @@ func (t *instrumented) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // send sends a request of that number; cancel frees what its timeout holds. A user for whom there was no file or port is held
-// for a while.
+// for a while. A trial has no timing.
 func (t *instrumented) send(req *http.Request, request int) (resp *http.Response, cancel func(), err error) {
 	resp, cancel, err = t.handOver(req, request)
-	if err != nil && !t.a.timing.Open() && record.IsShortage(record.ClassOf(err)) {
+	if err != nil && t.a.timing != nil && !t.a.timing.Open() && record.IsShortage(record.ClassOf(err)) {
 		now := time.Since(t.a.start)
 		_ = sleep(t.context, min(t.a.shortage.Pause(now), t.a.timing.Window.End()-now)) // the error is the request's
 	}
