@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -123,26 +124,83 @@ func TestEnginesSendTheSame(t *testing.T) {
 	}
 }
 
-func TestChooseEngine(t *testing.T) {
-	home := scenarios.Request{Name: "home"}
-	followed := scenarios.Request{Name: "old", Redirects: 1}
+func TestEngineOfAScenario(t *testing.T) {
+	const auto, wire, vegeta = scenarios.EngineAuto, scenarios.EngineWire, scenarios.EngineVegeta
+	plain := scenarios.Target{URL: "http://127.0.0.1"}
 	for _, tt := range []struct {
-		name     string
-		asked    scenarios.Engine
-		target   scenarios.Target
-		requests []scenarios.Request
-		want     scenarios.Engine
+		name      string
+		file, own scenarios.Engine
+		target    scenarios.Target
+		redirects int
+		wire      bool
 	}{
-		{"plain", scenarios.EngineAuto, scenarios.Target{URL: "http://127.0.0.1"}, []scenarios.Request{home}, scenarios.EngineWire},
-		{"the reference server", "", scenarios.Target{}, []scenarios.Request{home}, scenarios.EngineWire},
-		{"asked for", scenarios.EngineVegeta, scenarios.Target{URL: "http://127.0.0.1"}, []scenarios.Request{home}, scenarios.EngineVegeta},
-		{"HTTPS", scenarios.EngineAuto, scenarios.Target{URL: "https://127.0.0.1"}, []scenarios.Request{home}, scenarios.EngineVegeta},
-		{"a proxy", scenarios.EngineAuto, scenarios.Target{URL: "http://127.0.0.1", Proxy: "http://127.0.0.1:1"}, []scenarios.Request{home}, scenarios.EngineVegeta},
-		{"redirects", scenarios.EngineAuto, scenarios.Target{URL: "http://127.0.0.1"}, []scenarios.Request{home, followed}, scenarios.EngineVegeta},
+		{name: "plain", file: auto, target: plain, wire: true},
+		{name: "the reference server", wire: true},
+		{name: "the file asks for vegeta", file: vegeta, target: plain},
+		{name: "the scenario asks for vegeta", file: wire, own: vegeta, target: plain},
+		{name: "the scenario asks for wire", file: vegeta, own: wire, target: plain, wire: true},
+		{name: "HTTPS", file: auto, target: scenarios.Target{URL: "https://127.0.0.1"}},
+		{name: "a proxy", file: auto, target: scenarios.Target{URL: "http://127.0.0.1", Proxy: "http://127.0.0.1:1"}},
+		{name: "redirects", file: auto, target: plain, redirects: 1},
 	} {
-		plan := &scenarios.Plan{Engine: tt.asked, Target: tt.target, Scenarios: []scenarios.Scenario{{Requests: tt.requests}}}
-		if got := chooseEngine(plan, cmp.Or(tt.target.URL, "http://127.0.0.1")); got != tt.want {
-			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
+		s := scenarios.Scenario{Engine: tt.own, Requests: []scenarios.Request{{Name: "home"}, {Name: "old", Redirects: tt.redirects}}}
+		r := run{plan: &scenarios.Plan{Engine: tt.file, Target: tt.target}, target: cmp.Or(tt.target.URL, "http://127.0.0.1")}
+		if got := r.isWire(&s); got != tt.wire {
+			t.Errorf("%s: wire %v, want %v", tt.name, got, tt.wire)
 		}
+	}
+}
+
+// TestPlacesOfTheEngines: loops that work at the same time have a place each, and what else runs has one, or as many as there
+// are cores.
+func TestPlacesOfTheEngines(t *testing.T) {
+	one := func(start time.Duration, engine scenarios.Engine, users int) scenarios.Scenario {
+		return scenarios.Scenario{Engine: engine, StartTime: start, Load: scenarios.Users{VUs: users, Duration: time.Second}}
+	}
+	const wire, vegeta = scenarios.EngineWire, scenarios.EngineVegeta
+	for name, tt := range map[string]struct {
+		scenarios []scenarios.Scenario
+		want      int // with 4 cores
+	}{
+		"wire":                     {[]scenarios.Scenario{one(0, wire, 64)}, 4 + 1},
+		"wire, one user":           {[]scenarios.Scenario{one(0, wire, 1)}, 4 + 1},
+		"vegeta":                   {[]scenarios.Scenario{one(0, vegeta, 64)}, 4},
+		"wire, then wire":          {[]scenarios.Scenario{one(0, wire, 64), one(time.Minute, wire, 64)}, 4 + 1},
+		"two on wire":              {[]scenarios.Scenario{one(0, wire, 64), one(0, wire, 3)}, 4 + 3 + 1},
+		"wire and vegeta":          {[]scenarios.Scenario{one(0, wire, 64), one(0, vegeta, 64)}, 4 + 4},
+		"two on wire, and vegeta":  {[]scenarios.Scenario{one(0, wire, 64), one(0, wire, 64), one(0, vegeta, 64)}, 4 + 4 + 4},
+		"wire, and vegeta later":   {[]scenarios.Scenario{one(0, wire, 64), one(time.Minute, vegeta, 64)}, 4 + 4},
+		"three, one after another": {[]scenarios.Scenario{one(0, wire, 2), one(time.Minute, wire, 3), one(time.Hour, wire, 64)}, 4 + 1},
+	} {
+		r := run{plan: &scenarios.Plan{Scenarios: tt.scenarios}, target: "http://127.0.0.1", cores: 4}
+		for i := range tt.scenarios {
+			r.attacks = append(r.attacks, &attack{scenario: &tt.scenarios[i]})
+		}
+		if got := r.places(); got != tt.want {
+			t.Errorf("%s: %d places, want %d", name, got, tt.want)
+		}
+	}
+}
+
+// TestEnginesSideBySide: two scenarios of one run are sent by two engines at the same time, and the record says which by which.
+func TestEnginesSideBySide(t *testing.T) {
+	url := serve(t, func(http.ResponseWriter, *http.Request) {})
+	plan := planOf(scenarios.Scenario{Name: "ours", Load: scenarios.ConstantRate{Rate: 100, Duration: time.Second}})
+	witness := plan.Scenarios[0]
+	witness.Name, witness.Engine = "witness", scenarios.EngineVegeta
+	plan.Scenarios = append(plan.Scenarios, witness)
+	before := runtime.GOMAXPROCS(0)
+	m := run1(t, plan, url, Options{})
+	if ours, theirs := m.Loads[0], m.Loads[1]; ours.Sent != 100 || theirs.Sent != 100 || !strings.HasPrefix(ours.Engine, "wire (") || theirs.Engine != "vegeta v12" {
+		t.Errorf("%d sent by %s, %d by %s", ours.Sent, ours.Engine, theirs.Sent, theirs.Engine)
+	}
+	if want := m.Loads[0].Engine + " and vegeta v12"; m.Engine != want || m.Pacing != string(scenarios.Precise) {
+		t.Errorf("engine %q, pacing %q, want %q", m.Engine, m.Pacing, want)
+	}
+	if after := runtime.GOMAXPROCS(0); after != before {
+		t.Errorf("GOMAXPROCS is %d after the run, and was %d", after, before)
+	}
+	if m := run1(t, planOf(plan.Scenarios[0]), url, Options{}); m.Loads[0].Engine != "" || !strings.HasPrefix(m.Engine, "wire (") {
+		t.Errorf("one engine: %q, of the load %q", m.Engine, m.Loads[0].Engine)
 	}
 }

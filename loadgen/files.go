@@ -25,16 +25,21 @@ func FewFiles(plan *scenarios.Plan) string {
 // filesNeeded is how many file descriptors this process needs for a plan: those that it has open, and one for each request
 // that may be in flight at once.
 func filesNeeded(plan *scenarios.Plan) int64 {
-	most := 0
+	most := mostAtOnce(plan, func(s *scenarios.Scenario) int { return s.Load.Workers() })
+	return int64(most) + procstat.OpenFiles() + spareFiles
+}
+
+// mostAtOnce is the greatest sum of something that scenarios have, over those that run at the same time.
+func mostAtOnce(plan *scenarios.Plan, has func(*scenarios.Scenario) int) (most int) {
 	for i := range plan.Scenarios {
 		at, together := plan.Scenarios[i].StartTime, 0
 		for k := range plan.Scenarios {
 			s := &plan.Scenarios[k]
 			if s.StartTime <= at && at < s.StartTime+s.Load.Length()+s.GracefulStop {
-				together += s.Load.Workers()
+				together += has(s)
 			}
 		}
 		most = max(most, together)
 	}
-	return int64(most) + procstat.OpenFiles() + spareFiles
+	return most
 }

@@ -3,7 +3,6 @@
 package loadgen
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -93,7 +92,7 @@ func Run(ctx context.Context, plan *scenarios.Plan, target string, o Options) (*
 	if err != nil {
 		return nil, fmt.Errorf("prepare load: %w", err)
 	}
-	r := &run{plan: plan, target: target, options: o, engine: chooseEngine(plan, target), m: &results.Measurements{FeederSHA256: o.Feeders.Sums()}}
+	r := &run{plan: plan, target: target, options: o, m: &results.Measurements{FeederSHA256: o.Feeders.Sums()}}
 	for i := range plan.Scenarios {
 		s := &plan.Scenarios[i]
 		requests, err := o.requests(plan, s)
@@ -137,7 +136,7 @@ type run struct {
 	plan    *scenarios.Plan
 	target  string
 	options Options
-	engine  scenarios.Engine
+	cores   int // that the generator may keep busy
 	attacks []*attack
 	start   time.Time
 	m       *results.Measurements
@@ -162,10 +161,8 @@ func (r *run) run(ctx context.Context) (*results.Measurements, error) {
 	if r.options.Shared && os.Getenv("GOMAXPROCS") == "" {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(max(1, runtime.NumCPU()/2)))
 	}
-	if r.engine == scenarios.EngineWire {
-		// Its loops hold a place each for as long as they work; one more is for everything else.
-		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1))
-	}
+	r.cores = runtime.GOMAXPROCS(0)
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(r.places()))
 	engines, err := r.engines(ctx)
 	if err != nil {
 		return nil, err
@@ -204,10 +201,7 @@ func (r *run) run(ctx context.Context) (*results.Measurements, error) {
 	loadEnded()
 	r.m.Interrupted = ctx.Err() != nil
 	r.m.Elapsed = time.Since(r.start).Seconds()
-	r.m.Engine = engines[0].name()
-	if r.engine == scenarios.EngineWire {
-		r.m.Pacing = string(cmp.Or(r.plan.Pacing, scenarios.Precise))
-	}
+	r.nameEngines(engines)
 	r.m.Generator, r.m.Health = watch.End()
 	views, warnings := observer.finish(context.WithoutCancel(ctx))
 	r.m.Views, r.m.Warnings = views, append(r.m.Warnings, warnings...)
@@ -249,18 +243,19 @@ func (r *run) accompany(load context.Context, watch *procstat.Watch) (loadEnded 
 func (r *run) engines(ctx context.Context) ([]engine, error) {
 	var all []engine
 	var target *wireTarget
-	if r.engine == scenarios.EngineWire {
-		var err error
-		if target, err = newWireTarget(ctx, r.target); err != nil {
-			return nil, err
-		}
-	}
 	for _, a := range r.attacks {
-		if r.engine == scenarios.EngineVegeta {
+		if !r.isWire(a.scenario) {
 			all = append(all, newVegetaAttack(a, r.plan.Target.Proxy))
 			continue
 		}
-		w, err := newWireAttack(a, target, r.plan.Pacing, r.options.backend)
+		if target == nil {
+			var err error
+			target, err = newWireTarget(ctx, r.target)
+			if err != nil {
+				return nil, err
+			}
+		}
+		w, err := newWireAttack(a, target, r.wireLoops(a.scenario), r.plan.Pacing, r.options.backend)
 		if err != nil {
 			discard(all)
 			return nil, err

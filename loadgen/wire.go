@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -46,10 +45,9 @@ func (w *wireAttack) name() string {
 	return fmt.Sprintf("wire (%s)", by)
 }
 
-// newWireAttack prepares the loops.
-func newWireAttack(a *attack, target *wireTarget, pacing scenarios.Pacing, by backend) (engine, error) {
+// newWireAttack prepares n loops.
+func newWireAttack(a *attack, target *wireTarget, n int, pacing scenarios.Pacing, by backend) (engine, error) {
 	w := &wireAttack{attack: a}
-	n := min(max(1, runtime.GOMAXPROCS(0)-1), a.scenario.Load.Workers()) // see run
 	for i := range n {
 		loop, err := newWireLoop(a, request.NewRenderer(a.requests, target.url), target.address, i, n, by)
 		if err != nil {

@@ -25,7 +25,7 @@ const SummaryVersion = 1
 //	health            CPU use (in cores) and waits for a CPU (shares) over the run; unknown figures are left out
 //	marks[]           text, due_seconds, begun_seconds, done_seconds, error: faults that were injected
 //	changes[]         at_seconds, text: state changes of breakers and replica in the server's samples
-//	scenarios[]       name, executor, open, the figures of overall, schedule (null unless open; rates of requests or flows) and
+//	scenarios[]       name, executor, engine (only if they differ), open, the figures of overall, schedule (null unless open; rates of requests or flows) and
 //	  warmup          limit_seconds, seconds, ended (steady, limit, run), unsteady: automatic warm-ups only
 //	  by_stage[]      name, from_seconds, to_seconds, the figures of overall: named stages only
 //	  by_request[]    name, method, the figures of overall, statuses, errors, bytes_sent, bytes_received, skipped (steps of flows), checks[]: name, passed, failed, first_unmet
@@ -121,6 +121,7 @@ type distribution struct {
 type summaryScenario struct {
 	Name     string           `json:"name"`
 	Executor string           `json:"executor"`
+	Engine   string           `json:"engine,omitempty"`
 	Open     bool             `json:"open"`
 	Schedule *summarySchedule `json:"schedule"`
 	Warmup   *results.Warmup  `json:"warmup,omitempty"`
@@ -209,7 +210,7 @@ func newSummary(d digest) summary {
 func newSummaryScenario(m *results.Measurements, sc scenario) summaryScenario {
 	out := summaryScenario{Name: sc.Name, figures: newFigures(sc.Summary), Requests: []summaryRequest{}}
 	if l := sc.Load; l != nil {
-		out.Executor, out.Open, out.Warmup = l.Executor, l.Open, l.Warmup
+		out.Executor, out.Engine, out.Open, out.Warmup = l.Executor, l.Engine, l.Open, l.Warmup
 		if l.Open {
 			out.Schedule = &summarySchedule{l.AskedRate(), m.AchievedRate(l), l.Planned, l.Sent, l.Dropped, newDistribution(l.Lag), newDistribution(l.OwnLag)}
 		}

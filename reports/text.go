@@ -97,6 +97,9 @@ func loadsText(d digest) string {
 	}
 	text := t.String()
 	for _, s := range d.Scenarios {
+		if s.Load != nil && s.Load.Engine != "" {
+			text += fmt.Sprintf("  %s was sent by %s\n", onOneLine(s.Name), onOneLine(s.Load.Engine))
+		}
 		if s.Load != nil && s.Load.Warmup != nil {
 			text += fmt.Sprintf("  automatic warm-up of %s: %s\n", onOneLine(s.Name), warmupText(s.Load.Warmup))
 		}

@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -47,11 +48,20 @@ func trustMeasures(d digest) []measure {
 		row("Generator's own lag P99, ms", "The part of the lag that the generator caused: it was late although a connection was free. If it is not small compared with the response times, they describe the generator more than the service.",
 			true, func(s scenario) string { return percentileOf(s.Load.OwnLag, 99) }),
 	}
+	if d.severalEngines() {
+		rows = slices.Insert(rows, 1, row("Engine", "What sent the requests. Two engines are independent clients: where they send the same requests at the same rate and time, their times should agree.",
+			false, func(s scenario) string { return cmp.Or(s.Load.Engine, none) }))
+	}
 	if slices.ContainsFunc(d.Scenarios, func(s scenario) bool { return s.Load != nil && s.Load.Warmup != nil }) {
 		rows = append(rows, row("Automatic warm-up", "How long the warm-up lasted and why it ended: throughput, P95 and hit ratio were steady, or the time limit was reached.",
 			false, func(s scenario) string { return warmupText(s.Load.Warmup) }))
 	}
 	return rows
+}
+
+// severalEngines reports whether not all scenarios were sent by the same engine.
+func (d *digest) severalEngines() bool {
+	return slices.ContainsFunc(d.Scenarios, func(s scenario) bool { return s.Load != nil && s.Load.Engine != "" })
 }
 
 // warmupText describes the end of an automatic warm-up.

@@ -85,7 +85,7 @@ func differentLoad(a, b scenarios.Scenario) string {
 	if x, y := a.Load.Executor(), b.Load.Executor(); x != y {
 		return fmt.Sprintf("executor is %s in one and %s in the other", x, y)
 	}
-	if what := differentField(a, b, "Load", "Warmup", "AutoWarmup", "GracefulStop", "Tags", "Requests"); what != "" {
+	if what := differentField(a, b, "Engine", "Load", "Warmup", "AutoWarmup", "GracefulStop", "Tags", "Requests"); what != "" {
 		return what
 	}
 	if what := differentField(withoutPlace(a.Load), withoutPlace(b.Load), "Duration"); what != "" {

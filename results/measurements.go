@@ -12,7 +12,7 @@ import (
 
 // Measurements are everything that one run of the load generator saw. Offsets are seconds since Started.
 type Measurements struct {
-	Engine      string    `json:"engine"`           // which engine sent the load
+	Engine      string    `json:"engine"`           // which engine sent the load; several are joined by "and"
 	Pacing      string    `json:"pacing,omitempty"` // how it waited for the instants of sending
 	Started     time.Time `json:"started"`
 	Elapsed     float64   `json:"elapsed_seconds"`
@@ -40,6 +40,8 @@ type Measurements struct {
 type Load struct {
 	Scenario string `json:"scenario"`
 	Executor string `json:"executor"`
+	// Engine is which engine sent this load, where not all loads of the run had the same; else empty.
+	Engine string `json:"engine,omitempty"`
 	// Open is true for a schedule that does not depend on answers; only then do the lags mean anything, and is Planned more
 	// than Sent and Dropped.
 	Open    bool  `json:"open"`

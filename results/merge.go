@@ -203,6 +203,9 @@ func (l *Load) merge(o *Load) error {
 	if l.RecordingSHA256 != o.RecordingSHA256 {
 		return fmt.Errorf("scenario %s replayed another file than in the shards before it", l.Scenario)
 	}
+	if l.Engine != o.Engine {
+		l.Engine = "several"
+	}
 	l.Planned += o.Planned
 	l.Sent += o.Sent
 	l.Dropped += o.Dropped

@@ -183,9 +183,6 @@ func (r *reader) plan(n *node) *Plan {
 		Engine:      Engine(r.word(n.get("engine"), string(EngineAuto), engines)),
 		Pacing:      Pacing(r.word(n.get("pacing"), string(Precise), pacings)),
 	}
-	if given := n.get("pacing"); given != nil && p.Engine == EngineVegeta {
-		r.faultAt(given.keyAt, "remove one of the two", "pacing is of the wire engine; vegeta has one of its own")
-	}
 	r.redactNames(n.get("redact"))
 	p.Target = r.target(n)
 	if own := p.Target.URL != ""; !own {
@@ -206,13 +203,33 @@ func (r *reader) plan(n *node) *Plan {
 			p.Scenarios = append(p.Scenarios, r.scenario(e, p.Target))
 		}
 	}
-	if lacks := p.BeyondWire(); lacks != "" && p.Engine == EngineWire {
-		r.fault(n.get("engine"), "remove it, or use engine: vegeta", "engine: wire speaks plain HTTP/1.1 alone, and the file asks for %s", lacks)
-	}
+	r.checkEngines(n, p)
 	p.Faults = r.faults(n, p)
 	p.Thresholds = r.allThresholds(n, p)
 	r.unusedFeeders(n.get("feeders"))
 	return p
+}
+
+// checkEngines reports what scenarios need and their engines cannot do.
+func (r *reader) checkEngines(file *node, p *Plan) {
+	const hint = "remove it, or use engine: vegeta"
+	own, usesWire, reported := file.get("engine"), false, false
+	for i := range p.Scenarios {
+		s := &p.Scenarios[i]
+		engine, lacks := p.EngineOf(s), p.BeyondWire(s)
+		usesWire = usesWire || engine != EngineVegeta
+		switch chosen := file.get("scenarios").get(s.Name).get("engine"); {
+		case engine != EngineWire || lacks == "":
+		case s.Engine != "":
+			r.fault(chosen, hint, "%s: wire speaks plain HTTP/1.1 alone, and the scenario asks for %s", chosen.path, lacks)
+		case !reported:
+			reported = true
+			r.fault(own, hint, "engine: wire speaks plain HTTP/1.1 alone, and the file asks for %s", lacks)
+		}
+	}
+	if pacing := file.get("pacing"); pacing != nil && len(p.Scenarios) > 0 && !usesWire {
+		r.faultAt(pacing.keyAt, "remove one of the two", "pacing is of the wire engine; vegeta has one of its own")
+	}
 }
 
 var pacings = []string{string(Precise), string(Spin), string(Economical)}

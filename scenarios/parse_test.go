@@ -103,7 +103,7 @@ func TestParseReadsEveryKey(t *testing.T) {
 				Requests: mix,
 			},
 			{
-				Name: "closed", Load: Users{Duration: 30 * time.Second, VUs: 10, ThinkTime: ThinkTime{200 * time.Millisecond, time.Second}}, GracefulStop: 30 * time.Second,
+				Name: "closed", Engine: EngineVegeta, Load: Users{Duration: 30 * time.Second, VUs: 10, ThinkTime: ThinkTime{200 * time.Millisecond, time.Second}}, GracefulStop: 30 * time.Second,
 				Requests: mix,
 			},
 			{

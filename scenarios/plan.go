@@ -5,6 +5,7 @@
 package scenarios
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -16,7 +17,7 @@ type Plan struct {
 	Description string
 	Seed        uint64            // of every random choice in the run
 	Tags        map[string]string // on every request of the run
-	Engine      Engine
+	Engine      Engine            // of the scenarios that choose none
 	Pacing      Pacing
 	Target      Target
 	Environment Environment
@@ -36,28 +37,28 @@ type Source struct {
 	Variables map[string]string
 }
 
-// Engine is what sends the load. Both send the same requests in the same order.
+// Engine is what sends the requests of a scenario. Both engines send the same requests in the same order.
 type Engine string
 
 // The engines.
 const (
-	EngineAuto   Engine = "auto" // also when empty: wire where it can do what is asked, else vegeta
+	EngineAuto   Engine = "auto" // wire for the scenarios that it can send, vegeta for the others
 	EngineWire   Engine = "wire"
 	EngineVegeta Engine = "vegeta"
 )
 
-// BeyondWire says what of the plan is beyond the wire engine, as "HTTPS"; "" when nothing is.
-func (p *Plan) BeyondWire() string {
+// EngineOf is the engine that a scenario asks for: its own choice, or else the plan's.
+func (p *Plan) EngineOf(s *Scenario) Engine { return cmp.Or(s.Engine, p.Engine, EngineAuto) }
+
+// BeyondWire names what a scenario needs and the wire engine cannot do, such as "HTTPS". It is "" when there is nothing.
+func (p *Plan) BeyondWire(s *Scenario) string {
 	switch {
 	case strings.HasPrefix(p.Target.URL, "https:"):
 		return "HTTPS"
 	case p.Target.Proxy != "":
 		return "proxies"
-	}
-	for _, s := range p.Scenarios {
-		if slices.ContainsFunc(s.Requests, func(r Request) bool { return r.Redirects > 0 }) {
-			return "redirects"
-		}
+	case slices.ContainsFunc(s.Requests, func(r Request) bool { return r.Redirects > 0 }):
+		return "redirects"
 	}
 	return ""
 }
@@ -115,6 +116,7 @@ func (f Fault) String() string { return f.Action + " " + f.Target }
 // Scenario is one stream of requests with its own schedule.
 type Scenario struct {
 	Name         string
+	Engine       Engine        // empty: that of the plan; see Plan.EngineOf
 	StartTime    time.Duration // from the start of the run
 	Load         Load          // its length includes Warmup
 	Warmup       time.Duration // first part of the load, which is sent and not measured

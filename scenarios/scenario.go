@@ -26,6 +26,7 @@ func (r *reader) scenario(e entry, target Target) Scenario {
 		r.vague = true
 		return s
 	}
+	s.Engine = Engine(r.word(n.get("engine"), "", engines))
 	s.Tags = r.tags(n.get("tags"))
 	s.StartTime = r.duration(n.get("startTime"), 0)
 	if s.AutoWarmup = r.text(n.get("warmup"), "") == autoWarmup; !s.AutoWarmup {

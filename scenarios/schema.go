@@ -80,6 +80,7 @@ var (
 	scenarioShape = &shape{
 		keys: []key{
 			{"executor", value},
+			{"engine", value},
 			{"startTime", value},
 			{"warmup", value},
 			{"warmupLimit", value},
