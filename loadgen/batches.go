@@ -10,7 +10,7 @@ import (
 // batchBook collects the batches of one selector of quantile thresholds.
 type batchBook struct {
 	selection
-	batches *results.Batches
+	batches *results.TimeBlocks
 }
 
 // newBatchBooks returns a book for each metric and selector that a quantile threshold judges and that picks any of the
@@ -18,11 +18,11 @@ type batchBook struct {
 func newBatchBooks(plan *scenarios.Plan, scenario string, series []*results.Series) []*batchBook {
 	var books []*batchBook
 	for _, t := range plan.Thresholds {
-		if !results.Batched(t) || slices.ContainsFunc(books, func(b *batchBook) bool { return b.isOf(t) }) {
+		if !results.NeedsTimeBlocks(t) || slices.ContainsFunc(books, func(b *batchBook) bool { return b.isOf(t) }) {
 			continue
 		}
 		if s, some := selectionOf(t, series); some {
-			books = append(books, &batchBook{s, &results.Batches{Metric: t.Metric, Selector: t.Selector, Scenario: scenario}})
+			books = append(books, &batchBook{s, &results.TimeBlocks{Metric: t.Metric, Selector: t.Selector, Scenario: scenario}})
 		}
 	}
 	return books

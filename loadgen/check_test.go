@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/results/judge"
 	"github.com/policycortex/headroom/scenarios"
 )
 
@@ -54,7 +55,7 @@ func TestChecksAreCounted(t *testing.T) {
 			if s := m.Series[0]; s.Failed != 0 || s.Requests != 50 || s.Statuses[200] != 50 || s.Response.Count() != 50 || s.BytesReceived != 50*14 {
 				t.Errorf("%d of %d failed: %v", s.Failed, s.Requests, s)
 			}
-			v, err := results.Judge(m, []scenarios.Threshold{
+			v, err := judge.Run(m, []scenarios.Threshold{
 				{Metric: "checks", Aggregation: scenarios.Aggregation{Name: "rate"}, Op: "==", Limit: 125.0 / 155},
 				{Metric: "checks", Selector: map[string]string{"check": "is 0"}, Aggregation: scenarios.Aggregation{Name: "rate"}, Op: "==", Limit: 0.5},
 				{Metric: "checks", Selector: map[string]string{"scenario": "slow"}, Aggregation: scenarios.Aggregation{Name: "rate"}, Op: ">", Limit: 0},

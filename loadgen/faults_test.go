@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/results/judge"
 	"github.com/policycortex/headroom/scenarios"
 )
 
@@ -47,7 +48,7 @@ func TestFaultsHappenInTurnAndAreMarked(t *testing.T) {
 			t.Errorf("%s began before %s was done", mark.Text, m.Marks[i-1].Text)
 		}
 	}
-	if v, err := results.Judge(m, nil); err != nil || len(v.Invalid) > 0 && strings.Contains(v.Invalid[0], "did not happen") {
+	if v, err := judge.Run(m, nil); err != nil || len(v.Invalid) > 0 && strings.Contains(v.Invalid[0], "did not happen") {
 		t.Errorf("%+v, %v", v, err)
 	}
 }
@@ -77,7 +78,7 @@ func TestFaultsThatDoNotHappenMakeTheRunInvalid(t *testing.T) {
 				scenarios.Fault{At: time.Second, Target: "cache", Action: "restart"},
 			)
 			m := run1(t, plan, okay(t), Options{Fault: c.inject})
-			v, err := results.Judge(m, nil)
+			v, err := judge.Run(m, nil)
 			if err != nil || v.Outcome != results.Invalid || len(m.Marks) != 2 {
 				t.Fatalf("%+v, %v, marks %+v", v, err, m.Marks)
 			}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/policycortex/headroom/loadgen/record"
 	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/results/judge"
 	"github.com/policycortex/headroom/scenarios"
 )
 
@@ -169,7 +170,7 @@ func TestFlowsOfUsers(t *testing.T) {
 			if server.most != 4 || m.Loads[0].Sent != m.Series[0].Requests || m.Loads[0].MeasuredPlanned != m.Series[0].Requests || m.Series[2].Requests == 0 {
 				t.Errorf("%d in flight, %+v", server.most, m.Loads[0])
 			}
-			v, err := results.Judge(m, nil)
+			v, err := judge.Run(m, nil)
 			if err != nil || v.Outcome != results.Pass {
 				t.Errorf("%+v, %v", v, err)
 			}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/policycortex/headroom/loadgen/arrival"
 	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/results/judge"
 	"github.com/policycortex/headroom/scenarios"
 )
 
@@ -87,7 +88,7 @@ func hiccup(t *testing.T) hiccupResult {
 	if l := m.Loads[0]; l.Lag.Count() != hiccupTotal || l.OwnLag.Percentile(95) > l.Lag.Percentile(95) {
 		t.Errorf("lag P95 %.1f ms, own lag P95 %.1f ms: the whole is less than its part", l.Lag.Percentile(95), l.OwnLag.Percentile(95))
 	}
-	v, err := results.Judge(m, nil)
+	v, err := judge.Run(m, nil)
 	if err != nil || v.Outcome != results.Pass && !r.disturbed {
 		t.Errorf("a run delayed by its system alone is %s %v, %v", v.Outcome, v.Invalid, err)
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/policycortex/headroom/loadgen/record"
 	"github.com/policycortex/headroom/loadgen/vegetaformat"
 	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/results/judge"
 	"github.com/policycortex/headroom/scenarios"
 )
 
@@ -104,7 +105,7 @@ func TestOutOfFiles(t *testing.T) {
 			if most := int64(5 * s.Load.Workers()); !s.Load.Open() && load.OutOfFiles > most {
 				t.Errorf("%d attempts of 200 users within half a second, want %d at most", load.OutOfFiles, most)
 			}
-			v, err := results.Judge(m, nil)
+			v, err := judge.Run(m, nil)
 			if err != nil || v.Outcome != results.Invalid {
 				t.Errorf("%s: %s, %v", s.Load.Executor(), v.Outcome, err)
 			}
@@ -180,7 +181,7 @@ func TestOutOfPorts(t *testing.T) {
 			if !s.Load.Open() && load.OutOfPorts > 5*40 {
 				t.Errorf("%d attempts of 40 users", load.OutOfPorts)
 			}
-			v, err := results.Judge(m, nil)
+			v, err := judge.Run(m, nil)
 			if reasons := strings.Join(v.Invalid, "\n"); err != nil || !strings.Contains(reasons, "out of local ports (10 ") ||
 				!strings.Contains(reasons, "ip_local_port_range") || strings.Contains(reasons, "maxVUs") {
 				t.Errorf("%s: reasons %q, %v", s.Load.Executor(), v.Invalid, err)

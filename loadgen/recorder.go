@@ -8,6 +8,7 @@ import (
 	"github.com/policycortex/headroom/loadgen/arrival"
 	"github.com/policycortex/headroom/loadgen/request"
 	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/results/judge"
 	"github.com/policycortex/headroom/scenarios"
 )
 
@@ -32,13 +33,13 @@ type recorder struct {
 	load        *results.Load
 	series      []*results.Series
 	points      []results.Point
-	last        results.Point    // of the scenario, the last full one
-	second      int              // since the run's start: the first that is not settled
-	failed      int64            // warm-up included
-	cut         int64            // outcomes of the class record.ErrorCut
-	unsent      int64            // iterations that the generator could not send
-	lost        int64            // those of them that were to be measured
-	warming     *results.Warming // nil unless the warm-up is automatic
+	last        results.Point  // of the scenario, the last full one
+	second      int            // since the run's start: the first that is not settled
+	failed      int64          // warm-up included
+	cut         int64          // outcomes of the class record.ErrorCut
+	unsent      int64          // iterations that the generator could not send
+	lost        int64          // those of them that were to be measured
+	warming     *judge.Warming // nil unless the warm-up is automatic
 	whole, each *results.Histogram
 	requests    *request.Set // nil in tests of the recorder alone
 	finished    bool
@@ -55,7 +56,7 @@ func newRecorder(plan *scenarios.Plan, s *scenarios.Scenario, sc *arrival.Schedu
 		},
 	}
 	if s.AutoWarmup {
-		r.warming = &results.Warming{}
+		r.warming = &judge.Warming{}
 	}
 	r.stages, r.load.Stages = arrival.NewStages(s), namedStages(s)
 	for i := range s.Requests {

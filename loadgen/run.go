@@ -19,6 +19,7 @@ import (
 	"github.com/policycortex/headroom/loadgen/recording"
 	"github.com/policycortex/headroom/loadgen/request"
 	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/results/judge"
 	"github.com/policycortex/headroom/scenarios"
 )
 
@@ -273,12 +274,12 @@ func discard(engines []engine) {
 
 // collect gathers the recorders' books into m.
 func (r *run) collect(m *results.Measurements) {
-	m.Loads, m.Series, m.Points, m.Batches, m.Seconds = nil, nil, nil, nil, nil
+	m.Loads, m.Series, m.Points, m.TimeBlocks, m.Seconds = nil, nil, nil, nil, nil
 	for _, a := range r.attacks {
 		m.Loads = append(m.Loads, a.recorder.load)
 		m.Series = append(m.Series, a.recorder.series...)
 		for _, b := range a.recorder.batches {
-			m.Batches = append(m.Batches, b.batches)
+			m.TimeBlocks = append(m.TimeBlocks, b.batches)
 		}
 		for _, b := range a.recorder.seconds {
 			m.Seconds = append(m.Seconds, b.seconds)
@@ -348,7 +349,7 @@ func (r *run) crossed() *results.Gate {
 			settled[i] = max(settled[i], a.recorder.load.MeasuredTo)
 		}
 	}
-	g, err := results.Crossed(&m, r.plan.Thresholds, settled)
+	g, err := judge.Crossed(&m, r.plan.Thresholds, settled)
 	if err != nil {
 		return nil // the verdict at the end reports it
 	}

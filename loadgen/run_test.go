@@ -16,6 +16,7 @@ import (
 	"github.com/policycortex/headroom/loadgen/record"
 	"github.com/policycortex/headroom/loadgen/request"
 	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/results/judge"
 	"github.com/policycortex/headroom/scenarios"
 )
 
@@ -85,7 +86,7 @@ func testUnsentIsCountedAndInvalid(t *testing.T, by backend) {
 	if s.Errors[record.ErrorUnanswered] == 0 || s.Requests != l.Sent {
 		t.Errorf("%d requests, errors %v, %v", s.Requests, s.Errors, s.ErrorSamples)
 	}
-	v, err := results.Judge(m, nil)
+	v, err := judge.Run(m, nil)
 	if err != nil || v.Outcome != results.Invalid {
 		t.Errorf("%s, %v", v.Outcome, err)
 	}
@@ -360,7 +361,7 @@ func TestAbortCountsFromTheStage(t *testing.T) {
 	if st := m.Loads[0].Stages; !st[0].Steady || st[1].Steady {
 		t.Errorf("%+v", st)
 	}
-	v, err := results.Judge(m, plan.Thresholds)
+	v, err := judge.Run(m, plan.Thresholds)
 	if err != nil || v.Outcome != results.Fail || v.Gates[0].NotReached || !v.Gates[1].NotReached {
 		t.Errorf("%s, %+v, %v", v.Outcome, v.Gates, err)
 	}

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/results/judge"
 	"github.com/policycortex/headroom/scenarios"
 )
 
@@ -31,7 +31,7 @@ func TestWindowShowsAFreeze(t *testing.T) {
 				of("http_req_failed", "rate", "<", 0.01, 2*time.Second), of("http_reqs", "rate", ">", 0, 3*time.Second),
 			}
 			m := run1(t, plan, url, Options{})
-			v, err := results.Judge(m, plan.Thresholds)
+			v, err := judge.Run(m, plan.Thresholds)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -63,7 +63,7 @@ func TestWindowOfARateBeginsInFlow(t *testing.T) {
 		plan.Thresholds = []scenarios.Threshold{{
 			Metric: "http_reqs", Aggregation: scenarios.Aggregation{Name: "rate"}, Op: ">", Limit: 60, Window: time.Second,
 		}}
-		v, err := results.Judge(run1(t, plan, url, Options{}), plan.Thresholds)
+		v, err := judge.Run(run1(t, plan, url, Options{}), plan.Thresholds)
 		if err != nil || !v.Gates[0].Passed || v.Gates[0].Window.Of != 2 {
 			t.Errorf("%s: %+v in %+v, %v", engine, v.Gates[0], v.Gates[0].Window, err)
 		}

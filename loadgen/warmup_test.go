@@ -16,6 +16,7 @@ import (
 	"github.com/policycortex/headroom/loadgen/arrival"
 	"github.com/policycortex/headroom/loadgen/request"
 	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/results/judge"
 	"github.com/policycortex/headroom/scenarios"
 )
 
@@ -148,7 +149,7 @@ func checkMeasuredPart(t *testing.T, m *results.Measurements, plan *scenarios.Pl
 	if s := m.Seconds[0]; s.From != from || s.To != from+2 {
 		t.Errorf("windows from %d to %d, measured from %d s", s.From, s.To, from)
 	}
-	v, err := results.Judge(m, plan.Thresholds)
+	v, err := judge.Run(m, plan.Thresholds)
 	if err != nil || v.Gates[0].Window == nil || v.Gates[0].Window.Of != 2 || strings.Contains(strings.Join(v.Warnings, ""), "warm-up") {
 		t.Errorf("%+v, %v", v, err)
 	}
@@ -214,7 +215,7 @@ func TestWarmupEndsAtItsLimit(t *testing.T) {
 			t.Errorf("%s: %q, want %q", l.Scenario, said, want)
 		}
 	}
-	v, err := results.Judge(m, nil)
+	v, err := judge.Run(m, nil)
 	if err != nil || !strings.Contains(fmt.Sprint(v.Warnings), "test: its warm-up ended at its limit of 15 s") {
 		t.Errorf("%q, %v", v.Warnings, err)
 	}

@@ -8,11 +8,12 @@ import (
 	"time"
 
 	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/results/judge"
 )
 
 // ComparisonText writes what changed between two runs, for a terminal or a CI log. oldName and newName are the caller's
 // names for the runs.
-func ComparisonText(w io.Writer, c *results.Comparison, oldName, newName string) error {
+func ComparisonText(w io.Writer, c *judge.Comparison, oldName, newName string) error {
 	var b bytes.Buffer
 	t := textTable{left: 6}
 	for _, side := range []struct {
@@ -38,7 +39,7 @@ func ComparisonText(w io.Writer, c *results.Comparison, oldName, newName string)
 }
 
 // comparisonHeadline says how many figures changed, and how much headroom is left.
-func comparisonHeadline(c *results.Comparison) string {
+func comparisonHeadline(c *judge.Comparison) string {
 	if c.Invalid != "" {
 		return "The runs cannot be compared: " + c.Invalid + "."
 	}
@@ -66,7 +67,7 @@ func comparisonHeadline(c *results.Comparison) string {
 }
 
 // commonReason is the reason that all figures share for having no verdict; empty when there are several.
-func commonReason(figures []results.FigureChange) string {
+func commonReason(figures []judge.FigureChange) string {
 	why := ""
 	for _, f := range figures {
 		if why != "" && f.Untold != why {
@@ -78,7 +79,7 @@ func commonReason(figures []results.FigureChange) string {
 }
 
 // changed counts the figures that became worse, those that became better, and those that have no verdict.
-func changed(figures []results.FigureChange) (worse, better, unknown int) {
+func changed(figures []judge.FigureChange) (worse, better, unknown int) {
 	for _, f := range figures {
 		switch {
 		case f.Worse:
@@ -92,7 +93,7 @@ func changed(figures []results.FigureChange) (worse, better, unknown int) {
 	return worse, better, unknown
 }
 
-func gateChangesText(changes []results.GateChange) string {
+func gateChangesText(changes []judge.GateChange) string {
 	t := textTable{left: 2, rows: [][]string{{"metric", "gate", "old", "", "new", "", "change", "", "margin old", "margin new"}}}
 	for _, c := range changes {
 		g := c.New
@@ -118,10 +119,10 @@ func gateChangesText(changes []results.GateChange) string {
 	return t.String() + unknownText(why)
 }
 
-func figureChangesText(changes []results.FigureChange) string {
+func figureChangesText(changes []judge.FigureChange) string {
 	t := textTable{left: 3, rows: [][]string{{"scenario", "request", "figure", "old", "", "new", "", "change", ""}}}
 	for _, c := range changes {
-		show := func(e results.Estimate) string {
+		show := func(e judge.Estimate) string {
 			switch {
 			case e.Samples == 0:
 				return none
@@ -163,7 +164,7 @@ func perUnit(unit string) func(float64) string {
 func hasEnd(in *results.Interval) bool { return in != nil && (in.Low != nil || in.High != nil) }
 
 // bracketed shows an estimate's interval in parentheses, "(4.71 to 5.03)"; shares are in percent.
-func bracketed(e results.Estimate, share bool, unit string) string {
+func bracketed(e judge.Estimate, share bool, unit string) string {
 	if !hasEnd(e.Interval) {
 		return ""
 	}
@@ -184,7 +185,7 @@ func bracketed(e results.Estimate, share bool, unit string) string {
 }
 
 // differenceText shows how much a figure changed and in which direction; "~" when the intervals overlap.
-func differenceText(d results.Difference) (change, word string) {
+func differenceText(d judge.Difference) (change, word string) {
 	switch {
 	case !d.Told:
 		word = "?"

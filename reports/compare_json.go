@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/results/judge"
 )
 
 // ComparisonVersion is the version of the format of ComparisonJSON. Fields are only added within a version.
@@ -29,7 +30,7 @@ const ComparisonVersion = 1
 // is open). Those of gates also hold margin (null if undefined), passed, unresolved and not_reached. verdict is better, worse,
 // same (the intervals overlap) or unknown (see reason). change is the relative change of the value, or the difference of a
 // share; it is null if the verdict is same or a value is missing.
-func ComparisonJSON(w io.Writer, c *results.Comparison, oldName, newName string) error {
+func ComparisonJSON(w io.Writer, c *judge.Comparison, oldName, newName string) error {
 	doc := comparisonDoc{
 		Version: ComparisonVersion, Comparable: c.Invalid == "", Reason: c.Invalid, Old: newRunCompared(c.Old, oldName), New: newRunCompared(c.New, newName),
 		Warnings: append([]string{}, c.Warnings...), Gates: []comparedGate{}, Requests: comparedRequests(c.Figures),
@@ -42,7 +43,7 @@ func ComparisonJSON(w io.Writer, c *results.Comparison, oldName, newName string)
 }
 
 // NotComparableJSON writes the reason why two runs cannot be compared, in the format of ComparisonJSON.
-func NotComparableJSON(w io.Writer, e *results.NotAlikeError) error {
+func NotComparableJSON(w io.Writer, e *judge.NotAlikeError) error {
 	return writeComparison(w, struct {
 		Version    int    `json:"version"`
 		Comparable bool   `json:"comparable"`
@@ -104,7 +105,7 @@ type comparedSide struct {
 	NotReached bool     `json:"not_reached,omitempty"`
 }
 
-func newComparedGate(c results.GateChange) comparedGate {
+func newComparedGate(c judge.GateChange) comparedGate {
 	g := c.New
 	if g == nil {
 		g = c.Old
@@ -116,7 +117,7 @@ func newComparedGate(c results.GateChange) comparedGate {
 	return out
 }
 
-func newComparedSide(g *results.Gate, e results.Estimate) *comparedSide {
+func newComparedSide(g *results.Gate, e judge.Estimate) *comparedSide {
 	if g == nil {
 		return nil
 	}
@@ -144,7 +145,7 @@ type comparedPair struct {
 }
 
 // comparedRequests groups the figures by request. The figures of one request are adjacent in changes.
-func comparedRequests(changes []results.FigureChange) []comparedRequest {
+func comparedRequests(changes []judge.FigureChange) []comparedRequest {
 	all := []comparedRequest{}
 	for _, c := range changes {
 		if n := len(all); n == 0 || all[n-1].Scenario != c.Scenario || all[n-1].Name != c.Request {
@@ -177,7 +178,7 @@ type comparedInterval struct {
 	High *float64 `json:"high"`
 }
 
-func newComparedFigure(e results.Estimate) comparedFigure {
+func newComparedFigure(e judge.Estimate) comparedFigure {
 	f := comparedFigure{Samples: e.Samples}
 	if e.Samples > 0 {
 		f.Value = &e.Value
@@ -195,7 +196,7 @@ type verdictOn struct {
 	Change  *float64 `json:"change"`
 }
 
-func newVerdictOn(d results.Difference) verdictOn {
+func newVerdictOn(d judge.Difference) verdictOn {
 	v := verdictOn{Verdict: verdictWord(d), Reason: d.Untold}
 	if by, ok := d.By(); ok && v.Verdict != "same" && d.Old.Samples > 0 && d.New.Samples > 0 {
 		v.Change = &by
@@ -203,7 +204,7 @@ func newVerdictOn(d results.Difference) verdictOn {
 	return v
 }
 
-func verdictWord(d results.Difference) string {
+func verdictWord(d judge.Difference) string {
 	switch {
 	case !d.Told:
 		return "unknown"

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/results/judge"
 	"github.com/policycortex/headroom/scenarios"
 )
 
@@ -55,7 +56,7 @@ func comparedRun(t *testing.T, seed uint64, median float64, failed int64, text s
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Verdict, err = results.Judge(m, plan.Thresholds)
+	r.Verdict, err = judge.Run(m, plan.Thresholds)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +69,7 @@ func TestComparison(t *testing.T) {
 	after := comparedRun(t, 8, 1.3, 90, comparedScenario+"  http_req_duration{name:list-resources}: \"p(95)<20\"\n")
 	after.Measurements.Started = after.Measurements.Started.Add(1e12)
 	after.Tool.Version = "v0.2.0"
-	c, err := results.Compare(before, after)
+	c, err := judge.Compare(before, after)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +89,7 @@ func TestComparison(t *testing.T) {
 func TestInvalidIsNotCompared(t *testing.T) {
 	before, after := comparedRun(t, 7, 0.9, 0, comparedScenario), comparedRun(t, 8, 1.3, 90, comparedScenario)
 	untold := func() (text, doc string) {
-		c, err := results.Compare(before, after)
+		c, err := judge.Compare(before, after)
 		if err != nil {
 			t.Fatal(err)
 		}

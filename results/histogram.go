@@ -2,12 +2,14 @@ package results
 
 import (
 	"errors"
-	"fmt"
 	"io"
+	"iter"
 	"math"
 	"time"
 
 	hdr "github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/policycortex/headroom/results/stats"
 )
 
 // The range of every histogram of this package: whole microseconds up to one hour, to three significant digits, so
@@ -42,10 +44,7 @@ func (h *Histogram) Count() int64 { return h.counts.TotalCount() }
 
 // Merge adds what o counted; o may have another range, but none of its values may lie beyond this one's.
 func (h *Histogram) Merge(o *Histogram) error {
-	if dropped := h.counts.Merge(o.counts); dropped > 0 {
-		return fmt.Errorf("merge histograms: %d values beyond %v", dropped, time.Hour)
-	}
-	return nil
+	return dropped(h.counts.Merge(o.counts))
 }
 
 // Minus returns what h counted and earlier had not, for two snapshots of the same growing histogram. It fails when a
@@ -72,14 +71,7 @@ func (h *Histogram) Percentile(p float64) float64 {
 	if n == 0 {
 		return 0
 	}
-	return millis(h.counts.ValueAtPercentile(100 * float64(percentileRank(p, n)) / float64(n)))
-}
-
-// percentileRank is how many of n values at least lie at or below their p-th percentile, 1 to n.
-func percentileRank(p float64, n int64) int64 {
-	const rounding = 1e-12 // relative: of 1,000 values 99.9 percent are 999, whatever binary fractions say
-	rank := p / 100 * float64(n)
-	return min(max(int64(math.Ceil(rank*(1-rounding))), 1), n)
+	return millis(h.counts.ValueAtPercentile(100 * float64(stats.Rank(p, n)) / float64(n)))
 }
 
 // Min returns the smallest duration in milliseconds; 0 when empty.
@@ -118,6 +110,18 @@ func (h *Histogram) Curve() []CurvePoint {
 	}
 	tail := 1 / float64(n)
 	return append(curve, CurvePoint{100 * (1 - tail), -math.Log10(tail), h.Max()})
+}
+
+// Buckets are all durations that the histogram tells apart, from 0 to the longest that was counted, in ascending order, in
+// milliseconds, each with how often it was counted, which may be 0.
+func (h *Histogram) Buckets() iter.Seq2[float64, int64] {
+	return func(yield func(float64, int64) bool) {
+		for _, bar := range h.counts.Distribution() {
+			if !yield(millis(bar.To), bar.Count) {
+				return
+			}
+		}
+	}
 }
 
 func millis(micros int64) float64 { return float64(micros) / 1000 }

@@ -1,9 +1,8 @@
-// Package results holds what was measured and what follows from it: the measurements, the verdict over them, and the
-// saved run on disk. Every quantile, rate and other statistic of the project is computed here.
+// Package results holds what was measured: the measurements of a run, its verdict, its saved form on disk, and the merging of
+// shards. Package judge of it says what follows from them, package stats has the mathematics.
 package results
 
 import (
-	"cmp"
 	"slices"
 	"time"
 
@@ -24,7 +23,7 @@ type Measurements struct {
 	FeederSHA256 map[string]string `json:"feeder_sha256,omitempty"`
 	Loads        []*Load           `json:"loads"`             // one a scenario
 	Series       []*Series         `json:"series"`            // one a request of a scenario
-	Batches      []*Batches        `json:"batches,omitempty"` // one a scenario and selector of a quantile threshold
+	TimeBlocks   []*TimeBlocks     `json:"batches,omitempty"` // one a scenario and selector of a quantile threshold
 	Seconds      []*Seconds        `json:"seconds,omitempty"` // one a scenario and selector of a threshold with a window
 	Points       []Point           `json:"points"`            // one a second and scenario, and one a second and request with answers
 	Views        []ServerView      `json:"server_views,omitempty"`
@@ -114,7 +113,7 @@ func (m *Measurements) AchievedRate(l *Load) float64 {
 		firstSteps[flow] = s.Name
 		iterations += s.Requests
 	}
-	return Summary{Requests: iterations, Seconds: m.secondsOf(of)}.Rate()
+	return Summary{Requests: iterations, Seconds: m.MeasuredSeconds(of)}.Rate()
 }
 
 // Series is what one named request of one scenario met in the measured window.
@@ -210,73 +209,6 @@ func (g Generator) CPUCores() float64 {
 	return g.CPUSeconds / g.WallSeconds
 }
 
-// window is a stretch of time in seconds since the start of the run.
-type window struct{ from, to float64 }
-
-// measuredSeconds is the time that the measured windows of the given scenarios cover together, each reaching to its
-// last answer where that came after its end: a system that answers late has not served the rate that was asked of it.
-func (m *Measurements) measuredSeconds(scenarios map[string]bool) float64 {
-	var windows []window
-	for _, l := range m.Loads {
-		if scenarios[l.Scenario] {
-			windows = append(windows, window{l.MeasuredFrom, max(l.MeasuredTo, l.LastAnswer)})
-		}
-	}
-	return covered(windows)
-}
-
-// secondsOf is measuredSeconds of the scenarios that the series belong to; where only stages with a name are selected of
-// a scenario, of those stages.
-func (m *Measurements) secondsOf(selected []*Series) float64 {
-	var windows []window
-	for _, l := range m.Loads {
-		windows = append(windows, l.windowsOf(selected, true)...)
-	}
-	return covered(windows)
-}
-
-// windowsOf are the measured windows of those of the series that are the scenario's, each, when late is set, reaching to
-// its last answer.
-func (l *Load) windowsOf(selected []*Series, late bool) []window {
-	stages := map[string]bool{}
-	for _, s := range selected {
-		if s.Scenario == l.Scenario {
-			stages[s.Stage] = true
-		}
-	}
-	parts := l.Stages
-	if stages[""] {
-		parts = []Stage{{From: l.MeasuredFrom, To: l.MeasuredTo, LastAnswer: l.LastAnswer}}
-	}
-	var windows []window
-	for _, st := range parts {
-		w := window{st.From, min(st.To, l.MeasuredTo)}
-		if late {
-			w.to = max(w.to, st.LastAnswer)
-		}
-		if stages[st.Name] && w.to > w.from {
-			windows = append(windows, w)
-		}
-	}
-	return windows
-}
-
-// covered is the time that the windows cover together.
-func covered(windows []window) float64 {
-	slices.SortFunc(windows, func(a, b window) int { return cmp.Compare(a.from, b.from) })
-	var covered, reached float64
-	for i, w := range windows {
-		if i == 0 || w.from > reached {
-			reached = w.from
-		}
-		if w.to > reached {
-			covered += w.to - reached
-			reached = w.to
-		}
-	}
-	return covered
-}
-
 // Select returns the series whose tags contain the selector's.
 func (m *Measurements) Select(selector map[string]string) []*Series {
 	var selected []*Series
@@ -330,6 +262,6 @@ func (m *Measurements) Summarize(selector map[string]string) (Summary, error) {
 			return sum, err
 		}
 	}
-	sum.Seconds = m.secondsOf(selected)
+	sum.Seconds = m.MeasuredSeconds(selected)
 	return sum, nil
 }

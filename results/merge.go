@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/policycortex/headroom/scenarios"
 )
 
 // maxStartSpread is how far the starts of shards may lie apart without a warning.
@@ -42,34 +40,6 @@ func Merge(shards []*Run) (*Run, error) {
 	return &merged, nil
 }
 
-// JudgeMerged judges a merged run as a whole. What makes one of its shards invalid makes it invalid, and what disturbed one
-// of them disturbed it.
-func JudgeMerged(r *Run, thresholds []scenarios.Threshold) error {
-	var disturbed []string
-	for _, s := range r.Shards {
-		for _, text := range s.Disturbed {
-			disturbed = append(disturbed, fmt.Sprintf("shard %v: %s", s.Shard, text))
-		}
-	}
-	v, err := judge(&r.Measurements, thresholds, disturbed)
-	if err != nil {
-		return err
-	}
-	if whole := interruption(&r.Measurements); r.Measurements.Interrupted {
-		v.Invalid = slices.DeleteFunc(v.Invalid, func(reason string) bool { return reason == whole }) // a shard says when it was
-	}
-	for _, s := range r.Shards {
-		for _, reason := range s.Invalid {
-			v.Invalid = append(v.Invalid, fmt.Sprintf("shard %v: %s", s.Shard, reason))
-		}
-	}
-	if len(v.Invalid) > 0 {
-		v.Outcome = Invalid
-	}
-	r.Verdict = v
-	return nil
-}
-
 // belongTogether says why runs are not the shards of one run.
 func belongTogether(runs []*Run) error {
 	first := runs[0]
@@ -77,7 +47,7 @@ func belongTogether(runs []*Run) error {
 	for _, r := range runs {
 		switch {
 		case r.Shard == nil:
-			return fmt.Errorf("run %s was not made with --shard", label(r))
+			return fmt.Errorf("run %s was not made with --shard", r.Label())
 		case r.Shard.Of != first.Shard.Of:
 			return fmt.Errorf("shard %v and shard %v are not of the same split", first.Shard, r.Shard)
 		case seen[r.Shard.Index]:
@@ -100,7 +70,8 @@ func belongTogether(runs []*Run) error {
 	return nil
 }
 
-func label(r *Run) string {
+// Label names the run and when it was made.
+func (r *Run) Label() string {
 	return fmt.Sprintf("%s of %s", r.Name, r.Measurements.Started.Format(time.DateTime))
 }
 
@@ -158,8 +129,8 @@ func mergeMeasurements(parts []*Measurements) (*Measurements, error) {
 		}
 	}
 	for _, p := range parts {
-		m.Batches = append(m.Batches, p.Batches...) // those of one time are put together where they are judged
-		m.Seconds = append(m.Seconds, p.Seconds...) // and so are these
+		m.TimeBlocks = append(m.TimeBlocks, p.TimeBlocks...) // those of one time are put together where they are judged
+		m.Seconds = append(m.Seconds, p.Seconds...)          // and so are these
 	}
 	m.mergePoints(parts)
 	if spread := latest.Sub(m.Started); spread > maxStartSpread {

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/policycortex/headroom/scenarios"
 )
 
 // shardRuns returns the shards of a run of one scenario, and the measurements of the whole: each value is counted in both.
@@ -167,79 +165,5 @@ func TestMergedPoints(t *testing.T) {
 	}
 	if got := merged.Measurements.Points; len(got) != 3 || got[0] != want[0] || got[1] != want[1] || got[2] != want[2] {
 		t.Errorf("points %+v", got)
-	}
-}
-
-// What other virtual machines took while nothing was measured disturbs a merged run as little as a single one.
-func TestMergedRunIsDisturbedByWhatItsShardsMeasured(t *testing.T) {
-	runs, _ := shardRuns(2)
-	for _, r := range runs {
-		r.Measurements.Health = recorded(0.25, 0.51, 0, 0.002, 0.34, 0.36)
-		r.Measurements.Generator = Generator{CPUs: 2, StolenShare: 0.03} // of the whole run
-	}
-	merged, err := Merge(runs)
-	if err != nil {
-		t.Fatal(err)
-	}
-	crossed := threshold("http_reqs", "count", "<", 1)
-	if err := JudgeMerged(merged, []scenarios.Threshold{crossed}); err != nil || merged.Verdict.Outcome != Fail {
-		t.Errorf("%s, %q, %v", merged.Verdict.Outcome, merged.Verdict.Invalid, err)
-	}
-	stolen := recorded(0.25, 0.51, 0, 0.1, 0.34, 0.36)
-	runs[1].Measurements.Health = stolen
-	if merged, err = Merge(runs); err != nil {
-		t.Fatal(err)
-	}
-	if err := JudgeMerged(merged, []scenarios.Threshold{crossed}); err != nil || merged.Verdict.Outcome != Invalid || len(merged.Verdict.Invalid) != 1 {
-		t.Errorf("%s, %q, %v", merged.Verdict.Outcome, merged.Verdict.Invalid, err)
-	}
-}
-
-// TestMergedVerdict: the whole is judged, and a shard that cannot be trusted spoils it.
-func TestMergedVerdict(t *testing.T) {
-	thresholds := []scenarios.Threshold{{Metric: "http_reqs", Op: "==", Limit: 10_000, Aggregation: scenarios.Aggregation{Name: "count"}, Source: "count==10000"}}
-	runs, _ := shardRuns(4)
-	v, err := JudgeShard(*runs[1].Shard, &runs[1].Measurements, thresholds)
-	if err != nil || v.Outcome != Part || len(v.Gates) != 0 {
-		t.Errorf("a shard: %+v, %v", v, err)
-	}
-	runs[1].Measurements.Started = runs[1].Measurements.Started.Add(time.Second)
-	merged, err := Merge(runs)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := JudgeMerged(merged, thresholds); err != nil || merged.Verdict.Outcome != Pass {
-		t.Errorf("%+v, %v", merged.Verdict, err)
-	}
-	if warnings := strings.Join(merged.Verdict.Warnings, "\n"); !strings.Contains(warnings, "began up to 1 s apart") {
-		t.Errorf("warnings: %s", warnings)
-	}
-	runs[2].Verdict = Verdict{Outcome: Invalid, Invalid: []string{"the generator was starved"}}
-	if merged, err = Merge(runs); err != nil {
-		t.Fatal(err)
-	}
-	if err := JudgeMerged(merged, thresholds); err != nil || merged.Verdict.Outcome != Invalid || merged.Verdict.Invalid[0] != "shard 2/4: the generator was starved" {
-		t.Errorf("%+v, %v", merged.Verdict, err)
-	}
-
-	runs[2].Measurements.Interrupted, runs[2].Measurements.Elapsed = true, 5
-	if runs[2].Verdict, err = JudgeShard(*runs[2].Shard, &runs[2].Measurements, thresholds); err != nil {
-		t.Fatal(err)
-	}
-	if merged, err = Merge(runs); err != nil {
-		t.Fatal(err)
-	}
-	if err := JudgeMerged(merged, thresholds); err != nil || merged.Verdict.Outcome != Invalid || strings.Join(merged.Verdict.Invalid, "; ") != "shard 2/4: interrupted after 5.0 s: the schedule did not run to its end" {
-		t.Errorf("%+v, %v", merged.Verdict, err)
-	}
-
-	runs[2].Verdict, runs[2].Measurements.Interrupted = Verdict{}, false
-	runs[3].Measurements.Health = recorded(0.16, 0.37, 1.47, 0.002, 0.79, 0.90)
-	if merged, err = Merge(runs); err != nil {
-		t.Fatal(err)
-	}
-	thresholds[0].Limit, thresholds[0].Source = 1, "count==1"
-	if err := JudgeMerged(merged, thresholds); err != nil || merged.Verdict.Outcome != Invalid || !strings.Contains(merged.Verdict.Invalid[0], "shard 3/4: other processes") {
-		t.Errorf("%+v, %v", merged.Verdict, err)
 	}
 }

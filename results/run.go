@@ -180,7 +180,7 @@ func Read(path string) (*Run, error) {
 		return nil, fmt.Errorf("load run %s: %s: %w", dir, histogramsFile, err)
 	}
 	r.Redact(r.Scenario.saved().Secrets()) // one of an older version, or that somebody wrote, may have some
-	r.Verdict.renewMargins()
+	r.Verdict.complete()
 	return r, nil
 }
 

@@ -61,18 +61,6 @@ func TestParseSnapshotReadsTheState(t *testing.T) {
 	}
 }
 
-func TestAFaultThatFailedMakesTheRunInvalid(t *testing.T) {
-	m := measured()
-	m.Marks = []Mark{{Text: "kill cache", Due: 5, Begun: 5, Done: 5}}
-	if v, err := Judge(m, nil); err != nil || v.Outcome != Pass {
-		t.Errorf("with a fault that happened: %+v, %v", v, err)
-	}
-	m.Marks[0].Error = "gone already"
-	if v, err := Judge(m, nil); err != nil || v.Outcome != Invalid {
-		t.Errorf("with a fault that failed: %+v, %v", v, err)
-	}
-}
-
 func TestMaintenanceWarnings(t *testing.T) {
 	s, err := ParseSnapshot([]byte(`{"version": 1, "maintenance": {"cost_partitions": {"runs": 3, "errors": 0},
 		"analyze_resources": {"runs": 3, "errors": 1, "last_failure": "canceling statement"}}}`))

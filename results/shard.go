@@ -3,8 +3,6 @@ package results
 import (
 	"fmt"
 	"time"
-
-	"github.com/policycortex/headroom/scenarios"
 )
 
 // Shard says which part of a schedule a run carried out: of Of shards, shard Index takes the iterations k with
@@ -16,25 +14,6 @@ type Shard struct {
 
 // String is "0/4".
 func (s Shard) String() string { return fmt.Sprintf("%d/%d", s.Index, s.Of) }
-
-// Part is the outcome of a shard that went well: its thresholds are judged when all shards have been merged.
-const Part Outcome = "PART"
-
-// JudgeShard says whether a shard's measurements can be trusted. It judges no threshold: a part of the requests says
-// nothing about a count or a rate of the whole, and less about its tail.
-func JudgeShard(s Shard, m *Measurements, thresholds []scenarios.Threshold) (Verdict, error) {
-	v := Verdict{Outcome: Part, Gates: []Gate{}, Warnings: append([]string(nil), m.Warnings...)}
-	v.Warnings = append(v.Warnings, fmt.Sprintf("this is shard %v: its thresholds are judged when all shards are merged (headroom merge)", s))
-	reasons, late, err := distrust(m, thresholds)
-	if err != nil {
-		return v, err
-	}
-	v.Invalid = append(reasons, late...)
-	if len(v.Invalid) > 0 {
-		v.Outcome = Invalid
-	}
-	return v, nil
-}
 
 // ShardRun is what a merged run keeps of each of its shards.
 type ShardRun struct {
@@ -57,7 +36,7 @@ func newShardRun(r *Run) (ShardRun, error) {
 	m := &r.Measurements
 	out := ShardRun{
 		Shard: *r.Shard, Started: m.Started, Engine: m.Engine, Machine: r.Environment.Machine, Settings: r.Environment.GeneratorSettings, Generator: m.Generator,
-		Invalid: r.Verdict.Invalid, Disturbed: disturbances(m), Warnings: m.Warnings,
+		Invalid: r.Verdict.Invalid, Warnings: m.Warnings,
 	}
 	lag := NewHistogram()
 	for _, l := range m.Loads {

@@ -158,15 +158,6 @@ func (s *Snapshot) pool(role string, p poolJSON) {
 	}
 }
 
-// encodeHistogram is what decodeHistogram reads.
-func encodeHistogram(h *Histogram) (string, error) {
-	text, err := h.counts.Encode(hdr.V2CompressedEncodingCookieBase)
-	if err != nil {
-		return "", fmt.Errorf("encode a histogram: %w", err)
-	}
-	return string(text), nil
-}
-
 // decodeHistogram reads the base64 form of HdrHistogram's V2 compressed encoding.
 func decodeHistogram(s string) (*Histogram, error) {
 	if _, err := base64.StdEncoding.DecodeString(s); err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/policycortex/headroom/reports"
 	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/results/judge"
 )
 
 func newCompareCommand() *cobra.Command {
@@ -45,9 +46,9 @@ func compare(c *cobra.Command, oldPath, newPath string, asJSON bool) error {
 	if err := errors.Join(err, err2); err != nil {
 		return usageError{err}
 	}
-	comparison, err := results.Compare(before, after)
+	comparison, err := judge.Compare(before, after)
 	if err != nil {
-		if reason := (*results.NotAlikeError)(nil); asJSON && errors.As(err, &reason) {
+		if reason := (*judge.NotAlikeError)(nil); asJSON && errors.As(err, &reason) {
 			err = errors.Join(err, reports.NotComparableJSON(jsonTo(c.OutOrStdout()), reason))
 		}
 		return asInput(err)

@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/results/judge"
 )
 
 func newMergeCommand(args []string) *cobra.Command {
@@ -46,7 +47,7 @@ func (r *runner) merge(paths []string) error {
 	if err != nil {
 		return err
 	}
-	if err := results.JudgeMerged(merged, plan.Thresholds); err != nil {
+	if err := judge.Merged(merged, shards, plan.Thresholds); err != nil {
 		return err
 	}
 	merged.Command, merged.Tool = redacted(r.command, r.secrets), toolVersion()

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/results/judge"
 	"github.com/policycortex/headroom/scenarios"
 )
 
@@ -78,7 +79,7 @@ func (r *runner) checkShard(files []loaded) error {
 // judge judges a whole run by its thresholds, and a shard by nothing but its validity.
 func (r *runner) judge(m *results.Measurements, thresholds []scenarios.Threshold) (results.Verdict, error) {
 	if r.shard != nil {
-		return results.JudgeShard(*r.shard, m, thresholds)
+		return judge.Shard(*r.shard, m, thresholds)
 	}
-	return results.Judge(m, thresholds)
+	return judge.Run(m, thresholds)
 }

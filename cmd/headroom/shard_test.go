@@ -118,7 +118,7 @@ func mergesTo(t *testing.T, single string, parts []string) {
 	if len(b.Shards) != len(parts) || sent != a.Measurements.Loads[0].Sent {
 		t.Errorf("%d shards sent %d, one process %d", len(b.Shards), sent, a.Measurements.Loads[0].Sent)
 	}
-	if a.Measurements.Batches == nil || b.Measurements.Batches == nil {
+	if a.Measurements.TimeBlocks == nil || b.Measurements.TimeBlocks == nil {
 		t.Error("a percentile is judged, and the stretches of the run that its interval needs are not kept")
 	}
 	headroom(t, "report", whole).exits(t, exitOK)
