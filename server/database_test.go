@@ -106,7 +106,8 @@ func TestSlowQueriesAndStatementsOnTheAdminListener(t *testing.T) {
 			Status int
 			Detail string
 		}
-		if get(path, http.StatusBadRequest, &problem); problem.Status != http.StatusBadRequest || !strings.Contains(problem.Detail, mention) {
+		get(path, http.StatusBadRequest, &problem)
+		if problem.Status != http.StatusBadRequest || !strings.Contains(problem.Detail, mention) {
 			t.Errorf("%s: %+v, want to hear %q", path, problem, mention)
 		}
 	}

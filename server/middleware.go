@@ -31,7 +31,8 @@ func openMiddleware(ctx context.Context, o Options) (p parts, err error) {
 			return p, fmt.Errorf("HEADROOM_AUTH_JWKS: %w", err)
 		}
 	}
-	if p.tracer, err = tracing.Open(ctx, o.TraceRatio); err != nil {
+	p.tracer, err = tracing.Open(ctx, o.TraceRatio)
+	if err != nil {
 		return p, err
 	}
 	if o.RateLimitShared {

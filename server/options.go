@@ -204,7 +204,8 @@ func (o Options) checkAuthentication() (faults []error) {
 
 func (o Options) trustedProxies() (proxies []string) {
 	for proxy := range strings.SplitSeq(o.TrustedProxies, ",") {
-		if proxy = strings.TrimSpace(proxy); proxy != "" {
+		proxy = strings.TrimSpace(proxy)
+		if proxy != "" {
 			proxies = append(proxies, proxy)
 		}
 	}

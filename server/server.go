@@ -38,7 +38,8 @@ const joinGrace = time.Second
 func Run(ctx context.Context, o Options, ready func(addr, adminAddr string)) error {
 	started := time.Now()
 	o, err := o.check()
-	if err = errors.Join(err, o.checkServers()); err != nil {
+	err = errors.Join(err, o.checkServers())
+	if err != nil {
 		return fmt.Errorf("server options: %w", err)
 	}
 	defer collectRarely(cmp.Or(o.L1MaxBytes, 2*o.L1Bytes))()

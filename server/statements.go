@@ -29,7 +29,8 @@ func slowHandler(db *store.Store) http.HandlerFunc {
 		explain := false
 		if text := r.URL.Query().Get("explain"); text != "" {
 			var err error
-			if explain, err = strconv.ParseBool(text); err != nil {
+			explain, err = strconv.ParseBool(text)
+			if err != nil {
 				adminProblem(w, http.StatusBadRequest, fmt.Sprintf("explain=%q: give 1 or 0", text))
 				return
 			}
@@ -42,7 +43,8 @@ func slowHandler(db *store.Store) http.HandlerFunc {
 			}
 			if explain {
 				var err error
-				if s.Plan, err = db.Explain(r.Context(), q.SQL); err != nil {
+				s.Plan, err = db.Explain(r.Context(), q.SQL)
+				if err != nil {
 					s.Fault = err.Error()
 				}
 			}
@@ -74,7 +76,8 @@ func statementsHandler(db *store.Store) http.HandlerFunc {
 		limit := defaultStatements
 		if text := r.URL.Query().Get("limit"); text != "" {
 			var err error
-			if limit, err = strconv.Atoi(text); err != nil || limit < 1 || limit > maxStatements {
+			limit, err = strconv.Atoi(text)
+			if err != nil || limit < 1 || limit > maxStatements {
 				adminProblem(w, http.StatusBadRequest, fmt.Sprintf("limit=%q: give a number from 1 to %d", text, maxStatements))
 				return
 			}

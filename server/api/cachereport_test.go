@@ -73,7 +73,8 @@ func TestWalkingAListPrefetchesTheNextPage(t *testing.T) {
 			if page > 2 {
 				eventually(t, "the next page", func() bool { return s.cache.Report().Prefetch.ByRelation["next_page"].Prefetched > before })
 			}
-			if target = resourcesPath + "?limit=4" + walk.next + *answer.Pagination.Next; walk.next == "page" {
+			target = resourcesPath + "?limit=4" + walk.next + *answer.Pagination.Next
+			if walk.next == "page" {
 				target = resourcesPath + "?limit=4&page=" + string(rune('0'+page))
 			}
 		}

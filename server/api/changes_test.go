@@ -66,11 +66,13 @@ func TestCreateReplaceDelete(t *testing.T) {
 		t.Errorf("replaced by %s", w.Body)
 	}
 	s.expectNames(t, tenant, "second")
-	if read = s.get(t, tenant, target); read.Body.String() != w.Body.String() {
+	read = s.get(t, tenant, target)
+	if read.Body.String() != w.Body.String() {
 		t.Errorf("read %s, want what replacing returned: %s", read.Body, w.Body)
 	}
 
-	if w = s.send(t, http.MethodDelete, tenant, target, "", "If-Match", `"2"`); w.Code != http.StatusNoContent || w.Body.Len() != 0 {
+	w = s.send(t, http.MethodDelete, tenant, target, "", "If-Match", `"2"`)
+	if w.Code != http.StatusNoContent || w.Body.Len() != 0 {
 		t.Errorf("delete: status %d, %s", w.Code, w.Body)
 	}
 	s.expectNames(t, tenant)
@@ -191,7 +193,8 @@ func TestFailedChangeInvalidates(t *testing.T) {
 	}
 	s.expectNames(t, tenant, "second")
 	var r resource
-	if decode(t, s.get(t, tenant, target), http.StatusOK, &r); r.Name != "second" {
+	decode(t, s.get(t, tenant, target), http.StatusOK, &r)
+	if r.Name != "second" {
 		t.Errorf("the resource is %+v, want it as it is now", r)
 	}
 }
@@ -257,7 +260,8 @@ func TestFailedBatchInvalidates(t *testing.T) {
 	}
 	s.expectNames(t, tenant, "second")
 	var r resource
-	if decode(t, s.get(t, tenant, target), http.StatusOK, &r); r.Name != "second" {
+	decode(t, s.get(t, tenant, target), http.StatusOK, &r)
+	if r.Name != "second" {
 		t.Errorf("the resource is %+v, want it as it is now", r)
 	}
 }

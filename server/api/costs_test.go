@@ -23,7 +23,8 @@ func TestCostsThroughTheAPI(t *testing.T) {
 		t.Helper()
 		w := s.send(t, http.MethodPost, tenant, "/api/v1/costs", `{"costs":[`+strings.Join(costs, ",")+`]}`)
 		var answer struct{ Stored int }
-		if decode(t, w, http.StatusOK, &answer); answer.Stored != len(costs) {
+		decode(t, w, http.StatusOK, &answer)
+		if answer.Stored != len(costs) {
 			t.Errorf("answer %s", w.Body)
 		}
 	}

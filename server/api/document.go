@@ -198,7 +198,8 @@ func (d *document[T]) meant(ctx context.Context, c *gin.Context, tenant store.ID
 // compare strong ones (RFC 9110, section 13.1.1); ours is weak because compressed bodies have it too, and the same for
 // the same content, so it is taken. "3", the version by itself, is taken as well.
 func (d *document[T]) matching(present []byte, tags []string) (version int, err error) {
-	if version, err = d.version(present); err != nil {
+	version, err = d.version(present)
+	if err != nil {
 		return 0, err
 	}
 	etag, byVersion := cache.ETag(present), `"`+strconv.Itoa(version)+`"`

@@ -38,7 +38,8 @@ func TestEvaluationsThroughTheAPI(t *testing.T) {
 	status(ids[1])
 	w := s.call(t, http.MethodPost, tenant, "/api/v1/evaluations", evaluationsJSON(evaluation{ids[0], p.ID, "compliant"}, evaluation{ids[0], q.ID, "error"}))
 	var answer struct{ Recorded int }
-	if decode(t, w, http.StatusCreated, &answer); answer.Recorded != 2 {
+	decode(t, w, http.StatusCreated, &answer)
+	if answer.Recorded != 2 {
 		t.Errorf("answer %s", w.Body)
 	}
 	if got := status(ids[0]); got != "non_compliant" || len(all[policy](t, s, tenant, failing)) != 1 {

@@ -90,14 +90,16 @@ func (a *API) appendEvents(ctx context.Context, body []byte, tenant store.ID, re
 	var err error
 	if req.stream != nil {
 		var last int32
-		if body, last, more, err = a.store.AppendStream(ctx, body, tenant, *req.stream, req.version, req.limit, after); err != nil {
+		body, last, more, err = a.store.AppendStream(ctx, body, tenant, *req.stream, req.version, req.limit, after)
+		if err != nil {
 			return nil, err
 		}
 		body = append(body, `,"next_after":"`...)
 		body = strconv.AppendInt(body, int64(last), 10)
 	} else {
 		var last store.EventPosition
-		if body, last, more, err = a.store.AppendEvents(ctx, body, tenant, req.place, req.limit, after); err != nil {
+		body, last, more, err = a.store.AppendEvents(ctx, body, tenant, req.place, req.limit, after)
+		if err != nil {
 			return nil, err
 		}
 		body = append(body, `,"next_after":"`...)

@@ -99,7 +99,8 @@ func BenchmarkCachedGovernance(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				w := httptest.NewRecorder()
-				if s.ServeHTTP(w, r); w.Code != http.StatusOK {
+				s.ServeHTTP(w, r)
+				if w.Code != http.StatusOK {
 					b.Fatal(w.Body)
 				}
 			}

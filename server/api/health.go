@@ -45,7 +45,8 @@ func (a *API) readyz(c *gin.Context) {
 		answer.Status, status = "not ready", http.StatusServiceUnavailable
 	}
 	if a.verifier != nil && a.verifier.Keys() != nil {
-		if answer.Keys = "ok"; !a.verifier.Keys().Known() {
+		answer.Keys = "ok"
+		if !a.verifier.Keys().Known() {
 			answer.Keys = "unknown"
 			answer.Status, status = "not ready", http.StatusServiceUnavailable
 		}

@@ -88,11 +88,13 @@ func newServiceWith(t testing.TB, o store.Options, cacheURL string, l1Bytes int6
 	logger := slog.New(slog.NewTextHandler(s.log, nil))
 	o.MaxConns = 4
 	var err error
-	if s.store, err = store.Open(t.Context(), o); err != nil {
+	s.store, err = store.Open(t.Context(), o)
+	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.store.Close)
-	if s.cache, err = cache.Open(cache.Options{L2URL: cacheURL, L1Bytes: l1Bytes, Store: s.store, Logger: logger}); err != nil {
+	s.cache, err = cache.Open(cache.Options{L2URL: cacheURL, L1Bytes: l1Bytes, Store: s.store, Logger: logger})
+	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.cache.Close)

@@ -42,7 +42,8 @@ func acceptsGzip(values []string) bool {
 			var one string
 			one, list, _ = strings.Cut(list, ",")
 			coding, parameters, _ := strings.Cut(one, ";")
-			switch coding = strings.TrimSpace(coding); {
+			coding = strings.TrimSpace(coding)
+			switch {
 			case strings.EqualFold(coding, "gzip") || strings.EqualFold(coding, "x-gzip"):
 				return !isZeroWeight(parameters)
 			case coding == "*":

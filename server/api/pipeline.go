@@ -83,7 +83,8 @@ func (p *pipeline) wrap(route string, vital bool, handler gin.HandlerFunc) gin.H
 // admit answers those that it refuses. Private routes are for those who are authenticated.
 func (p *pipeline) admit(c *gin.Context, x *exchange, private bool) bool {
 	if p.gate != nil {
-		if x.inside = p.gate.Enter(); !x.inside {
+		x.inside = p.gate.Enter()
+		if !x.inside {
 			x.Header()["Retry-After"] = retryNext
 			refuse(c, http.StatusServiceUnavailable, "The server has more requests than it can answer. Try again after the time in Retry-After.")
 			return false

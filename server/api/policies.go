@@ -119,7 +119,8 @@ func (a *API) readPolicies(ctx context.Context, key cache.Key, after store.LSN) 
 	if err != nil {
 		return nil, err
 	}
-	if place = nil; next != nil {
+	place = nil // now the place after this page
+	if next != nil {
 		place = timePlace(next.UpdatedAt, next.ID[:])
 	}
 	return a.appendPagination(body, req.limit, &key.Tenant, policiesPath+list, place), nil

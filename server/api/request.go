@@ -109,10 +109,12 @@ func (q *listRequest) checkPage() error {
 
 func unescapePair(pair string) (name, value string, err error) {
 	name, value, _ = strings.Cut(pair, "=")
-	if name, err = url.QueryUnescape(name); err != nil {
+	name, err = url.QueryUnescape(name)
+	if err != nil {
 		return "", "", fmt.Errorf("query string: %w", err)
 	}
-	if value, err = url.QueryUnescape(value); err != nil {
+	value, err = url.QueryUnescape(value)
+	if err != nil {
 		return "", "", fmt.Errorf("query parameter %.40q: %w", name, err)
 	}
 	return name, value, nil

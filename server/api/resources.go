@@ -93,7 +93,8 @@ func (a *API) readResources(ctx context.Context, key cache.Key, after store.LSN)
 		body = append(body, `,"has_previous_page":`...)
 		body = strconv.AppendBool(body, req.page > 1)
 	}
-	if body, err = a.appendTotal(ctx, body, &key.Tenant, &req, after); err != nil {
+	body, err = a.appendTotal(ctx, body, &key.Tenant, &req, after)
+	if err != nil {
 		return nil, err
 	}
 	if next == nil {

@@ -82,7 +82,8 @@ func New(o Options) (*Verifier, error) {
 	} else {
 		options = append(options, jwt.WithValidMethods(byPublicKey))
 		var err error
-		if v.keys, err = newKeys(o.JWKS); err != nil {
+		v.keys, err = newKeys(o.JWKS)
+		if err != nil {
 			return nil, err
 		}
 		v.find = v.keys.find

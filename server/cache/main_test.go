@@ -84,7 +84,8 @@ func keepInL2(t testing.TB, c *cache.Cache, client *redis.Client, key cache.Key,
 	t.Helper()
 	tries := 0
 	eventually(t, "the value in L2", func() bool {
-		if tries++; tries%200 == 1 {
+		tries++
+		if tries%200 == 1 {
 			c.ForgetL1(key)
 			if got, from, err := c.Get(t.Context(), key, returning(value)); err != nil || string(got.Body) != value || tries == 1 && from != cache.Miss {
 				t.Fatalf("got %q from %s, error %v; want %q", got.Body, from, err, value)

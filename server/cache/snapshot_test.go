@@ -50,7 +50,8 @@ func (s *snapshot) held(t *testing.T, client *redis.Client) map[string][]byte {
 	}
 	all := map[string][]byte{}
 	for _, name := range names {
-		if all[name], err = client.Get(t.Context(), name).Bytes(); err != nil {
+		all[name], err = client.Get(t.Context(), name).Bytes()
+		if err != nil {
 			t.Fatal(err)
 		}
 	}

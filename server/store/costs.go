@@ -239,7 +239,8 @@ func (s *Store) AppendCostTotals(ctx context.Context, dst []byte, q CostQuery, a
 	sql, args := totalsStatement(&q)
 	return s.appendCosts(ctx, dst, after, "cost totals", sql, args, func(dst []byte, row [][]byte) []byte {
 		dst = append(dst, `{"period":"`...)
-		if dst = appendDate(dst, row[0]); q.Monthly {
+		dst = appendDate(dst, row[0])
+		if q.Monthly {
 			dst = dst[:len(dst)-len("-01")]
 		}
 		dst = append(dst, '"')

@@ -125,7 +125,8 @@ func TestCostTotals(t *testing.T) {
 			if p.Period > last {
 				t.Errorf("%s comes after %s", p.Period, last)
 			}
-			if last = p.Period; p.Service == "network" {
+			last = p.Period
+			if p.Service == "network" {
 				currencies[p.Currency] = p.Cost.String()
 				continue
 			}

@@ -39,7 +39,8 @@ func documentFault(document []byte) string {
 			}
 			i = end
 		case c == '{' || c == '[':
-			if depth++; depth > maxDocumentDepth {
+			depth++
+			if depth > maxDocumentDepth {
 				return fmt.Sprintf("is nested deeper than %d levels", maxDocumentDepth)
 			}
 			i++

@@ -254,7 +254,8 @@ func TestEvaluationsByPages(t *testing.T) {
 				t.Fatal(err)
 			}
 			got = append(got, decodeRecords(t, body)...)
-			if q.After = next; next == nil {
+			q.After = next
+			if next == nil {
 				break
 			}
 		}
@@ -304,7 +305,8 @@ func TestCurrentEvaluations(t *testing.T) {
 					t.Errorf("%+v is not the latest", r)
 				}
 			}
-			if q.After = next; next == nil {
+			q.After = next
+			if next == nil {
 				break
 			}
 		}

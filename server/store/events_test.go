@@ -148,7 +148,8 @@ func TestFollowerMissesNoLateCommitter(t *testing.T) {
 	}
 	expect := func(when string, want ...string) {
 		t.Helper()
-		if f.follow(t, 100); !slices.Equal(f.got, want) {
+		f.follow(t, 100)
+		if !slices.Equal(f.got, want) {
 			t.Errorf("%s: the follower has %v, want %v", when, f.got, want)
 		}
 	}

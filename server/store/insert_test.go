@@ -89,7 +89,8 @@ func TestBatchesInOppositeOrdersDoNotDeadlock(t *testing.T) {
 		for i, batch := range [][]store.NewResource{forward, backward} {
 			wg.Go(func() {
 				var err error
-				if created[i], _, err = s.InsertResources(t.Context(), tenant, batch); err != nil {
+				created[i], _, err = s.InsertResources(t.Context(), tenant, batch)
+				if err != nil {
 					t.Error(err)
 				}
 			})

@@ -358,7 +358,8 @@ func BenchmarkListShapes(b *testing.B) {
 	n := 100_000
 	if text := os.Getenv("HEADROOM_LIST_ROWS"); text != "" {
 		var err error
-		if n, err = strconv.Atoi(text); err != nil {
+		n, err = strconv.Atoi(text)
+		if err != nil {
 			b.Fatal(err)
 		}
 	}

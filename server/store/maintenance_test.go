@@ -67,7 +67,8 @@ func TestPartitionsOfCosts(t *testing.T) {
 	if n := count("SELECT count(*) FROM " + months(0, 1)[0]); n != 1 {
 		t.Errorf("the row of today is not in its month, which has %d", n)
 	}
-	if done = maintain(long); done.Made != 0 || len(done.Detached) != 0 || done.Misplaced != 1 {
+	done = maintain(long)
+	if done.Made != 0 || len(done.Detached) != 0 || done.Misplaced != 1 {
 		t.Errorf("again: %+v, want nothing to be done", done)
 	}
 
@@ -79,7 +80,8 @@ func TestPartitionsOfCosts(t *testing.T) {
 		SELECT gen_random_uuid(), gen_random_uuid(), 's', current_date - interval '5 months', 1`)
 
 	short := openWith(t, url, 2)
-	if done = maintain(short); done.Made != 0 || !slices.Equal(done.Detached, months(5, 3)) || !slices.Equal(partitions(), months(2, 5)) {
+	done = maintain(short)
+	if done.Made != 0 || !slices.Equal(done.Detached, months(5, 3)) || !slices.Equal(partitions(), months(2, 5)) {
 		t.Errorf("with a shorter retention: %+v, partitions %v; want the three oldest detached", done, partitions())
 	}
 	if n := count("SELECT count(*) FROM " + months(5, 1)[0]); n != 1 {

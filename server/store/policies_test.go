@@ -202,7 +202,8 @@ func TestPoliciesByPages(t *testing.T) {
 			}
 			delete(want, store.ID(p.ID))
 		}
-		if q.After = next; next == nil {
+		q.After = next
+		if next == nil {
 			if pages != 3 || len(want) > 0 {
 				t.Errorf("%d pages, %d policies were not in them; want 3 and 0", pages, len(want))
 			}

@@ -317,7 +317,8 @@ func TestConflictWithRecovery(t *testing.T) {
 	result := make(chan error, 1)
 	go func() {
 		result <- s.Read(t.Context(), lsn, func(conn *pgx.Conn) error {
-			if tries++; tries > 1 {
+			tries++
+			if tries > 1 {
 				_, err := conn.Exec(t.Context(), "SELECT n FROM in_the_way")
 				return err
 			}

@@ -41,7 +41,8 @@ func (s *slowQueries) note(sql string, took time.Duration, replica bool, now tim
 	defer s.mu.Unlock()
 	q := s.shapes[sql]
 	if q == nil {
-		if q = s.add(sql, took); q == nil {
+		q = s.add(sql, took)
+		if q == nil {
 			return
 		}
 	}

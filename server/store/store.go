@@ -84,13 +84,15 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o, err = o.sized(facts.free); err != nil {
+	o, err = o.sized(facts.free)
+	if err != nil {
 		return nil, err
 	}
 	s := &Store{queries: newQueryTimes(o.SlowQuery), costMonths: o.CostMonths, stopWatching: func() {}}
 	s.gets.store = s
 	s.loads.due = make(chan struct{}, 1)
-	if s.primary, err = newNode(ctx, RolePrimary, o.URL, o.MaxConns, s.queries); err != nil {
+	s.primary, err = newNode(ctx, RolePrimary, o.URL, o.MaxConns, s.queries)
+	if err != nil {
 		return nil, err
 	}
 	if err := s.primary.connectAll(ctx); err != nil {

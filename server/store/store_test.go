@@ -187,7 +187,8 @@ func TestPoolStatsCountWaits(t *testing.T) {
 	before, rounds := s.PoolStats(), int64(0)
 	// Nothing tells when the second one has begun to wait, so it is given another chance until it has.
 	for s.PoolStats().Waits == before.Waits {
-		if rounds++; rounds > 1000 {
+		rounds++
+		if rounds > 1000 {
 			t.Fatal("no acquire of 1000 has waited for the only connection, which was taken")
 		}
 		conn, err := s.Pool().Acquire(t.Context())

@@ -83,7 +83,8 @@ func TestLifeOfAResource(t *testing.T) {
 		!replaced.CreatedAt.Equal(created.CreatedAt) || !replaced.UpdatedAt.After(created.UpdatedAt) {
 		t.Errorf("replaced %+v by %+v, got %+v", created, second, replaced)
 	}
-	if body, _, err = s.ReplaceResource(t.Context(), nil, tenant, id, store.AnyVersion, &second); err != nil || parse(t, body).Version != 3 {
+	body, _, err = s.ReplaceResource(t.Context(), nil, tenant, id, store.AnyVersion, &second)
+	if err != nil || parse(t, body).Version != 3 {
 		t.Errorf("the same again: %s, error %v, want version 3", body, err)
 	}
 

@@ -121,7 +121,8 @@ func (b *Reader) read(batch []*pairRead) {
 		err = fmt.Errorf("MGET of %d keys answered %d", len(arguments)-1, len(values))
 	}
 	for _, r := range batch {
-		if r.err = err; err == nil {
+		r.err = err
+		if err == nil {
 			values = r.take(values)
 		}
 		r.done <- struct{}{}

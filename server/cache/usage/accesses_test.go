@@ -44,7 +44,8 @@ func TestAccessesOfNewAndRestingKeys(t *testing.T) {
 	if u.last != 2*time.Second || math.Abs(u.frequency-1) > 0.1 || math.Abs(u.reads-1) > 0.1 || math.Abs(u.writes-2) > 0.1 {
 		t.Errorf("after one read and two writes: %+v", u)
 	}
-	if u, _ = table.look(7, time.Hour); u.frequency > 0.001 || u.reads > 0.5 {
+	u, _ = table.look(7, time.Hour)
+	if u.frequency > 0.001 || u.reads > 0.5 {
 		t.Errorf("an hour later: %+v", u)
 	}
 }

@@ -82,7 +82,8 @@ func TestIntervalsAreUnbiased(t *testing.T) {
 				continue
 			}
 			v.accessed(k.hash, clock, rand.Uint32()>>16%intervalAccesses == 0)
-			if k.n++; k.n%4 == 0 {
+			k.n++
+			if k.n%4 == 0 {
 				k.next = at + 5*time.Second
 			} else {
 				k.next = at + time.Second

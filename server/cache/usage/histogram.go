@@ -84,7 +84,8 @@ func (d *Distribution) Quantile(q float64) float64 {
 	wanted := max(uint64(q*float64(d.Count)+0.5), 1)
 	seen := uint64(0)
 	for i, n := range d.buckets {
-		if seen += n; seen >= wanted {
+		seen += n
+		if seen >= wanted {
 			return bucketMiddle(i)
 		}
 	}

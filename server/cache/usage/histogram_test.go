@@ -36,7 +36,8 @@ func TestEveryValueLiesNearItsBucket(t *testing.T) {
 		if i < last {
 			t.Fatalf("%d is in bucket %d, after %d", v, i, last)
 		}
-		if last = i; math.Abs(bucketMiddle(i)-float64(v)) > float64(v)/16 {
+		last = i
+		if math.Abs(bucketMiddle(i)-float64(v)) > float64(v)/16 {
 			t.Fatalf("%d is in bucket %d, which stands for %g", v, i, bucketMiddle(i))
 		}
 	}

@@ -73,8 +73,11 @@ func zipfTrace() []operation {
 		if i%10 == 0 {
 			o.key = mixed(1<<32 + uint64(random.IntN(1000)))
 			o.size, o.churn, o.write = 4096, true, random.IntN(2) == 0
-		} else if o.key = mixed(zipf.Uint64()); o.key%10 < 3 {
-			o.size = 4096
+		} else {
+			o.key = mixed(zipf.Uint64())
+			if o.key%10 < 3 {
+				o.size = 4096
+			}
 		}
 		trace[i] = o
 	}

@@ -62,7 +62,8 @@ func newSizer(size, smallest, largest uint64) sizer {
 
 // decide returns the state after a window, and what was decided in a few words.
 func (s sizer) decide(w l1Window) (next sizer, reason string) {
-	if s.forgetIn--; s.forgetIn <= 0 {
+	s.forgetIn--
+	if s.forgetIn <= 0 {
 		s.tooSmall = 0
 	}
 	s.resting = max(s.resting-1, 0)
@@ -77,7 +78,8 @@ func (s sizer) decide(w l1Window) (next sizer, reason string) {
 	rate := float64(w.hits) / float64(requests)
 	if s.changedFrom != 0 {
 		judged, takenBack := s.judge(rate)
-		if s = judged; takenBack {
+		s = judged
+		if takenBack {
 			return s, "the last growth won nothing and is taken back"
 		}
 	}

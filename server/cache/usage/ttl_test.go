@@ -18,7 +18,8 @@ func (a randomAccesses) run(d, ttl time.Duration) (*Distribution, float64) {
 		stored, last := time.Duration(0), time.Duration(0)
 		for {
 			gap := time.Duration(random.ExpFloat64() * float64(mean))
-			if last += gap; last > d {
+			last += gap
+			if last > d {
 				break
 			}
 			intervals.Record(uint64(gap.Microseconds()))
