@@ -10,7 +10,7 @@ import (
 )
 
 func TestCacheReport(t *testing.T) {
-	s := newService(t)
+	s := newOwnService(t)
 	tenant := newTenant()
 	ids := s.insert(t, tenant, 0, 1)
 	for range 4 {
@@ -39,7 +39,7 @@ func TestCacheReport(t *testing.T) {
 
 // Somebody who walks a list finds the next page in L1; somebody who looks at one page does not cause another.
 func TestWalkingAListPrefetchesTheNextPage(t *testing.T) {
-	s := newService(t)
+	s := newOwnService(t)
 	s.cache.Prefetch(s.Prefetching())
 	tenant := newTenant()
 	ids := s.insert(t, tenant, 0, 12)
@@ -85,7 +85,7 @@ func TestWalkingAListPrefetchesTheNextPage(t *testing.T) {
 }
 
 func TestWhatAPageListsIsPrefetched(t *testing.T) {
-	s := newService(t)
+	s := newOwnService(t)
 	s.cache.Prefetch(s.Prefetching())
 	tenant := newTenant()
 	ids := s.insert(t, tenant, 0, 6)

@@ -71,7 +71,43 @@ func (b *logBuffer) Reset() {
 	b.text.Reset()
 }
 
+// shared is the store and the cache of newService. An invalidation waits until its cache is 1.25 s old (see package
+// coherence), which the tests that share this one wait for only once.
+var shared struct {
+	once  sync.Once
+	store *store.Store
+	cache *cache.Cache
+	err   error
+}
+
+func openShared(env *containers.Environment) {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	shared.store, shared.err = store.Open(ctx, store.Options{URL: env.PostgresURL, MaxConns: 4})
+	if shared.err != nil {
+		return
+	}
+	shared.cache, shared.err = cache.Open(cache.Options{L2URL: env.CacheURL, L1Bytes: 16 << 20, Store: shared.store})
+	if shared.err == nil {
+		shared.err = shared.cache.Join(ctx)
+	}
+}
+
+// newService is an API of its own over the store and the cache that the tests share.
 func newService(t testing.TB) *service {
+	t.Helper()
+	env := servers(t)
+	shared.once.Do(func() { openShared(env) })
+	if shared.err != nil {
+		t.Fatal(shared.err)
+	}
+	s := &service{log: new(logBuffer), store: shared.store, cache: shared.cache}
+	s.API = api.New(api.Options{Store: s.store, Cache: s.cache, Logger: slog.New(slog.NewTextHandler(s.log, nil))})
+	return s
+}
+
+// newOwnService has a store and a cache of its own: for tests that count what these do, or close them.
+func newOwnService(t testing.TB) *service {
 	t.Helper()
 	env := servers(t)
 	return newServiceOn(t, env.PostgresURL, env.CacheURL)

@@ -35,7 +35,7 @@ func TestHealthAndReadiness(t *testing.T) {
 	}
 	decode(t, s.get(t, newTenant(), resourcesPath), http.StatusOK, &list{}) // is still answered
 
-	broken := newService(t)
+	broken := newOwnService(t)
 	broken.store.Close()
 	if w := broken.get(t, "", "/readyz"); w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), `"postgres":"unreachable"`) {
 		t.Errorf("without Postgres: status %d, %s", w.Code, w.Body)
@@ -44,7 +44,7 @@ func TestHealthAndReadiness(t *testing.T) {
 }
 
 func TestFailuresAreProblemsAndTellNothing(t *testing.T) {
-	s := newService(t)
+	s := newOwnService(t)
 	s.store.Close()
 	for _, target := range []string{resourcesPath, resourcesPath + "/" + newTenant()} {
 		p := expectProblem(t, s.get(t, newTenant(), target), http.StatusServiceUnavailable)
@@ -118,7 +118,7 @@ type panicking struct{}
 func (panicking) Read([]byte) (int, error) { panic("unreadable") }
 
 func TestMetrics(t *testing.T) {
-	s, tenant := newService(t), newTenant()
+	s, tenant := newOwnService(t), newTenant()
 	id := s.insert(t, tenant, 0, 1)[0].String()
 	for range 3 {
 		s.get(t, tenant, resourcesPath+"/"+id)
@@ -151,7 +151,7 @@ func TestMetrics(t *testing.T) {
 
 // A request whose client leaves is not answered, and what it asked for is still loaded for the next.
 func TestClientLeaves(t *testing.T) {
-	s, tenant := newService(t), newTenant()
+	s, tenant := newOwnService(t), newTenant()
 	id := s.insert(t, tenant, 0, 1)[0].String()
 	tx, err := connect(t).Begin(t.Context())
 	if err != nil {

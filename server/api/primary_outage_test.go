@@ -25,6 +25,7 @@ const outageAnswers = 20 * time.Second
 // TestPrimaryOutageOverHTTP freezes the only database, and kills it, under requests. What needs it is refused in bounded
 // time, with a time to try again; what is cached is served; and all is well when it is back.
 func TestPrimaryOutageOverHTTP(t *testing.T) {
+	t.Parallel()
 	env := containerstest.Own(t)
 	if err := store.Migrate(t.Context(), env.PostgresURL); err != nil {
 		t.Fatal(err)

@@ -300,6 +300,7 @@ func TestTenantsDoNotSeeEachOther(t *testing.T) {
 }
 
 func TestServiceGoesOnWithoutL2(t *testing.T) {
+	t.Parallel()
 	main := servers(t)
 	env := containerstest.Own(t)
 	s, tenant := newServiceOn(t, main.PostgresURL, env.CacheURL), newTenant()

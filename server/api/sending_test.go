@@ -44,7 +44,7 @@ func TestCachedListsAreSentCompressed(t *testing.T) {
 
 // Without the database the answer says when to try again.
 func TestUnavailableSaysWhenToTryAgain(t *testing.T) {
-	s := newService(t)
+	s := newOwnService(t)
 	s.store.Close()
 	w := s.get(t, newTenant(), resourcesPath)
 	if seconds, err := strconv.Atoi(w.Header().Get("Retry-After")); w.Code != http.StatusServiceUnavailable || err != nil || seconds < 1 {

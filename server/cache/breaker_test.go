@@ -31,6 +31,7 @@ func crowd(t *testing.T, c *cache.Cache, requests int, newKey func() cache.Key) 
 
 // L2 first keeps its connections and does not answer, which is what its breaker is for, and then is killed and started again.
 func TestBreakerOfL2(t *testing.T) {
+	t.Parallel()
 	env := containerstest.Own(t)
 	c := openCache(t, env.CacheURL)
 	defer c.Close()

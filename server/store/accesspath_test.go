@@ -55,7 +55,7 @@ func TestEveryAccessPathFindsTheSame(t *testing.T) {
 			if err != nil || len(want) == 0 && c.where != "false" {
 				t.Fatalf("%s: %d rows match, error %v", name, len(want), err)
 			}
-			q := store.ListQuery{Tenant: tenant, Filter: c.filter, Order: order, Limit: 11}
+			q := store.ListQuery{Tenant: tenant, Filter: c.filter, Order: order, Limit: 53}
 			if got := walk(t, s, q); !slices.Equal(got, want) {
 				t.Errorf("%s by %s: %d resources, want %d", name, by, len(got), len(want))
 			}

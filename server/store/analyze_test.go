@@ -64,6 +64,7 @@ func TestBulkLoadsAreAnalyzed(t *testing.T) {
 // TestMaintenanceMayTakeLonger than a statement for a request (statement_timeout: 5 s), and waits longer for its locks
 // (lock_timeout: 1 s).
 func TestMaintenanceMayTakeLonger(t *testing.T) {
+	t.Parallel()
 	url := newDatabase(t)
 	if err := store.Migrate(t.Context(), url); err != nil {
 		t.Fatal(err)

@@ -83,7 +83,7 @@ func TestWalkDeliversEveryMatchingResourceOnceAndInOrder(t *testing.T) {
 				if len(want) == 0 && c.where != "false" {
 					t.Fatal("no row matches: the test tests nothing")
 				}
-				if got := walk(t, s, store.ListQuery{Tenant: tenant, Filter: c.filter, Order: order, Limit: 97}); !slices.Equal(got, want) {
+				if got := walk(t, s, store.ListQuery{Tenant: tenant, Filter: c.filter, Order: order, Limit: 499}); !slices.Equal(got, want) {
 					t.Errorf("walked %d resources by %s, want %d in the database's order", len(got), by, len(want))
 				}
 				checkTotal(t, s, tenant, c.filter, len(want))
