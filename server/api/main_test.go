@@ -83,11 +83,12 @@ var shared struct {
 func openShared(env *containers.Environment) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	shared.store, shared.err = store.Open(ctx, store.Options{URL: env.PostgresURL, MaxConns: 4})
+	quiet := slog.New(slog.DiscardHandler) // the servers stop before the store does
+	shared.store, shared.err = store.Open(ctx, store.Options{URL: env.PostgresURL, MaxConns: 4, Logger: quiet})
 	if shared.err != nil {
 		return
 	}
-	shared.cache, shared.err = cache.Open(cache.Options{L2URL: env.CacheURL, L1Bytes: 16 << 20, Store: shared.store})
+	shared.cache, shared.err = cache.Open(cache.Options{L2URL: env.CacheURL, L1Bytes: 16 << 20, Store: shared.store, Logger: quiet})
 	if shared.err == nil {
 		shared.err = shared.cache.Join(ctx)
 	}

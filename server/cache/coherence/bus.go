@@ -17,28 +17,28 @@ import (
 	"github.com/policycortex/headroom/server/store"
 )
 
-// LeaseTime and LeaseMargin bound how long an invalidation waits for an instance that is silent.
+// LeaseTime and LeaseMargin together bound how long an invalidation waits for an instance that does not respond.
 const (
 	LeaseTime         = time.Second
 	LeaseMargin       = 250 * time.Millisecond
 	heartbeatInterval = 100 * time.Millisecond
 )
 
-// ErrUnacknowledged is returned by [Bus.Invalidate] and [Bus.PublishDrop] when it could not be made sure of
-// that every instance has taken notice. It is made up for when contact with L2 is back.
-var ErrUnacknowledged = errors.New("not every instance is known to have taken notice")
+// ErrUnacknowledged is returned by [Bus.Invalidate] and [Bus.PublishDrop] when not every instance is known to have applied
+// the message. An invalidation is repeated when contact with L2 returns; a drop is not.
+var ErrUnacknowledged = errors.New("not every instance is known to have applied the invalidation")
 
 // Options says what a bus connects.
 type Options struct {
 	Address *redis.Options // of L2
-	// Store says where the primary's log is, and whether a change that failed can still be made. It may be nil: then
-	// there is no replica that could lag.
+	// Store reports the primary's LSN, and whether a failed change can still be made. It may be nil when there is no
+	// replica that could lag.
 	Store  *store.Store
 	Logger *slog.Logger // nil for none
-	// Forget empties L1. Drop removes from L1 what matches a pattern, and makes flights that match worth nothing.
+	// Forget empties L1. Drop removes what matches a pattern from L1 and invalidates matching flights.
 	Forget func()
 	Drop   func(pattern string)
-	// Failed is told of operations on L2 that failed.
+	// Failed is called for each failed operation on L2.
 	Failed func(operation string, err error)
 }
 
@@ -53,13 +53,13 @@ type Bus struct {
 	channel string
 	answers string // channel of acknowledgements for this instance
 
-	// until when the lease lasts, as of [clock.Now]; 0 without one.
+	// leasedUntil is when the lease ends, in the time of [clock.Now]; 0 without one.
 	leasedUntil atomic.Int64
-	// floor is the least position that loads are given.
+	// floor is the minimum LSN of all loads.
 	floor atomic.Uint64
 
 	serving atomic.Pointer[Session] // nil while nothing may be read from L2
-	// beginning keeps those that need epochs of the same block from all beginning them.
+	// beginning lets one caller at a time begin the epochs of a block.
 	beginning [stripeCount / epochBlock]sync.Mutex
 	inDoubt   inDoubt
 
@@ -69,9 +69,9 @@ type Bus struct {
 	joined   chan struct{}            // closed while the instance is joined
 	lostAt   time.Duration            // when contact was lost
 	why      error                    // why there is no contact
-	heardAt  time.Duration            // when the last heartbeat of ours that came back was sent
+	heardAt  time.Duration            // when our last returned heartbeat was sent
 	since    time.Duration            // when the present subscription was confirmed
-	members  map[uint64]time.Duration // other instances, and when a heartbeat of theirs was heard last
+	members  map[uint64]time.Duration // other instances, and when their last heartbeat arrived
 	pending  *pendingScopes           // what could not be sent
 	number   uint64
 	awaiting map[uint64]*acknowledgements
@@ -86,10 +86,10 @@ type Bus struct {
 type pendingScopes struct {
 	stripes map[uint16]struct{}
 	after   store.LSN
-	done    []chan struct{} // closed when they have been repeated and acknowledged
+	done    []chan struct{} // closed once they have been repeated and acknowledged
 }
 
-// acknowledgements of a message, by instance; changed has room for one, and is told of each.
+// acknowledgements of a message, by instance. changed has a buffer of one and signals each change.
 type acknowledgements struct {
 	by      map[uint64]struct{}
 	changed chan struct{}
@@ -97,36 +97,36 @@ type acknowledgements struct {
 
 type ack struct{ sender, number uint64 }
 
-// Trusted says whether this instance had its lease at a time.
+// Trusted reports whether this instance holds its lease at a time of [clock.Now].
 func (b *Bus) Trusted(at time.Duration) bool { return int64(at) < b.leasedUntil.Load() }
 
-// StripeLSN is what a load for a stripe must see.
+// StripeLSN returns the LSN that a load for a stripe must see.
 func (b *Bus) StripeLSN(s *Stripe) store.LSN { return store.LSN(max(s.lsn.Load(), b.floor.Load())) }
 
-// OnPrimary is a position that no replica has reached: it sends a read to the primary.
+// OnPrimary is an LSN that no replica reaches: it sends a read to the primary.
 const OnPrimary = ^store.LSN(0)
 
-// RequiredLSN is what a read that is not cached must see of the scopes: all that an invalidation has told of. While this
-// instance may have missed one, it is [OnPrimary].
+// RequiredLSN returns the LSN that an uncached read of the scopes must see: the highest one of their invalidations. While
+// this instance may have missed an invalidation, it is [OnPrimary].
 func (b *Bus) RequiredLSN(scopes ...key.Scope) store.LSN {
 	if !b.Trusted(clock.Now()) {
 		return OnPrimary
 	}
-	var position store.LSN
+	var lsn store.LSN
 	for i := range scopes {
-		position = max(position, b.StripeLSN(&b.Stripes[b.Stripes.index(&scopes[i])]))
+		lsn = max(lsn, b.StripeLSN(&b.Stripes[b.Stripes.index(&scopes[i])]))
 	}
-	return position
+	return lsn
 }
 
-// RaiseFloor makes a position the least that loads are given.
+// RaiseFloor makes all loads see at least this LSN.
 func (b *Bus) RaiseFloor(after store.LSN) { raise(&b.floor, uint64(after)) }
 
-// Invalidate makes what was loaded for keys of the scopes unreachable. Call it after a change is committed at the
-// position after, and before the change is acknowledged. When it returns nil, no instance serves anything older. With
-// [ErrUnacknowledged] another instance may do so until this one reaches L2 again: log it and go on, as the change is
-// made. It takes a round trip through L2 and the other instances; up to 1.25 s if one of them has just stopped answering,
-// or this one has just joined.
+// Invalidate makes everything that was loaded for keys of the scopes unreachable. Call it after a change was committed, with an
+// LSN at or after the commit, and before acknowledging the change. When it returns nil, no instance serves anything older.
+// When it returns [ErrUnacknowledged], another instance may serve older values until this one reaches L2 again; log it and go
+// on, because the change is made. It takes one round trip through L2 and the other instances, and up to 1.25 s when another
+// instance has just stopped responding or this one has just joined.
 func (b *Bus) Invalidate(ctx context.Context, after store.LSN, scopes ...key.Scope) error {
 	if len(scopes) == 0 {
 		return nil
@@ -149,7 +149,7 @@ func (b *Bus) invalidate(ctx context.Context, after store.LSN, stripes []uint16)
 	return b.send(ctx, &message{what: invalidateMessage, after: after, stripes: stripes})
 }
 
-// send tells all instances of an invalidation, and returns when they know.
+// send publishes an invalidation and returns when all instances have applied it.
 func (b *Bus) send(ctx context.Context, m *message) error {
 	for {
 		b.mu.Lock()
@@ -169,14 +169,14 @@ func (b *Bus) send(ctx context.Context, m *message) error {
 	}
 }
 
-// PublishDrop has every instance drop what matches a pattern, and returns when they have.
+// PublishDrop makes every instance drop what matches a pattern, and returns when they have.
 func (b *Bus) PublishDrop(ctx context.Context, s *Session, after store.LSN, pattern string) error {
 	return b.publish(ctx, s, &message{what: dropMessage, after: after, pattern: pattern})
 }
 
-// publish sends a message, with what it means for L2 before it, and waits until everybody who has to know knows. When L2
-// has no room for the new epochs, it does so twice: an instance that had not heard of the invalidation may have begun an
-// epoch in between, with an older position, and others may know it. The second time all have heard of it.
+// publish changes L2, sends a message, and waits for the acknowledgements. When L2 has no memory for the new epochs, it does
+// so twice: an instance that had not received the message may have begun an epoch in between, with an older LSN, and others
+// may know that epoch. By the second time all instances have received the message.
 func (b *Bus) publish(ctx context.Context, t *Session, m *message) error {
 	m.sender = b.id
 	if err := b.publishOnce(ctx, t, m); err != nil || !m.refused {
@@ -185,7 +185,7 @@ func (b *Bus) publish(ctx context.Context, t *Session, m *message) error {
 	return b.publishOnce(ctx, t, m)
 }
 
-// publishOnce tries twice: a connection that was closed while it was idle fails once.
+// publishOnce retries once, because a connection that was closed while idle fails once.
 func (b *Bus) publishOnce(ctx context.Context, t *Session, m *message) error {
 	var acks *acknowledgements
 	m.number, acks = b.expect()
@@ -200,7 +200,7 @@ func (b *Bus) publishOnce(ctx context.Context, t *Session, m *message) error {
 	return b.await(ctx, t, acks)
 }
 
-// await waits for acknowledgements of a message that the server has just taken.
+// await waits for acknowledgements of a message that the server has just accepted.
 func (b *Bus) await(ctx context.Context, t *Session, acks *acknowledgements) error {
 	timeout := time.NewTimer(LeaseTime + LeaseMargin)
 	defer timeout.Stop()
@@ -216,7 +216,7 @@ func (b *Bus) await(ctx context.Context, t *Session, acks *acknowledgements) err
 		select {
 		case <-acks.changed:
 		case <-grown:
-		case <-timeout.C: // whoever has not answered has no lease
+		case <-timeout.C: // an instance that has not acknowledged has no lease
 			return nil
 		case <-ctx.Done():
 			return fmt.Errorf("%w: %w", ErrUnacknowledged, ctx.Err())
@@ -224,13 +224,14 @@ func (b *Bus) await(ctx context.Context, t *Session, acks *acknowledgements) err
 	}
 }
 
-// missing counts the instances that have to acknowledge yet, and says for how long others might be unknown.
+// missing counts the instances that have yet to acknowledge. young is how long this subscription must still wait before it
+// knows all instances.
 func (b *Bus) missing(t *Session, acks *acknowledgements) (n int, young time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	at := clock.Now()
 	if _, own := acks.by[b.id]; !own || b.current != t {
-		n++ // ours has not come back, and will not by another subscription
+		n++ // ours has not come back, and it cannot on another subscription
 	}
 	for id, heard := range b.members {
 		if at-heard > LeaseTime+LeaseMargin {
@@ -242,8 +243,7 @@ func (b *Bus) missing(t *Session, acks *acknowledgements) (n int, young time.Dur
 	return n, b.since + LeaseTime + LeaseMargin - at
 }
 
-// transmit runs under a time limit of its own: a change that is committed is to be made known, also when the client
-// that asked for it has gone.
+// transmit has its own time limit: a committed change must be published even when the client that made it has left.
 func (b *Bus) transmit(t *Session, m *message) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*Timeout)
 	defer cancel()
@@ -258,11 +258,11 @@ func (b *Bus) transmit(t *Session, m *message) error {
 		removed = p.Unlink(ctx, names...)
 		sets = make([]*redis.StatusCmd, len(names))
 		for i, name := range names {
-			sets[i] = p.Set(ctx, name, formatEpoch(m.after), epochLife) // may fail for want of memory: see publish
+			sets[i] = p.Set(ctx, name, formatEpoch(m.after), epochLife) // fails when L2 has no memory: see publish
 		}
 	}
 	published := p.Publish(ctx, b.channel, m.encode())
-	p.Exec(ctx) // the commands have their errors
+	p.Exec(ctx) // each command has its own error
 	m.refused = slices.ContainsFunc(sets, func(set *redis.StatusCmd) bool { return set.Err() != nil })
 	if removed != nil && removed.Err() != nil {
 		return removed.Err()
@@ -282,7 +282,7 @@ func (b *Bus) pend(m *message) (repeated <-chan struct{}) {
 	return b.pending.done[0]
 }
 
-// outwait waits until nobody can have a lease any more, if L2 is down for all, or until the invalidation was repeated.
+// outwait waits until the invalidation was repeated, or until every lease has ended if L2 is down for all instances.
 func (b *Bus) outwait(ctx context.Context, repeated <-chan struct{}, lost time.Duration, why error) error {
 	timeout := time.NewTimer(max(lost+LeaseTime+LeaseMargin-clock.Now(), 0))
 	defer timeout.Stop()
@@ -330,8 +330,8 @@ func (b *Bus) acknowledged(number, by uint64) {
 func (b *Bus) receive(payload string) {
 	m, err := decodeMessage(payload)
 	if err != nil {
-		// Whoever sent it waits for nothing that we could do. To forget everything is safe.
-		b.logger.Warn("the cache forgets what it has", "error", err)
+		// The sender does not wait for anything that we could do. Forgetting everything is safe.
+		b.logger.Warn("the cache drops everything because of a malformed message", "error", err)
 		b.Stripes.invalidateAll()
 		return
 	}
@@ -356,11 +356,11 @@ func (b *Bus) receive(payload string) {
 	}
 	select {
 	case b.acks <- ack{m.sender, m.number}:
-	default: // the sender will wait for as long as a lease lasts
+	default: // the sender waits until the lease has ended
 	}
 }
 
-// acknowledge sends acknowledgements, those that are there together in one round trip.
+// acknowledge sends acknowledgements. Those that are queued together share a round trip.
 func (b *Bus) acknowledge(ctx context.Context, t *Session) {
 	for {
 		var next ack
@@ -378,7 +378,7 @@ func (b *Bus) acknowledge(ctx context.Context, t *Session) {
 				more = false
 			}
 		}
-		p.Exec(ctx) // one that is lost costs the sender the time of a lease
+		p.Exec(ctx) // a lost one costs the sender the time of a lease
 	}
 }
 

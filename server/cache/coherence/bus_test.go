@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) { containerstest.Main(m) }
 
-// member is an instance with nothing but its bus, and what the bus asked of it.
+// member is an instance with only its bus, and what the bus asked of it.
 type member struct {
 	*coherence.Bus
 	forgotten atomic.Int64
@@ -84,8 +84,8 @@ func TestDropReachesEveryInstance(t *testing.T) {
 	}
 }
 
-// Without L2 nothing may be served, reads go to the primary, and an invalidation says that nobody has acknowledged it, after
-// the time of a lease at most.
+// Without L2 nothing may be served, reads go to the primary, and an invalidation returns ErrUnacknowledged after LeaseTime +
+// LeaseMargin at most.
 func TestWithoutL2(t *testing.T) {
 	b := coherence.Open(coherence.Options{
 		Address: &redis.Options{Addr: "127.0.0.1:1"}, Forget: func() {}, Drop: func(string) {}, Failed: func(string, error) {},

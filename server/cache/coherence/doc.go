@@ -1,87 +1,114 @@
-// Package coherence keeps the caches of several instances coherent that share L2.
+// Package coherence keeps the caches of several instances that share L2 coherent.
 //
 // In short:
 //
-//   - Every key belongs to a stripe, and every stripe has an epoch in each instance and one in L2. A value counts only
-//     while its stripe has the epoch that was read before the value was.
-//   - An invalidation raises the epoch here, replaces the one in L2, and publishes a message. It returns when every
-//     instance that may serve has acknowledged.
-//   - An instance may serve from L1 and L2 only while it has its lease: while a heartbeat of its own, sent less than a
-//     second ago, has come back to it on the same channel. So one that hears nothing serves nothing.
-//   - Loads are given the position in the primary's log that they must see, so that a lagging replica does not bring
-//     back what was invalidated.
-//   - What could not be made known is repeated when contact is back, and a change that failed is invalidated again when
-//     the primary has settled whether it was made.
+//   - Every key belongs to a stripe. A stripe has one epoch in each instance and one in L2.
+//   - A value counts only while its stripe still has the epoch that was read before the value was loaded.
+//   - An invalidation raises the epoch here, replaces the one in L2, and publishes a message. It returns when every instance
+//     that may serve has acknowledged.
+//   - An instance may serve from L1 and L2 only while it holds its lease: while a heartbeat that it sent less than a second ago
+//     has come back to it on the same channel. An instance that hears nothing serves nothing.
+//   - Loads are given the LSN that they must see, so a lagging replica does not bring back what was invalidated.
+//   - What could not be published is repeated when contact returns. A failed change is invalidated again when the primary
+//     has settled whether it was made.
 //
-// # How several instances stay coherent
+// # The promise
 //
-// The promise: what a Get returns is no older than any change whose Invalidate had returned nil, in whichever instance,
-// before the Get began.
+// What a Get returns is no older than any change whose Invalidate had returned nil, in any instance, before the Get began.
+// An LSN is a position in the primary's write-ahead log.
 //
-// Stripes. Every key belongs to one scope and every scope to one of 65,536 stripes. A stripe has an epoch in each
-// instance (a counter) and an epoch in L2 (a random number under headroom:2:e:<process>:<stripe>).
+// # Stripes and epochs
 //
-//   - A flight, the way from a miss to a value, reads the instance's epoch first. Its value is tagged with it, and is
-//     served from L1 only while the stripe has that epoch still. So it does not matter when a slow load ends.
-//   - A value in L2 is tagged with the epoch in L2 that was known before it was loaded; a value with another epoch is a
-//     miss. So it does not matter when a slow load is written either. An epoch in L2 is read with the value, by one MGET,
-//     and then known for as long as the stripe has the epoch in this instance that the flight had read before: what
-//     replaces it in L2 raises that one too, before it is acknowledged. So a known epoch is as good as an entry in L1.
-//     (L2 may lose an epoch without a word; then another one is begun, and is read when a value bears it.)
-//   - Loads are given the highest position in the primary's log that an invalidation of the stripe told of, and read
-//     from the primary or from a replica that has got there. So a lagging replica does not refill what was invalidated.
-//     Whoever knows an epoch knows its position: a stripe's is raised before its epoch, and an epoch in L2 contains it,
-//     as an instance may read the new epoch before it hears of it.
+// Every key belongs to one scope, and every scope to one of 65,536 stripes. A stripe has an epoch in each instance (a counter)
+// and an epoch in L2 (a random number under headroom:2:e:<process>:<stripe>).
 //
-// Invalidate, called after the commit, (1) raises the stripes here, (2) sends L2, in one pipeline, the removal of the
-// epochs there (which a full server takes too), new random ones, and a message on the bus, and (3) waits until every
-// other instance that may serve from its L1 has raised its stripes. L2 is changed before the message is sent: an
-// instance that has raised its epoch cannot read a value with the old one from L2 any more.
+//   - A flight takes a key from a miss to a value. It reads the instance's epoch first and tags its value with it. L1 serves
+//     the value only while the stripe still has that epoch. So it does not matter when a slow load ends.
+//   - A value in L2 is tagged with the epoch in L2 that was known before it was loaded. A value with another epoch is a miss.
+//     So it does not matter when a slow load is written either.
+//   - The epoch in L2 is read together with the value, by one MGET. It is then known for as long as the stripe keeps the
+//     epoch in this instance that the flight had read before. Whoever replaces the epoch in L2 also raises this one before
+//     acknowledging, so a known epoch is as good as an entry in L1. (L2 may evict an epoch. Then another one is begun, and
+//     is read as soon as a value bears it.)
+//   - Loads are given the highest LSN of any invalidation of the stripe. They read from the primary, or from a replica that
+//     has replayed that LSN. So a lagging replica does not refill what was invalidated. Whoever knows an epoch also knows
+//     its LSN: a stripe's LSN is raised before its epoch, and the text of an epoch in L2 contains its LSN, because an
+//     instance may read the new epoch before it receives the message.
 //
-// Lease. Each instance publishes a heartbeat on the bus every 100 ms and hears it itself. The server passes on messages
-// in the order in which they were published, and an instance applies them in that order. So when a heartbeat has
-// come back, everything published before it was *sent* has been applied. An instance serves from L1 and L2, and joins
-// flights, only while the last heartbeat that came back, by the present subscription, was sent less than leaseTime (1 s)
-// ago. Get looks at the lease first and at the epoch then: the other way round, a message and a heartbeat could both
-// arrive in between.
+// # Invalidation
 //
-// Who has to acknowledge. It is not enough to wait for as many acknowledgements as PUBLISH had receivers: an instance
-// whose subscription the server has just dropped is not among these, and may not have noticed yet. So instances know
-// each other by their heartbeats. A sender is done when its own message has come back to it, and each instance from
-// which it has heard a heartbeat within leaseTime + leaseMargin has acknowledged; and not before its own subscription is
-// as old as that, as it may have missed heartbeats before. Otherwise it is done when leaseTime + leaseMargin
-// have passed since the server took the message. Why that is enough: let another instance serve at a time t with its lease, and
-// not have applied the message. The heartbeat H that its lease rests on was sent after t - 1 s and came back by a
-// subscription that was alive then. Were H published after the message, that subscription would have brought the
-// message before, or would be younger than the message, and then nothing in L1 counted (see Joining). So H was
-// published before the message, less than leaseTime before t. If t is later than leaseTime after the message, that is impossible: hence the
-// second way to be done. And if the sender was subscribed when H was published, it heard H before its own message came
-// back: hence the first.
+// Invalidate is called after the commit. It
 //
-// So an instance that is frozen, or cut off from L2, has no lease when a sender stops waiting for it, and once it has
-// been silent for leaseTime + leaseMargin nobody waits for it any more. leaseMargin (250 ms) is for clocks that run at
-// different rates and for Dragonfly, which hands a message to the thread of a subscriber after it has answered.
-// Clocks are never compared between machines. They must go on while a process stands still, which
-// CLOCK_MONOTONIC does for a stopped process, but not for a virtual machine that is suspended as a whole.
+//  1. raises the stripes in this instance,
+//  2. sends L2 one pipeline: the removal of the old epochs (which works even when L2 has no memory left), new random epochs,
+//     and a message on the bus,
+//  3. waits until every other instance that may serve from its L1 has raised its stripes.
 //
-// Without the lease, every Get goes past L1 and L2 to the primary (L3 is checked by the database: see level3.go), and
-// only flights that have not begun may be joined. That is slower and not stale.
+// L2 changes before the message is sent. So an instance that has raised its epoch can no longer read a value with the old
+// epoch from L2.
 //
-// Joining. An instance subscribes; asks the primary for its position, which becomes the least that loads are given; raises all its stripes
-// (so that nothing in L1 counts); repeats what it failed to invalidate; and, if it had lost contact, waits for another
-// leaseTime, so that the others can repeat theirs before it reads from L2. What was published before the subscription
-// cannot concern it, as L1 counts for nothing and the position is later.
+// # Lease
 //
-// A server that restarts from a snapshot may come back with old values and their old epochs. The names of epochs
-// therefore contain the server's run id, and every connection asks for it when it is made: values of another process
-// have no epoch.
+// Each instance publishes a heartbeat on the bus every 100 ms and receives it itself. The server forwards messages in the
+// order in which they were published, and an instance applies them in that order. So when a heartbeat has come back, the
+// instance has applied everything that was published before the heartbeat was sent.
 //
-// A partition. When Invalidate cannot reach L2, it waits until leaseTime + leaseMargin have passed since contact was lost,
-// and returns an error, unless the instance could rejoin meanwhile and repeat the invalidation. If L2 is down for
-// everybody, nobody has a lease by then and nothing stale is served even so. If only this instance is cut off, the
-// others go on serving what they have: hence the error. The invalidation is repeated before anything else when contact
-// is back.
+// An instance serves from L1 and L2, and joins flights, only while its last returned heartbeat was sent less than LeaseTime
+// (1 s) ago and came back on the present subscription. Get checks the lease first and the epoch second. In the other order, a
+// message and a heartbeat could both arrive in between.
 //
-// What it costs: an invalidation in the first leaseTime + leaseMargin of a subscription waits for the rest of that time,
-// and one while an instance has just stopped without a word, for as long.
+// # Who has to acknowledge
+//
+// It is not enough to count the receivers that PUBLISH reports. An instance whose subscription the server has just dropped
+// is not among them and may not have noticed yet. So instances know each other by their heartbeats. A sender is done when
+//
+//   - its own message has come back,
+//   - every instance from which it heard a heartbeat within LeaseTime + LeaseMargin has acknowledged,
+//   - and its own subscription is at least that old, since it may have missed heartbeats before.
+//
+// Otherwise it is done when LeaseTime + LeaseMargin have passed since the server accepted the message.
+//
+// Proof. Suppose another instance serves at time t with its lease and has not applied the message. Its lease rests on a
+// heartbeat H that was sent after t - 1 s and came back on a subscription that was alive then. If H had been published after
+// the message, that subscription would have delivered the message first, or it would be younger than the message, and then
+// nothing in L1 would count (see Joining). So H was published before the message, less than LeaseTime before t. If t is later
+// than LeaseTime after the message, that is impossible, which justifies the second condition. If the sender was subscribed
+// when H was published, it received H before its own message came back, which justifies the first.
+//
+// So an instance that is frozen or cut off from L2 has lost its lease when a sender stops waiting for it. Once it has been
+// silent for LeaseTime + LeaseMargin, nobody waits for it. LeaseMargin (250 ms) allows for clocks that run at different
+// rates, and for Dragonfly, which hands a message to a subscriber's thread after it has answered the publisher. Clocks are
+// never compared between machines. They must keep running while a process is stopped. CLOCK_MONOTONIC does so for a stopped
+// process, but not for a virtual machine that is suspended as a whole.
+//
+// Without its lease, an instance sends every Get past L1 and L2 to the primary (the database itself checks L3: see level3.go),
+// and only flights that have not begun may be joined. That is slower, but never stale.
+//
+// # Joining
+//
+// An instance
+//
+//  1. subscribes,
+//  2. asks the primary for its LSN, which becomes the minimum for all its loads,
+//  3. raises all its stripes, so that nothing in L1 counts,
+//  4. repeats the invalidations that it could not publish,
+//  5. and, if it had lost contact before, waits for another LeaseTime, so that the others can repeat theirs before it
+//     reads from L2.
+//
+// Messages from before the subscription do not matter: nothing in L1 counts, and the LSN is later.
+//
+// A server that restarts from a snapshot may bring back old values with their old epochs. So the names of epochs contain the
+// server's run id, which every new connection asks for. Values of another process have no epoch.
+//
+// # Partitions
+//
+// When Invalidate cannot reach L2, it waits until LeaseTime + LeaseMargin have passed since contact was lost. Then it returns an
+// error, unless the instance has rejoined meanwhile and repeated the invalidation. If L2 is down for everybody, nobody holds a
+// lease by then, and nothing stale is served. If only this instance is cut off, the others keep serving what they have: hence
+// the error. The invalidation is repeated before anything else when contact returns.
+//
+// # Cost
+//
+// An invalidation in the first LeaseTime + LeaseMargin of a subscription waits for the rest of that time. So does one that is
+// sent just after an instance has stopped responding.
 package coherence

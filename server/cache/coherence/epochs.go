@@ -15,34 +15,34 @@ import (
 	"github.com/policycortex/headroom/server/store"
 )
 
-// Epoch is that of a stripe in L2.
+// Epoch is the epoch of a stripe in L2.
 type Epoch struct {
-	random uint64    // 0 for none: nothing is tagged with that
-	After  store.LSN // what loads must see whose values are tagged with it: the position of the invalidation that began it
+	random uint64    // 0 for none: no value has that tag
+	After  store.LSN // the LSN that loads must see for their values to be tagged with this epoch
 }
 
-// formatEpoch makes an epoch: a random number, so that an epoch never comes back, which is not 0, and the position that loads
-// must see whose values are tagged with it. An instance may read a new epoch before the message about it has come.
+// formatEpoch makes the text of a new epoch: a random number other than 0, so that no epoch ever returns, and the LSN that
+// loads must see. An instance may read a new epoch before it receives the message about it.
 func formatEpoch(after store.LSN) string {
 	return strconv.FormatUint(rand.Uint64()|1, 36) + ":" + strconv.FormatUint(uint64(after), 10)
 }
 
-// ParseEpoch returns the zero value for what is no epoch.
+// ParseEpoch returns the zero Epoch for a malformed text.
 func ParseEpoch(s string) Epoch {
-	number, position, _ := strings.Cut(s, ":")
+	number, after, _ := strings.Cut(s, ":")
 	random, err := strconv.ParseUint(number, 36, 64)
-	lsn, malformed := strconv.ParseUint(position, 10, 64)
+	lsn, malformed := strconv.ParseUint(after, 10, 64)
 	if err != nil || malformed != nil {
 		return Epoch{}
 	}
 	return Epoch{random: random, After: store.LSN(lsn)}
 }
 
-// Tag is what values are tagged with: a random number; 0 for none.
+// Tag returns the random number that values are tagged with; 0 for no epoch.
 func (e Epoch) Tag() uint64 { return e.random }
 
-// knownEpochs are the epochs in L2 that were read during a session. Each counts for as long as its stripe has the epoch in this
-// instance that it had before that reading: see the documentation of the package.
+// knownEpochs are the epochs in L2 that were read during a session. Each is valid while its stripe keeps the epoch in this
+// instance that it had before the epoch was read: see the documentation of the package.
 type knownEpochs [stripeCount / epochBlock]atomic.Pointer[knownBlock]
 
 type knownBlock struct {
@@ -55,7 +55,7 @@ type knownEpoch struct {
 	Epoch
 }
 
-// recall returns the epoch of a stripe in L2, if it is known for the present epoch in this instance.
+// recall returns the epoch of a stripe in L2 if it is known for the epoch at in this instance.
 func (k *knownEpochs) recall(stripe uint16, at uint64) (Epoch, bool) {
 	block := k[stripe/epochBlock].Load()
 	if block == nil {
@@ -67,16 +67,16 @@ func (k *knownEpochs) recall(stripe uint16, at uint64) (Epoch, bool) {
 	return known.Epoch, known.random != 0 && known.at == at
 }
 
-// learn remembers the epoch in L2 of a stripe that had the epoch at in this instance before the reading.
+// learn remembers the epoch in L2 of a stripe that had the epoch at in this instance before it was read.
 func (k *knownEpochs) learn(stripe uint16, at uint64, epoch Epoch) {
 	if epoch.random == 0 {
 		return
 	}
-	place := &k[stripe/epochBlock]
-	block := place.Load()
+	slot := &k[stripe/epochBlock]
+	block := slot.Load()
 	if block == nil {
-		place.CompareAndSwap(nil, new(knownBlock))
-		block = place.Load()
+		slot.CompareAndSwap(nil, new(knownBlock))
+		block = slot.Load()
 	}
 	block.mu.Lock()
 	defer block.mu.Unlock()
@@ -85,15 +85,16 @@ func (k *knownEpochs) learn(stripe uint16, at uint64, epoch Epoch) {
 	}
 }
 
-// epochLife is how long L2 keeps the epoch of a stripe that nobody invalidates. Losing it costs loads, nothing else.
+// epochLife is how long L2 keeps the epoch of a stripe that nobody invalidates. Losing it only costs loads.
 const epochLife = 24 * time.Hour
 
-// epochBlock is how many stripes get their epochs together: one at a time, a cold cache would pay for one with nearly every
-// request. stripeCount is a multiple of it.
+// epochBlock is how many stripes get their epochs together. One at a time, nearly every request to a cold cache would pay
+// for one. stripeCount is a multiple of it.
 const epochBlock = 256
 
-// BeginEpoch begins an epoch for a stripe that has none: it was never used, was evicted, or could not be written when it
-// was last invalidated. Its neighbours that have none get one too. Of two that begin one, one wins and both get that.
+// BeginEpoch begins an epoch for a stripe that has none in L2: it was never used, was evicted, or could not be written when it
+// was last invalidated. Neighbours without an epoch get one too. Of two concurrent callers one wins, and both get its epoch.
+// The epoch is empty when none could be begun; then values are not stored.
 func (b *Bus) BeginEpoch(t *Session, stripe uint16) (string, error) {
 	first := stripe - stripe%epochBlock
 	begin := &b.beginning[first/epochBlock]
@@ -103,41 +104,41 @@ func (b *Bus) BeginEpoch(t *Session, stripe uint16) (string, error) {
 	defer cancel()
 	name := t.EpochName(stripe)
 	if epoch, err := t.Client.Get(ctx, name).Result(); !errors.Is(err, redis.Nil) {
-		return epoch, err // another request, which came first, has seen to it
+		return epoch, err // another request has begun it
 	}
-	position, err := b.primaryLSN(ctx)
+	after, err := b.primaryLSN(ctx)
 	if err != nil {
-		return "", nil // a miss, and the value will not be stored; the load will say what is wrong with the primary
+		return "", nil // a miss whose value is not stored; the load will report what is wrong with the primary
 	}
 	p := t.Client.Pipeline()
-	var begun [epochBlock]newEpoch
-	for i := range begun {
-		begun[i].begin(ctx, p, t.EpochName(first+uint16(i)), position, &b.Stripes[first+uint16(i)])
+	var proposals [epochBlock]proposal
+	for i := range proposals {
+		proposals[i].send(ctx, p, t.EpochName(first+uint16(i)), after, &b.Stripes[first+uint16(i)])
 	}
 	get := p.Get(ctx, name)
-	p.Exec(ctx) // the commands have their errors
-	for i := range begun {
-		if err := begun[i].set.Err(); err != nil && !IsReply(err) {
+	p.Exec(ctx) // each command has its own error
+	for i := range proposals {
+		if err := proposals[i].set.Err(); err != nil && !IsReply(err) {
 			return "", err
 		}
-		if begun[i].set.Val() {
-			t.known.learn(first+uint16(i), begun[i].at, begun[i].epoch)
+		if proposals[i].set.Val() {
+			t.known.learn(first+uint16(i), proposals[i].at, proposals[i].epoch)
 		}
 	}
 	if errors.Is(get.Err(), redis.Nil) {
-		return "", nil // out of memory, most likely
+		return "", nil // most likely L2 is out of memory
 	}
 	return get.Val(), get.Err()
 }
 
-// newEpoch is an epoch that is set in L2 if there is none.
-type newEpoch struct {
+// proposal is an epoch that L2 takes if the stripe has none.
+type proposal struct {
 	at    uint64 // the stripe's epoch in this instance before that
 	epoch Epoch
 	set   *redis.BoolCmd
 }
 
-func (n *newEpoch) begin(ctx context.Context, p redis.Pipeliner, name string, after store.LSN, s *Stripe) {
+func (n *proposal) send(ctx context.Context, p redis.Pipeliner, name string, after store.LSN, s *Stripe) {
 	text := formatEpoch(after)
 	n.at, n.epoch = s.epoch.Load(), ParseEpoch(text)
 	n.set = p.SetNX(ctx, name, text, epochLife)

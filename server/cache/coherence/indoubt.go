@@ -13,13 +13,13 @@ import (
 )
 
 const (
-	// settleInterval is how often the primary is asked whether changes that failed may be made yet, settleTimeout how long
-	// it has for its answer.
+	// settleInterval is how often the primary is asked whether failed changes can still be made. settleTimeout bounds each
+	// answer.
 	settleInterval = 100 * time.Millisecond
 	settleTimeout  = time.Second
 )
 
-// inDoubt are the stripes of changes that failed, and may be made yet.
+// inDoubt are the stripes of failed changes that the primary may still make.
 type inDoubt struct {
 	mu      sync.Mutex
 	stripes map[uint16]struct{}
@@ -49,9 +49,9 @@ func (u *inDoubt) take() []uint16 {
 	return taken
 }
 
-// InvalidateInDoubt is [Bus.Invalidate] for a change that failed: it may have been made without our having heard of it.
-// Unless the primary says at once that it cannot be made any more, the scopes are invalidated again when the primary
-// says so, and the error tells why: a primary that was frozen makes what it was sent before when it goes on.
+// InvalidateInDoubt is [Bus.Invalidate] for a change that failed but may have been made: a primary that was frozen makes the
+// changes it had received when it resumes. If the primary cannot rule that out at once, InvalidateInDoubt returns an error
+// with the reason, and the scopes are invalidated again when the primary can.
 func (b *Bus) InvalidateInDoubt(ctx context.Context, scopes ...key.Scope) error {
 	if len(scopes) == 0 {
 		return nil
@@ -60,12 +60,12 @@ func (b *Bus) InvalidateInDoubt(ctx context.Context, scopes ...key.Scope) error 
 	err := b.Invalidate(ctx, after, scopes...)
 	if unsettled != nil {
 		b.inDoubt.add(b.stripesOf(scopes))
-		return fmt.Errorf("the change may be made yet: %w", unsettled)
+		return fmt.Errorf("the primary may still make the change: %w", unsettled)
 	}
 	return err
 }
 
-// settled returns the position of [store.Store.Settled].
+// settled returns the LSN of [store.Store.Settled].
 func (b *Bus) settled(ctx context.Context) (store.LSN, error) {
 	if b.options.Store == nil {
 		return 0, nil
@@ -75,7 +75,7 @@ func (b *Bus) settled(ctx context.Context) (store.LSN, error) {
 	return b.options.Store.Settled(ctx)
 }
 
-// KeepSettling invalidates again what changes that failed may have made old, until ctx ends.
+// KeepSettling repeats the invalidations of failed changes once the primary has settled them, until ctx ends.
 func (b *Bus) KeepSettling(ctx context.Context) {
 	for {
 		select {
@@ -83,7 +83,7 @@ func (b *Bus) KeepSettling(ctx context.Context) {
 			return
 		case <-b.inDoubt.added:
 		}
-		stripes := b.inDoubt.take() // before the primary is asked: of what is added later it may say less
+		stripes := b.inDoubt.take() // before asking the primary: its answer does not cover what is added later
 		after, err := b.settled(ctx)
 		for err != nil {
 			select {
@@ -93,9 +93,9 @@ func (b *Bus) KeepSettling(ctx context.Context) {
 			}
 			after, err = b.settled(ctx)
 		}
-		for part := range slices.Chunk(stripes, 4096) {
-			if err := b.invalidate(ctx, after, part); err != nil {
-				b.logger.Warn("another instance may serve what was cached before a change that failed", "error", err)
+		for chunk := range slices.Chunk(stripes, maxStripes) {
+			if err := b.invalidate(ctx, after, chunk); err != nil {
+				b.logger.Warn("another instance may serve values from before a failed change", "error", err)
 			}
 		}
 	}

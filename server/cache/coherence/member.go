@@ -22,6 +22,8 @@ const (
 	rejoinInterval = 100 * time.Millisecond
 	// joinTimeout bounds each step of joining.
 	joinTimeout = 2 * time.Second
+	// maxStripes bounds the stripes of one message.
+	maxStripes = 4096
 )
 
 var (
@@ -38,7 +40,7 @@ func Open(o Options) *Bus {
 	}
 	b := &Bus{
 		options: o, logger: logger, id: rand.Uint64(),
-		// A channel is the same in all databases of a server, unlike a key.
+		// Unlike keys, channels are shared by all databases of a server.
 		channel:  Prefix + "bus:" + strconv.Itoa(o.Address.DB),
 		lose:     func(error) {},
 		joined:   make(chan struct{}),
@@ -56,7 +58,7 @@ func Open(o Options) *Bus {
 	return b
 }
 
-// run joins the other instances, again and again as contact is lost, until the cache is closed.
+// run joins the other instances, and again after each loss of contact, until the bus is closed.
 func (b *Bus) run() {
 	defer close(b.ended)
 	for first := true; ; first = false {
@@ -73,13 +75,13 @@ func (b *Bus) run() {
 	}
 }
 
-// Close leaves the other instances.
+// Close leaves the other instances, which then no longer wait for this one.
 func (b *Bus) Close() {
 	b.cancel(errClosing)
 	<-b.ended
 }
 
-// session is one session: it subscribes, joins, and lasts until contact is lost.
+// session subscribes, joins, and lasts until contact is lost.
 func (b *Bus) session(first bool) error {
 	ctx, lose := context.WithCancelCause(b.context)
 	defer lose(nil)
@@ -90,21 +92,21 @@ func (b *Bus) session(first bool) error {
 		return err
 	}
 	defer subscription.Close()
-	// What waits for a message is woken by nothing else.
+	// Nothing else wakes the goroutine that waits for messages.
 	defer context.AfterFunc(ctx, func() { subscription.Close() })()
 
-	var parts sync.WaitGroup
-	defer parts.Wait()
+	var goroutines sync.WaitGroup
+	defer goroutines.Wait()
 	defer lose(nil)
-	parts.Go(func() { lose(b.listen(ctx, subscription)) })
-	parts.Go(func() { b.acknowledge(ctx, t) })
+	goroutines.Go(func() { lose(b.listen(ctx, subscription)) })
+	goroutines.Go(func() { b.acknowledge(ctx, t) })
 	if err := b.enter(ctx, t, lose, first); err != nil {
 		lose(err)
 	}
-	parts.Go(func() { lose(b.beat(ctx, t)) })
+	goroutines.Go(func() { lose(b.beat(ctx, t)) })
 	<-ctx.Done()
 	if errors.Is(context.Cause(ctx), errClosing) {
-		b.lost(t, errClosing) // nothing is served from here on
+		b.lost(t, errClosing) // from here on nothing is served
 		b.transmit(t, &message{what: byeMessage, sender: b.id})
 	}
 	b.lost(t, context.Cause(ctx))
@@ -132,15 +134,15 @@ func (b *Bus) subscribe(ctx context.Context, t *Session) (*redis.PubSub, error) 
 	return s, nil
 }
 
-// enter does what has to be done before anything is served, in the order that the documentation of the package gives.
+// enter takes the steps of joining in the order of the package documentation, before anything is served.
 func (b *Bus) enter(ctx context.Context, t *Session, lose func(error), first bool) error {
 	asking, cancel := context.WithTimeout(ctx, joinTimeout)
 	defer cancel()
-	position, err := b.primaryLSN(asking)
+	lsn, err := b.primaryLSN(asking)
 	if err != nil {
-		return fmt.Errorf("ask the primary where it is: %w", err)
+		return fmt.Errorf("ask the primary for its LSN: %w", err)
 	}
-	raise(&b.floor, uint64(position))
+	b.RaiseFloor(lsn)
 	b.Stripes.invalidateAll()
 	b.options.Forget()
 	if err := b.LearnGeneration(ctx, t); err != nil && !IsReply(err) {
@@ -169,7 +171,7 @@ func (b *Bus) enter(ctx context.Context, t *Session, lose func(error), first boo
 	return nil
 }
 
-// primaryLSN is where the primary is now; 0 where there is no store, and so no replica that could lag.
+// primaryLSN returns the primary's current LSN; 0 without a store, where no replica could lag.
 func (b *Bus) primaryLSN(ctx context.Context) (store.LSN, error) {
 	if b.options.Store == nil {
 		return 0, nil
@@ -177,13 +179,13 @@ func (b *Bus) primaryLSN(ctx context.Context) (store.LSN, error) {
 	return b.options.Store.CurrentLSN(ctx)
 }
 
-// repeat sends what failed before. If it fails again, it is kept for the next time.
+// repeat sends what failed before. If it fails again, it is kept for the next session.
 func (b *Bus) repeat(ctx context.Context, t *Session, p *pendingScopes) error {
 	if p == nil {
 		return nil
 	}
-	for part := range slices.Chunk(slices.Collect(maps.Keys(p.stripes)), 4096) {
-		if err := b.publish(ctx, t, &message{what: invalidateMessage, after: p.after, stripes: part}); err != nil {
+	for chunk := range slices.Chunk(slices.Collect(maps.Keys(p.stripes)), maxStripes) {
+		if err := b.publish(ctx, t, &message{what: invalidateMessage, after: p.after, stripes: chunk}); err != nil {
 			b.putBack(p)
 			return err
 		}
@@ -206,7 +208,7 @@ func (b *Bus) putBack(p *pendingScopes) {
 	b.pending = p
 }
 
-// lost notes that there is no contact any more.
+// lost records the loss of contact.
 func (b *Bus) lost(t *Session, why error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -226,10 +228,10 @@ func (b *Bus) lost(t *Session, why error) {
 	b.lose(why)
 }
 
-// listen applies what comes, in the order in which it comes.
+// listen applies messages in the order in which they arrive.
 func (b *Bus) listen(ctx context.Context, s *redis.PubSub) error {
 	for {
-		received, err := s.ReceiveTimeout(ctx, 0) // no limit: beat watches over it
+		received, err := s.ReceiveTimeout(ctx, 0) // no limit: beat notices silence
 		if err != nil {
 			return err
 		}
@@ -241,13 +243,12 @@ func (b *Bus) listen(ctx context.Context, s *redis.PubSub) error {
 				b.acknowledged(number, by)
 			}
 		case *redis.Subscription:
-			return fmt.Errorf("the subscription was made anew: %s", m) // by the library, after it lost the connection
+			return fmt.Errorf("the subscription was renewed: %s", m) // by the library, after it lost the connection
 		}
 	}
 }
 
-// heard takes note of another instance, or extends the lease by a heartbeat of ours that has come back, unless this
-// instance does not serve yet.
+// heard records the heartbeat of another instance. A returned heartbeat of this instance extends the lease if it serves.
 func (b *Bus) heard(m *message) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -278,7 +279,7 @@ func (b *Bus) heard(m *message) {
 	}
 }
 
-// beat sends heartbeats until ctx ends or none has come back for twice the time of a lease.
+// beat sends heartbeats until ctx ends or none has come back for twice LeaseTime.
 func (b *Bus) beat(ctx context.Context, t *Session) error {
 	ticker := time.NewTicker(heartbeatInterval)
 	defer ticker.Stop()
@@ -286,7 +287,7 @@ func (b *Bus) beat(ctx context.Context, t *Session) error {
 	b.heardAt = clock.Now()
 	b.mu.Unlock()
 	for {
-		// One that fails is not the end: the subscription may be well, and another one is sent soon.
+		// One failure does not end the session: the subscription may still work, and another heartbeat follows soon.
 		if err := b.transmit(t, &message{what: heartbeatMessage, sender: b.id, number: uint64(clock.Now())}); err != nil && ctx.Err() == nil {
 			b.options.Failed("send a heartbeat", err)
 		}
@@ -301,13 +302,13 @@ func (b *Bus) beat(ctx context.Context, t *Session) error {
 		if silent > 2*LeaseTime {
 			return errNoAnswer
 		}
-		if t.generation.Load() == nil { // L2 had no room for one
+		if t.generation.Load() == nil { // L2 had no memory for one
 			b.LearnGeneration(ctx, t)
 		}
 	}
 }
 
-// Join waits until values may be served from L1 and L2.
+// Join waits until values may be served from L1 and L2. If ctx ends first, the error says why there is no contact.
 func (b *Bus) Join(ctx context.Context) error {
 	b.mu.Lock()
 	joined := b.joined
@@ -322,7 +323,7 @@ func (b *Bus) Join(ctx context.Context) error {
 	}
 }
 
-// Ping asks L2 for an answer.
+// Ping sends L2 a PING over the present session.
 func (b *Bus) Ping(ctx context.Context) error {
 	b.mu.Lock()
 	t, why := b.current, b.why
@@ -336,12 +337,12 @@ func (b *Bus) Ping(ctx context.Context) error {
 	return nil
 }
 
-// Contact returns the present session, by which invalidations may be sent; nil when there is none.
+// Contact returns the present session, on which invalidations may be sent; nil without one.
 func (b *Bus) Contact() *Session {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.current
 }
 
-// Serving returns the session by which values may be read from L2; nil while none may be.
+// Serving returns the session on which values may be read from L2; nil while none may be read.
 func (b *Bus) Serving() *Session { return b.serving.Load() }

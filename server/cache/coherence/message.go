@@ -7,15 +7,15 @@ import (
 	"github.com/policycortex/headroom/server/store"
 )
 
-// What instances say to each other on the bus: a byte that says what it is, the sender (8 bytes), its number (8), a
-// position in the primary's log (8), and then, of an invalidation, the stripes (2 bytes each), of a drop, the pattern.
-// Numbers are big-endian. An acknowledgement goes to the sender's own channel and has the number of the message and the
-// id of the instance that has applied it (8 bytes each).
+// A message on the bus consists of its kind (1 byte), the sender's id (8 bytes), the sender's number of the message (8), and an
+// LSN (8). An invalidation adds the stripes (2 bytes each), a drop its pattern. Numbers are big-endian. An acknowledgement
+// goes to the sender's own channel. It consists of the number of the message and the id of the instance that has applied it
+// (8 bytes each).
 const (
 	invalidateMessage = 'i'
 	dropMessage       = 'd'
-	heartbeatMessage  = 'h' // its number is the time at which it was sent, as of the sender
-	byeMessage        = 'b' // the sender serves nothing any more
+	heartbeatMessage  = 'h' // its number is the sender's time of sending
+	byeMessage        = 'b' // the sender no longer serves anything
 	messageHeader     = 1 + 3*8
 )
 
@@ -27,10 +27,10 @@ type message struct {
 	stripes []uint16
 	pattern string
 
-	refused bool // L2 had no room for an epoch; not part of what is sent
+	refused bool // L2 had no memory for an epoch; not sent
 }
 
-var errGarbled = errors.New("a message on the bus is garbled")
+var errGarbled = errors.New("malformed message on the bus")
 
 func (m *message) encode() []byte {
 	b := make([]byte, 0, messageHeader+2*len(m.stripes)+len(m.pattern))

@@ -16,50 +16,52 @@ import (
 	"github.com/policycortex/headroom/server/cache/coalesce"
 )
 
-// How long L2 is waited for. Postgres answers in a millisecond, so an L2 that takes longer than this is of no use.
+// Timeouts for L2. Postgres answers in a millisecond, so a slower L2 is of no use.
 const (
 	dialTimeout = 200 * time.Millisecond
-	Timeout     = 100 * time.Millisecond
+	// Timeout bounds each read and each write on a connection to L2.
+	Timeout = 100 * time.Millisecond
 )
 
-// Names in L2. formatVersion is part of all of them: raise it when the form of what is stored, or of what instances say
-// to each other, changes. (Instances of two versions do not hear of each other's invalidations.)
+// Prefix begins every name in L2. It contains formatVersion: raise that when the form of stored values or of messages changes.
+// (Instances of different versions do not receive each other's invalidations.)
 const (
 	formatVersion = "2"
 	Prefix        = "headroom:" + formatVersion + ":"
 )
 
-// Session is the time from joining the other instances to losing contact. It has connections of its own, all to the one
-// server process that the subscription is made to.
+// Session lasts from joining the other instances to losing contact. It has its own connections, all to the one server
+// process that holds the subscription.
 type Session struct {
 	Client *redis.Client
 	Reads  *coalesce.Reader
 
-	server string // which process it is
+	server string // id of the server process
 	epochs string // prefix of the names of its epochs
 	known  knownEpochs
-	// generation is what headroom:…:generation holds, as far as known: see generation.go.
+	// generation is the value of GenerationName, nil when it is not known: see generation.go.
 	generation atomic.Pointer[string]
 }
 
 var errOtherServer = errors.New("another server process answers at the address of L2")
 
-// openSession makes a client whose first connection says which server it is.
+// openSession makes a client whose first connection identifies the server process. It calls other when a later connection
+// reaches another process.
 func openSession(address *redis.Options, other func(error)) *Session {
-	// The library would print a line for every connection that fails. Failures are counted and logged here.
+	// The library would print a line for every failed connection. Failures are counted and logged here instead.
 	logging.Disable()
 	o := *address
 	o.DialTimeout = dialTimeout
 	o.ReadTimeout = Timeout
 	o.WriteTimeout = Timeout
 	o.PoolTimeout = Timeout
-	// A second try is what the database is for.
+	// No retries: the database is the fallback.
 	o.MaxRetries = -1
 	o.DialerRetries = 1
 	o.ContextTimeoutEnabled = true
-	// Nothing is pushed on these connections, and with protocol 3 the library looks for that before each answer.
+	// Nothing is pushed on these connections, and with protocol 3 the library would check for pushes before each answer.
 	o.Protocol = 2
-	// These two ask a new connection things that not every server knows.
+	// Without these two settings, new connections send commands that not every server knows.
 	o.DisableIdentity = true
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	t := &Session{}
@@ -68,7 +70,7 @@ func openSession(address *redis.Options, other func(error)) *Session {
 		switch {
 		case err != nil:
 			return err
-		case t.server == "": // the subscription, before the session is shown to anyone
+		case t.server == "": // the subscription, before anyone else has the session
 			t.server = server
 			t.epochs = Prefix + "e:" + server + ":"
 		case t.server != server:
@@ -82,8 +84,8 @@ func openSession(address *redis.Options, other func(error)) *Session {
 	return t
 }
 
-// identify returns what is new in each process of a server: run_id of Redis and Valkey, master_replid of Dragonfly. A
-// server that says neither (miniredis) is taken not to keep anything over a restart.
+// identify returns an id that differs for each process of a server: run_id of Redis and Valkey, master_replid of Dragonfly. A
+// server that reports neither (miniredis) is assumed to keep nothing over a restart.
 func identify(ctx context.Context, conn *redis.Conn) (string, error) {
 	info, err := conn.Info(ctx).Result()
 	if err != nil {
@@ -98,22 +100,22 @@ func identify(ctx context.Context, conn *redis.Conn) (string, error) {
 	return "0", nil
 }
 
-// EpochName is the name of a stripe's epoch.
+// EpochName returns the name in L2 of a stripe's epoch.
 func (t *Session) EpochName(stripe uint16) string { return t.epochs + strconv.Itoa(int(stripe)) }
 
-// Server says which server process the session is with.
+// Server returns the id of the server process.
 func (t *Session) Server() string { return t.server }
 
-// Generation is that of L2, as far as known: nil when it is not.
+// Generation returns L2's generation, or nil when it is not known.
 func (t *Session) Generation() *string { return t.generation.Load() }
 
-// Recall returns the epoch of a stripe in L2, if it is known for the present epoch at in this instance.
+// Recall returns the epoch of a stripe in L2 if it is known for the epoch at in this instance.
 func (t *Session) Recall(stripe uint16, at uint64) (Epoch, bool) { return t.known.recall(stripe, at) }
 
-// Learn remembers the epoch in L2 of a stripe that had the epoch at in this instance before the reading.
+// Learn remembers the epoch in L2 of a stripe that had the epoch at in this instance before it was read.
 func (t *Session) Learn(stripe uint16, at uint64, epoch Epoch) { t.known.learn(stripe, at, epoch) }
 
-// IsReply says whether the server answered, if only to say no.
+// IsReply reports whether an error is an answer of the server, as opposed to the lack of one.
 func IsReply(err error) bool {
 	var reply redis.Error
 	return errors.As(err, &reply)

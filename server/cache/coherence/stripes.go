@@ -7,21 +7,21 @@ import (
 	"github.com/policycortex/headroom/server/store"
 )
 
-// stripeCount is a fixed number, as the tenant of a request is whatever its sender claims. Scopes that share a stripe
-// invalidate each other's values, which costs a load and is never wrong: a key says itself what it is.
+// stripeCount is fixed, because a request may name any tenant. Scopes that share a stripe invalidate each other's values,
+// which costs a load but is never wrong.
 const stripeCount = 1 << 16
 
-// Stripe is what this instance knows of the invalidations of some scopes.
+// Stripe is what this instance knows about the invalidations of some scopes.
 type Stripe struct {
-	// epoch is raised by every invalidation. A value is served only while its stripe has the epoch that was read
-	// before the value was.
+	// epoch is raised by every invalidation. A value is served only while its stripe still has the epoch that was read
+	// before the value was loaded.
 	epoch atomic.Uint64
-	// lsn is the highest position of an invalidation. It is raised before the epoch is, so that whoever reads the
-	// epoch first knows no older position than that of the epoch.
+	// lsn is the highest LSN of an invalidation. It is raised before the epoch, so that whoever reads the epoch first
+	// cannot read an older LSN than the epoch's.
 	lsn atomic.Uint64
 }
 
-// Epoch is the stripe's epoch in this instance: see the documentation of the package.
+// Epoch returns the stripe's epoch in this instance: see the documentation of the package.
 func (s *Stripe) Epoch() uint64 { return s.epoch.Load() }
 
 // Raise makes what was loaded for the stripe unreachable in this instance.
@@ -40,7 +40,7 @@ func raise(to *atomic.Uint64, value uint64) {
 	}
 }
 
-// Stripes are all of them.
+// Stripes are all stripes of an instance.
 type Stripes [stripeCount]Stripe
 
 // Of returns the stripe that a key belongs to, and its index.
@@ -52,7 +52,7 @@ func (s *Stripes) Of(k *key.Key) (index uint16, stripe *Stripe) {
 
 func (s *Stripes) index(scope *key.Scope) uint16 { return uint16(scope.Hash()) }
 
-// invalidateAll makes everything in L1 count for nothing.
+// invalidateAll makes everything in L1 unreachable.
 func (s *Stripes) invalidateAll() {
 	for i := range s {
 		s[i].epoch.Add(1)
