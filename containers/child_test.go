@@ -185,7 +185,8 @@ func TestChildOutlivesTheThreadThatAskedForIt(t *testing.T) {
 }
 
 func TestChildAndItsChildrenDieWithAKilledParent(t *testing.T) {
-	dir := publicTemp(t)
+	t.Parallel()
+	dir := publicDir(t)
 	h := startHelper(t, "child", dir, "")
 	pid := h.report(t).ChildPid
 	// Once the grandchild runs, the child ignores SIGTERM.

@@ -128,7 +128,8 @@ func TestDockerReplicaAndFaults(t *testing.T) {
 }
 
 func TestDockerLeavesNothingWhenKilledWithPausedServers(t *testing.T) {
-	dir := publicTemp(t)
+	t.Parallel()
+	dir := publicDir(t)
 	h := startHelper(t, "docker", dir, "", replicaVariable+"=1", pauseVariable+"=1")
 	r := h.report(t)
 	if r.Error != "" {
@@ -171,7 +172,8 @@ func TestDockerWithMappedPorts(t *testing.T) {
 }
 
 func TestDockerLeavesNothingWhenKilled(t *testing.T) {
-	dir := publicTemp(t)
+	t.Parallel()
+	dir := publicDir(t)
 	h := startHelper(t, "docker", dir, "")
 	r := h.report(t)
 	if r.Error != "" {

@@ -18,7 +18,8 @@ func startEmbeddedHelper(t *testing.T, dir string, env ...string) *helper {
 }
 
 func TestEmbeddedServesAndLeavesNothing(t *testing.T) {
-	dir := publicTemp(t)
+	t.Parallel()
+	dir := publicDir(t)
 	h := startEmbeddedHelper(t, dir, replicaVariable+"=1") // the machine's installation has pg_basebackup
 	r := h.report(t)
 	if r.Error != "" {
@@ -64,7 +65,8 @@ func TestEmbeddedWithoutBaseBackup(t *testing.T) {
 }
 
 func TestEmbeddedLeavesNothingWhenKilled(t *testing.T) {
-	dir := publicTemp(t)
+	t.Parallel()
+	dir := publicDir(t)
 	h := startEmbeddedHelper(t, dir)
 	env := h.report(t).Environment
 	if !listens(t, env.PostgresURL) {
@@ -75,7 +77,8 @@ func TestEmbeddedLeavesNothingWhenKilled(t *testing.T) {
 }
 
 func TestEmbeddedLeavesNothingWhenKilledDuringInitdb(t *testing.T) {
-	dir := publicTemp(t)
+	t.Parallel()
+	dir := publicDir(t)
 	h := startEmbeddedHelper(t, dir)
 	eventually(t, func() string {
 		if found, _ := filepath.Glob(filepath.Join(dir, "*", "postgres", "data", "PG_VERSION")); len(found) == 0 {
@@ -88,9 +91,11 @@ func TestEmbeddedLeavesNothingWhenKilledDuringInitdb(t *testing.T) {
 }
 
 func TestEmbeddedLeavesNothingWhenCancelled(t *testing.T) {
+	t.Parallel()
 	for _, at := range []string{"starting postgres", "starting cache"} {
 		t.Run(at, func(t *testing.T) {
-			dir := publicTemp(t)
+			t.Parallel()
+			dir := publicDir(t)
 			h := startEmbeddedHelper(t, dir, cancelVariable+"="+at)
 			r := h.report(t)
 			if at == "starting postgres" && !strings.Contains(r.Error, "context canceled") {

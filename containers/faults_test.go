@@ -154,9 +154,10 @@ func TestProcessReplicaAndFaults(t *testing.T) {
 }
 
 func TestProcessLeavesNothingWhenKilledWithPausedServers(t *testing.T) {
+	t.Parallel()
 	needPostgres(t)
 	needCache(t)
-	dir := publicTemp(t)
+	dir := publicDir(t)
 	h := startHelper(t, "process", dir, "", replicaVariable+"=1", pauseVariable+"=1")
 	r := h.report(t)
 	if r.Error != "" {

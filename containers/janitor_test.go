@@ -31,7 +31,8 @@ func sleeper(t *testing.T, script string) (pid int, ended <-chan struct{}) {
 }
 
 func TestJanitorClearsUp(t *testing.T) {
-	base := filepath.Join(publicTemp(t), "with 'quotes' and $dollars")
+	t.Parallel()
+	base := filepath.Join(publicDir(t), "with 'quotes' and $dollars")
 	for _, dir := range []string{"remove/deep", "keep"} {
 		if err := os.MkdirAll(filepath.Join(base, dir), 0o755); err != nil {
 			t.Fatal(err)
@@ -74,7 +75,8 @@ func TestJanitorClearsUp(t *testing.T) {
 }
 
 func TestJanitorSurvivesSignals(t *testing.T) {
-	dir := filepath.Join(publicTemp(t), "remove")
+	t.Parallel()
+	dir := filepath.Join(publicDir(t), "remove")
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}

@@ -202,8 +202,17 @@ func (h *helper) finish(t *testing.T) {
 	}
 }
 
-// publicTemp is a new, empty directory that every user can enter, and the directory for temporary files of this test.
+// publicTemp is publicDir, and the directory for temporary files of this test. A test that starts its servers through a
+// helper needs publicDir only, and can run in parallel.
 func publicTemp(t *testing.T) string {
+	t.Helper()
+	dir := publicDir(t)
+	t.Setenv("TMPDIR", dir)
+	return dir
+}
+
+// publicDir is a new, empty directory that every user can enter.
+func publicDir(t *testing.T) string {
 	t.Helper()
 	base, err := os.MkdirTemp("/tmp", "containers-test-")
 	if err != nil {
@@ -217,7 +226,6 @@ func publicTemp(t *testing.T) string {
 	if err := os.Chmod(base, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("TMPDIR", dir)
 	return dir
 }
 

@@ -90,9 +90,10 @@ func requirePassword(t *testing.T, url string) {
 }
 
 func TestProcessLeavesNothingWhenKilled(t *testing.T) {
+	t.Parallel()
 	needPostgres(t)
 	needCache(t)
-	dir := publicTemp(t)
+	dir := publicDir(t)
 	h := startHelper(t, "process", dir, "")
 	env := h.report(t).Environment
 	if !listens(t, env.PostgresURL) || !listens(t, env.CacheURL) {
@@ -103,9 +104,10 @@ func TestProcessLeavesNothingWhenKilled(t *testing.T) {
 }
 
 func TestProcessLeavesNothingWhenKilledDuringInitdb(t *testing.T) {
+	t.Parallel()
 	needPostgres(t)
 	needCache(t)
-	dir := publicTemp(t)
+	dir := publicDir(t)
 	h := startHelper(t, "process", dir, "")
 	eventually(t, func() string {
 		if found, _ := filepath.Glob(filepath.Join(dir, "*", "postgres", "data", "PG_VERSION")); len(found) == 0 {

@@ -11,21 +11,35 @@ import (
 	"time"
 )
 
-// TestDisturbedRunIsInvalid runs the reference system beside two CPU hogs a core, with a threshold that nothing can hold:
-// whether the hogs or the system crossed it cannot be known.
+// TestDisturbedRunIsInvalid loads the reference system while two busy loops per core run beside it. No system can hold the
+// threshold, but the busy loops may have caused it to be crossed, so the run is INVALID.
 func TestDisturbedRunIsInvalid(t *testing.T) {
-	for range 2 * runtime.NumCPU() {
-		hog := exec.Command("sh", "-c", "while :; do :; done")
-		if err := hog.Start(); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = hog.Process.Kill(); _ = hog.Wait() })
-	}
 	p := headroom(t, append([]string{
 		"run", "smoke.yaml", "--provider", "process", "--out", "out", "--set", "scenarios.warm.duration=6s",
 		"--set", `thresholds={"http_req_duration": "p(95)<0.001"}`,
 	}, short...)...)
-	p.exits(t, exitInvalid)
+	progress := watched{want: "scenario warm", seen: make(chan struct{})} // the last line before the load
+	p.Stderr = &progress
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() { _ = p.Wait(); close(ended) }()
+	select {
+	case <-progress.seen:
+	case <-ended:
+	}
+	for range 2 * runtime.NumCPU() {
+		busy := exec.Command("sh", "-c", "while :; do :; done")
+		if err := busy.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = busy.Process.Kill(); _ = busy.Wait() })
+	}
+	<-ended
+	if code := p.ProcessState.ExitCode(); code != exitInvalid {
+		t.Fatalf("exit code %d\n%s%s", code, &p.stdout, progress.text.String())
+	}
 	says(t, p.stdout.String(), "the run was disturbed", "other processes kept its threads from a CPU", "http_req_duration p(95)<0.001")
 	says(t, text(t, filepath.Join(p.Dir, "out", "run.json")), `"processes": "children"`, `"others_cores"`, `"system_wait"`)
 }

@@ -57,7 +57,6 @@ func text(t *testing.T, path string) string {
 }
 
 func TestCrossedThresholdExits99(t *testing.T) {
-	t.Parallel()
 	p := headroom(t, "run", scenario(t, service(t), closed, `http_req_duration: p(95)<0.000001`), "--json", "--quiet")
 	p.exits(t, exitCrossed)
 	says(t, p.stderr.String(), "FAIL")
