@@ -16,10 +16,10 @@ import (
 	"github.com/policycortex/headroom/server/store"
 )
 
-// snapshot is the state of every measurement since the start. All counts are cumulative: what happened between two
-// moments is the difference of two snapshots.
+// snapshot is the state of every measurement since the start. All counts are cumulative, so the difference of two
+// snapshots is what happened between them.
 type snapshot struct {
-	Version       int                      `json:"version"` // of this form; raised when the meaning of a field changes
+	Version       int                      `json:"version"` // of this format; incremented when the meaning of a field changes
 	At            time.Time                `json:"at"`
 	UptimeSeconds float64                  `json:"uptime_seconds"`
 	HTTP          map[string]routeSnapshot `json:"http"`              // by route
@@ -35,17 +35,17 @@ type snapshot struct {
 
 const snapshotVersion = 1
 
-// routeSnapshot is what was measured of a route: see api.RouteStats.
+// routeSnapshot is the measurements of a route: see api.RouteStats.
 type routeSnapshot struct {
 	Requests map[string]int64 `json:"requests"` // by class of status: "2xx"
-	// HDR holds the durations of all of them in the form of querySnapshot's.
+	// HDR holds the durations of all requests, encoded as in querySnapshot.
 	HDR string `json:"hdr"`
 }
 
 type querySnapshot struct {
 	Count  int64 `json:"count"`  // failed ones included
 	Errors int64 `json:"errors"` // how many of them failed
-	// Replica is how many of them the replica did; the primary did the others.
+	// Replica is how many of them ran on the replica; the others ran on the primary.
 	Replica int64 `json:"replica"`
 	// HDR holds the durations in microseconds: an HdrHistogram in V2 compressed encoding, in base64. Its count is Count.
 	HDR string `json:"hdr"`
@@ -57,7 +57,8 @@ type poolSnapshot struct {
 	WaitUS    int64 `json:"wait_us"`    // what these waited, in microseconds
 	MaxConns  int   `json:"max_conns"`
 	InUse     int   `json:"in_use"` // now
-	// AcquireHDR is how long every query had to wait for a connection, in the form of a query's hdr; empty before the first.
+	// AcquireHDR holds how long queries waited for a connection, encoded as in querySnapshot; empty before the first
+	// query.
 	AcquireHDR string `json:"acquire_hdr,omitempty"`
 	// Breaker is closed while the server answers, else open or half-open.
 	Breaker string `json:"breaker"`
@@ -92,7 +93,7 @@ type overallSnapshot struct {
 	Misses uint64 `json:"misses"` // went to the database
 }
 
-// takeSnapshot reads all counts; without histograms it leaves out those of routes and queries, which are most of the work.
+// takeSnapshot reads all counts. Without histograms it omits those of routes and queries, which are most of the work.
 func takeSnapshot(started time.Time, db *store.Store, answers *cache.Cache, handler *api.API, histograms bool) (s snapshot, err error) {
 	now := time.Now()
 	s = snapshot{
@@ -124,7 +125,7 @@ func takeSnapshot(started time.Time, db *store.Store, answers *cache.Cache, hand
 	return s, err
 }
 
-// takeDatabase fills in what is known of the database, with the queries' histograms or without.
+// takeDatabase fills in the database's measurements, with or without the histograms of queries.
 func (s *snapshot) takeDatabase(db *store.Store, histograms bool) error {
 	s.DBPool = newPoolSnapshot(db.PoolStats())
 	if r := db.ReplicaStats(); r.Configured {
@@ -179,9 +180,10 @@ func (s *snapshot) takeRoutes(handler *api.API) error {
 	return nil
 }
 
-// newAdminServer serves GET /snapshot (with ?db=no without the histograms of routes and queries, cheap enough for once a
-// second), GET /settings (see settings.go), GET /slow and GET /statements (see statements.go), POST /cache/invalidate (see invalidate.go), and Go's
-// profiles under /debug/pprof/. It has no write timeout: a profile takes as long as it is asked to.
+// newAdminServer serves GET /snapshot (?db=no omits the histograms of routes and queries, which makes it cheap enough
+// for once a second), GET /settings (see settings.go), GET /slow and GET /statements (see statements.go), POST
+// /cache/invalidate (see invalidate.go), and Go's profiles under /debug/pprof/. It has no write timeout, because a
+// profile takes as long as the client requests.
 func newAdminServer(started time.Time, o Options, db *store.Store, answers *cache.Cache, handler *api.API, jobs *maintenance) *http.Server {
 	logger := o.Logger
 	mux := http.NewServeMux()
@@ -212,8 +214,8 @@ func newAdminServer(started time.Time, o Options, db *store.Store, answers *cach
 	}
 }
 
-// onlyLocal refuses requests for another host than this machine: a web page whose name leads to a loopback address (DNS
-// rebinding) would otherwise have a browser on this machine ask for it.
+// onlyLocal refuses requests whose Host is not this machine. Otherwise a web page whose name resolves to a loopback
+// address (DNS rebinding) could read the listener through a browser on this machine.
 func onlyLocal(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host, _, err := net.SplitHostPort(r.Host)

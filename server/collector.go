@@ -6,16 +6,16 @@ import (
 )
 
 const (
-	// gcPercent spends memory on throughput: what is alive is mostly L1, which is bound, while every request leaves some
-	// kilobytes behind. Go's own is 100.
+	// gcPercent trades memory for throughput: most live memory is L1, which is bounded, while every request leaves some
+	// kilobytes of garbage. Go's default is 100.
 	gcPercent = 400
-	// besideL1 is what the limit leaves for everything but L1, in bytes.
+	// besideL1 is what the limit allows for everything except L1, in bytes.
 	besideL1 = 256 << 20
 )
 
-// collectRarely sets the process's garbage collector to gcPercent, and to collect more often where the process would
-// become larger than four times the largest L1 (bytes) and besideL1. GOGC and GOMEMLIMIT in the environment come first.
-// restore sets it to what it was.
+// collectRarely sets the garbage collector to gcPercent, and limits the memory to four times largestL1 (bytes) plus
+// besideL1, above which it collects more often. GOGC and GOMEMLIMIT in the environment take precedence. restore undoes
+// both.
 func collectRarely(largestL1 int64) (restore func()) {
 	if os.Getenv("GOGC") != "" {
 		return func() {}

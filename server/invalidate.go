@@ -20,7 +20,7 @@ type invalidation struct {
 	Keys    []string `json:"keys"`
 }
 
-// Limits on what one request may ask for: each pattern, and each key, is a walk over all keys.
+// Limits of one request: each pattern and each key costs a walk over all keys.
 const (
 	maxInvalidateBody = 64 << 10
 	maxInvalidateKeys = 100
@@ -48,8 +48,9 @@ func (i *invalidation) patterns() ([]string, error) {
 
 var globEscaper = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`)
 
-// invalidateHandler answers {"removed": n}: how many entries of this instance's L1, of L2 and of L3 have been removed.
-// It is 504 when not every instance is known to have taken notice: what was asked for has to be asked for again then.
+// invalidateHandler answers {"removed": n}: the number of entries removed from this instance's L1, from L2 and from L3.
+// It answers 504 when not every instance is known to have applied the invalidation; the client has to repeat the
+// request.
 func invalidateHandler(db *store.Store, answers *cache.Cache, logger *slog.Logger) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var asked invalidation
@@ -57,7 +58,7 @@ func invalidateHandler(db *store.Store, answers *cache.Cache, logger *slog.Logge
 		decoder.DisallowUnknownFields()
 		err := decoder.Decode(&asked)
 		if err == nil && decoder.Decode(new(struct{})) != io.EOF {
-			err = errors.New("there is something after the object")
+			err = errors.New("the body continues after the object")
 		}
 		if err != nil {
 			adminProblem(w, http.StatusBadRequest, "The body must be {\"pattern\": \"…\"} or {\"keys\": [\"…\"]}: "+err.Error())
@@ -68,11 +69,11 @@ func invalidateHandler(db *store.Store, answers *cache.Cache, logger *slog.Logge
 			adminProblem(w, http.StatusUnprocessableEntity, err.Error())
 			return
 		}
-		// What the caller has changed in the database must be seen by whatever is loaded from now on.
+		// Everything that is loaded from now on must see what the caller has changed in the database.
 		after, err := db.CurrentLSN(r.Context())
 		if err != nil {
 			logger.Error("invalidation failed", "error", err)
-			adminProblem(w, http.StatusServiceUnavailable, "The database does not say where it is: "+err.Error())
+			adminProblem(w, http.StatusServiceUnavailable, "The database cannot be asked for its position: "+err.Error())
 			return
 		}
 		removed := 0
@@ -80,7 +81,7 @@ func invalidateHandler(db *store.Store, answers *cache.Cache, logger *slog.Logge
 			n, err := answers.InvalidatePattern(r.Context(), after, pattern)
 			removed += n
 			if err != nil {
-				logger.Warn("invalidation is not certain", "pattern", pattern, "removed", removed, "error", err)
+				logger.Warn("an invalidation was not acknowledged by all instances", "pattern", pattern, "removed", removed, "error", err)
 				status, detail := invalidateFailure(err)
 				adminProblem(w, status, detail)
 				return
@@ -94,10 +95,10 @@ func invalidateFailure(err error) (status int, detail string) {
 	if errors.Is(err, glob.ErrPattern) {
 		return http.StatusUnprocessableEntity, err.Error()
 	}
-	return http.StatusGatewayTimeout, "Not certain to be removed everywhere; send the request again: " + err.Error()
+	return http.StatusGatewayTimeout, "Some instances may still have the entries. Send the request again: " + err.Error()
 }
 
-// adminProblem is an error answer as of RFC 9457. Those who read it operate the server: they are told the cause.
+// adminProblem sends an error response (RFC 9457). Its readers operate the server, so it includes the cause.
 func adminProblem(w http.ResponseWriter, status int, detail string) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(status)

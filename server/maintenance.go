@@ -16,31 +16,31 @@ import (
 	"github.com/policycortex/headroom/server/store"
 )
 
-// How often the jobs are run that have no option.
+// Cadences of the jobs that have no option.
 const (
 	partitionsEvery = 6 * time.Hour
 	cleaningEvery   = time.Minute
 	keysEvery       = 5 * time.Minute
-	// After they failed.
+	// After a failure.
 	analyzeAgain = 2 * time.Second
 	keysAgain    = 5 * time.Second
 )
 
-// maintenance runs the jobs that nobody asks for by a request: those with a cadence of their own one at a time, and each of
-// those that something prompts beside them.
+// maintenance runs background jobs. Jobs with a cadence run one at a time; each prompted job runs concurrently with
+// them.
 type maintenance struct {
 	logger   *slog.Logger
 	jobs     []*job
 	prompted []*job
 }
 
-// job is something to be done again and again. What it does must be safe to be done by several instances at once.
+// job is a recurring job. It must be safe to run on several instances at once.
 type job struct {
 	name  string
-	every time.Duration // spread by a tenth to either side, so that instances that started together drift apart
+	every time.Duration // with a jitter of a tenth to either side, so that instances that started together drift apart
 	run   func(context.Context) error
 
-	// Of a job that is prompted. It is run again after a failure, unless again is 0; if every is not, also after a success.
+	// For a prompted job. It runs again after a failure unless again is 0, and after a success unless every is 0.
 	prompt <-chan struct{}
 	again  time.Duration
 
@@ -55,11 +55,11 @@ type jobStats struct {
 	Runs   int64   `json:"runs"`
 	Errors int64   `json:"errors"` // how many of them failed
 	TookMS float64 `json:"took_ms"`
-	// LastFailure is the error of the last of those, also when a run has succeeded since.
+	// LastFailure is the error of the last failed run, even if a later run succeeded.
 	LastFailure string `json:"last_failure,omitempty"`
 }
 
-// newMaintenance knows what there is to be done for a database and an API.
+// newMaintenance lists the jobs for a database and an API.
 func newMaintenance(o Options, db *store.Store, answers *cache.Cache, handler *api.API, verifier *auth.Verifier) *maintenance {
 	m := &maintenance{logger: o.Logger}
 	m.jobs = []*job{
@@ -114,7 +114,7 @@ func maintainCosts(ctx context.Context, db *store.Store, logger *slog.Logger) er
 	return nil
 }
 
-// refreshCompliance leaves a summary alone that is younger than fresh: another instance, or a request, has seen to it.
+// refreshCompliance skips a summary younger than fresh, which another instance or a request has refreshed.
 func refreshCompliance(ctx context.Context, db *store.Store, handler *api.API, fresh time.Duration) error {
 	age, known, err := db.ComplianceSummaryAge(ctx)
 	if err != nil || known && age < fresh {
@@ -126,7 +126,7 @@ func refreshCompliance(ctx context.Context, db *store.Store, handler *api.API, f
 	return nil
 }
 
-// untilDone calls step until it says that there is no more to do.
+// untilDone calls step until nothing is left to do.
 func untilDone(ctx context.Context, step func() (done bool, err error)) error {
 	for {
 		if done, err := step(); done || err != nil {
@@ -138,7 +138,7 @@ func untilDone(ctx context.Context, step func() (done bool, err error)) error {
 	}
 }
 
-// start runs the jobs until ctx is done or stop is called, which waits for the one under way to give up.
+// start runs the jobs until ctx is done or stop is called. stop waits for the running job to give up.
 func (m *maintenance) start(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
@@ -175,7 +175,7 @@ func (m *maintenance) run(ctx context.Context) {
 	}
 }
 
-// runPrompted runs a job whenever it is prompted, and again where it failed, until ctx is done.
+// runPrompted runs a job whenever it is prompted, and again after a failure, until ctx is done.
 func (m *maintenance) runPrompted(ctx context.Context, j *job) {
 	var again <-chan time.Time
 	for {
@@ -196,7 +196,8 @@ func (m *maintenance) runPrompted(ctx context.Context, j *job) {
 	}
 }
 
-// runOnce runs a job, notes how it went and says whether well. A panic in it ends neither the others nor the server.
+// runOnce runs a job, counts the outcome and reports whether it succeeded. A panic in a job stops neither the other
+// jobs nor the server.
 func (m *maintenance) runOnce(ctx context.Context, j *job) (well bool) {
 	start := time.Now()
 	err := func() (err error) {

@@ -10,10 +10,10 @@ import (
 	"github.com/policycortex/headroom/server/tracing"
 )
 
-// parts are those of the middleware that talk to other servers, and have to be closed.
+// parts are the parts of the middleware that talk to other servers and have to be closed.
 type parts struct {
 	rate   middleware.Rate
-	shared *middleware.SharedLimiter // nil when this server limits by itself
+	shared *middleware.SharedLimiter // nil when the limit is local
 	tracer *tracing.Tracer           // nil when nothing is traced
 
 	verifier *auth.Verifier // nil when requests are not authenticated
@@ -43,11 +43,11 @@ func openMiddleware(ctx context.Context, o Options) (p parts, err error) {
 
 func (p parts) close(logger *slog.Logger) {
 	if err := p.tracer.Close(); err != nil {
-		logger.Warn("closing the traces", "error", err)
+		logger.Warn("closing the trace exporter failed", "error", err)
 	}
 	if p.shared != nil {
 		if err := p.shared.Close(); err != nil {
-			logger.Warn("closing the rate limit", "error", err)
+			logger.Warn("closing the shared rate limit failed", "error", err)
 		}
 	}
 }

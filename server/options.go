@@ -11,81 +11,86 @@ import (
 	"time"
 )
 
-// Options configure [Run]. Each can be set by the environment variable in its tag, read with caarlos0/env.
+// Options configure [Run]. The tag of each field names its environment variable, which caarlos0/env reads.
 type Options struct {
-	// Addr is where requests are served, as host:port. Port 0 takes any free port.
+	// Addr is where the API listens, as host:port. Port 0 takes a free port.
 	Addr string `env:"HEADROOM_ADDR" envDefault:"127.0.0.1:8080"`
-	// AdminAddr is where measurements and profiles are served; its host must be a loopback address. Empty: nowhere.
+	// AdminAddr is where the admin listener listens; its host must be a loopback address. Empty means no admin
+	// listener.
 	AdminAddr string `env:"HEADROOM_ADMIN_ADDR"`
 	// PostgresURL (postgres://…) and CacheURL (redis://…) are required.
 	PostgresURL string `env:"HEADROOM_POSTGRES_URL"`
 	CacheURL    string `env:"HEADROOM_CACHE_URL"`
-	// L1Bytes bounds the cache in this process; 0 is 64 MiB.
+	// L1Bytes is the initial size of the cache in this process, in bytes; 0 means 64 MiB.
 	L1Bytes int64 `env:"HEADROOM_L1_BYTES"`
-	// L1MinBytes and L1MaxBytes are the bounds in which it adapts its size to its hit rate; 0 is half and twice L1Bytes.
+	// L1MinBytes and L1MaxBytes bound its size, in bytes, which adapts to the hit rate; 0 means half and twice L1Bytes.
 	L1MinBytes int64 `env:"HEADROOM_L1_MIN_BYTES"`
 	L1MaxBytes int64 `env:"HEADROOM_L1_MAX_BYTES"`
-	// WarmResources is how many resources, those that were updated last, the cache is given at the start, beside the
-	// first pages of the largest tenants' lists; 0 leaves it empty. Requests are served meanwhile.
+	// WarmResources is how many of the most recently updated resources to load into the cache at the start, in addition
+	// to the summaries and first list pages of the largest tenants; 0 means none of these. Requests are served
+	// meanwhile.
 	WarmResources int `env:"HEADROOM_WARM_RESOURCES"`
 	// ReadyWhenWarm makes /readyz wait for that.
 	ReadyWhenWarm bool `env:"HEADROOM_READY_WHEN_WARM"`
-	// PostgresReplicaURL is the address of a streaming replica of it, which reads prefer; empty when there is none.
+	// PostgresReplicaURL is the URL of a streaming replica of PostgresURL, which reads prefer; empty without one.
 	PostgresReplicaURL string `env:"HEADROOM_POSTGRES_REPLICA_URL"`
-	// PostgresReplicaMaxLag is how far that may be behind before all reads go to the primary; 0 is 5 seconds.
+	// PostgresReplicaMaxLag is the lag beyond which all reads go to the primary; 0 means 5 seconds.
 	PostgresReplicaMaxLag time.Duration `env:"HEADROOM_POSTGRES_REPLICA_MAX_LAG"`
-	// PostgresMaxConns is the size of the pool of each; 0 derives it from the number of CPUs and the connections that
-	// Postgres has free.
+	// PostgresMaxConns is the size of each server's connection pool; 0 derives it from the number of CPUs and of free
+	// connections.
 	PostgresMaxConns int `env:"HEADROOM_POSTGRES_MAX_CONNS"`
-	// SlowQuery is from how long on a query is listed at GET /slow of the admin listener; 0 is 100 ms.
+	// SlowQuery is the duration from which queries are listed at GET /slow of the admin listener; 0 means 100 ms.
 	SlowQuery time.Duration `env:"HEADROOM_SLOW_QUERY"`
-	// ComplianceEvery is how often the compliance summary is refreshed; 0 is 5 minutes. Of several instances one does it.
+	// ComplianceEvery is the time between refreshes of the compliance summary; 0 means 5 minutes. One of several
+	// instances does each refresh.
 	ComplianceEvery time.Duration `env:"HEADROOM_COMPLIANCE_EVERY"`
-	// CostMonths is how many months of costs are kept before the present one; 0 is 24. Older ones are detached from the
-	// table, and stay in tables of their own.
+	// CostMonths is how many months of costs to keep before the current one, at most 240; 0 means 24. Older months are
+	// detached from the table and remain as separate tables.
 	CostMonths int `env:"HEADROOM_COST_MONTHS"`
-	// EdgeTTL is how long a cache between this server and its clients (a CDN, a proxy) may serve an answer without asking,
-	// in whole seconds; 0 forbids it. Such a cache must heed Vary, which names the tenant, and no invalidation reaches it.
+	// EdgeTTL is how long a cache between this server and its clients (a CDN, a proxy) may serve a response without
+	// asking, in whole seconds; 0 forbids it. Such a cache must respect Vary, which names the tenant. Invalidations do
+	// not reach it.
 	EdgeTTL time.Duration `env:"HEADROOM_EDGE_TTL"`
-	// RequestTimeout is how long a request may wait for the database; 0 is 30 seconds, more than 50 seconds is refused, as
-	// the connection is closed after 60.
+	// RequestTimeout is how long a request may wait for the database; 0 means 30 seconds. The maximum is 50 seconds,
+	// because the connection is closed after 60.
 	RequestTimeout time.Duration `env:"HEADROOM_REQUEST_TIMEOUT"`
-	// SlowRequest is from how long on a request is logged; 0 is 1 second.
+	// SlowRequest is the duration from which requests are logged; 0 means 1 second.
 	SlowRequest time.Duration `env:"HEADROOM_SLOW_REQUEST"`
-	// MaxUnderWay is how many requests may be under way at the same time; others are answered with 503 at once. 0 is 2048.
+	// MaxUnderWay is the maximum number of concurrent requests; further ones are answered with 503 at once. 0 means
+	// 2048.
 	MaxUnderWay int `env:"HEADROOM_MAX_UNDER_WAY"`
-	// RateLimit is how many requests a second a client (a tenant; without one, an address) may send in the long run, at most
-	// 1,000,000; 0 is 200,000, which keeps nobody from measuring this server; a negative number is any number.
+	// RateLimit is how many requests per second a client (a tenant; without one, an address) may sustain, at most
+	// 1,000,000. 0 means 200,000, which is high enough not to limit measurements. A negative number removes the limit.
 	RateLimit int `env:"HEADROOM_RATE_LIMIT"`
-	// RateBurst is how many of them it may send at once; 0 is those of one second.
+	// RateBurst is how many requests a client may send at once; 0 means those of one second.
 	RateBurst int `env:"HEADROOM_RATE_BURST"`
-	// RateLimitShared makes all servers at one cache count together, at the price of a round trip to it for each request.
+	// RateLimitShared makes all instances on one cache server share the limit, at the cost of a round trip per request.
 	RateLimitShared bool `env:"HEADROOM_RATE_LIMIT_SHARED"`
 	// TraceRatio is the share, 0 to 1, of the requests without a traceparent that are traced. Nothing is traced unless
 	// OpenTelemetry's own OTEL_EXPORTER_OTLP_ENDPOINT is set.
 	TraceRatio float64 `env:"HEADROOM_TRACE_RATIO" envDefault:"0.01"`
-	// ShutdownGrace is how long requests under way may take to finish; 0 is 15 seconds.
+	// ShutdownGrace is how long requests in progress may take to finish; 0 means 15 seconds.
 	ShutdownGrace time.Duration `env:"HEADROOM_SHUTDOWN_GRACE"`
-	// CursorKey signs the cursors of lists; 32 random characters or more. Without one every process makes up its own: a
-	// client that continues a list at another instance, or after a restart, is told to begin again.
+	// CursorKey signs the cursors of lists; 32 random characters or more. Without one every process makes its own, and
+	// a client that continues a list on another instance, or after a restart, has to start over.
 	CursorKey string `env:"HEADROOM_CURSOR_KEY"`
-	// AuthJWKS and AuthSharedKey, of which one is set, make every request to the API need a bearer token, whose tenant decides
-	// whose data it is about. The first is where the public keys are: an https:// URL, an http:// URL on loopback, or a file. The
-	// second is the secret of tokens by HS256, 32 characters or more.
+	// AuthJWKS or AuthSharedKey turns authentication on: every request to the API then needs a bearer token, whose
+	// tenant decides whose data the request is about. AuthJWKS is where the public keys are: an https:// URL, an
+	// http:// URL on loopback, or a file. AuthSharedKey is the secret of tokens signed by HS256, 32 characters or more.
 	AuthJWKS      string `env:"HEADROOM_AUTH_JWKS"`
 	AuthSharedKey string `env:"HEADROOM_AUTH_SHARED_KEY"`
-	// AuthIssuer and AuthAudience must be those of a token; where they are empty they are not looked at.
+	// AuthIssuer and AuthAudience are the required iss and aud claims; empty accepts any.
 	AuthIssuer   string `env:"HEADROOM_AUTH_ISSUER"`
 	AuthAudience string `env:"HEADROOM_AUTH_AUDIENCE"`
-	// AuthTenantClaim is the claim of a token that has the tenant's id; empty is tenant_id.
+	// AuthTenantClaim is the claim that contains the tenant's id; empty means tenant_id.
 	AuthTenantClaim string `env:"HEADROOM_AUTH_TENANT_CLAIM"`
-	// AllowUnauthenticated lets the server be reached from other machines without authentication: something in front of it
-	// must authenticate requests and set X-Tenant-ID.
+	// AllowUnauthenticated serves requests from other machines without authentication. Something in front of the server
+	// must authenticate them and set X-Tenant-ID.
 	AllowUnauthenticated bool `env:"HEADROOM_ALLOW_UNAUTHENTICATED"`
-	// TrustedProxies are the proxies whose X-Forwarded-For is believed: addresses, or networks as of CIDR, with commas between
-	// them. Without any, the client is whoever has the connection.
+	// TrustedProxies are the proxies whose X-Forwarded-For names the client: addresses or networks in CIDR notation,
+	// separated by commas. Without any, the client is the peer of the connection.
 	TrustedProxies string `env:"HEADROOM_TRUSTED_PROXIES"`
-	// Logger takes the log; nil is slog.Default().
+	// Logger receives the log; nil means slog.Default().
 	Logger *slog.Logger `env:"-"`
 }
 
@@ -104,13 +109,14 @@ const (
 	maxRateLimit         = 1_000_000
 )
 
-// Check says everything that is wrong with the options, but for Postgres and the cache, which may not be known yet.
+// Check returns all errors in the options, joined. It does not check the URLs of Postgres and the cache, which may not
+// be known yet.
 func (o Options) Check() error {
 	_, err := o.check()
 	return err
 }
 
-// check returns the options with the defaults filled in, or everything that is wrong with them.
+// check returns the options with the defaults filled in, or all errors in them.
 func (o Options) check() (Options, error) {
 	var faults []error
 	if o.Addr == "" {
@@ -136,7 +142,7 @@ func (o Options) check() (Options, error) {
 	return o.withDefaults(), errors.Join(faults...)
 }
 
-// checkServers says which servers are not named.
+// checkServers returns an error for each missing server.
 func (o Options) checkServers() error {
 	var faults []error
 	if o.PostgresURL == "" {
@@ -173,7 +179,7 @@ func (o Options) checkMiddleware() (faults []error) {
 	return faults
 }
 
-// authenticates says whether requests need a token.
+// authenticates reports whether requests need a token.
 func (o Options) authenticates() bool { return o.AuthJWKS != "" || o.AuthSharedKey != "" }
 
 func (o Options) checkAuthentication() (faults []error) {
@@ -212,7 +218,7 @@ func (o Options) trustedProxies() (proxies []string) {
 	return proxies
 }
 
-// checkReach refuses to be reached from other machines, where nothing says who asks.
+// checkReach refuses an address that other machines can reach unless requests are authenticated.
 func (o Options) checkReach(addr net.Addr) error {
 	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsLoopback() || o.authenticates() || o.AllowUnauthenticated {
 		return nil
@@ -237,7 +243,7 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// checkLoopback takes IP addresses only: what a name stands for can change.
+// checkLoopback accepts only IP addresses, because a name can resolve to another address later.
 func checkLoopback(addr string) error {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {

@@ -1,6 +1,6 @@
-// Package server is the reference API: resources of cloud tenants, kept in Postgres, cached at three levels and
-// served over HTTP. It can be deployed by itself; nothing in it knows that it is there to be measured, except that it offers
-// exact measurements of itself on a listener of their own.
+// Package server is the reference API. It stores resources of cloud tenants in Postgres, caches them at three levels
+// and serves them over HTTP. It can be deployed on its own. It offers exact measurements of itself on a separate admin
+// listener.
 package server
 
 import (
@@ -18,8 +18,8 @@ import (
 	"github.com/policycortex/headroom/server/store"
 )
 
-// Limits on connections. A read of a whole request has as long as a request may take; a write has longer, as its
-// clock starts before the handler does.
+// Limits on connections. Reading a request may take as long as a request may last. The limit for writing is longer,
+// because its clock starts before the handler.
 const (
 	readHeaderTimeout = 5 * time.Second
 	readTimeout       = 30 * time.Second
@@ -31,10 +31,10 @@ const (
 // joinGrace is how long a starting server waits for its cache to join those of the other instances.
 const joinGrace = time.Second
 
-// Run migrates the database, listens, calls ready with the addresses it got (adminAddr is empty when there is no
-// admin listener) and serves until ctx is done. Then it turns /readyz to 503, lets the requests under way finish within
-// o.ShutdownGrace, closes cache and pool and returns nil. It returns an error when it could not start, when a listener
-// failed, or when requests had to be cut off.
+// Run migrates the database, listens, calls ready with its addresses (adminAddr is empty without an admin listener) and
+// serves until ctx is done. Then /readyz answers 503, requests in progress finish within o.ShutdownGrace, and Run
+// closes cache and pool and returns nil. It returns an error when it could not start, when a listener failed, or when
+// requests had to be cut off.
 func Run(ctx context.Context, o Options, ready func(addr, adminAddr string)) error {
 	started := time.Now()
 	o, err := o.check()
@@ -63,7 +63,7 @@ func Run(ctx context.Context, o Options, ready func(addr, adminAddr string)) err
 	defer parts.close(o.Logger)
 	handler := newAPI(o, db, answers, parts)
 	jobs := newMaintenance(o, db, answers, handler, parts.verifier)
-	if err := maintainCosts(ctx, db, o.Logger); err != nil { // before the first costs come
+	if err := maintainCosts(ctx, db, o.Logger); err != nil { // before costs arrive
 		return err
 	}
 	public, err := listenPublic(ctx, o, newHTTPServer(handler, o.Logger))
@@ -83,7 +83,8 @@ func Run(ctx context.Context, o Options, ready func(addr, adminAddr string)) err
 	return serve(ctx, o, handler, public, admin, ready)
 }
 
-// CheckAddresses says at once whether [Run], which listens only when it has its database, could listen now.
+// CheckAddresses returns an error if [Run] could not listen at its addresses now. Run itself listens only once it has
+// its database.
 func CheckAddresses(ctx context.Context, o Options) error {
 	public, err := listenPublic(ctx, o, &http.Server{})
 	if err != nil {
@@ -107,7 +108,7 @@ func openStore(ctx context.Context, o Options) (*store.Store, error) {
 	})
 }
 
-// openCache gives L2 a moment to be there, so that it serves from the first request. It need not be.
+// openCache waits a moment for L2, so that it serves from the first request. The server also starts without it.
 func openCache(ctx context.Context, o Options, db *store.Store) (*cache.Cache, error) {
 	answers, err := cache.Open(cache.Options{
 		L2URL: o.CacheURL, L1Bytes: o.L1Bytes, L1MinBytes: o.L1MinBytes, L1MaxBytes: o.L1MaxBytes, Store: db, Logger: o.Logger,
@@ -123,7 +124,7 @@ func openCache(ctx context.Context, o Options, db *store.Store) (*cache.Cache, e
 	return answers, nil
 }
 
-// newAPI makes the API, and has the cache prefetch what is asked of it.
+// newAPI makes the API and starts prefetching for it.
 func newAPI(o Options, db *store.Store, answers *cache.Cache, parts parts) *api.API {
 	handler := api.New(api.Options{
 		Store: db, Cache: answers, Logger: o.Logger, CursorKey: []byte(o.CursorKey), EdgeTTL: o.EdgeTTL,
@@ -136,7 +137,7 @@ func newAPI(o Options, db *store.Store, answers *cache.Cache, parts parts) *api.
 	return handler
 }
 
-// serve runs both listeners until ctx is done or one of them fails, and lets the requests under way finish.
+// serve runs both listeners until ctx is done or one of them fails, and then lets the requests in progress finish.
 func serve(ctx context.Context, o Options, handler *api.API, public, admin *listener, ready func(addr, adminAddr string)) error {
 	failed := make(chan error, 2)
 	public.serve(failed)
@@ -172,28 +173,28 @@ func newHTTPServer(handler http.Handler, logger *slog.Logger) *http.Server {
 	}
 }
 
-// listener is an HTTP server and the socket it serves; the zero one does nothing.
+// listener is an HTTP server and its socket; the zero value does nothing.
 type listener struct {
 	server *http.Server
 	socket net.Listener
 }
 
-// listen binds addr. variable is what to set to have another one.
+// listen binds addr. variable names the setting that changes it.
 func listen(ctx context.Context, variable, addr string, server *http.Server) (*listener, error) {
 	socket, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	if err != nil {
-		return nil, fmt.Errorf("listen on %s (another address can be set by %s; port 0 takes a free port): %w", addr, variable, err)
+		return nil, fmt.Errorf("listen on %s (set another address with %s; port 0 takes a free port): %w", addr, variable, err)
 	}
 	return &listener{server: server, socket: socket}, nil
 }
 
-// listenPublic binds the address of the API, if it may be there.
+// listenPublic binds the address of the API, if the options allow that address.
 func listenPublic(ctx context.Context, o Options, server *http.Server) (*listener, error) {
 	l, err := listen(ctx, "HEADROOM_ADDR", o.Addr, server)
 	if err != nil {
 		return nil, err
 	}
-	if err := o.checkReach(l.socket.Addr()); err != nil { // the address that a name stood for, too
+	if err := o.checkReach(l.socket.Addr()); err != nil { // also the address that a name resolved to
 		l.close()
 		return nil, err
 	}
@@ -218,7 +219,7 @@ func (l *listener) addr() string {
 	return l.socket.Addr().String()
 }
 
-// close cuts off what is still under way.
+// close cuts off the requests still in progress.
 func (l *listener) close() {
 	l.server.Close()
 	l.socket.Close() // the server knows its socket only once it serves

@@ -15,9 +15,8 @@ import (
 	"strings"
 )
 
-// settingsInForce are what this process was told from outside, by the name of the variable that tells it: its options with
-// their defaults, and what its libraries read by themselves. What is secret is there as a short hash, by which two
-// settings can be told apart and none can be read.
+// settingsInForce returns the settings of this process by variable: its options with their defaults, and the variables
+// that its libraries read. Secrets appear as short hashes, which show that two settings differ but not what they are.
 func settingsInForce(o Options) map[string]string {
 	settings := map[string]string{}
 	options := reflect.ValueOf(o)
@@ -39,7 +38,8 @@ func settingsInForce(o Options) map[string]string {
 	return settings
 }
 
-// isRead says whether a variable is read by this server or by a library in it: pgx, OpenTelemetry, net/http, crypto/x509.
+// isRead reports whether this server or one of its libraries reads a variable: pgx, OpenTelemetry, net/http,
+// crypto/x509.
 func isRead(name string) bool {
 	for _, prefix := range []string{"HEADROOM_", "OTEL_", "PG"} {
 		if strings.HasPrefix(name, prefix) {
@@ -50,7 +50,7 @@ func isRead(name string) bool {
 	return slices.Contains(others, name) || slices.Contains(others, strings.ToUpper(name))
 }
 
-// GoSettings are those of Go's runtime that are in force in this process, by the variables that set them.
+// GoSettings returns the settings of Go's runtime in this process, by the variables that set them.
 func GoSettings() map[string]string {
 	read := map[string]string{"GOGC": "/gc/gogc:percent", "GOMEMLIMIT": "/gc/gomemlimit:bytes", "GOMAXPROCS": "/sched/gomaxprocs:threads"}
 	settings := map[string]string{}
@@ -73,7 +73,7 @@ func GoSettings() map[string]string {
 	return settings
 }
 
-// secretNames are parts of the names of variables, and of the parameters of URLs, whose values are secret.
+// secretNames are parts of the names of variables and URL parameters whose values are secret.
 var secretNames = []string{"password", "passwd", "secret", "token", "key", "headers", "credential"}
 
 func isSecret(name string) bool {
@@ -81,7 +81,7 @@ func isSecret(name string) bool {
 	return slices.ContainsFunc(secretNames, func(part string) bool { return strings.Contains(name, part) })
 }
 
-// disguised is a value without what is secret in it.
+// disguised returns a value with its secrets replaced by hashes.
 func disguised(name, value string) string {
 	if isSecret(name) {
 		return hashed(name, value)
@@ -108,17 +108,17 @@ func disguised(name, value string) string {
 	return u.String()
 }
 
-// A hash is slow to make and short, so that guesses at a weak secret are expensive to try, and many of them fit.
+// The hash is slow, so that guessing a weak secret is expensive, and short, so that many guesses match.
 const (
 	hashRounds = 100_000
 	hashBytes  = 3
 )
 
-// hashed tells two secrets of one name apart.
+// hashed returns a hash by which two secrets of one name can be distinguished.
 func hashed(name, secret string) string {
 	sum, err := pbkdf2.Key(sha256.New, secret, []byte("headroom setting "+name), hashRounds, hashBytes)
 	if err != nil {
-		return "secret" // it has no way to fail but under FIPS 140, which wants longer ones
+		return "secret" // it fails only under FIPS 140, which requires longer hashes
 	}
 	return "secret-" + hex.EncodeToString(sum)
 }

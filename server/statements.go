@@ -22,8 +22,7 @@ type slowQuery struct {
 	Fault   string    `json:"plan_error,omitempty"` // why there is no plan
 }
 
-// slowHandler lists the statements that were slow, the slowest first. With ?explain=1 the database is asked for the plan
-// of each; without, it is left alone.
+// slowHandler lists the slow statements, slowest first. With ?explain=1 it asks the database for the plan of each.
 func slowHandler(db *store.Store) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		explain := false
@@ -70,7 +69,7 @@ const (
 	maxStatements     = 1000
 )
 
-// statementsHandler lists the statements that cost the primary most time, ?limit= of them.
+// statementsHandler lists the statements on which the primary spent the most time; ?limit= bounds their number.
 func statementsHandler(db *store.Store) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		limit := defaultStatements

@@ -9,18 +9,18 @@ import (
 	"github.com/policycortex/headroom/server/store"
 )
 
-// warmTenants is how many tenants' lists are warmed: those with the most resources.
+// warmTenants is how many tenants' lists are warmed, those with the most resources.
 const warmTenants = 20
 
-// Priorities of what is warmed. What is expensive and asked for by everybody who opens a tenant comes first.
+// Priorities for warming. Expensive values that every visitor of a tenant needs come first.
 const (
 	summaryPriority  = 250
 	listPriority     = 200
 	resourcePriority = 100
 )
 
-// warmingPlan is what the cache should have before the first request asks for it: summaries of compliance and first
-// list pages of the largest tenants, and of their resources those that were updated last, at most so many.
+// warmingPlan lists what to load before the first request: compliance summaries and first list pages of the largest
+// tenants, and their most recently updated resources, at most the given number.
 func warmingPlan(ctx context.Context, db *store.Store, handler *api.API, resources int) (*cache.Warming, error) {
 	tenants, err := db.LargestTenants(ctx, warmTenants, 0)
 	if err != nil {
@@ -43,7 +43,7 @@ func warmingPlan(ctx context.Context, db *store.Store, handler *api.API, resourc
 	return cache.NewWarming(entries, handler.Loader), nil
 }
 
-// warm fills the cache while requests are served already, until it is done or ctx ends. The server does without what fails.
+// warm fills the cache while requests are served, until it is done or ctx ends. Entries that fail are skipped.
 func warm(ctx context.Context, o Options, db *store.Store, answers *cache.Cache, handler *api.API) error {
 	plan, err := warmingPlan(ctx, db, handler, o.WarmResources)
 	if err != nil {
@@ -53,7 +53,7 @@ func warm(ctx context.Context, o Options, db *store.Store, answers *cache.Cache,
 		return err
 	}
 	if p := plan.Progress(); p.Failed > 0 {
-		return fmt.Errorf("warm the cache: %d of %d entries are not there or could not be loaded", p.Failed, p.Total)
+		return fmt.Errorf("warm the cache: %d of %d entries do not exist or could not be loaded", p.Failed, p.Total)
 	}
 	return nil
 }
