@@ -36,7 +36,7 @@ func (b *secondBook) add(series int, t *tally) {
 	if !b.picks[series] {
 		return
 	}
-	if b.metric == "http_reqs" {
+	if b.metric == scenarios.HTTPReqs {
 		b.requests += t.answers
 		return
 	}

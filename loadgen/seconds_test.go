@@ -24,7 +24,10 @@ func TestWindowShowsAFreeze(t *testing.T) {
 			plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 100, Duration: 5 * time.Second, MaxVUs: 10}, Warmup: 500 * time.Millisecond, GracefulStop: 10 * time.Second})
 			plan.Engine = engine
 			of := func(metric, aggregation, op string, limit float64, window time.Duration) scenarios.Threshold {
-				return scenarios.Threshold{Metric: metric, Aggregation: scenarios.Aggregation{Name: aggregation}, Op: op, Limit: limit, Window: window}
+				return scenarios.Threshold{
+					Metric: scenarios.MetricName(metric), Aggregation: scenarios.Aggregation{Name: aggregation},
+					Op: scenarios.Operator(op), Limit: limit, Window: window,
+				}
 			}
 			plan.Thresholds = []scenarios.Threshold{
 				of("http_req_duration", "max", "<", 900, 2*time.Second), of("http_req_service_duration", "max", "<", 900, time.Second),

@@ -11,7 +11,7 @@ import (
 // selection is what a threshold picks of a scenario: it takes together what those series measured in the second that is
 // being settled.
 type selection struct {
-	metric   string
+	metric   scenarios.MetricName
 	selector map[string]string
 	picks    []bool             // by series
 	times    *results.Histogram // nil where the metric is no time
@@ -38,9 +38,9 @@ func (s *selection) isOf(t scenarios.Threshold) bool {
 func (s *selection) add(series int, t *tally) {
 	switch {
 	case !s.picks[series]:
-	case s.metric == "http_req_duration":
+	case s.metric == scenarios.HTTPReqDuration:
 		merge(s.times, t.response)
-	case s.metric == "http_req_service_duration":
+	case s.metric == scenarios.HTTPReqServiceDuration:
 		merge(s.times, t.service)
 	}
 }

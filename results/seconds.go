@@ -9,9 +9,9 @@ import (
 // Seconds are what the selector of a threshold with a window picks of one scenario, by the second of the run in which the
 // answers came: those of requests of the warm-up are not among them, but where the metric is a rate of requests.
 type Seconds struct {
-	Metric   string            `json:"metric"`
-	Selector map[string]string `json:"selector,omitempty"`
-	Scenario string            `json:"scenario"`
+	Metric   scenarios.MetricName `json:"metric"`
+	Selector map[string]string    `json:"selector,omitempty"`
+	Scenario string               `json:"scenario"`
 	// From and To bound the full seconds of the measured time of what is picked, in seconds since the start of the run.
 	// What was answered after To, late, belongs to the last of them.
 	From     int      `json:"from"`
@@ -66,7 +66,7 @@ func (s *Seconds) pad(second int) {
 		switch {
 		case Timed(s.Metric):
 			s.Counts = append(s.Counts, Sparse{})
-		case s.Metric == "http_req_failed":
+		case s.Metric == scenarios.HTTPReqFailed:
 			s.Failed = append(s.Failed, 0)
 		}
 	}

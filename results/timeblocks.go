@@ -5,12 +5,12 @@ import "github.com/policycortex/headroom/scenarios"
 // TimeBlocks are the times that the selector of a quantile threshold picks of one scenario, in equal blocks of the run by the
 // instant at which the answers came. They tell how much neighbours in time depend on each other, which the whole does not.
 type TimeBlocks struct {
-	Metric   string            `json:"metric"` // http_req_duration or http_req_service_duration
-	Selector map[string]string `json:"selector,omitempty"`
-	Scenario string            `json:"scenario"`
-	From     int               `json:"from"`    // offset of the first block in seconds, a multiple of Seconds
-	Seconds  int               `json:"seconds"` // the length of each: a power of two
-	Counts   []Sparse          `json:"counts"`  // of each block
+	Metric   scenarios.MetricName `json:"metric"` // HTTPReqDuration or HTTPReqServiceDuration
+	Selector map[string]string    `json:"selector,omitempty"`
+	Scenario string               `json:"scenario"`
+	From     int                  `json:"from"`    // offset of the first block in seconds, a multiple of Seconds
+	Seconds  int                  `json:"seconds"` // the length of each: a power of two
+	Counts   []Sparse             `json:"counts"`  // of each block
 }
 
 // NeedsTimeBlocks reports whether a threshold is judged by time blocks: on a quantile of response or service time, and not
@@ -20,8 +20,8 @@ func NeedsTimeBlocks(t scenarios.Threshold) bool {
 }
 
 // Timed reports whether a metric is response or service time.
-func Timed(metric string) bool {
-	return metric == "http_req_duration" || metric == "http_req_service_duration"
+func Timed(metric scenarios.MetricName) bool {
+	return metric == scenarios.HTTPReqDuration || metric == scenarios.HTTPReqServiceDuration
 }
 
 // maxBlocks bounds the memory of a run however long it is: when there are more, neighbours are put together.

@@ -48,7 +48,7 @@ type Gate struct {
 	Threshold  scenarios.Threshold `json:"-"`
 	Metric     string              `json:"metric"`     // with its selector: http_req_duration{scenario:warm}
 	Expression string              `json:"expression"` // as written: p(95)<50
-	Op         string              `json:"op"`
+	Op         scenarios.Operator  `json:"op"`
 	Target     float64             `json:"target"`
 	Actual     float64             `json:"actual"` // meaningless when Samples is 0
 	Unit       string              `json:"unit"`   // ms, /s, B, B/s or empty for shares and counts
@@ -75,11 +75,8 @@ type Gate struct {
 // HasMargin is false where a share of what may be lost has no meaning: without data, not reached, of an equality, of a limit of 0, and where
 // nothing may be lost.
 func (g *Gate) HasMargin() bool {
-	switch g.Op {
-	case "<", "<=", ">", ">=":
-		return g.Samples > 0 && !g.NotReached && g.Target != 0 && (g.Best == nil || *g.Best != g.Target)
-	}
-	return false
+	bound := g.Op.IsUpper() || g.Op.IsLower()
+	return bound && g.Samples > 0 && !g.NotReached && g.Target != 0 && (g.Best == nil || *g.Best != g.Target)
 }
 
 // Hold records what was measured, in a unit, of so many samples, and holds it against the target.
@@ -92,23 +89,7 @@ func (g *Gate) Hold(actual float64, unit string, samples int64) {
 }
 
 // Holds reports whether a value is on the good side of the target.
-func (g *Gate) Holds(actual float64) bool {
-	switch g.Op {
-	case "<":
-		return actual < g.Target
-	case "<=":
-		return actual <= g.Target
-	case ">":
-		return actual > g.Target
-	case ">=":
-		return actual >= g.Target
-	case "==":
-		return actual == g.Target
-	case "!=":
-		return actual != g.Target
-	}
-	return false
-}
+func (g *Gate) Holds(actual float64) bool { return g.Op.Holds(actual, g.Target) }
 
 // margin is [Gate.Margin] of what was measured.
 func (g *Gate) margin() float64 {
@@ -119,7 +100,7 @@ func (g *Gate) margin() float64 {
 	switch {
 	case g.Best != nil:
 		whole = *g.Best - g.Target
-	case g.Op == ">" || g.Op == ">=":
+	case g.Op.IsLower():
 		whole = math.Abs(g.Target)
 	}
 	share := (g.Actual - g.Target) / whole
@@ -155,7 +136,7 @@ type Window struct {
 // IsShare reports whether what the gate is of is a share of 1.
 func (g *Gate) IsShare() bool {
 	metric, _, _ := strings.Cut(g.Metric, "{")
-	return slices.ContainsFunc(scenarios.Metrics, func(m scenarios.Metric) bool { return m.Name == metric && m.Kind == scenarios.Rate })
+	return scenarios.MetricName(metric).IsShare()
 }
 
 // complete gives the gates of a run that was read what is not saved with them: their thresholds, and the margins of shares in
@@ -163,7 +144,7 @@ func (g *Gate) IsShare() bool {
 func (v *Verdict) complete() {
 	for i := range v.Gates {
 		g := &v.Gates[i]
-		if g.Best == nil && g.IsShare() && strings.HasPrefix(g.Op, ">") {
+		if g.Best == nil && g.IsShare() && g.Op.IsLower() {
 			g.Best = new(1.0)
 			g.Margin = g.margin()
 		}

@@ -1,6 +1,10 @@
 package results
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/policycortex/headroom/scenarios"
+)
 
 // TestMargin: a margin is the share of what may be lost that is left, so that one of a hit ratio says as much as one of a
 // time.
@@ -8,7 +12,7 @@ func TestMargin(t *testing.T) {
 	const none = -99
 	for _, tt := range []struct {
 		actual float64
-		op     string
+		op     scenarios.Operator
 		limit  float64
 		best   float64
 		want   float64

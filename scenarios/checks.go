@@ -259,7 +259,7 @@ func (p *Plan) checkSets() []map[string]string {
 		for i := range s.Requests {
 			for _, c := range s.Requests[i].Checks {
 				for _, set := range p.tagsOf(&s, &s.Requests[i]) {
-					set["check"] = c.Name
+					set[tagCheck] = c.Name
 					sets = append(sets, set)
 				}
 			}

@@ -71,7 +71,7 @@ func TestThePageIsComplete(t *testing.T) {
 		want = append(want, string(x.load.Executor()))
 	}
 	for _, m := range Metrics {
-		want = append(want, m.Name)
+		want = append(want, string(m.Name))
 	}
 	for _, word := range want {
 		if !onPage[word] {

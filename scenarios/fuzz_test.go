@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -189,39 +190,45 @@ func checkRequest(t *testing.T, request Request, extracted map[string]bool) {
 // FuzzThreshold holds that every expression is either refused or can be written again and read as the same.
 func FuzzThreshold(f *testing.F) {
 	for _, seed := range []string{"p(95)<50", "med<=10.5", " rate > 0.01 ", "count!=3", "p(99.9)==1", "p(100)<1", "avg<0x1", "max>", "p(95)<50 for 10s", "rate>1 for 1m30s", "med<3for5s", "max<1 for 1ms"} {
-		f.Add("http_req_duration{scenario:warm,name:get}", seed, int(Trend))
-		f.Add("http_reqs", seed, int(Counter))
-		f.Add("a{b:c", seed, int(Rate))
+		f.Add("http_req_duration{scenario:warm,name:get}", seed)
+		f.Add("http_reqs", seed)
+		f.Add("checks{b:c", seed)
 	}
-	f.Fuzz(func(t *testing.T, name, text string, kind int) {
+	f.Fuzz(func(t *testing.T, name, text string) {
 		if metric, selector, err := parseMetricName(name); err == nil {
 			again, _, err := parseMetricName(metricName(metric, selector))
 			if err != nil || again != metric {
 				t.Errorf("%q is written as %q, which reads as %q, %v", name, metricName(metric, selector), again, err)
 			}
 		}
-		if kind < int(Trend) || kind > int(Rate) {
-			return
-		}
-		text, window, err := cutWindow(text)
-		if err != nil {
-			return
-		}
-		if again, window2, err := cutWindow(text + " for " + window.String()); window > 0 && (err != nil || again != text || window2 != window) {
-			t.Errorf("%q for %s reads as %q for %s, %v", text, window, again, window2, err)
-		}
-		agg, op, limit, err := parseExpression(text, MetricKind(kind))
-		if err != nil {
-			return
-		}
-		if limit < 0 || math.IsNaN(limit) || agg.Name == "p" && (agg.Percentile <= 0 || agg.Percentile >= 100) {
-			t.Errorf("%q is %+v %s %v", text, agg, op, limit)
-		}
-		spaced := " " + strings.Replace(text, op, " "+op+" ", 1) + " "
-		if agg2, op2, limit2, err := parseExpression(spaced, MetricKind(kind)); err != nil || agg2 != agg || op2 != op || limit2 != limit {
-			t.Errorf("%q is %+v %s %v, with blanks %+v %s %v, %v", text, agg, op, limit, agg2, op2, limit2, err)
+		for _, metric := range Metrics {
+			e, err := parseExpression(text, metric)
+			if err != nil {
+				continue
+			}
+			a := e.aggregation
+			if e.limit < 0 || math.IsNaN(e.limit) || a.Name == "p" && (a.Percentile <= 0 || a.Percentile >= 100) || e.window > 0 && metric.Windowed == nil {
+				t.Errorf("%q of %s is %+v", text, metric.Name, e)
+			}
+			written := write(e)
+			if again, err := parseExpression(written, metric); err != nil || again != e {
+				t.Errorf("%q of %s is %+v; written as %q it is %+v, %v", text, metric.Name, e, written, again, err)
+			}
 		}
 	})
+}
+
+// write writes an expression in one of its forms.
+func write(e expression) string {
+	text := e.aggregation.Name
+	if text == "p" {
+		text = " p ( " + strconv.FormatFloat(e.aggregation.Percentile, 'f', -1, 64) + " )"
+	}
+	text += " " + string(e.operator) + " " + strconv.FormatFloat(e.limit, 'f', -1, 64)
+	if e.window > 0 {
+		text += " for " + e.window.String()
+	}
+	return text
 }
 
 func checkCheck(t *testing.T, c Check) {

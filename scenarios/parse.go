@@ -253,7 +253,7 @@ func (r *reader) planName(n *node) string {
 }
 
 // reservedTags are given to every request, to steps of flows or to checks, and cannot be set.
-var reservedTags = []string{"scenario", "name", "method", StageTag, "flow", "check"}
+var reservedTags = []string{tagScenario, tagName, tagMethod, StageTag, tagFlow, tagCheck}
 
 func (r *reader) tags(n *node) map[string]string {
 	if n == nil || len(n.entries) == 0 {

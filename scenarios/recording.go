@@ -182,13 +182,12 @@ func (s *Scenario) replay(load Replay, r Recorded) *Error {
 func (p *Plan) unmatched() (faults Errors) {
 	sets, words := newTagIndex(p.tagSets()), suggester{}
 	for _, t := range p.Thresholds {
-		i := slices.IndexFunc(Metrics, func(m Metric) bool { return m.Name == t.Metric })
-		if i < 0 || t.Metric == "checks" || !slices.Contains(Metrics[i].Tags, RequestTags) || sets.picks(t.Selector) {
+		if t.Metric == Checks || !t.Metric.PerRequest() || sets.picks(t.Selector) {
 			continue
 		}
 		faults = append(faults, Error{
 			File: p.Source.File, Line: t.Line, Column: t.Column, Message: t.Name() + " selects no request of the file that is replayed",
-			Hint: words.suggest(t.Selector["name"], sets.values["name"]),
+			Hint: words.suggest(t.Selector[tagName], sets.values[tagName]),
 		})
 	}
 	return faults

@@ -156,12 +156,12 @@ func (p *Plan) TagsOf(s *Scenario, request *Request, stage string) map[string]st
 	for _, tags := range []map[string]string{p.Tags, s.Tags, request.Tags} {
 		maps.Copy(set, tags)
 	}
-	set["scenario"], set["name"], set["method"] = s.Name, request.Name, request.Method
+	set[tagScenario], set[tagName], set[tagMethod] = s.Name, request.Name, request.Method
 	if stage != "" {
 		set[StageTag] = stage
 	}
 	if request.Flow != "" {
-		set["flow"] = request.Flow
+		set[tagFlow] = request.Flow
 	}
 	return set
 }

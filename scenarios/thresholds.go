@@ -1,25 +1,208 @@
 package scenarios
 
 import (
+	"errors"
 	"fmt"
-	"maps"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
 
-// metricName writes a metric with its selector in k6's notation, the tags in alphabetical order.
-func metricName(metric string, selector map[string]string) string {
-	if len(selector) == 0 {
-		return metric
-	}
-	pairs := make([]string, 0, len(selector))
-	for _, tag := range slices.Sorted(maps.Keys(selector)) {
-		pairs = append(pairs, tag+":"+selector[tag])
-	}
-	return metric + "{" + strings.Join(pairs, ",") + "}"
+// Threshold is one gate: an aggregation of a metric, over the requests that a selector picks, held against a limit.
+type Threshold struct {
+	Metric         MetricName
+	Selector       map[string]string // every tag must match; empty selects all
+	Aggregation    Aggregation
+	Op             Operator
+	Limit          float64       // in the unit of the metric: milliseconds, bytes, or a share of 1
+	Window         time.Duration // whole seconds: it must hold in each stretch of this length; 0: over all
+	Source         string        // the expression as written: "p(95)<50"
+	AbortOnFail    bool
+	DelayAbortEval time.Duration // how much of what it selects must have been measured before it may abort the run
+	Line, Column   int           // in the scenario file; 0 when an override gave it
 }
+
+// Name is the metric with its selector in k6's notation: http_req_duration{scenario:warm}.
+func (t Threshold) Name() string { return metricName(t.Metric, t.Selector) }
+
+// thresholdScope is what the thresholds of one section may select.
+type thresholdScope struct {
+	plan      *Plan
+	scenarios []string  // their names
+	open      []string  // those that have a schedule
+	sets      *tagIndex // of every kind of request
+	checks    *tagIndex // of every check
+	// implied are the tags that the place itself selects: those of the scenario or request that the thresholds belong to.
+	implied map[string]string
+	seen    map[string]place // where each threshold is, by its metric, selector and expression
+}
+
+// allThresholds reads the thresholds of a plan whose scenarios have been read: those of the file, then those of each
+// scenario and of its requests.
+func (r *reader) allThresholds(n *node, p *Plan) []Threshold {
+	scope := thresholdScope{plan: p, sets: newTagIndex(p.tagSets()), checks: newTagIndex(p.checkSets()), seen: map[string]place{}}
+	for _, s := range p.Scenarios {
+		scope.scenarios = append(scope.scenarios, s.Name)
+		if s.Load.Open() {
+			scope.open = append(scope.open, s.Name)
+		}
+	}
+	all := r.thresholds(n.get("thresholds"), scope)
+	scenarios := n.get("scenarios")
+	if !given(scenarios) {
+		return all
+	}
+	for _, e := range scenarios.entries {
+		scope.implied = map[string]string{tagScenario: e.key}
+		all = append(all, r.thresholds(e.value.get("thresholds"), scope)...)
+		requests := e.value.get("requests")
+		if !given(requests) {
+			continue
+		}
+		for _, item := range requests.items {
+			tag := tagName
+			if steps := item.get("steps"); steps != nil {
+				tag = tagFlow
+				for _, step := range steps.items {
+					all = append(all, r.thresholdsOf(step, tagName, e.key, scope)...)
+				}
+			}
+			all = append(all, r.thresholdsOf(item, tag, e.key, scope)...)
+		}
+	}
+	return all
+}
+
+// thresholdsOf reads those of a request or a flow; tag is what its name selects by.
+func (r *reader) thresholdsOf(n *node, tag, scenario string, scope thresholdScope) []Threshold {
+	name := n.get("name")
+	if !given(name) {
+		return nil
+	}
+	scope.implied = map[string]string{tagScenario: scenario, tag: name.text}
+	return r.thresholds(n.get("thresholds"), scope)
+}
+
+// thresholds reads one section thresholds.
+func (r *reader) thresholds(n *node, scope thresholdScope) []Threshold {
+	if n == nil {
+		return nil
+	}
+	var all []Threshold
+	for _, e := range n.entries {
+		metric, selector, ok := r.metric(e, scope)
+		if !ok {
+			continue
+		}
+		items := e.value.items
+		if e.value.kind == scalar {
+			items = []*node{e.value}
+		} else if len(items) == 0 && !e.value.bad {
+			r.fault(e.value, "for example "+example(metric.Kind), "the thresholds of %s are empty", e.key)
+		}
+		for _, item := range items {
+			t := r.threshold(item, metric)
+			t.Selector = selector
+			r.notTwice(item, t, scope)
+			all = append(all, t)
+		}
+	}
+	return all
+}
+
+// notTwice refuses a threshold that is there already: reports and JUnit's cases could not tell the two apart.
+func (r *reader) notTwice(n *node, t Threshold, scope thresholdScope) {
+	if t.Source == "" {
+		return
+	}
+	key := t.Name() + ": " + t.Source
+	if first, twice := scope.seen[key]; twice {
+		where := fmt.Sprintf("line %d", first.line)
+		if first.override != "" {
+			where = "--set " + first.override
+		}
+		r.fault(n, "it is already in "+where, "the threshold %.200s is given twice", key)
+		return
+	}
+	scope.seen[key] = n.at
+}
+
+// metric reads a key of a section thresholds.
+func (r *reader) metric(e entry, scope thresholdScope) (Metric, map[string]string, bool) {
+	name, selector, err := parseMetricName(e.key)
+	if err != nil {
+		r.syntax(e.at, "", err)
+		return Metric{}, nil, false
+	}
+	metric, found := name.Metric()
+	if !found {
+		var known []string
+		for _, m := range Metrics {
+			known = append(known, string(m.Name))
+		}
+		r.faultAt(e.at, suggest(string(name), known), "there is no metric %.120q", name)
+		return Metric{}, nil, false
+	}
+	if metric.From == FromServer && scope.plan.Target.URL != "" {
+		r.faultAt(e.at, "remove it, or leave out target", "%s is answered by the reference server alone, and target.url names another service", name)
+	}
+	selector, ok := r.implied(e, metric, selector, scope.implied)
+	if !ok {
+		return Metric{}, nil, false
+	}
+	switch {
+	case name == Checks:
+		r.checkSelector(e, selector, scope.checks)
+	case name.PerRequest():
+		r.requestSelector(e, selector, scope.sets)
+	default:
+		r.ownSelector(e, metric, selector, scope)
+	}
+	return metric, selector, true
+}
+
+// threshold reads one gate: an expression, or a mapping with one.
+func (r *reader) threshold(n *node, metric Metric) Threshold {
+	if n.bad {
+		return Threshold{}
+	}
+	t := Threshold{Metric: metric.Name, Line: n.at.line, Column: n.at.column}
+	if n.at.override != "" {
+		t.Line, t.Column = 0, 0
+	}
+	expression := n
+	if n.kind == mapping {
+		expression = n.get("threshold")
+		t.AbortOnFail = r.flag(n.get("abortOnFail"))
+		if delay := r.delay(n, t.AbortOnFail); t.AbortOnFail {
+			t.DelayAbortEval = delay
+		}
+		if expression == nil {
+			r.missing(n, "threshold", "threshold: "+example(metric.Kind))
+		}
+	}
+	if !given(expression) {
+		return t
+	}
+	t.Source = strings.TrimSpace(expression.text)
+	e, err := parseExpression(t.Source, metric)
+	if err != nil {
+		r.syntax(expression.at, string(metric.Name)+": ", err)
+		return t
+	}
+	t.Aggregation, t.Op, t.Limit, t.Window = e.aggregation, e.operator, e.limit, e.window
+	return t
+}
+
+func (r *reader) delay(n *node, abort bool) time.Duration {
+	delay := n.get("delayAbortEval")
+	if given(delay) && !abort && n.get("abortOnFail") == nil {
+		r.faultAt(delay.keyAt, "add abortOnFail: true", "delayAbortEval delays nothing")
+	}
+	return r.duration(delay, defaultDelayAbort)
+}
+
+// defaultDelayAbort is as long as it takes to tell how much alike neighbouring requests are: one stall is not the end.
+const defaultDelayAbort = 10 * time.Second
 
 // syntaxError says what is wrong in a metric's name or a threshold, and what to write instead.
 type syntaxError struct{ message, hint string }
@@ -31,164 +214,10 @@ func (e *syntaxError) Error() string {
 	return e.message + "; " + e.hint
 }
 
-// parseMetricName reads a metric with its selector:
-//
-//	name     = metric , [ "{" , [ tag , { "," , tag } ] , "}" ] ;
-//	tag      = key , ":" , value ;
-//
-// with blanks allowed around metric, key and value. The value is everything up to the next comma or the final brace.
-func parseMetricName(s string) (metric string, selector map[string]string, err error) {
-	metric, rest, found := strings.Cut(s, "{")
-	metric = strings.TrimSpace(metric)
-	if !found {
-		return metric, nil, nil
+func (r *reader) syntax(at place, prefix string, err error) {
+	var fault *syntaxError
+	if !errors.As(err, &fault) {
+		panic(err) // the parsers of this package return nothing else
 	}
-	rest, found = strings.CutSuffix(strings.TrimSpace(rest), "}")
-	if !found {
-		return "", nil, &syntaxError{fmt.Sprintf("the selector of %.120q is not closed", s), "write metric{tag:value}"}
-	}
-	if strings.TrimSpace(rest) == "" {
-		return metric, nil, nil
-	}
-	selector = map[string]string{}
-	for pair := range strings.SplitSeq(rest, ",") {
-		tag, value, found := strings.Cut(pair, ":")
-		tag, value = strings.TrimSpace(tag), strings.TrimSpace(value)
-		if !found || tag == "" || value == "" || strings.ContainsAny(value, "{}") {
-			return "", nil, &syntaxError{fmt.Sprintf("%.120q is not a selector", strings.TrimSpace(pair)), "write metric{tag:value,tag:value}"}
-		}
-		if _, twice := selector[tag]; twice {
-			return "", nil, &syntaxError{fmt.Sprintf("the tag %q is selected twice", tag), "no request has two values of one tag"}
-		}
-		selector[tag] = value
-	}
-	return metric, selector, nil
-}
-
-// operators are tried in this order: the longer one of two with the same beginning first.
-var operators = []string{"<=", ">=", "==", "!=", "<", ">"}
-
-// parseExpression reads a threshold on a metric of a kind. The grammar is k6's:
-//
-//	expression  = aggregation , operator , number ;
-//	aggregation = "avg" | "min" | "med" | "max" | "count" | "rate" | "p" , "(" , number , ")" ;
-//	operator    = "<" | "<=" | ">" | ">=" | "==" | "!=" ;
-//	number      = digit , { digit } , [ "." , { digit } ] ;
-//
-// with blanks allowed between the symbols. The kind decides which aggregations there are: avg, min, med, max and p(N)
-// of a Trend, count and rate of a Counter, rate of a Rate. N lies between 0 and 100, the number of a Rate from 0 to 1.
-func parseExpression(s string, kind MetricKind) (a Aggregation, op string, limit float64, err error) {
-	at := strings.IndexAny(s, "<>=!")
-	if at < 0 {
-		return a, "", 0, &syntaxError{fmt.Sprintf("%.60q has no comparison", s), "write it as " + example(kind)}
-	}
-	for _, o := range operators {
-		if strings.HasPrefix(s[at:], o) {
-			op = o
-			break
-		}
-	}
-	if op == "" || strings.ContainsAny(s[at+len(op):], "<>=!") {
-		return a, "", 0, &syntaxError{fmt.Sprintf("%.60q has no operator that is known", s), "known are < <= > >= == !="}
-	}
-	if a, err = parseAggregation(strings.TrimSpace(s[:at]), kind); err != nil {
-		return a, "", 0, err
-	}
-	number := strings.TrimSpace(s[at+len(op):])
-	limit, ok := parseNumber(number)
-	switch {
-	case !ok:
-		return a, "", 0, &syntaxError{fmt.Sprintf("%.60q is not a number", number), limitHint(kind)}
-	case kind == Rate && limit > 1:
-		return a, "", 0, &syntaxError{fmt.Sprintf("the share %s is greater than 1", number), limitHint(kind)}
-	}
-	return a, op, limit, nil
-}
-
-// windowed are the metrics that are known second by second, each with the aggregations that a window can have.
-var windowed = map[string][]string{
-	"http_req_duration":         aggregations[Trend],
-	"http_req_service_duration": aggregations[Trend],
-	"http_reqs":                 {"rate"},
-	"http_req_failed":           aggregations[Rate],
-}
-
-// longestWindow bounds the window of a threshold.
-const longestWindow = time.Hour
-
-// cutWindow cuts the window off a threshold:
-//
-//	threshold = expression , [ "for" , duration ] ;
-//
-// The duration is whole seconds, as in 10s or 1m30s, at least one and at most an hour. The window is 0 when there is none.
-func cutWindow(s string) (expression string, window time.Duration, err error) {
-	expression, text, found := strings.Cut(s, "for")
-	if !found {
-		return s, 0, nil
-	}
-	window, err = time.ParseDuration(strings.TrimSpace(text))
-	if err != nil || window < time.Second || window > longestWindow || window%time.Second != 0 {
-		return "", 0, &syntaxError{fmt.Sprintf("%.60q is not a window", strings.TrimSpace(text)), "write whole seconds, as in p(95)<50 for 10s"}
-	}
-	return strings.TrimSpace(expression), window, nil
-}
-
-// checkWindow says whether a window can have an aggregation of a metric.
-func checkWindow(metric string, a Aggregation) error {
-	known, some := windowed[metric]
-	if !some {
-		return &syntaxError{"it cannot be judged for a window", "known second by second are " + strings.Join(slices.Sorted(maps.Keys(windowed)), ", ")}
-	}
-	if name := a.Name; name != "p" && !slices.Contains(known, name) {
-		return &syntaxError{fmt.Sprintf("%s cannot be judged for a window", name), "write " + strings.Join(known, ", ")}
-	}
-	return nil
-}
-
-func example(kind MetricKind) string {
-	return [...]string{Trend: "p(95)<50", Counter: "rate>100", Rate: "rate<0.01"}[kind]
-}
-
-func limitHint(kind MetricKind) string {
-	return [...]string{
-		Trend:   "write milliseconds without a unit, as in p(95)<50",
-		Counter: "write a plain number, as in rate>100",
-		Rate:    "a share is written from 0 to 1: 5 % is 0.05",
-	}[kind]
-}
-
-var aggregations = [...][]string{
-	Trend:   {"avg", "min", "med", "max", "p(N)"},
-	Counter: {"count", "rate"},
-	Rate:    {"rate"},
-}
-
-func parseAggregation(s string, kind MetricKind) (Aggregation, error) {
-	known := aggregations[kind]
-	if rest, found := strings.CutPrefix(s, "p"); found && slices.Contains(known, "p(N)") {
-		rest = strings.TrimSpace(rest)
-		inner, opened := strings.CutPrefix(rest, "(")
-		inner, closed := strings.CutSuffix(inner, ")")
-		p, ok := parseNumber(strings.TrimSpace(inner))
-		if opened && closed && ok && p > 0 && p < 100 {
-			return Aggregation{Name: "p", Percentile: p}, nil
-		}
-		return Aggregation{}, &syntaxError{
-			fmt.Sprintf("%.60q is not a percentile", s), "write p(N) with N between 0 and 100, as in p(99.9); the greatest value is max",
-		}
-	}
-	if s != "p(N)" && slices.Contains(known, s) {
-		return Aggregation{Name: s}, nil
-	}
-	return Aggregation{}, &syntaxError{fmt.Sprintf("the metric has no aggregation %.60q", s), suggest(s, known)}
-}
-
-// parseNumber takes digits with at most one point: what strconv also takes (hexadecimal, infinity, exponents) is more
-// likely a mistake here.
-func parseNumber(s string) (x float64, ok bool) {
-	if s == "" || s[0] == '.' || strings.Trim(s, "0123456789.") != "" {
-		return 0, false
-	}
-	x, err := strconv.ParseFloat(s, 64)
-	return x, err == nil
+	r.faultAt(at, fault.hint, "%s%s", prefix, fault.message)
 }

@@ -32,7 +32,7 @@ func TestParseExpression(t *testing.T) {
 		text  string
 		kind  MetricKind
 		agg   Aggregation
-		op    string
+		op    Operator
 		limit float64
 	}{
 		{"p(95)<50", Trend, Aggregation{"p", 95}, "<", 50},
@@ -48,11 +48,10 @@ func TestParseExpression(t *testing.T) {
 		{"rate<1", Rate, Aggregation{Name: "rate"}, "<", 1},
 	}
 	for _, test := range tests {
-		agg, op, limit, err := parseExpression(test.text, test.kind)
-		if err != nil {
-			t.Errorf("%q: %v", test.text, err)
-		} else if agg != test.agg || op != test.op || limit != test.limit {
-			t.Errorf("%q is %v %s %v, want %v %s %v", test.text, agg, op, limit, test.agg, test.op, test.limit)
+		got, err := parseComparison(test.text, test.kind)
+		want := expression{aggregation: test.agg, operator: test.op, limit: test.limit}
+		if err != nil || got != want {
+			t.Errorf("%q is %+v, %v, want %+v", test.text, got, err, want)
 		}
 	}
 }
@@ -92,7 +91,7 @@ func TestParseExpressionRefuses(t *testing.T) {
 		{"rate<1.5", Rate, "5 % is 0.05"},
 	}
 	for _, test := range tests {
-		_, _, _, err := parseExpression(test.text, test.kind)
+		_, err := parseComparison(test.text, test.kind)
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%q: got %v, want it to contain %q", test.text, err, test.want)
 		}
@@ -125,22 +124,49 @@ func TestWindow(t *testing.T) {
 			t.Errorf("%q is %q for %v", test.text, expression, window)
 		}
 	}
-	for metric, aggregation := range map[string]string{"http_reqs": "count", "checks": "rate", "db_query_duration": "max"} {
-		if err := checkWindow(metric, Aggregation{Name: aggregation}); err == nil {
-			t.Errorf("%s of %s can have a window", aggregation, metric)
+	for name, text := range map[MetricName]string{HTTPReqs: "count>1", Checks: "rate>0.9", DBQueryDuration: "max<1"} {
+		if got, err := parseExpression(text+" for 5s", metric(t, name)); err == nil {
+			t.Errorf("%s %s can have a window: %+v", name, text, got)
 		}
 	}
-	for metric, aggregation := range map[string]string{"http_reqs": "rate", "http_req_failed": "rate", "http_req_duration": "p", "http_req_service_duration": "max"} {
-		if err := checkWindow(metric, Aggregation{Name: aggregation}); err != nil {
-			t.Errorf("%s of %s: %v", aggregation, metric, err)
+	for name, text := range map[MetricName]string{HTTPReqs: "rate>1", HTTPReqFailed: "rate<1", HTTPReqDuration: "p(95)<1", HTTPReqServiceDuration: "max<1"} {
+		if got, err := parseExpression(text+" for 5s", metric(t, name)); err != nil || got.window != 5*time.Second {
+			t.Errorf("%s %s: %+v, %v", name, text, got, err)
+		}
+	}
+}
+
+// metric is the row of a metric.
+func metric(t *testing.T, name MetricName) Metric {
+	t.Helper()
+	m, ok := name.Metric()
+	if !ok {
+		t.Fatalf("there is no metric %s", name)
+	}
+	return m
+}
+
+func TestOperators(t *testing.T) {
+	for operator, want := range map[Operator][3]bool{ // of 1, 2 and 3 against the limit 2
+		Less: {true, false, false}, AtMost: {true, true, false}, Greater: {false, false, true},
+		AtLeast: {false, true, true}, Equal: {false, true, false}, NotEqual: {true, false, true}, "===": {},
+	} {
+		for i, holds := range want {
+			if got := operator.Holds(float64(i+1), 2); got != holds {
+				t.Errorf("%d %s 2 is %v", i+1, operator, got)
+			}
+		}
+		if upper, lower := operator.IsUpper(), operator.IsLower(); upper != (want[0] && !want[2]) || lower != (want[2] && !want[0]) {
+			t.Errorf("%s is an upper bound: %v, a lower bound: %v", operator, upper, lower)
 		}
 	}
 }
 
 func TestParseMetricName(t *testing.T) {
 	tests := []struct {
-		text, metric string
-		selector     map[string]string
+		text     string
+		metric   MetricName
+		selector map[string]string
 	}{
 		{"http_reqs", "http_reqs", nil},
 		{" http_reqs ", "http_reqs", nil},

@@ -76,19 +76,13 @@ func due(m *results.Measurements, t scenarios.Threshold, settled []float64) bool
 
 // selectedOf are the measured windows of what a threshold selects of a scenario.
 func selectedOf(m *results.Measurements, l *results.Load, t scenarios.Threshold) []results.Span {
-	if !ofRequests(t.Metric) {
+	if !t.Metric.PerRequest() {
 		if name, chosen := t.Selector["scenario"]; chosen && name != l.Scenario {
 			return nil
 		}
 		return []results.Span{{From: l.MeasuredFrom, To: l.MeasuredTo}}
 	}
 	return l.Measured(m.Select(requestTags(t.Selector)))
-}
-
-// ofRequests says whether a metric is told apart by request.
-func ofRequests(metric string) bool {
-	i := slices.IndexFunc(scenarios.Metrics, func(m scenarios.Metric) bool { return m.Name == metric })
-	return i >= 0 && slices.Contains(scenarios.Metrics[i].Tags, scenarios.RequestTags)
 }
 
 // requestTags is a selector of checks without the tag that requests do not have.
@@ -130,7 +124,7 @@ func final(t scenarios.Threshold, g *results.Gate) bool {
 	case g.Samples == 0 && g.Window == nil:
 		return false
 	case t.Aggregation.Name == "count":
-		return g.Passed && (t.Op == ">" || t.Op == ">=") || !g.Passed && (t.Op == "<" || t.Op == "<=")
+		return g.Passed && t.Op.IsLower() || !g.Passed && t.Op.IsUpper()
 	}
 	return g.Window != nil && !g.Passed
 }

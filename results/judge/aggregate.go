@@ -17,19 +17,19 @@ type aggregated struct {
 
 func aggregate(m *results.Measurements, t scenarios.Threshold) (aggregated, error) {
 	switch t.Metric {
-	case "http_req_duration", "http_req_service_duration":
+	case scenarios.HTTPReqDuration, scenarios.HTTPReqServiceDuration:
 		sum, err := m.Summarize(t.Selector)
-		if t.Metric == "http_req_duration" {
+		if t.Metric == scenarios.HTTPReqDuration {
 			return trend(sum.Response, t.Aggregation), err
 		}
 		return trend(sum.Service, t.Aggregation), err
-	case "http_reqs", "data_sent", "data_received", "http_req_failed", "http_req_cache_hit":
+	case scenarios.HTTPReqs, scenarios.DataSent, scenarios.DataReceived, scenarios.HTTPReqFailed, scenarios.HTTPReqCacheHit:
 		return requests(m, t), nil
-	case "checks":
+	case scenarios.Checks:
 		return checks(m, t.Selector), nil
-	case "dropped_iterations", "schedule_lag":
+	case scenarios.DroppedIterations, scenarios.ScheduleLag:
 		return schedule(m, t)
-	case "db_query_duration":
+	case scenarios.DBQueryDuration:
 		v := m.View(t.Selector["scenario"])
 		if v == nil {
 			return aggregated{unit: "ms"}, nil
@@ -39,7 +39,7 @@ func aggregate(m *results.Measurements, t scenarios.Threshold) (aggregated, erro
 			return aggregated{}, err
 		}
 		return trend(h, t.Aggregation), nil
-	case "cache_hit_ratio":
+	case scenarios.CacheHitRatio:
 		return hitRatio(m.View(t.Selector["scenario"]), t.Selector["tier"]), nil
 	}
 	return aggregated{}, fmt.Errorf("unknown metric %q", t.Metric)
@@ -74,18 +74,21 @@ func requests(m *results.Measurements, t scenarios.Threshold) aggregated {
 		sent += s.BytesSent
 		received += s.BytesReceived
 	}
-	perSecond := t.Aggregation.Name == "rate"
-	switch t.Metric {
-	case "http_req_failed":
-		return share(failed, total)
-	case "http_req_cache_hit":
-		return share(hits, answers)
-	case "data_sent":
-		return counter(sent, total, "B", perSecond, m.MeasuredSeconds(selected))
-	case "data_received":
-		return counter(received, total, "B", perSecond, m.MeasuredSeconds(selected))
+	metric, _ := t.Metric.Metric()
+	count := func(n int64) aggregated {
+		return counter(n, total, metric.Unit, t.Aggregation.Name == "rate", m.MeasuredSeconds(selected))
 	}
-	return counter(total, total, "", perSecond, m.MeasuredSeconds(selected))
+	switch t.Metric {
+	case scenarios.HTTPReqFailed:
+		return share(failed, total)
+	case scenarios.HTTPReqCacheHit:
+		return share(hits, answers)
+	case scenarios.DataSent:
+		return count(sent)
+	case scenarios.DataReceived:
+		return count(received)
+	}
+	return count(total)
 }
 
 // checks aggregates the checks that a selector picks: by the tags of their requests, and by the tag check.
@@ -138,7 +141,7 @@ func schedule(m *results.Measurements, t scenarios.Threshold) (aggregated, error
 			return aggregated{}, err
 		}
 	}
-	if t.Metric == "schedule_lag" {
+	if t.Metric == scenarios.ScheduleLag {
 		return trend(lag, t.Aggregation), nil
 	}
 	return counter(dropped, planned, "", t.Aggregation.Name == "rate", results.Covered(spans)), nil

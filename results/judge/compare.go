@@ -142,7 +142,7 @@ func (c *Comparison) distrust() {
 	for i := range c.Gates {
 		g := cmp.Or(c.Gates[i].New, c.Gates[i].Old)
 		metric, _, _ := strings.Cut(g.Metric, "{")
-		c.Gates[i].distrust(c.Invalid != "", untimed && !ofFailures(metric))
+		c.Gates[i].distrust(c.Invalid != "", untimed && !ofFailures(scenarios.MetricName(metric)))
 	}
 	for i := range c.Figures {
 		c.Figures[i].distrust(c.Invalid != "", untimed && c.Figures[i].Figure != "failed")
@@ -182,19 +182,17 @@ func gatesOf(r *results.Run, thresholds []scenarios.Threshold) ([]judged, error)
 		if err != nil {
 			return nil, err
 		}
-		if percentile, ok := percentileOfThreshold(t); ok && results.NeedsTimeBlocks(t) && t.Metric == "http_req_duration" {
+		if percentile, ok := percentileOfThreshold(t); ok && results.NeedsTimeBlocks(t) && t.Metric == scenarios.HTTPReqDuration {
 			j.estimate.Interval = widened(g.Interval, g.Actual, blocks, percentile)
 		}
 		switch {
 		case t.Window > 0 || g.Samples == 0: // the worst of many windows is not a figure with an interval
-		case t.Metric == "http_req_failed":
+		case t.Metric == scenarios.HTTPReqFailed:
 			j.estimate.Interval = estimateFailedShare(sum, blocks).Interval
-		case t.Metric == "http_reqs" && t.Aggregation.Name == "rate":
+		case t.Metric == scenarios.HTTPReqs && t.Aggregation.Name == "rate":
 			j.estimate.Interval = estimateRate(sum, blocks).Interval
 		}
-		for _, metric := range scenarios.Metrics {
-			j.share = j.share || metric.Name == t.Metric && metric.Kind == scenarios.Rate
-		}
+		j.share = t.Metric.IsShare()
 		out = append(out, j)
 	}
 	return out, nil
@@ -209,7 +207,7 @@ func gateChanges(before, after []judged) []GateChange {
 		change := GateChange{New: g.Gate, Difference: Difference{New: g.estimate, Share: g.share}}
 		if i := slices.IndexFunc(before, same(g)); i >= 0 {
 			change.Old = before[i].Gate
-			change.Difference = newDifference(before[i].estimate, g.estimate, strings.HasPrefix(g.Op, ">"))
+			change.Difference = newDifference(before[i].estimate, g.estimate, g.Op.IsLower())
 			change.Share = g.share
 		}
 		out = append(out, change)

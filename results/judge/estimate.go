@@ -75,7 +75,7 @@ func estimatePercentile(m *results.Measurements, selector map[string]string, h *
 	out := Estimate{Value: h.Percentile(percentile), Samples: h.Count(), Seconds: fullSeconds(blocks)}
 	selected := m.Select(selector)
 	for _, b := range m.TimeBlocks {
-		if b.Metric != "http_req_duration" || !slices.Equal(m.Select(b.Selector), selected) {
+		if b.Metric != scenarios.HTTPReqDuration || !slices.Equal(m.Select(b.Selector), selected) {
 			continue
 		}
 		s, err := quantile(m, scenarios.Threshold{Metric: b.Metric, Selector: b.Selector}, h, percentile)

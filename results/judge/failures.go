@@ -60,7 +60,7 @@ func allOf(n int64, thing, did string) string {
 // knew of the failures.
 func judgedAlone(m *results.Measurements, thresholds []scenarios.Threshold, v *results.Verdict, scenario string) bool {
 	for i, t := range thresholds {
-		if t.Metric != "http_req_failed" || !v.Gates[i].Passed {
+		if t.Metric != scenarios.HTTPReqFailed || !v.Gates[i].Passed {
 			continue
 		}
 		selected := m.Select(t.Selector)

@@ -116,7 +116,7 @@ func judgeGate(m *results.Measurements, t scenarios.Threshold, moved movedStages
 // is on the good side of the limit, failed when none of it is, and is unresolved else. The doubt is that the run was too short
 // to correct the interval, where a wider one could have decided otherwise: the limit lies among the times that were met.
 func resolve(m *results.Measurements, t scenarios.Threshold, g *results.Gate) (doubt bool, err error) {
-	if !results.NeedsTimeBlocks(t) || g.Samples == 0 || t.Op == "==" || t.Op == "!=" {
+	if !results.NeedsTimeBlocks(t) || g.Samples == 0 || t.Op == scenarios.Equal || t.Op == scenarios.NotEqual {
 		return false, nil
 	}
 	sum, err := m.Summarize(t.Selector)
@@ -125,7 +125,7 @@ func resolve(m *results.Measurements, t scenarios.Threshold, g *results.Gate) (d
 	}
 	h := sum.Response
 	percentile, _ := percentileOfThreshold(t)
-	if t.Metric == "http_req_service_duration" {
+	if t.Metric == scenarios.HTTPReqServiceDuration {
 		h = sum.Service
 	}
 	estimate, err := quantile(m, t, h, percentile)
@@ -133,7 +133,7 @@ func resolve(m *results.Measurements, t scenarios.Threshold, g *results.Gate) (d
 		return false, err
 	}
 	good, bad := estimate.High, estimate.Low // infinite where there is none
-	if t.Op == ">" || t.Op == ">=" {
+	if t.Op.IsLower() {
 		good, bad = estimate.Low, estimate.High
 	}
 	g.Interval = intervalOf(estimate)
@@ -264,7 +264,7 @@ func someRequests(n int64) string {
 func judgedPercentiles(scenario string, thresholds []scenarios.Threshold) []float64 {
 	percentiles := []float64{95}
 	for _, t := range thresholds {
-		if name, chosen := t.Selector["scenario"]; t.Metric != "http_req_duration" || chosen && name != scenario {
+		if name, chosen := t.Selector["scenario"]; t.Metric != scenarios.HTTPReqDuration || chosen && name != scenario {
 			continue
 		}
 		if p, ok := percentileOfThreshold(t); ok {
@@ -306,7 +306,7 @@ func unwatched(m *results.Measurements, thresholds []scenarios.Threshold) []stri
 		warnings = append(warnings, "the scenario has no thresholds: nothing was judged")
 	}
 	for _, t := range thresholds {
-		if t.Metric == "http_req_failed" {
+		if t.Metric == scenarios.HTTPReqFailed {
 			return warnings
 		}
 	}

@@ -51,7 +51,7 @@ func histogram(values ...time.Duration) *results.Histogram {
 func near(a, b float64) bool { return math.Abs(a-b) <= 0.001*math.Max(math.Abs(a), math.Abs(b)) }
 
 func threshold(metric, aggregation, op string, limit float64) scenarios.Threshold {
-	t := scenarios.Threshold{Metric: metric, Op: op, Limit: limit, Source: aggregation + op}
+	t := scenarios.Threshold{Metric: scenarios.MetricName(metric), Op: scenarios.Operator(op), Limit: limit, Source: aggregation + op}
 	t.Aggregation.Name = aggregation
 	if p, ok := map[string]float64{"p95": 95, "p99": 99, "p99.99": 99.99}[aggregation]; ok {
 		t.Aggregation = scenarios.Aggregation{Name: "p", Percentile: p}

@@ -1,6 +1,8 @@
 package judge
 
 import (
+	"github.com/policycortex/headroom/scenarios"
+
 	"github.com/policycortex/headroom/results"
 )
 
@@ -53,14 +55,16 @@ func weighTimes(m *results.Measurements, v *results.Verdict, reasons []string, a
 }
 
 // ofFailures says whether a metric counts what failed.
-func ofFailures(metric string) bool { return metric == "http_req_failed" || metric == "checks" }
+func ofFailures(metric scenarios.MetricName) bool {
+	return metric == scenarios.HTTPReqFailed || metric == scenarios.Checks
+}
 
 // beyondLateness says whether a threshold on failures is crossed by so many that it would be without those for which the generator can
 // be to blame: as many as it sent late, for what is sent late is sent at once, and those that were not answered. Where nothing at all
 // succeeded none was the burst's.
 func beyondLateness(m *results.Measurements, g *results.Gate, nothingSucceeded bool) bool {
 	t := g.Threshold
-	if !ofFailures(t.Metric) || t.Window > 0 || t.Op == "==" || t.Op == "!=" {
+	if !ofFailures(t.Metric) || t.Window > 0 || t.Op == scenarios.Equal || t.Op == scenarios.NotEqual {
 		return false
 	}
 	if nothingSucceeded {
@@ -78,7 +82,7 @@ func beyondLateness(m *results.Measurements, g *results.Gate, nothingSucceeded b
 			excused += above(l.OwnLag, maxOwnLag)
 		}
 	}
-	if t.Metric == "http_req_failed" {
+	if t.Metric == scenarios.HTTPReqFailed {
 		var failed, all int64
 		for _, s := range selected {
 			failed, all = failed+s.Failed, all+s.Requests

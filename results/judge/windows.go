@@ -72,9 +72,9 @@ func windowGate(g results.Gate, of []second, sum *results.Histogram) (results.Ga
 	}
 	var a aggregated
 	switch g.Threshold.Metric {
-	case "http_req_failed":
+	case scenarios.HTTPReqFailed:
 		a = share(failed, requests)
-	case "http_reqs":
+	case scenarios.HTTPReqs:
 		a = counter(requests, requests, "", true, float64(len(of)))
 	default:
 		a = trend(sum, g.Threshold.Aggregation)
@@ -90,9 +90,9 @@ func worse(g, o *results.Gate) bool {
 		return g.Samples == 0
 	case g.Passed != o.Passed:
 		return o.Passed
-	case g.Op == "<" || g.Op == "<=":
+	case g.Op.IsUpper():
 		return g.Actual > o.Actual
-	case g.Op == ">" || g.Op == ">=":
+	case g.Op.IsLower():
 		return g.Actual < o.Actual
 	}
 	return false
@@ -133,7 +133,7 @@ func secondsOf(m *results.Measurements, t scenarios.Threshold, since int) (first
 // addSecond adds the i-th second of s.
 func addSecond(to *second, s *results.Seconds, i int) error {
 	late := s.From+i >= s.To
-	if s.Metric == "http_reqs" && late {
+	if s.Metric == scenarios.HTTPReqs && late {
 		return nil // a rate is that of the time
 	}
 	to.requests += s.Requests[i]

@@ -1,0 +1,151 @@
+package scenarios
+
+import "slices"
+
+// MetricName is the name of a metric in thresholds.
+type MetricName string
+
+// The metrics. Those of requests are k6's where k6 has one.
+const (
+	HTTPReqDuration        MetricName = "http_req_duration"         // response time, from the instant at which the request was due
+	HTTPReqServiceDuration MetricName = "http_req_service_duration" // service time, from the instant at which it was sent
+	HTTPReqs               MetricName = "http_reqs"
+	HTTPReqFailed          MetricName = "http_req_failed"
+	HTTPReqCacheHit        MetricName = "http_req_cache_hit" // share of the responses whose X-Cache names a cache
+	Checks                 MetricName = "checks"             // share of the checks that responses passed
+	DataSent               MetricName = "data_sent"          // bodies only
+	DataReceived           MetricName = "data_received"      // bodies only
+	DroppedIterations      MetricName = "dropped_iterations"
+	ScheduleLag            MetricName = "schedule_lag"      // actual minus intended instant of sending
+	DBQueryDuration        MetricName = "db_query_duration" // as the reference server measures it
+	CacheHitRatio          MetricName = "cache_hit_ratio"   // as the reference server counts it
+)
+
+// Metric is a row of the table of metrics.
+type Metric struct {
+	Name     MetricName
+	Kind     MetricKind
+	Unit     string   // of its values: "ms", "B" (bytes), or "" for shares and plain counts
+	Tags     []string // that select from it; [RequestTags] stands for all tags of requests
+	Windowed []string // the aggregations that can be judged in windows; nil: none
+	From     MetricSource
+}
+
+// MetricKind decides which aggregations a metric has.
+type MetricKind int
+
+// The kinds of metrics.
+const (
+	Trend   MetricKind = iota // a distribution: avg, min, med, max, p(N)
+	Counter                   // count, and rate per second
+	Rate                      // rate, a share from 0 to 1
+)
+
+// MetricSource is where the values of a metric come from.
+type MetricSource int
+
+// The sources of metrics.
+const (
+	FromRequests MetricSource = iota // what became of each request
+	FromSchedule                     // how the schedule of a scenario was kept
+	FromServer                       // the reference server's own account
+)
+
+// RequestTags in Metric.Tags stands for scenario, name, method, stage, flow and the tags that the file sets.
+const RequestTags = "*"
+
+// Tags that metrics know beside those that the file sets.
+const (
+	tagScenario = "scenario"
+	tagName     = "name"
+	tagMethod   = "method"
+	tagFlow     = "flow"
+	tagCheck    = "check"
+	tagQuery    = "query"
+	tagTier     = "tier"
+)
+
+// Metrics are all metrics, in the order of the documentation. A new metric is a row here and a case where package results
+// aggregates those of its source.
+var Metrics = []Metric{
+	{HTTPReqDuration, Trend, "ms", []string{RequestTags}, aggregations[Trend], FromRequests},
+	{HTTPReqServiceDuration, Trend, "ms", []string{RequestTags}, aggregations[Trend], FromRequests},
+	{HTTPReqs, Counter, "", []string{RequestTags}, []string{"rate"}, FromRequests},
+	{HTTPReqFailed, Rate, "", []string{RequestTags}, []string{"rate"}, FromRequests},
+	{HTTPReqCacheHit, Rate, "", []string{RequestTags}, nil, FromRequests},
+	{Checks, Rate, "", []string{RequestTags, tagCheck}, nil, FromRequests},
+	{DataSent, Counter, "B", []string{RequestTags}, nil, FromRequests},
+	{DataReceived, Counter, "B", []string{RequestTags}, nil, FromRequests},
+	{DroppedIterations, Counter, "", []string{tagScenario}, nil, FromSchedule},
+	{ScheduleLag, Trend, "ms", []string{tagScenario}, nil, FromSchedule},
+	{DBQueryDuration, Trend, "ms", []string{tagScenario, tagQuery}, nil, FromServer},
+	{CacheHitRatio, Rate, "", []string{tagScenario, tagTier}, nil, FromServer}, // without tier: overall
+}
+
+// aggregations are those of each kind.
+var aggregations = [...][]string{
+	Trend:   {"avg", "min", "med", "max", "p(N)"},
+	Counter: {"count", "rate"},
+	Rate:    {"rate"},
+}
+
+// Metric returns the row of a name. ok is false for an unknown name.
+func (n MetricName) Metric() (m Metric, ok bool) {
+	i := slices.IndexFunc(Metrics, func(m Metric) bool { return m.Name == n })
+	if i < 0 {
+		return Metric{}, false
+	}
+	return Metrics[i], true
+}
+
+// IsShare reports whether the values of a metric are shares of 1.
+func (n MetricName) IsShare() bool {
+	m, ok := n.Metric()
+	return ok && m.Kind == Rate
+}
+
+// PerRequest reports whether a metric is of requests, so that the tags of requests select from it.
+func (n MetricName) PerRequest() bool {
+	m, _ := n.Metric()
+	return slices.Contains(m.Tags, RequestTags)
+}
+
+// cacheTiers are the values of the tag tier.
+var cacheTiers = []string{"l1", "l2", "l3", "overall"}
+
+// queryNames are the values of the tag query: the names under which server/store measures its queries, in its order. A
+// test holds that the two lists are the same, and that docs/scenarios.md says so.
+var queryNames = []string{
+	"append_event",
+	"compliance_summary",
+	"cost_series",
+	"cost_totals",
+	"count_resources",
+	"create_policy",
+	"create_resource",
+	"delete_cache_entries",
+	"delete_policy",
+	"delete_resource",
+	"estimate_resources",
+	"expire_cache_entries",
+	"find_cache_entries",
+	"follow_events",
+	"get_policy",
+	"get_resource",
+	"insert_resources",
+	"largest_tenants",
+	"list_current_evaluations",
+	"list_evaluations",
+	"list_policies",
+	"list_resources",
+	"read_cache_entry",
+	"read_stream",
+	"recent_resources",
+	"record_evaluations",
+	"refresh_compliance",
+	"replace_policy",
+	"replace_resource",
+	"retire_evaluations",
+	"upsert_costs",
+	"write_cache_entry",
+}
