@@ -233,5 +233,5 @@ func onlyLocal(next http.Handler) http.Handler {
 // sendAdmin answers with JSON.
 func sendAdmin(w http.ResponseWriter, answer any) {
 	w.Header().Set("Content-Type", "application/json")
-	json.NewEncoder(w).Encode(answer) // an error here means that the client has gone
+	json.NewEncoder(w).Encode(answer) // an error means that the client has left
 }

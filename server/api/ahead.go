@@ -9,7 +9,7 @@ import (
 	"github.com/policycortex/headroom/server/store"
 )
 
-// Prefetching is what the cache needs to bring values before they are asked for.
+// Prefetching returns what the cache needs to load values before they are requested.
 func (a *API) Prefetching() cache.Prefetching {
 	return cache.Prefetching{Related: a.related, Loader: a.Loader}
 }
@@ -35,7 +35,7 @@ func (a *API) Loader(kind cache.Kind) cache.LoadFunc {
 	return nil
 }
 
-// FirstPage is the key of a tenant's list of resources, as it is asked for without any parameters.
+// FirstPage returns the key of a tenant's list of resources without any parameters.
 func (a *API) FirstPage(tenant store.ID) cache.Key {
 	return a.listKey(tenant, &listRequest{limit: defaultLimit})
 }
@@ -47,11 +47,11 @@ func (a *API) listKey(tenant store.ID, req *listRequest) cache.Key {
 	return cache.Key{Kind: cache.Resources, Tenant: tenant, Query: a.pageKey(string(list.canonical()), req.cursor)}
 }
 
-// itemKinds are the kinds of what lists list, by the kind of the list.
+// itemKinds are the kinds of the items of a list, by the kind of the list.
 var itemKinds = map[cache.Kind]cache.Kind{cache.Resources: cache.Resource, cache.Policies: cache.Policy}
 
-// related finds what may be asked for after a page of a list: the next page, if this one was come to by a cursor or a
-// number; and what it lists.
+// related finds what a client may request after a page of a list: the next page, if this one was reached by a cursor or
+// a number, and the items of the page.
 func (a *API) related(key cache.Key, body []byte, relation cache.Relation, add func(cache.Key)) {
 	switch relation {
 	case cache.NextPage:
@@ -69,7 +69,7 @@ func (a *API) related(key cache.Key, body []byte, relation cache.Relation, add f
 			} `json:"data"`
 		}
 		if json.Unmarshal(body, &page) != nil {
-			return // it is our own answer, so this does not happen; if it did, there would be nothing to prefetch
+			return // does not happen, because it is our own response; if it did, there would be nothing to prefetch
 		}
 		for _, item := range page.Data {
 			if id, err := parseUUID(item.ID); err == nil {
@@ -84,10 +84,10 @@ var nextCursorField = []byte(`,"next_cursor":"`)
 func (a *API) nextPage(key *cache.Key, body []byte) (next cache.Key, ok bool) {
 	at := bytes.LastIndex(body, nextCursorField)
 	if at < 0 {
-		return next, false // the last page, or no list
+		return next, false // the last page, or not a list
 	}
 	query := a.pageQuery(*key)
-	if list := strings.LastIndex(query, "&cursor="); list >= 0 { // in a value a & is escaped
+	if list := strings.LastIndex(query, "&cursor="); list >= 0 { // & is escaped in values
 		cursor, _, _ := bytes.Cut(body[at+len(nextCursorField):], []byte{'"'})
 		return cache.Key{Kind: key.Kind, Tenant: key.Tenant, ID: key.ID, Query: a.pageKey(query[:list], string(cursor))}, true
 	}

@@ -22,16 +22,16 @@ var (
 	jsonContentType = []string{"application/json"}
 	noStore         = []string{"no-store"}
 	gzipEncoding    = []string{"gzip"}
-	// A shared cache must tell tenants apart, and what it may send to whom.
+	// A shared cache must distinguish tenants and encodings.
 	vary        = []string{"X-Tenant-ID, Accept-Encoding"}
 	cacheLevels = [...][]string{cache.L1: {"l1"}, cache.L2: {"l2"}, cache.L3: {"l3"}, cache.Miss: {"miss"}}
 )
 
-// staleAtEdge is how long the edge may serve an answer past its time while it asks for a new one.
+// staleAtEdge is how long the edge may serve an expired response while it fetches a new one.
 const staleAtEdge = 30 * time.Second
 
-// cacheControl is for answers that may be kept. The client always asks whether its copy is still good (it has an ETag);
-// a cache in front of this server may answer by itself for edgeTTL. Invalidations do not reach it.
+// cacheControl is for responses that may be stored. The client always revalidates its copy by the ETag. A cache in
+// front of this server may answer on its own for edgeTTL; invalidations do not reach it.
 func cacheControl(edgeTTL time.Duration) []string {
 	if edgeTTL < time.Second {
 		return []string{"private, no-cache"}
@@ -39,7 +39,7 @@ func cacheControl(edgeTTL time.Duration) []string {
 	return []string{fmt.Sprintf("max-age=0, s-maxage=%d, stale-while-revalidate=%d", edgeTTL/time.Second, staleAtEdge/time.Second)}
 }
 
-// nothingThere is what is said when there is nothing under a key.
+// nothingThere is the detail of a 404, by the kind of the key.
 var nothingThere = [...]string{
 	cache.Resource:    "This tenant has no resource with this id.",
 	cache.Resources:   "This tenant has no such list of resources.",
@@ -50,8 +50,8 @@ var nothingThere = [...]string{
 	cache.Costs:       "This tenant has no such costs.",
 }
 
-// answer sends what the cache has under key, which load makes when no level has it. It is the one way by which cached
-// values leave: everything in it is ready, and it allocates nothing of its own.
+// answer sends the cached value of a key; load makes the value when no level has it. All cached values are sent here.
+// Their headers and bodies are ready, so this function does not allocate.
 func (a *API) answer(c *gin.Context, key cache.Key, load cache.LoadFunc) {
 	ctx := c.Request.Context()
 	x := exchangeOf(c)
@@ -82,7 +82,7 @@ func (a *API) sendEntry(c *gin.Context, x *exchange, header http.Header, entry *
 	}
 	header["Etag"] = entry.ETag
 	header["Cache-Control"] = a.cacheControl
-	if a.shared { // a private cache asks each time, and gives the tag of what it was given
+	if a.shared { // a private cache always revalidates by the ETag
 		header["Vary"] = vary
 	}
 	asked := c.Request.Header
@@ -104,10 +104,10 @@ func (a *API) sendEntry(c *gin.Context, x *exchange, header http.Header, entry *
 	writeBody(c.Writer, c.Request, body)
 }
 
-// countedByServer is the length of a body from which net/http does not find out its length by itself.
+// countedByServer is the length from which net/http no longer sets a body's Content-Length itself, in bytes.
 const countedByServer = 2048
 
-// sendJSON sends what must not be kept: the outcome of a change, or the state of the server.
+// sendJSON sends what must not be stored: the outcome of a change, or the state of the server.
 func sendJSON(c *gin.Context, status int, answer any) {
 	body, err := json.Marshal(answer)
 	if err != nil {
@@ -116,7 +116,7 @@ func sendJSON(c *gin.Context, status int, answer any) {
 	sendBody(c, status, body)
 }
 
-// sendBody sends JSON that must not be kept, with the client's timings if it wants them.
+// sendBody sends JSON that must not be stored, with timings if the client wants them.
 func sendBody(c *gin.Context, status int, body []byte) {
 	if x := exchangeOf(c); x != nil && x.performance {
 		sendWrapped(c, x, status, body)
@@ -125,7 +125,7 @@ func sendBody(c *gin.Context, status int, body []byte) {
 	sendAsIs(c, status, body)
 }
 
-// sendWrapped sends JSON with the client's timings beside it, which nobody else must be given.
+// sendWrapped sends JSON together with the timings of this request, so it must not be stored.
 func sendWrapped(c *gin.Context, x *exchange, status int, body []byte) {
 	c.Writer.Header()["Preference-Applied"] = performanceApplied
 	sendAsIs(c, status, x.wrapped(body))
@@ -133,7 +133,7 @@ func sendWrapped(c *gin.Context, x *exchange, status int, body []byte) {
 
 var performanceApplied = []string{"performance"}
 
-// sendAsIs sends JSON that must not be kept, compressed on the way if it is large.
+// sendAsIs sends JSON that must not be stored, compressed if it is large.
 func sendAsIs(c *gin.Context, status int, body []byte) {
 	header := c.Writer.Header()
 	header["Content-Type"] = jsonContentType

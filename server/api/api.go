@@ -1,5 +1,5 @@
-// Package api is the HTTP interface: what is known of a tenant's resources, read through the cache and changed in the
-// store, and what an operator needs beside it.
+// Package api is the HTTP interface. It reads tenants' resources through the cache, changes them in the store, and
+// serves what operators need.
 package api
 
 import (
@@ -20,34 +20,37 @@ import (
 // maxBody is the largest request body in bytes.
 const maxBody = 1 << 20
 
-// Options say what an API is made of.
+// Options configure an API.
 type Options struct {
-	// Store and Cache stay the caller's to close.
+	// Store and Cache are closed by the caller.
 	Store  *store.Store
 	Cache  *cache.Cache
 	Logger *slog.Logger
-	// Timeout bounds what a request may take beneath the API; 0 is 30 seconds.
+	// Timeout bounds the time that a request may spend in the store and the cache; 0 means 30 seconds.
 	Timeout time.Duration
-	// ReadyWhenWarm makes /readyz wait until the cache has been warmed.
+	// ReadyWhenWarm makes /readyz wait until the cache is warm.
 	ReadyWhenWarm bool
-	// EdgeTTL is how long a cache between this server and its clients may serve an answer, in whole seconds; 0 forbids it.
+	// EdgeTTL is how long a cache between this server and its clients may serve a response, in whole seconds; 0 forbids
+	// it.
 	EdgeTTL time.Duration
-	// CursorKey signs the cursors of lists. Servers that share it take each other's. Without one, every process makes up
-	// its own, and a client that continues a list at another process, or after a restart, must begin again.
+	// CursorKey signs the cursors of lists. Servers that share it accept each other's cursors. Without one, every
+	// process makes its own key, and a client that continues a list at another process, or after a restart, has to
+	// start over.
 	CursorKey []byte
-	// SlowRequest is from how long on a request is logged; 0 is never.
+	// SlowRequest is the duration from which requests are logged; 0 means never.
 	SlowRequest time.Duration
-	// MaxUnderWay is how many requests may be under way before others are refused; 0 is any number.
+	// MaxUnderWay is the maximum number of concurrent requests; 0 means no limit.
 	MaxUnderWay int
-	// Rate is what each client may ask for; the zero one is any rate. With SharedLimit, which must be made of the same
-	// rate and stays the caller's to close, several servers count together.
+	// Rate limits each client; the zero value means no limit. SharedLimit, if set, shares the limit among several
+	// servers. It must have the same rate and is closed by the caller.
 	Rate        middleware.Rate
 	SharedLimit *middleware.SharedLimiter
-	// Verifier says by their bearer tokens on whose behalf requests are. Without one it is who their headers say.
+	// Verifier identifies the tenant of a request by its bearer token. Without one, the header X-Tenant-ID is trusted.
 	Verifier *auth.Verifier
-	// TrustedProxies are the addresses, or networks in CIDR notation, of proxies whose X-Forwarded-For is believed.
+	// TrustedProxies are the addresses or networks (in CIDR notation) of proxies whose X-Forwarded-For names the
+	// client.
 	TrustedProxies []string
-	// Tracer records chosen requests; it may be nil.
+	// Tracer records sampled requests; it may be nil.
 	Tracer *tracing.Tracer
 }
 
@@ -63,14 +66,14 @@ type API struct {
 	metrics  *metrics
 	timeout  time.Duration
 	draining atomic.Bool
-	verifier *auth.Verifier // nil: whoever names a tenant is taken for it
+	verifier *auth.Verifier // nil: the header X-Tenant-ID is trusted
 
 	readyWhenWarm bool
 
-	cacheControl []string // of what may be kept
-	shared       bool     // by caches that serve several clients, too
+	cacheControl []string // for responses that may be stored
+	shared       bool     // also by shared caches
 
-	// Bound once: a method value made for every request would be an allocation for every request.
+	// Bound once: a method value made for each request would allocate.
 	loadResource    cache.LoadFunc
 	loadResources   cache.LoadFunc
 	loadPolicy      cache.LoadFunc
@@ -83,7 +86,7 @@ type API struct {
 // handleFunc adds a route, within the middleware.
 type handleFunc func(method, path string, handler gin.HandlerFunc)
 
-// New makes an API. It panics when a trusted proxy is none.
+// New makes an API. It panics when a trusted proxy is not an address or network.
 func New(o Options) *API {
 	gin.SetMode(gin.ReleaseMode)
 	a := &API{
@@ -99,15 +102,15 @@ func New(o Options) *API {
 	e := a.engine
 	e.HandleMethodNotAllowed = true
 	e.RedirectTrailingSlash = false
-	e.RemoteIPHeaders = []string{"X-Forwarded-For"}               // others may come from the client, through a proxy that does not know them
-	if err := e.SetTrustedProxies(o.TrustedProxies); err != nil { // Gin's default is to trust everybody
+	e.RemoteIPHeaders = []string{"X-Forwarded-For"}               // a proxy may forward other headers from the client unchanged
+	if err := e.SetTrustedProxies(o.TrustedProxies); err != nil { // by default Gin trusts every proxy
 		panic("api: trusted proxies: " + err.Error())
 	}
 	e.NoRoute(p.wrap("unknown", false, noRoute))
 	e.NoMethod(p.wrap("unknown", false, noMethod))
 	add := func(method, path string, handler gin.HandlerFunc) {
 		e.Handle(method, path, handler)
-		if method == http.MethodGet { // net/http sends no body in answer to HEAD (RFC 9110, section 9.3.2)
+		if method == http.MethodGet { // net/http sends no body in response to HEAD (RFC 9110, section 9.3.2)
 			e.Handle(http.MethodHead, path, handler)
 		}
 	}
@@ -150,5 +153,5 @@ func newPipeline(o Options, m *metrics) *pipeline {
 // ServeHTTP implements http.Handler.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.engine.ServeHTTP(w, r) }
 
-// Drain makes /readyz say that this server takes no more work. Requests are still answered.
+// Drain makes /readyz report that this server is shutting down. It still answers requests.
 func (a *API) Drain() { a.draining.Store(true) }

@@ -17,8 +17,9 @@ var (
 	challengeTenant  = []string{`Bearer realm="headroom", error="insufficient_scope"`}
 )
 
-// authenticate makes the tenant of a request that of its token, whatever the request says, and answers those that it refuses.
-// A token that was not verified before costs a signature's verification: that counts for the address that sends it.
+// authenticate sets the tenant of a request to that of its token, whatever the headers say. It answers the requests
+// that it refuses. Verifying a token for the first time is expensive, so it counts against the rate limit of the
+// sender's address.
 func (p *pipeline) authenticate(c *gin.Context, x *exchange) bool {
 	token, err := auth.Bearer(c.Request.Header["Authorization"])
 	var id *auth.Identity

@@ -14,15 +14,15 @@ import (
 	"github.com/policycortex/headroom/server/store"
 )
 
-// batchChange stores a batch; one with a fault is stored not even in part.
+// batchChange stores a batch, all or nothing.
 type batchChange[T any] struct {
 	name   string // of the list in the body
 	faults func(elements []T) []store.Fault
 	store  func(ctx context.Context, tenant store.ID, elements []T) (committed store.LSN, err error)
-	scopes func(tenant store.ID, elements []T) []cache.Scope // what it makes old
+	scopes func(tenant store.ID, elements []T) []cache.Scope // what it invalidates
 }
 
-// apply stores the batch that a request sends, and returns how many elements it has. When it cannot, it has answered.
+// apply stores the batch in a request and returns its number of elements. If ok is false, it has answered the request.
 func (b *batchChange[T]) apply(a *API, c *gin.Context) (stored int, ok bool) {
 	tenant, raw, ok := readElements(c, b.name)
 	if !ok {
@@ -62,7 +62,8 @@ func appendScopes(scopes []cache.Scope, tenant store.ID, kind cache.Kind, ids []
 	return scopes
 }
 
-// readElements reads a body that is {"<name>":[…]} with 1 to store.MaxBatch elements. When it cannot, it has answered.
+// readElements reads a body of the form {"<name>":[…]} with 1 to store.MaxBatch elements. If ok is false, it has
+// answered the request.
 func readElements(c *gin.Context, name string) (tenant store.ID, elements []json.RawMessage, ok bool) {
 	tenant, err := tenantOf(c.Request)
 	if err != nil {
@@ -76,7 +77,7 @@ func readElements(c *gin.Context, name string) (tenant store.ID, elements []json
 	var batch map[string][]json.RawMessage
 	err = decodeStrictly(body, &batch)
 	if _, named := batch[name]; err == nil && (!named || len(batch) != 1) {
-		err = errors.New("it has other fields")
+		err = errors.New("it has missing or unknown fields")
 	}
 	if err != nil {
 		refuse(c, http.StatusBadRequest, fmt.Sprintf(`The body must be {%q:[…]}: %v`, name, err))
@@ -90,8 +91,8 @@ func readElements(c *gin.Context, name string) (tenant store.ID, elements []json
 	return tenant, elements, true
 }
 
-// decodeElements decodes every element and validates those that it could decode, so that all faults are reported at
-// once. validate returns the faults of a batch, by index.
+// decodeElements decodes every element and validates those that it could decode, so that all errors are reported at
+// once. validate returns the errors of a batch by index.
 func decodeElements[T any](elements []json.RawMessage, validate func([]T) []store.Fault) (all []T, faults []store.Fault) {
 	all = make([]T, len(elements))
 	undecoded := map[int]bool{}
@@ -111,5 +112,5 @@ func decodeElements[T any](elements []json.RawMessage, validate func([]T) []stor
 }
 
 func refuseElements(c *gin.Context, faults []store.Fault) {
-	refuseFields(c, "Nothing was stored. errors says what is wrong, by the index of the element in the batch.", batchErrors(faults))
+	refuseFields(c, "Nothing was stored. errors lists what is wrong, by the index of the element in the batch.", batchErrors(faults))
 }

@@ -12,8 +12,8 @@ func (a *API) cacheRoutes(handle handleFunc) {
 	handle(http.MethodGet, cacheReportPath, a.cacheReport)
 }
 
-// cacheReport sends what the cache of this instance knows of its performance: see report.Report. It names no tenant, so it
-// asks for none.
+// cacheReport sends the performance of this instance's cache: see report.Report. It concerns no tenant, so it needs
+// none.
 func (a *API) cacheReport(c *gin.Context) {
 	if c.Request.URL.RawQuery != "" {
 		refuse(c, http.StatusBadRequest, "The cache report takes no query parameters.")

@@ -13,30 +13,30 @@ import (
 	"github.com/policycortex/headroom/server/store"
 )
 
-// changing is the context of a change. It does not end when the client leaves: Postgres may be committing then, and what was
-// cached can be invalidated for good only after that.
+// changing returns the context of a change. It does not end when the client leaves, because Postgres may be committing
+// then, and only after the commit can the invalidation be final.
 func (a *API) changing(c *gin.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(c.Request.Context()), a.timeout)
 }
 
 // invalidate is called after a change has been committed and before it is acknowledged.
 func (a *API) invalidate(ctx context.Context, committed store.LSN, scopes ...cache.Scope) {
-	// The change is made, whether its client still waits for the answer or not.
+	// The change is made, whether or not its client still waits for the response.
 	if err := a.cache.Invalidate(context.WithoutCancel(ctx), committed, scopes...); err != nil {
-		a.logger.Warn("another instance may serve what was cached before a change", "error", err)
+		a.logger.Warn("another instance may serve values from before a change", "error", err)
 	}
 }
 
-// invalidateInDoubt is called after a change that failed, as it may have been committed without our having heard of it.
+// invalidateInDoubt is called after a failed change, which may have been committed nevertheless.
 func (a *API) invalidateInDoubt(ctx context.Context, scopes ...cache.Scope) {
 	if err := a.cache.InvalidateInDoubt(context.WithoutCancel(ctx), scopes...); err != nil {
-		a.logger.Warn("what was cached before a change that failed may be served for now", "error", err)
+		a.logger.Warn("values from before a failed change may be served for now", "error", err)
 	}
 }
 
-// readBody reads a body of any kind, which the middleware has limited. When it cannot, it has answered.
+// readBody reads a body, whose size the middleware limits. If ok is false, it has answered the request.
 func readBody(c *gin.Context) (body []byte, ok bool) {
-	if c.Request.ContentLength > maxBody { // it says so itself: none of it is read
+	if c.Request.ContentLength > maxBody { // the header announces it, so none of it is read
 		refuseBody(c)
 		return nil, false
 	}
@@ -47,7 +47,7 @@ func readBody(c *gin.Context) (body []byte, ok bool) {
 		refuseBody(c)
 		return nil, false
 	case err != nil:
-		refuse(c, http.StatusBadRequest, "The body could not be read to its end.")
+		refuse(c, http.StatusBadRequest, "The body could not be read completely.")
 		return nil, false
 	}
 	return body, true
@@ -55,5 +55,5 @@ func readBody(c *gin.Context) (body []byte, ok bool) {
 
 func refuseBody(c *gin.Context) {
 	c.Writer.Header()["Connection"] = []string{"close"} // the rest of the body is not read
-	refuse(c, http.StatusRequestEntityTooLarge, fmt.Sprintf("The body is larger than %d bytes. Send less at a time.", maxBody))
+	refuse(c, http.StatusRequestEntityTooLarge, fmt.Sprintf("The body is larger than %d bytes. Send less per request.", maxBody))
 }

@@ -55,7 +55,7 @@ func (a *API) readCompliance(ctx context.Context, key cache.Key, after store.LSN
 	return a.store.AppendComplianceSummary(ctx, make([]byte, 0, 4096), q, after)
 }
 
-// refreshed is the answer to a demand for a refresh.
+// refreshed is the response to a requested refresh.
 type refreshed struct {
 	RefreshedAt time.Time `json:"refreshed_at"` // what was committed before is in the summary
 	TookMS      float64   `json:"took_ms"`
@@ -72,8 +72,8 @@ func (a *API) refreshCompliance(c *gin.Context) {
 	done, err := a.RefreshCompliance(ctx)
 	switch {
 	case errors.Is(err, store.ErrRefreshing):
-		refuse(c, http.StatusConflict, "A refresh is under way already. What it began to read before your change will be in the next one: "+
-			"look at refreshed_at of the summary, and try again then.")
+		refuse(c, http.StatusConflict, "A refresh is already in progress. It may not contain your latest change: "+
+			"compare refreshed_at of the summary, and try again.")
 	case err != nil:
 		a.fail(c, err)
 	default:
@@ -81,8 +81,8 @@ func (a *API) refreshCompliance(c *gin.Context) {
 	}
 }
 
-// RefreshCompliance brings the summaries of all tenants up to date, and drops those that are cached. It returns
-// [store.ErrRefreshing] when an instance is at it already.
+// RefreshCompliance refreshes the summaries of all tenants and drops the cached ones. It returns [store.ErrRefreshing]
+// while any instance is refreshing.
 func (a *API) RefreshCompliance(ctx context.Context) (store.Refreshed, error) {
 	done, committed, err := a.store.RefreshComplianceSummary(ctx)
 	if err != nil {

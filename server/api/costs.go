@@ -15,9 +15,9 @@ import (
 
 const (
 	costsPath = "/api/v1/costs"
-	// defaultCostDays is the period of who does not name one: up to today.
+	// defaultCostDays is the default period, which ends today.
 	defaultCostDays = 30
-	costBuffer      = 96 // what a cost takes
+	costBuffer      = 96 // bytes of a cost
 )
 
 func (a *API) costRoutes(handle handleFunc) {
@@ -89,7 +89,7 @@ func (q *costRequest) setPeriod(now time.Time) error {
 	return nil
 }
 
-// canonical has the period as days: what "the last 30 days" are depends on when it is asked.
+// canonical states the period as days, because "the last 30 days" depends on the day of the request.
 func (q *costRequest) canonical() []byte {
 	b := append(make([]byte, 0, 96), "from="...)
 	b = q.from.AppendFormat(b, time.DateOnly)
@@ -123,7 +123,7 @@ func (a *API) getCostTotals(c *gin.Context) {
 	a.answer(c, cache.Key{Kind: cache.Costs, Tenant: tenant, Query: string(canonical)}, a.loadCosts)
 }
 
-// readCosts takes the request from the key: with an ID it is a series.
+// readCosts derives the request from the key. A key with an ID is a series.
 func (a *API) readCosts(ctx context.Context, key cache.Key, after store.LSN) ([]byte, error) {
 	totals := key.ID == store.ID{}
 	query := key.Query
@@ -154,7 +154,7 @@ func (a *API) readCosts(ctx context.Context, key cache.Key, after store.LSN) ([]
 	return append(body, `"}`...), nil
 }
 
-// stored is the answer to a batch.
+// stored is the response to a batch.
 type stored struct {
 	Stored int `json:"stored"`
 }

@@ -26,28 +26,28 @@ const (
 )
 
 var (
-	errBadCursor     = errors.New("not a cursor that this server gave out; take next_cursor from the page before, unchanged")
+	errBadCursor     = errors.New("not a cursor from this server; use next_cursor of the previous page unchanged")
 	errForeignCursor = errors.New("not a cursor of this list: it belongs to another tenant, filter or order, " +
 		"or to a server with another HEADROOM_CURSOR_KEY; begin again without one")
 )
 
 var cursorEncoding = base64.RawURLEncoding.Strict()
 
-// cursorSigner signs cursors, so that a client cannot make one up, nor use that of one list for another.
+// cursorSigner signs cursors, so that clients can neither forge them nor use the cursor of one list for another.
 type cursorSigner struct {
 	signers sync.Pool
-	// keyID is different for different keys, and tells nothing about them. Pages with cursors are cached under it: those
-	// that were signed with another key are of no use.
+	// keyID identifies the key without revealing it. Pages with cursors are cached under it, because cursors signed
+	// with another key are useless.
 	keyID string
 }
 
-// signer is what it takes to make one signature.
+// signer is the state needed for one signature.
 type signer struct {
 	hash hash.Hash
 	text []byte
 }
 
-// newCursorSigner makes a signer; without a key it makes one up. Its cursors are then refused by every other process.
+// newCursorSigner makes a signer. Without a key it makes a random one, and every other process refuses its cursors.
 func newCursorSigner(key []byte) *cursorSigner {
 	if len(key) == 0 {
 		key = make([]byte, sha256.Size)
@@ -106,7 +106,7 @@ func (s *cursorSigner) readCursor(cursor string, tenant *store.ID, list []byte, 
 		p.Name = string(key)
 	case len(key) == 8:
 		p.UpdatedAt = int64(binary.BigEndian.Uint64(key))
-	default: // signed, so by a server that does it in another way
+	default: // signed correctly, so by a server of another version
 		return store.ListPosition{}, errBadCursor
 	}
 	return p, nil
@@ -117,7 +117,7 @@ func decodeCursor(cursor string) ([]byte, error) {
 		return nil, errBadCursor
 	}
 	raw, err := cursorEncoding.DecodeString(cursor)
-	// The length is compared because the decoder skips line breaks, which would give one position several cursors.
+	// The length is compared because the decoder skips line breaks, and one position must have one cursor only.
 	if err != nil || len(raw) < minCursorBytes || raw[0] != cursorVersion || len(cursor) != cursorEncoding.EncodedLen(len(raw)) {
 		return nil, errBadCursor
 	}

@@ -33,7 +33,7 @@ func decodeStrictly(data []byte, into any) error {
 	return nil
 }
 
-// decodeError is about one field of what was sent.
+// decodeError is an error in one field of the body.
 type decodeError struct{ field, message string }
 
 func (e *decodeError) Error() string { return e.message }

@@ -14,20 +14,20 @@ import (
 	"github.com/policycortex/headroom/server/store"
 )
 
-// How changes behave when a client repeats them, because it has not heard of the first:
+// What happens when a client repeats a change because it did not get the response to the first:
 //
 //   - creating a resource again is refused with 409, as is one in a batch: the azure_resource_id is its key
 //   - replacing one again makes another version with the same content; with If-Match it is refused with 412
 //   - deleting one again is refused with 404
 
-// document is what is read, created, replaced and deleted one at a time, and has a version: a resource or a policy. T is
-// what a client sends of it.
+// document is a kind of object that is read, created, replaced and deleted one at a time and has a version: a resource
+// or a policy. T is what a client sends.
 type document[T any] struct {
 	api         *API
 	name        string
 	path        string     // of all of them; "/:id" follows for one
 	item, lists cache.Kind // of one, and of the lists that it may be in
-	conflict    string     // what a client is told whom another one stands in the way
+	conflict    string     // detail of a 409
 	buffer      int        // the size of the first buffer for one
 
 	create  func(ctx context.Context, dst []byte, tenant store.ID, sent *T) (body []byte, id store.ID, committed store.LSN, err error)
@@ -70,7 +70,7 @@ func (d *document[T]) load(ctx context.Context, key cache.Key, after store.LSN) 
 	return body, err
 }
 
-// id reads the id in the path. When it cannot, it has answered.
+// id reads the id in the path. If ok is false, it has answered the request.
 func (d *document[T]) id(c *gin.Context) (id store.ID, ok bool) {
 	id, err := parseUUID(c.Param("id"))
 	if err != nil {
@@ -137,12 +137,12 @@ func (d *document[T]) delete(c *gin.Context) {
 	c.Writer.WriteHeader(http.StatusNoContent)
 }
 
-// scopes is what a change of a document makes old.
+// scopes returns what a change of a document invalidates.
 func (d *document[T]) scopes(tenant, id store.ID) []cache.Scope {
 	return []cache.Scope{{Tenant: tenant, Kind: d.item, ID: id}, {Tenant: tenant, Kind: d.lists}}
 }
 
-// refuse answers for a change that was not made.
+// refuse answers a change that failed.
 func (d *document[T]) refuse(c *gin.Context, err error, tenant, id store.ID) {
 	var invalid *store.ValidationError
 	switch {
@@ -153,17 +153,17 @@ func (d *document[T]) refuse(c *gin.Context, err error, tenant, id store.ID) {
 	case errors.Is(err, store.ErrConflict):
 		refuse(c, http.StatusConflict, d.conflict)
 	case errors.Is(err, store.ErrVersion):
-		refuse(c, http.StatusPreconditionFailed, "The "+d.name+" is not the one that If-Match names: it has been changed meanwhile. "+
-			"Read it again, and decide whether your change still holds.")
+		refuse(c, http.StatusPreconditionFailed, "The "+d.name+" has been changed since: If-Match does not name the current version. "+
+			"Read it again and decide whether your change still applies.")
 	default:
-		// It may have been made without our having heard of it.
+		// The change may have been made nevertheless.
 		d.api.invalidateInDoubt(c.Request.Context(), d.scopes(tenant, id)...)
 		d.api.fail(c, err)
 	}
 }
 
-// meant returns which document a request is about, and the version that its If-Match and If-None-Match allow to be
-// changed. When it cannot, it has answered.
+// meant returns the document that a request is about, and the version that If-Match and If-None-Match allow it to
+// change. If ok is false, it has answered the request.
 func (d *document[T]) meant(ctx context.Context, c *gin.Context, tenant store.ID) (id store.ID, version int, ok bool) {
 	id, ok = d.id(c)
 	if !ok {
@@ -177,7 +177,7 @@ func (d *document[T]) meant(ctx context.Context, c *gin.Context, tenant store.ID
 	case tags == nil && c.Request.Header["If-None-Match"] == nil:
 		return id, store.AnyVersion, true
 	}
-	// A replica does not have everything up to the largest position, so the primary answers.
+	// No replica reaches the largest LSN, so the primary answers.
 	const everything = ^store.LSN(0)
 	present, err := d.read(ctx, nil, tenant, id, everything)
 	if err == nil && tags != nil {
@@ -188,15 +188,15 @@ func (d *document[T]) meant(ctx context.Context, c *gin.Context, tenant store.ID
 		d.refuse(c, err, tenant, id)
 		return id, 0, false
 	case tagMatches(c.Request.Header["If-None-Match"], cache.ETag(present)):
-		refuse(c, http.StatusPreconditionFailed, "The "+d.name+" is one that If-None-Match names.")
+		refuse(c, http.StatusPreconditionFailed, "The "+d.name+" is one of those that If-None-Match names.")
 		return id, 0, false
 	}
-	return id, version, true // of If-None-Match alone store.AnyVersion: what it names does not come back
+	return id, version, true // store.AnyVersion for If-None-Match alone: the named version cannot return
 }
 
-// matching returns the version of a document if one of the tags is its own. Its ETag is a weak one, and If-Match should
-// compare strong ones (RFC 9110, section 13.1.1); ours is weak because compressed bodies have it too, and the same for
-// the same content, so it is taken. "3", the version by itself, is taken as well.
+// matching returns the version of a document if one of the tags names it. If-Match should compare strong tags only (RFC
+// 9110, section 13.1.1). Our tags are weak because compressed bodies share them, but equal tags mean equal content, so
+// they are accepted. The plain version, such as "3", is accepted too.
 func (d *document[T]) matching(present []byte, tags []string) (version int, err error) {
 	version, err = d.version(present)
 	if err != nil {
@@ -211,7 +211,7 @@ func (d *document[T]) matching(present []byte, tags []string) (version int, err 
 	return 0, store.ErrVersion
 }
 
-// sent reads a request whose body is one document. When it cannot, it has answered.
+// sent reads a request whose body is one document. If ok is false, it has answered the request.
 func (d *document[T]) sent(c *gin.Context) (tenant store.ID, sent T, ok bool) {
 	tenant, err := tenantOf(c.Request)
 	if err != nil {
@@ -255,7 +255,7 @@ func ifMatch(r *http.Request) ([]string, error) {
 	return tags, nil
 }
 
-const nothingChanged = "Nothing was changed. errors says what is wrong, by field."
+const nothingChanged = "Nothing was changed. errors lists what is wrong, by field."
 
 func sendDocument(c *gin.Context, status int, body []byte) {
 	c.Writer.Header()["Etag"] = []string{cache.ETag(body)}

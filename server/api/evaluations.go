@@ -15,7 +15,7 @@ import (
 const (
 	evaluationsPath = "/api/v1/evaluations"
 	evaluationPlace = 16 // the size of a place in the list: an id, or a time and a number
-	// evaluationBuffer is what an evaluation takes.
+	// evaluationBuffer is the size of an evaluation in bytes.
 	evaluationBuffer = 192
 )
 
@@ -59,7 +59,7 @@ func (q *evaluationRequest) set(name, value string) error {
 	return unknownParameter(name, "resource_id, policy_id, latest, limit and cursor")
 }
 
-// list names the list without the place in it. parseEvaluationRequest reads it back.
+// list names the list without the position in it. parseEvaluationRequest parses it.
 func (q *evaluationRequest) list() string {
 	b := make([]byte, 0, 128)
 	b = appendNumber(b, "limit=", q.limit)
@@ -136,7 +136,7 @@ func (a *API) appendLatest(ctx context.Context, body []byte, tenant store.ID, re
 	return page, nextPlace, err
 }
 
-// recorded is the answer to a batch.
+// recorded is the response to a batch.
 type recorded struct {
 	Recorded int `json:"recorded"`
 }
@@ -157,14 +157,14 @@ func (a *API) recordEvaluations(c *gin.Context) {
 	}
 }
 
-// statusScopes is what a change of the evaluations of resources makes old: they say compliance_status too.
+// statusScopes returns what a change of evaluations invalidates. Resources contain compliance_status too.
 func statusScopes(tenant store.ID, resources []store.ID) []cache.Scope {
 	scopes := []cache.Scope{{Tenant: tenant, Kind: cache.Evaluations}, {Tenant: tenant, Kind: cache.Resources}}
 	return appendScopes(scopes, tenant, cache.Resource, resources)
 }
 
-// RetireEvaluations takes evaluations by deleted policies out of the resources' present status, and what was cached of
-// these resources with them. It returns how many resources it was about; it is done when there is none.
+// RetireEvaluations removes evaluations by deleted policies from the resources' current status and invalidates these
+// resources. It returns their number; 0 means that nothing is left to do.
 func (a *API) RetireEvaluations(ctx context.Context) (int, error) {
 	retired, committed, err := a.store.RetireEvaluations(ctx)
 	byTenant := map[store.ID][]store.ID{}

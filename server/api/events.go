@@ -16,12 +16,13 @@ const (
 	eventsPath    = "/api/v1/events"
 	defaultEvents = 100
 	maxEvents     = 1000
-	eventBuffer   = 512 // a little more than a usual event takes
+	eventBuffer   = 512 // slightly more than a typical event
 )
 
 func (a *API) eventRoutes(handle handleFunc) { handle(http.MethodGet, eventsPath, a.getEvents) }
 
-// eventRequest is what a query string asks for: what follows a place among all events, or a version of one stream.
+// eventRequest is what a query string asks for: the events after a position among all events, or after a version of one
+// stream.
 type eventRequest struct {
 	stream  *store.ID
 	place   store.EventPosition
@@ -48,7 +49,7 @@ func parseEventRequest(query string) (eventRequest, error) {
 	if req.stream == nil {
 		req.place, err = store.ParseEventPosition(after)
 		if err != nil {
-			err = fmt.Errorf("query parameter after: %w; take next_after from the answer before", err)
+			err = fmt.Errorf("query parameter after: %w; use next_after of the previous response", err)
 		}
 		return req, err
 	}
@@ -60,7 +61,7 @@ func parseEventRequest(query string) (eventRequest, error) {
 	return req, nil
 }
 
-// getEvents is not cached: who follows the events asks for what nobody has asked for yet.
+// getEvents is not cached: a follower requests what nobody has requested before.
 func (a *API) getEvents(c *gin.Context) {
 	var req eventRequest
 	tenant, ok := asked(c, func(query string) (err error) {
@@ -83,7 +84,7 @@ func (a *API) getEvents(c *gin.Context) {
 	sendBody(c, http.StatusOK, body)
 }
 
-// appendEvents ends with where to go on, which is the same place again when nothing has followed it yet.
+// appendEvents ends with the position to continue from, which is the requested one when no event has followed it.
 func (a *API) appendEvents(ctx context.Context, body []byte, tenant store.ID, req *eventRequest, after store.LSN) ([]byte, error) {
 	body = append(body, `{"data":`...)
 	var more bool

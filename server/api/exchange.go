@@ -12,17 +12,18 @@ import (
 	"github.com/policycortex/headroom/server/middleware"
 )
 
-// exchange is one request and its answer, as the middleware sees it. It is the writer of its gin.Context, and the one
-// thing that the middleware allocates for a request: the texts of the headers that are of this request only are written
-// into it, one after the other. (It cannot be used again: net/http reads headers after the handler has returned.)
+// exchange is one request and its response, as the middleware sees them. It is the writer of its gin.Context, and the
+// only allocation of the middleware for a request: the values of the headers that belong to this request alone are
+// written into it, one after the other. (It cannot be reused, because net/http reads headers after the handler has
+// returned.)
 type exchange struct {
 	gin.ResponseWriter
-	began time.Duration // as of now
-	// What the cache did: the level that answered and how long it took. lookedUp says that it was asked.
+	began time.Duration // in the time of now
+	// What the cache did: the level that answered and how long it took. lookedUp reports whether it was asked.
 	level    cache.Level
 	lookedUp bool
 	lookup   time.Duration
-	// performance is true if the client wants its timings in the body too.
+	// performance reports whether the client wants timings in the body too.
 	performance bool
 	inside      bool // the gate
 	route       *routeMetrics
@@ -36,7 +37,7 @@ type exchange struct {
 	text   [128]byte
 }
 
-// processStart is what times count from: a monotonic clock, read in half the time of time.Now.
+// processStart is the origin of times: a monotonic clock that takes half the time of time.Now to read.
 var processStart = time.Now()
 
 func now() time.Duration { return time.Since(processStart) }
@@ -47,11 +48,11 @@ func exchangeOf(c *gin.Context) *exchange {
 	return x
 }
 
-// space is where the next header's text can be appended.
+// space returns the slice to which the next header's text can be appended.
 func (x *exchange) space() []byte { return x.text[x.used:x.used] }
 
-// headerValue makes a header's value of what was appended to [exchange.space], without an allocation. It is not written
-// to again. (Text that outgrew the exchange has moved to an array of its own, which serves as well.)
+// headerValue makes a header's value of what was appended to [exchange.space], without allocating. That part is not
+// written again. (Text that outgrew the exchange has moved to its own array, which works too.)
 func (x *exchange) headerValue(text []byte) []string {
 	if x.used+len(text) <= len(x.text) {
 		x.used += len(text)
@@ -61,7 +62,7 @@ func (x *exchange) headerValue(text []byte) []string {
 	return x.values[x.filled-1 : x.filled : x.filled]
 }
 
-// WriteHeader adds what is known only now: all senders come by here.
+// WriteHeader adds the headers that are only known now. All senders call it.
 func (x *exchange) WriteHeader(status int) {
 	if !x.Written() && x.filled < len(x.values) {
 		x.Header()["Server-Timing"] = x.headerValue(x.appendTiming(x.space()))
@@ -90,7 +91,7 @@ func appendMilliseconds(b []byte, d time.Duration) []byte {
 	return append(b, '.', byte('0'+us/100), byte('0'+us/10%10), byte('0'+us%10))
 }
 
-// appendPerformance appends the seed's timings as JSON. The query's time is that of a lookup that no level could answer.
+// appendPerformance appends the timings as JSON. query_time_ms is the time of a lookup that no level could answer.
 func (x *exchange) appendPerformance(b []byte) []byte {
 	query := time.Duration(0)
 	if x.lookedUp && x.level == cache.Miss {

@@ -13,21 +13,21 @@ import (
 // pingTimeout is how long /readyz waits for Postgres and the cache together.
 const pingTimeout = 2 * time.Second
 
-// healthz says that the process is alive, and nothing about what it depends on: restarting it would not mend that.
+// healthz reports that the process is alive. It does not check dependencies, because a restart would not repair them.
 func healthz(c *gin.Context) { sendJSON(c, http.StatusOK, map[string]string{"status": "alive"}) }
 
 type readiness struct {
 	Status   string `json:"status"` // "ready", "warming", "draining" or "not ready"
 	Postgres string `json:"postgres"`
 	Cache    string `json:"cache"`
-	// Keys says whether bearer tokens can be verified; it is left out where their keys are not fetched.
+	// Keys reports whether bearer tokens can be verified; omitted where keys are not fetched.
 	Keys string `json:"keys,omitempty"`
-	// Warming says how far the cache is warmed; it is left out when it is not to be.
+	// Warming is the progress of warming the cache; omitted when it is not warmed.
 	Warming *report.Warming `json:"warming,omitempty"`
 }
 
-// readyz says whether this server should be sent requests: when Postgres answers, the cache is warm if that is to be
-// waited for, and it is not shutting down. Without its L2 cache it is slower and still ready.
+// readyz reports whether this server should get requests: Postgres answers, the cache is warm if that is required, and
+// the server is not shutting down. Without L2 the server is slower but ready.
 func (a *API) readyz(c *gin.Context) {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), pingTimeout)
 	defer cancel()

@@ -15,7 +15,7 @@ import (
 	"github.com/policycortex/headroom/server/store"
 )
 
-// durationBuckets, in seconds, are finest where the targets are: 10 ms for half of the requests, 50 ms for 95 %.
+// durationBuckets, in seconds, are finest near the targets: 10 ms for half of the requests, 50 ms for 95 %.
 var durationBuckets = []float64{
 	.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30,
 }
@@ -34,7 +34,7 @@ func newMetrics(s *store.Store, c *cache.Cache) *metrics {
 			Name:    "headroom_http_request_duration_seconds",
 			Help:    "Time from the routed request to the written answer.",
 			Buckets: durationBuckets,
-			// Beside them a native histogram, for a Prometheus that asks for it: buckets a tenth apart.
+			// A native histogram with buckets a tenth apart is kept as well, for a Prometheus that requests it.
 			NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 160, NativeHistogramMinResetDuration: time.Hour,
 		}, []string{"route", "status"}),
 	}
@@ -68,7 +68,7 @@ func (m *metrics) registerCache(c *cache.Cache) {
 	counter(failures, "Cache operations that failed or were dropped.", "l3", func(s cache.Stats) uint64 { return s.L3.Errors })
 }
 
-// registerPipeline tells what the middleware refused.
+// registerPipeline exports what the middleware refused.
 func (m *metrics) registerPipeline(p *pipeline) {
 	if p.gate != nil {
 		m.registry.MustRegister(
@@ -111,14 +111,14 @@ func (m *metrics) registerPool(s *store.Store) {
 // statusClasses are the labels by the first digit of the status.
 var statusClasses = [...]string{1: "1xx", 2: "2xx", 3: "3xx", 4: "4xx", 5: "5xx"}
 
-// routeMetrics are those of one route. The observers are looked up here, once, and not for every request.
+// routeMetrics are the metrics of one route. The observers are looked up once, not for each request.
 type routeMetrics struct {
 	observers [len(statusClasses)]prometheus.Observer
 	requests  [len(statusClasses)]atomic.Int64
 	durations middleware.Durations
 }
 
-// route returns the metrics of a route, the same for all methods of a path. It is for the start only.
+// route returns the metrics of a route, which all methods of a path share. Call it at the start only.
 func (m *metrics) route(path string) *routeMetrics {
 	if known, ok := m.routes[path]; ok {
 		return known
@@ -140,16 +140,16 @@ func (r *routeMetrics) record(status int, took time.Duration) {
 	r.durations.Record(took)
 }
 
-// RouteStats is what was measured of a route since the start.
+// RouteStats are the measurements of a route since the start.
 type RouteStats struct {
-	// Requests counts the answers by the class of their status: "2xx" and so on.
+	// Requests counts the responses by class of status: "2xx" and so on.
 	Requests map[string]int64
-	// Durations is in microseconds, from 1 µs to 60 s with 3 significant digits: from the routed request to the written
-	// answer, of all classes. It is a copy.
+	// Durations is in microseconds, from 1 µs to 60 s with 3 significant digits. It covers the time from routing the
+	// request to writing the response, for all classes. It is a copy.
 	Durations *hdrhistogram.Histogram
 }
 
-// RouteStats returns the measurements by path, as it was registered. A route that was not asked for is not in it.
+// RouteStats returns the measurements by registered path. Routes without requests are omitted.
 func (a *API) RouteStats() map[string]RouteStats {
 	stats := map[string]RouteStats{}
 	for path, r := range a.metrics.routes {

@@ -2,7 +2,7 @@ package api
 
 import "strings"
 
-// tagMatches says whether the values of If-None-Match contain tag, a weak one, by weak comparison (RFC 9110, 13.1.2).
+// tagMatches reports whether the values of If-None-Match contain tag, by weak comparison (RFC 9110, 13.1.2).
 func tagMatches(values []string, tag string) bool {
 	for _, list := range values {
 		if list == tag { // as most clients send it
@@ -19,7 +19,7 @@ func tagMatches(values []string, tag string) bool {
 	return false
 }
 
-// cutTag takes the first entity tag off a list. A tag may have commas within its quotes.
+// cutTag cuts the first entity tag off a list. A quoted tag may contain commas.
 func cutTag(list string) (tag, rest string) {
 	quoted := false
 	for i := range len(list) {
@@ -33,8 +33,8 @@ func cutTag(list string) (tag, rest string) {
 	return strings.Trim(list, " \t"), ""
 }
 
-// acceptsGzip reads the values of Accept-Encoding (RFC 9110, 12.5.3). Without one, nothing is compressed. What says
-// "not gzip" wins over *.
+// acceptsGzip reads the values of Accept-Encoding (RFC 9110, 12.5.3). Without one, nothing is compressed. An entry that
+// excludes gzip takes precedence over *.
 func acceptsGzip(values []string) bool {
 	anything := false
 	for _, list := range values {

@@ -11,8 +11,8 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// openAPIFiles are the parts of the description: base.json has what the parts share, and each of the others has the paths
-// and schemas of one domain.
+// openAPIFiles are the fragments of the description: base.json has what they share, and each of the others has the
+// paths and schemas of one domain.
 //
 //go:embed openapi/*.json
 var openAPIFiles embed.FS
@@ -26,7 +26,7 @@ type openAPI struct {
 func newOpenAPI(authenticated bool) openAPI {
 	body, err := openAPIDocument(authenticated)
 	if err != nil {
-		panic("api: its description cannot be put together: " + err.Error()) // the parts are compiled in, and tested
+		panic("api: its description cannot be put together: " + err.Error()) // the fragments are compiled in and tested
 	}
 	return openAPI{
 		body: body, length: []string{strconv.Itoa(len(body))},
@@ -34,11 +34,11 @@ func newOpenAPI(authenticated bool) openAPI {
 	}
 }
 
-// askFirst lets everybody keep an answer, and ask whether it still holds before using it.
+// askFirst allows every cache to store a response and requires revalidation before each use.
 var askFirst = []string{"no-cache"}
 
-// part is as much of a description as is put together from parts.
-type part struct {
+// fragment is the part of a description that is merged from several files.
+type fragment struct {
 	OpenAPI    string                                `json:"openapi,omitempty"`
 	Info       json.RawMessage                       `json:"info,omitempty"`
 	Tags       json.RawMessage                       `json:"tags,omitempty"`
@@ -49,21 +49,21 @@ type part struct {
 
 // tenantOfToken is the parameter "tenant" where requests are authenticated.
 const tenantOfToken = `{"name": "X-Tenant-ID", "in": "header", "required": false, "schema": {"type": "string", "format": "uuid"},
-  "description": "The tenant whose data is meant. The bearer token names it; another one is refused with 403."}`
+  "description": "The tenant whose data the request is about. The bearer token names it; any other is refused with 403."}`
 
-// openAPIDocument puts the parts together, for a server that authenticates requests or one that does not.
+// openAPIDocument merges the fragments, for a server with or without authentication.
 func openAPIDocument(authenticated bool) ([]byte, error) {
 	files, err := openAPIFiles.ReadDir("openapi")
 	if err != nil {
 		return nil, err
 	}
-	whole := part{Paths: map[string]json.RawMessage{}, Components: map[string]map[string]json.RawMessage{}}
+	whole := fragment{Paths: map[string]json.RawMessage{}, Components: map[string]map[string]json.RawMessage{}}
 	for _, file := range files {
 		data, err := openAPIFiles.ReadFile("openapi/" + file.Name())
 		if err != nil {
 			return nil, err
 		}
-		var p part
+		var p fragment
 		if err := json.Unmarshal(data, &p); err != nil {
 			return nil, fmt.Errorf("%s: %w", file.Name(), err)
 		}
@@ -113,5 +113,5 @@ func (o *openAPI) describe(c *gin.Context) {
 	header["Content-Type"] = jsonContentType
 	header["Content-Length"] = o.length
 	c.Writer.WriteHeader(http.StatusOK)
-	c.Writer.Write(o.body) // an error here means that the client has gone
+	c.Writer.Write(o.body) // an error means that the client has left
 }

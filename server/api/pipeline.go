@@ -20,18 +20,18 @@ import (
 	"github.com/policycortex/headroom/server/tracing"
 )
 
-// pipeline is the middleware. It is one function and not a chain of Gin's, as each link would cost every request; each
-// part is a type of its own and may be nil. In this order:
+// pipeline is the middleware. It is one function rather than a chain of Gin handlers, because each link would cost
+// every request something. Each part is a separate type and may be nil. The order is:
 //
-//  1. recovery, measurement and the log: around everything, so that nothing is answered unseen
-//  2. the request's id: whatever is said about the request from here on can be found again
-//  3. traces: chosen or not; what follows is within the span
-//  4. load shedding: a server that has too much to do spends nothing more on what it refuses
+//  1. recovery, measurement and log: around everything, so that no response is missed
+//  2. the request id: everything that is logged from here on can be found by it
+//  3. traces: what follows is within the span if the request is sampled
+//  4. load shedding: an overloaded server spends nothing more on what it refuses
 //  5. authentication: what follows is on behalf of the token's tenant
-//  6. the rate limit: after the gate, as it may ask another server. A token that has to be verified counts before that, too
-//  7. the limit of the body: before anything is read
-//  8. the handler, with what acts where the work is: the time limit and the circuit breakers around the calls to the
-//     database and the cache, so that an answer from L1 pays for neither; compression where the whole answer is known
+//  6. the rate limit: after the gate, because it may ask another server. A token seen for the first time also counts before 5
+//  7. the body limit: before anything is read
+//  8. the handler, with the time limit and the circuit breakers around the calls to the
+//     database and the cache, so that a response from L1 pays for neither; and compression of complete responses
 type pipeline struct {
 	logger      *slog.Logger
 	metrics     *metrics
@@ -40,17 +40,17 @@ type pipeline struct {
 	gate        *middleware.Gate
 	verifier    *auth.Verifier
 	limiter     limiter
-	proxied     bool // some proxies are trusted to say whom they ask for
+	proxied     bool // some proxies are trusted to name the client
 	slowRequest time.Duration
 }
 
-// limiter is a limit of rate: in this process, or shared with other servers.
+// limiter is a rate limit, local or shared with other servers.
 type limiter interface {
 	Allow(ctx context.Context, client string, now time.Duration) middleware.Verdict
 	Refused() uint64
 }
 
-// wrap makes Gin's handler of a route. Vital routes tell an operator how the server is: they are never refused.
+// wrap makes the Gin handler of a route. Vital routes report the server's health and are never refused.
 func (p *pipeline) wrap(route string, vital bool, handler gin.HandlerFunc) gin.HandlerFunc {
 	measured := p.metrics.route(route)
 	private := strings.HasPrefix(route, "/api/")
@@ -80,13 +80,14 @@ func (p *pipeline) wrap(route string, vital bool, handler gin.HandlerFunc) gin.H
 	}
 }
 
-// admit answers those that it refuses. Private routes are for those who are authenticated.
+// admit reports whether a request is admitted, and answers those that it refuses. Private routes require
+// authentication.
 func (p *pipeline) admit(c *gin.Context, x *exchange, private bool) bool {
 	if p.gate != nil {
 		x.inside = p.gate.Enter()
 		if !x.inside {
 			x.Header()["Retry-After"] = retryNext
-			refuse(c, http.StatusServiceUnavailable, "The server has more requests than it can answer. Try again after the time in Retry-After.")
+			refuse(c, http.StatusServiceUnavailable, "The server is overloaded. Try again after the time in Retry-After.")
 			return false
 		}
 	}
@@ -105,16 +106,16 @@ func (p *pipeline) limit(c *gin.Context, x *exchange, client string) bool {
 	x.limitHeaders(v)
 	if !v.Allowed {
 		x.Header()["Retry-After"] = []string{strconv.FormatInt(max(ceilSeconds(v.RetryAfter), 1), 10)}
-		refuse(c, http.StatusTooManyRequests, "This client sends more requests than it may. Try again after the time in Retry-After.")
+		refuse(c, http.StatusTooManyRequests, "This client has exceeded its rate limit. Try again after the time in Retry-After.")
 	}
 	return v.Allowed
 }
 
-// retryNext is for what may be over in a moment, in seconds.
+// retryNext is the Retry-After of short conditions, in seconds.
 var retryNext = []string{"1"}
 
-// clientOf is whom the rate limit counts for: the tenant, which was authenticated here or in front of this server; without
-// one, the address. A tenant that is none would be a new client each time.
+// clientOf returns the client whose rate limit counts: the tenant, which was authenticated here or in front of this
+// server, or else the address. An invalid tenant does not count, because it could be a new client each time.
 func (p *pipeline) clientOf(c *gin.Context) string {
 	if tenant := c.Request.Header["X-Tenant-Id"]; len(tenant) == 1 && len(tenant[0]) == 36 && uuid.Validate(tenant[0]) == nil {
 		return strings.ToLower(tenant[0]) // a UUID may be written in either case
@@ -122,7 +123,7 @@ func (p *pipeline) clientOf(c *gin.Context) string {
 	return p.address(c)
 }
 
-// address is that of the client: the peer, or whom a trusted proxy says that it asks for.
+// address returns the client's address: the peer, or the address that a trusted proxy forwards.
 func (p *pipeline) address(c *gin.Context) string {
 	if p.proxied {
 		if address := c.ClientIP(); address != "" {
@@ -136,7 +137,7 @@ func (p *pipeline) address(c *gin.Context) string {
 	return host
 }
 
-// identify gives the request the id that it came with, or one of ours, and the answer the same.
+// identify sets the id of the request and its response: the client's, if valid, or a new one.
 func (p *pipeline) identify(r *http.Request, x *exchange) {
 	if came := r.Header["X-Request-Id"]; len(came) == 1 && middleware.SaneRequestID(came[0]) {
 		x.requestID = came
@@ -146,8 +147,8 @@ func (p *pipeline) identify(r *http.Request, x *exchange) {
 	x.Header()["X-Request-Id"] = x.requestID
 }
 
-// wantsPerformance says whether the client wants its timings in the body: by performance=true in the query, which is
-// taken out of it, or by the header Prefer: performance (RFC 7240).
+// wantsPerformance reports whether the client wants timings in the body: by performance=true, which is removed from the
+// query, or by the header Prefer: performance (RFC 7240).
 func wantsPerformance(r *http.Request) bool {
 	if prefer, ok := r.Header["Prefer"]; ok {
 		for _, preferences := range prefer {
@@ -165,7 +166,7 @@ func wantsPerformance(r *http.Request) bool {
 	}
 	before, after := r.URL.RawQuery[:at], r.URL.RawQuery[at+len(parameter):]
 	if before != "" && before[len(before)-1] != '&' || after != "" && after[0] != '&' {
-		return false // it is part of something else
+		return false // part of another parameter
 	}
 	r.URL.RawQuery = strings.TrimSuffix(before, "&") + after
 	if before == "" {
@@ -174,7 +175,7 @@ func wantsPerformance(r *http.Request) bool {
 	return true
 }
 
-// finish is deferred: it turns a panic into an answer, and measures.
+// finish is deferred. It turns a panic into a response, and measures the request.
 func (p *pipeline) finish(c *gin.Context, x *exchange) {
 	raised := recover()
 	if x.inside {
@@ -207,14 +208,14 @@ func (x *exchange) id() string {
 
 func (p *pipeline) recovered(c *gin.Context, x *exchange, raised any) {
 	if err, ok := raised.(error); ok && errors.Is(err, http.ErrAbortHandler) {
-		panic(raised) // net/http's own way to drop a connection
+		panic(raised) // net/http's signal to drop the connection
 	}
 	p.logger.Error("a handler panicked", "id", x.id(), "method", c.Request.Method, "path", c.Request.URL.Path, "panic", raised, "stack", string(debug.Stack()))
 	c.Abort()
 	if !x.Written() {
-		for _, about := range []string{"Content-Encoding", "Etag", "Retry-After", "X-Cache"} { // an answer that there will not be
+		for _, about := range []string{"Content-Encoding", "Etag", "Retry-After", "X-Cache"} { // they describe the response that is replaced
 			x.Header().Del(about)
 		}
-		refuse(c, http.StatusInternalServerError, "The server could not do this. Its log says why.")
+		refuse(c, http.StatusInternalServerError, "Internal error. The server's log has the cause.")
 	}
 }

@@ -124,7 +124,7 @@ func TestLoadSheddingOverHTTP(t *testing.T) {
 		}
 	}
 	if response, body := over(t, http.MethodGet, server.URL+resourcesPath, nil, "X-Tenant-ID", tenant); response.StatusCode != http.StatusServiceUnavailable ||
-		response.Header.Get("Retry-After") != "1" || !strings.Contains(body, "more requests") {
+		response.Header.Get("Retry-After") != "1" || !strings.Contains(body, "overloaded") {
 		t.Errorf("status %d, headers %v: %s", response.StatusCode, response.Header, body)
 	}
 	if response, _ := over(t, http.MethodGet, server.URL+"/healthz", nil); response.StatusCode != http.StatusOK {

@@ -10,11 +10,11 @@ import (
 	"github.com/policycortex/headroom/server/store"
 )
 
-// placeVersion is the first byte of the cursors of lists that have one order and places of one size: then come the place,
-// 16 or 24 bytes, and the signature over it, the tenant and the list.
+// placeVersion is the first byte of the cursors of lists with a single order and positions of fixed size. It is
+// followed by the position (16 or 24 bytes) and a signature over it, the tenant and the list.
 const placeVersion = 3
 
-// appendPlace appends the cursor for a place in a list, which list names.
+// appendPlace appends the cursor for a position in the list that list names.
 func (s *cursorSigner) appendPlace(dst []byte, tenant *store.ID, list string, place []byte) []byte {
 	raw := make([]byte, 0, 1+24+signatureBytes)
 	raw = append(raw, placeVersion)
@@ -23,7 +23,7 @@ func (s *cursorSigner) appendPlace(dst []byte, tenant *store.ID, list string, pl
 	return cursorEncoding.AppendEncode(dst, raw)
 }
 
-// readPlace returns the place, of size bytes, in the list that list names.
+// readPlace returns the position, of size bytes, in the list that list names.
 func (s *cursorSigner) readPlace(cursor string, tenant *store.ID, list string, size int) ([]byte, error) {
 	if len(cursor) != cursorEncoding.EncodedLen(1+size+signatureBytes) {
 		return nil, fmt.Errorf("query parameter cursor: %w", errBadCursor)
@@ -40,7 +40,7 @@ func (s *cursorSigner) readPlace(cursor string, tenant *store.ID, list string, s
 	return place[1:], nil
 }
 
-// place returns the place at which a page of a list begins: nil without a cursor, which is the beginning of the list.
+// place returns the position at which a page begins; nil without a cursor, for the beginning of the list.
 func (a *API) place(tenant *store.ID, path, list, cursor string, size int) ([]byte, error) {
 	if cursor == "" {
 		return nil, nil
@@ -48,12 +48,12 @@ func (a *API) place(tenant *store.ID, path, list, cursor string, size int) ([]by
 	return a.cursors.readPlace(cursor, tenant, path+list, size)
 }
 
-// timePlace is the place after a time and what decides between those of the same time.
+// timePlace is a position after a time and a tie-breaker for equal times.
 func timePlace(micros int64, rest []byte) []byte {
 	return append(binary.BigEndian.AppendUint64(make([]byte, 0, 24), uint64(micros)), rest...)
 }
 
-// appendPagination ends a page: place is where the next one begins, nil when there is none.
+// appendPagination ends a page. place is where the next page begins; nil for the last page.
 func (a *API) appendPagination(body []byte, limit int, tenant *store.ID, list string, place []byte) []byte {
 	body = appendNumber(append(body, `,"pagination":{`...), `"limit":`, limit)
 	if place == nil {
@@ -66,13 +66,13 @@ func (a *API) appendPagination(body []byte, limit int, tenant *store.ID, list st
 
 func bigEndian(place []byte) int64 { return int64(binary.BigEndian.Uint64(place)) }
 
-// pageKey is the key of a page. It ends with that of the cursors: a page whose cursor was signed with another one is
-// another page.
+// pageKey returns the query of a page's cache key. It ends with the id of the cursor key, so that pages with cursors of
+// different keys are different pages.
 func (a *API) pageKey(list, cursor string) string {
 	return string(appendParameter([]byte(list), "cursor", cursor)) + "#" + a.cursors.keyID
 }
 
-// pageQuery is the query string in a page's key.
+// pageQuery returns the query string in a page's key.
 func (a *API) pageQuery(key cache.Key) string {
 	return strings.TrimSuffix(key.Query, "#"+a.cursors.keyID)
 }

@@ -15,7 +15,7 @@ import (
 const (
 	policiesPath = "/api/v1/policies"
 	policyPlace  = 24 // the size of a place in the list: a time and an id
-	// policyBuffer is a little more than a usual policy takes.
+	// policyBuffer is slightly more than the size of a typical policy, in bytes.
 	policyBuffer = 768
 )
 
@@ -68,7 +68,7 @@ func (q *policyRequest) set(name, value string) error {
 	return unknownParameter(name, "type, category, severity, enabled, limit and cursor")
 }
 
-// list names the list without the place in it. parsePolicyRequest reads it back.
+// list names the list without the position in it. parsePolicyRequest parses it.
 func (q *policyRequest) list() string {
 	b := make([]byte, 0, 128)
 	b = appendNumber(b, "limit=", q.limit)
@@ -119,7 +119,7 @@ func (a *API) readPolicies(ctx context.Context, key cache.Key, after store.LSN) 
 	if err != nil {
 		return nil, err
 	}
-	place = nil // now the place after this page
+	place = nil // from here on the position after this page
 	if next != nil {
 		place = timePlace(next.UpdatedAt, next.ID[:])
 	}

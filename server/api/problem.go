@@ -13,7 +13,7 @@ import (
 	"github.com/policycortex/headroom/server/store"
 )
 
-// problem is an error answer as of RFC 9457. Its type is "about:blank", which is the default and left out.
+// problem is an error response (RFC 9457). Its type is the default "about:blank" and omitted.
 type problem struct {
 	Title  string       `json:"title"`
 	Status int          `json:"status"`
@@ -21,7 +21,7 @@ type problem struct {
 	Errors []fieldError `json:"errors,omitempty"`
 }
 
-// fieldError says what is wrong with one part of a request: a field of the body, a query parameter or header, or an
+// fieldError describes an error in one part of a request: a field of the body, a query parameter or header, or an
 // element of a batch by its index.
 type fieldError struct {
 	Index   *int   `json:"index,omitempty"`
@@ -29,7 +29,7 @@ type fieldError struct {
 	Message string `json:"error"`
 }
 
-// batchErrors are faults of a batch as they are told to a client.
+// batchErrors converts the errors of a batch for the client.
 func batchErrors(faults []store.Fault) []fieldError {
 	told := make([]fieldError, len(faults))
 	for i := range faults {
@@ -38,7 +38,7 @@ func batchErrors(faults []store.Fault) []fieldError {
 	return told
 }
 
-// faultsOfOne are faults of what was sent by itself, where an index would say nothing.
+// faultsOfOne converts the errors of a single object, which needs no index.
 func faultsOfOne(faults []store.Fault) []fieldError {
 	told := make([]fieldError, len(faults))
 	for i, fault := range faults {
@@ -47,7 +47,7 @@ func faultsOfOne(faults []store.Fault) []fieldError {
 	return told
 }
 
-// statusClientGone is nginx's code for a client that left before its answer. Nobody reads it but the metrics.
+// statusClientGone is nginx's code for a client that left before the response. Only the metrics see it.
 const statusClientGone = 499
 
 var problemContentType = []string{"application/problem+json"}
@@ -65,7 +65,7 @@ func refuseFields(c *gin.Context, detail string, errors []fieldError) {
 func sendProblem(c *gin.Context, p problem) {
 	body, err := json.Marshal(p)
 	if err != nil {
-		// Only text and numbers are in it.
+		// It contains only text and numbers.
 		panic("api: a problem cannot be written as JSON: " + err.Error())
 	}
 	header := c.Writer.Header()
@@ -73,21 +73,21 @@ func sendProblem(c *gin.Context, p problem) {
 	header["Content-Type"] = problemContentType
 	header["Content-Length"] = []string{strconv.Itoa(len(body))}
 	c.Writer.WriteHeader(p.Status)
-	c.Writer.Write(body) // an error here means that the client has gone
+	c.Writer.Write(body) // an error means that the client has left
 }
 
-// fail answers for an error that is not the client's fault, and logs it. What the error says stays here: it may name
-// tables and addresses.
+// fail answers and logs an error that is not the client's fault. The response does not contain the error's text, which
+// may name tables and addresses.
 func (a *API) fail(c *gin.Context, err error) {
 	if c.Request.Context().Err() != nil {
 		c.Writer.WriteHeader(statusClientGone)
 		return
 	}
 	if errors.Is(err, store.ErrTooMany) {
-		refuse(c, http.StatusUnprocessableEntity, "The answer would be too long. Ask for a shorter period, or for one service.")
+		refuse(c, http.StatusUnprocessableEntity, "The response would be too long. Request a shorter period or a single service.")
 		return
 	}
-	status, detail := http.StatusInternalServerError, "The server could not do this. Its log says why."
+	status, detail := http.StatusInternalServerError, "Internal error. The server's log has the cause."
 	switch {
 	case tookTooLong(err):
 		status, detail = http.StatusGatewayTimeout, "The database did not answer in time. Try again after the time in Retry-After."
@@ -113,9 +113,9 @@ func tookTooLong(err error) bool {
 }
 
 func noRoute(c *gin.Context) {
-	refuse(c, http.StatusNotFound, "There is nothing at this path. The resources are at /api/v1/resources.")
+	refuse(c, http.StatusNotFound, "Nothing exists at this path. Resources are at /api/v1/resources; /openapi.json describes all paths.")
 }
 
 func noMethod(c *gin.Context) {
-	refuse(c, http.StatusMethodNotAllowed, "This path does not take "+c.Request.Method+"; the header Allow says what it takes.")
+	refuse(c, http.StatusMethodNotAllowed, "This path does not support "+c.Request.Method+"; the header Allow lists the methods that it supports.")
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/policycortex/headroom/server/store"
 )
 
-// eachParameter calls set for every parameter of a query string. Those that are not repeatable may be given once. It walks
-// the string itself: url.ParseQuery would build a map for every request.
+// eachParameter calls set for every parameter of a query string. Parameters that are not repeatable may occur once. It
+// scans the string itself, because url.ParseQuery would build a map for each request.
 func eachParameter(query string, set func(name, value string) error, repeatable ...string) error {
 	seen := make([]string, 0, 8)
 	for query != "" {
@@ -84,7 +84,7 @@ func appendID(b []byte, name string, id *store.ID) []byte {
 	return appendParameter(b, name, formatUUID(*id))
 }
 
-// asked returns the tenant of a request whose query string parse accepts. When it does not, it has answered.
+// asked returns the tenant of a request whose query string parse accepts. If ok is false, it has answered the request.
 func asked(c *gin.Context, parse func(query string) error) (tenant store.ID, ok bool) {
 	tenant, err := tenantOf(c.Request)
 	if err == nil {

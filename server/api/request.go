@@ -22,9 +22,9 @@ const (
 	// maxFilterBytes bounds the value of a filter, maxTagFilters their number.
 	maxFilterBytes = 1024
 	maxTagFilters  = 10
-	maxTagCount    = 50 // that a resource can have
+	maxTagCount    = 50 // tags of a resource
 	maxSearchBytes = 256
-	// maxNumbered is how many resources deep numbered pages go: those before the page are read to be passed over.
+	// maxNumbered is how many resources numbered pages reach. The resources before a page are read and skipped.
 	maxNumbered = 10_000
 )
 
@@ -43,7 +43,7 @@ func tenantOf(r *http.Request) (store.ID, error) {
 	return tenant, nil
 }
 
-// parseUUID takes the usual form with hyphens only: of the others that uuid.Parse knows, none names a resource here.
+// parseUUID accepts only the usual form with hyphens, unlike uuid.Parse.
 func parseUUID(s string) (store.ID, error) {
 	if len(s) == 36 {
 		if id, err := uuid.Parse(s); err == nil {
@@ -65,7 +65,7 @@ type listRequest struct {
 	cursor string // unchecked: see after
 }
 
-// totalKind says whether an answer has the number of all resources that match.
+// totalKind says whether a response has the number of all matching resources.
 type totalKind uint8
 
 const (
@@ -83,7 +83,7 @@ var (
 	totalNames = [...]string{exactTotal: "exact", estimatedTotal: "estimate"}
 )
 
-// parseListRequest reads a query string. An error says which parameter is wrong and what it should be.
+// parseListRequest parses a query string. An error names the wrong parameter and what it should be.
 func parseListRequest(query string) (listRequest, error) {
 	req := listRequest{limit: defaultLimit}
 	if err := eachParameter(query, req.set, "tag"); err != nil {
@@ -97,7 +97,7 @@ func (q *listRequest) checkPage() error {
 	case q.page == 0:
 		return nil
 	case q.cursor != "":
-		return errors.New("query parameters page and cursor exclude each other: a cursor is a place by itself")
+		return errors.New("query parameters page and cursor exclude each other: a cursor already names a position")
 	case q.page*q.limit > maxNumbered:
 		return fmt.Errorf("query parameter page is %d; with limit %d it can be up to %d, as every resource before it is read. "+
 			"Walk further by cursor", q.page, q.limit, maxNumbered/q.limit)
@@ -145,7 +145,7 @@ func (q *listRequest) set(name, value string) error {
 		return setText(&q.filter.Search, name, value)
 	case "updated_since":
 		since, err := time.Parse(time.RFC3339Nano, value)
-		if year := since.UTC().Year(); err != nil || year < 0 || year > 9999 { // an offset can lead out of what the form can say
+		if year := since.UTC().Year(); err != nil || year < 0 || year > 9999 { // an offset can lead outside the range of the format
 			return fmt.Errorf("query parameter updated_since is %.40q; it must be a time such as 2026-10-01T00:00:00Z", value)
 		}
 		q.filter.UpdatedSince = since.UnixMicro()
@@ -200,7 +200,7 @@ func setText(field *string, name, value string) error {
 	return nil
 }
 
-// checkText refuses what Postgres would refuse as text.
+// checkText refuses text that Postgres would refuse.
 func checkText(name, value string) error {
 	switch {
 	case value == "":
@@ -213,7 +213,7 @@ func checkText(name, value string) error {
 	return nil
 }
 
-// addTag takes key:value or key. Tags are kept sorted and single, so that their order makes no other list.
+// addTag adds key:value or key. Tags are sorted and unique, so that their order does not make different lists.
 func (q *listRequest) addTag(value string) error {
 	if err := checkText("tag", value); err != nil {
 		return err
@@ -244,7 +244,7 @@ func compareTags(a, b store.Tag) int {
 	return strings.Compare(a.Value, b.Value)
 }
 
-// canonical returns the one query string for all that ask for the same page. parseListRequest reads it back.
+// canonical returns the same query string for all requests for the same page. parseListRequest parses it.
 func (q *listRequest) canonical() []byte {
 	b := q.appendList(make([]byte, 0, 256))
 	b = appendNumber(b, "&limit=", q.limit)
@@ -255,7 +255,7 @@ func (q *listRequest) canonical() []byte {
 	return appendParameter(b, "cursor", q.cursor)
 }
 
-// appendList appends what makes the list that a page is of: filter and order.
+// appendList appends what identifies a page's list: filter and order.
 func (q *listRequest) appendList(b []byte) []byte {
 	f := &q.filter
 	b = append(b, "order_by="...)
@@ -299,7 +299,7 @@ func appendParameter(b []byte, name, value string) []byte {
 	return appendEscaped(b, value)
 }
 
-// appendEscaped escapes only what would end or change a value in a query string.
+// appendEscaped escapes only the bytes that would end or change a value in a query string.
 func appendEscaped(b []byte, value string) []byte {
 	const digits = "0123456789ABCDEF"
 	for i := range len(value) {

@@ -13,7 +13,7 @@ import (
 	"github.com/policycortex/headroom/server/store"
 )
 
-// Sizes of the first buffer for an answer: a little more than a usual resource takes.
+// Initial buffer sizes for a response, in bytes: slightly more than a typical resource.
 const (
 	resourceBuffer = 1536
 	listBuffer     = 128
@@ -56,7 +56,7 @@ func (a *API) listResources(c *gin.Context) {
 	a.answer(c, a.listKey(tenant, &req), a.loadResources)
 }
 
-// after returns the position of the request's cursor, or nil without one.
+// after returns the list position of the request's cursor, or nil without one.
 func (a *API) after(tenant *store.ID, req *listRequest) (*store.ListPosition, error) {
 	if req.cursor == "" {
 		return nil, nil
@@ -69,7 +69,7 @@ func (a *API) after(tenant *store.ID, req *listRequest) (*store.ListPosition, er
 	return &position, nil
 }
 
-// readResources takes the request from the key.
+// readResources derives the request from the key.
 func (a *API) readResources(ctx context.Context, key cache.Key, after store.LSN) ([]byte, error) {
 	req, err := parseListRequest(a.pageQuery(key))
 	if err != nil {
@@ -105,7 +105,7 @@ func (a *API) readResources(ctx context.Context, key cache.Key, after store.LSN)
 	return append(body, `","has_next_page":true}}`...), nil
 }
 
-// appendTotal appends the number of resources that match and how it was found.
+// appendTotal appends the number of matching resources and how it was determined.
 func (a *API) appendTotal(ctx context.Context, body []byte, tenant *store.ID, req *listRequest, after store.LSN) ([]byte, error) {
 	var total store.Total
 	var err error
@@ -132,7 +132,7 @@ func (a *API) appendTotal(ctx context.Context, body []byte, tenant *store.ID, re
 	return append(body, '"'), nil
 }
 
-// batchAnswer lists what was created and, by index, what was not.
+// batchAnswer lists what was created and, by index, what failed.
 type batchAnswer struct {
 	Created []uuid.UUID   `json:"created"`
 	Errors  []store.Fault `json:"errors"`

@@ -6,24 +6,24 @@ import (
 	"net/http"
 )
 
-// net/http writes an answer through a buffer of 4 KB: a longer one leaves in two system calls, the first of which wakes a
-// client that then finds half of an answer. wholeConn joins the two. A handler says when: see writeBody.
+// net/http writes a response through a buffer of 4 KB. A longer one takes two system calls, and the first wakes a
+// client that finds half a response. wholeConn joins the two writes. A handler says when: see writeBody.
 
 // netHTTPBuffer is the size of net/http's buffer for a connection.
 const netHTTPBuffer = 4 << 10
 
-// wholeConn is a connection that can keep back the first bytes of an answer until the rest comes.
+// wholeConn is a connection that can hold back the first bytes of a response until the rest follows.
 type wholeConn struct {
 	*net.TCPConn
-	// Of the goroutine that serves the connection, which alone writes:
+	// Used only by the goroutine that serves the connection:
 	keeping bool
 	kept    []byte
 	parts   [2][]byte
 	buffers net.Buffers
 }
 
-// WholeWrites makes connections of a TCP listener able to send a long answer by one system call. The server's ConnContext
-// must be [ConnContext].
+// WholeWrites wraps a TCP listener so that its connections can send a long response in one system call. The server's
+// ConnContext must be [ConnContext].
 func WholeWrites(l net.Listener) net.Listener { return wholeListener{l} }
 
 type wholeListener struct{ net.Listener }
@@ -38,7 +38,7 @@ func (l wholeListener) Accept() (net.Conn, error) {
 
 type connKey struct{}
 
-// ConnContext makes a connection known to the handlers of its requests.
+// ConnContext passes a connection to the handlers of its requests.
 func ConnContext(ctx context.Context, conn net.Conn) context.Context {
 	if whole, ok := conn.(*wholeConn); ok {
 		return context.WithValue(ctx, connKey{}, whole)
@@ -57,7 +57,7 @@ func (c *wholeConn) Write(p []byte) (int, error) {
 	return c.writeKept(p)
 }
 
-// writeKept writes what was kept and p, and returns how much of p was written.
+// writeKept writes what was held back and then p, and returns how many bytes of p were written.
 func (c *wholeConn) writeKept(p []byte) (int, error) {
 	kept := len(c.kept)
 	c.parts = [2][]byte{c.kept, p}
@@ -68,7 +68,7 @@ func (c *wholeConn) writeKept(p []byte) (int, error) {
 	return max(int(n)-kept, 0), err
 }
 
-// release ends keeping. What is kept still is written: its error shows at the next write.
+// release stops holding back and writes what was held. An error shows at the next write.
 func (c *wholeConn) release() {
 	c.keeping = false
 	if len(c.kept) > 0 {
@@ -76,8 +76,8 @@ func (c *wholeConn) release() {
 	}
 }
 
-// writeBody sends the body of an answer whose header is complete. Of a body that does not fit into net/http's buffer twice
-// the rest is written while Write has not returned; so nothing is ever kept back for longer than that.
+// writeBody sends the body of a response whose header is complete. For a body longer than twice net/http's buffer, the
+// rest is written before Write returns, so nothing is held back for longer than that.
 func writeBody(w http.ResponseWriter, r *http.Request, body []byte) {
 	if len(body) > 2*netHTTPBuffer {
 		if conn, ok := r.Context().Value(connKey{}).(*wholeConn); ok {
@@ -85,5 +85,5 @@ func writeBody(w http.ResponseWriter, r *http.Request, body []byte) {
 			defer conn.release()
 		}
 	}
-	w.Write(body) // an error here means that the client has gone
+	w.Write(body) // an error means that the client has left
 }

@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// adaptInterval is the window in which L1 is judged.
+// adaptInterval is the time between decisions about L1.
 const adaptInterval = time.Minute
 
-// keepAdapting decides once in adaptInterval, until the cache is closed.
+// keepAdapting decides once per adaptInterval, until the cache is closed.
 func (c *Cache) keepAdapting() {
 	ticker := time.NewTicker(adaptInterval)
 	defer ticker.Stop()
@@ -22,7 +22,7 @@ func (c *Cache) keepAdapting() {
 	}
 }
 
-// adapt takes a decision on the size of L1 and the lifetime in it, and begins a new window.
+// adapt decides on the size of L1 and the lifetime in it, and begins a new window.
 func (c *Cache) adapt(at time.Time) {
 	stats := c.Stats()
 	c.windows.turn(stats.Overall)
@@ -31,7 +31,7 @@ func (c *Cache) adapt(at time.Time) {
 	}
 }
 
-// windows remember the overall counts at the beginnings of the last two windows.
+// windows holds the overall counts at the beginnings of the last two windows.
 type windows struct {
 	last   *LevelStats                // only keepAdapting uses it
 	before atomic.Pointer[LevelStats] // nil before there have been two
@@ -42,7 +42,7 @@ func (w *windows) turn(overall LevelStats) {
 	w.last = &overall
 }
 
-// hitRate is the overall one, of the last whole window and what came since.
+// hitRate returns the overall hit rate of the last complete window and the time since, 0 to 1.
 func (c *Cache) hitRate() float64 {
 	s := c.Stats().Overall
 	if before := c.windows.before.Load(); before != nil {

@@ -8,17 +8,17 @@ import (
 	"github.com/policycortex/headroom/server/cache/clock"
 )
 
-// ahead is what is special about a flight that no request began: it brings a value before anybody asks for it.
+// ahead describes a flight that no request began: it loads a value before anybody requests it.
 type ahead struct {
-	prefetched *prefetchMark // nil when the value is being warmed
-	l2TTL      time.Duration // 0 for the usual one
+	prefetched *prefetchMark // nil for warming
+	l2TTL      time.Duration // 0 for the default
 }
 
-var errNotKept = errors.New("L2 is not in reach, so the value would not be kept")
+var errNotKept = errors.New("L2 cannot be reached, so the value would not be stored")
 
-// loadAhead brings a value into L1, from the nearest level that has it, and into L2 if no level has. It counts as no
-// request. Without the lease nothing is kept, so nothing is loaded. brought is false when L1 had the value or a request
-// was about to bring it.
+// loadAhead brings a value into L1 from the nearest level that has it, and into L2 if no level has it. It does not
+// count as a request. Without the lease nothing could be stored, so nothing is loaded. brought is false when L1 had the
+// value or a request was already loading it.
 func (c *Cache) loadAhead(ctx context.Context, key *Key, load LoadFunc, a *ahead) (brought bool, from Level, err error) {
 	at, hash := clock.Now(), key.Hash()
 	if !c.bus.Trusted(at) {

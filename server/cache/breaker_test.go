@@ -31,7 +31,6 @@ func crowd(t *testing.T, c *cache.Cache, requests int, newKey func() cache.Key) 
 
 // L2 first keeps its connections and does not answer, which is what its breaker is for, and then is killed and started again.
 func TestBreakerOfL2(t *testing.T) {
-	t.Parallel()
 	env := containerstest.Own(t)
 	c := openCache(t, env.CacheURL)
 	defer c.Close()
@@ -93,9 +92,11 @@ func TestBreakerOfL3(t *testing.T) {
 	}
 	inject(t, env, containers.TargetPrimary, containers.ActionRestart)
 	eventually(t, "an answer of the primary", func() bool { return s.Ping(context.Background()) == nil })
-	eventually(t, "a half-open breaker", func() bool { return state() == "half-open" })
-	crowd(t, c, 1, newKey)
-	if s := state(); s != "closed" {
-		t.Errorf("it is %s after a success", s)
-	}
+	// On a busy machine the first probe may take too long, and then it is another one that succeeds.
+	eventually(t, "a closed breaker after a success", func() bool {
+		if state() == "half-open" {
+			crowd(t, c, 1, newKey)
+		}
+		return state() == "closed"
+	})
 }

@@ -1,10 +1,9 @@
-// Package cache keeps ready-to-send answers at three levels: L1 in this process, L2 in a server that speaks the Redis
-// protocol (Dragonfly, Redis, Valkey), L3 in a table of the database. A key belongs to one tenant. However many requests
-// miss the same key at once, it is loaded once. A level that is down makes the cache slower, and never fails a request.
+// Package cache keeps ready-to-send responses at three levels: L1 in this process, L2 in a server that speaks the Redis
+// protocol (Dragonfly, Redis, Valkey), and L3 in a table of the database. A key belongs to one tenant. Concurrent
+// misses of a key share one load. A level that is down makes the cache slower but never fails a request.
 //
-// Several instances share L2 and L3. What an instance serves is never older than the last invalidation that was
-// acknowledged before the request began, by whichever instance: package coherence says how, and why
-// that is so.
+// Several instances share L2 and L3. An instance never serves a value older than the last invalidation, by any
+// instance, that was acknowledged before the request began. Package coherence explains how and proves why.
 package cache
 
 import (
@@ -27,27 +26,27 @@ import (
 	"github.com/policycortex/headroom/server/store"
 )
 
-// Lifetimes of an entry, spread by a tenth to either side so that entries made together do not all expire together.
-// What is changed is invalidated; lifetimes are for what changes without anybody's saying so. What was found missing is
-// remembered in L1 only, and just long enough to blunt a flood.
+// Lifetimes of an entry, spread by a tenth to either side so that entries made together do not expire together. Changes
+// are invalidated; lifetimes limit the age of what changes without an invalidation. A missing value is remembered in L1
+// only, just long enough to dampen a flood of requests.
 const (
 	firstL1TTL  = time.Minute
 	l2TTL       = 30 * time.Minute
 	l3TTL       = time.Hour
 	notFoundTTL = 2 * time.Second
-	// transitTTL is for what only L2 is to keep, and may not have yet: writing to it is not waited for.
+	// transitTTL is for values that only L2 should keep but may not have yet, because writes to L2 are asynchronous.
 	transitTTL = 2 * time.Second
-	// staleWindow follows the lifetime in L1: in it an entry is served once more while it is loaded anew.
+	// staleWindow follows the lifetime in L1: within it an entry is still served while it is reloaded.
 	staleWindow = 30 * time.Second
 )
 
-// loadTimeout bounds a load, which goes on after the request that began it has left.
+// loadTimeout bounds a load, which continues after its request has left.
 const loadTimeout = 30 * time.Second
 
-// ErrNotFound is returned by a load function to say that there is nothing under a key, and by [Cache.Get] then.
+// ErrNotFound is returned by a load function when nothing exists under a key, and then by [Cache.Get].
 var ErrNotFound = errors.New("not found")
 
-// Level says where a value came from.
+// Level is where a value came from.
 type Level uint8
 
 // The levels, from the nearest.
@@ -61,25 +60,26 @@ const (
 // String returns "l1", "l2", "l3" or "miss".
 func (l Level) String() string { return [...]string{"l1", "l2", "l3", "miss"}[l] }
 
-// Options says what a cache is made of.
+// Options configure a cache.
 type Options struct {
 	// L2URL is a redis:// or rediss:// URL.
 	L2URL string
-	// L1Bytes bounds L1 by the bytes of its keys and values and an estimate of what keeping them costs.
+	// L1Bytes is the initial size of L1, in bytes of keys and values plus an estimate of their overhead. It is
+	// required.
 	L1Bytes int64
-	// L1MinBytes and L1MaxBytes are the bounds in which L1 adapts its size, beginning with L1Bytes. 0 is half and twice
-	// L1Bytes; all three alike fix it.
+	// L1MinBytes and L1MaxBytes bound the size of L1, which adapts; 0 means half and twice L1Bytes. Three equal values
+	// fix the size.
 	L1MinBytes, L1MaxBytes int64
-	// Store has L3, and says where the primary's log is. It stays the caller's to close, after the cache. Without one
-	// there is no L3, and every load sees everything: there is no replica.
+	// Store has L3 and reports the primary's LSN. The caller closes it after the cache. Without a store there is no L3,
+	// and loads are assumed to see every change, as without a replica.
 	Store *store.Store
-	// Logger is told when a level fails, at most once in ten seconds.
+	// Logger logs failures of each level, at most once in ten seconds; nil means no log.
 	Logger *slog.Logger
 }
 
-// LoadFunc makes the value for a key that no level has, from a server that has everything up to after. It returns
-// [ErrNotFound] when there is nothing. The context is not the request's: it ends after about 30 seconds or when the cache
-// is closed. The value is the cache's from then on.
+// LoadFunc makes the value for a key that no level has, from a server that has replayed after. It returns [ErrNotFound]
+// when nothing exists under the key. Its context is not the request's: it ends after about 30 seconds or when the cache
+// is closed. The returned slice belongs to the cache.
 type LoadFunc func(ctx context.Context, key Key, after store.LSN) ([]byte, error)
 
 // Cache is safe for concurrent use.
@@ -106,7 +106,8 @@ type Cache struct {
 	closed     sync.Once
 }
 
-// Open makes a cache. It does not wait for L2 to answer: until [Cache.Join] returns, every Get is a load.
+// Open makes a cache. It does not wait for L2: until [Cache.Join] returns, every Get is a load. It returns an error for
+// a malformed URL or for impossible sizes.
 func Open(o Options) (*Cache, error) {
 	address, err := redis.ParseURL(o.L2URL)
 	if err != nil {
@@ -149,8 +150,8 @@ func Open(o Options) (*Cache, error) {
 	return c, nil
 }
 
-// Close ends the loads under way, writes what is queued for L2 and L3 for at most a second, and lets L2 go. Get must not
-// be called after it. A second call waits for the first, and does nothing.
+// Close cancels running loads, spends at most a second on writing what is queued for L2 and L3, and disconnects from
+// L2. Do not call Get afterwards. A second call only waits for the first.
 func (c *Cache) Close() {
 	c.closed.Do(func() {
 		c.close()
@@ -162,14 +163,15 @@ func (c *Cache) Close() {
 	})
 }
 
-// Join waits until this instance has joined the others and may serve from L1 and L2.
+// Join waits until this instance has joined the others and may serve from L1 and L2. It returns an error when ctx ends
+// first.
 func (c *Cache) Join(ctx context.Context) error { return c.bus.Join(ctx) }
 
 // Ping asks L2 for an answer.
 func (c *Cache) Ping(ctx context.Context) error { return c.bus.Ping(ctx) }
 
-// entryOverhead is about what otter keeps for an entry beside its value and query: node, key, hash table slot, policy;
-// and the entry's own fields and header values.
+// entryOverhead estimates the bytes of an entry besides its value and query: otter's node, key, hash table slot and
+// policy, and the entry's own fields and header values.
 const entryOverhead = 512
 
 func weigh(key Key, e *Entry) uint32 {
@@ -185,8 +187,8 @@ func jitter(d time.Duration) time.Duration {
 	return d - d/10 + rand.N(d/5)
 }
 
-// Get returns the value under key and the level it came from, calling load when no level has it. A caller whose ctx
-// ends gets that error at once; the load goes on for the others.
+// Get returns the value under key and the level it came from. It calls load when no level has the value. A caller whose
+// ctx ends gets its error at once, and the load continues for other callers.
 //
 // Every call is counted once in each level that it reached: see [Stats].
 func (c *Cache) Get(ctx context.Context, key Key, load LoadFunc) (*Entry, Level, error) {

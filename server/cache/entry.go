@@ -12,27 +12,28 @@ import (
 	"github.com/policycortex/headroom/server/cache/coherence"
 )
 
-// Entry is a value, ready to be sent. It is shared by all who get it: nothing in it may be changed.
+// Entry is a value, ready to be sent. All callers share it, so it must not be changed.
 type Entry struct {
 	// Body is the value as it was loaded.
 	Body []byte
-	// Gzip is Body compressed, or nil when that does not pay or has not been done yet: see settle.
+	// Gzip is Body compressed; nil when that does not pay or has not been done yet: see settle.
 	Gzip []byte
-	// Values of headers. The tag is a weak one, as it stands for both forms of the body.
+	// Header values. The tag is weak, because both forms of the body share it.
 	ContentLength, GzipLength, ETag []string
 
 	stripe *coherence.Stripe
 	epoch  uint64        // of the stripe, before the value was loaded
 	hash   uint64        // of the key
-	fresh  time.Duration // until then; times are as of [clock.Now]
-	stale  time.Duration // until then it may be served while it is refreshed
+	fresh  time.Duration // end of its lifetime, in the time of [clock.Now]
+	stale  time.Duration // until then it may be served during a refresh
 
 	prefetched *prefetchMark // nil when it was not
 	refreshing atomic.Bool
 	settled    atomic.Bool // or being settled: see [Cache.settle]
 }
 
-// newEntry makes an entry of a body and its hash, fresh for ttl. A nil body says that there is nothing under the key.
+// newEntry makes an entry of a body and its hash that is fresh for ttl. A nil body means that nothing exists under the
+// key.
 func newEntry(body []byte, bodyHash uint64, f *flight, ttl time.Duration) *Entry {
 	e := &Entry{Body: body, stripe: f.stripe, epoch: f.epoch, hash: f.hash}
 	e.fresh = clock.Now() + ttl
@@ -51,7 +52,7 @@ func newEntry(body []byte, bodyHash uint64, f *flight, ttl time.Duration) *Entry
 	return e
 }
 
-// ETag is the entity tag of a body: the one with which a cached body is sent.
+// ETag returns the entity tag of a body, the same one with which a cached body is sent.
 func ETag(body []byte) string { return etag(xxhash.Sum64(body)) }
 
 func etag(hash uint64) string {
@@ -61,13 +62,13 @@ func etag(hash uint64) string {
 	return string(append(b, '"'))
 }
 
-// missing says that there is nothing under the key.
+// missing reports whether the entry records that nothing exists under the key.
 func (e *Entry) missing() bool { return e.Body == nil }
 
-// valid says that nothing has been invalidated since the value was loaded.
+// valid reports whether the value has not been invalidated since it was loaded.
 func (e *Entry) valid() bool { return e.epoch == e.stripe.Epoch() }
 
-// settle returns the entry with its compressed form, if that saves an eighth, and a lifetime of ttl at least.
+// settle returns the entry with its compressed form, if that pays, and with a lifetime of at least ttl.
 func (e *Entry) settle(ttl time.Duration) *Entry {
 	s := &Entry{
 		Body: e.Body, ContentLength: e.ContentLength, ETag: e.ETag,

@@ -14,8 +14,8 @@ import (
 	"github.com/policycortex/headroom/server/cache/coherence"
 )
 
-// getShared joins the flight for key, or begins it. L2 is asked here, by the request that began the flight: it answers
-// or fails within l2Timeout. What takes longer is for a loader, as it goes on when the request leaves.
+// getShared joins the flight for key, or begins it. The request that begins a flight asks L2 itself, which takes 200 ms
+// at most. A loader does the rest, because that continues when the request leaves.
 func (c *Cache) getShared(ctx context.Context, key *Key, draw uint32, load LoadFunc) (*Entry, Level, error) {
 	c.counts.l1Misses.Add(1)
 	hash := key.Hash()
@@ -32,7 +32,7 @@ func (c *Cache) getShared(ctx context.Context, key *Key, draw uint32, load LoadF
 	return e, level, err
 }
 
-// begin takes a flight as far as L2 and leaves the rest to a loader.
+// begin takes a flight to L2 and passes the rest to a loader.
 func (c *Cache) begin(ctx context.Context, f *flight, load LoadFunc) {
 	var read l2Result
 	if f.trusted {
@@ -48,7 +48,7 @@ func (c *Cache) begin(ctx context.Context, f *flight, load LoadFunc) {
 	c.loadLater(loadJob{request: ctx, flight: f, tag: read.tag, load: load})
 }
 
-// fetch asks L3 and then load. A panic becomes an error: there is no request here that could be answered for it.
+// fetch asks L3 and then load. It turns a panic into an error, because no request handler would recover it here.
 func (c *Cache) fetch(ctx context.Context, f *flight, tag l2Tag, load LoadFunc) (entry *Entry, level Level, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -80,7 +80,7 @@ func (c *Cache) fetch(ctx context.Context, f *flight, tag l2Tag, load LoadFunc) 
 	return c.keep(f, tag, read, body), Miss, nil
 }
 
-// keep puts a loaded body where the policy says.
+// keep stores a loaded body at the levels that the policy chooses.
 func (c *Cache) keep(f *flight, tag l2Tag, read l3Result, body []byte) *Entry {
 	if body == nil {
 		body = []byte{}
@@ -106,15 +106,15 @@ func (c *Cache) keep(f *flight, tag l2Tag, read l3Result, body []byte) *Entry {
 	return e
 }
 
-// setL1 keeps an entry in L1, unless it is known already that it would not be served.
+// setL1 stores an entry in L1, unless it has been invalidated already.
 func (c *Cache) setL1(f *flight, e *Entry) {
 	if f.trusted && e.valid() {
 		c.l1.Set(f.key, e)
 	}
 }
 
-// refresh loads an entry past its lifetime anew, in the background. If that fails, the entry is served as before until
-// its time is over, and then it is a miss.
+// refresh reloads an expired entry in the background. If that fails, the entry is served until the end of staleWindow,
+// and then it is a miss.
 func (c *Cache) refresh(ctx context.Context, key Key, e *Entry, load LoadFunc) {
 	if !e.refreshing.CompareAndSwap(false, true) || !c.goroutines.begin() {
 		return
@@ -128,9 +128,9 @@ func (c *Cache) refresh(ctx context.Context, key Key, e *Entry, load LoadFunc) {
 	}()
 }
 
-// settle is what the first hit in L1 begins, in the background: what is asked for again is worth its full lifetime there, whatever
-// the policy said when it was loaded, and to be compressed once for all who take gzip; what is asked for once is not.
-// When several are under way already, it waits for another hit.
+// settle runs in the background after the first hit in L1. An entry that is requested again deserves its full lifetime
+// there, whatever the policy decided when it was loaded, and compressing once for all clients that accept gzip. An
+// entry that is requested once does not. While several others are being settled, it waits for another hit.
 func (c *Cache) settle(key Key, e *Entry) {
 	if !e.settled.CompareAndSwap(false, true) {
 		return

@@ -10,18 +10,18 @@ import (
 	"github.com/policycortex/headroom/server/cache/usage"
 )
 
-// flight is one way to a value through L2, L3 and the load function, shared by everyone who waits for it.
+// flight is one lookup of a value in L2, in L3 and by the load function, shared by all requests that wait for it.
 type flight struct {
 	key     Key
 	stripe  *coherence.Stripe
 	index   uint16 // of the stripe
 	epoch   uint64 // of the stripe, read before anything else
 	hash    uint64
-	trusted bool // whether this instance held its lease when the flight began: see package coherence
+	trusted bool // this instance held its lease when the flight began: see package coherence
 
 	ahead *ahead // nil when a request began it
 
-	before *flight // the one that has to end first, if any
+	before *flight // the flight that has to end first, if any
 	begun  bool    // guarded by the lock of flights
 
 	done  chan struct{} // closed when the fields below are set
@@ -32,8 +32,8 @@ type flight struct {
 
 const flightShards = 64
 
-// flights are those under way, one a key. (golang.org/x/sync/singleflight has neither the rules of who may join, nor
-// the way to do without a goroutine when L2 has the value.)
+// flights are the flights in progress, one per key. (golang.org/x/sync/singleflight has no rules for who may join, and
+// always needs a goroutine, even when L2 has the value.)
 type flights struct {
 	count  usage.Counter // how many there are
 	shards [flightShards]struct {
@@ -43,8 +43,8 @@ type flights struct {
 	}
 }
 
-// join returns the flight for a key and whether the caller has to begin it. What it brings must be no older than the
-// call of join:
+// join returns the flight for a key and whether the caller has to begin it. Its value must be no older than the call of
+// join:
 //
 //   - With the lease, an invalidation is known here before it is acknowledged anywhere, and has changed the epoch. So a
 //     flight of the present epoch that was begun with the lease may be joined at any time.
@@ -78,7 +78,7 @@ func (fs *flights) join(key *Key, all *coherence.Stripes, hash uint64, trusted b
 	return f, true
 }
 
-// await waits for the flight before this one, for as long as ctx allows, and notes that this one begins.
+// await waits for the preceding flight while ctx allows, and then marks this one as begun.
 func (fs *flights) await(ctx context.Context, f *flight) error {
 	if f.before == nil {
 		return nil
@@ -95,7 +95,7 @@ func (fs *flights) await(ctx context.Context, f *flight) error {
 	return ctx.Err()
 }
 
-// end hands the result to those who wait. Another flight may have taken the key meanwhile.
+// end passes the result to the waiting requests. Another flight may have taken the key meanwhile.
 func (fs *flights) end(f *flight, entry *Entry, level Level, err error) {
 	shard := &fs.shards[f.hash%flightShards]
 	shard.mu.Lock()
@@ -108,7 +108,7 @@ func (fs *flights) end(f *flight, entry *Entry, level Level, err error) {
 	close(f.done)
 }
 
-// each calls visit for every flight under way.
+// each calls visit for every flight in progress.
 func (fs *flights) each(visit func(*flight)) {
 	for i := range fs.shards {
 		shard := &fs.shards[i]
@@ -120,10 +120,10 @@ func (fs *flights) each(visit func(*flight)) {
 	}
 }
 
-// underWay is how many there are.
+// underWay returns the number of flights in progress.
 func (fs *flights) underWay() int { return int(fs.count.Load()) }
 
-// wait waits for a flight, or for the end of the request.
+// wait waits for the end of the flight or of the request.
 func (c *Cache) wait(ctx context.Context, f *flight, began time.Duration) (*Entry, Level, error) {
 	select {
 	case <-f.done:

@@ -7,17 +7,18 @@ import (
 	"github.com/policycortex/headroom/server/store"
 )
 
-// ErrUnacknowledged is returned by [Cache.Invalidate] and [Cache.InvalidatePattern] when it could not be made sure of
-// that every instance has taken notice. It is made up for when contact with L2 is back.
+// ErrUnacknowledged is returned by [Cache.Invalidate] and [Cache.InvalidatePattern] when not every instance is known to
+// have applied the invalidation. Invalidate is repeated by itself when contact with L2 returns; InvalidatePattern has
+// to be called again.
 var ErrUnacknowledged = coherence.ErrUnacknowledged
 
-// Invalidate makes what was loaded for keys of the scopes unreachable, as [coherence.Bus.Invalidate] says.
+// Invalidate makes everything that was loaded for keys of the scopes unreachable: see [coherence.Bus.Invalidate].
 func (c *Cache) Invalidate(ctx context.Context, after store.LSN, scopes ...Scope) error {
 	c.noteWrites(scopes)
 	return c.bus.Invalidate(ctx, after, scopes...)
 }
 
-// InvalidateInDoubt is [Cache.Invalidate] for a change that failed, and may have been made: see
+// InvalidateInDoubt is [Cache.Invalidate] for a failed change that may have been made: see
 // [coherence.Bus.InvalidateInDoubt].
 func (c *Cache) InvalidateInDoubt(ctx context.Context, scopes ...Scope) error {
 	c.noteWrites(scopes)
@@ -30,5 +31,5 @@ func (c *Cache) noteWrites(scopes []Scope) {
 	}
 }
 
-// RequiredLSN is what a read that is not cached must see of the scopes: see [coherence.Bus.RequiredLSN].
+// RequiredLSN returns the LSN that an uncached read of the scopes must see: see [coherence.Bus.RequiredLSN].
 func (c *Cache) RequiredLSN(scopes ...Scope) store.LSN { return c.bus.RequiredLSN(scopes...) }

@@ -12,13 +12,13 @@ import (
 	"github.com/policycortex/headroom/server/store"
 )
 
-// InvalidatePattern makes what was loaded for keys whose names match a pattern unreachable, on all levels and in all
-// instances. Names are <tenant>:<kind>:<id or query>: see [Key.Name]. A pattern is a glob of Redis: * any bytes, ? one,
-// [a-c] one of a class, \ takes the next byte as it is. removed counts entries in this instance's L1, in L2 and in L3.
-// With an error nothing is certain but that it was tried: call it again. It visits every key of L1 and L2, so it is for
-// operators; changes are made known by [Cache.Invalidate].
+// InvalidatePattern makes everything unreachable that was loaded for keys whose names match a Redis pattern, on all
+// levels and in all instances. Names are <tenant>:<kind>:<id or query>: see [Key.Name]. Package glob describes
+// patterns. removed counts the entries in this instance's L1, in L2 and in L3. After an error, call it again. It
+// returns an error that wraps [glob.ErrPattern] for a malformed pattern. It visits every key of L1 and L2, so it is for
+// operators; handlers of changes call [Cache.Invalidate].
 //
-// A pattern has no stripes, so it is made sure of in another way, in this order:
+// A pattern has no stripes, so these steps replace the epochs:
 //
 //  1. L3: rows are deleted. The position after that is part of what all loads must see from here on.
 //  2. L2 gets a new generation, a random number under one key. Every value is written by a script that compares it with the
@@ -29,7 +29,7 @@ import (
 //  4. Every instance drops what matches from L1 and raises the stripes of matching flights, which may have read L2
 //     before step 3, and acknowledges. This is a message on the bus, with the guarantees that package coherence gives.
 //
-// A read that comes after step 4 finds nothing old in L1, L2 or L3.
+// A read after step 4 finds nothing old in L1, L2 or L3.
 func (c *Cache) InvalidatePattern(ctx context.Context, after store.LSN, pattern string) (removed int, err error) {
 	g, err := glob.Compile(pattern)
 	if err != nil {
@@ -55,15 +55,15 @@ func (c *Cache) InvalidatePattern(ctx context.Context, after store.LSN, pattern 
 	return removed, errors.Join(c.bus.PublishDrop(ctx, t, after, pattern), l3err)
 }
 
-// dropPattern is drop for a pattern that another instance has sent; what is no pattern matches nothing.
+// dropPattern is drop for a pattern from another instance. A malformed pattern matches nothing.
 func (c *Cache) dropPattern(pattern string) {
 	if g, err := glob.Compile(pattern); err == nil {
 		c.drop(g)
 	}
 }
 
-// drop removes what matches from L1 and makes matching flights worth nothing to those who come later. Flights are
-// first: one that has ended by then has put its entry into L1.
+// drop removes what matches from L1 and invalidates matching flights. Flights come first: a flight that has ended by
+// then has stored its entry in L1.
 func (c *Cache) drop(g *glob.Pattern) (removed int) {
 	name := make([]byte, 0, 512)
 	c.flights.each(func(f *flight) {
@@ -83,7 +83,7 @@ func (c *Cache) drop(g *glob.Pattern) (removed int) {
 	return removed
 }
 
-// scanCount is how many keys Redis looks at for one answer. (Dragonfly takes it for how many matches it returns.)
+// scanCount is how many keys Redis visits per answer. (Dragonfly takes it as the number of matches to return.)
 const scanCount = 1000
 
 // removeFromL2 scans L2 and unlinks what matches.

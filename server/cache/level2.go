@@ -14,7 +14,7 @@ import (
 	"github.com/policycortex/headroom/server/cache/coherence"
 )
 
-// complaints writes what fails to the log, not more often than every complaintInterval.
+// complaints logs failures of each level, at most once per complaintInterval.
 type complaints struct {
 	logger  *slog.Logger
 	silence [Miss + 1]atomic.Int64 // by level: until when nothing is logged
@@ -29,7 +29,8 @@ func (c *complaints) about(level Level, what string, err error) {
 	}
 }
 
-// newBreaker makes a breaker that opens after failures in a row, and tries again with one request after a second.
+// newBreaker makes a breaker that opens after breakerFailures consecutive failures and lets one request through after a
+// second.
 func newBreaker(name string) *gobreaker.TwoStepCircuitBreaker[struct{}] {
 	return gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
 		Name: name, MaxRequests: 1, Timeout: time.Second,
@@ -39,8 +40,8 @@ func newBreaker(name string) *gobreaker.TwoStepCircuitBreaker[struct{}] {
 
 const breakerFailures = 5
 
-// level2 is the cache server. Reads are made by the request that needs them, in batches with those of others; writes go
-// through a queue to one writer, so that no request waits for them.
+// level2 is the cache server. The request that needs a value reads it, coalesced with the reads of other requests.
+// Writes go through a queue to one writer, so that no request waits for them.
 type level2 struct {
 	cache   *Cache
 	breaker *gobreaker.TwoStepCircuitBreaker[struct{}]
@@ -53,7 +54,7 @@ func newLevel2(c *Cache) *level2 {
 	return l
 }
 
-// l2Tag is what has to be known before a value is loaded, for it to be stored afterwards.
+// l2Tag is what must be known before a value is loaded, so that it can be stored afterwards.
 type l2Tag struct {
 	coherence.Epoch
 	generation *string
@@ -65,7 +66,7 @@ type l2Result struct {
 	tag   l2Tag // zero when the value cannot be stored
 }
 
-// get reads a value together with the epoch that it must bear.
+// get reads a value and checks its epoch.
 func (l *level2) get(f *flight) l2Result {
 	t := l.cache.bus.Serving()
 	if t == nil {
@@ -95,8 +96,8 @@ func (l *level2) get(f *flight) l2Result {
 	return l2Result{value: v, hit: true, tag: tag}
 }
 
-// read reads a value and says which epoch it must bear. The epoch is read only when it is not known, or when the value
-// bears another one: then L2 may have lost the one that is known.
+// read reads a value and returns the epoch that it must bear. It reads the epoch only when it is not known, or when the
+// value bears another one, because L2 may have evicted the known epoch.
 func (l *level2) read(t *coherence.Session, f *flight) (stored string, epoch coherence.Epoch, err error) {
 	name := valueName(&f.key)
 	if epoch, known := t.Recall(f.index, f.epoch); known {
@@ -114,7 +115,7 @@ func (l *level2) read(t *coherence.Session, f *flight) (stored string, epoch coh
 	return stored, epoch, err
 }
 
-// marks says whether a stored value is tagged with an epoch.
+// marks reports whether a stored value is tagged with an epoch.
 func marks(e coherence.Epoch, stored string) bool {
 	at, ok := codec.Epoch(stored)
 	return ok && e.Tag() != 0 && at == e.Tag()
@@ -127,7 +128,7 @@ func valueName(key *Key) string {
 	return string(key.AppendName(append(buffer[:0], valuePrefix...)))
 }
 
-// ignoringClosed is the error as the breaker should see it: that a client was closed says nothing about the server.
+// ignoringClosed returns the error that the breaker should see: a closed client says nothing about the server.
 func ignoringClosed(err error) error {
 	if errors.Is(err, redis.ErrClosed) {
 		return nil

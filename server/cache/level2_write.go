@@ -12,16 +12,16 @@ import (
 )
 
 const (
-	// writeQueue bounds the values that wait to be written to L2; what finds it full is not written.
+	// writeQueue bounds the values that wait to be written to L2. When it is full, values are dropped.
 	writeQueue = 1024
-	// writeBatch is how many of them one round trip takes.
+	// writeBatch is how many values one round trip writes.
 	writeBatch = 64
-	// closeTimeout bounds what closing writes.
+	// closeTimeout bounds the writes of Close.
 	closeTimeout = time.Second
 )
 
-// guardedSet sets values, each with its lifetime, unless the generation is another than when they were loaded. The check
-// has to be made by the server: between a check made here and the write, this process may stand still for any time.
+// guardedSet sets values, each with its lifetime, unless the generation has changed since they were loaded. The server
+// has to check that, because this process may stop for any time between a check of its own and the write.
 var guardedSet = redis.NewScript(`
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 for i = 2, #KEYS do redis.call('SET', KEYS[i], ARGV[2 * i - 2], 'PX', ARGV[2 * i - 1]) end
@@ -31,7 +31,7 @@ type writer struct {
 	queue   chan queuedValue
 	closing chan struct{}
 	ended   chan struct{}
-	stored  []byte // the stored forms of a batch, one after the other; the next one's take their place
+	stored  []byte // the stored forms of a batch, one after the other; reused for the next batch
 }
 
 type queuedValue struct {
@@ -50,7 +50,7 @@ func (w *writer) start(l *level2) {
 	go l.write()
 }
 
-// setLater queues a value to be written, or drops it when the queue is full: losing it costs one more load later.
+// setLater queues a value to be written, or drops it when the queue is full, which costs one more load later.
 func (l *level2) setLater(f *flight, tag l2Tag, body []byte, hash uint64, ttl time.Duration) {
 	if tag.Tag() == 0 || tag.generation == nil || f.epoch != f.stripe.Epoch() || ttl < time.Second {
 		return
@@ -58,7 +58,7 @@ func (l *level2) setLater(f *flight, tag l2Tag, body []byte, hash uint64, ttl ti
 	select {
 	case l.writer.queue <- queuedValue{flight: f, tag: tag, body: body, hash: hash, ttl: ttl}:
 	default:
-		l.failed(1, "write", errors.New("more values than it takes; some are not kept"))
+		l.failed(1, "write", errors.New("the queue of values to write is full; some values are not stored"))
 	}
 }
 
@@ -71,7 +71,7 @@ func (l *level2) write() {
 		case first := <-w.queue:
 			batch = w.fill(append(batch[:0], first))
 			l.writeBatch(context.Background(), batch)
-			clear(batch) // do not hold the values until the next batch
+			clear(batch) // so that the values can be collected before the next batch
 		case <-w.closing:
 			l.writeRest(batch)
 			return
@@ -79,7 +79,7 @@ func (l *level2) write() {
 	}
 }
 
-// fill adds what is queued already, without waiting for more.
+// fill adds what is already queued, without waiting for more.
 func (w *writer) fill(batch []queuedValue) []queuedValue {
 	for len(batch) < writeBatch {
 		select {
@@ -111,7 +111,7 @@ func (l *level2) writeBatch(ctx context.Context, batch []queuedValue) {
 		}
 	}
 	if coherence.IsReply(err) {
-		done(nil) // it works, and has no room
+		done(nil) // the server works but has no memory
 	} else {
 		done(ignoringClosed(err))
 	}
@@ -119,7 +119,7 @@ func (l *level2) writeBatch(ctx context.Context, batch []queuedValue) {
 		l.failed(max(failures, 1), "write", err)
 	}
 	if refused {
-		// The generation has changed, or L2 has lost it. Values that are loaded from now on can be stored.
+		// The generation has changed, or L2 has evicted it. Values that are loaded from now on can be stored.
 		if err := l.cache.bus.LearnGeneration(ctx, t); err != nil {
 			l.failed(1, "learn the generation", err)
 		}
@@ -132,8 +132,8 @@ type script struct {
 	arguments []any
 }
 
-// scripts makes calls for those values that have not been invalidated while they were queued: one call for those that
-// follow each other and have the same generation.
+// scripts makes calls for the values that were not invalidated while queued. Consecutive values with the same
+// generation share a call.
 func (l *level2) scripts(batch []queuedValue) (calls []script) {
 	stored := l.writer.stored[:0]
 	var generation *string
@@ -162,10 +162,11 @@ func (l *level2) scripts(batch []queuedValue) (calls []script) {
 	return calls
 }
 
-// maxStored bounds what is kept for the next batch, in bytes.
+// maxStored bounds the buffer that is kept for the next batch, in bytes.
 const maxStored = 1 << 20
 
-// write makes the calls in one round trip. failures counts the values that were not written.
+// write makes the calls in one round trip. failures counts the values that were not written; refused reports that the
+// generation has changed.
 func write(ctx context.Context, client *redis.Client, calls []script) (failures int, refused bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*coherence.Timeout)
 	defer cancel()
@@ -187,7 +188,7 @@ func write(ctx context.Context, client *redis.Client, calls []script) (failures 
 
 func isNoScript(err error) bool { return err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") }
 
-// close writes the rest of the queue and ends the writer.
+// close writes the rest of the queue and stops the writer.
 func (l *level2) close() {
 	close(l.writer.closing)
 	<-l.writer.ended

@@ -12,14 +12,14 @@ import (
 	"github.com/policycortex/headroom/server/store"
 )
 
-// level3 is the table cache_entries: values that are expensive to compute, shared by all instances and kept over a loss
-// of L2. A resource or a policy is never there: its own row is as cheap to read.
+// level3 is the table cache_entries. It has values that are expensive to compute, for all instances, and survives the
+// loss of L2. It never has single resources or policies, whose own rows are as cheap to read.
 //
-// What makes a value valid is checked by the database in the SELECT that reads it: its version is the tenant's, which
-// every transaction that changes the tenant's data has raised, on the server that answers, and that one has replayed
-// what the caller must see. So nothing has to be invalidated, and no lease is needed. A value is stored under the version that was
-// read before it was computed, from a server that was no further than the one that it was computed from. What has expired
-// is valid no more, and is deleted by the server's maintenance.
+// The SELECT that reads a value checks that it is valid: its version is the tenant's, which every transaction that
+// changes the tenant's data increments, on a server that has replayed what the caller must see. So nothing has to be
+// invalidated, and no lease is needed. A value is stored under the version that was read before it was computed, from a
+// server no further ahead than the one that it was computed from. Expired values are not valid; the server's
+// maintenance deletes them.
 type level3 struct {
 	cache   *Cache
 	store   *store.Store
@@ -29,17 +29,17 @@ type level3 struct {
 	ended   chan struct{}
 }
 
-// l3Result is a value, or what is needed to store one.
+// l3Result is a value, or what is needed to store one afterwards.
 type l3Result struct {
 	value    codec.Value
 	hit      bool
-	version  int64     // of the tenant; 0: do not store
-	position store.LSN // where the server was that said so
+	version  int64     // of the tenant; 0 means do not store
+	position store.LSN // at or before which the server read the version
 }
 
 const (
 	l3Queue = 256
-	// l3Timeout is short: computing the value takes a few milliseconds.
+	// l3Timeout is short because computing the value takes only a few milliseconds.
 	l3Timeout = 250 * time.Millisecond
 )
 
@@ -56,14 +56,14 @@ func openLevel3(c *Cache, s *store.Store) *level3 {
 	return l
 }
 
-// expensive is false of what is read by one key of an index. A summary of compliance is: and nothing would tell L3 that it
-// is old, as its refresh raises no tenant's version.
+// expensive reports whether computing a value takes more than reading one key of an index. A compliance summary does
+// not, and its refresh increments no tenant's version, so L3 could not tell that it is old.
 func expensive(k Kind) bool { return k != Resource && k != Policy && k != Compliance }
 
-// has says whether a key may be in L3.
+// has reports whether a key may be in L3.
 func (l *level3) has(key *Key) bool { return l.store != nil && expensive(key.Kind) }
 
-// get reads a value that is valid at a position.
+// get reads a value that is valid at an LSN.
 func (l *level3) get(ctx context.Context, key *Key, after store.LSN) l3Result {
 	if !l.has(key) {
 		return l3Result{}
@@ -107,7 +107,7 @@ func (l *level3) setLater(key *Key, version int64, body []byte, hash uint64) {
 	select {
 	case l.queue <- e:
 	default:
-		l.failed("write", errors.New("more values than it takes; some are not kept"))
+		l.failed("write", errors.New("the queue of values to write is full; some values are not stored"))
 	}
 }
 
@@ -157,7 +157,7 @@ func (l *level3) failed(what string, err error) {
 	l.cache.complaints.about(L3, what, err)
 }
 
-// close writes what is queued and ends the writer.
+// close writes what is queued and stops the writer.
 func (l *level3) close() {
 	close(l.closing)
 	<-l.ended

@@ -9,18 +9,19 @@ import (
 	"github.com/policycortex/headroom/server/tracing"
 )
 
-// loaders are the goroutines in which loads are made, as a load goes on when its request leaves. One that is done waits
-// for the next: a new goroutine would have to grow its stack for each load, and so would its context its timer.
+// loaders are the goroutines that run loads, because a load continues when its request leaves. An idle loader waits for
+// the next load: a new goroutine would have to grow its stack for each load, and each load would need its own context
+// and timer.
 type loaders struct {
-	jobs    chan loadJob // without room: a job is taken by a loader that waits, or by none
+	jobs    chan loadJob // unbuffered: a waiting loader takes a job at once, or none does
 	idle    atomic.Int32
 	context atomic.Pointer[sharedContext]
 }
 
-// maxIdleLoaders is how many wait at the most.
+// maxIdleLoaders is the maximum number of waiting loaders.
 const maxIdleLoaders = 64
 
-// loadJob is the rest of a flight that L2 could not answer. request is the context of what began it.
+// loadJob is the rest of a flight that L2 could not answer. request is the context of the request that began it.
 type loadJob struct {
 	request context.Context
 	flight  *flight
@@ -28,7 +29,7 @@ type loadJob struct {
 	load    LoadFunc
 }
 
-// loadLater gives a job to a loader.
+// loadLater passes a job to a loader.
 func (c *Cache) loadLater(job loadJob) {
 	select {
 	case c.loaders.jobs <- job:
@@ -69,7 +70,7 @@ func (c *Cache) land(job loadJob) {
 	c.flights.end(job.flight, entry, level, err)
 }
 
-// sharedContext is the context of all loads that begin before a time as of [clock.Now].
+// sharedContext is the context of all loads that begin before a time of [clock.Now].
 type sharedContext struct {
 	context.Context
 	before time.Duration
@@ -77,8 +78,8 @@ type sharedContext struct {
 
 const contextShared = time.Second
 
-// background is the context of what outlives its request: it ends after loadTimeout, or up to a second later, or when the
-// cache is closed. A request that is recorded has its spans in a context of its own.
+// background returns the context of a load, which outlives its request. It ends when the cache is closed, or after
+// loadTimeout and up to a second more. A traced request gets its own context, for its spans.
 func (c *Cache) background(request context.Context) (context.Context, context.CancelFunc) {
 	if tracing.Records(request) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(request), loadTimeout)

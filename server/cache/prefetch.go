@@ -11,65 +11,65 @@ import (
 	"github.com/policycortex/headroom/server/cache/usage"
 )
 
-// Relation says why a key is likely to be asked for after another.
+// Relation is why a key is likely to be requested after another.
 type Relation uint8
 
 const (
-	// NextPage is the page after one that was itself reached from a page before it: somebody walks the list.
+	// NextPage is the page after one that was itself reached from the previous page: a client walks the list.
 	NextPage Relation = iota
-	// Items are what a page lists.
+	// Items are the items of a page.
 	Items
-	// Successor is what was asked for next before: see [usage.Successors].
+	// Successor is the key that was requested next before: see [usage.Successors].
 	Successor
 	relations = iota
 )
 
 var relationNames = [relations]string{"next_page", "items", "successor"}
 
-// String is the relation as reports name it.
+// String returns the relation's name in reports.
 func (r Relation) String() string { return relationNames[r] }
 
 const (
-	// prefetchThreshold is the overall hit rate from which on a relation is tried of which nothing is known yet: below
-	// it the database is busy with what is asked for now.
+	// prefetchThreshold is the overall hit rate above which an unproven relation is tried. Below it the database is
+	// busy with actual requests.
 	prefetchThreshold = 0.8
-	// minOutcomes is how many prefetched values must have been used or lost before a relation is judged by
-	// them: a share of [report.MinEffectiveness] must have been used.
+	// minOutcomes is how many prefetched values must have been used or lost before they decide about a relation:
+	// [report.MinEffectiveness] is the share that must have been used.
 	minOutcomes = 32
-	// retryOneIn is how seldom a relation that did not prove itself is tried, so that it can.
+	// retryOneIn is how rarely a failed relation is tried again.
 	retryOneIn = 32
-	// outcomesKept is the number of outcomes from which on older ones count half.
+	// outcomesKept is the number of outcomes at which all of them are halved, so that recent ones count more.
 	outcomesKept = 1024
 
 	prefetchWorkers = 2
 	prefetchQueue   = 64
 )
 
-// Prefetching says what belongs together and how it is loaded. The functions are called off the path of requests, by
-// several goroutines at once.
+// Prefetching finds and loads related keys. Several goroutines call its functions concurrently, outside the path of
+// requests.
 type Prefetching struct {
-	// Related calls add for each key that has the relation to key, whose value is body. It is asked for [NextPage] and
+	// Related calls add for each key that has the relation to key, whose value is body. It is called for [NextPage] and
 	// [Items].
 	Related func(key Key, body []byte, relation Relation, add func(Key))
 	// Loader returns the function that loads keys of a kind.
 	Loader func(Kind) LoadFunc
 }
 
-// prefetchMark is on an entry that was prefetched.
+// prefetchMark marks a prefetched entry.
 type prefetchMark struct {
 	relation Relation
-	ended    atomic.Bool // it was used or lost, and that was counted
+	ended    atomic.Bool // used or lost, and counted
 }
 
-// prefetchJob is to load key, or, with an entry, to find what is related to the key of that entry.
+// prefetchJob loads key or, with an entry, finds what is related to that entry's key.
 type prefetchJob struct {
 	key      Key
 	entry    *Entry
 	relation Relation
 }
 
-// prefetcher loads what is likely to be asked for next, and never in the way of requests: it has two workers, drops
-// what they cannot take at once, and does nothing while requests keep the database busy by themselves.
+// prefetcher loads what is likely to be requested next, without delaying requests: it has two workers, drops what they
+// cannot take at once, and pauses while requests keep the database busy.
 type prefetcher struct {
 	Prefetching
 	queue      chan prefetchJob // nil: nothing is prefetched
@@ -80,17 +80,17 @@ type prefetcher struct {
 	relations [relations]relationCounts
 }
 
-// outcomes is what became of prefetched values: a request was for them while they were in L1, or they left it before.
+// outcomes counts prefetched values that were requested while in L1, and those that left L1 before.
 type outcomes struct{ used, lost uint64 }
 
 type relationCounts struct {
 	loaded, failed uint64
 	outcomes
-	recent outcomes // what the relation is judged by
+	recent outcomes // decide about the relation
 }
 
-// shouldPrefetch decides for a relation: by its own success where that is known, else by the overall hit rate of the
-// cache. draw is a random number.
+// shouldPrefetch decides about a relation by its own success where that is known, and otherwise by the cache's overall
+// hit rate. draw is a random number.
 func shouldPrefetch(recent outcomes, hitRate float64, draw uint32) bool {
 	if n := recent.used + recent.lost; n >= minOutcomes {
 		return float64(recent.used) >= report.MinEffectiveness*float64(n) || draw%retryOneIn == 0
@@ -98,7 +98,7 @@ func shouldPrefetch(recent outcomes, hitRate float64, draw uint32) bool {
 	return hitRate >= prefetchThreshold
 }
 
-// Prefetch begins to prefetch. Call it once, before the first Get.
+// Prefetch starts prefetching. Call it at most once, before the first Get.
 func (c *Cache) Prefetch(p Prefetching) {
 	c.prefetch.Prefetching = p
 	c.prefetch.queue = make(chan prefetchJob, prefetchQueue)
@@ -128,14 +128,14 @@ func (c *Cache) keepPrefetching() {
 	}
 }
 
-// lookAhead is told of the requests that L1 did not serve, or served with a prefetched entry for the first time: what is
-// related to these keys is what L1 may not have either.
+// lookAhead is called for requests that L1 did not serve, or served from a prefetched entry for the first time. L1 may
+// not have the related keys either.
 func (c *Cache) lookAhead(key *Key, e *Entry) {
 	if e.prefetched != nil && !c.prefetch.outcome(e.prefetched, true) || c.prefetch.queue == nil || c.busyLoading() {
 		return
 	}
 	rate := c.hitRate()
-	for relation := NextPage; relation <= Items && key.Query != ""; relation++ { // a single thing has neither
+	for relation := NextPage; relation <= Items && key.Query != ""; relation++ { // a single object has neither
 		if c.prefetch.wanted(relation, rate) {
 			c.prefetch.enqueue(prefetchJob{key: *key, entry: e, relation: relation})
 		}
@@ -161,7 +161,7 @@ func (p *prefetcher) enqueue(job prefetchJob) {
 	}
 }
 
-// findRelated asks what is related to a value and queues it.
+// findRelated queues the keys that are related to a value.
 func (c *Cache) findRelated(job prefetchJob) {
 	c.prefetch.Related(job.key, job.entry.Body, job.relation, func(key Key) {
 		c.prefetch.enqueue(prefetchJob{key: key, relation: job.relation})
@@ -181,10 +181,11 @@ func (c *Cache) prefetchOne(job prefetchJob) {
 	}
 }
 
-// busyLoading says that requests wait for as many loads as there are processors: a prefetch would make them wait longer.
+// busyLoading reports whether requests wait for as many loads as there are processors, so that a prefetch would delay
+// them.
 func (c *Cache) busyLoading() bool { return c.flights.underWay() >= max(runtime.GOMAXPROCS(0), 4) }
 
-// outcome counts what became of an entry that was prefetched, once.
+// outcome counts the outcome of a prefetched entry, once.
 func (p *prefetcher) outcome(m *prefetchMark, used bool) (first bool) {
 	if !m.ended.CompareAndSwap(false, true) {
 		return false
@@ -206,7 +207,7 @@ func (p *prefetcher) outcome(m *prefetchMark, used bool) (first bool) {
 	return true
 }
 
-// loaded counts a value that was prefetched, or could not be.
+// loaded counts a value that was prefetched, or whose load failed.
 func (p *prefetcher) loaded(r Relation, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -86,7 +86,6 @@ func (s *snapshot) expectNothingOld(t *testing.T, c *cache.Cache, who string) {
 // A server that is killed comes back from its snapshot with values that have been invalidated since, and with the epochs
 // that they are tagged with. An instance that was there all the time serves none of them, nor does one that comes later.
 func TestARestoredSnapshotIsNotServed(t *testing.T) {
-	t.Parallel()
 	s := takeSnapshot(t)
 	defer s.cache.Close()
 	killed := s.cache.RunID()
@@ -98,7 +97,6 @@ func TestARestoredSnapshotIsNotServed(t *testing.T) {
 
 // The same for an instance that knows nothing: every other one was closed before.
 func TestARestoredSnapshotIsNotServedByAFreshInstance(t *testing.T) {
-	t.Parallel()
 	s := takeSnapshot(t)
 	s.cache.Close()
 	s.restore(t)

@@ -9,8 +9,8 @@ import (
 	"github.com/policycortex/headroom/server/tracing"
 )
 
-// A flight is recorded in the trace of the request that began it, if that one is recorded and has not left. Those who
-// joined it have the span of their wait.
+// A flight is recorded in the trace of the request that began it, if that request is traced. Requests that joined the
+// flight have the span of their wait.
 
 const hitAttribute = attribute.Key("headroom.cache.hit")
 
@@ -25,7 +25,7 @@ func (c *Cache) readL2(ctx context.Context, f *flight) l2Result {
 	return read
 }
 
-// readL3 makes no span for what is never in L3.
+// readL3 makes no span for kinds that are never in L3.
 func (c *Cache) readL3(ctx context.Context, f *flight, after store.LSN) l3Result {
 	if !tracing.Records(ctx) || !c.l3.has(&f.key) {
 		return c.l3.get(ctx, &f.key, after)

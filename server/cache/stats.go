@@ -11,8 +11,8 @@ import (
 	"github.com/policycortex/headroom/server/cache/usage"
 )
 
-// spread is a counter for the hottest path: each addition takes one of several counters at random, so that many
-// processors do not wait for one cache line.
+// spread is a counter for the hottest path. Each addition goes to one of several counters at random, so that processors
+// do not contend for one cache line.
 type spread [8]usage.Counter
 
 func (s *spread) add(draw uint32) { s[draw>>29].Add(1) }
@@ -25,10 +25,10 @@ func (s *spread) Load() uint64 {
 	return sum
 }
 
-// latencySampled is a power of two: the latency of one hit in L1 in so many is noted.
+// latencySampled is a power of two: the latency of one in so many hits in L1 is recorded.
 const latencySampled = 64
 
-// latencyFrom returns the time if a request with this draw is one whose latency is noted even if it is a hit, else 0.
+// latencyFrom returns the time if a request with this draw is sampled for latency, and otherwise 0.
 func latencyFrom(draw uint32) time.Duration {
 	if draw%latencySampled != 0 {
 		return 0
@@ -36,7 +36,7 @@ func latencyFrom(draw uint32) time.Duration {
 	return clock.Now()
 }
 
-// removed notes why an entry left L1.
+// removed counts why an entry left L1.
 func (c *Cache) removed(event otter.DeletionEvent[Key, *Entry]) {
 	switch event.Cause {
 	case otter.CauseOverflow:
@@ -58,36 +58,36 @@ type counts struct {
 	bytesBefore, bytesAfter    usage.Counter
 }
 
-// LevelStats counts what a level did, since Open.
+// LevelStats counts the operations of a level since Open.
 type LevelStats struct {
-	// Hits and Misses count requests: those that the level served, and those that reached it and went on.
+	// Hits counts the requests that the level served, Misses those that reached it but were not served by it.
 	Hits, Misses uint64
-	// Errors counts operations, reads and writes, that failed or were dropped. A failed read is a miss as well.
+	// Errors counts reads and writes that failed or were dropped. A failed read also counts as a miss.
 	Errors uint64
 }
 
 // Stats counts requests by the level that served them. A request that waited for another's load counts as if it had
-// loaded itself; one that left before the value came is a miss. A remembered "not found" is a hit. So, when no request
-// is under way,
+// loaded the value itself. A request that left before the value came is a miss. A remembered "not found" is a hit. So,
+// when no request is in progress,
 //
 //	L2.Hits + L2.Misses == L1.Misses and L3.Hits + L3.Misses == L2.Misses
 //
-// (single resources are never in L3, and are misses there too) and Overall says what share of the requests any level
-// served. (Adding the hits and misses of the levels instead would count one request several times.)
+// (single resources are never in L3 and count as misses there), and Overall counts each request once. (The sum of the
+// levels' misses would count one request several times.)
 type Stats struct {
 	L1, L2, L3, Overall LevelStats
-	// Stale counts hits in L1 past the lifetime, Refreshes the loads that these began.
+	// Stale counts hits in L1 on expired entries, Refreshes the loads that they began.
 	Stale, Refreshes uint64
-	// BytesBefore and BytesAfter add up the bodies for L2 and L3 that were compressed, before and after.
+	// BytesBefore and BytesAfter are the total sizes of the bodies that were compressed for L2 and L3.
 	BytesBefore, BytesAfter uint64
 }
 
-// Stats returns the present counts.
+// Stats returns the current counts.
 func (c *Cache) Stats() Stats {
 	n := &c.counts
 	var s Stats
-	// The later level first: a request that is counted while these are read may then be missing at a later level, but
-	// is never there without being at the earlier one.
+	// Later levels are read first. A request that is counted meanwhile may then be missing at a later level, but is
+	// never counted there without being counted at the earlier one.
 	s.L3 = LevelStats{Hits: n.l3Hits.Load(), Misses: n.l3Misses.Load(), Errors: n.l3Errors.Load()}
 	s.L2 = LevelStats{Hits: n.l2Hits.Load(), Misses: n.l2Misses.Load(), Errors: n.l2Errors.Load()}
 	s.L1 = LevelStats{Hits: n.l1Hits.Load(), Misses: n.l1Misses.Load()}
@@ -97,12 +97,12 @@ func (c *Cache) Stats() Stats {
 	return s
 }
 
-// BreakerStates returns the state of what stands before each shared level: closed while it is asked, open while it is
-// not, half-open while it is tried. l3 is empty where there is no L3.
+// BreakerStates returns whether each shared level is used: closed while it is, open while it is not, half-open while it
+// is being tried. l3 is empty without L3.
 //
-// Before L2 stand two things: contact with it (see package coherence), which is open from the moment it is lost and half-open while
-// this instance joins again, and a circuit breaker for the case that L2 keeps contact and fails reads or writes. A dead
-// server is noticed by contact first: nothing is asked any more then that the breaker could count.
+// The state of L2 combines two things. Without contact (see package coherence) it is open, and while this instance
+// rejoins it is half-open. With contact it is the state of a circuit breaker, for an L2 that fails reads or writes. A
+// dead server is noticed by the loss of contact first, since nothing is asked of it that the breaker could count.
 func (c *Cache) BreakerStates() (l2, l3 string) {
 	if c.l3.store != nil {
 		l3 = c.l3.breaker.State().String()
@@ -125,7 +125,7 @@ func (n *counts) compressed(c codec.Compression) {
 	}
 }
 
-// served counts a request that L1 did not serve and that has been counted there.
+// served counts a request that L1 did not serve, and that was counted there already.
 func (n *counts) served(by Level) {
 	if by == L2 {
 		n.l2Hits.Add(1)

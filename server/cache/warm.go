@@ -15,48 +15,48 @@ import (
 	"github.com/policycortex/headroom/server/cache/report"
 )
 
-// Source says where a value to be warmed comes from.
+// Source is where a value to be warmed comes from.
 type Source uint8
 
 const (
-	// Database values are read; several are at a time.
+	// Database values are read, several at a time.
 	Database Source = iota
-	// Computation values are expensive to make, so one is made at a time.
+	// Computation values are expensive, so they are made one at a time.
 	Computation
 )
 
-// WarmingEntry is a value to have in L1 and L2 before anybody asks for it.
+// WarmingEntry is a value to load into L1 and L2 before it is requested.
 type WarmingEntry struct {
 	Key    Key
 	Source Source
-	// TTL is the lifetime in L2; 0 is the usual one.
+	// TTL is the lifetime in L2; 0 means the default of 30 minutes.
 	TTL time.Duration
-	// Priority decides what comes first: the highest.
+	// Priority orders the entries, the highest first.
 	Priority uint8
 }
 
 const (
 	warmingBatch = 100
-	// warmingReads is how many values are read at a time: so few that requests find free connections and processors.
+	// warmingReads is how many values are read at a time, few enough to leave connections and processors to requests.
 	warmingReads = 2
 )
 
-var errNoLoader = errors.New("nothing loads keys of this kind")
+var errNoLoader = errors.New("no loader for keys of this kind")
 
-// Warming is a plan and how far it has got.
+// Warming is a plan and its progress.
 type Warming struct {
 	entries []WarmingEntry // by priority
 	loader  func(Kind) LoadFunc
 
 	running sync.Mutex // one [Cache.Warm] at a time works on it
 
-	mu       sync.Mutex // for what follows
+	mu       sync.Mutex // guards the fields below
 	tried    []bool     // by entry
 	progress report.Warming
-	began    time.Time // of the present run
+	began    time.Time // of the current run
 }
 
-// NewWarming makes a plan. loader gives the function that loads keys of a kind.
+// NewWarming makes a plan. loader returns the function that loads keys of a kind, or nil.
 func NewWarming(entries []WarmingEntry, loader func(Kind) LoadFunc) *Warming {
 	sorted := slices.Clone(entries)
 	slices.SortStableFunc(sorted, func(a, b WarmingEntry) int { return cmp.Compare(b.Priority, a.Priority) })
@@ -66,7 +66,7 @@ func NewWarming(entries []WarmingEntry, loader func(Kind) LoadFunc) *Warming {
 	}
 }
 
-// Progress returns how far the plan has got.
+// Progress returns the plan's progress.
 func (w *Warming) Progress() report.Warming {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -77,9 +77,9 @@ func (w *Warming) Progress() report.Warming {
 	return p
 }
 
-// Warm works on a plan in batches of 100, the highest priority first, until it is done or ctx ends. Then it returns the
-// error of ctx and may be called again, to go on where it stopped. Entries that fail are counted and passed over. The
-// cache serves meanwhile, and what is warmed does not count as requests.
+// Warm executes a plan in batches of 100, highest priority first, until it is done or ctx ends. In the second case it
+// returns the error of ctx, and another call resumes the plan. Entries that fail are counted and skipped. The cache
+// serves requests meanwhile. Warming does not count as requests.
 func (c *Cache) Warm(ctx context.Context, w *Warming, logger *slog.Logger) error {
 	w.running.Lock()
 	defer w.running.Unlock()
@@ -119,7 +119,7 @@ func (w *Warming) stop() {
 	w.progress.Seconds += time.Since(w.began).Seconds()
 }
 
-// next returns the indices of the next entries that were not tried, at most warmingBatch.
+// next returns the indexes of the next untried entries, at most warmingBatch.
 func (w *Warming) next() []int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -165,7 +165,7 @@ func (c *Cache) warm(ctx context.Context, w *Warming, i int) {
 		_, level, err = c.loadAhead(ctx, &e.Key, load, &ahead{l2TTL: e.TTL})
 	}
 	if err != nil && ctx.Err() != nil {
-		return // it was not this entry that failed
+		return // not this entry's failure
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -180,7 +180,7 @@ func (c *Cache) warm(ctx context.Context, w *Warming, i int) {
 	}
 }
 
-// Warming returns how far the cache is warmed, or nil when [Cache.Warm] was never called.
+// Warming returns the progress of warming, or nil when [Cache.Warm] was never called.
 func (c *Cache) Warming() *report.Warming {
 	w := c.warming.Load()
 	if w == nil {

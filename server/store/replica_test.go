@@ -365,6 +365,7 @@ func TestErrorsOfQueriesDoNotFallBack(t *testing.T) {
 
 // Without the primary the replica still answers, and who needs the primary hears at once that it is not there.
 func TestPrimaryThatFails(t *testing.T) {
+	t.Parallel() // beside TestMaintenanceMayTakeLonger, which waits for another server
 	for _, c := range []struct {
 		harm, mend containers.Action
 	}{{containers.ActionKill, containers.ActionRestart}, {containers.ActionPause, containers.ActionResume}} {

@@ -1,9 +1,9 @@
-// Package clock is the time inside the process.
+// Package clock is the monotonic time of the process.
 package clock
 
 import "time"
 
 var processStart = time.Now()
 
-// Now is the time since the start of the process: a monotonic clock, which is cheaper to read than [time.Now].
+// Now returns the time since the start of the process. It is monotonic and cheaper to read than [time.Now].
 func Now() time.Duration { return time.Since(processStart) }

@@ -1,4 +1,4 @@
-// Package coalesce lets reads of a Redis-protocol server that are wanted at the same time share a round trip.
+// Package coalesce lets concurrent reads from a server of the Redis protocol share round trips.
 package coalesce
 
 import (
@@ -11,41 +11,42 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Reader gathers reads while one of many reads is under way, and sends them together in one MGET. A read that comes
-// alone, or beside few, goes at once. Under load that saves most of the system calls. (BenchmarkHitInL2 has go-redis' own
-// AutoPipeline beside the whole path of a hit; this type alone has not been measured against it.) It is safe for
-// concurrent use.
+// Reader collects reads while a large read is in progress and then sends them together as one MGET. A read that arrives
+// alone, or beside a few others, is sent at once. Under load this saves most of the system calls. (BenchmarkHitInL2
+// compares go-redis' AutoPipeline with the whole path of a hit, not with this type alone.) It is safe for concurrent
+// use.
 type Reader struct {
 	client  *redis.Client
 	timeout time.Duration // of one round trip
 	mu      sync.Mutex
 	waiting []*pairRead
 	busy    int
-	begun   int // pairs of the batch that was begun last
+	begun   int // pairs of the last batch
 }
 
 const (
 	readers  = 2
-	few      = 8   // pairs beside which another reader begins
+	few      = 8   // a batch of fewer pairs lets another reader begin
 	maxBatch = 128 // pairs
 )
 
-// pairRead asks for one or two keys at once; a key that is not there is empty.
+// pairRead is a read of one or two keys. The value of a missing key is empty.
 type pairRead struct {
 	names  [2]string // the second may be empty
 	values [2]string
 	err    error
-	done   chan struct{} // has room for one
+	done   chan struct{} // buffer of one
 }
 
 var pairReads = sync.Pool{New: func() any { return &pairRead{done: make(chan struct{}, 1)} }}
 
-// New makes a reader of a client's server. timeout bounds a round trip.
+// New makes a reader over a client. timeout bounds each round trip.
 func New(client *redis.Client, timeout time.Duration) *Reader {
 	return &Reader{client: client, timeout: timeout}
 }
 
-// Get reads one key, or two where second is not empty. A key that is not there is empty.
+// Get reads one key, or two if second is not empty, in one command. The value of a missing key is empty. An error is
+// the server's, the connection's, or that of the timeout.
 func (b *Reader) Get(first, second string) (one, two string, err error) {
 	r := pairReads.Get().(*pairRead)
 	r.names = [2]string{first, second}
@@ -57,7 +58,7 @@ func (b *Reader) Get(first, second string) (one, two string, err error) {
 	}
 	b.mu.Unlock()
 	if lead {
-		// Requests that are ready to run get their turn first, and their reads go along.
+		// Let requests that are ready to run go first, so that their reads join this one.
 		runtime.Gosched()
 		if b.next() {
 			go b.rest()
@@ -79,7 +80,7 @@ func (b *Reader) rest() {
 	}
 }
 
-// next reads what is waiting, and says whether there is more then; if not, this reader is no longer busy.
+// next reads what is waiting and reports whether there is more by then. If not, this reader is no longer busy.
 func (b *Reader) next() (more bool) {
 	b.mu.Lock()
 	n := min(len(b.waiting), maxBatch)
@@ -110,7 +111,7 @@ func (b *Reader) read(batch []*pairRead) {
 	for _, r := range batch {
 		for i := range r.names {
 			if r.names[i] != "" {
-				arguments = append(arguments, &r.names[i]) // a pointer, as a string would be moved to the heap
+				arguments = append(arguments, &r.names[i]) // a pointer, because a string would be copied to the heap
 			}
 		}
 	}
@@ -129,7 +130,7 @@ func (b *Reader) read(batch []*pairRead) {
 	}
 }
 
-// take takes what was asked for from the values and returns the rest.
+// take sets this read's values from the first of values and returns the rest.
 func (r *pairRead) take(values []any) (rest []any) {
 	for i := range r.names {
 		if r.names[i] != "" {

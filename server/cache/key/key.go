@@ -1,4 +1,4 @@
-// Package key names what the cache keeps: values of a kind, of one tenant, and the scopes that invalidations name.
+// Package key defines the names of cached values, each of one kind and one tenant, and of the scopes of invalidations.
 package key
 
 import (
@@ -9,7 +9,7 @@ import (
 	"github.com/policycortex/headroom/server/store"
 )
 
-// Kind says what a value is about. It is part of every key's name, so new ones go to the end.
+// Kind is what a value is about. Its name is part of every key's name. New kinds are added at the end.
 type Kind uint8
 
 // The kinds of values. Those in the plural are collections: their keys have a query and no ID.
@@ -26,21 +26,21 @@ const (
 
 var kindNames = [Kinds]string{"resource", "resources", "policy", "policies", "evaluations", "compliance", "costs"}
 
-// String is the kind as it stands in names.
+// String returns the kind as it appears in names.
 func (k Kind) String() string { return kindNames[k] }
 
-// Key names a value of one tenant. It is a struct and not a string so that looking into L1 allocates nothing.
+// Key names a value of one tenant. It is a struct rather than a string so that a lookup in L1 does not allocate.
 type Key struct {
-	// Query says which of several values: the canonical query string of a list, empty for a value that has none.
+	// Query is the canonical query string of a list; empty for a value without one.
 	Query  string
 	Tenant [16]byte
-	// ID is that of the thing that the value is about; zero for a collection.
+	// ID is the id of a single object; zero for a collection.
 	ID   [16]byte
 	Kind Kind
 }
 
-// Name is <tenant>:<kind>:<id or query>, with the UUIDs in their usual form; a key with an ID and a query has
-// <id>?<query> there. It is what patterns match, and no two keys share one.
+// Name returns <tenant>:<kind>:<id or query>, with UUIDs in their usual form, or <id>?<query> for a key with both.
+// Patterns match names. Different keys have different names.
 func (k *Key) Name() string { return string(k.AppendName(make([]byte, 0, 128+len(k.Query)))) }
 
 // AppendName appends the name to b.
@@ -60,19 +60,19 @@ func (k *Key) AppendName(b []byte) []byte {
 	return append(b, k.Query...)
 }
 
-// Scope is what an invalidation names: the values of a kind about one thing, or, with a zero ID, all collections of that
-// kind of the tenant. Every key belongs to exactly one scope.
+// Scope is what an invalidation names: the values of a kind about one object or, with a zero ID, all collections of
+// that kind of the tenant. Every key belongs to exactly one scope.
 type Scope struct {
 	Tenant [16]byte
 	ID     [16]byte
 	Kind   Kind
 }
 
-// Scope is the one that the key belongs to.
+// Scope returns the key's scope.
 func (k *Key) Scope() Scope { return Scope{Tenant: k.Tenant, ID: k.ID, Kind: k.Kind} }
 
-// Hash is the same in every instance: instances name stripes to each other. The multipliers are odd and otherwise of
-// no meaning; the bits of UUIDs are random enough to need little mixing.
+// Hash returns the same value in every instance, because instances exchange stripes. The multiplier is odd and
+// otherwise arbitrary; UUIDs are random enough to need little mixing.
 func (s *Scope) Hash() uint64 {
 	const m = 0x9e3779b97f4a7c15
 	h := uint64(s.Kind)*m ^ binary.LittleEndian.Uint64(s.Tenant[:8])
@@ -86,7 +86,8 @@ func (s *Scope) Hash() uint64 {
 	return h ^ h>>32
 }
 
-// Hash is that of the scope for a key without a query, so that an item's reads and writes meet in one place.
+// Hash returns the hash of the scope for a key without a query, so that reads and writes of an object are counted
+// together.
 func (k *Key) Hash() uint64 {
 	s := k.Scope()
 	h := s.Hash()
