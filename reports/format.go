@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/scenarios"
 )
 
 // none replaces a figure that would have no meaning.
@@ -32,7 +33,7 @@ func threeDigits(v float64) string {
 	case size < 99.95:
 		return strconv.FormatFloat(v, 'f', 1, 64)
 	}
-	return separated(strconv.FormatFloat(v, 'f', 0, 64))
+	return scenarios.GroupDigits(strconv.FormatFloat(v, 'f', 0, 64))
 }
 
 // millis shows a duration in milliseconds without its unit.
@@ -67,7 +68,7 @@ func meanOf(h *results.Histogram) string { return timeOf(h, (*results.Histogram)
 func percentileName(p float64) string { return "P" + strconv.FormatFloat(p, 'f', -1, 64) }
 
 // count shows a whole number with thousands separated.
-func count(n int64) string { return separated(strconv.FormatInt(n, 10)) }
+func count(n int64) string { return scenarios.GroupDigits(strconv.FormatInt(n, 10)) }
 
 // Plural returns a number with its noun: "1 gate", "2 gates", "1,200 gates".
 func Plural(n int, thing string) string {
@@ -89,7 +90,7 @@ func percent(share float64) string {
 	case p > 99.99 && p < 100:
 		return ">99.99 %"
 	case math.Abs(p) >= 99.995:
-		return separated(strconv.FormatFloat(p, 'f', 0, 64)) + " %"
+		return scenarios.GroupDigits(strconv.FormatFloat(p, 'f', 0, 64)) + " %"
 	default:
 		return strconv.FormatFloat(p, 'f', 2, 64) + " %"
 	}
@@ -120,7 +121,9 @@ func perSecondText(v float64) string {
 func seconds(s float64) string { return threeDigits(s) + " s" }
 
 // instant shows an offset in seconds with two decimals.
-func instant(offset float64) string { return separated(strconv.FormatFloat(offset, 'f', 2, 64)) }
+func instant(offset float64) string {
+	return scenarios.GroupDigits(strconv.FormatFloat(offset, 'f', 2, 64))
+}
 
 // bytesText shows a size in decimal units.
 func bytesText(n int64) string {
@@ -135,29 +138,9 @@ func bytesText(n int64) string {
 	return threeDigits(v) + " " + units[0]
 }
 
-// separated inserts commas between the thousands of a decimal number without an exponent.
-func separated(number string) string {
-	whole, fraction, _ := strings.Cut(number, ".")
-	sign := ""
-	if strings.HasPrefix(whole, "-") {
-		sign, whole = "-", whole[1:]
-	}
-	var groups []string
-	for len(whole) > 3 {
-		groups = append(groups, whole[len(whole)-3:])
-		whole = whole[:len(whole)-3]
-	}
-	groups = append(groups, whole)
-	slices.Reverse(groups)
-	if fraction != "" {
-		fraction = "." + fraction
-	}
-	return sign + strings.Join(groups, ",") + fraction
-}
-
 // gateTarget shows a gate's target with its unit, as it is written in the scenario.
 func gateTarget(g results.Gate) string {
-	return withUnit(separated(strconv.FormatFloat(g.Target, 'f', -1, 64)), g.Unit)
+	return withUnit(scenarios.GroupDigits(strconv.FormatFloat(g.Target, 'f', -1, 64)), g.Unit)
 }
 
 // gateWindow shows the worst window of a gate with windows: "34 s to 44 s, the worst of 21".
@@ -179,7 +162,7 @@ func gateActual(g results.Gate) string {
 		return "no data"
 	}
 	if g.Actual == math.Trunc(g.Actual) {
-		return withUnit(separated(strconv.FormatFloat(g.Actual, 'f', 0, 64)), g.Unit)
+		return withUnit(scenarios.GroupDigits(strconv.FormatFloat(g.Actual, 'f', 0, 64)), g.Unit)
 	}
 	size := math.Abs(g.Actual)
 	if size >= 1 {
@@ -202,7 +185,7 @@ func apart(v, target float64, decimals int) string {
 	for decimals < 12 && (v != target && at(v) == at(target) || v != 0 && at(math.Abs(v)) == at(0)) {
 		decimals++
 	}
-	return separated(at(v))
+	return scenarios.GroupDigits(at(v))
 }
 
 // gateInterval shows the confidence interval of a percentile: "4.71 to 5.03". An end is "?" if there are too few samples.

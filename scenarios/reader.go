@@ -143,19 +143,6 @@ func (r *reader) whole(n *node, fallback, lowest, highest int64) int64 {
 	return fallback
 }
 
-// grouped writes 10000000 as 10,000,000.
-func grouped(x int64) string {
-	digits := strconv.FormatInt(x, 10)
-	first := 0
-	if x < 0 {
-		first = 1
-	}
-	for i := len(digits) - 3; i > first; i -= 3 {
-		digits = digits[:i] + "," + digits[i:]
-	}
-	return digits
-}
-
 // longest bounds every duration in a file.
 const longest = 24 * time.Hour
 
