@@ -91,7 +91,8 @@ const maxCompared = 100_000
 
 // suggest is the function of this name until that many have been compared, and then nothing.
 func (s *suggester) suggest(word string, valid []string) string {
-	if s.compared += len(valid); s.compared > maxCompared {
+	s.compared += len(valid)
+	if s.compared > maxCompared {
 		return ""
 	}
 	return suggest(word, valid)

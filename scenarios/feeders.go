@@ -48,12 +48,14 @@ func (r *reader) readFeeders(n *node) []Feeder {
 		if (csv == nil) == (jsonl == nil) {
 			r.faultAt(e.value.keyAt, "for example csv: users.csv", "%s needs exactly one of csv and jsonl", e.value.path)
 		}
+		f.Format = CSV
 		file := csv
-		if f.Format = CSV; csv == nil {
+		if csv == nil {
 			f.Format, file = JSONLines, jsonl
 		}
 		if given(file) {
-			if f.File = file.text; file.keyAt.override == "" {
+			f.File = file.text
+			if file.keyAt.override == "" {
 				f.Line, f.Column = file.keyAt.line, file.keyAt.column
 			}
 			if strings.TrimSpace(f.File) == "" {

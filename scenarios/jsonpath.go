@@ -143,7 +143,8 @@ func cutQuoted(s string, quote byte) (JSONStep, string, error) {
 	for i := 0; i < len(s); i++ {
 		switch s[i] {
 		case '\\':
-			if i++; i < len(s) {
+			i++
+			if i < len(s) {
 				key.WriteByte(s[i])
 			}
 		case quote:

@@ -110,7 +110,8 @@ func (s Saved) inputs() Inputs {
 
 func (in Inputs) parse(file string, src []byte, saved bool) (*Plan, error) {
 	r := in.newReader(file, saved)
-	if r.checkForeign(src); len(r.errs) > 0 {
+	r.checkForeign(src)
+	if len(r.errs) > 0 {
 		return nil, r.errs
 	}
 	tree := r.tree(src, in)

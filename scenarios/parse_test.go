@@ -381,7 +381,8 @@ func TestLoad(t *testing.T) {
 	if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "reference, smoke") {
 		t.Errorf("got %v, want fs.ErrNotExist with the shipped scenarios", err)
 	}
-	if _, err = Read(t.TempDir()); err == nil || errors.Is(err, fs.ErrNotExist) {
+	_, err = Read(t.TempDir())
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("reading a folder gave %v", err)
 	}
 }

@@ -263,7 +263,8 @@ var cookieAttributes = setOf("path", "domain", "expires", "max-age", "samesite",
 // addValue tells of the literal parts of a value, and of what they are when they are decoded.
 func (r *Redactor) addValue(value string) {
 	for _, literal := range holePlace.Split(value, -1) {
-		if literal = strings.TrimSpace(literal); literal != "" && !isYAMLSign(literal) {
+		literal = strings.TrimSpace(literal)
+		if literal != "" && !isYAMLSign(literal) {
 			r.addLiteral(literal)
 		}
 	}

@@ -189,7 +189,8 @@ type Part struct {
 func (t Template) Text() string {
 	var b strings.Builder
 	for _, p := range t {
-		if b.WriteString(p.Literal); p.Value != "" {
+		b.WriteString(p.Literal)
+		if p.Value != "" {
 			b.WriteString("{{" + p.Value + "}}")
 		}
 	}

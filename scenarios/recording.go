@@ -73,7 +73,8 @@ func (r *reader) recordingFile(n *node, rec *Recording) {
 	if file.keyAt.override == "" {
 		rec.Line, rec.Column = file.keyAt.line, file.keyAt.column
 	}
-	if rec.File = r.text(file, ""); given(file) && strings.TrimSpace(rec.File) == "" {
+	rec.File = r.text(file, "")
+	if given(file) && strings.TrimSpace(rec.File) == "" {
 		r.fault(file, "", "%s names no file", file.path)
 	}
 }

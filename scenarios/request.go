@@ -45,7 +45,8 @@ func (r *reader) step(n *node, values []Value, holes *holes) Request {
 	request.Path = r.path(n, holes)
 	request.Headers = r.headers(n.get("headers"), holes, request.Values)
 	body := n.get("body")
-	if r.plainText(body); given(body) {
+	r.plainText(body)
+	if given(body) {
 		request.Body = holes.template(body, asItIs)
 	} else if body != nil {
 		holes.unread = true
@@ -91,7 +92,8 @@ func (r *reader) path(n *node, holes *holes) Template {
 	}
 	var sample strings.Builder
 	for _, part := range t {
-		if sample.WriteString(part.Literal); part.Value != "" {
+		sample.WriteString(part.Literal)
+		if part.Value != "" {
 			sample.WriteByte('x')
 		}
 	}
@@ -128,7 +130,8 @@ func (r *reader) headers(n *node, holes *holes, values []Value) []Header {
 			r.faultAt(e.at, "leave it out", "the header %s is set by the sender itself", e.key)
 		}
 		seen[lower] = true
-		if r.plainText(e.value); e.value.bad {
+		r.plainText(e.value)
+		if e.value.bad {
 			holes.unread = true
 			continue
 		}

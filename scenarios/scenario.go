@@ -29,7 +29,8 @@ func (r *reader) scenario(e entry, target Target) Scenario {
 	s.Engine = Engine(r.word(n.get("engine"), "", engines))
 	s.Tags = r.tags(n.get("tags"))
 	s.StartTime = r.duration(n.get("startTime"), 0)
-	if s.AutoWarmup = r.text(n.get("warmup"), "") == autoWarmup; !s.AutoWarmup {
+	s.AutoWarmup = r.text(n.get("warmup"), "") == autoWarmup
+	if !s.AutoWarmup {
 		s.Warmup = r.duration(n.get("warmup"), 0)
 	}
 	s.GracefulStop = r.duration(n.get("gracefulStop"), defaultGracefulStop)

@@ -48,12 +48,14 @@ func (r *reader) secret(source *node) (text string, ok bool) {
 	case r.saved:
 		return Redacted, true
 	case env != nil:
-		if text, ok = r.lookup(env.text); !ok {
+		text, ok = r.lookup(env.text)
+		if !ok {
 			r.fault(env, "set it, or name a file that does by --env-file", "the variable %.120q is not set", env.text)
 			return "", false
 		}
 	default:
-		if text, ok = r.secretFile(file); !ok {
+		text, ok = r.secretFile(file)
+		if !ok {
 			return "", false
 		}
 	}

@@ -171,7 +171,8 @@ values:
 	}
 	var all []string
 	for n := 1; n <= 13; n++ {
-		if all = append(all, plain(n)); n == 9 {
+		all = append(all, plain(n))
+		if n == 9 {
 			all[n-1] = secret(n)
 		}
 	}

@@ -139,7 +139,8 @@ func tooDeep(src []byte) (at place, bad bool) {
 		case '\n':
 			line, begin = line+1, i+1
 		case '[', '{':
-			if open++; open > maxBrackets {
+			open++
+			if open > maxBrackets {
 				return place{line, i - begin + 1, ""}, true
 			}
 		case ']', '}':
