@@ -1,5 +1,4 @@
-// Package auth says on whose behalf a request is made, by the bearer token (RFC 6750) that it carries: a JSON Web Token that
-// names a tenant.
+// Package auth identifies the tenant of a request by its bearer token (RFC 6750), a JSON Web Token.
 package auth
 
 import (
@@ -14,41 +13,42 @@ import (
 )
 
 var (
-	// ErrMissing is returned for a request without a token.
-	ErrMissing = errors.New("there is no bearer token")
-	// ErrInvalid is returned for a token that says nothing: what wraps it says why.
+	// ErrMissing is returned for a request without a bearer token.
+	ErrMissing = errors.New("the request has no bearer token")
+	// ErrInvalid is returned, wrapped with the reason, for an invalid token.
 	ErrInvalid = errors.New("the bearer token is not valid")
 	// ErrNoTenant is returned for a valid token that names no tenant.
 	ErrNoTenant = errors.New("the bearer token names no tenant")
-	// ErrNoKeys is returned for a token whose key may be known in a moment: the keys are being fetched.
-	ErrNoKeys = errors.New("the keys of bearer tokens cannot be had")
+	// ErrNoKeys is returned for a token whose key may be known soon, because the keys are being fetched.
+	ErrNoKeys = errors.New("the keys for bearer tokens are not available")
 )
 
-// Options say which tokens are valid.
+// Options define which tokens are valid.
 type Options struct {
 	// JWKS is where the public keys are, as a JSON Web Key Set: an https:// URL, an http:// URL on loopback, or a file.
 	JWKS string
-	// SharedKey signs tokens by HS256. Either of both is given.
+	// SharedKey is the secret of tokens signed by HS256. Exactly one of JWKS and SharedKey is set.
 	SharedKey []byte
-	// Issuer and Audience must be those of a token (iss, aud), where they are not empty.
+	// Issuer and Audience are the required iss and aud claims; empty accepts any.
 	Issuer, Audience string
-	// TenantClaim names the claim that has the tenant's id.
+	// TenantClaim is the claim that contains the tenant's id.
 	TenantClaim string
 }
 
 const (
-	// leeway is how far the clocks of issuer and server may be apart.
+	// leeway is how far the clocks of issuer and server may differ.
 	leeway = 30 * time.Second
-	// maxToken is the length of the longest token that is looked at, in bytes.
+	// maxToken is the maximum length of a token, in bytes.
 	maxToken = 8 << 10
-	// knownBytes bounds the tokens that are remembered as valid.
+	// knownBytes bounds the memory for tokens known to be valid, in bytes.
 	knownBytes = 16 << 20
 )
 
-// byPublicKey are the algorithms of tokens whose keys are public. None of them takes a public key for a secret, as HS256 would.
+// byPublicKey are the accepted public-key algorithms. HS256 is not among them, because it would take a public key as a
+// shared secret.
 var byPublicKey = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
 
-// Verifier verifies tokens and remembers those that are valid until they expire or the keys change. It is safe for concurrent
+// Verifier verifies tokens. It remembers valid ones until they expire or the keys change. It is safe for concurrent
 // use.
 type Verifier struct {
 	parser *jwt.Parser

@@ -75,10 +75,10 @@ func checkWay(u *url.URL) error {
 	return fmt.Errorf("the key set is at %s: it must be at an https:// URL, an http:// URL on loopback, or in a file", u.Redacted())
 }
 
-// Prompted is sent to when Refresh should be called before its time.
+// Prompted signals that Refresh should be called early.
 func (k *Keys) Prompted() <-chan struct{} { return k.prompts }
 
-// Known says whether any set has been fetched.
+// Known reports whether a set has been fetched.
 func (k *Keys) Known() bool { return k.set.Load() != nil }
 
 // Refresh fetches the set.
@@ -135,7 +135,7 @@ func (k *Keys) fetch(ctx context.Context) ([]byte, error) {
 	return raw, err
 }
 
-// parseKeySet reads a key set and counts its keys. Those of kinds that nothing here can verify by are passed over.
+// parseKeySet parses a key set and counts its keys. Keys of unsupported kinds are skipped.
 func parseKeySet(raw []byte) (set *keySet, keys int, err error) {
 	var marshaled jwkset.JWKSMarshal
 	if err := json.Unmarshal(raw, &marshaled); err != nil {
@@ -165,7 +165,7 @@ func parseKeySet(raw []byte) (set *keySet, keys int, err error) {
 	return &keySet{bytes.Clone(raw), find}, keys, nil
 }
 
-// find returns the key of a token. Where it is not known, but may be in a moment, the error is [ErrNoKeys].
+// find returns the key of a token. If it is unknown but may be known soon, the error is [ErrNoKeys].
 func (k *Keys) find(token *jwt.Token) (any, error) {
 	set := k.set.Load()
 	if set == nil {
@@ -179,7 +179,7 @@ func (k *Keys) find(token *jwt.Token) (any, error) {
 	return key, err
 }
 
-// prompt asks for the keys to be fetched, and says whether they are going to be.
+// prompt requests a fetch of the keys and reports whether one will happen.
 func (k *Keys) prompt() bool {
 	if k.coming.Load() {
 		return true
@@ -190,7 +190,7 @@ func (k *Keys) prompt() bool {
 	if k.coming.CompareAndSwap(false, true) {
 		select {
 		case k.prompts <- struct{}{}:
-		default: // it is asked for already
+		default: // already requested
 		}
 	}
 	return true

@@ -14,8 +14,8 @@ import (
 	"github.com/policycortex/headroom/server/cache/coherence"
 )
 
-// getShared joins the flight for key, or begins it. The request that begins a flight asks L2 itself, which takes 200 ms
-// at most. A loader does the rest, because that continues when the request leaves.
+// getShared joins the flight for key, or begins it. The request that begins a flight asks L2 itself, which takes a few
+// hundred milliseconds at most. A loader does the rest, because that continues when the request leaves.
 func (c *Cache) getShared(ctx context.Context, key *Key, draw uint32, load LoadFunc) (*Entry, Level, error) {
 	c.counts.l1Misses.Add(1)
 	hash := key.Hash()

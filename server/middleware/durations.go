@@ -9,8 +9,8 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// Durations is an HdrHistogram of 1 µs to 60 s with 3 significant digits that is written without a lock: requests of one
-// route end on all processors at once. Reading it copies it into the library's form.
+// Durations is an HdrHistogram of 1 µs to 60 s with 3 significant digits. Writing takes no lock, because requests of
+// one route end on all processors concurrently. Reading copies it into the library's form.
 type Durations struct {
 	counts atomic.Pointer[[durationCounts]atomic.Int64] // 140 KB; nil until something is recorded
 	making sync.Mutex
@@ -50,7 +50,7 @@ func countIndex(v uint64) int {
 	return bucket<<(subBucketBits-1) + int(v>>bucket)
 }
 
-// Histogram returns a copy of what was recorded, in microseconds; nil if nothing was.
+// Histogram returns a copy of the recorded durations, in microseconds; nil if there are none.
 func (d *Durations) Histogram() *hdrhistogram.Histogram {
 	recorded := d.counts.Load()
 	if recorded == nil {

@@ -1,3 +1,3 @@
-// Package middleware has the parts that an HTTP API is wrapped in and that know nothing of it: ids of requests, limits of
-// rate and of concurrency, durations. The order in which they act is the API's to say.
+// Package middleware has parts of an HTTP middleware that do not depend on the API: request ids, limits on rate and
+// concurrency, and durations. The API decides their order.
 package middleware

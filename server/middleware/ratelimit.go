@@ -7,28 +7,27 @@ import (
 	"time"
 )
 
-// Rate is what a client may ask for.
+// Rate is the limit of a client.
 type Rate struct {
-	// PerSecond is how many requests a second it may send in the long run, Burst how many at once after a rest.
+	// PerSecond is how many requests per second a client may sustain, Burst how many it may send at once after a pause.
 	PerSecond, Burst int
 }
 
-// interval is the time in which one token comes in.
+// interval is the time between two tokens.
 func (r Rate) interval() time.Duration { return time.Second / time.Duration(r.PerSecond) }
 
-// Verdict is what a limit says of one request.
+// Verdict is a limiter's decision about one request.
 type Verdict struct {
 	Allowed bool
-	// Remaining is how many more requests the client may send at once.
+	// Remaining is how many further requests the client may send at once.
 	Remaining int64
-	// Reset is the time after which it may send a whole burst again, RetryAfter that after which the next is allowed.
+	// Reset is the time until it may send a whole burst again, RetryAfter the time until its next request is allowed.
 	Reset, RetryAfter time.Duration
 }
 
-// Limiter is a limit for each client: a token bucket, kept as the time at which it will be full (the "theoretical
-// arrival time" of GCRA, the generic cell rate algorithm). A full bucket is like one that never was, so forgetting those
-// that are full changes nothing. (A bucket of x/time/rate for each client in a cache with expiry is the same at several
-// times the cost: BenchmarkRateLimit.)
+// Limiter limits each client by a token bucket, stored as the time at which it will be full (the "theoretical arrival
+// time" of GCRA, the generic cell rate algorithm). A full bucket equals a new one, so full buckets can be forgotten.
+// (An x/time/rate bucket per client in an expiring cache does the same at several times the cost: BenchmarkRateLimit.)
 type Limiter struct {
 	rate   Rate
 	seed   maphash.Seed
@@ -37,11 +36,11 @@ type Limiter struct {
 
 const (
 	limiterShards = 64
-	// maxClients bounds what a shard keeps. If so many clients have buckets that are not full, new ones share one.
+	// maxClients bounds the buckets of a shard. When that many are not full, new clients share one.
 	maxClients = 4096
-	// sweepPause is the least time between two searches of a shard for full buckets.
+	// sweepPause is the minimum time between two sweeps of a shard.
 	sweepPause = 100 * time.Millisecond
-	// overflow is the client that stands for those that there is no room for.
+	// overflow is the client of all requests for which there is no room.
 	overflow = 0
 )
 
@@ -53,7 +52,7 @@ type limiterShard struct {
 	_       [88]byte
 }
 
-// NewLimiter makes a limit of rate for each client.
+// NewLimiter makes a limiter with a bucket per client.
 func NewLimiter(rate Rate) *Limiter {
 	l := &Limiter{rate: rate, seed: maphash.MakeSeed()}
 	for i := range l.shards {
@@ -63,7 +62,7 @@ func NewLimiter(rate Rate) *Limiter {
 	return l
 }
 
-// Allow takes a token of client's bucket. now is the time since any fixed moment, and never goes back.
+// Allow takes a token from client's bucket. now is monotonic, with any origin.
 func (l *Limiter) Allow(_ context.Context, client string, now time.Duration) Verdict {
 	hash := maphash.String(l.seed, client)
 	s := &l.shards[hash%limiterShards]
@@ -83,7 +82,7 @@ func (l *Limiter) Allow(_ context.Context, client string, now time.Duration) Ver
 	return verdict
 }
 
-// take takes a token of a bucket that will be full at full, and returns when it will be full then.
+// take takes a token from a bucket that will be full at full, and returns when it will be full afterwards.
 func (r Rate) take(full, now time.Duration) (time.Duration, Verdict) {
 	interval := r.interval()
 	capacity := time.Duration(r.Burst) * interval
@@ -94,7 +93,7 @@ func (r Rate) take(full, now time.Duration) (time.Duration, Verdict) {
 	return next, Verdict{Allowed: true, Remaining: int64((capacity - (next - now)) / interval), Reset: next - now}
 }
 
-// sweep forgets the full buckets and says whether there is room now.
+// sweep forgets full buckets and reports whether there is room.
 func (s *limiterShard) sweep(now time.Duration) bool {
 	if now-s.swept < sweepPause {
 		return false
@@ -108,7 +107,7 @@ func (s *limiterShard) sweep(now time.Duration) bool {
 	return len(s.full) < maxClients
 }
 
-// Refused returns how many requests were refused.
+// Refused returns the number of refused requests.
 func (l *Limiter) Refused() uint64 {
 	refused := uint64(0)
 	for i := range l.shards {

@@ -7,10 +7,10 @@ import (
 	"sync/atomic"
 )
 
-// maxRequestID is the longest request id that is taken from a client, in bytes.
+// maxRequestID is the maximum length of a client's request id, in bytes.
 const maxRequestID = 128
 
-// SaneRequestID says whether an id that came with a request can be put into headers and logs as it is.
+// SaneRequestID reports whether a client's request id can be used in headers and logs unchanged.
 func SaneRequestID(id string) bool {
 	if id == "" || len(id) > maxRequestID {
 		return false
@@ -25,14 +25,14 @@ func SaneRequestID(id string) bool {
 	return true
 }
 
-// RequestIDs makes ids: 64 random bits for the process and a number for the request. Random bits for every request
-// would cost more and tell less.
+// RequestIDs makes ids of 64 random bits for the process and a number for the request. Random bits for each request
+// would cost more and would not show the order.
 type RequestIDs struct {
 	process [17]byte
 	last    atomic.Uint64
 }
 
-// NewRequestIDs draws the id of the process.
+// NewRequestIDs draws the random bits of the process.
 func NewRequestIDs() *RequestIDs {
 	ids := &RequestIDs{}
 	var random [8]byte
@@ -42,7 +42,7 @@ func NewRequestIDs() *RequestIDs {
 	return ids
 }
 
-// Append appends an id that no other process has made, of 30 bytes at most.
+// Append appends a new id of at most 30 bytes, which is unique across processes.
 func (r *RequestIDs) Append(b []byte) []byte {
 	b = append(b, r.process[:]...)
 	return strconv.AppendUint(b, r.last.Add(1), 36)

@@ -13,8 +13,9 @@ import (
 	"github.com/sony/gobreaker/v2"
 )
 
-// SharedLimiter is a limit that several servers keep together, in the cache server. Each request costs a round trip, so
-// it is for limits that must be exact. While the cache server cannot be asked, each server limits by itself.
+// SharedLimiter is a limiter that several servers share through the cache server. Each request costs a round trip, so
+// use it for limits that must be exact. While the cache server is not available, each server applies the limit on its
+// own.
 type SharedLimiter struct {
 	local    *Limiter
 	client   *redis.Client
@@ -24,10 +25,10 @@ type SharedLimiter struct {
 	refused  atomic.Uint64
 }
 
-// sharedTimeout bounds the question to the cache server.
+// sharedTimeout bounds a round trip to the cache server.
 const sharedTimeout = 50 * time.Millisecond
 
-// sharedKey stands before a client in the names of the cache server.
+// sharedKey is the prefix of clients' names in the cache server.
 const sharedKey = "headroom:rate:"
 
 // takeToken is the algorithm of [Limiter], with times in microseconds. It returns how long the bucket takes to fill, or,
@@ -43,14 +44,14 @@ redis.call('SET', KEYS[1], string.format('%.3f', next), 'PX', string.format('%d'
 return math.ceil(next - now)
 `)
 
-// NewSharedLimiter makes a limit of rate for each client in the cache server at a redis:// URL.
+// NewSharedLimiter makes a limiter in the cache server at a redis:// URL. It returns an error for a malformed URL.
 func NewSharedLimiter(url string, rate Rate, logger *slog.Logger) (*SharedLimiter, error) {
 	o, err := redis.ParseURL(url)
 	if err != nil {
 		return nil, fmt.Errorf("parse the cache URL for the shared rate limit: %w", err)
 	}
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = sharedTimeout, sharedTimeout, sharedTimeout, sharedTimeout
-	o.MaxRetries = -1 // a second try would come too late
+	o.MaxRetries = -1 // a retry would come too late
 	o.ContextTimeoutEnabled = true
 	return &SharedLimiter{
 		local:    NewLimiter(rate),
@@ -68,7 +69,7 @@ func NewSharedLimiter(url string, rate Rate, logger *slog.Logger) (*SharedLimite
 	}, nil
 }
 
-// Allow takes a token of client's bucket. now is for when the cache server cannot be asked: see [Limiter.Allow].
+// Allow takes a token from client's bucket. now is used when the cache server is not available: see [Limiter.Allow].
 func (s *SharedLimiter) Allow(ctx context.Context, client string, now time.Duration) Verdict {
 	us, err := s.breaker.Execute(func() (int64, error) {
 		at := strconv.FormatInt(time.Now().UnixMicro(), 10)
@@ -88,10 +89,10 @@ func (s *SharedLimiter) Allow(ctx context.Context, client string, now time.Durat
 	return Verdict{Allowed: true, Remaining: max(int64((capacity-reset)/rate.interval()), 0), Reset: reset}
 }
 
-// Refused returns how many requests were refused by this server.
+// Refused returns the number of requests that this server refused.
 func (s *SharedLimiter) Refused() uint64 { return s.refused.Load() + s.local.Refused() }
 
-// Close lets the cache server go.
+// Close disconnects from the cache server.
 func (s *SharedLimiter) Close() error {
 	if err := s.client.Close(); err != nil {
 		return fmt.Errorf("close the shared rate limit: %w", err)

@@ -1,5 +1,5 @@
-// Package tracing records what happened to chosen requests as OpenTelemetry spans. Whether a request is chosen is decided
-// from its headers before anything is built: one that is not costs a look at a header and a random number.
+// Package tracing records sampled requests as OpenTelemetry spans. Sampling is decided from the headers before anything
+// is built, so an unsampled request costs one header lookup and one random number.
 package tracing
 
 import (
@@ -21,14 +21,14 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// scope is the name under which the spans are made.
+// scope is the instrumentation scope of the spans.
 const scope = "github.com/policycortex/headroom/server"
 
-// Tracer makes the spans of requests. A nil one makes none.
+// Tracer makes the spans of requests. A nil Tracer makes none.
 type Tracer struct {
 	provider *sdktrace.TracerProvider
 	tracer   trace.Tracer
-	below    uint64 // a random number below this chooses a request
+	below    uint64 // a request with a random number below this is sampled
 	all      bool
 }
 
@@ -51,10 +51,10 @@ func Open(ctx context.Context, ratio float64) (*Tracer, error) {
 	return New(ratio, sdktrace.NewBatchSpanProcessor(exporter), about), nil
 }
 
-// New makes a tracer that hands its spans to a processor. about describes this service; nil is the SDK's default.
+// New makes a tracer that passes its spans to a processor. about describes this service; nil means the SDK's default.
 func New(ratio float64, processor sdktrace.SpanProcessor, about *resource.Resource) *Tracer {
 	options := []sdktrace.TracerProviderOption{
-		// What is chosen has been decided when a span is begun.
+		// Sampling was decided before a span begins.
 		sdktrace.WithSampler(sdktrace.AlwaysSample()), sdktrace.WithSpanProcessor(processor),
 	}
 	if about != nil {
@@ -67,7 +67,7 @@ func New(ratio float64, processor sdktrace.SpanProcessor, about *resource.Resour
 // closeTimeout bounds the sending of the last spans.
 const closeTimeout = 2 * time.Second
 
-// Close sends what has not been sent.
+// Close sends the remaining spans.
 func (t *Tracer) Close() error {
 	if t == nil {
 		return nil
@@ -80,7 +80,7 @@ func (t *Tracer) Close() error {
 	return nil
 }
 
-// Chooses says whether a request with these headers is to be recorded.
+// Chooses reports whether a request with these headers is sampled.
 func (t *Tracer) Chooses(header http.Header) bool {
 	if t == nil {
 		return false
@@ -107,7 +107,7 @@ func parseSampled(parent string) (sampled, ok bool) {
 	return flags[0]&1 == 1, true
 }
 
-// Start begins the span of a chosen request, within the trace that its headers name. The span is in the context.
+// Start begins the span of a sampled request, within the trace of its headers. The returned context contains the span.
 func (t *Tracer) Start(r *http.Request, route string) (context.Context, trace.Span) {
 	ctx := propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
 	return t.tracer.Start(ctx, r.Method+" "+route, trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(
@@ -128,12 +128,12 @@ func End(span trace.Span, status int, requestID string) {
 	span.End()
 }
 
-// Records says whether ctx has a span that is being recorded. It allocates nothing: ask it before building anything for a
+// Records reports whether ctx has a recording span. It does not allocate, so call it before building anything for a
 // span.
 func Records(ctx context.Context) bool { return trace.SpanFromContext(ctx).IsRecording() }
 
-// Past records what has begun at a time and has ended just now, and was done by another server: a span of kind client
-// within the one that ctx has, linked to others that had a part in it. err may be nil.
+// Past records an operation of another server that began at a given time and has just ended: a client span within the
+// span of ctx, linked to others that took part. err may be nil.
 func Past(ctx context.Context, name string, began time.Time, err error, links []trace.Link, attributes ...attribute.KeyValue) {
 	parent := trace.SpanFromContext(ctx)
 	if !parent.IsRecording() {
@@ -144,16 +144,16 @@ func Past(ctx context.Context, name string, began time.Time, err error, links []
 	Fail(span, err)
 }
 
-// Child begins a span within the one that ctx has. When ctx has none, it returns ctx and a span that does nothing.
+// Child begins a span within the span of ctx. Without one, it returns ctx and a span that does nothing.
 func Child(ctx context.Context, name string, attributes ...attribute.KeyValue) (context.Context, trace.Span) {
 	parent := trace.SpanFromContext(ctx)
 	if !parent.IsRecording() {
-		return ctx, parent // ending it again is harmless: it does not record
+		return ctx, parent // ending it again is harmless because it does not record
 	}
 	return parent.TracerProvider().Tracer(scope).Start(ctx, name, trace.WithAttributes(attributes...))
 }
 
-// Fail ends a span that Child has begun; err may be nil.
+// Fail ends a span of Child; err may be nil.
 func Fail(span trace.Span, err error) {
 	if err != nil && span.IsRecording() {
 		span.SetStatus(codes.Error, err.Error())

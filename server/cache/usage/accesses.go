@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// accessTable remembers how often and when keys are used: 16 bytes a key in a table of fixed size, without locks and without
-// allocations. It is an estimate, and cheap:
+// accessTable estimates how often and when keys were used, in a table of fixed size with 16 bytes per key, without
+// locks or allocations:
 //
 //   - A key is known by a hash of 64 bits, of which 32 and the place in the table are kept. Two keys that agree in them
 //     are taken for one: about one pair in 2^32 for each pair in a set.
@@ -25,11 +25,12 @@ type accessTable struct {
 type cellSet [4]cell
 
 // cell holds in identity the second of the last access (high half) and the fingerprint (low half, never 0 in a used
-// cell), and in counts those of accesses, packed.
+// cell), and in counts the packed counts of accesses.
 type cell struct{ identity, counts atomic.Uint64 }
 
 const (
-	// frequencyTime is the time constant of the frequency: it makes the count of accesses the accesses a minute.
+	// frequencyTime is the time constant of the frequency. One minute makes the decayed count of accesses the accesses
+	// per minute.
 	frequencyTime = time.Minute
 	// ratioTime is the time constant of reads and writes. Writes are rare, so it is much longer.
 	ratioTime = time.Hour
@@ -40,13 +41,13 @@ func newAccessTable(bits int) *accessTable {
 	return &accessTable{sets: make([]cellSet, 1<<bits), mask: 1<<bits - 1}
 }
 
-// usage is what a cell knows: accesses a minute, and reads and writes of about the last hour.
+// usage is what a cell records: accesses per minute, and reads and writes in about the last hour.
 type usage struct {
 	frequency, reads, writes float64
-	last                     time.Duration // as of [now]
+	last                     time.Duration // in the time of [clock.Now]
 }
 
-// read records reads of the key with this hash at a time as of [now], and write writes.
+// read records reads of the key with this hash at a time of [clock.Now], and write records a write.
 func (t *accessTable) read(hash uint64, now time.Duration, reads uint32) {
 	t.record(hash, now, pack(reads<<countFraction, reads<<countFraction, 0))
 }
@@ -71,7 +72,7 @@ func (t *accessTable) record(hash uint64, now time.Duration, add packedCounts) {
 	}
 }
 
-// look returns what is known of a key; ok is false when that is nothing.
+// look returns the usage of a key; ok is false when none is recorded.
 func (t *accessTable) look(hash uint64, now time.Duration) (u usage, ok bool) {
 	fingerprint, second := split(hash, now)
 	set := &t.sets[hash&t.mask]
@@ -92,7 +93,7 @@ func split(hash uint64, now time.Duration) (fingerprint, second uint32) {
 	return uint32(hash>>32) | 1, uint32(now / time.Second)
 }
 
-// seconds from one to another, or 0 when another goroutine was ahead.
+// seconds returns the time from one second to another, or 0 when another goroutine was ahead.
 func seconds(from, to uint32) uint32 {
 	if to <= from {
 		return 0
@@ -100,8 +101,8 @@ func seconds(from, to uint32) uint32 {
 	return to - from
 }
 
-// touch forgets what lies between the last access and this second, and adds. The goroutine that moves the second on is
-// the one that forgets, so it is done once.
+// touch decays the counts by the time since the last access and adds. Only the goroutine that advances the second
+// decays them, so it happens once.
 func (c *cell) touch(identity uint64, second uint32, add packedCounts) {
 	passed := seconds(uint32(identity>>32), second)
 	if passed > 0 && !c.identity.CompareAndSwap(identity, uint64(second)<<32|identity&math.MaxUint32) {
@@ -119,7 +120,7 @@ func (c *cell) touch(identity uint64, second uint32, add packedCounts) {
 	}
 }
 
-// replace takes out the counts of the key that had the cell, and not what others have added for the new one since it has it.
+// replace subtracts the counts of the cell's former key, but not what others have added for the new key since.
 func (c *cell) replace(former, add packedCounts) {
 	for {
 		present := packedCounts(c.counts.Load())
@@ -144,8 +145,8 @@ func (s *cellSet) leastUsed(second uint32) *cell {
 	return least
 }
 
-// packedCounts are three counts with 4 bits of fraction: frequency in 20 bits, reads and writes in 22 each. A count that
-// does not fit stays at its greatest.
+// packedCounts are three counts with 4 bits of fraction: frequency in 20 bits, reads and writes in 22 each. Counts
+// saturate at their maximum.
 type packedCounts uint64
 
 const (
@@ -168,14 +169,14 @@ func (p packedCounts) plus(q packedCounts) packedCounts {
 	return pack(min(f+g, frequencyMax), min(r+s, historyMax), min(w+v, historyMax))
 }
 
-// minus never goes below nothing: what is taken away may have been forgotten in part.
+// minus stops at 0, because the counts may have decayed.
 func (p packedCounts) minus(q packedCounts) packedCounts {
 	f, r, w := p.unpack()
 	g, s, v := q.unpack()
 	return pack(f-min(f, g), r-min(r, s), w-min(w, v))
 }
 
-// after is what is left of the counts after so many seconds.
+// after returns the counts after the given number of seconds of decay.
 func (p packedCounts) after(passed uint32) usage {
 	f, r, w := p.unpack()
 	recent, history := 1.0, 1.0
@@ -195,7 +196,7 @@ func (u usage) pack() packedCounts {
 	return pack(roundAtRandom(u.frequency), roundAtRandom(u.reads), roundAtRandom(u.writes))
 }
 
-// roundAtRandom gives the fixed-point form of a count, up with the probability that is its remainder.
+// roundAtRandom returns the fixed-point form of a count, rounded up with the probability of its remainder.
 func roundAtRandom(count float64) uint32 {
 	scaled := count * (1 << countFraction)
 	whole := math.Floor(scaled)

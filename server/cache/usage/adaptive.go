@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// adaptive is what a cache changes of itself: the size of L1 (see [sizer]) and the lifetime in it (see nextTTL).
+// adaptive is what a cache adapts: the size of L1 (see [sizer]) and the lifetime in it (see nextTTL).
 type adaptive struct {
 	ttl atomic.Int64 // nanoseconds
 
-	mu        sync.Mutex // of what follows: once in a window, and for a report
+	mu        sync.Mutex // guards the fields below; taken once per window and per report
 	sizer     sizer
 	decision  string
 	intervals *Distribution // up to the last decision on the lifetime
@@ -24,11 +24,11 @@ func (a *adaptive) start(size, smallest, largest int64, ttl time.Duration) {
 	a.at = time.Now()
 }
 
-// TTL is the present lifetime in L1.
+// TTL returns the current lifetime in L1.
 func (t *Tracker) TTL() time.Duration { return time.Duration(t.adaptive.ttl.Load()) }
 
-// Adapt is one decision on everything, after a window of about a minute. It takes what L1 has hit and missed since it was
-// opened, and returns the size that L1 is to have, in bytes; changed is false when that is the present one.
+// Adapt decides on size and lifetime after a window of about a minute. hits and misses are L1's totals since it was
+// opened. It returns the size that L1 should have, in bytes; changed is false when that is the current one.
 func (t *Tracker) Adapt(at time.Time, hits, misses uint64) (size uint64, changed bool) {
 	a := &t.adaptive
 	a.mu.Lock()
@@ -55,8 +55,7 @@ func (t *Tracker) Adapt(at time.Time, hits, misses uint64) (size uint64, changed
 	return a.sizer.size, a.sizer.size != before
 }
 
-// Bounds returns the bounds in which the size of L1 adapts, in bytes, and the last decision on it in a few words, which is
-// empty before the first.
+// Bounds returns the bounds of L1's size, in bytes, and the last decision on it in a few words; empty before the first.
 func (t *Tracker) Bounds() (smallest, largest uint64, decision string) {
 	a := &t.adaptive
 	a.mu.Lock()

@@ -2,7 +2,7 @@ package usage
 
 import "sync/atomic"
 
-// Counter has a cache line, and its neighbour, which processors fetch along, to itself.
+// Counter occupies a cache line and the next one, which processors prefetch, so that counters do not contend.
 type Counter struct {
 	atomic.Uint64
 	_ [120]byte

@@ -5,8 +5,9 @@ import (
 	"sync/atomic"
 )
 
-// Histogram counts values without a lock. Sixteen buckets double the value, so what is read from it is right to 1/16.
-// (The HDR histograms of this repository are exact to three digits and need a lock; these are written on every path of the cache.)
+// Histogram counts values without a lock. It has sixteen buckets per doubling, so its values are accurate to 1/16. (The
+// HDR histograms of this repository are accurate to three digits and need a lock; these histograms are written on every
+// path of the cache.)
 type Histogram struct {
 	sum     atomic.Uint64
 	buckets [bucketCount]atomic.Uint64
@@ -27,7 +28,7 @@ func bucketOf(v uint64) int {
 	return octave<<bucketBits + int(v>>octave)
 }
 
-// bucketMiddle is the value that stands for a bucket.
+// bucketMiddle returns the value that represents a bucket.
 func bucketMiddle(i int) float64 {
 	octave := i>>bucketBits - 1
 	if octave <= 0 {
@@ -59,7 +60,7 @@ func (h *Histogram) Read() *Distribution {
 	return d
 }
 
-// since is what was recorded between an earlier copy and this one.
+// since returns what was recorded between an earlier copy and this one.
 func (d *Distribution) since(earlier *Distribution) *Distribution {
 	if earlier == nil {
 		return d
@@ -71,7 +72,7 @@ func (d *Distribution) since(earlier *Distribution) *Distribution {
 	return w
 }
 
-// Mean of the values; 0 when there are none.
+// Mean returns the mean of the values; 0 when there are none.
 func (d *Distribution) Mean() float64 {
 	if d.Count == 0 {
 		return 0

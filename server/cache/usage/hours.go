@@ -5,19 +5,19 @@ import (
 	"time"
 )
 
-// hours counts requests by the hour of the day, UTC, since the start. It is told of the total from time to time, so it
-// costs the requests nothing.
+// hours counts requests by the hour of the day, UTC, since the start. It samples the total from time to time, so
+// requests pay nothing for it.
 type hours struct {
 	mu       sync.Mutex
 	total    uint64
 	requests [24]uint64
 }
 
-// note gives what was added to the total since the last call to the hour of at.
+// note adds the increase of the total since the last call to the hour of at.
 func (h *hours) note(total uint64, at time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if total < h.total { // counted before, by a call that overtook this one
+	if total < h.total { // a later call was faster and has counted this
 		return
 	}
 	h.requests[at.UTC().Hour()] += total - h.total
@@ -30,10 +30,10 @@ func (h *hours) read() [24]uint64 {
 	return h.requests
 }
 
-// peakFactor is how much busier than the average hour a peak is.
+// peakFactor defines a peak hour by its ratio to the average hour.
 const peakFactor = 1.5
 
-// peaks are the hours with more than peakFactor times the average of those that had requests; nil when none had.
+// peaks returns the hours with more than peakFactor times the average of all hours with requests; nil without requests.
 func peaks(requests [24]uint64) []int {
 	sum, busy := uint64(0), 0
 	for _, n := range requests {

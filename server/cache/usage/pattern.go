@@ -5,17 +5,17 @@ import (
 	"time"
 )
 
-// AccessPattern is what is known of the use of a key.
+// AccessPattern describes the use of a key.
 type AccessPattern struct {
-	// Frequency is in accesses a minute: the accesses before this one, each forgotten with a time constant of a minute. A
-	// key that is read n times a minute has n on average; one that is seen for the first time has 0. (With this access
-	// in it, it would be over 1 for every key that was ever seen before.)
+	// Frequency is in accesses per minute: the accesses before this one, each decaying with a time constant of a
+	// minute. A key that is read n times a minute has n on average; a new key has 0. (If it included this access, it
+	// would exceed 1 for every key that was ever seen before.)
 	Frequency float64
 	// Recency is the time since the last access.
 	Recency time.Duration
-	// Size is that of the value, in bytes, as it is before it is compressed.
+	// Size is the size of the uncompressed value, in bytes.
 	Size int
-	// ReadWriteRatio is the number of reads for each write: see [ReadWriteRatio].
+	// ReadWriteRatio is the number of reads per write: see [ReadWriteRatio].
 	ReadWriteRatio float64
 }
 

@@ -21,9 +21,9 @@ const (
 	minWindow     = 1000
 	settleWindows = 2
 	forgetWindows = 60
-	// worthwhile is the gain in hit rate that pays for a growth.
+	// worthwhile is the gain in hit rate that justifies growing.
 	worthwhile = 0.01
-	// Pauses, in windows: after the first growth in vain, after the first size that was too small, and the longest.
+	// Pauses, in windows: after the first useless growth, after the first size that was too small, and the maximum.
 	firstPause  = 8
 	firstMemory = 60
 	maxPause    = 480
@@ -32,7 +32,7 @@ const (
 // l1Window is what L1 did in one interval.
 type l1Window struct {
 	hits, misses uint64
-	evictions    uint64 // for want of room
+	evictions    uint64 // for lack of room
 }
 
 // sizer decides on the size of L1, in bytes. It is a value: decide returns the next one.
@@ -40,7 +40,7 @@ type sizer struct {
 	smallest, largest, size uint64
 
 	settling int     // windows left until the last change is judged
-	asked    float64 // the factor that the window before asked for; 0 for none
+	asked    float64 // the factor that the previous window asked for; 0 for none
 
 	changedFrom uint64  // the size before the last change, until it is judged; then 0
 	rateBefore  float64 // the hit rate at it
@@ -60,7 +60,7 @@ func newSizer(size, smallest, largest uint64) sizer {
 	}
 }
 
-// decide returns the state after a window, and what was decided in a few words.
+// decide returns the state after a window, and the decision in a few words.
 func (s sizer) decide(w l1Window) (next sizer, reason string) {
 	s.forgetIn--
 	if s.forgetIn <= 0 {
@@ -80,7 +80,7 @@ func (s sizer) decide(w l1Window) (next sizer, reason string) {
 		judged, takenBack := s.judge(rate)
 		s = judged
 		if takenBack {
-			return s, "the last growth won nothing and is taken back"
+			return s, "the last growth gained nothing and was undone"
 		}
 	}
 	size, reason := s.wanted(rate, w.evictions)
@@ -97,7 +97,7 @@ func (s sizer) decide(w l1Window) (next sizer, reason string) {
 	return s, reason
 }
 
-// judge looks at what the last change did.
+// judge evaluates the last change.
 func (s sizer) judge(rate float64) (next sizer, takenBack bool) {
 	shrank := s.size < s.changedFrom
 	switch {
@@ -113,11 +113,11 @@ func (s sizer) judge(rate float64) (next sizer, takenBack bool) {
 	return s, takenBack
 }
 
-// wanted is the size that this window asks for.
+// wanted returns the size that this window suggests.
 func (s sizer) wanted(rate float64, evictions uint64) (size uint64, reason string) {
 	switch {
 	case rate < GrowBelow && evictions == 0:
-		return s.size, "nothing was evicted: more room would not help"
+		return s.size, "nothing was evicted, so more room would not help"
 	case rate < GrowBelow && s.resting > 0:
 		return s.size, "growing did not help"
 	case rate < GrowBelow:

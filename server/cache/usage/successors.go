@@ -8,14 +8,14 @@ import (
 	"github.com/policycortex/headroom/server/cache/key"
 )
 
-// Successors learns which key is missed after which: of the keys that a tenant's requests do not find in L1, what came
-// next last time is likely to come next again. Only misses are learned from and only misses trigger, so a hit costs
-// nothing, and so that it is worth something: what is found in L1 needs no prefetching.
+// Successors learns which key is missed after which: among the keys that a tenant's requests miss in L1, the key that
+// came next last time is likely to come next again. Only misses train it and only misses trigger it, so hits cost
+// nothing. Keys that L1 has need no prefetching.
 //
-// It is bounded: a pair has one place, by the hash of its first key. A new successor takes the place of the old one when
-// it has come as often (the majority vote of Boyer and Moore), so one odd request does not undo what was learned.
+// It is bounded: the hash of the first key determines the slot of a pair. A new successor replaces the old one when it
+// has come as often (the majority vote of Boyer and Moore), so one odd request does not undo what was learned.
 type Successors struct {
-	mu    sync.Mutex // taken where a load from a server follows, never by a hit
+	mu    sync.Mutex // taken only before a load from a server, never by a hit
 	last  [lastMisses]lastMiss
 	pairs [successorPairs]successorPair
 }
@@ -25,7 +25,7 @@ const (
 	successorPairs = 4096
 	// successorTime is how long after a key another one counts as its successor.
 	successorTime = 5 * time.Second
-	// successorVotes is how often a pair must have been seen more than others to be acted upon.
+	// successorVotes is how many more votes than others a pair needs to be used.
 	successorVotes = 2
 	maxVotes       = 8
 	// maxLearnedQuery bounds the memory of a pair, in bytes.
@@ -44,7 +44,8 @@ type successorPair struct {
 	votes int8
 }
 
-// Missed learns that k, with this hash, was missed at a time, and returns the key that usually comes next.
+// Missed records that k, with this hash, was missed at a time of [clock.Now], and returns the key that usually comes
+// next.
 func (s *Successors) Missed(k *key.Key, hash uint64, at time.Duration) (next key.Key, known bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Latency is in microseconds; quantiles are right to 1/16.
+// Latency is in microseconds; its quantiles are accurate to 1/16.
 type Latency struct {
 	Count  uint64  `json:"count"`
 	MeanUS float64 `json:"mean_us"`
@@ -14,7 +14,7 @@ type Latency struct {
 	P99US  float64 `json:"p99_us"`
 }
 
-// Reaccess is about the time between two accesses to a key that follow each other, from a sample.
+// Reaccess is the time between consecutive accesses to a key, from a sample.
 type Reaccess struct {
 	Intervals   uint64  `json:"intervals"`
 	MeanSeconds float64 `json:"mean_seconds"`
@@ -22,7 +22,7 @@ type Reaccess struct {
 	P95Seconds  float64 `json:"p95_seconds"`
 }
 
-// SizeClass counts values of less than Below bytes and not less than the class before; null is the last class.
+// SizeClass counts values smaller than Below bytes and not in a smaller class; Below is null in the last class.
 type SizeClass struct {
 	Below  *uint64 `json:"below_bytes"`
 	Values uint64  `json:"values"`
@@ -41,7 +41,7 @@ func (h *Histogram) Latency() *Latency {
 	}
 }
 
-// Reaccess summarizes the times between two accesses to a key; nil until one was measured.
+// Reaccess summarizes the times between consecutive accesses to a key; nil until one was measured.
 func (t *Tracker) Reaccess() *Reaccess {
 	d := t.intervals.seen.Read()
 	if d.Count == 0 {
@@ -54,10 +54,10 @@ func (t *Tracker) Reaccess() *Reaccess {
 	}
 }
 
-// sizeBounds are powers of two, so each is the beginning of a bucket.
+// sizeBounds are powers of two, so that each begins a bucket.
 var sizeBounds = [...]uint64{256, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20}
 
-// Sizes sorts the values that were loaded into classes; nil when there are none.
+// Sizes counts the loaded values by class of size; nil when there are none.
 func (t *Tracker) Sizes() []SizeClass {
 	d := t.sizes.Read()
 	if d.Count == 0 {
@@ -79,11 +79,11 @@ func (t *Tracker) Sizes() []SizeClass {
 	return append(classes, last)
 }
 
-// Rounded keeps four digits after the point: the rest of a ratio is noise.
+// Rounded rounds to four decimals; further digits of a ratio are noise.
 func Rounded(v float64) float64 { return math.Round(v*1e4) / 1e4 }
 
 // ByHour returns the requests by the hour of the day, UTC, and the hours with more than 1.5 times the average. hits and
-// misses are those of L1 since it was opened.
+// misses are L1's totals since it was opened.
 func (t *Tracker) ByHour(at time.Time, hits, misses uint64) (requests [24]uint64, peak []int) {
 	t.hours.note(hits+misses, at)
 	requests = t.hours.read()

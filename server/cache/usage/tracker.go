@@ -1,5 +1,5 @@
-// Package usage watches how the keys of a cache are used and decides by it: which levels keep a value, how long and how
-// much the nearest level keeps, and which key is likely to be asked for next. It knows nothing of the levels themselves.
+// Package usage tracks how the keys of a cache are used. From that it decides which levels keep a value, how long and
+// how much L1 keeps, and which key is likely to be requested next. It does not know the levels themselves.
 package usage
 
 import (
@@ -10,9 +10,8 @@ import (
 	"github.com/policycortex/headroom/server/cache/key"
 )
 
-// Tracker is what a cache knows of its own use: what it decides by, and what it reports. A hit in L1 is noted by a
-// sample (one in hitsSampled, with its weight), everything that takes longer is noted in full. It is safe for concurrent
-// use.
+// Tracker records the use of a cache, for its decisions and its reports. It samples hits in L1 (one in hitsSampled,
+// with its weight) and records everything slower in full. It is safe for concurrent use.
 type Tracker struct {
 	accesses  *accessTable
 	kinds     [key.Kinds]kindUse
@@ -28,11 +27,11 @@ type Tracker struct {
 }
 
 const (
-	// hitsSampled is a power of two: one in so many hits in L1 is noted.
+	// hitsSampled is a power of two: one in so many hits in L1 is recorded.
 	hitsSampled = 8
 	// accessTableBits makes a table for 65,536 keys: one megabyte.
 	accessTableBits = 14
-	// kindPrior is how many reads a kind of key is begun with: until it is known to be written, it is taken to be read.
+	// kindPrior is the initial number of reads of a kind: until writes are seen, a kind counts as read.
 	kindPrior = 10
 )
 
@@ -43,7 +42,7 @@ func (u *kindUse) ratio() float64 {
 	return ReadWriteRatio(kindPrior+float64(u.reads.Load()), float64(u.writes.Load()))
 }
 
-// forget lets a time pass over the counts.
+// forget decays the counts by the time passed.
 func (u *kindUse) forget(passed time.Duration) {
 	share := 1 - math.Exp(-passed.Seconds()/ratioTime.Seconds())
 	for _, c := range []*Counter{&u.reads, &u.writes} {
@@ -51,14 +50,14 @@ func (u *kindUse) forget(passed time.Duration) {
 	}
 }
 
-// Start makes the tracker ready for an L1 of size bytes that adapts between smallest and largest, in which values first
-// live for ttl.
+// Start initializes the tracker for an L1 of size bytes that adapts between smallest and largest, with an initial
+// lifetime of ttl. Call it once, before anything else.
 func (t *Tracker) Start(size, smallest, largest int64, ttl time.Duration) {
 	t.accesses = newAccessTable(accessTableBits)
 	t.adaptive.start(size, smallest, largest, ttl)
 }
 
-// Hit notes that L1 served the key with this hash. draw is a random number.
+// Hit records that L1 served the key with this hash. draw is a random number.
 func (t *Tracker) Hit(k *key.Key, hash uint64, draw uint32) {
 	if inIntervals(hash) {
 		t.intervals.accessed(hash, clock.Now, draw>>16%intervalAccesses == 0)
@@ -68,7 +67,7 @@ func (t *Tracker) Hit(k *key.Key, hash uint64, draw uint32) {
 	}
 }
 
-// Missed notes that L1 did not serve a request, at a time as of [clock.Now].
+// Missed records that L1 did not serve a request, at a time of [clock.Now].
 func (t *Tracker) Missed(k *key.Key, hash uint64, at time.Duration, draw uint32) {
 	t.note(k, hash, at, 1)
 	if inIntervals(hash) {
@@ -82,14 +81,15 @@ func (t *Tracker) note(k *key.Key, hash uint64, at time.Duration, weight uint32)
 	t.shapes.record(k, uint64(weight))
 }
 
-// Wrote notes that what a scope names was changed.
+// Wrote records a change of what a scope names.
 func (t *Tracker) Wrote(s *key.Scope) {
 	t.Invalidations.Add(1)
 	t.kinds[s.Kind].writes.Add(1)
 	t.accesses.write(s.Hash(), clock.Now())
 }
 
-// pattern is what is known of a key whose value has size bytes. Collections are written by their scope.
+// pattern returns the access pattern of a key whose value has size bytes. Writes of collections are recorded by their
+// scope.
 func (t *Tracker) pattern(k *key.Key, hash uint64, size int) AccessPattern {
 	at := clock.Now()
 	use, _ := t.accesses.look(hash, at)
@@ -99,7 +99,7 @@ func (t *Tracker) pattern(k *key.Key, hash uint64, size int) AccessPattern {
 		writes = scope.writes
 	}
 	return AccessPattern{
-		Frequency:      max(use.frequency-1, 0), // without the access that the value is loaded for
+		Frequency:      max(use.frequency-1, 0), // without the access that caused this load
 		Recency:        at - use.last,
 		Size:           size,
 		ReadWriteRatio: withPrior(use.reads, writes, t.kinds[k.Kind].ratio()),

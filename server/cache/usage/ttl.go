@@ -2,22 +2,23 @@ package usage
 
 import "time"
 
-// The lifetime in L1 follows the times between accesses to a key. It runs from when a value is stored, so if the value lives for
-// T, an interval g between two accesses contains its end with a probability of min(1, g/T): the share of accesses that
-// find an entry just expired is the mean of min(1, g/T) over all intervals. (By the average interval as T, as the first design had
-// it, that is the greater part of them: 63 % when accesses are random in time.) T is chosen so that this share is at
-// most expiryMisses. Intervals longer than the greatest T that is allowed are left out: no T would help them.
+// The lifetime in L1 follows the times between accesses to a key. It runs from when a value is stored, so if the value
+// lives for T, an interval g between two accesses contains its end with a probability of min(1, g/T): the share of
+// accesses that find an entry just expired is the mean of min(1, g/T) over all intervals. (By the average interval as
+// T, a common choice, that is most of them: 63 % when accesses are random in time.) T is chosen so that this share is
+// at most expiryMisses. Intervals longer than the greatest T that is allowed are left out: no T would help them.
 //
-// A longer life is no less fresh: what is changed is invalidated. It only keeps what nobody reads for longer.
+// A longer lifetime does not make values older, because changes are invalidated. It only keeps unread entries for
+// longer.
 const (
 	expiryMisses = 0.02
 	minL1TTL     = 15 * time.Second
 	maxL1TTL     = 10 * time.Minute
-	// minIntervals is the number of intervals that make a sample.
+	// minIntervals is the minimum size of a sample.
 	minIntervals = 500
 )
 
-// lossAt is the share of the accesses that would miss because their entry has expired; intervals are in microseconds.
+// lossAt returns the share of the accesses that would find their entry expired, 0 to 1; intervals are in microseconds.
 func lossAt(intervals *Distribution, ttl time.Duration) float64 {
 	lost, reachable := 0.0, 0.0
 	for i, n := range intervals.buckets {
@@ -34,8 +35,8 @@ func lossAt(intervals *Distribution, ttl time.Duration) float64 {
 	return lost / reachable
 }
 
-// nextTTL returns the lifetime that suits the intervals. It changes by a factor of two at most at a time, and not at all
-// for less than a fifth or when there are too few intervals to tell.
+// nextTTL returns the lifetime that suits the intervals. One step is a factor of two at most. Differences of less than
+// a fifth, and samples that are too small, change nothing.
 func nextTTL(present time.Duration, intervals *Distribution) time.Duration {
 	if intervals.Count < minIntervals {
 		return present
