@@ -57,7 +57,7 @@ func (a *API) readCompliance(ctx context.Context, key cache.Key, after store.LSN
 
 // refreshed is the response to a requested refresh.
 type refreshed struct {
-	RefreshedAt time.Time `json:"refreshed_at"` // what was committed before is in the summary
+	RefreshedAt time.Time `json:"refreshed_at"` // the summary contains everything committed before
 	TookMS      float64   `json:"took_ms"`
 }
 

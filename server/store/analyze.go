@@ -9,16 +9,16 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// bulkLoads says when Postgres should look at the resources again: when many have been inserted. Until it has, plans are those for
-// the table as it was: an empty one is best read from end to end, and a prepared statement keeps such a plan
-// until the next ANALYZE. Autovacuum would come within a minute; in that minute everything is slow.
+// bulkLoads decides when to ANALYZE the resources: after many inserts. Until then plans fit the former table: an empty
+// one is best read sequentially, and a prepared statement keeps such a plan until the next ANALYZE. Autovacuum would
+// run within a minute, and until then everything would be slow.
 type bulkLoads struct {
 	inserted atomic.Int64 // by this process
 	due      chan struct{}
 }
 
-// analyzeFrom is the number of rows after which it is done for the first time; it is done again when it has doubled, so
-// it costs little beside the inserts.
+// analyzeFrom is the number of rows after which ANALYZE first runs. It runs again after each doubling, so it costs
+// little compared with the inserts.
 const analyzeFrom = 1000
 
 func (b *bulkLoads) add(rows int) {
@@ -33,10 +33,10 @@ func (b *bulkLoads) add(rows int) {
 	}
 }
 
-// BulkLoaded is sent to when so many resources have been inserted that [Store.Analyze] is due.
+// BulkLoaded signals that [Store.Analyze] is due.
 func (s *Store) BulkLoaded() <-chan struct{} { return s.loads.due }
 
-// Analyze has Postgres look at the resources. It is safe to be done by several instances at once: one waits for the other.
+// Analyze runs ANALYZE on the resources. Several instances may call it at once; they wait for each other.
 func (s *Store) Analyze(ctx context.Context) error {
 	err := s.aside(ctx, func(conn *pgx.Conn) error {
 		return analyzing.transaction(ctx, conn, func(tx pgx.Tx) error {

@@ -50,7 +50,7 @@ func appendResource(dst []byte, row [][]byte) []byte {
 	return append(dst, `"}`...)
 }
 
-// AppendUUID appends the 16 bytes of an id in their usual form.
+// AppendUUID appends the 16 bytes of an id in the usual text form.
 func AppendUUID(dst, id []byte) []byte {
 	dst = hex.AppendEncode(dst, id[0:4])
 	dst = append(dst, '-')

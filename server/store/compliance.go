@@ -10,10 +10,10 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// ErrRefreshing is returned when a refresh of the compliance summary is under way already, on whatever instance.
-var ErrRefreshing = errors.New("the compliance summary is being refreshed already")
+// ErrRefreshing is returned while any instance refreshes the compliance summary.
+var ErrRefreshing = errors.New("the compliance summary is already being refreshed")
 
-// ComplianceQuery asks for the summary of a tenant's compliance; an empty field selects all.
+// ComplianceQuery asks for a tenant's compliance summary; an empty field selects all.
 type ComplianceQuery struct {
 	Tenant         ID
 	SubscriptionID string
@@ -40,9 +40,9 @@ SELECT age.refreshed_at, subscription_id, resource_type, total_resources, evalua
 	return b.String(), b.args
 }
 
-// AppendComplianceSummary appends to dst a JSON object: data, with the counts for each subscription and type of
-// resource, total, with their sums, and refreshed_at: resources and evaluations are seen as they were then. It is null
-// before the first refresh. It sees everything that was committed up to after.
+// AppendComplianceSummary appends a JSON object to dst: data with the counts per subscription and resource type, total
+// with their sums, and refreshed_at, the time of the counts, which is null before the first refresh. It sees every
+// refresh committed up to after.
 func (s *Store) AppendComplianceSummary(ctx context.Context, dst []byte, q ComplianceQuery, after LSN) ([]byte, error) {
 	sql, args := complianceStatement(&q)
 	body := dst
@@ -127,14 +127,14 @@ func appendHundredths(dst []byte, n int64) []byte {
 const refreshComplianceSQL = namePrefix + refreshCompliance + `
 SELECT refresh_compliance_summary()`
 
-// Refreshed says what a refresh did.
+// Refreshed describes a refresh.
 type Refreshed struct {
-	At   time.Time     // what was committed before is in the summary
+	At   time.Time     // the summary contains everything committed before
 	Took time.Duration // until the summary was complete
 }
 
-// RefreshComplianceSummary brings the summary up to date, for all tenants. Readers of the old one are not hindered. It
-// returns [ErrRefreshing] when another refresh is under way.
+// RefreshComplianceSummary refreshes the summary of all tenants without blocking readers. It returns [ErrRefreshing]
+// while another refresh runs.
 func (s *Store) RefreshComplianceSummary(ctx context.Context) (done Refreshed, at LSN, err error) {
 	at, err = s.write(ctx, func(conn *pgx.Conn) error {
 		return refreshing.transaction(ctx, conn, func(tx pgx.Tx) error {
@@ -155,8 +155,7 @@ func (s *Store) RefreshComplianceSummary(ctx context.Context) (done Refreshed, a
 	return done, at, nil
 }
 
-// ComplianceSummaryAge returns how long ago the summary was refreshed by the primary's clock; known is false when it
-// never was.
+// ComplianceSummaryAge returns the age of the summary by the primary's clock; known is false before the first refresh.
 func (s *Store) ComplianceSummaryAge(ctx context.Context) (age time.Duration, known bool, err error) {
 	var seconds *float64
 	_, err = s.write(ctx, func(conn *pgx.Conn) error { // the primary knows best

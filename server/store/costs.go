@@ -15,16 +15,16 @@ import (
 )
 
 const (
-	// MaxCostDays bounds the period of one question about costs: a leap year and the same month of the year before.
+	// MaxCostDays bounds the period of a cost query, in days: a leap year and the same month of the previous year.
 	MaxCostDays = 397
-	// MaxCostPoints bounds a time series: that many days of 25 services.
+	// MaxCostPoints bounds a time series: MaxCostDays for 25 services.
 	MaxCostPoints = 10_000
 )
 
-// ErrTooMany is returned when an answer would have more rows than one answer may have.
+// ErrTooMany is returned when a result would exceed [MaxCostPoints] rows.
 var ErrTooMany = errors.New("too many rows")
 
-// Cost is what a service of a resource cost on one day. All but the currency are required.
+// Cost is the cost of a service of a resource on one day. All fields except the currency are required.
 type Cost struct {
 	ResourceID  uuid.UUID   `json:"resource_id"`
 	ServiceName string      `json:"service_name"`
@@ -95,9 +95,9 @@ WITH input AS MATERIALIZED (
 )
 SELECT index, true FROM missing ORDER BY index`
 
-// UpsertCosts stores 1 to [MaxBatch] costs of a tenant; one of a resource, service and day that is there already
-// replaces it. All are stored, or none: a batch with a fault is refused by a [*ValidationError]. The resource may be a
-// deleted one, whose last costs arrive after it is gone. A batch that changes something leaves one event.
+// UpsertCosts stores 1 to [MaxBatch] costs of a tenant, all or none. A cost replaces one of the same resource, service
+// and day. A batch with a fault is refused by a [*ValidationError]. The resource may be deleted, because its last costs
+// arrive after its deletion. A batch that changes something leaves one event.
 func (s *Store) UpsertCosts(ctx context.Context, tenant ID, costs []Cost) (LSN, error) {
 	if len(costs) == 0 || len(costs) > MaxBatch {
 		return 0, fmt.Errorf("upsert costs: a batch has 1 to %d costs, not %d", MaxBatch, len(costs))
@@ -121,8 +121,8 @@ func (s *Store) UpsertCosts(ctx context.Context, tenant ID, costs []Cost) (LSN, 
 	return at, refusal(faults)
 }
 
-// CostFaults returns every fault of a batch that can be seen without a look at the database. It is one also to have the
-// same key twice: an upsert cannot change a row twice.
+// CostFaults returns every fault of a batch that can be found without the database. Duplicate keys are faults too,
+// because an upsert cannot change a row twice.
 func (s *Store) CostFaults(costs []Cost) []Fault {
 	type key struct {
 		resource      uuid.UUID
@@ -157,7 +157,7 @@ func costArguments(tenant ID, costs []Cost) []any {
 	return []any{tenant, resources, columns[0], columns[1], columns[2], columns[3], newID()}
 }
 
-// CostQuery asks for a tenant's costs in a period of up to [MaxCostDays].
+// CostQuery asks for a tenant's costs in a period of at most [MaxCostDays].
 type CostQuery struct {
 	Tenant   ID
 	Resource ID        // for a series alone
@@ -197,8 +197,8 @@ SELECT date, service_name, cost, currency FROM cost_data
 	return b.String(), b.args
 }
 
-// AppendCostSeries appends what a resource cost, by day and service, the latest day first, as a JSON array to dst. It
-// returns [ErrTooMany] beyond [MaxCostPoints]. It sees everything that was committed up to after.
+// AppendCostSeries appends the costs of a resource by day and service, latest day first, as a JSON array to dst. It
+// returns [ErrTooMany] beyond [MaxCostPoints]. It sees everything committed up to after.
 func (s *Store) AppendCostSeries(ctx context.Context, dst []byte, q CostQuery, after LSN) ([]byte, error) {
 	if err := q.check(); err != nil {
 		return dst, fmt.Errorf("cost series: %w", err)
@@ -229,9 +229,9 @@ SELECT ` + period + ` AS period, service_name, sum(cost), currency, count(DISTIN
 	return b.String(), b.args
 }
 
-// AppendCostTotals appends what all resources of a tenant cost, by day or month, service and currency, the latest
-// period first, as a JSON array to dst. A month has only the days that are in the period of the question. Errors and
-// after are as for [Store.AppendCostSeries].
+// AppendCostTotals appends the costs of all resources of a tenant by day or month, service and currency, latest period
+// first, as a JSON array to dst. A month contains only the days within the period of the query. Errors and after are as
+// for [Store.AppendCostSeries].
 func (s *Store) AppendCostTotals(ctx context.Context, dst []byte, q CostQuery, after LSN) ([]byte, error) {
 	if err := q.check(); err != nil {
 		return dst, fmt.Errorf("cost totals: %w", err)

@@ -10,19 +10,19 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Results are what an evaluation can come to.
+// Results are the possible results of an evaluation.
 var Results = []string{"compliant", "non_compliant", "exempt", "error"}
 
 // maxClockSkew is how far in the future an evaluation may claim to be: the latest one decides, so one with a wrong date
 // would decide for as long as it takes for that date to come.
 const maxClockSkew = 5 * time.Minute
 
-// Evaluation is the result of holding a resource against a policy. Resource, policy and result are required.
+// Evaluation is the result of checking a resource against a policy. Resource, policy and result are required.
 type Evaluation struct {
 	ResourceID  uuid.UUID  `json:"resource_id"`
 	PolicyID    uuid.UUID  `json:"policy_id"`
 	Result      string     `json:"result"`       // one of Results
-	EvaluatedAt *time.Time `json:"evaluated_at"` // now when it is missing; not in the future
+	EvaluatedAt *time.Time `json:"evaluated_at"` // default: now; must not be in the future
 }
 
 func (e *Evaluation) faults(now time.Time) (faults faultList) {
@@ -44,7 +44,7 @@ func (e *Evaluation) faults(now time.Time) (faults faultList) {
 	return faults
 }
 
-// EvaluationFaults returns every fault of a batch that can be seen without a look at the database.
+// EvaluationFaults returns every fault of a batch that can be found without the database.
 func EvaluationFaults(evaluations []Evaluation) (faults []Fault) {
 	now := time.Now()
 	for i := range evaluations {
@@ -82,9 +82,9 @@ WITH input AS MATERIALIZED (
 )
 SELECT index, resource, policy FROM missing ORDER BY index`
 
-// RecordEvaluations adds 1 to [MaxBatch] evaluations of a tenant to the history, with one event, and brings the
-// resources' compliance_status to what their latest evaluations make of it. All are recorded, or none: a batch with a
-// fault, such as a resource that the tenant does not have, is refused by a [*ValidationError].
+// RecordEvaluations adds 1 to [MaxBatch] evaluations of a tenant to the history, all or none, with one event, and
+// updates the resources' compliance_status. A batch with a fault, such as an unknown resource, is refused by a
+// [*ValidationError].
 func (s *Store) RecordEvaluations(ctx context.Context, tenant ID, evaluations []Evaluation) (LSN, error) {
 	if len(evaluations) == 0 || len(evaluations) > MaxBatch {
 		return 0, fmt.Errorf("record evaluations: a batch has 1 to %d evaluations, not %d", MaxBatch, len(evaluations))
@@ -140,7 +140,7 @@ func missingFaults(rows pgx.Rows, things ...string) ([]Fault, error) {
 	return faults, err
 }
 
-// EvaluationPosition is a place in the history: (evaluated_at, id), both descending.
+// EvaluationPosition is a position in the history: (evaluated_at, id), both descending.
 type EvaluationPosition struct {
 	EvaluatedAt int64 // Unix time in microseconds
 	ID          int64
@@ -151,7 +151,7 @@ type EvaluationQuery struct {
 	Tenant           ID
 	Resource, Policy *ID                 // nil selects all
 	After            *EvaluationPosition // the last evaluation of the page before; nil for the first page
-	Limit            int                 // evaluations a page, at least 1
+	Limit            int                 // evaluations per page, at least 1
 }
 
 // evaluationFormats is what appendEvaluation takes.
@@ -174,7 +174,7 @@ func appendEvaluation(dst []byte, row [][]byte) []byte {
 }
 
 // AppendEvaluations appends one page of the history, newest first, as a JSON array to dst. next is the position to
-// continue after; it is nil when this was the last page. It sees everything that was committed up to after.
+// continue after; nil after the last page. It sees everything committed up to after.
 func (s *Store) AppendEvaluations(ctx context.Context, dst []byte, q EvaluationQuery, after LSN) (page []byte, next *EvaluationPosition, err error) {
 	sql, args := evaluationStatement(&q)
 	var last EvaluationPosition
@@ -211,11 +211,11 @@ type CurrentQuery struct {
 	Tenant           ID
 	Resource, Policy *ID
 	After            *ID // of the last evaluation of the page before: what was not given, policy or resource
-	Limit            int // evaluations a page, at least 1
+	Limit            int // evaluations per page, at least 1
 }
 
-// AppendCurrentEvaluations appends one page as a JSON array to dst, by ascending id of what was not given. next is the
-// id to continue after; it is nil when this was the last page. It sees everything that was committed up to after.
+// AppendCurrentEvaluations appends one page as a JSON array to dst, by ascending id of the policy or resource that was
+// not given. next is the id to continue after; nil after the last page. It sees everything committed up to after.
 func (s *Store) AppendCurrentEvaluations(ctx context.Context, dst []byte, q CurrentQuery, after LSN) (page []byte, next *ID, err error) {
 	if q.Resource == nil && q.Policy == nil {
 		return dst, nil, fmt.Errorf("list current evaluations: neither a resource nor a policy is given")
@@ -278,9 +278,9 @@ ON CONFLICT (tenant_id) DO UPDATE SET version = v.version + 1`
 // TenantResource is a resource with its tenant.
 type TenantResource struct{ Tenant, Resource ID }
 
-// RetireEvaluations takes up to [MaxBatch] evaluations by deleted policies out of the present status, and returns the
-// resources whose compliance_status was determined anew. No resource means that none was left. With an error the
-// resources are those of which it may have been, all the same.
+// RetireEvaluations removes up to [MaxBatch] evaluations by deleted policies from the current status, and returns the
+// resources whose compliance_status was recomputed. No resource means that none was left. With an error, it returns the
+// resources that may have been changed nevertheless.
 func (s *Store) RetireEvaluations(ctx context.Context) (resources []TenantResource, at LSN, err error) {
 	at, err = s.write(ctx, func(conn *pgx.Conn) error {
 		return cleaning.transaction(ctx, conn, func(tx pgx.Tx) error {

@@ -10,14 +10,14 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// EventPosition is a place in the order in which events can be followed: by the transaction that wrote them, and
-// within it as they were written. It is the last event that was read; the zero one is before the first.
+// EventPosition is a position in the order in which events are followed: by transaction, and within a transaction by
+// insertion. It names the last event read; the zero value is before the first.
 type EventPosition struct {
 	Transaction uint64
 	Position    int64
 }
 
-// ParseEventPosition reads what [EventPosition.String] writes.
+// ParseEventPosition parses the result of [EventPosition.String].
 func ParseEventPosition(s string) (EventPosition, error) {
 	transaction, position, found := strings.Cut(s, "-")
 	t, errTransaction := strconv.ParseUint(transaction, 10, 63)
@@ -28,7 +28,7 @@ func ParseEventPosition(s string) (EventPosition, error) {
 	return EventPosition{Transaction: t, Position: int64(p)}, nil
 }
 
-// String is such as 7421-183.
+// String returns a form such as 7421-183.
 func (p EventPosition) String() string { return string(p.Append(nil)) }
 
 // Append appends what String returns.
@@ -65,17 +65,17 @@ func eventPosition(row [][]byte) EventPosition {
 	return EventPosition{Transaction: uint64(bigint(row[0])), Position: bigint(row[1])}
 }
 
-// A transaction that is still open may add events among those that others have committed already, so what is given ends
-// before the oldest open one. On a replica it is the oldest one whose end has not been replayed.
+// An open transaction may still add events among those that others have committed, so the result ends before the oldest
+// open transaction; on a replica, before the oldest one whose end has not been replayed.
 const followEventsSQL = namePrefix + followEvents + `
 SELECT ` + eventColumns + ` FROM events
  WHERE tenant_id = $1 AND (transaction, position) > ($2::text::xid8, $3) AND transaction < pg_snapshot_xmin(pg_current_snapshot())
  ORDER BY transaction, position LIMIT $4`
 
-// AppendEvents appends up to limit events of a tenant that follow from, in the order in which they can be followed, as a
-// JSON array to dst. last is the place of the last one: whoever asks for what follows it, again and again, gets every
-// event once, also those of transactions that were open for long. It is from when there is nothing yet. It sees
-// everything that was committed up to after, unless a transaction that began earlier is still open.
+// AppendEvents appends up to limit events of a tenant after from, in the order of EventPosition, as a JSON array to
+// dst. last is the position of the last event, or from if there is none. A follower that continues from last gets every
+// event exactly once, even those of long transactions. It sees everything committed up to after, unless an earlier
+// transaction is still open.
 func (s *Store) AppendEvents(ctx context.Context, dst []byte, tenant ID, from EventPosition, limit int, after LSN) (events []byte, last EventPosition, more bool, err error) {
 	events, n, err := s.appendArray(ctx, dst, after, limit, func(dst []byte, row [][]byte) []byte {
 		last = eventPosition(row)
@@ -94,8 +94,7 @@ const readStreamSQL = namePrefix + readStream + `
 SELECT ` + eventColumns + ` FROM events WHERE stream_id = $1 AND tenant_id = $2 AND version > $3 ORDER BY version LIMIT $4`
 
 // AppendStream appends up to limit events of one stream after a version, in the order of versions, as a JSON array to
-// dst. last is the version of the last one; it is version when there is none. It sees everything that was committed up
-// to after.
+// dst. last is the version of the last event, or version if there is none. It sees everything committed up to after.
 func (s *Store) AppendStream(ctx context.Context, dst []byte, tenant, stream ID, version int32, limit int, after LSN) (events []byte, last int32, more bool, err error) {
 	events, n, err := s.appendArray(ctx, dst, after, limit, func(dst []byte, row [][]byte) []byte {
 		last = int4(row[3])
@@ -110,16 +109,16 @@ func (s *Store) AppendStream(ctx context.Context, dst []byte, tenant, stream ID,
 	return events, last, n > limit, nil
 }
 
-// The unique key decides between two that append the same version at the same time; the condition refuses a gap. It
-// knows the tenant, so nobody can append to another's stream.
+// The unique key decides between concurrent appends of one version. The condition refuses gaps, and other tenants'
+// streams.
 const appendEventSQL = namePrefix + addEvent + `
 INSERT INTO events (tenant_id, stream_id, version, type, payload)
 SELECT $1, $2, $3::integer + 1, $4, $5::text::jsonb
  WHERE $3::integer = coalesce((SELECT max(version) FROM events WHERE stream_id = $2 AND tenant_id = $1), 0)`
 
-// AppendEvent adds an event to a stream whose last event has the given version, 0 for a stream that is to begin. It
-// returns [ErrVersion] when the stream has gone on meanwhile. A change of a resource or a policy needs no call: it
-// writes its event itself.
+// AppendEvent adds an event to a stream whose last event has the given version; 0 begins a stream. It returns
+// [ErrVersion] when the stream has another last version. Changes of resources and policies write their events
+// themselves.
 func (s *Store) AppendEvent(ctx context.Context, tenant, stream ID, version int32, kind string, payload json.RawMessage) (LSN, error) {
 	if fault := documentFault(payload); fault != "" {
 		return 0, fmt.Errorf("append event: %w", &ValidationError{Faults: []Fault{{Message: "payload " + fault}}})

@@ -6,17 +6,17 @@ import (
 	"strings"
 )
 
-// Fault is what is wrong with what a client says of one thing, or of the one at Index of a batch.
+// Fault is an error in an object from a client, or in the element at Index of a batch.
 type Fault struct {
 	Index   int    `json:"index"`
-	Field   string `json:"field,omitempty"` // empty when it is not about one field
+	Field   string `json:"field,omitempty"` // empty if not about one field
 	Message string `json:"error"`
 }
 
-// ValidationError says why a change was refused. Nothing of it was made.
+// ValidationError lists why a change was refused. No part of the change was made.
 type ValidationError struct{ Faults []Fault }
 
-// Error names the number of faults and the first one.
+// Error returns the number of faults and the first one.
 func (e *ValidationError) Error() string {
 	return fmt.Sprintf("%d faults, the first at index %d: %s", len(e.Faults), e.Faults[0].Index, e.Faults[0].Message)
 }
@@ -29,7 +29,7 @@ func refusal(faults []Fault) error {
 	return &ValidationError{Faults: faults}
 }
 
-// faultList collects what is wrong with the fields of one thing.
+// faultList collects the faults of one object.
 type faultList []Fault
 
 func (l *faultList) add(field, wrong string) { l.within(field, field+" "+wrong) }
@@ -39,7 +39,7 @@ func (l *faultList) within(field, message string) {
 	*l = append(*l, Fault{Field: field, Message: message})
 }
 
-// text demands a text of the usual length.
+// text requires a text of the usual length.
 func (l *faultList) text(field, value string) { l.textUpTo(maxText, field, value) }
 
 func (l *faultList) textUpTo(limit int, field, value string) {

@@ -16,25 +16,24 @@ type Filter struct {
 	Location         string
 	ResourceGroup    string
 	ComplianceStatus string
-	Tags             []Tag // all of them must match
+	Tags             []Tag // all must match
 	TagCount         *int  // with exactly so many tags
-	// Search is a full-text search in name and description as of websearch_to_tsquery: words, "phrases", or, -not.
-	// A search for nothing but words that the language does not count, such as "the", finds nothing.
+	// Search is a full-text search in name and description, in the syntax of websearch_to_tsquery: words, "phrases",
+	// or, -not. A search for stop words alone, such as "the", finds nothing.
 	Search string
-	// UpdatedSince selects what was updated at that time or later, in Unix microseconds.
+	// UpdatedSince selects resources updated at that time or later, in Unix microseconds.
 	UpdatedSince int64
 }
 
-// Tag selects resources that have the tag Key, and, when HasValue, with exactly that Value.
+// Tag selects resources with the tag Key and, if HasValue, exactly this Value.
 type Tag struct {
 	Key, Value string
 	HasValue   bool
 }
 
-// newStatement begins a statement about resources. How it is planned: a plan that is kept suits every value where one
-// index holds together what the query wants. Elsewhere the right plan depends on how frequent the values are, so it is
-// made anew for the values of each query. That costs Postgres some 0.2 ms; a plan for values of average frequency could
-// read the whole tenant.
+// newStatement begins a statement about resources. Where one index holds the matching rows together, one cached plan
+// suits all values. Otherwise the right plan depends on the frequency of the values, so each query is planned anew.
+// That costs Postgres about 0.2 ms; a plan for values of average frequency could read the whole tenant.
 func newStatement(formats any, keepPlan bool) *statement {
 	b := &statement{args: make([]any, 0, 16), anew: !keepPlan}
 	b.Grow(1024)
@@ -56,7 +55,7 @@ func (b *statement) where(tenant ID, f *Filter) {
 	b.conditions(f)
 }
 
-// conditions are those of where without the tenant.
+// conditions adds the conditions of where except the tenant.
 func (b *statement) conditions(f *Filter) {
 	b.equals(" AND subscription_id = ", f.SubscriptionID)
 	b.equals(" AND type = ", f.Type)
@@ -95,8 +94,8 @@ func (f *Filter) selectsAll() bool {
 		f.TagCount == nil && f.UpdatedSince == 0
 }
 
-// indexed reports whether there is an index that begins with just the columns that the filter compares for equality.
-// What matches is then one stretch of it.
+// indexed reports whether an index begins with exactly the columns that the filter compares for equality, so that the
+// matching entries are adjacent.
 func (f *Filter) indexed() bool {
 	if len(f.Tags) > 0 || f.Search != "" {
 		return false

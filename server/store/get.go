@@ -52,14 +52,14 @@ var (
 func isAlive(row [][]byte) bool { return row[aliveColumn][0] == 1 }
 
 // AppendResource appends the JSON of one resource of a tenant to dst. It returns [ErrNotFound] when the tenant has no
-// such resource. It sees everything that was committed up to after.
+// such resource. It sees everything committed up to after.
 //
-// Calls that come while others are at the database are collected and done together: see getQueue.
+// Calls that arrive while others are at the database share a query: see getQueue.
 func (s *Store) AppendResource(ctx context.Context, dst []byte, tenant, id ID, after LSN) ([]byte, error) {
 	g := takeGet()
 	g.tenant, g.id, g.after, g.dst, g.begin = tenant, id, after, dst, len(dst)
 	if !s.gets.do(ctx, g) {
-		return dst, fmt.Errorf("get resource: %w", context.Cause(ctx)) // g is still in the hands of its group
+		return dst, fmt.Errorf("get resource: %w", context.Cause(ctx)) // its group still uses g
 	}
 	body, found, err := g.dst, g.found, g.err
 	g.giveBack()

@@ -13,16 +13,16 @@ import (
 )
 
 const (
-	// maxGets is how many gets or groups of gets are at the database at the same time.
+	// maxGets is the maximum number of gets and groups at the database.
 	maxGets = 4
-	// maxGroup is how many gets one group takes.
+	// maxGroup is the maximum number of gets in a group.
 	maxGroup = 64
 )
 
-// getQueue makes one query out of many gets. While fewer than maxGets are at the database, a get goes there at once, by
-// itself or with those that other goroutines, which were ready to run, have asked for. Those that come later wait, and
-// when one is done, the next group takes all that wait. So nothing is delayed to wait for company, and the busier the
-// database is, the more gets share a round trip, a place in the pool and a wake-up of a Postgres process.
+// getQueue combines concurrent gets into one query. While fewer than maxGets queries are at the database, a get goes
+// there at once, alone or together with gets of other goroutines that were ready to run. Later gets wait, and when a
+// query is done, the next group takes all that wait. So no get is delayed to wait for others, and the busier the
+// database is, the more gets share a round trip, a pooled connection and a wake-up of a Postgres process.
 type getQueue struct {
 	store *Store
 
@@ -46,8 +46,8 @@ type get struct {
 	state      atomic.Int32
 }
 
-// States of a get in a group. Whoever moves it out of waiting owns it: the group, which then writes its answer, or the
-// caller, who then has gone.
+// States of a get in a group. Whoever moves it out of waiting owns it: the group, which then writes its result, or the
+// caller, who then leaves.
 const (
 	stateWaiting = iota
 	stateDelivered
@@ -68,12 +68,12 @@ func (g *get) giveBack() {
 	spareGets.Put(g)
 }
 
-// deliver says whether the caller still waits, and from then on he waits to the end.
+// deliver reports whether the caller still waits. If so, it waits until the end.
 func (g *get) deliver() bool {
 	return g.state.CompareAndSwap(stateWaiting, stateDelivered) || g.state.Load() == stateDelivered
 }
 
-// do returns true when g has its answer, false when ctx ended first; g is then lost to the caller.
+// do returns true when g has its result, and false when ctx ended first; then the caller must not use g again.
 func (q *getQueue) do(ctx context.Context, g *get) bool {
 	g.ctx = ctx
 	q.mu.Lock()
@@ -84,7 +84,7 @@ func (q *getQueue) do(ctx context.Context, g *get) bool {
 	}
 	q.mu.Unlock()
 	if lead {
-		runtime.Gosched() // others that are ready to run get their turn first, and their gets go along
+		runtime.Gosched() // goroutines that are ready to run go first, so that their gets join this one
 		if q.takeAlone(g) {
 			defer q.next()
 			g.err = q.store.read(ctx, g.after, g.query)
@@ -95,7 +95,7 @@ func (q *getQueue) do(ctx context.Context, g *get) bool {
 	return g.wait(ctx)
 }
 
-// takeAlone takes g out of the queue if nobody else waits.
+// takeAlone takes g out of the queue if no other get waits.
 func (q *getQueue) takeAlone(g *get) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -120,7 +120,7 @@ func (g *get) wait(ctx context.Context) bool {
 	return true
 }
 
-// next passes the place at the database on to those who wait.
+// next passes its place at the database to waiting gets.
 func (q *getQueue) next() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -131,7 +131,7 @@ func (q *getQueue) next() {
 	go q.work()
 }
 
-// work does groups until nobody waits.
+// work runs groups until no get waits.
 func (q *getQueue) work() {
 	g := spareGroups.Get().(*group)
 	defer spareGroups.Put(g)
@@ -141,7 +141,7 @@ func (q *getQueue) work() {
 	}
 }
 
-// take fills g with the gets that wait. When there is none, the place at the database is free again.
+// take fills g with the waiting gets. If there are none, it frees the place at the database.
 func (q *getQueue) take(g *group) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -169,10 +169,10 @@ func (q *getQueue) take(g *group) bool {
 	return true
 }
 
-// group is the gets that are done together, by the order of their ids.
+// group is a set of gets that share a query, in the order of their ids.
 type group struct {
 	calls      []*get
-	after      LSN // the highest of them: what satisfies it satisfies all
+	after      LSN // the highest of them, which satisfies all
 	query      func(*pgx.Conn) error
 	parameters [1][]byte
 }
@@ -183,7 +183,7 @@ var spareGroups = sync.Pool{New: func() any {
 	return g
 }}
 
-// reset forgets the answers of a try that failed half-way.
+// reset discards the results of a failed attempt.
 func (g *group) reset() {
 	for _, call := range g.calls {
 		if call.state.Load() == stateDelivered {
@@ -202,7 +202,7 @@ func (g *group) of(id ID) []*get {
 	return g.calls[from:to]
 }
 
-// answer wakes those who wait. What found no row keeps found = false.
+// answer wakes the callers. A get without a row keeps found = false.
 func (g *group) answer(err error) {
 	for i, call := range g.calls {
 		g.calls[i] = nil

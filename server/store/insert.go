@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// MaxBatch is the largest number of resources, evaluations or costs that one call takes.
+// MaxBatch is the maximum number of resources, evaluations or costs in one call.
 const MaxBatch = 1000
 
 // Inserted is the outcome of a batch.
@@ -19,8 +19,8 @@ type Inserted struct {
 	Conflicts []int // indexes of resources whose azure_resource_id exists already, or came earlier in the batch
 }
 
-// The rows go in by one order of the conflicting key: two batches with the same resources, each in its own order,
-// would otherwise wait for each other's rows and one of them would end as a deadlock.
+// Rows are inserted in the order of the conflicting key. Otherwise two batches with the same resources in different
+// orders could wait for each other and deadlock.
 var insertSQL = namePrefix + insertResources + `
 WITH changed AS (
   INSERT INTO resources (tenant_id, id, azure_resource_id, subscription_id, resource_group_name, name, type, location, properties, tags)
@@ -32,9 +32,9 @@ WITH changed AS (
 ), ` + recordChange("resource.created", resourceState) + `
 SELECT id FROM changed`
 
-// InsertResources inserts 1 to [MaxBatch] resources of a tenant in one statement, with an event for each. A resource
-// that exists already is reported in Conflicts and does not hinder the others. A batch with any fault is refused as a
-// whole by a [*ValidationError]. The position is one after the commit.
+// InsertResources inserts 1 to [MaxBatch] resources of a tenant in one statement, with an event for each. Existing
+// resources are reported in Conflicts and do not affect the others. A batch with a fault is refused as a whole by a
+// [*ValidationError]. The LSN is one after the commit.
 func (s *Store) InsertResources(ctx context.Context, tenant ID, resources []NewResource) (Inserted, LSN, error) {
 	if len(resources) == 0 || len(resources) > MaxBatch {
 		return Inserted{}, 0, fmt.Errorf("insert resources: a batch has 1 to %d resources, not %d", MaxBatch, len(resources))
@@ -62,8 +62,8 @@ func (s *Store) InsertResources(ctx context.Context, tenant ID, resources []NewR
 	return splitInserted(ids, created), lsn, nil
 }
 
-// newID makes a UUID of version 7: they grow with time, so the primary key's index is filled at its end. It cannot fail:
-// crypto/rand, which is all that could, ends the process first.
+// newID makes a version 7 UUID. These grow with time, so that the primary key's index is filled at its end. It cannot
+// fail: crypto/rand ends the process instead.
 func newID() ID { return ID(uuid.Must(uuid.NewV7())) }
 
 func insertArguments(tenant ID, ids []ID, resources []NewResource) []any {

@@ -7,11 +7,11 @@ import (
 	"sync"
 )
 
-// errCut is what a cut link says to those who want to connect.
-var errCut = errors.New("the server did not answer in time, and has not been heard of since")
+// errCut is the error of connecting over a cut link.
+var errCut = errors.New("the server did not answer in time and has not answered since")
 
-// link is the network side of a pool. A server that is frozen answers nothing and closes nothing: whoever waits for it
-// would wait for as long as his context allows. A cut ends all these waits at once, at no cost for queries otherwise.
+// link is the network side of a pool. A frozen server neither answers nor closes connections, so its users would wait
+// until their contexts end. Cutting the link ends all these waits at once, without a cost for other queries.
 type link struct {
 	dialer net.Dialer
 
@@ -54,7 +54,7 @@ func (c *linkedConn) Close() error {
 	return c.Conn.Close()
 }
 
-// cut closes every connection under those who use it, and refuses new ones until restore.
+// cut closes every connection, even in use, and refuses new ones until restore.
 func (l *link) cut() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -11,7 +11,7 @@ import (
 // Order is the order of a list. Each has an index that gives it.
 type Order uint8
 
-// The orders. Those that have the same updated_at or name are in the order of their ids, in the same direction.
+// The orders. Ties are broken by id, in the same direction.
 const (
 	UpdatedDescending Order = iota
 	UpdatedAscending
@@ -19,10 +19,10 @@ const (
 	NameDescending
 )
 
-// ByName says whether it is by name, and not by update time.
+// ByName reports whether the order is by name rather than by update time.
 func (o Order) ByName() bool { return o >= NameAscending }
 
-// orders are what each order compares and how.
+// orders are the comparisons of each order.
 var orders = [...]struct{ key, by, beyond, walkedBy string }{
 	UpdatedDescending: {"(updated_at, id)", " ORDER BY updated_at DESC, id DESC", " < ", " ORDER BY changed DESC, candidate DESC"},
 	UpdatedAscending:  {"(updated_at, id)", " ORDER BY updated_at, id", " > ", " ORDER BY changed, candidate"},
@@ -30,8 +30,8 @@ var orders = [...]struct{ key, by, beyond, walkedBy string }{
 	NameDescending:    {`(name COLLATE "C", id)`, ` ORDER BY name COLLATE "C" DESC, id DESC`, " < ", ""},
 }
 
-// ListPosition is a place in the order of a list: that of the resource with this ID and, as the order compares it, this
-// update time or this name.
+// ListPosition is a position in the order of a list: that of the resource with this ID and, depending on the order,
+// this update time or name.
 type ListPosition struct {
 	UpdatedAt int64 // Unix time in microseconds, which is the precision of Postgres
 	Name      string
@@ -44,11 +44,11 @@ type ListQuery struct {
 	Filter Filter
 	Order  Order
 	After  *ListPosition // the last resource of the page before; nil for the first page
-	Skip   int           // resources to pass over. They are read, so a position is better than a large number
-	Limit  int           // resources a page, at least 1
+	Skip   int           // resources to skip. They are read, so After is better than a large Skip
+	Limit  int           // resources per page, at least 1
 }
 
-// oneIndex reports whether there is an index that holds what matches together, in order.
+// oneIndex reports whether an index holds the matching resources together and in order.
 func (q *ListQuery) oneIndex() bool {
 	f := &q.Filter
 	if q.Order.ByName() && (f.SubscriptionID+f.Type+f.Location+f.ResourceGroup+f.ComplianceStatus != "" || f.TagCount != nil || f.UpdatedSince != 0) {
@@ -57,8 +57,8 @@ func (q *ListQuery) oneIndex() bool {
 	return f.indexed()
 }
 
-// AppendResources appends one page as a JSON array to dst. next is the position to continue after; it is nil when this
-// was the last page. It sees everything that was committed up to after.
+// AppendResources appends one page as a JSON array to dst. next is the position to continue after; nil after the last
+// page. It sees everything committed up to after.
 func (s *Store) AppendResources(ctx context.Context, dst []byte, q ListQuery, after LSN) (page []byte, next *ListPosition, err error) {
 	if !q.Filter.possible() {
 		return append(dst, "[]"...), nil, nil
@@ -86,7 +86,7 @@ func queryPage(ctx context.Context, conn *pgx.Conn, dst []byte, b *statement, q 
 	return page, next, rows.Err()
 }
 
-// appendPage appends up to a page of rows. One more was asked for, to learn whether there is a next page.
+// appendPage appends up to a page of rows. The query returns one more, to show whether there is a next page.
 func appendPage(dst []byte, rows pgx.Rows, q *ListQuery) (page []byte, next *ListPosition) {
 	defer rows.Close()
 	page = append(dst, '[')
@@ -114,13 +114,13 @@ func appendPage(dst []byte, rows pgx.Rows, q *ListQuery) (page []byte, next *Lis
 	return append(page, ']'), next
 }
 
-// listStatement builds the statement for what a query asks for.
+// listStatement builds the statement of a query.
 func listStatement(q *ListQuery) *statement {
 	order := &orders[q.Order]
 	b := newStatement(resourceFormats, q.oneIndex())
 	b.WriteString(namePrefix + listResources + "\nSELECT " + resourceColumns + " FROM resources")
 	if q.Skip > 0 {
-		// The index alone says which resources are on the page; only these are read from the table.
+		// The index alone determines the resources of the page; only these are read from the table.
 		b.WriteString(" JOIN (SELECT id AS on_page FROM resources")
 	}
 	b.where(q.Tenant, &q.Filter)
@@ -134,7 +134,7 @@ func listStatement(q *ListQuery) *statement {
 	return b
 }
 
-// beyond adds the condition that a resource comes after the page before.
+// beyond adds the condition that a resource comes after the previous page.
 func (b *statement) beyond(q *ListQuery) {
 	if q.After == nil {
 		return

@@ -9,8 +9,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// patience is how long a statement of maintenance may take, and how long it may wait for a lock. That of the connections
-// is for statements whose answer somebody waits for.
+// patience is how long a statement of maintenance may take and wait for locks. The timeouts of the connections are for
+// statements that requests wait for.
 type patience struct{ statement, lock time.Duration }
 
 // What maintenance may take by its kind. Where requests wait for the locks that it waits for, or has, it waits no longer
@@ -28,7 +28,7 @@ var (
 	partitioning = patience{time.Minute, 30 * time.Second}
 )
 
-// transaction runs do in a transaction with this patience.
+// transaction runs do in a transaction with these timeouts.
 func (p patience) transaction(ctx context.Context, conn *pgx.Conn, do func(pgx.Tx) error) error {
 	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "SELECT set_config('statement_timeout', $1, true), set_config('lock_timeout', $2, true)",
@@ -41,7 +41,7 @@ func (p patience) transaction(ctx context.Context, conn *pgx.Conn, do func(pgx.T
 
 func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
-// DefaultCostMonths is how many months of costs are kept when the options do not say: two years can be compared.
+// DefaultCostMonths is the default of Options.CostMonths, which allows comparing two years.
 const DefaultCostMonths = 24
 
 // costMonthsAhead are the months for which costs can be stored before they have begun.
@@ -57,12 +57,12 @@ func (s *Store) keptCosts(now time.Time) period {
 	return period{from: present.AddDate(0, -s.costMonths, 0), until: present.AddDate(0, costMonthsAhead+1, 0)}
 }
 
-// CostPartitions says what was done to the partitions of the costs.
+// CostPartitions describes changes of the partitions of costs.
 type CostPartitions struct {
 	Made     int      // partitions of months that had none
 	Detached []string // tables that are no partitions any more; their rows are in them
-	// Misplaced counts rows in the default partition: costs of a month that had no partition when they came. The next
-	// call takes them into the partition of their month if it is among those that are kept.
+	// Misplaced counts rows in the default partition: costs of a month that had no partition when they arrived. The
+	// next call moves them to the partition of their month if that month is kept.
 	Misplaced int64
 }
 
@@ -77,8 +77,8 @@ var beforeMaintenance = []string{
 	"SET LOCAL lock_timeout = '1s'",
 }
 
-// MaintainCosts makes the partitions of all months whose costs are kept and detaches older ones. It can be called at any
-// time and on several instances at once.
+// MaintainCosts creates the partitions of all kept months and detaches older ones. It may be called at any time and on
+// several instances at once.
 func (s *Store) MaintainCosts(ctx context.Context) (CostPartitions, error) {
 	kept := s.keptCosts(time.Now())
 	months := s.costMonths + 1 + costMonthsAhead
@@ -109,8 +109,8 @@ const expireEntriesSQL = namePrefix + expireCacheEntries + `
 DELETE FROM cache_entries WHERE key IN (
   SELECT key FROM cache_entries WHERE expires_at < now() ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED)`
 
-// ExpireCacheEntries deletes up to [MaxBatch] entries of the cache's third level that have expired, and returns their
-// number. The other instances' deletions do not wait for it.
+// ExpireCacheEntries deletes up to [MaxBatch] expired entries of the cache's level 3 and returns their number. Other
+// instances' deletions do not wait for it.
 func (s *Store) ExpireCacheEntries(ctx context.Context) (int64, error) {
 	var deleted int64
 	_, err := s.write(ctx, func(conn *pgx.Conn) error {

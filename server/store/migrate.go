@@ -15,8 +15,8 @@ import (
 //go:embed migrations/*.sql
 var migrationFiles embed.FS
 
-// Migrate brings the schema of the database at url to the version that this package expects. Several servers may call
-// it at the same time: one migrates under an advisory lock and the others wait for it, up to five minutes.
+// Migrate migrates the database at url to the version that this package expects. Several servers may call it at once:
+// one migrates under an advisory lock, and the others wait for it, up to five minutes.
 func Migrate(ctx context.Context, url string) error {
 	files, err := fs.Sub(migrationFiles, "migrations")
 	if err != nil {

@@ -13,13 +13,13 @@ import (
 	"github.com/sony/gobreaker/v2"
 )
 
-// The two roles of a server, as statistics name them.
+// The roles of a server in statistics.
 const (
 	RolePrimary = "primary"
 	RoleReplica = "replica"
 )
 
-// A breaker opens after this many failures in a row, and lets one query through, to see, after breakerPause.
+// A breaker opens after this many consecutive failures, and lets one query through after breakerPause.
 const (
 	breakerFailures = 3
 	breakerPause    = time.Second
@@ -41,12 +41,12 @@ func newBreaker(name string) *gobreaker.CircuitBreaker[struct{}] {
 		Name:         name,
 		Timeout:      breakerPause,
 		ReadyToTrip:  func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= breakerFailures },
-		IsSuccessful: func(err error) bool { return !isOutage(err) }, // an answer is an answer, also when it is an error
+		IsSuccessful: func(err error) bool { return !isOutage(err) }, // an error answer is an answer
 		IsExcluded:   func(err error) bool { return isContext(err) && !isOutage(err) },
 	})
 }
 
-// outage is the failure of a server or of the way to it, as opposed to that of a query.
+// outage is the failure of a server or of the network, as opposed to that of a query.
 type outage struct {
 	role string
 	err  error
@@ -96,7 +96,7 @@ func (n *node) runNow(ctx context.Context, query func(*pgx.Conn) error) error {
 	return err
 }
 
-// isShutdown recognizes the errors by which a server says that it is going, coming or full.
+// isShutdown recognizes the errors of a server that is stopping, starting or out of connections.
 func isShutdown(err error) bool {
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) {
@@ -109,7 +109,7 @@ func isShutdown(err error) bool {
 	return len(pg.Code) == 5 && pg.Code[:2] == "08" // connection_exception
 }
 
-// connectAll holds as many connections at once as the pool may have, which makes it open them all, and returns them.
+// connectAll acquires all connections of the pool at once, so that all are opened, and releases them.
 func (n *node) connectAll(ctx context.Context) error {
 	for range n.size {
 		conn, err := n.pool.Acquire(ctx)
@@ -125,12 +125,12 @@ func (n *node) connectAll(ctx context.Context) error {
 type PoolStats struct {
 	// Acquires counts connections taken from the pool, for whatever purpose.
 	Acquires int64
-	// Waits counts acquires that found no idle connection; Waited is the time that these spent waiting.
+	// Waits counts acquires that found no idle connection. Waited is their total waiting time.
 	Waits  int64
 	Waited time.Duration
-	// MaxConns is the size of the pool, InUse how many of its connections are taken now.
+	// MaxConns is the size of the pool, InUse the number of its connections in use.
 	MaxConns, InUse int
-	// Breaker is the state of the breaker before it: closed (all is well), open, half-open.
+	// Breaker is the state of its circuit breaker: closed (queries pass), open or half-open.
 	Breaker string
 }
 

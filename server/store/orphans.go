@@ -9,17 +9,17 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// orphanLife is how long an orphan is waited for from when the primary was first seen to have it. A statement that it has
-// before it ends sooner (by its statement_timeout); so what still has its id then is another process.
+// orphanLife is how long to wait for an orphan after it was first seen on the primary. Its statement ends sooner, by
+// statement_timeout, so a process with its id after that is another one.
 const orphanLife = 10 * time.Second
 
 var errOrphans = errors.New("the primary may still make a change whose connection was lost")
 
-// orphans are the primary's server processes whose connections were lost during a change. Each may make its change yet:
-// one that was frozen with the whole server reads what it was sent before only when that goes on.
+// orphans are the primary's server processes whose connections were lost during a change. Each may still make its
+// change: if it was frozen with the whole server, it reads what it was sent only when the server resumes.
 type orphans struct {
 	mu   sync.Mutex
-	seen map[uint32]time.Time // by process id, when the primary was first seen to have it; zero before
+	seen map[uint32]time.Time // by process id: when it was first seen on the primary; zero before
 }
 
 func (o *orphans) add(pid uint32) {
@@ -41,7 +41,7 @@ func (o *orphans) pids() []int32 {
 	return pids
 }
 
-// notice forgets a process that the primary does not have any more, and says whether it is still to be waited for.
+// notice forgets a process that has ended, and reports whether to keep waiting for it.
 func (o *orphans) notice(pid int32, alive bool, at time.Time) (waits bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -60,8 +60,8 @@ func (o *orphans) notice(pid int32, alive bool, at time.Time) (waits bool) {
 const orphansSQL = `
 SELECT id, EXISTS (SELECT FROM pg_stat_activity WHERE pid = id AND pid <> pg_backend_pid()) FROM unnest($1::integer[]) AS id`
 
-// Settled returns a position at which a read sees every change that failed before the call and was made all the same. It
-// returns an error while such a change may be made yet.
+// Settled returns an LSN at which a read sees every change that failed before the call but was made nevertheless. It
+// returns an error while such a change can still be made.
 func (s *Store) Settled(ctx context.Context) (LSN, error) {
 	if pids := s.orphans.pids(); len(pids) > 0 {
 		waits := false
@@ -85,5 +85,5 @@ func (s *Store) Settled(ctx context.Context) (LSN, error) {
 			return 0, errOrphans
 		}
 	}
-	return s.CurrentLSN(ctx) // after their end: an orphan is gone only when its change can be seen
+	return s.CurrentLSN(ctx) // after they have ended: an orphan ends only when its change is visible
 }

@@ -11,10 +11,10 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Severities are what a policy's severity may be, the mildest first.
+// Severities are the possible severities of a policy, lowest first.
 var Severities = []string{"low", "medium", "high", "critical"}
 
-// NewPolicy is what a client says of a policy. All texts are required.
+// NewPolicy is a policy from a client. All texts are required.
 type NewPolicy struct {
 	Name       string          `json:"name"` // unique within its tenant
 	Type       string          `json:"type"`
@@ -75,7 +75,7 @@ const getPolicySQL = namePrefix + getPolicy + `
 SELECT ` + policyColumns + ` FROM policies WHERE id = $1 AND tenant_id = $2 AND deleted_at IS NULL`
 
 // AppendPolicy appends the JSON of one policy of a tenant to dst. It returns [ErrNotFound] when the tenant has no such
-// policy. It sees everything that was committed up to after.
+// policy. It sees everything committed up to after.
 func (s *Store) AppendPolicy(ctx context.Context, dst []byte, tenant, id ID, after LSN) ([]byte, error) {
 	body := dst
 	err := s.read(ctx, after, func(conn *pgx.Conn) (err error) {
@@ -99,11 +99,11 @@ type PolicyQuery struct {
 	Tenant ID
 	Filter PolicyFilter
 	After  *ListPosition // the last policy of the page before; nil for the first page
-	Limit  int           // policies a page, at least 1
+	Limit  int           // policies per page, at least 1
 }
 
-// AppendPolicies appends one page, newest first, as a JSON array to dst. next is the position to continue after; it is
-// nil when this was the last page. It sees everything that was committed up to after.
+// AppendPolicies appends one page, newest first, as a JSON array to dst. next is the position to continue after; nil
+// after the last page. It sees everything committed up to after.
 func (s *Store) AppendPolicies(ctx context.Context, dst []byte, q PolicyQuery, after LSN) (page []byte, next *ListPosition, err error) {
 	sql, args := policyStatement(&q)
 	var last ListPosition
@@ -120,8 +120,8 @@ func (s *Store) AppendPolicies(ctx context.Context, dst []byte, q PolicyQuery, a
 	return page, next, nil
 }
 
-// policyStatement builds the statement for the filters that are set. enabled is written out and not bound: a generic
-// plan could not know otherwise that idx_policies_active has what is asked for.
+// policyStatement builds the statement for the filters that are set. enabled is a literal rather than a parameter,
+// because a generic plan could not use idx_policies_active otherwise.
 func policyStatement(q *PolicyQuery) (sql string, args []any) {
 	b := statement{args: []any{policyFormats, q.Tenant}}
 	b.WriteString(namePrefix + listPolicies + "\nSELECT " + policyColumns +
@@ -177,7 +177,7 @@ SELECT id FROM changed`
 )
 
 // CreatePolicy stores a policy and appends its JSON to dst. It returns [ErrConflict] when the tenant has a policy of
-// that name, and a [*ValidationError] when the policy has faults.
+// that name, and a [*ValidationError] for an invalid policy.
 func (s *Store) CreatePolicy(ctx context.Context, dst []byte, tenant ID, policy *NewPolicy) (body []byte, id ID, at LSN, err error) {
 	if err := refusal(policy.faults()); err != nil {
 		return dst, ID{}, 0, err
@@ -194,9 +194,9 @@ func (s *Store) CreatePolicy(ctx context.Context, dst []byte, tenant ID, policy 
 	return body, id, at, nil
 }
 
-// ReplacePolicy replaces all that a client says of a policy and appends the new JSON to dst. version is the one that
-// the change was made from; [AnyVersion] replaces whatever there is. It returns [ErrNotFound], [ErrVersion] when the policy has
-// another version, [ErrConflict] when another policy has the name, and a [*ValidationError].
+// ReplacePolicy replaces all client fields of a policy and appends the new JSON to dst. version is the expected
+// version; [AnyVersion] replaces any version. It returns [ErrNotFound], [ErrVersion] when the policy has another
+// version, [ErrConflict] when another policy has the name, and a [*ValidationError].
 func (s *Store) ReplacePolicy(ctx context.Context, dst []byte, tenant, id ID, version int, policy *NewPolicy) (body []byte, at LSN, err error) {
 	if err := refusal(policy.faults()); err != nil {
 		return dst, 0, err
@@ -212,8 +212,8 @@ func (s *Store) ReplacePolicy(ctx context.Context, dst []byte, tenant, id ID, ve
 	return body, at, nil
 }
 
-// DeletePolicy marks a policy as deleted: its evaluations stay in the history, and [Store.RetireEvaluations] takes them
-// out of the resources' present status. version is as in [Store.ReplacePolicy], and so are the errors.
+// DeletePolicy marks a policy as deleted. Its evaluations remain in the history, and [Store.RetireEvaluations] removes
+// them from the resources' current status. version and errors are as for [Store.ReplacePolicy].
 func (s *Store) DeletePolicy(ctx context.Context, tenant, id ID, version int) (LSN, error) {
 	at, err := s.write(ctx, func(conn *pgx.Conn) error {
 		var deleted ID

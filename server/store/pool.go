@@ -10,29 +10,29 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// connectionSettings are sent with the startup message, so that every connection of a pool has them: a SET through the
-// pool would reach one of them only. Times are in milliseconds.
+// connectionSettings are sent with the startup message, so that every connection of a pool has them. (A SET through the
+// pool would reach only one connection.) Times are in milliseconds.
 var connectionSettings = map[string]string{
 	"application_name":                    "headroom",
 	"statement_timeout":                   "5000",
 	"lock_timeout":                        "1000",
 	"idle_in_transaction_session_timeout": "10000",
-	// Short queries on few cores: compiling them or forking workers for them costs more than they do.
+	// Queries are short and cores few: JIT compilation or parallel workers would cost more than they save.
 	"jit":                             "off",
 	"max_parallel_workers_per_gather": "0",
-	// Indexes and the rows in use are in memory, the others on flash. The default, 4, is for disks that turn: with it
-	// the planner walks thousands of rows of a list to save itself the fetching of some hundred.
+	// Indexes and active rows are in memory, others on flash. The default, 4, is for rotating disks: with it the
+	// planner walks through thousands of rows of a list to avoid fetching a few hundred.
 	"random_page_cost": "1.1",
 }
 
-// hotStatements are prepared on every connection before it is used: no request pays for it, and no other statement
-// displaces them. They must be the very strings that are run.
+// hotStatements are prepared on every connection before it is used, so that no request pays for that and no other
+// statement evicts them. They must be exactly the strings that are run.
 func hotStatements() []string {
 	firstPage := listStatement(&ListQuery{Limit: 1}).String()
 	return []string{getSQL, getGroupSQL, firstPage, getPolicySQL, insertSQL, createSQL, replaceSQL, deleteSQL}
 }
 
-// connectTimeout bounds the making of a connection, unless the URL has its own connect_timeout.
+// connectTimeout bounds connecting, unless the URL has a connect_timeout.
 const connectTimeout = 2 * time.Second
 
 // newNode makes a node with a pool of size connections, none of them open yet.
@@ -47,7 +47,7 @@ func newNode(ctx context.Context, role, url string, size int, queries *queryTime
 	if config.ConnConfig.ConnectTimeout == 0 {
 		config.ConnConfig.ConnectTimeout = connectTimeout
 	}
-	// A pool of fixed size: opening a connection takes milliseconds, and would be paid when the load is highest.
+	// The pool has a fixed size, because opening a connection takes milliseconds, just when the load is highest.
 	config.MaxConns = int32(size)
 	config.MinConns = int32(size)
 	config.MaxConnLifetimeJitter = 10 * time.Minute
@@ -127,10 +127,11 @@ func askPrimary(ctx context.Context, url string, replicated bool) (facts serverF
 
 const minPool = 2
 
-// poolSize is what the CPUs can use, and no more than half of what the server has free: a second instance must be able
-// to start while this one runs.
+// poolSize returns as many connections as the CPUs can use, but at most half of the server's free ones, so that a
+// second instance can start while this one runs. It returns an error when fewer than the minimum are free.
 func poolSize(cpus, free int) (int, error) {
-	// Measured on two cores: 8 to 16 connections serve most; at 64 the slowest one percent waits 60 ms.
+	// Measured on two cores: 8 to 16 connections give the highest throughput; with 64, the slowest one percent waits 60
+	// ms.
 	want := min(max(4*cpus, 8), 64)
 	size := min(want, free/2)
 	if size < minPool {

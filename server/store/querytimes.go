@@ -97,18 +97,18 @@ func QueryNames() []string { return slices.Clone(queryNames) }
 // maxMicroseconds is the longest duration that the histograms tell apart: one minute.
 const maxMicroseconds = 60_000_000
 
-// QueryStats is what was measured of one named query since Open.
+// QueryStats are the measurements of one named query since Open.
 type QueryStats struct {
 	// Errors counts the queries that failed. They are in the histogram too.
 	Errors int64
-	// Replica counts those that the replica did; the primary did the others.
+	// Replica counts the queries on the replica; the others ran on the primary.
 	Replica int64
-	// Durations is in microseconds, from 1 µs to 60 s with 3 significant digits: from sending the query to having read
-	// its last row. The wait for a connection is not in it: see [Store.AcquireTimes]. It is a copy.
+	// Durations is in microseconds, from 1 µs to 60 s with 3 significant digits. It covers the time from sending the
+	// query to reading its last row, without the wait for a connection: see [Store.AcquireTimes]. It is a copy.
 	Durations *hdrhistogram.Histogram
 }
 
-// QueryStats returns the measurements by query name. A query that has not been run is not in it.
+// QueryStats returns the measurements by query name. Queries that have not run are omitted.
 func (s *Store) QueryStats() map[string]QueryStats {
 	stats := make(map[string]QueryStats, len(s.queries.named))
 	for name, q := range s.queries.named {
@@ -119,8 +119,8 @@ func (s *Store) QueryStats() map[string]QueryStats {
 	return stats
 }
 
-// AcquireTimes returns, by the role of the server ("primary", "replica"), how long queries had to wait for a connection:
-// a histogram like that of [QueryStats]. One that had an idle connection has waited about 1 µs.
+// AcquireTimes returns histograms of the time that queries waited for a connection, like those of [QueryStats], by the
+// server's role ("primary", "replica"). With an idle connection the wait is about 1 µs.
 func (s *Store) AcquireTimes() map[string]*hdrhistogram.Histogram {
 	times := map[string]*hdrhistogram.Histogram{}
 	for _, n := range s.nodes() {

@@ -9,21 +9,21 @@ import (
 // defaultReplicaMaxLag is how far a replica may be behind before it is left out.
 const defaultReplicaMaxLag = 5 * time.Second
 
-// replica is the streaming replica and what is known of its lag.
+// replica is the streaming replica and its lag.
 type replica struct {
 	*node
 	maxLag time.Duration
 
 	usable    atomic.Bool   // it answers, and its lag is within maxLag
-	replayed  atomic.Uint64 // up to where it has everything; an LSN
+	replayed  atomic.Uint64 // LSN up to which it has replayed everything
 	fallbacks atomic.Int64
 
 	mu      sync.Mutex
 	up      bool
 	why     error // why it is not up
 	primary LSN   // where the primary was when it was last asked
-	// Where the primary was at which times, as far as the replica has not replayed it: the age of the first is the
-	// lag. Unlike a comparison of commit times it needs no two clocks that agree, and is right while nobody writes.
+	// LSNs of the primary that the replica has not replayed, with their times: the age of the first is the lag. Unlike
+	// a comparison of commit times, this needs no synchronized clocks and is correct while nobody writes.
 	ahead []sample
 }
 
@@ -35,13 +35,13 @@ type sample struct {
 // maxSamples bounds ahead: at a sample every watchEvery it is two minutes of lag, and the first one stays.
 const maxSamples = 5000
 
-// serves says whether a read that must see everything up to after may go to the replica now. When all its connections
-// are taken, the primary is quicker: so one that begins to fail keeps few waiting.
+// serves reports whether a read that must see everything up to after may go to the replica now. When all its
+// connections are in use, the primary is quicker, so a replica that begins to fail delays few reads.
 func (r *replica) serves(after LSN) bool {
 	return r != nil && r.usable.Load() && LSN(r.replayed.Load()) >= after && r.busy.Load() < r.size
 }
 
-// primaryIsAt takes note of the primary's position.
+// primaryIsAt records the primary's LSN.
 func (r *replica) primaryIsAt(lsn LSN, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -54,7 +54,7 @@ func (r *replica) primaryIsAt(lsn LSN, now time.Time) {
 	r.judge(now)
 }
 
-// replicaIsAt takes note of the replica's position.
+// replicaIsAt records the replica's LSN.
 func (r *replica) replicaIsAt(lsn LSN, now time.Time) {
 	r.replayed.Store(uint64(lsn))
 	r.mu.Lock()
@@ -67,7 +67,7 @@ func (r *replica) replicaIsAt(lsn LSN, now time.Time) {
 	r.judge(now)
 }
 
-// isUp takes note of whether the replica answers.
+// isUp records whether the replica answers.
 func (r *replica) isUp(up bool, why error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -86,22 +86,22 @@ func (r *replica) lag(now time.Time) time.Duration {
 
 // ReplicaStats describes the streaming replica.
 type ReplicaStats struct {
-	// Configured says whether there is one; without one all else is zero.
+	// Configured reports whether a replica is configured; without one all other fields are zero.
 	Configured bool
-	// Healthy says whether reads go to it: it answers and does not lag too far.
+	// Healthy reports whether reads go to it: it answers and does not lag too far.
 	Healthy bool
 	// Reason says why it is not healthy.
 	Reason string
-	// LagBytes is how much of the primary's log it has not replayed, Lag for how long the oldest byte of that has been
-	// there. They are measured every 25 ms.
+	// LagBytes is how much of the primary's log it has not replayed, in bytes. Lag is the age of the oldest such byte.
+	// Both are measured every 25 ms.
 	LagBytes int64
 	Lag      time.Duration
-	// Fallbacks counts reads that failed on the replica and were done once more on the primary.
+	// Fallbacks counts reads that failed on the replica and were repeated on the primary.
 	Fallbacks int64
 	Pool      PoolStats
 }
 
-// ReplicaStats returns the replica's present state.
+// ReplicaStats returns the replica's current state.
 func (s *Store) ReplicaStats() ReplicaStats {
 	r := s.replica
 	if r == nil {

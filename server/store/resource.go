@@ -19,7 +19,7 @@ const (
 	maxDescription = 100_000
 )
 
-// NewResource is a resource to be inserted. All texts are required; properties and tags may be missing.
+// NewResource is a resource to insert. All texts are required; properties and tags are optional.
 type NewResource struct {
 	AzureResourceID   string            `json:"azure_resource_id"` // unique within its tenant
 	SubscriptionID    string            `json:"subscription_id"`
@@ -31,7 +31,7 @@ type NewResource struct {
 	Tags              map[string]string `json:"tags"`
 }
 
-// ResourceFaults returns every fault of a batch that can be seen without a look at the database.
+// ResourceFaults returns every fault of a batch that can be found without the database.
 func ResourceFaults(resources []NewResource) (faults []Fault) {
 	for i := range resources {
 		faults = append(faults, resources[i].faults().at(i)...)

@@ -9,9 +9,9 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// read runs query on a connection of a server that has everything up to after: the replica when it may be used, else
-// the primary. When the replica fails in the middle, query is run once more, on the primary: it must begin afresh each
-// time it is called. All that query reads comes from one server.
+// read runs query on a connection to a server that has everything up to after: the replica if it may be used, otherwise
+// the primary. If the replica fails during the query, query runs again on the primary, so it must start afresh each
+// time. Everything that query reads comes from one server.
 func (s *Store) read(ctx context.Context, after LSN, query func(*pgx.Conn) error) error {
 	if s.replica.serves(max(after, s.floor)) {
 		err := s.replica.run(ctx, query)
@@ -23,8 +23,8 @@ func (s *Store) read(ctx context.Context, after LSN, query func(*pgx.Conn) error
 	return s.primary.run(ctx, query)
 }
 
-// fallsBack says whether what failed on the replica is worth a try on the primary: not when the caller has gone, and not
-// when the query itself is at fault.
+// fallsBack reports whether a query that failed on the replica should run on the primary: not if the caller has left,
+// and not if the query itself is at fault.
 func fallsBack(ctx context.Context, err error) bool {
 	if ctx.Err() != nil {
 		return false
@@ -33,12 +33,12 @@ func fallsBack(ctx context.Context, err error) bool {
 		return true
 	}
 	var pg *pgconn.PgError
-	// What the replica replays may be in the way of a query, which is canceled then: "conflict with recovery".
+	// The replica cancels a query that conflicts with what it replays: "conflict with recovery".
 	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01")
 }
 
-// write runs change on a connection to the primary. The position it returns is one after its commit; without a replica
-// it is 0, as nobody could lag. change may be several statements in a transaction of its own.
+// write runs change on a connection to the primary. It returns an LSN after the commit; without a replica, which could
+// lag, it returns 0. change may run several statements in its own transaction.
 func (s *Store) write(ctx context.Context, change func(*pgx.Conn) error) (LSN, error) {
 	var position LSN
 	committed := false
@@ -54,13 +54,13 @@ func (s *Store) write(ctx context.Context, change func(*pgx.Conn) error) (LSN, e
 		position, err = queryCurrentLSN(ctx, conn)
 		return err
 	})
-	if committed && err != nil && ctx.Err() == nil { // only the question for the position has failed
+	if committed && err != nil && ctx.Err() == nil { // only asking for the LSN has failed
 		return s.CurrentLSN(ctx)
 	}
 	return position, err
 }
 
-// CurrentLSN returns where the primary's log is now: a read after it sees everything that is committed. Without a replica
+// CurrentLSN returns the primary's LSN now. A read that is given it sees everything committed so far. Without a replica
 // it is 0.
 func (s *Store) CurrentLSN(ctx context.Context) (LSN, error) {
 	if s.replica == nil {
@@ -78,7 +78,7 @@ func queryCurrentLSN(ctx context.Context, conn *pgx.Conn) (LSN, error) {
 	var position LSN
 	err := conn.QueryRow(ctx, `SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint`).Scan(&position)
 	if err != nil {
-		return 0, fmt.Errorf("ask for the position after the commit: %w", err)
+		return 0, fmt.Errorf("ask for the LSN after the commit: %w", err)
 	}
 	return position, nil
 }

@@ -14,18 +14,18 @@ const defaultSlowQuery = 100 * time.Millisecond
 // maxSlowShapes is how many statements are kept.
 const maxSlowShapes = 32
 
-// SlowQuery is a statement that took longer than Options.SlowQuery at least once. Its SQL has placeholders where its
-// parameters were; these are kept nowhere.
+// SlowQuery is a statement that took longer than Options.SlowQuery at least once. Its SQL has placeholders; parameters
+// are not stored.
 type SlowQuery struct {
 	Name    string
 	SQL     string
 	Count   int64         // slow ones
-	Replica int64         // how many of these the replica did
+	Replica int64         // slow ones on the replica
 	Slowest time.Duration // from sending the query to having read its last row
 	Last    time.Time     // when the last slow one ended
 }
 
-// SlowQueries returns the statements that were slow, the slowest first, at most 32.
+// SlowQueries returns the slow statements, slowest first, at most 32.
 func (s *Store) SlowQueries() []SlowQuery { return s.queries.slow.list() }
 
 // slowQueries keeps the slowest statements.
@@ -54,7 +54,7 @@ func (s *slowQueries) note(sql string, took time.Duration, replica bool, now tim
 	q.Last = now
 }
 
-// add makes room for a new statement, unless all that are kept were slower.
+// add makes room for a new statement, or returns nil if all stored ones were slower.
 func (s *slowQueries) add(sql string, took time.Duration) *SlowQuery {
 	if len(s.shapes) >= maxSlowShapes {
 		var least *SlowQuery

@@ -12,8 +12,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// aside runs query on a connection to the primary that is opened for it: what an administrator asks takes no place in
-// the pool from those who are served.
+// aside runs query on a separate connection to the primary, so that an administrator's query takes no pooled connection
+// from requests.
 func (s *Store) aside(ctx context.Context, query func(*pgx.Conn) error) error {
 	config := s.primary.pool.Config().ConnConfig
 	config.DialFunc = new(net.Dialer).DialContext
@@ -27,8 +27,8 @@ func (s *Store) aside(ctx context.Context, query func(*pgx.Conn) error) error {
 	return query(conn)
 }
 
-// Explain returns the primary's plan of a statement, whatever its parameters, as text. The statement is not run. It
-// costs a connection and some planning: it is for when somebody asks, not for while something is measured.
+// Explain returns the primary's generic plan of a statement as text, without running the statement. It costs a
+// connection and planning, so do not call it during measurements.
 func (s *Store) Explain(ctx context.Context, sql string) (string, error) {
 	var plan []string
 	err := s.aside(ctx, func(conn *pgx.Conn) error {
@@ -56,17 +56,17 @@ func (s *Store) Explain(ctx context.Context, sql string) (string, error) {
 	return strings.Join(plan, "\n"), nil
 }
 
-// ErrNoStatements is returned by [Store.Statements] when the server does not count its statements. Its text says what
-// to do.
-var ErrNoStatements = errors.New("pg_stat_statements is not there: add it to shared_preload_libraries, restart Postgres, " +
+// ErrNoStatements is returned by [Store.Statements] when the server does not collect statistics of statements. Its text
+// says what to do.
+var ErrNoStatements = errors.New("pg_stat_statements is not available: add it to shared_preload_libraries, restart Postgres, " +
 	"and run CREATE EXTENSION pg_stat_statements as a superuser")
 
-// Statement is what the primary has counted of a statement, by whomever it was sent, since its statistics were reset.
+// Statement is the primary's statistics of a statement, from all clients, since they were reset.
 type Statement struct {
 	SQL         string        // with placeholders for all constants
 	Calls, Rows int64         // rows: returned or changed
 	Total, Mean time.Duration // of execution
-	// Blocks of 8 KB that were found in shared_buffers, and that were not.
+	// Blocks of 8 KB that were found in shared_buffers, and blocks that were read.
 	BlocksHit, BlocksRead int64
 }
 
@@ -76,7 +76,7 @@ SELECT query, calls, rows, (total_exec_time * 1e6)::bigint, (mean_exec_time * 1e
  WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND query IS NOT NULL
  ORDER BY total_exec_time DESC LIMIT $1`
 
-// Statements returns the limit statements of this database that took most time in all, from pg_stat_statements.
+// Statements returns the limit statements of this database with the most total time, from pg_stat_statements.
 func (s *Store) Statements(ctx context.Context, limit int) ([]Statement, error) {
 	var all []Statement
 	err := s.aside(ctx, func(conn *pgx.Conn) error {

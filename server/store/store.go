@@ -1,8 +1,9 @@
-// Package store keeps resources, and what is known of them, in Postgres. Every query is bound to one tenant. Results are appended to byte slices as
-// JSON straight from the network buffer: on the way from Postgres to an answer nothing is decoded into Go values first.
+// Package store keeps resources, policies, evaluations, costs and events in Postgres. Every query is bound to one
+// tenant. Results are appended to byte slices as JSON straight from the network buffer, without decoding into Go values
+// first.
 //
-// Writes go to the primary, reads to its streaming replica as long as that is healthy and not too far behind: see
-// [Store.ReplicaStats]. Who must see a certain write passes the position that the write returned to his reads.
+// Writes go to the primary. Reads go to its streaming replica while that is healthy and not too far behind: see
+// [Store.ReplicaStats]. A write returns an LSN; a read that is given this LSN sees the write.
 package store
 
 import (
@@ -18,35 +19,35 @@ import (
 )
 
 var (
-	// ErrNotFound is returned for what does not exist, is deleted, or belongs to another tenant.
+	// ErrNotFound is returned for an object that does not exist, is deleted, or belongs to another tenant.
 	ErrNotFound = errors.New("not found")
-	// ErrConflict is returned for a change that would give two things the same unique key.
-	ErrConflict = errors.New("it exists already")
-	// ErrVersion is returned for a change of a version that is not the present one.
-	ErrVersion = errors.New("it has been changed meanwhile")
-	// ErrUnavailable is returned when the database cannot be reached, at once while its breaker is open.
+	// ErrConflict is returned for a change that would give two objects the same unique key.
+	ErrConflict = errors.New("it already exists")
+	// ErrVersion is returned for a change of a version that is not the current one.
+	ErrVersion = errors.New("it has been changed in the meantime")
+	// ErrUnavailable is returned when the database cannot be reached; while its circuit breaker is open, at once.
 	ErrUnavailable = errors.New("the database is unavailable")
 )
 
-// ID is a UUID: of a tenant or of anything that it has.
+// ID is the UUID of a tenant or of one of its objects.
 type ID = [16]byte
 
-// Options says how to reach Postgres.
+// Options configure a store.
 type Options struct {
 	// URL is the postgres:// connection string of the primary.
 	URL string
-	// ReplicaURL is that of a streaming replica, which reads prefer; empty when there is none. The replica need not be
-	// there when the store is opened.
+	// ReplicaURL is the connection string of a streaming replica, which reads prefer; empty without one. The replica
+	// may start later than the store.
 	ReplicaURL string
-	// ReplicaMaxLag is how far the replica may be behind before all reads go to the primary; 0 is 5 seconds.
+	// ReplicaMaxLag is the lag beyond which all reads go to the primary; 0 means 5 seconds.
 	ReplicaMaxLag time.Duration
 	// MaxConns is the size of the pool of each server; 0 derives it from the number of CPUs and what the primary has free.
 	MaxConns int
-	// CostMonths is how many months of costs are kept before the present one; 0 is [DefaultCostMonths].
+	// CostMonths is how many months of costs to keep before the current one; 0 means [DefaultCostMonths].
 	CostMonths int
-	// SlowQuery is from how long on a query is kept as slow; 0 is 100 ms.
+	// SlowQuery is the duration from which queries are listed as slow; 0 means 100 ms.
 	SlowQuery time.Duration
-	// Logger is told when a server fails and when it is used again; nil is slog.Default().
+	// Logger logs when a server fails and when it is used again; nil means slog.Default().
 	Logger *slog.Logger
 }
 
@@ -64,7 +65,7 @@ func (o Options) withDefaults() Options {
 type Store struct {
 	primary *node
 	replica *replica // nil when there is none
-	floor   LSN      // where the primary was at Open: a replica that has not even its migrations is of no use
+	floor   LSN      // the primary's LSN at Open: a replica without the migrations is not used
 	queries *queryTimes
 	gets    getQueue
 	loads   bulkLoads
@@ -76,8 +77,8 @@ type Store struct {
 	watching     sync.WaitGroup
 }
 
-// Open connects the whole pool before it returns, and that of the replica when it is there. It does not migrate: see
-// [Migrate].
+// Open connects the whole pool of the primary before it returns, and that of the replica if it is available. It does
+// not migrate: see [Migrate].
 func Open(ctx context.Context, o Options) (*Store, error) {
 	o = o.withDefaults()
 	facts, err := askPrimary(ctx, o.URL, o.ReplicaURL != "")
@@ -112,7 +113,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	return s, nil
 }
 
-// watch begins to watch the servers. With a replica, both are asked once before it returns.
+// watch starts watching the servers. With a replica, it asks both once before it returns.
 func (s *Store) watch(ctx context.Context, cluster int64, logger *slog.Logger) {
 	primary := newWatch(s.primary, watchAloneEvery, primaryPatience, logger)
 	primary.up = true
@@ -147,7 +148,7 @@ func (s *Store) watch(ctx context.Context, cluster int64, logger *slog.Logger) {
 	}
 }
 
-// Ping asks the primary for an answer through the pool.
+// Ping sends an empty query to the primary through the pool.
 func (s *Store) Ping(ctx context.Context) error {
 	if err := s.primary.pool.Ping(ctx); err != nil {
 		return fmt.Errorf("ping Postgres: %w", err)
@@ -172,5 +173,5 @@ func (s *Store) nodes() []*node {
 	return []*node{s.primary, s.replica.node}
 }
 
-// PoolStats returns the present state of the primary's pool; the replica's is in [Store.ReplicaStats].
+// PoolStats returns the current state of the primary's pool. [Store.ReplicaStats] has the replica's.
 func (s *Store) PoolStats() PoolStats { return s.primary.stats() }

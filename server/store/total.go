@@ -8,8 +8,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// How many resources are counted one by one. Where an index holds what matches together that is some hundred of its
-// pages; elsewhere every match is a page of the table.
+// How many resources are counted exactly. Where an index holds the matches together, these are some hundred index
+// pages; otherwise every match can be a page of the table.
 const (
 	maxCounted        = 10_000
 	maxCountedScanned = 1_000
@@ -18,11 +18,11 @@ const (
 // Total is the number of resources that match a filter.
 type Total struct {
 	Resources int64
-	Exact     bool // counted; else it is what the planner expects from the table's statistics
+	Exact     bool // counted; otherwise the planner's estimate
 }
 
-// CountResources counts what matches a filter if that are at most 10,000 resources, or 1,000 where no single index has
-// them together; if there are more it estimates. It sees everything that was committed up to after.
+// CountResources counts the resources that match a filter, up to 10,000, or up to 1,000 where no single index holds
+// them together. Beyond that it estimates. It sees everything committed up to after.
 func (s *Store) CountResources(ctx context.Context, tenant ID, f Filter, after LSN) (Total, error) {
 	if !f.possible() {
 		return Total{Exact: true}, nil
@@ -46,12 +46,12 @@ func (s *Store) CountResources(ctx context.Context, tenant ID, f Filter, after L
 		return Total{Resources: counted, Exact: true}, nil
 	}
 	total, err := s.EstimateResources(ctx, tenant, f, after)
-	total.Resources = max(total.Resources, counted) // so many there are at least
+	total.Resources = max(total.Resources, counted) // at least this many exist
 	return total, err
 }
 
-// EstimateResources returns how many resources the planner expects a filter to match. It reads no resource. Where
-// conditions depend on each other, or values are rare, it can be wrong by far.
+// EstimateResources returns how many resources the planner expects a filter to match, without reading any. It can be
+// far off for correlated conditions or rare values.
 func (s *Store) EstimateResources(ctx context.Context, tenant ID, f Filter, after LSN) (Total, error) {
 	if !f.possible() {
 		return Total{Exact: true}, nil

@@ -16,8 +16,8 @@ SELECT v.tenant_id
  ORDER BY s.resources DESC NULLS LAST, v.version DESC, v.tenant_id
  LIMIT $1`
 
-// LargestTenants returns the tenants with the most resources, at most n, the largest first. It sees everything that was
-// committed up to after.
+// LargestTenants returns the n tenants with the most resources, largest first. It sees everything committed up to
+// after.
 func (s *Store) LargestTenants(ctx context.Context, n int, after LSN) ([]ID, error) {
 	var tenants []ID
 	err := s.read(ctx, after, func(conn *pgx.Conn) error {
@@ -46,8 +46,8 @@ SELECT r.tenant_id, r.id
  ORDER BY r.updated_at DESC, r.id DESC
  LIMIT $2`
 
-// RecentResources returns the resources of some tenants that were updated last, at most n in all, the newest first. It
-// sees everything that was committed up to after.
+// RecentResources returns the n most recently updated resources of some tenants, newest first. It sees everything
+// committed up to after.
 func (s *Store) RecentResources(ctx context.Context, tenants []ID, n int, after LSN) ([]TenantResource, error) {
 	var found []TenantResource
 	err := s.read(ctx, after, func(conn *pgx.Conn) error {

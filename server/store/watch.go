@@ -10,17 +10,17 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// How often a server is asked how it is, and how long it may take to answer before its connections are cut. The primary
-// is given more time, as nobody else can do its work.
+// How often a server is checked, and how long it may take to answer before its connections are cut. The primary gets
+// more time, because no other server can do its work.
 const (
 	watchEvery      = 25 * time.Millisecond
 	watchAloneEvery = 500 * time.Millisecond // a primary without a replica, whose position nobody needs
 	retryEvery      = 250 * time.Millisecond // a server that failed
-	replicaPatience = 500 * time.Millisecond // a busy machine answers late, too
+	replicaPatience = 500 * time.Millisecond // a busy machine also answers late
 	primaryPatience = 2 * time.Second
 )
 
-// watch asks a server again and again, on a connection of its own, and tells its node's users what it learns.
+// watch checks a server periodically on its own connection and updates the node.
 type watch struct {
 	node     *node
 	config   *pgx.ConnConfig
@@ -92,8 +92,8 @@ func (w *watch) askOnce(ctx context.Context) error {
 	return w.ask(ctx, w.conn)
 }
 
-// failed is called again as long as the server fails. A server that is gone has closed its connections; those of one
-// that says nothing are cut.
+// failed is called repeatedly while the server fails. A server that has stopped has closed its connections; those of a
+// silent server are cut.
 func (w *watch) failed(err error) {
 	w.disconnect()
 	w.changed(false, err)
@@ -102,12 +102,12 @@ func (w *watch) failed(err error) {
 		w.node.link.cut()
 	}
 	if !w.silent {
-		w.logger.Warn("Postgres is not used: it does not answer as it should", "server", w.node.role, "error", err)
+		w.logger.Warn("Postgres is not used because its health check failed", "server", w.node.role, "error", err)
 	}
 	w.up, w.silent = false, true
 }
 
-// recovered lets queries come again, to connections that are open already.
+// recovered admits queries again, once connections are open.
 func (w *watch) recovered(ctx context.Context) {
 	w.node.pool.Reset()
 	w.node.link.restore()
@@ -134,15 +134,15 @@ func (w *watch) disconnect() {
 	w.conn = nil
 }
 
-// primarySQL asks for what is flushed: no more than that is sent to a replica.
+// primarySQL asks for the flushed LSN, because only that much is sent to a replica.
 const primarySQL = `SELECT (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::bigint`
 
 const replicaSQL = `SELECT pg_is_in_recovery(), coalesce((pg_last_wal_replay_lsn() - '0/0'::pg_lsn)::bigint, 0),
        (SELECT system_identifier FROM pg_control_system())`
 
-var errPromoted = errors.New("it is not a replica, or not any more: it is not in recovery")
+var errPromoted = errors.New("it is not a replica, or no longer: it is not in recovery")
 
-// askReplica returns how far the replica is, and refuses a server that is no replica of the primary.
+// askReplica returns the replica's LSN, and refuses a server that is not a replica of the primary.
 func askReplica(ctx context.Context, conn *pgx.Conn, primary int64) (replayed LSN, err error) {
 	var recovering bool
 	var cluster int64

@@ -9,10 +9,10 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Each change of a resource is one statement that also records its event: there is no moment at which one of them is
-// there without the other, and the tenant's version, which the triggers raise, is locked for that statement alone.
+// Each change of a resource is one statement that also records its event. So neither is ever visible without the other,
+// and the tenant's version, which triggers increment, is locked for that statement only.
 
-// resourceState is what an event tells of a resource: all that a client can set.
+// resourceState is the resource in an event: all fields that a client can set.
 const resourceState = `jsonb_build_object('azure_resource_id', azure_resource_id, 'subscription_id', subscription_id,
          'resource_group_name', resource_group_name, 'name', name, 'type', type, 'location', location,
          'properties', properties, 'tags', tags)`
@@ -35,8 +35,8 @@ WITH changed AS (
 SELECT ` + resourceColumns + ` FROM changed`
 
 // CreateResource inserts one resource and appends its JSON to dst. It returns [ErrConflict] when the tenant has a
-// resource with this azure_resource_id, and a [*ValidationError] for an invalid one; both leave everything as it was.
-// The position is one after the commit.
+// resource with this azure_resource_id, and a [*ValidationError] for an invalid one; both change nothing. The LSN is
+// one after the commit.
 func (s *Store) CreateResource(ctx context.Context, dst []byte, tenant ID, r *NewResource) (body []byte, id ID, lsn LSN, err error) {
 	if err := refusal(r.faults()); err != nil {
 		return dst, ID{}, 0, err
@@ -56,7 +56,7 @@ func (s *Store) CreateResource(ctx context.Context, dst []byte, tenant ID, r *Ne
 	return body, id, lsn, nil
 }
 
-// AnyVersion as the version that a change expects lets it change whatever version there is.
+// AnyVersion as the expected version lets a change apply to any version.
 const AnyVersion = 0
 
 // What a change finds: the resource, if its version is the expected one. A change that waits for another one of the same
@@ -76,11 +76,10 @@ WITH changed AS (
 ), ` + recordChange("resource.updated", resourceState) + `
 SELECT ` + resourceColumns + ` FROM changed`
 
-// ReplaceResource replaces all that a client can set of a resource and appends the JSON of its new version to dst. It
-// does so if its version is the expected one, or whatever it is for [AnyVersion]; the same change made twice makes two
-// versions. It returns [ErrVersion] for another version, [ErrNotFound], [ErrConflict] when another resource of the
-// tenant has the azure_resource_id, and a [*ValidationError]; all leave everything as it was. The position is one after
-// the commit.
+// ReplaceResource replaces all client fields of a resource with the expected version, or any version for [AnyVersion],
+// and appends the JSON of the new version to dst. The same change made twice makes two versions. It returns
+// [ErrVersion] for another version, [ErrNotFound], [ErrConflict] when another resource of the tenant has the
+// azure_resource_id, or a [*ValidationError]; all change nothing. The LSN is one after the commit.
 func (s *Store) ReplaceResource(ctx context.Context, dst []byte, tenant, id ID, version int, r *NewResource) ([]byte, LSN, error) {
 	if err := refusal(r.faults()); err != nil {
 		return dst, 0, err
@@ -104,10 +103,9 @@ WITH changed AS (
 ), ` + recordChange("resource.deleted", "'{}'") + `
 SELECT FROM changed`
 
-// DeleteResource marks a resource as deleted, if its version is the expected one or version is [AnyVersion]. Nothing
-// reads it from then on; its events remain, and its azure_resource_id is free for another resource. It returns
-// [ErrVersion] for another version and [ErrNotFound], also for one that is deleted already. The position is one after
-// the commit.
+// DeleteResource marks a resource with the expected version, or any version for [AnyVersion], as deleted. It can no
+// longer be read; its events remain, and its azure_resource_id becomes free. It returns [ErrVersion] for another
+// version and [ErrNotFound], also for a deleted resource. The LSN is one after the commit.
 func (s *Store) DeleteResource(ctx context.Context, tenant, id ID, version int) (LSN, error) {
 	lsn, err := s.write(ctx, func(conn *pgx.Conn) error {
 		tag, err := conn.Exec(ctx, deleteSQL, tenant, id, version)
