@@ -96,13 +96,14 @@ func TestCompareErrors(t *testing.T) {
 	t.Parallel()
 	const pairs = 60
 	// By memory, the share of pairs that may be said to differ. The last is of slow moments of a second in runs of a minute.
-	for memory, most := range map[float64]float64{0: 0.05, 0.9: 0.05, 0.99: 0.2} {
+	for _, tt := range []struct{ memory, most float64 }{{0, 0.05}, {0.9, 0.05}, {0.99, 0.2}} {
+		memory, most := tt.memory, tt.most
 		random := rand.New(rand.NewPCG(3, uint64(1000*memory)))
 		told := map[string]int{}
 		for range pairs {
 			base := comparedRun(t, random, 1, memory, 0)
-			for name, slower := range map[string]float64{"same": 1, "slower": 1.2} {
-				for _, f := range compared(t, base, comparedRun(t, random, slower, memory, 0)).Figures {
+			for i, name := range []string{"same", "slower"} {
+				for _, f := range compared(t, base, comparedRun(t, random, []float64{1, 1.2}[i], memory, 0)).Figures {
 					if f.Better || f.Worse {
 						told[name+" "+f.Figure]++
 					}
