@@ -202,7 +202,7 @@ func (m *Measurements) mergeSeries(series []*Series) error {
 			m.Series = append(m.Series, s.blank())
 			i = len(m.Series) - 1
 		}
-		if err := m.Series[i].merge(s); err != nil {
+		if err := m.Series[i].Merge(s); err != nil {
 			return err
 		}
 	}

@@ -180,7 +180,11 @@ func Read(path string) (*Run, error) {
 		return nil, fmt.Errorf("load run %s: %s: %w", dir, histogramsFile, err)
 	}
 	r.Redact(r.Scenario.saved().Secrets()) // one of an older version, or that somebody wrote, may have some
-	r.Verdict.complete()
+	for i := range r.Verdict.Gates {
+		if err := r.Verdict.Gates[i].complete(); err != nil {
+			return nil, fmt.Errorf("load run %s: %w", dir, err)
+		}
+	}
 	return r, nil
 }
 

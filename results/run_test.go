@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	hdr "github.com/HdrHistogram/hdrhistogram-go"
+	"github.com/policycortex/headroom/scenarios"
 )
 
 func TestSaveAndRead(t *testing.T) {
@@ -150,4 +152,40 @@ func FuzzParseSnapshot(f *testing.F) {
 			_ = v.Add(Snapshot{}, s)
 		}
 	})
+}
+
+// TestReadGivesGatesTheirThresholds: a gate has its threshold again, and the margin of a share that was saved before that was
+// one of what may be lost is renewed.
+func TestReadGivesGatesTheirThresholds(t *testing.T) {
+	dir := t.TempDir()
+	gates := []Gate{
+		{Metric: "http_req_duration{name:a b,scenario:s}", Expression: "p(95) < 50 for 10s", Op: "<", Target: 50, Actual: 40, Samples: 9, Margin: 0.2},
+		{Metric: "checks", Expression: "rate>0.9", Op: ">", Target: 0.9, Actual: 0.95, Samples: 9, Margin: 0.05},
+	}
+	run := &Run{Measurements: *measured(), Verdict: Verdict{Gates: gates}}
+	if err := Save(dir, run); err != nil {
+		t.Fatal(err)
+	}
+	back, err := Read(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := back.Verdict.Gates
+	want := scenarios.Threshold{
+		Metric: scenarios.HTTPReqDuration, Selector: map[string]string{"name": "a b", "scenario": "s"}, Op: "<", Limit: 50, Window: 10 * time.Second,
+		Aggregation: scenarios.Aggregation{Name: "p", Percentile: 95}, Source: "p(95) < 50 for 10s",
+	}
+	if !reflect.DeepEqual(g[0].Threshold, want) || g[0].Margin != 0.2 {
+		t.Errorf("got %+v, want %+v", g[0].Threshold, want)
+	}
+	if g[1].Threshold.Metric != scenarios.Checks || !near(g[1].Margin, 0.5) {
+		t.Errorf("got %+v, a margin of %v", g[1].Threshold, g[1].Margin)
+	}
+	run.Verdict.Gates[1].Expression = "rate>"
+	if err := Save(dir, run); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Read(dir); err == nil || !strings.Contains(err.Error(), `the gate checks rate>: "" is not a number`) {
+		t.Errorf("a damaged gate: %v", err)
+	}
 }

@@ -37,7 +37,7 @@ func (s *Series) plus(o *Series) (*Series, error) {
 			sum.Tags[tag] = value
 		}
 	}
-	return sum, errors.Join(sum.merge(s), sum.merge(o))
+	return sum, errors.Join(sum.Merge(s), sum.Merge(o))
 }
 
 // blank is a series of the same requests that has counted nothing.
@@ -48,8 +48,8 @@ func (s *Series) blank() *Series {
 	}
 }
 
-// merge adds what o counted.
-func (s *Series) merge(o *Series) error {
+// Merge adds what o counted, whose maps and histograms may be nil. Of two samples of an error that of s stays.
+func (s *Series) Merge(o *Series) error {
 	s.Requests += o.Requests
 	s.Failed += o.Failed
 	s.CacheAnswers += o.CacheAnswers
@@ -78,5 +78,12 @@ func (s *Series) merge(o *Series) error {
 			s.ErrorSamples[class] = text
 		}
 	}
-	return errors.Join(s.Response.Merge(o.Response), s.Service.Merge(o.Service))
+	var err error
+	if o.Response != nil {
+		err = s.Response.Merge(o.Response)
+	}
+	if o.Service != nil {
+		err = errors.Join(err, s.Service.Merge(o.Service))
+	}
+	return err
 }

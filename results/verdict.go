@@ -1,9 +1,9 @@
 package results
 
 import (
+	"fmt"
 	"math"
 	"slices"
-	"strings"
 
 	"github.com/policycortex/headroom/scenarios"
 )
@@ -45,6 +45,7 @@ type Verdict struct {
 
 // Gate is one threshold with what was measured.
 type Gate struct {
+	// Threshold is what was asked, parsed. Of a gate that was read it lacks whether it may abort a run, and where it stands.
 	Threshold  scenarios.Threshold `json:"-"`
 	Metric     string              `json:"metric"`     // with its selector: http_req_duration{scenario:warm}
 	Expression string              `json:"expression"` // as written: p(95)<50
@@ -133,20 +134,17 @@ type Window struct {
 	Fewest int64 `json:"fewest_samples"`
 }
 
-// IsShare reports whether what the gate is of is a share of 1.
-func (g *Gate) IsShare() bool {
-	metric, _, _ := strings.Cut(g.Metric, "{")
-	return scenarios.MetricName(metric).IsShare()
-}
-
-// complete gives the gates of a run that was read what is not saved with them: their thresholds, and the margins of shares in
-// runs that were saved before those were shares of what may be lost.
-func (v *Verdict) complete() {
-	for i := range v.Gates {
-		g := &v.Gates[i]
-		if g.Best == nil && g.IsShare() && g.Op.IsLower() {
-			g.Best = new(1.0)
-			g.Margin = g.margin()
-		}
+// complete gives a gate that was read what is not saved with it: its threshold, and the margin of a share in a run that was
+// saved before that was a share of what may be lost.
+func (g *Gate) complete() error {
+	t, err := scenarios.ParseThreshold(g.Metric, g.Expression)
+	if err != nil {
+		return fmt.Errorf("the gate %s %s: %w", g.Metric, g.Expression, err)
 	}
+	g.Threshold = t
+	if g.Best == nil && t.Metric.IsShare() && g.Op.IsLower() {
+		g.Best = new(1.0)
+		g.Margin = g.margin()
+	}
+	return nil
 }

@@ -24,6 +24,27 @@ type Threshold struct {
 // Name is the metric with its selector in k6's notation: http_req_duration{scenario:warm}.
 func (t Threshold) Name() string { return metricName(t.Metric, t.Selector) }
 
+// ParseThreshold reads a threshold from its [Threshold.Name] and its Source, which a saved run has of each. Whether it may abort a
+// run stands in neither.
+func ParseThreshold(name, source string) (Threshold, error) {
+	metric, selector, err := parseMetricName(name)
+	if err != nil {
+		return Threshold{}, err
+	}
+	row, known := metric.Metric()
+	if !known {
+		return Threshold{}, fmt.Errorf("there is no metric %.120q", metric)
+	}
+	e, err := parseExpression(source, row)
+	if err != nil {
+		return Threshold{}, err
+	}
+	return Threshold{
+		Metric: metric, Selector: selector, Source: source,
+		Aggregation: e.aggregation, Op: e.operator, Limit: e.limit, Window: e.window,
+	}, nil
+}
+
 // thresholdScope is what the thresholds of one section may select.
 type thresholdScope struct {
 	plan      *Plan

@@ -112,11 +112,11 @@ func Compare(old, new *results.Run) (*Comparison, error) {
 	if c.Figures, err = figureChanges(&old.Measurements, &new.Measurements); err != nil {
 		return nil, err
 	}
-	before, err := gatesOf(old, oldPlan.Thresholds)
+	before, err := gatesOf(old)
 	if err != nil {
 		return nil, err
 	}
-	after, err := gatesOf(new, newPlan.Thresholds)
+	after, err := gatesOf(new)
 	if err != nil {
 		return nil, err
 	}
@@ -141,8 +141,7 @@ func (c *Comparison) distrust() {
 	c.Invalid = strings.Join(why, "; ")
 	for i := range c.Gates {
 		g := cmp.Or(c.Gates[i].New, c.Gates[i].Old)
-		metric, _, _ := strings.Cut(g.Metric, "{")
-		c.Gates[i].distrust(c.Invalid != "", untimed && !ofFailures(scenarios.MetricName(metric)))
+		c.Gates[i].distrust(c.Invalid != "", untimed && !ofFailures(g.Threshold.Metric))
 	}
 	for i := range c.Figures {
 		c.Figures[i].distrust(c.Invalid != "", untimed && c.Figures[i].Figure != "failed")
@@ -164,18 +163,15 @@ func (c *Difference) distrust(invalid, untimed bool) {
 type judged struct {
 	*results.Gate
 	estimate Estimate
-	share    bool
 }
 
 // gatesOf gives the gates of a run the intervals that they have not been judged by.
-func gatesOf(r *results.Run, thresholds []scenarios.Threshold) ([]judged, error) {
-	if len(thresholds) != len(r.Verdict.Gates) {
-		return nil, fmt.Errorf("%s has %d thresholds and %d gates", r.Label(), len(thresholds), len(r.Verdict.Gates))
-	}
+func gatesOf(r *results.Run) ([]judged, error) {
 	m := &r.Measurements
 	var out []judged
-	for i, t := range thresholds {
+	for i := range r.Verdict.Gates {
 		g := &r.Verdict.Gates[i]
+		t := g.Threshold
 		blocks := blocksOf(m, m.Select(requestTags(t.Selector)))
 		j := judged{Gate: g, estimate: Estimate{g.Actual, g.Samples, g.Interval, fullSeconds(blocks)}}
 		sum, err := m.Summarize(t.Selector)
@@ -192,7 +188,6 @@ func gatesOf(r *results.Run, thresholds []scenarios.Threshold) ([]judged, error)
 		case t.Metric == scenarios.HTTPReqs && t.Aggregation.Name == "rate":
 			j.estimate.Interval = estimateRate(sum, blocks).Interval
 		}
-		j.share = t.Metric.IsShare()
 		out = append(out, j)
 	}
 	return out, nil
@@ -204,17 +199,17 @@ func gateChanges(before, after []judged) []GateChange {
 		return func(b judged) bool { return a.Metric == b.Metric && a.Expression == b.Expression }
 	}
 	for _, g := range after {
-		change := GateChange{New: g.Gate, Difference: Difference{New: g.estimate, Share: g.share}}
+		change := GateChange{New: g.Gate, Difference: Difference{New: g.estimate, Share: g.Threshold.Metric.IsShare()}}
 		if i := slices.IndexFunc(before, same(g)); i >= 0 {
 			change.Old = before[i].Gate
 			change.Difference = newDifference(before[i].estimate, g.estimate, g.Op.IsLower())
-			change.Share = g.share
+			change.Share = g.Threshold.Metric.IsShare()
 		}
 		out = append(out, change)
 	}
 	for _, g := range before {
 		if !slices.ContainsFunc(after, same(g)) {
-			out = append(out, GateChange{Old: g.Gate, Difference: Difference{Old: g.estimate, Share: g.share}})
+			out = append(out, GateChange{Old: g.Gate, Difference: Difference{Old: g.estimate, Share: g.Threshold.Metric.IsShare()}})
 		}
 	}
 	return out

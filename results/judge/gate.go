@@ -9,7 +9,7 @@ func newGate(m *results.Measurements, t scenarios.Threshold) results.Gate {
 	g := results.Gate{Threshold: t, Metric: t.Name(), Expression: t.Source, Op: t.Op, Target: t.Limit}
 	switch asked := askedRate(m, t.Selector); {
 	case !t.Op.IsLower():
-	case g.IsShare():
+	case t.Metric.IsShare():
 		g.Best = new(1.0)
 	case t.Metric == scenarios.HTTPReqs && t.Aggregation.Name == "rate" && asked > t.Limit:
 		g.Best = &asked
