@@ -29,10 +29,12 @@ func onFreePort(start func(port int) error) error {
 	var err error
 	for range portAttempts {
 		var port int
-		if port, err = freePort(); err != nil {
+		port, err = freePort()
+		if err != nil {
 			return err
 		}
-		if err = start(port); !errors.Is(err, errPortTaken) {
+		err = start(port)
+		if !errors.Is(err, errPortTaken) {
 			return err
 		}
 	}

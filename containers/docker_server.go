@@ -35,7 +35,8 @@ func (s *dockerServer) locate(ctx context.Context) (err error) {
 	if s.run.engine.hostNetwork {
 		return nil
 	}
-	if s.host, err = s.container.Host(ctx); err != nil {
+	s.host, err = s.container.Host(ctx)
+	if err != nil {
 		return fmt.Errorf("find the container's host: %w", err)
 	}
 	mapped, err := s.container.MappedPort(ctx, strconv.Itoa(s.inside)+"/tcp")

@@ -103,7 +103,8 @@ func (w *workshop) fillEmbedded(ctx context.Context, env *Environment, o Options
 		if err != nil {
 			return err
 		}
-		if dir, err = fetchPostgres(ctx, cache, sources(ctx), w.janitor, o.Progress); err != nil {
+		dir, err = fetchPostgres(ctx, cache, sources(ctx), w.janitor, o.Progress)
+		if err != nil {
 			return err
 		}
 	}

@@ -39,19 +39,22 @@ func identifyExternal(ctx context.Context, o Options) (env *Environment, err err
 	}
 	const todo = "start the server, or correct its address"
 	env = &Environment{PostgresURL: o.PostgresURL, CacheURL: o.CacheURL, ReplicaURL: o.ReplicaURL}
-	if env.Postgres, err = identifyPostgres(ctx, o.PostgresURL); err != nil {
+	env.Postgres, err = identifyPostgres(ctx, o.PostgresURL)
+	if err != nil {
 		return nil, errors.Join(ctx.Err(), unavailable("PostgreSQL: "+err.Error(), todo))
 	}
 	if env.Postgres.Standby {
 		return nil, unavailable("PostgreSQL: it is a replica: pg_is_in_recovery() is true", "give the address of the primary")
 	}
-	if env.Cache, err = identifyCache(ctx, o.CacheURL); err != nil {
+	env.Cache, err = identifyCache(ctx, o.CacheURL)
+	if err != nil {
 		return nil, errors.Join(ctx.Err(), unavailable("cache: "+err.Error(), todo))
 	}
 	if o.ReplicaURL == "" {
 		return env, nil
 	}
-	if env.Replica, err = identifyReplica(ctx, o.ReplicaURL); err != nil {
+	env.Replica, err = identifyReplica(ctx, o.ReplicaURL)
+	if err != nil {
 		return nil, errors.Join(ctx.Err(), unavailable("replica: "+err.Error(), todo))
 	}
 	return env, nil

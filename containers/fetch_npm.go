@@ -140,7 +140,8 @@ func (p npmPackage) fetch(ctx context.Context, scratch string, root *os.Root, j 
 	archive, err := p.pack(ctx, scratch, j)
 	if err != nil {
 		var errGet error
-		if archive, errGet = p.get(ctx, scratch); errGet != nil && errors.Is(err, exec.ErrNotFound) {
+		archive, errGet = p.get(ctx, scratch)
+		if errGet != nil && errors.Is(err, exec.ErrNotFound) {
 			return errGet
 		} else if errGet != nil {
 			return errors.Join(err, errGet)

@@ -13,7 +13,8 @@ import (
 // startMiniredis starts a cache inside this process, for want of a server.
 func (w *workshop) startMiniredis(ctx context.Context, env *Environment, o Options) (err error) {
 	o.Progress("starting cache (miniredis in this process)")
-	if env.CacheURL, env.Cache, err = w.dialMiniredis(ctx); err != nil {
+	env.CacheURL, env.Cache, err = w.dialMiniredis(ctx)
+	if err != nil {
 		return fmt.Errorf("start the cache: %w", err)
 	}
 	env.breakable(TargetCache, miniredisServer{w.miniredis})

@@ -36,7 +36,8 @@ func run(w, wErr io.Writer, args []string) int {
 	}
 	var o options
 	return command.Run(func() (err error) {
-		if o, err = parse(wErr, args); err == nil {
+		o, err = parse(wErr, args)
+		if err == nil {
 			err = o.check()
 		}
 		return err

@@ -52,15 +52,18 @@ func newBench(o options, say func(string)) (*bench, error) {
 	}
 	b := &bench{options: o, say: say}
 	var err error
-	if b.self, err = os.Executable(); err != nil {
+	b.self, err = os.Executable()
+	if err != nil {
 		return nil, err
 	}
 	for _, path := range []*string{&b.headroom, &b.bin} {
-		if *path, err = filepath.Abs(*path); err != nil {
+		*path, err = filepath.Abs(*path)
+		if err != nil {
 			return nil, err
 		}
 	}
-	if b.dir, err = os.MkdirTemp("/tmp", "bench-generator-"); err != nil {
+	b.dir, err = os.MkdirTemp("/tmp", "bench-generator-")
+	if err != nil {
 		return nil, err
 	}
 	if err := os.Chmod(b.dir, 0o755); err != nil {
@@ -125,11 +128,13 @@ func (b *bench) measure(ctx context.Context, g *generator, l load) (turn, error)
 		if command[0] == g.program {
 			command[0] = program
 		}
-		if out, err = exec.CommandContext(ctx, command[0], command[1:]...).Output(); err != nil {
+		out, err = exec.CommandContext(ctx, command[0], command[1:]...).Output()
+		if err != nil {
 			return t, fmt.Errorf("its report: %w", err)
 		}
 	}
-	if t.report, err = g.parse(out); err != nil {
+	t.report, err = g.parse(out)
+	if err != nil {
 		return t, fmt.Errorf("%w: %s", err, lastBytes(out, 400))
 	}
 	return t, t.check(g, l)

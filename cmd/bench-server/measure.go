@@ -111,17 +111,20 @@ func measure(ctx context.Context, o options, say func(string)) (rows []*measured
 // prepare starts Postgres and the cache server, loads the fixture and takes the bodies that the peers serve from a
 // server of ours.
 func (b *bench) prepare(ctx context.Context, say func(string)) (err error) {
-	if b.self, err = os.Executable(); err != nil {
+	b.self, err = os.Executable()
+	if err != nil {
 		return err
 	}
 	// Readable by the user as which nginx may run.
-	if b.dir, err = os.MkdirTemp("/tmp", "bench-server-"); err != nil {
+	b.dir, err = os.MkdirTemp("/tmp", "bench-server-")
+	if err != nil {
 		return err
 	}
 	if err := os.Chmod(b.dir, 0o755); err != nil {
 		return err
 	}
-	if b.log, err = os.Create(filepath.Join(b.dir, "servers.log")); err != nil {
+	b.log, err = os.Create(filepath.Join(b.dir, "servers.log"))
+	if err != nil {
 		return err
 	}
 	// Processes, because they inherit the CPUs that this process is bound to.
@@ -174,11 +177,13 @@ func (b *bench) takeBodies(ctx context.Context) error {
 	defer r.child.Stop(ctx)
 	b.itemBodies = map[string][]byte{}
 	for _, path := range b.paths[:min(cacheKeys, len(b.paths))] {
-		if b.itemBodies[path], _, err = b.get(ctx, r.url+path); err != nil {
+		b.itemBodies[path], _, err = b.get(ctx, r.url+path)
+		if err != nil {
 			return err
 		}
 	}
-	if b.list, _, err = b.get(ctx, r.url+listPath); err != nil {
+	b.list, _, err = b.get(ctx, r.url+listPath)
+	if err != nil {
 		return err
 	}
 	if err := os.WriteFile(filepath.Join(b.dir, itemFile), b.itemBodies[b.paths[0]], 0o644); err != nil {
@@ -290,7 +295,8 @@ func (b *bench) prime(ctx context.Context, c *contender, r *running) error {
 func (b *bench) measureOnce(ctx context.Context, c *contender, r *running) (out result, err error) {
 	var hitsBefore, hitsAfter served
 	if c.level != "" {
-		if hitsBefore, err = r.served(ctx); err != nil {
+		hitsBefore, err = r.served(ctx)
+		if err != nil {
 			return out, err
 		}
 	}
@@ -307,7 +313,8 @@ func (b *bench) measureOnce(ctx context.Context, c *contender, r *running) (out 
 		return out, err
 	}
 	if c.level != "" {
-		if hitsAfter, err = r.served(ctx); err != nil {
+		hitsAfter, err = r.served(ctx)
+		if err != nil {
 			return out, err
 		}
 		out.levelShare = share(hitsBefore, hitsAfter, c.level)

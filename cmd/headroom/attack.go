@@ -219,7 +219,8 @@ func (a *attacker) conceal() func(*vegeta.Result) {
 
 // prepare reads the flags' values and the targets.
 func (a *attacker) prepare() (err error) {
-	if a.load.Rate, err = parseRate(a.rate); err != nil {
+	a.load.Rate, err = parseRate(a.rate)
+	if err != nil {
 		return err
 	}
 	if a.load.Workers == 0 || a.load.MaxWorkers == 0 || a.load.Duration < 0 || a.load.Timeout < 0 {
@@ -235,7 +236,8 @@ func (a *attacker) prepare() (err error) {
 	}
 	var body []byte
 	if a.body != "" {
-		if body, err = os.ReadFile(a.body); err != nil {
+		body, err = os.ReadFile(a.body)
+		if err != nil {
 			return fmt.Errorf("read the body: %w", err)
 		}
 	}
@@ -248,7 +250,8 @@ func (a *attacker) prepare() (err error) {
 		defer f.Close()
 		in = f
 	}
-	if a.load.Targets, err = vegetaformat.ReadTargets(in, a.targets, a.format, body, headers); err != nil {
+	a.load.Targets, err = vegetaformat.ReadTargets(in, a.targets, a.format, body, headers)
+	if err != nil {
 		return inputError{err}
 	}
 	return nil

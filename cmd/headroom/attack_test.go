@@ -160,7 +160,8 @@ func TestAttackSaysWhyRequestsFailed(t *testing.T) {
 	} {
 		r, failed := reasons{}, int64(0)
 		for _, e := range errors {
-			if r.count(e); e != "" {
+			r.count(e)
+			if e != "" {
 				failed++
 			}
 		}

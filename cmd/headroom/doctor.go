@@ -20,7 +20,8 @@ func newDoctorCommand() *cobra.Command {
 			usable, taken := 0, ""
 			for _, s := range containers.Probe(c.Context(), containers.Options{}) {
 				if s.OK && s.Provider != "external" {
-					if usable++; usable == 1 {
+					usable++
+					if usable == 1 {
 						taken = s.Provider
 					}
 				}

@@ -170,7 +170,8 @@ func TestNoPlaceForTheRun(t *testing.T) {
 			}
 			_ = p.Process.Signal(syscall.SIGINT)
 		}
-		if p.Wait(); p.ProcessState.ExitCode() != tt.code {
+		p.Wait()
+		if p.ProcessState.ExitCode() != tt.code {
 			t.Errorf("%s: exit code %d, want %d", file, p.ProcessState.ExitCode(), tt.code)
 		}
 		says(t, p.stdout.String(), "Load as sent")

@@ -119,7 +119,8 @@ func asNobody(t *testing.T, p *program) {
 	}
 	var id [2]int
 	for i, text := range []string{nobody.Uid, nobody.Gid} {
-		if id[i], err = strconv.Atoi(text); err != nil {
+		id[i], err = strconv.Atoi(text)
+		if err != nil {
 			t.Fatal(err)
 		}
 	}

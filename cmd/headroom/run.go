@@ -213,7 +213,8 @@ func (r *runner) publish(dir string, run *results.Run) error {
 	if err == nil {
 		_, err = fmt.Fprintf(r.result, "\nreport: %s\n", oneLine(filepath.Join(dir, reports.HTMLFile)))
 	}
-	if err = errors.Join(err, errPrint); err != nil {
+	err = errors.Join(err, errPrint)
+	if err != nil {
 		return publishError{err}
 	}
 	return nil

@@ -24,7 +24,8 @@ func parseShard(text string) (*results.Shard, error) {
 	index, of, ok := strings.Cut(text, "/")
 	from := ""
 	if ok && index == "" {
-		if index = os.Getenv(completionIndex); index == "" {
+		index = os.Getenv(completionIndex)
+		if index == "" {
 			return nil, usageError{fmt.Errorf("--shard %s: %s is not set: write --shard 0%s", text, completionIndex, text)}
 		}
 		from = fmt.Sprintf(" with %s=%s", completionIndex, index)

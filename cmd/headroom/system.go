@@ -132,7 +132,8 @@ func (s *system) startServer(ctx context.Context, settings scenarios.ServerSetti
 	if err != nil {
 		return fmt.Errorf("start the reference server: %w", err)
 	}
-	if s.log, err = os.Create(filepath.Join(dir, "server.log")); err != nil {
+	s.log, err = os.Create(filepath.Join(dir, "server.log"))
+	if err != nil {
 		return fmt.Errorf("start the reference server: %w", err)
 	}
 	ready := &firstLine{line: make(chan string, 1)}

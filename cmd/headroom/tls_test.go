@@ -34,7 +34,8 @@ func TestHTTPS(t *testing.T) {
 		t.Run(strings.ReplaceAll(protocol, "/", " "), func(t *testing.T) {
 			var seen, other atomic.Int64
 			server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if seen.Add(1); r.Proto != protocol {
+				seen.Add(1)
+				if r.Proto != protocol {
 					other.Add(1)
 				}
 				_, _ = io.WriteString(w, "a page")

@@ -91,11 +91,13 @@ func (t *trier) try(ctx context.Context, file string) (err error) {
 	options := loadgen.Options{Fixture: system.keys, Feeders: l.feeders, Recordings: l.recordings, Secrets: t.secrets}
 	err = loadgen.Try(ctx, &plan, system.url, options, trials, func(tried *loadgen.Tried) {
 		out.write(tried)
-		if sent++; tried.Fine() {
+		sent++
+		if tried.Fine() {
 			fine++
 		}
 	})
-	if err = errors.Join(err, out.err); err != nil {
+	err = errors.Join(err, out.err)
+	if err != nil {
 		return err
 	}
 	if _, err := fmt.Fprintf(t.w, "%s, %d as expected\n", reports.Plural(sent, "request"), fine); err != nil {

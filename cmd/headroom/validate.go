@@ -73,10 +73,12 @@ func load(file string, stdin io.Reader, in scenarios.Inputs) (l loaded, err erro
 	if err != nil {
 		return l, asInput(err)
 	}
-	if l.feeders, err = request.LoadFeeders(l.plan); err != nil {
+	l.feeders, err = request.LoadFeeders(l.plan)
+	if err != nil {
 		return l, inputError{err}
 	}
-	if l.plan, l.recordings, err = request.LoadRecordings(l.plan); err != nil {
+	l.plan, l.recordings, err = request.LoadRecordings(l.plan)
+	if err != nil {
 		return l, inputError{err}
 	}
 	return l, nil
