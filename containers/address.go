@@ -10,16 +10,16 @@ import (
 	"strings"
 )
 
-// What the servers that this package starts are called inside.
+// Names inside the servers that this package starts.
 const (
 	loopback     = "127.0.0.1"
 	databaseName = "headroom"
 	databaseUser = "headroom"
 )
 
-// errPortTaken says that a server found its port in use: between the search for a free one and the server's start
-// somebody else took it.
-var errPortTaken = errors.New("the port was taken by somebody else")
+// errPortTaken means that a server found its port in use: another process took it between the search for a free port and the
+// start of the server.
+var errPortTaken = errors.New("the port was taken by another process")
 
 // portAttempts is how often a server is started anew on another port after errPortTaken.
 const portAttempts = 5

@@ -71,7 +71,7 @@ func makeOwn(dir string) error {
 	return os.Chmod(dir, 0o755) // made with a umask that keeps others out
 }
 
-// trusted returns nil when nobody but this user and root can change what is in a directory: programs are run from it.
+// trusted returns nil if only this user and root can change the content of a directory. Programs are run from it.
 func trusted(dir string) error {
 	for {
 		info, err := os.Stat(dir)
@@ -83,7 +83,7 @@ func trusted(dir string) error {
 			return fmt.Errorf("%s belongs to another user", dir)
 		}
 		if info.Mode()&0o022 != 0 && info.Mode()&os.ModeSticky == 0 {
-			return fmt.Errorf("others can write %s", dir)
+			return fmt.Errorf("other users can write to %s", dir)
 		}
 		if dir == filepath.Dir(dir) {
 			return nil

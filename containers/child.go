@@ -26,7 +26,7 @@ const (
 	groupInterval = 10 * time.Millisecond
 )
 
-// ChildSpec says what StartChild starts.
+// ChildSpec describes the process that StartChild starts.
 type ChildSpec struct {
 	// Path is the program, Args its arguments without the program's name.
 	Path string
@@ -34,7 +34,7 @@ type ChildSpec struct {
 	// Env is the environment; nil means that of this process. Dir is the working directory; empty means the current.
 	Env []string
 	Dir string
-	// Stdout and Stderr may be nil: the output is thrown away. Standard input is empty.
+	// Stdout and Stderr may be nil to discard the output. Standard input is empty.
 	Stdout io.Writer
 	Stderr io.Writer
 	// StopSignal asks the child to end: in Stop, and when this process ends without having called it. Zero means
@@ -136,9 +136,9 @@ func (c *Child) Err() error {
 	}
 }
 
-// Stop asks the process to end and waits for that. After KillAfter, or when ctx ends, it kills the process with its
-// whole group; members of the group that are there a little after the process's own end are killed as well. It returns
-// an error only if the process still runs. Stopping a process that has ended is no error.
+// Stop asks the process to end and waits for it. After KillAfter, or when ctx ends, it kills the process and its whole group.
+// Members of the group that outlive the process for a few seconds are killed as well. It returns an error only if the
+// process still runs. Stopping a process that has ended is not an error.
 func (c *Child) Stop(ctx context.Context) error {
 	c.stopping.Store(true)
 	select {
@@ -149,7 +149,7 @@ func (c *Child) Stop(ctx context.Context) error {
 	if err := c.process.Signal(c.signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("signal %s (pid %d): %w", c.name, c.pid, err)
 	}
-	_ = syscall.Kill(-c.pid, syscall.SIGCONT) // one that somebody froze hears nothing else
+	_ = syscall.Kill(-c.pid, syscall.SIGCONT) // a stopped process receives no other signal
 	if !c.endsWithin(ctx, c.killAfter) || !c.groupEndsWithin(ctx, groupGrace) {
 		_ = syscall.Kill(-c.pid, syscall.SIGKILL)
 	}

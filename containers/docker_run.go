@@ -29,7 +29,7 @@ const (
 	cachePort    = 6379
 )
 
-// dockerRun is the containers of one environment.
+// dockerRun holds the containers of one environment.
 type dockerRun struct {
 	engine     *engine
 	mark       string // the value of environmentLabel
@@ -76,15 +76,15 @@ func (r *dockerRun) fill(ctx context.Context, env *Environment, o Options) error
 func (r *dockerRun) networkWarnings() []string {
 	var warnings []string
 	if !r.engine.hostNetwork {
-		warnings = append(warnings, "the servers are reached through mapped ports: Docker's proxy is part of every latency "+
-			"and can triple that of a short query")
+		warnings = append(warnings, "the servers are reached through mapped ports: every latency includes Docker's proxy, "+
+			"which can triple the time of a short query")
 	}
 	if !r.engine.local {
-		warnings = append(warnings, "the Docker engine is on another machine: the network is part of every latency, and the "+
-			"cache, which has no password, is open to whoever reaches that machine")
+		warnings = append(warnings, "the Docker engine is on another machine: every latency includes the network, and the "+
+			"cache has no password and is open to everyone who can reach that machine")
 	}
 	if testcontainers.ReadConfig().RyukDisabled {
-		warnings = append(warnings, "the reaper of testcontainers is turned off: a run that is killed leaves its containers behind")
+		warnings = append(warnings, "the reaper of testcontainers is disabled: a killed run leaves its containers behind")
 	}
 	return warnings
 }
@@ -280,8 +280,8 @@ func (r *dockerRun) startCache(ctx context.Context, env *Environment, image stri
 	return nil
 }
 
-// close removes all containers of the environment with their volumes: in the library's way those that it returned, then
-// whatever else bears the mark.
+// close removes all containers of the environment with their volumes: first those that the library returned, then any others
+// with the environment's label.
 func (r *dockerRun) close(ctx context.Context) error {
 	defer func() { _ = r.engine.client.Close() }()
 	for _, ctr := range r.containers {

@@ -40,7 +40,7 @@ type faultable interface {
 	pause(ctx context.Context) error
 	resume(ctx context.Context) error
 	restart(ctx context.Context) error
-	// incidents returns what has happened to the server that none of these did.
+	// incidents returns what has happened to the server and was not caused by these methods.
 	incidents(ctx context.Context, ask bool) []string
 }
 
@@ -74,9 +74,9 @@ func (e *Environment) fault(target Target, action Action) (func(context.Context)
 	server, ok := e.servers[target]
 	switch {
 	case !ok && target != TargetPrimary && target != TargetReplica && target != TargetCache:
-		return nil, refuse("there is no such target; there are primary, replica and cache")
+		return nil, refuse("there is no such target: use primary, replica or cache")
 	case !ok && e.Provider == providerExternal:
-		return nil, refuse("provider external did not start the server, and injects no faults into servers of others")
+		return nil, refuse("provider external did not start the server, so it cannot inject faults into it")
 	case !ok && target == TargetReplica && e.ReplicaURL == "":
 		return nil, refuse("the environment has no replica")
 	case !ok:
@@ -95,10 +95,10 @@ func (e *Environment) fault(target Target, action Action) (func(context.Context)
 	case ActionRestart:
 		return server.restart, nil
 	}
-	return nil, refuse("there is no such action; there are kill, pause, resume and restart")
+	return nil, refuse("there is no such action: use kill, pause, resume or restart")
 }
 
-// breakable makes a server known to Fault.
+// breakable registers a server for Fault.
 func (e *Environment) breakable(target Target, server faultable) {
 	if e.servers == nil {
 		e.servers = map[Target]faultable{}
@@ -106,5 +106,5 @@ func (e *Environment) breakable(target Target, server faultable) {
 	e.servers[target] = server
 }
 
-// errNotPaused says that a server that is to go on was not stopped.
+// errNotPaused means that a server cannot be resumed because it is not paused.
 var errNotPaused = errors.New("it is not paused")

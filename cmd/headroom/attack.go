@@ -38,12 +38,12 @@ func newAttackCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "attack",
 		Short: "Send a vegeta target file and write results that vegeta reads",
-		Long: `Send the targets of a vegeta target file in turn at a constant rate, and write one result a request, which vegeta report,
-vegeta plot and vegeta encode read. The flags are the commonest of vegeta's, with one dash or two; nothing is judged.
+		Long: `Send the targets of a vegeta target file in turn at a constant rate, and write one result per request for vegeta report,
+vegeta plot and vegeta encode. The flags are vegeta's most common ones, with one dash or two. Nothing is judged.
 
-Unlike vegeta's, latencies count from the instant at which the schedule meant to send, and timestamps are these instants:
-a service that stalls for a second cannot hide behind the requests that had to wait meanwhile. --service-time gives
-vegeta's meaning. How late requests were sent is written to standard error.`,
+Latencies count from the planned send time, not from the actual one as in vegeta, and timestamps are planned send times.
+So requests that wait while a service stalls show the stall. --service-time gives vegeta's latencies. How late requests
+were sent is written to standard error.`,
 		Example: `  echo "GET http://127.0.0.1:8080/" | headroom attack -rate 500 -duration 10s | vegeta report
   headroom attack -targets targets.json -format json -rate 100/1s -duration 1m -output results.bin`,
 		Args: func(c *cobra.Command, args []string) error { return asUsage(cobra.NoArgs(c, args)) },
@@ -54,21 +54,21 @@ vegeta's meaning. How late requests were sent is written to standard error.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&a.rate, "rate", "50/1s", "requests a time `unit`: 50 or 50/1s; 0 sends as fast as --max-workers allow")
-	f.DurationVar(&a.load.Duration, "duration", 0, "length of the attack; 0 is until it is interrupted")
+	f.StringVar(&a.rate, "rate", "50/1s", "requests per time `unit`: 50 or 50/1s; 0 sends as fast as --max-workers allows")
+	f.DurationVar(&a.load.Duration, "duration", 0, "length of the attack; 0 runs until interrupted")
 	f.StringVar(&a.targets, "targets", "stdin", "target `file`")
 	f.StringVar(&a.format, "format", "http", "format of the targets: http or json")
 	f.StringVar(&a.body, "body", "", "`file` with the body of targets that have none")
 	f.StringArrayVar(&a.headers, "header", nil, "header of every request, as `\"Name: value\"` (repeatable)")
 	f.StringVar(&a.output, "output", "stdout", "results `file`")
-	f.StringVar(&a.encoding, "encoding", "gob", "encoding of the results: gob, as vegeta attack writes them, json or csv")
+	f.StringVar(&a.encoding, "encoding", "gob", "encoding of the results: gob (vegeta's default), json or csv")
 	f.StringVar(&a.load.Name, "name", "", "name of the attack in the results")
-	f.DurationVar(&a.load.Timeout, "timeout", 30*time.Second, "of a request")
-	f.Uint64Var(&a.load.Workers, "workers", 10, "workers at the start")
-	f.Uint64Var(&a.load.MaxWorkers, "max-workers", 10_000, "requests in flight at most")
-	f.BoolVar(&a.load.KeepAlive, "keepalive", true, "keep connections")
-	f.Int64Var(&a.load.MaxBody, "max-body", 0, "bytes of each answer's body that the results keep; -1 keeps all")
-	f.BoolVar(&a.load.ServiceTime, "service-time", false, "latencies from the actual sending, as vegeta has them")
+	f.DurationVar(&a.load.Timeout, "timeout", 30*time.Second, "timeout of a request")
+	f.Uint64Var(&a.load.Workers, "workers", 10, "initial number of workers")
+	f.Uint64Var(&a.load.MaxWorkers, "max-workers", 10_000, "maximum number of requests in flight")
+	f.BoolVar(&a.load.KeepAlive, "keepalive", true, "keep connections open between requests")
+	f.Int64Var(&a.load.MaxBody, "max-body", 0, "bytes of each response body to keep in the results; -1 keeps all")
+	f.BoolVar(&a.load.ServiceTime, "service-time", false, "count latencies from the actual send time, as vegeta does")
 	return c
 }
 
@@ -82,7 +82,7 @@ func (a *attacker) attack(ctx context.Context) error {
 	if a.output != "stdout" {
 		f, err := os.Create(a.output)
 		if err != nil {
-			return usageError{fmt.Errorf("make the results file: %w", err)}
+			return usageError{fmt.Errorf("create the results file: %w", err)}
 		}
 		out, closeOut = f, f.Close
 	}
@@ -109,7 +109,7 @@ func (a *attacker) attack(ctx context.Context) error {
 	}
 	fmt.Fprintln(a.say, why.text(sum.Sent, sum.Failed))
 	if sum.Unsent > 0 {
-		fmt.Fprintf(a.say, "%d of them were not sent: the generator was out of file descriptors or local ports; raise them (ulimit -n, "+
+		fmt.Fprintf(a.say, "%d of them were not sent: the generator ran out of file descriptors or local ports; raise the limits (ulimit -n, "+
 			"net.ipv4.ip_local_port_range) or lower --max-workers\n", sum.Unsent)
 	}
 	if ctx.Err() != nil {
@@ -118,13 +118,13 @@ func (a *attacker) attack(ctx context.Context) error {
 	return nil
 }
 
-// reasons counts why requests failed.
+// reasons counts failed requests by error.
 type reasons map[string]int64
 
-// mostReasons bounds them.
+// mostReasons bounds the number of different errors.
 const mostReasons = 1000
 
-var localAddress = regexp.MustCompile(`\S+->`) // another one for each connection: "read tcp 127.0.0.1:40312->127.0.0.1:80"
+var localAddress = regexp.MustCompile(`\S+->`) // differs for each connection: "read tcp 127.0.0.1:40312->127.0.0.1:80"
 
 func (r reasons) count(text string) {
 	if text == "" {
@@ -136,7 +136,7 @@ func (r reasons) count(text string) {
 	}
 }
 
-// text says how many of the requests failed, and what the most of them met.
+// text says how many of the requests failed, and names the most frequent error.
 func (r reasons) text(sent, failed int64) string {
 	if failed == 0 {
 		return ""
@@ -157,17 +157,17 @@ func (r reasons) text(sent, failed int64) string {
 	return fmt.Sprintf("%s: %.300s", text, oneLine(first))
 }
 
-// mostTargets bounds the targets whose secrets are looked for in what the service answers.
+// mostTargets bounds the number of targets whose secrets are redacted in responses.
 const mostTargets = 1000
 
-// cleaned remembers texts without their secrets: addresses, errors, headers and bodies come again and again, and to look
-// through a body of 2 kB took some 70 microseconds.
+// cleaned caches redacted texts: addresses, errors, headers and bodies repeat, and redacting a body of 2 kB takes about
+// 70 microseconds.
 type cleaned struct {
 	secrets *scenarios.Redactor
 	texts   map[string]string
 }
 
-// mostCleaned and longestCleaned bound what is remembered.
+// mostCleaned and longestCleaned bound the cache.
 const (
 	mostCleaned    = 1000
 	longestCleaned = 64 << 10 // bytes
@@ -188,7 +188,7 @@ func (c *cleaned) text(s string) string {
 	return clean
 }
 
-// conceal returns what takes the secrets out of a result: out of its URL, its headers, and what the service repeats.
+// conceal returns a function that redacts the secrets in a result: in its URL, its headers, and what the service echoes.
 func (a *attacker) conceal() func(*vegeta.Result) {
 	for _, t := range a.load.Targets[:min(len(a.load.Targets), mostTargets)] {
 		a.secrets.Learn(t.URL)
@@ -224,13 +224,13 @@ func (a *attacker) prepare() (err error) {
 		return err
 	}
 	if a.load.Workers == 0 || a.load.MaxWorkers == 0 || a.load.Duration < 0 || a.load.Timeout < 0 {
-		return errors.New("--workers and --max-workers must be above 0, --duration and --timeout not below it")
+		return errors.New("--workers and --max-workers must be above 0, and --duration and --timeout must not be negative")
 	}
 	headers := http.Header{}
 	for _, h := range a.headers {
 		name, value, ok := strings.Cut(h, ":")
 		if !ok || strings.TrimSpace(name) == "" {
-			return errors.New(`a --header is written as "Name: value"`) // it may hold a secret
+			return errors.New(`write a --header as "Name: value"`) // it may hold a secret
 		}
 		headers.Add(strings.TrimSpace(name), strings.TrimSpace(value))
 	}
@@ -274,7 +274,7 @@ func parseRate(text string) (float64, error) {
 	return float64(n) / per.Seconds(), nil
 }
 
-// twoDashes lets vegeta's flags be written as vegeta's users write them, with one dash.
+// twoDashes accepts flags with one dash, as vegeta's users write them.
 func twoDashes(args []string) []string {
 	if len(args) < 2 || args[1] != "attack" {
 		return args

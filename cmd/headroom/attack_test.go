@@ -111,8 +111,8 @@ func TestAttackMistakesExit104(t *testing.T) {
 		say  string
 	}{
 		{[]string{"-rate", "fast"}, "50/1s"},
-		{[]string{"-format", "xml"}, "http and json"},
-		{[]string{"-encoding", "xml"}, "gob, json and csv"},
+		{[]string{"-format", "xml"}, "http or json"},
+		{[]string{"-encoding", "xml"}, "gob, json or csv"},
 		{[]string{"-header", "nothing"}, "Name: value"},
 		{[]string{"-targets", "missing.txt"}, "missing.txt"},
 		{[]string{"-max-workers", "0"}, "above 0"},

@@ -15,13 +15,13 @@ func newCompareCommand() *cobra.Command {
 	asJSON := false
 	c := &cobra.Command{
 		Use:   "compare OLD NEW",
-		Short: "Say what changed between two saved runs of one scenario",
-		Long: `Compare two saved runs of the same load: for each gate what it measured and its margin before and after, for each request
-P50, P95, throughput and the share that failed, with 95 % intervals. A change is told only where the intervals do not
-overlap; else there is a ~. OLD and NEW are directories of runs, or the run.json in them.
+		Short: "Show what changed between two saved runs of one scenario",
+		Long: `Compare two saved runs of the same load. For each gate: the measured value and the margin, before and after. For each
+request: P50, P95, throughput and the share of failed requests, with 95 % confidence intervals. A figure has changed only
+if its intervals do not overlap; otherwise it is marked with a ~. OLD and NEW are run directories, or the run.json in them.
 
-Runs that did not send the same load are refused (exit code 104); one that is INVALID cannot be compared (125). A change
-for the worse is no error: what must hold is a threshold's business.`,
+Runs with different loads are refused (exit code 104). An INVALID run cannot be compared (exit code 125). A change for the
+worse is not an error: thresholds decide what must hold.`,
 		Example: `  headroom run my-service.yaml --out before
   headroom run my-service.yaml --out after
   headroom compare before after
@@ -36,7 +36,7 @@ for the worse is no error: what must hold is a threshold's business.`,
 			return compare(c, paths[0], paths[1], asJSON)
 		},
 	}
-	c.Flags().BoolVar(&asJSON, "json", false, "the comparison as JSON on standard output, the text on standard error")
+	c.Flags().BoolVar(&asJSON, "json", false, "write the comparison as JSON to standard output, and the text to standard error")
 	return c
 }
 

@@ -8,11 +8,11 @@ import (
 	"syscall"
 )
 
-// errTaken says that another process writes into a directory.
-var errTaken = errors.New("another headroom writes into it at this moment")
+// errTaken means that another process uses a run directory.
+var errTaken = errors.New("another headroom process is writing to it")
 
-// takeRunDirectory makes the run's directory and keeps others out of it until it is closed. With another, the next name
-// that is free will do in its place.
+// takeRunDirectory creates the run's directory and locks it until taken is closed. With another, it may use the next free
+// name instead.
 func takeRunDirectory(dir string, another bool) (path string, taken *os.File, err error) {
 	path = dir
 	for i := 2; another && holdsRun(path); i++ {
@@ -27,7 +27,7 @@ func takeRunDirectory(dir string, another bool) (path string, taken *os.File, er
 		case err == nil:
 			return path, taken, nil
 		case !another || !errors.Is(err, errTaken):
-			return path, nil, usageError{fmt.Errorf("%s: %w: give another --out", path, err)}
+			return path, nil, usageError{fmt.Errorf("%s: %w; choose another --out", path, err)}
 		}
 		path = fmt.Sprintf("%s-%d", dir, i)
 	}
@@ -38,22 +38,22 @@ func holdsRun(dir string) bool {
 	return err == nil
 }
 
-// lockRunDirectory locks a directory. The lock goes with the process, however that ends, and leaves nothing behind.
+// lockRunDirectory locks a directory. The lock ends with the process and leaves no file behind.
 func lockRunDirectory(dir string) (*os.File, error) {
 	taken, err := os.Open(dir)
 	if err != nil {
 		return nil, err
 	}
-	// Some file systems of networks lock no directories: there nothing keeps two runs apart.
+	// Some network file systems do not lock directories. There, two runs are not kept apart.
 	err = syscall.Flock(int(taken.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	// Its owner may have removed it meanwhile, or finished a run in it.
+	// Its owner may have removed it or finished a run in it in the meantime.
 	if errors.Is(err, syscall.EWOULDBLOCK) || !stands(dir, taken) || holdsRun(dir) {
 		return nil, errors.Join(errTaken, taken.Close())
 	}
 	return taken, nil
 }
 
-// stands says that a path still leads to an open directory.
+// stands reports whether a path still leads to an open directory.
 func stands(dir string, open *os.File) bool {
 	here, errHere := os.Stat(dir)
 	there, errThere := open.Stat()

@@ -12,7 +12,7 @@ import (
 func newDoctorCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "doctor",
-		Short:   "Show what this machine offers for benchmarks, and what to do about what it lacks",
+		Short:   "Show what this machine has for benchmarks, and how to get what is missing",
 		Example: "  headroom doctor",
 		Args:    func(c *cobra.Command, args []string) error { return asUsage(cobra.NoArgs(c, args)) },
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -34,9 +34,9 @@ func newDoctorCommand() *cobra.Command {
 				return err
 			}
 			if usable == 0 {
-				return fmt.Errorf("no provider can run Postgres and a cache here; your own service can still be loaded with target.url")
+				return fmt.Errorf("no provider can run Postgres and a cache on this machine; you can still load your own service with target.url")
 			}
-			fmt.Fprintf(c.OutOrStdout(), "\n--provider auto takes %s: of docker, process and embedded the first that works here\n", taken)
+			fmt.Fprintf(c.OutOrStdout(), "\n--provider auto takes %s, the first of docker, process and embedded that works here\n", taken)
 			return nil
 		},
 	}

@@ -20,10 +20,10 @@ type scenarioFlags struct {
 
 func (f *scenarioFlags) add(c *cobra.Command) {
 	c.Flags().StringArrayVar(&f.overrides, "set", nil, "override a value of the scenario, as `key=value`: scenarios.warm.rate=5000 (repeatable)")
-	c.Flags().StringArrayVar(&f.envFiles, "env-file", nil, "`file` of lines NAME=value, for ${NAME} in the scenario; the environment goes before it, a later file before an earlier one (repeatable)")
+	c.Flags().StringArrayVar(&f.envFiles, "env-file", nil, "`file` with lines NAME=value for ${NAME} in the scenario; the environment takes precedence, then the last file (repeatable)")
 }
 
-// inputs are what scenario files are read with.
+// inputs are the values with which scenario files are read.
 func (f *scenarioFlags) inputs(secrets *scenarios.Redactor) (scenarios.Inputs, error) {
 	in := scenarios.Inputs{Overrides: f.overrides, Secrets: secrets, Lookup: os.LookupEnv}
 	if len(f.envFiles) == 0 {
@@ -51,8 +51,8 @@ func (f *scenarioFlags) inputs(secrets *scenarios.Redactor) (scenarios.Inputs, e
 
 var variableLine = regexp.MustCompile(`^(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)[ \t]*=[ \t]*(.*)$`)
 
-// readVariables reads lines NAME=value into vars. An error begins with the number of the line, and has nothing of what stands
-// in it: libraries for such files quote it.
+// readVariables reads lines NAME=value into vars. Errors begin with the line number and never quote the line, which may hold
+// a secret. Libraries for such files quote it.
 func readVariables(text string, vars map[string]string) error {
 	text = strings.TrimPrefix(text, "\ufeff")
 	for i, line := range strings.Split(text, "\n") {
@@ -73,7 +73,7 @@ func readVariables(text string, vars map[string]string) error {
 	return nil
 }
 
-// variableValue takes quotes and a comment off a value. In double quotes \n, \r, \t, \" and \\ are escapes.
+// variableValue removes quotes and a comment from a value. In double quotes \n, \r, \t, \" and \\ are escapes.
 func variableValue(raw string) (string, error) {
 	if raw == "" || raw[0] != '"' && raw[0] != '\'' {
 		if strings.HasPrefix(raw, "#") {
@@ -89,7 +89,7 @@ func variableValue(raw string) (string, error) {
 		switch {
 		case c == quote:
 			if rest := strings.TrimSpace(raw[i+1:]); rest != "" && rest[0] != '#' {
-				return "", errors.New("something follows the quotes")
+				return "", errors.New("there is text after the closing quote")
 			}
 			return b.String(), nil
 		case c == '\\' && quote == '"' && i+1 < len(raw):
@@ -103,5 +103,5 @@ func variableValue(raw string) (string, error) {
 			b.WriteByte(c)
 		}
 	}
-	return "", errors.New("its quotes do not end in the same line")
+	return "", errors.New("the closing quote is missing")
 }

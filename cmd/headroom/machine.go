@@ -11,7 +11,7 @@ import (
 	"github.com/policycortex/headroom/results"
 )
 
-// machine describes the machine for the run's record. What a system does not tell stays empty.
+// machine describes the machine for the run's record. Unknown values stay empty.
 func machine() results.Machine {
 	m := results.Machine{OS: runtime.GOOS, Arch: runtime.GOARCH, CPUs: runtime.NumCPU()}
 	m.Host, _ = os.Hostname()
@@ -40,7 +40,7 @@ func machineFindings() []finding {
 	out = append(out, openFiles(), ports())
 	return append(out, finding{
 		what: "container", ok: !m.Container, detail: map[bool]string{true: "this process runs in a container", false: "no"}[m.Container],
-		todo: "CPU quotas of a container show up as latency: compare runs from the same container only",
+		todo: "the CPU quota of a container shows up as latency: compare only runs in the same container",
 	})
 }
 
@@ -51,7 +51,7 @@ func openFiles() finding {
 	}
 	return finding{
 		what: "open files", ok: l.Cur >= 4096, detail: fmt.Sprintf("%d (hard limit %d)", l.Cur, l.Max),
-		todo: "each connection takes one; raise it: ulimit -n 65536",
+		todo: "each connection needs one; raise the limit: ulimit -n 65536",
 	}
 }
 
@@ -63,7 +63,7 @@ func ports() finding {
 	}
 	return finding{
 		what: "ephemeral ports", ok: to-from >= 10000, detail: fmt.Sprintf("%d (%d to %d)", to-from+1, from, to),
-		todo: "services that close connections use one a request: sudo sysctl net.ipv4.ip_local_port_range='1024 65535'",
+		todo: "services that close connections use one per request; raise the number: sudo sysctl net.ipv4.ip_local_port_range='1024 65535'",
 	}
 }
 

@@ -11,10 +11,10 @@ func newMergeCommand(args []string) *cobra.Command {
 	r := &runner{command: args}
 	c := &cobra.Command{
 		Use:   "merge RUN...",
-		Short: "Make one run of the shards of a run, and judge it",
-		Long: `Make one run of all shards of a run (headroom run --shard), judge it by the scenario's thresholds, save it, and write
-its reports. Nothing is lost on the way: counts are added, histograms merged count by count. Runs that do not belong
-together are refused, and so is a set in which a shard is missing or there twice.`,
+		Short: "Merge the shards of a run, and judge the whole",
+		Long: `Merge all shards of a run (headroom run --shard) into one run, judge it by the scenario's thresholds, save it, and write
+its reports. Merging is lossless: counts are added, and histograms are merged bucket by bucket. Runs that do not belong
+together are refused, and so is a set with a missing or duplicate shard.`,
 		Example: "  headroom merge shard-0 shard-1 shard-2 shard-3 --out whole",
 		Args:    atLeastOne("a saved run"),
 		RunE: func(c *cobra.Command, paths []string) error {
@@ -26,7 +26,7 @@ together are refused, and so is a set in which a shard is missing or there twice
 		},
 	}
 	c.Flags().StringVar(&r.out, "out", "", "`directory` of the merged run (default results/runs/<time>-<name>)")
-	c.Flags().BoolVar(&r.json, "json", false, "the summary as JSON on standard output, everything else on standard error")
+	c.Flags().BoolVar(&r.json, "json", false, "write the summary as JSON to standard output, and everything else to standard error")
 	return c
 }
 

@@ -15,8 +15,8 @@ func newReportCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "report RUN...",
 		Short: "Draw the reports of saved runs again",
-		Long: `Draw the reports of saved runs again, byte for byte as they were drawn by the same version of headroom. RUN is the
-directory of a run, or the run.json in it.`,
+		Long: `Draw the reports of saved runs again. The same version of headroom always draws the same bytes. RUN is a run directory, or
+the run.json in it.`,
 		Example: "  headroom report results/runs/20260102T150405-smoke",
 		Args:    atLeastOne("a saved run"),
 		RunE: func(c *cobra.Command, paths []string) error {
@@ -46,6 +46,6 @@ directory of a run, or the run.json in it.`,
 			return nil
 		},
 	}
-	c.Flags().BoolVar(&hdr, "hdr", false, "also write the percentiles of response times in the text format of HdrHistogram's plotters (response-*.hgrm)")
+	c.Flags().BoolVar(&hdr, "hdr", false, "also write percentiles of response times for HdrHistogram's plotters (response-*.hgrm)")
 	return c
 }

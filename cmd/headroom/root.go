@@ -20,14 +20,14 @@ import (
 	"github.com/policycortex/headroom/scenarios"
 )
 
-// The exit codes; k6's where k6 has one.
+// The exit codes. They are those of k6 where k6 has one.
 const (
 	exitOK          = 0
 	exitError       = 1
 	exitCrossed     = 99  // a threshold was crossed
 	exitUsage       = 104 // the scenario, a flag or the configuration is wrong
 	exitInterrupted = 105
-	exitInvalid     = 125 // the measurement is not valid; git bisect run skips it
+	exitInvalid     = 125 // the measurement is invalid or inconclusive; git bisect run skips it
 )
 
 // usageError is a mistake of the caller: a flag, an argument, an address.
@@ -35,33 +35,33 @@ type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
-// inputError is a fault of a file that the caller gave, or several. The message of each begins with the file.
+// inputError is one or more errors in a file of the caller. Each message begins with the file.
 type inputError struct{ error }
 
 func (e inputError) Unwrap() error { return e.error }
 
-// verdictError carries the outcome of runs that went well in themselves.
+// verdictError is the outcome of runs that completed without an error but did not pass.
 type verdictError struct{ outcome results.Outcome }
 
 func (e verdictError) Error() string { return string(e.outcome) }
 
-// sameSignal is how soon after the first signal others count as that one.
+// sameSignal is the time after the first signal in which further signals count as the same one.
 const sameSignal = time.Second
 
-// errInterrupted ends a command that a signal ended.
+// errInterrupted is the error of a command that a signal ended.
 var errInterrupted = errors.New("interrupted")
 
-// publishError is why something of a run that was measured could not be written. It is told of an interrupted one, too.
+// publishError means that a measured run could not be written. It is reported even if the run was interrupted.
 type publishError struct{ error }
 
 func (e publishError) Unwrap() error { return e.error }
 
-// run is the whole command: it returns the exit code.
+// run executes the command line and returns the exit code.
 func run(w, wErr io.Writer, args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	// The first signal asks for an orderly end; a second one has its default effect. One that comes at once is the same: GNU
-	// timeout, for one, sends its signal to the process and then to its group.
+	// The first signal asks for an orderly end. A second one has its default effect, unless it follows at once: GNU timeout, for
+	// example, signals the process and then its group.
 	context.AfterFunc(ctx, func() { time.AfterFunc(sameSignal, stop) })
 
 	secrets := &scenarios.Redactor{}
@@ -115,8 +115,8 @@ func printError(w io.Writer, err error) {
 	printFaults(w, err)
 }
 
-// printFaults writes each of several errors on lines of its own. Those of a file begin with its name, line and column, so
-// that an editor can go there; before others stands the program's name.
+// printFaults writes each error on its own lines. Errors in a file begin with its name, line and column, so that an editor
+// can go there. Other errors begin with the program's name.
 func printFaults(w io.Writer, err error) {
 	if input, ok := err.(inputError); ok {
 		fmt.Fprintln(w, input)
@@ -132,7 +132,7 @@ func printFaults(w io.Writer, err error) {
 			printFaults(w, e)
 		}
 	default:
-		// What follows the first line is indented: a file's name with a line break in it cannot forge a line of ours.
+		// Continuation lines are indented, so that a file name with a line break cannot forge a message.
 		fmt.Fprintf(w, "headroom: %s\n", strings.ReplaceAll(err.Error(), "\n", "\n  "))
 	}
 }
@@ -141,11 +141,11 @@ func newRoot(args []string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "headroom",
 		Short: "How much headroom does this API have, and did this change take some away?",
-		Long: `headroom runs load scenarios against its reference API or against your own service, judges the measurements by the
-scenario's thresholds, and writes a report.
+		Long: `headroom runs load scenarios against its reference API or your own service, judges the measurements by the scenario's
+thresholds, and writes reports.
 
-Exit codes: 0 every threshold held, 99 a threshold was crossed, 104 the scenario or a flag is wrong, 105 interrupted,
-125 the measurement is not valid or cannot tell (the generator was the limit, or there is too little data), 1 anything else.`,
+Exit codes: 0 all thresholds held, 99 a threshold was crossed, 104 the scenario or a flag is wrong, 105 interrupted, 125 the
+measurement is invalid or inconclusive (the generator was the limit, or there is too little data), 1 any other error.`,
 		Example: `  headroom run scenarios/smoke.yaml
   headroom run my-service.yaml --set target.url=http://127.0.0.1:8080
   headroom compare before after
@@ -159,19 +159,19 @@ Exit codes: 0 every threshold held, 99 a threshold was crossed, 104 the scenario
 		return usageError{fmt.Errorf("%w; see: %s --help", err, c.CommandPath())}
 	})
 	root.AddCommand(newRunCommand(args), newMergeCommand(args), newCompareCommand(), newAttackCommand(), newServeCommand(), newSeedCommand(), newReportCommand(), newValidateCommand(), newDoctorCommand(), newVersionCommand())
-	// A word that is no command, or arguments that a command does not take, are mistakes of the caller too.
+	// Unknown commands and unexpected arguments are usage errors as well.
 	root.Args = unknownCommand
 	root.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
 	return root
 }
 
-// unknownCommand refuses a word that is no command, with the commands that were probably meant.
+// unknownCommand refuses an unknown command and suggests similar ones.
 func unknownCommand(c *cobra.Command, args []string) error {
 	err := cobra.NoArgs(c, args)
 	if err == nil {
 		return nil
 	}
-	for c.SuggestionsMinimumDistance = 1; c.SuggestionsMinimumDistance <= 2; c.SuggestionsMinimumDistance++ { // the nearest alone
+	for c.SuggestionsMinimumDistance = 1; c.SuggestionsMinimumDistance <= 2; c.SuggestionsMinimumDistance++ { // only the closest
 		if near := c.SuggestionsFor(args[0]); len(near) > 0 {
 			return usageError{fmt.Errorf(`%w; did you mean "%s"?`, err, strings.Join(near, `" or "`))}
 		}
@@ -203,7 +203,7 @@ func asUsage(err error) error {
 	return usageError{err}
 }
 
-// atLeastOne takes one or more arguments of the kind that what names.
+// atLeastOne accepts one or more arguments; what names them in the error.
 func atLeastOne(what string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if len(args) == 0 {
@@ -213,7 +213,7 @@ func atLeastOne(what string) cobra.PositionalArgs {
 	}
 }
 
-// toolVersion is what the Go toolchain built into this binary.
+// toolVersion is the version that the Go toolchain recorded in this binary.
 func toolVersion() results.Tool {
 	tool := results.Tool{Version: "devel"}
 	info, ok := debug.ReadBuildInfo()

@@ -46,9 +46,9 @@ func newRunCommand(args []string) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "run FILE...",
 		Short: "Run scenarios, judge them, and write their reports",
-		Long: `Run scenario files one after the other: start what they need, load it, judge the measurements by the scenario's
+		Long: `Run scenario files one after another: start the servers they need, send the load, judge the measurements by the scenario's
 thresholds, save the run, and write report.html, summary.json and junit.xml beside it. FILE is a scenario file, the name
-of a scenario that comes with headroom, or - for standard input.`,
+of a built-in scenario, or - for standard input.`,
 		Example: `  headroom run scenarios/smoke.yaml
   headroom run scenarios/reference.yaml --provider process --set scenarios.warm.rate=5000
   headroom run my-service.yaml --set target.url=http://127.0.0.1:8080 --json | jq .verdict`,
@@ -73,25 +73,25 @@ of a scenario that comes with headroom, or - for standard input.`,
 			return r.runAll(c.Context(), files)
 		},
 	}
-	c.Flags().StringVar(&r.out, "out", "", "`directory` of the saved run; of several files, one below it for each (default results/runs/<time>-<name>)")
+	c.Flags().StringVar(&r.out, "out", "", "`directory` of the saved run; with several files, the parent of one directory each (default results/runs/<time>-<name>)")
 	addSystemFlags(c, r)
 	r.scenario.add(c)
-	c.Flags().StringVar(&shard, "shard", "", "run part `i/n` of the schedule, i from 0; /n takes i from "+completionIndex+"; headroom merge makes one run of all")
-	c.Flags().StringVar(&startAt, "start-at", "", "start the load at this `instant`, such as 2026-01-02T15:04:05Z")
-	c.Flags().BoolVar(&r.quiet, "quiet", false, "no progress")
-	c.Flags().BoolVar(&r.json, "json", false, "the summary as JSON on standard output, everything else on standard error")
+	c.Flags().StringVar(&shard, "shard", "", "run shard `i/n` of the schedule, with i from 0; /n takes i from "+completionIndex+"; headroom merge joins the shards")
+	c.Flags().StringVar(&startAt, "start-at", "", "start the load at this `time`, such as 2026-01-02T15:04:05Z")
+	c.Flags().BoolVar(&r.quiet, "quiet", false, "do not show progress")
+	c.Flags().BoolVar(&r.json, "json", false, "write the summary as JSON to standard output, and everything else to standard error")
 	return c
 }
 
-// addSystemFlags adds the flags that say on what the reference server runs.
+// addSystemFlags adds the flags that choose the servers behind the reference server.
 func addSystemFlags(c *cobra.Command, r *runner) {
 	addProviderFlag(c, &r.provider)
-	c.Flags().StringVar(&r.postgres, "postgres", "", "`URL` of the Postgres for the provider external")
+	c.Flags().StringVar(&r.postgres, "postgres", "", "`URL` of the Postgres for provider external")
 	c.Flags().StringVar(&r.replica, "replica", "", "`URL` of a streaming replica of that Postgres")
-	c.Flags().StringVar(&r.cache, "cache", "", "`URL` of the cache for the provider external")
+	c.Flags().StringVar(&r.cache, "cache", "", "`URL` of the cache for provider external")
 }
 
-// runAll runs every file, when all of them are valid. The worst outcome counts: a crossed threshold before an invalid
+// runAll runs all files, if all of them are valid. The worst outcome counts: a crossed threshold is worse than an invalid
 // measurement.
 func (r *runner) runAll(ctx context.Context, files []string) error {
 	var all []loaded
@@ -124,17 +124,17 @@ func (r *runner) runAll(ctx context.Context, files []string) error {
 	return nil
 }
 
-// checkAddresses holds that the addresses of servers that already run are given where, and only where, they are used.
+// checkAddresses verifies that the addresses of running servers are given if, and only if, they are used.
 func (r *runner) checkAddresses() error {
 	both, any := r.postgres != "" && r.cache != "", r.postgres != "" || r.cache != "" || r.replica != ""
 	switch {
 	case r.provider == "external" && !both:
-		return usageError{errors.New("--provider external uses servers that run already: give their addresses by --postgres URL and " +
-			"--cache URL, and by --replica URL if there is one")}
+		return usageError{errors.New("--provider external uses running servers: give their addresses with --postgres URL and " +
+			"--cache URL, and with --replica URL if there is a replica")}
 	case any && !both:
-		return usageError{errors.New("servers that run already are given together: --postgres URL and --cache URL, and --replica URL if there is one")}
+		return usageError{errors.New("give the addresses of running servers together: --postgres URL and --cache URL, and --replica URL if there is a replica")}
 	case any && r.provider != "external" && r.provider != "auto":
-		return usageError{fmt.Errorf("--provider %s starts its own servers: leave out --postgres, --replica and --cache, or give --provider external", r.provider)}
+		return usageError{fmt.Errorf("--provider %s starts its own servers: remove --postgres, --replica and --cache, or use --provider external", r.provider)}
 	}
 	return nil
 }
@@ -201,8 +201,8 @@ func (r *runner) runOne(ctx context.Context, l loaded, dir string) (outcome resu
 	return verdict.Outcome, nil
 }
 
-// publish saves the run, draws its reports, and prints the result: also where the first two fail, for it is all that is left
-// of the run then. An error is of type [publishError].
+// publish saves the run, draws its reports, and prints the result, even if saving or drawing fails: then the text is all that
+// is left of the run. An error is of type [publishError].
 func (r *runner) publish(dir string, run *results.Run) error {
 	run.Redact(r.secrets)
 	err := keep(dir, run)
@@ -249,7 +249,7 @@ func makeRunDirectory(dir string) error {
 	return errors.Join(probe.Close(), os.Remove(probe.Name()))
 }
 
-// isLocal reports whether a service is on this machine, as far as its address tells.
+// isLocal reports whether the address of a service is a loopback address.
 func isLocal(target string) bool {
 	u, err := url.Parse(target)
 	if err != nil {
@@ -259,8 +259,8 @@ func isLocal(target string) bool {
 	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// reachable fails when there is no way to the user's own service, or its certificate does not hold: better now than after a
-// minute of requests that fail.
+// reachable fails if the user's own service cannot be reached or its certificate is not valid: it is better to say so now than
+// after a minute of failed requests.
 func reachable(ctx context.Context, target scenarios.Target) error {
 	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
 	defer cancel()
@@ -279,23 +279,23 @@ func reachable(ctx context.Context, target scenarios.Target) error {
 	return fmt.Errorf("the %s %s %s: %w; %s", what, address, fault, err, remedy)
 }
 
-// reachTimeout bounds the look for the target before the load.
+// reachTimeout bounds the check of the target before the load.
 const reachTimeout = 10 * time.Second
 
-// unreachable says what is wrong with an address, and what to do about it; key is where it stands in the scenario.
+// unreachable describes what is wrong with an address, and how to fix it. key is its place in the scenario.
 func unreachable(err error, key string) (fault, remedy string) {
 	var invalid x509.CertificateInvalidError
 	switch {
 	case errors.Is(err, syscall.EMFILE):
 		return "cannot be reached", "raise the limit with ulimit -n"
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return "has a certificate that is not valid today", "renew it, or set the clock of this machine"
+		return "has a certificate that is not valid today", "renew it, or correct the clock of this machine"
 	case errors.As(err, new(x509.HostnameError)):
 		return "has a certificate for another name", "correct " + key + ", or the certificate"
 	case errors.As(err, new(x509.UnknownAuthorityError)):
-		return "has a certificate that this machine does not trust", "name it, or its authority's, by SSL_CERT_FILE in the environment"
+		return "has a certificate that this machine does not trust", "set SSL_CERT_FILE to it or to the certificate of its authority"
 	case errors.As(err, new(*tls.CertificateVerificationError)):
-		return "has a certificate that does not hold", "correct it"
+		return "has a certificate that is not valid", "replace it"
 	case errors.As(err, new(tls.RecordHeaderError)):
 		return "does not speak TLS", "write http:// in " + key
 	}

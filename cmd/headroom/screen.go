@@ -15,8 +15,8 @@ import (
 	"github.com/policycortex/headroom/scenarios"
 )
 
-// screen shows the progress of a run: a block of lines that is drawn over on a terminal, a plain line now and then
-// elsewhere.
+// screen shows the progress of a run: on a terminal, a block of lines that is redrawn; elsewhere, a plain line every few
+// seconds.
 type screen struct {
 	w     io.Writer
 	live  bool
@@ -25,7 +25,7 @@ type screen struct {
 	mu    sync.Mutex
 }
 
-// plainEvery is the distance of plain lines in seconds.
+// plainEvery is the number of seconds between plain lines.
 const plainEvery = 5
 
 func newScreen(w io.Writer, plan *scenarios.Plan) *screen {
@@ -36,9 +36,9 @@ func newScreen(w io.Writer, plan *scenarios.Plan) *screen {
 		fmt.Fprintf(w, "scenario %s: %s, from %v for %v", sc.Name, sc.Load.Executor(), sc.StartTime, sc.Load.Length())
 		switch {
 		case sc.AutoWarmup:
-			fmt.Fprintf(w, " at most, of which warm-up until it is steady, at most %v", sc.Warmup)
+			fmt.Fprintf(w, " at most, including a warm-up until steady of at most %v", sc.Warmup)
 		case sc.Warmup > 0:
-			fmt.Fprintf(w, ", of which %v warm-up", sc.Warmup)
+			fmt.Fprintf(w, ", including %v of warm-up", sc.Warmup)
 		}
 		fmt.Fprintln(w)
 	}
@@ -79,7 +79,7 @@ func (s *screen) show(p loadgen.Progress) {
 // close leaves the last block on the terminal.
 func (s *screen) close() { s.lines = 0 }
 
-// say writes a line below the block of lines that show draws, which is begun anew after it.
+// say writes a line below the block that show draws. The next block begins after it.
 func (s *screen) say(text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -87,7 +87,7 @@ func (s *screen) say(text string) {
 	_, _ = io.WriteString(s.w, text+"\n")
 }
 
-// timeOf shows a time of a second, which there is none of where nothing was answered in it.
+// timeOf shows a percentile of one second, or a dash if the second had no responses.
 func timeOf(second results.Point, ms float64) string {
 	if second.Max == 0 {
 		return fmt.Sprintf("%11s", "–")

@@ -17,9 +17,8 @@ func newSeedCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "seed --postgres URL",
 		Short: "Load the reference system's fixture into a Postgres",
-		Long: `Load the reference system's fixture into a Postgres: the schema, then the rows, which depend on the seed and the number
-of resources alone. A database that holds the same fixture already is left as it is, one that holds other resources is
-refused.`,
+		Long: `Load the reference system's fixture into a Postgres: the schema and then the rows, which depend only on the seed and the
+number of resources. A database that already holds the same fixture is left unchanged. One with other content is refused.`,
 		Example: "  headroom seed --postgres postgres://user:password@127.0.0.1:5432/headroom --resources 1000000",
 		Args:    func(c *cobra.Command, args []string) error { return asUsage(cobra.NoArgs(c, args)) },
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -27,7 +26,7 @@ refused.`,
 				return usageError{errors.New("seed needs --postgres URL: postgres://user:password@host:port/database")}
 			}
 			if o.Resources < 1 {
-				return usageError{fmt.Errorf("--resources %d: at least 1", o.Resources)}
+				return usageError{fmt.Errorf("--resources is %d: it must be at least 1", o.Resources)}
 			}
 			o.Progress = fixtureProgress(c.ErrOrStderr())
 			sum, err := fixtures.Load(c.Context(), url, o)
@@ -52,7 +51,7 @@ func fixtureProgress(w io.Writer) func(done, total int) {
 
 func fixtureSummary(s fixtures.Summary) string {
 	if s.Reused {
-		return fmt.Sprintf("fixture: %d resources, already there", s.Resources)
+		return fmt.Sprintf("fixture: %d resources, already loaded", s.Resources)
 	}
 	return fmt.Sprintf("fixture: %d resources in %v", s.Resources, s.Took.Round(100*time.Millisecond))
 }

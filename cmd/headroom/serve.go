@@ -15,10 +15,10 @@ import (
 	"github.com/policycortex/headroom/server"
 )
 
-// readyFormat is the line that serve prints on standard output when it answers; run reads it.
+// readyFormat is the line that serve prints to standard output when it is ready. The run command reads it.
 const readyFormat = "serving http://%s admin http://%s\n"
 
-// ownServers are what serve starts when it is given no addresses.
+// ownServers are the servers that serve starts if it gets no addresses.
 type ownServers struct {
 	Provider  string
 	Replica   bool
@@ -31,9 +31,9 @@ func newServeCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the reference API alone",
-		Long: `Run the reference API until it is interrupted. Without --postgres and --cache it starts the servers that it needs, loads
-a fixture, and removes them at the end. Its other settings are environment variables, HEADROOM_ and a name: docs/server.md
-in the source has all of them, with their units and defaults.`,
+		Long: `Run the reference API until interrupted. Without --postgres and --cache, it starts the servers that it needs, loads a
+fixture, and removes the servers at the end. Other settings are environment variables that begin with HEADROOM_: see
+docs/server.md in the source.`,
 		Example: `  headroom serve
   headroom serve --addr 127.0.0.1:9000 --postgres postgres://user:password@127.0.0.1/headroom --cache redis://127.0.0.1:6379/0`,
 		Args: func(c *cobra.Command, args []string) error { return asUsage(cobra.NoArgs(c, args)) },
@@ -51,10 +51,10 @@ in the source has all of them, with their units and defaults.`,
 				return usageError{errors.New("give both --postgres and --cache, or neither")}
 			}
 			if o.PostgresURL == "" && o.PostgresReplicaURL != "" {
-				return usageError{errors.New("--replica is a replica of the server at --postgres: give both; --with-replica starts one")}
+				return usageError{errors.New("--replica needs --postgres, the address of its primary; --with-replica starts a replica")}
 			}
 			if o.PostgresURL != "" && own.Replica {
-				return usageError{errors.New("--with-replica is for servers that serve starts itself: give the address of yours by --replica")}
+				return usageError{errors.New("--with-replica is for servers that serve starts itself: give the address of your replica with --replica")}
 			}
 			for _, address := range []string{o.PostgresURL, o.PostgresReplicaURL, o.CacheURL} {
 				redactorOf(c).Learn(address)
@@ -63,25 +63,25 @@ in the source has all of them, with their units and defaults.`,
 			return serve(c.Context(), c.OutOrStdout(), c.ErrOrStderr(), o, own)
 		},
 	}
-	c.Flags().StringVar(&flags.Addr, "addr", "", "`host:port` to serve at (default 127.0.0.1:8080)")
+	c.Flags().StringVar(&flags.Addr, "addr", "", "`host:port` to listen on (default 127.0.0.1:8080)")
 	c.Flags().StringVar(&flags.AdminAddr, "admin", "", "loopback `host:port` for measurements and profiles (default none)")
 	c.Flags().StringVar(&flags.PostgresURL, "postgres", "", "`URL` of the Postgres to use")
 	c.Flags().StringVar(&flags.PostgresReplicaURL, "replica", "", "`URL` of a streaming replica of that Postgres, for reads")
 	c.Flags().StringVar(&flags.CacheURL, "cache", "", "`URL` of the Redis-protocol cache to use")
 	addProviderFlag(c, &own.Provider)
-	c.Flags().BoolVar(&own.Replica, "with-replica", false, "start a streaming replica too, when serve starts its own servers")
-	c.Flags().IntVar(&own.Resources, "resources", 5000, "resources to load into the Postgres that serve starts itself")
+	c.Flags().BoolVar(&own.Replica, "with-replica", false, "also start a streaming replica, if serve starts its own servers")
+	c.Flags().IntVar(&own.Resources, "resources", 5000, "number of resources to load, if serve starts its own Postgres")
 	return c
 }
 
 func addProviderFlag(c *cobra.Command, provider *string) {
-	c.Flags().StringVar(provider, "provider", "auto", "what runs Postgres and the cache: auto, docker, process, embedded or external")
+	c.Flags().StringVar(provider, "provider", "auto", "how to run Postgres and the cache: auto, docker, process, embedded or external")
 	// The function cannot fail: the flag was added in the line above.
 	_ = c.RegisterFlagCompletionFunc("provider", cobra.FixedCompletions([]string{"auto", "docker", "process", "embedded", "external"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
 func serve(ctx context.Context, w, wErr io.Writer, o server.Options, own ownServers) (err error) {
-	if err := o.Check(); err != nil { // before servers are started for nothing
+	if err := o.Check(); err != nil { // before servers are started in vain
 		return usageError{err}
 	}
 	if err := server.CheckAddresses(ctx, o); err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/policycortex/headroom/scenarios"
 )
 
-// completionIndex is the variable in which Kubernetes tells a pod of an Indexed Job its number, from 0.
+// completionIndex is the variable in which Kubernetes gives a pod of an Indexed Job its index, from 0.
 const completionIndex = "JOB_COMPLETION_INDEX"
 
 // parseShard reads "i/n", or "/n" with i from the environment; nil for an empty text.
@@ -33,7 +33,7 @@ func parseShard(text string) (*results.Shard, error) {
 	i, err := strconv.Atoi(index)
 	n, err2 := strconv.Atoi(of)
 	if !ok || errors.Join(err, err2) != nil || n < 1 || i < 0 || i >= n {
-		return nil, usageError{fmt.Errorf("--shard %s%s: write i/n, shard i of n counted from 0: --shard 0/4 to --shard 3/4", text, from)}
+		return nil, usageError{fmt.Errorf("--shard %s%s: write i/n for shard i of n, with i from 0: --shard 0/4 to --shard 3/4", text, from)}
 	}
 	return &results.Shard{Index: i, Of: n}, nil
 }
@@ -63,11 +63,11 @@ func (r *runner) checkShard(files []loaded) error {
 	}
 	plan := files[0].plan
 	if plan.Target.URL == "" {
-		return usageError{errors.New("--shard needs a service that all shards load: give its address in target.url, or each would start a reference server of its own")}
+		return usageError{errors.New("--shard needs one service for all shards: set target.url; otherwise each shard would start its own reference server")}
 	}
 	for _, s := range plan.Scenarios {
 		if s.AutoWarmup {
-			return usageError{fmt.Errorf("--shard %v: the warmup of scenario %s is auto, and each shard would end it by itself: give it a length, "+
+			return usageError{fmt.Errorf("--shard %v: the warmup of scenario %s is auto, so each shard would end it at another time: set its length, "+
 				"for example --set scenarios.%s.warmup=30s for every shard", r.shard, s.Name, s.Name)}
 		}
 		if users := s.Load.Workers(); users < r.shard.Of {
@@ -77,7 +77,7 @@ func (r *runner) checkShard(files []loaded) error {
 	return nil
 }
 
-// judge judges a whole run by its thresholds, and a shard by nothing but its validity.
+// judge judges a whole run by its thresholds. Of a shard it judges only the validity.
 func (r *runner) judge(m *results.Measurements, thresholds []scenarios.Threshold) (results.Verdict, error) {
 	if r.shard != nil {
 		return judge.Shard(*r.shard, m, thresholds)

@@ -29,8 +29,8 @@ import (
 	"github.com/policycortex/headroom/server"
 )
 
-// system is the service under load: the reference server in a process of its own with the environment that it needs,
-// or the user's own service.
+// system is the service under load: the user's own service, or the reference server in its own process with the servers
+// that it needs.
 type system struct {
 	url      string
 	admin    string // URL of the reference server's admin listener
@@ -50,7 +50,7 @@ const (
 	lastSample  = 2 * time.Second  // bounds the question how the server is at the end
 )
 
-// startSystem brings the plan's target up.
+// startSystem starts the plan's target, or checks that the user's own service can be reached.
 func (r *runner) startSystem(ctx context.Context, plan *scenarios.Plan, dir string) (_ *system, err error) {
 	s := &system{record: results.Environment{Machine: machine(), GeneratorSettings: server.GoSettings()}}
 	if plan.Target.URL != "" {
@@ -85,7 +85,7 @@ func (r *runner) startSystem(ctx context.Context, plan *scenarios.Plan, dir stri
 		return request.KeySet{Len: set.Len, Append: set.Append}, err
 	}
 	settings := plan.Environment.Server
-	if settings.GOMAXPROCS == 0 { // the generator keeps to the other half
+	if settings.GOMAXPROCS == 0 { // the generator gets the other half
 		settings.GOMAXPROCS = max(1, runtime.NumCPU()/2)
 	}
 	if err := s.startServer(ctx, settings, dir); err != nil {
@@ -95,12 +95,12 @@ func (r *runner) startSystem(ctx context.Context, plan *scenarios.Plan, dir stri
 	return s, nil
 }
 
-// roomHint says what to do when the file system of the servers is full.
+// roomHint adds a hint to the error of a full file system.
 func roomHint(err error) error {
 	if !strings.Contains(strings.ToLower(err.Error()), "no space left on device") {
 		return err
 	}
-	return fmt.Errorf("%w\nthe servers keep their data in %s: make room there, or set TMPDIR to a directory of a file system that has some", err, os.TempDir())
+	return fmt.Errorf("%w\nthe servers keep their data in %s: free some space, or set TMPDIR to a directory with more space", err, os.TempDir())
 }
 
 func environmentLine(e *containers.Environment) string {
@@ -112,7 +112,7 @@ func environmentLine(e *containers.Environment) string {
 		e.Cache.Name, e.Cache.Version, e.Reason)
 }
 
-// checkFaults fails when the environment cannot do what the scenario wants of it: better now than in the middle.
+// checkFaults fails before the load if the environment cannot inject the faults of the scenario.
 func (s *system) checkFaults(faults []scenarios.Fault) error {
 	for _, f := range faults {
 		if err := s.environment.CheckFault(containers.Target(f.Target), containers.Action(f.Action)); err != nil {
@@ -126,7 +126,8 @@ func (s *system) fault(ctx context.Context, f scenarios.Fault) error {
 	return s.environment.Fault(ctx, containers.Target(f.Target), containers.Action(f.Action))
 }
 
-// startServer starts the reference server as a process of its own: its CPU time and its pauses are not the generator's.
+// startServer starts the reference server in its own process, so that its CPU time and pauses are separate from the
+// generator's.
 func (s *system) startServer(ctx context.Context, settings scenarios.ServerSettings, dir string) (err error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -139,7 +140,7 @@ func (s *system) startServer(ctx context.Context, settings scenarios.ServerSetti
 	ready := &firstLine{line: make(chan string, 1)}
 	s.server, err = containers.StartChild(ctx, containers.ChildSpec{
 		Path: self, Args: []string{"serve", "--addr", "127.0.0.1:0", "--admin", "127.0.0.1:0"},
-		// By the environment and not by flags: other users of the machine can read a process's arguments.
+		// Not by flags: other users of the machine can read a process's arguments.
 		Env:    slices.Concat(os.Environ(), addressVariables(s.environment), settingVariables(settings)),
 		Stdout: ready, Stderr: s.log,
 	})
@@ -153,7 +154,7 @@ func (s *system) startServer(ctx context.Context, settings scenarios.ServerSetti
 		}
 		return s.askSettings(ctx)
 	case <-s.server.Done():
-		return fmt.Errorf("the reference server ended at its start: %w\n%s", s.server.Err(), containers.LogTail(s.log.Name()))
+		return fmt.Errorf("the reference server ended while starting: %w\n%s", s.server.Err(), containers.LogTail(s.log.Name()))
 	case <-time.After(serverStart):
 		return fmt.Errorf("the reference server was not ready after %v\n%s", serverStart, containers.LogTail(s.log.Name()))
 	case <-ctx.Done():
@@ -189,7 +190,7 @@ func settingVariables(settings scenarios.ServerSettings) []string {
 func (s *system) connect(line string) error {
 	var url, admin string
 	if _, err := fmt.Sscanf(line, "serving %s admin %s", &url, &admin); err != nil {
-		return fmt.Errorf("the reference server said %q: %w", line, err)
+		return fmt.Errorf("unexpected first line of the reference server: %q: %w", line, err)
 	}
 	s.url, s.admin, s.record.Target = url, admin, url
 	taking := func(path string) func(context.Context) (results.Snapshot, error) {
@@ -205,14 +206,14 @@ func (s *system) connect(line string) error {
 	return nil
 }
 
-// askSettings records what is in force in the reference server, but for the addresses that were chosen for this run.
+// askSettings records the settings of the reference server, without the addresses that were chosen for this run.
 func (s *system) askSettings(ctx context.Context) error {
 	body, err := fetch(ctx, s.admin+"/settings")
 	if err != nil {
 		return fmt.Errorf("ask the reference server for its settings: %w", err)
 	}
 	if err := json.Unmarshal(body, &s.record.ServerSettings); err != nil {
-		return fmt.Errorf("the reference server's settings: %w", err)
+		return fmt.Errorf("read the settings of the reference server: %w", err)
 	}
 	chosen := []string{"HEADROOM_ADDR", "HEADROOM_ADMIN_ADDR"}
 	if s.environment.Provider != "external" {
@@ -232,7 +233,7 @@ func fetchSnapshot(ctx context.Context, url string) (results.Snapshot, error) {
 	return results.ParseSnapshot(body)
 }
 
-// fetch gets what the admin listener has at a URL.
+// fetch reads a URL of the admin listener.
 func fetch(ctx context.Context, url string) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -248,7 +249,7 @@ func fetch(ctx context.Context, url string) ([]byte, error) {
 		return nil, err
 	}
 	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s answered %s", url, resp.Status)
+		return nil, fmt.Errorf("%s responded with %s", url, resp.Status)
 	}
 	return body, nil
 }
@@ -279,7 +280,7 @@ func (s *system) describe(plan *scenarios.Plan, settings scenarios.ServerSetting
 	s.record.Fixture = fmt.Sprintf("%d resources, seed %d", fixture.Resources, plan.Seed)
 }
 
-// warnings are what the reader of the results must know of the system.
+// warnings are what a reader of the results must know about the system.
 func (s *system) warnings(ctx context.Context) []string {
 	if s.environment == nil {
 		return nil
@@ -290,7 +291,7 @@ func (s *system) warnings(ctx context.Context) []string {
 	default:
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastSample)
 		defer cancel()
-		s.sample(ctx) // where it fails, the one before has to do
+		s.sample(ctx) // if it fails, the previous sample has to do
 	}
 	if latest := s.latest.Load(); latest != nil {
 		out = append(out, latest.MaintenanceWarnings()...)
@@ -298,8 +299,8 @@ func (s *system) warnings(ctx context.Context) []string {
 	return out
 }
 
-// processes says whether the processes of the system are known: all of them are children of this one only where the
-// servers are private processes. A container's are not.
+// processes reports whether the processes of the system are known. They are if the servers are children of this process;
+// processes in containers are not.
 func (s *system) processes() results.Processes {
 	switch {
 	case s.environment != nil && (s.environment.Provider == "process" || s.environment.Provider == "embedded"):
@@ -310,8 +311,8 @@ func (s *system) processes() results.Processes {
 	return results.ProcessesUnknown
 }
 
-// elsewhere says that no address of the target is in a network to which this machine is directly connected: the others
-// may be containers on it.
+// elsewhere reports whether no address of the target is in a directly connected network. Such networks may belong to
+// containers on this machine.
 func elsewhere(target string) bool {
 	u, err := url.Parse(target)
 	if err != nil {
@@ -334,7 +335,7 @@ func elsewhere(target string) bool {
 	return true
 }
 
-// stop ends what was started; what was not is left out.
+// stop stops everything that was started.
 func (s *system) stop(ctx context.Context) error {
 	ctx = context.WithoutCancel(ctx)
 	var faults []error
@@ -353,7 +354,7 @@ func (s *system) stop(ctx context.Context) error {
 	return errors.Join(faults...)
 }
 
-// firstLine is a writer that hands on the first line written to it.
+// firstLine is a writer that sends the first line written to it.
 type firstLine struct {
 	mu   sync.Mutex
 	text []byte

@@ -13,8 +13,8 @@ import (
 	"github.com/policycortex/headroom/scenarios"
 )
 
-// terminal is where the program writes to people: everything goes through it, line by line, so that no secret comes out, and
-// nothing that a file or a service named controls the terminal.
+// terminal is the program's output for people. It redacts secrets line by line, and text from a file or a service cannot
+// control the terminal.
 type terminal struct {
 	w       io.Writer
 	secrets *scenarios.Redactor
@@ -43,7 +43,7 @@ func (t *terminal) show(text []byte) error {
 	return err
 }
 
-// flush shows a last line that does not end.
+// flush writes a last line that has no line break.
 func (t *terminal) flush() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -51,7 +51,7 @@ func (t *terminal) flush() {
 	t.rest = nil
 }
 
-// bare is what is behind a terminal: for what is no text.
+// bare is the writer behind a terminal, for output that is not text.
 func bare(w io.Writer) io.Writer {
 	if t, ok := w.(*terminal); ok {
 		return t.w
@@ -59,10 +59,10 @@ func bare(w io.Writer) io.Writer {
 	return w
 }
 
-// jsonTo is where a JSON document is written that has been redacted: not as a text, in which a number could be taken for a secret.
+// jsonTo is the writer for a JSON document that is already redacted. Redacting it as text could mistake a number for a secret.
 func jsonTo(w io.Writer) io.Writer { return printable{bare(w)} }
 
-// printable writes what controls a terminal as JSON can have it.
+// printable replaces control characters in a JSON document.
 type printable struct{ w io.Writer }
 
 func (p printable) Write(b []byte) (int, error) {
@@ -72,7 +72,7 @@ func (p printable) Write(b []byte) (int, error) {
 
 type secretsKey struct{}
 
-// redactorOf is the redactor of the program's run, to be told of every secret that a command comes to know.
+// redactorOf is the redactor of this process. Commands add every secret that they learn.
 func redactorOf(c *cobra.Command) *scenarios.Redactor {
 	if ctx := c.Context(); ctx != nil {
 		if secrets, ok := ctx.Value(secretsKey{}).(*scenarios.Redactor); ok {
@@ -86,7 +86,7 @@ func withSecrets(ctx context.Context, secrets *scenarios.Redactor) context.Conte
 	return context.WithValue(ctx, secretsKey{}, secrets)
 }
 
-// learnArguments tells of the secrets in a command line.
+// learnArguments adds the secrets in a command line.
 func learnArguments(secrets *scenarios.Redactor, args []string) {
 	for i, a := range args {
 		if override, ok := overrideOf(args, i); ok {
@@ -96,7 +96,7 @@ func learnArguments(secrets *scenarios.Redactor, args []string) {
 	}
 }
 
-// redacted are arguments without secrets: they go into the run's record.
+// redacted returns the arguments without secrets, for the run's record.
 func redacted(args []string, secrets *scenarios.Redactor) []string {
 	out := make([]string, len(args))
 	for i, a := range args {

@@ -26,12 +26,12 @@ func newTryCommand() *cobra.Command {
 	t := &trier{}
 	c := &cobra.Command{
 		Use:   "try FILE",
-		Short: "Send each request of a scenario once, and show what becomes of it",
-		Long: `Send one iteration of each request and flow of a scenario file, without load, and print what was sent, what was answered, what
-was extracted and which checks held. Requests are made and answers checked as under load. Secrets are redacted as everywhere, and
-so is what a flow extracts for a header that is secret.
+		Short: "Send each request of a scenario once, and show the responses",
+		Long: `Send one iteration of each request and flow of a scenario file, without load. Print each request and response, the extracted
+values, and the results of the checks. Requests are rendered and responses checked as under load. Secrets are redacted,
+including values that a flow extracts for a secret header.
 
-The exit code is 99 when a request failed or a check did not hold.`,
+The exit code is 99 if a request failed or a check did not hold.`,
 		Example: `  headroom try my-service.yaml
   headroom try scenarios/flow.yaml --requests create,read
   headroom try my-service.yaml --set target.url=https://staging.example.com`,
@@ -53,10 +53,10 @@ The exit code is 99 when a request failed or a check did not hold.`,
 			return t.try(c.Context(), files[0])
 		},
 	}
-	c.Flags().StringSliceVar(&t.requests, "requests", nil, "only the requests, flows or steps of these `names`; a step is sent with those before it (repeatable)")
+	c.Flags().StringSliceVar(&t.requests, "requests", nil, "send only the requests, flows or steps with these `names`; a step is sent with the steps before it (repeatable)")
 	addSystemFlags(c, &t.runner)
 	t.scenario.add(c)
-	c.Flags().BoolVar(&t.quiet, "quiet", false, "nothing of how the system is started")
+	c.Flags().BoolVar(&t.quiet, "quiet", false, "do not show how the system starts")
 	return c
 }
 
@@ -73,13 +73,13 @@ func (t *trier) try(ctx context.Context, file string) (err error) {
 	if err != nil {
 		return usageError{fmt.Errorf("%s: %w", file, err)}
 	}
-	dir, err := os.MkdirTemp("", "headroom-try-") // of the reference server's log
+	dir, err := os.MkdirTemp("", "headroom-try-") // for the reference server's log
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
 	plan := *l.plan
-	plan.Faults = nil // there is no load that they could happen to
+	plan.Faults = nil // faults need a load
 	system, err := t.startSystem(ctx, &plan, dir)
 	if err != nil {
 		return err
@@ -104,7 +104,7 @@ func (t *trier) try(ctx context.Context, file string) (err error) {
 		return err
 	}
 	if left > 0 {
-		fmt.Fprintf(t.progress, "%s of recordings were left out; choose them with --requests\n", reports.Plural(left, "name"))
+		fmt.Fprintf(t.progress, "%s of recordings were left out; select them with --requests\n", reports.Plural(left, "name"))
 	}
 	if fine < sent {
 		t.showServerLog(system)
@@ -123,5 +123,5 @@ func (t *trier) showServerLog(s *system) {
 	}
 }
 
-// shortly shows how long something took.
+// shortly rounds a duration for display.
 func shortly(d time.Duration) string { return d.Round(10 * time.Microsecond).String() }

@@ -107,7 +107,7 @@ func TestTry(t *testing.T) {
 		"> Content-Length: 14\n", "\n>\n> {\"user\":\"ann\"}\n< 200 OK, HTTP/1.1, after ", "\n<\n< {\"token\":\"REDACTED\",\"name\":\"Ann\"}\n", "< Set-Cookie: REDACTED",
 		"extracted token: REDACTED\nextracted name: Ann\ncheck fast name: held\n", "> POST "+server.URL+"/orders?for=Ann\n", "> Authorization: REDACTED\n",
 		"< 201 Created", `< {"id":7,`+"\n< "+` "note":"\u009b2Jgone"}`, "check has an id: held\n", "request home\n", "< / over HTTP/1.1\n", "api_key=REDACTED&n=0", "< REDACTED of api_key=",
-		"… (100000 bytes in all)\n", "check small: NOT HELD: 100000 bytes\n", "redirected to "+server.URL+"/new\n", "< (4 bytes that are not text)\n", "7 requests, 6 as expected\n")
+		"… (100000 bytes in total)\n", "check small: NOT HELD: 100000 bytes\n", "redirected to "+server.URL+"/new\n", "< (4 bytes that are not text)\n", "7 requests, 6 as expected\n")
 	for _, secret := range []string{"t0ken", "c00kie", "k3y", "\u009b"} {
 		if strings.Contains(out+p.stderr.String(), secret) {
 			t.Errorf("%q is shown:\n%s", secret, out)

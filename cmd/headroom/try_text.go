@@ -13,11 +13,10 @@ import (
 	"github.com/policycortex/headroom/scenarios"
 )
 
-// maxShownBody bounds what is shown of a body, in bytes.
+// maxShownBody is the number of bytes shown of a body.
 const maxShownBody = 2000
 
-// trialWriter shows what became of requests that were tried. It tells of their secrets, which the terminal
-// redacts, as it shows what would control it.
+// trialWriter prints requests that were tried, with their responses. It adds their secrets to the redactor of the terminal.
 type trialWriter struct {
 	w       io.Writer
 	secrets *scenarios.Redactor
@@ -69,7 +68,7 @@ func (t *trialWriter) flush(b *strings.Builder) {
 	}
 }
 
-// message shows headers and a body of so many bytes, of which the beginning is given.
+// message prints headers and a body. size is the number of bytes of the whole body; body may be only its beginning.
 func (t *trialWriter) message(b *strings.Builder, prefix string, fields []loadgen.Field, body []byte, size int64) {
 	for _, f := range fields {
 		fmt.Fprintf(b, "%s%s: %s\n", prefix, oneLine(f.Name), fieldText(f))
@@ -82,7 +81,7 @@ func (t *trialWriter) message(b *strings.Builder, prefix string, fields []loadge
 		fmt.Fprintf(b, "%s(%d bytes that are not text)\n", prefix, size)
 		return
 	}
-	text := t.secrets.Text(string(body)) // before it is cut, that no part of a secret is left
+	text := t.secrets.Text(string(body)) // before it is cut, so that no part of a secret remains
 	cut := len(text) > maxShownBody || size > int64(len(body))
 	if len(text) > maxShownBody {
 		text = text[:maxShownBody]
@@ -94,11 +93,11 @@ func (t *trialWriter) message(b *strings.Builder, prefix string, fields []loadge
 		fmt.Fprintf(b, "%s%s\n", prefix, strings.TrimSuffix(line, "\n"))
 	}
 	if cut {
-		fmt.Fprintf(b, "%s… (%d bytes in all)\n", prefix, size)
+		fmt.Fprintf(b, "%s… (%d bytes in total)\n", prefix, size)
 	}
 }
 
-// isText reports whether a body, of which the end may be cut off, can be shown.
+// isText reports whether a body can be shown as text. Its last character may be incomplete.
 func isText(body []byte) bool {
 	for cut := 0; cut < utf8.UTFMax && len(body) > 0 && !utf8.Valid(body); cut++ {
 		body = body[:len(body)-1]
@@ -106,10 +105,10 @@ func isText(body []byte) bool {
 	return utf8.Valid(body) && !strings.ContainsRune(string(body), 0)
 }
 
-// oneLine shows line breaks as such, where what follows would be taken for something else.
+// oneLine escapes line breaks, so that text cannot look like another line of the output.
 func oneLine(text string) string { return strings.ReplaceAll(text, "\n", `\n`) }
 
-// learn tells of the secrets of a request and its answer: the terminal redacts them from now on.
+// learn adds the secrets of a request and its response to the redactor.
 func (t *trialWriter) learn(r *loadgen.Tried) {
 	for _, f := range slices.Concat(r.Headers, r.Answer) {
 		t.secrets.LearnHeader(f.Name, f.Value)

@@ -173,7 +173,7 @@ func TestOneDirectoryForTwoRuns(t *testing.T) {
 	<-progress.seen
 	second := headroom(t, "run", file, "--out", filepath.Join(first.Dir, "out"))
 	second.exits(t, exitUsage)
-	says(t, second.stderr.String(), filepath.Join(first.Dir, "out"), "another headroom writes into it at this moment", "--out")
+	says(t, second.stderr.String(), filepath.Join(first.Dir, "out"), "another headroom process is writing to it", "--out")
 	if err := first.Wait(); err != nil {
 		t.Errorf("the first: %v\n%s", err, progress.text.String())
 	}
@@ -257,7 +257,7 @@ func TestFullAndReadOnlyDisks(t *testing.T) {
 		tmp := disk(t, "size=48m")
 		p.Env = append(os.Environ(), "TMPDIR="+tmp)
 		p.exits(t, exitError)
-		says(t, p.stderr.String(), "o space left on device", "set TMPDIR to a directory of a file system that has some")
+		says(t, p.stderr.String(), "o space left on device", "set TMPDIR to a directory with more space")
 		if left := glob(t, tmp); len(left) > 0 {
 			t.Errorf("%v is left", left)
 		}

@@ -18,7 +18,7 @@ func newValidateCommand() *cobra.Command {
 	var flags scenarioFlags
 	c := &cobra.Command{
 		Use:     "validate FILE...",
-		Short:   "Parse and validate scenario files, without running them",
+		Short:   "Check scenario files without running them",
 		Example: "  headroom validate scenarios/*.yaml",
 		Args:    atLeastOne("a scenario file"),
 
@@ -62,8 +62,8 @@ type loaded struct {
 	recordings request.Recordings
 }
 
-// load reads a scenario file, or the one on standard input where it is "-", and the files that it names; what is not there
-// is a mistake of the caller.
+// load reads a scenario file, or standard input if it is "-", and the files that it names. A missing file is an error of the
+// caller.
 func load(file string, stdin io.Reader, in scenarios.Inputs) (l loaded, err error) {
 	if file == "-" {
 		l.plan, err = parseInput(stdin, in)
@@ -84,7 +84,7 @@ func load(file string, stdin io.Reader, in scenarios.Inputs) (l loaded, err erro
 	return l, nil
 }
 
-// stdinName is that of a scenario that is read from standard input.
+// stdinName is the name of a scenario that is read from standard input.
 const stdinName = "stdin"
 
 // parseInput reads a scenario from standard input. The files that it names are relative to the working directory.
@@ -96,13 +96,13 @@ func parseInput(stdin io.Reader, in scenarios.Inputs) (*scenarios.Plan, error) {
 	return in.Parse(stdinName, text)
 }
 
-// completeScenarios are the scenarios that come with the program, for a shell that completes a word; files are its own.
+// completeScenarios completes the names of built-in scenarios; the shell itself completes files.
 func completeScenarios(_ *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
 	names := slices.DeleteFunc(scenarios.Shipped(), func(name string) bool { return !strings.HasPrefix(name, begun) })
 	return names, cobra.ShellCompDirectiveDefault
 }
 
-// asInput makes a mistake of the caller of an error that is none of a scenario file's own, which are one already.
+// asInput marks an error as the caller's, unless it is an error in a scenario file, which is one already.
 func asInput(err error) error {
 	var faults scenarios.Errors
 	if err == nil || errors.As(err, &faults) {

@@ -11,13 +11,13 @@ import (
 )
 
 const (
-	// watchEvery is how often the processes that a run started are looked at.
+	// watchEvery is the interval between looks at the processes of the run.
 	watchEvery = time.Second
-	// lastLook bounds the last look, when each server is asked a question too.
+	// lastLook bounds the last look, in which each server also has to answer a query.
 	lastLook = 15 * time.Second
 )
 
-// watch looks at the processes that a run started, while it loads them.
+// watch observes the processes of a run during the load.
 type watch struct {
 	system *system
 	say    func(text string)
@@ -26,7 +26,7 @@ type watch struct {
 	seen   []seen
 }
 
-// seen is something that happened to a process of the run and that the run did not ask for.
+// seen is an incident: something that happened to a process and that the run did not cause.
 type seen struct {
 	at   time.Time
 	text string
@@ -58,11 +58,11 @@ func (w *watch) look(ctx context.Context, ask bool) {
 	}
 }
 
-// end looks for a last time and returns what was seen, in seconds since the start of the load.
+// end looks for a last time and returns the incidents. Their times are seconds since the start of the load.
 func (w *watch) end(ctx context.Context, started time.Time) []results.Incident {
 	close(w.done)
 	w.all.Wait()
-	ask := ctx.Err() == nil // whoever interrupts does not want to wait
+	ask := ctx.Err() == nil // after an interrupt, do not wait for answers
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastLook)
 	defer cancel()
 	w.look(ctx, ask)
@@ -73,7 +73,7 @@ func (w *watch) end(ctx context.Context, started time.Time) []results.Incident {
 	return all
 }
 
-// incidents is what happened to the servers and that nobody asked for, since the last call; to the reference server, ever.
+// incidents are the unexpected events of the servers since the last call, and all of the reference server.
 func (s *system) incidents(ctx context.Context, ask bool) []string {
 	if s.environment == nil {
 		return nil
@@ -87,7 +87,7 @@ func (s *system) incidents(ctx context.Context, ask bool) []string {
 	return all
 }
 
-// withIncidents adds to the error of a start what happened to the servers meanwhile.
+// withIncidents adds the incidents of the servers to an error.
 func (s *system) withIncidents(ctx context.Context, err error) error {
 	for _, text := range s.incidents(context.WithoutCancel(ctx), false) {
 		err = fmt.Errorf("%w\n%s", err, text)
