@@ -95,16 +95,33 @@ func loadsText(d digest) string {
 				percentileOf(l.Lag, 50), percentileOf(l.Lag, 99), percentileOf(l.OwnLag, 99))
 		}
 	}
-	text := t.String()
+	text := t.String() + enginesText(d)
 	for _, s := range d.Scenarios {
-		if s.Load != nil && s.Load.Engine != "" {
-			text += fmt.Sprintf("  %s was sent by %s\n", onOneLine(s.Name), onOneLine(s.Load.Engine))
-		}
 		if s.Load != nil && s.Load.Warmup != nil {
 			text += fmt.Sprintf("  automatic warm-up of %s: %s\n", onOneLine(s.Name), warmupText(s.Load.Warmup))
 		}
 	}
 	return text
+}
+
+// enginesText lists the scenarios that each engine sent; it is empty for a run with one engine.
+func enginesText(d digest) string {
+	var engines []string
+	sent := map[string][]string{}
+	for _, s := range d.Scenarios {
+		if s.Load == nil || s.Load.Engine == "" {
+			continue
+		}
+		if sent[s.Load.Engine] == nil {
+			engines = append(engines, s.Load.Engine)
+		}
+		sent[s.Load.Engine] = append(sent[s.Load.Engine], s.Name)
+	}
+	var b strings.Builder
+	for _, engine := range engines {
+		fmt.Fprintf(&b, "  sent by %s: %s\n", onOneLine(engine), onOneLine(strings.Join(sent[engine], ", ")))
+	}
+	return b.String()
 }
 
 // marksText lists the injected faults, and then what the reference server noticed, in order of time.

@@ -24,7 +24,7 @@ func credentials(address string) (from, to int, ok bool) {
 	return from, to, from < to
 }
 
-// learnAddress tells of user and password of an address.
+// learnAddress learns the user and the password of an address.
 func (r *Redactor) learnAddress(address string) {
 	from, to, ok := credentials(address)
 	if !ok || holePlace.MatchString(address) || address[from:to] == exampleUser {

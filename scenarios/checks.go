@@ -8,12 +8,12 @@ import (
 	"strings"
 )
 
-// Check is a named condition that an answer meets or not. One that it does not meet is counted, and is no failure of the
-// request. Exactly one of Statuses, Header, JSON and Size says what the check looks at.
+// Check is a named condition on responses. A response that does not meet it is counted; the request has not failed by it.
+// Exactly one of Statuses, Header, JSON and Size says what the check looks at.
 type Check struct {
 	Name     string
 	Statuses []int    // the status is one of these
-	Header   string   // the first header of that name
+	Header   string   // the first header with this name
 	JSON     JSONPath // the value in the body, which must be JSON as a whole; not nil
 	Size     bool     // the length of the body in bytes
 	Test     Test

@@ -65,7 +65,7 @@ func (e Errors) sorted() Errors {
 	return slices.Compact(e)
 }
 
-// suggest says which word was probably meant, or else which words there are.
+// suggest says which word was probably meant. If none comes near, it lists the words that are known.
 func suggest(word string, valid []string) string {
 	if near := Nearest(word, valid); near != "" {
 		return fmt.Sprintf("did you mean %q?", near)

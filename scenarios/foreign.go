@@ -40,7 +40,7 @@ var foreign = []struct {
 	},
 	{
 		regexp.MustCompile(`^\x1f[^\x00-\x7f]\x08`), // a byte that is not UTF-8 matches as such a character
-		"compressed by gzip", "if it is a recording, name it in one as it is: executor: replay, file: FILE; else gunzip it",
+		"compressed by gzip", "if it is a recording, name it in one as it is: executor: replay, file: FILE; otherwise gunzip it",
 	},
 	{regexp.MustCompile(`^PK\x03\x04`), "a ZIP archive or a spreadsheet", "unpack it, or save it as text"},
 }

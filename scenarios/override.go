@@ -72,7 +72,7 @@ func splitOverride(text string) (path []string, value string, ok bool) {
 }
 
 // set replaces what path leads to, below n with its shape s. It makes the sections of the format that are not there
-// yet, and refuses to make what the user names: scenarios.wram.rate would else be a new, broken scenario.
+// yet, and refuses to make what the user names: otherwise scenarios.wram.rate would be a new, broken scenario.
 func (o overrider) set(n *node, s *shape, path []string, replacement *node) {
 	for i, word := range path {
 		where, last := strings.Join(path[:i], "."), i == len(path)-1

@@ -37,7 +37,7 @@ type Inputs struct {
 	// scenarios.warm.rate or scenarios.warm.requests.get_hot.weight, the value YAML.
 	Overrides []string
 	Lookup    Lookup    // the environment; nil: no variable is set
-	Secrets   *Redactor // told of the secrets that are found, also where the file is refused; may be nil
+	Secrets   *Redactor // learns the secrets that are found, even if the file is refused; may be nil
 }
 
 // Read reads a scenario file without an environment: see [Inputs.Read].
@@ -237,7 +237,7 @@ var pacings = []string{string(Precise), string(Spin), string(Economical)}
 
 var engines = []string{string(EngineAuto), string(EngineWire), string(EngineVegeta)}
 
-// planName is the name that the file gives itself, or else its own.
+// planName is the name that the file gives itself; without one, the name of the file.
 func (r *reader) planName(n *node) string {
 	if given := n.get("name"); given != nil {
 		if !given.bad {
@@ -332,7 +332,7 @@ func (r *reader) proxy(n *node) string {
 		return ""
 	}
 	u, err := url.Parse(n.text)
-	hint := "write it as http://host:port; https and socks5 are there, too"
+	hint := "write it as http://host:port; https and socks5 work as well"
 	switch {
 	case err != nil:
 		r.notAddress(n, hint, err)

@@ -401,7 +401,7 @@ func TestOtherFilesAreRecognized(t *testing.T) {
 		"vegeta JSON":      {`{"method":"GET","url":"http://h/"}` + "\n", "f:1:1: this is a target file of vegeta, and a scenario is YAML; give it to headroom attack -format json -targets"},
 		"vegeta JSON, too": {`{"header":{"A":["b"]},"url":"http://h/","method":"GET"}` + "\n" + `{"method":"GET","url":"http://h/"}`, "f:1:1: this is a target file of vegeta"},
 		"saved run":        {"{\n  \"version\": 1,\n  \"name\": \"a\",\n  \"tool\": {\n", "f:1:1: this is a saved run, and a scenario is YAML; headroom report draws its report again, and jq -r .scenario.text FILE writes its scenario"},
-		"gzip":             {"\x1f\x8b\x08\x00\xff", "f:1:1: this is compressed by gzip, and a scenario is YAML; if it is a recording, name it in one as it is: executor: replay, file: FILE; else gunzip it"},
+		"gzip":             {"\x1f\x8b\x08\x00\xff", "f:1:1: this is compressed by gzip, and a scenario is YAML; if it is a recording, name it in one as it is: executor: replay, file: FILE; otherwise gunzip it"},
 		"ZIP":              {"PK\x03\x04\x00", "f:1:1: this is a ZIP archive or a spreadsheet, and a scenario is YAML; unpack it"},
 		"HAR":              {"{\n \"log\": {\"entries\": []}}", "f:1:1: this is a HAR file, and a scenario is YAML; name it in one: executor: replay"},
 		"an access log":    {"127.0.0.1 - - [10/Oct/2025:13:55:36 +0200] \"GET / HTTP/1.1\" 200 5\n", "f:1:1: this is an access log"},

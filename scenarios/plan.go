@@ -47,7 +47,7 @@ const (
 	EngineVegeta Engine = "vegeta"
 )
 
-// EngineOf is the engine that a scenario asks for: its own choice, or else the plan's.
+// EngineOf is the engine that a scenario asks for: its own choice, or the plan's.
 func (p *Plan) EngineOf(s *Scenario) Engine { return cmp.Or(s.Engine, p.Engine, EngineAuto) }
 
 // BeyondWire names what a scenario needs and the wire engine cannot do, such as "HTTPS". It is "" when there is nothing.

@@ -19,7 +19,7 @@ import (
 // Redacted stands where a secret was. It is a plain word: what it stands in stays YAML, JSON, a URL or a header.
 const Redacted = "REDACTED"
 
-// Redactor keeps secrets out of texts: those that it was told of wherever they stand, in the forms that programs write
+// Redactor keeps secrets out of texts: those that it has learned, wherever they stand, in the forms that programs write
 // them in, and whatever stands where secrets do: user and password of a URL, the value of a header, parameter or field
 // that is known for it. The zero value knows no secret yet. It may be used by several goroutines.
 type Redactor struct {
@@ -33,7 +33,7 @@ type Redactor struct {
 }
 
 // Lengths of secrets in bytes. A shorter one is redacted where it stands as a secret, and nowhere else: as a part of other
-// words and numbers it would take the sense of what is told.
+// words and numbers it would make the message unreadable.
 const (
 	shortestWord   = 4  // that is redacted where it stands as a word of its own
 	shortestSecret = 8  // that is redacted wherever it occurs
@@ -122,7 +122,7 @@ func (r *Redactor) shown(text string) string {
 	return text
 }
 
-// Clone returns a redactor that knows the same, and can be told more.
+// Clone returns a redactor that knows the same secrets and can learn more.
 func (r *Redactor) Clone() *Redactor {
 	if r == nil {
 		return &Redactor{}

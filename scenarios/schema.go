@@ -263,7 +263,7 @@ func join(path, key string) string {
 	return path + "." + key
 }
 
-// itemPath calls an item by its name, where it has one, else by its number in the file.
+// itemPath names an item by its name if it has one, or by its number in the file.
 func itemPath(path string, index int, item *node) string {
 	if name := item.get("name"); name != nil && name.kind == scalar && name.text != "" {
 		return join(path, name.text)
