@@ -155,7 +155,7 @@ func serve(ctx context.Context, o Options, handler *api.API, public, admin *list
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.ShutdownGrace)
 	defer cancel()
 	if err := public.server.Shutdown(grace); err != nil {
-		return fmt.Errorf("shut down: requests were still under way after %s and were cut off: %w", o.ShutdownGrace, err)
+		return fmt.Errorf("shut down: requests were still in progress after %s and were cut off: %w", o.ShutdownGrace, err)
 	}
 	return nil
 }

@@ -73,10 +73,10 @@ func (m *metrics) registerPipeline(p *pipeline) {
 	if p.gate != nil {
 		m.registry.MustRegister(
 			prometheus.NewCounterFunc(prometheus.CounterOpts{
-				Name: "headroom_http_shed_total", Help: "Requests refused because too many were under way.",
+				Name: "headroom_http_shed_total", Help: "Requests refused because too many were in progress.",
 			}, func() float64 { return float64(p.gate.Shed()) }),
 			prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-				Name: "headroom_http_requests_under_way", Help: "Requests that are being answered.",
+				Name: "headroom_http_requests_under_way", Help: "Requests in progress.",
 			}, func() float64 { return float64(p.gate.Inside()) }),
 		)
 	}

@@ -46,10 +46,10 @@ type flights struct {
 // join returns the flight for a key and whether the caller has to begin it. Its value must be no older than the call of
 // join:
 //
-//   - With the lease, an invalidation is known here before it is acknowledged anywhere, and has changed the epoch. So a
-//     flight of the present epoch that was begun with the lease may be joined at any time.
-//   - Without it nothing is known, and only a flight that has not begun yet may be joined. It begins when the one under
-//     way has ended: so a crowd that asks for one key makes two loads at a time at the most.
+//   - With the lease, this instance learns of an invalidation, which changes the epoch, before anyone acknowledges it. So a
+//     flight of the current epoch that was begun with the lease may be joined at any time.
+//   - Without the lease it may miss invalidations. So only a flight that has not begun may be joined, and it begins when the
+//     flight in progress has ended. A crowd of requests for one key thus makes at most two loads at a time.
 func (fs *flights) join(key *Key, all *coherence.Stripes, hash uint64, trusted bool) (f *flight, begin bool) {
 	shard := &fs.shards[hash%flightShards]
 	shard.mu.Lock()

@@ -13,13 +13,12 @@ import (
 // statements that requests wait for.
 type patience struct{ statement, lock time.Duration }
 
-// What maintenance may take by its kind. Where requests wait for the locks that it waits for, or has, it waits no longer
-// than they do.
+// Timeouts of maintenance by kind. Where requests wait for the same locks, maintenance waits no longer than they do.
 var (
-	// ANALYZE reads some 30,000 rows, on a machine that is busy with the load after which it is due. Its lock is in the way
-	// of no request; autovacuum, which may have it, gives it up after a second.
+	// ANALYZE reads about 30,000 rows, on a machine that is busy with the load after which it is due. Its lock blocks
+	// no request. Autovacuum may hold that lock, and gives it up after a second.
 	analyzing = patience{5 * time.Minute, 30 * time.Second}
-	// A refresh of the compliance summary was seen to take 0.8 s for a million resources. Its lock is as ANALYZE's.
+	// A refresh of the compliance summary took 0.8 s for a million resources. Its lock blocks no request either.
 	refreshing = patience{time.Minute, 30 * time.Second}
 	// Up to MaxBatch rows are changed, or read for the cache.
 	cleaning = patience{30 * time.Second, time.Second}

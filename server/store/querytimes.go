@@ -201,7 +201,7 @@ type connState struct {
 	get, getGroup *pgconn.StatementDescription
 	tracer        *queryTracer
 
-	query *namedQuery // that is under way; nil for a statement that is not measured
+	query *namedQuery // in progress; nil for a statement that is not measured
 	sql   string
 	start time.Time
 }

@@ -111,7 +111,7 @@ func (w *watch) failed(err error) {
 func (w *watch) recovered(ctx context.Context) {
 	w.node.pool.Reset()
 	w.node.link.restore()
-	if w.node.role == RoleReplica { // to the primary they come already, and would be in the way
+	if w.node.role == RoleReplica { // the primary gets queries already, which this would delay
 		warming, cancel := context.WithTimeout(ctx, connectTimeout)
 		defer cancel()
 		if err := w.node.connectAll(warming); err != nil {
