@@ -65,11 +65,11 @@ func TestFaultsThatDoNotHappenMakeTheRunInvalid(t *testing.T) {
 				}
 				return nil
 			},
-			[]string{"kill cache at 0.1 s did not happen as the scenario wants it: no such process"},
+			[]string{"kill cache at 0.1 s did not happen as the scenario asks: no such process"},
 		},
 		"one takes until the end of the run": {
 			func(context.Context, scenarios.Fault) error { time.Sleep(2 * time.Second); return nil },
-			[]string{"restart cache at 1.0 s did not happen as the scenario wants it: the run had ended"},
+			[]string{"restart cache at 1.0 s did not happen as the scenario asks: the run had ended"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

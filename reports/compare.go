@@ -70,10 +70,10 @@ func comparisonHeadline(c *judge.Comparison) string {
 func commonReason(figures []judge.FigureChange) string {
 	why := ""
 	for _, f := range figures {
-		if why != "" && f.Untold != why {
+		if why != "" && f.Incomparable != why {
 			return ""
 		}
-		why = f.Untold
+		why = f.Incomparable
 	}
 	return why
 }
@@ -86,7 +86,7 @@ func changed(figures []judge.FigureChange) (worse, better, unknown int) {
 			worse++
 		case f.Better:
 			better++
-		case f.Untold != "":
+		case f.Incomparable != "":
 			unknown++
 		}
 	}
@@ -114,7 +114,7 @@ func gateChangesText(changes []judge.GateChange) string {
 	}
 	var why []string
 	for _, c := range changes {
-		why = append(why, c.Untold)
+		why = append(why, c.Incomparable)
 	}
 	return t.String() + unknownText(why)
 }
@@ -136,7 +136,7 @@ func figureChangesText(changes []judge.FigureChange) string {
 	}
 	var why []string
 	for _, c := range changes {
-		why = append(why, c.Untold)
+		why = append(why, c.Incomparable)
 	}
 	return t.String() + unknownText(why)
 }
@@ -187,7 +187,7 @@ func bracketed(e judge.Estimate, share bool, unit string) string {
 // differenceText shows how much a figure changed and in which direction; "~" when the intervals overlap.
 func differenceText(d judge.Difference) (change, word string) {
 	switch {
-	case !d.Told:
+	case !d.Comparable:
 		word = "?"
 	case d.Worse:
 		word = "worse"

@@ -197,7 +197,7 @@ type verdictOn struct {
 }
 
 func newVerdictOn(d judge.Difference) verdictOn {
-	v := verdictOn{Verdict: verdictWord(d), Reason: d.Untold}
+	v := verdictOn{Verdict: verdictWord(d), Reason: d.Incomparable}
 	if by, ok := d.By(); ok && v.Verdict != "same" && d.Old.Samples > 0 && d.New.Samples > 0 {
 		v.Change = &by
 	}
@@ -206,7 +206,7 @@ func newVerdictOn(d judge.Difference) verdictOn {
 
 func verdictWord(d judge.Difference) string {
 	switch {
-	case !d.Told:
+	case !d.Comparable:
 		return "unknown"
 	case d.Worse:
 		return "worse"

@@ -214,7 +214,7 @@ func sampleVerdict(t testing.TB, m *results.Measurements) results.Verdict {
 			{Metric: "http_req_failed", Expression: "rate<0.01", Op: "<", Target: 0.01, Actual: 14.0 / 12988, Samples: 12988, Margin: 0.8922, Passed: true},
 			{Metric: "http_reqs{scenario:warm}", Expression: "rate>=199", Op: ">=", Target: 199, Actual: 199.98, Unit: "/s", Samples: 10000, Best: new(200.0), Margin: 0.98, Passed: true},
 			{Metric: "cache_hit_ratio{tier:l1}", Expression: "rate>0.75", Op: ">", Target: 0.75, Actual: 0.8015, Samples: 13000, Best: new(1.0), Margin: 0.206, Passed: true},
-			{Metric: "db_query_duration{query:tenants}", Expression: "p(99)<10", Op: "<", Target: 10, Unit: "ms", Reason: "no data: a threshold over no data fails"},
+			{Metric: "db_query_duration{query:tenants}", Expression: "p(99)<10", Op: "<", Target: 10, Unit: "ms", Reason: "no data: a threshold without data fails"},
 		},
 		Warnings: []string{"requests went through docker-proxy, which adds about 0.1 ms to each"},
 	}

@@ -49,12 +49,12 @@ func belongTogether(runs []*Run) error {
 		case r.Shard == nil:
 			return fmt.Errorf("run %s was not made with --shard", r.Label())
 		case r.Shard.Of != first.Shard.Of:
-			return fmt.Errorf("shard %v and shard %v are not of the same split", first.Shard, r.Shard)
+			return fmt.Errorf("shard %v and shard %v do not belong to the same split", first.Shard, r.Shard)
 		case seen[r.Shard.Index]:
-			return fmt.Errorf("shard %v is there twice", r.Shard)
+			return fmt.Errorf("shard %v was given twice", r.Shard)
 		}
 		if what := difference(first, r); what != "" {
-			return fmt.Errorf("shard %v and shard %v are not of the same run: %s differ", first.Shard, r.Shard, what)
+			return fmt.Errorf("shard %v and shard %v do not belong to the same run: %s differ", first.Shard, r.Shard, what)
 		}
 		seen[r.Shard.Index] = true
 	}
@@ -134,10 +134,10 @@ func mergeMeasurements(parts []*Measurements) (*Measurements, error) {
 	}
 	m.mergePoints(parts)
 	if spread := latest.Sub(m.Started); spread > maxStartSpread {
-		m.Warnings = append(m.Warnings, fmt.Sprintf("the shards began up to %.3g s apart, so the load was not that of the single schedule: give them all the same --start-at", spread.Seconds()))
+		m.Warnings = append(m.Warnings, fmt.Sprintf("the shards began up to %.3g s apart, so the load was not that of the single schedule: start them all with the same --start-at", spread.Seconds()))
 	}
 	if len(parts) > 1 {
-		m.Warnings = append(m.Warnings, "merged from shards: the percentiles of single seconds are the highest of any shard's, and so at least those of all requests; every other percentile is of all requests")
+		m.Warnings = append(m.Warnings, "merged from shards: the percentiles of each second are the highest of any shard, and so at least those of all requests; every other percentile is of all requests")
 	}
 	return m, nil
 }
@@ -172,7 +172,7 @@ func (m *Measurements) mergeLoads(loads []*Load) error {
 
 func (l *Load) merge(o *Load) error {
 	if l.RecordingSHA256 != o.RecordingSHA256 {
-		return fmt.Errorf("scenario %s replayed another file than in the shards before it", l.Scenario)
+		return fmt.Errorf("scenario %s replayed a different file than in the shards before it", l.Scenario)
 	}
 	if l.Engine != o.Engine {
 		l.Engine = "several"

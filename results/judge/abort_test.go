@@ -204,7 +204,7 @@ func TestTooFewSamplesNamesTheGateOnce(t *testing.T) {
 	rare.AbortOnFail, rare.DelayAbortEval = true, time.Second
 	m := measured()
 	v, err := Run(m, []scenarios.Threshold{rare})
-	if err != nil || len(v.Invalid) != 1 || !strings.HasPrefix(v.Invalid[0], "http_req_duration p99.99<: over 1000 samples it says nothing; at least 10000 are needed.") {
+	if err != nil || len(v.Invalid) != 1 || !strings.HasPrefix(v.Invalid[0], "http_req_duration p99.99<: it has 1000 samples and needs at least 10000.") {
 		t.Errorf("%q, %v", v.Invalid, err)
 	}
 	m.Aborted = "x"

@@ -18,7 +18,7 @@ type Comparison struct {
 	Gates    []GateChange   // in the order of the new run; those that only the old one has go last
 	Figures  []FigureChange // of each request, in the order of the new run
 	Warnings []string
-	Invalid  string // why nothing can be told because a run's measurement is not valid; empty where both are
+	Invalid  string // why nothing can be compared: a run's measurement is not valid; empty where both are
 }
 
 // GateChange is what became of a threshold; Old or New is nil where a run does not have it.
@@ -38,11 +38,12 @@ type FigureChange struct {
 // Difference is a figure of two runs.
 type Difference struct {
 	Old, New Estimate
-	Told     bool   // both have an interval that takes account of how much alike neighbouring requests were
-	Untold   string // why it cannot be told whether they differ; empty where it can
-	Better   bool   // their intervals do not overlap, and the new one is on the better side
-	Worse    bool   // or on the worse
-	Share    bool   // the figure is a share of 1
+	// Comparable is true where both have an interval that takes account of how much neighbouring requests depend on each other.
+	Comparable   bool
+	Incomparable string // why they cannot be compared; empty where they can
+	Better       bool   // their intervals do not overlap, and the new one is on the better side
+	Worse        bool   // likewise, on the worse side
+	Share        bool   // the figure is a share of 1
 }
 
 // By is how much greater the new figure is, as a share of the old one; of a share, in shares of 1. ok is false where the
@@ -65,18 +66,18 @@ func newDifference(old, new Estimate, more bool) Difference {
 	a, b := old.Interval, new.Interval
 	switch {
 	case old.Samples == 0 || new.Samples == 0:
-		c.Untold = "no data"
+		c.Incomparable = "no data"
 	case min(old.Seconds, new.Seconds) < stats.MinBlocks:
-		c.Untold = tooShort(old.Seconds, new.Seconds)
+		c.Incomparable = tooShort(old.Seconds, new.Seconds)
 	case !a.Ends() || !b.Ends():
-		c.Untold = "it has no interval"
+		c.Incomparable = "the figure has no confidence interval"
 	case !a.Corrected || !b.Corrected:
-		c.Untold = fmt.Sprintf("too few seconds have answers: each run needs at least %d that do", stats.MinBlocks)
+		c.Incomparable = fmt.Sprintf("too few seconds have responses: each run needs at least %d", stats.MinBlocks)
 	}
-	if c.Untold != "" {
+	if c.Incomparable != "" {
 		return c
 	}
-	c.Told = true
+	c.Comparable = true
 	rose := a.High != nil && b.Low != nil && *b.Low > *a.High
 	fell := b.High != nil && a.Low != nil && *b.High < *a.Low
 	c.Worse, c.Better = rose, fell
@@ -86,7 +87,7 @@ func newDifference(old, new Estimate, more bool) Difference {
 	return c
 }
 
-// tooShort says why two figures of so many measured seconds cannot be told apart.
+// tooShort says why two figures of so many measured seconds cannot be compared.
 func tooShort(old, new int) string {
 	measured := fmt.Sprintf("%d s and %d s", old, new)
 	if old == new {
@@ -125,7 +126,7 @@ func Compare(old, new *results.Run) (*Comparison, error) {
 	return c, nil
 }
 
-// distrust leaves nothing told of measurements that are not valid, and nothing of times that say nothing.
+// distrust makes all figures of invalid measurements incomparable, and times that cannot be trusted.
 func (c *Comparison) distrust() {
 	var why []string
 	untimed := false
@@ -148,14 +149,14 @@ func (c *Comparison) distrust() {
 	}
 }
 
-// distrust makes a difference untold.
+// distrust makes two figures incomparable.
 func (c *Difference) distrust(invalid, untimed bool) {
-	reason := "the times of a run say nothing"
+	reason := "the response times of a run cannot be trusted"
 	if invalid {
 		reason = "a run is INVALID"
 	}
 	if invalid || untimed {
-		c.Told, c.Better, c.Worse, c.Untold = false, false, false, reason
+		c.Comparable, c.Better, c.Worse, c.Incomparable = false, false, false, reason
 	}
 }
 
@@ -267,7 +268,7 @@ func figureChanges(old, new *results.Measurements) ([]FigureChange, error) {
 func comparisonWarnings(old, new *results.Run) []string {
 	var out []string
 	if new.Measurements.Started.Before(old.Measurements.Started) {
-		out = append(out, "the new run was made before the old one: are they the right way round?")
+		out = append(out, "the new run was made before the old one: are they in the right order?")
 	}
 	for _, part := range []struct{ what, old, new string }{
 		{"version of headroom", old.Tool.Version + " " + old.Tool.Commit, new.Tool.Version + " " + new.Tool.Commit},
@@ -305,8 +306,8 @@ func settingWarnings(of string, old, new map[string]string) []string {
 		return nil
 	}
 	if old == nil || new == nil {
-		return []string{fmt.Sprintf("the settings of the %s are not recorded in the %s run: whether they differ is not known",
-			of, map[bool]string{true: "old", false: "new"}[old == nil])}
+		return []string{fmt.Sprintf("the %s run did not record the settings of the %s: they may differ",
+			map[bool]string{true: "old", false: "new"}[old == nil], of)}
 	}
 	both := maps.Clone(old)
 	maps.Copy(both, new)
@@ -355,7 +356,7 @@ func known(text string) string {
 func runWarnings(r *results.Run) []string {
 	var out []string
 	if !long(r) {
-		out = append(out, fmt.Sprintf("fewer than %d full seconds of a scenario were measured: too few to show what changed in it", stats.MinBlocks))
+		out = append(out, fmt.Sprintf("fewer than %d full seconds of a scenario were measured: too few to show a change", stats.MinBlocks))
 	}
 	for _, reason := range r.Verdict.Invalid {
 		out = append(out, "INVALID: "+reason)

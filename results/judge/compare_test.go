@@ -131,7 +131,7 @@ func TestCompare(t *testing.T) {
 		oldMin, newMin float64
 	}{{"P50", true, false, 9, 18}, {"P95", true, false, 20, 40}, {"rate", false, false, 99, 99}, {"failed", true, false, 0, 0.09}} {
 		f := c.Figures[i]
-		if f.Figure != want.figure || f.Worse != want.worse || f.Better != want.better || f.Old.Value < want.oldMin || f.New.Value < want.newMin || !f.Told {
+		if f.Figure != want.figure || f.Worse != want.worse || f.Better != want.better || f.Old.Value < want.oldMin || f.New.Value < want.newMin || !f.Comparable {
 			t.Errorf("%+v, want %+v", f, want)
 		}
 	}
@@ -142,7 +142,7 @@ func TestCompare(t *testing.T) {
 	if g := c.Gates[0]; !g.Worse || g.Old.Margin < 0 || g.New.Margin > g.Old.Margin {
 		t.Errorf("gate %+v", g)
 	}
-	if g := c.Gates[1]; !g.Share || !g.Told {
+	if g := c.Gates[1]; !g.Share || !g.Comparable {
 		t.Errorf("gate %+v", g)
 	}
 }
@@ -169,7 +169,7 @@ func TestShortRunsAreNotTold(t *testing.T) {
 			all = append(all, g.Difference)
 		}
 		for i, d := range all {
-			if d.Untold != tt.why || d.Told != (tt.why == "") || !d.Told && (d.Worse || d.Better) {
+			if d.Incomparable != tt.why || d.Comparable != (tt.why == "") || !d.Comparable && (d.Worse || d.Better) {
 				t.Errorf("%d s and %d s: figure %d: %+v, want %q", tt.old, tt.new, i, d, tt.why)
 			}
 		}
@@ -214,7 +214,7 @@ func TestComparisonWarnings(t *testing.T) {
 	old.Verdict.Warnings, new.Verdict.Warnings = []string{"a", "b"}, []string{"b", "c"}
 	new.Verdict.Invalid = []string{"starved"}
 	want := []string{
-		"the new run was made before the old one: are they the right way round?", "the version of headroom differs: v1, then unknown",
+		"the new run was made before the old one: are they in the right order?", "the version of headroom differs: v1, then unknown",
 		"old: a", "both: b", "new: INVALID: starved", "new: ended early, because a threshold was crossed: x: it was 1", "new: c",
 	}
 	if got := compared(t, old, new).Warnings; !slices.Equal(got, want) {
@@ -307,8 +307,8 @@ func TestCompareNamesSettings(t *testing.T) {
 		"both from before": {with(nil, nil, "server GOGC=1"), with(nil, nil, "server GOGC=1"), nil},
 		"the same":         {now(), now(), nil},
 		"one from before": {with(nil, nil, "postgres jit=off", "server GOGC=400"), now(), []string{
-			"the settings of the reference server are not recorded in the old run: whether they differ is not known",
-			"the settings of the load generator are not recorded in the old run: whether they differ is not known",
+			"the old run did not record the settings of the reference server: they may differ",
+			"the old run did not record the settings of the load generator: they may differ",
 		}},
 		"others": {now(), with(map[string]string{"HEADROOM_RATE_LIMIT": "5", "GOGC": "400", "OTEL_SDK_DISABLED": "true"}, map[string]string{"GOGC": "50"}, "postgres jit=off"), []string{
 			"the reference server's HEADROOM_RATE_LIMIT differs: 100, then 5",

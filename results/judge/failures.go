@@ -29,7 +29,7 @@ func weighFailures(m *results.Measurements, thresholds []scenarios.Threshold, v 
 		if all == 0 || failed < all || judgedAlone(m, thresholds, v, l.Scenario) {
 			continue
 		}
-		v.Failed = append(v.Failed, fmt.Sprintf("nothing of scenario %s succeeded: %s", l.Scenario, allOf(all, "request", "failed")))
+		v.Failed = append(v.Failed, fmt.Sprintf("nothing succeeded in scenario %s: %s", l.Scenario, allOf(all, "request", "failed")))
 		said[l.Scenario] = true
 		answered = answered || mostlyAnswered(of)
 	}

@@ -40,7 +40,7 @@ func TestNothingSucceeded(t *testing.T) {
 		"without thresholds":             {nil, failing("warm", "cold"), results.Fail, "nothing succeeded: all 2100 requests failed", ""},
 		"thresholds on something else":   {one("dropped_iterations", "count", "<", 1, ""), failing("warm", "cold"), results.Fail, "nothing succeeded", ""},
 		"a threshold that wants it":      {one("http_req_failed", "rate", ">", 0.5, ""), failing("warm", "cold"), results.Fail, "nothing succeeded", ""},
-		"one scenario":                   {one("http_req_failed", "rate", "<", 0.9, ""), failing("cold"), results.Fail, "nothing of scenario cold succeeded: all 100 requests failed", ""},
+		"one scenario":                   {one("http_req_failed", "rate", "<", 0.9, ""), failing("cold"), results.Fail, "nothing succeeded in scenario cold: all 100 requests failed", ""},
 		"one scenario, and it is judged": {one("http_req_failed", "rate", ">", 0.9, "scenario:cold"), failing("cold"), results.Pass, "", "every request named get2 of scenario cold failed (100 of 100)"},
 		"one request":                    {one("http_req_failed", "rate", "<", 0.9, ""), failing("warm/get"), results.Pass, "", "every request named get of scenario warm failed (1000 of 1000)"},
 		"one request, and it is judged":  {one("http_req_failed", "rate", ">", 0.9, "name:get"), failing("warm/get"), results.Pass, "", "every request named get of"},
@@ -153,7 +153,7 @@ func TestLateGeneratorExplainsNoFailures(t *testing.T) {
 				t.Errorf("%s, gates %q, invalid %q, %v; want %s, %q", v.Outcome, states, v.Invalid, err, tt.want, tt.states)
 			}
 			warned := strings.Join(v.Warnings, "\n")
-			if strings.Contains(warned, "the times say nothing: ") != (tt.want == results.Fail) {
+			if strings.Contains(warned, "the response times cannot be trusted: ") != (tt.want == results.Fail) {
 				t.Errorf("warns %q", v.Warnings)
 			}
 			if len(v.Failed) > 0 && (strings.Contains(warned, "nothing was judged") || strings.Contains(warned, "no threshold on")) {

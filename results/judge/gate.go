@@ -29,7 +29,7 @@ func evaluate(m *results.Measurements, t scenarios.Threshold, since int) (result
 	}
 	g.Hold(a.value, a.unit, a.samples)
 	if a.samples == 0 {
-		g.Reason = "no data: a threshold over no data fails"
+		g.Reason = "no data: a threshold without data fails"
 	}
 	return g, nil
 }

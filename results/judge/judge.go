@@ -54,8 +54,8 @@ func judge(m *results.Measurements, thresholds []scenarios.Threshold, disturbed 
 		}
 	}
 	if len(narrow) > 0 {
-		v.Warnings = append(v.Warnings, fmt.Sprintf("%s: fewer than %d s with answers are too few to see whether slow requests come in groups, and where "+
-			"they do the confidence interval is too narrow: measure for longer", strings.Join(narrow, ", "), stats.MinBlocks))
+		v.Warnings = append(v.Warnings, fmt.Sprintf("%s: with fewer than %d s of responses it is not known whether slow requests come in groups; if "+
+			"they do, the confidence interval is too narrow: measure longer", strings.Join(narrow, ", "), stats.MinBlocks))
 	}
 	answered, err := weighFailures(m, thresholds, &v)
 	if err != nil {
@@ -140,7 +140,7 @@ func resolve(m *results.Measurements, t scenarios.Threshold, g *results.Gate) (d
 	g.Passed = g.Holds(good)
 	g.Unresolved = !g.Passed && g.Holds(bad)
 	if g.Unresolved {
-		g.Reason = "unresolved: the limit lies within the 95 % confidence interval; run for longer, or at a higher rate"
+		g.Reason = "unresolved: the limit lies within the 95 % confidence interval; run longer, or at a higher rate"
 	} else {
 		doubt = !g.Interval.Corrected && h.Min() < t.Limit && t.Limit < h.Max()
 	}
@@ -149,7 +149,7 @@ func resolve(m *results.Measurements, t scenarios.Threshold, g *results.Gate) (d
 
 // tooFewSamples says why a percentile cannot be told from the maximum: fewer than one sample is expected beyond it.
 func tooFewSamples(t scenarios.Threshold, g results.Gate) string {
-	samples, remedy := g.Samples, "Run for longer or at a higher rate."
+	samples, remedy := g.Samples, "Run longer or at a higher rate."
 	if g.Window != nil {
 		samples, remedy = g.Window.Fewest, "Make its window longer, or run at a higher rate."
 	}
@@ -166,7 +166,7 @@ func tooFewSamples(t scenarios.Threshold, g results.Gate) string {
 	if samples > 1 {
 		some = fmt.Sprintf("%d samples", samples)
 	}
-	return fmt.Sprintf("over %s it says nothing; at least %d are needed. %s", some, need, remedy)
+	return fmt.Sprintf("it has %s and needs at least %d. %s", some, need, remedy)
 }
 
 // distrust lists the reasons for which the measurements may not be judged at all, and those for which their times may not: that the
@@ -177,11 +177,11 @@ func distrust(m *results.Measurements, thresholds []scenarios.Threshold) (reason
 	}
 	for _, mark := range m.Marks {
 		if mark.Error != "" {
-			reasons = append(reasons, fmt.Sprintf("%s at %.1f s did not happen as the scenario wants it: %s", mark.Text, mark.Due, mark.Error))
+			reasons = append(reasons, fmt.Sprintf("%s at %.1f s did not happen as the scenario asks: %s", mark.Text, mark.Due, mark.Error))
 		}
 	}
 	for _, i := range m.Incidents {
-		reasons = append(reasons, fmt.Sprintf("%s (seen %.1f s after the start; no fault of the scenario did that)", i.Text, i.At))
+		reasons = append(reasons, fmt.Sprintf("%s (seen %.1f s after the start; no fault in the scenario caused it)", i.Text, i.At))
 	}
 	var measured int64
 	for _, s := range m.Series {
@@ -237,17 +237,17 @@ func exhausted(m *results.Measurements, l *results.Load) (reasons []string) {
 			limit = fmt.Sprintf(" (limit %d)", health.FileLimit)
 		}
 		if health.FilesNeeded > 0 {
-			remedy = fmt.Sprintf("raise it with ulimit -n %d or more, the run needs at least that many", health.FilesNeeded)
+			remedy = fmt.Sprintf("raise it with ulimit -n %d or more: the run needs at least that many", health.FilesNeeded)
 		}
-		reasons = append(reasons, fmt.Sprintf("%s: the generator was out of file descriptors%s for %s: %s", l.Scenario, limit, someRequests(l.OutOfFiles), remedy))
+		reasons = append(reasons, fmt.Sprintf("%s: the generator ran out of file descriptors%s for %s: %s", l.Scenario, limit, someRequests(l.OutOfFiles), remedy))
 	}
 	if l.OutOfPorts > 0 {
 		ports := ""
 		if health.PortRange > 0 {
 			ports = fmt.Sprintf(" (%d for one address of the target)", health.PortRange)
 		}
-		reasons = append(reasons, fmt.Sprintf("%s: the generator was out of local ports%s for %s: widen net.ipv4.ip_local_port_range, have the service "+
-			"keep its connections open, for each that is closed can hold its port for a minute (TIME_WAIT), or run shards from several addresses",
+		reasons = append(reasons, fmt.Sprintf("%s: the generator ran out of local ports%s for %s: widen net.ipv4.ip_local_port_range, have the service "+
+			"keep its connections open (a closed one can hold its port for a minute, in TIME_WAIT), or run shards from several addresses",
 			l.Scenario, ports, someRequests(l.OutOfPorts)))
 	}
 	return reasons
@@ -316,7 +316,7 @@ func unwatched(m *results.Measurements, thresholds []scenarios.Threshold) []stri
 		failed += s.Failed
 	}
 	if failed > 0 {
-		warnings = append(warnings, fmt.Sprintf("%d of %d requests failed and no threshold on http_req_failed judges that", failed, requests))
+		warnings = append(warnings, fmt.Sprintf("%d of %d requests failed, and no threshold on http_req_failed judges them", failed, requests))
 	}
 	return warnings
 }

@@ -144,7 +144,7 @@ func TestJudgeOutcome(t *testing.T) {
 			"out of files", func(m *results.Measurements) {
 				m.Loads[0].OutOfFiles, m.Health = 1, &results.Health{FileLimit: 40, FilesNeeded: 130}
 			},
-			threshold("http_req_duration", "p95", "<", 1), results.Invalid, "out of file descriptors (limit 40) for 1 request: raise it with ulimit -n 130 or more, the run needs at least that many",
+			threshold("http_req_duration", "p95", "<", 1), results.Invalid, "out of file descriptors (limit 40) for 1 request: raise it with ulimit -n 130 or more: the run needs at least that many",
 		},
 		{
 			"out of files somewhere", func(m *results.Measurements) { m.Loads[0].OutOfFiles = 2 }, // merged shards have several limits
@@ -216,7 +216,7 @@ func TestInterruptedWithRequestsStillLate(t *testing.T) {
 // A percentile takes as many samples as the documentation says: that one of them is expected beyond it. The median is one.
 func TestFewestSamples(t *testing.T) {
 	median := scenarios.Threshold{Metric: "http_req_duration", Aggregation: scenarios.Aggregation{Name: "med"}}
-	if few, enough := tooFewSamples(median, results.Gate{Samples: 1}), tooFewSamples(median, results.Gate{Samples: 2}); !strings.Contains(few, "over 1 sample it says nothing; at least 2 are needed.") || enough != "" {
+	if few, enough := tooFewSamples(median, results.Gate{Samples: 1}), tooFewSamples(median, results.Gate{Samples: 2}); !strings.Contains(few, "it has 1 sample and needs at least 2.") || enough != "" {
 		t.Errorf("of 1: %q, of 2: %q", few, enough)
 	}
 	for percentile, need := range map[float64]int64{50: 2, 90: 10, 95: 20, 99: 100, 99.5: 200, 99.9: 1000, 99.95: 2000, 99.99: 10_000, 99.999: 100_000} {
@@ -224,7 +224,7 @@ func TestFewestSamples(t *testing.T) {
 		if why := tooFewSamples(th, results.Gate{Samples: need}); why != "" {
 			t.Errorf("P%v of %d: %s", percentile, need, why)
 		}
-		if why := tooFewSamples(th, results.Gate{Samples: need - 1}); !strings.Contains(why, fmt.Sprintf("at least %d are needed.", need)) {
+		if why := tooFewSamples(th, results.Gate{Samples: need - 1}); !strings.Contains(why, fmt.Sprintf("needs at least %d.", need)) {
 			t.Errorf("P%v of %d: %q", percentile, need-1, why)
 		}
 	}

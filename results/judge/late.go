@@ -43,14 +43,14 @@ func weighTimes(m *results.Measurements, v *results.Verdict, reasons []string, a
 	}
 	v.Outcome, v.Untimed = results.Fail, reasons
 	for _, reason := range reasons {
-		v.Warnings = append(v.Warnings, "the times say nothing: "+reason)
+		v.Warnings = append(v.Warnings, "the response times cannot be trusted: "+reason)
 	}
 	for i := range v.Gates {
 		g := &v.Gates[i]
 		if stand[i] || g.NotReached || g.Passed && ofFailures(g.Threshold.Metric) {
 			continue // lateness makes nothing succeed
 		}
-		g.Passed, g.Unresolved, g.Reason = false, true, "not judged: the times of this run say nothing"
+		g.Passed, g.Unresolved, g.Reason = false, true, "not judged: the response times of this run cannot be trusted"
 	}
 }
 

@@ -83,7 +83,7 @@ func TestUncorrectedIntervalIsTold(t *testing.T) {
 		m := simulated(t, rand.New(rand.NewPCG(1, 2)), seconds, 100, 0)
 		for limit, told := range want {
 			v, err := Run(m, []scenarios.Threshold{threshold("http_req_duration", "p95", "<", limit)})
-			said := strings.Contains(strings.Join(v.Warnings, "\n"), "fewer than 10 s with answers are too few")
+			said := strings.Contains(strings.Join(v.Warnings, "\n"), "with fewer than 10 s of responses")
 			if err != nil || said != told || v.Gates[0].Unresolved {
 				t.Errorf("%d s, limit %v ms: %+v, warnings %q, %v", seconds, limit, v.Gates[0], v.Warnings, err)
 			}

@@ -36,7 +36,7 @@ func TestSavedRun(t *testing.T) {
 		t.Fatalf("%+v, %v", c, err)
 	}
 	for _, f := range c.Figures {
-		if !f.Told || f.Better || f.Worse {
+		if !f.Comparable || f.Better || f.Worse {
 			t.Errorf("%s %s: %+v", f.Request, f.Figure, f.Difference)
 		}
 	}

@@ -42,7 +42,7 @@ func steadyStages(m *results.Measurements, visit func(*results.Load, *results.St
 // warnings says of each stage what moved in it.
 func (all movedStages) warnings() (out []string) {
 	for _, s := range all {
-		out = append(out, fmt.Sprintf("%s: the stage %s was not steady: %s: make it longer, or look for what grows", s.scenario, s.stage, s.text))
+		out = append(out, fmt.Sprintf("%s: the stage %s was not steady: %s: make it longer, or find out what grows", s.scenario, s.stage, s.text))
 	}
 	return out
 }
@@ -64,6 +64,6 @@ func (all movedStages) mark(t scenarios.Threshold, g *results.Gate) {
 	g.Unsteady = "not steady: " + all[i].text
 	if g.Passed && t.Aggregation == (scenarios.Aggregation{Name: "p", Percentile: 95}) && !g.Holds(all[i].End) {
 		g.Passed, g.Unresolved = false, true
-		g.Reason = fmt.Sprintf("%s; by the end of the stage it had come to %.3g ms, which is beyond the limit: make the stage longer", g.Unsteady, all[i].End)
+		g.Reason = fmt.Sprintf("%s; by the end of the stage it had reached %.3g ms, beyond the limit: make the stage longer", g.Unsteady, all[i].End)
 	}
 }

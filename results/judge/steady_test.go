@@ -61,7 +61,7 @@ func TestStageThatIsNotSteady(t *testing.T) {
 		!strings.Contains(strings.Join(v.Warnings, "\n"), "warm: the stage s1 was not steady: P95 response time") {
 		t.Errorf("far from the limit: %s, %+v, %q", v.Outcome, g, v.Warnings)
 	}
-	if g, v := judge(stagesOf30s(2, true, course), "s1", 19.5); g.Passed || !g.Unresolved || v.Outcome != results.Unresolved || !strings.Contains(g.Reason, "by the end of the stage it had come to") {
+	if g, v := judge(stagesOf30s(2, true, course), "s1", 19.5); g.Passed || !g.Unresolved || v.Outcome != results.Unresolved || !strings.Contains(g.Reason, "by the end of the stage it had reached") {
 		t.Errorf("beyond the limit by its end: %s, %+v", v.Outcome, g)
 	}
 	if g, _ := judge(stagesOf30s(2, true, course), "s0", 2000); !g.Passed || g.Unsteady != "" {

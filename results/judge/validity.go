@@ -56,7 +56,7 @@ func crowded(m *results.Measurements) string {
 	if disturbed == 0 || disturbed < maxDisturbed*all {
 		return ""
 	}
-	return fmt.Sprintf("other processes kept its threads from a CPU in %.0f of %.0f measured seconds: they used %.2g cores, and the threads of "+
+	return fmt.Sprintf("other processes kept its threads off the CPU in %.0f of %.0f measured seconds: they used %.2g cores, and the threads of "+
 		"the generator or of the system under test waited up to %.0f %% of the time in which they could have run (the limit is %.0f %%)",
 		disturbed, all, others/disturbed, 100*worst, 100*maxWait)
 }
@@ -118,6 +118,6 @@ func weighDisturbance(v *results.Verdict, found []string) {
 		v.Warnings = append(v.Warnings, "the run was disturbed: "+why)
 		return
 	}
-	v.Invalid = append(v.Invalid, fmt.Sprintf("the run was disturbed: %s. Whether %s failed for that or for the system is not known: "+
-		"repeat it on a quiet machine", why, strings.Join(crossed, ", ")))
+	v.Invalid = append(v.Invalid, fmt.Sprintf("the run was disturbed: %s. It is not known whether that or the system made %s fail: "+
+		"repeat the run on a quiet machine", why, strings.Join(crossed, ", ")))
 }

@@ -42,7 +42,7 @@ func TestDisturbed(t *testing.T) {
 	}{
 		"clean, crossed":                   {clean(), crossed, results.Fail, ""},
 		"clean, held":                      {clean(), held, results.Pass, ""},
-		"two hogs, crossed":                {recorded(0.16, 0.37, 1.47, 0.002, 0.79, 0.90), crossed, results.Invalid, "other processes kept its threads from a CPU in 10 of 10 measured seconds"},
+		"two hogs, crossed":                {recorded(0.16, 0.37, 1.47, 0.002, 0.79, 0.90), crossed, results.Invalid, "other processes kept its threads off the CPU in 10 of 10 measured seconds"},
 		"two hogs, held":                   {recorded(0.16, 0.37, 1.47, 0.002, 0.79, 0.90), held, results.Pass, "disturbed"},
 		"two hogs, unresolved":             {recorded(0.16, 0.37, 1.47, 0.002, 0.79, 0.90), threshold("http_req_duration", "p95", "<", 950), results.Unresolved, "the run was disturbed: "},
 		"two hogs, no data":                {recorded(0.16, 0.37, 1.47, 0.002, 0.79, 0.90), noData, results.Fail, "disturbed"},

@@ -45,7 +45,7 @@ func (w *Warming) Add(p results.Point, cacheHits, cacheAnswers int64) {
 func (w *Warming) Unsteady() []string {
 	n := len(w.seconds)
 	if n < warmSeconds {
-		return []string{fmt.Sprintf("there were %d full seconds, and %d are needed to tell", n, warmSeconds)}
+		return []string{fmt.Sprintf("there were %d full seconds; %d are needed", n, warmSeconds)}
 	}
 	silent := 0
 	for _, s := range w.seconds[n-warmSeconds:] {
@@ -54,7 +54,7 @@ func (w *Warming) Unsteady() []string {
 		}
 	}
 	if silent > 0 {
-		return []string{fmt.Sprintf("nothing was answered in %d of the last %d seconds", silent, warmSeconds)}
+		return []string{fmt.Sprintf("no response came in %d of the last %d seconds", silent, warmSeconds)}
 	}
 	var c course
 	for _, s := range w.seconds[n-max(warmSeconds, n/2):] {
@@ -87,8 +87,8 @@ func unsteady(m *results.Measurements) []string {
 	var warnings []string
 	for _, l := range m.Loads {
 		if l.Warmup != nil && len(l.Warmup.Unsteady) > 0 {
-			warnings = append(warnings, fmt.Sprintf("%s: its warm-up ended at its limit of %g s, and it was not steady: %s: "+
-				"raise warmupLimit, or look for what grows", l.Scenario, l.Warmup.Limit, strings.Join(l.Warmup.Unsteady, "; ")))
+			warnings = append(warnings, fmt.Sprintf("%s: its warm-up reached its limit of %g s before it was steady: %s: "+
+				"raise warmupLimit, or find out what grows", l.Scenario, l.Warmup.Limit, strings.Join(l.Warmup.Unsteady, "; ")))
 		}
 	}
 	return warnings

@@ -44,9 +44,9 @@ func TestUnsteady(t *testing.T) {
 		"cache fills":          {func(i int) second { return second{100, 5, 0.5 + float64(i)/50} }, "cache hit ratio moved by +"},
 		"moved and came down":  {func(i int) second { return second{100, max(5, 50-5*float64(i)), 0.9} }, ""},
 		"a little":             {func(i int) second { return second{1000 + int64(i), 5 + float64(i)/100, 0.9 + float64(i)/1000} }, ""},
-		"silence":              {func(i int) second { return second{int64(100 * (i % 2)), float64(5 * (i % 2)), -1} }, "nothing was answered in 5 of the last 10 seconds"},
-		"errors without times": {func(int) second { return second{100, 0, -1} }, "nothing was answered in 10 of the last 10 seconds"},
-		"hangs":                {func(i int) second { return second{int64(100 * min(1, 19-i)), 5 * float64(min(1, 19-i)), -1} }, "nothing was answered in 1 of the last 10 seconds"},
+		"silence":              {func(i int) second { return second{int64(100 * (i % 2)), float64(5 * (i % 2)), -1} }, "no response came in 5 of the last 10 seconds"},
+		"errors without times": {func(int) second { return second{100, 0, -1} }, "no response came in 10 of the last 10 seconds"},
+		"hangs":                {func(i int) second { return second{int64(100 * min(1, 19-i)), 5 * float64(min(1, 19-i)), -1} }, "no response came in 1 of the last 10 seconds"},
 	} {
 		var w warming
 		var got []string
@@ -74,7 +74,7 @@ func TestWarmupEnd(t *testing.T) {
 	m := measured()
 	m.Loads[0].Warmup = w.End(20, 80)
 	v, err := Run(m, nil)
-	if err != nil || v.Outcome != results.Pass || len(v.Warnings) == 0 || !strings.Contains(v.Warnings[0], "limit of 20 s, and it was not steady: P95") {
+	if err != nil || v.Outcome != results.Pass || len(v.Warnings) == 0 || !strings.Contains(v.Warnings[0], "limit of 20 s before it was steady: P95") {
 		t.Errorf("%s, %q, %v", v.Outcome, v.Warnings, err)
 	}
 	m.Loads[0].Warmup.Unsteady = nil // another scenario, with which it ends, was not steady

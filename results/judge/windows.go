@@ -47,11 +47,11 @@ func worstWindow(m *results.Measurements, t scenarios.Threshold, since int) (res
 		}
 	}
 	if w.Of == 0 {
-		worst.Reason = fmt.Sprintf("no data: no %d s lie within the measured time: a threshold over no data fails", length)
+		worst.Reason = fmt.Sprintf("no data: no window of %d s fits in the measured time; a threshold without data fails", length)
 		return worst, nil
 	}
 	if worst.Samples == 0 {
-		worst.Reason = fmt.Sprintf("no data: nothing was answered in the %d s from %d s on: a threshold over no data fails", length, w.From)
+		worst.Reason = fmt.Sprintf("no data: no response came in the %d s from %d s on; a threshold without data fails", length, w.From)
 	}
 	worst.Window = &w
 	return worst, nil

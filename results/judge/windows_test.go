@@ -88,9 +88,9 @@ func TestWindowWithoutData(t *testing.T) {
 		m    *results.Measurements
 		want string
 	}{
-		"nothing at all":     {&results.Measurements{}, "no 2 s lie within the measured time"},
-		"a window without":   {&results.Measurements{Seconds: []*results.Seconds{recordedSeconds(t, th, 0, quick, quick, quick, nil, nil, quick, quick, quick, quick)}}, "nothing was answered in the 2 s from 4 s on"},
-		"silence to the end": {&results.Measurements{Seconds: []*results.Seconds{recordedSeconds(t, th, 0, quick, quick, quick)}}, "nothing was answered in the 2 s from 4 s on"},
+		"nothing at all":     {&results.Measurements{}, "no window of 2 s fits in the measured time"},
+		"a window without":   {&results.Measurements{Seconds: []*results.Seconds{recordedSeconds(t, th, 0, quick, quick, quick, nil, nil, quick, quick, quick, quick)}}, "no response came in the 2 s from 4 s on"},
+		"silence to the end": {&results.Measurements{Seconds: []*results.Seconds{recordedSeconds(t, th, 0, quick, quick, quick)}}, "no response came in the 2 s from 4 s on"},
 	} {
 		for _, s := range tt.m.Seconds {
 			s.End(10.2)
@@ -115,7 +115,7 @@ func TestWindowsWithFewAnswers(t *testing.T) {
 	p95.Aggregation.Percentile = 95
 	m = &results.Measurements{Seconds: []*results.Seconds{recordedSeconds(t, p95, 0, quick, quick, quick, quick, few, quick, quick, quick, quick)}}
 	m.Seconds[0].End(10.2)
-	if g, err := evaluate(m, p95, 0); err != nil || !g.Passed || g.Window.Fewest != 5 || !strings.Contains(tooFewSamples(p95, g), "over 5 samples it says nothing") {
+	if g, err := evaluate(m, p95, 0); err != nil || !g.Passed || g.Window.Fewest != 5 || !strings.Contains(tooFewSamples(p95, g), "it has 5 samples and needs") {
 		t.Errorf("P95 of five: %+v in %+v, %v", g, g.Window, err)
 	}
 }
