@@ -56,7 +56,8 @@ func (h *Histogram) Minus(earlier *Histogram) (*Histogram, error) {
 		return nil, errors.New("histogram snapshots of different ranges")
 	}
 	for i, n := range before.Counts {
-		if now.Counts[i] -= n; now.Counts[i] < 0 {
+		now.Counts[i] -= n
+		if now.Counts[i] < 0 {
 			return nil, errors.New("a histogram count went down between two snapshots: the server was restarted")
 		}
 	}

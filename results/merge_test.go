@@ -128,13 +128,13 @@ func TestMergeLosesNothing(t *testing.T) {
 
 func TestMergeRefuses(t *testing.T) {
 	for want, change := range map[string]func(runs []*Run) []*Run{
-		"missing: shard 1/4, 3/4":     func(r []*Run) []*Run { return []*Run{r[0], r[2]} },
+		"missing: shard 1/4, 3/4":      func(r []*Run) []*Run { return []*Run{r[0], r[2]} },
 		"shard 2/4 was given twice":    func(r []*Run) []*Run { return append(r, r[2]) },
-		"was not made with --shard":   func(r []*Run) []*Run { r[1].Shard = nil; return r },
-		"not belong to the same split":       func(r []*Run) []*Run { r[1].Shard.Of = 5; return r },
-		"their scenario files differ": func(r []*Run) []*Run { r[1].Scenario.Text += " "; return r },
-		"their --set differ":          func(r []*Run) []*Run { r[3].Scenario.Overrides = []string{"a=b"}; return r },
-		"their seeds differ":          func(r []*Run) []*Run { r[3].Scenario.Seed++; return r },
+		"was not made with --shard":    func(r []*Run) []*Run { r[1].Shard = nil; return r },
+		"not belong to the same split": func(r []*Run) []*Run { r[1].Shard.Of = 5; return r },
+		"their scenario files differ":  func(r []*Run) []*Run { r[1].Scenario.Text += " "; return r },
+		"their --set differ":           func(r []*Run) []*Run { r[3].Scenario.Overrides = []string{"a=b"}; return r },
+		"their seeds differ":           func(r []*Run) []*Run { r[3].Scenario.Seed++; return r },
 		"shard 0/4 and shard 3/4 do not belong to the same run: the files of feeder users differ": func(r []*Run) []*Run {
 			for i, sum := range []string{"a", "a", "a", "b"} {
 				r[i].Measurements.FeederSHA256 = map[string]string{"orders": "c", "users": sum}

@@ -251,7 +251,8 @@ func readHistograms(log []byte, r *Run) error {
 	}
 	var missing []string
 	r.slots(func(tag string, h **Histogram) {
-		if *h = byTag[tag]; *h == nil {
+		*h = byTag[tag]
+		if *h == nil {
 			missing = append(missing, tag)
 		}
 	})

@@ -29,7 +29,8 @@ func TestSparse(t *testing.T) {
 			t.Fatal(err)
 		}
 		var err error
-		if sum, err = sum.Plus(one); err != nil {
+		sum, err = sum.Plus(one)
+		if err != nil {
 			t.Fatal(err)
 		}
 		if err := whole.Merge(h); err != nil {

@@ -39,7 +39,7 @@ type Verdict struct {
 	// NoneSucceeded are the requests that failed every time, where Failed does not say so of their scenario or the run.
 	NoneSucceeded []string `json:"none_succeeded,omitempty"`
 	Warnings      []string `json:"warnings,omitempty"`
-	// Untimed is why its times say nothing, where it failed all the same.
+	// Untimed is why its response times cannot be trusted, where it failed all the same.
 	Untimed []string `json:"untimed,omitempty"`
 }
 

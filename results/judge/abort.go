@@ -12,7 +12,7 @@ import (
 )
 
 // Crossed returns the first threshold with AbortOnFail that the measurements so far cross; nil when there is none. settled
-// is the offset, one a load, until which it has been measured. A threshold over no data does not abort, because its data may
+// is the offset, one a load, until which it has been measured. A threshold without data does not abort, because its data may
 // still come, but into no window that is over; nor does one before its time has come, see [due].
 func Crossed(m *results.Measurements, thresholds []scenarios.Threshold, settled []float64) (*results.Gate, error) {
 	if len(settled) == 0 {

@@ -208,7 +208,8 @@ func TestTooFewSamplesNamesTheGateOnce(t *testing.T) {
 		t.Errorf("%q, %v", v.Invalid, err)
 	}
 	m.Aborted = "x"
-	if v, err = Run(m, []scenarios.Threshold{rare}); err != nil || !v.Gates[0].Unresolved || strings.Contains(v.Gates[0].Reason, "http_req_duration") {
+	v, err = Run(m, []scenarios.Threshold{rare})
+	if err != nil || !v.Gates[0].Unresolved || strings.Contains(v.Gates[0].Reason, "http_req_duration") {
 		t.Errorf("%+v, %v", v.Gates[0], err)
 	}
 }

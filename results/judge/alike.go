@@ -122,7 +122,8 @@ func differentField(a, b any, but ...string) string {
 		if slices.Contains(but, name) || reflect.DeepEqual(x, y) {
 			continue
 		}
-		if name = strings.ToLower(name[:1]) + name[1:]; name == "vUs" {
+		name = strings.ToLower(name[:1]) + name[1:]
+		if name == "vUs" {
 			name = "vus"
 		}
 		if kind := va.Field(i).Kind(); kind == reflect.Slice || kind == reflect.Pointer || kind == reflect.Struct {

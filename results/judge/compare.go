@@ -110,7 +110,8 @@ func Compare(old, new *results.Run) (*Comparison, error) {
 		return nil, &NotAlikeError{what}
 	}
 	c := &Comparison{Old: old, New: new, Warnings: comparisonWarnings(old, new)}
-	if c.Figures, err = figureChanges(&old.Measurements, &new.Measurements); err != nil {
+	c.Figures, err = figureChanges(&old.Measurements, &new.Measurements)
+	if err != nil {
 		return nil, err
 	}
 	before, err := gatesOf(old)
@@ -346,7 +347,8 @@ func generatorSettings(r *results.Run) map[string]string {
 
 // known says so where a text says nothing.
 func known(text string) string {
-	if text = strings.TrimSpace(text); text == "" {
+	text = strings.TrimSpace(text)
+	if text == "" {
 		return "unknown"
 	}
 	return text

@@ -75,7 +75,8 @@ func comparedRunOf(t *testing.T, random *rand.Rand, seconds int, slower, memory 
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Verdict, err = Run(m, plan.Thresholds); err != nil {
+	r.Verdict, err = Run(m, plan.Thresholds)
+	if err != nil {
 		t.Fatal(err)
 	}
 	return r
@@ -147,9 +148,9 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-// TestShortRunsAreNotTold: of runs that are too short to tell how much alike neighbouring requests are nothing is said, however
-// far apart their figures lie, and it is said why. Before, 17 of 19 pairs of runs of 6 s of one server were called different.
-func TestShortRunsAreNotTold(t *testing.T) {
+// TestShortRunsAreIncomparable: runs that are too short to tell how much neighbouring requests depend on each other are not
+// compared, however far apart their figures lie, and the reason is given. Before, 17 of 19 pairs of runs of 6 s of one server were called different.
+func TestShortRunsAreIncomparable(t *testing.T) {
 	for _, tt := range []struct {
 		old, new int
 		why      string
@@ -241,7 +242,8 @@ func TestFiguresOfGates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Verdict, err = Run(m, plan.Thresholds); err != nil {
+	r.Verdict, err = Run(m, plan.Thresholds)
+	if err != nil {
 		t.Fatal(err)
 	}
 	c := compared(t, r, r)

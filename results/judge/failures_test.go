@@ -65,7 +65,8 @@ func TestNothingSucceeded(t *testing.T) {
 			for _, other := range []string{"warm/put", "cold/get2"} {
 				s := *m.Series[0]
 				s.Scenario, s.Name, _ = strings.Cut(other, "/")
-				if s.Failed = 0; s.Scenario == "cold" {
+				s.Failed = 0
+				if s.Scenario == "cold" {
 					s.Requests = 100
 				}
 				s.Tags = map[string]string{"scenario": s.Scenario, "name": s.Name}

@@ -88,10 +88,12 @@ func judge(m *results.Measurements, thresholds []scenarios.Threshold, disturbed 
 
 // judgeGate judges one threshold. few says that too few samples were measured to tell its percentile, doubt is that of resolve.
 func judgeGate(m *results.Measurements, t scenarios.Threshold, moved movedStages) (g results.Gate, few string, doubt bool, err error) {
-	if g, err = evaluate(m, t, 0); err != nil {
+	g, err = evaluate(m, t, 0)
+	if err != nil {
 		return g, "", false, err
 	}
-	if doubt, err = resolve(m, t, &g); err != nil {
+	doubt, err = resolve(m, t, &g)
+	if err != nil {
 		return g, "", false, err
 	}
 	if by := m.AbortedBy; by != nil && by.Metric == g.Metric && by.Expression == g.Expression {
@@ -103,7 +105,8 @@ func judgeGate(m *results.Measurements, t scenarios.Threshold, moved movedStages
 	if g.NotReached {
 		return g, "", false, nil
 	}
-	if few = tooFewSamples(t, g); few != "" && m.Aborted != "" {
+	few = tooFewSamples(t, g)
+	if few != "" && m.Aborted != "" {
 		g.Passed, g.Unresolved, g.Reason, few = false, true, few, "" // the threshold that ended the run early decides
 	} else if few != "" {
 		few = fmt.Sprintf("%s %s: %s", g.Metric, g.Expression, few)

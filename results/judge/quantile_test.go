@@ -78,7 +78,7 @@ func TestIntervalAcrossAPause(t *testing.T) {
 }
 
 // An interval that could not be corrected is told where it matters: not when the limit is beyond all that was met.
-func TestUncorrectedIntervalIsTold(t *testing.T) {
+func TestUncorrectedIntervalIsWarnedOf(t *testing.T) {
 	for seconds, want := range map[int]map[float64]bool{9: {1000: false, 30: true, 1: false}, 10: {1000: false, 30: false, 1: false}} {
 		m := simulated(t, rand.New(rand.NewPCG(1, 2)), seconds, 100, 0)
 		for limit, told := range want {

@@ -65,7 +65,8 @@ func TestMergedVerdict(t *testing.T) {
 	}
 
 	shards[2].Measurements.Interrupted, shards[2].Measurements.Elapsed = true, 5
-	if shards[2].Verdict, err = Shard(*shards[2].Shard, &shards[2].Measurements, []scenarios.Threshold{all}); err != nil {
+	shards[2].Verdict, err = Shard(*shards[2].Shard, &shards[2].Measurements, []scenarios.Threshold{all})
+	if err != nil {
 		t.Fatal(err)
 	}
 	if v := merged(t, shards, all); v.Outcome != results.Invalid || strings.Join(v.Invalid, "; ") != "shard 2/4: interrupted after 5.0 s: the schedule did not run to its end" {
