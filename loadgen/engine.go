@@ -5,18 +5,23 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/policycortex/headroom/loadgen/nethttp"
+	"github.com/policycortex/headroom/loadgen/wire"
 	"github.com/policycortex/headroom/scenarios"
 )
 
-// engine sends one scenario's requests and records what becomes of them.
+// engine sends one scenario's requests. It is made of a timing, a request set and a collector, into whose recorders it
+// counts what becomes of them.
 type engine interface {
-	// run returns when the schedule and gracefulStop have ended, or soon after ctx is cancelled, and closes the books.
-	run(ctx context.Context)
-	// discard frees what an engine holds that does not run.
-	discard()
-	// name is what the run's record says, once it has run.
-	name() string
+	// Run returns when the schedule and gracefulStop have ended, or soon after ctx is cancelled. Its recorders are closed
+	// then. start is the scenario's.
+	Run(ctx context.Context, start time.Time)
+	// Discard frees what an engine holds that does not run.
+	Discard()
+	// Name is what the run's record says, once it has run.
+	Name() string
 }
 
 // isWire reports whether a scenario is sent by the wire engine: where it can do what the scenario needs, unless the plan says
@@ -37,7 +42,7 @@ func (r *run) wireLoops(s *scenarios.Scenario) int {
 // is for everything else, or one for each core where the vegeta engine sends as well.
 func (r *run) places() int {
 	loops := mostAtOnce(r.plan, r.wireLoops)
-	vegeta := slices.ContainsFunc(r.attacks, func(a *attack) bool { return !r.isWire(a.scenario) })
+	vegeta := slices.ContainsFunc(r.scenarios, func(s *scenarioRun) bool { return !r.isWire(s.scenario) })
 	switch {
 	case loops == 0:
 		return r.cores
@@ -48,21 +53,58 @@ func (r *run) places() int {
 	}
 }
 
+// engines prepares an engine for each scenario.
+func (r *run) engines(ctx context.Context) ([]engine, error) {
+	var all []engine
+	var target *wire.Target
+	for _, s := range r.scenarios {
+		if !r.isWire(s.scenario) {
+			all = append(all, nethttp.New(nethttp.Config{
+				Timing: s.timing, Requests: s.requests, Collector: s.collector, Target: r.target, Proxy: r.plan.Target.Proxy,
+			}))
+			continue
+		}
+		if target == nil {
+			var err error
+			target, err = wire.NewTarget(ctx, r.target)
+			if err != nil {
+				return nil, err
+			}
+		}
+		w, err := wire.New(wire.Config{
+			Timing: s.timing, Requests: s.requests, Collector: s.collector, Target: target,
+			Loops: r.wireLoops(s.scenario), Pacing: r.plan.Pacing, Backend: r.options.backend,
+		})
+		if err != nil {
+			discard(all)
+			return nil, err
+		}
+		all = append(all, w)
+	}
+	return all, nil
+}
+
+func discard(engines []engine) {
+	for _, e := range engines {
+		e.Discard()
+	}
+}
+
 // nameEngines records which engines sent the loads: for the whole run, and for each load where they differ.
 func (r *run) nameEngines(engines []engine) {
 	var names []string
 	for _, e := range engines {
-		if !slices.Contains(names, e.name()) {
-			names = append(names, e.name())
+		if !slices.Contains(names, e.Name()) {
+			names = append(names, e.Name())
 		}
 	}
 	r.m.Engine = strings.Join(names, " and ")
 	if len(names) > 1 {
-		for i, a := range r.attacks {
-			a.recorder.load.Engine = engines[i].name()
+		for i, s := range r.scenarios {
+			s.collector.SetEngine(engines[i].Name())
 		}
 	}
-	if slices.ContainsFunc(r.attacks, func(a *attack) bool { return r.isWire(a.scenario) }) {
+	if slices.ContainsFunc(r.scenarios, func(s *scenarioRun) bool { return r.isWire(s.scenario) }) {
 		r.m.Pacing = string(cmp.Or(r.plan.Pacing, scenarios.Precise))
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/policycortex/headroom/loadgen/wire"
 	"github.com/policycortex/headroom/scenarios"
 )
 
@@ -90,10 +91,10 @@ func TestEnginesSendTheSame(t *testing.T) {
 	var server seen
 	url := serve(t, server.handle) + "/base"
 	sent := map[string][]string{}
-	for _, by := range append(backends(t), "vegeta") {
+	for _, by := range append(wire.Backends(), "vegeta") {
 		engine := scenarios.EngineWire
 		if by == "vegeta" {
-			engine, by = scenarios.EngineVegeta, byBest
+			engine, by = scenarios.EngineVegeta, wire.Best
 		}
 		plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 200, Duration: time.Second, MaxVUs: 8}, Requests: requests})
 		plan.Seed, plan.Engine = 7, engine
@@ -103,7 +104,7 @@ func TestEnginesSendTheSame(t *testing.T) {
 				t.Errorf("%s, %s: %d of %d failed: %v", engine, s.Name, s.Failed, s.Requests, s.ErrorSamples)
 			}
 		}
-		if want := string(engine); !strings.HasPrefix(m.Engine, want) || by != byBest && m.Engine != fmt.Sprintf("wire (%s)", by) {
+		if want := string(engine); !strings.HasPrefix(m.Engine, want) || by != wire.Best && m.Engine != fmt.Sprintf("wire (%s)", by) {
 			t.Errorf("engine %q ran for %q %q", m.Engine, engine, by)
 		}
 		sent[m.Engine] = server.take()
@@ -174,7 +175,7 @@ func TestPlacesOfTheEngines(t *testing.T) {
 	} {
 		r := run{plan: &scenarios.Plan{Scenarios: tt.scenarios}, target: "http://127.0.0.1", cores: 4}
 		for i := range tt.scenarios {
-			r.attacks = append(r.attacks, &attack{scenario: &tt.scenarios[i]})
+			r.scenarios = append(r.scenarios, &scenarioRun{scenario: &tt.scenarios[i]})
 		}
 		if got := r.places(); got != tt.want {
 			t.Errorf("%s: %d places, want %d", name, got, tt.want)

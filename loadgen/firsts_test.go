@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/policycortex/headroom/loadgen/record"
+	"github.com/policycortex/headroom/loadgen/wire"
 	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/scenarios"
 )
@@ -81,12 +82,12 @@ func TestFirsts(t *testing.T) {
 		"checked deep":                   `no $.deep.b; the answer was 200 OK: {"state": "pending", "deep": {"a": [1, 2]}}`,
 		"checked small":                  "43 bytes",
 	}
-	for _, by := range append(backends(t), "vegeta") {
+	for _, by := range append(wire.Backends(), "vegeta") {
 		t.Run(string(by), func(t *testing.T) {
 			plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 200, Duration: 700 * time.Millisecond}, Warmup: 200 * time.Millisecond, Requests: requests})
 			plan.Engine = scenarios.EngineWire
 			if by == "vegeta" {
-				plan.Engine, by = scenarios.EngineVegeta, byBest
+				plan.Engine, by = scenarios.EngineVegeta, wire.Best
 			}
 			m := run1(t, plan, url, Options{backend: by})
 			got := map[string]string{}

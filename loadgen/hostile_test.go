@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/policycortex/headroom/loadgen/record"
+	"github.com/policycortex/headroom/loadgen/wire"
 	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/scenarios"
 )
@@ -21,20 +22,20 @@ import (
 // byNetHTTP stands for the vegeta engine with net/http's transport, as for HTTPS, redirects and proxies, and byPlain for the
 // same with our own.
 const (
-	byPlain   backend = "vegeta"
-	byNetHTTP backend = "vegeta, net-http"
+	byPlain   wire.Backend = "vegeta"
+	byNetHTTP wire.Backend = "vegeta, net-http"
 )
 
 // onSenders runs a test on every way to send that there is.
-func onSenders(t *testing.T, f func(t *testing.T, by backend)) {
+func onSenders(t *testing.T, f func(t *testing.T, by wire.Backend)) {
 	t.Helper()
-	for _, by := range append(backends(t), byPlain, byNetHTTP) {
+	for _, by := range append(wire.Backends(), byPlain, byNetHTTP) {
 		t.Run(string(by), func(t *testing.T) { f(t, by) })
 	}
 }
 
 // runBy has a plan of one scenario sent in that way.
-func runBy(t *testing.T, ctx context.Context, by backend, plan *scenarios.Plan, url string) *results.Measurements {
+func runBy(t *testing.T, ctx context.Context, by wire.Backend, plan *scenarios.Plan, url string) *results.Measurements {
 	t.Helper()
 	o := Options{}
 	switch by {
@@ -117,7 +118,7 @@ type hostileServer struct {
 	taken  int64  // requests that the server has read
 	idle   bool   // it misbehaves on idle connections, which takes it a while
 	after  bool   // it does something right after a good answer
-	not    backend
+	not    wire.Backend
 }
 
 // TestHostileServers: whatever a server does with its connections, each request is counted once and by what became of it,
@@ -171,7 +172,7 @@ func TestHostileServers(t *testing.T) {
 		{name: "answers early and reads no more", method: "POST", body: 8 << 20, serve: early(time.Second), failed: 10, class: "status 413", taken: 10},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			onSenders(t, func(t *testing.T, by backend) {
+			onSenders(t, func(t *testing.T, by wire.Backend) {
 				if by == tt.not {
 					return
 				}
@@ -189,7 +190,7 @@ func TestHostileServers(t *testing.T) {
 }
 
 // tenRequests sends ten requests to a server, and says what is wrong with what was counted.
-func tenRequests(t *testing.T, by backend, tt *hostileServer) string {
+func tenRequests(t *testing.T, by wire.Backend, tt *hostileServer) string {
 	t.Helper()
 	var taken atomic.Int64
 	url, _ := rawServer(t, func(c net.Conn, r *bufio.Reader) { tt.serve(hostile{c, r, &taken}) })
@@ -216,7 +217,7 @@ func tenRequests(t *testing.T, by backend, tt *hostileServer) string {
 
 // TestEndlessAnswer: a server that sends without end takes the time of its own request only.
 func TestEndlessAnswer(t *testing.T) {
-	onSenders(t, func(t *testing.T, by backend) {
+	onSenders(t, func(t *testing.T, by wire.Backend) {
 		url, _ := rawServer(t, func(c net.Conn, r *bufio.Reader) {
 			req, err := http.ReadRequest(r)
 			if err != nil {
@@ -249,7 +250,7 @@ func TestEndlessAnswer(t *testing.T) {
 
 // TestInterruptedBetweenRequests: a run that waits for an instant far away ends when it is interrupted.
 func TestInterruptedBetweenRequests(t *testing.T) {
-	onSenders(t, func(t *testing.T, by backend) {
+	onSenders(t, func(t *testing.T, by wire.Backend) {
 		url := serve(t, func(http.ResponseWriter, *http.Request) {})
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 		defer cancel()
@@ -262,7 +263,7 @@ func TestInterruptedBetweenRequests(t *testing.T) {
 
 // TestEndedByADeadline: what the end of the context cuts off has not timed out, also where that end is a deadline.
 func TestEndedByADeadline(t *testing.T) {
-	onSenders(t, func(t *testing.T, by backend) {
+	onSenders(t, func(t *testing.T, by wire.Backend) {
 		url, _ := rawServer(t, func(_ net.Conn, r *bufio.Reader) { io.Copy(io.Discard, r) })
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 		defer cancel()
@@ -275,7 +276,7 @@ func TestEndedByADeadline(t *testing.T) {
 
 // TestFirstXCache: of several headers of a name the first counts, whichever engine.
 func TestFirstXCache(t *testing.T) {
-	onSenders(t, func(t *testing.T, by backend) {
+	onSenders(t, func(t *testing.T, by wire.Backend) {
 		url, _ := rawServer(t, func(c net.Conn, r *bufio.Reader) {
 			always("HTTP/1.1 200 OK\r\nX-Cache: HIT\r\nX-Cache: MISS\r\nContent-Length: 0\r\n\r\n")(hostile{c, r, new(atomic.Int64)})
 		})
@@ -288,7 +289,7 @@ func TestFirstXCache(t *testing.T) {
 
 // TestAbortOnSilence: a server that answers nothing any more ends a run that is to abort, long before a timeout.
 func TestAbortOnSilence(t *testing.T) {
-	onSenders(t, func(t *testing.T, by backend) {
+	onSenders(t, func(t *testing.T, by wire.Backend) {
 		url := serve(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 		plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 20, Duration: 15 * time.Second, MaxVUs: 1000}, GracefulStop: time.Second})
 		plan.Scenarios[0].Requests[0].Timeout = time.Minute

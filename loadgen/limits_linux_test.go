@@ -19,6 +19,7 @@ import (
 	"github.com/policycortex/headroom/loadgen/procstat"
 	"github.com/policycortex/headroom/loadgen/record"
 	"github.com/policycortex/headroom/loadgen/vegetaformat"
+	"github.com/policycortex/headroom/loadgen/wire"
 	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/results/judge"
 	"github.com/policycortex/headroom/scenarios"
@@ -80,7 +81,7 @@ func serverBeside(t *testing.T) string {
 // others over and over, and ends when it is to.
 func TestOutOfFiles(t *testing.T) {
 	url := serverBeside(t)
-	onSenders(t, func(t *testing.T, by backend) {
+	onSenders(t, func(t *testing.T, by wire.Backend) {
 		for _, s := range []scenarios.Scenario{
 			{Load: scenarios.Users{VUs: 200, Duration: 500 * time.Millisecond}, GracefulStop: time.Second},
 			{Load: scenarios.ConstantRate{Rate: 1e6, MaxVUs: 200, Duration: 500 * time.Millisecond}, GracefulStop: time.Millisecond},
@@ -162,7 +163,7 @@ func TestOutOfPorts(t *testing.T) {
 	go server.Serve(listener)
 	defer server.Close()
 	first := 50000
-	onSenders(t, func(t *testing.T, by backend) {
+	onSenders(t, func(t *testing.T, by wire.Backend) {
 		for _, s := range []scenarios.Scenario{
 			{Load: scenarios.Users{VUs: 40, Duration: 300 * time.Millisecond}, GracefulStop: time.Second},
 			{Load: scenarios.ConstantRate{Rate: 50_000, MaxVUs: 40, Duration: 300 * time.Millisecond}, GracefulStop: time.Millisecond},
@@ -208,7 +209,7 @@ func raiseLoopback() error {
 // TestOutOfFilesAndInterrupted: such a run ends when it is interrupted.
 func TestOutOfFilesAndInterrupted(t *testing.T) {
 	url := serverBeside(t)
-	onBackends(t, func(t *testing.T, by backend) {
+	onBackends(t, func(t *testing.T, by wire.Backend) {
 		plan := planOf(scenarios.Scenario{Load: scenarios.Users{VUs: 200, Duration: 20 * time.Second}})
 		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 		defer cancel()
@@ -224,7 +225,7 @@ func TestOutOfFilesAndInterrupted(t *testing.T) {
 // TestNothingStaysOpen: a run leaves neither files nor goroutines behind, also where it ended before some of its scenarios began.
 func TestNothingStaysOpen(t *testing.T) {
 	url := serverBeside(t)
-	onSenders(t, func(t *testing.T, by backend) {
+	onSenders(t, func(t *testing.T, by wire.Backend) {
 		before := int(procstat.OpenFiles())
 		goroutines := runtime.NumGoroutine()
 		for _, wait := range []time.Duration{0, 300 * time.Millisecond} {
@@ -250,7 +251,7 @@ func TestNothingStaysOpen(t *testing.T) {
 // TestOwnLagOfTheLastConnection: a generator that is stopped while a connection is idle was late itself, also when that
 // connection is the only one.
 func TestOwnLagOfTheLastConnection(t *testing.T) {
-	onBackends(t, func(t *testing.T, by backend) {
+	onBackends(t, func(t *testing.T, by wire.Backend) {
 		url := serve(t, func(http.ResponseWriter, *http.Request) {})
 		plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 20, Duration: 1500 * time.Millisecond, MaxVUs: 1}})
 		const stopped = 500 * time.Millisecond

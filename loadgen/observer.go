@@ -13,7 +13,7 @@ import (
 // observer takes the reference server's own account at the edges of the measured windows. The edges cut the run into
 // segments; a scenario's view is the sum of the segments that its measured window covers.
 type observer struct {
-	attacks  []*attack
+	runs     []*scenarioRun
 	snapshot func(ctx context.Context) (results.Snapshot, error)
 	wait     sync.WaitGroup
 
@@ -25,21 +25,16 @@ type observer struct {
 // snapshotTimeout bounds one question to the server, which may be overloaded.
 const snapshotTimeout = 10 * time.Second
 
-func newObserver(attacks []*attack, snapshot func(ctx context.Context) (results.Snapshot, error)) *observer {
-	return &observer{attacks: attacks, snapshot: snapshot}
-}
-
-// measured is the scenario's measured window since the run's start.
-func (a *attack) measured() (from, to time.Duration) {
-	return a.scenario.StartTime + a.timing.Window.Begin(), a.scenario.StartTime + a.timing.Window.End()
+func newObserver(runs []*scenarioRun, snapshot func(ctx context.Context) (results.Snapshot, error)) *observer {
+	return &observer{runs: runs, snapshot: snapshot}
 }
 
 // next is the first edge that has no snapshot yet, as far as is known now: a warm-up that ends early moves those of its
 // scenario to instants that are still to come. It is the last when there is none after it.
 func (o *observer) next() (edge time.Duration, last bool) {
 	var edges []time.Duration
-	for _, a := range o.attacks {
-		from, to := a.measured()
+	for _, r := range o.runs {
+		from, to := r.measured()
 		for _, e := range []time.Duration{from, to} {
 			if n := len(o.at); n == 0 || e > o.at[n-1] {
 				edges = append(edges, e)
@@ -67,7 +62,7 @@ func (o *observer) watch(ctx context.Context, start time.Time) {
 			}
 			left := time.Until(start.Add(edge))
 			wait := left
-			if slices.ContainsFunc(o.attacks, func(a *attack) bool { return a.timing.Window.Moves() }) {
+			if slices.ContainsFunc(o.runs, func(r *scenarioRun) bool { return r.timing.Window.Moves() }) {
 				wait = min(left, edgePatience)
 			}
 			if sleep(ctx, wait) != nil {
@@ -111,9 +106,9 @@ func (o *observer) finish(ctx context.Context) (views []results.ServerView, warn
 		warnings = append(warnings, fmt.Sprintf("the server's own view is incomplete: %v", o.err))
 	}
 	whole := results.NewServerView("")
-	for _, a := range o.attacks {
-		view := results.NewServerView(a.scenario.Name)
-		if err := o.add(&view, a.covers); err != nil {
+	for _, r := range o.runs {
+		view := results.NewServerView(r.scenario.Name)
+		if err := o.add(&view, r.covers); err != nil {
 			return nil, append(warnings, err.Error())
 		}
 		if view.Seconds > 0 {
@@ -121,7 +116,7 @@ func (o *observer) finish(ctx context.Context) (views []results.ServerView, warn
 		}
 	}
 	err := o.add(&whole, func(from, to time.Duration) bool {
-		return slices.ContainsFunc(o.attacks, func(a *attack) bool { return a.covers(from, to) })
+		return slices.ContainsFunc(o.runs, func(r *scenarioRun) bool { return r.covers(from, to) })
 	})
 	if err != nil {
 		return nil, append(warnings, err.Error())
@@ -143,10 +138,4 @@ func (o *observer) add(v *results.ServerView, covered func(from, to time.Duratio
 		}
 	}
 	return nil
-}
-
-// covers says whether the scenario's measured window covers a stretch of time since the run's start.
-func (a *attack) covers(from, to time.Duration) bool {
-	begin, end := a.measured()
-	return begin <= from && to <= end
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/policycortex/headroom/loadgen/lightserver"
+	"github.com/policycortex/headroom/loadgen/wire"
 	"github.com/policycortex/headroom/scenarios"
 )
 
@@ -93,7 +94,7 @@ func startLight(b *testing.B, delay time.Duration) (url string) {
 // a server on another that answers in 2 ms, over 64 connections. One operation is a run of four seconds.
 func BenchmarkSendError(b *testing.B) {
 	url := startLight(b, 2*time.Millisecond)
-	for _, by := range []backend{byRing, byEpoll} {
+	for _, by := range []wire.Backend{wire.IOUring, wire.Epoll} {
 		for _, pacing := range []scenarios.Pacing{scenarios.Precise, scenarios.Spin, scenarios.Economical} {
 			for _, rate := range []float64{2000, 10_000, 20_000} {
 				b.Run(fmt.Sprintf("%s/%s/%.0f", by, pacing, rate), func(b *testing.B) {
@@ -128,7 +129,7 @@ func BenchmarkClosedLoop(b *testing.B) {
 			Values: []scenarios.Value{{Name: "id", Keys: scenarios.RangeKeys{From: 1, To: 100_000}, Choice: scenarios.Zipf, Exponent: 1.1}},
 		})
 	}
-	for _, by := range backends(b) {
+	for _, by := range wire.Backends() {
 		b.Run(string(by), func(b *testing.B) {
 			for range b.N {
 				plan := planOf(scenarios.Scenario{Load: scenarios.Users{VUs: 64, Duration: 3 * time.Second}, Requests: requests})

@@ -10,12 +10,13 @@ import (
 
 	"github.com/policycortex/headroom/loadgen/arrival"
 	"github.com/policycortex/headroom/loadgen/random"
+	"github.com/policycortex/headroom/loadgen/wire"
 	"github.com/policycortex/headroom/scenarios"
 )
 
 // TestPacingsSendTheSame: each pacing sends every request of the schedule, none of them early, and says which it was.
 func TestPacingsSendTheSame(t *testing.T) {
-	onBackends(t, func(t *testing.T, by backend) {
+	onBackends(t, func(t *testing.T, by wire.Backend) {
 		var server seen
 		arrived, began := make([]atomic.Int64, 1000), time.Now()
 		url := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -51,15 +52,4 @@ func TestPacingsSendTheSame(t *testing.T) {
 			}
 		}
 	})
-}
-
-// TestNextBatch: a batch is never before the instants of which it is.
-func TestNextBatch(t *testing.T) {
-	for at, want := range map[time.Duration]time.Duration{
-		0: 0, 1: time.Millisecond, time.Millisecond: time.Millisecond, time.Millisecond + 1: 2 * time.Millisecond,
-	} {
-		if got := nextBatch(at); got != want {
-			t.Errorf("after %v comes %v, want %v", at, got, want)
-		}
-	}
 }

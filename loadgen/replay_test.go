@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/policycortex/headroom/loadgen/request"
+	"github.com/policycortex/headroom/loadgen/wire"
 	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/scenarios"
 )
@@ -67,15 +68,15 @@ func TestEnginesReplayTheSame(t *testing.T) {
 	url := serve(t, server.handle) + "/base"
 	plan, recordings := replayPlan(t, jsonLog(200), "    maxVUs: 8\n    headers: {X-Tenant: t1, X-Trace: \"{{uuid}}-{{iteration}}\", Accept: \"*/*\"}\n    warmup: 200ms\n")
 	var want []string
-	for _, by := range append(backends(t), "vegeta", "shards") {
+	for _, by := range append(wire.Backends(), "vegeta", "shards") {
 		plan.Engine = scenarios.EngineWire
 		backend := by
 		var shards []*results.Shard
 		switch by {
 		case "vegeta":
-			plan.Engine, backend, shards = scenarios.EngineVegeta, byBest, []*results.Shard{nil}
+			plan.Engine, backend, shards = scenarios.EngineVegeta, wire.Best, []*results.Shard{nil}
 		case "shards":
-			backend, shards = byBest, []*results.Shard{{Index: 0, Of: 3}, {Index: 1, Of: 3}, {Index: 2, Of: 3}}
+			backend, shards = wire.Best, []*results.Shard{{Index: 0, Of: 3}, {Index: 1, Of: 3}, {Index: 2, Of: 3}}
 		default:
 			shards = []*results.Shard{nil}
 		}
@@ -152,7 +153,7 @@ func TestReplayIsInOrderAndInTime(t *testing.T) {
 // TestReplayWaitsForNoAnswer: a service that stalls is asked for as much, and what waited counts from its instant.
 func TestReplayWaitsForNoAnswer(t *testing.T) { onBackends(t, testReplayWaitsForNoAnswer) }
 
-func testReplayWaitsForNoAnswer(t *testing.T, by backend) {
+func testReplayWaitsForNoAnswer(t *testing.T, by wire.Backend) {
 	slow := serve(t, func(http.ResponseWriter, *http.Request) { time.Sleep(50 * time.Millisecond) })
 	plan, recordings := replayPlan(t, jsonLog(60), "    maxVUs: 1\n    name: all\n    speed: 10\n    gracefulStop: 1s\n")
 	m := run1(t, plan, slow, Options{backend: by, Recordings: recordings})

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/net/dns/dnsmessage"
 
+	"github.com/policycortex/headroom/loadgen/wire"
 	"github.com/policycortex/headroom/scenarios"
 )
 
@@ -75,7 +76,7 @@ func TestTwoAddresses(t *testing.T) {
 		_, port, _ := net.SplitHostPort(l.Addr().String())
 		t.Run(at, func(t *testing.T) {
 			twoAddresses(t)
-			onSenders(t, func(t *testing.T, by backend) {
+			onSenders(t, func(t *testing.T, by wire.Backend) {
 				plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 50, Duration: 200 * time.Millisecond}})
 				s := runBy(t, t.Context(), by, plan, "http://service.example:"+port).Series[0]
 				if s.Requests != 10 || s.Failed > 0 {

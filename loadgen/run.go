@@ -13,11 +13,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/policycortex/headroom/loadgen/arrival"
 	"github.com/policycortex/headroom/loadgen/procstat"
-	"github.com/policycortex/headroom/loadgen/random"
-	"github.com/policycortex/headroom/loadgen/recording"
 	"github.com/policycortex/headroom/loadgen/request"
+	"github.com/policycortex/headroom/loadgen/wire"
 	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/results/judge"
 	"github.com/policycortex/headroom/scenarios"
@@ -52,7 +50,7 @@ type Options struct {
 	// Progress, when not nil, is called about once a second and once at the end, from one goroutine.
 	Progress func(Progress)
 
-	backend backend // of the wire engine
+	backend wire.Backend // in tests
 }
 
 // Progress is the state of a run under way.
@@ -95,52 +93,25 @@ func Run(ctx context.Context, plan *scenarios.Plan, target string, o Options) (*
 	}
 	r := &run{plan: plan, target: target, options: o, m: &results.Measurements{FeederSHA256: o.Feeders.Sums()}}
 	for i := range plan.Scenarios {
-		s := &plan.Scenarios[i]
-		requests, err := o.requests(plan, s)
+		one, err := newScenarioRun(plan, &plan.Scenarios[i], &o)
 		if err != nil {
 			return nil, fmt.Errorf("prepare load: %w", err)
 		}
-		log := o.Recordings[s.Name]
-		seed := random.ScenarioSeed(plan.Seed, s.Name)
-		sc := scheduleOf(s, seed, log)
-		r.attacks = append(r.attacks, newAttack(s, requests, sc, newRecorder(plan, s, sc), target, time.Time{}, seed))
-		r.attacks[i].timing.Shard = shardOf(o.Shard)
-		if log != nil {
-			r.attacks[i].recorder.load.RecordingSHA256 = log.SHA256
-		}
+		r.scenarios = append(r.scenarios, one)
 	}
 	r.alignWarmups()
 	return r.run(ctx)
 }
 
-// requests are those of a scenario of the plan.
-func (o *Options) requests(plan *scenarios.Plan, s *scenarios.Scenario) (*request.Set, error) {
-	return request.New(plan.Seed, s, request.Sources{
-		Fixture: o.Fixture, Feeders: o.Feeders, Recording: o.Recordings[s.Name], Secrets: o.Secrets,
-	})
-}
-
-// scheduleOf is the schedule of a scenario with the given seed; log is what it replays. It is nil for a closed executor.
-func scheduleOf(s *scenarios.Scenario, seed uint64, log *recording.Log) *arrival.Schedule {
-	replay, ok := s.Load.(scenarios.Replay)
-	switch {
-	case !ok:
-		return arrival.NewSchedule(s.Load, seed)
-	case log.Length > 0:
-		return arrival.Recorded(log.At, log.Len(), replay.Recording.Speed, replay.Duration)
-	}
-	return arrival.Steady(replay.Rate, replay.Duration, log.Len()) // the file has no times
-}
-
 // run is a run under way.
 type run struct {
-	plan    *scenarios.Plan
-	target  string
-	options Options
-	cores   int // that the generator may keep busy
-	attacks []*attack
-	start   time.Time
-	m       *results.Measurements
+	plan      *scenarios.Plan
+	target    string
+	options   Options
+	cores     int // that the generator may keep busy
+	scenarios []*scenarioRun
+	start     time.Time
+	m         *results.Measurements
 }
 
 // The generator's heap grows to some tens of megabytes between collections.
@@ -174,10 +145,10 @@ func (r *run) run(ctx context.Context) (*results.Measurements, error) {
 		return nil, err
 	}
 	r.m.Started = r.start
-	for _, a := range r.attacks {
-		a.start = r.start.Add(a.scenario.StartTime)
+	for _, s := range r.scenarios {
+		s.start = r.start.Add(s.scenario.StartTime)
 	}
-	observer := newObserver(r.attacks, r.options.Snapshot)
+	observer := newObserver(r.scenarios, r.options.Snapshot)
 	observer.watch(load, r.start)
 
 	loadEnded := r.accompany(load, watch)
@@ -186,13 +157,14 @@ func (r *run) run(ctx context.Context) (*results.Measurements, error) {
 	var ticker sync.WaitGroup
 	ticker.Go(func() { r.tick(load, abort, ticking) })
 	var loads sync.WaitGroup
-	for i, a := range r.attacks {
+	for i, s := range r.scenarios {
 		loads.Go(func() {
-			if sleep(load, time.Until(a.start)) == nil {
-				engines[i].run(load)
+			if sleep(load, time.Until(s.start)) == nil {
+				engines[i].Run(load, s.start)
+				s.finish()
 			} else {
-				engines[i].discard()
-				a.skip()
+				engines[i].Discard()
+				s.skip()
 			}
 		})
 	}
@@ -206,7 +178,9 @@ func (r *run) run(ctx context.Context) (*results.Measurements, error) {
 	r.m.Generator, r.m.Health = watch.End()
 	views, warnings := observer.finish(context.WithoutCancel(ctx))
 	r.m.Views, r.m.Warnings = views, append(r.m.Warnings, warnings...)
-	r.collect(r.m)
+	if err := r.collect(r.m); err != nil {
+		return nil, err
+	}
 	r.m.Warnings = append(r.m.Warnings, r.options.Recordings.Warnings(r.plan)...)
 	for _, l := range r.m.Loads {
 		if !l.Open {
@@ -240,60 +214,21 @@ func (r *run) accompany(load context.Context, watch *procstat.Watch) (loadEnded 
 	}
 }
 
-// engines prepares an engine for each attack.
-func (r *run) engines(ctx context.Context) ([]engine, error) {
-	var all []engine
-	var target *wireTarget
-	for _, a := range r.attacks {
-		if !r.isWire(a.scenario) {
-			all = append(all, newVegetaAttack(a, r.plan.Target.Proxy))
-			continue
-		}
-		if target == nil {
-			var err error
-			target, err = newWireTarget(ctx, r.target)
-			if err != nil {
-				return nil, err
-			}
-		}
-		w, err := newWireAttack(a, target, r.wireLoops(a.scenario), r.plan.Pacing, r.options.backend)
-		if err != nil {
-			discard(all)
-			return nil, err
-		}
-		all = append(all, w)
+// collect gathers the accounts of the scenarios into m.
+func (r *run) collect(m *results.Measurements) error {
+	var errs []error
+	for _, s := range r.scenarios {
+		errs = append(errs, s.collector.AddTo(m))
 	}
-	return all, nil
+	return errors.Join(errs...)
 }
 
-func discard(engines []engine) {
-	for _, e := range engines {
-		e.discard()
-	}
-}
+// flushDelay is how long after a second's end the loops have usually handed over what they counted in it.
+const flushDelay = 150 * time.Millisecond
 
-// collect gathers the recorders' books into m.
-func (r *run) collect(m *results.Measurements) {
-	m.Loads, m.Series, m.Points, m.TimeBlocks, m.Seconds = nil, nil, nil, nil, nil
-	for _, a := range r.attacks {
-		m.Loads = append(m.Loads, a.recorder.load)
-		m.Series = append(m.Series, a.recorder.series...)
-		for _, b := range a.recorder.batches {
-			m.TimeBlocks = append(m.TimeBlocks, b.batches)
-		}
-		for _, b := range a.recorder.seconds {
-			m.Seconds = append(m.Seconds, b.seconds)
-		}
-		m.Points = append(m.Points, a.recorder.points...)
-	}
-}
-
-// settleDelay is how long after a second's end the loops have handed over their pages of it, as a rule.
-const settleDelay = 150 * time.Millisecond
-
-// tick settles the seconds, reports progress and looks for crossed thresholds once a second.
+// tick flushes the seconds, reports progress and looks for crossed thresholds once a second.
 func (r *run) tick(ctx context.Context, abort context.CancelCauseFunc, done <-chan struct{}) {
-	t := time.NewTicker(time.Second + settleDelay)
+	t := time.NewTicker(time.Second + flushDelay)
 	defer t.Stop()
 	for {
 		select {
@@ -304,8 +239,8 @@ func (r *run) tick(ctx context.Context, abort context.CancelCauseFunc, done <-ch
 		case <-t.C:
 			t.Reset(time.Second)
 		}
-		for _, a := range r.attacks {
-			a.recorder.settle()
+		for _, s := range r.scenarios {
+			s.collector.Flush()
 		}
 		r.endWarmups(time.Since(r.start))
 		if r.options.Progress != nil {
@@ -337,19 +272,14 @@ func (r *run) crossed() *results.Gate {
 	if !watched {
 		return nil
 	}
-	for _, a := range r.attacks {
-		a.recorder.mu.Lock()
-		defer a.recorder.mu.Unlock()
-	}
 	var m results.Measurements
-	r.collect(&m)
-	settled := make([]float64, len(r.attacks))
-	for i, a := range r.attacks {
-		if settled[i] = float64(a.recorder.second); a.recorder.finished {
-			settled[i] = max(settled[i], a.recorder.load.MeasuredTo)
-		}
+	var flushed []float64
+	for _, s := range r.scenarios {
+		until, release := s.collector.Share(&m)
+		defer release()
+		flushed = append(flushed, until)
 	}
-	g, err := judge.Crossed(&m, r.plan.Thresholds, settled)
+	g, err := judge.Crossed(&m, r.plan.Thresholds, flushed)
 	if err != nil {
 		return nil // the verdict at the end reports it
 	}
@@ -358,30 +288,9 @@ func (r *run) crossed() *results.Gate {
 
 func (r *run) progress() Progress {
 	p := Progress{Elapsed: time.Since(r.start)}
-	for _, a := range r.attacks {
-		p.Total = max(p.Total, a.scenario.StartTime+a.timing.Window.End())
-		p.Scenarios = append(p.Scenarios, a.progress(p.Elapsed))
-	}
-	return p
-}
-
-func (a *attack) progress(elapsed time.Duration) ScenarioProgress {
-	s := a.scenario
-	a.recorder.mu.Lock()
-	defer a.recorder.mu.Unlock()
-	p := ScenarioProgress{
-		Name: s.Name, Last: a.recorder.last, Sent: a.recorder.load.Sent, Failed: a.recorder.failed,
-		InFlight: a.recorder.inFlight(), State: Measuring,
-	}
-	switch t := elapsed - s.StartTime; {
-	case a.recorder.finished:
-		p.State = Done
-	case t < 0:
-		p.State = Waiting
-	case t < a.timing.Window.Begin():
-		p.State = WarmingUp
-	case t >= a.timing.Window.End():
-		p.State = Draining
+	for _, s := range r.scenarios {
+		p.Total = max(p.Total, s.scenario.StartTime+s.timing.Window.End())
+		p.Scenarios = append(p.Scenarios, s.progress(p.Elapsed))
 	}
 	return p
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/policycortex/headroom/loadgen/record"
 	"github.com/policycortex/headroom/loadgen/request"
+	"github.com/policycortex/headroom/loadgen/wire"
 	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/results/judge"
 	"github.com/policycortex/headroom/scenarios"
@@ -70,7 +71,7 @@ func run1(t testing.TB, plan *scenarios.Plan, target string, o Options) *results
 
 func TestUnsentIsCountedAndInvalid(t *testing.T) { onBackends(t, testUnsentIsCountedAndInvalid) }
 
-func testUnsentIsCountedAndInvalid(t *testing.T, by backend) {
+func testUnsentIsCountedAndInvalid(t *testing.T, by wire.Backend) {
 	url := serve(t, func(_ http.ResponseWriter, r *http.Request) {
 		select {
 		case <-r.Context().Done():
@@ -94,7 +95,7 @@ func testUnsentIsCountedAndInvalid(t *testing.T, by backend) {
 
 func TestErrorsByClass(t *testing.T) { onBackends(t, testErrorsByClass) }
 
-func testErrorsByClass(t *testing.T, by backend) {
+func testErrorsByClass(t *testing.T, by wire.Backend) {
 	closed, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -174,7 +175,7 @@ func mixed() *scenarios.Scenario {
 
 func TestAttributionAndWarmup(t *testing.T) { onBackends(t, testAttributionAndWarmup) }
 
-func testAttributionAndWarmup(t *testing.T, by backend) {
+func testAttributionAndWarmup(t *testing.T, by wire.Backend) {
 	var requests atomic.Int64
 	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		requests.Add(1)
@@ -253,7 +254,7 @@ func testAttributionAndWarmup(t *testing.T, by backend) {
 
 func TestClosedLoopWaitsForAnswers(t *testing.T) { onBackends(t, testClosedLoopWaitsForAnswers) }
 
-func testClosedLoopWaitsForAnswers(t *testing.T, by backend) {
+func testClosedLoopWaitsForAnswers(t *testing.T, by wire.Backend) {
 	var inFlight, most atomic.Int64
 	url := serve(t, func(http.ResponseWriter, *http.Request) {
 		n := inFlight.Add(1)
@@ -279,7 +280,7 @@ func TestInterruptKeepsWhatWasMeasured(t *testing.T) {
 	onBackends(t, testInterruptKeepsWhatWasMeasured)
 }
 
-func testInterruptKeepsWhatWasMeasured(t *testing.T, by backend) {
+func testInterruptKeepsWhatWasMeasured(t *testing.T, by wire.Backend) {
 	ctx, cancel := context.WithCancel(context.Background())
 	url := serve(t, func(http.ResponseWriter, *http.Request) {})
 	plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 100, Duration: time.Hour}})

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/policycortex/headroom/loadgen/wire"
 	"github.com/policycortex/headroom/scenarios"
 )
 
@@ -43,12 +44,12 @@ func TestSecretsOfAnswers(t *testing.T) {
 	taken.Extract = []scenarios.Extraction{{Name: "made", JSON: scenarios.JSONPath{{Key: "made"}}}}
 	use := scenarios.Request{Name: "use", Method: "GET", Path: literal("/"), Headers: []scenarios.Header{{Name: "Authorization", Value: scenarios.Template{{Literal: "Bearer "}, {Value: "made"}}}}}
 	requests := append([]scenarios.Request{field, plain("plain"), header}, flowOf("session", 1, taken, use)...)
-	for _, by := range append(backends(t), "vegeta") {
+	for _, by := range append(wire.Backends(), "vegeta") {
 		t.Run(string(by), func(t *testing.T) {
 			plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 100, Duration: 200 * time.Millisecond}, Requests: requests})
 			plan.Engine = scenarios.EngineWire
 			if by == "vegeta" {
-				plan.Engine, by = scenarios.EngineVegeta, byBest
+				plan.Engine, by = scenarios.EngineVegeta, wire.Best
 			}
 			told := map[string]string{}
 			for _, s := range run1(t, plan, url, Options{backend: by}).Series {

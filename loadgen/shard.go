@@ -11,13 +11,6 @@ import (
 	"github.com/policycortex/headroom/scenarios"
 )
 
-func shardOf(s *results.Shard) arrival.Shard {
-	if s == nil {
-		return arrival.Whole
-	}
-	return arrival.Shard{Index: int64(s.Index), Count: int64(s.Of)}
-}
-
 // sharded returns the plan with a shard's share of users and connections.
 func sharded(plan *scenarios.Plan, s *results.Shard) (*scenarios.Plan, error) {
 	if s == nil {

@@ -2,7 +2,6 @@ package loadgen
 
 import (
 	"cmp"
-	"context"
 	"io"
 	"net/http"
 	"slices"
@@ -12,17 +11,18 @@ import (
 
 	"github.com/policycortex/headroom/loadgen/arrival"
 	"github.com/policycortex/headroom/loadgen/random"
+	"github.com/policycortex/headroom/loadgen/wire"
 	"github.com/policycortex/headroom/scenarios"
 )
 
 func TestThinkTime(t *testing.T) {
-	onBackends(t, func(t *testing.T, by backend) { testThinkTime(t, scenarios.EngineWire, by) })
-	t.Run("vegeta", func(t *testing.T) { testThinkTime(t, scenarios.EngineVegeta, byBest) })
+	onBackends(t, func(t *testing.T, by wire.Backend) { testThinkTime(t, scenarios.EngineWire, by) })
+	t.Run("vegeta", func(t *testing.T) { testThinkTime(t, scenarios.EngineVegeta, wire.Best) })
 }
 
 // testThinkTime: with one user the server sees each iteration the think time of the one before after its answer, never
 // less, and the time that is measured has none of it.
-func testThinkTime(t *testing.T, engine scenarios.Engine, by backend) {
+func testThinkTime(t *testing.T, engine scenarios.Engine, by wire.Backend) {
 	type visit struct{ begin, end time.Time }
 	var mu sync.Mutex
 	var visits []visit
@@ -58,7 +58,7 @@ func testThinkTime(t *testing.T, engine scenarios.Engine, by backend) {
 
 // TestThinkingUsersAreAsMany: users who think are not sent again for, and each sends as often as its pauses let it.
 func TestThinkingUsersAreAsMany(t *testing.T) {
-	check := func(t *testing.T, engine scenarios.Engine, by backend) {
+	check := func(t *testing.T, engine scenarios.Engine, by wire.Backend) {
 		url := serve(t, func(http.ResponseWriter, *http.Request) {})
 		think := scenarios.ThinkTime{Min: 400 * time.Millisecond, Max: 400 * time.Millisecond}
 		plan := planOf(scenarios.Scenario{Load: scenarios.Users{VUs: 20, ThinkTime: think, Duration: time.Second}})
@@ -69,13 +69,13 @@ func TestThinkingUsersAreAsMany(t *testing.T) {
 			t.Errorf("%d requests in %.1f s, load %+v", n, m.Elapsed, m.Loads[0])
 		}
 	}
-	onBackends(t, func(t *testing.T, by backend) { check(t, scenarios.EngineWire, by) })
-	t.Run("vegeta", func(t *testing.T) { check(t, scenarios.EngineVegeta, byBest) })
+	onBackends(t, func(t *testing.T, by wire.Backend) { check(t, scenarios.EngineWire, by) })
+	t.Run("vegeta", func(t *testing.T) { check(t, scenarios.EngineVegeta, wire.Best) })
 }
 
 // TestBytesOfUsersWhoThinkLong: what was received counts, though nothing has come in the run's last second.
 func TestBytesOfUsersWhoThinkLong(t *testing.T) {
-	onSenders(t, func(t *testing.T, by backend) {
+	onSenders(t, func(t *testing.T, by wire.Backend) {
 		t.Parallel()
 		url := serve(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "hello") })
 		think := scenarios.ThinkTime{Min: time.Minute, Max: time.Minute}
@@ -84,22 +84,4 @@ func TestBytesOfUsersWhoThinkLong(t *testing.T) {
 			t.Errorf("%d bytes of %d answers", s.BytesReceived, s.Requests)
 		}
 	})
-}
-
-func TestCrowdWakesForTheFirst(t *testing.T) {
-	hour := arrival.NewWindow(&scenarios.Scenario{Load: scenarios.Users{Duration: time.Hour}}, nil)
-	c := newCrowd(arrival.NewThinkTimes(scenarios.ThinkTime{Min: time.Millisecond, Max: time.Millisecond}, 1), 1)
-	ctx, cancel := context.WithCancel(context.Background())
-	start := time.Now()
-	if !c.next(ctx, start, hour) {
-		t.Fatal("the user did not begin")
-	}
-	go c.think(0, 0) // while next waits for anybody at all
-	if !c.next(ctx, start, hour) {
-		t.Fatal("nobody after the think time")
-	}
-	cancel()
-	if c.next(ctx, start, hour) || c.next(context.Background(), start, arrival.NewWindow(&scenarios.Scenario{Load: scenarios.Users{}}, nil)) {
-		t.Error("somebody sends after the end")
-	}
 }

@@ -12,8 +12,7 @@ import (
 	"sync"
 	"time"
 
-	vegeta "github.com/tsenart/vegeta/v12/lib"
-
+	"github.com/policycortex/headroom/loadgen/nethttp"
 	"github.com/policycortex/headroom/loadgen/record"
 	"github.com/policycortex/headroom/loadgen/request"
 	"github.com/policycortex/headroom/scenarios"
@@ -128,7 +127,7 @@ type Tried struct {
 	Took                    time.Duration
 	Failure                 string // why the request counts as failed; empty when it does not
 	Extracted               []Field
-	Checks                  []TriedCheck
+	Checks                  []request.CheckResult
 }
 
 // Field is a header, or a text that was extracted.
@@ -137,63 +136,54 @@ type Field struct {
 	Secret      bool // by its name, or by where it is used
 }
 
-// TriedCheck is a check of an answer; Seen is what the answer has, where it does not hold.
-type TriedCheck struct {
-	Name, Seen string
-	Held       bool
-}
-
 // Fine reports whether the request did not fail and all its checks hold.
 func (t *Tried) Fine() bool {
-	return t.NotSent == "" && t.Failure == "" && !slices.ContainsFunc(t.Checks, func(c TriedCheck) bool { return !c.Held })
+	return t.NotSent == "" && t.Failure == "" && !slices.ContainsFunc(t.Checks, func(c request.CheckResult) bool { return !c.Held })
 }
-
-// maxTriedBody bounds what is kept of an answer's body, in bytes.
-const maxTriedBody = 64 << 10
 
 // errStopped ends a trial that was cancelled.
 var errStopped = errors.New("stopped")
 
 // Try sends the trials one after the other to the base URL target, and gives each of their requests to each. Requests are
-// rendered and answers inspected as under load. They are sent by the client of the vegeta engine, whichever sends the load. A cancelled
+// rendered and answers inspected as under load. The client of the vegeta engine sends them, whichever engine sends the load. A cancelled
 // ctx ends it with ctx's error.
 func Try(ctx context.Context, plan *scenarios.Plan, target string, o Options, trials []Trial, each func(*Tried)) error {
-	sets := map[int]*vegetaAttack{}
+	probers := map[int]*nethttp.Prober{}
 	for _, t := range trials {
-		if sets[t.scenario] != nil {
+		if probers[t.scenario] != nil {
 			continue
 		}
-		s := &plan.Scenarios[t.scenario]
-		requests, err := o.requests(plan, s)
+		requests, err := o.requests(plan, &plan.Scenarios[t.scenario])
 		if err != nil {
 			return fmt.Errorf("prepare requests: %w", err)
 		}
-		a := &vegetaAttack{
-			attack: &attack{scenario: s, requests: requests, target: target, start: time.Now()},
-			proxy:  plan.Target.Proxy, context: ctx, full: 1,
-		}
-		a.sender = a.newTransport(ctx)
-		sets[t.scenario] = a
+		probers[t.scenario] = nethttp.NewProber(ctx, target, plan.Target.Proxy, requests)
 	}
 	for _, t := range trials {
-		if err := sets[t.scenario].try(ctx, t, each); err != nil {
+		trial := &trialRun{scenario: &plan.Scenarios[t.scenario], prober: probers[t.scenario], secrets: o.Secrets}
+		if err := trial.run(ctx, t, each); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// try sends the requests of a trial up to the first that fails.
-func (a *vegetaAttack) try(ctx context.Context, t Trial, each func(*Tried)) error {
-	x := &exchange{draw: a.requests.DrawOf(t.first, t.n)}
-	x.draw.Flow = &x.texts
+// trialRun is a trial under way.
+type trialRun struct {
+	scenario *scenarios.Scenario
+	prober   *nethttp.Prober
+	secrets  *scenarios.Redactor
+}
+
+// run sends the requests of a trial up to the first that fails.
+func (r *trialRun) run(ctx context.Context, t Trial, each func(*Tried)) error {
+	r.prober.Begin(t.first, t.n)
 	broken := ""
 	for i := t.first; i <= t.last; i++ {
-		x.draw.Request = i
-		q := a.scenario.Requests[i]
-		tried := &Tried{Scenario: a.scenario.Name, Request: q.Name, Flow: q.Flow}
-		if tried.NotSent = broken; broken == "" {
-			a.tryOne(ctx, x, tried)
+		q := &r.scenario.Requests[i]
+		tried := &Tried{Scenario: r.scenario.Name, Request: q.Name, Flow: q.Flow, NotSent: broken}
+		if broken == "" {
+			r.try(ctx, i, tried)
 			if ctx.Err() != nil {
 				return fmt.Errorf("%w: %w", errStopped, ctx.Err())
 			}
@@ -206,75 +196,54 @@ func (a *vegetaAttack) try(ctx context.Context, t Trial, each func(*Tried)) erro
 	return nil
 }
 
-// tryOne sends the request of an exchange, and tells what became of it.
-func (a *vegetaAttack) tryOne(ctx context.Context, x *exchange, t *Tried) {
-	plan := &a.scenario.Requests[x.draw.Request]
-	x.outcome = outcome{request: x.draw.Request}
-	var target vegeta.Target
-	a.write(&target, &x.draw)
-	req, err := target.Request()
-	if err != nil {
-		t.Failure = err.Error()
+// try sends the request of that index, and notes what became of it.
+func (r *trialRun) try(ctx context.Context, index int, t *Tried) {
+	sent := &sentFields{secrets: r.secrets}
+	p := r.prober.Send(httptrace.WithClientTrace(ctx, sent.trace()), index)
+	if p.Request == nil {
+		t.Failure = p.Err.Error()
 		return
 	}
-	sent := &sentFields{secrets: a.requests.Secrets()}
-	ctx = httptrace.WithClientTrace(ctx, sent.trace())
-	a.sender.context = ctx // the transports differ in whose they take
-	x.keep = make([]byte, 0, 4096)
-	x.outcome.sent = time.Since(a.start)
-	resp, err := a.fetch(x, req.WithContext(ctx))
-	x.outcome.done = time.Since(a.start)
-	url := *req.URL
-	url.Fragment = ""
-	t.Method, t.URL, t.Body, t.Took = req.Method, url.String(), target.Body, x.outcome.done-x.outcome.sent
-	t.Headers = sent.take(req)
-	if resp != nil {
-		t.answered(resp, x, url.String())
-		t.Answer = fieldsOf(resp.Header, a.requests.Secrets())
+	o := &p.Outcome
+	t.Method, t.URL, t.Body, t.Took = p.Request.Method, p.Request.URL.String(), p.Sent, o.Done-o.Sent
+	t.Headers = sent.take(p.Request)
+	if p.Response != nil {
+		t.answered(&p)
+		t.Answer = fieldsOf(p.Response.Header, r.secrets)
 	}
-	if err != nil {
-		x.outcome.errorClass, x.outcome.errorText = record.ClassOfText(err.Error(), false), err.Error()
-		t.Failure = x.outcome.errorClass + ": " + x.outcome.message()
+	if p.Err != nil {
+		o.ErrorClass, o.ErrorText = record.ClassOfText(p.Err.Error(), false), p.Err.Error()
+		t.Failure = o.ErrorClass + ": " + o.Message()
 		return
 	}
-	x.inspect(a.requests)
+	plan := &r.scenario.Requests[index]
 	switch {
-	case x.outcome.found.Extraction != "":
-		t.Failure = x.outcome.found.Extraction + ": " + x.outcome.found.Why
-	case !request.Expected(plan, x.outcome.status):
-		t.Failure = statusClass(x.outcome.status) + ", expected " + request.ExpectedText(plan)
+	case o.Found.Extraction != "":
+		t.Failure = o.Found.Extraction + ": " + o.Found.Why
+	case !request.Expected(plan, o.Status):
+		t.Failure = record.StatusClass(o.Status) + ", expected " + request.ExpectedText(plan)
 	}
-	a.told(x, t)
+	t.Checks = r.prober.CheckResults(&p)
+	if t.Failure == "" {
+		for _, e := range r.prober.Extracted(&p) {
+			t.Extracted = append(t.Extracted, Field{e.Name, e.Text, e.Secret})
+		}
+	}
 }
 
-// answered takes what the answer is.
-func (t *Tried) answered(resp *http.Response, x *exchange, url string) {
+// answered notes what the answer is.
+func (t *Tried) answered(p *nethttp.Probe) {
+	resp := p.Response
 	t.Answered, t.Status, t.Protocol = true, resp.StatusCode, resp.Proto
 	if resp.TLS != nil {
 		t.Protocol += ", " + tls.VersionName(resp.TLS.Version)
 	}
 	if resp.Request != nil && resp.Request.URL != nil {
-		if end := resp.Request.URL.String(); end != url {
-			t.EndURL, _, _ = strings.Cut(end, "#")
+		if end := resp.Request.URL.String(); end != t.URL {
+			t.EndURL = end
 		}
 	}
-	if t.EndURL == url {
-		t.EndURL = ""
-	}
-	t.AnswerBody, t.AnswerBytes = x.keep, x.size
-}
-
-// told takes what was extracted of an answer, and which checks it meets.
-func (a *vegetaAttack) told(x *exchange, t *Tried) {
-	for _, c := range a.requests.CheckResults(x.outcome.request, &x.answer, x.outcome.status, x.outcome.found) {
-		t.Checks = append(t.Checks, TriedCheck{Name: c.Name, Seen: c.Seen, Held: c.Held})
-	}
-	if t.Failure != "" {
-		return
-	}
-	for _, e := range a.requests.Extracted(x.outcome.request, x.texts) {
-		t.Extracted = append(t.Extracted, Field{e.Name, e.Text, e.Secret})
-	}
+	t.AnswerBody, t.AnswerBytes = p.Body, p.Size
 }
 
 // sentFields are the headers of a request as a transport writes them: of the first one, where it is redirected.

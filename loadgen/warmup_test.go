@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,7 +13,7 @@ import (
 	"time"
 
 	"github.com/policycortex/headroom/loadgen/arrival"
-	"github.com/policycortex/headroom/loadgen/request"
+	"github.com/policycortex/headroom/loadgen/wire"
 	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/results/judge"
 	"github.com/policycortex/headroom/scenarios"
@@ -65,7 +64,7 @@ type trial struct {
 	name   string
 	plan   *scenarios.Plan
 	server *warmingServer
-	by     backend
+	by     wire.Backend
 	m      *results.Measurements
 }
 
@@ -99,14 +98,14 @@ func TestWarmupEndsWhenSteady(t *testing.T) {
 	const limit, measured = 45 * time.Second, 2 * time.Second
 	t.Parallel()
 	var trials []*trial
-	for _, by := range append(backends(t), "vegeta") {
+	for _, by := range append(wire.Backends(), "vegeta") {
 		plan := planOf(warmingUp(limit, measured))
 		plan.Thresholds = []scenarios.Threshold{{
 			Metric: "http_reqs", Aggregation: scenarios.Aggregation{Name: "rate"}, Op: ">", Limit: 1, Window: time.Second, Source: "rate>1 for 1s",
 		}}
 		one := &trial{name: string(by), plan: plan, server: settling(), by: by}
 		if by == "vegeta" {
-			plan.Engine, one.by = scenarios.EngineVegeta, byBest
+			plan.Engine, one.by = scenarios.EngineVegeta, wire.Best
 		}
 		trials = append(trials, one)
 	}
@@ -246,20 +245,18 @@ func TestShardsDoNotWarmUpByThemselves(t *testing.T) {
 
 // TestObserverFollowsTheWindows: edges are those of the windows as they are known, each once.
 func TestObserverFollowsTheWindows(t *testing.T) {
-	u, _ := url.Parse("http://127.0.0.1")
 	auto := warmingUp(20*time.Second, 5*time.Second)
 	fixed := scenarios.Scenario{Load: scenarios.Users{VUs: 1, Duration: 17 * time.Second}, Warmup: 3 * time.Second, Requests: auto.Requests}
-	var attacks []*attack
+	var runs []*scenarioRun
 	for _, s := range []scenarios.Scenario{auto, fixed} {
 		plan := planOf(s)
-		set, err := request.New(1, &plan.Scenarios[0], request.Sources{})
+		one, err := newScenarioRun(plan, &plan.Scenarios[0], &Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		sc := arrival.NewSchedule(s.Load, 1)
-		attacks = append(attacks, newAttack(&plan.Scenarios[0], set, sc, newRecorder(plan, &plan.Scenarios[0], sc), u.String(), time.Now(), 1))
+		runs = append(runs, one)
 	}
-	o := newObserver(attacks, nil)
+	o := newObserver(runs, nil)
 	var seen []time.Duration
 	for {
 		edge, last := o.next()
@@ -268,40 +265,11 @@ func TestObserverFollowsTheWindows(t *testing.T) {
 			break
 		}
 		if len(seen) == 1 {
-			attacks[0].recorder.endWarmup(12 * time.Second)
+			runs[0].collector.EndWarmup(12 * time.Second)
 		}
 	}
 	// The fixed scenario is measured from 3 to 17 s; the other would have been from 20 to 25 s, and is from 12 to 17 s.
 	if want := []time.Duration{3, 12, 17}; !slices.Equal(seen, want) {
 		t.Errorf("edges at %d, want %d s", seen, want)
-	}
-}
-
-// TestPacerDropsWhatIsDueNoMore: an iteration for which the vegeta engine waits already is not sent when the warm-up ends so
-// early that it comes after the schedule's end.
-func TestPacerDropsWhatIsDueNoMore(t *testing.T) {
-	s := warmingUp(40*time.Second, time.Second)
-	s.Load = scenarios.ConstantRate{Rate: 0.1, Duration: s.Load.Length()} // iteration 1 is due after 10 s
-	plan := planOf(s)
-	set, err := request.New(1, &plan.Scenarios[0], request.Sources{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	sc := arrival.NewSchedule(plan.Scenarios[0].Load, 1)
-	a := newVegetaAttack(newAttack(&plan.Scenarios[0], set, sc, newRecorder(plan, &plan.Scenarios[0], sc), "http://127.0.0.1", time.Now(), 1), "")
-	stopped := make(chan bool)
-	go func() {
-		_, stop := pacer{a, context.Background()}.Pace(0, 1)
-		stopped <- stop
-	}()
-	select {
-	case <-stopped:
-		t.Fatal("the pacer did not wait")
-	case <-time.After(2 * patience):
-	}
-	a.recorder.endWarmup(8 * time.Second)
-	a.timing.Window.Fix()
-	if !<-stopped {
-		t.Error("iteration 1 is sent after the schedule's end, which is at 9 s now")
 	}
 }

@@ -6,32 +6,19 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/policycortex/headroom/loadgen/wire"
 	"github.com/policycortex/headroom/scenarios"
 )
 
-// backends are all ways to move bytes that this machine has.
-func backends(t testing.TB) []backend {
-	t.Helper()
-	if runtime.GOOS != "linux" {
-		return []backend{byNet}
-	}
-	if !rings() {
-		t.Log("this machine has no io_uring")
-		return []backend{byEpoll, byNet}
-	}
-	return []backend{byRing, byEpoll, byNet}
-}
-
 // onBackends runs a test on each of them.
-func onBackends(t *testing.T, f func(t *testing.T, by backend)) {
+func onBackends(t *testing.T, f func(t *testing.T, by wire.Backend)) {
 	t.Helper()
-	for _, by := range backends(t) {
+	for _, by := range wire.Backends() {
 		t.Run(string(by), func(t *testing.T) { f(t, by) })
 	}
 }
@@ -74,7 +61,7 @@ func answerOnce(c net.Conn, r *bufio.Reader, headers string) bool {
 
 // TestConnectionsAreKept: requests that follow each other share a connection, and "Connection: close" is heeded.
 func TestConnectionsAreKept(t *testing.T) {
-	onBackends(t, func(t *testing.T, by backend) {
+	onBackends(t, func(t *testing.T, by wire.Backend) {
 		for headers, want := range map[string]int64{"": 1, "Connection: close\r\n": 20} {
 			url, connections := rawServer(t, func(c net.Conn, r *bufio.Reader) {
 				for answerOnce(c, r, headers) {
@@ -92,7 +79,7 @@ func TestConnectionsAreKept(t *testing.T) {
 // TestClosedWhileIdle: a server that closes a kept connection without a word costs no request, because the loop notices or
 // sends it again; but a POST that may have arrived is not sent twice.
 func TestClosedWhileIdle(t *testing.T) {
-	onBackends(t, func(t *testing.T, by backend) {
+	onBackends(t, func(t *testing.T, by wire.Backend) {
 		for _, method := range []string{"GET", "POST"} {
 			var served atomic.Int64
 			url, _ := rawServer(t, func(c net.Conn, r *bufio.Reader) {
@@ -126,7 +113,7 @@ func TestLargeBodies(t *testing.T) {
 			t.Errorf("the server read %d bytes, %v", n, err)
 		}
 	})
-	onBackends(t, func(t *testing.T, by backend) {
+	onBackends(t, func(t *testing.T, by wire.Backend) {
 		plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 20, Duration: 500 * time.Millisecond, MaxVUs: 3}})
 		q := &plan.Scenarios[0].Requests[0]
 		q.Method, q.Body = "POST", literal(strings.Repeat("x", size))
@@ -139,7 +126,7 @@ func TestLargeBodies(t *testing.T) {
 
 // TestEarlyAnswer: a server may answer before it has read the request, and then closes.
 func TestEarlyAnswer(t *testing.T) {
-	onBackends(t, func(t *testing.T, by backend) {
+	onBackends(t, func(t *testing.T, by wire.Backend) {
 		url, connections := rawServer(t, func(c net.Conn, r *bufio.Reader) {
 			r.ReadString('\n')
 			io.WriteString(c, "HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n")

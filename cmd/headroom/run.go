@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/policycortex/headroom/loadgen"
+	"github.com/policycortex/headroom/loadgen/nethttp"
 	"github.com/policycortex/headroom/reports"
 	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/scenarios"
@@ -264,12 +265,12 @@ func isLocal(target string) bool {
 func reachable(ctx context.Context, target scenarios.Target) error {
 	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
 	defer cancel()
-	err := loadgen.Reach(ctx, target)
+	err := nethttp.Reach(ctx, target)
 	if err == nil {
 		return nil
 	}
 	what, address, key := "target", target.URL, "target.url"
-	if op := (*net.OpError)(nil); errors.As(err, &op) && op.Op == loadgen.ReachProxy {
+	if op := (*net.OpError)(nil); errors.As(err, &op) && op.Op == nethttp.ReachProxy {
 		what, address, key = "proxy", target.Proxy, "target.proxy"
 	}
 	if u, err := url.Parse(address); err == nil {

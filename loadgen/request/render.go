@@ -151,3 +151,13 @@ func (s *Set) Header(d *Draw) http.Header {
 }
 
 var userAgent = []string{UserAgent}
+
+// Idempotent reports whether a request of the method may be sent again although the server may have received it (RFC 9110,
+// section 9.2.2).
+func Idempotent(method string) bool {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodPut, http.MethodDelete, http.MethodTrace:
+		return true
+	}
+	return false
+}

@@ -249,6 +249,9 @@ func (s *Set) fill(d *Draw, r *random.Source) {
 	d.uuid = [2]uint64{r.Uint64(), r.Uint64()}
 }
 
+// Len is the number of requests.
+func (s *Set) Len() int { return len(s.requests) }
+
 // Plan is the request of that index, as the scenario has it.
 func (s *Set) Plan(request int) *scenarios.Request { return s.requests[request].plan }
 

@@ -1,0 +1,139 @@
+package nethttp
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"sync/atomic"
+	"time"
+
+	"github.com/policycortex/headroom/loadgen/request"
+	"github.com/policycortex/headroom/scenarios"
+)
+
+// dialTimeout bounds the making of a connection.
+const dialTimeout = 10 * time.Second
+
+// client sends the requests of a scenario: it renders them, gives each its timeout, and has its redirects followed.
+type client struct {
+	requests *request.Set
+	target   string
+	plain    *plainTransport // or else next
+	next     http.RoundTripper
+	context  context.Context // cancelled when what is in flight is to be cut
+
+	protocol atomic.Pointer[string] // of the first answer, "HTTP/2.0, TLS"
+}
+
+// newClient returns a client by a transport of ours for plain HTTP to nobody but the target, or by net/http's, which speaks
+// HTTP/2 where an HTTPS server does. Up to idle connections are kept. What is in flight is cut when ctx is cancelled. next
+// is used in place of both; nil: none.
+func newClient(ctx context.Context, target, proxy string, requests *request.Set, idle int, next http.RoundTripper) *client {
+	c := &client{requests: requests, target: target, context: ctx, next: next}
+	if next != nil {
+		return c
+	}
+	elsewhere := proxy != ""
+	for i := range requests.Len() {
+		elsewhere = elsewhere || requests.Plan(i).Redirects > 0
+	}
+	if u, err := url.Parse(target); err == nil && u.Scheme == "http" && !elsewhere {
+		c.plain = newPlainTransport(ctx, u)
+		context.AfterFunc(ctx, c.plain.close)
+		return c
+	}
+	t := transportThrough(proxy)
+	t.MaxIdleConns, t.MaxIdleConnsPerHost, t.IdleConnTimeout = idle, idle, 90*time.Second
+	useHTTP2(ctx, t)
+	context.AfterFunc(ctx, t.CloseIdleConnections)
+	c.next = t
+	return c
+}
+
+// request renders the request that d chose.
+func (c *client) request(d *request.Draw) (*http.Request, error) {
+	var space [256]byte
+	address := c.requests.AppendPath(append(space[:0], c.target...), d)
+	var body io.Reader
+	if content := c.requests.Body(d); len(content) > 0 {
+		body = bytes.NewReader(content)
+	}
+	req, err := http.NewRequest(c.requests.Method(d), string(address), body)
+	if err != nil {
+		return nil, err
+	}
+	req.Header = c.requests.Header(d)
+	if host := req.Header.Get("Host"); host != "" {
+		req.Host = host
+	}
+	return req, nil
+}
+
+// send sends a request of that index; cancel frees what its timeout holds.
+func (c *client) send(req *http.Request, index int) (resp *http.Response, cancel func(), err error) {
+	plan := c.requests.Plan(index)
+	if c.plain != nil {
+		resp, err = c.plain.roundTrip(req, plan.Timeout)
+		return resp, func() {}, err
+	}
+	ctx, cancel := context.WithTimeout(c.context, plan.Timeout)
+	req = req.WithContext(withTries(ctx))
+	if plan.Redirects > 0 {
+		resp, err = follow(c.next, req, plan.Redirects)
+	} else {
+		resp, err = c.next.RoundTrip(req)
+	}
+	if err == nil && resp.StatusCode == http.StatusSwitchingProtocols { // its body would be what the other protocol says, and end with the connection
+		resp.Body.Close()
+		resp.Body = http.NoBody
+	}
+	return resp, cancel, err
+}
+
+// note keeps how the first answer came.
+func (c *client) note(resp *http.Response) {
+	if c.protocol.Load() != nil {
+		return
+	}
+	protocol := resp.Proto
+	if resp.TLS != nil {
+		protocol += ", TLS"
+	}
+	c.protocol.Store(&protocol)
+}
+
+// transportThrough connects through a proxy, where one is named.
+func transportThrough(proxy string) *http.Transport {
+	t := &http.Transport{
+		DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
+		TLSHandshakeTimeout: dialTimeout,
+		DisableCompression:  true, // decompressing would cost the generator CPU and hide the bytes of the wire
+	}
+	if proxy != "" {
+		u, err := url.Parse(proxy)
+		t.Proxy = func(*http.Request) (*url.URL, error) { return u, err }
+	}
+	return t
+}
+
+// Reach connects to a target in the way in which the load will, through its proxy and with TLS, and sends no request. Errors are those
+// of net/http; one of reaching the proxy is a [net.OpError] whose Op is [ReachProxy].
+func Reach(ctx context.Context, target scenarios.Target) error {
+	u, err := url.Parse(target.URL)
+	if err != nil {
+		return err
+	}
+	t := transportThrough(target.Proxy)
+	t.ForceAttemptHTTP2 = true // a dialer of one's own turns it off
+	c, err := t.NewClientConn(ctx, u.Scheme, net.JoinHostPort(u.Hostname(), u.Port()))
+	if err != nil {
+		return err
+	}
+	return c.Close()
+}
+
+// ReachProxy is the operation of an error of [Reach] that is about the proxy.
+const ReachProxy = "proxyconnect"

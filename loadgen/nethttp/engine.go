@@ -1,0 +1,369 @@
+// Package nethttp sends a scenario's requests by net/http, for what the wire engine does not speak: HTTPS, HTTP/2, proxies
+// and redirects. Vegeta's attacker releases the requests and takes their times.
+package nethttp
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	vegeta "github.com/tsenart/vegeta/v12/lib"
+
+	"github.com/policycortex/headroom/loadgen/arrival"
+	"github.com/policycortex/headroom/loadgen/record"
+	"github.com/policycortex/headroom/loadgen/request"
+)
+
+// Config is what an engine needs: when to send what where, and who counts what becomes of it.
+type Config struct {
+	Timing    *arrival.Timing
+	Requests  *request.Set
+	Collector *record.Collector
+	Target    string // a base URL
+	Proxy     string // the URL of the proxy before the target; may be empty
+}
+
+// Engine sends the requests of one scenario.
+//
+// Vegeta's workers take ticks that its pacer releases, and number their requests. The pacer is the scenario's schedule. To
+// vegeta all requests are alike, those to the base URL; the engine is the transport beneath it, which reads vegeta's number
+// of a request, sends the request of the iteration of that number in its place, and keeps the exchange until vegeta hands
+// over its result of that number.
+//
+// Of each request, Sent is taken here, when it is rendered, and Done by vegeta, when it has read the answer: so what the
+// report says of an engine that is a witness of another one rests on vegeta's reading. Answers that are inspected, that fail
+// or that belong to a flow end here, when the last byte is read, because what follows takes its time.
+type Engine struct {
+	timing    *arrival.Timing
+	requests  *request.Set
+	target    string
+	proxy     string
+	transport http.RoundTripper // in tests; else nil
+	workers   int64
+
+	start    time.Time
+	context  context.Context // of the run
+	client   *client
+	crowd    *crowd // of users who think; else nil
+	shortage arrival.Shortage
+	inFlight atomic.Int64
+	lastFull atomic.Int64 // nanoseconds since start at which all workers were last busy
+
+	mu        sync.Mutex
+	recorder  *record.Recorder
+	exchanges map[uint64]*exchange // those under way, by vegeta's number
+}
+
+// New prepares an engine. It holds nothing until it runs.
+func New(c Config) *Engine {
+	e := &Engine{
+		timing: c.Timing, requests: c.Requests, target: c.Target, proxy: c.Proxy, workers: int64(c.Timing.Users),
+		recorder: c.Collector.NewRecorder(), exchanges: map[uint64]*exchange{},
+	}
+	if c.Timing.Think != nil {
+		e.crowd = newCrowd(c.Timing.Think, c.Timing.Users)
+	}
+	return e
+}
+
+// Name says how the target was reached where that was not by plain HTTP.
+func (e *Engine) Name() string {
+	if e.client == nil || e.client.plain != nil || e.client.protocol.Load() == nil {
+		return "vegeta v12"
+	}
+	by := *e.client.protocol.Load()
+	if e.proxy != "" {
+		by += ", through a proxy"
+	}
+	return "vegeta v12 (" + by + ")"
+}
+
+// Discard has nothing to free.
+func (e *Engine) Discard() {}
+
+// Run sends the scenario's requests, from start on, until its schedule and gracefulStop end or ctx is cancelled. What is in
+// flight then is cut.
+func (e *Engine) Run(ctx context.Context, start time.Time) {
+	requests, cut := context.WithCancel(context.WithoutCancel(ctx)) // by stopAtEnd: a deadline of ctx would look like a timeout
+	defer cut()
+	e.start, e.context = start, ctx
+	e.client = newClient(requests, e.target, e.proxy, e.requests, int(e.workers), e.transport)
+	attacker := vegeta.NewAttacker(
+		vegeta.Client(&http.Client{
+			Transport:     e,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		}),
+		vegeta.Workers(uint64(e.workers)), vegeta.MaxWorkers(uint64(e.workers)), vegeta.MaxBody(0),
+	)
+	stopped := make(chan struct{})
+	defer close(stopped)
+	go e.stopAtEnd(ctx, attacker, cut, stopped)
+	same := func(t *vegeta.Target) error {
+		t.Method, t.URL = http.MethodGet, e.target
+		return nil
+	}
+	for r := range attacker.Attack(same, pacer{e, ctx}, 0, "") {
+		x := e.take(r.Seq)
+		done := r.Timestamp.Add(r.Latency).Sub(start)
+		if e.crowd != nil {
+			e.crowd.think(x.draw.N, done)
+		}
+		if !x.recorded {
+			x.complete(r, done, ctx.Err() != nil)
+			e.record(&x.outcome)
+			if x.outcome.ErrorClass != "" {
+				e.skipRest(&x.outcome)
+			}
+		}
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.recorder.Close()
+}
+
+// complete takes what vegeta's result says of an exchange.
+func (x *exchange) complete(r *vegeta.Result, done time.Duration, ended bool) {
+	o := &x.outcome
+	o.Done, o.ReceivedBytes = done, x.size
+	if x.ended {
+		return
+	}
+	o.SentBytes, o.Status, o.Cache, o.Answer = 0, 0, record.CacheUnknown, nil
+	o.ErrorText = r.Error
+	if _, text, found := strings.Cut(r.Error, `": `); found { // url.Error's method and URL stand before it
+		o.ErrorText = text
+	}
+	o.ErrorClass = record.ClassOfText(o.ErrorText, ended)
+}
+
+// stopAtEnd ends the attack when gracefulStop has passed after the schedule's end, or when ctx is cancelled. Until then it
+// advances the recorder, which otherwise only an outcome does.
+func (e *Engine) stopAtEnd(ctx context.Context, attacker *vegeta.Attacker, cut func(), stopped <-chan struct{}) {
+	left := func() time.Duration { return time.Until(e.start.Add(e.timing.LatestEnd())) }
+	end := time.NewTimer(left())
+	defer end.Stop()
+	advance := time.NewTicker(patience)
+	defer advance.Stop()
+	for fixed := e.timing.Window.Fixed(); ; {
+		select {
+		case <-stopped:
+			return
+		case <-fixed:
+			end.Reset(left())
+			fixed = nil
+			continue
+		case <-advance.C:
+			e.mu.Lock()
+			e.recorder.Advance(time.Since(e.start))
+			e.mu.Unlock()
+			continue
+		case <-ctx.Done():
+		case <-end.C:
+		}
+		attacker.Stop()
+		cut()
+		return
+	}
+}
+
+// pacer releases iteration n at its intended instant, or at once when that has passed.
+type pacer struct {
+	e   *Engine
+	ctx context.Context
+}
+
+func (p pacer) Rate(time.Duration) float64 { return 0 } // only vegeta's command asks
+
+func (p pacer) Pace(_ time.Duration, hits uint64) (wait time.Duration, stop bool) {
+	e := p.e
+	if !e.timing.Open() {
+		return 0, !p.user()
+	}
+	n := e.timing.Shard.Iteration(int64(hits))
+	for {
+		now := time.Since(e.start)
+		if p.ctx.Err() != nil || n >= e.timing.Window.Iterations() || now >= e.timing.LatestEnd() {
+			return 0, true
+		}
+		if wait = e.timing.Schedule.At(n) - now; wait <= patience {
+			return wait, false
+		}
+		pause := wait - patience     // here and not in vegeta, which would sleep whatever happens
+		if e.timing.Window.Moves() { // what is due later may be due no more when the warm-up has ended
+			pause = min(pause, patience)
+		}
+		if sleep(p.ctx, pause) != nil {
+			return 0, true
+		}
+	}
+}
+
+// patience is how long something may wait for what the end of the run, or of an automatic warm-up, can make needless. It is
+// shorter than any measured part.
+const patience = 100 * time.Millisecond
+
+// user waits for a user who is to send, and says whether there is one before the schedule ends.
+func (p pacer) user() bool {
+	if p.e.crowd != nil {
+		return p.e.crowd.next(p.ctx, p.e.start, p.e.timing.Window)
+	}
+	return p.ctx.Err() == nil && time.Since(p.e.start) < p.e.timing.Window.End()
+}
+
+// sequence is the header in which vegeta numbers its requests. It is not sent.
+const sequence = "X-Vegeta-Seq"
+
+// RoundTrip sends the request of the iteration whose number vegeta's request has.
+func (e *Engine) RoundTrip(numbered *http.Request) (*http.Response, error) {
+	number, err := strconv.ParseUint(numbered.Header.Get(sequence), 10, 64)
+	if err != nil {
+		return nil, fmt.Errorf("vegeta's request has no number: %w", err)
+	}
+	e.recorder.SetInFlight(e.inFlight.Add(1))
+	x := newExchange(e.requests.Draw(e.timing.Shard.Iteration(int64(number))))
+	req, err := e.client.request(&x.draw)
+	e.begin(number, x)
+	if err != nil {
+		e.end()
+		return nil, err
+	}
+	x.outcome.SentBytes = max(0, req.ContentLength)
+	resp, cancel, err := e.send(req, x.draw.Request)
+	if err != nil {
+		cancel()
+		e.end()
+		return nil, err
+	}
+	e.client.note(resp)
+	x.begin(resp, e.requests)
+	resp.Body = &body{ReadCloser: resp.Body, engine: e, exchange: x, cancel: cancel}
+	resp.Header.Del("Location") // http.Client would look whether it could follow it, which it is not to do
+	return resp, nil
+}
+
+// begin notes that an exchange begins, and how late it does when it is measured.
+func (e *Engine) begin(number uint64, x *exchange) {
+	o, t := &x.outcome, e.timing
+	o.Sent = time.Since(e.start)
+	o.Intended = t.Intended(o.Iteration, o.Sent)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.exchanges[number] = x
+	if t.Open() && t.Window.Has(o.Intended) {
+		e.recorder.Late(o.Sent-o.Intended, o.Sent-max(o.Intended, time.Duration(e.lastFull.Load())))
+	}
+}
+
+// take takes out the exchange of vegeta's request of that number, which has ended.
+func (e *Engine) take(number uint64) *exchange {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	x := e.exchanges[number]
+	if x == nil {
+		panic(fmt.Sprintf("vegeta has a result of request %d, which it did not send", number))
+	}
+	delete(e.exchanges, number)
+	return x
+}
+
+// end notes that a request is no longer in flight.
+func (e *Engine) end() {
+	left := e.inFlight.Add(-1)
+	e.recorder.SetInFlight(left)
+	if left == e.workers-1 {
+		e.lastFull.Store(int64(time.Since(e.start)))
+	}
+}
+
+// send sends a request of that index; cancel frees what its timeout holds. A user for whom there was no file or port is held
+// for a while.
+func (e *Engine) send(req *http.Request, index int) (resp *http.Response, cancel func(), err error) {
+	resp, cancel, err = e.client.send(req, index)
+	if err != nil && !e.timing.Open() && record.IsShortage(record.ClassOf(err)) {
+		now := time.Since(e.start)
+		_ = sleep(e.client.context, min(e.shortage.Pause(now), e.timing.Window.End()-now)) // the error is the request's
+	}
+	return resp, cancel, err
+}
+
+// record counts an outcome; any worker may call it.
+func (e *Engine) record(o *record.Outcome) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.recorder.Record(o)
+}
+
+// skipRest counts the steps of a flow that come after one that failed.
+func (e *Engine) skipRest(failed *record.Outcome) {
+	if failed.ErrorClass == record.ErrorCut {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.recorder.Skip(failed.Request, failed.Done)
+}
+
+// finish inspects an answer that came whole, records the outcome, and sends the rest of its flow, which holds the worker
+// until its end.
+func (e *Engine) finish(x *exchange) {
+	x.recorded = true
+	x.outcome.ReceivedBytes = x.size
+	goesOn := x.inspect(e.requests)
+	for goesOn {
+		e.record(&x.outcome)
+		goesOn = e.follow(x)
+	}
+	e.record(&x.outcome)
+	e.skipRest(&x.outcome)
+}
+
+// follow sends the next step of a flow, whose time counts from the end of the one before.
+func (e *Engine) follow(x *exchange) (goesOn bool) {
+	x.draw.Request++
+	before := x.outcome.Done
+	req, err := e.client.request(&x.draw)
+	x.outcome = record.Outcome{
+		Request: x.draw.Request, Iteration: x.draw.N, Texts: &x.texts, Intended: before, Sent: time.Since(e.start),
+	}
+	if err == nil {
+		err = e.fetch(x, req)
+	}
+	x.outcome.Done, x.outcome.ReceivedBytes = time.Since(e.start), x.size
+	if err != nil {
+		x.outcome.ErrorClass, x.outcome.ErrorText = record.ClassOfText(err.Error(), e.context.Err() != nil), err.Error()
+		return false
+	}
+	return x.inspect(e.requests)
+}
+
+// fetch sends a step and reads its answer to the end.
+func (e *Engine) fetch(x *exchange, req *http.Request) error {
+	x.size = 0
+	x.outcome.SentBytes = max(0, req.ContentLength)
+	resp, cancel, err := e.send(req, x.draw.Request)
+	defer cancel()
+	if err != nil {
+		return err
+	}
+	return x.read(resp, e.requests)
+}
+
+// sleep waits for d or until ctx is cancelled.
+func sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,107 @@
+package nethttp
+
+import (
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/policycortex/headroom/loadgen/record"
+	"github.com/policycortex/headroom/loadgen/request"
+)
+
+// exchange is a request, its answer, and what became of them; of a flow, those of one step after the other.
+type exchange struct {
+	draw     request.Draw
+	outcome  record.Outcome
+	answer   request.Answer
+	texts    request.Texts
+	size     int64  // of the answer's body, as far as it was read
+	failing  bool   // by its status
+	ended    bool   // the answer came whole
+	recorded bool   // by the worker that read it
+	keep     []byte // of a probe: the body's beginning; else nil
+}
+
+func newExchange(d request.Draw) *exchange {
+	x := &exchange{draw: d}
+	x.draw.Flow = &x.texts
+	x.outcome = record.Outcome{Request: d.Request, Iteration: d.N, Texts: &x.texts}
+	return x
+}
+
+// begin takes the head of an answer.
+func (x *exchange) begin(resp *http.Response, requests *request.Set) {
+	x.outcome.Status, x.outcome.Cache = resp.StatusCode, record.CacheOf([]byte(resp.Header.Get("X-Cache")))
+	x.size, x.ended, x.failing = 0, false, !request.Expected(requests.Plan(x.outcome.Request), resp.StatusCode)
+	x.answer.Start(requests.Inspection(x.outcome.Request))
+	x.answer.TakeHeaders(resp.Header)
+}
+
+// Write takes what was read of the body.
+func (x *exchange) Write(b []byte) (int, error) {
+	x.size += int64(len(b))
+	if x.keep != nil {
+		x.keep = append(x.keep, b[:min(len(b), maxKept-len(x.keep))]...)
+	}
+	switch {
+	case x.answer.InspectsBody():
+		x.answer.Piece(b)
+	case x.failing:
+		x.answer.Beginning(b)
+	}
+	return len(b), nil
+}
+
+// read takes an answer to its end.
+func (x *exchange) read(resp *http.Response, requests *request.Set) error {
+	x.begin(resp, requests)
+	defer resp.Body.Close()
+	_, err := io.Copy(x, resp.Body)
+	return err
+}
+
+// inspect inspects an answer that came whole. goesOn says that the next step of its flow follows.
+func (x *exchange) inspect(requests *request.Set) (goesOn bool) {
+	x.outcome.Answer = &x.answer
+	x.outcome.Found, goesOn = requests.Inspect(&x.answer, x.outcome.Request, x.outcome.Status, x.size, &x.texts)
+	return goesOn
+}
+
+// isFinishedHere reports whether the worker that reads the answer records the outcome: where it inspects the answer, keeps
+// some of it because it fails, or goes on with a flow.
+func (x *exchange) isFinishedHere(requests *request.Set) bool {
+	i := x.outcome.Request
+	return x.failing || requests.Inspection(i) != nil || requests.Continues(i)
+}
+
+// body is the body of an answer whose exchange takes note of what is read of it.
+type body struct {
+	io.ReadCloser
+	engine   *Engine
+	exchange *exchange
+	cancel   func()
+	closed   bool
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	x := b.exchange
+	_, _ = x.Write(p[:n]) // it does not fail
+	if err == io.EOF && !x.ended {
+		x.ended, x.outcome.Done = true, time.Since(b.engine.start)
+	}
+	return n, err
+}
+
+func (b *body) Close() error {
+	err := b.ReadCloser.Close()
+	if !b.closed {
+		b.closed = true
+		b.cancel()
+		if b.exchange.ended && b.exchange.isFinishedHere(b.engine.requests) {
+			b.engine.finish(b.exchange)
+		}
+		b.engine.end()
+	}
+	return err
+}

@@ -1,0 +1,285 @@
+//lint:file-ignore SA1019 http.Transport, which is named instead, lets nobody choose the connection of a request
+
+package nethttp
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/net/http2"
+)
+
+// http2Pool sends requests on the HTTP/2 connections that an http.Transport has made. Left to itself net/http waits in its
+// RoundTrip where it need not, and that would be counted as the server's time: for 1, 2, 4, up to 32 s after a server has refused
+// a request twice, and, on a new connection, for others of its requests to end, because up to 100 go on one of which the
+// server has not yet said how many it takes. Here a refused request is sent at once on another connection, and a new connection
+// takes one request until the server's settings are known.
+type http2Pool struct {
+	protocol http2.Transport
+	context  context.Context // ends what is under way
+
+	mu    sync.Mutex
+	conns map[string][]*http2Conn // by host and port; the first that can take a request gets it
+}
+
+// http2Conn is one connection. Its uses are guarded by the pool's mutex.
+type http2Conn struct {
+	*http2.ClientConn
+	uses   int
+	closed *atomic.Bool
+	known  chan struct{} // closed when the server's settings have come, or will not come
+	works  bool          // the server has spoken HTTP/2; read it when known is closed
+}
+
+const (
+	// mostUnused bounds the connections without a request yet: where none can take a request, net/http makes one for each
+	// request that waits, and the first of them may do for all.
+	mostUnused = 16
+	// mostRefusals bounds how often a request is sent again. A server that takes ten requests a connection refuses one of
+	// a burst of 1,000 some ten times.
+	mostRefusals = 100
+)
+
+// useHTTP2 has the transport's requests sent by HTTP/2 where an HTTPS server offers it, until ctx is cancelled.
+func useHTTP2(ctx context.Context, t *http.Transport) {
+	p := &http2Pool{
+		protocol: http2.Transport{DisableCompression: t.DisableCompression, IdleConnTimeout: t.IdleConnTimeout},
+		context:  ctx, conns: map[string][]*http2Conn{},
+	}
+	t.TLSClientConfig = &tls.Config{NextProtos: []string{http2.NextProtoTLS, "http/1.1"}}
+	t.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{http2.NextProtoTLS: p.add}
+	t.RegisterProtocol("https", p)
+	context.AfterFunc(ctx, p.close)
+}
+
+// RoundTrip sends a request where there is a connection for it already. Else net/http makes one.
+func (p *http2Pool) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := p.send(hostAndPort(req.URL), req)
+	if errors.As(err, new(noConnection)) {
+		return nil, http.ErrSkipAltProtocol
+	}
+	return resp, err
+}
+
+func hostAndPort(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = "443"
+	}
+	return net.JoinHostPort(u.Hostname(), port)
+}
+
+// http2Host sends requests to one host, of which net/http has just got a connection.
+type http2Host struct {
+	pool    *http2Pool
+	address string
+}
+
+func (h http2Host) RoundTrip(req *http.Request) (*http.Response, error) {
+	return h.pool.send(h.address, req)
+}
+
+// noConnection asks net/http to make another connection.
+type noConnection struct{}
+
+func (noConnection) Error() string { return "no HTTP/2 connection can take a request" }
+
+// IsHTTP2NoCachedConnError is how net/http knows it.
+func (noConnection) IsHTTP2NoCachedConnError() {}
+
+// add takes over a connection that net/http has made.
+func (p *http2Pool) add(address string, conn *tls.Conn) http.RoundTripper {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	host := http2Host{p, address}
+	unused := 0
+	for _, c := range p.conns[address] {
+		if c.uses == 0 && !c.closed.Load() {
+			unused++
+		}
+	}
+	if p.context.Err() != nil || unused >= mostUnused {
+		go conn.Close() // it may wait for a moment
+		return host
+	}
+	c := &http2Conn{closed: new(atomic.Bool), known: make(chan struct{})}
+	var err error
+	c.ClientConn, err = p.protocol.NewClientConn(watchedConn{conn, c.closed})
+	if err != nil {
+		go conn.Close()
+		return unusable{err}
+	}
+	p.conns[address] = append(p.conns[address], c)
+	go c.learnSettings(p.context)
+	return host
+}
+
+// watchedConn tells that it was closed, and is closed soon also where the server does not read what TLS sends to say so.
+type watchedConn struct {
+	*tls.Conn
+	closed *atomic.Bool
+}
+
+func (c watchedConn) Close() error {
+	c.closed.Store(true)
+	force := time.AfterFunc(patience, func() { c.NetConn().Close() })
+	defer force.Stop()
+	return c.Conn.Close()
+}
+
+// unusable is the RoundTripper of a connection that cannot be used.
+type unusable struct{ err error }
+
+func (u unusable) RoundTrip(*http.Request) (*http.Response, error) { return nil, u.err }
+
+// learnSettings waits for the answer to a ping, which comes after the server's settings.
+func (c *http2Conn) learnSettings(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	c.works = c.Ping(ctx) == nil
+	close(c.known)
+}
+
+func (c *http2Conn) settingsKnown() bool {
+	select {
+	case <-c.known:
+		return true
+	default:
+		return false
+	}
+}
+
+// close closes all connections: what is in flight fails.
+func (p *http2Pool) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, conns := range p.conns {
+		for _, c := range conns {
+			go c.Close()
+		}
+	}
+	clear(p.conns)
+}
+
+// send sends a request on one connection after the other, until the server takes it or there is no connection left.
+func (p *http2Pool) send(address string, req *http.Request) (*http.Response, error) {
+	tried := triesOf(req.Context())
+	for {
+		c, young := p.take(address, tried.avoid)
+		switch {
+		case c == nil && young == nil:
+			return nil, noConnection{}
+		case c == nil:
+			select {
+			case <-young.known:
+			case <-req.Context().Done():
+				return nil, req.Context().Err()
+			}
+			continue
+		}
+		resp, err := c.RoundTrip(req)
+		if err == nil {
+			return resp, nil
+		}
+		if err = tried.refusedBy(c, err); err != nil {
+			return nil, err
+		}
+		if req, err = rewound(req); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// take finds a connection that can take a request, other than the one to be avoided. Where there is none, young is one of
+// which the server's settings are still to come.
+func (p *http2Pool) take(address string, avoid *http2Conn) (c, young *http2Conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	conns := slices.DeleteFunc(p.conns[address], func(c *http2Conn) bool { return c.closed.Load() })
+	p.conns[address] = conns
+	for _, c := range conns {
+		switch {
+		case c == avoid:
+		case c.uses > 0 && !c.settingsKnown():
+			young = c
+		case c.ReserveNewRequest():
+			c.uses++
+			return c, nil
+		}
+	}
+	return nil, young
+}
+
+// tries is how a request has fared so far. It travels in the request's context, because net/http sends a request once more
+// when there is no connection for it.
+type tries struct {
+	refusals int
+	refused  bool       // by REFUSED_STREAM
+	avoid    *http2Conn // it has refused the request
+}
+
+type triesKey struct{}
+
+func withTries(ctx context.Context) context.Context {
+	return context.WithValue(ctx, triesKey{}, &tries{})
+}
+
+func triesOf(ctx context.Context) *tries {
+	if t, ok := ctx.Value(triesKey{}).(*tries); ok {
+		return t
+	}
+	return &tries{}
+}
+
+// Errors of golang.org/x/net/http2 that it does not export. A request that met one was not processed.
+const (
+	goneAway       = "http2: Transport received Server's graceful shutdown GOAWAY"
+	notUsable      = "http2: client conn not usable"
+	notEstablished = "http2: client conn could not be established"
+)
+
+// refusedBy takes note of an error. It is nil when the server has not begun to work on the request, and it may be sent
+// again (RFC 9113, section 8.7): any number of times to a server that goes away, once to one that refuses the stream.
+func (t *tries) refusedBy(c *http2Conn, err error) error {
+	t.avoid = c
+	t.refusals++
+	var stream http2.StreamError
+	text := err.Error()
+	switch {
+	case errors.As(err, &stream) && stream.Code == http2.ErrCodeRefusedStream && !t.refused:
+		t.refused = true
+		return nil
+	case text == goneAway, text == notUsable, text == notEstablished && c.settingsKnown() && c.works: // closed while it was idle
+		if t.refusals <= mostRefusals {
+			return nil
+		}
+		return fmt.Errorf("refused %d times: %w", t.refusals, err)
+	}
+	return err
+}
+
+// rewound is a request that can be sent again.
+func rewound(req *http.Request) (*http.Request, error) {
+	if req.Body == nil || req.Body == http.NoBody {
+		return req, nil
+	}
+	if req.GetBody == nil {
+		return nil, errors.New("a refused request cannot be sent again: its body was read")
+	}
+	body, err := req.GetBody()
+	if err != nil {
+		return nil, err
+	}
+	again := *req
+	again.Body = body
+	return &again, nil
+}

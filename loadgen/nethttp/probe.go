@@ -1,0 +1,82 @@
+package nethttp
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/policycortex/headroom/loadgen/record"
+	"github.com/policycortex/headroom/loadgen/request"
+)
+
+// maxKept bounds what a probe keeps of an answer's body, in bytes.
+const maxKept = 64 << 10
+
+// Prober sends single iterations, one request after the other.
+type Prober struct {
+	requests *request.Set
+	client   *client
+	start    time.Time
+	exchange *exchange
+}
+
+// NewProber returns a prober of a scenario's requests to the target, as in [Config].
+func NewProber(ctx context.Context, target, proxy string, requests *request.Set) *Prober {
+	return &Prober{requests: requests, client: newClient(ctx, target, proxy, requests, 1, nil), start: time.Now()}
+}
+
+// Probe is a request that a prober has sent, and its answer.
+type Probe struct {
+	Request  *http.Request  // nil: it could not be rendered
+	Sent     []byte         // its body
+	Response *http.Response // nil: none came; its body is read
+	Body     []byte         // of the answer, its first 64 KiB
+	Size     int64          // of all of it, in bytes
+	Outcome  record.Outcome // the times are since the prober was made
+	Err      error          // no request was made, or no whole answer came
+}
+
+// Begin begins iteration n with the request of that index.
+func (p *Prober) Begin(index int, n int64) { p.exchange = newExchange(p.requests.DrawOf(index, n)) }
+
+// Send sends the request of that index, which is that of Begin or a later step of its flow. ctx may have a trace.
+func (p *Prober) Send(ctx context.Context, index int) Probe {
+	x := p.exchange
+	x.draw.Request = index
+	x.outcome = record.Outcome{Request: index, Iteration: x.draw.N, Texts: &x.texts}
+	x.keep, x.size = make([]byte, 0, 4096), 0
+	probe := Probe{Sent: p.requests.Body(&x.draw)}
+	probe.Request, probe.Err = p.client.request(&x.draw)
+	if probe.Err == nil {
+		p.client.context = ctx // net/http takes its trace from there, the plain transport from the request
+		x.outcome.Sent = time.Since(p.start)
+		probe.Response, probe.Err = p.fetch(x, probe.Request.WithContext(ctx))
+		x.outcome.Done = time.Since(p.start)
+	}
+	if probe.Err == nil {
+		x.inspect(p.requests)
+	}
+	probe.Body, probe.Size, probe.Outcome = x.keep, x.size, x.outcome
+	return probe
+}
+
+// fetch sends a request and reads its answer to the end. There may be an answer and an error: it then was cut.
+func (p *Prober) fetch(x *exchange, req *http.Request) (*http.Response, error) {
+	resp, cancel, err := p.client.send(req, x.draw.Request)
+	defer cancel()
+	if err != nil {
+		return nil, err
+	}
+	return resp, x.read(resp, p.requests)
+}
+
+// CheckResults are those of the answer to a probe.
+func (p *Prober) CheckResults(probe *Probe) []request.CheckResult {
+	o := &probe.Outcome
+	return p.requests.CheckResults(o.Request, &p.exchange.answer, o.Status, o.Found)
+}
+
+// Extracted are the texts that were extracted of the answer to a probe.
+func (p *Prober) Extracted(probe *Probe) []request.Extracted {
+	return p.requests.Extracted(probe.Outcome.Request, p.exchange.texts)
+}

@@ -1,0 +1,368 @@
+package record
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/policycortex/headroom/loadgen/arrival"
+	"github.com/policycortex/headroom/loadgen/request"
+	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/results/judge"
+	"github.com/policycortex/headroom/scenarios"
+)
+
+// Collector puts together what the loops of one scenario recorded. Each loop has a recorder of its own, which hands over its
+// counts once a second; a second is flushed, that is merged into the scenario's account, when every recorder has handed it
+// over. What a quantile is taken of is always the merged histogram. Its memory depends on the number of requests in the
+// plan, of loops, and on the run's length in seconds, not on the number of outcomes.
+type Collector struct {
+	scenario   *scenarios.Scenario
+	timing     *arrival.Timing
+	requests   *request.Set // nil in tests of the collector alone
+	stages     arrival.Stages
+	thresholds []thresholdData
+
+	exchange  sync.Mutex // held for moments only: the loops wait for it
+	recorders []*Recorder
+	handed    []*second // not yet flushed
+	spare     []*second
+
+	mu          sync.Mutex
+	load        *results.Load
+	series      []*results.Series
+	points      []results.Point
+	last        results.Point  // of the scenario, the last full one
+	next        int            // since the run's start: the first second that is not flushed
+	failed      int64          // warm-up included
+	cut         int64          // outcomes of the class ErrorCut
+	unsent      int64          // iterations that the generator could not send
+	lost        int64          // those of them that were to be measured
+	warming     *judge.Warming // nil unless the warm-up is automatic
+	whole, each *results.Histogram
+	finished    bool
+	err         error // the first of what could not be merged
+}
+
+// New returns the collector of a scenario of the plan. requests are the scenario's.
+func New(plan *scenarios.Plan, s *scenarios.Scenario, timing *arrival.Timing, requests *request.Set) *Collector {
+	c := &Collector{
+		scenario: s, timing: timing, requests: requests, next: int(s.StartTime / time.Second), stages: arrival.NewStages(s),
+		whole: results.NewHistogram(), each: results.NewHistogram(),
+		load: &results.Load{
+			Scenario: s.Name, Executor: string(s.Load.Executor()), Open: timing.Open(), Stages: namedStages(s),
+			MeasuredFrom: (s.StartTime + s.Warmup).Seconds(), MeasuredTo: (s.StartTime + s.Load.Length()).Seconds(),
+			MaxVUs: timing.Users, Lag: results.NewHistogram(), OwnLag: results.NewHistogram(),
+		},
+	}
+	if s.AutoWarmup {
+		c.warming = &judge.Warming{}
+	}
+	for i := range s.Requests {
+		for _, stage := range c.stages.Names {
+			c.series = append(c.series, newSeries(plan, s, &s.Requests[i], stage))
+		}
+	}
+	c.thresholds = newThresholdData(plan, c.load, c.series)
+	return c
+}
+
+func newSeries(plan *scenarios.Plan, s *scenarios.Scenario, q *scenarios.Request, stage string) *results.Series {
+	wanted := ""
+	if len(q.ExpectedStatus) > 0 {
+		wanted = request.ExpectedText(q)
+	}
+	return &results.Series{
+		Scenario: s.Name, Name: q.Name, Method: q.Method, Stage: stage, Expected: wanted, Tags: plan.TagsOf(s, q, stage),
+		Statuses: map[int]int64{}, Errors: map[string]int64{}, ErrorSamples: map[string]string{},
+		Response: results.NewHistogram(), Service: results.NewHistogram(), Checks: checksOf(q.Checks),
+	}
+}
+
+// NewRecorder returns a recorder for one more loop.
+func (c *Collector) NewRecorder() *Recorder {
+	r := &Recorder{
+		collector: c, scenario: c.scenario, window: c.timing.Window, second: newSecond(len(c.series)), reached: c.next,
+		firsts: make([]firsts, len(c.series)),
+	}
+	r.second.number = r.reached
+	r.secondEnd = time.Duration(r.reached+1)*time.Second - c.scenario.StartTime
+	c.exchange.Lock()
+	defer c.exchange.Unlock()
+	c.recorders = append(c.recorders, r)
+	return r
+}
+
+// handOver takes a recorder's second, unless nothing was counted in it, and returns a blank one.
+func (c *Collector) handOver(r *Recorder, reached int) *second {
+	c.exchange.Lock()
+	defer c.exchange.Unlock()
+	r.reached = reached
+	if !r.second.written {
+		return r.second
+	}
+	c.handed = append(c.handed, r.second)
+	if n := len(c.spare); n > 0 {
+		s := c.spare[n-1]
+		c.spare = c.spare[:n-1]
+		return s
+	}
+	return newSecond(len(c.series))
+}
+
+// Flush merges the seconds that every loop has passed. It is called once a second.
+func (c *Collector) Flush() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.exchange.Lock()
+	passed := closed
+	for _, r := range c.recorders {
+		passed = min(passed, r.reached)
+	}
+	c.exchange.Unlock()
+	for passed != closed && c.next < passed { // when all are closed, Finish knows how the last second ended
+		c.flush(c.take(c.next), false)
+	}
+}
+
+// take takes out what was handed over of a second.
+func (c *Collector) take(number int) []*second {
+	c.exchange.Lock()
+	defer c.exchange.Unlock()
+	var of []*second
+	c.handed = slices.DeleteFunc(c.handed, func(s *second) bool {
+		if s.number == number {
+			of = append(of, s)
+		}
+		return s.number == number
+	})
+	return of
+}
+
+// flush merges what all loops counted in the first second that is not flushed, and adds a point of the scenario and one of
+// each request that had outcomes.
+func (c *Collector) flush(loops []*second, partial bool) {
+	warmup := float64(c.next) < c.load.MeasuredFrom
+	partial = partial || float64(c.next) < c.scenario.StartTime.Seconds()
+	all := results.Point{Scenario: c.scenario.Name, Second: c.next, Warmup: warmup, Partial: partial}
+	var of []results.Point
+	for i := range c.scenario.Requests {
+		p := results.Point{Scenario: c.scenario.Name, Request: c.scenario.Requests[i].Name, Second: c.next, Warmup: warmup, Partial: partial}
+		for k := range c.stages.Names {
+			c.flushSeries(&p, i*len(c.stages.Names)+k, i, loops)
+		}
+		all.Requests += p.Requests
+		all.Failed += p.Failed
+		c.merge(c.whole, c.each)
+		if fill(&p, c.each); p.Requests > 0 {
+			of = append(of, p)
+		}
+	}
+	fill(&all, c.whole)
+	for _, t := range c.thresholds {
+		c.note(t.flush(c.next))
+	}
+	if c.warming != nil {
+		c.warm(all, loops)
+	}
+	c.last = all
+	c.points = append(append(c.points, all), of...)
+	for _, s := range loops {
+		c.add(s)
+		s.clear()
+	}
+	c.next++
+	c.exchange.Lock()
+	defer c.exchange.Unlock()
+	c.spare = append(c.spare, loops...)
+}
+
+// add adds what a loop counted of all series together.
+func (c *Collector) add(s *second) {
+	c.load.Sent += s.sent
+	c.failed += s.failed
+	c.cut += s.cut
+	c.unsent += s.unsent
+	c.lost += s.measuredUnsent
+	c.load.OutOfFiles += s.noFiles
+	c.load.OutOfPorts += s.noPorts
+	if s.lastAnswer > 0 {
+		c.load.LastAnswer = max(c.load.LastAnswer, (c.scenario.StartTime + s.lastAnswer).Seconds())
+	}
+	c.merge(c.load.Lag, s.lag)
+	c.merge(c.load.OwnLag, s.ownLag)
+}
+
+// flushSeries adds what the loops counted of one series, of a request in a stage, to the series and to the request's point,
+// whose response times it leaves in c.each.
+func (c *Collector) flushSeries(p *results.Point, series, request int, loops []*second) {
+	for _, s := range loops {
+		of := &s.series[series]
+		p.Requests += of.outcomes
+		p.Failed += of.failures
+		c.merge(c.each, of.response)
+		c.merge(c.each, of.early)
+		if of.lastAnswer > 0 {
+			c.noteAnswer(series%len(c.stages.Names), (c.scenario.StartTime + of.lastAnswer).Seconds())
+		}
+		for _, t := range c.thresholds {
+			c.note(t.add(series, of))
+		}
+		c.addTo(c.series[series], of, &c.scenario.Requests[request])
+	}
+}
+
+// fill takes a point's quantiles from the histogram, which is empty afterwards.
+func fill(p *results.Point, h *results.Histogram) {
+	p.P50, p.P95, p.P99, p.Max = h.Percentile(50), h.Percentile(95), h.Percentile(99), h.Max()
+	clearHistogram(h)
+}
+
+// merge adds what from counted, if it is there.
+func merge(to, from *results.Histogram) error {
+	if from == nil || from.Count() == 0 {
+		return nil
+	}
+	return to.Merge(from)
+}
+
+func (c *Collector) merge(to, from *results.Histogram) { c.note(merge(to, from)) }
+
+// note keeps the first error: an account with one is not whole.
+func (c *Collector) note(err error) {
+	if c.err == nil && err != nil {
+		c.err = fmt.Errorf("count the outcomes of scenario %s: %w", c.scenario.Name, err)
+	}
+}
+
+// addTo adds counts to the series that they are of.
+func (c *Collector) addTo(s *results.Series, of *counts, plan *scenarios.Request) {
+	s.Requests += of.requests
+	s.Failed += of.failed
+	s.Skipped += of.skipped
+	s.CacheAnswers += of.cacheAnswers
+	s.CacheHits += of.cacheHits
+	s.BytesSent += of.bytesSent
+	s.BytesReceived += of.bytesReceived
+	c.merge(s.Response, of.response)
+	c.merge(s.Service, of.service)
+	for status, n := range of.statuses {
+		if n == 0 {
+			continue
+		}
+		s.Statuses[status] += n
+		if !request.Expected(plan, status) {
+			s.Errors[StatusClass(status)] += n
+		}
+	}
+	of.addChecks(s.Checks)
+	for class, n := range of.errors {
+		s.Errors[class] += n
+	}
+	for class, text := range of.samples {
+		if s.ErrorSamples[class] == "" {
+			s.ErrorSamples[class] = text
+		}
+	}
+}
+
+// Progress is how far a scenario has come.
+type Progress struct {
+	Last                   results.Point // the last full second
+	Sent, Failed, InFlight int64
+	Finished               bool
+}
+
+// Progress is as of the last flush; what is in flight is as the loops last published it.
+func (c *Collector) Progress() Progress {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := Progress{Last: c.last, Sent: c.load.Sent, Failed: c.failed, Finished: c.finished}
+	c.exchange.Lock()
+	defer c.exchange.Unlock()
+	for _, r := range c.recorders {
+		p.InFlight += r.inFlight.Load()
+	}
+	return p
+}
+
+// Finish flushes what is left when all recorders are closed: planned is the number of iterations that were to be sent until
+// the scenario's end or the run's, measuredPlanned those of the measured window. Both are 0 where the load is closed: then
+// they are what was sent.
+func (c *Collector) Finish(planned, measuredPlanned int64, ended time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	end := (c.scenario.StartTime + ended).Seconds()
+	for last := c.lastHanded(); c.next <= last; {
+		c.flush(c.take(c.next), c.next == last && end < float64(last+1))
+	}
+	c.finished = true
+	if c.warming != nil && c.load.Warmup == nil {
+		c.load.Warmup = c.warming.End(c.timing.Window.Begin().Seconds(), ended.Seconds())
+	}
+	c.load.Cut = end < c.load.MeasuredTo
+	if c.load.Cut {
+		c.load.ScheduledTo = c.load.MeasuredTo
+	}
+	c.load.MeasuredTo = min(c.load.MeasuredTo, max(c.load.MeasuredFrom, end))
+	for _, t := range c.thresholds {
+		t.end(c.load.MeasuredTo)
+	}
+	if !c.timing.Open() {
+		for i, s := range c.series {
+			if c.scenario.Requests[i/len(c.stages.Names)].Step == 0 {
+				measuredPlanned += s.Requests
+			}
+		}
+		planned, measuredPlanned = c.load.Sent+c.unsent+c.cut, measuredPlanned+c.lost
+	}
+	c.load.Planned, c.load.MeasuredPlanned = planned-c.cut, measuredPlanned
+	c.load.Dropped = max(0, c.load.Planned-c.load.Sent)
+}
+
+// lastHanded is the last second that was handed over and is not flushed; -1 when there is none.
+func (c *Collector) lastHanded() int {
+	c.exchange.Lock()
+	defer c.exchange.Unlock()
+	last := -1
+	for _, s := range c.handed {
+		last = max(last, s.number)
+	}
+	return last
+}
+
+// AddTo adds the scenario's account to m, which shares it: nothing may be recorded any more.
+func (c *Collector) AddTo(m *results.Measurements) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.addAll(m)
+	return c.err
+}
+
+// Share adds the account to m as it is now, and keeps it so until release is called. flushed is until when it is whole, in
+// seconds since the run's start.
+func (c *Collector) Share(m *results.Measurements) (flushed float64, release func()) {
+	c.mu.Lock()
+	c.addAll(m)
+	flushed = float64(c.next)
+	if c.finished {
+		flushed = max(flushed, c.load.MeasuredTo)
+	}
+	return flushed, c.mu.Unlock
+}
+
+func (c *Collector) addAll(m *results.Measurements) {
+	m.Loads = append(m.Loads, c.load)
+	m.Series = append(m.Series, c.series...)
+	for _, t := range c.thresholds {
+		t.addTo(m)
+	}
+	m.Points = append(m.Points, c.points...)
+}
+
+// SetRecording notes which file the scenario replays.
+func (c *Collector) SetRecording(sha256 string) { c.load.RecordingSHA256 = sha256 }
+
+// SetEngine notes which engine sent the scenario's requests, where another one sent those of others.
+func (c *Collector) SetEngine(name string) { c.load.Engine = name }

@@ -1,0 +1,295 @@
+package record
+
+import (
+	"math"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/policycortex/headroom/loadgen/arrival"
+	"github.com/policycortex/headroom/loadgen/request"
+	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/scenarios"
+)
+
+// Outcome is what became of one request.
+type Outcome struct {
+	Request       int           // an index of the scenario's requests
+	Intended      time.Duration // since the scenario's start; where the load is closed, the same as Sent
+	Sent          time.Duration
+	Done          time.Duration
+	Status        int    // 0 to 999
+	ErrorClass    string // empty when an answer came whole
+	ErrorText     string
+	Cache         CacheAnswer
+	SentBytes     int64 // of the body
+	ReceivedBytes int64 // of the body
+	Found         request.Findings
+	Answer        *request.Answer // what is kept of it, until it is recorded; nil when there is none
+	Iteration     int64           // which it is of
+	Texts         *request.Texts  // that its flow has extracted; nil without a flow
+}
+
+// Recorder counts the outcomes of one loop. Only that loop may use it, so that recording takes no lock: it counts in the
+// present second, which it hands to the collector when the second has ended.
+type Recorder struct {
+	collector *Collector
+	scenario  *scenarios.Scenario
+	window    *arrival.Window
+	second    *second
+	secondEnd time.Duration // since the scenario's start
+
+	firsts   []firsts     // by series
+	inFlight atomic.Int64 // as last published by the loop
+	reached  int          // the second that is being counted; guarded by collector.exchange
+}
+
+// second holds what one loop counted within one second.
+type second struct {
+	number            int // since the run's start
+	sent, failed, cut int64
+	// Iterations that the generator could not send, and those of them that were to be measured.
+	unsent, measuredUnsent int64
+	noFiles, noPorts       int64 // requests that the generator could not send for want of one
+	// Answers to the warm-up's requests that say whether a cache gave them, and those where one did.
+	earlyCacheAnswers, earlyHits int64
+	lastAnswer                   time.Duration // to a measured request, since the scenario's start
+	lag, ownLag                  *results.Histogram
+	series                       []counts
+	written                      bool
+}
+
+// counts are those of one series within a second: of a named request, in a stage where those have names.
+type counts struct {
+	outcomes, failures int64              // that came in the second, whenever their requests were due
+	early              *results.Histogram // response times of the warm-up's requests; nil until there is one
+
+	// What follows is of the measured window.
+	requests, failed, skipped int64
+	cacheAnswers, cacheHits   int64
+	bytesSent, bytesReceived  int64
+	lastAnswer                time.Duration
+	response, service         *results.Histogram // nil until there is one
+	statuses                  [maxStatus + 1]int64
+	errors                    map[string]int64  // by class, but for those by status
+	samples                   map[string]string // what the first of a class met
+	met                       []int64           // answers, by check; nil until there is one
+	unmet                     map[int]string    // what answers had that did not meet a check
+}
+
+const maxStatus = 999
+
+func newSecond(series int) *second {
+	return &second{lag: results.NewHistogram(), ownLag: results.NewHistogram(), series: make([]counts, series)}
+}
+
+// clear makes a second fit for another one.
+func (s *second) clear() {
+	clearHistogram(s.lag)
+	clearHistogram(s.ownLag)
+	for i := range s.series {
+		c := &s.series[i]
+		clearHistogram(c.early)
+		clearHistogram(c.response)
+		clearHistogram(c.service)
+		*c = counts{early: c.early, response: c.response, service: c.service}
+	}
+	*s = second{lag: s.lag, ownLag: s.ownLag, series: s.series}
+}
+
+// clearHistogram spares the writing of 190 kB of zeros where there are only zeros.
+func clearHistogram(h *results.Histogram) {
+	if h != nil && h.Count() > 0 {
+		h.Reset()
+	}
+}
+
+// Record counts one outcome. Those that the end of the run cut off are not counted at all, and those that the generator
+// could not send are not counted as sent.
+func (r *Recorder) Record(o *Outcome) {
+	r.Advance(o.Done)
+	s, plan := r.second, &r.scenario.Requests[o.Request]
+	if r.unsent(o, plan.Step == 0) {
+		return
+	}
+	s.written = true
+	failed := o.ErrorClass != "" || o.Found.Extraction != "" || !request.Expected(plan, o.Status)
+	series := r.collector.SeriesOf(o.Request, o.Intended)
+	c := &s.series[series]
+	if plan.Step == 0 { // the later steps of a flow belong to its one iteration
+		s.sent++
+	}
+	c.outcomes++
+	if failed {
+		s.failed++
+		c.failures++
+	}
+	if !r.window.Has(o.Intended) {
+		s.recordEarly(c, o)
+		return
+	}
+	s.lastAnswer = max(s.lastAnswer, o.Done)
+	c.lastAnswer = max(c.lastAnswer, o.Done)
+	c.measure(o, failed)
+	if failed || len(plan.Checks) > 0 {
+		r.keepFirst(series, c, o, plan)
+	}
+}
+
+// unsent counts an outcome that is that of no request: one that the end of the run cut off, or an iteration whose first
+// request the generator could not send. A later step of a flow that could not be sent is one that failed.
+func (r *Recorder) unsent(o *Outcome, first bool) bool {
+	s := r.second
+	switch o.ErrorClass {
+	case ErrorCut:
+		if first {
+			s.cut++
+			s.written = true
+		}
+		return true
+	case ErrorNoFiles:
+		s.noFiles++
+	case ErrorNoPorts:
+		s.noPorts++
+	default:
+		return false
+	}
+	if first {
+		s.unsent++
+		s.written = true
+		if r.window.Has(o.Intended) {
+			s.measuredUnsent++
+		}
+	}
+	return first
+}
+
+// timed reports whether an outcome has times that count: an answer came, or was waited for until the timeout or the end.
+func (o *Outcome) timed() bool {
+	return o.ErrorClass == "" || o.ErrorClass == ErrorTimeout || o.ErrorClass == ErrorUnanswered
+}
+
+// recordEarly counts an outcome of the warm-up.
+func (s *second) recordEarly(c *counts, o *Outcome) {
+	if o.timed() {
+		if c.early == nil {
+			c.early = results.NewHistogram()
+		}
+		c.early.Record(o.Done - o.Intended)
+	}
+	if o.Cache != CacheUnknown {
+		s.earlyCacheAnswers++
+		if o.Cache == CacheHit {
+			s.earlyHits++
+		}
+	}
+}
+
+// measure counts an outcome of the measured window.
+func (c *counts) measure(o *Outcome, failed bool) {
+	c.requests++
+	c.bytesSent += o.SentBytes
+	c.bytesReceived += o.ReceivedBytes
+	if failed {
+		c.failed++
+	}
+	if o.timed() {
+		if c.response == nil { // seconds are used again: this happens a few times in all
+			c.response, c.service = results.NewHistogram(), results.NewHistogram()
+		}
+		c.response.Record(o.Done - o.Intended)
+		c.service.Record(o.Done - o.Sent)
+	}
+	c.countChecks(o.Found.Checks)
+	if o.ErrorClass == "" {
+		c.statuses[min(max(o.Status, 0), maxStatus)]++
+	} else {
+		c.count(o.ErrorClass)
+	}
+	if o.Found.Extraction != "" {
+		c.count(o.Found.Extraction)
+	}
+	if o.Cache != CacheUnknown {
+		c.cacheAnswers++
+		if o.Cache == CacheHit {
+			c.cacheHits++
+		}
+	}
+}
+
+func (c *counts) count(class string) {
+	if c.errors == nil {
+		c.errors = map[string]int64{}
+	}
+	c.errors[class]++
+}
+
+// Skip counts the steps of a flow that were not sent because the one before them failed at the instant now.
+func (r *Recorder) Skip(failed int, now time.Duration) {
+	if !r.window.Has(now) {
+		return
+	}
+	for i := failed + 1; i < len(r.scenario.Requests) && r.scenario.Requests[i].Step > 0; i++ {
+		r.second.series[r.collector.SeriesOf(i, now)].skipped++
+		r.second.written = true
+	}
+}
+
+// CacheAnswer is what an answer says of caches.
+type CacheAnswer uint8
+
+// What an answer says of caches.
+const (
+	CacheUnknown CacheAnswer = iota // nothing
+	CacheMiss                       // none had it
+	CacheHit                        // one gave it
+)
+
+// CacheOf reads an X-Cache header: for a hit the reference server writes l1, l2 or l3, most proxies and CDNs HIT.
+func CacheOf(header []byte) CacheAnswer {
+	for _, hit := range [...]string{"l1", "l2", "l3", "hit"} {
+		if len(header) >= len(hit) && strings.EqualFold(string(header[:len(hit)]), hit) {
+			return CacheHit
+		}
+	}
+	if len(header) > 0 {
+		return CacheMiss
+	}
+	return CacheUnknown
+}
+
+// Late counts how late a measured request was sent, and its own lag: the part of that for which the generator alone is
+// responsible, that is the time since the request was due and a connection (or worker) was free to send it. The rest is
+// the time for which all connections were busy with requests that the system had not answered yet.
+func (r *Recorder) Late(lag, own time.Duration) {
+	r.second.lag.Record(lag)
+	r.second.ownLag.Record(own)
+	r.second.written = true
+}
+
+// Advance hands over the present second when it has ended. A loop calls it now and then even when nothing is answered: a
+// second is flushed when all loops have passed it.
+func (r *Recorder) Advance(now time.Duration) {
+	if now >= r.secondEnd {
+		r.advanceTo(int((r.scenario.StartTime + now) / time.Second))
+	}
+}
+
+func (r *Recorder) advanceTo(number int) {
+	r.second = r.collector.handOver(r, number)
+	r.second.number = number
+	r.secondEnd = time.Duration(number+1)*time.Second - r.scenario.StartTime
+}
+
+// SetInFlight publishes how many requests the loop has in flight, for progress. Any goroutine may call it.
+func (r *Recorder) SetInFlight(n int64) { r.inFlight.Store(n) }
+
+// Close hands over the last second. Nothing may be recorded after it.
+func (r *Recorder) Close() {
+	r.inFlight.Store(0)
+	r.second = r.collector.handOver(r, closed)
+	r.secondEnd = math.MaxInt64
+}
+
+// closed is the second that a recorder has reached which counts no more.
+const closed = math.MaxInt

@@ -1,0 +1,226 @@
+package wire
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/policycortex/headroom/loadgen/record"
+	"github.com/policycortex/headroom/loadgen/request"
+	"github.com/policycortex/headroom/loadgen/wire/http1"
+)
+
+// conn is one connection and the request that it is busy with.
+type conn struct {
+	slot   int32
+	life   int32 // how often the slot was opened: an event of an earlier life is void
+	fd     int   // -1: no socket, or not one that is used by its number
+	state  connState
+	parser http1.Parser
+
+	draw                     request.Draw
+	intended, sent, deadline time.Duration
+	out                      []byte // the request
+	written, bodyBytes       int
+	reused, retried          bool
+	cache                    [8]byte // the X-Cache header, as far as it matters
+	cacheLen                 int
+	answer                   request.Answer    // what its checks look at
+	keep, keepBeginning      func(body []byte) // answer.Piece and answer.Beginning, made once
+	texts                    request.Texts     // what the flow's steps have extracted
+	following                bool              // its request was answered, and the flow's next step is to be sent
+}
+
+type connState uint8
+
+const (
+	connClosed connState = iota
+	connIdle
+	connConnecting // this and what follows are busy
+	connWriting
+	connReading
+)
+
+// header keeps what the recorder asks for.
+func (c *conn) header(name, value []byte) {
+	if c.cacheLen == 0 && http1.Is(name, "x-cache") { // of several the first counts
+		c.cacheLen = copy(c.cache[:], value)
+	}
+	if c.answer.Inspected() {
+		c.answer.Header(name, value)
+	}
+}
+
+// headRead keeps the head of an answer that may be told of, and begins to keep the body of one that fails, which nothing
+// looks into.
+func (l *loop) headRead(c *conn, head []byte) {
+	failing := !request.Expected(l.requests.Plan(c.draw.Request), c.parser.Status)
+	if failing || c.answer.Inspected() {
+		c.answer.TakeHead(head)
+	}
+	if c.parser.OnBody == nil && failing {
+		c.parser.OnBody = c.keepBeginning
+	}
+}
+
+// expect makes the connection ready for the answer to its request.
+func (l *loop) expect(c *conn) {
+	c.cacheLen = 0
+	c.parser.Start(l.requests.Method(&c.draw) == http.MethodHead)
+	c.parser.OnBody = nil
+	c.answer.Start(l.requests.Inspection(c.draw.Request))
+	if c.answer.InspectsBody() {
+		c.parser.OnBody = c.keep
+	}
+}
+
+// open sends the connection's request on a new socket.
+func (l *loop) open(c *conn) {
+	c.life++
+	l.expect(c)
+	c.state = connConnecting
+	if err := l.io.open(c); err != nil {
+		l.fail(c, record.ClassOf(err), err.Error())
+	}
+}
+
+// again sends the connection's request on the socket that it has.
+func (l *loop) again(c *conn) {
+	l.expect(c)
+	c.state = connWriting
+	l.io.send(c)
+}
+
+// received takes bytes that came on a connection.
+func (l *loop) received(c *conn, data []byte) {
+	if c.state == connIdle { // nobody asked for them
+		l.drop(c)
+		return
+	}
+	used, done, err := c.parser.Feed(data)
+	switch {
+	case err != nil:
+		l.fail(c, record.ErrorMalformed, err.Error())
+	case done:
+		// More than the answer is what nobody asked for; and an answer before the request was written whole leaves the
+		// connection in a state that no next request can use.
+		l.complete(c, c.parser.KeepAlive && used == len(data) && c.state == connReading)
+	}
+}
+
+// hungUp takes note that the server has closed its end.
+func (l *loop) hungUp(c *conn) {
+	if c.state == connIdle {
+		l.drop(c)
+		return
+	}
+	if err := c.parser.Close(); err != nil {
+		l.broken(c, record.ErrorClosed, err.Error())
+		return
+	}
+	l.complete(c, false)
+}
+
+// failed takes note that the system refused to go on with a connection.
+func (l *loop) failed(c *conn, err error) {
+	if c.state == connIdle {
+		l.drop(c)
+		return
+	}
+	l.broken(c, record.ClassOf(err), err.Error())
+}
+
+// complete records an answer.
+func (l *loop) complete(c *conn, keep bool) {
+	l.clock()
+	o := record.Outcome{
+		Request: c.draw.Request, Intended: c.intended, Sent: c.sent, Done: l.now, Status: c.parser.Status,
+		Cache: record.CacheOf(c.cache[:c.cacheLen]), SentBytes: int64(c.bodyBytes), ReceivedBytes: c.parser.Body,
+		Iteration: c.draw.N, Texts: &c.texts, Answer: &c.answer,
+	}
+	var goesOn bool
+	o.Found, goesOn = l.requests.Inspect(&c.answer, o.Request, o.Status, o.ReceivedBytes, &c.texts)
+	if goesOn {
+		l.hold(c, keep)
+	} else {
+		l.release(c, keep, 0)
+	}
+	l.recorder.Record(&o)
+	if !goesOn {
+		l.recorder.Skip(o.Request, l.now)
+	}
+}
+
+// broken deals with a connection that broke. A request on one that the server had closed meanwhile is sent once more on
+// a new one, when it may be: when it is idempotent and nothing of an answer came (RFC 9110, section 9.2.2).
+func (l *loop) broken(c *conn, class, text string) {
+	if c.reused && !c.retried && !c.parser.Begun() && request.Idempotent(l.requests.Method(&c.draw)) {
+		l.io.close(c)
+		c.retried = true
+		l.open(c)
+		return
+	}
+	l.fail(c, class, text)
+}
+
+// fail records a request that got no answer, and closes its connection.
+func (l *loop) fail(c *conn, class, text string) {
+	l.clock()
+	o := record.Outcome{
+		Request: c.draw.Request, Intended: c.intended, Sent: c.sent, Done: l.now, ErrorClass: class, ErrorText: text, Iteration: c.draw.N, Texts: &c.texts,
+		ReceivedBytes: c.parser.Body,
+	}
+	if c.state != connConnecting {
+		o.SentBytes = int64(c.bodyBytes)
+	}
+	rest := time.Duration(0)
+	if !l.timing.Open() && record.IsShortage(class) {
+		rest = l.shortage.Pause(l.now)
+	}
+	l.release(c, false, rest)
+	l.recorder.Record(&o)
+	if class != record.ErrorCut {
+		l.recorder.Skip(o.Request, l.now)
+	}
+}
+
+// release ends the connection's request. Its user sends again when it has thought, and rested for so long.
+func (l *loop) release(c *conn, keep bool, rest time.Duration) {
+	if l.busy == l.limit {
+		l.lastFull = l.now
+	}
+	l.busy--
+	if l.timing.Think != nil {
+		rest = max(rest, l.timing.Think.After(c.draw.N))
+	}
+	if l.timing.Think != nil || rest > 0 {
+		l.thinking.Add(l.now + rest)
+	}
+	c.state = connIdle
+	if !keep {
+		l.close(c)
+		return
+	}
+	l.idle = append(l.idle, c)
+}
+
+// drop closes an idle connection.
+func (l *loop) drop(c *conn) {
+	if c.following { // it keeps its slot, for the flow's next step
+		l.io.close(c)
+		c.state = connClosed
+		return
+	}
+	for i, other := range l.idle {
+		if other == c {
+			l.idle = append(l.idle[:i], l.idle[i+1:]...)
+			break
+		}
+	}
+	l.close(c)
+}
+
+func (l *loop) close(c *conn) {
+	l.io.close(c)
+	c.state = connClosed
+	l.free = append(l.free, c)
+}

@@ -1,0 +1,171 @@
+// Package wire is an HTTP/1.1 client that sends a scenario's requests over raw non-blocking sockets. Each loop is a thread
+// of its own that owns its connections and every so-many-th iteration of the schedule; requests are rendered into bytes and
+// answers parsed where they lie, so that a request costs no allocation, no goroutine and no switch between threads.
+//
+// What moves the bytes depends on the system: on Linux an io_uring where there is one, otherwise epoll; elsewhere net.Conn
+// with two goroutines a connection, which is the same engine at a higher price.
+package wire
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/policycortex/headroom/loadgen/arrival"
+	"github.com/policycortex/headroom/loadgen/record"
+	"github.com/policycortex/headroom/loadgen/request"
+	"github.com/policycortex/headroom/scenarios"
+)
+
+// Config is what an engine needs: when to send what where, and who counts what becomes of it.
+type Config struct {
+	Timing    *arrival.Timing
+	Requests  *request.Set
+	Collector *record.Collector
+	Target    *Target
+	Loops     int // each a thread; the caller makes room for them in GOMAXPROCS
+	Pacing    scenarios.Pacing
+	Backend   Backend
+}
+
+// Engine sends the requests of one scenario.
+type Engine struct{ loops []*loop }
+
+// Backend is what moves the bytes of a loop.
+type Backend string
+
+// The backends.
+const (
+	Best    Backend = "" // what the system offers
+	IOUring Backend = "io_uring"
+	Epoll   Backend = "epoll"
+	NetConn Backend = "net.Conn"
+)
+
+// New prepares the loops.
+func New(c Config) (*Engine, error) {
+	e := &Engine{}
+	for i := range c.Loops {
+		l, err := newLoop(&c, i)
+		if err != nil {
+			e.Discard()
+			return nil, fmt.Errorf("wire engine: %w", err)
+		}
+		e.loops = append(e.loops, l)
+	}
+	return e, nil
+}
+
+// Name says what moved the bytes, once the engine has run.
+func (e *Engine) Name() string {
+	by := e.loops[0].io.name()
+	for _, l := range e.loops {
+		if l.io.name() != by { // a ring that could not be had after all
+			by = Epoll
+		}
+	}
+	return fmt.Sprintf("wire (%s)", by)
+}
+
+// Target is the target of a run, and the one address of it that the run measures.
+type Target struct {
+	url     *url.URL
+	address *net.TCPAddr
+}
+
+// NewTarget resolves the target's name, once for all scenarios.
+func NewTarget(ctx context.Context, target string) (*Target, error) {
+	u, err := url.Parse(target)
+	if err != nil {
+		return nil, fmt.Errorf("wire engine: %w", err)
+	}
+	if u.Scheme != "http" {
+		return nil, fmt.Errorf("wire engine: it speaks plain HTTP only, and the target is %s", target)
+	}
+	address, err := resolve(ctx, u)
+	if err != nil {
+		return nil, fmt.Errorf("wire engine: %w", err)
+	}
+	return &Target{u, address}, nil
+}
+
+// resolve finds the address of a name: of several the first that takes a connection, those of IPv4 before those of IPv6,
+// because many servers listen to only one of the two that "localhost" means. When none takes any, it is the first.
+func resolve(ctx context.Context, target *url.URL) (*net.TCPAddr, error) {
+	port := target.Port()
+	if port == "" {
+		port = "80"
+	}
+	found, err := net.DefaultResolver.LookupIPAddr(ctx, target.Hostname())
+	if err != nil {
+		return nil, err
+	}
+	slices.SortStableFunc(found, func(a, b net.IPAddr) int { return len(b.IP.To4()) - len(a.IP.To4()) })
+	var addresses []*net.TCPAddr
+	for _, ip := range found {
+		address, err := net.ResolveTCPAddr("tcp", net.JoinHostPort(ip.String(), port))
+		if err != nil {
+			return nil, err
+		}
+		addresses = append(addresses, address)
+	}
+	if len(addresses) > 1 {
+		if i := slices.IndexFunc(addresses, func(a *net.TCPAddr) bool { return takesConnections(ctx, a) }); i > 0 {
+			return addresses[i], nil
+		}
+	}
+	return addresses[0], nil
+}
+
+// takesConnections tries for a moment to connect to an address.
+func takesConnections(ctx context.Context, address *net.TCPAddr) bool {
+	dialer := net.Dialer{Timeout: time.Second}
+	conn, err := dialer.DialContext(ctx, "tcp", address.String())
+	if err != nil {
+		return false
+	}
+	conn.Close()
+	return true
+}
+
+// Run sends the scenario's requests, from start on, until its schedule and gracefulStop end or ctx is cancelled. What is in
+// flight then is cut.
+func (e *Engine) Run(ctx context.Context, start time.Time) {
+	ended := make(chan struct{})
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		select {
+		case <-ctx.Done():
+			for _, l := range e.loops {
+				l.waker.wake()
+			}
+		case <-ended:
+		}
+	})
+	var all sync.WaitGroup
+	for _, l := range e.loops {
+		all.Go(func() { l.run(ctx, start) })
+	}
+	all.Wait()
+	close(ended)
+	watch.Wait()
+	e.close()
+}
+
+// Discard frees what an engine holds that does not run.
+func (e *Engine) Discard() {
+	for _, l := range e.loops {
+		l.io.end()
+	}
+	e.close()
+}
+
+func (e *Engine) close() {
+	for _, l := range e.loops {
+		l.waker.close()
+	}
+}

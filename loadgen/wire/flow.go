@@ -1,0 +1,43 @@
+package wire
+
+// prepare renders the connection's request, which takes its time: it is sent from then on.
+func (l *loop) prepare(c *conn) {
+	c.retried = false
+	c.out, c.bodyBytes = l.render.Append(c.out[:0], &c.draw)
+	l.clock()
+	c.sent = l.now
+}
+
+// transmit sends the connection's request, on a new socket when it has none.
+func (l *loop) transmit(c *conn) {
+	c.deadline = c.sent + l.requests.Plan(c.draw.Request).Timeout
+	if c.reused = c.state == connIdle; c.reused {
+		l.again(c)
+	} else {
+		l.open(c)
+	}
+}
+
+// hold keeps a connection for the next step of its flow. It is not sent at once: what moves the bytes may still be busy
+// with the answer.
+func (l *loop) hold(c *conn, keep bool) {
+	c.following, c.state = true, connIdle
+	if !keep {
+		l.io.close(c)
+		c.state = connClosed
+	}
+	c.intended = l.now
+	l.holding = append(l.holding, c)
+}
+
+// follow sends the steps of flows that have become due. Each counts from the end of the step before it.
+func (l *loop) follow() {
+	for len(l.holding) > 0 { // sending may end a request, and its flow may go on
+		c := l.holding[0]
+		l.holding = append(l.holding[:0], l.holding[1:]...)
+		c.following = false
+		c.draw.Request++
+		l.prepare(c)
+		l.transmit(c)
+	}
+}

@@ -1,0 +1,234 @@
+package wire
+
+import (
+	"context"
+	"net"
+	"time"
+
+	"github.com/policycortex/headroom/loadgen/arrival"
+	"github.com/policycortex/headroom/loadgen/record"
+	"github.com/policycortex/headroom/loadgen/request"
+	"github.com/policycortex/headroom/scenarios"
+)
+
+// socketIO moves the bytes of a loop's connections. It calls the loop's received, hungUp and failed from within wait and
+// send.
+type socketIO interface {
+	// enter is called once, by the loop's own goroutine before all else. It returns what is to be used from then on.
+	enter() socketIO
+	name() Backend
+	// open makes a socket for c and begins to connect it and to send c.out.
+	open(c *conn) error
+	// send begins to send c.out on c's socket. c.state becomes connReading when all of it is sent.
+	send(c *conn)
+	// close closes c's socket, if it has one. Nothing is heard of it any more.
+	close(c *conn)
+	// wait does what there is to do, and waits for it until the timeout at most. It sets the loop's clock.
+	wait(timeout time.Duration)
+	// rest waits, whatever comes meanwhile.
+	rest(d time.Duration)
+	// end frees everything.
+	end()
+}
+
+// waker ends a loop's wait under way, or its next one. Any thread may call it.
+type waker interface {
+	wake()
+	close()
+}
+
+// loop is one thread of the wire engine. Nothing in it is touched by another while it runs.
+type loop struct {
+	timing   *arrival.Timing
+	requests *request.Set
+	start    time.Time
+	io       socketIO
+	waker    waker
+	render   *request.Renderer
+	address  *net.TCPAddr
+	pacing   scenarios.Pacing
+
+	// next is the iteration that is due next, dueAt its intended instant; step is the number of loops times that of shards.
+	next, step int64
+	dueAt      time.Duration
+	ended      bool // the schedule has no more iterations
+
+	conns    []*conn // by slot; those in free are closed
+	free     []*conn
+	holding  []*conn // busy with flows of which the next step is to be sent
+	idle     []*conn // the last used is used first
+	limit    int     // connections at most
+	busy     int
+	thinking arrival.Thinking // users between two iterations
+	lastFull time.Duration    // when the last of all connections was last busy
+	shortage arrival.Shortage
+
+	now      time.Duration // since the scenario's start, taken once a round
+	sweepAt  time.Duration // when to look for requests that have timed out
+	sweepGap time.Duration
+
+	recorder *record.Recorder
+}
+
+// sweepShare is the share of the shortest timeout by which a timeout may be noticed late.
+const sweepShare = 50
+
+func newLoop(c *Config, index int) (*loop, error) {
+	t := c.Timing
+	l := &loop{
+		timing: t, requests: c.Requests, render: request.NewRenderer(c.Requests, c.Target.url), address: c.Target.address, pacing: c.Pacing,
+		next: t.Shard.Iteration(int64(index)), step: int64(c.Loops) * t.Shard.Count,
+		limit: arrival.Share(t.Users, index, c.Loops), recorder: c.Collector.NewRecorder(),
+	}
+	shortest := time.Minute
+	for i := range c.Requests.Len() {
+		shortest = min(shortest, c.Requests.Plan(i).Timeout)
+	}
+	l.sweepGap = min(max(shortest/sweepShare, time.Millisecond), 100*time.Millisecond)
+	var err error
+	l.io, l.waker, err = newSocketIO(l, c.Backend)
+	return l, err
+}
+
+// run is the loop's thread.
+func (l *loop) run(ctx context.Context, start time.Time) {
+	l.start = start
+	l.io = l.io.enter()
+	l.clock()
+	l.plan()
+	for {
+		end := l.timing.LatestEnd()
+		l.send()
+		if l.ended && l.busy == 0 {
+			break
+		}
+		if l.now >= end || ctx.Err() != nil {
+			l.cut(ctx.Err() != nil)
+			break
+		}
+		l.follow()
+		l.pause(end)
+		if l.now >= l.sweepAt {
+			l.sweep()
+		}
+	}
+	for _, c := range l.conns {
+		if c.state != connClosed {
+			l.io.close(c)
+		}
+	}
+	l.io.end()
+	l.recorder.Close()
+}
+
+func (l *loop) clock() { l.now = time.Since(l.start) }
+
+// plan finds out when the next iteration is due.
+func (l *loop) plan() {
+	if !l.timing.Open() {
+		l.planUser()
+		return
+	}
+	if l.ended = l.next >= l.timing.Window.Iterations(); !l.ended {
+		l.dueAt = l.timing.Schedule.At(l.next)
+	}
+}
+
+// planUser finds out when the next user is to send: at once, as long as there is one who does not think.
+func (l *loop) planUser() {
+	l.ended = l.now >= l.timing.Window.End()
+	if l.dueAt = l.now; len(l.thinking) > 0 && l.busy+len(l.thinking) >= l.limit {
+		l.dueAt = l.thinking[0]
+	}
+}
+
+// send sends what is due, as far as connections allow. What they do not allow is sent late, when one becomes free. A send
+// that fails at once frees its connection at once: the rest waits for the next round, which looks for the run's end.
+func (l *loop) send() {
+	if !l.timing.Open() { // users have been answered meanwhile
+		l.planUser()
+	} else { // the warm-up may have ended early, and the schedule with it
+		l.ended = l.next >= l.timing.Window.Iterations()
+	}
+	for places := l.limit - l.busy; places > 0 && !l.ended && l.dueAt <= l.now; places-- {
+		n, intended := l.next, l.dueAt
+		l.next += l.step
+		l.begin(n, intended)
+		l.plan()
+	}
+}
+
+// begin sends one iteration.
+func (l *loop) begin(n int64, intended time.Duration) {
+	c := l.take()
+	if !l.timing.Open() && l.busy+len(l.thinking) >= l.limit {
+		l.thinking.Remove()
+	}
+	l.busy++
+	c.draw = l.requests.Draw(n)
+	c.draw.Flow = &c.texts
+	l.prepare(c)
+	c.intended = intended
+	if !l.timing.Open() {
+		c.intended = c.sent
+	} else if l.timing.Window.Has(intended) {
+		l.recorder.Late(c.sent-intended, c.sent-max(intended, l.lastFull))
+	}
+	l.transmit(c)
+}
+
+// take returns an idle connection, or a slot for a new one.
+func (l *loop) take() *conn {
+	if n := len(l.idle); n > 0 {
+		c := l.idle[n-1]
+		l.idle = l.idle[:n-1]
+		return c
+	}
+	if n := len(l.free); n > 0 {
+		c := l.free[n-1]
+		l.free = l.free[:n-1]
+		return c
+	}
+	c := &conn{slot: int32(len(l.conns)), fd: -1}
+	c.parser.OnHeader, c.parser.OnHead = c.header, func(head []byte) { l.headRead(c, head) }
+	c.keep, c.keepBeginning = c.answer.Piece, c.answer.Beginning
+	l.conns = append(l.conns, c)
+	return c
+}
+
+// sweep ends the requests whose time is up.
+func (l *loop) sweep() {
+	l.sweepAt = l.now + l.sweepGap
+	l.recorder.Advance(l.now)
+	l.recorder.SetInFlight(int64(l.busy))
+	if l.busy == 0 {
+		return
+	}
+	for _, c := range l.conns {
+		if c.state >= connConnecting && c.deadline <= l.now {
+			text := "no answer yet"
+			if c.state == connConnecting {
+				text = "no connection yet"
+			}
+			l.fail(c, record.ErrorTimeout, text)
+		}
+	}
+}
+
+// cut ends everything that is in flight.
+func (l *loop) cut(interrupted bool) {
+	class := record.ErrorUnanswered
+	if interrupted {
+		class = record.ErrorCut
+	}
+	for _, c := range l.conns {
+		if c.state >= connConnecting {
+			l.fail(c, class, "the run ended")
+		}
+	}
+	for _, c := range l.holding {
+		if !interrupted {
+			l.recorder.Skip(c.draw.Request, l.now)
+		}
+	}
+}

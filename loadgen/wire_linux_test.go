@@ -1,3 +1,0 @@
-package loadgen
-
-func rings() bool { return ringsWork() }

@@ -1,5 +1,0 @@
-//go:build !linux
-
-package loadgen
-
-func rings() bool { return false }
