@@ -1,7 +1,9 @@
 package main
 
 import (
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -20,11 +22,26 @@ func TestRooms(t *testing.T) {
 		"reports":    {"results", "scenarios"},
 		"cmd":        {"scenarios", "results", "loadgen", "containers", "fixtures", "server", "reports"},
 	}
+	belowResults := []string{"scenarios", "results/stats"}
+	judging := append([]string{"results", "results/judge"}, belowResults...)
+	content := []string{"scenarios", "loadgen/random", "loadgen/recording", "loadgen/wire/http1"} // what requests are made of
 	// Within a room: all that these packages may import of the house.
 	within := map[string][]string{
 		"results":       {"scenarios", "results/stats"},
 		"results/stats": {}, // plain numbers
 		"results/judge": {"scenarios", "results", "results/stats"},
+
+		"loadgen/random":       {},
+		"loadgen/arrival":      {"scenarios", "loadgen/random"},
+		"loadgen/recording":    {"scenarios"},
+		"loadgen/wire/http1":   {},
+		"loadgen/wire/uring":   {},
+		"loadgen/procstat":     append([]string{"results"}, belowResults...),
+		"loadgen/request":      content,
+		"loadgen/record":       append([]string{"loadgen/arrival", "loadgen/request"}, append(content, judging...)...),
+		"loadgen/vegetaformat": append([]string{"loadgen/record", "loadgen/arrival", "loadgen/request"}, append(content, judging...)...),
+		"loadgen/wire":         append([]string{"loadgen/record", "loadgen/arrival", "loadgen/request", "loadgen/wire/uring"}, append(content, judging...)...),
+		"loadgen/nethttp":      append([]string{"loadgen/record", "loadgen/arrival", "loadgen/request"}, append(content, judging...)...),
 	}
 	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}} {{join .Deps \" \"}}", "../../...").Output()
 	if err != nil {
@@ -99,5 +116,36 @@ func TestServerRooms(t *testing.T) {
 	}
 	if found != len(allowed) {
 		t.Errorf("found %d of the %d packages", found, len(allowed))
+	}
+}
+
+// TestPureRooms holds that what says when a request is due, and which one it is, reads no clock and sends nothing: the same
+// seed gives the same load.
+func TestPureRooms(t *testing.T) {
+	for _, room := range []string{"arrival", "random"} {
+		out, err := exec.Command("go", "list", "-f", `{{join .Imports " "}}`, "../../loadgen/"+room).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, dep := range strings.Fields(string(out)) {
+			if dep == "net" || dep == "os" || dep == "context" || strings.HasPrefix(dep, "net/") {
+				t.Errorf("loadgen/%s imports %s", room, dep)
+			}
+		}
+		files, err := filepath.Glob("../../loadgen/" + room + "/*.go")
+		if err != nil || len(files) == 0 {
+			t.Fatalf("the files of %s: %v", room, err)
+		}
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, clock := range []string{"Now(", "Since(", "Until(", "Sleep(", "NewTimer(", "NewTicker(", "After(", "AfterFunc(", "Tick("} {
+				if strings.Contains(string(text), "time."+clock) {
+					t.Errorf("%s reads a clock: time.%s", file, clock)
+				}
+			}
+		}
 	}
 }

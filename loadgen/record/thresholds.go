@@ -92,9 +92,12 @@ func (b *blockData) flush(second int) error {
 	return b.blocks.Add(second, b.times)
 }
 
-func (b *blockData) bound(*results.Load)              {}
-func (b *blockData) end(float64)                      {}
-func (b *blockData) addTo(m *results.Measurements)    { m.TimeBlocks = append(m.TimeBlocks, b.blocks) }
+func (b *blockData) bound(*results.Load) {}
+
+func (b *blockData) end(float64) {}
+
+func (b *blockData) addTo(m *results.Measurements) { m.TimeBlocks = append(m.TimeBlocks, b.blocks) }
+
 func (b *blockData) isFor(t scenarios.Threshold) bool { return results.NeedsTimeBlocks(t) && b.is(t) }
 
 // secondData collects the seconds for thresholds with a window.
@@ -126,7 +129,10 @@ func (d *secondData) flush(second int) error {
 	return err
 }
 
-func (d *secondData) bound(l *results.Load)            { d.seconds.Bound(l) }
-func (d *secondData) end(measuredTo float64)           { d.seconds.End(measuredTo) }
-func (d *secondData) addTo(m *results.Measurements)    { m.Seconds = append(m.Seconds, d.seconds) }
+func (d *secondData) bound(l *results.Load) { d.seconds.Bound(l) }
+
+func (d *secondData) end(measuredTo float64) { d.seconds.End(measuredTo) }
+
+func (d *secondData) addTo(m *results.Measurements) { m.Seconds = append(m.Seconds, d.seconds) }
+
 func (d *secondData) isFor(t scenarios.Threshold) bool { return t.Window > 0 && d.is(t) }
