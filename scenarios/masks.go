@@ -13,7 +13,7 @@ type mask struct {
 	of func(value string) string // without its secrets
 }
 
-// maskedHeader masks a header's value but for its scheme, holes and variables.
+// maskedHeader masks the value of a header, except for its scheme, holes and variables.
 func maskedHeader(name string) func(value string) string {
 	return func(value string) string {
 		scheme, secret := splitScheme(name, value)
@@ -21,14 +21,14 @@ func maskedHeader(name string) func(value string) string {
 	}
 }
 
-// mask takes a value out of what is shown of the source that it stands in.
+// mask hides a value in what is shown of its source.
 func (r *reader) mask(n *node, of func(value string) string) {
 	if n.kind == scalar && !n.null {
 		r.masks = append(r.masks, mask{n, of})
 	}
 }
 
-// maskSource tells the redactor what a source is without the values that were masked in it. before is what stands before the
+// maskSource tells the redactor how to show a source in which values were masked. before is what stands before the
 // source in the text that is shown: the key of an override.
 func (r *reader) maskSource(override, before, src string) {
 	starts := []int{0, 0} // of the lines, which are counted from 1

@@ -70,7 +70,7 @@ func (r *Redactor) inPlaces(s string, of func(value string) string) string {
 	return s
 }
 
-// inJSON applies do to the texts and numbers of fields of JSON that are known for secrets, and to the texts of lists in such
+// inJSON applies do to the texts and numbers of fields of JSON that are known to hold secrets, and to the texts of lists in such
 // a field, or in one that is called like several of it. A document may be a text in another one.
 func (r *Redactor) inJSON(s string, do func(string) string) string {
 	s = replaceValues(jsonPlace, s, func(name, value string) string {
@@ -148,7 +148,7 @@ func inUser(u string, do func(string) string) string {
 	return u[:begin] + do(u[begin:begin+at]) + u[begin+at:]
 }
 
-// exampleUser stands in help and advice, and is nobody's secret.
+// exampleUser is what help texts show. It is not a secret.
 const exampleUser = "user:password"
 
 var scheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]*[ \t]+`)
@@ -166,7 +166,7 @@ func splitScheme(name, value string) (before, secret string) {
 	return before, value[len(before):]
 }
 
-// maskedLiterals redacts a value but for its holes and variables, of which it redacts the default.
+// maskedLiterals redacts a value, except for holes and variables. Of these it redacts the default.
 func maskedLiterals(value string) string {
 	trimmed := strings.TrimRight(value, " \t")
 	if trimmed == "" || isYAMLSign(trimmed) {
@@ -175,7 +175,7 @@ func maskedLiterals(value string) string {
 	return maskedText(trimmed) + value[len(trimmed):]
 }
 
-// maskedText redacts a text but for its holes and variables, of which it redacts the default.
+// maskedText redacts a text, except for holes and variables. Of these it redacts the default.
 func maskedText(text string) string {
 	var b strings.Builder
 	last := 0
@@ -205,7 +205,7 @@ func maskedDefault(hole string) string {
 	return hole
 }
 
-// Learn tells of all secrets that stand where secrets do in a text.
+// Learn learns the secrets in a text: whatever stands where secrets do.
 func (r *Redactor) Learn(text string) {
 	r.inPlaces(text, func(value string) string {
 		r.addValue(value)
@@ -213,7 +213,7 @@ func (r *Redactor) Learn(text string) {
 	})
 }
 
-// HidesValue reports whether the value of that name stands where secrets do in the text of a template.
+// HidesValue reports whether a template has the value with this name where secrets stand.
 func (r *Redactor) HidesValue(text, name string) (hides bool) {
 	r.inPlaces(text, func(value string) string {
 		hides = hides || strings.Contains(value, "{{"+name+"}}")
@@ -222,7 +222,7 @@ func (r *Redactor) HidesValue(text, name string) (hides bool) {
 	return hides
 }
 
-// LearnHeader tells of the secrets in a header's value, where it is known for secrets.
+// LearnHeader learns the secrets in the value of a header that is known to hold some.
 func (r *Redactor) LearnHeader(name, value string) {
 	if !r.IsHeader(name) {
 		r.Learn(value)
@@ -255,12 +255,12 @@ func (r *Redactor) LearnHeader(name, value string) {
 // quotedParameter is one of the credentials of a scheme: Digest response="…".
 var quotedParameter = regexp.MustCompile(`([A-Za-z][A-Za-z0-9_-]*)=\\*"([^"\\]*)`)
 
-// openParameters are no secrets.
+// openParameters are not secrets.
 var openParameters = setOf("realm", "uri", "algorithm", "qop", "username", "charset", "scope", "headers", "keyid")
 
 var cookieAttributes = setOf("path", "domain", "expires", "max-age", "samesite", "priority")
 
-// addValue tells of the literal parts of a value, and of what they are when they are decoded.
+// addValue learns the literal parts of a value, as they are and decoded.
 func (r *Redactor) addValue(value string) {
 	for _, literal := range holePlace.Split(value, -1) {
 		literal = strings.TrimSpace(literal)
@@ -270,7 +270,7 @@ func (r *Redactor) addValue(value string) {
 	}
 }
 
-// addLiteral tells of a secret, and of what it is when it is decoded.
+// addLiteral learns a secret, as it is and decoded.
 func (r *Redactor) addLiteral(secret string) {
 	r.Add(secret)
 	if decoded, err := url.QueryUnescape(secret); err == nil && decoded != secret {
@@ -288,7 +288,7 @@ func (r *Redactor) addLiteral(secret string) {
 	}
 }
 
-// addUser tells of "user:password". A user alone is a secret where it stands, as the tokens of some services do.
+// addUser learns "user:password". A user alone is a secret where it stands, as the tokens of some services do.
 func (r *Redactor) addUser(userinfo string) {
 	_, password, _ := strings.Cut(userinfo, ":")
 	r.Add(userinfo, password)

@@ -21,7 +21,7 @@ const Redacted = "REDACTED"
 
 // Redactor keeps secrets out of texts: those that it has learned, wherever they stand, in the forms that programs write
 // them in, and whatever stands where secrets do: user and password of a URL, the value of a header, parameter or field
-// that is known for it. The zero value knows no secret yet. It may be used by several goroutines.
+// that is known for it. The zero value knows no secret yet. It is safe for concurrent use.
 type Redactor struct {
 	mu      sync.RWMutex
 	secrets map[string]bool
@@ -43,7 +43,7 @@ const (
 // ownWords are the program's own.
 var ownWords = setOf("headroom", "postgres", "postgresql", "dragonfly", "password", "username", "localhost", "external", "embedded")
 
-// Add tells of secrets.
+// Add learns secrets.
 func (r *Redactor) Add(secrets ...string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -78,7 +78,7 @@ func isLower(s string) bool {
 	return !strings.ContainsFunc(s, func(c rune) bool { return c < 'a' || c > 'z' })
 }
 
-// publish tells of names that are no secrets.
+// publish learns names that are not secrets.
 func (r *Redactor) publish(names map[string]bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -89,7 +89,7 @@ func (r *Redactor) publish(names map[string]bool) {
 	r.strong, r.weak = nil, nil
 }
 
-// addName makes the values of a header or field of that name secrets.
+// addName makes the values of headers and fields with this name secrets.
 func (r *Redactor) addName(name string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -99,7 +99,7 @@ func (r *Redactor) addName(name string) {
 	r.extra[normalized(name)] = true
 }
 
-// maskText tells how a text as a whole is to be shown; what is secret in it may be too common to be replaced elsewhere.
+// maskText learns how a whole text is to be shown; what is secret in it may be too common to be replaced elsewhere.
 func (r *Redactor) maskText(text, shown string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -109,7 +109,7 @@ func (r *Redactor) maskText(text, shown string) {
 	r.masked[text] = shown
 }
 
-// shown is a text without what was masked in it.
+// shown returns a text without what was masked in it.
 func (r *Redactor) shown(text string) string {
 	if r == nil {
 		return text
@@ -132,7 +132,7 @@ func (r *Redactor) Clone() *Redactor {
 	return &Redactor{extra: maps.Clone(r.extra), secrets: maps.Clone(r.secrets), public: maps.Clone(r.public), masked: maps.Clone(r.masked)}
 }
 
-// Text is a text without its secrets. A nil Redactor redacts what stands where secrets do.
+// Text returns a text without its secrets. A nil Redactor redacts what stands where secrets do.
 func (r *Redactor) Text(s string) string {
 	if s == "" {
 		return s
@@ -148,7 +148,7 @@ func (r *Redactor) Text(s string) string {
 	return r.inPlaces(s, maskedLiterals)
 }
 
-// Override is an override "key=value" without its secrets.
+// Override returns an override "key=value" without its secrets.
 func (r *Redactor) Override(text string) string {
 	text = r.shown(text)
 	path, value, ok := splitOverride(text)
@@ -161,7 +161,7 @@ func (r *Redactor) Override(text string) string {
 	return text[:len(text)-len(value)] + maskedLiterals(r.Text(value))
 }
 
-// LearnOverride tells of the secrets in an override "key=value".
+// LearnOverride learns the secrets in an override "key=value".
 func (r *Redactor) LearnOverride(text string) {
 	path, value, ok := splitOverride(text)
 	value = strings.Trim(value, ` "'`)
@@ -176,13 +176,13 @@ func (r *Redactor) LearnOverride(text string) {
 	r.addValue(value)
 }
 
-// isSecretKey reports whether an override's key leads to something known for secrets.
+// isSecretKey reports whether an override's key leads to something known to hold secrets.
 func (r *Redactor) isSecretKey(path []string) bool {
 	last := path[len(path)-1]
 	return r.IsHeader(last) || len(path) > 1 && path[len(path)-2] == "headers" && r.IsField(last)
 }
 
-// Texts are texts without their secrets.
+// Texts returns texts without their secrets.
 func (r *Redactor) Texts(all []string) []string {
 	out := make([]string, len(all))
 	for i, s := range all {
@@ -194,7 +194,7 @@ func (r *Redactor) Texts(all []string) []string {
 // cutMark ends a text of which the rest was left out.
 const cutMark = "…"
 
-// CutText is [Redactor.Text] for a text that may have been cut: the beginning of a secret at its end is redacted, too.
+// CutText is [Redactor.Text] for a text that may have been cut: the beginning of a secret at its end is redacted as well.
 func (r *Redactor) CutText(s string) string {
 	s = r.Text(s)
 	body, cut := strings.CutSuffix(s, cutMark)
@@ -219,7 +219,7 @@ func (r *Redactor) CutText(s string) string {
 	return s
 }
 
-// prepared makes what replaces the secrets, the longest first.
+// prepared returns the replacements of the secrets, the longest first.
 func (r *Redactor) prepared() (*strings.Replacer, []string) {
 	r.mu.RLock()
 	strong, weak := r.strong, r.weak
@@ -313,7 +313,7 @@ func lowerEscapes(s string) string {
 	return string(b)
 }
 
-// replaceWord redacts a word where it is not a part of a longer one.
+// replaceWord redacts a word unless it is part of a longer one.
 func replaceWord(s, word string) string {
 	isPart := func(c byte) bool {
 		return c == '_' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c >= 0x80
@@ -370,17 +370,17 @@ func normalized(name string) string {
 	}, name)
 }
 
-// secretHeaders are known for secrets.
+// secretHeaders are known to hold secrets.
 var secretHeaders = setOf("Authorization", "Proxy-Authorization", "Cookie", "Cookie2", "Set-Cookie", "Set-Cookie2",
 	"X-Api-Key", "Api-Key", "Apikey", "X-Apikey", "X-Api-Token", "X-Auth-Token", "X-Auth-Key", "X-Access-Token", "X-Token", "X-Secret", "X-Csrf-Token", "X-Xsrf-Token", "Csrf-Token",
 	"X-Amz-Security-Token", "X-Goog-Api-Key", "X-Goog-Iap-Jwt-Assertion", "X-Gitlab-Token", "Private-Token", "Job-Token", "X-Vault-Token", "X-Consul-Token", "X-Jwt-Assertion",
 	"X-Session-Token", "X-Session-Id", "X-Forwarded-Access-Token", "X-Functions-Key", "Ocp-Apim-Subscription-Key", "X-Rapidapi-Key", "X-Shopify-Access-Token",
 	"X-Forwarded-Authorization", "X-Original-Authorization", "X-Hub-Signature", "X-Hub-Signature-256", "Dpop", "Client-Secret", "X-Client-Secret", "X-Password", "Auth-Token")
 
-// secretEnding is how other names of such fields end, normalized. Many a token is none: next_page_token.
+// secretEnding is how other names of such fields end, normalized. Not every token is a secret: next_page_token.
 var secretEnding = regexp.MustCompile(`(password|passwd|passphrase|(api|access|refresh|auth|bearer|session|security|csrf)token|clientsecret|secretkey|secretaccesskey|privatekey|apikey)$`)
 
-// secretFields are parameters of queries and fields of bodies that are known for secrets, normalized.
+// secretFields are parameters of queries and fields of bodies that are known to hold secrets, normalized.
 var secretFields = setOf("apikey", "apisecret", "accesskey", "accesstoken", "refreshtoken", "idtoken", "authtoken", "bearertoken", "sessiontoken", "securitytoken", "token",
 	"auth", "authorization", "jwt", "password", "passwd", "passwort", "passphrase", "pwd", "pass", "newpassword", "oldpassword", "currentpassword", "passwordconfirmation", "confirmpassword",
 	"secret", "clientsecret", "secretkey", "secretaccesskey", "privatekey", "subscriptionkey", "sig", "signature", "xamzsignature", "xamzsecuritytoken", "xamzcredential",

@@ -110,7 +110,7 @@ func (r *reader) learnAll(tree *node) {
 	r.learnValues(tree, false)
 }
 
-// learn tells the redactor of everything at and below n that is known for secrets, before anything of it can be shown. name
+// learn tells the redactor of everything at and below n that is known to hold secrets, before anything of it can be shown. name
 // is the key that n is the value of, in the one above it.
 func (r *reader) learn(n *node, name, in string) {
 	for _, e := range n.entries {
