@@ -57,6 +57,7 @@ type Engine struct {
 	mu        sync.Mutex
 	recorder  *record.Recorder
 	exchanges map[uint64]*exchange // those under way, by vegeta's number
+	spare     []*exchange          // that have ended
 }
 
 // New prepares an engine. It holds nothing until it runs.
@@ -120,6 +121,7 @@ func (e *Engine) Run(ctx context.Context, start time.Time) {
 				e.skipRest(&x.outcome)
 			}
 		}
+		e.putBack(x)
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -225,9 +227,10 @@ func (e *Engine) RoundTrip(numbered *http.Request) (*http.Response, error) {
 		return nil, fmt.Errorf("vegeta's request has no number: %w", err)
 	}
 	e.recorder.SetInFlight(e.inFlight.Add(1))
-	x := newExchange(e.requests.Draw(e.timing.Shard.Iteration(int64(number))))
+	x := e.newExchange(number)
+	x.start(e.requests.Draw(e.timing.Shard.Iteration(int64(number))))
 	req, err := e.client.request(&x.draw)
-	e.begin(number, x)
+	e.begin(x)
 	if err != nil {
 		e.end()
 		return nil, err
@@ -247,16 +250,36 @@ func (e *Engine) RoundTrip(numbered *http.Request) (*http.Response, error) {
 }
 
 // begin notes that an exchange begins, and how late it does when it is measured.
-func (e *Engine) begin(number uint64, x *exchange) {
+func (e *Engine) begin(x *exchange) {
 	o, t := &x.outcome, e.timing
 	o.Sent = time.Since(e.start)
 	o.Intended = t.Intended(o.Iteration, o.Sent)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.exchanges[number] = x
 	if t.Open() && t.Window.Has(o.Intended) {
+		e.mu.Lock()
+		defer e.mu.Unlock()
 		e.recorder.Late(o.Sent-o.Intended, o.Sent-max(o.Intended, time.Duration(e.lastFull.Load())))
 	}
+}
+
+// newExchange returns an exchange for vegeta's request of that number, in the memory of one that has ended.
+func (e *Engine) newExchange(number uint64) *exchange {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var x *exchange
+	if n := len(e.spare); n > 0 {
+		x, e.spare = e.spare[n-1], e.spare[:n-1]
+	} else {
+		x = &exchange{}
+	}
+	e.exchanges[number] = x
+	return x
+}
+
+// putBack takes back an exchange that nobody uses any more.
+func (e *Engine) putBack(x *exchange) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.spare = append(e.spare, x)
 }
 
 // take takes out the exchange of vegeta's request of that number, which has ended.

@@ -22,11 +22,11 @@ type exchange struct {
 	keep     []byte // of a probe: the body's beginning; else nil
 }
 
-func newExchange(d request.Draw) *exchange {
-	x := &exchange{draw: d}
+// start makes it the exchange of an iteration.
+func (x *exchange) start(d request.Draw) {
+	x.draw, x.size, x.failing, x.ended, x.recorded = d, 0, false, false, false
 	x.draw.Flow = &x.texts
 	x.outcome = record.Outcome{Request: d.Request, Iteration: d.N, Texts: &x.texts}
-	return x
 }
 
 // begin takes the head of an answer.

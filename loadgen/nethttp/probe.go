@@ -37,7 +37,10 @@ type Probe struct {
 }
 
 // Begin begins iteration n with the request of that index.
-func (p *Prober) Begin(index int, n int64) { p.exchange = newExchange(p.requests.DrawOf(index, n)) }
+func (p *Prober) Begin(index int, n int64) {
+	p.exchange = &exchange{}
+	p.exchange.start(p.requests.DrawOf(index, n))
+}
 
 // Send sends the request of that index, which is that of Begin or a later step of its flow. ctx may have a trace.
 func (p *Prober) Send(ctx context.Context, index int) Probe {

@@ -113,6 +113,7 @@ func BenchmarkRenderRecorded(b *testing.B) {
 	r := NewRenderer(set, &url.URL{Scheme: "http", Host: "127.0.0.1:8080"})
 	var dst []byte
 	b.ReportAllocs()
+	b.ResetTimer()
 	for n := range b.N {
 		d := set.Draw(int64(n % 1000))
 		dst, _ = r.Append(dst[:0], &d)
