@@ -17,8 +17,8 @@ const (
 	databaseUser = "headroom"
 )
 
-// errPortTaken means that a server found its port in use: another process took it between the search for a free port and the
-// start of the server.
+// errPortTaken means that a server found its port in use: another process took it between the search for a free port
+// and the start of the server.
 var errPortTaken = errors.New("the port was taken by another process")
 
 // portAttempts is how often a server is started anew on another port after errPortTaken.

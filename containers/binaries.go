@@ -20,8 +20,8 @@ type binaries struct {
 
 func (b binaries) postgres() string { return filepath.Join(b.postgresDir, "postgres") }
 
-// findBinaries returns the programs of the machine, or an *UnavailableError when it has no PostgreSQL. A cache server may
-// be missing: then the cache is a library's.
+// findBinaries returns the programs of the machine, or an *UnavailableError when it has no PostgreSQL. A cache server
+// may be missing: then the cache is a library's.
 func findBinaries(ctx context.Context) (binaries, error) {
 	b := binaries{postgresDir: findPostgresDir(ctx), cache: findCache()}
 	if b.postgresDir == "" {
@@ -47,8 +47,10 @@ func findPostgresDir(ctx context.Context) string {
 		candidates = append(candidates, strings.TrimSpace(string(out)))
 	}
 	for _, pattern := range []string{
-		"/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql@*/bin", "/usr/local/opt/postgresql@*/bin",
-		"/Applications/Postgres.app/Contents/Versions/*/bin", "/opt/homebrew/bin", "/usr/local/pgsql/bin", "/usr/local/bin", "/usr/bin",
+		"/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql@*/bin",
+		"/usr/local/opt/postgresql@*/bin",
+		"/Applications/Postgres.app/Contents/Versions/*/bin", "/opt/homebrew/bin", "/usr/local/pgsql/bin",
+		"/usr/local/bin", "/usr/bin",
 	} {
 		found, err := filepath.Glob(pattern)
 		if err != nil {
@@ -119,7 +121,8 @@ func versionLine(ctx context.Context, program string) (string, error) {
 // hasStatements says whether the extension pg_stat_statements is installed beside a PostgreSQL.
 func hasStatements(ctx context.Context, postgresDir string) bool {
 	dirs := []string{filepath.Join(postgresDir, "../lib"), filepath.Join(postgresDir, "../lib/postgresql")}
-	if out, err := exec.CommandContext(ctx, filepath.Join(postgresDir, "pg_config"), "--pkglibdir").Output(); err == nil {
+	if out, err := exec.CommandContext(ctx, filepath.Join(postgresDir, "pg_config"),
+		"--pkglibdir").Output(); err == nil {
 		dirs = []string{strings.TrimSpace(string(out))}
 	}
 	for _, dir := range dirs {
@@ -139,8 +142,10 @@ func checkProcess(ctx context.Context, o Options) (string, error) {
 	}
 	if o.Replica && !isProgram(filepath.Join(b.postgresDir, "pg_basebackup")) {
 		return "", &UnavailableError{
-			Provider: providerProcess, Detail: "the PostgreSQL in " + b.postgresDir + " has no pg_basebackup, which makes a replica",
-			Todo: "install PostgreSQL's client programs (Debian, Ubuntu: apt-get install postgresql-client), or do without a replica",
+			Provider: providerProcess, Detail: "the PostgreSQL in " + b.postgresDir +
+				" has no pg_basebackup, which makes a replica",
+			Todo: "install PostgreSQL's client programs (Debian, Ubuntu: apt-get install postgresql-client), or do " +
+				"without a replica",
 		}
 	}
 	if _, err := serverUser(); err != nil {
@@ -148,11 +153,15 @@ func checkProcess(ctx context.Context, o Options) (string, error) {
 	}
 	postgres, errPostgres := versionLine(ctx, b.postgres())
 	if b.cache == "" && errPostgres == nil {
-		return fmt.Sprintf("%s at %s, no dragonfly, valkey-server or redis-server: miniredis in this process", postgres, b.postgres()), nil
+		return fmt.Sprintf("%s at %s, no dragonfly, valkey-server or redis-server: miniredis in this process", postgres,
+			b.postgres()), nil
 	}
 	cache, errCache := versionLine(ctx, b.cache)
 	if err := errors.Join(errPostgres, errCache); err != nil {
-		return "", &UnavailableError{Provider: providerProcess, Detail: err.Error(), Todo: "repair the installation of that program"}
+		return "", &UnavailableError{
+			Provider: providerProcess, Detail: err.Error(),
+			Todo: "repair the installation of that program",
+		}
 	}
 	return fmt.Sprintf("%s at %s, %s at %s", postgres, b.postgres(), cache, b.cache), nil
 }

@@ -10,7 +10,8 @@ import (
 )
 
 // cacheDirs are the directories in which fetched programs may be kept, the best first: the user's, for root also the
-// system's, and one among the temporary files. When another user runs the servers, only those are left that it can enter.
+// system's, and one among the temporary files. When another user runs the servers, only those are left that it can
+// enter.
 func cacheDirs(dropped bool) []string {
 	var candidates []string
 	if base, err := os.UserCacheDir(); err == nil { // fails without HOME
@@ -45,7 +46,8 @@ func makeCacheDir(dirs []string) (string, error) {
 		failures = append(failures, err.Error())
 	}
 	return "", &UnavailableError{
-		Provider: providerEmbedded, Detail: "there is no directory to keep PostgreSQL's binaries in: " + strings.Join(failures, "; "),
+		Provider: providerEmbedded, Detail: "there is no directory to keep PostgreSQL's binaries in: " +
+			strings.Join(failures, "; "),
 		Todo: "set XDG_CACHE_HOME to a directory that you can write, or install PostgreSQL: " + installCommand(),
 	}
 }

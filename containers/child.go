@@ -136,9 +136,9 @@ func (c *Child) Err() error {
 	}
 }
 
-// Stop asks the process to end and waits for it. After KillAfter, or when ctx ends, it kills the process and its whole group.
-// Members of the group that outlive the process for a few seconds are killed as well. It returns an error only if the
-// process still runs. Stopping a process that has ended is not an error.
+// Stop asks the process to end and waits for it. After KillAfter, or when ctx ends, it kills the process and its whole
+// group. Members of the group that outlive the process for a few seconds are killed as well. It returns an error only
+// if the process still runs. Stopping a process that has ended is not an error.
 func (c *Child) Stop(ctx context.Context) error {
 	c.stopping.Store(true)
 	select {
@@ -197,7 +197,8 @@ func (c *Child) alive(logFile string) error {
 	}
 }
 
-// LogTail returns the last 4 KB of a log file for an error message; if the file cannot be read, the reason in parentheses.
+// LogTail returns the last 4 KB of a log file for an error message; if the file cannot be read, the reason in
+// parentheses.
 func LogTail(path string) string {
 	content, err := os.ReadFile(path)
 	if err != nil {

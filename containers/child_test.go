@@ -126,10 +126,12 @@ func TestChildIsKilledWhenTheContextOfStopEnds(t *testing.T) {
 }
 
 func TestChildDoesNotStart(t *testing.T) {
-	if _, err := StartChild(t.Context(), ChildSpec{Path: "/no/such/program"}); err == nil || !strings.Contains(err.Error(), "/no/such/program") {
+	if _, err := StartChild(t.Context(), ChildSpec{Path: "/no/such/program"}); err == nil ||
+		!strings.Contains(err.Error(), "/no/such/program") {
 		t.Errorf("a missing program: %v", err)
 	}
-	if _, err := StartChild(t.Context(), ChildSpec{Path: "/bin/sh", User: "no-such-user"}); err == nil || !strings.Contains(err.Error(), "no-such-user") {
+	if _, err := StartChild(t.Context(), ChildSpec{Path: "/bin/sh", User: "no-such-user"}); err == nil ||
+		!strings.Contains(err.Error(), "no-such-user") {
 		t.Errorf("a missing user: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())

@@ -1,14 +1,14 @@
-// Package containers starts the servers that a benchmark needs: a PostgreSQL primary, optionally a streaming replica of it,
-// and a cache that speaks the Redis protocol. It returns their addresses, injects faults into them, and leaves nothing
-// behind, however the run ends.
+// Package containers starts the servers that a benchmark needs: a PostgreSQL primary, optionally a streaming replica of
+// it, and a cache that speaks the Redis protocol. It returns their addresses, injects faults into them, and leaves
+// nothing behind, however the run ends.
 //
 // There are four providers:
 //
 //   - docker: containers of the local engine. Images that are present are not pulled.
 //   - process: private server processes of the machine's own binaries, in a temporary directory, on loopback.
-//   - embedded: the same with a PostgreSQL that is downloaded once from npm's registry or Maven Central, and a cache inside
-//     this process. The environment variable HEADROOM_EMBEDDED_POSTGRES names the directory of another installation
-//     (with bin/initdb and bin/postgres) to use.
+//   - embedded: the same with a PostgreSQL that is downloaded once from npm's registry or Maven Central, and a cache
+//     inside this process. The environment variable HEADROOM_EMBEDDED_POSTGRES names the directory of another
+//     installation (with bin/initdb and bin/postgres) to use.
 //   - external: running servers, at addresses that the user gives.
 //
 // The provider "auto" takes the first of docker, process and embedded that works, and says why.
@@ -180,7 +180,8 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Provider != providerExternal && (o.PostgresURL != "" || o.CacheURL != "" || o.ReplicaURL != "") {
 		return o, fmt.Errorf("the address of a running server was given, but provider %q starts its own servers: "+
-			"give both addresses (and that of the replica, if there is one) with provider external, or no address", o.Provider)
+			"give both addresses (and that of the replica, if there is one) with provider external, or no address",
+			o.Provider)
 	}
 	if o.PostgresImage == "" {
 		o.PostgresImage = DefaultPostgresImage

@@ -28,14 +28,22 @@ func TestStartRefusesOptions(t *testing.T) {
 		o    Options
 		want string
 	}{
-		{"address without external", Options{Provider: "process", CacheURL: "redis://127.0.0.1:1/0"}, "provider external"},
+		{
+			"address without external",
+			Options{Provider: "process", CacheURL: "redis://127.0.0.1:1/0"},
+			"provider external",
+		},
 		{"one address for auto", Options{PostgresURL: "postgres://127.0.0.1:1/x"}, "both addresses"},
 		{"external without addresses", Options{Provider: "external"}, "addresses of both servers"},
 		{"settings for external", Options{
 			Provider: "external", PostgresURL: "postgres://127.0.0.1:1/x", CacheURL: "redis://127.0.0.1:1/0",
 			PostgresSettings: map[string]string{"work_mem": "8MB"},
 		}, "set them on the server"},
-		{"listening elsewhere", Options{PostgresSettings: map[string]string{"listen_addresses": "*"}}, "listen_addresses is decided"},
+		{
+			"listening elsewhere",
+			Options{PostgresSettings: map[string]string{"listen_addresses": "*"}},
+			"listen_addresses is decided",
+		},
 		{"no name", Options{PostgresSettings: map[string]string{"a=b -c c": "d"}}, "not a name"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -139,7 +147,8 @@ func TestExternalLeavesServersAlone(t *testing.T) {
 	theirs := mustStart(t, Options{Provider: "process"})
 	// With both addresses, auto means external.
 	env := mustStart(t, Options{PostgresURL: theirs.PostgresURL, CacheURL: theirs.CacheURL})
-	if env.Provider != "external" || env.Postgres.Answer != theirs.Postgres.Answer || env.Cache.Answer != theirs.Cache.Answer {
+	if env.Provider != "external" || env.Postgres.Answer != theirs.Postgres.Answer ||
+		env.Cache.Answer != theirs.Cache.Answer {
 		t.Errorf("the environment is %+v", env)
 	}
 	mustStop(t, env)

@@ -70,7 +70,8 @@ func dialEngine(ctx context.Context) (*engine, error) {
 	unavailable := func(err error) error {
 		return &UnavailableError{
 			Provider: providerDocker, Detail: "no Docker engine answers: " + oneLine(err),
-			Todo: "start Docker (systemctl start docker, or Docker Desktop), join the group that may use its socket, or set DOCKER_HOST to the engine's address",
+			Todo: "start Docker (systemctl start docker, or Docker Desktop), join the group that may use its socket, " +
+				"or set DOCKER_HOST to the engine's address",
 		}
 	}
 	// An engine that the user names is the one that is meant: the library would go on to look for others.
@@ -91,7 +92,10 @@ func dialEngine(ctx context.Context) (*engine, error) {
 	if err != nil {
 		return nil, unavailable(err)
 	}
-	e := &engine{client: c, local: localEngine(c.DaemonHost()), name: "engine " + version.Version + ", API " + version.APIVersion}
+	e := &engine{
+		client: c, local: localEngine(c.DaemonHost()),
+		name: "engine " + version.Version + ", API " + version.APIVersion,
+	}
 	// Docker Desktop runs in a virtual machine, and rootless engines in a network of their own.
 	e.hostNetwork = e.local && runtime.GOOS == "linux" && info.Info.OperatingSystem != "Docker Desktop" &&
 		!slices.Contains(info.Info.SecurityOptions, "name=rootless")
@@ -179,8 +183,10 @@ func checkDocker(ctx context.Context, o Options) (string, error) {
 	if err := e.pullable(ctx, missing); err != nil {
 		return "", &UnavailableError{
 			Provider: providerDocker,
-			Detail:   e.name + " answers, but it has not all images and cannot pull those that are missing: " + oneLine(err),
-			Todo:     "docker pull " + strings.Join(missing, " ") + " where there is a registry, or name images that are present",
+			Detail: e.name + " answers, but it has not all images and cannot pull those that are missing: " +
+				oneLine(err),
+			Todo: "docker pull " + strings.Join(missing, " ") +
+				" where there is a registry, or name images that are present",
 		}
 	}
 	return e.name + ", to be pulled: " + strings.Join(missing, ", "), nil

@@ -20,7 +20,8 @@ const primaryName = "primary"
 func allowReplication() testcontainers.ContainerFile {
 	const script = `echo 'host replication all all scram-sha-256' >>"$PGDATA/pg_hba.conf"` + "\n"
 	return testcontainers.ContainerFile{
-		Reader: strings.NewReader(script), ContainerFilePath: "/docker-entrypoint-initdb.d/headroom-replication.sh", FileMode: 0o755,
+		Reader: strings.NewReader(script), ContainerFilePath: "/docker-entrypoint-initdb.d/headroom-replication.sh",
+		FileMode: 0o755,
 	}
 }
 
@@ -47,9 +48,10 @@ func (r *dockerRun) startReplica(ctx context.Context, env *Environment, o Option
 			entrypoint: []string{"sh", "-c", script, "headroom-replica", host, strconv.Itoa(port)},
 			args:       settingArgs(settings), env: map[string]string{"PGPASSWORD": r.password},
 		}
-		s, server, err := r.serve(ctx, env, TargetReplica, q, func(ctx context.Context, host string, port int) (Server, error) {
-			return identifyReplica(ctx, postgresURL(host, port, r.password, databaseName))
-		})
+		s, server, err := r.serve(ctx, env, TargetReplica, q,
+			func(ctx context.Context, host string, port int) (Server, error) {
+				return identifyReplica(ctx, postgresURL(host, port, r.password, databaseName))
+			})
 		if err != nil {
 			return err
 		}

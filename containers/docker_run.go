@@ -76,15 +76,18 @@ func (r *dockerRun) fill(ctx context.Context, env *Environment, o Options) error
 func (r *dockerRun) networkWarnings() []string {
 	var warnings []string
 	if !r.engine.hostNetwork {
-		warnings = append(warnings, "the servers are reached through mapped ports: every latency includes Docker's proxy, "+
+		warnings = append(warnings, "the servers are reached through mapped ports: every latency includes "+
+			"Docker's proxy, "+
 			"which can triple the time of a short query")
 	}
 	if !r.engine.local {
-		warnings = append(warnings, "the Docker engine is on another machine: every latency includes the network, and the "+
+		warnings = append(warnings, "the Docker engine is on another machine: every latency includes the "+
+			"network, and the "+
 			"cache has no password and is open to everyone who can reach that machine")
 	}
 	if testcontainers.ReadConfig().RyukDisabled {
-		warnings = append(warnings, "the reaper of testcontainers is disabled: a killed run leaves its containers behind")
+		warnings = append(warnings, "the reaper of testcontainers is disabled: a killed run leaves its "+
+			"containers behind")
 	}
 	return warnings
 }
@@ -158,7 +161,8 @@ func (r *dockerRun) run(ctx context.Context, q request) (testcontainers.Containe
 		return nil, err
 	}
 	if err := ctr.Start(ctx); err != nil {
-		if text := err.Error(); strings.Contains(text, "port is already allocated") || strings.Contains(text, "address already in use") {
+		if text := err.Error(); strings.Contains(text, "port is already allocated") ||
+			strings.Contains(text, "address already in use") {
 			err = fmt.Errorf("%w: %w", errPortTaken, err)
 		}
 		return nil, err
@@ -174,7 +178,9 @@ func (r *dockerRun) exposedPorts(port network.Port) []string {
 }
 
 // serve starts a container and waits for its server to answer. ask is given the host and port to reach it at.
-func (r *dockerRun) serve(ctx context.Context, env *Environment, target Target, q request, ask func(ctx context.Context, host string, port int) (Server, error)) (*dockerServer, Server, error) {
+func (r *dockerRun) serve(ctx context.Context, env *Environment, target Target, q request,
+	ask func(ctx context.Context, host string, port int) (Server, error),
+) (*dockerServer, Server, error) {
 	ctr, err := r.run(ctx, q)
 	if err != nil {
 		return nil, Server{}, err
@@ -227,15 +233,17 @@ func (r *dockerRun) startPostgres(ctx context.Context, env *Environment, o Optio
 				env: map[string]string{
 					"POSTGRES_USER": databaseUser, "POSTGRES_PASSWORD": password, "POSTGRES_DB": databaseName,
 					"POSTGRES_INITDB_ARGS": "--no-sync --encoding=UTF8 --locale=C",
-					"PGPORT":               strconv.Itoa(port), // for the image's own clients, while it prepares the cluster
+					// for the image's own clients, while it prepares the cluster
+					"PGPORT": strconv.Itoa(port),
 				},
 			}
 			if o.Replica {
 				q.files = []testcontainers.ContainerFile{allowReplication()}
 			}
-			s, server, err := r.serve(ctx, env, TargetPrimary, q, func(ctx context.Context, host string, port int) (Server, error) {
-				return identifyPostgres(ctx, postgresURL(host, port, password, databaseName))
-			})
+			s, server, err := r.serve(ctx, env, TargetPrimary, q,
+				func(ctx context.Context, host string, port int) (Server, error) {
+					return identifyPostgres(ctx, postgresURL(host, port, password, databaseName))
+				})
 			if err != nil {
 				return err
 			}
@@ -246,7 +254,8 @@ func (r *dockerRun) startPostgres(ctx context.Context, env *Environment, o Optio
 	}
 	err := start(true)
 	if err != nil && strings.Contains(err.Error(), `"pg_stat_statements"`) {
-		r.warnings = append(r.warnings, "the image "+o.PostgresImage+" has no pg_stat_statements: statements are not counted")
+		r.warnings = append(r.warnings,
+			"the image "+o.PostgresImage+" has no pg_stat_statements: statements are not counted")
 		err = start(false)
 	}
 	return err
@@ -259,9 +268,10 @@ func (r *dockerRun) startCache(ctx context.Context, env *Environment, image stri
 		return onFreePort(func(free int) error {
 			address, port := r.listen(free, cachePort)
 			q := request{image: image, port: port, hostPort: free, args: args(address, port)}
-			s, server, err := r.serve(ctx, env, TargetCache, q, func(ctx context.Context, host string, port int) (Server, error) {
-				return identifyCache(ctx, cacheURL(host, port))
-			})
+			s, server, err := r.serve(ctx, env, TargetCache,
+				q, func(ctx context.Context, host string, port int) (Server, error) {
+					return identifyCache(ctx, cacheURL(host, port))
+				})
 			if err != nil {
 				return err
 			}
@@ -276,12 +286,13 @@ func (r *dockerRun) startCache(ctx context.Context, env *Environment, image stri
 	if err := start(redisArgs); err != nil {
 		return fmt.Errorf("with the flags of Dragonfly: %w; with those of Redis: %w", asDragonfly, err)
 	}
-	r.warnings = append(r.warnings, "the image "+image+" does not know Dragonfly's flags; it was started with those of Redis")
+	r.warnings = append(r.warnings,
+		"the image "+image+" does not know Dragonfly's flags; it was started with those of Redis")
 	return nil
 }
 
-// close removes all containers of the environment with their volumes: first those that the library returned, then any others
-// with the environment's label.
+// close removes all containers of the environment with their volumes: first those that the library returned, then any
+// others with the environment's label.
 func (r *dockerRun) close(ctx context.Context) error {
 	defer func() { _ = r.engine.client.Close() }()
 	for _, ctr := range r.containers {
@@ -296,7 +307,8 @@ func (r *dockerRun) close(ctx context.Context) error {
 	}
 	var errs []error
 	for _, c := range left.Items {
-		_, err := r.engine.client.ContainerRemove(ctx, c.ID, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
+		_, err := r.engine.client.ContainerRemove(ctx, c.ID,
+			client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
 		// Gone by now, or going.
 		if err != nil && !errdefs.IsNotFound(err) && !errdefs.IsConflict(err) {
 			errs = append(errs, fmt.Errorf("remove container %s: %w", c.ID, err))

@@ -75,7 +75,8 @@ func (s *dockerServer) alive(ctx context.Context) error {
 
 func (s *dockerServer) kill(ctx context.Context) error {
 	s.down = true
-	_, err := s.run.engine.client.ContainerKill(ctx, s.container.GetContainerID(), client.ContainerKillOptions{Signal: "SIGKILL"})
+	_, err := s.run.engine.client.ContainerKill(ctx, s.container.GetContainerID(),
+		client.ContainerKillOptions{Signal: "SIGKILL"})
 	if err != nil {
 		return err
 	}
@@ -126,7 +127,8 @@ func (s *dockerServer) restart(ctx context.Context) error {
 			return err
 		}
 	}
-	if _, err := s.run.engine.client.ContainerStart(ctx, s.container.GetContainerID(), client.ContainerStartOptions{}); err != nil {
+	if _, err := s.run.engine.client.ContainerStart(ctx, s.container.GetContainerID(),
+		client.ContainerStartOptions{}); err != nil {
 		return err
 	}
 	host, port := s.host, s.port
@@ -134,7 +136,8 @@ func (s *dockerServer) restart(ctx context.Context) error {
 		return err
 	}
 	if s.host != host || s.port != port {
-		return fmt.Errorf("the engine brought it back at port %d instead of %d: only an engine on this machine can keep the port", s.port, port)
+		return fmt.Errorf("the engine brought it back at port %d instead of %d: only an engine on this machine can "+
+			"keep the port", s.port, port)
 	}
 	s.down, s.paused, s.since = false, false, ""
 	_, err = s.await(ctx)

@@ -29,7 +29,8 @@ func requireNoContainer(t *testing.T, session string) {
 	}
 	eventually(t, func() string {
 		left, err := e.client.ContainerList(t.Context(), client.ContainerListOptions{
-			All: true, Filters: make(client.Filters).Add("label", environmentLabel, "org.testcontainers.sessionId="+session),
+			All: true, Filters: make(client.Filters).Add("label", environmentLabel,
+				"org.testcontainers.sessionId="+session),
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -62,7 +63,8 @@ func listenersOf(t *testing.T, address string) []string {
 			const listening = "0A"
 			fields := strings.Fields(lines.Text())
 			host, hexPort, ok := strings.Cut(fields[1], ":")
-			if p, err := strconv.ParseInt(hexPort, 16, 32); ok && err == nil && int(p) == port && fields[3] == listening {
+			if p, err := strconv.ParseInt(hexPort, 16, 32); ok && err == nil && int(p) == port &&
+				fields[3] == listening {
 				found = append(found, host)
 			}
 		}
@@ -99,7 +101,8 @@ func TestDockerServesAndLeavesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = client.Close() }()
-	if memory, err := client.ConfigGet(t.Context(), "maxmemory").Result(); err != nil || memory["maxmemory"] != "268435456" {
+	if memory, err := client.ConfigGet(t.Context(), "maxmemory").Result(); err != nil ||
+		memory["maxmemory"] != "268435456" {
 		t.Errorf("the cache's memory is %v, %v", memory, err)
 	}
 	mustStop(t, env)
@@ -217,7 +220,8 @@ func TestDockerLeavesNothingWhenCancelled(t *testing.T) {
 
 func TestAutoChoosesDocker(t *testing.T) {
 	env := mustStart(t, Options{})
-	if env.Provider != "docker" || !strings.Contains(env.Reason, "auto chose docker (engine ") || strings.Contains(env.Reason, "passed over") {
+	if env.Provider != "docker" || !strings.Contains(env.Reason, "auto chose docker (engine ") ||
+		strings.Contains(env.Reason, "passed over") {
 		t.Errorf("provider %s, reason %q", env.Provider, env.Reason)
 	}
 	mustStop(t, env)
@@ -227,7 +231,8 @@ func TestAutoPassesOverImagesThatCannotBePulled(t *testing.T) {
 	publicTemp(t)
 	const image = "127.0.0.1:1/no/such-image:1"
 	env := mustStart(t, Options{PostgresImage: image})
-	if env.Provider != "process" || !strings.Contains(env.Reason, "passed over docker") || !strings.Contains(env.Reason, image) {
+	if env.Provider != "process" || !strings.Contains(env.Reason, "passed over docker") ||
+		!strings.Contains(env.Reason, image) {
 		t.Errorf("provider %s, reason %q", env.Provider, env.Reason)
 	}
 	_, err := Start(bounded(t), Options{Provider: "docker", PostgresImage: image})
@@ -240,7 +245,8 @@ func TestAutoPassesOverImagesThatCannotBePulled(t *testing.T) {
 func TestAutoFallsThroughWhenAContainerDoesNotStart(t *testing.T) {
 	publicTemp(t)
 	env := mustStart(t, Options{PostgresImage: DefaultCacheImage}) // has no postgres in it
-	if env.Provider != "process" || !strings.Contains(env.Reason, "passed over docker: start PostgreSQL from image "+DefaultCacheImage) {
+	if env.Provider != "process" ||
+		!strings.Contains(env.Reason, "passed over docker: start PostgreSQL from image "+DefaultCacheImage) {
 		t.Errorf("provider %s, reason %q", env.Provider, env.Reason)
 	}
 	requireNoContainer(t, testcontainers.SessionID())
@@ -248,7 +254,8 @@ func TestAutoFallsThroughWhenAContainerDoesNotStart(t *testing.T) {
 
 func TestProbeDescribesTheEngine(t *testing.T) {
 	status := Probe(t.Context(), Options{})[0]
-	if status.Provider != "docker" || !status.OK || !strings.Contains(status.Detail, "API 1.") || !strings.Contains(status.Detail, DefaultPostgresImage) {
+	if status.Provider != "docker" || !status.OK || !strings.Contains(status.Detail, "API 1.") ||
+		!strings.Contains(status.Detail, DefaultPostgresImage) {
 		t.Errorf("status %+v", status)
 	}
 }

@@ -26,7 +26,10 @@ func checkEmbedded(ctx context.Context, _ Options) (string, error) {
 	if dir != "" {
 		version, err := versionLine(ctx, filepath.Join(dir, "bin", "postgres"))
 		if err != nil {
-			return "", &UnavailableError{Provider: providerEmbedded, Detail: err.Error(), Todo: "remove " + dir + ", or install PostgreSQL: " + installCommand()}
+			return "", &UnavailableError{
+				Provider: providerEmbedded, Detail: err.Error(),
+				Todo: "remove " + dir + ", or install PostgreSQL: " + installCommand(),
+			}
 		}
 		return version + " in " + dir + cache, nil
 	}
@@ -50,7 +53,10 @@ func findEmbedded() (string, error) {
 		return kept(cacheDirs(name != "")), nil
 	}
 	unavailable := func(detail, todo string) error {
-		return &UnavailableError{Provider: providerEmbedded, Detail: embeddedVariable + " is " + dir + detail, Todo: todo}
+		return &UnavailableError{
+			Provider: providerEmbedded, Detail: embeddedVariable + " is " + dir + detail,
+			Todo: todo,
+		}
 	}
 	dir, err = filepath.Abs(dir)
 	if err != nil || !hasServer(dir) {
@@ -58,7 +64,8 @@ func findEmbedded() (string, error) {
 			"set it to the directory of a PostgreSQL installation that has both, or unset it")
 	}
 	if name != "" && !enterable(dir) {
-		return "", unavailable(", which user "+name+", as whom root runs PostgreSQL, cannot enter", "set it to a directory that everybody can enter, or unset it")
+		return "", unavailable(", which user "+name+", as whom root runs PostgreSQL, cannot enter",
+			"set it to a directory that everybody can enter, or unset it")
 	}
 	return dir, nil
 }
@@ -111,8 +118,9 @@ func (w *workshop) fillEmbedded(ctx context.Context, env *Environment, o Options
 	b := binaries{postgresDir: filepath.Join(dir, "bin")}
 	if o.Replica && !isProgram(filepath.Join(b.postgresDir, "pg_basebackup")) {
 		o.Replica = false
-		env.Warnings = append(env.Warnings, "there is no replica: the PostgreSQL of provider embedded has no pg_basebackup; "+
-			"all reads go to the primary (install PostgreSQL for a replica: "+installCommand()+")")
+		env.Warnings = append(env.Warnings,
+			"there is no replica: the PostgreSQL of provider embedded has no pg_basebackup; "+
+				"all reads go to the primary (install PostgreSQL for a replica: "+installCommand()+")")
 	}
 	return w.fill(ctx, env, b, o)
 }
@@ -136,5 +144,8 @@ func installCommand() string {
 		}
 		return known.command
 	}
-	return strings.Join([]string{"Debian, Ubuntu: apt-get install postgresql redis-server", "macOS: brew install postgresql@15 redis"}, "; ")
+	return strings.Join([]string{
+		"Debian, Ubuntu: apt-get install postgresql redis-server",
+		"macOS: brew install postgresql@15 redis",
+	}, "; ")
 }

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// startEmbeddedHelper starts a helper with the machine's binaries in place of fetched ones. As root, the tests cover a run
-// as root; TestFreshMachine covers an ordinary user too.
+// startEmbeddedHelper starts a helper with the machine's binaries in place of fetched ones. As root, the tests cover a
+// run as root; TestFreshMachine covers an ordinary user too.
 func startEmbeddedHelper(t *testing.T, dir string, env ...string) *helper {
 	t.Helper()
 	needPostgres(t)
@@ -27,11 +27,13 @@ func TestEmbeddedServesAndLeavesNothing(t *testing.T) {
 	}
 	env := r.Environment
 	requireServes(t, env)
-	if env.Cache.Name != "miniredis" || len(env.Warnings) != 1 || !strings.Contains(env.Warnings[0], "CPU time counts as the generator's") {
+	if env.Cache.Name != "miniredis" || len(env.Warnings) != 1 ||
+		!strings.Contains(env.Warnings[0], "CPU time counts as the generator's") {
 		t.Errorf("the cache is %+v, the warnings are %q", env.Cache, env.Warnings)
 	}
 	var encoding, preload string
-	query(t, env.PostgresURL, "SELECT current_setting('server_encoding'), current_setting('shared_preload_libraries')", &encoding, &preload)
+	query(t, env.PostgresURL, "SELECT current_setting('server_encoding'), current_setting('shared_preload_libraries')",
+		&encoding, &preload)
 	if encoding != "UTF8" || preload != "pg_stat_statements" {
 		t.Errorf("encoding %q, preloaded %q", encoding, preload)
 	}

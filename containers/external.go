@@ -24,7 +24,9 @@ func startExternal(ctx context.Context, o Options) (*Environment, error) {
 		return nil, err
 	}
 	if o.Replica && o.ReplicaURL == "" {
-		env.Warnings = append(env.Warnings, "there is no replica: provider external got no address of one and does not start one, so all reads go to the primary")
+		env.Warnings = append(env.Warnings,
+			"there is no replica: provider external got no address of one and does not start one, so all reads go to "+
+				"the primary")
 	}
 	return env, nil
 }
@@ -35,7 +37,8 @@ func identifyExternal(ctx context.Context, o Options) (env *Environment, err err
 	}
 	if o.PostgresURL == "" || o.CacheURL == "" {
 		return nil, unavailable("it needs the addresses of both servers",
-			"give the addresses of running servers: postgres://user:password@host:port/database and redis://host:port/0")
+			"give the addresses of running servers: postgres://user:password@host:port/database and "+
+				"redis://host:port/0")
 	}
 	const todo = "start the server, or correct its address"
 	env = &Environment{PostgresURL: o.PostgresURL, CacheURL: o.CacheURL, ReplicaURL: o.ReplicaURL}
@@ -44,7 +47,8 @@ func identifyExternal(ctx context.Context, o Options) (env *Environment, err err
 		return nil, errors.Join(ctx.Err(), unavailable("PostgreSQL: "+err.Error(), todo))
 	}
 	if env.Postgres.Standby {
-		return nil, unavailable("PostgreSQL: the server is a replica: pg_is_in_recovery() is true", "give the address of the primary")
+		return nil, unavailable("PostgreSQL: the server is a replica: pg_is_in_recovery() is true",
+			"give the address of the primary")
 	}
 	env.Cache, err = identifyCache(ctx, o.CacheURL)
 	if err != nil {

@@ -70,7 +70,8 @@ func requireFaults(t *testing.T, env *Environment) {
 		url      string
 		identify func(context.Context, string) (Server, error)
 	}{
-		TargetCache: {env.CacheURL, identifyCache}, TargetReplica: {env.ReplicaURL, identifyReplica}, TargetPrimary: {env.PostgresURL, identifyPostgres},
+		TargetCache: {env.CacheURL, identifyCache}, TargetReplica: {env.ReplicaURL, identifyReplica},
+		TargetPrimary: {env.PostgresURL, identifyPostgres},
 	} {
 		mustFault(t, env, target, ActionPause)
 		if answers(t, server.identify, server.url) {
@@ -129,10 +130,14 @@ func TestProcessReplicaAndFaults(t *testing.T) {
 	needPostgres(t)
 	needCache(t)
 	dir := publicTemp(t)
-	env := mustStart(t, Options{Provider: "process", Replica: true, PostgresSettings: map[string]string{"max_connections": "60"}})
+	env := mustStart(t, Options{
+		Provider: "process", Replica: true,
+		PostgresSettings: map[string]string{"max_connections": "60"},
+	})
 	requireServes(t, env)
 	for setting, want := range map[string]string{
-		"max_connections": "60", "hot_standby": "on", "fsync": "on", "listen_addresses": "127.0.0.1", "shared_preload_libraries": "pg_stat_statements",
+		"max_connections": "60", "hot_standby": "on", "fsync": "on", "listen_addresses": "127.0.0.1",
+		"shared_preload_libraries": "pg_stat_statements",
 	} {
 		var got string
 		query(t, env.ReplicaURL, "SHOW "+setting, &got)
@@ -199,7 +204,10 @@ func TestFaultsThatCannotBeInjected(t *testing.T) {
 		{alone, TargetCache, "burn", "no such action"},
 		{embedded, TargetPrimary, ActionKill, "use provider process or docker"},
 	} {
-		for _, err := range []error{c.env.CheckFault(c.target, c.action), c.env.Fault(t.Context(), c.target, c.action)} {
+		for _, err := range []error{
+			c.env.CheckFault(c.target, c.action),
+			c.env.Fault(t.Context(), c.target, c.action),
+		} {
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%s of %s: %v, want an error with %q", c.action, c.target, err, c.want)
 			}
@@ -225,13 +233,18 @@ func TestExternalReplica(t *testing.T) {
 	needCache(t)
 	publicTemp(t)
 	theirs := mustStart(t, Options{Provider: "process", Replica: true})
-	o := Options{Provider: "external", PostgresURL: theirs.PostgresURL, ReplicaURL: theirs.ReplicaURL, CacheURL: theirs.CacheURL, Replica: true}
+	o := Options{
+		Provider: "external", PostgresURL: theirs.PostgresURL, ReplicaURL: theirs.ReplicaURL,
+		CacheURL: theirs.CacheURL, Replica: true,
+	}
 	env := mustStart(t, o)
-	if env.Replica.Answer != theirs.Replica.Answer || !env.Replica.Standby || env.ReplicaURL != theirs.ReplicaURL || len(env.Warnings) != 1 {
+	if env.Replica.Answer != theirs.Replica.Answer || !env.Replica.Standby || env.ReplicaURL != theirs.ReplicaURL ||
+		len(env.Warnings) != 1 {
 		t.Errorf("the environment is %+v", env)
 	}
 	o.ReplicaURL = ""
-	if env := mustStart(t, o); env.ReplicaURL != "" || !strings.Contains(strings.Join(env.Warnings, "\n"), "no replica") {
+	if env := mustStart(t, o); env.ReplicaURL != "" ||
+		!strings.Contains(strings.Join(env.Warnings, "\n"), "no replica") {
 		t.Errorf("without a replica's address: %+v", env)
 	}
 	for want, addresses := range map[string][2]string{

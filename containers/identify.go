@@ -32,7 +32,9 @@ const (
 
 // awaitServer asks a server what it is until it answers. It gives up when alive reports that the server has ended, when
 // ctx ends, or after startLimit.
-func awaitServer(ctx context.Context, ask func(context.Context) (Server, error), alive func(context.Context) error) (Server, error) {
+func awaitServer(ctx context.Context, ask func(context.Context) (Server, error),
+	alive func(context.Context) error,
+) (Server, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, startLimit, fmt.Errorf("no answer within %s", startLimit))
 	defer cancel()
 	tick := time.NewTicker(askInterval)
@@ -57,7 +59,9 @@ func awaitServer(ctx context.Context, ask func(context.Context) (Server, error),
 }
 
 // withPostgres lets ask use a connection of its own to a PostgreSQL, for limit at the most.
-func withPostgres(ctx context.Context, url string, limit time.Duration, ask func(context.Context, *pgx.Conn) error) error {
+func withPostgres(ctx context.Context, url string, limit time.Duration,
+	ask func(context.Context, *pgx.Conn) error,
+) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	conn, err := pgx.Connect(ctx, url)
@@ -137,7 +141,8 @@ func serverOfInfo(info string) (Server, error) {
 			return Server{Name: known.name, Version: version, Answer: known.field + ":" + value, pid: pid}, nil
 		}
 	}
-	return Server{}, fmt.Errorf("the cache's answer to INFO server names no version of Dragonfly, Valkey or Redis: %.200q", info)
+	return Server{}, fmt.Errorf("the cache's answer to INFO server names no version of Dragonfly, Valkey or "+
+		"Redis: %.200q", info)
 }
 
 // settle waits a moment before the question whether a server without a password is still alive: until it has found its

@@ -16,7 +16,8 @@ func TestServerOfInfo(t *testing.T) {
 			Server{Name: "Redis", Version: "7.0.15", Answer: "redis_version:7.0.15", pid: 42},
 		},
 		{
-			"Valkey", "# Server\r\nredis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:8.1.0\r\nprocess_id:7\r\n",
+			"Valkey",
+			"# Server\r\nredis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:8.1.0\r\nprocess_id:7\r\n",
 			Server{Name: "Valkey", Version: "8.1.0", Answer: "valkey_version:8.1.0", pid: 7},
 		},
 		{
@@ -29,7 +30,8 @@ func TestServerOfInfo(t *testing.T) {
 			t.Errorf("%s: got %+v, %v, want %+v", c.name, got, err, c.want)
 		}
 	}
-	if _, err := serverOfInfo("# Server\r\nother_version:1\r\n"); err == nil || !strings.Contains(err.Error(), "other_version") {
+	if _, err := serverOfInfo("# Server\r\nother_version:1\r\n"); err == nil ||
+		!strings.Contains(err.Error(), "other_version") {
 		t.Errorf("a server that nobody knows: %v", err)
 	}
 }
@@ -53,7 +55,10 @@ func FuzzServerOfInfo(f *testing.F) {
 }
 
 func TestNewestFirst(t *testing.T) {
-	got := newestFirst([]string{"/usr/lib/postgresql/9.6/bin", "/usr/lib/postgresql/15/bin", "/usr/lib/postgresql/17/bin"})
+	got := newestFirst([]string{
+		"/usr/lib/postgresql/9.6/bin", "/usr/lib/postgresql/15/bin",
+		"/usr/lib/postgresql/17/bin",
+	})
 	want := []string{"/usr/lib/postgresql/17/bin", "/usr/lib/postgresql/15/bin", "/usr/lib/postgresql/9.6/bin"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)

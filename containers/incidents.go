@@ -14,9 +14,9 @@ import (
 	"strings"
 )
 
-// Incidents returns what has happened to the servers since the last call and was not caused by Fault, one sentence each: a
-// server ended, was killed, frozen or restarted, or ran out of disk space. With ask, each server must also answer a query
-// within five seconds. While Fault is at work, Incidents returns nothing.
+// Incidents returns what has happened to the servers since the last call and was not caused by Fault, one sentence
+// each: a server ended, was killed, frozen or restarted, or ran out of disk space. With ask, each server must also
+// answer a query within five seconds. While Fault is at work, Incidents returns nothing.
 func (e *Environment) Incidents(ctx context.Context, ask bool) []string {
 	if !e.faultMutex.TryLock() {
 		return nil
@@ -66,7 +66,8 @@ func (s *processServer) incidents(ctx context.Context, ask bool) []string {
 
 // trouble matches what PostgreSQL logs when one of its processes was killed or crashed, and when the disk is full. The
 // servers run in locale C.
-var trouble = regexp.MustCompile(`(?m)^.*\b(?:LOG|ERROR|FATAL|PANIC):  (.*(?:was terminated by signal|No space left on device).*)$`)
+var trouble = regexp.MustCompile(
+	`(?m)^.*\b(?:LOG|ERROR|FATAL|PANIC):  (.*(?:was terminated by signal|No space left on device).*)$`)
 
 // troubleInLog returns the first new line of trouble in the server's log.
 func (s *processServer) troubleInLog() []string {
@@ -129,8 +130,8 @@ func (s *dockerServer) incidents(ctx context.Context, ask bool) []string {
 // A cache inside this process ends with it.
 func (miniredisServer) incidents(context.Context, bool) []string { return nil }
 
-// Incidents returns what has happened to the child since the last call and was not caused by Stop: it ended, or it was stopped
-// by a signal and, on Linux, continued. Its end is in every answer.
+// Incidents returns what has happened to the child since the last call and was not caused by Stop: it ended, or it was
+// stopped by a signal and, on Linux, continued. Its end is in every answer.
 func (c *Child) Incidents() []string {
 	select {
 	case <-c.done:

@@ -17,7 +17,8 @@ func signalled(t *testing.T, pid int, signal syscall.Signal) {
 	}
 }
 
-// TestIncidents does to servers what no fault asked for, and what faults ask for, and holds that only the first is told.
+// TestIncidents does to servers what no fault asked for, and what faults ask for, and holds that only the first is
+// told.
 func TestIncidents(t *testing.T) {
 	needPostgres(t)
 	needCache(t)
@@ -118,7 +119,10 @@ func TestChildIncidents(t *testing.T) {
 	if got := c.Incidents(); len(got) > 0 {
 		t.Errorf("after Stop: %q", got)
 	}
-	for script, want := range map[string]string{"exit 0": "exit status 0", "exit 3": "exit status 3", "kill -9 $$": "signal: killed"} {
+	for script, want := range map[string]string{
+		"exit 0": "exit status 0", "exit 3": "exit status 3",
+		"kill -9 $$": "signal: killed",
+	} {
 		c := mustStartChild(t, sh(script))
 		await(t, c)
 		if got := c.Incidents(); len(got) != 1 || !strings.Contains(got[0], want) {
@@ -149,7 +153,8 @@ func smallDisk(t *testing.T, size string) string {
 	if out, err := exec.Command("mkdir", dir).CombinedOutput(); err != nil {
 		t.Fatal(err, string(out))
 	}
-	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "mode=1777,size="+size, "headroom-test", dir).CombinedOutput(); err != nil {
+	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "mode=1777,size="+size, "headroom-test",
+		dir).CombinedOutput(); err != nil {
 		t.Fatal(err, string(out))
 	}
 	t.Cleanup(func() {

@@ -13,8 +13,8 @@ import (
 //go:embed janitor.sh
 var janitorScript string
 
-// janitor is a shell in its own session. It notices the end of this process by the end of the pipe between them, and then
-// stops the processes and removes the paths that were registered. If none are left, it ends at once.
+// janitor is a shell in its own session. It notices the end of this process by the end of the pipe between them, and
+// then stops the processes and removes the paths that were registered. If none are left, it ends at once.
 type janitor struct {
 	orders io.WriteCloser
 	done   chan struct{}
@@ -51,7 +51,8 @@ func (j *janitor) forget(pid int) { _ = j.order("forget %d", pid) }
 // remove registers a path to remove. Call it before the path exists.
 func (j *janitor) remove(path string) error {
 	if !strings.HasPrefix(path, "/") || strings.ContainsAny(path, "\n\\") {
-		return fmt.Errorf("the temporary directory %q cannot be used: its path must be absolute and without line breaks and backslashes; set TMPDIR", path)
+		return fmt.Errorf("the temporary directory %q cannot be used: its path must be absolute and without line "+
+			"breaks and backslashes; set TMPDIR", path)
 	}
 	return j.order("remove %s", path)
 }

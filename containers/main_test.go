@@ -57,7 +57,8 @@ func help(mode string) error {
 	stop := func(context.Context) error { return nil }
 	if mode == "child" {
 		// It ignores the polite signal, and has a child of its own.
-		child, err := StartChild(context.Background(), ChildSpec{Path: "/bin/sh", Args: []string{"-c", `trap "" TERM; sleep 1000 & while :; do wait; done`}})
+		child, err := StartChild(context.Background(),
+			ChildSpec{Path: "/bin/sh", Args: []string{"-c", `trap "" TERM; sleep 1000 & while :; do wait; done`}})
 		if err != nil {
 			return err
 		}
@@ -120,7 +121,8 @@ func startHelper(t *testing.T, mode, dir, user string, env ...string) *helper {
 	t.Helper()
 	cmd := exec.Command(publicCopy(t, dir))
 	cmd.Dir = "/"
-	cmd.Env = append(os.Environ(), append(env, helperVariable+"="+mode, "TMPDIR="+dir, "HOME="+dir, "XDG_CACHE_HOME="+dir)...)
+	cmd.Env = append(os.Environ(),
+		append(env, helperVariable+"="+mode, "TMPDIR="+dir, "HOME="+dir, "XDG_CACHE_HOME="+dir)...)
 	cmd.Stderr = os.Stderr
 	if user != "" {
 		credential, err := credentialOf(user)
@@ -327,14 +329,17 @@ func requireServes(t *testing.T, env *Environment) {
 	ctx := t.Context()
 	var answer, database string
 	query(t, env.PostgresURL, "SELECT version(), current_database()", &answer, &database)
-	if answer != env.Postgres.Answer || !strings.HasPrefix(answer, env.Postgres.Name+" "+env.Postgres.Version+" ") || database != databaseName {
+	if answer != env.Postgres.Answer || !strings.HasPrefix(answer, env.Postgres.Name+" "+env.Postgres.Version+" ") ||
+		database != databaseName {
 		t.Errorf("PostgreSQL says %q, database %q; the environment says %+v", answer, database, env.Postgres)
 	}
 	if env.ReplicaURL != "" {
 		var standby bool
-		query(t, env.ReplicaURL, "SELECT version(), current_database(), pg_is_in_recovery()", &answer, &database, &standby)
+		query(t, env.ReplicaURL, "SELECT version(), current_database(), pg_is_in_recovery()", &answer, &database,
+			&standby)
 		if answer != env.Replica.Answer || !standby || !env.Replica.Standby || database != databaseName {
-			t.Errorf("the replica says %q, standby %v, database %q; the environment says %+v", answer, standby, database, env.Replica)
+			t.Errorf("the replica says %q, standby %v, database %q; the environment says %+v", answer, standby,
+				database, env.Replica)
 		}
 	}
 	client, err := dialCache(ctx, env.CacheURL)
@@ -349,7 +354,8 @@ func requireServes(t *testing.T, env *Environment) {
 		return
 	}
 	info, err := client.Info(ctx, "server").Result()
-	if err != nil || !strings.Contains(info, env.Cache.Answer) || !strings.HasSuffix(env.Cache.Answer, env.Cache.Version) {
+	if err != nil || !strings.Contains(info, env.Cache.Answer) ||
+		!strings.HasSuffix(env.Cache.Answer, env.Cache.Version) {
 		t.Errorf("INFO server says %q, %v; the environment says %+v", info, err, env.Cache)
 	}
 	if (env.Cache.Name == nameDragonfly) != strings.Contains(info, "dragonfly_version:") {

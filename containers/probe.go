@@ -17,8 +17,8 @@ type Status struct {
 	Todo     string // what to do when not OK
 }
 
-// Probe checks every provider without starting a server, and returns within five seconds. The order is that of provider auto,
-// with external last.
+// Probe checks every provider without starting a server, and returns within five seconds. The order is that of provider
+// auto, with external last.
 func Probe(ctx context.Context, o Options) []Status {
 	ctx, cancel := context.WithTimeout(ctx, probeLimit)
 	defer cancel()
@@ -39,7 +39,10 @@ func Probe(ctx context.Context, o Options) []Status {
 		case s := <-answers[i]:
 			all = append(all, s)
 		case <-ctx.Done():
-			all = append(all, Status{Provider: p.name, Detail: "no answer within " + probeLimit.String(), Todo: "find out why it hangs, or use another provider"})
+			all = append(all, Status{
+				Provider: p.name, Detail: "no answer within " + probeLimit.String(),
+				Todo: "find out why it hangs, or use another provider",
+			})
 		}
 	}
 	return all

@@ -16,8 +16,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// workshop holds the server processes of one environment: their directory, the user they run as, and the janitor that cleans
-// up if this process cannot.
+// workshop holds the server processes of one environment: their directory, the user they run as, and the janitor that
+// cleans up if this process cannot.
 type workshop struct {
 	dir     string
 	user    string // empty: the same user
@@ -120,7 +120,9 @@ func (w *workshop) give(path string) error {
 }
 
 // run starts a program in a room, with its output in a file of the workshop.
-func (w *workshop) run(ctx context.Context, program, room, logFile string, stop syscall.Signal, env []string, args ...string) (*Child, error) {
+func (w *workshop) run(ctx context.Context, program, room, logFile string, stop syscall.Signal, env []string,
+	args ...string,
+) (*Child, error) {
 	output, err := os.OpenFile(logFile, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open the log of %s: %w", program, err)
@@ -132,8 +134,8 @@ func (w *workshop) run(ctx context.Context, program, room, logFile string, stop 
 	}, w.janitor, func() {})
 }
 
-// serverEnv is the environment of a server: nothing of ours that would configure it (PGDATA, PGOPTIONS) or let a library
-// of another installation into it, except what the dynamic linker was told.
+// serverEnv is the environment of a server: nothing of ours that would configure it (PGDATA, PGOPTIONS) or let a
+// library of another installation into it, except what the dynamic linker was told.
 func serverEnv(home string) []string {
 	env := []string{"HOME=" + home, "TMPDIR=" + home, "LC_ALL=C"}
 	for _, name := range []string{"PATH", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"} {
@@ -144,9 +146,11 @@ func serverEnv(home string) []string {
 	return env
 }
 
-// startPostgres makes a cluster and starts its server, whose settings it returns. Immediate shutdown (SIGQUIT) fits data
-// that is thrown away.
-func (w *workshop) startPostgres(ctx context.Context, env *Environment, bin string, extra map[string]string) (settings map[string]string, err error) {
+// startPostgres makes a cluster and starts its server, whose settings it returns. Immediate shutdown (SIGQUIT) fits
+// data that is thrown away.
+func (w *workshop) startPostgres(ctx context.Context, env *Environment, bin string,
+	extra map[string]string,
+) (settings map[string]string, err error) {
 	room, err := w.room("postgres")
 	if err != nil {
 		return nil, err
@@ -159,9 +163,10 @@ func (w *workshop) startPostgres(ctx context.Context, env *Environment, bin stri
 	settings["listen_addresses"], settings["unix_socket_directories"] = loopback, ""
 	return settings, onFreePort(func(port int) error {
 		maintenance := postgresURL(loopback, port, password, "postgres")
-		env.Postgres, err = w.servePostgres(ctx, env, TargetPrimary, bin, room, settings, port, func(ctx context.Context) (Server, error) {
-			return identifyPostgres(ctx, maintenance)
-		})
+		env.Postgres, err = w.servePostgres(ctx, env, TargetPrimary, bin, room, settings, port,
+			func(ctx context.Context) (Server, error) {
+				return identifyPostgres(ctx, maintenance)
+			})
 		if err != nil {
 			return err
 		}
@@ -171,7 +176,9 @@ func (w *workshop) startPostgres(ctx context.Context, env *Environment, bin stri
 }
 
 // servePostgres starts the server of a cluster in the directory data of a room.
-func (w *workshop) servePostgres(ctx context.Context, env *Environment, target Target, bin, room string, settings map[string]string, port int, ask func(context.Context) (Server, error)) (Server, error) {
+func (w *workshop) servePostgres(ctx context.Context, env *Environment, target Target, bin, room string,
+	settings map[string]string, port int, ask func(context.Context) (Server, error),
+) (Server, error) {
 	settings["port"] = fmt.Sprint(port)
 	s := &processServer{
 		program: filepath.Join(bin, "postgres"), room: room, log: string(target) + ".log", signal: syscall.SIGQUIT,
@@ -229,7 +236,8 @@ func (w *workshop) initdb(ctx context.Context, bin, room, data, password string)
 		return err
 	}
 	err := w.runToEnd(ctx, filepath.Join(bin, "initdb"), room, nil,
-		"-D", data, "-U", databaseUser, "--pwfile="+secret, "-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "--no-sync")
+		"-D", data, "-U", databaseUser, "--pwfile="+secret, "-A", "scram-sha-256", "-E", "UTF8", "--locale=C",
+		"--no-sync")
 	if err != nil {
 		return err
 	}
@@ -283,7 +291,9 @@ func (w *workshop) startCache(ctx context.Context, env *Environment, program str
 }
 
 // serveCache starts a cache and waits until it, and not another server, answers at env.CacheURL.
-func (w *workshop) serveCache(ctx context.Context, env *Environment, program, room string, args []string) (Server, error) {
+func (w *workshop) serveCache(ctx context.Context, env *Environment, program, room string, args []string) (Server,
+	error,
+) {
 	address := env.CacheURL
 	return w.serve(ctx, env, TargetCache, &processServer{
 		program: program, room: room, log: string(TargetCache) + ".log", signal: syscall.SIGTERM, args: args,
@@ -312,7 +322,8 @@ func (w *workshop) close(ctx context.Context) error {
 	return errors.Join(append(errs, w.janitor.finish(ctx))...)
 }
 
-// serverUser is the user that servers run as: empty, for the same, unless this is root, as whom PostgreSQL refuses to run.
+// serverUser is the user that servers run as: empty, for the same, unless this is root, as whom PostgreSQL refuses to
+// run.
 func serverUser() (string, error) {
 	if os.Geteuid() != 0 {
 		return "", nil
@@ -323,7 +334,8 @@ func serverUser() (string, error) {
 		}
 	}
 	return "", &UnavailableError{
-		Provider: providerProcess, Detail: "PostgreSQL refuses to run as root, and there is no user postgres or nobody to run it as",
+		Provider: providerProcess, Detail: "PostgreSQL refuses to run as root, and there is no user postgres or " +
+			"nobody to run it as",
 		Todo: "run as an ordinary user, or add a user named postgres",
 	}
 }

@@ -15,10 +15,14 @@ func TestProcessServesAndLeavesNothing(t *testing.T) {
 	needPostgres(t)
 	needCache(t)
 	dir := publicTemp(t)
-	env := mustStart(t, Options{Provider: "process", PostgresSettings: map[string]string{"max_connections": "60", "search_path": `"it's", public`}})
+	env := mustStart(t, Options{
+		Provider:         "process",
+		PostgresSettings: map[string]string{"max_connections": "60", "search_path": `"it's", public`},
+	})
 	requireServes(t, env)
 	for setting, want := range map[string]string{
-		"max_connections": "60", "search_path": `"it's", public`, "shared_buffers": "256MB", "jit": "off", "fsync": "on",
+		"max_connections": "60", "search_path": `"it's", public`, "shared_buffers": "256MB", "jit": "off",
+		"fsync":              "on",
 		"synchronous_commit": "on", "listen_addresses": "127.0.0.1", "shared_preload_libraries": "pg_stat_statements",
 	} {
 		var got string
@@ -64,7 +68,8 @@ func TestProcessWithoutACacheServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	requireServes(t, env)
-	if env.Cache.Name != "miniredis" || len(env.Warnings) != 1 || !strings.Contains(env.Warnings[0], "CPU time counts as the generator's") {
+	if env.Cache.Name != "miniredis" || len(env.Warnings) != 1 ||
+		!strings.Contains(env.Warnings[0], "CPU time counts as the generator's") {
 		t.Errorf("the cache is %+v, the warnings are %q", env.Cache, env.Warnings)
 	}
 	mustStop(t, env)

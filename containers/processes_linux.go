@@ -32,7 +32,8 @@ func processState(pid int) (state byte, parent int, err error) {
 	return state, parent, nil
 }
 
-// stopsOf says whether a child of this process was stopped by a signal, and whether it was continued, since the last call.
+// stopsOf says whether a child of this process was stopped by a signal, and whether it was continued, since the last
+// call.
 func stopsOf(pid int) (stopped, continued bool) {
 	for {
 		var info unix.Siginfo

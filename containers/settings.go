@@ -19,14 +19,17 @@ var boundSettings = []string{
 // checkSettings refuses settings that cannot be given.
 func checkSettings(o Options) error {
 	if o.Provider == providerExternal && len(o.PostgresSettings) > 0 {
-		return fmt.Errorf("PostgreSQL settings were given, but provider external does not start the server: set them on the server")
+		return fmt.Errorf("PostgreSQL settings were given, but provider external does not start the server: set them " +
+			"on the server")
 	}
 	for _, name := range slices.Sorted(maps.Keys(o.PostgresSettings)) {
 		if !settingName.MatchString(name) {
-			return fmt.Errorf("PostgreSQL setting %q is not a name: write it as in postgresql.conf, such as work_mem", name)
+			return fmt.Errorf("PostgreSQL setting %q is not a name: write it as in postgresql.conf, such as work_mem",
+				name)
 		}
 		if slices.Contains(boundSettings, name) {
-			return fmt.Errorf("PostgreSQL setting %s is decided by the provider: remove it, or use provider external", name)
+			return fmt.Errorf("PostgreSQL setting %s is decided by the provider: remove it, or use provider external",
+				name)
 		}
 	}
 	return nil
@@ -63,7 +66,8 @@ const cacheMemory = "256mb"
 func dragonflyArgs(address string, port int) []string {
 	return []string{
 		"--bind=" + address, fmt.Sprintf("--port=%d", port), "--proactor_threads=1", "--maxmemory=" + cacheMemory,
-		"--cache_mode=true", "--max_eviction_per_heartbeat=10000", "--dbfilename=", "--version_check=false", "--logtostderr",
+		"--cache_mode=true", "--max_eviction_per_heartbeat=10000", "--dbfilename=", "--version_check=false",
+		"--logtostderr",
 	}
 }
 

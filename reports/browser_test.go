@@ -34,7 +34,8 @@ func startBrowser(t *testing.T) context.Context {
 		}
 	}
 	if binary == "" {
-		const missing = "no Chromium in PATH, without which the report cannot be tested: install Debian's package chromium (apt-get install chromium)"
+		const missing = "no Chromium in PATH, without which the report cannot be tested: install Debian's package " +
+			"chromium (apt-get install chromium)"
 		if os.Getenv("CI") == "" {
 			t.Skip(missing) // a developer may do without; CI installs it
 		}
@@ -42,7 +43,8 @@ func startBrowser(t *testing.T) context.Context {
 	}
 	limited, cancelLimit := context.WithTimeout(t.Context(), 2*time.Minute)
 	t.Cleanup(cancelLimit)
-	flags := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.ExecPath(binary), chromedp.DisableGPU,
+	flags := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.ExecPath(binary),
+		chromedp.DisableGPU,
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-quic", true))
 	allocator, cancelAllocator := chromedp.NewExecAllocator(limited, flags...)
 	t.Cleanup(cancelAllocator)
@@ -205,7 +207,10 @@ func faultsAreMarked(t *testing.T, p *tab) {
 	run := sampleRun(t)
 	url := written(t, run)
 	visit(t, p, url)
-	for _, id := range []string{"throughput-chart", "response-chart", "errors-chart", "cpu-chart", "wait-chart", "levels-chart", "lag-chart"} {
+	for _, id := range []string{
+		"throughput-chart", "response-chart", "errors-chart", "cpu-chart", "wait-chart",
+		"levels-chart", "lag-chart",
+	} {
 		for _, mark := range run.Measurements.Marks {
 			off := eval[float64](t, p, fmt.Sprintf(`((id, text, begun) => {
 				const chart = echarts.getInstanceByDom(document.getElementById(id));
@@ -217,7 +222,8 @@ func faultsAreMarked(t *testing.T, p *tab) {
 				return Math.abs(line.shape.x1 - chart.convertToPixel({xAxisIndex: 0}, begun));
 			})(%q, %q, %v)`, id, mark.Text, mark.Begun))
 			if off < 0 || off > 2 {
-				t.Errorf("%s: the mark of %s is %v pixels from its place; -1 means that there is none", id, mark.Text, off)
+				t.Errorf("%s: the mark of %s is %v pixels from its place; -1 means that there is none", id,
+					mark.Text, off)
 			}
 		}
 	}
@@ -304,7 +310,8 @@ func mustRead(t *testing.T, text string) {
 }
 
 func readableWithoutScript(t *testing.T, p *tab) {
-	if _, err := chromedp.Call(p, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}); err != nil {
+	if _, err := chromedp.Call(p, emulation.SetScriptExecutionDisabled,
+		emulation.SetScriptExecutionDisabledParams{Value: true}); err != nil {
 		t.Fatal(err)
 	}
 	url := written(t, sampleRun(t))
@@ -314,7 +321,8 @@ func readableWithoutScript(t *testing.T, p *tab) {
 		t.Fatal(err)
 	}
 	mustRead(t, text)
-	if visible := eval[int](t, p, `[...document.querySelectorAll("figure")].filter(f => f.offsetHeight > 0).length`); visible != 0 {
+	if visible := eval[int](t, p,
+		`[...document.querySelectorAll("figure")].filter(f => f.offsetHeight > 0).length`); visible != 0 {
 		t.Errorf("%d charts take up room though nothing draws them", visible)
 	}
 	p.quiet(t, url)
@@ -322,7 +330,8 @@ func readableWithoutScript(t *testing.T, p *tab) {
 
 func readableInJenkins(t *testing.T, p *tab) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		w.Header().Set("Content-Security-Policy", "sandbox; default-src 'none'; img-src 'self'; style-src 'self';") // Jenkins' default
+		// Jenkins' default
+		w.Header().Set("Content-Security-Policy", "sandbox; default-src 'none'; img-src 'self'; style-src 'self';")
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		if err := HTML(w, sampleRun(t)); err != nil {
 			t.Error(err)
@@ -337,14 +346,18 @@ func readableInJenkins(t *testing.T, p *tab) {
 	mustRead(t, text)
 }
 
-// shardsAreTold holds that a merged run has a row for each shard, and under it what is to be said of it; another run has none.
+// shardsAreTold holds that a merged run has a row for each shard, and under it what is to be said of it; another run
+// has none.
 func shardsAreTold(t *testing.T, p *tab) {
 	url := written(t, mergedRun(t))
 	visit(t, p, url)
-	rows := eval[[]string](t, p, `[...document.querySelectorAll("#shards tbody tr")].filter(r => r.offsetHeight > 0).map(r => [...r.cells].map(c => c.innerText.replace(/\s+/g, " ").trim()).join(" | "))`)
+	rows := eval[[]string](t, p,
+		`[...document.querySelectorAll("#shards tbody tr")].filter(r => r.offsetHeight > 0).map(r => [...r.cells].map(c => c.innerText.replace(/\s+/g, " ").trim()).join(" | "))`)
 	want := []string{
-		"0/3 | load-1 linux/amd64, 4 CPUs (Intel Xeon 2.20 GHz); wire (io_uring) | 21:04:05.000 | 6,000 | 0 | 3.87 | 0.251 | 1.50 of 4",
-		"1/3 | load-1 linux/amd64, 4 CPUs (Intel Xeon 2.20 GHz); wire (epoll) | 21:04:05.002 | 5,988 | 12 | 3.87 | 0.251 | 1.50 of 4",
+		"0/3 | load-1 linux/amd64, 4 CPUs (Intel Xeon 2.20 GHz); wire (io_uring) | 21:04:05.000 | 6,000 | 0 | 3.87 | " +
+			"0.251 | 1.50 of 4",
+		"1/3 | load-1 linux/amd64, 4 CPUs (Intel Xeon 2.20 GHz); wire (epoll) | 21:04:05.002 | 5,988 | 12 | 3.87 | " +
+			"0.251 | 1.50 of 4",
 		" | disturbed: other processes took 0.9 cores in 5 of 60 seconds",
 		" | the sockets of the machine ran short",
 		"2/3 | – linux/arm64, 2 CPUs; wire (epoll) | 21:04:05.000 | 0 | 0 | – | – | 0 of 0",
@@ -360,7 +373,8 @@ func shardsAreTold(t *testing.T, p *tab) {
 	}
 }
 
-// outcomesDiffer holds that no two outcomes which mean something else have the same colour, in the light and in the dark.
+// outcomesDiffer holds that no two outcomes which mean something else have the same colour, in the light and in the
+// dark.
 func outcomesDiffer(t *testing.T, p *tab) {
 	for _, scheme := range []string{"light", "dark"} {
 		if _, err := chromedp.Call(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
@@ -371,20 +385,25 @@ func outcomesDiffer(t *testing.T, p *tab) {
 		seen := map[string]results.Outcome{}
 		for _, run := range []*results.Run{passedRun(t), sampleRun(t), invalidRun(t), partRun(t)} {
 			visit(t, p, written(t, run))
-			colours := eval[string](t, p, `(s => s.color + " on " + s.backgroundColor)(getComputedStyle(document.querySelector("h1 strong")))`)
+			colours := eval[string](t, p,
+				`(s => s.color + " on " + s.backgroundColor)(getComputedStyle(document.querySelector("h1 strong")))`)
 			if other, taken := seen[colours]; taken {
 				t.Errorf("%s: %s looks like %s: %s", scheme, run.Verdict.Outcome, other, colours)
 			}
 			seen[colours] = run.Verdict.Outcome
 		}
 	}
-	if text := eval[string](t, p, `document.getElementById("gates").innerText`); !strings.Contains(text, "when all shards are merged") {
+	if text := eval[string](t, p, `document.getElementById("gates").innerText`); !strings.Contains(text,
+		"when all shards are merged") {
 		t.Errorf("the gates of a shard: %q", text)
 	}
 }
 
 func fitsNarrowScreens(t *testing.T, p *tab) {
-	for name, run := range map[string]*results.Run{"sample": sampleRun(t), "merged": mergedRun(t), "hostile": hostileRun(t)} {
+	for name, run := range map[string]*results.Run{
+		"sample": sampleRun(t), "merged": mergedRun(t),
+		"hostile": hostileRun(t),
+	} {
 		if err := chromedp.Do(p, chromedp.EmulateViewport(390, 844, chromedp.EmulateMobile)); err != nil {
 			t.Fatal(err)
 		}
@@ -393,14 +412,17 @@ func fitsNarrowScreens(t *testing.T, p *tab) {
 			t.Errorf("%s: the page is %d pixels wide on a screen of 390", name, width)
 		}
 		// The figures that answer how much headroom there is need no scrolling to the side.
-		hidden := eval[int](t, p, `[...document.querySelectorAll("#gates [data-label]")].filter(c => c.offsetWidth === 0 || c.getBoundingClientRect().right > 390).length`)
-		if gates := eval[int](t, p, `document.querySelectorAll("#gates [data-label]").length`); gates == 0 || hidden > 0 {
+		hidden := eval[int](t, p,
+			`[...document.querySelectorAll("#gates [data-label]")].filter(c => c.offsetWidth === 0 || c.getBoundingClientRect().right > 390).length`)
+		if gates := eval[int](t, p, `document.querySelectorAll("#gates [data-label]").length`); gates == 0 ||
+			hidden > 0 {
 			t.Errorf("%s: %d of %d figures of gates cannot be seen", name, hidden, gates)
 		}
 	}
 }
 
-// numbersAreWhole holds that no count of a status is broken into two lines, at a width at which the table has to be scrolled.
+// numbersAreWhole holds that no count of a status is broken into two lines, at a width at which the table has to be
+// scrolled.
 func numbersAreWhole(t *testing.T, p *tab) {
 	run := sampleRun(t)
 	run.Measurements.Series[0].Statuses = map[int]int64{200: 123_456_789}
@@ -422,7 +444,8 @@ func numbersAreWhole(t *testing.T, p *tab) {
 	}
 }
 
-// manyScenariosAreReadable holds that a run of 30 scenarios has tables whose text is not squeezed, and legends that are not cut off.
+// manyScenariosAreReadable holds that a run of 30 scenarios has tables whose text is not squeezed, and legends that are
+// not cut off.
 func manyScenariosAreReadable(t *testing.T, p *tab) {
 	run := sampleRun(t)
 	m := &run.Measurements
@@ -465,7 +488,8 @@ func chartsArePrinted(t *testing.T, p *tab) {
 		t.Fatal(err)
 	}
 	visit(t, p, written(t, sampleRun(t)))
-	if _, err := chromedp.Call(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: "print"}); err != nil {
+	if _, err := chromedp.Call(p, emulation.SetEmulatedMedia,
+		emulation.SetEmulatedMediaParams{Media: "print"}); err != nil {
 		t.Fatal(err)
 	}
 	wrong := eval[[]string](t, p, `[...document.querySelectorAll(".canvas")].filter(d => {

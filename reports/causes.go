@@ -31,7 +31,8 @@ func whyFailed(m *results.Measurements) []string {
 		for _, c := range rest {
 			failed += c.Count
 		}
-		lines = append(lines, fmt.Sprintf("%s for %s", Plural(int(failed), "more request"), Plural(len(rest), "other reason")))
+		lines = append(lines, fmt.Sprintf("%s for %s", Plural(int(failed), "more request"),
+			Plural(len(rest), "other reason")))
 	}
 	return lines
 }
@@ -66,7 +67,8 @@ func skipTexts(m *results.Measurements) []string {
 			}
 			why = ": " + strings.Join(causes, ", ")
 		}
-		lines = append(lines, fmt.Sprintf("%s: step %s was skipped %s because an earlier step of its flow failed%s", s.Scenario, s.Step, Plural(int(s.Count), "time"), why))
+		lines = append(lines, fmt.Sprintf("%s: step %s was skipped %s because an earlier step of its flow failed%s",
+			s.Scenario, s.Step, Plural(int(s.Count), "time"), why))
 	}
 	return lines
 }

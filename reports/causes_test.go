@@ -16,16 +16,21 @@ func TestWhyRequestsFailed(t *testing.T) {
 	s := r.Measurements.Series[0]
 	s.Failed = 515
 	s.Errors = map[string]int64{"TLS": 500}
-	s.ErrorSamples = map[string]string{"TLS": "x509: certificate signed by unknown authority", "status 500": "500: \x1b[31m" + strings.Repeat("long ", 200)}
+	s.ErrorSamples = map[string]string{
+		"TLS":        "x509: certificate signed by unknown authority",
+		"status 500": "500: \x1b[31m" + strings.Repeat("long ", 200),
+	}
 	for i := range 5 {
 		s.Errors[fmt.Sprintf("status %d", 500+i)] = int64(5 - i)
 	}
 	first := "TLS × 500 at get-resource; first: x509: certificate signed by unknown authority"
 	lines := whyFailed(&r.Measurements)
-	if len(lines) != maxCauses+1 || lines[0] != first || lines[maxCauses] != "1 more request for 1 other reason" || len(lines[1]) > 2*maxFirst {
+	if len(lines) != maxCauses+1 || lines[0] != first || lines[maxCauses] != "1 more request for 1 other reason" ||
+		len(lines[1]) > 2*maxFirst {
 		t.Errorf("%q", lines)
 	}
-	if text := string(draw(t, ".txt", r)); !strings.Contains(text, "\n  failed: "+first+"\n  failed: status 500 × 5 at get-resource; first: 500: �[31mlong") {
+	if text := string(draw(t, ".txt", r)); !strings.Contains(text,
+		"\n  failed: "+first+"\n  failed: status 500 × 5 at get-resource; first: 500: �[31mlong") {
 		t.Errorf("the text does not say why:\n%.1500s", text)
 	}
 	page := string(draw(t, ".html", r))
@@ -37,13 +42,15 @@ func TestWhyRequestsFailed(t *testing.T) {
 		t.Errorf("junit.xml does not say why: %q, %v", doc.Suites[0].Stderr, err)
 	}
 	r.Verdict.Gates[0].Passed, r.Verdict.Outcome, doc = false, results.Fail, junitSuites{}
-	if err := xml.Unmarshal(draw(t, ".xml", r), &doc); err != nil || !slices.ContainsFunc(doc.Suites[0].Cases, func(c junitCase) bool { return c.Failure != nil && strings.Contains(c.Failure.Text, first) }) {
+	if err := xml.Unmarshal(draw(t, ".xml", r), &doc); err != nil ||
+		!slices.ContainsFunc(doc.Suites[0].Cases,
+			func(c junitCase) bool { return c.Failure != nil && strings.Contains(c.Failure.Text, first) }) {
 		t.Errorf("no failed case of junit.xml says why: %v", err)
 	}
 }
 
-// TestCauseSaysWhatWasExpected: a status that is a success elsewhere is no cause without the one that was asked for, and the first of
-// a class is not told where it only repeats it.
+// TestCauseSaysWhatWasExpected: a status that is a success elsewhere is no cause without the one that was asked for,
+// and the first of a class is not told where it only repeats it.
 func TestCauseSaysWhatWasExpected(t *testing.T) {
 	r := passedRun(t)
 	s := r.Measurements.Series[0]

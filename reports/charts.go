@@ -12,9 +12,12 @@ import (
 
 // latencyChart draws the distributions of response and service time over an axis of nines.
 func latencyChart(d digest) chart {
-	c := chart{ID: "latency-chart", Kind: "nines", Title: "Latency by percentile", Note: "Each step to the right leaves the slowest tenth of the requests: " +
-		"P90, P99, P99.9. Response time counts from the planned send time, service time from the actual one. " +
-		"Where the two curves separate, requests waited before they could be sent."}
+	c := chart{
+		ID: "latency-chart", Kind: "nines", Title: "Latency by percentile",
+		Note: "Each step to the right leaves the slowest tenth of the requests: " +
+			"P90, P99, P99.9. Response time counts from the planned send time, service time from the actual one. " +
+			"Where the two curves separate, requests waited before they could be sent.",
+	}
 	add := func(label string, lines []line) {
 		x := opts.XAxis{Name: "percentile", Min: 0, Max: lastX(lines), MinInterval: 1, MaxInterval: 1}
 		c.Choices = append(c.Choices, newPicture(label, c.ID, x, logMillis(lines), lines, overlay{}))
@@ -57,19 +60,27 @@ func lastX(lines []line) float64 {
 // timeCharts draw the run second by second. The chart of errors is left out when there were none.
 func timeCharts(d digest) []chart {
 	points := pointsByScenario(d)
-	throughput := chart{ID: "throughput-chart", Kind: "count", Title: "Throughput", Note: "Responses per second, including failed requests."}
-	throughput.Choices = []picture{countPicture(d, throughput.ID, points, func(p results.Point) int64 { return p.Requests })}
+	throughput := chart{
+		ID: "throughput-chart", Kind: "count", Title: "Throughput",
+		Note: "Responses per second, including failed requests.",
+	}
+	throughput.Choices = []picture{countPicture(d, throughput.ID, points,
+		func(p results.Point) int64 { return p.Requests })}
 	all := []chart{throughput, responseChart(d, points)}
 	if slices.ContainsFunc(d.Measurements.Points, func(p results.Point) bool { return p.Failed > 0 }) {
-		failures := chart{ID: "errors-chart", Kind: "count", Title: "Errors", Note: "Failed requests per second: no response, or an unexpected status."}
-		failures.Choices = []picture{countPicture(d, failures.ID, points, func(p results.Point) int64 { return p.Failed })}
+		failures := chart{
+			ID: "errors-chart", Kind: "count", Title: "Errors",
+			Note: "Failed requests per second: no response, or an unexpected status.",
+		}
+		failures.Choices = []picture{countPicture(d, failures.ID, points,
+			func(p results.Point) int64 { return p.Failed })}
 		all = append(all, failures)
 	}
 	return all
 }
 
-// countPicture draws a line of counts for each scenario. A second without responses counts as 0. A second that the scenario
-// covered only in part is left out.
+// countPicture draws a line of counts for each scenario. A second without responses counts as 0. A second that the
+// scenario covered only in part is left out.
 func countPicture(d digest, id string, points [][]results.Point, counted func(results.Point) int64) picture {
 	points = slices.Clone(points)
 	for i := range points {
@@ -92,9 +103,13 @@ var quantiles = []struct {
 
 // responseChart draws one percentile of all scenarios, or all percentiles of one.
 func responseChart(d digest, points [][]results.Point) chart {
-	c := chart{ID: "response-chart", Kind: "milliseconds", Title: "Response time", Note: "Percentiles of the responses of each second. A line is broken where a second had none."}
+	c := chart{
+		ID: "response-chart", Kind: "milliseconds", Title: "Response time",
+		Note: "Percentiles of the responses of each second. A line is broken where a second had none.",
+	}
 	add := func(label string, lines []line) {
-		c.Choices = append(c.Choices, newPicture(label, c.ID, timeAxis(points), logMillis(lines), lines, overTimeOf(d, points)))
+		c.Choices = append(c.Choices, newPicture(label, c.ID, timeAxis(points), logMillis(lines), lines,
+			overTimeOf(d, points)))
 	}
 	value := func(of func(results.Point) float64) func(results.Point) dot {
 		return func(p results.Point) dot {
@@ -189,7 +204,8 @@ func warmups(d digest, points [][]results.Point) []shade {
 		if s.Load != nil && sh.from < s.Load.MeasuredFrom {
 			sh.to = min(sh.to, s.Load.MeasuredFrom) // the warm-up may end within a second
 		}
-		if same := slices.IndexFunc(shades, func(o shade) bool { return o.from == sh.from && o.to == sh.to }); same >= 0 {
+		if same := slices.IndexFunc(shades,
+			func(o shade) bool { return o.from == sh.from && o.to == sh.to }); same >= 0 {
 			shades[same].label += ", " + s.Name
 			continue
 		}

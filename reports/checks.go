@@ -33,13 +33,15 @@ func checksText(rows []checkRow) string {
 	text := t.String()
 	for _, c := range rows {
 		if c.Unmet != "" {
-			text += fmt.Sprintf("  first failure: %s at %s: %s\n", onOneLine(c.Name), onOneLine(c.Request), onOneLine(shortened(c.Unmet)))
+			text += fmt.Sprintf("  first failure: %s at %s: %s\n", onOneLine(c.Name), onOneLine(c.Request),
+				onOneLine(shortened(c.Unmet)))
 		}
 	}
 	return text
 }
 
-// checkProperties are the checks as JUnit properties. They are not test cases because a failed check alone fails nothing.
+// checkProperties are the checks as JUnit properties. They are not test cases because a failed check alone fails
+// nothing.
 func checkProperties(series []*results.Series) []junitProperty {
 	var properties []junitProperty
 	for _, s := range series {

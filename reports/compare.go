@@ -20,7 +20,8 @@ func ComparisonText(w io.Writer, c *judge.Comparison, oldName, newName string) e
 		word, name string
 		run        *results.Run
 	}{{"old", oldName, c.Old}, {"new", newName, c.New}} {
-		t.add(side.word, side.name, string(side.run.Verdict.Outcome), side.run.Name, side.run.Measurements.Started.UTC().Format(time.DateTime)+" UTC", side.run.Environment.Target)
+		t.add(side.word, side.name, string(side.run.Verdict.Outcome), side.run.Name,
+			side.run.Measurements.Started.UTC().Format(time.DateTime)+" UTC", side.run.Environment.Target)
 	}
 	b.WriteString(t.String())
 	fmt.Fprintf(&b, "\n%s\n", onOneLine(comparisonHeadline(c)))
@@ -31,7 +32,8 @@ func ComparisonText(w io.Writer, c *judge.Comparison, oldName, newName string) e
 		fmt.Fprintf(&b, "\nGates (margin: the share of the allowed loss that is left)\n%s", gateChangesText(c.Gates))
 	}
 	fmt.Fprintf(&b, "\nRequests (response time)\n%s", figureChangesText(c.Figures))
-	b.WriteString("\nIn parentheses: 95 % confidence intervals. ~ the intervals overlap, so the difference may be chance. ? cannot be determined.\n")
+	b.WriteString("\nIn parentheses: 95 % confidence intervals. ~ the intervals overlap, so the difference may be " +
+		"chance. ? cannot be determined.\n")
 	if _, err := w.Write(b.Bytes()); err != nil {
 		return fmt.Errorf("draw the comparison: %w", err)
 	}
@@ -44,7 +46,8 @@ func comparisonHeadline(c *judge.Comparison) string {
 		return "The runs cannot be compared: " + c.Invalid + "."
 	}
 	worse, better, unknown := changed(c.Figures)
-	text := fmt.Sprintf("Of %s, %d became worse and %d better.", Plural(len(c.Figures), "request figure"), worse, better)
+	text := fmt.Sprintf("Of %s, %d became worse and %d better.", Plural(len(c.Figures), "request figure"),
+		worse, better)
 	switch why := commonReason(c.Figures); {
 	case unknown > 0 && unknown == len(c.Figures) && why != "":
 		text = "These runs cannot show what changed: " + why + "."
@@ -94,7 +97,10 @@ func changed(figures []judge.FigureChange) (worse, better, unknown int) {
 }
 
 func gateChangesText(changes []judge.GateChange) string {
-	t := textTable{left: 2, rows: [][]string{{"metric", "gate", "old", "", "new", "", "change", "", "margin old", "margin new"}}}
+	t := textTable{left: 2, rows: [][]string{{
+		"metric", "gate", "old", "", "new", "", "change", "", "margin old",
+		"margin new",
+	}}}
 	for _, c := range changes {
 		g := c.New
 		if g == nil {
@@ -102,10 +108,12 @@ func gateChangesText(changes []judge.GateChange) string {
 		}
 		row := []string{g.Metric, g.Expression, none, "", none, "", "", "", none, none}
 		if c.Old != nil {
-			row[2], row[3], row[8] = gateActual(*c.Old), bracketed(c.Difference.Old, c.Share, g.Unit), gateMargin(*c.Old)
+			row[2], row[3], row[8] = gateActual(*c.Old), bracketed(c.Difference.Old, c.Share, g.Unit),
+				gateMargin(*c.Old)
 		}
 		if c.New != nil {
-			row[4], row[5], row[9] = gateActual(*c.New), bracketed(c.Difference.New, c.Share, g.Unit), gateMargin(*c.New)
+			row[4], row[5], row[9] = gateActual(*c.New), bracketed(c.Difference.New, c.Share, g.Unit),
+				gateMargin(*c.New)
 		}
 		if c.Old != nil && c.New != nil {
 			row[6], row[7] = differenceText(c.Difference)
@@ -132,7 +140,8 @@ func figureChangesText(changes []judge.FigureChange) string {
 			return withUnit(perUnit(c.Unit)(e.Value), c.Unit)
 		}
 		change, word := differenceText(c.Difference)
-		t.add(c.Scenario, c.Request, c.Figure, show(c.Old), bracketed(c.Old, c.Share, c.Unit), show(c.New), bracketed(c.New, c.Share, c.Unit), change, word)
+		t.add(c.Scenario, c.Request, c.Figure, show(c.Old), bracketed(c.Old, c.Share, c.Unit), show(c.New),
+			bracketed(c.New, c.Share, c.Unit), change, word)
 	}
 	var why []string
 	for _, c := range changes {

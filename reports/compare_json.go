@@ -13,8 +13,9 @@ import (
 // ComparisonVersion is the version of the format of ComparisonJSON. Fields are only added within a version.
 const ComparisonVersion = 1
 
-// ComparisonJSON writes the content of ComparisonText for scripts. oldName and newName are the caller's names for the runs. Names and units are those of summary.json: times are milliseconds, rates are per second,
-// shares are from 0 to 1:
+// ComparisonJSON writes the content of ComparisonText for scripts. oldName and newName are the caller's names for the
+// runs. Names and units are those of summary.json: times are milliseconds, rates are per second, shares are from 0 to
+// 1:
 //
 //	version           1
 //	comparable        true if both runs sent the same load and both are valid
@@ -26,13 +27,14 @@ const ComparisonVersion = 1
 //	gates[]           metric, expression, unit, old and new (null where a run has no such gate), verdict, reason, change
 //	requests[]        scenario, name, and for each of response_p50_ms, response_p95_ms, rate and failed_share: old, new, verdict, reason, change
 //
-// old and new hold value (null without data), samples and interval (null if there is none; low or high is null where that end
-// is open). Those of gates also hold margin (null if undefined), passed, unresolved and not_reached. verdict is better, worse,
-// same (the intervals overlap) or unknown (see reason). change is the relative change of the value, or the difference of a
-// share; it is null if the verdict is same or a value is missing.
+// old and new hold value (null without data), samples and interval (null if there is none; low or high is null where
+// that end is open). Those of gates also hold margin (null if undefined), passed, unresolved and not_reached. verdict
+// is better, worse, same (the intervals overlap) or unknown (see reason). change is the relative change of the value,
+// or the difference of a share; it is null if the verdict is same or a value is missing.
 func ComparisonJSON(w io.Writer, c *judge.Comparison, oldName, newName string) error {
 	doc := comparisonDoc{
-		Version: ComparisonVersion, Comparable: c.Invalid == "", Reason: c.Invalid, Old: newRunCompared(c.Old, oldName), New: newRunCompared(c.New, newName),
+		Version: ComparisonVersion, Comparable: c.Invalid == "", Reason: c.Invalid, Old: newRunCompared(c.Old, oldName),
+		New:      newRunCompared(c.New, newName),
 		Warnings: append([]string{}, c.Warnings...), Gates: []comparedGate{}, Requests: comparedRequests(c.Figures),
 	}
 	doc.Worse, doc.Better, _ = changed(c.Figures)
@@ -84,7 +86,10 @@ type runCompared struct {
 }
 
 func newRunCompared(r *results.Run, path string) runCompared {
-	return runCompared{path, r.Name, r.Measurements.Started.UTC(), r.Verdict.Outcome, r.Verdict.Invalid, r.Environment.Target}
+	return runCompared{
+		path, r.Name, r.Measurements.Started.UTC(), r.Verdict.Outcome, r.Verdict.Invalid,
+		r.Environment.Target,
+	}
 }
 
 type comparedGate struct {
@@ -110,7 +115,11 @@ func newComparedGate(c judge.GateChange) comparedGate {
 	if g == nil {
 		g = c.Old
 	}
-	out := comparedGate{g.Metric, g.Expression, g.Unit, newComparedSide(c.Old, c.Difference.Old), newComparedSide(c.New, c.Difference.New), verdictOn{Verdict: "unknown"}}
+	out := comparedGate{
+		g.Metric, g.Expression, g.Unit, newComparedSide(c.Old, c.Difference.Old),
+		newComparedSide(c.New, c.Difference.New),
+		verdictOn{Verdict: "unknown"},
+	}
 	if c.Old != nil && c.New != nil {
 		out.verdictOn = newVerdictOn(c.Difference)
 	}

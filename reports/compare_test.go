@@ -63,7 +63,8 @@ func comparedRun(t *testing.T, seed uint64, median float64, failed int64, text s
 	return r
 }
 
-// TestComparison holds a comparison as text and as JSON: figures that became worse, better, neither, and that cannot be told.
+// TestComparison holds a comparison as text and as JSON: figures that became worse, better, neither, and that cannot be
+// told.
 func TestComparison(t *testing.T) {
 	before := comparedRun(t, 7, 0.9, 0, comparedScenario)
 	after := comparedRun(t, 8, 1.3, 90, comparedScenario+"  http_req_duration{name:list-resources}: \"p(95)<20\"\n")
@@ -94,22 +95,28 @@ func TestInvalidIsNotCompared(t *testing.T) {
 			t.Fatal(err)
 		}
 		var b, js bytes.Buffer
-		if err := errors.Join(ComparisonText(&b, c, "before", "after"), ComparisonJSON(&js, c, "before", "after")); err != nil {
+		if err := errors.Join(ComparisonText(&b, c, "before", "after"),
+			ComparisonJSON(&js, c, "before", "after")); err != nil {
 			t.Fatal(err)
 		}
 		return b.String(), js.String()
 	}
 	after.Verdict.Untimed = []string{"late"}
 	text, doc := untold()
-	if !strings.Contains(text, "Of 8 request figures, 1 became worse and 0 better.") || !strings.Contains(doc, `"comparable": true`) {
+	if !strings.Contains(text, "Of 8 request figures, 1 became worse and 0 better.") ||
+		!strings.Contains(doc, `"comparable": true`) {
 		t.Errorf("of a run whose times say nothing:\n%s", text)
 	}
 	after.Verdict.Outcome, after.Verdict.Invalid = results.Invalid, []string{"the generator was starved"}
 	text, doc = untold()
-	if !strings.Contains(text, "\nThe runs cannot be compared: the new run is INVALID: the generator was starved.\n") || strings.Contains(text, "worse") || strings.Contains(text, "became") {
+	if !strings.Contains(text, "\nThe runs cannot be compared: the new run is INVALID: the generator was starved.\n") ||
+		strings.Contains(text, "worse") || strings.Contains(text, "became") {
 		t.Errorf("%s", text)
 	}
-	for _, want := range []string{`"comparable": false`, `"reason": "the new run is INVALID: the generator was starved"`, `"worse": 0`} {
+	for _, want := range []string{
+		`"comparable": false`,
+		`"reason": "the new run is INVALID: the generator was starved"`, `"worse": 0`,
+	} {
 		if !strings.Contains(doc, want) {
 			t.Errorf("no %s in %s", want, doc)
 		}

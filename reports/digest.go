@@ -157,7 +157,8 @@ func gatesHeadline(v results.Verdict) string {
 	case unreached > 0:
 		return fmt.Sprintf("The run ended early: %s of %s not reached.", count(int64(unreached)), all)
 	case unsteady > 0:
-		return fmt.Sprintf("%s within the limits, but %s in a stage that was not steady.", allGates(len(v.Gates)), count(int64(unsteady)))
+		return fmt.Sprintf("%s within the limits, but %s in a stage that was not steady.", allGates(len(v.Gates)),
+			count(int64(unsteady)))
 	case len(v.Gates) == 1:
 		return "The gate held." + spare(v)
 	default:
@@ -207,7 +208,8 @@ func reasons(v results.Verdict) []string {
 func (d digest) Notes() []string {
 	var all []string
 	if aborted := d.Measurements.Aborted; aborted != "" {
-		all = append(all, fmt.Sprintf("The run ended early, after %s, because a threshold was crossed: %s", seconds(d.Measurements.Elapsed), aborted))
+		all = append(all, fmt.Sprintf("The run ended early, after %s, because a threshold was crossed: %s",
+			seconds(d.Measurements.Elapsed), aborted))
 	}
 	all = append(all, skipTexts(&d.Measurements)...)
 	if len(d.Verdict.NoneSucceeded) > 1 { // one is in the headline
@@ -216,8 +218,8 @@ func (d digest) Notes() []string {
 	return append(all, d.Verdict.Warnings...)
 }
 
-// crossedGates are the gates that did not hold. Gates that were not reached are left out. Unresolved gates are returned only
-// when no gate was certainly crossed.
+// crossedGates are the gates that did not hold. Gates that were not reached are left out. Unresolved gates are returned
+// only when no gate was certainly crossed.
 func crossedGates(v results.Verdict) []results.Gate {
 	var crossed, unresolved []results.Gate
 	for _, g := range v.Gates {
@@ -240,7 +242,8 @@ func gateSentence(g results.Gate) string {
 	if g.Samples == 0 {
 		return fmt.Sprintf("%s %s: %s", g.Metric, g.Expression, noDataReason(g))
 	}
-	sentence := fmt.Sprintf("%s: required %s, measured %s%s", g.Metric, g.Expression, gateActual(g), within(" from ", g))
+	sentence := fmt.Sprintf("%s: required %s, measured %s%s", g.Metric, g.Expression, gateActual(g),
+		within(" from ", g))
 	if g.Unresolved {
 		return fmt.Sprintf("%s, 95 %% interval %s: %s", sentence, gateInterval(g), g.Reason)
 	}

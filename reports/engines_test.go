@@ -34,7 +34,8 @@ func TestEnginesOfScenarios(t *testing.T) {
 		t.Error("the page or the summary does not name the engines")
 	}
 	text, page, summary = draw()
-	if strings.Contains(text, "sent by") || strings.Contains(page, "independent clients") || strings.Contains(summary, `"engine": "`) {
+	if strings.Contains(text, "sent by") || strings.Contains(page, "independent clients") ||
+		strings.Contains(summary, `"engine": "`) {
 		t.Error("a run with one engine names engines of scenarios")
 	}
 }

@@ -18,8 +18,8 @@ const none = "–"
 // percentiles are the columns of the latency table.
 var percentiles = []float64{50, 75, 90, 95, 99, 99.9}
 
-// threeDigits shows three significant digits, all digits of the whole part, and at most three decimals. Small values are not
-// shown as 0.
+// threeDigits shows three significant digits, all digits of the whole part, and at most three decimals. Small values
+// are not shown as 0.
 func threeDigits(v float64) string {
 	switch size := math.Abs(v); {
 	case size == 0:
@@ -145,7 +145,8 @@ func gateTarget(g results.Gate) string {
 
 // gateWindow shows the worst window of a gate with windows: "34 s to 44 s, the worst of 21".
 func gateWindow(g results.Gate) string {
-	return fmt.Sprintf("%d s to %d s, the worst of %s", g.Window.From, g.Window.From+g.Window.Seconds, count(int64(g.Window.Of)))
+	return fmt.Sprintf("%d s to %d s, the worst of %s", g.Window.From, g.Window.From+g.Window.Seconds,
+		count(int64(g.Window.Of)))
 }
 
 // within is gateWindow after an introduction; empty for a gate without windows.
@@ -188,7 +189,8 @@ func apart(v, target float64, decimals int) string {
 	return scenarios.GroupDigits(at(v))
 }
 
-// gateInterval shows the confidence interval of a percentile: "4.71 to 5.03". An end is "?" if there are too few samples.
+// gateInterval shows the confidence interval of a percentile: "4.71 to 5.03". An end is "?" if there are too few
+// samples.
 func gateInterval(g results.Gate) string {
 	if g.Interval == nil {
 		return none
@@ -266,8 +268,8 @@ func countsText[K int | string](counts map[K]int64) string {
 	return strings.Join(parts, ", ")
 }
 
-// again is the command that repeats a run: with another --out directory, since the first one exists, and without --start-at,
-// which is in the past.
+// again is the command that repeats a run: with another --out directory, since the first one exists, and without
+// --start-at, which is in the past.
 func again(command []string) []string {
 	var out []string
 	for i := 0; i < len(command); i++ {
@@ -302,7 +304,8 @@ func shellLine(args []string) string {
 }
 
 func needsQuotes(c rune) bool {
-	return c >= unicode.MaxASCII || !unicode.IsLetter(c) && !unicode.IsDigit(c) && !strings.ContainsRune("-_./:=,@%+", c)
+	return c >= unicode.MaxASCII || !unicode.IsLetter(c) && !unicode.IsDigit(c) &&
+		!strings.ContainsRune("-_./:=,@%+", c)
 }
 
 // onOneLine makes text of unknown origin safe for a terminal by replacing characters that are not printable.

@@ -46,10 +46,19 @@ func TestFigures(t *testing.T) {
 		{bytesText(84_300_000), "84.3 MB"},
 		{bytesText(math.MaxInt64), "9,223 PB"},
 		{countsText(map[int]int64{503: 2, 200: 1997}), "200\u00a0×\u00a01,997, 503\u00a0×\u00a02"},
-		{shellLine(again([]string{"headroom", "run", "--out", "a/b/", "x.yaml", "--start-at", "2026-01-02T15:04:05Z", "--quiet"})), `headroom run --out a/b-again x.yaml --quiet`},
-		{shellLine(again([]string{"headroom", "run", "--start-at=2026-01-02T15:04:05Z", "--out=before", "x.yaml"})), `headroom run --out=before-again x.yaml`},
+		{shellLine(again([]string{
+			"headroom", "run", "--out", "a/b/", "x.yaml", "--start-at", "2026-01-02T15:04:05Z",
+			"--quiet",
+		})), `headroom run --out a/b-again x.yaml --quiet`},
+		{
+			shellLine(again([]string{"headroom", "run", "--start-at=2026-01-02T15:04:05Z", "--out=before", "x.yaml"})),
+			`headroom run --out=before-again x.yaml`,
+		},
 		{shellLine(again([]string{"headroom", "run", "x.yaml"})), `headroom run x.yaml`},
-		{shellLine([]string{"headroom", "run", "my file.yaml", "--set=a=b", "it's", ""}), `headroom run 'my file.yaml' --set=a=b 'it'\''s' ''`},
+		{
+			shellLine([]string{"headroom", "run", "my file.yaml", "--set=a=b", "it's", ""}),
+			`headroom run 'my file.yaml' --set=a=b 'it'\''s' ''`,
+		},
 		{onOneLine("a\x1b[2J\n\tb é"), "a�[2J��b é"},
 	} {
 		if c.got != c.want {
@@ -128,7 +137,10 @@ func TestIntervalsEndApartFromTheTarget(t *testing.T) {
 		"999.6 to 1,000.4": {999.6, 1000.447, 1000},
 		"4.71 to 5.03":     {4.7123, 5.0299, 50},
 	} {
-		if got := gateInterval(results.Gate{Target: c[2], Interval: &results.Interval{Low: &c[0], High: &c[1]}}); got != want {
+		if got := gateInterval(results.Gate{
+			Target:   c[2],
+			Interval: &results.Interval{Low: &c[0], High: &c[1]},
+		}); got != want {
 			t.Errorf("%v: got %q, want %q", c, got, want)
 		}
 	}
@@ -143,7 +155,8 @@ func TestLogAxisReachesJustBeyondItsLines(t *testing.T) {
 	} {
 		axis := logMillis([]line{{dots: []dot{{y: c.low}, {gap: true}, {y: c.high}}}})
 		if axis.Min != c.min || axis.Max != c.max {
-			t.Errorf("from %v to %v ms: the axis reaches from %v to %v, want %v to %v", c.low, c.high, axis.Min, axis.Max, c.min, c.max)
+			t.Errorf("from %v to %v ms: the axis reaches from %v to %v, want %v to %v", c.low, c.high, axis.Min,
+				axis.Max, c.min, c.max)
 		}
 	}
 }

@@ -36,8 +36,14 @@ func healthCharts(d digest) []chart {
 		return nil
 	}
 	return []chart{
-		healthChart(d, chart{ID: "cpu-chart", Kind: "cores", Title: "CPU", Note: "Busy cores in each second. " + processesNote(h.Processes)}, opts.YAxis{Name: "cores", Type: "value", Min: 0}, cpuLines),
-		healthChart(d, chart{ID: "wait-chart", Kind: "share", Title: "Waiting for a CPU", Note: "Share of the runnable time of the threads in which they waited for a CPU."}, opts.YAxis{Name: "share of time", Type: "value", Min: 0}, waitLines),
+		healthChart(d, chart{
+			ID: "cpu-chart", Kind: "cores", Title: "CPU",
+			Note: "Busy cores in each second. " + processesNote(h.Processes),
+		}, opts.YAxis{Name: "cores", Type: "value", Min: 0}, cpuLines),
+		healthChart(d, chart{
+			ID: "wait-chart", Kind: "share", Title: "Waiting for a CPU",
+			Note: "Share of the runnable time of the threads in which they waited for a CPU.",
+		}, opts.YAxis{Name: "share of time", Type: "value", Min: 0}, waitLines),
 	}
 }
 
@@ -89,12 +95,17 @@ func healthMeasures(h *results.Health) []measure {
 		return text
 	}
 	return []measure{
-		{"System's CPU", "Average number of cores that the system under test kept busy, if its processes are known.", []string{cores(t.System)}},
+		{
+			"System's CPU", "Average number of cores that the system under test kept busy, if its processes are known.",
+			[]string{cores(t.System)},
+		},
 		{"Others' CPU", processesNote(h.Processes), []string{cores(t.Others)}},
-		{"Waited for a CPU", "Share of the runnable time in which threads waited for a CPU: generator / system under test.", []string{share(t.Waited) + " / " + share(t.SysWaited)}},
+		{"Waited for a CPU", "Share of the runnable time in which threads waited for a CPU: generator / system " +
+			"under test.", []string{share(t.Waited) + " / " + share(t.SysWaited)}},
 		{"TCP retransmissions", "Segments that the whole machine sent again.", []string{known(t.Resent, count)}},
 		{"File descriptors", "Most that the generator had open in any second.", []string{of(t.Files, h.FileLimit)}},
-		{"TCP sockets", "Most on the whole machine in any second, in use or in TIME_WAIT, and the number of ephemeral ports for one destination.", []string{of(t.Ports, h.PortRange)}},
+		{"TCP sockets", "Most on the whole machine in any second, in use or in TIME_WAIT, and the number of " +
+			"ephemeral ports for one destination.", []string{of(t.Ports, h.PortRange)}},
 	}
 }
 
@@ -112,6 +123,7 @@ func healthText(h *results.Health) string {
 	}
 	t := h.Totals()
 	cores := func(v *float64) string { return known(v, threeDigits) }
-	return fmt.Sprintf("  machine: busy cores: system %s, others %s, stolen %s; waited for a CPU: generator %s, system %s\n",
+	return fmt.Sprintf("  machine: busy cores: system %s, others %s, stolen %s; waited for a CPU: generator %s, "+
+		"system %s\n",
 		cores(t.System), cores(t.Others), cores(t.Stolen), known(t.Waited, percent), known(t.SysWaited, percent))
 }

@@ -23,8 +23,8 @@ var pageStyle string
 //go:embed report.js
 var pageScript string
 
-// policy forbids the page all requests and all scripts except its own two, so that text from the run cannot execute even
-// if it were not escaped. Styles cannot be restricted like this: ECharts' tooltips have inline styles.
+// policy forbids the page all requests and all scripts except its own two, so that text from the run cannot execute
+// even if it were not escaped. Styles cannot be restricted like this: ECharts' tooltips have inline styles.
 var policy = fmt.Sprintf("default-src 'none'; script-src %s %s; style-src 'unsafe-inline'; img-src data: blob:",
 	contentHash(statics.EchartJS), contentHash(pageScript))
 
@@ -34,11 +34,18 @@ func contentHash(script string) string {
 }
 
 var parsedPage = template.Must(template.New(HTMLFile).Funcs(template.FuncMap{
-	"breakable": breakable, "bytes": bytesText, "cores": coresOf, "count": count, "environment": environmentLine, "gateActual": gateActual, "gateInterval": gateInterval, "gateWindow": gateWindow, "gateMargin": gateMargin,
-	"gateClass": gateClass, "gateSign": gateSign, "gateRemark": gateRemark, "gateTarget": gateTarget, "gateWord": gateWord, "headline": headline, "host": hostOf, "instant": instant, "lower": strings.ToLower, "max": maxOf, "mean": meanOf, "millis": millisOf, "millisIfAny": millisIfAny,
-	"failedPercent": failedPercent, "hitPercent": hitPercent, "metPercent": metPercent, "percentile": percentileOf, "percentileName": percentileName, "plural": Plural,
-	"again": again, "rate": rate, "reasons": reasons, "remarks": remarks, "seconds": seconds, "shellLine": shellLine, "startOf": startOf, "countedErrors": countsText[string],
-	"countedStatuses": countsText[int], "times": newTimes, "waited": func(p results.PoolStats) string { return millis(p.Waited) }, "width": barWidth, "mark": barMark, "standIn": standIn,
+	"breakable": breakable, "bytes": bytesText, "cores": coresOf, "count": count, "environment": environmentLine,
+	"gateActual": gateActual, "gateInterval": gateInterval, "gateWindow": gateWindow, "gateMargin": gateMargin,
+	"gateClass": gateClass, "gateSign": gateSign, "gateRemark": gateRemark, "gateTarget": gateTarget,
+	"gateWord": gateWord, "headline": headline, "host": hostOf, "instant": instant, "lower": strings.ToLower,
+	"max": maxOf, "mean": meanOf, "millis": millisOf, "millisIfAny": millisIfAny,
+	"failedPercent": failedPercent, "hitPercent": hitPercent, "metPercent": metPercent, "percentile": percentileOf,
+	"percentileName": percentileName, "plural": Plural,
+	"again": again, "rate": rate, "reasons": reasons, "remarks": remarks, "seconds": seconds, "shellLine": shellLine,
+	"startOf": startOf, "countedErrors": countsText[string],
+	"countedStatuses": countsText[int], "times": newTimes,
+	"waited": func(p results.PoolStats) string { return millis(p.Waited) }, "width": barWidth, "mark": barMark,
+	"standIn": standIn,
 }).Parse(pageTemplate))
 
 // page is the data of the template.
@@ -58,8 +65,8 @@ type page struct {
 	Charts      []chart // all of them, for the script
 }
 
-// HTML writes the run's report as one self-contained web page. It loads nothing. The verdict and the figures can be read
-// without scripts and styles. All text from the run is escaped.
+// HTML writes the run's report as one self-contained web page. It loads nothing. The verdict and the figures can be
+// read without scripts and styles. All text from the run is escaped.
 func HTML(w io.Writer, r *results.Run) error {
 	d, err := newDigest(r)
 	if err != nil {

@@ -17,10 +17,10 @@ const validity = "measurement is valid"
 // success is the name of the test case that fails when nothing succeeded.
 const success = "requests succeed"
 
-// JUnit writes the verdict as a JUnit file for Jenkins and GitLab. The run is a test suite and each gate is a test case. One
-// more case says whether the measurement is valid: if it is not, the gates are skipped. An unresolved gate is an error,
-// and a gate that was not reached is skipped. A judged gate has its figures as output. If no request of the run or of a
-// scenario succeeded, another case fails. The class of every test case is the name of the scenario file.
+// JUnit writes the verdict as a JUnit file for Jenkins and GitLab. The run is a test suite and each gate is a test
+// case. One more case says whether the measurement is valid: if it is not, the gates are skipped. An unresolved gate is
+// an error, and a gate that was not reached is skipped. A judged gate has its figures as output. If no request of the
+// run or of a scenario succeeded, another case fails. The class of every test case is the name of the scenario file.
 func JUnit(w io.Writer, r *results.Run) error {
 	requests, err := r.Measurements.ByRequest()
 	if err != nil {

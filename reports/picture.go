@@ -61,7 +61,10 @@ func newPicture(label, id string, x opts.XAxis, y opts.YAxis, lines []line, over
 	for _, l := range lines {
 		p.Tones = append(p.Tones, l.tone)
 		c.AddSeries(l.name, lineData(l.dots),
-			charts.WithLineChartOpts(opts.LineChart{Symbol: "none", ShowSymbol: opts.Bool(false), ConnectNulls: opts.Bool(false)}),
+			charts.WithLineChartOpts(opts.LineChart{
+				Symbol: "none", ShowSymbol: opts.Bool(false),
+				ConnectNulls: opts.Bool(false),
+			}),
 			charts.WithLineStyleOpts(opts.LineStyle{Type: l.dash, Width: 2}))
 	}
 	if len(over.shades)+len(over.marks) > 0 {

@@ -1,5 +1,5 @@
-// Package reports draws a saved run: a self-contained web page, a summary for scripts, a JUnit file for CI and a text for
-// terminals. It only lays out: every figure comes from package results.
+// Package reports draws a saved run: a self-contained web page, a summary for scripts, a JUnit file for CI and a text
+// for terminals. It only lays out: every figure comes from package results.
 package reports
 
 import (
@@ -18,8 +18,8 @@ const (
 	JUnitFile   = "junit.xml"
 )
 
-// Write draws report.html, summary.json and junit.xml of the run into dir, which must exist. Files are replaced atomically.
-// The same run always gives the same bytes.
+// Write draws report.html, summary.json and junit.xml of the run into dir, which must exist. Files are replaced
+// atomically. The same run always gives the same bytes.
 func Write(dir string, r *results.Run) error {
 	for _, report := range []struct {
 		file string

@@ -29,7 +29,8 @@ func invalidRun(t testing.TB) *results.Run {
 	t.Helper()
 	r := sampleRun(t)
 	r.Verdict.Outcome = results.Invalid
-	r.Verdict.Invalid = []string{"cold: 3588 of 3900 scheduled requests were sent (92.00 %, at least 99.5 % are needed): lower the rate"}
+	r.Verdict.Invalid = []string{"cold: 3588 of 3900 scheduled requests were sent (92.00 %, at least 99.5 % are " +
+		"needed): lower the rate"}
 	return r
 }
 
@@ -38,10 +39,16 @@ func passedRun(t testing.TB) *results.Run {
 	t.Helper()
 	r := sampleRun(t)
 	m := &r.Measurements
-	r.Environment = results.Environment{Target: "https://api.example.com", Own: true, Machine: results.Machine{OS: "linux", Arch: "amd64", CPUs: 2}}
+	r.Environment = results.Environment{
+		Target: "https://api.example.com", Own: true,
+		Machine: results.Machine{OS: "linux", Arch: "amd64", CPUs: 2},
+	}
 	m.Loads, m.Series, m.Views = m.Loads[:1], m.Series[:3], nil
 	m.Marks, m.Samples = nil, nil
-	m.Loads[0] = &results.Load{Scenario: "warm", Executor: "constant-vus", Sent: 12000, MaxVUs: 100, MeasuredFrom: 10, MeasuredTo: 60}
+	m.Loads[0] = &results.Load{
+		Scenario: "warm", Executor: "constant-vus", Sent: 12000, MaxVUs: 100, MeasuredFrom: 10,
+		MeasuredTo: 60,
+	}
 	m.Points = m.Points[:60]
 	r.Verdict = results.Verdict{Outcome: results.Pass, Gates: r.Verdict.Gates[:1]}
 	return r
@@ -53,7 +60,8 @@ func stagedRun(t testing.TB) *results.Run {
 	r := sampleRun(t)
 	m := &r.Measurements
 	peak := *m.Series[3]
-	peak.Stage, peak.Tags = "peak", map[string]string{"scenario": "cold", "name": "get-resource", "method": "GET", "stage": "peak"}
+	peak.Stage, peak.Tags = "peak",
+		map[string]string{"scenario": "cold", "name": "get-resource", "method": "GET", "stage": "peak"}
 	m.Series = append(m.Series, &peak)
 	m.Loads[1].Stages = []results.Stage{{Name: "peak", From: 30, To: 45, LastAnswer: 45.01}}
 	return r
@@ -66,7 +74,8 @@ func unresolvedRun(t testing.TB) *results.Run {
 	r.Verdict.Outcome = results.Unresolved
 	low, high := 4.9, 5.1
 	g := r.Verdict.Gates[0]
-	g.Passed, g.Unresolved, g.Reason = false, true, "unresolved: the limit lies within the 95 % confidence interval; run for longer"
+	g.Passed, g.Unresolved, g.Reason = false, true,
+		"unresolved: the limit lies within the 95 % confidence interval; run for longer"
 	g.Interval = &results.Interval{Confidence: 0.95, Low: &low, High: &high, Effective: 812.3, Corrected: true}
 	open := g
 	open.Interval = &results.Interval{Confidence: 0.95, Low: &low, Effective: 20}
@@ -91,15 +100,24 @@ func abortedRun(t testing.TB) *results.Run {
 	t.Helper()
 	r := windowedRun(t)
 	steady := r.Verdict.Gates[0]
-	steady.Metric, steady.Unsteady = "http_req_duration{stage:first}", "not steady: P95 response time moved by +96 % of its median, +0.448 ms a second (Mann-Kendall p = 1e-05)"
+	steady.Metric, steady.Unsteady = "http_req_duration{stage:first}",
+		"not steady: P95 response time moved by +96 % of its median, +0.448 ms a second (Mann-Kendall p = 1e-05)"
 	missed := results.Gate{
 		Metric: "http_req_duration{stage:second}", Expression: "p(95)<5", Op: "<", Target: 5, Unit: "ms",
-		Actual: 9.5, Margin: -0.9, Samples: 29, NotReached: true, Reason: "not reached (0.4 of 5 s measured): the run ended after 50.4 s",
+		Actual: 9.5, Margin: -0.9, Samples: 29, NotReached: true,
+		Reason: "not reached (0.4 of 5 s measured): the run ended after 50.4 s",
 	}
 	l := r.Measurements.Loads[0]
 	l.MeasuredTo, l.ScheduledTo, l.Cut = 50.4, 60, true
-	l.Stages = []results.Stage{{Name: "first", From: 10, To: 50}, {Name: "second", From: 50, To: 55}, {Name: "third", From: 55, To: 60}}
-	far := results.Gate{Metric: "http_req_failed", Expression: "rate<0.001", Op: "<", Target: 0.001, Actual: 1, Samples: 40, Margin: -999}
+	l.Stages = []results.Stage{
+		{Name: "first", From: 10, To: 50},
+		{Name: "second", From: 50, To: 55},
+		{Name: "third", From: 55, To: 60},
+	}
+	far := results.Gate{
+		Metric: "http_req_failed", Expression: "rate<0.001", Op: "<", Target: 0.001, Actual: 1,
+		Samples: 40, Margin: -999,
+	}
 	r.Verdict.Gates = append(r.Verdict.Gates, steady, missed, far)
 	return r
 }
@@ -126,12 +144,20 @@ func mergedRun(t testing.TB) *results.Run {
 	machine := results.Machine{Host: "load-1", OS: "linux", Arch: "amd64", CPUs: 4, CPUModel: "Intel Xeon 2.20 GHz"}
 	generator := results.Generator{CPUSeconds: 90, WallSeconds: 60, CPUs: 4}
 	r.Shards = []results.ShardRun{
-		{Shard: results.Shard{Index: 0, Of: 3}, Started: started, Engine: "wire (io_uring)", Machine: machine, Generator: generator, Sent: 6000, P95: &p95, LagP99: &lag},
 		{
-			Shard: results.Shard{Index: 1, Of: 3}, Started: started.Add(2 * time.Millisecond), Engine: "wire (epoll)", Machine: machine, Generator: generator, Sent: 5988, Dropped: 12, P95: &p95, LagP99: &lag,
-			Disturbed: []string{"other processes took 0.9 cores in 5 of 60 seconds"}, Warnings: []string{"the sockets of the machine ran short"},
+			Shard: results.Shard{Index: 0, Of: 3}, Started: started, Engine: "wire (io_uring)", Machine: machine,
+			Generator: generator, Sent: 6000, P95: &p95, LagP99: &lag,
 		},
-		{Shard: results.Shard{Index: 2, Of: 3}, Started: started, Engine: "wire (epoll)", Machine: results.Machine{OS: "linux", Arch: "arm64", CPUs: 2}, Invalid: []string{"nothing was measured"}},
+		{
+			Shard: results.Shard{Index: 1, Of: 3}, Started: started.Add(2 * time.Millisecond), Engine: "wire (epoll)",
+			Machine: machine, Generator: generator, Sent: 5988, Dropped: 12, P95: &p95, LagP99: &lag,
+			Disturbed: []string{"other processes took 0.9 cores in 5 of 60 seconds"},
+			Warnings:  []string{"the sockets of the machine ran short"},
+		},
+		{
+			Shard: results.Shard{Index: 2, Of: 3}, Started: started, Engine: "wire (epoll)",
+			Machine: results.Machine{OS: "linux", Arch: "arm64", CPUs: 2}, Invalid: []string{"nothing was measured"},
+		},
 	}
 	r.Verdict.Outcome, r.Verdict.Invalid = results.Invalid, []string{"shard 2/3: nothing was measured"}
 	return r
@@ -142,16 +168,25 @@ func partRun(t testing.TB) *results.Run {
 	t.Helper()
 	r := passedRun(t)
 	r.Shard = &results.Shard{Index: 1, Of: 4}
-	r.Verdict = results.Verdict{Outcome: results.Part, Warnings: []string{"this is shard 1/4: its thresholds are judged when all shards are merged (headroom merge)"}}
+	r.Verdict = results.Verdict{
+		Outcome:  results.Part,
+		Warnings: []string{"this is shard 1/4: its thresholds are judged when all shards are merged (headroom merge)"},
+	}
 	return r
 }
 
 // emptyRun is a run that measured nothing.
 func emptyRun(testing.TB) *results.Run {
-	return &results.Run{Name: "empty", Verdict: results.Verdict{Outcome: results.Invalid, Invalid: []string{"nothing was measured"}}}
+	return &results.Run{
+		Name:    "empty",
+		Verdict: results.Verdict{Outcome: results.Invalid, Invalid: []string{"nothing was measured"}},
+	}
 }
 
-var drawers = map[string]func(io.Writer, *results.Run) error{".json": SummaryJSON, ".xml": JUnit, ".txt": Text, ".html": HTML}
+var drawers = map[string]func(io.Writer, *results.Run) error{
+	".json": SummaryJSON, ".xml": JUnit, ".txt": Text,
+	".html": HTML,
+}
 
 func draw(t testing.TB, kind string, r *results.Run) []byte {
 	t.Helper()
@@ -164,7 +199,9 @@ func draw(t testing.TB, kind string, r *results.Run) []byte {
 
 func TestGolden(t *testing.T) {
 	for name, run := range map[string]func(testing.TB) *results.Run{
-		"failed": sampleRun, "invalid": invalidRun, "passed": passedRun, "empty": emptyRun, "staged": stagedRun, "unresolved": unresolvedRun, "windowed": windowedRun, "merged": mergedRun, "part": partRun, "aborted": abortedRun, "refused": refusedRun,
+		"failed": sampleRun, "invalid": invalidRun, "passed": passedRun, "empty": emptyRun, "staged": stagedRun,
+		"unresolved": unresolvedRun, "windowed": windowedRun, "merged": mergedRun, "part": partRun,
+		"aborted": abortedRun, "refused": refusedRun,
 	} {
 		for _, kind := range []string{".json", ".xml", ".txt"} {
 			t.Run(name+kind, func(t *testing.T) {
@@ -207,7 +244,10 @@ func TestWriteIsReproducible(t *testing.T) {
 }
 
 func TestSavedRunDrawsTheSame(t *testing.T) {
-	for name, run := range map[string]func(testing.TB) *results.Run{"failed": sampleRun, "invalid": invalidRun, "passed": passedRun, "staged": stagedRun, "merged": mergedRun, "part": partRun} {
+	for name, run := range map[string]func(testing.TB) *results.Run{
+		"failed": sampleRun, "invalid": invalidRun,
+		"passed": passedRun, "staged": stagedRun, "merged": mergedRun, "part": partRun,
+	} {
 		t.Run(name, func(t *testing.T) {
 			first, saved, again := t.TempDir(), t.TempDir(), t.TempDir()
 			r := run(t)
@@ -269,7 +309,8 @@ func TestHostileNamesStayText(t *testing.T) {
 	}
 	if err := xml.Unmarshal(draw(t, ".xml", r), &suites); err != nil {
 		t.Errorf("junit.xml: %v", err)
-	} else if len(suites.Suites) != 1 || len(suites.Suites[0].Cases) != 7 || !strings.HasPrefix(suites.Suites[0].Name, "x</script>") {
+	} else if len(suites.Suites) != 1 || len(suites.Suites[0].Cases) != 7 ||
+		!strings.HasPrefix(suites.Suites[0].Name, "x</script>") {
 		t.Errorf("junit.xml was taken apart by the names: %+v", suites)
 	}
 	for _, c := range string(draw(t, ".txt", r)) {
@@ -301,7 +342,8 @@ func TestJUnitCounts(t *testing.T) {
 				t.Fatal(err)
 			}
 			suite, want := doc.Suites[0], junitCounts{c.tests, c.failures, c.errors, doc.Time}
-			if doc.junitCounts != want || suite.junitCounts != want || suite.Skipped != c.skipped || len(suite.Cases) != c.tests {
+			if doc.junitCounts != want || suite.junitCounts != want || suite.Skipped != c.skipped ||
+				len(suite.Cases) != c.tests {
 				t.Errorf("counted %+v in all, %+v and %d skipped in the suite of %d cases, want %+v and %d skipped",
 					doc.junitCounts, suite.junitCounts, suite.Skipped, len(suite.Cases), want, c.skipped)
 			}
@@ -336,7 +378,8 @@ func TestPercentilesOfStagesTakenTogether(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := fmt.Sprintf("Total count    = %12d]", 2*sampleRun(t).Measurements.Series[3].Response.Count()); !strings.Contains(string(both), want) {
+	if want := fmt.Sprintf("Total count    = %12d]",
+		2*sampleRun(t).Measurements.Series[3].Response.Count()); !strings.Contains(string(both), want) {
 		t.Errorf("%q is not in\n%s", want, both)
 	}
 }
@@ -352,7 +395,10 @@ func TestSkippedStepsOfStages(t *testing.T) {
 	series[0].Skipped = 1
 	for _, kind := range []string{".txt", ".html"} {
 		page := string(draw(t, kind, r))
-		for _, note := range []string{"cold: step get-resource was skipped 68 times because", "warm: step get-resource was skipped 1 time because"} {
+		for _, note := range []string{
+			"cold: step get-resource was skipped 68 times because",
+			"warm: step get-resource was skipped 1 time because",
+		} {
 			if !strings.Contains(page, note) || strings.Count(page, " was skipped ") != 2 {
 				t.Errorf("%s: no %q, or others: there are %d", kind, note, strings.Count(page, " was skipped "))
 			}

@@ -20,7 +20,9 @@ func sampleRun(t testing.TB) *results.Run {
 		Tool:        results.Tool{Version: "v0.1.0", Commit: "3f2a9c1"},
 		Command:     []string{"headroom", "run", "resources read.yaml", "--set", "rate=200"},
 		Scenario: results.Scenario{
-			File: "scenarios/resources-read.yaml", Text: "name: resources-read\nscenarios:\n  warm:\n    executor: constant-arrival-rate\n    rate: 200\n",
+			File: "scenarios/resources-read.yaml",
+			Text: "name: resources-read\nscenarios:\n  warm:\n    executor: constant-arrival-rate\n    " +
+				"rate: 200\n",
 			Overrides: []string{"scenarios.warm.rate=200"}, Seed: 42,
 		},
 		Environment: sampleEnvironment(),
@@ -28,12 +30,14 @@ func sampleRun(t testing.TB) *results.Run {
 			Engine: "http1", Started: time.Date(2026, 11, 23, 21, 4, 5, 0, time.UTC), Elapsed: 60.204,
 			Loads: []*results.Load{
 				{
-					Scenario: "warm", Executor: "constant-arrival-rate", Open: true, Planned: 12000, Sent: 12000, MaxVUs: 100,
+					Scenario: "warm", Executor: "constant-arrival-rate", Open: true, Planned: 12000, Sent: 12000,
+					MaxVUs:          100,
 					MeasuredPlanned: 10000, MeasuredFrom: 10, MeasuredTo: 60, LastAnswer: 60.001,
 					Lag: durations(random, 10000, 0.05), OwnLag: durations(random, 10000, 0.03),
 				},
 				{
-					Scenario: "cold", Executor: "ramping-arrival-rate", Open: true, Planned: 3600, Sent: 3588, Dropped: 12, MaxVUs: 50,
+					Scenario: "cold", Executor: "ramping-arrival-rate", Open: true, Planned: 3600, Sent: 3588,
+					Dropped: 12, MaxVUs: 50,
 					MeasuredPlanned: 3000, MeasuredFrom: 10, MeasuredTo: 60, LastAnswer: 60.204,
 					Lag: durations(random, 2988, 0.09), OwnLag: durations(random, 2988, 0.03),
 				},
@@ -47,7 +51,10 @@ func sampleRun(t testing.TB) *results.Run {
 				sampleSeries(random, "cold", "update-resource", "PUT", 288, 2, 9.5),
 			},
 			Points: append(samplePoints(random, "warm", 200, 0.4, 0), samplePoints(random, "cold", 60, 8, 1)...),
-			Views:  []results.ServerView{sampleView(random, "", 2), sampleView(random, "warm", 1), sampleView(random, "cold", 1)},
+			Views: []results.ServerView{
+				sampleView(random, "", 2), sampleView(random, "warm", 1),
+				sampleView(random, "cold", 1),
+			},
 			Marks: []results.Mark{
 				{Text: "kill cache", Due: 30, Begun: 30.0004, Done: 30.0171},
 				{Text: "restart cache", Due: 40, Begun: 40.0002, Done: 40.1302},
@@ -67,15 +74,29 @@ func sampleRun(t testing.TB) *results.Run {
 
 func sampleEnvironment() results.Environment {
 	return results.Environment{
-		Target: "http://127.0.0.1:40123", Provider: "process", Reason: "no Docker engine answers on unix:///var/run/docker.sock",
+		Target: "http://127.0.0.1:40123", Provider: "process",
+		Reason: "no Docker engine answers on unix:///var/run/docker.sock",
 		Servers: []results.Server{
-			{Role: "postgres", Name: "PostgreSQL", Version: "15.14", Answer: "PostgreSQL 15.14 (Debian 15.14-0+deb12u1) on x86_64-pc-linux-gnu", Binary: "/usr/lib/postgresql/15/bin/postgres"},
-			{Role: "replica", Name: "PostgreSQL", Version: "15.14", Standby: true, Binary: "/usr/lib/postgresql/15/bin/postgres"},
-			{Role: "cache", Name: "Redis", Version: "7.0.15", Image: "redis:7", Digest: "sha256:4be7a1b3bca6e5b0f1b2cf5e6f6d3f7b9f1fd2f2fdf5e8a3b9be2b6fd1f1a2b3"},
+			{
+				Role: "postgres", Name: "PostgreSQL", Version: "15.14",
+				Answer: "PostgreSQL 15.14 (Debian 15.14-0+deb12u1) on x86_64-pc-linux-gnu",
+				Binary: "/usr/lib/postgresql/15/bin/postgres",
+			},
+			{
+				Role: "replica", Name: "PostgreSQL", Version: "15.14", Standby: true,
+				Binary: "/usr/lib/postgresql/15/bin/postgres",
+			},
+			{
+				Role: "cache", Name: "Redis", Version: "7.0.15", Image: "redis:7",
+				Digest: "sha256:4be7a1b3bca6e5b0f1b2cf5e6f6d3f7b9f1fd2f2fdf5e8a3b9be2b6fd1f1a2b3",
+			},
 		},
 		Settings: []string{"postgres shared_buffers=256MB", "server l1_bytes=67108864"},
 		Fixture:  "100,000 resources, seed 42",
-		Machine:  results.Machine{OS: "linux", Arch: "amd64", CPUs: 2, CPUModel: "Intel Xeon 2.20 GHz", Kernel: "6.1.0", Container: true, MemBytes: 8_300_000_000},
+		Machine: results.Machine{
+			OS: "linux", Arch: "amd64", CPUs: 2, CPUModel: "Intel Xeon 2.20 GHz", Kernel: "6.1.0",
+			Container: true, MemBytes: 8_300_000_000,
+		},
 	}
 }
 
@@ -96,7 +117,9 @@ func durations(random *rand.Rand, n int, median float64) *results.Histogram {
 	return h
 }
 
-func sampleSeries(random *rand.Rand, scenario, name, method string, requests int, failed int64, median float64) *results.Series {
+func sampleSeries(random *rand.Rand, scenario, name, method string, requests int, failed int64,
+	median float64,
+) *results.Series {
 	s := &results.Series{
 		Scenario: scenario, Name: name, Method: method,
 		Tags:     map[string]string{"scenario": scenario, "name": name, "method": method},
@@ -106,7 +129,10 @@ func sampleSeries(random *rand.Rand, scenario, name, method string, requests int
 	}
 	if method == "PUT" {
 		s.BytesSent = int64(requests) * 310
-		s.Checks = []results.Check{{Name: "has an id", Passed: int64(requests) - failed, Failed: failed, Unmet: "no $.id; the answer was 503 Service Unavailable"}, {Name: "is JSON", Passed: int64(requests)}}
+		s.Checks = []results.Check{{
+			Name: "has an id", Passed: int64(requests) - failed, Failed: failed,
+			Unmet: "no $.id; the answer was 503 Service Unavailable",
+		}, {Name: "is JSON", Passed: int64(requests)}}
 	}
 	if scenario == "cold" && name != "list-resources" {
 		s.Tags["flow"] = "edit"
@@ -117,7 +143,10 @@ func sampleSeries(random *rand.Rand, scenario, name, method string, requests int
 	if failed > 0 {
 		s.Statuses[503] = failed - 1
 		s.Errors = map[string]int64{"status 503": failed - 1, "timeout": 1}
-		s.ErrorSamples = map[string]string{"status 503": `503 Service Unavailable: {"title":"the primary is away"}`, "timeout": "after 5s: no answer yet"}
+		s.ErrorSamples = map[string]string{
+			"status 503": `503 Service Unavailable: {"title":"the primary is away"}`,
+			"timeout":    "after 5s: no answer yet",
+		}
 	}
 	return s
 }
@@ -130,8 +159,9 @@ func samplePoints(random *rand.Rand, scenario string, perSecond int64, median fl
 		}
 		slow := median * (1 + 0.4*random.Float64())
 		p := results.Point{
-			Scenario: scenario, Second: second, Warmup: second < 10, Requests: perSecond - random.Int64N(perSecond/10+1),
-			P50: slow, P95: slow * 3, P99: slow * 4 * (1 + random.Float64()), Max: slow * 12,
+			Scenario: scenario, Second: second, Warmup: second < 10,
+			Requests: perSecond - random.Int64N(perSecond/10+1),
+			P50:      slow, P95: slow * 3, P99: slow * 4 * (1 + random.Float64()), Max: slow * 12,
 		}
 		if second > 34 && second < 40 {
 			p.Failed = failing * random.Int64N(5)
@@ -149,18 +179,25 @@ func sampleView(random *rand.Rand, scenario string, share int64) results.ServerV
 	v.Tiers["overall"] = results.TierStats{Hits: 6010 * share, Misses: 490 * share}
 	v.Pools["primary"] = results.PoolStats{Acquires: 200 * share, MaxConns: 8}
 	v.Pools["replica"] = results.PoolStats{Acquires: 450 * share, Waits: 3, Waited: 1.234, MaxConns: 8}
-	v.Queries["get_resource"] = results.QueryStats{Count: 400 * share, Replica: 380 * share, Duration: durations(random, int(400*share), 0.6)}
-	v.Queries["list_resources"] = results.QueryStats{Count: 90 * share, Errors: share - 1, Duration: durations(random, int(90*share), 4.1)}
+	v.Queries["get_resource"] = results.QueryStats{
+		Count: 400 * share, Replica: 380 * share,
+		Duration: durations(random, int(400*share), 0.6),
+	}
+	v.Queries["list_resources"] = results.QueryStats{
+		Count: 90 * share, Errors: share - 1,
+		Duration: durations(random, int(90*share), 4.1),
+	}
 	return v
 }
 
-// sampleSamples are those of a server whose L2 is gone from second 30 to 40 and whose replica is from 50 on; in second 5
-// nothing was asked of it.
+// sampleSamples are those of a server whose L2 is gone from second 30 to 40 and whose replica is from 50 on; in second
+// 5 nothing was asked of it.
 func sampleSamples() []results.Sample {
 	var samples []results.Sample
 	for second := range 60 {
 		s := results.Sample{At: float64(second) + 1.002, Tiers: map[string]results.TierStats{
-			"l1": {Hits: 150, Misses: 50}, "l2": {Hits: 30, Misses: 20}, "l3": {Hits: 10, Misses: 10}, "overall": {Hits: 190, Misses: 10},
+			"l1": {Hits: 150, Misses: 50}, "l2": {Hits: 30, Misses: 20}, "l3": {Hits: 10, Misses: 10},
+			"overall": {Hits: 190, Misses: 10},
 		}}
 		s.Breakers = map[string]string{"l2": "closed", "replica": "closed"}
 		s.Replica = &results.Replica{Healthy: true, Lag: 0.4 + float64(second%7)/10}
@@ -209,19 +246,38 @@ func sampleVerdict(t testing.TB, m *results.Measurements) results.Verdict {
 	return results.Verdict{
 		Outcome: results.Fail,
 		Gates: []results.Gate{
-			{Metric: "http_req_duration{scenario:warm}", Expression: "p(95)<5", Op: "<", Target: 5, Actual: warm, Unit: "ms", Samples: 10000, Margin: (5 - warm) / 5, Passed: true},
-			{Metric: "http_req_duration{scenario:cold}", Expression: "p(95)<25", Op: "<", Target: 25, Actual: cold, Unit: "ms", Samples: 2988, Margin: (25 - cold) / 25},
-			{Metric: "http_req_failed", Expression: "rate<0.01", Op: "<", Target: 0.01, Actual: 14.0 / 12988, Samples: 12988, Margin: 0.8922, Passed: true},
-			{Metric: "http_reqs{scenario:warm}", Expression: "rate>=199", Op: ">=", Target: 199, Actual: 199.98, Unit: "/s", Samples: 10000, Best: new(200.0), Margin: 0.98, Passed: true},
-			{Metric: "cache_hit_ratio{tier:l1}", Expression: "rate>0.75", Op: ">", Target: 0.75, Actual: 0.8015, Samples: 13000, Best: new(1.0), Margin: 0.206, Passed: true},
-			{Metric: "db_query_duration{query:tenants}", Expression: "p(99)<10", Op: "<", Target: 10, Unit: "ms", Reason: "no data: a threshold without data fails"},
+			{
+				Metric: "http_req_duration{scenario:warm}", Expression: "p(95)<5", Op: "<", Target: 5, Actual: warm,
+				Unit: "ms", Samples: 10000, Margin: (5 - warm) / 5, Passed: true,
+			},
+			{
+				Metric: "http_req_duration{scenario:cold}", Expression: "p(95)<25", Op: "<", Target: 25, Actual: cold,
+				Unit: "ms", Samples: 2988, Margin: (25 - cold) / 25,
+			},
+			{
+				Metric: "http_req_failed", Expression: "rate<0.01", Op: "<", Target: 0.01, Actual: 14.0 / 12988,
+				Samples: 12988, Margin: 0.8922, Passed: true,
+			},
+			{
+				Metric: "http_reqs{scenario:warm}", Expression: "rate>=199", Op: ">=", Target: 199, Actual: 199.98,
+				Unit: "/s", Samples: 10000, Best: new(200.0), Margin: 0.98, Passed: true,
+			},
+			{
+				Metric: "cache_hit_ratio{tier:l1}", Expression: "rate>0.75", Op: ">", Target: 0.75, Actual: 0.8015,
+				Samples: 13000, Best: new(1.0), Margin: 0.206, Passed: true,
+			},
+			{
+				Metric: "db_query_duration{query:tenants}", Expression: "p(99)<10", Op: "<", Target: 10, Unit: "ms",
+				Reason: "no data: a threshold without data fails",
+			},
 		},
 		Warnings: []string{"requests went through docker-proxy, which adds about 0.1 ms to each"},
 	}
 }
 
 // hostile is a text that breaks out of whatever does not escape it: elements, attributes, scripts, JSON and terminals.
-const hostile = "x</script><script>window.executed=1</script><img src=x onerror=window.executed=1>\"'`${window.executed=1}\x1b[2J\x00</textarea></title><!--"
+const hostile = "x</script><script>window.executed=1</script><img src=x " +
+	"onerror=window.executed=1>\"'`${window.executed=1}\x1b[2J\x00</textarea></title><!--"
 
 // hostileRun is a run in which every text that someone else could have written is hostile.
 func hostileRun(t testing.TB) *results.Run {
@@ -232,7 +288,10 @@ func hostileRun(t testing.TB) *results.Run {
 	r.Scenario = results.Scenario{File: hostile, Text: hostile, Overrides: []string{hostile}}
 	r.Environment = results.Environment{
 		Target: hostile, Provider: hostile, Reason: hostile, Settings: []string{hostile}, Fixture: hostile,
-		Servers: []results.Server{{Role: hostile, Name: hostile, Version: hostile, Answer: hostile, Image: hostile, Digest: hostile, Binary: hostile}},
+		Servers: []results.Server{{
+			Role: hostile, Name: hostile, Version: hostile, Answer: hostile, Image: hostile,
+			Digest: hostile, Binary: hostile,
+		}},
 		Machine: results.Machine{OS: hostile, Arch: hostile, CPUModel: hostile, Governor: hostile, Kernel: hostile},
 	}
 	r.Shards = []results.ShardRun{{
@@ -248,7 +307,8 @@ func hostileRun(t testing.TB) *results.Run {
 	for i := range m.Points {
 		if m.Points[i].Scenario == "warm" {
 			m.Points[i].Scenario = hostile
-			m.Points[i].Warmup = m.Points[i].Second < 5 // another warm-up than the other scenario's: shades are labelled by name
+			// another warm-up than the other scenario's: shades are labelled by name
+			m.Points[i].Warmup = m.Points[i].Second < 5
 		}
 	}
 	m.Marks[0].Text, m.Marks[0].Error = hostile, hostile

@@ -26,16 +26,22 @@ func serverCharts(d digest) []chart {
 
 // levelsChart draws the share of the requests that each cache level served.
 func levelsChart(d digest) chart {
-	c := chart{ID: "levels-chart", Kind: "share", Title: "Cache levels", Note: "Share of the cacheable requests that each level served in each second. The rest went to the database."}
+	c := chart{
+		ID: "levels-chart", Kind: "share", Title: "Cache levels",
+		Note: "Share of the cacheable requests that each level served in each second. The rest went to the database.",
+	}
 	var lines []line
 	for _, level := range levels {
 		if _, has := d.Measurements.Samples[0].Tiers[level]; !has {
 			continue
 		}
-		lines = append(lines, line{level, len(lines), dashes[len(lines)%len(dashes)], overSamples(d, func(s results.Sample) dot {
-			share, known := s.LevelShare(level)
-			return dot{x: s.At, y: fourDecimals(share), gap: !known}
-		})})
+		lines = append(lines, line{
+			level, len(lines), dashes[len(lines)%len(dashes)],
+			overSamples(d, func(s results.Sample) dot {
+				share, known := s.LevelShare(level)
+				return dot{x: s.At, y: fourDecimals(share), gap: !known}
+			}),
+		})
 	}
 	y := opts.YAxis{Name: "share of requests", Type: "value", Min: 0, Max: 1}
 	c.Choices = []picture{newPicture("levels", c.ID, sampleAxis(d), y, lines, overlay{marks: d.Measurements.Marks})}
@@ -44,7 +50,11 @@ func levelsChart(d digest) chart {
 
 // lagChart draws the replication lag while the replica was in use.
 func lagChart(d digest) chart {
-	c := chart{ID: "lag-chart", Kind: "milliseconds", Title: "Replica lag", Note: "Replication lag as the server measured it. The line is broken while the server did not read from the replica."}
+	c := chart{
+		ID: "lag-chart", Kind: "milliseconds", Title: "Replica lag",
+		Note: "Replication lag as the server measured it. The line is broken while the server did not read from " +
+			"the replica.",
+	}
 	lines := []line{{"lag", 0, "solid", overSamples(d, func(s results.Sample) dot {
 		if s.Replica == nil || !s.Replica.Healthy {
 			return dot{x: s.At, gap: true}

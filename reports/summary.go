@@ -12,7 +12,8 @@ import (
 // SummaryVersion is the version of summary.json's format. Fields are only added within a version.
 const SummaryVersion = 1
 
-// SummaryJSON writes the run's figures for scripts. Times are milliseconds, rates are per second, and shares are from 0 to 1:
+// SummaryJSON writes the run's figures for scripts. Times are milliseconds, rates are per second, and shares are from 0
+// to 1:
 //
 //	version           1
 //	name, description, started (RFC 3339), elapsed_seconds, seed, tool
@@ -31,8 +32,8 @@ const SummaryVersion = 1
 //	  by_request[]    name, method, the figures of overall, statuses, errors, bytes_sent, bytes_received, skipped (steps of flows), checks[]: name, passed, failed, first_unmet
 //	server_views[]    scenario (empty: the whole run), seconds, cpu_seconds, tiers, queries and pools by name
 //
-// response_ms, service_ms and the other durations hold p50, p75, p90, p95, p99, p999, max, mean and count; they are null when
-// nothing was recorded.
+// response_ms, service_ms and the other durations hold p50, p75, p90, p95, p99, p999, max, mean and count; they are
+// null when nothing was recorded.
 func SummaryJSON(w io.Writer, r *results.Run) error {
 	d, err := newDigest(r)
 	if err != nil {
@@ -185,10 +186,12 @@ func newSummary(d digest) summary {
 	m, env := &d.Measurements, d.Environment
 	s := summary{
 		Version: SummaryVersion, Name: d.Name, Description: d.Description, Started: m.Started.UTC(), Elapsed: m.Elapsed,
-		Seed: d.Scenario.Seed, Tool: d.Tool, Verdict: d.Verdict, Aborted: m.Aborted, Shards: d.Shards, Overall: newFigures(d.Overall), Causes: m.Causes(), Health: newSummaryHealth(m.Health),
+		Seed: d.Scenario.Seed, Tool: d.Tool, Verdict: d.Verdict, Aborted: m.Aborted, Shards: d.Shards,
+		Overall: newFigures(d.Overall), Causes: m.Causes(), Health: newSummaryHealth(m.Health),
 		Environment: summaryEnvironment{
-			Target: env.Target, Proxy: env.Proxy, Provider: env.Provider, Fixture: env.Fixture, Servers: []summaryServer{},
-			CPUs: env.Machine.CPUs, CPUModel: env.Machine.CPUModel,
+			Target: env.Target, Proxy: env.Proxy, Provider: env.Provider, Fixture: env.Fixture,
+			Servers: []summaryServer{},
+			CPUs:    env.Machine.CPUs, CPUModel: env.Machine.CPUModel,
 		},
 		Marks: m.Marks, Changes: m.Changes(), Scenarios: []summaryScenario{}, ServerViews: []summaryServerView{},
 	}
@@ -212,7 +215,10 @@ func newSummaryScenario(m *results.Measurements, sc scenario) summaryScenario {
 	if l := sc.Load; l != nil {
 		out.Executor, out.Engine, out.Open, out.Warmup = l.Executor, l.Engine, l.Open, l.Warmup
 		if l.Open {
-			out.Schedule = &summarySchedule{l.AskedRate(), m.AchievedRate(l), l.Planned, l.Sent, l.Dropped, newDistribution(l.Lag), newDistribution(l.OwnLag)}
+			out.Schedule = &summarySchedule{
+				l.AskedRate(), m.AchievedRate(l), l.Planned, l.Sent, l.Dropped,
+				newDistribution(l.Lag), newDistribution(l.OwnLag),
+			}
 		}
 	}
 	for _, st := range sc.Stages {
@@ -223,13 +229,21 @@ func newSummaryScenario(m *results.Measurements, sc scenario) summaryScenario {
 		if statuses == nil {
 			statuses = map[int]int64{}
 		}
-		out.Requests = append(out.Requests, summaryRequest{q.Name, q.Method, newFigures(q.Summary), statuses, q.Errors, q.BytesSent, q.BytesReceived, q.Skipped, q.Checks})
+		out.Requests = append(out.Requests, summaryRequest{
+			q.Name, q.Method, newFigures(q.Summary), statuses, q.Errors,
+			q.BytesSent, q.BytesReceived, q.Skipped, q.Checks,
+		})
 	}
 	return out
 }
 
 func newSummaryServerView(v results.ServerView) summaryServerView {
-	out := summaryServerView{v.Scenario, v.Seconds, v.CPUSeconds, map[string]summaryTier{}, map[string]summaryQuery{}, v.Pools}
+	out := summaryServerView{
+		v.Scenario, v.Seconds, v.CPUSeconds,
+		map[string]summaryTier{},
+		map[string]summaryQuery{},
+		v.Pools,
+	}
 	for name, t := range v.Tiers {
 		out.Tiers[name] = summaryTier{t, t.Ratio()}
 	}
@@ -240,7 +254,10 @@ func newSummaryServerView(v results.ServerView) summaryServerView {
 }
 
 func newFigures(s results.Summary) figures {
-	return figures{s.Requests, s.Failed, s.FailedShare(), s.Rate(), newDistribution(s.Response), newDistribution(s.Service)}
+	return figures{
+		s.Requests, s.Failed, s.FailedShare(), s.Rate(), newDistribution(s.Response),
+		newDistribution(s.Service),
+	}
 }
 
 func newDistribution(h *results.Histogram) *distribution {
@@ -248,7 +265,8 @@ func newDistribution(h *results.Histogram) *distribution {
 		return nil
 	}
 	return &distribution{
-		P50: h.Percentile(50), P75: h.Percentile(75), P90: h.Percentile(90), P95: h.Percentile(95), P99: h.Percentile(99),
+		P50: h.Percentile(50), P75: h.Percentile(75), P90: h.Percentile(90), P95: h.Percentile(95),
+		P99:  h.Percentile(99),
 		P999: h.Percentile(99.9), Max: h.Max(), Mean: h.Mean(), Count: h.Count(),
 	}
 }

@@ -10,9 +10,9 @@ import (
 	"github.com/policycortex/headroom/results"
 )
 
-// Text writes the run's summary for a terminal or a CI log: the verdict and its reasons, the gates, how the load was sent,
-// and the requests. It is plain text without colour codes. Times are milliseconds. Text that comes from the service or
-// the scenario file cannot control the terminal.
+// Text writes the run's summary for a terminal or a CI log: the verdict and its reasons, the gates, how the load was
+// sent, and the requests. It is plain text without colour codes. Times are milliseconds. Text that comes from the
+// service or the scenario file cannot control the terminal.
 func Text(w io.Writer, r *results.Run) error {
 	d, err := newDigest(r)
 	if err != nil {
@@ -39,7 +39,8 @@ func Text(w io.Writer, r *results.Run) error {
 	fmt.Fprintf(&b, "\nLoad as sent (lag behind the schedule in ms)\n%s", loadsText(d))
 	g := r.Measurements.Generator
 	fmt.Fprintf(&b, "  generator: %s, %s of %s cores busy, GC pauses %s ms in %s, peak memory %s\n",
-		engineText(r.Measurements), threeDigits(g.CPUCores()), count(int64(g.CPUs)), millis(1000*g.GCPauses), Plural(int(g.NumGC), "collection"), bytesText(g.MaxRSSBytes))
+		engineText(r.Measurements), threeDigits(g.CPUCores()), count(int64(g.CPUs)), millis(1000*g.GCPauses),
+		Plural(int(g.NumGC), "collection"), bytesText(g.MaxRSSBytes))
 	b.WriteString(healthText(r.Measurements.Health))
 	if len(r.Shards) > 0 {
 		fmt.Fprintf(&b, "\nShards (times in ms)\n%s", shardsText(r.Shards))
@@ -64,9 +65,13 @@ func Text(w io.Writer, r *results.Run) error {
 }
 
 func gatesText(gates []results.Gate) string {
-	t := textTable{left: 3, rows: [][]string{{"verdict", "metric", "gate", "actual", "95 % interval", "margin", "samples"}}}
+	t := textTable{left: 3, rows: [][]string{{
+		"verdict", "metric", "gate", "actual", "95 % interval", "margin",
+		"samples",
+	}}}
 	for _, g := range gates {
-		t.add(strings.ToUpper(gateWord(g)), g.Metric, g.Expression+within(": ", g), gateActual(g), gateInterval(g), gateMargin(g), count(g.Samples))
+		t.add(strings.ToUpper(gateWord(g)), g.Metric, g.Expression+within(": ", g), gateActual(g), gateInterval(g),
+			gateMargin(g), count(g.Samples))
 	}
 	text := t.String()
 	for _, g := range gates {
@@ -82,16 +87,21 @@ func gatesText(gates []results.Gate) string {
 }
 
 func loadsText(d digest) string {
-	t := textTable{left: 2, rows: [][]string{{"scenario", "executor", "target", "achieved", "planned", "sent", "dropped", "lag P50", "lag P99", "own P99"}}}
+	t := textTable{left: 2, rows: [][]string{{
+		"scenario", "executor", "target", "achieved", "planned", "sent",
+		"dropped", "lag P50", "lag P99", "own P99",
+	}}}
 	for _, s := range d.Scenarios {
 		l := s.Load
 		switch {
 		case l == nil:
 			t.add(s.Name, none, none, rate(s.Summary.Rate()), none, none, none, none, none, none)
 		case !l.Open:
-			t.add(s.Name, l.Executor, none, rate(d.Measurements.AchievedRate(l)), none, count(l.Sent), none, none, none, none)
+			t.add(s.Name, l.Executor, none, rate(d.Measurements.AchievedRate(l)), none, count(l.Sent), none, none,
+				none, none)
 		default:
-			t.add(s.Name, l.Executor, rate(l.AskedRate()), rate(d.Measurements.AchievedRate(l)), count(l.Planned), count(l.Sent), count(l.Dropped),
+			t.add(s.Name, l.Executor, rate(l.AskedRate()), rate(d.Measurements.AchievedRate(l)), count(l.Planned),
+				count(l.Sent), count(l.Dropped),
 				percentileOf(l.Lag, 50), percentileOf(l.Lag, 99), percentileOf(l.OwnLag, 99))
 		}
 	}
@@ -138,10 +148,14 @@ func marksText(m results.Measurements) string {
 }
 
 func requestsText(d digest) string {
-	t := textTable{left: 3, rows: [][]string{{"scenario", "request", "method", "requests", "rate", "failed", "P50", "P95", "P99", "P99.9", "max"}}}
+	t := textTable{left: 3, rows: [][]string{{
+		"scenario", "request", "method", "requests", "rate", "failed", "P50",
+		"P95", "P99", "P99.9", "max",
+	}}}
 	add := func(scenario, name, method string, s results.Summary) {
 		t.add(scenario, name, method, count(s.Requests), rate(s.Rate()), failedPercent(s), percentileOf(s.Response, 50),
-			percentileOf(s.Response, 95), percentileOf(s.Response, 99), percentileOf(s.Response, 99.9), maxOf(s.Response))
+			percentileOf(s.Response, 95), percentileOf(s.Response, 99), percentileOf(s.Response, 99.9),
+			maxOf(s.Response))
 	}
 	for _, s := range d.Scenarios {
 		for _, q := range s.Requests {
@@ -158,7 +172,10 @@ func requestsText(d digest) string {
 
 // stagesText lists the named stages. Their bounds are seconds since the start of the run.
 func stagesText(d digest) string {
-	t := textTable{left: 2, rows: [][]string{{"scenario", "stage", "from", "to", "requests", "rate", "failed", "P50", "P95", "P99", "max"}}}
+	t := textTable{left: 2, rows: [][]string{{
+		"scenario", "stage", "from", "to", "requests", "rate", "failed", "P50",
+		"P95", "P99", "max",
+	}}}
 	for _, s := range d.Scenarios {
 		for _, st := range s.Stages {
 			sum, from, to := st.Summary, none, none
@@ -166,7 +183,8 @@ func stagesText(d digest) string {
 				from, to = instant(st.From), instant(st.To)
 			}
 			t.add(s.Name, st.Name, from, to, count(sum.Requests), rate(sum.Rate()), failedPercent(sum),
-				percentileOf(sum.Response, 50), percentileOf(sum.Response, 95), percentileOf(sum.Response, 99), maxOf(sum.Response))
+				percentileOf(sum.Response, 50), percentileOf(sum.Response, 95), percentileOf(sum.Response, 99),
+				maxOf(sum.Response))
 		}
 	}
 	return t.String()
@@ -174,9 +192,13 @@ func stagesText(d digest) string {
 
 // shardsText lists the shards of a merged run, followed by the remarks on each.
 func shardsText(shards []results.ShardRun) string {
-	t := textTable{left: 3, rows: [][]string{{"shard", "machine", "start (UTC)", "sent", "dropped", "P95", "lag P99", "cores busy"}}}
+	t := textTable{left: 3, rows: [][]string{{
+		"shard", "machine", "start (UTC)", "sent", "dropped", "P95", "lag P99",
+		"cores busy",
+	}}}
 	for _, s := range shards {
-		t.add(s.String(), hostOf(s.Machine), startOf(s), count(s.Sent), count(s.Dropped), millisIfAny(s.P95), millisIfAny(s.LagP99), coresOf(s.Generator))
+		t.add(s.String(), hostOf(s.Machine), startOf(s), count(s.Sent), count(s.Dropped), millisIfAny(s.P95),
+			millisIfAny(s.LagP99), coresOf(s.Generator))
 	}
 	text := t.String()
 	for _, s := range shards {

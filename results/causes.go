@@ -14,11 +14,12 @@ type Cause struct {
 	Class    string `json:"class"`              // "status 403", "timeout", "extraction failed: token"
 	Count    int64  `json:"count"`              // of the requests that failed so
 	Expected string `json:"expected,omitempty"` // of a status: those that the file expects, where it says so
-	First    string `json:"first,omitempty"`    // what the first of them met: an error's message, or the answer's beginning
+	// what the first of them met: an error's message, or the answer's beginning
+	First string `json:"first,omitempty"`
 }
 
-// Causes are why requests failed, the most frequent first. Each failed request has one, so that their counts add up to the
-// failures.
+// Causes are why requests failed, the most frequent first. Each failed request has one, so that their counts add up to
+// the failures.
 func (m *Measurements) Causes() []Cause {
 	var all []Cause
 	at := map[[3]string]int{}

@@ -5,15 +5,22 @@ import (
 	"testing"
 )
 
-// TestCauses: the reasons of all stages of a request are one, the most frequent is the first, and a skipped step says where
-// its flow broke.
+// TestCauses: the reasons of all stages of a request are one, the most frequent is the first, and a skipped step says
+// where its flow broke.
 func TestCauses(t *testing.T) {
 	flow := map[string]string{"flow": "session"}
 	m := &Measurements{Series: []*Series{
-		{Scenario: "s", Name: "home", Errors: map[string]int64{"timeout": 2, "TLS": 2}, ErrorSamples: map[string]string{"TLS": "x509: expired"}},
-		{Scenario: "s", Name: "login", Stage: "low", Tags: flow, Errors: map[string]int64{"extraction failed: token": 3}},
 		{
-			Scenario: "s", Name: "login", Expected: "201, 204", Stage: "high", Tags: flow, Errors: map[string]int64{"extraction failed: token": 4, "status 403": 1},
+			Scenario: "s", Name: "home", Errors: map[string]int64{"timeout": 2, "TLS": 2},
+			ErrorSamples: map[string]string{"TLS": "x509: expired"},
+		},
+		{
+			Scenario: "s", Name: "login", Stage: "low", Tags: flow,
+			Errors: map[string]int64{"extraction failed: token": 3},
+		},
+		{
+			Scenario: "s", Name: "login", Expected: "201, 204", Stage: "high", Tags: flow,
+			Errors:       map[string]int64{"extraction failed: token": 4, "status 403": 1},
 			ErrorSamples: map[string]string{"extraction failed: token": "no $.token"},
 		},
 		{Scenario: "s", Name: "buy", Stage: "low", Tags: flow, Skipped: 3},
@@ -37,7 +44,8 @@ func TestCauses(t *testing.T) {
 	if got := m.Skips(); !reflect.DeepEqual(got, skips) {
 		t.Errorf("got  %+v\nwant %+v", got, skips)
 	}
-	if got := (&Measurements{Series: []*Series{{Name: "old", Skipped: 1}}}).Skips(); len(got) != 1 || len(got[0].Causes) != 0 {
+	if got := (&Measurements{Series: []*Series{{Name: "old", Skipped: 1}}}).Skips(); len(got) != 1 ||
+		len(got[0].Causes) != 0 {
 		t.Errorf("without a flow: %+v", got)
 	}
 }

@@ -1,6 +1,7 @@
 package results
 
-// The classes of failures that the generator or the end of the run can have caused; it is loadgen that tells failures apart.
+// The classes of failures that the generator or the end of the run can have caused; it is loadgen that tells failures
+// apart.
 const (
 	ErrorTimeout    = "timeout"
 	ErrorUnanswered = "unanswered at the end of gracefulStop"

@@ -5,7 +5,8 @@ package results
 type Health struct {
 	Processes Processes `json:"processes"`            // where those of the system under test are
 	FileLimit int64     `json:"file_limit,omitempty"` // of the generator's process
-	// FilesNeeded is how many file descriptors the generator needs when as many requests as allowed are in flight at once.
+	// FilesNeeded is how many file descriptors the generator needs when as many requests as allowed are in flight at
+	// once.
 	FilesNeeded int64          `json:"files_needed,omitempty"`
 	PortRange   int64          `json:"port_range,omitempty"` // ephemeral ports that the machine has for one destination
 	Seconds     []HealthSecond `json:"seconds"`
@@ -23,11 +24,12 @@ const (
 
 // HealthSecond is the state over one interval of about a second.
 type HealthSecond struct {
-	At        float64  `json:"at_seconds"`               // offset of its end
-	Length    float64  `json:"seconds"`                  // its length
-	Generator float64  `json:"generator_cores"`          // CPU seconds a second, user and system
-	System    *float64 `json:"system_cores,omitempty"`   // of the system under test
-	Others    *float64 `json:"others_cores,omitempty"`   // of every other process and the kernel's own work, on the CPUs that the generator may use
+	At        float64  `json:"at_seconds"`             // offset of its end
+	Length    float64  `json:"seconds"`                // its length
+	Generator float64  `json:"generator_cores"`        // CPU seconds a second, user and system
+	System    *float64 `json:"system_cores,omitempty"` // of the system under test
+	// of every other process and the kernel's own work, on the CPUs that the generator may use
+	Others    *float64 `json:"others_cores,omitempty"`
 	Stolen    *float64 `json:"stolen_cores,omitempty"`   // what other virtual machines took of these
 	Waited    *float64 `json:"generator_wait,omitempty"` // see WaitShare, of the generator's threads
 	SysWaited *float64 `json:"system_wait,omitempty"`    // and of the system's

@@ -64,9 +64,9 @@ func (h *Histogram) Minus(earlier *Histogram) (*Histogram, error) {
 	return &Histogram{hdr.Import(now)}, nil
 }
 
-// Percentile returns, in milliseconds, the smallest value that at least p percent of the durations do not exceed; 0 when
-// empty. The library alone would round the rank to the nearest one: of 31 durations it takes the 29th for their P95, which
-// two of them, 6.5 percent, exceed.
+// Percentile returns, in milliseconds, the smallest value that at least p percent of the durations do not exceed; 0
+// when empty. The library alone would round the rank to the nearest one: of 31 durations it takes the 29th for their
+// P95, which two of them, 6.5 percent, exceed.
 func (h *Histogram) Percentile(p float64) float64 {
 	n := h.Count()
 	if n == 0 {
@@ -113,8 +113,8 @@ func (h *Histogram) Curve() []CurvePoint {
 	return append(curve, CurvePoint{100 * (1 - tail), -math.Log10(tail), h.Max()})
 }
 
-// Buckets are all durations that the histogram tells apart, from 0 to the longest that was counted, in ascending order, in
-// milliseconds, each with how often it was counted, which may be 0.
+// Buckets are all durations that the histogram tells apart, from 0 to the longest that was counted, in ascending order,
+// in milliseconds, each with how often it was counted, which may be 0.
 func (h *Histogram) Buckets() iter.Seq2[float64, int64] {
 	return func(yield func(float64, int64) bool) {
 		for _, bar := range h.counts.Distribution() {

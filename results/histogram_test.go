@@ -56,7 +56,8 @@ func TestHistogramLosesNothing(t *testing.T) {
 	if h.Count() != 3 || h.Min() != 0 || !near(h.Max(), 3600e3) {
 		t.Errorf("count %d, min %v, max %v", h.Count(), h.Min(), h.Max())
 	}
-	if empty := NewHistogram(); empty.Count() != 0 || empty.Mean() != 0 || empty.Percentile(50) != 0 || empty.Max() != 0 || empty.Curve() != nil {
+	if empty := NewHistogram(); empty.Count() != 0 || empty.Mean() != 0 || empty.Percentile(50) != 0 ||
+		empty.Max() != 0 || empty.Curve() != nil {
 		t.Error("an empty histogram is not all zero")
 	}
 }

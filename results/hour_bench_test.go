@@ -13,9 +13,9 @@ import (
 	"github.com/policycortex/headroom/scenarios"
 )
 
-// BenchmarkHour collects, saves and reads the seconds of a run of an hour with thresholds for windows on 20 requests. Each
-// has 200 response times a second, log-normal with a median of 5 ms and a P99 of 25 ms. It reports the memory that the seconds
-// take, and the CPU time of the three steps.
+// BenchmarkHour collects, saves and reads the seconds of a run of an hour with thresholds for windows on 20 requests.
+// Each has 200 response times a second, log-normal with a median of 5 ms and a P99 of 25 ms. It reports the memory that
+// the seconds take, and the CPU time of the three steps.
 func BenchmarkHour(b *testing.B) {
 	const hour, requests, rate = 3600, 20, 200
 	random := rand.New(rand.NewPCG(1, 2))
@@ -43,7 +43,10 @@ func BenchmarkHour(b *testing.B) {
 	var held uint64
 	for b.Loop() {
 		load := &Load{Scenario: "s", Open: true, MeasuredTo: hour, Lag: NewHistogram(), OwnLag: NewHistogram()}
-		r := &Run{Name: "hour", Measurements: Measurements{Started: time.Unix(0, 0), Elapsed: hour, Loads: []*Load{load}}}
+		r := &Run{Name: "hour", Measurements: Measurements{
+			Started: time.Unix(0, 0), Elapsed: hour,
+			Loads: []*Load{load},
+		}}
 		before, began := heap(), cpu()
 		for range requests {
 			seconds := NewSeconds(scenarios.Threshold{Metric: "http_req_duration"}, load)

@@ -1,5 +1,5 @@
-// Package results holds what was measured: the measurements of a run, its verdict, its saved form on disk, and the merging of
-// shards. Package judge of it says what follows from them, package stats has the mathematics.
+// Package results holds what was measured: the measurements of a run, its verdict, its saved form on disk, and the
+// merging of shards. Package judge of it says what follows from them, package stats has the mathematics.
 package results
 
 import (
@@ -24,15 +24,17 @@ type Measurements struct {
 	Loads        []*Load           `json:"loads"`             // one a scenario
 	Series       []*Series         `json:"series"`            // one a request of a scenario
 	TimeBlocks   []*TimeBlocks     `json:"batches,omitempty"` // one a scenario and selector of a quantile threshold
-	Seconds      []*Seconds        `json:"seconds,omitempty"` // one a scenario and selector of a threshold with a window
-	Points       []Point           `json:"points"`            // one a second and scenario, and one a second and request with answers
-	Views        []ServerView      `json:"server_views,omitempty"`
-	Samples      []Sample          `json:"server_samples,omitempty"` // the server's own account, second by second
-	Marks        []Mark            `json:"marks,omitempty"`          // in the order of time
-	Incidents    []Incident        `json:"incidents,omitempty"`      // in the order of time
-	Generator    Generator         `json:"generator"`
-	Health       *Health           `json:"health,omitempty"` // nil in runs saved before it was recorded
-	Warnings     []string          `json:"warnings,omitempty"`
+	// one a scenario and selector of a threshold with a window
+	Seconds []*Seconds `json:"seconds,omitempty"`
+	// one a second and scenario, and one a second and request with answers
+	Points    []Point      `json:"points"`
+	Views     []ServerView `json:"server_views,omitempty"`
+	Samples   []Sample     `json:"server_samples,omitempty"` // the server's own account, second by second
+	Marks     []Mark       `json:"marks,omitempty"`          // in the order of time
+	Incidents []Incident   `json:"incidents,omitempty"`      // in the order of time
+	Generator Generator    `json:"generator"`
+	Health    *Health      `json:"health,omitempty"` // nil in runs saved before it was recorded
+	Warnings  []string     `json:"warnings,omitempty"`
 }
 
 // Load is how a scenario's schedule went.
@@ -41,14 +43,14 @@ type Load struct {
 	Executor string `json:"executor"`
 	// Engine is which engine sent this load, where not all loads of the run had the same; else empty.
 	Engine string `json:"engine,omitempty"`
-	// Open is true for a schedule that does not depend on answers; only then do the lags mean anything, and is Planned more
-	// than Sent and Dropped.
+	// Open is true for a schedule that does not depend on answers; only then do the lags mean anything, and is Planned
+	// more than Sent and Dropped.
 	Open    bool  `json:"open"`
 	Planned int64 `json:"planned"` // iterations that the schedule held, warm-up included, until its end or the run's
 	Sent    int64 `json:"sent"`
 	Dropped int64 `json:"dropped"` // planned and never sent; without a schedule, for want of a port or file
-	// OutOfFiles and OutOfPorts are the requests, warm-up included, for which the generator had no file descriptor or local
-	// port left.
+	// OutOfFiles and OutOfPorts are the requests, warm-up included, for which the generator had no file descriptor or
+	// local port left.
 	OutOfFiles int64 `json:"out_of_files,omitempty"`
 	OutOfPorts int64 `json:"out_of_ports,omitempty"`
 	MaxVUs     int   `json:"max_vus"`
@@ -56,13 +58,14 @@ type Load struct {
 	RecordingSHA256 string `json:"recording_sha256,omitempty"`
 	// MeasuredPlanned is Planned without the warm-up.
 	MeasuredPlanned int64   `json:"measured_planned"`
-	MeasuredFrom    float64 `json:"measured_from"`          // offset of the measured window's start
-	MeasuredTo      float64 `json:"measured_to"`            // and of its end
-	ScheduledTo     float64 `json:"scheduled_to,omitempty"` // where MeasuredTo would have been, had the run's end not come before
-	LastAnswer      float64 `json:"last_answer"`            // offset of the last answer to a measured request
-	Cut             bool    `json:"cut,omitempty"`          // the end of the run came before that of its schedule
-	Warmup          *Warmup `json:"warmup,omitempty"`       // nil unless it was automatic
-	Stages          []Stage `json:"stages,omitempty"`       // those with a name, in the order of time
+	MeasuredFrom    float64 `json:"measured_from"` // offset of the measured window's start
+	MeasuredTo      float64 `json:"measured_to"`   // and of its end
+	// where MeasuredTo would have been, had the run's end not come before
+	ScheduledTo float64 `json:"scheduled_to,omitempty"`
+	LastAnswer  float64 `json:"last_answer"`      // offset of the last answer to a measured request
+	Cut         bool    `json:"cut,omitempty"`    // the end of the run came before that of its schedule
+	Warmup      *Warmup `json:"warmup,omitempty"` // nil unless it was automatic
+	Stages      []Stage `json:"stages,omitempty"` // those with a name, in the order of time
 	// Lag is the actual minus the intended send instant of the measured requests.
 	Lag *Histogram `json:"-"`
 	// OwnLag is the part of Lag for which the generator is to blame: a send that was late although fewer than MaxVUs
@@ -118,23 +121,28 @@ func (m *Measurements) AchievedRate(l *Load) float64 {
 
 // Series is what one named request of one scenario met in the measured window.
 type Series struct {
-	Scenario      string            `json:"scenario"`
-	Name          string            `json:"name"`
-	Method        string            `json:"method"`
-	Stage         string            `json:"stage,omitempty"`           // in which it was meant to be sent, where that has a name
-	Tags          map[string]string `json:"tags"`                      // what selectors match: scenario, name, method and the file's tags
-	Expected      string            `json:"expected_status,omitempty"` // "201, 204": as the file has it; empty: 200 to 399
-	Requests      int64             `json:"requests"`
-	Failed        int64             `json:"failed"`            // no answer, or not the expected status
-	Skipped       int64             `json:"skipped,omitempty"` // a flow's step that was not sent because one before it failed
-	CacheAnswers  int64             `json:"cache_answers"`     // answers with an X-Cache header
-	CacheHits     int64             `json:"cache_hits"`        // those of them that a cache gave
-	BytesSent     int64             `json:"bytes_sent"`        // of bodies
-	BytesReceived int64             `json:"bytes_received"`
-	Statuses      map[int]int64     `json:"statuses"`
-	Errors        map[string]int64  `json:"errors,omitempty"`        // by class
-	ErrorSamples  map[string]string `json:"error_samples,omitempty"` // what the first of each class met: a message, or the answer's beginning
-	Checks        []Check           `json:"checks,omitempty"`        // in the order of the file
+	Scenario string `json:"scenario"`
+	Name     string `json:"name"`
+	Method   string `json:"method"`
+	// in which it was meant to be sent, where that has a name
+	Stage string `json:"stage,omitempty"`
+	// what selectors match: scenario, name, method and the file's tags
+	Tags map[string]string `json:"tags"`
+	// "201, 204": as the file has it; empty: 200 to 399
+	Expected string `json:"expected_status,omitempty"`
+	Requests int64  `json:"requests"`
+	Failed   int64  `json:"failed"` // no answer, or not the expected status
+	// a flow's step that was not sent because one before it failed
+	Skipped       int64            `json:"skipped,omitempty"`
+	CacheAnswers  int64            `json:"cache_answers"` // answers with an X-Cache header
+	CacheHits     int64            `json:"cache_hits"`    // those of them that a cache gave
+	BytesSent     int64            `json:"bytes_sent"`    // of bodies
+	BytesReceived int64            `json:"bytes_received"`
+	Statuses      map[int]int64    `json:"statuses"`
+	Errors        map[string]int64 `json:"errors,omitempty"` // by class
+	// what the first of each class met: a message, or the answer's beginning
+	ErrorSamples map[string]string `json:"error_samples,omitempty"`
+	Checks       []Check           `json:"checks,omitempty"` // in the order of the file
 	// Response counts from the intended send instant to the last byte of the answer. Requests that got no answer are
 	// not in it, but for timeouts: they count with the time that they waited.
 	Response *Histogram `json:"-"`
@@ -160,11 +168,12 @@ func (c Check) Share() float64 {
 
 // Point is one second of one scenario, or of one of its requests, by the instant at which answers came.
 type Point struct {
-	Scenario string  `json:"scenario"`
-	Request  string  `json:"request,omitempty"` // empty: all of the scenario
-	Second   int     `json:"second"`            // offset of its start
-	Warmup   bool    `json:"warmup,omitempty"`
-	Partial  bool    `json:"partial,omitempty"` // the scenario began or ended within it: its counts are not those of a second
+	Scenario string `json:"scenario"`
+	Request  string `json:"request,omitempty"` // empty: all of the scenario
+	Second   int    `json:"second"`            // offset of its start
+	Warmup   bool   `json:"warmup,omitempty"`
+	// the scenario began or ended within it: its counts are not those of a second
+	Partial  bool    `json:"partial,omitempty"`
 	Requests int64   `json:"requests"`
 	Failed   int64   `json:"failed"`
 	P50      float64 `json:"p50_ms"` // of response time

@@ -8,10 +8,12 @@ import (
 // measured returns a healthy run: 1000 requests in 10 s, of 1 to 1000 ms.
 func measured() *Measurements {
 	s := &Series{
-		Scenario: "warm", Name: "get", Method: "GET", Tags: map[string]string{"scenario": "warm", "name": "get", "method": "GET", "team": "core"},
+		Scenario: "warm", Name: "get", Method: "GET",
+		Tags:     map[string]string{"scenario": "warm", "name": "get", "method": "GET", "team": "core"},
 		Requests: 1000, Failed: 10, CacheAnswers: 900, CacheHits: 450, BytesSent: 5000, BytesReceived: 20000,
-		Statuses: map[int]int64{200: 990, 500: 10}, Errors: map[string]int64{"status 500": 10}, ErrorSamples: map[string]string{},
-		Response: NewHistogram(), Service: NewHistogram(),
+		Statuses: map[int]int64{200: 990, 500: 10}, Errors: map[string]int64{"status 500": 10},
+		ErrorSamples: map[string]string{},
+		Response:     NewHistogram(), Service: NewHistogram(),
 	}
 	for i := 1; i <= 1000; i++ {
 		s.Response.Record(time.Duration(i) * time.Millisecond)
@@ -25,8 +27,10 @@ func measured() *Measurements {
 	return &Measurements{
 		Engine: "test", Started: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Elapsed: 10,
 		Loads: []*Load{{
-			Scenario: "warm", Executor: "constant-arrival-rate", Open: true, Planned: 1000, Sent: 1000, MeasuredPlanned: 1000,
-			MaxVUs: 10, MeasuredTo: 10, LastAnswer: 10, Lag: histogram(time.Millisecond), OwnLag: histogram(time.Millisecond),
+			Scenario: "warm", Executor: "constant-arrival-rate", Open: true, Planned: 1000, Sent: 1000,
+			MeasuredPlanned: 1000,
+			MaxVUs:          10, MeasuredTo: 10, LastAnswer: 10, Lag: histogram(time.Millisecond),
+			OwnLag: histogram(time.Millisecond),
 		}},
 		Series: []*Series{s},
 		Points: []Point{{Scenario: "warm", Second: 0, Requests: 1000, P50: 500}},
@@ -40,7 +44,13 @@ func TestAchievedRateCountsIterations(t *testing.T) {
 	for _, step := range []struct {
 		name, flow, stage string
 		requests          int64
-	}{{"open", "visit", "", 300}, {"open", "visit", "peak", 200}, {"read", "visit", "", 290}, {"read", "visit", "peak", 190}, {"ping", "other", "", 100}} {
+	}{
+		{"open", "visit", "", 300},
+		{"open", "visit", "peak", 200},
+		{"read", "visit", "", 290},
+		{"read", "visit", "peak", 190},
+		{"ping", "other", "", 100},
+	} {
 		s := *m.Series[0]
 		s.Name, s.Stage, s.Requests = step.name, step.stage, step.requests
 		s.Tags = map[string]string{"scenario": "warm", "name": step.name, "flow": step.flow}

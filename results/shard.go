@@ -35,7 +35,8 @@ type ShardRun struct {
 func newShardRun(r *Run) (ShardRun, error) {
 	m := &r.Measurements
 	out := ShardRun{
-		Shard: *r.Shard, Started: m.Started, Engine: m.Engine, Machine: r.Environment.Machine, Settings: r.Environment.GeneratorSettings, Generator: m.Generator,
+		Shard: *r.Shard, Started: m.Started, Engine: m.Engine, Machine: r.Environment.Machine,
+		Settings: r.Environment.GeneratorSettings, Generator: m.Generator,
 		Invalid: r.Verdict.Invalid, Warnings: m.Warnings,
 	}
 	lag := NewHistogram()

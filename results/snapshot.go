@@ -29,13 +29,14 @@ type JobStats struct {
 	LastFailure string `json:"last_failure"` // error of the last of those
 }
 
-// MaintenanceWarnings say which of the server's jobs failed: what they were to do has not been done for a while, and the
-// figures may come from that.
+// MaintenanceWarnings say which of the server's jobs failed: what they were to do has not been done for a while, and
+// the figures may come from that.
 func (s Snapshot) MaintenanceWarnings() []string {
 	var out []string
 	for _, name := range slices.Sorted(maps.Keys(s.Maintenance)) {
 		if j := s.Maintenance[name]; j.Errors > 0 {
-			out = append(out, fmt.Sprintf("the reference server's maintenance job %s failed in %d of %d runs, the last time with: %s",
+			out = append(out, fmt.Sprintf("the reference server's maintenance job %s failed in %d of %d runs, the "+
+				"last time with: %s",
 				name, j.Errors, j.Runs, j.LastFailure))
 		}
 	}
@@ -44,8 +45,9 @@ func (s Snapshot) MaintenanceWarnings() []string {
 
 // State is how the server is at an instant.
 type State struct {
-	Replica  *Replica          `json:"replica,omitempty"`  // nil where the server says nothing of one
-	Breakers map[string]string `json:"breakers,omitempty"` // state of the circuit breaker of each dependency: closed, half-open, open
+	Replica *Replica `json:"replica,omitempty"` // nil where the server says nothing of one
+	// state of the circuit breaker of each dependency: closed, half-open, open
+	Breakers map[string]string `json:"breakers,omitempty"`
 }
 
 // Replica is how the server sees the database's replica.
@@ -115,7 +117,10 @@ func ParseSnapshot(data []byte) (Snapshot, error) {
 	if in.Version != 1 {
 		return Snapshot{}, fmt.Errorf("server snapshot: version %d, this harness reads version 1", in.Version)
 	}
-	s := Snapshot{At: in.At, Queries: map[string]QueryStats{}, Tiers: in.Cache, Pools: map[string]PoolStats{}, CPU: in.Process.CPU, Maintenance: in.Maintenance}
+	s := Snapshot{
+		At: in.At, Queries: map[string]QueryStats{}, Tiers: in.Cache, Pools: map[string]PoolStats{},
+		CPU: in.Process.CPU, Maintenance: in.Maintenance,
+	}
 	s.Breakers = map[string]string{}
 	maps.Copy(s.Breakers, in.Breakers)
 	if in.Pool != nil {
@@ -152,7 +157,10 @@ type poolJSON struct {
 
 // pool adds the pool of a role, with its breaker.
 func (s *Snapshot) pool(role string, p poolJSON) {
-	s.Pools[role] = PoolStats{Acquires: p.Acquires, Waits: p.Waits, Waited: float64(p.WaitUS) / 1e3, MaxConns: p.MaxConns}
+	s.Pools[role] = PoolStats{
+		Acquires: p.Acquires, Waits: p.Waits, Waited: float64(p.WaitUS) / 1e3,
+		MaxConns: p.MaxConns,
+	}
 	if p.Breaker != "" {
 		s.Breakers[role] = p.Breaker
 	}
@@ -183,7 +191,10 @@ type ServerView struct {
 
 // NewServerView returns an empty view to which windows are added.
 func NewServerView(scenario string) ServerView {
-	return ServerView{Scenario: scenario, Queries: map[string]QueryStats{}, Tiers: map[string]TierStats{}, Pools: map[string]PoolStats{}}
+	return ServerView{
+		Scenario: scenario, Queries: map[string]QueryStats{}, Tiers: map[string]TierStats{},
+		Pools: map[string]PoolStats{},
+	}
 }
 
 // Add counts what happened between two snapshots of the server, exactly: histograms are subtracted count by count.
@@ -191,7 +202,8 @@ func (v *ServerView) Add(from, to Snapshot) error {
 	for name, now := range to.Queries {
 		before, known := from.Queries[name]
 		if !known {
-			before.Duration = &Histogram{hdr.New(now.Duration.counts.LowestTrackableValue(), now.Duration.counts.HighestTrackableValue(), int(now.Duration.counts.SignificantFigures()))}
+			before.Duration = &Histogram{hdr.New(now.Duration.counts.LowestTrackableValue(),
+				now.Duration.counts.HighestTrackableValue(), int(now.Duration.counts.SignificantFigures()))}
 		}
 		delta, err := now.Duration.Minus(before.Duration)
 		if err != nil {

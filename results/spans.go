@@ -24,13 +24,13 @@ func Covered(spans []Span) float64 {
 	return covered
 }
 
-// Measured is the measured time of the load; where only stages with a name are selected of it, of those stages. It is empty
-// where no series is selected.
+// Measured is the measured time of the load; where only stages with a name are selected of it, of those stages. It is
+// empty where no series is selected.
 func (l *Load) Measured(selected []*Series) []Span { return l.spans(selected, false) }
 
-// MeasuredSeconds is the time in seconds that the measured windows of the selected series cover together, each reaching to
-// its last answer where that came after its end: a system that answers late has not served the rate that was asked of it.
-// Where only stages with a name are selected of a scenario, it is of those stages.
+// MeasuredSeconds is the time in seconds that the measured windows of the selected series cover together, each reaching
+// to its last answer where that came after its end: a system that answers late has not served the rate that was asked
+// of it. Where only stages with a name are selected of a scenario, it is of those stages.
 func (m *Measurements) MeasuredSeconds(selected []*Series) float64 {
 	var spans []Span
 	for _, l := range m.Loads {

@@ -17,14 +17,15 @@ import (
 	hdr "github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// Sparse counts durations exactly as a [Histogram] does, in memory that grows with the number of different ones: two or three
-// bytes for each. It is for the many histograms of which each holds what was counted in a short time. The zero value is empty.
+// Sparse counts durations exactly as a [Histogram] does, in memory that grows with the number of different ones: two or
+// three bytes for each. It is for the many histograms of which each holds what was counted in a short time. The zero
+// value is empty.
 //
-// It is saved in the V2 compressed encoding of HdrHistogram, as base64, and an empty one as an empty text. One that was read is
-// decoded where its counts are needed, which is where a damaged one is found.
+// It is saved in the V2 compressed encoding of HdrHistogram, as base64, and an empty one as an empty text. One that was
+// read is decoded where its counts are needed, which is where a damaged one is found.
 type Sparse struct {
-	// counts are those of all buckets up to the last one that is not empty, as in the V2 encoding before its compression: a
-	// count as a zigzag varint, and n > 1 empty buckets as one of -n.
+	// counts are those of all buckets up to the last one that is not empty, as in the V2 encoding before its
+	// compression: a count as a zigzag varint, and n > 1 empty buckets as one of -n.
 	counts  []byte
 	encoded string // as it was read; then counts is nil
 }
@@ -138,8 +139,8 @@ func (s *Sparse) pack(h *hdr.PackedHistogram) {
 	s.counts, s.encoded = bytes.Clone(counts), ""
 }
 
-// A histogram tells apart all numbers of up to keptBits bits, and of longer ones their first keptBits: it has a bucket for
-// each number below 1<<keptBits, and half as many for each further length.
+// A histogram tells apart all numbers of up to keptBits bits, and of longer ones their first keptBits: it has a bucket
+// for each number below 1<<keptBits, and half as many for each further length.
 const keptBits = 11
 
 // bucketOf is the bucket in which a number of microseconds is counted.
@@ -165,8 +166,8 @@ func dropped(n int64) error {
 	return nil
 }
 
-// compressors are zlib writers. The fast level leaves the short texts of a second hardly longer than the best one does, and is
-// ten times as fast.
+// compressors are zlib writers. The fast level leaves the short texts of a second hardly longer than the best one does,
+// and is ten times as fast.
 var compressors = sync.Pool{New: func() any {
 	w, err := zlib.NewWriterLevel(nil, zlib.BestSpeed)
 	if err != nil {

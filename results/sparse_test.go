@@ -11,8 +11,8 @@ import (
 	hdr "github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// TestSparse: a sparse histogram counts exactly what a dense one does, when it is added up, and when it is saved and read; and
-// what it is saved as is read by HdrHistogram's own decoder.
+// TestSparse: a sparse histogram counts exactly what a dense one does, when it is added up, and when it is saved and
+// read; and what it is saved as is read by HdrHistogram's own decoder.
 func TestSparse(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	whole := NewHistogram()

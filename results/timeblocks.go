@@ -2,8 +2,9 @@ package results
 
 import "github.com/policycortex/headroom/scenarios"
 
-// TimeBlocks are the times that the selector of a quantile threshold picks of one scenario, in equal blocks of the run by the
-// instant at which the answers came. They tell how much neighbours in time depend on each other, which the whole does not.
+// TimeBlocks are the times that the selector of a quantile threshold picks of one scenario, in equal blocks of the run
+// by the instant at which the answers came. They tell how much neighbours in time depend on each other, which the whole
+// does not.
 type TimeBlocks struct {
 	Metric   scenarios.MetricName `json:"metric"` // HTTPReqDuration or HTTPReqServiceDuration
 	Selector map[string]string    `json:"selector,omitempty"`
@@ -13,8 +14,8 @@ type TimeBlocks struct {
 	Counts   []Sparse             `json:"counts"`  // of each block
 }
 
-// NeedsTimeBlocks reports whether a threshold is judged by time blocks: on a quantile of response or service time, and not
-// window by window.
+// NeedsTimeBlocks reports whether a threshold is judged by time blocks: on a quantile of response or service time, and
+// not window by window.
 func NeedsTimeBlocks(t scenarios.Threshold) bool {
 	return t.Window == 0 && Timed(t.Metric) && (t.Aggregation.Name == "p" || t.Aggregation.Name == "med")
 }

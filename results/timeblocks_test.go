@@ -24,7 +24,8 @@ func TestTimeBlocksAreBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 		n += h.Count()
-		if first, last := float64(i*b.Seconds), float64((i+1)*b.Seconds); h.Min() < first*0.999 || h.Max() > last*1.001 {
+		if first, last := float64(i*b.Seconds), float64((i+1)*b.Seconds); h.Min() < first*0.999 ||
+			h.Max() > last*1.001 {
 			t.Errorf("block %d holds the seconds %v to %v", i, h.Min(), h.Max())
 		}
 	}

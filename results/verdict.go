@@ -11,14 +11,15 @@ import (
 // Outcome is what a run comes to.
 type Outcome string
 
-// The outcomes. INVALID goes before FAIL: where the generator was the limit, neither a pass nor a failure is known. FAIL
-// goes before UNRESOLVED: one threshold that was certainly crossed decides.
+// The outcomes. INVALID goes before FAIL: where the generator was the limit, neither a pass nor a failure is known.
+// FAIL goes before UNRESOLVED: one threshold that was certainly crossed decides.
 const (
 	Pass       Outcome = "PASS"
 	Fail       Outcome = "FAIL"
 	Invalid    Outcome = "INVALID"
 	Unresolved Outcome = "UNRESOLVED" // too few samples to tell on which side of its limit a quantile lies
-	Part       Outcome = "PART"       // of a shard that went well: its thresholds are judged when all shards have been merged
+	// of a shard that went well: its thresholds are judged when all shards have been merged
+	Part Outcome = "PART"
 )
 
 // Worse returns the outcome that counts of two runs: FAIL, INVALID, UNRESOLVED, PASS, in this order.
@@ -45,7 +46,8 @@ type Verdict struct {
 
 // Gate is one threshold with what was measured.
 type Gate struct {
-	// Threshold is what was asked, parsed. Of a gate that was read it lacks whether it may abort a run, and where it stands.
+	// Threshold is what was asked, parsed. Of a gate that was read it lacks whether it may abort a run, and where it
+	// stands.
 	Threshold  scenarios.Threshold `json:"-"`
 	Metric     string              `json:"metric"`     // with its selector: http_req_duration{scenario:warm}
 	Expression string              `json:"expression"` // as written: p(95)<50
@@ -54,27 +56,29 @@ type Gate struct {
 	Actual     float64             `json:"actual"` // meaningless when Samples is 0
 	Unit       string              `json:"unit"`   // ms, /s, B, B/s or empty for shares and counts
 	Samples    int64               `json:"samples"`
-	// Margin is the share of what may be lost that is left: (Actual - Target) / (Best - Target). It is 1 at the best value, 0
-	// at the target, negative when crossed, and 0 where [Gate.HasMargin] is false.
+	// Margin is the share of what may be lost that is left: (Actual - Target) / (Best - Target). It is 1 at the best
+	// value, 0 at the target, negative when crossed, and 0 where [Gate.HasMargin] is false.
 	Margin float64 `json:"margin"`
-	// Best is the best value that there can be where more is better: 1 of a share, the rate that was asked for of one of
-	// requests. Nil where there is none, and the margin is the distance to the target as a share of it then; and nil where less
-	// is better, of which the best is 0.
+	// Best is the best value that there can be where more is better: 1 of a share, the rate that was asked for of one
+	// of requests. Nil where there is none, and the margin is the distance to the target as a share of it then; and nil
+	// where less is better, of which the best is 0.
 	Best   *float64 `json:"best,omitempty"`
 	Passed bool     `json:"passed"`
 	// Unresolved is true when it neither passed nor failed: the limit lies within Interval, or Reason says why.
 	Unresolved bool `json:"unresolved,omitempty"`
 	// NotReached is true when it neither passed nor failed because the run ended before what it is of.
 	NotReached bool `json:"not_reached,omitempty"`
-	// Unsteady says how the stage that it is of moved while it should have been steady. It may have passed all the same.
+	// Unsteady says how the stage that it is of moved while it should have been steady. It may have passed all the
+	// same.
 	Unsteady string    `json:"unsteady,omitempty"`
 	Interval *Interval `json:"interval,omitempty"` // of a quantile of response or service time
-	Window   *Window   `json:"window,omitempty"`   // of a threshold "for" a time: the worst, which Actual and Samples are of
-	Reason   string    `json:"reason,omitempty"`   // why it failed, where the numbers do not say it
+	// of a threshold "for" a time: the worst, which Actual and Samples are of
+	Window *Window `json:"window,omitempty"`
+	Reason string  `json:"reason,omitempty"` // why it failed, where the numbers do not say it
 }
 
-// HasMargin is false where a share of what may be lost has no meaning: without data, not reached, of an equality, of a limit of 0, and where
-// nothing may be lost.
+// HasMargin is false where a share of what may be lost has no meaning: without data, not reached, of an equality, of a
+// limit of 0, and where nothing may be lost.
 func (g *Gate) HasMargin() bool {
 	bound := g.Op.IsUpper() || g.Op.IsLower()
 	return bound && g.Samples > 0 && !g.NotReached && g.Target != 0 && (g.Best == nil || *g.Best != g.Target)
@@ -106,7 +110,8 @@ func (g *Gate) margin() float64 {
 	}
 	share := (g.Actual - g.Target) / whole
 	if math.IsInf(share, 0) {
-		return 0 // as of a limit of 0: this one is hardly more, and JSON has no infinity, so that the run could not be saved
+		// as of a limit of 0: this one is hardly more, and JSON has no infinity, so that the run could not be saved
+		return 0
 	}
 	return share
 }
@@ -134,8 +139,8 @@ type Window struct {
 	Fewest int64 `json:"fewest_samples"`
 }
 
-// complete gives a gate that was read what is not saved with it: its threshold, and the margin of a share in a run that was
-// saved before that was a share of what may be lost.
+// complete gives a gate that was read what is not saved with it: its threshold, and the margin of a share in a run that
+// was saved before that was a share of what may be lost.
 func (g *Gate) complete() error {
 	t, err := scenarios.ParseThreshold(g.Metric, g.Expression)
 	if err != nil {

@@ -6,8 +6,8 @@ import (
 	"github.com/policycortex/headroom/scenarios"
 )
 
-// TestMargin: a margin is the share of what may be lost that is left, so that one of a hit ratio says as much as one of a
-// time.
+// TestMargin: a margin is the share of what may be lost that is left, so that one of a hit ratio says as much as one of
+// a time.
 func TestMargin(t *testing.T) {
 	const none = -99
 	for _, tt := range []struct {

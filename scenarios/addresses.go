@@ -8,8 +8,9 @@ import (
 // isAddress reports whether a key, below another, holds the address of a service or proxy.
 func isAddress(in, key string) bool { return in == "target" && (key == "url" || key == "proxy") }
 
-// credentials are where user and password stand in an address that is not written as one should be, so that nothing tells
-// where they end: between the scheme and the last @. ok is false without any, and for an address whose @ is in its path.
+// credentials are where user and password stand in an address that is not written as one should be, so that nothing
+// tells where they end: between the scheme and the last @. ok is false without any, and for an address whose @ is in
+// its path.
 func credentials(address string) (from, to int, ok bool) {
 	to = strings.LastIndexByte(address, '@')
 	if to < 0 {

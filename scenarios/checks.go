@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Check is a named condition on responses. A response that does not meet it is counted; the request has not failed by it.
-// Exactly one of Statuses, Header, JSON and Size says what the check looks at.
+// Check is a named condition on responses. A response that does not meet it is counted; the request has not failed by
+// it. Exactly one of Statuses, Header, JSON and Size says what the check looks at.
 type Check struct {
 	Name     string
 	Statuses []int    // the status is one of these
@@ -87,7 +87,8 @@ func (r *reader) check(n *node) Check {
 		if len(given) > 0 {
 			has = strings.Join(given, " and ")
 		}
-		r.faultAt(n.keyAt, "for example {name: found, status: 200}", "%s needs exactly one of %s, and has %s", n.path, strings.Join(subjects, ", "), has)
+		r.faultAt(n.keyAt, "for example {name: found, status: 200}", "%s needs exactly one of %s, and has %s", n.path,
+			strings.Join(subjects, ", "), has)
 		return c
 	}
 	subject := n.get(given[0])
@@ -122,9 +123,11 @@ func (r *reader) checkName(n *node) string {
 		r.vague = true
 		return ""
 	}
-	if text := name.text; text == "" || len(text) > longestName || text != strings.TrimSpace(text) || strings.ContainsAny(text, ",{}\r\n\t") {
+	if text := name.text; text == "" || len(text) > longestName || text != strings.TrimSpace(text) ||
+		strings.ContainsAny(text, ",{}\r\n\t") {
 		r.vague = true
-		r.fault(name, fmt.Sprintf("thresholds could not select it: use at most %d bytes, no commas or braces, and no blanks at its ends", longestName), "a check cannot be named %.120q", text)
+		r.fault(name, fmt.Sprintf("thresholds could not select it: use at most %d bytes, no commas or braces, and no "+
+			"blanks at its ends", longestName), "a check cannot be named %.120q", text)
 		return ""
 	}
 	return name.text
@@ -149,7 +152,8 @@ func (r *reader) condition(n *node, c *Check) {
 		}
 	}
 	if len(found) > 1 && !slices.Equal(found, []string{"min", "max"}) {
-		r.faultAt(n.get(found[1]).keyAt, "make two checks of it", "%s has the conditions %s; a check has one", n.path, strings.Join(found, " and "))
+		r.faultAt(n.get(found[1]).keyAt, "make two checks of it", "%s has the conditions %s; a check has one", n.path,
+			strings.Join(found, " and "))
 		return
 	}
 	c.Test = Exists

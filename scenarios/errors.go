@@ -114,8 +114,8 @@ func Nearest(word string, valid []string) string {
 }
 
 // distance is the number of insertions, deletions, replacements and swaps of neighbours that turn a into b, where no
-// part is edited twice: the "optimal string alignment" variant of F. J. Damerau, "A technique for computer detection and
-// correction of spelling errors", Comm. ACM 7 (1964).
+// part is edited twice: the "optimal string alignment" variant of F. J. Damerau, "A technique for computer detection
+// and correction of spelling errors", Comm. ACM 7 (1964).
 func distance(a, b string) int {
 	before, last := make([]int, len(b)+1), make([]int, len(b)+1) // the rows for a[:i-1] and a[:i]
 	for j := range last {

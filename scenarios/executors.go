@@ -19,7 +19,10 @@ var executors = []executor{
 	{SineRate{}, []string{"rate", "amplitude", "period", "timeUnit", "duration", "maxVUs", "arrivals"}},
 	{Bursts{}, []string{"size", "every", "duration", "maxVUs"}},
 	{Users{}, []string{"vus", "thinkTime", "duration"}},
-	{Replay{}, []string{"file", "format", "speed", "rate", "timeUnit", "maxVUs", "name", "headers", "expectedStatus", "timeout"}},
+	{Replay{}, []string{
+		"file", "format", "speed", "rate", "timeUnit", "maxVUs", "name", "headers", "expectedStatus",
+		"timeout",
+	}},
 }
 
 // laterExecutors are k6's others.
@@ -39,7 +42,8 @@ func (r *reader) executor(n *node) Executor {
 		names = append(names, string(x.load.Executor()))
 	}
 	if slices.Contains(laterExecutors, chosen.text) {
-		r.fault(chosen, "there are "+strings.Join(names, ", "), "the executor %s of k6 does not exist here yet", chosen.text)
+		r.fault(chosen, "there are "+strings.Join(names, ", "), "the executor %s of k6 does not exist here yet",
+			chosen.text)
 		return ""
 	}
 	name := Executor(r.word(chosen, "", names))
@@ -98,7 +102,8 @@ func (r *reader) sineRate(n *node) SineRate {
 	load.Period, _ = r.positiveDuration(r.need(n, "period", "period: 60s"))
 	load.Amplitude, _ = r.rate(amplitude, unit)
 	if known && load.Amplitude > rate {
-		r.fault(amplitude, "a rate cannot fall below 0", "%s.amplitude is %s, more than the rate, %s", n.path, amplitude.text, n.get("rate").text)
+		r.fault(amplitude, "a rate cannot fall below 0", "%s.amplitude is %s, more than the rate, %s", n.path,
+			amplitude.text, n.get("rate").text)
 	}
 	return load
 }
@@ -179,9 +184,11 @@ func (r *reader) stageName(n *node, stage Stage, load RampingRate, warmup time.D
 	case twice:
 		r.fault(n, "their measurements could not be told apart", "%s is the name of two stages", n.text)
 	case stage.Duration > 0 && load.Length()+stage.Duration <= warmup:
-		r.fault(n, "the warm-up is not measured: make it shorter, or leave the name out", "the stage %s ends within the warm-up", n.text)
+		r.fault(n, "the warm-up is not measured: make it shorter, or leave the name out",
+			"the stage %s ends within the warm-up", n.text)
 	case stage.Duration == 0:
-		r.fault(n, "leave the name out", "no request is meant to be sent within the stage %s, which takes no time", n.text)
+		r.fault(n, "leave the name out",
+			"no request is meant to be sent within the stage %s, which takes no time", n.text)
 	default:
 		return n.text
 	}

@@ -63,7 +63,8 @@ type expression struct {
 	window      time.Duration // 0: none
 }
 
-// parseExpression reads a threshold on a metric. The grammar of comparisons is that of k6 (metrics/thresholds_parser.go):
+// parseExpression reads a threshold on a metric. The grammar of comparisons is that of k6
+// (metrics/thresholds_parser.go):
 //
 //	expression  = comparison , [ "for" , duration ] ;
 //	comparison  = aggregation , operator , number ;
@@ -71,9 +72,9 @@ type expression struct {
 //	operator    = "<" | "<=" | ">" | ">=" | "==" | "!=" ;
 //	number      = digit , { digit } , [ "." , { digit } ] ;
 //
-// Blanks may stand between the symbols. The kind of the metric decides which aggregations there are: avg, min, med, max and
-// p(N) of a Trend, count and rate of a Counter, rate of a Rate. N lies between 0 and 100, the number of a Rate from 0 to 1.
-// The duration is whole seconds, such as 10s or 1m30s, from one second to an hour.
+// Blanks may stand between the symbols. The kind of the metric decides which aggregations there are: avg, min, med, max
+// and p(N) of a Trend, count and rate of a Counter, rate of a Rate. N lies between 0 and 100, the number of a Rate from
+// 0 to 1. The duration is whole seconds, such as 10s or 1m30s, from one second to an hour.
 func parseExpression(s string, metric Metric) (expression, error) {
 	comparison, window, err := cutWindow(s)
 	if err != nil {
@@ -132,7 +133,10 @@ func cutWindow(s string) (comparison string, window time.Duration, err error) {
 	}
 	window, err = time.ParseDuration(strings.TrimSpace(text))
 	if err != nil || window < time.Second || window > longestWindow || window%time.Second != 0 {
-		return "", 0, &syntaxError{fmt.Sprintf("%.60q is not a window", strings.TrimSpace(text)), "write whole seconds, as in p(95)<50 for 10s"}
+		return "", 0, &syntaxError{
+			fmt.Sprintf("%.60q is not a window", strings.TrimSpace(text)),
+			"write whole seconds, as in p(95)<50 for 10s",
+		}
 	}
 	return strings.TrimSpace(comparison), window, nil
 }
@@ -147,10 +151,16 @@ func checkWindow(metric Metric, a Aggregation) error {
 			}
 		}
 		slices.Sort(known)
-		return &syntaxError{"it cannot be judged for a window", "known second by second are " + strings.Join(known, ", ")}
+		return &syntaxError{
+			"it cannot be judged for a window",
+			"known second by second are " + strings.Join(known, ", "),
+		}
 	}
 	if a.Name != "p" && !slices.Contains(metric.Windowed, a.Name) {
-		return &syntaxError{fmt.Sprintf("%s cannot be judged for a window", a.Name), "write " + strings.Join(metric.Windowed, ", ")}
+		return &syntaxError{
+			fmt.Sprintf("%s cannot be judged for a window", a.Name),
+			"write " + strings.Join(metric.Windowed, ", "),
+		}
 	}
 	return nil
 }
@@ -178,7 +188,8 @@ func parseAggregation(s string, kind MetricKind) (Aggregation, error) {
 			return Aggregation{Name: "p", Percentile: p}, nil
 		}
 		return Aggregation{}, &syntaxError{
-			fmt.Sprintf("%.60q is not a percentile", s), "write p(N) with N between 0 and 100, as in p(99.9); the greatest value is max",
+			fmt.Sprintf("%.60q is not a percentile", s),
+			"write p(N) with N between 0 and 100, as in p(99.9); the greatest value is max",
 		}
 	}
 	if s != "p(N)" && slices.Contains(known, s) {

@@ -20,7 +20,8 @@ func (r *reader) faults(file *node, p *Plan) []Fault {
 		return nil
 	}
 	if p.Target.URL != "" {
-		r.faultAt(n.keyAt, "remove one of the two", "faults happen to servers that the run starts, but target.url names another service")
+		r.faultAt(n.keyAt, "remove one of the two",
+			"faults happen to servers that the run starts, but target.url names another service")
 		return nil
 	}
 	if len(n.items) == 0 {
@@ -30,7 +31,9 @@ func (r *reader) faults(file *node, p *Plan) []Fault {
 	var end time.Duration
 	for _, s := range p.Scenarios {
 		if s.AutoWarmup {
-			r.faultAt(n.keyAt, "give it a length, for example 10s", "faults come at fixed times, and the warmup of scenarios.%s is auto: nobody knows where in its measured part they would come", s.Name)
+			r.faultAt(n.keyAt, "give it a length, for example 10s",
+				"faults come at fixed times, and the warmup of scenarios.%s is auto: nobody knows where in its "+
+					"measured part they would come", s.Name)
 		}
 		end = max(end, s.StartTime+s.Load.Length())
 	}
@@ -56,7 +59,11 @@ func (r *reader) faults(file *node, p *Plan) []Fault {
 // timedFault reads one fault. end is that of the run's schedule, 0 where it is not known.
 func (r *reader) timedFault(n *node, replica bool, end time.Duration) timedFault {
 	before := len(r.errs)
-	for _, k := range []struct{ key, example string }{{"at", "at: 20s"}, {"target", "target: cache"}, {"action", "action: kill"}} {
+	for _, k := range []struct{ key, example string }{
+		{"at", "at: 20s"},
+		{"target", "target: cache"},
+		{"action", "action: kill"},
+	} {
 		if n.get(k.key) == nil {
 			r.missing(n, k.key, k.example)
 		}
@@ -67,7 +74,8 @@ func (r *reader) timedFault(n *node, replica bool, end time.Duration) timedFault
 		Action: r.word(n.get("action"), "", FaultActions),
 	}}
 	if f.Target == "replica" && !replica {
-		r.fault(n.get("target"), "add environment: {replica: true}", "%s happens to a replica, and the environment has none", n.path)
+		r.fault(n.get("target"), "add environment: {replica: true}",
+			"%s happens to a replica, and the environment has none", n.path)
 	}
 	if end > 0 && f.At >= end && !r.vague {
 		r.fault(n.get("at"), "", "%s comes at %v, when the last scenario has ended (%v)", n.path, f.At, end)
@@ -95,7 +103,8 @@ func (r *reader) course(all []timedFault) {
 			allowed = state == paused
 		}
 		if !allowed {
-			r.fault(f.node.get("action"), "", "%s: %s at %v has nothing to act on: the %s %s then", f.node.path, f.Fault, f.At, f.Target, state)
+			r.fault(f.node.get("action"), "", "%s: %s at %v has nothing to act on: the %s %s then", f.node.path,
+				f.Fault, f.At, f.Target, state)
 			return
 		}
 		states[f.Target] = next

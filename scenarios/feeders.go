@@ -46,7 +46,8 @@ func (r *reader) readFeeders(n *node) []Feeder {
 		f.Choice, f.Exponent = r.choice(e.value)
 		csv, jsonl := e.value.get("csv"), e.value.get("jsonl")
 		if (csv == nil) == (jsonl == nil) {
-			r.faultAt(e.value.keyAt, "for example csv: users.csv", "%s needs exactly one of csv and jsonl", e.value.path)
+			r.faultAt(e.value.keyAt, "for example csv: users.csv", "%s needs exactly one of csv and jsonl",
+				e.value.path)
 		}
 		f.Format = CSV
 		file := csv
@@ -71,7 +72,8 @@ func (r *reader) readFeeders(n *node) []Feeder {
 func (r *reader) feederKeys(n, source *node) FeederKeys {
 	for _, key := range []string{"choice", "exponent"} {
 		if c := n.get(key); c != nil {
-			r.faultAt(c.keyAt, "write it there: all values of an iteration come from the same row", "%s belongs to the feeder", c.path)
+			r.faultAt(c.keyAt, "write it there: all values of an iteration come from the same row",
+				"%s belongs to the feeder", c.path)
 		}
 	}
 	keys := FeederKeys{Feeder: source.text}
@@ -82,7 +84,8 @@ func (r *reader) feederKeys(n, source *node) FeederKeys {
 			names = append(names, f.Name)
 		}
 		if !r.feedersVague {
-			r.fault(source, r.suggest(source.text, names), "%s: there is no feeder %.120q under feeders", source.path, source.text)
+			r.fault(source, r.suggest(source.text, names), "%s: there is no feeder %.120q under feeders", source.path,
+				source.text)
 		}
 		return keys
 	}
@@ -93,9 +96,11 @@ func (r *reader) feederKeys(n, source *node) FeederKeys {
 	column, field := n.get("column"), n.get("field")
 	switch {
 	case column != nil && field != nil || column == nil && field == nil:
-		r.faultAt(n.keyAt, "column names one of a csv file, field one of jsonl", "%s needs either column or field", n.path)
+		r.faultAt(n.keyAt, "column names one of a csv file, field one of jsonl",
+			"%s needs either column or field", n.path)
 	case column != nil && r.feeders[i].Format == JSONLines && r.feeders[i].File != "":
-		r.faultAt(column.keyAt, "use field with a JSON path: field: $.id", "%s: the feeder %s is JSON lines, which have no columns", column.path, source.text)
+		r.faultAt(column.keyAt, "use field with a JSON path: field: $.id",
+			"%s: the feeder %s is JSON lines, which have no columns", column.path, source.text)
 	case field != nil && r.feeders[i].Format == CSV:
 		r.faultAt(field.keyAt, "use column", "%s: the feeder %s is CSV, which has columns", field.path, source.text)
 	case column != nil:
@@ -116,7 +121,8 @@ func (r *reader) unusedFeeders(n *node) {
 	}
 	for _, e := range n.entries {
 		if !r.fed[e.key] {
-			r.faultAt(e.at, "remove it, or take a value from it: {feeder: "+e.key+", column: …}", "the feeder %s is used nowhere", e.key)
+			r.faultAt(e.at, "remove it, or take a value from it: {feeder: "+e.key+", column: …}",
+				"the feeder %s is used nowhere", e.key)
 		}
 	}
 }

@@ -26,7 +26,10 @@ var extractShape = &shape{
 }
 
 // stepKeys are those of a request that belong to the steps where it is a flow.
-var stepKeys = []string{"method", "path", "headers", "body", "expectedStatus", "checks", "timeout", "redirects", "extract"}
+var stepKeys = []string{
+	"method", "path", "headers", "body", "expectedStatus", "checks", "timeout", "redirects",
+	"extract",
+}
 
 // flow reads an entry of requests that has steps. Its steps follow one another in the list.
 func (r *reader) flow(n *node, target Target) []Request {
@@ -103,7 +106,8 @@ func (r *reader) extraction(e entry) Extraction {
 	x := Extraction{Name: e.key}
 	path, header, regex := n.get("json"), n.get("header"), n.get("regex")
 	if path == nil && header == nil && regex == nil || path != nil && header != nil {
-		r.faultAt(n.keyAt, "for example {json: $.id}; a regex may go with either", "%s needs one of json, header and regex", n.path)
+		r.faultAt(n.keyAt, "for example {json: $.id}; a regex may go with either",
+			"%s needs one of json, header and regex", n.path)
 		return x
 	}
 	if path != nil {
@@ -135,7 +139,8 @@ func laterStep(steps *node, name string) bool {
 func (h *holes) reportUnusedExtractions() {
 	for _, e := range h.extracted {
 		if !h.used[e.key] {
-			h.faultAt(e.at, "remove it, or write {{"+e.key+"}} in a later step; a check tells whether something is there",
+			h.faultAt(e.at, "remove it, or write {{"+e.key+
+				"}} in a later step; a check tells whether something is there",
 				"%s is used by no later step", e.value.path)
 		}
 	}

@@ -11,9 +11,11 @@ var foreign = []struct {
 	what, hint string
 }{
 	{
-		regexp.MustCompile(`(?m)^(import\s[^\n]*['"]k6(/[^'"]*)?['"]|export\s+(default\s+(async\s+)?function|(const|let|var)\s+options)\b|(const|let|var)\s[^\n]*\brequire\(['"]k6)`),
+		regexp.MustCompile(
+			`(?m)^(import\s[^\n]*['"]k6(/[^'"]*)?['"]|export\s+(default\s+(async\s+)?function|(const|let|var)\s+options)\b|(const|let|var)\s[^\n]*\brequire\(['"]k6)`),
 		"a k6 script",
-		"its scenarios and thresholds have the same words here, and each call of http is one of requests: see docs/scenarios.md",
+		"its scenarios and thresholds have the same words here, and each call of http is one of requests: see " +
+			"docs/scenarios.md",
 	},
 	{
 		regexp.MustCompile(`^\s*<(\?xml|jmeterTestPlan)`), "XML, such as a plan of JMeter",
@@ -27,20 +29,24 @@ var foreign = []struct {
 	{regexp.MustCompile(`^\S+ \S+ \S+ \[\d\d/\w{3}/\d{4}:`), "an access log", replayIt},
 	{regexp.MustCompile(`^[A-Z]+ https?://`), "a target file of vegeta", "give it to headroom attack -targets"},
 	{
-		regexp.MustCompile(`^\s*\{[^\n]*"(StartUTC|start_time|EdgeStartTimestamp|time|ts|timestamp|@timestamp|time_iso8601|time_local|msec)"\s*:[^\n]*\}\s*(\n|$)`),
+		regexp.MustCompile(
+			`^\s*\{[^\n]*"(StartUTC|start_time|EdgeStartTimestamp|time|ts|timestamp|@timestamp|time_iso8601|time_local|msec)"\s*:[^\n]*\}\s*(\n|$)`),
 		"an access log of JSON lines", replayIt,
 	},
 	{
 		regexp.MustCompile(`^\s*\{[^\n]*("method"\s*:[^\n]*"url"|"url"\s*:[^\n]*"method")\s*:[^\n]*\}\s*(\n|$)`),
-		"a target file of vegeta", "give it to headroom attack -format json -targets, or " + replayIt + ", format: vegeta-json",
+		"a target file of vegeta", "give it to headroom attack -format json -targets, or " + replayIt +
+			", format: vegeta-json",
 	},
 	{
-		regexp.MustCompile(`^\s*\{\s*"version"\s*:\s*\d+,\s*"name"\s*:[^\n]*\s*("description"\s*:[^\n]*\s*)?"tool"\s*:`),
+		regexp.MustCompile(
+			`^\s*\{\s*"version"\s*:\s*\d+,\s*"name"\s*:[^\n]*\s*("description"\s*:[^\n]*\s*)?"tool"\s*:`),
 		"a saved run", "headroom report draws its report again, and jq -r .scenario.text FILE writes its scenario",
 	},
 	{
 		regexp.MustCompile(`^\x1f[^\x00-\x7f]\x08`), // a byte that is not UTF-8 matches as such a character
-		"compressed by gzip", "if it is a recording, name it in one as it is: executor: replay, file: FILE; otherwise gunzip it",
+		"compressed by gzip", "if it is a recording, name it in one as it is: executor: replay, file: FILE; " +
+			"otherwise gunzip it",
 	},
 	{regexp.MustCompile(`^PK\x03\x04`), "a ZIP archive or a spreadsheet", "unpack it, or save it as text"},
 }
@@ -56,7 +62,8 @@ func (r *reader) checkForeign(src []byte) {
 	}
 	for _, f := range foreign {
 		if at := f.pattern.FindIndex(src); at != nil {
-			r.faultAt(place{line: 1 + bytes.Count(src[:at[0]], []byte("\n")), column: 1}, f.hint, "this is %s, and a scenario is YAML", f.what)
+			r.faultAt(place{line: 1 + bytes.Count(src[:at[0]], []byte("\n")), column: 1}, f.hint,
+				"this is %s, and a scenario is YAML", f.what)
 			return
 		}
 	}

@@ -16,8 +16,8 @@ import (
 )
 
 // FuzzParse holds that no file and no override ends the program, that every fault says where it is, and that a plan
-// that is accepted keeps what its readers rely on. Run it with -fuzzminimizetime=10x: the files are long, and the fuzzer
-// would spend its time on shortening what is only interesting.
+// that is accepted keeps what its readers rely on. Run it with -fuzzminimizetime=10x: the files are long, and the
+// fuzzer would spend its time on shortening what is only interesting.
 func FuzzParse(f *testing.F) {
 	for _, pattern := range []string{"*.yaml", "testdata/*.yaml", "testdata/faults/*.yaml"} {
 		files, err := filepath.Glob(pattern)
@@ -33,7 +33,8 @@ func FuzzParse(f *testing.F) {
 		}
 	}
 	for _, override := range []string{
-		"scenarios.s={executor: constant-vus, vus: 1, duration: 1m, warmup: auto, warmupLimit: 20s, requests: [{name: a, path: /}]}",
+		"scenarios.s={executor: constant-vus, vus: 1, duration: 1m, warmup: auto, warmupLimit: 20s, requests: " +
+			"[{name: a, path: /}]}",
 		"scenarios.s.requests.a.weight=3", "thresholds.http_reqs{name:a}=rate>1", "scenarios.s={}",
 		`environment.postgres."a.b"=1`, "tags=[", "scenarios.s.requests.0.values={a: {list: [b]}}",
 	} {
@@ -69,7 +70,8 @@ func checkPlan(t *testing.T, p *Plan) {
 			checkReplay(t, &s, replay)
 			continue
 		}
-		if length := s.Load.Length(); length <= 0 || length > 24*time.Hour || s.Warmup >= length || len(s.Requests) == 0 {
+		if length := s.Load.Length(); length <= 0 || length > 24*time.Hour || s.Warmup >= length ||
+			len(s.Requests) == 0 {
 			t.Errorf("scenario %q: %+v", s.Name, s)
 		}
 		if s.AutoWarmup && (!s.Load.Steady() || s.Warmup < 15*time.Second || len(p.Faults) > 0) {
@@ -93,12 +95,14 @@ func checkPlan(t *testing.T, p *Plan) {
 		}
 	}
 	for i, f := range p.Faults {
-		if p.Target.URL != "" || f.Target == "replica" && !p.Environment.Replica || f.At < 0 || i > 0 && f.At < p.Faults[i-1].At {
+		if p.Target.URL != "" || f.Target == "replica" && !p.Environment.Replica || f.At < 0 || i > 0 &&
+			f.At < p.Faults[i-1].At {
 			t.Errorf("fault %+v of %+v", f, p)
 		}
 	}
 	for _, threshold := range p.Thresholds {
-		if math.IsNaN(threshold.Limit) || threshold.Op == "" || threshold.Aggregation.Name == "" || threshold.Metric == "" {
+		if math.IsNaN(threshold.Limit) || threshold.Op == "" || threshold.Aggregation.Name == "" ||
+			threshold.Metric == "" {
 			t.Errorf("threshold %+v", threshold)
 		}
 	}
@@ -189,7 +193,10 @@ func checkRequest(t *testing.T, request Request, extracted map[string]bool) {
 
 // FuzzThreshold holds that every expression is either refused or can be written again and read as the same.
 func FuzzThreshold(f *testing.F) {
-	for _, seed := range []string{"p(95)<50", "med<=10.5", " rate > 0.01 ", "count!=3", "p(99.9)==1", "p(100)<1", "avg<0x1", "max>", "p(95)<50 for 10s", "rate>1 for 1m30s", "med<3for5s", "max<1 for 1ms"} {
+	for _, seed := range []string{
+		"p(95)<50", "med<=10.5", " rate > 0.01 ", "count!=3", "p(99.9)==1", "p(100)<1",
+		"avg<0x1", "max>", "p(95)<50 for 10s", "rate>1 for 1m30s", "med<3for5s", "max<1 for 1ms",
+	} {
 		f.Add("http_req_duration{scenario:warm,name:get}", seed)
 		f.Add("http_reqs", seed)
 		f.Add("checks{b:c", seed)
@@ -207,7 +214,8 @@ func FuzzThreshold(f *testing.F) {
 				continue
 			}
 			a := e.aggregation
-			if e.limit < 0 || math.IsNaN(e.limit) || a.Name == "p" && (a.Percentile <= 0 || a.Percentile >= 100) || e.window > 0 && metric.Windowed == nil {
+			if e.limit < 0 || math.IsNaN(e.limit) || a.Name == "p" && (a.Percentile <= 0 || a.Percentile >= 100) ||
+				e.window > 0 && metric.Windowed == nil {
 				t.Errorf("%q of %s is %+v", text, metric.Name, e)
 			}
 			written := write(e)
@@ -248,7 +256,10 @@ func checkCheck(t *testing.T, c Check) {
 
 // FuzzJSONPath holds that every path is either refused or can be written and read again as the same.
 func FuzzJSONPath(f *testing.F) {
-	for _, seed := range []string{"$", "$.items[0].id", "$['a b'][\"c\"][-1]", "$['\\'\\\\']", "$..a", "$[*]", "$[0", "$.ä_1", "a"} {
+	for _, seed := range []string{
+		"$", "$.items[0].id", "$['a b'][\"c\"][-1]", "$['\\'\\\\']", "$..a", "$[*]", "$[0",
+		"$.ä_1", "a",
+	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

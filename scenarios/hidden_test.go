@@ -13,8 +13,10 @@ import (
 func TestRefusedAddressesHaveNoSecrets(t *testing.T) {
 	const rest = "\nscenarios: {s: {executor: constant-vus, vus: 1, duration: 1s, requests: [{name: a, path: /}]}}"
 	for _, address := range []string{
-		"bob:S3CRETPW99@127.0.0.1/", "//bob:S3CRETPW99@127.0.0.1/", "bob:S3CRETPW99@127.0.0.1:80", "http://bob:S3CR ET/PW@99@127.0.0.1/",
-		"http://bob:S3CR/ETPW99@127.0.0.1", "http:/bob:S3CRETPW99@h", "ftp://S3CRETPW99@h", "S3CRETPW99@h", "http://bob:S3CRETPW99%zz@h", "//ab:S3CR@h", "bob:S3CR@h",
+		"bob:S3CRETPW99@127.0.0.1/", "//bob:S3CRETPW99@127.0.0.1/", "bob:S3CRETPW99@127.0.0.1:80",
+		"http://bob:S3CR ET/PW@99@127.0.0.1/",
+		"http://bob:S3CR/ETPW99@127.0.0.1", "http:/bob:S3CRETPW99@h", "ftp://S3CRETPW99@h", "S3CRETPW99@h",
+		"http://bob:S3CRETPW99%zz@h", "//ab:S3CR@h", "bob:S3CR@h",
 	} {
 		for _, key := range []string{"url", "proxy"} {
 			for name, in := range map[string]struct{ file, override string }{
@@ -24,7 +26,8 @@ func TestRefusedAddressesHaveNoSecrets(t *testing.T) {
 				"variable": {"target: {url: 'http://h', " + key + ": '${ADDRESS}'}" + rest, ""},
 			} {
 				if key == "url" {
-					in.file, in.override = strings.Replace(in.file, "url: 'http://h', ", "", 1), strings.Replace(in.override, "url: 'http://h', ", "", 1)
+					in.file, in.override = strings.Replace(in.file, "url: 'http://h', ", "", 1),
+						strings.Replace(in.override, "url: 'http://h', ", "", 1)
 				}
 				secrets := &Redactor{}
 				inputs := Inputs{Lookup: environment(map[string]string{"ADDRESS": address}), Secrets: secrets}
@@ -45,7 +48,9 @@ func TestRefusedAddressesHaveNoSecrets(t *testing.T) {
 	}
 	for _, address := range []string{"http://h/@scope", "http://h:80/a@b"} {
 		secrets := &Redactor{}
-		if _, err := (Inputs{Secrets: secrets}).Parse("x.yaml", []byte("target: {url: '"+address+"'}"+rest)); err != nil || secrets.Text(address) != address || secrets.Override("target.url="+address) != "target.url="+address {
+		if _, err := (Inputs{Secrets: secrets}).Parse("x.yaml",
+			[]byte("target: {url: '"+address+"'}"+rest)); err != nil || secrets.Text(address) != address ||
+			secrets.Override("target.url="+address) != "target.url="+address {
 			t.Errorf("%s: %v, shown as %s", address, err, secrets.Text(address))
 		}
 	}
@@ -53,14 +58,19 @@ func TestRefusedAddressesHaveNoSecrets(t *testing.T) {
 
 func TestNamesOfSecretVariables(t *testing.T) {
 	for _, name := range []string{
-		"PGPASSWORD", "MYSQL_PWD", "GITHUBTOKEN", "githubToken", "GITHUB_TOKEN", "token", "APPSECRET", "OPENAI_API_KEY", "OPENAIAPIKEY", "apiKey", "AWS_SECRET_ACCESS_KEY",
-		"SSH_PRIVATE_KEY", "REDISCLI_AUTH", "GH_PAT", "PAT", "SESSION_KEY", "APP_SESSION_KEY", "GOOGLE_CREDENTIALS", "DB_PASS", "DBPASSWD", "API_TOKEN_2", "PASSWORD1",
+		"PGPASSWORD", "MYSQL_PWD", "GITHUBTOKEN", "githubToken", "GITHUB_TOKEN", "token", "APPSECRET", "OPENAI_API_KEY",
+		"OPENAIAPIKEY", "apiKey", "AWS_SECRET_ACCESS_KEY",
+		"SSH_PRIVATE_KEY", "REDISCLI_AUTH", "GH_PAT", "PAT", "SESSION_KEY", "APP_SESSION_KEY", "GOOGLE_CREDENTIALS",
+		"DB_PASS", "DBPASSWD", "API_TOKEN_2", "PASSWORD1",
 	} {
 		if !secretVariable.MatchString(name) {
 			t.Errorf("%s holds no secret", name)
 		}
 	}
-	for _, name := range []string{"MONKEY", "KEY", "COMPASS", "BYPASS", "SPAT", "PATH", "PWD_FORMAT", "AUTHOR", "OAUTH_URL", "TOKEN_URL", "SECRET_NAME", "HOST", "FORMAT", "KEYBOARD", "RATE"} {
+	for _, name := range []string{
+		"MONKEY", "KEY", "COMPASS", "BYPASS", "SPAT", "PATH", "PWD_FORMAT", "AUTHOR",
+		"OAUTH_URL", "TOKEN_URL", "SECRET_NAME", "HOST", "FORMAT", "KEYBOARD", "RATE",
+	} {
 		if secretVariable.MatchString(name) {
 			t.Errorf("%s holds a secret", name)
 		}
@@ -76,19 +86,21 @@ func TestNamesOfSecretVariables(t *testing.T) {
 // A short or common secret is left out where it stands as one, however YAML lets it be written there.
 func TestShortSecretsWhereTheyStand(t *testing.T) {
 	for name, keys := range map[string]string{
-		"plain":            "path: /\nheaders: {X-Api-Key: dragon}",
-		"folded":           "path: /\nheaders:\n  X-Api-Key: >-\n    dragon\n    wizard\n  X-Other: visible",
-		"literal":          "path: /\nheaders:\n  X-Api-Key: |-\n    dragon {{iteration}}\n  X-Other: visible",
-		"next line":        "path: /\nheaders:\n  X-Api-Key:\n    dragon\n  X-Other: visible",
-		"after an umlaut":  "path: /\nheaders: {X-Other: visibleäö, X-Api-Key: dragon}",
-		"quoted sign":      "path: /\nheaders: {X-Api-Key: '*dragon'}",
-		"single quotes":    "path: /\nheaders:\n  X-Api-Key:\n    'dra''gon'\n  X-Other: visible",
-		"double quotes":    "path: /\nheaders:\n  X-Api-Key:\n    \"dra\\\"gon\"\n  X-Other: visible",
-		"two lines":        "path: /\nheaders:\n  X-Api-Key: dragon\n    wizard\n  X-Other: visible",
-		"anchor":           "path: /\nheaders:\n  X-Other: &a dragon\n  X-Api-Key: *a",
-		"anchor, next":     "path: /\nheaders:\n  X-Api-Key: &a\n    dragon\n  X-Other: visible",
-		"list":             "path: /\nheaders: {X-Api-Key: '{{tk}}'}\nvalues: {tk: {list: [dragon, wizard, 12345, \"dragon\"]}}",
-		"block list":       "path: /?password={{tk}}\nvalues:\n  tk:\n    list:\n      - dragon\n      - wizard # visible\n      - >-\n        goblin\n",
+		"plain":           "path: /\nheaders: {X-Api-Key: dragon}",
+		"folded":          "path: /\nheaders:\n  X-Api-Key: >-\n    dragon\n    wizard\n  X-Other: visible",
+		"literal":         "path: /\nheaders:\n  X-Api-Key: |-\n    dragon {{iteration}}\n  X-Other: visible",
+		"next line":       "path: /\nheaders:\n  X-Api-Key:\n    dragon\n  X-Other: visible",
+		"after an umlaut": "path: /\nheaders: {X-Other: visibleäö, X-Api-Key: dragon}",
+		"quoted sign":     "path: /\nheaders: {X-Api-Key: '*dragon'}",
+		"single quotes":   "path: /\nheaders:\n  X-Api-Key:\n    'dra''gon'\n  X-Other: visible",
+		"double quotes":   "path: /\nheaders:\n  X-Api-Key:\n    \"dra\\\"gon\"\n  X-Other: visible",
+		"two lines":       "path: /\nheaders:\n  X-Api-Key: dragon\n    wizard\n  X-Other: visible",
+		"anchor":          "path: /\nheaders:\n  X-Other: &a dragon\n  X-Api-Key: *a",
+		"anchor, next":    "path: /\nheaders:\n  X-Api-Key: &a\n    dragon\n  X-Other: visible",
+		"list": "path: /\nheaders: {X-Api-Key: '{{tk}}'}\nvalues: {tk: {list: [dragon, wizard, 12345, " +
+			"\"dragon\"]}}",
+		"block list": "path: /?password={{tk}}\nvalues:\n  tk:\n    list:\n      - dragon\n      - wizard # " +
+			"visible\n      - >-\n        goblin\n",
 		"list by its name": "path: /?x={{password}}\nvalues: {password: {list: [dragon, true, 1.5]}}",
 		"default":          "path: /?password={{tk}}\nvalues: {tk: {list: ['${T:-dragon}', a]}}",
 		"carriage returns": "path: /\r\nheaders:\r\n  X-Api-Key: >-\r\n    dragon\r\n  X-Other: visible",
@@ -106,7 +118,8 @@ func TestShortSecretsWhereTheyStand(t *testing.T) {
 					t.Errorf("%s: %s is in\n%s", name, word, shown)
 				}
 			}
-			if strings.Count(shown, "visible") != strings.Count(src, "visible") || strings.Count(shown, "\n") != strings.Count(src, "\n") {
+			if strings.Count(shown, "visible") != strings.Count(src, "visible") ||
+				strings.Count(shown, "\n") != strings.Count(src, "\n") {
 				t.Errorf("%s: more is gone from\n%s", name, shown)
 			}
 			if _, err := (Saved{File: "x.yaml", Text: shown}).Parse(); err != nil {
@@ -116,13 +129,26 @@ func TestShortSecretsWhereTheyStand(t *testing.T) {
 	}
 	src := withRequest("path: /?password={{tk}}\nheaders: {X-Api-Key: abc}\nvalues: {tk: {list: [x, y]}}")
 	for _, test := range []struct{ override, want string }{
-		{"scenarios.s.requests.one.values.tk.list=[dragon, 'wizard']", "scenarios.s.requests.one.values.tk.list=[REDACTED, 'REDACTED']"},
-		{"scenarios.s.requests.one.values.tk={list: [dragon]}", "scenarios.s.requests.one.values.tk={list: [REDACTED]}"},
-		{"scenarios.s.requests.one.values={tk: {list: [12345]}}", "scenarios.s.requests.one.values={tk: {list: [REDACTED]}}"},
-		{"scenarios.s.requests.one.headers={X-Api-Key: \n dragon}", "scenarios.s.requests.one.headers={X-Api-Key: \n REDACTED}"},
+		{
+			"scenarios.s.requests.one.values.tk.list=[dragon, 'wizard']",
+			"scenarios.s.requests.one.values.tk.list=[REDACTED, 'REDACTED']",
+		},
+		{
+			"scenarios.s.requests.one.values.tk={list: [dragon]}",
+			"scenarios.s.requests.one.values.tk={list: [REDACTED]}",
+		},
+		{
+			"scenarios.s.requests.one.values={tk: {list: [12345]}}",
+			"scenarios.s.requests.one.values={tk: {list: [REDACTED]}}",
+		},
+		{
+			"scenarios.s.requests.one.headers={X-Api-Key: \n dragon}",
+			"scenarios.s.requests.one.headers={X-Api-Key: \n REDACTED}",
+		},
 	} {
 		secrets := &Redactor{}
-		if _, err := (Inputs{Secrets: secrets, Overrides: []string{test.override}}).Parse("x.yaml", []byte(src)); err != nil {
+		if _, err := (Inputs{Secrets: secrets, Overrides: []string{test.override}}).Parse("x.yaml",
+			[]byte(src)); err != nil {
 			t.Errorf("%s: %v", test.override, err)
 		}
 		if got := secrets.Override(test.override); got != test.want {
@@ -142,7 +168,8 @@ func TestFilesOfSecrets(t *testing.T) {
 		t.Fatal(err)
 	}
 	for file, want := range map[string]string{
-		pipe: "is no regular file", "/dev/zero": "is no regular file", dir: "is no regular file", large: "has more than 1048576 bytes",
+		pipe: "is no regular file", "/dev/zero": "is no regular file", dir: "is no regular file",
+		large: "has more than 1048576 bytes",
 	} {
 		done := make(chan error, 1)
 		go func() {
@@ -162,7 +189,10 @@ func TestFilesOfSecrets(t *testing.T) {
 
 // Names of fields that are built from known ones are known, and secrets in the forms in which services repeat them.
 func TestMoreNamesAndForms(t *testing.T) {
-	for _, name := range []string{"user[password]", "user%5Bpassword%5D", "user_password", "db_password", "api_token", "aws_secret_access_key", "sid"} {
+	for _, name := range []string{
+		"user[password]", "user%5Bpassword%5D", "user_password", "db_password", "api_token",
+		"aws_secret_access_key", "sid",
+	} {
 		if got := (*Redactor)(nil).Text("a=b&" + name + "=dragon&c=d"); got != "a=b&"+name+"=REDACTED&c=d" {
 			t.Error(got)
 		}
@@ -177,12 +207,18 @@ func TestMoreNamesAndForms(t *testing.T) {
 	}
 	secrets := &Redactor{}
 	secrets.Add("a(B)!*'<c&d>/é42")
-	for _, form := range []string{"a(B)!*'%3Cc%26d%3E%2F%C3%A942", "a(B)!*&#39;&lt;c&amp;d&gt;/é42", "a(B)!*'<c&d>\\/é42", "a(B)!*'<c&d>/Ã©42"} {
+	for _, form := range []string{
+		"a(B)!*'%3Cc%26d%3E%2F%C3%A942", "a(B)!*&#39;&lt;c&amp;d&gt;/é42",
+		"a(B)!*'<c&d>\\/é42", "a(B)!*'<c&d>/Ã©42",
+	} {
 		if got := secrets.Text("<" + form + ">"); got != "<REDACTED>" {
 			t.Errorf("%s is shown as %s", form, got)
 		}
 	}
-	for _, value := range []string{`Token token="S3CRETVALUE99xyz"`, `Digest username="bob", realm="service-realm", response="S3CRETVALUE99xyz"`} {
+	for _, value := range []string{
+		`Token token="S3CRETVALUE99xyz"`,
+		`Digest username="bob", realm="service-realm", response="S3CRETVALUE99xyz"`,
+	} {
 		secrets := &Redactor{}
 		secrets.LearnHeader("Authorization", value)
 		if got := secrets.Text("it was S3CRETVALUE99xyz of service-realm"); got != "it was REDACTED of service-realm" {

@@ -64,7 +64,10 @@ func parseJSONPath(s string) (JSONPath, error) {
 		} else if rest[0] == '[' {
 			step, rest, err = cutBracket(rest[1:])
 		} else {
-			err = &syntaxError{"the JSON path goes on with neither . nor [ at " + strconv.Quote(shortened(rest)), bracketed(path, rest)}
+			err = &syntaxError{
+				"the JSON path goes on with neither . nor [ at " + strconv.Quote(shortened(rest)),
+				bracketed(path, rest),
+			}
 		}
 		if err != nil {
 			return nil, err
@@ -106,7 +109,8 @@ func cutMember(path JSONPath, s string) (JSONStep, string, error) {
 		if s != "" && '0' <= s[0] && s[0] <= '9' {
 			hint = bracketed(append(path, JSONStep{}), s)
 		}
-		return JSONStep{}, "", &syntaxError{"the JSON path has no name after the point at " + strconv.Quote(shortened(s)), hint}
+		return JSONStep{}, "", &syntaxError{"the JSON path has no name after the point at " +
+			strconv.Quote(shortened(s)), hint}
 	}
 	return JSONStep{Key: s[:end]}, s[end:], nil
 }

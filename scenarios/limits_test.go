@@ -8,7 +8,8 @@ import (
 
 // TestLimits holds that each limit can be reached, and not be passed.
 func TestLimits(t *testing.T) {
-	const request = "scenarios: {s: {executor: constant-vus, vus: 1, duration: 1s, requests: [{name: a, path: /, checks: [%s]}]}}\n"
+	const request = "scenarios: {s: {executor: constant-vus, vus: 1, duration: 1s, requests: [{name: a, path: /, " +
+		"checks: [%s]}]}}\n"
 	const flow = "scenarios: {s: {executor: constant-vus, vus: 1, duration: 1s, requests: [{name: f, steps: [%s]}]}}\n"
 	const step = "{name: n%d, path: /}"
 	many := func(n int, format string) string {
@@ -24,10 +25,12 @@ func TestLimits(t *testing.T) {
 		says  string
 	}{
 		"checks": {
-			MaxChecks, func(n int) string { return fmt.Sprintf(request, many(n, "{name: n%d, status: 200}")) }, "a request takes at most",
+			MaxChecks, func(n int) string { return fmt.Sprintf(request, many(n, "{name: n%d, status: 200}")) },
+			"a request takes at most",
 		},
 		"the name of a check": {
-			100, func(n int) string { return fmt.Sprintf(request, "{name: "+strings.Repeat("n", n)+", status: 200}") }, "a check cannot be named",
+			100, func(n int) string { return fmt.Sprintf(request, "{name: "+strings.Repeat("n", n)+", status: 200}") },
+			"a check cannot be named",
 		},
 		"a regular expression": {
 			1000, func(n int) string {
@@ -50,7 +53,8 @@ func TestLimits(t *testing.T) {
 		"extractions": {
 			maxExtractions, func(n int) string {
 				used := many(n, "x%d: '{{e%[1]d}}'")
-				return fmt.Sprintf(flow, "{name: a, path: /, extract: {"+many(n, "e%d: {json: $.id}")+"}}, {name: b, path: /, headers: {"+used+"}}")
+				return fmt.Sprintf(flow, "{name: a, path: /, extract: {"+many(n, "e%d: {json: $.id}")+
+					"}}, {name: b, path: /, headers: {"+used+"}}")
 			}, "extracts more than",
 		},
 	} {
@@ -58,7 +62,8 @@ func TestLimits(t *testing.T) {
 			if _, err := Parse("x.yaml", []byte(c.file(c.limit))); err != nil {
 				t.Errorf("at the limit: %.300v", err)
 			}
-			if _, err := Parse("x.yaml", []byte(c.file(c.limit+1))); err == nil || !strings.Contains(err.Error(), c.says) || strings.Count(err.Error(), "x.yaml:") != 1 {
+			if _, err := Parse("x.yaml", []byte(c.file(c.limit+1))); err == nil ||
+				!strings.Contains(err.Error(), c.says) || strings.Count(err.Error(), "x.yaml:") != 1 {
 				t.Errorf("beyond the limit: %.300v", err)
 			}
 		})
@@ -67,7 +72,8 @@ func TestLimits(t *testing.T) {
 
 func TestMemberNames(t *testing.T) {
 	for path, good := range map[string]bool{
-		"$.azAZ_09": true, "$._": true, "$.ä": true, "$.0": false, "$.a-b": false, "$.[": false, "$.`": false, "$.{": false, "$.@": false, "$.a\xff": false,
+		"$.azAZ_09": true, "$._": true, "$.ä": true, "$.0": false, "$.a-b": false, "$.[": false, "$.`": false,
+		"$.{": false, "$.@": false, "$.a\xff": false,
 	} {
 		if _, err := parseJSONPath(path); (err == nil) != good {
 			t.Errorf("%s: error %v", path, err)

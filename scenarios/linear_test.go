@@ -13,24 +13,30 @@ var manyThresholds = map[string]func(n int) string{
 		return constantRate + repeated(n, "    - {name: r%d, path: /, thresholds: {http_req_failed: rate<0.5}}\n")
 	},
 	"all of one request": func(n int) string {
-		return constantRate + "    - name: r\n      path: /\n      thresholds:\n        http_req_duration:\n" + repeated(n, "          - p(95)<1%d\n")
+		return constantRate + "    - name: r\n      path: /\n      thresholds:\n        http_req_duration:\n" +
+			repeated(n, "          - p(95)<1%d\n")
 	},
 	"of the file, by name": func(n int) string {
-		return constantRate + repeated(n, "    - {name: r%d, path: /}\n") + "thresholds:\n" + repeated(n, "  http_req_failed{name:r%d}: rate<0.5\n")
+		return constantRate + repeated(n, "    - {name: r%d, path: /}\n") + "thresholds:\n" +
+			repeated(n, "  http_req_failed{name:r%d}: rate<0.5\n")
 	},
 	"by a check": func(n int) string {
-		return constantRate + repeated(n, "    - {name: r%d, path: /, checks: [{name: ok, status: 200}], thresholds: {checks: rate>0.5}}\n")
+		return constantRate + repeated(n,
+			"    - {name: r%d, path: /, checks: [{name: ok, status: 200}], thresholds: {checks: rate>0.5}}\n")
 	},
 	"of each scenario": func(n int) string {
-		return "scenarios:\n" + repeated(n, "  s%d:\n    executor: constant-arrival-rate\n    rate: 1\n    duration: 1s\n"+
-			"    requests: [{name: r, path: /}]\n    thresholds: {dropped_iterations: count<1}\n")
+		return "scenarios:\n" + repeated(n,
+			"  s%d:\n    executor: constant-arrival-rate\n    rate: 1\n    duration: 1s\n"+
+				"    requests: [{name: r, path: /}]\n    thresholds: {dropped_iterations: count<1}\n")
 	},
 	"mistyped": func(n int) string {
-		return constantRate + repeated(n, "    - {name: r%d, path: /}\n") + "thresholds:\n" + repeated(n, "  http_req_failed{name:x%d}: rate<0.5\n")
+		return constantRate + repeated(n, "    - {name: r%d, path: /}\n") + "thresholds:\n" +
+			repeated(n, "  http_req_failed{name:x%d}: rate<0.5\n")
 	},
 }
 
-const constantRate = "scenarios:\n  s:\n    executor: constant-arrival-rate\n    rate: 1\n    duration: 1s\n    requests:\n"
+const constantRate = "scenarios:\n  s:\n    executor: constant-arrival-rate\n    rate: 1\n    duration: 1s\n    " +
+	"requests:\n"
 
 func repeated(n int, format string) string {
 	var b strings.Builder
@@ -40,8 +46,8 @@ func repeated(n int, format string) string {
 	return b.String()
 }
 
-// TestValidationIsLinear holds that four times the thresholds take about four times the work. Work is what is allocated,
-// and how many kinds of requests selectors are held against, which a busy machine does not change.
+// TestValidationIsLinear holds that four times the thresholds take about four times the work. Work is what is
+// allocated, and how many kinds of requests selectors are held against, which a busy machine does not change.
 func TestValidationIsLinear(t *testing.T) {
 	for name, file := range manyThresholds {
 		t.Run(name, func(t *testing.T) {
@@ -66,7 +72,8 @@ func TestValidationIsLinear(t *testing.T) {
 			few, heldFew := work(500)
 			many, heldMany := work(2000)
 			if many > 6*few || heldMany > 4*heldFew || heldFew > 500 {
-				t.Errorf("500 thresholds took %d bytes and %d comparisons, 2000 took %d and %d", few, heldFew, many, heldMany)
+				t.Errorf("500 thresholds took %d bytes and %d comparisons, 2000 took %d and %d", few, heldFew, many,
+					heldMany)
 			}
 		})
 	}

@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// Load says when the iterations of a scenario start, for how long, and how many may be under way at once. An iteration is
-// one request, or one pass through the steps of a flow. All rates are in iterations per second.
+// Load says when the iterations of a scenario start, for how long, and how many may be under way at once. An iteration
+// is one request, or one pass through the steps of a flow. All rates are in iterations per second.
 //
-// A load is one of [ConstantRate], [RampingRate], [SineRate], [Bursts] and [Replay], which are open, or [Users], which is
-// closed.
+// A load is one of [ConstantRate], [RampingRate], [SineRate], [Bursts] and [Replay], which are open, or [Users], which
+// is closed.
 type Load interface {
 	// Executor is the name of the load in a scenario file.
 	Executor() Executor
-	// Open reports whether iterations start on a schedule, however slowly the service responds. In a closed load they wait
-	// for each other.
+	// Open reports whether iterations start on a schedule, however slowly the service responds. In a closed load they
+	// wait for each other.
 	Open() bool
 	// Steady reports whether the load stays the same for its whole length. Only then can what is measured be steady.
 	Steady() bool
@@ -76,10 +76,12 @@ type Users struct {
 	Duration  time.Duration
 }
 
-// ThinkTime is the pause of a user after each iteration, drawn uniformly from Min to Max. Both are 0 when users do not pause.
+// ThinkTime is the pause of a user after each iteration, drawn uniformly from Min to Max. Both are 0 when users do not
+// pause.
 type ThinkTime struct{ Min, Max time.Duration }
 
-// Replay sends the requests of a recording at their recorded times, or at a constant rate where the recording has no times.
+// Replay sends the requests of a recording at their recorded times, or at a constant rate where the recording has no
+// times.
 type Replay struct {
 	Recording Recording
 	Rate      float64       // 0 where the recording has times
@@ -99,7 +101,8 @@ const (
 // Executor is the name of a kind of load in scenario files. The names are those of k6 where k6 has one.
 type Executor string
 
-// Steady reports whether the loads of an executor stay the same for their whole length. It is false for an unknown name.
+// Steady reports whether the loads of an executor stay the same for their whole length. It is false for an unknown
+// name.
 func (e Executor) Steady() bool {
 	return slices.ContainsFunc(executors, func(x executor) bool { return x.load.Executor() == e && x.load.Steady() })
 }
@@ -160,7 +163,8 @@ func (Bursts) sealed()       {}
 func (Users) sealed()        {}
 func (Replay) sealed()       {}
 
-// unread stands for a load that could not be read. A plan with it is refused; it claims whatever causes no second fault.
+// unread stands for a load that could not be read. A plan with it is refused; it claims whatever causes no second
+// fault.
 type unread struct{}
 
 func (unread) Executor() Executor     { return "" }

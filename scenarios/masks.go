@@ -81,7 +81,8 @@ func maskedLines(text string, of func(string) string) string {
 	return b.String()
 }
 
-// scalarAt is where the text of a single value stands that begins at a byte, without its quotes; nowhere when it is not there.
+// scalarAt is where the text of a single value stands that begins at a byte, without its quotes; nowhere when it is not
+// there.
 func scalarAt(src string, at int, n *node) (from, to int) {
 	if at >= len(src) {
 		return 0, 0

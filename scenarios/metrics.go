@@ -7,8 +7,10 @@ type MetricName string
 
 // The metrics. Those of requests are k6's where k6 has one.
 const (
-	HTTPReqDuration        MetricName = "http_req_duration"         // response time, from the instant at which the request was due
-	HTTPReqServiceDuration MetricName = "http_req_service_duration" // service time, from the instant at which it was sent
+	// response time, from the instant at which the request was due
+	HTTPReqDuration MetricName = "http_req_duration"
+	// service time, from the instant at which it was sent
+	HTTPReqServiceDuration MetricName = "http_req_service_duration"
 	HTTPReqs               MetricName = "http_reqs"
 	HTTPReqFailed          MetricName = "http_req_failed"
 	HTTPReqCacheHit        MetricName = "http_req_cache_hit" // share of the responses whose X-Cache names a cache
@@ -65,8 +67,8 @@ const (
 	tagTier     = "tier"
 )
 
-// Metrics are all metrics, in the order of the documentation. A new metric is a row here and a case where package results
-// aggregates those of its source.
+// Metrics are all metrics, in the order of the documentation. A new metric is a row here and a case where package
+// results aggregates those of its source.
 var Metrics = []Metric{
 	{HTTPReqDuration, Trend, "ms", []string{RequestTags}, aggregations[Trend], FromRequests},
 	{HTTPReqServiceDuration, Trend, "ms", []string{RequestTags}, aggregations[Trend], FromRequests},

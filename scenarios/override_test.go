@@ -33,19 +33,43 @@ func TestOverride(t *testing.T) {
 		{"scenarios.warm.requests.1.weight=3", func(p *Plan) any { return p.Scenarios[0].Requests[1].Weight }, 3},
 		{"scenarios.warm.requests.get_hot.weight=3", func(p *Plan) any { return p.Scenarios[0].Requests[0].Weight }, 3},
 		{"scenarios.warm.requests.get_hot.weight=3", func(p *Plan) any { return p.Scenarios[1].Requests[0].Weight }, 1},
-		{"scenarios.warm.requests.0.values.id.range.1=5", func(p *Plan) any { return p.Scenarios[0].Requests[0].Values[0].Keys.(RangeKeys).To }, int64(5)},
-		{"scenarios.warm.requests.1.headers.X-A='b'", func(p *Plan) any { return p.Scenarios[0].Requests[1].Headers }, []Header{{"X-A", Template{{Literal: "b"}}}}},
+		{
+			"scenarios.warm.requests.0.values.id.range.1=5",
+			func(p *Plan) any { return p.Scenarios[0].Requests[0].Values[0].Keys.(RangeKeys).To }, int64(5),
+		},
+		{
+			"scenarios.warm.requests.1.headers.X-A='b'",
+			func(p *Plan) any { return p.Scenarios[0].Requests[1].Headers },
+			[]Header{{"X-A", Template{{Literal: "b"}}}},
+		},
 		{"environment.server.l1_bytes=1MiB", func(p *Plan) any { return p.Environment.Server.L1Bytes }, int64(1 << 20)},
-		{`environment.postgres."auto_explain.log_analyze"=on`, func(p *Plan) any { return p.Environment.Postgres }, map[string]string{"auto_explain.log_analyze": "on"}},
+		{
+			`environment.postgres."auto_explain.log_analyze"=on`, func(p *Plan) any { return p.Environment.Postgres },
+			map[string]string{"auto_explain.log_analyze": "on"},
+		},
 		{"target.url=http://127.0.0.1:1", func(p *Plan) any { return p.Target.URL }, "http://127.0.0.1:1"},
 		{"tags.team=a=b", func(p *Plan) any { return p.Tags["team"] }, "a=b"},
 		{"tags={team: core}", func(p *Plan) any { return p.Tags["team"] }, "core"},
-		{"thresholds.http_req_failed=rate<0.5", func(p *Plan) any { return p.Thresholds[2].Name() + ": " + p.Thresholds[2].Source }, "http_req_failed: rate<0.5"},
-		{"thresholds.http_req_duration{scenario:warm}=[p(99.9)<=50]", func(p *Plan) any { return p.Thresholds[2].Name() + ": " + p.Thresholds[2].Source }, "http_req_duration{scenario:warm}: p(99.9)<=50"},
-		{"thresholds.'http_req_failed{name:list}'=rate<0.5", func(p *Plan) any { return p.Thresholds[2].Name() }, "http_req_failed{name:list}"},
+		{
+			"thresholds.http_req_failed=rate<0.5",
+			func(p *Plan) any { return p.Thresholds[2].Name() + ": " + p.Thresholds[2].Source },
+			"http_req_failed: rate<0.5",
+		},
+		{
+			"thresholds.http_req_duration{scenario:warm}=[p(99.9)<=50]",
+			func(p *Plan) any { return p.Thresholds[2].Name() + ": " + p.Thresholds[2].Source },
+			"http_req_duration{scenario:warm}: p(99.9)<=50",
+		},
+		{
+			"thresholds.'http_req_failed{name:list}'=rate<0.5", func(p *Plan) any { return p.Thresholds[2].Name() },
+			"http_req_failed{name:list}",
+		},
 		{"thresholds.http_reqs.1=count>5", func(p *Plan) any { return p.Thresholds[1].Limit }, 5.0},
 		{"thresholds.http_reqs.1=count>5", func(p *Plan) any { return p.Thresholds[1].Line }, 0},
-		{"scenarios.new={executor: constant-vus, vus: 1, duration: 1s, requests: [{name: a, path: /}]}", func(p *Plan) any { return p.Scenarios[2].Name }, "new"},
+		{
+			"scenarios.new={executor: constant-vus, vus: 1, duration: 1s, requests: [{name: a, path: /}]}",
+			func(p *Plan) any { return p.Scenarios[2].Name }, "new",
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.override, func(t *testing.T) {
@@ -109,7 +133,10 @@ func TestOverrideFaults(t *testing.T) {
 
 // A file of the wrong form must not bring an override to its knees.
 func TestOverrideOfWrongForm(t *testing.T) {
-	for _, src := range []string{"scenarios: [a]", "scenarios: 5", "scenarios: {warm: [1]}", "- a", "5", "scenarios:", "scenarios: *x"} {
+	for _, src := range []string{
+		"scenarios: [a]", "scenarios: 5", "scenarios: {warm: [1]}", "- a", "5", "scenarios:",
+		"scenarios: *x",
+	} {
 		_, err := Parse("plan.yaml", []byte(src), "scenarios.warm.rate=5", "scenarios.0.rate=5")
 		if err == nil {
 			t.Errorf("%q was accepted", src)

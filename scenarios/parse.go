@@ -33,8 +33,8 @@ func Shipped() []string {
 
 // Inputs are what a scenario file is read with.
 type Inputs struct {
-	// Overrides "key=value" replace values of the file before it is validated, in this order: the key is a dotted path such as
-	// scenarios.warm.rate or scenarios.warm.requests.get_hot.weight, the value YAML.
+	// Overrides "key=value" replace values of the file before it is validated, in this order: the key is a dotted path
+	// such as scenarios.warm.rate or scenarios.warm.requests.get_hot.weight, the value YAML.
 	Overrides []string
 	Lookup    Lookup    // the environment; nil: no variable is set
 	Secrets   *Redactor // learns the secrets that are found, even if the file is refused; may be nil
@@ -72,7 +72,8 @@ func notThere(path string) error {
 	if meant != "" {
 		meant = fmt.Sprintf(" did you mean %q?", meant)
 	}
-	return fmt.Errorf("open scenario %s: %w;%s shipped with the program: %s", path, fs.ErrNotExist, meant, strings.Join(Shipped(), ", "))
+	return fmt.Errorf("open scenario %s: %w;%s shipped with the program: %s", path, fs.ErrNotExist, meant,
+		strings.Join(Shipped(), ", "))
 }
 
 // Parse reads a scenario from src; file is its name in errors and, without its extension, the default of the
@@ -144,8 +145,8 @@ func (in Inputs) newReader(file string, saved bool) *reader {
 	return r
 }
 
-// tree is the content of a file with its overrides and variables. What is secret in it is known before a fault could show it.
-// It is nil when there is none; then a fault says why.
+// tree is the content of a file with its overrides and variables. What is secret in it is known before a fault could
+// show it. It is nil when there is none; then a fault says why.
 func (r *reader) tree(src []byte, in Inputs) *node {
 	r.secrets.Learn(string(src)) // what follows may not be understood
 	tree := build(src, "", r.faultAt)
@@ -189,7 +190,8 @@ func (r *reader) plan(n *node) *Plan {
 	if own := p.Target.URL != ""; !own {
 		p.Environment = r.environment(n.get("environment"))
 	} else if env := n.get("environment"); env != nil {
-		r.faultAt(env.keyAt, "remove one of the two", "environment configures the reference server, but target.url names another service")
+		r.faultAt(env.keyAt, "remove one of the two",
+			"environment configures the reference server, but target.url names another service")
 	}
 	p.Feeders = r.readFeeders(n.get("feeders"))
 	scenarios := n.get("scenarios")
@@ -222,7 +224,8 @@ func (r *reader) checkEngines(file *node, p *Plan) {
 		switch chosen := file.get("scenarios").get(s.Name).get("engine"); {
 		case engine != EngineWire || lacks == "":
 		case s.Engine != "":
-			r.fault(chosen, hint, "%s: wire speaks plain HTTP/1.1 alone, and the scenario asks for %s", chosen.path, lacks)
+			r.fault(chosen, hint, "%s: wire speaks plain HTTP/1.1 alone, and the scenario asks for %s",
+				chosen.path, lacks)
 		case !reported:
 			reported = true
 			r.fault(own, hint, "engine: wire speaks plain HTTP/1.1 alone, and the file asks for %s", lacks)
@@ -248,7 +251,8 @@ func (r *reader) planName(n *node) string {
 	base := filepath.Base(r.file)
 	base = strings.TrimSuffix(base, filepath.Ext(base))
 	if !isName(base) || len(base) > longestName {
-		r.faultAt(n.keyAt, fmt.Sprintf("add a name of letters, digits, - and _, at most %d", longestName), "the file's own name %.120q cannot be the scenario's name", base)
+		r.faultAt(n.keyAt, fmt.Sprintf("add a name of letters, digits, - and _, at most %d", longestName),
+			"the file's own name %.120q cannot be the scenario's name", base)
 	}
 	return base
 }
@@ -275,7 +279,8 @@ func (r *reader) tags(n *node) map[string]string {
 			r.vague = true
 			continue
 		}
-		if text := e.value.text; text == "" || text != strings.TrimSpace(text) || strings.ContainsAny(text, ",{}\r\n\t") {
+		if text := e.value.text; text == "" || text != strings.TrimSpace(text) ||
+			strings.ContainsAny(text, ",{}\r\n\t") {
 			r.vague = true
 			r.fault(e.value, "thresholds could not select it: leave out commas, braces and blanks at its ends",
 				"%s cannot be %.120q", e.value.path, text)
@@ -318,7 +323,8 @@ func (r *reader) target(n *node) Target {
 // notAddress reports an address that is not understood. The parser's own words may have a part of its password.
 func (r *reader) notAddress(n *node, hint string, err error) {
 	if _, _, found := credentials(n.text); found {
-		r.fault(n, hint+", with user and password percent-encoded", "%s is not a URL: %.120q", n.path, r.secrets.address(n.text))
+		r.fault(n, hint+", with user and password percent-encoded", "%s is not a URL: %.120q", n.path,
+			r.secrets.address(n.text))
 		return
 	}
 	r.fault(n, hint, "%s: %v", n.path, errors.Unwrap(err))
@@ -376,7 +382,8 @@ func (r *reader) environment(n *node) Environment {
 	for _, e := range settings.entries {
 		switch {
 		case !isPostgresSetting(e.key):
-			r.faultAt(e.at, "write the names of postgresql.conf", "%.120q is not the name of a PostgreSQL setting", e.key)
+			r.faultAt(e.at, "write the names of postgresql.conf",
+				"%.120q is not the name of a PostgreSQL setting", e.key)
 		case strings.ContainsAny(e.value.text, "\r\n"):
 			r.fault(e.value, "", "%s has more than one line", e.value.path)
 		default:

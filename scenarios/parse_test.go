@@ -58,19 +58,27 @@ func TestParseReadsEveryKey(t *testing.T) {
 			Tags: map[string]string{"kind": "write"},
 		},
 		{
-			Name: "create", Flow: "buy", Weight: 2, Method: "GET", Path: Template{{Literal: "/orders/"}, {Value: "article"}}, Timeout: 30 * time.Second,
-			Extract: []Extraction{{Name: "id", JSON: JSONPath{{Key: "id"}}, Regex: "(.*)"}, {Name: "type", Header: "Content-Type"}},
-			Values:  []Value{{Name: "article", Keys: ListKeys{"a"}, Choice: Uniform}}, Tags: map[string]string{"kind": "flow"},
+			Name: "create", Flow: "buy", Weight: 2, Method: "GET",
+			Path: Template{{Literal: "/orders/"}, {Value: "article"}}, Timeout: 30 * time.Second,
+			Extract: []Extraction{
+				{Name: "id", JSON: JSONPath{{Key: "id"}}, Regex: "(.*)"},
+				{Name: "type", Header: "Content-Type"},
+			},
+			Values: []Value{{Name: "article", Keys: ListKeys{"a"}, Choice: Uniform}},
+			Tags:   map[string]string{"kind": "flow"},
 		},
 		{
-			Name: "show", Flow: "buy", Step: 1, Method: "GET", Path: Template{{Literal: "/orders/"}, {Value: "id"}}, Timeout: 30 * time.Second,
+			Name: "show", Flow: "buy", Step: 1, Method: "GET", Path: Template{{Literal: "/orders/"}, {Value: "id"}},
+			Timeout: 30 * time.Second,
 			Headers: []Header{{"X-Type", Template{{Value: "type"}}}},
-			Values:  []Value{{Name: "article", Keys: ListKeys{"a"}, Choice: Uniform}}, Tags: map[string]string{"kind": "step"},
+			Values:  []Value{{Name: "article", Keys: ListKeys{"a"}, Choice: Uniform}},
+			Tags:    map[string]string{"kind": "step"},
 		},
 		{Name: "home", Weight: 1, Method: "GET", Path: Template{{Literal: "/"}}, Timeout: 30 * time.Second},
 	}
 	want := &Plan{
-		Name: "every-key", Description: "text", Seed: 42, Engine: EngineAuto, Pacing: Precise, Tags: map[string]string{"team": "core"},
+		Name: "every-key", Description: "text", Seed: 42, Engine: EngineAuto, Pacing: Precise,
+		Tags: map[string]string{"team": "core"},
 		Environment: Environment{
 			Resources: 1000, Replica: true, PostgresImage: "postgres:16", CacheImage: "redis:7",
 			Postgres: map[string]string{"shared_buffers": "256MB", "jit": "off", "auto_explain.log_min_duration": "5"},
@@ -82,12 +90,18 @@ func TestParseReadsEveryKey(t *testing.T) {
 		},
 		Scenarios: []Scenario{
 			{
-				Name: "warm", Load: ConstantRate{Arrivals: Poisson, Rate: 10500.5 / 2, Duration: 30 * time.Second, MaxVUs: 64}, StartTime: 10 * time.Second, Warmup: 5 * time.Second,
+				Name: "warm", Load: ConstantRate{
+					Arrivals: Poisson, Rate: 10500.5 / 2, Duration: 30 * time.Second,
+					MaxVUs: 64,
+				}, StartTime: 10 * time.Second, Warmup: 5 * time.Second,
 				GracefulStop: 20 * time.Second,
 				Tags:         map[string]string{"phase": "warm"}, Requests: mix,
 			},
 			{
-				Name: "ramp", Load: RampingRate{StartRate: 100, Stages: []Stage{{1000, 10 * time.Second, "climb"}, {0, 0, ""}}, MaxVUs: 100, Arrivals: Even}, GracefulStop: 30 * time.Second,
+				Name: "ramp", Load: RampingRate{
+					StartRate: 100,
+					Stages:    []Stage{{1000, 10 * time.Second, "climb"}, {0, 0, ""}}, MaxVUs: 100, Arrivals: Even,
+				}, GracefulStop: 30 * time.Second,
 
 				Requests: []Request{{
 					Name: "home", Weight: 1, Method: "GET", Path: Template{{Literal: "/"}}, ExpectedStatus: []int{204},
@@ -95,15 +109,25 @@ func TestParseReadsEveryKey(t *testing.T) {
 				}},
 			},
 			{
-				Name: "wave", Load: SineRate{Arrivals: Even, Rate: 100, Amplitude: 50, Period: time.Minute, Duration: 5 * time.Minute, MaxVUs: 100}, GracefulStop: 30 * time.Second,
+				Name: "wave", Load: SineRate{
+					Arrivals: Even, Rate: 100, Amplitude: 50, Period: time.Minute,
+					Duration: 5 * time.Minute, MaxVUs: 100,
+				}, GracefulStop: 30 * time.Second,
 				Requests: mix,
 			},
 			{
-				Name: "bursts", Load: Bursts{Size: 500, Every: 2 * time.Second, Duration: 30 * time.Second, MaxVUs: 100}, GracefulStop: 30 * time.Second,
+				Name: "bursts", Load: Bursts{
+					Size: 500, Every: 2 * time.Second, Duration: 30 * time.Second,
+					MaxVUs: 100,
+				}, GracefulStop: 30 * time.Second,
 				Requests: mix,
 			},
 			{
-				Name: "closed", Engine: EngineVegeta, Load: Users{Duration: 30 * time.Second, VUs: 10, ThinkTime: ThinkTime{200 * time.Millisecond, time.Second}}, GracefulStop: 30 * time.Second,
+				Name: "closed", Engine: EngineVegeta,
+				Load: Users{
+					Duration: 30 * time.Second, VUs: 10,
+					ThinkTime: ThinkTime{200 * time.Millisecond, time.Second},
+				}, GracefulStop: 30 * time.Second,
 				Requests: mix,
 			},
 			{
@@ -114,7 +138,8 @@ func TestParseReadsEveryKey(t *testing.T) {
 				}},
 			},
 			{
-				Name: "targets", GracefulStop: 30 * time.Second, Load: Replay{MaxVUs: 100, Rate: 100.0 / 60, Recording: Recording{
+				Name: "targets", GracefulStop: 30 * time.Second,
+				Load: Replay{MaxVUs: 100, Rate: 100.0 / 60, Recording: Recording{
 					File: "targets.json", Speed: 1, Timeout: 30 * time.Second, Line: 73, Column: 31,
 				}},
 			},
@@ -134,7 +159,10 @@ func TestParseReadsEveryKey(t *testing.T) {
 				Metric: "http_req_duration", Selector: map[string]string{"scenario": "warm", "kind": "write"},
 				Aggregation: Aggregation{Name: "med"}, Op: "<=", Limit: 10, Source: "med <= 10", Line: 80, Column: 66,
 			},
-			{Metric: "http_req_failed", Aggregation: Aggregation{Name: "rate"}, Op: "<", Limit: 0.01, Source: "rate<0.01", Line: 81, Column: 20},
+			{
+				Metric: "http_req_failed", Aggregation: Aggregation{Name: "rate"}, Op: "<", Limit: 0.01,
+				Source: "rate<0.01", Line: 81, Column: 20,
+			},
 			{
 				Metric: "http_reqs", Selector: map[string]string{"scenario": "ramp"},
 				Aggregation: Aggregation{Name: "rate"}, Op: ">", Limit: 10000, Source: "rate>10000",
@@ -185,7 +213,10 @@ func TestParseDefaults(t *testing.T) {
 
 // TestParseWindows: as an editor of Windows saves it.
 func TestParseWindows(t *testing.T) {
-	lines := []string{"scenarios:", "  s:", "    executor: constant-vus", "    vus: 1", "    duration: 1s", "    requests: [{name: a, path: /}]", ""}
+	lines := []string{
+		"scenarios:", "  s:", "    executor: constant-vus", "    vus: 1", "    duration: 1s",
+		"    requests: [{name: a, path: /}]", "",
+	}
 	plan, err := Parse("w.yaml", []byte("\ufeff"+strings.Join(lines, "\r\n")))
 	if err != nil {
 		t.Fatal(err)
@@ -228,7 +259,8 @@ scenarios:
 		t.Errorf("merged scenario: %+v", b)
 	}
 	if a.Requests[0].Path[0].Literal != "/" || b.Requests[0].Path[0].Literal != "/changed" {
-		t.Errorf("an override of a merged scenario changed the other too: %v and %v", a.Requests[0].Path, b.Requests[0].Path)
+		t.Errorf("an override of a merged scenario changed the other too: %v and %v", a.Requests[0].Path,
+			b.Requests[0].Path)
 	}
 }
 
@@ -350,8 +382,10 @@ func TestReferenceHasEveryTarget(t *testing.T) {
 		t.Error("the environment has no replica")
 	}
 	cold, warm, recovery := plan.Scenarios[0], plan.Scenarios[1], plan.Scenarios[2]
-	if end := warm.StartTime + warm.Load.Length() + warm.GracefulStop; recovery.StartTime < end || plan.Faults[0].At < recovery.StartTime {
-		t.Errorf("recovery begins at %v and the faults at %v, while warm may go on until %v", recovery.StartTime, plan.Faults[0].At, end)
+	if end := warm.StartTime + warm.Load.Length() + warm.GracefulStop; recovery.StartTime < end ||
+		plan.Faults[0].At < recovery.StartTime {
+		t.Errorf("recovery begins at %v and the faults at %v, while warm may go on until %v", recovery.StartTime,
+			plan.Faults[0].At, end)
 	}
 	if end := cold.StartTime + cold.Load.Length() + cold.GracefulStop; warm.StartTime < end {
 		t.Errorf("warm begins at %v, while cold may go on until %v", warm.StartTime, end)
@@ -373,7 +407,10 @@ func TestLoad(t *testing.T) {
 	if plan.Scenarios[0].Load.Workers() != 3 {
 		t.Errorf("the file was not read, or the override not applied: %+v", plan.Scenarios[0])
 	}
-	if want := (Source{File: own, Text: smallest, Overrides: []string{"scenarios.s.vus=3"}}); !reflect.DeepEqual(plan.Source, want) {
+	if want := (Source{
+		File: own, Text: smallest,
+		Overrides: []string{"scenarios.s.vus=3"},
+	}); !reflect.DeepEqual(plan.Source, want) {
 		t.Errorf("source %+v, want %+v", plan.Source, want)
 	}
 
@@ -390,32 +427,70 @@ func TestLoad(t *testing.T) {
 // TestOtherFilesAreRecognized: what is given for a scenario by mistake is named for what it is.
 func TestOtherFilesAreRecognized(t *testing.T) {
 	for name, test := range map[string]struct{ src, want string }{
-		"k6":               {"// load\nimport http from 'k6/http';\nexport default function () { http.get('http://h/'); }\n", "f:2:1: this is a k6 script, and a scenario is YAML; its scenarios and thresholds"},
+		"k6": {"// load\nimport http from 'k6/http';\nexport default function () { " +
+			"http.get('http://h/'); }\n", "f:2:1: this is a k6 script, and a scenario is YAML; its scenarios and " +
+			"thresholds"},
 		"k6, another mark": {"import { check } from \"k6\";\n", "f:1:1: this is a k6 script"},
 		"k6, CommonJS":     {"const http = require('k6/http');\n", "f:1:1: this is a k6 script"},
 		"k6, no imports":   {"export const options = { vus: 1 };\n", "f:1:1: this is a k6 script"},
-		"JMeter":           {"<?xml version=\"1.0\"?>\n<jmeterTestPlan>", "f:1:1: this is XML, such as a plan of JMeter"},
-		"Locust":           {"import time\nfrom locust import HttpUser\n", "f:2:1: this is a Locust file"},
-		"JSON log":         {`{"time_iso8601":"2025-11-02T00:22:41+00:00","request":"GET /a HTTP/1.1"}` + "\n" + `{"time_iso8601":"2025-11-02T00:22:42+00:00","request":"GET /a HTTP/1.1"}` + "\n", "f:1:1: this is an access log of JSON lines, and a scenario is YAML; name it in one: executor: replay"},
-		"JSON log, Caddy":  {`{"level":"info","ts":1.5,"request":{"method":"GET","uri":"/"}}`, "f:1:1: this is an access log of JSON lines"},
-		"vegeta JSON":      {`{"method":"GET","url":"http://h/"}` + "\n", "f:1:1: this is a target file of vegeta, and a scenario is YAML; give it to headroom attack -format json -targets"},
-		"vegeta JSON, too": {`{"header":{"A":["b"]},"url":"http://h/","method":"GET"}` + "\n" + `{"method":"GET","url":"http://h/"}`, "f:1:1: this is a target file of vegeta"},
-		"saved run":        {"{\n  \"version\": 1,\n  \"name\": \"a\",\n  \"tool\": {\n", "f:1:1: this is a saved run, and a scenario is YAML; headroom report draws its report again, and jq -r .scenario.text FILE writes its scenario"},
-		"gzip":             {"\x1f\x8b\x08\x00\xff", "f:1:1: this is compressed by gzip, and a scenario is YAML; if it is a recording, name it in one as it is: executor: replay, file: FILE; otherwise gunzip it"},
-		"ZIP":              {"PK\x03\x04\x00", "f:1:1: this is a ZIP archive or a spreadsheet, and a scenario is YAML; unpack it"},
-		"HAR":              {"{\n \"log\": {\"entries\": []}}", "f:1:1: this is a HAR file, and a scenario is YAML; name it in one: executor: replay"},
-		"an access log":    {"127.0.0.1 - - [10/Oct/2025:13:55:36 +0200] \"GET / HTTP/1.1\" 200 5\n", "f:1:1: this is an access log"},
-		"targets":          {"GET http://h/\n", "f:1:1: this is a target file of vegeta"},
+		"JMeter": {
+			"<?xml version=\"1.0\"?>\n<jmeterTestPlan>",
+			"f:1:1: this is XML, such as a plan of JMeter",
+		},
+		"Locust": {"import time\nfrom locust import HttpUser\n", "f:2:1: this is a Locust file"},
+		"JSON log": {
+			`{"time_iso8601":"2025-11-02T00:22:41+00:00","request":"GET /a HTTP/1.1"}` + "\n" +
+				`{"time_iso8601":"2025-11-02T00:22:42+00:00","request":"GET /a HTTP/1.1"}` + "\n",
+			"f:1:1: this is an access log of JSON lines, and a scenario is YAML; name it in one: executor: replay",
+		},
+		"JSON log, Caddy": {
+			`{"level":"info","ts":1.5,"request":{"method":"GET","uri":"/"}}`,
+			"f:1:1: this is an access log of JSON lines",
+		},
+		"vegeta JSON": {
+			`{"method":"GET","url":"http://h/"}` + "\n",
+			"f:1:1: this is a target file of vegeta, and a scenario is YAML; give it to headroom attack -format " +
+				"json -targets",
+		},
+		"vegeta JSON, too": {`{"header":{"A":["b"]},"url":"http://h/","method":"GET"}` + "\n" +
+			`{"method":"GET","url":"http://h/"}`, "f:1:1: this is a target file of vegeta"},
+		"saved run": {
+			"{\n  \"version\": 1,\n  \"name\": \"a\",\n  \"tool\": {\n",
+			"f:1:1: this is a saved run, and a scenario is YAML; headroom report draws its report again, and jq -r " +
+				".scenario.text FILE writes its scenario",
+		},
+		"gzip": {
+			"\x1f\x8b\x08\x00\xff",
+			"f:1:1: this is compressed by gzip, and a scenario is YAML; if it is a recording, name it in one as it " +
+				"is: executor: replay, file: FILE; otherwise gunzip it",
+		},
+		"ZIP": {
+			"PK\x03\x04\x00",
+			"f:1:1: this is a ZIP archive or a spreadsheet, and a scenario is YAML; unpack it",
+		},
+		"HAR": {
+			"{\n \"log\": {\"entries\": []}}",
+			"f:1:1: this is a HAR file, and a scenario is YAML; name it in one: executor: replay",
+		},
+		"an access log": {
+			"127.0.0.1 - - [10/Oct/2025:13:55:36 +0200] \"GET / HTTP/1.1\" 200 5\n",
+			"f:1:1: this is an access log",
+		},
+		"targets": {"GET http://h/\n", "f:1:1: this is a target file of vegeta"},
 	} {
 		_, err := Parse("f", []byte(test.src))
 		if err == nil || !strings.HasPrefix(err.Error(), test.want) {
 			t.Errorf("%s: got %v, want %s", name, err, test.want)
 		}
 	}
-	if _, err := Parse("f.json", []byte(`{"tags": {"ts": "a"}, "target": {"url": "http://h"}, "scenarios": {"s": {"executor": "constant-vus", "vus": 1, "duration": "1s", "requests": [{"name": "a", "method": "GET", "path": "/"}]}}}`)); err != nil {
+	if _,
+		err := Parse("f.json",
+		[]byte(
+			`{"tags": {"ts": "a"}, "target": {"url": "http://h"}, "scenarios": {"s": {"executor": "constant-vus", "vus": 1, "duration": "1s", "requests": [{"name": "a", "method": "GET", "path": "/"}]}}}`)); err != nil {
 		t.Errorf("a scenario in JSON: %v", err)
 	}
-	const within = "target: {url: 'http://h'}\nscenarios: {s: {executor: constant-vus, vus: 1, duration: 1s, requests: [{name: a, path: /, method: POST, body: \"import x from 'k6'\"}]}}\n"
+	const within = "target: {url: 'http://h'}\nscenarios: {s: {executor: constant-vus, vus: 1, duration: 1s, " +
+		"requests: [{name: a, path: /, method: POST, body: \"import x from 'k6'\"}]}}\n"
 	if _, err := Parse("f.yaml", []byte(within)); err != nil {
 		t.Errorf("a body about k6: %v", err)
 	}

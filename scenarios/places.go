@@ -13,16 +13,22 @@ var (
 	// urlPlace is a URL; what of it is secret, withoutUser says.
 	urlPlace = regexp.MustCompile("[A-Za-z][A-Za-z0-9+.-]*:(?:\\\\?/){2}[^\\s\"'<>`]*@[^\\s\"'<>`]*")
 	// headerPlace is a line "Name: value", as HTTP, YAML and JSON have it.
-	headerPlace = regexp.MustCompile(`(?m)((?:^|[\s{,"'(\[])([A-Za-z][A-Za-z0-9-]{2,60})\\*["']?[ \t]*:[ \t]*\[?\\*["']?)((?:` + hole + `|[^"'{}\[\]\r\n,\\])+)`)
+	headerPlace = regexp.MustCompile(
+		`(?m)((?:^|[\s{,"'(\[])([A-Za-z][A-Za-z0-9-]{2,60})\\*["']?[ \t]*:[ \t]*\[?\\*["']?)((?:` + hole +
+			`|[^"'{}\[\]\r\n,\\])+)`)
 	// formPlace is "name=value" of a query, a form or a connection string, or an attribute of XML.
-	formPlace = regexp.MustCompile(`((?:^|[?&;,#\s"'(])([A-Za-z][A-Za-z0-9_.%\[\]-]{1,60})=\\*["']?)((?:` + hole + `|[^&\s"'{};,)\\<>])+)`)
+	formPlace = regexp.MustCompile(`((?:^|[?&;,#\s"'(])([A-Za-z][A-Za-z0-9_.%\[\]-]{1,60})=\\*["']?)((?:` + hole +
+		`|[^&\s"'{};,)\\<>])+)`)
 	// jsonPlace is a field of a JSON object, also of one within a text of another.
-	jsonPlace = regexp.MustCompile(`(\\*["']([A-Za-z][A-Za-z0-9_.-]{1,60})\\*["']\s*:\s*)(\\+"(?:` + hole + `|[^"\\]|\\+[^"\\])*(?:\\+"|\z)|"(?:` + hole + `|[^"\\]|\\.)*"|"(?:` + hole + `|[^"\\]|\\.)*\z|-?[0-9][0-9.]*)`)
+	jsonPlace = regexp.MustCompile(`(\\*["']([A-Za-z][A-Za-z0-9_.-]{1,60})\\*["']\s*:\s*)(\\+"(?:` + hole +
+		`|[^"\\]|\\+[^"\\])*(?:\\+"|\z)|"(?:` + hole + `|[^"\\]|\\.)*"|"(?:` + hole + `|[^"\\]|\\.)*\z|-?[0-9][0-9.]*)`)
 	// arrayPlace is such a field with a list of texts, and textInArray one of these.
-	arrayPlace  = regexp.MustCompile(`(\\*["']([A-Za-z][A-Za-z0-9_.-]{1,60})\\*["']\s*:\s*)(\[(?:[\s,]|\\+"[^"\\]*(?:\\+"|\z)|"(?:[^"\\]|\\.)*(?:"|\z)|-?[0-9][0-9.]*)+)`)
+	arrayPlace = regexp.MustCompile(
+		`(\\*["']([A-Za-z][A-Za-z0-9_.-]{1,60})\\*["']\s*:\s*)(\[(?:[\s,]|\\+"[^"\\]*(?:\\+"|\z)|"(?:[^"\\]|\\.)*(?:"|\z)|-?[0-9][0-9.]*)+)`)
 	textInArray = regexp.MustCompile(`\\+"[^"\\]*|"(?:[^"\\]|\\.)*"?`)
 	// xmlPlace is an element of XML with a text, which may have been cut.
-	xmlPlace = regexp.MustCompile(`(<(?:[A-Za-z0-9_-]+:)?([A-Za-z][A-Za-z0-9_.-]{1,60})(?:\s[^<>]*)?>)([^<>…]+)(?:</|…?\z)`)
+	xmlPlace = regexp.MustCompile(
+		`(<(?:[A-Za-z0-9_-]+:)?([A-Za-z][A-Za-z0-9_.-]{1,60})(?:\s[^<>]*)?>)([^<>…]+)(?:</|…?\z)`)
 )
 
 // hole is one of a template, or a variable.
@@ -70,8 +76,8 @@ func (r *Redactor) inPlaces(s string, of func(value string) string) string {
 	return s
 }
 
-// inJSON applies do to the texts and numbers of fields of JSON that are known to hold secrets, and to the texts of lists in such
-// a field, or in one that is called like several of it. A document may be a text in another one.
+// inJSON applies do to the texts and numbers of fields of JSON that are known to hold secrets, and to the texts of
+// lists in such a field, or in one that is called like several of it. A document may be a text in another one.
 func (r *Redactor) inJSON(s string, do func(string) string) string {
 	s = replaceValues(jsonPlace, s, func(name, value string) string {
 		if !r.IsField(name) {
@@ -126,7 +132,8 @@ func replaceValues(pattern *regexp.Regexp, s string, of func(name, value string)
 	return b.String()
 }
 
-// inUser applies do to user and password of a URL, which may be written wrongly: then to all that may be a part of them.
+// inUser applies do to user and password of a URL, which may be written wrongly: then to all that may be a part of
+// them.
 func inUser(u string, do func(string) string) string {
 	begin := strings.IndexByte(u, ':') + 3
 	if strings.HasPrefix(u[begin-2:], `\/`) { // JSON may escape slashes
@@ -153,8 +160,8 @@ const exampleUser = "user:password"
 
 var scheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]*[ \t]+`)
 
-// splitScheme takes the authentication scheme off a header's value: "Bearer ", "Basic ". Only headers of credentials have one:
-// the first word of an X-Api-Key is a part of it.
+// splitScheme takes the authentication scheme off a header's value: "Bearer ", "Basic ". Only headers of credentials
+// have one: the first word of an X-Api-Key is a part of it.
 func splitScheme(name, value string) (before, secret string) {
 	if !strings.HasSuffix(normalized(name), "authorization") {
 		return "", value
@@ -194,7 +201,8 @@ func maskedText(text string) string {
 
 // isYAMLSign reports whether a value is none, but says where it is: *anchor, or | before the lines of a block.
 func isYAMLSign(value string) bool {
-	return strings.ContainsAny(value[:1], "*&") && isToken(value[1:]) || strings.Trim(value, "|>+-0123456789") == "" && strings.ContainsAny(value[:1], "|>")
+	return strings.ContainsAny(value[:1], "*&") && isToken(value[1:]) || strings.Trim(value, "|>+-0123456789") == "" &&
+		strings.ContainsAny(value[:1], "|>")
 }
 
 // maskedDefault redacts the default of a variable.
@@ -280,7 +288,8 @@ func (r *Redactor) addLiteral(secret string) {
 	if json.Unmarshal([]byte(`"`+secret+`"`), &text) == nil {
 		r.Add(text)
 	}
-	if credentials, err := base64.StdEncoding.DecodeString(secret); err == nil && strings.Contains(string(credentials), ":") {
+	if credentials, err := base64.StdEncoding.DecodeString(secret); err == nil &&
+		strings.Contains(string(credentials), ":") {
 		r.addUser(string(credentials))
 	}
 	if strings.Contains(secret, ":") {

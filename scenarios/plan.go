@@ -33,7 +33,8 @@ type Source struct {
 	File      string   // as the user gave it
 	Text      string   // the file's content, before overrides
 	Overrides []string // "key=value", in the order given
-	// Variables are those of the environment that values named, with [Redacted] for secret ones; nil when there are none.
+	// Variables are those of the environment that values named, with [Redacted] for secret ones; nil when there are
+	// none.
 	Variables map[string]string
 }
 
@@ -50,7 +51,8 @@ const (
 // EngineOf is the engine that a scenario asks for: its own choice, or the plan's.
 func (p *Plan) EngineOf(s *Scenario) Engine { return cmp.Or(s.Engine, p.Engine, EngineAuto) }
 
-// BeyondWire names what a scenario needs and the wire engine cannot do, such as "HTTPS". It is "" when there is nothing.
+// BeyondWire names what a scenario needs and the wire engine cannot do, such as "HTTPS". It is "" when there is
+// nothing.
 func (p *Plan) BeyondWire(s *Scenario) string {
 	switch {
 	case strings.HasPrefix(p.Target.URL, "https:"):
@@ -115,13 +117,14 @@ func (f Fault) String() string { return f.Action + " " + f.Target }
 
 // Scenario is one stream of requests with its own schedule.
 type Scenario struct {
-	Name         string
-	Engine       Engine        // empty: that of the plan; see Plan.EngineOf
-	StartTime    time.Duration // from the start of the run
-	Load         Load          // its length includes Warmup
-	Warmup       time.Duration // first part of the load, which is sent and not measured
-	AutoWarmup   bool          // the warm-up ends when the scenario is steady; Warmup is the longest that it may take
-	GracefulStop time.Duration // from the end of the load: how long late iterations may still start, and open ones go on
+	Name       string
+	Engine     Engine        // empty: that of the plan; see Plan.EngineOf
+	StartTime  time.Duration // from the start of the run
+	Load       Load          // its length includes Warmup
+	Warmup     time.Duration // first part of the load, which is sent and not measured
+	AutoWarmup bool          // the warm-up ends when the scenario is steady; Warmup is the longest that it may take
+	// from the end of the load: how long late iterations may still start, and open ones go on
+	GracefulStop time.Duration
 	Tags         map[string]string
 	Requests     []Request
 }

@@ -40,7 +40,10 @@ func (r *reader) faultAt(at place, hint, format string, args ...any) {
 			args[i] = r.secrets.Text(arg.Error())
 		}
 	}
-	fault := Error{File: r.file, Line: at.line, Column: at.column, Message: r.secrets.Text(fmt.Sprintf(format, args...)), Hint: r.secrets.Text(hint)}
+	fault := Error{
+		File: r.file, Line: at.line, Column: at.column,
+		Message: r.secrets.Text(fmt.Sprintf(format, args...)), Hint: r.secrets.Text(hint),
+	}
 	if at.override != "" {
 		fault.File, fault.Line, fault.Column = "--set "+r.secrets.Override(at.override), 0, 0
 	}
@@ -77,7 +80,8 @@ func (r *reader) name(at place, what, name string) bool {
 	if isName(name) && len(name) <= longestName {
 		return true
 	}
-	r.faultAt(at, fmt.Sprintf("use letters, digits, - and _, at most %d", longestName), "%s %.120q is not a name", what, name)
+	r.faultAt(at, fmt.Sprintf("use letters, digits, - and _, at most %d", longestName), "%s %.120q is not a name",
+		what, name)
 	return false
 }
 
@@ -99,7 +103,8 @@ func (r *reader) flag(n *node) bool {
 	return r.word(n, "false", []string{"true", "false"}) == "true"
 }
 
-// number reads a number from lowest to highest, whole numbers that are both included. ok is false when there was none or it was wrong.
+// number reads a number from lowest to highest, whole numbers that are both included. ok is false when there was none
+// or it was wrong.
 func (r *reader) number(n *node, lowest, highest float64) (x float64, ok bool) {
 	if !given(n) {
 		return 0, false
@@ -109,7 +114,8 @@ func (r *reader) number(n *node, lowest, highest float64) (x float64, ok bool) {
 	case err != nil || math.IsNaN(x) || math.IsInf(x, 0):
 		r.fault(n, "", "%s must be a number, not %.120q", n.path, n.text)
 	case x < lowest || x > highest:
-		r.fault(n, "", "%s is %s; it must be from %s to %s", n.path, n.text, grouped(int64(lowest)), grouped(int64(highest)))
+		r.fault(n, "", "%s is %s; it must be from %s to %s", n.path, n.text, grouped(int64(lowest)),
+			grouped(int64(highest)))
 	default:
 		return x, true
 	}
@@ -181,7 +187,15 @@ var sizeUnits = []struct {
 	suffix string
 	bytes  int64
 }{
-	{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"kB", 1e3}, {"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"B", 1}, {"", 1},
+	{"KiB", 1 << 10},
+	{"MiB", 1 << 20},
+	{"GiB", 1 << 30},
+	{"kB", 1e3},
+	{"KB", 1e3},
+	{"MB", 1e6},
+	{"GB", 1e9},
+	{"B", 1},
+	{"", 1},
 }
 
 // size reads a number of bytes above 0: 64MiB, 64MB or 67108864.

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Recording is a file of recorded traffic that executor replay sends again. What it holds is known when it has been read:
-// see [Plan.Recorded].
+// Recording is a file of recorded traffic that executor replay sends again. What it holds is known when it has been
+// read: see [Plan.Recorded].
 type Recording struct {
 	File           string          // as written: relative to the scenario file
 	Format         RecordingFormat // empty: found out from the content
@@ -59,7 +59,8 @@ func (r *reader) replay(n *node) Replay {
 		rec.Timeout, _ = r.positiveDuration(timeout)
 	}
 	if requests := n.get("requests"); requests != nil {
-		r.faultAt(requests.keyAt, "remove it", "%s: what executor %s sends, its file says", requests.path, load.Executor())
+		r.faultAt(requests.keyAt, "remove it", "%s: what executor %s sends, its file says", requests.path,
+			load.Executor())
 	}
 	return load
 }
@@ -88,7 +89,8 @@ func (r *reader) recordingRate(n *node, format RecordingFormat) (rate float64) {
 	case given == nil && unit != nil:
 		r.faultAt(unit.keyAt, "", "%s goes with rate only", unit.path)
 	case given != nil && speed != nil:
-		r.faultAt(speed.keyAt, "rate is for files without times, speed for those with", "%s has both rate and speed", n.path)
+		r.faultAt(speed.keyAt, "rate is for files without times, speed for those with",
+			"%s has both rate and speed", n.path)
 	case given != nil && format != "" && format != VegetaJSON:
 		r.faultAt(given.keyAt, rateHint, "%s: a file of the format %s has its own times", given.path, format)
 	case speed != nil && format == VegetaJSON:
@@ -115,8 +117,9 @@ type Recorded struct {
 	Names    []RecordedName
 }
 
-// Recorded returns the plan with what the recordings hold, by scenario: the loads of executor replay have their Duration
-// then, and their scenarios their Requests. An error is of type [Errors]: a file may not fit what the scenario says about it.
+// Recorded returns the plan with what the recordings hold, by scenario: the loads of executor replay have their
+// Duration then, and their scenarios their Requests. An error is of type [Errors]: a file may not fit what the scenario
+// says about it.
 func (p *Plan) Recorded(recorded map[string]Recorded) (*Plan, error) {
 	full := *p
 	full.Scenarios = slices.Clone(p.Scenarios)
@@ -147,26 +150,32 @@ func (s *Scenario) replay(load Replay, r Recorded) *Error {
 	switch {
 	case r.Length == 0 && load.Rate == 0:
 		return &Error{
-			Message: fmt.Sprintf("%s has no times (it is of the format %s), and scenario %s no rate", file, r.Format, s.Name),
-			Hint:    "add one, for example rate: 100",
+			Message: fmt.Sprintf("%s has no times (it is of the format %s), and scenario %s no rate", file, r.Format,
+				s.Name),
+			Hint: "add one, for example rate: 100",
 		}
 	case r.Length > 0 && load.Rate > 0:
 		return &Error{
-			Message: fmt.Sprintf("%s has its own times (it is of the format %s), and scenario %s has a rate", file, r.Format, s.Name),
-			Hint:    rateHint,
+			Message: fmt.Sprintf("%s has its own times (it is of the format %s), and scenario %s has a rate", file,
+				r.Format, s.Name),
+			Hint: rateHint,
 		}
 	case r.Length == 0:
 		length = float64(r.Requests) / load.Rate * float64(time.Second)
 	}
 	if length > float64(longest) {
 		takes := time.Duration(min(length, math.MaxInt64/2)).Round(time.Second)
-		return &Error{Message: fmt.Sprintf("%s would take %v, more than 24h", file, takes), Hint: "replay a part of it, or faster"}
+		return &Error{
+			Message: fmt.Sprintf("%s would take %v, more than 24h", file, takes),
+			Hint:    "replay a part of it, or faster",
+		}
 	}
 	load.Duration = time.Duration(math.Ceil(length))
 	if s.Warmup >= load.Duration {
 		return &Error{
-			Message: fmt.Sprintf("the warmup of scenario %s, %v, is not shorter than the replay of %s, %v", s.Name, s.Warmup, file, load.Duration),
-			Hint:    "make it shorter",
+			Message: fmt.Sprintf("the warmup of scenario %s, %v, is not shorter than the replay of %s, %v", s.Name,
+				s.Warmup, file, load.Duration),
+			Hint: "make it shorter",
 		}
 	}
 	s.Load = load
@@ -187,8 +196,9 @@ func (p *Plan) unmatched() (faults Errors) {
 			continue
 		}
 		faults = append(faults, Error{
-			File: p.Source.File, Line: t.Line, Column: t.Column, Message: t.Name() + " selects no request of the file that is replayed",
-			Hint: words.suggest(t.Selector[tagName], sets.values[tagName]),
+			File: p.Source.File, Line: t.Line, Column: t.Column,
+			Message: t.Name() + " selects no request of the file that is replayed",
+			Hint:    words.suggest(t.Selector[tagName], sets.values[tagName]),
 		})
 	}
 	return faults

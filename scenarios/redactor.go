@@ -32,8 +32,8 @@ type Redactor struct {
 	weak    []string // replaced only where they are words of their own; the longest first
 }
 
-// Lengths of secrets in bytes. A shorter one is redacted where it stands as a secret, and nowhere else: as a part of other
-// words and numbers it would make the message unreadable.
+// Lengths of secrets in bytes. A shorter one is redacted where it stands as a secret, and nowhere else: as a part of
+// other words and numbers it would make the message unreadable.
 const (
 	shortestWord   = 4  // that is redacted where it stands as a word of its own
 	shortestSecret = 8  // that is redacted wherever it occurs
@@ -41,7 +41,8 @@ const (
 )
 
 // ownWords are the program's own.
-var ownWords = setOf("headroom", "postgres", "postgresql", "dragonfly", "password", "username", "localhost", "external", "embedded")
+var ownWords = setOf("headroom", "postgres", "postgresql", "dragonfly", "password", "username", "localhost", "external",
+	"embedded")
 
 // Add learns secrets.
 func (r *Redactor) Add(secrets ...string) {
@@ -129,7 +130,10 @@ func (r *Redactor) Clone() *Redactor {
 	}
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	return &Redactor{extra: maps.Clone(r.extra), secrets: maps.Clone(r.secrets), public: maps.Clone(r.public), masked: maps.Clone(r.masked)}
+	return &Redactor{
+		extra: maps.Clone(r.extra), secrets: maps.Clone(r.secrets), public: maps.Clone(r.public),
+		masked: maps.Clone(r.masked),
+	}
 }
 
 // Text returns a text without its secrets. A nil Redactor redacts what stands where secrets do.
@@ -194,7 +198,8 @@ func (r *Redactor) Texts(all []string) []string {
 // cutMark ends a text of which the rest was left out.
 const cutMark = "…"
 
-// CutText is [Redactor.Text] for a text that may have been cut: the beginning of a secret at its end is redacted as well.
+// CutText is [Redactor.Text] for a text that may have been cut: the beginning of a secret at its end is redacted as
+// well.
 func (r *Redactor) CutText(s string) string {
 	s = r.Text(s)
 	body, cut := strings.CutSuffix(s, cutMark)
@@ -255,10 +260,13 @@ func isNumber(s string) bool {
 	return !strings.ContainsFunc(s, func(c rune) bool { return c < '0' || c > '9' })
 }
 
-// formsOf are a secret as it is, and as it stands in URLs, in JSON, in YAML, in quoted messages, and in any text that is
-// in base64, such as the credentials of Basic authentication.
+// formsOf are a secret as it is, and as it stands in URLs, in JSON, in YAML, in quoted messages, and in any text that
+// is in base64, such as the credentials of Basic authentication.
 func formsOf(secret string) []string {
-	forms := []string{secret, url.QueryEscape(secret), url.PathEscape(secret), strings.ReplaceAll(url.QueryEscape(secret), "+", "%20")}
+	forms := []string{
+		secret, url.QueryEscape(secret), url.PathEscape(secret),
+		strings.ReplaceAll(url.QueryEscape(secret), "+", "%20"),
+	}
 	for _, f := range forms[1:] {
 		forms = append(forms, lowerEscapes(f))
 	}
@@ -267,7 +275,10 @@ func formsOf(secret string) []string {
 	if encoded, err := json.Marshal(secret); err == nil {
 		forms = append(forms, string(encoded[1:len(encoded)-1]))
 	}
-	for _, form := range []string{secret, inComponent(secret), html.EscapeString(secret), htmlNames.Replace(secret), inLatin1(secret)} {
+	for _, form := range []string{
+		secret, inComponent(secret), html.EscapeString(secret), htmlNames.Replace(secret),
+		inLatin1(secret),
+	} {
 		forms = append(forms, form, strings.ReplaceAll(form, "/", `\/`))
 	}
 	if encoded, err := json.Marshal(secret); err == nil {
@@ -348,7 +359,8 @@ func (r *Redactor) IsField(name string) bool {
 		name = inner[strings.LastIndexByte(inner, '[')+1:]
 	}
 	n := normalized(name)
-	return secretFields[n] || secretEnding.MatchString(n) || secretHeaders[textproto.CanonicalMIMEHeaderKey(name)] || r.isExtra(name)
+	return secretFields[n] || secretEnding.MatchString(n) || secretHeaders[textproto.CanonicalMIMEHeaderKey(name)] ||
+		r.isExtra(name)
 }
 
 func (r *Redactor) isExtra(name string) bool {
@@ -372,19 +384,28 @@ func normalized(name string) string {
 
 // secretHeaders are known to hold secrets.
 var secretHeaders = setOf("Authorization", "Proxy-Authorization", "Cookie", "Cookie2", "Set-Cookie", "Set-Cookie2",
-	"X-Api-Key", "Api-Key", "Apikey", "X-Apikey", "X-Api-Token", "X-Auth-Token", "X-Auth-Key", "X-Access-Token", "X-Token", "X-Secret", "X-Csrf-Token", "X-Xsrf-Token", "Csrf-Token",
-	"X-Amz-Security-Token", "X-Goog-Api-Key", "X-Goog-Iap-Jwt-Assertion", "X-Gitlab-Token", "Private-Token", "Job-Token", "X-Vault-Token", "X-Consul-Token", "X-Jwt-Assertion",
-	"X-Session-Token", "X-Session-Id", "X-Forwarded-Access-Token", "X-Functions-Key", "Ocp-Apim-Subscription-Key", "X-Rapidapi-Key", "X-Shopify-Access-Token",
-	"X-Forwarded-Authorization", "X-Original-Authorization", "X-Hub-Signature", "X-Hub-Signature-256", "Dpop", "Client-Secret", "X-Client-Secret", "X-Password", "Auth-Token")
+	"X-Api-Key", "Api-Key", "Apikey", "X-Apikey", "X-Api-Token", "X-Auth-Token", "X-Auth-Key", "X-Access-Token",
+	"X-Token", "X-Secret", "X-Csrf-Token", "X-Xsrf-Token", "Csrf-Token",
+	"X-Amz-Security-Token", "X-Goog-Api-Key", "X-Goog-Iap-Jwt-Assertion", "X-Gitlab-Token", "Private-Token",
+	"Job-Token", "X-Vault-Token", "X-Consul-Token", "X-Jwt-Assertion",
+	"X-Session-Token", "X-Session-Id", "X-Forwarded-Access-Token", "X-Functions-Key", "Ocp-Apim-Subscription-Key",
+	"X-Rapidapi-Key", "X-Shopify-Access-Token",
+	"X-Forwarded-Authorization", "X-Original-Authorization", "X-Hub-Signature", "X-Hub-Signature-256", "Dpop",
+	"Client-Secret", "X-Client-Secret", "X-Password", "Auth-Token")
 
 // secretEnding is how other names of such fields end, normalized. Not every token is a secret: next_page_token.
-var secretEnding = regexp.MustCompile(`(password|passwd|passphrase|(api|access|refresh|auth|bearer|session|security|csrf)token|clientsecret|secretkey|secretaccesskey|privatekey|apikey)$`)
+var secretEnding = regexp.MustCompile(
+	`(password|passwd|passphrase|(api|access|refresh|auth|bearer|session|security|csrf)token|clientsecret|secretkey|secretaccesskey|privatekey|apikey)$`)
 
 // secretFields are parameters of queries and fields of bodies that are known to hold secrets, normalized.
-var secretFields = setOf("apikey", "apisecret", "accesskey", "accesstoken", "refreshtoken", "idtoken", "authtoken", "bearertoken", "sessiontoken", "securitytoken", "token",
-	"auth", "authorization", "jwt", "password", "passwd", "passwort", "passphrase", "pwd", "pass", "newpassword", "oldpassword", "currentpassword", "passwordconfirmation", "confirmpassword",
-	"secret", "clientsecret", "secretkey", "secretaccesskey", "privatekey", "subscriptionkey", "sig", "signature", "xamzsignature", "xamzsecuritytoken", "xamzcredential",
-	"xgoogsignature", "xgoogcredential", "credential", "credentials", "sessionid", "sessionkey", "phpsessid", "jsessionid", "csrf", "csrftoken", "xsrftoken", "csrfmiddlewaretoken",
+var secretFields = setOf("apikey", "apisecret", "accesskey", "accesstoken", "refreshtoken", "idtoken", "authtoken",
+	"bearertoken", "sessiontoken", "securitytoken", "token",
+	"auth", "authorization", "jwt", "password", "passwd", "passwort", "passphrase", "pwd", "pass", "newpassword",
+	"oldpassword", "currentpassword", "passwordconfirmation", "confirmpassword",
+	"secret", "clientsecret", "secretkey", "secretaccesskey", "privatekey", "subscriptionkey", "sig", "signature",
+	"xamzsignature", "xamzsecuritytoken", "xamzcredential",
+	"xgoogsignature", "xgoogcredential", "credential", "credentials", "sessionid", "sessionkey", "phpsessid",
+	"jsessionid", "csrf", "csrftoken", "xsrftoken", "csrfmiddlewaretoken",
 	"otp", "pin", "sid", "apitoken", "clientassertion", "assertion", "codeverifier", "samlresponse")
 
 func setOf(names ...string) map[string]bool {

@@ -20,7 +20,8 @@ const (
 // request reads a request that is an iteration of its own.
 func (r *reader) request(n *node, target Target) Request {
 	if extract := n.get("extract"); extract != nil {
-		r.faultAt(extract.keyAt, "write the requests as steps of a flow", "%s: no request follows that could take it", extract.path)
+		r.faultAt(extract.keyAt, "write the requests as steps of a flow", "%s: no request follows that could take it",
+			extract.path)
 	}
 	holes := r.newHoles(n.get("values"), nil)
 	request := r.step(n, r.values(n.get("values"), target), holes)
@@ -99,7 +100,8 @@ func (r *reader) path(n *node, holes *holes) Template {
 	}
 	if i := strings.IndexFunc(sample.String(), func(c rune) bool { return c <= ' ' || c > '~' || c == '#' }); i >= 0 {
 		c := []rune(sample.String()[i:])[0]
-		r.fault(path, "write it as "+url.PathEscape(string(c)), "%s has the character %q, which no URL may have", path.path, c)
+		r.fault(path, "write it as "+url.PathEscape(string(c)), "%s has the character %q, which no URL may have",
+			path.path, c)
 	} else if _, err := url.ParseRequestURI(sample.String()); err != nil && strings.HasPrefix(path.text, "/") {
 		r.fault(path, "", "%s is not the path of a URL: %.120q", path.path, path.text)
 	}
@@ -153,7 +155,8 @@ func (r *reader) headerValue(n *node, header Header, values []Value) {
 			list, _ := v.Keys.(ListKeys)
 			unsafe := func(key string) bool { return !isHeaderText(key) }
 			if v.Name == part.Value && slices.ContainsFunc(list, unsafe) {
-				r.fault(n, "", "the header %s takes the value %s, which has a line break or control character", header.Name, v.Name)
+				r.fault(n, "", "the header %s takes the value %s, which has a line break or control character",
+					header.Name, v.Name)
 			}
 		}
 	}

@@ -59,21 +59,25 @@ func (r *reader) warmupLimit(n *node, s *Scenario) {
 	switch {
 	case !s.AutoWarmup:
 		if given(limit) && (warmup == nil || !warmup.bad) {
-			r.faultAt(limit.keyAt, "add warmup: auto, or remove it", "%s goes with an automatic warmup only", limit.path)
+			r.faultAt(limit.keyAt, "add warmup: auto, or remove it", "%s goes with an automatic warmup only",
+				limit.path)
 		}
 		return
 	case !s.Load.Steady():
-		r.fault(warmup, "give it a length, for example 10s", "%s cannot be auto: the load of executor %s is meant to change, so that it is never steady",
+		r.fault(warmup, "give it a length, for example 10s",
+			"%s cannot be auto: the load of executor %s is meant to change, so that it is never steady",
 			warmup.path, s.Load.Executor())
 	case limit == nil && length > 0:
 		s.Warmup = min(defaultWarmupLimit, length/2)
 		if s.Warmup < minWarmupLimit {
-			r.fault(warmup, "make the duration longer, or give the warmup a length", "%s cannot be auto: it takes up to half of the duration, %v, and needs up to %v to tell what is steady",
+			r.fault(warmup, "make the duration longer, or give the warmup a length",
+				"%s cannot be auto: it takes up to half of the duration, %v, and needs up to %v to tell what is steady",
 				warmup.path, length, minWarmupLimit)
 		}
 	case given(limit):
 		if d, ok := r.positiveDuration(limit); ok && d < minWarmupLimit {
-			r.fault(limit, "", "%s is %v; it must be at least %v, so that ten seconds can be looked at", limit.path, d, minWarmupLimit)
+			r.fault(limit, "", "%s is %v; it must be at least %v, so that ten seconds can be looked at", limit.path,
+				d, minWarmupLimit)
 		} else if ok {
 			s.Warmup = d
 		}
@@ -122,7 +126,8 @@ func (r *reader) requests(n *node, target Target) []Request {
 // twice refuses a name that another of its kind has already.
 func (r *reader) twice(n *node, name, kind string, seen map[string]bool) {
 	if name != "" && seen[name] {
-		r.fault(n.get("name"), "their measurements could not be told apart", "there are two %s with the name %s in one scenario", kind, name)
+		r.fault(n.get("name"), "their measurements could not be told apart",
+			"there are two %s with the name %s in one scenario", kind, name)
 	}
 	seen[name] = true
 }

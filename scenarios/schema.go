@@ -64,13 +64,18 @@ var (
 		foreign: map[string]string{
 			"url":   "the target's address is in target.url; use path for what follows it",
 			"check": "use checks", "status": "use expectedStatus",
-			"weight": "a flow has a weight, its steps have none", "values": "write it beside steps: a flow's steps share its values",
+			"weight": "a flow has a weight, its steps have none",
+			"values": "write it beside steps: a flow's steps share its values",
 		},
 	}
 
 	// requestShape is that of a request that is an iteration of its own, and of a flow.
 	requestShape = &shape{
-		keys: append([]key{{"weight", value}, {"values", &shape{names: keysShape}}, {"steps", &shape{items: stepShape}}}, stepShape.keys...),
+		keys: append([]key{
+			{"weight", value},
+			{"values", &shape{names: keysShape}},
+			{"steps", &shape{items: stepShape}},
+		}, stepShape.keys...),
 		foreign: map[string]string{
 			"url":   stepShape.foreign["url"],
 			"check": "use checks", "status": "use expectedStatus", "flow": "give it a name and steps",

@@ -10,16 +10,19 @@ import (
 
 // secretShape is a text that a secret may stand for: {secret: {env: NAME}} or {secret: {file: PATH}}.
 var (
-	secretSource = &shape{keys: []key{{"env", value}, {"file", value}}, foreign: map[string]string{"value": "write the text itself in place of {secret: …}"}}
-	secretText   = &shape{scalar: true, keys: []key{{"secret", secretSource}}}
-	secretTexts  = &shape{names: secretText}
+	secretSource = &shape{
+		keys:    []key{{"env", value}, {"file", value}},
+		foreign: map[string]string{"value": "write the text itself in place of {secret: …}"},
+	}
+	secretText  = &shape{scalar: true, keys: []key{{"secret", secretSource}}}
+	secretTexts = &shape{names: secretText}
 )
 
 // maxSecret bounds the file of a secret, in bytes.
 const maxSecret = 1 << 20
 
-// plainText reads a text that a secret may stand for, and makes a single value of n. A secret is taken as it is: braces in
-// it open no hole.
+// plainText reads a text that a secret may stand for, and makes a single value of n. A secret is taken as it is: braces
+// in it open no hole.
 func (r *reader) plainText(n *node) {
 	if !given(n) || n.kind == scalar {
 		return
@@ -110,8 +113,8 @@ func (r *reader) learnAll(tree *node) {
 	r.learnValues(tree, false)
 }
 
-// learn tells the redactor of everything at and below n that is known to hold secrets, before anything of it can be shown. name
-// is the key that n is the value of, in the one above it.
+// learn tells the redactor of everything at and below n that is known to hold secrets, before anything of it can be
+// shown. name is the key that n is the value of, in the one above it.
 func (r *reader) learn(n *node, name, in string) {
 	for _, e := range n.entries {
 		r.learn(e.value, e.key, name)
@@ -208,7 +211,8 @@ func (r *reader) redactNames(n *node) {
 	}
 	for _, item := range n.items {
 		if !item.bad && (len(item.text) < 2 || strings.ContainsAny(item.text, " \t\r\n:=")) {
-			r.fault(item, "for example [X-Partner-Key, invoice_code]", "%s %.120q is not the name of a header, parameter or field", n.path, item.text)
+			r.fault(item, "for example [X-Partner-Key, invoice_code]",
+				"%s %.120q is not the name of a header, parameter or field", n.path, item.text)
 		}
 	}
 }

@@ -23,7 +23,8 @@ func environment(vars map[string]string) Lookup {
 
 // withRequest is a scenario file around the keys of one request.
 func withRequest(keys string) string {
-	return "target: {url: http://127.0.0.1:1}\nscenarios:\n  s:\n    executor: constant-vus\n    vus: 1\n    duration: 1s\n    requests:\n      - name: one\n" +
+	return "target: {url: http://127.0.0.1:1}\nscenarios:\n  s:\n    executor: constant-vus\n    vus: 1\n    " +
+		"duration: 1s\n    requests:\n      - name: one\n" +
 		"        " + strings.ReplaceAll(strings.TrimSpace(keys), "\n", "\n        ") + "\n"
 }
 
@@ -57,16 +58,28 @@ func TestVariables(t *testing.T) {
 
 // Variables stand in any value, those of --set included, and in no key.
 func TestVariablesAnywhere(t *testing.T) {
-	src := "name: ${NAME}\nseed: ${SEED:-7}\ntarget: {url: '${URL}'}\nscenarios:\n  s:\n    executor: constant-vus\n    vus: ${VUS}\n    duration: 1s\n    requests: [{name: one, path: /}]\nthresholds: {http_req_duration: ['p(95)<${LIMIT}']}\n"
-	in := Inputs{Lookup: environment(map[string]string{"NAME": "own", "URL": "http://h:1", "VUS": "3", "LIMIT": "50", "D": "2s"}), Overrides: []string{"scenarios.s.duration=${D}"}}
+	src := "name: ${NAME}\nseed: ${SEED:-7}\ntarget: {url: '${URL}'}\nscenarios:\n  s:\n    executor: constant-vus\n " +
+		"   vus: ${VUS}\n    duration: 1s\n    requests: [{name: one, path: /}]\nthresholds: {http_req_duration: " +
+		"['p(95)<${LIMIT}']}\n"
+	in := Inputs{Lookup: environment(map[string]string{
+		"NAME": "own", "URL": "http://h:1", "VUS": "3", "LIMIT": "50",
+		"D": "2s",
+	}), Overrides: []string{"scenarios.s.duration=${D}"}}
 	plan, err := in.Parse("x.yaml", []byte(src))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s := plan.Scenarios[0]; plan.Name != "own" || plan.Seed != 7 || plan.Target.URL != "http://h:1" || s.Load != (Users{VUs: 3, Duration: 2 * time.Second}) || plan.Thresholds[0].Limit != 50 {
+	if s := plan.Scenarios[0]; plan.Name != "own" || plan.Seed != 7 || plan.Target.URL != "http://h:1" ||
+		s.Load != (Users{VUs: 3, Duration: 2 * time.Second}) || plan.Thresholds[0].Limit != 50 {
 		t.Errorf("%+v", plan)
 	}
-	want := Source{File: "x.yaml", Text: src, Overrides: in.Overrides, Variables: map[string]string{"NAME": "own", "SEED": "7", "URL": "http://h:1", "VUS": "3", "LIMIT": "50", "D": "2s"}}
+	want := Source{
+		File: "x.yaml", Text: src, Overrides: in.Overrides,
+		Variables: map[string]string{
+			"NAME": "own", "SEED": "7", "URL": "http://h:1", "VUS": "3", "LIMIT": "50",
+			"D": "2s",
+		},
+	}
 	if !reflect.DeepEqual(plan.Source, want) {
 		t.Errorf("source %+v, want %+v", plan.Source, want)
 	}
@@ -78,13 +91,25 @@ func TestVariablesAnywhere(t *testing.T) {
 
 func TestVariableFaults(t *testing.T) {
 	for _, test := range []struct{ keys, want string }{
-		{"path: /${NOPE}", `x.yaml:9:15: the variable "NOPE" is not set; set it, or name a file that does by --env-file; ${NOPE:-…} gives a default`},
-		{"path: /\nbody: a${b.c}d", `x.yaml:10:15: "${b.c}d" is not a variable; write ${NAME} or ${NAME:-default} for a variable of the environment, $${ for the characters ${`},
+		{
+			"path: /${NOPE}",
+			`x.yaml:9:15: the variable "NOPE" is not set; set it, or name a file that does by --env-file; ${NOPE:-…} gives a default`,
+		},
+		{
+			"path: /\nbody: a${b.c}d",
+			`x.yaml:10:15: "${b.c}d" is not a variable; write ${NAME} or ${NAME:-default} for a variable of the environment, $${ for the characters ${`,
+		},
 		{"path: /\nbody: '${'", `x.yaml:10:15: "${" is not a variable`},
 		{"path: /\nbody: '${A:default}'", `x.yaml:10:15: "${A:default}" is not a variable`},
 		{"path: /\nheaders: {X: {secret: {env: NOPE}}}", `x.yaml:10:37: the variable "NOPE" is not set`},
-		{"path: /\nheaders: {X: {secret: {file: nope}}}", `x.yaml:10:38: scenarios.s.requests.one.headers.X.secret.file: stat nope: no such file or directory`},
-		{"path: /\nheaders: {X: {secret: {}}}", `x.yaml:10:23: scenarios.s.requests.one.headers.X.secret needs exactly one of env and file`},
+		{
+			"path: /\nheaders: {X: {secret: {file: nope}}}",
+			`x.yaml:10:38: scenarios.s.requests.one.headers.X.secret.file: stat nope: no such file or directory`,
+		},
+		{
+			"path: /\nheaders: {X: {secret: {}}}",
+			`x.yaml:10:23: scenarios.s.requests.one.headers.X.secret needs exactly one of env and file`,
+		},
 		{"path: /\nheaders: {X: {secret: {env: A, file: b}}}", `needs exactly one of env and file`},
 		{"path: /\nheaders: {X: {secret: {env: EMPTY}}}", `scenarios.s.requests.one.headers.X.secret is empty`},
 		{"path: /\nheaders: {X: {}}", `scenarios.s.requests.one.headers.X needs a text or secret: {env: NAME}`},
@@ -92,7 +117,8 @@ func TestVariableFaults(t *testing.T) {
 		{"path: /\nheaders: {X: {secret: {env: LINES}}}", `the header X has a line break or control character`},
 		{"path: '/{{a}}'\nvalues: {a: {secret: {env: EMPTY}, list: [a]}}", `has a secret and something else`},
 	} {
-		_, err := Inputs{Lookup: environment(map[string]string{"EMPTY": "", "LINES": "a\nb"})}.Parse("x.yaml", []byte(withRequest(test.keys)))
+		_, err := Inputs{Lookup: environment(map[string]string{"EMPTY": "", "LINES": "a\nb"})}.Parse("x.yaml",
+			[]byte(withRequest(test.keys)))
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s:\n got %v\nwant %s", test.keys, err, test.want)
 		}
@@ -113,7 +139,10 @@ headers:
 body: {secret: {env: ONE}}
 values: {t: {secret: {file: ` + file + `}}}`)
 	secrets := &Redactor{}
-	plan, err := Inputs{Lookup: environment(map[string]string{"ONE": "first {{one}}"}), Secrets: secrets}.Parse("x.yaml", []byte(src))
+	plan, err := Inputs{
+		Lookup:  environment(map[string]string{"ONE": "first {{one}}"}),
+		Secrets: secrets,
+	}.Parse("x.yaml", []byte(src))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +156,8 @@ values: {t: {secret: {file: ` + file + `}}}`)
 		},
 		Body: Template{{Literal: "first {{one}}"}},
 	}
-	if !reflect.DeepEqual(q.Path, want.Path) || !reflect.DeepEqual(q.Headers, want.Headers) || !reflect.DeepEqual(q.Body, want.Body) || q.Values != nil {
+	if !reflect.DeepEqual(q.Path, want.Path) || !reflect.DeepEqual(q.Headers, want.Headers) ||
+		!reflect.DeepEqual(q.Body, want.Body) || q.Values != nil {
 		t.Errorf("got %+v\nwant %+v", q, want)
 	}
 	for _, text := range []string{"from {{the}} file/", "first {{one}}", "from%20%7B%7Bthe%7D%7D%20file%2F"} {
@@ -135,13 +165,14 @@ values: {t: {secret: {file: ` + file + `}}}`)
 			t.Errorf("%q is shown as %q", text, got)
 		}
 	}
-	if saved, err := (Saved{File: "x.yaml", Text: src}).Parse(); err != nil || saved.Scenarios[0].Requests[0].Body[0].Literal != Redacted {
+	if saved, err := (Saved{File: "x.yaml", Text: src}).Parse(); err != nil ||
+		saved.Scenarios[0].Requests[0].Body[0].Literal != Redacted {
 		t.Errorf("the saved scenario is %+v, %v", saved, err)
 	}
 }
 
-// Whatever is known for secrets is not in what the redactor returns: neither as it is, nor in any form in which programs
-// show it.
+// Whatever is known for secrets is not in what the redactor returns: neither as it is, nor in any form in which
+// programs show it.
 func TestRedactor(t *testing.T) {
 	secret := func(n int) string { return fmt.Sprintf("s%02dX-7+k/%02d=\"q'%%", n, n) }
 	plain := func(n int) string { return fmt.Sprintf("s%02dX7kqz%02dw", n, n) }
@@ -180,11 +211,15 @@ values:
 	text := src
 	for _, s := range all {
 		quoted := strconv.Quote(s)
-		text += "\n" + s + " " + url.QueryEscape(s) + " " + url.PathEscape(s) + " " + quoted + " " + base64.StdEncoding.EncodeToString([]byte("bob:"+s))
+		text += "\n" + s + " " + url.QueryEscape(s) + " " + url.PathEscape(s) + " " + quoted + " " +
+			base64.StdEncoding.EncodeToString([]byte("bob:"+s))
 	}
 	got := secrets.Text(text)
 	for _, s := range all {
-		for _, form := range []string{s, url.QueryEscape(s), url.PathEscape(s), strings.Trim(strconv.Quote(s), `"`), base64.StdEncoding.EncodeToString([]byte("bob:" + s))[8:16]} {
+		for _, form := range []string{
+			s, url.QueryEscape(s), url.PathEscape(s), strings.Trim(strconv.Quote(s), `"`),
+			base64.StdEncoding.EncodeToString([]byte("bob:" + s))[8:16],
+		} {
 			if strings.Contains(got, form) && (form == s || !isNumber(s)) {
 				t.Errorf("%q as %q is still in it", s, form)
 			}
@@ -214,11 +249,17 @@ func TestRedactedPlaces(t *testing.T) {
 		{"nothing here: at 10:30, a=b, me@example.org", "nothing here: at 10:30, a=b, me@example.org"},
 		{"GET https://bob:S3@h:8/x?token=abc&page=2#a", "GET https://REDACTED@h:8/x?token=REDACTED&page=2#a"},
 		{"https://only-a-token@h/", "https://REDACTED@h/"},
-		{`parse "postgres://bob:p/w@d@h/db": invalid port ":p" after host`, `parse "postgres://REDACTED@h/db": invalid port ":p" after host`},
+		{
+			`parse "postgres://bob:p/w@d@h/db": invalid port ":p" after host`,
+			`parse "postgres://REDACTED@h/db": invalid port ":p" after host`,
+		},
 		{"http://h:80/@scope/pkg and http://h/me@x", "http://h:80/@scope/pkg and http://h/me@x"},
 		{`{"url":"http:\/\/a:b@h\/"}`, `{"url":"http:\/\/REDACTED@h\/"}`},
 		{"host=h user=u password=abc dbname=d", "host=h user=u password=REDACTED dbname=d"},
-		{`{"password": "a\"b", "n": 1, "pin": 77, "token": ""}`, `{"password": "REDACTED", "n": 1, "pin": "REDACTED", "token": ""}`},
+		{
+			`{"password": "a\"b", "n": 1, "pin": 77, "token": ""}`,
+			`{"password": "REDACTED", "n": 1, "pin": "REDACTED", "token": ""}`,
+		},
 		{`{\"password\":\"abc\",\"x\":1}`, `{\"password\":\"REDACTED\",\"x\":1}`},
 		{"Authorization: Bearer abc\r\nX-Other: abc", "Authorization: Bearer REDACTED\r\nX-Other: abc"},
 		{"headers: {Authorization: Bearer {{t}}, X: y}", "headers: {Authorization: Bearer {{t}}, X: y}"},
@@ -226,7 +267,10 @@ func TestRedactedPlaces(t *testing.T) {
 		{"Authorization: *token", "Authorization: *token"},
 		{"Authorization: |\n  abc", "Authorization: |\n  abc"},
 		{"Authorization: {secret: {env: T}}", "Authorization: {secret: {env: T}}"},
-		{"extract: {token: {json: $.token}, c: {header: Set-Cookie}}", "extract: {token: {json: $.token}, c: {header: Set-Cookie}}"},
+		{
+			"extract: {token: {json: $.token}, c: {header: Set-Cookie}}",
+			"extract: {token: {json: $.token}, c: {header: Set-Cookie}}",
+		},
 		{"map[Authorization:[Bearer abc] X:[y]]", "map[Authorization:[Bearer REDACTED] X:[y]]"},
 	} {
 		if got := (*Redactor)(nil).Text(test.text); got != test.want {
@@ -238,14 +282,17 @@ func TestRedactedPlaces(t *testing.T) {
 // Short words and names that the user gave are shown: redacting them would take the sense of everything else.
 func TestWhatIsNoSecret(t *testing.T) {
 	secrets := &Redactor{}
-	src := strings.Replace(withRequest("path: /\nbody: 'password=checkout1&pin=1000&pass=ab1&pwd=admin&secret=S3CRET'"), "name: one", "name: checkout1", 1)
+	src := strings.Replace(withRequest("path: /\nbody: 'password=checkout1&pin=1000&pass=ab1&pwd=admin&secret=S3CRET'"),
+		"name: one", "name: checkout1", 1)
 	if _, err := (Inputs{Secrets: secrets}).Parse("x.yaml", []byte(src)); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := secrets.Text("checkout1 sent 1000 requests as admin, ab1, (S3CRET) S3CRETS"), "checkout1 sent 1000 requests as admin, ab1, (REDACTED) S3CRETS"; got != want {
+	if got, want := secrets.Text("checkout1 sent 1000 requests as admin, ab1, (S3CRET) S3CRETS"),
+		"checkout1 sent 1000 requests as admin, ab1, (REDACTED) S3CRETS"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	if got := secrets.Text(src); !strings.Contains(got, "password=REDACTED&pin=REDACTED&pass=REDACTED&pwd=REDACTED&secret=REDACTED") {
+	if got := secrets.Text(src); !strings.Contains(got,
+		"password=REDACTED&pin=REDACTED&pass=REDACTED&pwd=REDACTED&secret=REDACTED") {
 		t.Error(got)
 	}
 	const advice = "set it to postgres://user:password@host:port/database"
@@ -256,7 +303,7 @@ func TestWhatIsNoSecret(t *testing.T) {
 
 // No fault shows a secret, wherever it stands and whatever is wrong with it.
 func TestFaultsHaveNoSecrets(t *testing.T) {
-	const secret = "vErYsEcReT-0123456789-0123456789-0123456789-0123456789-0123456789-0123456789-0123456789-0123456789-0123456789-0123456789-0123456789"
+	secret := "vErYsEcReT" + strings.Repeat("-0123456789", 11)
 	for _, src := range []string{
 		"target: {url: 'https://bob:" + secret + "@h/'}",
 		"target: {url: 'https://bob:" + secret + "@h:port/'}",
@@ -274,7 +321,11 @@ func TestFaultsHaveNoSecrets(t *testing.T) {
 		withRequest("path: /\nmethod: {secret: " + secret + "}"),
 		withRequest("path: /\nheaders:\n  Authorization: Bearer " + secret + "\n bad"),
 	} {
-		for _, override := range []string{"", "scenarios.s.requests.one.headers.Authorization=Bearer " + secret, "x.headers.Cookie=a=" + secret, "target.url=http://bob:" + secret + "@h", "target.urll=http://bob:" + secret + "@h"} {
+		for _, override := range []string{
+			"", "scenarios.s.requests.one.headers.Authorization=Bearer " + secret,
+			"x.headers.Cookie=a=" + secret, "target.url=http://bob:" + secret + "@h",
+			"target.urll=http://bob:" + secret + "@h",
+		} {
 			in := Inputs{Lookup: environment(map[string]string{"URL_TOKEN": secret})}
 			if override != "" {
 				in.Overrides = []string{override}
@@ -289,7 +340,10 @@ func TestFaultsHaveNoSecrets(t *testing.T) {
 
 // What is said of a text that was redacted is no part of the secret in it, when the whole is redacted again.
 func TestRedactedLeavesTheReason(t *testing.T) {
-	for _, value := range []string{"{Authorization: Bearer Pl4nted77abc", "{Authorization: Pl4nted77abc", "{Cookie: sid=Pl4nted77abc", "{X-Foo: a", `{X-A: "b?token=Pl4nted77abc`} {
+	for _, value := range []string{
+		"{Authorization: Bearer Pl4nted77abc", "{Authorization: Pl4nted77abc",
+		"{Cookie: sid=Pl4nted77abc", "{X-Foo: a", `{X-A: "b?token=Pl4nted77abc`,
+	} {
 		secrets := &Redactor{}
 		in := Inputs{Overrides: []string{"scenarios.s.requests.one.headers=" + value}, Secrets: secrets}
 		_, err := in.Parse("x.yaml", []byte(withRequest("path: /")))
@@ -310,11 +364,20 @@ func TestRedactedLeavesTheReason(t *testing.T) {
 // Secrets stand in documents of several kinds, and in one within another.
 func TestSecretsInDocuments(t *testing.T) {
 	for _, test := range []struct{ text, want string }{
-		{`{"nested":"{\"api_key\":\"J5eeeeee55\",\"page\":\"2\"}"}`, `{"nested":"{\"api_key\":\"REDACTED\",\"page\":\"2\"}"}`},
+		{
+			`{"nested":"{\"api_key\":\"J5eeeeee55\",\"page\":\"2\"}"}`,
+			`{"nested":"{\"api_key\":\"REDACTED\",\"page\":\"2\"}"}`,
+		},
 		{`{"nested":"{\"api_key\":\"J5eeee…`, `{"nested":"{\"api_key\":\"REDACTED`},
 		{`{"note":"a \"quoted\" word","token":"J5eeeeee55"}`, `{"note":"a \"quoted\" word","token":"REDACTED"}`},
-		{`<login><user>bob</user><password>X1aaaaaa11</password></login>`, `<login><user>bob</user><password>REDACTED</password></login>`},
-		{`<wsse:Password Type="text">X1aaaaaa11</wsse:Password>`, `<wsse:Password Type="text">REDACTED</wsse:Password>`},
+		{
+			`<login><user>bob</user><password>X1aaaaaa11</password></login>`,
+			`<login><user>bob</user><password>REDACTED</password></login>`,
+		},
+		{
+			`<wsse:Password Type="text">X1aaaaaa11</wsse:Password>`,
+			`<wsse:Password Type="text">REDACTED</wsse:Password>`,
+		},
 		{`<password>X1aaaa…`, `<password>REDACTED…`},
 		{`<user name="bob" password="X1aaaaaa11"/>`, `<user name="bob" password="REDACTED"/>`},
 		{`usage: login <token> [<user>]`, `usage: login <token> [<user>]`},

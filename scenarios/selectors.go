@@ -53,10 +53,16 @@ func parseMetricName(s string) (metric MetricName, selector map[string]string, e
 		tag, value, found := strings.Cut(pair, ":")
 		tag, value = strings.TrimSpace(tag), strings.TrimSpace(value)
 		if !found || tag == "" || value == "" || strings.ContainsAny(value, "{}") {
-			return "", nil, &syntaxError{fmt.Sprintf("%.120q is not a selector", strings.TrimSpace(pair)), "write metric{tag:value,tag:value}"}
+			return "", nil, &syntaxError{
+				fmt.Sprintf("%.120q is not a selector", strings.TrimSpace(pair)),
+				"write metric{tag:value,tag:value}",
+			}
 		}
 		if _, twice := selector[tag]; twice {
-			return "", nil, &syntaxError{fmt.Sprintf("the tag %q is selected twice", tag), "no request has two values of one tag"}
+			return "", nil, &syntaxError{
+				fmt.Sprintf("the tag %q is selected twice", tag),
+				"no request has two values of one tag",
+			}
 		}
 		selector[tag] = value
 	}
@@ -71,11 +77,13 @@ func (r *reader) implied(e entry, metric Metric, selector, implied map[string]st
 	all := maps.Clone(implied)
 	for _, tag := range slices.Sorted(maps.Keys(implied)) {
 		if _, twice := selector[tag]; twice {
-			r.faultAt(e.at, "leave it out", "%s selects by the tag %s, which the place of the threshold does already", e.key, tag)
+			r.faultAt(e.at, "leave it out", "%s selects by the tag %s, which the place of the threshold does already",
+				e.key, tag)
 			return nil, false
 		}
 		if !metric.Name.PerRequest() && !slices.Contains(metric.Tags, tag) {
-			r.faultAt(e.at, "write it under thresholds of the scenario or of the file", "%s is not told apart by request", metric.Name)
+			r.faultAt(e.at, "write it under thresholds of the scenario or of the file",
+				"%s is not told apart by request", metric.Name)
 			return nil, false
 		}
 	}
@@ -120,8 +128,10 @@ func (r *reader) ownSelector(e entry, metric Metric, selector map[string]string,
 	if r.vague {
 		return
 	}
-	if only := selector[tagScenario]; metric.From == FromSchedule && (len(scope.open) == 0 || only != "" && !slices.Contains(scope.open, only)) {
-		r.faultAt(e.at, "only arrival rates and replays have one", "%s needs a schedule, and an executor %s has none", metric.Name, Users{}.Executor())
+	if only := selector[tagScenario]; metric.From == FromSchedule &&
+		(len(scope.open) == 0 || only != "" && !slices.Contains(scope.open, only)) {
+		r.faultAt(e.at, "only arrival rates and replays have one", "%s needs a schedule, and an executor %s has none",
+			metric.Name, Users{}.Executor())
 	}
 }
 

@@ -32,13 +32,14 @@ func newTagIndex(sets []map[string]string) *tagIndex {
 	return x
 }
 
-// has says whether some kind of request has a value of a tag, or may have any: that of a recording that has not been read,
-// see [Plan.Recorded].
+// has says whether some kind of request has a value of a tag, or may have any: that of a recording that has not been
+// read, see [Plan.Recorded].
 func (x *tagIndex) has(tag, value string) bool {
 	return len(x.with[tag][value])+len(x.with[tag][""]) > 0
 }
 
-// picks says whether any kind of request has all the tags of a selector. It looks at those that have the rarest of them.
+// picks says whether any kind of request has all the tags of a selector. It looks at those that have the rarest of
+// them.
 func (x *tagIndex) picks(selector map[string]string) bool {
 	if len(selector) == 0 {
 		return len(x.sets) > 0

@@ -24,8 +24,8 @@ type Threshold struct {
 // Name is the metric with its selector in k6's notation: http_req_duration{scenario:warm}.
 func (t Threshold) Name() string { return metricName(t.Metric, t.Selector) }
 
-// ParseThreshold reads a threshold from its [Threshold.Name] and its Source, which a saved run has of each. Whether it may abort a
-// run stands in neither.
+// ParseThreshold reads a threshold from its [Threshold.Name] and its Source, which a saved run has of each. Whether it
+// may abort a run stands in neither.
 func ParseThreshold(name, source string) (Threshold, error) {
 	metric, selector, err := parseMetricName(name)
 	if err != nil {
@@ -52,7 +52,8 @@ type thresholdScope struct {
 	open      []string  // those that have a schedule
 	sets      *tagIndex // of every kind of request
 	checks    *tagIndex // of every check
-	// implied are the tags that the place itself selects: those of the scenario or request that the thresholds belong to.
+	// implied are the tags that the place itself selects: those of the scenario or request that the thresholds belong
+	// to.
 	implied map[string]string
 	seen    map[string]place // where each threshold is, by its metric, selector and expression
 }
@@ -60,7 +61,10 @@ type thresholdScope struct {
 // allThresholds reads the thresholds of a plan whose scenarios have been read: those of the file, then those of each
 // scenario and of its requests.
 func (r *reader) allThresholds(n *node, p *Plan) []Threshold {
-	scope := thresholdScope{plan: p, sets: newTagIndex(p.tagSets()), checks: newTagIndex(p.checkSets()), seen: map[string]place{}}
+	scope := thresholdScope{
+		plan: p, sets: newTagIndex(p.tagSets()), checks: newTagIndex(p.checkSets()),
+		seen: map[string]place{},
+	}
 	for _, s := range p.Scenarios {
 		scope.scenarios = append(scope.scenarios, s.Name)
 		if s.Load.Open() {
@@ -164,7 +168,8 @@ func (r *reader) metric(e entry, scope thresholdScope) (Metric, map[string]strin
 		return Metric{}, nil, false
 	}
 	if metric.From == FromServer && scope.plan.Target.URL != "" {
-		r.faultAt(e.at, "remove it, or leave out target", "%s is answered by the reference server alone, and target.url names another service", name)
+		r.faultAt(e.at, "remove it, or leave out target",
+			"%s is answered by the reference server alone, and target.url names another service", name)
 	}
 	selector, ok := r.implied(e, metric, selector, scope.implied)
 	if !ok {

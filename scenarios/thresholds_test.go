@@ -117,7 +117,8 @@ func TestWindow(t *testing.T) {
 		{"p(95)<50 for 10s for 5s", "", 0, "is not a window"},
 	} {
 		expression, window, err := cutWindow(test.text)
-		if test.fault != "" && (err == nil || !strings.Contains(err.Error(), test.fault)) || test.fault == "" && err != nil {
+		if test.fault != "" && (err == nil || !strings.Contains(err.Error(), test.fault)) || test.fault == "" &&
+			err != nil {
 			t.Errorf("%q: got %v, want %q", test.text, err, test.fault)
 		}
 		if strings.TrimSpace(expression) != test.expression || window != test.window {
@@ -129,7 +130,10 @@ func TestWindow(t *testing.T) {
 			t.Errorf("%s %s can have a window: %+v", name, text, got)
 		}
 	}
-	for name, text := range map[MetricName]string{HTTPReqs: "rate>1", HTTPReqFailed: "rate<1", HTTPReqDuration: "p(95)<1", HTTPReqServiceDuration: "max<1"} {
+	for name, text := range map[MetricName]string{
+		HTTPReqs: "rate>1", HTTPReqFailed: "rate<1",
+		HTTPReqDuration: "p(95)<1", HTTPReqServiceDuration: "max<1",
+	} {
 		if got, err := parseExpression(text+" for 5s", metric(t, name)); err != nil || got.window != 5*time.Second {
 			t.Errorf("%s %s: %+v, %v", name, text, got, err)
 		}
@@ -156,7 +160,8 @@ func TestOperators(t *testing.T) {
 				t.Errorf("%d %s 2 is %v", i+1, operator, got)
 			}
 		}
-		if upper, lower := operator.IsUpper(), operator.IsLower(); upper != (want[0] && !want[2]) || lower != (want[2] && !want[0]) {
+		if upper, lower := operator.IsUpper(), operator.IsLower(); upper != (want[0] && !want[2]) ||
+			lower != (want[2] && !want[0]) {
 			t.Errorf("%s is an upper bound: %v, a lower bound: %v", operator, upper, lower)
 		}
 	}
@@ -183,7 +188,10 @@ func TestParseMetricName(t *testing.T) {
 			t.Errorf("%q is %q %v, want %q %v", test.text, metric, selector, test.metric, test.selector)
 		}
 	}
-	for _, text := range []string{"a{", "a{b:c", "a{b:c}d", "a{b}", "a{:c}", "a{b:}", "a{b:c,}", "a{b:c,b:d}", "a{{b:c}}"} {
+	for _, text := range []string{
+		"a{", "a{b:c", "a{b:c}d", "a{b}", "a{:c}", "a{b:}", "a{b:c,}", "a{b:c,b:d}",
+		"a{{b:c}}",
+	} {
 		if metric, selector, err := parseMetricName(text); err == nil {
 			t.Errorf("%q was accepted as %q %v", text, metric, selector)
 		}
@@ -191,7 +199,10 @@ func TestParseMetricName(t *testing.T) {
 }
 
 func TestThresholdNameIsStable(t *testing.T) {
-	threshold := Threshold{Metric: "http_req_duration", Selector: map[string]string{"scenario": "warm", "name": "get", "a": "b"}}
+	threshold := Threshold{
+		Metric:   "http_req_duration",
+		Selector: map[string]string{"scenario": "warm", "name": "get", "a": "b"},
+	}
 	for range 20 {
 		if got, want := threshold.Name(), "http_req_duration{a:b,name:get,scenario:warm}"; got != want {
 			t.Fatalf("got %s, want %s", got, want)
@@ -239,7 +250,8 @@ thresholds: {http_reqs: count>0}
 	want := []string{"http_reqs count>0"}
 	for _, scenario := range []string{"warm", "cold"} {
 		want = append(want, "dropped_iterations{scenario:"+scenario+"} count<1",
-			"http_req_duration{name:get,scenario:"+scenario+"} p(95)<5", "http_req_duration{name:get,scenario:"+scenario+"} max<9",
+			"http_req_duration{name:get,scenario:"+scenario+"} p(95)<5",
+			"http_req_duration{name:get,scenario:"+scenario+"} max<9",
 			"http_reqs{kind:read,name:list,scenario:"+scenario+"} count>0")
 	}
 	if !slices.Equal(got, want) {

@@ -90,7 +90,10 @@ type builder struct {
 // build parses one YAML document. It returns nil when the source is empty or not YAML; in the second case it has told
 // faults. override names the override that src is the value of, "" for a file.
 func build(src []byte, override string, faults func(at place, hint, format string, args ...any)) *node {
-	b := &builder{src: string(bytes.TrimPrefix(src, byteOrderMark)), override: override, faults: faults, anchors: map[string]ast.Node{}, open: map[string]bool{}}
+	b := &builder{
+		src: string(bytes.TrimPrefix(src, byteOrderMark)), override: override, faults: faults,
+		anchors: map[string]ast.Node{}, open: map[string]bool{},
+	}
 	start := place{1, 1, override}
 	if len(src) > maxSource {
 		faults(start, "", "the file has %d bytes; at most %d are read", len(src), maxSource)

@@ -54,13 +54,15 @@ func (r *reader) choice(n *node) (c Choice, exponent float64) {
 
 // keys reads the set that a value chooses from.
 func (r *reader) keys(n *node, target Target) Keys {
-	sources := slices.DeleteFunc([]string{"fixture", "list", "range", "feeder", "secret"}, func(key string) bool { return n.get(key) == nil })
+	sources := slices.DeleteFunc([]string{"fixture", "list", "range", "feeder", "secret"},
+		func(key string) bool { return n.get(key) == nil })
 	if len(sources) != 1 {
 		has := "none"
 		if len(sources) > 0 {
 			has = strings.Join(sources, " and ")
 		}
-		r.faultAt(n.keyAt, "", "%s needs exactly one of fixture, list, range, feeder and secret, and has %s", n.path, has)
+		r.faultAt(n.keyAt, "", "%s needs exactly one of fixture, list, range, feeder and secret, and has %s",
+			n.path, has)
 		return nil
 	}
 	source := n.get(sources[0])
@@ -78,7 +80,8 @@ func (r *reader) keys(n *node, target Target) Keys {
 	switch sources[0] {
 	case "fixture":
 		if target.URL != "" {
-			r.fault(source, "use list or range", "%s takes keys of the reference fixture, which the service at target.url does not have", n.path)
+			r.fault(source, "use list or range",
+				"%s takes keys of the reference fixture, which the service at target.url does not have", n.path)
 		}
 		return FixtureKeys{
 			Set:   r.word(source, "", FixtureSets),
@@ -107,7 +110,8 @@ func (r *reader) list(n *node) []string {
 
 func (r *reader) rangeKeys(n *node) RangeKeys {
 	if len(n.items) != 2 {
-		r.fault(n, "for example [1, 1000]", "%s needs a first and a last number, and has %d items", n.path, len(n.items))
+		r.fault(n, "for example [1, 1000]", "%s needs a first and a last number, and has %d items", n.path,
+			len(n.items))
 		return RangeKeys{}
 	}
 	faults := len(r.errs)
@@ -150,8 +154,8 @@ func (r *reader) newHoles(values, steps *node) *holes {
 	return h
 }
 
-// template reads text with holes {{name}}. A brace that stands alone is a literal one. What fills a hole with a secret is a
-// literal, after encode.
+// template reads text with holes {{name}}. A brace that stands alone is a literal one. What fills a hole with a secret
+// is a literal, after encode.
 func (h *holes) template(n *node, encode func(string) string) Template {
 	var t Template
 	literal := func(text string) {
@@ -206,7 +210,8 @@ func (h *holes) use(n *node, name string) {
 		return
 	}
 	if laterStep(h.steps, name) {
-		h.fault(n, "only what an earlier step extracts is known", "%s names %.60q, which this step or a later one extracts", n.path, name)
+		h.fault(n, "only what an earlier step extracts is known",
+			"%s names %.60q, which this step or a later one extracts", n.path, name)
 		return
 	}
 	known := []string{ValueIteration, ValueUUID}

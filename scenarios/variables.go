@@ -12,11 +12,12 @@ type Lookup func(name string) (value string, ok bool)
 // variable is what may follow "$" in a value: {NAME} or {NAME:-default}.
 var variable = regexp.MustCompile(`^\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^{}]*))?\}`)
 
-// secretVariable are names of variables that hold secrets wherever they are used: PGPASSWORD, GITHUB_TOKEN, githubToken. A short
-// or ambiguous word must be one of its own: MONKEY, SPAT and COMPASS hold none.
-var secretVariable = regexp.MustCompile(`(?i)(TOKENS?|SECRETS?|PASSWORDS?|PASSWD|PASSPHRASE|PASSWORT|API_?KEYS?|ACCESS_?KEY|SECRET_?KEY|PRIVATE_?KEY|` +
-	`AUTH_?KEY|SESSION_?KEY|SIGNING_?KEY|ENCRYPTION_?KEY|SHARED_?KEY|ACCOUNT_?KEY|MASTER_?KEY|CREDENTIALS?|AUTHORIZATION|` +
-	`(^|[_0-9])(PASS|PWD|PW|AUTH|PAT|COOKIES?|JWT|BEARER|SESSION_?ID))(_?[0-9]+)?$`)
+// secretVariable are names of variables that hold secrets wherever they are used: PGPASSWORD, GITHUB_TOKEN,
+// githubToken. A short or ambiguous word must be one of its own: MONKEY, SPAT and COMPASS hold none.
+var secretVariable = regexp.MustCompile(
+	`(?i)(TOKENS?|SECRETS?|PASSWORDS?|PASSWD|PASSPHRASE|PASSWORT|API_?KEYS?|ACCESS_?KEY|SECRET_?KEY|PRIVATE_?KEY|` +
+		`AUTH_?KEY|SESSION_?KEY|SIGNING_?KEY|ENCRYPTION_?KEY|SHARED_?KEY|ACCOUNT_?KEY|MASTER_?KEY|CREDENTIALS?|AUTHORIZATION|` +
+		`(^|[_0-9])(PASS|PWD|PW|AUTH|PAT|COOKIES?|JWT|BEARER|SESSION_?ID))(_?[0-9]+)?$`)
 
 // expand puts the values of variables in place of ${NAME} and ${NAME:-default} in every value at and below n.
 func (r *reader) expand(n *node) {
@@ -44,7 +45,8 @@ func (r *reader) expand(n *node) {
 		b.WriteString(rest[:at])
 		found := variable.FindStringSubmatch(rest[at+1:])
 		if found == nil {
-			r.faultAt(n.at, "write ${NAME} or ${NAME:-default} for a variable of the environment, $${ for the characters ${",
+			r.faultAt(n.at, "write ${NAME} or ${NAME:-default} for a variable of the environment, $${ for the "+
+				"characters ${",
 				"%.60q is not a variable", rest[at:])
 			n.bad = true
 			return
@@ -67,7 +69,8 @@ func (r *reader) variable(n *node, name, fallback string, hasFallback bool) (val
 		value, ok = fallback, true
 	}
 	if !ok {
-		r.faultAt(n.at, "set it, or name a file that does by --env-file; ${"+name+":-…} gives a default", "the variable %.120q is not set", name)
+		r.faultAt(n.at, "set it, or name a file that does by --env-file; ${"+name+":-…} gives a default",
+			"the variable %.120q is not set", name)
 		return "", false
 	}
 	r.variables[name] = value
@@ -77,7 +80,8 @@ func (r *reader) variable(n *node, name, fallback string, hasFallback bool) (val
 	return value, true
 }
 
-// shownVariables are the variables that the values of the file named, but for the values of secret ones; nil without any.
+// shownVariables are the variables that the values of the file named, but for the values of secret ones; nil without
+// any.
 func (r *reader) shownVariables() map[string]string {
 	if len(r.variables) == 0 {
 		return nil

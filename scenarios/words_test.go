@@ -17,7 +17,8 @@ func TestWhatToWriteInstead(t *testing.T) {
 		"$x":               `; write it as $.items[0].id`,
 		"$..x":             `; a path leads to one value`,
 	} {
-		src := withRequest("path: /\nchecks: [{name: c, json: \"" + strings.ReplaceAll(path, `"`, `\"`) + "\", exists: true}]")
+		src := withRequest("path: /\nchecks: [{name: c, json: \"" + strings.ReplaceAll(path, `"`, `\"`) +
+			"\", exists: true}]")
 		if _, err := Parse("f", []byte(src)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %s", path, err, want)
 		}
@@ -30,7 +31,9 @@ func TestWhatToWriteInstead(t *testing.T) {
 			t.Errorf("%s: got %v, want %s", src, err, want)
 		}
 	}
-	if _, err := Read("nowhere/smok"); err == nil || !strings.Contains(err.Error(), `open scenario nowhere/smok: file does not exist; did you mean "smoke"? shipped with the program: `) {
+	if _, err := Read("nowhere/smok"); err == nil ||
+		!strings.Contains(err.Error(),
+			`open scenario nowhere/smok: file does not exist; did you mean "smoke"? shipped with the program: `) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -19,7 +19,8 @@ import (
 // snapshot is the state of every measurement since the start. All counts are cumulative, so the difference of two
 // snapshots is what happened between them.
 type snapshot struct {
-	Version       int                      `json:"version"` // of this format; incremented when the meaning of a field changes
+	// of this format; incremented when the meaning of a field changes
+	Version       int                      `json:"version"`
 	At            time.Time                `json:"at"`
 	UptimeSeconds float64                  `json:"uptime_seconds"`
 	HTTP          map[string]routeSnapshot `json:"http"`              // by route
@@ -47,7 +48,8 @@ type querySnapshot struct {
 	Errors int64 `json:"errors"` // how many of them failed
 	// Replica is how many of them ran on the replica; the others ran on the primary.
 	Replica int64 `json:"replica"`
-	// HDR holds the durations in microseconds: an HdrHistogram in V2 compressed encoding, in base64. Its count is Count.
+	// HDR holds the durations in microseconds: an HdrHistogram in V2 compressed encoding, in base64. Its count is
+	// Count.
 	HDR string `json:"hdr"`
 }
 
@@ -94,7 +96,9 @@ type overallSnapshot struct {
 }
 
 // takeSnapshot reads all counts. Without histograms it omits those of routes and queries, which are most of the work.
-func takeSnapshot(started time.Time, db *store.Store, answers *cache.Cache, handler *api.API, histograms bool) (s snapshot, err error) {
+func takeSnapshot(started time.Time, db *store.Store, answers *cache.Cache, handler *api.API,
+	histograms bool,
+) (s snapshot, err error) {
 	now := time.Now()
 	s = snapshot{
 		Version:       snapshotVersion,
@@ -142,7 +146,10 @@ func (s *snapshot) takeDatabase(db *store.Store, histograms bool) error {
 		if err != nil {
 			return fmt.Errorf("encode durations of %s: %w", name, err)
 		}
-		s.DB[name] = querySnapshot{Count: q.Durations.TotalCount(), Errors: q.Errors, Replica: q.Replica, HDR: string(encoded)}
+		s.DB[name] = querySnapshot{
+			Count: q.Durations.TotalCount(), Errors: q.Errors, Replica: q.Replica,
+			HDR: string(encoded),
+		}
 	}
 	for role, times := range db.AcquireTimes() {
 		encoded, err := times.EncodeV2()
@@ -184,7 +191,9 @@ func (s *snapshot) takeRoutes(handler *api.API) error {
 // for once a second), GET /settings (see settings.go), GET /slow and GET /statements (see statements.go), POST
 // /cache/invalidate (see invalidate.go), and Go's profiles under /debug/pprof/. It has no write timeout, because a
 // profile takes as long as the client requests.
-func newAdminServer(started time.Time, o Options, db *store.Store, answers *cache.Cache, handler *api.API, jobs *maintenance) *http.Server {
+func newAdminServer(started time.Time, o Options, db *store.Store, answers *cache.Cache, handler *api.API,
+	jobs *maintenance,
+) *http.Server {
 	logger := o.Logger
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /snapshot", func(w http.ResponseWriter, r *http.Request) {
@@ -223,7 +232,8 @@ func onlyLocal(next http.Handler) http.Handler {
 			host = r.Host
 		}
 		if ip := net.ParseIP(strings.Trim(host, "[]")); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-			adminProblem(w, http.StatusForbidden, "The admin listener answers to localhost and loopback addresses only, not to another Host.")
+			adminProblem(w, http.StatusForbidden,
+				"The admin listener answers to localhost and loopback addresses only, not to another Host.")
 			return
 		}
 		next.ServeHTTP(w, r)

@@ -16,8 +16,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// TestServerWithAuthentication may be reached from everywhere. It starts without the keys, is ready when it has them, and takes
-// those that come later.
+// TestServerWithAuthentication may be reached from everywhere. It starts without the keys, is ready when it has them,
+// and takes those that come later.
 func TestServerWithAuthentication(t *testing.T) {
 	const edKeys = `{"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "%s", "x": "%s"}]}`
 	var keys atomic.Pointer[string]
@@ -56,7 +56,8 @@ func TestServerWithAuthentication(t *testing.T) {
 	}
 	send(t, newRequest(t, http.MethodGet, base+"/api/v1/resources", tenant, nil), http.StatusUnauthorized)
 	send(t, newRequest(t, http.MethodGet, base+"/healthz", "", nil), http.StatusOK)
-	if body := send(t, newRequest(t, http.MethodGet, base+"/readyz", "", nil), http.StatusServiceUnavailable); !strings.Contains(string(body), `"keys":"unknown"`) {
+	if body := send(t, newRequest(t, http.MethodGet, base+"/readyz", "", nil),
+		http.StatusServiceUnavailable); !strings.Contains(string(body), `"keys":"unknown"`) {
 		t.Errorf("ready without keys: %s", body)
 	}
 	if got := list(); got != http.StatusServiceUnavailable {
@@ -86,7 +87,8 @@ func newPrivate(t *testing.T) ed25519.PrivateKey {
 }
 
 func newToken(tenant, key string) *jwt.Token {
-	token := jwt.NewWithClaims(jwt.SigningMethodEdDSA, jwt.MapClaims{"tenant_id": tenant, "aud": "headroom", "exp": time.Now().Add(time.Hour).Unix()})
+	token := jwt.NewWithClaims(jwt.SigningMethodEdDSA,
+		jwt.MapClaims{"tenant_id": tenant, "aud": "headroom", "exp": time.Now().Add(time.Hour).Unix()})
 	token.Header["kid"] = key
 	return token
 }

@@ -26,7 +26,8 @@ func TestCollectRarely(t *testing.T) {
 		t.Setenv("GOMEMLIMIT", c.gomemlimit)
 		restore := collectRarely(1 << 20)
 		if got, limit := percent(), debug.SetMemoryLimit(-1); got != c.percent || limit != c.limit {
-			t.Errorf("GOGC=%q GOMEMLIMIT=%q: %d %%, %d bytes, want %d and %d", c.gogc, c.gomemlimit, got, limit, c.percent, c.limit)
+			t.Errorf("GOGC=%q GOMEMLIMIT=%q: %d %%, %d bytes, want %d and %d", c.gogc, c.gomemlimit, got, limit,
+				c.percent, c.limit)
 		}
 		restore()
 		if got, limit := percent(), debug.SetMemoryLimit(-1); got != percentBefore || limit != limitBefore {

@@ -39,7 +39,8 @@ func TestSnapshotShowsTheReplica(t *testing.T) {
 		return s.Replica != nil && s.Replica.Healthy && s.DB["get_resource"].Replica > 0
 	})
 	s := takeSnapshot(t, r)
-	if s.Replica.LagBytes == nil || s.Replica.LagMS == nil || s.Replica.Pool.Acquires < 1 || s.Replica.Pool.Breaker != "closed" || s.Replica.Pool.AcquireHDR == "" {
+	if s.Replica.LagBytes == nil || s.Replica.LagMS == nil || s.Replica.Pool.Acquires < 1 ||
+		s.Replica.Pool.Breaker != "closed" || s.Replica.Pool.AcquireHDR == "" {
 		t.Errorf("the replica is %+v", s.Replica)
 	}
 	if err := env.Fault(t.Context(), containers.TargetReplica, containers.ActionKill); err != nil {
@@ -51,7 +52,8 @@ func TestSnapshotShowsTheReplica(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := takeSnapshot(t, r).DB["get_resource"].Replica
-	until("the return of the replica", func(s snapshot) bool { return s.Replica.Healthy && s.DB["get_resource"].Replica > before })
+	until("the return of the replica",
+		func(s snapshot) bool { return s.Replica.Healthy && s.DB["get_resource"].Replica > before })
 }
 
 func TestSlowQueriesAndStatementsOnTheAdminListener(t *testing.T) {
@@ -59,7 +61,8 @@ func TestSlowQueriesAndStatementsOnTheAdminListener(t *testing.T) {
 	o.SlowQuery = time.Nanosecond
 	r := start(t, o)
 	defer r.stop(t)
-	send(t, newRequest(t, http.MethodGet, "http://"+r.addr+"/api/v1/resources/"+uuid.NewString(), uuid.NewString(), nil), http.StatusNotFound)
+	send(t, newRequest(t, http.MethodGet, "http://"+r.addr+"/api/v1/resources/"+uuid.NewString(), uuid.NewString(),
+		nil), http.StatusNotFound)
 
 	var slow struct {
 		Slow []struct {
@@ -84,7 +87,8 @@ func TestSlowQueriesAndStatementsOnTheAdminListener(t *testing.T) {
 			t.Fatalf("%s lists %+v, want the one get", path, slow)
 		}
 		q := slow.Slow[0]
-		if q.Query != "get_resource" || q.Count != 1 || q.MaxMS <= 0 || !strings.Contains(q.SQL, "$1") || strings.Contains(q.Plan, "Index Scan") != planned {
+		if q.Query != "get_resource" || q.Count != 1 || q.MaxMS <= 0 || !strings.Contains(q.SQL, "$1") ||
+			strings.Contains(q.Plan, "Index Scan") != planned {
 			t.Errorf("%s lists %+v", path, q)
 		}
 		slow.Slow = nil
@@ -100,7 +104,8 @@ func TestSlowQueriesAndStatementsOnTheAdminListener(t *testing.T) {
 		t.Errorf("the statements are %+v, want five", statements)
 	}
 	for path, mention := range map[string]string{
-		"/slow?explain=yes": "give 1 or 0", "/statements?limit=0": "1 to 1000", "/statements?limit=x": "1 to 1000", "/statements?limit=1001": "1 to 1000",
+		"/slow?explain=yes": "give 1 or 0", "/statements?limit=0": "1 to 1000", "/statements?limit=x": "1 to 1000",
+		"/statements?limit=1001": "1 to 1000",
 	} {
 		var problem struct {
 			Status int

@@ -26,7 +26,8 @@ func ExampleRun() {
 	ready, ended := make(chan string), make(chan error)
 	go func() {
 		ended <- server.Run(ctx, server.Options{
-			Addr: "127.0.0.1:0", PostgresURL: env.PostgresURL, CacheURL: env.CacheURL, Logger: slog.New(slog.DiscardHandler),
+			Addr: "127.0.0.1:0", PostgresURL: env.PostgresURL, CacheURL: env.CacheURL,
+			Logger: slog.New(slog.DiscardHandler),
 		}, func(addr, _ string) { ready <- addr })
 	}()
 	select {

@@ -61,7 +61,8 @@ func invalidateHandler(db *store.Store, answers *cache.Cache, logger *slog.Logge
 			err = errors.New("the body continues after the object")
 		}
 		if err != nil {
-			adminProblem(w, http.StatusBadRequest, "The body must be {\"pattern\": \"…\"} or {\"keys\": [\"…\"]}: "+err.Error())
+			adminProblem(w, http.StatusBadRequest,
+				"The body must be {\"pattern\": \"…\"} or {\"keys\": [\"…\"]}: "+err.Error())
 			return
 		}
 		patterns, err := asked.patterns()
@@ -73,7 +74,8 @@ func invalidateHandler(db *store.Store, answers *cache.Cache, logger *slog.Logge
 		after, err := db.CurrentLSN(r.Context())
 		if err != nil {
 			logger.Error("invalidation failed", "error", err)
-			adminProblem(w, http.StatusServiceUnavailable, "The database cannot be asked for its position: "+err.Error())
+			adminProblem(w, http.StatusServiceUnavailable,
+				"The database cannot be asked for its position: "+err.Error())
 			return
 		}
 		removed := 0
@@ -81,7 +83,8 @@ func invalidateHandler(db *store.Store, answers *cache.Cache, logger *slog.Logge
 			n, err := answers.InvalidatePattern(r.Context(), after, pattern)
 			removed += n
 			if err != nil {
-				logger.Warn("an invalidation was not acknowledged by all instances", "pattern", pattern, "removed", removed, "error", err)
+				logger.Warn("an invalidation was not acknowledged by all instances", "pattern", pattern, "removed",
+					removed, "error", err)
 				status, detail := invalidateFailure(err)
 				adminProblem(w, status, detail)
 				return
@@ -95,7 +98,8 @@ func invalidateFailure(err error) (status int, detail string) {
 	if errors.Is(err, glob.ErrPattern) {
 		return http.StatusUnprocessableEntity, err.Error()
 	}
-	return http.StatusGatewayTimeout, "Some instances may still have the entries. Send the request again: " + err.Error()
+	return http.StatusGatewayTimeout,
+		"Some instances may still have the entries. Send the request again: " + err.Error()
 }
 
 // adminProblem sends an error response (RFC 9457). Its readers operate the server, so it includes the cause.

@@ -20,7 +20,8 @@ func invalidate(t *testing.T, r *running, body string, status int) (removed int,
 		Removed int
 		Detail  string
 	}
-	text := send(t, newRequest(t, http.MethodPost, "http://"+r.admin+"/cache/invalidate", "", strings.NewReader(body)), status)
+	text := send(t, newRequest(t, http.MethodPost, "http://"+r.admin+"/cache/invalidate", "",
+		strings.NewReader(body)), status)
 	if err := json.Unmarshal(text, &answer); err != nil {
 		t.Fatal(err)
 	}
@@ -29,7 +30,8 @@ func invalidate(t *testing.T, r *running, body string, status int) (removed int,
 
 func cacheLevel(t *testing.T, r *running, tenant, id string) string {
 	t.Helper()
-	response, err := http.DefaultClient.Do(newRequest(t, http.MethodGet, "http://"+r.addr+"/api/v1/resources/"+id, tenant, nil))
+	response, err := http.DefaultClient.Do(newRequest(t, http.MethodGet, "http://"+r.addr+"/api/v1/resources/"+id,
+		tenant, nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,13 +39,14 @@ func cacheLevel(t *testing.T, r *running, tenant, id string) string {
 	return response.Header.Get("X-Cache")
 }
 
-// refusesWebPages: a web page must not reach the admin listener through a browser on this machine, neither by a name of its own
-// that leads to loopback nor from its own origin.
+// refusesWebPages: a web page must not reach the admin listener through a browser on this machine, neither by a name of
+// its own that leads to loopback nor from its own origin.
 func refusesWebPages(t *testing.T, r *running) {
 	t.Helper()
 	rebound := newRequest(t, http.MethodGet, "http://"+r.admin+"/settings", "", nil)
 	rebound.Host = "evil.example"
-	foreign := newRequest(t, http.MethodPost, "http://"+r.admin+"/cache/invalidate", "", strings.NewReader(`{"pattern": "*"}`))
+	foreign := newRequest(t, http.MethodPost, "http://"+r.admin+"/cache/invalidate", "",
+		strings.NewReader(`{"pattern": "*"}`))
 	foreign.Header.Set("Origin", "http://evil.example")
 	for _, request := range []*http.Request{rebound, foreign} {
 		send(t, request, http.StatusForbidden)
@@ -61,13 +64,17 @@ func TestInvalidateOnTheAdminListener(t *testing.T) {
 	ids := map[string]string{}
 	for _, each := range []string{tenant, other} {
 		var answer struct{ Created []string }
-		body := send(t, newRequest(t, http.MethodPost, "http://"+r.addr+"/api/v1/resources/batch", each, strings.NewReader(oneResource)), http.StatusCreated)
+		body := send(t, newRequest(t, http.MethodPost, "http://"+r.addr+"/api/v1/resources/batch", each,
+			strings.NewReader(oneResource)), http.StatusCreated)
 		if err := json.Unmarshal(body, &answer); err != nil {
 			t.Fatal(err)
 		}
 		ids[each] = answer.Created[0]
 	}
-	for _, body := range []string{`{"pattern":"` + tenant + `:*"}`, `{"keys":["` + tenant + `:resource:` + ids[tenant] + `"]}`} {
+	for _, body := range []string{
+		`{"pattern":"` + tenant + `:*"}`,
+		`{"keys":["` + tenant + `:resource:` + ids[tenant] + `"]}`,
+	} {
 		for _, each := range []string{tenant, other} {
 			for range 2 {
 				cacheLevel(t, r, each, ids[each])
@@ -91,7 +98,8 @@ func TestInvalidateOnTheAdminListener(t *testing.T) {
 	}
 	for body, status := range map[string]int{
 		`{}`: 422, `{"pattern":"*","keys":["a"]}`: 422, `{"keys":[""]}`: 422, `{"pattern":"[a"}`: 422,
-		`{"keys":["` + strings.Repeat(`a","`, 100) + `"]}`: 422, `[]`: 400, `{"patern":"*"}`: 400, `{"pattern":"a"} {}`: 400, ``: 400,
+		`{"keys":["` + strings.Repeat(`a","`, 100) + `"]}`: 422, `[]`: 400, `{"patern":"*"}`: 400,
+		`{"pattern":"a"} {}`: 400, ``: 400,
 	} {
 		if _, detail := invalidate(t, r, body, status); detail == "" {
 			t.Errorf("%s is refused without a reason", body)
@@ -113,7 +121,8 @@ func TestInvalidateWithoutL2IsNotCertain(t *testing.T) {
 	}
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		var s struct{ Breakers map[string]string }
-		if err := json.Unmarshal(send(t, newRequest(t, http.MethodGet, "http://"+r.admin+"/snapshot?db=no", "", nil), http.StatusOK), &s); err != nil {
+		if err := json.Unmarshal(send(t, newRequest(t, http.MethodGet, "http://"+r.admin+"/snapshot?db=no", "", nil),
+			http.StatusOK), &s); err != nil {
 			t.Fatal(err)
 		}
 		if s.Breakers["l2"] == "open" {

@@ -27,7 +27,8 @@ func TestServerMaintainsItsDatabase(t *testing.T) {
 	}
 	defer conn.Close(t.Context())
 	var partitions int
-	err = conn.QueryRow(t.Context(), "SELECT count(*) FROM pg_inherits WHERE inhparent = 'cost_data'::regclass").Scan(&partitions)
+	err = conn.QueryRow(t.Context(),
+		"SELECT count(*) FROM pg_inherits WHERE inhparent = 'cost_data'::regclass").Scan(&partitions)
 	if err != nil || partitions < 24+1+2+1 {
 		t.Errorf("there are %d partitions (error %v)", partitions, err)
 	}
@@ -38,8 +39,10 @@ func TestServerMaintainsItsDatabase(t *testing.T) {
 	if got := summary(); !strings.Contains(got, `"total_resources":0`) {
 		t.Errorf("at the start: %s", got)
 	}
-	send(t, newRequest(t, http.MethodPost, base+"/resources/batch", tenant, strings.NewReader(oneResource)), http.StatusCreated)
-	for deadline := time.Now().Add(30 * time.Second); !strings.Contains(summary(), `"total_resources":1`); time.Sleep(20 * time.Millisecond) {
+	send(t, newRequest(t, http.MethodPost, base+"/resources/batch", tenant, strings.NewReader(oneResource)),
+		http.StatusCreated)
+	for deadline := time.Now().Add(30 * time.Second); !strings.Contains(summary(),
+		`"total_resources":1`); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("no refresh after 30 s: %s", summary())
 		}
@@ -89,13 +92,21 @@ func TestSnapshotTellsOfMaintenanceThatFailed(t *testing.T) {
 	})
 	var resources []string
 	for i := range 1000 {
-		resources = append(resources, strings.Replace(strings.Trim(oneResource[len(`{"resources":`):], "[]}")+"}", `"a"`, fmt.Sprintf(`"%d"`, i), 1))
+		resources = append(resources, strings.Replace(strings.Trim(oneResource[len(`{"resources":`):], "[]}")+"}",
+			`"a"`, fmt.Sprintf(`"%d"`, i), 1))
 	}
 	body := `{"resources":[` + strings.Join(resources, ",") + "]}"
-	send(t, newRequest(t, http.MethodPost, "http://"+r.addr+"/api/v1/resources/batch", uuid.NewString(), strings.NewReader(body)), http.StatusCreated)
-	until("analyze_resources", func(s jobStats) bool { return s.Errors > 0 && strings.Contains(s.LastFailure, "no luck") })
+	send(t, newRequest(t, http.MethodPost, "http://"+r.addr+"/api/v1/resources/batch", uuid.NewString(),
+		strings.NewReader(body)), http.StatusCreated)
+	until("analyze_resources", func(s jobStats) bool {
+		return s.Errors > 0 &&
+			strings.Contains(s.LastFailure, "no luck")
+	})
 	exec("DROP INDEX unlucky")
-	until("analyze_resources", func(s jobStats) bool { return s.Runs > s.Errors && strings.Contains(s.LastFailure, "no luck") })
+	until("analyze_resources", func(s jobStats) bool {
+		return s.Runs > s.Errors &&
+			strings.Contains(s.LastFailure, "no luck")
+	})
 }
 
 // newDatabase makes an empty database beside the one of a URL.

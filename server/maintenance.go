@@ -60,10 +60,15 @@ type jobStats struct {
 }
 
 // newMaintenance lists the jobs for a database and an API.
-func newMaintenance(o Options, db *store.Store, answers *cache.Cache, handler *api.API, verifier *auth.Verifier) *maintenance {
+func newMaintenance(o Options, db *store.Store, answers *cache.Cache, handler *api.API,
+	verifier *auth.Verifier,
+) *maintenance {
 	m := &maintenance{logger: o.Logger}
 	m.jobs = []*job{
-		{name: "cost_partitions", every: partitionsEvery, run: func(ctx context.Context) error { return maintainCosts(ctx, db, o.Logger) }},
+		{
+			name: "cost_partitions", every: partitionsEvery,
+			run: func(ctx context.Context) error { return maintainCosts(ctx, db, o.Logger) },
+		},
 		{name: "compliance_summary", every: o.ComplianceEvery, run: func(ctx context.Context) error {
 			return refreshCompliance(ctx, db, handler, o.ComplianceEvery/2)
 		}},
@@ -83,12 +88,14 @@ func newMaintenance(o Options, db *store.Store, answers *cache.Cache, handler *a
 	m.prompted = []*job{{name: "analyze_resources", prompt: db.BulkLoaded(), again: analyzeAgain, run: db.Analyze}}
 	if verifier != nil && verifier.Keys() != nil {
 		keys := verifier.Keys()
-		m.prompted = append(m.prompted, &job{name: "auth_keys", prompt: keys.Prompted(), every: keysEvery, again: keysAgain, run: keys.Refresh})
+		m.prompted = append(m.prompted,
+			&job{name: "auth_keys", prompt: keys.Prompted(), every: keysEvery, again: keysAgain, run: keys.Refresh})
 	}
 	if o.WarmResources > 0 {
-		m.prompted = append(m.prompted, &job{name: "cache_warming", prompt: once(), run: func(ctx context.Context) error {
-			return warm(ctx, o, db, answers, handler)
-		}})
+		m.prompted = append(m.prompted,
+			&job{name: "cache_warming", prompt: once(), run: func(ctx context.Context) error {
+				return warm(ctx, o, db, answers, handler)
+			}})
 	}
 	return m
 }
@@ -109,7 +116,8 @@ func maintainCosts(ctx context.Context, db *store.Store, logger *slog.Logger) er
 		logger.Info("partitions of costs", "made", done.Made, "detached", done.Detached)
 	}
 	if done.Misplaced > 0 {
-		logger.Warn("costs are in cost_data_default, as no partition is kept for their months; move or delete them", "rows", done.Misplaced)
+		logger.Warn("costs are in cost_data_default, as no partition is kept for their months; move or delete them",
+			"rows", done.Misplaced)
 	}
 	return nil
 }

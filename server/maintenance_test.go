@@ -25,14 +25,21 @@ func TestMaintenance(t *testing.T) {
 	}
 	m := &maintenance{logger: slog.New(slog.NewTextHandler(&log, nil)), jobs: []*job{
 		{name: "quick", every: time.Millisecond, run: alone(func() error { quick.Add(1); return nil })},
-		{name: "slow", every: time.Millisecond, run: alone(func() error { slow.Add(1); time.Sleep(5 * time.Millisecond); return nil })},
+		{
+			name: "slow", every: time.Millisecond,
+			run: alone(func() error { slow.Add(1); time.Sleep(5 * time.Millisecond); return nil }),
+		},
 		{name: "failing", every: time.Millisecond, run: alone(func() error { return errors.New("no luck") })},
 		{name: "panicking", every: time.Millisecond, run: alone(func() error { panic("oh") })},
 		{name: "rare", every: time.Hour, run: func(context.Context) error { t.Error("it is not due"); return nil }},
-		{name: "waiting", every: 5 * time.Second, run: func(ctx context.Context) error { <-ctx.Done(); ended.Add(1); return ctx.Err() }},
+		{
+			name: "waiting", every: 5 * time.Second,
+			run: func(ctx context.Context) error { <-ctx.Done(); ended.Add(1); return ctx.Err() },
+		},
 	}}
 	stop := m.start(t.Context())
-	for began := time.Now(); m.snapshot()["quick"].Runs < 3 || m.snapshot()["slow"].Runs < 3; time.Sleep(time.Millisecond) {
+	for began := time.Now(); m.snapshot()["quick"].Runs < 3 ||
+		m.snapshot()["slow"].Runs < 3; time.Sleep(time.Millisecond) {
 		if time.Since(began) > time.Minute {
 			t.Fatal("the jobs are not run")
 		}
@@ -40,11 +47,13 @@ func TestMaintenance(t *testing.T) {
 	stop()
 	done := m.snapshot()
 	// The run that is under way when it is stopped is not counted.
-	if n := int64(quick.Load()); done["quick"].Runs < n-1 || done["quick"].Runs > n || done["quick"].Errors != 0 || done["slow"].TookMS < 15 || overlaps.Load() != 0 {
+	if n := int64(quick.Load()); done["quick"].Runs < n-1 || done["quick"].Runs > n || done["quick"].Errors != 0 ||
+		done["slow"].TookMS < 15 || overlaps.Load() != 0 {
 		t.Errorf("%d runs, %d overlaps, counted %+v", n, overlaps.Load(), done)
 	}
 	for name, message := range map[string]string{"failing": "no luck", "panicking": "it panicked"} {
-		if s := done[name]; s.Runs == 0 || s.Errors != s.Runs || s.LastFailure != message || !strings.Contains(log.String(), "job="+name) {
+		if s := done[name]; s.Runs == 0 || s.Errors != s.Runs || s.LastFailure != message ||
+			!strings.Contains(log.String(), "job="+name) {
 			t.Errorf("%s: %+v", name, s)
 		}
 	}

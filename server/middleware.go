@@ -25,7 +25,8 @@ func openMiddleware(ctx context.Context, o Options) (p parts, err error) {
 	}
 	if o.authenticates() {
 		p.verifier, err = auth.New(auth.Options{
-			JWKS: o.AuthJWKS, SharedKey: []byte(o.AuthSharedKey), Issuer: o.AuthIssuer, Audience: o.AuthAudience, TenantClaim: o.AuthTenantClaim,
+			JWKS: o.AuthJWKS, SharedKey: []byte(o.AuthSharedKey), Issuer: o.AuthIssuer, Audience: o.AuthAudience,
+			TenantClaim: o.AuthTenantClaim,
 		})
 		if err != nil {
 			return p, fmt.Errorf("HEADROOM_AUTH_JWKS: %w", err)

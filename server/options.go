@@ -123,14 +123,18 @@ func (o Options) check() (Options, error) {
 		faults = append(faults, errors.New("no address to serve at; set HEADROOM_ADDR, for example to 127.0.0.1:8080"))
 	}
 	if o.L1MinBytes < 0 || o.L1MaxBytes < 0 || o.WarmResources < 0 {
-		faults = append(faults, errors.New("HEADROOM_L1_MIN_BYTES, HEADROOM_L1_MAX_BYTES and HEADROOM_WARM_RESOURCES must not be negative"))
+		faults = append(faults, errors.New("HEADROOM_L1_MIN_BYTES, HEADROOM_L1_MAX_BYTES and HEADROOM_WARM_RESOURCES "+
+			"must not be negative"))
 	}
-	if o.L1Bytes < 0 || o.PostgresMaxConns < 0 || o.PostgresReplicaMaxLag < 0 || o.SlowQuery < 0 || o.ShutdownGrace < 0 {
-		faults = append(faults, errors.New("HEADROOM_L1_BYTES, HEADROOM_POSTGRES_MAX_CONNS, HEADROOM_POSTGRES_REPLICA_MAX_LAG, "+
+	if o.L1Bytes < 0 || o.PostgresMaxConns < 0 || o.PostgresReplicaMaxLag < 0 || o.SlowQuery < 0 ||
+		o.ShutdownGrace < 0 {
+		faults = append(faults, errors.New("HEADROOM_L1_BYTES, HEADROOM_POSTGRES_MAX_CONNS, "+
+			"HEADROOM_POSTGRES_REPLICA_MAX_LAG, "+
 			"HEADROOM_SLOW_QUERY and HEADROOM_SHUTDOWN_GRACE must not be negative"))
 	}
 	if n := len(o.CursorKey); n > 0 && n < minCursorKey {
-		faults = append(faults, fmt.Errorf("HEADROOM_CURSOR_KEY has %d characters, and must have %d or more; openssl rand -hex 32 makes one", n, minCursorKey))
+		faults = append(faults, fmt.Errorf("HEADROOM_CURSOR_KEY has %d characters, and must have %d or more; openssl "+
+			"rand -hex 32 makes one", n, minCursorKey))
 	}
 	if o.AdminAddr != "" {
 		if err := checkLoopback(o.AdminAddr); err != nil {
@@ -146,7 +150,8 @@ func (o Options) check() (Options, error) {
 func (o Options) checkServers() error {
 	var faults []error
 	if o.PostgresURL == "" {
-		faults = append(faults, errors.New("no Postgres; set HEADROOM_POSTGRES_URL to postgres://user:password@host:port/database"))
+		faults = append(faults, errors.New("no Postgres; set HEADROOM_POSTGRES_URL to "+
+			"postgres://user:password@host:port/database"))
 	}
 	if o.CacheURL == "" {
 		faults = append(faults, errors.New("no cache; set HEADROOM_CACHE_URL to redis://host:port/0"))
@@ -156,25 +161,31 @@ func (o Options) checkServers() error {
 
 func (o Options) checkMiddleware() (faults []error) {
 	if o.RequestTimeout < 0 || o.RequestTimeout > maxRequestTimeout {
-		faults = append(faults, fmt.Errorf("HEADROOM_REQUEST_TIMEOUT is %s; set it to at most %s, or not at all for 30s", o.RequestTimeout, maxRequestTimeout))
+		faults = append(faults, fmt.Errorf("HEADROOM_REQUEST_TIMEOUT is %s; set it to at most %s, or not at "+
+			"all for 30s", o.RequestTimeout, maxRequestTimeout))
 	}
 	if o.EdgeTTL < 0 || o.EdgeTTL%time.Second != 0 {
 		faults = append(faults, fmt.Errorf("HEADROOM_EDGE_TTL is %s; set it to whole seconds, such as 5s", o.EdgeTTL))
 	}
 	if o.ComplianceEvery < 0 || o.CostMonths < 0 || o.CostMonths > maxCostMonths {
-		faults = append(faults, fmt.Errorf("HEADROOM_COMPLIANCE_EVERY must not be negative, and HEADROOM_COST_MONTHS must be from 0 to %d", maxCostMonths))
+		faults = append(faults, fmt.Errorf("HEADROOM_COMPLIANCE_EVERY must not be negative, and HEADROOM_COST_MONTHS "+
+			"must be from 0 to %d", maxCostMonths))
 	}
 	if o.SlowRequest < 0 || o.MaxUnderWay < 0 || o.RateBurst < 0 {
-		faults = append(faults, errors.New("HEADROOM_SLOW_REQUEST, HEADROOM_MAX_UNDER_WAY and HEADROOM_RATE_BURST must not be negative"))
+		faults = append(faults, errors.New("HEADROOM_SLOW_REQUEST, HEADROOM_MAX_UNDER_WAY and HEADROOM_RATE_BURST "+
+			"must not be negative"))
 	}
 	if o.RateLimit > maxRateLimit {
-		faults = append(faults, fmt.Errorf("HEADROOM_RATE_LIMIT is %d; set it to at most %d, or to -1 for no limit", o.RateLimit, maxRateLimit))
+		faults = append(faults, fmt.Errorf("HEADROOM_RATE_LIMIT is %d; set it to at most %d, or to -1 for no limit",
+			o.RateLimit, maxRateLimit))
 	}
 	if o.RateLimitShared && o.RateLimit < 0 {
-		faults = append(faults, errors.New("HEADROOM_RATE_LIMIT_SHARED without a limit; set HEADROOM_RATE_LIMIT to the requests a second that a client may send"))
+		faults = append(faults, errors.New("HEADROOM_RATE_LIMIT_SHARED without a limit; set HEADROOM_RATE_LIMIT to "+
+			"the requests a second that a client may send"))
 	}
 	if !(o.TraceRatio >= 0 && o.TraceRatio <= 1) { // nor is it NaN
-		faults = append(faults, fmt.Errorf("HEADROOM_TRACE_RATIO is %v; set it to a number from 0 (none) to 1 (all)", o.TraceRatio))
+		faults = append(faults, fmt.Errorf("HEADROOM_TRACE_RATIO is %v; set it to a number from 0 (none) to 1 (all)",
+			o.TraceRatio))
 	}
 	return faults
 }
@@ -184,25 +195,31 @@ func (o Options) authenticates() bool { return o.AuthJWKS != "" || o.AuthSharedK
 
 func (o Options) checkAuthentication() (faults []error) {
 	if o.AuthJWKS != "" && o.AuthSharedKey != "" {
-		faults = append(faults, errors.New("HEADROOM_AUTH_JWKS and HEADROOM_AUTH_SHARED_KEY exclude each other: set the one by which tokens are signed"))
+		faults = append(faults, errors.New("HEADROOM_AUTH_JWKS and HEADROOM_AUTH_SHARED_KEY exclude each other: set "+
+			"the one by which tokens are signed"))
 	}
 	if n := len(o.AuthSharedKey); n > 0 && n < minSharedKey {
-		faults = append(faults, fmt.Errorf("HEADROOM_AUTH_SHARED_KEY has %d characters, and must have %d or more; openssl rand -hex 32 makes one", n, minSharedKey))
+		faults = append(faults, fmt.Errorf("HEADROOM_AUTH_SHARED_KEY has %d characters, and must have %d or more; "+
+			"openssl rand -hex 32 makes one", n, minSharedKey))
 	}
 	if !o.authenticates() && (o.AuthIssuer != "" || o.AuthAudience != "" || o.AuthTenantClaim != "") {
-		faults = append(faults, errors.New("HEADROOM_AUTH_ISSUER, HEADROOM_AUTH_AUDIENCE or HEADROOM_AUTH_TENANT_CLAIM without a key: no request would be "+
+		faults = append(faults, errors.New("HEADROOM_AUTH_ISSUER, HEADROOM_AUTH_AUDIENCE or "+
+			"HEADROOM_AUTH_TENANT_CLAIM without a key: no request would be "+
 			"authenticated; set HEADROOM_AUTH_JWKS or HEADROOM_AUTH_SHARED_KEY"))
 	}
 	if o.authenticates() && o.AllowUnauthenticated {
-		faults = append(faults, errors.New("HEADROOM_ALLOW_UNAUTHENTICATED together with authentication: unset it, or HEADROOM_AUTH_JWKS and HEADROOM_AUTH_SHARED_KEY"))
+		faults = append(faults, errors.New("HEADROOM_ALLOW_UNAUTHENTICATED together with authentication: unset it, "+
+			"or HEADROOM_AUTH_JWKS and HEADROOM_AUTH_SHARED_KEY"))
 	}
 	if o.authenticates() && o.EdgeTTL > 0 {
-		faults = append(faults, errors.New("HEADROOM_EDGE_TTL together with authentication: a cache in front of this server would answer without a token; unset it"))
+		faults = append(faults, errors.New("HEADROOM_EDGE_TTL together with authentication: a cache in front of this "+
+			"server would answer without a token; unset it"))
 	}
 	for _, proxy := range o.trustedProxies() {
 		_, errAddress := netip.ParseAddr(proxy)
 		if _, err := netip.ParsePrefix(proxy); err != nil && errAddress != nil {
-			faults = append(faults, fmt.Errorf("HEADROOM_TRUSTED_PROXIES has %q; set it to addresses or networks, such as 10.0.0.7,192.168.0.0/16", proxy))
+			faults = append(faults, fmt.Errorf("HEADROOM_TRUSTED_PROXIES has %q; set it to addresses or networks, "+
+				"such as 10.0.0.7,192.168.0.0/16", proxy))
 		}
 	}
 	return faults
@@ -223,8 +240,10 @@ func (o Options) checkReach(addr net.Addr) error {
 	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsLoopback() || o.authenticates() || o.AllowUnauthenticated {
 		return nil
 	}
-	return fmt.Errorf("HEADROOM_ADDR is %s, which other machines reach, and without authentication whoever sends a tenant's id has its data: "+
-		"set HEADROOM_AUTH_JWKS or HEADROOM_AUTH_SHARED_KEY, or a loopback address, or HEADROOM_ALLOW_UNAUTHENTICATED=true where "+
+	return fmt.Errorf("HEADROOM_ADDR is %s, which other machines reach, and without authentication whoever sends a "+
+		"tenant's id has its data: "+
+		"set HEADROOM_AUTH_JWKS or HEADROOM_AUTH_SHARED_KEY, or a loopback address, or "+
+		"HEADROOM_ALLOW_UNAUTHENTICATED=true where "+
 		"something in front of this server authenticates requests", o.Addr)
 }
 
@@ -250,7 +269,8 @@ func checkLoopback(addr string) error {
 		return fmt.Errorf("admin address %q: %w; set HEADROOM_ADMIN_ADDR to, for example, 127.0.0.1:8081", addr, err)
 	}
 	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
-		return fmt.Errorf("admin address %q is not on loopback, and profiles and measurements are for this machine only; "+
+		return fmt.Errorf("admin address %q is not on loopback, and profiles and measurements are for this "+
+			"machine only; "+
 			"set HEADROOM_ADMIN_ADDR to, for example, 127.0.0.1:8081", addr)
 	}
 	return nil

@@ -11,8 +11,8 @@ import (
 	"github.com/policycortex/headroom/server"
 )
 
-// TestPageHasEveryOption holds docs/server.md to the options: each has a row in its tables, and it names no variable that
-// nothing reads.
+// TestPageHasEveryOption holds docs/server.md to the options: each has a row in its tables, and it names no variable
+// that nothing reads.
 func TestPageHasEveryOption(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join("..", "docs", "server.md"))
 	if err != nil {

@@ -73,7 +73,8 @@ func Run(ctx context.Context, o Options, ready func(addr, adminAddr string)) err
 	defer public.close()
 	admin := &listener{}
 	if o.AdminAddr != "" {
-		admin, err = listen(ctx, "HEADROOM_ADMIN_ADDR", o.AdminAddr, newAdminServer(started, o, db, answers, handler, jobs))
+		admin, err = listen(ctx, "HEADROOM_ADMIN_ADDR", o.AdminAddr,
+			newAdminServer(started, o, db, answers, handler, jobs))
 		if err != nil {
 			return err
 		}
@@ -111,7 +112,8 @@ func openStore(ctx context.Context, o Options) (*store.Store, error) {
 // openCache waits a moment for L2, so that it serves from the first request. The server also starts without it.
 func openCache(ctx context.Context, o Options, db *store.Store) (*cache.Cache, error) {
 	answers, err := cache.Open(cache.Options{
-		L2URL: o.CacheURL, L1Bytes: o.L1Bytes, L1MinBytes: o.L1MinBytes, L1MaxBytes: o.L1MaxBytes, Store: db, Logger: o.Logger,
+		L2URL: o.CacheURL, L1Bytes: o.L1Bytes, L1MinBytes: o.L1MinBytes, L1MaxBytes: o.L1MaxBytes, Store: db,
+		Logger: o.Logger,
 	})
 	if err != nil {
 		return nil, err
@@ -138,7 +140,9 @@ func newAPI(o Options, db *store.Store, answers *cache.Cache, parts parts) *api.
 }
 
 // serve runs both listeners until ctx is done or one of them fails, and then lets the requests in progress finish.
-func serve(ctx context.Context, o Options, handler *api.API, public, admin *listener, ready func(addr, adminAddr string)) error {
+func serve(ctx context.Context, o Options, handler *api.API, public, admin *listener,
+	ready func(addr, adminAddr string),
+) error {
 	failed := make(chan error, 2)
 	public.serve(failed)
 	admin.serve(failed)
@@ -155,7 +159,8 @@ func serve(ctx context.Context, o Options, handler *api.API, public, admin *list
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.ShutdownGrace)
 	defer cancel()
 	if err := public.server.Shutdown(grace); err != nil {
-		return fmt.Errorf("shut down: requests were still in progress after %s and were cut off: %w", o.ShutdownGrace, err)
+		return fmt.Errorf("shut down: requests were still in progress after %s and were cut off: %w",
+			o.ShutdownGrace, err)
 	}
 	return nil
 }
@@ -183,7 +188,8 @@ type listener struct {
 func listen(ctx context.Context, variable, addr string, server *http.Server) (*listener, error) {
 	socket, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	if err != nil {
-		return nil, fmt.Errorf("listen on %s (set another address with %s; port 0 takes a free port): %w", addr, variable, err)
+		return nil, fmt.Errorf("listen on %s (set another address with %s; port 0 takes a free port): %w", addr,
+			variable, err)
 	}
 	return &listener{server: server, socket: socket}, nil
 }

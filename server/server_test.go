@@ -136,7 +136,8 @@ type snapshot struct {
 func takeSnapshot(t testing.TB, r *running) snapshot {
 	t.Helper()
 	var s snapshot
-	if err := json.Unmarshal(send(t, newRequest(t, http.MethodGet, "http://"+r.admin+"/snapshot", "", nil), http.StatusOK), &s); err != nil {
+	if err := json.Unmarshal(send(t, newRequest(t, http.MethodGet, "http://"+r.admin+"/snapshot", "", nil),
+		http.StatusOK), &s); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -148,7 +149,9 @@ func TestSnapshotAddsUp(t *testing.T) {
 	first := takeSnapshot(t, r)
 	tenant, base := uuid.NewString(), "http://"+r.addr+"/api/v1/resources"
 	var created struct{ Created []string }
-	if err := json.Unmarshal(send(t, newRequest(t, http.MethodPost, base+"/batch", tenant, strings.NewReader(oneResource)), http.StatusCreated), &created); err != nil {
+	if err := json.Unmarshal(send(t,
+		newRequest(t, http.MethodPost, base+"/batch", tenant, strings.NewReader(oneResource)), http.StatusCreated),
+		&created); err != nil {
 		t.Fatal(err)
 	}
 	for range 10 {
@@ -161,15 +164,20 @@ func TestSnapshotAddsUp(t *testing.T) {
 	s := takeSnapshot(t, r)
 
 	if s.Version != 1 || !s.At.After(first.At) || s.UptimeSeconds <= first.UptimeSeconds {
-		t.Errorf("version %d, at %s and %s, uptime %v and %v", s.Version, first.At, s.At, first.UptimeSeconds, s.UptimeSeconds)
+		t.Errorf("version %d, at %s and %s, uptime %v and %v", s.Version, first.At, s.At, first.UptimeSeconds,
+			s.UptimeSeconds)
 	}
-	for name, want := range map[string]int64{"insert_resources": 1, "get_resource": 1 + 3, "list_resources": 1, "read_cache_entry": 1} {
+	for name, want := range map[string]int64{
+		"insert_resources": 1, "get_resource": 1 + 3, "list_resources": 1,
+		"read_cache_entry": 1,
+	} {
 		q := s.DB[name]
 		histogram, err := hdrhistogram.Decode([]byte(q.HDR))
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		if q.Count != want || q.Errors != 0 || histogram.TotalCount() != want || histogram.Min() < 1 || histogram.Max() > 60_000_000 {
+		if q.Count != want || q.Errors != 0 || histogram.TotalCount() != want || histogram.Min() < 1 ||
+			histogram.Max() > 60_000_000 {
 			t.Errorf("%s: count %d, errors %d, histogram of %d from %d to %d µs; want %d",
 				name, q.Count, q.Errors, histogram.TotalCount(), histogram.Min(), histogram.Max(), want)
 		}
@@ -183,10 +191,12 @@ func TestSnapshotAddsUp(t *testing.T) {
 			t.Errorf("cache %s is %+v, want %+v", name, s.Cache[name], w)
 		}
 	}
-	if s.DBPool.MaxConns != 4 || s.DBPool.Acquires-first.DBPool.Acquires != 7 || s.DBPool.InUse != 0 || s.DBPool.Breaker != "closed" {
+	if s.DBPool.MaxConns != 4 || s.DBPool.Acquires-first.DBPool.Acquires != 7 || s.DBPool.InUse != 0 ||
+		s.DBPool.Breaker != "closed" {
 		t.Errorf("pool went from %v to %v, want 7 more acquires", first.DBPool, s.DBPool)
 	}
-	if waits, err := hdrhistogram.Decode([]byte(s.DBPool.AcquireHDR)); err != nil || waits.TotalCount() != 8 { // and the maintenance at the start
+	// and the maintenance at the start
+	if waits, err := hdrhistogram.Decode([]byte(s.DBPool.AcquireHDR)); err != nil || waits.TotalCount() != 8 {
 		t.Errorf("%d waits for connections (error %v), want those of 8", waits.TotalCount(), err)
 	}
 	if s.Replica != nil {
@@ -205,7 +215,8 @@ func TestSnapshotAddsUp(t *testing.T) {
 func TestProfilesAreOnTheAdminListenerOnly(t *testing.T) {
 	r := start(t, options(t))
 	defer r.stop(t)
-	if body := send(t, newRequest(t, http.MethodGet, "http://"+r.admin+"/debug/pprof/goroutine?debug=1", "", nil), http.StatusOK); !strings.Contains(string(body), "goroutine profile") {
+	if body := send(t, newRequest(t, http.MethodGet, "http://"+r.admin+"/debug/pprof/goroutine?debug=1", "", nil),
+		http.StatusOK); !strings.Contains(string(body), "goroutine profile") {
 		t.Errorf("got %.100s", body)
 	}
 	for _, path := range []string{"/debug/pprof/", "/snapshot"} {
@@ -221,11 +232,13 @@ func TestShutdownFinishesRequestsUnderWay(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	fmt.Fprintf(conn, "POST /api/v1/resources/batch HTTP/1.1\r\nHost: x\r\nX-Tenant-ID: %s\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n",
+	fmt.Fprintf(conn, "POST /api/v1/resources/batch HTTP/1.1\r\nHost: x\r\nX-Tenant-ID: %s\r\nContent-Length: "+
+		"%d\r\nExpect: 100-continue\r\n\r\n",
 		uuid.NewString(), len(oneResource))
 	answers := bufio.NewReader(conn)
 	if line, err := answers.ReadString('\n'); err != nil || !strings.Contains(line, "100 Continue") {
-		t.Fatalf("got %q, error %v; want to be told to go on, which says that the handler is waiting for the body", line, err)
+		t.Fatalf("got %q, error %v; want to be told to go on, which says that the handler is waiting for the body",
+			line, err)
 	}
 	answers.ReadString('\n')
 	r.shutDown()
@@ -265,7 +278,8 @@ func TestShutdownCutsOffWhatOutlastsTheGrace(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	fmt.Fprintf(conn, "POST /api/v1/resources/batch HTTP/1.1\r\nHost: x\r\nX-Tenant-ID: %s\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n", uuid.NewString())
+	fmt.Fprintf(conn, "POST /api/v1/resources/batch HTTP/1.1\r\nHost: x\r\nX-Tenant-ID: %s\r\nContent-Length: "+
+		"100\r\nExpect: 100-continue\r\n\r\n", uuid.NewString())
 	if _, err := bufio.NewReader(conn).ReadString('\n'); err != nil {
 		t.Fatal(err)
 	}
@@ -280,8 +294,10 @@ func TestTwoServersOnOneDatabase(t *testing.T) {
 	defer first.stop(t)
 	defer second.stop(t)
 	tenant := uuid.NewString()
-	send(t, newRequest(t, http.MethodPost, "http://"+first.addr+"/api/v1/resources/batch", tenant, strings.NewReader(oneResource)), http.StatusCreated)
-	body := send(t, newRequest(t, http.MethodGet, "http://"+second.addr+"/api/v1/resources", tenant, nil), http.StatusOK)
+	send(t, newRequest(t, http.MethodPost, "http://"+first.addr+"/api/v1/resources/batch", tenant,
+		strings.NewReader(oneResource)), http.StatusCreated)
+	body := send(t, newRequest(t, http.MethodGet, "http://"+second.addr+"/api/v1/resources", tenant, nil),
+		http.StatusOK)
 	if !strings.Contains(string(body), `"azure_resource_id":"a"`) {
 		t.Errorf("the second server answers %s", body)
 	}
@@ -312,20 +328,41 @@ func TestRunRefuses(t *testing.T) {
 		"half a second":        {func(o *server.Options) { o.EdgeTTL = 500 * time.Millisecond }, "HEADROOM_EDGE_TTL"},
 		"a negative burst":     {func(o *server.Options) { o.RateBurst = -1 }, "HEADROOM_RATE_BURST"},
 		"too high a rate":      {func(o *server.Options) { o.RateLimit = 2e6 }, "HEADROOM_RATE_LIMIT"},
-		"no limit to share":    {func(o *server.Options) { o.RateLimit, o.RateLimitShared = -1, true }, "HEADROOM_RATE_LIMIT_SHARED"},
+		"no limit to share": {
+			func(o *server.Options) { o.RateLimit, o.RateLimitShared = -1, true },
+			"HEADROOM_RATE_LIMIT_SHARED",
+		},
 		"more than all traces": {func(o *server.Options) { o.TraceRatio = 1.5 }, "HEADROOM_TRACE_RATIO"},
 		"not a ratio":          {func(o *server.Options) { o.TraceRatio = math.NaN() }, "HEADROOM_TRACE_RATIO"},
 		"for everybody":        {func(o *server.Options) { o.Addr = ":0" }, "HEADROOM_ALLOW_UNAUTHENTICATED"},
 		"off loopback":         {func(o *server.Options) { o.Addr = "0.0.0.0:0" }, "HEADROOM_ALLOW_UNAUTHENTICATED"},
-		"two kinds of keys":    {func(o *server.Options) { o.AuthJWKS, o.AuthSharedKey = "x", strings.Repeat("x", 32) }, "exclude each other"},
-		"a short shared key":   {func(o *server.Options) { o.AuthSharedKey = "secret" }, "HEADROOM_AUTH_SHARED_KEY"},
-		"an issuer alone":      {func(o *server.Options) { o.AuthIssuer = "https://issuer" }, "HEADROOM_AUTH_ISSUER"},
-		"keys in the clear":    {func(o *server.Options) { o.AuthJWKS = "http://issuer.example/keys" }, "HEADROOM_AUTH_JWKS"},
-		"an edge and tokens":   {func(o *server.Options) { o.AuthSharedKey, o.EdgeTTL = strings.Repeat("x", 32), time.Second }, "HEADROOM_EDGE_TTL"},
-		"tokens and none":      {func(o *server.Options) { o.AuthSharedKey, o.AllowUnauthenticated = strings.Repeat("x", 32), true }, "HEADROOM_ALLOW_UNAUTHENTICATED"},
-		"a proxy by name":      {func(o *server.Options) { o.TrustedProxies = "10.0.0.1,proxy" }, "HEADROOM_TRUSTED_PROXIES"},
-		"a taken port":         {func(o *server.Options) { o.Addr = taken.Addr().String() }, "HEADROOM_ADDR"},
-		"a taken admin port":   {func(o *server.Options) { o.AdminAddr = taken.Addr().String() }, "HEADROOM_ADMIN_ADDR"},
+		"two kinds of keys": {
+			func(o *server.Options) { o.AuthJWKS, o.AuthSharedKey = "x", strings.Repeat("x", 32) },
+			"exclude each other",
+		},
+		"a short shared key": {func(o *server.Options) { o.AuthSharedKey = "secret" }, "HEADROOM_AUTH_SHARED_KEY"},
+		"an issuer alone":    {func(o *server.Options) { o.AuthIssuer = "https://issuer" }, "HEADROOM_AUTH_ISSUER"},
+		"keys in the clear": {
+			func(o *server.Options) { o.AuthJWKS = "http://issuer.example/keys" },
+			"HEADROOM_AUTH_JWKS",
+		},
+		"an edge and tokens": {func(o *server.Options) {
+			o.AuthSharedKey, o.EdgeTTL = strings.Repeat("x", 32),
+				time.Second
+		}, "HEADROOM_EDGE_TTL"},
+		"tokens and none": {func(o *server.Options) {
+			o.AuthSharedKey,
+				o.AllowUnauthenticated = strings.Repeat("x", 32), true
+		}, "HEADROOM_ALLOW_UNAUTHENTICATED"},
+		"a proxy by name": {
+			func(o *server.Options) { o.TrustedProxies = "10.0.0.1,proxy" },
+			"HEADROOM_TRUSTED_PROXIES",
+		},
+		"a taken port": {func(o *server.Options) { o.Addr = taken.Addr().String() }, "HEADROOM_ADDR"},
+		"a taken admin port": {
+			func(o *server.Options) { o.AdminAddr = taken.Addr().String() },
+			"HEADROOM_ADMIN_ADDR",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := options(t)
@@ -352,8 +389,10 @@ func TestWithoutAdminListener(t *testing.T) {
 func TestOptionsFromTheEnvironment(t *testing.T) {
 	for name, value := range map[string]string{
 		"HEADROOM_ADMIN_ADDR": "127.0.0.1:1", "HEADROOM_POSTGRES_URL": "postgres://p",
-		"HEADROOM_POSTGRES_REPLICA_URL": "postgres://q", "HEADROOM_POSTGRES_REPLICA_MAX_LAG": "7s", "HEADROOM_SLOW_QUERY": "20ms", "HEADROOM_CACHE_URL": "redis://r",
-		"HEADROOM_L1_BYTES": "1024", "HEADROOM_POSTGRES_MAX_CONNS": "9", "HEADROOM_SHUTDOWN_GRACE": "3s", "HEADROOM_CURSOR_KEY": "k",
+		"HEADROOM_POSTGRES_REPLICA_URL": "postgres://q", "HEADROOM_POSTGRES_REPLICA_MAX_LAG": "7s",
+		"HEADROOM_SLOW_QUERY": "20ms", "HEADROOM_CACHE_URL": "redis://r",
+		"HEADROOM_L1_BYTES": "1024", "HEADROOM_POSTGRES_MAX_CONNS": "9", "HEADROOM_SHUTDOWN_GRACE": "3s",
+		"HEADROOM_CURSOR_KEY": "k",
 	} {
 		t.Setenv(name, value)
 	}

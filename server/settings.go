@@ -52,7 +52,10 @@ func isRead(name string) bool {
 
 // GoSettings returns the settings of Go's runtime in this process, by the variables that set them.
 func GoSettings() map[string]string {
-	read := map[string]string{"GOGC": "/gc/gogc:percent", "GOMEMLIMIT": "/gc/gomemlimit:bytes", "GOMAXPROCS": "/sched/gomaxprocs:threads"}
+	read := map[string]string{
+		"GOGC": "/gc/gogc:percent", "GOMEMLIMIT": "/gc/gomemlimit:bytes",
+		"GOMAXPROCS": "/sched/gomaxprocs:threads",
+	}
 	settings := map[string]string{}
 	for name, metric := range read {
 		sample := []metrics.Sample{{Name: metric}}
@@ -88,7 +91,8 @@ func disguised(name, value string) string {
 	}
 	u, err := url.Parse(value)
 	if err != nil || u.Host == "" {
-		if strings.Contains(strings.ToLower(value), "password") || strings.Contains(value, "@") { // host=… password=…, or a URL that is none
+		// host=… password=…, or a URL that is none
+		if strings.Contains(strings.ToLower(value), "password") || strings.Contains(value, "@") {
 			return hashed(name, value)
 		}
 		return value

@@ -12,7 +12,10 @@ func TestSettingsAreDisguised(t *testing.T) {
 		keeps       []string // parts that are told
 	}{
 		{"HEADROOM_CURSOR_KEY", secret, nil},
-		{"HEADROOM_POSTGRES_URL", "postgres://me:S3CRET@db:5432/headroom?sslmode=disable", []string{"postgres://me:", "@db:5432/headroom", "sslmode=disable"}},
+		{
+			"HEADROOM_POSTGRES_URL", "postgres://me:S3CRET@db:5432/headroom?sslmode=disable",
+			[]string{"postgres://me:", "@db:5432/headroom", "sslmode=disable"},
+		},
 		{"HEADROOM_POSTGRES_URL", "postgres://me@db/headroom?password=S3CRET", []string{"postgres://me@db/headroom"}},
 		{"HEADROOM_POSTGRES_URL", "host=db user=me password=S3CRET", nil},
 		{"HEADROOM_CACHE_URL", "redis://:S3CRET@cache:6379/0", []string{"@cache:6379/0"}},
@@ -35,7 +38,10 @@ func TestSettingsAreDisguised(t *testing.T) {
 			}
 		}
 	}
-	for _, plain := range []string{"postgres://me@db:5432/headroom", "127.0.0.1:8080", "0.01", "http://collector:4318"} {
+	for _, plain := range []string{
+		"postgres://me@db:5432/headroom", "127.0.0.1:8080", "0.01",
+		"http://collector:4318",
+	} {
 		if got := disguised("HEADROOM_X", plain); got != plain {
 			t.Errorf("%s is told as %s", plain, got)
 		}
@@ -44,15 +50,18 @@ func TestSettingsAreDisguised(t *testing.T) {
 
 func TestSettingsInForce(t *testing.T) {
 	for name, value := range map[string]string{
-		"HEADROOM_UNKNOWN": "1", "OTEL_SERVICE_NAME": "mine", "PGTZ": "UTC", "GODEBUG": "http2client=0", "https_proxy": "http://proxy:1",
+		"HEADROOM_UNKNOWN": "1", "OTEL_SERVICE_NAME": "mine", "PGTZ": "UTC", "GODEBUG": "http2client=0",
+		"https_proxy":         "http://proxy:1",
 		"HEADROOM_SLOW_QUERY": "ignored: the options have it", "PGHOST": "", "SOMETHING_ELSE": "1",
 	} {
 		t.Setenv(name, value)
 	}
 	got := settingsInForce(Options{Addr: "127.0.0.1:0", RateLimit: 5}.withDefaults())
 	for name, want := range map[string]string{
-		"HEADROOM_UNKNOWN": "1", "OTEL_SERVICE_NAME": "mine", "PGTZ": "UTC", "GODEBUG": "http2client=0", "https_proxy": "http://proxy:1",
-		"HEADROOM_ADDR": "127.0.0.1:0", "HEADROOM_RATE_LIMIT": "5", "HEADROOM_RATE_BURST": "5", "HEADROOM_L1_BYTES": "67108864",
+		"HEADROOM_UNKNOWN": "1", "OTEL_SERVICE_NAME": "mine", "PGTZ": "UTC", "GODEBUG": "http2client=0",
+		"https_proxy":   "http://proxy:1",
+		"HEADROOM_ADDR": "127.0.0.1:0", "HEADROOM_RATE_LIMIT": "5", "HEADROOM_RATE_BURST": "5",
+		"HEADROOM_L1_BYTES":   "67108864",
 		"HEADROOM_SLOW_QUERY": "0s", "HEADROOM_SHUTDOWN_GRACE": "15s", "HEADROOM_RATE_LIMIT_SHARED": "false",
 	} {
 		if got[name] != want {

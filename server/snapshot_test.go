@@ -55,7 +55,8 @@ func BenchmarkSnapshot(b *testing.B) {
 	defer r.stop(b)
 	tenant := uuid.NewString()
 	for range 100 {
-		send(b, newRequest(b, http.MethodGet, "http://"+r.addr+"/api/v1/resources/"+uuid.NewString(), tenant, nil), http.StatusNotFound)
+		send(b, newRequest(b, http.MethodGet, "http://"+r.addr+"/api/v1/resources/"+uuid.NewString(), tenant, nil),
+			http.StatusNotFound)
 	}
 	for name, query := range map[string]string{"whole": "", "sample": "?db=no"} {
 		b.Run(name, func(b *testing.B) {

@@ -77,7 +77,8 @@ func statementsHandler(db *store.Store) http.HandlerFunc {
 			var err error
 			limit, err = strconv.Atoi(text)
 			if err != nil || limit < 1 || limit > maxStatements {
-				adminProblem(w, http.StatusBadRequest, fmt.Sprintf("limit=%q: give a number from 1 to %d", text, maxStatements))
+				adminProblem(w, http.StatusBadRequest,
+					fmt.Sprintf("limit=%q: give a number from 1 to %d", text, maxStatements))
 				return
 			}
 		}

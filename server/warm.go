@@ -33,7 +33,10 @@ func warmingPlan(ctx context.Context, db *store.Store, handler *api.API, resourc
 	entries := make([]cache.WarmingEntry, 0, 2*len(tenants)+len(recent))
 	for _, tenant := range tenants {
 		summary := cache.Key{Kind: cache.Compliance, Tenant: tenant}
-		entries = append(entries, cache.WarmingEntry{Key: summary, Source: cache.Computation, Priority: summaryPriority})
+		entries = append(entries, cache.WarmingEntry{
+			Key: summary, Source: cache.Computation,
+			Priority: summaryPriority,
+		})
 		entries = append(entries, cache.WarmingEntry{Key: handler.FirstPage(tenant), Priority: listPriority})
 	}
 	for _, r := range recent {

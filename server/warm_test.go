@@ -16,7 +16,8 @@ func TestServerIsWarmBeforeItIsReady(t *testing.T) {
 	tenant := uuid.NewString()
 	first := start(t, options(t))
 	var created struct{ Created []string }
-	body := send(t, newRequest(t, http.MethodPost, "http://"+first.addr+"/api/v1/resources/batch", tenant, strings.NewReader(oneResource)), http.StatusCreated)
+	body := send(t, newRequest(t, http.MethodPost, "http://"+first.addr+"/api/v1/resources/batch", tenant,
+		strings.NewReader(oneResource)), http.StatusCreated)
 	if err := json.Unmarshal(body, &created); err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +48,8 @@ func TestServerIsWarmBeforeItIsReady(t *testing.T) {
 			Warming struct{ Total, Loaded, Kept, Failed int }
 		} `json:"cache_work"`
 	}
-	if err := json.Unmarshal(send(t, newRequest(t, http.MethodGet, "http://"+r.admin+"/snapshot", "", nil), http.StatusOK), &s); err != nil {
+	if err := json.Unmarshal(send(t, newRequest(t, http.MethodGet, "http://"+r.admin+"/snapshot", "", nil),
+		http.StatusOK), &s); err != nil {
 		t.Fatal(err)
 	}
 	if w := s.Work.Warming; w.Total < 2 || w.Failed != 0 || w.Loaded+w.Kept != w.Total {
@@ -57,7 +59,8 @@ func TestServerIsWarmBeforeItIsReady(t *testing.T) {
 		t.Errorf("warming counts as requests: %+v", s.Cache)
 	}
 	for _, path := range []string{"", "/" + created.Created[0]} {
-		response, err := http.DefaultClient.Do(newRequest(t, http.MethodGet, fmt.Sprintf("http://%s/api/v1/resources%s", r.addr, path), tenant, nil))
+		response, err := http.DefaultClient.Do(newRequest(t, http.MethodGet,
+			fmt.Sprintf("http://%s/api/v1/resources%s", r.addr, path), tenant, nil))
 		if err != nil {
 			t.Fatal(err)
 		}

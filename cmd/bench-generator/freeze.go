@@ -62,7 +62,8 @@ func (b *bench) freezeOnce(ctx context.Context, g *generator, rate int) (turn, e
 }
 
 var freezeHeading = []string{
-	"rate", "generator", "connections", "sent", "P50 ms", "P95 ms", "P99 ms", "P95 / computed", "P99 / computed", "others' CPU",
+	"rate", "generator", "connections", "sent", "P50 ms", "P95 ms", "P99 ms", "P95 / computed", "P99 / computed",
+	"others' CPU",
 }
 
 // freezeRows are, for each rate, the computed response times and what the generators reported.
@@ -70,7 +71,8 @@ func freezeRows(all []*freezeResult) [][]string {
 	var rows [][]string
 	for i, r := range all {
 		if i == 0 || all[i-1].rate != r.rate {
-			rows = append(rows, computedRow(r.rate, connections, fmt.Sprint(connections)), computedRow(r.rate, 0, "unlimited"))
+			rows = append(rows, computedRow(r.rate, connections, fmt.Sprint(connections)),
+				computedRow(r.rate, 0, "unlimited"))
 		}
 		row := make([]string, len(freezeHeading))
 		row[0], row[1], row[2] = fmt.Sprint(r.rate), r.name, r.limit()
@@ -144,7 +146,8 @@ func judgeFreeze(w io.Writer, all []*freezeResult) int {
 				result = sidebyside.ExitMissed
 			}
 		}
-		fmt.Fprintf(w, "%s: %s at %d/s reports %.1f and %.1f %% of the computed P95 and P99, goal 98 to 102\n", verdict, r.name, r.rate, 100*p95, 100*p99)
+		fmt.Fprintf(w, "%s: %s at %d/s reports %.1f and %.1f %% of the computed P95 and P99, goal 98 to 102\n", verdict,
+			r.name, r.rate, 100*p95, 100*p99)
 	}
 	return result
 }

@@ -78,17 +78,45 @@ const (
 // do not all serve.
 var generators = []*generator{
 	{name: wrkName, program: "wrk", dpkg: "wrk", args: wrkArgs, parse: parseWrk, closed: true},
-	{name: ringName, engine: "wire (io_uring)", args: headroomArgs("wire"), parse: parseHeadroom, closed: true, open: true},
-	{name: epollName, engine: "wire (epoll)", env: []string{"HEADROOM_IO_URING=off"}, args: headroomArgs("wire"), parse: parseHeadroom, closed: true, open: true},
+	{
+		name: ringName, engine: "wire (io_uring)", args: headroomArgs("wire"), parse: parseHeadroom, closed: true,
+		open: true,
+	},
+	{
+		name: epollName, engine: "wire (epoll)", env: []string{"HEADROOM_IO_URING=off"}, args: headroomArgs("wire"),
+		parse: parseHeadroom, closed: true, open: true,
+	},
 	{name: "headroom, vegeta engine", engine: "vegeta", args: headroomArgs("vegeta"), parse: parseHeadroom, open: true},
 	{name: "h2load", program: "h2load", dpkg: "nghttp2-client", args: h2loadArgs, parse: parseH2load, closed: true},
-	{name: "fortio", program: "fortio", module: "fortio.org/fortio@v1.68.2", args: fortioArgs, parse: parseFortio, closed: true, open: true},
-	{name: "bombardier", program: "bombardier", module: "github.com/codesenberg/bombardier@v1.2.6", args: bombardierArgs, parse: parseBombardier, closed: true, open: true},
-	{name: "hey", program: "hey", module: "github.com/rakyll/hey@v0.1.5", args: heyArgs, parse: parseHey, closed: true, open: true},
-	{name: vegeta, program: "vegeta", module: vegetaModule, args: vegetaArgs, afterwards: vegetaReport, parse: parseVegeta, closed: true, open: true},
-	{name: "vegeta, unlimited workers", program: "vegeta", module: vegetaModule, args: vegetaArgs, afterwards: vegetaReport, parse: parseVegeta, open: true, unlimited: true},
-	{name: k6, program: "k6", module: k6Module, args: k6Args, afterwards: k6Report, parse: parseK6, closed: true, open: true},
-	{name: fmt.Sprintf("k6, %d VUs", k6VUs), program: k6, module: k6Module, args: k6Args, afterwards: k6Report, parse: parseK6, open: true, unlimited: true},
+	{
+		name: "fortio", program: "fortio", module: "fortio.org/fortio@v1.68.2", args: fortioArgs, parse: parseFortio,
+		closed: true, open: true,
+	},
+	{
+		name: "bombardier", program: "bombardier", module: "github.com/codesenberg/bombardier@v1.2.6",
+		args: bombardierArgs, parse: parseBombardier, closed: true, open: true,
+	},
+	{
+		name: "hey", program: "hey", module: "github.com/rakyll/hey@v0.1.5", args: heyArgs, parse: parseHey,
+		closed: true,
+		open:   true,
+	},
+	{
+		name: vegeta, program: "vegeta", module: vegetaModule, args: vegetaArgs, afterwards: vegetaReport,
+		parse: parseVegeta, closed: true, open: true,
+	},
+	{
+		name: "vegeta, unlimited workers", program: "vegeta", module: vegetaModule, args: vegetaArgs,
+		afterwards: vegetaReport, parse: parseVegeta, open: true, unlimited: true,
+	},
+	{
+		name: k6, program: "k6", module: k6Module, args: k6Args, afterwards: k6Report, parse: parseK6, closed: true,
+		open: true,
+	},
+	{
+		name: fmt.Sprintf("k6, %d VUs", k6VUs), program: k6, module: k6Module, args: k6Args, afterwards: k6Report,
+		parse: parseK6, open: true, unlimited: true,
+	},
 }
 
 // scenarioFile has what a user's scenario has: a weighted mix, templates, random values and thresholds, with figures
@@ -143,7 +171,8 @@ func k6Text(l load) string {
 		if l.unlimited {
 			vus = k6VUs
 		}
-		executor = fmt.Sprintf("executor: 'constant-arrival-rate', rate: %d, preAllocatedVUs: %d, maxVUs: %[2]d", l.rate, vus)
+		executor = fmt.Sprintf("executor: 'constant-arrival-rate', rate: %d, preAllocatedVUs: %d, maxVUs: %[2]d",
+			l.rate, vus)
 	}
 	return fmt.Sprintf(k6Script, executor, l.seconds, l.url)
 }
@@ -168,7 +197,8 @@ func h2loadArgs(l load) []string {
 
 func fortioArgs(l load) []string { // a rate of 0 is as many requests as possible
 	return []string{
-		"load", "-quiet", "-c", fmt.Sprint(connections), "-qps", fmt.Sprint(l.rate), "-t", fmt.Sprintf("%ds", l.seconds),
+		"load", "-quiet", "-c", fmt.Sprint(connections), "-qps", fmt.Sprint(l.rate), "-t",
+		fmt.Sprintf("%ds", l.seconds),
 		"-r", "0.0001", "-p", "50,95,99", "-json", "-", l.url + "/",
 	}
 }

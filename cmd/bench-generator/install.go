@@ -9,7 +9,8 @@ import (
 )
 
 // install builds the peers that are Go modules into a directory. Each is built as its own module, so that this module
-// does not depend on any of them. One that cannot be built is reported, and its row in the table says that it is missing.
+// does not depend on any of them. One that cannot be built is reported, and its row in the table says that it is
+// missing.
 func install(ctx context.Context, bin string, say func(string)) error {
 	dir, err := filepath.Abs(bin)
 	if err != nil {

@@ -1,6 +1,6 @@
 // Command bench-generator compares Headroom's load generator with named peers: how many requests one CPU sends, and
-// what that costs, beside wrk in interleaved rounds; or, with --freeze, what each of them says about a server that stops
-// again and again, beside what the arithmetic says.
+// what that costs, beside wrk in interleaved rounds; or, with --freeze, what each of them says about a server that
+// stops again and again, beside what the arithmetic says.
 //
 // One CPU serves (the first) and another one asks (the second). Every generator is a process of its own for each turn.
 package main
@@ -68,11 +68,14 @@ func parse(wErr io.Writer, args []string) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("bench-generator", flag.ContinueOnError)
 	flags.SetOutput(wErr)
-	flags.IntVar(&o.rounds, "rounds", 5, "how often each generator takes its turn; the table has the medians; --freeze has one round")
+	flags.IntVar(&o.rounds, "rounds", 5,
+		"how often each generator takes its turn; the table has the medians; --freeze has one round")
 	flags.IntVar(&o.seconds, "seconds", 0, "length of each turn (default 3, with --freeze 20)")
 	flags.BoolVar(&o.freeze, "freeze", false, "compare what is said about a server that stops for 200 ms every 2 s")
-	flags.BoolVar(&o.install, "install", false, "first install the peers that are Go modules into --bin; the others are Debian packages")
-	flags.StringVar(&o.only, "only", "", "run only wrk and the generators whose name contains one of these words, separated by commas")
+	flags.BoolVar(&o.install, "install", false,
+		"first install the peers that are Go modules into --bin; the others are Debian packages")
+	flags.StringVar(&o.only, "only", "",
+		"run only wrk and the generators whose name contains one of these words, separated by commas")
 	flags.StringVar(&o.bin, "bin", "bin/peers", "directory in which peers are looked for before PATH")
 	flags.StringVar(&o.headroom, "headroom", "bin/headroom", "the headroom to measure")
 	flags.StringVar(&o.markdown, "markdown", "", "also write the table to this file, as Markdown")

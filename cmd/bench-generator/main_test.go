@@ -30,8 +30,9 @@ func buildHeadroom(t *testing.T) string {
 	return path
 }
 
-// TestWholeRun measures every installed generator for a second, and then the freezing server at one rate. It checks that
-// each generator does what it is measured for, whatever its figures are. A peer that is not installed has its row as well.
+// TestWholeRun measures every installed generator for a second, and then the freezing server at one rate. It checks
+// that each generator does what it is measured for, whatever its figures are. A peer that is not installed has its row
+// as well.
 func TestWholeRun(t *testing.T) {
 	all := freezeRates
 	t.Cleanup(func() { freezeRates = all })
@@ -41,7 +42,8 @@ func TestWholeRun(t *testing.T) {
 		markdown := filepath.Join(t.TempDir(), "table.md")
 		var out, errs bytes.Buffer
 		code := run(&out, &errs, append(args, "--headroom", headroom, "--markdown", markdown))
-		if !slices.Contains([]int{sidebyside.ExitOK, sidebyside.ExitMissed, sidebyside.ExitInvalid}, code) || strings.Contains(out.String(), "NOT VALID") {
+		if !slices.Contains([]int{sidebyside.ExitOK, sidebyside.ExitMissed, sidebyside.ExitInvalid}, code) ||
+			strings.Contains(out.String(), "NOT VALID") {
 			t.Fatalf("%v: exit code %d\n%s\n%s", args, code, &out, &errs)
 		}
 		table, err := os.ReadFile(markdown)
@@ -62,7 +64,11 @@ func TestWholeRun(t *testing.T) {
 
 func TestUsage(t *testing.T) {
 	for _, args := range [][]string{
-		{"--rounds", "0"}, {"--no-such-flag"}, {"word"}, {"--freeze", "--seconds", "3"}, {"--headroom", "/no/such/file"},
+		{"--rounds", "0"},
+		{"--no-such-flag"},
+		{"word"},
+		{"--freeze", "--seconds", "3"},
+		{"--headroom", "/no/such/file"},
 	} {
 		var out, errs bytes.Buffer
 		if code := run(&out, &errs, args); code != sidebyside.ExitUsage || errs.Len() == 0 {
@@ -130,7 +136,10 @@ func racing(name, server string, cpu time.Duration, disturbed float64, rates ...
 	i := slices.IndexFunc(generators, func(g *generator) bool { return g.name == name })
 	r := &racer{generator: generators[i], server: server, turns: map[int]turn{}}
 	for round, rate := range rates {
-		r.turns[round] = turn{report: report{requests: 1e6, rate: rate}, cpu: cpu, wall: 10 * time.Second, memory: 5 << 20, disturbed: disturbed}
+		r.turns[round] = turn{
+			report: report{requests: 1e6, rate: rate}, cpu: cpu, wall: 10 * time.Second,
+			memory: 5 << 20, disturbed: disturbed,
+		}
 	}
 	return r
 }
@@ -143,14 +152,24 @@ func TestJudgeRace(t *testing.T) {
 		code  int
 		says  string
 	}{
-		{"held", racing(ringName, "light", 6*time.Second, 0, 140, 280), sidebyside.ExitOK, "held: rate of headroom, io_uring is 1.40 of wrk's"},
-		{"too slow", racing(ringName, "light", 6*time.Second, 0, 139, 278), sidebyside.ExitMissed, "MISSED: rate of headroom, io_uring is 1.39 of wrk's"},
-		{"too dear", racing(ringName, "light", 7*time.Second, 0, 140, 280), sidebyside.ExitMissed, "MISSED: CPU time a request"},
+		{
+			"held", racing(ringName, "light", 6*time.Second, 0, 140, 280), sidebyside.ExitOK,
+			"held: rate of headroom, io_uring is 1.40 of wrk's",
+		},
+		{
+			"too slow", racing(ringName, "light", 6*time.Second, 0, 139, 278), sidebyside.ExitMissed,
+			"MISSED: rate of headroom, io_uring is 1.39 of wrk's",
+		},
+		{
+			"too dear", racing(ringName, "light", 7*time.Second, 0, 140, 280), sidebyside.ExitMissed,
+			"MISSED: CPU time a request",
+		},
 		{"disturbed", racing(ringName, "light", 6*time.Second, 0.06, 140, 280), sidebyside.ExitInvalid, "DISTURBED"},
 		{"of another server", racing(ringName, "nginx", 9*time.Second, 0, 1, 1), sidebyside.ExitOK, ""},
 	} {
 		var out bytes.Buffer
-		if code := judgeRace(&out, []*racer{wrk, tc.racer}); code != tc.code || !strings.Contains(out.String(), tc.says) {
+		if code := judgeRace(&out, []*racer{wrk, tc.racer}); code != tc.code ||
+			!strings.Contains(out.String(), tc.says) {
 			t.Errorf("%s: exit code %d, want %d; says %s", tc.name, code, tc.code, &out)
 		}
 		if tc.says != "" && !strings.Contains(out.String(), "not measured: rate of headroom, io_uring beside k6's") {
@@ -164,7 +183,8 @@ func TestRaceRows(t *testing.T) {
 	absent := racing(k6, "light", 0, 0)
 	absent.absent = true
 	rows := raceRows([]*racer{
-		racing(wrkName, "light", 8*time.Second, 0, 100, 200, 400), racing(ringName, "light", 6*time.Second, 0, 150, 300, 640), absent,
+		racing(wrkName, "light", 8*time.Second, 0, 100, 200, 400),
+		racing(ringName, "light", 6*time.Second, 0, 150, 300, 640), absent,
 	})
 	for i, want := range [][]string{
 		{"light", "wrk", "200", "100–400", "1.00", "8.0", "1.00", "0.80", "5", "0.0 %"},
@@ -179,7 +199,10 @@ func TestRaceRows(t *testing.T) {
 
 func TestJudgeFreeze(t *testing.T) {
 	say := func(p95, p99 float64) *freezeResult {
-		return &freezeResult{generator: generators[1], rate: 5000, turn: turn{report: report{rate: 5000, p95: p95, p99: p99}}}
+		return &freezeResult{
+			generator: generators[1], rate: 5000,
+			turn: turn{report: report{rate: 5000, p95: p95, p99: p99}},
+		}
 	}
 	for _, tc := range []struct {
 		t    *freezeResult
@@ -192,7 +215,8 @@ func TestJudgeFreeze(t *testing.T) {
 		{&freezeResult{generator: generators[1], rate: 5000, fault: errFormat}, sidebyside.ExitInvalid, "NOT VALID"},
 	} {
 		var out bytes.Buffer
-		if code := judgeFreeze(&out, []*freezeResult{tc.t}); code != tc.code || !strings.HasPrefix(out.String(), tc.says) {
+		if code := judgeFreeze(&out, []*freezeResult{tc.t}); code != tc.code ||
+			!strings.HasPrefix(out.String(), tc.says) {
 			t.Errorf("exit code %d, want %d; says %s", code, tc.code, &out)
 		}
 	}

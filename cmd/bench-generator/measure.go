@@ -160,7 +160,8 @@ func generate(ctx context.Context, g *generator, program string, args []string) 
 		t.cpu = state.UserTime() + state.SystemTime()
 	}
 	var exit *exec.ExitError
-	if errors.As(err, &exit) && g.engine != "" && (exit.ExitCode() == sidebyside.ExitInvalid || exit.ExitCode() == sidebyside.ExitMissed) {
+	if errors.As(err, &exit) && g.engine != "" &&
+		(exit.ExitCode() == sidebyside.ExitInvalid || exit.ExitCode() == sidebyside.ExitMissed) {
 		err = nil // its figures are there, whatever it thinks of them
 	}
 	if err != nil {

@@ -45,8 +45,9 @@ func regexps(patterns ...string) []*regexp.Regexp {
 }
 
 var (
-	wrkFields  = regexps(`(\d+) requests in `, `Requests/sec:\s+([\d.]+)`)
-	wrkFailed  = regexps(`Non-2xx or 3xx responses: (\d+)`, `connect (\d+), read`, `read (\d+), write`, `write (\d+), timeout`, `timeout (\d+)`)
+	wrkFields = regexps(`(\d+) requests in `, `Requests/sec:\s+([\d.]+)`)
+	wrkFailed = regexps(`Non-2xx or 3xx responses: (\d+)`, `connect (\d+), read`, `read (\d+), write`,
+		`write (\d+), timeout`, `timeout (\d+)`)
 	h2Fields   = regexps(`, (\d+) succeeded`, `([\d.]+) req/s`)
 	h2Failed   = regexps(`, (\d+) failed`, `, (\d+) errored`, `, (\d+) timeout`, `, (\d+) 4xx`, `, (\d+) 5xx`)
 	heyFields  = regexps(`\[200\]\s+(\d+) responses`, `Requests/sec:\s+([\d.]+)`)
@@ -111,7 +112,10 @@ func parseFortio(text []byte) (report, error) {
 	if err := parseJSON(text, &s); err != nil {
 		return report{}, err
 	}
-	r := report{requests: s.DurationHistogram.Count, rate: s.ActualQPS, p50: math.NaN(), p95: math.NaN(), p99: math.NaN()}
+	r := report{
+		requests: s.DurationHistogram.Count, rate: s.ActualQPS, p50: math.NaN(), p95: math.NaN(),
+		p99: math.NaN(),
+	}
 	r.failed = r.requests - s.RetCodes["200"]
 	at := map[float64]*float64{50: &r.p50, 95: &r.p95, 99: &r.p99}
 	for _, p := range s.DurationHistogram.Percentiles {
@@ -156,7 +160,10 @@ func parseVegeta(text []byte) (report, error) {
 	}
 	err := parseJSON(text, &s)
 	failed := int(math.Round(float64(s.Requests) * (1 - s.Success)))
-	return report{s.Requests, failed, s.Throughput, s.Latencies.P50 / 1e6, s.Latencies.P95 / 1e6, s.Latencies.P99 / 1e6}, err
+	return report{
+		s.Requests, failed, s.Throughput, s.Latencies.P50 / 1e6, s.Latencies.P95 / 1e6,
+		s.Latencies.P99 / 1e6,
+	}, err
 }
 
 func parseK6(text []byte) (report, error) {

@@ -40,5 +40,6 @@ func TestParse(t *testing.T) {
 
 func same(a, b report) bool {
 	near := func(x, y float64) bool { return math.IsNaN(x) && math.IsNaN(y) || math.Abs(x-y) < 1e-9 }
-	return a.requests == b.requests && a.failed == b.failed && near(a.rate, b.rate) && near(a.p50, b.p50) && near(a.p95, b.p95) && near(a.p99, b.p99)
+	return a.requests == b.requests && a.failed == b.failed && near(a.rate, b.rate) && near(a.p50, b.p50) &&
+		near(a.p95, b.p95) && near(a.p99, b.p99)
 }

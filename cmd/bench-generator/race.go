@@ -122,7 +122,8 @@ func named(racers []*racer, server, name string) *racer {
 }
 
 var raceHeading = []string{
-	"server", "generator", "requests/s", "least–most", "× wrk", "CPU s/million", "× wrk's CPU", "cores", "peak MiB", "others' CPU",
+	"server", "generator", "requests/s", "least–most", "× wrk", "CPU s/million", "× wrk's CPU", "cores", "peak MiB",
+	"others' CPU",
 }
 
 func raceRows(racers []*racer) [][]string {
@@ -152,8 +153,10 @@ func (r *racer) cells(wrk *racer) []string {
 	}
 	return []string{
 		fmt.Sprintf("%.0f", r.median(rate)), fmt.Sprintf("%.0f–%.0f", slices.Min(rates), slices.Max(rates)),
-		ratioText(r.against(wrk, rate)), fmt.Sprintf("%.1f", r.median(cpuSeconds)), ratioText(r.against(wrk, cpuSeconds)),
-		fmt.Sprintf("%.2f", r.median(cores)), fmt.Sprintf("%.0f", r.median(func(t turn) float64 { return float64(t.memory) })/(1<<20)),
+		ratioText(r.against(wrk, rate)), fmt.Sprintf("%.1f", r.median(cpuSeconds)),
+		ratioText(r.against(wrk, cpuSeconds)),
+		fmt.Sprintf("%.2f", r.median(cores)),
+		fmt.Sprintf("%.0f", r.median(func(t turn) float64 { return float64(t.memory) })/(1<<20)),
 		fmt.Sprintf("%.1f %%%s", 100*disturbed, mark),
 	}
 }
@@ -193,7 +196,8 @@ func judgeRace(w io.Writer, racers []*racer) int {
 			fmt.Fprintf(w, "NOT VALID: %s, %s: %v\n", r.server, r.name, r.fault)
 			result = sidebyside.ExitInvalid
 		case r.disturbance() > sidebyside.MaxDisturbance:
-			fmt.Fprintf(w, "DISTURBED: %s, %s: others took %.0f %% of the CPU time\n", r.server, r.name, 100*r.disturbance())
+			fmt.Fprintf(w, "DISTURBED: %s, %s: others took %.0f %% of the CPU time\n", r.server, r.name,
+				100*r.disturbance())
 			result = sidebyside.ExitInvalid
 		}
 	}
@@ -214,7 +218,8 @@ func judgeRace(w io.Writer, racers []*racer) int {
 				result = sidebyside.ExitMissed
 			}
 		}
-		fmt.Fprintf(w, "%s: %s of %s is %.2f of %s's, aim %s %.2f\n", verdict, a.what, a.ours, ratio, a.theirs, a.sign(), a.limit)
+		fmt.Fprintf(w, "%s: %s of %s is %.2f of %s's, aim %s %.2f\n", verdict, a.what, a.ours, ratio, a.theirs,
+			a.sign(), a.limit)
 	}
 	return result
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/policycortex/headroom/loadgen/lightserver"
 )
 
-// serve is a server process: "light" answers at once, "freezing" after freezeService, and stops again and again. It ends
-// by a signal.
+// serve is a server process: "light" answers at once, "freezing" after freezeService, and stops again and again. It
+// ends by a signal.
 func serve(kind string) error {
 	var delay time.Duration
 	var freeze lightserver.Freeze

@@ -70,7 +70,10 @@ var contenders = []*contender{
 	{name: "ours, L1", group: groupList, serve: "ours", keys: oneList, level: "l1", aim: 0.85},
 
 	{name: "Gin and go-redis", group: groupCache, serve: "redis", keys: cachedItems},
-	{name: "ours, L2", group: groupCache, serve: "ours", env: []string{"HEADROOM_L1_BYTES=" + tinyL1}, keys: cachedItems, level: "l2", aim: 1.2},
+	{
+		name: "ours, L2", group: groupCache, serve: "ours", env: []string{"HEADROOM_L1_BYTES=" + tinyL1},
+		keys: cachedItems, level: "l2", aim: 1.2,
+	},
 
 	{name: "Gin and pgx, scan and JSON by hand", group: groupDatabase, serve: "pgx", keys: newItems},
 	{name: "ours, database", group: groupDatabase, serve: "ours", keys: newItems, level: "miss", aim: 1},

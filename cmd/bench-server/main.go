@@ -65,7 +65,8 @@ func parse(wErr io.Writer, args []string) (options, error) {
 	flags.IntVar(&o.rounds, "rounds", 5, "how often each contender takes its turn; the table has the medians")
 	flags.IntVar(&o.seconds, "seconds", 4, "length of each measurement, after a second of warm-up")
 	flags.IntVar(&o.resources, "resources", 150_000, "rows in the database")
-	flags.StringVar(&o.only, "only", "", "measure only contenders whose name or group contains one of these words, separated by commas")
+	flags.StringVar(&o.only, "only", "",
+		"measure only contenders whose name or group contains one of these words, separated by commas")
 	flags.StringVar(&o.markdown, "markdown", "", "also write the table to this file, as Markdown")
 	err := flags.Parse(args)
 	if err == nil && flags.NArg() > 0 {

@@ -20,13 +20,17 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestWholeRun lets every contender take one turn of a second. What the figures are is not its concern; that each server
-// does what it is measured for is, and the program ends with an error when one does not.
+// TestWholeRun lets every contender take one turn of a second. What the figures are is not its concern; that each
+// server does what it is measured for is, and the program ends with an error when one does not.
 func TestWholeRun(t *testing.T) {
 	markdown := filepath.Join(t.TempDir(), "table.md")
 	var out, errs bytes.Buffer
-	code := run(&out, &errs, []string{"--rounds", "1", "--seconds", "1", "--resources", "40000", "--markdown", markdown})
-	if !slices.Contains([]int{sidebyside.ExitOK, sidebyside.ExitMissed, sidebyside.ExitInvalid}, code) || out.Len() == 0 {
+	code := run(&out, &errs, []string{
+		"--rounds", "1", "--seconds", "1", "--resources", "40000", "--markdown",
+		markdown,
+	})
+	if !slices.Contains([]int{sidebyside.ExitOK, sidebyside.ExitMissed, sidebyside.ExitInvalid}, code) ||
+		out.Len() == 0 {
 		t.Fatalf("exit code %d\n%s\n%s", code, &out, &errs)
 	}
 	table, err := os.ReadFile(markdown)
@@ -55,7 +59,10 @@ func TestUsage(t *testing.T) {
 func measurement(c *contender, disturbed float64, rates ...float64) *measured {
 	m := &measured{contender: c}
 	for _, rate := range rates {
-		m.results = append(m.results, result{rate: rate, cpu: time.Duration(1e9 / rate), disturbed: disturbed, levelShare: 1})
+		m.results = append(m.results, result{
+			rate: rate, cpu: time.Duration(1e9 / rate), disturbed: disturbed,
+			levelShare: 1,
+		})
 	}
 	return m
 }
@@ -68,10 +75,28 @@ func TestVerdict(t *testing.T) {
 		code int
 		says string
 	}{
-		{"held", []*measured{measurement(baseline, 0, 100, 300, 200), measurement(ours, 0, 170, 1, 400)}, sidebyside.ExitOK, ""},
-		{"missed", []*measured{measurement(baseline, 0, 200), measurement(ours, 0, 168)}, sidebyside.ExitMissed, "MISSED"},
-		{"disturbed", []*measured{measurement(baseline, 0, 200), measurement(ours, 0.06, 168)}, sidebyside.ExitInvalid, "DISTURBED"},
-		{"another level answered", []*measured{measurement(baseline, 0, 200), {contender: ours, fault: errInvalid}}, sidebyside.ExitInvalid, "NOT VALID"},
+		{
+			"held",
+			[]*measured{measurement(baseline, 0, 100, 300, 200), measurement(ours, 0, 170, 1, 400)},
+			sidebyside.ExitOK, "",
+		},
+		{
+			"missed",
+			[]*measured{measurement(baseline, 0, 200), measurement(ours, 0, 168)},
+			sidebyside.ExitMissed,
+			"MISSED",
+		},
+		{
+			"disturbed",
+			[]*measured{measurement(baseline, 0, 200), measurement(ours, 0.06, 168)},
+			sidebyside.ExitInvalid,
+			"DISTURBED",
+		},
+		{
+			"another level answered",
+			[]*measured{measurement(baseline, 0, 200), {contender: ours, fault: errInvalid}},
+			sidebyside.ExitInvalid, "NOT VALID",
+		},
 		{"nothing to compare with", []*measured{measurement(ours, 0, 168)}, sidebyside.ExitOK, ""},
 	} {
 		var out bytes.Buffer

@@ -132,7 +132,8 @@ func (b *bench) prepare(ctx context.Context, say func(string)) (err error) {
 	if err != nil {
 		return err
 	}
-	say(fmt.Sprintf("%s %s, %s %s", b.servers.Postgres.Name, b.servers.Postgres.Version, b.servers.Cache.Name, b.servers.Cache.Version))
+	say(fmt.Sprintf("%s %s, %s %s", b.servers.Postgres.Name, b.servers.Postgres.Version, b.servers.Cache.Name,
+		b.servers.Cache.Version))
 	fixture := fixtures.Options{Seed: seed, Resources: b.resources}
 	if _, err := fixtures.Load(ctx, b.servers.PostgresURL, fixture); err != nil {
 		return err
@@ -319,7 +320,8 @@ func (b *bench) measureOnce(ctx context.Context, c *contender, r *running) (out 
 		}
 		out.levelShare = share(hitsBefore, hitsAfter, c.level)
 		if out.levelShare < leastShare && c.keys != hotItems { // there, what the server chooses to keep is a part of it
-			return out, fmt.Errorf("%w: level %s answered %.1f %% of the requests; by level there were %v before and %v after",
+			return out, fmt.Errorf("%w: level %s answered %.1f %% of the requests; by level there were %v before "+
+				"and %v after",
 				errInvalid, c.level, 100*out.levelShare, hitsBefore, hitsAfter)
 		}
 	}
@@ -340,14 +342,17 @@ type wrkResult struct {
 	Requests, Micros, Failed, P50, P99 int
 }
 
-func (b *bench) wrk(ctx context.Context, c *contender, r *running, seconds int, measure bool) (wrkResult, time.Duration, error) {
+func (b *bench) wrk(ctx context.Context, c *contender, r *running, seconds int, measure bool) (wrkResult, time.Duration,
+	error,
+) {
 	tenant, clients := b.tenant, connections
 	if c.keys == newBatch {
 		tenant = batchTenant // the lists of the other contenders must not change
 		clients = batchClients
 	}
 	args := []string{
-		"-c", sidebyside.ClientCPU, "wrk", "-t1", fmt.Sprintf("-c%d", clients), fmt.Sprintf("-d%ds", seconds), "--latency",
+		"-c", sidebyside.ClientCPU, "wrk", "-t1", fmt.Sprintf("-c%d", clients), fmt.Sprintf("-d%ds", seconds),
+		"--latency",
 		"-s", filepath.Join(b.dir, "wrk.lua"), "-H", "X-Tenant-ID: " + tenant,
 	}
 	if c.keys == newBatch {

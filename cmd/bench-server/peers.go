@@ -168,7 +168,8 @@ func barePgx(ctx context.Context) (http.Handler, error) {
 		err = pool.QueryRow(c.Request.Context(), `SELECT id, version, azure_resource_id, subscription_id, resource_group_name, name, type,
 			location, properties, tags, compliance_status, created_at, updated_at
 			FROM resources WHERE id = $1 AND tenant_id = $2 AND deleted_at IS NULL`, [16]byte(id), [16]byte(tenant)).
-			Scan(&r.id, &r.version, &r.azureID, &r.subscription, &r.group, &r.name, &r.kind, &r.location, &r.properties, &r.tags,
+			Scan(&r.id, &r.version, &r.azureID, &r.subscription, &r.group, &r.name, &r.kind, &r.location, &r.properties,
+				&r.tags,
 				&r.compliance, &r.created, &r.updated)
 		switch {
 		case errors.Is(err, pgx.ErrNoRows):

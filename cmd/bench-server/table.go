@@ -54,7 +54,8 @@ func ratios(rows []*measured, row *measured) (rate, cpu float64) {
 }
 
 var heading = []string{
-	"what", "server", "requests/s", "least–most", "ratio", "aim", "CPU µs/request", "CPU ratio", "P50 µs", "P99 µs", "memory MiB", "by level", "others' CPU",
+	"what", "server", "requests/s", "least–most", "ratio", "aim", "CPU µs/request", "CPU ratio", "P50 µs", "P99 µs",
+	"memory MiB", "by level", "others' CPU",
 }
 
 // cells are a row's texts.
@@ -79,7 +80,8 @@ func cells(rows []*measured, row *measured) []string {
 	}
 	return []string{
 		row.group, row.name, fmt.Sprintf("%.0f", s.rate), fmt.Sprintf("%.0f–%.0f", s.least, s.most), byRate, aim,
-		fmt.Sprintf("%.1f", float64(s.cpu)/float64(time.Microsecond)), byCPU, fmt.Sprint(s.p50.Microseconds()), fmt.Sprint(s.p99.Microseconds()),
+		fmt.Sprintf("%.1f", float64(s.cpu)/float64(time.Microsecond)), byCPU, fmt.Sprint(s.p50.Microseconds()),
+		fmt.Sprint(s.p99.Microseconds()),
 		fmt.Sprint(s.memory >> 20), level, disturbed,
 	}
 }
@@ -103,7 +105,8 @@ func verdict(w io.Writer, rows []*measured) int {
 			fmt.Fprintf(w, "NOT VALID: %s (%s): %v\n", row.name, row.group, row.fault)
 			result = sidebyside.ExitInvalid
 		case row.summary().disturbed > sidebyside.MaxDisturbance:
-			fmt.Fprintf(w, "DISTURBED: %s (%s): others took %.0f %% of the CPU time\n", row.name, row.group, 100*row.summary().disturbed)
+			fmt.Fprintf(w, "DISTURBED: %s (%s): others took %.0f %% of the CPU time\n", row.name, row.group,
+				100*row.summary().disturbed)
 			result = sidebyside.ExitInvalid
 		case row.aim > 0 && q > 0 && q < row.aim:
 			fmt.Fprintf(w, "MISSED: %s (%s): %.2f, aim %.2f\n", row.name, row.group, q, row.aim)

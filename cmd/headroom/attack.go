@@ -54,7 +54,8 @@ were sent is written to standard error.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&a.rate, "rate", "50/1s", "requests per time `unit`: 50 or 50/1s; 0 sends as fast as --max-workers allows")
+	f.StringVar(&a.rate, "rate", "50/1s",
+		"requests per time `unit`: 50 or 50/1s; 0 sends as fast as --max-workers allows")
 	f.DurationVar(&a.load.Duration, "duration", 0, "length of the attack; 0 runs until interrupted")
 	f.StringVar(&a.targets, "targets", "stdin", "target `file`")
 	f.StringVar(&a.format, "format", "http", "format of the targets: http or json")
@@ -105,11 +106,13 @@ func (a *attacker) attack(ctx context.Context) error {
 		fmt.Fprintf(a.say, " of %d", sum.Planned)
 	}
 	if a.load.Rate > 0 && sum.Lag.Count() > 0 {
-		fmt.Fprintf(a.say, "; lag behind the schedule: P50 %.3f ms, P99 %.3f ms, max %.3f ms", sum.Lag.Percentile(50), sum.Lag.Percentile(99), sum.Lag.Max())
+		fmt.Fprintf(a.say, "; lag behind the schedule: P50 %.3f ms, P99 %.3f ms, max %.3f ms", sum.Lag.Percentile(50),
+			sum.Lag.Percentile(99), sum.Lag.Max())
 	}
 	fmt.Fprintln(a.say, why.text(sum.Sent, sum.Failed))
 	if sum.Unsent > 0 {
-		fmt.Fprintf(a.say, "%d of them were not sent: the generator ran out of file descriptors or local ports; raise the limits (ulimit -n, "+
+		fmt.Fprintf(a.say, "%d of them were not sent: the generator ran out of file descriptors or local ports; "+
+			"raise the limits (ulimit -n, "+
 			"net.ipv4.ip_local_port_range) or lower --max-workers\n", sum.Unsent)
 	}
 	if ctx.Err() != nil {
@@ -188,7 +191,8 @@ func (c *cleaned) text(s string) string {
 	return clean
 }
 
-// conceal returns a function that redacts the secrets in a result: in its URL, its headers, and what the service echoes.
+// conceal returns a function that redacts the secrets in a result: in its URL, its headers, and what the service
+// echoes.
 func (a *attacker) conceal() func(*vegeta.Result) {
 	for _, t := range a.load.Targets[:min(len(a.load.Targets), mostTargets)] {
 		a.secrets.Learn(t.URL)
@@ -224,7 +228,8 @@ func (a *attacker) prepare() (err error) {
 		return err
 	}
 	if a.load.Workers == 0 || a.load.MaxWorkers == 0 || a.load.Duration < 0 || a.load.Timeout < 0 {
-		return errors.New("--workers and --max-workers must be above 0, and --duration and --timeout must not be negative")
+		return errors.New("--workers and --max-workers must be above 0, and --duration and --timeout must not " +
+			"be negative")
 	}
 	headers := http.Header{}
 	for _, h := range a.headers {

@@ -42,7 +42,8 @@ func TestAttackIsReadByVegeta(t *testing.T) {
 	t.Parallel()
 	server := newCounting(t, "127.0.0.1:0")
 	for _, encoding := range []string{"gob", "json", "csv"} {
-		p := headroom(t, "attack", "-rate", "200/1s", "-duration=500ms", "-encoding", encoding, "-header", "X-A: b", "-name", "try")
+		p := headroom(t, "attack", "-rate", "200/1s", "-duration=500ms", "-encoding", encoding, "-header", "X-A: b",
+			"-name", "try")
 		p.Stdin = strings.NewReader("GET " + server.url + "/a\nX-B: c\n\nDELETE " + server.url + "/b\n")
 		p.exits(t, exitOK)
 		says(t, p.stderr.String(), "sent 100 requests of 100", "P99")
@@ -69,7 +70,8 @@ func TestAttackJSONTargetsWithBody(t *testing.T) {
 	if err := os.WriteFile(targets, []byte(line), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	headroom(t, "attack", "--targets", targets, "--format", "json", "--rate", "50", "--duration", "200ms", "--output", out).exits(t, exitOK)
+	headroom(t, "attack", "--targets", targets, "--format", "json", "--rate", "50", "--duration", "200ms", "--output",
+		out).exits(t, exitOK)
 	f, err := os.Open(out)
 	if err != nil {
 		t.Fatal(err)
@@ -93,7 +95,8 @@ func TestAttackCountsTheWait(t *testing.T) {
 				time.Sleep(time.Second)
 			}
 		})
-		p := headroom(t, "attack", "-rate", "100", "-duration", "1s", "-workers", "1", "-max-workers", "1", "-service-time="+serviceTime)
+		p := headroom(t, "attack", "-rate", "100", "-duration", "1s", "-workers", "1", "-max-workers", "1",
+			"-service-time="+serviceTime)
 		p.Stdin = strings.NewReader("GET " + url + "/")
 		p.exits(t, exitOK)
 		m := metricsOf(t, &p.stdout)
@@ -130,7 +133,8 @@ func TestReportWritesPercentiles(t *testing.T) {
 	out := filepath.Join(p.Dir, "out")
 	headroom(t, "report", out, "--hdr").exits(t, exitOK)
 	for _, file := range []string{"response-steady.hgrm", "response-steady.root.hgrm"} {
-		says(t, text(t, filepath.Join(out, file)), "Value\tPercentile\tTotalCount\t1/(1-Percentile)", "#[Mean", "#[Buckets")
+		says(t, text(t, filepath.Join(out, file)), "Value\tPercentile\tTotalCount\t1/(1-Percentile)", "#[Mean",
+			"#[Buckets")
 	}
 }
 
@@ -155,8 +159,11 @@ func TestAttackSaysWhyRequestsFailed(t *testing.T) {
 	for want, errors := range map[string][]string{
 		"":                      {"", ""},
 		"; 1 of them failed: b": {"", "b"},
-		"; nothing succeeded: all of them failed: 503 no":                  {"503 no", "503 no"},
-		"; 3 of them failed, 2 of them with: read tcp 127.0.0.1:80: reset": {"", "a", "read tcp 127.0.0.1:4031->127.0.0.1:80: reset", "read tcp 127.0.0.1:4032->127.0.0.1:80: reset"},
+		"; nothing succeeded: all of them failed: 503 no": {"503 no", "503 no"},
+		"; 3 of them failed, 2 of them with: read tcp 127.0.0.1:80: reset": {
+			"", "a",
+			"read tcp 127.0.0.1:4031->127.0.0.1:80: reset", "read tcp 127.0.0.1:4032->127.0.0.1:80: reset",
+		},
 	} {
 		r, failed := reasons{}, int64(0)
 		for _, e := range errors {

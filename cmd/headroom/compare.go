@@ -28,7 +28,8 @@ worse is not an error: thresholds decide what must hold.`,
   headroom compare before after --json | jq '.requests[] | select(.response_p95_ms.verdict == "worse") | .name'`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) != 2 {
-				return usageError{fmt.Errorf("%s needs two saved runs, the old one and the new one; see: %s --help", c.CommandPath(), c.CommandPath())}
+				return usageError{fmt.Errorf("%s needs two saved runs, the old one and the new one; see: %s --help",
+					c.CommandPath(), c.CommandPath())}
 			}
 			return nil
 		},
@@ -36,7 +37,8 @@ worse is not an error: thresholds decide what must hold.`,
 			return compare(c, paths[0], paths[1], asJSON)
 		},
 	}
-	c.Flags().BoolVar(&asJSON, "json", false, "write the comparison as JSON to standard output, and the text to standard error")
+	c.Flags().BoolVar(&asJSON, "json", false,
+		"write the comparison as JSON to standard output, and the text to standard error")
 	return c
 }
 

@@ -27,7 +27,8 @@ func TestCompareLongRuns(t *testing.T) {
 		t.Cleanup(s.Close)
 		file := scenario(t, s.URL, closed, `http_req_duration: p(95)<10000`)
 		all.Go(func() {
-			p := headroom(t, "run", file, "--set", "scenarios.steady.duration=12s", "--set", "scenarios.steady.thinkTime=10ms", "--out", filepath.Join(dir, name))
+			p := headroom(t, "run", file, "--set", "scenarios.steady.duration=12s", "--set",
+				"scenarios.steady.thinkTime=10ms", "--out", filepath.Join(dir, name))
 			if err := p.Run(); err != nil {
 				t.Errorf("%s: %v: %s", name, err, p.stderr.String())
 			}
@@ -42,8 +43,8 @@ func TestCompareLongRuns(t *testing.T) {
 	}
 }
 
-// TestCompareRuns: of runs that are too short nothing is told, however far apart they are, the same run is no change, and runs
-// of other loads, parts and invalid ones are refused by their exit codes.
+// TestCompareRuns: of runs that are too short nothing is told, however far apart they are, the same run is no change,
+// and runs of other loads, parts and invalid ones are refused by their exit codes.
 func TestCompareRuns(t *testing.T) {
 	var slow atomic.Bool
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -73,7 +74,8 @@ func TestCompareRuns(t *testing.T) {
 	script := headroom(t, "compare", before, after, "--json")
 	script.exits(t, exitOK)
 	says(t, script.stderr.String(), "Headroom: +")
-	if doc := compared(t, script); !doc.Comparable || len(doc.Requests) != 1 || doc.Requests[0].Name != "root" || doc.Requests[0].P95.Verdict != "unknown" {
+	if doc := compared(t, script); !doc.Comparable || len(doc.Requests) != 1 || doc.Requests[0].Name != "root" ||
+		doc.Requests[0].P95.Verdict != "unknown" {
 		t.Errorf("%+v", doc)
 	}
 	same := headroom(t, "compare", before, before)
@@ -85,7 +87,8 @@ func TestCompareRuns(t *testing.T) {
 	says(t, other.stderr.String(), "vus is 2 in one and 3 in the other")
 	unlike := headroom(t, "compare", before, filepath.Join(dir, "other"), "--json")
 	unlike.exits(t, exitUsage)
-	if doc := compared(t, unlike); doc.Comparable || !strings.Contains(doc.Reason, "vus is 2 in one and 3 in the other") {
+	if doc := compared(t, unlike); doc.Comparable ||
+		!strings.Contains(doc.Reason, "vus is 2 in one and 3 in the other") {
 		t.Errorf("%+v", doc)
 	}
 	one := headroom(t, "compare", before)
@@ -93,7 +96,8 @@ func TestCompareRuns(t *testing.T) {
 	says(t, one.stderr.String(), "needs two saved runs")
 
 	run := filepath.Join(after, "run.json")
-	if err := os.WriteFile(run, []byte(strings.Replace(text(t, run), `"outcome": "PASS"`, `"outcome": "INVALID"`, 1)), 0o644); err != nil {
+	if err := os.WriteFile(run, []byte(strings.Replace(text(t, run), `"outcome": "PASS"`, `"outcome": "INVALID"`, 1)),
+		0o644); err != nil {
 		t.Fatal(err)
 	}
 	invalid := headroom(t, "compare", before, after)

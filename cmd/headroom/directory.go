@@ -11,8 +11,8 @@ import (
 // errTaken means that another process uses a run directory.
 var errTaken = errors.New("another headroom process is writing to it")
 
-// takeRunDirectory creates the run's directory and locks it until taken is closed. With another, it may use the next free
-// name instead.
+// takeRunDirectory creates the run's directory and locks it until taken is closed. With another, it may use the next
+// free name instead.
 func takeRunDirectory(dir string, another bool) (path string, taken *os.File, err error) {
 	path = dir
 	for i := 2; another && holdsRun(path); i++ {

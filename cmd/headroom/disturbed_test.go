@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// TestDisturbedRunIsInvalid loads the reference system while two busy loops per core run beside it. No system can hold the
-// threshold, but the busy loops may have caused it to be crossed, so the run is INVALID.
+// TestDisturbedRunIsInvalid loads the reference system while two busy loops per core run beside it. No system can hold
+// the threshold, but the busy loops may have caused it to be crossed, so the run is INVALID.
 func TestDisturbedRunIsInvalid(t *testing.T) {
 	p := headroom(t, append([]string{
 		"run", "smoke.yaml", "--provider", "process", "--out", "out", "--set", "scenarios.warm.duration=6s",
@@ -40,8 +40,10 @@ func TestDisturbedRunIsInvalid(t *testing.T) {
 	if code := p.ProcessState.ExitCode(); code != exitInvalid {
 		t.Fatalf("exit code %d\n%s%s", code, &p.stdout, progress.text.String())
 	}
-	says(t, p.stdout.String(), "the run was disturbed", "other processes kept its threads from a CPU", "http_req_duration p(95)<0.001")
-	says(t, text(t, filepath.Join(p.Dir, "out", "run.json")), `"processes": "children"`, `"others_cores"`, `"system_wait"`)
+	says(t, p.stdout.String(), "the run was disturbed", "other processes kept its threads from a CPU",
+		"http_req_duration p(95)<0.001")
+	says(t, text(t, filepath.Join(p.Dir, "out", "run.json")), `"processes": "children"`, `"others_cores"`,
+		`"system_wait"`)
 }
 
 // TestSlowSystemFails holds that a slow system on a machine with nothing else to do is to blame itself. Where a
@@ -51,7 +53,14 @@ func TestSlowSystemFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { time.Sleep(50 * time.Millisecond) })}
+	s := &http.Server{
+		ReadHeaderTimeout: time.Minute,
+		Handler: http.HandlerFunc(func(http.ResponseWriter,
+			*http.Request,
+		) {
+			time.Sleep(50 * time.Millisecond)
+		}),
+	}
 	go s.Serve(l)
 	t.Cleanup(func() { s.Close() })
 	p := headroom(t, "run", scenario(t, "http://"+l.Addr().String(), closed, "http_req_duration: p(95)<20"))
@@ -59,7 +68,8 @@ func TestSlowSystemFails(t *testing.T) {
 		t.Fatal("a P95 of at least 50 ms held p(95)<20")
 	}
 	code := p.ProcessState.ExitCode()
-	if stolen := strings.Contains(p.stdout.String(), "other virtual machines took"); code != exitCrossed && !(code == exitInvalid && stolen) {
+	if stolen := strings.Contains(p.stdout.String(), "other virtual machines took"); code != exitCrossed &&
+		!(code == exitInvalid && stolen) {
 		t.Errorf("exit code %d\n%s%s", code, &p.stdout, &p.stderr)
 	}
 }

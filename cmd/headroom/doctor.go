@@ -34,9 +34,11 @@ func newDoctorCommand() *cobra.Command {
 				return err
 			}
 			if usable == 0 {
-				return fmt.Errorf("no provider can run Postgres and a cache on this machine; you can still load your own service with target.url")
+				return fmt.Errorf("no provider can run Postgres and a cache on this machine; you can still load your " +
+					"own service with target.url")
 			}
-			fmt.Fprintf(c.OutOrStdout(), "\n--provider auto takes %s, the first of docker, process and embedded that works here\n", taken)
+			fmt.Fprintf(c.OutOrStdout(), "\n--provider auto takes %s, the first of docker, process and embedded that "+
+				"works here\n", taken)
 			return nil
 		},
 	}

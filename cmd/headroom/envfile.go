@@ -19,8 +19,11 @@ type scenarioFlags struct {
 }
 
 func (f *scenarioFlags) add(c *cobra.Command) {
-	c.Flags().StringArrayVar(&f.overrides, "set", nil, "override a value of the scenario, as `key=value`: scenarios.warm.rate=5000 (repeatable)")
-	c.Flags().StringArrayVar(&f.envFiles, "env-file", nil, "`file` with lines NAME=value for ${NAME} in the scenario; the environment takes precedence, then the last file (repeatable)")
+	c.Flags().StringArrayVar(&f.overrides, "set", nil,
+		"override a value of the scenario, as `key=value`: scenarios.warm.rate=5000 (repeatable)")
+	c.Flags().StringArrayVar(&f.envFiles, "env-file", nil,
+		"`file` with lines NAME=value for ${NAME} in the scenario; the environment takes precedence, then the last "+
+			"file (repeatable)")
 }
 
 // inputs are the values with which scenario files are read.
@@ -51,8 +54,8 @@ func (f *scenarioFlags) inputs(secrets *scenarios.Redactor) (scenarios.Inputs, e
 
 var variableLine = regexp.MustCompile(`^(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)[ \t]*=[ \t]*(.*)$`)
 
-// readVariables reads lines NAME=value into vars. Errors begin with the line number and never quote the line, which may hold
-// a secret. Libraries for such files quote it.
+// readVariables reads lines NAME=value into vars. Errors begin with the line number and never quote the line, which may
+// hold a secret. Libraries for such files quote it.
 func readVariables(text string, vars map[string]string) error {
 	text = strings.TrimPrefix(text, "\ufeff")
 	for i, line := range strings.Split(text, "\n") {

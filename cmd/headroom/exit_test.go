@@ -42,7 +42,8 @@ func TestOwnServicePasses(t *testing.T) {
 		}
 	}
 	// What is measured is not lost to a second run with the same --out.
-	second := headroom(t, "run", scenario(t, service(t), closed, `http_reqs: count>0`), "--out", filepath.Join(p.Dir, "out"))
+	second := headroom(t, "run", scenario(t, service(t), closed, `http_reqs: count>0`), "--out",
+		filepath.Join(p.Dir, "out"))
 	second.exits(t, exitUsage)
 	says(t, second.stderr.String(), "holds a saved run already")
 }
@@ -73,20 +74,24 @@ func TestMistakesExit104(t *testing.T) {
 	bad := scenario(t, service(t), open+"ratee: 100\n    duration: 2s", `http_reqs: count>0`)
 	unfed := filepath.Join(t.TempDir(), "unfed.yaml")
 	if err := os.WriteFile(unfed, []byte("feeders: {users: {csv: none.csv}}\ntarget: {url: 'http://127.0.0.1:1'}\n"+
-		"scenarios: {s: {executor: constant-vus, vus: 1, duration: 1s, requests: [{name: a, path: '/{{u}}', values: {u: {feeder: users, column: id}}}]}}\n"), 0o600); err != nil {
+		"scenarios: {s: {executor: constant-vus, vus: 1, duration: 1s, requests: [{name: a, path: '/{{u}}', values: "+
+		"{u: {feeder: users, column: id}}}]}}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for name, tt := range map[string]struct {
 		args []string
 		say  string
 	}{
-		"scenario":          {[]string{"run", bad}, bad + ":5:5: "},
-		"nearest word":      {[]string{"validate", bad}, `"rate"`},
-		"no file":           {[]string{"run", "missing.yaml"}, "missing.yaml"},
-		"no argument":       {[]string{"run"}, "a scenario file"},
-		"flag":              {[]string{"run", "--provder", "x"}, "--provder"},
-		"command":           {[]string{"rnu"}, "rnu"},
-		"provider":          {[]string{"run", "smoke.yaml", "--provider", "proces"}, "use auto, docker, process, embedded or external"},
+		"scenario":     {[]string{"run", bad}, bad + ":5:5: "},
+		"nearest word": {[]string{"validate", bad}, `"rate"`},
+		"no file":      {[]string{"run", "missing.yaml"}, "missing.yaml"},
+		"no argument":  {[]string{"run"}, "a scenario file"},
+		"flag":         {[]string{"run", "--provder", "x"}, "--provder"},
+		"command":      {[]string{"rnu"}, "rnu"},
+		"provider": {
+			[]string{"run", "smoke.yaml", "--provider", "proces"},
+			"use auto, docker, process, embedded or external",
+		},
 		"override":          {[]string{"run", "smoke.yaml", "--set", "nonsense.key=1"}, "nonsense"},
 		"no feeder's file":  {[]string{"validate", unfed}, "none.csv"},
 		"no run":            {[]string{"report", "."}, "run.json"},
@@ -123,7 +128,8 @@ func TestTargetThatIsDown(t *testing.T) {
 
 func TestInterruptExits105AndKeepsWhatWasMeasured(t *testing.T) {
 	t.Parallel()
-	p := headroom(t, "run", scenario(t, service(t), open+"rate: 100\n    duration: 10m", `http_reqs: count>0`), "--out", "out")
+	p := headroom(t, "run", scenario(t, service(t), open+"rate: 100\n    duration: 10m", `http_reqs: count>0`),
+		"--out", "out")
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -142,8 +148,8 @@ func TestInterruptExits105AndKeepsWhatWasMeasured(t *testing.T) {
 	says(t, text(t, filepath.Join(p.Dir, "out", "run.json")), `"interrupted": true`)
 }
 
-// TestNoPlaceForTheRun: where a file cannot be written, what was measured is printed all the same. A directory of the file's
-// name is what root cannot write either.
+// TestNoPlaceForTheRun: where a file cannot be written, what was measured is printed all the same. A directory of the
+// file's name is what root cannot write either.
 func TestNoPlaceForTheRun(t *testing.T) {
 	t.Parallel()
 	for file, tt := range map[string]struct {
@@ -151,15 +157,26 @@ func TestNoPlaceForTheRun(t *testing.T) {
 		code      int
 		say       []string
 	}{
-		"report.html":     {code: exitError, say: []string{"write report.html: ", "draw its reports with: headroom report out"}},
-		"histograms.hlog": {code: exitInterrupted, interrupt: true, say: []string{"headroom: interrupted", "save run: "}},
+		"report.html": {
+			code: exitError,
+			say:  []string{"write report.html: ", "draw its reports with: headroom report out"},
+		},
+		"histograms.hlog": {
+			code: exitInterrupted, interrupt: true,
+			say: []string{"headroom: interrupted", "save run: "},
+		},
 	} {
 		var once sync.Once
 		loaded := make(chan struct{})
-		service := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { once.Do(func() { close(loaded) }) }))
+		service := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter,
+			*http.Request,
+		) {
+			once.Do(func() { close(loaded) })
+		}))
 		defer service.Close()
 		p := headroom(t, "run", scenario(t, service.URL, closed, `http_req_failed: rate<0.01`), "--out", "out")
-		if err := errors.Join(os.MkdirAll(filepath.Join(p.Dir, "out", file, "in the way"), 0o755), p.Start()); err != nil {
+		if err := errors.Join(os.MkdirAll(filepath.Join(p.Dir, "out", file, "in the way"), 0o755),
+			p.Start()); err != nil {
 			t.Fatal(err)
 		}
 		if tt.interrupt {
@@ -181,7 +198,8 @@ func TestNoPlaceForTheRun(t *testing.T) {
 
 // TestGeneratorThatCannotKeepUpExits125 asks for more than any generator sends on this many connections.
 func TestGeneratorThatCannotKeepUpExits125(t *testing.T) {
-	file := scenario(t, service(t), open+"rate: 900000\n    duration: 1s\n    gracefulStop: 1s", `http_req_failed: rate<0.5`)
+	file := scenario(t, service(t), open+"rate: 900000\n    duration: 1s\n    gracefulStop: 1s",
+		`http_req_failed: rate<0.5`)
 	p := headroom(t, "run", file)
 	p.exits(t, exitInvalid)
 	says(t, p.stdout.String(), "INVALID", "scheduled requests were sent")
@@ -198,5 +216,6 @@ func TestDoctor(t *testing.T) {
 	t.Parallel()
 	p := headroom(t, "doctor")
 	p.exits(t, exitOK)
-	says(t, p.stdout.String(), "provider docker", "provider process", "open files", "ephemeral ports", "CPU governor", "--provider auto takes ")
+	says(t, p.stdout.String(), "provider docker", "provider process", "open files", "ephemeral ports", "CPU governor",
+		"--provider auto takes ")
 }

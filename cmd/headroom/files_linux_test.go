@@ -23,8 +23,9 @@ func (p *program) withFiles(t *testing.T, files int) {
 	p.Path = sh
 }
 
-// TestFewFiles: a run that has files enough is as any other; one that has not says what it ran out of, how much it takes, and how
-// there is more, before the load and in the verdict. That a slow target needs more of them changes nothing.
+// TestFewFiles: a run that has files enough is as any other; one that has not says what it ran out of, how much it
+// takes, and how there is more, before the load and in the verdict. That a slow target needs more of them changes
+// nothing.
 func TestFewFiles(t *testing.T) {
 	slow := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		select {
@@ -40,11 +41,14 @@ func TestFewFiles(t *testing.T) {
 		target, load string
 		code         int
 	}{
-		"64, enough":         {64, fast, users(20), exitOK},
-		"64, too few":        {64, fast, users(100), exitInvalid},
-		"256, enough":        {256, fast, users(200), exitOK},
-		"256, too few":       {256, fast, users(400), exitInvalid},
-		"256, an open model": {256, slow.URL, open + "rate: 500\n    maxVUs: 400\n    duration: 1s\n    gracefulStop: 2s", exitInvalid},
+		"64, enough":   {64, fast, users(20), exitOK},
+		"64, too few":  {64, fast, users(100), exitInvalid},
+		"256, enough":  {256, fast, users(200), exitOK},
+		"256, too few": {256, fast, users(400), exitInvalid},
+		"256, an open model": {
+			256, slow.URL,
+			open + "rate: 500\n    maxVUs: 400\n    duration: 1s\n    gracefulStop: 2s", exitInvalid,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -56,7 +60,8 @@ func TestFewFiles(t *testing.T) {
 				return
 			}
 			says(t, p.stderr.String(), "warning: ", fmt.Sprintf("the limit is %d: raise it with ulimit -n ", tt.files))
-			says(t, p.stdout.String(), "INVALID", fmt.Sprintf("out of file descriptors (limit %d)", tt.files), "raise it with ulimit -n ", "the run needs at least")
+			says(t, p.stdout.String(), "INVALID", fmt.Sprintf("out of file descriptors (limit %d)", tt.files),
+				"raise it with ulimit -n ", "the run needs at least")
 		})
 	}
 }
@@ -65,7 +70,8 @@ func TestFewFiles(t *testing.T) {
 func TestFewFilesForAll(t *testing.T) {
 	t.Parallel()
 	p := headroom(t, "run", "smoke.yaml", "--provider", "process", "--out", "out", "--quiet",
-		"--set", "environment.fixtures.resources=500", "--set", "scenarios.warm.rate=50", "--set", "scenarios.warm.duration=2s", "--set", "scenarios.warm.warmup=1s",
+		"--set", "environment.fixtures.resources=500", "--set", "scenarios.warm.rate=50", "--set",
+		"scenarios.warm.duration=2s", "--set", "scenarios.warm.warmup=1s",
 		"--set", `thresholds.http_reqs="count>0"`)
 	p.withFiles(t, 64)
 	p.exits(t, exitOK, exitCrossed, exitInvalid) // so little load warms no cache
@@ -78,6 +84,7 @@ func TestFewFilesForAll(t *testing.T) {
 		failed += s.Failed
 	}
 	if load.Sent != 100 || load.OutOfFiles != 0 || failed != 0 || run.Measurements.Health.FileLimit != 64 {
-		t.Errorf("sent %d, out of files %d times, %d failed, with %d files", load.Sent, load.OutOfFiles, failed, run.Measurements.Health.FileLimit)
+		t.Errorf("sent %d, out of files %d times, %d failed, with %d files", load.Sent, load.OutOfFiles, failed,
+			run.Measurements.Health.FileLimit)
 	}
 }

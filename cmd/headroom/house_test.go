@@ -24,24 +24,30 @@ func TestRooms(t *testing.T) {
 	}
 	belowResults := []string{"scenarios", "results/stats"}
 	judging := append([]string{"results", "results/judge"}, belowResults...)
-	content := []string{"scenarios", "loadgen/random", "loadgen/recording", "loadgen/wire/http1"} // what requests are made of
+	// what requests are made of
+	content := []string{"scenarios", "loadgen/random", "loadgen/recording", "loadgen/wire/http1"}
 	// Within a room: all that these packages may import of the house.
 	within := map[string][]string{
 		"results":       {"scenarios", "results/stats"},
 		"results/stats": {}, // plain numbers
 		"results/judge": {"scenarios", "results", "results/stats"},
 
-		"loadgen/random":       {},
-		"loadgen/arrival":      {"scenarios", "loadgen/random"},
-		"loadgen/recording":    {"scenarios"},
-		"loadgen/wire/http1":   {},
-		"loadgen/wire/uring":   {},
-		"loadgen/procstat":     append([]string{"results"}, belowResults...),
-		"loadgen/request":      content,
-		"loadgen/record":       append([]string{"loadgen/arrival", "loadgen/request"}, append(content, judging...)...),
-		"loadgen/vegetaformat": append([]string{"loadgen/record", "loadgen/arrival", "loadgen/request"}, append(content, judging...)...),
-		"loadgen/wire":         append([]string{"loadgen/record", "loadgen/arrival", "loadgen/request", "loadgen/wire/uring"}, append(content, judging...)...),
-		"loadgen/nethttp":      append([]string{"loadgen/record", "loadgen/arrival", "loadgen/request"}, append(content, judging...)...),
+		"loadgen/random":     {},
+		"loadgen/arrival":    {"scenarios", "loadgen/random"},
+		"loadgen/recording":  {"scenarios"},
+		"loadgen/wire/http1": {},
+		"loadgen/wire/uring": {},
+		"loadgen/procstat":   append([]string{"results"}, belowResults...),
+		"loadgen/request":    content,
+		"loadgen/record":     append([]string{"loadgen/arrival", "loadgen/request"}, append(content, judging...)...),
+		"loadgen/vegetaformat": append([]string{"loadgen/record", "loadgen/arrival", "loadgen/request"},
+			append(content, judging...)...),
+		"loadgen/wire": append([]string{
+			"loadgen/record", "loadgen/arrival", "loadgen/request",
+			"loadgen/wire/uring",
+		}, append(content, judging...)...),
+		"loadgen/nethttp": append([]string{"loadgen/record", "loadgen/arrival", "loadgen/request"},
+			append(content, judging...)...),
 	}
 	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}} {{join .Deps \" \"}}", "../../...").Output()
 	if err != nil {
@@ -78,10 +84,13 @@ func TestRooms(t *testing.T) {
 func TestServerRooms(t *testing.T) {
 	const server = "github.com/policycortex/headroom/server/"
 	allowed := map[string][]string{
-		"":                {"api", "auth", "cache", "cache/glob", "cache/report", "middleware", "store", "tracing"},
-		"api":             {"auth", "cache", "cache/codec", "cache/report", "middleware", "store", "tracing"},
-		"auth":            {},
-		"cache":           {"cache/clock", "cache/codec", "cache/coherence", "cache/glob", "cache/key", "cache/report", "cache/usage", "store", "tracing"},
+		"":     {"api", "auth", "cache", "cache/glob", "cache/report", "middleware", "store", "tracing"},
+		"api":  {"auth", "cache", "cache/codec", "cache/report", "middleware", "store", "tracing"},
+		"auth": {},
+		"cache": {
+			"cache/clock", "cache/codec", "cache/coherence", "cache/glob", "cache/key", "cache/report",
+			"cache/usage", "store", "tracing",
+		},
 		"cache/clock":     {},
 		"cache/coalesce":  {},
 		"cache/codec":     {},
@@ -94,7 +103,8 @@ func TestServerRooms(t *testing.T) {
 		"store":           {"tracing"},
 		"tracing":         {},
 	}
-	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}}/ {{join .Imports \" \"}}", "../../server/...").Output()
+	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}}/ {{join .Imports \" \"}}",
+		"../../server/...").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,8 +129,8 @@ func TestServerRooms(t *testing.T) {
 	}
 }
 
-// TestPureRooms holds that what says when a request is due, and which one it is, reads no clock and sends nothing: the same
-// seed gives the same load.
+// TestPureRooms holds that what says when a request is due, and which one it is, reads no clock and sends nothing: the
+// same seed gives the same load.
 func TestPureRooms(t *testing.T) {
 	for _, room := range []string{"arrival", "random"} {
 		out, err := exec.Command("go", "list", "-f", `{{join .Imports " "}}`, "../../loadgen/"+room).Output()
@@ -141,7 +151,10 @@ func TestPureRooms(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, clock := range []string{"Now(", "Since(", "Until(", "Sleep(", "NewTimer(", "NewTicker(", "After(", "AfterFunc(", "Tick("} {
+			for _, clock := range []string{
+				"Now(", "Since(", "Until(", "Sleep(", "NewTimer(", "NewTicker(", "After(",
+				"AfterFunc(", "Tick(",
+			} {
 				if strings.Contains(string(text), "time."+clock) {
 					t.Errorf("%s reads a clock: time.%s", file, clock)
 				}

@@ -13,8 +13,9 @@ import (
 	"github.com/policycortex/headroom/results"
 )
 
-// TestHTTP2Refusals loads an nginx that takes ten requests a connection and refuses, by GOAWAY, what else of a burst comes on
-// it. What is refused is sent at once on another connection: net/http waits for 1, 2, 4 and 8 s after the second refusal.
+// TestHTTP2Refusals loads an nginx that takes ten requests a connection and refuses, by GOAWAY, what else of a burst
+// comes on it. What is refused is sent at once on another connection: net/http waits for 1, 2, 4 and 8 s after the
+// second refusal.
 func TestHTTP2Refusals(t *testing.T) {
 	t.Parallel()
 	address, dir := freeAddress(t), t.TempDir()
@@ -40,7 +41,8 @@ thresholds:
 	}
 	series, want := run.Measurements.Series[0], "vegeta v12 (HTTP/2.0, TLS)"
 	if series.Requests != 200 || series.Failed != 0 || run.Measurements.Engine != want {
-		t.Errorf("%d requests, %d failed: %v; engine %q, want %q", series.Requests, series.Failed, series.ErrorSamples, run.Measurements.Engine, want)
+		t.Errorf("%d requests, %d failed: %v; engine %q, want %q", series.Requests, series.Failed, series.ErrorSamples,
+			run.Measurements.Engine, want)
 	}
 	if served := strings.Count(text(t, filepath.Join(dir, "access.log")), `"GET / HTTP/2.0" 200`); served != 200 {
 		t.Errorf("nginx answered %d times", served)

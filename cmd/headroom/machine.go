@@ -39,8 +39,9 @@ func machineFindings() []finding {
 	})
 	out = append(out, openFiles(), ports())
 	return append(out, finding{
-		what: "container", ok: !m.Container, detail: map[bool]string{true: "this process runs in a container", false: "no"}[m.Container],
-		todo: "the CPU quota of a container shows up as latency: compare only runs in the same container",
+		what: "container", ok: !m.Container,
+		detail: map[bool]string{true: "this process runs in a container", false: "no"}[m.Container],
+		todo:   "the CPU quota of a container shows up as latency: compare only runs in the same container",
 	})
 }
 
@@ -63,7 +64,8 @@ func ports() finding {
 	}
 	return finding{
 		what: "ephemeral ports", ok: to-from >= 10000, detail: fmt.Sprintf("%d (%d to %d)", to-from+1, from, to),
-		todo: "services that close connections use one per request; raise the number: sudo sysctl net.ipv4.ip_local_port_range='1024 65535'",
+		todo: "services that close connections use one per request; raise the number: sudo sysctl " +
+			"net.ipv4.ip_local_port_range='1024 65535'",
 	}
 }
 

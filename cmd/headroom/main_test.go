@@ -73,8 +73,8 @@ func (p *program) exits(t *testing.T, codes ...int) {
 	}
 }
 
-// holds runs what saves a run to out, and holds that each of its gates held. A machine that was too busy for the measurement
-// to be valid is of no matter to it.
+// holds runs what saves a run to out, and holds that each of its gates held. A machine that was too busy for the
+// measurement to be valid is of no matter to it.
 func (p *program) holds(t *testing.T, out string) {
 	t.Helper()
 	p.exits(t, exitOK, exitInvalid)
@@ -127,7 +127,10 @@ func service(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "hello") })}
+	s := &http.Server{
+		ReadHeaderTimeout: time.Minute,
+		Handler:           http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "hello") }),
+	}
 	go s.Serve(l)
 	t.Cleanup(func() { s.Close() })
 	return "http://" + l.Addr().String()

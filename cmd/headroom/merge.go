@@ -26,7 +26,8 @@ together are refused, and so is a set with a missing or duplicate shard.`,
 		},
 	}
 	c.Flags().StringVar(&r.out, "out", "", "`directory` of the merged run (default results/runs/<time>-<name>)")
-	c.Flags().BoolVar(&r.json, "json", false, "write the summary as JSON to standard output, and everything else to standard error")
+	c.Flags().BoolVar(&r.json, "json", false,
+		"write the summary as JSON to standard output, and everything else to standard error")
 	return c
 }
 

@@ -20,11 +20,15 @@ import (
 // their access logs is what the run says it sent.
 func TestServicesOfOthers(t *testing.T) {
 	t.Parallel()
-	for name, start := range map[string]func(t *testing.T, dir, address string) (log string){"nginx": nginxOfFiles, "http.server": startPython} {
+	for name, start := range map[string]func(t *testing.T, dir, address string) (log string){
+		"nginx":       nginxOfFiles,
+		"http.server": startPython,
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
-			if err := os.WriteFile(filepath.Join(dir, "page.html"), []byte(strings.Repeat("a page ", 100)), 0o644); err != nil {
+			if err := os.WriteFile(filepath.Join(dir, "page.html"), []byte(strings.Repeat("a page ", 100)),
+				0o644); err != nil {
 				t.Fatal(err)
 			}
 			address := freeAddress(t)
@@ -41,7 +45,8 @@ func TestServicesOfOthers(t *testing.T) {
 				for int64(strings.Count(text(t, log), "GET /page.html")-before) != sent && time.Now().Before(deadline) {
 					time.Sleep(50 * time.Millisecond)
 				}
-				if logged := int64(strings.Count(text(t, log), "GET /page.html") - before); sent != 200 || logged != sent {
+				if logged := int64(strings.Count(text(t, log), "GET /page.html") - before); sent != 200 ||
+					logged != sent {
 					t.Errorf("%s sent %d of 200 requests, and the server logged %d", engine, sent, logged)
 				}
 			}
@@ -97,7 +102,8 @@ func nginxOfFiles(t *testing.T, dir, address string) string {
 	return log
 }
 
-// startNginx starts an nginx of one process that does what the text, in its own language, says of HTTP. dir is for its files.
+// startNginx starts an nginx of one process that does what the text, in its own language, says of HTTP. dir is for its
+// files.
 func startNginx(t *testing.T, dir, address, http string) {
 	t.Helper()
 	config := filepath.Join(dir, "nginx.conf")

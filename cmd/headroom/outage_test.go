@@ -15,7 +15,8 @@ func outage(t *testing.T, provider string) {
 	t.Helper()
 	args := []string{"run", "outage.yaml", "--provider", provider, "--out", "out", "--json"}
 	for _, set := range []string{
-		"environment.fixtures.resources=2000", "scenarios.mixed.rate=100", "scenarios.mixed.duration=16s", "scenarios.mixed.warmup=2s",
+		"environment.fixtures.resources=2000", "scenarios.mixed.rate=100", "scenarios.mixed.duration=16s",
+		"scenarios.mixed.warmup=2s",
 		"faults.0.at=3s", "faults.1.at=6s", "faults.2.at=9s", "faults.3.at=11s", `thresholds.http_reqs="rate>=10"`,
 	} {
 		args = append(args, "--set", set)
@@ -59,14 +60,16 @@ func outage(t *testing.T, provider string) {
 		noticed = append(noticed, c.Text)
 	}
 	says(t, strings.Join(noticed, "\n"), "replica: left out", "replica: read from")
-	says(t, text(t, filepath.Join(p.Dir, "out", "report.html")), "kill cache", `id="levels-chart"`, `id="lag-chart"`, "replica: left out")
+	says(t, text(t, filepath.Join(p.Dir, "out", "report.html")), "kill cache", `id="levels-chart"`, `id="lag-chart"`,
+		"replica: left out")
 	says(t, p.stderr.String(), "Faults (seconds since the start of the run)", "replica PostgreSQL")
 }
 
 // TestFaultsThatTheEnvironmentCannotDo are refused before the load begins.
 func TestFaultsThatTheEnvironmentCannotDo(t *testing.T) {
 	t.Parallel()
-	p := headroom(t, "run", "outage.yaml", "--provider", "embedded", "--set", "environment.fixtures.resources=10", "--set", "faults.0.action=pause")
+	p := headroom(t, "run", "outage.yaml", "--provider", "embedded", "--set", "environment.fixtures.resources=10",
+		"--set", "faults.0.action=pause")
 	p.Env = append(p.Environ(), "HEADROOM_EMBEDDED_POSTGRES="+machinePostgres(t))
 	p.exits(t, exitError)
 	says(t, p.stderr.String(), "the cache", "inside this process", "use provider process or docker")

@@ -56,12 +56,15 @@ thresholds:
 		t.Fatal(err)
 	}
 	series, want := run.Measurements.Series[0], "vegeta v12 (HTTP/1.1, TLS, through a proxy)"
-	if series.Requests != 50 || series.Failed != 0 || moved.Load() != 50 || pages.Load() != 50 || run.Measurements.Engine != want {
+	if series.Requests != 50 || series.Failed != 0 || moved.Load() != 50 || pages.Load() != 50 ||
+		run.Measurements.Engine != want {
 		t.Errorf("%d requests, %d failed: %v; the servers saw %d and %d; engine %q, want %q",
-			series.Requests, series.Failed, series.ErrorSamples, moved.Load(), pages.Load(), run.Measurements.Engine, want)
+			series.Requests, series.Failed, series.ErrorSamples, moved.Load(), pages.Load(),
+			run.Measurements.Engine, want)
 	}
 	logged := text(t, log)
-	if n := strings.Count(logged, "GET "+plain.URL+"/page"); n != 50 || !strings.Contains(logged, "CONNECT "+strings.TrimPrefix(secure.URL, "https://")) {
+	if n := strings.Count(logged, "GET "+plain.URL+"/page"); n != 50 ||
+		!strings.Contains(logged, "CONNECT "+strings.TrimPrefix(secure.URL, "https://")) {
 		t.Errorf("the proxy logged %d of 50 requests to the plain server:\n%.2000s", n, logged)
 	}
 	says(t, p.stdout.String(), plain.URL+" through the proxy http://"+address+" (your service)")
@@ -77,7 +80,8 @@ func startTinyproxy(t *testing.T, dir, address string) (log string) {
 	log = filepath.Join(dir, "tinyproxy.log")
 	config := filepath.Join(dir, "tinyproxy.conf")
 	host, port, _ := strings.Cut(address, ":")
-	content := fmt.Sprintf("Listen %s\nPort %s\nTimeout 60\nMaxClients 200\nLogLevel Connect\nLogFile %q\n", host, port, log)
+	content := fmt.Sprintf("Listen %s\nPort %s\nTimeout 60\nMaxClients 200\nLogLevel Connect\nLogFile %q\n", host,
+		port, log)
 	if err := os.WriteFile(config, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}

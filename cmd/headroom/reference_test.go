@@ -24,7 +24,8 @@ var short = []string{"--set", "environment.fixtures.resources=2000"}
 func TestReferenceSystem(t *testing.T) {
 	t.Parallel()
 	p := headroom(t, append([]string{"run", "smoke.yaml", "--out", "out", "--json"}, short...)...)
-	p.Env = append(os.Environ(), "HEADROOM_SLOW_QUERY=77ms", "HEADROOM_CURSOR_KEY=S3CRET"+strings.Repeat("x", 32), "OTEL_SERVICE_NAME=mine", "GOGC=150")
+	p.Env = append(os.Environ(), "HEADROOM_SLOW_QUERY=77ms", "HEADROOM_CURSOR_KEY=S3CRET"+strings.Repeat("x", 32),
+		"OTEL_SERVICE_NAME=mine", "GOGC=150")
 	if err := p.Run(); err != nil && p.ProcessState.ExitCode() < 0 {
 		t.Fatal(err)
 	}
@@ -59,7 +60,10 @@ func TestReferenceSystem(t *testing.T) {
 		t.Fatal(err)
 	}
 	e := recorded.Environment
-	for name, want := range map[string]string{"HEADROOM_SLOW_QUERY": "77ms", "OTEL_SERVICE_NAME": "mine", "GOGC": "150", "HEADROOM_RATE_LIMIT": "200000", "HEADROOM_POSTGRES_URL": ""} {
+	for name, want := range map[string]string{
+		"HEADROOM_SLOW_QUERY": "77ms", "OTEL_SERVICE_NAME": "mine", "GOGC": "150",
+		"HEADROOM_RATE_LIMIT": "200000", "HEADROOM_POSTGRES_URL": "",
+	} {
 		if got := e.ServerSettings[name]; got != want {
 			t.Errorf("the server's %s is recorded as %q, want %q", name, got, want)
 		}
@@ -138,9 +142,14 @@ func asNobody(t *testing.T, p *program) {
 
 // killed ends a run in the middle of its load by a signal. prepare may change the program before it starts, and more
 // lists what else belongs to it; both may be nil.
-func killed(t *testing.T, provider string, signal syscall.Signal, prepare func(p *program, tmp string), more func() []string) {
+func killed(t *testing.T, provider string, signal syscall.Signal, prepare func(p *program, tmp string),
+	more func() []string,
+) {
 	t.Helper()
-	p := headroom(t, append([]string{"run", "smoke.yaml", "--provider", provider, "--set", "scenarios.warm.duration=10m"}, short...)...)
+	p := headroom(t, append([]string{
+		"run", "smoke.yaml", "--provider", provider, "--set",
+		"scenarios.warm.duration=10m",
+	}, short...)...)
 	mark := fmt.Sprintf("HEADROOM_TEST=%s-%d", t.Name(), os.Getpid())
 	tmp, err := os.MkdirTemp("/tmp", "headroom-kill-")
 	if err != nil {
@@ -240,7 +249,8 @@ func belonging(t *testing.T, mark, tmp string) []string {
 		environ, _ := os.ReadFile(filepath.Join(dir, "environ"))
 		arguments, _ := os.ReadFile(filepath.Join(dir, "cmdline"))
 		where, _ := os.Readlink(filepath.Join(dir, "cwd"))
-		if bytes.Contains(environ, []byte(mark)) || bytes.Contains(arguments, []byte(tmp)) || strings.HasPrefix(where, tmp) {
+		if bytes.Contains(environ, []byte(mark)) || bytes.Contains(arguments, []byte(tmp)) ||
+			strings.HasPrefix(where, tmp) {
 			name, _ := os.ReadFile(filepath.Join(dir, "comm"))
 			found = append(found, filepath.Base(dir)+" "+strings.TrimSpace(string(name)))
 		}

@@ -57,8 +57,8 @@ func logged(t *testing.T, path string) []string {
 	return strings.Split(strings.TrimSpace(times.ReplaceAllString(string(text), "")), "\n")
 }
 
-// TestReplayOfAnAccessLog loads a real nginx, replays what it logged, and holds that it logs the same again: whole from a
-// log with bodies, and GET and HEAD from the combined one.
+// TestReplayOfAnAccessLog loads a real nginx, replays what it logged, and holds that it logs the same again: whole from
+// a log with bodies, and GET and HEAD from the combined one.
 func TestReplayOfAnAccessLog(t *testing.T) {
 	t.Parallel()
 	url, logs := loggingNginx(t)
@@ -90,7 +90,8 @@ thresholds: {http_req_failed: rate==0}
 		}
 		write(t, dir, log, string(text))
 	}
-	want["access.log"] = slices.DeleteFunc(want["access.log"], func(line string) bool { return strings.Contains(line, `"POST `) })
+	want["access.log"] = slices.DeleteFunc(want["access.log"],
+		func(line string) bool { return strings.Contains(line, `"POST `) })
 	for _, log := range []string{"access.log", "lines.log"} {
 		for _, engine := range []string{"wire", "vegeta"} {
 			t.Run(log+" by "+engine, func(t *testing.T) {
@@ -136,7 +137,8 @@ thresholds:
 		t.Errorf("planned %d, sent %d, dropped %d", l.Planned, l.Sent, l.Dropped)
 	}
 	if left := 450 - len(want); left > 0 {
-		says(t, strings.Join(m.Warnings, "\n"), fmt.Sprintf("again: not replayed from access.log: %d × POST, whose body the file does not have", left))
+		says(t, strings.Join(m.Warnings, "\n"),
+			fmt.Sprintf("again: not replayed from access.log: %d × POST, whose body the file does not have", left))
 	}
 	percentiles := headroom(t, "report", "--hdr", out)
 	percentiles.exits(t, exitOK)
@@ -150,7 +152,8 @@ thresholds:
 	says(t, string(page), "GET /items/:id")
 }
 
-// TestReplayInShards holds that the shards of a replay, each of which reads the file, compressed as rotated logs are, are merged into the whole.
+// TestReplayInShards holds that the shards of a replay, each of which reads the file, compressed as rotated logs are,
+// are merged into the whole.
 func TestReplayInShards(t *testing.T) {
 	t.Parallel()
 	url := service(t)
@@ -168,7 +171,9 @@ thresholds: {"http_reqs{name:GET /things/:id}": count>260}
 	var parts []string
 	for i := range 3 {
 		part := filepath.Join(dir, fmt.Sprint("part", i))
-		headroom(t, "run", "--quiet", "--shard", fmt.Sprintf("%d/3", i), "--out", part, file).exits(t, exitOK, exitInvalid) // it is of no matter here whether the machine was busy
+		// it is of no matter here whether the machine was busy
+		headroom(t, "run", "--quiet", "--shard", fmt.Sprintf("%d/3", i), "--out", part, file).exits(t, exitOK,
+			exitInvalid)
 		parts = append(parts, part)
 	}
 	whole := filepath.Join(dir, "whole")
@@ -211,9 +216,11 @@ func TestReplayMistakesExit104(t *testing.T) {
 	write(t, dir, "cut.log.gz", zipped(t, "127.0.0.1 - - [10/Oct/2025:13:55:36 +0200] \"GET / HTTP/1.1\" 200 5\n")[:60])
 	for file, want := range map[string]string{
 		"cut.log.gz": "cut.log.gz:1: the compressed file ends here",
-		"absent.log": "absent.log: no such file", "broken.log": "broken.log:2: the line is not of the combined log format",
+		"absent.log": "absent.log: no such file",
+		"broken.log": "broken.log:2: the line is not of the combined log format",
 	} {
-		p := headroom(t, "validate", write(t, dir, "again.yaml", "target: {url: \"http://127.0.0.1:1\"}\nscenarios: {again: {executor: replay, file: "+file+"}}\n"))
+		p := headroom(t, "validate", write(t, dir, "again.yaml",
+			"target: {url: \"http://127.0.0.1:1\"}\nscenarios: {again: {executor: replay, file: "+file+"}}\n"))
 		p.exits(t, exitUsage)
 		says(t, p.stderr.String(), want)
 	}

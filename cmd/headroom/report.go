@@ -46,6 +46,7 @@ the run.json in it.`,
 			return nil
 		},
 	}
-	c.Flags().BoolVar(&hdr, "hdr", false, "also write percentiles of response times for HdrHistogram's plotters (response-*.hgrm)")
+	c.Flags().BoolVar(&hdr, "hdr", false,
+		"also write percentiles of response times for HdrHistogram's plotters (response-*.hgrm)")
 	return c
 }

@@ -60,8 +60,8 @@ func (e publishError) Unwrap() error { return e.error }
 func run(w, wErr io.Writer, args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	// The first signal asks for an orderly end. A second one has its default effect, unless it follows at once: GNU timeout, for
-	// example, signals the process and then its group.
+	// The first signal asks for an orderly end. A second one has its default effect, unless it follows at once: GNU
+	// timeout, for example, signals the process and then its group.
 	context.AfterFunc(ctx, func() { time.AfterFunc(sameSignal, stop) })
 
 	secrets := &scenarios.Redactor{}
@@ -97,7 +97,8 @@ func exitCode(err error) int {
 		return exitCrossed
 	case errors.As(err, &verdict):
 		return exitInvalid
-	case errors.As(err, new(usageError)), errors.As(err, new(inputError)), errors.As(err, new(scenarios.Errors)), errors.As(err, &unknown):
+	case errors.As(err, new(usageError)), errors.As(err, new(inputError)), errors.As(err, new(scenarios.Errors)),
+		errors.As(err, &unknown):
 		return exitUsage
 	}
 	return exitError
@@ -115,8 +116,8 @@ func printError(w io.Writer, err error) {
 	printFaults(w, err)
 }
 
-// printFaults writes each error on its own lines. Errors in a file begin with its name, line and column, so that an editor
-// can go there. Other errors begin with the program's name.
+// printFaults writes each error on its own lines. Errors in a file begin with its name, line and column, so that an
+// editor can go there. Other errors begin with the program's name.
 func printFaults(w io.Writer, err error) {
 	if input, ok := err.(inputError); ok {
 		fmt.Fprintln(w, input)
@@ -158,7 +159,9 @@ measurement is invalid or inconclusive (the generator was the limit, or there is
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w; see: %s --help", err, c.CommandPath())}
 	})
-	root.AddCommand(newRunCommand(args), newMergeCommand(args), newCompareCommand(), newAttackCommand(), newServeCommand(), newSeedCommand(), newReportCommand(), newValidateCommand(), newDoctorCommand(), newVersionCommand())
+	root.AddCommand(newRunCommand(args), newMergeCommand(args), newCompareCommand(), newAttackCommand(),
+		newServeCommand(), newSeedCommand(), newReportCommand(), newValidateCommand(), newDoctorCommand(),
+		newVersionCommand())
 	// Unknown commands and unexpected arguments are usage errors as well.
 	root.Args = unknownCommand
 	root.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
@@ -171,7 +174,8 @@ func unknownCommand(c *cobra.Command, args []string) error {
 	if err == nil {
 		return nil
 	}
-	for c.SuggestionsMinimumDistance = 1; c.SuggestionsMinimumDistance <= 2; c.SuggestionsMinimumDistance++ { // only the closest
+	// only the closest
+	for c.SuggestionsMinimumDistance = 1; c.SuggestionsMinimumDistance <= 2; c.SuggestionsMinimumDistance++ {
 		if near := c.SuggestionsFor(args[0]); len(near) > 0 {
 			return usageError{fmt.Errorf(`%w; did you mean "%s"?`, err, strings.Join(near, `" or "`))}
 		}
@@ -190,7 +194,8 @@ func newVersionCommand() *cobra.Command {
 			if tool.Commit != "" {
 				commit = "commit " + tool.Commit + ", "
 			}
-			_, err := fmt.Fprintf(c.OutOrStdout(), "headroom %s (%s%s, %s/%s)\n", tool.Version, commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			_, err := fmt.Fprintf(c.OutOrStdout(), "headroom %s (%s%s, %s/%s)\n", tool.Version, commit,
+				runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return err
 		},
 	}

@@ -74,13 +74,17 @@ of a built-in scenario, or - for standard input.`,
 			return r.runAll(c.Context(), files)
 		},
 	}
-	c.Flags().StringVar(&r.out, "out", "", "`directory` of the saved run; with several files, the parent of one directory each (default results/runs/<time>-<name>)")
+	c.Flags().StringVar(&r.out, "out", "",
+		"`directory` of the saved run; with several files, the parent of one directory each (default "+
+			"results/runs/<time>-<name>)")
 	addSystemFlags(c, r)
 	r.scenario.add(c)
-	c.Flags().StringVar(&shard, "shard", "", "run shard `i/n` of the schedule, with i from 0; /n takes i from "+completionIndex+"; headroom merge joins the shards")
+	c.Flags().StringVar(&shard, "shard", "", "run shard `i/n` of the schedule, with i from 0; /n takes i from "+
+		completionIndex+"; headroom merge joins the shards")
 	c.Flags().StringVar(&startAt, "start-at", "", "start the load at this `time`, such as 2026-01-02T15:04:05Z")
 	c.Flags().BoolVar(&r.quiet, "quiet", false, "do not show progress")
-	c.Flags().BoolVar(&r.json, "json", false, "write the summary as JSON to standard output, and everything else to standard error")
+	c.Flags().BoolVar(&r.json, "json", false,
+		"write the summary as JSON to standard output, and everything else to standard error")
 	return c
 }
 
@@ -92,8 +96,8 @@ func addSystemFlags(c *cobra.Command, r *runner) {
 	c.Flags().StringVar(&r.cache, "cache", "", "`URL` of the cache for provider external")
 }
 
-// runAll runs all files, if all of them are valid. The worst outcome counts: a crossed threshold is worse than an invalid
-// measurement.
+// runAll runs all files, if all of them are valid. The worst outcome counts: a crossed threshold is worse than an
+// invalid measurement.
 func (r *runner) runAll(ctx context.Context, files []string) error {
 	var all []loaded
 	var faults []error
@@ -130,12 +134,15 @@ func (r *runner) checkAddresses() error {
 	both, any := r.postgres != "" && r.cache != "", r.postgres != "" || r.cache != "" || r.replica != ""
 	switch {
 	case r.provider == "external" && !both:
-		return usageError{errors.New("--provider external uses running servers: give their addresses with --postgres URL and " +
+		return usageError{errors.New("--provider external uses running servers: give their addresses with " +
+			"--postgres URL and " +
 			"--cache URL, and with --replica URL if there is a replica")}
 	case any && !both:
-		return usageError{errors.New("give the addresses of running servers together: --postgres URL and --cache URL, and --replica URL if there is a replica")}
+		return usageError{errors.New("give the addresses of running servers together: --postgres URL and --cache " +
+			"URL, and --replica URL if there is a replica")}
 	case any && r.provider != "external" && r.provider != "auto":
-		return usageError{fmt.Errorf("--provider %s starts its own servers: remove --postgres, --replica and --cache, or use --provider external", r.provider)}
+		return usageError{fmt.Errorf("--provider %s starts its own servers: remove --postgres, --replica and "+
+			"--cache, or use --provider external", r.provider)}
 	}
 	return nil
 }
@@ -202,8 +209,8 @@ func (r *runner) runOne(ctx context.Context, l loaded, dir string) (outcome resu
 	return verdict.Outcome, nil
 }
 
-// publish saves the run, draws its reports, and prints the result, even if saving or drawing fails: then the text is all that
-// is left of the run. An error is of type [publishError].
+// publish saves the run, draws its reports, and prints the result, even if saving or drawing fails: then the text is
+// all that is left of the run. An error is of type [publishError].
 func (r *runner) publish(dir string, run *results.Run) error {
 	run.Redact(r.secrets)
 	err := keep(dir, run)
@@ -260,8 +267,8 @@ func isLocal(target string) bool {
 	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// reachable fails if the user's own service cannot be reached or its certificate is not valid: it is better to say so now than
-// after a minute of failed requests.
+// reachable fails if the user's own service cannot be reached or its certificate is not valid: it is better to say so
+// now than after a minute of failed requests.
 func reachable(ctx context.Context, target scenarios.Target) error {
 	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
 	defer cancel()
@@ -294,7 +301,8 @@ func unreachable(err error, key string) (fault, remedy string) {
 	case errors.As(err, new(x509.HostnameError)):
 		return "has a certificate for another name", "correct " + key + ", or the certificate"
 	case errors.As(err, new(x509.UnknownAuthorityError)):
-		return "has a certificate that this machine does not trust", "set SSL_CERT_FILE to it or to the certificate of its authority"
+		return "has a certificate that this machine does not trust",
+			"set SSL_CERT_FILE to it or to the certificate of its authority"
 	case errors.As(err, new(*tls.CertificateVerificationError)):
 		return "has a certificate that is not valid", "replace it"
 	case errors.As(err, new(tls.RecordHeaderError)):

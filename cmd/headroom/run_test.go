@@ -6,7 +6,10 @@ import (
 )
 
 func TestRedacted(t *testing.T) {
-	got := redacted([]string{"headroom", "run", "x.yaml", "--postgres", "postgres://me:secret@127.0.0.1:5432/db", "a b%"}, nil)
+	got := redacted([]string{
+		"headroom", "run", "x.yaml", "--postgres", "postgres://me:secret@127.0.0.1:5432/db",
+		"a b%",
+	}, nil)
 	want := []string{"headroom", "run", "x.yaml", "--postgres", "postgres://REDACTED@127.0.0.1:5432/db", "a b%"}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q", got)

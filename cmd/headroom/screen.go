@@ -15,8 +15,8 @@ import (
 	"github.com/policycortex/headroom/scenarios"
 )
 
-// screen shows the progress of a run: on a terminal, a block of lines that is redrawn; elsewhere, a plain line every few
-// seconds.
+// screen shows the progress of a run: on a terminal, a block of lines that is redrawn; elsewhere, a plain line every
+// few seconds.
 type screen struct {
 	w     io.Writer
 	live  bool
@@ -67,7 +67,8 @@ func (s *screen) show(p loadgen.Progress) {
 			continue
 		}
 		fmt.Fprintf(&b, "%4ds  %-12s %-9s %7d/s  P50 %s  P95 %s  errors %d  in flight %d  left %v\n",
-			elapsed, sc.Name, sc.State, sc.Last.Requests, timeOf(sc.Last, sc.Last.P50), timeOf(sc.Last, sc.Last.P95), sc.Failed, sc.InFlight, left)
+			elapsed, sc.Name, sc.State, sc.Last.Requests, timeOf(sc.Last, sc.Last.P50), timeOf(sc.Last, sc.Last.P95),
+			sc.Failed, sc.InFlight, left)
 		lines++
 	}
 	if s.live {

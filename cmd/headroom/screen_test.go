@@ -22,7 +22,10 @@ func TestScreenWithoutAnswers(t *testing.T) {
 		var b bytes.Buffer
 		s := newScreen(&b, &scenarios.Plan{})
 		s.shown = -plainEvery
-		s.show(loadgen.Progress{Scenarios: []loadgen.ScenarioProgress{{Name: "s", State: loadgen.Measuring, Last: tt.last}}})
+		s.show(loadgen.Progress{Scenarios: []loadgen.ScenarioProgress{{
+			Name: "s", State: loadgen.Measuring,
+			Last: tt.last,
+		}}})
 		if !strings.Contains(b.String(), tt.want) {
 			t.Errorf("%q, want %q", b.String(), tt.want)
 		}

@@ -57,14 +57,18 @@ func (p *planted) file(name, content string) string {
 func (p *planted) search(where, text string) {
 	p.t.Helper()
 	for secret, place := range p.all {
-		forms := []string{secret, secret[4:12], secret[12:20], secret[20:], url.QueryEscape(secret), url.PathEscape(secret)}
+		forms := []string{
+			secret, secret[4:12], secret[12:20], secret[20:], url.QueryEscape(secret),
+			url.PathEscape(secret),
+		}
 		for before := range 3 {
 			encoded := base64.StdEncoding.EncodeToString([]byte("bob:"[:before] + secret + "xx"))
 			forms = append(forms, encoded[4:len(encoded)-6])
 		}
 		for _, form := range forms {
 			if at := strings.Index(text, form); at >= 0 {
-				p.t.Errorf("%s has the secret of %s, as %q: …%s…", where, place, form, text[max(0, at-80):min(len(text), at+60)])
+				p.t.Errorf("%s has the secret of %s, as %q: …%s…", where, place, form,
+					text[max(0, at-80):min(len(text), at+60)])
 				break
 			}
 		}
@@ -86,8 +90,8 @@ func (p *planted) runs(env []string, args ...string) string {
 	return c.stdout.String() + c.stderr.String()
 }
 
-// runsAll runs the program with each of the argument lists, four at a time: some of them wait for an address that does not
-// answer.
+// runsAll runs the program with each of the argument lists, four at a time: some of them wait for an address that does
+// not answer.
 func (p *planted) runsAll(commands ...[]string) {
 	p.t.Helper()
 	slots := make(chan struct{}, 4)
@@ -157,9 +161,15 @@ func (p *planted) secretScenario(name string) (file string, env, flags []string)
 	p.file("secret.txt", p.in("a secret's file")+"\n")
 	p.file("vars.env", "# of this test\nexport FILE_TOKEN='"+p.in("--env-file")+"'\n")
 	p.file("users.csv", "name,pass\nalice,"+p.in("a feeder's column in Authorization")+"\n")
-	env = []string{"ENV_SECRET=" + p.in("a secret's variable"), "NAMED_TOKEN=" + p.in("a variable with the name of a secret"), "PLAIN=" + p.in("a variable in a secret header")}
+	env = []string{
+		"ENV_SECRET=" + p.in("a secret's variable"),
+		"NAMED_TOKEN=" + p.in("a variable with the name of a secret"), "PLAIN=" + p.in("a variable in a secret header"),
+	}
 	headers := ""
-	for _, h := range []string{"Authorization", "Proxy-Authorization", "Cookie", "Set-Cookie", "X-Api-Key", "api-key", "X-Auth-Token", "X-CSRF-Token", "X-Amz-Security-Token", "X-Partner"} {
+	for _, h := range []string{
+		"Authorization", "Proxy-Authorization", "Cookie", "Set-Cookie", "X-Api-Key", "api-key",
+		"X-Auth-Token", "X-CSRF-Token", "X-Amz-Security-Token", "X-Partner",
+	} {
 		value := p.in(h)
 		switch h {
 		case "Authorization":
@@ -205,7 +215,8 @@ scenarios:
 feeders: {users: {csv: users.csv}}
 thresholds: {http_req_failed: "rate<0.01"}
 `)
-	flags = []string{"--env-file", "vars.env", "--set", "scenarios.load.requests.set.headers.X-Auth-Token=" + p.in("--set"), "--set=scenarios.load.requests.set.path=/echo?sig=" + p.escaped("--set of a path")}
+	flags = []string{"--env-file", "vars.env", "--set", "scenarios.load.requests.set.headers.X-Auth-Token=" +
+		p.in("--set"), "--set=scenarios.load.requests.set.path=/echo?sig=" + p.escaped("--set of a path")}
 	return file, env, flags
 }
 
@@ -232,7 +243,8 @@ func TestSecrets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text := run.Scenario.Text; !strings.Contains(text, "${TARGET}") || !strings.Contains(text, "REDACTED") || run.Scenario.Variables["TARGET"] != target || run.Scenario.Variables["NAMED_TOKEN"] != "REDACTED" {
+	if text := run.Scenario.Text; !strings.Contains(text, "${TARGET}") || !strings.Contains(text, "REDACTED") ||
+		run.Scenario.Variables["TARGET"] != target || run.Scenario.Variables["NAMED_TOKEN"] != "REDACTED" {
 		t.Errorf("the record has not the scenario as it was written: %v\n%s", run.Scenario.Variables, text)
 	}
 
@@ -254,16 +266,21 @@ func TestSecretsOfRecordings(t *testing.T) {
 	target := talkative(t, p.in("the service's own"))
 	host := strings.TrimPrefix(target, "http://")
 	har := func(at int, url, header, value, body string) string {
-		return fmt.Sprintf(`{"startedDateTime":"2026-01-02T03:04:0%d.000Z","request":{"method":"POST","url":%q,"headers":[{"name":%q,"value":%q}],"postData":{"mimeType":"application/json","text":%q}},"response":{"status":200},"timings":{"send":1,"wait":1,"receive":1}}`, at, url, header, value, body)
+		return fmt.Sprintf(
+			`{"startedDateTime":"2026-01-02T03:04:0%d.000Z","request":{"method":"POST","url":%q,"headers":[{"name":%q,"value":%q}],"postData":{"mimeType":"application/json","text":%q}},"response":{"status":200},"timings":{"send":1,"wait":1,"receive":1}}`, at, url, header, value, body)
 	}
 	p.file("some.har", `{"log":{"version":"1.2","entries":[`+strings.Join([]string{
-		har(1, "https://bob:"+p.escaped("a HAR's URL")+"@one/echo?token="+p.escaped("a HAR's query"), "Authorization", "Bearer "+p.in("a HAR's header"), `{"password":"`+p.in("a HAR's body")+`"}`),
+		har(1, "https://bob:"+p.escaped("a HAR's URL")+"@one/echo?token="+p.escaped("a HAR's query"), "Authorization",
+			"Bearer "+p.in("a HAR's header"), `{"password":"`+p.in("a HAR's body")+`"}`),
 		har(2, "https://two/malformed", "authorization", "Bearer "+p.in("a HAR's header of a malformed answer"), "{}"),
-		har(2, "https://bob:"+p.escaped("a HAR's second URL")+"@three/echo", "Cookie", "sid="+p.in("a HAR's cookie"), "x=1"),
+		har(2, "https://bob:"+p.escaped("a HAR's second URL")+"@three/echo", "Cookie",
+			"sid="+p.in("a HAR's cookie"), "x=1"),
 		har(2, "ftp://bob:"+p.escaped("a HAR's URL that is none")+"@three/echo", "A", "b", "x=1"),
 	}, ",")+"]}}")
-	p.file("lines.log", `{"time":1700000000.5,"method":"GET","path":"/echo?api_key=`+p.escaped("a line's query")+`","headers":{"X-Api-Key":"`+p.in("a line's header")+`"}}`+"\n")
-	p.file("targets.json", `{"method":"GET","url":"http://bob:`+p.escaped("a target's URL")+"@"+host+`/echo","header":{"Authorization":["Bearer `+p.in("a target's header")+`"]}}`+"\n"+
+	p.file("lines.log", `{"time":1700000000.5,"method":"GET","path":"/echo?api_key=`+p.escaped("a line's query")+
+		`","headers":{"X-Api-Key":"`+p.in("a line's header")+`"}}`+"\n")
+	p.file("targets.json", `{"method":"GET","url":"http://bob:`+p.escaped("a target's URL")+"@"+host+
+		`/echo","header":{"Authorization":["Bearer `+p.in("a target's header")+`"]}}`+"\n"+
 		`{"method":"GET","url":"http://bob:`+p.escaped("a target's URL alone")+"@"+host+`/echo"}`+"\n")
 	p.file("replay.yaml", `target: {url: "`+target+`"}
 scenarios:
@@ -278,10 +295,13 @@ scenarios:
 		p.searchFiles(filepath.Join(p.dir, engine))
 	}
 
-	p.file("targets.txt", "GET http://bob:"+p.escaped("a target's URL")+"@"+host+"/echo?token="+p.escaped("a target's query")+"\nAuthorization: Bearer "+p.in("a target's header")+
-		"\n\nGET http://bob:"+p.escaped("a target's URL alone")+"@"+host+"/echo\n\nGET "+target+"/malformed\nAuthorization: Bearer "+p.in("a malformed target's header")+"\n\nGET "+target+"/login\n")
+	p.file("targets.txt", "GET http://bob:"+p.escaped("a target's URL")+"@"+host+"/echo?token="+
+		p.escaped("a target's query")+"\nAuthorization: Bearer "+p.in("a target's header")+
+		"\n\nGET http://bob:"+p.escaped("a target's URL alone")+"@"+host+"/echo\n\nGET "+target+
+		"/malformed\nAuthorization: Bearer "+p.in("a malformed target's header")+"\n\nGET "+target+"/login\n")
 	for _, encoding := range []string{"json", "csv", "gob"} {
-		p.runs(nil, "attack", "-targets", "targets.txt", "-rate", "20", "-duration", "300ms", "-encoding", encoding, "-max-body", "-1", "-output", "out."+encoding, "-header", "X-Api-Key: "+p.in("-header"))
+		p.runs(nil, "attack", "-targets", "targets.txt", "-rate", "20", "-duration", "300ms", "-encoding", encoding,
+			"-max-body", "-1", "-output", "out."+encoding, "-header", "X-Api-Key: "+p.in("-header"))
 		content, err := os.ReadFile(filepath.Join(p.dir, "out."+encoding))
 		if err != nil || len(content) < 100 {
 			t.Errorf("%d bytes of %s, %v", len(content), encoding, err)
@@ -289,7 +309,9 @@ scenarios:
 		p.search("out."+encoding, string(content))
 	}
 	p.runs(nil, "attack", "-header", "Authorization "+p.in("a wrong -header"))
-	p.runs(nil, "attack", "-targets", p.file("bad.txt", "GET http://bob:"+p.escaped("a wrong target")+"@"+host+":port/\nAuthorization Bearer "+p.in("a wrong target's header")+"\n"))
+	p.runs(nil, "attack", "-targets",
+		p.file("bad.txt", "GET http://bob:"+p.escaped("a wrong target")+"@"+host+":port/\nAuthorization Bearer "+
+			p.in("a wrong target's header")+"\n"))
 }
 
 // TestSecretsOfMistakes plants them in what is refused, and in addresses at which nothing answers.
@@ -299,14 +321,17 @@ func TestSecretsOfMistakes(t *testing.T) {
 	closed := "127.0.0.1:1"
 	load := "\nscenarios: {s: {executor: constant-vus, vus: 1, duration: 100ms, requests: [{name: a, path: /}]}}\n"
 	header := func(value string) string {
-		return "target: {url: http://" + closed + "}\nscenarios: {s: {executor: constant-vus, vus: 1, duration: 1s, requests: [{name: a, path: /, headers: {Authorization: " + value + "}}]}}\n"
+		return "target: {url: http://" + closed +
+			"}\nscenarios: {s: {executor: constant-vus, vus: 1, duration: 1s, requests: [{name: a, path: /, headers: " +
+			"{Authorization: " + value + "}}]}}\n"
 	}
 	for i, src := range []string{
 		"target: {url: 'https://bob:" + p.escaped("target.url") + "@h/'}" + load,
 		"target: {url: 'https://bob:" + p.escaped("a target.url with a wrong port") + "@h:port/'}" + load,
 		"target: {url: 'postgres://bob:" + p.in("a target.url of another kind") + "@h/'}" + load,
 		"target: {url: 'http://" + closed + "', proxy: 'ftp://bob:" + p.escaped("a wrong proxy") + "@h'}" + load,
-		"target: {url: 'http://" + closed + "', proxy: 'http://bob:" + p.escaped("a proxy") + "@" + closed + "'}" + load,
+		"target: {url: 'http://" + closed + "', proxy: 'http://bob:" + p.escaped("a proxy") + "@" + closed +
+			"'}" + load,
 		header("'Bearer " + p.in("an open quote")),
 		header("'Bearer " + p.in("an open hole") + "{{'"),
 		header("[Bearer, " + p.in("a list in place of a text") + "]"),
@@ -316,7 +341,8 @@ func TestSecretsOfMistakes(t *testing.T) {
 		header("{secret: '" + p.in("a secret without a source") + "'}"),
 	} {
 		file := p.file(fmt.Sprintf("%d.yaml", i), src)
-		if said := p.runs(nil, "run", file); !strings.Contains(said, filepath.Base(file)) && !strings.HasPrefix(said, "headroom: the proxy ") {
+		if said := p.runs(nil, "run", file); !strings.Contains(said, filepath.Base(file)) &&
+			!strings.HasPrefix(said, "headroom: the proxy ") {
 			t.Errorf("%s: %s", src, said)
 		}
 	}
@@ -335,13 +361,30 @@ func TestSecretsOfMistakes(t *testing.T) {
 	p.runsAll(append(commands,
 		[]string{"run", whole, "--env-file", p.file("bad.env", "PASSWORD "+p.in("a line that is none")+"\n")},
 		[]string{"run", whole, "--env-file", p.file("bad2.env", "PASSWORD='"+p.in("an open quote")+"\n")},
-		[]string{"run", "smoke", "--provider", "external", "--postgres", "postgres://" + password("--postgres") + "/db?connect_timeout=1", "--cache", "redis://" + password("--cache") + "/0"},
-		[]string{"run", "smoke", "--provider", "external", "--postgres", "postgres://bob:" + p.in("a wrong --postgres") + "/x@h/db", "--cache=redis://:" + p.in("a wrong --cache") + "@h:port/0"},
+		[]string{
+			"run", "smoke", "--provider", "external", "--postgres",
+			"postgres://" + password("--postgres") + "/db?connect_timeout=1", "--cache",
+			"redis://" + password("--cache") + "/0",
+		},
+		[]string{
+			"run", "smoke", "--provider", "external", "--postgres",
+			"postgres://bob:" + p.in("a wrong --postgres") + "/x@h/db",
+			"--cache=redis://:" + p.in("a wrong --cache") + "@h:port/0",
+		},
 		[]string{"seed", "--postgres", "postgres://" + password("seed") + "/db?connect_timeout=1"},
-		[]string{"serve", "--postgres", "host=127.0.0.1 port=x password=" + p.in("a wrong DSN"), "--cache", "redis://h"},
+		[]string{
+			"serve", "--postgres", "host=127.0.0.1 port=x password=" + p.in("a wrong DSN"), "--cache",
+			"redis://h",
+		},
 	)...)
-	p.runs([]string{"HEADROOM_POSTGRES_URL=postgres://" + password("HEADROOM_POSTGRES_URL") + "/db", "HEADROOM_CACHE_URL=redis://" + password("HEADROOM_CACHE_URL") + "/x"}, "serve", "--addr", "127.0.0.1:0")
-	p.runs([]string{"HEADROOM_POSTGRES_URL=postgres://bob:" + p.in("a wrong HEADROOM_POSTGRES_URL") + "@h:port/db", "HEADROOM_CACHE_URL=redis://h"}, "serve", "--addr", "127.0.0.1:0")
+	p.runs([]string{
+		"HEADROOM_POSTGRES_URL=postgres://" + password("HEADROOM_POSTGRES_URL") + "/db",
+		"HEADROOM_CACHE_URL=redis://" + password("HEADROOM_CACHE_URL") + "/x",
+	}, "serve", "--addr", "127.0.0.1:0")
+	p.runs([]string{
+		"HEADROOM_POSTGRES_URL=postgres://bob:" + p.in("a wrong HEADROOM_POSTGRES_URL") + "@h:port/db",
+		"HEADROOM_CACHE_URL=redis://h",
+	}, "serve", "--addr", "127.0.0.1:0")
 }
 
 // TestSecretsOfOldRuns holds that reports of a run that an older version saved have no secrets.
@@ -349,7 +392,8 @@ func TestSecretsOfOldRuns(t *testing.T) {
 	t.Parallel()
 	p := plant(t)
 	target := talkative(t, "none")
-	file := p.file("old.yaml", "target: {url: "+target+"}\nscenarios: {s: {executor: constant-vus, vus: 1, duration: 300ms, requests: [{name: a, path: /, headers: {X-Old: OLD}}]}}\n")
+	file := p.file("old.yaml", "target: {url: "+target+"}\nscenarios: {s: {executor: constant-vus, vus: 1, duration: "+
+		"300ms, requests: [{name: a, path: /, headers: {X-Old: OLD}}]}}\n")
 	p.runs(nil, "run", file, "--out", "old")
 	saved := filepath.Join(p.dir, "old", "run.json")
 	content, err := os.ReadFile(saved)
@@ -358,8 +402,10 @@ func TestSecretsOfOldRuns(t *testing.T) {
 	}
 	header := p.in("a header")
 	for old, replacement := range map[string]string{
-		"X-Old: OLD": "Authorization: Bearer " + header, `"target": "http://`: `"target": "http://bob:` + p.escaped("a target") + "@",
-		`"--out"`: `"--postgres", "postgres://bob:` + p.escaped("a command") + `@h/db", "--out"`, `"status 403": "403 Forbidden: `: `"status 403": "403 Forbidden: Bearer ` + header,
+		"X-Old: OLD":                     "Authorization: Bearer " + header,
+		`"target": "http://`:             `"target": "http://bob:` + p.escaped("a target") + "@",
+		`"--out"`:                        `"--postgres", "postgres://bob:` + p.escaped("a command") + `@h/db", "--out"`,
+		`"status 403": "403 Forbidden: `: `"status 403": "403 Forbidden: Bearer ` + header,
 	} {
 		if !strings.Contains(string(content), old) {
 			t.Fatalf("there is no %s in:\n%.2000s", old, content)

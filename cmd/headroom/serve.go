@@ -42,7 +42,10 @@ docs/server.md in the source.`,
 			if err := env.Parse(&o); err != nil {
 				return usageError{err}
 			}
-			for flag, target := range map[string]*string{"addr": &o.Addr, "admin": &o.AdminAddr, "postgres": &o.PostgresURL, "replica": &o.PostgresReplicaURL, "cache": &o.CacheURL} {
+			for flag, target := range map[string]*string{
+				"addr": &o.Addr, "admin": &o.AdminAddr,
+				"postgres": &o.PostgresURL, "replica": &o.PostgresReplicaURL, "cache": &o.CacheURL,
+			} {
 				if f := c.Flags().Lookup(flag); f.Changed {
 					*target = f.Value.String()
 				}
@@ -51,10 +54,12 @@ docs/server.md in the source.`,
 				return usageError{errors.New("give both --postgres and --cache, or neither")}
 			}
 			if o.PostgresURL == "" && o.PostgresReplicaURL != "" {
-				return usageError{errors.New("--replica needs --postgres, the address of its primary; --with-replica starts a replica")}
+				return usageError{errors.New("--replica needs --postgres, the address of its primary; --with-replica " +
+					"starts a replica")}
 			}
 			if o.PostgresURL != "" && own.Replica {
-				return usageError{errors.New("--with-replica is for servers that serve starts itself: give the address of your replica with --replica")}
+				return usageError{errors.New("--with-replica is for servers that serve starts itself: give the " +
+					"address of your replica with --replica")}
 			}
 			for _, address := range []string{o.PostgresURL, o.PostgresReplicaURL, o.CacheURL} {
 				redactorOf(c).Learn(address)
@@ -64,20 +69,26 @@ docs/server.md in the source.`,
 		},
 	}
 	c.Flags().StringVar(&flags.Addr, "addr", "", "`host:port` to listen on (default 127.0.0.1:8080)")
-	c.Flags().StringVar(&flags.AdminAddr, "admin", "", "loopback `host:port` for measurements and profiles (default none)")
+	c.Flags().StringVar(&flags.AdminAddr, "admin", "",
+		"loopback `host:port` for measurements and profiles (default none)")
 	c.Flags().StringVar(&flags.PostgresURL, "postgres", "", "`URL` of the Postgres to use")
-	c.Flags().StringVar(&flags.PostgresReplicaURL, "replica", "", "`URL` of a streaming replica of that Postgres, for reads")
+	c.Flags().StringVar(&flags.PostgresReplicaURL, "replica", "",
+		"`URL` of a streaming replica of that Postgres, for reads")
 	c.Flags().StringVar(&flags.CacheURL, "cache", "", "`URL` of the Redis-protocol cache to use")
 	addProviderFlag(c, &own.Provider)
-	c.Flags().BoolVar(&own.Replica, "with-replica", false, "also start a streaming replica, if serve starts its own servers")
+	c.Flags().BoolVar(&own.Replica, "with-replica", false,
+		"also start a streaming replica, if serve starts its own servers")
 	c.Flags().IntVar(&own.Resources, "resources", 5000, "number of resources to load, if serve starts its own Postgres")
 	return c
 }
 
 func addProviderFlag(c *cobra.Command, provider *string) {
-	c.Flags().StringVar(provider, "provider", "auto", "how to run Postgres and the cache: auto, docker, process, embedded or external")
+	c.Flags().StringVar(provider, "provider", "auto",
+		"how to run Postgres and the cache: auto, docker, process, embedded or external")
 	// The function cannot fail: the flag was added in the line above.
-	_ = c.RegisterFlagCompletionFunc("provider", cobra.FixedCompletions([]string{"auto", "docker", "process", "embedded", "external"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = c.RegisterFlagCompletionFunc("provider",
+		cobra.FixedCompletions([]string{"auto", "docker", "process", "embedded", "external"},
+			cobra.ShellCompDirectiveNoFileComp))
 }
 
 func serve(ctx context.Context, w, wErr io.Writer, o server.Options, own ownServers) (err error) {
@@ -98,7 +109,8 @@ func serve(ctx context.Context, w, wErr io.Writer, o server.Options, own ownServ
 			fmt.Fprintln(wErr, "warning: "+w)
 		}
 		defer func() { err = errors.Join(err, environment.Stop(ctx)) }()
-		o.PostgresURL, o.PostgresReplicaURL, o.CacheURL = environment.PostgresURL, environment.ReplicaURL, environment.CacheURL
+		o.PostgresURL, o.PostgresReplicaURL, o.CacheURL = environment.PostgresURL, environment.ReplicaURL,
+			environment.CacheURL
 		fixture := fixtures.Options{Seed: 1, Resources: own.Resources, Progress: fixtureProgress(wErr)}
 		if _, err := fixtures.Load(ctx, o.PostgresURL, fixture); err != nil {
 			return err

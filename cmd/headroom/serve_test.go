@@ -21,9 +21,17 @@ func TestServeLooksBeforeItStartsServers(t *testing.T) {
 		mention  string
 		code     int
 	}{
-		"a taken port":       {[]string{"--addr", taken.Addr().String()}, "", "address already in use", exitError},
-		"a taken admin port": {[]string{"--addr", "127.0.0.1:0", "--admin", taken.Addr().String()}, "", "address already in use", exitError},
-		"a wrong option":     {[]string{"--addr", "127.0.0.1:0"}, "HEADROOM_EDGE_TTL=500ms", "HEADROOM_EDGE_TTL", exitUsage},
+		"a taken port": {[]string{"--addr", taken.Addr().String()}, "", "address already in use", exitError},
+		"a taken admin port": {
+			[]string{"--addr", "127.0.0.1:0", "--admin", taken.Addr().String()},
+			"",
+			"address already in use", exitError,
+		},
+		"a wrong option": {
+			[]string{"--addr", "127.0.0.1:0"},
+			"HEADROOM_EDGE_TTL=500ms", "HEADROOM_EDGE_TTL",
+			exitUsage,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := headroom(t, append([]string{"serve", "--provider", "process"}, c.args...)...)

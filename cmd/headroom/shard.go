@@ -26,14 +26,16 @@ func parseShard(text string) (*results.Shard, error) {
 	if ok && index == "" {
 		index = os.Getenv(completionIndex)
 		if index == "" {
-			return nil, usageError{fmt.Errorf("--shard %s: %s is not set: write --shard 0%s", text, completionIndex, text)}
+			return nil, usageError{fmt.Errorf("--shard %s: %s is not set: write --shard 0%s", text,
+				completionIndex, text)}
 		}
 		from = fmt.Sprintf(" with %s=%s", completionIndex, index)
 	}
 	i, err := strconv.Atoi(index)
 	n, err2 := strconv.Atoi(of)
 	if !ok || errors.Join(err, err2) != nil || n < 1 || i < 0 || i >= n {
-		return nil, usageError{fmt.Errorf("--shard %s%s: write i/n for shard i of n, with i from 0: --shard 0/4 to --shard 3/4", text, from)}
+		return nil, usageError{fmt.Errorf("--shard %s%s: write i/n for shard i of n, with i from 0: --shard 0/4 to "+
+			"--shard 3/4", text, from)}
 	}
 	return &results.Shard{Index: i, Of: n}, nil
 }
@@ -45,7 +47,8 @@ func parseStart(text string) (time.Time, error) {
 	}
 	at, err := time.Parse(time.RFC3339Nano, text)
 	if err != nil {
-		return at, usageError{fmt.Errorf("--start-at %s: write it as %s", text, time.Now().Add(time.Minute).UTC().Format(time.RFC3339))}
+		return at, usageError{fmt.Errorf("--start-at %s: write it as %s", text,
+			time.Now().Add(time.Minute).UTC().Format(time.RFC3339))}
 	}
 	if late := time.Since(at); late > 0 {
 		return at, usageError{fmt.Errorf("--start-at %s was %v ago", text, late.Round(time.Millisecond))}
@@ -63,15 +66,18 @@ func (r *runner) checkShard(files []loaded) error {
 	}
 	plan := files[0].plan
 	if plan.Target.URL == "" {
-		return usageError{errors.New("--shard needs one service for all shards: set target.url; otherwise each shard would start its own reference server")}
+		return usageError{errors.New("--shard needs one service for all shards: set target.url; otherwise each shard " +
+			"would start its own reference server")}
 	}
 	for _, s := range plan.Scenarios {
 		if s.AutoWarmup {
-			return usageError{fmt.Errorf("--shard %v: the warmup of scenario %s is auto, so each shard would end it at another time: set its length, "+
+			return usageError{fmt.Errorf("--shard %v: the warmup of scenario %s is auto, so each shard would end it "+
+				"at another time: set its length, "+
 				"for example --set scenarios.%s.warmup=30s for every shard", r.shard, s.Name, s.Name)}
 		}
 		if users := s.Load.Workers(); users < r.shard.Of {
-			return usageError{fmt.Errorf("--shard %v: scenario %s has %d users or connections (vus, maxVUs), fewer than shards", r.shard, s.Name, users)}
+			return usageError{fmt.Errorf("--shard %v: scenario %s has %d users or connections (vus, maxVUs), fewer "+
+				"than shards", r.shard, s.Name, users)}
 		}
 	}
 	return nil

@@ -16,7 +16,10 @@ func TestFourContainersAreOneRun(t *testing.T) {
 	dir, image := t.TempDir(), fmt.Sprintf("headroom-test:%d", os.Getpid())
 	build := exec.Command("go", "build", "-o", filepath.Join(dir, "headroom"), ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	for _, c := range []*exec.Cmd{build, exec.Command("docker", "build", "--quiet", "--tag", image, "--file", "../../deploy/Dockerfile", dir)} {
+	for _, c := range []*exec.Cmd{
+		build,
+		exec.Command("docker", "build", "--quiet", "--tag", image, "--file", "../../deploy/Dockerfile", dir),
+	} {
 		if out, err := c.CombinedOutput(); err != nil {
 			t.Fatalf("%v: %v\n%s", c.Args, err, out)
 		}

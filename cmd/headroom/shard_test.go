@@ -99,13 +99,16 @@ func mergesTo(t *testing.T, single string, parts []string) {
 		t.Fatal(err)
 	}
 	for i, l := range a.Measurements.Loads {
-		if m := b.Measurements.Loads[i]; m.Planned != l.Planned || m.Sent != l.Sent || m.MeasuredPlanned != l.MeasuredPlanned || m.MaxVUs != l.MaxVUs || m.Lag.Count() != l.Lag.Count() {
+		if m := b.Measurements.Loads[i]; m.Planned != l.Planned || m.Sent != l.Sent ||
+			m.MeasuredPlanned != l.MeasuredPlanned || m.MaxVUs != l.MaxVUs || m.Lag.Count() != l.Lag.Count() {
 			t.Errorf("load %+v, and of one process %+v", m, l)
 		}
 	}
 	for i, s := range a.Measurements.Series {
-		if m := b.Measurements.Series[i]; m.Requests != s.Requests || m.Failed != s.Failed || m.BytesSent != s.BytesSent || m.Response.Count() != s.Response.Count() {
-			t.Errorf("%s: %d requests, %d failed, %d bytes; of one process %d, %d, %d", s.Name, m.Requests, m.Failed, m.BytesSent, s.Requests, s.Failed, s.BytesSent)
+		if m := b.Measurements.Series[i]; m.Requests != s.Requests || m.Failed != s.Failed ||
+			m.BytesSent != s.BytesSent || m.Response.Count() != s.Response.Count() {
+			t.Errorf("%s: %d requests, %d failed, %d bytes; of one process %d, %d, %d", s.Name, m.Requests, m.Failed,
+				m.BytesSent, s.Requests, s.Failed, s.BytesSent)
 		}
 	}
 	var sent int64
@@ -233,11 +236,13 @@ func TestKubernetesJob(t *testing.T) {
 		t.Fatalf("%+v, %+v, %v", scenario, job, err)
 	}
 	s := job.Spec
-	if s.CompletionMode != "Indexed" || s.Completions != 4 || s.Parallelism != s.Completions || s.BackoffLimit == nil || *s.BackoffLimit != 0 {
+	if s.CompletionMode != "Indexed" || s.Completions != 4 || s.Parallelism != s.Completions || s.BackoffLimit == nil ||
+		*s.BackoffLimit != 0 {
 		t.Errorf("%+v", s)
 	}
 	args := s.Template.Spec.Containers[0].Args
-	if i := slices.Index(args, "--shard"); i < 0 || args[i+1] != fmt.Sprintf("/%d", s.Completions) || !slices.Contains(args, "--start-at") {
+	if i := slices.Index(args, "--shard"); i < 0 || args[i+1] != fmt.Sprintf("/%d", s.Completions) ||
+		!slices.Contains(args, "--start-at") {
 		t.Errorf("args %q", args)
 	}
 	file := filepath.Join(t.TempDir(), "scenario.yaml")
@@ -254,12 +259,13 @@ func TestShardMistakesExit104(t *testing.T) {
 		args []string
 		say  string
 	}{
-		"from 1":        {[]string{file, "--shard", "4/4"}, "0/4 to --shard 3/4"},
-		"no number":     {[]string{file, "--shard", "a/4"}, "write i/n"},
-		"no index":      {[]string{file, "--shard", "/4"}, completionIndex + " is not set"},
-		"no target":     {[]string{"smoke.yaml", "--shard", "0/2"}, "target.url"},
-		"too few":       {[]string{file, "--shard", "0/41"}, "fewer than shards"},
-		"own warm-up":   {[]string{file, "--shard", "0/2", "--set", "scenarios.ramp={executor: constant-vus, vus: 4, duration: 1m, warmup: auto, requests: [{name: a, path: /}]}"}, "--set scenarios.ramp.warmup=30s"},
+		"from 1":    {[]string{file, "--shard", "4/4"}, "0/4 to --shard 3/4"},
+		"no number": {[]string{file, "--shard", "a/4"}, "write i/n"},
+		"no index":  {[]string{file, "--shard", "/4"}, completionIndex + " is not set"},
+		"no target": {[]string{"smoke.yaml", "--shard", "0/2"}, "target.url"},
+		"too few":   {[]string{file, "--shard", "0/41"}, "fewer than shards"},
+		"own warm-up": {[]string{file, "--shard", "0/2", "--set", "scenarios.ramp={executor: constant-vus, vus: 4, " +
+			"duration: 1m, warmup: auto, requests: [{name: a, path: /}]}"}, "--set scenarios.ramp.warmup=30s"},
 		"several files": {[]string{file, file, "--shard", "0/2"}, "one scenario file"},
 		"no instant":    {[]string{file, "--start-at", "noon"}, "write it as"},
 		"past":          {[]string{file, "--start-at", "2020-01-02T15:04:05Z"}, "ago"},

@@ -65,7 +65,8 @@ func (r *runner) startSystem(ctx context.Context, plan *scenarios.Plan, dir stri
 	say := func(m string) { fmt.Fprintln(r.progress, m) }
 	s.environment, err = containers.Start(ctx, containers.Options{
 		Provider: r.provider, PostgresImage: plan.Environment.PostgresImage, CacheImage: plan.Environment.CacheImage,
-		Replica: plan.Environment.Replica || r.replica != "", PostgresURL: r.postgres, ReplicaURL: r.replica, CacheURL: r.cache, PostgresSettings: plan.Environment.Postgres, Progress: say,
+		Replica: plan.Environment.Replica || r.replica != "", PostgresURL: r.postgres, ReplicaURL: r.replica,
+		CacheURL: r.cache, PostgresSettings: plan.Environment.Postgres, Progress: say,
 	})
 	if err != nil {
 		return nil, err
@@ -74,7 +75,10 @@ func (r *runner) startSystem(ctx context.Context, plan *scenarios.Plan, dir stri
 	if err := s.checkFaults(plan.Faults); err != nil {
 		return nil, err
 	}
-	fixture := fixtures.Options{Seed: plan.Seed, Resources: plan.Environment.Resources, Progress: fixtureProgress(r.progress)}
+	fixture := fixtures.Options{
+		Seed: plan.Seed, Resources: plan.Environment.Resources,
+		Progress: fixtureProgress(r.progress),
+	}
 	loaded, err := fixtures.Load(ctx, s.environment.PostgresURL, fixture)
 	if err != nil {
 		return nil, err
@@ -100,7 +104,8 @@ func roomHint(err error) error {
 	if !strings.Contains(strings.ToLower(err.Error()), "no space left on device") {
 		return err
 	}
-	return fmt.Errorf("%w\nthe servers keep their data in %s: free some space, or set TMPDIR to a directory with more space", err, os.TempDir())
+	return fmt.Errorf("%w\nthe servers keep their data in %s: free some space, or set TMPDIR to a directory with "+
+		"more space", err, os.TempDir())
 }
 
 func environmentLine(e *containers.Environment) string {
@@ -108,7 +113,8 @@ func environmentLine(e *containers.Environment) string {
 	if e.ReplicaURL != "" {
 		replica = " with a replica"
 	}
-	return fmt.Sprintf("environment: %s, %s %s%s and %s %s (%s)", e.Provider, e.Postgres.Name, e.Postgres.Version, replica,
+	return fmt.Sprintf("environment: %s, %s %s%s and %s %s (%s)", e.Provider, e.Postgres.Name, e.Postgres.Version,
+		replica,
 		e.Cache.Name, e.Cache.Version, e.Reason)
 }
 
@@ -154,9 +160,11 @@ func (s *system) startServer(ctx context.Context, settings scenarios.ServerSetti
 		}
 		return s.askSettings(ctx)
 	case <-s.server.Done():
-		return fmt.Errorf("the reference server ended while starting: %w\n%s", s.server.Err(), containers.LogTail(s.log.Name()))
+		return fmt.Errorf("the reference server ended while starting: %w\n%s", s.server.Err(),
+			containers.LogTail(s.log.Name()))
 	case <-time.After(serverStart):
-		return fmt.Errorf("the reference server was not ready after %v\n%s", serverStart, containers.LogTail(s.log.Name()))
+		return fmt.Errorf("the reference server was not ready after %v\n%s", serverStart,
+			containers.LogTail(s.log.Name()))
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -267,8 +275,9 @@ func (s *system) describe(plan *scenarios.Plan, settings scenarios.ServerSetting
 			continue
 		}
 		s.record.Servers = append(s.record.Servers, results.Server{
-			Role: known.role, Name: server.Name, Version: server.Version, Answer: server.Answer, Standby: server.Standby,
-			Image: server.Image, Digest: server.ImageDigest, Binary: server.Binary,
+			Role: known.role, Name: server.Name, Version: server.Version, Answer: server.Answer,
+			Standby: server.Standby,
+			Image:   server.Image, Digest: server.ImageDigest, Binary: server.Binary,
 		})
 	}
 	for _, name := range slices.Sorted(maps.Keys(plan.Environment.Postgres)) {
@@ -299,8 +308,8 @@ func (s *system) warnings(ctx context.Context) []string {
 	return out
 }
 
-// processes reports whether the processes of the system are known. They are if the servers are children of this process;
-// processes in containers are not.
+// processes reports whether the processes of the system are known. They are if the servers are children of this
+// process; processes in containers are not.
 func (s *system) processes() results.Processes {
 	switch {
 	case s.environment != nil && (s.environment.Provider == "process" || s.environment.Provider == "embedded"):

@@ -12,11 +12,13 @@ import (
 	"github.com/policycortex/headroom/containers"
 )
 
-// TestMaintenanceThatFailedIsAWarning, also when it fails after the last window, and when the server does not answer any more.
+// TestMaintenanceThatFailedIsAWarning, also when it fails after the last window, and when the server does not answer
+// any more.
 func TestMaintenanceThatFailedIsAWarning(t *testing.T) {
 	var failures atomic.Int64
 	admin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprintf(w, `{"version": 1, "maintenance": {"analyze_resources": {"runs": 2, "errors": %d, "last_failure": "statement timeout"}}}`, failures.Load())
+		fmt.Fprintf(w,
+			`{"version": 1, "maintenance": {"analyze_resources": {"runs": 2, "errors": %d, "last_failure": "statement timeout"}}}`, failures.Load())
 	}))
 	defer admin.Close()
 	child, err := containers.StartChild(t.Context(), containers.ChildSpec{Path: "/bin/sleep", Args: []string{"60"}})
@@ -33,7 +35,9 @@ func TestMaintenanceThatFailedIsAWarning(t *testing.T) {
 	}
 	failures.Store(1)
 	for range 2 {
-		if got := s.warnings(t.Context()); len(got) != 1 || !strings.Contains(got[0], "analyze_resources failed in 1 of 2 runs") || !strings.Contains(got[0], "statement timeout") {
+		if got := s.warnings(t.Context()); len(got) != 1 ||
+			!strings.Contains(got[0], "analyze_resources failed in 1 of 2 runs") ||
+			!strings.Contains(got[0], "statement timeout") {
 			t.Errorf("warnings %q", got)
 		}
 		admin.Close()

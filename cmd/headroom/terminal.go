@@ -13,8 +13,8 @@ import (
 	"github.com/policycortex/headroom/scenarios"
 )
 
-// terminal is the program's output for people. It redacts secrets line by line, and text from a file or a service cannot
-// control the terminal.
+// terminal is the program's output for people. It redacts secrets line by line, and text from a file or a service
+// cannot control the terminal.
 type terminal struct {
 	w       io.Writer
 	secrets *scenarios.Redactor
@@ -59,7 +59,8 @@ func bare(w io.Writer) io.Writer {
 	return w
 }
 
-// jsonTo is the writer for a JSON document that is already redacted. Redacting it as text could mistake a number for a secret.
+// jsonTo is the writer for a JSON document that is already redacted. Redacting it as text could mistake a number for a
+// secret.
 func jsonTo(w io.Writer) io.Writer { return printable{bare(w)} }
 
 // printable replaces control characters in a JSON document.

@@ -27,7 +27,8 @@ import (
 	"github.com/policycortex/headroom/scenarios"
 )
 
-// TestHTTPS loads a server by HTTPS, whose certificate the environment names, by either version of HTTP. The run says which.
+// TestHTTPS loads a server by HTTPS, whose certificate the environment names, by either version of HTTP. The run says
+// which.
 func TestHTTPS(t *testing.T) {
 	t.Parallel()
 	for _, protocol := range []string{"HTTP/1.1", "HTTP/2.0"} {
@@ -50,9 +51,11 @@ func TestHTTPS(t *testing.T) {
 				t.Fatal(err)
 			}
 			load, want := run.Measurements.Loads[0], "vegeta v12 ("+protocol+", TLS)"
-			if load.Sent != 100 || seen.Load() != 100 || other.Load() != 0 || run.Measurements.Series[0].Failed != 0 || run.Measurements.Engine != want {
+			if load.Sent != 100 || seen.Load() != 100 || other.Load() != 0 || run.Measurements.Series[0].Failed != 0 ||
+				run.Measurements.Engine != want {
 				t.Errorf("sent %d of 100 by %q, want %q; the server saw %d, of which %d by another protocol; %d failed",
-					load.Sent, run.Measurements.Engine, want, seen.Load(), other.Load(), run.Measurements.Series[0].Failed)
+					load.Sent, run.Measurements.Engine, want, seen.Load(), other.Load(),
+					run.Measurements.Series[0].Failed)
 			}
 		})
 	}
@@ -69,18 +72,35 @@ func TestCertificates(t *testing.T) {
 		proxy     string
 		say       []string
 	}{
-		"untrusted": {-time.Hour, time.Hour, "127.0.0.1", true, "", []string{"does not trust", "x509: certificate signed by unknown authority", "SSL_CERT_FILE"}},
-		"through a proxy": {
-			-time.Hour, time.Hour, "127.0.0.1", true, "http://" + proxy, []string{"the target ", "does not trust", "x509: certificate signed by unknown authority"},
+		"untrusted": {
+			-time.Hour, time.Hour, "127.0.0.1", true, "",
+			[]string{"does not trust", "x509: certificate signed by unknown authority", "SSL_CERT_FILE"},
 		},
-		"expired":       {-2 * time.Hour, -time.Hour, "127.0.0.1", false, "", []string{"not valid today", "x509: certificate has expired", "renew it"}},
-		"not yet valid": {time.Hour, 2 * time.Hour, "127.0.0.1", false, "", []string{"not valid today", "not yet valid", "clock"}},
-		"other name":    {-time.Hour, time.Hour, "192.0.2.1", false, "", []string{"for another name", "x509: certificate is valid for 192.0.2.1", "target.url"}},
+		"through a proxy": {
+			-time.Hour, time.Hour, "127.0.0.1", true, "http://" + proxy,
+			[]string{"the target ", "does not trust", "x509: certificate signed by unknown authority"},
+		},
+		"expired": {
+			-2 * time.Hour, -time.Hour, "127.0.0.1", false, "",
+			[]string{"not valid today", "x509: certificate has expired", "renew it"},
+		},
+		"not yet valid": {
+			time.Hour, 2 * time.Hour, "127.0.0.1", false, "",
+			[]string{"not valid today", "not yet valid", "clock"},
+		},
+		"other name": {
+			-time.Hour, time.Hour, "192.0.2.1", false, "",
+			[]string{"for another name", "x509: certificate is valid for 192.0.2.1", "target.url"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var requests atomic.Int64
-			server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests.Add(1) }))
+			server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter,
+				*http.Request,
+			) {
+				requests.Add(1)
+			}))
 			server.Config.ErrorLog = log.New(io.Discard, "", 0)
 			pair := newCertificate(t, tt.host, tt.from, tt.to)
 			server.TLS = &tls.Config{Certificates: []tls.Certificate{pair}}
@@ -135,7 +155,8 @@ func newCertificate(t *testing.T, host string, from, to time.Duration) tls.Certi
 		t.Fatal(err)
 	}
 	form := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "headroom test"}, NotBefore: time.Now().Add(from), NotAfter: time.Now().Add(to),
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "headroom test"}, NotBefore: time.Now().Add(from),
+		NotAfter:    time.Now().Add(to),
 		IPAddresses: []net.IP{net.ParseIP(host)}, IsCA: true, BasicConstraintsValid: true,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, form, form, key.Public(), key)
@@ -149,8 +170,8 @@ func newCertificate(t *testing.T, host string, from, to time.Duration) tls.Certi
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
 }
 
-// loadTLS runs the program against the server and returns where the run was saved. On a busy machine the run may be INVALID,
-// with 125: what it was is told all the same.
+// loadTLS runs the program against the server and returns where the run was saved. On a busy machine the run may be
+// INVALID, with 125: what it was is told all the same.
 func loadTLS(t *testing.T, server *httptest.Server, trusted []*x509.Certificate, codes ...int) (out string) {
 	t.Helper()
 	dir := t.TempDir()

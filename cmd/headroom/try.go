@@ -37,7 +37,8 @@ The exit code is 99 if a request failed or a check did not hold.`,
   headroom try my-service.yaml --set target.url=https://staging.example.com`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return usageError{fmt.Errorf("%s needs one scenario file; see: %s --help", c.CommandPath(), c.CommandPath())}
+				return usageError{fmt.Errorf("%s needs one scenario file; see: %s --help", c.CommandPath(),
+					c.CommandPath())}
 			}
 			return nil
 		},
@@ -53,7 +54,9 @@ The exit code is 99 if a request failed or a check did not hold.`,
 			return t.try(c.Context(), files[0])
 		},
 	}
-	c.Flags().StringSliceVar(&t.requests, "requests", nil, "send only the requests, flows or steps with these `names`; a step is sent with the steps before it (repeatable)")
+	c.Flags().StringSliceVar(&t.requests, "requests", nil,
+		"send only the requests, flows or steps with these `names`; a step is sent with the steps before it "+
+			"(repeatable)")
 	addSystemFlags(c, &t.runner)
 	t.scenario.add(c)
 	c.Flags().BoolVar(&t.quiet, "quiet", false, "do not show how the system starts")
@@ -104,7 +107,8 @@ func (t *trier) try(ctx context.Context, file string) (err error) {
 		return err
 	}
 	if left > 0 {
-		fmt.Fprintf(t.progress, "%s of recordings were left out; select them with --requests\n", reports.Plural(left, "name"))
+		fmt.Fprintf(t.progress, "%s of recordings were left out; select them with --requests\n",
+			reports.Plural(left, "name"))
 	}
 	if fine < sent {
 		t.showServerLog(system)

@@ -90,8 +90,8 @@ func shopFile(t *testing.T, url, user string) string {
 	return file
 }
 
-// TestTry: every request and flow is sent once, whatever the rates and weights; all of it is shown but for the secrets; and
-// a check that does not hold is an exit code.
+// TestTry: every request and flow is sent once, whatever the rates and weights; all of it is shown but for the secrets;
+// and a check that does not hold is an exit code.
 func TestTry(t *testing.T) {
 	t.Parallel()
 	var asked atomic.Int64
@@ -103,11 +103,16 @@ func TestTry(t *testing.T) {
 	p := headroom(t, "try", shopFile(t, server.URL, "ann"))
 	p.exits(t, exitCrossed)
 	out := p.stdout.String()
-	says(t, out, "scenario users, flow buy, request login\n> POST "+server.URL+"/login\n", "> User-Agent: headroom\n", "> Content-Type: application/json\n",
-		"> Content-Length: 14\n", "\n>\n> {\"user\":\"ann\"}\n< 200 OK, HTTP/1.1, after ", "\n<\n< {\"token\":\"REDACTED\",\"name\":\"Ann\"}\n", "< Set-Cookie: REDACTED",
-		"extracted token: REDACTED\nextracted name: Ann\ncheck fast name: held\n", "> POST "+server.URL+"/orders?for=Ann\n", "> Authorization: REDACTED\n",
-		"< 201 Created", `< {"id":7,`+"\n< "+` "note":"\u009b2Jgone"}`, "check has an id: held\n", "request home\n", "< / over HTTP/1.1\n", "api_key=REDACTED&n=0", "< REDACTED of api_key=",
-		"… (100000 bytes in total)\n", "check small: NOT HELD: 100000 bytes\n", "redirected to "+server.URL+"/new\n", "< (4 bytes that are not text)\n", "7 requests, 6 as expected\n")
+	says(t, out, "scenario users, flow buy, request login\n> POST "+server.URL+"/login\n", "> User-Agent: headroom\n",
+		"> Content-Type: application/json\n",
+		"> Content-Length: 14\n", "\n>\n> {\"user\":\"ann\"}\n< 200 OK, HTTP/1.1, after ",
+		"\n<\n< {\"token\":\"REDACTED\",\"name\":\"Ann\"}\n", "< Set-Cookie: REDACTED",
+		"extracted token: REDACTED\nextracted name: Ann\ncheck fast name: held\n",
+		"> POST "+server.URL+"/orders?for=Ann\n", "> Authorization: REDACTED\n",
+		"< 201 Created", `< {"id":7,`+"\n< "+` "note":"\u009b2Jgone"}`, "check has an id: held\n", "request home\n",
+		"< / over HTTP/1.1\n", "api_key=REDACTED&n=0", "< REDACTED of api_key=",
+		"… (100000 bytes in total)\n", "check small: NOT HELD: 100000 bytes\n", "redirected to "+server.URL+"/new\n",
+		"< (4 bytes that are not text)\n", "7 requests, 6 as expected\n")
 	for _, secret := range []string{"t0ken", "c00kie", "k3y", "\u009b"} {
 		if strings.Contains(out+p.stderr.String(), secret) {
 			t.Errorf("%q is shown:\n%s", secret, out)
@@ -125,13 +130,15 @@ func TestTryWhatFails(t *testing.T) {
 	defer server.Close()
 	p := headroom(t, "try", shopFile(t, server.URL, "eve"), "--requests", "buy,home")
 	p.exits(t, exitCrossed)
-	says(t, p.stdout.String(), "check fast name: NOT HELD: no $.name; the answer was 200 OK: {\"error\":\"unknown\"}\n", "FAILED: extraction failed: token: the body has no $.token\n",
+	says(t, p.stdout.String(), "check fast name: NOT HELD: no $.name; the answer was 200 OK: {\"error\":\"unknown\"}\n",
+		"FAILED: extraction failed: token: the body has no $.token\n",
 		"request order\nnot sent: login failed before it\n", "request home\n", "3 requests, 1 as expected\n")
 
 	file := shopFile(t, server.URL, "ann")
 	p = headroom(t, "try", file, "--requests", "login", "--requests", "home")
 	p.exits(t, exitOK)
-	if out := p.stdout.String(); strings.Contains(out, "request order") || !strings.HasSuffix(out, "2 requests, 2 as expected\n") {
+	if out := p.stdout.String(); strings.Contains(out, "request order") ||
+		!strings.HasSuffix(out, "2 requests, 2 as expected\n") {
 		t.Errorf("not only login and home were sent:\n%s", out)
 	}
 	p = headroom(t, "try", file, "--requests", "hoem")
@@ -161,7 +168,8 @@ func TestTryByTLS(t *testing.T) {
 	p = headroom(t, "try", file, "--requests", "home,order")
 	p.Env = append(os.Environ(), "SSL_CERT_FILE="+roots)
 	p.exits(t, exitOK)
-	says(t, p.stdout.String(), "< 200 OK, HTTP/2.0, TLS 1.3, after ", "< / over HTTP/2.0\n", "3 requests, 3 as expected\n")
+	says(t, p.stdout.String(), "< 200 OK, HTTP/2.0, TLS 1.3, after ", "< / over HTTP/2.0\n",
+		"3 requests, 3 as expected\n")
 }
 
 // TestTryInterrupted: a signal ends a request that is not answered.
@@ -199,7 +207,9 @@ func TestTryRecording(t *testing.T) {
 	dir := t.TempDir()
 	var log strings.Builder
 	for i, path := range []string{"/a/1", "/a/2", "/b", "/a/3"} {
-		fmt.Fprintf(&log, "{\"time\":\"2025-11-02T00:22:4%dZ\",\"method\":\"GET\",\"path\":%q,\"headers\":{\"Cookie\":\"session=c00kie-of-bob\"}}\n", i, path)
+		fmt.Fprintf(&log,
+			`{"time":"2025-11-02T00:22:4%dZ","method":"GET","path":%q,"headers":{"Cookie":"session=c00kie-of-bob"}}`+"\n",
+			i, path)
 	}
 	file := filepath.Join(dir, "replay.yaml")
 	text := fmt.Sprintf("target: {url: %q}\nscenarios: {log: {executor: replay, file: access.jsonl}}\n", server.URL)
@@ -212,7 +222,8 @@ func TestTryRecording(t *testing.T) {
 	p := headroom(t, "try", file)
 	p.exits(t, exitOK)
 	out := p.stdout.String()
-	says(t, out, "request GET /a/:id\n> GET "+server.URL+"/a/1\n", "request GET /b\n", "> Cookie: REDACTED\n", "2 requests, 2 as expected\n")
+	says(t, out, "request GET /a/:id\n> GET "+server.URL+"/a/1\n", "request GET /b\n", "> Cookie: REDACTED\n",
+		"2 requests, 2 as expected\n")
 	if strings.Contains(out, "c00kie") || strings.Contains(out, "/a/2") {
 		t.Errorf("too much is shown:\n%s", out)
 	}

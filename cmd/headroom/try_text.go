@@ -16,7 +16,8 @@ import (
 // maxShownBody is the number of bytes shown of a body.
 const maxShownBody = 2000
 
-// trialWriter prints requests that were tried, with their responses. It adds their secrets to the redactor of the terminal.
+// trialWriter prints requests that were tried, with their responses. It adds their secrets to the redactor of the
+// terminal.
 type trialWriter struct {
 	w       io.Writer
 	secrets *scenarios.Redactor
@@ -39,7 +40,8 @@ func (t *trialWriter) write(r *loadgen.Tried) {
 	fmt.Fprintf(&b, "> %s %s\n", r.Method, oneLine(r.URL))
 	t.message(&b, "> ", r.Headers, r.Body, int64(len(r.Body)))
 	if r.Answered {
-		fmt.Fprintf(&b, "< %s, %s, after %v\n", strings.TrimSpace(strconv.Itoa(r.Status)+" "+http.StatusText(r.Status)), r.Protocol, shortly(r.Took))
+		fmt.Fprintf(&b, "< %s, %s, after %v\n", strings.TrimSpace(strconv.Itoa(r.Status)+" "+http.StatusText(r.Status)),
+			r.Protocol, shortly(r.Took))
 		if r.EndURL != "" {
 			fmt.Fprintf(&b, "< redirected to %s\n", oneLine(r.EndURL))
 		}

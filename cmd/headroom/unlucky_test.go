@@ -20,19 +20,21 @@ func smoke(t *testing.T, out string, more ...string) *program {
 	t.Helper()
 	args := []string{"run", "smoke.yaml", "--provider", "process", "--out", out}
 	for _, set := range []string{
-		"environment.fixtures.resources=1000", "scenarios.warm.rate=100", "scenarios.warm.duration=3s", "scenarios.warm.warmup=1s",
+		"environment.fixtures.resources=1000", "scenarios.warm.rate=100", "scenarios.warm.duration=3s",
+		"scenarios.warm.warmup=1s",
 	} {
 		args = append(args, "--set", set)
 	}
 	return headroom(t, append(args, more...)...)
 }
 
-// TestUnaskedDeaths kills and freezes processes under load without a fault of the scenario. The run is INVALID and names
-// each, and nothing is left.
+// TestUnaskedDeaths kills and freezes processes under load without a fault of the scenario. The run is INVALID and
+// names each, and nothing is left.
 func TestUnaskedDeaths(t *testing.T) {
 	t.Parallel()
 	tmp := publicDir(t)
-	p := smoke(t, "out", "--set", "environment.replica=true", "--set", "scenarios.warm.duration=6s", "--set", "thresholds={}")
+	p := smoke(t, "out", "--set", "environment.replica=true", "--set", "scenarios.warm.duration=6s", "--set",
+		"thresholds={}")
 	p.Env = append(os.Environ(), "TMPDIR="+tmp, "HEADROOM_TEST=unasked-"+strconv.Itoa(os.Getpid()))
 	progress := watched{want: "measuring", seen: make(chan struct{})}
 	p.Stderr = &progress
@@ -64,7 +66,13 @@ func TestUnaskedDeaths(t *testing.T) {
 	for _, blow := range []struct {
 		name   string
 		signal syscall.Signal
-	}{{"cache", syscall.SIGKILL}, {"server", syscall.SIGSTOP}, {"server", syscall.SIGCONT}, {"primary", syscall.SIGKILL}, {"replica", syscall.SIGSTOP}} {
+	}{
+		{"cache", syscall.SIGKILL},
+		{"server", syscall.SIGSTOP},
+		{"server", syscall.SIGCONT},
+		{"primary", syscall.SIGKILL},
+		{"replica", syscall.SIGSTOP},
+	} {
 		if err := syscall.Kill(children[blow.name], blow.signal); err != nil {
 			t.Errorf("%s: %v", blow.name, err)
 		}
@@ -128,8 +136,8 @@ func childrenOf(t *testing.T, parent int) []int {
 	return pids
 }
 
-// TestTwoAtOnce starts two runs of a scenario at the same time. They share no port and no directory, and each has figures
-// of its own.
+// TestTwoAtOnce starts two runs of a scenario at the same time. They share no port and no directory, and each has
+// figures of its own.
 func TestTwoAtOnce(t *testing.T) {
 	t.Parallel()
 	var both [2]*program
@@ -148,7 +156,8 @@ func TestTwoAtOnce(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%v\n%s", err, &p.stderr)
 		}
-		if sent, planned := run.Measurements.Loads[0].Sent, run.Measurements.Loads[0].Planned; sent == 0 || planned != 300 {
+		if sent, planned := run.Measurements.Loads[0].Sent, run.Measurements.Loads[0].Planned; sent == 0 ||
+			planned != 300 {
 			t.Errorf("%d of %d requests were sent", sent, planned)
 		}
 		if len(run.Measurements.Incidents) > 0 {
@@ -163,7 +172,8 @@ func TestTwoAtOnce(t *testing.T) {
 
 // TestOneDirectoryForTwoRuns: the second is told at once, and the first is not disturbed.
 func TestOneDirectoryForTwoRuns(t *testing.T) {
-	file := scenario(t, service(t), "executor: constant-vus\n    vus: 1\n    duration: 3s", `http_req_failed: rate<0.01`)
+	file := scenario(t, service(t), "executor: constant-vus\n    vus: 1\n    duration: 3s",
+		`http_req_failed: rate<0.01`)
 	first := headroom(t, "run", file, "--out", "out")
 	progress := watched{want: "scenario steady", seen: make(chan struct{})}
 	first.Stderr = &progress
@@ -173,7 +183,8 @@ func TestOneDirectoryForTwoRuns(t *testing.T) {
 	<-progress.seen
 	second := headroom(t, "run", file, "--out", filepath.Join(first.Dir, "out"))
 	second.exits(t, exitUsage)
-	says(t, second.stderr.String(), filepath.Join(first.Dir, "out"), "another headroom process is writing to it", "--out")
+	says(t, second.stderr.String(), filepath.Join(first.Dir, "out"), "another headroom process is writing to it",
+		"--out")
 	if err := first.Wait(); err != nil {
 		t.Errorf("the first: %v\n%s", err, progress.text.String())
 	}
@@ -223,7 +234,8 @@ func TestOddSurroundings(t *testing.T) {
 	}
 }
 
-// TestFullAndReadOnlyDisks: what was measured is printed where it cannot be saved, and a run that cannot begin says why.
+// TestFullAndReadOnlyDisks: what was measured is printed where it cannot be saved, and a run that cannot begin says
+// why.
 func TestFullAndReadOnlyDisks(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
@@ -231,7 +243,8 @@ func TestFullAndReadOnlyDisks(t *testing.T) {
 	}
 	disk := func(t *testing.T, options string) string {
 		dir := publicDir(t)
-		if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "mode=1777,"+options, "headroom-test", dir).CombinedOutput(); err != nil {
+		if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "mode=1777,"+options, "headroom-test",
+			dir).CombinedOutput(); err != nil {
 			t.Fatal(err, string(out))
 		}
 		t.Cleanup(func() { _ = exec.Command("umount", "-l", dir).Run() })
@@ -268,8 +281,11 @@ func TestExternalNeedsItsAddresses(t *testing.T) {
 	t.Parallel()
 	for name, args := range map[string][]string{
 		"external alone": {"--provider", "external"}, "one": {"--postgres", "postgres://127.0.0.1/x"},
-		"a replica alone":  {"--replica", "postgres://127.0.0.1/x"},
-		"another provider": {"--provider", "process", "--postgres", "postgres://127.0.0.1/x", "--cache", "redis://127.0.0.1/0"},
+		"a replica alone": {"--replica", "postgres://127.0.0.1/x"},
+		"another provider": {
+			"--provider", "process", "--postgres", "postgres://127.0.0.1/x", "--cache",
+			"redis://127.0.0.1/0",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := headroom(t, append([]string{"run", "smoke.yaml"}, args...)...)

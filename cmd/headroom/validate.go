@@ -42,7 +42,8 @@ func newValidateCommand() *cobra.Command {
 				for _, s := range l.plan.Scenarios {
 					requests += len(s.Requests)
 				}
-				fmt.Fprintf(c.OutOrStdout(), "%s: valid (%s, %s, %s)\n", file, reports.Plural(len(l.plan.Scenarios), "scenario"),
+				fmt.Fprintf(c.OutOrStdout(), "%s: valid (%s, %s, %s)\n", file,
+					reports.Plural(len(l.plan.Scenarios), "scenario"),
 					reports.Plural(requests, "request"), reports.Plural(len(l.plan.Thresholds), "threshold"))
 				for _, warning := range l.recordings.Warnings(l.plan) {
 					fmt.Fprintf(c.OutOrStdout(), "%s: warning: %s\n", file, warning)
@@ -62,8 +63,8 @@ type loaded struct {
 	recordings request.Recordings
 }
 
-// load reads a scenario file, or standard input if it is "-", and the files that it names. A missing file is an error of the
-// caller.
+// load reads a scenario file, or standard input if it is "-", and the files that it names. A missing file is an error
+// of the caller.
 func load(file string, stdin io.Reader, in scenarios.Inputs) (l loaded, err error) {
 	if file == "-" {
 		l.plan, err = parseInput(stdin, in)

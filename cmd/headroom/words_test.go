@@ -10,7 +10,10 @@ import (
 
 func TestSuggestsACommand(t *testing.T) {
 	t.Parallel()
-	for word, say := range map[string]string{"rn": `unknown command "rn" for "headroom"; did you mean "run"?`, "valdate": `did you mean "validate"?`, "xyzzy": "headroom --help"} {
+	for word, say := range map[string]string{
+		"rn":      `unknown command "rn" for "headroom"; did you mean "run"?`,
+		"valdate": `did you mean "validate"?`, "xyzzy": "headroom --help",
+	} {
 		p := headroom(t, word)
 		p.exits(t, exitUsage)
 		says(t, p.stderr.String(), say)
@@ -20,7 +23,8 @@ func TestSuggestsACommand(t *testing.T) {
 func TestVersion(t *testing.T) {
 	p := headroom(t, "version")
 	p.exits(t, exitOK)
-	if got, want := p.stdout.String(), runtime.Version()+", "+runtime.GOOS+"/"+runtime.GOARCH+")\n"; !strings.HasPrefix(got, "headroom ") || !strings.HasSuffix(got, want) {
+	if got, want := p.stdout.String(), runtime.Version()+", "+runtime.GOOS+"/"+runtime.GOARCH+
+		")\n"; !strings.HasPrefix(got, "headroom ") || !strings.HasSuffix(got, want) {
 		t.Errorf("%q", got)
 	}
 	headroom(t, "version", "x").exits(t, exitUsage)
@@ -42,7 +46,8 @@ func TestCompletion(t *testing.T) {
 func TestScenarioOnStandardInput(t *testing.T) {
 	t.Parallel()
 	const s = "target: {url: 'URL'}\nfeeders: {users: {csv: users.csv}}\n" +
-		"scenarios: {s: {executor: constant-vus, vus: 1, duration: 1s, requests: [{name: a, path: '/{{u}}', values: {u: {feeder: users, column: id}}}]}}\n"
+		"scenarios: {s: {executor: constant-vus, vus: 1, duration: 1s, requests: [{name: a, path: '/{{u}}', values: " +
+		"{u: {feeder: users, column: id}}}]}}\n"
 	p := headroom(t, "validate", "-")
 	p.Stdin = strings.NewReader(strings.Replace(s, "URL", "http://127.0.0.1:1", 1) + "ratee: 1\n")
 	p.exits(t, exitUsage)
@@ -50,7 +55,8 @@ func TestScenarioOnStandardInput(t *testing.T) {
 		t.Errorf("%q", p.stderr.String())
 	}
 	p = headroom(t, "validate", "-")
-	p.Stdin = strings.NewReader("target: {url: 'http://127.0.0.1:1'}\nscenarios: {s: {executor: constant-vus, vus: 1, duration: 1s, requests: [{name: a, path: /}]}}\n")
+	p.Stdin = strings.NewReader("target: {url: 'http://127.0.0.1:1'}\nscenarios: {s: {executor: constant-vus, vus: " +
+		"1, duration: 1s, requests: [{name: a, path: /}]}}\n")
 	p.exits(t, exitOK)
 	says(t, p.stdout.String(), "stdin: valid (1 scenario")
 	p = headroom(t, "run", "-", "--quiet", "--out", "out")
@@ -66,31 +72,51 @@ func TestFaultsBeginWithTheirPlace(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	const feeder = "feeders: {users: {csv: FILE}}\ntarget: {url: 'http://127.0.0.1:1'}\n" +
-		"scenarios: {s: {executor: constant-vus, vus: 1, duration: 1s, requests: [{name: a, path: '/{{u}}', values: {u: {feeder: users, column: id}}}]}}\n"
+		"scenarios: {s: {executor: constant-vus, vus: 1, duration: 1s, requests: [{name: a, path: '/{{u}}', values: " +
+		"{u: {feeder: users, column: id}}}]}}\n"
 	const replay = "target: {url: 'http://127.0.0.1:1'}\nscenarios:\n  again:\n    executor: replay\n    file: FILE\n"
 	at := func(name, text string) string { return write(t, dir, name, text) }
 	bad := at("bad.yaml", "ratee: 1\nscenarios: {}\n")
 	users := at("users.csv", "name\nx\n")
 	log := at("broken.log", "127.0.0.1 - - [10/Oct/2025:13:55:36 +0200] \"GET / HTTP/1.1\" 200 5\nGET /\n")
-	noUsers, wrongUsers := at("none.yaml", strings.Replace(feeder, "FILE", "none.csv", 1)), at("wrong.yaml", strings.Replace(feeder, "FILE", "users.csv", 1))
-	noLog, wrongLog := at("nolog.yaml", strings.Replace(replay, "FILE", "none.log", 1)), at("wronglog.yaml", strings.Replace(replay, "FILE", "broken.log", 1))
-	script := at("script.js", "// load\nimport http from 'k6/http';\nexport const options = { vus: 10 };\nexport default function () {}\n")
+	noUsers, wrongUsers := at("none.yaml", strings.Replace(feeder, "FILE", "none.csv", 1)),
+		at("wrong.yaml", strings.Replace(feeder, "FILE", "users.csv", 1))
+	noLog, wrongLog := at("nolog.yaml", strings.Replace(replay, "FILE", "none.log", 1)),
+		at("wronglog.yaml", strings.Replace(replay, "FILE", "broken.log", 1))
+	script := at("script.js", "// load\nimport http from 'k6/http';\nexport const options = { vus: 10 };\nexport "+
+		"default function () {}\n")
 	targets := at("targets.txt", "GET http://127.0.0.1:1/\n\nGET http://127.0.0.1:1/ok HTTP/1.1\n")
 	for name, tt := range map[string]struct {
 		args []string
 		want []string // of each line
 	}{
-		"scenario":                {[]string{"run", bad}, []string{bad + ":1:1: unknown key", bad + ":2:"}},
-		"several files":           {[]string{"validate", bad, "missing.yaml", noLog}, []string{bad + ":1:1: ", bad + ":2:", "headroom: open scenario missing.yaml", noLog + ":5:5: open "}},
-		"feeder that is not":      {[]string{"run", noUsers}, []string{noUsers + ":1:19: open "}},
-		"feeder":                  {[]string{"run", wrongUsers}, []string{users + ":1: there is no column"}},
-		"recording that is not":   {[]string{"run", noLog}, []string{noLog + ":5:5: open "}},
-		"recording":               {[]string{"run", wrongLog}, []string{log + ":2: the line is not of the combined"}},
-		"k6 script":               {[]string{"run", script}, []string{script + ":2:1: this is a k6 script, and a scenario is YAML; its scenarios and thresholds have the same words here"}},
-		"targets":                 {[]string{"attack", "-targets", targets}, []string{targets + `:3: "HTTP/1.1" stands behind the URL`}},
-		"targets for a scenario":  {[]string{"run", targets}, []string{targets + ":1:1: this is a target file of vegeta"}},
-		"recording as a scenario": {[]string{"run", log}, []string{log + ":1:1: this is an access log, and a scenario is YAML; name it in one"}},
-		"a flag":                  {[]string{"run", "--provder", "x"}, []string{"headroom: unknown flag"}},
+		"scenario": {[]string{"run", bad}, []string{bad + ":1:1: unknown key", bad + ":2:"}},
+		"several files": {
+			[]string{"validate", bad, "missing.yaml", noLog},
+			[]string{bad + ":1:1: ", bad + ":2:", "headroom: open scenario missing.yaml", noLog + ":5:5: open "},
+		},
+		"feeder that is not":    {[]string{"run", noUsers}, []string{noUsers + ":1:19: open "}},
+		"feeder":                {[]string{"run", wrongUsers}, []string{users + ":1: there is no column"}},
+		"recording that is not": {[]string{"run", noLog}, []string{noLog + ":5:5: open "}},
+		"recording":             {[]string{"run", wrongLog}, []string{log + ":2: the line is not of the combined"}},
+		"k6 script": {
+			[]string{"run", script},
+			[]string{script + ":2:1: this is a k6 script, and a scenario is YAML; its scenarios and thresholds have " +
+				"the same words here"},
+		},
+		"targets": {
+			[]string{"attack", "-targets", targets},
+			[]string{targets + `:3: "HTTP/1.1" stands behind the URL`},
+		},
+		"targets for a scenario": {
+			[]string{"run", targets},
+			[]string{targets + ":1:1: this is a target file of vegeta"},
+		},
+		"recording as a scenario": {
+			[]string{"run", log},
+			[]string{log + ":1:1: this is an access log, and a scenario is YAML; name it in one"},
+		},
+		"a flag": {[]string{"run", "--provder", "x"}, []string{"headroom: unknown flag"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := headroom(t, tt.args...)
@@ -112,11 +138,13 @@ func TestFaultsBeginWithTheirPlace(t *testing.T) {
 func TestNoPlaceToWrite(t *testing.T) {
 	t.Parallel()
 	p := headroom(t, "run", scenario(t, "http://127.0.0.1:1", closed, `http_reqs: count>0`))
-	if err := os.WriteFile(filepath.Join(p.Dir, "results"), nil, 0o600); err != nil { // nor can root make a directory there
+	// nor can root make a directory there
+	if err := os.WriteFile(filepath.Join(p.Dir, "results"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	p.exits(t, exitUsage)
-	says(t, p.stderr.String(), "headroom: make the run's directory: ", "; name a directory that can be written, with --out")
+	says(t, p.stderr.String(), "headroom: make the run's directory: ",
+		"; name a directory that can be written, with --out")
 }
 
 // TestAttackAndReplaySignInAlike: user and password of a URL reach the service by both, and by either engine.
@@ -124,9 +152,13 @@ func TestAttackAndReplaySignInAlike(t *testing.T) {
 	t.Parallel()
 	seen := make(chan string, 100)
 	url := serviceOf(t, signedIn(seen))
-	targets := write(t, t.TempDir(), "targets.json", `{"method":"GET","url":"`+strings.Replace(url, "http://", "http://bob:p%40w@", 1)+`/"}`+"\n")
+	targets := write(t, t.TempDir(), "targets.json",
+		`{"method":"GET","url":"`+strings.Replace(url, "http://", "http://bob:p%40w@", 1)+`/"}`+"\n")
 	for name, args := range map[string][]string{
-		"attack":         {"attack", "-targets", targets, "-format", "json", "-rate", "5", "-duration", "1s", "-output", "out.bin"},
+		"attack": {
+			"attack", "-targets", targets, "-format", "json", "-rate", "5", "-duration", "1s", "-output",
+			"out.bin",
+		},
 		"replay, wire":   {"run", "--quiet", write(t, filepath.Dir(targets), "wire.yaml", replayOf(url, "wire"))},
 		"replay, vegeta": {"run", "--quiet", write(t, filepath.Dir(targets), "vegeta.yaml", replayOf(url, "vegeta"))},
 	} {
@@ -143,5 +175,6 @@ func TestAttackAndReplaySignInAlike(t *testing.T) {
 }
 
 func replayOf(url, engine string) string {
-	return "target: {url: '" + url + "'}\nengine: " + engine + "\nscenarios: {again: {executor: replay, file: targets.json, rate: 5}}\n"
+	return "target: {url: '" + url + "'}\nengine: " + engine +
+		"\nscenarios: {again: {executor: replay, file: targets.json, rate: 5}}\n"
 }

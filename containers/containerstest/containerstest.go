@@ -27,8 +27,8 @@ var (
 	started = map[kind]outcome{}
 )
 
-// settings are those of a server for tests: it does not wait for the disk, which on a busy machine takes longer than others
-// wait for a lock. What it has written survives its own end all the same. Benchmarks time what users have.
+// settings are those of a server for tests: it does not wait for the disk, which on a busy machine takes longer than
+// others wait for a lock. What it has written survives its own end all the same. Benchmarks time what users have.
 func settings(t testing.TB) map[string]string {
 	if _, benchmark := t.(*testing.B); benchmark {
 		return nil
@@ -82,8 +82,8 @@ func Own(t testing.TB) *containers.Environment {
 	return env
 }
 
-// PauseReplay makes the replica at the URL keep back what it receives, until the returned function is called, or else to
-// the end of the test.
+// PauseReplay makes the replica at the URL keep back what it receives, until the returned function is called, or else
+// to the end of the test.
 func PauseReplay(t testing.TB, replicaURL string) (resume func()) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), replicaURL)

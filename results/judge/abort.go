@@ -11,9 +11,9 @@ import (
 	"github.com/policycortex/headroom/scenarios"
 )
 
-// Crossed returns the first threshold with AbortOnFail that the measurements so far cross; nil when there is none. settled
-// is the offset, one a load, until which it has been measured. A threshold without data does not abort, because its data may
-// still come, but into no window that is over; nor does one before its time has come, see [due].
+// Crossed returns the first threshold with AbortOnFail that the measurements so far cross; nil when there is none.
+// settled is the offset, one a load, until which it has been measured. A threshold without data does not abort, because
+// its data may still come, but into no window that is over; nor does one before its time has come, see [due].
 func Crossed(m *results.Measurements, thresholds []scenarios.Threshold, settled []float64) (*results.Gate, error) {
 	if len(settled) == 0 {
 		return nil, nil
@@ -57,8 +57,8 @@ func until(m *results.Measurements, settled []float64) *results.Measurements {
 	return &sofar
 }
 
-// due says whether a threshold may abort the run: when what it selects has been measured for as long as it waits, or to its
-// end.
+// due says whether a threshold may abort the run: when what it selects has been measured for as long as it waits, or to
+// its end.
 func due(m *results.Measurements, t scenarios.Threshold, settled []float64) bool {
 	var measured []results.Span
 	ended := true
@@ -95,8 +95,8 @@ func requestTags(selector map[string]string) map[string]string {
 	return of
 }
 
-// markUnreached marks a gate that the end of the run came before: what it is of had not been measured to its end, nor for as long
-// as it waits before it may abort a run. What more of the run could not have undone stays.
+// markUnreached marks a gate that the end of the run came before: what it is of had not been measured to its end, nor
+// for as long as it waits before it may abort a run. What more of the run could not have undone stays.
 func markUnreached(m *results.Measurements, t scenarios.Threshold, g *results.Gate) {
 	if final(t, g) {
 		return
@@ -115,10 +115,12 @@ func markUnreached(m *results.Measurements, t scenarios.Threshold, g *results.Ga
 		return
 	}
 	g.Passed, g.Unresolved, g.NotReached, g.Margin = false, false, true, 0
-	g.Reason = fmt.Sprintf("not reached (%s of %s s measured): the run ended after %s s", tenths(selectedSeconds(m, t)), tenths(selectedSeconds(&whole, t)), tenths(m.Elapsed))
+	g.Reason = fmt.Sprintf("not reached (%s of %s s measured): the run ended after %s s", tenths(selectedSeconds(m, t)),
+		tenths(selectedSeconds(&whole, t)), tenths(m.Elapsed))
 }
 
-// final says whether the rest of a run cannot change what became of a gate: a count only grows, and a window that crossed is over.
+// final says whether the rest of a run cannot change what became of a gate: a count only grows, and a window that
+// crossed is over.
 func final(t scenarios.Threshold, g *results.Gate) bool {
 	switch {
 	case g.Samples == 0 && g.Window == nil:

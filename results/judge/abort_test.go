@@ -10,11 +10,15 @@ import (
 	"github.com/policycortex/headroom/scenarios"
 )
 
-// stagedRun is a run of two stages of 1,000 requests of 1 to 1000 ms each, from 20 to 40 s and from 40 to 45 s, that is not over.
+// stagedRun is a run of two stages of 1,000 requests of 1 to 1000 ms each, from 20 to 40 s and from 40 to 45 s, that is
+// not over.
 func stagedRun() *results.Measurements {
 	m := measured()
 	m.Elapsed, m.Loads[0].MeasuredTo, m.Loads[0].LastAnswer = 45, 45, 45
-	m.Loads[0].Stages = []results.Stage{{Name: "first", From: 20, To: 40, LastAnswer: 40}, {Name: "second", From: 40, To: 45, LastAnswer: 45}}
+	m.Loads[0].Stages = []results.Stage{
+		{Name: "first", From: 20, To: 40, LastAnswer: 40},
+		{Name: "second", From: 40, To: 45, LastAnswer: 45},
+	}
 	var series []*results.Series
 	for _, st := range m.Loads[0].Stages {
 		s := *m.Series[0]
@@ -32,7 +36,8 @@ func ofStage(stage string) scenarios.Threshold {
 	return th
 }
 
-// TestAbortCountsFromItsOwnStart: what a threshold waits counts from where that begins which it selects, and not beyond its end.
+// TestAbortCountsFromItsOwnStart: what a threshold waits counts from where that begins which it selects, and not beyond
+// its end.
 func TestAbortCountsFromItsOwnStart(t *testing.T) {
 	dropped := threshold("dropped_iterations", "count", ">", 5000)
 	dropped.AbortOnFail, dropped.DelayAbortEval = true, 10*time.Second
@@ -72,7 +77,10 @@ func TestNotReached(t *testing.T) {
 	by := results.Gate{Metric: ofStage("first").Name(), Expression: "p95<", Samples: 1000, Actual: 950}
 	endAt := func(m *results.Measurements, at float64) {
 		m.Elapsed, m.Loads[0].MeasuredTo, m.Loads[0].Cut, m.Loads[0].ScheduledTo = at, at, at < 45, 45
-		m.Loads = append(m.Loads, &results.Load{Scenario: "later", Open: true, MeasuredFrom: 60, MeasuredTo: 60, ScheduledTo: 70, Cut: true, Lag: results.NewHistogram(), OwnLag: results.NewHistogram()})
+		m.Loads = append(m.Loads, &results.Load{
+			Scenario: "later", Open: true, MeasuredFrom: 60, MeasuredTo: 60,
+			ScheduledTo: 70, Cut: true, Lag: results.NewHistogram(), OwnLag: results.NewHistogram(),
+		})
 		if s := m.Series[1]; at <= 40 {
 			s.Requests, s.Failed, s.Response, s.Service = 0, 0, results.NewHistogram(), results.NewHistogram()
 		}
@@ -107,7 +115,8 @@ func TestNotReached(t *testing.T) {
 			m := stagedRun()
 			never := *m.Series[0]
 			never.Name, never.Requests, never.Failed = "never", 0, 0
-			never.Response, never.Service, never.Tags = results.NewHistogram(), results.NewHistogram(), map[string]string{"scenario": "warm", "name": "never", "stage": "first"}
+			never.Response, never.Service, never.Tags = results.NewHistogram(), results.NewHistogram(),
+				map[string]string{"scenario": "warm", "name": "never", "stage": "first"}
 			m.Series = append(m.Series, &never)
 			tt.change(m)
 			v, err := Run(m, []scenarios.Threshold{ofStage("first"), ofStage("second"), rate, window, later, unsent})
@@ -141,8 +150,8 @@ func TestNotReached(t *testing.T) {
 	}
 }
 
-// TestCutStageIsNotReached: whatever the little that was measured of a stage looks like, gates on it have neither held nor been
-// crossed when the run's end cut it off, and nothing is said of what they cannot tell.
+// TestCutStageIsNotReached: whatever the little that was measured of a stage looks like, gates on it have neither held
+// nor been crossed when the run's end cut it off, and nothing is said of what they cannot tell.
 func TestCutStageIsNotReached(t *testing.T) {
 	of := func(metric, aggregation, op string, limit float64, stage string) scenarios.Threshold {
 		th := threshold(metric, aggregation, op, limit)
@@ -156,23 +165,32 @@ func TestCutStageIsNotReached(t *testing.T) {
 	enough := of("http_req_failed", "rate", "<", 0.5, "")
 	whole := threshold("http_req_failed", "rate", "<", 0.5)
 	gates := []scenarios.Threshold{
-		ofStage("first"), of("http_req_duration", "p95", "<", 200, "second"), few, of("http_reqs", "rate", ">", 100, "second"),
-		of("http_req_failed", "rate", "<", 0.5, "second"), enough, whole, of("http_reqs", "count", ">", 5, "second"), of("http_reqs", "count", ">", 50, "second"),
+		ofStage("first"), of("http_req_duration", "p95", "<", 200, "second"), few,
+		of("http_reqs", "rate", ">", 100, "second"),
+		of("http_req_failed", "rate", "<", 0.5, "second"), enough, whole, of("http_reqs", "count", ">", 5, "second"),
+		of("http_reqs", "count", ">", 50, "second"),
 	}
 	m := stagedRun()
-	m.Elapsed, m.Loads[0].MeasuredTo, m.Loads[0].LastAnswer, m.Loads[0].Cut, m.Loads[0].ScheduledTo = 40.43, 40.4, 40.42, true, 45
+	m.Elapsed, m.Loads[0].MeasuredTo, m.Loads[0].LastAnswer, m.Loads[0].Cut, m.Loads[0].ScheduledTo = 40.43, 40.4,
+		40.42, true, 45
 	slow := m.Series[1]
 	slow.Requests, slow.Failed, slow.Response, slow.Service = 29, 0, results.NewHistogram(), results.NewHistogram()
 	for range 29 {
 		slow.Response.Record(300 * time.Millisecond)
 		slow.Service.Record(300 * time.Millisecond)
 	}
-	m.Aborted, m.AbortedBy = "x", &results.Gate{Metric: ofStage("first").Name(), Expression: "p95<", Op: "<", Target: 1, Samples: 1000, Actual: 950}
+	m.Aborted, m.AbortedBy = "x", &results.Gate{
+		Metric: ofStage("first").Name(), Expression: "p95<", Op: "<", Target: 1,
+		Samples: 1000, Actual: 950,
+	}
 	v, err := judge(m, gates, []string{"others were there"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, want := range []string{"crossed", "", "", "", "", "held", "(20.4 of 25 s measured)", "held", "(0.4 of 5 s measured)"} {
+	for i, want := range []string{
+		"crossed", "", "", "", "", "held", "(20.4 of 25 s measured)", "held",
+		"(0.4 of 5 s measured)",
+	} {
 		g := v.Gates[i]
 		got := g.Reason
 		switch {
@@ -204,7 +222,8 @@ func TestTooFewSamplesNamesTheGateOnce(t *testing.T) {
 	rare.AbortOnFail, rare.DelayAbortEval = true, time.Second
 	m := measured()
 	v, err := Run(m, []scenarios.Threshold{rare})
-	if err != nil || len(v.Invalid) != 1 || !strings.HasPrefix(v.Invalid[0], "http_req_duration p99.99<: it has 1000 samples and needs at least 10000.") {
+	if err != nil || len(v.Invalid) != 1 ||
+		!strings.HasPrefix(v.Invalid[0], "http_req_duration p99.99<: it has 1000 samples and needs at least 10000.") {
 		t.Errorf("%q, %v", v.Invalid, err)
 	}
 	m.Aborted = "x"

@@ -23,7 +23,8 @@ func aggregate(m *results.Measurements, t scenarios.Threshold) (aggregated, erro
 			return trend(sum.Response, t.Aggregation), err
 		}
 		return trend(sum.Service, t.Aggregation), err
-	case scenarios.HTTPReqs, scenarios.DataSent, scenarios.DataReceived, scenarios.HTTPReqFailed, scenarios.HTTPReqCacheHit:
+	case scenarios.HTTPReqs, scenarios.DataSent, scenarios.DataReceived, scenarios.HTTPReqFailed,
+		scenarios.HTTPReqCacheHit:
 		return requests(m, t), nil
 	case scenarios.Checks:
 		return checks(m, t.Selector), nil

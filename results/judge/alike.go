@@ -29,7 +29,8 @@ func planOf(r *results.Run) (*scenarios.Plan, error) {
 func alike(a, b *results.Run, pa, pb *scenarios.Plan) string {
 	for _, r := range []*results.Run{a, b} {
 		if r.Shard != nil {
-			return fmt.Sprintf("%s is shard %v of a run: headroom merge makes one run of all shards", r.Label(), r.Shard)
+			return fmt.Sprintf("%s is shard %v of a run: headroom merge makes one run of all shards", r.Label(),
+				r.Shard)
 		}
 	}
 	if a.Scenario.Seed != b.Scenario.Seed {
@@ -80,13 +81,14 @@ func differentScenarios(a, b *scenarios.Plan) string {
 	return ""
 }
 
-// differentLoad names in what two scenarios do not ask the same of a service. How long they are may differ, and tags and
-// checks, which send nothing.
+// differentLoad names in what two scenarios do not ask the same of a service. How long they are may differ, and tags
+// and checks, which send nothing.
 func differentLoad(a, b scenarios.Scenario) string {
 	if x, y := a.Load.Executor(), b.Load.Executor(); x != y {
 		return fmt.Sprintf("executor is %s in one and %s in the other", x, y)
 	}
-	if what := differentField(a, b, "Engine", "Load", "Warmup", "AutoWarmup", "GracefulStop", "Tags", "Requests"); what != "" {
+	if what := differentField(a, b, "Engine", "Load", "Warmup", "AutoWarmup", "GracefulStop", "Tags",
+		"Requests"); what != "" {
 		return what
 	}
 	if what := differentField(withoutPlace(a.Load), withoutPlace(b.Load), "Duration"); what != "" {

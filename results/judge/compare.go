@@ -38,7 +38,8 @@ type FigureChange struct {
 // Difference is a figure of two runs.
 type Difference struct {
 	Old, New Estimate
-	// Comparable is true where both have an interval that takes account of how much neighbouring requests depend on each other.
+	// Comparable is true where both have an interval that takes account of how much neighbouring requests depend on
+	// each other.
 	Comparable   bool
 	Incomparable string // why they cannot be compared; empty where they can
 	Better       bool   // their intervals do not overlap, and the new one is on the better side
@@ -46,8 +47,8 @@ type Difference struct {
 	Share        bool   // the figure is a share of 1
 }
 
-// By is how much greater the new figure is, as a share of the old one; of a share, in shares of 1. ok is false where the
-// old one is 0.
+// By is how much greater the new figure is, as a share of the old one; of a share, in shares of 1. ok is false where
+// the old one is 0.
 func (c Difference) By() (by float64, ok bool) {
 	switch {
 	case c.Share:
@@ -58,9 +59,9 @@ func (c Difference) By() (by float64, ok bool) {
 	return (c.New.Value - c.Old.Value) / c.Old.Value, true
 }
 
-// newDifference holds two estimates beside each other; a greater figure is a worse one unless more is set. Two figures differ
-// when their 95 % intervals do not overlap, which is stricter than a test of their difference at that level. Intervals that
-// suppose that requests are independent tell nothing: of one unchanged server they seldom overlap.
+// newDifference holds two estimates beside each other; a greater figure is a worse one unless more is set. Two figures
+// differ when their 95 % intervals do not overlap, which is stricter than a test of their difference at that level.
+// Intervals that suppose that requests are independent tell nothing: of one unchanged server they seldom overlap.
 func newDifference(old, new Estimate, more bool) Difference {
 	c := Difference{Old: old, New: new}
 	a, b := old.Interval, new.Interval
@@ -136,7 +137,8 @@ func (c *Comparison) distrust() {
 		v    results.Verdict
 	}{{"old", c.Old.Verdict}, {"new", c.New.Verdict}} {
 		if side.v.Outcome == results.Invalid {
-			why = append(why, strings.TrimSuffix(fmt.Sprintf("the %s run is INVALID: %s", side.word, strings.Join(side.v.Invalid, "; ")), ": "))
+			why = append(why, strings.TrimSuffix(fmt.Sprintf("the %s run is INVALID: %s", side.word,
+				strings.Join(side.v.Invalid, "; ")), ": "))
 		}
 		untimed = untimed || len(side.v.Untimed) > 0
 	}
@@ -180,7 +182,8 @@ func gatesOf(r *results.Run) ([]judged, error) {
 		if err != nil {
 			return nil, err
 		}
-		if percentile, ok := percentileOfThreshold(t); ok && results.NeedsTimeBlocks(t) && t.Metric == scenarios.HTTPReqDuration {
+		if percentile, ok := percentileOfThreshold(t); ok && results.NeedsTimeBlocks(t) &&
+			t.Metric == scenarios.HTTPReqDuration {
 			j.estimate.Interval = widened(g.Interval, g.Actual, blocks, percentile)
 		}
 		switch {
@@ -211,7 +214,10 @@ func gateChanges(before, after []judged) []GateChange {
 	}
 	for _, g := range before {
 		if !slices.ContainsFunc(after, same(g)) {
-			out = append(out, GateChange{Old: g.Gate, Difference: Difference{Old: g.estimate, Share: g.Threshold.Metric.IsShare()}})
+			out = append(out, GateChange{
+				Old:        g.Gate,
+				Difference: Difference{Old: g.estimate, Share: g.Threshold.Metric.IsShare()},
+			})
 		}
 	}
 	return out
@@ -274,14 +280,18 @@ func comparisonWarnings(old, new *results.Run) []string {
 	for _, part := range []struct{ what, old, new string }{
 		{"version of headroom", old.Tool.Version + " " + old.Tool.Commit, new.Tool.Version + " " + new.Tool.Commit},
 		{"machine", machineText(old), machineText(new)},
-		{"engine", old.Measurements.Engine + ", pacing " + old.Measurements.Pacing, new.Measurements.Engine + ", pacing " + new.Measurements.Pacing},
+		{
+			"engine", old.Measurements.Engine + ", pacing " + old.Measurements.Pacing,
+			new.Measurements.Engine + ", pacing " + new.Measurements.Pacing,
+		},
 		{"environment", environmentText(old, new), environmentText(new, old)},
 	} {
 		if part.old != part.new {
 			out = append(out, fmt.Sprintf("the %s differs: %s, then %s", part.what, known(part.old), known(part.new)))
 		}
 	}
-	out = append(out, settingWarnings("reference server", old.Environment.ServerSettings, new.Environment.ServerSettings)...)
+	out = append(out, settingWarnings("reference server", old.Environment.ServerSettings,
+		new.Environment.ServerSettings)...)
 	if len(old.Shards) > 0 == (len(new.Shards) > 0) {
 		out = append(out, settingWarnings("load generator", generatorSettings(old), generatorSettings(new))...)
 	}
@@ -301,7 +311,8 @@ func comparisonWarnings(old, new *results.Run) []string {
 	return out
 }
 
-// settingWarnings name the settings in which two runs differ. Where one of them did not record them, they say that only.
+// settingWarnings name the settings in which two runs differ. Where one of them did not record them, they say that
+// only.
 func settingWarnings(of string, old, new map[string]string) []string {
 	if old == nil && new == nil {
 		return nil
@@ -315,7 +326,8 @@ func settingWarnings(of string, old, new map[string]string) []string {
 	var out []string
 	for _, name := range slices.Sorted(maps.Keys(both)) {
 		if old[name] != new[name] {
-			out = append(out, fmt.Sprintf("the %s's %s differs: %s, then %s", of, name, orNotSet(old[name]), orNotSet(new[name])))
+			out = append(out, fmt.Sprintf("the %s's %s differs: %s, then %s", of, name, orNotSet(old[name]),
+				orNotSet(new[name])))
 		}
 	}
 	return out
@@ -358,7 +370,8 @@ func known(text string) string {
 func runWarnings(r *results.Run) []string {
 	var out []string
 	if !long(r) {
-		out = append(out, fmt.Sprintf("fewer than %d full seconds of a scenario were measured: too few to show a change", stats.MinBlocks))
+		out = append(out, fmt.Sprintf("fewer than %d full seconds of a scenario were measured: too few to "+
+			"show a change", stats.MinBlocks))
 	}
 	for _, reason := range r.Verdict.Invalid {
 		out = append(out, "INVALID: "+reason)
@@ -385,7 +398,8 @@ func machineText(r *results.Run) string {
 		return fmt.Sprintf("%d shards", len(r.Shards))
 	}
 	m := r.Environment.Machine
-	return strings.TrimSpace(fmt.Sprintf("%s %s/%s, %d CPUs %s, kernel %s", m.Host, m.OS, m.Arch, m.CPUs, m.CPUModel, m.Kernel))
+	return strings.TrimSpace(fmt.Sprintf("%s %s/%s, %d CPUs %s, kernel %s", m.Host, m.OS, m.Arch, m.CPUs, m.CPUModel,
+		m.Kernel))
 }
 
 // environmentText describes the environment of a run that is compared with other.
@@ -408,7 +422,8 @@ func environmentText(r, other *results.Run) string {
 		parts = append(parts, e.Fixture)
 	}
 	for _, s := range e.Settings {
-		if !strings.HasPrefix(s, "server ") || e.ServerSettings == nil || other.Environment.ServerSettings == nil { // else see settingWarnings
+		// else see settingWarnings
+		if !strings.HasPrefix(s, "server ") || e.ServerSettings == nil || other.Environment.ServerSettings == nil {
 			parts = append(parts, s)
 		}
 	}

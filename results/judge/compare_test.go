@@ -29,30 +29,39 @@ thresholds:
   http_req_failed: "rate<0.01"
 `
 
-// comparedRun is a run of one request, 60 seconds of 100 response times around the median of 10 ms times slower, of which
-// failed fail, in bursts.
+// comparedRun is a run of one request, 60 seconds of 100 response times around the median of 10 ms times slower, of
+// which failed fail, in bursts.
 func comparedRun(t *testing.T, random *rand.Rand, slower, memory float64, failed int) *results.Run {
 	t.Helper()
 	return comparedRunOf(t, random, 60, slower, memory, failed, false)
 }
 
 // comparedRunOf is a comparedRun of so many seconds.
-func comparedRunOf(t *testing.T, random *rand.Rand, seconds int, slower, memory float64, failed int, gated bool) *results.Run {
+func comparedRunOf(t *testing.T, random *rand.Rand, seconds int, slower, memory float64, failed int,
+	gated bool,
+) *results.Run {
 	t.Helper()
 	const perSecond = 100
 	series := &results.Series{
 		Scenario: "s", Name: "item", Method: "GET", Tags: map[string]string{"scenario": "s", "name": "item"},
-		Requests: int64(seconds * perSecond), Failed: int64(failed), Response: results.NewHistogram(), Service: results.NewHistogram(),
+		Requests: int64(seconds * perSecond), Failed: int64(failed), Response: results.NewHistogram(),
+		Service: results.NewHistogram(),
 	}
 	r := &results.Run{
 		Name: "compared", Scenario: results.Scenario{File: "compared.yaml", Text: comparedScenario, Seed: 1},
 		Measurements: results.Measurements{
-			Loads:  []*results.Load{{Scenario: "s", Open: true, MeasuredTo: float64(seconds), LastAnswer: float64(seconds), Lag: results.NewHistogram(), OwnLag: results.NewHistogram()}},
+			Loads: []*results.Load{{
+				Scenario: "s", Open: true, MeasuredTo: float64(seconds),
+				LastAnswer: float64(seconds), Lag: results.NewHistogram(), OwnLag: results.NewHistogram(),
+			}},
 			Series: []*results.Series{series},
 		},
 	}
 	m := &r.Measurements
-	batches := &results.TimeBlocks{Metric: "http_req_duration", Selector: map[string]string{"name": "item"}, Scenario: "s"}
+	batches := &results.TimeBlocks{
+		Metric: "http_req_duration", Selector: map[string]string{"name": "item"},
+		Scenario: "s",
+	}
 	h, x := results.NewHistogram(), random.NormFloat64()
 	for second := range seconds {
 		h.Reset()
@@ -60,7 +69,10 @@ func comparedRunOf(t *testing.T, random *rand.Rand, seconds int, slower, memory 
 			x = memory*x + math.Sqrt(1-memory*memory)*random.NormFloat64()
 			h.Record(time.Duration(slower * 10e6 * math.Exp(0.5*x)))
 		}
-		p := results.Point{Scenario: "s", Request: "item", Second: second, Requests: perSecond, P50: h.Percentile(50), P95: h.Percentile(95), P99: h.Percentile(99), Max: h.Max()}
+		p := results.Point{
+			Scenario: "s", Request: "item", Second: second, Requests: perSecond, P50: h.Percentile(50),
+			P95: h.Percentile(95), P99: h.Percentile(99), Max: h.Max(),
+		}
 		p.Failed = int64(min(failed, perSecond))
 		failed -= int(p.Failed)
 		m.Points = append(m.Points, p)
@@ -96,7 +108,8 @@ func compared(t *testing.T, old, new *results.Run) *Comparison {
 func TestCompareErrors(t *testing.T) {
 	t.Parallel()
 	const pairs = 60
-	// By memory, the share of pairs that may be said to differ. The last is of slow moments of a second in runs of a minute.
+	// By memory, the share of pairs that may be said to differ. The last is of slow moments of a second in runs of a
+	// minute.
 	for _, tt := range []struct{ memory, most float64 }{{0, 0.05}, {0.9, 0.05}, {0.99, 0.2}} {
 		memory, most := tt.memory, tt.most
 		random := rand.New(rand.NewPCG(3, uint64(1000*memory)))
@@ -114,7 +127,8 @@ func TestCompareErrors(t *testing.T) {
 		t.Logf("memory %v, of %d pairs: %v", memory, pairs, told)
 		for _, figure := range []string{"P50", "P95", "rate", "failed"} {
 			if n := told["same "+figure]; float64(n) > pairs*most {
-				t.Errorf("memory %v: %s of two runs of one service is said to differ in %d of %d pairs", memory, figure, n, pairs)
+				t.Errorf("memory %v: %s of two runs of one service is said to differ in %d of %d pairs", memory, figure,
+					n, pairs)
 			}
 		}
 		if memory == 0 && (told["slower P50"] < pairs || told["slower P95"] < pairs*9/10) {
@@ -130,9 +144,15 @@ func TestCompare(t *testing.T) {
 		figure         string
 		worse, better  bool
 		oldMin, newMin float64
-	}{{"P50", true, false, 9, 18}, {"P95", true, false, 20, 40}, {"rate", false, false, 99, 99}, {"failed", true, false, 0, 0.09}} {
+	}{
+		{"P50", true, false, 9, 18},
+		{"P95", true, false, 20, 40},
+		{"rate", false, false, 99, 99},
+		{"failed", true, false, 0, 0.09},
+	} {
 		f := c.Figures[i]
-		if f.Figure != want.figure || f.Worse != want.worse || f.Better != want.better || f.Old.Value < want.oldMin || f.New.Value < want.newMin || !f.Comparable {
+		if f.Figure != want.figure || f.Worse != want.worse || f.Better != want.better || f.Old.Value < want.oldMin ||
+			f.New.Value < want.newMin || !f.Comparable {
 			t.Errorf("%+v, want %+v", f, want)
 		}
 	}
@@ -148,8 +168,9 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-// TestShortRunsAreIncomparable: runs that are too short to tell how much neighbouring requests depend on each other are not
-// compared, however far apart their figures lie, and the reason is given. Before, 17 of 19 pairs of runs of 6 s of one server were called different.
+// TestShortRunsAreIncomparable: runs that are too short to tell how much neighbouring requests depend on each other are
+// not compared, however far apart their figures lie, and the reason is given. Before, 17 of 19 pairs of runs of 6 s of
+// one server were called different.
 func TestShortRunsAreIncomparable(t *testing.T) {
 	for _, tt := range []struct {
 		old, new int
@@ -161,7 +182,8 @@ func TestShortRunsAreIncomparable(t *testing.T) {
 		{10, 10, ""},
 	} {
 		random := rand.New(rand.NewPCG(1, 2))
-		c := compared(t, comparedRunOf(t, random, tt.old, 1, 0, 0, true), comparedRunOf(t, random, tt.new, 4, 0, 100, true))
+		c := compared(t, comparedRunOf(t, random, tt.old, 1, 0, 0, true),
+			comparedRunOf(t, random, tt.new, 4, 0, 100, true))
 		var all []Difference
 		for _, f := range c.Figures {
 			all = append(all, f.Difference)
@@ -180,8 +202,8 @@ func TestShortRunsAreIncomparable(t *testing.T) {
 	}
 }
 
-// TestUnchangedServer simulates pairs of short runs of one server whose slow moments last some tenths of a second or about one:
-// how often any of the four figures of a request is called worse or better though nothing changed.
+// TestUnchangedServer simulates pairs of short runs of one server whose slow moments last some tenths of a second or
+// about one: how often any of the four figures of a request is called worse or better though nothing changed.
 func TestUnchangedServer(t *testing.T) {
 	t.Parallel()
 	const pairs = 25
@@ -202,7 +224,8 @@ func TestUnchangedServer(t *testing.T) {
 			}
 			t.Logf("%d s, memory %v, gated %v: %d of %d pairs", tt.seconds, tt.memory, gated, told, pairs)
 			if told > tt.most {
-				t.Errorf("%d s, memory %v, gated %v: %d of %d pairs of runs of one server differ", tt.seconds, tt.memory, gated, told, pairs)
+				t.Errorf("%d s, memory %v, gated %v: %d of %d pairs of runs of one server differ", tt.seconds,
+					tt.memory, gated, told, pairs)
 			}
 		}
 	}
@@ -210,13 +233,16 @@ func TestUnchangedServer(t *testing.T) {
 
 // TestComparisonWarnings: what both runs warn of is said once, and what differs besides the service is said.
 func TestComparisonWarnings(t *testing.T) {
-	old, new := comparedRun(t, rand.New(rand.NewPCG(1, 2)), 1, 0, 0), comparedRun(t, rand.New(rand.NewPCG(1, 3)), 1, 0, 0)
+	old, new := comparedRun(t, rand.New(rand.NewPCG(1, 2)), 1, 0, 0),
+		comparedRun(t, rand.New(rand.NewPCG(1, 3)), 1, 0, 0)
 	old.Measurements.Started, old.Tool.Version, new.Measurements.Aborted = time.Unix(1, 0), "v1", "x: it was 1"
 	old.Verdict.Warnings, new.Verdict.Warnings = []string{"a", "b"}, []string{"b", "c"}
 	new.Verdict.Invalid = []string{"starved"}
 	want := []string{
-		"the new run was made before the old one: are they in the right order?", "the version of headroom differs: v1, then unknown",
-		"old: a", "both: b", "new: INVALID: starved", "new: ended early, because a threshold was crossed: x: it was 1", "new: c",
+		"the new run was made before the old one: are they in the right order?",
+		"the version of headroom differs: v1, then unknown",
+		"old: a", "both: b", "new: INVALID: starved", "new: ended early, because a threshold was crossed: x: it was 1",
+		"new: c",
 	}
 	if got := compared(t, old, new).Warnings; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
@@ -227,7 +253,10 @@ func TestComparisonWarnings(t *testing.T) {
 func TestFiguresOfGates(t *testing.T) {
 	r := comparedRun(t, rand.New(rand.NewPCG(1, 2)), 1, 0, 0)
 	m := &r.Measurements
-	batches := &results.TimeBlocks{Metric: "http_req_duration", Selector: map[string]string{"name": "item"}, Scenario: "s"}
+	batches := &results.TimeBlocks{
+		Metric: "http_req_duration", Selector: map[string]string{"name": "item"},
+		Scenario: "s",
+	}
 	for second := range 60 {
 		h := results.NewHistogram()
 		for i := range 100 {
@@ -281,26 +310,36 @@ func TestCompareRefuses(t *testing.T) {
 		{func(r *results.Run) { r.Shard = &results.Shard{Index: 1, Of: 4} }, "is shard 1/4 of a run"},
 		{func(r *results.Run) { r.Measurements.Loads[0].RecordingSHA256 = "x" }, "scenario s replayed different files"},
 	} {
-		old, new := comparedRun(t, rand.New(rand.NewPCG(1, 2)), 1, 0, 0), comparedRun(t, rand.New(rand.NewPCG(1, 3)), 1, 0, 0)
+		old, new := comparedRun(t, rand.New(rand.NewPCG(1, 2)), 1, 0, 0),
+			comparedRun(t, rand.New(rand.NewPCG(1, 3)), 1, 0, 0)
 		tt.change(new)
 		_, err := Compare(old, new)
 		var refused *NotAlikeError
-		if got := fmt.Sprint(err); errors.As(err, &refused) != (tt.want != "") || tt.want != "" && !strings.Contains(got, tt.want) {
+		if got := fmt.Sprint(err); errors.As(err, &refused) != (tt.want != "") || tt.want != "" &&
+			!strings.Contains(got, tt.want) {
 			t.Errorf("%s, want %q", got, tt.want)
 		}
 	}
 }
 
-// TestCompareNamesSettings: each setting that differs is named, and a run from before they were recorded is told as that.
+// TestCompareNamesSettings: each setting that differs is named, and a run from before they were recorded is told as
+// that.
 func TestCompareNamesSettings(t *testing.T) {
 	with := func(server, generator map[string]string, settings ...string) *results.Run {
-		return &results.Run{Environment: results.Environment{ServerSettings: server, GeneratorSettings: generator, Settings: settings}}
+		return &results.Run{Environment: results.Environment{
+			ServerSettings: server, GeneratorSettings: generator,
+			Settings: settings,
+		}}
 	}
 	merged := func(gogc string) *results.Run {
-		return &results.Run{Shards: []results.ShardRun{{Shard: results.Shard{Index: 0, Of: 2}, Settings: map[string]string{"GOGC": "100"}}, {Shard: results.Shard{Index: 1, Of: 2}, Settings: map[string]string{"GOGC": gogc}}}}
+		return &results.Run{Shards: []results.ShardRun{{
+			Shard:    results.Shard{Index: 0, Of: 2},
+			Settings: map[string]string{"GOGC": "100"},
+		}, {Shard: results.Shard{Index: 1, Of: 2}, Settings: map[string]string{"GOGC": gogc}}}}
 	}
 	now := func() *results.Run {
-		return with(map[string]string{"HEADROOM_RATE_LIMIT": "100", "GOGC": "400"}, map[string]string{"GOGC": "100"}, "postgres jit=off", "server GOGC=400")
+		return with(map[string]string{"HEADROOM_RATE_LIMIT": "100", "GOGC": "400"}, map[string]string{"GOGC": "100"},
+			"postgres jit=off", "server GOGC=400")
 	}
 	for name, c := range map[string]struct {
 		old, new *results.Run
@@ -312,13 +351,19 @@ func TestCompareNamesSettings(t *testing.T) {
 			"the old run did not record the settings of the reference server: they may differ",
 			"the old run did not record the settings of the load generator: they may differ",
 		}},
-		"others": {now(), with(map[string]string{"HEADROOM_RATE_LIMIT": "5", "GOGC": "400", "OTEL_SDK_DISABLED": "true"}, map[string]string{"GOGC": "50"}, "postgres jit=off"), []string{
+		"others": {now(), with(map[string]string{
+			"HEADROOM_RATE_LIMIT": "5", "GOGC": "400",
+			"OTEL_SDK_DISABLED": "true",
+		}, map[string]string{"GOGC": "50"}, "postgres jit=off"), []string{
 			"the reference server's HEADROOM_RATE_LIMIT differs: 100, then 5",
 			"the reference server's OTEL_SDK_DISABLED differs: not set, then true",
 			"the load generator's GOGC differs: 100, then 50",
 		}},
 		"own services": {with(nil, map[string]string{"GOGC": "100"}), with(nil, map[string]string{"GOGC": "100"}), nil},
-		"merged":       {merged("100"), merged("200"), []string{"the load generator's GOGC of shard 1/2 differs: 100, then 200"}},
+		"merged": {
+			merged("100"), merged("200"),
+			[]string{"the load generator's GOGC of shard 1/2 differs: 100, then 200"},
+		},
 	} {
 		if got := comparisonWarnings(c.old, c.new); !slices.Equal(got, c.want) {
 			t.Errorf("%s: warnings %q, want %q", name, got, c.want)

@@ -26,7 +26,8 @@ func drifts(m *results.Measurements) []string {
 			continue // it is meant to move
 		}
 		for _, moved := range measuredCourse(m, l, l.MeasuredFrom, l.MeasuredTo).moved(driftP) {
-			found = append(found, fmt.Sprintf("%s: the measured part was not steady: %s: warm up longer, or find out what grows", l.Scenario, moved.text))
+			found = append(found, fmt.Sprintf("%s: the measured part was not steady: %s: warm up longer, or find out "+
+				"what grows", l.Scenario, moved.text))
 		}
 	}
 	return found
@@ -36,7 +37,8 @@ func drifts(m *results.Measurements) []string {
 func measuredCourse(m *results.Measurements, l *results.Load, from, to float64) *course {
 	var c course
 	for _, p := range m.Points {
-		if p.Scenario != l.Scenario || p.Request != "" || p.Partial || float64(p.Second) < from || float64(p.Second+1) > to {
+		if p.Scenario != l.Scenario || p.Request != "" || p.Partial || float64(p.Second) < from ||
+			float64(p.Second+1) > to {
 			continue
 		}
 		c.rate.add(float64(p.Second), float64(p.Requests))
@@ -85,7 +87,8 @@ func (c *course) moved(level float64) (all []movement) {
 		if !ok || t.P >= level || math.Abs(t.Change) < part.least {
 			continue
 		}
-		all = append(all, movement{t, part.what, fmt.Sprintf("%s moved by %+.0f %% of its median, %+.3g%s per second (Mann-Kendall p = %.1g)",
+		all = append(all, movement{t, part.what, fmt.Sprintf("%s moved by %+.0f %% of its median, %+.3g%s per second "+
+			"(Mann-Kendall p = %.1g)",
 			part.what, 100*t.Change, t.Slope, part.unit, t.P)})
 	}
 	return all

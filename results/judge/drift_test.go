@@ -11,9 +11,15 @@ import (
 func TestDrifts(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	series := func(p95 func(second int) float64) *results.Measurements {
-		m := &results.Measurements{Loads: []*results.Load{{Scenario: "s", Executor: "constant-arrival-rate", Open: true, MeasuredFrom: 10, MeasuredTo: 70}}}
+		m := &results.Measurements{Loads: []*results.Load{{
+			Scenario: "s", Executor: "constant-arrival-rate", Open: true,
+			MeasuredFrom: 10, MeasuredTo: 70,
+		}}}
 		for second := range 70 {
-			m.Points = append(m.Points, results.Point{Scenario: "s", Second: second, Requests: 100, P95: p95(second) * (1 + 0.05*random.NormFloat64()), Max: 50})
+			m.Points = append(m.Points, results.Point{
+				Scenario: "s", Second: second, Requests: 100,
+				P95: p95(second) * (1 + 0.05*random.NormFloat64()), Max: 50,
+			})
 		}
 		return m
 	}

@@ -44,9 +44,10 @@ func blocksOf(m *results.Measurements, selected []*results.Series) []block {
 		}
 	}
 	for _, p := range m.Points {
-		if points, full := seconds[p.Second]; full && p.Request != "" && slices.ContainsFunc(selected, func(s *results.Series) bool {
-			return s.Scenario == p.Scenario && s.Name == p.Request
-		}) {
+		if points, full := seconds[p.Second]; full && p.Request != "" &&
+			slices.ContainsFunc(selected, func(s *results.Series) bool {
+				return s.Scenario == p.Scenario && s.Name == p.Request
+			}) {
 			seconds[p.Second] = append(points, p)
 		}
 	}
@@ -68,10 +69,12 @@ func blocksOf(m *results.Measurements, selected []*results.Series) []block {
 	return out
 }
 
-// estimatePercentile estimates a percentile, 0 to 100, of the response time of what a selector picks: as gates are judged where
-// a threshold picks the same, so that time blocks of it are saved, and otherwise from the seconds that are saved of every
-// request.
-func estimatePercentile(m *results.Measurements, selector map[string]string, h *results.Histogram, blocks []block, percentile float64) (Estimate, error) {
+// estimatePercentile estimates a percentile, 0 to 100, of the response time of what a selector picks: as gates are
+// judged where a threshold picks the same, so that time blocks of it are saved, and otherwise from the seconds that are
+// saved of every request.
+func estimatePercentile(m *results.Measurements, selector map[string]string, h *results.Histogram, blocks []block,
+	percentile float64,
+) (Estimate, error) {
 	out := Estimate{Value: h.Percentile(percentile), Samples: h.Count(), Seconds: fullSeconds(blocks)}
 	selected := m.Select(selector)
 	for _, b := range m.TimeBlocks {
@@ -112,13 +115,14 @@ func partsOfSeconds(blocks []block, values []float64) []stats.Part {
 	return parts
 }
 
-// widened makes an interval reach, in each direction, at least as far as the scatter of the percentile between blocks says
-// (sectioning: S. Asmussen, P. W. Glynn, Stochastic Simulation, 2007, section III.5a). That is further than the order
-// statistics do where the whole distribution moves from block to block, as it also does between runs. It knows P50, P95 and
-// P99, which are saved of each second, and leaves other percentiles as they are.
+// widened makes an interval reach, in each direction, at least as far as the scatter of the percentile between blocks
+// says (sectioning: S. Asmussen, P. W. Glynn, Stochastic Simulation, 2007, section III.5a). That is further than the
+// order statistics do where the whole distribution moves from block to block, as it also does between runs. It knows
+// P50, P95 and P99, which are saved of each second, and leaves other percentiles as they are.
 func widened(in *results.Interval, value float64, blocks []block, percentile float64) *results.Interval {
 	of := map[float64]func(*results.Point) float64{
-		50: func(p *results.Point) float64 { return p.P50 }, 95: func(p *results.Point) float64 { return p.P95 }, 99: func(p *results.Point) float64 { return p.P99 },
+		50: func(p *results.Point) float64 { return p.P50 }, 95: func(p *results.Point) float64 { return p.P95 },
+		99: func(p *results.Point) float64 { return p.P99 },
 	}[percentile]
 	if of == nil || !in.Ends() {
 		return in
@@ -144,9 +148,9 @@ func widened(in *results.Interval, value float64, blocks []block, percentile flo
 	return &wide
 }
 
-// shareWithin is about the share of the second's answers that took at most v ms: its percentiles are joined by lines on a
-// logarithmic scale of times, and the half below the median, of which nothing is saved, is taken for the mirror image of the
-// half above.
+// shareWithin is about the share of the second's answers that took at most v ms: its percentiles are joined by lines on
+// a logarithmic scale of times, and the half below the median, of which nothing is saved, is taken for the mirror image
+// of the half above.
 func shareWithin(p *results.Point, v float64) float64 {
 	if p.P50 <= 0 || v <= 0 {
 		return 1
@@ -169,8 +173,8 @@ func shareWithinAbove(p *results.Point, v float64) float64 {
 	return 1
 }
 
-// estimateRate estimates the requests a second. The interval is that of the answers of full seconds, and reaches to the rate of
-// the whole: they differ by what was answered at the edges of the measured time.
+// estimateRate estimates the requests a second. The interval is that of the answers of full seconds, and reaches to the
+// rate of the whole: they differ by what was answered at the edges of the measured time.
 func estimateRate(sum results.Summary, blocks []block) Estimate {
 	out := Estimate{Value: sum.Rate(), Samples: sum.Requests, Seconds: fullSeconds(blocks)}
 	rates, seconds := make([]float64, len(blocks)), 0.0
@@ -188,8 +192,8 @@ func estimateRate(sum results.Summary, blocks []block) Estimate {
 	return out
 }
 
-// estimateFailedShare estimates the share of requests that failed. The interval is that of the effective number of requests,
-// because failures come in bursts.
+// estimateFailedShare estimates the share of requests that failed. The interval is that of the effective number of
+// requests, because failures come in bursts.
 func estimateFailedShare(sum results.Summary, blocks []block) Estimate {
 	out := Estimate{Value: sum.FailedShare(), Samples: sum.Requests, Seconds: fullSeconds(blocks)}
 	if sum.Requests == 0 {

@@ -7,10 +7,13 @@ import (
 	"github.com/policycortex/headroom/scenarios"
 )
 
-// weighFailures fails a run of which nothing succeeded, as a whole or in one of its scenarios, whatever its thresholds look
-// at, and names the requests of which none did. Of a scenario that a threshold on http_req_failed looks at alone, that threshold
-// decides. answered says that the service itself answered or refused most of what a failed run or scenario sent.
-func weighFailures(m *results.Measurements, thresholds []scenarios.Threshold, v *results.Verdict) (answered bool, err error) {
+// weighFailures fails a run of which nothing succeeded, as a whole or in one of its scenarios, whatever its thresholds
+// look at, and names the requests of which none did. Of a scenario that a threshold on http_req_failed looks at alone,
+// that threshold decides. answered says that the service itself answered or refused most of what a failed run or
+// scenario sent.
+func weighFailures(m *results.Measurements, thresholds []scenarios.Threshold, v *results.Verdict) (answered bool,
+	err error,
+) {
 	requests, err := m.ByRequest()
 	if err != nil {
 		return false, err
@@ -29,13 +32,16 @@ func weighFailures(m *results.Measurements, thresholds []scenarios.Threshold, v 
 		if all == 0 || failed < all || judgedAlone(m, thresholds, v, l.Scenario) {
 			continue
 		}
-		v.Failed = append(v.Failed, fmt.Sprintf("nothing succeeded in scenario %s: %s", l.Scenario, allOf(all, "request", "failed")))
+		v.Failed = append(v.Failed, fmt.Sprintf("nothing succeeded in scenario %s: %s", l.Scenario,
+			allOf(all, "request", "failed")))
 		said[l.Scenario] = true
 		answered = answered || mostlyAnswered(of)
 	}
 	for _, s := range requests {
 		if s.Requests > 0 && s.Failed == s.Requests && !said[s.Scenario] {
-			v.NoneSucceeded = append(v.NoneSucceeded, fmt.Sprintf("every request named %s of scenario %s failed (%d of %d)", s.Name, s.Scenario, s.Failed, s.Requests))
+			v.NoneSucceeded = append(v.NoneSucceeded,
+				fmt.Sprintf("every request named %s of scenario %s failed (%d of %d)", s.Name, s.Scenario, s.Failed,
+					s.Requests))
 		}
 	}
 	return answered, nil
@@ -56,8 +62,8 @@ func allOf(n int64, thing, did string) string {
 	return fmt.Sprintf("all %d %ss %s", n, thing, did)
 }
 
-// judgedAlone says whether a threshold on http_req_failed that held selects of a scenario and of nothing else: whoever wrote it
-// knew of the failures.
+// judgedAlone says whether a threshold on http_req_failed that held selects of a scenario and of nothing else: whoever
+// wrote it knew of the failures.
 func judgedAlone(m *results.Measurements, thresholds []scenarios.Threshold, v *results.Verdict, scenario string) bool {
 	for i, t := range thresholds {
 		if t.Metric != scenarios.HTTPReqFailed || !v.Gates[i].Passed {

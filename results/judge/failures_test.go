@@ -37,13 +37,34 @@ func TestNothingSucceeded(t *testing.T) {
 		failed     string
 		none       string
 	}{
-		"without thresholds":             {nil, failing("warm", "cold"), results.Fail, "nothing succeeded: all 2100 requests failed", ""},
-		"thresholds on something else":   {one("dropped_iterations", "count", "<", 1, ""), failing("warm", "cold"), results.Fail, "nothing succeeded", ""},
-		"a threshold that wants it":      {one("http_req_failed", "rate", ">", 0.5, ""), failing("warm", "cold"), results.Fail, "nothing succeeded", ""},
-		"one scenario":                   {one("http_req_failed", "rate", "<", 0.9, ""), failing("cold"), results.Fail, "nothing succeeded in scenario cold: all 100 requests failed", ""},
-		"one scenario, and it is judged": {one("http_req_failed", "rate", ">", 0.9, "scenario:cold"), failing("cold"), results.Pass, "", "every request named get2 of scenario cold failed (100 of 100)"},
-		"one request":                    {one("http_req_failed", "rate", "<", 0.9, ""), failing("warm/get"), results.Pass, "", "every request named get of scenario warm failed (1000 of 1000)"},
-		"one request, and it is judged":  {one("http_req_failed", "rate", ">", 0.9, "name:get"), failing("warm/get"), results.Pass, "", "every request named get of"},
+		"without thresholds": {
+			nil, failing("warm", "cold"), results.Fail,
+			"nothing succeeded: all 2100 requests failed", "",
+		},
+		"thresholds on something else": {
+			one("dropped_iterations", "count", "<", 1, ""), failing("warm", "cold"),
+			results.Fail, "nothing succeeded", "",
+		},
+		"a threshold that wants it": {
+			one("http_req_failed", "rate", ">", 0.5, ""), failing("warm", "cold"),
+			results.Fail, "nothing succeeded", "",
+		},
+		"one scenario": {
+			one("http_req_failed", "rate", "<", 0.9, ""), failing("cold"), results.Fail,
+			"nothing succeeded in scenario cold: all 100 requests failed", "",
+		},
+		"one scenario, and it is judged": {
+			one("http_req_failed", "rate", ">", 0.9, "scenario:cold"), failing("cold"),
+			results.Pass, "", "every request named get2 of scenario cold failed (100 of 100)",
+		},
+		"one request": {
+			one("http_req_failed", "rate", "<", 0.9, ""), failing("warm/get"),
+			results.Pass, "", "every request named get of scenario warm failed (1000 of 1000)",
+		},
+		"one request, and it is judged": {
+			one("http_req_failed", "rate", ">", 0.9, "name:get"), failing("warm/get"),
+			results.Pass, "", "every request named get of",
+		},
 		"all but one": {nil, func(m *results.Measurements) {
 			failing("warm", "cold")(m)
 			m.Series[0].Failed--
@@ -77,10 +98,13 @@ func TestNothingSucceeded(t *testing.T) {
 			m.Loads = append(m.Loads, &cold)
 			tt.change(m)
 			v, err := Run(m, tt.thresholds)
-			if err != nil || v.Outcome != tt.want || (len(v.Failed) > 0) != (tt.failed != "") || !strings.Contains(strings.Join(v.Failed, "\n"), tt.failed) {
-				t.Errorf("%s, failed %q, invalid %q, %v; want %s, %q", v.Outcome, v.Failed, v.Invalid, err, tt.want, tt.failed)
+			if err != nil || v.Outcome != tt.want || (len(v.Failed) > 0) != (tt.failed != "") ||
+				!strings.Contains(strings.Join(v.Failed, "\n"), tt.failed) {
+				t.Errorf("%s, failed %q, invalid %q, %v; want %s, %q", v.Outcome, v.Failed, v.Invalid, err, tt.want,
+					tt.failed)
 			}
-			if (len(v.NoneSucceeded) > 0) != (tt.none != "") || !strings.Contains(strings.Join(v.NoneSucceeded, "\n"), tt.none) {
+			if (len(v.NoneSucceeded) > 0) != (tt.none != "") ||
+				!strings.Contains(strings.Join(v.NoneSucceeded, "\n"), tt.none) {
 				t.Errorf("of which none succeeded: %q, want %q", v.NoneSucceeded, tt.none)
 			}
 			run := &results.Run{Shards: []results.ShardRun{{}}, Measurements: *m}
@@ -91,8 +115,8 @@ func TestNothingSucceeded(t *testing.T) {
 	}
 }
 
-// TestLateGeneratorExplainsNoFailures: that the generator was late makes times worthless, and no service answer 500. What failed beyond
-// what its lateness can have caused has failed.
+// TestLateGeneratorExplainsNoFailures: that the generator was late makes times worthless, and no service answer 500.
+// What failed beyond what its lateness can have caused has failed.
 func TestLateGeneratorExplainsNoFailures(t *testing.T) {
 	late := func(m *results.Measurements, of int) { // of 1000 requests
 		m.Loads[0].OwnLag = results.NewHistogram()
@@ -114,26 +138,61 @@ func TestLateGeneratorExplainsNoFailures(t *testing.T) {
 		want       results.Outcome
 		states     string // of the gates: held, crossed or unresolved
 	}{
-		"all 500":                       {none, func(m *results.Measurements) { fail(m, "status 500", 1000); late(m, 600) }, results.Fail, ""},
-		"all 500, with gates":           {[]scenarios.Threshold{failed, slow, ok}, func(m *results.Measurements) { fail(m, "status 500", 1000); late(m, 600) }, results.Fail, "cuc"},
-		"all 500, too few for a P99.99": {[]scenarios.Threshold{rare}, func(m *results.Measurements) { fail(m, "status 500", 1000) }, results.Fail, "u"},
-		"all refused":                   {none, func(m *results.Measurements) { fail(m, "connection refused", 1000); late(m, 600) }, results.Fail, ""},
-		"all timed out":                 {none, func(m *results.Measurements) { fail(m, results.ErrorTimeout, 1000); late(m, 600) }, results.Invalid, ""},
-		"all 500, out of ports":         {none, func(m *results.Measurements) { fail(m, "status 500", 1000); m.Loads[0].OutOfPorts = 1 }, results.Invalid, ""},
+		"all 500": {
+			none,
+			func(m *results.Measurements) { fail(m, "status 500", 1000); late(m, 600) }, results.Fail, "",
+		},
+		"all 500, with gates": {
+			[]scenarios.Threshold{failed, slow, ok},
+			func(m *results.Measurements) { fail(m, "status 500", 1000); late(m, 600) }, results.Fail, "cuc",
+		},
+		"all 500, too few for a P99.99": {
+			[]scenarios.Threshold{rare},
+			func(m *results.Measurements) { fail(m, "status 500", 1000) }, results.Fail, "u",
+		},
+		"all refused": {
+			none,
+			func(m *results.Measurements) { fail(m, "connection refused", 1000); late(m, 600) }, results.Fail, "",
+		},
+		"all timed out": {
+			none,
+			func(m *results.Measurements) { fail(m, results.ErrorTimeout, 1000); late(m, 600) }, results.Invalid, "",
+		},
+		"all 500, out of ports": {
+			none,
+			func(m *results.Measurements) { fail(m, "status 500", 1000); m.Loads[0].OutOfPorts = 1 },
+			results.Invalid, "",
+		},
 		"all 500, a server of ours died": {none, func(m *results.Measurements) {
 			fail(m, "status 500", 1000)
 			late(m, 600)
 			m.Incidents = []results.Incident{{}}
 		}, results.Invalid, ""},
-		"all 500, hardly any was sent": {none, func(m *results.Measurements) { fail(m, "status 500", 1000); late(m, 600); m.Loads[0].Sent = 10 }, results.Invalid, ""},
+		"all 500, hardly any was sent": {
+			none,
+			func(m *results.Measurements) { fail(m, "status 500", 1000); late(m, 600); m.Loads[0].Sent = 10 },
+			results.Invalid, "",
+		},
 		"half refused": {
 			[]scenarios.Threshold{failed, ok, slow},
 			func(m *results.Measurements) { fail(m, "connection refused", 458); late(m, 100) }, results.Fail, "ccu",
 		},
-		"half refused, as many late":  {[]scenarios.Threshold{failed, ok}, func(m *results.Measurements) { fail(m, "connection refused", 458); late(m, 600) }, results.Invalid, "cc"},
-		"half timed out":              {[]scenarios.Threshold{failed}, func(m *results.Measurements) { fail(m, results.ErrorTimeout, 458); late(m, 100) }, results.Invalid, "c"},
-		"a limit that it might reach": {[]scenarios.Threshold{threshold("http_req_failed", "rate", "<", 0.4)}, func(m *results.Measurements) { fail(m, "status 503", 458); late(m, 100) }, results.Invalid, "c"},
-		"few failed":                  {[]scenarios.Threshold{threshold("http_req_failed", "rate", "<", 0.5)}, func(m *results.Measurements) { fail(m, "status 503", 458); late(m, 100) }, results.Invalid, "h"},
+		"half refused, as many late": {
+			[]scenarios.Threshold{failed, ok},
+			func(m *results.Measurements) { fail(m, "connection refused", 458); late(m, 600) }, results.Invalid, "cc",
+		},
+		"half timed out": {
+			[]scenarios.Threshold{failed},
+			func(m *results.Measurements) { fail(m, results.ErrorTimeout, 458); late(m, 100) }, results.Invalid, "c",
+		},
+		"a limit that it might reach": {
+			[]scenarios.Threshold{threshold("http_req_failed", "rate", "<", 0.4)},
+			func(m *results.Measurements) { fail(m, "status 503", 458); late(m, 100) }, results.Invalid, "c",
+		},
+		"few failed": {
+			[]scenarios.Threshold{threshold("http_req_failed", "rate", "<", 0.5)},
+			func(m *results.Measurements) { fail(m, "status 503", 458); late(m, 100) }, results.Invalid, "h",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := measured()
@@ -150,14 +209,17 @@ func TestLateGeneratorExplainsNoFailures(t *testing.T) {
 					states += "c"
 				}
 			}
-			if err != nil || v.Outcome != tt.want || states != tt.states || (v.Outcome == results.Fail) == (len(v.Invalid) > 0) {
-				t.Errorf("%s, gates %q, invalid %q, %v; want %s, %q", v.Outcome, states, v.Invalid, err, tt.want, tt.states)
+			if err != nil || v.Outcome != tt.want || states != tt.states ||
+				(v.Outcome == results.Fail) == (len(v.Invalid) > 0) {
+				t.Errorf("%s, gates %q, invalid %q, %v; want %s, %q", v.Outcome, states, v.Invalid, err, tt.want,
+					tt.states)
 			}
 			warned := strings.Join(v.Warnings, "\n")
 			if strings.Contains(warned, "the response times cannot be trusted: ") != (tt.want == results.Fail) {
 				t.Errorf("warns %q", v.Warnings)
 			}
-			if len(v.Failed) > 0 && (strings.Contains(warned, "nothing was judged") || strings.Contains(warned, "no threshold on")) {
+			if len(v.Failed) > 0 && (strings.Contains(warned, "nothing was judged") ||
+				strings.Contains(warned, "no threshold on")) {
 				t.Errorf("nothing succeeded, and it warns %q", v.Warnings)
 			}
 		})

@@ -34,8 +34,8 @@ func evaluate(m *results.Measurements, t scenarios.Threshold, since int) (result
 	return g, nil
 }
 
-// askedRate is the requests a second that the schedules meant to send of what a selector picks; 0 where they do not say:
-// of users who wait for answers, of flows, and of a part of a scenario.
+// askedRate is the requests a second that the schedules meant to send of what a selector picks; 0 where they do not
+// say: of users who wait for answers, of flows, and of a part of a scenario.
 func askedRate(m *results.Measurements, selector map[string]string) float64 {
 	var asked int64
 	var spans []results.Span

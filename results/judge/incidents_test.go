@@ -9,7 +9,10 @@ import (
 
 // TestIncidentsMakeARunInvalid: a server that died unasked does, even where no threshold is crossed.
 func TestIncidentsMakeARunInvalid(t *testing.T) {
-	m := &results.Measurements{Series: []*results.Series{{Scenario: "s", Requests: 1, Response: results.NewHistogram(), Service: results.NewHistogram()}}}
+	m := &results.Measurements{Series: []*results.Series{{
+		Scenario: "s", Requests: 1, Response: results.NewHistogram(),
+		Service: results.NewHistogram(),
+	}}}
 	v, err := Run(m, nil)
 	if err != nil || v.Outcome != results.Pass {
 		t.Fatalf("without: %+v, %v", v, err)

@@ -1,5 +1,5 @@
-// Package judge says what follows from the measurements of a run: it holds them against thresholds, says whether they can be
-// trusted, and compares two runs.
+// Package judge says what follows from the measurements of a run: it holds them against thresholds, says whether they
+// can be trusted, and compares two runs.
 package judge
 
 import (
@@ -31,7 +31,10 @@ func Run(m *results.Measurements, thresholds []scenarios.Threshold) (results.Ver
 
 // judge is Run where others have disturbed the run in the ways given.
 func judge(m *results.Measurements, thresholds []scenarios.Threshold, disturbed []string) (results.Verdict, error) {
-	v := results.Verdict{Outcome: results.Pass, Gates: make([]results.Gate, 0, len(thresholds)), Warnings: append([]string(nil), m.Warnings...)}
+	v := results.Verdict{
+		Outcome: results.Pass, Gates: make([]results.Gate, 0, len(thresholds)),
+		Warnings: append([]string(nil), m.Warnings...),
+	}
 	moved := movedStagesOf(m)
 	var untimed, narrow []string // why times cannot be trusted, and the gates whose intervals may be too narrow
 	for _, t := range thresholds {
@@ -54,8 +57,11 @@ func judge(m *results.Measurements, thresholds []scenarios.Threshold, disturbed 
 		}
 	}
 	if len(narrow) > 0 {
-		v.Warnings = append(v.Warnings, fmt.Sprintf("%s: with fewer than %d s of responses it is not known whether slow requests come in groups; if "+
-			"they do, the confidence interval is too narrow: measure longer", strings.Join(narrow, ", "), stats.MinBlocks))
+		v.Warnings = append(v.Warnings,
+			fmt.Sprintf("%s: with fewer than %d s of responses it is not known whether slow requests come in "+
+				"groups; if "+
+				"they do, the confidence interval is too narrow: measure longer", strings.Join(narrow, ", "),
+				stats.MinBlocks))
 	}
 	answered, err := weighFailures(m, thresholds, &v)
 	if err != nil {
@@ -86,8 +92,11 @@ func judge(m *results.Measurements, thresholds []scenarios.Threshold, disturbed 
 	return v, nil
 }
 
-// judgeGate judges one threshold. few says that too few samples were measured to tell its percentile, doubt is that of resolve.
-func judgeGate(m *results.Measurements, t scenarios.Threshold, moved movedStages) (g results.Gate, few string, doubt bool, err error) {
+// judgeGate judges one threshold. few says that too few samples were measured to tell its percentile, doubt is that of
+// resolve.
+func judgeGate(m *results.Measurements, t scenarios.Threshold, moved movedStages) (g results.Gate, few string,
+	doubt bool, err error,
+) {
 	g, err = evaluate(m, t, 0)
 	if err != nil {
 		return g, "", false, err
@@ -115,9 +124,10 @@ func judgeGate(m *results.Measurements, t scenarios.Threshold, moved movedStages
 	return g, few, doubt, nil
 }
 
-// resolve judges a quantile of response or service time by its confidence interval: it has passed when the whole interval
-// is on the good side of the limit, failed when none of it is, and is unresolved else. The doubt is that the run was too short
-// to correct the interval, where a wider one could have decided otherwise: the limit lies among the times that were met.
+// resolve judges a quantile of response or service time by its confidence interval: it has passed when the whole
+// interval is on the good side of the limit, failed when none of it is, and is unresolved else. The doubt is that the
+// run was too short to correct the interval, where a wider one could have decided otherwise: the limit lies among the
+// times that were met.
 func resolve(m *results.Measurements, t scenarios.Threshold, g *results.Gate) (doubt bool, err error) {
 	if !results.NeedsTimeBlocks(t) || g.Samples == 0 || t.Op == scenarios.Equal || t.Op == scenarios.NotEqual {
 		return false, nil
@@ -172,19 +182,21 @@ func tooFewSamples(t scenarios.Threshold, g results.Gate) string {
 	return fmt.Sprintf("it has %s and needs at least %d. %s", some, need, remedy)
 }
 
-// distrust lists the reasons for which the measurements may not be judged at all, and those for which their times may not: that the
-// generator was late.
+// distrust lists the reasons for which the measurements may not be judged at all, and those for which their times may
+// not: that the generator was late.
 func distrust(m *results.Measurements, thresholds []scenarios.Threshold) (reasons, late []string, err error) {
 	if m.Interrupted {
 		reasons = append(reasons, interruption(m))
 	}
 	for _, mark := range m.Marks {
 		if mark.Error != "" {
-			reasons = append(reasons, fmt.Sprintf("%s at %.1f s did not happen as the scenario asks: %s", mark.Text, mark.Due, mark.Error))
+			reasons = append(reasons, fmt.Sprintf("%s at %.1f s did not happen as the scenario asks: %s", mark.Text,
+				mark.Due, mark.Error))
 		}
 	}
 	for _, i := range m.Incidents {
-		reasons = append(reasons, fmt.Sprintf("%s (seen %.1f s after the start; no fault in the scenario caused it)", i.Text, i.At))
+		reasons = append(reasons, fmt.Sprintf("%s (seen %.1f s after the start; no fault in the scenario caused it)",
+			i.Text, i.At))
 	}
 	var measured int64
 	for _, s := range m.Series {
@@ -223,12 +235,14 @@ func interruption(m *results.Measurements) string {
 
 // unsent says that too little of a load was sent, and what helps.
 func unsent(l *results.Load) string {
-	return fmt.Sprintf("%s: %d of %d scheduled requests were sent (%.2f %%, at least %.1f %% are needed): lower the rate, raise maxVUs (%d) or "+
-		"give the generator more CPU", l.Scenario, l.Sent, l.Planned, 100*float64(l.Sent)/float64(l.Planned), 100*minSentShare, l.MaxVUs)
+	return fmt.Sprintf("%s: %d of %d scheduled requests were sent (%.2f %%, at least %.1f %% are needed): lower the "+
+		"rate, raise maxVUs (%d) or "+
+		"give the generator more CPU", l.Scenario, l.Sent, l.Planned, 100*float64(l.Sent)/float64(l.Planned),
+		100*minSentShare, l.MaxVUs)
 }
 
-// exhausted says what the generator ran out of, and how there is more of it. Even a few requests that were not sent make a run
-// invalid: they are those of the moments in which most were in flight.
+// exhausted says what the generator ran out of, and how there is more of it. Even a few requests that were not sent
+// make a run invalid: they are those of the moments in which most were in flight.
 func exhausted(m *results.Measurements, l *results.Load) (reasons []string) {
 	var health results.Health
 	if m.Health != nil { // merged shards have several
@@ -240,17 +254,21 @@ func exhausted(m *results.Measurements, l *results.Load) (reasons []string) {
 			limit = fmt.Sprintf(" (limit %d)", health.FileLimit)
 		}
 		if health.FilesNeeded > 0 {
-			remedy = fmt.Sprintf("raise it with ulimit -n %d or more: the run needs at least that many", health.FilesNeeded)
+			remedy = fmt.Sprintf("raise it with ulimit -n %d or more: the run needs at least that many",
+				health.FilesNeeded)
 		}
-		reasons = append(reasons, fmt.Sprintf("%s: the generator ran out of file descriptors%s for %s: %s", l.Scenario, limit, someRequests(l.OutOfFiles), remedy))
+		reasons = append(reasons, fmt.Sprintf("%s: the generator ran out of file descriptors%s for %s: %s", l.Scenario,
+			limit, someRequests(l.OutOfFiles), remedy))
 	}
 	if l.OutOfPorts > 0 {
 		ports := ""
 		if health.PortRange > 0 {
 			ports = fmt.Sprintf(" (%d for one address of the target)", health.PortRange)
 		}
-		reasons = append(reasons, fmt.Sprintf("%s: the generator ran out of local ports%s for %s: widen net.ipv4.ip_local_port_range, have the service "+
-			"keep its connections open (a closed one can hold its port for a minute, in TIME_WAIT), or run shards from several addresses",
+		reasons = append(reasons, fmt.Sprintf("%s: the generator ran out of local ports%s for %s: widen "+
+			"net.ipv4.ip_local_port_range, have the service "+
+			"keep its connections open (a closed one can hold its port for a minute, in TIME_WAIT), or run shards "+
+			"from several addresses",
 			l.Scenario, ports, someRequests(l.OutOfPorts)))
 	}
 	return reasons
@@ -294,7 +312,8 @@ func starved(m *results.Measurements, l *results.Load, percentiles []float64) (s
 	for _, p := range percentiles {
 		own, response := l.OwnLag.Percentile(p), sum.Response.Percentile(p)
 		if own > maxOwnLag && own > maxOwnLagShare*response {
-			return fmt.Sprintf("%s: the generator was starved: %.4g %% of the requests were sent more than %.1f ms late with "+
+			return fmt.Sprintf("%s: the generator was starved: %.4g %% of the requests were sent more than %.1f ms "+
+				"late with "+
 				"connections to spare (response time at P%v: %.1f ms): lower the rate or give it more CPU",
 				l.Scenario, 100-p, own, p, response), nil
 		}
@@ -319,7 +338,8 @@ func unwatched(m *results.Measurements, thresholds []scenarios.Threshold) []stri
 		failed += s.Failed
 	}
 	if failed > 0 {
-		warnings = append(warnings, fmt.Sprintf("%d of %d requests failed, and no threshold on http_req_failed judges them", failed, requests))
+		warnings = append(warnings, fmt.Sprintf("%d of %d requests failed, and no threshold on http_req_failed "+
+			"judges them", failed, requests))
 	}
 	return warnings
 }

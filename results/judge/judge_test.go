@@ -14,10 +14,12 @@ import (
 // measured returns a healthy run: 1000 requests in 10 s, of 1 to 1000 ms.
 func measured() *results.Measurements {
 	s := &results.Series{
-		Scenario: "warm", Name: "get", Method: "GET", Tags: map[string]string{"scenario": "warm", "name": "get", "method": "GET", "team": "core"},
+		Scenario: "warm", Name: "get", Method: "GET",
+		Tags:     map[string]string{"scenario": "warm", "name": "get", "method": "GET", "team": "core"},
 		Requests: 1000, Failed: 10, CacheAnswers: 900, CacheHits: 450, BytesSent: 5000, BytesReceived: 20000,
-		Statuses: map[int]int64{200: 990, 500: 10}, Errors: map[string]int64{"status 500": 10}, ErrorSamples: map[string]string{},
-		Response: results.NewHistogram(), Service: results.NewHistogram(),
+		Statuses: map[int]int64{200: 990, 500: 10}, Errors: map[string]int64{"status 500": 10},
+		ErrorSamples: map[string]string{},
+		Response:     results.NewHistogram(), Service: results.NewHistogram(),
 	}
 	for i := 1; i <= 1000; i++ {
 		s.Response.Record(time.Duration(i) * time.Millisecond)
@@ -25,14 +27,19 @@ func measured() *results.Measurements {
 	}
 	view := results.NewServerView("")
 	view.Seconds = 10
-	view.Queries["get_resource"] = results.QueryStats{Count: 2, Duration: histogram(time.Millisecond, 3*time.Millisecond)}
+	view.Queries["get_resource"] = results.QueryStats{
+		Count:    2,
+		Duration: histogram(time.Millisecond, 3*time.Millisecond),
+	}
 	view.Tiers["l1"] = results.TierStats{Hits: 3, Misses: 1}
 	view.Tiers["overall"] = results.TierStats{Hits: 9, Misses: 1}
 	return &results.Measurements{
 		Engine: "test", Started: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Elapsed: 10,
 		Loads: []*results.Load{{
-			Scenario: "warm", Executor: "constant-arrival-rate", Open: true, Planned: 1000, Sent: 1000, MeasuredPlanned: 1000,
-			MaxVUs: 10, MeasuredTo: 10, LastAnswer: 10, Lag: histogram(time.Millisecond), OwnLag: histogram(time.Millisecond),
+			Scenario: "warm", Executor: "constant-arrival-rate", Open: true, Planned: 1000, Sent: 1000,
+			MeasuredPlanned: 1000,
+			MaxVUs:          10, MeasuredTo: 10, LastAnswer: 10, Lag: histogram(time.Millisecond),
+			OwnLag: histogram(time.Millisecond),
 		}},
 		Series: []*results.Series{s},
 		Points: []results.Point{{Scenario: "warm", Second: 0, Requests: 1000, P50: 500}},
@@ -51,7 +58,10 @@ func histogram(values ...time.Duration) *results.Histogram {
 func near(a, b float64) bool { return math.Abs(a-b) <= 0.001*math.Max(math.Abs(a), math.Abs(b)) }
 
 func threshold(metric, aggregation, op string, limit float64) scenarios.Threshold {
-	t := scenarios.Threshold{Metric: scenarios.MetricName(metric), Op: scenarios.Operator(op), Limit: limit, Source: aggregation + op}
+	t := scenarios.Threshold{
+		Metric: scenarios.MetricName(metric), Op: scenarios.Operator(op), Limit: limit,
+		Source: aggregation + op,
+	}
 	t.Aggregation.Name = aggregation
 	if p, ok := map[string]float64{"p95": 95, "p99": 99, "p99.99": 99.99}[aggregation]; ok {
 		t.Aggregation = scenarios.Aggregation{Name: "p", Percentile: p}
@@ -127,7 +137,10 @@ func TestJudgeOutcome(t *testing.T) {
 		{"nobody can tell", nil, threshold("http_req_duration", "p95", "<", 951), results.Unresolved, ""},
 		{"nor so", nil, threshold("http_req_duration", "p95", ">=", 951), results.Unresolved, ""},
 		{"strict", nil, threshold("http_req_failed", "rate", "<", 0.01), results.Fail, ""},
-		{"percentile beyond the samples", nil, threshold("http_req_duration", "p99.99", "<", 2000), results.Invalid, "at least 10000"},
+		{
+			"percentile beyond the samples", nil, threshold("http_req_duration", "p99.99", "<", 2000), results.Invalid,
+			"at least 10000",
+		},
 		{
 			"99.6 % sent", func(m *results.Measurements) { m.Loads[0].Sent, m.Loads[0].Dropped = 996, 4 },
 			threshold("http_reqs", "count", ">", 0), results.Pass, "",
@@ -144,18 +157,30 @@ func TestJudgeOutcome(t *testing.T) {
 			"out of files", func(m *results.Measurements) {
 				m.Loads[0].OutOfFiles, m.Health = 1, &results.Health{FileLimit: 40, FilesNeeded: 130}
 			},
-			threshold("http_req_duration", "p95", "<", 1), results.Invalid, "out of file descriptors (limit 40) for 1 request: raise it with ulimit -n 130 or more: the run needs at least that many",
+			threshold("http_req_duration", "p95", "<", 1), results.Invalid,
+			"out of file descriptors (limit 40) for 1 request: raise it with ulimit -n 130 or more: the run needs at " +
+				"least that many",
 		},
 		{
-			"out of files somewhere", func(m *results.Measurements) { m.Loads[0].OutOfFiles = 2 }, // merged shards have several limits
-			threshold("http_reqs", "count", ">", 0), results.Invalid, "out of file descriptors for 2 requests: raise their limit with ulimit -n",
+			// merged shards have several limits
+			"out of files somewhere", func(m *results.Measurements) { m.Loads[0].OutOfFiles = 2 },
+			threshold("http_reqs", "count", ">", 0), results.Invalid,
+			"out of file descriptors for 2 requests: raise their limit with ulimit -n",
 		},
 		{
-			"out of ports", func(m *results.Measurements) { m.Loads[0].OutOfPorts, m.Health = 3, &results.Health{PortRange: 28232} },
-			threshold("http_reqs", "count", ">", 0), results.Invalid, "out of local ports (28232 for one address of the target) for 3 requests: widen net.ipv4.ip_local_port_range",
+			"out of ports", func(m *results.Measurements) {
+				m.Loads[0].OutOfPorts, m.Health = 3,
+					&results.Health{PortRange: 28232}
+			},
+			threshold("http_reqs", "count", ">", 0), results.Invalid,
+			"out of local ports (28232 for one address of the target) for 3 requests: widen " +
+				"net.ipv4.ip_local_port_range",
 		},
 		{
-			"out of ports and stopped", func(m *results.Measurements) { m.Aborted, m.Loads[0].OutOfPorts, m.Loads[0].Sent = "x", 3, 900 },
+			"out of ports and stopped", func(m *results.Measurements) {
+				m.Aborted, m.Loads[0].OutOfPorts,
+					m.Loads[0].Sent = "x", 3, 900
+			},
 			threshold("http_reqs", "count", "<", 1), results.Invalid, "out of local ports for 3 requests",
 		},
 		{
@@ -164,14 +189,16 @@ func TestJudgeOutcome(t *testing.T) {
 		},
 		{
 			"starved at a percentile that is judged", starvedTail,
-			threshold("http_req_duration", "p99", "<", 2000), results.Invalid, "1 % of the requests were sent more than 500",
+			threshold("http_req_duration", "p99", "<", 2000), results.Invalid,
+			"1 % of the requests were sent more than 500",
 		},
 		{
 			"starved at a percentile that is not judged", starvedTail,
 			threshold("http_req_duration", "p95", "<", 2000), results.Pass, "",
 		},
 		{
-			"own lag small beside the response time", func(m *results.Measurements) { m.Loads[0].OwnLag = histogram(50 * time.Millisecond) },
+			"own lag small beside the response time",
+			func(m *results.Measurements) { m.Loads[0].OwnLag = histogram(50 * time.Millisecond) },
 			threshold("http_reqs", "count", ">", 0), results.Pass, "",
 		},
 		{
@@ -213,18 +240,28 @@ func TestInterruptedWithRequestsStillLate(t *testing.T) {
 	}
 }
 
-// A percentile takes as many samples as the documentation says: that one of them is expected beyond it. The median is one.
+// A percentile takes as many samples as the documentation says: that one of them is expected beyond it. The median is
+// one.
 func TestFewestSamples(t *testing.T) {
 	median := scenarios.Threshold{Metric: "http_req_duration", Aggregation: scenarios.Aggregation{Name: "med"}}
-	if few, enough := tooFewSamples(median, results.Gate{Samples: 1}), tooFewSamples(median, results.Gate{Samples: 2}); !strings.Contains(few, "it has 1 sample and needs at least 2.") || enough != "" {
+	if few, enough := tooFewSamples(median, results.Gate{Samples: 1}),
+		tooFewSamples(median, results.Gate{Samples: 2}); !strings.Contains(few,
+		"it has 1 sample and needs at least 2.") || enough != "" {
 		t.Errorf("of 1: %q, of 2: %q", few, enough)
 	}
-	for percentile, need := range map[float64]int64{50: 2, 90: 10, 95: 20, 99: 100, 99.5: 200, 99.9: 1000, 99.95: 2000, 99.99: 10_000, 99.999: 100_000} {
-		th := scenarios.Threshold{Metric: "schedule_lag", Aggregation: scenarios.Aggregation{Name: "p", Percentile: percentile}}
+	for percentile, need := range map[float64]int64{
+		50: 2, 90: 10, 95: 20, 99: 100, 99.5: 200, 99.9: 1000, 99.95: 2000,
+		99.99: 10_000, 99.999: 100_000,
+	} {
+		th := scenarios.Threshold{
+			Metric:      "schedule_lag",
+			Aggregation: scenarios.Aggregation{Name: "p", Percentile: percentile},
+		}
 		if why := tooFewSamples(th, results.Gate{Samples: need}); why != "" {
 			t.Errorf("P%v of %d: %s", percentile, need, why)
 		}
-		if why := tooFewSamples(th, results.Gate{Samples: need - 1}); !strings.Contains(why, fmt.Sprintf("needs at least %d.", need)) {
+		if why := tooFewSamples(th, results.Gate{Samples: need - 1}); !strings.Contains(why,
+			fmt.Sprintf("needs at least %d.", need)) {
 			t.Errorf("P%v of %d: %q", percentile, need-1, why)
 		}
 	}
@@ -258,7 +295,8 @@ func TestBest(t *testing.T) {
 	}
 }
 
-// TestRateCountsTheTimeUntilTheLastAnswer: a system that answers for ten more seconds has served half of what was asked.
+// TestRateCountsTheTimeUntilTheLastAnswer: a system that answers for ten more seconds has served half of what was
+// asked.
 func TestRateCountsTheTimeUntilTheLastAnswer(t *testing.T) {
 	m := measured()
 	m.Loads[0].LastAnswer = 20
@@ -289,8 +327,8 @@ func TestCrossed(t *testing.T) {
 	}
 }
 
-// The threshold that ended a run has been crossed, even if what was under way by then was answered so well that the figures
-// of the end hold it.
+// The threshold that ended a run has been crossed, even if what was under way by then was answered so well that the
+// figures of the end hold it.
 func TestAbortedRunHasFailed(t *testing.T) {
 	th := threshold("http_req_failed", "rate", "<", 0.0101)
 	th.AbortOnFail = true
@@ -303,12 +341,14 @@ func TestAbortedRunHasFailed(t *testing.T) {
 	m.Series[0].Requests = 1000
 	m.Aborted, m.AbortedBy = "x", by
 	v, err := Run(m, []scenarios.Threshold{threshold("http_reqs", "count", ">", 0), th})
-	if err != nil || v.Outcome != results.Fail || v.Gates[0].Samples != 1000 || v.Gates[1].Samples != 900 || v.Gates[1].Passed {
+	if err != nil || v.Outcome != results.Fail || v.Gates[0].Samples != 1000 || v.Gates[1].Samples != 900 ||
+		v.Gates[1].Passed {
 		t.Errorf("%s, %+v, %v", v.Outcome, v.Gates, err)
 	}
 	// It had no time for the samples that other percentiles take.
 	v, err = Run(m, []scenarios.Threshold{threshold("http_req_duration", "p99.99", "<", 2000), th})
-	if err != nil || v.Outcome != results.Fail || v.Gates[0].Passed || !v.Gates[0].Unresolved || !strings.Contains(v.Gates[0].Reason, "at least 10000") {
+	if err != nil || v.Outcome != results.Fail || v.Gates[0].Passed || !v.Gates[0].Unresolved ||
+		!strings.Contains(v.Gates[0].Reason, "at least 10000") {
 		t.Errorf("%s, %q, %+v, %v", v.Outcome, v.Invalid, v.Gates, err)
 	}
 }
@@ -348,14 +388,16 @@ func TestStageIsJudgedByItsOwnWindow(t *testing.T) {
 			t.Errorf("stage %q: %+v, %v, want %v", stage, v.Gates, err, want)
 		}
 	}
-	if all, err := m.ByRequest(); err != nil || len(all) != 1 || all[0].Requests != 2000 || all[0].Skipped != 3 || all[0].Response.Count() != 2000 || m.Series[0].Response.Count() != 1000 {
+	if all, err := m.ByRequest(); err != nil || len(all) != 1 || all[0].Requests != 2000 || all[0].Skipped != 3 ||
+		all[0].Response.Count() != 2000 || m.Series[0].Response.Count() != 1000 {
 		t.Errorf("%+v, %v", all, err)
 	}
 	run, dir := &results.Run{Measurements: *m}, t.TempDir()
 	if err := results.Save(dir, run); err != nil {
 		t.Fatal(err)
 	}
-	if back, err := results.Read(dir); err != nil || back.Measurements.Series[1].Stage != "peak" || back.Measurements.Series[1].Response.Count() != 1000 {
+	if back, err := results.Read(dir); err != nil || back.Measurements.Series[1].Stage != "peak" ||
+		back.Measurements.Series[1].Response.Count() != 1000 {
 		t.Errorf("saved and read: %v", err)
 	}
 }

@@ -6,10 +6,14 @@ import (
 	"github.com/policycortex/headroom/results"
 )
 
-// doubtful is how many of a request's failures the generator can have caused. The others the service answered or refused.
+// doubtful is how many of a request's failures the generator can have caused. The others the service answered or
+// refused.
 func doubtful(s *results.Series) int64 {
 	var n int64
-	for _, class := range []string{results.ErrorTimeout, results.ErrorUnanswered, results.ErrorCut, results.ErrorNoFiles, results.ErrorNoPorts, results.ErrorLookup, results.ErrorOther} {
+	for _, class := range []string{
+		results.ErrorTimeout, results.ErrorUnanswered, results.ErrorCut,
+		results.ErrorNoFiles, results.ErrorNoPorts, results.ErrorLookup, results.ErrorOther,
+	} {
 		n += s.Errors[class]
 	}
 	return n
@@ -25,16 +29,17 @@ func mostlyAnswered(series []*results.Series) bool {
 	return failed > 0 && 2*excused < failed
 }
 
-// weighTimes weighs the reasons for which a run's times cannot be trusted, where those are all the reasons for distrust. They make it
-// invalid, but not where it has failed by what no lateness of the generator explains: then they are warnings, and every other gate
-// is unresolved. answered is that of weighFailures.
+// weighTimes weighs the reasons for which a run's times cannot be trusted, where those are all the reasons for
+// distrust. They make it invalid, but not where it has failed by what no lateness of the generator explains: then they
+// are warnings, and every other gate is unresolved. answered is that of weighFailures.
 func weighTimes(m *results.Measurements, v *results.Verdict, reasons []string, answered bool) {
 	stand, failed := make([]bool, len(v.Gates)), answered
 	all, unsuccessful := countFailed(m.Series)
 	nothingSucceeded := answered && all == unsuccessful
 	for i := range v.Gates {
 		g := &v.Gates[i]
-		stand[i] = !g.NotReached && !g.Passed && !g.Unresolved && (g.Samples == 0 || beyondLateness(m, g, nothingSucceeded))
+		stand[i] = !g.NotReached && !g.Passed && !g.Unresolved &&
+			(g.Samples == 0 || beyondLateness(m, g, nothingSucceeded))
 		failed = failed || stand[i] && g.Samples > 0
 	}
 	if !failed {
@@ -59,9 +64,9 @@ func ofFailures(metric scenarios.MetricName) bool {
 	return metric == scenarios.HTTPReqFailed || metric == scenarios.Checks
 }
 
-// beyondLateness says whether a threshold on failures is crossed by so many that it would be without those for which the generator can
-// be to blame: as many as it sent late, for what is sent late is sent at once, and those that were not answered. Where nothing at all
-// succeeded none was the burst's.
+// beyondLateness says whether a threshold on failures is crossed by so many that it would be without those for which
+// the generator can be to blame: as many as it sent late, for what is sent late is sent at once, and those that were
+// not answered. Where nothing at all succeeded none was the burst's.
 func beyondLateness(m *results.Measurements, g *results.Gate, nothingSucceeded bool) bool {
 	t := g.Threshold
 	if !ofFailures(t.Metric) || t.Window > 0 || t.Op == scenarios.Equal || t.Op == scenarios.NotEqual {

@@ -10,9 +10,11 @@ import (
 	"github.com/policycortex/headroom/scenarios"
 )
 
-// quantile estimates a percentile, 0 to 100, of the times in ms that h counted and that t selects, from the time blocks that
-// were recorded of them.
-func quantile(m *results.Measurements, t scenarios.Threshold, h *results.Histogram, percentile float64) (stats.Summary, error) {
+// quantile estimates a percentile, 0 to 100, of the times in ms that h counted and that t selects, from the time blocks
+// that were recorded of them.
+func quantile(m *results.Measurements, t scenarios.Threshold, h *results.Histogram, percentile float64) (stats.Summary,
+	error,
+) {
 	if h.Count() == 0 {
 		return stats.Quantile(stats.Sample{}, nil, percentile), nil
 	}
@@ -34,8 +36,9 @@ func sampleOf(h *results.Histogram) stats.Sample {
 	return s
 }
 
-// blockParts divides what a threshold selects into at most [stats.MaxBlocks] equal blocks of time, without those in which
-// nothing was counted; none when the run has no time blocks of it. Each scenario is a stratum. values are those of the sample.
+// blockParts divides what a threshold selects into at most [stats.MaxBlocks] equal blocks of time, without those in
+// which nothing was counted; none when the run has no time blocks of it. Each scenario is a stratum. values are those
+// of the sample.
 func blockParts(m *results.Measurements, t scenarios.Threshold, values []float64) ([]stats.Part, error) {
 	recorded := timeBlocksOf(m, t)
 	from, length := blockLength(recorded)
@@ -72,7 +75,8 @@ func blockParts(m *results.Measurements, t scenarios.Threshold, values []float64
 				return nil, err
 			}
 			parts = append(parts, stats.Part{
-				Block: block, Stratum: stratum, Count: atMost[len(atMost)-1], AtMost: func(i int) float64 { return atMost[i] },
+				Block: block, Stratum: stratum, Count: atMost[len(atMost)-1],
+				AtMost: func(i int) float64 { return atMost[i] },
 			})
 		}
 	}
@@ -90,8 +94,8 @@ func timeBlocksOf(m *results.Measurements, t scenarios.Threshold) []*results.Tim
 	return recorded
 }
 
-// blockLength is the second from which blocks are counted and the length in seconds that makes at most [stats.MaxBlocks] of
-// them in which anything was counted.
+// blockLength is the second from which blocks are counted and the length in seconds that makes at most
+// [stats.MaxBlocks] of them in which anything was counted.
 func blockLength(recorded []*results.TimeBlocks) (from, length int) {
 	from, length = math.MaxInt, 1
 	for _, b := range recorded {
@@ -116,7 +120,8 @@ func countedBlocks(recorded []*results.TimeBlocks, from, length int) int {
 	return len(some)
 }
 
-// counted is how many of the counted times are at most each of the values, which ascend to at least the longest of them.
+// counted is how many of the counted times are at most each of the values, which ascend to at least the longest of
+// them.
 func counted(counts results.Sparse, values []float64) ([]float64, error) {
 	buckets, err := counts.Buckets()
 	if err != nil {
@@ -138,7 +143,10 @@ func counted(counts results.Sparse, values []float64) ([]float64, error) {
 
 // intervalOf is the saved form of a summary's interval.
 func intervalOf(s stats.Summary) *results.Interval {
-	in := &results.Interval{Confidence: s.Confidence, Effective: s.Effective, Corrected: !slices.Contains(s.Warnings, stats.ErrFewBlocks)}
+	in := &results.Interval{
+		Confidence: s.Confidence, Effective: s.Effective,
+		Corrected: !slices.Contains(s.Warnings, stats.ErrFewBlocks),
+	}
 	if !math.IsInf(s.Low, 0) {
 		in.Low = &s.Low
 	}

@@ -38,8 +38,11 @@ func simulated(t *testing.T, random *rand.Rand, seconds, perSecond int, memory f
 		}
 	}
 	return &results.Measurements{
-		Loads:      []*results.Load{{Scenario: "s", MeasuredTo: float64(seconds)}},
-		Series:     []*results.Series{{Scenario: "s", Requests: all.Count(), Response: all, Service: results.NewHistogram()}},
+		Loads: []*results.Load{{Scenario: "s", MeasuredTo: float64(seconds)}},
+		Series: []*results.Series{{
+			Scenario: "s", Requests: all.Count(), Response: all,
+			Service: results.NewHistogram(),
+		}},
 		TimeBlocks: []*results.TimeBlocks{batches},
 	}
 }
@@ -79,7 +82,10 @@ func TestIntervalAcrossAPause(t *testing.T) {
 
 // An interval that could not be corrected is told where it matters: not when the limit is beyond all that was met.
 func TestUncorrectedIntervalIsWarnedOf(t *testing.T) {
-	for seconds, want := range map[int]map[float64]bool{9: {1000: false, 30: true, 1: false}, 10: {1000: false, 30: false, 1: false}} {
+	for seconds, want := range map[int]map[float64]bool{
+		9:  {1000: false, 30: true, 1: false},
+		10: {1000: false, 30: false, 1: false},
+	} {
 		m := simulated(t, rand.New(rand.NewPCG(1, 2)), seconds, 100, 0)
 		for limit, told := range want {
 			v, err := Run(m, []scenarios.Threshold{threshold("http_req_duration", "p95", "<", limit)})

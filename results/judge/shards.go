@@ -12,7 +12,8 @@ import (
 // nothing about a count or a rate of the whole, and less about its tail.
 func Shard(s results.Shard, m *results.Measurements, thresholds []scenarios.Threshold) (results.Verdict, error) {
 	v := results.Verdict{Outcome: results.Part, Gates: []results.Gate{}, Warnings: append([]string(nil), m.Warnings...)}
-	v.Warnings = append(v.Warnings, fmt.Sprintf("this is shard %v: its thresholds are judged when all shards are merged (headroom merge)", s))
+	v.Warnings = append(v.Warnings,
+		fmt.Sprintf("this is shard %v: its thresholds are judged when all shards are merged (headroom merge)", s))
 	reasons, late, err := distrust(m, thresholds)
 	if err != nil {
 		return v, err
@@ -24,8 +25,8 @@ func Shard(s results.Shard, m *results.Measurements, thresholds []scenarios.Thre
 	return v, nil
 }
 
-// Merged judges as a whole the run that [results.Merge] made of shards. What makes one of them invalid makes it invalid, and
-// what disturbed one of them disturbed it.
+// Merged judges as a whole the run that [results.Merge] made of shards. What makes one of them invalid makes it
+// invalid, and what disturbed one of them disturbed it.
 func Merged(r *results.Run, shards []*results.Run, thresholds []scenarios.Threshold) error {
 	var disturbed []string
 	for i := range r.Shards {
@@ -44,7 +45,8 @@ func Merged(r *results.Run, shards []*results.Run, thresholds []scenarios.Thresh
 		return err
 	}
 	if whole := interruption(&r.Measurements); r.Measurements.Interrupted {
-		v.Invalid = slices.DeleteFunc(v.Invalid, func(reason string) bool { return reason == whole }) // a shard says when it was
+		// a shard says when it was
+		v.Invalid = slices.DeleteFunc(v.Invalid, func(reason string) bool { return reason == whole })
 	}
 	for _, s := range r.Shards {
 		for _, reason := range s.Invalid {

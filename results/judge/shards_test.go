@@ -13,7 +13,10 @@ import (
 func shardsOf(count int) []*results.Run {
 	var runs []*results.Run
 	for i := range count {
-		runs = append(runs, &results.Run{Name: "x", Shard: &results.Shard{Index: i, Of: count}, Measurements: *measured()})
+		runs = append(runs, &results.Run{
+			Name: "x", Shard: &results.Shard{Index: i, Of: count},
+			Measurements: *measured(),
+		})
 	}
 	return runs
 }
@@ -56,11 +59,13 @@ func TestMergedVerdict(t *testing.T) {
 		t.Errorf("a shard: %+v, %v", v, err)
 	}
 	shards[1].Measurements.Started = shards[1].Measurements.Started.Add(time.Second)
-	if v := merged(t, shards, all); v.Outcome != results.Pass || !strings.Contains(strings.Join(v.Warnings, "\n"), "began up to 1 s apart") {
+	if v := merged(t, shards, all); v.Outcome != results.Pass ||
+		!strings.Contains(strings.Join(v.Warnings, "\n"), "began up to 1 s apart") {
 		t.Errorf("%+v", v)
 	}
 	shards[2].Verdict = results.Verdict{Outcome: results.Invalid, Invalid: []string{"the generator was starved"}}
-	if v := merged(t, shards, all); v.Outcome != results.Invalid || v.Invalid[0] != "shard 2/4: the generator was starved" {
+	if v := merged(t, shards, all); v.Outcome != results.Invalid ||
+		v.Invalid[0] != "shard 2/4: the generator was starved" {
 		t.Errorf("%+v", v)
 	}
 
@@ -69,13 +74,15 @@ func TestMergedVerdict(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v := merged(t, shards, all); v.Outcome != results.Invalid || strings.Join(v.Invalid, "; ") != "shard 2/4: interrupted after 5.0 s: the schedule did not run to its end" {
+	if v := merged(t, shards, all); v.Outcome != results.Invalid ||
+		strings.Join(v.Invalid, "; ") != "shard 2/4: interrupted after 5.0 s: the schedule did not run to its end" {
 		t.Errorf("%+v", v)
 	}
 
 	shards[2].Verdict, shards[2].Measurements.Interrupted = results.Verdict{}, false
 	shards[3].Measurements.Health = recorded(0.16, 0.37, 1.47, 0.002, 0.79, 0.90)
-	if v := merged(t, shards, threshold("http_reqs", "count", "==", 1)); v.Outcome != results.Invalid || !strings.Contains(v.Invalid[0], "shard 3/4: other processes") {
+	if v := merged(t, shards, threshold("http_reqs", "count", "==", 1)); v.Outcome != results.Invalid ||
+		!strings.Contains(v.Invalid[0], "shard 3/4: other processes") {
 		t.Errorf("%+v", v)
 	}
 }

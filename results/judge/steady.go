@@ -16,8 +16,8 @@ type stageMovement struct {
 
 type movedStages []stageMovement
 
-// movedStages tests every stage with a name that asks for one rate all the time, as [drifts] does with whole scenarios. That
-// one of n stages is taken for moving though none does is to be no likelier than for one: so the level is an n-th.
+// movedStages tests every stage with a name that asks for one rate all the time, as [drifts] does with whole scenarios.
+// That one of n stages is taken for moving though none does is to be no likelier than for one: so the level is an n-th.
 func movedStagesOf(m *results.Measurements) (all movedStages) {
 	tested := 0
 	steadyStages(m, func(*results.Load, *results.Stage) { tested++ })
@@ -42,13 +42,14 @@ func steadyStages(m *results.Measurements, visit func(*results.Load, *results.St
 // warnings says of each stage what moved in it.
 func (all movedStages) warnings() (out []string) {
 	for _, s := range all {
-		out = append(out, fmt.Sprintf("%s: the stage %s was not steady: %s: make it longer, or find out what grows", s.scenario, s.stage, s.text))
+		out = append(out, fmt.Sprintf("%s: the stage %s was not steady: %s: make it longer, or find out what grows",
+			s.scenario, s.stage, s.text))
 	}
 	return out
 }
 
-// mark notes on a gate on times of a stage that their P95 moved in it. A gate on the P95 has not held where the trend had
-// led beyond its limit by the stage's end: a longer stage would have crossed it.
+// mark notes on a gate on times of a stage that their P95 moved in it. A gate on the P95 has not held where the trend
+// had led beyond its limit by the stage's end: a longer stage would have crossed it.
 func (all movedStages) mark(t scenarios.Threshold, g *results.Gate) {
 	name, staged := t.Selector[scenarios.StageTag]
 	if !staged || !results.Timed(t.Metric) || g.Samples == 0 || g.NotReached {
@@ -64,6 +65,7 @@ func (all movedStages) mark(t scenarios.Threshold, g *results.Gate) {
 	g.Unsteady = "not steady: " + all[i].text
 	if g.Passed && t.Aggregation == (scenarios.Aggregation{Name: "p", Percentile: 95}) && !g.Holds(all[i].End) {
 		g.Passed, g.Unresolved = false, true
-		g.Reason = fmt.Sprintf("%s; by the end of the stage it had reached %.3g ms, beyond the limit: make the stage longer", g.Unsteady, all[i].End)
+		g.Reason = fmt.Sprintf("%s; by the end of the stage it had reached %.3g ms, beyond the limit: make the "+
+			"stage longer", g.Unsteady, all[i].End)
 	}
 }

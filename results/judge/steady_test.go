@@ -22,12 +22,18 @@ func stagesOf30s(stages int, steady bool, p95 func(stage, second int) float64) *
 	m.Series = nil
 	for k := range stages {
 		name := fmt.Sprintf("s%d", k)
-		l.Stages = append(l.Stages, results.Stage{Name: name, From: float64(30 * k), To: float64(30*k + 30), Steady: steady})
+		l.Stages = append(l.Stages, results.Stage{
+			Name: name, From: float64(30 * k), To: float64(30*k + 30),
+			Steady: steady,
+		})
 		s := *base
 		s.Stage, s.Tags = name, map[string]string{"scenario": "warm", "name": "get", "stage": name}
 		m.Series = append(m.Series, &s)
 		for second := range 30 {
-			m.Points = append(m.Points, results.Point{Scenario: "warm", Second: 30*k + second, Requests: 100, P95: p95(k, second), Max: 1000})
+			m.Points = append(m.Points, results.Point{
+				Scenario: "warm", Second: 30*k + second, Requests: 100,
+				P95: p95(k, second), Max: 1000,
+			})
 		}
 	}
 	return m
@@ -57,24 +63,27 @@ func TestStageThatIsNotSteady(t *testing.T) {
 		}
 		return v.Gates[0], v
 	}
-	if g, v := judge(stagesOf30s(2, true, course), "s1", 50); !g.Passed || !strings.HasPrefix(g.Unsteady, "not steady: P95 response time moved by +") || v.Outcome != results.Pass ||
+	if g, v := judge(stagesOf30s(2, true, course), "s1", 50); !g.Passed ||
+		!strings.HasPrefix(g.Unsteady, "not steady: P95 response time moved by +") || v.Outcome != results.Pass ||
 		!strings.Contains(strings.Join(v.Warnings, "\n"), "warm: the stage s1 was not steady: P95 response time") {
 		t.Errorf("far from the limit: %s, %+v, %q", v.Outcome, g, v.Warnings)
 	}
-	if g, v := judge(stagesOf30s(2, true, course), "s1", 19.5); g.Passed || !g.Unresolved || v.Outcome != results.Unresolved || !strings.Contains(g.Reason, "by the end of the stage it had reached") {
+	if g, v := judge(stagesOf30s(2, true, course), "s1", 19.5); g.Passed || !g.Unresolved ||
+		v.Outcome != results.Unresolved || !strings.Contains(g.Reason, "by the end of the stage it had reached") {
 		t.Errorf("beyond the limit by its end: %s, %+v", v.Outcome, g)
 	}
 	if g, _ := judge(stagesOf30s(2, true, course), "s0", 2000); !g.Passed || g.Unsteady != "" {
 		t.Errorf("a steady stage: %+v", g)
 	}
-	if g, v := judge(stagesOf30s(2, false, course), "s1", 50); !g.Passed || g.Unsteady != "" || strings.Contains(fmt.Sprint(v.Warnings), "not steady") {
+	if g, v := judge(stagesOf30s(2, false, course), "s1", 50); !g.Passed || g.Unsteady != "" ||
+		strings.Contains(fmt.Sprint(v.Warnings), "not steady") {
 		t.Errorf("a ramp is meant to move: %+v, %q", g, v.Warnings)
 	}
 }
 
-// TestSteadyStages simulates how often any of six stages in which nothing moves is called not steady: of a P95 that moves by 20 % from second
-// to second by itself, and that remembers nothing or a half of its predecessor: the test supposes the first. To suppose the second took
-// most of its power over steps and bends, at no fewer alarms.
+// TestSteadyStages simulates how often any of six stages in which nothing moves is called not steady: of a P95 that
+// moves by 20 % from second to second by itself, and that remembers nothing or a half of its predecessor: the test
+// supposes the first. To suppose the second took most of its power over steps and bends, at no fewer alarms.
 func TestSteadyStages(t *testing.T) {
 	const runs = 300
 	for _, memory := range []float64{0, 0.5} {

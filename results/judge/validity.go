@@ -9,14 +9,15 @@ import (
 
 // The limits from which others have disturbed a run. docs/measurement.md has the experiment that they come from.
 const (
-	// A second is disturbed when the threads of the generator or of the system under test waited for a CPU for more than
-	// maxWait of the time in which they could have run, and others used at least minOthers of the CPU time used: threads
-	// that wait for each other, or beside a neighbour on cores of its own, are not disturbed by it.
+	// A second is disturbed when the threads of the generator or of the system under test waited for a CPU for more
+	// than maxWait of the time in which they could have run, and others used at least minOthers of the CPU time used:
+	// threads that wait for each other, or beside a neighbour on cores of its own, are not disturbed by it.
 	maxWait   = 0.55
 	minOthers = 0.25
 	// A run is disturbed when that is so for at least maxDisturbed of the measured time: enough to move a P95.
 	maxDisturbed = 0.05
-	// noticeableSteal is the share of the machine's CPU time from which what other virtual machines took is a disturbance.
+	// noticeableSteal is the share of the machine's CPU time from which what other virtual machines took is a
+	// disturbance.
 	noticeableSteal = 0.02
 )
 
@@ -29,7 +30,8 @@ func disturbances(m *results.Measurements) []string {
 		}
 	}
 	if s := stolenShare(m); s > noticeableSteal {
-		found = append(found, fmt.Sprintf("other virtual machines took %.1f %% of this machine's CPU time (the limit is %.0f %%)", 100*s, 100*noticeableSteal))
+		found = append(found, fmt.Sprintf("other virtual machines took %.1f %% of this machine's CPU time (the limit "+
+			"is %.0f %%)", 100*s, 100*noticeableSteal))
 	}
 	return found
 }
@@ -56,8 +58,10 @@ func crowded(m *results.Measurements) string {
 	if disturbed == 0 || disturbed < maxDisturbed*all {
 		return ""
 	}
-	return fmt.Sprintf("other processes kept its threads off the CPU in %.0f of %.0f measured seconds: they used %.2g cores, and the threads of "+
-		"the generator or of the system under test waited up to %.0f %% of the time in which they could have run (the limit is %.0f %%)",
+	return fmt.Sprintf("other processes kept its threads off the CPU in %.0f of %.0f measured seconds: they used "+
+		"%.2g cores, and the threads of "+
+		"the generator or of the system under test waited up to %.0f %% of the time in which they could have run "+
+		"(the limit is %.0f %%)",
 		disturbed, all, others/disturbed, 100*worst, 100*maxWait)
 }
 
@@ -74,8 +78,8 @@ func measures(m *results.Measurements, from, to float64) bool {
 // slack is what a second's reading may be late, in seconds.
 const slack = 0.1
 
-// stolenShare is what other virtual machines took of the machine's CPU time while it measured; during the whole run where
-// the seconds were not recorded.
+// stolenShare is what other virtual machines took of the machine's CPU time while it measured; during the whole run
+// where the seconds were not recorded.
 func stolenShare(m *results.Measurements) float64 {
 	if m.Health == nil || m.Generator.CPUs == 0 {
 		return m.Generator.StolenShare
@@ -100,9 +104,9 @@ func numberOr0(v *float64) float64 {
 	return *v
 }
 
-// weighDisturbance makes a verdict of crossed thresholds invalid when others disturbed the run in the ways found, and warns where none was:
-// what takes CPU time makes a system slower and never faster. A threshold over no data has failed whoever disturbed, and one that is
-// unresolved has not.
+// weighDisturbance makes a verdict of crossed thresholds invalid when others disturbed the run in the ways found, and
+// warns where none was: what takes CPU time makes a system slower and never faster. A threshold over no data has failed
+// whoever disturbed, and one that is unresolved has not.
 func weighDisturbance(v *results.Verdict, found []string) {
 	if len(found) == 0 {
 		return
@@ -118,6 +122,7 @@ func weighDisturbance(v *results.Verdict, found []string) {
 		v.Warnings = append(v.Warnings, "the run was disturbed: "+why)
 		return
 	}
-	v.Invalid = append(v.Invalid, fmt.Sprintf("the run was disturbed: %s. It is not known whether that or the system made %s fail: "+
+	v.Invalid = append(v.Invalid, fmt.Sprintf("the run was disturbed: %s. It is not known whether that or the system "+
+		"made %s fail: "+
 		"repeat the run on a quiet machine", why, strings.Join(crossed, ", ")))
 }

@@ -23,25 +23,28 @@ const (
 	// The last half of the seconds is looked at, so that what has moved for long must have been steady for as long, and
 	// what moves at one speed for ever is never steady; but at least warmSeconds, the fewest of which a trend is told.
 	warmSeconds = stats.MinTrend
-	// warmP is the level of the test. An alarm without a trend costs some seconds, and a trend that is missed spoils the
-	// measured part: so it is far above that of [drifts]. TestWarmingErrors has what comes of it.
+	// warmP is the level of the test. An alarm without a trend costs some seconds, and a trend that is missed spoils
+	// the measured part: so it is far above that of [drifts]. TestWarmingErrors has what comes of it.
 	warmP = 0.2
 )
 
-// Add takes in a full second of a scenario, later than all before. cacheHits and cacheAnswers are the answers of that second
-// that a cache gave, and those that say whether one did.
+// Add takes in a full second of a scenario, later than all before. cacheHits and cacheAnswers are the answers of that
+// second that a cache gave, and those that say whether one did.
 func (w *Warming) Add(p results.Point, cacheHits, cacheAnswers int64) {
-	s := warmSecond{at: float64(p.Second), rate: float64(p.Requests), p95: p.P95, timed: p.Max > 0, hitRatio: math.NaN()}
+	s := warmSecond{
+		at: float64(p.Second), rate: float64(p.Requests), p95: p.P95, timed: p.Max > 0,
+		hitRatio: math.NaN(),
+	}
 	if cacheAnswers > 0 {
 		s.hitRatio = float64(cacheHits) / float64(cacheAnswers)
 	}
 	w.seconds = append(w.seconds, s)
 }
 
-// Unsteady says what moved over the last half of the time, at least ten seconds, or why that cannot be told; nothing where
-// the scenario is steady: neither throughput, nor P95 of response time, nor the hit ratio that the clients see has a trend
-// that chance makes in less than one of five series and that is large. Where answers do not say whether a cache gave
-// them, the first two decide.
+// Unsteady says what moved over the last half of the time, at least ten seconds, or why that cannot be told; nothing
+// where the scenario is steady: neither throughput, nor P95 of response time, nor the hit ratio that the clients see
+// has a trend that chance makes in less than one of five series and that is large. Where answers do not say whether a
+// cache gave them, the first two decide.
 func (w *Warming) Unsteady() []string {
 	n := len(w.seconds)
 	if n < warmSeconds {
@@ -73,8 +76,8 @@ func (w *Warming) Unsteady() []string {
 	return texts
 }
 
-// End is how a warm-up of a limit in seconds went that was not ended for being steady: the limit ended it, or after so many
-// seconds the run did.
+// End is how a warm-up of a limit in seconds went that was not ended for being steady: the limit ended it, or after so
+// many seconds the run did.
 func (w *Warming) End(limit, ran float64) *results.Warmup {
 	if ran < limit {
 		return &results.Warmup{Limit: limit, Seconds: ran, Ended: results.WarmupRunOver}
@@ -87,8 +90,10 @@ func unsteady(m *results.Measurements) []string {
 	var warnings []string
 	for _, l := range m.Loads {
 		if l.Warmup != nil && len(l.Warmup.Unsteady) > 0 {
-			warnings = append(warnings, fmt.Sprintf("%s: its warm-up reached its limit of %g s before it was steady: %s: "+
-				"raise warmupLimit, or find out what grows", l.Scenario, l.Warmup.Limit, strings.Join(l.Warmup.Unsteady, "; ")))
+			warnings = append(warnings, fmt.Sprintf("%s: its warm-up reached its limit of %g s before it was "+
+				"steady: %s: "+
+				"raise warmupLimit, or find out what grows", l.Scenario, l.Warmup.Limit,
+				strings.Join(l.Warmup.Unsteady, "; ")))
 		}
 	}
 	return warnings

@@ -37,16 +37,41 @@ func TestUnsteady(t *testing.T) {
 		at   func(i int) second // of 20 seconds
 		want string             // of what is said of the last ten; empty: steady
 	}{
-		"all the same":         {func(int) second { return steady }, ""},
-		"no cache":             {func(int) second { return second{100, 5, -1} }, ""},
-		"throughput grows":     {func(i int) second { return second{int64(100 + 2*i), 5, 0.9} }, "throughput moved by +"},
-		"latency falls":        {func(i int) second { return second{100, 50 - 2*float64(i), 0.9} }, "P95 response time moved by -"},
-		"cache fills":          {func(i int) second { return second{100, 5, 0.5 + float64(i)/50} }, "cache hit ratio moved by +"},
-		"moved and came down":  {func(i int) second { return second{100, max(5, 50-5*float64(i)), 0.9} }, ""},
-		"a little":             {func(i int) second { return second{1000 + int64(i), 5 + float64(i)/100, 0.9 + float64(i)/1000} }, ""},
-		"silence":              {func(i int) second { return second{int64(100 * (i % 2)), float64(5 * (i % 2)), -1} }, "no response came in 5 of the last 10 seconds"},
-		"errors without times": {func(int) second { return second{100, 0, -1} }, "no response came in 10 of the last 10 seconds"},
-		"hangs":                {func(i int) second { return second{int64(100 * min(1, 19-i)), 5 * float64(min(1, 19-i)), -1} }, "no response came in 1 of the last 10 seconds"},
+		"all the same": {func(int) second { return steady }, ""},
+		"no cache":     {func(int) second { return second{100, 5, -1} }, ""},
+		"throughput grows": {
+			func(i int) second { return second{int64(100 + 2*i), 5, 0.9} },
+			"throughput moved by +",
+		},
+		"latency falls": {
+			func(i int) second { return second{100, 50 - 2*float64(i), 0.9} },
+			"P95 response time moved by -",
+		},
+		"cache fills": {
+			func(i int) second { return second{100, 5, 0.5 + float64(i)/50} },
+			"cache hit ratio moved by +",
+		},
+		"moved and came down": {func(i int) second { return second{100, max(5, 50-5*float64(i)), 0.9} }, ""},
+		"a little": {func(i int) second {
+			return second{
+				1000 + int64(i), 5 + float64(i)/100,
+				0.9 + float64(i)/1000,
+			}
+		}, ""},
+		"silence": {
+			func(i int) second { return second{int64(100 * (i % 2)), float64(5 * (i % 2)), -1} },
+			"no response came in 5 of the last 10 seconds",
+		},
+		"errors without times": {
+			func(int) second { return second{100, 0, -1} },
+			"no response came in 10 of the last 10 seconds",
+		},
+		"hangs": {func(i int) second {
+			return second{
+				int64(100 * min(1, 19-i)),
+				5 * float64(min(1, 19-i)), -1,
+			}
+		}, "no response came in 1 of the last 10 seconds"},
 	} {
 		var w warming
 		var got []string
@@ -57,7 +82,8 @@ func TestUnsteady(t *testing.T) {
 				t.Errorf("%s, after %d seconds: %q", name, i+1, got)
 			}
 		}
-		if (len(got) == 0) != (tt.want == "") || tt.want != "" && (len(got) != 1 || !strings.HasPrefix(got[0], tt.want)) {
+		if (len(got) == 0) != (tt.want == "") || tt.want != "" &&
+			(len(got) != 1 || !strings.HasPrefix(got[0], tt.want)) {
 			t.Errorf("%s: %q, want %q", name, got, tt.want)
 		}
 	}
@@ -74,7 +100,8 @@ func TestWarmupEnd(t *testing.T) {
 	m := measured()
 	m.Loads[0].Warmup = w.End(20, 80)
 	v, err := Run(m, nil)
-	if err != nil || v.Outcome != results.Pass || len(v.Warnings) == 0 || !strings.Contains(v.Warnings[0], "limit of 20 s before it was steady: P95") {
+	if err != nil || v.Outcome != results.Pass || len(v.Warnings) == 0 ||
+		!strings.Contains(v.Warnings[0], "limit of 20 s before it was steady: P95") {
 		t.Errorf("%s, %q, %v", v.Outcome, v.Warnings, err)
 	}
 	m.Loads[0].Warmup.Unsteady = nil // another scenario, with which it ends, was not steady
@@ -83,8 +110,8 @@ func TestWarmupEnd(t *testing.T) {
 	}
 }
 
-// TestWarmingErrors simulates warm-ups in noise: that one which has nothing to wait for ends soon, however much its seconds
-// scatter, and that one with something goes on while that moves.
+// TestWarmingErrors simulates warm-ups in noise: that one which has nothing to wait for ends soon, however much its
+// seconds scatter, and that one with something goes on while that moves.
 func TestWarmingErrors(t *testing.T) {
 	const trials, limit = 500, 60
 	little, much := [3]float64{0.02, 0.1, 0.01}, [3]float64{0.2, 0.4, 0.1} // of throughput, P95, hit ratio
@@ -102,7 +129,10 @@ func TestWarmingErrors(t *testing.T) {
 		{"P95 falls from 25 to 5 ms in 5 s", fall(4), little, 10, 20},
 		{"P95 falls from 25 to 5 ms in 20 s", fall(1), little, 28, 42},
 		{"P95 falls from 25 to 5 ms in 20 s, much scatter", fall(1), much, 10, 45},
-		{"P95 falls to 5 ms, its excess of 40 ms by half every 5 s", func(i int) float64 { return 5 + 40*math.Pow(2, -float64(i)/5) }, little, 36, limit},
+		{
+			"P95 falls to 5 ms, its excess of 40 ms by half every 5 s",
+			func(i int) float64 { return 5 + 40*math.Pow(2, -float64(i)/5) }, little, 36, limit,
+		},
 		{"P95 grows by 1 ms a second", func(i int) float64 { return 5 + float64(i) }, little, 55, limit},
 	} {
 		random := rand.New(rand.NewPCG(7, 11))

@@ -17,8 +17,8 @@ type second struct {
 }
 
 // worstWindow judges a threshold in each window of its length that lies within the measured time, one beginning each
-// second, from one instant of the run on, and returns the gate of the worst: of one without an answer, else of that which
-// is furthest on the wrong side. A rate over a window is that of its own seconds.
+// second, from one instant of the run on, and returns the gate of the worst: of one without an answer, else of that
+// which is furthest on the wrong side. A rate over a window is that of its own seconds.
 func worstWindow(m *results.Measurements, t scenarios.Threshold, since int) (results.Gate, error) {
 	blank := newGate(m, t)
 	worst := blank
@@ -47,11 +47,13 @@ func worstWindow(m *results.Measurements, t scenarios.Threshold, since int) (res
 		}
 	}
 	if w.Of == 0 {
-		worst.Reason = fmt.Sprintf("no data: no window of %d s fits in the measured time; a threshold without data fails", length)
+		worst.Reason = fmt.Sprintf("no data: no window of %d s fits in the measured time; a threshold without "+
+			"data fails", length)
 		return worst, nil
 	}
 	if worst.Samples == 0 {
-		worst.Reason = fmt.Sprintf("no data: no response came in the %d s from %d s on; a threshold without data fails", length, w.From)
+		worst.Reason = fmt.Sprintf("no data: no response came in the %d s from %d s on; a threshold without data fails",
+			length, w.From)
 	}
 	worst.Window = &w
 	return worst, nil

@@ -13,9 +13,9 @@ import (
 	"github.com/policycortex/headroom/scenarios"
 )
 
-// BenchmarkWindowsOfAnHour saves a run of an hour with one threshold for windows, reads it and judges it. It reports how large
-// run.json is. The response times of each second are drawn from a log-normal distribution with a median of 5 ms whose P99 is
-// 5 times that, or for the wide one 16 times.
+// BenchmarkWindowsOfAnHour saves a run of an hour with one threshold for windows, reads it and judges it. It reports
+// how large run.json is. The response times of each second are drawn from a log-normal distribution with a median of 5
+// ms whose P99 is 5 times that, or for the wide one 16 times.
 func BenchmarkWindowsOfAnHour(b *testing.B) {
 	for _, rate := range []int{100, 1000, 10_000} {
 		for name, sigma := range map[string]float64{"": 0.7, " wide": 1.2} {
@@ -30,7 +30,8 @@ func BenchmarkWindowsOfAnHour(b *testing.B) {
 					if err != nil {
 						b.Fatal(err)
 					}
-					if v, err := Run(&saved.Measurements, []scenarios.Threshold{gate}); err != nil || v.Gates[0].Window.Of != 3591 {
+					if v, err := Run(&saved.Measurements, []scenarios.Threshold{gate}); err != nil ||
+						v.Gates[0].Window.Of != 3591 {
 						b.Fatalf("%+v, error %v", v, err)
 					}
 				}
@@ -48,10 +49,14 @@ func windowedHour(b *testing.B, rate int, sigma float64) (*results.Run, scenario
 	b.Helper()
 	const hour = 3600
 	gate := scenarios.Threshold{
-		Metric: "http_req_duration", Aggregation: scenarios.Aggregation{Name: "p", Percentile: 95}, Op: "<", Limit: 1000,
+		Metric: "http_req_duration", Aggregation: scenarios.Aggregation{Name: "p", Percentile: 95}, Op: "<",
+		Limit:  1000,
 		Window: 10 * time.Second, Source: "p(95)<1000 for 10s",
 	}
-	load := &results.Load{Scenario: "s", Open: true, MeasuredTo: hour, Lag: results.NewHistogram(), OwnLag: results.NewHistogram()}
+	load := &results.Load{
+		Scenario: "s", Open: true, MeasuredTo: hour, Lag: results.NewHistogram(),
+		OwnLag: results.NewHistogram(),
+	}
 	seconds := results.NewSeconds(gate, load)
 	random, h := rand.New(rand.NewPCG(1, 2)), results.NewHistogram()
 	for second := range hour {
@@ -63,5 +68,8 @@ func windowedHour(b *testing.B, rate int, sigma float64) (*results.Run, scenario
 			b.Fatal(err)
 		}
 	}
-	return &results.Run{Name: "hour", Measurements: results.Measurements{Started: time.Unix(0, 0), Elapsed: hour, Loads: []*results.Load{load}, Seconds: []*results.Seconds{seconds}}}, gate
+	return &results.Run{Name: "hour", Measurements: results.Measurements{
+		Started: time.Unix(0, 0), Elapsed: hour,
+		Loads: []*results.Load{load}, Seconds: []*results.Seconds{seconds},
+	}}, gate
 }

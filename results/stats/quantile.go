@@ -29,33 +29,38 @@ func Rank(percentile float64, n int64) int64 {
 	return min(max(int64(math.Ceil(rank*(1-rounding))), 1), n)
 }
 
-// Quantile is the percentile, 0 to 100, of a sample: the smallest value that at least so many percent do not exceed, with
-// the confidence interval of the order statistics. parts may be empty; of fewer than [MinBlocks] blocks the summary warns.
+// Quantile is the percentile, 0 to 100, of a sample: the smallest value that at least so many percent do not exceed,
+// with the confidence interval of the order statistics. parts may be empty; of fewer than [MinBlocks] blocks the
+// summary warns.
 //
-// The interval supposes nothing about the distribution: of n independent values the number that lie below the p-quantile is
-// binomial with n and p, so that the l-th and the u-th smallest value enclose it with a probability of at least
-// P(l <= B < u) (G. J. Hahn, W. Q. Meeker, Statistical Intervals, 1991, section 5.2; H. A. David, H. N. Nagaraja, Order
-// Statistics, 3rd edition, 2003, section 7.1).
+// The interval supposes nothing about the distribution: of n independent values the number that lie below the
+// p-quantile is binomial with n and p, so that the l-th and the u-th smallest value enclose it with a probability of at
+// least P(l <= B < u) (G. J. Hahn, W. Q. Meeker, Statistical Intervals, 1991, section 5.2; H. A. David, H. N. Nagaraja,
+// Order Statistics, 3rd edition, 2003, section 7.1).
 //
 // Response times are not independent: a slow moment slows down neighbours together. Whether a value v is an end of the
-// interval is therefore decided with the effective sample size there. Of B blocks of time, block j has n_j values, x_j of them
-// at most v, and with the share P = sum x / n the variance of P is estimated by
+// interval is therefore decided with the effective sample size there. Of B blocks of time, block j has n_j values, x_j
+// of them at most v, and with the share P = sum x / n the variance of P is estimated by
 //
 //	V = B/(B-1) · (sum d_j² + 2·max(0, sum d_j·d_(j+1))) / n²    with d_j = x_j - P·n_j
 //
 // where the second sum is for blocks that still depend on each other (batch means of the indicator; for quantiles of
 // dependent sequences see P. Heidelberger, P. A. W. Lewis, Operations Research 32 (1984), 185-209). With several strata
-// d_j is summed over them. The effective size is n / f with f = V / (P·(1-P)/n), where that is above 1; f is then widened by
-// the square of Student's t with B-1 degrees of freedom over the normal quantile, because V is itself an estimate.
+// d_j is summed over them. The effective size is n / f with f = V / (P·(1-P)/n), where that is above 1; f is then
+// widened by the square of Student's t with B-1 degrees of freedom over the normal quantile, because V is itself an
+// estimate.
 //
-// The ends are sought with at most the effective size at the quantile itself: the few values beyond an end often come from
-// one slow moment, and a V that is taken there sees too little of it. But where n alone would suffice, the interval does not
-// reach beyond the extreme value that was met: a limit far from all values is not left undecided.
+// The ends are sought with at most the effective size at the quantile itself: the few values beyond an end often come
+// from one slow moment, and a V that is taken there sees too little of it. But where n alone would suffice, the
+// interval does not reach beyond the extreme value that was met: a limit far from all values is not left undecided.
 func Quantile(s Sample, parts []Part, percentile float64) Summary {
 	if len(s.AtMost) == 0 || s.AtMost[len(s.AtMost)-1] == 0 {
 		return Summary{Low: math.Inf(-1), High: math.Inf(1), Confidence: Confidence, Warnings: []error{ErrFewBlocks}}
 	}
-	q := &quantile{Sample: s, n: s.AtMost[len(s.AtMost)-1], p: percentile / 100, parts: parts, ranks: map[int64][2]int64{}}
+	q := &quantile{
+		Sample: s, n: s.AtMost[len(s.AtMost)-1], p: percentile / 100, parts: parts,
+		ranks: map[int64][2]int64{},
+	}
 	for _, part := range parts {
 		q.blocks = max(q.blocks, part.Block+1)
 		q.count[part.Stratum%maxStrata] += part.Count
@@ -63,7 +68,10 @@ func Quantile(s Sample, parts []Part, percentile float64) Summary {
 	q.counted, q.deviations = make([]float64, len(parts)), make([]float64, q.blocks)
 	at, _ := slices.BinarySearch(s.AtMost, Rank(percentile, q.n))
 	size := q.effectiveSize(at)
-	out := Summary{Center: s.Values[at], Low: q.low(at, size), High: q.high(at, size), Confidence: Confidence, Effective: size}
+	out := Summary{
+		Center: s.Values[at], Low: q.low(at, size), High: q.high(at, size), Confidence: Confidence,
+		Effective: size,
+	}
 	if q.blocks < MinBlocks {
 		out.Warnings = []error{ErrFewBlocks}
 	}
@@ -134,8 +142,8 @@ func (q *quantile) effectiveSize(i int) float64 {
 	return EffectiveSize(n, share, q.deviations)
 }
 
-// rank returns the ranks l and u of the order statistics that enclose the quantile of so many independent values: l is 0
-// and u greater than the number of values where there is none.
+// rank returns the ranks l and u of the order statistics that enclose the quantile of so many independent values: l is
+// 0 and u greater than the number of values where there is none.
 func (q *quantile) rank(size float64) [2]int64 {
 	n := int64(size)
 	r, known := q.ranks[n]
@@ -146,8 +154,8 @@ func (q *quantile) rank(size float64) [2]int64 {
 	return r
 }
 
-// orderRanks are the largest l with P(B < l) <= 2.5 % and the smallest u with P(B < u) >= 97.5 %, of the binomial B with n
-// and p. From a variance of 400 on B is taken for normal.
+// orderRanks are the largest l with P(B < l) <= 2.5 % and the smallest u with P(B < u) >= 97.5 %, of the binomial B
+// with n and p. From a variance of 400 on B is taken for normal.
 func orderRanks(n int64, p float64) [2]int64 {
 	const tail = (1 - Confidence) / 2
 	mean, variance := float64(n)*p, float64(n)*p*(1-p)

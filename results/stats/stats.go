@@ -1,5 +1,5 @@
-// Package stats is the mathematics behind the figures of a run: plain numbers in, plain numbers out. It knows nothing of runs,
-// scenarios or thresholds.
+// Package stats is the mathematics behind the figures of a run: plain numbers in, plain numbers out. It knows nothing
+// of runs, scenarios or thresholds.
 package stats
 
 import (
@@ -13,8 +13,8 @@ const (
 	normal975  = 1.959964 // the 97.5 % quantile of the standard normal distribution
 )
 
-// MinBlocks and MaxBlocks bound the number of equal blocks of time into which a caller divides what was measured: fewer say
-// little about how far blocks scatter, and more are so short that neighbours may still depend on each other.
+// MinBlocks and MaxBlocks bound the number of equal blocks of time into which a caller divides what was measured: fewer
+// say little about how far blocks scatter, and more are so short that neighbours may still depend on each other.
 const (
 	MinBlocks = 10
 	MaxBlocks = 20
@@ -33,8 +33,8 @@ type Summary struct {
 	Warnings   []error // why the interval is not to be trusted
 }
 
-// Wilson is the interval of a share, 0 to 1, of n independent values, which may be an effective sample size (E. B. Wilson,
-// Journal of the American Statistical Association 22 (1927), 209-212).
+// Wilson is the interval of a share, 0 to 1, of n independent values, which may be an effective sample size (E. B.
+// Wilson, Journal of the American Statistical Association 22 (1927), 209-212).
 func Wilson(share, n float64) Summary {
 	const z2 = normal975 * normal975
 	middle := (share + z2/(2*n)) / (1 + z2/n)
@@ -49,9 +49,9 @@ func Wilson(share, n float64) Summary {
 	return Summary{Center: share, Low: low, High: high, Confidence: Confidence, Effective: n}
 }
 
-// BatchMeans is the mean of what consecutive blocks of equal length measured and how far its 95 % interval reaches to either
-// side: Student's t times the standard error, in which the covariance of neighbours counts as in [Quantile]. ok is false for
-// fewer than [MinBlocks].
+// BatchMeans is the mean of what consecutive blocks of equal length measured and how far its 95 % interval reaches to
+// either side: Student's t times the standard error, in which the covariance of neighbours counts as in [Quantile]. ok
+// is false for fewer than [MinBlocks].
 func BatchMeans(blocks []float64) (mean, reach float64, ok bool) {
 	if len(blocks) < MinBlocks {
 		return 0, 0, false
@@ -67,9 +67,10 @@ func BatchMeans(blocks []float64) (mean, reach float64, ok bool) {
 	return mean, student975(len(blocks)-1) * math.Sqrt(sumOfSquares(deviations)) / b, true
 }
 
-// EffectiveSize is the effective size of a sample of n values of which a share, 0 to 1, has some property: n where the counts
-// of consecutive blocks scatter no more than those of independent values do, and less where they scatter more. deviations are,
-// for each block, how many have the property less how many of its size were to be expected. See [Quantile] for the formula.
+// EffectiveSize is the effective size of a sample of n values of which a share, 0 to 1, has some property: n where the
+// counts of consecutive blocks scatter no more than those of independent values do, and less where they scatter more.
+// deviations are, for each block, how many have the property less how many of its size were to be expected. See
+// [Quantile] for the formula.
 func EffectiveSize(n, share float64, deviations []float64) float64 {
 	inflation := sumOfSquares(deviations) / n / (share * (1 - share))
 	if inflation <= 1 {

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// process appends n values, lognormal around 10, whose logarithms are an autoregressive process: x = memory·x + noise. Without
-// memory they are independent.
+// process appends n values, lognormal around 10, whose logarithms are an autoregressive process: x = memory·x + noise.
+// Without memory they are independent.
 func process(random *rand.Rand, x float64, n int, memory float64, values []float64) (float64, []float64) {
 	noise := math.Sqrt(1 - memory*memory)
 	for range n {
@@ -39,12 +39,16 @@ func partsOf(values, sorted []float64, perBlock int) []Part {
 		for i := range atMost[1:] {
 			atMost[i+1] += atMost[i]
 		}
-		parts = append(parts, Part{Block: len(parts), Count: float64(len(of)), AtMost: func(i int) float64 { return atMost[i] }})
+		parts = append(parts, Part{
+			Block: len(parts), Count: float64(len(of)),
+			AtMost: func(i int) float64 { return atMost[i] },
+		})
 	}
 	return parts
 }
 
-// coverage is the share of the runs, of MaxBlocks blocks, whose interval holds the true quantile, with and without the blocks.
+// coverage is the share of the runs, of MaxBlocks blocks, whose interval holds the true quantile, with and without the
+// blocks.
 func coverage(runs, perBlock int, percentile, quantile, memory float64) (corrected, plain float64) {
 	random := rand.New(rand.NewPCG(1, uint64(1000*memory+percentile)))
 	truth := 10 * math.Exp(0.5*quantile)
@@ -66,9 +70,9 @@ func coverage(runs, perBlock int, percentile, quantile, memory float64) (correct
 	return corrected, plain
 }
 
-// TestIntervalCovers simulates what the 95 % are about: how often the interval holds the truth. The seeds are fixed; with
-// 200 runs, 90 % is 3.2 standard errors below 95 %. The last rows are of slow moments that last as long as a block, and
-// the very last of those that are also rare: a run that met none cannot know of them.
+// TestIntervalCovers simulates what the 95 % are about: how often the interval holds the truth. The seeds are fixed;
+// with 200 runs, 90 % is 3.2 standard errors below 95 %. The last rows are of slow moments that last as long as a
+// block, and the very last of those that are also rare: a run that met none cannot know of them.
 func TestIntervalCovers(t *testing.T) {
 	t.Parallel()
 	const runs, p95, p99 = 200, 1.644854, 2.326348
@@ -87,9 +91,11 @@ func TestIntervalCovers(t *testing.T) {
 		{300, 99, p99, 0.997, 0.5},
 	} {
 		corrected, plain := coverage(runs, tt.perBlock, tt.percentile, tt.quantile, tt.memory)
-		t.Logf("P%v, %d requests, memory %v: %.1f %% with the correction, %.1f %% without", tt.percentile, MaxBlocks*tt.perBlock, tt.memory, 100*corrected, 100*plain)
+		t.Logf("P%v, %d requests, memory %v: %.1f %% with the correction, %.1f %% without", tt.percentile,
+			MaxBlocks*tt.perBlock, tt.memory, 100*corrected, 100*plain)
 		if corrected < tt.least {
-			t.Errorf("P%v, memory %v: the interval holds the truth in %.1f %% of the runs", tt.percentile, tt.memory, 100*corrected)
+			t.Errorf("P%v, memory %v: the interval holds the truth in %.1f %% of the runs", tt.percentile, tt.memory,
+				100*corrected)
 		}
 		if independent := tt.memory == 0; independent != (plain >= 0.9) {
 			t.Errorf("P%v, memory %v: without the correction it does in %.1f %%", tt.percentile, tt.memory, 100*plain)
@@ -97,13 +103,19 @@ func TestIntervalCovers(t *testing.T) {
 	}
 }
 
-// The ranks are those of the tables of G. J. Hahn and W. Q. Meeker, and the sample sizes those below which there are none.
+// The ranks are those of the tables of G. J. Hahn and W. Q. Meeker, and the sample sizes those below which there are
+// none.
 func TestOrderRanks(t *testing.T) {
 	for _, tt := range []struct {
 		n    int64
 		p    float64
 		want [2]int64
-	}{{100, 0.5, [2]int64{40, 61}}, {71, 0.95, [2]int64{63, 72}}, {72, 0.95, [2]int64{64, 72}}, {5, 0.5, [2]int64{0, 6}}} {
+	}{
+		{100, 0.5, [2]int64{40, 61}},
+		{71, 0.95, [2]int64{63, 72}},
+		{72, 0.95, [2]int64{64, 72}},
+		{5, 0.5, [2]int64{0, 6}},
+	} {
 		if got := orderRanks(tt.n, tt.p); got != tt.want {
 			t.Errorf("n %d, p %v: %v, want %v", tt.n, tt.p, got, tt.want)
 		}
@@ -122,13 +134,16 @@ func TestQuantileOfFew(t *testing.T) {
 		values[i] = float64(i + 1)
 	}
 	s := Quantile(sampleOf(values), partsOf(values, values, 8), 95) // 9 blocks
-	if s.Center != 68 || s.Low != 63 || !math.IsInf(s.High, 1) || s.Effective != 71 || s.Confidence != 0.95 || !slices.Contains(s.Warnings, ErrFewBlocks) {
+	if s.Center != 68 || s.Low != 63 || !math.IsInf(s.High, 1) || s.Effective != 71 || s.Confidence != 0.95 ||
+		!slices.Contains(s.Warnings, ErrFewBlocks) {
 		t.Errorf("%+v", s)
 	}
-	if s := Quantile(sampleOf(values), partsOf(values, values, 7), 95); len(s.Warnings) > 0 || s.Effective >= 71 { // 11 of a ramp
+	// 11 of a ramp
+	if s := Quantile(sampleOf(values), partsOf(values, values, 7), 95); len(s.Warnings) > 0 || s.Effective >= 71 {
 		t.Errorf("%+v", s)
 	}
-	if s := Quantile(Sample{}, nil, 95); !math.IsInf(s.Low, -1) || !math.IsInf(s.High, 1) || !slices.Contains(s.Warnings, ErrFewBlocks) {
+	if s := Quantile(Sample{}, nil, 95); !math.IsInf(s.Low, -1) || !math.IsInf(s.High, 1) ||
+		!slices.Contains(s.Warnings, ErrFewBlocks) {
 		t.Errorf("of nothing: %+v", s)
 	}
 }
@@ -155,7 +170,11 @@ func TestStrata(t *testing.T) {
 }
 
 func TestWilson(t *testing.T) {
-	for _, tt := range []struct{ share, n, low, high float64 }{{0, 10, 0, 0.2775}, {0.5, 10, 0.2366, 0.7634}, {1, 10, 0.7225, 1}} {
+	for _, tt := range []struct{ share, n, low, high float64 }{
+		{0, 10, 0, 0.2775},
+		{0.5, 10, 0.2366, 0.7634},
+		{1, 10, 0.7225, 1},
+	} {
 		s := Wilson(tt.share, tt.n)
 		if math.Abs(s.Low-tt.low) > 1e-4 || math.Abs(s.High-tt.high) > 1e-4 {
 			t.Errorf("%v of %v: %v to %v, want %v to %v", tt.share, tt.n, s.Low, s.High, tt.low, tt.high)
@@ -163,7 +182,8 @@ func TestWilson(t *testing.T) {
 	}
 }
 
-// TestBatchMeans: of independent blocks the interval is Student's, and of ones that depend on their neighbours it is wider.
+// TestBatchMeans: of independent blocks the interval is Student's, and of ones that depend on their neighbours it is
+// wider.
 func TestBatchMeans(t *testing.T) {
 	if _, _, ok := BatchMeans(make([]float64, MinBlocks-1)); ok {
 		t.Error("nine blocks are too few")

@@ -14,7 +14,8 @@ type Trend struct {
 }
 
 const (
-	// MinTrend is the fewest values that can be tested for a trend: the normal approximation of the test needs about as many.
+	// MinTrend is the fewest values that can be tested for a trend: the normal approximation of the test needs about as
+	// many.
 	MinTrend = 10
 	// maxTrend bounds the pairs; longer series are averaged in blocks, which also takes most of the dependence between
 	// neighbours out of them: the test assumes that there is none.

@@ -89,7 +89,10 @@ func (a *API) nextPage(key *cache.Key, body []byte) (next cache.Key, ok bool) {
 	query := a.pageQuery(*key)
 	if list := strings.LastIndex(query, "&cursor="); list >= 0 { // & is escaped in values
 		cursor, _, _ := bytes.Cut(body[at+len(nextCursorField):], []byte{'"'})
-		return cache.Key{Kind: key.Kind, Tenant: key.Tenant, ID: key.ID, Query: a.pageKey(query[:list], string(cursor))}, true
+		return cache.Key{
+			Kind: key.Kind, Tenant: key.Tenant, ID: key.ID,
+			Query: a.pageKey(query[:list], string(cursor)),
+		}, true
 	}
 	if key.Kind != cache.Resources {
 		return next, false

@@ -36,7 +36,8 @@ func cacheControl(edgeTTL time.Duration) []string {
 	if edgeTTL < time.Second {
 		return []string{"private, no-cache"}
 	}
-	return []string{fmt.Sprintf("max-age=0, s-maxage=%d, stale-while-revalidate=%d", edgeTTL/time.Second, staleAtEdge/time.Second)}
+	return []string{fmt.Sprintf("max-age=0, s-maxage=%d, stale-while-revalidate=%d", edgeTTL/time.Second,
+		staleAtEdge/time.Second)}
 }
 
 // nothingThere is the detail of a 404, by the kind of the key.

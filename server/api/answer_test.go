@@ -30,7 +30,8 @@ func TestRevalidation(t *testing.T) {
 		t.Fatalf("ETag is %q", tag)
 	}
 	for sent, status := range map[string]int{
-		tag: http.StatusNotModified, tag[len("W/"):]: http.StatusNotModified, `"a", ` + tag: http.StatusNotModified, "*": http.StatusNotModified,
+		tag: http.StatusNotModified, tag[len("W/"):]: http.StatusNotModified, `"a", ` + tag: http.StatusNotModified,
+		"*":   http.StatusNotModified,
 		`"a"`: http.StatusOK, "": http.StatusOK, `W/"` + tag: http.StatusOK,
 	} {
 		w := s.ask(t, tenant, target, "If-None-Match", sent)
@@ -41,14 +42,16 @@ func TestRevalidation(t *testing.T) {
 		if header.Get("ETag") != tag || header.Get("Cache-Control") == "" {
 			t.Errorf("status %d has headers %v", w.Code, header)
 		}
-		if status == http.StatusNotModified && (w.Body.Len() > 0 || header.Get("Content-Type") != "" || header.Get("Content-Length") != "") {
+		if status == http.StatusNotModified &&
+			(w.Body.Len() > 0 || header.Get("Content-Type") != "" || header.Get("Content-Length") != "") {
 			t.Errorf("304 has a body of %d bytes and headers %v", w.Body.Len(), header)
 		}
 	}
 	s.insert(t, tenant, 1, 1)
 	list := s.ask(t, tenant, resourcesPath).Header().Get("ETag")
 	s.insert(t, tenant, 2, 1)
-	if w := s.ask(t, tenant, resourcesPath, "If-None-Match", list); w.Code != http.StatusOK || w.Header().Get("ETag") == list {
+	if w := s.ask(t, tenant, resourcesPath, "If-None-Match", list); w.Code != http.StatusOK ||
+		w.Header().Get("ETag") == list {
 		t.Errorf("after a change: status %d, ETag %s, before it %s", w.Code, w.Header().Get("ETag"), list)
 	}
 }
@@ -56,7 +59,10 @@ func TestRevalidation(t *testing.T) {
 func TestWhatTheEdgeMayKeep(t *testing.T) {
 	s, tenant := newService(t), newTenant()
 	edge := api.New(api.Options{Store: s.store, Cache: s.cache, EdgeTTL: 5 * time.Second})
-	for want, handler := range map[string]http.Handler{"private, no-cache": s, "max-age=0, s-maxage=5, stale-while-revalidate=30": edge} {
+	for want, handler := range map[string]http.Handler{
+		"private, no-cache": s,
+		"max-age=0, s-maxage=5, stale-while-revalidate=30": edge,
+	} {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, resourcesPath, nil)
 		r.Header.Set("X-Tenant-ID", tenant)
 		w := httptest.NewRecorder()

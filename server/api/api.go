@@ -92,7 +92,8 @@ func New(o Options) *API {
 	a := &API{
 		store: o.Store, cache: o.Cache, logger: o.Logger, engine: gin.New(),
 		readyWhenWarm: o.ReadyWhenWarm, verifier: o.Verifier,
-		timeout: o.Timeout, cacheControl: cacheControl(o.EdgeTTL), shared: o.EdgeTTL >= time.Second, cursors: newCursorSigner(o.CursorKey),
+		timeout: o.Timeout, cacheControl: cacheControl(o.EdgeTTL), shared: o.EdgeTTL >= time.Second,
+		cursors: newCursorSigner(o.CursorKey),
 	}
 	if a.timeout == 0 {
 		a.timeout = defaultTimeout
@@ -102,7 +103,8 @@ func New(o Options) *API {
 	e := a.engine
 	e.HandleMethodNotAllowed = true
 	e.RedirectTrailingSlash = false
-	e.RemoteIPHeaders = []string{"X-Forwarded-For"}               // a proxy may forward other headers from the client unchanged
+	// a proxy may forward other headers from the client unchanged
+	e.RemoteIPHeaders = []string{"X-Forwarded-For"}
 	if err := e.SetTrustedProxies(o.TrustedProxies); err != nil { // by default Gin trusts every proxy
 		panic("api: trusted proxies: " + err.Error())
 	}

@@ -38,9 +38,11 @@ func (p *pipeline) authenticate(c *gin.Context, x *exchange) bool {
 		p.refuseToken(c, x, err)
 		return false
 	}
-	if named := c.Request.Header["X-Tenant-Id"]; len(named) > 1 || len(named) == 1 && !strings.EqualFold(named[0], id.Tenant[0]) {
+	if named := c.Request.Header["X-Tenant-Id"]; len(named) > 1 || len(named) == 1 &&
+		!strings.EqualFold(named[0], id.Tenant[0]) {
 		x.Header()["Www-Authenticate"] = challengeTenant
-		refuse(c, http.StatusForbidden, "The header X-Tenant-ID names another tenant than the bearer token. Leave it out.")
+		refuse(c, http.StatusForbidden,
+			"The header X-Tenant-ID names another tenant than the bearer token. Leave it out.")
 		return false
 	}
 	c.Request.Header["X-Tenant-Id"] = id.Tenant
@@ -51,7 +53,8 @@ func (p *pipeline) refuseToken(c *gin.Context, x *exchange, err error) {
 	switch {
 	case errors.Is(err, auth.ErrNoKeys):
 		x.Header()["Retry-After"] = retryNext
-		refuse(c, http.StatusServiceUnavailable, "The keys of bearer tokens are being fetched. Try again after the time in Retry-After.")
+		refuse(c, http.StatusServiceUnavailable,
+			"The keys of bearer tokens are being fetched. Try again after the time in Retry-After.")
 	case errors.Is(err, auth.ErrMissing):
 		x.Header()["Www-Authenticate"] = challenge
 		refuse(c, http.StatusUnauthorized, "Send a bearer token in the header Authorization.")

@@ -85,7 +85,8 @@ func readElements(c *gin.Context, name string) (tenant store.ID, elements []json
 	}
 	elements = batch[name]
 	if n := len(elements); n == 0 || n > store.MaxBatch {
-		refuse(c, http.StatusUnprocessableEntity, fmt.Sprintf("A batch has 1 to %d %s; this one has %d.", store.MaxBatch, name, n))
+		refuse(c, http.StatusUnprocessableEntity,
+			fmt.Sprintf("A batch has 1 to %d %s; this one has %d.", store.MaxBatch, name, n))
 		return tenant, nil, false
 	}
 	return tenant, elements, true
@@ -93,7 +94,9 @@ func readElements(c *gin.Context, name string) (tenant store.ID, elements []json
 
 // decodeElements decodes every element and validates those that it could decode, so that all errors are reported at
 // once. validate returns the errors of a batch by index.
-func decodeElements[T any](elements []json.RawMessage, validate func([]T) []store.Fault) (all []T, faults []store.Fault) {
+func decodeElements[T any](elements []json.RawMessage, validate func([]T) []store.Fault) (all []T,
+	faults []store.Fault,
+) {
 	all = make([]T, len(elements))
 	undecoded := map[int]bool{}
 	for i, element := range elements {
@@ -112,5 +115,6 @@ func decodeElements[T any](elements []json.RawMessage, validate func([]T) []stor
 }
 
 func refuseElements(c *gin.Context, faults []store.Fault) {
-	refuseFields(c, "Nothing was stored. errors lists what is wrong, by the index of the element in the batch.", batchErrors(faults))
+	refuseFields(c, "Nothing was stored. errors lists what is wrong, by the index of the element in the batch.",
+		batchErrors(faults))
 }

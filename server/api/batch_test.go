@@ -17,17 +17,20 @@ const batchPath = "/api/v1/resources/batch"
 func TestBatchWithConflicts(t *testing.T) {
 	s, tenant := newService(t), newTenant()
 	s.insert(t, tenant, 1, 1)
-	w := s.call(t, http.MethodPost, tenant, batchPath, batch{[]store.NewResource{newResource(0), newResource(1), newResource(2), newResource(2)}})
+	w := s.call(t, http.MethodPost, tenant, batchPath,
+		batch{[]store.NewResource{newResource(0), newResource(1), newResource(2), newResource(2)}})
 	var answer struct {
 		Created []uuid.UUID
 		Errors  []store.Fault
 	}
 	decode(t, w, http.StatusMultiStatus, &answer)
 	const exists = "a resource with this azure_resource_id exists already"
-	if want := []store.Fault{{Index: 1, Message: exists}, {Index: 3, Message: exists}}; len(answer.Created) != 2 || !reflect.DeepEqual(answer.Errors, want) {
+	if want := []store.Fault{{Index: 1, Message: exists}, {Index: 3, Message: exists}}; len(answer.Created) != 2 ||
+		!reflect.DeepEqual(answer.Errors, want) {
 		t.Errorf("got %s, want two created and conflicts at 1 and 3", w.Body)
 	}
-	if w := s.call(t, http.MethodPost, tenant, batchPath, batch{[]store.NewResource{newResource(5)}}); !strings.HasSuffix(w.Body.String(), `"errors":[]}`) {
+	if w := s.call(t, http.MethodPost, tenant, batchPath,
+		batch{[]store.NewResource{newResource(5)}}); !strings.HasSuffix(w.Body.String(), `"errors":[]}`) {
 		t.Errorf("without conflicts, errors should be an empty list: %s", w.Body)
 	}
 }
@@ -43,7 +46,8 @@ func TestBatchReportsEveryFault(t *testing.T) {
 		strings.Replace(good, `"l"}`, `"l","tags":{"k":1}}`, 1),
 		`7`,
 	}, ",") + `]}`
-	p := expectProblem(t, s.call(t, http.MethodPost, tenant, batchPath, strings.NewReader(body)), http.StatusUnprocessableEntity)
+	p := expectProblem(t, s.call(t, http.MethodPost, tenant, batchPath, strings.NewReader(body)),
+		http.StatusUnprocessableEntity)
 	want := []store.Fault{
 		{Index: 1, Field: "name", Message: "name: a number is not allowed here"},
 		{Index: 2, Message: `unknown field "nome"`},

@@ -226,7 +226,8 @@ func BenchmarkInsertBatchOf100(b *testing.B) {
 		for _, at := range places {
 			copy(body[at:], fmt.Sprintf("%0*d", len(mark), n))
 		}
-		if w := s.call(b, http.MethodPost, tenant, resourcesPath+"/batch", bytes.NewReader(body)); w.Code != http.StatusCreated {
+		if w := s.call(b, http.MethodPost, tenant, resourcesPath+"/batch",
+			bytes.NewReader(body)); w.Code != http.StatusCreated {
 			b.Fatalf("status %d: %s", w.Code, w.Body)
 		}
 	}

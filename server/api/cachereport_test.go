@@ -29,7 +29,8 @@ func TestCacheReport(t *testing.T) {
 	if got.Invalidations == 0 {
 		t.Error("the insertion invalidated nothing")
 	}
-	if header := w.Header(); header.Get("Content-Type") != "application/json" || header.Get("Cache-Control") != "no-store" {
+	if header := w.Header(); header.Get("Content-Type") != "application/json" ||
+		header.Get("Cache-Control") != "no-store" {
 		t.Errorf("headers are %v", header)
 	}
 	if w := s.get(t, "", "/api/v1/cache/report?since=1"); w.Code != http.StatusBadRequest {
@@ -46,7 +47,8 @@ func TestWalkingAListPrefetchesTheNextPage(t *testing.T) {
 	for range 100 { // prefetching begins at a hit rate of 0.8
 		s.get(t, tenant, resourcesPath+"/"+ids[0].String())
 	}
-	// The last page is the third, so two pages are prefetched when the walk goes past the first, and one more by number.
+	// The last page is the third, so two pages are prefetched when the walk goes past the first, and one more by
+	// number.
 	for _, walk := range []struct {
 		first, next string
 		levels      string
@@ -71,7 +73,8 @@ func TestWalkingAListPrefetchesTheNextPage(t *testing.T) {
 				break
 			}
 			if page > 2 {
-				eventually(t, "the next page", func() bool { return s.cache.Report().Prefetch.ByRelation["next_page"].Prefetched > before })
+				eventually(t, "the next page",
+					func() bool { return s.cache.Report().Prefetch.ByRelation["next_page"].Prefetched > before })
 			}
 			target = resourcesPath + "?limit=4" + walk.next + *answer.Pagination.Next
 			if walk.next == "page" {
@@ -93,7 +96,8 @@ func TestWhatAPageListsIsPrefetched(t *testing.T) {
 		s.get(t, tenant, resourcesPath+"/"+ids[0].String())
 	}
 	s.get(t, tenant, resourcesPath)
-	eventually(t, "five resources", func() bool { return s.cache.Report().Prefetch.ByRelation["items"].Prefetched == 5 })
+	eventually(t, "five resources",
+		func() bool { return s.cache.Report().Prefetch.ByRelation["items"].Prefetched == 5 })
 	for _, id := range ids {
 		if level := s.get(t, tenant, resourcesPath+"/"+id.String()).Header().Get("X-Cache"); level != "l1" {
 			t.Errorf("a listed resource came from %s, want l1", level)

@@ -55,5 +55,6 @@ func readBody(c *gin.Context) (body []byte, ok bool) {
 
 func refuseBody(c *gin.Context) {
 	c.Writer.Header()["Connection"] = []string{"close"} // the rest of the body is not read
-	refuse(c, http.StatusRequestEntityTooLarge, fmt.Sprintf("The body is larger than %d bytes. Send less per request.", maxBody))
+	refuse(c, http.StatusRequestEntityTooLarge,
+		fmt.Sprintf("The body is larger than %d bytes. Send less per request.", maxBody))
 }

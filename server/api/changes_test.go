@@ -15,7 +15,9 @@ import (
 )
 
 // send sends a change with headers, given as names and values in turn.
-func (s *service) send(t testing.TB, method, tenant, target, body string, headers ...string) *httptest.ResponseRecorder {
+func (s *service) send(t testing.TB, method, tenant, target, body string,
+	headers ...string,
+) *httptest.ResponseRecorder {
 	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), method, target, strings.NewReader(body))
 	r.Header.Set("X-Tenant-ID", tenant)
@@ -27,7 +29,8 @@ func (s *service) send(t testing.TB, method, tenant, target, body string, header
 
 // resourceJSON is a valid body.
 func resourceJSON(azureID, name string) string {
-	return fmt.Sprintf(`{"azure_resource_id":%q,"subscription_id":"s1","resource_group_name":"rg1","name":%q,"type":"t","location":"l","tags":{"env":"prod"}}`, azureID, name)
+	return fmt.Sprintf(
+		`{"azure_resource_id":%q,"subscription_id":"s1","resource_group_name":"rg1","name":%q,"type":"t","location":"l","tags":{"env":"prod"}}`, azureID, name)
 }
 
 // expectNames checks that the list has these resources, newest first: it is what a client sees after a change.
@@ -91,26 +94,62 @@ func TestRefusedChanges(t *testing.T) {
 		w      *httptest.ResponseRecorder
 		status int
 	}{
-		"created twice":           {s.send(t, http.MethodPost, tenant, resourcesPath, good), http.StatusConflict},
-		"another's key":           {s.send(t, http.MethodPut, tenant, target, resourceJSON("b", "first")), http.StatusConflict},
-		"an old version":          {s.send(t, http.MethodPut, tenant, target, good, "If-Match", `"2"`), http.StatusPreconditionFailed},
-		"another ETag":            {s.send(t, http.MethodPut, tenant, target, good, "If-Match", `W/"abc"`), http.StatusPreconditionFailed},
-		"an ETag with a comma":    {s.send(t, http.MethodPut, tenant, target, good, "If-Match", `"a,b"`), http.StatusPreconditionFailed},
-		"delete an old version":   {s.send(t, http.MethodDelete, tenant, target, "", "If-Match", `"2"`), http.StatusPreconditionFailed},
-		"only if there is none":   {s.send(t, http.MethodPut, tenant, target, good, "If-None-Match", "*"), http.StatusPreconditionFailed},
-		"If-None-Match, the ETag": {s.send(t, http.MethodDelete, tenant, target, "", "If-None-Match", `"abc", `+etag), http.StatusPreconditionFailed},
-		"If-Match without quotes": {s.send(t, http.MethodPut, tenant, target, good, "If-Match", "1"), http.StatusBadRequest},
-		"If-Match that is empty":  {s.send(t, http.MethodPut, tenant, target, good, "If-Match", ""), http.StatusBadRequest},
-		"If-Match of nothing":     {s.send(t, http.MethodPut, tenant, resourcesPath+"/"+newTenant(), good, "If-Match", "*"), http.StatusNotFound},
-		"If-Match of an unknown":  {s.send(t, http.MethodPut, tenant, resourcesPath+"/"+newTenant(), good, "If-Match", `"1"`), http.StatusNotFound},
+		"created twice": {s.send(t, http.MethodPost, tenant, resourcesPath, good), http.StatusConflict},
+		"another's key": {
+			s.send(t, http.MethodPut, tenant, target, resourceJSON("b", "first")),
+			http.StatusConflict,
+		},
+		"an old version": {
+			s.send(t, http.MethodPut, tenant, target, good, "If-Match", `"2"`),
+			http.StatusPreconditionFailed,
+		},
+		"another ETag": {
+			s.send(t, http.MethodPut, tenant, target, good, "If-Match", `W/"abc"`),
+			http.StatusPreconditionFailed,
+		},
+		"an ETag with a comma": {
+			s.send(t, http.MethodPut, tenant, target, good, "If-Match", `"a,b"`),
+			http.StatusPreconditionFailed,
+		},
+		"delete an old version": {
+			s.send(t, http.MethodDelete, tenant, target, "", "If-Match", `"2"`),
+			http.StatusPreconditionFailed,
+		},
+		"only if there is none": {
+			s.send(t, http.MethodPut, tenant, target, good, "If-None-Match", "*"),
+			http.StatusPreconditionFailed,
+		},
+		"If-None-Match, the ETag": {
+			s.send(t, http.MethodDelete, tenant, target, "", "If-None-Match", `"abc", `+etag),
+			http.StatusPreconditionFailed,
+		},
+		"If-Match without quotes": {
+			s.send(t, http.MethodPut, tenant, target, good, "If-Match", "1"),
+			http.StatusBadRequest,
+		},
+		"If-Match that is empty": {
+			s.send(t, http.MethodPut, tenant, target, good, "If-Match", ""),
+			http.StatusBadRequest,
+		},
+		"If-Match of nothing": {s.send(t, http.MethodPut, tenant, resourcesPath+"/"+newTenant(), good, "If-Match",
+			"*"), http.StatusNotFound},
+		"If-Match of an unknown": {s.send(t, http.MethodPut, tenant, resourcesPath+"/"+newTenant(), good, "If-Match",
+			`"1"`), http.StatusNotFound},
 		"another tenant's":        {s.send(t, http.MethodPut, newTenant(), target, good), http.StatusNotFound},
 		"delete another tenant's": {s.send(t, http.MethodDelete, newTenant(), target, ""), http.StatusNotFound},
-		"no UUID":                 {s.send(t, http.MethodDelete, tenant, resourcesPath+"/42", ""), http.StatusBadRequest},
-		"no JSON":                 {s.send(t, http.MethodPost, tenant, resourcesPath, "{"), http.StatusBadRequest},
-		"a list":                  {s.send(t, http.MethodPost, tenant, resourcesPath, "[]"), http.StatusBadRequest},
-		"an unknown field":        {s.send(t, http.MethodPost, tenant, resourcesPath, `{"nome":1}`), http.StatusBadRequest},
-		"too large":               {s.send(t, http.MethodPost, tenant, resourcesPath, `{"name":"`+strings.Repeat("x", 1<<20)+`"}`), http.StatusRequestEntityTooLarge},
-		"no tenant":               {s.send(t, http.MethodPost, "", resourcesPath, good), http.StatusBadRequest},
+		"no UUID": {
+			s.send(t, http.MethodDelete, tenant, resourcesPath+"/42", ""),
+			http.StatusBadRequest,
+		},
+		"no JSON": {s.send(t, http.MethodPost, tenant, resourcesPath, "{"), http.StatusBadRequest},
+		"a list":  {s.send(t, http.MethodPost, tenant, resourcesPath, "[]"), http.StatusBadRequest},
+		"an unknown field": {
+			s.send(t, http.MethodPost, tenant, resourcesPath, `{"nome":1}`),
+			http.StatusBadRequest,
+		},
+		"too large": {s.send(t, http.MethodPost, tenant, resourcesPath,
+			`{"name":"`+strings.Repeat("x", 1<<20)+`"}`), http.StatusRequestEntityTooLarge},
+		"no tenant": {s.send(t, http.MethodPost, "", resourcesPath, good), http.StatusBadRequest},
 	} {
 		if c.w.Code != c.status {
 			t.Errorf("%s: status %d, want %d: %s", name, c.w.Code, c.status, c.w.Body)
@@ -119,7 +158,8 @@ func TestRefusedChanges(t *testing.T) {
 		expectProblem(t, c.w, c.status)
 	}
 	s.expectNames(t, tenant, "other", "first")
-	if w := s.send(t, http.MethodPut, tenant, target, good, "If-Match", `W/"abc", `+etag, "If-None-Match", `"abc"`); w.Code != http.StatusOK {
+	if w := s.send(t, http.MethodPut, tenant, target, good, "If-Match", `W/"abc", `+etag, "If-None-Match",
+		`"abc"`); w.Code != http.StatusOK {
 		t.Errorf("one of two ETags is right: status %d, %s", w.Code, w.Body)
 	}
 }
@@ -128,7 +168,8 @@ func TestFieldErrors(t *testing.T) {
 	s, tenant := newService(t), newTenant()
 	for body, want := range map[string][]fieldFault{
 		strings.Replace(resourceJSON("", "n"), `"location":"l"`, `"location":"`+strings.Repeat("x", 257)+`"`, 1): {
-			{"azure_resource_id", "azure_resource_id is missing"}, {"location", "location has 257 bytes, at most 256 are allowed"},
+			{"azure_resource_id", "azure_resource_id is missing"},
+			{"location", "location has 257 bytes, at most 256 are allowed"},
 		},
 		`{"name":5}`: {{"name", "name: a number is not allowed here"}},
 	} {
@@ -155,7 +196,8 @@ func TestOneOfManyConcurrentPutsWins(t *testing.T) {
 		for n := range 4 {
 			clients.Go(func() {
 				name := fmt.Sprintf("round %d of %d", round, n)
-				switch w := s.send(t, http.MethodPut, tenant, target, resourceJSON("a", name), "If-Match", etag); w.Code {
+				switch w := s.send(t, http.MethodPut, tenant, target, resourceJSON("a", name), "If-Match",
+					etag); w.Code {
 				case http.StatusOK:
 					won.Add(1)
 					winner.Store(name)
@@ -187,7 +229,8 @@ func TestFailedChangeInvalidates(t *testing.T) {
 	if _, err := tx.Exec(t.Context(), "UPDATE resources SET name = 'second' WHERE tenant_id = $1", tenant); err != nil {
 		t.Fatal(err)
 	}
-	expectProblem(t, s.send(t, http.MethodPut, tenant, target, resourceJSON("a", "third")), http.StatusGatewayTimeout) // lock_timeout: 1 s
+	// lock_timeout: 1 s
+	expectProblem(t, s.send(t, http.MethodPut, tenant, target, resourceJSON("a", "third")), http.StatusGatewayTimeout)
 	if err := tx.Commit(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -221,7 +264,8 @@ func TestChangeOfAClientThatLeaves(t *testing.T) {
 	observer := connect(t)
 	eventually(t, "the change waits for the row", func() bool {
 		var waits bool
-		err := observer.QueryRow(t.Context(), "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND $1 = ANY (pg_blocking_pids(pid)))",
+		err := observer.QueryRow(t.Context(),
+			"SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND $1 = ANY (pg_blocking_pids(pid)))",
 			conn.PgConn().PID()).Scan(&waits)
 		return err == nil && waits
 	})
@@ -254,7 +298,8 @@ func TestFailedBatchInvalidates(t *testing.T) {
 		t.Fatal(err)
 	}
 	evaluation := fmt.Sprintf(`{"evaluations":[{"resource_id":%q,"policy_id":%q,"result":"compliant"}]}`, id, policy.ID)
-	expectProblem(t, s.send(t, http.MethodPost, tenant, "/api/v1/evaluations", evaluation), http.StatusGatewayTimeout) // lock_timeout: 1 s
+	// lock_timeout: 1 s
+	expectProblem(t, s.send(t, http.MethodPost, tenant, "/api/v1/evaluations", evaluation), http.StatusGatewayTimeout)
 	if err := tx.Commit(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -63,7 +63,11 @@ type refreshed struct {
 
 func (a *API) refreshCompliance(c *gin.Context) {
 	if _, ok := asked(c, func(query string) error {
-		return eachParameter(query, func(string, string) error { return errors.New("a refresh takes no query parameters") })
+		return eachParameter(query, func(string,
+			string,
+		) error {
+			return errors.New("a refresh takes no query parameters")
+		})
 	}); !ok {
 		return
 	}
@@ -88,7 +92,8 @@ func (a *API) RefreshCompliance(ctx context.Context) (store.Refreshed, error) {
 	if err != nil {
 		return done, err
 	}
-	if _, err := a.cache.InvalidatePattern(context.WithoutCancel(ctx), committed, "*:"+cache.Compliance.String()+":*"); err != nil {
+	if _, err := a.cache.InvalidatePattern(context.WithoutCancel(ctx), committed,
+		"*:"+cache.Compliance.String()+":*"); err != nil {
 		a.logger.Warn("summaries from before the refresh may be served until they expire", "error", err)
 	}
 	return done, nil

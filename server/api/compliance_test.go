@@ -43,13 +43,16 @@ func TestComplianceThroughTheAPI(t *testing.T) {
 	if got := summary(""); got.Total.Resources != 4 || got.Total.Percentage != nil || len(got.Data) != 2 {
 		t.Errorf("never evaluated: %+v", got)
 	}
-	s.call(t, http.MethodPost, tenant, "/api/v1/evaluations", evaluationsJSON(evaluation{ids[0], p.ID, "compliant"}, evaluation{ids[1], p.ID, "error"}))
+	s.call(t, http.MethodPost, tenant, "/api/v1/evaluations",
+		evaluationsJSON(evaluation{ids[0], p.ID, "compliant"}, evaluation{ids[1], p.ID, "error"}))
 	at := refresh()
 	got := summary("?subscription_id=s1")
-	if got.Total.Resources != 4 || got.Total.Percentage == nil || *got.Total.Percentage != 50 || !got.RefreshedAt.Equal(at) {
+	if got.Total.Resources != 4 || got.Total.Percentage == nil || *got.Total.Percentage != 50 ||
+		!got.RefreshedAt.Equal(at) {
 		t.Errorf("after the evaluation and a refresh at %s: %+v", at, got)
 	}
-	if got := summary("?type=" + url.QueryEscape("Microsoft.Compute/virtualMachines")); len(got.Data) != 1 || *got.Total.Percentage != 100 {
+	if got := summary("?type=" + url.QueryEscape("Microsoft.Compute/virtualMachines")); len(got.Data) != 1 ||
+		*got.Total.Percentage != 100 {
 		t.Errorf("of one type: %+v", got)
 	}
 	if w := s.get(t, tenant, "/api/v1/compliance/summary?subscription_id=s1"); w.Header().Get("X-Cache") != "l1" {

@@ -53,10 +53,12 @@ func parseCostRequest(query string, totals bool) (costRequest, error) {
 		case totals:
 			return unknownParameter(name, "service_name, from, to and period")
 		}
-		return unknownParameter(name, "resource_id, service_name, from and to; the costs of all resources are at "+costsPath+"/totals")
+		return unknownParameter(name, "resource_id, service_name, from and to; the costs of all resources are at "+
+			costsPath+"/totals")
 	})
 	if err == nil && !totals && q.resource == nil {
-		err = errors.New("query parameter resource_id is missing; the costs of all resources are at " + costsPath + "/totals")
+		err = errors.New("query parameter resource_id is missing; the costs of all resources are at " + costsPath +
+			"/totals")
 	}
 	if err == nil {
 		err = q.setPeriod(time.Now())
@@ -82,9 +84,11 @@ func (q *costRequest) setPeriod(now time.Time) error {
 	}
 	switch days := int(q.to.Sub(q.from)/(24*time.Hour)) + 1; {
 	case days < 1:
-		return fmt.Errorf("query parameters from and to: %s is after %s", q.from.Format(time.DateOnly), q.to.Format(time.DateOnly))
+		return fmt.Errorf("query parameters from and to: %s is after %s", q.from.Format(time.DateOnly),
+			q.to.Format(time.DateOnly))
 	case days > store.MaxCostDays:
-		return fmt.Errorf("query parameters from and to are %d days apart; at most %d are allowed", days, store.MaxCostDays)
+		return fmt.Errorf("query parameters from and to are %d days apart; at most %d are allowed", days,
+			store.MaxCostDays)
 	}
 	return nil
 }
@@ -107,7 +111,8 @@ func (a *API) getCostSeries(c *gin.Context) {
 	if !ok {
 		return
 	}
-	a.answer(c, cache.Key{Kind: cache.Costs, Tenant: tenant, ID: *req.resource, Query: string(req.canonical())}, a.loadCosts)
+	a.answer(c, cache.Key{Kind: cache.Costs, Tenant: tenant, ID: *req.resource, Query: string(req.canonical())},
+		a.loadCosts)
 }
 
 func (a *API) getCostTotals(c *gin.Context) {
@@ -135,7 +140,8 @@ func (a *API) readCosts(ctx context.Context, key cache.Key, after store.LSN) ([]
 		return nil, err
 	}
 	q := store.CostQuery{
-		Tenant: key.Tenant, Resource: key.ID, Service: req.service, From: req.from, To: req.to, Monthly: req.period == "month",
+		Tenant: key.Tenant, Resource: key.ID, Service: req.service, From: req.from, To: req.to,
+		Monthly: req.period == "month",
 	}
 	days := int(req.to.Sub(req.from)/(24*time.Hour)) + 1
 	body := append(make([]byte, 0, listBuffer+days*costBuffer), `{"data":`...)

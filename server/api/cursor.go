@@ -14,9 +14,10 @@ import (
 	"github.com/policycortex/headroom/server/store"
 )
 
-// A cursor is, in base64url without padding: a version byte; the place in the list of the last resource of a page, which
-// is its update time in Unix microseconds (8 bytes, big endian) or its name, and its id (16 bytes); and a signature, the
-// first 16 bytes of an HMAC-SHA256 (RFC 2104, section 5) over all that, the tenant and the filters and order of the list.
+// A cursor is, in base64url without padding: a version byte; the place in the list of the last resource of a page,
+// which is its update time in Unix microseconds (8 bytes, big endian) or its name, and its id (16 bytes); and a
+// signature, the first 16 bytes of an HMAC-SHA256 (RFC 2104, section 5) over all that, the tenant and the filters and
+// order of the list.
 const (
 	cursorVersion  = 2
 	signatureBytes = 16
@@ -75,7 +76,9 @@ func (s *cursorSigner) sign(dst, place []byte, tenant *store.ID, list []byte) []
 }
 
 // appendCursor appends the cursor for a position in a list, which list names.
-func (s *cursorSigner) appendCursor(dst []byte, tenant *store.ID, list []byte, order store.Order, p *store.ListPosition) []byte {
+func (s *cursorSigner) appendCursor(dst []byte, tenant *store.ID, list []byte, order store.Order,
+	p *store.ListPosition,
+) []byte {
 	raw := make([]byte, 0, maxCursorBytes)
 	raw = append(raw, cursorVersion)
 	if order.ByName() {
@@ -89,7 +92,9 @@ func (s *cursorSigner) appendCursor(dst []byte, tenant *store.ID, list []byte, o
 }
 
 // readCursor returns the position in the list that list names.
-func (s *cursorSigner) readCursor(cursor string, tenant *store.ID, list []byte, order store.Order) (store.ListPosition, error) {
+func (s *cursorSigner) readCursor(cursor string, tenant *store.ID, list []byte, order store.Order) (store.ListPosition,
+	error,
+) {
 	raw, err := decodeCursor(cursor)
 	if err != nil {
 		return store.ListPosition{}, err
@@ -118,7 +123,8 @@ func decodeCursor(cursor string) ([]byte, error) {
 	}
 	raw, err := cursorEncoding.DecodeString(cursor)
 	// The length is compared because the decoder skips line breaks, and one position must have one cursor only.
-	if err != nil || len(raw) < minCursorBytes || raw[0] != cursorVersion || len(cursor) != cursorEncoding.EncodedLen(len(raw)) {
+	if err != nil || len(raw) < minCursorBytes || raw[0] != cursorVersion ||
+		len(cursor) != cursorEncoding.EncodedLen(len(raw)) {
 		return nil, errBadCursor
 	}
 	return raw, nil

@@ -17,7 +17,10 @@ func decodeStrictly(data []byte, into any) error {
 		var wrongType *json.UnmarshalTypeError
 		switch {
 		case errors.As(err, &wrongType) && wrongType.Field != "":
-			return &decodeError{wrongType.Field, fmt.Sprintf("%s: a %s is not allowed here", wrongType.Field, wrongType.Value)}
+			return &decodeError{
+				wrongType.Field,
+				fmt.Sprintf("%s: a %s is not allowed here", wrongType.Field, wrongType.Value),
+			}
 		case errors.As(err, &wrongType):
 			return fmt.Errorf("a %s where an object was expected", wrongType.Value)
 		case errors.Is(err, io.EOF):

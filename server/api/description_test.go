@@ -132,7 +132,8 @@ func (d *description) check(t testing.TB, r *http.Request, w *httptest.ResponseR
 	}
 	status := fmt.Sprint(w.Code)
 	// What comes from outside a handler is described once, for all of them.
-	if d.at("paths", path, method, "responses", status) == nil && (w.Code >= 500 || slices.Contains(fromOutside, w.Code)) {
+	if d.at("paths", path, method, "responses", status) == nil &&
+		(w.Code >= 500 || slices.Contains(fromOutside, w.Code)) {
 		status = "default"
 	}
 	if err := d.checkAnswer(w, "paths", path, method, "responses", status); err != nil {

@@ -30,8 +30,10 @@ type document[T any] struct {
 	conflict    string     // detail of a 409
 	buffer      int        // the size of the first buffer for one
 
-	create  func(ctx context.Context, dst []byte, tenant store.ID, sent *T) (body []byte, id store.ID, committed store.LSN, err error)
-	replace func(ctx context.Context, dst []byte, tenant, id store.ID, version int, sent *T) (body []byte, committed store.LSN, err error)
+	create func(ctx context.Context, dst []byte, tenant store.ID, sent *T) (body []byte, id store.ID,
+		committed store.LSN, err error)
+	replace func(ctx context.Context, dst []byte, tenant, id store.ID, version int, sent *T) (body []byte,
+		committed store.LSN, err error)
 	remove  func(ctx context.Context, tenant, id store.ID, version int) (committed store.LSN, err error)
 	read    func(ctx context.Context, dst []byte, tenant, id store.ID, after store.LSN) (body []byte, err error)
 	version func(body []byte) (int, error)
@@ -153,8 +155,9 @@ func (d *document[T]) refuse(c *gin.Context, err error, tenant, id store.ID) {
 	case errors.Is(err, store.ErrConflict):
 		refuse(c, http.StatusConflict, d.conflict)
 	case errors.Is(err, store.ErrVersion):
-		refuse(c, http.StatusPreconditionFailed, "The "+d.name+" has been changed since: If-Match does not name the current version. "+
-			"Read it again and decide whether your change still applies.")
+		refuse(c, http.StatusPreconditionFailed,
+			"The "+d.name+" has been changed since: If-Match does not name the current version. "+
+				"Read it again and decide whether your change still applies.")
 	default:
 		// The change may have been made nevertheless.
 		d.api.invalidateInDoubt(c.Request.Context(), d.scopes(tenant, id)...)
@@ -243,8 +246,10 @@ func ifMatch(r *http.Request) ([]string, error) {
 			case tag == "*" && line == "*" && len(r.Header["If-Match"]) == 1:
 				return nil, nil
 			case len(bare) < 2 || bare[0] != '"' || strings.IndexByte(bare[1:], '"') != len(bare)-2:
-				return nil, fmt.Errorf(`the header If-Match is %.60q; it must be the ETag of the resource as it was read, such as W/"3w5e11264sgsf", `+
-					`or its version in quotes, such as "3"`, line)
+				return nil,
+					fmt.Errorf(
+						`the header If-Match is %.60q; it must be the ETag of the resource as it was read, such as W/"3w5e11264sgsf", `+
+							`or its version in quotes, such as "3"`, line)
 			}
 			tags = append(tags, tag)
 			if rest == "" {

@@ -85,7 +85,8 @@ func (a *API) listEvaluations(c *gin.Context) {
 		refuse(c, http.StatusBadRequest, err.Error())
 		return
 	}
-	a.answer(c, cache.Key{Kind: cache.Evaluations, Tenant: tenant, Query: a.pageKey(list, req.cursor)}, a.loadEvaluations)
+	a.answer(c, cache.Key{Kind: cache.Evaluations, Tenant: tenant, Query: a.pageKey(list, req.cursor)},
+		a.loadEvaluations)
 }
 
 func (a *API) readEvaluations(ctx context.Context, key cache.Key, after store.LSN) ([]byte, error) {
@@ -111,7 +112,9 @@ func (a *API) readEvaluations(ctx context.Context, key cache.Key, after store.LS
 	return a.appendPagination(body, req.limit, &key.Tenant, evaluationsPath+list, next), nil
 }
 
-func (a *API) appendHistory(ctx context.Context, body []byte, tenant store.ID, req *evaluationRequest, place []byte, after store.LSN) (page, nextPlace []byte, err error) {
+func (a *API) appendHistory(ctx context.Context, body []byte, tenant store.ID, req *evaluationRequest, place []byte,
+	after store.LSN,
+) (page, nextPlace []byte, err error) {
 	q := store.EvaluationQuery{Tenant: tenant, Resource: req.resource, Policy: req.policy, Limit: req.limit}
 	if place != nil {
 		q.After = &store.EvaluationPosition{EvaluatedAt: bigEndian(place), ID: bigEndian(place[8:])}
@@ -123,7 +126,9 @@ func (a *API) appendHistory(ctx context.Context, body []byte, tenant store.ID, r
 	return page, nextPlace, err
 }
 
-func (a *API) appendLatest(ctx context.Context, body []byte, tenant store.ID, req *evaluationRequest, place []byte, after store.LSN) (page, nextPlace []byte, err error) {
+func (a *API) appendLatest(ctx context.Context, body []byte, tenant store.ID, req *evaluationRequest, place []byte,
+	after store.LSN,
+) (page, nextPlace []byte, err error) {
 	q := store.CurrentQuery{Tenant: tenant, Resource: req.resource, Policy: req.policy, Limit: req.limit}
 	if place != nil {
 		id := store.ID(place)

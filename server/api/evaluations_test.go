@@ -32,23 +32,27 @@ func TestEvaluationsThroughTheAPI(t *testing.T) {
 		return r.Status
 	}
 	failing := "/api/v1/resources?compliance_status=non_compliant&limit=10"
-	if status(ids[0]) != "unknown" || len(all[policy](t, s, tenant, failing)) != 0 || len(all[evaluation](t, s, tenant, "/api/v1/evaluations?limit=5")) != 0 {
+	if status(ids[0]) != "unknown" || len(all[policy](t, s, tenant, failing)) != 0 ||
+		len(all[evaluation](t, s, tenant, "/api/v1/evaluations?limit=5")) != 0 {
 		t.Fatal("there is something at the start")
 	}
 	status(ids[1])
-	w := s.call(t, http.MethodPost, tenant, "/api/v1/evaluations", evaluationsJSON(evaluation{ids[0], p.ID, "compliant"}, evaluation{ids[0], q.ID, "error"}))
+	w := s.call(t, http.MethodPost, tenant, "/api/v1/evaluations",
+		evaluationsJSON(evaluation{ids[0], p.ID, "compliant"}, evaluation{ids[0], q.ID, "error"}))
 	var answer struct{ Recorded int }
 	decode(t, w, http.StatusCreated, &answer)
 	if answer.Recorded != 2 {
 		t.Errorf("answer %s", w.Body)
 	}
 	if got := status(ids[0]); got != "non_compliant" || len(all[policy](t, s, tenant, failing)) != 1 {
-		t.Errorf("after the evaluation the resource is %s, and %d are in the list", got, len(all[policy](t, s, tenant, failing)))
+		t.Errorf("after the evaluation the resource is %s, and %d are in the list", got,
+			len(all[policy](t, s, tenant, failing)))
 	}
 	if w := s.get(t, tenant, "/api/v1/resources/"+ids[1].String()); w.Header().Get("X-Cache") != "l1" {
 		t.Errorf("the other resource comes from %s, want l1", w.Header().Get("X-Cache"))
 	}
-	s.call(t, http.MethodPost, tenant, "/api/v1/evaluations", evaluationsJSON(evaluation{ids[0], q.ID, "exempt"}, evaluation{ids[1], q.ID, "exempt"}))
+	s.call(t, http.MethodPost, tenant, "/api/v1/evaluations",
+		evaluationsJSON(evaluation{ids[0], q.ID, "exempt"}, evaluation{ids[1], q.ID, "exempt"}))
 	for target, want := range map[string]int{
 		"?limit=2":                                                                    4,
 		"?resource_id=" + ids[0].String():                                             3,
@@ -92,10 +96,13 @@ func TestBatchesOfElements(t *testing.T) {
 	p := s.createPolicy(t, tenant, "p")
 	good := fmt.Sprintf(`{"resource_id":"%s","policy_id":"%s","result":"compliant"}`, ids[0], p.ID)
 	for body, want := range map[string][]int{ // indexes of the faults
-		`{"evaluations":[` + good + `,{"result":1},{"resource_id":"x"},{"nothing":1},` + good + `,{}]}`:                                   {1, 2, 3, 5, 5, 5},
-		`{"evaluations":[{"resource_id":"` + uuid.NewString() + `","policy_id":"` + p.ID.String() + `","result":"exempt"},` + good + `]}`: {0},
+		`{"evaluations":[` + good + `,{"result":1},{"resource_id":"x"},{"nothing":1},` + good +
+			`,{}]}`: {1, 2, 3, 5, 5, 5},
+		`{"evaluations":[{"resource_id":"` + uuid.NewString() + `","policy_id":"` + p.ID.String() +
+			`","result":"exempt"},` + good + `]}`: {0},
 	} {
-		got := expectProblem(t, s.send(t, http.MethodPost, tenant, "/api/v1/evaluations", body), http.StatusUnprocessableEntity)
+		got := expectProblem(t, s.send(t, http.MethodPost, tenant, "/api/v1/evaluations", body),
+			http.StatusUnprocessableEntity)
 		var indexes []int
 		for _, e := range got.Errors {
 			indexes = append(indexes, e.Index)

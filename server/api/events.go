@@ -74,7 +74,8 @@ func (a *API) getEvents(c *gin.Context) {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), a.timeout)
 	defer cancel()
 	// Each change that writes an event invalidates one of these before it is acknowledged.
-	after := a.cache.RequiredLSN(cache.Scope{Tenant: tenant, Kind: cache.Resources}, cache.Scope{Tenant: tenant, Kind: cache.Policies},
+	after := a.cache.RequiredLSN(cache.Scope{Tenant: tenant, Kind: cache.Resources},
+		cache.Scope{Tenant: tenant, Kind: cache.Policies},
 		cache.Scope{Tenant: tenant, Kind: cache.Evaluations}, cache.Scope{Tenant: tenant, Kind: cache.Costs})
 	body, err := a.appendEvents(ctx, make([]byte, 0, listBuffer+min(req.limit, 50)*eventBuffer), tenant, &req, after)
 	if err != nil {
@@ -85,7 +86,9 @@ func (a *API) getEvents(c *gin.Context) {
 }
 
 // appendEvents ends with the position to continue from, which is the requested one when no event has followed it.
-func (a *API) appendEvents(ctx context.Context, body []byte, tenant store.ID, req *eventRequest, after store.LSN) ([]byte, error) {
+func (a *API) appendEvents(ctx context.Context, body []byte, tenant store.ID, req *eventRequest,
+	after store.LSN,
+) ([]byte, error) {
 	body = append(body, `{"data":`...)
 	var more bool
 	var err error

@@ -20,15 +20,18 @@ func TestEventsOfALaggingReplica(t *testing.T) {
 
 	p := writer.createPolicy(t, tenant, "p")
 	for name, s := range map[string]*service{"the writer": writer, "another instance": reader} {
-		if got := s.get(t, tenant, "/api/v1/events?stream="+p.ID.String()).Body.String(); !strings.Contains(got, "policy.created") {
+		if got := s.get(t, tenant, "/api/v1/events?stream="+p.ID.String()).Body.String(); !strings.Contains(got,
+			"policy.created") {
 			t.Errorf("%s has in the stream %s", name, got)
 		}
-		// Another test's transaction may hold the feed back for a moment; the replica would for as long as it is stopped.
+		// Another test's transaction may hold the feed back for a moment; the replica would for as long as it is
+		// stopped.
 		eventually(t, "the event in the feed of "+name, func() bool {
 			return strings.Contains(s.get(t, tenant, "/api/v1/events").Body.String(), "policy.created")
 		})
 	}
-	old, _, _, err := reader.store.AppendStream(t.Context(), nil, store.ID(uuid.MustParse(tenant)), store.ID(p.ID), 0, 1, 0)
+	old, _, _, err := reader.store.AppendStream(t.Context(), nil, store.ID(uuid.MustParse(tenant)), store.ID(p.ID),
+		0, 1, 0)
 	if err != nil || string(old) != "[]" {
 		t.Errorf("the replica has %s (error %v): this shows nothing", old, err)
 	}

@@ -15,31 +15,44 @@ import (
 // Queries, identifiers and bodies that have broken services before.
 var (
 	hostileQueries = []string{
-		"", "limit=0", "limit=-1", "limit=99999999999999999999", "limit=1e3", "page=0", "page=99999999999999999", "page=2&cursor=AAAA",
-		"cursor=", "cursor=AAAA", "cursor=%00", "cursor=Ag" + strings.Repeat("A", 600), "cursor=AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
-		"after=-1", "after=18446744073709551616", "total=exact", "total=maybe", "order_by=name", "sort=-updated_at", "order=name",
-		"tag=a:b&tag=a:c", "tag=:", "tag=%00", "tag=%ff%fe", "tag=" + strings.Repeat("x", 2000), "tag_key=env", "q=%27+OR+1%3D1--", "search=%26%7C%21%3A%2A",
-		"subscription_id=%ff", "type=%F0%9F%92%A9", "compliance_status=x", "limit=1&limit=2", "&&&", "%zz=1", "a=%", "=1", "no_such=1",
-		"from=2026-02-30", "from=0000-01-01&to=9999-12-31", "from=2026-11-01&to=2026-10-01", "from=-292277022399-01-01", "from=infinity", "from=2026-01-01T00:00:00Z",
-		"resource_id=0190a6f4-3c1e-7d2b-9a10-5f3e8c7b6a51", "policy_id=00000000-0000-0000-0000-000000000000", "stream_id=nil", "enabled=maybe", "severity=",
-		"period=month&group_by=service", "group_by=%00", "since=0", "history=true", "details=true", "performance=true", "include=performance",
+		"", "limit=0", "limit=-1", "limit=99999999999999999999", "limit=1e3", "page=0", "page=99999999999999999",
+		"page=2&cursor=AAAA",
+		"cursor=", "cursor=AAAA", "cursor=%00", "cursor=Ag" + strings.Repeat("A", 600),
+		"cursor=AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+		"after=-1", "after=18446744073709551616", "total=exact", "total=maybe", "order_by=name", "sort=-updated_at",
+		"order=name",
+		"tag=a:b&tag=a:c", "tag=:", "tag=%00", "tag=%ff%fe", "tag=" + strings.Repeat("x", 2000), "tag_key=env",
+		"q=%27+OR+1%3D1--", "search=%26%7C%21%3A%2A",
+		"subscription_id=%ff", "type=%F0%9F%92%A9", "compliance_status=x", "limit=1&limit=2", "&&&", "%zz=1", "a=%",
+		"=1", "no_such=1",
+		"from=2026-02-30", "from=0000-01-01&to=9999-12-31", "from=2026-11-01&to=2026-10-01", "from=-292277022399-01-01",
+		"from=infinity", "from=2026-01-01T00:00:00Z",
+		"resource_id=0190a6f4-3c1e-7d2b-9a10-5f3e8c7b6a51", "policy_id=00000000-0000-0000-0000-000000000000",
+		"stream_id=nil", "enabled=maybe", "severity=",
+		"period=month&group_by=service", "group_by=%00", "since=0", "history=true", "details=true", "performance=true",
+		"include=performance",
 	}
 	hostileIDs = []string{
-		"0190a6f4-3c1e-7d2b-9a10-5f3e8c7b6a51", "00000000-0000-0000-0000-000000000000", "0190A6F4-3C1E-7D2B-9A10-5F3E8C7B6A51",
-		"{0190a6f4-3c1e-7d2b-9a10-5f3e8c7b6a51}", "0190a6f43c1e7d2b9a105f3e8c7b6a51", "urn:uuid:0190a6f4-3c1e-7d2b-9a10-5f3e8c7b6a51", "..", "\x00", "\xff\xfe", "batch", "1", "%00",
+		"0190a6f4-3c1e-7d2b-9a10-5f3e8c7b6a51", "00000000-0000-0000-0000-000000000000",
+		"0190A6F4-3C1E-7D2B-9A10-5F3E8C7B6A51",
+		"{0190a6f4-3c1e-7d2b-9a10-5f3e8c7b6a51}", "0190a6f43c1e7d2b9a105f3e8c7b6a51",
+		"urn:uuid:0190a6f4-3c1e-7d2b-9a10-5f3e8c7b6a51", "..", "\x00", "\xff\xfe", "batch", "1", "%00",
 	}
 	hostileBodies = []string{
-		"", "null", "[]", "{}", `""`, "1e999", "{", `{"resources":null}`, `{"resources":[]}`, `{"resources":[null,1,"x",[],{}]}`, "\x00", "\xff\xfe", "\xef\xbb\xbf{}", `{"a":1}{"b":2}`,
+		"", "null", "[]", "{}", `""`, "1e999", "{", `{"resources":null}`, `{"resources":[]}`,
+		`{"resources":[null,1,"x",[],{}]}`, "\x00", "\xff\xfe", "\xef\xbb\xbf{}", `{"a":1}{"b":2}`,
 		`{"resources":[{"azure_resource_id":"a\u0000","subscription_id":"\ud800","resource_group_name":"","name":1,"type":null,"location":[]}]}`,
 		`{"azure_resource_id":"/x","subscription_id":"s","resource_group_name":"g","name":"n","type":"t","location":"l","properties":{"n":1e400000,"d":"\u0000"},"tags":{"":"", "a":null}}`,
 		`{"azure_resource_id":"/x","subscription_id":"s","resource_group_name":"g","name":"n","type":"t","location":"l","properties":{"d":` + strings.Repeat(`{"d":`, 500) + "1" + strings.Repeat("}", 501) + `}`,
 		`{"azure_resource_id":"/fuzz/1","subscription_id":"s","resource_group_name":"g","name":"n","type":"t","location":"l","properties":{},"tags":{"k":"v"}}`,
-		`{"name":"p","type":"t","category":"c","severity":"high","enabled":true,"definition":{}}`, `{"name":"p","severity":"worst","definition":[]}`,
+		`{"name":"p","type":"t","category":"c","severity":"high","enabled":true,"definition":{}}`,
+		`{"name":"p","severity":"worst","definition":[]}`,
 		`{"evaluations":[{"resource_id":"0190a6f4-3c1e-7d2b-9a10-5f3e8c7b6a51","policy_id":"0190a6f4-3c1e-7d2b-9a10-5f3e8c7b6a51","status":"compliant","evaluated_at":"2026-02-30T00:00:00Z"}]}`,
 		`{"evaluations":[{"resource_id":"x","policy_id":null,"status":7,"evaluated_at":"9999-99-99"}]}`,
 		`{"costs":[{"resource_id":"0190a6f4-3c1e-7d2b-9a10-5f3e8c7b6a51","date":"0000-00-00","service":"vm","cost":1e30,"currency":"EUR"}]}`,
 		`{"costs":[{"resource_id":"0190a6f4-3c1e-7d2b-9a10-5f3e8c7b6a51","date":"9999-12-31","service_name":"vm","amount":"-1","cost_amount":"1e1000","currency":"€"}]}`,
-		`{"keys":["a"],"pattern":"*"}`, strings.Repeat("[", 10000), `{"resources":"` + strings.Repeat("x", 1<<20) + `"}`,
+		`{"keys":["a"],"pattern":"*"}`, strings.Repeat("[", 10000),
+		`{"resources":"` + strings.Repeat("x", 1<<20) + `"}`,
 	}
 	hostileHeaders = []string{"", `"1"`, `W/"x"`, "*", `"99999999999999999999"`, `"-1"`, `",", ,`, "gzip;q=0.5, *;q=0"}
 )
@@ -64,7 +77,8 @@ func FuzzAPI(f *testing.F) {
 	f.Add(byte(len(routes)), "/no/such/path", "", tenant, "", []byte(nil))
 
 	f.Fuzz(func(t *testing.T, route byte, id, query, tenant, condition string, body []byte) {
-		if !httpguts.ValidHeaderFieldValue(tenant) || !httpguts.ValidHeaderFieldValue(condition) || strings.ContainsAny(query, " #") {
+		if !httpguts.ValidHeaderFieldValue(tenant) || !httpguts.ValidHeaderFieldValue(condition) ||
+			strings.ContainsAny(query, " #") {
 			return // net/http refuses these before a handler sees them
 		}
 		method, path := http.MethodGet, id
@@ -97,7 +111,8 @@ func checkAnyAnswer(t *testing.T, w *httptest.ResponseRecorder) {
 		t.Errorf("status %d: %s", w.Code, w.Body)
 	case w.Code >= 400:
 		var p problem
-		if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil || p.Status != w.Code || contentType != "application/problem+json" {
+		if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil || p.Status != w.Code ||
+			contentType != "application/problem+json" {
 			t.Errorf("status %d, %s, is no problem (error %v): %s", w.Code, contentType, err, w.Body)
 		}
 		if !utf8.Valid(w.Body.Bytes()) {

@@ -39,8 +39,10 @@ func all[T any](t testing.TB, s *service, tenant, target string) (found []T) {
 func FuzzGovernanceQueries(f *testing.F) {
 	for _, path := range governancePaths {
 		for _, query := range []string{
-			"", "limit=5&cursor=AwAA", "type=a%00b&enabled=true", "resource_id=" + uuid.NewString() + "&latest=true", "from=2026-01-01&to=2026-02-30",
-			"after=7-9", "after=18446744073709551615-1", "stream=" + uuid.NewString() + "&after=2147483648", "service_name=%ff&period=month",
+			"", "limit=5&cursor=AwAA", "type=a%00b&enabled=true", "resource_id=" + uuid.NewString() + "&latest=true",
+			"from=2026-01-01&to=2026-02-30",
+			"after=7-9", "after=18446744073709551615-1", "stream=" + uuid.NewString() + "&after=2147483648",
+			"service_name=%ff&period=month",
 		} {
 			f.Add(path, query)
 		}
@@ -64,14 +66,17 @@ func FuzzGovernanceQueries(f *testing.F) {
 }
 
 var governancePaths = []string{
-	"/api/v1/policies", "/api/v1/evaluations", "/api/v1/compliance/summary", "/api/v1/costs", "/api/v1/costs/totals", "/api/v1/events",
+	"/api/v1/policies", "/api/v1/evaluations", "/api/v1/compliance/summary", "/api/v1/costs", "/api/v1/costs/totals",
+	"/api/v1/events",
 }
 
 func FuzzGovernanceBatches(f *testing.F) {
 	id := uuid.NewString()
 	for _, body := range []string{
-		`{"evaluations":[{"resource_id":"` + id + `","policy_id":"` + id + `","result":"exempt","evaluated_at":"2026-01-01T00:00:00Z"}]}`,
-		`{"evaluations":[{"evaluated_at":"0001-01-01T00:00:00Z"}]}`, `{"costs":[{"resource_id":"` + id + `","service_name":"s","date":"2026-11-01","cost":1.5}]}`,
+		`{"evaluations":[{"resource_id":"` + id + `","policy_id":"` + id +
+			`","result":"exempt","evaluated_at":"2026-01-01T00:00:00Z"}]}`,
+		`{"evaluations":[{"evaluated_at":"0001-01-01T00:00:00Z"}]}`,
+		`{"costs":[{"resource_id":"` + id + `","service_name":"s","date":"2026-11-01","cost":1.5}]}`,
 		`{"costs":[{"cost":"1e400","date":"9999-99-99","currency":"usd"}]}`, `{"costs":[null]}`, policyJSON("x"),
 	} {
 		f.Add([]byte(body))
@@ -92,7 +97,10 @@ func BenchmarkCachedGovernance(b *testing.B) {
 		s.createPolicy(b, tenant, fmt.Sprint("p", i))
 	}
 	id := s.createPolicy(b, tenant, "one").ID.String()
-	for _, target := range []string{"/api/v1/policies/" + id, "/api/v1/policies?limit=20", "/api/v1/evaluations", "/api/v1/compliance/summary", "/api/v1/costs/totals"} {
+	for _, target := range []string{
+		"/api/v1/policies/" + id, "/api/v1/policies?limit=20", "/api/v1/evaluations",
+		"/api/v1/compliance/summary", "/api/v1/costs/totals",
+	} {
 		b.Run(target[:min(len(target), 30)], func(b *testing.B) {
 			r := httptest.NewRequestWithContext(b.Context(), http.MethodGet, target, nil)
 			r.Header.Set("X-Tenant-ID", tenant)

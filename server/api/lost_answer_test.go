@@ -13,8 +13,8 @@ import (
 )
 
 // wire passes on what a server and Postgres say to each other. Once it has been told to lose an answer, it cuts the
-// server off when that sends the words, and passes them on to Postgres when deliver is called: as a primary does that was
-// frozen, or a network that was parted.
+// server off when that sends the words, and passes them on to Postgres when deliver is called: as a primary does that
+// was frozen, or a network that was parted.
 type wire struct {
 	url string
 
@@ -147,7 +147,8 @@ func TestChangeMadeAfterItWasRefused(t *testing.T) {
 	}
 	deliver := w.lose("made later")
 	defer deliver()
-	expectProblem(t, s.send(t, http.MethodPut, tenant, target, resourceJSON("a", "made later")), http.StatusServiceUnavailable)
+	expectProblem(t, s.send(t, http.MethodPut, tenant, target, resourceJSON("a", "made later")),
+		http.StatusServiceUnavailable)
 	if got := name(); got != "first" {
 		t.Fatalf("the name is %s before Postgres has heard of another one", got)
 	}
@@ -163,7 +164,8 @@ func TestRetirementWhoseAnswerIsLost(t *testing.T) {
 	s := newServiceWith(t, store.Options{URL: w.url}, servers(t).CacheURL, 16<<20)
 	id := s.insert(t, tenant, 0, 1)[0]
 	policy := s.createPolicy(t, tenant, "p")
-	s.call(t, http.MethodPost, tenant, "/api/v1/evaluations", evaluationsJSON(evaluation{id, policy.ID, "non_compliant"}))
+	s.call(t, http.MethodPost, tenant, "/api/v1/evaluations",
+		evaluationsJSON(evaluation{id, policy.ID, "non_compliant"}))
 	status := func() string {
 		var r struct {
 			Status string `json:"compliance_status"`

@@ -88,7 +88,10 @@ func openShared(env *containers.Environment) {
 	if shared.err != nil {
 		return
 	}
-	shared.cache, shared.err = cache.Open(cache.Options{L2URL: env.CacheURL, L1Bytes: 16 << 20, Store: shared.store, Logger: quiet})
+	shared.cache, shared.err = cache.Open(cache.Options{
+		L2URL: env.CacheURL, L1Bytes: 16 << 20, Store: shared.store,
+		Logger: quiet,
+	})
 	if shared.err == nil {
 		shared.err = shared.cache.Join(ctx)
 	}
@@ -151,14 +154,17 @@ func newReplicatedService(t testing.TB) *service {
 	if err := store.Migrate(t.Context(), env.PostgresURL); err != nil {
 		t.Fatal(err)
 	}
-	s := newServiceWith(t, store.Options{URL: env.PostgresURL, ReplicaURL: env.ReplicaURL, ReplicaMaxLag: time.Hour}, env.CacheURL, 16<<20)
+	s := newServiceWith(t, store.Options{URL: env.PostgresURL, ReplicaURL: env.ReplicaURL, ReplicaMaxLag: time.Hour},
+		env.CacheURL, 16<<20)
 	primary, replica, position := connectTo(t, env.PostgresURL), connectTo(t, env.ReplicaURL), ""
 	if err := primary.QueryRow(t.Context(), "SELECT pg_current_wal_insert_lsn()::text").Scan(&position); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the replica in use", func() bool { // it is not before it has got to where the primary was when the store was opened
+	// it is not before it has got to where the primary was when the store was opened
+	eventually(t, "the replica in use", func() bool {
 		var there bool
-		err := replica.QueryRow(t.Context(), "SELECT pg_last_wal_replay_lsn() >= $1::text::pg_lsn", position).Scan(&there)
+		err := replica.QueryRow(t.Context(), "SELECT pg_last_wal_replay_lsn() >= $1::text::pg_lsn",
+			position).Scan(&there)
 		return err == nil && there && s.store.ReplicaStats().Healthy
 	})
 	return s
@@ -237,7 +243,8 @@ func (s *service) insert(t testing.TB, tenant string, first, n int) []uuid.UUID 
 func newResource(n int) store.NewResource {
 	return store.NewResource{
 		AzureResourceID: fmt.Sprintf("/subscriptions/s1/vm-%d", n), SubscriptionID: "s1", ResourceGroupName: "rg1",
-		Name: fmt.Sprintf("vm-%d", n), Type: [2]string{"Microsoft.Compute/virtualMachines", "Microsoft.Storage/storageAccounts"}[n%2],
+		Name:       fmt.Sprintf("vm-%d", n),
+		Type:       [2]string{"Microsoft.Compute/virtualMachines", "Microsoft.Storage/storageAccounts"}[n%2],
 		Location:   "westeurope",
 		Properties: json.RawMessage(`{"description": "` + string(bytes.Repeat([]byte("x"), 600)) + `"}`),
 		Tags:       map[string]string{"env": [2]string{"prod", "dev"}[n%2]},

@@ -16,16 +16,21 @@ func TestHeadOverHTTP(t *testing.T) {
 	ids := s.insert(t, tenant, 0, 30)
 	server := serveWith(t, s, api.Options{})
 	for _, path := range []string{
-		resourcesPath + "/" + ids[0].String(), resourcesPath + "?limit=20", resourcesPath + "?limit=3", resourcesPath + "/" + newTenant(),
+		resourcesPath + "/" + ids[0].String(), resourcesPath + "?limit=20", resourcesPath + "?limit=3",
+		resourcesPath + "/" + newTenant(),
 		resourcesPath + "?limit=x", "/api/v1/events", "/api/v1/cache/report", "/openapi.json", "/healthz",
 	} {
 		for range 2 { // from the database and from L1
-			read, body := over(t, http.MethodGet, server.URL+path, nil, "X-Tenant-ID", tenant, "Accept-Encoding", "identity")
-			head, nothing := over(t, http.MethodHead, server.URL+path, nil, "X-Tenant-ID", tenant, "Accept-Encoding", "identity")
+			read, body := over(t, http.MethodGet, server.URL+path, nil, "X-Tenant-ID", tenant, "Accept-Encoding",
+				"identity")
+			head, nothing := over(t, http.MethodHead, server.URL+path, nil, "X-Tenant-ID", tenant, "Accept-Encoding",
+				"identity")
 			if head.StatusCode != read.StatusCode || nothing != "" {
-				t.Errorf("HEAD %s: status %d and %d bytes; GET has status %d", path, head.StatusCode, len(nothing), read.StatusCode)
+				t.Errorf("HEAD %s: status %d and %d bytes; GET has status %d", path, head.StatusCode, len(nothing),
+					read.StatusCode)
 			}
-			if path != "/api/v1/cache/report" && head.ContentLength != int64(len(body)) { // the report is another one each time
+			// the report is another one each time
+			if path != "/api/v1/cache/report" && head.ContentLength != int64(len(body)) {
 				t.Errorf("HEAD %s: Content-Length %d for %d bytes", path, head.ContentLength, len(body))
 			}
 			for _, name := range []string{"Content-Type", "Etag", "Cache-Control", "Vary"} {
@@ -55,7 +60,10 @@ func TestOtherMethods(t *testing.T) {
 		if path == batchPath { // which GET takes for the id of a resource
 			continue
 		}
-		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, "FROB"} {
+		for _, method := range []string{
+			http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut,
+			http.MethodPatch, http.MethodDelete, "FROB",
+		} {
 			if slices.Contains(methods, method) {
 				continue
 			}

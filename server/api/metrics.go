@@ -35,7 +35,8 @@ func newMetrics(s *store.Store, c *cache.Cache) *metrics {
 			Help:    "Time from the routed request to the written answer.",
 			Buckets: durationBuckets,
 			// A native histogram with buckets a tenth apart is kept as well, for a Prometheus that requests it.
-			NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 160, NativeHistogramMinResetDuration: time.Hour,
+			NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 160,
+			NativeHistogramMinResetDuration: time.Hour,
 		}, []string{"route", "status"}),
 	}
 	m.registry.MustRegister(
@@ -53,7 +54,8 @@ func (m *metrics) handler() http.Handler {
 }
 
 func (m *metrics) registerCache(c *cache.Cache) {
-	const hits, misses, failures = "headroom_cache_hits_total", "headroom_cache_misses_total", "headroom_cache_errors_total"
+	const hits, misses, failures = "headroom_cache_hits_total", "headroom_cache_misses_total",
+		"headroom_cache_errors_total"
 	counter := func(name, help, level string, value func(cache.Stats) uint64) {
 		opts := prometheus.CounterOpts{Name: name, Help: help, ConstLabels: prometheus.Labels{"level": level}}
 		m.registry.MustRegister(prometheus.NewCounterFunc(opts, func() float64 { return float64(value(c.Stats())) }))
@@ -61,11 +63,16 @@ func (m *metrics) registerCache(c *cache.Cache) {
 	counter(hits, "Requests that a level served.", "l1", func(s cache.Stats) uint64 { return s.L1.Hits })
 	counter(hits, "Requests that a level served.", "l2", func(s cache.Stats) uint64 { return s.L2.Hits })
 	counter(hits, "Requests that a level served.", "l3", func(s cache.Stats) uint64 { return s.L3.Hits })
-	counter(misses, "Requests that reached a level and went on.", "l1", func(s cache.Stats) uint64 { return s.L1.Misses })
-	counter(misses, "Requests that reached a level and went on.", "l2", func(s cache.Stats) uint64 { return s.L2.Misses })
-	counter(misses, "Requests that reached a level and went on.", "l3", func(s cache.Stats) uint64 { return s.L3.Misses })
-	counter(failures, "Cache operations that failed or were dropped.", "l2", func(s cache.Stats) uint64 { return s.L2.Errors })
-	counter(failures, "Cache operations that failed or were dropped.", "l3", func(s cache.Stats) uint64 { return s.L3.Errors })
+	counter(misses, "Requests that reached a level and went on.", "l1",
+		func(s cache.Stats) uint64 { return s.L1.Misses })
+	counter(misses, "Requests that reached a level and went on.", "l2",
+		func(s cache.Stats) uint64 { return s.L2.Misses })
+	counter(misses, "Requests that reached a level and went on.", "l3",
+		func(s cache.Stats) uint64 { return s.L3.Misses })
+	counter(failures, "Cache operations that failed or were dropped.", "l2",
+		func(s cache.Stats) uint64 { return s.L2.Errors })
+	counter(failures, "Cache operations that failed or were dropped.", "l3",
+		func(s cache.Stats) uint64 { return s.L3.Errors })
 }
 
 // registerPipeline exports what the middleware refused.

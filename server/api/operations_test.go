@@ -30,14 +30,16 @@ func TestHealthAndReadiness(t *testing.T) {
 		t.Errorf("readiness is %+v", health)
 	}
 	s.Drain()
-	if w := s.get(t, "", "/readyz"); w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "draining") {
+	if w := s.get(t, "", "/readyz"); w.Code != http.StatusServiceUnavailable ||
+		!strings.Contains(w.Body.String(), "draining") {
 		t.Errorf("while draining: status %d, %s", w.Code, w.Body)
 	}
 	decode(t, s.get(t, newTenant(), resourcesPath), http.StatusOK, &list{}) // is still answered
 
 	broken := newOwnService(t)
 	broken.store.Close()
-	if w := broken.get(t, "", "/readyz"); w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), `"postgres":"unreachable"`) {
+	if w := broken.get(t, "", "/readyz"); w.Code != http.StatusServiceUnavailable ||
+		!strings.Contains(w.Body.String(), `"postgres":"unreachable"`) {
 		t.Errorf("without Postgres: status %d, %s", w.Code, w.Body)
 	}
 	decode(t, broken.get(t, "", "/healthz"), http.StatusOK, &health)
@@ -48,7 +50,8 @@ func TestFailuresAreProblemsAndTellNothing(t *testing.T) {
 	s.store.Close()
 	for _, target := range []string{resourcesPath, resourcesPath + "/" + newTenant()} {
 		p := expectProblem(t, s.get(t, newTenant(), target), http.StatusServiceUnavailable)
-		if log := s.log.String(); strings.Contains(p.Detail, "pool") || !strings.Contains(log, "failed a moment ago") && !strings.Contains(log, "closed pool") {
+		if log := s.log.String(); strings.Contains(p.Detail, "pool") || !strings.Contains(log, "failed a moment ago") &&
+			!strings.Contains(log, "closed pool") {
 			t.Errorf("the answer says %q; the log says %s", p.Detail, s.log)
 		}
 	}
@@ -64,7 +67,8 @@ func TestDatabaseThatTakesTooLong(t *testing.T) {
 	if _, err := tx.Exec(t.Context(), "LOCK TABLE resources"); err != nil {
 		t.Fatal(err)
 	}
-	expectProblem(t, s.get(t, tenant, resourcesPath+"/"+uuid.NewString()), http.StatusGatewayTimeout) // lock_timeout: 1 s
+	// lock_timeout: 1 s
+	expectProblem(t, s.get(t, tenant, resourcesPath+"/"+uuid.NewString()), http.StatusGatewayTimeout)
 }
 
 func TestPanicBecomesAnAnswer(t *testing.T) {
@@ -82,7 +86,10 @@ func TestSlowRequestsAreLogged(t *testing.T) {
 	s, tenant := newService(t), newTenant()
 	for slow, logged := range map[time.Duration]bool{0: false, time.Nanosecond: true, time.Hour: false} {
 		var log bytes.Buffer
-		a := api.New(api.Options{Store: s.store, Cache: s.cache, Logger: slog.New(slog.NewJSONHandler(&log, nil)), SlowRequest: slow})
+		a := api.New(api.Options{
+			Store: s.store, Cache: s.cache, Logger: slog.New(slog.NewJSONHandler(&log, nil)),
+			SlowRequest: slow,
+		})
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, resourcesPath+"?limit=3", nil)
 		r.Header.Set("X-Tenant-ID", tenant)
 		r.Header.Set("X-Request-ID", "the-slow-one")
@@ -106,7 +113,8 @@ func TestSlowRequestsAreLogged(t *testing.T) {
 		}
 		line.Took = 0
 		want := line
-		want.Level, want.Msg, want.ID, want.Method, want.Path, want.Status = "WARN", "slow request", "the-slow-one", "GET", resourcesPath, 200
+		want.Level, want.Msg, want.ID, want.Method, want.Path, want.Status = "WARN", "slow request", "the-slow-one",
+			"GET", resourcesPath, 200
 		if line != want {
 			t.Errorf("the log says %s", &log)
 		}
@@ -142,7 +150,10 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("missing: %s", line)
 		}
 	}
-	for _, name := range []string{"headroom_db_pool_acquires_total", "headroom_db_pool_wait_seconds_total", "go_goroutines", "process_cpu_seconds_total"} {
+	for _, name := range []string{
+		"headroom_db_pool_acquires_total", "headroom_db_pool_wait_seconds_total",
+		"go_goroutines", "process_cpu_seconds_total",
+	} {
 		if !strings.Contains(w.Body.String(), "\n"+name+" ") {
 			t.Errorf("missing: %s", name)
 		}

@@ -28,7 +28,9 @@ import (
 //  3. traces: what follows is within the span if the request is sampled
 //  4. load shedding: an overloaded server spends nothing more on what it refuses
 //  5. authentication: what follows is on behalf of the token's tenant
-//  6. the rate limit: after the gate, because it may ask another server. A token seen for the first time also counts before 5
+//  6. the rate limit: after the gate, because it may ask another server. A token seen for the first time also counts
+//
+// before 5
 //  7. the body limit: before anything is read
 //  8. the handler, with the time limit and the circuit breakers around the calls to the
 //     database and the cache, so that a response from L1 pays for neither; and compression of complete responses
@@ -87,7 +89,8 @@ func (p *pipeline) admit(c *gin.Context, x *exchange, private bool) bool {
 		x.inside = p.gate.Enter()
 		if !x.inside {
 			x.Header()["Retry-After"] = retryNext
-			refuse(c, http.StatusServiceUnavailable, "The server is overloaded. Try again after the time in Retry-After.")
+			refuse(c, http.StatusServiceUnavailable,
+				"The server is overloaded. Try again after the time in Retry-After.")
 			return false
 		}
 	}
@@ -106,7 +109,8 @@ func (p *pipeline) limit(c *gin.Context, x *exchange, client string) bool {
 	x.limitHeaders(v)
 	if !v.Allowed {
 		x.Header()["Retry-After"] = []string{strconv.FormatInt(max(ceilSeconds(v.RetryAfter), 1), 10)}
-		refuse(c, http.StatusTooManyRequests, "This client has exceeded its rate limit. Try again after the time in Retry-After.")
+		refuse(c, http.StatusTooManyRequests,
+			"This client has exceeded its rate limit. Try again after the time in Retry-After.")
 	}
 	return v.Allowed
 }
@@ -117,7 +121,8 @@ var retryNext = []string{"1"}
 // clientOf returns the client whose rate limit counts: the tenant, which was authenticated here or in front of this
 // server, or else the address. An invalid tenant does not count, because it could be a new client each time.
 func (p *pipeline) clientOf(c *gin.Context) string {
-	if tenant := c.Request.Header["X-Tenant-Id"]; len(tenant) == 1 && len(tenant[0]) == 36 && uuid.Validate(tenant[0]) == nil {
+	if tenant := c.Request.Header["X-Tenant-Id"]; len(tenant) == 1 && len(tenant[0]) == 36 &&
+		uuid.Validate(tenant[0]) == nil {
 		return strings.ToLower(tenant[0]) // a UUID may be written in either case
 	}
 	return p.address(c)
@@ -191,11 +196,13 @@ func (p *pipeline) finish(c *gin.Context, x *exchange) {
 			x.span.SetAttributes(attribute.String("headroom.cache.level", x.level.String()))
 		}
 		tracing.End(x.span, status, x.id())
-		p.logger.Info("request", "id", x.id(), "trace", x.span.SpanContext().TraceID().String(), "method", c.Request.Method,
+		p.logger.Info("request", "id", x.id(), "trace", x.span.SpanContext().TraceID().String(), "method",
+			c.Request.Method,
 			"path", c.Request.URL.Path, "status", status, "took", took)
 	}
 	if p.slowRequest > 0 && took >= p.slowRequest {
-		p.logger.Warn("slow request", "id", x.id(), "method", c.Request.Method, "path", c.Request.URL.Path, "status", status, "took", took)
+		p.logger.Warn("slow request", "id", x.id(), "method", c.Request.Method, "path", c.Request.URL.Path, "status",
+			status, "took", took)
 	}
 }
 
@@ -210,10 +217,12 @@ func (p *pipeline) recovered(c *gin.Context, x *exchange, raised any) {
 	if err, ok := raised.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 		panic(raised) // net/http's signal to drop the connection
 	}
-	p.logger.Error("a handler panicked", "id", x.id(), "method", c.Request.Method, "path", c.Request.URL.Path, "panic", raised, "stack", string(debug.Stack()))
+	p.logger.Error("a handler panicked", "id", x.id(), "method", c.Request.Method, "path", c.Request.URL.Path, "panic",
+		raised, "stack", string(debug.Stack()))
 	c.Abort()
 	if !x.Written() {
-		for _, about := range []string{"Content-Encoding", "Etag", "Retry-After", "X-Cache"} { // they describe the response that is replaced
+		// they describe the response that is replaced
+		for _, about := range []string{"Content-Encoding", "Etag", "Retry-After", "X-Cache"} {
 			x.Header().Del(about)
 		}
 		refuse(c, http.StatusInternalServerError, "Internal error. The server's log has the cause.")

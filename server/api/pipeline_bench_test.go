@@ -84,7 +84,8 @@ func BenchmarkMiddlewareAtWork(b *testing.B) {
 		}
 	}
 	identity := []string{"identity"}
-	text := bytes.Repeat([]byte(`{"name":"vm-1","type":"Microsoft.Compute/virtualMachines","location":"westeurope"},`), 100)
+	text := bytes.Repeat([]byte(`{"name":"vm-1","type":"Microsoft.Compute/virtualMachines","location":"westeurope"},`),
+		100)
 	for _, part := range []struct {
 		name, method string
 		handler      gin.HandlerFunc
@@ -127,7 +128,8 @@ func benchmarkHandler(b *testing.B, name, method string, handler gin.HandlerFunc
 	e.Handle(method, "/things/:id", handler)
 	r := httptest.NewRequest(method, "/things/7", nil)
 	tenant := uuid.NewString()
-	token := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"tenant_id": tenant, "exp": time.Now().Add(time.Hour).Unix()})
+	token := jwt.NewWithClaims(jwt.SigningMethodHS256,
+		jwt.MapClaims{"tenant_id": tenant, "exp": time.Now().Add(time.Hour).Unix()})
 	signed, err := token.SignedString(benchmarkKey)
 	if err != nil {
 		b.Fatal(err)

@@ -79,17 +79,20 @@ func TestRateLimitOverHTTP(t *testing.T) {
 		}
 		refused++
 		if response.Header.Get("Retry-After") != "1" || response.Header.Get("X-RateLimit-Remaining") != "0" ||
-			response.Header.Get("Content-Type") != "application/problem+json" || !strings.Contains(body, "Retry-After") {
+			response.Header.Get("Content-Type") != "application/problem+json" ||
+			!strings.Contains(body, "Retry-After") {
 			t.Fatalf("refused with %v: %s", response.Header, body)
 		}
 	}
 	if refused == 0 {
 		t.Error("nothing was refused")
 	}
-	if response, _ := over(t, http.MethodGet, list, nil, "X-Tenant-ID", newTenant()); response.StatusCode != http.StatusOK {
+	if response, _ := over(t, http.MethodGet, list, nil, "X-Tenant-ID",
+		newTenant()); response.StatusCode != http.StatusOK {
 		t.Errorf("another tenant gets status %d", response.StatusCode)
 	}
-	if response, _ := over(t, http.MethodGet, server.URL+"/readyz", nil); response.StatusCode != http.StatusOK || response.Header.Get("X-RateLimit-Remaining") != "" {
+	if response, _ := over(t, http.MethodGet, server.URL+"/readyz", nil); response.StatusCode != http.StatusOK ||
+		response.Header.Get("X-RateLimit-Remaining") != "" {
 		t.Errorf("/readyz has status %d, headers %v", response.StatusCode, response.Header)
 	}
 }
@@ -119,11 +122,13 @@ func TestLoadSheddingOverHTTP(t *testing.T) {
 	}()
 	write.Write([]byte("{")) // returns once the client sends its body
 	for range 1000 {         // until it is in
-		if _, text := over(t, http.MethodGet, server.URL+"/metrics", nil); strings.Contains(text, "\nheadroom_http_requests_under_way 1\n") {
+		if _, text := over(t, http.MethodGet, server.URL+"/metrics", nil); strings.Contains(text,
+			"\nheadroom_http_requests_under_way 1\n") {
 			break
 		}
 	}
-	if response, body := over(t, http.MethodGet, server.URL+resourcesPath, nil, "X-Tenant-ID", tenant); response.StatusCode != http.StatusServiceUnavailable ||
+	if response, body := over(t, http.MethodGet, server.URL+resourcesPath, nil, "X-Tenant-ID",
+		tenant); response.StatusCode != http.StatusServiceUnavailable ||
 		response.Header.Get("Retry-After") != "1" || !strings.Contains(body, "overloaded") {
 		t.Errorf("status %d, headers %v: %s", response.StatusCode, response.Header, body)
 	}
@@ -134,7 +139,8 @@ func TestLoadSheddingOverHTTP(t *testing.T) {
 	if status := <-answered; status != http.StatusBadRequest {
 		t.Errorf("the request inside has status %d", status)
 	}
-	if response, _ := over(t, http.MethodGet, server.URL+resourcesPath, nil, "X-Tenant-ID", tenant); response.StatusCode != http.StatusOK {
+	if response, _ := over(t, http.MethodGet, server.URL+resourcesPath, nil, "X-Tenant-ID",
+		tenant); response.StatusCode != http.StatusOK {
 		t.Errorf("with room again: status %d", response.StatusCode)
 	}
 }
@@ -146,7 +152,8 @@ func TestBodyLimitOverHTTP(t *testing.T) {
 	tooMuch := strings.Repeat("x", 1<<20+1)
 	for name, body := range map[string]string{
 		"with its length": fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(tooMuch), tooMuch),
-		"in chunks":       fmt.Sprintf("Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", len(tooMuch), tooMuch),
+		"in chunks": fmt.Sprintf("Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", len(tooMuch),
+			tooMuch),
 	} {
 		conn, err := net.Dial("tcp", strings.TrimPrefix(server.URL, "http://"))
 		if err != nil {
@@ -176,7 +183,8 @@ func TestTimingsInHeaderAndBody(t *testing.T) {
 	}
 	plain := s.get(t, tenant, resourcesPath+"?limit=7").Body.String()
 	for _, w := range []*httptest.ResponseRecorder{
-		s.get(t, tenant, resourcesPath+"?performance=true&limit=7"), s.get(t, tenant, resourcesPath+"?limit=7&performance=true"),
+		s.get(t, tenant, resourcesPath+"?performance=true&limit=7"),
+		s.get(t, tenant, resourcesPath+"?limit=7&performance=true"),
 		s.ask(t, tenant, resourcesPath+"?limit=7", "Prefer", "respond-async, performance"),
 	} {
 		var both struct {
@@ -188,7 +196,8 @@ func TestTimingsInHeaderAndBody(t *testing.T) {
 			}
 		}
 		decode(t, w, http.StatusOK, &both)
-		if string(both.Data) != plain || !both.Performance.CacheHit || both.Performance.CacheLevel != "l1" || both.Performance.TotalTimeMS <= 0 {
+		if string(both.Data) != plain || !both.Performance.CacheHit || both.Performance.CacheLevel != "l1" ||
+			both.Performance.TotalTimeMS <= 0 {
 			t.Errorf("got %s", w.Body)
 		}
 		if w.Header().Get("Cache-Control") != "no-store" || w.Header().Get("Preference-Applied") != "performance" {
@@ -203,7 +212,8 @@ func TestTracesOfRequests(t *testing.T) {
 	server := serveWith(t, s, api.Options{Tracer: tracing.New(0, recorder, nil)})
 	const id = "4bf92f3577b34da6a3ce929d0e0e4736"
 	for _, flags := range []string{"00", "01"} {
-		over(t, http.MethodGet, server.URL+resourcesPath+"?limit=1"+flags[1:], nil, "X-Tenant-ID", tenant, "Traceparent", "00-"+id+"-00f067aa0ba902b7-"+flags)
+		over(t, http.MethodGet, server.URL+resourcesPath+"?limit=1"+flags[1:], nil, "X-Tenant-ID", tenant,
+			"Traceparent", "00-"+id+"-00f067aa0ba902b7-"+flags)
 	}
 	server.Close() // which waits for the handlers
 	// Each span by its name, and the name of the one that it is in. The second request was not answered by any level.

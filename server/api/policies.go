@@ -31,7 +31,8 @@ func (a *API) policies() *document[store.NewPolicy] {
 	return &document[store.NewPolicy]{
 		api: a, name: "policy", path: policiesPath, item: cache.Policy, lists: cache.Policies,
 		conflict: "This tenant has another policy with this name.",
-		create:   a.store.CreatePolicy, replace: a.store.ReplacePolicy, remove: a.store.DeletePolicy, read: a.store.AppendPolicy,
+		create:   a.store.CreatePolicy, replace: a.store.ReplacePolicy, remove: a.store.DeletePolicy,
+		read:    a.store.AppendPolicy,
 		version: policyVersion, buffer: policyBuffer,
 	}
 }

@@ -39,7 +39,8 @@ func TestPolicyThroughTheAPI(t *testing.T) {
 	}
 	first := s.get(t, tenant, path)
 	decode(t, first, http.StatusOK, &read)
-	if second := s.get(t, tenant, path); second.Header().Get("X-Cache") != "l1" || second.Body.String() != w.Body.String() {
+	if second := s.get(t, tenant, path); second.Header().Get("X-Cache") != "l1" ||
+		second.Body.String() != w.Body.String() {
 		t.Errorf("the second answer is from %s: %s", second.Header().Get("X-Cache"), second.Body)
 	}
 	if got := len(all[policy](t, s, tenant, "/api/v1/policies?limit=1")); got != 1 {
@@ -54,7 +55,8 @@ func TestPolicyThroughTheAPI(t *testing.T) {
 	if read.Version != 2 || again.Name != "two" || again.Version != 2 || len(list) != 1 || list[0].Name != "two" {
 		t.Errorf("after the change: %+v, %+v, list %+v", read, again, list)
 	}
-	expectProblem(t, s.send(t, http.MethodPut, tenant, path, policyJSON("three"), "If-Match", etag), http.StatusPreconditionFailed)
+	expectProblem(t, s.send(t, http.MethodPut, tenant, path, policyJSON("three"), "If-Match", etag),
+		http.StatusPreconditionFailed)
 	expectProblem(t, s.send(t, http.MethodDelete, tenant, path, "", "If-Match", `"1"`), http.StatusPreconditionFailed)
 	expectProblem(t, s.send(t, http.MethodPost, tenant, "/api/v1/policies", policyJSON("two")), http.StatusConflict)
 	if w := s.send(t, http.MethodDelete, tenant, path, "", "If-Match", `"2"`); w.Code != http.StatusNoContent {
@@ -74,7 +76,8 @@ func TestPolicyListThroughTheAPI(t *testing.T) {
 		s.createPolicy(t, tenant, fmt.Sprint("p", i))
 	}
 	names := map[string]bool{}
-	for _, p := range all[policy](t, s, tenant, "/api/v1/policies?enabled=true&severity=low&type=t&category=c&limit=3") {
+	for _, p := range all[policy](t, s, tenant,
+		"/api/v1/policies?enabled=true&severity=low&type=t&category=c&limit=3") {
 		names[p.Name] = true
 	}
 	if len(names) != 7 {
@@ -87,9 +90,10 @@ func TestPolicyListThroughTheAPI(t *testing.T) {
 	decode(t, s.get(t, tenant, "/api/v1/policies?limit=3"), http.StatusOK, &first)
 	cursor := url.QueryEscape(*first.Pagination.NextCursor)
 	for name, target := range map[string]string{
-		"of another list":   "/api/v1/policies?limit=2&cursor=" + cursor,
-		"of another path":   "/api/v1/evaluations?limit=3&cursor=" + cursor,
-		"a changed one":     "/api/v1/policies?limit=3&cursor=" + cursor[:20] + string('A'+(cursor[20]-'A'+1)%2) + cursor[21:],
+		"of another list": "/api/v1/policies?limit=2&cursor=" + cursor,
+		"of another path": "/api/v1/evaluations?limit=3&cursor=" + cursor,
+		"a changed one": "/api/v1/policies?limit=3&cursor=" + cursor[:20] + string('A'+(cursor[20]-'A'+1)%2) +
+			cursor[21:],
 		"no cursor":         "/api/v1/policies?limit=3&cursor=x",
 		"another parameter": "/api/v1/policies?color=red",
 		"a wrong severity":  "/api/v1/policies?severity=extreme",
@@ -106,14 +110,18 @@ func TestPolicyListThroughTheAPI(t *testing.T) {
 
 func TestPolicyBodiesThroughTheAPI(t *testing.T) {
 	s, tenant := newService(t), newTenant()
-	p := expectProblem(t, s.send(t, http.MethodPost, tenant, "/api/v1/policies", `{"name":"","severity":"x","type":"t","definition":[]}`), http.StatusUnprocessableEntity)
+	p := expectProblem(t, s.send(t, http.MethodPost, tenant, "/api/v1/policies",
+		`{"name":"","severity":"x","type":"t","definition":[]}`), http.StatusUnprocessableEntity)
 	if len(p.Errors) != 4 {
 		t.Errorf("errors %+v, want those of name, category, severity and definition", p.Errors)
 	}
-	expectProblem(t, s.send(t, http.MethodPost, tenant, "/api/v1/policies", `{"name":1}`), http.StatusUnprocessableEntity)
+	expectProblem(t, s.send(t, http.MethodPost, tenant, "/api/v1/policies", `{"name":1}`),
+		http.StatusUnprocessableEntity)
 	expectProblem(t, s.send(t, http.MethodPost, tenant, "/api/v1/policies", `{"colour":1}`), http.StatusBadRequest)
 	expectProblem(t, s.send(t, http.MethodPost, tenant, "/api/v1/policies", ``), http.StatusBadRequest)
 	expectProblem(t, s.send(t, http.MethodPost, "", "/api/v1/policies", policyJSON("x")), http.StatusBadRequest)
-	expectProblem(t, s.send(t, http.MethodPut, tenant, "/api/v1/policies/"+uuid.NewString(), policyJSON("x"), "If-Match", "x"), http.StatusBadRequest)
-	expectProblem(t, s.send(t, http.MethodPut, tenant, "/api/v1/policies/"+uuid.NewString(), policyJSON("x"), "If-Match", `"1"`), http.StatusNotFound)
+	expectProblem(t, s.send(t, http.MethodPut, tenant, "/api/v1/policies/"+uuid.NewString(), policyJSON("x"),
+		"If-Match", "x"), http.StatusBadRequest)
+	expectProblem(t, s.send(t, http.MethodPut, tenant, "/api/v1/policies/"+uuid.NewString(), policyJSON("x"),
+		"If-Match", `"1"`), http.StatusNotFound)
 }

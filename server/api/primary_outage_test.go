@@ -22,8 +22,8 @@ import (
 // after the other (to find out, to connect, for a statement), and time for a busy machine.
 const outageAnswers = 20 * time.Second
 
-// TestPrimaryOutageOverHTTP freezes the only database, and kills it, under requests. What needs it is refused in bounded
-// time, with a time to try again; what is cached is served; and all is well when it is back.
+// TestPrimaryOutageOverHTTP freezes the only database, and kills it, under requests. What needs it is refused in
+// bounded time, with a time to try again; what is cached is served; and all is well when it is back.
 func TestPrimaryOutageOverHTTP(t *testing.T) {
 	t.Parallel()
 	env := containerstest.Own(t)
@@ -54,7 +54,8 @@ func TestPrimaryOutageOverHTTP(t *testing.T) {
 			if state := o.store.PoolStats().Breaker; state == "closed" {
 				t.Error("the breaker is closed")
 			}
-			eventually(t, "a breaker that lets a probe through", func() bool { return o.store.PoolStats().Breaker == "half-open" })
+			eventually(t, "a breaker that lets a probe through",
+				func() bool { return o.store.PoolStats().Breaker == "half-open" })
 			o.refused(t, http.MethodGet, o.next(), "")
 			if state := o.store.PoolStats().Breaker; state == "closed" {
 				t.Error("a probe that failed has closed the breaker")
@@ -101,7 +102,8 @@ func (o *outage) next() string {
 
 func (o *outage) body() string {
 	n := 10_000 + o.asked.Add(1)
-	return fmt.Sprintf(`{"resources":[{"azure_resource_id":"/outage/%d","subscription_id":"s","resource_group_name":"g","name":"n","type":"t","location":"l"}]}`, n)
+	return fmt.Sprintf(
+		`{"resources":[{"azure_resource_id":"/outage/%d","subscription_id":"s","resource_group_name":"g","name":"n","type":"t","location":"l"}]}`, n)
 }
 
 // send returns an error when there is no answer in time.
@@ -136,13 +138,15 @@ func (o *outage) refused(t *testing.T, method, path, body string) {
 	response, text := o.ask(t, method, path, body)
 	if status := response.StatusCode; status != http.StatusServiceUnavailable && status != http.StatusGatewayTimeout ||
 		response.Header.Get("Content-Type") != "application/problem+json" || response.Header.Get("Retry-After") == "" {
-		t.Errorf("%s %s without the database: status %d, headers %v: %.300s", method, path, status, response.Header, text)
+		t.Errorf("%s %s without the database: status %d, headers %v: %.300s", method, path, status,
+			response.Header, text)
 	}
 }
 
 func (o *outage) isCached(t *testing.T) {
 	t.Helper()
-	if response, text := o.ask(t, http.MethodGet, o.cached, ""); response.StatusCode != http.StatusOK || response.Header.Get("X-Cache") != "l1" {
+	if response, text := o.ask(t, http.MethodGet, o.cached, ""); response.StatusCode != http.StatusOK ||
+		response.Header.Get("X-Cache") != "l1" {
 		t.Errorf("what is cached: status %d from %s: %.300s", response.StatusCode, response.Header.Get("X-Cache"), text)
 	}
 }

@@ -84,19 +84,23 @@ func (a *API) fail(c *gin.Context, err error) {
 		return
 	}
 	if errors.Is(err, store.ErrTooMany) {
-		refuse(c, http.StatusUnprocessableEntity, "The response would be too long. Request a shorter period or a single service.")
+		refuse(c, http.StatusUnprocessableEntity,
+			"The response would be too long. Request a shorter period or a single service.")
 		return
 	}
 	status, detail := http.StatusInternalServerError, "Internal error. The server's log has the cause."
 	switch {
 	case tookTooLong(err):
-		status, detail = http.StatusGatewayTimeout, "The database did not answer in time. Try again after the time in Retry-After."
+		status, detail = http.StatusGatewayTimeout,
+			"The database did not answer in time. Try again after the time in Retry-After."
 		c.Writer.Header()["Retry-After"] = retrySoon
 	case errors.Is(err, store.ErrUnavailable):
-		status, detail = http.StatusServiceUnavailable, "The database cannot be reached. Try again after the time in Retry-After."
+		status, detail = http.StatusServiceUnavailable,
+			"The database cannot be reached. Try again after the time in Retry-After."
 		c.Writer.Header()["Retry-After"] = retrySoon
 	}
-	a.logger.Error("request failed", "id", exchangeOf(c).id(), "method", c.Request.Method, "path", c.Request.URL.Path, "status", status, "error", err)
+	a.logger.Error("request failed", "id", exchangeOf(c).id(), "method", c.Request.Method, "path", c.Request.URL.Path,
+		"status", status, "error", err)
 	refuse(c, status, detail)
 }
 
@@ -113,9 +117,11 @@ func tookTooLong(err error) bool {
 }
 
 func noRoute(c *gin.Context) {
-	refuse(c, http.StatusNotFound, "Nothing exists at this path. Resources are at /api/v1/resources; /openapi.json describes all paths.")
+	refuse(c, http.StatusNotFound,
+		"Nothing exists at this path. Resources are at /api/v1/resources; /openapi.json describes all paths.")
 }
 
 func noMethod(c *gin.Context) {
-	refuse(c, http.StatusMethodNotAllowed, "This path does not support "+c.Request.Method+"; the header Allow lists the methods that it supports.")
+	refuse(c, http.StatusMethodNotAllowed,
+		"This path does not support "+c.Request.Method+"; the header Allow lists the methods that it supports.")
 }

@@ -34,7 +34,8 @@ var complianceStatuses = []string{"unknown", "compliant", "non_compliant", "exem
 func tenantOf(r *http.Request) (store.ID, error) {
 	values := r.Header["X-Tenant-Id"]
 	if len(values) != 1 {
-		return store.ID{}, fmt.Errorf("the header X-Tenant-ID must be given once, as a UUID; it was given %d times", len(values))
+		return store.ID{}, fmt.Errorf("the header X-Tenant-ID must be given once, as a UUID; it was given %d times",
+			len(values))
 	}
 	tenant, err := parseUUID(values[0])
 	if err != nil {
@@ -99,7 +100,8 @@ func (q *listRequest) checkPage() error {
 	case q.cursor != "":
 		return errors.New("query parameters page and cursor exclude each other: a cursor already names a position")
 	case q.page*q.limit > maxNumbered:
-		return fmt.Errorf("query parameter page is %d; with limit %d it can be up to %d, as every resource before it is read. "+
+		return fmt.Errorf("query parameter page is %d; with limit %d it can be up to %d, as every resource before "+
+			"it is read. "+
 			"Walk further by cursor", q.page, q.limit, maxNumbered/q.limit)
 	case q.total == noTotal:
 		q.total = exactTotal
@@ -145,8 +147,10 @@ func (q *listRequest) set(name, value string) error {
 		return setText(&q.filter.Search, name, value)
 	case "updated_since":
 		since, err := time.Parse(time.RFC3339Nano, value)
-		if year := since.UTC().Year(); err != nil || year < 0 || year > 9999 { // an offset can lead outside the range of the format
-			return fmt.Errorf("query parameter updated_since is %.40q; it must be a time such as 2026-10-01T00:00:00Z", value)
+		// an offset can lead outside the range of the format
+		if year := since.UTC().Year(); err != nil || year < 0 || year > 9999 {
+			return fmt.Errorf("query parameter updated_since is %.40q; it must be a time such as 2026-10-01T00:00:00Z",
+				value)
 		}
 		q.filter.UpdatedSince = since.UnixMicro()
 		return nil
@@ -165,7 +169,8 @@ func (q *listRequest) set(name, value string) error {
 		q.cursor = value
 		return nil
 	}
-	return unknownParameter(name, "subscription_id, type, location, resource_group, compliance_status, tag, tag_count, q, "+
+	return unknownParameter(name, "subscription_id, type, location, resource_group, compliance_status, tag, "+
+		"tag_count, q, "+
 		"updated_since, order_by, limit, cursor, page and total")
 }
 
@@ -186,7 +191,8 @@ func setNumber(field *int, name, value string, most int) (err error) {
 func setChoice[T ~uint8](field *T, name, value string, names []string) error {
 	at := slices.Index(names, value)
 	if at < 0 || value == "" {
-		return fmt.Errorf("query parameter %s is %.40q; it must be one of %s", name, value, strings.TrimLeft(strings.Join(names, ", "), ", "))
+		return fmt.Errorf("query parameter %s is %.40q; it must be one of %s", name, value,
+			strings.TrimLeft(strings.Join(names, ", "), ", "))
 	}
 	*field = T(at)
 	return nil

@@ -18,9 +18,12 @@ import (
 
 func FuzzParseListRequest(f *testing.F) {
 	for _, seed := range []string{
-		"", "limit=20&type=a%2Fb&tag=k:v&tag=k", "tag=a%26b%3Ac:d+e", "cursor=AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "&&=&",
-		"type=%", "limit=1&limit=2", "page=3&limit=7", "page=3&total=estimate&order_by=-name", "q=a+%22b+c%22&tag_count=0",
-		"updated_since=2026-10-01T00%3A00%3A00.000001%2B02%3A00&total=exact&order_by=updated_at", "location=%C3%A9+%2B", "tag=:", "compliance_status=exempt&resource_group=%25",
+		"", "limit=20&type=a%2Fb&tag=k:v&tag=k", "tag=a%26b%3Ac:d+e",
+		"cursor=AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "&&=&",
+		"type=%", "limit=1&limit=2", "page=3&limit=7", "page=3&total=estimate&order_by=-name",
+		"q=a+%22b+c%22&tag_count=0",
+		"updated_since=2026-10-01T00%3A00%3A00.000001%2B02%3A00&total=exact&order_by=updated_at", "location=%C3%A9+%2B",
+		"tag=:", "compliance_status=exempt&resource_group=%25",
 	} {
 		f.Add(seed)
 	}
@@ -42,8 +45,10 @@ func FuzzReadCursor(f *testing.F) {
 	signer, tenant, list := newCursorSigner([]byte("key")), store.ID(uuid.New()), []byte("order_by=name")
 	f.Add("", false)
 	f.Add("AgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", true)
-	f.Add(string(signer.appendCursor(nil, &tenant, list, store.NameAscending, &store.ListPosition{Name: "n", ID: uuid.New()})), true)
-	f.Add(string(signer.appendCursor(nil, &tenant, list, store.UpdatedAscending, &store.ListPosition{UpdatedAt: 1_767_225_600_123_456})), false)
+	f.Add(string(signer.appendCursor(nil, &tenant, list, store.NameAscending,
+		&store.ListPosition{Name: "n", ID: uuid.New()})), true)
+	f.Add(string(signer.appendCursor(nil, &tenant, list, store.UpdatedAscending,
+		&store.ListPosition{UpdatedAt: 1_767_225_600_123_456})), false)
 	f.Fuzz(func(t *testing.T, cursor string, name bool) {
 		order := store.UpdatedAscending
 		if name {
@@ -72,11 +77,15 @@ func TestTimesAtTheEnds(t *testing.T) {
 			t.Errorf("%s became %s: %v", query, req.canonical(), err)
 		}
 	}
-	for _, query := range []string{"to=1970-01-01", "to=1970-01-29&period=month", "from=9998-12-31&to=9999-12-31", "to=9999-12-31"} {
+	for _, query := range []string{
+		"to=1970-01-01", "to=1970-01-29&period=month", "from=9998-12-31&to=9999-12-31",
+		"to=9999-12-31",
+	} {
 		req, err := parseCostRequest(query, true)
 		if err != nil {
 			t.Errorf("%s: %v", query, err)
-		} else if again, err := parseCostRequest(string(req.canonical()), true); err != nil || again.from != req.from || again.to != req.to {
+		} else if again, err := parseCostRequest(string(req.canonical()), true); err != nil || again.from != req.from ||
+			again.to != req.to {
 			t.Errorf("%s became %s: %v", query, req.canonical(), err)
 		}
 	}
@@ -86,7 +95,8 @@ func TestTimesAtTheEnds(t *testing.T) {
 func TestClientOfARequest(t *testing.T) {
 	const address, tenant = "192.0.2.1", "6b1f0c52-8d3a-4e7b-9f64-2a5c7e9d1b30"
 	for sent, want := range map[string]string{
-		tenant: tenant, strings.ToUpper(tenant): tenant, "": address, "6b1f0c52": address, strings.Repeat("x", 36): address,
+		tenant: tenant, strings.ToUpper(tenant): tenant, "": address, "6b1f0c52": address,
+		strings.Repeat("x", 36): address,
 	} {
 		c := gin.CreateTestContextOnly(httptest.NewRecorder(), gin.New())
 		c.Request = httptest.NewRequest(http.MethodGet, "/", nil)
@@ -119,7 +129,8 @@ func TestCursorOfAnotherListIsRefused(t *testing.T) {
 	want := store.ListPosition{Name: "n", ID: uuid.New()}
 	signer := newCursorSigner(key)
 	cursor := signer.appendCursor(nil, &tenant, list, store.NameAscending, &want)
-	if got, err := newCursorSigner(key).readCursor(string(cursor), &tenant, list, store.NameAscending); err != nil || got != want {
+	if got, err := newCursorSigner(key).readCursor(string(cursor), &tenant, list, store.NameAscending); err != nil ||
+		got != want {
 		t.Errorf("another process with the same key reads %+v, error %v", got, err)
 	}
 	other := store.ID(uuid.New())
@@ -151,7 +162,8 @@ func TestCursorOfAnotherListIsRefused(t *testing.T) {
 }
 
 func BenchmarkCursor(b *testing.B) {
-	signer, tenant, list := newCursorSigner(nil), store.ID(uuid.New()), []byte("order_by=-updated_at&type=Microsoft.Compute/virtualMachines")
+	signer, tenant, list := newCursorSigner(nil), store.ID(uuid.New()),
+		[]byte("order_by=-updated_at&type=Microsoft.Compute/virtualMachines")
 	p := store.ListPosition{UpdatedAt: 1_767_225_600_123_456, ID: uuid.New()}
 	cursor := signer.appendCursor(nil, &tenant, list, store.UpdatedDescending, &p)
 	b.Run("sign", func(b *testing.B) {

@@ -34,7 +34,8 @@ func (a *API) resources() *document[store.NewResource] {
 	return &document[store.NewResource]{
 		api: a, name: "resource", path: resourcesPath, item: cache.Resource, lists: cache.Resources,
 		conflict: "This tenant has another resource with this azure_resource_id.",
-		create:   a.store.CreateResource, replace: a.store.ReplaceResource, remove: a.store.DeleteResource, read: a.store.AppendResource,
+		create:   a.store.CreateResource, replace: a.store.ReplaceResource, remove: a.store.DeleteResource,
+		read:    a.store.AppendResource,
 		version: store.ResourceVersion, buffer: resourceBuffer,
 	}
 }
@@ -82,7 +83,8 @@ func (a *API) readResources(ctx context.Context, key cache.Key, after store.LSN)
 	body := make([]byte, 0, listBuffer+req.limit*resourceBuffer)
 	body = append(body, `{"data":`...)
 	body, next, err := a.store.AppendResources(ctx, body, store.ListQuery{
-		Tenant: key.Tenant, Filter: req.filter, Order: req.order, After: position, Skip: max(req.page-1, 0) * req.limit, Limit: req.limit,
+		Tenant: key.Tenant, Filter: req.filter, Order: req.order, After: position, Skip: max(req.page-1, 0) * req.limit,
+		Limit: req.limit,
 	}, after)
 	if err != nil {
 		return nil, err
@@ -106,7 +108,9 @@ func (a *API) readResources(ctx context.Context, key cache.Key, after store.LSN)
 }
 
 // appendTotal appends the number of matching resources and how it was determined.
-func (a *API) appendTotal(ctx context.Context, body []byte, tenant *store.ID, req *listRequest, after store.LSN) ([]byte, error) {
+func (a *API) appendTotal(ctx context.Context, body []byte, tenant *store.ID, req *listRequest,
+	after store.LSN,
+) ([]byte, error) {
 	var total store.Total
 	var err error
 	switch req.total {
@@ -142,7 +146,9 @@ func (a *API) insertResources(c *gin.Context) {
 	var inserted store.Inserted
 	batch := batchChange[store.NewResource]{
 		name: "resources", faults: store.ResourceFaults,
-		store: func(ctx context.Context, tenant store.ID, resources []store.NewResource) (committed store.LSN, err error) {
+		store: func(ctx context.Context, tenant store.ID, resources []store.NewResource) (committed store.LSN,
+			err error,
+		) {
 			inserted, committed, err = a.store.InsertResources(ctx, tenant, resources)
 			return committed, err
 		},

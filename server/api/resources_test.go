@@ -92,7 +92,10 @@ func TestOrders(t *testing.T) {
 	for n := range 12 { // each with its own updated_at
 		s.insert(t, tenant, (n*5+3)%12, 1)
 	}
-	updated, named := []string{}, []string{"vm-0", "vm-1", "vm-10", "vm-11", "vm-2", "vm-3", "vm-4", "vm-5", "vm-6", "vm-7", "vm-8", "vm-9"}
+	updated, named := []string{}, []string{
+		"vm-0", "vm-1", "vm-10", "vm-11", "vm-2", "vm-3", "vm-4", "vm-5", "vm-6",
+		"vm-7", "vm-8", "vm-9",
+	}
 	for n := range 12 {
 		updated = append(updated, fmt.Sprintf("vm-%d", (n*5+3)%12))
 	}
@@ -101,7 +104,10 @@ func TestOrders(t *testing.T) {
 		slices.Reverse(r)
 		return r
 	}
-	for order, want := range map[string][]string{"updated_at": updated, "-updated_at": reversed(updated), "name": named, "-name": reversed(named)} {
+	for order, want := range map[string][]string{
+		"updated_at": updated, "-updated_at": reversed(updated), "name": named,
+		"-name": reversed(named),
+	} {
 		var got []string
 		for target := resourcesPath + "?limit=5&order_by=" + order; target != ""; {
 			var page list
@@ -126,7 +132,8 @@ func TestCursorsBelongToTheirList(t *testing.T) {
 	var page list
 	decode(t, s.get(t, tenant, resourcesPath+"?limit=2&tag=env"), http.StatusOK, &page)
 	cursor := "&cursor=" + *page.Pagination.NextCursor
-	decode(t, s.get(t, tenant, resourcesPath+"?limit=3&tag=env"+cursor), http.StatusOK, &page) // the size of a page may change
+	// the size of a page may change
+	decode(t, s.get(t, tenant, resourcesPath+"?limit=3&tag=env"+cursor), http.StatusOK, &page)
 	if len(page.Data) != 3 || page.Pagination.HasNextPage {
 		t.Errorf("got %+v, want the last three", page)
 	}
@@ -144,7 +151,8 @@ func TestCursorsBelongToTheirList(t *testing.T) {
 	// A page that another process has left in L2 has a cursor that only that process takes.
 	again := newService(t)
 	decode(t, again.get(t, tenant, resourcesPath+"?limit=2&tag=env"), http.StatusOK, &page)
-	decode(t, again.get(t, tenant, resourcesPath+"?limit=2&tag=env&cursor="+*page.Pagination.NextCursor), http.StatusOK, &page)
+	decode(t, again.get(t, tenant, resourcesPath+"?limit=2&tag=env&cursor="+*page.Pagination.NextCursor),
+		http.StatusOK, &page)
 }
 
 func TestNumberedPages(t *testing.T) {
@@ -159,7 +167,8 @@ func TestNumberedPages(t *testing.T) {
 			got = append(got, r.ID)
 		}
 		p := page.Pagination
-		if p.Page != number || p.TotalItems != 23 || p.TotalPages != 3 || p.Total != "exact" || p.HasPreviousPage != (number > 1) || p.HasNextPage != (number < 3) {
+		if p.Page != number || p.TotalItems != 23 || p.TotalPages != 3 || p.Total != "exact" ||
+			p.HasPreviousPage != (number > 1) || p.HasNextPage != (number < 3) {
 			t.Errorf("pagination of page %d is %+v", number, p)
 		}
 	}
@@ -218,7 +227,10 @@ func TestFilters(t *testing.T) {
 func TestSpellingsOfAQueryShareTheCache(t *testing.T) {
 	s, tenant := newService(t), newTenant()
 	s.insert(t, tenant, 0, 4)
-	for i, query := range []string{"tag=env&tag=env:dev&limit=20", "tag=env%3Adev&tag=env", "&tag=env:dev&tag=env&tag=env:dev&"} {
+	for i, query := range []string{
+		"tag=env&tag=env:dev&limit=20", "tag=env%3Adev&tag=env",
+		"&tag=env:dev&tag=env&tag=env:dev&",
+	} {
 		level := s.get(t, tenant, resourcesPath+"?"+query).Header().Get("X-Cache")
 		if want := [3]string{"miss", "l1", "l1"}[i]; level != want {
 			t.Errorf("%s came from %s, want %s", query, level, want)
@@ -254,11 +266,15 @@ func TestBadRequests(t *testing.T) {
 		resourcesPath + "/42":                      `"42"`,
 		resourcesPath + "/" + newTenant() + "?x=1": "query",
 	} {
-		if p := expectProblem(t, s.get(t, tenant, target), http.StatusBadRequest); !strings.Contains(p.Detail, mention) {
+		if p := expectProblem(t, s.get(t, tenant, target), http.StatusBadRequest); !strings.Contains(p.Detail,
+			mention) {
 			t.Errorf("%s: %q does not mention %s", target, p.Detail, mention)
 		}
 	}
-	for _, bad := range []string{"", "42", "{" + tenant[:34] + "}", strings.ReplaceAll(tenant, "-", ""), "urn:uuid:" + tenant} {
+	for _, bad := range []string{
+		"", "42", "{" + tenant[:34] + "}", strings.ReplaceAll(tenant, "-", ""),
+		"urn:uuid:" + tenant,
+	} {
 		for _, w := range []*httptest.ResponseRecorder{
 			s.get(t, bad, resourcesPath), s.get(t, bad, resourcesPath+"/"+newTenant()),
 			s.call(t, http.MethodPost, bad, resourcesPath+"/batch", batch{}),

@@ -24,7 +24,8 @@ func TestCachedListsAreSentCompressed(t *testing.T) {
 	w := s.ask(t, tenant, resourcesPath, "Accept-Encoding", "gzip")
 	size := w.Body.Len()
 	// Of short bodies net/http finds out the length by itself.
-	if length := w.Header().Get("Content-Length"); length != "" && length != strconv.Itoa(size) || size >= plain.Body.Len() || w.Header().Get("ETag") != plain.Header().Get("ETag") {
+	if length := w.Header().Get("Content-Length"); length != "" && length != strconv.Itoa(size) ||
+		size >= plain.Body.Len() || w.Header().Get("ETag") != plain.Header().Get("ETag") {
 		t.Errorf("%d bytes with headers %v, plain %d", size, w.Header(), plain.Body.Len())
 	}
 	unpacked, err := gzip.NewReader(w.Body)
@@ -47,7 +48,8 @@ func TestUnavailableSaysWhenToTryAgain(t *testing.T) {
 	s := newOwnService(t)
 	s.store.Close()
 	w := s.get(t, newTenant(), resourcesPath)
-	if seconds, err := strconv.Atoi(w.Header().Get("Retry-After")); w.Code != http.StatusServiceUnavailable || err != nil || seconds < 1 {
+	if seconds, err := strconv.Atoi(w.Header().Get("Retry-After")); w.Code != http.StatusServiceUnavailable ||
+		err != nil || seconds < 1 {
 		t.Errorf("status %d, headers %v", w.Code, w.Header())
 	}
 }
@@ -55,9 +57,13 @@ func TestUnavailableSaysWhenToTryAgain(t *testing.T) {
 // A request that may take no time at all is refused, though the database has time for it.
 func TestRequestTimeout(t *testing.T) {
 	s, tenant := newService(t), newTenant()
-	for timeout, status := range map[time.Duration]int{time.Nanosecond: http.StatusGatewayTimeout, 0: http.StatusCreated} {
+	for timeout, status := range map[time.Duration]int{
+		time.Nanosecond: http.StatusGatewayTimeout,
+		0:               http.StatusCreated,
+	} {
 		server := serveWith(t, s, api.Options{Timeout: timeout})
-		response, body := over(t, http.MethodPost, server.URL+"/api/v1/policies", strings.NewReader(policyJSON("p")), "X-Tenant-ID", tenant)
+		response, body := over(t, http.MethodPost, server.URL+"/api/v1/policies", strings.NewReader(policyJSON("p")),
+			"X-Tenant-ID", tenant)
 		if response.StatusCode != status {
 			t.Errorf("with a timeout of %s: status %d, want %d: %s", timeout, response.StatusCode, status, body)
 		}

@@ -52,7 +52,8 @@ func TestWholeWrites(t *testing.T) {
 				want = nil
 			}
 			if err != nil || !bytes.Equal(got, want) || response.ContentLength != int64(length) {
-				t.Errorf("%s of %d bytes: %d bytes, length %d, error %v", method, length, len(got), response.ContentLength, err)
+				t.Errorf("%s of %d bytes: %d bytes, length %d, error %v", method, length, len(got),
+					response.ContentLength, err)
 			}
 		}
 	}

@@ -125,7 +125,8 @@ func (v *Verifier) Verify(token string) (*Identity, error) {
 	case err != nil:
 		return nil, fmt.Errorf("%w: %s", ErrInvalid, why(err))
 	}
-	if _, critical := parsed.Header["crit"]; critical { // RFC 7515, section 4.1.11: it demands what the library does not know
+	// RFC 7515, section 4.1.11: it demands what the library does not know
+	if _, critical := parsed.Header["crit"]; critical {
 		return nil, fmt.Errorf("%w: it has extensions that are not known here", ErrInvalid)
 	}
 	tenant, _ := claims[v.claim].(string)
@@ -150,7 +151,10 @@ func why(err error) string {
 		{jwt.ErrTokenMalformed, "it is no JSON Web Token"},
 		{jwt.ErrTokenUnverifiable, "its key is not known"},
 		{jwt.ErrTokenSignatureInvalid, "its signature, or the algorithm of that, is not valid"},
-		{jwt.ErrTokenRequiredClaimMissing, "it lacks a claim that is required: exp, or iss or aud where they are checked"},
+		{
+			jwt.ErrTokenRequiredClaimMissing,
+			"it lacks a claim that is required: exp, or iss or aud where they are checked",
+		},
 		{jwt.ErrTokenExpired, "it has expired"},
 		{jwt.ErrTokenNotValidYet, "it is not valid yet"},
 		{jwt.ErrTokenInvalidIssuer, "it has another issuer"},
@@ -163,7 +167,8 @@ func why(err error) string {
 	return "its claims cannot be read"
 }
 
-// Bearer returns the token in the values of the header Authorization. An error is or wraps [ErrMissing] or [ErrInvalid].
+// Bearer returns the token in the values of the header Authorization. An error is or wraps [ErrMissing] or
+// [ErrInvalid].
 func Bearer(values []string) (string, error) {
 	if len(values) == 0 {
 		return "", ErrMissing

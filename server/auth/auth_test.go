@@ -34,7 +34,10 @@ const (
 
 // claims are valid ones with changes; a nil value takes a claim away.
 func claims(changes jwt.MapClaims) jwt.MapClaims {
-	c := jwt.MapClaims{"tenant_id": tenant, "exp": time.Now().Add(time.Hour).Unix(), "iss": "https://issuer", "aud": []string{"headroom", "other"}}
+	c := jwt.MapClaims{
+		"tenant_id": tenant, "exp": time.Now().Add(time.Hour).Unix(), "iss": "https://issuer",
+		"aud": []string{"headroom", "other"},
+	}
 	maps.Copy(c, changes)
 	for name, value := range changes {
 		if value == nil {
@@ -92,7 +95,8 @@ func keySet(t testing.TB, keys map[string]crypto.PublicKey) []byte {
 		one := map[string]string{"kid": id, "use": "sig"}
 		switch k := key.(type) {
 		case *rsa.PublicKey:
-			one["kty"], one["alg"], one["n"], one["e"] = "RSA", "RS256", encode(k.N.Bytes()), encode(big.NewInt(int64(k.E)).Bytes())
+			one["kty"], one["alg"], one["n"], one["e"] = "RSA", "RS256", encode(k.N.Bytes()),
+				encode(big.NewInt(int64(k.E)).Bytes())
 		case *ecdsa.PublicKey:
 			raw, err := k.Bytes()
 			if err != nil {
@@ -121,24 +125,41 @@ func TestSharedKey(t *testing.T) {
 		want  error // nil: it is valid
 		says  string
 	}{
-		"valid":                 {valid, nil, ""},
-		"in capitals":           {hs(jwt.MapClaims{"tenant_id": strings.ToUpper(tenant)}), nil, ""},
-		"just expired":          {hs(jwt.MapClaims{"exp": time.Now().Add(-5 * time.Second).Unix()}), nil, ""},
-		"expired":               {hs(jwt.MapClaims{"exp": time.Now().Add(-time.Minute).Unix()}), auth.ErrInvalid, "expired"},
-		"without exp":           {hs(jwt.MapClaims{"exp": nil}), auth.ErrInvalid, "exp"},
-		"exp as text":           {hs(jwt.MapClaims{"exp": "tomorrow"}), auth.ErrInvalid, ""},
-		"not yet":               {hs(jwt.MapClaims{"nbf": time.Now().Add(time.Hour).Unix()}), auth.ErrInvalid, "not valid yet"},
-		"another issuer":        {hs(jwt.MapClaims{"iss": "https://evil"}), auth.ErrInvalid, "issuer"},
-		"without issuer":        {hs(jwt.MapClaims{"iss": nil}), auth.ErrInvalid, ""},
-		"another audience":      {hs(jwt.MapClaims{"aud": "evil"}), auth.ErrInvalid, "audience"},
-		"without audience":      {hs(jwt.MapClaims{"aud": nil}), auth.ErrInvalid, ""},
-		"another key":           {sign(t, jwt.SigningMethodHS256, []byte(shared+"!"), nil, nil), auth.ErrInvalid, "signature"},
-		"HS512":                 {sign(t, jwt.SigningMethodHS512, []byte(shared), nil, nil), auth.ErrInvalid, "signature"},
-		"RS256":                 {sign(t, jwt.SigningMethodRS256, newRSA(t), nil, nil), auth.ErrInvalid, "signature"},
-		"none":                  {sign(t, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, nil, nil), auth.ErrInvalid, "signature"},
-		"other claims":          {parts[0] + "." + strings.Split(hs(jwt.MapClaims{"tenant_id": "x"}), ".")[1] + "." + parts[2], auth.ErrInvalid, "signature"},
-		"no signature":          {parts[0] + "." + parts[1] + ".", auth.ErrInvalid, ""},
-		"critical extension":    {sign(t, jwt.SigningMethodHS256, []byte(shared), map[string]any{"crit": []string{"x"}, "x": 1}, nil), auth.ErrInvalid, "extensions"},
+		"valid":        {valid, nil, ""},
+		"in capitals":  {hs(jwt.MapClaims{"tenant_id": strings.ToUpper(tenant)}), nil, ""},
+		"just expired": {hs(jwt.MapClaims{"exp": time.Now().Add(-5 * time.Second).Unix()}), nil, ""},
+		"expired": {
+			hs(jwt.MapClaims{"exp": time.Now().Add(-time.Minute).Unix()}), auth.ErrInvalid,
+			"expired",
+		},
+		"without exp": {hs(jwt.MapClaims{"exp": nil}), auth.ErrInvalid, "exp"},
+		"exp as text": {hs(jwt.MapClaims{"exp": "tomorrow"}), auth.ErrInvalid, ""},
+		"not yet": {
+			hs(jwt.MapClaims{"nbf": time.Now().Add(time.Hour).Unix()}), auth.ErrInvalid,
+			"not valid yet",
+		},
+		"another issuer":   {hs(jwt.MapClaims{"iss": "https://evil"}), auth.ErrInvalid, "issuer"},
+		"without issuer":   {hs(jwt.MapClaims{"iss": nil}), auth.ErrInvalid, ""},
+		"another audience": {hs(jwt.MapClaims{"aud": "evil"}), auth.ErrInvalid, "audience"},
+		"without audience": {hs(jwt.MapClaims{"aud": nil}), auth.ErrInvalid, ""},
+		"another key": {
+			sign(t, jwt.SigningMethodHS256, []byte(shared+"!"), nil, nil), auth.ErrInvalid,
+			"signature",
+		},
+		"HS512": {
+			sign(t, jwt.SigningMethodHS512, []byte(shared), nil, nil), auth.ErrInvalid,
+			"signature",
+		},
+		"RS256": {sign(t, jwt.SigningMethodRS256, newRSA(t), nil, nil), auth.ErrInvalid, "signature"},
+		"none": {
+			sign(t, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, nil, nil),
+			auth.ErrInvalid, "signature",
+		},
+		"other claims": {parts[0] + "." + strings.Split(hs(jwt.MapClaims{"tenant_id": "x"}), ".")[1] + "." +
+			parts[2], auth.ErrInvalid, "signature"},
+		"no signature": {parts[0] + "." + parts[1] + ".", auth.ErrInvalid, ""},
+		"critical extension": {sign(t, jwt.SigningMethodHS256, []byte(shared),
+			map[string]any{"crit": []string{"x"}, "x": 1}, nil), auth.ErrInvalid, "extensions"},
 		"no token":              {"a.b.c", auth.ErrInvalid, "JSON Web Token"},
 		"without tenant":        {hs(jwt.MapClaims{"tenant_id": nil}), auth.ErrNoTenant, "tenant_id"},
 		"a number as tenant":    {hs(jwt.MapClaims{"tenant_id": 7}), auth.ErrNoTenant, "UUID"},
@@ -147,7 +168,8 @@ func TestSharedKey(t *testing.T) {
 		"tenant in other forms": {hs(jwt.MapClaims{"tenant_id": "{" + tenant + "}"}), auth.ErrNoTenant, "UUID"},
 	} {
 		id, err := v.Verify(c.token)
-		if c.want == nil && (err != nil || id.Tenant[0] != tenant) || c.want != nil && (!errors.Is(err, c.want) || !strings.Contains(err.Error(), c.says)) {
+		if c.want == nil && (err != nil || id.Tenant[0] != tenant) || c.want != nil &&
+			(!errors.Is(err, c.want) || !strings.Contains(err.Error(), c.says)) {
 			t.Errorf("%s: %v, error %v; want %v with %q", name, id, err, c.want, c.says)
 		}
 		if known := v.Known(c.token); (known != nil) != (c.want == nil) {
@@ -159,7 +181,8 @@ func TestSharedKey(t *testing.T) {
 // A token that is remembered is valid no longer than it says.
 func TestKnownTokensExpire(t *testing.T) {
 	v := verifier(t, auth.Options{SharedKey: []byte(shared)})
-	token := sign(t, jwt.SigningMethodHS256, []byte(shared), nil, jwt.MapClaims{"exp": time.Now().Add(-28 * time.Second).Unix()})
+	token := sign(t, jwt.SigningMethodHS256, []byte(shared), nil,
+		jwt.MapClaims{"exp": time.Now().Add(-28 * time.Second).Unix()})
 	if _, err := v.Verify(token); err != nil || v.Known(token) == nil {
 		t.Fatalf("it is not valid yet: %v", err)
 	}
@@ -191,17 +214,20 @@ func TestNoAlgorithmConfusion(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, secret := range map[string][]byte{
-		"DER": der, "PEM": pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), "N": key.N.Bytes(), "JWKS": raw, "nothing": {},
+		"DER": der, "PEM": pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), "N": key.N.Bytes(),
+		"JWKS": raw, "nothing": {},
 	} {
 		for _, header := range []map[string]any{id, nil} {
-			if _, err := v.Verify(sign(t, jwt.SigningMethodHS256, secret, header, nil)); !errors.Is(err, auth.ErrInvalid) {
+			if _, err := v.Verify(sign(t, jwt.SigningMethodHS256, secret, header, nil)); !errors.Is(err,
+				auth.ErrInvalid) {
 				t.Errorf("signed by HS256 with its %s, header %v: %v", name, header, err)
 			}
 		}
 	}
 	for name, token := range map[string]string{
-		"none":              sign(t, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, id, nil),
-		"PS256 for a RS256": sign(t, jwt.SigningMethodPS256, key, id, nil), // the set says which algorithm the key is for
+		"none": sign(t, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, id, nil),
+		// the set says which algorithm the key is for
+		"PS256 for a RS256": sign(t, jwt.SigningMethodPS256, key, id, nil),
 		"another key":       sign(t, jwt.SigningMethodRS256, newRSA(t), id, nil),
 		"kid is a number":   sign(t, jwt.SigningMethodRS256, key, map[string]any{"kid": 7}, nil),
 	} {
@@ -241,7 +267,8 @@ func TestKeysAreFetched(t *testing.T) {
 	}
 	refresh := func(when, want string) {
 		t.Helper()
-		if err := k.Refresh(t.Context()); want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+		if err := k.Refresh(t.Context()); want == "" && err != nil || want != "" &&
+			(err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%s: error %v, want %q", when, err, want)
 		}
 	}
@@ -265,7 +292,10 @@ func TestKeysAreFetched(t *testing.T) {
 	answer.Store(nil)
 	refresh("unreachable later", "503")
 	verify("unreachable later", ofFirst, nil)
-	for _, rubbish := range []string{"", "{}", "[]", `{"keys": [{"kty": "RSA", "n": "!"}]}`, strings.Repeat(" ", 2<<20) + `{"keys": []}`} {
+	for _, rubbish := range []string{
+		"", "{}", "[]", `{"keys": [{"kty": "RSA", "n": "!"}]}`,
+		strings.Repeat(" ", 2<<20) + `{"keys": []}`,
+	} {
 		body := []byte(rubbish)
 		answer.Store(&body)
 		refresh("rubbish", "keys of bearer tokens")
@@ -317,7 +347,8 @@ func TestKeysFromUnsafePlaces(t *testing.T) {
 var bearers = map[string]string{
 	"Bearer a.b.c": "a.b.c", "bearer a.b.c": "a.b.c", "BEARER  a-_.b.c ": "a-_.b.c",
 	"": "", "Bearer": "", "Bearer ": "", "Bearera.b.c": "", "Basic a.b.c": "", "Bearer a.b": "", "Bearer a.b.c.d.e": "",
-	"Bearer a.b.c, Bearer d.e.f": "", "Bearer a b.c.d": "", "Bearer a.b.c\x00": "", "Bearer é.b.c": "", "Bearer\ta.b.c": "",
+	"Bearer a.b.c, Bearer d.e.f": "", "Bearer a b.c.d": "", "Bearer a.b.c\x00": "", "Bearer é.b.c": "",
+	"Bearer\ta.b.c": "",
 	"Bearer " + strings.Repeat("a", 9000) + ".b.c": "",
 }
 
@@ -350,7 +381,8 @@ func FuzzBearer(f *testing.F) {
 			}
 			return
 		}
-		if strings.Count(token, ".") != 2 || !strings.HasSuffix(strings.TrimRight(header, " "), token) || len(token) > 8<<10 {
+		if strings.Count(token, ".") != 2 || !strings.HasSuffix(strings.TrimRight(header, " "), token) ||
+			len(token) > 8<<10 {
 			t.Errorf("%q has the token %q", header, token)
 		}
 		if id, err := v.Verify(token); err == nil {
@@ -363,7 +395,8 @@ func FuzzBearer(f *testing.F) {
 func BenchmarkToken(b *testing.B) {
 	rsaKey, ecKey := newRSA(b), newEC(b)
 	file := filepath.Join(b.TempDir(), "keys.json")
-	if err := os.WriteFile(file, keySet(b, map[string]crypto.PublicKey{"r": &rsaKey.PublicKey, "e": &ecKey.PublicKey}), 0o600); err != nil {
+	if err := os.WriteFile(file, keySet(b, map[string]crypto.PublicKey{"r": &rsaKey.PublicKey, "e": &ecKey.PublicKey}),
+		0o600); err != nil {
 		b.Fatal(err)
 	}
 	public, secret := verifier(b, auth.Options{JWKS: file}), verifier(b, auth.Options{SharedKey: []byte(shared)})

@@ -28,8 +28,8 @@ const (
 	promptPause = 10 * time.Second
 )
 
-// Keys are a set of public keys that is fetched again and again, by whoever calls Refresh. No request waits for that. A set
-// that cannot be fetched leaves the one before in use.
+// Keys are a set of public keys that is fetched again and again, by whoever calls Refresh. No request waits for that. A
+// set that cannot be fetched leaves the one before in use.
 type Keys struct {
 	source  string
 	client  *http.Client // nil for a file
@@ -69,10 +69,12 @@ func newKeys(source string) (*Keys, error) {
 // checkWay refuses a way on which the keys could be exchanged.
 func checkWay(u *url.URL) error {
 	ip := net.ParseIP(u.Hostname())
-	if u.Scheme == "https" && u.Host != "" || u.Scheme == "http" && (u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()) {
+	if u.Scheme == "https" && u.Host != "" || u.Scheme == "http" &&
+		(u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()) {
 		return nil
 	}
-	return fmt.Errorf("the key set is at %s: it must be at an https:// URL, an http:// URL on loopback, or in a file", u.Redacted())
+	return fmt.Errorf("the key set is at %s: it must be at an https:// URL, an http:// URL on loopback, or in a file",
+		u.Redacted())
 }
 
 // Prompted signals that Refresh should be called early.

@@ -33,7 +33,8 @@ func TestAdaptAppliesItsDecisions(t *testing.T) {
 	if got := c.l1.GetMaximum(); got != 1<<20*12/10 {
 		t.Errorf("L1 has %d bytes after two bad windows, want 1.2 times %d", got, 1<<20)
 	}
-	if r := c.l1Report(); r.MaxBytes != c.l1.GetMaximum() || r.LastDecision != "grow" || r.SmallestBytes != 1<<19 || r.LargestBytes != 1<<21 {
+	if r := c.l1Report(); r.MaxBytes != c.l1.GetMaximum() || r.LastDecision != "grow" || r.SmallestBytes != 1<<19 ||
+		r.LargestBytes != 1<<21 {
 		t.Errorf("the report says %+v", r)
 	}
 }

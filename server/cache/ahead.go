@@ -19,7 +19,9 @@ var errNotKept = errors.New("L2 cannot be reached, so the value would not be sto
 // loadAhead brings a value into L1 from the nearest level that has it, and into L2 if no level has it. It does not
 // count as a request. Without the lease nothing could be stored, so nothing is loaded. brought is false when L1 had the
 // value or a request was already loading it.
-func (c *Cache) loadAhead(ctx context.Context, key *Key, load LoadFunc, a *ahead) (brought bool, from Level, err error) {
+func (c *Cache) loadAhead(ctx context.Context, key *Key, load LoadFunc, a *ahead) (brought bool, from Level,
+	err error,
+) {
 	at, hash := clock.Now(), key.Hash()
 	if !c.bus.Trusted(at) {
 		return false, Miss, errNotKept

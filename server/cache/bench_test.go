@@ -81,8 +81,8 @@ func sharedKey(tenant [16]byte, n uint64) cache.Key {
 	return key
 }
 
-// BenchmarkHitInL2 compares an answer from L2, from Get to the end, with the same values by go-redis alone, which checks
-// nothing and makes no entry of them: by a GET for each, and by its AutoPipeline.
+// BenchmarkHitInL2 compares an answer from L2, from Get to the end, with the same values by go-redis alone, which
+// checks nothing and makes no entry of them: by a GET for each, and by its AutoPipeline.
 func BenchmarkHitInL2(b *testing.B) {
 	c, err := cache.Open(cache.Options{L2URL: l2URL(b), L1Bytes: 4096, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -132,7 +132,8 @@ func BenchmarkHitInL2(b *testing.B) {
 						contender.get(b, n.Add(1))
 					}
 				})
-				if share := float64(c.Stats().L2.Hits-hits) / float64(b.N); contender.name == "cache" && b.N > 1000 && share < 0.98 {
+				if share := float64(c.Stats().L2.Hits-hits) / float64(b.N); contender.name == "cache" && b.N > 1000 &&
+					share < 0.98 {
 					b.Errorf("L2 answered %.1f %%", 100*share)
 				}
 			})
@@ -158,7 +159,10 @@ func BenchmarkHitInL3(b *testing.B) {
 		l2.Del(b.Context(), cache.L2Name(key))
 		return get(w.instances[0]) == cache.L3
 	})
-	alone, err := cache.Open(cache.Options{L2URL: "redis://127.0.0.1:1", L1Bytes: 16 << 20, Store: w.instances[0].store, Logger: slog.New(slog.DiscardHandler)})
+	alone, err := cache.Open(cache.Options{
+		L2URL: "redis://127.0.0.1:1", L1Bytes: 16 << 20, Store: w.instances[0].store,
+		Logger: slog.New(slog.DiscardHandler),
+	})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -190,12 +194,14 @@ func BenchmarkInvalidate(b *testing.B) {
 	tenant := newID()
 	invalidate := func(b *testing.B) {
 		for b.ReportAllocs(); b.Loop(); {
-			if err := c.Invalidate(b.Context(), 0, cache.Scope{Tenant: tenant, Kind: cache.Resource, ID: newID()}, cache.Scope{Tenant: tenant, Kind: cache.Resources}); err != nil {
+			if err := c.Invalidate(b.Context(), 0, cache.Scope{Tenant: tenant, Kind: cache.Resource, ID: newID()},
+				cache.Scope{Tenant: tenant, Kind: cache.Resources}); err != nil {
 				b.Fatal(err)
 			}
 		}
 	}
-	if err := c.Invalidate(b.Context(), 0, cache.Scope{Tenant: tenant, Kind: cache.Resources}); err != nil { // which waits until c knows the others
+	// which waits until c knows the others
+	if err := c.Invalidate(b.Context(), 0, cache.Scope{Tenant: tenant, Kind: cache.Resources}); err != nil {
 		b.Fatal(err)
 	}
 	b.Run("one instance", invalidate)
@@ -243,10 +249,14 @@ var codecs = []struct {
 	}},
 }
 
-// BenchmarkCompression compares S2, in which values are stored, with gzip, in which they are sent. ratio is before over after.
+// BenchmarkCompression compares S2, in which values are stored, with gzip, in which they are sent. ratio is before over
+// after.
 func BenchmarkCompression(b *testing.B) {
 	list := aList(b)
-	for name, body := range map[string][]byte{"resource": list[1 : 1+strings.Index(string(list[1:]), `},{"id"`)+1], "list": list} {
+	for name, body := range map[string][]byte{
+		"resource": list[1 : 1+strings.Index(string(list[1:]), `},{"id"`)+1],
+		"list":     list,
+	} {
 		for _, form := range codecs {
 			packed := form.pack(body)
 			if plain := form.unpack(packed); !bytes.Equal(plain, body) {

@@ -29,7 +29,8 @@ func crowd(t *testing.T, c *cache.Cache, requests int, newKey func() cache.Key) 
 	wg.Wait()
 }
 
-// L2 first keeps its connections and does not answer, which is what its breaker is for, and then is killed and started again.
+// L2 first keeps its connections and does not answer, which is what its breaker is for, and then is killed and started
+// again.
 func TestBreakerOfL2(t *testing.T) {
 	env := containerstest.Own(t)
 	c := openCache(t, env.CacheURL)
@@ -67,7 +68,10 @@ func TestBreakerOfL3(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	c, err := cache.Open(cache.Options{L2URL: env.CacheURL, L1Bytes: 16 << 20, Store: s, Logger: slog.New(slog.DiscardHandler)})
+	c, err := cache.Open(cache.Options{
+		L2URL: env.CacheURL, L1Bytes: 16 << 20, Store: s,
+		Logger: slog.New(slog.DiscardHandler),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -118,7 +118,8 @@ func Open(o Options) (*Cache, error) {
 	}
 	smallest, largest := cmp.Or(o.L1MinBytes, o.L1Bytes/2), cmp.Or(o.L1MaxBytes, 2*o.L1Bytes)
 	if smallest < 0 || smallest > o.L1Bytes || largest < o.L1Bytes {
-		return nil, fmt.Errorf("open cache: L1 has %d bytes, which is not between the bounds of %d and %d", o.L1Bytes, smallest, largest)
+		return nil, fmt.Errorf("open cache: L1 has %d bytes, which is not between the bounds of %d and %d", o.L1Bytes,
+			smallest, largest)
 	}
 	c := &Cache{settling: make(chan struct{}, 2), opened: time.Now()}
 	c.loaders.jobs = make(chan loadJob)

@@ -100,7 +100,8 @@ func TestLoadGoesOnWhenItsRequestLeaves(t *testing.T) {
 	close(release)
 	<-patient
 	checkStats(t, c, cache.Stats{
-		L1: cache.LevelStats{Misses: 2}, L2: cache.LevelStats{Misses: 2}, L3: cache.LevelStats{Misses: 2}, Overall: cache.LevelStats{Misses: 2},
+		L1: cache.LevelStats{Misses: 2}, L2: cache.LevelStats{Misses: 2}, L3: cache.LevelStats{Misses: 2},
+		Overall: cache.LevelStats{Misses: 2},
 	})
 }
 
@@ -111,7 +112,8 @@ func TestNotFoundIsRememberedInL1Only(t *testing.T) {
 		return nil, fmt.Errorf("row: %w", cache.ErrNotFound)
 	}
 	for _, want := range []cache.Level{cache.Miss, cache.L1} {
-		if value, level, err := first.Get(t.Context(), key, missing); !errors.Is(err, cache.ErrNotFound) || level != want || value != nil {
+		if value, level, err := first.Get(t.Context(), key, missing); !errors.Is(err, cache.ErrNotFound) ||
+			level != want || value != nil {
 			t.Errorf("got %+v from %s, error %v; want ErrNotFound from %s", value, level, err, want)
 		}
 	}
@@ -193,7 +195,8 @@ func TestL1IsBoundByBytes(t *testing.T) {
 	defer c.Close()
 	big := make([]byte, 64<<10)
 	for range 2 * bound / len(big) {
-		_, _, err := c.Get(t.Context(), itemKey(newID(), newID()), func(context.Context, cache.Key, store.LSN) ([]byte, error) { return big, nil })
+		_, _, err := c.Get(t.Context(), itemKey(newID(), newID()),
+			func(context.Context, cache.Key, store.LSN) ([]byte, error) { return big, nil })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -228,7 +231,8 @@ func TestLifetimesAreSpread(t *testing.T) {
 
 func TestOpenRefuses(t *testing.T) {
 	for name, o := range map[string]cache.Options{
-		"no URL": {L1Bytes: 1 << 20}, "an http URL": {L2URL: "http://127.0.0.1", L1Bytes: 1 << 20}, "no L1": {L2URL: "redis://127.0.0.1:1"},
+		"no URL": {L1Bytes: 1 << 20}, "an http URL": {L2URL: "http://127.0.0.1", L1Bytes: 1 << 20},
+		"no L1": {L2URL: "redis://127.0.0.1:1"},
 	} {
 		if c, err := cache.Open(o); err == nil {
 			c.Close()

@@ -35,7 +35,10 @@ func openInstance(t testing.TB, env *containers.Environment) *instance {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Close)
-	c, err := cache.Open(cache.Options{L2URL: env.CacheURL, L1Bytes: 16 << 20, Store: s, Logger: slog.New(slog.DiscardHandler)})
+	c, err := cache.Open(cache.Options{
+		L2URL: env.CacheURL, L1Bytes: 16 << 20, Store: s,
+		Logger: slog.New(slog.DiscardHandler),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +122,8 @@ func (w *world) write(ctx context.Context) error {
 	}
 	r.version++
 	err = i.cache.Invalidate(ctx, committed,
-		cache.Scope{Tenant: w.tenant, Kind: cache.Resource, ID: r.id}, cache.Scope{Tenant: w.tenant, Kind: cache.Resources})
+		cache.Scope{Tenant: w.tenant, Kind: cache.Resource, ID: r.id},
+		cache.Scope{Tenant: w.tenant, Kind: cache.Resources})
 	switch {
 	case err == nil:
 		r.acknowledged.Store(int64(r.version))
@@ -179,7 +183,8 @@ func (w *world) readList(ctx context.Context, i *instance) error {
 	}
 	for _, got := range all {
 		if got.Version < least[got.ID] {
-			return fmt.Errorf("in a list: version %d from %s after %d was acknowledged", got.Version, level, least[got.ID])
+			return fmt.Errorf("in a list: version %d from %s after %d was acknowledged", got.Version, level,
+				least[got.ID])
 		}
 	}
 	return nil
@@ -210,7 +215,8 @@ func (w *world) bustle(t *testing.T, operations int, writeOneIn int, stop <-chan
 	}
 	wg.Wait()
 	t.Logf("%d reads: L1 %d, L2 %d, L3 %d, loads %d; %d invalidations unacknowledged", w.reads.Load(),
-		w.levels[cache.L1].Load(), w.levels[cache.L2].Load(), w.levels[cache.L3].Load(), w.levels[cache.Miss].Load(), w.inDoubt.Load())
+		w.levels[cache.L1].Load(), w.levels[cache.L2].Load(), w.levels[cache.L3].Load(), w.levels[cache.Miss].Load(),
+		w.inDoubt.Load())
 }
 
 // hiccup stops the replica from replaying, again and again, so that it lags.
@@ -235,8 +241,8 @@ func hiccup(t *testing.T, env *containers.Environment) (stop func()) {
 	return func() { cancel(); <-done }
 }
 
-// Two instances, a replica that lags, loads that begin before a write and end after it, 10,000 random reads and writes: no
-// read that began after an invalidation was acknowledged returns an older version.
+// Two instances, a replica that lags, loads that begin before a write and end after it, 10,000 random reads and writes:
+// no read that began after an invalidation was acknowledged returns an older version.
 func TestNothingStaleIsServed(t *testing.T) {
 	env := containerstest.SharedWithReplica(t)
 	w := newWorld(t, env, 10)

@@ -6,7 +6,8 @@ import (
 	"github.com/policycortex/headroom/server/cache"
 )
 
-// TestAnEpochThatL2HasLost: one instance knows an epoch that L2 does not have any more, and another one begins a new one.
+// TestAnEpochThatL2HasLost: one instance knows an epoch that L2 does not have any more, and another one begins a new
+// one.
 func TestAnEpochThatL2HasLost(t *testing.T) {
 	first, second := openCache(t, l2URL(t)), openCache(t, l2URL(t))
 	defer first.Close()
@@ -46,7 +47,8 @@ func TestAKnownEpochEndsWithAnInvalidation(t *testing.T) {
 		c.ForgetL1(key)
 		expect(t, c, key, returning("other"), "before", cache.L2) // by the known epoch
 	}
-	if err := first.Invalidate(t.Context(), 0, cache.Scope{Tenant: key.Tenant, ID: key.ID, Kind: key.Kind}); err != nil {
+	if err := first.Invalidate(t.Context(), 0,
+		cache.Scope{Tenant: key.Tenant, ID: key.ID, Kind: key.Kind}); err != nil {
 		t.Fatal(err)
 	}
 	if n, err := client.Exists(t.Context(), cache.L2Name(key)).Result(); n != 1 || err != nil {

@@ -64,7 +64,8 @@ func (c *Cache) fetch(ctx context.Context, f *flight, tag l2Tag, load LoadFunc) 
 	}
 	read := c.readL3(ctx, f, after)
 	if read.hit {
-		e := newEntry(read.value.Body, read.value.Hash, f, max(min(jitter(c.usage.TTL()), time.Until(read.value.Expires)), 0))
+		e := newEntry(read.value.Body, read.value.Hash, f,
+			max(min(jitter(c.usage.TTL()), time.Until(read.value.Expires)), 0))
 		c.setL1(f, e)
 		c.l2.setLater(f, tag, e.Body, read.value.Hash, time.Until(read.value.Expires))
 		return e, L3, nil

@@ -46,10 +46,10 @@ type flights struct {
 // join returns the flight for a key and whether the caller has to begin it. Its value must be no older than the call of
 // join:
 //
-//   - With the lease, this instance learns of an invalidation, which changes the epoch, before anyone acknowledges it. So a
-//     flight of the current epoch that was begun with the lease may be joined at any time.
-//   - Without the lease it may miss invalidations. So only a flight that has not begun may be joined, and it begins when the
-//     flight in progress has ended. A crowd of requests for one key thus makes at most two loads at a time.
+//   - With the lease, this instance learns of an invalidation, which changes the epoch, before anyone acknowledges it.
+//     So a flight of the current epoch that was begun with the lease may be joined at any time.
+//   - Without the lease it may miss invalidations. So only a flight that has not begun may be joined, and it begins
+//     when the flight in progress has ended. A crowd of requests for one key thus makes at most two loads at a time.
 func (fs *flights) join(key *Key, all *coherence.Stripes, hash uint64, trusted bool) (f *flight, begin bool) {
 	shard := &fs.shards[hash%flightShards]
 	shard.mu.Lock()
@@ -63,7 +63,10 @@ func (fs *flights) join(key *Key, all *coherence.Stripes, hash uint64, trusted b
 			return present, false
 		}
 	}
-	f = &flight{key: *key, stripe: s, index: index, epoch: epoch, hash: hash, trusted: trusted, done: make(chan struct{})}
+	f = &flight{
+		key: *key, stripe: s, index: index, epoch: epoch, hash: hash, trusted: trusted,
+		done: make(chan struct{}),
+	}
 	if !trusted {
 		f.before = present
 	}

@@ -32,8 +32,8 @@ func truthName(id [16]byte) string { return "truth:" + uuidString(id) }
 
 var frozenTenant = uuid.MustParse("3f1d3d2a-5a0e-4c53-9d0c-7f2f0c8f4f11")
 
-// runSecondInstance gets the resource whose ID is on a line, and answers "<value> <level>"; of several lines, several at a time. The load
-// for a line that ends in "slow" says "loading" once it has read, and takes a while longer.
+// runSecondInstance gets the resource whose ID is on a line, and answers "<value> <level>"; of several lines, several
+// at a time. The load for a line that ends in "slow" says "loading" once it has read, and takes a while longer.
 func runSecondInstance(parent, l2URL string) error {
 	conn, err := net.Dial("tcp", parent)
 	if err != nil {
@@ -67,14 +67,15 @@ func runSecondInstance(parent, l2URL string) error {
 				say("error %v", err)
 				return
 			}
-			e, level, err := c.Get(context.Background(), itemKey(frozenTenant, id), func(ctx context.Context, key cache.Key, _ store.LSN) ([]byte, error) {
-				body, err := truth.Get(ctx, truthName(key.ID)).Bytes()
-				if slow {
-					say("loading")
-					time.Sleep(100 * time.Millisecond)
-				}
-				return body, err
-			})
+			e, level, err := c.Get(context.Background(), itemKey(frozenTenant, id),
+				func(ctx context.Context, key cache.Key, _ store.LSN) ([]byte, error) {
+					body, err := truth.Get(ctx, truthName(key.ID)).Bytes()
+					if slow {
+						say("loading")
+						time.Sleep(100 * time.Millisecond)
+					}
+					return body, err
+				})
 			if err != nil {
 				say("error %v", err)
 				return
@@ -151,9 +152,9 @@ func (s *secondInstance) signal(t *testing.T, signal syscall.Signal) {
 	}
 }
 
-// An instance that stands still cannot acknowledge an invalidation. When it goes on, it does not know of it yet, has the
-// old value in L1, and another one under way in a load that had read before. It gives the old value only to the request that began that
-// load, before the invalidation; and by way of L2, no other instance gets it.
+// An instance that stands still cannot acknowledge an invalidation. When it goes on, it does not know of it yet, has
+// the old value in L1, and another one under way in a load that had read before. It gives the old value only to the
+// request that began that load, before the invalidation; and by way of L2, no other instance gets it.
 func TestAFrozenInstanceServesNothingOld(t *testing.T) {
 	c := openCache(t, l2URL(t))
 	defer c.Close()

@@ -42,7 +42,8 @@ func TestFullL2FailsNothing(t *testing.T) {
 	keepInL2(t, first, client, key, "old")
 	expect(t, second, key, returning("no"), "old", cache.L2)
 	setMemory(t, client, noMemory)
-	if err := first.Invalidate(t.Context(), 0, cache.Scope{Tenant: key.Tenant, Kind: key.Kind, ID: key.ID}); err != nil {
+	if err := first.Invalidate(t.Context(), 0,
+		cache.Scope{Tenant: key.Tenant, Kind: key.Kind, ID: key.ID}); err != nil {
 		t.Errorf("an invalidation with a full L2: %v", err)
 	}
 	expect(t, second, key, returning("new"), "new", cache.Miss)
@@ -59,9 +60,9 @@ func TestFullL2FailsNothing(t *testing.T) {
 	keepInL2(t, first, client, roomy, "stored")
 }
 
-// An invalidation that finds L2 full removes the old epoch there and cannot begin a new one. An instance that has not heard of
-// it yet begins one then, as if it had asked the primary for its position before the change, and writes what a lagging
-// replica gave it. Once the invalidation is acknowledged, neither instance serves that.
+// An invalidation that finds L2 full removes the old epoch there and cannot begin a new one. An instance that has not
+// heard of it yet begins one then, as if it had asked the primary for its position before the change, and writes what a
+// lagging replica gave it. Once the invalidation is acknowledged, neither instance serves that.
 func TestAnEpochBegunBesideAFullL2(t *testing.T) {
 	env := containerstest.Own(t)
 	link := startLink(t, env.CacheURL)
@@ -74,7 +75,8 @@ func TestAnEpochBegunBesideAFullL2(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r := &fullRace{writer: writer, reader: reader, link: link, client: redisClient(t, env.CacheURL)}
-			for attempt := 0; !r.run(t, test.memory); attempt++ { // on a busy machine the reader may lose its lease meanwhile
+			// on a busy machine the reader may lose its lease meanwhile
+			for attempt := 0; !r.run(t, test.memory); attempt++ {
 				if attempt == 20 {
 					t.Fatal("the reader never wrote what it had read: this shows nothing")
 				}
@@ -106,8 +108,8 @@ type fullRace struct {
 	key            cache.Key
 }
 
-// run has a key invalidated by the writer, and says whether the reader has written the old value to L2 by an epoch that it
-// began meanwhile. memory is what L2 has when the reader hears of the invalidation.
+// run has a key invalidated by the writer, and says whether the reader has written the old value to L2 by an epoch that
+// it began meanwhile. memory is what L2 has when the reader hears of the invalidation.
 func (r *fullRace) run(t *testing.T, memory string) (written bool) {
 	t.Helper()
 	r.key = itemKey(newID(), newID())
@@ -123,7 +125,8 @@ func (r *fullRace) run(t *testing.T, memory string) (written bool) {
 	r.link.hold()
 	acknowledged := make(chan error, 1)
 	go func() {
-		acknowledged <- r.writer.Invalidate(t.Context(), changedAt, cache.Scope{Tenant: r.key.Tenant, Kind: r.key.Kind, ID: r.key.ID})
+		acknowledged <- r.writer.Invalidate(t.Context(), changedAt,
+			cache.Scope{Tenant: r.key.Tenant, Kind: r.key.Kind, ID: r.key.ID})
 	}()
 	for m := range bus.Channel() { // what the invalidation sends to L2 before the message has been refused by then
 		if m.Payload[0] == 'i' {
@@ -134,7 +137,8 @@ func (r *fullRace) run(t *testing.T, memory string) (written bool) {
 	if _, _, err := r.reader.Get(t.Context(), r.key, replica); err != nil {
 		t.Error(err)
 	}
-	for deadline := time.Now().Add(cache.LeaseTime / 2); !written && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(cache.LeaseTime / 2); !written &&
+		time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		written = r.stored(t) != before
 	}
 	setMemory(t, r.client, memory)

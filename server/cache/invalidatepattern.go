@@ -24,10 +24,16 @@ import (
 //  2. L2 gets a new generation, a random number under one key. A script writes every value and compares the generation
 //     with the one that the writer knew before it loaded the value, so earlier loads can no longer be written. The
 //     generation contains the LSN, so that whoever knows one knows the other.
-//  3. L2 is scanned, and matching keys are removed. SCAN returns the keys that exist from its beginning to its end; what was
-//     written since step 2 is new enough.
-//  4. Every instance drops matching entries from L1, raises the stripes of matching flights, which may have read L2 before
-//     step 3, and acknowledges. This is a message on the bus, with the guarantees of package coherence.
+//  3. L2 is scanned, and matching keys are removed. SCAN returns the keys that exist from its beginning to its end;
+//
+// what was
+//
+//	   written since step 2 is new enough.
+//	4. Every instance drops matching entries from L1, raises the stripes of matching flights, which may have read L2
+//
+// before
+//
+//	step 3, and acknowledges. This is a message on the bus, with the guarantees of package coherence.
 //
 // A read after step 4 finds nothing old in L1, L2 or L3.
 func (c *Cache) InvalidatePattern(ctx context.Context, after store.LSN, pattern string) (removed int, err error) {

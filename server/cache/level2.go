@@ -25,7 +25,8 @@ const complaintInterval = 10 * time.Second
 func (c *complaints) about(level Level, what string, err error) {
 	at, until := int64(clock.Now()), c.silence[level].Load()
 	if c.logger != nil && at >= until && c.silence[level].CompareAndSwap(until, at+int64(complaintInterval)) {
-		c.logger.Warn("a level of the cache fails; requests go to the database", "level", level.String(), "operation", what, "error", err)
+		c.logger.Warn("a level of the cache fails; requests go to the database", "level", level.String(), "operation",
+			what, "error", err)
 	}
 }
 

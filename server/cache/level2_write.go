@@ -145,7 +145,8 @@ func (l *level2) scripts(batch []queuedValue) (calls []script) {
 		if generation != q.tag.generation {
 			generation = q.tag.generation
 			calls = append(calls, script{
-				keys: append(make([]string, 0, 1+len(batch)-i), coherence.GenerationName), arguments: append(make([]any, 0, 1+2*(len(batch)-i)), *generation),
+				keys:      append(make([]string, 0, 1+len(batch)-i), coherence.GenerationName),
+				arguments: append(make([]any, 0, 1+2*(len(batch)-i)), *generation),
 			})
 		}
 		begin := len(stored)

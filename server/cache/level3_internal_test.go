@@ -7,7 +7,8 @@ import (
 	"github.com/policycortex/headroom/server/cache/key"
 )
 
-// TestKindsOfL3: L3 finds out that a value is old by its tenant's version, which the refresh of a summary does not raise.
+// TestKindsOfL3: L3 finds out that a value is old by its tenant's version, which the refresh of a summary does not
+// raise.
 func TestKindsOfL3(t *testing.T) {
 	var in []Kind
 	for kind := range Kind(key.Kinds) {

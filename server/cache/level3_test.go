@@ -14,8 +14,9 @@ import (
 	"github.com/policycortex/headroom/server/store"
 )
 
-// A list that is read again and again is in the table of the database, and is served from there when L1 and L2 have lost
-// it, by another instance too. It is not any more when the tenant's data have changed, also if nobody invalidated it.
+// A list that is read again and again is in the table of the database, and is served from there when L1 and L2 have
+// lost it, by another instance too. It is not any more when the tenant's data have changed, also if nobody invalidated
+// it.
 func TestListsAreServedFromL3(t *testing.T) {
 	env := containerstest.SharedWithReplica(t)
 	w := newWorld(t, env, 10)
@@ -57,7 +58,8 @@ func TestListsAreServedFromL3(t *testing.T) {
 	}
 
 	// A change that tells no cache of it.
-	if _, err := conn.Exec(t.Context(), "UPDATE resources SET name = 'changed' WHERE tenant_id = $1 AND name = 'vm-3-1'", w.tenant); err != nil {
+	if _, err := conn.Exec(t.Context(),
+		"UPDATE resources SET name = 'changed' WHERE tenant_id = $1 AND name = 'vm-3-1'", w.tenant); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the list as it is now", func() bool { // the replica may need a moment
@@ -73,11 +75,13 @@ func TestListsAreServedFromL3(t *testing.T) {
 	// A change with its invalidation: nothing older is served from that moment on.
 	untilFromL3(second)
 	r := w.resources[5]
-	_, committed, err := first.store.ReplaceResource(t.Context(), nil, w.tenant, r.id, store.AnyVersion, aResource(5, 77))
+	_, committed, err := first.store.ReplaceResource(t.Context(), nil, w.tenant, r.id, store.AnyVersion,
+		aResource(5, 77))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := first.cache.Invalidate(t.Context(), committed, cache.Scope{Tenant: w.tenant, Kind: cache.Resources}); err != nil {
+	if err := first.cache.Invalidate(t.Context(), committed,
+		cache.Scope{Tenant: w.tenant, Kind: cache.Resources}); err != nil {
 		t.Fatal(err)
 	}
 	for _, i := range w.instances {
@@ -139,11 +143,14 @@ func (l *inL3) valid(t *testing.T, server *pgx.Conn) (valid bool) {
 	return valid
 }
 
-// freshInstance has never seen anything, and has an L2 without the list: another database of the same server, where nobody tells
-// it anything either.
+// freshInstance has never seen anything, and has an L2 without the list: another database of the same server, where
+// nobody tells it anything either.
 func (l *inL3) freshInstance(t *testing.T) *instance {
 	t.Helper()
-	return openInstance(t, &containers.Environment{PostgresURL: l.env.PostgresURL, ReplicaURL: l.env.ReplicaURL, CacheURL: l.emptyL2(t)})
+	return openInstance(t, &containers.Environment{
+		PostgresURL: l.env.PostgresURL, ReplicaURL: l.env.ReplicaURL,
+		CacheURL: l.emptyL2(t),
+	})
 }
 
 func (l *inL3) emptyL2(t *testing.T) (url string) {
@@ -169,7 +176,8 @@ func (l *inL3) expectList(t *testing.T, i *instance, name string, level cache.Le
 
 func (l *inL3) change(t *testing.T, n, version int) (committed store.LSN) {
 	t.Helper()
-	_, committed, err := l.instances[0].store.ReplaceResource(t.Context(), nil, l.tenant, l.resources[n].id, store.AnyVersion, aResource(n, version))
+	_, committed, err := l.instances[0].store.ReplaceResource(t.Context(), nil, l.tenant, l.resources[n].id,
+		store.AnyVersion, aResource(n, version))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,7 +197,8 @@ func TestAWriteEndsWhatL3Has(t *testing.T) {
 	l.change(t, 3, 2)
 	l.expectList(t, l.freshInstance(t), "vm-3-2", cache.Miss)
 	var rows int
-	err := l.primary.QueryRow(t.Context(), "SELECT count(*) FROM cache_entries WHERE key = $1", l.key.Name()).Scan(&rows)
+	err := l.primary.QueryRow(t.Context(), "SELECT count(*) FROM cache_entries WHERE key = $1",
+		l.key.Name()).Scan(&rows)
 	if err != nil || rows != 1 {
 		t.Errorf("%d rows (error %v): this shows nothing of the version", rows, err)
 	}
@@ -197,7 +206,8 @@ func TestAWriteEndsWhatL3Has(t *testing.T) {
 
 func TestL3ExpiresToo(t *testing.T) {
 	l := newInL3(t)
-	if _, err := l.primary.Exec(t.Context(), "UPDATE cache_entries SET expires_at = now() - interval '1 ms' WHERE key = $1", l.key.Name()); err != nil {
+	if _, err := l.primary.Exec(t.Context(),
+		"UPDATE cache_entries SET expires_at = now() - interval '1 ms' WHERE key = $1", l.key.Name()); err != nil {
 		t.Fatal(err)
 	}
 	l.expectList(t, l.freshInstance(t), "vm-3-1", cache.Miss)
@@ -231,7 +241,8 @@ func TestALaggingReplicaDoesNotServeL3(t *testing.T) {
 	containerstest.PauseReplay(t, l.env.ReplicaURL)
 
 	committed := l.change(t, 3, 2)
-	if err := first.cache.Invalidate(t.Context(), committed, cache.Scope{Tenant: l.tenant, Kind: cache.Resources}); err != nil {
+	if err := first.cache.Invalidate(t.Context(), committed,
+		cache.Scope{Tenant: l.tenant, Kind: cache.Resources}); err != nil {
 		t.Fatal(err)
 	}
 	l.expectList(t, second, "vm-3-2", cache.Miss)

@@ -87,7 +87,8 @@ func keepInL2(t testing.TB, c *cache.Cache, client *redis.Client, key cache.Key,
 		tries++
 		if tries%200 == 1 {
 			c.ForgetL1(key)
-			if got, from, err := c.Get(t.Context(), key, returning(value)); err != nil || string(got.Body) != value || tries == 1 && from != cache.Miss {
+			if got, from, err := c.Get(t.Context(), key, returning(value)); err != nil || string(got.Body) != value ||
+				tries == 1 && from != cache.Miss {
 				t.Fatalf("got %q from %s, error %v; want %q", got.Body, from, err, value)
 			}
 		}

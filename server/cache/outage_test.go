@@ -39,7 +39,8 @@ func TestL2StopsWhileInUse(t *testing.T) {
 		t.Errorf("without L2 and L3 their breakers are %q and %q", state, l3)
 	}
 	r := c.Report()
-	if advised := slices.ContainsFunc(r.Recommendations, func(r report.Recommendation) bool { return r.Code == "l2_fails" }); r.Breakers["l2"] != "open" || !advised {
+	if advised := slices.ContainsFunc(r.Recommendations,
+		func(r report.Recommendation) bool { return r.Code == "l2_fails" }); r.Breakers["l2"] != "open" || !advised {
 		t.Errorf("without L2 the report has its breaker as %s, and recommends %v", r.Breakers["l2"], r.Recommendations)
 	}
 }
@@ -58,7 +59,10 @@ func TestBreakerShowsTheOutage(t *testing.T) {
 			t.Fatal(err)
 		}
 		eventually(t, "an open breaker after "+string(action), is("open"))
-		end := map[containers.Action]containers.Action{containers.ActionKill: containers.ActionRestart, containers.ActionPause: containers.ActionResume}[action]
+		end := map[containers.Action]containers.Action{
+			containers.ActionKill:  containers.ActionRestart,
+			containers.ActionPause: containers.ActionResume,
+		}[action]
 		if err := env.Fault(t.Context(), containers.TargetCache, end); err != nil {
 			t.Fatal(err)
 		}
@@ -73,7 +77,10 @@ func TestL2DoesNotAnswer(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer silent.Close()
-	c, err := cache.Open(cache.Options{L2URL: "redis://" + silent.Addr().String(), L1Bytes: 16 << 20, Logger: slog.New(slog.DiscardHandler)})
+	c, err := cache.Open(cache.Options{
+		L2URL: "redis://" + silent.Addr().String(), L1Bytes: 16 << 20,
+		Logger: slog.New(slog.DiscardHandler),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,8 +88,8 @@ func TestL2DoesNotAnswer(t *testing.T) {
 	expectServiceWithoutL2(t, c, newID())
 }
 
-// expectServiceWithoutL2 checks that every request is a load, that an invalidation takes about the time of a lease once and then
-// none, and that it says that it was not acknowledged.
+// expectServiceWithoutL2 checks that every request is a load, that an invalidation takes about the time of a lease once
+// and then none, and that it says that it was not acknowledged.
 func expectServiceWithoutL2(t *testing.T, c *cache.Cache, tenant [16]byte) {
 	t.Helper()
 	for range 5 {

@@ -224,7 +224,10 @@ func (p *prefetcher) report() report.Prefetch {
 	byRelation := make(map[string]report.Relation, relations)
 	for i := range p.relations {
 		n := &p.relations[i]
-		byRelation[Relation(i).String()] = report.Relation{Prefetched: n.loaded, Used: n.used, Lost: n.lost, Failed: n.failed}
+		byRelation[Relation(i).String()] = report.Relation{
+			Prefetched: n.loaded, Used: n.used, Lost: n.lost,
+			Failed: n.failed,
+		}
 	}
 	return report.PrefetchOf(byRelation, p.dropped.Load())
 }

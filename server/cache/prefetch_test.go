@@ -73,7 +73,8 @@ func TestTheNextPageOfAWalkIsPrefetched(t *testing.T) {
 			level = cache.Miss
 		}
 		expect(t, c, listKey(tenant, fmt.Sprintf("cursor=%d", n)), p.load, strconv.Itoa(n+1), level)
-		eventually(t, "the next page", func() bool { return c.Report().Prefetch.ByRelation["next_page"].Prefetched == uint64(n) })
+		eventually(t, "the next page",
+			func() bool { return c.Report().Prefetch.ByRelation["next_page"].Prefetched == uint64(n) })
 	}
 	report := c.Report().Prefetch.ByRelation["next_page"]
 	if report.Used != last-1 || report.Effectiveness == nil || *report.Effectiveness != float64(last-1)/last {
@@ -99,7 +100,8 @@ func TestNothingIsPrefetchedWhileFewRequestsHit(t *testing.T) {
 		expect(t, c, listKey(tenant, fmt.Sprintf("cursor=%d", 10*n)), p.load, strconv.Itoa(10*n+1), cache.Miss)
 	}
 	time.Sleep(50 * time.Millisecond)
-	if report := c.Report().Prefetch; report.Prefetched+report.Failed+report.Dropped != 0 || report.Effectiveness != nil {
+	if report := c.Report().Prefetch; report.Prefetched+report.Failed+report.Dropped != 0 ||
+		report.Effectiveness != nil {
 		t.Errorf("%+v, want nothing", report)
 	}
 }

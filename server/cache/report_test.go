@@ -23,7 +23,10 @@ func TestReportWithoutData(t *testing.T) {
 	if err := json.Unmarshal(text, &got); err != nil {
 		t.Fatal(err)
 	}
-	for _, field := range []string{"overall_hit_rate", "load_latency", "reaccess", "peak_hours_utc", "size_distribution", "warming"} {
+	for _, field := range []string{
+		"overall_hit_rate", "load_latency", "reaccess", "peak_hours_utc",
+		"size_distribution", "warming",
+	} {
 		if value, there := got[field]; !there || value != nil {
 			t.Errorf("%s is %v, want null", field, value)
 		}
@@ -93,8 +96,10 @@ func TestReport(t *testing.T) {
 func checkRates(t *testing.T, r *report.Report) {
 	t.Helper()
 	// 1280 hits in L1 and 1 in L2 of 1285: each request counts once.
-	if r.Requests != 1285 || *r.OverallHitRate != 0.9969 || *r.Levels.L1.HitRate != 0.9961 || *r.Levels.L2.HitRate != 0.2 || *r.Levels.L3.HitRate != 0 {
-		t.Errorf("%d requests, hit rates %v, L1 %v, L2 %v, L3 %v", r.Requests, *r.OverallHitRate, *r.Levels.L1.HitRate, *r.Levels.L2.HitRate, *r.Levels.L3.HitRate)
+	if r.Requests != 1285 || *r.OverallHitRate != 0.9969 || *r.Levels.L1.HitRate != 0.9961 ||
+		*r.Levels.L2.HitRate != 0.2 || *r.Levels.L3.HitRate != 0 {
+		t.Errorf("%d requests, hit rates %v, L1 %v, L2 %v, L3 %v", r.Requests, *r.OverallHitRate, *r.Levels.L1.HitRate,
+			*r.Levels.L2.HitRate, *r.Levels.L3.HitRate)
 	}
 }
 

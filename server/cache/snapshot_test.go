@@ -12,7 +12,8 @@ import (
 	"github.com/policycortex/headroom/server/cache"
 )
 
-// snapshot is a private L2 that has written what it holds to its disk, values and their epochs, and has seen them invalidated since.
+// snapshot is a private L2 that has written what it holds to its disk, values and their epochs, and has seen them
+// invalidated since.
 type snapshot struct {
 	env           *containers.Environment
 	cache         *cache.Cache
@@ -23,7 +24,10 @@ type snapshot struct {
 func takeSnapshot(t *testing.T) *snapshot {
 	t.Helper()
 	env := containerstest.Own(t)
-	s := &snapshot{env: env, cache: openCache(t, env.CacheURL), byKey: itemKey(newID(), newID()), byGlob: itemKey(newID(), newID())}
+	s := &snapshot{
+		env: env, cache: openCache(t, env.CacheURL), byKey: itemKey(newID(), newID()),
+		byGlob: itemKey(newID(), newID()),
+	}
 	client := redisClient(t, env.CacheURL)
 	for _, key := range []cache.Key{s.byKey, s.byGlob} {
 		keepInL2(t, s.cache, client, key, "old")
@@ -32,7 +36,8 @@ func takeSnapshot(t *testing.T) *snapshot {
 	if err := client.Save(t.Context()).Err(); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.cache.Invalidate(t.Context(), 0, cache.Scope{Tenant: s.byKey.Tenant, Kind: s.byKey.Kind, ID: s.byKey.ID}); err != nil {
+	if err := s.cache.Invalidate(t.Context(), 0,
+		cache.Scope{Tenant: s.byKey.Tenant, Kind: s.byKey.Kind, ID: s.byKey.ID}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.cache.InvalidatePattern(t.Context(), 0, uuidString(s.byGlob.Tenant)+":*"); err != nil {
@@ -83,14 +88,16 @@ func (s *snapshot) expectNothingOld(t *testing.T, c *cache.Cache, who string) {
 	}
 }
 
-// A server that is killed comes back from its snapshot with values that have been invalidated since, and with the epochs
-// that they are tagged with. An instance that was there all the time serves none of them, nor does one that comes later.
+// A server that is killed comes back from its snapshot with values that have been invalidated since, and with the
+// epochs that they are tagged with. An instance that was there all the time serves none of them, nor does one that
+// comes later.
 func TestARestoredSnapshotIsNotServed(t *testing.T) {
 	s := takeSnapshot(t)
 	defer s.cache.Close()
 	killed := s.cache.RunID()
 	s.restore(t)
-	eventually(t, "contact with the restored server", func() bool { present := s.cache.RunID(); return present != "" && present != killed })
+	eventually(t, "contact with the restored server",
+		func() bool { present := s.cache.RunID(); return present != "" && present != killed })
 	joinCache(t, s.cache)
 	s.expectNothingOld(t, s.cache, "the instance that invalidated")
 }

@@ -91,7 +91,10 @@ func (c *Cache) Stats() Stats {
 	s.L3 = LevelStats{Hits: n.l3Hits.Load(), Misses: n.l3Misses.Load(), Errors: n.l3Errors.Load()}
 	s.L2 = LevelStats{Hits: n.l2Hits.Load(), Misses: n.l2Misses.Load(), Errors: n.l2Errors.Load()}
 	s.L1 = LevelStats{Hits: n.l1Hits.Load(), Misses: n.l1Misses.Load()}
-	s.Overall = LevelStats{Hits: s.L1.Hits + s.L2.Hits + s.L3.Hits, Misses: s.L3.Misses, Errors: s.L2.Errors + s.L3.Errors}
+	s.Overall = LevelStats{
+		Hits: s.L1.Hits + s.L2.Hits + s.L3.Hits, Misses: s.L3.Misses,
+		Errors: s.L2.Errors + s.L3.Errors,
+	}
 	s.Stale, s.Refreshes = n.stale.Load(), n.refreshes.Load()
 	s.BytesBefore, s.BytesAfter = n.bytesBefore.Load(), n.bytesAfter.Load()
 	return s

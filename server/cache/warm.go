@@ -103,7 +103,8 @@ func (c *Cache) Warm(ctx context.Context, w *Warming, logger *slog.Logger) error
 
 func (w *Warming) log(logger *slog.Logger, message string) {
 	p := w.Progress()
-	logger.Info(message, "entries", p.Total, "loaded", p.Loaded, "kept", p.Kept, "failed", p.Failed, "seconds", p.Seconds)
+	logger.Info(message, "entries", p.Total, "loaded", p.Loaded, "kept", p.Kept, "failed", p.Failed, "seconds",
+		p.Seconds)
 }
 
 func (w *Warming) start() {

@@ -95,7 +95,8 @@ func TestWarming(t *testing.T) {
 	}
 }
 
-// checkBatches holds that each batch of 100 has higher priorities than the next, and that computations come one at a time.
+// checkBatches holds that each batch of 100 has higher priorities than the next, and that computations come one at a
+// time.
 func checkBatches(t *testing.T, s *source, entries []cache.WarmingEntry) {
 	t.Helper()
 	priority := map[cache.Key]uint8{}
@@ -168,7 +169,8 @@ func TestWarmedValuesKeepTheirLifetimeInL2(t *testing.T) {
 func TestWarmingWithoutALoader(t *testing.T) {
 	c := openCache(t, l2URL(t))
 	defer c.Close()
-	w := cache.NewWarming([]cache.WarmingEntry{{Key: itemKey(newID(), newID())}}, func(cache.Kind) cache.LoadFunc { return nil })
+	w := cache.NewWarming([]cache.WarmingEntry{{Key: itemKey(newID(), newID())}},
+		func(cache.Kind) cache.LoadFunc { return nil })
 	if err := c.Warm(t.Context(), w, slog.New(slog.DiscardHandler)); err != nil || w.Progress().Failed != 1 {
 		t.Errorf("error %v, %+v", err, w.Progress())
 	}

@@ -61,6 +61,7 @@ func (d *Durations) Histogram() *hdrhistogram.Histogram {
 		counts[i] = recorded[i].Load()
 	}
 	return hdrhistogram.Import(&hdrhistogram.Snapshot{
-		LowestTrackableValue: 1, HighestTrackableValue: maxMicroseconds, SignificantFigures: significantDigits, Counts: counts,
+		LowestTrackableValue: 1, HighestTrackableValue: maxMicroseconds, SignificantFigures: significantDigits,
+		Counts: counts,
 	})
 }

@@ -22,8 +22,11 @@ func TestMain(m *testing.M) { containerstest.Main(m) }
 
 func TestSaneRequestID(t *testing.T) {
 	for id, want := range map[string]bool{
-		"a": true, uuid.NewString(): true, "Root=1-67891233-abcdef012345678912345678": true, "a/b+c:d_e.f": true, strings.Repeat("x", 128): true,
-		"": false, strings.Repeat("x", 129): false, "a b": false, "a\r\nSet-Cookie: x": false, "é": false, `"`: false, "<script>": false, "a,b": false,
+		"a": true, uuid.NewString(): true, "Root=1-67891233-abcdef012345678912345678": true, "a/b+c:d_e.f": true,
+		strings.Repeat("x", 128): true,
+		"":                       false, strings.Repeat("x", 129): false, "a b": false, "a\r\nSet-Cookie: x": false,
+		"é": false, `"`: false,
+		"<script>": false, "a,b": false,
 	} {
 		if got := middleware.SaneRequestID(id); got != want {
 			t.Errorf("%q: %t, want %t", id, got, want)
@@ -51,7 +54,8 @@ func TestRequestIDsDiffer(t *testing.T) {
 		makers.Go(func() {
 			for range 1000 {
 				id := string(ids.Append(nil))
-				if _, twice := seen.LoadOrStore(id, true); twice || !middleware.SaneRequestID(id) || len(id) > maxRequestIDBytes {
+				if _, twice := seen.LoadOrStore(id, true); twice || !middleware.SaneRequestID(id) ||
+					len(id) > maxRequestIDBytes {
 					t.Errorf("id %q, made before: %t", id, twice)
 				}
 			}
@@ -117,13 +121,15 @@ func TestLimiter(t *testing.T) {
 			t.Fatalf("with %d left: %+v", want, got)
 		}
 	}
-	if got, want := l.Allow(t.Context(), "a", now), (middleware.Verdict{Reset: 500 * time.Millisecond, RetryAfter: 100 * time.Millisecond}); got != want {
+	if got, want := l.Allow(t.Context(), "a", now),
+		(middleware.Verdict{Reset: 500 * time.Millisecond, RetryAfter: 100 * time.Millisecond}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	if !l.Allow(t.Context(), "b", now).Allowed {
 		t.Error("another client is refused")
 	}
-	if l.Allow(t.Context(), "a", now+99*time.Millisecond).Allowed || !l.Allow(t.Context(), "a", now+100*time.Millisecond).Allowed {
+	if l.Allow(t.Context(), "a", now+99*time.Millisecond).Allowed ||
+		!l.Allow(t.Context(), "a", now+100*time.Millisecond).Allowed {
 		t.Error("the next token does not come after 100 ms")
 	}
 	allowed := 0
@@ -180,7 +186,8 @@ func TestSharedLimiter(t *testing.T) {
 	if got.Allowed && time.Since(began) < time.Second {
 		t.Errorf("a fourth request within a second: %+v", got)
 	}
-	if !got.Allowed && (got.RetryAfter <= 0 || got.RetryAfter > time.Second || got.Reset != got.RetryAfter+2*time.Second || second.Refused() != 1) {
+	if !got.Allowed && (got.RetryAfter <= 0 || got.RetryAfter > time.Second ||
+		got.Reset != got.RetryAfter+2*time.Second || second.Refused() != 1) {
 		t.Errorf("refused with %+v, %d refusals", got, second.Refused())
 	}
 

@@ -31,9 +31,10 @@ const sharedTimeout = 50 * time.Millisecond
 // sharedKey is the prefix of clients' names in the cache server.
 const sharedKey = "headroom:rate:"
 
-// takeToken is the algorithm of [Limiter], with times in microseconds. It returns how long the bucket takes to fill, or,
-// below zero, how long to wait for a token. Everything it touches is in KEYS, and numbers it returns are whole ones, as
-// Dragonfly wants it. The time is the caller's: servers whose clocks differ by d let a client have d's worth more.
+// takeToken is the algorithm of [Limiter], with times in microseconds. It returns how long the bucket takes to fill,
+// or, below zero, how long to wait for a token. Everything it touches is in KEYS, and numbers it returns are whole
+// ones, as Dragonfly wants it. The time is the caller's: servers whose clocks differ by d let a client have d's worth
+// more.
 var takeToken = redis.NewScript(`
 local now, interval, burst = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local full = tonumber(redis.call('GET', KEYS[1]) or '0')
@@ -50,7 +51,8 @@ func NewSharedLimiter(url string, rate Rate, logger *slog.Logger) (*SharedLimite
 	if err != nil {
 		return nil, fmt.Errorf("parse the cache URL for the shared rate limit: %w", err)
 	}
-	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = sharedTimeout, sharedTimeout, sharedTimeout, sharedTimeout
+	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = sharedTimeout, sharedTimeout, sharedTimeout,
+		sharedTimeout
 	o.MaxRetries = -1 // a retry would come too late
 	o.ContextTimeoutEnabled = true
 	return &SharedLimiter{
@@ -83,7 +85,8 @@ func (s *SharedLimiter) Allow(ctx context.Context, client string, now time.Durat
 	if us < 0 {
 		s.refused.Add(1)
 		wait := time.Duration(-us) * time.Microsecond
-		return Verdict{Reset: wait + capacity - rate.interval(), RetryAfter: wait} // after wait it has one token, and lacks the others
+		// after wait it has one token, and lacks the others
+		return Verdict{Reset: wait + capacity - rate.interval(), RetryAfter: wait}
 	}
 	reset := time.Duration(us) * time.Microsecond
 	return Verdict{Allowed: true, Remaining: max(int64((capacity-reset)/rate.interval()), 0), Reset: reset}

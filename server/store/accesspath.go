@@ -21,8 +21,8 @@ const (
 	// gather fetches the matching rows of all tenants and sorts those of this one. It suits a tenant that has most of
 	// them.
 	gather
-	// gatherInTenant also searches the index for the tenant, which reads many of the tenant's entries. It suits a tenant
-	// that is one of many. The planner may walk through the table instead.
+	// gatherInTenant also searches the index for the tenant, which reads many of the tenant's entries. It suits a
+	// tenant that is one of many. The planner may walk through the table instead.
 	gatherInTenant
 )
 
@@ -33,8 +33,8 @@ const (
 	tenantsCost  = 0.0035 // an entry of the tenant in an index of tags or words
 )
 
-// maxWalked is how many index entries a walk visits. Beyond that the frequency differs from what was expected, and another
-// path finds the page.
+// maxWalked is how many index entries a walk visits. Beyond that the frequency differs from what was expected, and
+// another path finds the page.
 const maxWalked = 50_000
 
 var walkedAtMost = " LIMIT " + strconv.Itoa(maxWalked)
@@ -81,7 +81,9 @@ func (q *ListQuery) hasAccessPaths() bool {
 var choice = regexp.MustCompile(`(?i)(^|[^\pL\pN])(-|or([^\pL\pN]|$))`)
 
 // appendByAccessPath appends a page of a list that has access paths to choose from.
-func appendByAccessPath(ctx context.Context, conn *pgx.Conn, dst []byte, q *ListQuery) (page []byte, next *ListPosition, err error) {
+func appendByAccessPath(ctx context.Context, conn *pgx.Conn, dst []byte, q *ListQuery) (page []byte, next *ListPosition,
+	err error,
+) {
 	expected, err := expectFrequencies(ctx, conn, q)
 	if err != nil {
 		return dst, nil, err
@@ -99,8 +101,8 @@ func appendByAccessPath(ctx context.Context, conn *pgx.Conn, dst []byte, q *List
 	return queryPage(ctx, conn, dst, accessPathStatement(q, expected.bestGather()), q)
 }
 
-// unseenStatement asks whether a walk may have ended before the list did. Concurrent inserts and deletes change the answer
-// a little, so the question is for half of a walk.
+// unseenStatement asks whether a walk may have ended before the list did. Concurrent inserts and deletes change the
+// answer a little, so the question is for half of a walk.
 func unseenStatement(q *ListQuery) *statement {
 	b := newStatement(noFormats, true)
 	b.WriteString(namePrefix + listResources + "\nSELECT EXISTS (SELECT FROM resources")

@@ -10,7 +10,8 @@ import (
 	"github.com/policycortex/headroom/server/store"
 )
 
-// fillSignatures makes 3,000 resources of which every tenth has so many tags and words that all bits of its signatures are set.
+// fillSignatures makes 3,000 resources of which every tenth has so many tags and words that all bits of its signatures
+// are set.
 const fillSignatures = `
 INSERT INTO resources (id, tenant_id, azure_resource_id, subscription_id, resource_group_name, name, type, location,
                        properties, tags, updated_at, deleted_at)
@@ -34,23 +35,34 @@ func TestEveryAccessPathFindsTheSame(t *testing.T) {
 		filter store.Filter
 		where  string
 	}{
-		"tag":            {store.Filter{Tags: []store.Tag{tag("team", "team3")}}, "tags->>'team' = 'team3'"},
-		"key":            {store.Filter{Tags: []store.Tag{tag("team", "")}}, "tags ? 'team'"},
-		"two tags":       {store.Filter{Tags: []store.Tag{tag("team", "team0"), tag("cost", "7")}}, `tags @> '{"team": "team0", "cost": "7"}'`},
-		"unknown tag":    {store.Filter{Tags: []store.Tag{tag("team", "none")}}, "false"},
-		"word":           {store.Filter{Search: "word9"}, "search @@ 'word9'"},
-		"words":          {store.Filter{Search: "word0 Backs"}, "search @@ to_tsquery('english', 'word0 & back')"},
-		"phrase":         {store.Filter{Search: `word1 "it's back\slashed word2"`}, "search @@ (to_tsquery('english', 'word1') && phraseto_tsquery('english', 'it''s back\\slashed word2'))"},
-		"stop words":     {store.Filter{Search: "the"}, "false"},
-		"or":             {store.Filter{Search: "word9 or word8"}, "search @@ 'word9 | word8'"},
-		"not":            {store.Filter{Search: "word0 -word1"}, "search @@ 'word0 & !word1'"},
-		"tag and word":   {store.Filter{Tags: []store.Tag{tag("team", "team0")}, Search: "word0"}, "tags->>'team' = 'team0' AND search @@ 'word0'"},
+		"tag": {store.Filter{Tags: []store.Tag{tag("team", "team3")}}, "tags->>'team' = 'team3'"},
+		"key": {store.Filter{Tags: []store.Tag{tag("team", "")}}, "tags ? 'team'"},
+		"two tags": {
+			store.Filter{Tags: []store.Tag{tag("team", "team0"), tag("cost", "7")}},
+			`tags @> '{"team": "team0", "cost": "7"}'`,
+		},
+		"unknown tag": {store.Filter{Tags: []store.Tag{tag("team", "none")}}, "false"},
+		"word":        {store.Filter{Search: "word9"}, "search @@ 'word9'"},
+		"words":       {store.Filter{Search: "word0 Backs"}, "search @@ to_tsquery('english', 'word0 & back')"},
+		"phrase": {
+			store.Filter{Search: `word1 "it's back\slashed word2"`},
+			"search @@ (to_tsquery('english', 'word1') && phraseto_tsquery('english', 'it''s back\\slashed word2'))",
+		},
+		"stop words": {store.Filter{Search: "the"}, "false"},
+		"or":         {store.Filter{Search: "word9 or word8"}, "search @@ 'word9 | word8'"},
+		"not":        {store.Filter{Search: "word0 -word1"}, "search @@ 'word0 & !word1'"},
+		"tag and word": {
+			store.Filter{Tags: []store.Tag{tag("team", "team0")}, Search: "word0"},
+			"tags->>'team' = 'team0' AND search @@ 'word0'",
+		},
 		"text in quotes": {store.Filter{Search: "n17"}, "name = 'n17'"},
 	} {
 		for order, by := range map[store.Order]string{
 			store.UpdatedDescending: "updated_at DESC, id DESC", store.UpdatedAscending: "updated_at, id",
 		} {
-			rows, _ := direct.Query(t.Context(), "SELECT id FROM resources WHERE tenant_id = $1 AND deleted_at IS NULL AND "+c.where+" ORDER BY "+by, tenant)
+			rows, _ := direct.Query(t.Context(),
+				"SELECT id FROM resources WHERE tenant_id = $1 AND deleted_at IS NULL AND "+c.where+" ORDER BY "+
+					by, tenant)
 			want, err := pgx.CollectRows(rows, pgx.RowTo[store.ID])
 			if err != nil || len(want) == 0 && c.where != "false" {
 				t.Fatalf("%s: %d rows match, error %v", name, len(want), err)
@@ -61,7 +73,8 @@ func TestEveryAccessPathFindsTheSame(t *testing.T) {
 			}
 			for path, pages := range pagesByAccessPath(t, s, q) {
 				if !slices.Equal(pages, want) {
-					t.Errorf("%s by %s: access path %s finds %d resources, want %d", name, by, path, len(pages), len(want))
+					t.Errorf("%s by %s: access path %s finds %d resources, want %d", name, by, path, len(pages),
+						len(want))
 				}
 			}
 		}
@@ -110,10 +123,12 @@ func TestRequiredWords(t *testing.T) {
 	conn := connect(t, postgresURL(t))
 	for search, want := range map[string]string{
 		"backups of invoices": "backup invoic", `"nightly backup" x`: "night backup x", "x or y": "", "x -y": "",
-		`x -"y z"`: "", "foo-bar": "foo-bar foo bar", "the": "", "": "", "it's": "", `o'x \y`: "o x y", "x|y !z": "x y z",
+		`x -"y z"`: "", "foo-bar": "foo-bar foo bar", "the": "", "": "", "it's": "", `o'x \y`: "o x y",
+		"x|y !z": "x y z",
 	} {
 		var words []string
-		if err := conn.QueryRow(t.Context(), "SELECT required_words(websearch_to_tsquery('english', $1))", search).Scan(&words); err != nil {
+		if err := conn.QueryRow(t.Context(), "SELECT required_words(websearch_to_tsquery('english', $1))",
+			search).Scan(&words); err != nil {
 			t.Fatal(err)
 		}
 		if got := strings.Join(words, " "); got != want {
@@ -121,7 +136,8 @@ func TestRequiredWords(t *testing.T) {
 		}
 	}
 	var words []string // as no search makes them, but as they are written
-	if err := conn.QueryRow(t.Context(), `SELECT required_words('''a''''|b'' & ''c\\d!'''::tsquery)`).Scan(&words); err != nil {
+	if err := conn.QueryRow(t.Context(),
+		`SELECT required_words('''a''''|b'' & ''c\\d!'''::tsquery)`).Scan(&words); err != nil {
 		t.Fatal(err)
 	}
 	if !slices.Equal(words, []string{"a'|b", `c\d!`}) {

@@ -18,7 +18,8 @@ func TestBulkLoadsAreAnalyzed(t *testing.T) {
 	s, conn := openStoreWith(t, store.Options{URL: url, MaxConns: 2}), connect(t, url)
 	analyzed := func() (n int) {
 		t.Helper()
-		if err := conn.QueryRow(t.Context(), "SELECT analyze_count FROM pg_stat_user_tables WHERE relname = 'resources'").Scan(&n); err != nil {
+		if err := conn.QueryRow(t.Context(),
+			"SELECT analyze_count FROM pg_stat_user_tables WHERE relname = 'resources'").Scan(&n); err != nil {
 			t.Fatal(err)
 		}
 		return n
@@ -79,7 +80,8 @@ func TestMaintenanceMayTakeLonger(t *testing.T) {
 		"CREATE INDEX ON resources (slow(name))",
 		"CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(5.2); RETURN OLD; END $$",
 		"CREATE TRIGGER slow BEFORE DELETE ON cache_entries FOR EACH ROW EXECUTE FUNCTION slow()",
-		"INSERT INTO cache_entries (key, tenant_id, version, value, expires_at) VALUES ('k', gen_random_uuid(), 1, '', now() - interval '1 second')",
+		"INSERT INTO cache_entries (key, tenant_id, version, value, expires_at) VALUES ('k', gen_random_uuid(), 1, " +
+			"'', now() - interval '1 second')",
 		"BEGIN", "ANALYZE mv_compliance_summary", // its lock is held until the transaction ends
 	} {
 		mustExec(t, conn, sql)

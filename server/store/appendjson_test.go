@@ -8,7 +8,10 @@ import (
 )
 
 func FuzzAppendString(f *testing.F) {
-	for _, seed := range []string{"", "plain", "quo\"te", "back\\slash", "\n\r\t\x00\x1f\x7f", "\u2028 \U0001f600", "\xff"} {
+	for _, seed := range []string{
+		"", "plain", "quo\"te", "back\\slash", "\n\r\t\x00\x1f\x7f", "\u2028 \U0001f600",
+		"\xff",
+	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -24,9 +27,12 @@ func FuzzAppendString(f *testing.F) {
 
 func BenchmarkAppendResourceJSON(b *testing.B) {
 	row := [][]byte{
-		[]byte("0123456789abcdef"), []byte("/subscriptions/s1/resourceGroups/rg1/providers/Microsoft.Compute/virtualMachines/vm-1"),
-		[]byte("5f1b7c1e-0c5e-4b7e-9d4b-1c2d3e4f5a6b"), []byte("rg1"), []byte("vm-1"), []byte("Microsoft.Compute/virtualMachines"),
-		[]byte("westeurope"), []byte(`{"description": "` + strings.Repeat("x", 500) + `"}`), []byte(`{"env": "prod", "team": "core"}`),
+		[]byte("0123456789abcdef"),
+		[]byte("/subscriptions/s1/resourceGroups/rg1/providers/Microsoft.Compute/virtualMachines/vm-1"),
+		[]byte("5f1b7c1e-0c5e-4b7e-9d4b-1c2d3e4f5a6b"), []byte("rg1"), []byte("vm-1"),
+		[]byte("Microsoft.Compute/virtualMachines"),
+		[]byte("westeurope"), []byte(`{"description": "` + strings.Repeat("x", 500) + `"}`),
+		[]byte(`{"env": "prod", "team": "core"}`),
 		[]byte("compliant"),
 		{0, 2, 0xe5, 0, 0, 0, 0, 0},
 		{0, 2, 0xe5, 0, 0, 0, 0, 0},

@@ -83,7 +83,9 @@ DELETE FROM cache_entries WHERE key = ANY($1)`
 
 // DeleteCacheEntries deletes the entries whose keys begin with prefix and satisfy matches. It returns their number, and
 // an LSN at which reads no longer see them.
-func (s *Store) DeleteCacheEntries(ctx context.Context, prefix string, matches func(key string) bool) (int, LSN, error) {
+func (s *Store) DeleteCacheEntries(ctx context.Context, prefix string, matches func(key string) bool) (int, LSN,
+	error,
+) {
 	deleted := 0
 	position, err := s.write(ctx, func(conn *pgx.Conn) error {
 		rows, err := conn.Query(ctx, findEntriesSQL, prefix)

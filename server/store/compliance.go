@@ -106,7 +106,8 @@ type complianceCounts [5]int64
 
 func (c *complianceCounts) append(dst []byte) []byte {
 	for i, name := range [...]string{
-		`"total_resources":`, `,"evaluated_resources":`, `,"compliant_resources":`, `,"non_compliant_resources":`, `,"exempt_resources":`,
+		`"total_resources":`, `,"evaluated_resources":`, `,"compliant_resources":`, `,"non_compliant_resources":`,
+		`,"exempt_resources":`,
 	} {
 		dst = append(dst, name...)
 		dst = strconv.AppendInt(dst, c[i], 10)
@@ -145,7 +146,8 @@ func (s *Store) RefreshComplianceSummary(ctx context.Context) (done Refreshed, a
 			if !refreshed {
 				return ErrRefreshing
 			}
-			return tx.QueryRow(ctx, "SELECT refreshed_at, took FROM mv_refresh_log WHERE view = 'mv_compliance_summary'").
+			return tx.QueryRow(ctx, "SELECT refreshed_at, took FROM mv_refresh_log WHERE view = "+
+				"'mv_compliance_summary'").
 				Scan(&done.At, &done.Took)
 		})
 	})

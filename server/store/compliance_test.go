@@ -107,7 +107,10 @@ func TestComplianceSummary(t *testing.T) {
 	}
 	checkSummary(t, e.tenant)
 
-	if some := readSummary(t, s, store.ComplianceQuery{Tenant: e.tenant, SubscriptionID: "s2", Type: "t1"}); len(some.Data) != 1 || some.Total.Total != 2 {
+	if some := readSummary(t, s, store.ComplianceQuery{
+		Tenant: e.tenant, SubscriptionID: "s2",
+		Type: "t1",
+	}); len(some.Data) != 1 || some.Total.Total != 2 {
 		t.Errorf("filtered: %+v", some)
 	}
 	nobody := readSummary(t, s, store.ComplianceQuery{Tenant: newID()})
@@ -165,7 +168,8 @@ func TestOneRefreshAtATime(t *testing.T) {
 	defer tx.Rollback(context.Background())
 	var got bool
 	for !got { // another test may be refreshing
-		if err := tx.QueryRow(t.Context(), "SELECT pg_try_advisory_xact_lock(hashtext('mv_compliance_summary'))").Scan(&got); err != nil {
+		if err := tx.QueryRow(t.Context(),
+			"SELECT pg_try_advisory_xact_lock(hashtext('mv_compliance_summary'))").Scan(&got); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -201,7 +205,8 @@ func BenchmarkComplianceSummary(b *testing.B) {
 	buffer := make([]byte, 0, 128<<10)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := s.AppendComplianceSummary(b.Context(), buffer, store.ComplianceQuery{Tenant: e.tenant}, 0); err != nil {
+		if _, err := s.AppendComplianceSummary(b.Context(), buffer, store.ComplianceQuery{Tenant: e.tenant},
+			0); err != nil {
 			b.Fatal(err)
 		}
 	}

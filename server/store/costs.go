@@ -26,11 +26,12 @@ var ErrTooMany = errors.New("too many rows")
 
 // Cost is the cost of a service of a resource on one day. All fields except the currency are required.
 type Cost struct {
-	ResourceID  uuid.UUID   `json:"resource_id"`
-	ServiceName string      `json:"service_name"`
-	Date        string      `json:"date"`     // 2006-01-02
-	Cost        json.Number `json:"cost"`     // up to ten digits before the point and four behind it; negative for a credit
-	Currency    string      `json:"currency"` // ISO 4217; USD when it is missing
+	ResourceID  uuid.UUID `json:"resource_id"`
+	ServiceName string    `json:"service_name"`
+	Date        string    `json:"date"` // 2006-01-02
+	// up to ten digits before the point and four behind it; negative for a credit
+	Cost     json.Number `json:"cost"`
+	Currency string      `json:"currency"` // ISO 4217; USD when it is missing
 }
 
 func (c *Cost) faults(kept period) (faults faultList) {
@@ -46,7 +47,8 @@ func (c *Cost) faults(kept period) (faults faultList) {
 			kept.from.Format(time.DateOnly), kept.until.Format(time.DateOnly)))
 	}
 	if !isAmount(c.Cost.String()) {
-		faults.add("cost", fmt.Sprintf("is %.40q; it must be a number with up to ten digits before the point and four behind it", c.Cost))
+		faults.add("cost", fmt.Sprintf("is %.40q; it must be a number with up to ten digits before the point and "+
+			"four behind it", c.Cost))
 	}
 	if c.Currency != "" && !isCurrency(c.Currency) {
 		faults.add("currency", fmt.Sprintf("is %.10q; it must be three capital letters, such as USD", c.Currency))
@@ -70,9 +72,9 @@ func isCurrency(s string) bool {
 // currency returns c's, or the default.
 func (c *Cost) currency() string { return cmp.Or(c.Currency, "USD") }
 
-// The rows go in by one order of the key, so that two batches with the same rows cannot wait for each other. What changed
-// is one event for a batch, with a stream of its own: one of the tenant or of a month would make all its batches wait for
-// each other.
+// The rows go in by one order of the key, so that two batches with the same rows cannot wait for each other. What
+// changed is one event for a batch, with a stream of its own: one of the tenant or of a month would make all its
+// batches wait for each other.
 const upsertCostsSQL = namePrefix + upsertCosts + `
 WITH input AS MATERIALIZED (
   SELECT resource_id, service_name, date::date, cost::numeric, currency, number
@@ -135,7 +137,10 @@ func (s *Store) CostFaults(costs []Cost) []Fault {
 		faults = append(faults, c.faults(kept).at(i)...)
 		k := key{c.ResourceID, c.ServiceName, c.Date}
 		if first, twice := seen[k]; twice {
-			faults = append(faults, Fault{Index: i, Message: fmt.Sprintf("has the resource, service and date of index %d", first)})
+			faults = append(faults, Fault{
+				Index:   i,
+				Message: fmt.Sprintf("has the resource, service and date of index %d", first),
+			})
 			continue
 		}
 		seen[k] = i
@@ -152,7 +157,8 @@ func costArguments(tenant ID, costs []Cost) []any {
 	for i := range costs {
 		c := &costs[i]
 		resources[i] = c.ResourceID
-		columns[0][i], columns[1][i], columns[2][i], columns[3][i] = c.ServiceName, c.Date, c.Cost.String(), c.currency()
+		columns[0][i], columns[1][i], columns[2][i], columns[3][i] = c.ServiceName, c.Date, c.Cost.String(),
+			c.currency()
 	}
 	return []any{tenant, resources, columns[0], columns[1], columns[2], columns[3], newID()}
 }
@@ -251,7 +257,9 @@ func (s *Store) AppendCostTotals(ctx context.Context, dst []byte, q CostQuery, a
 	})
 }
 
-func (s *Store) appendCosts(ctx context.Context, dst []byte, after LSN, what, sql string, args []any, appendRow func([]byte, [][]byte) []byte) ([]byte, error) {
+func (s *Store) appendCosts(ctx context.Context, dst []byte, after LSN, what, sql string, args []any,
+	appendRow func([]byte, [][]byte) []byte,
+) ([]byte, error) {
 	body, n, err := s.appendArray(ctx, dst, after, MaxCostPoints, appendRow, sql, args...)
 	if err == nil && n > MaxCostPoints {
 		err = ErrTooMany

@@ -17,7 +17,10 @@ import (
 
 // cost is of the estate's resource r on a day, so many days ago.
 func (e *estate) cost(r int, service string, daysAgo int, amount string) store.Cost {
-	return store.Cost{ResourceID: e.resources[r], ServiceName: service, Date: day(daysAgo).Format(time.DateOnly), Cost: json.Number(amount)}
+	return store.Cost{
+		ResourceID: e.resources[r], ServiceName: service, Date: day(daysAgo).Format(time.DateOnly),
+		Cost: json.Number(amount),
+	}
 }
 
 func day(ago int) time.Time { return time.Now().UTC().Truncate(24*time.Hour).AddDate(0, 0, -ago) }
@@ -65,7 +68,8 @@ func TestCostSeries(t *testing.T) {
 	other.spend(t, s, other.cost(0, "compute", 1, "5"))
 	euro := e.cost(0, "storage", 40, "-0.0001")
 	euro.Currency = "EUR"
-	e.spend(t, s, e.cost(0, "compute", 1, "12.5"), e.cost(0, "storage", 1, "9999999999.9999"), e.cost(0, "compute", 400, "1"),
+	e.spend(t, s, e.cost(0, "compute", 1, "12.5"), e.cost(0, "storage", 1, "9999999999.9999"),
+		e.cost(0, "compute", 400, "1"),
 		euro, e.cost(1, "compute", 1, "3"))
 	e.spend(t, s, e.cost(0, "compute", 1, "13.25")) // replaces
 	e.spend(t, s, e.cost(0, "compute", 1, "13.25")) // changes nothing
@@ -130,7 +134,8 @@ func TestCostTotals(t *testing.T) {
 				currencies[p.Currency] = p.Cost.String()
 				continue
 			}
-			if got, _ := p.Cost.Float64(); got < sums[[2]string{p.Service, p.Period}]-0.001 || got > sums[[2]string{p.Service, p.Period}]+0.001 {
+			if got, _ := p.Cost.Float64(); got < sums[[2]string{p.Service, p.Period}]-0.001 ||
+				got > sums[[2]string{p.Service, p.Period}]+0.001 {
 				t.Errorf("%+v, want %v", p, sums[[2]string{p.Service, p.Period}])
 			}
 			if p.Resources < 1 || p.Resources > 3 {
@@ -165,7 +170,8 @@ func TestTooManyCosts(t *testing.T) {
 	mustExec(t, connect(t, postgresURL(t)), `INSERT INTO cost_data (tenant_id, resource_id, service_name, date, cost)
 		SELECT $1, $2, 's' || n, current_date - d, 1 FROM generate_series(1, 101) n, generate_series(1, 100) d`, e.tenant, e.resources[0])
 	q := store.CostQuery{Tenant: e.tenant, Resource: e.resources[0], From: day(110), To: day(0)}
-	if body, err := s.AppendCostSeries(t.Context(), []byte("before"), q, 0); !errors.Is(err, store.ErrTooMany) || string(body) != "before" {
+	if body, err := s.AppendCostSeries(t.Context(), []byte("before"), q, 0); !errors.Is(err, store.ErrTooMany) ||
+		string(body) != "before" {
 		t.Errorf("10,100 points gave %d bytes and %v, want ErrTooMany", len(body), err)
 	}
 	q.From = day(50)
@@ -185,20 +191,23 @@ func TestCostsAreRefusedAsAWhole(t *testing.T) {
 		return c
 	}
 	for want, batch := range map[string][]store.Cost{
-		"0: resource_id is missing":                   {with(func(c *store.Cost) { c.ResourceID = uuid.Nil })},
-		"1: service_name is missing":                  {good, with(func(c *store.Cost) { c.ServiceName = "" })},
-		"0: service_name contains a NUL":              {with(func(c *store.Cost) { c.ServiceName = "a\x00" })},
-		"0: date is \"2026-02-30\"":                   {with(func(c *store.Cost) { c.Date = "2026-02-30" })},
-		"0: date is 1999-12-31; costs are kept from":  {with(func(c *store.Cost) { c.Date = "1999-12-31" })},
-		"0: date is 2999-12-31; costs are kept from":  {with(func(c *store.Cost) { c.Date = "2999-12-31" })},
-		"0: cost is \"\"":                             {with(func(c *store.Cost) { c.Cost = "" })},
-		"0: cost is \"NaN\"":                          {with(func(c *store.Cost) { c.Cost = "NaN" })},
-		"0: cost is \"1e3\"":                          {with(func(c *store.Cost) { c.Cost = "1e3" })},
-		"0: cost is \"12345678901\"":                  {with(func(c *store.Cost) { c.Cost = "12345678901" })},
-		"0: cost is \"0.12345\"":                      {with(func(c *store.Cost) { c.Cost = "0.12345" })},
-		"0: currency is \"usd\"":                      {with(func(c *store.Cost) { c.Currency = "usd" })},
-		"2: has the resource, service and date of":    {good, with(func(*store.Cost) {}), good},
-		"1: resource_id is of no resource of this te": {good, {ResourceID: other.resources[0], ServiceName: "x", Date: good.Date, Cost: "1"}},
+		"0: resource_id is missing":                  {with(func(c *store.Cost) { c.ResourceID = uuid.Nil })},
+		"1: service_name is missing":                 {good, with(func(c *store.Cost) { c.ServiceName = "" })},
+		"0: service_name contains a NUL":             {with(func(c *store.Cost) { c.ServiceName = "a\x00" })},
+		"0: date is \"2026-02-30\"":                  {with(func(c *store.Cost) { c.Date = "2026-02-30" })},
+		"0: date is 1999-12-31; costs are kept from": {with(func(c *store.Cost) { c.Date = "1999-12-31" })},
+		"0: date is 2999-12-31; costs are kept from": {with(func(c *store.Cost) { c.Date = "2999-12-31" })},
+		"0: cost is \"\"":                            {with(func(c *store.Cost) { c.Cost = "" })},
+		"0: cost is \"NaN\"":                         {with(func(c *store.Cost) { c.Cost = "NaN" })},
+		"0: cost is \"1e3\"":                         {with(func(c *store.Cost) { c.Cost = "1e3" })},
+		"0: cost is \"12345678901\"":                 {with(func(c *store.Cost) { c.Cost = "12345678901" })},
+		"0: cost is \"0.12345\"":                     {with(func(c *store.Cost) { c.Cost = "0.12345" })},
+		"0: currency is \"usd\"":                     {with(func(c *store.Cost) { c.Currency = "usd" })},
+		"2: has the resource, service and date of":   {good, with(func(*store.Cost) {}), good},
+		"1: resource_id is of no resource of this te": {
+			good,
+			{ResourceID: other.resources[0], ServiceName: "x", Date: good.Date, Cost: "1"},
+		},
 	} {
 		_, err := s.UpsertCosts(t.Context(), e.tenant, batch)
 		var faults *store.ValidationError
@@ -206,7 +215,8 @@ func TestCostsAreRefusedAsAWhole(t *testing.T) {
 			t.Errorf("%s: error %v", want, err)
 			continue
 		}
-		if got := fmt.Sprintf("%d: %s", faults.Faults[0].Index, faults.Faults[0].Message); !strings.HasPrefix(got, want) {
+		if got := fmt.Sprintf("%d: %s", faults.Faults[0].Index,
+			faults.Faults[0].Message); !strings.HasPrefix(got, want) {
 			t.Errorf("got %s, want %s", got, want)
 		}
 	}
@@ -230,7 +240,8 @@ func TestConcurrentUpsertsOfTheSameCosts(t *testing.T) {
 			for round := range 10 {
 				batch := make([]store.Cost, 20)
 				for i := range batch {
-					batch[i] = e.cost((i*[4]int{1, 3, 7, 9}[w])%20, "compute", 1, fmt.Sprint(round)) // each in another order
+					// each in another order
+					batch[i] = e.cost((i*[4]int{1, 3, 7, 9}[w])%20, "compute", 1, fmt.Sprint(round))
 				}
 				if _, err := s.UpsertCosts(t.Context(), e.tenant, batch); err != nil {
 					t.Error(err)
@@ -274,7 +285,8 @@ func TestOneEventForABatchOfCosts(t *testing.T) {
 	e.spend(t, s, batch...) // changes nothing
 	stranger := e.cost(0, "compute", 1, "5")
 	stranger.ResourceID = uuid.New()
-	if _, err := s.UpsertCosts(t.Context(), e.tenant, []store.Cost{e.cost(0, "compute", 3, "7"), stranger}); err == nil {
+	if _, err := s.UpsertCosts(t.Context(), e.tenant,
+		[]store.Cost{e.cost(0, "compute", 3, "7"), stranger}); err == nil {
 		t.Error("the cost of a resource that is not there was taken")
 	}
 	e.spend(t, s, e.cost(1, "compute", 1, "4"), e.cost(0, "storage", 2, "2")) // changes one
@@ -290,8 +302,10 @@ func TestOneEventForABatchOfCosts(t *testing.T) {
 	}
 	var payloads string
 	err := connect(t, postgresURL(t)).QueryRow(t.Context(),
-		"SELECT jsonb_agg(payload ORDER BY position)::text FROM events WHERE tenant_id = $1 AND type = 'costs.recorded'", e.tenant).Scan(&payloads)
-	want := fmt.Sprintf(`[{"costs": 3, "resources": 2, "from": %q, "to": %q}, {"costs": 1, "resources": 1, "from": %[2]q, "to": %[2]q}]`,
+		"SELECT jsonb_agg(payload ORDER BY position)::text FROM events WHERE tenant_id = $1 AND type = "+
+			"'costs.recorded'", e.tenant).Scan(&payloads)
+	want := fmt.Sprintf(
+		`[{"costs": 3, "resources": 2, "from": %q, "to": %q}, {"costs": 1, "resources": 1, "from": %[2]q, "to": %[2]q}]`,
 		day(3).Format(time.DateOnly), day(1).Format(time.DateOnly))
 	if err != nil || !sameJSON(t, []byte(payloads), []byte(want)) {
 		t.Errorf("events %s (error %v), want %s", payloads, err, want)

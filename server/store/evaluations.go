@@ -175,7 +175,9 @@ func appendEvaluation(dst []byte, row [][]byte) []byte {
 
 // AppendEvaluations appends one page of the history, newest first, as a JSON array to dst. next is the position to
 // continue after; nil after the last page. It sees everything committed up to after.
-func (s *Store) AppendEvaluations(ctx context.Context, dst []byte, q EvaluationQuery, after LSN) (page []byte, next *EvaluationPosition, err error) {
+func (s *Store) AppendEvaluations(ctx context.Context, dst []byte, q EvaluationQuery, after LSN) (page []byte,
+	next *EvaluationPosition, err error,
+) {
 	sql, args := evaluationStatement(&q)
 	var last EvaluationPosition
 	page, n, err := s.appendArray(ctx, dst, after, q.Limit, func(dst []byte, row [][]byte) []byte {
@@ -216,7 +218,9 @@ type CurrentQuery struct {
 
 // AppendCurrentEvaluations appends one page as a JSON array to dst, by ascending id of the policy or resource that was
 // not given. next is the id to continue after; nil after the last page. It sees everything committed up to after.
-func (s *Store) AppendCurrentEvaluations(ctx context.Context, dst []byte, q CurrentQuery, after LSN) (page []byte, next *ID, err error) {
+func (s *Store) AppendCurrentEvaluations(ctx context.Context, dst []byte, q CurrentQuery, after LSN) (page []byte,
+	next *ID, err error,
+) {
 	if q.Resource == nil && q.Policy == nil {
 		return dst, nil, fmt.Errorf("list current evaluations: neither a resource nor a policy is given")
 	}
@@ -299,7 +303,8 @@ func (s *Store) RetireEvaluations(ctx context.Context) (resources []TenantResour
 			if _, err := tx.Exec(ctx, "SELECT set_compliance_status($1)", ids); err != nil {
 				return err
 			}
-			_, err = tx.Exec(ctx, raiseVersionsSQL, tenants) // last: until the transaction ends, changes of these tenants wait
+			// last: until the transaction ends, changes of these tenants wait
+			_, err = tx.Exec(ctx, raiseVersionsSQL, tenants)
 			return err
 		})
 	})

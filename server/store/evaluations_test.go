@@ -55,7 +55,8 @@ func (e *estate) record(t testing.TB, s *store.Store, evaluations ...store.Evalu
 
 func statusOf(t testing.TB, resource store.ID) (status string) {
 	t.Helper()
-	err := connect(t, postgresURL(t)).QueryRow(t.Context(), "SELECT compliance_status FROM resources WHERE id = $1", resource).Scan(&status)
+	err := connect(t, postgresURL(t)).QueryRow(t.Context(), "SELECT compliance_status FROM resources WHERE id = $1",
+		resource).Scan(&status)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,11 +91,30 @@ func TestStatusIsTheWorstOfTheLatest(t *testing.T) {
 		{"exempt by one", []store.Evaluation{e.evaluation(0, 0, "exempt", 10)}, "exempt"},
 		{"compliant by another", []store.Evaluation{e.evaluation(0, 1, "compliant", 11)}, "compliant"},
 		{"failing one", []store.Evaluation{e.evaluation(0, 2, "error", 12)}, "non_compliant"},
-		{"passing another later does not help", []store.Evaluation{e.evaluation(0, 1, "compliant", 13)}, "non_compliant"},
-		{"an older result of the failed one does not count", []store.Evaluation{e.evaluation(0, 2, "compliant", 5)}, "non_compliant"},
-		{"the last of a batch counts, by its time", []store.Evaluation{e.evaluation(0, 2, "compliant", 21), e.evaluation(0, 2, "non_compliant", 20)}, "compliant"},
-		{"of the same time, the one recorded last", []store.Evaluation{e.evaluation(0, 2, "non_compliant", 21)}, "non_compliant"},
-		{"several policies at once", []store.Evaluation{e.evaluation(0, 0, "exempt", 30), e.evaluation(0, 1, "exempt", 30), e.evaluation(0, 2, "exempt", 30)}, "exempt"},
+		{
+			"passing another later does not help",
+			[]store.Evaluation{e.evaluation(0, 1, "compliant", 13)},
+			"non_compliant",
+		},
+		{
+			"an older result of the failed one does not count",
+			[]store.Evaluation{e.evaluation(0, 2, "compliant", 5)},
+			"non_compliant",
+		},
+		{
+			"the last of a batch counts, by its time",
+			[]store.Evaluation{e.evaluation(0, 2, "compliant", 21), e.evaluation(0, 2, "non_compliant", 20)},
+			"compliant",
+		},
+		{
+			"of the same time, the one recorded last",
+			[]store.Evaluation{e.evaluation(0, 2, "non_compliant", 21)},
+			"non_compliant",
+		},
+		{"several policies at once", []store.Evaluation{
+			e.evaluation(0, 0, "exempt", 30),
+			e.evaluation(0, 1, "exempt", 30), e.evaluation(0, 2, "exempt", 30),
+		}, "exempt"},
 	} {
 		e.record(t, s, step.evaluations...)
 		if got := statusOf(t, e.resources[0]); got != step.want {
@@ -124,10 +144,22 @@ func TestEvaluationsAreRefusedAsAWhole(t *testing.T) {
 		batch []store.Evaluation
 		want  []string // index: words of the message
 	}{
-		"what is seen at once":    {[]store.Evaluation{good, {}, future, e.evaluation(0, 0, "good", 0)}, []string{"1: resource_id", "1: policy_id", "1: result", "2: future", "3: compliant"}},
-		"another tenant's":        {[]store.Evaluation{foreignResource, good, foreignPolicy}, []string{"0: no resource", "2: no policy"}},
-		"what is deleted":         {[]store.Evaluation{good, e.evaluation(1, 1, "compliant", 0)}, []string{"1: no resource", "1: no policy"}},
-		"what was never anywhere": {[]store.Evaluation{{ResourceID: uuid.New(), PolicyID: uuid.New(), Result: "error"}}, []string{"0: no resource", "0: no policy"}},
+		"what is seen at once": {
+			[]store.Evaluation{good, {}, future, e.evaluation(0, 0, "good", 0)},
+			[]string{"1: resource_id", "1: policy_id", "1: result", "2: future", "3: compliant"},
+		},
+		"another tenant's": {
+			[]store.Evaluation{foreignResource, good, foreignPolicy},
+			[]string{"0: no resource", "2: no policy"},
+		},
+		"what is deleted": {
+			[]store.Evaluation{good, e.evaluation(1, 1, "compliant", 0)},
+			[]string{"1: no resource", "1: no policy"},
+		},
+		"what was never anywhere": {
+			[]store.Evaluation{{ResourceID: uuid.New(), PolicyID: uuid.New(), Result: "error"}},
+			[]string{"0: no resource", "0: no policy"},
+		},
 	} {
 		_, err := s.RecordEvaluations(t.Context(), e.tenant, c.batch)
 		var faults *store.ValidationError
@@ -137,7 +169,8 @@ func TestEvaluationsAreRefusedAsAWhole(t *testing.T) {
 		}
 		for i, want := range c.want {
 			got := faults.Faults[i]
-			if at, words, _ := strings.Cut(want, ": "); fmt.Sprint(got.Index) != at || !strings.Contains(got.Message, words) {
+			if at, words, _ := strings.Cut(want, ": "); fmt.Sprint(got.Index) != at ||
+				!strings.Contains(got.Message, words) {
 				t.Errorf("%s: fault %d is %+v, want %s", name, i, got, want)
 			}
 		}
@@ -156,22 +189,26 @@ func TestEvaluationsAreRefusedAsAWhole(t *testing.T) {
 func TestOneEventForABatchOfEvaluations(t *testing.T) {
 	s := openStore(t)
 	e := newEstate(t, s, 3, 2)
-	e.record(t, s, e.evaluation(0, 0, "compliant", 1), e.evaluation(1, 0, "compliant", 1), e.evaluation(2, 0, "error", 1), e.evaluation(2, 1, "exempt", 1))
+	e.record(t, s, e.evaluation(0, 0, "compliant", 1), e.evaluation(1, 0, "compliant", 1),
+		e.evaluation(2, 0, "error", 1), e.evaluation(2, 1, "exempt", 1))
 	f := &follower{s: s, tenant: e.tenant}
-	for len(f.got) == 0 || f.got[len(f.got)-1] != "evaluations.recorded" { // another test's transaction may hold it back
+	// another test's transaction may hold it back
+	for len(f.got) == 0 || f.got[len(f.got)-1] != "evaluations.recorded" {
 		f.follow(t, 100)
 	}
 	var payload string
 	err := connect(t, postgresURL(t)).QueryRow(t.Context(),
-		"SELECT string_agg(payload::text, ' ') FROM events WHERE tenant_id = $1 AND type = 'evaluations.recorded'", e.tenant).Scan(&payload)
-	want := fmt.Sprintf(`{"policies": {"%s": {"error": 1, "compliant": 2}, "%s": {"exempt": 1}}}`, uuid.UUID(e.policies[0]), uuid.UUID(e.policies[1]))
+		"SELECT string_agg(payload::text, ' ') FROM events WHERE tenant_id = $1 AND type = 'evaluations.recorded'",
+		e.tenant).Scan(&payload)
+	want := fmt.Sprintf(`{"policies": {"%s": {"error": 1, "compliant": 2}, "%s": {"exempt": 1}}}`,
+		uuid.UUID(e.policies[0]), uuid.UUID(e.policies[1]))
 	if err != nil || !sameJSON(t, []byte(payload), []byte(want)) {
 		t.Errorf("events %s (error %v), want %s", payload, err, want)
 	}
 }
 
-// Several connections evaluate the same resources, each in an order of its own, with times that repeat. Nobody runs into
-// a deadlock, and the state is what the history says, however the transactions came to their ends.
+// Several connections evaluate the same resources, each in an order of its own, with times that repeat. Nobody runs
+// into a deadlock, and the state is what the history says, however the transactions came to their ends.
 func TestConcurrentEvaluationsOfTheSameResources(t *testing.T) {
 	s := openStore(t)
 	e := newEstate(t, s, 40, 4)
@@ -182,7 +219,8 @@ func TestConcurrentEvaluationsOfTheSameResources(t *testing.T) {
 			for range 15 {
 				var batch []store.Evaluation
 				for _, r := range random.Perm(len(e.resources))[:30] {
-					batch = append(batch, e.evaluation(r, random.IntN(4), store.Results[random.IntN(4)], random.IntN(20)))
+					batch = append(batch, e.evaluation(r, random.IntN(4), store.Results[random.IntN(4)],
+						random.IntN(20)))
 				}
 				if _, err := s.RecordEvaluations(t.Context(), e.tenant, batch); err != nil {
 					t.Error(err)
@@ -193,7 +231,8 @@ func TestConcurrentEvaluationsOfTheSameResources(t *testing.T) {
 	wait.Wait()
 	checkAgainstHistory(t, e.tenant)
 	var evaluations int
-	err := connect(t, postgresURL(t)).QueryRow(t.Context(), "SELECT count(*) FROM policy_evaluations WHERE tenant_id = $1", e.tenant).Scan(&evaluations)
+	err := connect(t, postgresURL(t)).QueryRow(t.Context(),
+		"SELECT count(*) FROM policy_evaluations WHERE tenant_id = $1", e.tenant).Scan(&evaluations)
 	if err != nil || evaluations != 4*15*30 {
 		t.Errorf("%d evaluations were recorded (error %v), want %d", evaluations, err, 4*15*30)
 	}
@@ -245,7 +284,13 @@ func TestEvaluationsByPages(t *testing.T) {
 	for _, c := range []struct {
 		resource, policy *store.ID
 		want             int
-	}{{nil, nil, 60}, {&e.resources[1], nil, 15}, {nil, &e.policies[2], 20}, {&e.resources[0], &e.policies[0], 5}, {&other.resources[0], nil, 0}} {
+	}{
+		{nil, nil, 60},
+		{&e.resources[1], nil, 15},
+		{nil, &e.policies[2], 20},
+		{&e.resources[0], &e.policies[0], 5},
+		{&other.resources[0], nil, 0},
+	} {
 		q := store.EvaluationQuery{Tenant: e.tenant, Resource: c.resource, Policy: c.policy, Limit: 7}
 		var got []record
 		for {
@@ -268,7 +313,8 @@ func TestEvaluationsByPages(t *testing.T) {
 		ids := map[int64]bool{}
 		for _, r := range got {
 			ids[r.ID] = true
-			if c.resource != nil && r.ResourceID != uuid.UUID(*c.resource) || c.policy != nil && r.PolicyID != uuid.UUID(*c.policy) {
+			if c.resource != nil && r.ResourceID != uuid.UUID(*c.resource) || c.policy != nil &&
+				r.PolicyID != uuid.UUID(*c.policy) {
 				t.Errorf("%+v was not asked for", r)
 			}
 		}
@@ -314,10 +360,13 @@ func TestCurrentEvaluations(t *testing.T) {
 			t.Errorf("%d evaluations, want %d", len(seen), c.want)
 		}
 	}
-	if body, _, err := s.AppendCurrentEvaluations(t.Context(), nil, store.CurrentQuery{Tenant: newID(), Resource: &e.resources[0], Limit: 5}, 0); err != nil || string(body) != "[]" {
+	if body, _, err := s.AppendCurrentEvaluations(t.Context(), nil,
+		store.CurrentQuery{Tenant: newID(), Resource: &e.resources[0], Limit: 5}, 0); err != nil ||
+		string(body) != "[]" {
 		t.Errorf("another tenant is shown %s, error %v", body, err)
 	}
-	if _, _, err := s.AppendCurrentEvaluations(t.Context(), nil, store.CurrentQuery{Tenant: e.tenant, Limit: 5}, 0); err == nil {
+	if _, _, err := s.AppendCurrentEvaluations(t.Context(), nil, store.CurrentQuery{Tenant: e.tenant, Limit: 5},
+		0); err == nil {
 		t.Error("neither a resource nor a policy was accepted")
 	}
 }
@@ -351,7 +400,8 @@ func TestRetiringRaisesTheVersion(t *testing.T) {
 	}
 	conn := connect(t, postgresURL(t))
 	version := func() (v int64) {
-		if err := conn.QueryRow(t.Context(), "SELECT version FROM tenant_versions WHERE tenant_id = $1", e.tenant).Scan(&v); err != nil {
+		if err := conn.QueryRow(t.Context(), "SELECT version FROM tenant_versions WHERE tenant_id = $1",
+			e.tenant).Scan(&v); err != nil {
 			t.Fatal(err)
 		}
 		return v
@@ -365,15 +415,18 @@ func TestRetiringRaisesTheVersion(t *testing.T) {
 func TestDeletedPoliciesDecideNothing(t *testing.T) {
 	s := openStore(t)
 	e := newEstate(t, s, 2, 2)
-	e.record(t, s, e.evaluation(0, 0, "non_compliant", 1), e.evaluation(0, 1, "compliant", 1), e.evaluation(1, 0, "error", 1))
+	e.record(t, s, e.evaluation(0, 0, "non_compliant", 1), e.evaluation(0, 1, "compliant", 1),
+		e.evaluation(1, 0, "error", 1))
 	if _, err := s.DeletePolicy(t.Context(), e.tenant, e.policies[0], 0); err != nil {
 		t.Fatal(err)
 	}
 	retired := retireAll(t, s, e.tenant)
-	if first, second := statusOf(t, e.resources[0]), statusOf(t, e.resources[1]); first != "compliant" || second != "unknown" || retired != 2 {
+	if first, second := statusOf(t, e.resources[0]), statusOf(t, e.resources[1]); first != "compliant" ||
+		second != "unknown" || retired != 2 {
 		t.Errorf("the resources are %s and %s, %d were retired; want compliant, unknown and 2", first, second, retired)
 	}
-	body, _, err := s.AppendEvaluations(t.Context(), nil, store.EvaluationQuery{Tenant: e.tenant, Policy: &e.policies[0], Limit: 10}, 0)
+	body, _, err := s.AppendEvaluations(t.Context(), nil,
+		store.EvaluationQuery{Tenant: e.tenant, Policy: &e.policies[0], Limit: 10}, 0)
 	if err != nil || len(decodeRecords(t, body)) != 2 {
 		t.Errorf("the history is %s (error %v), want both evaluations to stay", body, err)
 	}
@@ -411,7 +464,8 @@ func BenchmarkAppendEvaluations(b *testing.B) {
 	buffer := make([]byte, 0, 32<<10)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, _, err := s.AppendEvaluations(b.Context(), buffer, store.EvaluationQuery{Tenant: e.tenant, Limit: 20}, 0); err != nil {
+		if _, _, err := s.AppendEvaluations(b.Context(), buffer, store.EvaluationQuery{Tenant: e.tenant, Limit: 20},
+			0); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -23,7 +23,8 @@ func ParseEventPosition(s string) (EventPosition, error) {
 	t, errTransaction := strconv.ParseUint(transaction, 10, 63)
 	p, errPosition := strconv.ParseUint(position, 10, 63)
 	if !found || errTransaction != nil || errPosition != nil {
-		return EventPosition{}, fmt.Errorf("%.40q is not the place of an event: two numbers with a hyphen between them, such as 7421-183", s)
+		return EventPosition{}, fmt.Errorf("%.40q is not the place of an event: two numbers with a hyphen between "+
+			"them, such as 7421-183", s)
 	}
 	return EventPosition{Transaction: t, Position: int64(p)}, nil
 }
@@ -76,7 +77,9 @@ SELECT ` + eventColumns + ` FROM events
 // dst. last is the position of the last event, or from if there is none. A follower that continues from last gets every
 // event exactly once, even those of long transactions. It sees everything committed up to after, unless an earlier
 // transaction is still open.
-func (s *Store) AppendEvents(ctx context.Context, dst []byte, tenant ID, from EventPosition, limit int, after LSN) (events []byte, last EventPosition, more bool, err error) {
+func (s *Store) AppendEvents(ctx context.Context, dst []byte, tenant ID, from EventPosition, limit int,
+	after LSN,
+) (events []byte, last EventPosition, more bool, err error) {
 	events, n, err := s.appendArray(ctx, dst, after, limit, func(dst []byte, row [][]byte) []byte {
 		last = eventPosition(row)
 		return appendEvent(dst, row)
@@ -95,7 +98,9 @@ SELECT ` + eventColumns + ` FROM events WHERE stream_id = $1 AND tenant_id = $2 
 
 // AppendStream appends up to limit events of one stream after a version, in the order of versions, as a JSON array to
 // dst. last is the version of the last event, or version if there is none. It sees everything committed up to after.
-func (s *Store) AppendStream(ctx context.Context, dst []byte, tenant, stream ID, version int32, limit int, after LSN) (events []byte, last int32, more bool, err error) {
+func (s *Store) AppendStream(ctx context.Context, dst []byte, tenant, stream ID, version int32, limit int,
+	after LSN,
+) (events []byte, last int32, more bool, err error) {
 	events, n, err := s.appendArray(ctx, dst, after, limit, func(dst []byte, row [][]byte) []byte {
 		last = int4(row[3])
 		return appendEvent(dst, row)
@@ -119,7 +124,9 @@ SELECT $1, $2, $3::integer + 1, $4, $5::text::jsonb
 // AppendEvent adds an event to a stream whose last event has the given version; 0 begins a stream. It returns
 // [ErrVersion] when the stream has another last version. Changes of resources and policies write their events
 // themselves.
-func (s *Store) AppendEvent(ctx context.Context, tenant, stream ID, version int32, kind string, payload json.RawMessage) (LSN, error) {
+func (s *Store) AppendEvent(ctx context.Context, tenant, stream ID, version int32, kind string,
+	payload json.RawMessage,
+) (LSN, error) {
 	if fault := documentFault(payload); fault != "" {
 		return 0, fmt.Errorf("append event: %w", &ValidationError{Faults: []Fault{{Message: "payload " + fault}}})
 	}

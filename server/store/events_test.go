@@ -43,7 +43,8 @@ func TestOneOfTwoAppendsAtAVersion(t *testing.T) {
 	for range appenders {
 		wait.Go(func() {
 			for version := int32(0); version < versions; {
-				_, err := s.AppendEvent(t.Context(), tenant, stream, version, "test.happened", json.RawMessage(`{"a":1}`))
+				_, err := s.AppendEvent(t.Context(), tenant, stream, version, "test.happened",
+					json.RawMessage(`{"a":1}`))
 				switch {
 				case errors.Is(err, store.ErrVersion):
 					stale.Add(1)
@@ -86,7 +87,10 @@ func TestAppendEventRefuses(t *testing.T) {
 		t.Errorf("a payload that is no object: %v", err)
 	}
 	conn := connect(t, postgresURL(t))
-	for _, sql := range []string{"UPDATE events SET type = 'x' WHERE tenant_id = $1", "DELETE FROM events WHERE tenant_id = $1"} {
+	for _, sql := range []string{
+		"UPDATE events SET type = 'x' WHERE tenant_id = $1",
+		"DELETE FROM events WHERE tenant_id = $1",
+	} {
 		if _, err := conn.Exec(t.Context(), sql, tenant); err == nil {
 			t.Errorf("%s was executed", sql)
 		}
@@ -136,7 +140,9 @@ func TestFollowerMissesNoLateCommitter(t *testing.T) {
 		return tx
 	}
 	add := func(tx pgx.Tx, kind string) {
-		_, err := tx.Exec(t.Context(), "INSERT INTO events (tenant_id, stream_id, version, type, payload) VALUES ($1, $2, 1, $3, '{}')", tenant, newID(), kind)
+		_, err := tx.Exec(t.Context(),
+			"INSERT INTO events (tenant_id, stream_id, version, type, payload) VALUES ($1, $2, 1, $3, '{}')", tenant,
+			newID(), kind)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -183,7 +189,8 @@ func TestFollowersOfConcurrentWritersGetEveryEventOnce(t *testing.T) {
 		}
 		wait.Go(func() {
 			for i := range each {
-				if _, err := s.AppendEvent(t.Context(), tenant, newID(), 0, fmt.Sprintf("w%d.%d", w, i), nil); err != nil {
+				if _, err := s.AppendEvent(t.Context(), tenant, newID(), 0, fmt.Sprintf("w%d.%d", w, i),
+					nil); err != nil {
 					t.Error(err)
 					return
 				}
@@ -235,7 +242,8 @@ func FuzzParseEventPosition(f *testing.F) {
 func BenchmarkAppendEvents(b *testing.B) {
 	s, tenant := openStore(b), newID()
 	for range 50 {
-		if _, err := s.AppendEvent(b.Context(), tenant, newID(), 0, "test.happened", json.RawMessage(`{"a":1}`)); err != nil {
+		if _, err := s.AppendEvent(b.Context(), tenant, newID(), 0, "test.happened",
+			json.RawMessage(`{"a":1}`)); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -40,20 +40,24 @@ func TestATagFindsItsResourcesOnly(t *testing.T) {
 	}
 	mustExec(t, conn, `INSERT INTO resources (id, tenant_id, azure_resource_id, subscription_id, resource_group_name, name, type, location, tags)
 		VALUES (gen_random_uuid(), $1, 'n', 's', 'g', 'n', 't', 'l', '{"number": 5, "none": null, "list": ["a"]}')`, tenant)
-	for _, tag := range append(tags, store.Tag{Key: "number", Value: "5"}, store.Tag{Key: "none"}, store.Tag{Key: "list", Value: `["a"]`}) {
+	for _, tag := range append(tags, store.Tag{Key: "number", Value: "5"}, store.Tag{Key: "none"},
+		store.Tag{Key: "list", Value: `["a"]`}) {
 		for _, tag.HasValue = range []bool{false, true} {
 			where, args := "tags ? $2", []any{tenant, tag.Key}
 			if tag.HasValue {
 				where, args = "tags @> jsonb_build_object($2::text, $3::text)", append(args, tag.Value)
 			}
-			rows, _ := conn.Query(t.Context(), "SELECT id FROM resources WHERE tenant_id = $1 AND "+where+" ORDER BY updated_at DESC, id DESC", args...)
+			rows, _ := conn.Query(t.Context(),
+				"SELECT id FROM resources WHERE tenant_id = $1 AND "+where+" ORDER BY updated_at DESC, id DESC",
+				args...)
 			want, err := pgx.CollectRows(rows, pgx.RowTo[store.ID])
 			if err != nil {
 				t.Fatal(err)
 			}
 			got := walk(t, s, store.ListQuery{Tenant: tenant, Filter: store.Filter{Tags: []store.Tag{tag}}, Limit: 10})
 			if !slices.Equal(got, want) {
-				t.Errorf("%.40q = %.40q (%t) finds %d resources, want %d", tag.Key, tag.Value, tag.HasValue, len(got), len(want))
+				t.Errorf("%.40q = %.40q (%t) finds %d resources, want %d", tag.Key, tag.Value, tag.HasValue, len(got),
+					len(want))
 			}
 		}
 	}

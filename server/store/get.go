@@ -11,8 +11,8 @@ import (
 	"github.com/policycortex/headroom/server/tracing"
 )
 
-// resourceFormats asks for uuid, integer and timestamptz in binary and for jsonb as text: that is how appendResource takes
-// resourceColumns. It is an `any` so that passing it does not allocate.
+// resourceFormats asks for uuid, integer and timestamptz in binary and for jsonb as text: that is how appendResource
+// takes resourceColumns. It is an `any` so that passing it does not allocate.
 var resourceFormats any = pgx.QueryResultFormats{
 	pgx.BinaryFormatCode, pgx.BinaryFormatCode, pgx.BinaryFormatCode, pgx.BinaryFormatCode, pgx.BinaryFormatCode,
 	pgx.BinaryFormatCode, pgx.BinaryFormatCode, pgx.BinaryFormatCode,
@@ -24,8 +24,8 @@ var resourceFormats any = pgx.QueryResultFormats{
 // measured under the one name: what a gate asks about is how long the database takes to get what was asked for.
 //
 // Whether it is deleted is looked at here, and not by the statements: with "deleted_at IS NULL" in them every partial
-// index could serve, and in a table that has not been analyzed yet the planner takes any of them and reads it from end to
-// end. As they are, the primary key alone can serve.
+// index could serve, and in a table that has not been analyzed yet the planner takes any of them and reads it from end
+// to end. As they are, the primary key alone can serve.
 const (
 	getSQL = namePrefix + getResource + `
 SELECT ` + resourceColumns + `, deleted_at IS NULL FROM resources WHERE id = $1 AND tenant_id = $2`
@@ -89,7 +89,8 @@ func (g *group) fetch(conn *pgx.Conn) error {
 	g.reset()
 	g.parameters[0] = appendUUIDs(g.parameters[0][:0], g.calls)
 	state, start := stateOf(conn), time.Now()
-	result := conn.PgConn().ExecStatement(context.Background(), state.getGroup, g.parameters[:], binaryFormat, getGroupFormats)
+	result := conn.PgConn().ExecStatement(context.Background(), state.getGroup, g.parameters[:], binaryFormat,
+		getGroupFormats)
 	for result.NextRow() {
 		row := result.Values()
 		if !isAlive(row) {
@@ -105,7 +106,9 @@ func (g *group) fetch(conn *pgx.Conn) error {
 }
 
 // end closes the result and records the query, which pgx's tracer has not seen. calls are those of a group.
-func (c *connState) end(ctx context.Context, sql string, start time.Time, result *pgconn.ResultReader, calls []*get) error {
+func (c *connState) end(ctx context.Context, sql string, start time.Time, result *pgconn.ResultReader,
+	calls []*get,
+) error {
 	tag, err := result.Close()
 	c.tracer.record(c.tracer.get, sql, time.Since(start), err)
 	if len(calls) > 0 {

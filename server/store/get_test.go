@@ -48,22 +48,26 @@ func TestGetsTogether(t *testing.T) {
 				own, other, n := c%2, (c+1)%2, random.IntN(100)
 				switch random.IntN(10) {
 				case 0:
-					if body, err := s.AppendResource(t.Context(), nil, tenants[other], ids[own][n], 0); !errors.Is(err, store.ErrNotFound) || body != nil {
+					if body, err := s.AppendResource(t.Context(), nil, tenants[other], ids[own][n], 0); !errors.Is(err,
+						store.ErrNotFound) || body != nil {
 						t.Errorf("another tenant's: %s, error %v", body, err)
 					}
 				case 1:
-					if body, err := s.AppendResource(t.Context(), nil, tenants[own], newID(), 0); !errors.Is(err, store.ErrNotFound) || body != nil {
+					if body, err := s.AppendResource(t.Context(), nil, tenants[own], newID(), 0); !errors.Is(err,
+						store.ErrNotFound) || body != nil {
 						t.Errorf("an unknown one: %s, error %v", body, err)
 					}
 				case 2:
 					ctx, cancel := context.WithTimeout(t.Context(), time.Duration(random.IntN(200))*time.Microsecond)
-					if body, err := s.AppendResource(ctx, []byte("x"), tenants[own], ids[own][n], 0); err != nil && (!errors.Is(err, context.DeadlineExceeded) || string(body) != "x") {
+					if body, err := s.AppendResource(ctx, []byte("x"), tenants[own], ids[own][n], 0); err != nil &&
+						(!errors.Is(err, context.DeadlineExceeded) || string(body) != "x") {
 						t.Errorf("without patience: %s, error %v", body, err)
 					}
 					cancel()
 				default:
 					body, err := s.AppendResource(t.Context(), []byte("before"), tenants[own], ids[own][n], 0)
-					if want := fmt.Sprintf(`"name":"vm-%d"`, n); err != nil || !strings.HasPrefix(string(body), "before{") || !strings.Contains(string(body), want) {
+					if want := fmt.Sprintf(`"name":"vm-%d"`, n); err != nil ||
+						!strings.HasPrefix(string(body), "before{") || !strings.Contains(string(body), want) {
 						t.Errorf("got %s, error %v; want %s", body, err, want)
 					}
 				}
@@ -80,7 +84,8 @@ func TestGetsTogether(t *testing.T) {
 func TestGetsOfDeletedResources(t *testing.T) {
 	s, tenant := openStore(t), newID()
 	ids := fillResources(t, s, tenant, 50)
-	mustExec(t, connect(t, postgresURL(t)), "UPDATE resources SET deleted_at = now() WHERE tenant_id = $1 AND name LIKE '%7'", tenant)
+	mustExec(t, connect(t, postgresURL(t)),
+		"UPDATE resources SET deleted_at = now() WHERE tenant_id = $1 AND name LIKE '%7'", tenant)
 	var wg sync.WaitGroup
 	for i, id := range ids {
 		wg.Go(func() {
@@ -110,7 +115,8 @@ func TestPlansOfGets(t *testing.T) {
 		mustExec(t, conn, state, args...)
 		for _, sql := range []string{store.GetSQL, store.GetGroupSQL} {
 			plan, err := s.Explain(t.Context(), sql)
-			if err != nil || !strings.Contains(plan, "resources_pkey") || !strings.Contains(plan, "Index Cond: (id = ") {
+			if err != nil || !strings.Contains(plan, "resources_pkey") ||
+				!strings.Contains(plan, "Index Cond: (id = ") {
 				t.Errorf("after %.20q the plan of %.100q is (error %v)\n%s", state, sql, err, plan)
 			}
 		}
@@ -140,14 +146,17 @@ func TestGroupsAreNotPlannedAnew(t *testing.T) {
 	var generic, custom int
 	onEveryConnection(t, s, func(_ string, conn *pgx.Conn) {
 		var g, c int
-		err := conn.QueryRow(t.Context(), "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement = $1", store.GetGroupSQL).Scan(&g, &c)
+		err := conn.QueryRow(t.Context(),
+			"SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement = $1",
+			store.GetGroupSQL).Scan(&g, &c)
 		if err != nil {
 			t.Fatal(err)
 		}
 		generic, custom = generic+g, custom+c
 	})
 	if limit := 5 * 4; custom > limit || generic < 10*custom {
-		t.Errorf("of the groups %d were planned for themselves, and %d had a plan; want at most five of the former on each of 4 connections", custom, generic)
+		t.Errorf("of the groups %d were planned for themselves, and %d had a plan; want at most five of the former "+
+			"on each of 4 connections", custom, generic)
 	}
 }
 
@@ -222,7 +231,8 @@ func TestGetsFailTogether(t *testing.T) {
 	}
 }
 
-const bareSQL = "SELECT " + store.ResourceColumns + " FROM resources WHERE id = $1 AND tenant_id = $2 AND deleted_at IS NULL"
+const bareSQL = "SELECT " + store.ResourceColumns +
+	" FROM resources WHERE id = $1 AND tenant_id = $2 AND deleted_at IS NULL"
 
 // bareGet is what a service by hand has: a query on a pgx pool, and the row's bytes appended as JSON.
 func bareGet(ctx context.Context, s *store.Store, dst []byte, tenant, id store.ID) ([]byte, error) {

@@ -194,7 +194,8 @@ func (g *group) reset() {
 
 // of returns the calls for one id.
 func (g *group) of(id ID) []*get {
-	from, _ := slices.BinarySearchFunc(g.calls, id, func(call *get, id ID) int { return bytes.Compare(call.id[:], id[:]) })
+	from, _ := slices.BinarySearchFunc(g.calls, id,
+		func(call *get, id ID) int { return bytes.Compare(call.id[:], id[:]) })
 	to := from
 	for to < len(g.calls) && g.calls[to].id == id {
 		to++

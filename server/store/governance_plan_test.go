@@ -14,8 +14,8 @@ import (
 	"github.com/policycortex/headroom/server/store"
 )
 
-// Of one tenant: 8,000 policies, a quarter of them disabled; 400 resources evaluated by 20 policies five times; costs of
-// 40 resources for 13 months; 20,000 events. Another tenant has as much, but for the policies.
+// Of one tenant: 8,000 policies, a quarter of them disabled; 400 resources evaluated by 20 policies five times; costs
+// of 40 resources for 13 months; 20,000 events. Another tenant has as much, but for the policies.
 const fillGovernance = `
 WITH tenants AS (SELECT $1::uuid AS tenant UNION ALL SELECT $2::uuid),
 p AS (INSERT INTO policies (id, tenant_id, name, type, category, severity, enabled, updated_at)
@@ -96,10 +96,16 @@ func TestGovernancePlans(t *testing.T) {
 		return build(store.PolicyStatement(&store.PolicyQuery{Tenant: tenant, Filter: f, After: after, Limit: 20}))
 	}
 	evaluations := func(resource, policy *store.ID, after *store.EvaluationPosition) func() (string, []any) {
-		return build(store.EvaluationStatement(&store.EvaluationQuery{Tenant: tenant, Resource: resource, Policy: policy, After: after, Limit: 20}))
+		return build(store.EvaluationStatement(&store.EvaluationQuery{
+			Tenant: tenant, Resource: resource,
+			Policy: policy, After: after, Limit: 20,
+		}))
 	}
 	current := func(resource, policy, after *store.ID) func() (string, []any) {
-		return build(store.CurrentStatement(&store.CurrentQuery{Tenant: tenant, Resource: resource, Policy: policy, After: after, Limit: 20}))
+		return build(store.CurrentStatement(&store.CurrentQuery{
+			Tenant: tenant, Resource: resource, Policy: policy,
+			After: after, Limit: 20,
+		}))
 	}
 	position := &store.ListPosition{UpdatedAt: 1_767_300_000_000_000, ID: *policy}
 	history := &store.EvaluationPosition{EvaluatedAt: 1_767_500_000_000_000, ID: 30_000}
@@ -109,29 +115,69 @@ func TestGovernancePlans(t *testing.T) {
 		condition string // of the index, a regular expression
 		statement func() (string, []any)
 	}{
-		"active policies":            {"idx_policies_active", `type.*category.*severity`, policies(store.PolicyFilter{Type: "t3", Category: "c3", Severity: "critical", Enabled: &on}, nil)},
-		"active policies of a type":  {"idx_policies_active", `type`, policies(store.PolicyFilter{Type: "t3", Category: "c3", Enabled: &on}, nil)},
-		"policies":                   {"idx_policies_tenant_keyset", `tenant_id`, policies(store.PolicyFilter{}, nil)},
-		"policies after":             {"idx_policies_tenant_keyset", `ROW\(updated_at, id\) <`, policies(store.PolicyFilter{}, position)},
-		"a resource by a policy":     {"idx_policy_evaluations_latest", `resource_id.*policy_id`, evaluations(resource, policy, nil)},
-		"the same after":             {"idx_policy_evaluations_latest", `ROW\(evaluated_at, id\) <`, evaluations(resource, policy, history)},
-		"evaluations of a resource":  {"idx_policy_evaluations_resource", `resource_id`, evaluations(resource, nil, nil)},
-		"the same, later page":       {"idx_policy_evaluations_resource", `ROW\(evaluated_at, id\) <`, evaluations(resource, nil, history)},
-		"evaluations by a policy":    {"idx_policy_evaluations_policy", `policy_id`, evaluations(nil, policy, nil)},
-		"by a policy, later page":    {"idx_policy_evaluations_policy", `ROW\(evaluated_at, id\) <`, evaluations(nil, policy, history)},
-		"evaluations":                {"idx_policy_evaluations_keyset", `tenant_id`, evaluations(nil, nil, nil)},
-		"evaluations, later page":    {"idx_policy_evaluations_keyset", `ROW\(evaluated_at, id\) <`, evaluations(nil, nil, history)},
-		"latest of a resource":       {"policy_evaluations_current_pkey", `resource_id`, current(resource, nil, nil)},
-		"latest of a resource after": {"policy_evaluations_current_pkey", `ROW\(resource_id, policy_id\) >`, current(resource, nil, policy)},
-		"latest by a policy":         {"idx_policy_evaluations_current_policy", `policy_id`, current(nil, policy, nil)},
-		"latest by a policy after":   {"idx_policy_evaluations_current_policy", `ROW\(policy_id, resource_id\) >`, current(nil, policy, resource)},
-		"following events":           {"idx_events_tenant", `ROW\(transaction, \\"position\\"\) >`, build(store.FollowEventsSQL, []any{tenant, "700", 10_000, 20})},
-		"events of a stream":         {"uq_events_stream", `version >`, build(store.ReadStreamSQL, []any{*resource, tenant, 7, 20})},
+		"active policies": {
+			"idx_policies_active", `type.*category.*severity`,
+			policies(store.PolicyFilter{Type: "t3", Category: "c3", Severity: "critical", Enabled: &on}, nil),
+		},
+		"active policies of a type": {
+			"idx_policies_active", `type`,
+			policies(store.PolicyFilter{Type: "t3", Category: "c3", Enabled: &on}, nil),
+		},
+		"policies": {"idx_policies_tenant_keyset", `tenant_id`, policies(store.PolicyFilter{}, nil)},
+		"policies after": {
+			"idx_policies_tenant_keyset", `ROW\(updated_at, id\) <`,
+			policies(store.PolicyFilter{}, position),
+		},
+		"a resource by a policy": {
+			"idx_policy_evaluations_latest", `resource_id.*policy_id`,
+			evaluations(resource, policy, nil),
+		},
+		"the same after": {
+			"idx_policy_evaluations_latest", `ROW\(evaluated_at, id\) <`,
+			evaluations(resource, policy, history),
+		},
+		"evaluations of a resource": {
+			"idx_policy_evaluations_resource", `resource_id`,
+			evaluations(resource, nil, nil),
+		},
+		"the same, later page": {
+			"idx_policy_evaluations_resource", `ROW\(evaluated_at, id\) <`,
+			evaluations(resource, nil, history),
+		},
+		"evaluations by a policy": {"idx_policy_evaluations_policy", `policy_id`, evaluations(nil, policy, nil)},
+		"by a policy, later page": {
+			"idx_policy_evaluations_policy", `ROW\(evaluated_at, id\) <`,
+			evaluations(nil, policy, history),
+		},
+		"evaluations": {"idx_policy_evaluations_keyset", `tenant_id`, evaluations(nil, nil, nil)},
+		"evaluations, later page": {
+			"idx_policy_evaluations_keyset", `ROW\(evaluated_at, id\) <`,
+			evaluations(nil, nil, history),
+		},
+		"latest of a resource": {"policy_evaluations_current_pkey", `resource_id`, current(resource, nil, nil)},
+		"latest of a resource after": {
+			"policy_evaluations_current_pkey", `ROW\(resource_id, policy_id\) >`,
+			current(resource, nil, policy),
+		},
+		"latest by a policy": {"idx_policy_evaluations_current_policy", `policy_id`, current(nil, policy, nil)},
+		"latest by a policy after": {
+			"idx_policy_evaluations_current_policy", `ROW\(policy_id, resource_id\) >`,
+			current(nil, policy, resource),
+		},
+		"following events": {
+			"idx_events_tenant", `ROW\(transaction, \\"position\\"\) >`,
+			build(store.FollowEventsSQL, []any{tenant, "700", 10_000, 20}),
+		},
+		"events of a stream": {
+			"uq_events_stream", `version >`,
+			build(store.ReadStreamSQL, []any{*resource, tenant, 7, 20}),
+		},
 	} {
 		sql, args := c.statement()
 		for kind, plan := range plansOf(t, conn, sql, args) {
 			condition := regexp.MustCompile(`"Index Cond": "[^\n]*` + c.condition)
-			if !strings.Contains(plan, `"`+c.index+`"`) || !condition.MatchString(plan) || strings.Contains(plan, "Seq Scan") {
+			if !strings.Contains(plan, `"`+c.index+`"`) || !condition.MatchString(plan) ||
+				strings.Contains(plan, "Seq Scan") {
 				t.Errorf("%s: the %s plan is not that of %s with %s:\n%s", name, kind, c.index, c.condition, plan)
 			}
 			// Few policies are of one type, category and severity, and few evaluations of one resource by one policy.
@@ -149,7 +195,8 @@ var relation = regexp.MustCompile(`"Relation Name": "(cost_data\w*)"`)
 func TestCostPlansPrunePartitions(t *testing.T) {
 	conn, tenant := governanceDatabase(t)
 	var resource store.ID
-	if err := conn.QueryRow(t.Context(), "SELECT md5($1 || '7')::uuid", uuid.UUID(tenant).String()).Scan(&resource); err != nil {
+	if err := conn.QueryRow(t.Context(), "SELECT md5($1 || '7')::uuid",
+		uuid.UUID(tenant).String()).Scan(&resource); err != nil {
 		t.Fatal(err)
 	}
 	// Half of the rows are the tenant's, who is alone in life only in the smallest of installations.
@@ -169,9 +216,15 @@ func TestCostPlansPrunePartitions(t *testing.T) {
 		months      []string
 		index, node string
 	}{
-		"series":           {statement(store.SeriesStatement(&q)), months(2, 2), "tenant_id_resource_id_date_service_name_co_idx", `"Index Only Scan"`},
-		"totals of a day":  {statement(store.TotalsStatement(&oneDay)), months(1, 1), "pkey", `Index Scan"`},
-		"totals of months": {statement(store.TotalsStatement(&q)), months(2, 2), "(pkey|tenant_id_resource_id_date_service_name_co_idx)", `"Index`},
+		"series": {
+			statement(store.SeriesStatement(&q)), months(2, 2),
+			"tenant_id_resource_id_date_service_name_co_idx", `"Index Only Scan"`,
+		},
+		"totals of a day": {statement(store.TotalsStatement(&oneDay)), months(1, 1), "pkey", `Index Scan"`},
+		"totals of months": {
+			statement(store.TotalsStatement(&q)), months(2, 2),
+			"(pkey|tenant_id_resource_id_date_service_name_co_idx)", `"Index`,
+		},
 	} {
 		sql, args := c.statement()
 		for kind, plan := range plansOf(t, conn, sql, args) {
@@ -183,13 +236,15 @@ func TestCostPlansPrunePartitions(t *testing.T) {
 			if !slices.Equal(slices.Compact(scanned), c.months) {
 				t.Errorf("the %s plan of %s scans %v, want %v:\n%s", kind, name, scanned, c.months, plan)
 			}
-			if !regexp.MustCompile(`"`+c.months[0]+"_"+c.index+`"`).MatchString(plan) || !strings.Contains(plan, c.node) {
+			if !regexp.MustCompile(`"`+c.months[0]+"_"+c.index+`"`).MatchString(plan) ||
+				!strings.Contains(plan, c.node) {
 				t.Errorf("the %s plan of %s is not %s by %s:\n%s", kind, name, c.node, c.index, plan)
 			}
 		}
 	}
 	// A date that is known only at run time prunes as well, where the seed had CURRENT_DATE in its index.
-	plan := explain(t, conn, "EXPLAIN (ANALYZE, FORMAT JSON) SELECT sum(cost) FROM cost_data WHERE tenant_id = $1 AND date >= current_date - 20", tenant)
+	plan := explain(t, conn, "EXPLAIN (ANALYZE, FORMAT JSON) SELECT sum(cost) FROM cost_data WHERE tenant_id = $1 "+
+		"AND date >= current_date - 20", tenant)
 	if n := len(relation.FindAllString(plan, -1)); n > 5 { // at most two months, two ahead and the default
 		t.Errorf("%d partitions are scanned:\n%s", n, plan)
 	}

@@ -15,8 +15,10 @@ import (
 // The twelve indexes that the design names, each with the table that it is on here.
 var designIndexes = map[string]string{
 	"idx_resources_subscription_covering": "resources", "idx_resources_multi_filter": "resources",
-	"idx_resources_tags_gin": "resources", "idx_resources_hot_queries": "resources", "idx_resources_tag_count": "resources",
-	"idx_resources_fulltext": "resources", "idx_compliance_current_status": "resources", "idx_policies_active": "policies",
+	"idx_resources_tags_gin": "resources", "idx_resources_hot_queries": "resources",
+	"idx_resources_tag_count": "resources",
+	"idx_resources_fulltext":  "resources", "idx_compliance_current_status": "resources",
+	"idx_policies_active":           "policies",
 	"idx_policy_evaluations_latest": "policy_evaluations", "idx_cost_data_time_partition": "cost_data",
 	"idx_metrics_time_series": "cost_data", "idx_mv_compliance_summary_pk": "mv_compliance_summary",
 }
@@ -27,7 +29,8 @@ func TestIndexesOfTheDesignAreValid(t *testing.T) {
 	if err := store.Migrate(t.Context(), url); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := openWith(t, url, 2).MaintainCosts(t.Context()); err != nil { // so that there are partitions, with their indexes
+	// so that there are partitions, with their indexes
+	if _, err := openWith(t, url, 2).MaintainCosts(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	conn := connect(t, url)
@@ -35,7 +38,8 @@ func TestIndexesOfTheDesignAreValid(t *testing.T) {
 		WHERE indisvalid AND indisready AND indrelid::regclass::text !~ '^pg_'`)
 	valid := map[string]string{}
 	var index, table string
-	if _, err := pgx.ForEachRow(rows, []any{&index, &table}, func() error { valid[index] = table; return nil }); err != nil {
+	if _, err := pgx.ForEachRow(rows, []any{&index, &table},
+		func() error { valid[index] = table; return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if len(designIndexes) != 12 {
@@ -47,7 +51,8 @@ func TestIndexesOfTheDesignAreValid(t *testing.T) {
 		}
 	}
 	var invalid int
-	if err := conn.QueryRow(t.Context(), "SELECT count(*) FROM pg_index WHERE NOT indisvalid").Scan(&invalid); err != nil || invalid > 0 {
+	if err := conn.QueryRow(t.Context(),
+		"SELECT count(*) FROM pg_index WHERE NOT indisvalid").Scan(&invalid); err != nil || invalid > 0 {
 		t.Errorf("%d indexes are not valid (error %v)", invalid, err)
 	}
 }
@@ -73,7 +78,11 @@ func summaryDatabase(t *testing.T) (url string, tenant store.ID) {
 func TestSummaryIsReadByItsKey(t *testing.T) {
 	url, tenant := summaryDatabase(t)
 	conn := connect(t, url)
-	for _, q := range []store.ComplianceQuery{{Tenant: tenant}, {Tenant: tenant, SubscriptionID: "s3"}, {Tenant: tenant, SubscriptionID: "s3", Type: "t4"}} {
+	for _, q := range []store.ComplianceQuery{
+		{Tenant: tenant},
+		{Tenant: tenant, SubscriptionID: "s3"},
+		{Tenant: tenant, SubscriptionID: "s3", Type: "t4"},
+	} {
 		sql, args := store.ComplianceStatement(&q)
 		for kind, plan := range plansOf(t, conn, sql, args) {
 			if !strings.Contains(plan, `"idx_mv_compliance_summary_pk"`) {
@@ -95,7 +104,8 @@ func TestSummaryIsReadDuringARefresh(t *testing.T) {
 	}
 	defer tx.Rollback(context.Background())
 	var refreshed bool
-	if err := tx.QueryRow(t.Context(), "SELECT refresh_compliance_summary()").Scan(&refreshed); err != nil || !refreshed {
+	if err := tx.QueryRow(t.Context(), "SELECT refresh_compliance_summary()").Scan(&refreshed); err != nil ||
+		!refreshed {
 		t.Fatalf("refreshed %t, error %v", refreshed, err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // a reader that waited would wait for ever

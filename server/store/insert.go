@@ -37,7 +37,8 @@ SELECT id FROM changed`
 // [*ValidationError]. The LSN is one after the commit.
 func (s *Store) InsertResources(ctx context.Context, tenant ID, resources []NewResource) (Inserted, LSN, error) {
 	if len(resources) == 0 || len(resources) > MaxBatch {
-		return Inserted{}, 0, fmt.Errorf("insert resources: a batch has 1 to %d resources, not %d", MaxBatch, len(resources))
+		return Inserted{}, 0, fmt.Errorf("insert resources: a batch has 1 to %d resources, not %d", MaxBatch,
+			len(resources))
 	}
 	if err := refusal(ResourceFaults(resources)); err != nil {
 		return Inserted{}, 0, err

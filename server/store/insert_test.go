@@ -147,13 +147,17 @@ func nested(depth int) string {
 }
 
 func FuzzDocumentFault(f *testing.F) {
-	for _, seed := range []string{`{"a": "\ud83d\ude00", "b": [1e5, -0.1]}`, `{"a": "\ud83d`, `{"\u00`, `{`, "\"", `{"a":1e}`, `{"\\":"\""}`} {
+	for _, seed := range []string{
+		`{"a": "\ud83d\ude00", "b": [1e5, -0.1]}`, `{"a": "\ud83d`, `{"\u00`, `{`, "\"",
+		`{"a":1e}`, `{"\\":"\""}`,
+	} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, document []byte) {
 		fault := store.DocumentFault(document)
 		var object map[string]any
-		if err := json.Unmarshal(document, &object); err != nil && fault == "" && len(strings.TrimSpace(string(document))) > 0 {
+		if err := json.Unmarshal(document, &object); err != nil && fault == "" &&
+			len(strings.TrimSpace(string(document))) > 0 {
 			t.Errorf("%q passes, but is no object: %v", document, err)
 		}
 	})
@@ -169,7 +173,8 @@ func BenchmarkInsertResources(b *testing.B) {
 			batch[i] = newResource(n)
 			n++
 		}
-		if inserted, _, err := s.InsertResources(b.Context(), tenant, batch); err != nil || len(inserted.Created) != 100 {
+		if inserted, _, err := s.InsertResources(b.Context(), tenant, batch); err != nil ||
+			len(inserted.Created) != 100 {
 			b.Fatal(fmt.Errorf("%d created: %w", len(inserted.Created), err))
 		}
 	}

@@ -24,10 +24,13 @@ func (o Order) ByName() bool { return o >= NameAscending }
 
 // orders are the comparisons of each order.
 var orders = [...]struct{ key, by, beyond, walkedBy string }{
-	UpdatedDescending: {"(updated_at, id)", " ORDER BY updated_at DESC, id DESC", " < ", " ORDER BY changed DESC, candidate DESC"},
-	UpdatedAscending:  {"(updated_at, id)", " ORDER BY updated_at, id", " > ", " ORDER BY changed, candidate"},
-	NameAscending:     {`(name COLLATE "C", id)`, ` ORDER BY name COLLATE "C", id`, " > ", ""},
-	NameDescending:    {`(name COLLATE "C", id)`, ` ORDER BY name COLLATE "C" DESC, id DESC`, " < ", ""},
+	UpdatedDescending: {
+		"(updated_at, id)", " ORDER BY updated_at DESC, id DESC", " < ",
+		" ORDER BY changed DESC, candidate DESC",
+	},
+	UpdatedAscending: {"(updated_at, id)", " ORDER BY updated_at, id", " > ", " ORDER BY changed, candidate"},
+	NameAscending:    {`(name COLLATE "C", id)`, ` ORDER BY name COLLATE "C", id`, " > ", ""},
+	NameDescending:   {`(name COLLATE "C", id)`, ` ORDER BY name COLLATE "C" DESC, id DESC`, " < ", ""},
 }
 
 // ListPosition is a position in the order of a list: that of the resource with this ID and, depending on the order,
@@ -51,7 +54,8 @@ type ListQuery struct {
 // oneIndex reports whether an index holds the matching resources together and in order.
 func (q *ListQuery) oneIndex() bool {
 	f := &q.Filter
-	if q.Order.ByName() && (f.SubscriptionID+f.Type+f.Location+f.ResourceGroup+f.ComplianceStatus != "" || f.TagCount != nil || f.UpdatedSince != 0) {
+	if q.Order.ByName() && (f.SubscriptionID+f.Type+f.Location+f.ResourceGroup+f.ComplianceStatus != "" ||
+		f.TagCount != nil || f.UpdatedSince != 0) {
 		return false
 	}
 	return f.indexed()
@@ -59,7 +63,9 @@ func (q *ListQuery) oneIndex() bool {
 
 // AppendResources appends one page as a JSON array to dst. next is the position to continue after; nil after the last
 // page. It sees everything committed up to after.
-func (s *Store) AppendResources(ctx context.Context, dst []byte, q ListQuery, after LSN) (page []byte, next *ListPosition, err error) {
+func (s *Store) AppendResources(ctx context.Context, dst []byte, q ListQuery, after LSN) (page []byte,
+	next *ListPosition, err error,
+) {
 	if !q.Filter.possible() {
 		return append(dst, "[]"...), nil, nil
 	}
@@ -77,7 +83,9 @@ func (s *Store) AppendResources(ctx context.Context, dst []byte, q ListQuery, af
 	return page, next, nil
 }
 
-func queryPage(ctx context.Context, conn *pgx.Conn, dst []byte, b *statement, q *ListQuery) (page []byte, next *ListPosition, err error) {
+func queryPage(ctx context.Context, conn *pgx.Conn, dst []byte, b *statement, q *ListQuery) (page []byte,
+	next *ListPosition, err error,
+) {
 	rows, err := conn.Query(ctx, b.String(), b.args...)
 	if err != nil {
 		return dst, nil, err

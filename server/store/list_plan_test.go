@@ -112,15 +112,30 @@ var shapes = []struct {
 	query       func(r *sample) store.ListQuery
 }{
 	{"all", "idx_resources_tenant_keyset", func(*sample) store.ListQuery { return store.ListQuery{} }},
-	{"updated ascending", "idx_resources_tenant_keyset", func(*sample) store.ListQuery { return store.ListQuery{Order: store.UpdatedAscending} }},
-	{"name", "idx_resources_name", func(*sample) store.ListQuery { return store.ListQuery{Order: store.NameAscending} }},
-	{"name descending", "idx_resources_name", func(*sample) store.ListQuery { return store.ListQuery{Order: store.NameDescending} }},
+	{
+		"updated ascending", "idx_resources_tenant_keyset",
+		func(*sample) store.ListQuery { return store.ListQuery{Order: store.UpdatedAscending} },
+	},
+	{
+		"name", "idx_resources_name",
+		func(*sample) store.ListQuery { return store.ListQuery{Order: store.NameAscending} },
+	},
+	{
+		"name descending", "idx_resources_name",
+		func(*sample) store.ListQuery { return store.ListQuery{Order: store.NameDescending} },
+	},
 	{"since", "idx_resources_tenant_keyset", func(r *sample) store.ListQuery {
 		return store.ListQuery{Filter: store.Filter{UpdatedSince: r.Updated.UnixMicro()}, Order: store.UpdatedAscending}
 	}},
-	{"subscription", "idx_resources_subscription_covering", by(func(f *store.Filter, r *sample) { f.SubscriptionID = r.Subscription })},
+	{
+		"subscription", "idx_resources_subscription_covering",
+		by(func(f *store.Filter, r *sample) { f.SubscriptionID = r.Subscription }),
+	},
 	{"type", "idx_resources_hot_queries", by(func(f *store.Filter, r *sample) { f.Type = r.Type })},
-	{"type since", "idx_resources_hot_queries", by(func(f *store.Filter, r *sample) { f.Type, f.UpdatedSince = r.Type, r.Updated.UnixMicro() })},
+	{
+		"type since", "idx_resources_hot_queries",
+		by(func(f *store.Filter, r *sample) { f.Type, f.UpdatedSince = r.Type, r.Updated.UnixMicro() }),
+	},
 	{"location", "idx_resources_location", by(func(f *store.Filter, r *sample) { f.Location = r.Location })},
 	{"group", "idx_resources_group", by(func(f *store.Filter, r *sample) { f.ResourceGroup = r.Group })},
 	{"status", "idx_compliance_current_status", by(func(f *store.Filter, r *sample) { f.ComplianceStatus = r.Status })},
@@ -130,22 +145,48 @@ var shapes = []struct {
 	})},
 	{"nothing there", "idx_resources_location", by(func(f *store.Filter, _ *sample) { f.Location = "nowhere" })},
 
-	{"subscription, type", "", by(func(f *store.Filter, r *sample) { f.SubscriptionID, f.Type = r.Subscription, r.Type })},
+	{"subscription, type", "", by(func(f *store.Filter, r *sample) {
+		f.SubscriptionID, f.Type = r.Subscription,
+			r.Type
+	})},
 	{"type, status", "", by(func(f *store.Filter, r *sample) { f.Type, f.ComplianceStatus = r.Type, r.Status })},
 	{"name in subscription", "", func(r *sample) store.ListQuery {
 		return store.ListQuery{Filter: store.Filter{SubscriptionID: r.Subscription}, Order: store.NameAscending}
 	}},
-	{"frequent tag", "idx_resources_tenant_keyset", by(func(f *store.Filter, r *sample) { f.Tags = []store.Tag{tag("env", r.Env)} })},
-	{"frequent tag key", "idx_resources_tenant_keyset", by(func(f *store.Filter, _ *sample) { f.Tags = []store.Tag{tag("env", "")} })},
+	{
+		"frequent tag", "idx_resources_tenant_keyset",
+		by(func(f *store.Filter, r *sample) { f.Tags = []store.Tag{tag("env", r.Env)} }),
+	},
+	{
+		"frequent tag key", "idx_resources_tenant_keyset",
+		by(func(f *store.Filter, _ *sample) { f.Tags = []store.Tag{tag("env", "")} }),
+	},
 	{"tag of some", "", by(func(f *store.Filter, r *sample) { f.Tags = []store.Tag{tag("team", r.Team)} })},
 	{"tag of few", "", by(func(f *store.Filter, r *sample) { f.Tags = []store.Tag{tag("cost", r.Cost)} })},
-	{"two tags", "", by(func(f *store.Filter, r *sample) { f.Tags = []store.Tag{tag("team", r.Team), tag("env", r.Env)} })},
-	{"rare tag", "idx_resources_tags_gin", by(func(f *store.Filter, _ *sample) { f.Tags = []store.Tag{tag("rare", "yes")} })},
-	{"rare tag key", "idx_resources_tags_gin", by(func(f *store.Filter, _ *sample) { f.Tags = []store.Tag{tag("rare", "")} })},
-	{"unknown tag", "idx_resources_tags_gin", by(func(f *store.Filter, _ *sample) { f.Tags = []store.Tag{tag("no", "such")} })},
+	{"two tags", "", by(func(f *store.Filter,
+		r *sample,
+	) {
+		f.Tags = []store.Tag{tag("team", r.Team), tag("env", r.Env)}
+	})},
+	{
+		"rare tag", "idx_resources_tags_gin",
+		by(func(f *store.Filter, _ *sample) { f.Tags = []store.Tag{tag("rare", "yes")} }),
+	},
+	{
+		"rare tag key", "idx_resources_tags_gin",
+		by(func(f *store.Filter, _ *sample) { f.Tags = []store.Tag{tag("rare", "")} }),
+	},
+	{
+		"unknown tag", "idx_resources_tags_gin",
+		by(func(f *store.Filter, _ *sample) { f.Tags = []store.Tag{tag("no", "such")} }),
+	},
 	{"frequent word", "idx_resources_tenant_keyset", by(func(f *store.Filter, _ *sample) { f.Search = "word0" })},
 	{"any word", "", by(func(f *store.Filter, r *sample) { f.Search = r.Words[:strings.IndexByte(r.Words, ' ')] })},
-	{"three words", "", by(func(f *store.Filter, r *sample) { f.Search = strings.Join(strings.Split(r.Words, " ")[:3], " ") })},
+	{"three words", "", by(func(f *store.Filter,
+		r *sample,
+	) {
+		f.Search = strings.Join(strings.Split(r.Words, " ")[:3], " ")
+	})},
 	{"the name", "idx_resources_fulltext", by(func(f *store.Filter, r *sample) { f.Search = `"` + r.Name + `"` })},
 	{"unknown word", "idx_resources_fulltext", by(func(f *store.Filter, _ *sample) { f.Search = "nosuchword" })},
 }
@@ -162,7 +203,9 @@ const scaleLimit = 20
 
 // countAndPlace returns how many resources a list has, up to a limit, and the position from which page 1,000 begins, or
 // the last full page when there are fewer; nil when that is the first.
-func countAndPlace(t testing.TB, conn *pgx.Conn, q store.ListQuery, limit int) (matches int, place *store.ListPosition) {
+func countAndPlace(t testing.TB, conn *pgx.Conn, q store.ListQuery, limit int) (matches int,
+	place *store.ListPosition,
+) {
 	t.Helper()
 	q.Limit = limit - 1
 	sql, params, _ := store.ListStatement(&q)
@@ -188,11 +231,11 @@ func countAndPlace(t testing.TB, conn *pgx.Conn, q store.ListQuery, limit int) (
 // the first page and on page 1,000.
 //
 // Where one index holds together what matches, in order, it is the descent in the index, and for each resource of the
-// page and the one after it an entry and a row. Elsewhere there are two access paths: to walk an index in order until the page
-// is full, which looks at (limit+1)/f rows where a fraction f of them matches, or to take all that match from an index
-// that has no order, and sort. One suits what is frequent and the other what is rare. The planner must take one that
-// costs no more than four times the better of them, which costs at most the square root of (limit+1) times all rows. Lists
-// by tags or words have bounds of their own: see boundOfAccessPath.
+// page and the one after it an entry and a row. Elsewhere there are two access paths: to walk an index in order until
+// the page is full, which looks at (limit+1)/f rows where a fraction f of them matches, or to take all that match from
+// an index that has no order, and sort. One suits what is frequent and the other what is rare. The planner must take
+// one that costs no more than four times the better of them, which costs at most the square root of (limit+1) times all
+// rows. Lists by tags or words have bounds of their own: see boundOfAccessPath.
 func TestListShapesOn100000(t *testing.T) {
 	const rows = 100_000
 	s, direct := loadMany(t, rows)
@@ -244,7 +287,8 @@ func checkShape(t *testing.T, conn *pgx.Conn, q *store.ListQuery, name, index st
 		}
 		plan := analyze(t, conn, sql, params, generic)
 		if buffers := buffersOf(t, plan); buffers > bound {
-			t.Errorf("%s (%d match): touches %d buffers, more than %d; generic plan %t:\n%s", name, matches, buffers, bound, generic, plan)
+			t.Errorf("%s (%d match): touches %d buffers, more than %d; generic plan %t:\n%s", name, matches, buffers,
+				bound, generic, plan)
 		}
 		if index != "" && !strings.Contains(plan, `"`+index+`"`) || strings.Contains(plan, "Seq Scan") {
 			t.Errorf("%s: does not use %s; generic plan %t:\n%s", name, index, generic, plan)
@@ -258,9 +302,11 @@ func checkShape(t *testing.T, conn *pgx.Conn, q *store.ListQuery, name, index st
 	}
 }
 
-var indexOnly = regexp.MustCompile(`"Node Type": "Index Only Scan"(?s:.*)"Index Name": "idx_resources_tenant_keyset"(?s:.*)"Heap Fetches": 0`)
+var indexOnly = regexp.MustCompile(
+	`"Node Type": "Index Only Scan"(?s:.*)"Index Name": "idx_resources_tenant_keyset"(?s:.*)"Heap Fetches": 0`)
 
-// boundOfAccessPath checks that the choice of an access path is right within a factor, and returns how many buffers the path may touch.
+// boundOfAccessPath checks that the choice of an access path is right within a factor, and returns how many buffers the
+// path may touch.
 func boundOfAccessPath(t *testing.T, name string, walks bool, matches, walked int) int {
 	t.Helper()
 	const found = 5 * (scaleLimit + 1) // each row of the page by its id
@@ -289,7 +335,8 @@ func analyze(t *testing.T, conn *pgx.Conn, sql string, params []any, generic boo
 	for i, p := range params {
 		values[i] = literal(p)
 	}
-	return explain(t, conn, "EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) EXECUTE page("+strings.Join(values, ", ")+")")
+	return explain(t, conn, "EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) EXECUTE page("+
+		strings.Join(values, ", ")+")")
 }
 
 func explain(t *testing.T, conn *pgx.Conn, sql string, args ...any) string {
@@ -338,7 +385,8 @@ func checkNumberedPages(t *testing.T, conn *pgx.Conn) {
 	sql, params, _ := store.ListStatement(&q)
 	plan := analyze(t, conn, sql, params, false)
 	// At least 60 entries a page of the index, and 4 buffers to find each row by its id.
-	if bound := 10_000/60 + 5*(q.Limit+1) + 10; buffersOf(t, plan) > bound || !strings.Contains(plan, "Index Only Scan") {
+	if bound := 10_000/60 + 5*(q.Limit+1) + 10; buffersOf(t, plan) > bound ||
+		!strings.Contains(plan, "Index Only Scan") {
 		t.Errorf("%d buffers, want %d at most, by an index only:\n%s", buffersOf(t, plan), bound, plan)
 	}
 	plan = explain(t, conn, "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT count(*) FROM "+
@@ -349,8 +397,8 @@ func checkNumberedPages(t *testing.T, conn *pgx.Conn) {
 }
 
 // BenchmarkListShapes takes the time of each shape, from asking the store to having the page as JSON, and reports the
-// median and the 95th percentile in milliseconds. What is looked for is that of resources drawn from the tenant, so it is
-// as frequent as it is there, and the deep pages are those of TestListShapesOn100000. HEADROOM_LIST_ROWS says how
+// median and the 95th percentile in milliseconds. What is looked for is that of resources drawn from the tenant, so it
+// is as frequent as it is there, and the deep pages are those of TestListShapesOn100000. HEADROOM_LIST_ROWS says how
 // many rows there are; a million take two minutes to load:
 //
 //	HEADROOM_LIST_ROWS=1000000 go test -run '^$' -bench ListShapes -benchtime 400x -timeout 30m ./server/store

@@ -35,12 +35,17 @@ func TestWalkDeliversEveryMatchingResourceOnceAndInOrder(t *testing.T) {
 		filter store.Filter
 		where  string
 	}{
-		"tag count":    {store.Filter{TagCount: &two}, "(SELECT count(*) FROM jsonb_object_keys(tags)) = 2"},
-		"text":         {store.Filter{Search: "backup"}, "properties->>'description' LIKE '%backup%'"}, // singular and plural
-		"text, two":    {store.Filter{Search: "invoice -gateway nightly"}, "properties->>'description' LIKE 'nightly%'"},
+		"tag count": {store.Filter{TagCount: &two}, "(SELECT count(*) FROM jsonb_object_keys(tags)) = 2"},
+		// singular and plural
+		"text": {store.Filter{Search: "backup"}, "properties->>'description' LIKE '%backup%'"},
+		"text, two": {
+			store.Filter{Search: "invoice -gateway nightly"},
+			"properties->>'description' LIKE 'nightly%'",
+		},
 		"text, phrase": {store.Filter{Search: `"backups nightly"`}, "false"},
 		"since": {
-			store.Filter{UpdatedSince: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC).UnixMicro()}, "updated_at >= '2026-03-01'",
+			store.Filter{UpdatedSince: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC).UnixMicro()},
+			"updated_at >= '2026-03-01'",
 		},
 		"all":            {store.Filter{}, "true"},
 		"subscription":   {store.Filter{SubscriptionID: "s1"}, "subscription_id = 's1'"},
@@ -48,15 +53,24 @@ func TestWalkDeliversEveryMatchingResourceOnceAndInOrder(t *testing.T) {
 		"location":       {store.Filter{Location: "l1"}, "location = 'l1'"},
 		"resource group": {store.Filter{ResourceGroup: "rg4"}, "resource_group_name = 'rg4'"},
 		"status":         {store.Filter{ComplianceStatus: "exempt"}, "compliance_status = 'exempt'"},
-		"tag":            {store.Filter{Tags: []store.Tag{{Key: "env", Value: "dev", HasValue: true}}}, "tags->>'env' = 'dev'"},
-		"tag with colon": {store.Filter{Tags: []store.Tag{{Key: "team", Value: "a:b", HasValue: true}}}, "tags->>'team' = 'a:b'"},
-		"tag key":        {store.Filter{Tags: []store.Tag{{Key: "env"}}}, "tags ? 'env'"},
+		"tag": {
+			store.Filter{Tags: []store.Tag{{Key: "env", Value: "dev", HasValue: true}}},
+			"tags->>'env' = 'dev'",
+		},
+		"tag with colon": {
+			store.Filter{Tags: []store.Tag{{Key: "team", Value: "a:b", HasValue: true}}},
+			"tags->>'team' = 'a:b'",
+		},
+		"tag key": {store.Filter{Tags: []store.Tag{{Key: "env"}}}, "tags ? 'env'"},
 		"tag and key": {
 			store.Filter{Tags: []store.Tag{{Key: "env", Value: "prod", HasValue: true}, {Key: "team"}}},
 			"tags @> '{\"env\":\"prod\"}' AND tags ? 'team'",
 		},
 		"one tag, two values": {
-			store.Filter{Tags: []store.Tag{{Key: "env", Value: "dev", HasValue: true}, {Key: "env", Value: "prod", HasValue: true}}},
+			store.Filter{Tags: []store.Tag{
+				{Key: "env", Value: "dev", HasValue: true},
+				{Key: "env", Value: "prod", HasValue: true},
+			}},
 			"false",
 		},
 		"no such tag": {store.Filter{Tags: []store.Tag{{Key: `quote" \ and`, Value: "\n", HasValue: true}}}, "false"},
@@ -74,8 +88,9 @@ func TestWalkDeliversEveryMatchingResourceOnceAndInOrder(t *testing.T) {
 				store.UpdatedDescending: "updated_at DESC, id DESC", store.UpdatedAscending: "updated_at, id",
 				store.NameAscending: `name COLLATE "C", id`, store.NameDescending: `name COLLATE "C" DESC, id DESC`,
 			} {
-				rows, _ := conn.Query(t.Context(), "SELECT id FROM resources WHERE tenant_id = $1 AND deleted_at IS NULL AND "+
-					c.where+" ORDER BY "+by, tenant)
+				rows, _ := conn.Query(t.Context(),
+					"SELECT id FROM resources WHERE tenant_id = $1 AND deleted_at IS NULL AND "+
+						c.where+" ORDER BY "+by, tenant)
 				want, err := pgx.CollectRows(rows, pgx.RowTo[store.ID])
 				if err != nil {
 					t.Fatal(err)
@@ -83,11 +98,17 @@ func TestWalkDeliversEveryMatchingResourceOnceAndInOrder(t *testing.T) {
 				if len(want) == 0 && c.where != "false" {
 					t.Fatal("no row matches: the test tests nothing")
 				}
-				if got := walk(t, s, store.ListQuery{Tenant: tenant, Filter: c.filter, Order: order, Limit: 499}); !slices.Equal(got, want) {
+				if got := walk(t, s, store.ListQuery{
+					Tenant: tenant, Filter: c.filter, Order: order,
+					Limit: 499,
+				}); !slices.Equal(got, want) {
 					t.Errorf("walked %d resources by %s, want %d in the database's order", len(got), by, len(want))
 				}
 				checkTotal(t, s, tenant, c.filter, len(want))
-				checkSkip(t, s, store.ListQuery{Tenant: tenant, Filter: c.filter, Order: order, Limit: 10, Skip: 45}, want)
+				checkSkip(t, s, store.ListQuery{
+					Tenant: tenant, Filter: c.filter, Order: order, Limit: 10,
+					Skip: 45,
+				}, want)
 			}
 		})
 	}
@@ -97,7 +118,8 @@ func TestWalkDeliversEveryMatchingResourceOnceAndInOrder(t *testing.T) {
 func checkTotal(t *testing.T, s *store.Store, tenant store.ID, f store.Filter, want int) {
 	t.Helper()
 	total, err := s.CountResources(t.Context(), tenant, f, 0)
-	if err != nil || total.Exact && total.Resources != int64(want) || !total.Exact && (want <= 1000 || total.Resources <= 1000) {
+	if err != nil || total.Exact && total.Resources != int64(want) || !total.Exact &&
+		(want <= 1000 || total.Resources <= 1000) {
 		t.Errorf("total is %+v (error %v) of %d", total, err, want)
 	}
 	if estimate, err := s.EstimateResources(t.Context(), tenant, f, 0); err != nil || estimate.Exact && want > 0 {
@@ -152,7 +174,8 @@ func walk(t *testing.T, s *store.Store, q store.ListQuery) []store.ID {
 
 func TestLastPageThatIsFullHasNoNext(t *testing.T) {
 	s, tenant := openStore(t), newID()
-	if _, _, err := s.InsertResources(t.Context(), tenant, []store.NewResource{newResource(1), newResource(2)}); err != nil {
+	if _, _, err := s.InsertResources(t.Context(), tenant,
+		[]store.NewResource{newResource(1), newResource(2)}); err != nil {
 		t.Fatal(err)
 	}
 	for limit, wantNext := range map[int]bool{1: true, 2: false, 3: false} {
@@ -171,7 +194,8 @@ func BenchmarkAppendResources(b *testing.B) {
 	buffer := make([]byte, 0, 64<<10)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, _, err := s.AppendResources(b.Context(), buffer, store.ListQuery{Tenant: tenant, Limit: 20}, 0); err != nil {
+		if _, _, err := s.AppendResources(b.Context(), buffer, store.ListQuery{Tenant: tenant, Limit: 20},
+			0); err != nil {
 			b.Fatal(err)
 		}
 	}

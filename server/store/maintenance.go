@@ -30,7 +30,8 @@ var (
 // transaction runs do in a transaction with these timeouts.
 func (p patience) transaction(ctx context.Context, conn *pgx.Conn, do func(pgx.Tx) error) error {
 	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, "SELECT set_config('statement_timeout', $1, true), set_config('lock_timeout', $2, true)",
+		if _, err := tx.Exec(ctx, "SELECT set_config('statement_timeout', $1, true), "+
+			"set_config('lock_timeout', $2, true)",
 			milliseconds(p.statement), milliseconds(p.lock)); err != nil {
 			return err
 		}
@@ -94,7 +95,8 @@ func (s *Store) MaintainCosts(ctx context.Context) (CostPartitions, error) {
 		if err != nil {
 			return err
 		}
-		return partitioning.transaction(ctx, conn, func(tx pgx.Tx) error { // its own: the one before has locks that requests wait for
+		// its own: the one before has locks that requests wait for
+		return partitioning.transaction(ctx, conn, func(tx pgx.Tx) error {
 			return tx.QueryRow(ctx, "SELECT count(*) FROM cost_data_default").Scan(&done.Misplaced)
 		})
 	})

@@ -13,7 +13,8 @@ import (
 func months(ago, n int) (names []string) {
 	year, month, _ := time.Now().UTC().Date()
 	for i := range n {
-		names = append(names, "cost_data_"+time.Date(year, month+time.Month(i-ago), 1, 0, 0, 0, 0, time.UTC).Format("200601"))
+		names = append(names, "cost_data_"+time.Date(year, month+time.Month(i-ago), 1, 0, 0, 0, 0,
+			time.UTC).Format("200601"))
 	}
 	return names
 }
@@ -61,7 +62,8 @@ func TestPartitionsOfCosts(t *testing.T) {
 
 	long := openWith(t, url, 5)
 	done := maintain(long)
-	if want := months(5, 8); done.Made != 8 || len(done.Detached) != 0 || done.Misplaced != 1 || !slices.Equal(partitions(), want) {
+	if want := months(5, 8); done.Made != 8 || len(done.Detached) != 0 || done.Misplaced != 1 ||
+		!slices.Equal(partitions(), want) {
 		t.Errorf("first: %+v, partitions %v; want 8 made, %v, and the old row reported", done, partitions(), want)
 	}
 	if n := count("SELECT count(*) FROM " + months(0, 1)[0]); n != 1 {
@@ -73,7 +75,8 @@ func TestPartitionsOfCosts(t *testing.T) {
 	}
 
 	// The attached tables are complete partitions: with the indexes and constraints of the parent, all valid.
-	if n := count(`SELECT count(*) FROM pg_index WHERE indrelid = '` + months(0, 1)[0] + `'::regclass AND indisvalid`); n != 2 {
+	if n := count(`SELECT count(*) FROM pg_index WHERE indrelid = '` + months(0, 1)[0] +
+		`'::regclass AND indisvalid`); n != 2 {
 		t.Errorf("a partition has %d valid indexes, want 2", n)
 	}
 	mustExec(t, conn, `INSERT INTO cost_data (tenant_id, resource_id, service_name, date, cost)
@@ -130,7 +133,8 @@ func TestExpiredCacheEntriesAreDeleted(t *testing.T) {
 		}
 	}
 	var left int
-	if err := conn.QueryRow(t.Context(), "SELECT count(*) FROM cache_entries WHERE tenant_id = $1", tenant).Scan(&left); err != nil || left != 3 {
+	if err := conn.QueryRow(t.Context(), "SELECT count(*) FROM cache_entries WHERE tenant_id = $1",
+		tenant).Scan(&left); err != nil || left != 3 {
 		t.Errorf("%d entries are left (error %v), want the 3 that have not expired", left, err)
 	}
 }

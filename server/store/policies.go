@@ -104,7 +104,9 @@ type PolicyQuery struct {
 
 // AppendPolicies appends one page, newest first, as a JSON array to dst. next is the position to continue after; nil
 // after the last page. It sees everything committed up to after.
-func (s *Store) AppendPolicies(ctx context.Context, dst []byte, q PolicyQuery, after LSN) (page []byte, next *ListPosition, err error) {
+func (s *Store) AppendPolicies(ctx context.Context, dst []byte, q PolicyQuery, after LSN) (page []byte,
+	next *ListPosition, err error,
+) {
 	sql, args := policyStatement(&q)
 	var last ListPosition
 	page, n, err := s.appendArray(ctx, dst, after, q.Limit, func(dst []byte, row [][]byte) []byte {
@@ -178,13 +180,16 @@ SELECT id FROM changed`
 
 // CreatePolicy stores a policy and appends its JSON to dst. It returns [ErrConflict] when the tenant has a policy of
 // that name, and a [*ValidationError] for an invalid policy.
-func (s *Store) CreatePolicy(ctx context.Context, dst []byte, tenant ID, policy *NewPolicy) (body []byte, id ID, at LSN, err error) {
+func (s *Store) CreatePolicy(ctx context.Context, dst []byte, tenant ID, policy *NewPolicy) (body []byte, id ID, at LSN,
+	err error,
+) {
 	if err := refusal(policy.faults()); err != nil {
 		return dst, ID{}, 0, err
 	}
 	id = newID()
 	at, err = s.write(ctx, func(conn *pgx.Conn) (err error) {
-		body, err = appendOne(ctx, conn, dst, appendPolicy, createPolicySQL, policyFormats, id, tenant, policy.Name, policy.Type,
+		body, err = appendOne(ctx, conn, dst, appendPolicy, createPolicySQL, policyFormats, id, tenant, policy.Name,
+			policy.Type,
 			policy.Category, policy.Severity, policy.enabled(), objectOrEmpty(policy.Definition))
 		return err
 	})
@@ -197,12 +202,15 @@ func (s *Store) CreatePolicy(ctx context.Context, dst []byte, tenant ID, policy 
 // ReplacePolicy replaces all client fields of a policy and appends the new JSON to dst. version is the expected
 // version; [AnyVersion] replaces any version. It returns [ErrNotFound], [ErrVersion] when the policy has another
 // version, [ErrConflict] when another policy has the name, and a [*ValidationError].
-func (s *Store) ReplacePolicy(ctx context.Context, dst []byte, tenant, id ID, version int, policy *NewPolicy) (body []byte, at LSN, err error) {
+func (s *Store) ReplacePolicy(ctx context.Context, dst []byte, tenant, id ID, version int,
+	policy *NewPolicy,
+) (body []byte, at LSN, err error) {
 	if err := refusal(policy.faults()); err != nil {
 		return dst, 0, err
 	}
 	at, err = s.write(ctx, func(conn *pgx.Conn) (err error) {
-		body, err = appendOne(ctx, conn, dst, appendPolicy, replacePolicySQL, policyFormats, id, tenant, policy.Name, policy.Type,
+		body, err = appendOne(ctx, conn, dst, appendPolicy, replacePolicySQL, policyFormats, id, tenant, policy.Name,
+			policy.Type,
 			policy.Category, policy.Severity, policy.enabled(), objectOrEmpty(policy.Definition), version)
 		return staleOrMissing(ctx, conn, err, policyExistsSQL, id, tenant)
 	})

@@ -25,7 +25,10 @@ type policy struct {
 }
 
 func newPolicy(n int) *store.NewPolicy {
-	return &store.NewPolicy{Name: fmt.Sprintf("policy %d", n), Type: "Microsoft.Storage/storageAccounts", Category: "security", Severity: "high"}
+	return &store.NewPolicy{
+		Name: fmt.Sprintf("policy %d", n), Type: "Microsoft.Storage/storageAccounts",
+		Category: "security", Severity: "high",
+	}
 }
 
 func createPolicy(t testing.TB, s *store.Store, tenant store.ID, p *store.NewPolicy) store.ID {
@@ -57,7 +60,8 @@ func TestPolicyLives(t *testing.T) {
 		t.Fatal(err)
 	}
 	created := decodePolicy(t, body[len("before"):])
-	if created.ID != uuid.UUID(id) || created.Version != 1 || created.Name != first.Name || created.Severity != "critical" ||
+	if created.ID != uuid.UUID(id) || created.Version != 1 || created.Name != first.Name ||
+		created.Severity != "critical" ||
 		*created.Enabled || !sameJSON(t, created.Definition, first.Definition) || created.CreatedAt.IsZero() {
 		t.Errorf("created %s", body)
 	}
@@ -71,7 +75,8 @@ func TestPolicyLives(t *testing.T) {
 		t.Fatal(err)
 	}
 	replaced := decodePolicy(t, body)
-	if replaced.Version != 2 || replaced.Name != second.Name || !*replaced.Enabled || string(replaced.Definition) != "{}" ||
+	if replaced.Version != 2 || replaced.Name != second.Name || !*replaced.Enabled ||
+		string(replaced.Definition) != "{}" ||
 		!replaced.CreatedAt.Equal(created.CreatedAt) || !replaced.UpdatedAt.After(created.UpdatedAt) {
 		t.Errorf("replaced %s", body)
 	}
@@ -123,7 +128,8 @@ func TestPolicyNamesAreUniqueAmongTheLivingOfATenant(t *testing.T) {
 	if _, _, _, err := s.CreatePolicy(t.Context(), nil, tenant, newPolicy(1)); !errors.Is(err, store.ErrConflict) {
 		t.Errorf("creating a second one: %v, want ErrConflict", err)
 	}
-	if _, _, err := s.ReplacePolicy(t.Context(), nil, tenant, second, 1, newPolicy(1)); !errors.Is(err, store.ErrConflict) {
+	if _, _, err := s.ReplacePolicy(t.Context(), nil, tenant, second, 1, newPolicy(1)); !errors.Is(err,
+		store.ErrConflict) {
 		t.Errorf("renaming to it: %v, want ErrConflict", err)
 	}
 	if _, err := s.DeletePolicy(t.Context(), tenant, first, 0); err != nil {
@@ -134,7 +140,10 @@ func TestPolicyNamesAreUniqueAmongTheLivingOfATenant(t *testing.T) {
 
 func TestPolicyFaults(t *testing.T) {
 	s, tenant := openStore(t), newID()
-	bad := &store.NewPolicy{Type: "a\x00", Category: strings.Repeat("x", 257), Severity: "extreme", Definition: json.RawMessage("[]")}
+	bad := &store.NewPolicy{
+		Type: "a\x00", Category: strings.Repeat("x", 257), Severity: "extreme",
+		Definition: json.RawMessage("[]"),
+	}
 	_, _, _, err := s.CreatePolicy(t.Context(), nil, tenant, bad)
 	var faults *store.ValidationError
 	if !errors.As(err, &faults) || len(faults.Faults) != 5 {
@@ -189,7 +198,8 @@ func TestPoliciesByPages(t *testing.T) {
 	}
 	createPolicy(t, s, newID(), newPolicy(1))
 	// All in one instant: the id alone decides.
-	mustExec(t, connect(t, postgresURL(t)), "UPDATE policies SET updated_at = '2026-01-01' WHERE tenant_id = $1", tenant)
+	mustExec(t, connect(t, postgresURL(t)),
+		"UPDATE policies SET updated_at = '2026-01-01' WHERE tenant_id = $1", tenant)
 	q := store.PolicyQuery{Tenant: tenant, Limit: 5}
 	for pages := 1; ; pages++ {
 		body, next, err := s.AppendPolicies(t.Context(), nil, q, 0)
@@ -222,7 +232,8 @@ func TestPoliciesByPages(t *testing.T) {
 		{store.PolicyFilter{Type: "t", Category: "cost", Severity: "low", Enabled: &off}, 3},
 		{store.PolicyFilter{Type: "t", Enabled: &on}, 0},
 	} {
-		body, _, err := s.AppendPolicies(t.Context(), nil, store.PolicyQuery{Tenant: tenant, Filter: c.filter, Limit: 20}, 0)
+		body, _, err := s.AppendPolicies(t.Context(), nil,
+			store.PolicyQuery{Tenant: tenant, Filter: c.filter, Limit: 20}, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -248,7 +259,8 @@ func BenchmarkAppendPolicies(b *testing.B) {
 	buffer := make([]byte, 0, 32<<10)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, _, err := s.AppendPolicies(b.Context(), buffer, store.PolicyQuery{Tenant: tenant, Limit: 20}, 0); err != nil {
+		if _, _, err := s.AppendPolicies(b.Context(), buffer, store.PolicyQuery{Tenant: tenant, Limit: 20},
+			0); err != nil {
 			b.Fatal(err)
 		}
 	}

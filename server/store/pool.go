@@ -120,7 +120,8 @@ func askPrimary(ctx context.Context, url string, replicated bool) (facts serverF
 		return facts, nil
 	}
 	if err := conn.QueryRow(ctx, clusterSQL).Scan(&facts.cluster, &facts.position); err != nil {
-		return facts, fmt.Errorf("ask Postgres where its log is (is %s:%d the primary?): %w", config.Host, config.Port, err)
+		return facts, fmt.Errorf("ask Postgres where its log is (is %s:%d the primary?): %w", config.Host,
+			config.Port, err)
 	}
 	return facts, nil
 }

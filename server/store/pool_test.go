@@ -111,7 +111,8 @@ func TestPoolSize(t *testing.T) {
 		{2, 3, 0}, {2, 0, 0}, {2, -5, 0}, // nothing to begin with
 	} {
 		got, err := store.PoolSize(c.cpus, c.free)
-		if got != c.want || (err != nil) != (c.want == 0) || err != nil && !strings.Contains(err.Error(), "max_connections") {
+		if got != c.want || (err != nil) != (c.want == 0) || err != nil &&
+			!strings.Contains(err.Error(), "max_connections") {
 			t.Errorf("%d CPUs, %d free: %d, error %v; want %d", c.cpus, c.free, got, err, c.want)
 		}
 	}
@@ -144,7 +145,8 @@ func TestPoolFitsTheServer(t *testing.T) {
 	for range 3 {
 		connect(t, url)
 	}
-	if s, err := store.Open(t.Context(), store.Options{URL: url}); err == nil || !strings.Contains(err.Error(), "max_connections") {
+	if s, err := store.Open(t.Context(), store.Options{URL: url}); err == nil ||
+		!strings.Contains(err.Error(), "max_connections") {
 		t.Errorf("a full server: error %v, want to hear of max_connections", err)
 		if err == nil {
 			s.Close()

@@ -222,7 +222,9 @@ type queryTracer struct {
 }
 
 // TraceQueryStart implements pgx.QueryTracer.
-func (t *queryTracer) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
+func (t *queryTracer) TraceQueryStart(ctx context.Context, conn *pgx.Conn,
+	data pgx.TraceQueryStartData,
+) context.Context {
 	if named := t.queries.find(data.SQL); named != nil {
 		if state := stateOf(conn); state != nil {
 			state.query, state.sql, state.start = named, data.SQL, time.Now()

@@ -119,7 +119,8 @@ func (s *Store) ReplicaStats() ReplicaStats {
 	case r.why != nil:
 		stats.Reason = r.why.Error()
 	default:
-		stats.Reason = "it is " + lag.Round(time.Millisecond).String() + " behind, at most " + r.maxLag.String() + " are allowed"
+		stats.Reason = "it is " + lag.Round(time.Millisecond).String() + " behind, at most " + r.maxLag.String() +
+			" are allowed"
 	}
 	return stats
 }

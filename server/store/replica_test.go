@@ -94,7 +94,8 @@ func TestReadsGoToTheReplica(t *testing.T) {
 		if _, err := s.AppendResource(t.Context(), nil, tenant, id, lsn); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := s.AppendResources(t.Context(), nil, store.ListQuery{Tenant: tenant, Limit: 5}, lsn); err != nil {
+		if _, _, err := s.AppendResources(t.Context(), nil, store.ListQuery{Tenant: tenant, Limit: 5},
+			lsn); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -108,7 +109,8 @@ func TestReadsGoToTheReplica(t *testing.T) {
 		t.Error("a write is counted as done by the replica")
 	}
 	stats := s.ReplicaStats()
-	if !stats.Configured || !stats.Healthy || stats.Reason != "" || stats.Fallbacks != 0 || stats.Pool.MaxConns != 4 || stats.Pool.Breaker != "closed" {
+	if !stats.Configured || !stats.Healthy || stats.Reason != "" || stats.Fallbacks != 0 || stats.Pool.MaxConns != 4 ||
+		stats.Pool.Breaker != "closed" {
 		t.Errorf("the replica is %+v", stats)
 	}
 	if times := s.AcquireTimes(); times["replica"].TotalCount() < 20 || times["primary"].TotalCount() < 1 {
@@ -256,7 +258,8 @@ func TestReplicaThatFailsFailsNoRequest(t *testing.T) {
 				t.Error("no reason is given")
 			}
 			fault(t, containers.TargetReplica, c.mend)
-			await(t, "the replica is in use again", func() bool { return s.ReplicaStats().Healthy && where(t, s, 0) == "replica" })
+			await(t, "the replica is in use again",
+				func() bool { return s.ReplicaStats().Healthy && where(t, s, 0) == "replica" })
 			l.goesOn(t, 500)
 			l.end(t)
 		})
@@ -348,9 +351,13 @@ func TestErrorsOfQueriesDoNotFallBack(t *testing.T) {
 	before := s.ReplicaStats()
 	own := errors.New("of the caller")
 	for name, query := range map[string]func(*pgx.Conn) error{
-		"SQL":     func(conn *pgx.Conn) error { _, err := conn.Exec(t.Context(), "SELECT 1/0"); return err },
-		"a write": func(conn *pgx.Conn) error { _, err := conn.Exec(t.Context(), "CREATE TABLE nowhere ()"); return err },
-		"own":     func(*pgx.Conn) error { return own },
+		"SQL": func(conn *pgx.Conn) error { _, err := conn.Exec(t.Context(), "SELECT 1/0"); return err },
+		"a write": func(conn *pgx.Conn) error {
+			_,
+				err := conn.Exec(t.Context(), "CREATE TABLE nowhere ()")
+			return err
+		},
+		"own": func(*pgx.Conn) error { return own },
 	} {
 		tries := 0
 		err := s.Read(t.Context(), 0, func(conn *pgx.Conn) error { tries++; return query(conn) })

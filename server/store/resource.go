@@ -51,7 +51,8 @@ func (r *NewResource) faults() (faults faultList) {
 		faults.add("properties", wrong)
 	}
 	if n := descriptionBytes(r.Properties); n > maxDescription {
-		faults.within("properties", fmt.Sprintf("properties.description has %d bytes, at most %d are allowed", n, maxDescription))
+		faults.within("properties", fmt.Sprintf("properties.description has %d bytes, at most %d are allowed", n,
+			maxDescription))
 	}
 	if len(r.Tags) > maxTags {
 		faults.add("tags", fmt.Sprintf("has %d entries, at most %d are allowed", len(r.Tags), maxTags))

@@ -84,6 +84,9 @@ func (s *slowQueries) list() []SlowQuery {
 	for _, q := range s.shapes {
 		all = append(all, *q)
 	}
-	slices.SortFunc(all, func(a, b SlowQuery) int { return cmp.Or(-cmp.Compare(a.Slowest, b.Slowest), cmp.Compare(a.SQL, b.SQL)) })
+	slices.SortFunc(all, func(a, b SlowQuery) int {
+		return cmp.Or(-cmp.Compare(a.Slowest, b.Slowest),
+			cmp.Compare(a.SQL, b.SQL))
+	})
 	return all
 }

@@ -24,13 +24,15 @@ func TestSlowQueriesKeepShapesAndNoParameters(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, _, err := s.AppendResources(t.Context(), nil, store.ListQuery{Tenant: tenant, Filter: store.Filter{Location: secret}, Limit: 5}, 0); err != nil {
+	if _, _, err := s.AppendResources(t.Context(), nil,
+		store.ListQuery{Tenant: tenant, Filter: store.Filter{Location: secret}, Limit: 5}, 0); err != nil {
 		t.Fatal(err)
 	}
 	counts := map[string]int64{}
 	for _, q := range s.SlowQueries() {
 		counts[q.Name] += q.Count
-		if q.Slowest <= 0 || q.Replica != 0 || time.Since(q.Last) > time.Minute || !strings.HasPrefix(q.SQL, "-- name: "+q.Name+"\n") {
+		if q.Slowest <= 0 || q.Replica != 0 || time.Since(q.Last) > time.Minute ||
+			!strings.HasPrefix(q.SQL, "-- name: "+q.Name+"\n") {
 			t.Errorf("kept %+v", q)
 		}
 		if strings.Contains(fmt.Sprintf("%+v", q), secret) {
@@ -41,10 +43,14 @@ func TestSlowQueriesKeepShapesAndNoParameters(t *testing.T) {
 			t.Errorf("the plan of %s is %s (error %v)", q.Name, plan, err)
 		}
 	}
-	if want := (map[string]int64{"insert_resources": 1, "get_resource": 3, "list_resources": 1}); fmt.Sprint(counts) != fmt.Sprint(want) {
+	if want := (map[string]int64{
+		"insert_resources": 1, "get_resource": 3,
+		"list_resources": 1,
+	}); fmt.Sprint(counts) != fmt.Sprint(want) {
 		t.Errorf("slow were %v, want %v", counts, want)
 	}
-	if page, _, err := s.AppendResources(t.Context(), nil, store.ListQuery{Tenant: tenant, Limit: 5}, 0); err != nil || strings.Count(string(page), `"id"`) != 1 {
+	if page, _, err := s.AppendResources(t.Context(), nil, store.ListQuery{Tenant: tenant, Limit: 5}, 0); err != nil ||
+		strings.Count(string(page), `"id"`) != 1 {
 		t.Errorf("after explaining the insert there are %s (error %v), want the one resource", page, err)
 	}
 }
@@ -62,7 +68,8 @@ func TestSlowestShapesStay(t *testing.T) {
 	slow := store.NewSlowQueries()
 	now := time.Now()
 	for i := range 100 {
-		slow.Note(fmt.Sprintf("-- name: q%d\nSELECT", i*37%100), time.Duration(i*37%100)*time.Millisecond, i%2 == 0, now)
+		slow.Note(fmt.Sprintf("-- name: q%d\nSELECT", i*37%100), time.Duration(i*37%100)*time.Millisecond,
+			i%2 == 0, now)
 	}
 	slow.Note("-- name: q99\nSELECT", time.Millisecond, true, now.Add(time.Second))
 	kept := slow.List()

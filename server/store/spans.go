@@ -13,7 +13,9 @@ import (
 
 // trace makes the span of a query of which ctx says that it is recorded, with the names of OpenTelemetry's semantic
 // conventions. The statement is told by its name: its text is in the source, and its parameters are the tenant's.
-func (t *queryTracer) trace(ctx context.Context, named *namedQuery, began time.Time, tag pgconn.CommandTag, err error, links []trace.Link, more ...attribute.KeyValue) {
+func (t *queryTracer) trace(ctx context.Context, named *namedQuery, began time.Time, tag pgconn.CommandTag, err error,
+	links []trace.Link, more ...attribute.KeyValue,
+) {
 	role := RolePrimary
 	if t.replica {
 		role = RoleReplica

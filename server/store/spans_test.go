@@ -66,17 +66,20 @@ func TestSpansOfQueries(t *testing.T) {
 	for i, w := range want {
 		span, about := spans[i], spanAttributes(spans[i])
 		if span.Name() != "sql "+w.name || span.SpanKind() != trace.SpanKindClient || span.Status().Code != w.code ||
-			span.Parent().SpanID() != trace.SpanContextFromContext(ctx).SpanID() || !span.EndTime().After(span.StartTime()) {
-			t.Errorf("span %s of kind %s in %s, %v", span.Name(), span.SpanKind(), span.Parent().SpanID(), span.Status())
+			span.Parent().SpanID() != trace.SpanContextFromContext(ctx).SpanID() ||
+			!span.EndTime().After(span.StartTime()) {
+			t.Errorf("span %s of kind %s in %s, %v", span.Name(), span.SpanKind(), span.Parent().SpanID(),
+				span.Status())
 		}
-		if about["db.system.name"] != "postgresql" || about["db.query.summary"] != w.name || about["headroom.db.role"] != "primary" || about["headroom.db.rows"] != w.rows {
+		if about["db.system.name"] != "postgresql" || about["db.query.summary"] != w.name ||
+			about["headroom.db.role"] != "primary" || about["headroom.db.rows"] != w.rows {
 			t.Errorf("%s is told by %v", w.name, about)
 		}
 	}
 }
 
-// Gets that wait while others are at the database are done by one query, which has one span: in that of one of them, and
-// linked to those of the others.
+// Gets that wait while others are at the database are done by one query, which has one span: in that of one of them,
+// and linked to those of the others.
 func TestSpansOfGroups(t *testing.T) {
 	s, tenant := openStore(t), newID()
 	ids := fillResources(t, s, tenant, 50)

@@ -52,7 +52,9 @@ func (b *statement) matches(condition string, id *ID) {
 }
 
 // appendOne appends the only row of a query, or returns [ErrNotFound].
-func appendOne(ctx context.Context, conn *pgx.Conn, dst []byte, appendRow func([]byte, [][]byte) []byte, sql string, args ...any) ([]byte, error) {
+func appendOne(ctx context.Context, conn *pgx.Conn, dst []byte, appendRow func([]byte, [][]byte) []byte, sql string,
+	args ...any,
+) ([]byte, error) {
 	rows, err := conn.Query(ctx, sql, args...)
 	if err != nil {
 		return dst, err
@@ -75,7 +77,9 @@ func appendOne(ctx context.Context, conn *pgx.Conn, dst []byte, appendRow func([
 // appendArray reads what a query returns and appends the first limit rows as a JSON array. n counts all rows: the query
 // asks for one more than the limit, to learn whether there are more. appendRow may be called for rows of a try that
 // failed before; the rows of the last one are all given to it.
-func (s *Store) appendArray(ctx context.Context, dst []byte, after LSN, limit int, appendRow func([]byte, [][]byte) []byte, sql string, args ...any) (array []byte, n int, err error) {
+func (s *Store) appendArray(ctx context.Context, dst []byte, after LSN, limit int,
+	appendRow func([]byte, [][]byte) []byte, sql string, args ...any,
+) (array []byte, n int, err error) {
 	err = s.read(ctx, after, func(conn *pgx.Conn) error {
 		rows, err := conn.Query(ctx, sql, args...)
 		if err != nil {

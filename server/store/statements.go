@@ -58,7 +58,8 @@ func (s *Store) Explain(ctx context.Context, sql string) (string, error) {
 
 // ErrNoStatements is returned by [Store.Statements] when the server does not collect statistics of statements. Its text
 // says what to do.
-var ErrNoStatements = errors.New("pg_stat_statements is not available: add it to shared_preload_libraries, restart Postgres, " +
+var ErrNoStatements = errors.New("pg_stat_statements is not available: add it to shared_preload_libraries, restart " +
+	"Postgres, " +
 	"and run CREATE EXTENSION pg_stat_statements as a superuser")
 
 // Statement is the primary's statistics of a statement, from all clients, since they were reset.

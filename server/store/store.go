@@ -41,7 +41,8 @@ type Options struct {
 	ReplicaURL string
 	// ReplicaMaxLag is the lag beyond which all reads go to the primary; 0 means 5 seconds.
 	ReplicaMaxLag time.Duration
-	// MaxConns is the size of the pool of each server; 0 derives it from the number of CPUs and what the primary has free.
+	// MaxConns is the size of the pool of each server; 0 derives it from the number of CPUs and what the primary has
+	// free.
 	MaxConns int
 	// CostMonths is how many months of costs to keep before the current one; 0 means [DefaultCostMonths].
 	CostMonths int
@@ -98,7 +99,8 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	}
 	if err := s.primary.connectAll(ctx); err != nil {
 		s.Close()
-		return nil, fmt.Errorf("connect to Postgres (is its max_connections higher than what all clients take?): %w", err)
+		return nil, fmt.Errorf("connect to Postgres (is its max_connections higher than what all clients take?): %w",
+			err)
 	}
 	if o.ReplicaURL != "" {
 		n, err := newNode(ctx, RoleReplica, o.ReplicaURL, o.MaxConns, s.queries)

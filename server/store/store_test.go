@@ -27,7 +27,8 @@ func TestServersThatStartTogetherMigrateOnce(t *testing.T) {
 	}
 	wg.Wait()
 	var applied int
-	err := connect(t, url).QueryRow(t.Context(), "SELECT count(*) FROM goose_db_version WHERE version_id = 1").Scan(&applied)
+	err := connect(t, url).QueryRow(t.Context(),
+		"SELECT count(*) FROM goose_db_version WHERE version_id = 1").Scan(&applied)
 	if err != nil || applied != 1 {
 		t.Errorf("the first migration was applied %d times (error %v), want once", applied, err)
 	}
@@ -62,8 +63,9 @@ func TestGetReturnsWhatWasInserted(t *testing.T) {
 	in := store.NewResource{
 		AzureResourceID: "/subscriptions/\"quoted\"\\back\n\t\x01slash", SubscriptionID: "sub", ResourceGroupName: "rg",
 		Name: "na\u2028me \u00e9 \U0001f600", Type: "t", Location: "l",
-		Properties: json.RawMessage(`{"size": 3, "text": "a\"b\ud83d\ude00 \u20ac \\u0000", "deep": [{"x": null}], "n": 1.50}`),
-		Tags:       map[string]string{"env": "prod", "we\"ird": "\\"},
+		Properties: json.RawMessage(
+			`{"size": 3, "text": "a\"b\ud83d\ude00 \u20ac \\u0000", "deep": [{"x": null}], "n": 1.50}`),
+		Tags: map[string]string{"env": "prod", "we\"ird": "\\"},
 	}
 	inserted, _, err := s.InsertResources(t.Context(), tenant, []store.NewResource{in})
 	if err != nil || len(inserted.Created) != 1 {
@@ -83,7 +85,8 @@ func TestGetReturnsWhatWasInserted(t *testing.T) {
 	if err := json.Unmarshal(body[len("before"):], &out); err != nil {
 		t.Fatalf("%v in %s", err, body)
 	}
-	if out.ID != uuid.UUID(inserted.Created[0]) || out.ComplianceStatus != "unknown" || out.CreatedAt.IsZero() || !out.UpdatedAt.Equal(out.CreatedAt) {
+	if out.ID != uuid.UUID(inserted.Created[0]) || out.ComplianceStatus != "unknown" || out.CreatedAt.IsZero() ||
+		!out.UpdatedAt.Equal(out.CreatedAt) {
 		t.Errorf("got %s", body)
 	}
 	if !sameJSON(t, out.Properties, in.Properties) {
@@ -94,7 +97,8 @@ func TestGetReturnsWhatWasInserted(t *testing.T) {
 		t.Errorf("got %+v, want %+v", out.NewResource, in)
 	}
 	var stored time.Time
-	err = connect(t, postgresURL(t)).QueryRow(t.Context(), "SELECT updated_at FROM resources WHERE id = $1", inserted.Created[0]).Scan(&stored)
+	err = connect(t, postgresURL(t)).QueryRow(t.Context(), "SELECT updated_at FROM resources WHERE id = $1",
+		inserted.Created[0]).Scan(&stored)
 	if err != nil || !stored.Equal(out.UpdatedAt) {
 		t.Errorf("updated_at is %s, stored %s (error %v)", out.UpdatedAt, stored, err)
 	}
@@ -123,7 +127,8 @@ func TestGetFindsNothing(t *testing.T) {
 	for name, key := range map[string][2]store.ID{
 		"another tenant's": {newID(), alive}, "a deleted one": {tenant, deleted}, "an unknown one": {tenant, newID()},
 	} {
-		if body, err := s.AppendResource(t.Context(), nil, key[0], key[1], 0); !errors.Is(err, store.ErrNotFound) || len(body) > 0 {
+		if body, err := s.AppendResource(t.Context(), nil, key[0], key[1], 0); !errors.Is(err, store.ErrNotFound) ||
+			len(body) > 0 {
 			t.Errorf("%s: %s, error %v, want ErrNotFound", name, body, err)
 		}
 	}
@@ -204,8 +209,10 @@ func TestPoolStatsCountWaits(t *testing.T) {
 		}
 	}
 	after := s.PoolStats()
-	if after.Acquires-before.Acquires != 2*rounds || after.Waits != before.Waits+1 || after.Waited <= before.Waited || after.MaxConns != 1 {
-		t.Errorf("pool went from %+v to %+v in %d rounds, want two acquires a round and one wait", before, after, rounds)
+	if after.Acquires-before.Acquires != 2*rounds || after.Waits != before.Waits+1 || after.Waited <= before.Waited ||
+		after.MaxConns != 1 {
+		t.Errorf("pool went from %+v to %+v in %d rounds, want two acquires a round and one wait", before,
+			after, rounds)
 	}
 }
 

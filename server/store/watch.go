@@ -41,7 +41,10 @@ func newWatch(n *node, every, patience time.Duration, logger *slog.Logger) *watc
 	config.ConnectTimeout = patience
 	config.Tracer = nil
 	config.RuntimeParams["application_name"] = "headroom watch"
-	return &watch{node: n, config: config, every: every, patience: patience, logger: logger, changed: func(bool, error) {}}
+	return &watch{
+		node: n, config: config, every: every, patience: patience, logger: logger,
+		changed: func(bool, error) {},
+	}
 }
 
 // run watches until ctx is done.
@@ -151,7 +154,8 @@ func askReplica(ctx context.Context, conn *pgx.Conn, primary int64) (replayed LS
 	}
 	switch {
 	case cluster != primary:
-		return 0, fmt.Errorf("it belongs to another cluster (system identifier %d, the primary's is %d): set the replica's address to that of a replica of this primary", cluster, primary)
+		return 0, fmt.Errorf("it belongs to another cluster (system identifier %d, the primary's is %d): set the "+
+			"replica's address to that of a replica of this primary", cluster, primary)
 	case !recovering:
 		return 0, errPromoted
 	}

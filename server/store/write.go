@@ -37,14 +37,17 @@ SELECT ` + resourceColumns + ` FROM changed`
 // CreateResource inserts one resource and appends its JSON to dst. It returns [ErrConflict] when the tenant has a
 // resource with this azure_resource_id, and a [*ValidationError] for an invalid one; both change nothing. The LSN is
 // one after the commit.
-func (s *Store) CreateResource(ctx context.Context, dst []byte, tenant ID, r *NewResource) (body []byte, id ID, lsn LSN, err error) {
+func (s *Store) CreateResource(ctx context.Context, dst []byte, tenant ID, r *NewResource) (body []byte, id ID, lsn LSN,
+	err error,
+) {
 	if err := refusal(r.faults()); err != nil {
 		return dst, ID{}, 0, err
 	}
 	id = newID()
 	lsn, err = s.write(ctx, func(conn *pgx.Conn) (err error) {
 		body, err = appendOne(ctx, conn, dst, appendResource, createSQL, resourceFormats, tenant, id, r.AzureResourceID,
-			r.SubscriptionID, r.ResourceGroupName, r.Name, r.Type, r.Location, objectOrEmpty(r.Properties), tagsObject(r.Tags))
+			r.SubscriptionID, r.ResourceGroupName, r.Name, r.Type, r.Location, objectOrEmpty(r.Properties),
+			tagsObject(r.Tags))
 		return err
 	})
 	switch {
@@ -59,8 +62,9 @@ func (s *Store) CreateResource(ctx context.Context, dst []byte, tenant ID, r *Ne
 // AnyVersion as the expected version lets a change apply to any version.
 const AnyVersion = 0
 
-// What a change finds: the resource, if its version is the expected one. A change that waits for another one of the same
-// resource compares the version again when that one has been committed, so of two that expect one version one is made.
+// What a change finds: the resource, if its version is the expected one. A change that waits for another one of the
+// same resource compares the version again when that one has been committed, so of two that expect one version one is
+// made.
 const expected = ` WHERE id = $2 AND tenant_id = $1 AND deleted_at IS NULL AND ($3 = 0 OR version = $3)`
 
 // An update time that never goes back or stays: now() is when the transaction began, which may be before the change
@@ -80,14 +84,18 @@ SELECT ` + resourceColumns + ` FROM changed`
 // and appends the JSON of the new version to dst. The same change made twice makes two versions. It returns
 // [ErrVersion] for another version, [ErrNotFound], [ErrConflict] when another resource of the tenant has the
 // azure_resource_id, or a [*ValidationError]; all change nothing. The LSN is one after the commit.
-func (s *Store) ReplaceResource(ctx context.Context, dst []byte, tenant, id ID, version int, r *NewResource) ([]byte, LSN, error) {
+func (s *Store) ReplaceResource(ctx context.Context, dst []byte, tenant, id ID, version int, r *NewResource) ([]byte,
+	LSN, error,
+) {
 	if err := refusal(r.faults()); err != nil {
 		return dst, 0, err
 	}
 	var body []byte
 	lsn, err := s.write(ctx, func(conn *pgx.Conn) (err error) {
-		body, err = appendOne(ctx, conn, dst, appendResource, replaceSQL, resourceFormats, tenant, id, version, r.AzureResourceID,
-			r.SubscriptionID, r.ResourceGroupName, r.Name, r.Type, r.Location, objectOrEmpty(r.Properties), tagsObject(r.Tags))
+		body, err = appendOne(ctx, conn, dst, appendResource, replaceSQL, resourceFormats, tenant, id, version,
+			r.AzureResourceID,
+			r.SubscriptionID, r.ResourceGroupName, r.Name, r.Type, r.Location, objectOrEmpty(r.Properties),
+			tagsObject(r.Tags))
 		return staleOrMissing(ctx, conn, err, existsSQL, tenant, id, version)
 	})
 	if err != nil {
@@ -122,7 +130,8 @@ func (s *Store) DeleteResource(ctx context.Context, tenant, id ID, version int) 
 
 // existsSQL tells the two reasons apart for which a change finds no row. It looks after the change: what is deleted in
 // between is not found, which is as true.
-const existsSQL = "SELECT $3 <> 0 AND EXISTS (SELECT FROM resources WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL)"
+const existsSQL = "SELECT $3 <> 0 AND EXISTS (SELECT FROM resources WHERE tenant_id = $1 AND id = $2 AND " +
+	"deleted_at IS NULL)"
 
 // azureKey is the unique key of the resources of a tenant.
 const azureKey = "uq_resources_azure"

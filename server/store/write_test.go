@@ -48,7 +48,8 @@ type resourceEvent struct {
 func resourceEvents(t *testing.T, tenant, stream store.ID) []resourceEvent {
 	t.Helper()
 	rows, _ := connect(t, postgresURL(t)).Query(t.Context(),
-		"SELECT version, type, payload FROM events WHERE tenant_id = $1 AND stream_id = $2 ORDER BY version", tenant, stream)
+		"SELECT version, type, payload FROM events WHERE tenant_id = $1 AND stream_id = $2 ORDER BY version",
+		tenant, stream)
 	events, err := pgx.CollectRows(rows, pgx.RowToStructByPos[resourceEvent])
 	if err != nil {
 		t.Fatal(err)
@@ -70,7 +71,8 @@ func TestLifeOfAResource(t *testing.T) {
 	if created.ID != uuid.UUID(id) || created.Version != 1 || created.Tags["env"] != "prod" {
 		t.Errorf("created %+v", created)
 	}
-	if read, err := s.AppendResource(t.Context(), []byte("before"), tenant, id, 0); err != nil || string(read) != string(body) {
+	if read, err := s.AppendResource(t.Context(), []byte("before"), tenant, id, 0); err != nil ||
+		string(read) != string(body) {
 		t.Errorf("read %s (error %v), want what creating returned: %s", read, err, body)
 	}
 
@@ -79,7 +81,8 @@ func TestLifeOfAResource(t *testing.T) {
 		t.Fatal(err)
 	}
 	replaced := parse(t, body)
-	if replaced.Version != 2 || replaced.Location != "northeurope" || len(replaced.Tags) != 0 || !sameJSON(t, replaced.Properties, second.Properties) ||
+	if replaced.Version != 2 || replaced.Location != "northeurope" || len(replaced.Tags) != 0 ||
+		!sameJSON(t, replaced.Properties, second.Properties) ||
 		!replaced.CreatedAt.Equal(created.CreatedAt) || !replaced.UpdatedAt.After(created.UpdatedAt) {
 		t.Errorf("replaced %+v by %+v, got %+v", created, second, replaced)
 	}
@@ -94,7 +97,12 @@ func TestLifeOfAResource(t *testing.T) {
 	if _, err := s.AppendResource(t.Context(), nil, tenant, id, 0); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("reading the deleted one: %v", err)
 	}
-	want := []resourceEvent{{1, "resource.created", first}, {2, "resource.updated", second}, {3, "resource.updated", second}, {4, "resource.deleted", store.NewResource{}}}
+	want := []resourceEvent{
+		{1, "resource.created", first},
+		{2, "resource.updated", second},
+		{3, "resource.updated", second},
+		{4, "resource.deleted", store.NewResource{}},
+	}
 	want[0].Payload.Properties = json.RawMessage(`{}`)
 	want[1].Payload.Tags, want[2].Payload.Tags = map[string]string{}, map[string]string{}
 	if got := resourceEvents(t, tenant, id); !reflect.DeepEqual(got, want) {
@@ -121,21 +129,45 @@ func TestRefusedChangesChangeNothing(t *testing.T) {
 		change func() error
 		want   func(error) bool
 	}{
-		"create what exists":       {func() error { _, _, _, err := s.CreateResource(t.Context(), nil, tenant, &r); return err }, is(store.ErrConflict)},
-		"create an invalid one":    {func() error { _, _, _, err := s.CreateResource(t.Context(), nil, tenant, &bad); return err }, func(err error) bool { return errors.As(err, &invalid) }},
-		"replace an old version":   {replacing(t, s, tenant, id, 7, r), is(store.ErrVersion)},
-		"replace by an invalid":    {replacing(t, s, tenant, id, 1, bad), func(err error) bool { return errors.As(err, &invalid) }},
+		"create what exists": {func() error {
+			_, _, _,
+				err := s.CreateResource(t.Context(), nil, tenant, &r)
+			return err
+		}, is(store.ErrConflict)},
+		"create an invalid one": {func() error {
+			_, _, _,
+				err := s.CreateResource(t.Context(), nil, tenant, &bad)
+			return err
+		}, func(err error) bool { return errors.As(err, &invalid) }},
+		"replace an old version": {replacing(t, s, tenant, id, 7, r), is(store.ErrVersion)},
+		"replace by an invalid": {
+			replacing(t, s, tenant, id, 1, bad),
+			func(err error) bool { return errors.As(err, &invalid) },
+		},
 		"replace by another's key": {replacing(t, s, tenant, id, 1, other), is(store.ErrConflict)},
 		"replace an unknown one":   {replacing(t, s, tenant, newID(), store.AnyVersion, r), is(store.ErrNotFound)},
 		"replace another tenant's": {replacing(t, s, newID(), id, 1, r), is(store.ErrNotFound)},
-		"delete an old version":    {func() error { _, err := s.DeleteResource(t.Context(), tenant, id, 7); return err }, is(store.ErrVersion)},
-		"delete an unknown one":    {func() error { _, err := s.DeleteResource(t.Context(), tenant, newID(), 1); return err }, is(store.ErrNotFound)},
-		"delete another tenant's":  {func() error { _, err := s.DeleteResource(t.Context(), newID(), id, store.AnyVersion); return err }, is(store.ErrNotFound)},
+		"delete an old version": {func() error {
+			_,
+				err := s.DeleteResource(t.Context(), tenant, id, 7)
+			return err
+		}, is(store.ErrVersion)},
+		"delete an unknown one": {func() error {
+			_,
+				err := s.DeleteResource(t.Context(), tenant, newID(), 1)
+			return err
+		}, is(store.ErrNotFound)},
+		"delete another tenant's": {func() error {
+			_,
+				err := s.DeleteResource(t.Context(), newID(), id, store.AnyVersion)
+			return err
+		}, is(store.ErrNotFound)},
 	} {
 		if err := c.change(); !c.want(err) {
 			t.Errorf("%s: error %v", name, err)
 		}
-		if after, err := s.AppendResource(t.Context(), nil, tenant, id, 0); err != nil || string(after) != string(before) {
+		if after, err := s.AppendResource(t.Context(), nil, tenant, id, 0); err != nil ||
+			string(after) != string(before) {
 			t.Errorf("%s changed it to %s (error %v)", name, after, err)
 		}
 		if events := resourceEvents(t, tenant, id); len(events) != 1 {
@@ -188,18 +220,21 @@ func TestOneOfManyConcurrentChangesWins(t *testing.T) {
 
 func TestBatchRecordsItsEvents(t *testing.T) {
 	s, tenant := openStore(t), newID()
-	inserted, _, err := s.InsertResources(t.Context(), tenant, []store.NewResource{newResource(1), newResource(2), newResource(1)})
+	inserted, _, err := s.InsertResources(t.Context(), tenant,
+		[]store.NewResource{newResource(1), newResource(2), newResource(1)})
 	if err != nil || len(inserted.Created) != 2 {
 		t.Fatalf("%+v, error %v", inserted, err)
 	}
 	for i, id := range inserted.Created {
 		want := newResource(i + 1)
-		if events := resourceEvents(t, tenant, id); len(events) != 1 || events[0].Version != 1 || events[0].Type != "resource.created" || events[0].Payload.Name != want.Name {
+		if events := resourceEvents(t, tenant, id); len(events) != 1 || events[0].Version != 1 ||
+			events[0].Type != "resource.created" || events[0].Payload.Name != want.Name {
 			t.Errorf("events of %d are %+v", i, events)
 		}
 	}
 	var all int
-	err = connect(t, postgresURL(t)).QueryRow(t.Context(), "SELECT count(*) FROM events WHERE tenant_id = $1", tenant).Scan(&all)
+	err = connect(t, postgresURL(t)).QueryRow(t.Context(), "SELECT count(*) FROM events WHERE tenant_id = $1",
+		tenant).Scan(&all)
 	if err != nil || all != 2 {
 		t.Errorf("%d events (error %v), want none for the conflict", all, err)
 	}

@@ -44,7 +44,8 @@ func Open(ctx context.Context, ratio float64) (*Tracer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("export traces to OTEL_EXPORTER_OTLP_ENDPOINT: %w", err)
 	}
-	about, err := resource.New(ctx, resource.WithAttributes(attribute.String("service.name", "headroom")), resource.WithFromEnv(), resource.WithTelemetrySDK())
+	about, err := resource.New(ctx, resource.WithAttributes(attribute.String("service.name", "headroom")),
+		resource.WithFromEnv(), resource.WithTelemetrySDK())
 	if err != nil && !errors.Is(err, resource.ErrPartialResource) {
 		return nil, fmt.Errorf("describe this service in traces (see OTEL_RESOURCE_ATTRIBUTES): %w", err)
 	}
@@ -61,7 +62,10 @@ func New(ratio float64, processor sdktrace.SpanProcessor, about *resource.Resour
 		options = append(options, sdktrace.WithResource(about))
 	}
 	provider := sdktrace.NewTracerProvider(options...)
-	return &Tracer{provider: provider, tracer: provider.Tracer(scope), below: uint64(ratio * (1 << 63)), all: ratio >= 1}
+	return &Tracer{
+		provider: provider, tracer: provider.Tracer(scope), below: uint64(ratio * (1 << 63)),
+		all: ratio >= 1,
+	}
 }
 
 // closeTimeout bounds the sending of the last spans.
@@ -121,7 +125,8 @@ func (t *Tracer) Start(r *http.Request, route string) (context.Context, trace.Sp
 
 // End ends the span of a request.
 func End(span trace.Span, status int, requestID string) {
-	span.SetAttributes(attribute.Int("http.response.status_code", status), attribute.String("http.request.id", requestID))
+	span.SetAttributes(attribute.Int("http.response.status_code", status),
+		attribute.String("http.request.id", requestID))
 	if status >= http.StatusInternalServerError {
 		span.SetStatus(codes.Error, http.StatusText(status))
 	}
@@ -134,12 +139,15 @@ func Records(ctx context.Context) bool { return trace.SpanFromContext(ctx).IsRec
 
 // Past records an operation of another server that began at a given time and has just ended: a client span within the
 // span of ctx, linked to others that took part. err may be nil.
-func Past(ctx context.Context, name string, began time.Time, err error, links []trace.Link, attributes ...attribute.KeyValue) {
+func Past(ctx context.Context, name string, began time.Time, err error, links []trace.Link,
+	attributes ...attribute.KeyValue,
+) {
 	parent := trace.SpanFromContext(ctx)
 	if !parent.IsRecording() {
 		return
 	}
-	_, span := parent.TracerProvider().Tracer(scope).Start(ctx, name, trace.WithTimestamp(began), trace.WithSpanKind(trace.SpanKindClient),
+	_, span := parent.TracerProvider().Tracer(scope).Start(ctx, name, trace.WithTimestamp(began),
+		trace.WithSpanKind(trace.SpanKindClient),
 		trace.WithLinks(links...), trace.WithAttributes(attributes...))
 	Fail(span, err)
 }

@@ -72,7 +72,8 @@ func TestSpans(t *testing.T) {
 		t.Fatalf("spans are %v", spans)
 	}
 	outer := spans[1].SpanContext()
-	if outer.TraceID().String() != parent[3:35] || spans[1].Parent().SpanID().String() != parent[36:52] || spans[0].Parent().SpanID() != outer.SpanID() {
+	if outer.TraceID().String() != parent[3:35] || spans[1].Parent().SpanID().String() != parent[36:52] ||
+		spans[0].Parent().SpanID() != outer.SpanID() {
 		t.Errorf("trace %s, parents %s and %s", outer.TraceID(), spans[1].Parent().SpanID(), spans[0].Parent().SpanID())
 	}
 	if spans[0].Status().Description != "it broke" || spans[1].Status().Code.String() != "Error" {
@@ -88,7 +89,10 @@ func TestSpans(t *testing.T) {
 
 func BenchmarkChooses(b *testing.B) {
 	header := http.Header{"X-Tenant-Id": {"x"}, "Accept-Encoding": {"gzip"}}
-	for name, tracer := range map[string]*Tracer{"off": nil, "one percent": New(0.01, sdktrace.NewSimpleSpanProcessor(tracetest.NewNoopExporter()), nil)} {
+	for name, tracer := range map[string]*Tracer{
+		"off":         nil,
+		"one percent": New(0.01, sdktrace.NewSimpleSpanProcessor(tracetest.NewNoopExporter()), nil),
+	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {

@@ -42,7 +42,8 @@ func CheckMachine() error {
 		}
 	}
 	if missing != nil {
-		return fmt.Errorf("programs are missing; on Debian: apt-get install --no-install-recommends %s", strings.Join(missing, " "))
+		return fmt.Errorf("programs are missing; on Debian: apt-get install --no-install-recommends %s",
+			strings.Join(missing, " "))
 	}
 	return nil
 }
@@ -167,7 +168,8 @@ func statusBytes(pid int, field string) (int64, error) {
 	}
 	for line := range strings.Lines(string(text)) {
 		if rest, ok := strings.CutPrefix(line, field); ok {
-			kilobytes, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 10, 64)
+			kilobytes, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 10,
+				64)
 			return kilobytes << 10, err
 		}
 	}

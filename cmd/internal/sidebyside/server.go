@@ -18,7 +18,9 @@ const startLimit = 30 * time.Second
 
 // StartServer starts a program on the server's CPU and returns the first line that it prints, which is to say that it
 // answers. Its log is where its standard error goes.
-func StartServer(ctx context.Context, log *os.File, env []string, command ...string) (*containers.Child, string, error) {
+func StartServer(ctx context.Context, log *os.File, env []string, command ...string) (*containers.Child, string,
+	error,
+) {
 	ready := make(chan string, 1)
 	child, err := containers.StartChild(ctx, containers.ChildSpec{
 		Path: "taskset", Args: append([]string{"-c", ServerCPU}, command...),
@@ -88,8 +90,8 @@ http {
 }
 `
 
-// StartNginx starts an nginx with these locations (in its own language) on the server's CPU, and returns its URL when it
-// answers. dir is for its files, and readable by the user as which it may run.
+// StartNginx starts an nginx with these locations (in its own language) on the server's CPU, and returns its URL when
+// it answers. dir is for its files, and readable by the user as which it may run.
 func StartNginx(ctx context.Context, dir string, log *os.File, locations string) (*containers.Child, string, error) {
 	free, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {

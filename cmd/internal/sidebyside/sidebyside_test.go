@@ -27,7 +27,10 @@ func TestMedian(t *testing.T) {
 // TestDisturbance: of two seconds of two CPUs, ours used 1.5 s, wrk 0.5 s, others 0.8 s, and 0.2 s were stolen.
 func TestDisturbance(t *testing.T) {
 	at := time.Now()
-	before := Usage{at: at, busy: 5 * time.Second, stolen: time.Second, Processes: map[int]time.Duration{7: time.Second}}
+	before := Usage{
+		at: at, busy: 5 * time.Second, stolen: time.Second,
+		Processes: map[int]time.Duration{7: time.Second},
+	}
 	after := Usage{
 		at: at.Add(2 * time.Second), busy: 7800 * time.Millisecond, stolen: 1200 * time.Millisecond,
 		Processes: map[int]time.Duration{7: 2 * time.Second, 8: 500 * time.Millisecond},
@@ -65,7 +68,8 @@ func TestTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := os.ReadFile(path)
-	if want := "| what | rate |\n| --- | --- |\n| ours | 2 |\n| a peer | 1 |\n| v1\\|2 &lt;b>[31m\\`x\\` | 0 |\n"; err != nil || string(got) != want {
+	want := "| what | rate |\n| --- | --- |\n| ours | 2 |\n| a peer | 1 |\n| v1\\|2 &lt;b>[31m\\`x\\` | 0 |\n"
+	if err != nil || string(got) != want {
 		t.Errorf("%q, %v, want %q", got, err, want)
 	}
 }
@@ -99,7 +103,8 @@ func TestServerThatDoesNotComeUp(t *testing.T) {
 	}
 	defer log.Close()
 	for _, command := range []string{"true", "false"} {
-		if _, _, err := StartServer(t.Context(), log, nil, command); err == nil || !strings.Contains(err.Error(), log.Name()) || strings.Contains(err.Error(), "%!") {
+		if _, _, err := StartServer(t.Context(), log, nil, command); err == nil ||
+			!strings.Contains(err.Error(), log.Name()) || strings.Contains(err.Error(), "%!") {
 			t.Errorf("%s: error %v, want one that names the log", command, err)
 		}
 	}

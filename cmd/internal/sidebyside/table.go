@@ -38,7 +38,8 @@ func Output(w io.Writer, heading []string, rows [][]string, path string) error {
 	return writeMarkdown(path, heading, rows)
 }
 
-// Selected reports whether one of the names contains one of the words, which are separated by commas; no words select all.
+// Selected reports whether one of the names contains one of the words, which are separated by commas; no words select
+// all.
 func Selected(words string, names ...string) bool {
 	if words == "" {
 		return true

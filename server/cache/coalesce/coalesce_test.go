@@ -91,7 +91,8 @@ func TestConcurrentReadsShareRoundTrips(t *testing.T) {
 				second = "second " + name
 			}
 			one, two, err := r.Get(name, second)
-			if err != nil || one != "value of "+name || (two != "") != (second != "") || !strings.HasSuffix(two, second) {
+			if err != nil || one != "value of "+name || (two != "") != (second != "") ||
+				!strings.HasSuffix(two, second) {
 				t.Errorf("read %d: got %q and %q, error %v", i, one, two, err)
 			}
 		})

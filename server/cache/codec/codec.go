@@ -1,4 +1,5 @@
-// Package codec encodes values for the shared levels of the cache (L2 and L3), and compresses bodies for HTTP responses.
+// Package codec encodes values for the shared levels of the cache (L2 and L3), and compresses bodies for HTTP
+// responses.
 //
 // A stored value is a header of 30 bytes, then the body. All numbers are big-endian.
 //
@@ -28,13 +29,13 @@ const (
 	flagS2 = 1
 )
 
-// CompressionThreshold is the size in bytes above which bodies are compressed; the result is used if it saves at least an
-// eighth.
+// CompressionThreshold is the size in bytes above which bodies are compressed; the result is used if it saves at least
+// an eighth.
 //
-// Stored bodies use S2 rather than gzip, although clients want gzip: a hit in L2 needs the plain body too, and S2 unpacks
-// quickly. An entry that is read again from L1 gets its gzip form there, once. (BenchmarkCompression: for a list,
-// unpacking S2 took a seventh of the time of gzip, at a ratio of 5.7 instead of 8.4. The benchmark makes a new gzip
-// reader each time, and the names in its list hardly differ; both flatter S2.)
+// Stored bodies use S2 rather than gzip, although clients want gzip: a hit in L2 needs the plain body too, and S2
+// unpacks quickly. An entry that is read again from L1 gets its gzip form there, once. (BenchmarkCompression: for a
+// list, unpacking S2 took a seventh of the time of gzip, at a ratio of 5.7 instead of 8.4. The benchmark makes a new
+// gzip reader each time, and the names in its list hardly differ; both flatter S2.)
 const CompressionThreshold = 1024
 
 // maxBody bounds what a damaged header can make Decode allocate, in bytes.

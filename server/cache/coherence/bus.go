@@ -24,8 +24,8 @@ const (
 	heartbeatInterval = 100 * time.Millisecond
 )
 
-// ErrUnacknowledged is returned by [Bus.Invalidate] and [Bus.PublishDrop] when not every instance is known to have applied
-// the message. An invalidation is repeated when contact with L2 returns; a drop is not.
+// ErrUnacknowledged is returned by [Bus.Invalidate] and [Bus.PublishDrop] when not every instance is known to have
+// applied the message. An invalidation is repeated when contact with L2 returns; a drop is not.
 var ErrUnacknowledged = errors.New("not every instance is known to have applied the invalidation")
 
 // Options says what a bus connects.
@@ -106,8 +106,8 @@ func (b *Bus) StripeLSN(s *Stripe) store.LSN { return store.LSN(max(s.lsn.Load()
 // OnPrimary is an LSN that no replica reaches: it sends a read to the primary.
 const OnPrimary = ^store.LSN(0)
 
-// RequiredLSN returns the LSN that an uncached read of the scopes must see: the highest one of their invalidations. While
-// this instance may have missed an invalidation, it is [OnPrimary].
+// RequiredLSN returns the LSN that an uncached read of the scopes must see: the highest one of their invalidations.
+// While this instance may have missed an invalidation, it is [OnPrimary].
 func (b *Bus) RequiredLSN(scopes ...key.Scope) store.LSN {
 	if !b.Trusted(clock.Now()) {
 		return OnPrimary
@@ -122,11 +122,11 @@ func (b *Bus) RequiredLSN(scopes ...key.Scope) store.LSN {
 // RaiseFloor makes all loads see at least this LSN.
 func (b *Bus) RaiseFloor(after store.LSN) { raise(&b.floor, uint64(after)) }
 
-// Invalidate makes everything that was loaded for keys of the scopes unreachable. Call it after a change was committed, with an
-// LSN at or after the commit, and before acknowledging the change. When it returns nil, no instance serves anything older.
-// When it returns [ErrUnacknowledged], another instance may serve older values until this one reaches L2 again; log it and go
-// on, because the change is made. It takes one round trip through L2 and the other instances, and up to 1.25 s when another
-// instance has just stopped responding or this one has just joined.
+// Invalidate makes everything that was loaded for keys of the scopes unreachable. Call it after a change was committed,
+// with an LSN at or after the commit, and before acknowledging the change. When it returns nil, no instance serves
+// anything older. When it returns [ErrUnacknowledged], another instance may serve older values until this one reaches
+// L2 again; log it and go on, because the change is made. It takes one round trip through L2 and the other instances,
+// and up to 1.25 s when another instance has just stopped responding or this one has just joined.
 func (b *Bus) Invalidate(ctx context.Context, after store.LSN, scopes ...key.Scope) error {
 	if len(scopes) == 0 {
 		return nil
@@ -174,9 +174,9 @@ func (b *Bus) PublishDrop(ctx context.Context, s *Session, after store.LSN, patt
 	return b.publish(ctx, s, &message{what: dropMessage, after: after, pattern: pattern})
 }
 
-// publish changes L2, sends a message, and waits for the acknowledgements. When L2 has no memory for the new epochs, it does
-// so twice: an instance that had not received the message may have begun an epoch in between, with an older LSN, and others
-// may know that epoch. By the second time all instances have received the message.
+// publish changes L2, sends a message, and waits for the acknowledgements. When L2 has no memory for the new epochs, it
+// does so twice: an instance that had not received the message may have begun an epoch in between, with an older LSN,
+// and others may know that epoch. By the second time all instances have received the message.
 func (b *Bus) publish(ctx context.Context, t *Session, m *message) error {
 	m.sender = b.id
 	if err := b.publishOnce(ctx, t, m); err != nil || !m.refused {
@@ -224,8 +224,8 @@ func (b *Bus) await(ctx context.Context, t *Session, acks *acknowledgements) err
 	}
 }
 
-// missing counts the instances that have yet to acknowledge. young is how long this subscription must still wait before it
-// knows all instances.
+// missing counts the instances that have yet to acknowledge. young is how long this subscription must still wait before
+// it knows all instances.
 func (b *Bus) missing(t *Session, acks *acknowledgements) (n int, young time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -84,11 +84,12 @@ func TestDropReachesEveryInstance(t *testing.T) {
 	}
 }
 
-// Without L2 nothing may be served, reads go to the primary, and an invalidation returns ErrUnacknowledged after LeaseTime +
-// LeaseMargin at most.
+// Without L2 nothing may be served, reads go to the primary, and an invalidation returns ErrUnacknowledged after
+// LeaseTime + LeaseMargin at most.
 func TestWithoutL2(t *testing.T) {
 	b := coherence.Open(coherence.Options{
-		Address: &redis.Options{Addr: "127.0.0.1:1"}, Forget: func() {}, Drop: func(string) {}, Failed: func(string, error) {},
+		Address: &redis.Options{Addr: "127.0.0.1:1"}, Forget: func() {}, Drop: func(string) {},
+		Failed: func(string, error) {},
 	})
 	defer b.Close()
 	k := newKey()

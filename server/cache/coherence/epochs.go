@@ -21,8 +21,8 @@ type Epoch struct {
 	After  store.LSN // the LSN that loads must see for their values to be tagged with this epoch
 }
 
-// formatEpoch makes the text of a new epoch: a random number other than 0, so that no epoch ever returns, and the LSN that
-// loads must see. An instance may read a new epoch before it receives the message about it.
+// formatEpoch makes the text of a new epoch: a random number other than 0, so that no epoch ever returns, and the LSN
+// that loads must see. An instance may read a new epoch before it receives the message about it.
 func formatEpoch(after store.LSN) string {
 	return strconv.FormatUint(rand.Uint64()|1, 36) + ":" + strconv.FormatUint(uint64(after), 10)
 }
@@ -41,8 +41,8 @@ func ParseEpoch(s string) Epoch {
 // Tag returns the random number that values are tagged with; 0 for no epoch.
 func (e Epoch) Tag() uint64 { return e.random }
 
-// knownEpochs are the epochs in L2 that were read during a session. Each is valid while its stripe keeps the epoch in this
-// instance that it had before the epoch was read: see the documentation of the package.
+// knownEpochs are the epochs in L2 that were read during a session. Each is valid while its stripe keeps the epoch in
+// this instance that it had before the epoch was read: see the documentation of the package.
 type knownEpochs [stripeCount / epochBlock]atomic.Pointer[knownBlock]
 
 type knownBlock struct {
@@ -88,13 +88,13 @@ func (k *knownEpochs) learn(stripe uint16, at uint64, epoch Epoch) {
 // epochLife is how long L2 keeps the epoch of a stripe that nobody invalidates. Losing it only costs loads.
 const epochLife = 24 * time.Hour
 
-// epochBlock is how many stripes get their epochs together. One at a time, nearly every request to a cold cache would pay
-// for one. stripeCount is a multiple of it.
+// epochBlock is how many stripes get their epochs together. One at a time, nearly every request to a cold cache would
+// pay for one. stripeCount is a multiple of it.
 const epochBlock = 256
 
-// BeginEpoch begins an epoch for a stripe that has none in L2: it was never used, was evicted, or could not be written when it
-// was last invalidated. Neighbours without an epoch get one too. Of two concurrent callers one wins, and both get its epoch.
-// The epoch is empty when none could be begun; then values are not stored.
+// BeginEpoch begins an epoch for a stripe that has none in L2: it was never used, was evicted, or could not be written
+// when it was last invalidated. Neighbours without an epoch get one too. Of two concurrent callers one wins, and both
+// get its epoch. The epoch is empty when none could be begun; then values are not stored.
 func (b *Bus) BeginEpoch(t *Session, stripe uint16) (string, error) {
 	first := stripe - stripe%epochBlock
 	begin := &b.beginning[first/epochBlock]

@@ -13,8 +13,8 @@ import (
 	"github.com/policycortex/headroom/server/store"
 )
 
-// GenerationName is the key of L2's generation. A value is written only while the generation is the one from before it was
-// loaded.
+// GenerationName is the key of L2's generation. A value is written only while the generation is the one from before it
+// was loaded.
 const GenerationName = Prefix + "generation"
 
 // NewGeneration begins a generation, so that what was loaded before can no longer be written to L2. As with epochs, no

@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// settleInterval is how often the primary is asked whether failed changes can still be made. settleTimeout bounds each
-	// answer.
+	// settleInterval is how often the primary is asked whether failed changes can still be made. settleTimeout bounds
+	// each answer.
 	settleInterval = 100 * time.Millisecond
 	settleTimeout  = time.Second
 )
@@ -49,9 +49,9 @@ func (u *inDoubt) take() []uint16 {
 	return taken
 }
 
-// InvalidateInDoubt is [Bus.Invalidate] for a change that failed but may have been made: a primary that was frozen makes the
-// changes it had received when it resumes. If the primary cannot rule that out at once, InvalidateInDoubt returns an error
-// with the reason, and the scopes are invalidated again when the primary can.
+// InvalidateInDoubt is [Bus.Invalidate] for a change that failed but may have been made: a primary that was frozen
+// makes the changes it had received when it resumes. If the primary cannot rule that out at once, InvalidateInDoubt
+// returns an error with the reason, and the scopes are invalidated again when the primary can.
 func (b *Bus) InvalidateInDoubt(ctx context.Context, scopes ...key.Scope) error {
 	if len(scopes) == 0 {
 		return nil

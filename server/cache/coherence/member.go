@@ -248,7 +248,8 @@ func (b *Bus) listen(ctx context.Context, s *redis.PubSub) error {
 	}
 }
 
-// heard records the heartbeat of another instance. A returned heartbeat of this instance extends the lease if it serves.
+// heard records the heartbeat of another instance. A returned heartbeat of this instance extends the lease if it
+// serves.
 func (b *Bus) heard(m *message) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -288,7 +289,10 @@ func (b *Bus) beat(ctx context.Context, t *Session) error {
 	b.mu.Unlock()
 	for {
 		// One failure does not end the session: the subscription may still work, and another heartbeat follows soon.
-		if err := b.transmit(t, &message{what: heartbeatMessage, sender: b.id, number: uint64(clock.Now())}); err != nil && ctx.Err() == nil {
+		if err := b.transmit(t, &message{
+			what: heartbeatMessage, sender: b.id,
+			number: uint64(clock.Now()),
+		}); err != nil && ctx.Err() == nil {
 			b.options.Failed("send a heartbeat", err)
 		}
 		select {

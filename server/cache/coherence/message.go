@@ -7,10 +7,10 @@ import (
 	"github.com/policycortex/headroom/server/store"
 )
 
-// A message on the bus consists of its kind (1 byte), the sender's id (8 bytes), the sender's number of the message (8), and an
-// LSN (8). An invalidation adds the stripes (2 bytes each), a drop its pattern. Numbers are big-endian. An acknowledgement
-// goes to the sender's own channel. It consists of the number of the message and the id of the instance that has applied it
-// (8 bytes each).
+// A message on the bus consists of its kind (1 byte), the sender's id (8 bytes), the sender's number of the message
+// (8), and an LSN (8). An invalidation adds the stripes (2 bytes each), a drop its pattern. Numbers are big-endian. An
+// acknowledgement goes to the sender's own channel. It consists of the number of the message and the id of the instance
+// that has applied it (8 bytes each).
 const (
 	invalidateMessage = 'i'
 	dropMessage       = 'd'

@@ -23,8 +23,8 @@ const (
 	Timeout = 100 * time.Millisecond
 )
 
-// Prefix begins every name in L2. It contains formatVersion: raise that when the form of stored values or of messages changes.
-// (Instances of different versions do not receive each other's invalidations.)
+// Prefix begins every name in L2. It contains formatVersion: raise that when the form of stored values or of messages
+// changes. (Instances of different versions do not receive each other's invalidations.)
 const (
 	formatVersion = "2"
 	Prefix        = "headroom:" + formatVersion + ":"
@@ -45,8 +45,8 @@ type Session struct {
 
 var errOtherServer = errors.New("another server process answers at the address of L2")
 
-// openSession makes a client whose first connection identifies the server process. It calls other when a later connection
-// reaches another process.
+// openSession makes a client whose first connection identifies the server process. It calls other when a later
+// connection reaches another process.
 func openSession(address *redis.Options, other func(error)) *Session {
 	// The library would print a line for every failed connection. Failures are counted and logged here instead.
 	logging.Disable()
@@ -59,7 +59,8 @@ func openSession(address *redis.Options, other func(error)) *Session {
 	o.MaxRetries = -1
 	o.DialerRetries = 1
 	o.ContextTimeoutEnabled = true
-	// Nothing is pushed on these connections, and with protocol 3 the library would check for pushes before each answer.
+	// Nothing is pushed on these connections, and with protocol 3 the library would check for pushes before each
+	// answer.
 	o.Protocol = 2
 	// Without these two settings, new connections send commands that not every server knows.
 	o.DisableIdentity = true
@@ -84,8 +85,8 @@ func openSession(address *redis.Options, other func(error)) *Session {
 	return t
 }
 
-// identify returns an id that differs for each process of a server: run_id of Redis and Valkey, master_replid of Dragonfly. A
-// server that reports neither (miniredis) is assumed to keep nothing over a restart.
+// identify returns an id that differs for each process of a server: run_id of Redis and Valkey, master_replid of
+// Dragonfly. A server that reports neither (miniredis) is assumed to keep nothing over a restart.
 func identify(ctx context.Context, conn *redis.Conn) (string, error) {
 	info, err := conn.Info(ctx).Result()
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"github.com/policycortex/headroom/server/store"
 )
 
-// stripeCount is fixed, because a request may name any tenant. Scopes that share a stripe invalidate each other's values,
-// which costs a load but is never wrong.
+// stripeCount is fixed, because a request may name any tenant. Scopes that share a stripe invalidate each other's
+// values, which costs a load but is never wrong.
 const stripeCount = 1 << 16
 
 // Stripe is what this instance knows about the invalidations of some scopes.

@@ -1,6 +1,6 @@
-// Package glob matches names against Redis patterns: * matches any bytes, ? one byte, [abc], [a-c] and [^a] one byte of a
-// class, and \ takes the next byte literally. (path.Match does not fit: its * stops at a slash, and the queries in the
-// names of cache keys contain slashes.)
+// Package glob matches names against Redis patterns: * matches any bytes, ? one byte, [abc], [a-c] and [^a] one byte of
+// a class, and \ takes the next byte literally. (path.Match does not fit: its * stops at a slash, and the queries in
+// the names of cache keys contain slashes.)
 package glob
 
 import (

@@ -50,9 +50,11 @@ func l1TooSmall(r *Report) *Recommendation {
 	}
 	return &Recommendation{
 		Code: "l1_too_small",
-		Text: "L1 serves fewer than 80 % of the requests, evicts, and is as large as it may be. Allow it more memory: set HEADROOM_L1_MAX_BYTES higher.",
+		Text: "L1 serves fewer than 80 % of the requests, evicts, and is as large as it may be. Allow it more " +
+			"memory: set HEADROOM_L1_MAX_BYTES higher.",
 		Numbers: map[string]float64{
-			"l1_hit_rate": *r.Levels.L1.HitRate, "evictions_per_request": usage.Rounded(evicted), "l1_largest_bytes": float64(r.L1.LargestBytes),
+			"l1_hit_rate": *r.Levels.L1.HitRate, "evictions_per_request": usage.Rounded(evicted),
+			"l1_largest_bytes": float64(r.L1.LargestBytes),
 		},
 	}
 }
@@ -62,9 +64,13 @@ func l1LargerThanNeeded(r *Report) *Recommendation {
 		return nil
 	}
 	return &Recommendation{
-		Code:    "l1_larger_than_needed",
-		Text:    "L1 serves more than 95 % of the requests with less than half of its smallest size. HEADROOM_L1_BYTES can be lower.",
-		Numbers: map[string]float64{"l1_hit_rate": *r.Levels.L1.HitRate, "l1_bytes": float64(r.L1.Bytes), "l1_smallest_bytes": float64(r.L1.SmallestBytes)},
+		Code: "l1_larger_than_needed",
+		Text: "L1 serves more than 95 % of the requests with less than half of its smallest size. " +
+			"HEADROOM_L1_BYTES can be lower.",
+		Numbers: map[string]float64{
+			"l1_hit_rate": *r.Levels.L1.HitRate, "l1_bytes": float64(r.L1.Bytes),
+			"l1_smallest_bytes": float64(r.L1.SmallestBytes),
+		},
 	}
 }
 
@@ -73,8 +79,9 @@ func entriesExpireTooSoon(r *Report) *Recommendation {
 		return nil
 	}
 	return &Recommendation{
-		Code:    "entries_expire_before_reaccess",
-		Text:    "Half of the keys that are asked for again wait longer than an entry lives in L1, and L1 does little for them. They are L2's to serve: see to its memory first.",
+		Code: "entries_expire_before_reaccess",
+		Text: "Half of the keys that are asked for again wait longer than an entry lives in L1, and L1 does " +
+			"little for them. They are L2's to serve: see to its memory first.",
 		Numbers: map[string]float64{"reaccess_p50_seconds": r.Reaccess.P50Seconds, "l1_ttl_seconds": r.L1.TTLSeconds},
 	}
 }
@@ -88,20 +95,23 @@ func l2Fails(r *Report) *Recommendation {
 		return nil
 	}
 	return &Recommendation{
-		Code:    "l2_fails",
-		Text:    "The L2 cache fails or does not answer in time, so requests go to the database. See to its memory, its load and the network.",
+		Code: "l2_fails",
+		Text: "The L2 cache fails or does not answer in time, so requests go to the database. See to its memory, " +
+			"its load and the network.",
 		Numbers: map[string]float64{"errors_per_request": usage.Rounded(failed), "errors": float64(l2.Errors)},
 	}
 }
 
 func l2SlowerThanLoading(r *Report) *Recommendation {
 	l2 := &r.Levels.L2
-	if !l2.enough() || l2.Latency == nil || r.LoadLatency == nil || r.LoadLatency.Count < enoughValues || l2.Latency.P50US <= r.LoadLatency.P50US {
+	if !l2.enough() || l2.Latency == nil || r.LoadLatency == nil || r.LoadLatency.Count < enoughValues ||
+		l2.Latency.P50US <= r.LoadLatency.P50US {
 		return nil
 	}
 	return &Recommendation{
-		Code:    "l2_slower_than_loading",
-		Text:    "Half of the hits in L2 take longer than half of the loads from the database. L2 is overloaded or far away.",
+		Code: "l2_slower_than_loading",
+		Text: "Half of the hits in L2 take longer than half of the loads from the database. L2 is overloaded " +
+			"or far away.",
 		Numbers: map[string]float64{"l2_p50_us": l2.Latency.P50US, "load_p50_us": r.LoadLatency.P50US},
 	}
 }
@@ -111,8 +121,9 @@ func l2ServesLittle(r *Report) *Recommendation {
 		return nil
 	}
 	return &Recommendation{
-		Code:    "l2_serves_little",
-		Text:    "L2 has fewer than a tenth of what it is asked for. It has too little memory, or the values are changed before they are asked for again.",
+		Code: "l2_serves_little",
+		Text: "L2 has fewer than a tenth of what it is asked for. It has too little memory, or the values are " +
+			"changed before they are asked for again.",
 		Numbers: map[string]float64{"l2_hit_rate": *r.Levels.L2.HitRate},
 	}
 }
@@ -123,8 +134,9 @@ func manyInvalidations(r *Report) *Recommendation {
 		return nil
 	}
 	return &Recommendation{
-		Code:    "many_invalidations",
-		Text:    "More than one invalidation comes to ten requests. Write in batches: a batch invalidates a tenant's lists once.",
+		Code: "many_invalidations",
+		Text: "More than one invalidation comes to ten requests. Write in batches: a batch invalidates a tenant's " +
+			"lists once.",
 		Numbers: map[string]float64{"invalidations_per_request": usage.Rounded(perRequest)},
 	}
 }
@@ -135,8 +147,9 @@ func prefetchWasted(r *Report) *Recommendation {
 		return nil
 	}
 	return &Recommendation{
-		Code:    "prefetch_wasted",
-		Text:    "Most of what is prefetched is never asked for. The cache tries it less and less by itself; nothing has to be set.",
+		Code: "prefetch_wasted",
+		Text: "Most of what is prefetched is never asked for. The cache tries it less and less by itself; nothing " +
+			"has to be set.",
 		Numbers: map[string]float64{"used": float64(p.Used), "lost": float64(p.Lost)},
 	}
 }
@@ -183,7 +196,8 @@ func fewHits(r *Report) *Recommendation {
 	}
 	if len(r.KeyPatterns) > 0 {
 		most := r.KeyPatterns[0]
-		advice.Text = fmt.Sprintf("The levels serve fewer than 80 %% of the requests. Most requests are for %s: warm these, or ask for them in fewer spellings.", most.Pattern)
+		advice.Text = fmt.Sprintf("The levels serve fewer than 80 %% of the requests. Most requests are for %s: warm "+
+			"these, or ask for them in fewer spellings.", most.Pattern)
 		advice.Numbers["share_of_most_frequent_pattern"] = usage.Rounded(most.Share)
 	}
 	return advice

@@ -44,19 +44,43 @@ func TestRecommendations(t *testing.T) {
 			r.Levels.L1 = Level{Hits: 70, Misses: 30, HitRate: new(0.7)}
 			r.Evictions, r.L1.MaxBytes = 2000, 128<<20
 		}, nil},
-		"L1 stands empty":        {func(r *Report) { r.Levels.L1.HitRate, r.L1.Bytes = new(0.99), 1<<20 }, []string{"l1_larger_than_needed"}},
-		"keys come back late":    {func(r *Report) { r.Reaccess.P50Seconds = 61 }, []string{"entries_expire_before_reaccess"}},
-		"L2 fails":               {func(r *Report) { r.Levels.L2.Errors = 200 }, []string{"l2_fails"}},
-		"L2 failed once":         {func(r *Report) { r.Levels.L2.Errors = 1 }, nil},
-		"the breaker is open":    {func(r *Report) { r.Breakers["l2"] = "open" }, []string{"l2_fails"}},
-		"L2 is slow":             {func(r *Report) { r.Levels.L2.Latency.P50US = 1000 }, []string{"l2_slower_than_loading"}},
-		"L2 is empty":            {func(r *Report) { r.Levels.L2.HitRate = new(0.01) }, []string{"l2_serves_little"}},
-		"writes":                 {func(r *Report) { r.Invalidations = 10_001 }, []string{"many_invalidations"}},
-		"nobody wants it":        {func(r *Report) { r.Prefetch.Used, r.Prefetch.Lost = 10, 900 }, []string{"prefetch_wasted"}},
-		"random bytes":           {func(r *Report) { r.Compression.Ratio = new(1.05) }, []string{"compression_does_not_pay"}},
-		"random, but little":     {func(r *Report) { r.Compression.Ratio, r.Compression.BytesBefore = new(1.05), 1000 }, nil},
-		"large pages":            {func(r *Report) { r.SizeDistribution[3].Values = 300 }, []string{"values_too_large"}},
-		"few hits, no patterns":  {func(r *Report) { r.OverallHitRate, r.KeyPatterns = new(0.5), nil }, []string{"few_hits"}},
+		"L1 stands empty": {
+			func(r *Report) { r.Levels.L1.HitRate, r.L1.Bytes = new(0.99), 1<<20 },
+			[]string{"l1_larger_than_needed"},
+		},
+		"keys come back late": {
+			func(r *Report) { r.Reaccess.P50Seconds = 61 },
+			[]string{"entries_expire_before_reaccess"},
+		},
+		"L2 fails":            {func(r *Report) { r.Levels.L2.Errors = 200 }, []string{"l2_fails"}},
+		"L2 failed once":      {func(r *Report) { r.Levels.L2.Errors = 1 }, nil},
+		"the breaker is open": {func(r *Report) { r.Breakers["l2"] = "open" }, []string{"l2_fails"}},
+		"L2 is slow": {
+			func(r *Report) { r.Levels.L2.Latency.P50US = 1000 },
+			[]string{"l2_slower_than_loading"},
+		},
+		"L2 is empty": {func(r *Report) { r.Levels.L2.HitRate = new(0.01) }, []string{"l2_serves_little"}},
+		"writes":      {func(r *Report) { r.Invalidations = 10_001 }, []string{"many_invalidations"}},
+		"nobody wants it": {
+			func(r *Report) { r.Prefetch.Used, r.Prefetch.Lost = 10, 900 },
+			[]string{"prefetch_wasted"},
+		},
+		"random bytes": {
+			func(r *Report) { r.Compression.Ratio = new(1.05) },
+			[]string{"compression_does_not_pay"},
+		},
+		"random, but little": {func(r *Report) {
+			r.Compression.Ratio, r.Compression.BytesBefore = new(1.05),
+				1000
+		}, nil},
+		"large pages": {
+			func(r *Report) { r.SizeDistribution[3].Values = 300 },
+			[]string{"values_too_large"},
+		},
+		"few hits, no patterns": {
+			func(r *Report) { r.OverallHitRate, r.KeyPatterns = new(0.5), nil },
+			[]string{"few_hits"},
+		},
 		"few hits, all the same": {func(r *Report) { r.OverallHitRate = new(0.5) }, []string{"few_hits"}},
 	} {
 		r := quiet()
@@ -65,7 +89,8 @@ func TestRecommendations(t *testing.T) {
 		for _, advice := range Recommend(r) {
 			got = append(got, advice.Code)
 			if advice.Text == "" || len(advice.Numbers) == 0 {
-				t.Errorf("%s: %s has text %q and the numbers %v", name, advice.Code, advice.Text, slices.Collect(maps.Keys(advice.Numbers)))
+				t.Errorf("%s: %s has text %q and the numbers %v", name, advice.Code, advice.Text,
+					slices.Collect(maps.Keys(advice.Numbers)))
 			}
 		}
 		if !slices.Equal(got, test.want) {

@@ -1,5 +1,5 @@
-// Package report defines what a cache reports about its own performance, and the advice that follows from it. It measures
-// nothing itself.
+// Package report defines what a cache reports about its own performance, and the advice that follows from it. It
+// measures nothing itself.
 package report
 
 import (

@@ -41,7 +41,8 @@ func TestAccessesOfNewAndRestingKeys(t *testing.T) {
 	table.write(7, time.Second)
 	table.write(7, 2*time.Second)
 	u, _ := table.look(7, 2*time.Second)
-	if u.last != 2*time.Second || math.Abs(u.frequency-1) > 0.1 || math.Abs(u.reads-1) > 0.1 || math.Abs(u.writes-2) > 0.1 {
+	if u.last != 2*time.Second || math.Abs(u.frequency-1) > 0.1 || math.Abs(u.reads-1) > 0.1 ||
+		math.Abs(u.writes-2) > 0.1 {
 		t.Errorf("after one read and two writes: %+v", u)
 	}
 	u, _ = table.look(7, time.Hour)
@@ -104,8 +105,8 @@ func TestCountsDoNotOverflow(t *testing.T) {
 	}
 }
 
-// TestReplacedWhileCounting: a goroutine that has given a cell to a key, and is stopped before it counts its own access, does
-// not undo what others count meanwhile.
+// TestReplacedWhileCounting: a goroutine that has given a cell to a key, and is stopped before it counts its own
+// access, does not undo what others count meanwhile.
 func TestReplacedWhileCounting(t *testing.T) {
 	const identity = 7<<32 | 5
 	one := pack(1<<countFraction, 1<<countFraction, 0)

@@ -42,8 +42,8 @@ func (p AccessPattern) ShouldCacheL2() bool {
 	return p.Frequency > l2Frequency || p.ReadWriteRatio > l2Ratio
 }
 
-// ShouldCacheL3 says that a value is worth a row in the database: big enough, and read more than ten times for each write.
-// Whether it is expensive to compute is a matter of its [key.Kind].
+// ShouldCacheL3 says that a value is worth a row in the database: big enough, and read more than ten times for each
+// write. Whether it is expensive to compute is a matter of its [key.Kind].
 func (p AccessPattern) ShouldCacheL3() bool {
 	return p.Size > l3Size && p.ReadWriteRatio > l3Ratio
 }
@@ -64,15 +64,15 @@ func (p AccessPattern) place() Placement {
 	return w
 }
 
-// ReadWriteRatio is reads / max(writes, 1): what was never written counts as written once, so that the ratio of a key grows
-// with the reads that show it, instead of being infinite at the first.
+// ReadWriteRatio is reads / max(writes, 1): what was never written counts as written once, so that the ratio of a key
+// grows with the reads that show it, instead of being infinite at the first.
 func ReadWriteRatio(reads, writes float64) float64 { return reads / math.Max(writes, 1) }
 
 // priorWeight is how many accesses the experience with a kind of key counts for.
 const priorWeight = 4
 
-// withPrior is the read/write ratio of a key of which little is known yet. By its own accesses alone a key could not reach a
-// ratio over 3 before its fourth read, so nothing would be shared until it had been loaded over and over. It is
+// withPrior is the read/write ratio of a key of which little is known yet. By its own accesses alone a key could not
+// reach a ratio over 3 before its fourth read, so nothing would be shared until it had been loaded over and over. It is
 // therefore judged as if it had been accessed priorWeight times before, with the mix of reads and writes of its kind;
 // its own accesses outweigh these as they come.
 func withPrior(reads, writes, kindRatio float64) float64 {

@@ -11,8 +11,11 @@ func TestAccessPatternRules(t *testing.T) {
 		pattern AccessPattern
 		want    rules
 	}{
-		"nothing":                        {AccessPattern{}, rules{}},
-		"hot":                            {AccessPattern{Frequency: 10.1, Recency: 299 * time.Second}, rules{hot: true, l2: true}},
+		"nothing": {AccessPattern{}, rules{}},
+		"hot": {
+			AccessPattern{Frequency: 10.1, Recency: 299 * time.Second},
+			rules{hot: true, l2: true},
+		},
 		"ten a minute is not more":       {AccessPattern{Frequency: 10}, rules{l2: true}},
 		"hot once":                       {AccessPattern{Frequency: 11, Recency: 300 * time.Second}, rules{l2: true}},
 		"seen once":                      {AccessPattern{ReadWriteRatio: 3, Size: 10_000}, rules{}},
@@ -34,13 +37,16 @@ func TestPlacement(t *testing.T) {
 		pattern AccessPattern
 		want    Placement
 	}{
-		"small, known for nothing":   {AccessPattern{Size: 1023}, Placement{L1: true}},
-		"small and shared":           {AccessPattern{Size: 1023, ReadWriteRatio: 4}, Placement{L1: true, L2: true}},
-		"big and shared, not hot":    {AccessPattern{Size: 1024, Frequency: 2}, Placement{L2: true}},
-		"big and hot":                {AccessPattern{Size: 1024, Frequency: 11}, Placement{L1: true, L2: true}},
-		"big and written all along":  {AccessPattern{Size: 1024, Frequency: 1, ReadWriteRatio: 1}, Placement{L1: true}},
-		"big, read, hardly written":  {AccessPattern{Size: 2000, ReadWriteRatio: 20}, Placement{L2: true, L3: true}},
-		"all of it":                  {AccessPattern{Size: 2000, ReadWriteRatio: 20, Frequency: 20}, Placement{true, true, true}},
+		"small, known for nothing":  {AccessPattern{Size: 1023}, Placement{L1: true}},
+		"small and shared":          {AccessPattern{Size: 1023, ReadWriteRatio: 4}, Placement{L1: true, L2: true}},
+		"big and shared, not hot":   {AccessPattern{Size: 1024, Frequency: 2}, Placement{L2: true}},
+		"big and hot":               {AccessPattern{Size: 1024, Frequency: 11}, Placement{L1: true, L2: true}},
+		"big and written all along": {AccessPattern{Size: 1024, Frequency: 1, ReadWriteRatio: 1}, Placement{L1: true}},
+		"big, read, hardly written": {AccessPattern{Size: 2000, ReadWriteRatio: 20}, Placement{L2: true, L3: true}},
+		"all of it": {
+			AccessPattern{Size: 2000, ReadWriteRatio: 20, Frequency: 20},
+			Placement{true, true, true},
+		},
 		"nothing to keep it for yet": {AccessPattern{Size: 1 << 20, Frequency: 1}, Placement{L1: true}},
 	} {
 		if got := test.pattern.place(); got != test.want {

@@ -54,8 +54,9 @@ func (l *lru) remove(key uint64) {
 	}
 }
 
-// trace is ten minutes of 300 operations a second: reads of 30,000 keys by Zipf's law, three in ten of them of 4 KB and the
-// rest of 600 bytes; one operation in ten is for a key that is written as often as it is read, about once a minute in all: not worth sharing.
+// trace is ten minutes of 300 operations a second: reads of 30,000 keys by Zipf's law, three in ten of them of 4 KB and
+// the rest of 600 bytes; one operation in ten is for a key that is written as often as it is read, about once a minute
+// in all: not worth sharing.
 type operation struct {
 	key   uint64
 	size  int
@@ -140,27 +141,40 @@ func replay(trace []operation, decide policy) replayed {
 func TestPolicyDoesNotCostHits(t *testing.T) {
 	trace := zipfTrace()
 	pattern := func(u usage, ratio float64, size int, at time.Duration) Placement {
-		return AccessPattern{Frequency: max(u.frequency-1, 0), Recency: at - u.last, Size: size, ReadWriteRatio: ratio}.place()
+		return AccessPattern{
+			Frequency: max(u.frequency-1, 0), Recency: at - u.last, Size: size,
+			ReadWriteRatio: ratio,
+		}.place()
 	}
-	everything := replay(trace, func(usage, float64, int, time.Duration) Placement { return Placement{L1: true, L2: true} })
+	everything := replay(trace, func(usage, float64, int,
+		time.Duration,
+	) Placement {
+		return Placement{L1: true, L2: true}
+	})
 	ours := replay(trace, func(u usage, kindRatio float64, size int, at time.Duration) Placement {
 		return pattern(u, withPrior(u.reads, u.writes, kindRatio), size, at)
 	})
 	// The rules by what is known of the key alone.
 	literal := replay(trace, func(u usage, _ float64, size int, at time.Duration) Placement {
-		p := AccessPattern{Frequency: max(u.frequency-1, 0), Recency: at - u.last, Size: size, ReadWriteRatio: ReadWriteRatio(u.reads, u.writes)}
+		p := AccessPattern{
+			Frequency: max(u.frequency-1, 0), Recency: at - u.last, Size: size,
+			ReadWriteRatio: ReadWriteRatio(u.reads, u.writes),
+		}
 		return Placement{L1: p.IsHot() || size < smallSize, L2: p.ShouldCacheL2()}
 	})
 	for name, r := range map[string]replayed{"everything": everything, "the policy": ours, "the rules alone": literal} {
-		t.Logf("%-15s hit rate %.4f (%.4f where sharing is worth it), %.1f MB written to L2", name, r.hitRate, r.worthy, float64(r.l2Written)/1e6)
+		t.Logf("%-15s hit rate %.4f (%.4f where sharing is worth it), %.1f MB written to L2", name, r.hitRate, r.worthy,
+			float64(r.l2Written)/1e6)
 	}
 	if ours.worthy < everything.worthy-0.001 || ours.hitRate < everything.hitRate-0.01 {
-		t.Errorf("the policy costs hits: %.4f (%.4f), and %.4f (%.4f) when everything is kept", ours.hitRate, ours.worthy, everything.hitRate, everything.worthy)
+		t.Errorf("the policy costs hits: %.4f (%.4f), and %.4f (%.4f) when everything is kept", ours.hitRate,
+			ours.worthy, everything.hitRate, everything.worthy)
 	}
 	if ours.worthy < literal.worthy+0.05 {
 		t.Errorf("the prior is worth nothing: %.4f with it, %.4f without", ours.worthy, literal.worthy)
 	}
 	if ours.l2Written > everything.l2Written*9/10 {
-		t.Errorf("%d bytes are written to L2, and %d when everything is kept: the policy keeps nothing out", ours.l2Written, everything.l2Written)
+		t.Errorf("%d bytes are written to L2, and %d when everything is kept: the policy keeps nothing out",
+			ours.l2Written, everything.l2Written)
 	}
 }

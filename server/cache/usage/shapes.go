@@ -9,9 +9,9 @@ import (
 	"github.com/policycortex/headroom/server/cache/key"
 )
 
-// shapes counts requests by the form of their keys: the kind, and of a query the names of its parameters with * for the values:
-// *:resources:limit=*&type=*. A query comes from whoever calls, so the number of forms that are kept is fixed; the rest
-// is counted together. Counting allocates only when a form is seen for the first time.
+// shapes counts requests by the form of their keys: the kind, and of a query the names of its parameters with * for the
+// values: *:resources:limit=*&type=*. A query comes from whoever calls, so the number of forms that are kept is fixed;
+// the rest is counted together. Counting allocates only when a form is seen for the first time.
 type shapes struct {
 	table [shapeCount]atomic.Pointer[shape]
 	other atomic.Uint64
@@ -91,7 +91,8 @@ func shapeOf(k *key.Key) string {
 
 // KeyPattern is a form of keys and its share of the requests.
 type KeyPattern struct {
-	Pattern  string  `json:"pattern"`  // a glob: * stands for tenant, ID and values of parameters; "other" for what was not told apart
+	// a glob: * stands for tenant, ID and values of parameters; "other" for what was not told apart
+	Pattern  string  `json:"pattern"`
 	Requests uint64  `json:"requests"` // estimated from a sample
 	Share    float64 `json:"share"`    // of all requests, 0 to 1
 }

@@ -22,7 +22,10 @@ func TestShapes(t *testing.T) {
 	s.record(&key.Key{Kind: key.Compliance}, 1)
 	got := s.most(4)
 	want := []KeyPattern{
-		{"*:resource:*", 12, 0.6}, {"*:resources:limit=*&type=*", 4, 0.2}, {"*:policies:limit=*&all", 2, 0.1}, {"*:compliance:", 1, 0.05},
+		{"*:resource:*", 12, 0.6},
+		{"*:resources:limit=*&type=*", 4, 0.2},
+		{"*:policies:limit=*&all", 2, 0.1},
+		{"*:compliance:", 1, 0.05},
 	}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("got  %v\nwant %v", got, want)

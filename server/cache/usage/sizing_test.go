@@ -102,16 +102,20 @@ func TestSizingSettles(t *testing.T) {
 	} {
 		ours := simulate(test.load, 64*megabyte, windows, ourRule(64*megabyte, 8*megabyte, 256*megabyte))
 		if ours.turns > test.turns || ours.moves > test.moves {
-			t.Errorf("%s: %d turns in %d changes, want at most %d in %d", name, ours.turns, ours.moves, test.turns, test.moves)
+			t.Errorf("%s: %d turns in %d changes, want at most %d in %d", name, ours.turns, ours.moves, test.turns,
+				test.moves)
 		}
 		if last := ours.sizes[windows-1]; last < test.smallest || last > test.largest {
-			t.Errorf("%s: settled at %d MB, want %d to %d", name, last/megabyte, test.smallest/megabyte, test.largest/megabyte)
+			t.Errorf("%s: settled at %d MB, want %d to %d", name, last/megabyte, test.smallest/megabyte,
+				test.largest/megabyte)
 		}
 		plain := simulate(test.load, 64*megabyte, windows, plainRule)
 		if plain.turns < test.plainTurns || plain.moves < test.plainMoves {
-			t.Errorf("%s: the plain rule made %d turns in %d changes; this test was meant to show it at its worst", name, plain.turns, plain.moves)
+			t.Errorf("%s: the plain rule made %d turns in %d changes; this test was meant to show it at its worst",
+				name, plain.turns, plain.moves)
 		}
-		t.Logf("%-11s ours: %d changes, %d turns, ends at %d MB; the plain rule: %d changes, %d turns", name, ours.moves, ours.turns, ours.sizes[windows-1]/megabyte, plain.moves, plain.turns)
+		t.Logf("%-11s ours: %d changes, %d turns, ends at %d MB; the plain rule: %d changes, %d turns", name,
+			ours.moves, ours.turns, ours.sizes[windows-1]/megabyte, plain.moves, plain.turns)
 	}
 	ours := simulate(border, 64*megabyte, windows, ourRule(64*megabyte, 8*megabyte, 256*megabyte))
 	plain := simulate(border, 64*megabyte, windows, plainRule)
@@ -147,13 +151,16 @@ func TestSizingDecisions(t *testing.T) {
 		windows []l1Window
 		want    uint64
 	}{
-		"one low window is not enough":      {[]l1Window{low}, 1000},
-		"two are":                           {[]l1Window{low, low}, 1200},
-		"a good one between them":           {[]l1Window{low, good, low}, 1000},
-		"low, but nothing was evicted":      {[]l1Window{{hits: 700, misses: 300}, {hits: 700, misses: 300}}, 1000},
-		"two high ones":                     {[]l1Window{high, high}, 900},
-		"high and low":                      {[]l1Window{high, low}, 1000},
-		"too few requests":                  {[]l1Window{{hits: 1, misses: 900, evictions: 9}, {hits: 1, misses: 900, evictions: 9}}, 1000},
+		"one low window is not enough": {[]l1Window{low}, 1000},
+		"two are":                      {[]l1Window{low, low}, 1200},
+		"a good one between them":      {[]l1Window{low, good, low}, 1000},
+		"low, but nothing was evicted": {[]l1Window{{hits: 700, misses: 300}, {hits: 700, misses: 300}}, 1000},
+		"two high ones":                {[]l1Window{high, high}, 900},
+		"high and low":                 {[]l1Window{high, low}, 1000},
+		"too few requests": {[]l1Window{
+			{hits: 1, misses: 900, evictions: 9},
+			{hits: 1, misses: 900, evictions: 9},
+		}, 1000},
 		"nothing":                           {[]l1Window{{}, {}, {}}, 1000},
 		"not before the change has settled": {[]l1Window{low, low, low, low}, 1200},
 	} {

@@ -9,7 +9,8 @@ import (
 // accesses of keys that are read at random moments, each at a rate of its own.
 type randomAccesses struct{ meanInterval []time.Duration }
 
-// run reads for so long and returns the intervals and, for a lifetime, the share of the reads that found an entry expired.
+// run reads for so long and returns the intervals and, for a lifetime, the share of the reads that found an entry
+// expired.
 func (a randomAccesses) run(d, ttl time.Duration) (*Distribution, float64) {
 	random := rand.New(rand.NewPCG(5, 6))
 	var intervals Histogram
@@ -46,7 +47,8 @@ func TestTTLKeepsReaccesses(t *testing.T) {
 	_, ours := a.run(2*time.Hour, ttl)
 	average := time.Duration(intervals.Mean()) * time.Microsecond
 	_, theirs := a.run(2*time.Hour, average)
-	t.Logf("average interval %s: lifetime %s, %.1f %% of the reads find an entry expired; with the average as lifetime %.1f %%", average, ttl, 100*ours, 100*theirs)
+	t.Logf("average interval %s: lifetime %s, %.1f %% of the reads find an entry expired; with the average as "+
+		"lifetime %.1f %%", average, ttl, 100*ours, 100*theirs)
 	if ours > expiryMisses*1.2 {
 		t.Errorf("%.1f %% of the reads find an entry expired, want %.0f %%", 100*ours, 100*expiryMisses)
 	}
@@ -68,11 +70,18 @@ func TestNextTTL(t *testing.T) {
 		intervals *Distribution
 		low, high time.Duration
 	}{
-		"too few to tell":                   {time.Minute, every(time.Hour, minIntervals-1), time.Minute, time.Minute},
-		"very often: the least":             {20 * time.Second, every(time.Millisecond, 1000), minL1TTL, minL1TTL},
-		"half at a time":                    {10 * time.Minute, every(time.Millisecond, 1000), 5 * time.Minute, 5 * time.Minute},
-		"a second: fifty of them":           {time.Minute, every(time.Second, 1000), time.Minute, time.Minute}, // near enough to 50 s
-		"two seconds: a hundred":            {time.Minute, every(2*time.Second, 1000), 95 * time.Second, 106 * time.Second},
+		"too few to tell":       {time.Minute, every(time.Hour, minIntervals-1), time.Minute, time.Minute},
+		"very often: the least": {20 * time.Second, every(time.Millisecond, 1000), minL1TTL, minL1TTL},
+		"half at a time": {
+			10 * time.Minute, every(time.Millisecond, 1000), 5 * time.Minute,
+			5 * time.Minute,
+		},
+		// near enough to 50 s
+		"a second: fifty of them": {time.Minute, every(time.Second, 1000), time.Minute, time.Minute},
+		"two seconds: a hundred": {
+			time.Minute, every(2*time.Second, 1000), 95 * time.Second,
+			106 * time.Second,
+		},
 		"a minute: as much as is allowed":   {8 * time.Minute, every(time.Minute, 1000), maxL1TTL, maxL1TTL},
 		"an hour: nothing helps, the least": {20 * time.Second, every(time.Hour, 1000), minL1TTL, minL1TTL},
 	} {
