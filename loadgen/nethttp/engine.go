@@ -244,7 +244,8 @@ func (e *Engine) RoundTrip(numbered *http.Request) (*http.Response, error) {
 	}
 	e.client.note(resp)
 	x.begin(resp, e.requests)
-	resp.Body = &body{ReadCloser: resp.Body, engine: e, exchange: x, cancel: cancel}
+	x.body = body{ReadCloser: resp.Body, engine: e, exchange: x, cancel: cancel}
+	resp.Body = &x.body
 	resp.Header.Del("Location") // http.Client would look whether it could follow it, which it is not to do
 	return resp, nil
 }

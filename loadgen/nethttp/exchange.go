@@ -15,6 +15,7 @@ type exchange struct {
 	outcome  record.Outcome
 	answer   request.Answer
 	texts    request.Texts
+	body     body   // which vegeta reads
 	size     int64  // of the answer's body, as far as it was read
 	failing  bool   // by its status
 	ended    bool   // the answer came whole
