@@ -140,7 +140,8 @@ func (r *run) run(ctx context.Context) (*results.Measurements, error) {
 		return nil, err
 	}
 	watch := procstat.NewWatch(r.options.Processes, filesNeeded(r.plan))
-	if r.start, err = r.awaitStart(ctx, watch.Begin); err != nil {
+	r.start, err = r.awaitStart(ctx, watch.Begin)
+	if err != nil {
 		discard(engines)
 		return nil, err
 	}

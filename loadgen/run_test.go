@@ -318,7 +318,8 @@ func TestSparseScheduleHasItsWholeTime(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), 1500*time.Millisecond)
 		defer cancel()
-		if m, err = Run(ctx, plan, url, Options{}); err != nil || !m.Interrupted || m.Loads[0].MeasuredTo > 3 {
+		m, err = Run(ctx, plan, url, Options{})
+		if err != nil || !m.Interrupted || m.Loads[0].MeasuredTo > 3 {
 			t.Errorf("%s, interrupted: measured until %v s, %v", engine, m.Loads[0].MeasuredTo, err)
 		}
 	}

@@ -261,7 +261,8 @@ func TestObserverFollowsTheWindows(t *testing.T) {
 	for {
 		edge, last := o.next()
 		seen = append(seen, edge/time.Second)
-		if o.at = append(o.at, edge); last {
+		o.at = append(o.at, edge)
+		if last {
 			break
 		}
 		if len(seen) == 1 {

@@ -59,7 +59,8 @@ func (t *Thinking) Add(until time.Duration) {
 func (t *Thinking) Remove() {
 	last := len(*t) - 1
 	t.Swap(0, last)
-	if *t = (*t)[:last]; last > 0 {
+	*t = (*t)[:last]
+	if last > 0 {
 		heap.Fix(t, 0)
 	}
 }

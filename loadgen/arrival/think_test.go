@@ -49,7 +49,8 @@ func TestThinkingComesOutInOrder(t *testing.T) {
 		out = append(out, th[0])
 		th.Remove()
 	}
-	if slices.Sort(in); !slices.Equal(in, out) {
+	slices.Sort(in)
+	if !slices.Equal(in, out) {
 		t.Errorf("got %v, want %v", out, in)
 	}
 	th.Add(1)

@@ -80,7 +80,8 @@ func (s *Server) listen() error {
 		return err
 	}
 	s.Port = address.(*unix.SockaddrInet4).Port
-	if s.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+	s.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
 		return err
 	}
 	return s.watch(s.listener)

@@ -35,9 +35,9 @@ func (c *crowd) think(n int64, ended time.Duration) {
 
 // next waits until a user is to send, at the latest until the schedule ends. It reports whether there is one.
 func (c *crowd) next(ctx context.Context, start time.Time, w *arrival.Window) bool {
-	var settled <-chan struct{}
+	var fixed <-chan struct{}
 	if w.Moves() {
-		settled = w.Fixed()
+		fixed = w.Fixed()
 	}
 	for {
 		now := time.Since(start)
@@ -52,8 +52,8 @@ func (c *crowd) next(ctx context.Context, start time.Time, w *arrival.Window) bo
 		select {
 		case <-timer.C:
 		case <-c.woken:
-		case <-settled: // the end may be an earlier one now
-			settled = nil
+		case <-fixed: // the end may be an earlier one now
+			fixed = nil
 		case <-ctx.Done():
 		}
 		timer.Stop()

@@ -192,7 +192,8 @@ func (p pacer) Pace(_ time.Duration, hits uint64) (wait time.Duration, stop bool
 		if p.ctx.Err() != nil || n >= e.timing.Window.Iterations() || now >= e.timing.LatestEnd() {
 			return 0, true
 		}
-		if wait = e.timing.Schedule.At(n) - now; wait <= patience {
+		wait = e.timing.Schedule.At(n) - now
+		if wait <= patience {
 			return wait, false
 		}
 		pause := wait - patience     // here and not in vegeta, which would sleep whatever happens

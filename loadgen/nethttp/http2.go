@@ -190,10 +190,12 @@ func (p *http2Pool) send(address string, req *http.Request) (*http.Response, err
 		if err == nil {
 			return resp, nil
 		}
-		if err = tried.refusedBy(c, err); err != nil {
+		err = tried.refusedBy(c, err)
+		if err != nil {
 			return nil, err
 		}
-		if req, err = rewound(req); err != nil {
+		req, err = rewound(req)
+		if err != nil {
 			return nil, err
 		}
 	}

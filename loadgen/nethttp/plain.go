@@ -48,7 +48,8 @@ type plainConn struct {
 // Read counts what comes, and refuses a head that does not end.
 func (c *plainConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	if c.came += n; c.came > c.most {
+	c.came += n
+	if c.came > c.most {
 		return n, http1.ErrHeadTooBig
 	}
 	return n, err
@@ -110,11 +111,13 @@ func (t *plainTransport) roundTrip(req *http.Request, timeout time.Duration) (*h
 	resp, err := t.exchange(c, req)
 	if err != nil && reused && t.context.Err() == nil && !isTimeout(err) && c.came == 0 && request.Idempotent(req.Method) {
 		if req.GetBody != nil {
-			if req.Body, err = req.GetBody(); err != nil {
+			req.Body, err = req.GetBody()
+			if err != nil {
 				return nil, err
 			}
 		}
-		if c, err = t.dial(deadline); err != nil {
+		c, err = t.dial(deadline)
+		if err != nil {
 			return nil, err
 		}
 		resp, err = t.exchange(c, req)

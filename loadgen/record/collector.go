@@ -155,7 +155,8 @@ func (c *Collector) flush(loops []*second, partial bool) {
 		all.Requests += p.Requests
 		all.Failed += p.Failed
 		c.merge(c.whole, c.each)
-		if fill(&p, c.each); p.Requests > 0 {
+		fill(&p, c.each)
+		if p.Requests > 0 {
 			of = append(of, p)
 		}
 	}

@@ -15,7 +15,8 @@ func namedStages(s *scenarios.Scenario) []results.Stage {
 	rate := ramps.StartRate
 	for _, st := range ramps.Stages {
 		steady := rate == st.Target
-		if rate = st.Target; st.Duration == 0 {
+		rate = st.Target
+		if st.Duration == 0 {
 			continue
 		}
 		if st.Name != "" {

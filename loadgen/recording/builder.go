@@ -130,18 +130,21 @@ func (b *builder) append(r *request, method uint8, target string) (err error) {
 		e.at = r.at.UnixNano()
 	}
 	b.scratch = AppendTarget(b.scratch[:0], target, false)
-	if e.path, err = b.texts.add(b.scratch); err != nil {
+	e.path, err = b.texts.add(b.scratch)
+	if err != nil {
 		return err
 	}
 	e.name = b.names.of(r.method, b.scratch)
 	b.scratch = b.appendHeaders(b.scratch[:0], r.headers)
-	if e.headers, err = b.texts.add(b.scratch); err != nil {
+	e.headers, err = b.texts.add(b.scratch)
+	if err != nil {
 		return err
 	}
 	if len(r.body) > math.MaxInt32 {
 		return fmt.Errorf("a body of %d bytes", len(r.body))
 	}
-	if e.body, err = b.texts.add(r.body); err != nil {
+	e.body, err = b.texts.add(r.body)
+	if err != nil {
 		return err
 	}
 	b.entries = append(b.entries, e)

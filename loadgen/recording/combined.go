@@ -46,7 +46,8 @@ func (b *builder) combined(line []byte) error {
 		if !ok {
 			break
 		}
-		if rest = after; value != "-" && value != "" {
+		rest = after
+		if value != "-" && value != "" {
 			headers = append(headers, header{name, value})
 		}
 	}
@@ -68,7 +69,8 @@ func (b *builder) noteVirtualHost(before []byte) {
 // addLine adds a request of a log by its first line, as in "GET / HTTP/1.1".
 func (b *builder) addLine(line string, r request) error {
 	var ok bool
-	if r.method, r.url, ok = splitLine(line); !ok {
+	r.method, r.url, ok = splitLine(line)
+	if !ok {
 		b.skip(noRequest)
 		return nil
 	}

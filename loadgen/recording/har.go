@@ -61,7 +61,8 @@ func (b *builder) readEntries(s *source, file string) error {
 		number++
 		begun = d.InputOffset()
 		var e harEntry
-		if err = d.Decode(&e); err == nil {
+		err = d.Decode(&e)
+		if err == nil {
 			err = b.addEntry(&e)
 		}
 	}

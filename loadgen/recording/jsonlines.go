@@ -37,10 +37,12 @@ func (b *builder) jsonLine(line []byte) error {
 		return err
 	}
 	r := request{at: at, method: strings.ToUpper(method.Str), url: url.Str}
-	if r.url, err = withQuery(url.Str, j.found[partQuery]); err != nil {
+	r.url, err = withQuery(url.Str, j.found[partQuery])
+	if err != nil {
 		return err
 	}
-	if r.headers, err = b.jsonHeaders(&j); err != nil {
+	r.headers, err = b.jsonHeaders(&j)
+	if err != nil {
 		return err
 	}
 	if host := j.found[partHost]; host.Type == gjson.String && host.Str != "-" {

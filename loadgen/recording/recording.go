@@ -94,7 +94,8 @@ func Read(in io.ReadSeeker, file string, o Options) (*Log, error) {
 		return nil, fmt.Errorf("%s:%d: %w", file, lines, err)
 	}
 	if o.Format == "" {
-		if o.Format, err = s.detect(); err != nil {
+		o.Format, err = s.detect()
+		if err != nil {
 			return nil, fmt.Errorf("%s:1: %w", file, err)
 		}
 	}

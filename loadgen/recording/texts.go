@@ -37,7 +37,8 @@ func (t *texts) add(text []byte) (uint32, error) {
 	t.bytes = binary.AppendUvarint(t.bytes, uint64(len(text)))
 	t.bytes = append(t.bytes, text...)
 	t.slots[slot] = uint32(place)
-	if t.count++; t.count > len(t.slots)/4*3 {
+	t.count++
+	if t.count > len(t.slots)/4*3 {
 		t.grow()
 	}
 	return uint32(place), nil

@@ -27,7 +27,8 @@ func ParseTarget(line []byte) (t Target, err error) {
 	}
 	d := json.NewDecoder(bytes.NewReader(line))
 	d.DisallowUnknownFields()
-	if err = d.Decode(&t); err == nil {
+	err = d.Decode(&t)
+	if err == nil {
 		if _, more := d.Token(); !errors.Is(more, io.EOF) {
 			err = errors.New("something follows the object")
 		}

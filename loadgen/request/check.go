@@ -25,7 +25,8 @@ func newCheck(plan scenarios.Check) (check, error) {
 	var err error
 	switch plan.Test {
 	case scenarios.Regex:
-		if c.expression, err = regexp.Compile(plan.Want); err != nil {
+		c.expression, err = regexp.Compile(plan.Want)
+		if err != nil {
 			return c, fmt.Errorf("check %s: %w", plan.Name, err)
 		}
 	case scenarios.Equals:

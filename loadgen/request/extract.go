@@ -32,7 +32,8 @@ func newExtraction(plan scenarios.Extraction, slot int) (extraction, error) {
 		return x, nil
 	}
 	var err error
-	if x.expression, err = regexp.Compile(plan.Regex); err != nil {
+	x.expression, err = regexp.Compile(plan.Regex)
+	if err != nil {
 		return x, fmt.Errorf("extraction %s: %w", plan.Name, err)
 	}
 	return x, nil

@@ -171,7 +171,8 @@ func (f *feeder) readCSV(in io.Reader, path string, want []wanted) error {
 				return err
 			}
 		}
-		if f.rows++; f.rows > maxRows {
+		f.rows++
+		if f.rows > maxRows {
 			return fmt.Errorf("%s: it has more than %d rows", path, maxRows)
 		}
 	}
@@ -231,7 +232,8 @@ func (f *feeder) readJSONLines(in io.Reader, path string, want []wanted) error {
 				return err
 			}
 		}
-		if f.rows++; f.rows > maxRows {
+		f.rows++
+		if f.rows > maxRows {
 			return fmt.Errorf("%s: it has more than %d rows", path, maxRows)
 		}
 	}

@@ -64,7 +64,8 @@ func (a Attack) Run(ctx context.Context, emit func(*vegeta.Result) error) (Summa
 		if fault != nil {
 			continue // the attack is ending
 		}
-		if sum.Sent++; r.Error != "" {
+		sum.Sent++
+		if r.Error != "" {
 			sum.Failed++
 		}
 		if record.IsShortage(record.ClassOfText(r.Error, false)) {
@@ -82,7 +83,8 @@ func (a Attack) Run(ctx context.Context, emit func(*vegeta.Result) error) (Summa
 		if a.MaxBody >= 0 && int64(len(r.Body)) > a.MaxBody {
 			r.Body = r.Body[:a.MaxBody]
 		}
-		if fault = emit(r); fault != nil {
+		fault = emit(r)
+		if fault != nil {
 			attacker.Stop()
 		}
 	}

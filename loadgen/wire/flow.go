@@ -11,7 +11,8 @@ func (l *loop) prepare(c *conn) {
 // transmit sends the connection's request, on a new socket when it has none.
 func (l *loop) transmit(c *conn) {
 	c.deadline = c.sent + l.requests.Plan(c.draw.Request).Timeout
-	if c.reused = c.state == connIdle; c.reused {
+	c.reused = c.state == connIdle
+	if c.reused {
 		l.again(c)
 	} else {
 		l.open(c)

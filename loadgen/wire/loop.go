@@ -129,7 +129,8 @@ func (l *loop) plan() {
 		l.planUser()
 		return
 	}
-	if l.ended = l.next >= l.timing.Window.Iterations(); !l.ended {
+	l.ended = l.next >= l.timing.Window.Iterations()
+	if !l.ended {
 		l.dueAt = l.timing.Schedule.At(l.next)
 	}
 }
@@ -137,7 +138,8 @@ func (l *loop) plan() {
 // planUser finds out when the next user is to send: at once, as long as there is one who does not think.
 func (l *loop) planUser() {
 	l.ended = l.now >= l.timing.Window.End()
-	if l.dueAt = l.now; len(l.thinking) > 0 && l.busy+len(l.thinking) >= l.limit {
+	l.dueAt = l.now
+	if len(l.thinking) > 0 && l.busy+len(l.thinking) >= l.limit {
 		l.dueAt = l.thinking[0]
 	}
 }

@@ -44,7 +44,8 @@ func newUringIO(l *loop, w eventfd) (*uringIO, error) {
 		return nil, err
 	}
 	u := &uringIO{loop: l, ring: ring}
-	if u.buffers, err = ring.NewBuffers(uringGroup, uringBuffers, uringBufferSize); err != nil {
+	u.buffers, err = ring.NewBuffers(uringGroup, uringBuffers, uringBufferSize)
+	if err != nil {
 		ring.Close()
 		return nil, err
 	}

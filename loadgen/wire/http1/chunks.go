@@ -38,7 +38,8 @@ func (p *Parser) feedChunks(data []byte) (used int, err error) {
 			n := int(min(p.left, int64(len(data)-used)))
 			p.take(data[used : used+n])
 			used += n
-			if p.left -= int64(n); p.left == 0 {
+			p.left -= int64(n)
+			if p.left == 0 {
 				p.chunks.state = chunkDataCR
 			}
 			continue
@@ -57,7 +58,8 @@ func (p *Parser) feedChunks(data []byte) (used int, err error) {
 // chunkByte reads one byte of the framing.
 func (p *Parser) chunkByte(c byte) error {
 	k := &p.chunks
-	if k.line++; k.line > maxChunkLine {
+	k.line++
+	if k.line > maxChunkLine {
 		return fmt.Errorf("%w: a line of more than %d bytes between chunks", ErrMalformed, maxChunkLine)
 	}
 	switch k.state {
@@ -75,7 +77,8 @@ func (p *Parser) chunkByte(c byte) error {
 			return chunkFault(c)
 		}
 		k.line, k.digits = 0, 0
-		if k.state = chunkData; p.left == 0 {
+		k.state = chunkData
+		if p.left == 0 {
 			k.state = trailer
 		}
 	case chunkDataCR:
@@ -137,7 +140,8 @@ func (p *Parser) chunkSizeByte(c byte) error {
 	}
 	switch {
 	case digit >= 0:
-		if k.digits++; k.digits > 15 {
+		k.digits++
+		if k.digits > 15 {
 			return fmt.Errorf("%w: a chunk of more than 2^60 bytes", ErrMalformed)
 		}
 		p.left = p.left<<4 | digit

@@ -74,7 +74,8 @@ func (p *Parser) Feed(data []byte) (n int, done bool, err error) {
 		case inBody:
 			used = int(min(p.left, int64(len(data)-n)))
 			p.take(data[n : n+used])
-			if p.left -= int64(used); p.left == 0 {
+			p.left -= int64(used)
+			if p.left == 0 {
 				p.state = finished
 			}
 		case inChunks:

@@ -38,10 +38,12 @@ func (r *Ring) NewBuffers(group uint16, n, size int) (*Buffers, error) {
 	b := &Buffers{size: size, mask: uint16(n - 1)}
 	const protection, flags = unix.PROT_READ | unix.PROT_WRITE, unix.MAP_PRIVATE | unix.MAP_ANONYMOUS
 	var err error
-	if b.ring, err = unix.Mmap(-1, 0, n*bufferEntry, protection, flags); err != nil {
+	b.ring, err = unix.Mmap(-1, 0, n*bufferEntry, protection, flags)
+	if err != nil {
 		return nil, fmt.Errorf("map a ring of buffers: %w", err)
 	}
-	if b.memory, err = unix.Mmap(-1, 0, n*size, protection, flags); err != nil {
+	b.memory, err = unix.Mmap(-1, 0, n*size, protection, flags)
+	if err != nil {
 		b.Close()
 		return nil, fmt.Errorf("map buffers: %w", err)
 	}

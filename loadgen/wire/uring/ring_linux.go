@@ -160,10 +160,12 @@ func (r *Ring) mmap(p *params) error {
 	const protection, flags = unix.PROT_READ | unix.PROT_WRITE, unix.MAP_SHARED | unix.MAP_POPULATE
 	size := max(p.sq.seventh+4*p.sqEntries, p.cq.sixth+p.cqEntries*uint32(unsafe.Sizeof(Completion{})))
 	var err error
-	if r.rings, err = unix.Mmap(r.fd, offsetRings, int(size), protection, flags); err != nil {
+	r.rings, err = unix.Mmap(r.fd, offsetRings, int(size), protection, flags)
+	if err != nil {
 		return fmt.Errorf("map the queues of an io_uring: %w", err)
 	}
-	if r.entries, err = unix.Mmap(r.fd, offsetEntries, int(p.sqEntries)*int(unsafe.Sizeof(Entry{})), protection, flags); err != nil {
+	r.entries, err = unix.Mmap(r.fd, offsetEntries, int(p.sqEntries)*int(unsafe.Sizeof(Entry{})), protection, flags)
+	if err != nil {
 		return fmt.Errorf("map the entries of an io_uring: %w", err)
 	}
 	word := func(offset uint32) *atomic.Uint32 { return (*atomic.Uint32)(unsafe.Pointer(&r.rings[offset])) }
