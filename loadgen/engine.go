@@ -15,8 +15,8 @@ import (
 // engine sends one scenario's requests. It is made of a timing, a request set and a collector, into whose recorders it
 // counts what becomes of them.
 type engine interface {
-	// Run returns when the schedule and gracefulStop have ended, or soon after ctx is cancelled. Its recorders are closed
-	// then. start is the scenario's.
+	// Run returns when the schedule and gracefulStop have ended, or soon after ctx is cancelled. Its recorders are
+	// closed then. start is the scenario's.
 	Run(ctx context.Context, start time.Time)
 	// Discard frees what an engine holds that does not run.
 	Discard()
@@ -24,10 +24,11 @@ type engine interface {
 	Name() string
 }
 
-// isWire reports whether a scenario is sent by the wire engine: where it can do what the scenario needs, unless the plan says
-// otherwise.
+// isWire reports whether a scenario is sent by the wire engine: where it can do what the scenario needs, unless the
+// plan says otherwise.
 func (r *run) isWire(s *scenarios.Scenario) bool {
-	return r.plan.EngineOf(s) != scenarios.EngineVegeta && r.plan.BeyondWire(s) == "" && strings.HasPrefix(r.target, "http://")
+	return r.plan.EngineOf(s) != scenarios.EngineVegeta && r.plan.BeyondWire(s) == "" &&
+		strings.HasPrefix(r.target, "http://")
 }
 
 // wireLoops is how many loops a scenario has on the wire engine; 0 when the vegeta engine sends it.
@@ -38,8 +39,8 @@ func (r *run) wireLoops(s *scenarios.Scenario) int {
 	return min(r.cores, s.Load.Workers())
 }
 
-// places is the GOMAXPROCS that the run needs. Each loop of the wire engine holds a place for as long as it works. One more
-// is for everything else, or one for each core where the vegeta engine sends as well.
+// places is the GOMAXPROCS that the run needs. Each loop of the wire engine holds a place for as long as it works. One
+// more is for everything else, or one for each core where the vegeta engine sends as well.
 func (r *run) places() int {
 	loops := mostAtOnce(r.plan, r.wireLoops)
 	vegeta := slices.ContainsFunc(r.scenarios, func(s *scenarioRun) bool { return !r.isWire(s.scenario) })
@@ -60,7 +61,8 @@ func (r *run) engines(ctx context.Context) ([]engine, error) {
 	for _, s := range r.scenarios {
 		if !r.isWire(s.scenario) {
 			all = append(all, nethttp.New(nethttp.Config{
-				Timing: s.timing, Requests: s.requests, Collector: s.collector, Target: r.target, Proxy: r.plan.Target.Proxy,
+				Timing: s.timing, Requests: s.requests, Collector: s.collector, Target: r.target,
+				Proxy: r.plan.Target.Proxy,
 			}))
 			continue
 		}

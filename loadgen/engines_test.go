@@ -50,42 +50,84 @@ func TestEnginesSendTheSame(t *testing.T) {
 	requests := []scenarios.Request{
 		{
 			Name: "get", Weight: 3, Method: "GET", Timeout: 5 * time.Second,
-			Path:    scenarios.Template{{Literal: "/items/"}, hole("id"), {Literal: "?n="}, hole(scenarios.ValueIteration)},
-			Headers: []scenarios.Header{{Name: "x-trace", Value: scenarios.Template{hole(scenarios.ValueUUID)}}, {Name: "Accept", Value: literal("*/*")}},
-			Values:  []scenarios.Value{{Name: "id", Keys: scenarios.ListKeys{"a b", "ü", "1/2", "x"}, Choice: scenarios.Uniform}},
+			Path: scenarios.Template{
+				{Literal: "/items/"},
+				hole("id"),
+				{Literal: "?n="},
+				hole(scenarios.ValueIteration),
+			},
+			Headers: []scenarios.Header{
+				{Name: "x-trace", Value: scenarios.Template{hole(scenarios.ValueUUID)}},
+				{Name: "Accept", Value: literal("*/*")},
+			},
+			Values: []scenarios.Value{{
+				Name: "id", Keys: scenarios.ListKeys{"a b", "ü", "1/2", "x"},
+				Choice: scenarios.Uniform,
+			}},
 		},
 		{
 			Name: "post", Weight: 2, Method: "POST", Timeout: 5 * time.Second, Path: literal("/items"),
-			Body:   scenarios.Template{{Literal: `{"n":`}, hole("n"), {Literal: "}"}},
-			Values: []scenarios.Value{{Name: "n", Keys: scenarios.RangeKeys{From: -5, To: 5000}, Choice: scenarios.Zipf, Exponent: 1.1}},
+			Body: scenarios.Template{{Literal: `{"n":`}, hole("n"), {Literal: "}"}},
+			Values: []scenarios.Value{{
+				Name: "n", Keys: scenarios.RangeKeys{From: -5, To: 5000}, Choice: scenarios.Zipf,
+				Exponent: 1.1,
+			}},
 		},
 		{Name: "empty", Weight: 1, Method: "PUT", Timeout: 5 * time.Second, Path: literal("/empty")},
 		{
 			Name: "quoted", Weight: 1, Method: "DELETE", Timeout: 5 * time.Second,
-			Path:   scenarios.Template{{Literal: `/a"b|c/`}, hole("id"), {Literal: `/"?q="`}, hole("id"), {Literal: `|"`}},
-			Body:   scenarios.Template{hole("nothing")}, // comes to no body at all
-			Values: []scenarios.Value{{Name: "id", Keys: scenarios.ListKeys{"1/2"}}, {Name: "nothing", Keys: scenarios.ListKeys{""}}},
+			Path: scenarios.Template{
+				{Literal: `/a"b|c/`},
+				hole("id"),
+				{Literal: `/"?q="`},
+				hole("id"),
+				{Literal: `|"`},
+			},
+			Body: scenarios.Template{hole("nothing")}, // comes to no body at all
+			Values: []scenarios.Value{
+				{Name: "id", Keys: scenarios.ListKeys{"1/2"}},
+				{Name: "nothing", Keys: scenarios.ListKeys{""}},
+			},
 		},
 		{Name: "head", Weight: 1, Method: "HEAD", Timeout: 5 * time.Second, Path: literal("/head")},
 		{
 			Name: "large", Weight: 1, Method: "POST", Timeout: 5 * time.Second, Path: literal("/large"),
-			Body: literal(strings.Repeat("0123456789abcdef", 8<<10)), Headers: []scenarios.Header{{Name: "Host", Value: literal("other.example")}},
+			Body:    literal(strings.Repeat("0123456789abcdef", 8<<10)),
+			Headers: []scenarios.Header{{Name: "Host", Value: literal("other.example")}},
 		},
 	}
 	requests = append(requests, flowOf("buy", 2,
 		scenarios.Request{
-			Name: "create", Method: "POST", Path: literal("/orders"), Body: scenarios.Template{{Literal: "x"}, hole("k"), hole(scenarios.ValueUUID)},
-			Extract: []scenarios.Extraction{{Name: "order", JSON: scenarios.JSONPath{{Key: "order"}, {Key: "id"}}}, {Name: "type", Header: "Content-Type", Regex: "^([a-z]+)"}},
+			Name: "create", Method: "POST", Path: literal("/orders"),
+			Body: scenarios.Template{{Literal: "x"}, hole("k"), hole(scenarios.ValueUUID)},
+			Extract: []scenarios.Extraction{
+				{Name: "order", JSON: scenarios.JSONPath{{Key: "order"}, {Key: "id"}}},
+				{Name: "type", Header: "Content-Type", Regex: "^([a-z]+)"},
+			},
 		},
 		scenarios.Request{
-			Name: "look", Method: "GET", Path: scenarios.Template{{Literal: "/orders/"}, hole("order"), {Literal: "?k="}, hole("k")},
-			Headers: []scenarios.Header{{Name: "X-Type", Value: scenarios.Template{hole("type"), hole(scenarios.ValueUUID)}}},
+			Name: "look", Method: "GET", Path: scenarios.Template{
+				{Literal: "/orders/"},
+				hole("order"),
+				{Literal: "?k="},
+				hole("k"),
+			},
+			Headers: []scenarios.Header{{
+				Name:  "X-Type",
+				Value: scenarios.Template{hole("type"), hole(scenarios.ValueUUID)},
+			}},
 		},
-		scenarios.Request{Name: "delete", Method: "DELETE", Path: scenarios.Template{{Literal: "/orders/"}, hole("order")}},
+		scenarios.Request{
+			Name: "delete", Method: "DELETE",
+			Path: scenarios.Template{{Literal: "/orders/"}, hole("order")},
+		},
 	)...)
 	for i := range requests {
 		if requests[i].Flow == "buy" {
-			requests[i].Values = []scenarios.Value{{Name: "k", Keys: scenarios.RangeKeys{From: 1, To: 100000}, Choice: scenarios.Uniform}}
+			requests[i].Values = []scenarios.Value{{
+				Name: "k", Keys: scenarios.RangeKeys{From: 1, To: 100000},
+				Choice: scenarios.Uniform,
+			}}
 		}
 	}
 	var server seen
@@ -96,7 +138,10 @@ func TestEnginesSendTheSame(t *testing.T) {
 		if by == "vegeta" {
 			engine, by = scenarios.EngineVegeta, wire.Best
 		}
-		plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 200, Duration: time.Second, MaxVUs: 8}, Requests: requests})
+		plan := planOf(scenarios.Scenario{
+			Load:     scenarios.ConstantRate{Rate: 200, Duration: time.Second, MaxVUs: 8},
+			Requests: requests,
+		})
 		plan.Seed, plan.Engine = 7, engine
 		m := run1(t, plan, url, Options{backend: by})
 		for _, s := range m.Series {
@@ -104,7 +149,8 @@ func TestEnginesSendTheSame(t *testing.T) {
 				t.Errorf("%s, %s: %d of %d failed: %v", engine, s.Name, s.Failed, s.Requests, s.ErrorSamples)
 			}
 		}
-		if want := string(engine); !strings.HasPrefix(m.Engine, want) || by != wire.Best && m.Engine != fmt.Sprintf("wire (%s)", by) {
+		if want := string(engine); !strings.HasPrefix(m.Engine, want) || by != wire.Best &&
+			m.Engine != fmt.Sprintf("wire (%s)", by) {
 			t.Errorf("engine %q ran for %q %q", m.Engine, engine, by)
 		}
 		sent[m.Engine] = server.take()
@@ -117,7 +163,8 @@ func TestEnginesSendTheSame(t *testing.T) {
 		if len(got) <= 200 || !slices.Equal(got, want) {
 			for i := range min(len(got), len(want)) {
 				if got[i] != want[i] {
-					t.Fatalf("%d and %d requests; vegeta sent\n%.500s\n%s sent\n%.500s", len(want), len(got), want[i], engine, got[i])
+					t.Fatalf("%d and %d requests; vegeta sent\n%.500s\n%s sent\n%.500s", len(want), len(got), want[i],
+						engine, got[i])
 				}
 			}
 			t.Fatalf("vegeta sent %d and %s %d requests", len(want), engine, len(got))
@@ -144,34 +191,49 @@ func TestEngineOfAScenario(t *testing.T) {
 		{name: "a proxy", file: auto, target: scenarios.Target{URL: "http://127.0.0.1", Proxy: "http://127.0.0.1:1"}},
 		{name: "redirects", file: auto, target: plain, redirects: 1},
 	} {
-		s := scenarios.Scenario{Engine: tt.own, Requests: []scenarios.Request{{Name: "home"}, {Name: "old", Redirects: tt.redirects}}}
-		r := run{plan: &scenarios.Plan{Engine: tt.file, Target: tt.target}, target: cmp.Or(tt.target.URL, "http://127.0.0.1")}
+		s := scenarios.Scenario{
+			Engine:   tt.own,
+			Requests: []scenarios.Request{{Name: "home"}, {Name: "old", Redirects: tt.redirects}},
+		}
+		r := run{
+			plan:   &scenarios.Plan{Engine: tt.file, Target: tt.target},
+			target: cmp.Or(tt.target.URL, "http://127.0.0.1"),
+		}
 		if got := r.isWire(&s); got != tt.wire {
 			t.Errorf("%s: wire %v, want %v", tt.name, got, tt.wire)
 		}
 	}
 }
 
-// TestPlacesOfTheEngines: loops that work at the same time have a place each, and what else runs has one, or as many as there
-// are cores.
+// TestPlacesOfTheEngines: loops that work at the same time have a place each, and what else runs has one, or as many as
+// there are cores.
 func TestPlacesOfTheEngines(t *testing.T) {
 	one := func(start time.Duration, engine scenarios.Engine, users int) scenarios.Scenario {
-		return scenarios.Scenario{Engine: engine, StartTime: start, Load: scenarios.Users{VUs: users, Duration: time.Second}}
+		return scenarios.Scenario{
+			Engine: engine, StartTime: start,
+			Load: scenarios.Users{VUs: users, Duration: time.Second},
+		}
 	}
 	const wire, vegeta = scenarios.EngineWire, scenarios.EngineVegeta
 	for name, tt := range map[string]struct {
 		scenarios []scenarios.Scenario
 		want      int // with 4 cores
 	}{
-		"wire":                     {[]scenarios.Scenario{one(0, wire, 64)}, 4 + 1},
-		"wire, one user":           {[]scenarios.Scenario{one(0, wire, 1)}, 4 + 1},
-		"vegeta":                   {[]scenarios.Scenario{one(0, vegeta, 64)}, 4},
-		"wire, then wire":          {[]scenarios.Scenario{one(0, wire, 64), one(time.Minute, wire, 64)}, 4 + 1},
-		"two on wire":              {[]scenarios.Scenario{one(0, wire, 64), one(0, wire, 3)}, 4 + 3 + 1},
-		"wire and vegeta":          {[]scenarios.Scenario{one(0, wire, 64), one(0, vegeta, 64)}, 4 + 4},
-		"two on wire, and vegeta":  {[]scenarios.Scenario{one(0, wire, 64), one(0, wire, 64), one(0, vegeta, 64)}, 4 + 4 + 4},
-		"wire, and vegeta later":   {[]scenarios.Scenario{one(0, wire, 64), one(time.Minute, vegeta, 64)}, 4 + 4},
-		"three, one after another": {[]scenarios.Scenario{one(0, wire, 2), one(time.Minute, wire, 3), one(time.Hour, wire, 64)}, 4 + 1},
+		"wire":            {[]scenarios.Scenario{one(0, wire, 64)}, 4 + 1},
+		"wire, one user":  {[]scenarios.Scenario{one(0, wire, 1)}, 4 + 1},
+		"vegeta":          {[]scenarios.Scenario{one(0, vegeta, 64)}, 4},
+		"wire, then wire": {[]scenarios.Scenario{one(0, wire, 64), one(time.Minute, wire, 64)}, 4 + 1},
+		"two on wire":     {[]scenarios.Scenario{one(0, wire, 64), one(0, wire, 3)}, 4 + 3 + 1},
+		"wire and vegeta": {[]scenarios.Scenario{one(0, wire, 64), one(0, vegeta, 64)}, 4 + 4},
+		"two on wire, and vegeta": {
+			[]scenarios.Scenario{one(0, wire, 64), one(0, wire, 64), one(0, vegeta, 64)},
+			4 + 4 + 4,
+		},
+		"wire, and vegeta later": {[]scenarios.Scenario{one(0, wire, 64), one(time.Minute, vegeta, 64)}, 4 + 4},
+		"three, one after another": {[]scenarios.Scenario{
+			one(0, wire, 2), one(time.Minute, wire, 3),
+			one(time.Hour, wire, 64),
+		}, 4 + 1},
 	} {
 		r := run{plan: &scenarios.Plan{Scenarios: tt.scenarios}, target: "http://127.0.0.1", cores: 4}
 		for i := range tt.scenarios {
@@ -183,7 +245,8 @@ func TestPlacesOfTheEngines(t *testing.T) {
 	}
 }
 
-// TestEnginesSideBySide: two scenarios of one run are sent by two engines at the same time, and the record says which by which.
+// TestEnginesSideBySide: two scenarios of one run are sent by two engines at the same time, and the record says which
+// by which.
 func TestEnginesSideBySide(t *testing.T) {
 	url := serve(t, func(http.ResponseWriter, *http.Request) {})
 	plan := planOf(scenarios.Scenario{Name: "ours", Load: scenarios.ConstantRate{Rate: 100, Duration: time.Second}})
@@ -192,7 +255,8 @@ func TestEnginesSideBySide(t *testing.T) {
 	plan.Scenarios = append(plan.Scenarios, witness)
 	before := runtime.GOMAXPROCS(0)
 	m := run1(t, plan, url, Options{})
-	if ours, theirs := m.Loads[0], m.Loads[1]; ours.Sent != 100 || theirs.Sent != 100 || !strings.HasPrefix(ours.Engine, "wire (") || theirs.Engine != "vegeta v12" {
+	if ours, theirs := m.Loads[0], m.Loads[1]; ours.Sent != 100 || theirs.Sent != 100 ||
+		!strings.HasPrefix(ours.Engine, "wire (") || theirs.Engine != "vegeta v12" {
 		t.Errorf("%d sent by %s, %d by %s", ours.Sent, ours.Engine, theirs.Sent, theirs.Engine)
 	}
 	if want := m.Loads[0].Engine + " and vegeta v12"; m.Engine != want || m.Pacing != string(scenarios.Precise) {
@@ -201,7 +265,8 @@ func TestEnginesSideBySide(t *testing.T) {
 	if after := runtime.GOMAXPROCS(0); after != before {
 		t.Errorf("GOMAXPROCS is %d after the run, and was %d", after, before)
 	}
-	if m := run1(t, planOf(plan.Scenarios[0]), url, Options{}); m.Loads[0].Engine != "" || !strings.HasPrefix(m.Engine, "wire (") {
+	if m := run1(t, planOf(plan.Scenarios[0]), url, Options{}); m.Loads[0].Engine != "" ||
+		!strings.HasPrefix(m.Engine, "wire (") {
 		t.Errorf("one engine: %q, of the load %q", m.Engine, m.Loads[0].Engine)
 	}
 }

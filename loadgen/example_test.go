@@ -13,7 +13,11 @@ import (
 
 // A plan is read from a scenario file, and its load sent to a service: here by both engines at the same time.
 func ExampleRun() {
-	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "hello") }))
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter,
+		_ *http.Request,
+	) {
+		io.WriteString(w, "hello")
+	}))
 	defer service.Close()
 	plan, err := scenarios.Parse("hello.yaml", []byte(`
 target: {url: "`+service.URL+`"}

@@ -41,14 +41,16 @@ func TestFaultsHappenInTurnAndAreMarked(t *testing.T) {
 		t.Fatalf("marks %+v", m.Marks)
 	}
 	for i, mark := range m.Marks {
-		if mark.Text != done[i] || mark.Error != "" || mark.Due != plan.Faults[i].At.Seconds() || mark.Begun < mark.Due || mark.Done < mark.Begun+0.1 {
+		if mark.Text != done[i] || mark.Error != "" || mark.Due != plan.Faults[i].At.Seconds() ||
+			mark.Begun < mark.Due || mark.Done < mark.Begun+0.1 {
 			t.Errorf("mark %+v", mark)
 		}
 		if i > 0 && mark.Begun < m.Marks[i-1].Done {
 			t.Errorf("%s began before %s was done", mark.Text, m.Marks[i-1].Text)
 		}
 	}
-	if v, err := judge.Run(m, nil); err != nil || len(v.Invalid) > 0 && strings.Contains(v.Invalid[0], "did not happen") {
+	if v, err := judge.Run(m, nil); err != nil || len(v.Invalid) > 0 &&
+		strings.Contains(v.Invalid[0], "did not happen") {
 		t.Errorf("%+v, %v", v, err)
 	}
 }
@@ -117,7 +119,10 @@ func TestServerIsSampledOnceASecond(t *testing.T) {
 		if n == 3 {
 			return results.Snapshot{}, errors.New("it is busy")
 		}
-		return results.Snapshot{Tiers: map[string]results.TierStats{"l1": {Hits: 10 * n}, "overall": {Hits: 10 * n, Misses: n}}}, nil
+		return results.Snapshot{Tiers: map[string]results.TierStats{
+			"l1":      {Hits: 10 * n},
+			"overall": {Hits: 10 * n, Misses: n},
+		}}, nil
 	}})
 	// Asked at 0, 1, 2, 3 and 4 s; the third answer is missing, and with it two differences.
 	if len(m.Samples) < 1 || len(m.Samples) > 2 {

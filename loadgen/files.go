@@ -7,8 +7,8 @@ import (
 	"github.com/policycortex/headroom/scenarios"
 )
 
-// spareFiles is how many files a run has open now and then beside its connections: what it reads of the machine, asks of
-// the server, and makes of loops and timers.
+// spareFiles is how many files a run has open now and then beside its connections: what it reads of the machine, asks
+// of the server, and makes of loops and timers.
 const spareFiles = 16
 
 // FewFiles says that this process may open fewer files than a plan may need; empty where it may open enough.
@@ -18,12 +18,13 @@ func FewFiles(plan *scenarios.Plan) string {
 	if limit == 0 || needed <= limit {
 		return ""
 	}
-	return fmt.Sprintf("with all of its requests in flight the run needs %d file descriptors, and the limit is %d: raise it with ulimit -n %[1]d",
+	return fmt.Sprintf("with all of its requests in flight the run needs %d file descriptors, and the limit is %d: "+
+		"raise it with ulimit -n %[1]d",
 		needed, limit)
 }
 
-// filesNeeded is how many file descriptors this process needs for a plan: those that it has open, and one for each request
-// that may be in flight at once.
+// filesNeeded is how many file descriptors this process needs for a plan: those that it has open, and one for each
+// request that may be in flight at once.
 func filesNeeded(plan *scenarios.Plan) int64 {
 	most := mostAtOnce(plan, func(s *scenarios.Scenario) int { return s.Load.Workers() })
 	return int64(most) + procstat.OpenFiles() + spareFiles

@@ -47,14 +47,18 @@ func failing(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// TestFirsts: of each class of failures and of each check the first is told, by both engines alike, and what succeeds or was
-// expected is not.
+// TestFirsts: of each class of failures and of each check the first is told, by both engines alike, and what succeeds
+// or was expected is not.
 func TestFirsts(t *testing.T) {
 	url := serve(t, failing)
 	plain := func(name string) scenarios.Request {
-		return scenarios.Request{Name: name, Weight: 1, Method: "POST", Path: literal("/" + name), Timeout: 10 * time.Second}
+		return scenarios.Request{
+			Name: name, Weight: 1, Method: "POST", Path: literal("/" + name),
+			Timeout: 10 * time.Second,
+		}
 	}
-	unexpected, gone, slow, checked, token := plain("unexpected"), plain("gone"), plain("slow"), plain("checked"), plain("token")
+	unexpected, gone, slow, checked, token := plain("unexpected"), plain("gone"), plain("slow"), plain("checked"),
+		plain("token")
 	unexpected.ExpectedStatus, gone.ExpectedStatus, slow.Timeout = []int{201}, []int{410}, 50*time.Millisecond
 	checked.Checks = []scenarios.Check{
 		{Name: "created", Statuses: []int{201}},
@@ -66,7 +70,10 @@ func TestFirsts(t *testing.T) {
 		{Name: "met", JSON: scenarios.JSONPath{{Key: "state"}}, Test: scenarios.Exists},
 	}
 	token.Extract = []scenarios.Extraction{{Name: "token", JSON: scenarios.JSONPath{{Key: "token"}}}}
-	requests := append([]scenarios.Request{plain("login"), plain("pieces"), plain("binary"), plain("empty"), plain("ok"), unexpected, gone, slow, checked},
+	requests := append([]scenarios.Request{
+		plain("login"), plain("pieces"), plain("binary"), plain("empty"),
+		plain("ok"), unexpected, gone, slow, checked,
+	},
 		flowOf("session", 1, token, scenarios.Request{Name: "use", Method: "GET", Path: literal("/ok")})...)
 	want := map[string]string{
 		"login status 403":               `403 Forbidden: {"error": "wrong password"}`,
@@ -84,7 +91,10 @@ func TestFirsts(t *testing.T) {
 	}
 	for _, by := range append(wire.Backends(), "vegeta") {
 		t.Run(string(by), func(t *testing.T) {
-			plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 200, Duration: 700 * time.Millisecond}, Warmup: 200 * time.Millisecond, Requests: requests})
+			plan := planOf(scenarios.Scenario{
+				Load:   scenarios.ConstantRate{Rate: 200, Duration: 700 * time.Millisecond},
+				Warmup: 200 * time.Millisecond, Requests: requests,
+			})
 			plan.Engine = scenarios.EngineWire
 			if by == "vegeta" {
 				plan.Engine, by = scenarios.EngineVegeta, wire.Best
@@ -141,7 +151,8 @@ func TestFirstOfUntrustedCertificate(t *testing.T) {
 	plan.Target.URL = server.URL
 	m := run1(t, plan, server.URL, Options{})
 	causes := m.Causes()
-	if len(causes) != 1 || causes[0].Class != record.ErrorTLS || causes[0].Count != 5 || !strings.Contains(causes[0].First, "x509: certificate signed by unknown authority") {
+	if len(causes) != 1 || causes[0].Class != record.ErrorTLS || causes[0].Count != 5 ||
+		!strings.Contains(causes[0].First, "x509: certificate signed by unknown authority") {
 		t.Errorf("%+v", causes)
 	}
 }

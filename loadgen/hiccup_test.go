@@ -27,8 +27,8 @@ const (
 
 // TestHiccup is the proof that latency counts from the intended send instant. The truth is computed twice: from the
 // instants at which the server finished each iteration, which holds whatever else the machine does, and by the queue's
-// arithmetic, which holds where answers take the 20 ms that it assumes: not under the race detector, and not while other
-// virtual machines take the CPU. Such a run is repeated twice at the most.
+// arithmetic, which holds where answers take the 20 ms that it assumes: not under the race detector, and not while
+// other virtual machines take the CPU. Such a run is repeated twice at the most.
 func TestHiccup(t *testing.T) {
 	for range 3 {
 		r := hiccup(t)
@@ -39,7 +39,8 @@ func TestHiccup(t *testing.T) {
 			t.Errorf("P95 = %.1f ms, the arithmetic says %.1f ms", r.p95, r.computed)
 			return
 		}
-		t.Logf("a disturbed machine: answers took %.1f ms at P95, %.0f %% of the CPU time was stolen", r.service, 100*r.stolen)
+		t.Logf("a disturbed machine: answers took %.1f ms at P95, %.0f %% of the CPU time was stolen", r.service,
+			100*r.stolen)
 	}
 }
 
@@ -58,13 +59,17 @@ func hiccup(t *testing.T) hiccupResult {
 	t.Helper()
 	server := &freezing{began: make(chan time.Time, 1)}
 	url := serve(t, server.handle)
-	plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 1000, Duration: 10 * time.Second, MaxVUs: hiccupVUs}})
+	plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{
+		Rate: 1000, Duration: 10 * time.Second,
+		MaxVUs: hiccupVUs,
+	}})
 	plan.Scenarios[0].Requests[0].Path = scenarios.Template{{Literal: "/"}, {Value: scenarios.ValueIteration}}
 	server.began <- time.Now() // the generator starts some microseconds later
 	m := run1(t, plan, url, Options{})
 	got := m.Series[0]
 	if got.Requests != hiccupTotal || got.Failed != 0 {
-		t.Fatalf("%d requests of which %d failed, want %d and 0; errors %v", got.Requests, got.Failed, hiccupTotal, got.Errors)
+		t.Fatalf("%d requests of which %d failed, want %d and 0; errors %v", got.Requests, got.Failed, hiccupTotal,
+			got.Errors)
 	}
 	sc := arrival.Steady(1000, 10*time.Second, hiccupTotal)
 	seen := make([]time.Duration, hiccupTotal)
@@ -73,11 +78,13 @@ func hiccup(t *testing.T) hiccupResult {
 	}
 	service := time.Duration(server.busy.Load() / max(1, server.drained.Load()))
 	r := hiccupResult{
-		p95: got.Response.Percentile(95), computed: percentile95(queue(sc, hiccupVUs, service, hiccupFreeze, hiccupThaw)),
-		service: got.Service.Percentile(95), stolen: m.Generator.StolenShare,
+		p95:      got.Response.Percentile(95),
+		computed: percentile95(queue(sc, hiccupVUs, service, hiccupFreeze, hiccupThaw)),
+		service:  got.Service.Percentile(95), stolen: m.Generator.StolenShare,
 	}
 	r.disturbed = r.stolen > 0.02 || r.service > 1.5*float64(hiccupService.Milliseconds())
-	t.Logf("P95 from the intended instant %.1f ms; the server saw %.1f ms, the arithmetic says %.1f ms; from the actual instant %.1f ms",
+	t.Logf("P95 from the intended instant %.1f ms; the server saw %.1f ms, the arithmetic says %.1f ms; from the "+
+		"actual instant %.1f ms",
 		r.p95, percentile95(seen), r.computed, r.service)
 	if !near(r.p95, percentile95(seen)) {
 		t.Errorf("P95 = %.1f ms, the server saw %.1f ms", r.p95, percentile95(seen))
@@ -86,7 +93,8 @@ func hiccup(t *testing.T) hiccupResult {
 		t.Errorf("service P95 = %.1f ms: it should hardly see the freeze", r.service)
 	}
 	if l := m.Loads[0]; l.Lag.Count() != hiccupTotal || l.OwnLag.Percentile(95) > l.Lag.Percentile(95) {
-		t.Errorf("lag P95 %.1f ms, own lag P95 %.1f ms: the whole is less than its part", l.Lag.Percentile(95), l.OwnLag.Percentile(95))
+		t.Errorf("lag P95 %.1f ms, own lag P95 %.1f ms: the whole is less than its part", l.Lag.Percentile(95),
+			l.OwnLag.Percentile(95))
 	}
 	v, err := judge.Run(m, nil)
 	if err != nil || v.Outcome != results.Pass && !r.disturbed {

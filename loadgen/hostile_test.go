@@ -19,8 +19,8 @@ import (
 	"github.com/policycortex/headroom/scenarios"
 )
 
-// byNetHTTP stands for the vegeta engine with net/http's transport, as for HTTPS, redirects and proxies, and byPlain for the
-// same with our own.
+// byNetHTTP stands for the vegeta engine with net/http's transport, as for HTTPS, redirects and proxies, and byPlain
+// for the same with our own.
 const (
 	byPlain   wire.Backend = "vegeta"
 	byNetHTTP wire.Backend = "vegeta, net-http"
@@ -121,8 +121,8 @@ type hostileServer struct {
 	not    wire.Backend
 }
 
-// TestHostileServers: whatever a server does with its connections, each request is counted once and by what became of it,
-// and no answer is taken for that to another request.
+// TestHostileServers: whatever a server does with its connections, each request is counted once and by what became of
+// it, and no answer is taken for that to another request.
 func TestHostileServers(t *testing.T) {
 	for _, tt := range []hostileServer{
 		{name: "closes after three", method: "POST", taken: 10, after: true, serve: func(h hostile) {
@@ -144,23 +144,52 @@ func TestHostileServers(t *testing.T) {
 			}
 		}},
 		{name: "answers in part and closes", serve: second("HTTP/1.1 20"), failed: 5, taken: 10},
-		{name: "gives a hint and closes", serve: second("HTTP/1.1 103 Early Hints\r\n\r\n"), failed: 5, class: record.ErrorClosed, taken: 10},
+		{
+			name: "gives a hint and closes", serve: second("HTTP/1.1 103 Early Hints\r\n\r\n"), failed: 5,
+			class: record.ErrorClosed, taken: 10,
+		},
 		{name: "junk after the answer", serve: always(okAnswer + "junk"), taken: 10, after: true},
-		{name: "two answers", serve: always(okAnswer + "HTTP/1.1 500 Wrong\r\nContent-Length: 0\r\n\r\n"), taken: 10, after: true},
+		{
+			name: "two answers", serve: always(okAnswer + "HTTP/1.1 500 Wrong\r\nContent-Length: 0\r\n\r\n"), taken: 10,
+			after: true,
+		},
 		{name: "another answer later", taken: 10, idle: true, serve: func(h hostile) {
 			for h.take() && h.say(okAnswer) {
 				time.Sleep(3 * time.Millisecond)
 				h.say("HTTP/1.1 500 Wrong\r\nContent-Length: 0\r\n\r\n")
 			}
 		}},
-		{name: "a body where there is none", serve: always("HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\nok"), taken: 10, after: true},
-		{name: "two lengths", serve: always("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok"), failed: 10, class: record.ErrorMalformed, taken: 10},
-		{name: "a length below zero", serve: always("HTTP/1.1 200 OK\r\nContent-Length: -2\r\n\r\nok"), failed: 10, class: record.ErrorMalformed, taken: 10},
-		{name: "a chunk of no size", serve: always("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n\r\n"), failed: 10, class: record.ErrorMalformed, taken: 10},
-		{name: "a header without a colon", serve: always("HTTP/1.1 200 OK\r\nnone\r\nContent-Length: 0\r\n\r\n"), failed: 10, class: record.ErrorMalformed, taken: 10},
-		{name: "a status below 100", serve: always("HTTP/1.1 099 None\r\nContent-Length: 0\r\n\r\n"), failed: 10, class: "status 99", taken: 10},
-		{name: "another protocol", serve: always("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: other\r\n\r\n"), failed: 10, class: "status 101", taken: 10},
-		{name: "a redirect to nowhere", serve: always("HTTP/1.1 302 Found\r\nLocation: http://[::1\r\nContent-Length: 0\r\n\r\n"), taken: 10},
+		{
+			name: "a body where there is none", serve: always("HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\nok"),
+			taken: 10, after: true,
+		},
+		{
+			name: "two lengths", serve: always("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok"),
+			failed: 10, class: record.ErrorMalformed, taken: 10,
+		},
+		{
+			name: "a length below zero", serve: always("HTTP/1.1 200 OK\r\nContent-Length: -2\r\n\r\nok"), failed: 10,
+			class: record.ErrorMalformed, taken: 10,
+		},
+		{
+			name:   "a chunk of no size",
+			serve:  always("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n\r\n"),
+			failed: 10, class: record.ErrorMalformed, taken: 10,
+		},
+		{
+			name: "a header without a colon", serve: always("HTTP/1.1 200 OK\r\nnone\r\nContent-Length: 0\r\n\r\n"),
+			failed: 10, class: record.ErrorMalformed, taken: 10,
+		},
+		{
+			name: "a status below 100", serve: always("HTTP/1.1 099 None\r\nContent-Length: 0\r\n\r\n"), failed: 10,
+			class: "status 99", taken: 10,
+		},
+		{name: "another protocol", serve: always("HTTP/1.1 101 Switching Protocols\r\nConnection: " +
+			"Upgrade\r\nUpgrade: other\r\n\r\n"), failed: 10, class: "status 101", taken: 10},
+		{
+			name:  "a redirect to nowhere",
+			serve: always("HTTP/1.1 302 Found\r\nLocation: http://[::1\r\nContent-Length: 0\r\n\r\n"), taken: 10,
+		},
 		{name: "a head without end", failed: 10, class: record.ErrorMalformed, taken: 10, serve: func(h hostile) {
 			if h.take() && h.say("HTTP/1.1 200 OK\r\nX: ") {
 				for h.say(strings.Repeat("x", 64<<10)) {
@@ -168,8 +197,15 @@ func TestHostileServers(t *testing.T) {
 			}
 		}},
 		// net/http looks at the answer first or at the reset, as it happens.
-		{name: "answers early and closes", method: "POST", body: 8 << 20, serve: early(0), failed: 10, class: "status 413", taken: 10, not: byNetHTTP},
-		{name: "answers early and reads no more", method: "POST", body: 8 << 20, serve: early(time.Second), failed: 10, class: "status 413", taken: 10},
+		{
+			name: "answers early and closes", method: "POST", body: 8 << 20, serve: early(0), failed: 10,
+			class: "status 413", taken: 10, not: byNetHTTP,
+		},
+		{
+			name: "answers early and reads no more", method: "POST", body: 8 << 20, serve: early(time.Second),
+			failed: 10,
+			class:  "status 413", taken: 10,
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			onSenders(t, func(t *testing.T, by wire.Backend) {
@@ -177,7 +213,8 @@ func TestHostileServers(t *testing.T) {
 					return
 				}
 				wrong := tenRequests(t, by, &tt)
-				// On a machine that stalls, the next request may be sent before the generator hears of what came after an answer.
+				// On a machine that stalls, the next request may be sent before the generator hears of what came after
+				// an answer.
 				for more := 2; wrong != "" && (tt.idle || tt.after) && more > 0; more-- {
 					wrong = tenRequests(t, by, &tt)
 				}
@@ -207,10 +244,12 @@ func tenRequests(t *testing.T, by wire.Backend, tt *hostileServer) string {
 	}
 	s := runBy(t, t.Context(), by, plan, url).Series[0]
 	switch {
-	case s.Requests != 10 || s.Failed != tt.failed || taken.Load() != tt.taken || tt.class != "" && s.Errors[tt.class] != tt.failed,
+	case s.Requests != 10 || s.Failed != tt.failed || taken.Load() != tt.taken || tt.class != "" &&
+		s.Errors[tt.class] != tt.failed,
 		tt.failed == 0 && len(s.Errors) > 0,
 		len(s.ErrorSamples) == 0 && tt.failed > 0 && !strings.HasPrefix(tt.class, "status"):
-		return fmt.Sprintf("%d requests, %d failed, %v %v; the server took %d", s.Requests, s.Failed, s.Errors, s.ErrorSamples, taken.Load())
+		return fmt.Sprintf("%d requests, %d failed, %v %v; the server took %d", s.Requests, s.Failed, s.Errors,
+			s.ErrorSamples, taken.Load())
 	}
 	return ""
 }
@@ -232,14 +271,18 @@ func TestEndlessAnswer(t *testing.T) {
 				_, err = io.WriteString(c, block)
 			}
 		})
-		plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 20, Duration: 500 * time.Millisecond, MaxVUs: 10}})
+		plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{
+			Rate: 20, Duration: 500 * time.Millisecond,
+			MaxVUs: 10,
+		}})
 		plan.Scenarios[0].Requests = []scenarios.Request{
 			{Name: "endless", Weight: 1, Method: "GET", Path: literal("/endless"), Timeout: 500 * time.Millisecond},
 			{Name: "short", Weight: 2, Method: "GET", Path: literal("/"), Timeout: 5 * time.Second},
 		}
 		m := runBy(t, t.Context(), by, plan, url)
 		endless, short := m.Series[0], m.Series[1]
-		if endless.Requests == 0 || endless.Errors[record.ErrorTimeout] != endless.Requests || endless.BytesReceived == 0 {
+		if endless.Requests == 0 || endless.Errors[record.ErrorTimeout] != endless.Requests ||
+			endless.BytesReceived == 0 {
 			t.Errorf("%d without end, %d bytes, %v", endless.Requests, endless.BytesReceived, endless.Errors)
 		}
 		if short.Requests == 0 || short.Failed > 0 || m.Elapsed > 5 {
@@ -254,7 +297,8 @@ func TestInterruptedBetweenRequests(t *testing.T) {
 		url := serve(t, func(http.ResponseWriter, *http.Request) {})
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 		defer cancel()
-		m := runBy(t, ctx, by, planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 0.02, Duration: 2 * time.Minute}}), url)
+		m := runBy(t, ctx, by,
+			planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 0.02, Duration: 2 * time.Minute}}), url)
 		if !m.Interrupted || m.Loads[0].Sent != 1 || m.Elapsed > 10 {
 			t.Errorf("interrupted %v after %.1f s, %d sent", m.Interrupted, m.Elapsed, m.Loads[0].Sent)
 		}
@@ -267,7 +311,8 @@ func TestEndedByADeadline(t *testing.T) {
 		url, _ := rawServer(t, func(_ net.Conn, r *bufio.Reader) { io.Copy(io.Discard, r) })
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 		defer cancel()
-		m := runBy(t, ctx, by, planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 100, Duration: time.Hour}}), url)
+		m := runBy(t, ctx, by, planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 100, Duration: time.Hour}}),
+			url)
 		if s := m.Series[0]; !m.Interrupted || s.Requests != 0 || s.Failed != 0 {
 			t.Errorf("interrupted %v, %d requests, errors %v", m.Interrupted, s.Requests, s.Errors)
 		}
@@ -278,9 +323,14 @@ func TestEndedByADeadline(t *testing.T) {
 func TestFirstXCache(t *testing.T) {
 	onSenders(t, func(t *testing.T, by wire.Backend) {
 		url, _ := rawServer(t, func(c net.Conn, r *bufio.Reader) {
-			always("HTTP/1.1 200 OK\r\nX-Cache: HIT\r\nX-Cache: MISS\r\nContent-Length: 0\r\n\r\n")(hostile{c, r, new(atomic.Int64)})
+			always("HTTP/1.1 200 OK\r\nX-Cache: HIT\r\nX-Cache: MISS\r\nContent-Length: 0\r\n\r\n")(hostile{
+				c, r,
+				new(atomic.Int64),
+			})
 		})
-		s := runBy(t, t.Context(), by, planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 50, Duration: 100 * time.Millisecond}}), url).Series[0]
+		s := runBy(t, t.Context(), by,
+			planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 50, Duration: 100 * time.Millisecond}}),
+			url).Series[0]
 		if s.CacheAnswers != 5 || s.CacheHits != 5 {
 			t.Errorf("%d of %d answers came from a cache", s.CacheHits, s.CacheAnswers)
 		}
@@ -291,10 +341,14 @@ func TestFirstXCache(t *testing.T) {
 func TestAbortOnSilence(t *testing.T) {
 	onSenders(t, func(t *testing.T, by wire.Backend) {
 		url := serve(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
-		plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 20, Duration: 15 * time.Second, MaxVUs: 1000}, GracefulStop: time.Second})
+		plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{
+			Rate: 20, Duration: 15 * time.Second,
+			MaxVUs: 1000,
+		}, GracefulStop: time.Second})
 		plan.Scenarios[0].Requests[0].Timeout = time.Minute
 		plan.Thresholds = []scenarios.Threshold{{
-			Metric: "http_req_duration", Aggregation: scenarios.Aggregation{Name: "avg"}, Op: "<", Limit: 100, Source: "avg<100 for 2s",
+			Metric: "http_req_duration", Aggregation: scenarios.Aggregation{Name: "avg"}, Op: "<", Limit: 100,
+			Source:      "avg<100 for 2s",
 			AbortOnFail: true, Window: 2 * time.Second,
 		}}
 		m := runBy(t, t.Context(), by, plan, url)

@@ -77,14 +77,17 @@ func serverBeside(t *testing.T) string {
 	return url
 }
 
-// TestOutOfFiles: a generator that has no files left for its users says so, serves those for whom it has, does not try for the
-// others over and over, and ends when it is to.
+// TestOutOfFiles: a generator that has no files left for its users says so, serves those for whom it has, does not try
+// for the others over and over, and ends when it is to.
 func TestOutOfFiles(t *testing.T) {
 	url := serverBeside(t)
 	onSenders(t, func(t *testing.T, by wire.Backend) {
 		for _, s := range []scenarios.Scenario{
 			{Load: scenarios.Users{VUs: 200, Duration: 500 * time.Millisecond}, GracefulStop: time.Second},
-			{Load: scenarios.ConstantRate{Rate: 1e6, MaxVUs: 200, Duration: 500 * time.Millisecond}, GracefulStop: time.Millisecond},
+			{
+				Load:         scenarios.ConstantRate{Rate: 1e6, MaxVUs: 200, Duration: 500 * time.Millisecond},
+				GracefulStop: time.Millisecond,
+			},
 		} {
 			plan := planOf(s)
 			plan.Scenarios[0].Requests[0].Timeout = 500 * time.Millisecond
@@ -95,13 +98,16 @@ func TestOutOfFiles(t *testing.T) {
 				m = runBy(t, t.Context(), by, plan, url)
 			})
 			load, series := m.Loads[0], m.Series[0]
-			if load.OutOfFiles == 0 || load.OutOfPorts != 0 || load.Dropped < load.OutOfFiles || load.Planned != load.Sent+load.Dropped || load.MeasuredPlanned != load.Planned {
+			if load.OutOfFiles == 0 || load.OutOfPorts != 0 || load.Dropped < load.OutOfFiles ||
+				load.Planned != load.Sent+load.Dropped || load.MeasuredPlanned != load.Planned {
 				t.Errorf("%s: planned %d (measured %d), sent %d, dropped %d, out of files %d times, of ports %d",
-					s.Load.Executor(), load.Planned, load.MeasuredPlanned, load.Sent, load.Dropped, load.OutOfFiles, load.OutOfPorts)
+					s.Load.Executor(), load.Planned, load.MeasuredPlanned, load.Sent, load.Dropped, load.OutOfFiles,
+					load.OutOfPorts)
 			}
 			timeouts := series.Errors[record.ErrorTimeout]
 			if series.Requests < 100 || timeouts > 0 && !s.Load.Open() || m.Elapsed > 10 {
-				t.Errorf("%s: %d requests in %.1f s, errors %v", s.Load.Executor(), series.Requests, m.Elapsed, series.Errors)
+				t.Errorf("%s: %d requests in %.1f s, errors %v", s.Load.Executor(), series.Requests, m.Elapsed,
+					series.Errors)
 			}
 			if most := int64(5 * s.Load.Workers()); !s.Load.Open() && load.OutOfFiles > most {
 				t.Errorf("%d attempts of 200 users within half a second, want %d at most", load.OutOfFiles, most)
@@ -111,7 +117,10 @@ func TestOutOfFiles(t *testing.T) {
 				t.Errorf("%s: %s, %v", s.Load.Executor(), v.Outcome, err)
 			}
 			reasons := strings.Join(v.Invalid, "\n")
-			for _, want := range []string{"out of file descriptors", fmt.Sprintf("(limit %d)", limit), "raise it with ulimit -n 2", "the run needs at least"} {
+			for _, want := range []string{
+				"out of file descriptors", fmt.Sprintf("(limit %d)", limit),
+				"raise it with ulimit -n 2", "the run needs at least",
+			} {
 				if !strings.Contains(reasons, want) {
 					t.Errorf("%s: %q is not in the reasons %q", s.Load.Executor(), want, v.Invalid)
 				}
@@ -127,7 +136,8 @@ func TestOutOfFiles(t *testing.T) {
 func TestAttackOutOfFiles(t *testing.T) {
 	url := serverBeside(t)
 	attack := vegetaformat.Attack{
-		Targets: []vegeta.Target{{Method: "GET", URL: url}}, Duration: 500 * time.Millisecond, Timeout: 5 * time.Second, Workers: 200, MaxWorkers: 200, KeepAlive: true,
+		Targets: []vegeta.Target{{Method: "GET", URL: url}}, Duration: 500 * time.Millisecond, Timeout: 5 * time.Second,
+		Workers: 200, MaxWorkers: 200, KeepAlive: true,
 	}
 	var sum vegetaformat.Summary
 	var err error
@@ -159,14 +169,20 @@ func TestOutOfPorts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { time.Sleep(time.Millisecond) })}
+	server := &http.Server{
+		ReadHeaderTimeout: time.Minute,
+		Handler:           http.HandlerFunc(func(http.ResponseWriter, *http.Request) { time.Sleep(time.Millisecond) }),
+	}
 	go server.Serve(listener)
 	defer server.Close()
 	first := 50000
 	onSenders(t, func(t *testing.T, by wire.Backend) {
 		for _, s := range []scenarios.Scenario{
 			{Load: scenarios.Users{VUs: 40, Duration: 300 * time.Millisecond}, GracefulStop: time.Second},
-			{Load: scenarios.ConstantRate{Rate: 50_000, MaxVUs: 40, Duration: 300 * time.Millisecond}, GracefulStop: time.Millisecond},
+			{
+				Load:         scenarios.ConstantRate{Rate: 50_000, MaxVUs: 40, Duration: 300 * time.Millisecond},
+				GracefulStop: time.Millisecond,
+			},
 		} {
 			ports := fmt.Sprintf("%d %d", first, first+9)
 			if err := os.WriteFile("/proc/sys/net/ipv4/ip_local_port_range", []byte(ports), 0); err != nil {
@@ -175,15 +191,18 @@ func TestOutOfPorts(t *testing.T) {
 			first += 10 // those of before are in TIME_WAIT
 			m := runBy(t, t.Context(), by, planOf(s), "http://127.0.0.1:8080")
 			load, series := m.Loads[0], m.Series[0]
-			if load.OutOfPorts == 0 || load.OutOfFiles != 0 || load.Planned != load.Sent+load.Dropped || series.Requests < 10 || series.Failed > 40 {
+			if load.OutOfPorts == 0 || load.OutOfFiles != 0 || load.Planned != load.Sent+load.Dropped ||
+				series.Requests < 10 || series.Failed > 40 {
 				t.Errorf("%s: planned %d, sent %d, dropped %d, out of ports %d times; %d requests, %d failed: %v",
-					s.Load.Executor(), load.Planned, load.Sent, load.Dropped, load.OutOfPorts, series.Requests, series.Failed, series.Errors)
+					s.Load.Executor(), load.Planned, load.Sent, load.Dropped, load.OutOfPorts, series.Requests,
+					series.Failed, series.Errors)
 			}
 			if !s.Load.Open() && load.OutOfPorts > 5*40 {
 				t.Errorf("%d attempts of 40 users", load.OutOfPorts)
 			}
 			v, err := judge.Run(m, nil)
-			if reasons := strings.Join(v.Invalid, "\n"); err != nil || !strings.Contains(reasons, "out of local ports (10 ") ||
+			if reasons := strings.Join(v.Invalid, "\n"); err != nil ||
+				!strings.Contains(reasons, "out of local ports (10 ") ||
 				!strings.Contains(reasons, "ip_local_port_range") || strings.Contains(reasons, "maxVUs") {
 				t.Errorf("%s: reasons %q, %v", s.Load.Executor(), v.Invalid, err)
 			}
@@ -222,14 +241,18 @@ func TestOutOfFilesAndInterrupted(t *testing.T) {
 	})
 }
 
-// TestNothingStaysOpen: a run leaves neither files nor goroutines behind, also where it ended before some of its scenarios began.
+// TestNothingStaysOpen: a run leaves neither files nor goroutines behind, also where it ended before some of its
+// scenarios began.
 func TestNothingStaysOpen(t *testing.T) {
 	url := serverBeside(t)
 	onSenders(t, func(t *testing.T, by wire.Backend) {
 		before := int(procstat.OpenFiles())
 		goroutines := runtime.NumGoroutine()
 		for _, wait := range []time.Duration{0, 300 * time.Millisecond} {
-			plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 100, Duration: 200 * time.Millisecond}})
+			plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{
+				Rate:     100,
+				Duration: 200 * time.Millisecond,
+			}})
 			later := plan.Scenarios[0]
 			later.Name, later.StartTime = "later", time.Hour
 			plan.Scenarios = append(plan.Scenarios, later)
@@ -240,9 +263,11 @@ func TestNothingStaysOpen(t *testing.T) {
 				t.Errorf("interrupted %v, sent %d and %d", m.Interrupted, m.Loads[0].Sent, m.Loads[1].Sent)
 			}
 		}
-		for end := time.Now().Add(5 * time.Second); int(procstat.OpenFiles()) > before || runtime.NumGoroutine() > goroutines; time.Sleep(10 * time.Millisecond) {
+		for end := time.Now().Add(5 * time.Second); int(procstat.OpenFiles()) > before ||
+			runtime.NumGoroutine() > goroutines; time.Sleep(10 * time.Millisecond) {
 			if time.Now().After(end) {
-				t.Fatalf("%d files were open and %d are, %d goroutines and %d", before, int(procstat.OpenFiles()), goroutines, runtime.NumGoroutine())
+				t.Fatalf("%d files were open and %d are, %d goroutines and %d", before, int(procstat.OpenFiles()),
+					goroutines, runtime.NumGoroutine())
 			}
 		}
 	})
@@ -253,10 +278,14 @@ func TestNothingStaysOpen(t *testing.T) {
 func TestOwnLagOfTheLastConnection(t *testing.T) {
 	onBackends(t, func(t *testing.T, by wire.Backend) {
 		url := serve(t, func(http.ResponseWriter, *http.Request) {})
-		plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 20, Duration: 1500 * time.Millisecond, MaxVUs: 1}})
+		plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{
+			Rate: 20, Duration: 1500 * time.Millisecond,
+			MaxVUs: 1,
+		}})
 		const stopped = 500 * time.Millisecond
 		// Between two requests, so that the connection is idle.
-		stop := exec.Command("sh", "-c", fmt.Sprintf("sleep 0.52; kill -STOP %d; sleep %v; kill -CONT %[1]d", os.Getpid(), stopped.Seconds()))
+		stop := exec.Command("sh", "-c",
+			fmt.Sprintf("sleep 0.52; kill -STOP %d; sleep %v; kill -CONT %[1]d", os.Getpid(), stopped.Seconds()))
 		if err := stop.Start(); err != nil {
 			t.Fatal(err)
 		}

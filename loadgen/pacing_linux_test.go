@@ -90,8 +90,8 @@ func startLight(b *testing.B, delay time.Duration) (url string) {
 	return "http://127.0.0.1:" + strings.TrimSpace(port)
 }
 
-// BenchmarkSendError is the send-time error (actual minus intended instant) and the CPU of the generator on one core, with
-// a server on another that answers in 2 ms, over 64 connections. One operation is a run of four seconds.
+// BenchmarkSendError is the send-time error (actual minus intended instant) and the CPU of the generator on one core,
+// with a server on another that answers in 2 ms, over 64 connections. One operation is a run of four seconds.
 func BenchmarkSendError(b *testing.B) {
 	url := startLight(b, 2*time.Millisecond)
 	for _, by := range []wire.Backend{wire.IOUring, wire.Epoll} {
@@ -99,7 +99,10 @@ func BenchmarkSendError(b *testing.B) {
 			for _, rate := range []float64{2000, 10_000, 20_000} {
 				b.Run(fmt.Sprintf("%s/%s/%.0f", by, pacing, rate), func(b *testing.B) {
 					for range b.N {
-						plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: rate, Duration: 4 * time.Second, MaxVUs: 64}, Warmup: 500 * time.Millisecond})
+						plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{
+							Rate:     rate,
+							Duration: 4 * time.Second, MaxVUs: 64,
+						}, Warmup: 500 * time.Millisecond})
 						plan.Pacing = pacing
 						m := run1(b, plan, url, Options{backend: by, Shared: true})
 						l := m.Loads[0]
@@ -125,14 +128,20 @@ func BenchmarkClosedLoop(b *testing.B) {
 	for i, name := range []string{"item", "list", "other"} {
 		requests = append(requests, scenarios.Request{
 			Name: name, Weight: 5 - i, Method: "GET", Timeout: 5 * time.Second,
-			Path:   scenarios.Template{{Literal: "/" + name + "/"}, hole},
-			Values: []scenarios.Value{{Name: "id", Keys: scenarios.RangeKeys{From: 1, To: 100_000}, Choice: scenarios.Zipf, Exponent: 1.1}},
+			Path: scenarios.Template{{Literal: "/" + name + "/"}, hole},
+			Values: []scenarios.Value{{
+				Name: "id", Keys: scenarios.RangeKeys{From: 1, To: 100_000},
+				Choice: scenarios.Zipf, Exponent: 1.1,
+			}},
 		})
 	}
 	for _, by := range wire.Backends() {
 		b.Run(string(by), func(b *testing.B) {
 			for range b.N {
-				plan := planOf(scenarios.Scenario{Load: scenarios.Users{VUs: 64, Duration: 3 * time.Second}, Requests: requests})
+				plan := planOf(scenarios.Scenario{
+					Load:     scenarios.Users{VUs: 64, Duration: 3 * time.Second},
+					Requests: requests,
+				})
 				m := run1(b, plan, url, Options{backend: by, Shared: true})
 				sent := float64(m.Loads[0].Sent)
 				b.ReportMetric(sent/m.Elapsed, "requests/s")

@@ -27,7 +27,10 @@ func TestPacingsSendTheSame(t *testing.T) {
 		})
 		var want []string
 		for _, pacing := range []scenarios.Pacing{scenarios.Precise, scenarios.Spin, scenarios.Economical} {
-			plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 500, Duration: time.Second, MaxVUs: 20, Arrivals: scenarios.Poisson}})
+			plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{
+				Rate: 500, Duration: time.Second, MaxVUs: 20,
+				Arrivals: scenarios.Poisson,
+			}})
 			plan.Scenarios[0].Requests[0].Path = scenarios.Template{{Literal: "/"}, {Value: scenarios.ValueIteration}}
 			plan.Pacing = pacing
 			m := run1(t, plan, url, Options{backend: by})
@@ -35,8 +38,10 @@ func TestPacingsSendTheSame(t *testing.T) {
 			if m.Pacing != string(pacing) {
 				t.Errorf("%s: the run says %q", pacing, m.Pacing)
 			}
-			if l.Planned == 0 || l.Sent != l.Planned || l.Dropped != 0 || s.Requests != l.Planned || s.Failed != 0 || l.Lag.Count() != l.Sent {
-				t.Errorf("%s: planned %d, sent %d, dropped %d, %d answers of which %d failed", pacing, l.Planned, l.Sent, l.Dropped, s.Requests, s.Failed)
+			if l.Planned == 0 || l.Sent != l.Planned || l.Dropped != 0 || s.Requests != l.Planned || s.Failed != 0 ||
+				l.Lag.Count() != l.Sent {
+				t.Errorf("%s: planned %d, sent %d, dropped %d, %d answers of which %d failed", pacing, l.Planned,
+					l.Sent, l.Dropped, s.Requests, s.Failed)
 			}
 			sc := arrival.NewSchedule(plan.Scenarios[0].Load, random.ScenarioSeed(plan.Seed, plan.Scenarios[0].Name))
 			for n := range sc.Total() {

@@ -61,7 +61,10 @@ func TestRedirects(t *testing.T) {
 	service := &moving{got: map[string]int{}}
 	url := serve(t, service.handle)
 	request := func(name, method, path string, redirects int) scenarios.Request {
-		return scenarios.Request{Name: name, Method: method, Path: literal(path), Timeout: 5 * time.Second, Redirects: redirects}
+		return scenarios.Request{
+			Name: name, Method: method, Path: literal(path), Timeout: 5 * time.Second,
+			Redirects: redirects,
+		}
 	}
 	post := func(r scenarios.Request) scenarios.Request { r.Body = literal("text"); return r }
 	first := request("first", "GET", "/see-other", 1)
@@ -83,18 +86,48 @@ func TestRedirects(t *testing.T) {
 		received int64
 	}{
 		{"two", []scenarios.Request{request("r", "GET", "/old", 2)}, "GET /old, GET /older, GET /new", "", 150},
-		{"none is followed", []scenarios.Request{request("r", "GET", "/old", 0), request("other", "GET", "/", 1)}, "GET /old", "", 410},
-		{"becomes GET", []scenarios.Request{post(request("r", "POST", "/see-other", 1))}, "POST /see-other text, GET /new", "", 150},
-		{"stays POST", []scenarios.Request{post(request("r", "POST", "/keep", 1))}, "POST /keep text, POST /new text", "", 150},
-		{"too many", []scenarios.Request{request("r", "GET", "/loop", 2)}, "GET /loop, GET /loop, GET /loop", record.ErrorRedirects, 0},
-		{"to nothing", []scenarios.Request{request("r", "GET", "/lost", 3)}, "GET /lost, GET /nowhere", "status 404", 190},
+		{
+			"none is followed",
+			[]scenarios.Request{request("r", "GET", "/old", 0), request("other", "GET", "/", 1)},
+			"GET /old", "", 410,
+		},
+		{
+			"becomes GET",
+			[]scenarios.Request{post(request("r", "POST", "/see-other", 1))},
+			"POST /see-other text, GET /new", "", 150,
+		},
+		{
+			"stays POST",
+			[]scenarios.Request{post(request("r", "POST", "/keep", 1))},
+			"POST /keep text, POST /new text",
+			"", 150,
+		},
+		{
+			"too many",
+			[]scenarios.Request{request("r", "GET", "/loop", 2)},
+			"GET /loop, GET /loop, GET /loop",
+			record.ErrorRedirects, 0,
+		},
+		{
+			"to nothing",
+			[]scenarios.Request{request("r", "GET", "/lost", 3)},
+			"GET /lost, GET /nowhere",
+			"status 404", 190,
+		},
 		{"too late", []scenarios.Request{slow}, "GET /slow, GET /never", record.ErrorTimeout, 0},
-		{"flow", []scenarios.Request{first, second, third}, "GET /see-other, GET /new, GET /items/seven, POST /keep text, POST /new text", "", 150},
+		{
+			"flow",
+			[]scenarios.Request{first, second, third},
+			"GET /see-other, GET /new, GET /items/seven, POST /keep text, POST /new text", "", 150,
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			clear(service.got)
 			tt.requests[0].Weight = 1
-			plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 20, Duration: 500 * time.Millisecond}, Requests: tt.requests})
+			plan := planOf(scenarios.Scenario{
+				Load:     scenarios.ConstantRate{Rate: 20, Duration: 500 * time.Millisecond},
+				Requests: tt.requests,
+			})
 			m := run1(t, plan, url, Options{})
 			want := map[string]int{}
 			for _, line := range strings.Split(tt.arrived, ", ") {
@@ -111,7 +144,8 @@ func TestRedirects(t *testing.T) {
 				t.Errorf("%d failed, errors %v %v; want %q", s.Failed, s.Errors, s.ErrorSamples, tt.failed)
 			}
 			if tt.name == "two" && (s.Response.Percentile(50) < 40 || s.Statuses[200] != 10) {
-				t.Errorf("P50 %.1f ms of two pages that take 20 ms each before the last; statuses %v", s.Response.Percentile(50), s.Statuses)
+				t.Errorf("P50 %.1f ms of two pages that take 20 ms each before the last; statuses %v",
+					s.Response.Percentile(50), s.Statuses)
 			}
 		})
 	}

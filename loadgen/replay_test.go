@@ -33,7 +33,8 @@ func tryReplay(t testing.TB, file, keys string) (*scenarios.Plan, request.Record
 	if err := os.WriteFile(filepath.Join(dir, "recorded"), []byte(file), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	text := "target: {url: \"http://127.0.0.1:1\"}\nscenarios:\n  again:\n    executor: replay\n    file: recorded\n" + keys
+	text := "target: {url: \"http://127.0.0.1:1\"}\nscenarios:\n  again:\n    executor: replay\n    file: recorded\n" +
+		keys
 	plan, err := scenarios.Parse(filepath.Join(dir, "replay.yaml"), []byte(text))
 	if err != nil {
 		t.Fatal(err)
@@ -49,13 +50,16 @@ func jsonLog(count int) string {
 		at := 1_700_000_000_000 + random.Int64N(1000)
 		switch i % 4 {
 		case 0:
-			fmt.Fprintf(&b, `{"ts": %d, "method": "GET", "uri": "/items/%d?a=b c&d=%%20", "headers": {"x-n": ["%d", "2"], "Cookie": "a=1"}}`, at, i, i)
+			fmt.Fprintf(&b,
+				`{"ts": %d, "method": "GET", "uri": "/items/%d?a=b c&d=%%20", "headers": {"x-n": ["%d", "2"], "Cookie": "a=1"}}`, at, i, i)
 		case 1:
-			fmt.Fprintf(&b, `{"ts": %d, "method": "POST", "uri": "/items", "body": "%s", "headers": {"Content-Type": "text/plain", "User-Agent": "recorded"}}`, at, strings.Repeat("x", i*100))
+			fmt.Fprintf(&b,
+				`{"ts": %d, "method": "POST", "uri": "/items", "body": "%s", "headers": {"Content-Type": "text/plain", "User-Agent": "recorded"}}`, at, strings.Repeat("x", i*100))
 		case 2:
 			fmt.Fprintf(&b, `{"ts": %d, "method": "HEAD", "uri": "/head"}`, at)
 		default:
-			fmt.Fprintf(&b, `{"ts": %d, "method": "%s", "uri": "/ü/\"<%d>", "body": ""}`, at, []string{"PUT", "DELETE", "OPTIONS"}[i/4%3], i)
+			fmt.Fprintf(&b, `{"ts": %d, "method": "%s", "uri": "/ü/\"<%d>", "body": ""}`, at,
+				[]string{"PUT", "DELETE", "OPTIONS"}[i/4%3], i)
 		}
 		b.WriteByte('\n')
 	}
@@ -66,7 +70,9 @@ func jsonLog(count int) string {
 func TestEnginesReplayTheSame(t *testing.T) {
 	var server seen
 	url := serve(t, server.handle) + "/base"
-	plan, recordings := replayPlan(t, jsonLog(200), "    maxVUs: 8\n    headers: {X-Tenant: t1, X-Trace: \"{{uuid}}-{{iteration}}\", Accept: \"*/*\"}\n    warmup: 200ms\n")
+	plan, recordings := replayPlan(t, jsonLog(200),
+		"    maxVUs: 8\n    headers: {X-Tenant: t1, X-Trace: \"{{uuid}}-{{iteration}}\", Accept: \"*/*\"}\n    "+
+			"warmup: 200ms\n")
 	var want []string
 	for _, by := range append(wire.Backends(), "vegeta", "shards") {
 		plan.Engine = scenarios.EngineWire
@@ -99,7 +105,8 @@ func TestEnginesReplayTheSame(t *testing.T) {
 			}
 		}
 		if planned != 200 || sent != 200 || measured != 200-warm {
-			t.Errorf("%s: planned %d, sent %d, measured %d of 200 of which %d are warm-up", by, planned, sent, measured, warm)
+			t.Errorf("%s: planned %d, sent %d, measured %d of 200 of which %d are warm-up", by, planned, sent,
+				measured, warm)
 		}
 		got := server.take()
 		if want == nil {
@@ -109,7 +116,11 @@ func TestEnginesReplayTheSame(t *testing.T) {
 			t.Errorf("%s sent %d requests, and not those of the first", by, len(got))
 		}
 	}
-	for _, line := range []string{"POST /base/items host=", "GET /base/items/0?a=b%20c&d=%20 host=", "/base/%C3%BC/%22%3C3%3E host=", "X-Tenant: t1\r\n", "X-N: 0\r\nX-N: 2\r\n", "User-Agent: recorded\r\n", "-199\r\n"} {
+	for _, line := range []string{
+		"POST /base/items host=", "GET /base/items/0?a=b%20c&d=%20 host=",
+		"/base/%C3%BC/%22%3C3%3E host=", "X-Tenant: t1\r\n", "X-N: 0\r\nX-N: 2\r\n", "User-Agent: recorded\r\n",
+		"-199\r\n",
+	} {
 		if !slices.ContainsFunc(want, func(text string) bool { return strings.Contains(text, line) }) {
 			t.Errorf("no request has %q", line)
 		}
@@ -139,11 +150,13 @@ func TestReplayIsInOrderAndInTime(t *testing.T) {
 		if until := sc.Until(s.Load.Length()); sc.Total() != 100 || until != 100 {
 			t.Errorf("%d of %d requests before the end", until, sc.Total())
 		}
-		if len(m.Series) != 1 || m.Series[0].Name != "all" || m.Series[0].Method != "several" || m.Series[0].Requests != 100 {
+		if len(m.Series) != 1 || m.Series[0].Name != "all" || m.Series[0].Method != "several" ||
+			m.Series[0].Requests != 100 {
 			t.Errorf("series %+v", m.Series)
 		}
 		for n, request := range server.requests {
-			if want := fmt.Sprintf("%s %s host", log.Method(int64(n)), log.Path(int64(n))); !strings.HasPrefix(request, want) {
+			if want := fmt.Sprintf("%s %s host", log.Method(int64(n)),
+				log.Path(int64(n))); !strings.HasPrefix(request, want) {
 				t.Fatalf("%s: request %d is %.60q, want %q", engine, n, request, want)
 			}
 		}
@@ -155,7 +168,8 @@ func TestReplayWaitsForNoAnswer(t *testing.T) { onBackends(t, testReplayWaitsFor
 
 func testReplayWaitsForNoAnswer(t *testing.T, by wire.Backend) {
 	slow := serve(t, func(http.ResponseWriter, *http.Request) { time.Sleep(50 * time.Millisecond) })
-	plan, recordings := replayPlan(t, jsonLog(60), "    maxVUs: 1\n    name: all\n    speed: 10\n    gracefulStop: 1s\n")
+	plan, recordings := replayPlan(t, jsonLog(60),
+		"    maxVUs: 1\n    name: all\n    speed: 10\n    gracefulStop: 1s\n")
 	m := run1(t, plan, slow, Options{backend: by, Recordings: recordings})
 	l := m.Loads[0]
 	if l.Planned != 60 || l.Sent+l.Dropped != 60 || l.Dropped == 0 || !l.Open {
@@ -169,7 +183,8 @@ func testReplayWaitsForNoAnswer(t *testing.T, by wire.Backend) {
 func TestReplayOfTargets(t *testing.T) {
 	var server seen
 	url := serve(t, server.handle)
-	plan, recordings := replayPlan(t, strings.Repeat(`{"method": "GET", "url": "http://elsewhere/a"}`+"\n", 30)+`{"method": "GET", "url": "http://h/b"}`, "    rate: 6000\n    timeUnit: 1m\n")
+	plan, recordings := replayPlan(t, strings.Repeat(`{"method": "GET", "url": "http://elsewhere/a"}`+"\n", 30)+
+		`{"method": "GET", "url": "http://h/b"}`, "    rate: 6000\n    timeUnit: 1m\n")
 	if d := plan.Scenarios[0].Load.Length(); d != 310*time.Millisecond {
 		t.Errorf("31 requests at 100/s take %v", d)
 	}
@@ -177,7 +192,8 @@ func TestReplayOfTargets(t *testing.T) {
 	if got := server.take(); len(got) != 31 || m.Loads[0].Sent != 31 || !strings.HasPrefix(got[30], "GET /b") {
 		t.Errorf("%d requests", len(got))
 	}
-	if len(m.Warnings) != 1 || !strings.Contains(m.Warnings[0], "several hosts (elsewhere, h); all are sent to the target") {
+	if len(m.Warnings) != 1 || !strings.Contains(m.Warnings[0],
+		"several hosts (elsewhere, h); all are sent to the target") {
 		t.Errorf("warnings %q", m.Warnings)
 	}
 }

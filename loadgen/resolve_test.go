@@ -14,7 +14,8 @@ import (
 	"github.com/policycortex/headroom/scenarios"
 )
 
-// twoAddresses has every name mean 127.0.0.1 and ::1, as "localhost" does on most machines, for as long as the test runs.
+// twoAddresses has every name mean 127.0.0.1 and ::1, as "localhost" does on most machines, for as long as the test
+// runs.
 func twoAddresses(t *testing.T) {
 	t.Helper()
 	server, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -77,7 +78,10 @@ func TestTwoAddresses(t *testing.T) {
 		t.Run(at, func(t *testing.T) {
 			twoAddresses(t)
 			onSenders(t, func(t *testing.T, by wire.Backend) {
-				plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 50, Duration: 200 * time.Millisecond}})
+				plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{
+					Rate:     50,
+					Duration: 200 * time.Millisecond,
+				}})
 				s := runBy(t, t.Context(), by, plan, "http://service.example:"+port).Series[0]
 				if s.Requests != 10 || s.Failed > 0 {
 					t.Errorf("%d requests, %v %v", s.Requests, s.Errors, s.ErrorSamples)

@@ -38,8 +38,8 @@ type Options struct {
 	Processes results.Processes
 	// Fault injects a fault of the plan and returns when it has happened; nil when the plan has none.
 	Fault func(ctx context.Context, f scenarios.Fault) error
-	// Shared says that the system runs on this machine: the generator then keeps to half of its CPUs, because threads of
-	// both that are moved about cost each of them more than it gains. GOMAXPROCS in the environment goes before it.
+	// Shared says that the system runs on this machine: the generator then keeps to half of its CPUs, because threads
+	// of both that are moved about cost each of them more than it gains. GOMAXPROCS in the environment goes before it.
 	Shared bool
 	// Shard is the part of the schedule that is carried out; nil: all of it. Connections and users are split as well.
 	Shard *results.Shard
@@ -81,8 +81,9 @@ const (
 	Done      State = "done"
 )
 
-// Run carries out the plan against the service at the base URL target and returns what it measured. A cancelled ctx ends
-// the run early: the measurements until then are returned, marked as interrupted. An error means that there are none.
+// Run carries out the plan against the service at the base URL target and returns what it measured. A cancelled ctx
+// ends the run early: the measurements until then are returned, marked as interrupted. An error means that there are
+// none.
 func Run(ctx context.Context, plan *scenarios.Plan, target string, o Options) (*results.Measurements, error) {
 	if len(plan.Faults) > 0 && o.Fault == nil {
 		return nil, errors.New("prepare load: the plan has faults, and nobody to inject them")
@@ -185,8 +186,10 @@ func (r *run) run(ctx context.Context) (*results.Measurements, error) {
 	r.m.Warnings = append(r.m.Warnings, r.options.Recordings.Warnings(r.plan)...)
 	for _, l := range r.m.Loads {
 		if !l.Open {
-			r.m.Warnings = append(r.m.Warnings, fmt.Sprintf("%s: constant-vus waits for each answer before it sends again, so a slow "+
-				"system is asked less: its percentiles leave out the requests that users would have sent meanwhile", l.Scenario))
+			r.m.Warnings = append(r.m.Warnings,
+				fmt.Sprintf("%s: constant-vus waits for each answer before it sends again, so a slow "+
+					"system is asked less: its percentiles leave out the requests that users would have sent meanwhile",
+					l.Scenario))
 		}
 	}
 	if r.options.Progress != nil {
@@ -195,8 +198,8 @@ func (r *run) run(ctx context.Context) (*results.Measurements, error) {
 	return r.m, nil
 }
 
-// accompany injects the plan's faults and samples the server and the health while the load goes on. The function that it
-// returns ends that, and puts what became of it into m.
+// accompany injects the plan's faults and samples the server and the health while the load goes on. The function that
+// it returns ends that, and puts what became of it into m.
 func (r *run) accompany(load context.Context, watch *procstat.Watch) (loadEnded func()) {
 	ctx, cancel := context.WithCancel(load)
 	faults := &injector{faults: r.plan.Faults, inject: r.options.Fault}
@@ -252,7 +255,8 @@ func (r *run) tick(ctx context.Context, abort context.CancelCauseFunc, done <-ch
 			if g.Samples == 0 {
 				was = g.Reason
 			}
-			r.m.Aborted = fmt.Sprintf("%s %s: %s after %.0f s", g.Metric, g.Expression, was, time.Since(r.start).Seconds())
+			r.m.Aborted = fmt.Sprintf("%s %s: %s after %.0f s", g.Metric, g.Expression, was,
+				time.Since(r.start).Seconds())
 			r.m.AbortedBy = g
 			abort(errAborted)
 			return
@@ -260,8 +264,8 @@ func (r *run) tick(ctx context.Context, abort context.CancelCauseFunc, done <-ch
 	}
 }
 
-// crossed judges the thresholds that may abort the run over what was measured so far. None aborts a shard, which sees only
-// its part.
+// crossed judges the thresholds that may abort the run over what was measured so far. None aborts a shard, which sees
+// only its part.
 func (r *run) crossed() *results.Gate {
 	if r.options.Shard != nil {
 		return nil

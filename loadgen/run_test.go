@@ -38,7 +38,10 @@ func planOf(s scenarios.Scenario) *scenarios.Plan {
 		s.GracefulStop = 10 * time.Second
 	}
 	if s.Requests == nil {
-		s.Requests = []scenarios.Request{{Name: "get", Weight: 1, Method: "GET", Path: literal("/"), Timeout: 5 * time.Second}}
+		s.Requests = []scenarios.Request{{
+			Name: "get", Weight: 1, Method: "GET", Path: literal("/"),
+			Timeout: 5 * time.Second,
+		}}
 	}
 	return &scenarios.Plan{Name: "test", Seed: 1, Scenarios: []scenarios.Scenario{s}}
 }
@@ -78,7 +81,10 @@ func testUnsentIsCountedAndInvalid(t *testing.T, by wire.Backend) {
 		case <-time.After(300 * time.Millisecond):
 		}
 	})
-	plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 200, Duration: time.Second, MaxVUs: 2}, GracefulStop: 500 * time.Millisecond})
+	plan := planOf(scenarios.Scenario{
+		Load:         scenarios.ConstantRate{Rate: 200, Duration: time.Second, MaxVUs: 2},
+		GracefulStop: 500 * time.Millisecond,
+	})
 	m := run1(t, plan, url, Options{backend: by})
 	l, s := m.Loads[0], m.Series[0]
 	if l.Planned != 200 || l.Sent+l.Dropped != l.Planned || l.Sent > 12 {
@@ -131,7 +137,8 @@ func testErrorsByClass(t *testing.T, by wire.Backend) {
 		{record.ErrorMalformed, raw("SSH-2.0-OpenSSH\r\n\r\n"), false},
 		{record.ErrorTimeout, serve(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }), true},
 		{"status 503", serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) }), true},
-		{record.ErrorTLS, strings.Replace(serve(t, func(http.ResponseWriter, *http.Request) {}), "http:", "https:", 1), false},
+		{record.ErrorTLS, strings.Replace(serve(t, func(http.ResponseWriter, *http.Request) {}), "http:", "https:",
+			1), false},
 	} {
 		t.Run(tt.class, func(t *testing.T) {
 			plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 20, Duration: 250 * time.Millisecond}})
@@ -158,7 +165,8 @@ func testErrorsByClass(t *testing.T, by wire.Backend) {
 func mixed() *scenarios.Scenario {
 	return &scenarios.Scenario{Name: "mixed", Requests: []scenarios.Request{
 		{
-			Name: "read", Weight: 3, Method: "GET", Path: scenarios.Template{{Literal: "/items/"}, {Value: "id"}, {Literal: "?tag="}, {Value: "tag"}},
+			Name: "read", Weight: 3, Method: "GET",
+			Path: scenarios.Template{{Literal: "/items/"}, {Value: "id"}, {Literal: "?tag="}, {Value: "tag"}},
 			Values: []scenarios.Value{
 				{Name: "id", Keys: scenarios.RangeKeys{From: 1, To: 1000}, Choice: scenarios.Zipf, Exponent: 1.1},
 				{Name: "tag", Keys: scenarios.ListKeys{"env:prod", "a b/c?d#e%", "ü"}, Choice: scenarios.Uniform},
@@ -166,9 +174,20 @@ func mixed() *scenarios.Scenario {
 		},
 		{
 			Name: "write", Weight: 1, Method: "POST", Path: literal("/items"),
-			Body:    scenarios.Template{{Literal: `{"id":"`}, {Value: "uuid"}, {Literal: `","n":`}, {Value: "iteration"}, {Literal: `,"k":`}, {Value: "key"}, {Literal: "}"}},
+			Body: scenarios.Template{
+				{Literal: `{"id":"`},
+				{Value: "uuid"},
+				{Literal: `","n":`},
+				{Value: "iteration"},
+				{Literal: `,"k":`},
+				{Value: "key"},
+				{Literal: "}"},
+			},
 			Headers: []scenarios.Header{{Name: "X-N", Value: scenarios.Template{{Value: "iteration"}}}},
-			Values:  []scenarios.Value{{Name: "key", Keys: scenarios.RangeKeys{From: 0, To: 9}, Choice: scenarios.Sequential}},
+			Values: []scenarios.Value{{
+				Name: "key", Keys: scenarios.RangeKeys{From: 0, To: 9},
+				Choice: scenarios.Sequential,
+			}},
 		},
 	}}
 }
@@ -204,7 +223,8 @@ func testAttributionAndWarmup(t *testing.T, by wire.Backend) {
 	m := run1(t, plan, url, Options{backend: by})
 	read, write := m.Series[0], m.Series[1]
 	if requests.Load() != 400 || m.Loads[0].Sent != 400 || m.Loads[0].MeasuredPlanned != 200 {
-		t.Errorf("server saw %d, sent %d, to be measured %d", requests.Load(), m.Loads[0].Sent, m.Loads[0].MeasuredPlanned)
+		t.Errorf("server saw %d, sent %d, to be measured %d", requests.Load(), m.Loads[0].Sent,
+			m.Loads[0].MeasuredPlanned)
 	}
 	want := [2]int64{}
 	hits := int64(0)
@@ -226,12 +246,14 @@ func testAttributionAndWarmup(t *testing.T, by wire.Backend) {
 		t.Errorf("failed: %d of read, %d of write, statuses %v", read.Failed, write.Failed, write.Statuses)
 	}
 	if read.BytesReceived != 10*read.Requests || write.BytesSent < 50*write.Requests {
-		t.Errorf("bytes: %d received by %d reads, %d sent by %d writes", read.BytesReceived, read.Requests, write.BytesSent, write.Requests)
+		t.Errorf("bytes: %d received by %d reads, %d sent by %d writes", read.BytesReceived, read.Requests,
+			write.BytesSent, write.Requests)
 	}
 	if read.CacheAnswers != read.Requests || read.CacheHits != hits {
 		t.Errorf("%d of %d from a cache, want %d", read.CacheHits, read.CacheAnswers, hits)
 	}
-	if read.Tags["team"] != "core" || read.Tags["phase"] != "warm" || read.Tags["name"] != "read" || read.Tags["scenario"] != "mixed" {
+	if read.Tags["team"] != "core" || read.Tags["phase"] != "warm" || read.Tags["name"] != "read" ||
+		read.Tags["scenario"] != "mixed" {
 		t.Errorf("tags %v", read.Tags)
 	}
 	var inPoints, ofReads, warm int64
@@ -263,7 +285,8 @@ func testClosedLoopWaitsForAnswers(t *testing.T, by wire.Backend) {
 		time.Sleep(20 * time.Millisecond)
 		inFlight.Add(-1)
 	})
-	m := run1(t, planOf(scenarios.Scenario{Load: scenarios.Users{VUs: 4, Duration: time.Second}}), url, Options{backend: by})
+	m := run1(t, planOf(scenarios.Scenario{Load: scenarios.Users{VUs: 4, Duration: time.Second}}), url,
+		Options{backend: by})
 	l, s := m.Loads[0], m.Series[0]
 	if most.Load() != 4 {
 		t.Errorf("%d in flight at once with 4 users", most.Load())
@@ -302,19 +325,24 @@ func testInterruptKeepsWhatWasMeasured(t *testing.T, by wire.Backend) {
 	}
 }
 
-// A schedule whose last request is long before its end has its whole time: a rate does not divide by less. One that is cut
-// short has not.
+// A schedule whose last request is long before its end has its whole time: a rate does not divide by less. One that is
+// cut short has not.
 func TestSparseScheduleHasItsWholeTime(t *testing.T) {
 	url := serve(t, func(http.ResponseWriter, *http.Request) {})
 	for _, engine := range []scenarios.Engine{scenarios.EngineWire, scenarios.EngineVegeta} {
-		burst := scenarios.Scenario{Load: scenarios.Bursts{Size: 5, Every: time.Second, Duration: 3800 * time.Millisecond}, Warmup: 500 * time.Millisecond}
+		burst := scenarios.Scenario{Load: scenarios.Bursts{
+			Size: 5, Every: time.Second,
+			Duration: 3800 * time.Millisecond,
+		}, Warmup: 500 * time.Millisecond}
 		plan := planOf(burst)
 		plan.Engine = engine
 		m := run1(t, plan, url, Options{})
 		l := m.Loads[0]
 		sum, err := m.Summarize(nil)
-		if asked := 15 / 3.3; err != nil || l.MeasuredTo != 3.8 || math.Abs(l.AskedRate()-asked) > 1e-9 || math.Abs(sum.Rate()-asked) > 1e-9 {
-			t.Errorf("%s: measured until %v s, asked %v/s, achieved %v/s, want %v/s, %v", engine, l.MeasuredTo, l.AskedRate(), sum.Rate(), asked, err)
+		if asked := 15 / 3.3; err != nil || l.MeasuredTo != 3.8 || math.Abs(l.AskedRate()-asked) > 1e-9 ||
+			math.Abs(sum.Rate()-asked) > 1e-9 {
+			t.Errorf("%s: measured until %v s, asked %v/s, achieved %v/s, want %v/s, %v", engine, l.MeasuredTo,
+				l.AskedRate(), sum.Rate(), asked, err)
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), 1500*time.Millisecond)
 		defer cancel()
@@ -329,7 +357,8 @@ func TestAbortOnFail(t *testing.T) {
 	url := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) })
 	plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 100, Duration: time.Hour}})
 	plan.Thresholds = []scenarios.Threshold{{
-		Metric: "http_req_failed", Aggregation: scenarios.Aggregation{Name: "rate"}, Op: "<", Limit: 0.5, Source: "rate<0.5",
+		Metric: "http_req_failed", Aggregation: scenarios.Aggregation{Name: "rate"}, Op: "<", Limit: 0.5,
+		Source:      "rate<0.5",
 		AbortOnFail: true, DelayAbortEval: 2 * time.Second,
 	}}
 	m := run1(t, plan, url, Options{})
@@ -343,16 +372,24 @@ func TestAbortOnFail(t *testing.T) {
 	}
 }
 
-// TestAbortCountsFromTheStage: a threshold on a stage waits from the stage's own start, and what comes after the end of the run
-// is not reached.
+// TestAbortCountsFromTheStage: a threshold on a stage waits from the stage's own start, and what comes after the end of
+// the run is not reached.
 func TestAbortCountsFromTheStage(t *testing.T) {
 	url := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) })
 	plan := planOf(scenarios.Scenario{
-		Load: scenarios.RampingRate{StartRate: 50, Stages: []scenarios.Stage{{Target: 50, Duration: 2 * time.Second}, {Target: 50, Duration: 9 * time.Second, Name: "first"}, {Target: 90, Duration: 9 * time.Second, Name: "second"}}},
+		Load: scenarios.RampingRate{
+			StartRate: 50,
+			Stages: []scenarios.Stage{
+				{Target: 50, Duration: 2 * time.Second},
+				{Target: 50, Duration: 9 * time.Second, Name: "first"},
+				{Target: 90, Duration: 9 * time.Second, Name: "second"},
+			},
+		},
 	})
 	for _, stage := range []string{"first", "second"} {
 		plan.Thresholds = append(plan.Thresholds, scenarios.Threshold{
-			Metric: "http_req_failed", Aggregation: scenarios.Aggregation{Name: "rate"}, Op: "<", Limit: 0.5, Source: "rate<0.5",
+			Metric: "http_req_failed", Aggregation: scenarios.Aggregation{Name: "rate"}, Op: "<", Limit: 0.5,
+			Source:   "rate<0.5",
 			Selector: map[string]string{"stage": stage}, AbortOnFail: true, DelayAbortEval: 2 * time.Second,
 		})
 	}
@@ -372,7 +409,10 @@ func TestAbortCountsFromTheStage(t *testing.T) {
 // TestServerViews holds that the server's account is taken at the edges of the measured windows.
 func TestServerViews(t *testing.T) {
 	url := serve(t, func(http.ResponseWriter, *http.Request) {})
-	plan := planOf(scenarios.Scenario{Name: "a", Load: scenarios.ConstantRate{Rate: 10, Duration: 600 * time.Millisecond}, Warmup: 300 * time.Millisecond})
+	plan := planOf(scenarios.Scenario{
+		Name: "a",
+		Load: scenarios.ConstantRate{Rate: 10, Duration: 600 * time.Millisecond}, Warmup: 300 * time.Millisecond,
+	})
 	b := plan.Scenarios[0]
 	b.Name, b.StartTime, b.Warmup = "b", 900*time.Millisecond, 0
 	plan.Scenarios = append(plan.Scenarios, b)
@@ -380,7 +420,10 @@ func TestServerViews(t *testing.T) {
 	start := time.Now()
 	m := run1(t, plan, url, Options{Snapshot: func(context.Context) (results.Snapshot, error) {
 		n := calls.Add(1) // 1, 2, 3, 4: hits 1, 4, 9, 16
-		return results.Snapshot{At: start.Add(time.Duration(n) * time.Second), Tiers: map[string]results.TierStats{"overall": {Hits: n * n}}}, nil
+		return results.Snapshot{
+			At:    start.Add(time.Duration(n) * time.Second),
+			Tiers: map[string]results.TierStats{"overall": {Hits: n * n}},
+		}, nil
 	}})
 	if calls.Load() != 4 {
 		t.Fatalf("%d snapshots, want 4: the edges of two windows", calls.Load())

@@ -10,8 +10,8 @@ import (
 	"github.com/policycortex/headroom/scenarios"
 )
 
-// TestWindowShowsAFreeze: a second in which the service stands still crosses a threshold with a window, by either engine, and
-// the median of the whole does not show it. Every measured answer is in the account of the seconds.
+// TestWindowShowsAFreeze: a second in which the service stands still crosses a threshold with a window, by either
+// engine, and the median of the whole does not show it. Every measured answer is in the account of the seconds.
 func TestWindowShowsAFreeze(t *testing.T) {
 	for _, engine := range []scenarios.Engine{scenarios.EngineWire, scenarios.EngineVegeta} {
 		t.Run(string(engine), func(t *testing.T) {
@@ -21,7 +21,10 @@ func TestWindowShowsAFreeze(t *testing.T) {
 					time.Sleep(time.Second)
 				}
 			})
-			plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 100, Duration: 5 * time.Second, MaxVUs: 10}, Warmup: 500 * time.Millisecond, GracefulStop: 10 * time.Second})
+			plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{
+				Rate: 100, Duration: 5 * time.Second,
+				MaxVUs: 10,
+			}, Warmup: 500 * time.Millisecond, GracefulStop: 10 * time.Second})
 			plan.Engine = engine
 			of := func(metric, aggregation, op string, limit float64, window time.Duration) scenarios.Threshold {
 				return scenarios.Threshold{
@@ -30,7 +33,8 @@ func TestWindowShowsAFreeze(t *testing.T) {
 				}
 			}
 			plan.Thresholds = []scenarios.Threshold{
-				of("http_req_duration", "max", "<", 900, 2*time.Second), of("http_req_service_duration", "max", "<", 900, time.Second),
+				of("http_req_duration", "max", "<", 900, 2*time.Second),
+				of("http_req_service_duration", "max", "<", 900, time.Second),
 				of("http_req_failed", "rate", "<", 0.01, 2*time.Second), of("http_reqs", "rate", ">", 0, 3*time.Second),
 			}
 			m := run1(t, plan, url, Options{})
@@ -48,7 +52,8 @@ func TestWindowShowsAFreeze(t *testing.T) {
 				for _, k := range s.Requests {
 					sum += k
 				}
-				if early := int64(50); sum > m.Series[0].Requests || sum < m.Series[0].Requests-early { // the first half second is no full one
+				// the first half second is no full one
+				if early := int64(50); sum > m.Series[0].Requests || sum < m.Series[0].Requests-early {
 					t.Errorf("%s: %d of %d answers are in a second", s.Metric, sum, m.Series[0].Requests)
 				}
 			}
@@ -56,15 +61,19 @@ func TestWindowShowsAFreeze(t *testing.T) {
 	}
 }
 
-// TestWindowOfARateBeginsInFlow: a service that takes its time answers the first measured requests when it has answered the
-// last of the warm-up. It is as fast in the first measured second as in others.
+// TestWindowOfARateBeginsInFlow: a service that takes its time answers the first measured requests when it has answered
+// the last of the warm-up. It is as fast in the first measured second as in others.
 func TestWindowOfARateBeginsInFlow(t *testing.T) {
 	url := serve(t, func(http.ResponseWriter, *http.Request) { time.Sleep(700 * time.Millisecond) })
 	for _, engine := range []scenarios.Engine{scenarios.EngineWire, scenarios.EngineVegeta} {
-		plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 100, Duration: 4 * time.Second}, Warmup: 2 * time.Second})
+		plan := planOf(scenarios.Scenario{
+			Load:   scenarios.ConstantRate{Rate: 100, Duration: 4 * time.Second},
+			Warmup: 2 * time.Second,
+		})
 		plan.Engine = engine
 		plan.Thresholds = []scenarios.Threshold{{
-			Metric: "http_reqs", Aggregation: scenarios.Aggregation{Name: "rate"}, Op: ">", Limit: 60, Window: time.Second,
+			Metric: "http_reqs", Aggregation: scenarios.Aggregation{Name: "rate"}, Op: ">", Limit: 60,
+			Window: time.Second,
 		}}
 		v, err := judge.Run(run1(t, plan, url, Options{}), plan.Thresholds)
 		if err != nil || !v.Gates[0].Passed || v.Gates[0].Window.Of != 2 {

@@ -24,11 +24,13 @@ func sharded(plan *scenarios.Plan, s *results.Shard) (*scenarios.Plan, error) {
 	for i := range part.Scenarios {
 		one := &part.Scenarios[i]
 		if one.AutoWarmup {
-			return nil, fmt.Errorf("the warm-up of scenario %s is automatic, and each shard would end it by itself", one.Name)
+			return nil, fmt.Errorf("the warm-up of scenario %s is automatic, and each shard would end it by itself",
+				one.Name)
 		}
 		workers := one.Load.Workers()
 		if workers < s.Of {
-			return nil, fmt.Errorf("scenario %s has %d connections or users, too few for %d shards", one.Name, workers, s.Of)
+			return nil, fmt.Errorf("scenario %s has %d connections or users, too few for %d shards", one.Name,
+				workers, s.Of)
 		}
 		one.Load = one.Load.WithWorkers(arrival.Share(workers, s.Index, s.Of))
 	}
@@ -39,8 +41,8 @@ func sharded(plan *scenarios.Plan, s *results.Shard) (*scenarios.Plan, error) {
 const preparation = 20 * time.Millisecond
 
 // awaitStart waits for the instant at which the run is to start, where one was given, calls prepare just before it, and
-// returns the start of the run. The instant counts from then on by the monotonic clock: a wall clock that is set meanwhile
-// does not move the schedule.
+// returns the start of the run. The instant counts from then on by the monotonic clock: a wall clock that is set
+// meanwhile does not move the schedule.
 func (r *run) awaitStart(ctx context.Context, prepare func()) (time.Time, error) {
 	if r.options.StartAt.IsZero() {
 		prepare()
@@ -49,7 +51,8 @@ func (r *run) awaitStart(ctx context.Context, prepare func()) (time.Time, error)
 	now := time.Now()
 	left := r.options.StartAt.Sub(now)
 	if left < 0 {
-		return now, fmt.Errorf("everything was ready only %v after the instant at which the run was to start: give a later one", -left)
+		return now, fmt.Errorf("everything was ready only %v after the instant at which the run was to start: give "+
+			"a later one", -left)
 	}
 	if err := sleep(ctx, left-preparation); err != nil {
 		return now, err

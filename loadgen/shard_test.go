@@ -84,14 +84,27 @@ func TestShardsSendTheRun(t *testing.T) {
 	hole := func(name string) scenarios.Part { return scenarios.Part{Value: name} }
 	requests := []scenarios.Request{{
 		Name: "get", Weight: 1, Method: "GET", Timeout: 5 * time.Second,
-		Path:   scenarios.Template{{Literal: "/"}, hole("id"), {Literal: "?n="}, hole(scenarios.ValueIteration), {Literal: "&u="}, hole(scenarios.ValueUUID)},
-		Values: []scenarios.Value{{Name: "id", Keys: scenarios.RangeKeys{From: 1, To: 500}, Choice: scenarios.Zipf, Exponent: 1.1}},
+		Path: scenarios.Template{
+			{Literal: "/"},
+			hole("id"),
+			{Literal: "?n="},
+			hole(scenarios.ValueIteration),
+			{Literal: "&u="},
+			hole(scenarios.ValueUUID),
+		},
+		Values: []scenarios.Value{{
+			Name: "id", Keys: scenarios.RangeKeys{From: 1, To: 500}, Choice: scenarios.Zipf,
+			Exponent: 1.1,
+		}},
 	}}
 	for _, engine := range bothEngines {
 		t.Run(string(engine), func(t *testing.T) {
 			var server seen
 			url := serve(t, server.handle)
-			plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 200, Duration: time.Second, MaxVUs: 10}, Warmup: 300 * time.Millisecond, Requests: requests})
+			plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{
+				Rate: 200, Duration: time.Second,
+				MaxVUs: 10,
+			}, Warmup: 300 * time.Millisecond, Requests: requests})
 			plan.Seed, plan.Engine = 9, engine
 			whole := run1(t, plan, url, Options{})
 			want := server.take()
@@ -99,13 +112,16 @@ func TestShardsSendTheRun(t *testing.T) {
 			connections := 0
 			for index := range 3 {
 				l := run1(t, plan, url, Options{Shard: &results.Shard{Index: index, Of: 3}}).Loads[0]
-				planned, measured, sent, connections = planned+l.Planned, measured+l.MeasuredPlanned, sent+l.Sent, connections+l.MaxVUs
+				planned, measured, sent, connections = planned+l.Planned, measured+l.MeasuredPlanned, sent+l.Sent,
+					connections+l.MaxVUs
 			}
 			if got := server.take(); len(want) != 200 || !slices.Equal(got, want) {
 				t.Errorf("the shards sent %d requests, and not the %d of the single run", len(got), len(want))
 			}
-			if l := whole.Loads[0]; planned != l.Planned || measured != l.MeasuredPlanned || sent != l.Sent || connections != 10 {
-				t.Errorf("planned %d, measured %d, sent %d, connections %d; the single run %+v", planned, measured, sent, connections, l)
+			if l := whole.Loads[0]; planned != l.Planned || measured != l.MeasuredPlanned || sent != l.Sent ||
+				connections != 10 {
+				t.Errorf("planned %d, measured %d, sent %d, connections %d; the single run %+v", planned, measured,
+					sent, connections, l)
 			}
 		})
 	}
@@ -124,7 +140,8 @@ func TestShardsSplitUsers(t *testing.T) {
 	if users != 7 || plan.Scenarios[0].Load.Workers() != 7 {
 		t.Errorf("%d users in all, and the plan has %d", users, plan.Scenarios[0].Load.Workers())
 	}
-	if _, err := sharded(plan, &results.Shard{Index: 0, Of: 8}); err == nil || !strings.Contains(err.Error(), "too few for 8 shards") {
+	if _, err := sharded(plan, &results.Shard{Index: 0, Of: 8}); err == nil ||
+		!strings.Contains(err.Error(), "too few for 8 shards") {
 		t.Errorf("more shards than users: %v", err)
 	}
 }
@@ -137,7 +154,8 @@ func TestStartAt(t *testing.T) {
 	if first := m.Started.Sub(at); first.Abs() > time.Microsecond {
 		t.Errorf("started %v off", first)
 	}
-	if _, err := Run(t.Context(), plan, url, Options{StartAt: time.Now().Add(-time.Second)}); err == nil || !strings.Contains(fmt.Sprint(err), "give a later one") {
+	if _, err := Run(t.Context(), plan, url, Options{StartAt: time.Now().Add(-time.Second)}); err == nil ||
+		!strings.Contains(fmt.Sprint(err), "give a later one") {
 		t.Errorf("an instant that has passed: %v", err)
 	}
 }

@@ -34,7 +34,10 @@ func testThinkTime(t *testing.T, engine scenarios.Engine, by wire.Backend) {
 		visits = append(visits, visit{begin, time.Now()})
 	})
 	think := scenarios.ThinkTime{Min: 50 * time.Millisecond, Max: 150 * time.Millisecond}
-	plan := planOf(scenarios.Scenario{Load: scenarios.Users{VUs: 1, ThinkTime: think, Duration: 1500 * time.Millisecond}})
+	plan := planOf(scenarios.Scenario{Load: scenarios.Users{
+		VUs: 1, ThinkTime: think,
+		Duration: 1500 * time.Millisecond,
+	}})
 	plan.Engine = engine
 	m := run1(t, plan, url, Options{backend: by})
 	times := arrival.NewThinkTimes(think, random.ScenarioSeed(plan.Seed, "test"))
@@ -79,7 +82,10 @@ func TestBytesOfUsersWhoThinkLong(t *testing.T) {
 		t.Parallel()
 		url := serve(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "hello") })
 		think := scenarios.ThinkTime{Min: time.Minute, Max: time.Minute}
-		plan := planOf(scenarios.Scenario{Load: scenarios.Users{VUs: 3, ThinkTime: think, Duration: 1300 * time.Millisecond}})
+		plan := planOf(scenarios.Scenario{Load: scenarios.Users{
+			VUs: 3, ThinkTime: think,
+			Duration: 1300 * time.Millisecond,
+		}})
 		if s := runBy(t, t.Context(), by, plan, url).Series[0]; s.Requests != 3 || s.BytesReceived != 15 {
 			t.Errorf("%d bytes of %d answers", s.BytesReceived, s.Requests)
 		}

@@ -28,9 +28,10 @@ type Trial struct {
 // maxTriedNames bounds how many names of a recording are tried where none is asked for.
 const maxTriedNames = 20
 
-// Trials are an iteration of each request and flow of the plan, or of those that names has: names of requests, of flows, or
-// of a flow's steps, which are sent with those before them. Of a recording it is the first request of each name. left is how
-// many names of recordings were left out, being too many. An error says that there is no request of a name.
+// Trials are an iteration of each request and flow of the plan, or of those that names has: names of requests, of
+// flows, or of a flow's steps, which are sent with those before them. Of a recording it is the first request of each
+// name. left is how many names of recordings were left out, being too many. An error says that there is no request of a
+// name.
 func Trials(plan *scenarios.Plan, recordings request.Recordings, names []string) (trials []Trial, left int, err error) {
 	known := map[string]bool{}
 	for i := range plan.Scenarios {
@@ -138,15 +139,16 @@ type Field struct {
 
 // Fine reports whether the request did not fail and all its checks hold.
 func (t *Tried) Fine() bool {
-	return t.NotSent == "" && t.Failure == "" && !slices.ContainsFunc(t.Checks, func(c request.CheckResult) bool { return !c.Held })
+	return t.NotSent == "" && t.Failure == "" &&
+		!slices.ContainsFunc(t.Checks, func(c request.CheckResult) bool { return !c.Held })
 }
 
 // errStopped ends a trial that was cancelled.
 var errStopped = errors.New("stopped")
 
-// Try sends the trials one after the other to the base URL target, and gives each of their requests to each. Requests are
-// rendered and answers inspected as under load. The client of the vegeta engine sends them, whichever engine sends the load. A cancelled
-// ctx ends it with ctx's error.
+// Try sends the trials one after the other to the base URL target, and gives each of their requests to each. Requests
+// are rendered and answers inspected as under load. The client of the vegeta engine sends them, whichever engine sends
+// the load. A cancelled ctx ends it with ctx's error.
 func Try(ctx context.Context, plan *scenarios.Plan, target string, o Options, trials []Trial, each func(*Tried)) error {
 	probers := map[int]*nethttp.Prober{}
 	for _, t := range trials {

@@ -13,7 +13,8 @@ func TestNoSuchTrial(t *testing.T) {
 	for i := range many {
 		many[i].Name = strings.Repeat("m", i+1)
 	}
-	plan := planOf(scenarios.Scenario{Requests: append(flowOf("checkout", 1, scenarios.Request{Name: "login"}, scenarios.Request{Name: "pay"}), scenarios.Request{Name: "home", Weight: 1})})
+	plan := planOf(scenarios.Scenario{Requests: append(flowOf("checkout", 1, scenarios.Request{Name: "login"},
+		scenarios.Request{Name: "pay"}), scenarios.Request{Name: "home", Weight: 1})})
 	for name, want := range map[string]string{
 		"pya":     `there is no request or flow "pya"; did you mean "pay"?`,
 		"chekout": `there is no request or flow "chekout"; did you mean "checkout"?`,
@@ -23,7 +24,8 @@ func TestNoSuchTrial(t *testing.T) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
-	if _, _, err := Trials(planOf(scenarios.Scenario{Requests: many}), nil, []string{"nosuch"}); err == nil || !strings.HasSuffix(err.Error(), " and 10 more") {
+	if _, _, err := Trials(planOf(scenarios.Scenario{Requests: many}), nil, []string{"nosuch"}); err == nil ||
+		!strings.HasSuffix(err.Error(), " and 10 more") {
 		t.Errorf("got %v", err)
 	}
 	for _, name := range []string{"checkout", "pay"} {

@@ -4,9 +4,9 @@ import (
 	"time"
 )
 
-// Automatic warm-ups. Once a second the scenarios that began at the same time are looked at together, as one load on one
-// system: when all of them are steady, the measured windows of all begin with the next second of the run that is far enough
-// away for every loop to know in time. Those that start at another time are on their own.
+// Automatic warm-ups. Once a second the scenarios that began at the same time are looked at together, as one load on
+// one system: when all of them are steady, the measured windows of all begin with the next second of the run that is
+// far enough away for every loop to know in time. Those that start at another time are on their own.
 
 // warmupNotice is the least time between the end of a warm-up and the moment at which it is decided.
 const warmupNotice = 500 * time.Millisecond

@@ -19,7 +19,8 @@ import (
 	"github.com/policycortex/headroom/scenarios"
 )
 
-// warmingServer answers after a time that changes with its age by a second at a time, and notes the iterations it was sent.
+// warmingServer answers after a time that changes with its age by a second at a time, and notes the iterations it was
+// sent.
 type warmingServer struct {
 	latency func(age int) time.Duration // age in seconds since the first request
 
@@ -45,7 +46,8 @@ func (s *warmingServer) handle(_ http.ResponseWriter, r *http.Request) {
 func (s *warmingServer) snapshot(context.Context) (results.Snapshot, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return results.Snapshot{At: time.Now(), Tiers: map[string]results.TierStats{"overall": {Hits: int64(len(s.sent))}}}, nil
+	return results.Snapshot{At: time.Now(), Tiers: map[string]results.TierStats{"overall": {Hits: int64(len(s.sent))}}},
+		nil
 }
 
 // warmingUp is a scenario of 50 requests a second that name their iteration.
@@ -89,11 +91,14 @@ func atOnce(t *testing.T, trials []*trial) {
 
 // settling is a server that gets faster for 12 seconds.
 func settling() *warmingServer {
-	return &warmingServer{latency: func(age int) time.Duration { return time.Duration(20+10*max(0, 12-age)) * time.Millisecond }}
+	return &warmingServer{latency: func(age int) time.Duration {
+		return time.Duration(20+
+			10*max(0, 12-age)) * time.Millisecond
+	}}
 }
 
-// TestWarmupEndsWhenSteady: the measured part begins when the server has settled and not before, has its whole length, and
-// what was sent is the beginning of the one schedule, by every engine.
+// TestWarmupEndsWhenSteady: the measured part begins when the server has settled and not before, has its whole length,
+// and what was sent is the beginning of the one schedule, by every engine.
 func TestWarmupEndsWhenSteady(t *testing.T) {
 	const limit, measured = 45 * time.Second, 2 * time.Second
 	t.Parallel()
@@ -101,7 +106,8 @@ func TestWarmupEndsWhenSteady(t *testing.T) {
 	for _, by := range append(wire.Backends(), "vegeta") {
 		plan := planOf(warmingUp(limit, measured))
 		plan.Thresholds = []scenarios.Threshold{{
-			Metric: "http_reqs", Aggregation: scenarios.Aggregation{Name: "rate"}, Op: ">", Limit: 1, Window: time.Second, Source: "rate>1 for 1s",
+			Metric: "http_reqs", Aggregation: scenarios.Aggregation{Name: "rate"}, Op: ">", Limit: 1,
+			Window: time.Second, Source: "rate>1 for 1s",
 		}}
 		one := &trial{name: string(by), plan: plan, server: settling(), by: by}
 		if by == "vegeta" {
@@ -114,14 +120,17 @@ func TestWarmupEndsWhenSteady(t *testing.T) {
 		t.Run(one.name, func(t *testing.T) {
 			m, plan, server := one.m, one.plan, one.server
 			l := m.Loads[0]
-			if w := l.Warmup; w == nil || w.Ended != results.WarmupSteady || w.Seconds != l.MeasuredFrom || w.Limit != limit.Seconds() || w.Unsteady != nil {
+			if w := l.Warmup; w == nil || w.Ended != results.WarmupSteady || w.Seconds != l.MeasuredFrom ||
+				w.Limit != limit.Seconds() || w.Unsteady != nil {
 				t.Fatalf("warm-up %+v, measured from %v s", w, l.MeasuredFrom)
 			}
 			from := time.Duration(l.MeasuredFrom * float64(time.Second))
 			sc := arrival.NewSchedule(plan.Scenarios[0].Load, 1)
 			first, end := sc.Until(from), sc.Until(from+measured)
-			if from%time.Second != 0 || l.Planned != end || l.Sent != end || l.MeasuredPlanned != end-first || m.Series[0].Requests != end-first {
-				t.Errorf("from %v: planned %d, sent %d of %d; to be measured %d, measured %d of %d", from, l.Planned, l.Sent, end, l.MeasuredPlanned, m.Series[0].Requests, end-first)
+			if from%time.Second != 0 || l.Planned != end || l.Sent != end || l.MeasuredPlanned != end-first ||
+				m.Series[0].Requests != end-first {
+				t.Errorf("from %v: planned %d, sent %d of %d; to be measured %d, measured %d of %d", from, l.Planned,
+					l.Sent, end, l.MeasuredPlanned, m.Series[0].Requests, end-first)
 			}
 			slices.Sort(server.sent)
 			for n := range end {
@@ -137,8 +146,8 @@ func TestWarmupEndsWhenSteady(t *testing.T) {
 	}
 }
 
-// checkMeasuredPart holds that everything that is told by time has the measured part that was decided: from a second on for
-// two seconds.
+// checkMeasuredPart holds that everything that is told by time has the measured part that was decided: from a second on
+// for two seconds.
 func checkMeasuredPart(t *testing.T, m *results.Measurements, plan *scenarios.Plan, from int) {
 	for _, p := range m.Points {
 		if p.Warmup != (p.Second < from) || p.Second > from+3 {
@@ -149,7 +158,8 @@ func checkMeasuredPart(t *testing.T, m *results.Measurements, plan *scenarios.Pl
 		t.Errorf("windows from %d to %d, measured from %d s", s.From, s.To, from)
 	}
 	v, err := judge.Run(m, plan.Thresholds)
-	if err != nil || v.Gates[0].Window == nil || v.Gates[0].Window.Of != 2 || strings.Contains(strings.Join(v.Warnings, ""), "warm-up") {
+	if err != nil || v.Gates[0].Window == nil || v.Gates[0].Window.Of != 2 ||
+		strings.Contains(strings.Join(v.Warnings, ""), "warm-up") {
 		t.Errorf("%+v, %v", v, err)
 	}
 	if view := m.View("test"); view == nil || view.Tiers["overall"].Hits < 50 || view.Tiers["overall"].Hits > 150 {
@@ -157,7 +167,8 @@ func checkMeasuredPart(t *testing.T, m *results.Measurements, plan *scenarios.Pl
 	}
 }
 
-// TestClosedWarmupEndsWhenSteady: users, too, stop when the measured part that was decided has ended, also those who think.
+// TestClosedWarmupEndsWhenSteady: users, too, stop when the measured part that was decided has ended, also those who
+// think.
 func TestClosedWarmupEndsWhenSteady(t *testing.T) {
 	t.Parallel()
 	var trials []*trial
@@ -178,18 +189,23 @@ func TestClosedWarmupEndsWhenSteady(t *testing.T) {
 			if l.Warmup == nil || l.Warmup.Ended != results.WarmupSteady || l.MeasuredFrom != l.Warmup.Seconds {
 				t.Fatalf("warm-up %+v, measured from %v s", l.Warmup, l.MeasuredFrom)
 			}
-			if l.MeasuredTo > l.MeasuredFrom+2 || m.Series[0].Requests == 0 || m.Series[0].Requests >= l.Sent || l.Sent != int64(len(server.sent)) {
-				t.Errorf("measured %v to %v s, %d of %d requests, %d arrived", l.MeasuredFrom, l.MeasuredTo, m.Series[0].Requests, l.Sent, len(server.sent))
+			if l.MeasuredTo > l.MeasuredFrom+2 || m.Series[0].Requests == 0 || m.Series[0].Requests >= l.Sent ||
+				l.Sent != int64(len(server.sent)) {
+				t.Errorf("measured %v to %v s, %d of %d requests, %d arrived", l.MeasuredFrom, l.MeasuredTo,
+					m.Series[0].Requests, l.Sent, len(server.sent))
 			}
 		})
 	}
 }
 
-// TestWarmupEndsAtItsLimit: a server that never settles is measured from the limit on, with a warning; what warms up with
-// it, steady by itself, waits for it.
+// TestWarmupEndsAtItsLimit: a server that never settles is measured from the limit on, with a warning; what warms up
+// with it, steady by itself, waits for it.
 func TestWarmupEndsAtItsLimit(t *testing.T) {
 	t.Parallel()
-	moving := &warmingServer{latency: func(age int) time.Duration { return time.Duration(20+15*age) * time.Millisecond }}
+	moving := &warmingServer{latency: func(age int) time.Duration {
+		return time.Duration(20+
+			15*age) * time.Millisecond
+	}}
 	// Slow enough for a machine that stalls not to move it.
 	still := &warmingServer{latency: func(int) time.Duration { return 200 * time.Millisecond }}
 	target := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -208,8 +224,10 @@ func TestWarmupEndsAtItsLimit(t *testing.T) {
 	for i, want := range []string{"P95 response time moved by +", ""} {
 		l := m.Loads[i]
 		w := l.Warmup
-		if w == nil || w.Ended != results.WarmupLimit || w.Seconds != 15 || w.Limit != 15 || l.MeasuredFrom != 15 || l.MeasuredPlanned != int64(50*(i+1)) {
-			t.Errorf("%s: warm-up %+v, measured from %v s, planned %d", l.Scenario, w, l.MeasuredFrom, l.MeasuredPlanned)
+		if w == nil || w.Ended != results.WarmupLimit || w.Seconds != 15 || w.Limit != 15 || l.MeasuredFrom != 15 ||
+			l.MeasuredPlanned != int64(50*(i+1)) {
+			t.Errorf("%s: warm-up %+v, measured from %v s, planned %d", l.Scenario, w, l.MeasuredFrom,
+				l.MeasuredPlanned)
 		} else if said := strings.Join(w.Unsteady, "; "); !strings.HasPrefix(said, want) || want == "" && said != "" {
 			t.Errorf("%s: %q, want %q", l.Scenario, said, want)
 		}
@@ -230,7 +248,8 @@ func TestInterruptedWarmup(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := m.Loads[0]
-	if l.Warmup == nil || l.Warmup.Ended != results.WarmupRunOver || l.Warmup.Seconds >= 30 || !m.Interrupted || l.MeasuredPlanned != 0 || l.Planned == 0 {
+	if l.Warmup == nil || l.Warmup.Ended != results.WarmupRunOver || l.Warmup.Seconds >= 30 || !m.Interrupted ||
+		l.MeasuredPlanned != 0 || l.Planned == 0 {
 		t.Errorf("%+v, warm-up %+v", l, l.Warmup)
 	}
 }
@@ -246,7 +265,10 @@ func TestShardsDoNotWarmUpByThemselves(t *testing.T) {
 // TestObserverFollowsTheWindows: edges are those of the windows as they are known, each once.
 func TestObserverFollowsTheWindows(t *testing.T) {
 	auto := warmingUp(20*time.Second, 5*time.Second)
-	fixed := scenarios.Scenario{Load: scenarios.Users{VUs: 1, Duration: 17 * time.Second}, Warmup: 3 * time.Second, Requests: auto.Requests}
+	fixed := scenarios.Scenario{
+		Load: scenarios.Users{VUs: 1, Duration: 17 * time.Second}, Warmup: 3 * time.Second,
+		Requests: auto.Requests,
+	}
 	var runs []*scenarioRun
 	for _, s := range []scenarios.Scenario{auto, fixed} {
 		plan := planOf(s)

@@ -67,17 +67,22 @@ func TestConnectionsAreKept(t *testing.T) {
 				for answerOnce(c, r, headers) {
 				}
 			})
-			plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 100, Duration: 200 * time.Millisecond, MaxVUs: 1}})
+			plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{
+				Rate: 100, Duration: 200 * time.Millisecond,
+				MaxVUs: 1,
+			}})
 			m := run1(t, plan, url, Options{backend: by})
-			if s := m.Series[0]; s.Requests != 20 || s.Failed != 0 || s.BytesReceived != 40 || connections.Load() != want {
-				t.Errorf("%q: %d requests, %v, over %d connections, want %d", headers, s.Requests, s.Errors, connections.Load(), want)
+			if s := m.Series[0]; s.Requests != 20 || s.Failed != 0 || s.BytesReceived != 40 ||
+				connections.Load() != want {
+				t.Errorf("%q: %d requests, %v, over %d connections, want %d", headers, s.Requests, s.Errors,
+					connections.Load(), want)
 			}
 		}
 	})
 }
 
-// TestClosedWhileIdle: a server that closes a kept connection without a word costs no request, because the loop notices or
-// sends it again; but a POST that may have arrived is not sent twice.
+// TestClosedWhileIdle: a server that closes a kept connection without a word costs no request, because the loop notices
+// or sends it again; but a POST that may have arrived is not sent twice.
 func TestClosedWhileIdle(t *testing.T) {
 	onBackends(t, func(t *testing.T, by wire.Backend) {
 		for _, method := range []string{"GET", "POST"} {
@@ -90,7 +95,10 @@ func TestClosedWhileIdle(t *testing.T) {
 					http.ReadRequest(r)
 				}
 			})
-			plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 50, Duration: 400 * time.Millisecond, MaxVUs: 1}})
+			plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{
+				Rate: 50, Duration: 400 * time.Millisecond,
+				MaxVUs: 1,
+			}})
 			plan.Scenarios[0].Requests[0].Method = method
 			m := run1(t, plan, url, Options{backend: by})
 			s, failed := m.Series[0], int64(0)
@@ -98,7 +106,8 @@ func TestClosedWhileIdle(t *testing.T) {
 				failed = 10
 			}
 			if s.Requests != 20 || s.Failed != failed || served.Load() != 20-failed {
-				t.Errorf("%s: %d requests, %v %v, %d served", method, s.Requests, s.Errors, s.ErrorSamples, served.Load())
+				t.Errorf("%s: %d requests, %v %v, %d served", method, s.Requests, s.Errors, s.ErrorSamples,
+					served.Load())
 			}
 		}
 	})
@@ -114,12 +123,16 @@ func TestLargeBodies(t *testing.T) {
 		}
 	})
 	onBackends(t, func(t *testing.T, by wire.Backend) {
-		plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 20, Duration: 500 * time.Millisecond, MaxVUs: 3}})
+		plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{
+			Rate: 20, Duration: 500 * time.Millisecond,
+			MaxVUs: 3,
+		}})
 		q := &plan.Scenarios[0].Requests[0]
 		q.Method, q.Body = "POST", literal(strings.Repeat("x", size))
 		s := run1(t, plan, url, Options{backend: by}).Series[0]
 		if s.Requests != 10 || s.Failed != 0 || s.BytesReceived != 10*size || s.BytesSent != 10*size {
-			t.Errorf("%d requests, %v %v; %d bytes received, %d sent", s.Requests, s.Errors, s.ErrorSamples, s.BytesReceived, s.BytesSent)
+			t.Errorf("%d requests, %v %v; %d bytes received, %d sent", s.Requests, s.Errors, s.ErrorSamples,
+				s.BytesReceived, s.BytesSent)
 		}
 	})
 }
@@ -132,7 +145,10 @@ func TestEarlyAnswer(t *testing.T) {
 			io.WriteString(c, "HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n")
 			time.Sleep(100 * time.Millisecond)
 		})
-		plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 20, Duration: 200 * time.Millisecond, MaxVUs: 2}})
+		plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{
+			Rate: 20, Duration: 200 * time.Millisecond,
+			MaxVUs: 2,
+		}})
 		q := &plan.Scenarios[0].Requests[0]
 		q.Method, q.Body, q.ExpectedStatus = "POST", literal(strings.Repeat("x", 16<<20)), []int{413}
 		s := run1(t, plan, url, Options{backend: by}).Series[0]

@@ -68,7 +68,7 @@ const (
 )
 
 // Metrics are all metrics, in the order of the documentation. A new metric is a row here and a case where package
-// results aggregates those of its source.
+// judge aggregates those of its source.
 var Metrics = []Metric{
 	{HTTPReqDuration, Trend, "ms", []string{RequestTags}, aggregations[Trend], FromRequests},
 	{HTTPReqServiceDuration, Trend, "ms", []string{RequestTags}, aggregations[Trend], FromRequests},

@@ -6,13 +6,13 @@ import (
 	"sync"
 )
 
-// poisson is a Poisson process of rate 1 on the interval from 0 to length, fixed by its seed: point n = 0, 1, 2, … lies at
-// at(n).
+// poisson is a Poisson process of rate 1 on the interval from 0 to length, fixed by its seed: point n = 0, 1, 2, … lies
+// at at(n).
 //
-// What happens in disjoint intervals of a Poisson process is independent, so that each block of the interval can be drawn
-// by itself, from a random stream of its own: exponential gaps from the block's start for as long as they stay in it. So
-// any point can be had without drawing all before it, and however the process is split among threads and machines, it is
-// the same one. The number of points in each block is counted once, at the start.
+// What happens in disjoint intervals of a Poisson process is independent, so that each block of the interval can be
+// drawn by itself, from a random stream of its own: exponential gaps from the block's start for as long as they stay in
+// it. So any point can be had without drawing all before it, and however the process is split among threads and
+// machines, it is the same one. The number of points in each block is counted once, at the start.
 type poisson struct {
 	seed   uint64
 	length float64

@@ -9,8 +9,8 @@ import (
 	"github.com/policycortex/headroom/scenarios"
 )
 
-// Schedule is the arrival process of an open scenario, as arithmetic: iteration n = 0, 1, 2, … is meant to be sent At(n)
-// after the scenario's start, whatever the system answers.
+// Schedule is the arrival process of an open scenario, as arithmetic: iteration n = 0, 1, 2, … is meant to be sent
+// At(n) after the scenario's start, whatever the system answers.
 //
 // Let L(t) be the integral of the rate from 0 to t, that is the number of arrivals expected until t. A uniform process
 // has arrival n at the smallest t with L(t) = n. A Poisson process has it where L reaches the n-th point of a Poisson
@@ -48,8 +48,8 @@ type ramp struct {
 // roundOff is the share of one arrival by which a floating-point sum may differ from a whole number.
 const roundOff = 1e-6
 
-// NewSchedule returns the schedule of a load with an arrival rate; seed is the scenario's. It is nil for a closed load, and
-// for a recording, of which [Recorded] and [Steady] make schedules.
+// NewSchedule returns the schedule of a load with an arrival rate; seed is the scenario's. It is nil for a closed load,
+// and for a recording, of which [Recorded] and [Steady] make schedules.
 func NewSchedule(load scenarios.Load, seed uint64) *Schedule {
 	var sc *Schedule
 	var arrivals scenarios.Arrivals

@@ -38,7 +38,11 @@ func TestScheduleAt(t *testing.T) {
 		// From 100 to 0/s in 10 s, L(t) = 100t - 5t²: arrival 375 at 5 s.
 		{"ramp down", ramping(100, stage(0, 10*s)), 500, 375, 5 * s},
 		{"second stage", ramping(10, stage(10, 10*s), stage(20, 10*s)), 250, 100, 10 * s},
-		{"across a silence", ramping(10, stage(10, s), stage(0, 0), stage(0, 5*s), stage(10, 0), stage(10, s)), 20, 15, 6500 * time.Millisecond},
+		{
+			"across a silence", ramping(10, stage(10, s), stage(0, 0), stage(0, 5*s), stage(10, 0),
+				stage(10, s)), 20, 15,
+			6500 * time.Millisecond,
+		},
 		{"jump", ramping(10, stage(10, s), stage(100, 0), stage(100, s)), 110, 60, 1500 * time.Millisecond},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -55,7 +59,10 @@ func TestScheduleAt(t *testing.T) {
 // TestScheduleIsTheInverseOfTheIntegral checks every arrival of ramps against the integral of the rate, computed by
 // the trapezoidal rule, which is exact for piecewise linear rates.
 func TestScheduleIsTheInverseOfTheIntegral(t *testing.T) {
-	stages := []scenarios.Stage{stage(50, 2*time.Second), stage(400, 3*time.Second), stage(400, time.Second), stage(3, 4*time.Second)}
+	stages := []scenarios.Stage{
+		stage(50, 2*time.Second), stage(400, 3*time.Second), stage(400, time.Second),
+		stage(3, 4*time.Second),
+	}
 	sc := ramping(7, stages...)
 	integral := func(at time.Duration) float64 {
 		sum, rate, from := 0.0, 7.0, 0.0
@@ -85,7 +92,10 @@ func TestScheduleIsTheInverseOfTheIntegral(t *testing.T) {
 
 func TestScheduleUntil(t *testing.T) {
 	sc := constant(1000, 10*time.Second)
-	for at, want := range map[time.Duration]int64{0: 0, 1: 1, time.Millisecond: 1, time.Second: 1000, 10 * time.Second: 10000, time.Hour: 10000} {
+	for at, want := range map[time.Duration]int64{
+		0: 0, 1: 1, time.Millisecond: 1, time.Second: 1000,
+		10 * time.Second: 10000, time.Hour: 10000,
+	} {
 		if got := sc.Until(at); got != want {
 			t.Errorf("until(%v) = %d, want %d", at, got, want)
 		}
@@ -100,14 +110,16 @@ func sine(rate, amplitude float64, period, d time.Duration) *Schedule {
 func TestSine(t *testing.T) {
 	for _, amplitude := range []float64{1, 50, 100} {
 		sc := sine(100, amplitude, 10*time.Second, 35*time.Second)
-		if want := int64(math.Ceil(3500 + amplitude*10/math.Pi)); sc.total != want { // half a period more than whole ones
+		// half a period more than whole ones
+		if want := int64(math.Ceil(3500 + amplitude*10/math.Pi)); sc.total != want {
 			t.Errorf("amplitude %v: total %d, want %d", amplitude, sc.total, want)
 		}
 		last := -time.Second
 		for n := range sc.total {
 			at := sc.At(n)
 			if at < last || math.Abs(sc.expected(at.Seconds())-float64(n)) > 1e-6 {
-				t.Fatalf("amplitude %v: at(%d) = %v, where %v arrivals are expected; the one before was at %v", amplitude, n, at, sc.expected(at.Seconds()), last)
+				t.Fatalf("amplitude %v: at(%d) = %v, where %v arrivals are expected; the one before was at %v",
+					amplitude, n, at, sc.expected(at.Seconds()), last)
 			}
 			last = at
 		}
@@ -126,12 +138,15 @@ func TestBursts(t *testing.T) {
 	}
 }
 
-// TestPoisson looks at what makes a Poisson process: the gaps are exponential (mean and deviation 1/rate, and one in e of
-// them longer than the mean), the counts of disjoint intervals have a variance equal to their mean, and all of it comes
-// the same again in any order.
+// TestPoisson looks at what makes a Poisson process: the gaps are exponential (mean and deviation 1/rate, and one in e
+// of them longer than the mean), the counts of disjoint intervals have a variance equal to their mean, and all of it
+// comes the same again in any order.
 func TestPoisson(t *testing.T) {
 	const rate, length = 1000, 200
-	sc := NewSchedule(scenarios.ConstantRate{Rate: rate, Duration: length * time.Second, Arrivals: scenarios.Poisson}, 3)
+	sc := NewSchedule(scenarios.ConstantRate{
+		Rate: rate, Duration: length * time.Second,
+		Arrivals: scenarios.Poisson,
+	}, 3)
 	n := float64(sc.total)
 	if math.Abs(n-rate*length) > 5*math.Sqrt(rate*length) {
 		t.Fatalf("%v arrivals where %v ± %.0f are expected", n, rate*length, math.Sqrt(rate*length))
@@ -165,7 +180,10 @@ func TestPoisson(t *testing.T) {
 		variance += (c - rate) * (c - rate) / length
 	}
 	near("variance of the counts", variance/rate, 1, math.Sqrt(2.0/length))
-	again := NewSchedule(scenarios.ConstantRate{Rate: rate, Duration: length * time.Second, Arrivals: scenarios.Poisson}, 3)
+	again := NewSchedule(scenarios.ConstantRate{
+		Rate: rate, Duration: length * time.Second,
+		Arrivals: scenarios.Poisson,
+	}, 3)
 	for i := sc.total - 1; i >= 0; i -= 997 {
 		if again.At(i) != sc.At(i) {
 			t.Fatalf("at(%d) is %v the first time and %v the second", i, sc.At(i), again.At(i))

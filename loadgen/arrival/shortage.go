@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Shortage spaces the attempts of users for whom there is no file descriptor or no port: without a pause they would try over
-// and over, and take from those who have one the CPU time that sending needs.
+// Shortage spaces the attempts of users for whom there is no file descriptor or no port: without a pause they would try
+// over and over, and take from those who have one the CPU time that sending needs.
 type Shortage struct {
 	mu     sync.Mutex
 	last   time.Duration // when one was last missing

@@ -27,7 +27,8 @@ func (t *Timing) Intended(n int64, sent time.Duration) time.Duration {
 func (t *Timing) LatestEnd() time.Duration { return t.Window.End() + t.GracefulStop }
 
 // Planned is how many iterations this shard was to send, and to send in the measured window, when the scenario ended
-// after the given time; until is the end of the time that this stands for. Both numbers are 0 where the timing is closed.
+// after the given time; until is the end of the time that this stands for. Both numbers are 0 where the timing is
+// closed.
 func (t *Timing) Planned(after time.Duration) (planned, measured int64, until time.Duration) {
 	until = min(after, t.Window.End())
 	if t.Schedule == nil {

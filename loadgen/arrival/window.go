@@ -8,9 +8,9 @@ import (
 )
 
 // Window is the part of a scenario's schedule that is measured, as time since the scenario's start: the warm-up goes
-// before it, and the schedule ends with it. With an automatic warm-up it lies at first as late as it may, and is moved once to an
-// earlier place, while that is still to come: what the system answers decides how much of the schedule is sent, and
-// never what nor when.
+// before it, and the schedule ends with it. With an automatic warm-up it lies at first as late as it may, and is moved
+// once to an earlier place, while that is still to come: what the system answers decides how much of the schedule is
+// sent, and never what nor when.
 //
 // The loops read it as often as they like; only the goroutine that flushes the seconds moves it.
 type Window struct {

@@ -1,5 +1,5 @@
-// Package lightserver is a server for tests and benchmarks that is light enough not to be the limit of the generator that
-// loads it: one thread, no parsing beyond the blank line that ends a request without a body, one answer for all.
+// Package lightserver is a server for tests and benchmarks that is light enough not to be the limit of the generator
+// that loads it: one thread, no parsing beyond the blank line that ends a request without a body, one answer for all.
 package lightserver
 
 import (
@@ -31,8 +31,8 @@ type Server struct {
 	delay    time.Duration
 }
 
-// Freeze is a server's stop for a time of For in each period of Every, the first one half a period after the first request.
-// Meanwhile it neither reads nor answers, as if it had been sent SIGSTOP. Zero: none.
+// Freeze is a server's stop for a time of For in each period of Every, the first one half a period after the first
+// request. Meanwhile it neither reads nor answers, as if it had been sent SIGSTOP. Zero: none.
 type Freeze struct{ Every, For time.Duration }
 
 // left is what is left of a stop at an instant since the first request; 0 when there is none.
@@ -98,8 +98,8 @@ func (s *Server) close() {
 	}
 }
 
-// watchAhead is how long before an answer is due Run watches the clock instead of sleeping: what a wake-up takes would make
-// every answer late, and where a queue is worked off the lateness adds up.
+// watchAhead is how long before an answer is due Run watches the clock instead of sleeping: what a wake-up takes would
+// make every answer late, and where a queue is worked off the lateness adds up.
 const watchAhead = 100 * time.Microsecond
 
 // Run serves on the calling goroutine's thread until the process ends or the system refuses to go on.

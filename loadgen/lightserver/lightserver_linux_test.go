@@ -59,7 +59,8 @@ func TestRingAnswers(t *testing.T) {
 		}
 		_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
 		for _, requests := range []int{1, 2, 1} { // the second time both at once
-			if _, err := io.WriteString(conn, strings.Repeat("GET / HTTP/1.1\r\nHost: a\r\n\r\n", requests)); err != nil {
+			if _, err := io.WriteString(conn,
+				strings.Repeat("GET / HTTP/1.1\r\nHost: a\r\n\r\n", requests)); err != nil {
 				t.Fatal(err)
 			}
 			got := make([]byte, requests*len(Answer))

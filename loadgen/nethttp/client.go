@@ -28,10 +28,12 @@ type client struct {
 	protocol atomic.Pointer[string] // of the first answer, "HTTP/2.0, TLS"
 }
 
-// newClient returns a client by a transport of ours for plain HTTP to nobody but the target, or by net/http's, which speaks
-// HTTP/2 where an HTTPS server does. Up to idle connections are kept. What is in flight is cut when ctx is cancelled. next
-// is used in place of both; nil: none.
-func newClient(ctx context.Context, target, proxy string, requests *request.Set, idle int, next http.RoundTripper) *client {
+// newClient returns a client by a transport of ours for plain HTTP to nobody but the target, or by net/http's, which
+// speaks HTTP/2 where an HTTPS server does. Up to idle connections are kept. What is in flight is cut when ctx is
+// cancelled. next is used in place of both; nil: none.
+func newClient(ctx context.Context, target, proxy string, requests *request.Set, idle int,
+	next http.RoundTripper,
+) *client {
 	c := &client{requests: requests, target: target, context: ctx, next: next}
 	if next != nil {
 		return c
@@ -86,7 +88,8 @@ func (c *client) send(req *http.Request, index int) (resp *http.Response, cancel
 	} else {
 		resp, err = c.next.RoundTrip(req)
 	}
-	if err == nil && resp.StatusCode == http.StatusSwitchingProtocols { // its body would be what the other protocol says, and end with the connection
+	// its body would be what the other protocol says, and end with the connection
+	if err == nil && resp.StatusCode == http.StatusSwitchingProtocols {
 		resp.Body.Close()
 		resp.Body = http.NoBody
 	}
@@ -119,8 +122,8 @@ func transportThrough(proxy string) *http.Transport {
 	return t
 }
 
-// Reach connects to a target in the way in which the load will, through its proxy and with TLS, and sends no request. Errors are those
-// of net/http; one of reaching the proxy is a [net.OpError] whose Op is [ReachProxy].
+// Reach connects to a target in the way in which the load will, through its proxy and with TLS, and sends no request.
+// Errors are those of net/http; one of reaching the proxy is a [net.OpError] whose Op is [ReachProxy].
 func Reach(ctx context.Context, target scenarios.Target) error {
 	u, err := url.Parse(target.URL)
 	if err != nil {

@@ -22,7 +22,8 @@ func TestCrowdWakesForTheFirst(t *testing.T) {
 		t.Fatal("nobody after the think time")
 	}
 	cancel()
-	if c.next(ctx, start, hour) || c.next(context.Background(), start, arrival.NewWindow(&scenarios.Scenario{Load: scenarios.Users{}}, nil)) {
+	if c.next(ctx, start, hour) ||
+		c.next(context.Background(), start, arrival.NewWindow(&scenarios.Scenario{Load: scenarios.Users{}}, nil)) {
 		t.Error("somebody sends after the end")
 	}
 }

@@ -1,5 +1,5 @@
-// Package nethttp sends a scenario's requests by net/http, for what the wire engine does not speak: HTTPS, HTTP/2, proxies
-// and redirects. Vegeta's attacker releases the requests and takes their times.
+// Package nethttp sends a scenario's requests by net/http, for what the wire engine does not speak: HTTPS, HTTP/2,
+// proxies and redirects. Vegeta's attacker releases the requests and takes their times.
 package nethttp
 
 import (
@@ -30,14 +30,14 @@ type Config struct {
 
 // Engine sends the requests of one scenario.
 //
-// Vegeta's workers take ticks that its pacer releases, and number their requests. The pacer is the scenario's schedule. To
-// vegeta all requests are alike, those to the base URL; the engine is the transport beneath it, which reads vegeta's number
-// of a request, sends the request of the iteration of that number in its place, and keeps the exchange until vegeta hands
-// over its result of that number.
+// Vegeta's workers take ticks that its pacer releases, and number their requests. The pacer is the scenario's schedule.
+// To vegeta all requests are alike, those to the base URL; the engine is the transport beneath it, which reads vegeta's
+// number of a request, sends the request of the iteration of that number in its place, and keeps the exchange until
+// vegeta hands over its result of that number.
 //
-// Of each request, Sent is taken here, when it is rendered, and Done by vegeta, when it has read the answer: so what the
-// report says of an engine that is a witness of another one rests on vegeta's reading. Answers that are inspected, that fail
-// or that belong to a flow end here, when the last byte is read, because what follows takes its time.
+// Of each request, Sent is taken here, when it is rendered, and Done by vegeta, when it has read the answer: so what
+// the report says of an engine that is a witness of another one rests on vegeta's reading. Answers that are inspected,
+// that fail or that belong to a flow end here, when the last byte is read, because what follows takes its time.
 type Engine struct {
 	timing    *arrival.Timing
 	requests  *request.Set
@@ -87,10 +87,11 @@ func (e *Engine) Name() string {
 // Discard has nothing to free.
 func (e *Engine) Discard() {}
 
-// Run sends the scenario's requests, from start on, until its schedule and gracefulStop end or ctx is cancelled. What is in
-// flight then is cut.
+// Run sends the scenario's requests, from start on, until its schedule and gracefulStop end or ctx is cancelled. What
+// is in flight then is cut.
 func (e *Engine) Run(ctx context.Context, start time.Time) {
-	requests, cut := context.WithCancel(context.WithoutCancel(ctx)) // by stopAtEnd: a deadline of ctx would look like a timeout
+	// by stopAtEnd: a deadline of ctx would look like a timeout
+	requests, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 	e.start, e.context = start, ctx
 	e.client = newClient(requests, e.target, e.proxy, e.requests, int(e.workers), e.transport)
@@ -143,8 +144,8 @@ func (x *exchange) complete(r *vegeta.Result, done time.Duration, ended bool) {
 	o.ErrorClass = record.ClassOfText(o.ErrorText, ended)
 }
 
-// stopAtEnd ends the attack when gracefulStop has passed after the schedule's end, or when ctx is cancelled. Until then it
-// advances the recorder, which otherwise only an outcome does.
+// stopAtEnd ends the attack when gracefulStop has passed after the schedule's end, or when ctx is cancelled. Until then
+// it advances the recorder, which otherwise only an outcome does.
 func (e *Engine) stopAtEnd(ctx context.Context, attacker *vegeta.Attacker, cut func(), stopped <-chan struct{}) {
 	left := func() time.Duration { return time.Until(e.start.Add(e.timing.LatestEnd())) }
 	end := time.NewTimer(left())
@@ -206,8 +207,8 @@ func (p pacer) Pace(_ time.Duration, hits uint64) (wait time.Duration, stop bool
 	}
 }
 
-// patience is how long something may wait for what the end of the run, or of an automatic warm-up, can make needless. It is
-// shorter than any measured part.
+// patience is how long something may wait for what the end of the run, or of an automatic warm-up, can make needless.
+// It is shorter than any measured part.
 const patience = 100 * time.Millisecond
 
 // user waits for a user who is to send, and says whether there is one before the schedule ends.
@@ -305,8 +306,8 @@ func (e *Engine) end() {
 	}
 }
 
-// send sends a request of that index; cancel frees what its timeout holds. A user for whom there was no file or port is held
-// for a while.
+// send sends a request of that index; cancel frees what its timeout holds. A user for whom there was no file or port is
+// held for a while.
 func (e *Engine) send(req *http.Request, index int) (resp *http.Response, cancel func(), err error) {
 	resp, cancel, err = e.client.send(req, index)
 	if err != nil && !e.timing.Open() && record.IsShortage(record.ClassOf(err)) {
@@ -333,8 +334,8 @@ func (e *Engine) skipRest(failed *record.Outcome) {
 	e.recorder.Skip(failed.Request, failed.Done)
 }
 
-// finish inspects an answer that came whole, records the outcome, and sends the rest of its flow, which holds the worker
-// until its end.
+// finish inspects an answer that came whole, records the outcome, and sends the rest of its flow, which holds the
+// worker until its end.
 func (e *Engine) finish(x *exchange) {
 	x.recorded = true
 	x.outcome.ReceivedBytes = x.size

@@ -25,14 +25,15 @@ func engineOf(plan *scenarios.Plan, requests *request.Set) (*Engine, *record.Col
 	s := &plan.Scenarios[0]
 	schedule := arrival.NewSchedule(s.Load, 1)
 	timing := &arrival.Timing{
-		Schedule: schedule, Window: arrival.NewWindow(s, schedule), Shard: arrival.Whole, Users: s.Load.Workers(), GracefulStop: s.GracefulStop,
+		Schedule: schedule, Window: arrival.NewWindow(s, schedule), Shard: arrival.Whole, Users: s.Load.Workers(),
+		GracefulStop: s.GracefulStop,
 	}
 	c := record.New(plan, s, timing, requests)
 	return New(Config{Timing: timing, Requests: requests, Collector: c, Target: "http://127.0.0.1"}), c
 }
 
-// TestPacerDropsWhatIsDueNoMore: an iteration for which the vegeta engine waits already is not sent when the warm-up ends so
-// early that it comes after the schedule's end.
+// TestPacerDropsWhatIsDueNoMore: an iteration for which the vegeta engine waits already is not sent when the warm-up
+// ends so early that it comes after the schedule's end.
 func TestPacerDropsWhatIsDueNoMore(t *testing.T) {
 	// Iteration 1 is due after 10 s.
 	load := scenarios.ConstantRate{Rate: 0.1, Duration: 41 * time.Second, MaxVUs: 1}

@@ -68,8 +68,8 @@ func (x *exchange) inspect(requests *request.Set) (goesOn bool) {
 	return goesOn
 }
 
-// isFinishedHere reports whether the worker that reads the answer records the outcome: where it inspects the answer, keeps
-// some of it because it fails, or goes on with a flow.
+// isFinishedHere reports whether the worker that reads the answer records the outcome: where it inspects the answer,
+// keeps some of it because it fails, or goes on with a flow.
 func (x *exchange) isFinishedHere(requests *request.Set) bool {
 	i := x.outcome.Request
 	return x.failing || requests.Inspection(i) != nil || requests.Continues(i)

@@ -18,11 +18,11 @@ import (
 	"golang.org/x/net/http2"
 )
 
-// http2Pool sends requests on the HTTP/2 connections that an http.Transport has made. Left to itself net/http waits in its
-// RoundTrip where it need not, and that would be counted as the server's time: for 1, 2, 4, up to 32 s after a server has refused
-// a request twice, and, on a new connection, for others of its requests to end, because up to 100 go on one of which the
-// server has not yet said how many it takes. Here a refused request is sent at once on another connection, and a new connection
-// takes one request until the server's settings are known.
+// http2Pool sends requests on the HTTP/2 connections that an http.Transport has made. Left to itself net/http waits in
+// its RoundTrip where it need not, and that would be counted as the server's time: for 1, 2, 4, up to 32 s after a
+// server has refused a request twice, and, on a new connection, for others of its requests to end, because up to 100 go
+// on one of which the server has not yet said how many it takes. Here a refused request is sent at once on another
+// connection, and a new connection takes one request until the server's settings are known.
 type http2Pool struct {
 	protocol http2.Transport
 	context  context.Context // ends what is under way
@@ -41,11 +41,11 @@ type http2Conn struct {
 }
 
 const (
-	// mostUnused bounds the connections without a request yet: where none can take a request, net/http makes one for each
-	// request that waits, and the first of them may do for all.
+	// mostUnused bounds the connections without a request yet: where none can take a request, net/http makes one for
+	// each request that waits, and the first of them may do for all.
 	mostUnused = 16
-	// mostRefusals bounds how often a request is sent again. A server that takes ten requests a connection refuses one of
-	// a burst of 1,000 some ten times.
+	// mostRefusals bounds how often a request is sent again. A server that takes ten requests a connection refuses one
+	// of a burst of 1,000 some ten times.
 	mostRefusals = 100
 )
 
@@ -123,7 +123,8 @@ func (p *http2Pool) add(address string, conn *tls.Conn) http.RoundTripper {
 	return host
 }
 
-// watchedConn tells that it was closed, and is closed soon also where the server does not read what TLS sends to say so.
+// watchedConn tells that it was closed, and is closed soon also where the server does not read what TLS sends to say
+// so.
 type watchedConn struct {
 	*tls.Conn
 	closed *atomic.Bool
@@ -201,8 +202,8 @@ func (p *http2Pool) send(address string, req *http.Request) (*http.Response, err
 	}
 }
 
-// take finds a connection that can take a request, other than the one to be avoided. Where there is none, young is one of
-// which the server's settings are still to come.
+// take finds a connection that can take a request, other than the one to be avoided. Where there is none, young is one
+// of which the server's settings are still to come.
 func (p *http2Pool) take(address string, avoid *http2Conn) (c, young *http2Conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -221,8 +222,8 @@ func (p *http2Pool) take(address string, avoid *http2Conn) (c, young *http2Conn)
 	return nil, young
 }
 
-// tries is how a request has fared so far. It travels in the request's context, because net/http sends a request once more
-// when there is no connection for it.
+// tries is how a request has fared so far. It travels in the request's context, because net/http sends a request once
+// more when there is no connection for it.
 type tries struct {
 	refusals int
 	refused  bool       // by REFUSED_STREAM
@@ -260,7 +261,8 @@ func (t *tries) refusedBy(c *http2Conn, err error) error {
 	case errors.As(err, &stream) && stream.Code == http2.ErrCodeRefusedStream && !t.refused:
 		t.refused = true
 		return nil
-	case text == goneAway, text == notUsable, text == notEstablished && c.settingsKnown() && c.works: // closed while it was idle
+	// closed while it was idle
+	case text == goneAway, text == notUsable, text == notEstablished && c.settingsKnown() && c.works:
 		if t.refusals <= mostRefusals {
 			return nil
 		}

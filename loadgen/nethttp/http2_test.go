@@ -49,8 +49,8 @@ func exchange2(client *http.Transport, url string) (string, error) {
 	return string(body), err
 }
 
-// TestHTTP2StreamLimit: requests above what a server takes on a connection at once go on others and wait for none to end, also
-// while the server has not said yet how many it takes. The server answers none before it has all of them.
+// TestHTTP2StreamLimit: requests above what a server takes on a connection at once go on others and wait for none to
+// end, also while the server has not said yet how many it takes. The server answers none before it has all of them.
 func TestHTTP2StreamLimit(t *testing.T) {
 	const limit, burst = 4, 20
 	var came atomic.Int64
@@ -82,8 +82,8 @@ func TestHTTP2StreamLimit(t *testing.T) {
 	}
 }
 
-// TestHTTP2Refused: a refused stream is sent once more, whole, on another connection; a server that refuses it again has refused
-// it. One that goes away is asked on a new connection, and not for ever.
+// TestHTTP2Refused: a refused stream is sent once more, whole, on another connection; a server that refuses it again
+// has refused it. One that goes away is asked on a new connection, and not for ever.
 func TestHTTP2Refused(t *testing.T) {
 	for name, tt := range map[string]struct {
 		refuse   func(f *http2.Framer, stream uint32) error
@@ -92,11 +92,12 @@ func TestHTTP2Refused(t *testing.T) {
 		fails    string // the class of the error
 		sendings int64
 	}{
-		"stream once":    {refuse: resetRefused, times: 1, want: "what is asked", sendings: 2},
-		"stream twice":   {refuse: resetRefused, times: 2, fails: record.ErrorTurnedAway, sendings: 2},
-		"goes away":      {refuse: goAway, times: 5, want: "what is asked", sendings: 6},
-		"always goes":    {refuse: goAway, times: 1000, fails: record.ErrorTurnedAway, sendings: mostRefusals + 1},
-		"protocol error": {refuse: resetProtocol, times: 1, fails: record.ErrorOther, sendings: 1}, // whether it was processed is not known
+		"stream once":  {refuse: resetRefused, times: 1, want: "what is asked", sendings: 2},
+		"stream twice": {refuse: resetRefused, times: 2, fails: record.ErrorTurnedAway, sendings: 2},
+		"goes away":    {refuse: goAway, times: 5, want: "what is asked", sendings: 6},
+		"always goes":  {refuse: goAway, times: 1000, fails: record.ErrorTurnedAway, sendings: mostRefusals + 1},
+		// whether it was processed is not known
+		"protocol error": {refuse: resetProtocol, times: 1, fails: record.ErrorOther, sendings: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			address, sendings := refusingServer(t, tt.times, tt.refuse)
@@ -106,7 +107,8 @@ func TestHTTP2Refused(t *testing.T) {
 				class = record.ClassOfText(err.Error(), false)
 			}
 			if body != tt.want || class != tt.fails || sendings.Load() != tt.sendings {
-				t.Errorf("answer %q, error %v of class %q; sent %d times, want %d", body, err, class, sendings.Load(), tt.sendings)
+				t.Errorf("answer %q, error %v of class %q; sent %d times, want %d", body, err, class, sendings.Load(),
+					tt.sendings)
 			}
 		})
 	}
@@ -123,7 +125,9 @@ func resetProtocol(f *http2.Framer, stream uint32) error {
 func goAway(f *http2.Framer, _ uint32) error { return f.WriteGoAway(0, http2.ErrCodeNo, nil) }
 
 // refusingServer refuses what comes on its first connections, and echoes what comes on others. It counts the requests.
-func refusingServer(t *testing.T, times int64, refuse func(*http2.Framer, uint32) error) (address string, requests *atomic.Int64) {
+func refusingServer(t *testing.T, times int64, refuse func(*http2.Framer, uint32) error) (address string,
+	requests *atomic.Int64,
+) {
 	t.Helper()
 	some := httptest.NewTLSServer(nil)
 	config := &tls.Config{Certificates: some.TLS.Certificates, NextProtos: []string{"h2"}}
@@ -159,14 +163,19 @@ func echo(f *http2.Framer, stream uint32, body []byte) error {
 	if err := hpack.NewEncoder(&head).WriteField(hpack.HeaderField{Name: ":status", Value: "200"}); err != nil {
 		return err
 	}
-	if err := f.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: []byte(head.String()), EndHeaders: true}); err != nil {
+	if err := f.WriteHeaders(http2.HeadersFrameParam{
+		StreamID: stream, BlockFragment: []byte(head.String()),
+		EndHeaders: true,
+	}); err != nil {
 		return err
 	}
 	return f.WriteData(stream, true, body)
 }
 
 // serveFrames speaks HTTP/2 with a client, and has each request that came whole answered.
-func serveFrames(conn net.Conn, requests *atomic.Int64, answer func(f *http2.Framer, stream uint32, body []byte) error) error {
+func serveFrames(conn net.Conn, requests *atomic.Int64,
+	answer func(f *http2.Framer, stream uint32, body []byte) error,
+) error {
 	if _, err := io.ReadFull(conn, make([]byte, len(http2.ClientPreface))); err != nil {
 		return err
 	}

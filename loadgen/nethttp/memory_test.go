@@ -27,7 +27,10 @@ func (l *light) RoundTrip(*http.Request) (*http.Response, error) {
 	case 1_000_000:
 		l.end = liveHeap()
 	}
-	return &http.Response{Status: "200 OK", StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader("x"))}, nil
+	return &http.Response{
+		Status: "200 OK", StatusCode: 200, Header: http.Header{},
+		Body: io.NopCloser(strings.NewReader("x")),
+	}, nil
 }
 
 func liveHeap() uint64 {
@@ -40,7 +43,10 @@ func liveHeap() uint64 {
 // millionRequests runs a million requests through the engine and its recorder, as fast as they go, and returns the live
 // heap on the way and at the end, in bytes.
 func millionRequests() (early, end uint64, err error) {
-	plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 1e6, Duration: time.Second, MaxVUs: 64}, GracefulStop: 10 * time.Minute})
+	plan := planOf(scenarios.Scenario{
+		Load:         scenarios.ConstantRate{Rate: 1e6, Duration: time.Second, MaxVUs: 64},
+		GracefulStop: 10 * time.Minute,
+	})
 	s := &plan.Scenarios[0]
 	requests, err := request.New(1, s, request.Sources{})
 	if err != nil {

@@ -68,16 +68,17 @@ func newPlainConn(raw net.Conn) (*plainConn, error) {
 	return c, err
 }
 
-// earlyAnswer is how long a connection waits for the end of the writing when the answer came first: where a server answers
-// at once, the write may not have returned yet.
+// earlyAnswer is how long a connection waits for the end of the writing when the answer came first: where a server
+// answers at once, the write may not have returned yet.
 const earlyAnswer = 10 * time.Millisecond
 
-// restAfter is how long a connection is idle before it is looked at, which takes a microsecond or two. What the server did with its answer it
-// did at once.
+// restAfter is how long a connection is idle before it is looked at, which takes a microsecond or two. What the server
+// did with its answer it did at once.
 const restAfter = time.Millisecond
 
-// usableFor reports whether the server has neither closed the idle connection nor sent anything on it unasked: the next answer
-// would not be that to the next request. A request that may not be sent twice is not risked on a connection not looked at.
+// usableFor reports whether the server has neither closed the idle connection nor sent anything on it unasked: the next
+// answer would not be that to the next request. A request that may not be sent twice is not risked on a connection not
+// looked at.
 func (c *plainConn) usableFor(method string) bool {
 	if c.r.Buffered() > 0 {
 		return false
@@ -109,7 +110,8 @@ func (t *plainTransport) roundTrip(req *http.Request, timeout time.Duration) (*h
 		return nil, err
 	}
 	resp, err := t.exchange(c, req)
-	if err != nil && reused && t.context.Err() == nil && !isTimeout(err) && c.came == 0 && request.Idempotent(req.Method) {
+	if err != nil && reused && t.context.Err() == nil && !isTimeout(err) && c.came == 0 &&
+		request.Idempotent(req.Method) {
 		if req.GetBody != nil {
 			req.Body, err = req.GetBody()
 			if err != nil {
@@ -291,8 +293,8 @@ func (t *plainTransport) putBack(c *plainConn) {
 	t.idle = append(t.idle, c)
 }
 
-// putBackWhenSent gives back a connection whose answer has come whole, unless that was before the request was sent: it may
-// be that its sender has not been told yet.
+// putBackWhenSent gives back a connection whose answer has come whole, unless that was before the request was sent: it
+// may be that its sender has not been told yet.
 func (t *plainTransport) putBackWhenSent(c *plainConn) {
 	early := time.NewTimer(earlyAnswer)
 	defer early.Stop()

@@ -95,7 +95,11 @@ func TestPlainTransportAnswersAsNetHTTP(t *testing.T) {
 
 func TestPlainTransportKeepsConnections(t *testing.T) {
 	var connections atomic.Int64
-	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "x") }))
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter,
+		_ *http.Request,
+	) {
+		fmt.Fprint(w, "x")
+	}))
 	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
 		if state == http.StateNew {
 			connections.Add(1)
@@ -149,7 +153,11 @@ func TestPlainTransportAfterTheServerClosed(t *testing.T) {
 // TestPlainTransportLooksAtIdleConnections: a write on a connection that the server closed in the meantime would fail,
 // and be counted against the server.
 func TestPlainTransportLooksAtIdleConnections(t *testing.T) {
-	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "x") }))
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter,
+		_ *http.Request,
+	) {
+		fmt.Fprint(w, "x")
+	}))
 	s.Config.IdleTimeout = 50 * time.Millisecond
 	s.Start()
 	t.Cleanup(s.Close)
@@ -162,8 +170,8 @@ func TestPlainTransportLooksAtIdleConnections(t *testing.T) {
 	}
 }
 
-// BenchmarkTransport compares the cost of a request with net/http's transport, eight in flight, against a server in this
-// process: the time is that of both sides.
+// BenchmarkTransport compares the cost of a request with net/http's transport, eight in flight, against a server in
+// this process: the time is that of both sides.
 func BenchmarkTransport(b *testing.B) {
 	base := serve(b, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "0123456789") })
 	p := plain(b, base)

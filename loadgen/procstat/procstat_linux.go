@@ -144,8 +144,8 @@ func affinity() *unix.CPUSet {
 	return &set
 }
 
-// cpuTimes sums those CPUs of /proc/stat that are allowed: whoever works on others is nobody's neighbour. The fields are
-// user, nice, system, idle, iowait, irq, softirq, steal. What is not understood is left out.
+// cpuTimes sums those CPUs of /proc/stat that are allowed: whoever works on others is nobody's neighbour. The fields
+// are user, nice, system, idle, iowait, irq, softirq, steal. What is not understood is left out.
 func cpuTimes(stat string, allowed func(cpu int) bool) (busy, stolen, all time.Duration) {
 	for line := range strings.Lines(stat) {
 		number, ok := strings.CutPrefix(line, "cpu")

@@ -12,21 +12,30 @@ import (
 
 func TestReadProc(t *testing.T) {
 	for stat, want := range map[string][3]int{
-		"cpu  9 9 9 9 9 9 9 9 9 9\ncpu0 1 2 3 4 5 6 7 8 9 10\ncpu1 7 7 7 7 7 7 7 7 7 7\ncpu2 1 1 1 1 1 1 1 1 0 0\nintr 5 5 5 5 5 5 5 5 5\n": {24, 9, 44},
+		"cpu  9 9 9 9 9 9 9 9 9 9\ncpu0 1 2 3 4 5 6 7 8 9 10\ncpu1 7 7 7 7 7 7 7 7 7 7\ncpu2 1 1 1 1 1 1 1 1 0 " +
+			"0\nintr 5 5 5 5 5 5 5 5 5\n": {24, 9, 44},
 		"cpu  1 2 3 4 5 6 7 8 9 10\n": {},
 		"cpu0 1 2 3 4 5 6 7\n":        {},
 		"cpu0 1 2 3 4 5 6 7 x\n":      {},
 		"cpu\n":                       {},
 		"":                            {},
 	} {
-		if busy, stolen, all := cpuTimes(stat, func(cpu int) bool { return cpu != 1 }); [3]time.Duration{busy, stolen, all} != [3]time.Duration{time.Duration(want[0]) * userHz, time.Duration(want[1]) * userHz, time.Duration(want[2]) * userHz} {
+		if busy, stolen, all := cpuTimes(stat, func(cpu int) bool { return cpu != 1 }); [3]time.Duration{
+			busy, stolen,
+			all,
+		} != [3]time.Duration{
+			time.Duration(want[0]) * userHz, time.Duration(want[1]) * userHz,
+			time.Duration(want[2]) * userHz,
+		} {
 			t.Errorf("%q: %v, %v, %v; want %v ticks", stat, busy, stolen, all, want)
 		}
 	}
-	if d := processTime([]byte("7 (a) b) S 1 7 7 0 -1 4194560 95 0 0 0 25 17 0 0 20 0 1 0 2 3")); d != 420*time.Millisecond {
+	if d := processTime([]byte("7 (a) b) S 1 7 7 0 -1 4194560 95 0 0 0 25 17 0 0 20 0 1 0 2 3")); d !=
+		420*time.Millisecond {
 		t.Errorf("process time %v", d)
 	}
-	if v := resentSegments("Ip: Forwarding\nIp: 1\nTcp: RtoAlgorithm RetransSegs InErrs\nTcp: 1 42 0\n"); v == nil || *v != 42 {
+	if v := resentSegments("Ip: Forwarding\nIp: 1\nTcp: RtoAlgorithm RetransSegs InErrs\nTcp: 1 42 0\n"); v == nil ||
+		*v != 42 {
 		t.Errorf("resent %v", v)
 	}
 	if v := tcpSockets("sockets: used 9\nTCP: inuse 4 orphan 0 tw 15 alloc 5 mem 0\n"); v == nil || *v != 19 {
@@ -74,7 +83,8 @@ func TestHealthOfTheSystem(t *testing.T) {
 		time.Sleep(50 * time.Millisecond)
 	}
 	s := children.read().second(children.first, children.first.at, results.ProcessesChildren)
-	if s.System == nil || *s.System*s.Length < 0.3 || s.Others == nil || s.SysWaited == nil || *s.SysWaited < 0 || *s.SysWaited > 1 {
+	if s.System == nil || *s.System*s.Length < 0.3 || s.Others == nil || s.SysWaited == nil || *s.SysWaited < 0 ||
+		*s.SysWaited > 1 {
 		t.Errorf("known: %+v", s)
 	}
 	s = unknown.read().second(unknown.first, unknown.first.at, results.ProcessesUnknown)

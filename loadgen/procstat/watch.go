@@ -1,5 +1,5 @@
-// Package procstat measures what a run used of the machine: CPU, waits for a CPU, sockets and files of the generator, of
-// the system under test, and of everything else.
+// Package procstat measures what a run used of the machine: CPU, waits for a CPU, sockets and files of the generator,
+// of the system under test, and of everything else.
 package procstat
 
 import (
@@ -25,7 +25,8 @@ type reading struct {
 
 // machineReading is the part that only /proc reports. A nil pointer is what it does not report.
 type machineReading struct {
-	busy, stolen, all     time.Duration // CPU time of the CPUs that this process may use; busy is neither idle nor stolen
+	// CPU time of the CPUs that this process may use; busy is neither idle nor stolen
+	busy, stolen, all     time.Duration
 	system                *time.Duration
 	threads               *threadTimes // of this process
 	systemThreads         *threadTimes
@@ -143,6 +144,7 @@ func (w *Watch) End() (results.Generator, *results.Health) {
 		StolenShare: stolen,
 		CPUSeconds:  (now.cpu - before.cpu).Seconds(), WallSeconds: now.at.Sub(before.at).Seconds(),
 		CPUs: runtime.NumCPU(), GoMaxProcs: runtime.GOMAXPROCS(0), GoVersion: runtime.Version(),
-		GCPauses: (now.pauses - before.pauses).Seconds(), NumGC: uint32(now.numGC - before.numGC), MaxRSSBytes: now.maxRSS,
+		GCPauses: (now.pauses - before.pauses).Seconds(), NumGC: uint32(now.numGC - before.numGC),
+		MaxRSSBytes: now.maxRSS,
 	}, &w.health
 }

@@ -22,11 +22,13 @@ func TestHealthOfARun(t *testing.T) {
 func TestHealthWithoutProc(t *testing.T) {
 	start := time.Now()
 	before := reading{at: start}
-	s := reading{at: start.Add(2 * time.Second), cpu: time.Second, pauses: time.Millisecond}.second(before, start, results.ProcessesUnknown)
+	s := reading{at: start.Add(2 * time.Second), cpu: time.Second, pauses: time.Millisecond}.second(before, start,
+		results.ProcessesUnknown)
 	if s.Generator != 0.5 || s.GCPause != 1 || s.Length != 2 {
 		t.Errorf("%+v", s)
 	}
-	if s.System != nil || s.Others != nil || s.Stolen != nil || s.Waited != nil || s.SysWaited != nil || s.Resent != nil || s.Files != nil || s.Ports != nil {
+	if s.System != nil || s.Others != nil || s.Stolen != nil || s.Waited != nil || s.SysWaited != nil ||
+		s.Resent != nil || s.Files != nil || s.Ports != nil {
 		t.Errorf("told although nothing is known: %+v", s)
 	}
 }

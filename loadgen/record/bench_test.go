@@ -33,7 +33,10 @@ func BenchmarkFlush(b *testing.B) {
 		b.StopTimer()
 		for n := range 10_000 {
 			at := time.Duration(i)*time.Second + time.Duration(n)*100*time.Microsecond
-			loops[n%2].Record(&Outcome{Request: n % 3, Intended: at, Sent: at, Done: at + time.Duration(n)*time.Microsecond, Status: 200})
+			loops[n%2].Record(&Outcome{
+				Request: n % 3, Intended: at, Sent: at,
+				Done: at + time.Duration(n)*time.Microsecond, Status: 200,
+			})
 		}
 		b.StartTimer()
 		c.Flush()
@@ -53,7 +56,8 @@ func BenchmarkHour(b *testing.B) {
 				at := time.Duration(second)*time.Second + time.Duration(n)*(time.Second/rate)
 				took := time.Millisecond + time.Duration(n*n%7919)*time.Microsecond
 				loops[n%2].Record(&Outcome{
-					Request: n % 3, Intended: at, Sent: at, Done: at + took, Status: 200, Cache: CacheHit, ReceivedBytes: 1024,
+					Request: n % 3, Intended: at, Sent: at, Done: at + took, Status: 200, Cache: CacheHit,
+					ReceivedBytes: 1024,
 				})
 				loops[n%2].Late(time.Duration(n%50)*time.Microsecond, time.Microsecond)
 			}

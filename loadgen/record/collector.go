@@ -13,10 +13,10 @@ import (
 	"github.com/policycortex/headroom/scenarios"
 )
 
-// Collector puts together what the loops of one scenario recorded. Each loop has a recorder of its own, which hands over its
-// counts once a second; a second is flushed, that is merged into the scenario's account, when every recorder has handed it
-// over. What a quantile is taken of is always the merged histogram. Its memory depends on the number of requests in the
-// plan, of loops, and on the run's length in seconds, not on the number of outcomes.
+// Collector puts together what the loops of one scenario recorded. Each loop has a recorder of its own, which hands
+// over its counts once a second; a second is flushed, that is merged into the scenario's account, when every recorder
+// has handed it over. What a quantile is taken of is always the merged histogram. Its memory depends on the number of
+// requests in the plan, of loops, and on the run's length in seconds, not on the number of outcomes.
 type Collector struct {
 	scenario   *scenarios.Scenario
 	timing     *arrival.Timing
@@ -48,8 +48,9 @@ type Collector struct {
 // New returns the collector of a scenario of the plan. requests are the scenario's.
 func New(plan *scenarios.Plan, s *scenarios.Scenario, timing *arrival.Timing, requests *request.Set) *Collector {
 	c := &Collector{
-		scenario: s, timing: timing, requests: requests, next: int(s.StartTime / time.Second), stages: arrival.NewStages(s),
-		whole: results.NewHistogram(), each: results.NewHistogram(),
+		scenario: s, timing: timing, requests: requests, next: int(s.StartTime / time.Second),
+		stages: arrival.NewStages(s),
+		whole:  results.NewHistogram(), each: results.NewHistogram(),
 		load: &results.Load{
 			Scenario: s.Name, Executor: string(s.Load.Executor()), Open: timing.Open(), Stages: namedStages(s),
 			MeasuredFrom: (s.StartTime + s.Warmup).Seconds(), MeasuredTo: (s.StartTime + s.Load.Length()).Seconds(),
@@ -74,7 +75,8 @@ func newSeries(plan *scenarios.Plan, s *scenarios.Scenario, q *scenarios.Request
 		wanted = request.ExpectedText(q)
 	}
 	return &results.Series{
-		Scenario: s.Name, Name: q.Name, Method: q.Method, Stage: stage, Expected: wanted, Tags: plan.TagsOf(s, q, stage),
+		Scenario: s.Name, Name: q.Name, Method: q.Method, Stage: stage, Expected: wanted,
+		Tags:     plan.TagsOf(s, q, stage),
 		Statuses: map[int]int64{}, Errors: map[string]int64{}, ErrorSamples: map[string]string{},
 		Response: results.NewHistogram(), Service: results.NewHistogram(), Checks: checksOf(q.Checks),
 	}
@@ -140,15 +142,18 @@ func (c *Collector) take(number int) []*second {
 	return of
 }
 
-// flush merges what all loops counted in the first second that is not flushed, and adds a point of the scenario and one of
-// each request that had outcomes.
+// flush merges what all loops counted in the first second that is not flushed, and adds a point of the scenario and one
+// of each request that had outcomes.
 func (c *Collector) flush(loops []*second, partial bool) {
 	warmup := float64(c.next) < c.load.MeasuredFrom
 	partial = partial || float64(c.next) < c.scenario.StartTime.Seconds()
 	all := results.Point{Scenario: c.scenario.Name, Second: c.next, Warmup: warmup, Partial: partial}
 	var of []results.Point
 	for i := range c.scenario.Requests {
-		p := results.Point{Scenario: c.scenario.Name, Request: c.scenario.Requests[i].Name, Second: c.next, Warmup: warmup, Partial: partial}
+		p := results.Point{
+			Scenario: c.scenario.Name, Request: c.scenario.Requests[i].Name, Second: c.next,
+			Warmup: warmup, Partial: partial,
+		}
 		for k := range c.stages.Names {
 			c.flushSeries(&p, i*len(c.stages.Names)+k, i, loops)
 		}
@@ -195,8 +200,8 @@ func (c *Collector) add(s *second) {
 	c.merge(c.load.OwnLag, s.ownLag)
 }
 
-// flushSeries adds what the loops counted of one series, of a request in a stage, to the series and to the request's point,
-// whose response times it leaves in c.each.
+// flushSeries adds what the loops counted of one series, of a request in a stage, to the series and to the request's
+// point, whose response times it leaves in c.each.
 func (c *Collector) flushSeries(p *results.Point, series, request int, loops []*second) {
 	for _, s := range loops {
 		of := &s.series[series]
@@ -288,9 +293,9 @@ func (c *Collector) Progress() Progress {
 	return p
 }
 
-// Finish flushes what is left when all recorders are closed: planned is the number of iterations that were to be sent until
-// the scenario's end or the run's, measuredPlanned those of the measured window. Both are 0 where the load is closed: then
-// they are what was sent.
+// Finish flushes what is left when all recorders are closed: planned is the number of iterations that were to be sent
+// until the scenario's end or the run's, measuredPlanned those of the measured window. Both are 0 where the load is
+// closed: then they are what was sent.
 func (c *Collector) Finish(planned, measuredPlanned int64, ended time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -341,8 +346,8 @@ func (c *Collector) AddTo(m *results.Measurements) error {
 	return c.err
 }
 
-// Share adds the account to m as it is now, and keeps it so until release is called. flushed is until when it is whole, in
-// seconds since the run's start.
+// Share adds the account to m as it is now, and keeps it so until release is called. flushed is until when it is whole,
+// in seconds since the run's start.
 func (c *Collector) Share(m *results.Measurements) (flushed float64, release func()) {
 	c.mu.Lock()
 	c.addAll(m)

@@ -10,8 +10,8 @@ import (
 	"github.com/policycortex/headroom/scenarios"
 )
 
-// firsts is what a loop has kept the first of, in one series: of each class of failures, and of each check that an answer
-// did not meet. What follows is only counted, so that failures cost little more than answers.
+// firsts is what a loop has kept the first of, in one series: of each class of failures, and of each check that an
+// answer did not meet. What follows is only counted, so that failures cost little more than answers.
 type firsts struct {
 	classes  map[string]bool // but for those by status
 	statuses map[int]bool

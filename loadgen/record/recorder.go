@@ -30,8 +30,8 @@ type Outcome struct {
 	Texts         *request.Texts  // that its flow has extracted; nil without a flow
 }
 
-// Recorder counts the outcomes of one loop. Only that loop may use it, so that recording takes no lock: it counts in the
-// present second, which it hands to the collector when the second has ended.
+// Recorder counts the outcomes of one loop. Only that loop may use it, so that recording takes no lock: it counts in
+// the present second, which it hands to the collector when the second has ended.
 type Recorder struct {
 	collector *Collector
 	scenario  *scenarios.Scenario
@@ -164,7 +164,8 @@ func (r *Recorder) unsent(o *Outcome, first bool) bool {
 	return first
 }
 
-// timed reports whether an outcome has times that count: an answer came, or was waited for until the timeout or the end.
+// timed reports whether an outcome has times that count: an answer came, or was waited for until the timeout or the
+// end.
 func (o *Outcome) timed() bool {
 	return o.ErrorClass == "" || o.ErrorClass == ErrorTimeout || o.ErrorClass == ErrorUnanswered
 }
@@ -267,8 +268,8 @@ func (r *Recorder) Late(lag, own time.Duration) {
 	r.second.written = true
 }
 
-// Advance hands over the present second when it has ended. A loop calls it now and then even when nothing is answered: a
-// second is flushed when all loops have passed it.
+// Advance hands over the present second when it has ended. A loop calls it now and then even when nothing is answered:
+// a second is flushed when all loops have passed it.
 func (r *Recorder) Advance(now time.Duration) {
 	if now >= r.secondEnd {
 		r.advanceTo(int((r.scenario.StartTime + now) / time.Second))

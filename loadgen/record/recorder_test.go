@@ -28,13 +28,19 @@ func planOf(s scenarios.Scenario) *scenarios.Plan {
 func collectorOf(plan *scenarios.Plan) *Collector {
 	s := &plan.Scenarios[0]
 	schedule := arrival.NewSchedule(s.Load, 1)
-	timing := &arrival.Timing{Schedule: schedule, Window: arrival.NewWindow(s, schedule), Shard: arrival.Whole, Users: s.Load.Workers()}
+	timing := &arrival.Timing{
+		Schedule: schedule, Window: arrival.NewWindow(s, schedule), Shard: arrival.Whole,
+		Users: s.Load.Workers(),
+	}
 	return New(plan, s, timing, nil)
 }
 
 // recorders is the collector of a scenario of three requests that lasts so long, with n recorders.
 func recorders(n int, duration time.Duration) (*Collector, []*Recorder) {
-	s := scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 100, Duration: duration}, StartTime: 1300 * time.Millisecond, Warmup: 900 * time.Millisecond}
+	s := scenarios.Scenario{
+		Load:      scenarios.ConstantRate{Rate: 100, Duration: duration},
+		StartTime: 1300 * time.Millisecond, Warmup: 900 * time.Millisecond,
+	}
 	for _, name := range []string{"a", "b", "c"} {
 		s.Requests = append(s.Requests, scenarios.Request{Name: name, Weight: 1, Method: "GET", Timeout: time.Second})
 	}
@@ -51,11 +57,15 @@ func recorders(n int, duration time.Duration) (*Collector, []*Recorder) {
 func randomOutcome(random *rand.Rand, done time.Duration) Outcome {
 	o := Outcome{
 		Request: random.IntN(3), Done: done, Status: []int{200, 200, 404, 503}[random.IntN(4)],
-		Cache: []CacheAnswer{CacheUnknown, CacheHit, CacheMiss}[random.IntN(3)], SentBytes: random.Int64N(100), ReceivedBytes: random.Int64N(1000),
+		Cache: []CacheAnswer{CacheUnknown, CacheHit, CacheMiss}[random.IntN(3)], SentBytes: random.Int64N(100),
+		ReceivedBytes: random.Int64N(1000),
 	}
 	o.Sent = done - time.Duration(random.ExpFloat64()*float64(20*time.Millisecond))
 	o.Intended = o.Sent - time.Duration(random.ExpFloat64()*float64(time.Millisecond))
-	if class := []string{"", "", "", ErrorTimeout, ErrorReset, ErrorUnanswered, ErrorCut, ErrorNoFiles}[random.IntN(8)]; class != "" {
+	if class := []string{
+		"", "", "", ErrorTimeout, ErrorReset, ErrorUnanswered, ErrorCut,
+		ErrorNoFiles,
+	}[random.IntN(8)]; class != "" {
 		o.ErrorClass, o.ErrorText, o.Cache = class, "because of "+class, CacheUnknown
 	}
 	return o
@@ -98,7 +108,8 @@ func TestManyRecordersCountAsOne(t *testing.T) {
 		many, ofMany := recorders(1+random.IntN(7), duration)
 		var wantSent int64
 		gap := time.Duration(1+random.IntN(40)) * time.Millisecond
-		for at := time.Duration(0); at < duration+300*time.Millisecond; at += time.Duration(random.Int64N(int64(2 * gap))) {
+		for at := time.Duration(0); at < duration+
+			300*time.Millisecond; at += time.Duration(random.Int64N(int64(2 * gap))) {
 			o := randomOutcome(random, at)
 			b := ofMany[random.IntN(len(ofMany))]
 			ofOne[0].Record(&o)
@@ -123,7 +134,8 @@ func TestManyRecordersCountAsOne(t *testing.T) {
 		many.Finish(500, 400, duration)
 		want, got := accountOf(one), accountOf(many)
 		if !reflect.DeepEqual(got, want) {
-			t.Fatalf("seed %d, %d recorders:\n%s\none recorder:\n%s", seed, len(ofMany), asJSON(t, got), asJSON(t, want))
+			t.Fatalf("seed %d, %d recorders:\n%s\none recorder:\n%s", seed, len(ofMany), asJSON(t, got),
+				asJSON(t, want))
 		}
 		if want.Load.Sent != wantSent {
 			t.Fatalf("seed %d: %d sent, want %d", seed, want.Load.Sent, wantSent)
@@ -172,13 +184,15 @@ func TestAccountIsOfTheOutcomes(t *testing.T) {
 	}
 	a, c := r.series[0], r.series[2]
 	if a.Requests != 2 || a.Failed != 1 || a.Response.Count() != 2 || a.BytesReceived != 20 ||
-		!maps.Equal(a.Statuses, map[int]int64{200: 1, 404: 1}) || !maps.Equal(a.Errors, map[string]int64{"status 404": 1}) {
+		!maps.Equal(a.Statuses, map[int]int64{200: 1, 404: 1}) ||
+		!maps.Equal(a.Errors, map[string]int64{"status 404": 1}) {
 		t.Errorf("a %+v", a)
 	}
 	if bb := r.series[1]; bb.Requests != 2 || bb.Failed != 0 || bb.Response.Max() < 1099 || bb.Response.Max() > 1101 {
 		t.Errorf("b %+v", bb)
 	}
-	if c.Requests != 2 || c.Failed != 2 || c.Response.Count() != 1 || c.ErrorSamples[ErrorReset] != ErrorReset || len(c.Statuses) != 0 {
+	if c.Requests != 2 || c.Failed != 2 || c.Response.Count() != 1 || c.ErrorSamples[ErrorReset] != ErrorReset ||
+		len(c.Statuses) != 0 {
 		t.Errorf("c %+v", c)
 	}
 	var seconds []int
@@ -196,7 +210,8 @@ func TestAccountIsOfTheOutcomes(t *testing.T) {
 	}
 }
 
-// TestStagesAreToldApart: a request belongs to the stage in which it was meant to be sent, however late it was answered.
+// TestStagesAreToldApart: a request belongs to the stage in which it was meant to be sent, however late it was
+// answered.
 func TestStagesAreToldApart(t *testing.T) {
 	plan := planOf(scenarios.Scenario{
 		Load: scenarios.RampingRate{StartRate: 10, Stages: []scenarios.Stage{
@@ -209,14 +224,18 @@ func TestStagesAreToldApart(t *testing.T) {
 	})
 	for _, selector := range []map[string]string{{"stage": "peak"}, {"stage": "peak"}, {"stage": "other"}} {
 		plan.Thresholds = append(plan.Thresholds, scenarios.Threshold{
-			Metric: "http_req_duration", Selector: selector, Aggregation: scenarios.Aggregation{Name: "p", Percentile: 95},
+			Metric: "http_req_duration", Selector: selector,
+			Aggregation: scenarios.Aggregation{Name: "p", Percentile: 95},
 		})
 	}
 	r := collectorOf(plan)
 	b := r.NewRecorder()
 	for i, intended := range []time.Duration{500, 1000, 1999, 2000, 3999, 4000, 5999} { // milliseconds
 		intended *= time.Millisecond
-		b.Record(&Outcome{Request: i % 2, Intended: intended, Sent: intended, Done: 6*time.Second + time.Duration(i), Status: 200})
+		b.Record(&Outcome{
+			Request: i % 2, Intended: intended, Sent: intended, Done: 6*time.Second + time.Duration(i),
+			Status: 200,
+		})
 	}
 	b.Close()
 	r.Finish(7, 6, 6*time.Second)
@@ -227,10 +246,16 @@ func TestStagesAreToldApart(t *testing.T) {
 			t.Errorf("%+v", s)
 		}
 	}
-	if want := map[string]int64{"a/": 1, "b/": 1, "a/climb": 1, "b/climb": 1, "a/peak": 1, "b/peak": 1}; !maps.Equal(got, want) {
+	if want := map[string]int64{
+		"a/": 1, "b/": 1, "a/climb": 1, "b/climb": 1, "a/peak": 1,
+		"b/peak": 1,
+	}; !maps.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
-	want := []results.Stage{{Name: "climb", From: 3, To: 4, LastAnswer: 8, Steady: true}, {Name: "peak", From: 4, To: 6, LastAnswer: 8, Steady: true}}
+	want := []results.Stage{
+		{Name: "climb", From: 3, To: 4, LastAnswer: 8, Steady: true},
+		{Name: "peak", From: 4, To: 6, LastAnswer: 8, Steady: true},
+	}
 	for i := range r.load.Stages {
 		r.load.Stages[i].LastAnswer = float64(int(r.load.Stages[i].LastAnswer))
 	}
@@ -238,11 +263,13 @@ func TestStagesAreToldApart(t *testing.T) {
 		t.Errorf("stages %+v, want %+v", r.load.Stages, want)
 	}
 	m := &results.Measurements{Loads: []*results.Load{r.load}, Series: r.series, Points: r.points}
-	if all, err := m.ByRequest(); err != nil || len(all) != 2 || all[0].Requests != 3 || all[1].Response.Count() != 3 || all[0].Tags["stage"] != "" {
+	if all, err := m.ByRequest(); err != nil || len(all) != 2 || all[0].Requests != 3 || all[1].Response.Count() != 3 ||
+		all[0].Tags["stage"] != "" {
 		t.Errorf("by Request: %+v, %v", all, err)
 	}
 	// What a quantile is judged by is kept by the second of the answers, for the selectors that select anything.
-	if len(r.thresholds) != 1 || r.thresholds[0].(*blockData).blocks.From != 8 || len(r.thresholds[0].(*blockData).blocks.Counts) != 1 {
+	if len(r.thresholds) != 1 || r.thresholds[0].(*blockData).blocks.From != 8 ||
+		len(r.thresholds[0].(*blockData).blocks.Counts) != 1 {
 		t.Errorf("blocks: %+v", r.thresholds)
 	}
 	requests := int64(0)

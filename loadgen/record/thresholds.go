@@ -8,8 +8,8 @@ import (
 	"github.com/policycortex/headroom/scenarios"
 )
 
-// thresholdData is what thresholds need that the totals of the series do not have: how the measured values were spread over
-// time. It is collected once for each metric and selector.
+// thresholdData is what thresholds need that the totals of the series do not have: how the measured values were spread
+// over time. It is collected once for each metric and selector.
 type thresholdData interface {
 	// add takes in what a loop counted of a series in the second that is being flushed.
 	add(series int, of *counts) error
@@ -23,7 +23,8 @@ type thresholdData interface {
 	isFor(t scenarios.Threshold) bool
 }
 
-// newThresholdData returns what is to be collected of a scenario for the plan's thresholds that select any of its series.
+// newThresholdData returns what is to be collected of a scenario for the plan's thresholds that select any of its
+// series.
 func newThresholdData(plan *scenarios.Plan, load *results.Load, series []*results.Series) []thresholdData {
 	var all []thresholdData
 	for _, t := range plan.Thresholds {
@@ -36,7 +37,10 @@ func newThresholdData(plan *scenarios.Plan, load *results.Load, series []*result
 		case t.Window > 0:
 			all = append(all, &secondData{selection: s, seconds: results.NewSeconds(t, load)})
 		case results.NeedsTimeBlocks(t):
-			all = append(all, &blockData{s, &results.TimeBlocks{Metric: t.Metric, Selector: t.Selector, Scenario: load.Scenario}})
+			all = append(all, &blockData{
+				s,
+				&results.TimeBlocks{Metric: t.Metric, Selector: t.Selector, Scenario: load.Scenario},
+			})
 		}
 	}
 	return all
@@ -107,8 +111,8 @@ type secondData struct {
 	requests, failed int64 // of the second that is being flushed
 }
 
-// add takes in the measured part of a series; for a rate of requests all of it, because in the first measured seconds a part
-// of the outcomes is that of requests of the warm-up.
+// add takes in the measured part of a series; for a rate of requests all of it, because in the first measured seconds a
+// part of the outcomes is that of requests of the warm-up.
 func (d *secondData) add(series int, of *counts) error {
 	switch {
 	case !d.selects[series]:

@@ -36,7 +36,8 @@ func (c *Collector) MeasureFrom(from time.Duration) {
 
 // warm takes in a second of the warm-up that has been flushed.
 func (c *Collector) warm(p results.Point, loops []*second) {
-	if c.load.Warmup != nil || float64(p.Second) < c.scenario.StartTime.Seconds() || float64(p.Second+1) > c.load.MeasuredFrom || p.Partial {
+	if c.load.Warmup != nil || float64(p.Second) < c.scenario.StartTime.Seconds() ||
+		float64(p.Second+1) > c.load.MeasuredFrom || p.Partial {
 		return
 	}
 	var hits, answers int64

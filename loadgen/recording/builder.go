@@ -160,15 +160,16 @@ func (b *builder) noteHost(host string) {
 	}
 }
 
-// notReplayed are headers of one connection or one hop (RFC 9110, section 7.6.1), those that the sender makes itself, and
-// one that the vegeta engine takes for its own.
+// notReplayed are headers of one connection or one hop (RFC 9110, section 7.6.1), those that the sender makes itself,
+// and one that the vegeta engine takes for its own.
 var notReplayed = []string{
-	"Host", "Content-Length", "Connection", "Proxy-Connection", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
+	"Host", "Content-Length", "Connection", "Proxy-Connection", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding",
+	"Upgrade",
 	"Http2-Settings", "Proxy-Authenticate", "Proxy-Authorization", "Expect", "X-Vegeta-Seq",
 }
 
-// appendHeaders appends a request's headers as Log.Headers has them. HTTP/2 may split the cookies among several headers,
-// HTTP/1.1 must not (RFC 9113, section 8.2.3).
+// appendHeaders appends a request's headers as Log.Headers has them. HTTP/2 may split the cookies among several
+// headers, HTTP/1.1 must not (RFC 9113, section 8.2.3).
 func (b *builder) appendHeaders(dst []byte, headers []header) []byte {
 	var cookies []string
 	agent := false
@@ -216,7 +217,8 @@ func isHeader(h header) bool {
 
 // isToken reports whether s is a token of RFC 9110, section 5.6.2.
 func isToken(s string) bool {
-	return s != "" && !strings.ContainsFunc(s, func(c rune) bool { return !isLetterOrDigit(c) && !strings.ContainsRune("!#$%&'*+-.^_`|~", c) })
+	return s != "" && !strings.ContainsFunc(s,
+		func(c rune) bool { return !isLetterOrDigit(c) && !strings.ContainsRune("!#$%&'*+-.^_`|~", c) })
 }
 
 func isLetterOrDigit(c rune) bool {

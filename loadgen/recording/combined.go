@@ -12,11 +12,12 @@ import (
 const clfTime = "02/Jan/2006:15:04:05 -0700"
 
 // errNotCombined is the fault of a line that is not of an access log.
-var errNotCombined = errors.New(`the line is not of the combined log format: address - user [02/Jan/2006:15:04:05 +0000] "GET /path HTTP/1.1" 200 512 "referer" "user agent"`)
+var errNotCombined = errors.New(
+	`the line is not of the combined log format: address - user [02/Jan/2006:15:04:05 +0000] "GET /path HTTP/1.1" 200 512 "referer" "user agent"`)
 
-// combined takes a line of an access log in the combined format of Apache and nginx, or in the common one, which has neither
-// referer nor user agent. What follows after them is not looked at. Such a log has no bodies, so that only GET and HEAD can
-// be sent again.
+// combined takes a line of an access log in the combined format of Apache and nginx, or in the common one, which has
+// neither referer nor user agent. What follows after them is not looked at. Such a log has no bodies, so that only GET
+// and HEAD can be sent again.
 func (b *builder) combined(line []byte) error {
 	before, rest, found := bytes.Cut(line, []byte(" ["))
 	if !found || len(bytes.Fields(before)) < 3 {

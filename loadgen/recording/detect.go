@@ -12,7 +12,8 @@ import (
 	"github.com/policycortex/headroom/scenarios"
 )
 
-var errUnknownFormat = errors.New("its content does not tell its format for certain: give the scenario a format, which is combined, json-lines, har or vegeta-json")
+var errUnknownFormat = errors.New("its content does not tell its format for certain: give the scenario a format, " +
+	"which is combined, json-lines, har or vegeta-json")
 
 // detect tells the format by the beginning of a file, where that is certain.
 func (s *source) detect() (scenarios.RecordingFormat, error) {
@@ -77,9 +78,11 @@ func wrapped(line []byte) error {
 	fields := gjson.ParseBytes(line)
 	switch {
 	case fields.Get("log").Type == gjson.String && fields.Get("stream").Exists():
-		return errors.New("it is the log that Docker keeps of a container, with a line of the service inside each of its own: docker logs CONTAINER > access.log, or jq -j .log FILE")
+		return errors.New("it is the log that Docker keeps of a container, with a line of the service inside each of " +
+			"its own: docker logs CONTAINER > access.log, or jq -j .log FILE")
 	case fields.Get("MESSAGE").Exists() && fields.Get("__REALTIME_TIMESTAMP").Exists():
-		return errors.New("it is a journal of systemd, with a line of the service inside each of its own: journalctl -u UNIT -o cat > access.log")
+		return errors.New("it is a journal of systemd, with a line of the service inside each of its own: journalctl " +
+			"-u UNIT -o cat > access.log")
 	}
 	return nil
 }
@@ -89,10 +92,16 @@ var otherLogs = []struct {
 	pattern *regexp.Regexp
 	says    string
 }{
-	{regexp.MustCompile(`^(https?|h2|grpcs|wss?) \d{4}-\d\d-\d\dT\S+ \S+ \S+ `), "the line is of an access log of an AWS load balancer"},
+	{
+		regexp.MustCompile(`^(https?|h2|grpcs|wss?) \d{4}-\d\d-\d\dT\S+ \S+ \S+ `),
+		"the line is of an access log of an AWS load balancer",
+	},
 	{regexp.MustCompile(`\[\d\d/\w{3}/\d{4}:[\d:]{8}\.\d{3}\] \S+ \S+/\S+ -?\d+/`), "the line is of a log of HAProxy"},
 	{regexp.MustCompile(`^\[\d{4}-\d\d-\d\dT[\d:.]+Z\] "`), "the line is of Envoy's default access log"},
-	{regexp.MustCompile(`^#(Software|Version|Fields|Date):`), "the file is a log in the W3C format, as of IIS or CloudFront"},
+	{
+		regexp.MustCompile(`^#(Software|Version|Fields|Date):`),
+		"the file is a log in the W3C format, as of IIS or CloudFront",
+	},
 }
 
 // notCombined is the fault of a line that is not of the combined format: where it can be told, what it is of.
@@ -104,7 +113,8 @@ func notCombined(line []byte) error {
 	}
 	for _, log := range otherLogs {
 		if log.pattern.Match(line) {
-			return fmt.Errorf("%s, which is not read: let it write the combined format, or JSON lines with time, method and url", log.says)
+			return fmt.Errorf("%s, which is not read: let it write the combined format, or JSON lines with time, "+
+				"method and url", log.says)
 		}
 	}
 	return errNotCombined

@@ -159,9 +159,11 @@ func (b *builder) addEntry(e *harEntry) error {
 	return b.add(&r)
 }
 
-// harMethod is a method as browsers send it, which write some of them as pages do (Fetch standard, "normalize a method").
+// harMethod is a method as browsers send it, which write some of them as pages do (Fetch standard, "normalize a
+// method").
 func harMethod(method string) string {
-	if upper := strings.ToUpper(method); slices.Contains([]string{"DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT"}, upper) {
+	if upper := strings.ToUpper(method); slices.Contains([]string{"DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT"},
+		upper) {
 		return upper
 	}
 	return method

@@ -8,8 +8,8 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// harOrigin is what an entry of a HAR file says about where its answer came from. Programs differ in how they say it, and
-// some in the type of a value.
+// harOrigin is what an entry of a HAR file says about where its answer came from. Programs differ in how they say it,
+// and some in the type of a value.
 type harOrigin struct {
 	FromCache    json.RawMessage `json:"_fromCache"`         // of Chromium: memory or disk
 	ResourceType json.RawMessage `json:"_resourceType"`      // of Chromium and mitmproxy: websocket
@@ -75,7 +75,8 @@ func (e *harEntry) noAnswer() string {
 // answeredByFirefoxCache: afterRequest alone would not say it, for other programs describe there what was stored.
 func (e *harEntry) answeredByFirefoxCache() bool {
 	timings := gjson.ParseBytes(e.Timings)
-	return gjson.GetBytes(e.Cache, "afterRequest").Exists() && timings.Get("send").Num <= 0 && timings.Get("wait").Num <= 0
+	return gjson.GetBytes(e.Cache, "afterRequest").Exists() && timings.Get("send").Num <= 0 &&
+		timings.Get("wait").Num <= 0
 }
 
 func (e *harEntry) fetchedBySafari() string {

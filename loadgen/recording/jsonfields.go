@@ -23,30 +23,44 @@ const (
 	parts
 )
 
-// jsonKeys are the names that the parts of a request have in JSON lines, as the access logs of nginx, Apache, Tomcat, Caddy,
-// Traefik, Envoy, Cloudflare, Google Cloud, pino and the Elastic Common Schema write them; a dot leads into an object. Of
-// several in one line the first here counts: when a request began goes before when it was logged, milliseconds before whole
-// seconds, and what was asked before what it was rewritten to.
+// jsonKeys are the names that the parts of a request have in JSON lines, as the access logs of nginx, Apache, Tomcat,
+// Caddy, Traefik, Envoy, Cloudflare, Google Cloud, pino and the Elastic Common Schema write them; a dot leads into an
+// object. Of several in one line the first here counts: when a request began goes before when it was logged,
+// milliseconds before whole seconds, and what was asked before what it was rewritten to.
 var jsonKeys = [parts][]string{
 	partTime: {
-		"StartUTC", "start_time", "EdgeStartTimestamp", "time", "ts", "timestamp", "@timestamp", "msec", "time_iso8601", "time_local",
+		"StartUTC", "start_time", "EdgeStartTimestamp", "time", "ts", "timestamp", "@timestamp", "msec", "time_iso8601",
+		"time_local",
 	},
 	partMethod: {
-		"method", "request_method", "RequestMethod", "ClientRequestMethod", "http.request.method", "request.method", "req.method",
+		"method", "request_method", "RequestMethod", "ClientRequestMethod", "http.request.method", "request.method",
+		"req.method",
 		"requestMethod", "httpRequest.requestMethod", "http_method",
 	},
 	partURL: {
-		"request_uri", "ClientRequestURI", "url", "url.original", "request.url", "request.uri", "req.url", "request_url", "requestUrl",
-		"httpRequest.requestUrl", "RequestPath", "request", "path", "uri", "request_path", "requestPath", "url.path", "ClientRequestPath",
+		"request_uri", "ClientRequestURI", "url", "url.original", "request.url", "request.uri", "req.url",
+		"request_url", "requestUrl",
+		"httpRequest.requestUrl", "RequestPath", "request", "path", "uri", "request_path", "requestPath", "url.path",
+		"ClientRequestPath",
 	},
-	partQuery:     {"args", "query", "query_string", "request_args", "request_query", "url.query", "ClientRequestQuery"},
-	partBody:      {"body", "request_body"},
-	partHeaders:   {"headers", "request_headers", "request.headers", "req.headers", "requestHeaders"},
-	partUserAgent: {"http_user_agent", "user_agent", "user_agent.original", "userAgent", "ClientRequestUserAgent", "httpRequest.userAgent"},
-	partReferer:   {"http_referer", "referer", "referrer", "http.request.referrer", "ClientRequestReferer", "httpRequest.referer"},
-	partHost:      {"http_host", "host", "request.host", "RequestHost", "ClientRequestHost"},
+	partQuery: {
+		"args", "query", "query_string", "request_args", "request_query", "url.query",
+		"ClientRequestQuery",
+	},
+	partBody:    {"body", "request_body"},
+	partHeaders: {"headers", "request_headers", "request.headers", "req.headers", "requestHeaders"},
+	partUserAgent: {
+		"http_user_agent", "user_agent", "user_agent.original", "userAgent", "ClientRequestUserAgent",
+		"httpRequest.userAgent",
+	},
+	partReferer: {
+		"http_referer", "referer", "referrer", "http.request.referrer", "ClientRequestReferer",
+		"httpRequest.referer",
+	},
+	partHost: {"http_host", "host", "request.host", "RequestHost", "ClientRequestHost"},
 	partStatus: {
-		"status", "status_code", "statusCode", "response_code", "DownstreamStatus", "EdgeResponseStatus", "http.response.status_code",
+		"status", "status_code", "statusCode", "response_code", "DownstreamStatus", "EdgeResponseStatus",
+		"http.response.status_code",
 		"res.statusCode", "httpRequest.status",
 	},
 }
@@ -104,7 +118,8 @@ func (j *jsonRequest) read(object gjson.Result, prefix string) {
 			if best := &j.rank[to.part]; *best == 0 || rank < *best {
 				*best, j.found[to.part], j.name[to.part] = rank, value, name
 			}
-		} else if field, ok := strings.CutPrefix(name, "request_"); ok && field != "" && 'A' <= field[0] && field[0] <= 'Z' && value.Type == gjson.String {
+		} else if field, ok := strings.CutPrefix(name, "request_"); ok && field != "" && 'A' <= field[0] &&
+			field[0] <= 'Z' && value.Type == gjson.String {
 			j.headers = append(j.headers, header{field, value.Str}) // of Traefik
 		}
 		return true
@@ -114,8 +129,8 @@ func (j *jsonRequest) read(object gjson.Result, prefix string) {
 // firstLine is the key under which servers write the first line of a request, as in "GET / HTTP/1.1".
 const firstLine = "request"
 
-// asked is the method and the URL of the request. Neither exists where the object has none, such as a message of the server
-// about itself.
+// asked is the method and the URL of the request. Neither exists where the object has none, such as a message of the
+// server about itself.
 func (j *jsonRequest) asked() (method, url gjson.Result) {
 	method, url = j.found[partMethod], j.found[partURL]
 	if j.name[partURL] == firstLine {

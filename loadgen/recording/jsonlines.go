@@ -11,8 +11,8 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// jsonLine takes a line that is a JSON object. A request that is neither GET nor HEAD is replayed only with its body, which
-// may be empty: whether one was sent is not known without it.
+// jsonLine takes a line that is a JSON object. A request that is neither GET nor HEAD is replayed only with its body,
+// which may be empty: whether one was sent is not known without it.
 func (b *builder) jsonLine(line []byte) error {
 	if !gjson.ValidBytes(line) || line[0] != '{' {
 		return errors.New("the line is not a JSON object")
@@ -108,8 +108,8 @@ func textOf(v gjson.Result) string {
 	return v.Raw
 }
 
-// jsonHeaders are the headers of a request: an object of texts or of lists of texts, and those that have fields of their
-// own. What a server has hidden in its log is not sent, and counted.
+// jsonHeaders are the headers of a request: an object of texts or of lists of texts, and those that have fields of
+// their own. What a server has hidden in its log is not sent, and counted.
 func (b *builder) jsonHeaders(j *jsonRequest) ([]header, error) {
 	all, err := headersOf(j.found[partHeaders])
 	if err != nil {
@@ -166,10 +166,12 @@ const (
 	nanoseconds  = 1e17
 )
 
-// textTimes are how logs write an instant as a text: RFC 3339, also with a zone as +0000, and as the combined format has it.
+// textTimes are how logs write an instant as a text: RFC 3339, also with a zone as +0000, and as the combined format
+// has it.
 var textTimes = []string{time.RFC3339, "2006-01-02T15:04:05Z0700", clfTime, "[" + clfTime + "]"}
 
-// jsonTime reads a text of [textTimes], or Unix seconds, milliseconds, microseconds or nanoseconds as a number or as a text.
+// jsonTime reads a text of [textTimes], or Unix seconds, milliseconds, microseconds or nanoseconds as a number or as a
+// text.
 func jsonTime(v gjson.Result) (time.Time, error) {
 	if v.Type == gjson.String {
 		for _, layout := range textTimes {
@@ -182,7 +184,8 @@ func jsonTime(v gjson.Result) (time.Time, error) {
 		}
 	}
 	if v.Type != gjson.Number {
-		return time.Time{}, fmt.Errorf("there is no %s that is RFC 3339, Unix seconds or as in the combined format", strings.Join(jsonKeys[partTime], " or "))
+		return time.Time{}, fmt.Errorf("there is no %s that is RFC 3339, Unix seconds or as in the combined format",
+			strings.Join(jsonKeys[partTime], " or "))
 	}
 	seconds := v.Num
 	switch {

@@ -14,15 +14,15 @@ const (
 	maxNameLength = 100
 )
 
-// Other is the name of the requests whose own is not among the most frequent ones, and Several the method of requests of
-// one name that have different ones.
+// Other is the name of the requests whose own is not among the most frequent ones, and Several the method of requests
+// of one name that have different ones.
 const (
 	Other   = "other"
 	Several = "several"
 )
 
-// names gives requests their names: the method and the path, in which ids are ":id" (see isID): "GET /users/:id/orders". Of
-// more than 100 names the 99 most frequent are kept, and the others are "other".
+// names gives requests their names: the method and the path, in which ids are ":id" (see isID): "GET
+// /users/:id/orders". Of more than 100 names the 99 most frequent are kept, and the others are "other".
 type names struct {
 	single     string // of all requests; may be empty
 	index      map[string]uint16
@@ -129,7 +129,8 @@ func appendName(dst []byte, method string, target []byte) []byte {
 }
 
 // isID reports whether a segment of a path stands for one of many things: a number or date (digits with signs between
-// them), a UUID, eight or more hexadecimal digits, or twenty or more characters; all but the first have a decimal digit.
+// them), a UUID, eight or more hexadecimal digits, or twenty or more characters; all but the first have a decimal
+// digit.
 func isID(segment []byte) bool {
 	digits, hex, signs := 0, 0, 0
 	for _, c := range segment {

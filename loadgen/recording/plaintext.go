@@ -68,7 +68,8 @@ func (d decompressed) Read(p []byte) (int, error) {
 
 func unreadable(err error) error {
 	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return errors.New("the compressed file ends here, before its content does: it was cut, or is being written still")
+		return errors.New("the compressed file ends here, before its content does: it was cut, or is being " +
+			"written still")
 	}
 	return fmt.Errorf("what follows cannot be decompressed: %w", err)
 }

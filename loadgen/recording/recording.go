@@ -1,5 +1,5 @@
-// Package recording reads recorded HTTP traffic (access logs, HAR files, vegeta's targets) into a compact form, from which
-// it can be sent again.
+// Package recording reads recorded HTTP traffic (access logs, HAR files, vegeta's targets) into a compact form, from
+// which it can be sent again.
 package recording
 
 import (
@@ -14,19 +14,20 @@ import (
 	"github.com/policycortex/headroom/scenarios"
 )
 
-// Log is recorded traffic, in the order in which it is to be sent. A request takes 24 bytes, and each different path, set of
-// headers and body is held once.
+// Log is recorded traffic, in the order in which it is to be sent. A request takes 24 bytes, and each different path,
+// set of headers and body is held once.
 type Log struct {
 	Format scenarios.RecordingFormat
 	Names  []scenarios.RecordedName // at most 100
-	// Length is the time that the traffic took: at least a millisecond more than the last request's instant, or where the
-	// file knows whole seconds only, to the end of the last one. 0 when the file has no times.
+	// Length is the time that the traffic took: at least a millisecond more than the last request's instant, or where
+	// the file knows whole seconds only, to the end of the last one. 0 when the file has no times.
 	Length time.Duration
 	// LeftOut says what of the file is not replayed and why, as "10 × POST, …".
 	LeftOut []string
 	// Hosts are the hosts that the file's URLs name, where there are several.
 	Hosts []string
-	// SHA256 is the sum of what the file holds, in hexadecimal digits: decompressed, and but for a mark at its beginning.
+	// SHA256 is the sum of what the file holds, in hexadecimal digits: decompressed, and but for a mark at its
+	// beginning.
 	SHA256 string
 
 	entries []entry
@@ -85,8 +86,8 @@ const (
 	maxLine     = 16 << 20 // bytes
 )
 
-// Read reads a file of recorded traffic, which may be compressed by gzip. An error names the file and, where there is one,
-// the line.
+// Read reads a file of recorded traffic, which may be compressed by gzip. An error names the file and, where there is
+// one, the line.
 func Read(in io.ReadSeeker, file string, o Options) (*Log, error) {
 	s := &source{in}
 	lines, sum, err := s.survey()

@@ -53,9 +53,11 @@ var readable = []struct {
 }{
 	{
 		"combined", Options{}, lines(
-			at0+`"GET /a?x=1&y=%20 HTTP/1.1" 200 5 "http://r/\"q\"" "curl/8 \x22\xc3\xbc"`, at0+`"GET /users/17 HTTP/2.0" 304 - "-" "-" "10.0.0.1" rt=0.01`,
+			at0+`"GET /a?x=1&y=%20 HTTP/1.1" 200 5 "http://r/\"q\"" "curl/8 \x22\xc3\xbc"`,
+			at0+`"GET /users/17 HTTP/2.0" 304 - "-" "-" "10.0.0.1" rt=0.01`,
 			at1+`"HEAD /a b\xff HTTP/1.0" 404 0 "-" "curl/8"`, "", at0+`"GET / HTTP/1.1" 200 5 "-" ""`,
-			at0+`"POST /a HTTP/1.1" 200 5 "-" "x"`, at0+`"-" 400 0 "-" "-"`, at0+`"\x16\x03\x01" 400 150 "-" "-"`, at0+`"PUT /b HTTP/1.1" 200 5 "-" "x"`, at0+`"POST /c HTTP/1.1" 200 5 "-" "x"`,
+			at0+`"POST /a HTTP/1.1" 200 5 "-" "x"`, at0+`"-" 400 0 "-" "-"`, at0+`"\x16\x03\x01" 400 150 "-" "-"`,
+			at0+`"PUT /b HTTP/1.1" 200 5 "-" "x"`, at0+`"POST /c HTTP/1.1" 200 5 "-" "x"`,
 		), scenarios.Combined, lines(
 			`0s GET /a?x=1&y=%20 | Referer: http://r/"q" | User-Agent: curl/8 "ü = GET /a`,
 			`333.333333ms GET /users/17 | User-Agent: headroom = GET /users/:id`,
@@ -80,8 +82,10 @@ var readable = []struct {
 			`{"ts": 1760097336.5, "request_method": "DELETE", "uri": "http://other/c/9f86d081884c7d65?x#y", "body": ""}`,
 			`{"timestamp": "1760097337", "method": "GET", "url": "/d,e/2025-10-10/550e8400-e29b-41d4-a716-446655440000"}`,
 			`{"timestamp": 1760097336600, "method": "GET", "url": "/v1/x"}`,
-			`{"ts": 1760097337, "method": "POST", "uri": "/c"}`, `{"ts": 1760097337, "method": "TRACE", "uri": "/c", "body": ""}`,
-			`{"ts": 1760097337, "method": "OPTIONS", "uri": "*", "body": ""}`, `{"ts": 1760097337, "method": "GET", "uri": "/", "headers": {"a b": "c"}}`,
+			`{"ts": 1760097337, "method": "POST", "uri": "/c"}`,
+			`{"ts": 1760097337, "method": "TRACE", "uri": "/c", "body": ""}`,
+			`{"ts": 1760097337, "method": "OPTIONS", "uri": "*", "body": ""}`,
+			`{"ts": 1760097337, "method": "GET", "uri": "/", "headers": {"a b": "c"}}`,
 		), scenarios.RecordedJSONLines, lines(
 			`0s POST /a | User-Agent: headroom | "{\"a\":1}" = POST /a`,
 			`150ms GET /b | X-A: 1 | X-A: 2 | Accept: */* | User-Agent: headroom = GET /b`,
@@ -115,9 +119,11 @@ var readable = []struct {
 	},
 	{
 		"vegeta", Options{}, "\ufeff" + lines(
-			`{"method": "GET", "url": "http://h:8080/a"}`, `{"method": "POST", "url": "http://h:8080/b", "body": "eHl6", "header": {"X-B": ["1"], "X-A": ["2", "3"]}}`,
+			`{"method": "GET", "url": "http://h:8080/a"}`,
+			`{"method": "POST", "url": "http://h:8080/b", "body": "eHl6", "header": {"X-B": ["1"], "X-A": ["2", "3"]}}`,
 		), scenarios.VegetaJSON, lines(
-			`0s GET /a | User-Agent: headroom = GET /a`, `0s POST /b | X-A: 2 | X-A: 3 | X-B: 1 | User-Agent: headroom | "xyz" = POST /b`, `0s`,
+			`0s GET /a | User-Agent: headroom = GET /a`,
+			`0s POST /b | X-A: 2 | X-A: 3 | X-B: 1 | User-Agent: headroom | "xyz" = POST /b`, `0s`,
 		),
 	},
 }
@@ -147,34 +153,80 @@ func TestFaults(t *testing.T) {
 		format     scenarios.RecordingFormat
 		file, want string
 	}{
-		"empty":              {"", " \n", "f:1: it is empty"},
-		"no lines":           {scenarios.Combined, "\n", "f: it has no requests"},
-		"unknown":            {"", "hello", "f:1: its content does not tell its format"},
-		"unknown object":     {"", `{"a": 1}`, "f:1: its content does not tell its format"},
-		"combined line":      {"", good + "\n\nGET /\n", "f:3: the line is not of the combined log format"},
-		"combined time":      {scenarios.Combined, strings.Replace(good, "Oct", "Okt", 1), "f:1: the line is not"},
-		"combined status":    {scenarios.Combined, strings.Replace(good, "200", "2x0", 1), "f:1: the line is not"},
-		"combined quote":     {scenarios.Combined, strings.ReplaceAll(good, `"`, ``), "f:1: the line is not"},
-		"nothing to replay":  {"", strings.Replace(good, "GET", "POST", 1), "f: nothing of it can be replayed: 1 × POST"},
-		"JSON line":          {scenarios.RecordedJSONLines, "[]", "f:1: the line is not a JSON object"},
-		"JSON line cut":      {scenarios.RecordedJSONLines, `{"ts": 1, "method": "GET", "uri": "/"}` + "\n" + `{"ts": 1, `, "f:2: the line is not a JSON object"},
-		"JSON time":          {scenarios.RecordedJSONLines, `{"ts": "today", "method": "GET", "uri": "/"}`, "f:1: there is no StartUTC or start_time"},
-		"JSON negative time": {scenarios.RecordedJSONLines, `{"ts": -5, "method": "GET", "uri": "/"}`, "f:1: -5 is not a time"},
-		"JSON time not set":  {scenarios.RecordedJSONLines, `{"ts": "0001-01-01T00:00:00Z", "method": "GET", "uri": "/"}`, "f:1: the year 1 is not of a recording"},
-		"years of centuries": {scenarios.RecordedJSONLines, `{"ts": "2150-01-01T00:00:00Z", "method": "GET", "uri": "/"}` + "\n" + `{"ts": "1700-01-01T00:00:00Z", "method": "GET", "uri": "/"}`, "f:2: the year 1700"},
-		"JSON method":        {scenarios.RecordedJSONLines, `{"ts": 1, "uri": "/"}`, "f:1: there is no method or request_method"},
-		"JSON path":          {scenarios.RecordedJSONLines, `{"ts": 1, "method": "GET", "uri": 1}`, "f:1: there is no request_uri or"},
-		"JSON body":          {scenarios.RecordedJSONLines, `{"ts": 1, "method": "POST", "uri": "/", "body": {}}`, "f:1: the body is not a text"},
-		"JSON headers":       {scenarios.RecordedJSONLines, `{"ts": 1, "method": "GET", "uri": "/", "headers": []}`, "f:1: the headers are not an object"},
-		"JSON header":        {scenarios.RecordedJSONLines, `{"ts": 1, "method": "GET", "uri": "/", "headers": {"a": {}}}`, `f:1: the header "a" is not a text`},
-		"HAR without log":    {scenarios.HAR, `{"a": {}}`, `f:1: entry 1: it is not an HTTP Archive: there is no "log"`},
-		"HAR cut":            {"", har + entry, "f:1: entry 1: unexpected EOF"},
-		"HAR time":           {"", har + "\n" + entry + ",\n\n" + strings.Replace(entry, "2025", "25", 1) + "]}}", `f:4: entry 2: startedDateTime "25-10-10`},
-		"HAR syntax":         {"", har + "\n" + entry + ",\n{]}", "f:3: entry 2: invalid character"},
-		"HAR request":        {"", har + `{"startedDateTime": "2025-10-10T11:55:36Z"}]}}`, "f:1: entry 1: it has no request"},
-		"vegeta target":      {scenarios.VegetaJSON, `{"method": "GET"}`, "f:1: the target has no method or no url"},
-		"vegeta line":        {scenarios.VegetaJSON, `GET http://h/`, "f:1: the line is not a target"},
-		"long line":          {scenarios.Combined, good + "\n" + strings.Repeat("x", maxLine+1), "f:2: bufio.Scanner: token too long"},
+		"empty":           {"", " \n", "f:1: it is empty"},
+		"no lines":        {scenarios.Combined, "\n", "f: it has no requests"},
+		"unknown":         {"", "hello", "f:1: its content does not tell its format"},
+		"unknown object":  {"", `{"a": 1}`, "f:1: its content does not tell its format"},
+		"combined line":   {"", good + "\n\nGET /\n", "f:3: the line is not of the combined log format"},
+		"combined time":   {scenarios.Combined, strings.Replace(good, "Oct", "Okt", 1), "f:1: the line is not"},
+		"combined status": {scenarios.Combined, strings.Replace(good, "200", "2x0", 1), "f:1: the line is not"},
+		"combined quote":  {scenarios.Combined, strings.ReplaceAll(good, `"`, ``), "f:1: the line is not"},
+		"nothing to replay": {
+			"", strings.Replace(good, "GET", "POST", 1),
+			"f: nothing of it can be replayed: 1 × POST",
+		},
+		"JSON line": {scenarios.RecordedJSONLines, "[]", "f:1: the line is not a JSON object"},
+		"JSON line cut": {
+			scenarios.RecordedJSONLines,
+			`{"ts": 1, "method": "GET", "uri": "/"}` + "\n" + `{"ts": 1, `, "f:2: the line is not a JSON object",
+		},
+		"JSON time": {
+			scenarios.RecordedJSONLines, `{"ts": "today", "method": "GET", "uri": "/"}`,
+			"f:1: there is no StartUTC or start_time",
+		},
+		"JSON negative time": {
+			scenarios.RecordedJSONLines, `{"ts": -5, "method": "GET", "uri": "/"}`,
+			"f:1: -5 is not a time",
+		},
+		"JSON time not set": {
+			scenarios.RecordedJSONLines,
+			`{"ts": "0001-01-01T00:00:00Z", "method": "GET", "uri": "/"}`, "f:1: the year 1 is not of a recording",
+		},
+		"years of centuries": {
+			scenarios.RecordedJSONLines,
+			`{"ts": "2150-01-01T00:00:00Z", "method": "GET", "uri": "/"}` + "\n" +
+				`{"ts": "1700-01-01T00:00:00Z", "method": "GET", "uri": "/"}`, "f:2: the year 1700",
+		},
+		"JSON method": {
+			scenarios.RecordedJSONLines, `{"ts": 1, "uri": "/"}`,
+			"f:1: there is no method or request_method",
+		},
+		"JSON path": {
+			scenarios.RecordedJSONLines, `{"ts": 1, "method": "GET", "uri": 1}`,
+			"f:1: there is no request_uri or",
+		},
+		"JSON body": {
+			scenarios.RecordedJSONLines, `{"ts": 1, "method": "POST", "uri": "/", "body": {}}`,
+			"f:1: the body is not a text",
+		},
+		"JSON headers": {
+			scenarios.RecordedJSONLines, `{"ts": 1, "method": "GET", "uri": "/", "headers": []}`,
+			"f:1: the headers are not an object",
+		},
+		"JSON header": {
+			scenarios.RecordedJSONLines,
+			`{"ts": 1, "method": "GET", "uri": "/", "headers": {"a": {}}}`, `f:1: the header "a" is not a text`,
+		},
+		"HAR without log": {
+			scenarios.HAR, `{"a": {}}`,
+			`f:1: entry 1: it is not an HTTP Archive: there is no "log"`,
+		},
+		"HAR cut": {"", har + entry, "f:1: entry 1: unexpected EOF"},
+		"HAR time": {
+			"", har + "\n" + entry + ",\n\n" + strings.Replace(entry, "2025", "25", 1) + "]}}",
+			`f:4: entry 2: startedDateTime "25-10-10`,
+		},
+		"HAR syntax": {"", har + "\n" + entry + ",\n{]}", "f:3: entry 2: invalid character"},
+		"HAR request": {
+			"", har + `{"startedDateTime": "2025-10-10T11:55:36Z"}]}}`,
+			"f:1: entry 1: it has no request",
+		},
+		"vegeta target": {scenarios.VegetaJSON, `{"method": "GET"}`, "f:1: the target has no method or no url"},
+		"vegeta line":   {scenarios.VegetaJSON, `GET http://h/`, "f:1: the line is not a target"},
+		"long line": {
+			scenarios.Combined, good + "\n" + strings.Repeat("x", maxLine+1),
+			"f:2: bufio.Scanner: token too long",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Read(strings.NewReader(test.file), "f", Options{Format: test.format})
@@ -186,7 +238,8 @@ func TestFaults(t *testing.T) {
 }
 
 func TestHosts(t *testing.T) {
-	l, err := Read(strings.NewReader(`{"method": "GET", "url": "http://a/"}`+"\n"+`{"method": "GET", "url": "http://b:1/"}`+"\n"+`{"method": "GET", "url": "http://a/x"}`), "f", Options{})
+	l, err := Read(strings.NewReader(`{"method": "GET", "url": "http://a/"}`+"\n"+
+		`{"method": "GET", "url": "http://b:1/"}`+"\n"+`{"method": "GET", "url": "http://a/x"}`), "f", Options{})
 	if err != nil || strings.Join(l.Hosts, " ") != "a b:1" {
 		t.Errorf("%v, %v", l, err)
 	}
@@ -229,16 +282,20 @@ func TestTheMostFrequentNamesAreKept(t *testing.T) {
 	for n := range l.Len() {
 		counts[l.Names[l.Name(n)].Name]++
 	}
-	if len(l.Names) != 100 || l.Names[0].Name != "GET /"+word(149) || counts[l.Names[0].Name] != 150 || counts[Other] != 51*52/2 || l.Names[99] != (scenarios.RecordedName{Name: Other, Method: "GET"}) {
+	if len(l.Names) != 100 || l.Names[0].Name != "GET /"+word(149) || counts[l.Names[0].Name] != 150 ||
+		counts[Other] != 51*52/2 || l.Names[99] != (scenarios.RecordedName{Name: Other, Method: "GET"}) {
 		t.Errorf("%d names, first %v × %d, others %d", len(l.Names), l.Names[0], counts[l.Names[0].Name], counts[Other])
 	}
 }
 
 func TestIDs(t *testing.T) {
 	for segment, want := range map[string]bool{
-		"": false, "users": false, "v1": false, "api2": false, "favicon.ico": false, "deadbeef": false, "facade": false, "app.3f2a.js": false,
-		"0": true, "17": true, "2025-10-10": true, "1.2.3": true, "3f2a9b1c": true, "550e8400-e29b-41d4-a716-446655440000": true,
-		"user-1234-of-the-tenant-x": true, "a-long-slug-without-any-digit": false, "01ARZ3NDEKTSV4RRFFQ69G5FAV": true,
+		"": false, "users": false, "v1": false, "api2": false, "favicon.ico": false, "deadbeef": false, "facade": false,
+		"app.3f2a.js": false,
+		"0":           true, "17": true, "2025-10-10": true, "1.2.3": true, "3f2a9b1c": true,
+		"550e8400-e29b-41d4-a716-446655440000": true,
+		"user-1234-of-the-tenant-x":            true, "a-long-slug-without-any-digit": false,
+		"01ARZ3NDEKTSV4RRFFQ69G5FAV": true,
 	} {
 		if got := isID([]byte(segment)); got != want {
 			t.Errorf("isID(%q) = %v", segment, got)
@@ -257,7 +314,8 @@ func compact(t *testing.T, packed func(string) string) {
 	const requests, different = 200_000, 5000
 	var file strings.Builder
 	for i := range requests {
-		fmt.Fprintf(&file, "%s\"GET /things/%d HTTP/1.1\" 200 5 \"-\" \"Mozilla/5.0 (X11; Linux x86_64)\"\n", at0, i%different)
+		fmt.Fprintf(&file, "%s\"GET /things/%d HTTP/1.1\" 200 5 \"-\" \"Mozilla/5.0 (X11; Linux x86_64)\"\n", at0,
+			i%different)
 	}
 	heap := func() uint64 {
 		runtime.GC()
@@ -293,7 +351,8 @@ func check(t *testing.T, l *Log) {
 		}
 		before = at
 		name := l.Names[l.Name(n)]
-		if name.Method != l.Method(n) && name.Method != Several || len(name.Name) > maxNameLength || strings.ContainsAny(name.Name, ",{}") {
+		if name.Method != l.Method(n) && name.Method != Several || len(name.Name) > maxNameLength ||
+			strings.ContainsAny(name.Name, ",{}") {
 			t.Errorf("%s %s has the name %v", l.Method(n), path, name)
 		}
 		request := "GET / HTTP/1.1\r\nHost: h" + string(l.Headers(n)) + "\r\n\r\n"
@@ -330,7 +389,10 @@ func TestReadCompressed(t *testing.T) {
 				t.Fatal(err)
 			}
 			half := len(test.file) / 2
-			for _, file := range []string{zipped(t, test.file), zipped(t, test.file[:half], test.file[half:]), zipped(t, "\ufeff"+strings.TrimPrefix(test.file, "\ufeff"))} {
+			for _, file := range []string{
+				zipped(t, test.file), zipped(t, test.file[:half], test.file[half:]),
+				zipped(t, "\ufeff"+strings.TrimPrefix(test.file, "\ufeff")),
+			} {
 				l, err := Read(strings.NewReader(file), "f", test.options)
 				if err != nil {
 					t.Fatal(err)
@@ -354,15 +416,30 @@ func TestFaultsOfCompressedFiles(t *testing.T) {
 	for name, test := range map[string]struct{ file, want string }{
 		"a fault in a line": {zipped(t, good, good+"GET /\n"), "f:3: the line is not of the combined log format"},
 		"a fault in an entry": {
-			zipped(t, har+"\n"+`{"startedDateTime": "2025-10-10T11:55:36Z", "request": {"method": "GET", "url": "http://h/"}}`+",\n\n{]}"), "f:4: entry 2: invalid character",
+			zipped(t,
+				har+"\n"+
+					`{"startedDateTime": "2025-10-10T11:55:36Z", "request": {"method": "GET", "url": "http://h/"}}`+
+					",\n\n{]}"), "f:4: entry 2: invalid character",
 		},
-		"nothing":                          {zipped(t, ""), "f:1: it is empty"},
-		"head alone":                       {whole[:5], "f:1: the compressed file ends here"},
-		"cut at once":                      {zipped(t, good)[:15], "f:1: the compressed file ends here"},
-		"without its end":                  {zipped(t, good, good)[:len(zipped(t, good, good))-4], "f:3: the compressed file ends here"},
-		"another checksum":                 {whole[:len(whole)-8] + "abcd" + whole[len(whole)-4:], "f:5001: what follows cannot be decompressed: gzip: invalid checksum"},
-		"not compressed from somewhere on": {zipped(t, good) + good, "f:2: what follows cannot be decompressed: gzip: invalid header"},
-		"not DEFLATE":                      {whole[:10] + "\xff\xff\xff" + whole[13:], "f:1: what follows cannot be decompressed: flate: corrupt input"},
+		"nothing":     {zipped(t, ""), "f:1: it is empty"},
+		"head alone":  {whole[:5], "f:1: the compressed file ends here"},
+		"cut at once": {zipped(t, good)[:15], "f:1: the compressed file ends here"},
+		"without its end": {
+			zipped(t, good, good)[:len(zipped(t, good, good))-4],
+			"f:3: the compressed file ends here",
+		},
+		"another checksum": {
+			whole[:len(whole)-8] + "abcd" + whole[len(whole)-4:],
+			"f:5001: what follows cannot be decompressed: gzip: invalid checksum",
+		},
+		"not compressed from somewhere on": {
+			zipped(t, good) + good,
+			"f:2: what follows cannot be decompressed: gzip: invalid header",
+		},
+		"not DEFLATE": {
+			whole[:10] + "\xff\xff\xff" + whole[13:],
+			"f:1: what follows cannot be decompressed: flate: corrupt input",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Read(strings.NewReader(test.file), "f", Options{})
@@ -373,7 +450,8 @@ func TestFaultsOfCompressedFiles(t *testing.T) {
 	}
 	_, err := Read(strings.NewReader(whole[:len(whole)/2]), "f", Options{})
 	var line int
-	if _, malformed := fmt.Sscanf(fmt.Sprint(err), "f:%d: the compressed file ends here", &line); malformed != nil || line < 1000 || line > 4000 {
+	if _, malformed := fmt.Sscanf(fmt.Sprint(err), "f:%d: the compressed file ends here", &line); malformed != nil ||
+		line < 1000 || line > 4000 {
 		t.Errorf("half a file: %v", err)
 	}
 }
@@ -410,7 +488,8 @@ func fuzz(f *testing.F, format scenarios.RecordingFormat) {
 		} else if !strings.HasPrefix(err.Error(), "f:") {
 			t.Errorf("a fault without a file: %v", err)
 		}
-		if _, err := Read(strings.NewReader(file), "f", Options{}); err != nil && !strings.HasPrefix(err.Error(), "f:") {
+		if _, err := Read(strings.NewReader(file), "f", Options{}); err != nil &&
+			!strings.HasPrefix(err.Error(), "f:") {
 			t.Errorf("a fault without a file: %v", err)
 		}
 	})

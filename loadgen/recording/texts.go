@@ -8,8 +8,8 @@ import (
 	"math"
 )
 
-// texts holds each text once, one behind the other with its length before it. A text is known by its place there; place 0
-// is the empty one.
+// texts holds each text once, one behind the other with its length before it. A text is known by its place there; place
+// 0 is the empty one.
 type texts struct {
 	bytes []byte
 	slots []uint32 // a hash table of places, 0 is free; needed only while texts are added

@@ -71,8 +71,9 @@ func notHTTP(text string) string {
 	return noURL + " (" + scheme + ":)"
 }
 
-// AppendTarget appends a path with its query, or a part of them that begins in the path or in the query, as both engines
-// send them: what no URL may have, such as a blank, is percent-encoded, and so is a "%" of a path that encodes nothing.
+// AppendTarget appends a path with its query, or a part of them that begins in the path or in the query, as both
+// engines send them: what no URL may have, such as a blank, is percent-encoded, and so is a "%" of a path that encodes
+// nothing.
 func AppendTarget(dst []byte, target string, query bool) []byte {
 	for i := range len(target) {
 		c := target[i]

@@ -19,11 +19,12 @@ type Target struct {
 	Header map[string][]string `json:"header"`
 }
 
-// ParseTarget reads a line of a target file in vegeta's JSON format: one object. What is in it beyond method, url, body and
-// header is an error, and not passed over as vegeta does.
+// ParseTarget reads a line of a target file in vegeta's JSON format: one object. What is in it beyond method, url, body
+// and header is an error, and not passed over as vegeta does.
 func ParseTarget(line []byte) (t Target, err error) {
 	if bytes.HasPrefix(line, []byte("[")) {
-		return t, errors.New("the line begins a JSON array, and a target is an object on a line of its own: jq -c '.[]' FILE")
+		return t, errors.New("the line begins a JSON array, and a target is an object on a line of its own: jq -c " +
+			"'.[]' FILE")
 	}
 	d := json.NewDecoder(bytes.NewReader(line))
 	d.DisallowUnknownFields()

@@ -84,7 +84,10 @@ func TestChecks(t *testing.T) {
 			}
 		}
 	}
-	for name, body := range map[string]string{"not JSON": `{"id": 1} x`, "too big": `{"id": "` + strings.Repeat("x", maxKeptBody) + `"}`} {
+	for name, body := range map[string]string{
+		"not JSON": `{"id": 1} x`,
+		"too big":  `{"id": "` + strings.Repeat("x", maxKeptBody) + `"}`,
+	} {
 		a.Start(in)
 		a.Piece([]byte(body))
 		if _, err := a.json(); err == nil {
@@ -99,25 +102,46 @@ func TestExtractions(t *testing.T) {
 		body      string
 		text, why string
 	}{
-		"text":         {scenarios.Extraction{JSON: jsonPath("a")}, `{"a": "x\u0041"}`, "xA", ""},
-		"number":       {scenarios.Extraction{JSON: jsonPath("a")}, `{"a": 1.50}`, "1.50", ""},
-		"object":       {scenarios.Extraction{JSON: jsonPath("a")}, `{"a": {}}`, "", "$.a is an object and not a text, a number, true or false"},
-		"null":         {scenarios.Extraction{JSON: jsonPath("a")}, `{"a": null}`, "", "$.a is null and not a text, a number, true or false"},
-		"line":         {scenarios.Extraction{JSON: jsonPath("a")}, `{"a": "x\ny"}`, "", "it has a line break or control character"},
+		"text":   {scenarios.Extraction{JSON: jsonPath("a")}, `{"a": "x\u0041"}`, "xA", ""},
+		"number": {scenarios.Extraction{JSON: jsonPath("a")}, `{"a": 1.50}`, "1.50", ""},
+		"object": {
+			scenarios.Extraction{JSON: jsonPath("a")},
+			`{"a": {}}`, "",
+			"$.a is an object and not a text, a number, true or false",
+		},
+		"null": {
+			scenarios.Extraction{JSON: jsonPath("a")},
+			`{"a": null}`, "",
+			"$.a is null and not a text, a number, true or false",
+		},
+		"line": {
+			scenarios.Extraction{JSON: jsonPath("a")},
+			`{"a": "x\ny"}`, "",
+			"it has a line break or control character",
+		},
 		"not JSON":     {scenarios.Extraction{JSON: jsonPath("a")}, `<html>`, "", "the body is not JSON"},
 		"JSON, part":   {scenarios.Extraction{JSON: jsonPath("a"), Regex: "-(.*)"}, `{"a": "x-y"}`, "y", ""},
 		"header":       {scenarios.Extraction{Header: "Location"}, "", "/orders/17", ""},
 		"header, part": {scenarios.Extraction{Header: "LOCATION", Regex: `(\d+)$`}, "", "17", ""},
 		"no header":    {scenarios.Extraction{Header: "Nowhere"}, "", "", "the answer has no header Nowhere"},
-		"body":         {scenarios.Extraction{Regex: `name="csrf" value="([^"]*)"`}, `<input name="csrf" value="t0">`, "t0", ""},
-		"no match":     {scenarios.Extraction{Regex: `id=(\d+)`}, "id=x", "", `nothing matches id=(\d+)`},
-		"no group":     {scenarios.Extraction{Regex: `a|(b)`}, "a", "", `nothing matches a|(b)`},
-		"too big":      {scenarios.Extraction{Regex: `(x)`}, strings.Repeat("x", maxKeptBody+1), "", "the body has more than 1048576 bytes"},
+		"body": {
+			scenarios.Extraction{Regex: `name="csrf" value="([^"]*)"`},
+			`<input name="csrf" value="t0">`,
+			"t0", "",
+		},
+		"no match": {scenarios.Extraction{Regex: `id=(\d+)`}, "id=x", "", `nothing matches id=(\d+)`},
+		"no group": {scenarios.Extraction{Regex: `a|(b)`}, "a", "", `nothing matches a|(b)`},
+		"too big": {
+			scenarios.Extraction{Regex: `(x)`},
+			strings.Repeat("x", maxKeptBody+1), "",
+			"the body has more than 1048576 bytes",
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			test.plan.Name = "it"
-			in, err := newInspection(&scenarios.Request{Extract: []scenarios.Extraction{test.plan}}, map[string]int{"it": 1})
+			in, err := newInspection(&scenarios.Request{Extract: []scenarios.Extraction{test.plan}},
+				map[string]int{"it": 1})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -29,7 +29,8 @@ type feeder struct {
 	plan    scenarios.Feeder
 	rows    int
 	columns map[string][]string // by the name of a CSV column or the path of a JSON lines field
-	sha256  string              // of the file's text, decompressed, in hexadecimal digits, but for a mark at its beginning
+	// of the file's text, decompressed, in hexadecimal digits, but for a mark at its beginning
+	sha256 string
 }
 
 // maxRows bounds a feeder.
@@ -38,8 +39,8 @@ const maxRows = 10_000_000
 // maxLine bounds a line of JSON lines, in bytes.
 const maxLine = 1 << 20
 
-// LoadFeeders reads the files of a plan's feeders; their names are relative to the scenario file. Errors begin with the file
-// and, where there is one, the line; that of a file that cannot be opened is of type [scenarios.Errors].
+// LoadFeeders reads the files of a plan's feeders; their names are relative to the scenario file. Errors begin with the
+// file and, where there is one, the line; that of a file that cannot be opened is of type [scenarios.Errors].
 func LoadFeeders(plan *scenarios.Plan) (Feeders, error) {
 	feeders := Feeders{}
 	var faults []error
@@ -145,7 +146,8 @@ func (f *feeder) readCSV(in io.Reader, path string, want []wanted) error {
 	for i, w := range want {
 		index[i] = slices.Index(head, w.name)
 		if index[i] < 0 && len(head) == 1 {
-			return fmt.Errorf("%s:1: there is no column %q; there is one alone, %q: fields are separated by commas", path, w.name, head[0])
+			return fmt.Errorf("%s:1: there is no column %q; there is one alone, %q: fields are separated by commas",
+				path, w.name, head[0])
 		}
 		if index[i] < 0 {
 			return fmt.Errorf("%s:1: there is no column %q; there are %s", path, w.name, strings.Join(head, ", "))
@@ -179,7 +181,8 @@ func (f *feeder) readCSV(in io.Reader, path string, want []wanted) error {
 }
 
 // notUTF8 is what a line has that would be sent as other bytes than any service expects.
-const notUTF8 = "the line has a byte that is not UTF-8: iconv -f ISO-8859-1 -t UTF-8 FILE, or from the encoding that it has"
+const notUTF8 = "the line has a byte that is not UTF-8: iconv -f ISO-8859-1 -t UTF-8 FILE, or from the encoding " +
+	"that it has"
 
 func checkRow(row []string, path string, r *csv.Reader) error {
 	for i, field := range row {
@@ -198,7 +201,8 @@ func csvFault(path string, err error, columns int) error {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	if errors.Is(fault.Err, csv.ErrFieldCount) {
-		return fmt.Errorf("%s:%d: the row does not have the %d fields that the first line names", path, fault.StartLine, columns)
+		return fmt.Errorf("%s:%d: the row does not have the %d fields that the first line names", path, fault.StartLine,
+			columns)
 	}
 	return fmt.Errorf("%s:%d:%d: %w", path, fault.Line, fault.Column, fault.Err)
 }
@@ -226,7 +230,8 @@ func (f *feeder) readJSONLines(in io.Reader, path string, want []wanted) error {
 				return fmt.Errorf("%s:%d: there is no %s%s", path, number, w.name, hintOf(line))
 			}
 			if !isPlain(v) {
-				return fmt.Errorf("%s:%d: %s is %s and not a text, a number, true or false", path, number, w.name, kindOf(v))
+				return fmt.Errorf("%s:%d: %s is %s and not a text, a number, true or false", path, number, w.name,
+					kindOf(v))
 			}
 			if err := f.add(w, textOf(v), path, number); err != nil {
 				return err

@@ -78,7 +78,8 @@ func TestFeeders(t *testing.T) {
 				}
 				seen[id]++
 			}
-			if len(seen) != 10 || choice == "zipf" && seen["0"] < 2*seen["5"] || choice == "sequential" && seen["3"] != 100 {
+			if len(seen) != 10 || choice == "zipf" && seen["0"] < 2*seen["5"] || choice == "sequential" &&
+				seen["3"] != 100 {
 				t.Errorf("rows by %s: %v", choice, seen)
 			}
 		})
@@ -133,25 +134,50 @@ func TestFeederFaults(t *testing.T) {
 		"no rows":     {"id,password\n", orders, "users.csv: it has no rows"},
 		"no column":   {"id,pass\n1,a\n", orders, `users.csv:1: there is no column "password"; there are id, pass`},
 		"two columns": {"id,password,id\n1,a,2\n", orders, `users.csv:1: there are two columns "id"`},
-		"ragged":      {users + "2\n", orders, "users.csv:3: the row does not have the 2 fields that the first line names"},
-		"quote":       {users + "2,\"x\n", orders, "users.csv:3:6: extraneous"},
-		"header":      {users + "2,\"a\nb\"\n", orders, "users.csv:3: password goes into a header"},
-		"no lines":    {users, "\n", "orders.jsonl: it has no rows"},
-		"not JSON":    {users, orders + "\nx", "orders.jsonl:2: the line is not a JSON document"},
-		"no field":    {users, orders + "\n\n{}", "orders.jsonl:3: there is no $.order.no"},
-		"object":      {users, `{"order": {"no": {}}}`, "orders.jsonl:1: $.order.no is an object"},
-		"UTF-16":      {"\xff\xfei\x00d\x00", orders, "users.csv:1: it is UTF-16, and must be UTF-8: iconv"},
-		"Latin-1":     {users + "2,b\xfcrger\n", orders, "users.csv:3: the line has a byte that is not UTF-8: iconv -f ISO-8859-1 -t UTF-8 FILE"},
+		"ragged": {
+			users + "2\n", orders,
+			"users.csv:3: the row does not have the 2 fields that the first line names",
+		},
+		"quote":    {users + "2,\"x\n", orders, "users.csv:3:6: extraneous"},
+		"header":   {users + "2,\"a\nb\"\n", orders, "users.csv:3: password goes into a header"},
+		"no lines": {users, "\n", "orders.jsonl: it has no rows"},
+		"not JSON": {users, orders + "\nx", "orders.jsonl:2: the line is not a JSON document"},
+		"no field": {users, orders + "\n\n{}", "orders.jsonl:3: there is no $.order.no"},
+		"object":   {users, `{"order": {"no": {}}}`, "orders.jsonl:1: $.order.no is an object"},
+		"UTF-16":   {"\xff\xfei\x00d\x00", orders, "users.csv:1: it is UTF-16, and must be UTF-8: iconv"},
+		"Latin-1": {
+			users + "2,b\xfcrger\n", orders,
+			"users.csv:3: the line has a byte that is not UTF-8: iconv -f ISO-8859-1 -t UTF-8 FILE",
+		},
 		"its columns": {"id,password,stra\xdfe\n1,a,b\n", orders, "users.csv:1: the line has a byte that is not UTF-8"},
-		"its lines":   {users, orders + "\n{\"order\": {\"no\": \"\xfc\"}}", "orders.jsonl:2: the line has a byte that is not UTF-8"},
-		"no mark":     {"i\x00d\x00", orders, "users.csv:1: it is UTF-16"},
-		"spreadsheet": {"PK\x03\x04...", orders, "users.csv:1: it is a ZIP archive or a spreadsheet: unpack it, or save it as text"},
-		"cut":         {gzipped(t, users)[:12], orders, "users.csv: the compressed file ends here"},
-		"cut lines":   {users, gzipped(t, orders)[:12], "orders.jsonl:1: the compressed file ends here"},
-		"array":       {users, `[{"order": {"no": 1}}]`, "orders.jsonl:1: there is no $.order.no; a row of a JSON array is to be a line of its own: jq -c '.[]' FILE"},
-		"array lines": {users, "[\n" + `{"order": {"no": 1}}` + "\n]", "orders.jsonl:1: the line is not a JSON document; a row of a JSON array"},
-		"semicolons":  {"id;password\n1;a\n", orders, `users.csv:1: there is no column "password"; there is one alone, "id;password": fields are separated by commas`},
-		"long":        {users, orders + "\n" + strings.Repeat(" ", maxLine+1), "orders.jsonl:2: bufio.Scanner: token too long"},
+		"its lines": {
+			users, orders + "\n{\"order\": {\"no\": \"\xfc\"}}",
+			"orders.jsonl:2: the line has a byte that is not UTF-8",
+		},
+		"no mark": {"i\x00d\x00", orders, "users.csv:1: it is UTF-16"},
+		"spreadsheet": {
+			"PK\x03\x04...", orders,
+			"users.csv:1: it is a ZIP archive or a spreadsheet: unpack it, or save it as text",
+		},
+		"cut":       {gzipped(t, users)[:12], orders, "users.csv: the compressed file ends here"},
+		"cut lines": {users, gzipped(t, orders)[:12], "orders.jsonl:1: the compressed file ends here"},
+		"array": {
+			users, `[{"order": {"no": 1}}]`,
+			"orders.jsonl:1: there is no $.order.no; a row of a JSON array is to be a line of its own: jq -c " +
+				"'.[]' FILE",
+		},
+		"array lines": {
+			users, "[\n" + `{"order": {"no": 1}}` + "\n]",
+			"orders.jsonl:1: the line is not a JSON document; a row of a JSON array",
+		},
+		"semicolons": {
+			"id;password\n1;a\n", orders,
+			`users.csv:1: there is no column "password"; there is one alone, "id;password": fields are separated by commas`,
+		},
+		"long": {
+			users, orders + "\n" + strings.Repeat(" ", maxLine+1),
+			"orders.jsonl:2: bufio.Scanner: token too long",
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -163,7 +189,8 @@ func TestFeederFaults(t *testing.T) {
 	}
 	plan := fedPlan(t, users, orders, "uniform")
 	plan.Source.File = "/nowhere/fed.yaml"
-	if _, err := LoadFeeders(plan); err == nil || !strings.Contains(err.Error(), "/nowhere/fed.yaml:3:11: open /nowhere/users.csv: no such file or directory") {
+	if _, err := LoadFeeders(plan); err == nil ||
+		!strings.Contains(err.Error(), "/nowhere/fed.yaml:3:11: open /nowhere/users.csv: no such file or directory") {
 		t.Errorf("a file that is not there: %v", err)
 	}
 }

@@ -42,7 +42,10 @@ func LoadRecordings(plan *scenarios.Plan) (*scenarios.Plan, Recordings, error) {
 			continue
 		}
 		all[s.Name] = log
-		recorded[s.Name] = scenarios.Recorded{Format: log.Format, Requests: log.Len(), Length: log.Length, Names: log.Names}
+		recorded[s.Name] = scenarios.Recorded{
+			Format: log.Format, Requests: log.Len(), Length: log.Length,
+			Names: log.Names,
+		}
 	}
 	if err := errors.Join(faults...); err != nil {
 		return nil, nil, err
@@ -102,10 +105,12 @@ func (r Recordings) Warnings(plan *scenarios.Plan) []string {
 		}
 		log, file := r[s.Name], load.Recording.File
 		if len(log.LeftOut) > 0 {
-			all = append(all, fmt.Sprintf("%s: not replayed from %s: %s", s.Name, file, strings.Join(log.LeftOut, "; ")))
+			all = append(all, fmt.Sprintf("%s: not replayed from %s: %s", s.Name, file,
+				strings.Join(log.LeftOut, "; ")))
 		}
 		if len(log.Hosts) > 0 {
-			all = append(all, fmt.Sprintf("%s: %s has requests to several hosts (%s); all are sent to the target", s.Name, file, strings.Join(log.Hosts, ", ")))
+			all = append(all, fmt.Sprintf("%s: %s has requests to several hosts (%s); all are sent to the target",
+				s.Name, file, strings.Join(log.Hosts, ", ")))
 		}
 	}
 	return all

@@ -28,7 +28,8 @@ func tryReplay(t testing.TB, file, keys string) (*scenarios.Plan, Recordings, er
 	if err := os.WriteFile(filepath.Join(dir, "recorded"), []byte(file), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	text := "target: {url: \"http://127.0.0.1:1\"}\nscenarios:\n  again:\n    executor: replay\n    file: recorded\n" + keys
+	text := "target: {url: \"http://127.0.0.1:1\"}\nscenarios:\n  again:\n    executor: replay\n    file: recorded\n" +
+		keys
 	plan, err := scenarios.Parse(filepath.Join(dir, "replay.yaml"), []byte(text))
 	if err != nil {
 		t.Fatal(err)
@@ -44,13 +45,16 @@ func jsonLog(count int) string {
 		at := 1_700_000_000_000 + random.Int64N(1000)
 		switch i % 4 {
 		case 0:
-			fmt.Fprintf(&b, `{"ts": %d, "method": "GET", "uri": "/items/%d?a=b c&d=%%20", "headers": {"x-n": ["%d", "2"], "Cookie": "a=1"}}`, at, i, i)
+			fmt.Fprintf(&b,
+				`{"ts": %d, "method": "GET", "uri": "/items/%d?a=b c&d=%%20", "headers": {"x-n": ["%d", "2"], "Cookie": "a=1"}}`, at, i, i)
 		case 1:
-			fmt.Fprintf(&b, `{"ts": %d, "method": "POST", "uri": "/items", "body": "%s", "headers": {"Content-Type": "text/plain", "User-Agent": "recorded"}}`, at, strings.Repeat("x", i*100))
+			fmt.Fprintf(&b,
+				`{"ts": %d, "method": "POST", "uri": "/items", "body": "%s", "headers": {"Content-Type": "text/plain", "User-Agent": "recorded"}}`, at, strings.Repeat("x", i*100))
 		case 2:
 			fmt.Fprintf(&b, `{"ts": %d, "method": "HEAD", "uri": "/head"}`, at)
 		default:
-			fmt.Fprintf(&b, `{"ts": %d, "method": "%s", "uri": "/ü/\"<%d>", "body": ""}`, at, []string{"PUT", "DELETE", "OPTIONS"}[i/4%3], i)
+			fmt.Fprintf(&b, `{"ts": %d, "method": "%s", "uri": "/ü/\"<%d>", "body": ""}`, at,
+				[]string{"PUT", "DELETE", "OPTIONS"}[i/4%3], i)
 		}
 		b.WriteByte('\n')
 	}
@@ -58,9 +62,11 @@ func jsonLog(count int) string {
 }
 
 func TestWhatIsLeftOutIsSaid(t *testing.T) {
-	plan, recordings := replayPlan(t, `{"ts": 1, "method": "GET", "uri": "/"}`+"\n"+`{"ts": 1, "method": "PATCH", "uri": "/"}`, "")
+	plan, recordings := replayPlan(t,
+		`{"ts": 1, "method": "GET", "uri": "/"}`+"\n"+`{"ts": 1, "method": "PATCH", "uri": "/"}`, "")
 	warnings := recordings.Warnings(plan)
-	if len(warnings) != 1 || warnings[0] != "again: not replayed from recorded: 1 × PATCH, whose body the file does not have" {
+	if len(warnings) != 1 || warnings[0] != "again: not replayed from recorded: 1 × PATCH, whose body the file "+
+		"does not have" {
 		t.Errorf("warnings %q", warnings)
 	}
 }
@@ -69,13 +75,28 @@ func TestRecordingFaults(t *testing.T) {
 	const line = `{"ts": 1.5, "method": "GET", "uri": "/a"}`
 	const target = `{"method": "GET", "url": "http://h/a"}`
 	for name, test := range map[string]struct{ file, keys, want string }{
-		"broken":      {line + "\nx", "", "RECORDED:2: the line is not a JSON object (scenario again)"},
-		"no rate":     {target, "", "replay.yaml:5:5: recorded has no times (it is of the format vegeta-json), and scenario again no rate; add one"},
-		"rate":        {line, "    rate: 5\n", "replay.yaml:5:5: recorded has its own times (it is of the format json-lines), and scenario again has a rate; remove it"},
-		"warmup":      {line, "    warmup: 3s\n", "replay.yaml:5:5: the warmup of scenario again, 3s, is not shorter than the replay of recorded, 2ms"},
-		"long":        {line + "\n" + strings.Replace(line, "1.5", "100000", 1), "", "replay.yaml:5:5: recorded would take 27h46m39s, more than 24h"},
-		"slow":        {target, "    rate: 1\n    timeUnit: 24h\n    warmup: 24h\n", "is not shorter"},
-		"no selector": {line, "    thresholds: {\"http_reqs{name:GET /b}\": count>0}\n", "replay.yaml:6:44: http_reqs{name:GET /b,scenario:again} selects no request of the file that is replayed; did you mean \"GET /a\"?"},
+		"broken": {line + "\nx", "", "RECORDED:2: the line is not a JSON object (scenario again)"},
+		"no rate": {target, "", "replay.yaml:5:5: recorded has no times (it is of the format vegeta-json), and " +
+			"scenario again no rate; add one"},
+		"rate": {
+			line, "    rate: 5\n",
+			"replay.yaml:5:5: recorded has its own times (it is of the format json-lines), and scenario again has a " +
+				"rate; remove it",
+		},
+		"warmup": {
+			line, "    warmup: 3s\n",
+			"replay.yaml:5:5: the warmup of scenario again, 3s, is not shorter than the replay of recorded, 2ms",
+		},
+		"long": {
+			line + "\n" + strings.Replace(line, "1.5", "100000", 1), "",
+			"replay.yaml:5:5: recorded would take 27h46m39s, more than 24h",
+		},
+		"slow": {target, "    rate: 1\n    timeUnit: 24h\n    warmup: 24h\n", "is not shorter"},
+		"no selector": {
+			line, "    thresholds: {\"http_reqs{name:GET /b}\": count>0}\n",
+			"replay.yaml:6:44: http_reqs{name:GET /b,scenario:again} selects no request of the file that is " +
+				"replayed; did you mean \"GET /a\"?",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			plan, _, err := tryReplay(t, test.file, test.keys)
@@ -87,7 +108,8 @@ func TestRecordingFaults(t *testing.T) {
 			}
 		})
 	}
-	if _, _, err := tryReplay(t, line, "    thresholds: {\"http_reqs{name:GET /a,method:GET}\": count>0}\n"); err != nil {
+	if _, _, err := tryReplay(t, line,
+		"    thresholds: {\"http_reqs{name:GET /a,method:GET}\": count>0}\n"); err != nil {
 		t.Error(err)
 	}
 }

@@ -92,7 +92,8 @@ func appendBody(dst, body []byte, length bool) []byte {
 	return append(dst, body...)
 }
 
-// appendRecorded appends a request of a recording: base is the path of the target, fields what the scenario sends with it.
+// appendRecorded appends a request of a recording: base is the path of the target, fields what the scenario sends with
+// it.
 func (r *Renderer) appendRecorded(dst []byte, d *Draw) (request []byte, body int) {
 	log := r.set.recording
 	method, content := log.Method(d.N), log.Body(d.N)
@@ -152,8 +153,8 @@ func (s *Set) Header(d *Draw) http.Header {
 
 var userAgent = []string{UserAgent}
 
-// Idempotent reports whether a request of the method may be sent again although the server may have received it (RFC 9110,
-// section 9.2.2).
+// Idempotent reports whether a request of the method may be sent again although the server may have received it (RFC
+// 9110, section 9.2.2).
 func Idempotent(method string) bool {
 	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodPut, http.MethodDelete, http.MethodTrace:

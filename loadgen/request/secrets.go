@@ -7,8 +7,9 @@ import (
 	"github.com/policycortex/headroom/scenarios"
 )
 
-// Concealer takes the secrets of a request and its answer out of messages about them: values from feeders, recordings and
-// answers are known to nobody else, and a service may repeat in its answer what it was sent, or send secrets itself.
+// Concealer takes the secrets of a request and its answer out of messages about them: values from feeders, recordings
+// and answers are known to nobody else, and a service may repeat in its answer what it was sent, or send secrets
+// itself.
 type Concealer struct {
 	set       *Set
 	iteration int64
@@ -18,8 +19,8 @@ type Concealer struct {
 	secrets   *scenarios.Redactor // made when there is a message
 }
 
-// Concealer returns that of the request of that index in an iteration. flow is what the iteration's flow has extracted, and
-// answer what is kept of the answer; both may be nil. It costs nothing until it is used. s may be nil.
+// Concealer returns that of the request of that index in an iteration. flow is what the iteration's flow has extracted,
+// and answer what is kept of the answer; both may be nil. It costs nothing until it is used. s may be nil.
 func (s *Set) Concealer(iteration int64, request int, flow *Texts, answer *Answer) Concealer {
 	return Concealer{set: s, iteration: iteration, request: request, flow: flow, answer: answer}
 }
@@ -85,7 +86,8 @@ func (s *Set) learn(d *Draw, secrets *scenarios.Redactor) {
 	for i, v := range r.plan.Values { // a column of passwords is one wherever it is sent
 		keys, fed := v.Keys.(scenarios.FeederKeys)
 		field := len(keys.Field) - 1
-		if secrets.IsField(v.Name) || fed && secrets.IsField(keys.Column) || field >= 0 && secrets.IsField(keys.Field[field].Key) {
+		if secrets.IsField(v.Name) || fed && secrets.IsField(keys.Column) || field >= 0 &&
+			secrets.IsField(keys.Field[field].Key) {
 			secrets.Add(string(r.append(nil, []segment{{hole: i}}, d, false)))
 		}
 	}
@@ -119,8 +121,8 @@ func (s *Set) learnAnswer(request int, a *Answer, secrets *scenarios.Redactor) {
 	}
 }
 
-// extractsSecret reports whether what a request extracts under the name is a secret: by the name, or because a later step of
-// the flow sends it where secrets stand.
+// extractsSecret reports whether what a request extracts under the name is a secret: by the name, or because a later
+// step of the flow sends it where secrets stand.
 func (s *Set) extractsSecret(name string, request int) bool {
 	if s.secrets.IsField(name) {
 		return true
@@ -132,7 +134,8 @@ func (s *Set) extractsSecret(name string, request int) bool {
 		}
 		for _, h := range q.Headers {
 			text := h.Value.Text()
-			if s.secrets.IsHeader(h.Name) && strings.Contains(text, "{{"+name+"}}") || s.secrets.HidesValue(text, name) {
+			if s.secrets.IsHeader(h.Name) && strings.Contains(text, "{{"+name+"}}") ||
+				s.secrets.HidesValue(text, name) {
 				return true
 			}
 		}

@@ -14,8 +14,10 @@ func TestSecretColumns(t *testing.T) {
 	if err := os.WriteFile(file, []byte("user,password\nann-visible,FEEDPW-cc33dd44\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	plan, err := scenarios.Parse("x.yaml", []byte("target: {url: 'http://h'}\nfeeders: {users: {csv: '"+file+"'}}\nscenarios: {s: {executor: constant-vus, vus: 1, duration: 1s, requests: [{name: a, path: '/{{u}}', body: 'x {{p}}', "+
-		"values: {u: {feeder: users, column: user}, p: {feeder: users, column: password}}}]}}"))
+	plan, err := scenarios.Parse("x.yaml",
+		[]byte("target: {url: 'http://h'}\nfeeders: {users: {csv: '"+file+"'}}\nscenarios: {s: {executor: "+
+			"constant-vus, vus: 1, duration: 1s, requests: [{name: a, path: '/{{u}}', body: 'x {{p}}', "+
+			"values: {u: {feeder: users, column: user}, p: {feeder: users, column: password}}}]}}"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,5 +1,5 @@
-// Package request says what a scenario sends: which request iteration n is and with which keys, what it looks like on the
-// wire, and what is checked and extracted of its answer.
+// Package request says what a scenario sends: which request iteration n is and with which keys, what it looks like on
+// the wire, and what is checked and extracted of its answer.
 package request
 
 import (
@@ -70,10 +70,11 @@ const (
 
 // Sources are what requests are made of besides the scenario.
 type Sources struct {
-	Fixture   func(name string) (KeySet, error) // resolves key sets of the fixture; may be nil when no request names one
-	Feeders   Feeders                           // of the plan
-	Recording *recording.Log                    // of a scenario that replays one
-	Secrets   *scenarios.Redactor               // keeps secrets out of messages; may be nil
+	// resolves key sets of the fixture; may be nil when no request names one
+	Fixture   func(name string) (KeySet, error)
+	Feeders   Feeders             // of the plan
+	Recording *recording.Log      // of a scenario that replays one
+	Secrets   *scenarios.Redactor // keeps secrets out of messages; may be nil
 }
 
 // New prepares the requests of a scenario of a plan with the given seed.
@@ -334,5 +335,6 @@ func escapeTail(dst []byte, from int) []byte {
 }
 
 func unreserved(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '.' || c == '_' || c == '~'
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '.' || c == '_' ||
+		c == '~'
 }

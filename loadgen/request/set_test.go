@@ -16,7 +16,8 @@ func literal(s string) scenarios.Template { return scenarios.Template{{Literal: 
 func mixed() *scenarios.Scenario {
 	return &scenarios.Scenario{Name: "mixed", Requests: []scenarios.Request{
 		{
-			Name: "read", Weight: 3, Method: "GET", Path: scenarios.Template{{Literal: "/items/"}, {Value: "id"}, {Literal: "?tag="}, {Value: "tag"}},
+			Name: "read", Weight: 3, Method: "GET",
+			Path: scenarios.Template{{Literal: "/items/"}, {Value: "id"}, {Literal: "?tag="}, {Value: "tag"}},
 			Values: []scenarios.Value{
 				{Name: "id", Keys: scenarios.RangeKeys{From: 1, To: 1000}, Choice: scenarios.Zipf, Exponent: 1.1},
 				{Name: "tag", Keys: scenarios.ListKeys{"env:prod", "a b/c?d#e%", "ü"}, Choice: scenarios.Uniform},
@@ -24,9 +25,20 @@ func mixed() *scenarios.Scenario {
 		},
 		{
 			Name: "write", Weight: 1, Method: "POST", Path: literal("/items"),
-			Body:    scenarios.Template{{Literal: `{"id":"`}, {Value: "uuid"}, {Literal: `","n":`}, {Value: "iteration"}, {Literal: `,"k":`}, {Value: "key"}, {Literal: "}"}},
+			Body: scenarios.Template{
+				{Literal: `{"id":"`},
+				{Value: "uuid"},
+				{Literal: `","n":`},
+				{Value: "iteration"},
+				{Literal: `,"k":`},
+				{Value: "key"},
+				{Literal: "}"},
+			},
 			Headers: []scenarios.Header{{Name: "X-N", Value: scenarios.Template{{Value: "iteration"}}}},
-			Values:  []scenarios.Value{{Name: "key", Keys: scenarios.RangeKeys{From: 0, To: 9}, Choice: scenarios.Sequential}},
+			Values: []scenarios.Value{{
+				Name: "key", Keys: scenarios.RangeKeys{From: 0, To: 9},
+				Choice: scenarios.Sequential,
+			}},
 		},
 	}}
 }
@@ -70,7 +82,8 @@ func TestDrawIsAFunctionOfSeedAndIteration(t *testing.T) {
 func TestRender(t *testing.T) {
 	s := mixedSet(t, 1)
 	read := regexp.MustCompile(`^GET /items/\d+\?tag=(env%3Aprod|a%20b%2Fc%3Fd%23e%25|%C3%BC) $`)
-	write := regexp.MustCompile(`^POST /items \{"id":"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}","n":(\d+),"k":(\d)\}$`)
+	write := regexp.MustCompile(
+		`^POST /items \{"id":"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}","n":(\d+),"k":(\d)\}$`)
 	writes := 0
 	for n := range int64(4000) {
 		text := rendered(s, n)
@@ -120,7 +133,10 @@ func TestFirstDrawsAreUniform(t *testing.T) {
 func TestFixtureKeys(t *testing.T) {
 	s := &scenarios.Scenario{Name: "x", Requests: []scenarios.Request{{
 		Name: "get", Weight: 1, Method: "GET", Path: scenarios.Template{{Literal: "/"}, {Value: "id"}},
-		Values: []scenarios.Value{{Name: "id", Keys: scenarios.FixtureKeys{Set: "resource_id", First: 3}, Choice: scenarios.Uniform}},
+		Values: []scenarios.Value{{
+			Name: "id", Keys: scenarios.FixtureKeys{Set: "resource_id", First: 3},
+			Choice: scenarios.Uniform,
+		}},
 	}}}
 	seen := map[string]bool{}
 	made, err := New(1, s, Sources{Fixture: func(name string) (KeySet, error) {

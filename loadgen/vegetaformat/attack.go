@@ -55,7 +55,8 @@ func (a Attack) Run(ctx context.Context, emit func(*vegeta.Result) error) (Summa
 	if a.Rate > 0 && a.Duration > 0 {
 		sum.Planned = int64(math.Ceil(a.Rate*a.Duration.Seconds() - roundOff))
 	}
-	attacker := vegeta.NewAttacker(vegeta.Timeout(a.Timeout), vegeta.Workers(a.Workers), vegeta.MaxWorkers(a.MaxWorkers), vegeta.KeepAlive(a.KeepAlive))
+	attacker := vegeta.NewAttacker(vegeta.Timeout(a.Timeout), vegeta.Workers(a.Workers),
+		vegeta.MaxWorkers(a.MaxWorkers), vegeta.KeepAlive(a.KeepAlive))
 	stopped := context.AfterFunc(ctx, func() { attacker.Stop() })
 	defer stopped()
 	pace := &steadyPace{ctx: ctx, rate: a.Rate, duration: a.Duration, planned: uint64(sum.Planned)}
@@ -73,7 +74,8 @@ func (a Attack) Run(ctx context.Context, emit func(*vegeta.Result) error) (Summa
 			pace.hold.Add(int64(time.Millisecond))
 		}
 		if a.Rate > 0 {
-			intended := time.Unix(0, pace.began.Load()).Add(time.Duration(float64(r.Seq) / a.Rate * float64(time.Second)))
+			intended := time.Unix(0, pace.began.Load()).
+				Add(time.Duration(float64(r.Seq) / a.Rate * float64(time.Second)))
 			lag := max(0, r.Timestamp.Sub(intended))
 			sum.Lag.Record(lag)
 			if !a.ServiceTime {
@@ -101,7 +103,8 @@ type steadyPace struct {
 	duration time.Duration
 	planned  uint64
 	began    atomic.Int64 // Unix nanoseconds, as vegeta's clock has it
-	hold     atomic.Int64 // nanoseconds to wait, without a rate, because there was no file or port: else the next try would follow at once
+	// nanoseconds to wait, without a rate, because there was no file or port: else the next try would follow at once
+	hold atomic.Int64
 }
 
 func (p *steadyPace) Rate(time.Duration) float64 { return p.rate }

@@ -16,7 +16,10 @@ func TestInterruptedBetweenRequests(t *testing.T) {
 	defer server.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
-	a := Attack{Targets: []vegeta.Target{{Method: "GET", URL: server.URL}}, Rate: 0.02, Timeout: time.Second, Workers: 1, MaxWorkers: 1}
+	a := Attack{
+		Targets: []vegeta.Target{{Method: "GET", URL: server.URL}}, Rate: 0.02, Timeout: time.Second,
+		Workers: 1, MaxWorkers: 1,
+	}
 	began := time.Now()
 	sum, err := a.Run(ctx, func(*vegeta.Result) error { return nil })
 	if took := time.Since(began); err != nil || sum.Sent != 1 || took > 10*time.Second {

@@ -22,10 +22,11 @@ import (
 // maxTargetLine bounds a line of a target file, in bytes.
 const maxTargetLine = 16 << 20
 
-// ReadTargets reads a vegeta target file, in the format "http" or "json", which may be compressed by gzip. body is that of
-// targets that have none of their own, headers are those of all of them. An error begins with name and line: "targets.txt:3:
-// ...". What vegeta reads it reads alike, with these exceptions: what vegeta would send as something else than is written
-// there, or not at all, is an error; a target needs no blank line before it; and the last line needs no end.
+// ReadTargets reads a vegeta target file, in the format "http" or "json", which may be compressed by gzip. body is that
+// of targets that have none of their own, headers are those of all of them. An error begins with name and line:
+// "targets.txt:3: ...". What vegeta reads it reads alike, with these exceptions: what vegeta would send as something
+// else than is written there, or not at all, is an error; a target needs no blank line before it; and the last line
+// needs no end.
 func ReadTargets(r io.Reader, name, format string, body []byte, headers http.Header) ([]vegeta.Target, error) {
 	t := &targetReader{name: name, body: body, headers: headers}
 	var take func(line string) error
@@ -92,8 +93,8 @@ func (t *targetReader) jsonLine(line string) error {
 	return nil
 }
 
-// httpLine takes a line of a file such as the following. Its errors do not quote the line: it may be a header with a secret
-// that is written wrongly.
+// httpLine takes a line of a file such as the following. Its errors do not quote the line: it may be a header with a
+// secret that is written wrongly.
 //
 //	# a comment
 //	POST http://127.0.0.1:8080/items
@@ -118,7 +119,8 @@ func (t *targetReader) httpLine(line string) error {
 		name, value, ok := strings.Cut(line, ":")
 		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
 		if !ok || name == "" || value == "" {
-			return errors.New("the line is neither a header, as in \"Name: value\", nor the body's file, as in @body.json, nor a target, as in \"GET http://127.0.0.1/\"")
+			return errors.New("the line is neither a header, as in \"Name: value\", nor the body's file, as in " +
+				"@body.json, nor a target, as in \"GET http://127.0.0.1/\"")
 		}
 		return addHeader(t.targets[len(t.targets)-1].Header, name, value)
 	}
@@ -138,12 +140,14 @@ func (t *targetReader) httpTarget(line string) error {
 	case len(words) < 2:
 		return errors.New("the line is no target: write a method and a URL, as in \"GET http://127.0.0.1/\"")
 	case len(words) == 3 && strings.HasPrefix(words[2], "HTTP/"):
-		return fmt.Errorf("%q stands behind the URL: leave it out, which version is spoken is found out with the server", words[2])
+		return fmt.Errorf("%q stands behind the URL: leave it out, which version is spoken is found out with "+
+			"the server", words[2])
 	case len(words) > 2:
 		return errors.New("the URL has a blank: write %20")
 	}
 	if !allCapitals(words[0]) {
-		return errors.New("the line is no target: it begins with the method in capitals, as in \"GET http://127.0.0.1/\"")
+		return errors.New("the line is no target: it begins with the method in capitals, as in \"GET " +
+			"http://127.0.0.1/\"")
 	}
 	return t.add(words[0], words[1])
 }

@@ -50,8 +50,8 @@ func (c *conn) header(name, value []byte) {
 	}
 }
 
-// headRead keeps the head of an answer that may be told of, and begins to keep the body of one that fails, which nothing
-// looks into.
+// headRead keeps the head of an answer that may be told of, and begins to keep the body of one that fails, which
+// nothing looks into.
 func (l *loop) headRead(c *conn, head []byte) {
 	failing := !request.Expected(l.requests.Plan(c.draw.Request), c.parser.Status)
 	if failing || c.answer.Inspected() {
@@ -166,7 +166,8 @@ func (l *loop) broken(c *conn, class, text string) {
 func (l *loop) fail(c *conn, class, text string) {
 	l.clock()
 	o := record.Outcome{
-		Request: c.draw.Request, Intended: c.intended, Sent: c.sent, Done: l.now, ErrorClass: class, ErrorText: text, Iteration: c.draw.N, Texts: &c.texts,
+		Request: c.draw.Request, Intended: c.intended, Sent: c.sent, Done: l.now, ErrorClass: class, ErrorText: text,
+		Iteration: c.draw.N, Texts: &c.texts,
 		ReceivedBytes: c.parser.Body,
 	}
 	if c.state != connConnecting {

@@ -1,9 +1,10 @@
-// Package wire is an HTTP/1.1 client that sends a scenario's requests over raw non-blocking sockets. Each loop is a thread
-// of its own that owns its connections and every so-many-th iteration of the schedule; requests are rendered into bytes and
-// answers parsed where they lie, so that a request costs no allocation, no goroutine and no switch between threads.
+// Package wire is an HTTP/1.1 client that sends a scenario's requests over raw non-blocking sockets. Each loop is a
+// thread of its own that owns its connections and every so-many-th iteration of the schedule; requests are rendered
+// into bytes and answers parsed where they lie, so that a request costs no allocation, no goroutine and no switch
+// between threads.
 //
-// What moves the bytes depends on the system: on Linux an io_uring where there is one, otherwise epoll; elsewhere net.Conn
-// with two goroutines a connection, which is the same engine at a higher price.
+// What moves the bytes depends on the system: on Linux an io_uring where there is one, otherwise epoll; elsewhere
+// net.Conn with two goroutines a connection, which is the same engine at a higher price.
 package wire
 
 import (
@@ -93,8 +94,9 @@ func NewTarget(ctx context.Context, target string) (*Target, error) {
 	return &Target{u, address}, nil
 }
 
-// resolve finds the address of a name: of several the first that takes a connection, those of IPv4 before those of IPv6,
-// because many servers listen to only one of the two that "localhost" means. When none takes any, it is the first.
+// resolve finds the address of a name: of several the first that takes a connection, those of IPv4 before those of
+// IPv6, because many servers listen to only one of the two that "localhost" means. When none takes any, it is the
+// first.
 func resolve(ctx context.Context, target *url.URL) (*net.TCPAddr, error) {
 	port := target.Port()
 	if port == "" {
@@ -132,8 +134,8 @@ func takesConnections(ctx context.Context, address *net.TCPAddr) bool {
 	return true
 }
 
-// Run sends the scenario's requests, from start on, until its schedule and gracefulStop end or ctx is cancelled. What is in
-// flight then is cut.
+// Run sends the scenario's requests, from start on, until its schedule and gracefulStop end or ctx is cancelled. What
+// is in flight then is cut.
 func (e *Engine) Run(ctx context.Context, start time.Time) {
 	ended := make(chan struct{})
 	var watch sync.WaitGroup

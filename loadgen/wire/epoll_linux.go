@@ -39,9 +39,9 @@ func newEpollIO(l *loop, w eventfd) (*epollIO, error) {
 	return p, nil
 }
 
-// enter makes the thread the loop's own, for good: its timer slack is changed, so it ends with the goroutine. A ring can
-// only be made by the thread that uses it; when it cannot be had after all (locked memory may have run out since it was
-// tried), the loop stays with epoll.
+// enter makes the thread the loop's own, for good: its timer slack is changed, so it ends with the goroutine. A ring
+// can only be made by the thread that uses it; when it cannot be had after all (locked memory may have run out since it
+// was tried), the loop stays with epoll.
 func (p *epollIO) enter() socketIO {
 	runtime.LockOSThread()
 	preciseTimers()
@@ -69,8 +69,8 @@ func socketEvents(slot, life int32) unix.EpollEvent {
 	return unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET, Fd: slot, Pad: life}
 }
 
-// shortWait is how long a wait may block without the Go scheduler being told. Telling it costs a microsecond or, when it
-// gives the thread's place away meanwhile, many; not telling it holds up its other goroutines and the collector.
+// shortWait is how long a wait may block without the Go scheduler being told. Telling it costs a microsecond or, when
+// it gives the thread's place away meanwhile, many; not telling it holds up its other goroutines and the collector.
 const shortWait = 20 * time.Microsecond
 
 func (p *epollIO) wait(timeout time.Duration) {
@@ -173,8 +173,8 @@ func (p *epollIO) write(c *conn) {
 	c.state = connReading
 }
 
-// unwritten deals with a request that could not be written. A server that answers before it has read the request, and closes,
-// resets the connection behind its answer.
+// unwritten deals with a request that could not be written. A server that answers before it has read the request, and
+// closes, resets the connection behind its answer.
 func (p *epollIO) unwritten(c *conn, err error) {
 	life := c.life
 	if n, _ := rawRead(c.fd, p.buffer); n > 0 {
@@ -207,7 +207,8 @@ func (p *epollIO) read(c *conn, life int32, ending bool) {
 			return
 		default:
 			p.loop.received(c, p.buffer[:n])
-			if n < len(p.buffer) && !ending { // a short read has emptied the socket; whatever comes next is another event
+			// a short read has emptied the socket; whatever comes next is another event
+			if n < len(p.buffer) && !ending {
 				return
 			}
 		}
@@ -235,7 +236,8 @@ func (p *epollIO) end() { unix.Close(p.fd) }
 // rawRead and rawWrite are for non-blocking sockets: these calls never block, so that the scheduler need not know; and
 // being for sockets alone they are cheaper than read(2) and write(2).
 func rawRead(fd int, b []byte) (int, error) {
-	n, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), 0, 0, 0)
+	n, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)),
+		0, 0, 0)
 	if errno != 0 {
 		return 0, errno
 	}
@@ -243,7 +245,8 @@ func rawRead(fd int, b []byte) (int, error) {
 }
 
 func rawWrite(fd int, b []byte) (int, error) {
-	n, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), unix.MSG_NOSIGNAL, 0, 0)
+	n, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)),
+		unix.MSG_NOSIGNAL, 0, 0)
 	if errno != 0 {
 		return 0, errno
 	}

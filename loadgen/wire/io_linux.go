@@ -73,8 +73,8 @@ func openSocket(c *conn, family int) error {
 		return err
 	}
 	c.fd = fd
-	// A request is one write and its answer is waited for, so Nagle's algorithm could only delay it. It cannot fail on a
-	// TCP socket.
+	// A request is one write and its answer is waited for, so Nagle's algorithm could only delay it. It cannot fail on
+	// a TCP socket.
 	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 	return nil
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/policycortex/headroom/scenarios"
 )
 
-// socketIO moves the bytes of a loop's connections. It calls the loop's received, hungUp and failed from within wait and
-// send.
+// socketIO moves the bytes of a loop's connections. It calls the loop's received, hungUp and failed from within wait
+// and send.
 type socketIO interface {
 	// enter is called once, by the loop's own goroutine before all else. It returns what is to be used from then on.
 	enter() socketIO
@@ -48,7 +48,8 @@ type loop struct {
 	address  *net.TCPAddr
 	pacing   scenarios.Pacing
 
-	// next is the iteration that is due next, dueAt its intended instant; step is the number of loops times that of shards.
+	// next is the iteration that is due next, dueAt its intended instant; step is the number of loops times that of
+	// shards.
 	next, step int64
 	dueAt      time.Duration
 	ended      bool // the schedule has no more iterations
@@ -76,7 +77,8 @@ const sweepShare = 50
 func newLoop(c *Config, index int) (*loop, error) {
 	t := c.Timing
 	l := &loop{
-		timing: t, requests: c.Requests, render: request.NewRenderer(c.Requests, c.Target.url), address: c.Target.address, pacing: c.Pacing,
+		timing: t, requests: c.Requests, render: request.NewRenderer(c.Requests, c.Target.url),
+		address: c.Target.address, pacing: c.Pacing,
 		next: t.Shard.Iteration(int64(index)), step: int64(c.Loops) * t.Shard.Count,
 		limit: arrival.Share(t.Users, index, c.Loops), recorder: c.Collector.NewRecorder(),
 	}
@@ -144,8 +146,9 @@ func (l *loop) planUser() {
 	}
 }
 
-// send sends what is due, as far as connections allow. What they do not allow is sent late, when one becomes free. A send
-// that fails at once frees its connection at once: the rest waits for the next round, which looks for the run's end.
+// send sends what is due, as far as connections allow. What they do not allow is sent late, when one becomes free. A
+// send that fails at once frees its connection at once: the rest waits for the next round, which looks for the run's
+// end.
 func (l *loop) send() {
 	if !l.timing.Open() { // users have been answered meanwhile
 		l.planUser()

@@ -74,7 +74,8 @@ func (n *netIO) name() Backend { return NetConn }
 // open begins to connect; the request is written when the connection stands.
 func (n *netIO) open(c *conn) error {
 	t := &netConn{
-		slot: c.slot, life: c.life, requests: make(chan struct{}, 1), writing: make(chan struct{}, 1), taken: make(chan struct{}, 1),
+		slot: c.slot, life: c.life, requests: make(chan struct{}, 1), writing: make(chan struct{}, 1),
+		taken:     make(chan struct{}, 1),
 		unwritten: make(chan error, 1),
 	}
 	t.ctx, t.cancel = context.WithCancel(n.ctx)
@@ -157,7 +158,8 @@ func (n *netIO) write(t *netConn, conn net.Conn) {
 			return
 		}
 		if _, err := conn.Write(t.out); err != nil {
-			t.unwritten <- err // who reads sees the end of the connection too, behind the answer that a server may have sent before
+			// who reads sees the end of the connection too, behind the answer that a server may have sent before
+			t.unwritten <- err
 			return
 		}
 		t.written.Add(1)

@@ -6,8 +6,8 @@ import (
 	"github.com/policycortex/headroom/scenarios"
 )
 
-// How a loop waits until the intended instant t of its next iteration. Let w be how late the system wakes a thread (on a
-// quiet Linux some tens of microseconds: a timer's interrupt, and the switch to the thread) and c the CPU time of one
+// How a loop waits until the intended instant t of its next iteration. Let w be how late the system wakes a thread (on
+// a quiet Linux some tens of microseconds: a timer's interrupt, and the switch to the thread) and c the CPU time of one
 // wake-up (about as much).
 //
 //	precise     sleeps until t - 20 µs, or until an answer comes, and looks over and over for what is left, which is mostly

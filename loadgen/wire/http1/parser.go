@@ -63,8 +63,8 @@ func (p *Parser) Start(head bool) {
 // Begun reports whether anything of the present answer has come.
 func (p *Parser) Begun() bool { return p.state != inHead || p.interim || len(p.partial) > 0 }
 
-// Feed reads data. It returns how many bytes belong to the present answer, and whether that has ended; what follows then
-// belongs to another. After an error the connection is of no more use.
+// Feed reads data. It returns how many bytes belong to the present answer, and whether that has ended; what follows
+// then belongs to another. After an error the connection is of no more use.
 func (p *Parser) Feed(data []byte) (n int, done bool, err error) {
 	for {
 		var used int
@@ -142,7 +142,8 @@ func (p *Parser) feedHead(data []byte) (used int, err error) {
 	return end - before, err
 }
 
-// headEnd returns the index after the blank line that ends a head, or -1 and from where to look again when more has come.
+// headEnd returns the index after the blank line that ends a head, or -1 and from where to look again when more has
+// come.
 func headEnd(b []byte, from int) (end, again int) {
 	for {
 		i := bytes.IndexByte(b[from:], '\n')

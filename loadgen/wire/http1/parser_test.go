@@ -86,25 +86,57 @@ var answers = []struct {
 	{"no body", ok + "Content-Length: 0\r\n\r\n", false, read{200, "", true, 0, false}},
 	{"until close", ok + "\r\nhello", false, read{200, "hello", false, -1, false}},
 	{"close", ok + "Connection: close\r\nContent-Length: 1\r\n\r\nx", false, read{200, "x", false, 0, false}},
-	{"close in a list", ok + "Connection: x, Close\r\nContent-Length: 1\r\n\r\nx", false, read{200, "x", false, 0, false}},
+	{
+		"close in a list", ok + "Connection: x, Close\r\nContent-Length: 1\r\n\r\nx", false,
+		read{200, "x", false, 0, false},
+	},
 	{"1.0", "HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\nx", false, read{200, "x", false, 0, false}},
-	{"1.0 keep-alive", "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 1\r\n\r\nx", false, read{200, "x", true, 0, false}},
-	{"chunks", ok + "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n", false, read{200, "abcde", true, 0, false}},
-	{"trailer", ok + "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nA: b\r\n\r\n", false, read{200, "a", true, 0, false}},
-	{"chunks before length", ok + "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", false, read{200, "", true, 0, false}},
+	{
+		"1.0 keep-alive", "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 1\r\n\r\nx", false,
+		read{200, "x", true, 0, false},
+	},
+	{
+		"chunks", ok + "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n", false,
+		read{200, "abcde", true, 0, false},
+	},
+	{
+		"trailer", ok + "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nA: b\r\n\r\n", false,
+		read{200, "a", true, 0, false},
+	},
+	{
+		"chunks before length", ok + "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", false,
+		read{200, "", true, 0, false},
+	},
 	{"head", ok + "Content-Length: 5\r\n\r\n", true, read{200, "", true, 0, false}},
 	{"204", "HTTP/1.1 204 No Content\r\n\r\n", false, read{204, "", true, 0, false}},
-	{"304 with a length", "HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", false, read{304, "", true, 0, false}},
-	{"100 before", "HTTP/1.1 100 Continue\r\n\r\n" + ok + "Content-Length: 1\r\n\r\nx", false, read{200, "x", true, 0, false}},
-	{"103 with headers before", "HTTP/1.1 103 Early\r\nContent-Length: 7\r\n\r\n" + ok + "Content-Length: 1\r\n\r\nx", false, read{200, "x", true, 0, false}},
-	{"another protocol", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: other\r\n\r\n", false, read{101, "", false, 0, false}},
+	{
+		"304 with a length", "HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", false,
+		read{304, "", true, 0, false},
+	},
+	{
+		"100 before", "HTTP/1.1 100 Continue\r\n\r\n" + ok + "Content-Length: 1\r\n\r\nx", false,
+		read{200, "x", true, 0, false},
+	},
+	{
+		"103 with headers before", "HTTP/1.1 103 Early\r\nContent-Length: 7\r\n\r\n" + ok +
+			"Content-Length: 1\r\n\r\nx",
+		false,
+		read{200, "x", true, 0, false},
+	},
+	{
+		"another protocol", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: other\r\n\r\n", false,
+		read{101, "", false, 0, false},
+	},
 	{"bare line feeds", "HTTP/1.1 200 OK\nContent-Length: 1\n\nx", false, read{200, "x", true, 0, false}},
 	{"folded", ok + "X: a\r\n b\r\nContent-Length: 1\r\n\r\nx", false, read{200, "x", true, 0, false}},
 	{"cut head", ok + "Content-Le", false, read{failed: true}},
 	{"cut body", ok + "Content-Length: 5\r\n\r\nhell", false, read{failed: true}},
 	{"cut chunk", ok + "Transfer-Encoding: chunked\r\n\r\n3\r\nab", false, read{failed: true}},
 	{"two lengths", ok + "Content-Length: 1\r\nContent-Length: 2\r\n\r\nxx", false, read{failed: true}},
-	{"same length twice", ok + "Content-Length: 1\r\nContent-Length: 1\r\n\r\nx", false, read{200, "x", true, 0, false}},
+	{
+		"same length twice", ok + "Content-Length: 1\r\nContent-Length: 1\r\n\r\nx", false,
+		read{200, "x", true, 0, false},
+	},
 	{"negative length", ok + "Content-Length: -1\r\n\r\nx", false, read{failed: true}},
 	{"no length", ok + "Content-Length:\r\n\r\nx", false, read{failed: true}},
 	{"gzip coding", ok + "Transfer-Encoding: gzip\r\n\r\nx", false, read{failed: true}},
@@ -152,7 +184,8 @@ func TestHeaders(t *testing.T) {
 	var got []string
 	p := Parser{OnHeader: func(name, value []byte) { got = append(got, string(name)+"="+string(value)) }}
 	p.Start(false)
-	_, done, err := p.Feed([]byte("HTTP/1.1 103 Early\r\nLink: x\r\n\r\n" + ok + "X-Cache:  l1 \r\nContent-Length: 0\r\n\r\n"))
+	_, done, err := p.Feed([]byte("HTTP/1.1 103 Early\r\nLink: x\r\n\r\n" + ok +
+		"X-Cache:  l1 \r\nContent-Length: 0\r\n\r\n"))
 	if err != nil || !done || strings.Join(got, ",") != "X-Cache=l1,Content-Length=0" {
 		t.Errorf("%v %v %v", got, done, err)
 	}
@@ -184,7 +217,8 @@ func FuzzParser(f *testing.F) {
 func stricter(got, want read) bool { return got.failed && !want.failed }
 
 func BenchmarkParser(b *testing.B) {
-	data := []byte(ok + "Content-Type: application/json\r\nX-Cache: l1\r\nETag: \"0123456789abcdef\"\r\nCache-Control: private\r\n" +
+	data := []byte(ok + "Content-Type: application/json\r\nX-Cache: l1\r\nETag: " +
+		"\"0123456789abcdef\"\r\nCache-Control: private\r\n" +
 		"Date: Wed, 25 Nov 2026 02:00:00 GMT\r\nContent-Length: 1024\r\n\r\n" + strings.Repeat("x", 1024))
 	b.Run("ours", func(b *testing.B) {
 		var p Parser

@@ -48,7 +48,8 @@ func (r *Ring) NewBuffers(group uint16, n, size int) (*Buffers, error) {
 		return nil, fmt.Errorf("map buffers: %w", err)
 	}
 	reg := registration{address: uint64(uintptr(unsafe.Pointer(&b.ring[0]))), entries: uint32(n), group: group}
-	if _, _, errno := unix.Syscall6(unix.SYS_IO_URING_REGISTER, uintptr(r.fd), registerBufferRing, uintptr(unsafe.Pointer(&reg)), 1, 0, 0); errno != 0 {
+	if _, _, errno := unix.Syscall6(unix.SYS_IO_URING_REGISTER, uintptr(r.fd), registerBufferRing,
+		uintptr(unsafe.Pointer(&reg)), 1, 0, 0); errno != 0 {
 		b.Close()
 		return nil, fmt.Errorf("register a ring of buffers: %w", errno)
 	}

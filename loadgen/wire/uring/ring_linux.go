@@ -1,5 +1,6 @@
 // Package uring is as much of Linux's io_uring (see io_uring(7)) as a load generator needs: one ring a thread, its
-// submission and completion queues, and receive buffers that the kernel chooses itself. Kernels from 6.1 on have it all.
+// submission and completion queues, and receive buffers that the kernel chooses itself. Kernels from 6.1 on have it
+// all.
 package uring
 
 import (
@@ -180,7 +181,8 @@ func (r *Ring) mmap(p *params) error {
 	return nil
 }
 
-// Prepare returns the next free entry, zeroed, to be submitted by the next Enter. When the queue is full it submits first.
+// Prepare returns the next free entry, zeroed, to be submitted by the next Enter. When the queue is full it submits
+// first.
 func (r *Ring) Prepare() *Entry {
 	for r.tail-r.sqHead.Load() > r.sqMask {
 		r.enter(0, 0, 0, 0)

@@ -131,7 +131,8 @@ func TestQueueLongerThanTheRing(t *testing.T) {
 	text := []byte("x")
 	for i := range 20 {
 		e := r.Prepare()
-		e.Op, e.FD, e.UserData, e.Address, e.Length = OpSend, int32(ours), uint64(i), uint64(uintptr(unsafe.Pointer(&text[0]))), 1
+		e.Op, e.FD, e.UserData, e.Address, e.Length = OpSend, int32(ours), uint64(i),
+			uint64(uintptr(unsafe.Pointer(&text[0]))), 1
 	}
 	seen := map[uint64]bool{}
 	for _, c := range completed(t, r, 20) {
