@@ -233,7 +233,7 @@ func TestWarmupEndsAtItsLimit(t *testing.T) {
 		}
 	}
 	v, err := judge.Run(m, nil)
-	if err != nil || !strings.Contains(fmt.Sprint(v.Warnings), "test: its warm-up ended at its limit of 15 s") {
+	if err != nil || !strings.Contains(fmt.Sprint(v.Warnings), "test: its warm-up reached its limit of 15 s") {
 		t.Errorf("%q, %v", v.Warnings, err)
 	}
 }
