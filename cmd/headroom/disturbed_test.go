@@ -40,7 +40,7 @@ func TestDisturbedRunIsInvalid(t *testing.T) {
 	if code := p.ProcessState.ExitCode(); code != exitInvalid {
 		t.Fatalf("exit code %d\n%s%s", code, &p.stdout, progress.text.String())
 	}
-	says(t, p.stdout.String(), "the run was disturbed", "other processes kept its threads from a CPU",
+	says(t, p.stdout.String(), "the run was disturbed", "other processes kept its threads off the CPU",
 		"http_req_duration p(95)<0.001")
 	says(t, text(t, filepath.Join(p.Dir, "out", "run.json")), `"processes": "children"`, `"others_cores"`,
 		`"system_wait"`)

@@ -192,7 +192,7 @@ thresholds: {"http_reqs{name:GET /things/:id}": count>260}
 	headroom(t, "run", "--quiet", "--shard", "2/3", "--out", another, file).exits(t, exitOK, exitInvalid)
 	p := headroom(t, "merge", "--out", filepath.Join(dir, "mixed"), parts[0], parts[1], another)
 	p.exits(t, exitUsage)
-	says(t, p.stderr.String(), "scenario again replayed another file")
+	says(t, p.stderr.String(), "scenario again replayed a different file")
 }
 
 // zipped is a text compressed by gzip, as rotated logs are.
