@@ -1,0 +1,171 @@
+// Package experiment judges a paired experiment: two versions of a service, the base and the head, take turns under the
+// same load, in blocks, until the difference is known well enough or the time is over.
+//
+// A slice is a stretch of time in which one arm is measured. Eight slices make a block; the order of the arms within it
+// is ABBA BAAB or its mirror image, so that a drift which is linear over four slices falls out of the differences. Both
+// arms are started anew for each block, where they can be: that averages out what depends on the start of a process
+// (the layout of memory, the hash seeds, the connections), and makes the blocks nearly independent of each other.
+//
+// The package holds arithmetic alone: it takes the slices' figures, and gives block values, estimates, and decisions.
+package experiment
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+)
+
+// Arm is one of the two versions.
+type Arm string
+
+// The arms.
+const (
+	Base Arm = "base"
+	Head Arm = "head"
+)
+
+// SlicesPerBlock is the number of slices of a block.
+const SlicesPerBlock = 8
+
+// Order is the order of the arms within a block: base head head base, head base base head, or its mirror image by a
+// coin that the seed and the block's number decide.
+func Order(seed uint64, block int) [SlicesPerBlock]Arm {
+	order := [SlicesPerBlock]Arm{Base, Head, Head, Base, Head, Base, Base, Head}
+	if rand.New(rand.NewPCG(seed, uint64(block))).IntN(2) == 1 {
+		for i, arm := range order {
+			order[i] = arm.other()
+		}
+	}
+	return order
+}
+
+func (a Arm) other() Arm {
+	if a == Base {
+		return Head
+	}
+	return Base
+}
+
+// Slice is what was measured in one slice.
+type Slice struct {
+	Arm Arm `json:"arm"`
+	// Figures are what was measured, by name, each above 0 or absent: "http_req_duration p(95)" in milliseconds,
+	// "cpu_per_request" in seconds.
+	Figures map[string]float64 `json:"figures"`
+	// Veto says why the slice does not count; empty: it counts. What vetoes a slice never looks at its figures.
+	Veto string `json:"veto,omitempty"`
+}
+
+// Block is what was measured in one block: 8 slices, or fewer where it was cut.
+type Block struct {
+	Number int     `json:"number"`
+	Slices []Slice `json:"slices"`
+}
+
+// fewestPairs is the least number of pairs that make the value of a block.
+const fewestPairs = 2
+
+// Value is the block's value of a figure: of ln(head / base) of its pairs, which are slices 1 and 2, 3 and 4, and so
+// on, the mean of the middle two of four, so that one disturbed slice does not decide it; of three the middle one, of
+// two their mean. A pair of which a slice is vetoed or has no such figure is left out; with fewer than two pairs ok is
+// false.
+func (b Block) Value(figure string) (value float64, ok bool) {
+	ratios := b.ratios(figure)
+	if len(ratios) < fewestPairs {
+		return 0, false
+	}
+	slices.Sort(ratios)
+	n := len(ratios)
+	return (ratios[(n-1)/2] + ratios[n/2]) / 2, true
+}
+
+// ratios are ln(head / base) of the pairs that count, in the order of time.
+func (b Block) ratios(figure string) []float64 {
+	var ratios []float64
+	for i := 0; i+1 < len(b.Slices); i += 2 {
+		one, two := b.Slices[i], b.Slices[i+1]
+		v, w := one.Figures[figure], two.Figures[figure]
+		if one.Veto != "" || two.Veto != "" || one.Arm == two.Arm || v <= 0 || w <= 0 {
+			continue
+		}
+		if one.Arm == Head {
+			v, w = w, v
+		}
+		ratios = append(ratios, math.Log(w/v))
+	}
+	return ratios
+}
+
+// Vetoed are the number of pairs in the blocks, and of those that were left out because of a veto.
+func Vetoed(blocks []Block) (vetoed, all int) {
+	for _, b := range blocks {
+		for i := 0; i+1 < len(b.Slices); i += 2 {
+			all++
+			if b.Slices[i].Veto != "" || b.Slices[i+1].Veto != "" {
+				vetoed++
+			}
+		}
+	}
+	return vetoed, all
+}
+
+// PairNoise is the standard deviation of ln(head / base) of the pairs around their blocks' means, the noise of a single
+// comparison of two slices: about 0.05 for 5 %. It is NaN with fewer than two blocks of at least two pairs each.
+func PairNoise(blocks []Block, figure string) float64 {
+	var squares float64
+	freedom := 0
+	for _, b := range blocks {
+		ratios := b.ratios(figure)
+		mean := meanOf(ratios)
+		for _, r := range ratios {
+			squares += (r - mean) * (r - mean)
+		}
+		freedom += max(0, len(ratios)-1)
+	}
+	if freedom < 2 {
+		return math.NaN()
+	}
+	return math.Sqrt(squares / float64(freedom))
+}
+
+func meanOf(values []float64) float64 {
+	var sum float64
+	for _, v := range values {
+		sum += v
+	}
+	return sum / float64(len(values))
+}
+
+// Gate is a figure that decides, and how much more of it the head may have.
+type Gate struct {
+	Figure string `json:"figure"`
+	// Tolerance is the share by which the head may be worse: 0.05 for 5 %.
+	Tolerance float64 `json:"tolerance"`
+	// MoreIsBetter says that a smaller value is worse, as of a throughput.
+	MoreIsBetter bool `json:"more_is_better,omitempty"`
+}
+
+// worse is a block value seen so that more is worse.
+func (g Gate) worse(value float64) float64 {
+	if g.MoreIsBetter {
+		return -value
+	}
+	return value
+}
+
+// limit is the tolerance as a difference of logarithms, above 0.
+func (g Gate) limit() float64 {
+	if g.MoreIsBetter {
+		return -math.Log1p(-g.Tolerance)
+	}
+	return math.Log1p(g.Tolerance)
+}
+
+// Validate says what is wrong with a gate: the tolerance lies above 0 and, where more is better, below 1.
+func (g Gate) Validate() error {
+	if !(g.Tolerance > 0) || g.MoreIsBetter && g.Tolerance >= 1 || math.IsInf(g.Tolerance, 0) {
+		return fmt.Errorf("gate %s: a tolerance of %v is not possible", g.Figure, g.Tolerance)
+	}
+	return nil
+}

@@ -1,0 +1,67 @@
+package experiment
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"gonum.org/v1/gonum/stat/distuv"
+)
+
+// TestPublishedBounds compares with the bounds of five equally spaced looks at a one-sided level of 0.025 by the
+// spending function of O'Brien and Fleming's shape: 4.877, 3.357, 2.680, 2.290, 2.031 (R's gsDesign, sfLDOF; also
+// DeMets and Lan, Statistics in Medicine 13 (1994), table I).
+func TestPublishedBounds(t *testing.T) {
+	d := Design{looks: []look{{1, 0.2}, {2, 0.4}, {3, 0.6}, {4, 0.8}, {5, 1}}}
+	for k, level := range d.Levels(0.025) {
+		want := []float64{4.877, 3.357, 2.680, 2.290, 2.031}[k]
+		if got := distuv.UnitNormal.Quantile(1 - level); math.Abs(got-want) > 0.002 {
+			t.Errorf("look %d: %.4f, want %.3f", k+1, got, want)
+		}
+	}
+	standard, err := NewDesign(24)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k, bound := range standard.Bounds(0.005) {
+		want := []float64{13.93, 5.68, 4.01, 3.29, 2.87}[k]
+		if math.Abs(bound-want) > 0.01 {
+			t.Errorf("standard look %d: %.3f, want %.2f", k+1, bound, want)
+		}
+	}
+}
+
+// TestSpending crosses the bounds by simulated random walks as often as alpha says, at each number of looks.
+func TestSpending(t *testing.T) {
+	const alpha, walks = 0.05, 20_000
+	r := rand.New(rand.NewPCG(1, 2))
+	for _, most := range []int{4, 8, 9, 24, 120} {
+		d, err := NewDesign(most)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if most == 120 { // one that was to be longer
+			d = d.ending(50)
+		}
+		levels := d.Levels(alpha)
+		crossed := 0
+		for range walks {
+			sum, n := 0.0, 0
+			for k, look := range d.Looks() {
+				sum += math.Sqrt(float64(look-n)) * r.NormFloat64()
+				n = look
+				if distuv.UnitNormal.Survival(sum/math.Sqrt(float64(n))) <= levels[k] {
+					crossed++
+					break
+				}
+			}
+		}
+		// 4 standard deviations of the count.
+		if off := math.Abs(float64(crossed) - alpha*walks); off > 4*math.Sqrt(walks*alpha*(1-alpha)) {
+			t.Errorf("%d blocks: %d of %d walks cross, want %v", most, crossed, walks, alpha*walks)
+		}
+	}
+	if _, err := NewDesign(3); err == nil {
+		t.Error("three blocks are enough")
+	}
+}
