@@ -26,10 +26,11 @@ const patience = 30 * time.Second
 
 // The test binary is also a helper: a process that starts servers, for a test to kill.
 const (
-	helperVariable  = "CONTAINERS_TEST_HELPER"  // a provider, or "child"
-	cancelVariable  = "CONTAINERS_TEST_CANCEL"  // end the context at the message of Progress that contains this
-	replicaVariable = "CONTAINERS_TEST_REPLICA" // not empty: with a replica
-	pauseVariable   = "CONTAINERS_TEST_PAUSE"   // not empty: pause every server before the report
+	helperVariable   = "CONTAINERS_TEST_HELPER"   // a provider, or "child"
+	cancelVariable   = "CONTAINERS_TEST_CANCEL"   // end the context at the message of Progress that contains this
+	replicaVariable  = "CONTAINERS_TEST_REPLICA"  // not empty: with a replica
+	checkoutVariable = "CONTAINERS_TEST_CHECKOUT" // a git repository: check out its branch main and wait
+	pauseVariable    = "CONTAINERS_TEST_PAUSE"    // not empty: pause every server before the report
 )
 
 // helperReport is what a helper prints, on one line, when its servers are up or have failed.
@@ -41,6 +42,15 @@ type helperReport struct {
 }
 
 func TestMain(m *testing.M) {
+	if repository := os.Getenv(checkoutVariable); repository != "" {
+		c, err := CheckOut(context.Background(), repository, "main")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		fmt.Println(c.Dir)
+		select {} // until it is killed
+	}
 	if mode := os.Getenv(helperVariable); mode != "" {
 		if err := help(mode); err != nil {
 			fmt.Fprintln(os.Stderr, err)

@@ -32,6 +32,10 @@ func TestRooms(t *testing.T) {
 		"results/stats": {}, // plain numbers
 		"results/judge": {"scenarios", "results", "results/stats"},
 
+		"results/changepoint": {},
+		"results/experiment":  {},
+		"results/history":     {"results/changepoint"},
+
 		"loadgen/random":      {},
 		"loadgen/lightserver": {"loadgen/wire/uring"},
 		"loadgen/arrival":     {"scenarios", "loadgen/random"},

@@ -1,0 +1,141 @@
+package containers
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Checkout is a revision of a git repository in a worktree of its own. The worktree goes when this process ends,
+// however that happens.
+type Checkout struct {
+	Dir      string // absolute
+	Revision string // the full hash
+	Subject  string // the first line of the commit's message
+
+	repository string
+	janitor    *janitor
+}
+
+// ResolveRevision returns the hash and the subject of the commit that a name means in the repository around dir. The
+// error of a name that means none has what git says.
+func ResolveRevision(ctx context.Context, dir, name string) (revision, subject string, err error) {
+	if strings.HasPrefix(name, "-") { // git would take it for an option
+		return "", "", fmt.Errorf("there is no revision %q", name)
+	}
+	text, err := git(ctx, dir, "log", "-1", "--no-show-signature", "--format=%H %s", name+"^{commit}", "--")
+	if err != nil {
+		return "", "", fmt.Errorf("look up the revision %q: %w", name, err)
+	}
+	revision, subject, _ = strings.Cut(text, " ")
+	return revision, subject, nil
+}
+
+// MergeBase is the newest commit that two revisions have in common.
+func MergeBase(ctx context.Context, dir, one, other string) (revision string, err error) {
+	revision, err = git(ctx, dir, "merge-base", one, other)
+	if err != nil {
+		return "", fmt.Errorf("look for the commit at which %s and %s part: %w", one, other, err)
+	}
+	return revision, nil
+}
+
+// CheckOut checks out a revision of the repository around dir in a new worktree below the directory for temporary
+// files.
+func CheckOut(ctx context.Context, dir, name string) (_ *Checkout, err error) {
+	c := &Checkout{}
+	c.Revision, c.Subject, err = ResolveRevision(ctx, dir, name)
+	if err != nil {
+		return nil, err
+	}
+	c.repository, err = git(ctx, dir, "rev-parse", "--path-format=absolute", "--git-common-dir")
+	if err != nil {
+		return nil, fmt.Errorf("check out %s: %w", name, err)
+	}
+	c.janitor, err = startJanitor()
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, c.Remove(context.WithoutCancel(ctx)))
+		}
+	}()
+	// git names its own record of a worktree after the last element of its path, which is unique: both are known, and
+	// told to the janitor, before they are made.
+	base := "headroom-" + strings.ToLower(rand.Text())
+	c.Dir = filepath.Join(os.TempDir(), base)
+	for _, path := range []string{c.Dir, filepath.Join(c.repository, "worktrees", base)} {
+		if err := c.janitor.remove(path); err != nil {
+			return nil, fmt.Errorf("check out %s: %w", name, err)
+		}
+	}
+	if _, err := git(ctx, dir, "worktree", "add", "--detach", "--quiet", c.Dir, c.Revision); err != nil {
+		return nil, fmt.Errorf("check out %s: %w", name, err)
+	}
+	return c, nil
+}
+
+// Remove removes the worktree.
+func (c *Checkout) Remove(ctx context.Context) error {
+	return c.janitor.finish(ctx)
+}
+
+// Build runs a command line of the shell in a directory, with its output in a log file. When ctx ends, it is stopped
+// with all that it has started. The error of one that fails has the end of its output.
+func Build(ctx context.Context, dir, command, log string) error {
+	f, err := os.Create(log)
+	if err != nil {
+		return fmt.Errorf("build in %s: %w", dir, err)
+	}
+	defer f.Close()
+	child, err := StartChild(ctx, ChildSpec{
+		Path: "/bin/sh", Args: []string{"-c", command}, Dir: dir, Stdout: f, Stderr: f, KillAfter: time.Second,
+	})
+	if err != nil {
+		return fmt.Errorf("build in %s: %w", dir, err)
+	}
+	select {
+	case <-child.Done():
+	case <-ctx.Done():
+		return errors.Join(fmt.Errorf("build in %s: %w", dir, context.Cause(ctx)), child.Stop(ctx))
+	}
+	if err := child.Err(); err != nil {
+		return fmt.Errorf("build in %s by %q: %w; the end of its output:\n%s", dir, command, err, LogTail(log))
+	}
+	return nil
+}
+
+// git runs a command of git in a directory and returns what it says, without the last newline.
+func git(ctx context.Context, dir string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, "git", args...)
+	cmd.Dir = dir
+	// In a group of its own, a Ctrl-C at the terminal does not cut it in the middle of what it writes.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = pipeLimit
+	// A hook or an alias of an outer git must not decide what is looked at.
+	for _, v := range os.Environ() {
+		if !strings.HasPrefix(v, "GIT_DIR=") && !strings.HasPrefix(v, "GIT_WORK_TREE=") &&
+			!strings.HasPrefix(v, "GIT_INDEX_FILE=") {
+			cmd.Env = append(cmd.Env, v)
+		}
+	}
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		if said := strings.TrimSpace(stderr.String()); said != "" {
+			return "", fmt.Errorf("git %s: %s", args[0], said)
+		}
+		return "", fmt.Errorf("git %s: %w", args[0], err)
+	}
+	return strings.TrimSpace(stdout.String()), nil
+}
