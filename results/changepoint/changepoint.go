@@ -5,6 +5,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+
+	"gonum.org/v1/gonum/stat"
 )
 
 // The parameters of Find.
@@ -79,18 +81,13 @@ func pointsAt(series []float64, splits []int, ps map[int]float64) []Point {
 		if i+1 < len(splits) {
 			to = splits[i+1]
 		}
-		points = append(points, Point{Index: at, P: ps[at], Before: mean(series[from:at]), After: mean(series[at:to])})
+		points = append(points, Point{
+			Index: at, P: ps[at], Before: stat.Mean(series[from:at], nil),
+			After: stat.Mean(series[at:to], nil),
+		})
 		from = at
 	}
 	return points
-}
-
-func mean(values []float64) float64 {
-	var sum float64
-	for _, v := range values {
-		sum += v
-	}
-	return sum / float64(len(values))
 }
 
 // significance is the share of random orders within the segments whose best split is at least as good.

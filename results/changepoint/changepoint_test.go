@@ -208,11 +208,11 @@ func tTest(x []float64, splits []int, i int) float64 {
 	_, va := stat.PopMeanVariance(a, nil)
 	_, vb := stat.PopMeanVariance(b, nil)
 	pooled := ((n-1)*va + (m-1)*vb) / (n + m - 2)
-	t := math.Abs(mean(a)-mean(b)) / math.Sqrt(pooled*(1/n+1/m))
+	t := math.Abs(stat.Mean(a, nil)-stat.Mean(b, nil)) / math.Sqrt(pooled*(1/n+1/m))
 	return 2 * distuv.StudentsT{Sigma: 1, Nu: n + m - 2}.Survival(t)
 }
 
 func magnitude(x []float64, splits []int, i int) float64 {
 	a, b := sides(x, splits, i)
-	return max(math.Abs(mean(b)/mean(a)-1), math.Abs(mean(a)/mean(b)-1))
+	return max(math.Abs(stat.Mean(b, nil)/stat.Mean(a, nil)-1), math.Abs(stat.Mean(a, nil)/stat.Mean(b, nil)-1))
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
@@ -257,7 +258,7 @@ func (t *Test) summarize(rows [][]float64, gate int) summary {
 // summarize needs two values at least.
 func summarize(values []float64, continuous bool) summary {
 	n := float64(len(values))
-	s := summary{mean: meanOf(values), freedom: n - 1}
+	s := summary{mean: stat.Mean(values, nil), freedom: n - 1}
 	for _, v := range values {
 		s.sd += (v - s.mean) * (v - s.mean)
 	}

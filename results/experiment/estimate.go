@@ -4,6 +4,8 @@ import (
 	"maps"
 	"math"
 	"slices"
+
+	"gonum.org/v1/gonum/stat"
 )
 
 // Estimate is the change of a figure from base to head, gated or not.
@@ -59,7 +61,7 @@ func estimate(blocks []Block, figure string, continuous bool) Estimate {
 		e.Change = math.NaN()
 		return e
 	}
-	e.Change = math.Expm1(meanOf(values))
+	e.Change = math.Expm1(stat.Mean(values, nil))
 	if e.Blocks > 1 {
 		s := summarize(values, continuous)
 		half := s.half(0.025)

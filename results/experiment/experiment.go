@@ -14,6 +14,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+
+	"gonum.org/v1/gonum/stat"
 )
 
 // Arm is one of the two versions.
@@ -117,7 +119,7 @@ func PairNoise(blocks []Block, figure string) float64 {
 	freedom := 0
 	for _, b := range blocks {
 		ratios := b.ratios(figure)
-		mean := meanOf(ratios)
+		mean := stat.Mean(ratios, nil)
 		for _, r := range ratios {
 			squares += (r - mean) * (r - mean)
 		}
@@ -127,14 +129,6 @@ func PairNoise(blocks []Block, figure string) float64 {
 		return math.NaN()
 	}
 	return math.Sqrt(squares / float64(freedom))
-}
-
-func meanOf(values []float64) float64 {
-	var sum float64
-	for _, v := range values {
-		sum += v
-	}
-	return sum / float64(len(values))
 }
 
 // Gate is a figure that decides, and how much more of it the head may have.

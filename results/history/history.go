@@ -13,6 +13,7 @@ import (
 	"math"
 	"os"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/policycortex/headroom/results/changepoint"
@@ -50,8 +51,8 @@ func (f Figure) level() (level float64, ok bool) {
 	return math.Log(v), v > 0
 }
 
-// Append adds an entry to a file, which is made where there is none. The line is written in one piece, so that programs
-// which add to one file at the same time do not mix their lines.
+// Append adds an entry to a file, which is made where there is none. Programs that add to one file at the same time
+// wait for each other.
 func Append(path string, e Entry) error {
 	line, err := json.Marshal(e)
 	if err != nil {
@@ -62,6 +63,11 @@ func Append(path string, e Entry) error {
 		return fmt.Errorf("add to the history: %w", err)
 	}
 	line = append(line, '\n')
+	// Closing the file releases the lock. Without it, a line that somebody else is writing would look torn.
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX)
+	if err != nil {
+		return errors.Join(fmt.Errorf("add to the history: lock %s: %w", path, err), f.Close())
+	}
 	if torn(f) { // somebody was killed while writing the last line
 		line = append([]byte("\n"), line...)
 	}
