@@ -22,15 +22,15 @@ func TestRooms(t *testing.T) {
 		"reports":    {"results", "scenarios"},
 		"cmd":        {"scenarios", "results", "loadgen", "containers", "fixtures", "server", "reports"},
 	}
-	belowResults := []string{"scenarios", "results/stats"}
+	belowResults := []string{"scenarios", "results/stats", "results/experiment"}
 	judging := append([]string{"results", "results/judge"}, belowResults...)
 	// what requests are made of
 	content := []string{"scenarios", "loadgen/random", "loadgen/recording", "loadgen/wire/http1"}
 	// Within a room: all that these packages may import of the house.
 	within := map[string][]string{
-		"results":       {"scenarios", "results/stats"},
+		"results":       {"scenarios", "results/stats", "results/experiment"},
 		"results/stats": {}, // plain numbers
-		"results/judge": {"scenarios", "results", "results/stats"},
+		"results/judge": {"scenarios", "results", "results/stats", "results/experiment"},
 
 		"results/changepoint": {},
 		"results/experiment":  {},
