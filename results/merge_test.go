@@ -104,10 +104,11 @@ func TestMergeLosesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got, want bytes.Buffer
-	if err := writeHistograms(&got, &Run{Measurements: merged.Measurements}); err != nil {
+	again := &Run{Measurements: merged.Measurements}
+	if err := writeHistograms(&got, again.slots, whole.Started, whole.Elapsed); err != nil {
 		t.Fatal(err)
 	}
-	if err := writeHistograms(&want, &Run{Measurements: *whole}); err != nil {
+	if err := writeHistograms(&want, (&Run{Measurements: *whole}).slots, whole.Started, whole.Elapsed); err != nil {
 		t.Fatal(err)
 	}
 	if got.String() != want.String() {

@@ -12,11 +12,24 @@ import (
 // Redact takes the secrets out of every text of the run, and what would control a terminal: see [Printable]. Its
 // figures stay as they are.
 func (r *Run) Redact(secrets *scenarios.Redactor) {
-	for i, override := range r.Scenario.Overrides {
-		r.Scenario.Overrides[i] = secrets.Override(override)
-	}
+	r.Scenario.redact(secrets)
 	w := redaction{secrets, map[string]string{}}
 	w.value(reflect.ValueOf(r).Elem())
+}
+
+// Redact takes the secrets out of every text of the experiment, and what would control a terminal: see [Printable]. Its
+// figures stay as they are.
+func (e *Experiment) Redact(secrets *scenarios.Redactor) {
+	e.Scenario.redact(secrets)
+	w := redaction{secrets, map[string]string{}}
+	w.value(reflect.ValueOf(e).Elem())
+}
+
+// redact takes the secrets out of the overrides, each of which says what its value is of.
+func (s *Scenario) redact(secrets *scenarios.Redactor) {
+	for i, override := range s.Overrides {
+		s.Overrides[i] = secrets.Override(override)
+	}
 }
 
 // redaction walks over a structure. Few texts of a run differ, and the same ones stand in it for every second.

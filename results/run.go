@@ -111,7 +111,7 @@ type Machine struct {
 func Save(dir string, r *Run) error {
 	r.Version = RunVersion
 	var log bytes.Buffer
-	if err := writeHistograms(&log, r); err != nil {
+	if err := writeHistograms(&log, r.slots, r.Measurements.Started, r.Measurements.Elapsed); err != nil {
 		return fmt.Errorf("save run: %w", err)
 	}
 	doc, err := json.MarshalIndent(r, "", "  ")
@@ -177,7 +177,7 @@ func Read(path string) (*Run, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load run: %w", err)
 	}
-	if err := readHistograms(log, r); err != nil {
+	if err := readHistograms(log, r.slots); err != nil {
 		return nil, fmt.Errorf("load run %s: %s: %w", dir, histogramsFile, err)
 	}
 	r.Redact(r.Scenario.saved().Secrets()) // one of an older version, or that somebody wrote, may have some
@@ -218,26 +218,28 @@ func (r *Run) slots(visit func(tag string, h **Histogram)) {
 	}
 }
 
-// writeHistograms writes the run's histograms as an HdrHistogram interval log (version 1.3), which the HdrHistogram
-// tools read: one tagged line a histogram, its values in microseconds, the maximum column in seconds.
-func writeHistograms(w *bytes.Buffer, r *Run) error {
+// slots visits every histogram of a record with the tag that it has in the log.
+type slots func(visit func(tag string, h **Histogram))
+
+// writeHistograms writes histograms as an HdrHistogram interval log (version 1.3), which the HdrHistogram tools read:
+// one tagged line a histogram, its values in microseconds, the maximum column in seconds. All cover the same time.
+func writeHistograms(w *bytes.Buffer, all slots, started time.Time, elapsed float64) error {
 	lw := hdr.NewHistogramLogWriter(w)
-	started := r.Measurements.Started
 	err := errors.Join(lw.OutputLogFormatVersion(), lw.OutputStartTime(started.UnixMilli()), lw.OutputLegend())
-	r.slots(func(tag string, h **Histogram) {
+	all(func(tag string, h **Histogram) {
 		if *h == nil {
 			*h = NewHistogram()
 		}
 		c := (*h).counts
 		c.SetTag(tag)
 		c.SetStartTimeMs(started.UnixMilli())
-		c.SetEndTimeMs(started.Add(time.Duration(r.Measurements.Elapsed * float64(time.Second))).UnixMilli())
+		c.SetEndTimeMs(started.Add(time.Duration(elapsed * float64(time.Second))).UnixMilli())
 		err = errors.Join(err, lw.OutputIntervalHistogram(c))
 	})
 	return err
 }
 
-func readHistograms(log []byte, r *Run) error {
+func readHistograms(log []byte, all slots) error {
 	reader := hdr.NewHistogramLogReader(strings.NewReader(string(log)))
 	byTag := map[string]*Histogram{}
 	for {
@@ -251,7 +253,7 @@ func readHistograms(log []byte, r *Run) error {
 		byTag[h.Tag()] = &Histogram{h}
 	}
 	var missing []string
-	r.slots(func(tag string, h **Histogram) {
+	all(func(tag string, h **Histogram) {
 		*h = byTag[tag]
 		if *h == nil {
 			missing = append(missing, tag)
