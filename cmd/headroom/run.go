@@ -36,6 +36,7 @@ type runner struct {
 	scenario         scenarioFlags
 	secrets          *scenarios.Redactor
 	quiet, json      bool
+	export           exportFlag
 	shard            *results.Shard // nil: the whole run
 	startAt          time.Time      // zero: as soon as all is ready
 	progress, result io.Writer      // where progress and results go; io.Discard for nowhere
@@ -68,7 +69,7 @@ of a built-in scenario, or - for standard input.`,
 			var err, err2 error
 			r.shard, err = parseShard(shard)
 			r.startAt, err2 = parseStart(startAt)
-			if err := errors.Join(err, err2); err != nil {
+			if err := errors.Join(err, err2, r.checkExport(files)); err != nil {
 				return err
 			}
 			return r.runAll(c.Context(), files)
@@ -83,6 +84,7 @@ of a built-in scenario, or - for standard input.`,
 		completionIndex+"; headroom merge joins the shards")
 	c.Flags().StringVar(&startAt, "start-at", "", "start the load at this `time`, such as 2026-01-02T15:04:05Z")
 	c.Flags().BoolVar(&r.quiet, "quiet", false, "do not show progress")
+	r.export.add(c)
 	c.Flags().BoolVar(&r.json, "json", false,
 		"write the summary as JSON to standard output, and everything else to standard error")
 	return c
@@ -127,6 +129,14 @@ func (r *runner) runAll(ctx context.Context, files []string) error {
 		return verdictError{worst}
 	}
 	return nil
+}
+
+// checkExport verifies that all that is to be exported has a place.
+func (r *runner) checkExport(files []string) error {
+	if len(r.export.targets) > 0 && len(files) > 1 {
+		return usageError{errors.New("--export is for a single scenario: run the files one by one")}
+	}
+	return r.export.check()
 }
 
 // checkAddresses verifies that the addresses of running servers are given if, and only if, they are used.
@@ -221,11 +231,19 @@ func (r *runner) publish(dir string, run *results.Run) error {
 	if err == nil {
 		_, err = fmt.Fprintf(r.result, "\nreport: %s\n", oneLine(filepath.Join(dir, reports.HTMLFile)))
 	}
-	err = errors.Join(err, errPrint)
+	err = errors.Join(err, errPrint, r.exportRun(run))
 	if err != nil {
 		return publishError{err}
 	}
 	return nil
+}
+
+func (r *runner) exportRun(run *results.Run) error {
+	x, err := exportedRun(run)
+	if err != nil {
+		return err
+	}
+	return publishExports(r.result, r.export, x)
 }
 
 // keep saves the run and draws its reports.
