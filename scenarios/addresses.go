@@ -6,7 +6,10 @@ import (
 )
 
 // isAddress reports whether a key, below another, holds the address of a service or proxy.
-func isAddress(in, key string) bool { return in == "target" && (key == "url" || key == "proxy") }
+func isAddress(in, key string) bool {
+	return in == "target" && (key == "url" || key == "proxy") ||
+		in == "experiment" && (key == "baseUrl" || key == "headUrl")
+}
 
 // credentials are where user and password stand in an address that is not written as one should be, so that nothing
 // tells where they end: between the scheme and the last @. ok is false without any, and for an address whose @ is in

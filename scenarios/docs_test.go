@@ -73,6 +73,9 @@ func TestThePageIsComplete(t *testing.T) {
 	for _, m := range Metrics {
 		want = append(want, string(m.Name))
 	}
+	for _, m := range RegressionMetrics {
+		want = append(want, string(m.Name))
+	}
 	for _, word := range want {
 		if !onPage[word] {
 			t.Errorf("%q is not on the page", word)

@@ -14,6 +14,14 @@ type Aggregation struct {
 	Percentile float64 // of p: between 0 and 100
 }
 
+// String is the aggregation as a threshold has it: p(99.9).
+func (a Aggregation) String() string {
+	if a.Name == "p" {
+		return "p(" + strconv.FormatFloat(a.Percentile, 'f', -1, 64) + ")"
+	}
+	return a.Name
+}
+
 // Operator compares what was measured with the limit of a threshold.
 type Operator string
 
@@ -97,20 +105,16 @@ func parseComparison(s string, kind MetricKind) (e expression, err error) {
 	if at < 0 {
 		return e, &syntaxError{fmt.Sprintf("%.60q has no comparison", s), "write it as " + example(kind)}
 	}
-	for _, o := range operators {
-		if strings.HasPrefix(s[at:], string(o)) {
-			e.operator = o
-			break
-		}
-	}
-	if e.operator == "" || strings.ContainsAny(s[at+len(e.operator):], "<>=!") {
+	var rest string
+	e.operator, rest = cutOperator(s[at:])
+	if e.operator == "" || strings.ContainsAny(rest, "<>=!") {
 		return e, &syntaxError{fmt.Sprintf("%.60q has no operator that is known", s), "known are < <= > >= == !="}
 	}
-	e.aggregation, err = parseAggregation(strings.TrimSpace(s[:at]), kind)
+	e.aggregation, err = parseAggregation(strings.TrimSpace(s[:at]), aggregations[kind])
 	if err != nil {
 		return e, err
 	}
-	number := strings.TrimSpace(s[at+len(e.operator):])
+	number := strings.TrimSpace(rest)
 	limit, ok := parseNumber(number)
 	switch {
 	case !ok:
@@ -120,6 +124,16 @@ func parseComparison(s string, kind MetricKind) (e expression, err error) {
 	}
 	e.limit = limit
 	return e, nil
+}
+
+// cutOperator cuts the operator off the beginning of a comparison; it is "" where none is known.
+func cutOperator(s string) (o Operator, rest string) {
+	for _, o := range operators {
+		if rest, found := strings.CutPrefix(s, string(o)); found {
+			return o, rest
+		}
+	}
+	return "", s
 }
 
 // longestWindow bounds the window of a threshold.
@@ -177,8 +191,8 @@ func limitHint(kind MetricKind) string {
 	}[kind]
 }
 
-func parseAggregation(s string, kind MetricKind) (Aggregation, error) {
-	known := aggregations[kind]
+// parseAggregation reads one of the known aggregations, of which "p(N)" stands for every percentile.
+func parseAggregation(s string, known []string) (Aggregation, error) {
 	if rest, found := strings.CutPrefix(s, "p"); found && slices.Contains(known, "p(N)") {
 		rest = strings.TrimSpace(rest)
 		inner, opened := strings.CutPrefix(rest, "(")

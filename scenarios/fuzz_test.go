@@ -35,6 +35,9 @@ func FuzzParse(f *testing.F) {
 	for _, override := range []string{
 		"scenarios.s={executor: constant-vus, vus: 1, duration: 1m, warmup: auto, warmupLimit: 20s, requests: " +
 			"[{name: a, path: /}]}",
+		"experiment={base: main, slice: 1s, tolerance: 3%}", "experiment={baseUrl: 'http://a', headUrl: 'http://b'}",
+		"experiment.alpha=0.1", "regression.http_req_duration{name:a}=[p(95)<+5%, med<+1%]",
+		"regression={http_reqs: []}",
 		"scenarios.s.requests.a.weight=3", "thresholds.http_reqs{name:a}=rate>1", "scenarios.s={}",
 		`environment.postgres."a.b"=1`, "tags=[", "scenarios.s.requests.0.values={a: {list: [b]}}",
 	} {
@@ -100,10 +103,32 @@ func checkPlan(t *testing.T, p *Plan) {
 			t.Errorf("fault %+v of %+v", f, p)
 		}
 	}
+	checkExperiment(t, p.Experiment)
 	for _, threshold := range p.Thresholds {
 		if math.IsNaN(threshold.Limit) || threshold.Op == "" || threshold.Aggregation.Name == "" ||
 			threshold.Metric == "" {
 			t.Errorf("threshold %+v", threshold)
+		}
+	}
+}
+
+func checkExperiment(t *testing.T, e Experiment) {
+	kinds := func(a Arm) (kinds [4]bool) {
+		return [...]bool{a.Revision != "", a.Command != "", a.Image != "", a.URL != ""}
+	}
+	base, head := kinds(e.Base), kinds(e.Head)
+	if [3]bool(base[1:]) != [3]bool(head[1:]) || base[0] && base != [4]bool{true} {
+		t.Errorf("arms %+v and %+v", e.Base, e.Head)
+	}
+	if e.MaxTime <= 0 || e.Slice <= 0 || e.Discard < 0 || e.Warmup < 0 || !(e.Alpha > 0 && e.Alpha < 0.5) ||
+		!(e.Tolerance >= 0.001 && e.Tolerance <= 1) {
+		t.Errorf("experiment %+v", e)
+	}
+	for _, g := range e.Regressions {
+		again, err := ParseRegression(g.Name(), g.Source)
+		again.Line, again.Column = g.Line, g.Column
+		if err != nil || !reflect.DeepEqual(again, g) {
+			t.Errorf("regression %+v is read again as %+v, %v", g, again, err)
 		}
 	}
 }

@@ -51,6 +51,7 @@ const (
 	FromRequests MetricSource = iota // what became of each request
 	FromSchedule                     // how the schedule of a scenario was kept
 	FromServer                       // the reference server's own account
+	FromArm                          // the processes of one arm of an experiment
 )
 
 // RequestTags in Metric.Tags stands for scenario, name, method, stage, flow and the tags that the file sets.
@@ -109,8 +110,10 @@ func (n MetricName) IsShare() bool {
 // PerRequest reports whether a metric is of requests, so that the tags of requests select from it.
 func (n MetricName) PerRequest() bool {
 	m, _ := n.Metric()
-	return slices.Contains(m.Tags, RequestTags)
+	return m.perRequest()
 }
+
+func (m Metric) perRequest() bool { return slices.Contains(m.Tags, RequestTags) }
 
 // cacheTiers are the values of the tag tier.
 var cacheTiers = []string{"l1", "l2", "l3", "overall"}

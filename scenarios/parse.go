@@ -209,6 +209,7 @@ func (r *reader) plan(n *node) *Plan {
 	r.checkEngines(n, p)
 	p.Faults = r.faults(n, p)
 	p.Thresholds = r.allThresholds(n, p)
+	p.Experiment = r.experiment(n, p)
 	r.unusedFeeders(n.get("feeders"))
 	return p
 }
@@ -303,21 +304,29 @@ func (r *reader) target(n *node) Target {
 	if !given(at) {
 		return Target{}
 	}
-	target := Target{URL: strings.TrimRight(at.text, "/"), Proxy: r.proxy(section.get("proxy"))}
-	u, err := url.Parse(at.text)
+	return Target{URL: r.address(at), Proxy: r.proxy(section.get("proxy"))}
+}
+
+// address reads the address of a service, which comes back without a slash at its end.
+func (r *reader) address(n *node) string {
+	if !given(n) {
+		return ""
+	}
+	address := strings.TrimRight(n.text, "/")
+	u, err := url.Parse(n.text)
 	hint := "write it as http://host:port or https://host/prefix"
 	switch {
 	case err != nil:
-		r.notAddress(at, hint, err)
+		r.notAddress(n, hint, err)
 	case u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
-		r.fault(at, hint, "target.url %.120q is not the address of a service", r.secrets.address(at.text))
+		r.fault(n, hint, "%s %.120q is not the address of a service", n.path, r.secrets.address(n.text))
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || u.User != nil:
-		r.fault(at, "put query and credentials into path and headers of the requests",
-			"target.url %.120q must be an address without query, fragment, user and password", at.text)
+		r.fault(n, "put query and credentials into path and headers of the requests",
+			"%s %.120q must be an address without query, fragment, user and password", n.path, n.text)
 	default:
-		target.URL = u.Scheme + target.URL[len(u.Scheme):] // it may have been written in capitals
+		address = u.Scheme + address[len(u.Scheme):] // it may have been written in capitals
 	}
-	return target
+	return address
 }
 
 // notAddress reports an address that is not understood. The parser's own words may have a part of its password.

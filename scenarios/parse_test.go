@@ -173,6 +173,31 @@ func TestParseReadsEveryKey(t *testing.T) {
 				Aggregation: Aggregation{Name: "rate"}, Op: ">", Limit: 0.5, Source: "rate>0.5", Line: 84, Column: 29,
 			},
 		},
+		Experiment: Experiment{
+			Base: Arm{Revision: "main"}, Head: Arm{Revision: "feature/x"},
+			Build: "make -C api", Command: "./bin/api --listen {{address}}",
+			Ready: "/health", ReadyWithin: 20 * time.Second,
+			MaxTime: 15 * time.Minute, Tolerance: 0.025, Alpha: 0.05,
+			Slice: 3 * time.Second, Discard: time.Second, Warmup: 4 * time.Second,
+			Regressions: []Regression{
+				{
+					Metric: "http_req_duration", Selector: map[string]string{"name": "get_hot"},
+					Aggregation: Aggregation{"p", 95}, Tolerance: 0.05, Source: "p(95)<+5%", Line: 99, Column: 39,
+				},
+				{
+					Metric: "http_req_duration", Selector: map[string]string{"name": "get_hot"},
+					Aggregation: Aggregation{"p", 99}, Tolerance: 0.1, Source: "p(99) <= +10 %", Line: 99, Column: 52,
+				},
+				{
+					Metric: "http_reqs", Aggregation: Aggregation{Name: "rate"}, Tolerance: 0.025, MoreIsBetter: true,
+					Source: "rate>-2.5%", Line: 100, Column: 14,
+				},
+				{
+					Metric: "cpu_per_request", Aggregation: Aggregation{Name: "value"}, Tolerance: 0.03,
+					Source: "value<+3%", Line: 101, Column: 21,
+				},
+			},
+		},
 		Source: Source{File: path, Text: string(src)},
 	}
 	for name, text := range map[string][]byte{

@@ -25,6 +25,7 @@ type Plan struct {
 	Scenarios   []Scenario // in the order of the file
 	Faults      []Fault    // in the order of time
 	Thresholds  []Threshold
+	Experiment  Experiment // its defaults where the file has no section experiment
 	Source      Source
 }
 

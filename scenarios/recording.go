@@ -188,18 +188,26 @@ func (s *Scenario) replay(load Replay, r Recorded) *Error {
 	return nil
 }
 
-// unmatched are the thresholds whose selectors pick none of the requests that recordings turned out to have.
+// unmatched are the thresholds and gates whose selectors pick none of the requests that recordings turned out to have.
 func (p *Plan) unmatched() (faults Errors) {
 	sets, words := newTagIndex(p.tagSets()), suggester{}
-	for _, t := range p.Thresholds {
-		if t.Metric == Checks || !t.Metric.PerRequest() || sets.picks(t.Selector) {
-			continue
+	check := func(metric Metric, selector map[string]string, line, column int) {
+		if metric.Name == Checks || !metric.perRequest() || sets.picks(selector) {
+			return
 		}
 		faults = append(faults, Error{
-			File: p.Source.File, Line: t.Line, Column: t.Column,
-			Message: t.Name() + " selects no request of the file that is replayed",
-			Hint:    words.suggest(t.Selector[tagName], sets.values[tagName]),
+			File: p.Source.File, Line: line, Column: column,
+			Message: metricName(metric.Name, selector) + " selects no request of the file that is replayed",
+			Hint:    words.suggest(selector[tagName], sets.values[tagName]),
 		})
+	}
+	for _, t := range p.Thresholds {
+		metric, _ := t.Metric.Metric()
+		check(metric, t.Selector, t.Line, t.Column)
+	}
+	for _, g := range p.Experiment.Regressions {
+		metric, _ := g.Metric.RegressionMetric()
+		check(metric.Metric, g.Selector, g.Line, g.Column)
 	}
 	return faults
 }

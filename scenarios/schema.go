@@ -139,6 +139,27 @@ var (
 		foreign: map[string]string{"startTime": "use at", "time": "use at"},
 	}
 
+	experimentShape = &shape{keys: []key{
+		{"base", value},
+		{"head", value},
+		{"baseCommand", value},
+		{"headCommand", value},
+		{"baseImage", value},
+		{"headImage", value},
+		{"baseUrl", value},
+		{"headUrl", value},
+		{"build", value},
+		{"command", value},
+		{"ready", value},
+		{"readyWithin", value},
+		{"maxTime", value},
+		{"tolerance", value},
+		{"alpha", value},
+		{"slice", value},
+		{"discard", value},
+		{"warmup", value},
+	}}
+
 	planShape = &shape{keys: []key{
 		{"name", value},
 		{"description", value},
@@ -153,6 +174,8 @@ var (
 		{"faults", &shape{items: faultShape}},
 		{"redact", &shape{items: value}},
 		{"thresholds", &shape{names: thresholdShape}},
+		{"experiment", experimentShape},
+		{"regression", &shape{names: &shape{scalar: true, items: value}}},
 	}}
 )
 

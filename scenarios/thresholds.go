@@ -58,9 +58,8 @@ type thresholdScope struct {
 	seen    map[string]place // where each threshold is, by its metric, selector and expression
 }
 
-// allThresholds reads the thresholds of a plan whose scenarios have been read: those of the file, then those of each
-// scenario and of its requests.
-func (r *reader) allThresholds(n *node, p *Plan) []Threshold {
+// newScope is what a plan whose scenarios have been read has to select from.
+func (r *reader) newScope(p *Plan) thresholdScope {
 	scope := thresholdScope{
 		plan: p, sets: newTagIndex(p.tagSets()), checks: newTagIndex(p.checkSets()),
 		seen: map[string]place{},
@@ -71,6 +70,13 @@ func (r *reader) allThresholds(n *node, p *Plan) []Threshold {
 			scope.open = append(scope.open, s.Name)
 		}
 	}
+	return scope
+}
+
+// allThresholds reads the thresholds of a plan whose scenarios have been read: those of the file, then those of each
+// scenario and of its requests.
+func (r *reader) allThresholds(n *node, p *Plan) []Threshold {
+	scope := r.newScope(p)
 	all := r.thresholds(n.get("thresholds"), scope)
 	scenarios := n.get("scenarios")
 	if !given(scenarios) {
@@ -127,25 +133,23 @@ func (r *reader) thresholds(n *node, scope thresholdScope) []Threshold {
 		for _, item := range items {
 			t := r.threshold(item, metric)
 			t.Selector = selector
-			r.notTwice(item, t, scope)
+			if t.Source != "" {
+				r.notTwice(item, "threshold", t.Name()+": "+t.Source, scope)
+			}
 			all = append(all, t)
 		}
 	}
 	return all
 }
 
-// notTwice refuses a threshold that is there already: reports and JUnit's cases could not tell the two apart.
-func (r *reader) notTwice(n *node, t Threshold, scope thresholdScope) {
-	if t.Source == "" {
-		return
-	}
-	key := t.Name() + ": " + t.Source
+// notTwice refuses what is there already: reports and JUnit's cases could not tell the two apart.
+func (r *reader) notTwice(n *node, what, key string, scope thresholdScope) {
 	if first, twice := scope.seen[key]; twice {
 		where := fmt.Sprintf("line %d", first.line)
 		if first.override != "" {
 			where = "--set " + first.override
 		}
-		r.fault(n, "it is already in "+where, "the threshold %.200s is given twice", key)
+		r.fault(n, "it is already in "+where, "the %s %.200s is given twice", what, key)
 		return
 	}
 	scope.seen[key] = n.at
@@ -164,26 +168,35 @@ func (r *reader) metric(e entry, scope thresholdScope) (Metric, map[string]strin
 		for _, m := range Metrics {
 			known = append(known, string(m.Name))
 		}
-		r.faultAt(e.at, suggest(string(name), known), "there is no metric %.120q", name)
+		hint := suggest(string(name), known)
+		if _, compared := name.RegressionMetric(); compared {
+			hint = "experiments have it: write it under regression"
+		}
+		r.faultAt(e.at, hint, "there is no metric %.120q", name)
 		return Metric{}, nil, false
-	}
-	if metric.From == FromServer && scope.plan.Target.URL != "" {
-		r.faultAt(e.at, "remove it, or leave out target",
-			"%s is answered by the reference server alone, and target.url names another service", name)
 	}
 	selector, ok := r.implied(e, metric, selector, scope.implied)
 	if !ok {
 		return Metric{}, nil, false
 	}
+	r.selector(e, metric, selector, scope)
+	return metric, selector, true
+}
+
+// selector holds a metric with its selector against what the plan has.
+func (r *reader) selector(e entry, metric Metric, selector map[string]string, scope thresholdScope) {
+	if metric.From == FromServer && scope.plan.Target.URL != "" {
+		r.faultAt(e.at, "remove it, or leave out target",
+			"%s is answered by the reference server alone, and target.url names another service", metric.Name)
+	}
 	switch {
-	case name == Checks:
+	case metric.Name == Checks:
 		r.checkSelector(e, selector, scope.checks)
-	case name.PerRequest():
+	case metric.perRequest():
 		r.requestSelector(e, selector, scope.sets)
 	default:
 		r.ownSelector(e, metric, selector, scope)
 	}
-	return metric, selector, true
 }
 
 // threshold reads one gate: an expression, or a mapping with one.

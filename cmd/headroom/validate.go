@@ -42,9 +42,14 @@ func newValidateCommand() *cobra.Command {
 				for _, s := range l.plan.Scenarios {
 					requests += len(s.Requests)
 				}
-				fmt.Fprintf(c.OutOrStdout(), "%s: valid (%s, %s, %s)\n", file,
+				counts := []string{
 					reports.Plural(len(l.plan.Scenarios), "scenario"),
-					reports.Plural(requests, "request"), reports.Plural(len(l.plan.Thresholds), "threshold"))
+					reports.Plural(requests, "request"), reports.Plural(len(l.plan.Thresholds), "threshold"),
+				}
+				if gates := l.plan.Experiment.Regressions; len(gates) > 0 {
+					counts = append(counts, reports.Plural(len(gates), "regression gate"))
+				}
+				fmt.Fprintf(c.OutOrStdout(), "%s: valid (%s)\n", file, strings.Join(counts, ", "))
 				for _, warning := range l.recordings.Warnings(l.plan) {
 					fmt.Fprintf(c.OutOrStdout(), "%s: warning: %s\n", file, warning)
 				}
