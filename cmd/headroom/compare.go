@@ -15,17 +15,18 @@ func newCompareCommand() *cobra.Command {
 	asJSON := false
 	c := &cobra.Command{
 		Use:   "compare OLD NEW",
-		Short: "Show what changed between two saved runs of one scenario",
+		Short: "Show in what saved runs of one scenario differ",
 		Long: `Compare two saved runs of the same load. For each gate: the measured value and the margin, before and after. For each
-request: P50, P95, throughput and the share of failed requests, with 95 % confidence intervals. A figure has changed only
-if its intervals do not overlap; otherwise it is marked with a ~. OLD and NEW are run directories, or the run.json in them.
+request: P50, P95, throughput and the share of failed requests, with 95 % confidence intervals. A figure differs if its
+intervals do not overlap; otherwise it is marked with a ~. OLD and NEW are run directories, or the run.json in them.
 
-Runs with different loads are refused (exit code 104). An INVALID run cannot be compared (exit code 125). A change for the
-worse is not an error: thresholds decide what must hold.`,
+One run each is no experiment: nothing is called worse or better. headroom ab judges a change.
+
+Runs with different loads are refused (exit code 104). An INVALID run cannot be compared (exit code 125).`,
 		Example: `  headroom run my-service.yaml --out before
   headroom run my-service.yaml --out after
   headroom compare before after
-  headroom compare before after --json | jq '.requests[] | select(.response_p95_ms.verdict == "worse") | .name'`,
+  headroom compare before after --json | jq '.requests[] | select(.response_p95_ms.finding == "differs") | .name'`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) != 2 {
 				return usageError{fmt.Errorf("%s needs two saved runs, the old one and the new one; see: %s --help",
@@ -48,7 +49,7 @@ func compare(c *cobra.Command, oldPath, newPath string, asJSON bool) error {
 	if err := errors.Join(err, err2); err != nil {
 		return usageError{err}
 	}
-	comparison, err := judge.Compare(before, after)
+	comparison, err := judge.ComparePair(before, after)
 	if err != nil {
 		if reason := (*judge.NotAlikeError)(nil); asJSON && errors.As(err, &reason) {
 			err = errors.Join(err, reports.NotComparableJSON(jsonTo(c.OutOrStdout()), reason))
@@ -58,11 +59,11 @@ func compare(c *cobra.Command, oldPath, newPath string, asJSON bool) error {
 	text := c.OutOrStdout()
 	if asJSON {
 		text = c.ErrOrStderr()
-		if err := reports.ComparisonJSON(jsonTo(c.OutOrStdout()), comparison, oldPath, newPath); err != nil {
+		if err := reports.PairJSON(jsonTo(c.OutOrStdout()), comparison, oldPath, newPath); err != nil {
 			return err
 		}
 	}
-	if err := reports.ComparisonText(text, comparison, oldPath, newPath); err != nil {
+	if err := reports.PairText(text, comparison, oldPath, newPath); err != nil {
 		return err
 	}
 	if before.Verdict.Outcome == results.Invalid || after.Verdict.Outcome == results.Invalid {

@@ -33,12 +33,12 @@ func TestSavedRun(t *testing.T) {
 				want.Window)
 		}
 	}
-	c, err := Compare(saved, saved)
+	c, err := ComparePair(saved, saved)
 	if err != nil || len(c.Gates) != 19 || len(c.Figures) != 12 {
 		t.Fatalf("%+v, %v", c, err)
 	}
 	for _, f := range c.Figures {
-		if !f.Comparable || f.Better || f.Worse {
+		if !f.Comparable || f.Differs {
 			t.Errorf("%s %s: %+v", f.Request, f.Figure, f.Difference)
 		}
 	}

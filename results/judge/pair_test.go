@@ -94,18 +94,18 @@ func comparedRunOf(t *testing.T, random *rand.Rand, seconds int, slower, memory 
 	return r
 }
 
-func compared(t *testing.T, old, new *results.Run) *Comparison {
+func compared(t *testing.T, old, new *results.Run) *Pair {
 	t.Helper()
-	c, err := Compare(old, new)
+	c, err := ComparePair(old, new)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return c
 }
 
-// TestCompareErrors simulates what a difference is worth: how often two runs of one service are said to differ, and how
+// TestPairErrors simulates what a difference is worth: how often two runs of one service are said to differ, and how
 // often a service that is 20 % slower is found out. The seeds are fixed.
-func TestCompareErrors(t *testing.T) {
+func TestPairErrors(t *testing.T) {
 	t.Parallel()
 	const pairs = 60
 	// By memory, the share of pairs that may be said to differ. The last is of slow moments of a second in runs of a
@@ -118,7 +118,7 @@ func TestCompareErrors(t *testing.T) {
 			base := comparedRun(t, random, 1, memory, 0)
 			for i, name := range []string{"same", "slower"} {
 				for _, f := range compared(t, base, comparedRun(t, random, []float64{1, 1.2}[i], memory, 0)).Figures {
-					if f.Better || f.Worse {
+					if f.Differs {
 						told[name+" "+f.Figure]++
 					}
 				}
@@ -137,21 +137,21 @@ func TestCompareErrors(t *testing.T) {
 	}
 }
 
-func TestCompare(t *testing.T) {
+func TestComparePair(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	c := compared(t, comparedRunOf(t, random, 60, 1, 0, 0, true), comparedRunOf(t, random, 60, 2, 0, 600, true))
 	for i, want := range []struct {
 		figure         string
-		worse, better  bool
+		differs        bool
 		oldMin, newMin float64
 	}{
-		{"P50", true, false, 9, 18},
-		{"P95", true, false, 20, 40},
-		{"rate", false, false, 99, 99},
-		{"failed", true, false, 0, 0.09},
+		{"P50", true, 9, 18},
+		{"P95", true, 20, 40},
+		{"rate", false, 99, 99},
+		{"failed", true, 0, 0.09},
 	} {
 		f := c.Figures[i]
-		if f.Figure != want.figure || f.Worse != want.worse || f.Better != want.better || f.Old.Value < want.oldMin ||
+		if f.Figure != want.figure || f.Differs != want.differs || f.Old.Value < want.oldMin ||
 			f.New.Value < want.newMin || !f.Comparable {
 			t.Errorf("%+v, want %+v", f, want)
 		}
@@ -160,7 +160,7 @@ func TestCompare(t *testing.T) {
 	if in := c.Figures[3].New.Interval; in.Effective > 100 || !in.Corrected {
 		t.Errorf("failures in one burst: %+v", in)
 	}
-	if g := c.Gates[0]; !g.Worse || g.Old.Margin < 0 || g.New.Margin > g.Old.Margin {
+	if g := c.Gates[0]; !g.Differs || g.Old.Margin < 0 || g.New.Margin > g.Old.Margin {
 		t.Errorf("gate %+v", g)
 	}
 	if g := c.Gates[1]; !g.Share || !g.Comparable {
@@ -192,18 +192,18 @@ func TestShortRunsAreIncomparable(t *testing.T) {
 			all = append(all, g.Difference)
 		}
 		for i, d := range all {
-			if d.Incomparable != tt.why || d.Comparable != (tt.why == "") || !d.Comparable && (d.Worse || d.Better) {
+			if d.Incomparable != tt.why || d.Comparable != (tt.why == "") || !d.Comparable && d.Differs {
 				t.Errorf("%d s and %d s: figure %d: %+v, want %q", tt.old, tt.new, i, d, tt.why)
 			}
 		}
-		if tt.why == "" && (!all[0].Worse || !all[1].Worse || !all[4].Worse) {
+		if tt.why == "" && (!all[0].Differs || !all[1].Differs || !all[4].Differs) {
 			t.Errorf("a service four times slower is not found out: %+v", all)
 		}
 	}
 }
 
 // TestUnchangedServer simulates pairs of short runs of one server whose slow moments last some tenths of a second or
-// about one: how often any of the four figures of a request is called worse or better though nothing changed.
+// about one: how often any of the four figures of a request is said to differ though nothing changed.
 func TestUnchangedServer(t *testing.T) {
 	t.Parallel()
 	const pairs = 25
@@ -218,7 +218,7 @@ func TestUnchangedServer(t *testing.T) {
 			for range pairs {
 				old := comparedRunOf(t, random, tt.seconds, 1, tt.memory, 0, gated)
 				figures := compared(t, old, comparedRunOf(t, random, tt.seconds, 1, tt.memory, 0, gated)).Figures
-				if slices.ContainsFunc(figures, func(f FigureChange) bool { return f.Better || f.Worse }) {
+				if slices.ContainsFunc(figures, func(f FigureChange) bool { return f.Differs }) {
 					told++
 				}
 			}
@@ -313,7 +313,7 @@ func TestCompareRefuses(t *testing.T) {
 		old, new := comparedRun(t, rand.New(rand.NewPCG(1, 2)), 1, 0, 0),
 			comparedRun(t, rand.New(rand.NewPCG(1, 3)), 1, 0, 0)
 		tt.change(new)
-		_, err := Compare(old, new)
+		_, err := ComparePair(old, new)
 		var refused *NotAlikeError
 		if got := fmt.Sprint(err); errors.As(err, &refused) != (tt.want != "") || tt.want != "" &&
 			!strings.Contains(got, tt.want) {
@@ -365,7 +365,7 @@ func TestCompareNamesSettings(t *testing.T) {
 			[]string{"the load generator's GOGC of shard 1/2 differs: 100, then 200"},
 		},
 	} {
-		if got := comparisonWarnings(c.old, c.new); !slices.Equal(got, c.want) {
+		if got := pairWarnings(c.old, c.new); !slices.Equal(got, c.want) {
 			t.Errorf("%s: warnings %q, want %q", name, got, c.want)
 		}
 	}

@@ -3,7 +3,6 @@ package judge
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -12,8 +11,14 @@ import (
 	"github.com/policycortex/headroom/scenarios"
 )
 
-// Comparison is what changed from one run to another of the same load.
-type Comparison struct {
+// OneRunEach says why nothing is judged by one run on each side, and what judges.
+const OneRunEach = "One run each is no experiment: two runs of one unchanged service often differ by more than their " +
+	"own intervals say. To judge a change, let both versions take turns with headroom ab, or compare several runs of " +
+	"each with headroom compare BASE... -- HEAD..."
+
+// Pair is one run beside another of the same load. Where their figures differ, it does not follow that the service
+// changed: see [OneRunEach].
+type Pair struct {
 	Old, New *results.Run
 	Gates    []GateChange   // in the order of the new run; those that only the old one has go last
 	Figures  []FigureChange // of each request, in the order of the new run
@@ -42,8 +47,7 @@ type Difference struct {
 	// each other.
 	Comparable   bool
 	Incomparable string // why they cannot be compared; empty where they can
-	Better       bool   // their intervals do not overlap, and the new one is on the better side
-	Worse        bool   // likewise, on the worse side
+	Differs      bool   // their intervals do not overlap
 	Share        bool   // the figure is a share of 1
 }
 
@@ -59,10 +63,10 @@ func (c Difference) By() (by float64, ok bool) {
 	return (c.New.Value - c.Old.Value) / c.Old.Value, true
 }
 
-// newDifference holds two estimates beside each other; a greater figure is a worse one unless more is set. Two figures
-// differ when their 95 % intervals do not overlap, which is stricter than a test of their difference at that level.
-// Intervals that suppose that requests are independent tell nothing: of one unchanged server they seldom overlap.
-func newDifference(old, new Estimate, more bool) Difference {
+// newDifference holds two estimates beside each other. Two figures differ when their 95 % intervals do not overlap,
+// which is stricter than a test of their difference at that level. Intervals that suppose that requests are independent
+// tell nothing: of one unchanged server they seldom overlap.
+func newDifference(old, new Estimate) Difference {
 	c := Difference{Old: old, New: new}
 	a, b := old.Interval, new.Interval
 	switch {
@@ -81,10 +85,7 @@ func newDifference(old, new Estimate, more bool) Difference {
 	c.Comparable = true
 	rose := a.High != nil && b.Low != nil && *b.Low > *a.High
 	fell := b.High != nil && a.Low != nil && *b.High < *a.Low
-	c.Worse, c.Better = rose, fell
-	if more {
-		c.Worse, c.Better = fell, rose
-	}
+	c.Differs = rose || fell
 	return c
 }
 
@@ -97,8 +98,8 @@ func tooShort(old, new int) string {
 	return fmt.Sprintf("the runs are too short (%s measured, each needs at least %d s)", measured, stats.MinBlocks)
 }
 
-// Compare says what changed between two runs. It refuses, with a *NotAlikeError, runs that did not ask the same load.
-func Compare(old, new *results.Run) (*Comparison, error) {
+// ComparePair says in what two runs differ. It refuses, with a *NotAlikeError, runs that did not ask the same load.
+func ComparePair(old, new *results.Run) (*Pair, error) {
 	oldPlan, err := planOf(old)
 	if err != nil {
 		return nil, err
@@ -110,7 +111,7 @@ func Compare(old, new *results.Run) (*Comparison, error) {
 	if what := alike(old, new, oldPlan, newPlan); what != "" {
 		return nil, &NotAlikeError{what}
 	}
-	c := &Comparison{Old: old, New: new, Warnings: comparisonWarnings(old, new)}
+	c := &Pair{Old: old, New: new, Warnings: pairWarnings(old, new)}
 	c.Figures, err = figureChanges(&old.Measurements, &new.Measurements)
 	if err != nil {
 		return nil, err
@@ -129,7 +130,7 @@ func Compare(old, new *results.Run) (*Comparison, error) {
 }
 
 // distrust makes all figures of invalid measurements incomparable, and times that cannot be trusted.
-func (c *Comparison) distrust() {
+func (c *Pair) distrust() {
 	var why []string
 	untimed := false
 	for _, side := range []struct {
@@ -159,7 +160,7 @@ func (c *Difference) distrust(invalid, untimed bool) {
 		reason = "a run is INVALID"
 	}
 	if invalid || untimed {
-		c.Comparable, c.Better, c.Worse, c.Incomparable = false, false, false, reason
+		c.Comparable, c.Differs, c.Incomparable = false, false, reason
 	}
 }
 
@@ -207,7 +208,7 @@ func gateChanges(before, after []judged) []GateChange {
 		change := GateChange{New: g.Gate, Difference: Difference{New: g.estimate, Share: g.Threshold.Metric.IsShare()}}
 		if i := slices.IndexFunc(before, same(g)); i >= 0 {
 			change.Old = before[i].Gate
-			change.Difference = newDifference(before[i].estimate, g.estimate, g.Op.IsLower())
+			change.Difference = newDifference(before[i].estimate, g.estimate)
 			change.Share = g.Threshold.Metric.IsShare()
 		}
 		out = append(out, change)
@@ -254,10 +255,10 @@ func figureChanges(old, new *results.Measurements) ([]FigureChange, error) {
 			if err != nil {
 				return nil, err
 			}
-			times[percentile] = newDifference(a, b, false)
+			times[percentile] = newDifference(a, b)
 		}
-		rate := newDifference(estimateRate(before, then), estimateRate(after, now), true)
-		failed := newDifference(estimateFailedShare(before, then), estimateFailedShare(after, now), false)
+		rate := newDifference(estimateRate(before, then), estimateRate(after, now))
+		failed := newDifference(estimateFailedShare(before, then), estimateFailedShare(after, now))
 		failed.Share = true
 		out = append(
 			out,
@@ -270,31 +271,14 @@ func figureChanges(old, new *results.Measurements) ([]FigureChange, error) {
 	return out, nil
 }
 
-// comparisonWarnings say what a reader of a comparison should know: what differs besides the service, and what the runs
+// pairWarnings say what a reader of a comparison should know: what differs besides the service, and what the runs
 // themselves warn of.
-func comparisonWarnings(old, new *results.Run) []string {
+func pairWarnings(old, new *results.Run) []string {
 	var out []string
 	if new.Measurements.Started.Before(old.Measurements.Started) {
 		out = append(out, "the new run was made before the old one: are they in the right order?")
 	}
-	for _, part := range []struct{ what, old, new string }{
-		{"version of headroom", old.Tool.Version + " " + old.Tool.Commit, new.Tool.Version + " " + new.Tool.Commit},
-		{"machine", machineText(old), machineText(new)},
-		{
-			"engine", old.Measurements.Engine + ", pacing " + old.Measurements.Pacing,
-			new.Measurements.Engine + ", pacing " + new.Measurements.Pacing,
-		},
-		{"environment", environmentText(old, new), environmentText(new, old)},
-	} {
-		if part.old != part.new {
-			out = append(out, fmt.Sprintf("the %s differs: %s, then %s", part.what, known(part.old), known(part.new)))
-		}
-	}
-	out = append(out, settingWarnings("reference server", old.Environment.ServerSettings,
-		new.Environment.ServerSettings)...)
-	if len(old.Shards) > 0 == (len(new.Shards) > 0) {
-		out = append(out, settingWarnings("load generator", generatorSettings(old), generatorSettings(new))...)
-	}
+	out = append(out, environmentDifferences(side{"old", []*results.Run{old}}, side{"new", []*results.Run{new}})...)
 	before, after := runWarnings(old), runWarnings(new)
 	for _, w := range before {
 		if slices.Contains(after, w) {
@@ -309,61 +293,6 @@ func comparisonWarnings(old, new *results.Run) []string {
 		}
 	}
 	return out
-}
-
-// settingWarnings name the settings in which two runs differ. Where one of them did not record them, they say that
-// only.
-func settingWarnings(of string, old, new map[string]string) []string {
-	if old == nil && new == nil {
-		return nil
-	}
-	if old == nil || new == nil {
-		return []string{fmt.Sprintf("the %s run did not record the settings of the %s: they may differ",
-			map[bool]string{true: "old", false: "new"}[old == nil], of)}
-	}
-	both := maps.Clone(old)
-	maps.Copy(both, new)
-	var out []string
-	for _, name := range slices.Sorted(maps.Keys(both)) {
-		if old[name] != new[name] {
-			out = append(out, fmt.Sprintf("the %s's %s differs: %s, then %s", of, name, orNotSet(old[name]),
-				orNotSet(new[name])))
-		}
-	}
-	return out
-}
-
-func orNotSet(value string) string {
-	if value == "" {
-		return "not set"
-	}
-	return value
-}
-
-// generatorSettings are those of a run's generator; of a merged run those of all shards.
-func generatorSettings(r *results.Run) map[string]string {
-	if len(r.Shards) == 0 {
-		return r.Environment.GeneratorSettings
-	}
-	var all map[string]string
-	for _, s := range r.Shards {
-		for name, value := range s.Settings {
-			if all == nil {
-				all = map[string]string{}
-			}
-			all[fmt.Sprintf("%s of shard %v", name, s.Shard)] = value
-		}
-	}
-	return all
-}
-
-// known says so where a text says nothing.
-func known(text string) string {
-	text = strings.TrimSpace(text)
-	if text == "" {
-		return "unknown"
-	}
-	return text
 }
 
 // runWarnings are what a comparison should say of one of its runs.
@@ -391,41 +320,4 @@ func long(r *results.Run) bool {
 		}
 	}
 	return true
-}
-
-func machineText(r *results.Run) string {
-	if len(r.Shards) > 0 {
-		return fmt.Sprintf("%d shards", len(r.Shards))
-	}
-	m := r.Environment.Machine
-	return strings.TrimSpace(fmt.Sprintf("%s %s/%s, %d CPUs %s, kernel %s", m.Host, m.OS, m.Arch, m.CPUs, m.CPUModel,
-		m.Kernel))
-}
-
-// environmentText describes the environment of a run that is compared with other.
-func environmentText(r, other *results.Run) string {
-	e := r.Environment
-	parts := []string{"reference server"}
-	if e.Own {
-		parts[0] = "own service"
-	}
-	if e.Proxy != "" {
-		parts = append(parts, "proxy "+e.Proxy)
-	}
-	if e.Provider != "" {
-		parts = append(parts, "provider "+e.Provider)
-	}
-	for _, s := range e.Servers {
-		parts = append(parts, strings.TrimSpace(s.Role+" "+s.Name+" "+s.Version))
-	}
-	if e.Fixture != "" {
-		parts = append(parts, e.Fixture)
-	}
-	for _, s := range e.Settings {
-		// else see settingWarnings
-		if !strings.HasPrefix(s, "server ") || e.ServerSettings == nil || other.Environment.ServerSettings == nil {
-			parts = append(parts, s)
-		}
-	}
-	return strings.Join(parts, ", ")
 }

@@ -63,65 +63,65 @@ func comparedRun(t *testing.T, seed uint64, median float64, failed int64, text s
 	return r
 }
 
-// TestComparison holds a comparison as text and as JSON: figures that became worse, better, neither, and that cannot be
-// told.
-func TestComparison(t *testing.T) {
+// TestComparison holds a comparison as text and as JSON: figures that differ, that do not, and that cannot be told.
+// Nothing is called worse or better.
+func TestPair(t *testing.T) {
 	before := comparedRun(t, 7, 0.9, 0, comparedScenario)
 	after := comparedRun(t, 8, 1.3, 90, comparedScenario+"  http_req_duration{name:list-resources}: \"p(95)<20\"\n")
 	after.Measurements.Started = after.Measurements.Started.Add(1e12)
 	after.Tool.Version = "v0.2.0"
-	c, err := judge.Compare(before, after)
+	c, err := judge.ComparePair(before, after)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var b bytes.Buffer
-	if err := ComparisonText(&b, c, "results/runs/before", hostile); err != nil {
+	if err := PairText(&b, c, "results/runs/before", hostile); err != nil {
 		t.Fatal(err)
 	}
-	holdGolden(t, "compared.txt", b.Bytes())
+	holdGolden(t, "pair.txt", b.Bytes())
 	b.Reset()
-	if err := ComparisonJSON(&b, c, "results/runs/before", hostile); err != nil {
+	if err := PairJSON(&b, c, "results/runs/before", hostile); err != nil {
 		t.Fatal(err)
 	}
-	holdGolden(t, "compared.json", b.Bytes())
+	holdGolden(t, "pair.json", b.Bytes())
 }
 
 // TestInvalidIsNotCompared: of an invalid run nothing is told, for readers and for scripts.
 func TestInvalidIsNotCompared(t *testing.T) {
 	before, after := comparedRun(t, 7, 0.9, 0, comparedScenario), comparedRun(t, 8, 1.3, 90, comparedScenario)
 	untold := func() (text, doc string) {
-		c, err := judge.Compare(before, after)
+		c, err := judge.ComparePair(before, after)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var b, js bytes.Buffer
-		if err := errors.Join(ComparisonText(&b, c, "before", "after"),
-			ComparisonJSON(&js, c, "before", "after")); err != nil {
+		if err := errors.Join(PairText(&b, c, "before", "after"),
+			PairJSON(&js, c, "before", "after")); err != nil {
 			t.Fatal(err)
 		}
 		return b.String(), js.String()
 	}
 	after.Verdict.Untimed = []string{"late"}
 	text, doc := untold()
-	if !strings.Contains(text, "Of 8 request figures, 1 became worse and 0 better.") ||
+	if !strings.Contains(text, "Of 8 request figures, 1 differs between these two runs.") ||
 		!strings.Contains(doc, `"comparable": true`) {
 		t.Errorf("of a run whose times say nothing:\n%s", text)
 	}
 	after.Verdict.Outcome, after.Verdict.Invalid = results.Invalid, []string{"the generator was starved"}
 	text, doc = untold()
 	if !strings.Contains(text, "\nThe runs cannot be compared: the new run is INVALID: the generator was starved.\n") ||
-		strings.Contains(text, "worse") || strings.Contains(text, "became") {
+		strings.Contains(text, "differs") {
 		t.Errorf("%s", text)
 	}
 	for _, want := range []string{
 		`"comparable": false`,
-		`"reason": "the new run is INVALID: the generator was starved"`, `"worse": 0`,
+		`"reason": "the new run is INVALID: the generator was starved"`, `"differing": 0`,
 	} {
 		if !strings.Contains(doc, want) {
 			t.Errorf("no %s in %s", want, doc)
 		}
 	}
-	if strings.Contains(doc, `"verdict": "worse"`) {
+	if strings.Contains(doc, `"finding": "differs"`) {
 		t.Errorf("%s", doc)
 	}
 }

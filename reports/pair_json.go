@@ -10,41 +10,44 @@ import (
 	"github.com/policycortex/headroom/results/judge"
 )
 
-// ComparisonVersion is the version of the format of ComparisonJSON. Fields are only added within a version.
-const ComparisonVersion = 1
+// ComparisonVersion is the version of the format of PairJSON and ComparisonJSON. Within a version, fields are only
+// added.
+const ComparisonVersion = 2
 
-// ComparisonJSON writes the content of ComparisonText for scripts. oldName and newName are the caller's names for the
+// PairJSON writes the content of PairText for scripts. oldName and newName are the caller's names for the
 // runs. Names and units are those of summary.json: times are milliseconds, rates are per second, shares are from 0 to
 // 1:
 //
-//	version           1
+//	version           2
+//	judged            false: one run on each side is no experiment, and nothing is called worse or better
+//	note              why
 //	comparable        true if both runs sent the same load and both are valid
 //	reason            why they cannot be compared. For runs of different loads version, comparable and reason are the only fields.
-//	                  If a run is not valid, each verdict is unknown.
+//	                  If a run is not valid, each finding is unknown.
 //	old, new          path, name, started (RFC 3339), outcome, invalid (reasons), target
 //	warnings[]        differences besides the service, and the warnings of both runs
-//	worse, better     number of request figures that became worse or better
-//	gates[]           metric, expression, unit, old and new (null where a run has no such gate), verdict, reason, change
-//	requests[]        scenario, name, and for each of response_p50_ms, response_p95_ms, rate and failed_share: old, new, verdict, reason, change
+//	differing         number of request figures that differ
+//	gates[]           metric, expression, unit, old and new (null where a run has no such gate), finding, reason, change
+//	requests[]        scenario, name, and for each of response_p50_ms, response_p95_ms, rate and failed_share: old, new, finding, reason, change
 //
 // old and new hold value (null without data), samples and interval (null if there is none; low or high is null where
-// that end is open). Those of gates also hold margin (null if undefined), passed, unresolved and not_reached. verdict
-// is better, worse, same (the intervals overlap) or unknown (see reason). change is the relative change of the value,
-// or the difference of a share; it is null if the verdict is same or a value is missing.
-func ComparisonJSON(w io.Writer, c *judge.Comparison, oldName, newName string) error {
-	doc := comparisonDoc{
-		Version: ComparisonVersion, Comparable: c.Invalid == "", Reason: c.Invalid, Old: newRunCompared(c.Old, oldName),
-		New:      newRunCompared(c.New, newName),
+// that end is open). Those of gates also hold margin (null if undefined), passed, unresolved and not_reached. finding
+// is differs, overlaps (so do the intervals) or unknown (see reason). change is the relative change of the value, or
+// the difference of a share; it is null if the finding is overlaps or a value is missing.
+func PairJSON(w io.Writer, c *judge.Pair, oldName, newName string) error {
+	doc := pairDoc{
+		Version: ComparisonVersion, Note: judge.OneRunEach, Comparable: c.Invalid == "", Reason: c.Invalid,
+		Old: newRunCompared(c.Old, oldName), New: newRunCompared(c.New, newName),
 		Warnings: append([]string{}, c.Warnings...), Gates: []comparedGate{}, Requests: comparedRequests(c.Figures),
 	}
-	doc.Worse, doc.Better, _ = changed(c.Figures)
+	doc.Differing, _ = differing(c.Figures)
 	for _, g := range c.Gates {
 		doc.Gates = append(doc.Gates, newComparedGate(g))
 	}
 	return writeComparison(w, doc)
 }
 
-// NotComparableJSON writes the reason why two runs cannot be compared, in the format of ComparisonJSON.
+// NotComparableJSON writes the reason why two runs cannot be compared, in the format of PairJSON and ComparisonJSON.
 func NotComparableJSON(w io.Writer, e *judge.NotAlikeError) error {
 	return writeComparison(w, struct {
 		Version    int    `json:"version"`
@@ -63,15 +66,16 @@ func writeComparison(w io.Writer, doc any) error {
 	return nil
 }
 
-type comparisonDoc struct {
+type pairDoc struct {
 	Version    int               `json:"version"`
+	Judged     bool              `json:"judged"`
+	Note       string            `json:"note"`
 	Comparable bool              `json:"comparable"`
 	Reason     string            `json:"reason,omitempty"`
 	Old        runCompared       `json:"old"`
 	New        runCompared       `json:"new"`
 	Warnings   []string          `json:"warnings"`
-	Worse      int               `json:"worse"`
-	Better     int               `json:"better"`
+	Differing  int               `json:"differing"`
 	Gates      []comparedGate    `json:"gates"`
 	Requests   []comparedRequest `json:"requests"`
 }
@@ -98,7 +102,7 @@ type comparedGate struct {
 	Unit       string        `json:"unit"`
 	Old        *comparedSide `json:"old"`
 	New        *comparedSide `json:"new"`
-	verdictOn
+	finding
 }
 
 // comparedSide is a gate in one of the runs.
@@ -118,10 +122,10 @@ func newComparedGate(c judge.GateChange) comparedGate {
 	out := comparedGate{
 		g.Metric, g.Expression, g.Unit, newComparedSide(c.Old, c.Difference.Old),
 		newComparedSide(c.New, c.Difference.New),
-		verdictOn{Verdict: "unknown"},
+		finding{Finding: "unknown"},
 	}
 	if c.Old != nil && c.New != nil {
-		out.verdictOn = newVerdictOn(c.Difference)
+		out.finding = newFinding(c.Difference)
 	}
 	return out
 }
@@ -150,7 +154,7 @@ type comparedRequest struct {
 type comparedPair struct {
 	Old comparedFigure `json:"old"`
 	New comparedFigure `json:"new"`
-	verdictOn
+	finding
 }
 
 // comparedRequests groups the figures by request. The figures of one request are adjacent in changes.
@@ -161,7 +165,7 @@ func comparedRequests(changes []judge.FigureChange) []comparedRequest {
 			all = append(all, comparedRequest{Scenario: c.Scenario, Name: c.Request})
 		}
 		q := &all[len(all)-1]
-		pair := &comparedPair{newComparedFigure(c.Old), newComparedFigure(c.New), newVerdictOn(c.Difference)}
+		pair := &comparedPair{newComparedFigure(c.Old), newComparedFigure(c.New), newFinding(c.Difference)}
 		switch c.Figure {
 		case "P50":
 			q.P50 = pair
@@ -198,29 +202,27 @@ func newComparedFigure(e judge.Estimate) comparedFigure {
 	return f
 }
 
-// verdictOn is the verdict on one difference.
-type verdictOn struct {
-	Verdict string   `json:"verdict"`
+// finding is what is known of one difference.
+type finding struct {
+	Finding string   `json:"finding"`
 	Reason  string   `json:"reason,omitempty"`
 	Change  *float64 `json:"change"`
 }
 
-func newVerdictOn(d judge.Difference) verdictOn {
-	v := verdictOn{Verdict: verdictWord(d), Reason: d.Incomparable}
-	if by, ok := d.By(); ok && v.Verdict != "same" && d.Old.Samples > 0 && d.New.Samples > 0 {
+func newFinding(d judge.Difference) finding {
+	v := finding{Finding: findingWord(d), Reason: d.Incomparable}
+	if by, ok := d.By(); ok && v.Finding != "overlaps" && d.Old.Samples > 0 && d.New.Samples > 0 {
 		v.Change = &by
 	}
 	return v
 }
 
-func verdictWord(d judge.Difference) string {
+func findingWord(d judge.Difference) string {
 	switch {
 	case !d.Comparable:
 		return "unknown"
-	case d.Worse:
-		return "worse"
-	case d.Better:
-		return "better"
+	case d.Differs:
+		return "differs"
 	}
-	return "same"
+	return "overlaps"
 }

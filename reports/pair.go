@@ -11,9 +11,9 @@ import (
 	"github.com/policycortex/headroom/results/judge"
 )
 
-// ComparisonText writes what changed between two runs, for a terminal or a CI log. oldName and newName are the caller's
-// names for the runs.
-func ComparisonText(w io.Writer, c *judge.Comparison, oldName, newName string) error {
+// PairText writes in what two runs differ, for a terminal or a CI log. oldName and newName are the caller's names for
+// the runs.
+func PairText(w io.Writer, c *judge.Pair, oldName, newName string) error {
 	var b bytes.Buffer
 	t := textTable{left: 6}
 	for _, side := range []struct {
@@ -24,7 +24,10 @@ func ComparisonText(w io.Writer, c *judge.Comparison, oldName, newName string) e
 			side.run.Measurements.Started.UTC().Format(time.DateTime)+" UTC", side.run.Environment.Target)
 	}
 	b.WriteString(t.String())
-	fmt.Fprintf(&b, "\n%s\n", onOneLine(comparisonHeadline(c)))
+	fmt.Fprintf(&b, "\n%s\n", onOneLine(pairHeadline(c)))
+	if c.Invalid == "" {
+		fmt.Fprintln(&b, judge.OneRunEach)
+	}
 	for _, warning := range c.Warnings {
 		fmt.Fprintf(&b, "  warning: %s\n", onOneLine(warning))
 	}
@@ -32,25 +35,27 @@ func ComparisonText(w io.Writer, c *judge.Comparison, oldName, newName string) e
 		fmt.Fprintf(&b, "\nGates (margin: the share of the allowed loss that is left)\n%s", gateChangesText(c.Gates))
 	}
 	fmt.Fprintf(&b, "\nRequests (response time)\n%s", figureChangesText(c.Figures))
-	b.WriteString("\nIn parentheses: 95 % confidence intervals. ~ the intervals overlap, so the difference may be " +
-		"chance. ? cannot be determined.\n")
+	b.WriteString("\nIn parentheses: 95 % confidence intervals, by the variation within a run. ~ the intervals " +
+		"overlap. ? cannot be determined.\n")
 	if _, err := w.Write(b.Bytes()); err != nil {
 		return fmt.Errorf("draw the comparison: %w", err)
 	}
 	return nil
 }
 
-// comparisonHeadline says how many figures changed, and how much headroom is left.
-func comparisonHeadline(c *judge.Comparison) string {
+// pairHeadline says how many figures differ, and how much headroom is left.
+func pairHeadline(c *judge.Pair) string {
 	if c.Invalid != "" {
 		return "The runs cannot be compared: " + c.Invalid + "."
 	}
-	worse, better, unknown := changed(c.Figures)
-	text := fmt.Sprintf("Of %s, %d became worse and %d better.", Plural(len(c.Figures), "request figure"),
-		worse, better)
+	differ, unknown := differing(c.Figures)
+	text := fmt.Sprintf("Of %s, %d differ between these two runs.", Plural(len(c.Figures), "request figure"), differ)
+	if differ == 1 {
+		text = fmt.Sprintf("Of %s, 1 differs between these two runs.", Plural(len(c.Figures), "request figure"))
+	}
 	switch why := commonReason(c.Figures); {
 	case unknown > 0 && unknown == len(c.Figures) && why != "":
-		text = "These runs cannot show what changed: " + why + "."
+		text = "These runs cannot show a difference: " + why + "."
 	case unknown > 0:
 		text += fmt.Sprintf(" %d cannot be determined; the reasons are below the tables.", unknown)
 	}
@@ -69,7 +74,7 @@ func comparisonHeadline(c *judge.Comparison) string {
 	return text + "."
 }
 
-// commonReason is the reason that all figures share for having no verdict; empty when there are several.
+// commonReason is the reason that all figures share for being unknown; empty when there are several.
 func commonReason(figures []judge.FigureChange) string {
 	why := ""
 	for _, f := range figures {
@@ -81,19 +86,17 @@ func commonReason(figures []judge.FigureChange) string {
 	return why
 }
 
-// changed counts the figures that became worse, those that became better, and those that have no verdict.
-func changed(figures []judge.FigureChange) (worse, better, unknown int) {
+// differing counts the figures that differ, and those that cannot be compared.
+func differing(figures []judge.FigureChange) (differ, unknown int) {
 	for _, f := range figures {
 		switch {
-		case f.Worse:
-			worse++
-		case f.Better:
-			better++
+		case f.Differs:
+			differ++
 		case f.Incomparable != "":
 			unknown++
 		}
 	}
-	return worse, better, unknown
+	return differ, unknown
 }
 
 func gateChangesText(changes []judge.GateChange) string {
@@ -193,15 +196,13 @@ func bracketed(e judge.Estimate, share bool, unit string) string {
 	return "(" + text + ")"
 }
 
-// differenceText shows how much a figure changed and in which direction; "~" when the intervals overlap.
+// differenceText shows by how much a figure differs; "~" when the intervals overlap.
 func differenceText(d judge.Difference) (change, word string) {
 	switch {
 	case !d.Comparable:
 		word = "?"
-	case d.Worse:
-		word = "worse"
-	case d.Better:
-		word = "better"
+	case d.Differs:
+		word = "differs"
 	default:
 		return "~", ""
 	}
