@@ -75,7 +75,8 @@ func ExperimentMarkdown(w io.Writer, e *results.Experiment) error {
 	listMarkdown(&b, "Warnings", e.Warnings)
 	if len(e.Gates) > 0 {
 		t := markdownTable{left: 2, heading: []string{
-			"verdict", "gate", "base", "head", "change", "95 % interval", "smallest change that would be found", "noise",
+			"verdict", "gate", "base", "head", "change", "95 % interval", "smallest change that would be found",
+			"noise",
 		}}
 		for _, g := range worstGates(e.Gates) {
 			base, head := none, none

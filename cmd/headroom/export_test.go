@@ -36,7 +36,8 @@ func TestExport(t *testing.T) {
 	}
 	says(t, p.stdout.String(), "\n::error title=http_req_duration p(95)<0.000001::http_req_duration: required ")
 	families, err := openMetrics(read("metrics.txt"))
-	if err != nil || families["headroom_http_req_duration_seconds"] == 0 || families["headroom_http_reqs_per_second"] == 0 {
+	if err != nil || families["headroom_http_req_duration_seconds"] == 0 ||
+		families["headroom_http_reqs_per_second"] == 0 {
 		t.Errorf("OpenMetrics: %v, %v\n%s", families, err, read("metrics.txt"))
 	}
 	values := benchmarks(t, read("bench.txt"), "scenario")
