@@ -1,0 +1,184 @@
+package stats
+
+import (
+	"cmp"
+	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/stat"
+	"gonum.org/v1/gonum/stat/combin"
+	"gonum.org/v1/gonum/stat/distuv"
+)
+
+// Welch is the difference of the means of two samples, b less a, without the supposition that they scatter alike (B. L.
+// Welch, Biometrika 34 (1947), 28-35; the degrees of freedom by F. E. Satterthwaite, Biometrics Bulletin 2 (1946),
+// 110-114).
+type Welch struct {
+	Difference float64
+	Err        float64 // its standard error; 0 where neither sample scatters
+	Freedom    float64 // degrees of freedom of Student's t
+}
+
+// NewWelch compares two samples of at least two values each.
+func NewWelch(a, b []float64) Welch {
+	meanA, varA := stat.MeanVariance(a, nil)
+	meanB, varB := stat.MeanVariance(b, nil)
+	n, m := float64(len(a)), float64(len(b))
+	va, vb := varA/n, varB/m
+	w := Welch{Difference: meanB - meanA, Err: math.Sqrt(va + vb), Freedom: n + m - 2}
+	if w.Err > 0 {
+		w.Freedom = (va + vb) * (va + vb) / (va*va/(n-1) + vb*vb/(m-1))
+	}
+	return w
+}
+
+// Greater is the one-sided p-value of "the mean of b is not greater than that of a". Where neither sample scatters it
+// is 0 or 1.
+func (w Welch) Greater() float64 {
+	switch {
+	case w.Err > 0:
+		return distuv.StudentsT{Sigma: 1, Nu: w.Freedom}.Survival(w.Difference / w.Err)
+	case w.Difference > 0:
+		return 0
+	}
+	return 1
+}
+
+// Less is the one-sided p-value of "the mean of b is not less than that of a".
+func (w Welch) Less() float64 { return Welch{-w.Difference, w.Err, w.Freedom}.Greater() }
+
+// Interval is the confidence interval of the difference: each of its ends is wrong with half of the probability 1 less
+// confidence.
+func (w Welch) Interval(confidence float64) (low, high float64) {
+	half := 0.0
+	if w.Err > 0 {
+		half = w.Err * distuv.StudentsT{Sigma: 1, Nu: w.Freedom}.Quantile((1+confidence)/2)
+	}
+	return w.Difference - half, w.Difference + half
+}
+
+// Permutations is the number of ways to deal n + m values to two samples of n and m, or most + 1 where there are more.
+func Permutations(n, m, most int) int {
+	if combin.LogGeneralizedBinomial(float64(n+m), float64(n)) > math.Log(float64(most)+0.5) {
+		return most + 1
+	}
+	return combin.Binomial(n+m, n)
+}
+
+// PermutationTest gives the one-sided p-values of "the values of b are not less", and "not greater, than those of a":
+// of all ways to deal the values to two samples of these sizes, the share in which b lies at least as far on that side
+// as it does, by Welch's t. Under the hypothesis that both samples come from one distribution, whichever it is, the
+// p-values are exact; by the choice of t they also hold well where only the means are equal and the sizes differ (A.
+// Janssen, Statistics & Probability Letters 36 (1997), 9-21). The time grows with [Permutations]. Each sample has at
+// least two values.
+func PermutationTest(a, b []float64) (less, greater float64) {
+	all := slices.Concat(a, b)
+	mean := stat.Mean(all, nil)
+	for i := range all {
+		all[i] -= mean
+	}
+	observed := studentized(all, nil, len(a))
+	generator := combin.NewCombinationGenerator(len(all), len(a))
+	chosen := make([]int, len(a))
+	deals, below, above := 0.0, 0.0, 0.0
+	for generator.Next() {
+		t := studentized(all, generator.Combination(chosen), len(a))
+		deals++
+		if c := compareT(t, observed); c <= 0 {
+			below++
+			if c == 0 {
+				above++
+			}
+		} else {
+			above++
+		}
+	}
+	return below / deals, above / deals
+}
+
+// studentized is Welch's t of the values that are not chosen against the chosen ones; nil chooses the first n. The
+// values lie around 0. It is infinite where the means differ and neither sample scatters.
+func studentized(all []float64, chosen []int, n int) float64 {
+	var sumA, squaresA, sum, squares float64
+	for i, v := range all {
+		sum += v
+		squares += v * v
+		if chosen == nil && i < n {
+			sumA += v
+			squaresA += v * v
+		}
+	}
+	for _, i := range chosen {
+		sumA += all[i]
+		squaresA += all[i] * all[i]
+	}
+	k, m := float64(n), float64(len(all)-n)
+	sumB, squaresB := sum-sumA, squares-squaresA
+	variance := (squaresA-sumA*sumA/k)/(k-1)/k + (squaresB-sumB*sumB/m)/(m-1)/m
+	difference := sumB/m - sumA/k
+	const rounding = 1e-12 // of the squares' sum
+	switch {
+	case difference*difference <= rounding*squares:
+		return 0
+	case variance <= rounding*squares:
+		return math.Copysign(math.Inf(1), difference)
+	}
+	return difference / math.Sqrt(variance)
+}
+
+// compareT compares two values of t; those that differ by rounding alone are equal.
+func compareT(a, b float64) int {
+	finite := !math.IsInf(a, 0) && !math.IsInf(b, 0)
+	if finite && math.Abs(a-b) <= 1e-9*max(1, math.Abs(a), math.Abs(b)) {
+		return 0
+	}
+	return cmp.Compare(a, b)
+}
+
+// Holm adjusts the p-values of a family of tests: those that are at most alpha after it may all be called significant,
+// and the probability that any of them is so by chance is at most alpha, however the tests depend on each other (S.
+// Holm, Scandinavian Journal of Statistics 6 (1979), 65-70). The order stays.
+func Holm(p []float64) []float64 {
+	order := make([]int, len(p))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(p[i], p[j]) })
+	adjusted := make([]float64, len(p))
+	most := 0.0
+	for rank, i := range order {
+		most = max(most, min(1, p[i]*float64(len(p)-rank)))
+		adjusted[i] = most
+	}
+	return adjusted
+}
+
+// mostPerSample bounds the searches for a number of values.
+const mostPerSample = 10_000
+
+// FewestPermuted is the least number of values in each of two samples with which [PermutationTest] can give a p-value
+// as low as level: with fewer, even samples that do not overlap cannot.
+func FewestPermuted(level float64) int {
+	n := 2
+	for n < mostPerSample && combin.LogGeneralizedBinomial(float64(2*n), float64(n)) < -math.Log(level)-1e-9 {
+		n++
+	}
+	return n
+}
+
+// FewestToFind is about the least number of values in each of two samples with which a one-sided test at a level finds
+// a difference of their means with a probability, where a single value has the standard deviation sd: the normal
+// formula with the quantiles of Student's t. It is at most 10,000.
+func FewestToFind(difference, sd, level, probability float64) int {
+	low, high := 2, mostPerSample
+	for low < high {
+		n := (low + high) / 2
+		student := distuv.StudentsT{Sigma: 1, Nu: float64(2*n - 2)}
+		if (student.Quantile(probability)-student.Quantile(level))*sd*math.Sqrt(2/float64(n)) <= difference {
+			high = n
+		} else {
+			low = n + 1
+		}
+	}
+	return low
+}
