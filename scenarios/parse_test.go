@@ -362,7 +362,7 @@ func TestParseRefusesHugeFiles(t *testing.T) {
 }
 
 func TestShippedScenariosAreValid(t *testing.T) {
-	if got, want := Shipped(), []string{"flow", "outage", "reference", "smoke"}; !reflect.DeepEqual(got, want) {
+	if got, want := Shipped(), []string{"flow", "outage", "reference", "regression", "smoke"}; !reflect.DeepEqual(got, want) {
 		t.Fatalf("shipped %v, want %v", got, want)
 	}
 	for _, name := range Shipped() {
@@ -440,7 +440,7 @@ func TestLoad(t *testing.T) {
 	}
 
 	_, err = Read("nowhere/smok.yaml")
-	if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "reference, smoke") {
+	if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "regression, smoke") {
 		t.Errorf("got %v, want fs.ErrNotExist with the shipped scenarios", err)
 	}
 	_, err = Read(t.TempDir())
