@@ -86,7 +86,7 @@ type junitDetail struct {
 }
 
 func newSuite(r *results.Run) junitSuite {
-	class := className(r)
+	class := classOf(r.Scenario.File, r.Name)
 	suite := junitSuite{
 		Name:      r.Name,
 		Timestamp: r.Measurements.Started.UTC().Format("2006-01-02T15:04:05"),
@@ -112,18 +112,28 @@ func newSuite(r *results.Run) junitSuite {
 	}
 	for _, c := range suite.Cases {
 		c.explain(suite.Stderr)
-		suite.Tests++
-		switch {
-		case c.Error != nil:
-			suite.Errors++
-		case c.Failure != nil:
-			suite.Failures++
-		case c.Skipped != nil:
-			suite.Skipped++
-		}
+		suite.count(c)
 	}
 	suite.Time = strconv.FormatFloat(r.Measurements.Elapsed, 'f', 3, 64)
 	return suite
+}
+
+// add adds a case to the suite.
+func (s *junitSuite) add(c junitCase) {
+	s.Cases = append(s.Cases, c)
+	s.count(c)
+}
+
+func (s *junitSuite) count(c junitCase) {
+	s.Tests++
+	switch {
+	case c.Error != nil:
+		s.Errors++
+	case c.Failure != nil:
+		s.Failures++
+	case c.Skipped != nil:
+		s.Skipped++
+	}
 }
 
 // explain adds the causes of failed requests to a failed case: GitLab shows only the cases of a suite.
@@ -135,13 +145,14 @@ func (c junitCase) explain(why string) {
 	}
 }
 
-// className is the name of the scenario file without directories and extension, which Jenkins would take for a package.
-func className(r *results.Run) string {
-	file := filepath.Base(filepath.ToSlash(r.Scenario.File))
-	if name := strings.TrimSuffix(file, filepath.Ext(file)); name != "" {
-		return name
+// classOf is the name of a scenario file without directories and extension, which Jenkins would take for a package;
+// else the name given.
+func classOf(file, name string) string {
+	file = filepath.Base(filepath.ToSlash(file))
+	if class := strings.TrimSuffix(file, filepath.Ext(file)); class != "" {
+		return class
 	}
-	return r.Name
+	return name
 }
 
 func validityCase(v results.Verdict, class string) junitCase {

@@ -1,4 +1,4 @@
-// Package reports draws a saved run: a self-contained web page, a summary for scripts, a JUnit file for CI and a text
+// Package reports draws a saved run or experiment: a self-contained web page, a summary for scripts, a JUnit file for CI and a text
 // for terminals. It only lays out: every figure comes from package results.
 package reports
 
@@ -21,12 +21,26 @@ const (
 // Write draws report.html, summary.json and junit.xml of the run into dir, which must exist. Files are replaced
 // atomically. The same run always gives the same bytes.
 func Write(dir string, r *results.Run) error {
-	for _, report := range []struct {
-		file string
-		draw func(io.Writer, *results.Run) error
-	}{{HTMLFile, HTML}, {SummaryFile, SummaryJSON}, {JUnitFile, JUnit}} {
+	return writeAll(dir, r, []drawer[*results.Run]{{HTMLFile, HTML}, {SummaryFile, SummaryJSON}, {JUnitFile, JUnit}})
+}
+
+// WriteExperiment is Write for an experiment.
+func WriteExperiment(dir string, e *results.Experiment) error {
+	return writeAll(dir, e, []drawer[*results.Experiment]{
+		{SummaryFile, ExperimentSummaryJSON}, {JUnitFile, ExperimentJUnit},
+	})
+}
+
+// drawer draws a file of a run or experiment.
+type drawer[T any] struct {
+	file string
+	draw func(io.Writer, T) error
+}
+
+func writeAll[T any](dir string, record T, reports []drawer[T]) error {
+	for _, report := range reports {
 		var content bytes.Buffer
-		if err := report.draw(&content, r); err != nil {
+		if err := report.draw(&content, record); err != nil {
 			return err
 		}
 		drawn := content.Bytes()
