@@ -53,15 +53,15 @@ func ExperimentAnnotations(e *results.Experiment) []export.Annotation {
 		}
 		add(level, fmt.Sprintf("%s: %s", e.Name, e.Outcome), why)
 	}
+	x := newTrial(e)
 	for _, g := range worstGates(e.Gates) {
-		change := fmt.Sprintf("%s from %s to %s (95 %% interval %s)", changeText(g.Change), e.Base.Label, e.Head.Label,
-			changeInterval(g.Low, g.High))
+		change := fmt.Sprintf("%s: %s, from %s to %s", x.complaint(g), x.described(g), e.Base.Label, e.Head.Label)
 		switch g.Decision {
 		case experiment.Failed:
 			add(export.Error, g.Metric+" "+g.Source, change)
 		case experiment.Unresolved:
-			add(export.Warning, g.Metric+" "+g.Source, fmt.Sprintf("not decided: %s; a change of %s would be found",
-				change, shareText(g.Smallest)))
+			add(export.Warning, g.Metric+" "+g.Source, fmt.Sprintf("not decided: %s; a change of %s would be "+
+				"found", x.described(g), smallestText(g)))
 		}
 	}
 	for _, warning := range e.Warnings {

@@ -47,6 +47,8 @@ func isShare(f *results.ExperimentFigure) bool {
 func quantity(f *results.ExperimentFigure, v float64) string {
 	const step = 1000
 	switch {
+	case !isFinite(v):
+		return none
 	case isShare(f):
 		return percent(v)
 	case f.Unit == "us" && v >= step:
@@ -81,7 +83,10 @@ const largestChange = 10
 
 // changeText shows a change with a sign: "+11.8 %".
 func changeText(change float64, decimals int) string {
-	if change >= largestChange {
+	switch {
+	case !isFinite(change):
+		return none
+	case change >= largestChange:
 		return ">+1,000 %"
 	}
 	text := strconv.FormatFloat(100*change, 'f', decimals, 64)
@@ -104,6 +109,9 @@ func decimalsOf(low, high float64) int {
 
 // intervalText shows the ends of an interval: "+9.7 to +14.0 %".
 func intervalText(low, high float64) string {
+	if !isFinite(low) || !isFinite(high) {
+		return none
+	}
 	decimals := decimalsOf(low, high)
 	return strings.TrimSuffix(changeText(low, decimals), " %") + " to " + changeText(high, decimals)
 }
@@ -125,7 +133,10 @@ func (t trial) described(g results.ExperimentGate) string {
 
 // shareText shows a tolerance or the size of a change: "5 %", "0.25 %".
 func shareText(share float64) string {
-	if share >= largestChange {
+	switch {
+	case !isFinite(share):
+		return none
+	case share >= largestChange:
 		return "more than 1,000 %"
 	}
 	return strconv.FormatFloat(significantTwo(100*share), 'f', -1, 64) + " %"
@@ -266,8 +277,11 @@ func roughly(s float64) string {
 
 // progress is "12 of at most 24 blocks in 4 min 52 s".
 func (t trial) progress() string {
-	text := fmt.Sprintf("%d of at most %s in %s", len(t.Blocks), Plural(t.Design.MaxBlocks, "block"),
-		lasted(t.Elapsed))
+	text := Plural(len(t.Blocks), "block")
+	if most := t.Design.MaxBlocks; most > 0 {
+		text = fmt.Sprintf("%d of at most %s", len(t.Blocks), Plural(most, "block"))
+	}
+	text += " in " + lasted(t.Elapsed)
 	if t.Interrupted {
 		text += ", interrupted"
 	}

@@ -41,17 +41,21 @@ type gateRow struct {
 // gateRows are the gates in their order.
 func (t trial) gateRows() (rows []gateRow) {
 	for _, g := range t.Gates {
-		row := gateRow{g, none, none, none, none, none, none}
-		if f := t.byFigure[g.Figure]; f != nil {
-			row.Base, row.Head = quantity(f, f.Base), quantity(f, f.Head)
-		}
-		if estimated(g) {
-			row.Change, row.Interval = changeText(g.Change, decimalsOf(g.Low, g.High)), intervalText(g.Low, g.High)
-			row.Noise, row.Smallest = shareText(g.Noise), smallestText(g)
-		}
-		rows = append(rows, row)
+		rows = append(rows, t.gateRow(g))
 	}
 	return rows
+}
+
+func (t trial) gateRow(g results.ExperimentGate) gateRow {
+	row := gateRow{g, none, none, none, none, none, none}
+	if f := t.byFigure[g.Figure]; f != nil {
+		row.Base, row.Head = quantity(f, f.Base), quantity(f, f.Head)
+	}
+	if estimated(g) {
+		row.Change, row.Interval = changeText(g.Change, decimalsOf(g.Low, g.High)), intervalText(g.Low, g.High)
+		row.Noise, row.Smallest = shareText(g.Noise), smallestText(g)
+	}
+	return row
 }
 
 // smallestText is the smallest change that could be found; none where nothing scattered, so that any could.

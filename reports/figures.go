@@ -118,7 +118,7 @@ func ExperimentFigures(e *results.Experiment) []export.Figure {
 		}
 		values = append(values, exportFigure(f, f.Head))
 		change := exportFigure(f, f.Change)
-		change.Metric, change.Unit = f.Metric+"_change", ""
+		change.Metric, change.Value, change.Unit = f.Metric+"_change", f.Change, ""
 		if isFinite(f.Low) && isFinite(f.High) {
 			change.Low, change.High = new(f.Low), new(f.High)
 		}
@@ -156,6 +156,8 @@ func exportFigure(f results.ExperimentFigure, value float64) export.Figure {
 		unit = "1/s"
 	case "B":
 		unit = "bytes"
+	case "us": // which they do not know
+		value, unit = value/1e6, "s"
 	}
 	return export.Figure{
 		Metric: f.Metric, Tags: f.Tags, Statistic: f.Statistic, Value: value, Unit: unit, MoreIsBetter: f.MoreIsBetter,

@@ -69,30 +69,28 @@ func worstFirst(gates []results.Gate) []results.Gate {
 // first, then the figures that were not gated.
 func ExperimentMarkdown(w io.Writer, e *results.Experiment) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "### %s: %s\n\nBase %s, head %s: %s in %s.\n", e.Outcome, plainMarkdown(e.Name),
-		plainMarkdown(e.Base.Label), plainMarkdown(e.Head.Label), Plural(len(e.Blocks), "block"), seconds(e.Elapsed))
-	listMarkdown(&b, "", e.Reasons)
+	x := newTrial(e)
+	fmt.Fprintf(&b, "### %s: %s\n\n%s\n\nBase %s, head %s: %s.\n", e.Outcome, plainMarkdown(e.Name),
+		plainMarkdown(x.headline()), plainMarkdown(e.Base.Label), plainMarkdown(e.Head.Label), x.progress())
+	listMarkdown(&b, "", x.reasonsOf())
 	listMarkdown(&b, "Warnings", e.Warnings)
 	if len(e.Gates) > 0 {
 		t := markdownTable{left: 2, heading: []string{
 			"verdict", "gate", "base", "head", "change", "95 % interval", "smallest change that would be found",
 			"noise",
 		}}
-		for _, g := range worstGates(e.Gates) {
-			base, head := none, none
-			if f := figureOf(e, g.Figure); f != nil {
-				base, head = armValue(f.Base, f.Unit), armValue(f.Head, f.Unit)
-			}
-			t.add(string(g.Decision), g.Metric+" "+g.Source, base, head, changeText(g.Change),
-				changeInterval(g.Low, g.High), shareText(g.Smallest), shareText(g.Noise))
+		for _, gate := range worstGates(e.Gates) {
+			g := x.gateRow(gate)
+			t.add(string(g.Decision), g.Metric+" "+g.Source, g.Base, g.Head, g.Change, g.Interval, g.Smallest, g.Noise)
 		}
 		b.WriteString("\n" + t.String())
 	}
 	t := markdownTable{left: 1, heading: []string{"not gated", "base", "head", "change", "95 % interval", "noise"}}
-	for _, f := range e.Figures {
+	for i := range e.Figures {
+		f := &e.Figures[i]
 		if !slices.ContainsFunc(e.Gates, func(g results.ExperimentGate) bool { return g.Figure == f.Figure }) {
-			t.add(f.Figure, armValue(f.Base, f.Unit), armValue(f.Head, f.Unit), changeText(f.Change),
-				changeInterval(f.Low, f.High), shareText(f.Noise))
+			row := newChangeRow(f.Figure, f)
+			t.add(row.Name, row.Base, row.Head, row.Change, row.Interval, row.Noise)
 		}
 	}
 	if len(t.rows) > 0 {
@@ -114,68 +112,14 @@ func worstGates(gates []results.ExperimentGate) []results.ExperimentGate {
 			experiment.Failed, experiment.Unresolved, experiment.Undecided, experiment.Passed,
 		}, g.Decision)
 	}
-	worse := func(g results.ExperimentGate) float64 {
-		if g.MoreIsBetter {
-			return -g.Change
-		}
-		return g.Change
-	}
 	sorted := slices.Clone(gates)
 	slices.SortStableFunc(sorted, func(a, b results.ExperimentGate) int {
 		if by := rank(a) - rank(b); by != 0 {
 			return by
 		}
-		return cmp.Compare(worse(b), worse(a))
+		return cmp.Compare(worsening(b), worsening(a))
 	})
 	return sorted
-}
-
-func figureOf(e *results.Experiment, name string) *results.ExperimentFigure {
-	for i := range e.Figures {
-		if e.Figures[i].Figure == name {
-			return &e.Figures[i]
-		}
-	}
-	return nil
-}
-
-// armValue shows a figure of an arm. Times below a millisecond are shown as microseconds, so that CPU time per request
-// has its digits.
-func armValue(v float64, unit string) string {
-	switch {
-	case !isFinite(v):
-		return none
-	case unit == "s" && v < 1e-3:
-		return threeDigits(v*1e6) + " µs"
-	case unit == "s" && v < 1:
-		return threeDigits(v*1e3) + " ms"
-	case unit == "1/s":
-		unit = "/s"
-	}
-	return withUnit(threeDigits(v), unit)
-}
-
-// changeText shows a share of 1 with its sign: "+4.2 %".
-func changeText(share float64) string {
-	if !isFinite(share) {
-		return none
-	}
-	return signedPercent(share)
-}
-
-// shareText shows a share of 1 that has no direction.
-func shareText(share float64) string {
-	if !isFinite(share) {
-		return none
-	}
-	return percent(share)
-}
-
-func changeInterval(low, high float64) string {
-	if !isFinite(low) || !isFinite(high) {
-		return none
-	}
-	return signedPercent(low) + " to " + signedPercent(high)
 }
 
 // listMarkdown writes a list, with a title where there is one; nothing for an empty one.

@@ -1,5 +1,5 @@
-// Package reports draws a saved run or experiment: a self-contained web page, a summary for scripts, a JUnit file for CI and a text
-// for terminals. It only lays out: every figure comes from package results.
+// Package reports draws a saved run or experiment: a self-contained web page, a summary for scripts, a JUnit file for
+// CI and a text for terminals. It only lays out: every figure comes from package results.
 package reports
 
 import (
