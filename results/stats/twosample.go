@@ -77,50 +77,53 @@ func PermutationTest(a, b []float64) (less, greater float64) {
 	for i := range all {
 		all[i] -= mean
 	}
-	observed := studentized(all, nil, len(a))
+	d := deal{size: float64(len(a)), rest: float64(len(b))}
+	for _, v := range all {
+		d.sum += v
+		d.squares += v * v
+	}
+	t := func(chosen []int) float64 {
+		var sum, squares float64
+		for _, i := range chosen {
+			sum += all[i]
+			squares += all[i] * all[i]
+		}
+		return d.t(sum, squares)
+	}
 	generator := combin.NewCombinationGenerator(len(all), len(a))
 	chosen := make([]int, len(a))
-	deals, below, above := 0.0, 0.0, 0.0
+	generator.Next()
+	observed := t(generator.Combination(chosen)) // the first one leaves the values as they are
+	deals, below, above := 1.0, 1.0, 1.0
 	for generator.Next() {
-		t := studentized(all, generator.Combination(chosen), len(a))
 		deals++
-		if c := compareT(t, observed); c <= 0 {
+		switch compareT(t(generator.Combination(chosen)), observed) {
+		case -1:
 			below++
-			if c == 0 {
-				above++
-			}
-		} else {
+		case 1:
+			above++
+		default:
+			below++
 			above++
 		}
 	}
 	return below / deals, above / deals
 }
 
-// studentized is Welch's t of the values that are not chosen against the chosen ones; nil chooses the first n. The
-// values lie around 0. It is infinite where the means differ and neither sample scatters.
-func studentized(all []float64, chosen []int, n int) float64 {
-	var sumA, squaresA, sum, squares float64
-	for i, v := range all {
-		sum += v
-		squares += v * v
-		if chosen == nil && i < n {
-			sumA += v
-			squaresA += v * v
-		}
-	}
-	for _, i := range chosen {
-		sumA += all[i]
-		squaresA += all[i] * all[i]
-	}
-	k, m := float64(n), float64(len(all)-n)
-	sumB, squaresB := sum-sumA, squares-squaresA
-	variance := (squaresA-sumA*sumA/k)/(k-1)/k + (squaresB-sumB*sumB/m)/(m-1)/m
-	difference := sumB/m - sumA/k
+// deal is what all ways to deal values around 0 to two samples have in common.
+type deal struct{ size, rest, sum, squares float64 }
+
+// t is Welch's t of the rest against the sample whose values, and their squares, have these sums. It is infinite where
+// the means differ and neither sample scatters.
+func (d deal) t(sum, squares float64) float64 {
+	sumRest, squaresRest := d.sum-sum, d.squares-squares
+	variance := (squares-sum*sum/d.size)/(d.size-1)/d.size + (squaresRest-sumRest*sumRest/d.rest)/(d.rest-1)/d.rest
+	difference := sumRest/d.rest - sum/d.size
 	const rounding = 1e-12 // of the squares' sum
 	switch {
-	case difference*difference <= rounding*squares:
+	case difference*difference <= rounding*d.squares:
 		return 0
-	case variance <= rounding*squares:
+	case variance <= rounding*d.squares:
 		return math.Copysign(math.Inf(1), difference)
 	}
 	return difference / math.Sqrt(variance)
@@ -170,15 +173,13 @@ func FewestPermuted(level float64) int {
 // a difference of their means with a probability, where a single value has the standard deviation sd: the normal
 // formula with the quantiles of Student's t. It is at most 10,000.
 func FewestToFind(difference, sd, level, probability float64) int {
-	low, high := 2, mostPerSample
-	for low < high {
-		n := (low + high) / 2
+	normal := (distuv.UnitNormal.Quantile(probability) - distuv.UnitNormal.Quantile(level)) * sd / difference
+	n := max(2, int(min(2*normal*normal, mostPerSample))) // t needs a few more
+	for ; n < mostPerSample; n++ {
 		student := distuv.StudentsT{Sigma: 1, Nu: float64(2*n - 2)}
 		if (student.Quantile(probability)-student.Quantile(level))*sd*math.Sqrt(2/float64(n)) <= difference {
-			high = n
-		} else {
-			low = n + 1
+			break
 		}
 	}
-	return low
+	return n
 }
