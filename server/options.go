@@ -9,6 +9,8 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+
+	"github.com/policycortex/headroom/server/middleware"
 )
 
 // Options configure [Run]. The tag of each field names its environment variable, which caarlos0/env reads.
@@ -90,6 +92,12 @@ type Options struct {
 	// TrustedProxies are the proxies whose X-Forwarded-For names the client: addresses or networks in CIDR notation,
 	// separated by commas. Without any, the client is the peer of the connection.
 	TrustedProxies string `env:"HEADROOM_TRUSTED_PROXIES"`
+	// SlowdownCPU and SlowdownDelay make requests below /api/ slower, for calibrating what is to find such a change:
+	// CPU time taken by each, and a delay before each. 0 means none; at most 1 second. SlowdownEvery applies them to
+	// one request in so many; 0 means to all.
+	SlowdownCPU   time.Duration `env:"HEADROOM_SLOWDOWN_CPU"`
+	SlowdownDelay time.Duration `env:"HEADROOM_SLOWDOWN_DELAY"`
+	SlowdownEvery int           `env:"HEADROOM_SLOWDOWN_EVERY"`
 	// Logger receives the log; nil means slog.Default().
 	Logger *slog.Logger `env:"-"`
 }
@@ -107,6 +115,7 @@ const (
 	defaultMaxUnderWay   = 2048
 	defaultRateLimit     = 200_000
 	maxRateLimit         = 1_000_000
+	maxSlowdown          = time.Second
 )
 
 // Check returns all errors in the options, joined. It does not check the URLs of Postgres and the cache, which may not
@@ -143,6 +152,7 @@ func (o Options) check() (Options, error) {
 	}
 	faults = append(faults, o.checkMiddleware()...)
 	faults = append(faults, o.checkAuthentication()...)
+	faults = append(faults, o.checkSlowdown()...)
 	return o.withDefaults(), errors.Join(faults...)
 }
 
@@ -223,6 +233,32 @@ func (o Options) checkAuthentication() (faults []error) {
 		}
 	}
 	return faults
+}
+
+func (o Options) checkSlowdown() (faults []error) {
+	for _, setting := range []struct {
+		name  string
+		value time.Duration
+	}{{"HEADROOM_SLOWDOWN_CPU", o.SlowdownCPU}, {"HEADROOM_SLOWDOWN_DELAY", o.SlowdownDelay}} {
+		if setting.value < 0 || setting.value > maxSlowdown {
+			faults = append(faults, fmt.Errorf("%s is %s; set it to at most %s, or not at all", setting.name,
+				setting.value, maxSlowdown))
+		}
+	}
+	switch {
+	case o.SlowdownEvery < 0:
+		faults = append(faults, errors.New("HEADROOM_SLOWDOWN_EVERY must not be negative; set it to 100 to "+
+			"slow down one "+
+			"request in 100"))
+	case o.SlowdownEvery > 0 && !o.slowdown().IsSet():
+		faults = append(faults, errors.New("HEADROOM_SLOWDOWN_EVERY without a slowdown: set HEADROOM_SLOWDOWN_CPU or "+
+			"HEADROOM_SLOWDOWN_DELAY"))
+	}
+	return faults
+}
+
+func (o Options) slowdown() middleware.Slowdown {
+	return middleware.Slowdown{CPU: o.SlowdownCPU, Delay: o.SlowdownDelay, Every: o.SlowdownEvery}
 }
 
 func (o Options) trustedProxies() (proxies []string) {

@@ -66,7 +66,11 @@ func Run(ctx context.Context, o Options, ready func(addr, adminAddr string)) err
 	if err := maintainCosts(ctx, db, o.Logger); err != nil { // before costs arrive
 		return err
 	}
-	public, err := listenPublic(ctx, o, newHTTPServer(handler, o.Logger))
+	if slowdown := o.slowdown(); slowdown.IsSet() {
+		o.Logger.Warn("requests are slowed down on purpose", "cpu", slowdown.CPU, "delay", slowdown.Delay,
+			"one_in", max(slowdown.Every, 1))
+	}
+	public, err := listenPublic(ctx, o, newHTTPServer(o.slowdown().Wrap(handler), o.Logger))
 	if err != nil {
 		return err
 	}

@@ -199,10 +199,15 @@ func TestSnapshotAddsUp(t *testing.T) {
 	if waits, err := hdrhistogram.Decode([]byte(s.DBPool.AcquireHDR)); err != nil || waits.TotalCount() != 8 {
 		t.Errorf("%d waits for connections (error %v), want those of 8", waits.TotalCount(), err)
 	}
+	if s.Process["allocated_bytes"] <= first.Process["allocated_bytes"] {
+		t.Errorf("allocated bytes went from %v to %v", first.Process["allocated_bytes"], s.Process["allocated_bytes"])
+	}
 	if s.Replica != nil {
 		t.Errorf("a replica that does not exist is %+v", s.Replica)
 	}
-	for _, name := range []string{"cpu_seconds", "max_rss_bytes", "goroutines"} {
+	for _, name := range []string{
+		"cpu_seconds", "max_rss_bytes", "goroutines", "allocated_bytes", "allocated_objects",
+	} {
 		if s.Process[name] <= 0 {
 			t.Errorf("process %s is %v", name, s.Process[name])
 		}
@@ -332,6 +337,13 @@ func TestRunRefuses(t *testing.T) {
 			func(o *server.Options) { o.RateLimit, o.RateLimitShared = -1, true },
 			"HEADROOM_RATE_LIMIT_SHARED",
 		},
+		"a negative slowdown": {func(o *server.Options) { o.SlowdownCPU = -1 }, "HEADROOM_SLOWDOWN_CPU"},
+		"too long a delay":    {func(o *server.Options) { o.SlowdownDelay = time.Minute }, "HEADROOM_SLOWDOWN_DELAY"},
+		"a slowdown of none":  {func(o *server.Options) { o.SlowdownEvery = 100 }, "HEADROOM_SLOWDOWN_EVERY"},
+		"one request in -1": {
+			func(o *server.Options) { o.SlowdownDelay, o.SlowdownEvery = 1, -1 },
+			"HEADROOM_SLOWDOWN_EVERY",
+		},
 		"more than all traces": {func(o *server.Options) { o.TraceRatio = 1.5 }, "HEADROOM_TRACE_RATIO"},
 		"not a ratio":          {func(o *server.Options) { o.TraceRatio = math.NaN() }, "HEADROOM_TRACE_RATIO"},
 		"for everybody":        {func(o *server.Options) { o.Addr = ":0" }, "HEADROOM_ALLOW_UNAUTHENTICATED"},
@@ -392,7 +404,8 @@ func TestOptionsFromTheEnvironment(t *testing.T) {
 		"HEADROOM_POSTGRES_REPLICA_URL": "postgres://q", "HEADROOM_POSTGRES_REPLICA_MAX_LAG": "7s",
 		"HEADROOM_SLOW_QUERY": "20ms", "HEADROOM_CACHE_URL": "redis://r",
 		"HEADROOM_L1_BYTES": "1024", "HEADROOM_POSTGRES_MAX_CONNS": "9", "HEADROOM_SHUTDOWN_GRACE": "3s",
-		"HEADROOM_CURSOR_KEY": "k",
+		"HEADROOM_CURSOR_KEY": "k", "HEADROOM_SLOWDOWN_CPU": "5us", "HEADROOM_SLOWDOWN_DELAY": "1ms",
+		"HEADROOM_SLOWDOWN_EVERY": "100",
 	} {
 		t.Setenv(name, value)
 	}
@@ -401,6 +414,7 @@ func TestOptionsFromTheEnvironment(t *testing.T) {
 		Addr: "127.0.0.1:8080", AdminAddr: "127.0.0.1:1", PostgresURL: "postgres://p", CacheURL: "redis://r",
 		PostgresReplicaURL: "postgres://q", PostgresReplicaMaxLag: 7 * time.Second, SlowQuery: 20 * time.Millisecond,
 		L1Bytes: 1024, PostgresMaxConns: 9, ShutdownGrace: 3 * time.Second, CursorKey: "k", TraceRatio: 0.01,
+		SlowdownCPU: 5 * time.Microsecond, SlowdownDelay: time.Millisecond, SlowdownEvery: 100,
 	}
 	if err != nil || got != want {
 		t.Errorf("got %+v, error %v; want %+v", got, err, want)

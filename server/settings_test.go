@@ -56,12 +56,15 @@ func TestSettingsInForce(t *testing.T) {
 	} {
 		t.Setenv(name, value)
 	}
-	got := settingsInForce(Options{Addr: "127.0.0.1:0", RateLimit: 5}.withDefaults())
+	got := settingsInForce(Options{
+		Addr: "127.0.0.1:0", RateLimit: 5, SlowdownCPU: 5000, SlowdownEvery: 100,
+	}.withDefaults())
 	for name, want := range map[string]string{
 		"HEADROOM_UNKNOWN": "1", "OTEL_SERVICE_NAME": "mine", "PGTZ": "UTC", "GODEBUG": "http2client=0",
 		"https_proxy":   "http://proxy:1",
 		"HEADROOM_ADDR": "127.0.0.1:0", "HEADROOM_RATE_LIMIT": "5", "HEADROOM_RATE_BURST": "5",
-		"HEADROOM_L1_BYTES":   "67108864",
+		"HEADROOM_L1_BYTES":     "67108864",
+		"HEADROOM_SLOWDOWN_CPU": "5µs", "HEADROOM_SLOWDOWN_EVERY": "100",
 		"HEADROOM_SLOW_QUERY": "0s", "HEADROOM_SHUTDOWN_GRACE": "15s", "HEADROOM_RATE_LIMIT_SHARED": "false",
 	} {
 		if got[name] != want {
