@@ -48,6 +48,38 @@ func MergeBase(ctx context.Context, dir, one, other string) (revision string, er
 	return revision, nil
 }
 
+// DefaultBranch is the branch of the repository around dir that others start from: that of the remote origin, else main
+// or master.
+func DefaultBranch(ctx context.Context, dir string) (string, error) {
+	name, err := git(ctx, dir, "symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD")
+	if err == nil {
+		return name, nil
+	}
+	if _, err := git(ctx, dir, "rev-parse", "--git-dir"); err != nil {
+		return "", err
+	}
+	for _, name := range []string{"main", "master"} {
+		if _, _, err := ResolveRevision(ctx, dir, "refs/heads/"+name); err == nil {
+			return name, nil
+		}
+	}
+	return "", errors.New("there is no default branch: origin has none, and none is called main or master")
+}
+
+// Changed says whether the working tree around dir differs from its commit, in files that git tracks or would.
+func Changed(ctx context.Context, dir string) (bool, error) {
+	text, err := git(ctx, dir, "status", "--porcelain")
+	if err != nil {
+		return false, fmt.Errorf("look for changes of the working tree: %w", err)
+	}
+	return text != "", nil
+}
+
+// Prefix is where dir is within its repository; empty for the top of it.
+func Prefix(ctx context.Context, dir string) (string, error) {
+	return git(ctx, dir, "rev-parse", "--show-prefix")
+}
+
 // CheckOut checks out a revision of the repository around dir in a new worktree below the directory for temporary
 // files.
 func CheckOut(ctx context.Context, dir, name string) (_ *Checkout, err error) {

@@ -52,7 +52,7 @@ func startDocker(ctx context.Context, o Options) (*Environment, error) {
 }
 
 func (r *dockerRun) fill(ctx context.Context, env *Environment, o Options) error {
-	if err := r.pullMissing(ctx, o); err != nil {
+	if err := r.pullMissing(ctx, o, neededImages(o)...); err != nil {
 		return err
 	}
 	o.Progress("starting postgres (docker: " + o.PostgresImage + ")")
@@ -92,8 +92,8 @@ func (r *dockerRun) networkWarnings() []string {
 	return warnings
 }
 
-func (r *dockerRun) pullMissing(ctx context.Context, o Options) error {
-	missing, err := r.engine.missingImages(ctx, neededImages(o))
+func (r *dockerRun) pullMissing(ctx context.Context, o Options, images ...string) error {
+	missing, err := r.engine.missingImages(ctx, images)
 	if err != nil || len(missing) == 0 {
 		return err
 	}

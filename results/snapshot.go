@@ -197,6 +197,22 @@ func NewServerView(scenario string) ServerView {
 	}
 }
 
+// Statements is the number of queries that the server sent to the database.
+func (v *ServerView) Statements() (n int64) {
+	for _, q := range v.Queries {
+		n += q.Count
+	}
+	return n
+}
+
+// DatabaseTime is the sum of the durations of these queries, in milliseconds.
+func (v *ServerView) DatabaseTime() (ms float64) {
+	for _, q := range v.Queries {
+		ms += q.Duration.Mean() * float64(q.Duration.Count())
+	}
+	return ms
+}
+
 // Add counts what happened between two snapshots of the server, exactly: histograms are subtracted count by count.
 func (v *ServerView) Add(from, to Snapshot) error {
 	for name, now := range to.Queries {

@@ -22,8 +22,8 @@ type Experiment struct {
 	Base, Head Arm
 	// Build is a line for the shell that builds a revision, run in its checkout; empty: nothing is built.
 	Build string
-	// Command is a line for the shell that starts the service of a revision, run in its checkout. {{address}} and
-	// {{port}} stand for where it is to listen.
+	// Command is a line for the shell that starts the service of a revision, run in its checkout; of images, the
+	// arguments of their program. {{address}} and {{port}} stand for where it is to listen.
 	Command string
 	// Ready is the path that answers a GET with a status below 400 once the service is ready; empty: it is ready once
 	// its port takes connections.
@@ -137,13 +137,20 @@ func (r *reader) alike(n *node) {
 				kind.name)
 			return
 		}
-		for _, key := range []string{"build", "command"} {
-			if only := n.get(key); only != nil {
-				r.faultAt(only.keyAt, "remove it", "experiment.%s is of revisions, and the arms are %s", key,
-					kind.plural)
-			}
-		}
+		r.onlyOf(n, kind.suffix, kind.plural)
 		return
+	}
+}
+
+// onlyOf refuses the keys that arms of another kind have. An image takes a command as well: the arguments of its
+// program.
+func (r *reader) onlyOf(n *node, suffix, plural string) {
+	for _, key := range []string{"build", "command"} {
+		only := n.get(key)
+		if only == nil || key == "command" && suffix == "Image" {
+			continue
+		}
+		r.faultAt(only.keyAt, "remove it", "experiment.%s is of revisions, and the arms are %s", key, plural)
 	}
 }
 

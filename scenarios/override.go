@@ -9,12 +9,13 @@ import (
 // overrider applies one override; at is where its faults are.
 type overrider struct {
 	*reader
-	at place
+	at      place
+	removes bool // the value is null: the key goes
 }
 
-// override applies one "key=value" to the tree of a file.
+// override applies one "key=value" to the tree of a file. "key=null" removes a key.
 func (r *reader) override(tree *node, text string) {
-	o := overrider{r, place{override: text}}
+	o := overrider{reader: r, at: place{override: text}}
 	if text == "" {
 		o.at.override = `""`
 	}
@@ -29,6 +30,7 @@ func (r *reader) override(tree *node, text string) {
 		replacement = &node{kind: scalar, at: o.at, null: strings.TrimSpace(value) == ""}
 		replacement.bad = !replacement.null
 	}
+	o.removes = strings.TrimSpace(value) == "null"
 	replacement.keyAt = o.at
 	in := ""
 	if len(path) > 1 {
@@ -98,6 +100,9 @@ func (o overrider) set(n *node, s *shape, path []string, replacement *node) {
 		}
 		next := n.get(word)
 		switch {
+		case last && o.removes:
+			n.entries = slices.DeleteFunc(n.entries, func(e entry) bool { return e.key == word })
+			return
 		case last:
 			n.put(word, o.at, replacement)
 		case next == nil && s.names == nil && inner.isMapping():

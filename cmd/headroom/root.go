@@ -160,8 +160,8 @@ measurement is invalid or inconclusive (the generator was the limit, or there is
 		return usageError{fmt.Errorf("%w; see: %s --help", err, c.CommandPath())}
 	})
 	root.AddCommand(newRunCommand(args), newMergeCommand(args), newCompareCommand(), newAttackCommand(),
-		newServeCommand(), newSeedCommand(), newReportCommand(), newValidateCommand(), newDoctorCommand(),
-		newVersionCommand())
+		newServeCommand(), newSeedCommand(), newReportCommand(), newValidateCommand(), newABCommand(args),
+		newDoctorCommand(), newVersionCommand())
 	// Unknown commands and unexpected arguments are usage errors as well.
 	root.Args = unknownCommand
 	root.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }

@@ -26,10 +26,10 @@ func TestMaintenanceThatFailedIsAWarning(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer child.Stop(context.WithoutCancel(t.Context()))
-	s := &system{environment: &containers.Environment{}, server: child}
-	if err := s.connect("serving http://127.0.0.1:1 admin " + admin.URL); err != nil {
-		t.Fatal(err)
+	s := &system{
+		environment: &containers.Environment{}, server: &referenceServer{child: child, admin: admin.URL},
 	}
+	s.sample = s.server.sample
 	if got := s.warnings(t.Context()); len(got) != 0 {
 		t.Errorf("nothing failed: %q", got)
 	}

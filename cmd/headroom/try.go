@@ -119,10 +119,10 @@ func (t *trier) try(ctx context.Context, file string) (err error) {
 
 // showServerLog prints the end of the reference server's log, if there is one and it is not empty.
 func (t *trier) showServerLog(s *system) {
-	if s.log == nil {
+	if s.server == nil {
 		return
 	}
-	if text := containers.LogTail(s.log.Name()); text != "" {
+	if text := containers.LogTail(s.server.log.Name()); text != "" {
 		fmt.Fprintf(t.progress, "the log of the reference server ends with:\n%s\n", text)
 	}
 }

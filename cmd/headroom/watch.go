@@ -80,7 +80,7 @@ func (s *system) incidents(ctx context.Context, ask bool) []string {
 	}
 	all := s.environment.Incidents(ctx, ask)
 	if s.server != nil {
-		for _, text := range s.server.Incidents() {
+		for _, text := range s.server.child.Incidents() {
 			all = append(all, "the reference server: "+text+"; see server.log")
 		}
 	}

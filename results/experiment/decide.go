@@ -312,5 +312,8 @@ func longRunVariance(x []float64) (variance, freedom float64) {
 	return variance / nu, nu
 }
 
+// Looks are the numbers of blocks after which the test looks at them.
+func (t *Test) Looks() []int { return t.design.Looks() }
+
 // Blocks is the most blocks that the test looks at.
 func (t *Test) Blocks() int { return t.design.Most() }

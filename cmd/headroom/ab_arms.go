@@ -1,0 +1,234 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/policycortex/headroom/containers"
+	"github.com/policycortex/headroom/loadgen/paired"
+	"github.com/policycortex/headroom/loadgen/request"
+	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/results/experiment"
+	"github.com/policycortex/headroom/scenarios"
+)
+
+// arms are the two versions of an experiment, ready to be started, and what they need.
+type arms struct {
+	base, head arm
+	restart    bool // they are started by us, anew for each block
+	keys       func(name string) (request.KeySet, error)
+	reference  *referenceArms // nil where the arms are not the reference server
+	dir        string         // of the experiment, for logs
+	own        results.Environment
+
+	work      *containers.TempDir // for what is built; nil where nothing is
+	checkouts []*containers.Checkout
+}
+
+// arm is one of them.
+type arm struct {
+	name   experiment.Arm
+	record results.ArmRecord
+	// program and source are a version of the reference server and the checkout that it was built from; empty for
+	// any other service.
+	program, source string
+	// launch starts it; nil for one that runs.
+	launch func(ctx context.Context) (*paired.Instance, error)
+}
+
+// prepareArms finds out what the arms are, and builds what is to be built. What was made when it fails is removed.
+func (x *experimenter) prepareArms(ctx context.Context, plan *scenarios.Plan, dir string) (_ *arms, err error) {
+	e := plan.Experiment
+	a := &arms{
+		base: arm{name: experiment.Base}, head: arm{name: experiment.Head}, dir: dir,
+		own: environmentOf(),
+	}
+	a.own.Own = true
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.stop(ctx))
+		}
+	}()
+	kind, err := kindOf(e, plan)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	switch kind {
+	case kindURL:
+		a.own.Target = e.Base.URL
+		err = errors.Join(a.base.isAt(ctx, plan.Target, e.Base.URL), a.head.isAt(ctx, plan.Target, e.Head.URL))
+		return a, err
+	case kindCommand:
+		a.restart = true
+		a.base.isCommand(e, e.Base.Command, "", filepath.Join(dir, "base.log"))
+		a.head.isCommand(e, e.Head.Command, "", filepath.Join(dir, "head.log"))
+		return a, nil
+	case kindImage:
+		a.restart = true
+		a.base.isImage(e, e.Base.Image, filepath.Join(dir, "base.log"))
+		a.head.isImage(e, e.Head.Image, filepath.Join(dir, "head.log"))
+		return a, nil
+	}
+	a.restart = true
+	return a, x.prepareRevisions(ctx, a, plan)
+}
+
+// The kinds of arms.
+const (
+	kindRevision = "revision"
+	kindTree     = "working tree"
+	kindCommand  = "command"
+	kindImage    = "image"
+	kindURL      = "url"
+)
+
+// kindOf is what both arms are. Only revisions have defaults.
+func kindOf(e scenarios.Experiment, plan *scenarios.Plan) (string, error) {
+	base, head := kindOfArm(e.Base), kindOfArm(e.Head)
+	switch {
+	case base == "" && head == "":
+	case base == "" && head == kindRevision, head == "" && base == kindRevision:
+	case base != head:
+		return "", fmt.Errorf("the base is %s and the head is %s: give both as revisions, as commands, as images, "+
+			"or as URLs", orNothing(base), orNothing(head))
+	default:
+		if base != kindRevision {
+			return base, nil
+		}
+	}
+	if plan.Target.URL != "" && e.Command == "" {
+		return "", errors.New("nothing says how the two versions of the service are started: give two running ones " +
+			"with --base-url and --head-url, commands that start them with --base-command and --head-command, images " +
+			"with --base-image and --head-image, or experiment.command in the scenario, which starts a revision")
+	}
+	return kindRevision, nil
+}
+
+func orNothing(kind string) string {
+	if kind == "" {
+		return "not given"
+	}
+	return "a " + kind
+}
+
+func kindOfArm(a scenarios.Arm) string {
+	switch {
+	case a.URL != "":
+		return kindURL
+	case a.Command != "":
+		return kindCommand
+	case a.Image != "":
+		return kindImage
+	case a.Revision != "":
+		return kindRevision
+	}
+	return ""
+}
+
+// isAt makes the arm a service that runs.
+func (a *arm) isAt(ctx context.Context, target scenarios.Target, url string) error {
+	a.record = results.ArmRecord{Kind: kindURL, Label: url, URL: url}
+	target.URL = url
+	return reachable(ctx, target)
+}
+
+// isCommand makes the arm a service that a command line starts in a directory.
+func (a *arm) isCommand(e scenarios.Experiment, command, dir, log string) {
+	a.record.Command = command
+	if a.record.Kind == "" {
+		a.record.Kind, a.record.Label = kindCommand, command
+	}
+	a.launch = func(ctx context.Context) (*paired.Instance, error) {
+		s, err := containers.StartService(ctx, containers.ServiceSpec{
+			Command: command, Dir: dir, Ready: e.Ready, ReadyWithin: e.ReadyWithin, Log: log,
+		})
+		if err != nil {
+			return nil, err
+		}
+		return &paired.Instance{
+			URL: s.URL, Stop: s.Stop,
+			CPU: func() (time.Duration, error) { return containers.CPUTime(s.Pid()) },
+		}, nil
+	}
+}
+
+// isImage makes the arm a service in a container.
+func (a *arm) isImage(e scenarios.Experiment, image, log string) {
+	a.record = results.ArmRecord{Kind: kindImage, Label: image, Image: image}
+	a.launch = func(ctx context.Context) (*paired.Instance, error) {
+		s, err := containers.StartImage(ctx, containers.ImageSpec{
+			Image: image, Arguments: e.Command, Ready: e.Ready, ReadyWithin: e.ReadyWithin, Log: log,
+		})
+		if err != nil {
+			return nil, err
+		}
+		if _, err := s.CPUTime(); err != nil {
+			return &paired.Instance{URL: s.URL, Stop: s.Stop}, nil
+		}
+		return &paired.Instance{URL: s.URL, Stop: s.Stop, CPU: s.CPUTime}, nil
+	}
+}
+
+// start starts an arm, or gives the one that runs.
+func (a *arms) start(ctx context.Context, name experiment.Arm) (*paired.Instance, error) {
+	arm := &a.base
+	if name == experiment.Head {
+		arm = &a.head
+	}
+	if arm.launch == nil {
+		return &paired.Instance{URL: arm.record.URL}, nil
+	}
+	return arm.launch(ctx)
+}
+
+// processes says where the processes of the arms are.
+func (a *arms) processes() results.Processes {
+	switch {
+	case a.reference != nil:
+		return a.reference.processes()
+	case a.base.record.Kind == kindCommand, a.base.record.Kind == kindRevision, a.base.record.Kind == kindTree:
+		return results.ProcessesChildren
+	case a.base.record.Kind == kindURL && elsewhere(a.base.record.URL) && elsewhere(a.head.record.URL):
+		return results.ProcessesElsewhere
+	}
+	return results.ProcessesUnknown
+}
+
+// onThisMachine says whether the arms share the machine with the generator.
+func (a *arms) onThisMachine() bool {
+	return a.base.record.Kind != kindURL || isLocal(a.base.record.URL) || isLocal(a.head.record.URL)
+}
+
+// environmentRecord is what the experiment ran on.
+func (a *arms) environmentRecord() results.Environment {
+	if a.reference != nil {
+		return a.reference.record
+	}
+	return a.own
+}
+
+func (a *arms) warnings() []string {
+	if a.reference != nil {
+		return a.reference.warnings()
+	}
+	return nil
+}
+
+// stop removes what was made for the arms. The arms themselves have been stopped.
+func (a *arms) stop(ctx context.Context) error {
+	ctx = context.WithoutCancel(ctx)
+	var faults []error
+	if a.reference != nil {
+		faults = append(faults, a.reference.stop(ctx))
+	}
+	for _, c := range a.checkouts {
+		faults = append(faults, c.Remove(ctx))
+	}
+	if a.work != nil {
+		faults = append(faults, a.work.Remove(ctx))
+	}
+	return errors.Join(faults...)
+}

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/policycortex/headroom/loadgen/paired"
+	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/results/experiment"
+	"github.com/policycortex/headroom/results/judge"
+	"github.com/policycortex/headroom/scenarios"
+)
+
+// course follows an experiment: it judges the blocks, gathers what the requests met, and shows how it stands.
+type course struct {
+	w        io.Writer
+	settings scenarios.Experiment
+	slice    paired.Slice
+	restart  bool
+	trial    *judge.Trial // from the end of the first block on: only then is known how long one takes
+	requests []results.ArmRequests
+	warned   bool // that the tolerance cannot be found
+}
+
+// mostBlocks bounds the blocks of long experiments: what thousands of them do not find does not matter.
+const mostBlocks = 400
+
+func newCourse(w io.Writer, settings scenarios.Experiment, slice paired.Slice, restart bool) *course {
+	return &course{w: bare(w), settings: settings, slice: slice, restart: restart}
+}
+
+// measured is called after each slice.
+func (c *course) measured(_ paired.Progress, m *paired.Measured, s experiment.Slice) error {
+	if s.Veto != "" {
+		fmt.Fprintf(c.w, "a slice of the %s does not count: %s\n", s.Arm, s.Veto)
+		return nil
+	}
+	for _, part := range m.Parts {
+		for _, series := range part.Series {
+			of := c.requestsOf(m.Arm, series.Scenario, series.Name)
+			of.Requests += series.Requests
+			of.Failed += series.Failed
+			if err := of.Response.Merge(series.Response); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (c *course) requestsOf(arm experiment.Arm, scenario, name string) *results.ArmRequests {
+	i := slices.IndexFunc(c.requests, func(r results.ArmRequests) bool {
+		return r.Arm == arm && r.Scenario == scenario && r.Name == name
+	})
+	if i < 0 {
+		i = len(c.requests)
+		c.requests = append(c.requests, results.ArmRequests{
+			Arm: arm, Scenario: scenario, Name: name, Response: results.NewHistogram(),
+		})
+	}
+	return &c.requests[i]
+}
+
+// judge is called after each block.
+func (c *course) judge(blocks []paired.Block) (over bool, err error) {
+	plain := plainBlocks(blocks)
+	if c.trial == nil {
+		c.trial, err = c.newTrial(blocks[0].At + blocks[0].Took)
+		if err != nil {
+			return false, err
+		}
+		if missing := c.trial.Missing(plain); len(missing) > 0 {
+			return true, nil // and so it will be in the blocks to come
+		}
+	}
+	state := c.trial.Judge(plain, false)
+	c.show(blocks, state)
+	return state.Decision != experiment.Undecided || len(blocks) >= 2*c.trial.Blocks(), nil
+}
+
+// newTrial plans as many blocks as there is time for, of which each takes as long as the first.
+func (c *course) newTrial(first time.Duration) (*judge.Trial, error) {
+	n := max(fewestBlocks, min(int(c.settings.MaxTime/first), mostBlocks))
+	return judge.NewTrial(c.settings.Gates(), n, c.settings.Alpha, !c.restart)
+}
+
+// fewestBlocks is the least number that a trial can be planned for. Where there is no time for so many, it ends
+// unresolved.
+const fewestBlocks = 4
+
+func plainBlocks(blocks []paired.Block) []experiment.Block {
+	plain := make([]experiment.Block, len(blocks))
+	for i, b := range blocks {
+		plain[i] = b.Block
+	}
+	return plain
+}
+
+// show writes how the experiment stands after a block.
+func (c *course) show(blocks []paired.Block, state experiment.State) {
+	last := blocks[len(blocks)-1]
+	elapsed := last.At + last.Took
+	var b strings.Builder
+	fmt.Fprintf(&b, "block %d of at most %d, %v left at most", len(blocks), c.trial.Blocks(),
+		max(0, c.settings.MaxTime-elapsed).Round(time.Second))
+	if state.Blocks < 2 {
+		fmt.Fprintln(&b)
+	}
+	for i, g := range state.Gates {
+		if state.Blocks < 2 || i == len(state.Gates)-1 && g.Decision != experiment.Failed {
+			continue // failed requests are worth a line once there are some
+		}
+		fmt.Fprintf(&b, "\n  %s: %s (%s to %s), fails from %s, passes below %s", g.Figure, percent(g.Change),
+			percent(g.Low), percent(g.High), percent(g.FailsFrom), percent(g.PassesBelow))
+		if g.Decision != experiment.Undecided {
+			fmt.Fprintf(&b, ": %s", g.Decision)
+		}
+	}
+	fmt.Fprintln(&b)
+	c.warn(&b, state)
+	io.WriteString(c.w, b.String())
+}
+
+// noiseKnown is the number of blocks whose scatter tells roughly what can be found.
+const noiseKnown = 4
+
+// warn says once that the tolerance cannot be found in the time that there is.
+func (c *course) warn(b *strings.Builder, state experiment.State) {
+	if c.warned || state.Blocks < noiseKnown || state.Decision != experiment.Undecided {
+		return
+	}
+	for i, g := range state.Gates[:len(state.Gates)-1] {
+		o := c.trial.Outlook(i, g.Noise)
+		if g.Decision != experiment.Undecided || o.Reaches(g.Gate) {
+			continue
+		}
+		c.warned = true
+		fmt.Fprintf(b, "  %s is too noisy for %s: the smallest change that %d blocks find is about %s; %s would need "+
+			"about %d blocks. Make slices longer (experiment.slice), raise the rate, allow more --max-time, or gate "+
+			"cpu_per_request alone\n", g.Figure, percent(g.Tolerance), c.trial.Blocks(), percent(o.Smallest),
+			percent(g.Tolerance), o.Blocks)
+	}
+}
+
+// percent is a change for people: +1.2 %.
+func percent(change float64) string {
+	if math.Abs(change) >= 10 {
+		return fmt.Sprintf("%+.0f %%", 100*change)
+	}
+	return fmt.Sprintf("%+.1f %%", 100*change)
+}
+
+// conclude writes what was done and what follows from it into the record.
+func (c *course) conclude(e *results.Experiment, done *paired.Experiment) error {
+	for _, b := range done.Blocks {
+		e.Blocks = append(e.Blocks, results.BlockRecord{
+			Block: b.Block, At: b.At.Seconds(), Seconds: b.Took.Seconds(),
+		})
+	}
+	if len(e.Blocks) == 0 {
+		return nil
+	}
+	if c.trial == nil {
+		var err error
+		c.trial, err = c.newTrial(done.Elapsed)
+		if err != nil {
+			return err
+		}
+	}
+	e.Requests = c.requests
+	e.Design.MaxBlocks, e.Design.Looks, e.Design.Miss = c.trial.Blocks(), c.trial.Looks(), judge.MissRate
+	c.trial.Conclude(e)
+	return nil
+}

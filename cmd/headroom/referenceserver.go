@@ -1,0 +1,196 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/policycortex/headroom/containers"
+	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/scenarios"
+)
+
+// serverStart bounds the reference server's start.
+const serverStart = 30 * time.Second
+
+// referenceSpec says how the reference server is started.
+type referenceSpec struct {
+	program   string   // a headroom binary, of this version or another
+	variables []string // NAME=value, besides those of this process
+	log       string   // the file of its messages; it is removed when it stays empty
+}
+
+// referenceServer is the reference server in a process of its own, so that its CPU time and pauses are separate from
+// the generator's.
+type referenceServer struct {
+	url, admin string // admin is the URL of its admin listener
+	child      *containers.Child
+	log        *os.File
+	settings   map[string]string                // in force, without the addresses at which it listens
+	latest     atomic.Pointer[results.Snapshot] // that was taken
+}
+
+// startReference starts the reference server and waits until it is ready. What was started when it fails is stopped.
+func startReference(ctx context.Context, spec referenceSpec) (_ *referenceServer, err error) {
+	s := &referenceServer{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("start the reference server: %w", err), s.stop(context.WithoutCancel(ctx)))
+		}
+	}()
+	s.log, err = os.Create(spec.log)
+	if err != nil {
+		return nil, err
+	}
+	ready := &firstLine{line: make(chan string, 1)}
+	s.child, err = containers.StartChild(ctx, containers.ChildSpec{
+		Path: spec.program, Args: []string{"serve", "--addr", "127.0.0.1:0", "--admin", "127.0.0.1:0"},
+		// Not by flags: other users of the machine can read a process's arguments.
+		Env:    slices.Concat(os.Environ(), spec.variables),
+		Stdout: ready, Stderr: s.log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case line := <-ready.line:
+		if _, err := fmt.Sscanf(line, "serving %s admin %s", &s.url, &s.admin); err != nil {
+			return nil, fmt.Errorf("unexpected first line: %q: %w", line, err)
+		}
+		return s, s.askSettings(ctx)
+	case <-s.child.Done():
+		return nil, fmt.Errorf("it ended: %w\n%s", s.child.Err(), containers.LogTail(spec.log))
+	case <-time.After(serverStart):
+		return nil, fmt.Errorf("it was not ready after %v\n%s", serverStart, containers.LogTail(spec.log))
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// askSettings asks for the settings in force.
+func (s *referenceServer) askSettings(ctx context.Context) error {
+	body, err := fetch(ctx, s.admin+"/settings")
+	if err != nil {
+		return fmt.Errorf("ask for its settings: %w", err)
+	}
+	if err := json.Unmarshal(body, &s.settings); err != nil {
+		return fmt.Errorf("read its settings: %w", err)
+	}
+	delete(s.settings, "HEADROOM_ADDR") // they were chosen for this run
+	delete(s.settings, "HEADROOM_ADMIN_ADDR")
+	return nil
+}
+
+// snapshot is the server's account of itself since its start.
+func (s *referenceServer) snapshot(ctx context.Context) (results.Snapshot, error) {
+	return s.take(ctx, "/snapshot")
+}
+
+// sample is the snapshot without the queries, which costs little.
+func (s *referenceServer) sample(ctx context.Context) (results.Snapshot, error) {
+	return s.take(ctx, "/snapshot?db=no")
+}
+
+func (s *referenceServer) take(ctx context.Context, path string) (results.Snapshot, error) {
+	body, err := fetch(ctx, s.admin+path)
+	if err != nil {
+		return results.Snapshot{}, err
+	}
+	taken, err := results.ParseSnapshot(body)
+	if err == nil {
+		s.latest.Store(&taken)
+	}
+	return taken, err
+}
+
+// stop stops the server, as far as it was started.
+func (s *referenceServer) stop(ctx context.Context) error {
+	var faults []error
+	if s.child != nil {
+		faults = append(faults, s.child.Stop(ctx))
+	}
+	if s.log != nil {
+		faults = append(faults, s.log.Close())
+		if info, err := os.Stat(s.log.Name()); err == nil && info.Size() == 0 {
+			faults = append(faults, os.Remove(s.log.Name()))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// addressVariables are the environment variables that tell the reference server where its servers are.
+func addressVariables(e *containers.Environment) []string {
+	return []string{
+		"HEADROOM_POSTGRES_URL=" + e.PostgresURL,
+		"HEADROOM_POSTGRES_REPLICA_URL=" + e.ReplicaURL,
+		"HEADROOM_CACHE_URL=" + e.CacheURL,
+	}
+}
+
+// settingVariables are the environment variables of the settings that the scenario gives, in alphabetical order.
+func settingVariables(settings scenarios.ServerSettings) []string {
+	var vars []string
+	for name, n := range map[string]int64{
+		"HEADROOM_L1_BYTES": settings.L1Bytes, "HEADROOM_POSTGRES_MAX_CONNS": int64(settings.PostgresMaxConns),
+		"GOGC": int64(settings.GOGC), "GOMAXPROCS": int64(settings.GOMAXPROCS),
+	} {
+		if n > 0 {
+			vars = append(vars, name+"="+strconv.FormatInt(n, 10))
+		}
+	}
+	slices.Sort(vars)
+	return vars
+}
+
+// fetch reads a URL of the admin listener.
+func fetch(ctx context.Context, url string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<20))
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s responded with %s", url, resp.Status)
+	}
+	return body, nil
+}
+
+// firstLine is a writer that sends the first line written to it.
+type firstLine struct {
+	mu   sync.Mutex
+	text []byte
+	sent bool
+	line chan string
+}
+
+func (f *firstLine) Write(p []byte) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.sent {
+		return len(p), nil
+	}
+	f.text = append(f.text, p...)
+	if line, _, ok := bytes.Cut(f.text, []byte("\n")); ok {
+		f.line <- string(line)
+		f.sent = true
+	}
+	return len(p), nil
+}

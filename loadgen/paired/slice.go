@@ -1,0 +1,146 @@
+package paired
+
+import (
+	"context"
+	"runtime"
+	"time"
+
+	"github.com/policycortex/headroom/loadgen"
+	"github.com/policycortex/headroom/loadgen/procstat"
+	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/results/experiment"
+	"github.com/policycortex/headroom/results/judge"
+	"github.com/policycortex/headroom/scenarios"
+)
+
+// Slice is how long the parts of a slice are.
+type Slice struct {
+	// Warmup is the load on an arm that was just started, before its first slice.
+	Warmup time.Duration
+	// Discard is the beginning of a slice that does not count: connections are opened in it.
+	Discard time.Duration
+	// Measure is the part that counts.
+	Measure time.Duration
+}
+
+// Measured is what became of one slice.
+type Measured struct {
+	Arm   experiment.Arm
+	Parts []judge.SlicePart
+}
+
+// measure puts a slice of load on an arm: first the open loads, then the closed ones, because one that sends as fast
+// as it can would slow the others down.
+func (o *Options) measure(ctx context.Context, arm experiment.Arm, on *Instance, slice Slice, seed uint64) (*Measured,
+	error,
+) {
+	m := &Measured{Arm: arm}
+	for _, open := range []bool{true, false} {
+		plan := slice.plan(o.Plan, seed, open)
+		if len(plan.Scenarios) == 0 {
+			continue
+		}
+		part, err := o.part(ctx, on, plan)
+		if err != nil {
+			return nil, err
+		}
+		part.Open = open
+		m.Parts = append(m.Parts, part)
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return m, nil
+}
+
+func (o *Options) part(ctx context.Context, on *Instance, plan *scenarios.Plan) (p judge.SlicePart, err error) {
+	runtime.GC() // so that each slice begins with the same heap, and none collects what another has left
+	account := &account{of: on}
+	load := o.Load
+	load.Snapshot = account.take
+	p.Measurements, err = loadgen.Run(ctx, plan, on.URL, load)
+	if err != nil {
+		return p, err
+	}
+	first, last, ok := account.ends()
+	if !ok {
+		return p, account.err
+	}
+	p.CPU = last.cpu - first.cpu
+	stalled := last.stalled.Since(first.stalled, last.at.Sub(first.at))
+	p.MemoryStalled, p.IOStalled = stalled.Memory, stalled.IO
+	if on.Snapshot != nil && len(p.Views) > 0 {
+		p.View = &p.Views[0]
+	}
+	return p, account.err
+}
+
+// account takes the arm's account at the edges of the measured window.
+type account struct {
+	of    *Instance
+	taken []edge
+	err   error
+}
+
+// edge is what had been used up to an edge of the window.
+type edge struct {
+	at      time.Time
+	cpu     time.Duration
+	stalled procstat.Stalls
+}
+
+// take is called at each edge. Asking for a snapshot costs the arm CPU time, which is kept out of the window.
+func (a *account) take(ctx context.Context) (s results.Snapshot, err error) {
+	first := len(a.taken) == 0
+	s.At = time.Now()
+	if first && a.of.Snapshot != nil {
+		s, err = a.of.Snapshot(ctx)
+	}
+	e := edge{at: time.Now(), stalled: procstat.ReadStalls()}
+	if err == nil && a.of.CPU != nil {
+		e.cpu, err = a.of.CPU()
+	}
+	a.taken = append(a.taken, e)
+	if err == nil && !first && a.of.Snapshot != nil {
+		s, err = a.of.Snapshot(ctx)
+	}
+	if err != nil && ctx.Err() == nil {
+		a.err = err
+	}
+	return s, err
+}
+
+func (a *account) ends() (first, last edge, ok bool) {
+	if len(a.taken) < 2 {
+		return first, last, false
+	}
+	return a.taken[0], a.taken[len(a.taken)-1], true
+}
+
+// plan is the open or the closed loads of a plan, as long as a slice and with a seed of their own.
+func (s Slice) plan(p *scenarios.Plan, seed uint64, open bool) *scenarios.Plan {
+	slice := *p
+	slice.Seed, slice.Scenarios = seed, nil
+	for _, sc := range p.Scenarios {
+		if sc.Load.Open() != open {
+			continue
+		}
+		sc.StartTime, sc.Warmup, sc.AutoWarmup = 0, s.Discard, false
+		sc.Load = withLength(sc.Load, s.Discard+s.Measure)
+		slice.Scenarios = append(slice.Scenarios, sc)
+	}
+	return &slice
+}
+
+// withLength is a steady load that lasts for d.
+func withLength(load scenarios.Load, d time.Duration) scenarios.Load {
+	switch l := load.(type) {
+	case scenarios.ConstantRate:
+		l.Duration = d
+		return l
+	case scenarios.Users:
+		l.Duration = d
+		return l
+	}
+	return load
+}

@@ -1,0 +1,214 @@
+package judge
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/results/experiment"
+	"github.com/policycortex/headroom/scenarios"
+)
+
+const (
+	// MissRate is the probability with which a gate of an experiment passes though the head is worse by the tolerance.
+	MissRate = 0.025
+	// mostVetoed is the share of pairs from which on an experiment whose slices were vetoed is invalid.
+	mostVetoed = 0.25
+	// farthest is where the bounds of an early look are cut: a hundred thousand percent.
+	farthest = 1000
+)
+
+// guard is the gate that every experiment has besides those that were asked for: a head that answers fast because it
+// fails must not pass. It has an error rate of its own.
+var guard = scenarios.Regression{
+	Metric: scenarios.HTTPReqSucceeded, Aggregation: scenarios.Aggregation{Name: "rate"}, Tolerance: 0.01,
+	MoreIsBetter: true, Source: "rate>-1%",
+}
+
+const guardAlpha = 0.001
+
+// Trial judges the blocks of a paired experiment.
+type Trial struct {
+	gates      []scenarios.Regression // the guard is the last one
+	family     *experiment.Test
+	guard      *experiment.Test
+	continuous bool
+}
+
+// NewTrial judges at most so many blocks by the gates, of which two equal arms fail any with the probability alpha.
+// continuous says that the arms are not started anew for each block.
+func NewTrial(gates []scenarios.Regression, blocks int, alpha float64, continuous bool) (*Trial, error) {
+	t := &Trial{gates: append(gates[:len(gates):len(gates)], guard), continuous: continuous}
+	rule := experiment.Rule{Blocks: blocks, Alpha: alpha, Miss: MissRate, Continuous: continuous}
+	for _, g := range gates {
+		rule.Gates = append(rule.Gates, gateOf(g))
+	}
+	var err error
+	t.family, err = experiment.NewTest(rule)
+	if err != nil {
+		return nil, err
+	}
+	rule.Gates, rule.Alpha = []experiment.Gate{gateOf(guard)}, guardAlpha
+	t.guard, err = experiment.NewTest(rule)
+	return t, err
+}
+
+func gateOf(r scenarios.Regression) experiment.Gate {
+	return experiment.Gate{Figure: Figure(r), Tolerance: r.Tolerance, MoreIsBetter: r.MoreIsBetter}
+}
+
+// Looks are the numbers of blocks after which the experiment is looked at.
+func (t *Trial) Looks() []int { return t.family.Looks() }
+
+// Blocks is the most blocks that the trial looks at.
+func (t *Trial) Blocks() int { return t.family.Blocks() }
+
+// Judge says what the blocks mean; ended says that there will be no more. The gates are those of the trial, and then
+// the guard.
+func (t *Trial) Judge(blocks []experiment.Block, ended bool) experiment.State {
+	judge := func(test *experiment.Test) experiment.State {
+		if ended {
+			return test.JudgeEnded(blocks)
+		}
+		return test.Judge(blocks)
+	}
+	state, beside := judge(t.family), judge(t.guard)
+	state.Gates = append(state.Gates, beside.Gates...)
+	switch {
+	case beside.Decision == experiment.Failed:
+		state.Decision = experiment.Failed
+	case state.Decision == experiment.Passed && beside.Decision != experiment.Passed:
+		state.Decision = beside.Decision
+	}
+	return state
+}
+
+// Missing are the figures of gates of which no slice has a value.
+func (t *Trial) Missing(blocks []experiment.Block) []string {
+	var missing []string
+	for _, r := range t.gates {
+		found := false
+		for _, b := range blocks {
+			for _, s := range b.Slices {
+				_, ok := s.Figures[Figure(r)]
+				found = found || ok
+			}
+		}
+		if !found {
+			missing = append(missing, Figure(r))
+		}
+	}
+	return missing
+}
+
+// Conclude writes into the experiment what its blocks mean.
+func (t *Trial) Conclude(e *results.Experiment) {
+	blocks := make([]experiment.Block, len(e.Blocks))
+	for i, b := range e.Blocks {
+		blocks[i] = b.Block
+	}
+	state := t.Judge(blocks, true)
+	e.Gates = t.gateRecords(blocks, state)
+	e.Figures = t.figures(blocks, e.Requests)
+	e.Outcome, e.Reasons = outcomeOf(state.Decision), nil
+	if e.Interrupted && e.Outcome == results.Unresolved {
+		e.Reasons = append(e.Reasons, fmt.Sprintf("it was interrupted after %d blocks", len(blocks)))
+	}
+	if missing := t.Missing(blocks); len(missing) > 0 && len(blocks) > 0 {
+		e.Outcome = results.Fail
+		e.Reasons = append(e.Reasons, "no slice has a value of "+strings.Join(missing, ", nor of ")+
+			": a percentile needs a request beyond it in each slice")
+	}
+	if vetoed, all := experiment.Vetoed(blocks); float64(vetoed) > mostVetoed*float64(all) {
+		e.Outcome = results.Invalid
+		e.Reasons = append(e.Reasons, fmt.Sprintf("%d of %d pairs of slices do not count, because the machine was "+
+			"disturbed or the generator was late; at most %.0f %% may be left out", vetoed, all, 100*mostVetoed))
+	}
+}
+
+func outcomeOf(d experiment.Decision) results.Outcome {
+	switch d {
+	case experiment.Passed:
+		return results.Pass
+	case experiment.Failed:
+		return results.Fail
+	}
+	return results.Unresolved
+}
+
+func (t *Trial) gateRecords(blocks []experiment.Block, state experiment.State) []results.ExperimentGate {
+	gates := make([]results.ExperimentGate, len(t.gates))
+	for i, r := range t.gates {
+		g := &gates[i]
+		*g = results.ExperimentGate{
+			GateState: cut(state.Gates[i]), Source: r.Source, Metric: r.Name(),
+			Unit: FigureUnit(r.Metric, r.Aggregation.Name), Guard: i == len(t.gates)-1,
+		}
+		if state.Blocks >= 2 {
+			o := t.test(i).Outlook(gateOf(r), g.Noise)
+			g.Smallest, g.Needed, g.TooNoisy = min(o.Smallest, farthest), o.Blocks, !o.Reaches(gateOf(r))
+		}
+	}
+	for n := 2; n <= len(blocks); n++ {
+		now := t.Judge(blocks[:n], false)
+		for i := range gates {
+			s := cut(now.Gates[i])
+			value, ok := blocks[n-1].Value(s.Figure)
+			if !ok || now.Blocks < 2 {
+				continue
+			}
+			gates[i].Course = append(gates[i].Course, results.GatePoint{
+				Blocks: now.Blocks, Value: math.Expm1(value), Change: s.Change, Low: s.Low, High: s.High,
+				FailsFrom: s.FailsFrom, PassesBelow: s.PassesBelow,
+			})
+		}
+	}
+	return gates
+}
+
+// test is the test that a gate belongs to.
+func (t *Trial) test(gate int) *experiment.Test {
+	if gate == len(t.gates)-1 {
+		return t.guard
+	}
+	return t.family
+}
+
+// Outlook says what of a gate, by its place, can be found at the end with the noise that it has.
+func (t *Trial) Outlook(gate int, noise float64) experiment.Outlook {
+	return t.test(gate).Outlook(gateOf(t.gates[gate]), noise)
+}
+
+// cut bounds what lies farther out than anybody asks, so that all of it is a finite number.
+func cut(s experiment.GateState) experiment.GateState {
+	for _, v := range []*float64{&s.Change, &s.Low, &s.High, &s.FailsFrom, &s.PassesBelow} {
+		*v = max(-farthest, min(*v, farthest))
+	}
+	return s
+}
+
+// figures are those that the blocks have, as far as two blocks have a value.
+func (t *Trial) figures(blocks []experiment.Block, requests []results.ArmRequests) []results.ExperimentFigure {
+	var names, loads []string
+	for _, r := range requests {
+		names, loads = append(names, r.Name), append(loads, r.Scenario)
+	}
+	known := map[string]scenarios.Regression{}
+	for _, r := range append(reported(names, loads), t.gates...) {
+		known[Figure(r)] = r
+	}
+	var all []results.ExperimentFigure
+	for _, e := range experiment.Estimates(blocks, t.continuous) {
+		r, ok := known[e.Figure]
+		if !ok || e.Blocks < 2 || math.IsNaN(e.PairNoise) {
+			continue
+		}
+		e.Change, e.Low, e.High = min(e.Change, farthest), min(e.Low, farthest), min(e.High, farthest)
+		all = append(all, results.ExperimentFigure{
+			Estimate: e, Metric: string(r.Metric), Tags: r.Selector, Statistic: statistic(r),
+			Unit: FigureUnit(r.Metric, r.Aggregation.Name), MoreIsBetter: r.MoreIsBetter,
+		})
+	}
+	return all
+}

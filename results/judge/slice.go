@@ -1,0 +1,206 @@
+package judge
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/scenarios"
+)
+
+// SlicePart is the load of a slice of a paired experiment that ran together, with what its arm used meanwhile.
+type SlicePart struct {
+	*results.Measurements
+	Open bool
+	// CPU is the CPU time of the arm while the part was measured; 0 where it is not known.
+	CPU time.Duration
+	// View is the reference server's own account of that time; nil for any other service.
+	View *results.ServerView
+	// Allocated and Objects are what Go allocated in the arm meanwhile; 0 where it is not known.
+	Allocated, Objects int64
+	// MemoryStalled and IOStalled are the shares of that time in which all tasks of this machine that had work to do
+	// waited for memory, and for block devices.
+	MemoryStalled, IOStalled float64
+}
+
+// Figure is the name of a gate's figure: http_req_duration{name:get} p(95).
+func Figure(r scenarios.Regression) string { return r.Name() + " " + statistic(r) }
+
+// statistic is what of the metric: p(95), rate, value.
+func statistic(r scenarios.Regression) string {
+	if r.Aggregation.Name == "p" {
+		return fmt.Sprintf("p(%v)", r.Aggregation.Percentile)
+	}
+	return r.Aggregation.Name
+}
+
+// SliceFigures are the figures of a slice by their names: those of the gates, and those that every experiment reports.
+// One without data is left out.
+func SliceFigures(parts []SlicePart, gates []scenarios.Regression) (map[string]float64, error) {
+	figures := map[string]float64{}
+	for i := range parts {
+		p := &parts[i]
+		for _, r := range append(p.reported(), p.of(gates)...) {
+			if _, known := figures[Figure(r)]; known {
+				continue // of an earlier part
+			}
+			value, ok, err := p.value(r)
+			if err != nil {
+				return nil, fmt.Errorf("figure %s: %w", Figure(r), err)
+			}
+			if ok && value > 0 {
+				figures[Figure(r)] = value
+			}
+		}
+	}
+	return figures, nil
+}
+
+// of are the gates that a part has figures for. Closed loads run by themselves: what is asked of all requests, or per
+// request, is of the open ones where there are any, which come first.
+func (p *SlicePart) of(gates []scenarios.Regression) (own []scenarios.Regression) {
+	for _, r := range gates {
+		if !r.Metric.PerRequest() || len(p.Select(r.Selector)) > 0 {
+			own = append(own, r)
+		}
+	}
+	return own
+}
+
+// reported are the figures that every experiment reports of requests with these names, and of closed scenarios.
+func reported(names, closed []string) []scenarios.Regression {
+	var all []scenarios.Regression
+	add := func(metric scenarios.MetricName, selector map[string]string, more bool, a ...scenarios.Aggregation) {
+		for _, a := range a {
+			all = append(all, scenarios.Regression{
+				Metric: metric, Selector: selector, Aggregation: a, MoreIsBetter: more,
+			})
+		}
+	}
+	rate, value := scenarios.Aggregation{Name: "rate"}, scenarios.Aggregation{Name: "value"}
+	percentiles := []scenarios.Aggregation{
+		{Name: "p", Percentile: 50}, {Name: "p", Percentile: 95}, {Name: "p", Percentile: 99},
+	}
+	selectors := []map[string]string{nil}
+	for _, name := range names {
+		selectors = append(selectors, map[string]string{"name": name})
+	}
+	for _, selector := range selectors {
+		add(scenarios.HTTPReqDuration, selector, false, percentiles...)
+		add(scenarios.HTTPReqSucceeded, selector, true, rate)
+	}
+	for _, scenario := range closed {
+		add(scenarios.HTTPReqs, map[string]string{"scenario": scenario}, true, rate)
+	}
+	add(scenarios.CacheHitRatio, nil, true, rate)
+	for _, metric := range []scenarios.MetricName{
+		scenarios.CPUPerRequest, scenarios.AllocatedPerRequest, scenarios.ObjectsPerRequest,
+		scenarios.DBTimePerRequest, scenarios.StatementsPerReq,
+	} {
+		add(metric, nil, false, value)
+	}
+	return all
+}
+
+// reported are those of the part.
+func (p *SlicePart) reported() []scenarios.Regression {
+	var names, closed []string
+	for _, s := range p.Series {
+		names = append(names, s.Name)
+	}
+	for _, l := range p.Loads {
+		if !p.Open {
+			closed = append(closed, l.Scenario)
+		}
+	}
+	return reported(names, closed)
+}
+
+// value is a figure of the part; ok is false where there is no data, or too little for a percentile.
+func (p *SlicePart) value(r scenarios.Regression) (value float64, ok bool, err error) {
+	requests := p.requests()
+	per := func(amount float64) (float64, bool, error) {
+		if requests == 0 {
+			return 0, false, nil
+		}
+		return amount / float64(requests), amount > 0, nil
+	}
+	switch r.Metric {
+	case scenarios.CPUPerRequest:
+		return per(float64(p.CPU) / float64(time.Millisecond))
+	case scenarios.AllocatedPerRequest:
+		return per(float64(p.Allocated))
+	case scenarios.ObjectsPerRequest:
+		return per(float64(p.Objects))
+	case scenarios.DBTimePerRequest, scenarios.StatementsPerReq:
+		if p.View == nil {
+			return 0, false, nil
+		}
+		if r.Metric == scenarios.StatementsPerReq {
+			return per(float64(p.View.Statements()))
+		}
+		return per(p.View.DatabaseTime())
+	case scenarios.HTTPReqSucceeded:
+		a, err := aggregate(p.Measurements, scenarios.Threshold{
+			Metric: scenarios.HTTPReqFailed, Selector: r.Selector, Aggregation: r.Aggregation,
+		})
+		return 1 - a.value, a.samples > 0, err
+	}
+	t := scenarios.Threshold{Metric: r.Metric, Selector: r.Selector, Aggregation: r.Aggregation}
+	a, err := aggregate(p.Measurements, t)
+	enough := a.samples > 0 && tooFewSamples(t, results.Gate{Samples: a.samples}) == ""
+	return a.value, enough, err
+}
+
+func (p *SlicePart) requests() (n int64) {
+	for _, s := range p.Series {
+		n += s.Requests
+	}
+	return n
+}
+
+// FigureUnit is the unit of an experiment's figures of a metric.
+func FigureUnit(metric scenarios.MetricName, aggregation string) string {
+	row, _ := metric.RegressionMetric()
+	if row.Kind == scenarios.Counter && aggregation == "rate" {
+		return row.Unit + "/s"
+	}
+	return row.Unit
+}
+
+// The limits from which a slice does not count. None of them looks at the figures that the slice is for.
+const (
+	mostLate          = 0.05 // the share of its requests that the generator sent more than lateSend too late
+	lateSend          = 1    // ms
+	mostMemoryStalled = 0.01
+	mostIOStalled     = 0.10
+)
+
+// Veto says why a slice does not count; empty where it does. It looks at the machine and the generator and never at
+// what the service answered, which would throw out the slow slices of a slow arm.
+func Veto(parts []SlicePart) string {
+	for _, p := range parts {
+		if found := disturbances(p.Measurements); len(found) > 0 {
+			return found[0]
+		}
+		if p.MemoryStalled > mostMemoryStalled {
+			return fmt.Sprintf("the machine waited for memory %.0f %% of the time", 100*p.MemoryStalled)
+		}
+		if p.IOStalled > mostIOStalled {
+			return fmt.Sprintf("the machine waited for its disks %.0f %% of the time", 100*p.IOStalled)
+		}
+		for _, l := range p.Loads {
+			if l.OutOfFiles > 0 || l.OutOfPorts > 0 {
+				return exhausted(p.Measurements, l)[0]
+			}
+			if !l.Open || l.OwnLag.Count() == 0 {
+				continue
+			}
+			if late := above(l.OwnLag, lateSend); float64(late) > mostLate*float64(l.OwnLag.Count()) {
+				return fmt.Sprintf("the generator sent %d of %d requests of %s more than %d ms late", late,
+					l.OwnLag.Count(), l.Scenario, lateSend)
+			}
+		}
+	}
+	return ""
+}
