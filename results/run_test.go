@@ -102,8 +102,10 @@ func snapshotJSON(t testing.TB, second int, hits int, durations ...time.Duration
 			"count": len(durations), "errors": 0,
 			"hdr": serverHistogram(t, durations...),
 		}},
-		"cache":   map[string]any{"l1": map[string]any{"hits": hits, "misses": 1, "errors": 0}},
-		"process": map[string]any{"cpu_seconds": float64(second)},
+		"cache": map[string]any{"l1": map[string]any{"hits": hits, "misses": 1, "errors": 0}},
+		"process": map[string]any{
+			"cpu_seconds": float64(second), "allocated_bytes": 1000 * second, "allocated_objects": 10 * second,
+		},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -132,8 +134,14 @@ func TestServerViewIsTheExactDifference(t *testing.T) {
 	}
 	q := v.Queries["get"]
 	if q.Count != 3 || q.Duration.Count() != 3 || !near(q.Duration.Max(), 50) || v.Tiers["l1"].Hits != 5 ||
-		v.Seconds != 20 || v.CPUSeconds != 20 {
+		v.Seconds != 20 || v.CPUSeconds != 20 || v.AllocatedBytes != 20_000 || v.AllocatedObjects != 200 {
 		t.Errorf("%+v, max %v", v, q.Duration.Max())
+	}
+	if !near(v.DatabaseTime(), 52) || v.Statements() != 3 {
+		t.Errorf("%v ms in %d statements, want 52 in 3", v.DatabaseTime(), v.Statements())
+	}
+	if empty := NewServerView(""); empty.DatabaseTime() != 0 || empty.Statements() != 0 {
+		t.Errorf("an empty view: %v ms in %d statements", empty.DatabaseTime(), empty.Statements())
 	}
 	if err := v.Add(c, a); err == nil {
 		t.Error("a server that was restarted made no error")

@@ -18,7 +18,11 @@ type Snapshot struct {
 	Tiers   map[string]TierStats // l1, l2, l3, overall
 	Pools   map[string]PoolStats // of connections, by role: primary, replica
 	State
-	CPU         float64             // seconds of CPU time
+	CPU float64 // seconds of CPU time
+	// AllocatedBytes and AllocatedObjects are what it allocated on Go's heap, freed or not; 0 from versions that do not
+	// say.
+	AllocatedBytes, AllocatedObjects int64
+
 	Maintenance map[string]JobStats // of its jobs in the background, by name
 }
 
@@ -108,7 +112,9 @@ func ParseSnapshot(data []byte) (Snapshot, error) {
 		Breakers    map[string]string   `json:"breakers"` // of what is not a pool
 		Maintenance map[string]JobStats `json:"maintenance"`
 		Process     struct {
-			CPU float64 `json:"cpu_seconds"`
+			CPU              float64 `json:"cpu_seconds"`
+			AllocatedBytes   int64   `json:"allocated_bytes"`
+			AllocatedObjects int64   `json:"allocated_objects"`
 		} `json:"process"`
 	}
 	if err := json.Unmarshal(data, &in); err != nil {
@@ -120,6 +126,7 @@ func ParseSnapshot(data []byte) (Snapshot, error) {
 	s := Snapshot{
 		At: in.At, Queries: map[string]QueryStats{}, Tiers: in.Cache, Pools: map[string]PoolStats{},
 		CPU: in.Process.CPU, Maintenance: in.Maintenance,
+		AllocatedBytes: in.Process.AllocatedBytes, AllocatedObjects: in.Process.AllocatedObjects,
 	}
 	s.Breakers = map[string]string{}
 	maps.Copy(s.Breakers, in.Breakers)
@@ -187,6 +194,9 @@ type ServerView struct {
 	Tiers      map[string]TierStats  `json:"tiers"`
 	Pools      map[string]PoolStats  `json:"pools,omitempty"`
 	CPUSeconds float64               `json:"cpu_seconds"`
+	// AllocatedBytes and AllocatedObjects are what the server allocated on Go's heap; 0 where it does not say.
+	AllocatedBytes   int64 `json:"allocated_bytes,omitempty"`
+	AllocatedObjects int64 `json:"allocated_objects,omitempty"`
 }
 
 // NewServerView returns an empty view to which windows are added.
@@ -208,7 +218,9 @@ func (v *ServerView) Statements() (n int64) {
 // DatabaseTime is the sum of the durations of these queries, in milliseconds.
 func (v *ServerView) DatabaseTime() (ms float64) {
 	for _, q := range v.Queries {
-		ms += q.Duration.Mean() * float64(q.Duration.Count())
+		if q.Duration != nil { // else it never ran
+			ms += q.Duration.Mean() * float64(q.Duration.Count())
+		}
 	}
 	return ms
 }
@@ -250,6 +262,8 @@ func (v *ServerView) Add(from, to Snapshot) error {
 	}
 	v.Seconds += to.At.Sub(from.At).Seconds()
 	v.CPUSeconds += to.CPU - from.CPU
+	v.AllocatedBytes += to.AllocatedBytes - from.AllocatedBytes
+	v.AllocatedObjects += to.AllocatedObjects - from.AllocatedObjects
 	return nil
 }
 
