@@ -315,7 +315,10 @@ func interruptedExperiment(t testing.TB) *results.Experiment {
 
 // emptyExperiment ended before its first block.
 func emptyExperiment(testing.TB) *results.Experiment {
-	return &results.Experiment{Name: "empty", Outcome: results.Unresolved, Interrupted: true}
+	return &results.Experiment{
+		Name: "empty", Outcome: results.Unresolved, Interrupted: true,
+		Started: time.Date(2026, 11, 29, 7, 4, 5, 0, time.UTC),
+	}
 }
 
 var sampleTrials = map[string]func(testing.TB) *results.Experiment{

@@ -4,16 +4,19 @@ import (
 	"bytes"
 	"encoding/json"
 	"encoding/xml"
+	"errors"
 	"io"
 	"strings"
 	"testing"
 	"unicode"
 
+	"github.com/go-echarts/statsview/statics"
+
 	"github.com/policycortex/headroom/results"
 )
 
 var trialDrawers = map[string]func(io.Writer, *results.Experiment) error{
-	".txt": ExperimentText, ".json": ExperimentSummaryJSON, ".xml": ExperimentJUnit,
+	".txt": ExperimentText, ".json": ExperimentSummaryJSON, ".xml": ExperimentJUnit, ".html": ExperimentHTML,
 }
 
 func drawTrial(t testing.TB, kind string, e *results.Experiment) []byte {
@@ -89,6 +92,33 @@ func TestHostileNamesOfExperimentsStayText(t *testing.T) {
 		if unicode.IsControl(c) && c != '\n' {
 			t.Fatalf("the text holds the control character %U", c)
 		}
+	}
+	page := strings.Replace(string(drawTrial(t, ".html", e)), statics.EchartJS, "", 1)
+	for _, raw := range []string{"<script>window", "<img", "</textarea>"} {
+		if strings.Contains(page, raw) {
+			t.Errorf("report.html holds %q", raw)
+		}
+	}
+}
+
+// TestSavedExperimentDrawsTheSame: what was saved and read is drawn as it was before.
+func TestSavedExperimentDrawsTheSame(t *testing.T) {
+	for name, experiment := range sampleTrials {
+		t.Run(name, func(t *testing.T) {
+			first, saved, again := t.TempDir(), t.TempDir(), t.TempDir()
+			e := experiment(t)
+			if err := errors.Join(WriteExperiment(first, e), results.SaveExperiment(saved, e)); err != nil {
+				t.Fatal(err)
+			}
+			back, err := results.ReadExperiment(saved)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := WriteExperiment(again, back); err != nil {
+				t.Fatal(err)
+			}
+			sameReports(t, first, again)
+		})
 	}
 }
 

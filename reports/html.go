@@ -17,6 +17,9 @@ import (
 //go:embed report.html.tmpl
 var pageTemplate string
 
+//go:embed experiment.html.tmpl
+var experimentTemplate string
+
 //go:embed report.css
 var pageStyle string
 
@@ -45,8 +48,8 @@ var parsedPage = template.Must(template.New(HTMLFile).Funcs(template.FuncMap{
 	"startOf": startOf, "countedErrors": countsText[string],
 	"countedStatuses": countsText[int], "times": newTimes,
 	"waited": func(p results.PoolStats) string { return millis(p.Waited) }, "width": barWidth, "mark": barMark,
-	"standIn": standIn,
-}).Parse(pageTemplate))
+	"standIn": standIn, "arm": armText, "failedShare": failedShare, "lasted": lasted, "share": shareText,
+}).Parse(pageTemplate + experimentTemplate))
 
 // page is the data of the template.
 type page struct {

@@ -11,10 +11,12 @@ import (
 
 // chart is one chart of the page. The page's script adds colours and number formats.
 type chart struct {
-	ID      string    `json:"id"`
-	Title   string    `json:"-"`
-	Note    string    `json:"-"`
-	Kind    string    `json:"kind"` // nines, milliseconds, cores, count, share: how the script labels axes and values
+	ID    string `json:"id"`
+	Title string `json:"-"`
+	Note  string `json:"-"`
+	// Kind says how the script labels axes and values: nines, ratio, change, milliseconds, cores, count, share.
+	Kind    string    `json:"kind"`
+	Follows string    `json:"follows,omitempty"` // the chart whose choice this one shows as well
 	Choices []picture `json:"choices"`
 }
 
@@ -29,7 +31,7 @@ type picture struct {
 type line struct {
 	name string
 	tone int
-	dash string
+	dash string // or pointsAlone, or knotted
 	dots []dot
 }
 
@@ -54,25 +56,30 @@ type overlay struct {
 // dashes tell lines apart where colours cannot.
 var dashes = []string{"solid", "dashed", "dotted"}
 
+// What else than a dash a line may have: dots and no line, or a small dot wherever there is a value.
+const (
+	pointsAlone = "points"
+	knotted     = "knots"
+)
+
 // newPicture draws lines over two value axes. Only options that ECharts 4.1 knows are used.
 func newPicture(label, id string, x opts.XAxis, y opts.YAxis, lines []line, over overlay) picture {
 	c := charts.NewLine()
 	p := picture{Label: label}
 	for _, l := range lines {
 		p.Tones = append(p.Tones, l.tone)
-		c.AddSeries(l.name, lineData(l.dots),
-			charts.WithLineChartOpts(opts.LineChart{
-				Symbol: "none", ShowSymbol: opts.Bool(false),
-				ConnectNulls: opts.Bool(false),
-			}),
-			charts.WithLineStyleOpts(opts.LineStyle{Type: l.dash, Width: 2}))
+		c.AddSeries(l.name, lineData(l.dots), charts.WithLineChartOpts(l.symbols()),
+			charts.WithLineStyleOpts(l.style()))
 	}
 	if len(over.shades)+len(over.marks) > 0 {
 		p.Tones = append(p.Tones, 0)
 		c.AddSeries("", []opts.LineData{}, withShades(over.shades), withMarks(over.marks))
 	}
 	x.Type, x.NameLocation, x.NameGap = "value", "center", 28
-	y.NameLocation, y.NameGap = "center", 48
+	y.NameLocation = "center"
+	if y.NameGap == 0 {
+		y.NameGap = 48
+	}
 	c.SetGlobalOptions(
 		charts.WithInitializationOpts(opts.Initialization{ChartID: id}),
 		charts.WithAnimation(false),
@@ -83,6 +90,29 @@ func newPicture(label, id string, x opts.XAxis, y opts.YAxis, lines []line, over
 	c.Validate()
 	p.Option = c.JSON()
 	return p
+}
+
+// symbols are what is drawn at the dots of a line.
+func (l line) symbols() opts.LineChart {
+	const large, small = 7, 4
+	c := opts.LineChart{Symbol: "none", ShowSymbol: opts.Bool(false), ConnectNulls: opts.Bool(false)}
+	switch l.dash {
+	case pointsAlone:
+		c.Symbol, c.ShowSymbol, c.SymbolSize = "circle", opts.Bool(true), large
+	case knotted:
+		c.Symbol, c.ShowSymbol, c.SymbolSize = "diamond", opts.Bool(true), small
+	}
+	return c
+}
+
+func (l line) style() opts.LineStyle {
+	switch l.dash {
+	case pointsAlone:
+		return opts.LineStyle{Type: "solid", Opacity: opts.Float(0)}
+	case knotted:
+		return opts.LineStyle{Type: "dotted", Width: 2}
+	}
+	return opts.LineStyle{Type: l.dash, Width: 2}
 }
 
 func lineData(dots []dot) []opts.LineData {

@@ -12,6 +12,7 @@
   const number = (v) => (v < 1000 ? String(Number(v.toPrecision(3))) : Math.round(v).toLocaleString("en"));
   // -log10(1 - p): 0 is P0, 1 is P90, 2 is P99, 3 is P99.9
   const nines = (v) => "P" + Number((100 * (1 - Math.pow(10, -v))).toFixed(Math.max(0, Math.ceil(v) - 1)));
+  const percent = (v) => (v > 0 ? "+" : "") + Number((100 * v).toPrecision(3)) + " %";
   const tick = (v) => (Number.isInteger(v) ? nines(v) : ""); // the axis ends with the data, between two ticks
   const kinds = {
     nines: { value: (v) => number(v) + " ms", head: null },
@@ -19,6 +20,8 @@
     share: { value: (v) => number(100 * v) + " %", head: (x) => "second " + Math.floor(x) },
     cores: { value: (v) => number(v) + " cores", head: (x) => "second " + Math.floor(x) },
     count: { value: (v) => number(v) + "/s", head: (x) => "second " + x },
+    ratio: { value: (v) => percent(v), head: null },
+    change: { value: (v) => percent(v), head: (x) => "block " + x },
   };
 
   // The curves of a percentile chart have points of their own: each line of its tooltip names its percentile.
@@ -34,7 +37,7 @@
   };
 
   // Legends show the dashes of their lines.
-  const dashes = { solid: "M0,0h26v3h-26z", dashed: "M0,0h7v3h-7zM9.5,0h7v3h-7zM19,0h7v3h-7z", dotted: "M0,0h3v3h-3zM5.75,0h3v3h-3zM11.5,0h3v3h-3zM17.25,0h3v3h-3zM23,0h3v3h-3z" };
+  const dashes = { points: "M0,1.5a1.5,1.5 0 1,0 3,0a1.5,1.5 0 1,0 -3,0zM11.5,1.5a1.5,1.5 0 1,0 3,0a1.5,1.5 0 1,0 -3,0zM23,1.5a1.5,1.5 0 1,0 3,0a1.5,1.5 0 1,0 -3,0z", solid: "M0,0h26v3h-26z", dashed: "M0,0h7v3h-7zM9.5,0h7v3h-7zM19,0h7v3h-7z", dotted: "M0,0h3v3h-3zM5.75,0h3v3h-3zM11.5,0h3v3h-3zM17.25,0h3v3h-3zM23,0h3v3h-3z" };
 
   const dressAxis = (axis, label) => {
     axis.nameTextStyle = { color: style("soft") };
@@ -48,7 +51,8 @@
     const option = JSON.parse(JSON.stringify(picture.option));
     const kind = kinds[chart.kind];
     option.textStyle = { fontFamily: getComputedStyle(document.body).fontFamily, color: style("ink") };
-    option.legend.data = option.series.filter((s) => s.name).map((s) => ({ name: s.name, icon: "path://" + dashes[s.lineStyle.type] }));
+    const named = option.series.filter((s, i, all) => s.name && all.findIndex((o) => o.name === s.name) === i); // the ends of an interval have one name
+    option.legend.data = named.map((s) => ({ name: s.name, icon: "path://" + dashes[s.symbol === "circle" ? "points" : s.lineStyle.type] }));
     option.legend.itemWidth = 26;
     option.legend.itemHeight = 3;
     option.legend.textStyle = { color: style("ink"), padding: [3, 0] }; // else legends of several pages are cut off where no font has the letter by which ECharts measures
@@ -60,14 +64,15 @@
       formatter: tooltip(kind), backgroundColor: style("sheet"), borderColor: style("line"), borderWidth: 1, confine: true,
       textStyle: { color: style("ink"), fontSize: 13 }, axisPointer: { lineStyle: { color: style("soft") } },
     });
-    dressAxis(option.xAxis[0], chart.kind === "nines" ? tick : String);
-    option.xAxis[0].splitLine.show = chart.kind === "nines";
-    dressAxis(option.yAxis[0], chart.kind === "share" ? kind.value : number);
+    const byPercentile = kind.head === null;
+    dressAxis(option.xAxis[0], byPercentile ? tick : String);
+    option.xAxis[0].splitLine.show = byPercentile;
+    dressAxis(option.yAxis[0], ["share", "ratio", "change"].includes(chart.kind) ? kind.value : number);
     option.series.forEach((series, i) => {
       const color = style("tone-" + (picture.tones[i] % palette));
       series.itemStyle = { color };
       series.lineStyle = Object.assign({}, series.lineStyle, { color });
-      if (chart.kind !== "nines") series.sampling = "max"; // long runs keep their peaks
+      if (!byPercentile && chart.kind !== "change") series.sampling = "max"; // long runs keep their peaks
       if (series.markLine) { // what was done to the system, written along its line
         Object.assign(series.markLine, {
           silent: true, symbol: "none", lineStyle: { color: style("ink"), type: "dashed", width: 1 },
@@ -110,8 +115,11 @@
     const instance = echarts.init(element);
     let chosen = 0;
     const redraw = () => instance.setOption(dressed(chart, chart.choices[chosen]), true);
-    if (chart.choices.length > 1) {
-      element.before(chooser(chart, (i) => { chosen = i; redraw(); }));
+    const choose = (i) => { chosen = i; redraw(); };
+    if (chart.follows) {
+      document.getElementsByName(chart.follows).forEach((input, i) => input.addEventListener("change", () => choose(i)));
+    } else if (chart.choices.length > 1) {
+      element.before(chooser(chart, choose));
     }
     redraw();
     new ResizeObserver(() => { if (!paper.matches) instance.resize(); }).observe(element);

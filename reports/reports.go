@@ -27,7 +27,7 @@ func Write(dir string, r *results.Run) error {
 // WriteExperiment is Write for an experiment.
 func WriteExperiment(dir string, e *results.Experiment) error {
 	return writeAll(dir, e, []drawer[*results.Experiment]{
-		{SummaryFile, ExperimentSummaryJSON}, {JUnitFile, ExperimentJUnit},
+		{HTMLFile, ExperimentHTML}, {SummaryFile, ExperimentSummaryJSON}, {JUnitFile, ExperimentJUnit},
 	})
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -14,28 +15,14 @@ func newReportCommand() *cobra.Command {
 	hdr := false
 	c := &cobra.Command{
 		Use:   "report RUN...",
-		Short: "Draw the reports of saved runs again",
-		Long: `Draw the reports of saved runs again. The same version of headroom always draws the same bytes. RUN is a run directory, or
-the run.json in it.`,
+		Short: "Draw the reports of saved runs and experiments again",
+		Long: `Draw the reports of saved runs and experiments again. The same version of headroom always draws the same bytes. RUN is the
+directory of a run or an experiment, or the run.json or experiment.json in it.`,
 		Example: "  headroom report results/runs/20260102T150405-smoke",
-		Args:    atLeastOne("a saved run"),
+		Args:    atLeastOne("a saved run or experiment"),
 		RunE: func(c *cobra.Command, paths []string) error {
 			for _, path := range paths {
-				if filepath.Base(path) == "run.json" {
-					path = filepath.Dir(path)
-				}
-				r, err := results.Read(path)
-				if err != nil {
-					return usageError{err}
-				}
-				if err := reports.Write(path, r); err != nil {
-					return err
-				}
-				fmt.Fprintln(c.OutOrStdout(), oneLine(filepath.Join(path, reports.HTMLFile)))
-				if !hdr {
-					continue
-				}
-				files, err := reports.WritePercentiles(path, r)
+				files, err := drawAgain(path, hdr)
 				if err != nil {
 					return err
 				}
@@ -49,4 +36,39 @@ the run.json in it.`,
 	c.Flags().BoolVar(&hdr, "hdr", false,
 		"also write percentiles of response times for HdrHistogram's plotters (response-*.hgrm)")
 	return c
+}
+
+// drawAgain draws the reports of a saved run or experiment, and returns those of its files that people read.
+func drawAgain(path string, hdr bool) ([]string, error) {
+	dir := path
+	if base := filepath.Base(path); base == "run.json" || base == results.ExperimentFile {
+		dir = filepath.Dir(path)
+	}
+	page := []string{filepath.Join(dir, reports.HTMLFile)}
+	if isExperiment(path, dir) {
+		e, err := results.ReadExperiment(dir)
+		if err != nil {
+			return nil, usageError{err}
+		}
+		if hdr {
+			return nil, usageError{fmt.Errorf("%s: an experiment has no percentiles to write: leave out --hdr", dir)}
+		}
+		return page, reports.WriteExperiment(dir, e)
+	}
+	r, err := results.Read(dir)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	if err := reports.Write(dir, r); err != nil || !hdr {
+		return page, err
+	}
+	files, err := reports.WritePercentiles(dir, r)
+	return append(page, files...), err
+}
+
+// isExperiment reports whether a path is that of an experiment: its file, or a directory that holds it and no run.
+func isExperiment(path, dir string) bool {
+	_, noExperiment := os.Stat(filepath.Join(dir, results.ExperimentFile))
+	_, noRun := os.Stat(filepath.Join(dir, "run.json"))
+	return filepath.Base(path) == results.ExperimentFile || noExperiment == nil && noRun != nil
 }
