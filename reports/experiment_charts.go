@@ -124,13 +124,13 @@ func tickStep(size float64) float64 {
 func (t trial) percentileCharts() ([]chart, error) {
 	curves := chart{
 		ID: "arms-chart", Kind: "nines", Title: "Response time of both arms, by percentile",
-		Note: "All slices that count, taken together. Each step to the right leaves the slowest tenth of the requests: " +
-			"P90, P99, P99.9.",
+		Note: "All slices that count, taken together. Each step to the right leaves the slowest tenth of the " +
+			"requests: P90, P99, P99.9.",
 	}
 	ratios := chart{
 		ID: "ratio-chart", Kind: "ratio", Title: "Head compared with base, by percentile", Follows: curves.ID,
-		Note: "Where the line is above 0, the head is slower. It ends where fewer than ten requests of an arm are slower. " +
-			"It has no interval, and decides nothing: a drift of the machine is in it.",
+		Note: "Where the line is above 0, the head is slower. It ends where fewer than ten requests of an arm are " +
+			"slower. It has no interval, and decides nothing: a drift of the machine is in it.",
 	}
 	add := func(label string, base, head *results.Histogram) {
 		if base == nil || head == nil || base.Count() == 0 || head.Count() == 0 {
