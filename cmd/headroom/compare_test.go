@@ -96,7 +96,7 @@ func TestCompareRuns(t *testing.T) {
 	}
 	one := headroom(t, "compare", before)
 	one.exits(t, exitUsage)
-	says(t, one.stderr.String(), "needs two saved runs")
+	says(t, one.stderr.String(), "needs two saved runs or directories of runs")
 
 	run := filepath.Join(after, "run.json")
 	if err := os.WriteFile(run, []byte(strings.Replace(text(t, run), `"outcome": "PASS"`, `"outcome": "INVALID"`, 1)),

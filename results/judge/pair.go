@@ -23,7 +23,9 @@ type Pair struct {
 	Gates    []GateChange   // in the order of the new run; those that only the old one has go last
 	Figures  []FigureChange // of each request, in the order of the new run
 	Warnings []string
-	Invalid  string // why nothing can be compared: a run's measurement is not valid; empty where both are
+	// Differences are those of the environments, which are among the warnings.
+	Differences []string
+	Invalid     string // why nothing can be compared: a run's measurement is not valid; empty where both are
 }
 
 // GateChange is what became of a threshold; Old or New is nil where a run does not have it.
@@ -112,6 +114,7 @@ func ComparePair(old, new *results.Run) (*Pair, error) {
 		return nil, &NotAlikeError{what}
 	}
 	c := &Pair{Old: old, New: new, Warnings: pairWarnings(old, new)}
+	c.Differences = environmentDifferences(side{"old", []*results.Run{old}}, side{"new", []*results.Run{new}})
 	c.Figures, err = figureChanges(&old.Measurements, &new.Measurements)
 	if err != nil {
 		return nil, err

@@ -85,6 +85,9 @@ func (f *JudgedFigure) By() (by float64, ok bool) {
 	return f.Change / math.Abs(f.BaseValue), true
 }
 
+// P is the adjusted p-value of the direction in which the head lies.
+func (f *JudgedFigure) P() float64 { return min(f.AdjustedWorse, f.AdjustedBetter) }
+
 // measure lists the figures and takes their values from each run.
 func (c *Comparison) measure() error {
 	figures, err := c.figures()
@@ -156,8 +159,11 @@ func (c *Comparison) figures() ([]*JudgedFigure, error) {
 	for _, s := range requests {
 		of := func(metric scenarios.MetricName, name string, percentile float64) {
 			t := scenarios.Threshold{
-				Metric: metric, Selector: map[string]string{"scenario": s.Scenario, "name": s.Name},
+				Metric: metric, Selector: map[string]string{"name": s.Name},
 				Aggregation: scenarios.Aggregation{Name: name, Percentile: percentile},
+			}
+			if len(first.Loads) > 1 {
+				t.Selector["scenario"] = s.Scenario
 			}
 			add(t, "", metric == scenarios.HTTPReqs)
 		}

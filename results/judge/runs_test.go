@@ -60,7 +60,7 @@ func verdicts(c *Comparison) map[string]Verdict {
 // TestCompareRuns: a service that became slower, one that became faster, one that fails more, and one that stayed as it
 // was. A figure that a threshold and a request have in common is judged once.
 func TestCompareRuns(t *testing.T) {
-	const p50, p95 = "http_req_duration{name:item,scenario:s} p(50)", "http_req_duration{name:item} p(95)"
+	const p50, p95 = "http_req_duration{name:item} p(50)", "http_req_duration{name:item} p(95)"
 	const all = "http_req_failed rate"
 	for _, tt := range []struct {
 		what    string
