@@ -109,7 +109,11 @@ func (n MetricName) IsShare() bool {
 
 // PerRequest reports whether a metric is of requests, so that the tags of requests select from it.
 func (n MetricName) PerRequest() bool {
-	m, _ := n.Metric()
+	m, ok := n.Metric()
+	if !ok {
+		compared, _ := n.RegressionMetric()
+		m = compared.Metric
+	}
 	return m.perRequest()
 }
 

@@ -64,6 +64,8 @@ func TestOverride(t *testing.T) {
 			"thresholds.'http_req_failed{name:list}'=rate<0.5", func(p *Plan) any { return p.Thresholds[2].Name() },
 			"http_req_failed{name:list}",
 		},
+		{"thresholds.http_reqs=null", func(p *Plan) any { return len(p.Thresholds) }, 0},
+		{"experiment.base=null", func(p *Plan) any { return p.Experiment.Base }, Arm{}},
 		{"thresholds.http_reqs.1=count>5", func(p *Plan) any { return p.Thresholds[1].Limit }, 5.0},
 		{"thresholds.http_reqs.1=count>5", func(p *Plan) any { return p.Thresholds[1].Line }, 0},
 		{
@@ -106,6 +108,7 @@ func TestOverrideFaults(t *testing.T) {
 		"scenarios.warm.ratee=5",
 		"scenarios.warm.rate=fast",
 		"scenarios.warm.rate=",
+		"scenarios.warm.rate=null",
 		"scenarios.warm.rate=[1",
 		"scenarios.warm.rate=*x",
 		"scenarios.warm.rate.x=5",

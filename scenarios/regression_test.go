@@ -152,6 +152,9 @@ func TestRegressionMetricsHaveExamples(t *testing.T) {
 		if _, err := ParseRegression(string(m.Name), m.example()); err != nil {
 			t.Errorf("%s %s: %v", m.Name, m.example(), err)
 		}
+		if got := m.Name.PerRequest(); got != m.perRequest() {
+			t.Errorf("%s is of requests: %t", m.Name, got)
+		}
 	}
 }
 
