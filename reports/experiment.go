@@ -45,16 +45,14 @@ func isShare(f *results.ExperimentFigure) bool {
 
 // quantity shows a value of a figure with its unit.
 func quantity(f *results.ExperimentFigure, v float64) string {
-	const step = 1000
+	const shortest, microseconds = 0.1, 1000 // below it, milliseconds would lose digits
 	switch {
 	case !isFinite(v):
 		return none
 	case isShare(f):
 		return percent(v)
-	case f.Unit == "us" && v >= step:
-		return threeDigits(v/step) + " ms"
-	case f.Unit == "us":
-		return threeDigits(v) + " µs"
+	case f.Unit == "ms" && min(f.Base, f.Head) < shortest:
+		return threeDigits(v*microseconds) + " µs"
 	case f.Unit == "B":
 		return bytesText(int64(math.Round(v)))
 	case f.Unit == "B/s":

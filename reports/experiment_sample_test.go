@@ -1,13 +1,14 @@
 package reports
 
 import (
-	"math"
 	"math/rand/v2"
 	"testing"
 	"time"
 
 	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/results/experiment"
+	"github.com/policycortex/headroom/results/judge"
+	"github.com/policycortex/headroom/scenarios"
 )
 
 // trialSample is an experiment of which the blocks are drawn by chance and judged as they are in earnest.
@@ -20,7 +21,7 @@ type trialSample struct {
 	noise   int            // of a slice, in tenths of a percent
 	vetoes  int            // of 100 slices
 	failing bool           // requests of the head fail
-	gates   []int          // which of sampleGates, the guard left out; nil: all
+	gates   []int          // which of the gates of trial; nil: all
 }
 
 // sampleTimes are the response times of the sample's requests at the percentiles, in microseconds.
@@ -71,7 +72,8 @@ func (s trialSample) slice(random *rand.Rand, arm experiment.Arm) experiment.Sli
 	for _, statistic := range requestStatistics {
 		slice.Figures["http_req_duration "+statistic] = float64(all[statistic]*scatter(random, s.noise)/1000) / 1000
 	}
-	put("cpu_per_request value", 184_000, s.cpu, s.noise/4)
+	put("cpu_per_request value", 62_000, s.cpu, s.noise/4)
+	slice.Figures["cpu_per_request value"] /= 1000 // of 62 microseconds
 	put("allocated_per_request value", 9_400_000, 0, 2)
 	put("statements_per_request value", 1_250, 0, 1)
 	for _, r := range sampleTimes {
@@ -85,21 +87,33 @@ func (s trialSample) slice(random *rand.Rand, arm experiment.Arm) experiment.Sli
 	return slice
 }
 
-// sampleGates are those of the sample, the guard last.
-func sampleGates() []results.ExperimentGate {
-	gate := func(metric, statistic, source, unit string, tolerance float64) results.ExperimentGate {
-		g := results.ExperimentGate{Source: source, Metric: metric, Unit: unit}
-		g.Figure, g.Tolerance = metric+" "+statistic, tolerance
-		return g
+// trial judges by the gates of the sample, and the guard.
+func (s trialSample) trial(t testing.TB) *judge.Trial {
+	t.Helper()
+	p95 := scenarios.Aggregation{Name: "p", Percentile: 95}
+	gates := []scenarios.Regression{
+		{
+			Metric: scenarios.HTTPReqDuration, Selector: map[string]string{"name": "get"}, Aggregation: p95,
+			Tolerance: 0.05, Source: "p(95)<+5%",
+		},
+		{Metric: scenarios.HTTPReqDuration, Aggregation: p95, Tolerance: 0.05, Source: "p(95)<+5%"},
+		{
+			Metric: scenarios.CPUPerRequest, Aggregation: scenarios.Aggregation{Name: "value"}, Tolerance: 0.05,
+			Source: "value<+5%",
+		},
 	}
-	guard := gate("http_req_succeeded", "rate", "rate>-1%", "", 0.01)
-	guard.Guard, guard.MoreIsBetter = true, true
-	return []results.ExperimentGate{
-		gate("http_req_duration{name:get}", "p(95)", "p(95)<+5%", "ms", 0.05),
-		gate("http_req_duration", "p(95)", "p(95)<+5%", "ms", 0.05),
-		gate("cpu_per_request", "value", "value<+5%", "us", 0.05),
-		guard,
+	if s.gates != nil {
+		var chosen []scenarios.Regression
+		for _, i := range s.gates {
+			chosen = append(chosen, gates[i])
+		}
+		gates = chosen
 	}
+	trial, err := judge.NewTrial(gates, s.planned, 0.01, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return trial
 }
 
 // make is the experiment of the sample, judged.
@@ -109,13 +123,14 @@ func (s trialSample) make(t testing.TB) *results.Experiment {
 	e := sampleTrialRecord()
 	e.Design.Seed, e.Design.MaxBlocks = s.seed, s.planned
 	at := 0.0
-	gates, tests := s.tests(t)
-	for number := 0; number < s.blocks && !decided(tests, e.Blocks); number++ {
+	trial := s.trial(t)
+	var judged []experiment.Block
+	for number := 0; number < s.blocks && trial.Judge(judged, false).Decision == experiment.Undecided; number++ {
 		b := results.BlockRecord{Block: experiment.Block{Number: number}, At: at, Seconds: 24}
 		for _, arm := range experiment.Order(s.seed, number) {
 			b.Slices = append(b.Slices, s.slice(random, arm))
 		}
-		e.Blocks = append(e.Blocks, b)
+		e.Blocks, judged = append(e.Blocks, b), append(judged, b.Block)
 		at += 24.5
 	}
 	e.Elapsed = at + 11
@@ -135,124 +150,8 @@ func (s trialSample) make(t testing.TB) *results.Experiment {
 			e.Requests = append(e.Requests, requests)
 		}
 	}
-	judgeSample(e, gates, tests)
+	trial.Conclude(e)
 	return e
-}
-
-// tests are those of the gates, and the one of the guard, each with its gates.
-func (s trialSample) tests(t testing.TB) (gates [][]results.ExperimentGate, tests []*experiment.Test) {
-	t.Helper()
-	all := sampleGates()
-	guard := len(all) - 1
-	chosen := all[:guard:guard]
-	if s.gates != nil {
-		chosen = nil
-		for _, i := range s.gates {
-			chosen = append(chosen, all[i])
-		}
-	}
-	gates = [][]results.ExperimentGate{chosen, all[guard:]}
-	for f, alpha := range []float64{0.01, 0.001} {
-		rule := experiment.Rule{Blocks: s.planned, Alpha: alpha, Miss: 0.025}
-		for _, g := range gates[f] {
-			rule.Gates = append(rule.Gates, g.Gate)
-		}
-		test, err := experiment.NewTest(rule)
-		if err != nil {
-			t.Fatal(err)
-		}
-		tests = append(tests, test)
-	}
-	return gates, tests
-}
-
-// decided reports whether there is nothing more to find out: one test has failed, or both have passed.
-func decided(tests []*experiment.Test, records []results.BlockRecord) bool {
-	var blocks []experiment.Block
-	for _, b := range records {
-		blocks = append(blocks, b.Block)
-	}
-	family, guard := tests[0].Judge(blocks).Decision, tests[1].Judge(blocks).Decision
-	return family == experiment.Failed || guard == experiment.Failed || family != experiment.Undecided &&
-		guard != experiment.Undecided
-}
-
-// judgeSample writes into the experiment what its blocks mean.
-func judgeSample(e *results.Experiment, gates [][]results.ExperimentGate, tests []*experiment.Test) {
-	blocks := make([]experiment.Block, len(e.Blocks))
-	for i, b := range e.Blocks {
-		blocks[i] = b.Block
-	}
-	failed, open := false, false
-	for f, test := range tests {
-		state, family := test.JudgeEnded(blocks), gates[f]
-		failed = failed || state.Decision == experiment.Failed
-		open = open || state.Decision == experiment.Unresolved
-		for k := range family {
-			g := &family[k]
-			g.GateState = state.Gates[k]
-			if state.Blocks < 2 {
-				continue
-			}
-			o := test.Outlook(g.Gate, g.Noise)
-			g.Smallest, g.Needed, g.TooNoisy = o.Smallest, o.Blocks, !o.Reaches(g.Gate)
-			for n := 2; n <= len(blocks); n++ {
-				value, ok := blocks[n-1].Value(g.Figure)
-				if now := test.Judge(blocks[:n]); ok && now.Blocks >= 2 {
-					p := now.Gates[k]
-					g.Course = append(g.Course, results.GatePoint{
-						Blocks: now.Blocks, Value: math.Expm1(value), Change: p.Change, Low: p.Low, High: p.High,
-						FailsFrom: min(p.FailsFrom, 1000), PassesBelow: max(p.PassesBelow, -1000),
-					})
-				}
-			}
-		}
-	}
-	e.Gates = append(gates[0], gates[1]...)
-	e.Outcome = results.Pass
-	switch {
-	case failed:
-		e.Outcome = results.Fail
-	case open:
-		e.Outcome = results.Unresolved
-	}
-	e.Figures = sampleFigures(blocks)
-	if vetoed, all := experiment.Vetoed(blocks); 4*vetoed > all {
-		e.Outcome = results.Invalid
-		e.Reasons = []string{
-			newTrial(e).vetoedText() + ", because the machine was disturbed; at most 25 % may be left out",
-		}
-	}
-}
-
-// sampleFigures are the estimates with what they are of.
-func sampleFigures(blocks []experiment.Block) (all []results.ExperimentFigure) {
-	known := map[string]results.ExperimentFigure{
-		"cpu_per_request value":        {Metric: "cpu_per_request", Statistic: "value", Unit: "us"},
-		"allocated_per_request value":  {Metric: "allocated_per_request", Statistic: "value", Unit: "B"},
-		"statements_per_request value": {Metric: "statements_per_request", Statistic: "value"},
-		"http_req_succeeded rate":      {Metric: "http_req_succeeded", Statistic: "rate", MoreIsBetter: true},
-	}
-	for _, statistic := range requestStatistics {
-		f := results.ExperimentFigure{Metric: "http_req_duration", Statistic: statistic, Unit: "ms"}
-		known["http_req_duration "+statistic] = f
-		for _, r := range sampleTimes {
-			f.Tags = map[string]string{"name": r.name}
-			known["http_req_duration{name:"+r.name+"} "+statistic] = f
-		}
-	}
-	for _, r := range sampleTimes {
-		f := known["http_req_succeeded rate"]
-		f.Tags = map[string]string{"name": r.name}
-		known["http_req_succeeded{name:"+r.name+"} rate"] = f
-	}
-	for _, estimate := range experiment.Estimates(blocks, false) {
-		if f := known[estimate.Figure]; estimate.Blocks >= 2 {
-			f.Estimate = estimate
-			all = append(all, f)
-		}
-	}
-	return all
 }
 
 // sampleTrialRecord is what is known of the sample before its first block.
@@ -309,7 +208,8 @@ var (
 func interruptedExperiment(t testing.TB) *results.Experiment {
 	t.Helper()
 	e := interruptedTrial.make(t)
-	e.Interrupted, e.Reasons = true, []string{"it was interrupted after 1 block"}
+	e.Interrupted = true
+	interruptedTrial.trial(t).Conclude(e)
 	return e
 }
 

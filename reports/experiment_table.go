@@ -151,13 +151,13 @@ func (t trial) overall(arm experiment.Arm) (results.ArmRequests, error) {
 	return sum, nil
 }
 
-// others are the figures that are not response times of all requests or of those of a name.
+// others are the figures that the table by request does not have, of which it is response times and failures.
 func (t trial) others() (rows []changeRow) {
 	for i := range t.Figures {
 		f := &t.Figures[i]
 		byRequest := len(f.Tags) == 0 || len(f.Tags) == 1 && f.Tags["name"] != ""
-		known := byRequest && slices.Contains(requestStatistics, f.Statistic)
-		if known && f.Metric == string(scenarios.HTTPReqDuration) {
+		durations := f.Metric == string(scenarios.HTTPReqDuration) && slices.Contains(requestStatistics, f.Statistic)
+		if byRequest && (durations || f.Metric == string(scenarios.HTTPReqSucceeded)) {
 			continue
 		}
 		rows = append(rows, newChangeRow(strings.TrimSuffix(f.Figure, " value"), f))

@@ -18,7 +18,7 @@ import (
 func smallExperiment() *results.Experiment {
 	slice := func(arm experiment.Arm, p95, rate float64) experiment.Slice {
 		return experiment.Slice{Arm: arm, Figures: map[string]float64{
-			"http_req_duration{name:get} p(95)": p95, "http_reqs rate": rate, "cpu_per_request": 100 * p95,
+			"http_req_duration{name:get} p(95)": p95, "http_reqs rate": rate, "cpu_per_request": p95 / 10,
 		}}
 	}
 	vetoed := slice(experiment.Head, 900, 1)
@@ -58,8 +58,8 @@ func smallExperiment() *results.Experiment {
 		},
 		Figures: []results.ExperimentFigure{
 			{
-				Estimate: estimate("cpu_per_request", 1000, 1040), Metric: "cpu_per_request", Statistic: "value",
-				Unit: "us",
+				Estimate: estimate("cpu_per_request", 1, 1.04), Metric: "cpu_per_request", Statistic: "value",
+				Unit: "ms",
 			},
 			{
 				Estimate: estimate("http_req_duration{name:get} p(95)", 10, 12), Metric: "http_req_duration",
@@ -88,7 +88,7 @@ func TestExperimentFigures(t *testing.T) {
 	if !slices.Equal(names, want) {
 		t.Fatalf("figures %q", names)
 	}
-	if f, change := figures[0], figures[4]; math.Abs(f.Value-1040e-6) > 1e-12 || f.Unit != "s" ||
+	if f, change := figures[0], figures[4]; math.Abs(f.Value-1.04) > 1e-12 || f.Unit != "ms" ||
 		math.Abs(change.Value-0.04) > 1e-9 {
 		t.Errorf("CPU time and its change: %+v, %+v", f, change)
 	}

@@ -156,8 +156,6 @@ func exportFigure(f results.ExperimentFigure, value float64) export.Figure {
 		unit = "1/s"
 	case "B":
 		unit = "bytes"
-	case "us": // which they do not know
-		value, unit = value/1e6, "s"
 	}
 	return export.Figure{
 		Metric: f.Metric, Tags: f.Tags, Statistic: f.Statistic, Value: value, Unit: unit, MoreIsBetter: f.MoreIsBetter,

@@ -113,7 +113,7 @@ func (t *Trial) Conclude(e *results.Experiment) {
 	e.Figures = t.figures(blocks, e.Requests)
 	e.Outcome, e.Reasons = outcomeOf(state.Decision), nil
 	if e.Interrupted && e.Outcome == results.Unresolved {
-		e.Reasons = append(e.Reasons, fmt.Sprintf("it was interrupted after %d blocks", len(blocks)))
+		e.Reasons = append(e.Reasons, fmt.Sprintf("it was interrupted; complete blocks: %d", len(blocks)))
 	}
 	if missing := t.Missing(blocks); len(missing) > 0 && len(blocks) > 0 {
 		e.Outcome = results.Fail
