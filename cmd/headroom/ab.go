@@ -238,14 +238,15 @@ func (x *experimenter) carryOut(ctx context.Context, l loaded, dir string) (e *r
 			Measure: slice.Measure.Seconds(), MaxTime: settings.MaxTime.Seconds(), Alpha: settings.Alpha,
 		},
 	}
-	course := newCourse(x.progress, settings, slice, arms.restart)
+	gates := x.gates(settings, arms)
+	course := newCourse(x.progress, settings.MaxTime, settings.Alpha, gates, arms.restart)
 	done, err := paired.Run(ctx, paired.Options{
 		Plan: plan, Slice: slice, Seed: x.seed, Start: arms.start, Restart: arms.restart,
 		Load: loadgen.Options{
 			Fixture: arms.keys, Feeders: l.feeders, Recordings: l.recordings, Processes: arms.processes(),
 			Shared: arms.onThisMachine(), Secrets: x.secrets,
 		},
-		Gates: settings.Gates(), Judge: course.judge, Measured: course.measured, MaxTime: settings.MaxTime,
+		Gates: gates, Judge: course.judge, Measured: course.measured, MaxTime: settings.MaxTime,
 	})
 	e.Started, e.Elapsed, e.Interrupted = done.Started, done.Elapsed.Seconds(), done.Interrupted
 	e.Base, e.Head = arms.base.record, arms.head.record // with the settings that the servers told
@@ -253,6 +254,17 @@ func (x *experimenter) carryOut(ctx context.Context, l loaded, dir string) (e *r
 	e.Warnings = append(e.Warnings, arms.warnings()...)
 	errJudge := course.conclude(e, done)
 	return e, errors.Join(err, errJudge)
+}
+
+// gates are what the experiment is judged by. Where the scenario says nothing, the CPU time per request is one of them
+// only if it can be known.
+func (x *experimenter) gates(settings scenarios.Experiment, arms *arms) []scenarios.Regression {
+	gates := settings.Gates()
+	if len(settings.Regressions) > 0 || arms.restart {
+		return gates
+	}
+	fmt.Fprintln(x.progress, "the CPU time of services at URLs is not known: P95 alone decides")
+	return slices.DeleteFunc(gates, func(g scenarios.Regression) bool { return g.Metric == scenarios.CPUPerRequest })
 }
 
 // publish saves the experiment, draws its reports, and prints the result, even if saving or drawing fails.

@@ -148,10 +148,14 @@ func (a *arm) isCommand(e scenarios.Experiment, command, dir, log string) {
 		if err != nil {
 			return nil, err
 		}
-		return &paired.Instance{
-			URL: s.URL, Stop: s.Stop,
+		i := &paired.Instance{
+			URL: s.URL, Stop: s.Stop, Allocated: allocations(ctx, s.URL),
 			CPU: func() (time.Duration, error) { return containers.CPUTime(s.Pid()) },
-		}, nil
+		}
+		if _, err := i.CPU(); err != nil { // on this system
+			i.CPU = nil
+		}
+		return i, nil
 	}
 }
 
@@ -165,11 +169,20 @@ func (a *arm) isImage(e scenarios.Experiment, image, log string) {
 		if err != nil {
 			return nil, err
 		}
-		if _, err := s.CPUTime(); err != nil {
-			return &paired.Instance{URL: s.URL, Stop: s.Stop}, nil
+		i := &paired.Instance{URL: s.URL, Stop: s.Stop, CPU: s.CPUTime, Allocated: allocations(ctx, s.URL)}
+		if _, err := s.CPUTime(); err != nil { // of an engine elsewhere
+			i.CPU = nil
 		}
-		return &paired.Instance{URL: s.URL, Stop: s.Stop, CPU: s.CPUTime}, nil
+		return i, nil
 	}
+}
+
+// allocations asks what Go has allocated in a service; nil where the service does not say.
+func allocations(ctx context.Context, url string) func(context.Context) (bytes, objects int64, err error) {
+	if _, _, err := containers.Allocated(ctx, url); err != nil {
+		return nil
+	}
+	return func(ctx context.Context) (bytes, objects int64, err error) { return containers.Allocated(ctx, url) }
 }
 
 // start starts an arm, or gives the one that runs.
@@ -179,7 +192,7 @@ func (a *arms) start(ctx context.Context, name experiment.Arm) (*paired.Instance
 		arm = &a.head
 	}
 	if arm.launch == nil {
-		return &paired.Instance{URL: arm.record.URL}, nil
+		return &paired.Instance{URL: arm.record.URL, Allocated: allocations(ctx, arm.record.URL)}, nil
 	}
 	return arm.launch(ctx)
 }

@@ -18,8 +18,9 @@ import (
 // course follows an experiment: it judges the blocks, gathers what the requests met, and shows how it stands.
 type course struct {
 	w        io.Writer
-	settings scenarios.Experiment
-	slice    paired.Slice
+	maxTime  time.Duration
+	alpha    float64
+	gates    []scenarios.Regression
 	restart  bool
 	trial    *judge.Trial // from the end of the first block on: only then is known how long one takes
 	requests []results.ArmRequests
@@ -29,8 +30,8 @@ type course struct {
 // mostBlocks bounds the blocks of long experiments: what thousands of them do not find does not matter.
 const mostBlocks = 400
 
-func newCourse(w io.Writer, settings scenarios.Experiment, slice paired.Slice, restart bool) *course {
-	return &course{w: bare(w), settings: settings, slice: slice, restart: restart}
+func newCourse(w io.Writer, maxTime time.Duration, alpha float64, gates []scenarios.Regression, restart bool) *course {
+	return &course{w: bare(w), maxTime: maxTime, alpha: alpha, gates: gates, restart: restart}
 }
 
 // measured is called after each slice.
@@ -84,8 +85,8 @@ func (c *course) judge(blocks []paired.Block) (over bool, err error) {
 
 // newTrial plans as many blocks as there is time for, of which each takes as long as the first.
 func (c *course) newTrial(first time.Duration) (*judge.Trial, error) {
-	n := max(fewestBlocks, min(int(c.settings.MaxTime/first), mostBlocks))
-	return judge.NewTrial(c.settings.Gates(), n, c.settings.Alpha, !c.restart)
+	n := max(fewestBlocks, min(int(c.maxTime/first), mostBlocks))
+	return judge.NewTrial(c.gates, n, c.alpha, !c.restart)
 }
 
 // fewestBlocks is the least number that a trial can be planned for. Where there is no time for so many, it ends
@@ -106,7 +107,7 @@ func (c *course) show(blocks []paired.Block, state experiment.State) {
 	elapsed := last.At + last.Took
 	var b strings.Builder
 	fmt.Fprintf(&b, "block %d of at most %d, %v left at most", len(blocks), c.trial.Blocks(),
-		max(0, c.settings.MaxTime-elapsed).Round(time.Second))
+		max(0, c.maxTime-elapsed).Round(time.Second))
 	if state.Blocks < 2 {
 		fmt.Fprintln(&b)
 	}

@@ -154,9 +154,13 @@ func (x *experimenter) startReferenceArms(ctx context.Context, a *arms, plan *sc
 		environments: map[experiment.Arm]*containers.Environment{}, record: environmentOf(),
 		latest: map[experiment.Arm]*referenceServer{},
 	}
-	alike, err := sameMigrations(a.base.source, a.head.source)
-	if err != nil {
-		return err
+	alike := a.base.program == a.head.program
+	if !alike {
+		var err error
+		alike, err = sameMigrations(a.base.source, a.head.source)
+		if err != nil {
+			return err
+		}
 	}
 	if !alike {
 		fmt.Fprintln(x.progress, "the arms' migrations differ: each arm gets a Postgres and a cache of its own")
@@ -173,6 +177,7 @@ func (x *experimenter) startReferenceArms(ctx context.Context, a *arms, plan *sc
 	for i, arm := range []*arm{&a.base, &a.head} {
 		environment := a.reference.environments[experiment.Base]
 		if i == 0 || !alike {
+			var err error
 			environment, err = x.startEnvironment(ctx, arm, plan)
 			if environment != nil {
 				a.reference.environments[arm.name] = environment
@@ -182,12 +187,12 @@ func (x *experimenter) startReferenceArms(ctx context.Context, a *arms, plan *sc
 			}
 		}
 		a.reference.environments[arm.name] = environment
-		variables := slices.Concat(addressVariables(environment), settingVariables(settings), x.extra[arm.name])
+		variables := slices.Concat(addressVariables(environment), settingVariables(settings))
 		if i == 1 && alike {
 			variables = append(variables, "HEADROOM_CACHE_URL="+otherCache(environment.CacheURL))
 		}
 		arm.launch = func(ctx context.Context) (*paired.Instance, error) {
-			return a.reference.launch(ctx, arm, a.dir, variables)
+			return a.reference.launch(ctx, arm, a.dir, slices.Concat(variables, x.extra[arm.name]))
 		}
 	}
 	a.reference.describe(plan, settings)

@@ -32,6 +32,7 @@ func TestRooms(t *testing.T) {
 		"results/stats": {}, // plain numbers
 		"results/judge": {"scenarios", "results", "results/stats", "results/experiment"},
 
+		"results/calibration": {"results/experiment"},
 		"results/changepoint": {},
 		"results/experiment":  {},
 		"results/history":     {"results/changepoint"},

@@ -161,7 +161,7 @@ measurement is invalid or inconclusive (the generator was the limit, or there is
 	})
 	root.AddCommand(newRunCommand(args), newMergeCommand(args), newCompareCommand(), newAttackCommand(),
 		newServeCommand(), newSeedCommand(), newReportCommand(), newValidateCommand(), newABCommand(args),
-		newDoctorCommand(), newVersionCommand())
+		newCalibrateCommand(args), newDoctorCommand(), newVersionCommand())
 	// Unknown commands and unexpected arguments are usage errors as well.
 	root.Args = unknownCommand
 	root.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }

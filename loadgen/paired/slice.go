@@ -69,8 +69,10 @@ func (o *Options) part(ctx context.Context, on *Instance, plan *scenarios.Plan) 
 	p.CPU = last.cpu - first.cpu
 	stalled := last.stalled.Since(first.stalled, last.at.Sub(first.at))
 	p.MemoryStalled, p.IOStalled = stalled.Memory, stalled.IO
+	p.Allocated, p.Objects = last.bytes-first.bytes, last.objects-first.objects
 	if on.Snapshot != nil && len(p.Views) > 0 {
 		p.View = &p.Views[0]
+		p.Allocated, p.Objects = p.View.AllocatedBytes, p.View.AllocatedObjects
 	}
 	return p, account.err
 }
@@ -84,30 +86,42 @@ type account struct {
 
 // edge is what had been used up to an edge of the window.
 type edge struct {
-	at      time.Time
-	cpu     time.Duration
-	stalled procstat.Stalls
+	at             time.Time
+	cpu            time.Duration
+	bytes, objects int64 // allocated
+	stalled        procstat.Stalls
 }
 
-// take is called at each edge. Asking for a snapshot costs the arm CPU time, which is kept out of the window.
+// take is called at each edge. What it asks the arm costs CPU time there, which is kept out of the window.
 func (a *account) take(ctx context.Context) (s results.Snapshot, err error) {
-	first := len(a.taken) == 0
-	s.At = time.Now()
-	if first && a.of.Snapshot != nil {
-		s, err = a.of.Snapshot(ctx)
-	}
 	e := edge{at: time.Now(), stalled: procstat.ReadStalls()}
+	s.At = e.at
+	first := len(a.taken) == 0
+	if first {
+		err = a.ask(ctx, &e, &s)
+	}
 	if err == nil && a.of.CPU != nil {
 		e.cpu, err = a.of.CPU()
 	}
-	a.taken = append(a.taken, e)
-	if err == nil && !first && a.of.Snapshot != nil {
-		s, err = a.of.Snapshot(ctx)
+	if err == nil && !first {
+		err = a.ask(ctx, &e, &s)
 	}
+	a.taken = append(a.taken, e)
 	if err != nil && ctx.Err() == nil {
 		a.err = err
 	}
 	return s, err
+}
+
+// ask asks the arm for its own account.
+func (a *account) ask(ctx context.Context, e *edge, s *results.Snapshot) (err error) {
+	if a.of.Allocated != nil {
+		e.bytes, e.objects, err = a.of.Allocated(ctx)
+	}
+	if err == nil && a.of.Snapshot != nil {
+		*s, err = a.of.Snapshot(ctx)
+	}
+	return err
 }
 
 func (a *account) ends() (first, last edge, ok bool) {

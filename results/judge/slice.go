@@ -180,8 +180,11 @@ const (
 // what the service answered, which would throw out the slow slices of a slow arm.
 func Veto(parts []SlicePart) string {
 	for _, p := range parts {
-		if found := disturbances(p.Measurements); len(found) > 0 {
-			return found[0]
+		if crowded(p.Measurements) != "" {
+			return fmt.Sprintf("other processes used %.1f cores", numberOr0(p.Health.Totals().Others))
+		}
+		if stolen := stolenShare(p.Measurements); stolen > noticeableSteal {
+			return fmt.Sprintf("other virtual machines took %.0f %% of this machine's CPU time", 100*stolen)
 		}
 		if p.MemoryStalled > mostMemoryStalled {
 			return fmt.Sprintf("the machine waited for memory %.0f %% of the time", 100*p.MemoryStalled)
@@ -197,8 +200,8 @@ func Veto(parts []SlicePart) string {
 				continue
 			}
 			if late := above(l.OwnLag, lateSend); float64(late) > mostLate*float64(l.OwnLag.Count()) {
-				return fmt.Sprintf("the generator sent %d of %d requests of %s more than %d ms late", late,
-					l.OwnLag.Count(), l.Scenario, lateSend)
+				return fmt.Sprintf("the generator sent %.0f %% of the requests of %s more than %d ms late",
+					100*float64(late)/float64(l.OwnLag.Count()), l.Scenario, lateSend)
 			}
 		}
 	}

@@ -1,0 +1,217 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/policycortex/headroom/loadgen"
+	"github.com/policycortex/headroom/loadgen/paired"
+	"github.com/policycortex/headroom/reports"
+	"github.com/policycortex/headroom/results/calibration"
+	"github.com/policycortex/headroom/results/experiment"
+)
+
+// calibrator is the calibrate command with its flags.
+type calibrator struct {
+	experimenter
+	blocks, slowed int
+	drawn          int
+	file           string
+	only           bool
+}
+
+func newCalibrateCommand(args []string) *cobra.Command {
+	x := &calibrator{experimenter: experimenter{runner: runner{command: args}}}
+	c := &cobra.Command{
+		Use:   "calibrate [FILE]",
+		Short: "Measure what experiments find on this machine",
+		Long: `Record blocks of experiments in which both arms are the reference server of this version: some with nothing changed, and
+some with a head that is slower by a known amount. From them, draw experiments and say how often those of equal arms fail,
+and how often the slower head is found. FILE is a scenario for the reference server (default regression).
+
+Each block is added to the recording at once. A recording that is there is continued, until it has as many blocks as were
+asked for. With the default numbers and slices this takes about two hours, in which the machine should do nothing else.`,
+		Example: "  headroom calibrate --recording calibration.jsonl\n" +
+			"  headroom calibrate --recording calibration.jsonl --judge-only",
+		Args: func(c *cobra.Command, args []string) error { return asUsage(cobra.MaximumNArgs(1)(c, args)) },
+
+		ValidArgsFunction: completeScenarios,
+		RunE: func(c *cobra.Command, files []string) error {
+			x.in, x.w, x.wErr, x.secrets = c.InOrStdin(), c.OutOrStdout(), c.ErrOrStderr(), redactorOf(c)
+			x.progress, x.result = x.wErr, x.w
+			file := "regression"
+			if len(files) > 0 {
+				file = files[0]
+			}
+			return x.calibrate(c.Context(), file)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&x.file, "recording", "results/calibration.jsonl", "`file` of the recording")
+	f.IntVar(&x.blocks, "blocks", 60, "`number` of blocks of equal arms")
+	f.IntVar(&x.slowed, "slowed", 40, "`number` of blocks of each slower head")
+	f.IntVar(&x.drawn, "experiments", 10_000, "`number` of experiments to draw from the recording")
+	f.BoolVar(&x.only, "judge-only", false, "record nothing more, and judge what the recording has")
+	addSystemFlags(c, &x.runner)
+	x.scenario.add(c)
+	return c
+}
+
+func (x *calibrator) calibrate(ctx context.Context, file string) error {
+	in, err := x.scenario.inputs(x.secrets)
+	if err != nil {
+		return err
+	}
+	l, err := load(file, x.in, in)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(x.checkAddresses(), steadyLoad(l.plan)); err != nil {
+		return err
+	}
+	if !x.only {
+		err = x.record(ctx, l)
+		if err != nil {
+			return err
+		}
+	}
+	blocks, err := calibration.Read(x.file)
+	if err != nil {
+		return usageError{err}
+	}
+	result, err := calibration.Judge(blocks, l.plan.Experiment.MaxTime, x.drawn)
+	if err != nil {
+		return err
+	}
+	return reports.CalibrationMarkdown(x.result, result)
+}
+
+// record adds blocks to the recording until there are enough of each kind. The kinds take turns in a random order, so
+// that none of them has the better hours of the machine.
+func (x *calibrator) record(ctx context.Context, l loaded) (err error) {
+	have, err := calibration.Read(x.file)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return usageError{err}
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "headroom-calibrate-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	a := &arms{
+		base: arm{name: experiment.Base, program: self}, head: arm{name: experiment.Head, program: self}, dir: dir,
+		restart: true,
+	}
+	defer func() { err = errors.Join(err, a.stop(ctx)) }()
+	if err := x.startReferenceArms(ctx, a, l.plan); err != nil {
+		return err
+	}
+	x.seed = uint64(time.Now().UnixNano())
+	random := rand.New(rand.NewPCG(x.seed, 0))
+	usual, err := x.usual(ctx, l, a, have)
+	if err != nil {
+		return err
+	}
+	began, recorded := time.Now(), 0
+	for {
+		due := x.due(have)
+		if len(due) == 0 {
+			return nil
+		}
+		change := due[random.IntN(len(due))]
+		b, err := x.block(ctx, l, a, change, usual)
+		if err != nil {
+			return err
+		}
+		if ctx.Err() != nil {
+			return errInterrupted
+		}
+		have = append(have, b)
+		if err := calibration.Append(x.file, b); err != nil {
+			return err
+		}
+		recorded++
+		fmt.Fprintf(x.progress, "%s: block %d of this session after %v, %d blocks are recorded\n", change.Name,
+			recorded, time.Since(began).Round(time.Second), len(have))
+	}
+}
+
+// due are the changes of which there are too few blocks, each as often as blocks are missing.
+func (x *calibrator) due(have []calibration.Block) []calibration.Change {
+	var due []calibration.Change
+	for _, change := range calibration.Changes {
+		missing := x.slowed
+		if change.Equal() {
+			missing = x.blocks
+		}
+		for _, b := range have {
+			if b.Change == change.Name {
+				missing--
+			}
+		}
+		for range missing {
+			due = append(due, change)
+		}
+	}
+	return due
+}
+
+// usual is what a request costs the unchanged server: what the recording says, or a block that is not recorded.
+func (x *calibrator) usual(ctx context.Context, l loaded, a *arms, have []calibration.Block) (calibration.Usual,
+	error,
+) {
+	if len(have) > 0 {
+		return have[0].Usual, nil
+	}
+	b, err := x.block(ctx, l, a, calibration.Changes[0], calibration.Usual{})
+	if err != nil {
+		return calibration.Usual{}, err
+	}
+	if ctx.Err() != nil {
+		return calibration.Usual{}, errInterrupted
+	}
+	return calibration.UsualOf(b)
+}
+
+// block measures one block with a change of the head.
+func (x *calibrator) block(ctx context.Context, l loaded, a *arms, change calibration.Change, usual calibration.Usual) (
+	calibration.Block, error,
+) {
+	settings := l.plan.Experiment
+	x.extra = map[experiment.Arm][]string{experiment.Head: change.Settings(usual)}
+	x.seed++
+	done, err := paired.Run(ctx, paired.Options{
+		Plan:  l.plan,
+		Slice: paired.Slice{Warmup: settings.Warmup, Discard: settings.Discard, Measure: settings.Slice},
+		Seed:  x.seed, Start: a.start, Restart: true,
+		Load: loadgen.Options{
+			Fixture: a.keys, Feeders: l.feeders, Recordings: l.recordings, Processes: a.processes(), Shared: true,
+			Secrets: x.secrets,
+		},
+		Gates:    settings.Gates(),
+		Judge:    func([]paired.Block) (bool, error) { return true, nil },
+		Measured: func(paired.Progress, *paired.Measured, experiment.Slice) error { return nil },
+		MaxTime:  blockLimit,
+	})
+	if err != nil {
+		return calibration.Block{}, err
+	}
+	b := calibration.Block{Change: change.Name, Time: done.Started, Usual: usual}
+	for _, d := range done.Blocks {
+		b.Block, b.Seconds = d.Block, d.Took.Seconds()
+	}
+	return b, nil
+}
+
+// blockLimit bounds a block of a calibration.
+const blockLimit = 5 * time.Minute

@@ -1,0 +1,128 @@
+// Package calibration keeps blocks of experiments whose outcome is known, because the arms were equal or the head was
+// made slower by a known amount, and says what experiments drawn from them come to.
+package calibration
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/policycortex/headroom/results/experiment"
+)
+
+// Block is a block of a recording: a line of JSON.
+type Block struct {
+	Change  string           `json:"change"` // the name of what was done to the head
+	Time    time.Time        `json:"time"`
+	Seconds float64          `json:"seconds"` // how long it took, with the start of the arms
+	Usual   Usual            `json:"usual"`
+	Block   experiment.Block `json:"block"`
+}
+
+// Usual is what a request costs the unchanged server, from which the sizes of changes follow.
+type Usual struct {
+	CPU      float64 `json:"cpu_ms"`      // CPU time per request
+	Response float64 `json:"response_ms"` // median response time
+}
+
+// The figures that a calibration looks at.
+const (
+	cpuFigure = "cpu_per_request value"
+	p50Figure = "http_req_duration p(50)"
+	p95Figure = "http_req_duration p(95)"
+	p99Figure = "http_req_duration p(99)"
+)
+
+// UsualOf is the mean over the slices of a block.
+func UsualOf(b Block) (Usual, error) {
+	var u Usual
+	n := float64(len(b.Block.Slices))
+	for _, s := range b.Block.Slices {
+		u.CPU += s.Figures[cpuFigure] / n
+		u.Response += s.Figures[p50Figure] / n
+	}
+	if !(u.CPU > 0 && u.Response > 0) {
+		return u, errors.New("the first block has no CPU time or no response times: nothing follows from it")
+	}
+	return u, nil
+}
+
+// Change is something that is done to the head.
+type Change struct {
+	Name  string
+	CPU   float64 // CPU work added to each slowed request, as a share of the usual CPU time
+	Delay float64 // time added to each slowed request, as a share of the usual response time
+	Every int     // one request in so many is slowed; 0: all
+}
+
+// Equal says that nothing is done.
+func (c Change) Equal() bool { return c.CPU == 0 && c.Delay == 0 }
+
+// Changes are those of a calibration; the first is none.
+var Changes = []Change{
+	{Name: "none"},
+	{Name: "CPU +2.5 %", CPU: 0.025},
+	{Name: "CPU +5 %", CPU: 0.05},
+	{Name: "CPU +10 %", CPU: 0.10},
+	{Name: "response time +5 %", Delay: 0.05},
+	{Name: "1 request in 100 takes 10 times as long", Delay: 9, Every: 100},
+}
+
+// Settings are the environment variables that make the reference server slower in this way.
+func (c Change) Settings(u Usual) []string {
+	ms := func(v float64) string { return time.Duration(v * float64(time.Millisecond)).String() }
+	var out []string
+	if c.CPU > 0 {
+		out = append(out, "HEADROOM_SLOWDOWN_CPU="+ms(c.CPU*u.CPU))
+	}
+	if c.Delay > 0 {
+		out = append(out, "HEADROOM_SLOWDOWN_DELAY="+ms(c.Delay*u.Response))
+	}
+	if c.Every > 0 {
+		out = append(out, fmt.Sprintf("HEADROOM_SLOWDOWN_EVERY=%d", c.Every))
+	}
+	return out
+}
+
+// Append adds a block to a recording, which is made where there is none.
+func Append(path string, b Block) error {
+	line, err := json.Marshal(b)
+	if err != nil {
+		return fmt.Errorf("record a block: %w", err)
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return fmt.Errorf("record a block: %w", err)
+	}
+	_, err = f.Write(append(line, '\n'))
+	return errors.Join(err, f.Close())
+}
+
+// Read reads a recording. A last line that was not written to its end is left out.
+func Read(path string) ([]Block, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the recording: %w", err)
+	}
+	var all []Block
+	number := 0
+	for line := range bytes.Lines(text) {
+		number++
+		if !bytes.HasSuffix(line, []byte("\n")) {
+			break
+		}
+		var b Block
+		if err := json.Unmarshal(line, &b); err != nil {
+			return nil, fmt.Errorf("%s:%d: it is no block of a recording: %w", path, number, err)
+		}
+		if !slices.ContainsFunc(Changes, func(c Change) bool { return c.Name == b.Change }) {
+			return nil, fmt.Errorf("%s:%d: there is no change %q", path, number, b.Change)
+		}
+		all = append(all, b)
+	}
+	return all, nil
+}
