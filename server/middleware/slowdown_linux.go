@@ -8,10 +8,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// newSleeper returns a function that sleeps as punctually as the kernel's timers are, within some 10 µs: Go's own
-// timers wake up to a millisecond late, because it waits for them in whole milliseconds. A timer of the kernel is a
-// file that Go's poller waits for as for a socket, so that a sleeping request holds neither a thread nor a processor,
-// like one that waits for another server.
+// newSleeper returns a function that sleeps as punctually as the kernel's timers wake a process. Go's own timers may
+// wake a millisecond late, because its poller waits in whole milliseconds. A timer of the kernel is a file that the
+// poller waits for as for a socket, so that a sleeping request holds neither a thread nor a processor, like one that
+// waits for another server. On two busy cores it woke 60 to 100 µs late, and parking and waking took 45 to 140 µs of
+// CPU time.
 func newSleeper() func(time.Duration) {
 	var idle sync.Pool
 	return func(d time.Duration) {
