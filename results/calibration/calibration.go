@@ -54,13 +54,14 @@ func UsualOf(b Block) (Usual, error) {
 // Change is something that is done to the head.
 type Change struct {
 	Name  string
-	CPU   float64 // CPU work added to each slowed request, as a share of the usual CPU time
+	CPU   float64 // CPU work added to each request, as a share of the usual CPU time
+	Work  float64 // the same as a share of the usual response time: a delay without work is not to be had so short
 	Delay float64 // time added to each slowed request, as a share of the usual response time
 	Every int     // one request in so many is slowed; 0: all
 }
 
 // Equal says that nothing is done.
-func (c Change) Equal() bool { return c.CPU == 0 && c.Delay == 0 }
+func (c Change) Equal() bool { return c.CPU == 0 && c.Work == 0 && c.Delay == 0 }
 
 // Changes are those of a calibration; the first is none.
 var Changes = []Change{
@@ -68,7 +69,7 @@ var Changes = []Change{
 	{Name: "CPU +2.5 %", CPU: 0.025},
 	{Name: "CPU +5 %", CPU: 0.05},
 	{Name: "CPU +10 %", CPU: 0.10},
-	{Name: "response time +5 %", Delay: 0.05},
+	{Name: "response time +5 %", Work: 0.05},
 	{Name: "1 request in 100 takes 10 times as long", Delay: 9, Every: 100},
 }
 
@@ -76,8 +77,8 @@ var Changes = []Change{
 func (c Change) Settings(u Usual) []string {
 	ms := func(v float64) string { return time.Duration(v * float64(time.Millisecond)).String() }
 	var out []string
-	if c.CPU > 0 {
-		out = append(out, "HEADROOM_SLOWDOWN_CPU="+ms(c.CPU*u.CPU))
+	if work := c.CPU*u.CPU + c.Work*u.Response; work > 0 {
+		out = append(out, "HEADROOM_SLOWDOWN_CPU="+ms(work))
 	}
 	if c.Delay > 0 {
 		out = append(out, "HEADROOM_SLOWDOWN_DELAY="+ms(c.Delay*u.Response))

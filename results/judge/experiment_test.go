@@ -1,0 +1,124 @@
+package judge
+
+import (
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/results/experiment"
+	"github.com/policycortex/headroom/scenarios"
+)
+
+// drawn are blocks of two figures with noise: of response time by p95 and of CPU time by cpu is the head greater, and
+// of its requests the share fails fails.
+func drawn(blocks int, p95, cpu, fails float64) []experiment.Block {
+	random := rand.New(rand.NewPCG(7, 7))
+	all := make([]experiment.Block, blocks)
+	for n := range all {
+		b := experiment.Block{Number: n}
+		for _, arm := range experiment.Order(1, n) {
+			more, success := 0.0, 1.0
+			if arm == experiment.Head {
+				more, success = 1, 1-fails
+			}
+			noise := func(sd float64) float64 { return math.Exp(sd * random.NormFloat64()) }
+			b.Slices = append(b.Slices, experiment.Slice{Arm: arm, Figures: map[string]float64{
+				"http_req_duration p(95)":           2 * (1 + more*p95) * noise(0.05),
+				"http_req_duration{name:get} p(95)": 2 * (1 + more*p95) * noise(0.05),
+				"cpu_per_request value":             0.1 * (1 + more*cpu) * noise(0.02),
+				"http_req_succeeded rate":           success,
+			}})
+		}
+		all[n] = b
+	}
+	return all
+}
+
+func conclude(t *testing.T, blocks []experiment.Block, gates ...scenarios.Regression) *results.Experiment {
+	t.Helper()
+	if len(gates) == 0 {
+		gates = scenarios.Experiment{Tolerance: 0.05}.Gates()
+	}
+	trial, err := NewTrial(gates, 24, 0.01, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &results.Experiment{Requests: []results.ArmRequests{{Arm: experiment.Base, Scenario: "s", Name: "get"}}}
+	for _, b := range blocks {
+		e.Blocks = append(e.Blocks, results.BlockRecord{Block: b})
+	}
+	trial.Conclude(e)
+	return e
+}
+
+func TestConclude(t *testing.T) {
+	vetoed := drawn(24, 0, 0, 0)
+	for n := range vetoed {
+		vetoed[n].Slices[0].Veto, vetoed[n].Slices[3].Veto = "disturbed", "disturbed"
+	}
+	for name, c := range map[string]struct {
+		blocks []experiment.Block
+		want   results.Outcome
+		reason string
+	}{
+		"equal arms":             {drawn(24, 0, 0, 0), results.Pass, ""},
+		"more CPU time":          {drawn(24, 0, 0.1, 0), results.Fail, ""},
+		"slower":                 {drawn(24, 0.2, 0, 0), results.Fail, ""},
+		"fast because it fails":  {drawn(24, -0.5, -0.5, 0.5), results.Fail, ""},
+		"two failures in 10,000": {drawn(24, 0, 0, 0.0002), results.Pass, ""},
+		"too few blocks":         {drawn(3, 0, 0, 0), results.Unresolved, ""},
+		"none":                   {nil, results.Unresolved, ""},
+		"half of them vetoed":    {vetoed, results.Invalid, "48 of 96 pairs"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := conclude(t, c.blocks)
+			if e.Outcome != c.want || c.reason != "" && !strings.Contains(strings.Join(e.Reasons, ";"), c.reason) {
+				t.Errorf("%s %q, want %s %q; gates %+v", e.Outcome, e.Reasons, c.want, c.reason, e.Gates)
+			}
+		})
+	}
+}
+
+// TestConcludeRecords: the record has all gates with the course of the experiment, and the figures with their names
+// taken apart.
+func TestConcludeRecords(t *testing.T) {
+	e := conclude(t, drawn(24, 0, 0.1, 0))
+	if len(e.Gates) != 3 || !e.Gates[2].Guard || e.Gates[0].Guard {
+		t.Fatalf("gates %+v", e.Gates)
+	}
+	cpu := e.Gates[1]
+	if cpu.Decision != experiment.Failed || cpu.Unit != "ms" || cpu.Metric != "cpu_per_request" ||
+		cpu.Source != "value<+5%" || cpu.Change < 0.08 || cpu.Change > 0.12 {
+		t.Errorf("gate %+v", cpu)
+	}
+	// The first look is after 8 blocks, and decides.
+	if n := len(cpu.Course); n != 23 || cpu.Course[6].Blocks != 8 || cpu.Course[n-1].Blocks != 8 {
+		t.Errorf("course %+v", cpu.Course)
+	}
+	for _, f := range e.Figures {
+		if f.Figure == "http_req_duration{name:get} p(95)" && (f.Metric != "http_req_duration" ||
+			f.Tags["name"] != "get" || f.Statistic != "p(95)" || f.Unit != "ms") {
+			t.Errorf("figure %+v", f)
+		}
+	}
+	if len(e.Figures) != 4 {
+		t.Errorf("%d figures", len(e.Figures))
+	}
+}
+
+// TestConcludeWithoutData: a gate that no slice has a value of has failed.
+func TestConcludeWithoutData(t *testing.T) {
+	e := conclude(t, drawn(24, 0, 0, 0), regression(t, "allocated_per_request", "value<+5%"))
+	if e.Outcome != results.Fail || !strings.Contains(strings.Join(e.Reasons, ";"),
+		"no slice has a value of allocated_per_request value") {
+		t.Errorf("%s %q", e.Outcome, e.Reasons)
+	}
+}
+
+func TestTrialRefuses(t *testing.T) {
+	if _, err := NewTrial(scenarios.Experiment{Tolerance: 0.05}.Gates(), 3, 0.01, false); err == nil {
+		t.Error("3 blocks are too few")
+	}
+}

@@ -1,0 +1,157 @@
+package judge
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/scenarios"
+)
+
+func regression(t *testing.T, name, source string) scenarios.Regression {
+	t.Helper()
+	r, err := scenarios.ParseRegression(name, source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// TestSliceFigures holds every figure of a slice to numbers that are known.
+func TestSliceFigures(t *testing.T) {
+	m := measured()
+	view := m.Views[0]
+	open := SlicePart{
+		Measurements: m, Open: true, CPU: 100 * time.Millisecond, View: &view, Allocated: 5_000_000, Objects: 20_000,
+	}
+	gates := []scenarios.Regression{
+		regression(t, "http_req_duration{team:core}", "p(90)<+5%"), regression(t, "http_req_cache_hit", "rate>-5%"),
+		regression(t, "http_req_duration{team:none}", "p(95)<+5%"),
+	}
+	got, err := SliceFigures([]SlicePart{open}, gates)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]float64{
+		"http_req_duration p(50)": 500, "http_req_duration p(95)": 950, "http_req_duration p(99)": 990,
+		"http_req_duration{name:get} p(50)": 500, "http_req_duration{name:get} p(95)": 950,
+		"http_req_duration{name:get} p(99)": 990, "http_req_duration{team:core} p(90)": 900,
+		"http_req_succeeded rate": 0.99, "http_req_succeeded{name:get} rate": 0.99, "http_req_cache_hit rate": 0.5,
+		"cpu_per_request value": 0.1, "allocated_per_request value": 5000, "objects_per_request value": 20,
+		"db_time_per_request value": 0.004, "statements_per_request value": 0.002, "cache_hit_ratio rate": 0.9,
+	} {
+		if !near(got[name], want) {
+			t.Errorf("%s is %v, want %v", name, got[name], want)
+		}
+		delete(got, name)
+	}
+	if len(got) > 0 {
+		t.Errorf("there are others: %v", got)
+	}
+}
+
+// TestSliceFiguresOfClosedLoads: what is of all requests is of the open loads where there are any.
+func TestSliceFiguresOfClosedLoads(t *testing.T) {
+	closed := measured()
+	closed.Series[0].Scenario, closed.Series[0].Name = "users", "other"
+	closed.Series[0].Tags = map[string]string{"scenario": "users", "name": "other"}
+	closed.Series[0].Response = histogram(time.Millisecond, time.Millisecond)
+	closed.Loads[0].Scenario, closed.Loads[0].Open = "users", false
+	parts := []SlicePart{
+		{Measurements: measured(), Open: true, CPU: time.Second}, {Measurements: closed, CPU: 9 * time.Second},
+	}
+	got, err := SliceFigures(parts, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]float64{
+		"http_req_duration p(50)": 500, "cpu_per_request value": 1, "http_reqs{scenario:users} rate": 100,
+		"http_req_duration{name:other} p(50)": 1,
+	} {
+		if !near(got[name], want) {
+			t.Errorf("%s is %v, want %v", name, got[name], want)
+		}
+	}
+	if v, there := got["http_reqs{scenario:warm} rate"]; there {
+		t.Errorf("an open load has a throughput of its own: %v", v)
+	}
+}
+
+// TestSliceFiguresNeedData: of 10 requests none lies beyond P99.
+func TestSliceFiguresNeedData(t *testing.T) {
+	m := measured()
+	m.Series[0].Requests, m.Series[0].Response = 10, results.NewHistogram()
+	for range 10 {
+		m.Series[0].Response.Record(time.Millisecond)
+	}
+	got, err := SliceFigures([]SlicePart{{Measurements: m, Open: true}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"http_req_duration p(99)", "cpu_per_request value", "db_time_per_request value"} {
+		if v, there := got[name]; there {
+			t.Errorf("%s is %v, and nothing is known of it", name, v)
+		}
+	}
+	if got["http_req_duration p(50)"] == 0 {
+		t.Error("P50 is missing")
+	}
+}
+
+func TestVeto(t *testing.T) {
+	second := func(change func(*results.HealthSecond)) *results.Health {
+		s := results.HealthSecond{
+			At: 1, Length: 1, Generator: 0.3, System: new(0.3), Others: new(0.0), Stolen: new(0.0), Waited: new(0.1),
+			SysWaited: new(0.1),
+		}
+		change(&s)
+		return &results.Health{Processes: results.ProcessesChildren, Seconds: []results.HealthSecond{s}}
+	}
+	late := func(share float64) *results.Histogram {
+		h := results.NewHistogram()
+		for i := range 1000 {
+			d := 100 * time.Microsecond
+			if float64(i) < 1000*share {
+				d = 3 * time.Millisecond
+			}
+			h.Record(d)
+		}
+		return h
+	}
+	for name, c := range map[string]struct {
+		change func(*SlicePart)
+		want   string
+	}{
+		"a quiet machine": {func(*SlicePart) {}, ""},
+		"others in the way": {func(p *SlicePart) {
+			p.Health = second(func(s *results.HealthSecond) { *s.Others, *s.Waited = 1.2, 0.7 })
+		}, "other processes used 1.2 cores"},
+		"others, and nobody waits": {func(p *SlicePart) {
+			p.Health = second(func(s *results.HealthSecond) { *s.Others = 1.2 })
+		}, ""},
+		"other virtual machines": {func(p *SlicePart) {
+			p.Health = second(func(s *results.HealthSecond) { *s.Stolen = 0.1 })
+		}, "other virtual machines took 5 %"},
+		"memory":           {func(p *SlicePart) { p.MemoryStalled = 0.02 }, "waited for memory 2 %"},
+		"disks":            {func(p *SlicePart) { p.IOStalled = 0.2 }, "waited for its disks 20 %"},
+		"late":             {func(p *SlicePart) { p.Loads[0].OwnLag = late(0.06) }, "sent 6 % of the requests of warm"},
+		"seldom late":      {func(p *SlicePart) { p.Loads[0].OwnLag = late(0.04) }, ""},
+		"no ports":         {func(p *SlicePart) { p.Loads[0].OutOfPorts = 3 }, "out of local ports"},
+		"a slow service":   {func(p *SlicePart) { p.Series[0].Response = histogram(9 * time.Second) }, ""},
+		"a failing one":    {func(p *SlicePart) { p.Series[0].Failed = 1000 }, ""},
+		"one with a queue": {func(p *SlicePart) { p.Loads[0].Dropped, p.Loads[0].Sent = 900, 100 }, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := SlicePart{Measurements: measured(), Open: true}
+			p.Generator.CPUs = 2
+			p.Health = second(func(*results.HealthSecond) {})
+			p.Loads[0].OwnLag = late(0)
+			c.change(&p)
+			got := Veto([]SlicePart{p})
+			if c.want == "" && got != "" || !strings.Contains(got, c.want) {
+				t.Errorf("veto %q, want %q", got, c.want)
+			}
+		})
+	}
+}
