@@ -293,7 +293,8 @@ func shortRevision(hash string) string { return hash[:min(len(hash), 12)] }
 func armText(a results.ArmRecord) string {
 	text := cmp.Or(a.Label, a.URL, a.Image, a.Command, a.Kind)
 	var more []string
-	if r := shortRevision(a.Revision); r != "" && !strings.HasPrefix(text, r) {
+	const shortest = 7 // of the hashes that git shows
+	if r := shortRevision(a.Revision); r != "" && !strings.Contains(text, r[:min(len(r), shortest)]) {
 		more = append(more, r)
 	}
 	if a.Dirty {
@@ -313,30 +314,35 @@ func armText(a results.ArmRecord) string {
 	return text
 }
 
-// repeat is the command that carries out the experiment again: as typed, with the revisions that the names of branches
-// stood for.
+// repeat is the command that carries out the experiment again: as typed, with its seed, and with the revisions that the
+// names of branches stood for.
 func (t trial) repeat() []string {
 	args := again(t.Command)
 	if len(args) == 0 {
 		return nil
 	}
-	pin := func(flag string, a results.ArmRecord) {
-		if a.Kind != "revision" || a.Revision == "" {
-			return
+	for _, arm := range []struct {
+		flag string
+		results.ArmRecord
+	}{{"--base", t.Base}, {"--head", t.Head}} {
+		if arm.Kind == "revision" && arm.Revision != "" {
+			args = withFlag(args, arm.flag, arm.Revision)
 		}
-		for i, arg := range args {
-			if arg == flag && i+1 < len(args) {
-				args[i+1] = a.Revision
-				return
-			}
-			if strings.HasPrefix(arg, flag+"=") {
-				args[i] = flag + "=" + a.Revision
-				return
-			}
-		}
-		args = append(args, flag, a.Revision)
 	}
-	pin("--base", t.Base)
-	pin("--head", t.Head)
-	return args
+	return withFlag(args, "--seed", strconv.FormatUint(t.Design.Seed, 10))
+}
+
+// withFlag is a command with another value of a flag.
+func withFlag(args []string, flag, value string) []string {
+	for i, arg := range args {
+		switch {
+		case arg == flag && i+1 < len(args):
+			args[i+1] = value
+			return args
+		case strings.HasPrefix(arg, flag+"="):
+			args[i] = flag + "=" + value
+			return args
+		}
+	}
+	return append(args, flag, value)
 }

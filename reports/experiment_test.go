@@ -162,9 +162,9 @@ func TestRepeatedCommand(t *testing.T) {
 	base := e.Base.Revision
 	e.Head = results.ArmRecord{Kind: "revision", Revision: "abc"}
 	for command, want := range map[string]string{
-		"ab x.yaml":                            "ab x.yaml --base " + base + " --head abc",
-		"ab x.yaml --base main --head=feature": "ab x.yaml --base " + base + " --head=abc",
-		"ab x.yaml --out a":                    "ab x.yaml --out a-again --base " + base + " --head abc",
+		"ab x.yaml":                            "ab x.yaml --base " + base + " --head abc --seed 2",
+		"ab x.yaml --base main --head=feature": "ab x.yaml --base " + base + " --head=abc --seed 2",
+		"ab x.yaml --seed 9 --head a":          "ab x.yaml --seed 2 --head abc --base " + base,
 	} {
 		e.Command = strings.Fields(command)
 		if got := strings.Join(newTrial(e).repeat(), " "); got != want {

@@ -53,7 +53,7 @@ func ExperimentText(w io.Writer, e *results.Experiment) error {
 		}
 	}
 	if again := t.repeat(); len(again) > 0 {
-		fmt.Fprintf(&b, "\nOnce more (seed %d)\n  %s\n", t.Design.Seed, onOneLine(shellLine(again)))
+		fmt.Fprintf(&b, "\nOnce more\n  %s\n", onOneLine(shellLine(again)))
 	}
 	if _, err := w.Write(b.Bytes()); err != nil {
 		return fmt.Errorf("draw the text of the experiment: %w", err)
