@@ -17,6 +17,7 @@ import (
 
 	"github.com/policycortex/headroom/containers"
 	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/results/history"
 	"github.com/policycortex/headroom/scenarios"
 )
 
@@ -24,6 +25,7 @@ import (
 const (
 	exitOK          = 0
 	exitError       = 1
+	exitNone        = 3   // there is no history or baseline yet
 	exitCrossed     = 99  // a threshold was crossed
 	exitUsage       = 104 // the scenario, a flag or the configuration is wrong
 	exitInterrupted = 105
@@ -88,6 +90,7 @@ func run(w, wErr io.Writer, args []string) int {
 func exitCode(err error) int {
 	var verdict verdictError
 	var unknown *containers.UnknownProviderError
+	var noHistory *history.NoneError
 	switch {
 	case err == nil:
 		return exitOK
@@ -97,6 +100,8 @@ func exitCode(err error) int {
 		return exitCrossed
 	case errors.As(err, &verdict):
 		return exitInvalid
+	case errors.As(err, &noHistory), errors.As(err, new(noBaselineError)):
+		return exitNone
 	case errors.As(err, new(usageError)), errors.As(err, new(inputError)), errors.As(err, new(scenarios.Errors)),
 		errors.As(err, &unknown):
 		return exitUsage
@@ -145,8 +150,9 @@ func newRoot(args []string) *cobra.Command {
 		Long: `headroom runs load scenarios against its reference API or your own service, judges the measurements by the scenario's
 thresholds, and writes reports.
 
-Exit codes: 0 all thresholds held, 99 a threshold was crossed, 104 the scenario or a flag is wrong, 105 interrupted, 125 the
-measurement is invalid or inconclusive (the generator was the limit, or there is too little data), 1 any other error.`,
+Exit codes: 0 all thresholds held, 3 there is no history or baseline yet, 99 a threshold was crossed or a change for the worse
+found, 104 the scenario or a flag is wrong, 105 interrupted, 125 the measurement is invalid or inconclusive (the generator was
+the limit, or there is too little data), 1 any other error.`,
 		Example: `  headroom run scenarios/smoke.yaml
   headroom run my-service.yaml --set target.url=http://127.0.0.1:8080
   headroom compare before after
@@ -161,7 +167,8 @@ measurement is invalid or inconclusive (the generator was the limit, or there is
 	})
 	root.AddCommand(newRunCommand(args), newMergeCommand(args), newCompareCommand(), newAttackCommand(),
 		newServeCommand(), newSeedCommand(), newReportCommand(), newValidateCommand(), newABCommand(args),
-		newCalibrateCommand(args), newDoctorCommand(), newVersionCommand())
+		newServeCommand(), newSeedCommand(), newReportCommand(), newValidateCommand(), newABCommand(args),
+		newCalibrateCommand(args), newHistoryCommand(), newBaselineCommand(), newDoctorCommand(), newVersionCommand())
 	// Unknown commands and unexpected arguments are usage errors as well.
 	root.Args = unknownCommand
 	root.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }

@@ -13,6 +13,8 @@ import (
 	"math"
 	"os"
 	"slices"
+	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -24,11 +26,17 @@ type Entry struct {
 	Time     time.Time `json:"time"`
 	Revision string    `json:"revision"`          // of the service under load, as git names it
 	Subject  string    `json:"subject,omitempty"` // of the commit
+	Dirty    bool      `json:"dirty,omitempty"`   // there were changes beyond the revision
 	Scenario string    `json:"scenario"`          // the plan's name
-	Machine  string    `json:"machine"`           // what must be the same for figures to be comparable
-	Outcome  string    `json:"outcome,omitempty"` // PASS, FAIL, ...
-	Source   string    `json:"source,omitempty"`  // the directory of the run
-	Figures  []Figure  `json:"figures"`
+	File     string    `json:"file,omitempty"`    // the scenario's file
+	// Machine and Environment are what must be the same for figures to be comparable. A figure with a reference may be
+	// of another machine.
+	Machine     string   `json:"machine"`
+	Environment string   `json:"environment,omitempty"`
+	Reference   string   `json:"reference,omitempty"` // what the references of the figures are of; empty: there are none
+	Outcome     string   `json:"outcome,omitempty"`   // PASS, FAIL, ...
+	Source      string   `json:"source,omitempty"`    // the directory of the run
+	Figures     []Figure `json:"figures"`
 }
 
 // Figure is one value of an entry.
@@ -142,14 +150,17 @@ func parse(content []byte) ([]Entry, error) {
 	return entries, nil
 }
 
-// Series is one figure over the revisions, on one machine unless it has a reference.
+// Series is one figure over the revisions in one environment, on one machine unless it has a reference.
 type Series struct {
-	Figure   string
-	Unit     string
-	Scenario string
-	Machine  string // empty where the figure is relative to a reference
-	Points   []Point
-	Changes  []Change
+	Figure       string
+	Unit         string
+	MoreIsBetter bool
+	Scenario     string
+	Environment  string
+	Machine      string // empty where the figure is relative to a reference
+	Reference    string // empty where it is not
+	Points       []Point
+	Changes      []Change
 }
 
 // Point is the figure in one entry.
@@ -169,56 +180,93 @@ type Change struct {
 	By    float64
 	Worse bool
 	P     float64
+	// New is true of a change that is not found without the points of the newest revision.
+	New bool
 }
 
 // SmallestChange is the least change that is reported.
 const SmallestChange = 0.03
 
-// Follow returns the series of the entries, with their changes, in the order of scenario, figure and machine. Figures
-// that are 0 or less have no logarithm and are left out.
+// MostPoints is how many points of a series are looked at, the newest: the time that a search takes grows with their
+// square.
+const MostPoints = 100
+
+// Follow returns the series of the entries, with their changes, in the order of scenario, figure, environment, machine
+// and reference. Figures that are 0 or less have no logarithm and are left out.
 func Follow(entries []Entry) []Series {
-	type key struct{ scenario, figure, machine string }
+	type key struct{ scenario, figure, environment, machine, reference string }
 	all := map[key]*Series{}
-	better := map[key]bool{}
 	for _, e := range entries {
 		for _, f := range e.Figures {
 			level, ok := f.level()
 			if !ok {
 				continue
 			}
-			k := key{e.Scenario, f.Name, e.Machine}
+			k := key{scenario: e.Scenario, figure: f.Name, environment: e.Environment, machine: e.Machine}
 			if f.Reference > 0 {
-				k.machine = ""
+				k.machine, k.reference = "", e.Reference
 			}
 			if all[k] == nil {
-				all[k] = &Series{Figure: f.Name, Unit: f.Unit, Scenario: e.Scenario, Machine: k.machine}
+				all[k] = &Series{
+					Figure: f.Name, Unit: f.Unit, Scenario: k.scenario, Environment: k.environment, Machine: k.machine,
+					Reference: k.reference,
+				}
 			}
-			better[k] = f.MoreIsBetter
+			all[k].MoreIsBetter = f.MoreIsBetter
 			all[k].Points = append(all[k].Points, Point{Entry: e, Value: f.Value, Level: level})
 		}
 	}
 	keys := slices.SortedFunc(maps.Keys(all), func(a, b key) int {
 		return cmp.Or(cmp.Compare(a.scenario, b.scenario), cmp.Compare(a.figure, b.figure),
-			cmp.Compare(a.machine, b.machine))
+			cmp.Compare(a.environment, b.environment), cmp.Compare(a.machine, b.machine),
+			cmp.Compare(a.reference, b.reference))
 	})
-	var series []Series
-	for _, k := range keys {
-		s := all[k]
-		s.findChanges(better[k])
-		series = append(series, *s)
+	series := make([]Series, len(keys))
+	var searches sync.WaitGroup
+	for i, k := range keys {
+		s := *all[k]
+		s.Points = s.Points[max(0, len(s.Points)-MostPoints):]
+		searches.Go(func() {
+			s.findChanges()
+			series[i] = s
+		})
 	}
+	searches.Wait()
 	return series
 }
 
-func (s *Series) findChanges(moreIsBetter bool) {
-	levels := make([]float64, len(s.Points))
-	for i, p := range s.Points {
+// findChanges finds the changes, and which of them are new.
+func (s *Series) findChanges() {
+	s.Changes = s.changesOf(s.Points)
+	known := len(s.Points)
+	for known > 0 && s.Points[known-1].Entry.Revision == s.Points[len(s.Points)-1].Entry.Revision {
+		known--
+	}
+	before := s.changesOf(s.Points[:known])
+	for i := range s.Changes {
+		s.Changes[i].New = !slices.ContainsFunc(before, s.Changes[i].resembles)
+	}
+}
+
+func (s *Series) changesOf(points []Point) []Change {
+	levels := make([]float64, len(points))
+	for i, p := range points {
 		levels[i] = p.Level
 	}
+	var changes []Change
 	for _, c := range changepoint.Find(levels, math.Log1p(SmallestChange)) {
 		by := math.Expm1(c.After - c.Before)
-		s.Changes = append(s.Changes, Change{Index: c.Index, By: by, Worse: (by > 0) != moreIsBetter, P: c.P})
+		changes = append(changes, Change{Index: c.Index, By: by, Worse: (by > 0) != s.MoreIsBetter, P: c.P})
 	}
+	return changes
+}
+
+// alikeWithin is by how many points the place of a change may move when more points are known.
+const alikeWithin = 2
+
+// resembles says that another change is about the same one, found with other points.
+func (c Change) resembles(other Change) bool {
+	return c.Worse == other.Worse && max(c.Index-other.Index, other.Index-c.Index) <= alikeWithin
 }
 
 // Newest is the last change of a series; nil where there is none.
@@ -228,3 +276,34 @@ func (s *Series) Newest() *Change {
 	}
 	return &s.Changes[len(s.Changes)-1]
 }
+
+// FewestPoints is how many points a series needs before any change can be found in it: with fewer, none of the orders
+// of the points is rare enough.
+const FewestPoints = 11
+
+// Decides says whether a change of the series is an alarm: of P95 of a whole run or scenario, and of the CPU time per
+// request. A run has many other figures, which would each have false alarms of their own; they are shown.
+func (s *Series) Decides() bool {
+	metric, statistic, _ := strings.Cut(s.Figure, " ")
+	metric, selector, _ := strings.Cut(metric, "{")
+	ofWhole := selector == "" || strings.HasPrefix(selector, "scenario:") && !strings.Contains(selector, ",")
+	return ofWhole && (metric == "http_req_duration" && statistic == "p(95)" || metric == "cpu_per_request")
+}
+
+// Alarm is the newest new change for the worse of the series, where it decides; else nil.
+func (s *Series) Alarm() *Change {
+	for i := len(s.Changes) - 1; i >= 0 && s.Decides(); i-- {
+		if c := &s.Changes[i]; c.New && c.Worse {
+			return c
+		}
+	}
+	return nil
+}
+
+// Around are the revisions between which a change happened: of the last point before it and of the first after it.
+func (s *Series) Around(c Change) (before, after Entry) {
+	return s.Points[c.Index-1].Entry, s.Points[c.Index].Entry
+}
+
+// Shown is the value of a point as it is followed: relative to the reference where the series has one.
+func (p Point) Shown() float64 { return math.Exp(p.Level) }

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -110,6 +112,125 @@ func TestReference(t *testing.T) {
 	if s := Follow(without); len(s[0].Changes) != 1 || s[0].Changes[0].Worse {
 		t.Errorf("without it: %+v", s[0].Changes)
 	}
+}
+
+// TestNew adds one entry after the other: a change is new with one revision alone, and all runs of that count.
+func TestNew(t *testing.T) {
+	var entries []Entry
+	var newAt []int
+	for i := range 40 {
+		p95 := 10 * (1 + 0.01*math.Sin(float64(7*i)))
+		if i >= 20 {
+			p95 *= 1.2
+		}
+		entries = append(entries, entry(i, p95))
+		for _, c := range Follow(entries)[0].Changes {
+			if c.New {
+				newAt = append(newAt, i)
+				if c.Index != 20 || !c.Worse {
+					t.Errorf("after entry %d: %+v", i, c)
+				}
+			}
+		}
+	}
+	if len(newAt) != 1 || newAt[0] < 22 || newAt[0] > 30 {
+		t.Fatalf("the change of entry 20 is new after entries %v", newAt)
+	}
+	again := entry(newAt[0], 12)
+	again.Time = again.Time.Add(1)
+	repeated := append(slices.Clone(entries[:newAt[0]+1]), again)
+	if c := Follow(repeated)[0].Newest(); c == nil || !c.New {
+		t.Errorf("with a second run of the same revision: %+v", c)
+	}
+}
+
+// TestKeptApart: figures of other environments and of other references are not one series, and of a long series the
+// newest points are looked at.
+func TestKeptApart(t *testing.T) {
+	var entries []Entry
+	for i := range MostPoints + 5 {
+		e := entry(i, 10)
+		e.Figures = e.Figures[:1]
+		entries = append(entries, e)
+	}
+	other, relative, anew := entry(1, 10), entry(2, 10), entry(3, 10)
+	other.Environment = "GOGC=50"
+	for _, e := range []*Entry{&relative, &anew} {
+		e.Figures = []Figure{{Name: "http_req_duration p(95)", Value: 10, Reference: 5}}
+	}
+	relative.Reference, anew.Reference = "light server 1", "light server 2"
+	other.Figures = other.Figures[:1]
+	series := Follow(append(entries, other, relative, anew))
+	var lengths []int
+	for _, s := range series {
+		lengths = append(lengths, len(s.Points))
+	}
+	slices.Sort(lengths)
+	if !slices.Equal(lengths, []int{1, 1, 1, MostPoints}) {
+		t.Errorf("points of the series: %v", lengths)
+	}
+}
+
+func TestDecides(t *testing.T) {
+	for figure, want := range map[string]bool{
+		"http_req_duration p(95)": true, "http_req_duration{scenario:warm} p(95)": true, "cpu_per_request": true,
+		"http_req_duration med": false, "http_req_duration{name:get} p(95)": false, "http_reqs rate": false,
+		"http_req_duration{name:get,scenario:warm} p(95)": false, "http_req_duration{scenario:a,stage:b} p(95)": false,
+	} {
+		s := Series{Figure: figure, Changes: []Change{{Worse: true, New: true}, {Worse: true}, {New: true}}}
+		if s.Decides() != want || (s.Alarm() == &s.Changes[0]) != want {
+			t.Errorf("%s: decides %t", figure, s.Decides())
+		}
+	}
+}
+
+// TestFewestPoints: the largest change is not found in fewer points, and is in that many.
+func TestFewestPoints(t *testing.T) {
+	for n := FewestPoints - 1; n <= FewestPoints+1; n++ {
+		var entries []Entry
+		for i := range n {
+			entries = append(entries, entry(i, 10*(1+0.01*math.Sin(float64(7*i)))*float64(1+2*i/n)))
+		}
+		if found := len(Follow(entries)[0].Changes) > 0; found != (n >= FewestPoints) {
+			t.Errorf("a change is found in %d points: %t", n, found)
+		}
+	}
+}
+
+// BenchmarkAlarms counts how often the next entry of a series without a change is taken for a change for the worse, and
+// after how many entries one of 10 % is found. The noise of an entry is 5 %.
+func BenchmarkAlarms(b *testing.B) {
+	random := rand.New(rand.NewPCG(1, 2))
+	noisy := func(i int, p95 float64) Entry {
+		e := entry(i, p95*math.Exp(0.05*random.NormFloat64()))
+		e.Figures = e.Figures[:1]
+		return e
+	}
+	alarm := func(entries []Entry) bool {
+		return slices.ContainsFunc(Follow(entries)[0].Changes, func(c Change) bool { return c.New && c.Worse })
+	}
+	var added, alarms, found, waited float64
+	for b.Loop() {
+		var entries []Entry
+		for i := range 60 {
+			entries = append(entries, noisy(i, 10))
+			added++
+			if alarm(entries) {
+				alarms++
+			}
+		}
+		for i := range 30 {
+			entries = append(entries[:30+i], noisy(30+i, 11))
+			if alarm(entries) {
+				found++
+				waited += float64(i + 1)
+				break
+			}
+		}
+	}
+	b.ReportMetric(100*alarms/added, "%-false-alarms/entry")
+	b.ReportMetric(100*found/float64(b.N), "%-found")
+	b.ReportMetric(waited/max(found, 1), "entries-waited")
 }
 
 func FuzzParse(f *testing.F) {
