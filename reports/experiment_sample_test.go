@@ -171,8 +171,9 @@ func sampleTrialRecord() *results.Experiment {
 			Subject: "store: read the cache before the replica", Settings: map[string]string{"GOMAXPROCS": "1"},
 		},
 		Head: results.ArmRecord{
-			Kind: "working tree", Label: "the working tree, at 9b8c7d6e5f", Revision: "9b8c7d6e5f4a3b2c1d0e9f8a7b6c5d4e3f2a1b0c",
-			Subject: "server: validate tags", Dirty: true, Settings: map[string]string{"GOMAXPROCS": "1"},
+			Kind: "working tree", Label: "the working tree, at 9b8c7d6e5f",
+			Revision: "9b8c7d6e5f4a3b2c1d0e9f8a7b6c5d4e3f2a1b0c",
+			Subject:  "server: validate tags", Dirty: true, Settings: map[string]string{"GOMAXPROCS": "1"},
 		},
 		Design: results.DesignRecord{
 			Restarts: true, Warmup: 2, Discard: 0.5, Measure: 2, MaxTime: 600, Alpha: 0.01, Miss: 0.025,
