@@ -155,6 +155,7 @@ func (a *arm) isCommand(e scenarios.Experiment, command, dir, log string) {
 		if _, err := i.CPU(); err != nil { // on this system
 			i.CPU = nil
 		}
+		countInstructions(i, s.Pid())
 		return i, nil
 	}
 }
@@ -175,6 +176,17 @@ func (a *arm) isImage(e scenarios.Experiment, image, log string) {
 		}
 		return i, nil
 	}
+}
+
+// countInstructions counts the instructions of an arm until it is stopped, where the machine can.
+func countInstructions(i *paired.Instance, pid int) {
+	c, err := containers.CountInstructions(pid)
+	if err != nil {
+		return
+	}
+	stop := i.Stop
+	i.Instructions = c.Count
+	i.Stop = func(ctx context.Context) error { return errors.Join(c.Close(), stop(ctx)) }
 }
 
 // allocations asks what Go has allocated in a service; nil where the service does not say.

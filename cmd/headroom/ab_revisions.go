@@ -242,10 +242,15 @@ func (r *referenceArms) launch(ctx context.Context, arm *arm, dir string, variab
 		delete(s.settings, name)
 	}
 	arm.record.Settings, r.latest[arm.name] = s.settings, s
-	return &paired.Instance{
+	i := &paired.Instance{
 		URL: s.url, Snapshot: s.snapshot, Stop: s.stop,
 		CPU: func() (time.Duration, error) { return containers.CPUTime(s.child.Pid()) },
-	}, nil
+	}
+	if _, err := i.CPU(); err != nil { // on this system
+		i.CPU = nil
+	}
+	countInstructions(i, s.child.Pid())
+	return i, nil
 }
 
 // sameMigrations says whether two checkouts of the reference server have the same migrations.

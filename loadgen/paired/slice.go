@@ -66,7 +66,7 @@ func (o *Options) part(ctx context.Context, on *Instance, plan *scenarios.Plan) 
 	if !ok {
 		return p, account.err
 	}
-	p.CPU = last.cpu - first.cpu
+	p.CPU, p.Instructions = last.cpu-first.cpu, last.instructions-first.instructions
 	stalled := last.stalled.Since(first.stalled, last.at.Sub(first.at))
 	p.MemoryStalled, p.IOStalled = stalled.Memory, stalled.IO
 	p.Allocated, p.Objects = last.bytes-first.bytes, last.objects-first.objects
@@ -88,6 +88,7 @@ type account struct {
 type edge struct {
 	at             time.Time
 	cpu            time.Duration
+	instructions   int64
 	bytes, objects int64 // allocated
 	stalled        procstat.Stalls
 }
@@ -102,6 +103,9 @@ func (a *account) take(ctx context.Context) (s results.Snapshot, err error) {
 	}
 	if err == nil && a.of.CPU != nil {
 		e.cpu, err = a.of.CPU()
+	}
+	if err == nil && a.of.Instructions != nil {
+		e.instructions, err = a.of.Instructions()
 	}
 	if err == nil && !first {
 		err = a.ask(ctx, &e, &s)

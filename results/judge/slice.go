@@ -14,6 +14,8 @@ type SlicePart struct {
 	Open bool
 	// CPU is the CPU time of the arm while the part was measured; 0 where it is not known.
 	CPU time.Duration
+	// Instructions are those that the arm executed meanwhile; 0 where it is not known.
+	Instructions int64
 	// View is the reference server's own account of that time; nil for any other service.
 	View *results.ServerView
 	// Allocated and Objects are what Go allocated in the arm meanwhile; 0 where it is not known.
@@ -95,7 +97,7 @@ func reported(names, closed []string) []scenarios.Regression {
 	add(scenarios.CacheHitRatio, nil, true, rate)
 	for _, metric := range []scenarios.MetricName{
 		scenarios.CPUPerRequest, scenarios.AllocatedPerRequest, scenarios.ObjectsPerRequest,
-		scenarios.DBTimePerRequest, scenarios.StatementsPerReq,
+		scenarios.DBTimePerRequest, scenarios.StatementsPerReq, scenarios.InstructionsPerReq,
 	} {
 		add(metric, nil, false, value)
 	}
@@ -130,6 +132,8 @@ func (p *SlicePart) value(r scenarios.Regression) (value float64, ok bool, err e
 		return per(float64(p.CPU) / float64(time.Millisecond))
 	case scenarios.AllocatedPerRequest:
 		return per(float64(p.Allocated))
+	case scenarios.InstructionsPerReq:
+		return per(float64(p.Instructions))
 	case scenarios.ObjectsPerRequest:
 		return per(float64(p.Objects))
 	case scenarios.DBTimePerRequest, scenarios.StatementsPerReq:

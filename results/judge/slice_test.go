@@ -24,6 +24,7 @@ func TestSliceFigures(t *testing.T) {
 	view := m.Views[0]
 	open := SlicePart{
 		Measurements: m, Open: true, CPU: 100 * time.Millisecond, View: &view, Allocated: 5_000_000, Objects: 20_000,
+		Instructions: 3_000_000,
 	}
 	gates := []scenarios.Regression{
 		regression(t, "http_req_duration{team:core}", "p(90)<+5%"), regression(t, "http_req_cache_hit", "rate>-5%"),
@@ -39,7 +40,8 @@ func TestSliceFigures(t *testing.T) {
 		"http_req_duration{name:get} p(99)": 990, "http_req_duration{team:core} p(90)": 900,
 		"http_req_succeeded rate": 0.99, "http_req_succeeded{name:get} rate": 0.99, "http_req_cache_hit rate": 0.5,
 		"cpu_per_request value": 0.1, "allocated_per_request value": 5000, "objects_per_request value": 20,
-		"db_time_per_request value": 0.004, "statements_per_request value": 0.002, "cache_hit_ratio rate": 0.9,
+		"instructions_per_request value": 3000,
+		"db_time_per_request value":      0.004, "statements_per_request value": 0.002, "cache_hit_ratio rate": 0.9,
 	} {
 		if !near(got[name], want) {
 			t.Errorf("%s is %v, want %v", name, got[name], want)
