@@ -10,7 +10,7 @@ RACE := $(shell command -v gcc >/dev/null 2>&1 && echo -race)
 # The first build of a program compiles all of its dependencies, which takes minutes, and go build prints nothing meanwhile.
 compiling = [ -x $(1) ] || echo "compiling $(1): the first build takes a few minutes"
 
-.PHONY: help bench bench-smoke bench-go bench-server bench-generator test test-short lint vuln build clean
+.PHONY: help ab calibrate bench bench-smoke bench-go bench-server bench-generator test test-short lint vuln build clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -20,6 +20,12 @@ bench: build ## run the reference scenario against the reference API
 
 bench-smoke: build ## the same chain with ten seconds of load
 	@bin/headroom run scenarios/smoke.yaml --provider $(PROVIDER)
+
+ab: build ## did the working tree get slower than the commit at which it left the default branch? BASE=REF names another
+	@bin/headroom ab regression --provider $(PROVIDER) $(if $(BASE),--base $(BASE))
+
+calibrate: build ## measure how small a change experiments find on this machine (hours, in which it should be idle)
+	@bin/headroom calibrate --provider $(PROVIDER)
 
 bench-go: ## run the Go benchmarks, with allocations
 	go test -run '^$$' -bench . -benchmem ./...
@@ -67,4 +73,4 @@ build: ## build bin/headroom
 	@go build -o bin/headroom ./cmd/headroom
 
 clean: ## remove built programs and saved runs
-	rm -rf bin results/runs
+	rm -rf bin results/runs results/experiments
