@@ -91,7 +91,7 @@ func (s comparedRuns) times() string {
 // comparisonHeadline is the verdict in a sentence or two.
 func comparisonHeadline(c *judge.Comparison) string {
 	if c.Invalid != "" {
-		return "The runs cannot be judged: " + c.Invalid + "."
+		return "The runs cannot be judged: " + c.Invalid + ". Take another run in its place."
 	}
 	figures := Plural(len(c.Figures), "figure")
 	var text string

@@ -81,6 +81,9 @@ func (s *shareFlag) Set(value string) error {
 	if isPercent {
 		v /= 100
 	}
+	if !(v >= 0 && v <= 1) {
+		return errors.New("a share lies between 0 and 100%")
+	}
 	*s = shareFlag(v)
 	return nil
 }

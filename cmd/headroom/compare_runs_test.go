@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -161,4 +162,20 @@ func TestCompareSidesRefuses(t *testing.T) {
 		p.exits(t, tt.code)
 		says(t, p.stdout.String()+p.stderr.String(), tt.says)
 	}
+}
+
+// FuzzShareFlag: what is read as a share can be written and read again.
+func FuzzShareFlag(f *testing.F) {
+	for _, value := range []string{"5%", "0.05", " 1e-3 % ", "-1", "%", "", "NaN", "1e999%", "5 %%"} {
+		f.Add(value)
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		var s, again shareFlag
+		if s.Set(value) != nil {
+			return
+		}
+		if err := again.Set(s.String()); err != nil || math.Abs(float64(again-s)) > 1e-5*float64(s)+1e-300 {
+			t.Errorf("%q is %v, and %v when it is read again: %v", value, float64(s), float64(again), err)
+		}
+	})
 }

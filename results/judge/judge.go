@@ -1,5 +1,5 @@
 // Package judge says what follows from the measurements of a run: it holds them against thresholds, says whether they
-// can be trusted, and compares two runs.
+// can be trusted, and compares runs.
 package judge
 
 import (

@@ -282,7 +282,8 @@ func pairWarnings(old, new *results.Run) []string {
 		out = append(out, "the new run was made before the old one: are they in the right order?")
 	}
 	out = append(out, environmentDifferences(side{"old", []*results.Run{old}}, side{"new", []*results.Run{new}})...)
-	before, after := runWarnings(old), runWarnings(new)
+	before := append(tooShortWarnings(old), runWarnings(old)...)
+	after := append(tooShortWarnings(new), runWarnings(new)...)
 	for _, w := range before {
 		if slices.Contains(after, w) {
 			out = append(out, "both: "+w)
@@ -298,13 +299,18 @@ func pairWarnings(old, new *results.Run) []string {
 	return out
 }
 
+// tooShortWarnings say that a run is too short for intervals of its figures.
+func tooShortWarnings(r *results.Run) []string {
+	if long(r) {
+		return nil
+	}
+	return []string{fmt.Sprintf("fewer than %d full seconds of a scenario were measured: too few to show a difference",
+		stats.MinBlocks)}
+}
+
 // runWarnings are what a comparison should say of one of its runs.
 func runWarnings(r *results.Run) []string {
 	var out []string
-	if !long(r) {
-		out = append(out, fmt.Sprintf("fewer than %d full seconds of a scenario were measured: too few to "+
-			"show a change", stats.MinBlocks))
-	}
 	for _, reason := range r.Verdict.Invalid {
 		out = append(out, "INVALID: "+reason)
 	}
