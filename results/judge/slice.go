@@ -200,14 +200,24 @@ func Veto(parts []SlicePart) string {
 			if l.OutOfFiles > 0 || l.OutOfPorts > 0 {
 				return exhausted(p.Measurements, l)[0]
 			}
-			if !l.Open || l.OwnLag.Count() == 0 {
-				continue
-			}
-			if late := above(l.OwnLag, lateSend); float64(late) > mostLate*float64(l.OwnLag.Count()) {
-				return fmt.Sprintf("the generator sent %.0f %% of the requests of %s more than %d ms late",
-					100*float64(late)/float64(l.OwnLag.Count()), l.Scenario, lateSend)
-			}
+		}
+		if share := p.lateShare(); share > mostLate {
+			return fmt.Sprintf("the generator sent %.0f %% of the requests more than %d ms late", 100*share, lateSend)
 		}
 	}
 	return ""
+}
+
+// lateShare is the share of the requests of open loads that the generator sent too late.
+func (p *SlicePart) lateShare() float64 {
+	var late, all int64
+	for _, l := range p.Loads {
+		if l.Open {
+			late, all = late+above(l.OwnLag, lateSend), all+l.OwnLag.Count()
+		}
+	}
+	if all == 0 {
+		return 0
+	}
+	return float64(late) / float64(all)
 }

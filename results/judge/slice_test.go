@@ -137,7 +137,7 @@ func TestVeto(t *testing.T) {
 		}, "other virtual machines took 5 %"},
 		"memory":           {func(p *SlicePart) { p.MemoryStalled = 0.02 }, "waited for memory 2 %"},
 		"disks":            {func(p *SlicePart) { p.IOStalled = 0.2 }, "waited for its disks 20 %"},
-		"late":             {func(p *SlicePart) { p.Loads[0].OwnLag = late(0.06) }, "sent 6 % of the requests of warm"},
+		"late":             {func(p *SlicePart) { p.Loads[0].OwnLag = late(0.06) }, "sent 6 % of the requests"},
 		"seldom late":      {func(p *SlicePart) { p.Loads[0].OwnLag = late(0.04) }, ""},
 		"no ports":         {func(p *SlicePart) { p.Loads[0].OutOfPorts = 3 }, "out of local ports"},
 		"a slow service":   {func(p *SlicePart) { p.Series[0].Response = histogram(9 * time.Second) }, ""},
