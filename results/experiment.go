@@ -53,8 +53,10 @@ type ArmRecord struct {
 
 // DesignRecord is how the experiment was to be carried out and judged.
 type DesignRecord struct {
-	Seed      uint64  `json:"seed"`
-	Restarts  bool    `json:"restarts"` // both arms were started anew for each block
+	Seed     uint64 `json:"seed"`
+	Restarts bool   `json:"restarts"` // both arms were started anew for each block
+	// ArmCPUs are the CPUs that the arms' processes were kept on, the generator being on others; empty: all.
+	ArmCPUs   []int   `json:"arm_cpus,omitempty"`
 	Warmup    float64 `json:"warmup_seconds"`
 	Discard   float64 `json:"discard_seconds"`
 	Measure   float64 `json:"measure_seconds"`

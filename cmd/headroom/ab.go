@@ -224,6 +224,11 @@ func (x *experimenter) carryOut(ctx context.Context, l loaded, dir string) (e *r
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, arms.stop(ctx)) }()
+	together, err := arms.separate()
+	defer func() { err = errors.Join(err, together()) }()
+	if err != nil {
+		return nil, err
+	}
 	settings := plan.Experiment
 	slice := paired.Slice{Warmup: settings.Warmup, Discard: settings.Discard, Measure: settings.Slice}
 	e = &results.Experiment{
@@ -236,6 +241,7 @@ func (x *experimenter) carryOut(ctx context.Context, l loaded, dir string) (e *r
 		Design: results.DesignRecord{
 			Seed: x.seed, Restarts: arms.restart, Warmup: slice.Warmup.Seconds(), Discard: slice.Discard.Seconds(),
 			Measure: slice.Measure.Seconds(), MaxTime: settings.MaxTime.Seconds(), Alpha: settings.Alpha,
+			ArmCPUs: arms.cpus,
 		},
 	}
 	gates := x.gates(settings, arms)

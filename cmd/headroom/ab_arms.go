@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -18,7 +19,8 @@ import (
 // arms are the two versions of an experiment, ready to be started, and what they need.
 type arms struct {
 	base, head arm
-	restart    bool // they are started by us, anew for each block
+	restart    bool  // they are started by us, anew for each block
+	cpus       []int // that their processes are kept on; nil: all
 	keys       func(name string) (request.KeySet, error)
 	reference  *referenceArms // nil where the arms are not the reference server
 	dir        string         // of the experiment, for logs
@@ -63,8 +65,8 @@ func (x *experimenter) prepareArms(ctx context.Context, plan *scenarios.Plan, di
 		return a, err
 	case kindCommand:
 		a.restart = true
-		a.base.isCommand(e, e.Base.Command, "", filepath.Join(dir, "base.log"))
-		a.head.isCommand(e, e.Head.Command, "", filepath.Join(dir, "head.log"))
+		a.isCommand(&a.base, e, e.Base.Command, "")
+		a.isCommand(&a.head, e, e.Head.Command, "")
 		return a, nil
 	case kindImage:
 		a.restart = true
@@ -135,29 +137,47 @@ func (a *arm) isAt(ctx context.Context, target scenarios.Target, url string) err
 	return reachable(ctx, target)
 }
 
-// isCommand makes the arm a service that a command line starts in a directory.
-func (a *arm) isCommand(e scenarios.Experiment, command, dir, log string) {
-	a.record.Command = command
-	if a.record.Kind == "" {
-		a.record.Kind, a.record.Label = kindCommand, command
+// isCommand makes an arm a service that a command line starts in a directory.
+func (a *arms) isCommand(arm *arm, e scenarios.Experiment, command, dir string) {
+	arm.record.Command = command
+	if arm.record.Kind == "" {
+		arm.record.Kind, arm.record.Label = kindCommand, command
 	}
-	a.launch = func(ctx context.Context) (*paired.Instance, error) {
+	arm.launch = func(ctx context.Context) (*paired.Instance, error) {
 		s, err := containers.StartService(ctx, containers.ServiceSpec{
-			Command: command, Dir: dir, Ready: e.Ready, ReadyWithin: e.ReadyWithin, Log: log,
+			Command: command, Dir: dir, Ready: e.Ready, ReadyWithin: e.ReadyWithin,
+			Log: filepath.Join(a.dir, string(arm.name)+".log"),
 		})
 		if err != nil {
 			return nil, err
 		}
-		i := &paired.Instance{
-			URL: s.URL, Stop: s.Stop, Allocated: allocations(ctx, s.URL),
-			CPU: func() (time.Duration, error) { return containers.CPUTime(s.Pid()) },
-		}
-		if _, err := i.CPU(); err != nil { // on this system
-			i.CPU = nil
-		}
-		countInstructions(i, s.Pid())
-		return i, nil
+		i := &paired.Instance{URL: s.URL, Stop: s.Stop, Allocated: allocations(ctx, s.URL)}
+		return i, a.observe(i, s.Pid())
 	}
+}
+
+// observe keeps the process of an arm on its CPUs and counts what it takes, where the system can.
+func (a *arms) observe(i *paired.Instance, pid int) error {
+	if _, err := containers.CPUTime(pid); err == nil {
+		i.CPU = func() (time.Duration, error) { return containers.CPUTime(pid) }
+	}
+	countInstructions(i, pid)
+	if a.cpus == nil {
+		return nil
+	}
+	return containers.Pin(pid, a.cpus)
+}
+
+// separate keeps the generator on one half of the CPUs and the arms that it starts on the other, so that the kernel
+// does not move them about. The function that it returns ends that for the generator.
+func (a *arms) separate() (together func() error, err error) {
+	generator, arms, ok := containers.Halves()
+	if kind := a.base.record.Kind; !ok || kind == kindURL || kind == kindImage {
+		return func() error { return nil }, nil
+	}
+	a.cpus = arms
+	return func() error { return containers.Pin(os.Getpid(), append(generator, arms...)) },
+		containers.Pin(os.Getpid(), generator)
 }
 
 // isImage makes the arm a service in a container.

@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/policycortex/headroom/containers"
 	"github.com/policycortex/headroom/fixtures"
@@ -59,7 +58,7 @@ func (x *experimenter) prepareRevisions(ctx context.Context, a *arms, plan *scen
 		if reference {
 			arm.program, arm.source = program, dir
 		} else {
-			arm.isCommand(e, e.Command, dir, filepath.Join(a.dir, string(arm.name)+".log"))
+			a.isCommand(arm.arm, e, e.Command, dir)
 		}
 	}
 	if !reference {
@@ -192,7 +191,7 @@ func (x *experimenter) startReferenceArms(ctx context.Context, a *arms, plan *sc
 			variables = append(variables, "HEADROOM_CACHE_URL="+otherCache(environment.CacheURL))
 		}
 		arm.launch = func(ctx context.Context) (*paired.Instance, error) {
-			return a.reference.launch(ctx, arm, a.dir, slices.Concat(variables, x.extra[arm.name]))
+			return a.launchReference(ctx, arm, slices.Concat(variables, x.extra[arm.name]))
 		}
 	}
 	a.reference.describe(plan, settings)
@@ -228,12 +227,10 @@ func otherCache(url string) string {
 	return before + "/1"
 }
 
-// launch starts a version of the reference server.
-func (r *referenceArms) launch(ctx context.Context, arm *arm, dir string, variables []string) (*paired.Instance,
-	error,
-) {
+// launchReference starts a version of the reference server.
+func (a *arms) launchReference(ctx context.Context, arm *arm, variables []string) (*paired.Instance, error) {
 	s, err := startReference(ctx, referenceSpec{
-		program: arm.program, log: filepath.Join(dir, string(arm.name)+".log"), variables: variables,
+		program: arm.program, log: filepath.Join(a.dir, string(arm.name)+".log"), variables: variables,
 	})
 	if err != nil {
 		return nil, err
@@ -241,16 +238,9 @@ func (r *referenceArms) launch(ctx context.Context, arm *arm, dir string, variab
 	for _, name := range []string{"HEADROOM_POSTGRES_URL", "HEADROOM_POSTGRES_REPLICA_URL", "HEADROOM_CACHE_URL"} {
 		delete(s.settings, name)
 	}
-	arm.record.Settings, r.latest[arm.name] = s.settings, s
-	i := &paired.Instance{
-		URL: s.url, Snapshot: s.snapshot, Stop: s.stop,
-		CPU: func() (time.Duration, error) { return containers.CPUTime(s.child.Pid()) },
-	}
-	if _, err := i.CPU(); err != nil { // on this system
-		i.CPU = nil
-	}
-	countInstructions(i, s.child.Pid())
-	return i, nil
+	arm.record.Settings, a.reference.latest[arm.name] = s.settings, s
+	i := &paired.Instance{URL: s.url, Snapshot: s.snapshot, Stop: s.stop}
+	return i, a.observe(i, s.child.Pid())
 }
 
 // sameMigrations says whether two checkouts of the reference server have the same migrations.

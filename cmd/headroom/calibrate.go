@@ -116,6 +116,11 @@ func (x *calibrator) record(ctx context.Context, l loaded) (err error) {
 	if err := x.startReferenceArms(ctx, a, l.plan); err != nil {
 		return err
 	}
+	together, err := a.separate()
+	defer func() { err = errors.Join(err, together()) }()
+	if err != nil {
+		return err
+	}
 	x.seed = uint64(time.Now().UnixNano())
 	random := rand.New(rand.NewPCG(x.seed, 0))
 	usual, err := x.usual(ctx, l, a, have)
