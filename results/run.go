@@ -40,6 +40,7 @@ type Run struct {
 	Shards       []ShardRun   `json:"shards,omitempty"` // of a run that was merged
 	Measurements Measurements `json:"measurements"`
 	Verdict      Verdict      `json:"verdict"`
+	Reference    *Reference   `json:"reference,omitempty"` // measured beside it, with --calibrate
 }
 
 // Tool is the headroom that made the run.

@@ -164,6 +164,9 @@ func runEntry(path string) (history.Entry, error) {
 		Machine:     machineFingerprint(r.Environment.Machine),
 		Environment: environmentFingerprint(r.Scenario, r.Environment), Outcome: string(r.Verdict.Outcome),
 	}
+	if r.Reference != nil {
+		e.Reference = r.Reference.Name
+	}
 	if filepath.Base(path) != "run.json" {
 		e.Source = filepath.Clean(path)
 	}
@@ -173,6 +176,7 @@ func runEntry(path string) (history.Entry, error) {
 		}
 		e.Figures = append(e.Figures, history.Figure{
 			Name: f.Name(), Unit: f.Unit, Value: f.Value, MoreIsBetter: f.MoreIsBetter,
+			Reference: r.Reference.Of(f.Metric, f.Statistic),
 		})
 	}
 	return e, nil

@@ -168,7 +168,8 @@ the limit, or there is too little data), 1 any other error.`,
 	root.AddCommand(newRunCommand(args), newMergeCommand(args), newCompareCommand(), newAttackCommand(),
 		newServeCommand(), newSeedCommand(), newReportCommand(), newValidateCommand(), newABCommand(args),
 		newServeCommand(), newSeedCommand(), newReportCommand(), newValidateCommand(), newABCommand(args),
-		newCalibrateCommand(args), newHistoryCommand(), newBaselineCommand(), newDoctorCommand(), newVersionCommand())
+		newCalibrateCommand(args), newReferenceServerCommand(), newHistoryCommand(), newBaselineCommand(),
+		newDoctorCommand(), newVersionCommand())
 	// Unknown commands and unexpected arguments are usage errors as well.
 	root.Args = unknownCommand
 	root.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }

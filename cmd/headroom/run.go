@@ -37,6 +37,7 @@ type runner struct {
 	secrets          *scenarios.Redactor
 	quiet, json      bool
 	export           exportFlag
+	calibrate        bool           // measure the pinned reference before and after the load
 	shard            *results.Shard // nil: the whole run
 	startAt          time.Time      // zero: as soon as all is ready
 	progress, result io.Writer      // where progress and results go; io.Discard for nowhere
@@ -85,6 +86,8 @@ of a built-in scenario, or - for standard input.`,
 	c.Flags().StringVar(&startAt, "start-at", "", "start the load at this `time`, such as 2026-01-02T15:04:05Z")
 	c.Flags().BoolVar(&r.quiet, "quiet", false, "do not show progress")
 	r.export.add(c)
+	c.Flags().BoolVar(&r.calibrate, "calibrate", false, "measure a pinned reference for 3 s before and after the "+
+		"load, to which history add relates the figures")
 	c.Flags().BoolVar(&r.json, "json", false,
 		"write the summary as JSON to standard output, and everything else to standard error")
 	return c
@@ -185,6 +188,10 @@ func (r *runner) runOne(ctx context.Context, l loaded, dir string) (outcome resu
 		fmt.Fprintln(r.progress, "warning:", few)
 	}
 	screen := newScreen(r.progress, plan)
+	reference, err := r.referenceBefore(ctx)
+	if err != nil {
+		return "", err
+	}
 	watch := system.watch(ctx, screen.say)
 	measured, err := loadgen.Run(ctx, plan, system.url, loadgen.Options{
 		Shard: r.shard, StartAt: r.startAt, Fixture: system.keys, Feeders: l.feeders, Recordings: l.recordings,
@@ -202,6 +209,7 @@ func (r *runner) runOne(ctx context.Context, l loaded, dir string) (outcome resu
 	if err != nil {
 		return "", err
 	}
+	reference = r.referenceAfter(ctx, reference)
 	saved := &results.Run{
 		Name: plan.Name, Description: plan.Description, Tool: toolVersion(), Command: redacted(r.command, r.secrets),
 		Scenario: results.Scenario{
@@ -209,6 +217,7 @@ func (r *runner) runOne(ctx context.Context, l loaded, dir string) (outcome resu
 			Variables: plan.Source.Variables, Seed: plan.Seed,
 		},
 		Environment: system.record, Shard: r.shard, Measurements: *measured, Verdict: verdict,
+		Reference: reference,
 	}
 	if err := r.publish(dir, saved); err != nil {
 		return "", err
