@@ -97,7 +97,7 @@ func (d Design) Levels(alpha float64) []float64 {
 		density.advance(time - before)
 		bound := density.bound(until - spent)
 		density.truncate(bound)
-		levels[k] = distuv.UnitNormal.Survival(bound / math.Sqrt(time))
+		levels[k] = survival(bound / math.Sqrt(time))
 		spent, before = until, time
 	}
 	return levels
@@ -115,8 +115,12 @@ func (d Design) Bounds(alpha float64) []float64 {
 // spend is the part of alpha that may be spent until the share t of the blocks.
 func spend(alpha, t float64) float64 {
 	z := distuv.UnitNormal.Quantile(1 - alpha/2)
-	return 2 * distuv.UnitNormal.Survival(z/math.Sqrt(t))
+	return 2 * survival(z/math.Sqrt(t))
 }
+
+// survival is the probability that a standard normal variable exceeds x. That of distuv is 0 from 8.3 on, which the
+// bounds of early looks of a long experiment lie beyond.
+func survival(x float64) float64 { return math.Erfc(x/math.Sqrt2) / 2 }
 
 // studentBound is the value that Student's t with so many degrees of freedom exceeds with a probability of level.
 func studentBound(level float64, freedom int) float64 {
@@ -172,8 +176,11 @@ func (d *density) advance(variance float64) {
 	d.at, d.top = next, gridSize
 }
 
-// bound is the value above which the mass is as given.
+// bound is the value above which the mass is as given; the end of the grid for a mass too small for a number.
 func (d *density) bound(mass float64) float64 {
+	if mass <= 0 {
+		return -lowest
+	}
 	var above float64
 	for i := gridSize - 1; i > 0; i-- {
 		here := (d.at[i] + d.at[i-1]) / 2 * gridStep

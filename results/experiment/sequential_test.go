@@ -65,3 +65,26 @@ func TestSpending(t *testing.T) {
 		t.Error("three blocks are enough")
 	}
 }
+
+// TestLongExperiments: of as many blocks as there may be, the bounds of the first looks lie far out, and every look has
+// one that is a number and none that spends more than there is.
+func TestLongExperiments(t *testing.T) {
+	for _, most := range []int{4, 5, 8, 9, 24, 100, 119, 120, 150, 200, 300, 400} {
+		d, err := NewDesign(most)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, alpha := range []float64{0.025, 0.005, 0.001, 1e-9} {
+			levels, bounds := d.Levels(alpha), d.Bounds(alpha)
+			for k, level := range levels {
+				if !(level >= 0) || level > alpha*(1+1e-6) || !(bounds[k] > 0) {
+					t.Errorf("%d blocks, alpha %v, look %d: level %v, bound %v", most, alpha, k+1, level, bounds[k])
+				}
+			}
+			if last := levels[len(levels)-1]; last < alpha/4 || levels[0] > last {
+				t.Errorf("%d blocks, alpha %v: %v is left for the last look, after %v at first", most, alpha,
+					last, levels[0])
+			}
+		}
+	}
+}

@@ -113,18 +113,37 @@ func (t *Trial) Conclude(e *results.Experiment) {
 	e.Figures = t.figures(blocks, e.Requests)
 	e.Outcome, e.Reasons = outcomeOf(state.Decision), nil
 	if e.Interrupted && e.Outcome == results.Unresolved {
-		e.Reasons = append(e.Reasons, fmt.Sprintf("it was interrupted; complete blocks: %d", len(blocks)))
+		e.Reasons = append(e.Reasons, fmt.Sprintf("it was interrupted; complete blocks: %d", complete(blocks)))
 	}
-	if missing := t.Missing(blocks); len(missing) > 0 && len(blocks) > 0 {
-		e.Outcome = results.Fail
-		e.Reasons = append(e.Reasons, "no slice has a value of "+strings.Join(missing, ", nor of ")+
-			": a percentile needs a request beyond it in each slice")
-	}
+	missing := t.Missing(blocks)
 	if vetoed, all := experiment.Vetoed(blocks); float64(vetoed) > mostVetoed*float64(all) {
 		e.Outcome = results.Invalid
 		e.Reasons = append(e.Reasons, fmt.Sprintf("%d of %d pairs of slices do not count, because the machine was "+
 			"disturbed or the generator was late; at most %.0f %% may be left out", vetoed, all, 100*mostVetoed))
 	}
+	if len(missing) > 0 && len(blocks) > 0 { // fails whether the machine was disturbed or not
+		e.Outcome = results.Fail
+		e.Reasons = append([]string{noValue(missing)}, e.Reasons...)
+	}
+}
+
+// complete is the number of blocks that were not cut.
+func complete(blocks []experiment.Block) (n int) {
+	for _, b := range blocks {
+		if len(b.Slices) == experiment.SlicesPerBlock {
+			n++
+		}
+	}
+	return n
+}
+
+// noValue says that gates have no data, and what it takes.
+func noValue(missing []string) string {
+	text := "no slice has a value of " + strings.Join(missing, ", nor of ")
+	if strings.Contains(text, " p(") {
+		return text + ": a percentile needs a request beyond it in each slice"
+	}
+	return text
 }
 
 func outcomeOf(d experiment.Decision) results.Outcome {
