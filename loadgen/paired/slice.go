@@ -67,8 +67,7 @@ func (o *Options) part(ctx context.Context, on *Instance, plan *scenarios.Plan) 
 		return p, account.err
 	}
 	p.CPU, p.Instructions = last.cpu-first.cpu, last.instructions-first.instructions
-	stalled := last.stalled.Since(first.stalled, last.at.Sub(first.at))
-	p.MemoryStalled, p.IOStalled = stalled.Memory, stalled.IO
+	p.MemoryStalled = float64(last.stalled-first.stalled) / float64(last.at.Sub(first.at))
 	p.Allocated, p.Objects = last.bytes-first.bytes, last.objects-first.objects
 	if on.Snapshot != nil && len(p.Views) > 0 {
 		p.View = &p.Views[0]
@@ -89,13 +88,13 @@ type edge struct {
 	at             time.Time
 	cpu            time.Duration
 	instructions   int64
-	bytes, objects int64 // allocated
-	stalled        procstat.Stalls
+	bytes, objects int64         // allocated
+	stalled        time.Duration // for memory
 }
 
 // take is called at each edge. What it asks the arm costs CPU time there, which is kept out of the window.
 func (a *account) take(ctx context.Context) (s results.Snapshot, err error) {
-	e := edge{at: time.Now(), stalled: procstat.ReadStalls()}
+	e := edge{at: time.Now(), stalled: procstat.MemoryStall()}
 	s.At = e.at
 	first := len(a.taken) == 0
 	if first {

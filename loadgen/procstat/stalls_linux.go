@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// ReadStalls reads /proc/pressure (Documentation/accounting/psi.rst of the kernel). What the kernel does not say is 0.
-func ReadStalls() Stalls {
-	return Stalls{Memory: readStall("/proc/pressure/memory"), IO: readStall("/proc/pressure/io")}
-}
-
-func readStall(path string) time.Duration {
-	text, err := os.ReadFile(path)
+// MemoryStall is for how long, since the machine started, all tasks that had work to do waited at once for memory, by
+// /proc/pressure (Documentation/accounting/psi.rst of the kernel). It is 0 where the kernel does not say.
+//
+// There is no such function for block devices: while a database waits for its own fsync and nothing else runs, all
+// tasks that have work to do wait for the disk.
+func MemoryStall() time.Duration {
+	text, err := os.ReadFile("/proc/pressure/memory")
 	if err != nil {
 		return 0
 	}

@@ -17,13 +17,3 @@ func TestFullStall(t *testing.T) {
 		}
 	}
 }
-
-func TestStalledSince(t *testing.T) {
-	later, earlier := Stalls{Memory: 3 * time.Second, IO: time.Second}, Stalls{Memory: time.Second}
-	if got := later.Since(earlier, 4*time.Second); got != (Stalled{Memory: 0.5, IO: 0.25}) {
-		t.Errorf("%+v", got)
-	}
-	if got := later.Since(earlier, 0); got != (Stalled{}) {
-		t.Errorf("in no time %+v", got)
-	}
-}

@@ -2,5 +2,7 @@
 
 package procstat
 
-// ReadStalls knows nothing of this system.
-func ReadStalls() Stalls { return Stalls{} }
+import "time"
+
+// MemoryStall knows nothing of this system.
+func MemoryStall() time.Duration { return 0 }

@@ -20,9 +20,8 @@ type SlicePart struct {
 	View *results.ServerView
 	// Allocated and Objects are what Go allocated in the arm meanwhile; 0 where it is not known.
 	Allocated, Objects int64
-	// MemoryStalled and IOStalled are the shares of that time in which all tasks of this machine that had work to do
-	// waited for memory, and for block devices.
-	MemoryStalled, IOStalled float64
+	// MemoryStalled is the share of that time in which all tasks of this machine that had work to do waited for memory.
+	MemoryStalled float64
 }
 
 // Figure is the name of a gate's figure: http_req_duration{name:get} p(95).
@@ -177,7 +176,6 @@ const (
 	mostLate          = 0.05 // the share of its requests that the generator sent more than lateSend too late
 	lateSend          = 1    // ms
 	mostMemoryStalled = 0.01
-	mostIOStalled     = 0.10
 )
 
 // Veto says why a slice does not count; empty where it does. It looks at the machine and the generator and never at
@@ -192,9 +190,6 @@ func Veto(parts []SlicePart) string {
 		}
 		if p.MemoryStalled > mostMemoryStalled {
 			return fmt.Sprintf("the machine waited for memory %.0f %% of the time", 100*p.MemoryStalled)
-		}
-		if p.IOStalled > mostIOStalled {
-			return fmt.Sprintf("the machine waited for its disks %.0f %% of the time", 100*p.IOStalled)
 		}
 		for _, l := range p.Loads {
 			if l.OutOfFiles > 0 || l.OutOfPorts > 0 {

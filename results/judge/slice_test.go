@@ -136,7 +136,6 @@ func TestVeto(t *testing.T) {
 			p.Health = second(func(s *results.HealthSecond) { *s.Stolen = 0.1 })
 		}, "other virtual machines took 5 %"},
 		"memory":           {func(p *SlicePart) { p.MemoryStalled = 0.02 }, "waited for memory 2 %"},
-		"disks":            {func(p *SlicePart) { p.IOStalled = 0.2 }, "waited for its disks 20 %"},
 		"late":             {func(p *SlicePart) { p.Loads[0].OwnLag = late(0.06) }, "sent 6 % of the requests"},
 		"seldom late":      {func(p *SlicePart) { p.Loads[0].OwnLag = late(0.04) }, ""},
 		"no ports":         {func(p *SlicePart) { p.Loads[0].OutOfPorts = 3 }, "out of local ports"},
