@@ -21,6 +21,7 @@ import (
 // comparer is what the flags of headroom compare say.
 type comparer struct {
 	json, strict bool
+	baseline     string
 	tolerance    shareFlag
 	alpha        shareFlag
 	failOn       string
@@ -34,7 +35,7 @@ var judging = []string{"tolerance", "alpha", "fail-on", "out", "export"}
 func newCompareCommand() *cobra.Command {
 	x := comparer{tolerance: shareFlag(judge.DefaultRule.Tolerance), alpha: shareFlag(judge.DefaultRule.Alpha)}
 	c := &cobra.Command{
-		Use:   "compare (BASE HEAD | BASE... -- HEAD...)",
+		Use:   "compare (BASE HEAD | BASE... -- HEAD... | --baseline NAME HEAD...)",
 		Short: "Compare saved runs of one scenario",
 		Long: `Compare saved runs of the same load. BASE and HEAD are run directories, the run.json in them, or directories that hold
 run directories.
@@ -53,12 +54,13 @@ when there are too few runs to find that, or a figure has no data.`,
   headroom compare base-1 base-2 base-3 base-4 base-5 base-6 -- head-1 head-2 head-3 head-4 head-5 head-6
   headroom compare base/ head/ --fail-on worse --out comparison
   headroom compare base/ head/ --json | jq '.figures[] | select(.verdict == "worse") | .metric'`,
-		Args: twoSides,
+		Args: x.twoSides,
 		RunE: func(c *cobra.Command, paths []string) error { return x.run(c, paths) },
 	}
 	f := c.Flags()
 	f.BoolVar(&x.json, "json", false,
 		"write the comparison as JSON to standard output, and the text to standard error")
+	f.StringVar(&x.baseline, "baseline", "", "compare with the baseline of this `name` in place of BASE")
 	f.BoolVar(&x.strict, "strict", false, "refuse runs whose environments differ (exit code 104)")
 	f.Var(&x.tolerance, "tolerance", "by how much a figure may differ, as a `share` such as 5%")
 	f.Var(&x.alpha, "alpha", "`probability` with which any figure of two equal sides is called worse")
@@ -94,10 +96,16 @@ func (s *shareFlag) String() string { return strconv.FormatFloat(float64(*s)*100
 // Type is empty: the usage text names the value.
 func (s *shareFlag) Type() string { return "" }
 
-// twoSides accepts two paths, or paths on both sides of a --.
-func twoSides(c *cobra.Command, args []string) error {
+// twoSides accepts two paths, or paths on both sides of a --; with a baseline, those of one side.
+func (x *comparer) twoSides(c *cobra.Command, args []string) error {
 	base := c.ArgsLenAtDash()
 	if base < 0 && len(args) == 2 || base > 0 && base < len(args) {
+		if x.baseline == "" {
+			return nil
+		}
+		return usageError{errors.New("--baseline is the base: give the runs of the head alone")}
+	}
+	if x.baseline != "" && base < 0 && len(args) > 0 {
 		return nil
 	}
 	return usageError{fmt.Errorf("%s needs two saved runs or directories of runs, the base and the head, or several "+
@@ -108,12 +116,12 @@ func (x *comparer) run(c *cobra.Command, paths []string) error {
 	if !slices.Contains([]string{"worse", "none"}, x.failOn) {
 		return usageError{fmt.Errorf("--fail-on is worse or none, and not %q", x.failOn)}
 	}
-	split := 1
-	if at := c.ArgsLenAtDash(); at >= 0 {
-		split = at
+	baseOf, headOf, err := x.sides(c, paths)
+	if err != nil {
+		return err
 	}
-	base, err := readRuns(paths[:split])
-	head, err2 := readRuns(paths[split:])
+	base, err := readRuns(baseOf)
+	head, err2 := readRuns(headOf)
 	if err := errors.Join(err, err2); err != nil {
 		return usageError{err}
 	}
@@ -121,6 +129,19 @@ func (x *comparer) run(c *cobra.Command, paths []string) error {
 		return x.pair(c, base[0], head[0])
 	}
 	return x.several(c, base, head)
+}
+
+// sides are the paths of the base and of the head.
+func (x *comparer) sides(c *cobra.Command, paths []string) (base, head []string, err error) {
+	if x.baseline != "" {
+		dir, err := baselineDirectory(x.baseline)
+		return []string{dir}, paths, err
+	}
+	split := 1
+	if at := c.ArgsLenAtDash(); at >= 0 {
+		split = at
+	}
+	return paths[:split], paths[split:], nil
 }
 
 // readRuns reads the runs at the paths, and those in directories of runs.

@@ -285,6 +285,12 @@ func TestBaseline(t *testing.T) {
 	if _, err := results.Read(kept); err != nil {
 		t.Errorf("the copy: %v", err)
 	}
+	later := measured(t, dir, 2, 10*time.Millisecond, nil)
+	compared := in(t, dir, "compare", "--baseline", "v1.4", later)
+	compared.exits(t, exitOK)
+	says(t, compared.stdout.String(), filepath.Join(baselineRoot, "v1.4"), "by the variation within a run")
+	in(t, dir, "compare", "--baseline", "v1.5", later).exits(t, exitNone)
+	in(t, dir, "compare", "--baseline", "v1.4", later, "--", later).exits(t, exitUsage)
 	missing := in(t, dir, "baseline", "show", "v1.5")
 	missing.exits(t, exitNone)
 	says(t, missing.stderr.String(), `there is no baseline "v1.5" in results/baselines yet`)

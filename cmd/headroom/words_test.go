@@ -33,10 +33,10 @@ func TestVersion(t *testing.T) {
 // TestCompletion asks as the scripts of headroom completion do.
 func TestCompletion(t *testing.T) {
 	t.Parallel()
-	for _, command := range []string{"run", "try", "validate"} {
+	for _, command := range []string{"run", "try", "validate", "ab", "calibrate"} {
 		p := headroom(t, "__complete", command, "re")
 		p.exits(t, exitOK)
-		if got := p.stdout.String(); got != "reference\n:0\n" {
+		if got := p.stdout.String(); got != "reference\nregression\n:0\n" {
 			t.Errorf("%s: %q", command, got)
 		}
 	}
