@@ -66,9 +66,10 @@ func DefaultBranch(ctx context.Context, dir string) (string, error) {
 	return "", errors.New("there is no default branch: origin has none, and none is called main or master")
 }
 
-// Changed says whether the working tree around dir differs from its commit, in files that git tracks or would.
-func Changed(ctx context.Context, dir string) (bool, error) {
-	text, err := git(ctx, dir, "status", "--porcelain")
+// Changed says whether the working tree around dir differs from its commit, in files that git tracks or would. What
+// lies below except, a path from dir, does not count.
+func Changed(ctx context.Context, dir, except string) (bool, error) {
+	text, err := git(ctx, dir, "status", "--porcelain", "--untracked-files=all", "--", ":/", ":(exclude)"+except)
 	if err != nil {
 		return false, fmt.Errorf("look for changes of the working tree: %w", err)
 	}
@@ -110,10 +111,36 @@ func CheckOut(ctx context.Context, dir, name string) (_ *Checkout, err error) {
 			return nil, fmt.Errorf("check out %s: %w", name, err)
 		}
 	}
-	if _, err := git(ctx, dir, "worktree", "add", "--detach", "--quiet", c.Dir, c.Revision); err != nil {
+	if err := c.add(ctx, dir); err != nil {
 		return nil, fmt.Errorf("check out %s: %w", name, err)
 	}
 	return c, nil
+}
+
+// add has git make the worktree. The janitor that is to remove it knows of this git: one that outlived this process
+// would make what has just been removed.
+func (c *Checkout) add(ctx context.Context, dir string) error {
+	path, err := exec.LookPath("git")
+	if err != nil {
+		return err
+	}
+	var said bytes.Buffer
+	child, err := startChild(ctx, ChildSpec{
+		Path: path, Args: []string{"worktree", "add", "--detach", "--quiet", c.Dir, c.Revision}, Dir: dir,
+		Env: gitEnvironment(), Stdout: &said, Stderr: &said, KillAfter: time.Second,
+	}, c.janitor, func() {})
+	if err != nil {
+		return err
+	}
+	select {
+	case <-child.Done():
+	case <-ctx.Done():
+		return errors.Join(context.Cause(ctx), child.Stop(ctx))
+	}
+	if err := child.Err(); err != nil {
+		return fmt.Errorf("git worktree: %s (%w)", strings.TrimSpace(said.String()), err)
+	}
+	return nil
 }
 
 // Remove removes the worktree.
@@ -154,13 +181,7 @@ func git(ctx context.Context, dir string, args ...string) (string, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = pipeLimit
-	// A hook or an alias of an outer git must not decide what is looked at.
-	for _, v := range os.Environ() {
-		if !strings.HasPrefix(v, "GIT_DIR=") && !strings.HasPrefix(v, "GIT_WORK_TREE=") &&
-			!strings.HasPrefix(v, "GIT_INDEX_FILE=") {
-			cmd.Env = append(cmd.Env, v)
-		}
-	}
+	cmd.Env = gitEnvironment()
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
@@ -170,4 +191,17 @@ func git(ctx context.Context, dir string, args ...string) (string, error) {
 		return "", fmt.Errorf("git %s: %w", args[0], err)
 	}
 	return strings.TrimSpace(stdout.String()), nil
+}
+
+// gitEnvironment is that of this process without what would have git look at another repository: a hook or an alias of
+// an outer git must not decide that.
+func gitEnvironment() []string {
+	var kept []string
+	for _, v := range os.Environ() {
+		if !strings.HasPrefix(v, "GIT_DIR=") && !strings.HasPrefix(v, "GIT_WORK_TREE=") &&
+			!strings.HasPrefix(v, "GIT_INDEX_FILE=") {
+			kept = append(kept, v)
+		}
+	}
+	return kept
 }

@@ -2,6 +2,8 @@ package containers
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -103,6 +105,51 @@ func TestCheckoutsOfTheKilled(t *testing.T) {
 	}
 }
 
+// TestCheckoutsOfTheKilledWhileGitWorks kills the process while git has not made the worktree yet: git must not make it
+// when it has been removed.
+func TestCheckoutsOfTheKilledWhileGitWorks(t *testing.T) {
+	real, err := exec.LookPath("git")
+	if err != nil {
+		t.Fatal(err)
+	}
+	repository, temp, tools := newRepository(t), t.TempDir(), t.TempDir()
+	asked, done := filepath.Join(tools, "asked"), filepath.Join(tools, "done")
+	slow := fmt.Sprintf(`#!/bin/sh
+if [ "$1" = worktree ]; then
+	echo > '%[1]s'
+	sleep 1
+	'%[2]s' "$@"
+	echo > '%[3]s'
+else
+	exec '%[2]s' "$@"
+fi
+`, asked, real, done)
+	if err := os.WriteFile(filepath.Join(tools, "git"), []byte(slow), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), checkoutVariable+"="+repository, "TMPDIR="+temp,
+		"PATH="+tools+":"+os.Getenv("PATH"))
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() string {
+		if _, err := os.Stat(asked); err != nil {
+			return err.Error()
+		}
+		return ""
+	})
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	time.Sleep(1500 * time.Millisecond) // as long as git would go on
+	if _, err := os.Stat(done); err == nil {
+		t.Error("git went on")
+	}
+	if left := worktrees(t, repository); len(left) > 0 || notEmpty(t, temp) {
+		t.Errorf("left: %v", left)
+	}
+}
+
 func notEmpty(t *testing.T, dir string) bool {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -110,6 +157,25 @@ func notEmpty(t *testing.T, dir string) bool {
 		t.Fatal(err)
 	}
 	return len(entries) > 0
+}
+
+// TestChanged: what lies below the directory that is given does not count.
+func TestChanged(t *testing.T) {
+	repository := newRepository(t)
+	for _, step := range []struct {
+		file string
+		want bool
+	}{{"", false}, {"results/experiments/one/base.log", false}, {"results/other", true}} {
+		if step.file != "" {
+			path := filepath.Join(repository, step.file)
+			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, nil, 0o600)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, err := Changed(t.Context(), repository, "results/experiments"); got != step.want || err != nil {
+			t.Errorf("with %q: %v, %v", step.file, got, err)
+		}
+	}
 }
 
 func TestBuild(t *testing.T) {

@@ -30,6 +30,7 @@ const (
 	cancelVariable   = "CONTAINERS_TEST_CANCEL"   // end the context at the message of Progress that contains this
 	replicaVariable  = "CONTAINERS_TEST_REPLICA"  // not empty: with a replica
 	checkoutVariable = "CONTAINERS_TEST_CHECKOUT" // a git repository: check out its branch main and wait
+	tempDirVariable  = "CONTAINERS_TEST_TEMPDIR"  // not empty: make a temporary directory and wait
 	pauseVariable    = "CONTAINERS_TEST_PAUSE"    // not empty: pause every server before the report
 )
 
@@ -49,6 +50,18 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		fmt.Println(c.Dir)
+		select {} // until it is killed
+	}
+	if os.Getenv(tempDirVariable) != "" {
+		d, err := NewTempDir(context.Background())
+		if err == nil {
+			err = os.WriteFile(filepath.Join(d.Path, "file"), nil, 0o600)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		fmt.Println(d.Path)
 		select {} // until it is killed
 	}
 	if mode := os.Getenv(helperVariable); mode != "" {
