@@ -116,6 +116,9 @@ func (x *experimenter) addFlags(c *cobra.Command) {
 		"write the summary as JSON to standard output, and everything else to standard error")
 }
 
+// experimentsDir is where experiments are saved.
+const experimentsDir = "results/experiments"
+
 // run carries out the experiment of a scenario file.
 func (x *experimenter) run(ctx context.Context, file string, seeded bool) error {
 	in, err := x.scenario.inputs(x.secrets)
@@ -134,7 +137,7 @@ func (x *experimenter) run(ctx context.Context, file string, seeded bool) error 
 	}
 	dir := x.out
 	if dir == "" {
-		dir = filepath.Join("results", "experiments", time.Now().Format("20060102T150405")+"-"+l.plan.Name)
+		dir = filepath.Join(experimentsDir, time.Now().Format("20060102T150405")+"-"+l.plan.Name)
 	}
 	dir, taken, err := takeRunDirectory(dir, x.out == "")
 	if err != nil {
@@ -151,6 +154,9 @@ func (x *experimenter) run(ctx context.Context, file string, seeded bool) error 
 		return err
 	case e.Interrupted:
 		return errInterrupted
+	case len(e.Blocks) == 0:
+		return fmt.Errorf("the time was over before a slice was measured: allow more than %v with --max-time",
+			l.plan.Experiment.MaxTime)
 	}
 	return x.exit(e.Outcome)
 }
@@ -172,7 +178,8 @@ func (x *experimenter) exit(outcome results.Outcome) error {
 }
 
 // settings turns the flags that stand for keys of the section experiment into overrides of it. Those that say what the
-// arms are replace all that the scenario says of them.
+// arms are replace all that the scenario says of them, with what it says of building and starting revisions where they
+// are none.
 func (x *experimenter) settings(c *cobra.Command) {
 	arms := []string{}
 	for _, s := range settingFlags {
@@ -190,6 +197,13 @@ func (x *experimenter) settings(c *cobra.Command) {
 		if of && len(arms) > 0 && !slices.Contains(arms, s.key) {
 			x.scenario.overrides = append(x.scenario.overrides, "experiment."+s.key+"=null")
 		}
+	}
+	if len(arms) == 0 || arms[0] == "base" || arms[0] == "head" {
+		return
+	}
+	x.scenario.overrides = append(x.scenario.overrides, "experiment.build=null")
+	if !strings.HasSuffix(arms[0], "Image") { // of which it is the arguments
+		x.scenario.overrides = append(x.scenario.overrides, "experiment.command=null")
 	}
 }
 

@@ -108,9 +108,6 @@ func (c *course) show(blocks []paired.Block, state experiment.State) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "block %d of at most %d, %v left at most", len(blocks), c.trial.Blocks(),
 		max(0, c.maxTime-elapsed).Round(time.Second))
-	if state.Blocks < 2 {
-		fmt.Fprintln(&b)
-	}
 	for i, g := range state.Gates {
 		if state.Blocks < 2 || i == len(state.Gates)-1 && g.Decision != experiment.Failed {
 			continue // failed requests are worth a line once there are some
@@ -149,6 +146,9 @@ func (c *course) warn(b *strings.Builder, state experiment.State) {
 
 // percent is a change for people: +1.2 %.
 func percent(change float64) string {
+	if math.IsInf(change, 1) { // a bound of an early look
+		return "+∞ %"
+	}
 	if math.Abs(change) >= 10 {
 		return fmt.Sprintf("%+.0f %%", 100*change)
 	}

@@ -47,12 +47,15 @@ func (x *experimenter) prepareRevisions(ctx context.Context, a *arms, plan *scen
 		program := filepath.Join(a.work.Path, string(arm.name))
 		build := e.Build
 		if reference {
+			if _, err := migrations(dir); err != nil {
+				return err
+			}
 			build = "go build -o '" + strings.ReplaceAll(program, "'", `'\''`) + "' ./cmd/headroom"
 		}
 		if build != "" {
 			fmt.Fprintf(x.progress, "building the %s\n", arm.name)
 			if err := containers.Build(ctx, dir, build, program+".log"); err != nil {
-				return err
+				return fmt.Errorf("the %s: %w", arm.name, err)
 			}
 		}
 		if reference {
@@ -88,7 +91,7 @@ func baseRevision(ctx context.Context, base, head string) (string, error) {
 	if err != nil {
 		return "", usageError{err}
 	}
-	changed, err := containers.Changed(ctx, ".")
+	changed, err := containers.Changed(ctx, ".", experimentsDir)
 	if err != nil {
 		return "", err
 	}
@@ -113,7 +116,7 @@ func (a *arms) checkOut(ctx context.Context, arm *arm, revision string) (dir str
 		if err != nil {
 			return "", usageError{err}
 		}
-		dirty, err := containers.Changed(ctx, ".")
+		dirty, err := containers.Changed(ctx, ".", experimentsDir)
 		arm.record = results.ArmRecord{
 			Kind: kindTree, Label: "the working tree, at " + abbreviated(hash), Revision: hash, Subject: subject,
 			Dirty: dirty,
