@@ -135,7 +135,7 @@ func (c *Checkout) add(ctx context.Context, dir string) error {
 	select {
 	case <-child.Done():
 	case <-ctx.Done():
-		return errors.Join(context.Cause(ctx), child.Stop(ctx))
+		return errors.Join(context.Cause(ctx), child.stopGroup(ctx))
 	}
 	if err := child.Err(); err != nil {
 		return fmt.Errorf("git worktree: %s (%w)", strings.TrimSpace(said.String()), err)
@@ -165,7 +165,7 @@ func Build(ctx context.Context, dir, command, log string) error {
 	select {
 	case <-child.Done():
 	case <-ctx.Done():
-		return errors.Join(fmt.Errorf("build in %s: %w", dir, context.Cause(ctx)), child.Stop(ctx))
+		return errors.Join(fmt.Errorf("build in %s: %w", dir, context.Cause(ctx)), child.stopGroup(ctx))
 	}
 	if err := child.Err(); err != nil {
 		return fmt.Errorf("build in %s by %q: %w; the end of its output:\n%s", dir, command, err, LogTail(log))

@@ -54,7 +54,8 @@ type Child struct {
 	signal    syscall.Signal
 	killAfter time.Duration
 	stopping  atomic.Bool
-	done      chan struct{}
+	done      chan struct{} // closed when the process has ended
+	gone      chan struct{} // closed when its whole group has ended
 	err       error
 }
 
@@ -101,17 +102,21 @@ func startChild(ctx context.Context, spec ChildSpec, j *janitor, ended func()) (
 	}
 	c := &Child{
 		process: cmd.Process, pid: cmd.Process.Pid, name: spec.Path,
-		signal: spec.StopSignal, killAfter: spec.KillAfter, done: make(chan struct{}),
+		signal: spec.StopSignal, killAfter: spec.KillAfter, done: make(chan struct{}), gone: make(chan struct{}),
 	}
 	watched := j.watch(c.pid, spec.StopSignal)
 	go func() {
 		err := cmd.Wait()
-		j.forget(c.pid)
-		ended()
 		if err != nil && !c.stopping.Load() {
 			c.err = fmt.Errorf("%s (pid %d): %w", c.name, c.pid, err)
 		}
 		close(c.done)
+		for syscall.Kill(-c.pid, 0) == nil { // what it started may outlive it; until then the janitor knows of it
+			time.Sleep(groupInterval)
+		}
+		j.forget(c.pid)
+		ended()
+		close(c.gone)
 	}()
 	if watched != nil {
 		return nil, errors.Join(watched, c.Stop(context.WithoutCancel(ctx)))
@@ -175,16 +180,34 @@ func (c *Child) endsWithin(ctx context.Context, limit time.Duration) bool {
 func (c *Child) groupEndsWithin(ctx context.Context, limit time.Duration) bool {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	tick := time.NewTicker(groupInterval)
-	defer tick.Stop()
-	for syscall.Kill(-c.pid, 0) == nil {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return false
-		}
+	select {
+	case <-c.gone:
+		return true
+	case <-ctx.Done():
+		return false
 	}
-	return true
+}
+
+// stopGroup is Stop for a shell, which need not pass a signal on to what it has started: all of the group are asked to
+// end, also when the shell has ended before them.
+func (c *Child) stopGroup(ctx context.Context) error {
+	c.stopping.Store(true)
+	select {
+	case <-c.gone:
+		return nil
+	default:
+	}
+	_ = syscall.Kill(-c.pid, c.signal)
+	_ = syscall.Kill(-c.pid, syscall.SIGCONT) // a stopped process receives no other signal
+	if !c.groupEndsWithin(ctx, c.killAfter) {
+		_ = syscall.Kill(-c.pid, syscall.SIGKILL)
+		// Where nobody reaps orphans, as in some containers, a group that has ended seems to go on.
+		c.groupEndsWithin(context.WithoutCancel(ctx), groupGrace)
+	}
+	if !c.endsWithin(context.WithoutCancel(ctx), killLimit+pipeLimit) {
+		return fmt.Errorf("%s (pid %d) still runs %s after SIGKILL", c.name, c.pid, killLimit)
+	}
+	return nil
 }
 
 // alive returns an error with the end of the child's log when the child has ended.

@@ -16,8 +16,8 @@ import (
 // ServiceSpec says how a service of the user's own is started.
 type ServiceSpec struct {
 	// Command is a line for the shell. {{address}} stands for the host and port at which the service is to listen, as
-	// 127.0.0.1:41234, {{port}} for the port alone. The shell is replaced by the last command of the line where it does
-	// that, as dash and bash do; otherwise a signal to stop reaches the shell first.
+	// 127.0.0.1:41234, {{port}} for the port alone. A signal to stop reaches the shell, where it has not been
+	// replaced by the last command of the line, and all that it has started.
 	Command string
 	// Dir is the working directory; empty means the current.
 	Dir string
@@ -144,7 +144,8 @@ func isReady(ctx context.Context, address, path string) error {
 	return nil
 }
 
-// Stop ends the service as Child.Stop does, and closes its log.
+// Stop asks the service, and all that its command line has started, to end, kills what does not within ten seconds, and
+// closes the log.
 func (s *Service) Stop(ctx context.Context) error {
-	return errors.Join(s.Child.Stop(ctx), s.log.Close())
+	return errors.Join(s.Child.stopGroup(ctx), s.log.Close())
 }

@@ -3,8 +3,11 @@ package containers
 import (
 	"context"
 	"net/http"
+	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -79,5 +82,54 @@ func TestServiceThatDoesNotStart(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestServiceOfAShellThatStays: a shell that is not replaced by the service does not keep the signal to stop from it.
+// The service ends in order, and nothing has to be killed.
+func TestServiceOfAShellThatStays(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	ended := filepath.Join(t.TempDir(), "ended")
+	command := strings.Replace(answering, "exec python3", "python3", 1)
+	command = strings.Replace(command, "import http.server,sys,time", "import http.server,signal,sys\n"+
+		"def end(*a): open(\""+ended+"\",\"w\").close(); sys.exit()\nsignal.signal(signal.SIGTERM,end)", 1) + "; true"
+	s, err := StartService(ctx, ServiceSpec{
+		Command: command, Ready: "/", Log: filepath.Join(t.TempDir(), "log"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Stop(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(ended); err != nil {
+		t.Errorf("the service was killed: %v", err)
+	}
+	if err := s.Stop(ctx); err == nil || !strings.Contains(err.Error(), "already closed") {
+		t.Errorf("stopped twice: %v", err)
+	}
+}
+
+// TestServiceThatTheShellLeaves: a service in the background, which its shell does not wait for, is stopped as well.
+func TestServiceThatTheShellLeaves(t *testing.T) {
+	dir := t.TempDir()
+	pidFile := filepath.Join(dir, "pid")
+	_, err := StartService(t.Context(), ServiceSpec{
+		Command: "sleep 1000 & echo $! > '" + pidFile + "'; echo {{port}}", Log: filepath.Join(dir, "log"),
+	})
+	if err == nil || !strings.Contains(err.Error(), "it ended") {
+		t.Errorf("the error is %v", err)
+	}
+	text, err := os.ReadFile(pidFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(pid, 0); err != syscall.ESRCH {
+		t.Errorf("what the shell has left in the background still runs: %v", err)
 	}
 }
