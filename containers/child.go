@@ -111,7 +111,7 @@ func startChild(ctx context.Context, spec ChildSpec, j *janitor, ended func()) (
 			c.err = fmt.Errorf("%s (pid %d): %w", c.name, c.pid, err)
 		}
 		close(c.done)
-		for syscall.Kill(-c.pid, 0) == nil { // what it started may outlive it; until then the janitor knows of it
+		for groupRuns(c.pid) { // what it started may outlive it; until then the janitor knows of it
 			time.Sleep(groupInterval)
 		}
 		j.forget(c.pid)
@@ -201,7 +201,6 @@ func (c *Child) stopGroup(ctx context.Context) error {
 	_ = syscall.Kill(-c.pid, syscall.SIGCONT) // a stopped process receives no other signal
 	if !c.groupEndsWithin(ctx, c.killAfter) {
 		_ = syscall.Kill(-c.pid, syscall.SIGKILL)
-		// Where nobody reaps orphans, as in some containers, a group that has ended seems to go on.
 		c.groupEndsWithin(context.WithoutCancel(ctx), groupGrace)
 	}
 	if !c.endsWithin(context.WithoutCancel(ctx), killLimit+pipeLimit) {

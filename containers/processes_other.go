@@ -49,3 +49,6 @@ func childrenOf(parent int) ([]int, error) {
 	}
 	return children, nil
 }
+
+// groupRuns says whether a group has a process.
+func groupRuns(group int) bool { return syscall.Kill(-group, 0) == nil }

@@ -183,13 +183,13 @@ func TestABOfServicesOfOthers(t *testing.T) {
 	}
 }
 
-// TestABGateWithoutData: a gate of what nobody can know fails, and says why, however busy the machine is. The flags take
-// the place of the revisions that the scenario names.
+// TestABGateWithoutData: a gate of what nobody can know fails, and says why, however busy the machine is. The flags
+// take the place of the revisions that the scenario names.
 func TestABGateWithoutData(t *testing.T) {
 	t.Parallel()
 	repository, serving, out := hashingRepository(t), service(t), filepath.Join(t.TempDir(), "out")
-	p := ab(t, repository, "pages.yaml", "--set", "experiment.base=service", "--base-url", serving, "--head-url", serving,
-		"--out", out)
+	p := ab(t, repository, "pages.yaml", "--set", "experiment.base=service", "--base-url", serving,
+		"--head-url", serving, "--out", out)
 	p.exits(t, exitCrossed)
 	first, _, _ := strings.Cut(p.stdout.String(), "\n")
 	says(t, first, "FAIL: no slice has a value of cpu_per_request value")
