@@ -33,6 +33,7 @@ func TestRooms(t *testing.T) {
 		"results/judge": {"scenarios", "results", "results/stats", "results/experiment"},
 
 		"results/calibration": {"results/experiment"},
+		"results/capacity":    {},
 		"results/changepoint": {},
 		"results/experiment":  {},
 		"results/history":     {"results/changepoint"},
