@@ -46,13 +46,13 @@ test: ## run all tests, with the race detector where a C compiler is installed (
 	go build $(RACE) $$(go list -f '{{if ne .Name "main"}}{{.ImportPath}}{{end}}' ./...)
 	go test $(RACE) -vet=off -p 2 -parallel 4 -timeout 15m ./loadgen/... ./cmd/headroom/... $$(go list ./cmd/internal/... | grep -v /systems) # mostly waiting; systems is part of lint
 	go test $(RACE) -vet=off -p 1 -timeout 15m ./cmd/bench-server ./cmd/bench-generator # use the whole machine
-	go test $(RACE) -vet=off -p 2 -parallel 4 -timeout 15m -skip 'TestIntervalCovers|TestPairErrors|TestUnchangedServer' $$(go list ./... | grep -v -e /loadgen -e /cmd/)
-	go test -vet=off -run 'TestIntervalCovers|TestPairErrors|TestUnchangedServer' ./results/... # simulations without goroutines, which take minutes with the race detector
+	go test $(RACE) -vet=off -p 2 -parallel 4 -timeout 15m -skip 'TestIntervalCovers|TestPairErrors|TestUnchangedServer|TestSearchCovers' $$(go list ./... | grep -v -e /loadgen -e /cmd/)
+	go test -vet=off -run 'TestIntervalCovers|TestPairErrors|TestUnchangedServer|TestSearchCovers' ./results/... # simulations without goroutines, which take minutes with the race detector
 	go test -vet=off -count=1 -run TestHiccup ./loadgen # its arithmetic assumes the speed without the race detector
 
 # Whole runs, Postgres and cache processes, and the race detector are part of `make test` only.
 test-short: ## run the tests that need no real-time load, servers, or browser (under three minutes)
-	go test -short -p 2 -skip 'TestIntervalCovers|TestPairErrors|TestUnchangedServer|TestReportInBrowser' ./scenarios ./results/... ./reports ./loadgen/... ./cmd/internal/... ./server/tracing
+	go test -short -p 2 -skip 'TestIntervalCovers|TestPairErrors|TestUnchangedServer|TestSearchCovers|TestReportInBrowser' ./scenarios ./results/... ./reports ./loadgen/... ./cmd/internal/... ./server/tracing
 	go test -short -run 'House|Docs|Begin|Suggests|Version|Completion|Validate|NoPlaceToWrite|Doctor' ./cmd/headroom
 
 lint: ## check formatting, vet, and staticcheck
