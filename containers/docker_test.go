@@ -11,6 +11,7 @@ import (
 	"errors"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -257,5 +258,69 @@ func TestProbeDescribesTheEngine(t *testing.T) {
 	if status.Provider != "docker" || !status.OK || !strings.Contains(status.Detail, "API 1.") ||
 		!strings.Contains(status.Detail, DefaultPostgresImage) {
 		t.Errorf("status %+v", status)
+	}
+}
+
+// TestImageService starts a cache server as a service of somebody's own: with arguments on this machine's network, and
+// without them through a mapped port.
+func TestImageService(t *testing.T) {
+	for name, tt := range map[string]struct {
+		arguments string
+		mapped    bool
+	}{
+		"with arguments":    {"--bind 127.0.0.1 --port {{port}}", false},
+		"with its own port": {"", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			log := filepath.Join(t.TempDir(), "log")
+			s, err := StartImage(bounded(t), ImageSpec{Image: DefaultCacheImage, Arguments: tt.arguments, Log: log})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = s.Stop(context.Background()) })
+			if s.Mapped != tt.mapped || !strings.HasPrefix(s.URL, "http://127.0.0.1:") {
+				t.Errorf("it is at %s, mapped: %v", s.URL, s.Mapped)
+			}
+			before, err := s.CPUTime()
+			if err != nil {
+				t.Fatal(err)
+			}
+			cache, err := dialCache(t.Context(), strings.Replace(s.URL, "http:", "redis:", 1))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 1000 {
+				if err := cache.Ping(t.Context()).Err(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_ = cache.Close()
+			if after, err := s.CPUTime(); err != nil || after <= before || before <= 0 {
+				t.Errorf("the CPU time went from %v to %v, %v", before, after, err)
+			}
+			if err := s.Stop(bounded(t)); err != nil {
+				t.Fatal(err)
+			}
+			if text, err := os.ReadFile(log); err != nil || len(text) == 0 {
+				t.Errorf("the log is empty: %v", err)
+			}
+			requireNoContainer(t, testcontainers.SessionID())
+		})
+	}
+}
+
+// TestImageServiceThatDoesNotStart: the error names the image and says what is wrong.
+func TestImageServiceThatDoesNotStart(t *testing.T) {
+	for _, tt := range []struct{ image, arguments, want string }{
+		{DefaultCacheImage, "--no-such-option {{port}}", DefaultCacheImage},
+		{"127.0.0.1:1/no/such-image:1", "", "no/such-image"},
+	} {
+		_, err := StartImage(bounded(t), ImageSpec{
+			Image: tt.image, Arguments: tt.arguments, Log: filepath.Join(t.TempDir(), "log"),
+		})
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v", tt.image, err)
+		}
+		requireNoContainer(t, testcontainers.SessionID())
 	}
 }

@@ -130,6 +130,9 @@ func (s *ImageService) awaitReady(ctx context.Context, spec ImageSpec, server *d
 	defer cancel()
 	for {
 		missing := isReady(ctx, address, spec.Ready)
+		if missing == nil && s.Mapped && spec.Ready == "" {
+			missing = staysOpen(ctx, address)
+		}
 		if missing == nil {
 			return nil
 		}
@@ -142,6 +145,25 @@ func (s *ImageService) awaitReady(ctx context.Context, spec ImageSpec, server *d
 			return fmt.Errorf("%w: %w", context.Cause(ctx), missing)
 		}
 	}
+}
+
+// staysOpen says whether somebody is behind Docker's proxy, which takes connections before the service does, and then
+// closes them at once.
+func staysOpen(ctx context.Context, address string) error {
+	const moment = 200 * time.Millisecond
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	if err := conn.SetReadDeadline(time.Now().Add(moment)); err != nil {
+		return err
+	}
+	_, err = conn.Read(make([]byte, 1))
+	if err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil
+	}
+	return fmt.Errorf("nobody is behind the mapped port: %w", err)
 }
 
 // CPUTime is the CPU time that the container has taken, by its control group.
