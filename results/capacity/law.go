@@ -154,8 +154,9 @@ func FitLaw(samples []Sample) ([]Fit, error) {
 	seen := map[float64]bool{}
 	for _, s := range samples {
 		if !(s.N >= 1) || !(s.X > 0) || math.IsInf(s.X, 1) || s.Weight < 0 {
-			return nil, errors.New("a sample of the scalability law needs a concurrency of 1 or more and a throughput " +
-				"above 0")
+			return nil,
+				errors.New("a sample of the scalability law needs a concurrency of 1 or more and a throughput " +
+					"above 0")
 		}
 		seen[s.N] = true
 	}

@@ -19,10 +19,10 @@ type Trial struct {
 //	P(bad | r) = e + (1 - e - g) · Φ((ln r - ln R*) / s)
 //
 // in which s says how sharp the limit is, e how often a trial is bad for no reason of the rate, as by a hiccup, and g =
-// 0.02 how often one far beyond the limit is good. R* is log-uniform in the range of the search, and s and e are uniform
-// over a few values that cover what services show; all three are integrated over a grid. This is Bayesian estimation of
-// a psychometric function (B. Treutwein, Vision Research 35 (1995), 2503-2522) with lapses (F. A. Wichmann, N. J. Hill,
-// Perception & Psychophysics 63 (2001), 1293-1313).
+// 0.02 how often one far beyond the limit is good. R* is log-uniform in the range of the search, and s and e are
+// uniform over a few values that cover what services show; all three are integrated over a grid. This is Bayesian
+// estimation of a psychometric function (B. Treutwein, Vision Research 35 (1995), 2503-2522) with lapses (F. A.
+// Wichmann, N. J. Hill, Perception & Psychophysics 63 (2001), 1293-1313).
 type Posterior struct {
 	rates  []float64 // the grid of R*, ascending, at equal distances of the logarithm
 	cells  []cell

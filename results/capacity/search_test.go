@@ -33,8 +33,8 @@ func (s service) find(t *testing.T, most float64) *Posterior {
 	return p
 }
 
-// TestSearchCovers: over many searches of services whose capacity is known, the interval covers it as often as it says, and
-// the middle is near.
+// TestSearchCovers: over many searches of services whose capacity is known, the interval covers it as often as it says,
+// and the middle is near.
 func TestSearchCovers(t *testing.T) {
 	for name, s := range map[string]service{
 		"sharp":         {spread: 0.01},

@@ -12,8 +12,8 @@ import (
 // is many times faster than compiling them for another system.
 func TestDarwin(t *testing.T) {
 	all, err := packages.Load(&packages.Config{
-		Mode: packages.NeedName | packages.NeedFiles | packages.NeedSyntax | packages.NeedTypes | packages.NeedTypesInfo |
-			packages.NeedImports | packages.NeedDeps,
+		Mode: packages.NeedName | packages.NeedFiles | packages.NeedSyntax | packages.NeedTypes |
+			packages.NeedTypesInfo | packages.NeedImports | packages.NeedDeps,
 		Env: append(os.Environ(), "GOOS=darwin", "CGO_ENABLED=0"), Dir: "../../..", Tests: true,
 	}, "./...")
 	if err != nil {
