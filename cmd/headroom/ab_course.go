@@ -106,7 +106,7 @@ func (c *course) show(blocks []paired.Block, state experiment.State) {
 	last := blocks[len(blocks)-1]
 	elapsed := last.At + last.Took
 	var b strings.Builder
-	fmt.Fprintf(&b, "block %d of at most %d, %v left at most", len(blocks), c.trial.Blocks(),
+	fmt.Fprintf(&b, "block %d of at most %d, %v left at most", len(blocks), max(len(blocks), c.trial.Blocks()),
 		max(0, c.maxTime-elapsed).Round(time.Second))
 	for i, g := range state.Gates {
 		if state.Blocks < 2 || i == len(state.Gates)-1 && g.Decision != experiment.Failed {
@@ -133,15 +133,26 @@ func (c *course) warn(b *strings.Builder, state experiment.State) {
 	}
 	for i, g := range state.Gates[:len(state.Gates)-1] {
 		o := c.trial.Outlook(i, g.Noise)
-		if g.Decision != experiment.Undecided || o.Reaches(g.Gate) {
+		if g.Decision != experiment.Undecided || o.Reaches(g.Gate) || beyond(g) {
 			continue
 		}
 		c.warned = true
+		remedy := "make slices longer (experiment.slice), raise the rate, or allow more --max-time"
+		if !strings.HasPrefix(g.Figure, string(scenarios.CPUPerRequest)) {
+			remedy += "; cpu_per_request often scatters less"
+		}
 		fmt.Fprintf(b, "  %s is too noisy for %s: the smallest change that %d blocks find is about %s; %s would need "+
-			"about %d blocks. Make slices longer (experiment.slice), raise the rate, allow more --max-time, or gate "+
-			"cpu_per_request alone\n", g.Figure, percent(g.Tolerance), c.trial.Blocks(), percent(o.Smallest),
-			percent(g.Tolerance), o.Blocks)
+			"about %d blocks: %s\n", g.Figure, percent(g.Tolerance), c.trial.Blocks(), percent(o.Smallest),
+			percent(g.Tolerance), o.Blocks, remedy)
 	}
+}
+
+// beyond says that a change for the worse is larger than the tolerance whatever the noise.
+func beyond(g experiment.GateState) bool {
+	if g.MoreIsBetter {
+		return g.High < -g.Tolerance
+	}
+	return g.Low > g.Tolerance
 }
 
 // percent is a change for people: +1.2 %.
