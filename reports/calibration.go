@@ -22,28 +22,28 @@ func CalibrationMarkdown(w io.Writer, r *calibration.Result) error {
 	for _, n := range r.Noise {
 		fmt.Fprintf(&b, "| %s | %.1f %% | %.1f %% |\n", n.Figure, 100*n.Pair, 100*n.Block)
 	}
-	fmt.Fprintf(&b, "\nExperiments that failed, of %s drawn with each change, with a tolerance of %.0f %%; in "+
-		"brackets the 95 %% interval of the drawing:\n\n", thousands(r.Rows), 100*calibration.Tolerance)
-	fmt.Fprintf(&b, "| change of the head | blocks | default gates (P95, CPU) | mean blocks |%s\n|---|---|---|---|%s\n",
-		header(" %s alone |"), strings.Repeat("---|", len(calibration.Figures)))
+	fmt.Fprintf(&b, "\nExperiments that failed, of %s drawn with each change; in brackets the 95 %% interval of the "+
+		"drawing:\n\n", thousands(r.Rows))
+	fmt.Fprintf(&b, "| change of the head | blocks | all gates | mean blocks |%s\n|---|---|---|---|%s\n",
+		header(r, " %s alone |"), strings.Repeat("---|", len(r.Figures)))
 	for _, row := range r.Rows {
-		fmt.Fprintf(&b, "| %s | %d | %s | %.1f |", row.Change, row.Blocks, failedOf(row.Default), row.Default.Blocks)
-		for _, f := range calibration.Figures {
-			fmt.Fprintf(&b, " %s |", failedOf(row.Single[f]))
+		fmt.Fprintf(&b, "| %s | %d | %s | %.1f |", row.Change, row.Blocks, failedOf(row.All), row.All.Blocks)
+		for _, g := range r.Figures {
+			fmt.Fprintf(&b, " %s |", failedOf(row.Single[g.Figure]))
 		}
 		fmt.Fprintln(&b)
 	}
 	fmt.Fprintf(&b, "\nWhat the blocks measured, all together (95 %% interval), and how often one run of the head was "+
-		"more than %.0f %% above one run of the base before it:\n\n", 100*calibration.Tolerance)
-	fmt.Fprintf(&b, "| change of the head |%s%s\n|---|%s\n", header(" %s |"), header(" one run, %s |"),
-		strings.Repeat("---|", 2*len(calibration.Figures)))
+		"worse than one run of the base before it by more than the tolerance:\n\n")
+	fmt.Fprintf(&b, "| change of the head |%s%s\n|---|%s\n", header(r, " %s |"), header(r, " one run, %s |"),
+		strings.Repeat("---|", 2*len(r.Figures)))
 	for _, row := range r.Rows {
 		fmt.Fprintf(&b, "| %s |", row.Change)
-		for _, f := range calibration.Figures {
-			fmt.Fprintf(&b, " %s |", measuredChange(row, f))
+		for _, g := range r.Figures {
+			fmt.Fprintf(&b, " %s |", measuredChange(row, g.Figure))
 		}
-		for _, f := range calibration.Figures {
-			s := row.OneRun[f]
+		for _, g := range r.Figures {
+			s := row.OneRun[g.Figure]
 			fmt.Fprintf(&b, " %d of %d |", s.K, s.N)
 		}
 		fmt.Fprintln(&b)
@@ -52,18 +52,11 @@ func CalibrationMarkdown(w io.Writer, r *calibration.Result) error {
 	return err
 }
 
-// header is a format filled with the short name of each figure.
-func header(format string) string {
+// header is a format filled with each figure.
+func header(r *calibration.Result, format string) string {
 	var b strings.Builder
-	for _, f := range calibration.Figures {
-		name := f
-		switch f {
-		case "cpu_per_request value":
-			name = "CPU"
-		default:
-			name = strings.NewReplacer("http_req_duration p(", "P", ")", "").Replace(f)
-		}
-		fmt.Fprintf(&b, format, name)
+	for _, g := range r.Figures {
+		fmt.Fprintf(&b, format, g.Figure)
 	}
 	return b.String()
 }
@@ -72,7 +65,7 @@ func thousands(rows []calibration.Row) string {
 	if len(rows) == 0 {
 		return "none"
 	}
-	return count(int64(rows[0].Default.Experiments))
+	return count(int64(rows[0].All.Experiments))
 }
 
 func failedOf(r experiment.Resampled) string {
@@ -81,10 +74,9 @@ func failedOf(r experiment.Resampled) string {
 }
 
 func measuredChange(row calibration.Row, figure string) string {
-	for _, e := range row.Measured {
-		if e.Figure == figure {
-			return fmt.Sprintf("%+.1f %% (%+.1f to %+.1f)", 100*e.Change, 100*e.Low, 100*e.High)
-		}
+	e, ok := row.Measured[figure]
+	if !ok || e.Blocks < 2 {
+		return "–"
 	}
-	return "–"
+	return fmt.Sprintf("%+.1f %% (%+.1f to %+.1f)", 100*e.Change, 100*e.Low, 100*e.High)
 }

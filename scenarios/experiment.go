@@ -47,23 +47,34 @@ type Arm struct {
 	URL      string // of a service that runs
 }
 
-// Gates are what the experiment is judged by: its regressions or, where there are none, P95 of all requests and the
-// CPU time per request, by its tolerance.
-func (e Experiment) Gates() []Regression {
+// Gates are what an experiment of the plan is judged by: its regressions or, where there are none, P95 of all requests
+// and the CPU time per request, by its tolerance. Several closed scenarios without an open one have the throughput and
+// the CPU time of each in their place.
+func (p *Plan) Gates() []Regression {
+	e := p.Experiment
 	if len(e.Regressions) > 0 {
 		return slices.Clone(e.Regressions)
 	}
-	p95 := Aggregation{Name: "p", Percentile: 95}
-	return []Regression{
-		{
+	p95, value := Aggregation{Name: "p", Percentile: 95}, Aggregation{Name: onlyValue}
+	cpu := Regression{
+		Metric: CPUPerRequest, Aggregation: value, Tolerance: e.Tolerance,
+		Source: onlyValue + "<+" + percent(e.Tolerance),
+	}
+	if len(p.Scenarios) == 1 || slices.ContainsFunc(p.Scenarios, func(s Scenario) bool { return s.Load.Open() }) {
+		return []Regression{{
 			Metric: HTTPReqDuration, Aggregation: p95, Tolerance: e.Tolerance,
 			Source: "p(95)<+" + percent(e.Tolerance),
-		},
-		{
-			Metric: CPUPerRequest, Aggregation: Aggregation{Name: onlyValue}, Tolerance: e.Tolerance,
-			Source: onlyValue + "<+" + percent(e.Tolerance),
-		},
+		}, cpu}
 	}
+	var gates []Regression
+	for _, s := range p.Scenarios {
+		cpu.Selector = map[string]string{tagScenario: s.Name}
+		gates = append(gates, Regression{
+			Metric: HTTPReqs, Selector: cpu.Selector, Aggregation: Aggregation{Name: "rate"}, Tolerance: e.Tolerance,
+			MoreIsBetter: true, Source: "rate>-" + percent(e.Tolerance),
+		}, cpu)
+	}
+	return gates
 }
 
 // experiment reads the section experiment, whose defaults hold for a file without one, and the section regression. The

@@ -44,6 +44,10 @@ type RegressionMetric struct {
 // onlyValue is the aggregation of metrics that have one value a slice.
 const onlyValue = "value"
 
+// alone are the tags of metrics that are of all that an arm did meanwhile: they can be told apart by scenario where
+// that runs alone.
+var alone = []string{tagScenario}
+
 // RegressionMetrics are all of them, in the order of the documentation. Those of the schedule are not: both arms have
 // the same. http_req_failed is not either, see [failedHint].
 var RegressionMetrics = []RegressionMetric{
@@ -57,12 +61,12 @@ var RegressionMetrics = []RegressionMetric{
 	{metricOf(DataReceived), []string{"rate"}, true, true},
 	{metricOf(DBQueryDuration), aggregations[Trend], true, false},
 	{metricOf(CacheHitRatio), []string{"rate"}, false, true},
-	{Metric{Name: CPUPerRequest, Unit: "ms", From: FromArm}, []string{onlyValue}, true, false},
-	{Metric{Name: AllocatedPerRequest, Unit: "B", From: FromArm}, []string{onlyValue}, true, false},
-	{Metric{Name: ObjectsPerRequest, From: FromArm}, []string{onlyValue}, true, false},
-	{Metric{Name: DBTimePerRequest, Unit: "ms", From: FromServer}, []string{onlyValue}, true, false},
-	{Metric{Name: StatementsPerReq, From: FromServer}, []string{onlyValue}, true, false},
-	{Metric{Name: InstructionsPerReq, From: FromArm}, []string{onlyValue}, true, false},
+	{Metric{Name: CPUPerRequest, Unit: "ms", Tags: alone, From: FromArm}, []string{onlyValue}, true, false},
+	{Metric{Name: AllocatedPerRequest, Unit: "B", Tags: alone, From: FromArm}, []string{onlyValue}, true, false},
+	{Metric{Name: ObjectsPerRequest, Tags: alone, From: FromArm}, []string{onlyValue}, true, false},
+	{Metric{Name: DBTimePerRequest, Unit: "ms", Tags: alone, From: FromServer}, []string{onlyValue}, true, false},
+	{Metric{Name: StatementsPerReq, Tags: alone, From: FromServer}, []string{onlyValue}, true, false},
+	{Metric{Name: InstructionsPerReq, Tags: alone, From: FromArm}, []string{onlyValue}, true, false},
 }
 
 // metricOf is the row of a metric that thresholds have too.
@@ -171,7 +175,22 @@ func (r *reader) regressionMetric(e entry, scope thresholdScope) (RegressionMetr
 		return RegressionMetric{}, nil, false
 	}
 	r.selector(e, metric.Metric, selector, scope)
+	r.part(e, metric, selector, scope)
 	return metric, selector, true
+}
+
+// part holds a gate against the parts that a slice has: the open scenarios together, and then each closed one.
+func (r *reader) part(e entry, metric RegressionMetric, selector map[string]string, scope thresholdScope) {
+	closed := len(scope.scenarios) - len(scope.open)
+	name, selected := selector[tagScenario]
+	switch {
+	case selected && slices.Contains(scope.open, name) && len(scope.open) > 1 && slices.Equal(metric.Tags, alone):
+		r.faultAt(e.at, "remove the selector, or select a closed scenario, which runs alone",
+			"open scenarios run together: %s of one of them is not known", metric.Name)
+	case !selected && len(scope.open) == 0 && closed > 1 && selector[tagName] == "" && selector[tagFlow] == "":
+		r.faultAt(e.at, fmt.Sprintf("write %s{scenario:%s}", metric.Name, scope.scenarios[0]),
+			"closed scenarios run one after the other: select one of them")
+	}
 }
 
 // Bounds of a change, in percent: what falls by 100 % is nothing, and has no ratio.

@@ -1,8 +1,10 @@
 package scenarios
 
 import (
+	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -82,7 +84,8 @@ func TestGates(t *testing.T) {
 	for tolerance, want := range map[float64]string{
 		0.05: "+5%", 0.07: "+7%", 0.001: "+0.1%", 1: "+100%", 0.0333: "+3.33%",
 	} {
-		gates := Experiment{Tolerance: tolerance}.Gates()
+		plan := Plan{Experiment: Experiment{Tolerance: tolerance}, Scenarios: []Scenario{{Load: ConstantRate{}}}}
+		gates := plan.Gates()
 		if len(gates) != 2 || gates[0].Source != "p(95)<"+want || gates[1].Source != "value<"+want {
 			t.Errorf("%v: %+v", tolerance, gates)
 			continue
@@ -98,9 +101,52 @@ func TestGates(t *testing.T) {
 			}
 		}
 	}
-	own := Experiment{Regressions: []Regression{{Metric: HTTPReqs}}}
-	if got := own.Gates(); !reflect.DeepEqual(got, own.Regressions) {
+	own := Plan{Experiment: Experiment{Regressions: []Regression{{Metric: HTTPReqs}}}}
+	if got := own.Gates(); !reflect.DeepEqual(got, own.Experiment.Regressions) {
 		t.Errorf("got %+v", got)
+	}
+	closed := Plan{
+		Experiment: Experiment{Tolerance: 0.05},
+		Scenarios:  []Scenario{{Name: "a", Load: Users{}}, {Name: "b", Load: Users{}}},
+	}
+	var got []string
+	for _, g := range closed.Gates() {
+		got = append(got, g.Name()+" "+g.Source)
+	}
+	want := []string{
+		"http_reqs{scenario:a} rate>-5%", "cpu_per_request{scenario:a} value<+5%", "http_reqs{scenario:b} rate>-5%",
+		"cpu_per_request{scenario:b} value<+5%",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("of closed scenarios %q", got)
+	}
+}
+
+// TestGatesOfParts: what a slice has no figure of is refused when the file is read.
+func TestGatesOfParts(t *testing.T) {
+	const open = "executor: constant-arrival-rate, rate: 1, duration: 1s, requests: [{name: r, path: /}]"
+	const users = "executor: constant-vus, vus: 1, duration: 1s, requests: [{name: r, path: /}]"
+	for _, c := range []struct{ a, b, gate, want string }{
+		{open, open, "cpu_per_request", ""},
+		{open, open, "cpu_per_request{scenario:a}", "open scenarios run together"},
+		{open, users, "cpu_per_request{scenario:a}", ""},
+		{open, users, "cpu_per_request{scenario:b}", ""},
+		{users, users, "cpu_per_request{scenario:b}", ""},
+		{users, users, "cpu_per_request", "write cpu_per_request{scenario:a}"},
+		{users, users, "http_req_duration", "closed scenarios run one after the other"},
+		{users, users, "http_req_duration{name:r}", ""},
+		{open, open, "http_req_duration{scenario:a}", ""},
+	} {
+		gate := "value<+5%"
+		if strings.HasPrefix(c.gate, "http_req_duration") {
+			gate = "med<+5%"
+		}
+		text := fmt.Sprintf("target: {url: 'http://127.0.0.1:1'}\nscenarios:\n  a: {%s}\n  b: {%s}\n"+
+			"regression:\n  %s: %s\n", c.a, c.b, c.gate, gate)
+		_, err := Parse("test.yaml", []byte(text))
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: %v, want %q", c.gate, err, c.want)
+		}
 	}
 }
 

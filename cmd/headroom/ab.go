@@ -258,7 +258,7 @@ func (x *experimenter) carryOut(ctx context.Context, l loaded, dir string) (e *r
 			ArmCPUs: arms.cpus,
 		},
 	}
-	gates := x.gates(settings, arms)
+	gates := x.gates(plan, arms)
 	course := newCourse(x.progress, settings.MaxTime, settings.Alpha, gates, arms.restart)
 	done, err := paired.Run(ctx, paired.Options{
 		Plan: plan, Slice: slice, Seed: x.seed, Start: arms.start, Restart: arms.restart,
@@ -278,9 +278,9 @@ func (x *experimenter) carryOut(ctx context.Context, l loaded, dir string) (e *r
 
 // gates are what the experiment is judged by. Where the scenario says nothing, the CPU time per request is one of them
 // only if it can be known.
-func (x *experimenter) gates(settings scenarios.Experiment, arms *arms) []scenarios.Regression {
-	gates := settings.Gates()
-	if len(settings.Regressions) > 0 || arms.restart {
+func (x *experimenter) gates(plan *scenarios.Plan, arms *arms) []scenarios.Regression {
+	gates := plan.Gates()
+	if len(plan.Experiment.Regressions) > 0 || arms.restart {
 		return gates
 	}
 	fmt.Fprintln(x.progress, "the CPU time of services at URLs is not known: P95 alone decides")

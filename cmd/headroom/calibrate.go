@@ -15,6 +15,7 @@ import (
 	"github.com/policycortex/headroom/reports"
 	"github.com/policycortex/headroom/results/calibration"
 	"github.com/policycortex/headroom/results/experiment"
+	"github.com/policycortex/headroom/results/judge"
 )
 
 // calibrator is the calibrate command with its flags.
@@ -33,10 +34,10 @@ func newCalibrateCommand(args []string) *cobra.Command {
 		Short: "Measure what experiments find on this machine",
 		Long: `Record blocks of experiments in which both arms are the reference server of this version: some with nothing changed, and
 some with a head that is slower by a known amount. From them, draw experiments and say how often those of equal arms fail,
-and how often the slower head is found. FILE is a scenario for the reference server (default regression).
+and how often the slower head is found. FILE is the scenario regression (the default) or one with the same names.
 
 Each block is added to the recording at once. A recording that is there is continued, until it has as many blocks as were
-asked for. With the default numbers and slices this takes about two hours, in which the machine should do nothing else.`,
+asked for. With the default numbers and slices this takes about 90 minutes, in which the machine should do nothing else.`,
 		Example: "  headroom calibrate --recording calibration.jsonl\n" +
 			"  headroom calibrate --recording calibration.jsonl --judge-only",
 		Args: func(c *cobra.Command, args []string) error { return asUsage(cobra.MaximumNArgs(1)(c, args)) },
@@ -85,7 +86,13 @@ func (x *calibrator) calibrate(ctx context.Context, file string) error {
 	if err != nil {
 		return usageError{err}
 	}
-	result, err := calibration.Judge(blocks, l.plan.Experiment.MaxTime, x.drawn)
+	var gates []experiment.Gate
+	for _, g := range l.plan.Gates() {
+		gates = append(gates, experiment.Gate{
+			Figure: judge.Figure(g), Tolerance: g.Tolerance, MoreIsBetter: g.MoreIsBetter,
+		})
+	}
+	result, err := calibration.Judge(blocks, gates, l.plan.Experiment.MaxTime, x.drawn)
 	if err != nil {
 		return err
 	}
@@ -203,7 +210,7 @@ func (x *calibrator) block(ctx context.Context, l loaded, a *arms, change calibr
 			Fixture: a.keys, Feeders: l.feeders, Recordings: l.recordings, Processes: a.processes(), Shared: true,
 			Secrets: x.secrets,
 		},
-		Gates:    settings.Gates(),
+		Gates:    l.plan.Gates(),
 		Judge:    func([]paired.Block) (bool, error) { return true, nil },
 		Measured: func(paired.Progress, *paired.Measured, experiment.Slice) error { return nil },
 		MaxTime:  blockLimit,

@@ -33,10 +33,12 @@ func TestSlicePlan(t *testing.T) {
 		t.Fatal(err)
 	}
 	slice := Slice{Discard: 100 * time.Millisecond, Measure: 400 * time.Millisecond}
-	open, closed := slice.plan(plan, 7, true), slice.plan(plan, 8, false)
-	if len(open.Scenarios) != 1 || len(closed.Scenarios) != 1 || open.Seed != 7 || closed.Seed != 8 {
-		t.Fatalf("open %+v, closed %+v", open, closed)
+	plans := slice.plans(plan, 7)
+	if len(plans) != 2 || len(plans[0].Scenarios) != 1 || len(plans[1].Scenarios) != 1 || plans[0].Seed != 7 ||
+		plans[1].Seed != 7 {
+		t.Fatalf("%+v", plans)
 	}
+	open, closed := plans[0], plans[1]
 	for _, s := range append(open.Scenarios, closed.Scenarios...) {
 		if s.StartTime != 0 || s.Warmup != slice.Discard || s.Load.Length() != 500*time.Millisecond {
 			t.Errorf("%s starts at %v, warms up for %v, lasts for %v", s.Name, s.StartTime, s.Warmup, s.Load.Length())

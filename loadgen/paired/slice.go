@@ -3,6 +3,7 @@ package paired
 import (
 	"context"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/policycortex/headroom/loadgen"
@@ -29,22 +30,18 @@ type Measured struct {
 	Parts []judge.SlicePart
 }
 
-// measure puts a slice of load on an arm: first the open loads, then the closed ones, because one that sends as fast
-// as it can would slow the others down.
+// measure puts a slice of load on an arm: first the open loads together, then each of the closed ones, because one that
+// sends as fast as it can would slow the others down.
 func (o *Options) measure(ctx context.Context, arm experiment.Arm, on *Instance, slice Slice, seed uint64) (*Measured,
 	error,
 ) {
 	m := &Measured{Arm: arm}
-	for _, open := range []bool{true, false} {
-		plan := slice.plan(o.Plan, seed, open)
-		if len(plan.Scenarios) == 0 {
-			continue
-		}
+	for _, plan := range slice.plans(o.Plan, seed) {
 		part, err := o.part(ctx, on, plan)
 		if err != nil {
 			return nil, err
 		}
-		part.Open = open
+		part.Open = plan.Scenarios[0].Load.Open()
 		m.Parts = append(m.Parts, part)
 		if ctx.Err() != nil {
 			break
@@ -134,19 +131,30 @@ func (a *account) ends() (first, last edge, ok bool) {
 	return a.taken[0], a.taken[len(a.taken)-1], true
 }
 
-// plan is the open or the closed loads of a plan, as long as a slice and with a seed of their own.
-func (s Slice) plan(p *scenarios.Plan, seed uint64, open bool) *scenarios.Plan {
-	slice := *p
-	slice.Seed, slice.Scenarios = seed, nil
+// plans are the parts of a slice: the open loads of a plan, and each closed one. They are as long as a slice, and have
+// a seed of their own.
+func (s Slice) plans(p *scenarios.Plan, seed uint64) []*scenarios.Plan {
+	var open []scenarios.Scenario
+	var parts [][]scenarios.Scenario
 	for _, sc := range p.Scenarios {
-		if sc.Load.Open() != open {
-			continue
-		}
 		sc.StartTime, sc.Warmup, sc.AutoWarmup = 0, s.Discard, false
 		sc.Load = withLength(sc.Load, s.Discard+s.Measure)
-		slice.Scenarios = append(slice.Scenarios, sc)
+		if sc.Load.Open() {
+			open = append(open, sc)
+		} else {
+			parts = append(parts, []scenarios.Scenario{sc})
+		}
 	}
-	return &slice
+	if len(open) > 0 {
+		parts = slices.Insert(parts, 0, open)
+	}
+	var plans []*scenarios.Plan
+	for _, part := range parts {
+		plan := *p
+		plan.Seed, plan.Scenarios = seed, part
+		plans = append(plans, &plan)
+	}
+	return plans
 }
 
 // withLength is a steady load that lasts for d.

@@ -29,12 +29,10 @@ type Usual struct {
 	Response float64 `json:"response_ms"` // median response time
 }
 
-// The figures that a calibration looks at.
+// The figures of the scenario regression that say what a request costs.
 const (
-	cpuFigure = "cpu_per_request value"
-	p50Figure = "http_req_duration p(50)"
-	p95Figure = "http_req_duration p(95)"
-	p99Figure = "http_req_duration p(99)"
+	cpuFigure = "cpu_per_request{scenario:get} value"
+	p50Figure = "http_req_duration{name:get_hot} p(50)"
 )
 
 // UsualOf is the mean over the slices of a block.

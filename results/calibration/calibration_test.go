@@ -13,6 +13,12 @@ import (
 	"github.com/policycortex/headroom/results/experiment"
 )
 
+const rateFigure = "http_reqs{scenario:get} rate"
+
+var gates = []experiment.Gate{
+	{Figure: cpuFigure, Tolerance: 0.05}, {Figure: rateFigure, Tolerance: 0.05, MoreIsBetter: true},
+}
+
 // block is one with a change of the CPU time.
 func block(random *rand.Rand, n int, name string, cpu float64) Block {
 	b := Block{
@@ -26,8 +32,9 @@ func block(random *rand.Rand, n int, name string, cpu float64) Block {
 			more += cpu
 		}
 		b.Block.Slices = append(b.Block.Slices, experiment.Slice{Arm: arm, Figures: map[string]float64{
-			cpuFigure: 0.1 * more * noise(0.01), p50Figure: 0.3 * noise(0.02), p95Figure: 0.9 * noise(0.03),
-			p99Figure: 2 * noise(0.1),
+			cpuFigure: 0.1 * more * noise(0.01), p50Figure: 0.3 * noise(0.02), rateFigure: 9000 / more * noise(0.02),
+			"http_req_duration{name:get_hot} p(95)": 0.9 * noise(0.03),
+			"http_req_duration{name:get_hot} p(99)": 2 * noise(0.1),
 		}})
 	}
 	return b
@@ -73,7 +80,7 @@ func TestJudge(t *testing.T) {
 	for i := range 30 {
 		recorded = append(recorded, block(random, i, "none", 0), block(random, i, "CPU +10 %", 0.1))
 	}
-	r, err := Judge(recorded, 10*time.Minute, 200)
+	r, err := Judge(recorded, gates, 10*time.Minute, 200)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,18 +88,20 @@ func TestJudge(t *testing.T) {
 		t.Fatalf("%+v", r)
 	}
 	none, more := r.Rows[0], r.Rows[1]
-	if none.Default.Failed > 10 || more.Default.Failed < 195 || more.Single[cpuFigure].Failed < 195 ||
-		more.Single[p95Figure].Failed > 10 {
+	if none.All.Failed > 10 || more.All.Failed < 195 || more.Single[cpuFigure].Failed < 195 ||
+		more.Single[rateFigure].Failed < 195 || more.Single["http_req_duration{name:get_hot} p(95)"].Failed > 10 {
 		t.Errorf("none %+v, more %+v", none, more)
 	}
-	if s := more.OneRun[cpuFigure]; s.N != 29 || s.K < 27 {
-		t.Errorf("one run against one run: %+v", s)
+	for _, figure := range []string{cpuFigure, rateFigure} {
+		if s := more.OneRun[figure]; s.N != 29 || s.K < 25 {
+			t.Errorf("one run against one run, %s: %+v", figure, s)
+		}
 	}
 	i := slices.IndexFunc(r.Noise, func(n Noise) bool { return n.Figure == cpuFigure })
 	if i < 0 || math.Abs(r.Noise[i].Pair-0.014) > 0.003 {
 		t.Errorf("noise %+v", r.Noise)
 	}
-	if _, err := Judge(nil, time.Minute, 10); err == nil {
+	if _, err := Judge(nil, gates, time.Minute, 10); err == nil {
 		t.Error("nothing was recorded, and there is a result")
 	}
 }

@@ -11,16 +11,18 @@ import (
 
 // Result is what a calibration comes to.
 type Result struct {
-	From, To     time.Time     `json:"-"`
-	Recorded     int           `json:"recorded_blocks"`
-	BlockSeconds float64       `json:"block_seconds"` // the median
-	MaxTime      time.Duration `json:"-"`
-	Blocks       int           `json:"blocks"` // of an experiment that lasts as long as it may
-	Usual        Usual         `json:"usual"`
-	Vetoed       int           `json:"vetoed_pairs"`
-	Pairs        int           `json:"pairs"`
-	Noise        []Noise       `json:"noise"`
-	Rows         []Row         `json:"rows"`
+	From, To     time.Time
+	Recorded     int
+	BlockSeconds float64 // the median
+	MaxTime      time.Duration
+	Blocks       int // of an experiment that lasts as long as it may
+	Usual        Usual
+	Vetoed       int
+	Pairs        int
+	Gates        []experiment.Gate
+	Figures      []experiment.Gate // the gates and others, each as the only gate
+	Noise        []Noise
+	Rows         []Row
 }
 
 // Noise is the scatter of a figure between equal arms, as standard deviations of logarithms: 0.05 for 5 %.
@@ -34,11 +36,11 @@ type Noise struct {
 type Row struct {
 	Change string
 	Blocks int // that were recorded
-	// Measured is the change of each figure over all blocks.
-	Measured []experiment.Estimate
-	// Default is an experiment with the default gates, and Single one with each figure as its only gate.
-	Default experiment.Resampled
-	Single  map[string]experiment.Resampled
+	// Measured is the change of each figure over all blocks, by figure.
+	Measured map[string]experiment.Estimate
+	// All is an experiment with all gates, and Single one with each figure as its only gate, by figure.
+	All    experiment.Resampled
+	Single map[string]experiment.Resampled
 	// OneRun is how often one run of each arm, as long as a block, differed by more than the tolerance for the worse,
 	// by figure: what a threshold on the ratio of two runs does.
 	OneRun map[string]Share
@@ -47,9 +49,6 @@ type Row struct {
 // Share is k of n.
 type Share struct{ K, N int }
 
-// Tolerance is that of all gates of a calibration.
-const Tolerance = 0.05
-
 const (
 	alpha   = 0.01
 	miss    = 0.025
@@ -57,18 +56,22 @@ const (
 	seed    = 1
 )
 
-// Figures are those that a calibration looks at.
-var Figures = []string{cpuFigure, p50Figure, p95Figure, p99Figure}
+// others are figures that are looked at though they are no gates of the scenario regression.
+var others = []experiment.Gate{
+	{Figure: p50Figure, Tolerance: 0.05},
+	{Figure: "http_req_duration{name:get_hot} p(95)", Tolerance: 0.05},
+	{Figure: "http_req_duration{name:get_hot} p(99)", Tolerance: 0.05},
+}
 
-// Judge draws experiments of at most maxTime from a recording.
-func Judge(recorded []Block, maxTime time.Duration, experiments int) (*Result, error) {
+// Judge draws experiments of at most maxTime from a recording, with the gates of its scenario.
+func Judge(recorded []Block, gates []experiment.Gate, maxTime time.Duration, experiments int) (*Result, error) {
 	if len(recorded) == 0 {
 		return nil, errors.New("the recording has no blocks")
 	}
 	var seconds []float64
 	r := &Result{
 		Recorded: len(recorded), MaxTime: maxTime, Usual: recorded[0].Usual, From: recorded[0].Time,
-		To: recorded[len(recorded)-1].Time,
+		To: recorded[len(recorded)-1].Time, Gates: gates, Figures: slices.Concat(gates, others),
 	}
 	for _, b := range recorded {
 		seconds = append(seconds, b.Seconds)
@@ -107,59 +110,53 @@ func of(recorded []Block, change string) []experiment.Block {
 }
 
 func (r *Result) noise(row Row) {
-	for _, e := range row.Measured {
-		r.Noise = append(r.Noise, Noise{e.Figure, e.PairNoise, e.Noise})
+	for _, g := range r.Figures {
+		if e, ok := row.Measured[g.Figure]; ok {
+			r.Noise = append(r.Noise, Noise{e.Figure, e.PairNoise, e.Noise})
+		}
 	}
 }
 
 func (r *Result) row(change Change, blocks []experiment.Block, experiments int) (Row, error) {
 	row := Row{
-		Change: change.Name, Blocks: len(blocks), Single: map[string]experiment.Resampled{}, OneRun: map[string]Share{},
+		Change: change.Name, Blocks: len(blocks), Measured: map[string]experiment.Estimate{},
+		Single: map[string]experiment.Resampled{}, OneRun: map[string]Share{},
 	}
 	for _, e := range experiment.Estimates(blocks, false) {
-		if slices.Contains(Figures, e.Figure) {
-			row.Measured = append(row.Measured, e)
-		}
+		row.Measured[e.Figure] = e
 	}
 	drawing := experiment.Resampling{
 		Experiments: experiments, Blocks: r.Blocks, Stretch: stretch, Exchange: change.Equal(), Seed: seed,
 	}
-	draw := func(figures ...string) (experiment.Resampled, error) {
-		rule := experiment.Rule{Blocks: r.Blocks, Alpha: alpha, Miss: miss}
-		for _, f := range figures {
-			rule.Gates = append(rule.Gates, experiment.Gate{Figure: f, Tolerance: Tolerance})
-		}
-		test, err := experiment.NewTest(rule)
+	draw := func(gates ...experiment.Gate) (experiment.Resampled, error) {
+		test, err := experiment.NewTest(experiment.Rule{Gates: gates, Blocks: r.Blocks, Alpha: alpha, Miss: miss})
 		if err != nil {
 			return experiment.Resampled{}, err
 		}
 		return drawing.Resample(blocks, test.JudgeEnded), nil
 	}
 	var err error
-	row.Default, err = draw(p95Figure, cpuFigure)
-	if err != nil {
-		return row, err
-	}
-	for _, figure := range Figures {
-		row.Single[figure], err = draw(figure)
+	row.All, err = draw(r.Gates...)
+	for _, g := range r.Figures {
 		if err != nil {
 			return row, err
 		}
-		row.OneRun[figure] = oneRun(blocks, figure)
+		row.Single[g.Figure], err = draw(g)
+		row.OneRun[g.Figure] = oneRun(blocks, g)
 	}
-	return row, nil
+	return row, err
 }
 
 // oneRun compares the base of each block with the head of the next: two runs one after the other, each as long as the
 // slices of an arm in a block.
-func oneRun(blocks []experiment.Block, figure string) (s Share) {
+func oneRun(blocks []experiment.Block, g experiment.Gate) (s Share) {
 	for i := range len(blocks) - 1 {
-		base, head := mean(blocks[i], experiment.Base, figure), mean(blocks[i+1], experiment.Head, figure)
+		base, head := mean(blocks[i], experiment.Base, g.Figure), mean(blocks[i+1], experiment.Head, g.Figure)
 		if math.IsNaN(base) || math.IsNaN(head) {
 			continue
 		}
 		s.N++
-		if head > base*(1+Tolerance) {
+		if g.MoreIsBetter && head < base*(1-g.Tolerance) || !g.MoreIsBetter && head > base*(1+g.Tolerance) {
 			s.K++
 		}
 	}

@@ -214,7 +214,7 @@ func (t *Trial) figures(blocks []experiment.Block, requests []results.ArmRequest
 		names, loads = append(names, r.Name), append(loads, r.Scenario)
 	}
 	known := map[string]scenarios.Regression{}
-	for _, r := range append(reported(names, loads), t.gates...) {
+	for _, r := range append(reported(names, loads, true), t.gates...) {
 		known[Figure(r)] = r
 	}
 	var all []results.ExperimentFigure

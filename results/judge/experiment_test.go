@@ -36,10 +36,18 @@ func drawn(blocks int, p95, cpu, fails float64) []experiment.Block {
 	return all
 }
 
+func defaultGates() []scenarios.Regression {
+	p := &scenarios.Plan{
+		Experiment: scenarios.Experiment{Tolerance: 0.05},
+		Scenarios:  []scenarios.Scenario{{Load: scenarios.ConstantRate{}}},
+	}
+	return p.Gates()
+}
+
 func conclude(t *testing.T, blocks []experiment.Block, gates ...scenarios.Regression) *results.Experiment {
 	t.Helper()
 	if len(gates) == 0 {
-		gates = scenarios.Experiment{Tolerance: 0.05}.Gates()
+		gates = defaultGates()
 	}
 	trial, err := NewTrial(gates, 24, 0.01, false)
 	if err != nil {
@@ -118,7 +126,7 @@ func TestConcludeWithoutData(t *testing.T) {
 }
 
 func TestTrialRefuses(t *testing.T) {
-	if _, err := NewTrial(scenarios.Experiment{Tolerance: 0.05}.Gates(), 3, 0.01, false); err == nil {
+	if _, err := NewTrial(defaultGates(), 3, 0.01, false); err == nil {
 		t.Error("3 blocks are too few")
 	}
 }

@@ -41,10 +41,8 @@ func SliceFigures(parts []SlicePart, gates []scenarios.Regression) (map[string]f
 	figures := map[string]float64{}
 	for i := range parts {
 		p := &parts[i]
-		for _, r := range append(p.reported(), p.of(gates)...) {
-			if _, known := figures[Figure(r)]; known {
-				continue // of an earlier part
-			}
+		whole := p.Open || len(parts) == 1
+		for _, r := range append(p.reported(whole), p.of(gates, whole)...) {
 			value, ok, err := p.value(r)
 			if err != nil {
 				return nil, fmt.Errorf("figure %s: %w", Figure(r), err)
@@ -57,54 +55,74 @@ func SliceFigures(parts []SlicePart, gates []scenarios.Regression) (map[string]f
 	return figures, nil
 }
 
-// of are the gates that a part has figures for. Closed loads run by themselves: what is asked of all requests, or per
-// request, is of the open ones where there are any, which come first.
-func (p *SlicePart) of(gates []scenarios.Regression) (own []scenarios.Regression) {
+// of are the gates that a part has figures for. Each closed load runs by itself: what is asked of all requests, or of
+// all that the arm did, is of the whole, which are the open loads where there are any.
+func (p *SlicePart) of(gates []scenarios.Regression, whole bool) (own []scenarios.Regression) {
 	for _, r := range gates {
-		if !r.Metric.PerRequest() || len(p.Select(r.Selector)) > 0 {
+		scenario, selected := r.Selector["scenario"]
+		switch {
+		case selected && p.Load(scenario) == nil, !selected && r.Selector["name"] == "" && !whole:
+		case r.Metric.PerRequest() && len(p.Select(r.Selector)) == 0:
+		default:
 			own = append(own, r)
 		}
 	}
 	return own
 }
 
-// reported are the figures that every experiment reports of requests with these names, and of closed scenarios.
-func reported(names, closed []string) []scenarios.Regression {
+// Load is that of a scenario; nil where the part has none.
+func (p *SlicePart) Load(scenario string) *results.Load {
+	for _, l := range p.Loads {
+		if l.Scenario == scenario {
+			return l
+		}
+	}
+	return nil
+}
+
+// reported are the figures that every experiment reports: of the requests with these names; of all, with whole; and of
+// closed scenarios.
+func reported(names, closed []string, whole bool) []scenarios.Regression {
 	var all []scenarios.Regression
-	add := func(metric scenarios.MetricName, selector map[string]string, more bool, a ...scenarios.Aggregation) {
+	add := func(metric scenarios.MetricName, selector map[string]string, a ...scenarios.Aggregation) {
+		row, _ := metric.RegressionMetric()
 		for _, a := range a {
 			all = append(all, scenarios.Regression{
-				Metric: metric, Selector: selector, Aggregation: a, MoreIsBetter: more,
+				Metric: metric, Selector: selector, Aggregation: a, MoreIsBetter: row.FallIsWorse,
 			})
 		}
 	}
 	rate, value := scenarios.Aggregation{Name: "rate"}, scenarios.Aggregation{Name: "value"}
-	percentiles := []scenarios.Aggregation{
-		{Name: "p", Percentile: 50}, {Name: "p", Percentile: 95}, {Name: "p", Percentile: 99},
+	requests := func(selector map[string]string) {
+		add(scenarios.HTTPReqDuration, selector, scenarios.Aggregation{Name: "p", Percentile: 50},
+			scenarios.Aggregation{Name: "p", Percentile: 95}, scenarios.Aggregation{Name: "p", Percentile: 99})
+		add(scenarios.HTTPReqSucceeded, selector, rate)
 	}
-	selectors := []map[string]string{nil}
+	arm := func(selector map[string]string) {
+		for _, metric := range []scenarios.MetricName{
+			scenarios.CPUPerRequest, scenarios.AllocatedPerRequest, scenarios.ObjectsPerRequest,
+			scenarios.DBTimePerRequest, scenarios.StatementsPerReq, scenarios.InstructionsPerReq,
+		} {
+			add(metric, selector, value)
+		}
+	}
+	if whole {
+		requests(nil)
+		arm(nil)
+		add(scenarios.CacheHitRatio, nil, rate)
+	}
 	for _, name := range names {
-		selectors = append(selectors, map[string]string{"name": name})
-	}
-	for _, selector := range selectors {
-		add(scenarios.HTTPReqDuration, selector, false, percentiles...)
-		add(scenarios.HTTPReqSucceeded, selector, true, rate)
+		requests(map[string]string{"name": name})
 	}
 	for _, scenario := range closed {
-		add(scenarios.HTTPReqs, map[string]string{"scenario": scenario}, true, rate)
-	}
-	add(scenarios.CacheHitRatio, nil, true, rate)
-	for _, metric := range []scenarios.MetricName{
-		scenarios.CPUPerRequest, scenarios.AllocatedPerRequest, scenarios.ObjectsPerRequest,
-		scenarios.DBTimePerRequest, scenarios.StatementsPerReq, scenarios.InstructionsPerReq,
-	} {
-		add(metric, nil, false, value)
+		add(scenarios.HTTPReqs, map[string]string{"scenario": scenario}, rate)
+		arm(map[string]string{"scenario": scenario})
 	}
 	return all
 }
 
 // reported are those of the part.
-func (p *SlicePart) reported() []scenarios.Regression {
+func (p *SlicePart) reported(whole bool) []scenarios.Regression {
 	var names, closed []string
 	for _, s := range p.Series {
 		names = append(names, s.Name)
@@ -114,7 +132,7 @@ func (p *SlicePart) reported() []scenarios.Regression {
 			closed = append(closed, l.Scenario)
 		}
 	}
-	return reported(names, closed)
+	return reported(names, closed, whole)
 }
 
 // value is a figure of the part; ok is false where there is no data, or too little for a percentile.

@@ -69,7 +69,8 @@ func TestSliceFiguresOfClosedLoads(t *testing.T) {
 	}
 	for name, want := range map[string]float64{
 		"http_req_duration p(50)": 500, "cpu_per_request value": 1, "http_reqs{scenario:users} rate": 100,
-		"http_req_duration{name:other} p(50)": 1,
+		"cpu_per_request{scenario:users} value": 9,
+		"http_req_duration{name:other} p(50)":   1,
 	} {
 		if !near(got[name], want) {
 			t.Errorf("%s is %v, want %v", name, got[name], want)
