@@ -1,8 +1,11 @@
 package containers
 
 import (
+	"context"
+	"errors"
 	"expvar"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -54,5 +57,19 @@ func TestAllocated(t *testing.T) {
 		if _, _, err := Allocated(t.Context(), url); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %s", url, err, want)
 		}
+	}
+}
+
+// TestAllocatedOfSilentService: a service that takes connections and never answers does not hold up the experiment.
+func TestAllocatedOfSilentService(t *testing.T) {
+	t.Parallel()
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	_, _, err = Allocated(t.Context(), "http://"+silent.Addr().String())
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
 	}
 }

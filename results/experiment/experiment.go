@@ -11,9 +11,11 @@ package experiment
 
 import (
 	"fmt"
+	"iter"
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 
 	"gonum.org/v1/gonum/stat"
 )
@@ -53,7 +55,7 @@ func (a Arm) other() Arm {
 type Slice struct {
 	Arm Arm `json:"arm"`
 	// Figures are what was measured, by name, each above 0 or absent: "http_req_duration p(95)" in milliseconds,
-	// "cpu_per_request" in seconds.
+	// "cpu_per_request" in seconds. A figure of Succeeded is 0 where no request succeeded.
 	Figures map[string]float64 `json:"figures"`
 	// Veto says why the slice does not count; empty: it counts. What vetoes a slice never looks at its figures.
 	Veto string `json:"veto,omitempty"`
@@ -71,8 +73,11 @@ const fewestPairs = 2
 // Value is the block's value of a figure: of ln(head / base) of its pairs, which are slices 1 and 2, 3 and 4, and so
 // on, the mean of the middle two of four, so that one disturbed slice does not decide it; of three the middle one, of
 // two their mean. A pair of which a slice is vetoed or has no such figure is left out; with fewer than two pairs ok is
-// false.
+// false. Of figures of Succeeded all pairs count alike: a slice in which requests failed is no disturbance.
 func (b Block) Value(figure string) (value float64, ok bool) {
+	if strings.HasPrefix(figure, Succeeded) {
+		return b.success(figure)
+	}
 	ratios := b.ratios(figure)
 	if len(ratios) < fewestPairs {
 		return 0, false
@@ -82,19 +87,69 @@ func (b Block) Value(figure string) (value float64, ok bool) {
 	return (ratios[(n-1)/2] + ratios[n/2]) / 2, true
 }
 
+// Succeeded begins the names of the figures that are shares of requests that succeeded.
+const Succeeded = "http_req_succeeded"
+
+// leastSuccess is what a smaller share of the head is counted as, so that it has a logarithm.
+const leastSuccess = 0.001
+
+// success is ln(head / base) of the means over the pairs that count. It has no value where nothing of the base
+// succeeded.
+func (b Block) success(figure string) (value float64, ok bool) {
+	var base, head float64
+	counted := 0
+	for one, two := range b.pairs() {
+		v, ok := one.Figures[figure]
+		w, too := two.Figures[figure]
+		if !ok || !too {
+			continue
+		}
+		counted++
+		base, head = base+v, head+w
+	}
+	if counted < fewestPairs || base <= 0 {
+		return 0, false
+	}
+	return math.Log(max(head/base, leastSuccess)), true
+}
+
+// pairs are those of which neither slice is vetoed, the base first, in the order of time.
+func (b Block) pairs() iter.Seq2[Slice, Slice] {
+	return func(yield func(base, head Slice) bool) {
+		for i := 0; i+1 < len(b.Slices); i += 2 {
+			one, two := b.Slices[i], b.Slices[i+1]
+			if one.Arm == Head {
+				one, two = two, one
+			}
+			if one.Veto == "" && two.Veto == "" && one.Arm != two.Arm && !yield(one, two) {
+				return
+			}
+		}
+	}
+}
+
+// Lacking are the number of pairs that count, and of those of which a slice has no value of the figure.
+func Lacking(blocks []Block, figure string) (lacking, all int) {
+	for _, b := range blocks {
+		for base, head := range b.pairs() {
+			_, ok := base.Figures[figure]
+			_, too := head.Figures[figure]
+			all++
+			if !ok || !too {
+				lacking++
+			}
+		}
+	}
+	return lacking, all
+}
+
 // ratios are ln(head / base) of the pairs that count, in the order of time.
 func (b Block) ratios(figure string) []float64 {
 	var ratios []float64
-	for i := 0; i+1 < len(b.Slices); i += 2 {
-		one, two := b.Slices[i], b.Slices[i+1]
-		v, w := one.Figures[figure], two.Figures[figure]
-		if one.Veto != "" || two.Veto != "" || one.Arm == two.Arm || v <= 0 || w <= 0 {
-			continue
+	for base, head := range b.pairs() {
+		if v, w := base.Figures[figure], head.Figures[figure]; v > 0 && w > 0 {
+			ratios = append(ratios, math.Log(w/v))
 		}
-		if one.Arm == Head {
-			v, w = w, v
-		}
-		ratios = append(ratios, math.Log(w/v))
 	}
 	return ratios
 }

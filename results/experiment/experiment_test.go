@@ -49,6 +49,40 @@ func TestBlockValue(t *testing.T) {
 	}
 }
 
+// TestBlockValueOfSuccess: no slice in which requests failed is left out as a disturbance.
+func TestBlockValueOfSuccess(t *testing.T) {
+	const figure = Succeeded + " rate"
+	for _, c := range []struct {
+		name    string
+		shares  [SlicesPerBlock]float64 // ABBA BAAB; below 0: no value
+		want    float64
+		ok      bool
+		lacking int
+	}{
+		{"equal", [...]float64{1, 1, 1, 1, 1, 1, 1, 1}, 1, true, 0},
+		{"one slice of the head fails", [...]float64{1, 0, 1, 1, 1, 1, 1, 1}, 0.75, true, 0},
+		{"one of the base", [...]float64{1, 1, 1, 0, 1, 1, 1, 1}, 4.0 / 3, true, 0},
+		{"all of the head", [...]float64{1, 0, 0, 1, 0, 1, 1, 0}, leastSuccess, true, 0},
+		{"all of the base", [...]float64{0, 1, 1, 0, 1, 0, 0, 1}, 0, false, 0},
+		{"one without a value", [...]float64{1, -1, 0.5, 1, 1, 1, 1, 1}, 2.5 / 3, true, 1},
+		{"three without", [...]float64{1, -1, -1, 1, 1, 1, 1, -1}, 0, false, 3},
+	} {
+		b := block(1, 1, 1, 1, 1, 1, 1, 1)
+		for i, v := range c.shares {
+			if v >= 0 {
+				b.Slices[i].Figures[figure] = v
+			}
+		}
+		got, ok := b.Value(figure)
+		if ok != c.ok || ok && math.Abs(math.Exp(got)-c.want) > 1e-12 {
+			t.Errorf("%s: %v %v, want %v %v", c.name, math.Exp(got), ok, c.want, c.ok)
+		}
+		if lacking, all := Lacking([]Block{b}, figure); lacking != c.lacking || all != 4 {
+			t.Errorf("%s: %d of %d pairs lack a value, want %d", c.name, lacking, all, c.lacking)
+		}
+	}
+}
+
 func TestOrder(t *testing.T) {
 	first := [SlicesPerBlock]Arm{Base, Head, Head, Base, Head, Base, Base, Head}
 	mirrored := 0

@@ -84,22 +84,51 @@ func (t *Trial) Judge(blocks []experiment.Block, ended bool) experiment.State {
 	return state
 }
 
-// Missing are the figures of gates of which no slice has a value.
-func (t *Trial) Missing(blocks []experiment.Block) []string {
-	var missing []string
+// Missing are the figures of gates of which an arm has no value in any slice. Slices that do not count can show that
+// there is one, and not that there is none.
+func (t *Trial) Missing(blocks []experiment.Block) (missing []Missing) {
 	for _, r := range t.gates {
-		found := false
+		m := Missing{Figure: Figure(r)}
+		known, without := map[experiment.Arm]bool{}, map[experiment.Arm]bool{}
 		for _, b := range blocks {
 			for _, s := range b.Slices {
-				_, ok := s.Figures[Figure(r)]
-				found = found || ok
+				known[s.Arm] = known[s.Arm] || s.Figures[m.Figure] > 0
+				without[s.Arm] = without[s.Arm] || s.Veto == ""
 			}
 		}
-		if !found {
-			missing = append(missing, Figure(r))
+		m.Base, m.Head = !known[experiment.Base], !known[experiment.Head]
+		if m.Base != m.Head {
+			m.Base, m.Head = m.Base && without[experiment.Base], m.Head && without[experiment.Head]
+		}
+		if m.Base || m.Head {
+			missing = append(missing, m)
 		}
 	}
 	return missing
+}
+
+// Missing is a figure without a value in any slice of the base, of the head, or of both.
+type Missing struct {
+	Figure     string
+	Base, Head bool
+}
+
+func (m Missing) String() string {
+	of := ""
+	switch {
+	case !m.Head:
+		of = " of the base"
+	case !m.Base:
+		of = " of the head"
+	}
+	if strings.HasPrefix(m.Figure, experiment.Succeeded) {
+		return fmt.Sprintf("no request%s succeeded (%s)", of, m.Figure)
+	}
+	text := fmt.Sprintf("no slice%s has a value of %s", of, m.Figure)
+	if strings.Contains(m.Figure, " p(") {
+		return text + ": a percentile needs a request beyond it in each slice"
+	}
+	return text
 }
 
 // Conclude writes into the experiment what its blocks mean.
@@ -115,15 +144,45 @@ func (t *Trial) Conclude(e *results.Experiment) {
 	if e.Interrupted && e.Outcome == results.Unresolved {
 		e.Reasons = append(e.Reasons, fmt.Sprintf("it was interrupted; complete blocks: %d", complete(blocks)))
 	}
-	missing := t.Missing(blocks)
 	if vetoed, all := experiment.Vetoed(blocks); float64(vetoed) > mostVetoed*float64(all) {
 		e.Outcome = results.Invalid
 		e.Reasons = append(e.Reasons, fmt.Sprintf("%d of %d pairs of slices do not count, because the machine was "+
 			"disturbed or the generator was late; at most %.0f %% may be left out", vetoed, all, 100*mostVetoed))
 	}
-	if len(missing) > 0 && len(blocks) > 0 { // fails whether the machine was disturbed or not
-		e.Outcome = results.Fail
-		e.Reasons = append([]string{noValue(missing)}, e.Reasons...)
+	if e.Outcome != results.Fail {
+		t.weighLacking(e, blocks)
+	}
+	t.weighMissing(e, blocks)
+}
+
+// weighLacking makes an experiment invalid where a gate was judged by too few of the pairs that count: a head without
+// answers in some slices must not be judged by the others alone.
+func (t *Trial) weighLacking(e *results.Experiment, blocks []experiment.Block) {
+	for _, r := range t.gates {
+		if lacking, all := experiment.Lacking(blocks, Figure(r)); float64(lacking) > mostVetoed*float64(all) {
+			e.Outcome = results.Invalid
+			e.Reasons = append(e.Reasons, fmt.Sprintf("%d of %d pairs of slices have no value of %s in both slices; at "+
+				"most %.0f %% may be without", lacking, all, Figure(r), 100*mostVetoed))
+		}
+	}
+}
+
+// weighMissing lets an experiment fail where the head has no value of a gate at all, whether the machine was disturbed
+// or not. Where the base alone has none, there is nothing to compare with.
+func (t *Trial) weighMissing(e *results.Experiment, blocks []experiment.Block) {
+	if len(blocks) == 0 {
+		return
+	}
+	var reasons []string
+	outcome := results.Invalid
+	for _, m := range t.Missing(blocks) {
+		reasons = append(reasons, m.String())
+		if m.Head {
+			outcome = results.Fail
+		}
+	}
+	if len(reasons) > 0 {
+		e.Outcome, e.Reasons = outcome, append(reasons, e.Reasons...)
 	}
 }
 
@@ -135,15 +194,6 @@ func complete(blocks []experiment.Block) (n int) {
 		}
 	}
 	return n
-}
-
-// noValue says that gates have no data, and what it takes.
-func noValue(missing []string) string {
-	text := "no slice has a value of " + strings.Join(missing, ", nor of ")
-	if strings.Contains(text, " p(") {
-		return text + ": a percentile needs a request beyond it in each slice"
-	}
-	return text
 }
 
 func outcomeOf(d experiment.Decision) results.Outcome {

@@ -125,6 +125,60 @@ func TestConcludeWithoutData(t *testing.T) {
 	}
 }
 
+// succeeding are blocks without a change in time of which the slices of an arm have the given shares of success in
+// turns; a share below 0: the slice has no figure at all.
+func succeeding(arm experiment.Arm, shares ...float64) []experiment.Block {
+	blocks := drawn(24, 0, 0, 0)
+	for n := range blocks {
+		i := 0
+		for k := range blocks[n].Slices {
+			s := &blocks[n].Slices[k]
+			if s.Arm != arm {
+				continue
+			}
+			s.Figures["http_req_succeeded rate"] = shares[i%len(shares)]
+			if shares[i%len(shares)] < 0 {
+				s.Figures = nil
+			}
+			i++
+		}
+	}
+	return blocks
+}
+
+// TestConcludeFailures: a head that fails, or does not answer at all, in some of its slices is not judged by the rest.
+func TestConcludeFailures(t *testing.T) {
+	vetoed := succeeding(experiment.Head, 0)
+	for n := range vetoed {
+		for k := range vetoed[n].Slices {
+			vetoed[n].Slices[k].Veto = "disturbed"
+		}
+	}
+	const head, base = experiment.Head, experiment.Base
+	for name, c := range map[string]struct {
+		blocks []experiment.Block
+		want   results.Outcome
+		reason string
+	}{
+		"the head always fails":            {succeeding(head, 0), results.Fail, "no request of the head succeeded"},
+		"it fails in every second slice":   {succeeding(head, 0, 1), results.Fail, ""},
+		"it fails in one slice of four":    {succeeding(head, 0, 1, 1, 1), results.Fail, ""},
+		"it half fails in one of four":     {succeeding(head, 1, 1, 0.5, 1), results.Fail, ""},
+		"no figures in every second slice": {succeeding(head, -1, 1), results.Invalid, "48 of 96 pairs"},
+		"it has no figures":                {succeeding(head, -1), results.Fail, "no slice of the head has a value of"},
+		"the base always fails":            {succeeding(base, 0), results.Invalid, "no request of the base succeeded"},
+		"the base fails in one of four":    {succeeding(base, 0, 1, 1, 1), results.Pass, ""},
+		"it always fails, all is vetoed":   {vetoed, results.Invalid, "96 of 96 pairs"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := conclude(t, c.blocks)
+			if e.Outcome != c.want || !strings.Contains(strings.Join(e.Reasons, ";"), c.reason) {
+				t.Errorf("%s %q, want %s %q; gates %+v", e.Outcome, e.Reasons, c.want, c.reason, e.Gates)
+			}
+		})
+	}
+}
+
 func TestTrialRefuses(t *testing.T) {
 	if _, err := NewTrial(defaultGates(), 3, 0.01, false); err == nil {
 		t.Error("3 blocks are too few")

@@ -36,7 +36,7 @@ func statistic(r scenarios.Regression) string {
 }
 
 // SliceFigures are the figures of a slice by their names: those of the gates, and those that every experiment reports.
-// One without data is left out.
+// One without data is left out, and one that is 0, which has no logarithm, unless it says that nothing succeeded.
 func SliceFigures(parts []SlicePart, gates []scenarios.Regression) (map[string]float64, error) {
 	figures := map[string]float64{}
 	for i := range parts {
@@ -47,7 +47,7 @@ func SliceFigures(parts []SlicePart, gates []scenarios.Regression) (map[string]f
 			if err != nil {
 				return nil, fmt.Errorf("figure %s: %w", Figure(r), err)
 			}
-			if ok && value > 0 {
+			if ok && (value > 0 || r.Metric == scenarios.HTTPReqSucceeded) {
 				figures[Figure(r)] = value
 			}
 		}

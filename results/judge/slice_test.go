@@ -102,6 +102,18 @@ func TestSliceFiguresNeedData(t *testing.T) {
 	}
 }
 
+// TestSliceFiguresOfFailures: where nothing succeeded the share is 0, and does not lack.
+func TestSliceFiguresOfFailures(t *testing.T) {
+	m := measured()
+	for i := range m.Series {
+		m.Series[i].Failed = m.Series[i].Requests
+	}
+	got, err := SliceFigures([]SlicePart{{Measurements: m, Open: true}}, nil)
+	if share, known := got["http_req_succeeded rate"]; err != nil || !known || share != 0 {
+		t.Errorf("%v %v %v", share, known, err)
+	}
+}
+
 func TestVeto(t *testing.T) {
 	second := func(change func(*results.HealthSecond)) *results.Health {
 		s := results.HealthSecond{
