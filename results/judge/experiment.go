@@ -161,7 +161,7 @@ func (t *Trial) weighLacking(e *results.Experiment, blocks []experiment.Block) {
 	for _, r := range t.gates {
 		if lacking, all := experiment.Lacking(blocks, Figure(r)); float64(lacking) > mostVetoed*float64(all) {
 			e.Outcome = results.Invalid
-			e.Reasons = append(e.Reasons, fmt.Sprintf("%d of %d pairs of slices have no value of %s in both slices; at "+
+			e.Reasons = append(e.Reasons, fmt.Sprintf("%d of %d pairs of slices lack a value of %s; at "+
 				"most %.0f %% may be without", lacking, all, Figure(r), 100*mostVetoed))
 		}
 	}

@@ -164,7 +164,7 @@ func TestConcludeFailures(t *testing.T) {
 		"it fails in every second slice":   {succeeding(head, 0, 1), results.Fail, ""},
 		"it fails in one slice of four":    {succeeding(head, 0, 1, 1, 1), results.Fail, ""},
 		"it half fails in one of four":     {succeeding(head, 1, 1, 0.5, 1), results.Fail, ""},
-		"no figures in every second slice": {succeeding(head, -1, 1), results.Invalid, "48 of 96 pairs"},
+		"no figures in every second slice": {succeeding(head, -1, 1), results.Invalid, "48 of 96 pairs of slices lack"},
 		"it has no figures":                {succeeding(head, -1), results.Fail, "no slice of the head has a value of"},
 		"the base always fails":            {succeeding(base, 0), results.Invalid, "no request of the base succeeded"},
 		"the base fails in one of four":    {succeeding(base, 0, 1, 1, 1), results.Pass, ""},
