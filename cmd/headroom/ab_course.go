@@ -186,5 +186,9 @@ func (c *course) conclude(e *results.Experiment, done *paired.Experiment) error 
 	e.Requests = c.requests
 	e.Design.MaxBlocks, e.Design.Looks, e.Design.Miss = c.trial.Blocks(), c.trial.Looks(), judge.MissRate
 	c.trial.Conclude(e)
+	if done.Broken != nil && e.Outcome != results.Fail { // the blocks before it do not speak for a head that dies
+		e.Outcome = results.Invalid
+		e.Reasons = append([]string{"it was ended by an error: " + done.Broken.Error()}, e.Reasons...)
+	}
 	return nil
 }

@@ -68,6 +68,8 @@ type Experiment struct {
 	Elapsed     time.Duration
 	Blocks      []Block
 	Interrupted bool // by ctx
+	// Broken is the error that ended it: an arm could not be started or measured.
+	Broken error
 }
 
 // Block is a block with when it was, since the start of the experiment.
@@ -86,8 +88,8 @@ func Run(ctx context.Context, o Options) (*Experiment, error) {
 	limited, cancel := context.WithTimeoutCause(ctx, o.MaxTime, errTimeIsOver)
 	defer cancel()
 	arms := &arms{start: o.Start, restart: o.Restart}
-	err := o.blocks(limited, e, arms)
-	err = errors.Join(err, arms.stop(context.WithoutCancel(ctx)))
+	e.Broken = o.blocks(limited, e, arms)
+	err := errors.Join(e.Broken, arms.stop(context.WithoutCancel(ctx)))
 	e.Elapsed, e.Interrupted = time.Since(e.Started), ctx.Err() != nil
 	return e, err
 }

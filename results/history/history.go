@@ -142,7 +142,7 @@ func parse(content []byte) ([]Entry, error) {
 			if !bytes.HasSuffix(content, []byte("\n")) && bytes.HasSuffix(content, line) {
 				break // the last line is torn
 			}
-			return nil, fmt.Errorf("%d: %w", number, err)
+			return nil, fmt.Errorf("%d: %w; repair or remove that line", number, err)
 		}
 		entries = append(entries, e)
 	}
