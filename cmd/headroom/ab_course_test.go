@@ -42,8 +42,11 @@ func TestCourseEndedByError(t *testing.T) {
 				}
 				done.Blocks = append(done.Blocks, b)
 			}
-			gates := scenarios.Experiment{Tolerance: scenarios.DefaultTolerance}.Gates()
-			course := newCourse(io.Discard, 8*time.Second, scenarios.DefaultAlpha, gates, true)
+			plan := &scenarios.Plan{
+				Experiment: scenarios.Experiment{Tolerance: scenarios.DefaultTolerance},
+				Scenarios:  []scenarios.Scenario{{Load: scenarios.ConstantRate{}}},
+			}
+			course := newCourse(io.Discard, 8*time.Second, scenarios.DefaultAlpha, plan.Gates(), true)
 			if _, err := course.judge(done.Blocks); err != nil {
 				t.Fatal(err)
 			}
