@@ -283,7 +283,7 @@ func (x *experimenter) gates(plan *scenarios.Plan, arms *arms) []scenarios.Regre
 	if len(plan.Experiment.Regressions) > 0 || arms.restart {
 		return gates
 	}
-	fmt.Fprintln(x.progress, "the CPU time of services at URLs is not known: P95 alone decides")
+	fmt.Fprintln(x.progress, "the CPU time of services at URLs is not known: response times and throughput decide")
 	return slices.DeleteFunc(gates, func(g scenarios.Regression) bool { return g.Metric == scenarios.CPUPerRequest })
 }
 

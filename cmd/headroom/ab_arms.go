@@ -60,6 +60,9 @@ func (x *experimenter) prepareArms(ctx context.Context, plan *scenarios.Plan, di
 	}
 	switch kind {
 	case kindURL:
+		if err := measurableByURL(e.Regressions); err != nil {
+			return nil, usageError{err}
+		}
 		a.own.Target = e.Base.URL
 		err = errors.Join(a.base.isAt(ctx, plan.Target, e.Base.URL), a.head.isAt(ctx, plan.Target, e.Head.URL))
 		return a, err
@@ -128,6 +131,17 @@ func kindOfArm(a scenarios.Arm) string {
 		return kindRevision
 	}
 	return ""
+}
+
+// measurableByURL refuses gates on what nobody can know of a service at a URL.
+func measurableByURL(gates []scenarios.Regression) error {
+	for _, g := range gates {
+		if g.Metric == scenarios.CPUPerRequest || g.Metric == scenarios.InstructionsPerReq {
+			return fmt.Errorf("the gate %s %s cannot be measured of services at URLs: remove it, or give commands, "+
+				"images or revisions, whose processes are known", g.Name(), g.Source)
+		}
+	}
+	return nil
 }
 
 // isAt makes the arm a service that runs.

@@ -157,8 +157,8 @@ func beyond(g experiment.GateState) bool {
 
 // percent is a change for people: +1.2 %.
 func percent(change float64) string {
-	if math.IsInf(change, 1) { // a bound of an early look
-		return "+∞ %"
+	if math.Abs(change) >= judge.Farthest { // a bound of an early look
+		return fmt.Sprintf("%+.0f %% or more", 100*math.Copysign(judge.Farthest, change))
 	}
 	if math.Abs(change) >= 10 {
 		return fmt.Sprintf("%+.0f %%", 100*change)

@@ -188,11 +188,15 @@ func TestABOfServicesOfOthers(t *testing.T) {
 func TestABGateWithoutData(t *testing.T) {
 	t.Parallel()
 	repository, serving, out := hashingRepository(t), service(t), filepath.Join(t.TempDir(), "out")
+	refused := ab(t, repository, "pages.yaml", "--base-url", serving, "--head-url", serving, "--out", out)
+	refused.exits(t, exitUsage)
+	says(t, refused.stderr.String(), "the gate cpu_per_request", "cannot be measured of services at URLs")
 	p := ab(t, repository, "pages.yaml", "--set", "experiment.base=service", "--base-url", serving,
-		"--head-url", serving, "--out", out)
+		"--head-url", serving, "--out", out, "--set", "regression.cpu_per_request=null",
+		"--set", "regression.allocated_per_request=value<+5%")
 	p.exits(t, exitCrossed)
 	first, _, _ := strings.Cut(p.stdout.String(), "\n")
-	says(t, first, "FAIL: no slice has a value of cpu_per_request value")
+	says(t, first, "FAIL: no slice has a value of allocated_per_request value")
 	e := savedIn(t, out)
 	if e.Base.Kind != "url" || e.Head.Kind != "url" || len(e.Blocks) != 1 {
 		t.Errorf("base %+v, head %+v, %d blocks", e.Base, e.Head, len(e.Blocks))

@@ -65,6 +65,9 @@ asked for. With the default numbers and slices this takes about 90 minutes, in w
 }
 
 func (x *calibrator) calibrate(ctx context.Context, file string) error {
+	if x.blocks < 0 || x.slowed < 0 || x.drawn < 1 {
+		return usageError{errors.New("--blocks and --slowed must not be negative, --experiments must be at least 1")}
+	}
 	in, err := x.scenario.inputs(x.secrets)
 	if err != nil {
 		return err

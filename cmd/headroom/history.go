@@ -209,6 +209,9 @@ func (h *historian) experimentEntry(path string) (history.Entry, error) {
 	}
 	for _, f := range reports.ExperimentFigures(x) {
 		pair, isValue := of[f.Name()]
+		if !isValue {
+			pair, isValue = of[f.Name()+" value"]
+		}
 		if !isValue { // a change, which the reference holds
 			continue
 		}

@@ -209,6 +209,9 @@ func TestHistoryOfExperiments(t *testing.T) {
 				Figure: "http_req_duration p(95)", Blocks: 8, Base: 10, Head: 12.1, Change: 0.2,
 			},
 			Metric: "http_req_duration", Statistic: "p(95)", Unit: "ms",
+		}, {
+			Estimate: experiment.Estimate{Figure: "cpu_per_request value", Blocks: 8, Base: 1, Head: 1.1, Change: 0.1},
+			Metric:   "cpu_per_request", Statistic: "value", Unit: "ms",
 		}},
 	}
 	if err := results.SaveExperiment(dir, x); err != nil {
@@ -219,14 +222,15 @@ func TestHistoryOfExperiments(t *testing.T) {
 		exits(t, exitOK)
 	free, err := history.Read(filepath.Join(dir, historyFile))
 	if err != nil || free[0].Revision != "h1" || !free[0].Dirty || free[0].Reference != "" ||
-		len(free[0].Figures) != 1 || free[0].Figures[0].Reference != 0 || free[0].Figures[0].Value != 12.1 {
+		len(free[0].Figures) != 2 || free[0].Figures[1].Name != "cpu_per_request" ||
+		free[0].Figures[0].Reference != 0 || free[0].Figures[0].Value != 12.1 {
 		t.Errorf("%+v, %v", free, err)
 	}
 	pinned, err := history.Read(filepath.Join(dir, "pinned.jsonl"))
 	if err != nil || pinned[0].Reference != "the base b1" {
 		t.Fatalf("%+v, %v", pinned, err)
 	}
-	if p := history.Follow(pinned)[0].Points[0]; math.Abs(p.Shown()-1.2) > 1e-9 {
+	if p := history.Follow(pinned)[1].Points[0]; math.Abs(p.Shown()-1.2) > 1e-9 {
 		t.Errorf("relative to the base it is %v", p.Shown())
 	}
 	x.Outcome = results.Invalid

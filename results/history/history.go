@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"math"
@@ -76,8 +77,9 @@ func Append(path string, e Entry) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("add to the history: lock %s: %w", path, err), f.Close())
 	}
-	if torn(f) { // somebody was killed while writing the last line
-		line = append([]byte("\n"), line...)
+	err = cutTorn(f)
+	if err != nil {
+		return errors.Join(fmt.Errorf("add to the history: %w", err), f.Close())
 	}
 	_, err = f.Write(line)
 	err = errors.Join(err, f.Close())
@@ -87,15 +89,14 @@ func Append(path string, e Entry) error {
 	return nil
 }
 
-// torn says that a file does not end with a whole line.
-func torn(f *os.File) bool {
-	size, err := f.Seek(0, 2)
-	if err != nil || size == 0 {
-		return false
+// cutTorn cuts off a last line that was not written to its end, because somebody was killed: no reader counts it, and
+// in the middle of the file it would be an error.
+func cutTorn(f *os.File) error {
+	text, err := io.ReadAll(f)
+	if err != nil {
+		return err
 	}
-	last := make([]byte, 1)
-	_, err = f.ReadAt(last, size-1)
-	return err == nil && last[0] != '\n'
+	return f.Truncate(int64(bytes.LastIndexByte(text, '\n') + 1))
 }
 
 // NoneError says that there is no history yet.

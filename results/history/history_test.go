@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -61,9 +60,9 @@ func TestAppendAndRead(t *testing.T) {
 	if err := Append(path, entry(20, 1)); err != nil {
 		t.Fatal(err)
 	}
-	_, err = Read(path)
-	if err == nil || !strings.Contains(err.Error(), "history.jsonl:41: ") {
-		t.Errorf("a torn line in the middle: %v", err)
+	entries, err = Read(path)
+	if err != nil || len(entries) != 21 {
+		t.Errorf("after a torn line: %d entries, %v", len(entries), err)
 	}
 }
 

@@ -15,8 +15,8 @@ const (
 	MissRate = 0.025
 	// mostVetoed is the share of pairs from which on an experiment whose slices were vetoed is invalid.
 	mostVetoed = 0.25
-	// farthest is where the bounds of an early look are cut: a hundred thousand percent.
-	farthest = 1000
+	// Farthest is where the bounds of an early look are cut: a hundred thousand percent.
+	Farthest = 1000
 )
 
 // guard is the gate that every experiment has besides those that were asked for: a head that answers fast because it
@@ -216,7 +216,7 @@ func (t *Trial) gateRecords(blocks []experiment.Block, state experiment.State) [
 		}
 		if state.Blocks >= 2 {
 			o := t.test(i).Outlook(gateOf(r), g.Noise)
-			g.Smallest, g.Needed, g.TooNoisy = min(o.Smallest, farthest), o.Blocks, !o.Reaches(gateOf(r))
+			g.Smallest, g.Needed, g.TooNoisy = min(o.Smallest, Farthest), o.Blocks, !o.Reaches(gateOf(r))
 		}
 	}
 	for n := 2; n <= len(blocks); n++ {
@@ -252,7 +252,7 @@ func (t *Trial) Outlook(gate int, noise float64) experiment.Outlook {
 // cut bounds what lies farther out than anybody asks, so that all of it is a finite number.
 func cut(s experiment.GateState) experiment.GateState {
 	for _, v := range []*float64{&s.Change, &s.Low, &s.High, &s.FailsFrom, &s.PassesBelow} {
-		*v = max(-farthest, min(*v, farthest))
+		*v = max(-Farthest, min(*v, Farthest))
 	}
 	return s
 }
@@ -273,7 +273,7 @@ func (t *Trial) figures(blocks []experiment.Block, requests []results.ArmRequest
 		if !ok || e.Blocks < 2 || math.IsNaN(e.PairNoise) {
 			continue
 		}
-		e.Change, e.Low, e.High = min(e.Change, farthest), min(e.Low, farthest), min(e.High, farthest)
+		e.Change, e.Low, e.High = min(e.Change, Farthest), min(e.Low, Farthest), min(e.High, Farthest)
 		all = append(all, results.ExperimentFigure{
 			Estimate: e, Metric: string(r.Metric), Tags: r.Selector, Statistic: statistic(r),
 			Unit: FigureUnit(r.Metric, r.Aggregation.Name), MoreIsBetter: r.MoreIsBetter,
