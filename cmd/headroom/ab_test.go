@@ -203,7 +203,9 @@ func TestABMistakes(t *testing.T) {
 			[]string{"is no checkout of headroom", "section experiment"},
 		},
 		"a URL that does not answer": {
-			[]string{"pages.yaml", "--base-url", "http://127.0.0.1:1", "--head-url", serving},
+			[]string{
+				"pages.yaml", "--base-url", "http://127.0.0.1:1", "--head-url", serving, "--set", "regression=null",
+			},
 			exitError,
 			[]string{"http://127.0.0.1:1", "does not answer"},
 		},
@@ -229,7 +231,10 @@ func TestABMistakes(t *testing.T) {
 			[]string{"start the base", "it was not ready after 500ms", "waiting for "},
 		},
 		"no time": {
-			[]string{"pages.yaml", "--base-url", serving, "--head-url", serving, "--max-time", "1ms"},
+			[]string{
+				"pages.yaml", "--base-url", serving, "--head-url", serving, "--max-time", "1ms",
+				"--set", "regression=null",
+			},
 			exitError,
 			[]string{"the time was over before a slice was measured", "--max-time"},
 		},
