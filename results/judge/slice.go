@@ -52,7 +52,25 @@ func SliceFigures(parts []SlicePart, gates []scenarios.Regression) (map[string]f
 			}
 		}
 	}
+	if share, ok := succeeded(parts); ok {
+		figures[Figure(guard)] = share
+	}
 	return figures, nil
+}
+
+// succeeded is the share of the requests of all parts that did not fail: a closed load that fails must not hide behind
+// the open ones.
+func succeeded(parts []SlicePart) (share float64, ok bool) {
+	var all, failed int64
+	for _, p := range parts {
+		for _, s := range p.Series {
+			all, failed = all+s.Requests, failed+s.Failed
+		}
+	}
+	if all == 0 {
+		return 0, false
+	}
+	return 1 - float64(failed)/float64(all), true
 }
 
 // of are the gates that a part has figures for. Each closed load runs by itself: what is asked of all requests, or of

@@ -81,6 +81,39 @@ func TestSliceFiguresOfClosedLoads(t *testing.T) {
 	}
 }
 
+// TestSliceFiguresOfSeveralClosedLoads: what succeeded is of all parts, and times are of each.
+func TestSliceFiguresOfSeveralClosedLoads(t *testing.T) {
+	var parts []SlicePart
+	for _, name := range []string{"a", "b"} {
+		m := measured()
+		m.Loads[0].Scenario, m.Loads[0].Open = name, false
+		m.Series[0].Scenario, m.Series[0].Name = name, name
+		m.Series[0].Tags = map[string]string{"scenario": name, "name": name}
+		parts = append(parts, SlicePart{Measurements: m, CPU: time.Second})
+	}
+	parts[1].Series[0].Failed = 1000
+	got, err := SliceFigures(parts, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]float64{
+		"http_req_succeeded rate": 0.495, "http_req_succeeded{name:a} rate": 0.99,
+		"cpu_per_request{scenario:a} value": 1, "http_reqs{scenario:b} rate": 100,
+	} {
+		if !near(got[name], want) {
+			t.Errorf("%s is %v, want %v", name, got[name], want)
+		}
+	}
+	for _, name := range []string{"http_req_duration p(95)", "cpu_per_request value"} {
+		if v, there := got[name]; there {
+			t.Errorf("%s is %v, and the loads ran apart", name, v)
+		}
+	}
+	if share, there := got["http_req_succeeded{name:b} rate"]; !there || share != 0 {
+		t.Errorf("of b succeeded %v", share)
+	}
+}
+
 // TestSliceFiguresNeedData: of 10 requests none lies beyond P99.
 func TestSliceFiguresNeedData(t *testing.T) {
 	m := measured()
