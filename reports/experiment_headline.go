@@ -96,9 +96,9 @@ func (t trial) complaint(g results.ExperimentGate) string {
 		return "a request allocates more objects"
 	case scenarios.DBTimePerRequest:
 		return "a request takes more time in the database"
-	case scenarios.StatementsPerReq:
+	case scenarios.StatementsPerRequest:
 		return "a request takes more statements in the database"
-	case scenarios.InstructionsPerReq:
+	case scenarios.InstructionsPerRequest:
 		return "a request takes more instructions"
 	case scenarios.HTTPReqs:
 		return "fewer requests a second are served"

@@ -24,13 +24,13 @@ func (r Regression) Name() string { return metricName(r.Metric, r.Selector) }
 
 // The metrics that experiments alone have. All are of one arm in one slice, per request that was measured.
 const (
-	HTTPReqSucceeded    MetricName = "http_req_succeeded"     // share of the requests that did not fail
-	CPUPerRequest       MetricName = "cpu_per_request"        // CPU time of all processes of the arm
-	AllocatedPerRequest MetricName = "allocated_per_request"  // bytes allocated by Go
-	ObjectsPerRequest   MetricName = "objects_per_request"    // objects allocated by Go
-	DBTimePerRequest    MetricName = "db_time_per_request"    // time of queries, as the reference server counts it
-	StatementsPerReq    MetricName = "statements_per_request" // queries, as the reference server counts them
-	InstructionsPerReq  MetricName = "instructions_per_request"
+	HTTPReqSucceeded       MetricName = "http_req_succeeded"     // share of the requests that did not fail
+	CPUPerRequest          MetricName = "cpu_per_request"        // CPU time of all processes of the arm
+	AllocatedPerRequest    MetricName = "allocated_per_request"  // bytes allocated by Go
+	ObjectsPerRequest      MetricName = "objects_per_request"    // objects allocated by Go
+	DBTimePerRequest       MetricName = "db_time_per_request"    // time of queries, as the reference server counts it
+	StatementsPerRequest   MetricName = "statements_per_request" // queries, as the reference server counts them
+	InstructionsPerRequest MetricName = "instructions_per_request"
 )
 
 // RegressionMetric is a metric that experiments compare.
@@ -65,8 +65,8 @@ var RegressionMetrics = []RegressionMetric{
 	{Metric{Name: AllocatedPerRequest, Unit: "B", Tags: alone, From: FromArm}, []string{onlyValue}, true, false},
 	{Metric{Name: ObjectsPerRequest, Tags: alone, From: FromArm}, []string{onlyValue}, true, false},
 	{Metric{Name: DBTimePerRequest, Unit: "ms", Tags: alone, From: FromServer}, []string{onlyValue}, true, false},
-	{Metric{Name: StatementsPerReq, Tags: alone, From: FromServer}, []string{onlyValue}, true, false},
-	{Metric{Name: InstructionsPerReq, Tags: alone, From: FromArm}, []string{onlyValue}, true, false},
+	{Metric{Name: StatementsPerRequest, Tags: alone, From: FromServer}, []string{onlyValue}, true, false},
+	{Metric{Name: InstructionsPerRequest, Tags: alone, From: FromArm}, []string{onlyValue}, true, false},
 }
 
 // metricOf is the row of a metric that thresholds have too.

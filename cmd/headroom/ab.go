@@ -20,7 +20,6 @@ import (
 	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/results/experiment"
 	"github.com/policycortex/headroom/scenarios"
-	"github.com/policycortex/headroom/server"
 )
 
 // experimenter is the ab command with its flags.
@@ -121,15 +120,8 @@ const experimentsDir = "results/experiments"
 
 // run carries out the experiment of a scenario file.
 func (x *experimenter) run(ctx context.Context, file string, seeded bool) error {
-	in, err := x.scenario.inputs(x.secrets)
+	l, err := x.read(file)
 	if err != nil {
-		return err
-	}
-	l, err := load(file, x.in, in)
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(x.checkAddresses(), x.export.check(), steadyLoad(l.plan)); err != nil {
 		return err
 	}
 	if !seeded {
@@ -159,6 +151,24 @@ func (x *experimenter) run(ctx context.Context, file string, seeded bool) error 
 			l.plan.Experiment.MaxTime)
 	}
 	return x.exit(e.Outcome)
+}
+
+// read reads a scenario file and refuses what an experiment cannot have.
+func (x *experimenter) read(file string) (l loaded, err error) {
+	in, err := x.scenario.inputs(x.secrets)
+	if err != nil {
+		return l, err
+	}
+	l, err = load(file, x.in, in)
+	if err != nil {
+		return l, err
+	}
+	return l, errors.Join(x.checkAddresses(), x.export.check(), steadyLoad(l.plan))
+}
+
+// sliceOf is how long the parts of a slice are.
+func sliceOf(e scenarios.Experiment) paired.Slice {
+	return paired.Slice{Warmup: e.Warmup, Discard: e.Discard, Measure: e.Slice}
 }
 
 // exit is the error that gives an outcome its exit code.
@@ -244,7 +254,7 @@ func (x *experimenter) carryOut(ctx context.Context, l loaded, dir string) (e *r
 		return nil, err
 	}
 	settings := plan.Experiment
-	slice := paired.Slice{Warmup: settings.Warmup, Discard: settings.Discard, Measure: settings.Slice}
+	slice := sliceOf(settings)
 	e = &results.Experiment{
 		Name: plan.Name, Description: plan.Description, Tool: toolVersion(), Command: redacted(x.command, x.secrets),
 		Scenario: results.Scenario{
@@ -328,9 +338,4 @@ func exportedExperiment(e *results.Experiment) exported {
 		x.benchmarks = append(x.benchmarks, benchmarkGroup{config, reports.ArmSlices(e, arm)})
 	}
 	return x
-}
-
-// environmentOf is what is known of the machine and the generator.
-func environmentOf() results.Environment {
-	return results.Environment{Machine: machine(), GeneratorSettings: server.GoSettings()}
 }

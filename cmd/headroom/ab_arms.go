@@ -136,7 +136,7 @@ func kindOfArm(a scenarios.Arm) string {
 // measurableByURL refuses gates on what nobody can know of a service at a URL.
 func measurableByURL(gates []scenarios.Regression) error {
 	for _, g := range gates {
-		if g.Metric == scenarios.CPUPerRequest || g.Metric == scenarios.InstructionsPerReq {
+		if g.Metric == scenarios.CPUPerRequest || g.Metric == scenarios.InstructionsPerRequest {
 			return fmt.Errorf("the gate %s %s cannot be measured of services at URLs: remove it, or give commands, "+
 				"images or revisions, whose processes are known", g.Name(), g.Source)
 		}

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,7 +15,6 @@ import (
 	"github.com/policycortex/headroom/containers"
 	"github.com/policycortex/headroom/fixtures"
 	"github.com/policycortex/headroom/loadgen/paired"
-	"github.com/policycortex/headroom/loadgen/request"
 	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/results/experiment"
 	"github.com/policycortex/headroom/scenarios"
@@ -167,15 +165,8 @@ func (x *experimenter) startReferenceArms(ctx context.Context, a *arms, plan *sc
 	if !alike {
 		fmt.Fprintln(x.progress, "the arms' migrations differ: each arm gets a Postgres and a cache of its own")
 	}
-	fixture := fixtures.Options{Seed: plan.Seed, Resources: plan.Environment.Resources}
-	a.keys = func(name string) (request.KeySet, error) {
-		set, err := fixtures.Keys(name, fixture)
-		return request.KeySet{Len: set.Len, Append: set.Append}, err
-	}
-	settings := plan.Environment.Server
-	if settings.GOMAXPROCS == 0 { // the generator gets the other half
-		settings.GOMAXPROCS = max(1, runtime.NumCPU()/2)
-	}
+	a.keys = fixtureKeys(fixtures.Options{Seed: plan.Seed, Resources: plan.Environment.Resources})
+	settings := serverSettings(plan)
 	for i, arm := range []*arm{&a.base, &a.head} {
 		environment := a.reference.environments[experiment.Base]
 		if i == 0 || !alike {

@@ -37,7 +37,7 @@ some with a head that is slower by a known amount. From them, draw experiments a
 and how often the slower head is found. FILE is the scenario regression (the default) or one with the same names.
 
 Each block is added to the recording at once. A recording that is there is continued, until it has as many blocks as were
-asked for. With the default numbers and slices this takes about 90 minutes, in which the machine should do nothing else.`,
+asked for. With the default numbers and slices this takes hours, in which the machine should do nothing else.`,
 		Example: "  headroom calibrate --recording calibration.jsonl\n" +
 			"  headroom calibrate --recording calibration.jsonl --judge-only",
 		Args: func(c *cobra.Command, args []string) error { return asUsage(cobra.MaximumNArgs(1)(c, args)) },
@@ -68,15 +68,8 @@ func (x *calibrator) calibrate(ctx context.Context, file string) error {
 	if x.blocks < 0 || x.slowed < 0 || x.drawn < 1 {
 		return usageError{errors.New("--blocks and --slowed must not be negative, --experiments must be at least 1")}
 	}
-	in, err := x.scenario.inputs(x.secrets)
+	l, err := x.read(file)
 	if err != nil {
-		return err
-	}
-	l, err := load(file, x.in, in)
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(x.checkAddresses(), steadyLoad(l.plan)); err != nil {
 		return err
 	}
 	if !x.only {
@@ -91,9 +84,7 @@ func (x *calibrator) calibrate(ctx context.Context, file string) error {
 	}
 	var gates []experiment.Gate
 	for _, g := range l.plan.Gates() {
-		gates = append(gates, experiment.Gate{
-			Figure: judge.Figure(g), Tolerance: g.Tolerance, MoreIsBetter: g.MoreIsBetter,
-		})
+		gates = append(gates, judge.GateOf(g))
 	}
 	result, err := calibration.Judge(blocks, gates, l.plan.Experiment.MaxTime, x.drawn)
 	if err != nil {
@@ -202,12 +193,11 @@ func (x *calibrator) usual(ctx context.Context, l loaded, a *arms, have []calibr
 func (x *calibrator) block(ctx context.Context, l loaded, a *arms, change calibration.Change, usual calibration.Usual) (
 	calibration.Block, error,
 ) {
-	settings := l.plan.Experiment
 	x.extra = map[experiment.Arm][]string{experiment.Head: change.Settings(usual)}
 	x.seed++
 	done, err := paired.Run(ctx, paired.Options{
 		Plan:  l.plan,
-		Slice: paired.Slice{Warmup: settings.Warmup, Discard: settings.Discard, Measure: settings.Slice},
+		Slice: sliceOf(l.plan.Experiment),
 		Seed:  x.seed, Start: a.start, Restart: true,
 		Load: loadgen.Options{
 			Fixture: a.keys, Feeders: l.feeders, Recordings: l.recordings, Processes: a.processes(), Shared: true,

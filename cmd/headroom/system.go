@@ -40,7 +40,7 @@ const lastSample = 2 * time.Second
 
 // startSystem starts the plan's target, or checks that the user's own service can be reached.
 func (r *runner) startSystem(ctx context.Context, plan *scenarios.Plan, dir string) (_ *system, err error) {
-	s := &system{record: results.Environment{Machine: machine(), GeneratorSettings: server.GoSettings()}}
+	s := &system{record: environmentOf()}
 	if plan.Target.URL != "" {
 		s.url, s.record.Target, s.record.Proxy, s.record.Own = plan.Target.URL, plan.Target.URL, plan.Target.Proxy, true
 		return s, reachable(ctx, plan.Target)
@@ -68,19 +68,35 @@ func (r *runner) startSystem(ctx context.Context, plan *scenarios.Plan, dir stri
 		return nil, err
 	}
 	say(fixtureSummary(loaded))
-	s.keys = func(name string) (request.KeySet, error) {
-		set, err := fixtures.Keys(name, fixture)
-		return request.KeySet{Len: set.Len, Append: set.Append}, err
-	}
-	settings := plan.Environment.Server
-	if settings.GOMAXPROCS == 0 { // the generator gets the other half
-		settings.GOMAXPROCS = max(1, runtime.NumCPU()/2)
-	}
+	s.keys = fixtureKeys(fixture)
+	settings := serverSettings(plan)
 	if err := s.startServer(ctx, settings, dir); err != nil {
 		return nil, err
 	}
 	s.describe(plan, settings, loaded)
 	return s, nil
+}
+
+// environmentOf is what is known of the machine and the generator.
+func environmentOf() results.Environment {
+	return results.Environment{Machine: machine(), GeneratorSettings: server.GoSettings()}
+}
+
+// fixtureKeys resolves the key sets of a fixture.
+func fixtureKeys(fixture fixtures.Options) func(name string) (request.KeySet, error) {
+	return func(name string) (request.KeySet, error) {
+		set, err := fixtures.Keys(name, fixture)
+		return request.KeySet{Len: set.Len, Append: set.Append}, err
+	}
+}
+
+// serverSettings are those of the plan for the reference server; the generator gets the other half of the CPUs.
+func serverSettings(plan *scenarios.Plan) scenarios.ServerSettings {
+	settings := plan.Environment.Server
+	if settings.GOMAXPROCS == 0 {
+		settings.GOMAXPROCS = max(1, runtime.NumCPU()/2)
+	}
+	return settings
 }
 
 // environmentOptions are the servers that a plan asks for.

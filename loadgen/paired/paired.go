@@ -57,9 +57,8 @@ type Options struct {
 
 // Progress is how far an experiment has come.
 type Progress struct {
-	Elapsed time.Duration
-	Block   int // from 0
-	Slice   int // that was just measured, from 0
+	Block int // from 0
+	Slice int // that was just measured, from 0
 }
 
 // Experiment is what was done.
@@ -142,7 +141,7 @@ func (o *Options) block(ctx context.Context, e *Experiment, arms *arms, block *B
 		s := experiment.Slice{Arm: arm, Veto: judge.Veto(m.Parts)}
 		s.Figures, err = judge.SliceFigures(m.Parts, o.Gates)
 		if err == nil {
-			err = o.Measured(Progress{Elapsed: time.Since(e.Started), Block: block.Number, Slice: i}, m, s)
+			err = o.Measured(Progress{Block: block.Number, Slice: i}, m, s)
 		}
 		if err != nil {
 			return fmt.Errorf("slice %d, of the %s: %w", i+1, arm, err)

@@ -58,7 +58,6 @@ const (
 
 // others are figures that are looked at though they are no gates of the scenario regression.
 var others = []experiment.Gate{
-	{Figure: p50Figure, Tolerance: 0.05},
 	{Figure: "http_req_duration{name:get_hot} p(95)", Tolerance: 0.05},
 	{Figure: "http_req_duration{name:get_hot} p(99)", Tolerance: 0.05},
 }

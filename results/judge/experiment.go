@@ -42,19 +42,20 @@ func NewTrial(gates []scenarios.Regression, blocks int, alpha float64, continuou
 	t := &Trial{gates: append(gates[:len(gates):len(gates)], guard), continuous: continuous}
 	rule := experiment.Rule{Blocks: blocks, Alpha: alpha, Miss: MissRate, Continuous: continuous}
 	for _, g := range gates {
-		rule.Gates = append(rule.Gates, gateOf(g))
+		rule.Gates = append(rule.Gates, GateOf(g))
 	}
 	var err error
 	t.family, err = experiment.NewTest(rule)
 	if err != nil {
 		return nil, err
 	}
-	rule.Gates, rule.Alpha = []experiment.Gate{gateOf(guard)}, guardAlpha
+	rule.Gates, rule.Alpha = []experiment.Gate{GateOf(guard)}, guardAlpha
 	t.guard, err = experiment.NewTest(rule)
 	return t, err
 }
 
-func gateOf(r scenarios.Regression) experiment.Gate {
+// GateOf is a regression as the gate of its figure.
+func GateOf(r scenarios.Regression) experiment.Gate {
 	return experiment.Gate{Figure: Figure(r), Tolerance: r.Tolerance, MoreIsBetter: r.MoreIsBetter}
 }
 
@@ -215,8 +216,8 @@ func (t *Trial) gateRecords(blocks []experiment.Block, state experiment.State) [
 			Unit: FigureUnit(r.Metric, r.Aggregation.Name), Guard: i == len(t.gates)-1,
 		}
 		if state.Blocks >= 2 {
-			o := t.test(i).Outlook(gateOf(r), g.Noise)
-			g.Smallest, g.Needed, g.TooNoisy = min(o.Smallest, Farthest), o.Blocks, !o.Reaches(gateOf(r))
+			o := t.test(i).Outlook(GateOf(r), g.Noise)
+			g.Smallest, g.Needed, g.TooNoisy = min(o.Smallest, Farthest), o.Blocks, !o.Reaches(GateOf(r))
 		}
 	}
 	for n := 2; n <= len(blocks); n++ {
@@ -246,7 +247,7 @@ func (t *Trial) test(gate int) *experiment.Test {
 
 // Outlook says what of a gate, by its place, can be found at the end with the noise that it has.
 func (t *Trial) Outlook(gate int, noise float64) experiment.Outlook {
-	return t.test(gate).Outlook(gateOf(t.gates[gate]), noise)
+	return t.test(gate).Outlook(GateOf(t.gates[gate]), noise)
 }
 
 // cut bounds what lies farther out than anybody asks, so that all of it is a finite number.

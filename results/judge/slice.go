@@ -111,26 +111,26 @@ func reported(names, closed []string, whole bool) []scenarios.Regression {
 		}
 	}
 	rate, value := scenarios.Aggregation{Name: "rate"}, scenarios.Aggregation{Name: "value"}
-	requests := func(selector map[string]string) {
+	times := func(selector map[string]string) {
 		add(scenarios.HTTPReqDuration, selector, scenarios.Aggregation{Name: "p", Percentile: 50},
 			scenarios.Aggregation{Name: "p", Percentile: 95}, scenarios.Aggregation{Name: "p", Percentile: 99})
-		add(scenarios.HTTPReqSucceeded, selector, rate)
 	}
 	arm := func(selector map[string]string) {
 		for _, metric := range []scenarios.MetricName{
 			scenarios.CPUPerRequest, scenarios.AllocatedPerRequest, scenarios.ObjectsPerRequest,
-			scenarios.DBTimePerRequest, scenarios.StatementsPerReq, scenarios.InstructionsPerReq,
+			scenarios.DBTimePerRequest, scenarios.StatementsPerRequest, scenarios.InstructionsPerRequest,
 		} {
 			add(metric, selector, value)
 		}
 	}
 	if whole {
-		requests(nil)
+		times(nil)
 		arm(nil)
 		add(scenarios.CacheHitRatio, nil, rate)
 	}
 	for _, name := range names {
-		requests(map[string]string{"name": name})
+		times(map[string]string{"name": name})
+		add(scenarios.HTTPReqSucceeded, map[string]string{"name": name}, rate)
 	}
 	for _, scenario := range closed {
 		add(scenarios.HTTPReqs, map[string]string{"scenario": scenario}, rate)
@@ -167,15 +167,15 @@ func (p *SlicePart) value(r scenarios.Regression) (value float64, ok bool, err e
 		return per(float64(p.CPU) / float64(time.Millisecond))
 	case scenarios.AllocatedPerRequest:
 		return per(float64(p.Allocated))
-	case scenarios.InstructionsPerReq:
+	case scenarios.InstructionsPerRequest:
 		return per(float64(p.Instructions))
 	case scenarios.ObjectsPerRequest:
 		return per(float64(p.Objects))
-	case scenarios.DBTimePerRequest, scenarios.StatementsPerReq:
+	case scenarios.DBTimePerRequest, scenarios.StatementsPerRequest:
 		if p.View == nil {
 			return 0, false, nil
 		}
-		if r.Metric == scenarios.StatementsPerReq {
+		if r.Metric == scenarios.StatementsPerRequest {
 			return per(float64(p.View.Statements()))
 		}
 		return per(p.View.DatabaseTime())
