@@ -43,7 +43,7 @@ bench-generator: build ## compare the load generator with wrk, h2load, fortio, b
 # Everything is compiled before any test runs, because compilers would disturb the tests that measure. Programs are not linked:
 # no test runs them with the race detector. `make lint` vets the code.
 test: ## run all tests, with the race detector where a C compiler is installed (15 to 20 minutes)
-	go build $(RACE) $$(go list -f '{{if ne .Name "main"}}{{.ImportPath}}{{end}}' ./...)
+	go build $(RACE) $$(go list -f '{{if and .GoFiles (ne .Name "main")}}{{.ImportPath}}{{end}}' ./...)
 	go test $(RACE) -vet=off -p 2 -parallel 4 -timeout 15m ./loadgen/... ./cmd/headroom/... $$(go list ./cmd/internal/... | grep -v /systems) # mostly waiting; systems is part of lint
 	go test $(RACE) -vet=off -p 1 -timeout 15m ./cmd/bench-server ./cmd/bench-generator # use the whole machine
 	go test $(RACE) -vet=off -p 2 -parallel 4 -timeout 15m -skip 'TestIntervalCovers|TestPairErrors|TestUnchangedServer|TestSearchCovers' $$(go list ./... | grep -v -e /loadgen -e /cmd/)
