@@ -147,8 +147,10 @@ func (x *experimenter) run(ctx context.Context, file string, seeded bool) error 
 	case e.Interrupted:
 		return errInterrupted
 	case len(e.Blocks) == 0:
-		return fmt.Errorf("the time was over before a slice was measured: allow more than %v with --max-time",
+		fmt.Fprintf(x.wErr, "headroom: the time was over before a slice was measured: allow more than %v with "+
+			"--max-time\n",
 			l.plan.Experiment.MaxTime)
+		return x.exit(results.Unresolved)
 	}
 	return x.exit(e.Outcome)
 }

@@ -80,6 +80,10 @@ func (c *course) judge(blocks []paired.Block) (over bool, err error) {
 	}
 	state := c.trial.Judge(plain, false)
 	c.show(blocks, state)
+	if c.trial.Spoilt(plain) {
+		fmt.Fprintln(c.w, "too many slices do not count: no block that is left could make this experiment valid")
+		return true, nil
+	}
 	return state.Decision != experiment.Undecided || len(blocks) >= 2*c.trial.Blocks(), nil
 }
 

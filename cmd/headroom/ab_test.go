@@ -235,7 +235,7 @@ func TestABMistakes(t *testing.T) {
 				"pages.yaml", "--base-url", serving, "--head-url", serving, "--max-time", "1ms",
 				"--set", "regression=null",
 			},
-			exitError,
+			exitInvalid,
 			[]string{"the time was over before a slice was measured", "--max-time"},
 		},
 	} {

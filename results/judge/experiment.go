@@ -85,6 +85,13 @@ func (t *Trial) Judge(blocks []experiment.Block, ended bool) experiment.State {
 	return state
 }
 
+// Spoilt says that so many pairs do not count that the planned blocks cannot make the experiment valid any more.
+func (t *Trial) Spoilt(blocks []experiment.Block) bool {
+	vetoed, _ := experiment.Vetoed(blocks)
+	planned := t.Blocks() * experiment.SlicesPerBlock / 2
+	return float64(vetoed) > mostVetoed*float64(planned)
+}
+
 // Missing are the figures of gates of which an arm has no value in any slice. Slices that do not count can show that
 // there is one, and not that there is none.
 func (t *Trial) Missing(blocks []experiment.Block) (missing []Missing) {

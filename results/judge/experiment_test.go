@@ -184,3 +184,27 @@ func TestTrialRefuses(t *testing.T) {
 		t.Error("3 blocks are too few")
 	}
 }
+
+// TestSpoilt: more than a quarter of the planned pairs do not count.
+func TestSpoilt(t *testing.T) {
+	trial, err := NewTrial([]scenarios.Regression{regression(t, "http_req_duration", "p(95)<+5%")}, 8, 0.01, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	vetoed := func(pairs int) (b experiment.Block) {
+		for i := range experiment.SlicesPerBlock {
+			s := experiment.Slice{Arm: experiment.Base}
+			if i/2 < pairs {
+				s.Veto = "disturbed"
+			}
+			b.Slices = append(b.Slices, s)
+		}
+		return b
+	}
+	if all := []experiment.Block{vetoed(4), vetoed(4)}; trial.Spoilt(all) {
+		t.Error("8 of 32 pairs spoil it")
+	}
+	if all := []experiment.Block{vetoed(4), vetoed(4), vetoed(1)}; !trial.Spoilt(all) {
+		t.Error("9 of 32 pairs do not spoil it")
+	}
+}
