@@ -10,7 +10,7 @@ RACE := $(shell command -v gcc >/dev/null 2>&1 && echo -race)
 # The first build of a program compiles all of its dependencies, which takes minutes, and go build prints nothing meanwhile.
 compiling = [ -x $(1) ] || echo "compiling $(1): the first build takes a few minutes"
 
-.PHONY: help ab calibrate bench bench-smoke bench-go bench-server bench-generator test test-short lint vuln build clean
+.PHONY: help ab capacity calibrate bench bench-smoke bench-go bench-server bench-generator test test-short lint vuln build clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -24,7 +24,10 @@ bench-smoke: build ## the same chain with ten seconds of load
 ab: build ## did the working tree get slower than the commit at which it left the default branch? BASE=REF names another
 	@bin/headroom ab regression --provider $(PROVIDER) $(if $(BASE),--base $(BASE))
 
-calibrate: build ## measure how small a change experiments find on this machine (hours, in which it should be idle)
+capacity: build ## find how many requests a second the reference system takes at P95 < 50 ms (8 minutes)
+	@bin/headroom capacity capacity --provider $(PROVIDER)
+
+calibrate: build ## measure how small a change experiments find on this machine (an hour, in which it should be idle)
 	@bin/headroom calibrate --provider $(PROVIDER)
 
 bench-go: ## run the Go benchmarks, with allocations
@@ -45,14 +48,14 @@ bench-generator: build ## compare the load generator with wrk, h2load, fortio, b
 test: ## run all tests, with the race detector where a C compiler is installed (15 to 20 minutes)
 	go build $(RACE) $$(go list -f '{{if and .GoFiles (ne .Name "main")}}{{.ImportPath}}{{end}}' ./...)
 	go test $(RACE) -vet=off -p 2 -parallel 4 -timeout 15m ./loadgen/... ./cmd/headroom/... $$(go list ./cmd/internal/... | grep -v /systems) # mostly waiting; systems is part of lint
-	go test $(RACE) -vet=off -p 1 -timeout 15m ./cmd/bench-server ./cmd/bench-generator # use the whole machine
-	go test $(RACE) -vet=off -p 2 -parallel 4 -timeout 15m -skip 'TestIntervalCovers|TestPairErrors|TestUnchangedServer|TestSearchCovers' $$(go list ./... | grep -v -e /loadgen -e /cmd/)
-	go test -vet=off -run 'TestIntervalCovers|TestPairErrors|TestUnchangedServer|TestSearchCovers' ./results/... # simulations without goroutines, which take minutes with the race detector
+	go test $(RACE) -vet=off -p 1 -timeout 15m ./cmd/bench-server ./cmd/bench-generator ./cmd/bench-capacity # use the whole machine
+	go test $(RACE) -vet=off -p 2 -parallel 4 -timeout 15m -skip 'TestIntervalCovers|TestPairErrors|TestUnchangedServer|TestSearch(Covers|FindsQueues)|TestRecordedNoise' $$(go list ./... | grep -v -e /loadgen -e /cmd/)
+	go test -vet=off -run 'TestIntervalCovers|TestPairErrors|TestUnchangedServer|TestSearch(Covers|FindsQueues)|TestRecordedNoise' ./results/... # simulations without goroutines, which take minutes with the race detector
 	go test -vet=off -count=1 -run TestHiccup ./loadgen # its arithmetic assumes the speed without the race detector
 
 # Whole runs, Postgres and cache processes, and the race detector are part of `make test` only.
 test-short: ## run the tests that need no real-time load, servers, or browser (under three minutes)
-	go test -short -p 2 -skip 'TestIntervalCovers|TestPairErrors|TestUnchangedServer|TestSearchCovers|TestReportInBrowser' ./scenarios ./results/... ./reports ./loadgen/... ./cmd/internal/... ./server/tracing
+	go test -short -p 2 -skip 'TestIntervalCovers|TestPairErrors|TestUnchangedServer|TestSearch(Covers|FindsQueues)|TestRecordedNoise|TestReportInBrowser' ./scenarios ./results/... ./reports ./loadgen/... ./cmd/internal/... ./server/tracing
 	go test -short -run 'House|Docs|Begin|Suggests|Version|Completion|Validate|NoPlaceToWrite|Doctor' ./cmd/headroom
 
 lint: ## check formatting, vet, and staticcheck
@@ -73,4 +76,4 @@ build: ## build bin/headroom
 	@go build -o bin/headroom ./cmd/headroom
 
 clean: ## remove built programs and saved runs
-	rm -rf bin results/runs results/experiments
+	rm -rf bin results/runs results/experiments results/capacities

@@ -61,6 +61,14 @@ func millisIfAny(ms *float64) string {
 	return millis(*ms)
 }
 
+// shareIfAny shows a share in percent; none if it is nil.
+func shareIfAny(share *float64) string {
+	if share == nil {
+		return none
+	}
+	return shareText(*share)
+}
+
 func maxOf(h *results.Histogram) string  { return timeOf(h, (*results.Histogram).Max) }
 func meanOf(h *results.Histogram) string { return timeOf(h, (*results.Histogram).Mean) }
 

@@ -48,8 +48,9 @@ var parsedPage = template.Must(template.New(HTMLFile).Funcs(template.FuncMap{
 	"startOf": startOf, "countedErrors": countsText[string],
 	"countedStatuses": countsText[int], "times": newTimes,
 	"waited": func(p results.PoolStats) string { return millis(p.Waited) }, "width": barWidth, "mark": barMark,
+	"digits": threeDigits, "digitsIfAny": millisIfAny, "shareIfAny": shareIfAny,
 	"standIn": standIn, "arm": armText, "failedShare": failedShare, "lasted": lasted, "share": shareText,
-}).Parse(pageTemplate + experimentTemplate))
+}).Parse(pageTemplate + experimentTemplate + capacityTemplate))
 
 // page is the data of the template.
 type page struct {

@@ -22,6 +22,9 @@
     count: { value: (v) => number(v) + "/s", head: (x) => "second " + x },
     ratio: { value: (v) => percent(v), head: null },
     change: { value: (v) => percent(v), head: (x) => "block " + x },
+    rate: { value: (v) => number(v) + " ms", head: (x) => number(x) + "/s" },
+    density: { value: (v) => number(v), head: (x) => number(x) + "/s" },
+    users: { value: (v) => number(v) + "/s", head: (x) => number(x) + (x === 1 ? " user" : " users") },
   };
 
   // The curves of a percentile chart have points of their own: each line of its tooltip names its percentile.
@@ -72,7 +75,7 @@
       const color = style("tone-" + (picture.tones[i] % palette));
       series.itemStyle = { color };
       series.lineStyle = Object.assign({}, series.lineStyle, { color });
-      if (!byPercentile && chart.kind !== "change") series.sampling = "max"; // long runs keep their peaks
+      if (["milliseconds", "share", "cores", "count"].includes(chart.kind)) series.sampling = "max"; // long runs keep their peaks
       if (series.markLine) { // what was done to the system, written along its line
         Object.assign(series.markLine, {
           silent: true, symbol: "none", lineStyle: { color: style("ink"), type: "dashed", width: 1 },

@@ -169,9 +169,13 @@ func cutNumbers(v reflect.Value) (lost int) {
 		case math.IsInf(f, 0):
 			v.SetFloat(math.Copysign(farthest, f))
 		}
-	case reflect.Slice:
+	case reflect.Slice, reflect.Array:
 		for i := range v.Len() {
 			lost += cutNumbers(v.Index(i))
+		}
+	case reflect.Pointer:
+		if !v.IsNil() {
+			lost += cutNumbers(v.Elem())
 		}
 	case reflect.Struct:
 		for i := range v.NumField() {

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/policycortex/headroom/results"
 )
 
 // errTaken means that another process uses a run directory.
@@ -15,7 +17,7 @@ var errTaken = errors.New("another headroom process is writing to it")
 // free name instead.
 func takeRunDirectory(dir string, another bool) (path string, taken *os.File, err error) {
 	path = dir
-	for i := 2; another && holdsRun(path); i++ {
+	for i := 2; another && holdsSaved(path); i++ {
 		path = fmt.Sprintf("%s-%d", dir, i)
 	}
 	for i := 2; ; i++ {
@@ -33,6 +35,21 @@ func takeRunDirectory(dir string, another bool) (path string, taken *os.File, er
 	}
 }
 
+// holdsSaved reports whether a directory holds a saved run, experiment or capacity.
+func holdsSaved(dir string) bool { return heldIn(dir) != "" }
+
+// heldIn names what a directory holds; empty for nothing.
+func heldIn(dir string) string {
+	for _, saved := range []struct{ file, what string }{
+		{"run.json", "run"}, {results.ExperimentFile, "experiment"}, {results.CapacityFile, "capacity"},
+	} {
+		if _, err := os.Stat(filepath.Join(dir, saved.file)); err == nil {
+			return saved.what
+		}
+	}
+	return ""
+}
+
 func holdsRun(dir string) bool {
 	_, err := os.Stat(filepath.Join(dir, "run.json"))
 	return err == nil
@@ -47,7 +64,7 @@ func lockRunDirectory(dir string) (*os.File, error) {
 	// Some network file systems do not lock directories. There, two runs are not kept apart.
 	err = syscall.Flock(int(taken.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	// Its owner may have removed it or finished a run in it in the meantime.
-	if errors.Is(err, syscall.EWOULDBLOCK) || !stands(dir, taken) || holdsRun(dir) {
+	if errors.Is(err, syscall.EWOULDBLOCK) || !stands(dir, taken) || holdsSaved(dir) {
 		return nil, errors.Join(errTaken, taken.Close())
 	}
 	return taken, nil

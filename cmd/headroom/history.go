@@ -69,15 +69,15 @@ run or scenario, or of the CPU time per request, has exit code 99. Where there i
 
 func (h *historian) addCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use:   "add RUN|EXPERIMENT...",
-		Short: "Append what runs and experiments measured",
-		Long: `Append a line with the figures of each saved run or experiment to the history. What was measured belongs to a revision:
+		Use:   "add RUN|EXPERIMENT|CAPACITY...",
+		Short: "Append what runs, experiments and capacities measured",
+		Long: `Append a line with the figures of each saved run, experiment or capacity to the history. What was measured belongs to a revision:
 of an experiment that of its head, else that of the working directory's git repository, or --revision.
 
 An INVALID or interrupted measurement is not added (exit code 125).`,
 		Example: `  headroom history add results/runs/20260102T150405-smoke
   headroom history add results/experiments/20260102T150405-regression --pinned-base`,
-		Args: atLeastOne("a saved run or experiment"),
+		Args: atLeastOne("a saved run, experiment or capacity"),
 		RunE: h.add,
 	}
 	c.Flags().StringVar(&h.revision, "revision", "", "`revision` that was measured: a name that git knows here, or "+
@@ -128,11 +128,14 @@ func (e *notMeasuredError) Error() string {
 	return fmt.Sprintf("%s is not added to the history: %s", e.path, e.why)
 }
 
-// entry is what a saved run or experiment says.
+// entry is what a saved run, experiment or capacity says.
 func (h *historian) entry(ctx context.Context, path string) (e history.Entry, err error) {
-	if isExperiment(path, path) {
+	switch {
+	case isExperiment(path, path):
 		e, err = h.experimentEntry(path)
-	} else {
+	case isCapacity(path, path):
+		e, err = capacityEntry(path)
+	default:
 		e, err = runEntry(path)
 	}
 	if err != nil {
@@ -220,6 +223,29 @@ func (h *historian) experimentEntry(path string) (history.Entry, error) {
 			figure.Reference = f.Value / (1 + pair.Change) // the paired estimate is better than that of two medians
 		}
 		e.Figures = append(e.Figures, figure)
+	}
+	return e, nil
+}
+
+// capacityEntry is what a saved capacity says. One that is known only to lie above or below a rate is none to follow.
+func capacityEntry(path string) (history.Entry, error) {
+	c, err := results.ReadCapacity(path)
+	if err != nil {
+		return history.Entry{}, usageError{err}
+	}
+	if c.Outcome == results.Invalid || c.Interrupted || c.AtLeast || c.AtMost || c.Rate == nil {
+		why := append([]string{"the search found no capacity"}, c.Reasons...)
+		return history.Entry{}, &notMeasuredError{path, strings.Join(why, "; ")}
+	}
+	e := history.Entry{
+		Time: c.Started.UTC(), Scenario: c.Name, File: c.Scenario.File, Source: filepath.Clean(path),
+		Machine:     machineFingerprint(c.Environment.Machine),
+		Environment: environmentFingerprint(c.Scenario, c.Environment), Outcome: string(c.Outcome),
+	}
+	for _, f := range reports.CapacityFigures(c) {
+		e.Figures = append(e.Figures, history.Figure{
+			Name: f.Name(), Unit: f.Unit, Value: f.Value, MoreIsBetter: f.MoreIsBetter,
+		})
 	}
 	return e, nil
 }

@@ -182,7 +182,7 @@ func TestHistoryAdd(t *testing.T) {
 		args []string
 		say  string
 	}{
-		"nothing":  {[]string{"add"}, "a saved run or experiment"},
+		"nothing":  {[]string{"add"}, "a saved run, experiment or capacity"},
 		"no run":   {[]string{"add", "."}, "run.json"},
 		"option":   {[]string{"add", good, "--revision", "two words"}, "has blanks"},
 		"word":     {[]string{"shwo"}, `did you mean "show"`},

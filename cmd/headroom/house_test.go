@@ -22,21 +22,22 @@ func TestRooms(t *testing.T) {
 		"reports":    {"results", "scenarios"},
 		"cmd":        {"scenarios", "results", "loadgen", "containers", "fixtures", "server", "reports"},
 	}
-	belowResults := []string{"scenarios", "results/stats", "results/experiment"}
+	belowResults := []string{"scenarios", "results/stats", "results/experiment", "results/capacity"}
 	judging := append([]string{"results", "results/judge"}, belowResults...)
 	// what requests are made of
 	content := []string{"scenarios", "loadgen/random", "loadgen/recording", "loadgen/wire/http1"}
 	// Within a room: all that these packages may import of the house.
 	within := map[string][]string{
-		"results":       {"scenarios", "results/stats", "results/experiment"},
+		"results":       {"scenarios", "results/stats", "results/experiment", "results/capacity"},
 		"results/stats": {}, // plain numbers
-		"results/judge": {"scenarios", "results", "results/stats", "results/experiment"},
+		"results/judge": {"scenarios", "results", "results/stats", "results/experiment", "results/capacity"},
 
-		"results/calibration": {"results/experiment"},
-		"results/capacity":    {},
-		"results/changepoint": {},
-		"results/experiment":  {},
-		"results/history":     {"results/changepoint"},
+		"results/calibration":    {"results/experiment"},
+		"results/capacity":       {},
+		"results/capacity/queue": {},
+		"results/changepoint":    {},
+		"results/experiment":     {},
+		"results/history":        {"results/changepoint"},
 
 		"loadgen/random":      {},
 		"loadgen/lightserver": {"loadgen/wire/uring"},
@@ -56,12 +57,13 @@ func TestRooms(t *testing.T) {
 		"loadgen/nethttp": append([]string{"loadgen/record", "loadgen/arrival", "loadgen/request"},
 			append(content, judging...)...),
 	}
-	within["loadgen/paired"] = []string{"loadgen"} // which joins the others, and so everything that they need
+	joins := []string{"loadgen"} // which joins the others, and so everything that they need
 	for name, below := range within {
-		if strings.HasPrefix(name, "loadgen/") && name != "loadgen/paired" {
-			within["loadgen/paired"] = append(within["loadgen/paired"], append(below, name)...)
+		if strings.HasPrefix(name, "loadgen/") {
+			joins = append(joins, append(below, name)...)
 		}
 	}
+	within["loadgen/paired"], within["loadgen/search"] = joins, joins
 	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}} {{join .Deps \" \"}}", "../../...").Output()
 	if err != nil {
 		t.Fatal(err)

@@ -15,11 +15,11 @@ func newReportCommand() *cobra.Command {
 	hdr := false
 	c := &cobra.Command{
 		Use:   "report RUN...",
-		Short: "Draw the reports of saved runs and experiments again",
-		Long: `Draw the reports of saved runs and experiments again. The same version of headroom always draws the same bytes. RUN is the
-directory of a run or an experiment, or the run.json or experiment.json in it.`,
+		Short: "Draw the reports of saved runs, experiments and capacities again",
+		Long: `Draw the reports of saved runs, experiments and capacities again. The same version of headroom always draws the same
+bytes. RUN is the directory of one, or the run.json, experiment.json or capacity.json in it.`,
 		Example: "  headroom report results/runs/20260102T150405-smoke",
-		Args:    atLeastOne("a saved run or experiment"),
+		Args:    atLeastOne("a saved run, experiment or capacity"),
 		RunE: func(c *cobra.Command, paths []string) error {
 			for _, path := range paths {
 				files, err := drawAgain(path, hdr)
@@ -38,13 +38,24 @@ directory of a run or an experiment, or the run.json or experiment.json in it.`,
 	return c
 }
 
-// drawAgain draws the reports of a saved run or experiment, and returns those of its files that people read.
+// drawAgain draws the reports of a saved run, experiment or capacity, and returns those of its files that people read.
 func drawAgain(path string, hdr bool) ([]string, error) {
 	dir := path
-	if base := filepath.Base(path); base == "run.json" || base == results.ExperimentFile {
+	if base := filepath.Base(path); base == "run.json" || base == results.ExperimentFile ||
+		base == results.CapacityFile {
 		dir = filepath.Dir(path)
 	}
 	page := []string{filepath.Join(dir, reports.HTMLFile)}
+	if isCapacity(path, dir) {
+		c, err := results.ReadCapacity(dir)
+		if err != nil {
+			return nil, usageError{err}
+		}
+		if hdr {
+			return nil, usageError{fmt.Errorf("%s: a capacity has no percentiles to write: leave out --hdr", dir)}
+		}
+		return page, reports.WriteCapacity(dir, c)
+	}
 	if isExperiment(path, dir) {
 		e, err := results.ReadExperiment(dir)
 		if err != nil {
@@ -67,8 +78,13 @@ func drawAgain(path string, hdr bool) ([]string, error) {
 }
 
 // isExperiment reports whether a path is that of an experiment: its file, or a directory that holds it and no run.
-func isExperiment(path, dir string) bool {
-	_, noExperiment := os.Stat(filepath.Join(dir, results.ExperimentFile))
+func isExperiment(path, dir string) bool { return holdsOnly(path, dir, results.ExperimentFile) }
+
+// isCapacity is isExperiment of a capacity.
+func isCapacity(path, dir string) bool { return holdsOnly(path, dir, results.CapacityFile) }
+
+func holdsOnly(path, dir, file string) bool {
+	_, missing := os.Stat(filepath.Join(dir, file))
 	_, noRun := os.Stat(filepath.Join(dir, "run.json"))
-	return filepath.Base(path) == results.ExperimentFile || noExperiment == nil && noRun != nil
+	return filepath.Base(path) == file || missing == nil && noRun != nil
 }

@@ -271,8 +271,8 @@ const otherPlace = "; name a directory that can be written, with --out"
 
 // makeRunDirectory makes the run's directory before anything is measured, so that nothing is lost for want of a place.
 func makeRunDirectory(dir string) error {
-	if _, err := os.Stat(filepath.Join(dir, "run.json")); err == nil {
-		return usageError{fmt.Errorf("%s holds a saved run already: give another --out, or remove it", dir)}
+	if saved := heldIn(dir); saved != "" {
+		return usageError{fmt.Errorf("%s holds a saved %s already: give another --out, or remove it", dir, saved)}
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return usageError{fmt.Errorf("make the run's directory: %w%s", err, otherPlace)}

@@ -190,3 +190,20 @@ func (l *Log) spread() {
 		from = to
 	}
 }
+
+// PeakRate is the requests per second of the busiest minute, or of the whole where it is shorter; 0 where the file has
+// no times.
+func (l *Log) PeakRate() float64 {
+	window := min(time.Minute, l.Length)
+	if window <= 0 {
+		return 0
+	}
+	var most, first int64
+	for last := range l.Len() {
+		for l.At(last)-l.At(first) >= window {
+			first++
+		}
+		most = max(most, last-first+1)
+	}
+	return float64(most) / window.Seconds()
+}

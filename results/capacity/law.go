@@ -198,7 +198,6 @@ func (m Model) fit(samples []Sample) Fit {
 	if m == Linear {
 		return m.judge(law(nil), samples)
 	}
-	problem := optimize.Problem{Func: func(x []float64) float64 { return law(x).squares(samples) }}
 	best, least := Law{}, math.Inf(1)
 	for _, alpha := range []float64{0.001, 0.03, 0.3} {
 		for _, beta := range []float64{1e-6, 1e-4, 1e-2} {
@@ -209,20 +208,39 @@ func (m Model) fit(samples []Sample) Fit {
 			case Coherence:
 				start = start[1:]
 			}
-			settings := &optimize.Settings{
-				Converger:       &optimize.FunctionConverge{Absolute: 0, Relative: 1e-15, Iterations: 200},
-				FuncEvaluations: 20_000,
-			}
-			r, err := optimize.Minimize(problem, start, settings, &optimize.NelderMead{})
-			if r == nil || err != nil && math.IsNaN(r.F) {
-				continue
-			}
-			if r.F < least {
-				best, least = law(r.X), r.F
+			if l, squares := minimize(law, start, samples); squares < least {
+				best, least = l, squares
 			}
 		}
 	}
 	return m.judge(best, samples)
+}
+
+// minimize looks for the law with the least squares from a start.
+func minimize(law func(x []float64) Law, start []float64, samples []Sample) (Law, float64) {
+	problem := optimize.Problem{Func: func(x []float64) float64 { return law(x).squares(samples) }}
+	settings := &optimize.Settings{
+		Converger:       &optimize.FunctionConverge{Absolute: 0, Relative: 1e-15, Iterations: 200},
+		FuncEvaluations: 20_000,
+	}
+	r, err := optimize.Minimize(problem, start, settings, &optimize.NelderMead{})
+	if r == nil || err != nil && math.IsNaN(r.F) {
+		return Law{}, math.Inf(1)
+	}
+	return law(r.X), r.F
+}
+
+// refit fits the full law to samples that are much like those of a known one.
+func refit(samples []Sample, known Law) Law {
+	law := func(x []float64) Law {
+		l := Law{Alpha: x[0] * x[0], Beta: x[1] * x[1]}
+		l.Gamma = l.bestGamma(samples)
+		return l
+	}
+	const away = 1e-4 // from 0, where a start would not move
+	start := []float64{math.Sqrt(max(known.Alpha, away)), math.Sqrt(max(known.Beta, away*away))}
+	l, _ := minimize(law, start, samples)
+	return l
 }
 
 func (s Sample) weight() float64 {

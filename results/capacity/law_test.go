@@ -2,6 +2,7 @@ package capacity
 
 import (
 	"math"
+	"math/rand/v2"
 	"testing"
 )
 
@@ -171,5 +172,33 @@ func TestFitLawChooses(t *testing.T) {
 		if _, err := FitLaw(bad); err == nil {
 			t.Errorf("%v was fitted", bad)
 		}
+	}
+}
+
+// TestFitWithInterval: of many noisy series of a known law, the intervals cover its throughput and its peak.
+func TestFitWithInterval(t *testing.T) {
+	law := Law{0.03, 0.0005, 1000}
+	random := rand.New(rand.NewPCG(7, 7))
+	const series = 40
+	throughput, peak := 0, 0
+	for range series {
+		var samples []Sample
+		for _, n := range []float64{1, 2, 4, 8, 16, 32, 64, 128} {
+			samples = append(samples, Sample{N: n, X: law.At(n) * (1 + 0.03*random.NormFloat64())})
+		}
+		l, err := FitWithInterval(samples)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if low, _, high := l.Of(func(l Law) float64 { return l.At(24) }); low <= law.At(24) && law.At(24) <= high {
+			throughput++
+		}
+		if low, _, high := l.Of(Law.Peak); low <= law.Peak() && law.Peak() <= high {
+			peak++
+		}
+	}
+	t.Logf("of %d series, %d intervals of the throughput and %d of the peak cover", series, throughput, peak)
+	if throughput < series*8/10 || peak < series*8/10 {
+		t.Errorf("of %d series, %d intervals of the throughput and %d of the peak cover", series, throughput, peak)
 	}
 }

@@ -1,164 +1,214 @@
 package capacity
 
-import (
-	"errors"
-	"math"
+import "math"
 
-	"gonum.org/v1/gonum/stat/distuv"
-)
-
-// Trial is a stretch of load at one rate, and whether the objectives held in it.
-type Trial struct {
-	Rate float64 `json:"rate"`
-	Bad  bool    `json:"bad"`
-}
-
-// Posterior is what trials say of the capacity: the rate R* at which a trial is as likely good as bad. A trial at the
-// rate r is bad with the probability
-//
-//	P(bad | r) = e + (1 - e - g) · Φ((ln r - ln R*) / s)
-//
-// in which s says how sharp the limit is, e how often a trial is bad for no reason of the rate, as by a hiccup, and g =
-// 0.02 how often one far beyond the limit is good. R* is log-uniform in the range of the search, and s and e are
-// uniform over a few values that cover what services show; all three are integrated over a grid. This is Bayesian
-// estimation of a psychometric function (B. Treutwein, Vision Research 35 (1995), 2503-2522) with lapses (F. A.
-// Wichmann, N. J. Hill, Perception & Psychophysics 63 (2001), 1293-1313).
-type Posterior struct {
-	rates  []float64 // the grid of R*, ascending, at equal distances of the logarithm
-	cells  []cell
-	trials []Trial
-}
-
-// cell is a hypothesis on everything but R*, with the logarithms of the probabilities for each R*.
-type cell struct {
-	spread, lapse float64
-	log           []float64
-}
-
-const gridPoints = 400
-
-var (
-	spreads = []float64{0.01, 0.02, 0.04, 0.08, 0.16, 0.3}
-	lapses  = []float64{0.02, 0.1, 0.2}
-)
-
-const lucky = 0.02 // the share of good trials far beyond the limit
-
-// NewPosterior knows nothing but that the capacity lies between two rates, 0 < low < high.
-func NewPosterior(low, high float64) (*Posterior, error) {
-	if !(low > 0) || !(high > low) || math.IsInf(high, 1) {
-		return nil, errors.New("the range of a search lies above 0 and has an end")
-	}
-	p := &Posterior{rates: make([]float64, gridPoints)}
-	step := math.Log(high/low) / (gridPoints - 1)
-	for i := range p.rates {
-		p.rates[i] = low * math.Exp(float64(i)*step)
-	}
-	for _, s := range spreads {
-		for _, e := range lapses {
-			p.cells = append(p.cells, cell{s, e, make([]float64, gridPoints)})
-		}
-	}
-	return p, nil
-}
-
-// Add takes a trial into account.
-func (p *Posterior) Add(t Trial) {
-	p.trials = append(p.trials, t)
-	at := math.Log(t.Rate)
-	for _, c := range p.cells {
-		for i, r := range p.rates {
-			bad := c.lapse + (1-c.lapse-lucky)*distuv.UnitNormal.CDF((at-math.Log(r))/c.spread)
-			if !t.Bad {
-				bad = 1 - bad
-			}
-			c.log[i] += math.Log(bad)
-		}
-	}
-}
-
-// Trials are those that were taken into account, in their order.
-func (p *Posterior) Trials() []Trial { return p.trials }
-
-// Density is the probability of each rate of the grid.
-func (p *Posterior) Density() (rates, density []float64) {
-	density = make([]float64, len(p.rates))
-	most := math.Inf(-1)
-	for _, c := range p.cells {
-		for _, v := range c.log {
-			most = max(most, v)
-		}
-	}
-	sum := 0.0
-	for _, c := range p.cells {
-		for i, v := range c.log {
-			density[i] += math.Exp(v - most)
-			sum += math.Exp(v - most)
-		}
-	}
-	for i := range density {
-		density[i] /= sum
-	}
-	return p.rates, density
-}
-
-// Quantile is the rate below which the capacity lies with a probability.
-func (p *Posterior) Quantile(q float64) float64 {
-	rates, density := p.Density()
-	sum := 0.0
-	for i, d := range density {
-		if sum+d >= q {
-			if i == 0 {
-				return rates[0]
-			}
-			share := (q - sum) / d
-			return math.Exp(math.Log(rates[i-1]) + share*math.Log(rates[i]/rates[i-1]))
-		}
-		sum += d
-	}
-	return rates[len(rates)-1]
-}
-
-// Interval is the range in which the capacity lies with a probability of 95 %, and the middle of it.
-type Interval struct {
-	Low    float64 `json:"lo"`
-	Middle float64 `json:"mid"`
-	High   float64 `json:"hi"`
-}
-
-// Width is that of the interval as a share of its middle.
-func (i Interval) Width() float64 { return (i.High - i.Low) / i.Middle }
-
-// Interval is that of the capacity: its median and the quantiles around it.
-func (p *Posterior) Interval() Interval {
-	return Interval{p.Quantile(0.025), p.Quantile(0.5), p.Quantile(0.975)}
-}
-
-// placing are the quantiles of the posterior at which trials are placed, in turns: at the middle a trial says most of
-// where the limit is, and beside it how sharp it is. The order is never that of the rates, so that a service which
-// becomes slower with time is not taken for one that cannot bear the rate.
-var placing = []float64{0.5, 0.2, 0.8}
-
-// Next is the rate of the next trial.
-func (p *Posterior) Next() float64 { return p.Quantile(placing[len(p.trials)%len(placing)]) }
-
-// Both says whether good and bad trials were seen.
-func (p *Posterior) Both() bool {
-	good, bad := false, false
-	for _, t := range p.trials {
-		good, bad = good || !t.Bad, bad || t.Bad
-	}
-	return good && bad
-}
-
-// Search says when there are trials enough.
-type Search struct {
+// Rule says when a search is over, and how long its steps take.
+type Rule struct {
 	Width float64 // of the interval, as a share of its middle: 0.1
 	Most  int     // trials: 60
+	Trial float64 // seconds of a trial, with all around it
+	Soak  float64 // seconds of a soak; 0: none
+	// Beyond is how long the load beyond the capacity takes, which comes last.
+	Beyond float64
 }
 
-// Done says that the interval is narrow enough and both sides of the limit were seen, or that there are as many trials
-// as there may be.
-func (s Search) Done(p *Posterior) bool {
-	return len(p.trials) >= s.Most || p.Both() && p.Interval().Width() <= s.Width
+// Kind is what a step of a search is for.
+type Kind int
+
+// The kinds of steps.
+const (
+	Light Kind = iota // far below what users reached: the time of a request when nothing waits
+	Try               // where the posterior learns most
+	Soak              // long, at the lower end of the interval
+	Over              // nothing is left to do
+)
+
+// Step is the next thing to do.
+type Step struct {
+	Kind Kind
+	Rate float64
 }
+
+// Seen is what came of a step.
+type Seen struct {
+	Bad   bool
+	Veto  bool // it says nothing
+	Limit bool // because the generator was the limit
+}
+
+// Search places trials until the capacity is known well enough, and proves the lower end by a soak.
+type Search struct {
+	rule      Rule
+	light     float64 // rate of the trial at light load
+	least     float64 // that the low end is not moved below
+	low, high float64 // range of the posterior
+	posterior *Posterior
+	ceiling   float64 // the least rate at which the generator was the limit; infinite: none
+	steps     int
+	vetoed    int  // of the steps, by the machine
+	done      bool // the light trial
+	soaks     int
+	proven    bool
+	more      int // trials that are due after a soak that was bad, whatever the interval
+}
+
+// The range of a search, as shares of what users reached in a closed loop, and how it is widened where the capacity
+// seems to lie outside.
+const (
+	lightShare  = 0.1
+	lowShare    = 0.3
+	highShare   = 1.1
+	leastShare  = 0.003 // below it nothing is tried
+	widenDown   = 10
+	widenUp     = 1.6
+	nearEdge    = 1.1
+	mostSoaks   = 2
+	afterSoak   = 3
+	belowLimit  = 0.95 // of the rate at which the generator was the limit: where the last trials are made
+	farBelow    = 0.8  // and where the first one is
+	mostSpoilt  = 3    // of four trials
+	fewestTries = 4
+)
+
+// NewSearch begins a search where users in a closed loop reached best, in iterations per second.
+func NewSearch(best float64, rule Rule) (*Search, error) {
+	s := &Search{
+		rule: rule, light: lightShare * best, least: leastShare * best, low: lowShare * best, high: highShare * best,
+		ceiling: math.Inf(1),
+	}
+	var err error
+	s.posterior, err = NewPosterior(s.low, s.high)
+	return s, err
+}
+
+// Posterior is what the trials say of the capacity.
+func (s *Search) Posterior() *Posterior { return s.posterior }
+
+// Proven says whether a soak at the lower end held.
+func (s *Search) Proven() bool { return s.proven }
+
+// Next is the next step when so many seconds are left.
+func (s *Search) Next(left float64) Step {
+	reserve := s.rule.Soak + s.rule.Beyond
+	switch {
+	case s.Spoilt(), left < s.rule.Trial:
+		return Step{Kind: Over}
+	case !s.done:
+		return Step{Light, min(s.light, s.ceiling*farBelow)}
+	case !s.Enough() && left >= reserve+s.rule.Trial:
+		return Step{Try, min(s.posterior.Next(), s.highest())}
+	case s.rule.Soak > 0 && !s.proven && s.soaks < mostSoaks && left >= s.rule.Soak && !s.AtMost():
+		return Step{Soak, min(s.posterior.Interval().Low, s.highest())}
+	}
+	return Step{Kind: Over}
+}
+
+// Add takes into account what came of a step.
+func (s *Search) Add(step Step, seen Seen) {
+	if seen.Limit {
+		s.ceiling = min(s.ceiling, step.Rate)
+	}
+	s.steps++
+	if seen.Veto {
+		if !seen.Limit {
+			s.vetoed++
+		}
+		return
+	}
+	s.posterior.Add(Trial{step.Rate, seen.Bad})
+	switch step.Kind {
+	case Light:
+		s.done = true
+	case Soak:
+		s.soaks++
+		s.proven = !seen.Bad
+		if seen.Bad {
+			s.more = afterSoak
+		}
+	case Try:
+		s.more = max(0, s.more-1)
+	}
+	s.widen()
+}
+
+// widen moves the ends of the range away where the trials say that the capacity lies near or beyond one of them.
+func (s *Search) widen() {
+	middle := s.posterior.Quantile(0.5)
+	good, bad := s.posterior.seen()
+	low, high := s.low, s.high
+	if bad > 0 && middle < s.low*nearEdge && s.low > s.least {
+		low = max(s.least, s.low/widenDown)
+	}
+	if good > 0 && middle > s.high/nearEdge && s.high < s.ceiling {
+		high = s.high * widenUp
+	}
+	if low == s.low && high == s.high {
+		return
+	}
+	wide, err := NewPosterior(low, high)
+	if err != nil {
+		return // not with ends that were moved apart
+	}
+	for _, t := range s.posterior.Trials() {
+		wide.Add(t)
+	}
+	s.low, s.high, s.posterior = low, high, wide
+}
+
+// Enough says that the search need not go on: the interval is narrow enough and both sides of the limit were seen,
+// there are as many trials as there may be, or the capacity lies where no trial can be made.
+func (s *Search) Enough() bool {
+	if s.more > 0 {
+		return false
+	}
+	n := len(s.posterior.Trials())
+	return n >= s.rule.Most || s.posterior.Both() && s.posterior.Interval().Width() <= s.rule.Width || s.AtLeast() ||
+		s.AtMost()
+}
+
+// highest is the highest rate that is worth trying where the generator was the limit.
+func (s *Search) highest() float64 {
+	if s.goodFrom(s.ceiling*farBelow*belowLimit) == 0 {
+		return s.ceiling * farBelow
+	}
+	return s.ceiling * belowLimit
+}
+
+// goodFrom counts the good trials at a rate or above.
+func (s *Search) goodFrom(rate float64) (n int) {
+	for _, t := range s.posterior.Trials() {
+		if !t.Bad && t.Rate >= rate {
+			n++
+		}
+	}
+	return n
+}
+
+// AtLeast says that the generator is the limit: what it can send was good again and again, and the capacity seems to
+// lie above.
+func (s *Search) AtLeast() bool {
+	if math.IsInf(s.ceiling, 1) || s.posterior.Quantile(0.5) < s.ceiling*belowLimit {
+		return false
+	}
+	return s.goodFrom(s.ceiling*farBelow*belowLimit) >= 2
+}
+
+// AtMost says that the objectives do not hold at any rate worth trying.
+func (s *Search) AtMost() bool {
+	good, bad := s.posterior.seen()
+	return good == 0 && bad >= fewestTries && s.low <= s.least &&
+		s.posterior.Quantile(0.5) < s.low*nearEdge
+}
+
+// Spoilt says that nothing can be found: most trials said nothing because the machine was too busy, or the generator is
+// the limit even at light load.
+func (s *Search) Spoilt() bool {
+	busy := s.vetoed >= fewestTries && 4*s.vetoed >= mostSpoilt*(s.vetoed+len(s.posterior.Trials()))
+	return busy || s.ceiling < s.least || s.steps >= 2*s.rule.Most
+}
+
+// Vetoed is how many steps said nothing.
+func (s *Search) Vetoed() int { return s.steps - len(s.posterior.Trials()) }
+
+// Ceiling is the least rate at which the generator was the limit; infinite where it never was.
+func (s *Search) Ceiling() float64 { return s.ceiling }

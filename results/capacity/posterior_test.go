@@ -27,7 +27,7 @@ func (s service) find(t *testing.T, most float64) *Posterior {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for search := (Search{Width: 0.1, Most: 60}); !search.Done(p); {
+	for len(p.Trials()) < 60 && !(p.Both() && p.Interval().Width() <= 0.1) {
 		p.Add(s.try(p.Next()))
 	}
 	return p

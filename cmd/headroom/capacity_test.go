@@ -1,0 +1,180 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/policycortex/headroom/results"
+)
+
+const capacityScenario = `name: shop
+target: {url: "http://127.0.0.1:1"}
+scenarios:
+  browse:
+    executor: constant-arrival-rate
+    rate: 90
+    duration: 10s
+    arrivals: poisson
+    maxVUs: 64
+    requests:
+      - {name: home, path: /, weight: 3}
+      - {name: search, path: "/search?q=shoes"}
+  buy:
+    executor: constant-arrival-rate
+    rate: 10
+    duration: 10s
+    requests:
+      - {name: basket, method: POST, path: /basket, body: "{}"}
+thresholds:
+  http_req_duration: "p(95)<100"
+`
+
+// workers serve one request after the other each, 10 ms long, so that two of them serve 200 a second.
+func workers(n int) http.Handler {
+	places := make(chan struct{}, n)
+	return http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		places <- struct{}{}
+		time.Sleep(10 * time.Millisecond)
+		<-places
+	})
+}
+
+// TestCapacity searches for the capacity of a service that isn't ours, and looks at all that comes of it.
+func TestCapacity(t *testing.T) {
+	t.Parallel()
+	service := httptest.NewServer(workers(2))
+	defer service.Close()
+	p := headroom(t, "capacity", "shop.yaml", "--set", "target.url="+service.URL, "--max-time", "2m", "--width", "0.3",
+		"--for", "1000", "--price", "0.5", "--today", "50", "--require", "20", "--out", "found", "--json",
+		"--export", "markdown=found.md", "--objective", "http_req_failed: rate<0.01")
+	write(t, p.Dir, "shop.yaml", capacityScenario)
+	p.exits(t, exitOK)
+	var doc struct {
+		SLO  map[string][]string
+		Rate struct{ Lo, Mid, Hi float64 }
+		USL  struct {
+			Alpha, Beta, Gamma [3]float64
+		}
+		Forecast []struct {
+			RPS  float64
+			NLo  int `json:"n_lo"`
+			N    int
+			NHi  int     `json:"n_hi"`
+			Cost float64 `json:"usd_per_million"`
+		}
+		Binding string
+		Valid   bool
+		Reasons []string
+		Outcome string
+	}
+	if err := json.Unmarshal(p.stdout.Bytes(), &doc); err != nil {
+		t.Fatalf("%v\n%s", err, &p.stdout)
+	}
+	// A sleep of 10 ms takes somewhat longer, so two workers serve somewhat less than 200.
+	if r := doc.Rate; r.Lo > 200 || r.Hi < 130 || r.Mid < 100 || r.Mid > 210 || r.Lo > r.Mid || r.Mid > r.Hi {
+		t.Errorf("found %+v, want somewhat less than 200", r)
+	}
+	if len(doc.SLO) != 2 || len(doc.Forecast) != 1 || doc.Forecast[0].N < 7 || doc.Forecast[0].Cost <= 0 ||
+		doc.USL.Gamma[1] < 50 || doc.Outcome != "PASS" || !doc.Valid {
+		t.Errorf("%+v", doc)
+	}
+	saved, err := os.ReadFile(filepath.Join(p.Dir, "found", results.CapacityFile))
+	if err != nil || !bytes.Equal(saved, p.stdout.Bytes()) {
+		t.Errorf("capacity.json is not what was printed: %v", err)
+	}
+	for _, want := range []string{
+		"1 user without pauses: ", "light load: ", "soak: ", "PASS: the capacity is ",
+		"headroom today: ",
+	} {
+		if !strings.Contains(p.stderr.String(), want) {
+			t.Errorf("%q was not shown:\n%s", want, &p.stderr)
+		}
+	}
+	page := text(t, filepath.Join(p.Dir, "found", "report.html"))
+	again := headroom(t, "report", filepath.Join(p.Dir, "found"))
+	again.exits(t, exitOK)
+	if text(t, filepath.Join(p.Dir, "found", "report.html")) != page {
+		t.Error("drawn again, the report is another one")
+	}
+	add := headroom(t, "history", "add", filepath.Join(p.Dir, "found"), "--revision", "abc")
+	add.exits(t, exitOK)
+	if !strings.Contains(add.stdout.String(), "as revision abc") {
+		t.Errorf("%s", &add.stdout)
+	}
+	if !strings.Contains(text(t, filepath.Join(p.Dir, "found.md")), "### PASS: shop") {
+		t.Error("the Markdown does not say PASS")
+	}
+	taken := headroom(t, "capacity", "shop.yaml", "--out", filepath.Join(p.Dir, "found"))
+	write(t, taken.Dir, "shop.yaml", capacityScenario)
+	taken.exits(t, exitUsage)
+	if !strings.Contains(taken.stderr.String(), "holds a saved capacity already") {
+		t.Errorf("%s", &taken.stderr)
+	}
+}
+
+// TestCapacityInterrupted: Ctrl-C leaves what was measured until then.
+func TestCapacityInterrupted(t *testing.T) {
+	t.Parallel()
+	service := httptest.NewServer(workers(2))
+	defer service.Close()
+	p := headroom(t, "capacity", "shop.yaml", "--set", "target.url="+service.URL, "--out", "found")
+	write(t, p.Dir, "shop.yaml", capacityScenario)
+	shown := &watched{want: "4 users without pauses", seen: make(chan struct{})}
+	p.Stderr = shown
+	interrupt(t, p, shown, syscall.SIGINT, func() {})
+	if code := p.ProcessState.ExitCode(); code != exitInterrupted {
+		t.Errorf("exit code %d", code)
+	}
+	c, err := results.ReadCapacity(filepath.Join(p.Dir, "found"))
+	if err != nil || !c.Interrupted || len(c.Bracket) < 3 || c.Outcome != results.Unresolved {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
+
+// TestCapacityMistakes: what cannot be searched for is said before anything is sent.
+func TestCapacityMistakes(t *testing.T) {
+	for name, c := range map[string]struct {
+		args []string
+		want string
+	}{
+		"no file":   {[]string{"capacity"}, "needs one scenario file"},
+		"users":     {[]string{"capacity", "regression"}, "the scenario get has the executor constant-vus"},
+		"objective": {[]string{"capacity", "shop.yaml", "--objective", "fast"}, "--objective fast"},
+		"other requests": {
+			[]string{"capacity", "shop.yaml", "--objective", "http_req_duration{name:none}: p(95)<1"},
+			"no request",
+		},
+		"no objective": {
+			[]string{"capacity", "shop.yaml", "--set", "thresholds=null"},
+			"no threshold that can be an objective",
+		},
+		"a rate":          {[]string{"capacity", "shop.yaml", "--for", "-1"}, "--for -1"},
+		"no such file":    {[]string{"capacity", "shop.yaml", "--for", "day.yaml"}, "--for day.yaml"},
+		"too little time": {[]string{"capacity", "shop.yaml", "--max-time", "5s"}, "--max-time must be at least 1m"},
+		"a width":         {[]string{"capacity", "shop.yaml", "--width", "5"}, "--width must be"},
+		"use":             {[]string{"capacity", "shop.yaml", "--use", "0"}, "--use must be"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := headroom(t, c.args...)
+			write(t, p.Dir, "shop.yaml", capacityScenario)
+			p.exits(t, exitUsage)
+			if !strings.Contains(p.stderr.String(), c.want) {
+				t.Errorf("%q, want %q", &p.stderr, c.want)
+			}
+		})
+	}
+	p := headroom(t, "capacity", "shop.yaml") // whose service does not run
+	write(t, p.Dir, "shop.yaml", capacityScenario)
+	p.exits(t, exitError)
+	if !strings.Contains(p.stderr.String(), "does not answer") {
+		t.Errorf("%s", &p.stderr)
+	}
+}

@@ -1,0 +1,257 @@
+// Package search carries out the search for a capacity: it sends the mix of a scenario at many rates, one stretch after
+// the other, until it is known up to which one the objectives hold.
+package search
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"time"
+
+	"github.com/policycortex/headroom/loadgen"
+	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/results/capacity"
+	"github.com/policycortex/headroom/results/judge"
+	"github.com/policycortex/headroom/scenarios"
+)
+
+// Options are what a search is made of.
+type Options struct {
+	Mix        *scenarios.Mix
+	Objectives []scenarios.Threshold
+	Target     string          // base URL of the service
+	Load       loadgen.Options // what loadgen needs besides the plan and the target
+	Seed       uint64          // each stretch has one of its own, which follows from it
+	Bracket    Stretch         // of each number of users
+	Trial      Stretch
+	Soak       Stretch // Measure of 0: no soak
+	// Discard is the time of overload, Measure how long the service is watched after it; 0: none
+	Beyond     Stretch
+	Width      float64       // of the interval, as a share of its middle
+	MaxTime    time.Duration // of the whole search
+	ServerCPUs int           // that the reference server may use; 0: not known
+	// Measured is called after each stretch, from one goroutine. posterior is nil before the first open one.
+	Measured func(t results.CapacityTrial, posterior *capacity.Posterior)
+}
+
+// Stretch is how long a stretch of load is.
+type Stretch struct{ Discard, Measure time.Duration }
+
+func (s Stretch) length() time.Duration { return s.Discard + s.Measure }
+
+// Found is what a search came to.
+type Found struct {
+	Started     time.Time
+	Elapsed     time.Duration
+	Interrupted bool
+	Bracket     []results.CapacityTrial
+	Trials      []results.CapacityTrial
+	Search      *capacity.Search // nil where it did not get so far
+	Beyond      *results.Beyond
+	// Iterations and Requests were answered in all open trials that count.
+	Iterations float64
+	Requests   int64
+}
+
+const (
+	// grace is how long answers are waited for after a stretch: the service must get rid of what it was sent before
+	// the next one.
+	grace = 5 * time.Second
+	// mostTrials is how many trials a search makes at most.
+	mostTrials = 60
+	// mostUsers bounds the closed loops.
+	mostUsers = 1024
+	// stillRising is by how much the throughput must rise for the number of users to be doubled once more.
+	stillRising = 1.08
+	// fewestSteps are made in any case: the scalability law needs them.
+	fewestSteps = 6
+	// overload is the load beyond the capacity, and relief the one after it, as shares of the capacity.
+	overload, relief = 1.5, 0.5
+)
+
+// Run carries out a search. When ctx is cancelled, what was found until then is returned, as interrupted. An error
+// means that the load could not be sent.
+func Run(ctx context.Context, o Options) (*Found, error) {
+	f := &Found{Started: time.Now()}
+	err := o.run(ctx, f)
+	f.Elapsed, f.Interrupted = time.Since(f.Started), ctx.Err() != nil
+	if f.Interrupted {
+		err = nil // whatever failed then failed because of it
+	}
+	return f, err
+}
+
+func (o *Options) run(ctx context.Context, f *Found) error {
+	best, err := o.bracket(ctx, f)
+	if err != nil || ctx.Err() != nil {
+		return err
+	}
+	f.Search, err = capacity.NewSearch(best, capacity.Rule{
+		Width: o.Width, Most: mostTrials, Trial: (o.Trial.length() + time.Second).Seconds(),
+		Soak: o.Soak.Measure.Seconds(), Beyond: o.Beyond.length().Seconds(),
+	})
+	if err != nil {
+		return err
+	}
+	for {
+		step := f.Search.Next((o.MaxTime - time.Since(f.Started)).Seconds())
+		if step.Kind == capacity.Over {
+			break
+		}
+		t, err := o.trial(ctx, f, step)
+		if err != nil || ctx.Err() != nil {
+			return err
+		}
+		f.Search.Add(step, capacity.Seen{Bad: t.Bad, Veto: t.Veto != "", Limit: t.Limit})
+		f.Trials = append(f.Trials, t)
+		o.Measured(t, f.Search.Posterior())
+	}
+	left := o.MaxTime - time.Since(f.Started)
+	if o.Beyond.Discard == 0 || left < o.Beyond.length() || !f.Search.Posterior().Both() || f.Search.Spoilt() {
+		return nil
+	}
+	return o.beyond(ctx, f)
+}
+
+// bracket has users send the mix as fast as the service answers, twice as many each time, and returns the highest
+// throughput. It ends when that no longer rises.
+func (o *Options) bracket(ctx context.Context, f *Found) (best float64, err error) {
+	for step, users := 0, 1; users <= min(mostUsers, o.Mix.Workers()) || step < fewestSteps; step, users = step+1,
+		2*users {
+		if step > 0 && time.Since(f.Started) > o.MaxTime/3 {
+			break
+		}
+		plan, ok := o.Mix.Closed(users, o.stretch(o.Bracket, len(f.Bracket)))
+		if !ok {
+			return 0, errors.New("the scenarios have different engines, so that users cannot send all of their " +
+				"requests: give them the same engine")
+		}
+		m, began, err := o.send(ctx, f, plan)
+		if err != nil || ctx.Err() != nil {
+			return best, err
+		}
+		t, err := judge.Stretch(m)
+		if err != nil {
+			return best, err
+		}
+		t.Kind, t.Users, t.At = results.TrialClosed, users, began.Seconds()
+		f.Bracket = append(f.Bracket, t)
+		o.Measured(t, nil)
+		good := t.Achieved * (1 - share(t.Failed, t.Requests))
+		if good < best*stillRising && step+1 >= fewestSteps {
+			best = max(best, good)
+			break
+		}
+		best = max(best, good)
+	}
+	if best == 0 {
+		return 0, errors.New("no request succeeded, with any number of users: see that the scenario works with " +
+			"headroom try")
+	}
+	return best, nil
+}
+
+// trial sends the mix at the rate of a step.
+func (o *Options) trial(ctx context.Context, f *Found, step capacity.Step) (t results.CapacityTrial, err error) {
+	length, kind := o.Trial, results.TrialSearch
+	switch step.Kind {
+	case capacity.Light:
+		kind = results.TrialLight
+	case capacity.Soak:
+		length, kind = o.Soak, results.TrialSoak
+	}
+	s := o.stretch(length, len(f.Bracket)+len(f.Trials))
+	m, began, err := o.send(ctx, f, o.Mix.AtRate(step.Rate, s))
+	if err != nil || ctx.Err() != nil {
+		return t, err
+	}
+	t, err = judge.CapacityTrial(m, o.Objectives)
+	t.Use.ServerCPUs = o.ServerCPUs
+	t.Kind, t.Rate, t.At = kind, step.Rate, began.Seconds()
+	if t.Veto == "" {
+		f.Iterations, f.Requests = f.Iterations+t.Achieved*t.Seconds, f.Requests+t.Requests
+	}
+	return t, err
+}
+
+// stretch is a stretch with a seed of its own.
+func (o *Options) stretch(s Stretch, number int) scenarios.Stretch {
+	return scenarios.Stretch{Discard: s.Discard, Measure: s.Measure, Grace: grace, Seed: o.Seed + uint64(number) + 1}
+}
+
+// send carries out a plan, and says when that began.
+func (o *Options) send(ctx context.Context, f *Found, plan *scenarios.Plan) (*results.Measurements, time.Duration,
+	error,
+) {
+	runtime.GC() // so that none collects what another has left
+	began := time.Since(f.Started)
+	m, err := loadgen.Run(ctx, plan, o.Target, o.Load)
+	return m, began, err
+}
+
+func share(part, whole int64) float64 {
+	if whole == 0 {
+		return 0
+	}
+	return float64(part) / float64(whole)
+}
+
+// The names of the steps beyond the capacity.
+const (
+	stageBeyond = "beyond"
+	stageAfter  = "after"
+)
+
+// beyond sends more than the capacity for a while, and then half of it.
+func (o *Options) beyond(ctx context.Context, f *Found) error {
+	middle := f.Search.Posterior().Interval().Middle
+	b := &results.Beyond{
+		Rate: overload * middle, Seconds: o.Beyond.Discard.Seconds(),
+		After: relief * middle, Watched: o.Beyond.Measure.Seconds(),
+	}
+	if b.Rate > f.Search.Ceiling() {
+		return nil // the generator cannot send it
+	}
+	plan := o.Mix.Steps([]scenarios.Stage{
+		{Name: stageBeyond, Target: b.Rate, Duration: o.Beyond.Discard},
+		{Name: stageAfter, Target: b.After, Duration: o.Beyond.Measure},
+	}, grace, o.Seed+uint64(len(f.Bracket)+len(f.Trials))+1)
+	m, _, err := o.send(ctx, f, plan)
+	if err != nil || ctx.Err() != nil {
+		return err
+	}
+	sum, err := m.Summarize(map[string]string{scenarios.StageTag: stageBeyond})
+	if err != nil {
+		return err
+	}
+	b.P95, b.Failed = sum.Response.Percentile(95), sum.FailedShare()
+	var refused, all int64
+	for _, s := range m.Series {
+		if s.Stage == stageBeyond {
+			refused, all = refused+judge.Refused(s), all+s.Requests
+		}
+	}
+	b.Refused = share(refused, all)
+	b.Goodput = judge.Goodput(m, stageBeyond, o.Objectives)
+	b.Share = b.Goodput / middle
+	b.Recovered = judge.Recovery(m, o.Beyond.Discard.Seconds(), o.Objectives)
+	b.Behaviour = judge.Behaviour(b)
+	f.Beyond = b
+	return nil
+}
+
+// Throughput is the highest throughput of the closed loops; 0 where none was measured.
+func (f *Found) Throughput() (best float64) {
+	for _, t := range f.Bracket {
+		best = max(best, t.Achieved)
+	}
+	return best
+}
+
+// RequestsPerIteration is how many requests an iteration has: 1 unless there are flows.
+func (f *Found) RequestsPerIteration() float64 {
+	if f.Iterations == 0 {
+		return 1
+	}
+	return float64(f.Requests) / f.Iterations
+}

@@ -1,0 +1,151 @@
+package search
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/policycortex/headroom/loadgen"
+	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/results/capacity"
+	"github.com/policycortex/headroom/results/judge"
+	"github.com/policycortex/headroom/scenarios"
+)
+
+const scenario = `
+name: known
+target: {url: "http://127.0.0.1:1"}
+scenarios:
+  main:
+    executor: constant-arrival-rate
+    rate: 10
+    duration: 10s
+    arrivals: poisson
+    maxVUs: 64
+    requests:
+      - {name: get, path: /}
+thresholds:
+  http_req_duration: "p(95)<100"
+`
+
+// optionsFor are those of a quick search on a service.
+func optionsFor(t *testing.T, url string) Options {
+	t.Helper()
+	plan, err := scenarios.Parse("known.yaml", []byte(scenario), "target.url="+url, "scenarios.main.arrivals=even")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mix, err := scenarios.NewMix(plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Options{
+		Mix: mix, Objectives: plan.Thresholds, Target: url, Seed: 1, Width: 0.2, MaxTime: time.Minute,
+		Load:     loadgen.Options{Shared: true},
+		Bracket:  Stretch{100 * time.Millisecond, 400 * time.Millisecond},
+		Trial:    Stretch{500 * time.Millisecond, 1500 * time.Millisecond},
+		Soak:     Stretch{500 * time.Millisecond, 3 * time.Second},
+		Beyond:   Stretch{2 * time.Second, 4 * time.Second},
+		Measured: func(results.CapacityTrial, *capacity.Posterior) {},
+	}
+}
+
+// conclude is what a search comes to.
+func conclude(t *testing.T, o Options, f *Found) *results.Capacity {
+	t.Helper()
+	c := &results.Capacity{
+		Bracket: f.Bracket, Trials: f.Trials, Beyond: f.Beyond, Interrupted: f.Interrupted,
+		Design: results.CapacityDesign{Width: o.Width, Soak: o.Soak.Measure.Seconds()},
+	}
+	if err := judge.ConcludeCapacity(c, f.Search, o.Objectives); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// limiter answers at most so many requests a second, and refuses the others.
+func limiter(perSecond float64) http.Handler {
+	var mu sync.Mutex
+	tokens, last := 0.0, time.Now()
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		now := time.Now()
+		tokens = min(perSecond/10, tokens+perSecond*now.Sub(last).Seconds())
+		last = now
+		if tokens < 1 {
+			w.WriteHeader(http.StatusTooManyRequests)
+			return
+		}
+		tokens--
+	})
+}
+
+// TestRunFindsTheLimit: the capacity of a service that refuses what is more than 200 requests a second is 200, and that
+// is what bounds it.
+func TestRunFindsTheLimit(t *testing.T) {
+	const limit = 200
+	s := httptest.NewServer(limiter(limit))
+	defer s.Close()
+	o := optionsFor(t, s.URL)
+	kinds := map[string]int{}
+	o.Measured = func(trial results.CapacityTrial, _ *capacity.Posterior) { kinds[trial.Kind]++ }
+	f, err := Run(context.Background(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := conclude(t, o, f)
+	if c.Rate == nil || c.AtLeast || c.AtMost {
+		t.Fatalf("nothing was found: %+v", c)
+	}
+	if c.Rate.Low > 1.1*limit || c.Rate.High < 0.9*limit || c.Rate.Middle < 0.8*limit || c.Rate.Middle > 1.2*limit {
+		t.Errorf("found %+v, want %d", *c.Rate, limit)
+	}
+	if c.Bound != string(capacity.Limiter) || c.Binding != judge.Failures {
+		t.Errorf("bound by %q, crossed first %q", c.Bound, c.Binding)
+	}
+	if kinds[results.TrialClosed] < 6 || kinds[results.TrialLight] != 1 || kinds[results.TrialSearch] < 3 ||
+		kinds[results.TrialSoak] < 1 {
+		t.Errorf("stretches: %v", kinds)
+	}
+	if f.RequestsPerIteration() < 0.98 || f.RequestsPerIteration() > 1.02 {
+		t.Errorf("%v requests an iteration", f.RequestsPerIteration())
+	}
+	b := f.Beyond
+	if b == nil || b.Refused < 0.2 || b.Share < 0.5 || b.Behaviour != "sheds" || b.Recovered == nil {
+		t.Errorf("beyond: %+v", b)
+	}
+}
+
+// TestRunNothingSucceeds: there is no capacity of a service that never succeeds.
+func TestRunNothingSucceeds(t *testing.T) {
+	s := httptest.NewServer(http.NotFoundHandler())
+	defer s.Close()
+	f, err := Run(context.Background(), optionsFor(t, s.URL))
+	if err == nil || len(f.Trials) > 0 {
+		t.Errorf("%+v, %v", f, err)
+	}
+}
+
+// TestRunInterrupted: what was measured until then is there.
+func TestRunInterrupted(t *testing.T) {
+	s := httptest.NewServer(limiter(1e9))
+	defer s.Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	o := optionsFor(t, s.URL)
+	o.Measured = func(trial results.CapacityTrial, _ *capacity.Posterior) {
+		if trial.Users >= 4 {
+			cancel()
+		}
+	}
+	f, err := Run(ctx, o)
+	if err != nil || !f.Interrupted || len(f.Bracket) != 3 || f.Search != nil {
+		t.Errorf("%+v, %v", f, err)
+	}
+	if c := conclude(t, o, f); c.Outcome != results.Unresolved || c.Valid || c.Rate != nil {
+		t.Errorf("%+v", c)
+	}
+}

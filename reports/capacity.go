@@ -1,0 +1,208 @@
+package reports
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/results/capacity"
+)
+
+// Rate shows iterations per second with their unit.
+func Rate(perSecond float64) string { return rate(perSecond) }
+
+// TrialText is what a stretch of load came to, on one line.
+func TrialText(t results.CapacityTrial) string {
+	at := rate(t.Achieved)
+	if t.Rate > 0 {
+		at = rate(t.Rate)
+	}
+	text := fmt.Sprintf("%s, P95 %s ms", at, millis(t.P95))
+	switch {
+	case t.Veto != "":
+		return text + ", does not count: " + t.Veto
+	case t.Kind == results.TrialClosed:
+		return text
+	case !t.Bad:
+		return text + ", good"
+	}
+	return text + ", bad: " + strings.Join(crossedTexts(t), "; ")
+}
+
+// crossedTexts say what a trial crossed, with its values.
+func crossedTexts(t results.CapacityTrial) (texts []string) {
+	for _, name := range t.Crossed {
+		for _, v := range t.Values {
+			if v.Objective == name && v.Samples == 0 {
+				name += " (no data)"
+			} else if v.Objective == name {
+				name += " (" + objectiveValue(v) + ")"
+			}
+		}
+		texts = append(texts, name)
+	}
+	return texts
+}
+
+func objectiveValue(v results.Value) string {
+	if v.Unit == "" {
+		return percent(v.Actual)
+	}
+	return withUnit(threeDigits(v.Actual), v.Unit)
+}
+
+// ceiling is a capacity as its reports show it.
+type ceiling struct{ *results.Capacity }
+
+// headline is the first line: the capacity with its interval, or why there is none.
+func (c ceiling) headline() string {
+	objectives := c.objectivesText()
+	switch r := c.Rate; {
+	case r == nil:
+		return "no capacity was found"
+	case c.Outcome == results.Invalid:
+		return "the capacity is not known: most trials say nothing"
+	case c.AtMost:
+		return fmt.Sprintf("the objectives do not hold at %s or more: %s", rate(r.High), objectives)
+	case c.AtLeast:
+		return fmt.Sprintf("the capacity is at least %s, with %s", rate(r.Low), objectives)
+	default:
+		return fmt.Sprintf("the capacity is %s (95 %% interval %s to %s), with %s", c.rateText(r.Middle), rate(r.Low),
+			rate(r.High), objectives)
+	}
+}
+
+// rateText is a rate and, where the scenario has flows, how many requests that is.
+func (c ceiling) rateText(perSecond float64) string {
+	if c.RequestsPerIteration <= 1.0001 {
+		return rate(perSecond)
+	}
+	return fmt.Sprintf("%s iterations/s, which are %s requests/s", perSecondText(perSecond),
+		perSecondText(perSecond*c.RequestsPerIteration))
+}
+
+func (c ceiling) objectivesText() string {
+	var texts []string
+	for _, o := range c.Objectives {
+		texts = append(texts, o.String())
+	}
+	return strings.Join(texts, ", ")
+}
+
+// fact is a line of the summary.
+type fact struct{ Name, Text string }
+
+// facts are what a planner reads first.
+func (c ceiling) facts() (all []fact) {
+	add := func(name, format string, a ...any) { all = append(all, fact{name, fmt.Sprintf(format, a...)}) }
+	if c.Binding != "" {
+		add("Crossed first", "%s", c.Binding)
+	}
+	bound := c.Bound
+	if bound == string(capacity.Unknown) {
+		bound = "unknown: no resource that was watched was used up"
+	}
+	add("Bound by", "%s", bound)
+	if soak := c.soakText(); soak != "" {
+		add("Soak", "%s", soak)
+	}
+	if c.Knee > 0 {
+		add("Knee", "%s: from there on P95 is twice that at light load", rate(c.Knee))
+	}
+	if c.Plan.Today > 0 && c.Rate != nil && !c.AtMost {
+		add("Headroom today", "%s", c.headroomText())
+	}
+	if b := c.Beyond; b != nil {
+		add("Beyond", "%s", beyondText(*b))
+	}
+	if law := c.lawText(); law != "" {
+		add("Scalability law", "%s", law)
+	}
+	return all
+}
+
+func (c ceiling) soakText() string {
+	text := ""
+	for _, t := range c.Trials {
+		switch {
+		case t.Kind != results.TrialSoak || t.Veto != "":
+		case t.Bad:
+			text = fmt.Sprintf("%s for %s did not hold: %s", rate(t.Rate), lasted(t.Seconds),
+				strings.Join(crossedTexts(t), "; "))
+		default:
+			text = fmt.Sprintf("%s for %s held", rate(t.Rate), lasted(t.Seconds))
+		}
+	}
+	return text
+}
+
+// headroomText is how much more than today's peak the service takes.
+func (c ceiling) headroomText() string {
+	more := func(to float64) string { return fmt.Sprintf("%+.0f %%", 100*(to/c.Plan.Today-1)) }
+	if c.AtLeast {
+		return fmt.Sprintf("at least %s above %s", more(c.Rate.Low), rate(c.Plan.Today))
+	}
+	return fmt.Sprintf("%s above %s (95 %% interval %s to %s)", more(c.Rate.Middle), rate(c.Plan.Today),
+		more(c.Rate.Low), more(c.Rate.High))
+}
+
+func beyondText(b results.Beyond) string {
+	text := fmt.Sprintf("%s: at %s, %.0f %% of the capacity is answered well (%s)", b.Behaviour, rate(b.Rate),
+		100*b.Share, rate(b.Goodput))
+	if b.Refused > 0 {
+		text += fmt.Sprintf(", %.0f %% refused", 100*b.Refused)
+	}
+	if b.Recovered == nil {
+		return fmt.Sprintf("%s; after it, %s at %s were not enough to recover", text, seconds(b.Watched), rate(b.After))
+	}
+	return fmt.Sprintf("%s; at %s it recovers within %s", text, rate(b.After), seconds(max(1, *b.Recovered)))
+}
+
+func (c ceiling) lawText() string {
+	l := c.Law
+	if l == nil {
+		return ""
+	}
+	text := fmt.Sprintf("contention %s (%s to %s), coherence %s (%s to %s) of the work of a request",
+		shareText(l.Alpha[1]),
+		shareText(l.Alpha[0]), shareText(l.Alpha[2]), shareText(l.Beta[1]), shareText(l.Beta[0]), shareText(l.Beta[2]))
+	if l.Peak > 0 {
+		text += fmt.Sprintf("; the peak is %s at %s %s", rate(l.Most), threeDigits(l.Peak), l.Over)
+	}
+	if l.Refusal != "" {
+		text += "; no word on more " + l.Over + " than were measured: " + l.Refusal
+	}
+	return text
+}
+
+// planText says what a forecast assumes.
+func (c ceiling) planText() string {
+	p := c.Plan
+	text := fmt.Sprintf("Each instance is loaded with %s of its capacity, and %s may be missing.", shareText(p.Use),
+		Plural(p.Spare, "instance"))
+	if p.Assumed {
+		text += " One instance was measured: from the least to the most, instances share none, 2 %, and 5 % of " +
+			"their work."
+	}
+	return text
+}
+
+func (c ceiling) forecastRow(f capacity.Forecast) []string {
+	cost := none
+	if f.PerMillion > 0 {
+		cost = threeDigits(f.PerMillion)
+	}
+	return []string{rate(f.Rate), count(int64(f.Instances)), fmt.Sprintf("%d to %d", f.Low, f.High), cost}
+}
+
+func whatIfText(w results.WhatIf) string {
+	switch {
+	case w.Rate == nil:
+		return none
+	case w.AtMost:
+		return "below " + rate(w.Rate.High)
+	case w.AtLeast:
+		return "at least " + rate(w.Rate.Low)
+	}
+	return fmt.Sprintf("%s (%s to %s)", rate(w.Rate.Middle), rate(w.Rate.Low), rate(w.Rate.High))
+}

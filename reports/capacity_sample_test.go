@@ -1,0 +1,139 @@
+package reports
+
+import (
+	"testing"
+	"time"
+
+	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/results/capacity"
+)
+
+// foundCapacity is a capacity that was found, with all that a report can show.
+func foundCapacity() *results.Capacity {
+	trial := func(kind string, at, rate, p95 float64, bad bool) results.CapacityTrial {
+		t := results.CapacityTrial{
+			Kind: kind, At: at, Seconds: 6, Rate: rate, Achieved: rate, Requests: int64(6 * rate), P50: p95 / 4,
+			P95: p95,
+			P99: 2 * p95, InFlight: rate * p95 / 4000, Bad: bad,
+			Values: []results.Value{{
+				Objective: "http_req_duration: p(95)<50", Actual: p95, Unit: "ms", Samples: int64(6 * rate),
+				Holds: !bad,
+			}},
+			Use: results.Use{
+				CPUs: 2, Generator: 0.3, System: new(rate / 7000), Server: new(rate / 8000), ServerCPUs: 1,
+				Others: new(0.05),
+				Waited: new(0.12), PoolWaits: new(0.02), Database: new(1.7), HitRatio: new(0.962),
+			},
+		}
+		if bad {
+			t.Crossed = []string{"http_req_duration: p(95)<50"}
+		}
+		return t
+	}
+	c := &results.Capacity{
+		Name: "shop", Description: "What a shop's visitors do.", Tool: results.Tool{Version: "1.2.3"},
+		Command:  []string{"headroom", "capacity", "shop.yaml", "--for", "20000", "--price", "0.12"},
+		Scenario: results.Scenario{File: "shop.yaml", Text: "name: shop\n", Seed: 1},
+		Environment: results.Environment{
+			Target: "http://127.0.0.1:8080", Own: true,
+			Machine: results.Machine{OS: "linux", Arch: "amd64", CPUs: 2, CPUModel: "a CPU"},
+		},
+		Design:  results.CapacityDesign{Seed: 1, Discard: 2.5, Measure: 6, Soak: 60, Width: 0.1, MaxTime: 480},
+		Started: time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC), Elapsed: 301,
+		Objectives: results.Objectives{{Metric: "http_req_duration", Expression: "p(95)<50"}},
+		Rate:       &capacity.Interval{Low: 5400, Middle: 5620, High: 5910}, RequestsPerIteration: 1, Proven: true,
+		Knee: 4210, Binding: "http_req_duration: p(95)<50", Bound: string(capacity.MachineCPU),
+		Evidence: []string{"CPU of the machine in use: 91.0 % at the highest rate that was good (5600/s)"},
+		Plan:     results.PlanRecord{Use: 0.7, Spare: 1, Price: 0.12, Assumed: true, Today: 3000},
+		Forecast: []capacity.Forecast{{Rate: 20_000, Low: 6, Instances: 7, High: 8, PerMillion: 0.0117}},
+		WhatIf: []results.WhatIf{
+			{Objective: "http_req_duration: p(95)<10", Rate: &capacity.Interval{Low: 3900, Middle: 4400, High: 4900}},
+			{
+				Objective: "http_req_duration: p(95)<100",
+				Rate:      &capacity.Interval{Low: 5500, Middle: 6000, High: 9000},
+				AtLeast:   true,
+			},
+			{
+				Objective: "http_req_duration: p(95)<5", Rate: &capacity.Interval{Low: 10, Middle: 100, High: 700},
+				AtMost: true,
+			},
+		},
+		Beyond: &results.Beyond{
+			Rate: 8430, Seconds: 8, Goodput: 2740, Share: 0.4875, P95: 2900, After: 2810, Watched: 12,
+			Recovered: new(5.0), Behaviour: "collapses",
+		},
+		Law: &results.LawRecord{
+			Alpha: [3]float64{0.02, 0.031, 0.05}, Beta: [3]float64{0, 0.0004, 0.001},
+			Gamma: [3]float64{2100, 2200, 2300},
+			Over:  "users", Model: capacity.Full, RSquared: 0.991, Peak: 49, Most: 7400,
+			Others: []capacity.Fit{
+				{Law: capacity.Law{Alpha: 0.031, Beta: 0.0004, Gamma: 2200}, Model: capacity.Full, RSquared: 0.991},
+				{Law: capacity.Law{Gamma: 1000}, Model: capacity.Linear, RSquared: 0.2},
+			},
+			Band: []results.LawPoint{{N: 1, X: 2200, Low: 2100, High: 2300}, {N: 16, X: 6000, Low: 5800, High: 6400}},
+		},
+		Posterior: &results.Density{Rates: []float64{5000, 5500, 5700, 6000}, Density: []float64{0.01, 0.4, 0.5, 0.09}},
+		Valid:     true, Outcome: results.Pass, Reasons: []string{},
+	}
+	for users, rate := 1, 2200.0; users <= 16; users, rate = 2*users, rate*1.3 {
+		c.Bracket = append(c.Bracket, results.CapacityTrial{
+			Kind: results.TrialClosed, Users: users, Achieved: rate, Requests: int64(4 * rate), P50: 1, P95: 3, P99: 6,
+			Use: results.Use{CPUs: 2, Generator: 0.4},
+		})
+	}
+	c.Trials = []results.CapacityTrial{
+		trial(results.TrialLight, 30, 600, 2.1, false), trial(results.TrialSearch, 40, 4200, 4.2, false),
+		trial(results.TrialSearch, 50, 6100, 180, true), trial(results.TrialSearch, 60, 5600, 31, false),
+		trial(results.TrialSoak, 70, 5400, 22, false),
+	}
+	spoilt := trial(results.TrialSearch, 65, 5900, 90, true)
+	spoilt.Veto = "other virtual machines took 4.1 % of this machine's CPU time (the limit is 2 %)"
+	c.Trials = append(c.Trials, spoilt)
+	return c
+}
+
+// requiredCapacity is too low for what is required.
+func requiredCapacity() *results.Capacity {
+	c := foundCapacity()
+	c.Design.Require, c.Outcome, c.Valid = 6000, results.Fail, true
+	c.Reasons = []string{"6000/s are required, and the lower end of the interval is 5400/s"}
+	c.RequestsPerIteration = 2.5
+	c.Beyond.Behaviour, c.Beyond.Refused, c.Beyond.Recovered = "sheds", 0.31, nil
+	return c
+}
+
+// boundedCapacity is one of which the generator was the limit.
+func boundedCapacity() *results.Capacity {
+	c := foundCapacity()
+	c.AtLeast, c.Valid, c.Outcome, c.Proven = true, false, results.Unresolved, false
+	c.Reasons = []string{"the generator was the limit at 6100/s: the capacity is at least 5400/s"}
+	c.Warnings, c.Law, c.Beyond, c.Knee, c.Binding = []string{"a warning"}, nil, nil, 0, ""
+	c.Bound, c.Forecast, c.WhatIf = string(capacity.Unknown), []capacity.Forecast{}, nil
+	return c
+}
+
+// spoiltCapacity was not found.
+func spoiltCapacity() *results.Capacity {
+	c := boundedCapacity()
+	c.Rate, c.Posterior, c.AtLeast, c.Outcome = nil, nil, false, results.Invalid
+	c.Reasons = []string{"6 of 7 trials say nothing: the machine was too busy"}
+	c.Trials, c.Bracket = nil, c.Bracket[:1]
+	return c
+}
+
+var sampleCapacities = map[string]func() *results.Capacity{
+	"found": foundCapacity, "required": requiredCapacity, "bounded": boundedCapacity, "spoilt": spoiltCapacity,
+}
+
+// hostileCapacity has texts that would be executed, or control a terminal.
+func hostileCapacity(t *testing.T) *results.Capacity {
+	t.Helper()
+	c := foundCapacity()
+	c.Name, c.Description, c.Binding, c.Bound = hostile, hostile, hostile, hostile
+	c.Reasons, c.Warnings, c.Evidence = []string{hostile}, []string{hostile}, []string{hostile}
+	c.Objectives = results.Objectives{{Metric: hostile, Expression: hostile}}
+	c.Scenario.Text, c.Scenario.File = hostile, hostile
+	c.WhatIf[0].Objective, c.Law.Refusal = hostile, hostile
+	c.Trials[0].Kind, c.Trials[5].Veto, c.Trials[2].Crossed = hostile, hostile, []string{hostile}
+	return c
+}

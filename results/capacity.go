@@ -1,0 +1,237 @@
+package results
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/policycortex/headroom/results/capacity"
+)
+
+// CapacityVersion is the version of the saved capacity's format.
+const CapacityVersion = 1
+
+// Capacity is a search for the highest rate at which the objectives of a scenario hold, with everything needed to draw
+// its report again and to repeat it. Rates are in iterations per second of all scenarios together: requests or, where
+// the scenario has flows, flows.
+type Capacity struct {
+	Version     int            `json:"version"`
+	Name        string         `json:"name"`
+	Description string         `json:"description,omitempty"`
+	Tool        Tool           `json:"tool"`
+	Command     []string       `json:"command"` // as typed
+	Scenario    Scenario       `json:"scenario"`
+	Environment Environment    `json:"environment"`
+	Design      CapacityDesign `json:"design"`
+	Started     time.Time      `json:"started"`
+	Elapsed     float64        `json:"elapsed_seconds"`
+	Interrupted bool           `json:"interrupted,omitempty"`
+
+	// Objectives are what holds up to the capacity.
+	Objectives Objectives `json:"slo"`
+	// Rate is the capacity with its 95 % interval; nil where nothing was found.
+	Rate *capacity.Interval `json:"rate"`
+	// AtLeast says that the capacity lies above Rate.Low, and how far above is not known; AtMost that it lies below
+	// Rate.High.
+	AtLeast bool `json:"at_least,omitempty"`
+	AtMost  bool `json:"at_most,omitempty"`
+	// RequestsPerIteration is 1 unless the scenario has flows.
+	RequestsPerIteration float64 `json:"requests_per_iteration"`
+	Proven               bool    `json:"proven"` // the soak at the lower end held
+	// Knee is the rate from which on the response time is twice that at light load; 0 where it was not seen.
+	Knee    float64 `json:"knee"`
+	Binding string  `json:"binding"` // the objective that is crossed first; empty: not seen
+	// Bound is what was exhausted first, or unknown.
+	Bound     string              `json:"bound"`
+	Evidence  []string            `json:"evidence,omitempty"`
+	Law       *LawRecord          `json:"usl,omitempty"`
+	Plan      PlanRecord          `json:"plan"`
+	Forecast  []capacity.Forecast `json:"forecast"`
+	WhatIf    []WhatIf            `json:"what_if,omitempty"`
+	Beyond    *Beyond             `json:"beyond,omitempty"`
+	Posterior *Density            `json:"posterior,omitempty"`
+
+	Bracket []CapacityTrial `json:"bracket,omitempty"`
+	Trials  []CapacityTrial `json:"trials"`
+
+	Valid    bool     `json:"valid"`
+	Outcome  Outcome  `json:"outcome"` // PASS, FAIL, UNRESOLVED, INVALID
+	Reasons  []string `json:"reasons"`
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// CapacityDesign is how the search was to be carried out.
+type CapacityDesign struct {
+	Seed    uint64  `json:"seed"`
+	Discard float64 `json:"discard_seconds"` // of a trial
+	Measure float64 `json:"measure_seconds"`
+	Soak    float64 `json:"soak_seconds"`
+	Width   float64 `json:"width"` // of the interval, as a share of its middle
+	MaxTime float64 `json:"max_time_seconds"`
+	Require float64 `json:"require,omitempty"` // rate that the lower end must reach
+}
+
+// Objective is a threshold that holds up to the capacity.
+type Objective struct {
+	Metric     string `json:"metric"`     // with its selector
+	Expression string `json:"expression"` // as written: p(95)<50
+}
+
+// String is the objective as scenarios have it.
+func (o Objective) String() string { return o.Metric + ": " + o.Expression }
+
+// Objectives are in JSON as they are in scenarios: the expressions of each metric.
+type Objectives []Objective
+
+// MarshalJSON writes {"http_req_duration": ["p(95)<50"]}.
+func (all Objectives) MarshalJSON() ([]byte, error) {
+	of := map[string][]string{}
+	for _, o := range all {
+		of[o.Metric] = append(of[o.Metric], o.Expression)
+	}
+	return json.Marshal(of)
+}
+
+// UnmarshalJSON reads what MarshalJSON has written, in the order of the metrics' names.
+func (all *Objectives) UnmarshalJSON(doc []byte) error {
+	var of map[string][]string
+	if err := json.Unmarshal(doc, &of); err != nil {
+		return err
+	}
+	for _, metric := range slices.Sorted(maps.Keys(of)) {
+		for _, expression := range of[metric] {
+			*all = append(*all, Objective{metric, expression})
+		}
+	}
+	return nil
+}
+
+// The kinds of trials.
+const (
+	TrialClosed = "closed"     // users without pauses
+	TrialLight  = "light load" // the first open one, far below what users reached
+	TrialSearch = "search"
+	TrialSoak   = "soak"
+)
+
+// CapacityTrial is a stretch of load on the service.
+type CapacityTrial struct {
+	Kind     string  `json:"kind"`
+	At       float64 `json:"at_seconds"` // of its start, since the search's
+	Seconds  float64 `json:"seconds"`    // that were measured
+	Users    int     `json:"users,omitempty"`
+	Rate     float64 `json:"rate,omitempty"` // that was asked for
+	Achieved float64 `json:"achieved"`       // iterations per second
+	Requests int64   `json:"requests"`
+	Failed   int64   `json:"failed"`
+	Refused  int64   `json:"refused,omitempty"` // of the failed: answers with 429 or 503
+	P50      float64 `json:"p50_ms"`            // response time of all requests
+	P95      float64 `json:"p95_ms"`
+	P99      float64 `json:"p99_ms"`
+	// InFlight is the mean number of requests under way, by Little's law.
+	InFlight float64 `json:"in_flight"`
+	Bad      bool    `json:"bad,omitempty"`
+	// Crossed are the objectives that did not hold, and what else made it bad.
+	Crossed []string `json:"crossed,omitempty"`
+	// Veto is why it says nothing; empty where it does. Limit says that the generator was the limit.
+	Veto   string  `json:"veto,omitempty"`
+	Limit  bool    `json:"generator_limit,omitempty"`
+	Values []Value `json:"values,omitempty"` // of the objectives
+	Use    Use     `json:"use"`
+}
+
+// Value is what an objective was held against.
+type Value struct {
+	Objective string  `json:"objective"`
+	Actual    float64 `json:"actual"`
+	Unit      string  `json:"unit,omitempty"`
+	Samples   int64   `json:"samples"`
+	Holds     bool    `json:"holds"`
+}
+
+// Use is what was used during a trial. What nobody told is nil.
+type Use struct {
+	CPUs      int      `json:"cpus"` // of the machine
+	Generator float64  `json:"generator_cores"`
+	System    *float64 `json:"system_cores,omitempty"` // of the system under test, all of its processes
+	Server    *float64 `json:"server_cores,omitempty"` // of the reference server alone
+	// ServerCPUs are those that the reference server may use; 0: not known.
+	ServerCPUs int      `json:"server_cpus,omitempty"`
+	Others     *float64 `json:"others_cores,omitempty"`
+	Stolen     *float64 `json:"stolen_cores,omitempty"`
+	// Waited is the part of the time in which the system's threads could have run that they waited for a CPU.
+	Waited *float64 `json:"system_wait,omitempty"`
+	// of the acquires of a database connection of the reference server
+	PoolWaits *float64 `json:"pool_waits,omitempty"`   // the share that waited
+	PoolWait  *float64 `json:"pool_wait_ms,omitempty"` // the mean wait of those
+	Database  *float64 `json:"database_p95_ms,omitempty"`
+	HitRatio  *float64 `json:"hit_ratio,omitempty"`
+}
+
+// LawRecord is the scalability law of a service, with intervals: low, middle, high.
+type LawRecord struct {
+	Alpha [3]float64 `json:"alpha"`
+	Beta  [3]float64 `json:"beta"`
+	Gamma [3]float64 `json:"gamma"`
+	// Over is what N is: users.
+	Over     string            `json:"over"`
+	Model    capacity.Model    `json:"model"` // the best by AICc
+	RSquared float64           `json:"r_squared"`
+	Peak     float64           `json:"peak,omitempty"` // concurrency; 0: none within what was measured
+	Most     float64           `json:"most,omitempty"` // throughput there
+	Refusal  string            `json:"refusal,omitempty"`
+	Others   []capacity.Fit    `json:"models"`
+	Samples  []capacity.Sample `json:"samples"`
+	Band     []LawPoint        `json:"band"`
+}
+
+// LawPoint is the law's throughput at a concurrency, with its interval.
+type LawPoint struct {
+	N    float64 `json:"n"`
+	X    float64 `json:"x"`
+	Low  float64 `json:"lo"`
+	High float64 `json:"hi"`
+}
+
+// PlanRecord is what a forecast assumes.
+type PlanRecord struct {
+	Use   float64 `json:"use"`   // share of its capacity that an instance is loaded with
+	Spare int     `json:"spare"` // instances that may be missing
+	Price float64 `json:"price_per_hour,omitempty"`
+	// Assumed says that one instance was measured, so that how several scale is a range.
+	Assumed bool `json:"assumed"`
+	// Today is the peak that there is today; 0: not given.
+	Today float64 `json:"today,omitempty"`
+}
+
+// WhatIf is the capacity at another objective, from the same trials.
+type WhatIf struct {
+	Objective string             `json:"objective"`
+	Rate      *capacity.Interval `json:"rate"`
+	// Bounds: see [Capacity].
+	AtLeast bool `json:"at_least,omitempty"`
+	AtMost  bool `json:"at_most,omitempty"`
+}
+
+// Beyond is how the service is at more than its capacity, and after that.
+type Beyond struct {
+	Rate    float64 `json:"rate"`
+	Seconds float64 `json:"seconds"`
+	Goodput float64 `json:"goodput"`       // good answers per second: in time where an objective says so
+	Share   float64 `json:"goodput_share"` // of the capacity
+	P95     float64 `json:"p95_ms"`
+	Failed  float64 `json:"failed"`  // share
+	Refused float64 `json:"refused"` // share answered with 429 or 503
+	// Recovered is how long after the load fell to After the objectives held again; nil: not while it was watched.
+	After     float64  `json:"after_rate"`
+	Recovered *float64 `json:"recovered_seconds"`
+	Watched   float64  `json:"watched_seconds"`
+	Behaviour string   `json:"behaviour"` // holds, degrades, collapses, sheds
+}
+
+// Density is a probability density over rates.
+type Density struct {
+	Rates   []float64 `json:"rates"`
+	Density []float64 `json:"density"`
+}

@@ -1,0 +1,183 @@
+// Package queue simulates services whose capacity is known, to hold searches for a capacity to it. It is for tests and
+// for cmd/bench-capacity, which serves the same services for real.
+package queue
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+)
+
+// Service answers in the order in which requests come, by some workers. Times are in seconds.
+type Service struct {
+	Name    string
+	Workers int
+	Mean    float64 // service time
+	// Draw draws a service time as a multiple of the mean.
+	Draw func(r *rand.Rand) float64
+	// Hiccup is how often a second all workers stand still for [Stall], as a probability.
+	Hiccup float64
+	// Leak is by how much the service times grow in a second of the service's life, as a share of the mean.
+	Leak float64
+	// Limit is the rate from which on requests are refused; 0: none.
+	Limit float64
+	// Cliff is the rate from which on service times are three times as long; 0: none.
+	Cliff float64
+	// Best is what users in a closed loop reach, in requests per second.
+	Best float64
+}
+
+const (
+	// Stall is how long a hiccup is.
+	Stall = 1.0
+	// Late is the limit of P95 that the capacity of the services is for, as a multiple of the mean service time.
+	Late = 5
+	// MostRefused is the share of requests that may be refused.
+	MostRefused = 0.001
+	// Slower is by how much service times are longer beyond a cliff.
+	Slower = 3
+	// Burst is the part of a second's requests that a limited service takes at once.
+	Burst = 0.1
+)
+
+// Exponential service times make an M/M/c queue, Fixed ones an M/D/c queue.
+func Exponential(r *rand.Rand) float64 { return r.ExpFloat64() }
+
+// Fixed is always the mean.
+func Fixed(*rand.Rand) float64 { return 1 }
+
+// HeavyTailed is lognormal, with a standard deviation of about three times the mean.
+func HeavyTailed(r *rand.Rand) float64 {
+	const sigma = 1.5
+	return math.Exp(sigma*r.NormFloat64() - sigma*sigma/2)
+}
+
+// Services are those that searches are held to, with a mean service time in seconds.
+func Services(mean float64) []Service {
+	full := func(workers int) float64 { return float64(workers) / mean }
+	return []Service{
+		{Name: "exponential", Workers: 4, Draw: Exponential, Mean: mean, Best: full(4)},
+		{Name: "fixed", Workers: 4, Draw: Fixed, Mean: mean, Best: full(4)},
+		{Name: "one worker", Workers: 1, Draw: Exponential, Mean: mean, Best: full(1)},
+		{Name: "heavy-tailed", Workers: 8, Draw: HeavyTailed, Mean: mean, Best: full(8)},
+		{Name: "with hiccups", Workers: 4, Draw: Exponential, Mean: mean, Best: full(4), Hiccup: 0.025},
+		{Name: "leaking", Workers: 4, Draw: Exponential, Mean: mean, Best: full(4), Leak: 0.0003},
+		{Name: "rate limiter", Workers: 4, Draw: Exponential, Mean: mean, Best: 0.6 * full(4), Limit: 0.6 * full(4)},
+		{Name: "cliff", Workers: 4, Draw: Exponential, Mean: mean, Best: 0.7 * full(4), Cliff: 0.7 * full(4)},
+	}
+}
+
+// Outcome is what a stretch of load measured.
+type Outcome struct {
+	Times   []float64 // of the answers, sorted
+	Refused float64   // share
+}
+
+// P95 is infinite without answers.
+func (o Outcome) P95() float64 {
+	if len(o.Times) == 0 {
+		return math.Inf(1)
+	}
+	return o.Times[min(len(o.Times)-1, len(o.Times)*95/100)]
+}
+
+// Bad says that the objectives did not hold.
+func (s Service) Bad(o Outcome) bool { return o.P95() >= Late*s.Mean || o.Refused >= MostRefused }
+
+// Send simulates Poisson arrivals at a rate, of which those in the first seconds are discarded. It begins with no
+// request under way at an instant of the service's life.
+func (s Service) Send(r *rand.Rand, rate, discard, measure, at float64) Outcome {
+	w := s.start(r, rate, discard+measure, at)
+	var o Outcome
+	refused, all := 0, 0
+	for now := r.ExpFloat64() / rate; now < discard+measure; now += r.ExpFloat64() / rate {
+		end, taken := w.take(now)
+		if now < discard {
+			continue
+		}
+		all++
+		if !taken {
+			refused++
+			continue
+		}
+		o.Times = append(o.Times, end-now)
+	}
+	slices.Sort(o.Times)
+	o.Refused = float64(refused) / float64(max(all, 1))
+	return o
+}
+
+// work is a service at work.
+type work struct {
+	of         Service
+	random     *rand.Rand
+	mean       float64
+	free       []float64 // when each worker is
+	stalls     []float64 // when hiccups begin
+	tokens, at float64
+}
+
+func (s Service) start(r *rand.Rand, rate, length, at float64) *work {
+	w := &work{
+		of: s, random: r, mean: s.Mean * (1 + s.Leak*at), free: make([]float64, s.Workers), tokens: Burst * s.Limit,
+	}
+	if s.Cliff > 0 && rate > s.Cliff {
+		w.mean *= Slower
+	}
+	for second := range int(math.Ceil(length)) {
+		if s.Hiccup > 0 && r.Float64() < s.Hiccup {
+			w.stalls = append(w.stalls, float64(second)+r.Float64())
+		}
+	}
+	return w
+}
+
+// take gives a request that comes now to the first worker that is free, and says when it is answered; or refuses it.
+func (w *work) take(now float64) (end float64, taken bool) {
+	if limit := w.of.Limit; limit > 0 {
+		w.tokens = min(Burst*limit, w.tokens+(now-w.at)*limit)
+		w.at = now
+		if w.tokens < 1 {
+			return 0, false
+		}
+		w.tokens--
+	}
+	next := 0
+	for i := range w.free {
+		if w.free[i] < w.free[next] {
+			next = i
+		}
+	}
+	begin := max(now, w.free[next])
+	for _, stall := range w.stalls {
+		if begin >= stall && begin < stall+Stall {
+			begin = stall + Stall
+		}
+	}
+	w.free[next] = begin + w.mean*w.of.Draw(w.random)
+	return w.free[next], true
+}
+
+// Capacity is the highest rate at which the objectives hold in the long run, without hiccups and with the service as it
+// is at an instant of its life.
+func (s Service) Capacity(at float64) float64 {
+	switch {
+	case s.Limit > 0:
+		return s.Limit
+	case s.Cliff > 0:
+		return s.Cliff
+	}
+	s.Hiccup = 0
+	low, high := 0.0, 1.05*s.Best
+	const steps, requests = 12, 1_000_000
+	for range steps {
+		middle := (low + high) / 2
+		r := rand.New(rand.NewPCG(5, 5))
+		if s.Bad(s.Send(r, middle, 0, requests/s.Best, at)) {
+			high = middle
+		} else {
+			low = middle
+		}
+	}
+	return (low + high) / 2
+}

@@ -1,0 +1,194 @@
+package judge
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/results/stats"
+	"github.com/policycortex/headroom/scenarios"
+)
+
+// The rules of a trial of a capacity search beside its objectives.
+const (
+	// mostFailed is the share of requests that may fail where no objective is about failures.
+	mostFailed = 0.001
+	// Requests pile up when the median response time grows by so many ms a second, as it does when the service answers
+	// less than 99 % of what it is asked, and its seconds rise more clearly than chance makes them with pileP.
+	pileSlope = 10
+	pileP     = 0.01
+	// leastSent is the share of what was planned that must have been sent.
+	leastSent = 0.99
+	// A trial says nothing when the generator's own lag at P99 is above leastTrialLag, in ms, and above trialLagShare
+	// of the tightest limit of a time; where no objective limits one, above timelessLag.
+	leastTrialLag = 1
+	trialLagShare = 0.1
+	timelessLag   = 10
+	// busyGenerator is the share of the CPUs that the generator may use from which on it is the limit.
+	busyGenerator = 0.8
+)
+
+// ObjectivesOf are the thresholds of a plan that can be objectives of a capacity search, and why the others cannot.
+func ObjectivesOf(thresholds []scenarios.Threshold) (objectives []scenarios.Threshold, refused []string) {
+	for _, t := range thresholds {
+		why := ""
+		switch {
+		case t.Metric == scenarios.HTTPReqs, t.Metric == scenarios.DataReceived, t.Metric == scenarios.DataSent:
+			why = "the search decides how much is sent"
+		case t.Metric == scenarios.ScheduleLag, t.Metric == scenarios.DroppedIterations:
+			why = "it is of the generator, which every trial is checked for"
+		case t.Window > 0:
+			why = "a trial is judged as a whole"
+		}
+		if why == "" {
+			objectives = append(objectives, t)
+			continue
+		}
+		refused = append(refused, fmt.Sprintf("%s: %s is no objective: %s", t.Name(), t.Source, why))
+	}
+	return objectives, refused
+}
+
+// CapacityTrial holds what a stretch of open load measured against the objectives. It is bad when one of them does not
+// hold, when 0.1 % of the requests or more failed where no objective is about failures, or when requests pile up. The
+// values themselves decide and not their intervals: the search weighs that a trial may be wrong.
+func CapacityTrial(m *results.Measurements, objectives []scenarios.Threshold) (results.CapacityTrial, error) {
+	t, err := Stretch(m)
+	if err != nil {
+		return t, err
+	}
+	aboutFailures := false
+	for _, o := range objectives {
+		g, err := evaluate(m, o, 0)
+		if err != nil {
+			return t, fmt.Errorf("objective %s: %s: %w", o.Name(), o.Source, err)
+		}
+		name := o.Name() + ": " + o.Source
+		t.Values = append(t.Values, results.Value{
+			Objective: name, Actual: g.Actual, Unit: g.Unit, Samples: g.Samples, Holds: g.Passed,
+		})
+		if !g.Passed {
+			t.Crossed = append(t.Crossed, name)
+		}
+		aboutFailures = aboutFailures || ofFailures(o.Metric)
+	}
+	if !aboutFailures && t.Requests > 0 && float64(t.Failed) >= mostFailed*float64(t.Requests) {
+		t.Crossed = append(t.Crossed, Failures)
+	}
+	if slices.ContainsFunc(m.Loads, func(l *results.Load) bool { return pilesUp(m, l) }) {
+		t.Crossed = append(t.Crossed, Backlog)
+	}
+	t.Bad = len(t.Crossed) > 0
+	t.Veto, t.Limit = vetoTrial(m, objectives)
+	return t, nil
+}
+
+// What makes a trial bad beside the objectives.
+const (
+	Failures = "0.1 % of the requests or more failed"
+	Backlog  = "requests piled up: less than 99 % of the rate was answered"
+)
+
+// pilesUp says whether the service did not keep up with a load. How many answers came in a few seconds scatters too
+// much to tell that at low rates; the time that they take, counted from when they were due, does not.
+func pilesUp(m *results.Measurements, l *results.Load) bool {
+	if float64(l.Sent) < leastSent*float64(l.Planned) {
+		return true
+	}
+	var medians []float64
+	for _, p := range m.Points {
+		if p.Scenario == l.Scenario && p.Request == "" && !p.Partial && p.Max > 0 &&
+			float64(p.Second) < l.MeasuredTo {
+			medians = append(medians, p.P50)
+		}
+	}
+	slope, p := stats.Rising(medians)
+	return slope >= pileSlope && p <= pileP
+}
+
+// Stretch is what a stretch of load came to, judged by nothing.
+func Stretch(m *results.Measurements) (results.CapacityTrial, error) {
+	var t results.CapacityTrial
+	sum, err := m.Summarize(nil)
+	if err != nil {
+		return t, err
+	}
+	t.Requests, t.Failed, t.Seconds = sum.Requests, sum.Failed, sum.Seconds
+	for _, s := range m.Series {
+		t.Refused += Refused(s)
+	}
+	for _, l := range m.Loads {
+		t.Achieved += m.AchievedRate(l)
+	}
+	t.P50, t.P95, t.P99 = sum.Response.Percentile(50), sum.Response.Percentile(95), sum.Response.Percentile(99)
+	t.InFlight = sum.Rate() * sum.Response.Mean() / 1000
+	t.Use = use(m)
+	return t, nil
+}
+
+// vetoTrial says why a trial says nothing: the machine or the generator was in the way. It does not look at the
+// answers. limit says that the generator cannot send more.
+func vetoTrial(m *results.Measurements, objectives []scenarios.Threshold) (veto string, limit bool) {
+	for _, l := range m.Loads {
+		if l.OutOfFiles > 0 || l.OutOfPorts > 0 {
+			return exhausted(m, l)[0], true
+		}
+	}
+	if found := disturbances(m); len(found) > 0 {
+		return strings.Join(found, "; "), false
+	}
+	most := trialLag(objectives)
+	for _, l := range m.Loads {
+		if own := l.OwnLag.Percentile(99); own > most {
+			busy := m.Generator.CPUCores() >= busyGenerator*float64(max(1, m.Generator.GoMaxProcs))
+			return fmt.Sprintf("the generator itself was late: 1 %% of the requests by %.1f ms or more (the limit "+
+				"is %.1f ms)",
+				own, most), busy
+		}
+	}
+	return "", false
+}
+
+// trialLag is how late the generator may be at P99, in ms.
+func trialLag(objectives []scenarios.Threshold) float64 {
+	tightest := timelessLag / trialLagShare
+	for _, o := range objectives {
+		if limitsTime(o) {
+			tightest = min(tightest, o.Limit)
+		}
+	}
+	return max(leastTrialLag, trialLagShare*tightest)
+}
+
+// use is what was used while a stretch of load was measured.
+func use(m *results.Measurements) results.Use {
+	u := results.Use{CPUs: m.Generator.CPUs, Generator: m.Generator.CPUCores()}
+	if m.Health != nil {
+		t := m.Health.Totals()
+		u.System, u.Others, u.Stolen, u.Waited = t.System, t.Others, t.Stolen, t.SysWaited
+	}
+	v := m.View("")
+	if v == nil || v.Seconds == 0 {
+		return u
+	}
+	u.Server = new(v.CPUSeconds / v.Seconds)
+	var acquires, waits int64
+	waited := 0.0
+	for _, p := range v.Pools {
+		acquires, waits, waited = acquires+p.Acquires, waits+p.Waits, waited+p.Waited
+	}
+	if acquires > 0 {
+		u.PoolWaits = new(float64(waits) / float64(acquires))
+	}
+	if waits > 0 {
+		u.PoolWait = new(waited / float64(waits))
+	}
+	if h, err := v.Database(""); err == nil && h.Count() > 0 {
+		u.Database = new(h.Percentile(95))
+	}
+	if all, known := v.Tiers["overall"]; known && all.Hits+all.Misses > 0 {
+		u.HitRatio = new(all.Ratio())
+	}
+	return u
+}

@@ -1,0 +1,185 @@
+package judge
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/results/capacity"
+	"github.com/policycortex/headroom/scenarios"
+)
+
+func objective(t *testing.T, name, source string) scenarios.Threshold {
+	t.Helper()
+	o, err := scenarios.ParseThreshold(name, source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+func TestObjectivesOf(t *testing.T) {
+	all := []scenarios.Threshold{
+		objective(t, "http_req_duration", "p(95)<50"), objective(t, "http_reqs", "rate>100"),
+		objective(t, "http_req_failed", "rate<0.01"), objective(t, "schedule_lag", "p(99)<5"),
+		objective(t, "http_req_duration", "p(95)<50 for 10s"),
+	}
+	objectives, refused := ObjectivesOf(all)
+	if len(objectives) != 2 || len(refused) != 3 ||
+		!strings.Contains(refused[0], "http_reqs: rate>100 is no objective") {
+		t.Errorf("%+v, %q", objectives, refused)
+	}
+}
+
+// TestCapacityTrial: of the requests of the sample, P95 is 950 ms and 1 % failed.
+func TestCapacityTrial(t *testing.T) {
+	for name, c := range map[string]struct {
+		objectives []scenarios.Threshold
+		crossed    []string
+	}{
+		"all hold": {[]scenarios.Threshold{
+			objective(t, "http_req_duration", "p(95)<951"), objective(t, "http_req_failed", "rate<0.02"),
+		}, nil},
+		"a time": {[]scenarios.Threshold{
+			objective(t, "http_req_duration", "p(95)<949"), objective(t, "http_req_failed", "rate<0.02"),
+		}, []string{"http_req_duration: p(95)<949"}},
+		"failures, though nobody asked": {
+			[]scenarios.Threshold{objective(t, "http_req_duration", "p(95)<951")},
+			[]string{Failures},
+		},
+		"no data": {[]scenarios.Threshold{
+			objective(t, "http_req_duration{name:none}", "p(95)<951"), objective(t, "http_req_failed", "rate<0.02"),
+		}, []string{"http_req_duration{name:none}: p(95)<951"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := CapacityTrial(measured(), c.objectives)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.Join(got.Crossed, "; ") != strings.Join(c.crossed, "; ") || got.Bad != (len(c.crossed) > 0) {
+				t.Errorf("%+v, want %q", got, c.crossed)
+			}
+			if len(got.Values) != len(c.objectives) || got.Requests != 1000 || got.Failed != 10 || !near(got.P95, 950) {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}
+
+// TestPilesUp: response times that grow by 10 ms a second or more, and requests that were never sent.
+func TestPilesUp(t *testing.T) {
+	course := func(medians ...float64) *results.Measurements {
+		m := &results.Measurements{Loads: []*results.Load{{Scenario: "a", Planned: 100, Sent: 100, MeasuredTo: 100}}}
+		for i, p50 := range medians {
+			m.Points = append(m.Points, results.Point{Scenario: "a", Second: i, P50: p50, Max: p50 + 1, Requests: 10})
+		}
+		return m
+	}
+	for name, c := range map[string]struct {
+		medians []float64
+		want    bool
+	}{
+		"steady":        {[]float64{5, 6, 5, 7, 5, 6, 5, 6}, false},
+		"slow":          {[]float64{500, 501, 500, 502, 503, 500, 501, 502}, false},
+		"rising slowly": {[]float64{5, 6, 7, 8, 9, 10, 11, 12}, false},
+		"piling up":     {[]float64{5, 30, 52, 70, 101, 120, 144, 160}, true},
+		"one hiccup":    {[]float64{5, 5, 5, 900, 400, 5, 5, 5}, false},
+		"too few":       {[]float64{5, 900}, false},
+	} {
+		m := course(c.medians...)
+		if got := pilesUp(m, m.Loads[0]); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	m := course(5, 5, 5, 5)
+	m.Loads[0].Sent = 90
+	if !pilesUp(m, m.Loads[0]) {
+		t.Error("a tenth was never sent")
+	}
+}
+
+// searched is a capacity whose trials are good up to a rate.
+func searched(t *testing.T, limit float64, veto func(rate float64) bool) (*results.Capacity, *capacity.Search) {
+	t.Helper()
+	s, err := capacity.NewSearch(1000, capacity.Rule{Width: 0.1, Most: 60, Trial: 10, Soak: 60})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &results.Capacity{Design: results.CapacityDesign{Width: 0.1, Soak: 60}}
+	for left := 600.0; ; left -= 10 {
+		step := s.Next(left)
+		if step.Kind == capacity.Over {
+			break
+		}
+		bad := step.Rate > limit
+		trial := results.CapacityTrial{
+			Kind: results.TrialSearch, Rate: step.Rate, Bad: bad, P95: 10 / max(0.01, 1-step.Rate/1000), Requests: 1000,
+			Values: []results.Value{{Objective: "http_req_duration: p(95)<50", Actual: 10, Samples: 1000, Holds: !bad}},
+		}
+		if bad {
+			trial.Crossed, trial.Values[0].Actual = []string{"http_req_duration: p(95)<50"}, 60
+		}
+		if veto(step.Rate) {
+			trial.Veto, trial.Limit = "the generator itself was late", true
+		}
+		c.Trials = append(c.Trials, trial)
+		s.Add(step, capacity.Seen{Bad: bad, Veto: trial.Veto != "", Limit: trial.Limit})
+	}
+	return c, s
+}
+
+func TestConcludeCapacity(t *testing.T) {
+	never := func(float64) bool { return false }
+	objectives := []scenarios.Threshold{objective(t, "http_req_duration", "p(95)<50")}
+	for name, c := range map[string]struct {
+		limit   float64
+		veto    func(float64) bool
+		require float64
+		want    results.Outcome
+		reason  string
+	}{
+		"found":             {700, never, 0, results.Pass, ""},
+		"enough":            {700, never, 600, results.Pass, ""},
+		"not enough":        {700, never, 800, results.Fail, "800/s are required"},
+		"never good":        {0, never, 0, results.Unresolved, "no trial was good"},
+		"never good enough": {0, never, 100, results.Fail, "100/s are required"},
+		"generator": {
+			5000, func(r float64) bool { return r > 500 }, 0, results.Unresolved,
+			"the generator was the limit",
+		},
+		"generator, enough": {
+			5000, func(r float64) bool { return r > 500 }, 300, results.Pass,
+			"the generator was the limit",
+		},
+		"busy":           {700, func(float64) bool { return true }, 0, results.Invalid, "say nothing"},
+		"busy, required": {700, func(float64) bool { return true }, 10, results.Invalid, "say nothing"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, s := searched(t, c.limit, c.veto)
+			got.Design.Require = c.require
+			if err := ConcludeCapacity(got, s, objectives); err != nil {
+				t.Fatal(err)
+			}
+			if got.Outcome != c.want || !strings.Contains(strings.Join(got.Reasons, "; "), c.reason) ||
+				got.Valid != (c.reason == "" || name == "not enough") {
+				t.Errorf("%s, %v, %q, %+v; want %s, %q", got.Outcome, got.Valid, got.Reasons, got.Rate, c.want,
+					c.reason)
+			}
+		})
+	}
+	got, s := searched(t, 700, never)
+	if err := ConcludeCapacity(got, s, objectives); err != nil {
+		t.Fatal(err)
+	}
+	if got.Binding != "http_req_duration: p(95)<50" || got.Bound != string(capacity.Unknown) || got.Knee < 400 ||
+		got.Knee > 700 || !got.Proven {
+		t.Errorf("%+v", got)
+	}
+	looser := false
+	for _, w := range got.WhatIf {
+		looser = looser || w.Objective == "http_req_duration: p(95)<100" && w.AtLeast
+	}
+	if !looser {
+		t.Errorf("%+v", got.WhatIf)
+	}
+}

@@ -1,0 +1,98 @@
+package scenarios
+
+import (
+	"math"
+	"strings"
+	"testing"
+	"time"
+)
+
+func mixed() *Plan {
+	return &Plan{Seed: 1, Scenarios: []Scenario{
+		{
+			Name: "read", Load: ConstantRate{Rate: 90, Duration: time.Minute, MaxVUs: 10, Arrivals: Poisson},
+			StartTime: time.Second, Warmup: time.Second,
+			Requests: []Request{{Name: "get", Weight: 3}, {Name: "list", Weight: 1}},
+		},
+		{
+			Name: "write", Load: ConstantRate{Rate: 10, Duration: time.Minute, MaxVUs: 5},
+			Requests: []Request{{Name: "get", Flow: "life", Weight: 1}, {Name: "delete", Flow: "life", Step: 1}},
+		},
+	}, Thresholds: []Threshold{{Metric: HTTPReqs}}}
+}
+
+func TestMixAtRate(t *testing.T) {
+	plan := mixed()
+	m, err := NewMix(plan)
+	if err != nil || m.Workers() != 15 {
+		t.Fatal(m.Workers(), err)
+	}
+	at := m.AtRate(1000, Stretch{Discard: 2 * time.Second, Measure: 6 * time.Second, Grace: time.Second, Seed: 9})
+	for i, want := range []float64{900, 100} {
+		s := at.Scenarios[i]
+		l := s.Load.(ConstantRate)
+		if math.Abs(l.Rate-want) > 1e-9 || l.Duration != 8*time.Second || s.Warmup != 2*time.Second ||
+			s.StartTime != 0 ||
+			s.GracefulStop != time.Second {
+			t.Errorf("%+v, want a rate of %v", s, want)
+		}
+	}
+	if at.Seed != 9 || at.Scenarios[0].Load.(ConstantRate).Arrivals != Poisson || len(at.Thresholds) != 1 {
+		t.Errorf("%+v", at)
+	}
+	if plan.Scenarios[0].Load.(ConstantRate).Rate != 90 || plan.Seed != 1 {
+		t.Errorf("the plan itself was changed: %+v", plan)
+	}
+}
+
+func TestMixSteps(t *testing.T) {
+	m, _ := NewMix(mixed())
+	plan := m.Steps([]Stage{
+		{Name: "beyond", Target: 100, Duration: time.Second},
+		{Name: "after", Target: 50, Duration: time.Second},
+	},
+		time.Second, 3)
+	l := plan.Scenarios[1].Load.(RampingRate)
+	if l.StartRate != 10 || l.Length() != 2*time.Second || len(l.Stages) != 4 || l.Stages[3].Target != 5 ||
+		l.Stages[3].Name != "after" || l.Stages[2].Duration != 0 || l.MaxVUs != 5 {
+		t.Errorf("%+v", l)
+	}
+}
+
+func TestMixClosed(t *testing.T) {
+	m, _ := NewMix(mixed())
+	plan, ok := m.Closed(4, Stretch{Measure: time.Second})
+	if !ok || len(plan.Scenarios) != 1 || plan.Scenarios[0].Load.(Users).VUs != 4 || plan.Thresholds != nil {
+		t.Fatalf("%+v, %v", plan, ok)
+	}
+	want := map[string]int{"read get": 67_500, "read list": 22_500, "write get": 10_000, "write delete": 0}
+	for _, r := range plan.Scenarios[0].Requests {
+		if r.Weight != want[r.Name] {
+			t.Errorf("%s has the weight %d, want %d", r.Name, r.Weight, want[r.Name])
+		}
+	}
+	one := mixed()
+	one.Scenarios = one.Scenarios[:1]
+	m, _ = NewMix(one)
+	plan, _ = m.Closed(4, Stretch{Measure: time.Second})
+	if plan.Scenarios[0].Requests[0].Name != "get" {
+		t.Errorf("%+v", plan.Scenarios[0])
+	}
+	other := mixed()
+	other.Scenarios[1].Engine = EngineVegeta
+	m, _ = NewMix(other)
+	if _, ok := m.Closed(4, Stretch{}); ok {
+		t.Error("two engines in one scenario")
+	}
+}
+
+func TestNewMixRefuses(t *testing.T) {
+	plan := mixed()
+	plan.Scenarios[0].Load = Users{VUs: 1}
+	plan.Faults = []Fault{{}}
+	_, err := NewMix(plan)
+	if err == nil || !strings.Contains(err.Error(), "read has the executor constant-vus") ||
+		!strings.Contains(err.Error(), "faults") {
+		t.Errorf("%v", err)
+	}
+}
