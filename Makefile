@@ -49,8 +49,9 @@ test: ## run all tests, with the race detector where a C compiler is installed (
 	go build $(RACE) $$(go list -f '{{if and .GoFiles (ne .Name "main")}}{{.ImportPath}}{{end}}' ./...)
 	go test $(RACE) -vet=off -p 2 -parallel 4 -timeout 15m ./loadgen/... ./cmd/headroom/... $$(go list ./cmd/internal/... | grep -v /systems) # mostly waiting; systems is part of lint
 	go test $(RACE) -vet=off -p 1 -timeout 15m ./cmd/bench-server ./cmd/bench-generator ./cmd/bench-capacity # use the whole machine
-	go test $(RACE) -vet=off -p 2 -parallel 4 -timeout 15m -skip 'TestIntervalCovers|TestPairErrors|TestUnchangedServer|TestSearch(Covers|FindsQueues)|TestRecordedNoise' $$(go list ./... | grep -v -e /loadgen -e /cmd/)
-	go test -vet=off -run 'TestIntervalCovers|TestPairErrors|TestUnchangedServer|TestSearch(Covers|FindsQueues)|TestRecordedNoise' ./results/... # simulations without goroutines, which take minutes with the race detector
+	go test $(RACE) -vet=off -p 2 -parallel 4 -timeout 15m -skip 'TestIntervalCovers|TestPairErrors|TestUnchangedServer|TestRecordedNoise' $$(go list ./... | grep -v -e /loadgen -e /cmd/ -e /results/capacity)
+	go test -vet=off -run 'TestIntervalCovers|TestPairErrors|TestUnchangedServer|TestRecordedNoise' ./results/judge ./results/stats ./results/calibration
+	go test -vet=off ./results/capacity/... # like those, simulations without goroutines, which take minutes with the race detector
 	go test -vet=off -count=1 -run TestHiccup ./loadgen # its arithmetic assumes the speed without the race detector
 
 # Whole runs, Postgres and cache processes, and the race detector are part of `make test` only.
