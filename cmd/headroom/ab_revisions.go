@@ -48,7 +48,9 @@ func (x *experimenter) prepareRevisions(ctx context.Context, a *arms, plan *scen
 			if _, err := migrations(dir); err != nil {
 				return err
 			}
-			build = "go build -o '" + strings.ReplaceAll(program, "'", `'\''`) + "' ./cmd/headroom"
+			// Without -trimpath the names of directories are part of what Go compiles, so that its cache has nothing for
+			// a new checkout.
+			build = "go build -trimpath -o '" + strings.ReplaceAll(program, "'", `'\''`) + "' ./cmd/headroom"
 		}
 		if build != "" {
 			fmt.Fprintf(x.progress, "building the %s\n", arm.name)
