@@ -48,8 +48,8 @@ func (x *experimenter) prepareRevisions(ctx context.Context, a *arms, plan *scen
 			if _, err := migrations(dir); err != nil {
 				return err
 			}
-			// Without -trimpath the names of directories are part of what Go compiles, so that its cache has nothing for
-			// a new checkout.
+			// Without -trimpath the names of directories are part of what Go compiles, so that its cache has nothing
+			// for a new checkout.
 			build = "go build -trimpath -o '" + strings.ReplaceAll(program, "'", `'\''`) + "' ./cmd/headroom"
 		}
 		if build != "" {
