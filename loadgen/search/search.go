@@ -240,14 +240,6 @@ func (o *Options) beyond(ctx context.Context, f *Found) error {
 	return nil
 }
 
-// Throughput is the highest throughput of the closed loops; 0 where none was measured.
-func (f *Found) Throughput() (best float64) {
-	for _, t := range f.Bracket {
-		best = max(best, t.Achieved)
-	}
-	return best
-}
-
 // RequestsPerIteration is how many requests an iteration has: 1 unless there are flows.
 func (f *Found) RequestsPerIteration() float64 {
 	if f.Iterations == 0 {

@@ -1,6 +1,7 @@
 package capacity
 
 import (
+	"cmp"
 	"math"
 	"slices"
 )
@@ -14,15 +15,7 @@ type TimeAt struct{ Rate, Time float64 }
 // grow as a power of the rate. ok is false where no rate was measured at which it is so.
 func Knee(points []TimeAt) (rate float64, ok bool) {
 	p := slices.Clone(points)
-	slices.SortStableFunc(p, func(a, b TimeAt) int {
-		switch {
-		case a.Rate < b.Rate:
-			return -1
-		case a.Rate > b.Rate:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(p, func(a, b TimeAt) int { return cmp.Compare(a.Rate, b.Rate) })
 	times := rising(p)
 	for i := range p {
 		if i == 0 || times[i] < 2*times[0] {

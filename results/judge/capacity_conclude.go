@@ -199,9 +199,12 @@ func whatIf(c *results.Capacity, trials []results.CapacityTrial, objectives []sc
 			}
 			p.Add(capacity.Trial{Rate: t.Rate, Bad: bad})
 		}
+		// Beyond the rates that were tried, the range of the posterior speaks and not the trials.
+		in, lowest, highest := p.Interval(), lowestRate(trials), highestRate(trials)
 		all = append(all, results.WhatIf{
-			Objective: fmt.Sprintf("%s: %s%s%g", o.Name(), o.Aggregation, o.Op, limit), Rate: new(p.Interval()),
-			AtLeast: !p.Bad(), AtMost: !p.Good(),
+			Objective: fmt.Sprintf("%s: %s%s%g", o.Name(), o.Aggregation, o.Op, limit), Rate: &in,
+			AtLeast: !p.Bad() || in.High > highest, AtMost: p.Bad() &&
+				(!p.Good() || in.Low < lowest && in.High <= highest),
 		})
 	}
 	return all, nil
@@ -272,6 +275,13 @@ func firstVeto(trials []results.CapacityTrial) string {
 		}
 	}
 	return "none was made"
+}
+
+func highestRate(trials []results.CapacityTrial) (highest float64) {
+	for _, t := range trials {
+		highest = max(highest, t.Rate)
+	}
+	return highest
 }
 
 func lowestRate(trials []results.CapacityTrial) float64 {
