@@ -34,7 +34,10 @@ type capacityPage struct {
 	All      []trialRow // both
 	LawText  string
 	WhatIfs  []fact
-	Charts   []chart
+	// Course are the charts of the search, Resources that of what was used; Charts are all, for the script.
+	Course    []chart
+	Resources *chart
+	Charts    []chart
 }
 
 // CapacityHTML writes the capacity's report as one self-contained web page. It loads nothing. The answer and the
@@ -44,7 +47,12 @@ func CapacityHTML(w io.Writer, of *results.Capacity) error {
 	p := capacityPage{
 		ceiling: c, Policy: policy, Style: template.CSS(pageStyle), Library: template.JS(statics.EchartJS),
 		Script: template.JS(pageScript), Headline: c.headline(), Facts: c.facts(), PlanText: c.planText(),
-		Charts: c.charts(), Steps: trialRows(c.Bracket), Tries: trialRows(c.Trials), LawText: c.lawText(),
+		Course: c.charts(), Resources: c.resourceChart(), Steps: trialRows(c.Bracket), Tries: trialRows(c.Trials),
+		LawText: c.lawText(),
+	}
+	p.Charts = slices.Clone(p.Course)
+	if p.Resources != nil {
+		p.Charts = append(p.Charts, *p.Resources)
 	}
 	p.All = slices.Concat(p.Steps, p.Tries)
 	for _, f := range c.Forecast {
@@ -124,6 +132,7 @@ func (c ceiling) charts() []chart {
 	if c.Posterior != nil {
 		all = append(all, c.posteriorChart())
 	}
+	all = append(all, c.beyondCharts()...)
 	if len(c.Bracket) > 1 {
 		all = append(all, c.lawChart())
 	}

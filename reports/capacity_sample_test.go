@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -22,7 +23,8 @@ func foundCapacity() *results.Capacity {
 			Use: results.Use{
 				CPUs: 2, Generator: 0.3, System: new(rate / 7000), Server: new(rate / 8000), ServerCPUs: 1,
 				Others: new(0.05),
-				Waited: new(0.12), PoolWaits: new(0.02), Database: new(1.7), HitRatio: new(0.962),
+				Waited: new(0.12), PoolWaits: new(0.02), PoolWait: new(0.8), Database: new(1.7), HitRatio: new(0.962),
+				GC: new(rate / 60_000), GCPaused: new(0.0007),
 			},
 		}
 		if bad {
@@ -61,6 +63,9 @@ func foundCapacity() *results.Capacity {
 		Beyond: &results.Beyond{
 			Rate: 8430, Seconds: 8, Goodput: 2740, Share: 0.4875, P95: 2900, After: 2810, Watched: 12,
 			Recovered: new(5.0), Behaviour: "collapses",
+			Course: beyondCourse(5200, 90, 3100, 900, 2600, 1900, 2300, 2400, 2500, 2600, 0, 0, 2700, 2800,
+				2600, 2900, 1900, 2950, 1500, 2100, 2100, 1200, 2500, 500, 2790, 80, 2810, 9.2,
+				2805, 5.1, 2815, 4.8, 2810, 4.9, 2800, 5.2, 2809, 4.7, 2812, 4.8),
 		},
 		Law: &results.LawRecord{
 			Alpha: [3]float64{0.02, 0.031, 0.05}, Beta: [3]float64{0, 0.0004, 0.001},
@@ -92,12 +97,23 @@ func foundCapacity() *results.Capacity {
 	return c
 }
 
+// beyondCourse is a course of seconds: goodput and P95 of each.
+func beyondCourse(figures ...float64) (course []results.BeyondSecond) {
+	for pair := range slices.Chunk(figures, 2) {
+		course = append(course, results.BeyondSecond{Goodput: pair[0], P95: pair[1]})
+	}
+	return course
+}
+
 // requiredCapacity is too low for what is required.
 func requiredCapacity() *results.Capacity {
 	c := foundCapacity()
 	c.Design.Require, c.Outcome, c.Valid = 6000, results.Fail, true
 	c.Reasons = []string{"6000/s are required, and the lower end of the interval is 5400/s"}
-	c.RequestsPerIteration = 2.5
+	c.RequestsPerIteration = 2.5 // and of other services nobody knows what they use
+	for i := range c.Trials {
+		c.Trials[i].Use = results.Use{CPUs: 2, Generator: 0.3}
+	}
 	c.Beyond.Behaviour, c.Beyond.Refused, c.Beyond.Recovered = "sheds", 0.31, nil
 	return c
 }

@@ -90,7 +90,10 @@ func TestCapacityInBrowser(t *testing.T) {
 func capacityChartsAreDrawn(t *testing.T, p *tab) {
 	url := writtenCapacity(t, foundCapacity())
 	visit(t, p, url)
-	for id, series := range map[string]int{"trials-chart": 5, "posterior-chart": 2, "law-chart": 4} {
+	for id, series := range map[string]int{
+		"trials-chart": 5, "posterior-chart": 2, "law-chart": 4, "goodput-chart": 4, "beyond-chart": 3,
+		"resources-chart": 6,
+	} {
 		seen := eval[drawing](t, p, fmt.Sprintf(seeChart, id))
 		if seen.Width < 300 || seen.Height < 200 || seen.Painted < 100 || seen.Series != series {
 			t.Errorf("%s: saw %+v, want %d series", id, seen, series)

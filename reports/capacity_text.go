@@ -2,7 +2,6 @@ package reports
 
 import (
 	"bytes"
-	"encoding/xml"
 	"fmt"
 	"io"
 	"strconv"
@@ -105,17 +104,9 @@ func CapacityMarkdown(w io.Writer, of *results.Capacity) error {
 // CapacityJUnit writes the capacity as a JUnit file with one test case.
 func CapacityJUnit(w io.Writer, of *results.Capacity) error {
 	c := ceiling{of}
-	suite := junitSuite{
-		Name:      c.Name,
-		Timestamp: c.Started.UTC().Format("2006-01-02T15:04:05"),
-		Properties: []junitProperty{
-			{"seed", strconv.FormatUint(c.Design.Seed, 10)},
-			{"target", c.Environment.Target},
-			{"headroom", c.Tool.Version},
-		},
-	}
-	suite.junitCounts.Time = strconv.FormatFloat(c.Elapsed, 'f', 3, 64)
-	one := junitCase{Name: "capacity", Class: classOf(c.Scenario.File, c.Name), Time: suite.junitCounts.Time}
+	suite := newSuite(c.Name, c.Started, c.Elapsed, junitProperty{"seed", strconv.FormatUint(c.Design.Seed, 10)},
+		junitProperty{"target", c.Environment.Target}, junitProperty{"headroom", c.Tool.Version})
+	one := junitCase{Name: "capacity", Class: classOf(c.Scenario.File, c.Name), Time: suite.Time}
 	message := c.headline()
 	if len(c.Reasons) > 0 {
 		message += ": " + strings.Join(c.Reasons, "; ")
@@ -131,16 +122,7 @@ func CapacityJUnit(w io.Writer, of *results.Capacity) error {
 		one.Skipped = &junitDetail{Message: "unresolved: " + message}
 	}
 	suite.add(one)
-	doc := junitSuites{Name: "headroom", Suites: []junitSuite{suite}}
-	doc.junitCounts = suite.junitCounts
-	out, err := xml.MarshalIndent(doc, "", "  ")
-	if err == nil {
-		_, err = fmt.Fprintf(w, "%s%s\n", xml.Header, out)
-	}
-	if err != nil {
-		return fmt.Errorf("draw %s: %w", JUnitFile, err)
-	}
-	return nil
+	return suite.write(w)
 }
 
 // CapacityFigures are the figures of a capacity for other tools.

@@ -1,10 +1,8 @@
 package reports
 
 import (
-	"encoding/xml"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 
 	"github.com/policycortex/headroom/reports/export"
@@ -22,17 +20,9 @@ const enoughRuns = "there are enough runs"
 func ComparisonJUnit(w io.Writer, c *judge.Comparison) error {
 	first, took := startOfRuns(c)
 	class := classOf(c.Head[0].Scenario.File, comparisonName(c))
-	suite := junitSuite{
-		Name: comparisonName(c), Timestamp: first.UTC().Format("2006-01-02T15:04:05"),
-		Properties: []junitProperty{
-			{"base", namesOf(c.Base)},
-			{"head", namesOf(c.Head)},
-			{"tolerance", levelText(c.Rule.Tolerance)},
-			{"alpha", levelText(c.Rule.Alpha)},
-			{"headroom", c.Head[0].Tool.Version},
-		},
-	}
-	suite.junitCounts.Time = strconv.FormatFloat(took, 'f', 3, 64)
+	suite := newSuite(comparisonName(c), first, took, junitProperty{"base", namesOf(c.Base)},
+		junitProperty{"head", namesOf(c.Head)}, junitProperty{"tolerance", levelText(c.Rule.Tolerance)},
+		junitProperty{"alpha", levelText(c.Rule.Alpha)}, junitProperty{"headroom", c.Head[0].Tool.Version})
 	valid := junitCase{Name: validity, Class: class, Time: "0"}
 	enough := junitCase{Name: enoughRuns, Class: class, Time: "0"}
 	switch {
@@ -47,16 +37,7 @@ func ComparisonJUnit(w io.Writer, c *judge.Comparison) error {
 	for _, f := range c.Figures {
 		suite.add(judgedCase(c, f, class))
 	}
-	doc := junitSuites{Name: "headroom", Suites: []junitSuite{suite}}
-	doc.junitCounts = suite.junitCounts
-	out, err := xml.MarshalIndent(doc, "", "  ")
-	if err != nil {
-		return fmt.Errorf("draw %s: %w", JUnitFile, err)
-	}
-	if _, err := fmt.Fprintf(w, "%s%s\n", xml.Header, out); err != nil {
-		return fmt.Errorf("draw %s: %w", JUnitFile, err)
-	}
-	return nil
+	return suite.write(w)
 }
 
 func namesOf(runs []judge.NamedRun) string {

@@ -1,8 +1,6 @@
 package reports
 
 import (
-	"encoding/xml"
-	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -20,18 +18,9 @@ const verdictCase = "experiment"
 // of its own. The class of every case is the name of the scenario file.
 func ExperimentJUnit(w io.Writer, e *results.Experiment) error {
 	t := newTrial(e)
-	suite := junitSuite{
-		Name:      t.Name,
-		Timestamp: t.Started.UTC().Format("2006-01-02T15:04:05"),
-		Properties: []junitProperty{
-			{"seed", strconv.FormatUint(t.Design.Seed, 10)},
-			{"base", armText(t.Base)},
-			{"head", armText(t.Head)},
-			{"blocks", strconv.Itoa(len(t.Blocks))},
-			{"headroom", t.Tool.Version},
-		},
-	}
-	suite.junitCounts.Time = strconv.FormatFloat(t.Elapsed, 'f', 3, 64)
+	suite := newSuite(t.Name, t.Started, t.Elapsed, junitProperty{"seed", strconv.FormatUint(t.Design.Seed, 10)},
+		junitProperty{"base", armText(t.Base)}, junitProperty{"head", armText(t.Head)},
+		junitProperty{"blocks", strconv.Itoa(len(t.Blocks))}, junitProperty{"headroom", t.Tool.Version})
 	class := classOf(t.Scenario.File, t.Name)
 	for _, g := range t.Gates {
 		suite.add(t.gateCase(g, class))
@@ -39,16 +28,7 @@ func ExperimentJUnit(w io.Writer, e *results.Experiment) error {
 	if suite.Failures+suite.Errors+suite.Skipped == 0 && t.Outcome != results.Pass {
 		suite.add(t.outcomeCase(class))
 	}
-	doc := junitSuites{Name: "headroom", Suites: []junitSuite{suite}}
-	doc.junitCounts = suite.junitCounts
-	out, err := xml.MarshalIndent(doc, "", "  ")
-	if err != nil {
-		return fmt.Errorf("draw %s: %w", JUnitFile, err)
-	}
-	if _, err := fmt.Fprintf(w, "%s%s\n", xml.Header, out); err != nil {
-		return fmt.Errorf("draw %s: %w", JUnitFile, err)
-	}
-	return nil
+	return suite.write(w)
 }
 
 func (t trial) gateCase(g results.ExperimentGate, class string) junitCase {

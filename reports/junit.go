@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/policycortex/headroom/results"
 )
@@ -26,18 +27,9 @@ func JUnit(w io.Writer, r *results.Run) error {
 	if err != nil {
 		return fmt.Errorf("draw %s: %w", JUnitFile, err)
 	}
-	suite := newSuite(r)
+	suite := runSuite(r)
 	suite.Properties = append(suite.Properties, checkProperties(requests)...)
-	doc := junitSuites{Name: "headroom", Suites: []junitSuite{suite}}
-	doc.junitCounts = doc.Suites[0].junitCounts
-	out, err := xml.MarshalIndent(doc, "", "  ")
-	if err != nil {
-		return fmt.Errorf("draw %s: %w", JUnitFile, err)
-	}
-	if _, err := fmt.Fprintf(w, "%s%s\n", xml.Header, out); err != nil {
-		return fmt.Errorf("draw %s: %w", JUnitFile, err)
-	}
-	return nil
+	return suite.write(w)
 }
 
 type junitSuites struct {
@@ -85,18 +77,32 @@ type junitDetail struct {
 	Text    string `xml:",chardata"`
 }
 
-func newSuite(r *results.Run) junitSuite {
-	class := classOf(r.Scenario.File, r.Name)
-	suite := junitSuite{
-		Name:      r.Name,
-		Timestamp: r.Measurements.Started.UTC().Format("2006-01-02T15:04:05"),
-		Properties: []junitProperty{
-			{"seed", strconv.FormatUint(r.Scenario.Seed, 10)},
-			{"target", r.Environment.Target},
-			{"headroom", r.Tool.Version},
-		},
-		Cases: []junitCase{validityCase(r.Verdict, class)},
+// newSuite is a suite of what began at an instant and took so many seconds. It has no cases yet.
+func newSuite(name string, started time.Time, seconds float64, properties ...junitProperty) junitSuite {
+	s := junitSuite{Name: name, Timestamp: started.UTC().Format("2006-01-02T15:04:05"), Properties: properties}
+	s.Time = strconv.FormatFloat(seconds, 'f', 3, 64)
+	return s
+}
+
+// write writes a document with the suite alone.
+func (s junitSuite) write(w io.Writer) error {
+	doc := junitSuites{Name: "headroom", junitCounts: s.junitCounts, Suites: []junitSuite{s}}
+	out, err := xml.MarshalIndent(doc, "", "  ")
+	if err == nil {
+		_, err = fmt.Fprintf(w, "%s%s\n", xml.Header, out)
 	}
+	if err != nil {
+		return fmt.Errorf("draw %s: %w", JUnitFile, err)
+	}
+	return nil
+}
+
+func runSuite(r *results.Run) junitSuite {
+	class := classOf(r.Scenario.File, r.Name)
+	suite := newSuite(r.Name, r.Measurements.Started, r.Measurements.Elapsed,
+		junitProperty{"seed", strconv.FormatUint(r.Scenario.Seed, 10)},
+		junitProperty{"target", r.Environment.Target}, junitProperty{"headroom", r.Tool.Version})
+	suite.Cases = []junitCase{validityCase(r.Verdict, class)}
 	if causes := append(whyFailed(&r.Measurements), skipTexts(&r.Measurements)...); len(causes) > 0 {
 		suite.Stderr = "why requests failed:\n" + strings.Join(causes, "\n")
 	}
@@ -114,7 +120,6 @@ func newSuite(r *results.Run) junitSuite {
 		c.explain(suite.Stderr)
 		suite.count(c)
 	}
-	suite.Time = strconv.FormatFloat(r.Measurements.Elapsed, 'f', 3, 64)
 	return suite
 }
 

@@ -15,7 +15,7 @@ type chart struct {
 	Title string `json:"-"`
 	Note  string `json:"-"`
 	// Kind says how the script labels axes and values: nines, ratio, change, milliseconds, cores, count, share, rate,
-	// density, users.
+	// use, density, users.
 	Kind    string    `json:"kind"`
 	Follows string    `json:"follows,omitempty"` // the chart whose choice this one shows as well
 	Choices []picture `json:"choices"`

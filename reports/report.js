@@ -23,6 +23,7 @@
     ratio: { value: (v) => percent(v), head: null },
     change: { value: (v) => percent(v), head: (x) => "block " + x },
     rate: { value: (v) => number(v) + " ms", head: (x) => number(x) + "/s" },
+    use: { value: (v) => number(100 * v) + " %", head: (x) => number(x) + "/s" },
     density: { value: (v) => number(v), head: (x) => number(x) + "/s" },
     users: { value: (v) => number(v) + "/s", head: (x) => number(x) + (x === 1 ? " user" : " users") },
   };
@@ -70,7 +71,7 @@
     const byPercentile = kind.head === null;
     dressAxis(option.xAxis[0], byPercentile ? tick : String);
     option.xAxis[0].splitLine.show = byPercentile;
-    dressAxis(option.yAxis[0], ["share", "ratio", "change"].includes(chart.kind) ? kind.value : number);
+    dressAxis(option.yAxis[0], ["share", "ratio", "change", "use"].includes(chart.kind) ? kind.value : number);
     option.series.forEach((series, i) => {
       const color = style("tone-" + (picture.tones[i] % palette));
       series.itemStyle = { color };

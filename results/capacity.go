@@ -157,9 +157,13 @@ type Use struct {
 	System    *float64 `json:"system_cores,omitempty"` // of the system under test, all of its processes
 	Server    *float64 `json:"server_cores,omitempty"` // of the reference server alone
 	// ServerCPUs are those that the reference server may use; 0: not known.
-	ServerCPUs int      `json:"server_cpus,omitempty"`
-	Others     *float64 `json:"others_cores,omitempty"`
-	Stolen     *float64 `json:"stolen_cores,omitempty"`
+	ServerCPUs int `json:"server_cpus,omitempty"`
+	// GC is the part of Server that collected garbage, by the estimate of its Go runtime, which is too high where its
+	// threads wait for a CPU; GCPaused is the share of the time in which that stopped all of its goroutines.
+	GC       *float64 `json:"gc_cores,omitempty"`
+	GCPaused *float64 `json:"gc_paused,omitempty"`
+	Others   *float64 `json:"others_cores,omitempty"`
+	Stolen   *float64 `json:"stolen_cores,omitempty"`
 	// Waited is the part of the time in which the system's threads could have run that they waited for a CPU.
 	Waited *float64 `json:"system_wait,omitempty"`
 	// of the acquires of a database connection of the reference server
@@ -167,6 +171,31 @@ type Use struct {
 	PoolWait  *float64 `json:"pool_wait_ms,omitempty"` // the mean wait of those
 	Database  *float64 `json:"database_p95_ms,omitempty"`
 	HitRatio  *float64 `json:"hit_ratio,omitempty"`
+}
+
+// MachineShare is the share of the machine's CPU time that was in use; nil where that is not known.
+func (u Use) MachineShare() *float64 {
+	if u.CPUs == 0 || u.Others == nil {
+		return nil
+	}
+	used := u.Generator + *u.Others
+	if u.System != nil {
+		used += *u.System
+	}
+	return new(used / float64(u.CPUs))
+}
+
+// ServerShare is the share that the reference server used of the CPU time that it may use; nil where it is not known.
+func (u Use) ServerShare() *float64 { return u.ofServer(u.Server) }
+
+// GCShare is the share of the same CPU time that went into garbage collection.
+func (u Use) GCShare() *float64 { return u.ofServer(u.GC) }
+
+func (u Use) ofServer(cores *float64) *float64 {
+	if cores == nil || u.ServerCPUs == 0 {
+		return nil
+	}
+	return new(*cores / float64(u.ServerCPUs))
 }
 
 // LawRecord is the scalability law of a service, with intervals: low, middle, high.
@@ -228,6 +257,14 @@ type Beyond struct {
 	Recovered *float64 `json:"recovered_seconds"`
 	Watched   float64  `json:"watched_seconds"`
 	Behaviour string   `json:"behaviour"` // holds, degrades, collapses, sheds
+	// Course is what was answered in each second of both, from the beginning on.
+	Course []BeyondSecond `json:"course,omitempty"`
+}
+
+// BeyondSecond is a second of load beyond the capacity, or after it, by the instant at which answers came.
+type BeyondSecond struct {
+	Goodput float64 `json:"goodput"`          // good answers, as in [Beyond]
+	P95     float64 `json:"p95_ms,omitempty"` // of the response times; 0: nothing was answered
 }
 
 // Density is a probability density over rates.

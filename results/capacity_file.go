@@ -39,13 +39,10 @@ func (c *Capacity) JSON() ([]byte, error) {
 
 // ReadCapacity reads a saved capacity; path is its directory or its capacity.json.
 func ReadCapacity(path string) (*Capacity, error) {
-	dir := path
-	if filepath.Base(path) == CapacityFile {
-		dir = filepath.Dir(path)
-	}
+	dir := directoryOf(path)
 	doc, err := os.ReadFile(filepath.Join(dir, CapacityFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("load capacity: %s holds no %s: %w", dir, CapacityFile, err)
+		return nil, notHeld(dir, "capacity", CapacityFile, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("load capacity: %w", err)

@@ -44,13 +44,10 @@ func SaveExperiment(dir string, e *Experiment) error {
 
 // ReadExperiment reads a saved experiment; path is its directory or its experiment.json.
 func ReadExperiment(path string) (*Experiment, error) {
-	dir := path
-	if filepath.Base(path) == ExperimentFile {
-		dir = filepath.Dir(path)
-	}
+	dir := directoryOf(path)
 	doc, err := os.ReadFile(filepath.Join(dir, ExperimentFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("load experiment: %s holds no %s: %w", dir, ExperimentFile, err)
+		return nil, notHeld(dir, "experiment", ExperimentFile, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("load experiment: %w", err)

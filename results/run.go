@@ -149,13 +149,10 @@ func WriteFile(path string, data []byte) (err error) {
 
 // Read reads a saved run; path is its directory or its run.json.
 func Read(path string) (*Run, error) {
-	dir := path
-	if filepath.Base(path) == runFile {
-		dir = filepath.Dir(path)
-	}
+	dir := directoryOf(path)
 	doc, err := os.ReadFile(filepath.Join(dir, runFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("load run: %s holds no %s: %w", dir, runFile, err)
+		return nil, notHeld(dir, "run", runFile, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("load run: %w", err)

@@ -105,6 +105,7 @@ func snapshotJSON(t testing.TB, second int, hits int, durations ...time.Duration
 		"cache": map[string]any{"l1": map[string]any{"hits": hits, "misses": 1, "errors": 0}},
 		"process": map[string]any{
 			"cpu_seconds": float64(second), "allocated_bytes": 1000 * second, "allocated_objects": 10 * second,
+			"gc_cpu_seconds": float64(second) / 4, "gc_pauses_us_total": 1000 * second,
 		},
 	})
 	if err != nil {
@@ -134,7 +135,8 @@ func TestServerViewIsTheExactDifference(t *testing.T) {
 	}
 	q := v.Queries["get"]
 	if q.Count != 3 || q.Duration.Count() != 3 || !near(q.Duration.Max(), 50) || v.Tiers["l1"].Hits != 5 ||
-		v.Seconds != 20 || v.CPUSeconds != 20 || v.AllocatedBytes != 20_000 || v.AllocatedObjects != 200 {
+		v.Seconds != 20 || v.CPUSeconds != 20 || v.AllocatedBytes != 20_000 || v.AllocatedObjects != 200 ||
+		v.GCSeconds != 5 || !near(v.GCPauses, 0.02) {
 		t.Errorf("%+v, max %v", v, q.Duration.Max())
 	}
 	if !near(v.DatabaseTime(), 52) || v.Statements() != 3 {

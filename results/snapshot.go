@@ -22,6 +22,9 @@ type Snapshot struct {
 	// AllocatedBytes and AllocatedObjects are what it allocated on Go's heap, freed or not; 0 from versions that do not
 	// say.
 	AllocatedBytes, AllocatedObjects int64
+	// GC is the CPU time of garbage collection by the Go runtime's estimate, and GCPauses how long it stopped all
+	// goroutines, both in seconds; 0 from versions that do not say.
+	GC, GCPauses float64
 
 	Maintenance map[string]JobStats // of its jobs in the background, by name
 }
@@ -115,6 +118,8 @@ func ParseSnapshot(data []byte) (Snapshot, error) {
 			CPU              float64 `json:"cpu_seconds"`
 			AllocatedBytes   int64   `json:"allocated_bytes"`
 			AllocatedObjects int64   `json:"allocated_objects"`
+			GC               float64 `json:"gc_cpu_seconds"`
+			GCPauses         int64   `json:"gc_pauses_us_total"`
 		} `json:"process"`
 	}
 	if err := json.Unmarshal(data, &in); err != nil {
@@ -127,6 +132,7 @@ func ParseSnapshot(data []byte) (Snapshot, error) {
 		At: in.At, Queries: map[string]QueryStats{}, Tiers: in.Cache, Pools: map[string]PoolStats{},
 		CPU: in.Process.CPU, Maintenance: in.Maintenance,
 		AllocatedBytes: in.Process.AllocatedBytes, AllocatedObjects: in.Process.AllocatedObjects,
+		GC: in.Process.GC, GCPauses: float64(in.Process.GCPauses) / 1e6,
 	}
 	s.Breakers = map[string]string{}
 	maps.Copy(s.Breakers, in.Breakers)
@@ -197,6 +203,10 @@ type ServerView struct {
 	// AllocatedBytes and AllocatedObjects are what the server allocated on Go's heap; 0 where it does not say.
 	AllocatedBytes   int64 `json:"allocated_bytes,omitempty"`
 	AllocatedObjects int64 `json:"allocated_objects,omitempty"`
+	// GCSeconds is the CPU time of garbage collection by the Go runtime's estimate, and GCPauses how long it stopped
+	// all goroutines; 0 where it does not say.
+	GCSeconds float64 `json:"gc_cpu_seconds,omitempty"`
+	GCPauses  float64 `json:"gc_pauses_seconds,omitempty"`
 }
 
 // NewServerView returns an empty view to which windows are added.
@@ -264,6 +274,8 @@ func (v *ServerView) Add(from, to Snapshot) error {
 	v.CPUSeconds += to.CPU - from.CPU
 	v.AllocatedBytes += to.AllocatedBytes - from.AllocatedBytes
 	v.AllocatedObjects += to.AllocatedObjects - from.AllocatedObjects
+	v.GCSeconds += to.GC - from.GC
+	v.GCPauses += to.GCPauses - from.GCPauses
 	return nil
 }
 

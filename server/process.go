@@ -16,6 +16,9 @@ type processSnapshot struct {
 	Goroutines      int     `json:"goroutines"` // now
 	GCPausesUSTotal int64   `json:"gc_pauses_us_total"`
 	NumGC           int64   `json:"num_gc"`
+	// GCCPUSeconds is the CPU time of garbage collection as Go's runtime estimates it, without what it does on CPUs
+	// that would be idle. It is counted at the end of each collection, and is an overestimate: see runtime/metrics.
+	GCCPUSeconds float64 `json:"gc_cpu_seconds"`
 	// AllocatedBytes and AllocatedObjects count what was ever allocated on the heap, freed or not.
 	AllocatedBytes   uint64 `json:"allocated_bytes"`
 	AllocatedObjects uint64 `json:"allocated_objects"`
@@ -32,14 +35,20 @@ func takeProcessSnapshot() (processSnapshot, error) {
 	}
 	var gc debug.GCStats
 	debug.ReadGCStats(&gc) // unlike runtime.ReadMemStats it does not stop the world
-	allocated := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}, {Name: "/gc/heap/allocs:objects"}}
-	metrics.Read(allocated)
+	heap := []metrics.Sample{
+		{Name: "/gc/heap/allocs:bytes"},
+		{Name: "/gc/heap/allocs:objects"},
+		{Name: "/cpu/classes/gc/total:cpu-seconds"},
+		{Name: "/cpu/classes/gc/mark/idle:cpu-seconds"},
+	}
+	metrics.Read(heap)
 	return processSnapshot{
 		CPUSeconds:      (time.Duration(usage.Utime.Nano()) + time.Duration(usage.Stime.Nano())).Seconds(),
 		MaxRSSBytes:     maxRSS,
 		Goroutines:      runtime.NumGoroutine(),
 		GCPausesUSTotal: gc.PauseTotal.Microseconds(),
 		NumGC:           gc.NumGC,
-		AllocatedBytes:  allocated[0].Value.Uint64(), AllocatedObjects: allocated[1].Value.Uint64(),
+		GCCPUSeconds:    max(0, heap[2].Value.Float64()-heap[3].Value.Float64()),
+		AllocatedBytes:  heap[0].Value.Uint64(), AllocatedObjects: heap[1].Value.Uint64(),
 	}, nil
 }

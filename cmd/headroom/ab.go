@@ -139,7 +139,7 @@ func (x *experimenter) run(ctx context.Context, file string, seeded bool) error 
 	defer os.Remove(dir) // only succeeds when nothing was saved
 	e, err := x.carryOut(ctx, l, dir)
 	if e != nil && len(e.Blocks) > 0 {
-		err = errors.Join(err, x.publish(dir, e))
+		err = errors.Join(err, x.publishExperiment(dir, e))
 	}
 	switch {
 	case err != nil:
@@ -299,33 +299,21 @@ func (x *experimenter) gates(plan *scenarios.Plan, arms *arms) []scenarios.Regre
 	return slices.DeleteFunc(gates, func(g scenarios.Regression) bool { return g.Metric == scenarios.CPUPerRequest })
 }
 
-// publish saves the experiment, draws its reports, and prints the result, even if saving or drawing fails.
-func (x *experimenter) publish(dir string, e *results.Experiment) error {
+// publishExperiment publishes an experiment.
+func (x *experimenter) publishExperiment(dir string, e *results.Experiment) error {
 	e.Redact(x.secrets)
-	err := results.SaveExperiment(dir, e)
-	if err == nil {
-		err = reports.WriteExperiment(dir, e)
-		if err != nil {
-			err = fmt.Errorf("%w; the experiment itself is saved, draw its reports with: headroom report %s", err, dir)
-		}
-	}
-	errPrint := reports.ExperimentText(x.result, e)
-	if x.json {
-		errPrint = errors.Join(errPrint, reports.ExperimentSummaryJSON(jsonTo(x.w), e))
-	}
-	if err == nil {
-		_, err = fmt.Fprintf(x.result, "\nreport: %s\n", oneLine(filepath.Join(dir, reports.HTMLFile)))
-	}
-	err = errors.Join(err, errPrint, publishExports(x.result, x.export, exportedExperiment(e)))
-	if err != nil {
-		return publishError{err}
-	}
-	return nil
+	return x.publish(dir, publication{
+		what:     "experiment",
+		save:     func(dir string) error { return results.SaveExperiment(dir, e) },
+		draw:     func(dir string) error { return reports.WriteExperiment(dir, e) },
+		text:     func(w io.Writer) error { return reports.ExperimentText(w, e) },
+		json:     func(w io.Writer) error { return reports.ExperimentSummaryJSON(w, e) },
+		exported: func() (exported, error) { return exportedExperiment(e), nil },
+	})
 }
 
 // exportedExperiment is an experiment as it is exported. benchstat compares its arms with -col arm.
 func exportedExperiment(e *results.Experiment) exported {
-	m := e.Environment.Machine
 	x := exported{
 		figures: reports.ExperimentFigures(e), annotations: reports.ExperimentAnnotations(e),
 		junit:    func(w io.Writer) error { return reports.ExperimentJUnit(w, e) },
@@ -333,10 +321,8 @@ func exportedExperiment(e *results.Experiment) exported {
 		json:     func(w io.Writer) error { return reports.ExperimentSummaryJSON(w, e) },
 	}
 	for _, arm := range []experiment.Arm{experiment.Base, experiment.Head} {
-		config := map[string]string{"goos": m.OS, "goarch": m.Arch, "scenario": e.Name, "arm": string(arm)}
-		if m.CPUModel != "" {
-			config["cpu"] = m.CPUModel
-		}
+		config := benchmarkConfig(e.Environment.Machine, e.Name)
+		config["arm"] = string(arm)
 		x.benchmarks = append(x.benchmarks, benchmarkGroup{config, reports.ArmSlices(e, arm)})
 	}
 	return x

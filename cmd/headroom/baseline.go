@@ -41,8 +41,8 @@ func newBaselineCommand() *cobra.Command {
 	save := &cobra.Command{
 		Use:   "save NAME RUN|EXPERIMENT",
 		Short: "Save a run or an experiment as a baseline",
-		Long: `Copy a saved run or experiment to results/baselines/NAME, where headroom compare --baseline NAME finds it. The copy can be
-committed: it is what was measured, without the reports.`,
+		Long: `Copy a saved run or experiment to results/baselines/NAME, where headroom compare --baseline NAME finds a run. The copy can
+be committed: it is what was measured, without the reports.`,
 		Example: "  headroom baseline save v1.4 results/runs/20260102T150405-smoke",
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) != 2 {

@@ -140,7 +140,7 @@ func (p *planner) run(ctx context.Context, file string, seeded bool) error {
 	defer os.Remove(dir) // only succeeds when nothing was saved
 	found, err := p.find(ctx, a, dir)
 	if found != nil && len(found.Bracket)+len(found.Trials) > 0 {
-		err = errors.Join(err, p.publish(dir, found))
+		err = errors.Join(err, p.publishCapacity(dir, found))
 	}
 	switch {
 	case err != nil:
@@ -208,8 +208,10 @@ func (p *planner) rateOf(text string, in scenarios.Inputs) (float64, error) {
 		return 0, err
 	}
 	peak := l.plan.PeakRate()
-	for _, log := range l.recordings {
-		peak = max(peak, log.PeakRate())
+	for _, s := range l.plan.Scenarios {
+		if replay, ok := s.Load.(scenarios.Replay); ok {
+			peak = max(peak, l.recordings[s.Name].PeakRate()*replay.Recording.Speed)
+		}
 	}
 	if peak == 0 {
 		return 0, errors.New("its scenarios have no rate")
@@ -331,28 +333,17 @@ func (p *planner) forecast(c *results.Capacity, rates []float64) {
 	}
 }
 
-// publish saves the capacity, draws its reports, and prints the result, even if saving or drawing fails.
-func (p *planner) publish(dir string, c *results.Capacity) error {
+// publishCapacity publishes a capacity.
+func (p *planner) publishCapacity(dir string, c *results.Capacity) error {
 	c.Redact(p.secrets)
-	err := results.SaveCapacity(dir, c)
-	if err == nil {
-		err = reports.WriteCapacity(dir, c)
-		if err != nil {
-			err = fmt.Errorf("%w; the capacity itself is saved, draw its report with: headroom report %s", err, dir)
-		}
-	}
-	errPrint := reports.CapacityText(p.result, c)
-	if p.json {
-		errPrint = errors.Join(errPrint, reports.CapacityJSON(jsonTo(p.w), c))
-	}
-	if err == nil {
-		_, err = fmt.Fprintf(p.result, "\nreport: %s\n", oneLine(filepath.Join(dir, reports.HTMLFile)))
-	}
-	err = errors.Join(err, errPrint, publishExports(p.result, p.export, exportedCapacity(c)))
-	if err != nil {
-		return publishError{err}
-	}
-	return nil
+	return p.publish(dir, publication{
+		what:     "capacity",
+		save:     func(dir string) error { return results.SaveCapacity(dir, c) },
+		draw:     func(dir string) error { return reports.WriteCapacity(dir, c) },
+		text:     func(w io.Writer) error { return reports.CapacityText(w, c) },
+		json:     func(w io.Writer) error { return reports.CapacityJSON(w, c) },
+		exported: func() (exported, error) { return exportedCapacity(c), nil },
+	})
 }
 
 // searchCourse shows how a search goes.
@@ -386,15 +377,10 @@ func (s *searchCourse) measured(t results.CapacityTrial, p *capacity.Posterior) 
 
 // exportedCapacity is a capacity as it is exported.
 func exportedCapacity(c *results.Capacity) exported {
-	m := c.Environment.Machine
-	config := map[string]string{"goos": m.OS, "goarch": m.Arch, "scenario": c.Name}
-	if m.CPUModel != "" {
-		config["cpu"] = m.CPUModel
-	}
 	figures := reports.CapacityFigures(c)
 	return exported{
 		figures: figures, annotations: reports.CapacityAnnotations(c),
-		benchmarks: []benchmarkGroup{{config, [][]export.Figure{figures}}},
+		benchmarks: []benchmarkGroup{{benchmarkConfig(c.Environment.Machine, c.Name), [][]export.Figure{figures}}},
 		junit:      func(w io.Writer) error { return reports.CapacityJUnit(w, c) },
 		markdown:   func(w io.Writer) error { return reports.CapacityMarkdown(w, c) },
 		json:       func(w io.Writer) error { return reports.CapacityJSON(w, c) },

@@ -135,6 +135,10 @@ func (x *comparer) run(c *cobra.Command, paths []string) error {
 func (x *comparer) sides(c *cobra.Command, paths []string) (base, head []string, err error) {
 	if x.baseline != "" {
 		dir, err := baselineDirectory(x.baseline)
+		if held := results.Held(dir); err == nil && held != "" && held != "run" {
+			err = usageError{fmt.Errorf("the baseline %s is a saved %s, and compare takes runs: save a run with "+
+				"headroom baseline save; headroom report %s shows the %s", x.baseline, held, dir, held)}
+		}
 		return []string{dir}, paths, err
 	}
 	split := 1
@@ -298,7 +302,7 @@ func (x *comparer) holdStrict(differences []string) error {
 // exportedComparison is a comparison of several runs as it is exported.
 func exportedComparison(c *judge.Comparison) exported {
 	group := func(side string, run *results.Run, figures [][]export.Figure) benchmarkGroup {
-		config := runConfig(run)
+		config := benchmarkConfig(run.Environment.Machine, run.Name)
 		config["side"] = side
 		return benchmarkGroup{config, figures}
 	}

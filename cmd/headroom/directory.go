@@ -36,19 +36,7 @@ func takeRunDirectory(dir string, another bool) (path string, taken *os.File, er
 }
 
 // holdsSaved reports whether a directory holds a saved run, experiment or capacity.
-func holdsSaved(dir string) bool { return heldIn(dir) != "" }
-
-// heldIn names what a directory holds; empty for nothing.
-func heldIn(dir string) string {
-	for _, saved := range []struct{ file, what string }{
-		{"run.json", "run"}, {results.ExperimentFile, "experiment"}, {results.CapacityFile, "capacity"},
-	} {
-		if _, err := os.Stat(filepath.Join(dir, saved.file)); err == nil {
-			return saved.what
-		}
-	}
-	return ""
-}
+func holdsSaved(dir string) bool { return results.Held(dir) != "" }
 
 func holdsRun(dir string) bool {
 	_, err := os.Stat(filepath.Join(dir, "run.json"))

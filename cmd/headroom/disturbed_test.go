@@ -29,13 +29,7 @@ func TestDisturbedRunIsInvalid(t *testing.T) {
 	case <-progress.seen:
 	case <-ended:
 	}
-	for range 2 * runtime.NumCPU() {
-		busy := exec.Command("sh", "-c", "while :; do :; done")
-		if err := busy.Start(); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = busy.Process.Kill(); _ = busy.Wait() })
-	}
+	burnCPUs(t)
 	<-ended
 	if code := p.ProcessState.ExitCode(); code != exitInvalid {
 		t.Fatalf("exit code %d\n%s%s", code, &p.stdout, progress.text.String())
@@ -44,6 +38,18 @@ func TestDisturbedRunIsInvalid(t *testing.T) {
 		"http_req_duration p(95)<0.001")
 	says(t, text(t, filepath.Join(p.Dir, "out", "run.json")), `"processes": "children"`, `"others_cores"`,
 		`"system_wait"`)
+}
+
+// burnCPUs starts two busy loops per core, which end with the test.
+func burnCPUs(t *testing.T) {
+	t.Helper()
+	for range 2 * runtime.NumCPU() {
+		busy := exec.Command("sh", "-c", "while :; do :; done")
+		if err := busy.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = busy.Process.Kill(); _ = busy.Wait() })
+	}
 }
 
 // TestSlowSystemFails holds that a slow system on a machine with nothing else to do is to blame itself. Where a

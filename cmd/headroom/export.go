@@ -208,7 +208,7 @@ func exportedRun(r *results.Run) (exported, error) {
 	}
 	return exported{
 		figures:     figures,
-		benchmarks:  []benchmarkGroup{{runConfig(r), [][]export.Figure{figures}}},
+		benchmarks:  []benchmarkGroup{{benchmarkConfig(r.Environment.Machine, r.Name), [][]export.Figure{figures}}},
 		annotations: reports.RunAnnotations(r),
 		junit:       func(w io.Writer) error { return reports.JUnit(w, r) },
 		markdown:    func(w io.Writer) error { return reports.RunMarkdown(w, r) },
@@ -216,10 +216,9 @@ func exportedRun(r *results.Run) (exported, error) {
 	}, nil
 }
 
-// runConfig is what benchstat shows above the figures of a run.
-func runConfig(r *results.Run) map[string]string {
-	m := r.Environment.Machine
-	config := map[string]string{"goos": m.OS, "goarch": m.Arch, "cpu": m.CPUModel, "scenario": r.Name}
+// benchmarkConfig is what benchstat shows above the figures of a scenario.
+func benchmarkConfig(m results.Machine, scenario string) map[string]string {
+	config := map[string]string{"goos": m.OS, "goarch": m.Arch, "cpu": m.CPUModel, "scenario": scenario}
 	for name, value := range config {
 		if value == "" {
 			delete(config, name)

@@ -317,4 +317,13 @@ func TestBaseline(t *testing.T) {
 	if found, err := filepath.Glob(filepath.Join(dir, baselineRoot, "*")); err != nil || len(found) != 1 {
 		t.Errorf("baselines %q, %v", found, err)
 	}
+	x := filepath.Join(dir, "x")
+	if err := os.Mkdir(x, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	savedExperiment(t, x)
+	in(t, dir, "baseline", "save", "x", x).exits(t, exitOK)
+	other := in(t, dir, "compare", "--baseline", "x", later)
+	other.exits(t, exitUsage)
+	says(t, other.stderr.String(), "the baseline x is a saved experiment, and compare takes runs")
 }

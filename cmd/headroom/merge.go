@@ -57,7 +57,7 @@ func (r *runner) merge(paths []string) error {
 		return err
 	}
 	defer taken.Close()
-	if err := r.publish(dir, merged); err != nil {
+	if err := r.publishRun(dir, merged); err != nil {
 		return err
 	}
 	if merged.Verdict.Outcome != results.Pass {

@@ -219,7 +219,7 @@ func (r *runner) runOne(ctx context.Context, l loaded, dir string) (outcome resu
 		Environment: system.record, Shard: r.shard, Measurements: *measured, Verdict: verdict,
 		Reference: reference,
 	}
-	if err := r.publish(dir, saved); err != nil {
+	if err := r.publishRun(dir, saved); err != nil {
 		return "", err
 	}
 	if measured.Interrupted {
@@ -228,42 +228,17 @@ func (r *runner) runOne(ctx context.Context, l loaded, dir string) (outcome resu
 	return verdict.Outcome, nil
 }
 
-// publish saves the run, draws its reports, and prints the result, even if saving or drawing fails: then the text is
-// all that is left of the run. An error is of type [publishError].
-func (r *runner) publish(dir string, run *results.Run) error {
+// publishRun publishes a run.
+func (r *runner) publishRun(dir string, run *results.Run) error {
 	run.Redact(r.secrets)
-	err := keep(dir, run)
-	errPrint := reports.Text(r.result, run)
-	if r.json {
-		errPrint = errors.Join(errPrint, reports.SummaryJSON(jsonTo(r.w), run))
-	}
-	if err == nil {
-		_, err = fmt.Fprintf(r.result, "\nreport: %s\n", oneLine(filepath.Join(dir, reports.HTMLFile)))
-	}
-	err = errors.Join(err, errPrint, r.exportRun(run))
-	if err != nil {
-		return publishError{err}
-	}
-	return nil
-}
-
-func (r *runner) exportRun(run *results.Run) error {
-	x, err := exportedRun(run)
-	if err != nil {
-		return err
-	}
-	return publishExports(r.result, r.export, x)
-}
-
-// keep saves the run and draws its reports.
-func keep(dir string, run *results.Run) error {
-	if err := results.Save(dir, run); err != nil {
-		return err
-	}
-	if err := reports.Write(dir, run); err != nil {
-		return fmt.Errorf("%w; the run itself is saved, draw its reports with: headroom report %s", err, dir)
-	}
-	return nil
+	return r.publish(dir, publication{
+		what:     "run",
+		save:     func(dir string) error { return results.Save(dir, run) },
+		draw:     func(dir string) error { return reports.Write(dir, run) },
+		text:     func(w io.Writer) error { return reports.Text(w, run) },
+		json:     func(w io.Writer) error { return reports.SummaryJSON(w, run) },
+		exported: func() (exported, error) { return exportedRun(run) },
+	})
 }
 
 // otherPlace is what to do where a run cannot be saved.
@@ -271,7 +246,7 @@ const otherPlace = "; name a directory that can be written, with --out"
 
 // makeRunDirectory makes the run's directory before anything is measured, so that nothing is lost for want of a place.
 func makeRunDirectory(dir string) error {
-	if saved := heldIn(dir); saved != "" {
+	if saved := results.Held(dir); saved != "" {
 		return usageError{fmt.Errorf("%s holds a saved %s already: give another --out, or remove it", dir, saved)}
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {

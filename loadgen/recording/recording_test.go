@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -499,3 +500,44 @@ func FuzzCombined(f *testing.F)   { fuzz(f, scenarios.Combined) }
 func FuzzJSONLines(f *testing.F)  { fuzz(f, scenarios.RecordedJSONLines) }
 func FuzzHAR(f *testing.F)        { fuzz(f, scenarios.HAR) }
 func FuzzVegetaJSON(f *testing.F) { fuzz(f, scenarios.VegetaJSON) }
+
+// TestPeakRate: of the busiest minute, wherever it begins, or of all of a shorter time.
+func TestPeakRate(t *testing.T) {
+	// log has a request at each of the instants, in seconds.
+	log := func(at ...float64) string {
+		var b strings.Builder
+		for _, s := range at {
+			fmt.Fprintf(&b, `{"ts": %.3f, "method": "GET", "path": "/"}`+"\n", 1_700_000_000+s)
+		}
+		return b.String()
+	}
+	// every has requests at equal distances from one second to another.
+	every := func(from, to, distance float64) (at []float64) {
+		for s := from; s < to; s += distance {
+			at = append(at, s)
+		}
+		return at
+	}
+	day := slices.Concat(every(0.25, 600, 1), every(170.5, 230.5, 0.5))
+	burst := slices.Concat(every(0.25, 600, 1), every(300.5, 301, 0.001))
+	for name, c := range map[string]struct {
+		file string
+		want float64
+	}{
+		"steady":                   {log(every(0.25, 600, 0.5)...), 2},
+		"a busy minute":            {log(day...), 3},
+		"a busy moment":            {log(burst...), (60 + 500) / 60.0},
+		"half a minute":            {log(every(0, 30, 0.25)...), 4},
+		"a second":                 {log(5, 5, 5), 3},
+		"whole seconds":            {log(every(0, 120, 1)...), 1},
+		"vegeta's, without a time": {`{"method": "GET", "url": "http://h/a"}`, 0},
+	} {
+		l, err := Read(strings.NewReader(c.file), "log", Options{})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if got := l.PeakRate(); got < 0.99*c.want || got > 1.01*c.want {
+			t.Errorf("%s: %v/s, want %v/s", name, got, c.want)
+		}
+	}
+}

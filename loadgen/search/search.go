@@ -168,6 +168,9 @@ func (o *Options) trial(ctx context.Context, f *Found, step capacity.Step) (t re
 	t, err = judge.CapacityTrial(m, o.Objectives)
 	t.Use.ServerCPUs = o.ServerCPUs
 	t.Kind, t.Rate, t.At = kind, step.Rate, began.Seconds()
+	if kind == results.TrialLight && t.Veto == "" {
+		t.Veto = judge.BusyAtLightLoad(t.Use)
+	}
 	if t.Veto == "" {
 		f.Iterations, f.Requests = f.Iterations+t.Achieved*t.Seconds, f.Requests+t.Requests
 	}
@@ -216,8 +219,13 @@ func (o *Options) beyond(ctx context.Context, f *Found) error {
 		{Name: stageBeyond, Target: b.Rate, Duration: o.Beyond.Discard},
 		{Name: stageAfter, Target: b.After, Duration: o.Beyond.Measure},
 	}, grace, o.Seed+uint64(len(f.Bracket)+len(f.Trials))+1)
+	plan.Thresholds = judge.CourseThresholds(plan)
 	m, _, err := o.send(ctx, f, plan)
 	if err != nil || ctx.Err() != nil {
+		return err
+	}
+	b.Course, err = judge.Course(m, o.Objectives)
+	if err != nil {
 		return err
 	}
 	sum, err := m.Summarize(map[string]string{scenarios.StageTag: stageBeyond})
@@ -233,7 +241,7 @@ func (o *Options) beyond(ctx context.Context, f *Found) error {
 	}
 	b.Refused = share(refused, all)
 	b.Goodput = judge.Goodput(m, stageBeyond, o.Objectives)
-	b.Share = b.Goodput / middle
+	b.Share = b.Goodput / (middle * f.RequestsPerIteration()) // both in requests
 	b.Recovered = judge.Recovery(m, o.Beyond.Discard.Seconds(), o.Objectives)
 	b.Behaviour = judge.Behaviour(b)
 	f.Beyond = b

@@ -93,11 +93,20 @@ func TestRunFindsTheLimit(t *testing.T) {
 	o := optionsFor(t, s.URL)
 	kinds := map[string]int{}
 	o.Measured = func(trial results.CapacityTrial, _ *capacity.Posterior) { kinds[trial.Kind]++ }
-	f, err := Run(context.Background(), o)
-	if err != nil {
-		t.Fatal(err)
+	var f *Found
+	var c *results.Capacity
+	for range 5 { // a machine that is too busy for an answer is no fault of the search
+		var err error
+		f, err = Run(context.Background(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c = conclude(t, o, f)
+		if c.Outcome != results.Invalid {
+			break
+		}
+		kinds = map[string]int{}
 	}
-	c := conclude(t, o, f)
 	if c.Rate == nil || c.AtLeast || c.AtMost {
 		t.Fatalf("nothing was found: %+v", c)
 	}
@@ -107,7 +116,7 @@ func TestRunFindsTheLimit(t *testing.T) {
 	if c.Bound != string(capacity.Limiter) || c.Binding != judge.Failures {
 		t.Errorf("bound by %q, crossed first %q", c.Bound, c.Binding)
 	}
-	if kinds[results.TrialClosed] < 6 || kinds[results.TrialLight] != 1 || kinds[results.TrialSearch] < 3 ||
+	if kinds[results.TrialClosed] < 6 || kinds[results.TrialLight] < 1 || kinds[results.TrialSearch] < 3 ||
 		kinds[results.TrialSoak] < 1 {
 		t.Errorf("stretches: %v", kinds)
 	}
@@ -116,7 +125,17 @@ func TestRunFindsTheLimit(t *testing.T) {
 	}
 	b := f.Beyond
 	if b == nil || b.Refused < 0.2 || b.Share < 0.5 || b.Behaviour != "sheds" || b.Recovered == nil {
-		t.Errorf("beyond: %+v", b)
+		t.Fatalf("beyond: %+v", b)
+	}
+	if len(b.Course) != 6 {
+		t.Fatalf("%d seconds, want the 2 beyond and the 4 after: %+v", len(b.Course), b.Course)
+	}
+	good := 0.0
+	for _, s := range b.Course {
+		good += s.Goodput
+	}
+	if good < limit || good > 2*limit+4*relief*1.2*limit+limit/5 || b.Course[0].P95 <= 0 { // it refuses the rest
+		t.Errorf("%v good answers: %+v", good, b.Course)
 	}
 }
 

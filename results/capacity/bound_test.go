@@ -12,6 +12,9 @@ func TestBoundBy(t *testing.T) {
 	both := func(rate, used, pool float64, bad bool) Load {
 		return Load{rate, bad, map[Resource]float64{MachineCPU: used, Pool: pool}}
 	}
+	gc := func(rate, gc, server, waited float64, bad bool) Load {
+		return Load{rate, bad, map[Resource]float64{Collector: gc, ServerCPU: server, RunQueue: waited}}
+	}
 	for name, c := range map[string]struct {
 		loads []Load
 		want  Resource
@@ -31,6 +34,28 @@ func TestBoundBy(t *testing.T) {
 			both(200, 0.95, 1, true),
 		}, MachineCPU},
 		"at once: the nearer one": {[]Load{both(100, 0.5, 0.1, false), both(150, 0.95, 0.9, true)}, Pool},
+		"used up at light load":   {[]Load{cpu(10, 0.97, false), cpu(100, 0.98, false), cpu(200, 0.99, true)}, Unknown},
+		"garbage collection": {[]Load{
+			gc(100, 0.1, 0.5, 0.4, false), gc(150, 0.55, 0.8, 0.5, true), gc(200, 0.6, 0.96, 0.5, true),
+		}, Collector},
+		"CPU before garbage collection": {[]Load{
+			gc(100, 0.1, 0.5, 0.4, false), gc(150, 0.3, 0.95, 0.5, true), gc(200, 0.5, 0.96, 0.5, true),
+		}, ServerCPU},
+		"garbage collection with the CPU": {[]Load{
+			gc(100, 0.1, 0.5, 0.4, false), gc(150, 0.5, 0.95, 0.9, true),
+		}, Collector},
+		"little garbage collection": {[]Load{gc(100, 0.1, 0.3, 0.4, false), gc(150, 0.2, 0.5, 0.5, true)}, Unknown},
+		"waiting for a CPU": {[]Load{
+			gc(10, 0, 0.1, 0.2, false), gc(100, 0.1, 0.3, 0.4, false), gc(150, 0.1, 0.5, 0.7, true),
+		}, RunQueue},
+		"waiting for a CPU that is used up": {[]Load{
+			gc(10, 0, 0.1, 0.2, false), gc(100, 0.1, 0.3, 0.6, true), gc(150, 0.1, 0.95, 0.7, true),
+		}, ServerCPU},
+		"waiting at light load": {[]Load{gc(10, 0, 0.1, 0.8, false), gc(150, 0.1, 0.5, 0.8, true)}, Unknown},
+		"waiting when good": {[]Load{
+			gc(10, 0, 0.1, 0.5, false), gc(100, 0.1, 0.3, 0.6, false), gc(110, 0.1, 0.3, 0.6, false),
+			gc(150, 0.1, 0.5, 0.7, true),
+		}, Unknown},
 		"refusals": {
 			[]Load{{100, false, nil}, {200, true, map[Resource]float64{Limiter: 0.3}}},
 			Limiter,

@@ -32,14 +32,8 @@ func Goodput(m *results.Measurements, stage string, objectives []scenarios.Thres
 		if s.Stage != stage {
 			continue
 		}
-		late := int64(0)
-		for _, o := range objectives {
-			if limitsTime(o) && s.Matches(o.Selector) {
-				late = max(late, above(s.Response, o.Limit))
-			}
-		}
 		// An answer that failed may be late as well. It is taken off once, which is kind to the service.
-		good += float64(s.Requests - max(s.Failed, late))
+		good += float64(s.Requests - max(s.Failed, lateOf(s.Response, s, objectives)))
 	}
 	return good / seconds
 }

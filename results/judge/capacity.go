@@ -172,7 +172,7 @@ func use(m *results.Measurements) results.Use {
 	if v == nil || v.Seconds == 0 {
 		return u
 	}
-	u.Server = new(v.CPUSeconds / v.Seconds)
+	u.Server, u.GC, u.GCPaused = new(v.CPUSeconds/v.Seconds), new(v.GCSeconds/v.Seconds), new(v.GCPauses/v.Seconds)
 	var acquires, waits int64
 	waited := 0.0
 	for _, p := range v.Pools {

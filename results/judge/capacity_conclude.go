@@ -96,14 +96,13 @@ func binding(trials []results.CapacityTrial) string {
 func loadOf(t results.CapacityTrial) capacity.Load {
 	u := t.Use
 	l := capacity.Load{Rate: t.Rate, Bad: t.Bad, Used: map[capacity.Resource]float64{}}
-	if u.CPUs > 0 && u.Others != nil {
-		l.Used[capacity.MachineCPU] = (u.Generator + numberOr0(u.System) + *u.Others) / float64(u.CPUs)
-	}
-	if u.Server != nil && u.ServerCPUs > 0 {
-		l.Used[capacity.ServerCPU] = *u.Server / float64(u.ServerCPUs)
-	}
-	if u.PoolWaits != nil {
-		l.Used[capacity.Pool] = *u.PoolWaits
+	for r, share := range map[capacity.Resource]*float64{
+		capacity.MachineCPU: u.MachineShare(), capacity.ServerCPU: u.ServerShare(), capacity.Collector: u.GCShare(),
+		capacity.RunQueue: u.Waited, capacity.Pool: u.PoolWaits,
+	} {
+		if share != nil {
+			l.Used[r] = *share
+		}
 	}
 	if t.Requests > 0 {
 		l.Used[capacity.Limiter] = float64(t.Refused) / float64(t.Requests)
