@@ -57,18 +57,19 @@ func (r *run) places() int {
 // engines prepares an engine for each scenario.
 func (r *run) engines(ctx context.Context) ([]engine, error) {
 	var all []engine
-	var target *wire.Target
+	var target wire.Target
+	instances := r.options.instances(r.target)
 	for _, s := range r.scenarios {
 		if !r.isWire(s.scenario) {
 			all = append(all, nethttp.New(nethttp.Config{
-				Timing: s.timing, Requests: s.requests, Collector: s.collector, Target: r.target,
+				Timing: s.timing, Requests: s.requests, Collector: s.collector, Target: instances,
 				Proxy: r.plan.Target.Proxy,
 			}))
 			continue
 		}
 		if target == nil {
 			var err error
-			target, err = wire.NewTarget(ctx, r.target)
+			target, err = wire.NewTarget(ctx, instances)
 			if err != nil {
 				return nil, err
 			}

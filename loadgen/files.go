@@ -23,11 +23,12 @@ func FewFiles(plan *scenarios.Plan) string {
 		needed, limit)
 }
 
-// filesNeeded is how many file descriptors this process needs for a plan: those that it has open, and one for each
-// request that may be in flight at once.
+// filesNeeded is how many file descriptors this process needs for a plan: those that it has open, and to each instance
+// of the target one for each request that may be in flight at once.
 func filesNeeded(plan *scenarios.Plan) int64 {
 	most := mostAtOnce(plan, func(s *scenarios.Scenario) int { return s.Load.Workers() })
-	return int64(most) + procstat.OpenFiles() + spareFiles
+	instances := max(1, len(plan.Target.Others)+1, plan.Environment.Instances)
+	return int64(most*instances) + procstat.OpenFiles() + spareFiles
 }
 
 // mostAtOnce is the greatest sum of something that scenarios have, over those that run at the same time.

@@ -35,9 +35,11 @@ func onSenders(t *testing.T, f func(t *testing.T, by wire.Backend)) {
 }
 
 // runBy has a plan of one scenario sent in that way.
-func runBy(t *testing.T, ctx context.Context, by wire.Backend, plan *scenarios.Plan, url string) *results.Measurements {
+func runBy(t *testing.T, ctx context.Context, by wire.Backend, plan *scenarios.Plan, url string,
+	others ...string,
+) *results.Measurements {
 	t.Helper()
-	o := Options{}
+	o := Options{Others: others}
 	switch by {
 	case byNetHTTP: // there is a request that follows redirects, and it is never drawn
 		never := plan.Scenarios[0].Requests[0]

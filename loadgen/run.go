@@ -23,6 +23,9 @@ import (
 
 // Options are what a run needs besides its plan.
 type Options struct {
+	// Others are the base URLs of the target's other instances. The iterations of an open load go to all of them in
+	// turns, users are spread over them, and a flow stays where it began.
+	Others []string
 	// Fixture resolves the fixture's key sets; nil when the target is the user's own service.
 	Fixture func(name string) (request.KeySet, error)
 	// Feeders are those of the plan, loaded.
@@ -103,6 +106,9 @@ func Run(ctx context.Context, plan *scenarios.Plan, target string, o Options) (*
 	r.alignWarmups()
 	return r.run(ctx)
 }
+
+// instances are the base URLs of all instances of a target.
+func (o *Options) instances(target string) []string { return append([]string{target}, o.Others...) }
 
 // run is a run under way.
 type run struct {

@@ -146,11 +146,12 @@ func (t *Tried) Fine() bool {
 // errStopped ends a trial that was cancelled.
 var errStopped = errors.New("stopped")
 
-// Try sends the trials one after the other to the base URL target, and gives each of their requests to each. Requests
-// are rendered and answers inspected as under load. The client of the vegeta engine sends them, whichever engine sends
-// the load. A cancelled ctx ends it with ctx's error.
+// Try sends the trials one after the other to the base URL target, where it has several instances to each in turn, and
+// gives each of their requests to each. Requests are rendered and answers inspected as under load. The client of the
+// vegeta engine sends them, whichever engine sends the load. A cancelled ctx ends it with ctx's error.
 func Try(ctx context.Context, plan *scenarios.Plan, target string, o Options, trials []Trial, each func(*Tried)) error {
 	probers := map[int]*nethttp.Prober{}
+	instances := o.instances(target)
 	for _, t := range trials {
 		if probers[t.scenario] != nil {
 			continue
@@ -159,10 +160,13 @@ func Try(ctx context.Context, plan *scenarios.Plan, target string, o Options, tr
 		if err != nil {
 			return fmt.Errorf("prepare requests: %w", err)
 		}
-		probers[t.scenario] = nethttp.NewProber(ctx, target, plan.Target.Proxy, requests)
+		probers[t.scenario] = nethttp.NewProber(ctx, instances, plan.Target.Proxy, requests)
 	}
-	for _, t := range trials {
-		trial := &trialRun{scenario: &plan.Scenarios[t.scenario], prober: probers[t.scenario], secrets: o.Secrets}
+	for i, t := range trials {
+		trial := &trialRun{
+			scenario: &plan.Scenarios[t.scenario], prober: probers[t.scenario], instance: i % len(instances),
+			secrets: o.Secrets,
+		}
 		if err := trial.run(ctx, t, each); err != nil {
 			return err
 		}
@@ -174,12 +178,13 @@ func Try(ctx context.Context, plan *scenarios.Plan, target string, o Options, tr
 type trialRun struct {
 	scenario *scenarios.Scenario
 	prober   *nethttp.Prober
+	instance int // of the target
 	secrets  *scenarios.Redactor
 }
 
 // run sends the requests of a trial up to the first that fails.
 func (r *trialRun) run(ctx context.Context, t Trial, each func(*Tried)) error {
-	r.prober.Begin(t.first, t.n)
+	r.prober.Begin(t.first, t.n, r.instance)
 	broken := ""
 	for i := t.first; i <= t.last; i++ {
 		q := &r.scenario.Requests[i]

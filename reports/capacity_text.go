@@ -105,7 +105,7 @@ func CapacityMarkdown(w io.Writer, of *results.Capacity) error {
 func CapacityJUnit(w io.Writer, of *results.Capacity) error {
 	c := ceiling{of}
 	suite := newSuite(c.Name, c.Started, c.Elapsed, junitProperty{"seed", strconv.FormatUint(c.Design.Seed, 10)},
-		junitProperty{"target", c.Environment.Target}, junitProperty{"headroom", c.Tool.Version})
+		junitProperty{"target", c.Environment.Targets()}, junitProperty{"headroom", c.Tool.Version})
 	one := junitCase{Name: "capacity", Class: classOf(c.Scenario.File, c.Name), Time: suite.Time}
 	message := c.headline()
 	if len(c.Reasons) > 0 {

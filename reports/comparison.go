@@ -34,7 +34,7 @@ func ComparisonText(w io.Writer, c *judge.Comparison) error {
 	fmt.Fprintf(&b, "%s: %s\n\n", c.Outcome(), onOneLine(comparisonHeadline(c)))
 	t := textTable{left: 5}
 	for _, side := range comparedSides(c) {
-		t.add(side.word, Plural(len(side.runs), "run"), side.names(), side.times(), side.runs[0].Environment.Target)
+		t.add(side.word, Plural(len(side.runs), "run"), side.names(), side.times(), side.runs[0].Environment.Targets())
 	}
 	b.WriteString(t.String())
 	for _, warning := range c.Warnings {

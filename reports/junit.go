@@ -101,7 +101,7 @@ func runSuite(r *results.Run) junitSuite {
 	class := classOf(r.Scenario.File, r.Name)
 	suite := newSuite(r.Name, r.Measurements.Started, r.Measurements.Elapsed,
 		junitProperty{"seed", strconv.FormatUint(r.Scenario.Seed, 10)},
-		junitProperty{"target", r.Environment.Target}, junitProperty{"headroom", r.Tool.Version})
+		junitProperty{"target", r.Environment.Targets()}, junitProperty{"headroom", r.Tool.Version})
 	suite.Cases = []junitCase{validityCase(r.Verdict, class)}
 	if causes := append(whyFailed(&r.Measurements), skipTexts(&r.Measurements)...); len(causes) > 0 {
 		suite.Stderr = "why requests failed:\n" + strings.Join(causes, "\n")

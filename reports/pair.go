@@ -21,7 +21,7 @@ func PairText(w io.Writer, c *judge.Pair, oldName, newName string) error {
 		run        *results.Run
 	}{{"old", oldName, c.Old}, {"new", newName, c.New}} {
 		t.add(side.word, side.name, string(side.run.Verdict.Outcome), side.run.Name,
-			side.run.Measurements.Started.UTC().Format(time.DateTime)+" UTC", side.run.Environment.Target)
+			side.run.Measurements.Started.UTC().Format(time.DateTime)+" UTC", side.run.Environment.Targets())
 	}
 	b.WriteString(t.String())
 	fmt.Fprintf(&b, "\n%s\n", onOneLine(pairHeadline(c)))

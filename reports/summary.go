@@ -19,7 +19,7 @@ const SummaryVersion = 1
 //	name, description, started (RFC 3339), elapsed_seconds, seed, tool
 //	verdict           outcome (PASS, FAIL, INVALID, UNRESOLVED, PART), gates, invalid (reasons), warnings
 //	aborted           the threshold that ended the run early, if one did
-//	environment       target, proxy, provider, servers (role, name, version as the server reported it), fixture, cpus, cpu_model
+//	environment       target, other_targets (further instances), proxy, provider, servers (role, name, version as the server reported it), fixture, cpus, cpu_model
 //	shards[]          merged runs only: index (from 0), of, started, engine, machine, generator, sent, dropped, p95_ms, lag_p99_ms, invalid, disturbed, warnings
 //	overall           requests, failed, failed_share, rate, response_ms and service_ms
 //	causes[]          why requests failed, the most frequent first: scenario, request, class, count, first (the first error of the class)
@@ -71,6 +71,7 @@ type summary struct {
 
 type summaryEnvironment struct {
 	Target   string          `json:"target"`
+	Others   []string        `json:"other_targets,omitempty"`
 	Proxy    string          `json:"proxy,omitempty"`
 	Provider string          `json:"provider,omitempty"`
 	Servers  []summaryServer `json:"servers"`
@@ -189,7 +190,7 @@ func newSummary(d digest) summary {
 		Seed: d.Scenario.Seed, Tool: d.Tool, Verdict: d.Verdict, Aborted: m.Aborted, Shards: d.Shards,
 		Overall: newFigures(d.Overall), Causes: m.Causes(), Health: newSummaryHealth(m.Health),
 		Environment: summaryEnvironment{
-			Target: env.Target, Proxy: env.Proxy, Provider: env.Provider, Fixture: env.Fixture,
+			Target: env.Target, Others: env.Others, Proxy: env.Proxy, Provider: env.Provider, Fixture: env.Fixture,
 			Servers: []summaryServer{},
 			CPUs:    env.Machine.CPUs, CPUModel: env.Machine.CPUModel,
 		},

@@ -211,7 +211,7 @@ func shardsText(shards []results.ShardRun) string {
 
 // environmentLine names the service and the servers behind it, with the versions that they reported.
 func environmentLine(e results.Environment) string {
-	line := e.Target
+	line := e.Targets()
 	if e.Proxy != "" {
 		line += " through the proxy " + e.Proxy
 	}

@@ -67,10 +67,11 @@ func (s Scenario) saved() scenarios.Saved {
 
 // Environment is what the run ran on.
 type Environment struct {
-	Target   string   `json:"target"`             // base URL of the service under load
-	Proxy    string   `json:"proxy,omitempty"`    // URL of what the requests went through
-	Own      bool     `json:"own_target"`         // the user's service: nothing below but the machine is known
-	Provider string   `json:"provider,omitempty"` // of the servers
+	Target   string   `json:"target"`                  // base URL of the service under load
+	Others   []string `json:"other_targets,omitempty"` // those of its further instances
+	Proxy    string   `json:"proxy,omitempty"`         // URL of what the requests went through
+	Own      bool     `json:"own_target"`              // the user's service: nothing below but the machine is known
+	Provider string   `json:"provider,omitempty"`      // of the servers
 	Reason   string   `json:"provider_reason,omitempty"`
 	Servers  []Server `json:"servers,omitempty"`
 	Settings []string `json:"settings,omitempty"` // that the scenario asks for: "postgres shared_buffers=256MB"
@@ -80,6 +81,11 @@ type Environment struct {
 	GeneratorSettings map[string]string `json:"generator_settings,omitempty"`
 	Fixture           string            `json:"fixture,omitempty"`
 	Machine           Machine           `json:"machine"`
+}
+
+// Targets are the base URLs of all instances of the service, on one line.
+func (e Environment) Targets() string {
+	return strings.Join(append([]string{e.Target}, e.Others...), ", ")
 }
 
 // Server is a server of the environment, by what it answered itself.

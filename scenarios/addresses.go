@@ -5,10 +5,16 @@ import (
 	"strings"
 )
 
-// isAddress reports whether a key, below another, holds the address of a service or proxy.
+// isAddress reports whether a key, below another, holds the address of a service or proxy, or a list of them.
 func isAddress(in, key string) bool {
-	return in == "target" && (key == "url" || key == "proxy") ||
+	return in == "target" && (key == "url" || key == "urls" || key == "proxy") ||
 		in == "experiment" && (key == "baseUrl" || key == "headUrl")
+}
+
+// leadsToAddress reports whether the path of an override leads to an address, or a list of them.
+func leadsToAddress(path []string) bool {
+	return len(path) == 2 && isAddress(path[0], path[1]) ||
+		len(path) == 3 && path[0] == "target" && path[1] == "urls"
 }
 
 // credentials are where user and password stand in an address that is not written as one should be, so that nothing

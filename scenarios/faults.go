@@ -21,7 +21,7 @@ func (r *reader) faults(file *node, p *Plan) []Fault {
 	}
 	if p.Target.URL != "" {
 		r.faultAt(n.keyAt, "remove one of the two",
-			"faults happen to servers that the run starts, but target.url names another service")
+			"faults happen to servers that the run starts, but target names another service")
 		return nil
 	}
 	if len(n.items) == 0 {

@@ -226,3 +226,31 @@ func TestMoreNamesAndForms(t *testing.T) {
 		}
 	}
 }
+
+// TestSecretsInAddressesOfInstances: a password that stands wrongly in one of several addresses is not shown either.
+func TestSecretsInAddressesOfInstances(t *testing.T) {
+	for _, address := range []string{
+		"http://bob:S3CRETPW99@127.0.0.1", "bob:S3CRETPW99@127.0.0.1:80", "http:/bob:S3CRETPW99@h",
+		"http://bob:S3CR/ETPW99@h", "ftp://S3CRETPW99@h",
+	} {
+		for name, in := range map[string]struct{ target, override string }{
+			"file":             {"{urls: ['http://h', '" + address + "']}", ""},
+			"override":         {"{urls: ['http://h']}", "target.urls=['http://h', '" + address + "']"},
+			"override of one":  {"{urls: ['http://h', 'http://i']}", "target.urls.1=" + address},
+			"override of none": {"{urls: ['http://h']}", "target.urls.7=" + address},
+		} {
+			secrets := &Redactor{}
+			inputs := Inputs{Secrets: secrets}
+			if in.override != "" {
+				inputs.Overrides = []string{in.override}
+			}
+			_, err := inputs.Parse("x.yaml", []byte("target: "+in.target+"\n"+smallest))
+			if err == nil || strings.Contains(err.Error(), "S3CR") {
+				t.Errorf("%s, %s: %v", address, name, err)
+			}
+			if got := secrets.Override(in.override); strings.Contains(got, "S3CR") {
+				t.Errorf("%s: the override is shown as %s", name, got)
+			}
+		}
+	}
+}

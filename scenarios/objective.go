@@ -20,7 +20,7 @@ func (p *Plan) Objective(text string) (Threshold, error) {
 	metric, _ := t.Metric.Metric()
 	switch {
 	case metric.From == FromServer && p.Target.URL != "":
-		return t, fmt.Errorf("%s is answered by the reference server alone, and target.url names another service",
+		return t, fmt.Errorf("%s is answered by the reference server alone, and target names another service",
 			t.Metric)
 	case metric.perRequest() && t.Metric != Checks && !newTagIndex(p.tagSets()).picks(t.Selector):
 		return t, fmt.Errorf("no request of the scenario has the tags of %s", t.Name())

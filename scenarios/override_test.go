@@ -48,6 +48,11 @@ func TestOverride(t *testing.T) {
 			map[string]string{"auto_explain.log_analyze": "on"},
 		},
 		{"target.url=http://127.0.0.1:1", func(p *Plan) any { return p.Target.URL }, "http://127.0.0.1:1"},
+		{
+			"target.urls=[http://a:1, http://b:1]", func(p *Plan) any { return p.Target.URLs() },
+			[]string{"http://a:1", "http://b:1"},
+		},
+		{"environment.instances=2", func(p *Plan) any { return p.Environment.Instances }, 2},
 		{"tags.team=a=b", func(p *Plan) any { return p.Tags["team"] }, "a=b"},
 		{"tags={team: core}", func(p *Plan) any { return p.Tags["team"] }, "core"},
 		{

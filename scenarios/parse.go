@@ -191,7 +191,7 @@ func (r *reader) plan(n *node) *Plan {
 		p.Environment = r.environment(n.get("environment"))
 	} else if env := n.get("environment"); env != nil {
 		r.faultAt(env.keyAt, "remove one of the two",
-			"environment configures the reference server, but target.url names another service")
+			"environment configures the reference server, but target names another service")
 	}
 	p.Feeders = r.readFeeders(n.get("feeders"))
 	scenarios := n.get("scenarios")
@@ -297,14 +297,59 @@ func (r *reader) target(n *node) Target {
 	if !given(section) {
 		return Target{}
 	}
-	at := section.get("url")
-	if at == nil {
+	one, several := section.get("url"), section.get("urls")
+	switch {
+	case one == nil && several == nil:
 		r.missing(section, "url", "url: http://127.0.0.1:8080; or leave target out for the reference server")
+	case one != nil && several != nil:
+		r.faultAt(several.keyAt, "remove one of the two", "target has url and urls")
+	case given(one):
+		return Target{URL: r.address(one), Proxy: r.proxy(section.get("proxy"))}
+	case given(several):
+		if all := r.instances(several); len(all) > 0 {
+			return Target{URL: all[0], Others: all[1:], Proxy: r.proxy(section.get("proxy"))}
+		}
 	}
-	if !given(at) {
-		return Target{}
+	return Target{}
+}
+
+// instances reads the addresses of the instances of a service. Any request may go to any of them, so that they differ
+// in host and port alone.
+func (r *reader) instances(n *node) (all []string) {
+	if len(n.items) == 0 || len(n.items) > MostInstances {
+		r.fault(n, "for example [http://10.0.0.1:8080, http://10.0.0.2:8080]",
+			"%s has %d addresses; it must have 1 to %d",
+			n.path, len(n.items), MostInstances)
+		return nil
 	}
-	return Target{URL: r.address(at), Proxy: r.proxy(section.get("proxy"))}
+	for _, item := range n.items {
+		before := len(r.errs)
+		address := r.address(item)
+		if len(r.errs) == before && len(all) > 0 {
+			r.checkInstance(item, address, all)
+		}
+		all = append(all, address)
+	}
+	return all
+}
+
+// checkInstance holds the address of an instance against those before it.
+func (r *reader) checkInstance(n *node, address string, before []string) {
+	first, err := url.Parse(before[0])
+	own, errOwn := url.Parse(address)
+	switch {
+	case errors.Join(err, errOwn) != nil: // the first was reported
+	case own.Scheme != first.Scheme:
+		r.fault(n, "give all instances the same scheme", "%s begins with %s://, and the first with %s://", n.path,
+			own.Scheme,
+			first.Scheme)
+	case own.EscapedPath() != first.EscapedPath():
+		r.fault(n, "all instances get the same requests: give them the same path",
+			"%s has the path %.120q, and the first %.120q",
+			n.path, own.EscapedPath(), first.EscapedPath())
+	case slices.Contains(before, address):
+		r.fault(n, "remove one of the two", "%s %.120q is there twice", n.path, address)
+	}
 }
 
 // address reads the address of a service, which comes back without a slash at its end.
@@ -373,6 +418,7 @@ func (r *reader) environment(n *node) Environment {
 	images, server := n.get("images"), n.get("server")
 	env := Environment{
 		Replica:       r.flag(n.get("replica")),
+		Instances:     int(r.whole(n.get("instances"), 1, 1, MostInstances)),
 		Resources:     int(r.whole(n.get("fixtures").get("resources"), defaultResources, 1, maxResources)),
 		PostgresImage: r.image(images.get("postgres"), defaultPostgresImage),
 		CacheImage:    r.image(images.get("cache"), defaultCacheImage),

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -80,7 +81,7 @@ func TestParseReadsEveryKey(t *testing.T) {
 		Name: "every-key", Description: "text", Seed: 42, Engine: EngineAuto, Pacing: Precise,
 		Tags: map[string]string{"team": "core"},
 		Environment: Environment{
-			Resources: 1000, Replica: true, PostgresImage: "postgres:16", CacheImage: "redis:7",
+			Resources: 1000, Instances: 1, Replica: true, PostgresImage: "postgres:16", CacheImage: "redis:7",
 			Postgres: map[string]string{"shared_buffers": "256MB", "jit": "off", "auto_explain.log_min_duration": "5"},
 			Server:   ServerSettings{L1Bytes: 64 << 20, PostgresMaxConns: 10, GOGC: 400, GOMAXPROCS: 2},
 		},
@@ -228,7 +229,7 @@ func TestParseDefaults(t *testing.T) {
 		t.Errorf("name %q, seed %d; want small-one and 1", plan.Name, plan.Seed)
 	}
 	want := Environment{
-		Resources: 100_000, PostgresImage: "postgres:15",
+		Resources: 100_000, Instances: 1, PostgresImage: "postgres:15",
 		CacheImage: "docker.dragonflydb.io/dragonflydb/dragonfly:latest",
 	}
 	if !reflect.DeepEqual(plan.Environment, want) {
@@ -248,6 +249,26 @@ func TestParseWindows(t *testing.T) {
 	}
 	if s := plan.Scenarios[0]; s.Name != "s" || s.Load.Executor() != "constant-vus" || s.Requests[0].Name != "a" {
 		t.Errorf("%+v", s)
+	}
+}
+
+// TestParseInstances: a service may have several instances, and so may the reference server.
+func TestParseInstances(t *testing.T) {
+	plan, err := Parse("own.yaml", []byte("target: {urls: ['HTTP://a:1/base/', 'http://b:2/base']}\n"+smallest))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"http://a:1/base", "http://b:2/base"}; !slices.Equal(plan.Target.URLs(), want) ||
+		plan.Target.URL != want[0] || plan.Environment.Instances != 0 {
+		t.Errorf("%+v, want %v", plan.Target, want)
+	}
+	plan, err = Parse("own.yaml", []byte("target: {urls: ['http://a:1']}\n"+smallest))
+	if err != nil || !slices.Equal(plan.Target.URLs(), []string{"http://a:1"}) {
+		t.Errorf("%+v, %v", plan, err)
+	}
+	plan, err = Parse("three.yaml", []byte("environment: {instances: 3}\n"+smallest))
+	if err != nil || plan.Environment.Instances != 3 || plan.Target.URLs() != nil {
+		t.Errorf("%+v, %v", plan, err)
 	}
 }
 

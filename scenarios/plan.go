@@ -78,13 +78,26 @@ const (
 
 // Target is the service under load. An empty URL means the reference server, which the run starts itself.
 type Target struct {
-	URL   string // http or https, without a trailing slash
-	Proxy string // http, https or socks5: what the requests go through; may be empty
+	URL    string   // http or https, without a trailing slash; of several instances the first
+	Others []string // the other instances, each with the scheme and the path of URL
+	Proxy  string   // http, https or socks5: what the requests go through; may be empty
 }
+
+// URLs are those of all instances of the service; none for the reference server.
+func (t Target) URLs() []string {
+	if t.URL == "" {
+		return nil
+	}
+	return append([]string{t.URL}, t.Others...)
+}
+
+// MostInstances bounds the instances of a service.
+const MostInstances = 64
 
 // Environment is what the reference server runs on. It is not used when Target.URL is set.
 type Environment struct {
 	Resources     int  // rows in the fixture
+	Instances     int  // of the reference server, which share the other servers
 	Replica       bool // a streaming replica of the primary
 	PostgresImage string
 	CacheImage    string

@@ -157,7 +157,7 @@ func (r *Redactor) Override(text string) string {
 	text = r.shown(text)
 	path, value, ok := splitOverride(text)
 	switch {
-	case ok && len(path) == 2 && isAddress(path[0], path[1]):
+	case ok && leadsToAddress(path):
 		return text[:len(text)-len(value)] + r.address(value)
 	case !ok || !r.isSecretKey(path):
 		return r.Text(text)
@@ -169,7 +169,7 @@ func (r *Redactor) Override(text string) string {
 func (r *Redactor) LearnOverride(text string) {
 	path, value, ok := splitOverride(text)
 	value = strings.Trim(value, ` "'`)
-	if ok && len(path) == 2 && isAddress(path[0], path[1]) {
+	if ok && leadsToAddress(path) {
 		r.learnAddress(value)
 	}
 	if !ok || !r.isSecretKey(path) {

@@ -127,6 +127,7 @@ var (
 	environmentShape = &shape{keys: []key{
 		{"fixtures", &shape{keys: []key{{"resources", value}}}},
 		{"replica", value},
+		{"instances", value},
 		{"images", &shape{keys: []key{{"postgres", value}, {"cache", value}}}},
 		{"postgres", values},
 		{"server", &shape{keys: []key{
@@ -167,7 +168,7 @@ var (
 		{"engine", value},
 		{"pacing", value},
 		{"tags", values},
-		{"target", &shape{keys: []key{{"url", value}, {"proxy", value}}}},
+		{"target", &shape{keys: []key{{"url", value}, {"urls", &shape{items: value}}, {"proxy", value}}}},
 		{"environment", environmentShape},
 		{"feeders", &shape{names: feederShape}},
 		{"scenarios", &shape{names: scenarioShape}},

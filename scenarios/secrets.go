@@ -119,8 +119,12 @@ func (r *reader) learn(n *node, name, in string) {
 	for _, e := range n.entries {
 		r.learn(e.value, e.key, name)
 	}
+	inList := ""
+	if isAddress(in, name) {
+		inList = in
+	}
 	for _, item := range n.items {
-		r.learn(item, name, "")
+		r.learn(item, name, inList)
 	}
 	if n.kind != scalar || n.text == "" {
 		return

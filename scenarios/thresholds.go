@@ -187,7 +187,7 @@ func (r *reader) metric(e entry, scope thresholdScope) (Metric, map[string]strin
 func (r *reader) selector(e entry, metric Metric, selector map[string]string, scope thresholdScope) {
 	if metric.From == FromServer && scope.plan.Target.URL != "" {
 		r.faultAt(e.at, "remove it, or leave out target",
-			"%s is answered by the reference server alone, and target.url names another service", metric.Name)
+			"%s is answered by the reference server alone, and target names another service", metric.Name)
 	}
 	switch {
 	case metric.Name == Checks:

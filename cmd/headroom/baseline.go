@@ -202,5 +202,5 @@ func describeBaseline(dir string) (string, error) {
 		return "", err
 	}
 	return fmt.Sprintf("run %s, %s, %s UTC, %s", r.Name, r.Verdict.Outcome,
-		r.Measurements.Started.UTC().Format(time.DateTime), r.Environment.Target), nil
+		r.Measurements.Started.UTC().Format(time.DateTime), r.Environment.Targets()), nil
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -269,8 +270,8 @@ func (p *planner) find(ctx context.Context, a asked, dir string) (c *results.Cap
 	}
 	defer func() { err = errors.Join(err, system.stop(ctx)) }()
 	serverCPUs := 0
-	if system.server != nil {
-		serverCPUs = serverSettings(plan).GOMAXPROCS
+	if n := len(system.servers); n > 0 {
+		serverCPUs = min(n*serverSettings(plan).GOMAXPROCS, runtime.NumCPU())
 	}
 	parts := stretchesOf(p.maxTime)
 	follow := newSearchCourse(p.progress, p.maxTime)
@@ -279,7 +280,7 @@ func (p *planner) find(ctx context.Context, a asked, dir string) (c *results.Cap
 		Mix: a.mix, Objectives: a.objectives, Target: system.url, Seed: p.seed, ServerCPUs: serverCPUs,
 		Load: loadgen.Options{
 			Fixture: system.keys, Feeders: a.feeders, Recordings: a.recordings, Snapshot: system.snapshot,
-			Processes: system.processes(), Shared: isLocal(system.url), Secrets: p.secrets,
+			Processes: system.processes(), Shared: system.isLocal(), Others: system.others, Secrets: p.secrets,
 		},
 		Bracket: parts.bracket, Trial: parts.trial, Soak: parts.soak, Beyond: parts.beyond,
 		Width: p.width, MaxTime: p.maxTime, Measured: follow.measured,

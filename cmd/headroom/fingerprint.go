@@ -34,10 +34,14 @@ func environmentFingerprint(s results.Scenario, e results.Environment) string {
 	}
 	if target, ok := load["target"].(map[string]any); ok {
 		delete(target, "url")
+		if urls, ok := target["urls"].([]any); ok {
+			target["urls"] = len(urls)
+		}
 	}
 	var overrides []string
 	for _, o := range s.Overrides {
-		if !strings.HasPrefix(o, "target.url=") && !strings.HasPrefix(o, "thresholds.") {
+		if !strings.HasPrefix(o, "target.url=") && !strings.HasPrefix(o, "target.urls.") &&
+			!strings.HasPrefix(o, "thresholds.") {
 			overrides = append(overrides, o)
 		}
 	}

@@ -196,7 +196,7 @@ func (r *runner) runOne(ctx context.Context, l loaded, dir string) (outcome resu
 	measured, err := loadgen.Run(ctx, plan, system.url, loadgen.Options{
 		Shard: r.shard, StartAt: r.startAt, Fixture: system.keys, Feeders: l.feeders, Recordings: l.recordings,
 		Snapshot: system.snapshot, Sample: system.sample, Fault: system.fault, Processes: system.processes(),
-		Shared: isLocal(system.url), Progress: screen.show, Secrets: r.secrets,
+		Shared: system.isLocal(), Others: system.others, Progress: screen.show, Secrets: r.secrets,
 	})
 	if err != nil {
 		watch.end(ctx, time.Now())
@@ -269,16 +269,31 @@ func isLocal(target string) bool {
 	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// reachable fails if the user's own service cannot be reached or its certificate is not valid: it is better to say so
-// now than after a minute of failed requests.
+// reachable fails if an instance of the user's own service cannot be reached or its certificate is not valid: it is
+// better to say so now than after a minute of failed requests.
 func reachable(ctx context.Context, target scenarios.Target) error {
+	key := "target.url"
+	if len(target.Others) > 0 {
+		key += "s"
+	}
+	for _, url := range target.URLs() {
+		one := scenarios.Target{URL: url, Proxy: target.Proxy}
+		if err := reachableAt(ctx, one, key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reachableAt is reachable for the service at a URL, which stands at a key of the scenario.
+func reachableAt(ctx context.Context, target scenarios.Target, key string) error {
 	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
 	defer cancel()
 	err := nethttp.Reach(ctx, target)
 	if err == nil {
 		return nil
 	}
-	what, address, key := "target", target.URL, "target.url"
+	what, address := "target", target.URL
 	if op := (*net.OpError)(nil); errors.As(err, &op) && op.Op == nethttp.ReachProxy {
 		what, address, key = "proxy", target.Proxy, "target.proxy"
 	}

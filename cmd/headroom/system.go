@@ -26,13 +26,14 @@ import (
 // that it needs.
 type system struct {
 	url      string
+	others   []string // the URLs of further instances
 	keys     func(name string) (request.KeySet, error)
 	snapshot func(ctx context.Context) (results.Snapshot, error)
 	sample   func(ctx context.Context) (results.Snapshot, error) // without the queries
 	record   results.Environment
 
 	environment *containers.Environment // nil for an own service
-	server      *referenceServer
+	servers     referenceServers
 }
 
 // lastSample bounds the question how the reference server is at the end.
@@ -42,7 +43,8 @@ const lastSample = 2 * time.Second
 func (r *runner) startSystem(ctx context.Context, plan *scenarios.Plan, dir string) (_ *system, err error) {
 	s := &system{record: environmentOf()}
 	if plan.Target.URL != "" {
-		s.url, s.record.Target, s.record.Proxy, s.record.Own = plan.Target.URL, plan.Target.URL, plan.Target.Proxy, true
+		s.isAt(plan.Target.URLs())
+		s.record.Proxy, s.record.Own = plan.Target.Proxy, true
 		return s, reachable(ctx, plan.Target)
 	}
 	defer func() {
@@ -70,12 +72,24 @@ func (r *runner) startSystem(ctx context.Context, plan *scenarios.Plan, dir stri
 	say(fixtureSummary(loaded))
 	s.keys = fixtureKeys(fixture)
 	settings := serverSettings(plan)
-	if err := s.startServer(ctx, settings, dir); err != nil {
+	if err := s.startServers(ctx, settings, plan.Environment.Instances, dir); err != nil {
 		return nil, err
 	}
 	s.describe(plan, settings, loaded)
 	return s, nil
 }
+
+// isAt notes where the service is: the URLs of its instances.
+func (s *system) isAt(urls []string) {
+	s.url, s.others = urls[0], urls[1:]
+	s.record.Target, s.record.Others = s.url, s.others
+}
+
+// urls are those of all instances of the service.
+func (s *system) urls() []string { return append([]string{s.url}, s.others...) }
+
+// isLocal reports whether the service, or an instance of it, runs on this machine.
+func (s *system) isLocal() bool { return slices.ContainsFunc(s.urls(), isLocal) }
 
 // environmentOf is what is known of the machine and the generator.
 func environmentOf() results.Environment {
@@ -90,11 +104,12 @@ func fixtureKeys(fixture fixtures.Options) func(name string) (request.KeySet, er
 	}
 }
 
-// serverSettings are those of the plan for the reference server; the generator gets the other half of the CPUs.
+// serverSettings are those of the plan for each instance of the reference server. Together they get half of the CPUs,
+// as far as each has one, and the generator the other half.
 func serverSettings(plan *scenarios.Plan) scenarios.ServerSettings {
 	settings := plan.Environment.Server
 	if settings.GOMAXPROCS == 0 {
-		settings.GOMAXPROCS = max(1, runtime.NumCPU()/2)
+		settings.GOMAXPROCS = max(1, runtime.NumCPU()/2/max(1, plan.Environment.Instances))
 	}
 	return settings
 }
@@ -142,21 +157,22 @@ func (s *system) fault(ctx context.Context, f scenarios.Fault) error {
 	return s.environment.Fault(ctx, containers.Target(f.Target), containers.Action(f.Action))
 }
 
-// startServer starts the reference server.
-func (s *system) startServer(ctx context.Context, settings scenarios.ServerSettings, dir string) error {
+// startServers starts the instances of the reference server.
+func (s *system) startServers(ctx context.Context, settings scenarios.ServerSettings, instances int, dir string) error {
 	self, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("start the reference server: %w", err)
 	}
-	s.server, err = startReference(ctx, referenceSpec{
+	s.servers, err = startReferences(ctx, referenceSpec{
 		program: self, log: filepath.Join(dir, "server.log"),
 		variables: slices.Concat(addressVariables(s.environment), settingVariables(settings)),
-	})
+	}, instances)
 	if err != nil {
 		return err
 	}
-	s.url, s.record.Target, s.record.ServerSettings = s.server.url, s.server.url, s.server.settings
-	s.snapshot, s.sample = s.server.snapshot, s.server.sample
+	s.isAt(s.servers.urls())
+	s.record.ServerSettings = s.servers[0].settings
+	s.snapshot, s.sample = s.servers.snapshot, s.servers.sample
 	if s.environment.Provider != "external" {
 		for _, name := range []string{"HEADROOM_POSTGRES_URL", "HEADROOM_POSTGRES_REPLICA_URL", "HEADROOM_CACHE_URL"} {
 			delete(s.record.ServerSettings, name) // they were chosen for this run
@@ -198,14 +214,12 @@ func (s *system) warnings(ctx context.Context) []string {
 		return nil
 	}
 	out := s.environment.Warnings
-	select {
-	case <-s.server.child.Done(): // an incident
-	default:
+	if !s.servers.ended() { // else it is an incident
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastSample)
 		defer cancel()
 		s.sample(ctx) // if it fails, the previous sample has to do
 	}
-	if latest := s.server.latest.Load(); latest != nil {
+	if latest, ok := s.servers.latest(); ok {
 		out = append(out, latest.MaintenanceWarnings()...)
 	}
 	return out
@@ -217,7 +231,7 @@ func (s *system) processes() results.Processes {
 	switch {
 	case s.environment != nil && (s.environment.Provider == "process" || s.environment.Provider == "embedded"):
 		return results.ProcessesChildren
-	case s.environment == nil && elsewhere(s.url):
+	case s.environment == nil && !slices.ContainsFunc(s.urls(), func(url string) bool { return !elsewhere(url) }):
 		return results.ProcessesElsewhere
 	}
 	return results.ProcessesUnknown
@@ -250,10 +264,7 @@ func elsewhere(target string) bool {
 // stop stops everything that was started.
 func (s *system) stop(ctx context.Context) error {
 	ctx = context.WithoutCancel(ctx)
-	var faults []error
-	if s.server != nil {
-		faults = append(faults, s.server.stop(ctx))
-	}
+	faults := []error{s.servers.stop(ctx)}
 	if s.environment != nil {
 		faults = append(faults, s.environment.Stop(ctx))
 	}

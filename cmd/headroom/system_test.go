@@ -27,9 +27,9 @@ func TestMaintenanceThatFailedIsAWarning(t *testing.T) {
 	}
 	defer child.Stop(context.WithoutCancel(t.Context()))
 	s := &system{
-		environment: &containers.Environment{}, server: &referenceServer{child: child, admin: admin.URL},
+		environment: &containers.Environment{}, servers: referenceServers{{child: child, admin: admin.URL}},
 	}
-	s.sample = s.server.sample
+	s.sample = s.servers.sample
 	if got := s.warnings(t.Context()); len(got) != 0 {
 		t.Errorf("nothing failed: %q", got)
 	}

@@ -91,7 +91,9 @@ func (t *trier) try(ctx context.Context, file string) (err error) {
 
 	sent, fine := 0, 0
 	out := &trialWriter{w: t.w, secrets: t.secrets}
-	options := loadgen.Options{Fixture: system.keys, Feeders: l.feeders, Recordings: l.recordings, Secrets: t.secrets}
+	options := loadgen.Options{
+		Others: system.others, Fixture: system.keys, Feeders: l.feeders, Recordings: l.recordings, Secrets: t.secrets,
+	}
 	err = loadgen.Try(ctx, &plan, system.url, options, trials, func(tried *loadgen.Tried) {
 		out.write(tried)
 		sent++
@@ -117,13 +119,12 @@ func (t *trier) try(ctx context.Context, file string) (err error) {
 	return nil
 }
 
-// showServerLog prints the end of the reference server's log, if there is one and it is not empty.
+// showServerLog prints the ends of the reference server's logs that are not empty.
 func (t *trier) showServerLog(s *system) {
-	if s.server == nil {
-		return
-	}
-	if text := containers.LogTail(s.server.log.Name()); text != "" {
-		fmt.Fprintf(t.progress, "the log of the reference server ends with:\n%s\n", text)
+	for _, server := range s.servers {
+		if text := containers.LogTail(server.log.Name()); text != "" {
+			fmt.Fprintf(t.progress, "the log of the reference server ends with:\n%s\n", text)
+		}
 	}
 }
 

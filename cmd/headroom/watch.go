@@ -78,13 +78,7 @@ func (s *system) incidents(ctx context.Context, ask bool) []string {
 	if s.environment == nil {
 		return nil
 	}
-	all := s.environment.Incidents(ctx, ask)
-	if s.server != nil {
-		for _, text := range s.server.child.Incidents() {
-			all = append(all, "the reference server: "+text+"; see server.log")
-		}
-	}
-	return all
+	return append(s.environment.Incidents(ctx, ask), s.servers.incidents()...)
 }
 
 // withIncidents adds the incidents of the servers to an error.

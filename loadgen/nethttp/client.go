@@ -19,46 +19,56 @@ const dialTimeout = 10 * time.Second
 
 // client sends the requests of a scenario: it renders them, gives each its timeout, and has its redirects followed.
 type client struct {
-	requests *request.Set
-	target   string
-	plain    *plainTransport // or else next
-	next     http.RoundTripper
-	context  context.Context // cancelled when what is in flight is to be cut
+	requests  *request.Set
+	instances []instance // of the target
+	next      http.RoundTripper
+	context   context.Context // cancelled when what is in flight is to be cut
 
 	protocol atomic.Pointer[string] // of the first answer, "HTTP/2.0, TLS"
 }
 
-// newClient returns a client by a transport of ours for plain HTTP to nobody but the target, or by net/http's, which
-// speaks HTTP/2 where an HTTPS server does. Up to idle connections are kept. What is in flight is cut when ctx is
-// cancelled. next is used in place of both; nil: none.
-func newClient(ctx context.Context, target, proxy string, requests *request.Set, idle int,
+// instance is an instance of the target.
+type instance struct {
+	url   string
+	plain *plainTransport // nil: the client's next
+}
+
+// newClient returns a client by transports of ours for plain HTTP to nobody but the target, or by net/http's, which
+// speaks HTTP/2 where an HTTPS server does. Up to idle connections to each instance are kept. What is in flight is cut
+// when ctx is cancelled. next is used in place of both; nil: none.
+func newClient(ctx context.Context, target []string, proxy string, requests *request.Set, idle int,
 	next http.RoundTripper,
 ) *client {
-	c := &client{requests: requests, target: target, context: ctx, next: next}
-	if next != nil {
-		return c
-	}
-	elsewhere := proxy != ""
+	c := &client{requests: requests, context: ctx, next: next}
+	elsewhere := proxy != "" || next != nil
 	for i := range requests.Len() {
 		elsewhere = elsewhere || requests.Plan(i).Redirects > 0
 	}
-	if u, err := url.Parse(target); err == nil && u.Scheme == "http" && !elsewhere {
-		c.plain = newPlainTransport(ctx, u)
-		context.AfterFunc(ctx, c.plain.close)
+	plain := false
+	for _, at := range target {
+		one := instance{url: at}
+		if u, err := url.Parse(at); err == nil && u.Scheme == "http" && !elsewhere {
+			plain = true
+			one.plain = newPlainTransport(ctx, u)
+			context.AfterFunc(ctx, one.plain.close)
+		}
+		c.instances = append(c.instances, one)
+	}
+	if plain || next != nil {
 		return c
 	}
 	t := transportThrough(proxy)
-	t.MaxIdleConns, t.MaxIdleConnsPerHost, t.IdleConnTimeout = idle, idle, 90*time.Second
+	t.MaxIdleConns, t.MaxIdleConnsPerHost, t.IdleConnTimeout = idle*len(target), idle, 90*time.Second
 	useHTTP2(ctx, t)
 	context.AfterFunc(ctx, t.CloseIdleConnections)
 	c.next = t
 	return c
 }
 
-// request renders the request that d chose.
-func (c *client) request(d *request.Draw) (*http.Request, error) {
+// request renders the request that d chose, to an instance.
+func (c *client) request(d *request.Draw, to int) (*http.Request, error) {
 	var space [256]byte
-	address := c.requests.AppendPath(append(space[:0], c.target...), d)
+	address := c.requests.AppendPath(append(space[:0], c.instances[to].url...), d)
 	var body io.Reader
 	if content := c.requests.Body(d); len(content) > 0 {
 		body = bytes.NewReader(content)
@@ -74,11 +84,11 @@ func (c *client) request(d *request.Draw) (*http.Request, error) {
 	return req, nil
 }
 
-// send sends a request of that index; cancel frees what its timeout holds.
-func (c *client) send(req *http.Request, index int) (resp *http.Response, cancel func(), err error) {
+// send sends a request of that index to the instance that it was rendered for; cancel frees what its timeout holds.
+func (c *client) send(req *http.Request, index, to int) (resp *http.Response, cancel func(), err error) {
 	plan := c.requests.Plan(index)
-	if c.plain != nil {
-		resp, err = c.plain.roundTrip(req, plan.Timeout)
+	if plain := c.instances[to].plain; plain != nil {
+		resp, err = plain.roundTrip(req, plan.Timeout)
 		return resp, func() {}, err
 	}
 	ctx, cancel := context.WithTimeout(c.context, plan.Timeout)

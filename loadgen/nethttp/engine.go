@@ -24,8 +24,8 @@ type Config struct {
 	Timing    *arrival.Timing
 	Requests  *request.Set
 	Collector *record.Collector
-	Target    string // a base URL
-	Proxy     string // the URL of the proxy before the target; may be empty
+	Target    []string // base URLs of its instances
+	Proxy     string   // the URL of the proxy before the target; may be empty
 }
 
 // Engine sends the requests of one scenario.
@@ -41,7 +41,7 @@ type Config struct {
 type Engine struct {
 	timing    *arrival.Timing
 	requests  *request.Set
-	target    string
+	target    []string
 	proxy     string
 	transport http.RoundTripper // in tests; else nil
 	workers   int64
@@ -56,6 +56,7 @@ type Engine struct {
 
 	mu        sync.Mutex
 	recorder  *record.Recorder
+	busy      []int                // users at each instance of the target
 	exchanges map[uint64]*exchange // those under way, by vegeta's number
 	spare     []*exchange          // that have ended
 }
@@ -65,6 +66,7 @@ func New(c Config) *Engine {
 	e := &Engine{
 		timing: c.Timing, requests: c.Requests, target: c.Target, proxy: c.Proxy, workers: int64(c.Timing.Users),
 		recorder: c.Collector.NewRecorder(), exchanges: map[uint64]*exchange{},
+		busy: make([]int, len(c.Target)),
 	}
 	if c.Timing.Think != nil {
 		e.crowd = newCrowd(c.Timing.Think, c.Timing.Users)
@@ -74,7 +76,7 @@ func New(c Config) *Engine {
 
 // Name says how the target was reached where that was not by plain HTTP.
 func (e *Engine) Name() string {
-	if e.client == nil || e.client.plain != nil || e.client.protocol.Load() == nil {
+	if e.client == nil || e.client.instances[0].plain != nil || e.client.protocol.Load() == nil {
 		return "vegeta v12"
 	}
 	by := *e.client.protocol.Load()
@@ -106,7 +108,7 @@ func (e *Engine) Run(ctx context.Context, start time.Time) {
 	defer close(stopped)
 	go e.stopAtEnd(ctx, attacker, cut, stopped)
 	same := func(t *vegeta.Target) error {
-		t.Method, t.URL = http.MethodGet, e.target
+		t.Method, t.URL = http.MethodGet, e.target[0]
 		return nil
 	}
 	for r := range attacker.Attack(same, pacer{e, ctx}, 0, "") {
@@ -231,17 +233,17 @@ func (e *Engine) RoundTrip(numbered *http.Request) (*http.Response, error) {
 	e.recorder.SetInFlight(e.inFlight.Add(1))
 	x := e.newExchange(number)
 	x.start(e.requests.Draw(e.timing.Shard.Iteration(int64(number))))
-	req, err := e.client.request(&x.draw)
+	req, err := e.client.request(&x.draw, x.to)
 	e.begin(x)
 	if err != nil {
-		e.end()
+		e.end(x)
 		return nil, err
 	}
 	x.outcome.SentBytes = max(0, req.ContentLength)
-	resp, cancel, err := e.send(req, x.draw.Request)
+	resp, cancel, err := e.send(req, x)
 	if err != nil {
 		cancel()
-		e.end()
+		e.end(x)
 		return nil, err
 	}
 	e.client.note(resp)
@@ -274,8 +276,25 @@ func (e *Engine) newExchange(number uint64) *exchange {
 	} else {
 		x = &exchange{}
 	}
+	x.to = e.nextInstance(number)
+	e.busy[x.to]++
 	e.exchanges[number] = x
 	return x
+}
+
+// nextInstance is the instance that vegeta's request of that number goes to. Those of an open load go to one after the
+// other. Of users each stays with its instance, as far as that can be told from outside: it is the one that has the
+// fewest.
+func (e *Engine) nextInstance(number uint64) (at int) {
+	if e.timing.Open() {
+		return int(number % uint64(len(e.busy)))
+	}
+	for i, users := range e.busy {
+		if users < e.busy[at] {
+			at = i
+		}
+	}
+	return at
 }
 
 // putBack takes back an exchange that nobody uses any more.
@@ -297,8 +316,11 @@ func (e *Engine) take(number uint64) *exchange {
 	return x
 }
 
-// end notes that a request is no longer in flight.
-func (e *Engine) end() {
+// end notes that the requests of an exchange are no longer in flight.
+func (e *Engine) end(x *exchange) {
+	e.mu.Lock()
+	e.busy[x.to]--
+	e.mu.Unlock()
 	left := e.inFlight.Add(-1)
 	e.recorder.SetInFlight(left)
 	if left == e.workers-1 {
@@ -306,10 +328,10 @@ func (e *Engine) end() {
 	}
 }
 
-// send sends a request of that index; cancel frees what its timeout holds. A user for whom there was no file or port is
-// held for a while.
-func (e *Engine) send(req *http.Request, index int) (resp *http.Response, cancel func(), err error) {
-	resp, cancel, err = e.client.send(req, index)
+// send sends the request of an exchange; cancel frees what its timeout holds. A user for whom there was no file or port
+// is held for a while.
+func (e *Engine) send(req *http.Request, x *exchange) (resp *http.Response, cancel func(), err error) {
+	resp, cancel, err = e.client.send(req, x.draw.Request, x.to)
 	if err != nil && !e.timing.Open() && record.IsShortage(record.ClassOf(err)) {
 		now := time.Since(e.start)
 		_ = sleep(e.client.context, min(e.shortage.Pause(now), e.timing.Window.End()-now)) // the error is the request's
@@ -352,7 +374,7 @@ func (e *Engine) finish(x *exchange) {
 func (e *Engine) follow(x *exchange) (goesOn bool) {
 	x.draw.Request++
 	before := x.outcome.Done
-	req, err := e.client.request(&x.draw)
+	req, err := e.client.request(&x.draw, x.to)
 	x.outcome = record.Outcome{
 		Request: x.draw.Request, Iteration: x.draw.N, Texts: &x.texts, Intended: before, Sent: time.Since(e.start),
 	}
@@ -371,7 +393,7 @@ func (e *Engine) follow(x *exchange) (goesOn bool) {
 func (e *Engine) fetch(x *exchange, req *http.Request) error {
 	x.size = 0
 	x.outcome.SentBytes = max(0, req.ContentLength)
-	resp, cancel, err := e.send(req, x.draw.Request)
+	resp, cancel, err := e.send(req, x)
 	defer cancel()
 	if err != nil {
 		return err

@@ -29,7 +29,7 @@ func engineOf(plan *scenarios.Plan, requests *request.Set) (*Engine, *record.Col
 		GracefulStop: s.GracefulStop,
 	}
 	c := record.New(plan, s, timing, requests)
-	return New(Config{Timing: timing, Requests: requests, Collector: c, Target: "http://127.0.0.1"}), c
+	return New(Config{Timing: timing, Requests: requests, Collector: c, Target: []string{"http://127.0.0.1"}}), c
 }
 
 // TestPacerDropsWhatIsDueNoMore: an iteration for which the vegeta engine waits already is not sent when the warm-up

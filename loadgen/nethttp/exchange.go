@@ -12,6 +12,7 @@ import (
 // exchange is a request, its answer, and what became of them; of a flow, those of one step after the other.
 type exchange struct {
 	draw     request.Draw
+	to       int // the instance of the target
 	outcome  record.Outcome
 	answer   request.Answer
 	texts    request.Texts
@@ -102,7 +103,7 @@ func (b *body) Close() error {
 		if b.exchange.ended && b.exchange.isFinishedHere(b.engine.requests) {
 			b.engine.finish(b.exchange)
 		}
-		b.engine.end()
+		b.engine.end(b.exchange)
 	}
 	return err
 }

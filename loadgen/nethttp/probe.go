@@ -21,7 +21,7 @@ type Prober struct {
 }
 
 // NewProber returns a prober of a scenario's requests to the target, as in [Config].
-func NewProber(ctx context.Context, target, proxy string, requests *request.Set) *Prober {
+func NewProber(ctx context.Context, target []string, proxy string, requests *request.Set) *Prober {
 	return &Prober{requests: requests, client: newClient(ctx, target, proxy, requests, 1, nil), start: time.Now()}
 }
 
@@ -36,9 +36,9 @@ type Probe struct {
 	Err      error          // no request was made, or no whole answer came
 }
 
-// Begin begins iteration n with the request of that index.
-func (p *Prober) Begin(index int, n int64) {
-	p.exchange = &exchange{}
+// Begin begins iteration n with the request of that index, to an instance of the target.
+func (p *Prober) Begin(index int, n int64, to int) {
+	p.exchange = &exchange{to: to}
 	p.exchange.start(p.requests.DrawOf(index, n))
 }
 
@@ -49,7 +49,7 @@ func (p *Prober) Send(ctx context.Context, index int) Probe {
 	x.outcome = record.Outcome{Request: index, Iteration: x.draw.N, Texts: &x.texts}
 	x.keep, x.size = make([]byte, 0, 4096), 0
 	probe := Probe{Sent: p.requests.Body(&x.draw)}
-	probe.Request, probe.Err = p.client.request(&x.draw)
+	probe.Request, probe.Err = p.client.request(&x.draw, x.to)
 	if probe.Err == nil {
 		p.client.context = ctx // net/http takes its trace from there, the plain transport from the request
 		x.outcome.Sent = time.Since(p.start)
@@ -65,7 +65,7 @@ func (p *Prober) Send(ctx context.Context, index int) Probe {
 
 // fetch sends a request and reads its answer to the end. There may be an answer and an error: it then was cut.
 func (p *Prober) fetch(x *exchange, req *http.Request) (*http.Response, error) {
-	resp, cancel, err := p.client.send(req, x.draw.Request)
+	resp, cancel, err := p.client.send(req, x.draw.Request, x.to)
 	defer cancel()
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/policycortex/headroom/loadgen/record"
@@ -16,6 +17,8 @@ type conn struct {
 	fd     int   // -1: no socket, or not one that is used by its number
 	state  connState
 	parser http1.Parser
+
+	instance int // of the target, that it leads to
 
 	draw                     request.Draw
 	intended, sent, deadline time.Duration
@@ -190,6 +193,8 @@ func (l *loop) release(c *conn, keep bool, rest time.Duration) {
 		l.lastFull = l.now
 	}
 	l.busy--
+	to := &l.instances[c.instance]
+	to.busy--
 	if l.timing.Think != nil {
 		rest = max(rest, l.timing.Think.After(c.draw.N))
 	}
@@ -201,7 +206,7 @@ func (l *loop) release(c *conn, keep bool, rest time.Duration) {
 		l.close(c)
 		return
 	}
-	l.idle = append(l.idle, c)
+	to.idle = append(to.idle, c)
 }
 
 // drop closes an idle connection.
@@ -211,11 +216,9 @@ func (l *loop) drop(c *conn) {
 		c.state = connClosed
 		return
 	}
-	for i, other := range l.idle {
-		if other == c {
-			l.idle = append(l.idle[:i], l.idle[i+1:]...)
-			break
-		}
+	to := &l.instances[c.instance]
+	if i := slices.Index(to.idle, c); i >= 0 {
+		to.idle = slices.Delete(to.idle, i, i+1)
 	}
 	l.close(c)
 }

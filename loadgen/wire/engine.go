@@ -27,7 +27,7 @@ type Config struct {
 	Timing    *arrival.Timing
 	Requests  *request.Set
 	Collector *record.Collector
-	Target    *Target
+	Target    Target
 	Loops     int // each a thread; the caller makes room for them in GOMAXPROCS
 	Pacing    scenarios.Pacing
 	Backend   Backend
@@ -72,26 +72,33 @@ func (e *Engine) Name() string {
 	return fmt.Sprintf("wire (%s)", by)
 }
 
-// Target is the target of a run, and the one address of it that the run measures.
-type Target struct {
+// Target is the target of a run: its instances.
+type Target []place
+
+// place is an instance of the target, and the one address of it that the run measures.
+type place struct {
 	url     *url.URL
 	address *net.TCPAddr
 }
 
-// NewTarget resolves the target's name, once for all scenarios.
-func NewTarget(ctx context.Context, target string) (*Target, error) {
-	u, err := url.Parse(target)
-	if err != nil {
-		return nil, fmt.Errorf("wire engine: %w", err)
+// NewTarget resolves the names of the target's instances, once for all scenarios.
+func NewTarget(ctx context.Context, instances []string) (Target, error) {
+	var t Target
+	for _, instance := range instances {
+		u, err := url.Parse(instance)
+		if err != nil {
+			return nil, fmt.Errorf("wire engine: %w", err)
+		}
+		if u.Scheme != "http" {
+			return nil, fmt.Errorf("wire engine: it speaks plain HTTP only, and the target is %s", instance)
+		}
+		address, err := resolve(ctx, u)
+		if err != nil {
+			return nil, fmt.Errorf("wire engine: %w", err)
+		}
+		t = append(t, place{u, address})
 	}
-	if u.Scheme != "http" {
-		return nil, fmt.Errorf("wire engine: it speaks plain HTTP only, and the target is %s", target)
-	}
-	address, err := resolve(ctx, u)
-	if err != nil {
-		return nil, fmt.Errorf("wire engine: %w", err)
-	}
-	return &Target{u, address}, nil
+	return t, nil
 }
 
 // resolve finds the address of a name: of several the first that takes a connection, those of IPv4 before those of

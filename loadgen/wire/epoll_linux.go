@@ -15,11 +15,16 @@ type epollIO struct {
 	loop    *loop
 	fd      int
 	waker   eventfd
-	ring    bool // to be exchanged for an io_uring
-	family  int
-	address unix.Sockaddr
+	ring    bool           // to be exchanged for an io_uring
+	targets []socketTarget // the instances
 	events  [256]unix.EpollEvent
 	buffer  []byte
+}
+
+// socketTarget is where a socket is connected to.
+type socketTarget struct {
+	family  int
+	address unix.Sockaddr
 }
 
 // wakerSlot marks the events of the waker.
@@ -31,7 +36,10 @@ func newEpollIO(l *loop, w eventfd) (*epollIO, error) {
 		return nil, fmt.Errorf("create an epoll: %w", err)
 	}
 	p := &epollIO{loop: l, fd: fd, waker: w, buffer: make([]byte, 64<<10)}
-	p.family, p.address = socketAddress(l.address)
+	for i := range l.instances {
+		family, address := socketAddress(l.instances[i].address)
+		p.targets = append(p.targets, socketTarget{family, address})
+	}
 	if err := p.watch(int(w), wakerSlot, 0); err != nil {
 		unix.Close(fd)
 		return nil, err
@@ -138,13 +146,14 @@ func (p *epollIO) handle(e *unix.EpollEvent) {
 
 // open begins to connect; the request is written when the connection stands.
 func (p *epollIO) open(c *conn) error {
-	if err := openSocket(c, p.family); err != nil {
+	to := p.targets[c.instance]
+	if err := openSocket(c, to.family); err != nil {
 		return err
 	}
 	if err := p.watch(c.fd, c.slot, c.life); err != nil {
 		return err
 	}
-	if err := unix.Connect(c.fd, p.address); err != nil && !errors.Is(err, unix.EINPROGRESS) {
+	if err := unix.Connect(c.fd, to.address); err != nil && !errors.Is(err, unix.EINPROGRESS) {
 		return err
 	}
 	return nil

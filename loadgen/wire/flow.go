@@ -3,7 +3,7 @@ package wire
 // prepare renders the connection's request, which takes its time: it is sent from then on.
 func (l *loop) prepare(c *conn) {
 	c.retried = false
-	c.out, c.bodyBytes = l.render.Append(c.out[:0], &c.draw)
+	c.out, c.bodyBytes = l.instances[c.instance].render.Append(c.out[:0], &c.draw)
 	l.clock()
 	c.sent = l.now
 }

@@ -44,9 +44,10 @@ type loop struct {
 	start    time.Time
 	io       socketIO
 	waker    waker
-	render   *request.Renderer
-	address  *net.TCPAddr
 	pacing   scenarios.Pacing
+
+	instances []instance // of the target
+	turn      int        // the instance that the next iteration of an open load goes to; that which users go to first
 
 	// next is the iteration that is due next, dueAt its intended instant; step is the number of loops times that of
 	// shards.
@@ -57,8 +58,7 @@ type loop struct {
 	conns    []*conn // by slot; those in free are closed
 	free     []*conn
 	holding  []*conn // busy with flows of which the next step is to be sent
-	idle     []*conn // the last used is used first
-	limit    int     // connections at most
+	limit    int     // connections that are busy at most
 	busy     int
 	thinking arrival.Thinking // users between two iterations
 	lastFull time.Duration    // when the last of all connections was last busy
@@ -71,17 +71,30 @@ type loop struct {
 	recorder *record.Recorder
 }
 
+// instance is an instance of the target, with the loop's connections to it.
+type instance struct {
+	address *net.TCPAddr
+	render  *request.Renderer
+	busy    int     // connections
+	idle    []*conn // the last used is used first
+}
+
 // sweepShare is the share of the shortest timeout by which a timeout may be noticed late.
 const sweepShare = 50
 
 func newLoop(c *Config, index int) (*loop, error) {
 	t := c.Timing
 	l := &loop{
-		timing: t, requests: c.Requests, render: request.NewRenderer(c.Requests, c.Target.url),
-		address: c.Target.address, pacing: c.Pacing,
+		timing: t, requests: c.Requests, pacing: c.Pacing,
 		next: t.Shard.Iteration(int64(index)), step: int64(c.Loops) * t.Shard.Count,
 		limit: arrival.Share(t.Users, index, c.Loops), recorder: c.Collector.NewRecorder(),
 	}
+	for _, p := range c.Target {
+		l.instances = append(l.instances, instance{
+			address: p.address, render: request.NewRenderer(c.Requests, p.url),
+		})
+	}
+	l.turn = firstInstance(t, index, c.Loops) % len(l.instances)
 	shortest := time.Minute
 	for i := range c.Requests.Len() {
 		shortest = min(shortest, c.Requests.Plan(i).Timeout)
@@ -90,6 +103,19 @@ func newLoop(c *Config, index int) (*loop, error) {
 	var err error
 	l.io, l.waker, err = newSocketIO(l, c.Backend)
 	return l, err
+}
+
+// firstInstance is where a loop begins. All loops together send evenly: the requests of an open load do not all begin
+// at the first instance, and the users of a loop go on where those of the loop before it end.
+func firstInstance(t *arrival.Timing, index, loops int) int {
+	first := int(t.Shard.Index)
+	if t.Open() {
+		return first + index
+	}
+	for before := range index {
+		first += arrival.Share(t.Users, before, loops)
+	}
+	return first
 }
 
 // run is the loop's thread.
@@ -182,19 +208,39 @@ func (l *loop) begin(n int64, intended time.Duration) {
 	l.transmit(c)
 }
 
-// take returns an idle connection, or a slot for a new one.
+// nextInstance is the instance that the next iteration goes to. Those of an open load go to one after the other. Of
+// users each stays with its instance, as far as that can be told from outside: it is the one that has the fewest.
+func (l *loop) nextInstance() int {
+	at, n := l.turn, len(l.instances)
+	if l.timing.Open() {
+		l.turn = (at + 1) % n
+		return at
+	}
+	for i := 1; i < n; i++ {
+		if other := (l.turn + i) % n; l.instances[other].busy < l.instances[at].busy {
+			at = other
+		}
+	}
+	return at
+}
+
+// take returns an idle connection to the instance that is next, or a slot for a new one.
 func (l *loop) take() *conn {
-	if n := len(l.idle); n > 0 {
-		c := l.idle[n-1]
-		l.idle = l.idle[:n-1]
+	at := l.nextInstance()
+	to := &l.instances[at]
+	to.busy++
+	if n := len(to.idle); n > 0 {
+		c := to.idle[n-1]
+		to.idle = to.idle[:n-1]
 		return c
 	}
 	if n := len(l.free); n > 0 {
 		c := l.free[n-1]
 		l.free = l.free[:n-1]
+		c.instance = at
 		return c
 	}
-	c := &conn{slot: int32(len(l.conns)), fd: -1}
+	c := &conn{slot: int32(len(l.conns)), instance: at, fd: -1}
 	c.parser.OnHeader, c.parser.OnHead = c.header, func(head []byte) { l.headRead(c, head) }
 	c.keep, c.keepBeginning = c.answer.Piece, c.answer.Beginning
 	l.conns = append(l.conns, c)

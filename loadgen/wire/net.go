@@ -34,6 +34,7 @@ type netEvent struct {
 // netConn is one connection's socket.
 type netConn struct {
 	slot, life int32
+	address    string
 	ctx        context.Context
 	cancel     context.CancelFunc // ends connecting, reading and writing
 	requests   chan struct{}      // out is to be written
@@ -74,7 +75,8 @@ func (n *netIO) name() Backend { return NetConn }
 // open begins to connect; the request is written when the connection stands.
 func (n *netIO) open(c *conn) error {
 	t := &netConn{
-		slot: c.slot, life: c.life, requests: make(chan struct{}, 1), writing: make(chan struct{}, 1),
+		slot: c.slot, life: c.life, address: n.loop.instances[c.instance].address.String(),
+		requests: make(chan struct{}, 1), writing: make(chan struct{}, 1),
 		taken:     make(chan struct{}, 1),
 		unwritten: make(chan error, 1),
 	}
@@ -113,7 +115,7 @@ func (n *netIO) close(c *conn) {
 func (n *netIO) connect(t *netConn) {
 	defer t.cancel()
 	dialer := net.Dialer{KeepAlive: -1}
-	conn, err := dialer.DialContext(t.ctx, "tcp", n.loop.address.String())
+	conn, err := dialer.DialContext(t.ctx, "tcp", t.address)
 	if err != nil {
 		n.tell(netEvent{conn: t, err: err})
 		return

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"fmt"
+	"net"
 	"time"
 	"unsafe"
 
@@ -17,6 +18,11 @@ type uringIO struct {
 	ring    *uring.Ring
 	buffers *uring.Buffers
 
+	targets []ringTarget // the instances; the kernel reads their addresses
+}
+
+// ringTarget is where a socket is connected to.
+type ringTarget struct {
 	family   int
 	address4 unix.RawSockaddrInet4
 	address6 unix.RawSockaddrInet6
@@ -49,17 +55,24 @@ func newUringIO(l *loop, w eventfd) (*uringIO, error) {
 		ring.Close()
 		return nil, err
 	}
-	var address unix.Sockaddr
-	u.family, address = socketAddress(l.address)
-	switch a := address.(type) {
-	case *unix.SockaddrInet4:
-		u.address4 = unix.RawSockaddrInet4{Family: unix.AF_INET, Port: networkOrder(a.Port), Addr: a.Addr}
-	case *unix.SockaddrInet6:
-		u.address6 = unix.RawSockaddrInet6{Family: unix.AF_INET6, Port: networkOrder(a.Port), Addr: a.Addr}
+	for i := range l.instances {
+		u.targets = append(u.targets, newRingTarget(l.instances[i].address))
 	}
 	e := ring.Prepare()
 	e.Op, e.FD, e.OpFlags, e.Length, e.UserData = uring.OpPollAdd, int32(w), unix.POLLIN, uring.PollMultishot, ofWaker
 	return u, nil
+}
+
+func newRingTarget(to *net.TCPAddr) (t ringTarget) {
+	var address unix.Sockaddr
+	t.family, address = socketAddress(to)
+	switch a := address.(type) {
+	case *unix.SockaddrInet4:
+		t.address4 = unix.RawSockaddrInet4{Family: unix.AF_INET, Port: networkOrder(a.Port), Addr: a.Addr}
+	case *unix.SockaddrInet6:
+		t.address6 = unix.RawSockaddrInet6{Family: unix.AF_INET6, Port: networkOrder(a.Port), Addr: a.Addr}
+	}
+	return t
 }
 
 // uringWorks reports why this machine's kernel, or a container's seccomp profile, does not let an io_uring be used; nil
@@ -114,15 +127,16 @@ func (u *uringIO) name() Backend { return IOUring }
 
 // open begins to connect; the request is sent when the connection stands.
 func (u *uringIO) open(c *conn) error {
-	if err := openSocket(c, u.family); err != nil {
+	to := &u.targets[c.instance]
+	if err := openSocket(c, to.family); err != nil {
 		return err
 	}
 	e := u.ring.Prepare()
 	e.Op, e.FD, e.UserData = uring.OpConnect, int32(c.fd), userData(ofConnect, c)
-	if u.family == unix.AF_INET {
-		e.Address, e.Offset = uint64(uintptr(unsafe.Pointer(&u.address4))), uint64(unsafe.Sizeof(u.address4))
+	if to.family == unix.AF_INET {
+		e.Address, e.Offset = uint64(uintptr(unsafe.Pointer(&to.address4))), uint64(unsafe.Sizeof(to.address4))
 	} else {
-		e.Address, e.Offset = uint64(uintptr(unsafe.Pointer(&u.address6))), uint64(unsafe.Sizeof(u.address6))
+		e.Address, e.Offset = uint64(uintptr(unsafe.Pointer(&to.address6))), uint64(unsafe.Sizeof(to.address6))
 	}
 	return nil
 }

@@ -148,6 +148,9 @@ func environmentText(r *results.Run, detailed bool) string {
 	if e.Own {
 		parts[0] = "own service"
 	}
+	if len(e.Others) > 0 {
+		parts[0] = fmt.Sprintf("%d instances of the %s", 1+len(e.Others), parts[0])
+	}
 	if e.Proxy != "" {
 		parts = append(parts, "proxy "+e.Proxy)
 	}

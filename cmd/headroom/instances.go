@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+
+	"github.com/policycortex/headroom/results"
+)
+
+// referenceServers are the instances of the reference server. They share the other servers of the environment, and each
+// listens to a port of its own.
+type referenceServers []*referenceServer
+
+// startReferences starts so many instances, one after the other. What was started when it fails is stopped.
+func startReferences(ctx context.Context, spec referenceSpec, instances int) (referenceServers, error) {
+	var all referenceServers
+	for i := range instances {
+		one := spec
+		if i > 0 {
+			extension := filepath.Ext(spec.log)
+			one.log = fmt.Sprintf("%s-%d%s", spec.log[:len(spec.log)-len(extension)], i+1, extension)
+		}
+		s, err := startReference(ctx, one)
+		if err != nil {
+			return nil, errors.Join(err, all.stop(context.WithoutCancel(ctx)))
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+// urls are where the instances are reached.
+func (all referenceServers) urls() (urls []string) {
+	for _, s := range all {
+		urls = append(urls, s.url)
+	}
+	return urls
+}
+
+// snapshot is the account of all instances together since their start.
+func (all referenceServers) snapshot(ctx context.Context) (results.Snapshot, error) {
+	return all.ask(func(s *referenceServer) (results.Snapshot, error) { return s.snapshot(ctx) })
+}
+
+// sample is the snapshot without the queries, which costs little.
+func (all referenceServers) sample(ctx context.Context) (results.Snapshot, error) {
+	return all.ask(func(s *referenceServer) (results.Snapshot, error) { return s.sample(ctx) })
+}
+
+// ask asks all instances at the same time, so that their accounts are of one instant.
+func (all referenceServers) ask(account func(*referenceServer) (results.Snapshot, error)) (results.Snapshot, error) {
+	taken, faults := make([]results.Snapshot, len(all)), make([]error, len(all))
+	var wait sync.WaitGroup
+	for i, s := range all {
+		wait.Go(func() { taken[i], faults[i] = account(s) })
+	}
+	wait.Wait()
+	if err := errors.Join(faults...); err != nil {
+		return results.Snapshot{}, err
+	}
+	return results.SumSnapshots(taken)
+}
+
+// latest is the sum of the accounts that the instances have given last. ok is false when one of them has given none.
+func (all referenceServers) latest() (sum results.Snapshot, ok bool) {
+	var taken []results.Snapshot
+	for _, s := range all {
+		latest := s.latest.Load()
+		if latest == nil {
+			return sum, false
+		}
+		taken = append(taken, *latest)
+	}
+	sum, err := results.SumSnapshots(taken)
+	return sum, err == nil && len(taken) > 0
+}
+
+// ended reports whether an instance has ended.
+func (all referenceServers) ended() bool {
+	for _, s := range all {
+		select {
+		case <-s.child.Done():
+			return true
+		default:
+		}
+	}
+	return false
+}
+
+// incidents are what happened to the processes of the instances, with the file that has their messages.
+func (all referenceServers) incidents() (texts []string) {
+	for _, s := range all {
+		for _, text := range s.child.Incidents() {
+			texts = append(texts, fmt.Sprintf("the reference server: %s; see %s", text, filepath.Base(s.log.Name())))
+		}
+	}
+	return texts
+}
+
+// stop stops all instances, as far as they were started.
+func (all referenceServers) stop(ctx context.Context) error {
+	var faults []error
+	for _, s := range all {
+		faults = append(faults, s.stop(ctx))
+	}
+	return errors.Join(faults...)
+}

@@ -1,0 +1,87 @@
+package results
+
+import (
+	"fmt"
+	"slices"
+)
+
+// SumSnapshots is the account of several instances of the server as if one did all that they do: what they count is
+// added up. A replica is healthy where all instances find it so, with the greatest lag that one of them saw; a breaker
+// is in the worst of its states. The instant is that of the first.
+func SumSnapshots(instances []Snapshot) (Snapshot, error) {
+	if len(instances) == 1 {
+		return instances[0], nil
+	}
+	sum := Snapshot{
+		Queries: map[string]QueryStats{}, Tiers: map[string]TierStats{}, Pools: map[string]PoolStats{},
+		Maintenance: map[string]JobStats{}, State: State{Breakers: map[string]string{}},
+	}
+	for i, s := range instances {
+		if i == 0 {
+			sum.At = s.At
+		}
+		if err := sum.add(s); err != nil {
+			return Snapshot{}, err
+		}
+	}
+	return sum, nil
+}
+
+// add adds the account of one more instance.
+func (s *Snapshot) add(o Snapshot) error {
+	for name, q := range o.Queries {
+		sum := s.Queries[name]
+		if sum.Duration == nil {
+			sum.Duration = NewHistogram()
+		}
+		if err := sum.Duration.Merge(q.Duration); err != nil {
+			return fmt.Errorf("add up the instances' query %s: %w", name, err)
+		}
+		sum.Count, sum.Errors, sum.Replica = sum.Count+q.Count, sum.Errors+q.Errors, sum.Replica+q.Replica
+		s.Queries[name] = sum
+	}
+	for tier, t := range o.Tiers {
+		sum := s.Tiers[tier]
+		s.Tiers[tier] = TierStats{sum.Hits + t.Hits, sum.Misses + t.Misses, sum.Errors + t.Errors}
+	}
+	for role, p := range o.Pools {
+		sum := s.Pools[role]
+		s.Pools[role] = PoolStats{
+			sum.Acquires + p.Acquires, sum.Waits + p.Waits, sum.Waited + p.Waited, sum.MaxConns + p.MaxConns,
+		}
+	}
+	for name, j := range o.Maintenance {
+		sum := s.Maintenance[name]
+		sum.Runs, sum.Errors = sum.Runs+j.Runs, sum.Errors+j.Errors
+		if j.LastFailure != "" {
+			sum.LastFailure = j.LastFailure
+		}
+		s.Maintenance[name] = sum
+	}
+	s.State.add(o.State)
+	s.CPU += o.CPU
+	s.AllocatedBytes, s.AllocatedObjects = s.AllocatedBytes+o.AllocatedBytes, s.AllocatedObjects+o.AllocatedObjects
+	return nil
+}
+
+// breakerStates are the states of a circuit breaker, the worst last.
+var breakerStates = []string{"closed", "half-open", "open"}
+
+// add adds how one more instance is.
+func (s *State) add(o State) {
+	for name, state := range o.Breakers {
+		if slices.Index(breakerStates, state) >= slices.Index(breakerStates, s.Breakers[name]) {
+			s.Breakers[name] = state
+		}
+	}
+	switch r := o.Replica; {
+	case r == nil:
+	case s.Replica == nil:
+		s.Replica = new(*r)
+	default:
+		s.Replica.Lag, s.Replica.Fallbacks = max(s.Replica.Lag, r.Lag), s.Replica.Fallbacks+r.Fallbacks
+		if s.Replica.Healthy && !r.Healthy {
+			s.Replica.Healthy, s.Replica.Reason = false, r.Reason
+		}
+	}
+}

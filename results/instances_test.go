@@ -1,0 +1,77 @@
+package results
+
+import (
+	"reflect"
+	"testing"
+	"time"
+)
+
+// instanceAt is the account of an instance that has done n of everything, each query in as many milliseconds.
+func instanceAt(at time.Time, n int64) Snapshot {
+	h := NewHistogram()
+	for range n {
+		h.Record(time.Duration(n) * time.Millisecond)
+	}
+	return Snapshot{
+		At: at, Queries: map[string]QueryStats{"get": {n, 1, 2, h}}, Tiers: map[string]TierStats{"l1": {n, 1, 0}},
+		Pools: map[string]PoolStats{"primary": {n, 1, 0.5, 8}}, CPU: float64(n),
+		Maintenance:    map[string]JobStats{"purge": {Runs: n, Errors: n - 1}},
+		AllocatedBytes: n, AllocatedObjects: 2 * n,
+		State: State{
+			Breakers: map[string]string{"l2": breakerStates[n%3]},
+			Replica: &Replica{
+				Healthy: n != 2, Reason: map[int64]string{2: "too far behind"}[n], Lag: float64(n),
+				Fallbacks: n,
+			},
+		},
+	}
+}
+
+// TestSumSnapshots: instances count together as one server that did all that they did.
+func TestSumSnapshots(t *testing.T) {
+	now := time.Now()
+	one := instanceAt(now, 1)
+	if got, err := SumSnapshots([]Snapshot{one}); err != nil || !reflect.DeepEqual(got, one) {
+		t.Errorf("one: %+v, %v", got, err)
+	}
+	sum, err := SumSnapshots([]Snapshot{one, instanceAt(now.Add(time.Second), 2), instanceAt(now, 4)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := sum.Queries["get"]
+	if q.Count != 7 || q.Errors != 3 || q.Replica != 6 || q.Duration.Count() != 7 || q.Duration.Max() < 4 {
+		t.Errorf("queries %+v with %d durations up to %v ms", q, q.Duration.Count(), q.Duration.Max())
+	}
+	if got, want := sum.Tiers["l1"], (TierStats{7, 3, 0}); got != want {
+		t.Errorf("tier %+v, want %+v", got, want)
+	}
+	if got, want := sum.Pools["primary"], (PoolStats{7, 3, 1.5, 24}); got != want {
+		t.Errorf("pool %+v, want %+v", got, want)
+	}
+	if got, want := sum.Maintenance["purge"], (JobStats{Runs: 7, Errors: 4}); got != want {
+		t.Errorf("job %+v, want %+v", got, want)
+	}
+	if sum.CPU != 7 || sum.AllocatedBytes != 7 || sum.AllocatedObjects != 14 || !sum.At.Equal(now) {
+		t.Errorf("%v s of CPU, %d bytes, %d objects, at %v", sum.CPU, sum.AllocatedBytes, sum.AllocatedObjects, sum.At)
+	}
+	if sum.Breakers["l2"] != "open" {
+		t.Errorf("breaker %s, want the worst", sum.Breakers["l2"])
+	}
+	if got, want := *sum.Replica, (Replica{Reason: "too far behind", Lag: 4, Fallbacks: 7}); got != want {
+		t.Errorf("replica %+v, want %+v", got, want)
+	}
+	if one.Queries["get"].Duration.Count() != 1 || !one.Replica.Healthy || one.Replica.Lag != 1 {
+		t.Errorf("an instance's own account was changed: %+v", one)
+	}
+	view := NewServerView("")
+	later, err := SumSnapshots([]Snapshot{
+		instanceAt(now.Add(time.Second), 1), instanceAt(now, 2), instanceAt(now, 4),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := view.Add(sum, later); err != nil || view.Seconds != 1 || view.Statements() != 0 ||
+		view.Pools["primary"].MaxConns != 24 {
+		t.Errorf("the view of two sums is %+v, %v", view, err)
+	}
+}
