@@ -115,8 +115,14 @@ func (c ceiling) facts() (all []fact) {
 	if b := c.Beyond; b != nil {
 		add("Beyond", "%s", beyondText(*b))
 	}
-	if law := c.lawText(); law != "" {
+	if law := lawText(c.Law); law != "" {
 		add("Scalability law", "%s", law)
+	}
+	if c.Plan.Measured > 1 {
+		add("Instances", "%s", c.instancesText())
+	}
+	if law := lawText(c.InstanceLaw); law != "" {
+		add("Law over instances", "%s", law)
 	}
 	return all
 }
@@ -158,41 +164,16 @@ func beyondText(b results.Beyond) string {
 	return fmt.Sprintf("%s; at %s it recovers within %s", text, rate(b.After), seconds(max(1, *b.Recovered)))
 }
 
-func (c ceiling) lawText() string {
-	l := c.Law
-	if l == nil {
-		return ""
-	}
-	text := fmt.Sprintf("contention %s (%s to %s), coherence %s (%s to %s) of the work of a request",
-		shareText(l.Alpha[1]),
-		shareText(l.Alpha[0]), shareText(l.Alpha[2]), shareText(l.Beta[1]), shareText(l.Beta[0]), shareText(l.Beta[2]))
-	if l.Peak > 0 {
-		text += fmt.Sprintf("; the peak is %s at %s %s", rate(l.Most), threeDigits(l.Peak), l.Over)
-	}
-	if l.Refusal != "" {
-		text += "; no word on more " + l.Over + " than were measured: " + l.Refusal
-	}
-	return text
-}
-
-// planText says what a forecast assumes.
-func (c ceiling) planText() string {
-	p := c.Plan
-	text := fmt.Sprintf("Each instance is loaded with %s of its capacity, and %s may be missing.", shareText(p.Use),
-		Plural(p.Spare, "instance"))
-	if p.Assumed {
-		text += " One instance was measured: from the least to the most, instances share none, 2 %, and 5 % of " +
-			"their work."
-	}
-	return text
-}
-
 func (c ceiling) forecastRow(f capacity.Forecast) []string {
 	cost := none
 	if f.PerMillion > 0 {
 		cost = threeDigits(f.PerMillion)
 	}
-	return []string{rate(f.Rate), count(int64(f.Instances)), fmt.Sprintf("%d to %d", f.Low, f.High), cost}
+	interval := fmt.Sprintf("%d to %d", f.Low, f.High)
+	if f.Refusal != "" {
+		interval += " (assumed)"
+	}
+	return []string{rate(f.Rate), count(int64(f.Instances)), interval, cost}
 }
 
 func whatIfText(w results.WhatIf) string {

@@ -29,10 +29,9 @@ type capacityPage struct {
 	Facts    []fact
 	PlanText string
 	Plans    [][]string
-	Steps    []trialRow // of the bracket
+	Scaling  []scalingPart
 	Tries    []trialRow // the trials
-	All      []trialRow // both
-	LawText  string
+	All      []trialRow // those, and the closed loops
 	WhatIfs  []fact
 	// Course are the charts of the search, Resources that of what was used; Charts are all, for the script.
 	Course    []chart
@@ -47,14 +46,14 @@ func CapacityHTML(w io.Writer, of *results.Capacity) error {
 	p := capacityPage{
 		ceiling: c, Policy: policy, Style: template.CSS(pageStyle), Library: template.JS(statics.EchartJS),
 		Script: template.JS(pageScript), Headline: c.headline(), Facts: c.facts(), PlanText: c.planText(),
-		Course: c.charts(), Resources: c.resourceChart(), Steps: trialRows(c.Bracket), Tries: trialRows(c.Trials),
-		LawText: c.lawText(),
+		Course: c.charts(), Resources: c.resourceChart(), Scaling: c.scalingParts(),
+		Tries: trialRows(c.Trials),
 	}
 	p.Charts = slices.Clone(p.Course)
 	if p.Resources != nil {
 		p.Charts = append(p.Charts, *p.Resources)
 	}
-	p.All = slices.Concat(p.Steps, p.Tries)
+	p.All = slices.Concat(trialRows(c.Bracket), trialRows(c.Instances), p.Tries)
 	for _, f := range c.Forecast {
 		p.Plans = append(p.Plans, c.forecastRow(f))
 	}
@@ -87,7 +86,10 @@ func (t trialRow) FailedShare() string {
 
 // Load is what was sent.
 func (t trialRow) Load() string {
-	if t.Users > 0 {
+	switch {
+	case t.Instances > 0:
+		return fmt.Sprintf("%s, %s", Plural(t.Instances, "instance"), Plural(t.Users, "user"))
+	case t.Users > 0:
 		return Plural(t.Users, "user")
 	}
 	return rate(t.CapacityTrial.Rate)
@@ -133,8 +135,10 @@ func (c ceiling) charts() []chart {
 		all = append(all, c.posteriorChart())
 	}
 	all = append(all, c.beyondCharts()...)
-	if len(c.Bracket) > 1 {
-		all = append(all, c.lawChart())
+	for _, part := range c.scalingParts() {
+		if len(part.Steps) > 1 {
+			all = append(all, c.lawChart(part))
+		}
 	}
 	return all
 }
@@ -219,41 +223,6 @@ func (c ceiling) posteriorChart() chart {
 	x := opts.XAxis{Name: "requests or flows per second", Min: 0, Max: roundUp(last)}
 	y := opts.YAxis{Name: "relative probability", Min: 0, Max: 1}
 	out.Choices = []picture{newPicture("all", out.ID, x, y, []line{{"posterior", 0, "solid", dots}}, c.marks())}
-	return out
-}
-
-// lawChart draws the throughput of users who do not pause, with the scalability law.
-func (c ceiling) lawChart() chart {
-	var measured, law, low, high []dot
-	last, most := 1.0, 0.0
-	for _, t := range c.Bracket {
-		last = max(last, float64(t.Users))
-		measured = append(measured, dot{x: float64(t.Users), y: fourDecimals(t.Achieved)})
-		most = max(most, t.Achieved)
-	}
-	out := chart{
-		ID: "law-chart", Kind: "users", Title: "Throughput over concurrency",
-		Note: "Users who send their next request as soon as the last one is answered.",
-	}
-	lines := []line{{"measured", 0, pointsAlone, measured}}
-	if c.Law != nil {
-		for _, p := range c.Law.Band {
-			if p.N > last && c.Law.Refusal != "" {
-				break // it is not entitled to say more
-			}
-			law = append(law, dot{x: fourDecimals(p.N), y: fourDecimals(p.X)})
-			low, high = append(low, dot{x: fourDecimals(p.N), y: fourDecimals(max(0, p.Low))}),
-				append(high, dot{x: fourDecimals(p.N), y: fourDecimals(p.High)})
-			most = max(most, p.High)
-		}
-		lines = append(lines, line{"scalability law", 1, "solid", law}, line{"95 % interval", 1, "dashed", low},
-			line{"95 % interval", 1, "dashed", high})
-		last = max(last, lastX(lines))
-		out.Note += " The law is Gunther's; its interval is too narrow where the law does not hold."
-	}
-	x := opts.XAxis{Name: "users", Min: 0, Max: math.Ceil(last)}
-	y := opts.YAxis{Name: "per second", Min: 0, Max: roundUp(most)}
-	out.Choices = []picture{newPicture("users", out.ID, x, y, lines, overlay{})}
 	return out
 }
 

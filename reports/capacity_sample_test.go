@@ -46,7 +46,10 @@ func foundCapacity() *results.Capacity {
 		Rate:       &capacity.Interval{Low: 5400, Middle: 5620, High: 5910}, RequestsPerIteration: 1, Proven: true,
 		Knee: 4210, Binding: "http_req_duration: p(95)<50", Bound: string(capacity.MachineCPU),
 		Evidence: []string{"CPU of the machine in use: 91.0 % at the highest rate that was good (5600/s)"},
-		Plan:     results.PlanRecord{Use: 0.7, Spare: 1, Price: 0.12, Assumed: true, Today: 3000},
+		Plan: results.PlanRecord{
+			Use: 0.7, Spare: 1, Price: 0.12, Assumed: true, Today: 3000, Measured: 1,
+			Shared: [2]float64{0.02, 0.05},
+		},
 		Forecast: []capacity.Forecast{{Rate: 20_000, Low: 6, Instances: 7, High: 8, PerMillion: 0.0117}},
 		WhatIf: []results.WhatIf{
 			{Objective: "http_req_duration: p(95)<10", Rate: &capacity.Interval{Low: 3900, Middle: 4400, High: 4900}},
@@ -105,6 +108,49 @@ func beyondCourse(figures ...float64) (course []results.BeyondSecond) {
 	return course
 }
 
+// instancesCapacity is that of four instances, with the law over them and a rate beyond it.
+func instancesCapacity() *results.Capacity {
+	c := foundCapacity()
+	c.Environment.Others = []string{"http://127.0.0.1:8081", "http://127.0.0.1:8082", "http://127.0.0.1:8083"}
+	c.Plan.Measured, c.Plan.Assumed = 4, false
+	c.Efficiency = []capacity.Efficiency{
+		{Instances: 2, Low: 0.961, Middle: 0.984, High: 1.003}, {Instances: 4, Low: 0.93, Middle: 0.948, High: 0.962},
+	}
+	c.InstanceLaw = &results.LawRecord{
+		Alpha: [3]float64{0.01, 0.015, 0.02}, Beta: [3]float64{0, 0.0011, 0.003}, Gamma: [3]float64{2600, 2650, 2700},
+		Over: "instances", Model: capacity.Contention, RSquared: 0.998,
+		Others: []capacity.Fit{{
+			Law: capacity.Law{Alpha: 0.018, Gamma: 2650}, Model: capacity.Contention,
+			RSquared: 0.998,
+		}},
+		Band: []results.LawPoint{
+			{N: 1, X: 2650, Low: 2600, High: 2700},
+			{N: 8, X: 18_000, Low: 16_000, High: 20_000},
+		},
+	}
+	for _, n := range []int{2, 3, 4, 1, 1, 4, 3, 2} {
+		c.Instances = append(c.Instances, results.CapacityTrial{
+			Kind: results.TrialClosed, Instances: n, Users: 8 * n, Achieved: 2600 * float64(n), Requests: 10_000,
+			P50: 1, P95: 3,
+			P99: 6, Use: results.Use{CPUs: 2, Generator: 0.4},
+		})
+	}
+	c.Instances[6].Veto = "the generator was the limit: it used 85 % of its CPUs"
+	c.Forecast = append(c.Forecast, capacity.Forecast{
+		Rate: 60_000, Low: 40, Instances: 60, High: 120, PerMillion: 0.0333, Assumed: true,
+		Refusal: "the law over instances says nothing of more than 8, which is twice as many as were measured",
+	})
+	return c
+}
+
+// twoCapacity is that of two instances, which say too little for a law.
+func twoCapacity() *results.Capacity {
+	c := instancesCapacity()
+	c.Environment.Others, c.Efficiency, c.InstanceLaw = c.Environment.Others[:1], c.Efficiency[:1], nil
+	c.Plan.Measured, c.Plan.Assumed, c.Instances, c.Forecast = 2, true, c.Instances[3:5], c.Forecast[:1]
+	return c
+}
+
 // requiredCapacity is too low for what is required.
 func requiredCapacity() *results.Capacity {
 	c := foundCapacity()
@@ -138,18 +184,21 @@ func spoiltCapacity() *results.Capacity {
 }
 
 var sampleCapacities = map[string]func() *results.Capacity{
+	"instances": instancesCapacity, "two": twoCapacity,
 	"found": foundCapacity, "required": requiredCapacity, "bounded": boundedCapacity, "spoilt": spoiltCapacity,
 }
 
 // hostileCapacity has texts that would be executed, or control a terminal.
 func hostileCapacity(t *testing.T) *results.Capacity {
 	t.Helper()
-	c := foundCapacity()
+	c := instancesCapacity()
 	c.Name, c.Description, c.Binding, c.Bound = hostile, hostile, hostile, hostile
 	c.Reasons, c.Warnings, c.Evidence = []string{hostile}, []string{hostile}, []string{hostile}
 	c.Objectives = results.Objectives{{Metric: hostile, Expression: hostile}}
 	c.Scenario.Text, c.Scenario.File = hostile, hostile
 	c.WhatIf[0].Objective, c.Law.Refusal = hostile, hostile
+	c.InstanceLaw.Over, c.Instances[0].Veto, c.Forecast[1].Refusal = hostile, hostile, hostile
+	c.Environment.Target, c.Environment.Others = hostile, []string{hostile}
 	c.Trials[0].Kind, c.Trials[5].Veto, c.Trials[2].Crossed = hostile, hostile, []string{hostile}
 	return c
 }

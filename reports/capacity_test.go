@@ -88,10 +88,11 @@ func TestCapacityInBrowser(t *testing.T) {
 }
 
 func capacityChartsAreDrawn(t *testing.T, p *tab) {
-	url := writtenCapacity(t, foundCapacity())
+	url := writtenCapacity(t, instancesCapacity())
 	visit(t, p, url)
 	for id, series := range map[string]int{
-		"trials-chart": 5, "posterior-chart": 2, "law-chart": 4, "goodput-chart": 4, "beyond-chart": 3,
+		"trials-chart": 5, "posterior-chart": 2, "law-chart": 4, "instances-chart": 4, "goodput-chart": 4,
+		"beyond-chart":    3,
 		"resources-chart": 6,
 	} {
 		seen := eval[drawing](t, p, fmt.Sprintf(seeChart, id))

@@ -39,7 +39,7 @@ func CapacityText(w io.Writer, of *results.Capacity) error {
 		for _, f := range c.Forecast {
 			t.add(c.forecastRow(f)...)
 		}
-		fmt.Fprintf(&b, "\nPlan. %s\n%s", c.planText(), t.String())
+		fmt.Fprintf(&b, "\nPlan. %s\n%s", onOneLine(c.planText()), t.String())
 	}
 	if len(c.WhatIf) > 0 {
 		t := textTable{left: 2, rows: [][]string{{"objective", "capacity (95 % interval)"}}}

@@ -26,6 +26,7 @@
     use: { value: (v) => number(100 * v) + " %", head: (x) => number(x) + "/s" },
     density: { value: (v) => number(v), head: (x) => number(x) + "/s" },
     users: { value: (v) => number(v) + "/s", head: (x) => number(x) + (x === 1 ? " user" : " users") },
+    instances: { value: (v) => number(v) + "/s", head: (x) => number(x) + (x === 1 ? " instance" : " instances") },
   };
 
   // The curves of a percentile chart have points of their own: each line of its tooltip names its percentile.

@@ -43,9 +43,14 @@ type Capacity struct {
 	Knee    float64 `json:"knee"`
 	Binding string  `json:"binding"` // the objective that is crossed first; empty: not seen
 	// Bound is what was exhausted first, or unknown.
-	Bound     string              `json:"bound"`
-	Evidence  []string            `json:"evidence,omitempty"`
-	Law       *LawRecord          `json:"usl,omitempty"`
+	Bound    string     `json:"bound"`
+	Evidence []string   `json:"evidence,omitempty"`
+	Law      *LawRecord `json:"usl,omitempty"` // over users
+	// InstanceLaw is the law over instances, where enough numbers of them were measured, and Efficiency what each
+	// number does compared with one.
+	InstanceLaw *LawRecord            `json:"usl_instances,omitempty"`
+	Efficiency  []capacity.Efficiency `json:"efficiency,omitempty"`
+
 	Plan      PlanRecord          `json:"plan"`
 	Forecast  []capacity.Forecast `json:"forecast"`
 	WhatIf    []WhatIf            `json:"what_if,omitempty"`
@@ -53,7 +58,9 @@ type Capacity struct {
 	Posterior *Density            `json:"posterior,omitempty"`
 
 	Bracket []CapacityTrial `json:"bracket,omitempty"`
-	Trials  []CapacityTrial `json:"trials"`
+	// Instances are stretches on some of the instances, where there are several.
+	Instances []CapacityTrial `json:"instance_steps,omitempty"`
+	Trials    []CapacityTrial `json:"trials"`
 
 	Valid    bool     `json:"valid"`
 	Outcome  Outcome  `json:"outcome"` // PASS, FAIL, UNRESOLVED, INVALID
@@ -117,10 +124,13 @@ const (
 
 // CapacityTrial is a stretch of load on the service.
 type CapacityTrial struct {
-	Kind     string  `json:"kind"`
-	At       float64 `json:"at_seconds"` // of its start, since the search's
-	Seconds  float64 `json:"seconds"`    // that were measured
-	Users    int     `json:"users,omitempty"`
+	Kind    string  `json:"kind"`
+	At      float64 `json:"at_seconds"` // of its start, since the search's
+	Seconds float64 `json:"seconds"`    // that were measured
+	Users   int     `json:"users,omitempty"`
+	// Instances that were sent to; 0: all.
+	Instances int `json:"instances,omitempty"`
+
 	Rate     float64 `json:"rate,omitempty"` // that was asked for
 	Achieved float64 `json:"achieved"`       // iterations per second
 	Requests int64   `json:"requests"`
@@ -203,7 +213,7 @@ type LawRecord struct {
 	Alpha [3]float64 `json:"alpha"`
 	Beta  [3]float64 `json:"beta"`
 	Gamma [3]float64 `json:"gamma"`
-	// Over is what N is: users.
+	// Over is what N is: users, instances.
 	Over     string            `json:"over"`
 	Model    capacity.Model    `json:"model"` // the best by AICc
 	RSquared float64           `json:"r_squared"`
@@ -228,8 +238,12 @@ type PlanRecord struct {
 	Use   float64 `json:"use"`   // share of its capacity that an instance is loaded with
 	Spare int     `json:"spare"` // instances that may be missing
 	Price float64 `json:"price_per_hour,omitempty"`
-	// Assumed says that one instance was measured, so that how several scale is a range.
-	Assumed bool `json:"assumed"`
+	// Measured is the number of instances that the capacity is that of; 0 counts as 1.
+	Measured int `json:"measured_instances,omitempty"`
+	// Assumed says that no law over instances was measured, so that how more of them scale is a range: from no shared
+	// work over the first to the second share of it.
+	Assumed bool       `json:"assumed"`
+	Shared  [2]float64 `json:"assumed_shared"`
 	// Today is the peak that there is today; 0: not given.
 	Today float64 `json:"today,omitempty"`
 }

@@ -88,7 +88,7 @@ func (c *Capacity) check() error {
 	if p := c.Posterior; p != nil && len(p.Rates) != len(p.Density) {
 		return fmt.Errorf("the posterior has %d rates and %d densities", len(p.Rates), len(p.Density))
 	}
-	for _, t := range slices.Concat(c.Bracket, c.Trials) {
+	for _, t := range slices.Concat(c.Bracket, c.Instances, c.Trials) {
 		if t.Failed < 0 || t.Failed > t.Requests {
 			return fmt.Errorf("%d of %d requests of a trial failed, which is not possible", t.Failed, t.Requests)
 		}

@@ -300,7 +300,7 @@ func (p *planner) find(ctx context.Context, a asked, dir string) (c *results.Cap
 		},
 		Started: found.Started, Elapsed: found.Elapsed.Seconds(), Interrupted: found.Interrupted,
 		RequestsPerIteration: found.RequestsPerIteration(), Beyond: found.Beyond, Bracket: found.Bracket,
-		Trials: found.Trials, Warnings: system.warnings(ctx),
+		Instances: found.Instances, Trials: found.Trials, Warnings: system.warnings(ctx),
 		Plan: results.PlanRecord{
 			Use: p.use, Spare: p.spare, Price: p.price, Assumed: true, Today: p.today,
 		},
@@ -313,25 +313,29 @@ func (p *planner) find(ctx context.Context, a asked, dir string) (c *results.Cap
 		c.Outcome, c.Valid = results.Invalid, false
 		c.Reasons = append(c.Reasons, fmt.Sprintf("%s (seen %.0f s after the start)", i.Text, i.At))
 	}
-	p.forecast(c, a.rates)
-	return c, errors.Join(err, errConclude)
+	return c, errors.Join(err, errConclude, p.forecast(c, a.rates))
 }
 
 // forecast plans for the rates that were asked for. What cannot be planned is a warning.
-func (p *planner) forecast(c *results.Capacity, rates []float64) {
+func (p *planner) forecast(c *results.Capacity, rates []float64) error {
 	c.Forecast = []capacity.Forecast{}
 	if c.Rate == nil {
-		return
+		return nil
+	}
+	scaling, err := judge.ScalingOf(c)
+	if err != nil {
+		return err
 	}
 	plan := capacity.Plan{Use: p.use, Spare: p.spare, Price: p.price}
 	for _, rate := range rates {
-		f, err := plan.Forecast(rate, *c.Rate, capacity.Assumed())
+		f, err := plan.Forecast(rate, *c.Rate, scaling)
 		if err != nil {
 			c.Warnings = append(c.Warnings, fmt.Sprintf("no forecast for %.4g/s: %v", rate, err))
 			continue
 		}
 		c.Forecast = append(c.Forecast, f)
 	}
+	return nil
 }
 
 // publishCapacity publishes a capacity.
@@ -362,7 +366,11 @@ func newSearchCourse(w io.Writer, maxTime time.Duration) *searchCourse {
 // measured is called after each stretch.
 func (s *searchCourse) measured(t results.CapacityTrial, p *capacity.Posterior) {
 	if t.Kind == results.TrialClosed {
-		fmt.Fprintf(s.w, "%s without pauses: %s\n", reports.Plural(t.Users, "user"), reports.TrialText(t))
+		on := ""
+		if t.Instances > 0 {
+			on = " on " + reports.Plural(t.Instances, "instance")
+		}
+		fmt.Fprintf(s.w, "%s without pauses%s: %s\n", reports.Plural(t.Users, "user"), on, reports.TrialText(t))
 		return
 	}
 	s.trials++

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -58,7 +59,8 @@ func TestCapacity(t *testing.T) {
 	defer service.Close()
 	var p *program
 	for range 5 { // a machine that is too busy for an answer is no fault of the search
-		p = headroom(t, "capacity", "shop.yaml", "--set", "target.url="+service.URL, "--max-time", "2m", "--width", "0.3",
+		p = headroom(t, "capacity", "shop.yaml", "--set", "target.url="+service.URL, "--max-time", "2m",
+			"--width", "0.3",
 			"--for", "1000", "--for", "wave.yaml", "--for", "day.yaml", "--price", "0.5", "--today", "50",
 			"--require", "20", "--out", "found", "--json",
 			"--export", "markdown=found.md", "--objective", "http_req_failed: rate<0.01")
@@ -220,6 +222,45 @@ func TestCapacityOnABusyMachine(t *testing.T) {
 		"other virtual machines took").MatchString(strings.Join(c.Reasons, "; ")) {
 		t.Errorf("the reason is not named: %q", c.Reasons)
 	}
+}
+
+// TestCapacityInstances: of a service of two instances, the capacity is that of both, and it says what the second adds.
+func TestCapacityInstances(t *testing.T) {
+	t.Parallel()
+	var urls []string
+	for range 2 {
+		service := httptest.NewServer(workers(1))
+		defer service.Close()
+		urls = append(urls, service.URL)
+	}
+	p := headroom(t, "capacity", "shop.yaml", "--set", "target={urls: ['"+strings.Join(urls, "', '")+"']}",
+		"--max-time", "1m",
+		"--width", "0.4", "--for", "150", "--out", "found")
+	write(t, p.Dir, "shop.yaml", capacityScenario)
+	p.exits(t, exitOK, exitInvalid) // a minute may be too little for an interval
+	c, err := results.ReadCapacity(filepath.Join(p.Dir, "found"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Each answers somewhat less than 100 a second. On a machine that is too busy, nothing is said of that.
+	if c.Outcome != results.Invalid &&
+		(c.Rate == nil || c.Rate.Low > 200 || c.Rate.High < 120 || c.Plan.Measured != 2 || !c.Plan.Assumed ||
+			c.InstanceLaw != nil || len(c.Forecast) != 1 || c.Forecast[0].Instances < 3 ||
+			c.Forecast[0].Instances > 9) {
+		t.Errorf("%+v, plan %+v, forecast %+v", c.Rate, c.Plan, c.Forecast)
+	}
+	var order []int
+	for _, step := range c.Instances {
+		order = append(order, step.Instances)
+	}
+	if len(order) < 4 || !slices.Equal(order[:4], []int{2, 1, 1, 2}) {
+		t.Errorf("measured %v instances", order)
+	}
+	if len(c.Efficiency) != 1 || c.Efficiency[0].Middle < 0.8 || c.Efficiency[0].Middle > 1.25 {
+		t.Errorf("efficiency %+v", c.Efficiency)
+	}
+	says(t, p.stdout.String(), "instances: the capacity is that of 2 together; of what one alone does, each of 2 ")
+	says(t, p.stderr.String(), "without pauses on 2 instances: ", "without pauses on 1 instance: ")
 }
 
 // TestCapacityInterrupted: Ctrl-C leaves what was measured until then.

@@ -45,6 +45,7 @@ type Found struct {
 	Elapsed     time.Duration
 	Interrupted bool
 	Bracket     []results.CapacityTrial
+	Instances   []results.CapacityTrial // users in closed loops on some of the instances
 	Trials      []results.CapacityTrial
 	Search      *capacity.Search // nil where it did not get so far
 	Beyond      *results.Beyond
@@ -84,6 +85,9 @@ func Run(ctx context.Context, o Options) (*Found, error) {
 func (o *Options) run(ctx context.Context, f *Found) error {
 	best, err := o.bracket(ctx, f)
 	if err != nil || ctx.Err() != nil {
+		return err
+	}
+	if err := o.instances(ctx, f); err != nil || ctx.Err() != nil {
 		return err
 	}
 	f.Search, err = capacity.NewSearch(best, capacity.Rule{
@@ -160,7 +164,7 @@ func (o *Options) trial(ctx context.Context, f *Found, step capacity.Step) (t re
 	case capacity.Soak:
 		length, kind = o.Soak, results.TrialSoak
 	}
-	s := o.stretch(length, len(f.Bracket)+len(f.Trials))
+	s := o.stretch(length, len(f.Bracket)+len(f.Instances)+len(f.Trials))
 	m, began, err := o.send(ctx, f, o.Mix.AtRate(step.Rate, s))
 	if err != nil || ctx.Err() != nil {
 		return t, err
@@ -182,13 +186,22 @@ func (o *Options) stretch(s Stretch, number int) scenarios.Stretch {
 	return scenarios.Stretch{Discard: s.Discard, Measure: s.Measure, Grace: grace, Seed: o.Seed + uint64(number) + 1}
 }
 
-// send carries out a plan, and says when that began.
+// send carries out a plan on all instances, and says when that began.
 func (o *Options) send(ctx context.Context, f *Found, plan *scenarios.Plan) (*results.Measurements, time.Duration,
 	error,
 ) {
+	return o.sendTo(ctx, f, plan, o.targets())
+}
+
+// sendTo is send to instances with these base URLs.
+func (o *Options) sendTo(ctx context.Context, f *Found, plan *scenarios.Plan, instances []string) (
+	*results.Measurements, time.Duration, error,
+) {
+	load := o.Load
+	load.Others = instances[1:]
 	runtime.GC() // so that none collects what another has left
 	began := time.Since(f.Started)
-	m, err := loadgen.Run(ctx, plan, o.Target, o.Load)
+	m, err := loadgen.Run(ctx, plan, instances[0], load)
 	return m, began, err
 }
 
@@ -218,7 +231,7 @@ func (o *Options) beyond(ctx context.Context, f *Found) error {
 	plan := o.Mix.Steps([]scenarios.Stage{
 		{Name: stageBeyond, Target: b.Rate, Duration: o.Beyond.Discard},
 		{Name: stageAfter, Target: b.After, Duration: o.Beyond.Measure},
-	}, grace, o.Seed+uint64(len(f.Bracket)+len(f.Trials))+1)
+	}, grace, o.Seed+uint64(len(f.Bracket)+len(f.Instances)+len(f.Trials))+1)
 	plan.Thresholds = judge.CourseThresholds(plan)
 	m, _, err := o.send(ctx, f, plan)
 	if err != nil || ctx.Err() != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -57,9 +58,10 @@ func optionsFor(t *testing.T, url string) Options {
 func conclude(t *testing.T, o Options, f *Found) *results.Capacity {
 	t.Helper()
 	c := &results.Capacity{
-		Bracket: f.Bracket, Trials: f.Trials, Beyond: f.Beyond, Interrupted: f.Interrupted,
+		Bracket: f.Bracket, Instances: f.Instances, Trials: f.Trials, Beyond: f.Beyond, Interrupted: f.Interrupted,
 		Design: results.CapacityDesign{Width: o.Width, Soak: o.Soak.Measure.Seconds()},
 	}
+	c.Environment.Others = o.Load.Others
 	if err := judge.ConcludeCapacity(c, f.Search, o.Objectives); err != nil {
 		t.Fatal(err)
 	}
@@ -136,6 +138,90 @@ func TestRunFindsTheLimit(t *testing.T) {
 	}
 	if good < limit || good > 2*limit+4*relief*1.2*limit+limit/5 || b.Course[0].P95 <= 0 { // it refuses the rest
 		t.Errorf("%v good answers: %+v", good, b.Course)
+	}
+}
+
+// TestInstances: closed loops on 1 to 4 of four instances, which answer 100 requests a second each, show that they
+// scale without loss, and the law over instances is in the plan.
+func TestInstances(t *testing.T) {
+	var urls []string
+	for range 4 {
+		place := make(chan struct{}, 1)
+		s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+			place <- struct{}{}
+			time.Sleep(10 * time.Millisecond)
+			<-place
+		}))
+		defer s.Close()
+		urls = append(urls, s.URL)
+	}
+	o := optionsFor(t, urls[0])
+	o.Load.Others, o.MaxTime = urls[1:], 10*time.Second // which is time for two rounds
+	f := &Found{
+		Started: time.Now(),
+		Bracket: []results.CapacityTrial{{Users: 4, Achieved: 200}, {Users: 10, Achieved: 400}},
+	}
+	if err := o.instances(t.Context(), f); err != nil {
+		t.Fatal(err)
+	}
+	var order []int
+	for i := range f.Instances {
+		step := &f.Instances[i]
+		order = append(order, step.Instances)
+		if one := step.Achieved / float64(step.Instances); one < 60 || one > 101 || step.Users != 3*step.Instances {
+			t.Errorf("%d instances answer %v/s to %d users", step.Instances, step.Achieved, step.Users)
+		}
+		step.Veto = "" // a busy machine changes little of what the sleep lets through
+	}
+	if want := []int{2, 3, 4, 1, 1, 4, 3, 2}; !slices.Equal(order, want) {
+		t.Errorf("measured %v instances, want %v", order, want)
+	}
+	c := conclude(t, o, f)
+	if c.InstanceLaw == nil || c.Plan.Assumed || c.InstanceLaw.Over != "instances" || c.InstanceLaw.Alpha[1] > 0.1 ||
+		len(c.Efficiency) != 3 {
+		t.Fatalf("law %+v, plan %+v, efficiency %+v", c.InstanceLaw, c.Plan, c.Efficiency)
+	}
+	scaling, err := judge.ScalingOf(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := capacity.Interval{Low: 340, Middle: 360, High: 380} // of all four
+	six, err := capacity.Plan{Use: 1}.Forecast(540, found, scaling)
+	if err != nil || six.Assumed || six.Low > 6 || six.High < 6 || six.High > 8 {
+		t.Errorf("for 540: %+v, %v", six, err)
+	}
+	twenty, err := capacity.Plan{Use: 1}.Forecast(1800, found, scaling)
+	if err != nil || !twenty.Assumed || twenty.Refusal == "" || twenty.High < 20 {
+		t.Errorf("for 1800: %+v, %v", twenty, err)
+	}
+}
+
+// TestOrderOfInstances: no number is always measured after the others.
+func TestOrderOfInstances(t *testing.T) {
+	for all, want := range map[int][2][]int{
+		2: {{2, 1}, {1, 2}}, 3: {{2, 3, 1}, {1, 3, 2}}, 4: {{2, 3, 4, 1}, {1, 4, 3, 2}},
+		5: {{2, 4, 5, 1}, {1, 5, 4, 2}},
+		8: {{2, 4, 8, 1}, {1, 8, 4, 2}}, 20: {{2, 4, 8, 16, 20, 1}, {1, 20, 16, 8, 4, 2}},
+	} {
+		sizes := instanceSizes(all)
+		for round := range 4 {
+			if got := orderOf(sizes, round); !slices.Equal(got, want[round%2]) {
+				t.Errorf("round %d of %d: %v, want %v", round, all, got, want[round%2])
+			}
+		}
+	}
+	all := []string{"a", "b", "c"}
+	for round, want := range [][]string{{"a", "b"}, {"b", "c"}, {"c", "a"}, {"a", "b"}} {
+		if got := chosen(all, 2, round); !slices.Equal(got, want) {
+			t.Errorf("round %d: %v, want %v", round, got, want)
+		}
+	}
+	o := Options{Bracket: Stretch{time.Second, 4 * time.Second}}
+	for maxTime, want := range map[time.Duration]int{time.Minute: 2, 8 * time.Minute: 3, 2 * time.Hour: 4} {
+		o.MaxTime = maxTime
+		if got := o.rounds(4); got != want {
+			t.Errorf("%v: %d rounds, want %d", maxTime, got, want)
+		}
 	}
 }
 

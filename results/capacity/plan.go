@@ -2,6 +2,7 @@ package capacity
 
 import (
 	"errors"
+	"fmt"
 	"math"
 )
 
@@ -22,9 +23,13 @@ type Forecast struct {
 	Instances  int     `json:"n"`
 	High       int     `json:"n_hi"`
 	PerMillion float64 `json:"usd_per_million,omitempty"` // with the middle number of instances
+	// Assumed says that how several instances scale is assumed, and Refusal why the law that was measured does not say
+	// it; empty where none was.
+	Assumed bool   `json:"assumed,omitempty"`
+	Refusal string `json:"refusal,omitempty"`
 }
 
-// mostInstances bounds a forecast: beyond it the law says nothing.
+// mostInstances bounds a forecast: beyond it nothing is said.
 const mostInstances = 100_000
 
 // Forecast returns the least number of instances whose capacity, used by the share that is allowed and without the
@@ -32,25 +37,35 @@ const mostInstances = 100_000
 //
 //	Use · C(n - Spare) >= rate
 //
-// C is the capacity of one instance, times what the law over instances says that n of them do. It fails where no number
-// of instances suffices.
-func (p Plan) Forecast(rate float64, one Interval, law [3]Law) (Forecast, error) {
-	if !(rate > 0) || !(p.Use > 0 && p.Use <= 1) || p.Spare < 0 || !(one.Low > 0) {
+// C is the capacity that was found, times what the law over instances says that n of them do of that; where that law is
+// not entitled to speak, what is assumed. It fails where no number of instances suffices.
+func (p Plan) Forecast(rate float64, c Interval, s Scaling) (Forecast, error) {
+	if !(rate > 0) || !(p.Use > 0 && p.Use <= 1) || p.Spare < 0 || !(c.Low > 0) || s.Measured < 1 {
 		return Forecast{},
 			errors.New("a plan needs a rate and a capacity above 0, a share in use from 0 to 1, and no " +
 				"negative number of spare instances")
 	}
-	f := Forecast{Rate: rate}
-	for _, c := range []struct {
-		n        *int
-		capacity float64
-		law      Law
-	}{{&f.Low, one.High, law[0]}, {&f.Instances, one.Middle, law[1]}, {&f.High, one.Low, law[2]}} {
-		n, ok := p.instances(rate, c.capacity, c.law)
-		if !ok {
-			return f, errors.New("no number of instances bears that rate: adding more of them makes the whole slower")
+	f, impossible := Forecast{Rate: rate, Assumed: true}, false
+	var working [3]float64
+	if s.Law != nil {
+		working, f.Refusal, impossible = s.byLaw(rate/p.Use, c)
+		f.Assumed = f.Refusal != ""
+	}
+	if f.Assumed {
+		laws := s.assumed()
+		for i, capacity := range []float64{c.High, c.Middle, c.Low} {
+			working[i] = s.needed(rate/p.Use, capacity, laws[i])
 		}
-		*c.n = n
+	}
+	switch {
+	case impossible:
+		return f, errors.New("no number of instances bears that rate: adding more of them makes the whole slower")
+	case working[2] > mostInstances:
+		return f, fmt.Errorf("no number of instances bears that rate if they share %.2g %% of their work",
+			100*s.Shared[1])
+	}
+	for i, n := range []*int{&f.Low, &f.Instances, &f.High} {
+		*n = p.whole(working[i])
 	}
 	if p.Price > 0 {
 		f.PerMillion = p.Price * float64(f.Instances) * 1e6 / (3600 * rate)
@@ -58,19 +73,11 @@ func (p Plan) Forecast(rate float64, one Interval, law [3]Law) (Forecast, error)
 	return f, nil
 }
 
-// instances is the least number for which the plan holds.
-func (p Plan) instances(rate, capacity float64, law Law) (n int, ok bool) {
-	working, ok := Law{law.Alpha, law.Beta, capacity}.Concurrency(rate / p.Use)
-	if !ok || working > mostInstances {
-		return 0, false
-	}
+// whole is the number of instances, with the spare ones, of which so many must work.
+func (p Plan) whole(working float64) int {
 	const rounding = 1e-9 // relative: 3.0000000001 instances are 3
-	return max(1, int(math.Ceil(working*(1-rounding)))) + p.Spare, true
+	return max(1, int(math.Ceil(working*(1-rounding)))) + p.Spare
 }
-
-// Assumed are the laws of instances where only one was measured: from those that do not disturb each other at all to
-// those of which 5 % of the work is shared.
-func Assumed() [3]Law { return [3]Law{{Gamma: 1}, {Alpha: 0.02, Gamma: 1}, {Alpha: 0.05, Gamma: 1}} }
 
 // Farthest is the highest concurrency for which a law is entitled to speak: twice the highest that was measured.
 func Farthest(samples []Sample) float64 {

@@ -6,13 +6,13 @@ import (
 )
 
 func TestForecast(t *testing.T) {
-	one := Interval{900, 1000, 1100}
-	linear := [3]Law{{Gamma: 1}, {Gamma: 1}, {Gamma: 1}}
-	shared := [3]Law{{Gamma: 1}, {Alpha: .05, Gamma: 1}, {Alpha: .05, Gamma: 1}}
+	found := Interval{900, 1000, 1100}
+	linear, shared := Scaling{Measured: 1}, Scaling{Measured: 1, Shared: [2]float64{.05, .05}}
+	four := Scaling{Measured: 4, Shared: [2]float64{.05, .05}}
 	for name, c := range map[string]struct {
 		plan          Plan
 		rate          float64
-		laws          [3]Law
+		scaling       Scaling
 		low, mid, hig int
 		cost          float64
 		fault         string
@@ -25,19 +25,23 @@ func TestForecast(t *testing.T) {
 		"price": {Plan{Use: 0.9, Price: 0.36}, 9000, linear, 10, 10, 12, 0.1111111, ""},
 		// 1 / (1 + 0.05 (n - 1)) n = 5: n = 6.33
 		"contention": {Plan{Use: 1}, 5000, shared, 5, 7, 8, 0, ""},
-		"never":      {Plan{Use: 1}, 50_000, shared, 0, 0, 0, 0, "no number of instances"},
-		"no rate":    {Plan{Use: 1}, 0, linear, 0, 0, 0, 0, "a plan needs"},
+		// The capacity is that of 4 instances, so that each has 250: 9.1 to 13.3 of them by no contention. 4 of them do
+		// 3.478 times what one does by 5 %, so one has 287.5; 3000 / 287.5 = n / (1 + 0.05 (n - 1)): n = 20.7. From 900
+		// it is 258.75: n = 26.2.
+		"of four": {Plan{Use: 1}, 3000, four, 11, 21, 27, 0, ""},
+		"never":   {Plan{Use: 1}, 50_000, shared, 0, 0, 0, 0, "no number of instances"},
+		"no rate": {Plan{Use: 1}, 0, linear, 0, 0, 0, 0, "a plan needs"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f, err := c.plan.Forecast(c.rate, one, c.laws)
+			f, err := c.plan.Forecast(c.rate, found, c.scaling)
 			if c.fault != "" {
 				if err == nil || !strings.Contains(err.Error(), c.fault) {
 					t.Errorf("%v, want %s", err, c.fault)
 				}
 				return
 			}
-			if err != nil || f.Low != c.low || f.Instances != c.mid || f.High != c.hig ||
-				!within(f.PerMillion, c.cost, 1e-6) {
+			if err != nil || f.Low != c.low || f.Instances != c.mid || f.High != c.hig || !f.Assumed ||
+				f.Refusal != "" || !within(f.PerMillion, c.cost, 1e-6) {
 				t.Errorf("%+v, %v; want %d %d %d, %v", f, err, c.low, c.mid, c.hig, c.cost)
 			}
 		})

@@ -14,11 +14,14 @@ import (
 // what binds and bounds it, the knee, the scalability law, and the outcome. s is the search that made them; nil where
 // it did not begin.
 func ConcludeCapacity(c *results.Capacity, s *capacity.Search, objectives []scenarios.Threshold) error {
-	law, err := lawOf(c.Bracket)
+	var err error
+	c.Law, err = lawOf(usersSamples(c.Bracket), "users")
 	if err != nil {
 		return err
 	}
-	c.Law = law
+	if err := concludeInstances(c); err != nil {
+		return err
+	}
 	tell := telling(c.Trials)
 	if s != nil && len(tell) > 0 {
 		p := s.Posterior()
@@ -110,25 +113,31 @@ func loadOf(t results.CapacityTrial) capacity.Load {
 	return l
 }
 
-// lawOf is the scalability law of closed loops; nil where there are too few.
-func lawOf(bracket []results.CapacityTrial) (*results.LawRecord, error) {
-	var samples []capacity.Sample
-	most := 0.0
+// usersSamples are the throughputs of closed loops.
+func usersSamples(bracket []results.CapacityTrial) (samples []capacity.Sample) {
 	for _, t := range bracket {
 		if good := t.Achieved * (1 - failedShare(t)); t.Users > 0 && good > 0 {
 			samples = append(samples, capacity.Sample{N: float64(t.Users), X: good})
-			most = max(most, float64(t.Users))
 		}
 	}
-	if len(samples) < capacity.FewestSamples {
+	return samples
+}
+
+// lawOf is the scalability law over users or instances; nil where there were too few different numbers of them.
+func lawOf(samples []capacity.Sample, over string) (*results.LawRecord, error) {
+	different := map[float64]bool{}
+	for _, s := range samples {
+		different[s.N] = true
+	}
+	if len(different) < capacity.FewestSamples {
 		return nil, nil
 	}
 	law, err := capacity.FitWithInterval(samples)
 	if err != nil {
-		return nil, fmt.Errorf("fit the scalability law: %w", err)
+		return nil, fmt.Errorf("fit the scalability law over %s: %w", over, err)
 	}
 	r := &results.LawRecord{
-		Over: "users", Model: law.Fits[0].Model, RSquared: law.Best.RSquared, Others: law.Fits, Samples: samples,
+		Over: over, Model: law.Fits[0].Model, RSquared: law.Best.RSquared, Others: law.Fits, Samples: samples,
 	}
 	for _, p := range []struct {
 		to *[3]float64
@@ -143,10 +152,11 @@ func lawOf(bracket []results.CapacityTrial) (*results.LawRecord, error) {
 	if peak := law.Best.Peak(); peak <= capacity.Farthest(samples) {
 		r.Peak, r.Most = peak, law.Best.At(peak)
 	}
-	r.Refusal = capacity.Entitled(samples, 2*most)
+	most := capacity.Farthest(samples)
+	r.Refusal = capacity.Entitled(samples, most)
 	const points = 40
 	for i := range points + 1 {
-		n := math.Pow(2*most, float64(i)/points) // from 1 to twice what was measured
+		n := math.Pow(most, float64(i)/points) // from 1 to twice what was measured
 		low, x, high := law.Of(func(l capacity.Law) float64 { return l.At(n) })
 		r.Band = append(r.Band, results.LawPoint{N: n, X: x, Low: low, High: high})
 	}

@@ -1,0 +1,93 @@
+package judge
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/results/capacity"
+)
+
+// InstanceStretch is what a stretch of closed load on some of the instances of a service came to. It says nothing of
+// them where the machine was disturbed or the generator was the limit.
+func InstanceStretch(m *results.Measurements) (results.CapacityTrial, error) {
+	t, err := Stretch(m)
+	if err != nil {
+		return t, err
+	}
+	for _, l := range m.Loads {
+		if l.OutOfFiles > 0 || l.OutOfPorts > 0 {
+			t.Veto, t.Limit = exhausted(m, l)[0], true
+			return t, nil
+		}
+	}
+	if found := disturbances(m); len(found) > 0 {
+		t.Veto = strings.Join(found, "; ")
+		return t, nil
+	}
+	if may := float64(max(1, m.Generator.GoMaxProcs)); m.Generator.CPUCores() >= busyGenerator*may {
+		t.Veto, t.Limit = fmt.Sprintf("the generator was the limit: it used %.0f %% of its CPUs",
+			100*m.Generator.CPUCores()/may), true
+	}
+	return t, nil
+}
+
+// concludeInstances completes a capacity by what the stretches on some of the instances say: how efficient more of them
+// are, and the law over instances where enough numbers of them were measured.
+func concludeInstances(c *results.Capacity) error {
+	c.Plan.Measured = max(1, len(c.Environment.Others)+1)
+	counts := telling(c.Instances)
+	if dropped := len(c.Instances) - len(counts); dropped > 0 {
+		c.Warnings = append(c.Warnings,
+			fmt.Sprintf("%d of %d stretches on some of the instances do not count; the first: %s",
+				dropped, len(c.Instances), firstVeto(c.Instances)))
+	}
+	var samples []capacity.Sample
+	for _, t := range counts {
+		if good := t.Achieved * (1 - failedShare(t)); good > 0 {
+			samples = append(samples, capacity.Sample{N: float64(t.Instances), X: good})
+		}
+	}
+	c.Efficiency = capacity.Efficiencies(samples)
+	c.Plan.Shared = capacity.AssumedShared(c.Efficiency)
+	if used, ok := machineWith(counts, c.Plan.Measured); ok && used >= machineUsedUp {
+		c.Warnings = append(c.Warnings, fmt.Sprintf("%.0f %% of this machine's CPU was in use with all %d instances: "+
+			"where they share a machine, each further one finds less of it", 100*used, c.Plan.Measured))
+	}
+	if len(c.Efficiency) == 0 {
+		return nil
+	}
+	var err error
+	c.InstanceLaw, err = lawOf(samples, "instances")
+	c.Plan.Assumed = c.InstanceLaw == nil
+	return err
+}
+
+// machineUsedUp is the share of the machine's CPU from which on instances on it are in each other's way.
+const machineUsedUp = 0.9
+
+// machineWith is the mean share of the machine's CPU that was in use in the stretches with so many instances. ok is
+// false where it is not known.
+func machineWith(stretches []results.CapacityTrial, instances int) (used float64, ok bool) {
+	n := 0
+	for _, t := range stretches {
+		if share, known := loadOf(t).Used[capacity.MachineCPU]; known && t.Instances == instances {
+			used, n = used+share, n+1
+		}
+	}
+	return used / float64(max(1, n)), n > 0
+}
+
+// ScalingOf is what a capacity says of how more instances scale.
+func ScalingOf(c *results.Capacity) (capacity.Scaling, error) {
+	s := capacity.Scaling{Measured: c.Plan.Measured, Shared: c.Plan.Shared}
+	if c.InstanceLaw == nil {
+		return s, nil
+	}
+	var err error
+	s.Law, err = capacity.FitWithInterval(c.InstanceLaw.Samples)
+	if err != nil {
+		return s, fmt.Errorf("fit the law over instances: %w", err)
+	}
+	return s, nil
+}
