@@ -4,8 +4,10 @@ PROVIDER ?= auto
 GOFUMPT     := go run mvdan.cc/gofumpt@v0.12.0
 STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
-# The race detector needs a C compiler.
+# Only the race detector needs C, and a C compiler. Without C elsewhere nothing is compiled a third time for the image.
+export CGO_ENABLED := 0
 RACE := $(shell command -v gcc >/dev/null 2>&1 && echo -race)
+RACE_GO := CGO_ENABLED=$(if $(RACE),1,0) go
 
 # The first build of a program compiles all of its dependencies, which takes minutes, and go build prints nothing meanwhile.
 compiling = [ -x $(1) ] || echo "compiling $(1): the first build takes a few minutes"
@@ -46,12 +48,11 @@ bench-generator: build ## compare the load generator with wrk, h2load, fortio, b
 # Everything is compiled before any test runs, because compilers would disturb the tests that measure. Programs are not linked:
 # no test runs them with the race detector. `make lint` vets the code.
 test: ## run all tests, with the race detector where a C compiler is installed (15 to 20 minutes)
-	go build $(RACE) $$(go list -f '{{if and .GoFiles (ne .Name "main")}}{{.ImportPath}}{{end}}' ./...)
-	go test $(RACE) -vet=off -p 2 -parallel 4 -timeout 15m ./loadgen/... ./cmd/headroom/... $$(go list ./cmd/internal/... | grep -v /systems) # mostly waiting; systems is part of lint
-	go test $(RACE) -vet=off -p 1 -timeout 15m ./cmd/bench-server ./cmd/bench-generator ./cmd/bench-capacity # use the whole machine
-	go test $(RACE) -vet=off -p 2 -parallel 4 -timeout 15m -skip 'TestIntervalCovers|TestPairErrors|TestUnchangedServer|TestRecordedNoise' $$(go list ./... | grep -v -e /loadgen -e /cmd/ -e /results/capacity)
-	go test -vet=off -run 'TestIntervalCovers|TestPairErrors|TestUnchangedServer|TestRecordedNoise' ./results/judge ./results/stats ./results/calibration
-	go test -vet=off ./results/capacity/... # like those, simulations without goroutines, which take minutes with the race detector
+	$(RACE_GO) build $(RACE) $$(go list -f '{{if and .GoFiles (ne .Name "main")}}{{.ImportPath}}{{end}}' ./...)
+	$(RACE_GO) test $(RACE) -vet=off -p 2 -parallel 4 -timeout 15m -skip TestHiccup ./loadgen/... ./cmd/headroom ./cmd/bench-capacity ./cmd/internal/sidebyside # mostly waiting
+	go test -vet=off -p 1 -timeout 15m ./cmd/bench-server ./cmd/bench-generator # whole processes on the whole machine
+	$(RACE_GO) test $(RACE) -vet=off -p 2 -parallel 4 -timeout 15m $$(go list ./... | grep -v -e /loadgen -e /cmd/ -e /reports -e '/results$$' -e /results/[^h])
+	go test -vet=off -timeout 15m $$(go list ./results/... ./reports/... | grep -v /history) # they start no goroutines, and their simulations take minutes with the race detector
 	go test -vet=off -count=1 -run TestHiccup ./loadgen # its arithmetic assumes the speed without the race detector
 
 # Whole runs, Postgres and cache processes, and the race detector are part of `make test` only.

@@ -42,48 +42,46 @@ func TestChecksAreCounted(t *testing.T) {
 		Name: "slow", Weight: 1, Method: "GET", Path: literal("/slow"), Timeout: 50 * time.Millisecond,
 		Checks: []scenarios.Check{{Name: "found", Statuses: []int{200}}},
 	}}
-	for _, engine := range bothEngines {
-		t.Run(string(engine), func(t *testing.T) {
-			plan := planOf(scenarios.Scenario{
-				Load:   scenarios.ConstantRate{Rate: 100, Duration: time.Second, MaxVUs: 8},
-				Warmup: 500 * time.Millisecond, Requests: requests,
-			})
-			plan.Scenarios = append(plan.Scenarios,
-				planOf(scenarios.Scenario{
-					Name: "slow", Load: scenarios.ConstantRate{Rate: 5, Duration: time.Second},
-					Requests: slow,
-				}).Scenarios[0])
-			plan.Engine = engine
-			m := run1(t, plan, url, Options{})
-			if got, want := m.Series[0].Checks, []results.Check{
-				{Name: "is 0", Passed: 25, Failed: 25, Unmet: "X-N: 1"},
-				{Name: "is 0 or 1", Passed: 50},
-				{Name: "small", Passed: 50},
-			}; !reflect.DeepEqual(got, want) {
-				t.Errorf("checks %v, want %v", got, want)
-			}
-			if got, want := m.Series[1].Checks,
-				[]results.Check{{Name: "found", Failed: 5}}; !reflect.DeepEqual(got, want) {
-				t.Errorf("checks without answers %v, want %v", got, want)
-			}
-			if s := m.Series[0]; s.Failed != 0 || s.Requests != 50 || s.Statuses[200] != 50 ||
-				s.Response.Count() != 50 || s.BytesReceived != 50*14 {
-				t.Errorf("%d of %d failed: %v", s.Failed, s.Requests, s)
-			}
-			v, err := judge.Run(m, []scenarios.Threshold{
-				{Metric: "checks", Aggregation: scenarios.Aggregation{Name: "rate"}, Op: "==", Limit: 125.0 / 155},
-				{
-					Metric: "checks", Selector: map[string]string{"check": "is 0"},
-					Aggregation: scenarios.Aggregation{Name: "rate"}, Op: "==", Limit: 0.5,
-				},
-				{
-					Metric: "checks", Selector: map[string]string{"scenario": "slow"},
-					Aggregation: scenarios.Aggregation{Name: "rate"}, Op: ">", Limit: 0,
-				},
-			})
-			if err != nil || !v.Gates[0].Passed || !v.Gates[1].Passed || v.Gates[2].Passed || v.Gates[1].Samples != 50 {
-				t.Errorf("%+v, %v", v.Gates, err)
-			}
+	sideBySide(t, bothEngines, func(t *testing.T, engine scenarios.Engine) {
+		plan := planOf(scenarios.Scenario{
+			Load:   scenarios.ConstantRate{Rate: 100, Duration: time.Second, MaxVUs: 8},
+			Warmup: 500 * time.Millisecond, Requests: requests,
 		})
-	}
+		plan.Scenarios = append(plan.Scenarios,
+			planOf(scenarios.Scenario{
+				Name: "slow", Load: scenarios.ConstantRate{Rate: 5, Duration: time.Second},
+				Requests: slow,
+			}).Scenarios[0])
+		plan.Engine = engine
+		m := run1(t, plan, url, Options{})
+		if got, want := m.Series[0].Checks, []results.Check{
+			{Name: "is 0", Passed: 25, Failed: 25, Unmet: "X-N: 1"},
+			{Name: "is 0 or 1", Passed: 50},
+			{Name: "small", Passed: 50},
+		}; !reflect.DeepEqual(got, want) {
+			t.Errorf("checks %v, want %v", got, want)
+		}
+		if got, want := m.Series[1].Checks,
+			[]results.Check{{Name: "found", Failed: 5}}; !reflect.DeepEqual(got, want) {
+			t.Errorf("checks without answers %v, want %v", got, want)
+		}
+		if s := m.Series[0]; s.Failed != 0 || s.Requests != 50 || s.Statuses[200] != 50 ||
+			s.Response.Count() != 50 || s.BytesReceived != 50*14 {
+			t.Errorf("%d of %d failed: %v", s.Failed, s.Requests, s)
+		}
+		v, err := judge.Run(m, []scenarios.Threshold{
+			{Metric: "checks", Aggregation: scenarios.Aggregation{Name: "rate"}, Op: "==", Limit: 125.0 / 155},
+			{
+				Metric: "checks", Selector: map[string]string{"check": "is 0"},
+				Aggregation: scenarios.Aggregation{Name: "rate"}, Op: "==", Limit: 0.5,
+			},
+			{
+				Metric: "checks", Selector: map[string]string{"scenario": "slow"},
+				Aggregation: scenarios.Aggregation{Name: "rate"}, Op: ">", Limit: 0,
+			},
+		})
+		if err != nil || !v.Gates[0].Passed || !v.Gates[1].Passed || v.Gates[2].Passed || v.Gates[1].Samples != 50 {
+			t.Errorf("%+v, %v", v.Gates, err)
+		}
+	})
 }

@@ -139,7 +139,7 @@ func TestEnginesSendTheSame(t *testing.T) {
 			engine, by = scenarios.EngineVegeta, wire.Best
 		}
 		plan := planOf(scenarios.Scenario{
-			Load:     scenarios.ConstantRate{Rate: 200, Duration: time.Second, MaxVUs: 8},
+			Load:     scenarios.ConstantRate{Rate: 400, Duration: 500 * time.Millisecond, MaxVUs: 8},
 			Requests: requests,
 		})
 		plan.Seed, plan.Engine = 7, engine

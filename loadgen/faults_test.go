@@ -23,6 +23,7 @@ func faulty(faults ...scenarios.Fault) *scenarios.Plan {
 func okay(t *testing.T) string { return serve(t, func(http.ResponseWriter, *http.Request) {}) }
 
 func TestFaultsHappenInTurnAndAreMarked(t *testing.T) {
+	t.Parallel()
 	plan := faulty(
 		scenarios.Fault{At: 200 * time.Millisecond, Target: "cache", Action: "kill"},
 		scenarios.Fault{At: 250 * time.Millisecond, Target: "replica", Action: "kill"}, // while the first still goes on
@@ -56,6 +57,7 @@ func TestFaultsHappenInTurnAndAreMarked(t *testing.T) {
 }
 
 func TestFaultsThatDoNotHappenMakeTheRunInvalid(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		inject func(context.Context, scenarios.Fault) error
 		want   []string
@@ -75,6 +77,7 @@ func TestFaultsThatDoNotHappenMakeTheRunInvalid(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			plan := faulty(
 				scenarios.Fault{At: 100 * time.Millisecond, Target: "cache", Action: "kill"},
 				scenarios.Fault{At: time.Second, Target: "cache", Action: "restart"},
@@ -112,6 +115,7 @@ func TestAnInterruptedRunHasNoFaultsThatWereNotDue(t *testing.T) {
 }
 
 func TestServerIsSampledOnceASecond(t *testing.T) {
+	t.Parallel()
 	var asked atomic.Int64
 	plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 50, Duration: 4500 * time.Millisecond}})
 	m := run1(t, plan, okay(t), Options{Sample: func(context.Context) (results.Snapshot, error) {

@@ -83,56 +83,54 @@ func orderFlow() []scenarios.Request {
 
 // TestFlows: every iteration is counted once, every step as what became of it, and what was not sent as skipped.
 func TestFlows(t *testing.T) {
-	for _, engine := range bothEngines {
-		t.Run(string(engine), func(t *testing.T) {
-			var server orders
-			url := serve(t, server.handle)
-			plan := planOf(scenarios.Scenario{
-				Load:     scenarios.ConstantRate{Rate: 100, Duration: time.Second, MaxVUs: 3},
-				Requests: orderFlow(),
-			})
-			plan.Engine = engine
-			m := run1(t, plan, url, Options{})
-			l, first, get, again := m.Loads[0], m.Series[0], m.Series[1], m.Series[2]
-			if l.Planned != 100 || l.Sent != 100 || l.Dropped != 0 || l.MeasuredPlanned != 100 {
-				t.Errorf("planned %d, sent %d, dropped %d, measured %d", l.Planned, l.Sent, l.Dropped,
-					l.MeasuredPlanned)
-			}
-			if server.most > 3 {
-				t.Errorf("%d requests in flight with 3 users", server.most)
-			}
-			if first.Requests != 100 || first.Failed != 25 || first.Errors["extraction failed: id"] != 25 ||
-				first.Statuses[201] != 100 {
-				t.Errorf("make: %d requests, %d failed: %v, %v", first.Requests, first.Failed, first.Errors,
-					first.Statuses)
-			}
-			if want := `the body has no $.id; the answer was 201 Created: {"error": "later"}`; first.ErrorSamples["extraction failed: id"] != want {
-				t.Errorf("the sample is %q, want %q", first.ErrorSamples, want)
-			}
-			if get.Requests != 75 || get.Skipped != 25 || get.Failed != get.Errors["status 404"] || get.Failed == 0 {
-				t.Errorf("get: %d requests, %d skipped, %d failed: %v", get.Requests, get.Skipped, get.Failed,
-					get.Errors)
-			}
-			if c := get.Checks[0]; c.Failed != get.Failed || c.Passed != get.Requests-get.Failed {
-				t.Errorf("check: %+v", c)
-			}
-			if again.Requests != 75-get.Failed || again.Skipped != 25+get.Failed {
-				t.Errorf("again: %d requests, %d skipped, with %d failed before", again.Requests, again.Skipped,
-					get.Failed)
-			}
-			if got := int64(server.found + server.missed); got != get.Requests+again.Requests || server.made != 100 {
-				t.Errorf("the server saw %d orders made and %d asked for", server.made, got)
-			}
-			if s, err := m.Summarize(map[string]string{"flow": "order"}); err != nil ||
-				s.Requests != 100+get.Requests+again.Requests {
-				t.Errorf("the tag flow selects %d requests, %v", s.Requests, err)
-			}
-			if get.Response.Min() < 2 || get.Response.Max() > 900 {
-				t.Errorf("a step's response took %v to %v ms: it counts from the end of the step before",
-					get.Response.Min(), get.Response.Max())
-			}
+	sideBySide(t, bothEngines, func(t *testing.T, engine scenarios.Engine) {
+		var server orders
+		url := serve(t, server.handle)
+		plan := planOf(scenarios.Scenario{
+			Load:     scenarios.ConstantRate{Rate: 100, Duration: time.Second, MaxVUs: 3},
+			Requests: orderFlow(),
 		})
-	}
+		plan.Engine = engine
+		m := run1(t, plan, url, Options{})
+		l, first, get, again := m.Loads[0], m.Series[0], m.Series[1], m.Series[2]
+		if l.Planned != 100 || l.Sent != 100 || l.Dropped != 0 || l.MeasuredPlanned != 100 {
+			t.Errorf("planned %d, sent %d, dropped %d, measured %d", l.Planned, l.Sent, l.Dropped,
+				l.MeasuredPlanned)
+		}
+		if server.most > 3 {
+			t.Errorf("%d requests in flight with 3 users", server.most)
+		}
+		if first.Requests != 100 || first.Failed != 25 || first.Errors["extraction failed: id"] != 25 ||
+			first.Statuses[201] != 100 {
+			t.Errorf("make: %d requests, %d failed: %v, %v", first.Requests, first.Failed, first.Errors,
+				first.Statuses)
+		}
+		if want := `the body has no $.id; the answer was 201 Created: {"error": "later"}`; first.ErrorSamples["extraction failed: id"] != want {
+			t.Errorf("the sample is %q, want %q", first.ErrorSamples, want)
+		}
+		if get.Requests != 75 || get.Skipped != 25 || get.Failed != get.Errors["status 404"] || get.Failed == 0 {
+			t.Errorf("get: %d requests, %d skipped, %d failed: %v", get.Requests, get.Skipped, get.Failed,
+				get.Errors)
+		}
+		if c := get.Checks[0]; c.Failed != get.Failed || c.Passed != get.Requests-get.Failed {
+			t.Errorf("check: %+v", c)
+		}
+		if again.Requests != 75-get.Failed || again.Skipped != 25+get.Failed {
+			t.Errorf("again: %d requests, %d skipped, with %d failed before", again.Requests, again.Skipped,
+				get.Failed)
+		}
+		if got := int64(server.found + server.missed); got != get.Requests+again.Requests || server.made != 100 {
+			t.Errorf("the server saw %d orders made and %d asked for", server.made, got)
+		}
+		if s, err := m.Summarize(map[string]string{"flow": "order"}); err != nil ||
+			s.Requests != 100+get.Requests+again.Requests {
+			t.Errorf("the tag flow selects %d requests, %v", s.Requests, err)
+		}
+		if get.Response.Min() < 2 || get.Response.Max() > 900 {
+			t.Errorf("a step's response took %v to %v ms: it counts from the end of the step before",
+				get.Response.Min(), get.Response.Max())
+		}
+	})
 }
 
 // TestFlowWithoutAnswer: a step that gets no answer ends its flow, as does the end of gracefulStop.
@@ -147,58 +145,54 @@ func TestFlowWithoutAnswer(t *testing.T) {
 		scenarios.Request{Name: "b", Method: "GET", Path: literal("/slow"), Timeout: 50 * time.Millisecond},
 		scenarios.Request{Name: "c", Method: "GET", Path: literal("/")},
 	)
-	for _, engine := range bothEngines {
-		t.Run(string(engine), func(t *testing.T) {
-			plan := planOf(scenarios.Scenario{
-				Load:     scenarios.ConstantRate{Rate: 20, Duration: 500 * time.Millisecond},
-				Requests: flow,
-			})
-			plan.Engine = engine
-			m := run1(t, plan, url, Options{})
-			a, b, c := m.Series[0], m.Series[1], m.Series[2]
-			if a.Requests != 10 || a.Failed != 0 || b.Errors[record.ErrorTimeout] != 10 || c.Requests != 0 ||
-				c.Skipped != 10 {
-				t.Errorf("%d sent, %v, %d skipped of %d", a.Requests, b.Errors, c.Skipped, c.Requests)
-			}
-			if b.Response.Count() != 10 || b.Response.Min() < 49 {
-				t.Errorf("a timeout counts with %v ms", b.Response.Min())
-			}
-			slow := append([]scenarios.Request(nil), flow...)
-			slow[1].Timeout = 5 * time.Second
-			plan = planOf(scenarios.Scenario{
-				Load:         scenarios.ConstantRate{Rate: 20, Duration: 500 * time.Millisecond},
-				GracefulStop: 20 * time.Millisecond, Requests: slow,
-			})
-			plan.Engine = engine
-			m = run1(t, plan, url, Options{})
-			b, c = m.Series[1], m.Series[2]
-			if b.Errors[record.ErrorUnanswered] == 0 || b.Requests != 10 ||
-				c.Skipped != b.Errors[record.ErrorUnanswered] || c.Requests+c.Skipped != 10 {
-				t.Errorf("at the end: %v of %d, then %d and %d skipped", b.Errors, b.Requests, c.Requests, c.Skipped)
-			}
+	sideBySide(t, bothEngines, func(t *testing.T, engine scenarios.Engine) {
+		plan := planOf(scenarios.Scenario{
+			Load:     scenarios.ConstantRate{Rate: 20, Duration: 500 * time.Millisecond},
+			Requests: flow,
 		})
-	}
+		plan.Engine = engine
+		m := run1(t, plan, url, Options{})
+		a, b, c := m.Series[0], m.Series[1], m.Series[2]
+		if a.Requests != 10 || a.Failed != 0 || b.Errors[record.ErrorTimeout] != 10 || c.Requests != 0 ||
+			c.Skipped != 10 {
+			t.Errorf("%d sent, %v, %d skipped of %d", a.Requests, b.Errors, c.Skipped, c.Requests)
+		}
+		if b.Response.Count() != 10 || b.Response.Min() < 49 {
+			t.Errorf("a timeout counts with %v ms", b.Response.Min())
+		}
+		slow := append([]scenarios.Request(nil), flow...)
+		slow[1].Timeout = 5 * time.Second
+		plan = planOf(scenarios.Scenario{
+			Load:         scenarios.ConstantRate{Rate: 20, Duration: 500 * time.Millisecond},
+			GracefulStop: 20 * time.Millisecond, Requests: slow,
+		})
+		plan.Engine = engine
+		m = run1(t, plan, url, Options{})
+		b, c = m.Series[1], m.Series[2]
+		if b.Errors[record.ErrorUnanswered] == 0 || b.Requests != 10 ||
+			c.Skipped != b.Errors[record.ErrorUnanswered] || c.Requests+c.Skipped != 10 {
+			t.Errorf("at the end: %v of %d, then %d and %d skipped", b.Errors, b.Requests, c.Requests, c.Skipped)
+		}
+	})
 }
 
 // TestFlowsOfUsers: with constant-vus a user goes through whole flows, one after the other.
 func TestFlowsOfUsers(t *testing.T) {
-	for _, engine := range bothEngines {
-		t.Run(string(engine), func(t *testing.T) {
-			var server orders
-			plan := planOf(scenarios.Scenario{
-				Load:     scenarios.Users{VUs: 4, Duration: 500 * time.Millisecond},
-				Requests: orderFlow(),
-			})
-			plan.Engine = engine
-			m := run1(t, plan, serve(t, server.handle), Options{})
-			if server.most != 4 || m.Loads[0].Sent != m.Series[0].Requests ||
-				m.Loads[0].MeasuredPlanned != m.Series[0].Requests || m.Series[2].Requests == 0 {
-				t.Errorf("%d in flight, %+v", server.most, m.Loads[0])
-			}
-			v, err := judge.Run(m, nil)
-			if err != nil || v.Outcome != results.Pass {
-				t.Errorf("%+v, %v", v, err)
-			}
+	sideBySide(t, bothEngines, func(t *testing.T, engine scenarios.Engine) {
+		var server orders
+		plan := planOf(scenarios.Scenario{
+			Load:     scenarios.Users{VUs: 4, Duration: 500 * time.Millisecond},
+			Requests: orderFlow(),
 		})
-	}
+		plan.Engine = engine
+		m := run1(t, plan, serve(t, server.handle), Options{})
+		if server.most != 4 || m.Loads[0].Sent != m.Series[0].Requests ||
+			m.Loads[0].MeasuredPlanned != m.Series[0].Requests || m.Series[2].Requests == 0 {
+			t.Errorf("%d in flight, %+v", server.most, m.Loads[0])
+		}
+		v, err := judge.Run(m, nil)
+		if err != nil || v.Outcome != results.Pass {
+			t.Errorf("%+v, %v", v, err)
+		}
+	})
 }

@@ -2,6 +2,7 @@ package loadgen
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -26,12 +27,13 @@ const (
 	byNetHTTP wire.Backend = "vegeta, net-http"
 )
 
-// onSenders runs a test on every way to send that there is.
+// senders are all ways to send that there are.
+func senders() []wire.Backend { return append(wire.Backends(), byPlain, byNetHTTP) }
+
+// onSenders runs a test on every way to send, side by side.
 func onSenders(t *testing.T, f func(t *testing.T, by wire.Backend)) {
 	t.Helper()
-	for _, by := range append(wire.Backends(), byPlain, byNetHTTP) {
-		t.Run(string(by), func(t *testing.T) { f(t, by) })
-	}
+	sideBySide(t, senders(), f)
 }
 
 // runBy has a plan of one scenario sent in that way.
@@ -109,18 +111,20 @@ func early(wait time.Duration) func(h hostile) {
 	}
 }
 
-// hostileServer is a server and what is to be counted of ten requests to it.
+// hostileServer is a server and what is to be counted of some requests to it.
 type hostileServer struct {
 	name   string
 	serve  func(h hostile)
 	method string
 	body   int
-	failed int64
-	class  string // of those that failed
-	taken  int64  // requests that the server has read
-	idle   bool   // it misbehaves on idle connections, which takes it a while
-	after  bool   // it does something right after a good answer
-	not    wire.Backend
+	// requests are fewer where each takes much time of the CPU; 0: ten.
+	requests int
+	failed   int64
+	class    string // of those that failed
+	taken    int64  // requests that the server has read
+	idle     bool   // it misbehaves on idle connections, which takes it a while
+	after    bool   // it does something right after a good answer
+	not      wire.Backend
 }
 
 // TestHostileServers: whatever a server does with its connections, each request is counted once and by what became of
@@ -192,33 +196,35 @@ func TestHostileServers(t *testing.T) {
 			name:  "a redirect to nowhere",
 			serve: always("HTTP/1.1 302 Found\r\nLocation: http://[::1\r\nContent-Length: 0\r\n\r\n"), taken: 10,
 		},
-		{name: "a head without end", failed: 10, class: record.ErrorMalformed, taken: 10, serve: func(h hostile) {
-			if h.take() && h.say("HTTP/1.1 200 OK\r\nX: ") {
-				for h.say(strings.Repeat("x", 64<<10)) {
+		{
+			name: "a head without end", requests: 3, failed: 3, class: record.ErrorMalformed, taken: 3,
+			serve: func(h hostile) {
+				if h.take() && h.say("HTTP/1.1 200 OK\r\nX: ") {
+					for h.say(strings.Repeat("x", 64<<10)) {
+					}
 				}
-			}
-		}},
+			},
+		},
 		// net/http looks at the answer first or at the reset, as it happens.
 		{
-			name: "answers early and closes", method: "POST", body: 8 << 20, serve: early(0), failed: 10,
-			class: "status 413", taken: 10, not: byNetHTTP,
+			name: "answers early and closes", method: "POST", body: 8 << 20, serve: early(0), requests: 3,
+			failed: 3, class: "status 413", taken: 3, not: byNetHTTP,
 		},
 		{
 			name: "answers early and reads no more", method: "POST", body: 8 << 20, serve: early(time.Second),
-			failed: 10,
-			class:  "status 413", taken: 10,
+			requests: 3, failed: 3, class: "status 413", taken: 3,
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			onSenders(t, func(t *testing.T, by wire.Backend) {
+			inTurn(t, senders(), func(t *testing.T, by wire.Backend) {
 				if by == tt.not {
 					return
 				}
-				wrong := tenRequests(t, by, &tt)
+				wrong := someRequests(t, by, &tt)
 				// On a machine that stalls, the next request may be sent before the generator hears of what came after
 				// an answer.
 				for more := 2; wrong != "" && (tt.idle || tt.after) && more > 0; more-- {
-					wrong = tenRequests(t, by, &tt)
+					wrong = someRequests(t, by, &tt)
 				}
 				if wrong != "" {
 					t.Error(wrong)
@@ -228,25 +234,28 @@ func TestHostileServers(t *testing.T) {
 	}
 }
 
-// tenRequests sends ten requests to a server, and says what is wrong with what was counted.
-func tenRequests(t *testing.T, by wire.Backend, tt *hostileServer) string {
+// someRequests sends requests to a server, and says what is wrong with what was counted.
+func someRequests(t *testing.T, by wire.Backend, tt *hostileServer) string {
 	t.Helper()
 	var taken atomic.Int64
 	url, _ := rawServer(t, func(c net.Conn, r *bufio.Reader) { tt.serve(hostile{c, r, &taken}) })
-	load := scenarios.ConstantRate{Rate: 100, Duration: 100 * time.Millisecond, MaxVUs: 1}
+	requests, rate := cmp.Or(tt.requests, 10), 100
 	if tt.idle {
-		load.Rate, load.Duration = 40, 250*time.Millisecond
+		rate = 40
+	}
+	load := scenarios.ConstantRate{
+		Rate: float64(rate), Duration: time.Duration(requests) * time.Second / time.Duration(rate), MaxVUs: 1,
 	}
 	plan := planOf(scenarios.Scenario{Load: load})
 	q := &plan.Scenarios[0].Requests[0]
-	// Nothing here ends by these, and ten heads without end are 100 MiB by net/http: 8 s with the race detector.
+	// Nothing here ends by these, and a head without end is 10 MiB by net/http: a second with the race detector.
 	q.Timeout, plan.Scenarios[0].GracefulStop = 10*time.Second, time.Minute
 	if tt.method != "" {
 		q.Method, q.Body = tt.method, literal(strings.Repeat("x", max(1, tt.body)))
 	}
 	s := runBy(t, t.Context(), by, plan, url).Series[0]
 	switch {
-	case s.Requests != 10 || s.Failed != tt.failed || taken.Load() != tt.taken || tt.class != "" &&
+	case s.Requests != int64(requests) || s.Failed != tt.failed || taken.Load() != tt.taken || tt.class != "" &&
 		s.Errors[tt.class] != tt.failed,
 		tt.failed == 0 && len(s.Errors) > 0,
 		len(s.ErrorSamples) == 0 && tt.failed > 0 && !strings.HasPrefix(tt.class, "status"):
@@ -258,7 +267,7 @@ func tenRequests(t *testing.T, by wire.Backend, tt *hostileServer) string {
 
 // TestEndlessAnswer: a server that sends without end takes the time of its own request only.
 func TestEndlessAnswer(t *testing.T) {
-	onSenders(t, func(t *testing.T, by wire.Backend) {
+	inTurn(t, senders(), func(t *testing.T, by wire.Backend) {
 		url, _ := rawServer(t, func(c net.Conn, r *bufio.Reader) {
 			req, err := http.ReadRequest(r)
 			if err != nil {

@@ -81,7 +81,7 @@ func serverBeside(t *testing.T) string {
 // for the others over and over, and ends when it is to.
 func TestOutOfFiles(t *testing.T) {
 	url := serverBeside(t)
-	onSenders(t, func(t *testing.T, by wire.Backend) {
+	inTurn(t, senders(), func(t *testing.T, by wire.Backend) {
 		for _, s := range []scenarios.Scenario{
 			{Load: scenarios.Users{VUs: 200, Duration: 500 * time.Millisecond}, GracefulStop: time.Second},
 			{
@@ -176,7 +176,7 @@ func TestOutOfPorts(t *testing.T) {
 	go server.Serve(listener)
 	defer server.Close()
 	first := 50000
-	onSenders(t, func(t *testing.T, by wire.Backend) {
+	inTurn(t, senders(), func(t *testing.T, by wire.Backend) {
 		for _, s := range []scenarios.Scenario{
 			{Load: scenarios.Users{VUs: 40, Duration: 300 * time.Millisecond}, GracefulStop: time.Second},
 			{
@@ -228,7 +228,7 @@ func raiseLoopback() error {
 // TestOutOfFilesAndInterrupted: such a run ends when it is interrupted.
 func TestOutOfFilesAndInterrupted(t *testing.T) {
 	url := serverBeside(t)
-	onBackends(t, func(t *testing.T, by wire.Backend) {
+	inTurn(t, wire.Backends(), func(t *testing.T, by wire.Backend) {
 		plan := planOf(scenarios.Scenario{Load: scenarios.Users{VUs: 200, Duration: 20 * time.Second}})
 		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 		defer cancel()
@@ -245,7 +245,7 @@ func TestOutOfFilesAndInterrupted(t *testing.T) {
 // scenarios began.
 func TestNothingStaysOpen(t *testing.T) {
 	url := serverBeside(t)
-	onSenders(t, func(t *testing.T, by wire.Backend) {
+	inTurn(t, senders(), func(t *testing.T, by wire.Backend) {
 		before := int(procstat.OpenFiles())
 		goroutines := runtime.NumGoroutine()
 		for _, wait := range []time.Duration{0, 300 * time.Millisecond} {
@@ -276,7 +276,7 @@ func TestNothingStaysOpen(t *testing.T) {
 // TestOwnLagOfTheLastConnection: a generator that is stopped while a connection is idle was late itself, also when that
 // connection is the only one.
 func TestOwnLagOfTheLastConnection(t *testing.T) {
-	onBackends(t, func(t *testing.T, by wire.Backend) {
+	inTurn(t, wire.Backends(), func(t *testing.T, by wire.Backend) {
 		url := serve(t, func(http.ResponseWriter, *http.Request) {})
 		plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{
 			Rate: 20, Duration: 1500 * time.Millisecond,

@@ -16,7 +16,7 @@ import (
 
 // TestPacingsSendTheSame: each pacing sends every request of the schedule, none of them early, and says which it was.
 func TestPacingsSendTheSame(t *testing.T) {
-	onBackends(t, func(t *testing.T, by wire.Backend) {
+	inTurn(t, wire.Backends(), func(t *testing.T, by wire.Backend) {
 		var server seen
 		arrived, began := make([]atomic.Int64, 1000), time.Now()
 		url := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -28,7 +28,7 @@ func TestPacingsSendTheSame(t *testing.T) {
 		var want []string
 		for _, pacing := range []scenarios.Pacing{scenarios.Precise, scenarios.Spin, scenarios.Economical} {
 			plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{
-				Rate: 500, Duration: time.Second, MaxVUs: 20,
+				Rate: 500, Duration: 500 * time.Millisecond, MaxVUs: 20,
 				Arrivals: scenarios.Poisson,
 			}})
 			plan.Scenarios[0].Requests[0].Path = scenarios.Template{{Literal: "/"}, {Value: scenarios.ValueIteration}}

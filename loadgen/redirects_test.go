@@ -58,8 +58,7 @@ func (s *moving) handle(w http.ResponseWriter, r *http.Request) {
 
 // TestRedirects holds that a request which follows redirects is one request, whose last answer counts.
 func TestRedirects(t *testing.T) {
-	service := &moving{got: map[string]int{}}
-	url := serve(t, service.handle)
+	t.Parallel()
 	request := func(name, method, path string, redirects int) scenarios.Request {
 		return scenarios.Request{
 			Name: name, Method: method, Path: literal(path), Timeout: 5 * time.Second,
@@ -122,7 +121,9 @@ func TestRedirects(t *testing.T) {
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			clear(service.got)
+			t.Parallel()
+			service := &moving{got: map[string]int{}}
+			url := serve(t, service.handle)
 			tt.requests[0].Weight = 1
 			plan := planOf(scenarios.Scenario{
 				Load:     scenarios.ConstantRate{Rate: 20, Duration: 500 * time.Millisecond},

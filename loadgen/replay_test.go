@@ -72,7 +72,7 @@ func TestEnginesReplayTheSame(t *testing.T) {
 	url := serve(t, server.handle) + "/base"
 	plan, recordings := replayPlan(t, jsonLog(200),
 		"    maxVUs: 8\n    headers: {X-Tenant: t1, X-Trace: \"{{uuid}}-{{iteration}}\", Accept: \"*/*\"}\n    "+
-			"warmup: 200ms\n")
+			"warmup: 50ms\n    speed: 4\n")
 	var want []string
 	for _, by := range append(wire.Backends(), "vegeta", "shards") {
 		plan.Engine = scenarios.EngineWire
@@ -100,7 +100,7 @@ func TestEnginesReplayTheSame(t *testing.T) {
 		log := recordings["again"]
 		warm := int64(0)
 		for n := range log.Len() {
-			if log.At(n) < 200*time.Millisecond {
+			if log.At(n) < 4*50*time.Millisecond {
 				warm++
 			}
 		}

@@ -328,8 +328,9 @@ func testInterruptKeepsWhatWasMeasured(t *testing.T, by wire.Backend) {
 // A schedule whose last request is long before its end has its whole time: a rate does not divide by less. One that is
 // cut short has not.
 func TestSparseScheduleHasItsWholeTime(t *testing.T) {
+	t.Parallel()
 	url := serve(t, func(http.ResponseWriter, *http.Request) {})
-	for _, engine := range []scenarios.Engine{scenarios.EngineWire, scenarios.EngineVegeta} {
+	sideBySide(t, bothEngines, func(t *testing.T, engine scenarios.Engine) {
 		burst := scenarios.Scenario{Load: scenarios.Bursts{
 			Size: 5, Every: time.Second,
 			Duration: 3800 * time.Millisecond,
@@ -341,19 +342,20 @@ func TestSparseScheduleHasItsWholeTime(t *testing.T) {
 		sum, err := m.Summarize(nil)
 		if asked := 15 / 3.3; err != nil || l.MeasuredTo != 3.8 || math.Abs(l.AskedRate()-asked) > 1e-9 ||
 			math.Abs(sum.Rate()-asked) > 1e-9 {
-			t.Errorf("%s: measured until %v s, asked %v/s, achieved %v/s, want %v/s, %v", engine, l.MeasuredTo,
+			t.Errorf("measured until %v s, asked %v/s, achieved %v/s, want %v/s, %v", l.MeasuredTo,
 				l.AskedRate(), sum.Rate(), asked, err)
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), 1500*time.Millisecond)
 		defer cancel()
 		m, err = Run(ctx, plan, url, Options{})
 		if err != nil || !m.Interrupted || m.Loads[0].MeasuredTo > 3 {
-			t.Errorf("%s, interrupted: measured until %v s, %v", engine, m.Loads[0].MeasuredTo, err)
+			t.Errorf("interrupted: measured until %v s, %v", m.Loads[0].MeasuredTo, err)
 		}
-	}
+	})
 }
 
 func TestAbortOnFail(t *testing.T) {
+	t.Parallel()
 	url := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) })
 	plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 100, Duration: time.Hour}})
 	plan.Thresholds = []scenarios.Threshold{{
@@ -375,6 +377,7 @@ func TestAbortOnFail(t *testing.T) {
 // TestAbortCountsFromTheStage: a threshold on a stage waits from the stage's own start, and what comes after the end of
 // the run is not reached.
 func TestAbortCountsFromTheStage(t *testing.T) {
+	t.Parallel()
 	url := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) })
 	plan := planOf(scenarios.Scenario{
 		Load: scenarios.RampingRate{

@@ -97,34 +97,32 @@ func TestShardsSendTheRun(t *testing.T) {
 			Exponent: 1.1,
 		}},
 	}}
-	for _, engine := range bothEngines {
-		t.Run(string(engine), func(t *testing.T) {
-			var server seen
-			url := serve(t, server.handle)
-			plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{
-				Rate: 200, Duration: time.Second,
-				MaxVUs: 10,
-			}, Warmup: 300 * time.Millisecond, Requests: requests})
-			plan.Seed, plan.Engine = 9, engine
-			whole := run1(t, plan, url, Options{})
-			want := server.take()
-			var planned, measured, sent int64
-			connections := 0
-			for index := range 3 {
-				l := run1(t, plan, url, Options{Shard: &results.Shard{Index: index, Of: 3}}).Loads[0]
-				planned, measured, sent, connections = planned+l.Planned, measured+l.MeasuredPlanned, sent+l.Sent,
-					connections+l.MaxVUs
-			}
-			if got := server.take(); len(want) != 200 || !slices.Equal(got, want) {
-				t.Errorf("the shards sent %d requests, and not the %d of the single run", len(got), len(want))
-			}
-			if l := whole.Loads[0]; planned != l.Planned || measured != l.MeasuredPlanned || sent != l.Sent ||
-				connections != 10 {
-				t.Errorf("planned %d, measured %d, sent %d, connections %d; the single run %+v", planned, measured,
-					sent, connections, l)
-			}
-		})
-	}
+	sideBySide(t, bothEngines, func(t *testing.T, engine scenarios.Engine) {
+		var server seen
+		url := serve(t, server.handle)
+		plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{
+			Rate: 200, Duration: time.Second,
+			MaxVUs: 10,
+		}, Warmup: 300 * time.Millisecond, Requests: requests})
+		plan.Seed, plan.Engine = 9, engine
+		whole := run1(t, plan, url, Options{})
+		want := server.take()
+		var planned, measured, sent int64
+		connections := 0
+		for index := range 3 {
+			l := run1(t, plan, url, Options{Shard: &results.Shard{Index: index, Of: 3}}).Loads[0]
+			planned, measured, sent, connections = planned+l.Planned, measured+l.MeasuredPlanned, sent+l.Sent,
+				connections+l.MaxVUs
+		}
+		if got := server.take(); len(want) != 200 || !slices.Equal(got, want) {
+			t.Errorf("the shards sent %d requests, and not the %d of the single run", len(got), len(want))
+		}
+		if l := whole.Loads[0]; planned != l.Planned || measured != l.MeasuredPlanned || sent != l.Sent ||
+			connections != 10 {
+			t.Errorf("planned %d, measured %d, sent %d, connections %d; the single run %+v", planned, measured,
+				sent, connections, l)
+		}
+	})
 }
 
 func TestShardsSplitUsers(t *testing.T) {

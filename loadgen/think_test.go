@@ -79,7 +79,6 @@ func TestThinkingUsersAreAsMany(t *testing.T) {
 // TestBytesOfUsersWhoThinkLong: what was received counts, though nothing has come in the run's last second.
 func TestBytesOfUsersWhoThinkLong(t *testing.T) {
 	onSenders(t, func(t *testing.T, by wire.Backend) {
-		t.Parallel()
 		url := serve(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "hello") })
 		think := scenarios.ThinkTime{Min: time.Minute, Max: time.Minute}
 		plan := planOf(scenarios.Scenario{Load: scenarios.Users{

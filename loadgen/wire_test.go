@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -15,10 +16,29 @@ import (
 	"github.com/policycortex/headroom/scenarios"
 )
 
-// onBackends runs a test on each of them.
+// onBackends runs a test on each of them, side by side: such tests mostly wait.
 func onBackends(t *testing.T, f func(t *testing.T, by wire.Backend)) {
 	t.Helper()
-	for _, by := range wire.Backends() {
+	sideBySide(t, wire.Backends(), f)
+}
+
+// sideBySide runs a test by all of these backends or engines at the same time.
+func sideBySide[W ~string](t *testing.T, ways []W, f func(t *testing.T, by W)) {
+	t.Helper()
+	places := runtime.GOMAXPROCS(0) // runs that overlap give back what they found, in no order
+	t.Cleanup(func() { runtime.GOMAXPROCS(places) })
+	for _, by := range ways {
+		t.Run(string(by), func(t *testing.T) {
+			t.Parallel()
+			f(t, by)
+		})
+	}
+}
+
+// inTurn runs a test by one of them after the other: where it needs the machine or the process for itself.
+func inTurn(t *testing.T, ways []wire.Backend, f func(t *testing.T, by wire.Backend)) {
+	t.Helper()
+	for _, by := range ways {
 		t.Run(string(by), func(t *testing.T) { f(t, by) })
 	}
 }
@@ -122,7 +142,7 @@ func TestLargeBodies(t *testing.T) {
 			t.Errorf("the server read %d bytes, %v", n, err)
 		}
 	})
-	onBackends(t, func(t *testing.T, by wire.Backend) {
+	inTurn(t, wire.Backends(), func(t *testing.T, by wire.Backend) {
 		plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{
 			Rate: 20, Duration: 500 * time.Millisecond,
 			MaxVUs: 3,
@@ -139,7 +159,7 @@ func TestLargeBodies(t *testing.T) {
 
 // TestEarlyAnswer: a server may answer before it has read the request, and then closes.
 func TestEarlyAnswer(t *testing.T) {
-	onBackends(t, func(t *testing.T, by wire.Backend) {
+	inTurn(t, wire.Backends(), func(t *testing.T, by wire.Backend) {
 		url, connections := rawServer(t, func(c net.Conn, r *bufio.Reader) {
 			r.ReadString('\n')
 			io.WriteString(c, "HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n")
@@ -150,7 +170,7 @@ func TestEarlyAnswer(t *testing.T) {
 			MaxVUs: 2,
 		}})
 		q := &plan.Scenarios[0].Requests[0]
-		q.Method, q.Body, q.ExpectedStatus = "POST", literal(strings.Repeat("x", 16<<20)), []int{413}
+		q.Method, q.Body, q.ExpectedStatus = "POST", literal(strings.Repeat("x", 8<<20)), []int{413}
 		s := run1(t, plan, url, Options{backend: by}).Series[0]
 		if s.Requests != 4 || s.Failed != 0 || connections.Load() != 4 {
 			t.Errorf("%d requests, %v %v over %d connections", s.Requests, s.Errors, s.ErrorSamples, connections.Load())

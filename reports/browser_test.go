@@ -154,6 +154,7 @@ const seeChart = `(id => {
 })(%q)`
 
 func TestReportInBrowser(t *testing.T) {
+	t.Parallel()
 	browser := startBrowser(t)
 	t.Run("charts", func(t *testing.T) { chartsAreDrawn(t, newTab(t, browser)) })
 	t.Run("marks", func(t *testing.T) { faultsAreMarked(t, newTab(t, browser)) })
@@ -376,6 +377,11 @@ func shardsAreTold(t *testing.T, p *tab) {
 // outcomesDiffer holds that no two outcomes which mean something else have the same colour, in the light and in the
 // dark.
 func outcomesDiffer(t *testing.T, p *tab) {
+	// Without scripts nothing draws the charts of eight pages.
+	if _, err := chromedp.Call(p, emulation.SetScriptExecutionDisabled,
+		emulation.SetScriptExecutionDisabledParams{Value: true}); err != nil {
+		t.Fatal(err)
+	}
 	for _, scheme := range []string{"light", "dark"} {
 		if _, err := chromedp.Call(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},

@@ -23,6 +23,7 @@ func writtenTrial(t *testing.T, e *results.Experiment) string {
 }
 
 func TestExperimentInBrowser(t *testing.T) {
+	t.Parallel()
 	browser := startBrowser(t)
 	t.Run("charts", func(t *testing.T) { trialChartsAreDrawn(t, newTab(t, browser)) })
 	t.Run("hostile names", func(t *testing.T) { hostileTrialIsText(t, newTab(t, browser)) })

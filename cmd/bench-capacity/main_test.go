@@ -30,26 +30,29 @@ func TestScenarios(t *testing.T) {
 // time.
 func TestServed(t *testing.T) {
 	for _, s := range queue.Services(0.005) {
-		served := httptest.NewServer(serve(s, 1))
-		refused, began := 0, time.Now()
-		const requests = 150
-		for range requests {
-			response, err := http.Get(served.URL)
-			if err != nil {
-				t.Fatal(err)
+		t.Run(s.Name, func(t *testing.T) {
+			t.Parallel()
+			served := httptest.NewServer(serve(s, 1))
+			defer served.Close()
+			refused, began := 0, time.Now()
+			const requests = 150
+			for range requests {
+				response, err := http.Get(served.URL)
+				if err != nil {
+					t.Fatal(err)
+				}
+				response.Body.Close()
+				if response.StatusCode == http.StatusTooManyRequests {
+					refused++
+				}
 			}
-			response.Body.Close()
-			if response.StatusCode == http.StatusTooManyRequests {
-				refused++
+			switch took := time.Since(began); {
+			case s.Limit == 0 && refused > 0:
+				t.Errorf("%d of %d were refused", refused, requests)
+			case s.Limit == 0 && took < requests*time.Millisecond:
+				t.Errorf("%d requests one after the other took %v", requests, took)
 			}
-		}
-		served.Close()
-		switch took := time.Since(began); {
-		case s.Limit == 0 && refused > 0:
-			t.Errorf("%s: %d of %d were refused", s.Name, refused, requests)
-		case s.Limit == 0 && took < requests*time.Millisecond:
-			t.Errorf("%s: %d requests one after the other took %v", s.Name, requests, took)
-		}
+		})
 	}
 	limited := queue.Service{Name: "limited", Workers: 1, Limit: 10, Draw: queue.Fixed}
 	s := serve(limited, 1)
@@ -70,8 +73,8 @@ func TestMistakes(t *testing.T) {
 		}
 	}
 	var out, errs bytes.Buffer
-	code := run(&out, &errs, []string{"--headroom", "/none", "--only", "fixed", "--searches", "1"})
-	if code != sidebyside.ExitError || !strings.Contains(errs.String(), "fixed: ") {
+	code := run(&out, &errs, []string{"--headroom", "/none", "--only", "limiter", "--searches", "1"})
+	if code != sidebyside.ExitError || !strings.Contains(errs.String(), "rate limiter: ") {
 		t.Errorf("exit code %d, %q", code, &errs)
 	}
 }

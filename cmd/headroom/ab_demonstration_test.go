@@ -146,6 +146,7 @@ experiment:
 // TestABOfServicesOfOthers compares two servers that run already and are not ours. The report can be drawn again from
 // what was saved.
 func TestABOfServicesOfOthers(t *testing.T) {
+	t.Parallel()
 	dir, base, head := t.TempDir(), freeAddress(t), freeAddress(t)
 	write(t, dir, "page.html", strings.Repeat("a page ", 100))
 	nginxOfFiles(t, dir, base)

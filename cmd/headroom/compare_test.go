@@ -49,6 +49,7 @@ func TestCompareLongRuns(t *testing.T) {
 // TestCompareRuns: of runs that are too short nothing is told, however far apart they are, the same run is no change,
 // and runs of other loads, parts and invalid ones are refused by their exit codes.
 func TestCompareRuns(t *testing.T) {
+	t.Parallel()
 	var slow atomic.Bool
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if slow.Load() {

@@ -21,6 +21,7 @@ const (
 )
 
 func TestOwnServicePasses(t *testing.T) {
+	t.Parallel()
 	p := headroom(t, "run", scenario(t, service(t), closed, `http_req_failed: rate<0.01`), "--out", "out")
 	p.exits(t, exitOK)
 	says(t, p.stdout.String(), "PASS", "http_req_failed", filepath.Join("out", "report.html"))
@@ -110,6 +111,7 @@ func TestMistakesExit104(t *testing.T) {
 
 // TestForgedLines: a line break in a file's name does not make a line that looks like ours.
 func TestForgedLines(t *testing.T) {
+	t.Parallel()
 	p := headroom(t, "report", "x\nPASS  prod: All 12 gates held.\n")
 	p.exits(t, exitUsage)
 	for line := range strings.Lines(p.stderr.String()) {

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -177,6 +178,28 @@ func TestPureRooms(t *testing.T) {
 					t.Errorf("%s reads a clock: time.%s", file, clock)
 				}
 			}
+		}
+	}
+}
+
+var startsGoroutine = regexp.MustCompile(`(?m)^\s*go [a-z(]|\.Go\(`)
+
+// TestRoomsWithoutGoroutines holds that these start none: `make test` runs them without the race detector.
+func TestRoomsWithoutGoroutines(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f",
+		`{{$p := .}}{{if ne .Name "history"}}{{range .GoFiles}}{{$p.Dir}}/{{.}}{{"\n"}}{{end}}{{end}}`,
+		"../../results/...",
+		"../../reports/...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := strings.Split(strings.TrimSpace(string(out)), "\n")
+	if len(files) < 50 {
+		t.Errorf("only %d files were found", len(files))
+	}
+	for _, file := range files {
+		if found := startsGoroutine.FindString(text(t, file)); found != "" {
+			t.Errorf("%s starts a goroutine: %q", file, strings.TrimSpace(found))
 		}
 	}
 }

@@ -172,6 +172,7 @@ func TestTwoAtOnce(t *testing.T) {
 
 // TestOneDirectoryForTwoRuns: the second is told at once, and the first is not disturbed.
 func TestOneDirectoryForTwoRuns(t *testing.T) {
+	t.Parallel()
 	file := scenario(t, service(t), "executor: constant-vus\n    vus: 1\n    duration: 3s",
 		`http_req_failed: rate<0.01`)
 	first := headroom(t, "run", file, "--out", "out")

@@ -100,6 +100,7 @@ scenarios:
 // TestRun: arms are started anew for each block and stopped after it; they take turns as Order says; both slices of a
 // pair have the same requests, and no two pairs have.
 func TestRun(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("it sends load in real time")
 	}
@@ -160,6 +161,7 @@ func TestRun(t *testing.T) {
 
 // TestRunEnds: whatever ends an experiment, what was measured is returned and the arms are stopped.
 func TestRunEnds(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("it sends load in real time")
 	}
@@ -240,6 +242,7 @@ func TestRunEnds(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			o := options(t, oneLoad)
 			service := newArm(t)
 			started, stopped := 0, 0
@@ -266,6 +269,7 @@ func TestRunEnds(t *testing.T) {
 
 // TestRunWithoutRestarts: arms that run are asked for once.
 func TestRunWithoutRestarts(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("it sends load in real time")
 	}

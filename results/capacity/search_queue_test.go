@@ -56,45 +56,57 @@ func TestSearchFindsQueues(t *testing.T) {
 	if *methods {
 		searches = 40
 	}
-	var table strings.Builder
-	fmt.Fprintf(&table, "| service | capacity | method | bias | spread | lowest | within 5 %% | intervals cover | "+
-		"minutes |\n"+
-		"|---|---|---|---|---|---|---|---|---|\n")
-	for _, q := range queue.Services(0.004) {
-		fixed := q.Capacity(0)
-		truth := func(took float64) float64 { return fixed / (1 + q.Leak*took) } // at the end of the search
-		for _, method := range []struct {
-			name string
-			find func(q queue.Service, r *rand.Rand) answer
-		}{
-			{"headroom", find},
-			{"bisection", bisect},
-			{"findmax", findmax},
-			{"breakpoint ramp", ramp},
-		} {
-			if method.name != "headroom" && !*methods {
-				continue
-			}
-			var answers []answer
-			r := rand.New(rand.NewPCG(3, 4))
-			for range searches {
-				answers = append(answers, method.find(q, r))
-			}
-			a := accuracyOf(answers, truth)
-			covered := "–"
-			if method.name == "headroom" {
-				covered = fmt.Sprintf("%d of %d", a.covered, a.n)
-				if a.covered < searches*2/3 || math.Abs(a.bias) > 0.06 {
-					t.Errorf("%s: %+v", q.Name, a)
-				}
-			}
-			fmt.Fprintf(&table, "| %s | %.0f/s | %s | %+.1f %% | %.1f %% | %+.1f %% | %d of %d | %s | %.1f |\n", q.Name,
-				fixed, method.name, 100*a.bias, 100*a.spread, 100*a.worst, a.within, a.n, covered, a.minutes)
+	services := queue.Services(0.004)
+	rows := make([]string, len(services))
+	t.Run("services", func(t *testing.T) {
+		for i, q := range services {
+			t.Run(q.Name, func(t *testing.T) {
+				t.Parallel()
+				rows[i] = accuracyOn(t, q, searches)
+			})
 		}
-	}
+	})
 	if *methods {
-		t.Log("\n" + table.String())
+		t.Log("\n| service | capacity | method | bias | spread | lowest | within 5 % | intervals cover | minutes |\n" +
+			"|---|---|---|---|---|---|---|---|---|\n" + strings.Join(rows, ""))
 	}
+}
+
+// accuracyOn searches for the capacity of a service, and returns the rows of the table.
+func accuracyOn(t *testing.T, q queue.Service, searches int) string {
+	t.Helper()
+	var rows strings.Builder
+	fixed := q.Capacity(0)
+	truth := func(took float64) float64 { return fixed / (1 + q.Leak*took) } // at the end of the search
+	for _, method := range []struct {
+		name string
+		find func(q queue.Service, r *rand.Rand) answer
+	}{
+		{"headroom", find},
+		{"bisection", bisect},
+		{"findmax", findmax},
+		{"breakpoint ramp", ramp},
+	} {
+		if method.name != "headroom" && !*methods {
+			continue
+		}
+		var answers []answer
+		r := rand.New(rand.NewPCG(3, 4))
+		for range searches {
+			answers = append(answers, method.find(q, r))
+		}
+		a := accuracyOf(answers, truth)
+		covered := "–"
+		if method.name == "headroom" {
+			covered = fmt.Sprintf("%d of %d", a.covered, a.n)
+			if a.covered < searches*2/3 || math.Abs(a.bias) > 0.06 {
+				t.Errorf("%+v", a)
+			}
+		}
+		fmt.Fprintf(&rows, "| %s | %.0f/s | %s | %+.1f %% | %.1f %% | %+.1f %% | %d of %d | %s | %.1f |\n", q.Name,
+			fixed, method.name, 100*a.bias, 100*a.spread, 100*a.worst, a.within, a.n, covered, a.minutes)
+	}
+	return rows.String()
 }
 
 // TestSearchEnds: what cannot be found ends the search, and is said.

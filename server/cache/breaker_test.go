@@ -32,6 +32,7 @@ func crowd(t *testing.T, c *cache.Cache, requests int, newKey func() cache.Key) 
 // L2 first keeps its connections and does not answer, which is what its breaker is for, and then is killed and started
 // again.
 func TestBreakerOfL2(t *testing.T) {
+	t.Parallel()
 	env := containerstest.Own(t)
 	c := openCache(t, env.CacheURL)
 	defer c.Close()
@@ -59,6 +60,7 @@ func TestBreakerOfL2(t *testing.T) {
 
 // The primary is killed, and with it L3. Loads that do not need it go on.
 func TestBreakerOfL3(t *testing.T) {
+	t.Parallel()
 	env := containerstest.Own(t)
 	if err := store.Migrate(t.Context(), env.PostgresURL); err != nil {
 		t.Fatal(err)

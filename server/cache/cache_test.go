@@ -14,6 +14,7 @@ import (
 )
 
 func TestLevels(t *testing.T) {
+	t.Parallel()
 	key := itemKey(newID(), newID())
 	first := openCache(t, l2URL(t))
 	expect(t, first, key, returning("value"), "value", cache.Miss)
@@ -41,6 +42,7 @@ func checkStats(t *testing.T, c *cache.Cache, want cache.Stats) {
 }
 
 func TestConcurrentMissesLoadOnce(t *testing.T) {
+	t.Parallel()
 	c := openCache(t, l2URL(t))
 	defer c.Close()
 	const requests = 100
@@ -69,6 +71,7 @@ func TestConcurrentMissesLoadOnce(t *testing.T) {
 }
 
 func TestLoadGoesOnWhenItsRequestLeaves(t *testing.T) {
+	t.Parallel()
 	c := openCache(t, l2URL(t))
 	defer c.Close()
 	key := itemKey(newID(), newID())
@@ -106,6 +109,7 @@ func TestLoadGoesOnWhenItsRequestLeaves(t *testing.T) {
 }
 
 func TestNotFoundIsRememberedInL1Only(t *testing.T) {
+	t.Parallel()
 	first := openCache(t, l2URL(t))
 	key := itemKey(newID(), newID())
 	missing := func(context.Context, cache.Key, store.LSN) ([]byte, error) {
@@ -124,6 +128,7 @@ func TestNotFoundIsRememberedInL1Only(t *testing.T) {
 }
 
 func TestFailedLoadsAreNotKept(t *testing.T) {
+	t.Parallel()
 	c := openCache(t, l2URL(t))
 	defer c.Close()
 	key := itemKey(newID(), newID())
@@ -140,6 +145,7 @@ func TestFailedLoadsAreNotKept(t *testing.T) {
 }
 
 func TestListsAreNotServedAfterTheirInvalidation(t *testing.T) {
+	t.Parallel()
 	c := openCache(t, l2URL(t))
 	defer c.Close()
 	tenant, other := newID(), newID()
@@ -163,6 +169,7 @@ func TestListsAreNotServedAfterTheirInvalidation(t *testing.T) {
 }
 
 func TestKeysOfTenantsAndKindsDiffer(t *testing.T) {
+	t.Parallel()
 	c := openCache(t, l2URL(t))
 	defer c.Close()
 	tenants, ids := [][16]byte{newID(), newID(), {}}, [][16]byte{newID(), newID(), {}}
@@ -190,6 +197,7 @@ func TestKeysOfTenantsAndKindsDiffer(t *testing.T) {
 }
 
 func TestL1IsBoundByBytes(t *testing.T) {
+	t.Parallel()
 	const bound = 16 << 20
 	c := openCache(t, l2URL(t))
 	defer c.Close()
@@ -207,6 +215,7 @@ func TestL1IsBoundByBytes(t *testing.T) {
 }
 
 func TestLifetimesAreSpread(t *testing.T) {
+	t.Parallel()
 	seen := map[time.Duration]bool{}
 	for range 1000 {
 		d := cache.Jitter(time.Minute)

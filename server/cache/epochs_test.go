@@ -9,6 +9,7 @@ import (
 // TestAnEpochThatL2HasLost: one instance knows an epoch that L2 does not have any more, and another one begins a new
 // one.
 func TestAnEpochThatL2HasLost(t *testing.T) {
+	t.Parallel()
 	first, second := openCache(t, l2URL(t)), openCache(t, l2URL(t))
 	defer first.Close()
 	defer second.Close()
@@ -36,6 +37,7 @@ func TestAnEpochThatL2HasLost(t *testing.T) {
 
 // TestAKnownEpochEndsWithAnInvalidation: the value of the old epoch is still in L2, and must not be served.
 func TestAKnownEpochEndsWithAnInvalidation(t *testing.T) {
+	t.Parallel()
 	first, second := openCache(t, l2URL(t)), openCache(t, l2URL(t))
 	defer first.Close()
 	defer second.Close()

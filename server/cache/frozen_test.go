@@ -156,6 +156,7 @@ func (s *secondInstance) signal(t *testing.T, signal syscall.Signal) {
 // the old value in L1, and another one under way in a load that had read before. It gives the old value only to the
 // request that began that load, before the invalidation; and by way of L2, no other instance gets it.
 func TestAFrozenInstanceServesNothingOld(t *testing.T) {
+	t.Parallel()
 	c := openCache(t, l2URL(t))
 	defer c.Close()
 	second, truth := startSecondInstance(t), redisClient(t, l2URL(t))

@@ -33,6 +33,7 @@ func setMemory(t *testing.T, client *redis.Client, maximum string) {
 }
 
 func TestFullL2FailsNothing(t *testing.T) {
+	t.Parallel()
 	env := containerstest.Own(t)
 	client := redisClient(t, env.CacheURL)
 	first, second := openCache(t, env.CacheURL), openCache(t, env.CacheURL)
@@ -64,6 +65,7 @@ func TestFullL2FailsNothing(t *testing.T) {
 // heard of it yet begins one then, as if it had asked the primary for its position before the change, and writes what a
 // lagging replica gave it. Once the invalidation is acknowledged, neither instance serves that.
 func TestAnEpochBegunBesideAFullL2(t *testing.T) {
+	t.Parallel()
 	env := containerstest.Own(t)
 	link := startLink(t, env.CacheURL)
 	writer, reader := openCache(t, env.CacheURL), openCache(t, link.url)

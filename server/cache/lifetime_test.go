@@ -13,6 +13,7 @@ import (
 )
 
 func TestStaleIsServedWhileItIsRefreshedOnce(t *testing.T) {
+	t.Parallel()
 	c := openCache(t, l2URL(t))
 	defer c.Close()
 	client := redisClient(t, l2URL(t))
@@ -46,6 +47,7 @@ func TestStaleIsServedWhileItIsRefreshedOnce(t *testing.T) {
 }
 
 func TestCloseTwice(t *testing.T) {
+	t.Parallel()
 	c := openCache(t, l2URL(t))
 	for range 2 {
 		c.Close()

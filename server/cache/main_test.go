@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"os"
 	"strconv"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -32,10 +34,35 @@ func TestMain(m *testing.M) {
 	containerstest.Main(m)
 }
 
-// l2URL is that of the L2 that the tests share, each with tenants of its own.
+// databases are those of the server of L2 that the tests share: instances on one know nothing of those on another.
+var (
+	databases  = sync.OnceValue(freeDatabases)
+	databaseOf sync.Map // by the name of the test that has it
+)
+
+func freeDatabases() chan int {
+	const most = 16 // by default
+	free := make(chan int, most)
+	for n := range most {
+		free <- n
+	}
+	return free
+}
+
+// l2URL is that of an L2 that no other test has meanwhile. What earlier ones left is of other tenants.
 func l2URL(t testing.TB) string {
 	t.Helper()
-	return containerstest.Shared(t).CacheURL
+	server := strings.TrimSuffix(containerstest.Shared(t).CacheURL, "/0")
+	n, has := databaseOf.Load(t.Name())
+	if !has {
+		n = <-databases()
+		databaseOf.Store(t.Name(), n)
+		t.Cleanup(func() {
+			databaseOf.Delete(t.Name())
+			databases() <- n.(int)
+		})
+	}
+	return fmt.Sprintf("%s/%d", server, n)
 }
 
 func openCache(t testing.TB, l2URL string) *cache.Cache {

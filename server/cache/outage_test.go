@@ -16,6 +16,7 @@ import (
 )
 
 func TestL2StopsWhileInUse(t *testing.T) {
+	t.Parallel()
 	env := containerstest.Own(t)
 	c := openCache(t, env.CacheURL)
 	defer c.Close()
@@ -47,6 +48,7 @@ func TestL2StopsWhileInUse(t *testing.T) {
 
 // The breaker of L2 shows the outage of a server that is killed without anyone's asking it, and its end.
 func TestBreakerShowsTheOutage(t *testing.T) {
+	t.Parallel()
 	env := containerstest.Own(t)
 	c := openCache(t, env.CacheURL)
 	defer c.Close()
@@ -72,6 +74,7 @@ func TestBreakerShowsTheOutage(t *testing.T) {
 }
 
 func TestL2DoesNotAnswer(t *testing.T) {
+	t.Parallel()
 	silent, err := net.Listen("tcp", "127.0.0.1:0") // connections are made and nothing is ever said
 	if err != nil {
 		t.Fatal(err)

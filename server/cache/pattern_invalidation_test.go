@@ -10,6 +10,7 @@ import (
 )
 
 func TestPatternsAreInvalidatedEverywhere(t *testing.T) {
+	t.Parallel()
 	first, second := openCache(t, l2URL(t)), openCache(t, l2URL(t))
 	defer first.Close()
 	defer second.Close()
@@ -34,6 +35,7 @@ func TestPatternsAreInvalidatedEverywhere(t *testing.T) {
 
 // A load that began before the pattern was invalidated and ends after it leaves nothing behind.
 func TestSlowLoadDoesNotOutliveItsPattern(t *testing.T) {
+	t.Parallel()
 	first, second := openCache(t, l2URL(t)), openCache(t, l2URL(t))
 	defer first.Close()
 	defer second.Close()

@@ -60,6 +60,7 @@ func warmUp(t *testing.T, c *cache.Cache) {
 }
 
 func TestTheNextPageOfAWalkIsPrefetched(t *testing.T) {
+	t.Parallel()
 	c := openCache(t, l2URL(t))
 	defer c.Close()
 	var p pages
@@ -91,6 +92,7 @@ func TestTheNextPageOfAWalkIsPrefetched(t *testing.T) {
 }
 
 func TestNothingIsPrefetchedWhileFewRequestsHit(t *testing.T) {
+	t.Parallel()
 	c := openCache(t, l2URL(t))
 	defer c.Close()
 	var p pages
@@ -108,6 +110,7 @@ func TestNothingIsPrefetchedWhileFewRequestsHit(t *testing.T) {
 
 // What nobody asks for is counted as lost, and makes the relation stop.
 func TestPrefetchingThatServesNobodyStops(t *testing.T) {
+	t.Parallel()
 	c := openCache(t, l2URL(t))
 	defer c.Close()
 	var p pages
@@ -142,6 +145,7 @@ func TestPrefetchingThatServesNobodyStops(t *testing.T) {
 
 // What follows a key as a habit is learned, without knowing how they are related.
 func TestSuccessorsArePrefetched(t *testing.T) {
+	t.Parallel()
 	c := openCache(t, l2URL(t))
 	defer c.Close()
 	load := returning("v")
@@ -175,6 +179,7 @@ func TestSuccessorsArePrefetched(t *testing.T) {
 
 // Prefetching must not make requests wait: while loads are held up, nothing is added to them.
 func TestPrefetchingYieldsToRequests(t *testing.T) {
+	t.Parallel()
 	c := openCache(t, l2URL(t))
 	defer c.Close()
 	var p pages

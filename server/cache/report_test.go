@@ -13,6 +13,7 @@ import (
 
 // With no data there is null, and never 0 where a ratio would be, or NaN (which JSON cannot say).
 func TestReportWithoutData(t *testing.T) {
+	t.Parallel()
 	c := openCache(t, l2URL(t))
 	defer c.Close()
 	text, err := json.Marshal(c.Report())
@@ -46,6 +47,7 @@ func TestReportWithoutData(t *testing.T) {
 }
 
 func TestReport(t *testing.T) {
+	t.Parallel()
 	c := openCache(t, l2URL(t))
 	defer c.Close()
 	tenant := newID()

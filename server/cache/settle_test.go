@@ -9,6 +9,7 @@ import (
 
 // What is asked for twice is compressed, and is in L1 for as long as anything.
 func TestSecondRequestSettlesAnEntry(t *testing.T) {
+	t.Parallel()
 	c := openCache(t, l2URL(t))
 	defer c.Close()
 	key := listKey(newID(), "limit=20")

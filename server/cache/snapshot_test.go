@@ -92,6 +92,7 @@ func (s *snapshot) expectNothingOld(t *testing.T, c *cache.Cache, who string) {
 // epochs that they are tagged with. An instance that was there all the time serves none of them, nor does one that
 // comes later.
 func TestARestoredSnapshotIsNotServed(t *testing.T) {
+	t.Parallel()
 	s := takeSnapshot(t)
 	defer s.cache.Close()
 	killed := s.cache.RunID()
@@ -104,6 +105,7 @@ func TestARestoredSnapshotIsNotServed(t *testing.T) {
 
 // The same for an instance that knows nothing: every other one was closed before.
 func TestARestoredSnapshotIsNotServedByAFreshInstance(t *testing.T) {
+	t.Parallel()
 	s := takeSnapshot(t)
 	s.cache.Close()
 	s.restore(t)

@@ -58,6 +58,7 @@ func warmingPlan(tenant [16]byte, n int) []cache.WarmingEntry {
 }
 
 func TestWarming(t *testing.T) {
+	t.Parallel()
 	c := openCache(t, l2URL(t))
 	defer c.Close()
 	if c.Report().Warming != nil {
@@ -122,6 +123,7 @@ func checkBatches(t *testing.T, s *source, entries []cache.WarmingEntry) {
 }
 
 func TestWarmingGoesOnWhereItStopped(t *testing.T) {
+	t.Parallel()
 	c := openCache(t, l2URL(t))
 	defer c.Close()
 	ctx, stop := context.WithCancel(t.Context())
@@ -152,6 +154,7 @@ func TestWarmingGoesOnWhereItStopped(t *testing.T) {
 }
 
 func TestWarmedValuesKeepTheirLifetimeInL2(t *testing.T) {
+	t.Parallel()
 	c := openCache(t, l2URL(t))
 	defer c.Close()
 	client := redisClient(t, l2URL(t))
@@ -167,6 +170,7 @@ func TestWarmedValuesKeepTheirLifetimeInL2(t *testing.T) {
 }
 
 func TestWarmingWithoutALoader(t *testing.T) {
+	t.Parallel()
 	c := openCache(t, l2URL(t))
 	defer c.Close()
 	w := cache.NewWarming([]cache.WarmingEntry{{Key: itemKey(newID(), newID())}},

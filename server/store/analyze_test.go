@@ -11,10 +11,7 @@ import (
 
 // A database that was empty when the connections prepared their statements has good plans soon after a bulk load.
 func TestBulkLoadsAreAnalyzed(t *testing.T) {
-	url := newDatabase(t)
-	if err := store.Migrate(t.Context(), url); err != nil {
-		t.Fatal(err)
-	}
+	url := newMigrated(t)
 	s, conn := openStoreWith(t, store.Options{URL: url, MaxConns: 2}), connect(t, url)
 	analyzed := func() (n int) {
 		t.Helper()
@@ -66,10 +63,7 @@ func TestBulkLoadsAreAnalyzed(t *testing.T) {
 // (lock_timeout: 1 s).
 func TestMaintenanceMayTakeLonger(t *testing.T) {
 	t.Parallel()
-	url := newDatabase(t)
-	if err := store.Migrate(t.Context(), url); err != nil {
-		t.Fatal(err)
-	}
+	url := newMigrated(t)
 	s, conn := openStoreWith(t, store.Options{URL: url, MaxConns: 4}), connect(t, url)
 	if _, _, err := s.InsertResources(t.Context(), newID(), []store.NewResource{newResource(0)}); err != nil {
 		t.Fatal(err)

@@ -144,10 +144,7 @@ func checkSummary(t *testing.T, tenant store.ID) {
 }
 
 func TestSummaryBeforeTheFirstRefresh(t *testing.T) {
-	url := newDatabase(t)
-	if err := store.Migrate(t.Context(), url); err != nil {
-		t.Fatal(err)
-	}
+	url := newMigrated(t)
 	s, err := store.Open(t.Context(), store.Options{URL: url, MaxConns: 1})
 	if err != nil {
 		t.Fatal(err)

@@ -102,10 +102,8 @@ func TestGetsOfDeletedResources(t *testing.T) {
 
 // In a table that nobody has analyzed yet, and in one that the planner knows, the primary key serves.
 func TestPlansOfGets(t *testing.T) {
-	url := newDatabase(t)
-	if err := store.Migrate(t.Context(), url); err != nil {
-		t.Fatal(err)
-	}
+	t.Parallel()
+	url := newMigrated(t)
 	s, conn := openStoreWith(t, store.Options{URL: url, MaxConns: 2}), connect(t, url)
 	for _, state := range []string{fillTenant, "ANALYZE resources"} {
 		var args []any

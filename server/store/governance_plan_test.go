@@ -37,10 +37,7 @@ SELECT tenant, md5(tenant::text || i)::uuid, md5('p' || p)::uuid, 'compliant', t
 // governanceDatabase has the filled tables, with statistics.
 func governanceDatabase(t *testing.T) (conn *pgx.Conn, tenant store.ID) {
 	t.Helper()
-	url := newDatabase(t)
-	if err := store.Migrate(t.Context(), url); err != nil {
-		t.Fatal(err)
-	}
+	url := newMigrated(t)
 	if _, err := openWith(t, url, 0).MaintainCosts(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -79,6 +76,7 @@ func plansOf(t *testing.T, conn *pgx.Conn, sql string, args []any) map[string]st
 }
 
 func TestGovernancePlans(t *testing.T) {
+	t.Parallel()
 	conn, tenant := governanceDatabase(t)
 	id := func(text string) *store.ID {
 		var id store.ID
@@ -193,6 +191,7 @@ var relation = regexp.MustCompile(`"Relation Name": "(cost_data\w*)"`)
 
 // Only the partitions of the months that are asked for are scanned, also by the generic plan.
 func TestCostPlansPrunePartitions(t *testing.T) {
+	t.Parallel()
 	conn, tenant := governanceDatabase(t)
 	var resource store.ID
 	if err := conn.QueryRow(t.Context(), "SELECT md5($1 || '7')::uuid",

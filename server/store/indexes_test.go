@@ -25,10 +25,8 @@ var designIndexes = map[string]string{
 
 // An index whose building failed stays, is invalid, and serves nobody; IF NOT EXISTS would pass over it.
 func TestIndexesOfTheDesignAreValid(t *testing.T) {
-	url := newDatabase(t)
-	if err := store.Migrate(t.Context(), url); err != nil {
-		t.Fatal(err)
-	}
+	t.Parallel()
+	url := newMigrated(t)
 	// so that there are partitions, with their indexes
 	if _, err := openWith(t, url, 2).MaintainCosts(t.Context()); err != nil {
 		t.Fatal(err)
@@ -60,10 +58,7 @@ func TestIndexesOfTheDesignAreValid(t *testing.T) {
 // summaryDatabase has 50 tenants with 100 rows each in the view, which is refreshed and analyzed.
 func summaryDatabase(t *testing.T) (url string, tenant store.ID) {
 	t.Helper()
-	url = newDatabase(t)
-	if err := store.Migrate(t.Context(), url); err != nil {
-		t.Fatal(err)
-	}
+	url = newMigrated(t)
 	conn := connect(t, url)
 	mustExec(t, conn, `INSERT INTO resources (id, tenant_id, azure_resource_id, subscription_id, resource_group_name, name, type, location)
 		SELECT gen_random_uuid(), md5((i % 50)::text)::uuid, 'r' || i, 's' || i / 50 % 10, 'g', 'n', 't' || i / 500, 'l' FROM generate_series(0, 4999) i`)
@@ -76,6 +71,7 @@ func summaryDatabase(t *testing.T) (url string, tenant store.ID) {
 }
 
 func TestSummaryIsReadByItsKey(t *testing.T) {
+	t.Parallel()
 	url, tenant := summaryDatabase(t)
 	conn := connect(t, url)
 	for _, q := range []store.ComplianceQuery{
@@ -94,6 +90,7 @@ func TestSummaryIsReadByItsKey(t *testing.T) {
 
 // Readers do not wait for a refresh, however long it takes, and see what the view showed before it.
 func TestSummaryIsReadDuringARefresh(t *testing.T) {
+	t.Parallel()
 	url, tenant := summaryDatabase(t)
 	s, conn := openWith(t, url, 0), connect(t, url)
 	before := readSummary(t, s, store.ComplianceQuery{Tenant: tenant})

@@ -51,10 +51,7 @@ SELECT gen_random_uuid(), CASE WHEN i % 20 = 0 THEN md5((i % 9)::text)::uuid ELS
 // loadMany makes a database with n resources and opens a store on it, and a connection without the store's timeouts.
 func loadMany(t testing.TB, n int) (*store.Store, *pgx.Conn) {
 	t.Helper()
-	url := newDatabase(t)
-	if err := store.Migrate(t.Context(), url); err != nil {
-		t.Fatal(err)
-	}
+	url := newMigrated(t)
 	conn := connect(t, url)
 	rows, _ := conn.Query(t.Context(), `SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid)
 		FROM pg_index WHERE indrelid = 'resources'::regclass AND NOT indisprimary`)
@@ -237,6 +234,7 @@ func countAndPlace(t testing.TB, conn *pgx.Conn, q store.ListQuery, limit int) (
 // one that costs no more than four times the better of them, which costs at most the square root of (limit+1) times all
 // rows. Lists by tags or words have bounds of their own: see boundOfAccessPath.
 func TestListShapesOn100000(t *testing.T) {
+	t.Parallel()
 	const rows = 100_000
 	s, direct := loadMany(t, rows)
 	conn, err := s.Pool().Acquire(t.Context())

@@ -30,10 +30,8 @@ func openWith(t *testing.T, url string, costMonths int) *store.Store {
 }
 
 func TestPartitionsOfCosts(t *testing.T) {
-	url := newDatabase(t)
-	if err := store.Migrate(t.Context(), url); err != nil {
-		t.Fatal(err)
-	}
+	t.Parallel()
+	url := newMigrated(t)
 	conn := connect(t, url)
 	partitions := func() (names []string) {
 		err := conn.QueryRow(t.Context(), `SELECT array_agg(inhrelid::regclass::text ORDER BY 1) FROM pg_inherits
@@ -96,10 +94,8 @@ func TestPartitionsOfCosts(t *testing.T) {
 }
 
 func TestMaintenanceOnSeveralInstancesAtOnce(t *testing.T) {
-	url := newDatabase(t)
-	if err := store.Migrate(t.Context(), url); err != nil {
-		t.Fatal(err)
-	}
+	t.Parallel()
+	url := newMigrated(t)
 	var wait sync.WaitGroup
 	var made [3]int
 	for i := range made {

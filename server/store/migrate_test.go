@@ -12,6 +12,7 @@ import (
 
 // Each migration is undone by its own Down, and can then be done again.
 func TestMigrationsGoDownAndUp(t *testing.T) {
+	t.Parallel()
 	url := newDatabase(t)
 	if err := store.Migrate(t.Context(), url); err != nil {
 		t.Fatal(err)

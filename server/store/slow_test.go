@@ -111,10 +111,7 @@ func TestStatementsAreThoseOfPostgres(t *testing.T) {
 }
 
 func TestStatementsWithoutTheExtension(t *testing.T) {
-	url := newDatabase(t)
-	if err := store.Migrate(t.Context(), url); err != nil {
-		t.Fatal(err)
-	}
+	url := newMigrated(t)
 	mustExec(t, connect(t, url), "DROP EXTENSION pg_stat_statements")
 	s := openStoreWith(t, store.Options{URL: url, MaxConns: 2})
 	if all, err := s.Statements(t.Context(), 10); !errors.Is(err, store.ErrNoStatements) {

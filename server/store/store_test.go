@@ -16,6 +16,7 @@ import (
 )
 
 func TestServersThatStartTogetherMigrateOnce(t *testing.T) {
+	t.Parallel()
 	url := newDatabase(t)
 	var wg sync.WaitGroup
 	for range 3 {
@@ -35,6 +36,7 @@ func TestServersThatStartTogetherMigrateOnce(t *testing.T) {
 }
 
 func TestMigrationWaitsForTheOneUnderWay(t *testing.T) {
+	t.Parallel()
 	url := newDatabase(t)
 	other := connect(t, url)
 	mustExec(t, other, "SELECT pg_advisory_lock($1)", lock.DefaultLockID)

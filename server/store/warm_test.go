@@ -14,10 +14,8 @@ SELECT gen_random_uuid(), $1, $4 || i, 's', 'g', 'n', 't', 'l', $3::timestamptz 
   FROM generate_series(1, $2) AS i`
 
 func TestWhatToWarm(t *testing.T) {
-	url := newDatabase(t)
-	if err := store.Migrate(t.Context(), url); err != nil {
-		t.Fatal(err)
-	}
+	t.Parallel()
+	url := newMigrated(t)
 	s, err := store.Open(t.Context(), store.Options{URL: url, MaxConns: 2})
 	if err != nil {
 		t.Fatal(err)
