@@ -144,6 +144,9 @@ type CapacityTrial struct {
 	Bad      bool    `json:"bad,omitempty"`
 	// Crossed are the objectives that did not hold, and what else made it bad.
 	Crossed []string `json:"crossed,omitempty"`
+	// Excess is the share of the requests that missed an objective as a multiple of the share that may, of the
+	// objective where that is the highest; nil where one is about no share.
+	Excess *float64 `json:"excess,omitempty"`
 	// Veto is why it says nothing; empty where it does. Limit says that the generator was the limit.
 	Veto   string  `json:"veto,omitempty"`
 	Limit  bool    `json:"generator_limit,omitempty"`

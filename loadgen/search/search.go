@@ -106,7 +106,7 @@ func (o *Options) run(ctx context.Context, f *Found) error {
 		if err != nil || ctx.Err() != nil {
 			return err
 		}
-		f.Search.Add(step, capacity.Seen{Bad: t.Bad, Veto: t.Veto != "", Limit: t.Limit})
+		f.Search.Add(step, capacity.Seen{Bad: t.Bad, Excess: t.Excess, Veto: t.Veto != "", Limit: t.Limit})
 		f.Trials = append(f.Trials, t)
 		o.Measured(t, f.Search.Posterior())
 	}

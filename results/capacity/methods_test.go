@@ -39,7 +39,8 @@ func find(q queue.Service, r *rand.Rand) answer {
 		if step.Kind == Soak {
 			measure = soakTime
 		}
-		s.Add(step, Seen{Bad: q.Bad(q.Send(r, step.Rate, discardTime, measure, at))})
+		o := q.Send(r, step.Rate, discardTime, measure, at)
+		s.Add(step, Seen{Bad: q.Bad(o), Excess: new(q.Excess(o))})
 		at += discardTime + measure + 1
 	}
 	in := s.Posterior().Interval()

@@ -3,46 +3,51 @@ package capacity
 import (
 	"errors"
 	"math"
-
-	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// Trial is a stretch of load at one rate, and whether the objectives held in it.
+// Trial is a stretch of load at one rate, and how the objectives held in it.
 type Trial struct {
 	Rate float64 `json:"rate"`
 	Bad  bool    `json:"bad"`
+	// Excess is the share of the requests that missed an objective as a multiple of the share that may, of the
+	// objective where that is the highest: P95 is at its limit when it is 1. Nil means that it is not known.
+	Excess *float64 `json:"excess,omitempty"`
 }
 
-// Posterior is what trials say of the capacity: the rate R* at which a trial is as likely good as bad. A trial at the
-// rate r is bad with the probability
+// Posterior is what trials say of the capacity: the rate R* at which as many requests miss the objectives as may, in
+// the mean of many trials. At the rate r the excess of a trial has the mean
 //
-//	P(bad | r) = e + (1 - e - g) · Φ((ln r - ln R*) / s)
+//	m(r) = f + (1 - f) · (r / R*)^k
 //
-// in which s says how sharp the limit is, e how often a trial is bad for no reason of the rate, as by a hiccup, and g =
-// 0.02 how often one far beyond the limit is good. R* is log-uniform in the range of the search, and s and e are
-// uniform over a few values that cover what services show; all three are integrated over a grid. This is Bayesian
-// estimation of a psychometric function (B. Treutwein, Vision Research 35 (1995), 2503-2522) with lapses (F. A.
-// Wichmann, N. J. Hill, Perception & Psychophysics 63 (2001), 1293-1313).
+// and a gamma distribution with the shape a around it. k says how sharp the limit is, f what is missed at any rate, as
+// by service times with a heavy tail, and a how much trials scatter. Beside it a trial is bad for no reason of the
+// rate, as by a hiccup, with the probability e, and good for none with 0.02. R* is log-uniform in the range of the
+// search, and k, f, a, and e are uniform over a few values that cover what services show; all are integrated over a
+// grid. Only the class of the excess counts, from [classes]; of a trial whose excess is not known, only whether it was
+// bad. This is Bayesian estimation of a psychometric function (B. Treutwein, Vision Research 35 (1995), 2503-2522) with
+// lapses (F. A. Wichmann, N. J. Hill, Perception & Psychophysics 63 (2001), 1293-1313), with a response that is more
+// than yes or no.
 type Posterior struct {
-	rates  []float64 // the grid of R*, ascending, at equal distances of the logarithm
-	cells  []cell
-	trials []Trial
+	rates   []float64 // the grid of R*, ascending, at equal distances of the logarithm
+	cells   []cell
+	trials  []Trial
+	density []float64 // of rates
 }
 
 // cell is a hypothesis on everything but R*, with the logarithms of the probabilities for each R*.
 type cell struct {
-	spread, lapse float64
-	log           []float64
+	sharpness, floor float64
+	scatter          int // index in scatters
+	lapse            int // index in lapses
+	log              []float64
 }
 
 const gridPoints = 400
 
 var (
-	spreads = []float64{0.01, 0.02, 0.04, 0.08, 0.16, 0.3}
-	lapses  = []float64{0.02, 0.1, 0.2}
+	sharpnesses = []float64{1.5, 3, 6, 12, 25, 50, 100, 200} // k
+	floors      = []float64{0, 0.35, 0.7}                    // f
 )
-
-const lucky = 0.02 // the share of good trials far beyond the limit
 
 // NewPosterior knows nothing but that the capacity lies between two rates, 0 < low < high.
 func NewPosterior(low, high float64) (*Posterior, error) {
@@ -54,9 +59,16 @@ func NewPosterior(low, high float64) (*Posterior, error) {
 	for i := range p.rates {
 		p.rates[i] = low * math.Exp(float64(i)*step)
 	}
-	for _, s := range spreads {
-		for _, e := range lapses {
-			p.cells = append(p.cells, cell{s, e, make([]float64, gridPoints)})
+	for range p.rates {
+		p.density = append(p.density, 1.0/gridPoints)
+	}
+	for _, k := range sharpnesses {
+		for _, f := range floors {
+			for a := range scatters {
+				for e := range lapses {
+					p.cells = append(p.cells, cell{k, f, a, e, make([]float64, gridPoints)})
+				}
+			}
 		}
 	}
 	return p, nil
@@ -65,42 +77,55 @@ func NewPosterior(low, high float64) (*Posterior, error) {
 // Add takes a trial into account.
 func (p *Posterior) Add(t Trial) {
 	p.trials = append(p.trials, t)
-	at := math.Log(t.Rate)
-	for _, c := range p.cells {
-		for i, r := range p.rates {
-			bad := c.lapse + (1-c.lapse-lucky)*distuv.UnitNormal.CDF((at-math.Log(r))/c.spread)
-			if !t.Bad {
-				bad = 1 - bad
+	class := classOf(t)
+	var means []int // of the excess, for each R*, as an index of the table
+	for n, c := range p.cells {
+		if n == 0 || c.sharpness != p.cells[n-1].sharpness || c.floor != p.cells[n-1].floor {
+			means = means[:0]
+			for _, r := range p.rates {
+				means = append(means, meanIndex(c.floor+(1-c.floor)*math.Pow(t.Rate/r, c.sharpness)))
 			}
-			c.log[i] += math.Log(bad)
+		}
+		log := likelihoods()[c.scatter][c.lapse][class]
+		for i, m := range means {
+			c.log[i] += log[m]
 		}
 	}
+	p.integrate()
 }
 
-// Trials are those that were taken into account, in their order.
-func (p *Posterior) Trials() []Trial { return p.trials }
-
-// Density is the probability of each rate of the grid.
-func (p *Posterior) Density() (rates, density []float64) {
-	density = make([]float64, len(p.rates))
+// integrate sums up the probabilities of each R* over the cells.
+func (p *Posterior) integrate() {
 	most := math.Inf(-1)
 	for _, c := range p.cells {
 		for _, v := range c.log {
 			most = max(most, v)
 		}
 	}
+	clear(p.density)
 	sum := 0.0
 	for _, c := range p.cells {
 		for i, v := range c.log {
-			density[i] += math.Exp(v - most)
-			sum += math.Exp(v - most)
+			if v-most > negligible {
+				share := math.Exp(v - most)
+				p.density[i] += share
+				sum += share
+			}
 		}
 	}
-	for i := range density {
-		density[i] /= sum
+	for i := range p.density {
+		p.density[i] /= sum
 	}
-	return p.rates, density
 }
+
+// negligible is the logarithm of a probability, as a share of the highest one, that is as good as none.
+const negligible = -40
+
+// Trials are those that were taken into account, in their order.
+func (p *Posterior) Trials() []Trial { return p.trials }
+
+// Density is the probability of each rate of the grid. The caller changes nothing in it.
+func (p *Posterior) Density() (rates, density []float64) { return p.rates, p.density }
 
 // Quantile is the rate below which the capacity lies with a probability.
 func (p *Posterior) Quantile(q float64) float64 {

@@ -17,7 +17,7 @@ type service struct {
 
 func (s service) try(rate float64) Trial {
 	bad := s.lapse + (1-s.lapse)*distuv.UnitNormal.CDF(math.Log(rate/s.capacity)/s.spread)
-	return Trial{rate, s.random.Float64() < bad}
+	return Trial{Rate: rate, Bad: s.random.Float64() < bad}
 }
 
 // find searches a service whose closed-loop bracket said most.
@@ -44,7 +44,8 @@ func TestSearchCovers(t *testing.T) {
 		"near the edge": {spread: 0.02, lapse: 0.05, capacity: 1050},
 	} {
 		t.Run(name, func(t *testing.T) {
-			const searches = 60
+			t.Parallel()
+			const searches = 40
 			s.random = rand.New(rand.NewPCG(1, 1))
 			covered, trials := 0, 0
 			var off []float64
@@ -91,8 +92,8 @@ func TestPosterior(t *testing.T) {
 	if !within(sum, 1, 1e-9) {
 		t.Errorf("the probabilities sum up to %v", sum)
 	}
-	p.Add(Trial{300, false})
-	p.Add(Trial{600, true})
+	p.Add(Trial{Rate: 300})
+	p.Add(Trial{Rate: 600, Bad: true})
 	if in := p.Interval(); !p.Both() || in.Middle < 300 || in.Middle > 600 {
 		t.Errorf("%+v", in)
 	}
@@ -110,6 +111,6 @@ func BenchmarkAdd(b *testing.B) {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		p.Add(Trial{500, false})
+		p.Add(Trial{Rate: 500, Excess: new(0.3)})
 	}
 }

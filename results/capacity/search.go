@@ -31,9 +31,10 @@ type Step struct {
 
 // Seen is what came of a step.
 type Seen struct {
-	Bad   bool
-	Veto  bool // it says nothing
-	Limit bool // because the generator was the limit
+	Bad    bool
+	Excess *float64 // see [Trial]
+	Veto   bool     // it says nothing
+	Limit  bool     // because the generator was the limit
 }
 
 // Search places trials until the capacity is known well enough, and proves the lower end by a soak.
@@ -115,7 +116,7 @@ func (s *Search) Add(step Step, seen Seen) {
 		}
 		return
 	}
-	s.posterior.Add(Trial{step.Rate, seen.Bad})
+	s.posterior.Add(Trial{step.Rate, seen.Bad, seen.Excess})
 	switch step.Kind {
 	case Light:
 		s.done = true

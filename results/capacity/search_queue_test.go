@@ -52,30 +52,29 @@ var methods = flag.Bool("methods", false,
 
 // TestSearchFindsQueues searches for the capacity of services that are simulated.
 func TestSearchFindsQueues(t *testing.T) {
+	services := queue.Services(0.004)
+	rows := make([]string, len(services))
+	t.Cleanup(func() {
+		if *methods {
+			t.Log("\n| service | capacity | method | bias | spread | lowest | within 5 % | intervals cover | " +
+				"minutes |\n" +
+				"|---|---|---|---|---|---|---|---|---|\n" + strings.Join(rows, ""))
+		}
+	})
+	for i, q := range services {
+		t.Run(q.Name, func(t *testing.T) {
+			t.Parallel()
+			rows[i] = searchQueue(t, q)
+		})
+	}
+}
+
+// searchQueue searches for the capacity of a service again and again, and returns lines of the table.
+func searchQueue(t *testing.T, q queue.Service) (rows string) {
 	searches := 12
 	if *methods {
 		searches = 40
 	}
-	services := queue.Services(0.004)
-	rows := make([]string, len(services))
-	t.Run("services", func(t *testing.T) {
-		for i, q := range services {
-			t.Run(q.Name, func(t *testing.T) {
-				t.Parallel()
-				rows[i] = accuracyOn(t, q, searches)
-			})
-		}
-	})
-	if *methods {
-		t.Log("\n| service | capacity | method | bias | spread | lowest | within 5 % | intervals cover | minutes |\n" +
-			"|---|---|---|---|---|---|---|---|---|\n" + strings.Join(rows, ""))
-	}
-}
-
-// accuracyOn searches for the capacity of a service, and returns the rows of the table.
-func accuracyOn(t *testing.T, q queue.Service, searches int) string {
-	t.Helper()
-	var rows strings.Builder
 	fixed := q.Capacity(0)
 	truth := func(took float64) float64 { return fixed / (1 + q.Leak*took) } // at the end of the search
 	for _, method := range []struct {
@@ -100,13 +99,13 @@ func accuracyOn(t *testing.T, q queue.Service, searches int) string {
 		if method.name == "headroom" {
 			covered = fmt.Sprintf("%d of %d", a.covered, a.n)
 			if a.covered < searches*2/3 || math.Abs(a.bias) > 0.06 {
-				t.Errorf("%+v", a)
+				t.Errorf("%s: %+v", q.Name, a)
 			}
 		}
-		fmt.Fprintf(&rows, "| %s | %.0f/s | %s | %+.1f %% | %.1f %% | %+.1f %% | %d of %d | %s | %.1f |\n", q.Name,
+		rows += fmt.Sprintf("| %s | %.0f/s | %s | %+.1f %% | %.1f %% | %+.1f %% | %d of %d | %s | %.1f |\n", q.Name,
 			fixed, method.name, 100*a.bias, 100*a.spread, 100*a.worst, a.within, a.n, covered, a.minutes)
 	}
-	return rows.String()
+	return rows
 }
 
 // TestSearchEnds: what cannot be found ends the search, and is said.

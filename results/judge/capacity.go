@@ -80,6 +80,13 @@ func CapacityTrial(m *results.Measurements, objectives []scenarios.Threshold) (r
 		t.Crossed = append(t.Crossed, Backlog)
 	}
 	t.Bad = len(t.Crossed) > 0
+	t.Excess, err = highestExcess(m, objectives)
+	if err != nil {
+		return t, err
+	}
+	if own := float64(t.Failed) / mostFailed / float64(max(1, t.Requests)); t.Excess != nil && !aboutFailures {
+		t.Excess = new(max(*t.Excess, own))
+	}
 	t.Veto, t.Limit = vetoTrial(m, objectives)
 	return t, nil
 }

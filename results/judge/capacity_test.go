@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"math"
 	"strings"
 	"testing"
 
@@ -36,20 +37,32 @@ func TestCapacityTrial(t *testing.T) {
 	for name, c := range map[string]struct {
 		objectives []scenarios.Threshold
 		crossed    []string
+		excess     float64 // negative: none
 	}{
 		"all hold": {[]scenarios.Threshold{
 			objective(t, "http_req_duration", "p(95)<951"), objective(t, "http_req_failed", "rate<0.02"),
-		}, nil},
+		}, nil, 0.98},
 		"a time": {[]scenarios.Threshold{
 			objective(t, "http_req_duration", "p(95)<949"), objective(t, "http_req_failed", "rate<0.02"),
-		}, []string{"http_req_duration: p(95)<949"}},
+		}, []string{"http_req_duration: p(95)<949"}, 1.02},
 		"failures, though nobody asked": {
 			[]scenarios.Threshold{objective(t, "http_req_duration", "p(95)<951")},
 			[]string{Failures},
+			10,
 		},
+		"an average": {
+			[]scenarios.Threshold{
+				objective(t, "http_req_duration", "avg<600"),
+				objective(t, "http_req_failed", "rate<0.02"),
+			},
+			nil, -1,
+		},
+		"few may fail": {[]scenarios.Threshold{
+			objective(t, "http_req_duration", "p(50)<800"), objective(t, "http_req_failed", "rate<0.004"),
+		}, []string{"http_req_failed: rate<0.004"}, 2.5},
 		"no data": {[]scenarios.Threshold{
 			objective(t, "http_req_duration{name:none}", "p(95)<951"), objective(t, "http_req_failed", "rate<0.02"),
-		}, []string{"http_req_duration{name:none}: p(95)<951"}},
+		}, []string{"http_req_duration{name:none}: p(95)<951"}, -1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := CapacityTrial(measured(), c.objectives)
@@ -58,6 +71,9 @@ func TestCapacityTrial(t *testing.T) {
 			}
 			if strings.Join(got.Crossed, "; ") != strings.Join(c.crossed, "; ") || got.Bad != (len(c.crossed) > 0) {
 				t.Errorf("%+v, want %q", got, c.crossed)
+			}
+			if (got.Excess == nil) != (c.excess < 0) || got.Excess != nil && math.Abs(*got.Excess-c.excess) > 0.03 {
+				t.Errorf("excess of %v, want %v", got.Excess, c.excess)
 			}
 			if len(got.Values) != len(c.objectives) || got.Requests != 1000 || got.Failed != 10 || !near(got.P95, 950) {
 				t.Errorf("%+v", got)
@@ -123,7 +139,7 @@ func searched(t *testing.T, limit float64, veto func(rate float64) bool) (*resul
 			trial.Veto, trial.Limit = "the generator itself was late", true
 		}
 		c.Trials = append(c.Trials, trial)
-		s.Add(step, capacity.Seen{Bad: bad, Veto: trial.Veto != "", Limit: trial.Limit})
+		s.Add(step, capacity.Seen{Bad: bad, Excess: trial.Excess, Veto: trial.Veto != "", Limit: trial.Limit})
 	}
 	return c, s
 }

@@ -19,7 +19,8 @@ type Service struct {
 	Hiccup float64
 	// Leak is by how much the service times grow in a second of the service's life, as a share of the mean.
 	Leak float64
-	// Limit is the rate from which on requests are refused; 0: none.
+	// Limit is how many requests a second are taken in the long run; 0: all. What comes at once beyond it is refused,
+	// so that some are refused at somewhat lower rates as well.
 	Limit float64
 	// Cliff is the rate from which on service times are three times as long; 0: none.
 	Cliff float64
@@ -83,6 +84,14 @@ func (o Outcome) P95() float64 {
 
 // Bad says that the objectives did not hold.
 func (s Service) Bad(o Outcome) bool { return o.P95() >= Late*s.Mean || o.Refused >= MostRefused }
+
+// Excess is the share of requests that missed an objective as a multiple of the share that may.
+func (s Service) Excess(o Outcome) float64 {
+	const mayBeLate = 0.05
+	first, _ := slices.BinarySearch(o.Times, Late*s.Mean)
+	late := float64(len(o.Times)-first) / float64(max(1, len(o.Times)))
+	return max(late/mayBeLate, o.Refused/MostRefused)
+}
 
 // Send simulates Poisson arrivals at a rate, of which those in the first seconds are discarded. It begins with no
 // request under way at an instant of the service's life.
@@ -161,10 +170,7 @@ func (w *work) take(now float64) (end float64, taken bool) {
 // Capacity is the highest rate at which the objectives hold in the long run, without hiccups and with the service as it
 // is at an instant of its life.
 func (s Service) Capacity(at float64) float64 {
-	switch {
-	case s.Limit > 0:
-		return s.Limit
-	case s.Cliff > 0:
+	if s.Cliff > 0 {
 		return s.Cliff
 	}
 	s.Hiccup = 0

@@ -1,0 +1,112 @@
+package capacity
+
+import (
+	"math"
+	"slices"
+	"sync"
+
+	"gonum.org/v1/gonum/mathext"
+)
+
+// classes are the upper ends of the classes of a trial's excess; the last one has none. One of them is 1, between good
+// trials and bad ones.
+var classes = []float64{0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.85, 1, 1.2, 1.5, 2, 3, 5, math.Inf(1)}
+
+// goodClasses are those of good trials. Beside the classes are two for trials of which no excess is known.
+const (
+	goodClasses = 8
+	anyGood     = 14
+	anyBad      = 15
+	allClasses  = 16
+)
+
+// classOf is the class of a trial. One may be bad though its excess is not above 1, by an objective without one.
+func classOf(t Trial) int {
+	switch {
+	case t.Bad && (t.Excess == nil || *t.Excess <= 1):
+		return anyBad
+	case !t.Bad && (t.Excess == nil || *t.Excess > 1):
+		return anyGood
+	}
+	return slices.IndexFunc(classes, func(end float64) bool { return *t.Excess <= end })
+}
+
+var (
+	// the shape of the gamma distribution: a. Less than 1 would explain hiccups as scatter.
+	scatters = []float64{1, 3, 10, 30}
+	lapses   = []float64{0.02, 0.1, 0.2} // e
+)
+
+const lucky = 0.02 // the share of good trials far beyond the limit
+
+// The means of the excess that likelihoods are tabulated for, at equal distances of the logarithm: within a distance of
+// 0.02 they do not matter.
+const (
+	logMeanRange = 8.0 // from exp(-8) to exp(8)
+	logMeanStep  = 0.02
+	meanPoints   = 2*int(logMeanRange/logMeanStep) + 1
+)
+
+func meanIndex(mean float64) int {
+	at := (math.Log(mean) + logMeanRange) / logMeanStep
+	return int(min(max(at+0.5, 0), float64(meanPoints-1)))
+}
+
+// likelihoods are the logarithms of the probabilities of each class by scatter, lapse, class, and mean.
+var likelihoods = sync.OnceValue(func() (table [][][][]float64) {
+	for _, shape := range scatters {
+		of := make([][][]float64, len(lapses))
+		for e := range of {
+			of[e] = make([][]float64, allClasses)
+			for c := range of[e] {
+				of[e][c] = make([]float64, meanPoints)
+			}
+		}
+		for m := range meanPoints {
+			mean := math.Exp(float64(m)*logMeanStep - logMeanRange)
+			shares := classShares(shape, mean)
+			for e, lapse := range lapses {
+				for c, share := range shares {
+					of[e][c][m] = math.Log((1-lapse-lucky)*share + lapse*badShare[c] + lucky*goodShare[c])
+				}
+			}
+		}
+		table = append(table, of)
+	}
+	return table
+})
+
+// classShares are the probabilities of the classes for a gamma distribution.
+func classShares(shape, mean float64) (shares [allClasses]float64) {
+	below := 0.0
+	for c, end := range classes {
+		upTo := 1.0
+		if !math.IsInf(end, 1) {
+			upTo = mathext.GammaIncReg(shape, shape*end/mean)
+		}
+		shares[c] = upTo - below
+		if c < goodClasses {
+			shares[anyGood] += shares[c]
+		} else {
+			shares[anyBad] += shares[c]
+		}
+		below = upTo
+	}
+	return shares
+}
+
+// badShare and goodShare are the probabilities of the classes of a trial that is bad or good for no reason of the rate:
+// each is as likely as the others.
+var badShare, goodShare = lapseShares()
+
+func lapseShares() (bad, good [allClasses]float64) {
+	for c := range classes {
+		if c < goodClasses {
+			good[c] = 1.0 / goodClasses
+		} else {
+			bad[c] = 1.0 / float64(len(classes)-goodClasses)
+		}
+	}
+	good[anyGood], bad[anyBad] = 1, 1
+	return bad, good
+}

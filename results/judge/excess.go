@@ -1,0 +1,74 @@
+package judge
+
+import (
+	"fmt"
+
+	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/scenarios"
+)
+
+// excess is the share of the requests that missed an objective as a multiple of the share that may: P95 is at its limit
+// when it is 1. Other aggregations than percentiles and rates have none, nor have objectives that allow no miss at all.
+func excess(m *results.Measurements, o scenarios.Threshold) (multiple float64, ok bool, err error) {
+	if p, isPercentile := percentileOfThreshold(o); isPercentile && o.Op.IsUpper() {
+		h, err := timesOf(m, o)
+		if h == nil || err != nil || h.Count() == 0 || p >= 100 {
+			return 0, false, err
+		}
+		return float64(above(h, o.Limit)) / float64(h.Count()) / (1 - p/100), true, nil
+	}
+	if !isShare(o) {
+		return 0, false, nil
+	}
+	a, err := aggregate(m, o)
+	missed, may := a.value, o.Limit
+	if !o.Op.IsUpper() {
+		missed, may = 1-a.value, 1-o.Limit
+	}
+	if a.samples == 0 || may <= 0 {
+		return 0, false, err
+	}
+	return missed / may, true, err
+}
+
+// highestExcess is that of the objective which is nearest to its limit, or farthest beyond it; nil where one has none.
+func highestExcess(m *results.Measurements, objectives []scenarios.Threshold) (*float64, error) {
+	highest := 0.0
+	for _, o := range objectives {
+		multiple, ok, err := excess(m, o)
+		if err != nil {
+			return nil, fmt.Errorf("objective %s: %s: %w", o.Name(), o.Source, err)
+		}
+		if !ok {
+			return nil, nil
+		}
+		highest = max(highest, multiple)
+	}
+	return &highest, nil
+}
+
+// timesOf are the times that an objective is about; nil where it is about none.
+func timesOf(m *results.Measurements, o scenarios.Threshold) (*results.Histogram, error) {
+	switch o.Metric {
+	case scenarios.HTTPReqDuration, scenarios.HTTPReqServiceDuration:
+		sum, err := m.Summarize(o.Selector)
+		if o.Metric == scenarios.HTTPReqDuration {
+			return sum.Response, err
+		}
+		return sum.Service, err
+	case scenarios.DBQueryDuration:
+		if v := m.View(o.Selector["scenario"]); v != nil {
+			return v.Database(o.Selector["query"])
+		}
+	}
+	return nil, nil
+}
+
+// isShare says whether an objective limits a share of the requests.
+func isShare(o scenarios.Threshold) bool {
+	switch o.Metric {
+	case scenarios.HTTPReqFailed, scenarios.Checks, scenarios.HTTPReqCacheHit, scenarios.CacheHitRatio:
+		return true
+	}
+	return false
+}
