@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"unicode"
@@ -100,7 +101,35 @@ func capacityChartsAreDrawn(t *testing.T, p *tab) {
 			t.Errorf("%s: saw %+v, want %d series", id, seen, series)
 		}
 	}
+	const marks = `echarts.getInstanceByDom(document.getElementById(%q)).getOption().series.
+		flatMap(s => s.markLine ? s.markLine.data : []).map(m => m.name + " " + m.xAxis)`
+	for id, want := range map[string]string{
+		"goodput-chart": "recovered 13", "beyond-chart": "recovered 13", "resources-chart": "knee 4210",
+	} {
+		if got := eval[[]string](t, p, fmt.Sprintf(marks, id)); len(got) != 1 || got[0] != want {
+			t.Errorf("%s: marks %q, want %q", id, got, want)
+		}
+	}
 	p.quiet(t, url)
+}
+
+// TestCapacityShowsWhatTrialsUsed: the page has all that was seen beside a trial, and a dash for what nobody told.
+func TestCapacityShowsWhatTrialsUsed(t *testing.T) {
+	row := func(c *results.Capacity) string {
+		page := string(drawCapacity(t, CapacityHTML, c))
+		_, after, _ := strings.Cut(page, "<tr><td>soak</td>")
+		line, _, _ := strings.Cut(after, "\n")
+		return strings.Join(strings.Fields(regexp.MustCompile("<[^>]*>").ReplaceAllString(line, " ")), " ")
+	}
+	// rate, in flight; cores of generator, system, server, garbage collection; paused; cores of others; waiting; pool
+	// waits and their mean; database, hit ratio
+	const want = "5,400/s 29.7 0.300 0.771 0.675 0.090 0.07 % 0.050 12 % 2 % 0.800 1.70 96.2 %"
+	if got := row(foundCapacity()); got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if got := row(requiredCapacity()); got != "5,400/s 29.7 0.300 – – – – – – – – – –" {
+		t.Errorf("of another service: %q", got)
+	}
 }
 
 func hostileCapacityIsText(t *testing.T, p *tab) {
