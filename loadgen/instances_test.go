@@ -39,11 +39,11 @@ func (s *instanceOf) handle(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// instancesOf starts instances of a service and returns their base URLs.
-func instancesOf(t *testing.T, n int) (all []*instanceOf, urls []string) {
+// instancesOf starts an instance of a service for each time by which it is slow, and returns their base URLs.
+func instancesOf(t *testing.T, slow ...time.Duration) (all []*instanceOf, urls []string) {
 	t.Helper()
-	for i := range n {
-		s := &instanceOf{name: fmt.Sprint("instance-", i)}
+	for i := range slow {
+		s := &instanceOf{name: fmt.Sprint("instance-", i), slow: slow[i]}
 		all, urls = append(all, s), append(urls, serve(t, s.handle)+"/v1")
 	}
 	return all, urls
@@ -71,8 +71,7 @@ func visit() []scenarios.Request {
 // flows stay where they began.
 func TestInstancesGetEqualShares(t *testing.T) {
 	onSenders(t, func(t *testing.T, by wire.Backend) {
-		all, urls := instancesOf(t, 3)
-		all[0].slow = 5 * time.Millisecond
+		all, urls := instancesOf(t, 5*time.Millisecond, 0, 0)
 		m := runBy(t, t.Context(), by, planOf(scenarios.Scenario{
 			Load: scenarios.ConstantRate{Rate: 300, Duration: 300 * time.Millisecond, MaxVUs: 16}, Requests: visit(),
 		}), urls[0], urls[1:]...)
@@ -91,8 +90,7 @@ func TestInstancesGetEqualShares(t *testing.T) {
 // TestInstancesShareUsers: as many users are at each instance all the time, also where one of them is slower.
 func TestInstancesShareUsers(t *testing.T) {
 	onSenders(t, func(t *testing.T, by wire.Backend) {
-		all, urls := instancesOf(t, 3)
-		all[0].slow = 5 * time.Millisecond
+		all, urls := instancesOf(t, 5*time.Millisecond, 0, 0)
 		m := runBy(t, t.Context(), by, planOf(scenarios.Scenario{
 			Load: scenarios.Users{VUs: 6, Duration: 300 * time.Millisecond}, Requests: visit(),
 		}), urls[0], urls[1:]...)
@@ -126,7 +124,7 @@ func noneAstray(t *testing.T, all []*instanceOf, m *results.Measurements) {
 // TestInstancesOneDown: what goes to an instance that is down fails, and the others get no more for it.
 func TestInstancesOneDown(t *testing.T) {
 	onSenders(t, func(t *testing.T, by wire.Backend) {
-		all, urls := instancesOf(t, 2)
+		all, urls := instancesOf(t, 0, 0)
 		urls = append(urls, "http://127.0.0.1:1/v1")
 		m := runBy(t, t.Context(), by, planOf(scenarios.Scenario{
 			Load: scenarios.ConstantRate{Rate: 300, Duration: 300 * time.Millisecond}, Requests: visit(),
@@ -140,7 +138,7 @@ func TestInstancesOneDown(t *testing.T) {
 
 // TestTryInstances: one iteration after the other goes to the next instance.
 func TestTryInstances(t *testing.T) {
-	all, urls := instancesOf(t, 2)
+	all, urls := instancesOf(t, 0, 0)
 	plan := planOf(scenarios.Scenario{Requests: visit()})
 	trials, _, err := Trials(plan, nil, nil)
 	if err != nil {

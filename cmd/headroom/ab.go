@@ -165,7 +165,22 @@ func (x *experimenter) read(file string) (l loaded, err error) {
 	if err != nil {
 		return l, err
 	}
-	return l, errors.Join(x.checkAddresses(), x.export.check(), steadyLoad(l.plan))
+	return l, errors.Join(x.checkAddresses(), x.export.check(), steadyLoad(l.plan), oneInstance(l.plan))
+}
+
+// oneInstance refuses plans whose service has several instances.
+func oneInstance(plan *scenarios.Plan) error {
+	key := ""
+	switch {
+	case len(plan.Target.Others) > 0:
+		key = "target.urls"
+	case plan.Environment.Instances > 1:
+		key = "environment.instances"
+	default:
+		return nil
+	}
+	return usageError{fmt.Errorf("%s: an experiment compares one instance of each version: remove %s", plan.Source.File,
+		key)}
 }
 
 // sliceOf is how long the parts of a slice are.

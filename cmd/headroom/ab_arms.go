@@ -94,9 +94,6 @@ const (
 func kindOf(e scenarios.Experiment, plan *scenarios.Plan) (string, error) {
 	base, head := kindOfArm(e.Base), kindOfArm(e.Head)
 	switch {
-	case len(plan.Target.Others) > 0 || plan.Environment.Instances > 1:
-		return "", errors.New("an experiment compares one instance of each version: remove target.urls, or " +
-			"environment.instances")
 	case base == "" && head == "":
 	case base == "" && head == kindRevision, head == "" && base == kindRevision:
 	case base != head:

@@ -257,6 +257,11 @@ func TestFingerprint(t *testing.T) {
 			t.Errorf("%s makes another environment", name)
 		}
 	}
+	several := strings.Replace(load, "url: 'http://127.0.0.1:1'",
+		"urls: ['http://127.0.0.1:1', 'http://127.0.0.1:2']", 1)
+	if of(several) != of(strings.Replace(several, ":2'", ":3'", 1), "target.urls.0=http://x") || of(several) == same {
+		t.Error("of several instances, the number and not the addresses makes the environment")
+	}
 	for name, print := range map[string]string{
 		"the rate": of(strings.Replace(load, "5", "6", 1)), "an override": of(load, "scenarios.s.rate=6"),
 		"a setting": environmentFingerprint(results.Scenario{Text: load},

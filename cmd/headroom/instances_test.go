@@ -70,10 +70,15 @@ func TestInstances(t *testing.T) {
 	down.exits(t, exitError)
 	says(t, down.stderr.String(), "the target http://127.0.0.1:2 does not answer", "correct target.urls")
 
-	ab := headroom(t, "ab", "instances.yaml", "--base-url", urls[0], "--head-url", urls[1])
-	write(t, ab.Dir, "instances.yaml", instancesScenario)
-	ab.exits(t, exitUsage)
-	says(t, ab.stderr.String(), "compares one instance of each version")
+	for key, overrides := range map[string][]string{
+		"target.urls":           {"--set", override},
+		"environment.instances": {"--set", "target=null", "--set", "environment={instances: 2}"},
+	} {
+		ab := headroom(t, append([]string{"ab", "instances.yaml"}, overrides...)...)
+		write(t, ab.Dir, "instances.yaml", instancesScenario)
+		ab.exits(t, exitUsage)
+		says(t, ab.stderr.String(), "compares one instance of each version: remove "+key)
+	}
 }
 
 // TestReferenceInstances: two instances of the reference server share the other servers and the requests, and what they
