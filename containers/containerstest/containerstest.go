@@ -28,12 +28,13 @@ var (
 )
 
 // settings are those of a server for tests: it does not wait for the disk, which on a busy machine takes longer than
-// others wait for a lock. What it has written survives its own end all the same. Benchmarks time what users have.
+// others wait for a lock. What it has written survives its own end all the same. A test that needs all of its
+// connections takes as long as there are many. Benchmarks time what users have.
 func settings(t testing.TB) map[string]string {
 	if _, benchmark := t.(*testing.B); benchmark {
 		return nil
 	}
-	return map[string]string{"fsync": "off"}
+	return map[string]string{"fsync": "off", "max_connections": "80"}
 }
 
 // share starts an environment when the first test asks for it: a fuzzing worker never does.

@@ -78,6 +78,11 @@ func plansOf(t *testing.T, conn *pgx.Conn, sql string, args []any) map[string]st
 func TestGovernancePlans(t *testing.T) {
 	t.Parallel()
 	conn, tenant := governanceDatabase(t)
+	t.Run("indexes", func(t *testing.T) { plansAreByTheirIndexes(t, conn, tenant) })
+	t.Run("partitions", func(t *testing.T) { costPlansPrunePartitions(t, conn, tenant) })
+}
+
+func plansAreByTheirIndexes(t *testing.T, conn *pgx.Conn, tenant store.ID) {
 	id := func(text string) *store.ID {
 		var id store.ID
 		if err := conn.QueryRow(t.Context(), "SELECT md5($1)::uuid", text).Scan(&id); err != nil {
@@ -190,9 +195,7 @@ func TestGovernancePlans(t *testing.T) {
 var relation = regexp.MustCompile(`"Relation Name": "(cost_data\w*)"`)
 
 // Only the partitions of the months that are asked for are scanned, also by the generic plan.
-func TestCostPlansPrunePartitions(t *testing.T) {
-	t.Parallel()
-	conn, tenant := governanceDatabase(t)
+func costPlansPrunePartitions(t *testing.T, conn *pgx.Conn, tenant store.ID) {
 	var resource store.ID
 	if err := conn.QueryRow(t.Context(), "SELECT md5($1 || '7')::uuid",
 		uuid.UUID(tenant).String()).Scan(&resource); err != nil {

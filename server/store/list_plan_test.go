@@ -206,22 +206,23 @@ func countAndPlace(t testing.TB, conn *pgx.Conn, q store.ListQuery, limit int) (
 	t.Helper()
 	q.Limit = limit - 1
 	sql, params, _ := store.ListStatement(&q)
-	rows, _ := conn.Query(t.Context(), "SELECT id, name, updated_at FROM ("+sql+") AS whole", params...)
-	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[struct {
-		ID      store.ID
-		Name    string
-		Updated time.Time
-	}])
+	err := conn.QueryRow(t.Context(), "SELECT count(*) FROM ("+sql+") AS whole", params...).Scan(&matches)
 	if err != nil {
 		t.Fatal(err)
 	}
-	matches = len(all)
 	before := min(999*scaleLimit, matches-matches%scaleLimit-scaleLimit)
 	if before <= 0 {
 		return matches, nil
 	}
-	last := all[before-1]
-	return matches, &store.ListPosition{ID: last.ID, Name: last.Name, UpdatedAt: last.Updated.UnixMicro()}
+	var last store.ListPosition
+	var updated time.Time
+	at := fmt.Sprintf("SELECT id, name, updated_at FROM (%s) AS whole OFFSET %d LIMIT 1", sql, before-1)
+	err = conn.QueryRow(t.Context(), at, params...).Scan(&last.ID, &last.Name, &updated)
+	if err != nil {
+		t.Fatal(err)
+	}
+	last.UpdatedAt = updated.UnixMicro()
+	return matches, &last
 }
 
 // TestListShapesOn100000 holds each shape to the buffers (pages of 8 KB, in memory or not) that its plan may touch, on
