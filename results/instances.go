@@ -6,8 +6,9 @@ import (
 )
 
 // SumSnapshots is the account of several instances of the server as if one did all that they do: what they count is
-// added up. A replica is healthy where all instances find it so, with the greatest lag that one of them saw; a breaker
-// is in the worst of its states. The instant is that of the first.
+// added up, and how long garbage collection stopped one is their mean. A replica is healthy where all instances find it
+// so, with the greatest lag that one of them saw; a breaker is in the worst of its states. The instant is that of the
+// first.
 func SumSnapshots(instances []Snapshot) (Snapshot, error) {
 	if len(instances) == 1 {
 		return instances[0], nil
@@ -24,6 +25,7 @@ func SumSnapshots(instances []Snapshot) (Snapshot, error) {
 			return Snapshot{}, err
 		}
 	}
+	sum.GCPauses /= float64(max(1, len(instances)))
 	return sum, nil
 }
 
@@ -61,6 +63,7 @@ func (s *Snapshot) add(o Snapshot) error {
 	s.State.add(o.State)
 	s.CPU += o.CPU
 	s.AllocatedBytes, s.AllocatedObjects = s.AllocatedBytes+o.AllocatedBytes, s.AllocatedObjects+o.AllocatedObjects
+	s.GC, s.GCPauses = s.GC+o.GC, s.GCPauses+o.GCPauses
 	return nil
 }
 

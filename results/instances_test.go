@@ -16,7 +16,7 @@ func instanceAt(at time.Time, n int64) Snapshot {
 		At: at, Queries: map[string]QueryStats{"get": {n, 1, 2, h}}, Tiers: map[string]TierStats{"l1": {n, 1, 0}},
 		Pools: map[string]PoolStats{"primary": {n, 1, 0.5, 8}}, CPU: float64(n),
 		Maintenance:    map[string]JobStats{"purge": {Runs: n, Errors: n - 1}},
-		AllocatedBytes: n, AllocatedObjects: 2 * n,
+		AllocatedBytes: n, AllocatedObjects: 2 * n, GC: float64(n) / 2, GCPauses: float64(3 * n),
 		State: State{
 			Breakers: map[string]string{"l2": breakerStates[n%3]},
 			Replica: &Replica{
@@ -53,6 +53,9 @@ func TestSumSnapshots(t *testing.T) {
 	}
 	if sum.CPU != 7 || sum.AllocatedBytes != 7 || sum.AllocatedObjects != 14 || !sum.At.Equal(now) {
 		t.Errorf("%v s of CPU, %d bytes, %d objects, at %v", sum.CPU, sum.AllocatedBytes, sum.AllocatedObjects, sum.At)
+	}
+	if sum.GC != 3.5 || sum.GCPauses != 7 {
+		t.Errorf("%v s of garbage collection, and stopped for %v s, want the mean", sum.GC, sum.GCPauses)
 	}
 	if sum.Breakers["l2"] != "open" {
 		t.Errorf("breaker %s, want the worst", sum.Breakers["l2"])
