@@ -47,11 +47,11 @@ bench-generator: build ## compare the load generator with wrk, h2load, fortio, b
 
 # Everything is compiled before any test runs, because compilers would disturb the tests that measure. Programs are not linked:
 # no test runs them with the race detector. `make lint` vets the code.
-test: ## run all tests, with the race detector where a C compiler is installed (15 to 20 minutes)
+test: ## run all tests, with the race detector where a C compiler is installed (10 to 15 minutes)
 	$(RACE_GO) build $(RACE) $$(go list -f '{{if and .GoFiles (ne .Name "main")}}{{.ImportPath}}{{end}}' ./...)
 	$(RACE_GO) test $(RACE) -vet=off -p 2 -parallel 4 -timeout 15m -skip TestHiccup ./loadgen/... ./cmd/headroom ./cmd/bench-capacity ./cmd/internal/sidebyside # mostly waiting
 	go test -vet=off -p 1 -timeout 15m ./cmd/bench-server ./cmd/bench-generator # whole processes on the whole machine
-	$(RACE_GO) test $(RACE) -vet=off -p 2 -parallel 4 -timeout 15m $$(go list ./... | grep -v -e /loadgen -e /cmd/ -e /reports -e '/results$$' -e /results/[^h])
+	$(RACE_GO) test $(RACE) -vet=off -p 3 -parallel 4 -timeout 15m $$(go list ./... | grep -v -e /loadgen -e /cmd/ -e /reports -e '/results$$' -e /results/[^h])
 	go test -vet=off -timeout 15m $$(go list ./results/... ./reports/... | grep -v /history) # they start no goroutines, and their simulations take minutes with the race detector
 	go test -vet=off -count=1 -run TestHiccup ./loadgen # its arithmetic assumes the speed without the race detector
 
