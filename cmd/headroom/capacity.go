@@ -330,7 +330,7 @@ func (p *planner) forecast(c *results.Capacity, rates []float64) error {
 	for _, rate := range rates {
 		f, err := plan.Forecast(rate, *c.Rate, scaling)
 		if err != nil {
-			c.Warnings = append(c.Warnings, fmt.Sprintf("no forecast for %.4g/s: %v", rate, err))
+			c.Warnings = append(c.Warnings, fmt.Sprintf("no forecast for %s: %v", reports.Rate(rate), err))
 			continue
 		}
 		c.Forecast = append(c.Forecast, f)

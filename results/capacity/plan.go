@@ -61,8 +61,12 @@ func (p Plan) Forecast(rate float64, c Interval, s Scaling) (Forecast, error) {
 	case impossible:
 		return f, errors.New("no number of instances bears that rate: adding more of them makes the whole slower")
 	case working[2] > mostInstances:
-		return f, fmt.Errorf("no number of instances bears that rate if they share %.2g %% of their work",
-			100*s.Shared[1])
+		like := ""
+		if s.Shared[1] > assumedMostShared {
+			like = ", as the measured ones do"
+		}
+		return f, fmt.Errorf("no number of instances bears that rate if they share %.2g %% of their work%s",
+			100*s.Shared[1], like)
 	}
 	for i, n := range []*int{&f.Low, &f.Instances, &f.High} {
 		*n = p.whole(working[i])

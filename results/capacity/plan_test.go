@@ -29,6 +29,13 @@ func TestForecast(t *testing.T) {
 		// 3.478 times what one does by 5 %, so one has 287.5; 3000 / 287.5 = n / (1 + 0.05 (n - 1)): n = 20.7. From 900
 		// it is 258.75: n = 26.2.
 		"of four": {Plan{Use: 1}, 3000, four, 11, 21, 27, 0, ""},
+		"measured": {
+			Plan{Use: 1},
+			50_000,
+			Scaling{Measured: 2, Shared: [2]float64{.5, .75}},
+			0, 0, 0, 0,
+			"if they share 75 % of their work, as the measured ones do",
+		},
 		"never":   {Plan{Use: 1}, 50_000, shared, 0, 0, 0, 0, "no number of instances"},
 		"no rate": {Plan{Use: 1}, 0, linear, 0, 0, 0, 0, "a plan needs"},
 	} {

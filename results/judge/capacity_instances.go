@@ -52,7 +52,9 @@ func concludeInstances(c *results.Capacity) error {
 	c.Plan.Shared = capacity.AssumedShared(c.Efficiency)
 	if used, ok := machineWith(counts, c.Plan.Measured); ok && used >= machineUsedUp {
 		c.Warnings = append(c.Warnings, fmt.Sprintf("%.0f %% of this machine's CPU was in use with all %d instances: "+
-			"where they share a machine, each further one finds less of it", 100*used, c.Plan.Measured))
+			"where they share a machine, each further one finds less of it, and the plan takes that for work that "+
+			"they share",
+			100*used, c.Plan.Measured))
 	}
 	if len(c.Efficiency) == 0 {
 		return nil
