@@ -77,13 +77,13 @@ func (c ceiling) beyondCharts() []chart {
 	lines := []line{{"goodput", 2, "solid", good}, {"capacity", 0, "dashed", level(0, end, c.Rate.Middle)}, {
 		"asked for", 1, "dotted", asked,
 	}}
-	over := overlay{shades: []shade{{"more than the capacity", 0, b.Seconds}}}
+	over := overlay{shades: []shade{{"overload", 0, b.Seconds}}}
 	if b.Recovered != nil {
 		over.marks = []results.Mark{{Text: "recovered", Begun: b.Seconds + *b.Recovered}}
 	}
 	x := opts.XAxis{Name: "seconds", Min: 0, Max: end}
 	goodput := chart{
-		ID: "goodput-chart", Kind: "count", Title: "Goodput beyond the capacity",
+		ID: "goodput-chart", Kind: "count", Title: "Goodput beyond the capacity", Marks: aboveChart,
 		Note: "Requests that were answered well in each second: without a failure, and within the limit of an " +
 			"objective on their time. A service that holds stays at its capacity; one that collapses falls far below.",
 	}
@@ -94,7 +94,7 @@ func (c ceiling) beyondCharts() []chart {
 		lines = append(lines, line{"objective", 4, "dashed", []dot{{x: 0, y: limit}, {x: end, y: limit}}})
 	}
 	response := chart{
-		ID: "beyond-chart", Kind: "milliseconds", Title: "Response time beyond the capacity",
+		ID: "beyond-chart", Kind: "milliseconds", Title: "Response time beyond the capacity", Marks: aboveChart,
 		Note: "P95 of the answers of each second, counted from the instant at which the requests were due. The line " +
 			"is broken where nothing was answered.",
 	}

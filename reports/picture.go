@@ -16,10 +16,15 @@ type chart struct {
 	Note  string `json:"-"`
 	// Kind says how the script labels axes and values: nines, ratio, change, milliseconds, cores, count, share, rate,
 	// use, density, users.
-	Kind    string    `json:"kind"`
-	Follows string    `json:"follows,omitempty"` // the chart whose choice this one shows as well
+	Kind    string `json:"kind"`
+	Follows string `json:"follows,omitempty"` // the chart whose choice this one shows as well
+	// Marks is where the names of marks stand: above the chart, where there is only one, or if empty along their lines.
+	Marks   string    `json:"marks,omitempty"`
 	Choices []picture `json:"choices"`
 }
+
+// aboveChart is a value of [chart.Marks], as ECharts calls it.
+const aboveChart = "end"
 
 // picture is one view of a chart. Tones holds the index of each series in the page's palette.
 type picture struct {

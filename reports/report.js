@@ -81,7 +81,7 @@
       if (series.markLine) { // what was done to the system, written along its line
         Object.assign(series.markLine, {
           silent: true, symbol: "none", lineStyle: { color: style("ink"), type: "dashed", width: 1 },
-          label: { show: true, position: "middle", formatter: "{b}", color: style("ink"), fontSize: 11 },
+          label: { show: true, position: chart.marks || "middle", formatter: "{b}", color: style("ink"), fontSize: 11 },
         });
       }
       if (series.markArea) {
