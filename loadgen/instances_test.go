@@ -95,7 +95,7 @@ func TestInstancesShareUsers(t *testing.T) {
 			Load: scenarios.Users{VUs: 6, Duration: 300 * time.Millisecond}, Requests: visit(),
 		}), urls[0], urls[1:]...)
 		for _, s := range all {
-			if s.most.Load() != 2 || s.entered.Load() < 10 {
+			if s.most.Load() != 2 || s.entered.Load() < 4 {
 				t.Errorf("%s had %d users at once and %d iterations", s.name, s.most.Load(), s.entered.Load())
 			}
 		}
@@ -129,7 +129,8 @@ func TestInstancesOneDown(t *testing.T) {
 		m := runBy(t, t.Context(), by, planOf(scenarios.Scenario{
 			Load: scenarios.ConstantRate{Rate: 300, Duration: 300 * time.Millisecond}, Requests: visit(),
 		}), urls[0], urls[1:]...)
-		if s := m.Series[0]; s.Requests != 90 || s.Failed < 28 || s.Failed > 32 ||
+		loops := int64(runtime.GOMAXPROCS(0)) // each begins at another instance
+		if s := m.Series[0]; s.Requests != 90 || s.Failed < 30-loops || s.Failed > 30+loops ||
 			all[0].entered.Load()+all[1].entered.Load() != s.Requests-s.Failed {
 			t.Errorf("%d of %d failed: %v", s.Failed, s.Requests, s.Errors)
 		}

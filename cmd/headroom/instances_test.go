@@ -107,8 +107,8 @@ func TestReferenceInstances(t *testing.T) {
 	if view == nil || failed > 0 || sent != 100 {
 		t.Fatalf("%d of %d requests failed, the server's view is %+v", failed, sent, view)
 	}
-	// Those of one in a hundred requests, which write, are not looked up.
-	if all := view.Tiers["overall"]; all.Hits+all.Misses < 90 || all.Hits+all.Misses > 110 {
+	// The account may begin and end a little late. One instance alone has half of it.
+	if all := view.Tiers["overall"]; all.Hits+all.Misses < 70 || all.Hits+all.Misses > 130 {
 		t.Errorf("the instances looked up %d values for 100 requests", all.Hits+all.Misses)
 	}
 	if got := view.Pools["primary"].MaxConns; got != 6 {
