@@ -20,9 +20,11 @@ type Instance struct {
 	URL string
 	// CPU is the CPU time that the arm has taken so far; nil where nobody knows.
 	CPU func() (time.Duration, error)
-	// Instructions is the number of instructions that the arm has executed so far; nil where nobody knows.
+	// Instructions is the number of instructions that the arm has executed so far; nil where nobody knows. Of an error,
+	// the slice has no such figure.
 	Instructions func() (int64, error)
-	// Allocated is what Go has allocated in the arm so far, bytes and objects; nil where nobody knows.
+	// Allocated is what Go has allocated in the arm so far, bytes and objects; nil where nobody knows. Of an error, the
+	// slice has no such figure.
 	Allocated func(ctx context.Context) (bytes, objects int64, err error)
 	// Snapshot is the reference server's account of itself; nil for any other service.
 	Snapshot func(ctx context.Context) (results.Snapshot, error)

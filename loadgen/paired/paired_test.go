@@ -293,3 +293,40 @@ func TestRunWithoutRestarts(t *testing.T) {
 		t.Errorf("%+v, %v; %d starts, %d parts", e, err, starts, parts)
 	}
 }
+
+// TestOptionalFigures: a slice whose instructions or allocations cannot be read lacks these figures and no other, and an
+// arm that did not answer is not asked again.
+func TestOptionalFigures(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("it sends load in real time")
+	}
+	o := options(t, oneLoad)
+	cpu, asked := time.Duration(0), 0
+	on := &Instance{
+		URL:          newArm(t).URL,
+		CPU:          func() (time.Duration, error) { cpu += time.Millisecond; return cpu, nil },
+		Instructions: func() (int64, error) { return 0, errors.New("others use the counters") },
+		Allocated: func(context.Context) (bytes, objects int64, err error) {
+			asked++
+			if asked > 2 {
+				return 0, 0, errors.New("no answer")
+			}
+			return int64(asked * 1e6), int64(asked * 1e3), nil
+		},
+	}
+	for slice, allocates := range []bool{true, false, false} {
+		m, err := o.measure(t.Context(), experiment.Base, on, o.Slice, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := m.Parts[0]
+		if p.CPU <= 0 || p.Instructions != 0 || (p.Allocated > 0) != allocates || (p.Objects > 0) != allocates {
+			t.Errorf("slice %d: CPU time %v, %d instructions, %d bytes, %d objects", slice+1, p.CPU, p.Instructions,
+				p.Allocated, p.Objects)
+		}
+	}
+	if asked != 3 {
+		t.Errorf("it was asked %d times", asked)
+	}
+}

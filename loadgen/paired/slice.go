@@ -52,7 +52,7 @@ func (o *Options) measure(ctx context.Context, arm experiment.Arm, on *Instance,
 
 func (o *Options) part(ctx context.Context, on *Instance, plan *scenarios.Plan) (p judge.SlicePart, err error) {
 	runtime.GC() // so that each slice begins with the same heap, and none collects what another has left
-	account := &account{of: on}
+	account := &account{of: on, watch: procstat.NewWatch(o.Load.Processes, 0)}
 	load := o.Load
 	load.Snapshot = account.take
 	p.Measurements, err = loadgen.Run(ctx, plan, on.URL, load)
@@ -63,9 +63,15 @@ func (o *Options) part(ctx context.Context, on *Instance, plan *scenarios.Plan) 
 	if !ok {
 		return p, account.err
 	}
-	p.CPU, p.Instructions = last.cpu-first.cpu, last.instructions-first.instructions
+	p.CPU = last.cpu - first.cpu
+	if first.counted && last.counted {
+		p.Instructions = last.instructions - first.instructions
+	}
+	p.Window = account.window
 	p.MemoryStalled = float64(last.stalled-first.stalled) / float64(last.at.Sub(first.at))
-	p.Allocated, p.Objects = last.bytes-first.bytes, last.objects-first.objects
+	if first.told && last.told {
+		p.Allocated, p.Objects = last.bytes-first.bytes, last.objects-first.objects
+	}
 	if on.Snapshot != nil && len(p.Views) > 0 {
 		p.View = &p.Views[0]
 		p.Allocated, p.Objects = p.View.AllocatedBytes, p.View.AllocatedObjects
@@ -75,9 +81,11 @@ func (o *Options) part(ctx context.Context, on *Instance, plan *scenarios.Plan) 
 
 // account takes the arm's account at the edges of the measured window.
 type account struct {
-	of    *Instance
-	taken []edge
-	err   error
+	of     *Instance
+	watch  *procstat.Watch
+	window results.HealthSecond // between the first edge and the last one
+	taken  []edge
+	err    error
 }
 
 // edge is what had been used up to an edge of the window.
@@ -85,26 +93,33 @@ type edge struct {
 	at             time.Time
 	cpu            time.Duration
 	instructions   int64
+	counted        bool          // the instructions are known
 	bytes, objects int64         // allocated
+	told           bool          // these are known
 	stalled        time.Duration // for memory
 }
 
-// take is called at each edge. What it asks the arm costs CPU time there, which is kept out of the window.
+// soon is how long after an edge the account of the arm may be begun.
+const soon = 10 * time.Millisecond
+
+// take is called at each edge. What it asks the arm costs CPU time there, which is kept out of the window where the arm
+// answers soon.
 func (a *account) take(ctx context.Context) (s results.Snapshot, err error) {
 	e := edge{at: time.Now(), stalled: procstat.MemoryStall()}
 	s.At = e.at
 	first := len(a.taken) == 0
+	if !first {
+		a.window = a.watch.Sofar()
+	}
+	err = a.read(&e)
+	if err == nil {
+		err = a.ask(ctx, &e, &s)
+	}
 	if first {
-		err = a.ask(ctx, &e, &s)
-	}
-	if err == nil && a.of.CPU != nil {
-		e.cpu, err = a.of.CPU()
-	}
-	if err == nil && a.of.Instructions != nil {
-		e.instructions, err = a.of.Instructions()
-	}
-	if err == nil && !first {
-		err = a.ask(ctx, &e, &s)
+		if err == nil && time.Since(e.at) < soon {
+			err = a.read(&e)
+		}
+		a.watch.Begin()
 	}
 	a.taken = append(a.taken, e)
 	if err != nil && ctx.Err() == nil {
@@ -113,12 +128,30 @@ func (a *account) take(ctx context.Context) (s results.Snapshot, err error) {
 	return s, err
 }
 
-// ask asks the arm for its own account.
+// read reads what this machine knows of the arm. Others may use the counters of instructions as well: then the slice has
+// no such figure.
+func (a *account) read(e *edge) (err error) {
+	if a.of.CPU != nil {
+		e.cpu, err = a.of.CPU()
+	}
+	if a.of.Instructions != nil {
+		n, err := a.of.Instructions()
+		e.instructions, e.counted = n, err == nil
+	}
+	return err
+}
+
+// ask asks the arm for its own account. An arm that does not say what it has allocated is not asked again: the slices
+// have no such figure until it is started anew.
 func (a *account) ask(ctx context.Context, e *edge, s *results.Snapshot) (err error) {
 	if a.of.Allocated != nil {
-		e.bytes, e.objects, err = a.of.Allocated(ctx)
+		bytes, objects, err := a.of.Allocated(ctx)
+		e.bytes, e.objects, e.told = bytes, objects, err == nil
+		if err != nil && ctx.Err() == nil {
+			a.of.Allocated = nil
+		}
 	}
-	if err == nil && a.of.Snapshot != nil {
+	if a.of.Snapshot != nil {
 		*s, err = a.of.Snapshot(ctx)
 	}
 	return err

@@ -18,7 +18,8 @@ const userHz = time.Second / 100
 // machineReader reads /proc (see proc(5)). It remembers what each process and thread had used, so that the sums do not
 // fall when one ends.
 type machineReader struct {
-	withChildren bool // the system under test descends from this process
+	withChildren bool         // the system under test descends from this process
+	cpus         *unix.CPUSet // that both may use, as it was at the first reading
 	processes    map[int]time.Duration
 	threads      map[int]threadTimes
 	system       time.Duration
@@ -31,17 +32,25 @@ func (r *machineReader) read() *machineReading {
 		return nil
 	}
 	m := &machineReading{}
-	m.busy, m.stolen, m.all = cpuTimes(string(stat), affinity().IsSet)
 	seen := map[int]threadTimes{}
 	if r.sumThreads(os.Getpid(), &r.own, seen) {
 		m.threads = new(r.own)
 	}
-	if r.withChildren && r.sumSystem(seen) {
-		m.system = new(r.system)
-		if r.theirs.ran > 0 {
+	var system []int
+	if r.withChildren {
+		pids, ok := descendants(os.Getpid(), nil)
+		if ok {
+			r.sumSystem(pids, seen)
+			m.system, system = new(r.system), pids
+		}
+		if ok && r.theirs.ran > 0 {
 			m.systemThreads = new(r.theirs)
 		}
 	}
+	if r.cpus == nil {
+		r.cpus = affinity(system)
+	}
+	m.busy, m.stolen, m.all = cpuTimes(string(stat), r.cpus.IsSet)
 	r.threads = seen
 	if snmp, err := os.ReadFile("/proc/net/snmp"); err == nil {
 		m.resent = resentSegments(string(snmp))
@@ -58,25 +67,29 @@ func (r *machineReader) read() *machineReading {
 	return m
 }
 
-// sumSystem adds up what the descendants of this process used; ok is false where the kernel does not list children.
-func (r *machineReader) sumSystem(seen map[int]threadTimes) (ok bool) {
-	pids, ok := descendants(os.Getpid(), nil)
-	if !ok {
-		return false
-	}
+// sumSystem adds up what the descendants of this process used.
+func (r *machineReader) sumSystem(pids []int, seen map[int]threadTimes) {
 	processes := make(map[int]time.Duration, len(pids))
 	for _, pid := range pids {
-		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		used, err := processTime(pid)
 		if err != nil {
 			continue // it has ended
 		}
-		used := processTime(stat)
 		r.system += used - r.processes[pid]
 		processes[pid] = used
 		r.sumThreads(pid, &r.theirs, seen)
 	}
 	r.processes = processes
-	return true
+}
+
+// processTime is the CPU time of a process with all threads that it has had, to the nanosecond: in /proc/PID/stat, it
+// is counted in hundredths of a second, with which those of many processes do not add up to that of a short slice. The
+// kernel composes the number of the clock of the pid's complement and the kind of clock (clock_getcpuclockid(3)).
+func processTime(pid int) (time.Duration, error) {
+	const scheduler = 2 // CPUCLOCK_SCHED of include/linux/posix-timers.h
+	var ts unix.Timespec
+	err := unix.ClockGettime(int32(^pid<<3|scheduler), &ts)
+	return time.Duration(ts.Nano()), err
 }
 
 // sumThreads adds to sum what the threads of a process ran and waited since the reading before.
@@ -135,13 +148,22 @@ func descendants(pid int, found []int) (_ []int, ok bool) {
 	return found, ok
 }
 
-// affinity is the set of CPUs on which this process, and what it started, may run. It is that of the first thread.
-func affinity() *unix.CPUSet {
-	var set unix.CPUSet
-	if unix.SchedGetaffinity(os.Getpid(), &set) != nil {
-		set.Fill() // they may run everywhere, as far as is known
+// affinity is the set of CPUs on which this process or one of the system's may run: they can be kept on CPUs of their
+// own. It is that of their first threads.
+func affinity(system []int) *unix.CPUSet {
+	var all, set unix.CPUSet
+	if unix.SchedGetaffinity(os.Getpid(), &all) != nil {
+		all.Fill() // they may run everywhere, as far as is known
 	}
-	return &set
+	for _, pid := range system {
+		if unix.SchedGetaffinity(pid, &set) != nil {
+			continue // it has ended
+		}
+		for i := range set {
+			all[i] |= set[i]
+		}
+	}
+	return &all
 }
 
 // cpuTimes sums those CPUs of /proc/stat that are allowed: whoever works on others is nobody's neighbour. The fields
@@ -177,21 +199,6 @@ func cpuTimes(stat string, allowed func(cpu int) bool) (busy, stolen, all time.D
 		}
 	}
 	return busy, stolen, all
-}
-
-// processTime reads user and system time from /proc/PID/stat, fields 14 and 15; 0 when it is not one.
-func processTime(stat []byte) time.Duration {
-	// The second field, the name in parentheses, may have any byte in it.
-	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-	if len(fields) < 13 {
-		return 0
-	}
-	user, err1 := strconv.ParseInt(fields[11], 10, 64)
-	system, err2 := strconv.ParseInt(fields[12], 10, 64)
-	if err1 != nil || err2 != nil {
-		return 0
-	}
-	return time.Duration(user+system) * userHz
 }
 
 // schedstat reads nanoseconds run and waited; a kernel that does not count them says 0 for a thread that has run.

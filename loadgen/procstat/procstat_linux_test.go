@@ -3,9 +3,14 @@ package procstat
 import (
 	"bufio"
 	"fmt"
+	"os"
 	"os/exec"
+	"slices"
+	"strconv"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/policycortex/headroom/results"
 )
@@ -29,10 +34,6 @@ func TestReadProc(t *testing.T) {
 		} {
 			t.Errorf("%q: %v, %v, %v; want %v ticks", stat, busy, stolen, all, want)
 		}
-	}
-	if d := processTime([]byte("7 (a) b) S 1 7 7 0 -1 4194560 95 0 0 0 25 17 0 0 20 0 1 0 2 3")); d !=
-		420*time.Millisecond {
-		t.Errorf("process time %v", d)
 	}
 	if v := resentSegments("Ip: Forwarding\nIp: 1\nTcp: RtoAlgorithm RetransSegs InErrs\nTcp: 1 42 0\n"); v == nil ||
 		*v != 42 {
@@ -93,6 +94,42 @@ func TestHealthOfTheSystem(t *testing.T) {
 	}
 	if s.Waited == nil || s.Stolen == nil || s.Resent == nil || s.Files == nil || *s.Files < 3 || s.Ports == nil {
 		t.Errorf("Linux tells more than %+v", s)
+	}
+}
+
+// TestAffinity: the CPUs are those of this process and of the system, which can be kept apart.
+func TestAffinity(t *testing.T) {
+	child := exec.Command("sleep", "60")
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = child.Process.Kill(); _ = child.Wait() })
+	all := affinity(nil)
+	t.Cleanup(func() { _ = unix.SchedSetaffinity(os.Getpid(), all) })
+	var cpus []int
+	for cpu := range len(all) * strconv.IntSize {
+		if all.IsSet(cpu) {
+			cpus = append(cpus, cpu)
+		}
+	}
+	first, last := slices.Min(cpus), slices.Max(cpus)
+	for pid, cpu := range map[int]int{os.Getpid(): first, child.Process.Pid: last} {
+		var set unix.CPUSet
+		set.Set(cpu)
+		if err := unix.SchedSetaffinity(pid, &set); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if own := affinity(nil); !own.IsSet(first) || own.Count() != 1 {
+		t.Errorf("%d CPUs of this process, want one", own.Count())
+	}
+	want := 2
+	if first == last {
+		want = 1
+	}
+	both := affinity([]int{child.Process.Pid})
+	if !both.IsSet(first) || !both.IsSet(last) || both.Count() != want {
+		t.Errorf("%d CPUs of both, want %d", both.Count(), want)
 	}
 }
 

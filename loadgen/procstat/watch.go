@@ -94,6 +94,11 @@ func (w *Watch) Run(ctx context.Context, start time.Time) {
 	}
 }
 
+// Sofar is what happened since Begin, as one interval of whatever length.
+func (w *Watch) Sofar() results.HealthSecond {
+	return w.read().second(w.first, w.first.at, w.health.Processes)
+}
+
 // second is what happened between two readings.
 func (h reading) second(before reading, start time.Time, where results.Processes) results.HealthSecond {
 	length := h.at.Sub(before.at).Seconds()

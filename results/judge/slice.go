@@ -20,6 +20,8 @@ type SlicePart struct {
 	View *results.ServerView
 	// Allocated and Objects are what Go allocated in the arm meanwhile; 0 where it is not known.
 	Allocated, Objects int64
+	// Window is how the machine was while the part was measured, however short that was.
+	Window results.HealthSecond
 	// MemoryStalled is the share of that time in which all tasks of this machine that had work to do waited for memory.
 	MemoryStalled float64
 }
@@ -218,8 +220,8 @@ const (
 // what the service answered, which would throw out the slow slices of a slow arm.
 func Veto(parts []SlicePart) string {
 	for _, p := range parts {
-		if crowded(p.Measurements) != "" {
-			return fmt.Sprintf("other processes used %.1f cores", numberOr0(p.Health.Totals().Others))
+		if p.crowded() {
+			return fmt.Sprintf("other processes used %.1f cores", *p.Window.Others)
 		}
 		if stolen := stolenShare(p.Measurements); stolen > noticeableSteal {
 			return fmt.Sprintf("other virtual machines took %.0f %% of this machine's CPU time", 100*stolen)
@@ -237,6 +239,19 @@ func Veto(parts []SlicePart) string {
 		}
 	}
 	return ""
+}
+
+// leastCounted is the CPU time, in seconds, from which others have used some: what all have used is counted in hundredths
+// of a second, by what runs when the clock ticks.
+const leastCounted = 0.05
+
+// crowded says that others kept the threads of the generator or of the arms from a CPU.
+func (p *SlicePart) crowded() bool {
+	if p.Health.Processes == results.ProcessesUnknown {
+		return false // those that took the CPUs may be the arms
+	}
+	_, crowds := crowding(p.Window)
+	return crowds && *p.Window.Others*p.Window.Length >= leastCounted
 }
 
 // lateShare is the share of the requests of open loads that the generator sent too late.

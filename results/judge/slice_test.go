@@ -148,13 +148,12 @@ func TestSliceFiguresOfFailures(t *testing.T) {
 }
 
 func TestVeto(t *testing.T) {
-	second := func(change func(*results.HealthSecond)) *results.Health {
-		s := results.HealthSecond{
-			At: 1, Length: 1, Generator: 0.3, System: new(0.3), Others: new(0.0), Stolen: new(0.0), Waited: new(0.1),
-			SysWaited: new(0.1),
+	// A window as the scenario regression has them.
+	window := func() results.HealthSecond {
+		return results.HealthSecond{
+			At: 0.25, Length: 0.25, Generator: 0.6, System: new(0.9), Others: new(0.0), Waited: new(0.3),
+			SysWaited: new(0.7),
 		}
-		change(&s)
-		return &results.Health{Processes: results.ProcessesChildren, Seconds: []results.HealthSecond{s}}
 	}
 	late := func(share float64) *results.Histogram {
 		h := results.NewHistogram()
@@ -171,28 +170,30 @@ func TestVeto(t *testing.T) {
 		change func(*SlicePart)
 		want   string
 	}{
-		"a quiet machine": {func(*SlicePart) {}, ""},
-		"others in the way": {func(p *SlicePart) {
-			p.Health = second(func(s *results.HealthSecond) { *s.Others, *s.Waited = 1.2, 0.7 })
-		}, "other processes used 1.2 cores"},
-		"others, and nobody waits": {func(p *SlicePart) {
-			p.Health = second(func(s *results.HealthSecond) { *s.Others = 1.2 })
+		"a quiet machine":          {func(*SlicePart) {}, ""},
+		"others in the way":        {func(p *SlicePart) { *p.Window.Others = 1.2 }, "other processes used 1.2 cores"},
+		"others, and nobody waits": {func(p *SlicePart) { *p.Window.Others, *p.Window.SysWaited = 1.2, 0.1 }, ""},
+		"others, of little use":    {func(p *SlicePart) { *p.Window.Others = 0.4 }, ""},
+		"the few ticks of a short window": {func(p *SlicePart) {
+			p.Window.Length, *p.Window.Others = 0.04, 1
 		}, ""},
-		"other virtual machines": {func(p *SlicePart) {
-			p.Health = second(func(s *results.HealthSecond) { *s.Stolen = 0.1 })
-		}, "other virtual machines took 5 %"},
-		"memory":           {func(p *SlicePart) { p.MemoryStalled = 0.02 }, "waited for memory 2 %"},
-		"late":             {func(p *SlicePart) { p.Loads[0].OwnLag = late(0.06) }, "sent 6 % of the requests"},
-		"seldom late":      {func(p *SlicePart) { p.Loads[0].OwnLag = late(0.04) }, ""},
-		"no ports":         {func(p *SlicePart) { p.Loads[0].OutOfPorts = 3 }, "out of local ports"},
-		"a slow service":   {func(p *SlicePart) { p.Series[0].Response = histogram(9 * time.Second) }, ""},
-		"a failing one":    {func(p *SlicePart) { p.Series[0].Failed = 1000 }, ""},
-		"one with a queue": {func(p *SlicePart) { p.Loads[0].Dropped, p.Loads[0].Sent = 900, 100 }, ""},
+		"others that may be the arms": {func(p *SlicePart) {
+			p.Health.Processes, *p.Window.Others = results.ProcessesUnknown, 1.2
+		}, ""},
+		"a machine that does not tell": {func(p *SlicePart) { p.Window = results.HealthSecond{Length: 0.25} }, ""},
+		"other virtual machines":       {func(p *SlicePart) { p.Generator.StolenShare = 0.05 }, "other virtual machines took 5 %"},
+		"memory":                       {func(p *SlicePart) { p.MemoryStalled = 0.02 }, "waited for memory 2 %"},
+		"late":                         {func(p *SlicePart) { p.Loads[0].OwnLag = late(0.06) }, "sent 6 % of the requests"},
+		"seldom late":                  {func(p *SlicePart) { p.Loads[0].OwnLag = late(0.04) }, ""},
+		"no ports":                     {func(p *SlicePart) { p.Loads[0].OutOfPorts = 3 }, "out of local ports"},
+		"a slow service":               {func(p *SlicePart) { p.Series[0].Response = histogram(9 * time.Second) }, ""},
+		"a failing one":                {func(p *SlicePart) { p.Series[0].Failed = 1000 }, ""},
+		"one with a queue":             {func(p *SlicePart) { p.Loads[0].Dropped, p.Loads[0].Sent = 900, 100 }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := SlicePart{Measurements: measured(), Open: true}
 			p.Generator.CPUs = 2
-			p.Health = second(func(*results.HealthSecond) {})
+			p.Health, p.Window = &results.Health{Processes: results.ProcessesChildren}, window()
 			p.Loads[0].OwnLag = late(0)
 			c.change(&p)
 			got := Veto([]SlicePart{p})

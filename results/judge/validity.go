@@ -47,9 +47,7 @@ func crowded(m *results.Measurements) string {
 			continue
 		}
 		all += s.Length
-		wait := max(numberOr0(s.Waited), numberOr0(s.SysWaited))
-		used := s.Generator + numberOr0(s.System) + *s.Others
-		if wait > maxWait && *s.Others >= minOthers*used {
+		if wait, crowds := crowding(s); crowds {
 			disturbed += s.Length
 			others += *s.Others * s.Length
 			worst = max(worst, wait)
@@ -63,6 +61,17 @@ func crowded(m *results.Measurements) string {
 		"the generator or of the system under test waited up to %.0f %% of the time in which they could have run "+
 		"(the limit is %.0f %%)",
 		disturbed, all, others/disturbed, 100*worst, 100*maxWait)
+}
+
+// crowding is the share of the time in which threads of the run could have run that they waited for a CPU, and whether
+// others took it from them.
+func crowding(s results.HealthSecond) (wait float64, crowds bool) {
+	if s.Others == nil {
+		return 0, false
+	}
+	wait = max(numberOr0(s.Waited), numberOr0(s.SysWaited))
+	used := s.Generator + numberOr0(s.System) + *s.Others
+	return wait, wait > maxWait && *s.Others >= minOthers*used
 }
 
 // measures says whether any scenario measured during the whole of a stretch of time.
