@@ -63,22 +63,36 @@ func (c ceiling) headline() string {
 	case c.Outcome == results.Invalid:
 		return "the capacity is not known: most trials say nothing"
 	case c.AtMost:
-		return fmt.Sprintf("the objectives do not hold at %s or more: %s", rate(r.High), objectives)
+		return fmt.Sprintf("the objectives do not hold at %s or more: %s", c.iterations(r.High), objectives)
 	case c.AtLeast:
-		return fmt.Sprintf("the capacity is at least %s, with %s", rate(r.Low), objectives)
+		return fmt.Sprintf("the capacity is at least %s, with %s", c.rateText(r.Low), objectives)
 	default:
-		return fmt.Sprintf("the capacity is %s (95 %% interval %s to %s), with %s", c.rateText(r.Middle), rate(r.Low),
-			rate(r.High), objectives)
+		return fmt.Sprintf("the capacity is %s (95 %% interval %s to %s), with %s", c.rateText(r.Middle),
+			c.iterations(r.Low), c.iterations(r.High), objectives)
 	}
 }
 
-// rateText is a rate and, where the scenario has flows, how many requests that is.
-func (c ceiling) rateText(perSecond float64) string {
-	if c.RequestsPerIteration <= 1.0001 {
+// flows says that an iteration has more than one request.
+func (c ceiling) flows() bool { return c.RequestsPerIteration > 1.0001 }
+
+// iterations shows a rate of iterations, and requests one of requests. Without flows, both are the same.
+func (c ceiling) iterations(perSecond float64) string { return c.named(perSecond, " iterations/s") }
+func (c ceiling) requests(perSecond float64) string   { return c.named(perSecond, " requests/s") }
+
+func (c ceiling) named(perSecond float64, unit string) string {
+	if !c.flows() {
 		return rate(perSecond)
 	}
-	return fmt.Sprintf("%s iterations/s, which are %s requests/s", perSecondText(perSecond),
-		perSecondText(perSecond*c.RequestsPerIteration))
+	return perSecondText(perSecond) + unit
+}
+
+// rateText is a rate of iterations and, where the scenario has flows, how many requests that is.
+func (c ceiling) rateText(perSecond float64) string {
+	text := c.iterations(perSecond)
+	if c.flows() {
+		text += ", which are " + c.requests(perSecond*c.RequestsPerIteration)
+	}
+	return text
 }
 
 func (c ceiling) objectivesText() string {
@@ -96,24 +110,27 @@ type fact struct{ Name, Text string }
 func (c ceiling) facts() (all []fact) {
 	add := func(name, format string, a ...any) { all = append(all, fact{name, fmt.Sprintf(format, a...)}) }
 	if c.Binding != "" {
-		add("Crossed first", "%s", c.Binding)
+		add("Crossed most often", "%s", c.Binding)
 	}
 	bound := c.Bound
-	if bound == string(capacity.Unknown) {
-		bound = "unknown: no resource that was watched was used up"
+	if c.WhyUnknown != "" {
+		bound += ": " + c.WhyUnknown
 	}
 	add("Bound by", "%s", bound)
+	if text := c.hiccupsText(); text != "" {
+		add("Hiccups", "%s", text)
+	}
 	if soak := c.soakText(); soak != "" {
 		add("Soak", "%s", soak)
 	}
 	if c.Knee > 0 {
-		add("Knee", "%s: from there on P95 is twice that at light load", rate(c.Knee))
+		add("Knee", "%s: from there on P95 is twice that at light load", c.iterations(c.Knee))
 	}
-	if c.Plan.Today > 0 && c.Rate != nil && !c.AtMost {
+	if c.Plan.Today > 0 && c.known() && !c.AtMost {
 		add("Headroom today", "%s", c.headroomText())
 	}
 	if b := c.Beyond; b != nil {
-		add("Beyond", "%s", beyondText(*b))
+		add("Beyond", "%s", c.beyondText(*b))
 	}
 	if law := lawText(c.Law); law != "" {
 		add("Scalability law", "%s", law)
@@ -133,10 +150,10 @@ func (c ceiling) soakText() string {
 		switch {
 		case t.Kind != results.TrialSoak || t.Veto != "":
 		case t.Bad:
-			text = fmt.Sprintf("%s for %s did not hold: %s", rate(t.Rate), lasted(t.Seconds),
+			text = fmt.Sprintf("%s for %s did not hold: %s", c.iterations(t.Rate), lasted(t.Seconds),
 				strings.Join(crossedTexts(t), "; "))
 		default:
-			text = fmt.Sprintf("%s for %s held", rate(t.Rate), lasted(t.Seconds))
+			text = fmt.Sprintf("%s for %s held", c.iterations(t.Rate), lasted(t.Seconds))
 		}
 	}
 	return text
@@ -146,44 +163,79 @@ func (c ceiling) soakText() string {
 func (c ceiling) headroomText() string {
 	more := func(to float64) string { return fmt.Sprintf("%+.0f %%", 100*(to/c.Plan.Today-1)) }
 	if c.AtLeast {
-		return fmt.Sprintf("at least %s above %s", more(c.Rate.Low), rate(c.Plan.Today))
+		return fmt.Sprintf("at least %s above %s", more(c.Rate.Low), c.iterations(c.Plan.Today))
 	}
-	return fmt.Sprintf("%s above %s (95 %% interval %s to %s)", more(c.Rate.Middle), rate(c.Plan.Today),
+	return fmt.Sprintf("%s above %s (95 %% interval %s to %s)", more(c.Rate.Middle), c.iterations(c.Plan.Today),
 		more(c.Rate.Low), more(c.Rate.High))
 }
 
-func beyondText(b results.Beyond) string {
-	text := fmt.Sprintf("%s: at %s, %.0f %% of the capacity is answered well (%s)", b.Behaviour, rate(b.Rate),
-		100*b.Share, rate(b.Goodput))
+func (c ceiling) beyondText(b results.Beyond) string {
+	text := fmt.Sprintf("%s: at %s, %.0f %% of the capacity is answered well (%s)", b.Behaviour, c.iterations(b.Rate),
+		100*b.Share, c.requests(b.Goodput))
 	if b.Refused > 0 {
 		text += fmt.Sprintf(", %.0f %% refused", 100*b.Refused)
 	}
+	after := c.iterations(b.After)
 	if b.Recovered == nil {
-		return fmt.Sprintf("%s; after it, %s at %s were not enough to recover", text, seconds(b.Watched), rate(b.After))
+		return fmt.Sprintf("%s; after it, %s at %s were not enough to recover", text, seconds(b.Watched), after)
 	}
-	return fmt.Sprintf("%s; at %s it recovers within %s", text, rate(b.After), seconds(max(1, *b.Recovered)))
+	return fmt.Sprintf("%s; at %s it recovers within %s", text, after, seconds(max(1, *b.Recovered)))
 }
+
+// known says that a report may speak of the rate.
+func (c ceiling) known() bool { return c.Rate != nil && c.Outcome != results.Invalid }
+
+// hiccupsText says how many trials below the capacity were bad, for no reason of the rate.
+func (c ceiling) hiccupsText() string {
+	if !c.known() || c.AtMost {
+		return ""
+	}
+	below, bad := 0, 0
+	for _, t := range c.Trials {
+		if t.Veto == "" && t.Rate < c.Rate.Low {
+			below++
+			if t.Bad {
+				bad++
+			}
+		}
+	}
+	if bad == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d of %s below the lower end bad; the capacity is that without what made them so", bad,
+		Plural(below, "trial"))
+}
+
+// planHeading names the columns of forecastRow.
+var planHeading = []string{"rate", "instances", "95 % interval", "cost of a million requests"}
 
 func (c ceiling) forecastRow(f capacity.Forecast) []string {
 	cost := none
-	if f.PerMillion > 0 {
-		cost = threeDigits(f.PerMillion)
+	switch {
+	case f.Cost > 0 && f.AtMost:
+		cost = "at most " + perSecondText(f.CostHigh)
+	case f.Cost > 0:
+		cost = fmt.Sprintf("%s (%s to %s)", perSecondText(f.Cost), perSecondText(f.CostLow), perSecondText(f.CostHigh))
 	}
-	interval := fmt.Sprintf("%d to %d", f.Low, f.High)
+	instances, interval := count(int64(f.Instances)), fmt.Sprintf("%d to %d", f.Low, f.High)
+	if f.AtMost {
+		instances, interval = "at most "+count(int64(f.High)), none
+	}
 	if f.Refusal != "" {
 		interval += " (assumed)"
 	}
-	return []string{rate(f.Rate), count(int64(f.Instances)), interval, cost}
+	return []string{c.iterations(f.Rate), instances, interval, cost}
 }
 
-func whatIfText(w results.WhatIf) string {
+func (c ceiling) whatIfText(w results.WhatIf) string {
 	switch {
 	case w.Rate == nil:
 		return none
 	case w.AtMost:
-		return "below " + rate(w.Rate.High)
+		return "below " + c.iterations(w.Rate.High)
 	case w.AtLeast:
-		return "at least " + rate(w.Rate.Low)
+		return "at least " + c.iterations(w.Rate.Low)
 	}
-	return fmt.Sprintf("%s (%s to %s)", rate(w.Rate.Middle), rate(w.Rate.Low), rate(w.Rate.High))
+	return fmt.Sprintf("%s (%s to %s)", c.iterations(w.Rate.Middle), c.iterations(w.Rate.Low),
+		c.iterations(w.Rate.High))
 }

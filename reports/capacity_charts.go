@@ -8,13 +8,15 @@ import (
 	"github.com/policycortex/headroom/results"
 )
 
+const machineTone = 0
+
 // resources are what a service can run out of, as shares of what there is.
 var resources = []struct {
 	name string
 	tone int
 	of   func(u results.Use) *float64
 }{
-	{"CPU of the machine", 0, results.Use.MachineShare},
+	{"CPU of the machine", machineTone, results.Use.MachineShare},
 	{"CPU of the server", 1, results.Use.ServerShare},
 	{"garbage collection", 5, results.Use.GCShare},
 	{"waiting for a CPU", 3, func(u results.Use) *float64 { return u.Waited }},
@@ -27,6 +29,9 @@ func (c ceiling) resourceChart() *chart {
 	last, most := 0.0, 0.0
 	for _, r := range resources {
 		l := line{name: r.name, tone: r.tone, dash: pointsAlone}
+		if r.tone == machineTone && c.Processes == results.ProcessesElsewhere {
+			l.name = "CPU of the generator's machine"
+		}
 		for _, t := range c.Trials {
 			if share := r.of(t.Use); share != nil && t.Veto == "" {
 				l.dots = append(l.dots, dot{x: fourDecimals(t.Rate), y: fourDecimals(*share)})

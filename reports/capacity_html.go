@@ -58,7 +58,9 @@ func CapacityHTML(w io.Writer, of *results.Capacity) error {
 		p.Plans = append(p.Plans, c.forecastRow(f))
 	}
 	for _, what := range c.WhatIf {
-		p.WhatIfs = append(p.WhatIfs, fact{what.Objective, whatIfText(what)})
+		if c.known() {
+			p.WhatIfs = append(p.WhatIfs, fact{what.Objective, c.whatIfText(what)})
+		}
 	}
 	if err := parsedPage.ExecuteTemplate(w, "capacity.html", p); err != nil {
 		return fmt.Errorf("draw %s: %w", HTMLFile, err)
@@ -78,10 +80,7 @@ func trialRows(trials []results.CapacityTrial) (rows []trialRow) {
 
 // FailedShare is the share of its requests that failed.
 func (t trialRow) FailedShare() string {
-	if t.Requests == 0 {
-		return none
-	}
-	return percent(float64(t.Failed) / float64(t.Requests))
+	return shareOf(t.Requests, t.CapacityTrial.FailedShare())
 }
 
 // Load is what was sent.
@@ -218,7 +217,7 @@ func (c ceiling) posteriorChart() chart {
 	out := chart{
 		ID: "posterior-chart", Kind: "density", Title: "What the trials say of the capacity",
 		Note: "The probability of each rate to be the capacity, as a share of that of the most probable one. At the " +
-			"capacity, a trial is as likely good as bad.",
+			"capacity, as many requests miss the objectives as may, in the mean of many trials.",
 	}
 	x := opts.XAxis{Name: "requests or flows per second", Min: 0, Max: roundUp(last)}
 	y := opts.YAxis{Name: "relative probability", Min: 0, Max: 1}

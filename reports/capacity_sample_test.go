@@ -45,12 +45,15 @@ func foundCapacity() *results.Capacity {
 		Objectives: results.Objectives{{Metric: "http_req_duration", Expression: "p(95)<50"}},
 		Rate:       &capacity.Interval{Low: 5400, Middle: 5620, High: 5910}, RequestsPerIteration: 1, Proven: true,
 		Knee: 4210, Binding: "http_req_duration: p(95)<50", Bound: string(capacity.MachineCPU),
-		Evidence: []string{"CPU of the machine in use: 91.0 % at the highest rate that was good (5600/s)"},
+		Evidence: []string{"CPU of the machine in use: 91.0 % at the highest rate that was good (5,600/s)"},
 		Plan: results.PlanRecord{
 			Use: 0.7, Spare: 1, Price: 0.12, Assumed: true, Today: 3000, Measured: 1,
 			Shared: [2]float64{0.02, 0.05},
 		},
-		Forecast: []capacity.Forecast{{Rate: 20_000, Low: 6, Instances: 7, High: 8, PerMillion: 0.0117}},
+		Forecast: []capacity.Forecast{{
+			Rate: 20_000, Low: 6, Instances: 7, High: 8, CostLow: 0.01, Cost: 0.0117,
+			CostHigh: 0.0133,
+		}},
 		WhatIf: []results.WhatIf{
 			{Objective: "http_req_duration: p(95)<10", Rate: &capacity.Interval{Low: 3900, Middle: 4400, High: 4900}},
 			{
@@ -73,7 +76,7 @@ func foundCapacity() *results.Capacity {
 		Law: &results.LawRecord{
 			Alpha: [3]float64{0.02, 0.031, 0.05}, Beta: [3]float64{0, 0.0004, 0.001},
 			Gamma: [3]float64{2100, 2200, 2300},
-			Over:  "users", Model: capacity.Full, RSquared: 0.991, Peak: 49, Most: 7400,
+			Over:  "users", Model: capacity.Full, RSquared: 0.991, Peak: 29, PeakLow: 24, Most: 7400,
 			Others: []capacity.Fit{
 				{Law: capacity.Law{Alpha: 0.031, Beta: 0.0004, Gamma: 2200}, Model: capacity.Full, RSquared: 0.991},
 				{Law: capacity.Law{Gamma: 1000}, Model: capacity.Linear, RSquared: 0.2},
@@ -137,7 +140,7 @@ func instancesCapacity() *results.Capacity {
 	}
 	c.Instances[6].Veto = "the generator was the limit: it used 85 % of its CPUs"
 	c.Forecast = append(c.Forecast, capacity.Forecast{
-		Rate: 60_000, Low: 40, Instances: 60, High: 120, PerMillion: 0.0333, Assumed: true,
+		Rate: 60_000, Low: 40, Instances: 60, High: 120, CostLow: 0.0222, Cost: 0.0333, CostHigh: 0.0667, Assumed: true,
 		Refusal: "the law over instances says nothing of more than 8, which is twice as many as were measured",
 	})
 	return c
@@ -155,7 +158,7 @@ func twoCapacity() *results.Capacity {
 func requiredCapacity() *results.Capacity {
 	c := foundCapacity()
 	c.Design.Require, c.Outcome, c.Valid = 6000, results.Fail, true
-	c.Reasons = []string{"6000/s are required, and the lower end of the interval is 5400/s"}
+	c.Reasons = []string{"6,000/s are required, and the lower end of the interval is 5,400/s"}
 	c.RequestsPerIteration = 2.5 // and of other services nobody knows what they use
 	for i := range c.Trials {
 		c.Trials[i].Use = results.Use{CPUs: 2, Generator: 0.3}
@@ -168,9 +171,10 @@ func requiredCapacity() *results.Capacity {
 func boundedCapacity() *results.Capacity {
 	c := foundCapacity()
 	c.AtLeast, c.Valid, c.Outcome, c.Proven = true, false, results.Unresolved, false
-	c.Reasons = []string{"the generator was the limit at 6100/s: the capacity is at least 5400/s"}
+	c.Reasons = []string{"the generator was the limit at 6,100/s: the capacity is at least 5,400/s"}
 	c.Warnings, c.Law, c.Beyond, c.Knee, c.Binding = []string{"a warning"}, nil, nil, 0, ""
-	c.Bound, c.Forecast, c.WhatIf = string(capacity.Unknown), []capacity.Forecast{}, nil
+	c.Bound, c.WhatIf = string(capacity.Generator), nil
+	c.Forecast[0].AtMost = true
 	return c
 }
 
@@ -179,7 +183,8 @@ func spoiltCapacity() *results.Capacity {
 	c := boundedCapacity()
 	c.Rate, c.Posterior, c.AtLeast, c.Outcome = nil, nil, false, results.Invalid
 	c.Reasons = []string{"6 of 7 trials say nothing: the machine was too busy"}
-	c.Trials, c.Bracket = nil, c.Bracket[:1]
+	c.Trials, c.Bracket, c.Forecast = nil, c.Bracket[:1], []capacity.Forecast{}
+	c.Bound, c.WhyUnknown = string(capacity.Unknown), "no trial was bad"
 	return c
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/go-echarts/go-echarts/v2/opts"
 
 	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/results/capacity"
 )
 
 // scalingPart is what the page says of the throughput over users, or over instances.
@@ -61,12 +62,30 @@ func lawText(l *results.LawRecord) string {
 		shareText(l.Alpha[1]),
 		shareText(l.Alpha[0]), shareText(l.Alpha[2]), shareText(l.Beta[1]), shareText(l.Beta[0]), shareText(l.Beta[2]))
 	if l.Peak > 0 {
-		text += fmt.Sprintf("; the peak is %s at %s %s", rate(l.Most), threeDigits(l.Peak), l.Over)
+		text += fmt.Sprintf("; the peak is %s at %s %s (95 %% interval %s)", rate(l.Most), threeDigits(l.Peak), l.Over,
+			peakInterval(l))
+	}
+	if best := modelTexts[l.Model]; best != "" {
+		text += "; of the models, " + best + " explains the samples best by AICc"
 	}
 	if l.Refusal != "" {
 		text += "; no word on more " + l.Over + " than were measured: " + l.Refusal
 	}
 	return text
+}
+
+func peakInterval(l *results.LawRecord) string {
+	if l.PeakHigh == 0 {
+		return "from " + threeDigits(l.PeakLow) + " on"
+	}
+	return threeDigits(l.PeakLow) + " to " + threeDigits(l.PeakHigh)
+}
+
+// modelTexts name the models of a law.
+var modelTexts = map[capacity.Model]string{
+	capacity.Full: "the one with both", capacity.Linear: "the one with neither",
+	capacity.Contention: "the one with contention alone",
+	capacity.Coherence:  "the one with coherence alone",
 }
 
 // planText says what a forecast assumes.
@@ -94,23 +113,20 @@ func (c ceiling) planText() string {
 	return text
 }
 
-// lawChart draws the throughput of users who do not pause, over all users or all instances, with the scalability law.
+// lawChart draws the good throughput of users who do not pause, over all users or all instances, with the law.
 func (c ceiling) lawChart(p scalingPart) chart {
 	var measured, law, low, high []dot
 	last, most := 1.0, 0.0
-	for _, t := range p.Steps {
-		n := float64(t.Users)
-		if p.OverInstances {
-			n = float64(t.Instances)
-		}
-		last = max(last, n)
-		measured = append(measured, dot{x: n, y: fourDecimals(t.Achieved)})
-		most = max(most, t.Achieved)
+	for _, sample := range p.samples() {
+		last = max(last, sample.N)
+		measured = append(measured, dot{x: sample.N, y: fourDecimals(sample.X)})
+		most = max(most, sample.X)
 	}
 	out := chart{ID: "law-chart", Kind: "users", Title: "Throughput over concurrency", Note: p.Caption}
 	if p.OverInstances {
 		out.ID, out.Kind, out.Title = "instances-chart", p.ID, p.Title
 	}
+	out.Note += " Each dot is a stretch that counts: what was answered without a failure."
 	lines := []line{{"measured", 0, pointsAlone, measured}}
 	if p.Law != nil {
 		for _, at := range p.Law.Band {
@@ -131,4 +147,21 @@ func (c ceiling) lawChart(p scalingPart) chart {
 	y := opts.YAxis{Name: "per second", Min: 0, Max: roundUp(most)}
 	out.Choices = []picture{newPicture(p.ID, out.ID, x, y, lines, overlay{})}
 	return out
+}
+
+// samples are the good throughputs of the stretches that count, which the law is fitted to.
+func (p scalingPart) samples() (all []capacity.Sample) {
+	if p.Law != nil && len(p.Law.Samples) > 0 {
+		return p.Law.Samples
+	}
+	for _, t := range p.Steps {
+		n := t.Users
+		if p.OverInstances {
+			n = t.Instances
+		}
+		if t.Veto == "" {
+			all = append(all, capacity.Sample{N: float64(n), X: t.GoodRate()})
+		}
+	}
+	return all
 }

@@ -35,16 +35,16 @@ func CapacityText(w io.Writer, of *results.Capacity) error {
 		fmt.Fprintf(&b, "    %s\n", onOneLine(line))
 	}
 	if len(c.Forecast) > 0 {
-		t := textTable{rows: [][]string{{"rate", "instances", "95 % interval", "cost of a million"}}}
+		t := textTable{rows: [][]string{planHeading}}
 		for _, f := range c.Forecast {
 			t.add(c.forecastRow(f)...)
 		}
 		fmt.Fprintf(&b, "\nPlan. %s\n%s", onOneLine(c.planText()), t.String())
 	}
-	if len(c.WhatIf) > 0 {
+	if len(c.WhatIf) > 0 && c.known() {
 		t := textTable{left: 2, rows: [][]string{{"objective", "capacity (95 % interval)"}}}
 		for _, w := range c.WhatIf {
-			t.add(w.Objective, whatIfText(w))
+			t.add(w.Objective, c.whatIfText(w))
 		}
 		fmt.Fprintf(&b, "\nAt other limits, from the same trials\n%s", t.String())
 	}
@@ -89,7 +89,7 @@ func CapacityMarkdown(w io.Writer, of *results.Capacity) error {
 	}
 	b.WriteString("\n" + facts.String())
 	if len(c.Forecast) > 0 {
-		t := markdownTable{heading: []string{"rate", "instances", "95 % interval", "cost of a million"}}
+		t := markdownTable{heading: planHeading}
 		for _, f := range c.Forecast {
 			t.add(c.forecastRow(f)...)
 		}
@@ -125,7 +125,8 @@ func CapacityJUnit(w io.Writer, of *results.Capacity) error {
 	return suite.write(w)
 }
 
-// CapacityFigures are the figures of a capacity for other tools.
+// CapacityFigures are the figures of a capacity for other tools: the capacity and the knee in iterations per second,
+// and the goodput beyond in requests per second, as is the capacity once more where the scenario has flows.
 func CapacityFigures(c *results.Capacity) (all []export.Figure) {
 	if c.Rate == nil || c.Outcome == results.Invalid {
 		return nil
@@ -139,6 +140,15 @@ func CapacityFigures(c *results.Capacity) (all []export.Figure) {
 		capacity.Low, capacity.High = new(c.Rate.Low), new(c.Rate.High)
 	}
 	all = append(all, capacity)
+	if of := (ceiling{c}); of.flows() {
+		requests := capacity
+		requests.Metric, requests.Value = "capacity_requests", value*c.RequestsPerIteration
+		if requests.Low != nil {
+			requests.Low = new(*capacity.Low * c.RequestsPerIteration)
+			requests.High = new(*capacity.High * c.RequestsPerIteration)
+		}
+		all = append(all, requests)
+	}
 	if c.Knee > 0 {
 		all = append(all, export.Figure{
 			Metric: "capacity_knee", Statistic: "rate", Value: c.Knee, Unit: "1/s", MoreIsBetter: true,

@@ -18,23 +18,8 @@ const none = "–"
 // percentiles are the columns of the latency table.
 var percentiles = []float64{50, 75, 90, 95, 99, 99.9}
 
-// threeDigits shows three significant digits, all digits of the whole part, and at most three decimals. Small values
-// are not shown as 0.
-func threeDigits(v float64) string {
-	switch size := math.Abs(v); {
-	case size == 0:
-		return "0"
-	case v > 0 && v < 0.0005:
-		return "<0.001"
-	case size < 0.9995:
-		return strconv.FormatFloat(v, 'f', 3, 64)
-	case size < 9.995:
-		return strconv.FormatFloat(v, 'f', 2, 64)
-	case size < 99.95:
-		return strconv.FormatFloat(v, 'f', 1, 64)
-	}
-	return scenarios.GroupDigits(strconv.FormatFloat(v, 'f', 0, 64))
-}
+// threeDigits shows three significant digits: see [scenarios.ThreeDigits].
+func threeDigits(v float64) string { return scenarios.ThreeDigits(v) }
 
 // millis shows a duration in milliseconds without its unit.
 func millis(ms float64) string { return threeDigits(ms) }
@@ -116,15 +101,10 @@ func shareOf(whole int64, share float64) string {
 	return percent(share)
 }
 
-func rate(perSecond float64) string { return perSecondText(perSecond) + "/s" }
+func rate(perSecond float64) string { return scenarios.PerSecond(perSecond) }
 
 // perSecondText shows a rate without its unit. Unlike times, small rates keep three significant digits.
-func perSecondText(v float64) string {
-	if size := math.Abs(v); size > 0 && size < 0.1 {
-		return strconv.FormatFloat(v, 'f', threeSignificant(size), 64)
-	}
-	return threeDigits(v)
-}
+func perSecondText(v float64) string { return scenarios.RateDigits(v) }
 
 func seconds(s float64) string { return threeDigits(s) + " s" }
 
@@ -178,15 +158,12 @@ func gateActual(g results.Gate) string {
 		return withUnit(apart(g.Actual, g.Target, 2), g.Unit)
 	}
 	const fewest = 4
-	text := apart(g.Actual, g.Target, max(fewest, threeSignificant(size)))
+	text := apart(g.Actual, g.Target, max(fewest, scenarios.SignificantDecimals(size)))
 	for len(text)-strings.IndexByte(text, '.')-1 > fewest && strings.HasSuffix(text, "0") {
 		text = strings.TrimSuffix(text, "0")
 	}
 	return withUnit(text, g.Unit)
 }
-
-// threeSignificant is the number of decimals that gives a size below 1 three significant digits.
-func threeSignificant(size float64) int { return min(2-int(math.Floor(math.Log10(size))), 12) }
 
 // apart shows a number with at least the given decimals, and more if it would otherwise look like the target or like 0.
 func apart(v, target float64, decimals int) string {

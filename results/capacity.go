@@ -24,6 +24,7 @@ type Capacity struct {
 	Scenario    Scenario       `json:"scenario"`
 	Environment Environment    `json:"environment"`
 	Design      CapacityDesign `json:"design"`
+	Processes   Processes      `json:"processes,omitempty"` // where those of the service are
 	Started     time.Time      `json:"started"`
 	Elapsed     float64        `json:"elapsed_seconds"`
 	Interrupted bool           `json:"interrupted,omitempty"`
@@ -40,12 +41,15 @@ type Capacity struct {
 	RequestsPerIteration float64 `json:"requests_per_iteration"`
 	Proven               bool    `json:"proven"` // the soak at the lower end held
 	// Knee is the rate from which on the response time is twice that at light load; 0 where it was not seen.
-	Knee    float64 `json:"knee"`
-	Binding string  `json:"binding"` // the objective that is crossed first; empty: not seen
-	// Bound is what was exhausted first, or unknown.
-	Bound    string     `json:"bound"`
-	Evidence []string   `json:"evidence,omitempty"`
-	Law      *LawRecord `json:"usl,omitempty"` // over users
+	Knee float64 `json:"knee"`
+	// Binding is the objective that was crossed in most bad trials; of those that were in as many, the one that was at
+	// the lowest rate. Empty: none was.
+	Binding string `json:"binding"`
+	// Bound is what was exhausted first, or unknown; WhyUnknown is why it is that.
+	Bound      string     `json:"bound"`
+	WhyUnknown string     `json:"why_unknown,omitempty"`
+	Evidence   []string   `json:"evidence,omitempty"`
+	Law        *LawRecord `json:"usl,omitempty"` // over users
 	// InstanceLaw is the law over instances, where enough numbers of them were measured, and Efficiency what each
 	// number does compared with one.
 	InstanceLaw *LawRecord            `json:"usl_instances,omitempty"`
@@ -154,6 +158,17 @@ type CapacityTrial struct {
 	Use    Use     `json:"use"`
 }
 
+// FailedShare is the share of the requests that failed; 0 without any.
+func (t CapacityTrial) FailedShare() float64 {
+	if t.Requests == 0 {
+		return 0
+	}
+	return float64(t.Failed) / float64(t.Requests)
+}
+
+// GoodRate is the iterations per second that were answered, without the share that failed.
+func (t CapacityTrial) GoodRate() float64 { return t.Achieved * (1 - t.FailedShare()) }
+
 // Value is what an objective was held against.
 type Value struct {
 	Objective string  `json:"objective"`
@@ -217,11 +232,15 @@ type LawRecord struct {
 	Beta  [3]float64 `json:"beta"`
 	Gamma [3]float64 `json:"gamma"`
 	// Over is what N is: users, instances.
-	Over     string            `json:"over"`
-	Model    capacity.Model    `json:"model"` // the best by AICc
-	RSquared float64           `json:"r_squared"`
-	Peak     float64           `json:"peak,omitempty"` // concurrency; 0: none within what was measured
-	Most     float64           `json:"most,omitempty"` // throughput there
+	Over     string         `json:"over"`
+	Model    capacity.Model `json:"model"` // the best by AICc
+	RSquared float64        `json:"r_squared"`
+	// Peak is the concurrency with the highest throughput, which is Most; 0: none where the law may be asked, which is
+	// up to twice what was measured, and up to that where there is a Refusal. PeakHigh is 0 where it lies farther.
+	Peak     float64           `json:"peak,omitempty"`
+	PeakLow  float64           `json:"peak_lo,omitempty"`
+	PeakHigh float64           `json:"peak_hi,omitempty"`
+	Most     float64           `json:"most,omitempty"`
 	Refusal  string            `json:"refusal,omitempty"`
 	Others   []capacity.Fit    `json:"models"`
 	Samples  []capacity.Sample `json:"samples"`

@@ -25,7 +25,7 @@ func savedCapacity() *Capacity {
 		},
 		Rate: &capacity.Interval{Low: 90, Middle: 100, High: 110}, RequestsPerIteration: 1, Knee: 70,
 		Law:      &LawRecord{Alpha: [3]float64{0, 0.1, 0.2}, Over: "users", Model: capacity.Full},
-		Forecast: []capacity.Forecast{{Rate: 500, Low: 8, Instances: 9, High: 10, PerMillion: 0.5}},
+		Forecast: []capacity.Forecast{{Rate: 500, Low: 8, Instances: 9, High: 10, Cost: 0.5}},
 		Trials: []CapacityTrial{{
 			Kind: TrialSearch, Rate: 100, Requests: 600, Failed: 3, Use: Use{CPUs: 2, System: new(0.5)},
 			Values: []Value{{Objective: "http_req_duration: p(95)<50", Actual: 12, Samples: 600, Holds: true}},

@@ -12,3 +12,15 @@ func TestGroupDigits(t *testing.T) {
 		}
 	}
 }
+
+// TestPerSecond: rates are written without exponents, however high.
+func TestPerSecond(t *testing.T) {
+	for rate, want := range map[float64]string{
+		0: "0/s", 0.001234: "0.00123/s", 0.25: "0.250/s", 12.34: "12.3/s", 999.6: "1,000/s", 12_000: "12,000/s",
+		1_234_567: "1,234,567/s",
+	} {
+		if got := PerSecond(rate); got != want {
+			t.Errorf("%v: %s, want %s", rate, got, want)
+		}
+	}
+}

@@ -293,7 +293,7 @@ func (p *planner) find(ctx context.Context, a asked, dir string) (c *results.Cap
 			File: plan.Source.File, Text: plan.Source.Text, Overrides: slices.Clone(plan.Source.Overrides),
 			Variables: plan.Source.Variables, Seed: plan.Seed,
 		},
-		Environment: system.record,
+		Environment: system.record, Processes: system.processes(),
 		Design: results.CapacityDesign{
 			Seed: p.seed, Discard: parts.trial.Discard.Seconds(), Measure: parts.trial.Measure.Seconds(),
 			Soak: parts.soak.Measure.Seconds(), Width: p.width, MaxTime: p.maxTime.Seconds(), Require: p.require,
@@ -313,29 +313,7 @@ func (p *planner) find(ctx context.Context, a asked, dir string) (c *results.Cap
 		c.Outcome, c.Valid = results.Invalid, false
 		c.Reasons = append(c.Reasons, fmt.Sprintf("%s (seen %.0f s after the start)", i.Text, i.At))
 	}
-	return c, errors.Join(err, errConclude, p.forecast(c, a.rates))
-}
-
-// forecast plans for the rates that were asked for. What cannot be planned is a warning.
-func (p *planner) forecast(c *results.Capacity, rates []float64) error {
-	c.Forecast = []capacity.Forecast{}
-	if c.Rate == nil {
-		return nil
-	}
-	scaling, err := judge.ScalingOf(c)
-	if err != nil {
-		return err
-	}
-	plan := capacity.Plan{Use: p.use, Spare: p.spare, Price: p.price}
-	for _, rate := range rates {
-		f, err := plan.Forecast(rate, *c.Rate, scaling)
-		if err != nil {
-			c.Warnings = append(c.Warnings, fmt.Sprintf("no forecast for %s: %v", reports.Rate(rate), err))
-			continue
-		}
-		c.Forecast = append(c.Forecast, f)
-	}
-	return nil
+	return c, errors.Join(err, errConclude, judge.Forecast(c, a.rates))
 }
 
 // publishCapacity publishes a capacity.

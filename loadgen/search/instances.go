@@ -92,7 +92,7 @@ func chosen(all []string, n, round int) (some []string) {
 func usersOfEach(bracket []results.CapacityTrial, instances int) int {
 	users, best := 1, 0.0
 	for _, t := range bracket {
-		if good := t.Achieved * (1 - share(t.Failed, t.Requests)); good > best {
+		if good := t.GoodRate(); good > best {
 			users, best = t.Users, good
 		}
 	}

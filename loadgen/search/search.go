@@ -58,7 +58,7 @@ const (
 	// grace is how long answers are waited for after a stretch: the service must get rid of what it was sent before
 	// the next one.
 	grace = 5 * time.Second
-	// mostTrials is how many trials a search makes at most.
+	// mostTrials is how many trials a search makes at most, unless its time is enough for more.
 	mostTrials = 60
 	// mostUsers bounds the closed loops.
 	mostUsers = 1024
@@ -91,8 +91,9 @@ func (o *Options) run(ctx context.Context, f *Found) error {
 		return err
 	}
 	f.Search, err = capacity.NewSearch(best, capacity.Rule{
-		Width: o.Width, Most: mostTrials, Trial: (o.Trial.length() + time.Second).Seconds(),
-		Soak: o.Soak.Measure.Seconds(), Beyond: o.Beyond.length().Seconds(),
+		Width: o.Width, Most: max(mostTrials, int(o.MaxTime/o.Trial.length())),
+		Trial: (o.Trial.length() + time.Second).Seconds(),
+		Soak:  o.Soak.Measure.Seconds(), Beyond: o.Beyond.length().Seconds(),
 	})
 	if err != nil {
 		return err
@@ -141,7 +142,7 @@ func (o *Options) bracket(ctx context.Context, f *Found) (best float64, err erro
 		t.Kind, t.Users, t.At = results.TrialClosed, users, began.Seconds()
 		f.Bracket = append(f.Bracket, t)
 		o.Measured(t, nil)
-		good := t.Achieved * (1 - share(t.Failed, t.Requests))
+		good := t.GoodRate()
 		if good < best*stillRising && step+1 >= fewestSteps {
 			best = max(best, good)
 			break

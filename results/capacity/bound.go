@@ -2,7 +2,6 @@ package capacity
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 )
 
@@ -17,6 +16,7 @@ const (
 	Pool       Resource = "database connections"
 	Limiter    Resource = "a limit of the service, which refuses requests"
 	RunQueue   Resource = "CPU time, for which threads of the system waited"
+	Generator  Resource = "the generator, which can send no more"
 	Unknown    Resource = "unknown"
 )
 
@@ -36,13 +36,16 @@ var exhausted = map[Resource]float64{
 	MachineCPU: 0.9, ServerCPU: 0.9, Collector: 0.5, Pool: 0.5, Limiter: 0.001, RunQueue: 0.55,
 }
 
-// BoundBy names the resource that is used up first as the rate rises, with what shows it: the one that is used up at
-// the lowest rate. At that rate and above it must be used up in most trials, and it must be used up in a trial that was
-// bad: what is used up where the objectives hold does not bound them. Nor does what is used up at the lowest rate of
-// all while they hold there. Threads wait for a CPU for other reasons as well, so the run queue is named only where
-// nothing else is used up, and where they did not wait as long in most good trials. Unknown is the answer where the
-// trials say nothing of the kind.
-func BoundBy(loads []Load) (Resource, []string) {
+// UsedUpFrom is the share from which on a resource is used up.
+func (r Resource) UsedUpFrom() float64 { return exhausted[r] }
+
+// BoundBy names the resource that is used up first as the rate rises: the one that is used up at the lowest rate. At
+// that rate and above it must be used up in most trials, and it must be used up in a trial that was bad: what is used
+// up where the objectives hold does not bound them. Nor does what is used up at the lowest rate of all while they hold
+// there. Threads wait for a CPU for other reasons as well, so the run queue is named only where nothing else is used
+// up, and where they did not wait as long in most good trials. Unknown is the answer where the trials say nothing of
+// the kind, and why is the reason of that.
+func BoundBy(loads []Load) (r Resource, why string) {
 	sorted := slices.Clone(loads)
 	slices.SortStableFunc(sorted, func(a, b Load) int { return cmp.Compare(a.Rate, b.Rate) })
 	first, lowest := Unknown, -1
@@ -54,7 +57,24 @@ func BoundBy(loads []Load) (Resource, []string) {
 	if first == Unknown && usedUpFrom(sorted, RunQueue) >= 0 && !usedUpWhenGood(sorted, RunQueue) {
 		first = RunQueue
 	}
-	return first, evidence(sorted)
+	if first == Unknown {
+		why = whyUnknown(sorted)
+	}
+	return first, why
+}
+
+// whyUnknown is why trials do not say what bounds them.
+func whyUnknown(loads []Load) string {
+	if !slices.ContainsFunc(loads, func(l Load) bool { return l.Bad }) {
+		return "no trial was bad"
+	}
+	for _, r := range []Resource{Limiter, Pool, Collector, ServerCPU, MachineCPU, RunQueue} {
+		if slices.ContainsFunc(loads, func(l Load) bool { return l.Bad && l.Used[r] >= exhausted[r] }) {
+			return string(r) + ": used up in a bad trial, but in good ones as well, or not in most of those at " +
+				"higher rates"
+		}
+	}
+	return "no resource that was watched was used up"
 }
 
 // usedUpWhenGood says that a resource was used up in at least half of the good trials.
@@ -97,45 +117,4 @@ func usedUpFrom(sorted []Load, r Resource) int {
 		}
 	}
 	return -1
-}
-
-// evidence says of each resource how much of it the trials used: the good one with the highest rate, and the bad one
-// with the lowest.
-func evidence(sorted []Load) (lines []string) {
-	good, bad := -1, -1
-	for i, l := range sorted {
-		if !l.Bad {
-			good = i
-		} else if bad < 0 {
-			bad = i
-		}
-	}
-	for _, r := range []Resource{MachineCPU, RunQueue, ServerCPU, Collector, Pool, Limiter} {
-		line := ""
-		for _, c := range []struct {
-			what string
-			at   int
-		}{{"the highest rate that was good", good}, {"the lowest that was bad", bad}} {
-			if c.at < 0 {
-				continue
-			}
-			if used, known := sorted[c.at].Used[r]; known {
-				line += fmt.Sprintf("; %.1f %% at %s (%.4g/s)", 100*used, c.what, sorted[c.at].Rate)
-			}
-		}
-		if line != "" {
-			lines = append(lines, measured[r]+line[1:])
-		}
-	}
-	return lines
-}
-
-// measured is what the shares of each resource are.
-var measured = map[Resource]string{
-	MachineCPU: "CPU of the machine in use:",
-	RunQueue:   "Time in which threads of the system waited for a CPU and could have run:",
-	ServerCPU:  "CPU of the server in use:",
-	Collector:  "CPU of the server in use for garbage collection:",
-	Pool:       "Requests for a database connection that waited:",
-	Limiter:    "Requests answered with 429 or 503:",
 }

@@ -1,9 +1,6 @@
 package capacity
 
-import (
-	"strings"
-	"testing"
-)
+import "testing"
 
 func TestBoundBy(t *testing.T) {
 	cpu := func(rate, used float64, bad bool) Load {
@@ -62,15 +59,20 @@ func TestBoundBy(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got, why := BoundBy(c.loads); got != c.want {
-				t.Errorf("%s, want %s: %s", got, c.want, strings.Join(why, "\n"))
+			if got, why := BoundBy(c.loads); got != c.want || (why != "") != (got == Unknown) {
+				t.Errorf("%s, %q, want %s", got, why, c.want)
 			}
 		})
 	}
-	_, why := BoundBy([]Load{cpu(200, 0.96, true), cpu(100, 0.5, false)})
-	if want := "CPU of the machine in use: 50.0 % at the highest rate that was good (100/s); 96.0 % at the " +
-		"lowest that " +
-		"was bad (200/s)"; len(why) != 1 || why[0] != want {
-		t.Errorf("%q, want %q", why, want)
+	for want, loads := range map[string][]Load{
+		"no trial was bad":                         {cpu(100, 0.95, false), cpu(200, 0.97, false)},
+		"no resource that was watched was used up": {cpu(100, 0.2, false), cpu(200, 0.4, true)},
+		"CPU of the machine: used up in a bad trial, but in good ones as well, or not in most at higher rates": {
+			cpu(10, 0.97, false), cpu(200, 0.99, true),
+		},
+	} {
+		if got, why := BoundBy(loads); got != Unknown || why != want {
+			t.Errorf("%s: %q, want %q", got, why, want)
+		}
 	}
 }

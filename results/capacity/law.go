@@ -73,10 +73,14 @@ func (l Law) Optimal() float64 {
 }
 
 // Concurrency is the least one with a throughput of x. It is the smaller root of β·X·N² - B·N + X·(1 - α) = 0 with
-// B = γ - X·(α - β). ok is false where the law never reaches x.
+// B = γ - X·(α - β). A service with α of 1 or more is fastest alone; of less than one, the law says nothing, and x
+// takes one for the share x / γ of the time. ok is false where the law never reaches x.
 func (l Law) Concurrency(x float64) (n float64, ok bool) {
-	if x <= 0 {
+	switch {
+	case x <= 0:
 		return 0, x == 0
+	case l.Alpha >= 1:
+		return x / l.Gamma, x <= l.Gamma
 	}
 	b := l.Gamma - x*(l.Alpha-l.Beta)
 	c := x * (1 - l.Alpha)

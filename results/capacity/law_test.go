@@ -144,6 +144,29 @@ func TestInverses(t *testing.T) {
 	}
 }
 
+// TestFastestAlone: of a service that is slower with two than with one, one does all that there is, and needs no more
+// than itself for less.
+func TestFastestAlone(t *testing.T) {
+	for _, l := range []Law{{2, 0, 100}, {1, 0, 100}, {1, 0.1, 100}, {3, 0.2, 100}} {
+		for x, want := range map[float64]float64{40: 0.4, 75: 0.75, 100: 1} {
+			if n, ok := l.Concurrency(x); !ok || !within(n, want, 1e-12) {
+				t.Errorf("%+v: %v, %v for %v, want %v", l, n, ok, x, want)
+			}
+			if seconds, ok := l.Latency(x); !ok || !within(seconds, 0.01, 1e-12) {
+				t.Errorf("%+v: %v s, %v at %v", l, seconds, ok, x)
+			}
+		}
+		if n, ok := l.Concurrency(101); ok {
+			t.Errorf("%+v: %v for more than there is", l, n)
+		}
+		s := Scaling{Measured: 1, Law: &LawInterval{Best: Fit{Law: l}, Laws: []Law{l}, Basis: steps(l, 1, 2, 3, 4)}}
+		f, err := Plan{Use: 1}.Forecast(75, Interval{100, 100, 100}, s)
+		if err != nil || f.High != 1 || f.Assumed {
+			t.Errorf("%+v: %+v, %v", l, f, err)
+		}
+	}
+}
+
 // TestFitLawChooses: the simplest model that explains the samples is the first.
 func TestFitLawChooses(t *testing.T) {
 	for want, samples := range map[Model][]Sample{Contention: raytracerLong, Full: cisco} {

@@ -14,15 +14,23 @@ type Plan struct {
 	Spare int
 	// Price is what an instance costs an hour, in any currency; 0: not asked for.
 	Price float64
+	// Requests is how many an iteration has; 0 counts as 1.
+	Requests float64
 }
 
 // Forecast is what a rate needs. The low number of instances goes with the high end of the capacity's interval.
 type Forecast struct {
-	Rate       float64 `json:"rps"`
-	Low        int     `json:"n_lo"`
-	Instances  int     `json:"n"`
-	High       int     `json:"n_hi"`
-	PerMillion float64 `json:"usd_per_million,omitempty"` // with the middle number of instances
+	Rate      float64 `json:"rps"` // iterations per second, as the capacity is
+	Low       int     `json:"n_lo"`
+	Instances int     `json:"n"`
+	High      int     `json:"n_hi"`
+	// AtMost says that High suffices, and how many less would is not known: the capacity is known to be at least a
+	// rate.
+	AtMost bool `json:"at_most,omitempty"`
+	// What a million requests cost with each number of instances.
+	CostLow  float64 `json:"usd_per_million_lo,omitempty"`
+	Cost     float64 `json:"usd_per_million,omitempty"`
+	CostHigh float64 `json:"usd_per_million_hi,omitempty"`
 	// Assumed says that how several instances scale is assumed, and Refusal why the law that was measured does not say
 	// it; empty where none was.
 	Assumed bool   `json:"assumed,omitempty"`
@@ -71,10 +79,18 @@ func (p Plan) Forecast(rate float64, c Interval, s Scaling) (Forecast, error) {
 	for i, n := range []*int{&f.Low, &f.Instances, &f.High} {
 		*n = p.whole(working[i])
 	}
-	if p.Price > 0 {
-		f.PerMillion = p.Price * float64(f.Instances) * 1e6 / (3600 * rate)
-	}
+	f.CostLow, f.Cost, f.CostHigh = p.perMillion(rate, f.Low), p.perMillion(rate, f.Instances),
+		p.perMillion(rate, f.High)
 	return f, nil
+}
+
+// perMillion is what a million requests cost with so many instances at a rate of iterations per second.
+func (p Plan) perMillion(rate float64, instances int) float64 {
+	requests := rate
+	if p.Requests > 0 {
+		requests *= p.Requests
+	}
+	return p.Price * float64(instances) * 1e6 / (3600 * requests)
 }
 
 // whole is the number of instances, with the spare ones, of which so many must work.

@@ -23,6 +23,8 @@ func TestForecast(t *testing.T) {
 		"no spare":     {Plan{Use: 1}, 3000, linear, 3, 3, 4, 0, ""},
 		// 0.36 an hour and instance, 10 instances, 3600 · 9000 requests an hour: 3.6 / 32.4 of a million.
 		"price": {Plan{Use: 0.9, Price: 0.36}, 9000, linear, 10, 10, 12, 0.1111111, ""},
+		// Of flows of five requests, a fifth of them has as many requests.
+		"price of flows": {Plan{Use: 0.9, Price: 0.36, Requests: 5}, 9000, linear, 10, 10, 12, 0.02222222, ""},
 		// 1 / (1 + 0.05 (n - 1)) n = 5: n = 6.33
 		"contention": {Plan{Use: 1}, 5000, shared, 5, 7, 8, 0, ""},
 		// The capacity is that of 4 instances, so that each has 250: 9.1 to 13.3 of them by no contention. 4 of them do
@@ -48,7 +50,9 @@ func TestForecast(t *testing.T) {
 				return
 			}
 			if err != nil || f.Low != c.low || f.Instances != c.mid || f.High != c.hig || !f.Assumed ||
-				f.Refusal != "" || !within(f.PerMillion, c.cost, 1e-6) {
+				f.Refusal != "" || !within(f.Cost, c.cost, 1e-6) ||
+				!within(f.CostLow*float64(c.mid), c.cost*float64(c.low), 1e-6) ||
+				!within(f.CostHigh*float64(c.mid), c.cost*float64(c.hig), 1e-6) {
 				t.Errorf("%+v, %v; want %d %d %d, %v", f, err, c.low, c.mid, c.hig, c.cost)
 			}
 		})

@@ -96,8 +96,8 @@ func (s Scaling) needed(rate, capacity float64, law Law) float64 {
 }
 
 // byLaw are the numbers of working instances by the law: the middle one, and those that its interval and that of the
-// capacity say together. refusal is why it may not be asked, as for a middle beyond twice what was measured; impossible
-// says that no number bears the rate.
+// capacity say together. refusal is why it may not be asked, as where one of them lies beyond twice what was measured;
+// impossible says that no number bears the rate.
 func (s Scaling) byLaw(rate float64, c Interval) (n [3]float64, refusal string, impossible bool) {
 	at := func(capacity float64) func(Law) float64 {
 		return func(l Law) float64 { return s.needed(rate, capacity, l) }
@@ -112,8 +112,9 @@ func (s Scaling) byLaw(rate float64, c Interval) (n [3]float64, refusal string, 
 	case n[1] > farthest:
 		return n, fmt.Sprintf("the law over instances says nothing of more than %.0f, which is twice as many as were "+
 			"measured", farthest), false
-	case n[2] > mostInstances:
-		return n, "the interval of the law over instances is too wide to say how many suffice for certain", false
+	case n[2] > farthest:
+		return n, fmt.Sprintf("the interval of the law over instances reaches beyond %.0f, which is twice as many as "+
+			"were measured", farthest), false
 	}
-	return n, Entitled(s.Law.Basis, max(1, n[1])), false
+	return n, cmp.Or(Entitled(s.Law.Basis, max(1, n[1])), Entitled(s.Law.Basis, max(1, n[2]))), false
 }

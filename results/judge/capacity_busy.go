@@ -4,10 +4,8 @@ import (
 	"fmt"
 
 	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/results/capacity"
 )
-
-// busyMachine is the share of the machine's CPU time from which on it is used up, as in what bounds a capacity.
-const busyMachine = 0.9
 
 // BusyAtLightLoad says that the machine was used up at light load, a tenth of what users reached, by others than the
 // generator and the system under test; empty where it was not. Whose processes those are is often not known: a service
@@ -15,7 +13,7 @@ const busyMachine = 0.9
 // measured on it, and if it is not the service then somebody else keeps it from the CPUs.
 func BusyAtLightLoad(u results.Use) string {
 	share := u.MachineShare()
-	if share == nil || *share < busyMachine {
+	if share == nil || *share < capacity.MachineCPU.UsedUpFrom() {
 		return ""
 	}
 	if used := *share * float64(u.CPUs); *u.Others < minOthers*used {

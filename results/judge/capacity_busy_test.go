@@ -92,7 +92,7 @@ func TestUseOfATrial(t *testing.T) {
 	if u.Server != nil || u.GC != nil || u.GCShare() != nil || *u.MachineShare() != 0.75 {
 		t.Errorf("of another service: %+v", u)
 	}
-	load := loadOf(results.CapacityTrial{Rate: 5, Requests: 10, Refused: 1, Use: u})
+	load := loadOf(results.CapacityTrial{Rate: 5, Requests: 10, Refused: 1, Use: u}, results.ProcessesUnknown)
 	if len(load.Used) != 2 || load.Used[capacity.MachineCPU] != 0.75 || load.Used[capacity.Limiter] != 0.1 {
 		t.Errorf("%+v", load)
 	}

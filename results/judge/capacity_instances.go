@@ -44,13 +44,14 @@ func concludeInstances(c *results.Capacity) error {
 	}
 	var samples []capacity.Sample
 	for _, t := range counts {
-		if good := t.Achieved * (1 - failedShare(t)); good > 0 {
+		if good := t.GoodRate(); good > 0 {
 			samples = append(samples, capacity.Sample{N: float64(t.Instances), X: good})
 		}
 	}
 	c.Efficiency = capacity.Efficiencies(samples)
 	c.Plan.Shared = capacity.AssumedShared(c.Efficiency)
-	if used, ok := machineWith(counts, c.Plan.Measured); ok && used >= machineUsedUp {
+	if used, ok := machineWith(counts, c.Plan.Measured, c.Processes); ok &&
+		used >= capacity.MachineCPU.UsedUpFrom() {
 		c.Warnings = append(c.Warnings, fmt.Sprintf("%.0f %% of this machine's CPU was in use with all %d instances: "+
 			"where they share a machine, each further one finds less of it, and the plan takes that for work that "+
 			"they share",
@@ -65,31 +66,16 @@ func concludeInstances(c *results.Capacity) error {
 	return err
 }
 
-// machineUsedUp is the share of the machine's CPU from which on instances on it are in each other's way.
-const machineUsedUp = 0.9
-
 // machineWith is the mean share of the machine's CPU that was in use in the stretches with so many instances. ok is
 // false where it is not known.
-func machineWith(stretches []results.CapacityTrial, instances int) (used float64, ok bool) {
+func machineWith(stretches []results.CapacityTrial, instances int, processes results.Processes) (used float64,
+	ok bool,
+) {
 	n := 0
 	for _, t := range stretches {
-		if share, known := loadOf(t).Used[capacity.MachineCPU]; known && t.Instances == instances {
+		if share, known := loadOf(t, processes).Used[capacity.MachineCPU]; known && t.Instances == instances {
 			used, n = used+share, n+1
 		}
 	}
 	return used / float64(max(1, n)), n > 0
-}
-
-// ScalingOf is what a capacity says of how more instances scale.
-func ScalingOf(c *results.Capacity) (capacity.Scaling, error) {
-	s := capacity.Scaling{Measured: c.Plan.Measured, Shared: c.Plan.Shared}
-	if c.InstanceLaw == nil {
-		return s, nil
-	}
-	var err error
-	s.Law, err = capacity.FitWithInterval(c.InstanceLaw.Samples)
-	if err != nil {
-		return s, fmt.Errorf("fit the law over instances: %w", err)
-	}
-	return s, nil
 }

@@ -114,34 +114,56 @@ func TestPilesUp(t *testing.T) {
 	}
 }
 
-// searched is a capacity whose trials are good up to a rate.
-func searched(t *testing.T, limit float64, veto func(rate float64) bool) (*results.Capacity, *capacity.Search) {
+// searchWith is a search of so many seconds, of which each trial comes to what try says. The trials take ten seconds.
+func searchWith(t *testing.T, left float64, try func(step capacity.Step) results.CapacityTrial) (*results.Capacity,
+	*capacity.Search,
+) {
 	t.Helper()
 	s, err := capacity.NewSearch(1000, capacity.Rule{Width: 0.1, Most: 60, Trial: 10, Soak: 60})
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := &results.Capacity{Design: results.CapacityDesign{Width: 0.1, Soak: 60}}
-	for left := 600.0; ; left -= 10 {
+	for ; ; left -= 10 {
 		step := s.Next(left)
 		if step.Kind == capacity.Over {
-			break
+			return c, s
 		}
+		trial := try(step)
+		trial.Kind, trial.Rate = results.TrialSearch, step.Rate
+		if step.Kind == capacity.Soak {
+			trial.Kind = results.TrialSoak
+		}
+		c.Trials = append(c.Trials, trial)
+		s.Add(step, capacity.Seen{Bad: trial.Bad, Excess: trial.Excess, Veto: trial.Veto != "", Limit: trial.Limit})
+	}
+}
+
+// goodUpTo is a trial that is good up to a rate.
+func goodUpTo(limit float64) func(step capacity.Step) results.CapacityTrial {
+	return func(step capacity.Step) results.CapacityTrial {
 		bad := step.Rate > limit
 		trial := results.CapacityTrial{
-			Kind: results.TrialSearch, Rate: step.Rate, Bad: bad, P95: 10 / max(0.01, 1-step.Rate/1000), Requests: 1000,
+			Bad: bad, P95: 10 / max(0.01, 1-step.Rate/1000), Requests: 1000,
 			Values: []results.Value{{Objective: "http_req_duration: p(95)<50", Actual: 10, Samples: 1000, Holds: !bad}},
 		}
 		if bad {
 			trial.Crossed, trial.Values[0].Actual = []string{"http_req_duration: p(95)<50"}, 60
 		}
+		return trial
+	}
+}
+
+// searched is a capacity whose trials are good up to a rate.
+func searched(t *testing.T, limit float64, veto func(rate float64) bool) (*results.Capacity, *capacity.Search) {
+	t.Helper()
+	return searchWith(t, 600, func(step capacity.Step) results.CapacityTrial {
+		trial := goodUpTo(limit)(step)
 		if veto(step.Rate) {
 			trial.Veto, trial.Limit = "the generator itself was late", true
 		}
-		c.Trials = append(c.Trials, trial)
-		s.Add(step, capacity.Seen{Bad: bad, Excess: trial.Excess, Veto: trial.Veto != "", Limit: trial.Limit})
-	}
-	return c, s
+		return trial
+	})
 }
 
 func TestConcludeCapacity(t *testing.T) {
@@ -194,6 +216,9 @@ func TestConcludeCapacity(t *testing.T) {
 	looser := false
 	for _, w := range got.WhatIf {
 		looser = looser || w.Objective == "http_req_duration: p(95)<100" && w.AtLeast
+		if w.Objective == "http_req_duration: p(95)<50" && *w.Rate != *got.Rate {
+			t.Errorf("of its own limit %+v, and the capacity is %+v", *w.Rate, *got.Rate)
+		}
 	}
 	if !looser {
 		t.Errorf("%+v", got.WhatIf)
