@@ -66,14 +66,52 @@ func DefaultBranch(ctx context.Context, dir string) (string, error) {
 	return "", errors.New("there is no default branch: origin has none, and none is called main or master")
 }
 
-// Changed says whether the working tree around dir differs from its commit, in files that git tracks or would. What
-// lies below except, a path from dir, does not count.
-func Changed(ctx context.Context, dir, except string) (bool, error) {
-	text, err := git(ctx, dir, "status", "--porcelain", "--untracked-files=all", "--", ":/", ":(exclude)"+except)
+// Changed says whether the working tree around dir differs from its commit, in files that git tracks and, with
+// untracked, in those that it would. What is at or below a path of except does not count; such a path is as seen from
+// dir, or absolute, and may lie outside of the repository.
+func Changed(ctx context.Context, dir string, untracked bool, except ...string) (bool, error) {
+	top, err := git(ctx, dir, "rev-parse", "--show-toplevel")
+	if err != nil {
+		return false, fmt.Errorf("look for changes of the working tree: %w", err)
+	}
+	args := []string{"status", "--porcelain", "--untracked-files=no", "--", ":/"}
+	if untracked {
+		args[2] = "--untracked-files=all"
+	}
+	for _, path := range except {
+		within, err := pathWithin(top, dir, path)
+		if err != nil {
+			return false, fmt.Errorf("look for changes of the working tree: %w", err)
+		}
+		if within != "" {
+			args = append(args, ":(top,exclude,literal)"+within)
+		}
+	}
+	text, err := git(ctx, dir, args...)
 	if err != nil {
 		return false, fmt.Errorf("look for changes of the working tree: %w", err)
 	}
 	return text != "", nil
+}
+
+// pathWithin is a path, as seen from dir, as seen from the top of the repository; empty where it lies outside.
+func pathWithin(top, dir, path string) (string, error) {
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(dir, path)
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	// git names the top without symbolic links. What is not there yet has no changes that could count.
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	within, err := filepath.Rel(top, path)
+	if err != nil || !filepath.IsLocal(within) || within == "." {
+		return "", nil
+	}
+	return within, nil
 }
 
 // Prefix is where dir is within its repository; empty for the top of it.

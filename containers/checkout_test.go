@@ -159,22 +159,50 @@ func notEmpty(t *testing.T, dir string) bool {
 	return len(entries) > 0
 }
 
-// TestChanged: what lies below the directory that is given does not count.
+// TestChanged: what lies below the paths that are given does not count, and neither do files that git does not track
+// where only the others are asked for.
 func TestChanged(t *testing.T) {
 	repository := newRepository(t)
+	sub := filepath.Join(repository, "sub")
+	if err := os.Mkdir(sub, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	except := []string{
+		"results", filepath.Join("sub", "out[1]"), filepath.Join(repository, "whole"), "none", os.TempDir(), ".",
+	}
+	fromSub := []string{"../results", "out[1]", "../whole"}
 	for _, step := range []struct {
-		file string
-		want bool
-	}{{"", false}, {"results/experiments/one/base.log", false}, {"results/other", true}} {
+		file               string
+		tracked, untracked bool // whether there is a change
+	}{
+		{"", false, false},
+		{"results/runs/one/run.json", false, false},
+		{"sub/out[1]/base.log", false, false},
+		{"whole", false, false},
+		{"sub/out1", false, true}, // no pattern is meant
+		{"content", true, true},   // which is tracked
+	} {
 		if step.file != "" {
 			path := filepath.Join(repository, step.file)
-			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, nil, 0o600)); err != nil {
+			err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte("three"), 0o600))
+			if err != nil {
 				t.Fatal(err)
 			}
 		}
-		if got, err := Changed(t.Context(), repository, "results/experiments"); got != step.want || err != nil {
-			t.Errorf("with %q: %v, %v", step.file, got, err)
+		for _, untracked := range []bool{false, true} {
+			want := step.tracked
+			if untracked {
+				want = step.untracked
+			}
+			got, err := Changed(t.Context(), repository, untracked, except...)
+			below, errBelow := Changed(t.Context(), sub, untracked, fromSub...)
+			if got != want || below != want || err != nil || errBelow != nil {
+				t.Errorf("with %q, untracked %v: %v, %v; below %v, %v", step.file, untracked, got, err, below, errBelow)
+			}
 		}
+	}
+	if _, err := Changed(t.Context(), t.TempDir(), true); err == nil {
+		t.Error("there is no repository")
 	}
 }
 

@@ -28,13 +28,3 @@ func Commits(ctx context.Context, dir, after, upTo string, most int) ([]Commit, 
 	}
 	return commits, nil
 }
-
-// ChangedFiles are the files that git tracks in the repository around dir and that differ from its last commit, by
-// their paths from the top of the repository.
-func ChangedFiles(ctx context.Context, dir string) ([]string, error) {
-	text, err := git(ctx, dir, "diff", "--name-only", "--no-ext-diff", "-z", "HEAD", "--")
-	if err != nil {
-		return nil, fmt.Errorf("look for changed files: %w", err)
-	}
-	return strings.FieldsFunc(text, func(c rune) bool { return c == 0 }), nil
-}

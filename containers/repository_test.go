@@ -1,8 +1,6 @@
 package containers
 
 import (
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 )
@@ -31,25 +29,5 @@ func TestCommits(t *testing.T) {
 		if _, err := Commits(t.Context(), dir, main, name, 5); err == nil {
 			t.Errorf("%q is taken for a revision", name)
 		}
-	}
-}
-
-func TestChangedFiles(t *testing.T) {
-	dir := newRepository(t)
-	write := func(name, text string) {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write("results", "of a run") // git does not know it
-	if changed, err := ChangedFiles(t.Context(), dir); err != nil || len(changed) != 0 {
-		t.Errorf("as it was committed: %q, %v", changed, err)
-	}
-	write("content", "three")
-	if changed, err := ChangedFiles(t.Context(), dir); err != nil || !slices.Equal(changed, []string{"content"}) {
-		t.Errorf("with a change: %q, %v", changed, err)
-	}
-	if _, err := ChangedFiles(t.Context(), t.TempDir()); err == nil {
-		t.Error("there is no repository")
 	}
 }

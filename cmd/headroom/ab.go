@@ -44,7 +44,8 @@ The arms are two revisions of the git repository around the working directory (b
 commit at which it left the default branch), two commands, two container images, or two URLs. The scenario's sections
 experiment and regression say how they are built and started and what must not become worse; flags take precedence.
 
-Exit codes: 0 not worse than the tolerance, 99 worse, 125 it cannot be told or the measurement is invalid.`,
+Exit codes: 0 not worse by the tolerance, 99 worse by more than half of the tolerance, 125 it cannot be told or the
+measurement is invalid. Of a change between the half and the whole of the tolerance, the noise decides which of them.`,
 		Example: `  headroom ab regression
   headroom ab my-service.yaml --base v1.4.0 --head HEAD
   headroom ab my-service.yaml --base-command './old --listen {{address}}' --head-command './new --listen {{address}}'
@@ -96,7 +97,7 @@ var settingFlags = []struct{ name, key, usage string }{
 		"tolerance", "tolerance", "how much worse the head may be where the scenario has no section regression, as a " +
 			"`share` (default 5%)",
 	},
-	{"alpha", "alpha", "`probability` with which two equal arms fail (default 0.01)"},
+	{"alpha", "alpha", "nominal `probability` with which a gate fails though the arms are equal (default 0.01)"},
 }
 
 func (x *experimenter) addFlags(c *cobra.Command) {
@@ -165,7 +166,7 @@ func (x *experimenter) read(file string) (l loaded, err error) {
 	if err != nil {
 		return l, err
 	}
-	return l, errors.Join(x.checkAddresses(), x.export.check(), steadyLoad(l.plan), oneInstance(l.plan))
+	return l, errors.Join(x.checkAddresses(), x.twoCaches(), x.export.check(), steadyLoad(l.plan), oneInstance(l.plan))
 }
 
 // oneInstance refuses plans whose service has several instances.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,7 +25,15 @@ import (
 // revisions are of the reference server.
 func (x *experimenter) prepareRevisions(ctx context.Context, a *arms, plan *scenarios.Plan) error {
 	e := plan.Experiment
-	base, err := baseRevision(ctx, e.Base.Revision, e.Head.Revision)
+	changed := false
+	if e.Head.Revision == "" {
+		var err error
+		changed, err = containers.Changed(ctx, ".", true, x.written(a.dir)...)
+		if err != nil {
+			return usageError{err}
+		}
+	}
+	base, err := baseRevision(ctx, e.Base.Revision, e.Head.Revision, changed)
 	if err != nil {
 		return err
 	}
@@ -37,7 +46,7 @@ func (x *experimenter) prepareRevisions(ctx context.Context, a *arms, plan *scen
 		*arm
 		revision string
 	}{{&a.base, base}, {&a.head, e.Head.Revision}} {
-		dir, err := a.checkOut(ctx, arm.arm, arm.revision)
+		dir, err := a.checkOut(ctx, arm.arm, arm.revision, changed)
 		if err != nil {
 			return err
 		}
@@ -70,8 +79,21 @@ func (x *experimenter) prepareRevisions(ctx context.Context, a *arms, plan *scen
 	return x.startReferenceArms(ctx, a, plan)
 }
 
-// baseRevision is the revision of the base: as given, or the commit at which the head left the default branch.
-func baseRevision(ctx context.Context, base, head string) (string, error) {
+// resultsDir is where everything is saved unless flags say otherwise.
+const resultsDir = "results"
+
+// written are the paths that Headroom itself writes: what is there is no change of the code.
+func (x *experimenter) written(dir string) []string {
+	paths := []string{resultsDir, dir}
+	for _, t := range x.export.targets {
+		paths = append(paths, t.files()...)
+	}
+	return paths
+}
+
+// baseRevision is the revision of the base: as given, or the commit at which the head left the default branch. changed
+// says that the working tree, the head without a revision, has changes.
+func baseRevision(ctx context.Context, base, head string, changed bool) (string, error) {
 	if base != "" {
 		return base, nil
 	}
@@ -91,10 +113,6 @@ func baseRevision(ctx context.Context, base, head string) (string, error) {
 	if err != nil {
 		return "", usageError{err}
 	}
-	changed, err := containers.Changed(ctx, ".", experimentsDir)
-	if err != nil {
-		return "", err
-	}
 	if revision == base && (head != "" || !changed) {
 		return "", usageError{fmt.Errorf("there is nothing to compare: %s is on %s, and has no changes; name the "+
 			"base, for example --base HEAD~1", orTree(head), branch)}
@@ -109,22 +127,22 @@ func orTree(head string) string {
 	return head
 }
 
-// checkOut gives the arm's record its revision, and returns the directory that has it.
-func (a *arms) checkOut(ctx context.Context, arm *arm, revision string) (dir string, err error) {
+// checkOut gives the arm's record its revision, and returns the directory that has it. changed says that the working
+// tree, which an empty revision means, has changes.
+func (a *arms) checkOut(ctx context.Context, arm *arm, revision string, changed bool) (dir string, err error) {
 	if revision == "" {
 		hash, subject, err := containers.ResolveRevision(ctx, ".", "HEAD")
 		if err != nil {
 			return "", usageError{err}
 		}
-		dirty, err := containers.Changed(ctx, ".", experimentsDir)
 		arm.record = results.ArmRecord{
 			Kind: kindTree, Label: "the working tree, at " + abbreviated(hash), Revision: hash, Subject: subject,
-			Dirty: dirty,
+			Dirty: changed,
 		}
-		if dirty {
+		if changed {
 			arm.record.Label += " with changes"
 		}
-		return ".", err
+		return ".", nil
 	}
 	c, err := containers.CheckOut(ctx, ".", revision)
 	if err != nil {
@@ -164,6 +182,11 @@ func (x *experimenter) startReferenceArms(ctx context.Context, a *arms, plan *sc
 			return err
 		}
 	}
+	if !alike && x.postgres != "" {
+		return usageError{errors.New(
+			"the migrations of the base and the head differ, so each needs a Postgres of its " +
+				"own, and --postgres gives one: leave out --postgres and --cache")}
+	}
 	if !alike {
 		fmt.Fprintln(x.progress, "the arms' migrations differ: each arm gets a Postgres and a cache of its own")
 	}
@@ -184,7 +207,11 @@ func (x *experimenter) startReferenceArms(ctx context.Context, a *arms, plan *sc
 		a.reference.environments[arm.name] = environment
 		variables := slices.Concat(addressVariables(environment), settingVariables(settings))
 		if i == 1 && alike {
-			variables = append(variables, "HEADROOM_CACHE_URL="+otherCache(environment.CacheURL))
+			other, err := otherCache(environment.CacheURL)
+			if err != nil {
+				return err
+			}
+			variables = append(variables, "HEADROOM_CACHE_URL="+other)
 		}
 		arm.launch = func(ctx context.Context) (*paired.Instance, error) {
 			return a.launchReference(ctx, arm, slices.Concat(variables, x.extra[arm.name]))
@@ -213,14 +240,26 @@ func (x *experimenter) startEnvironment(ctx context.Context, arm *arm, plan *sce
 	return environment, nil
 }
 
-// otherCache is the address of another database of the same cache server: entries of one version need not mean
-// anything to the other.
-func otherCache(url string) string {
-	before, ok := strings.CutSuffix(url, "/0")
-	if !ok {
-		return url
+// twoCaches refuses the address of a given cache that has no database for the head.
+func (x *experimenter) twoCaches() error {
+	if x.cache == "" {
+		return nil
 	}
-	return before + "/1"
+	_, err := otherCache(x.cache)
+	return err
+}
+
+// otherCache is the address of another database of the same cache server, for the head: entries of one version need not
+// mean anything to the other. The address itself must be that of the database 0.
+func otherCache(address string) (string, error) {
+	u, err := url.Parse(address)
+	if err != nil || u.Opaque != "" || u.Query().Has("db") || u.Path != "" && u.Path != "/" && u.Path != "/0" {
+		// The address is not quoted: it may have a password in it.
+		return "", usageError{errors.New("--cache is not the address of database 0, redis://host:port/0: the base " +
+			"uses that database, and the head the database 1 of the same server")}
+	}
+	u.Path = "/1"
+	return u.String(), nil
 }
 
 // launchReference starts a version of the reference server.

@@ -1,11 +1,16 @@
 package main
 
 import (
+	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/policycortex/headroom/results/experiment"
+	"github.com/policycortex/headroom/scenarios"
 )
 
 // hashing is a service of two pages, each of which costs some rounds of hashing. It listens where it is told.
@@ -117,6 +122,11 @@ func TestABMistakes(t *testing.T) {
 	).Replace(hashingScenario))
 	faults := write(t, t.TempDir(), "faults.yaml", strings.Replace(hashingScenario,
 		`target: {url: "http://127.0.0.1:1"}`, "faults: [{at: 500ms, target: cache, action: restart}]", 1))
+	runs := filepath.Join(repository, "results", "runs", "one") // what Headroom saved is no change of the working tree
+	if err := os.MkdirAll(runs, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write(t, runs, "run.json", "{}")
 	for name, tt := range map[string]struct {
 		args []string
 		code int
@@ -217,18 +227,18 @@ func TestABMistakes(t *testing.T) {
 		"a command that ends": {
 			[]string{
 				"pages.yaml", "--base-command", "echo no configuration for {{port}}; exit 3", "--head-command",
-				"x {{port}}",
+				"echo no configuration for {{port}}; exit 3",
 			},
 			exitError,
-			[]string{"start the base", "exit status 3", "no configuration for "},
+			[]string{"block 1: start the ", "exit status 3", "no configuration for "},
 		},
 		"never ready": {
 			[]string{
 				"pages.yaml", "--base-command", "echo waiting for {{port}}; exec sleep 60",
-				"--head-command", "x {{port}}", "--set", "experiment.readyWithin=500ms",
+				"--head-command", "echo waiting for {{port}}; exec sleep 60", "--set", "experiment.readyWithin=500ms",
 			},
 			exitError,
-			[]string{"start the base", "it was not ready after 500ms", "waiting for "},
+			[]string{"block 1: start the ", "it was not ready after 500ms", "waiting for "},
 		},
 		"no time": {
 			[]string{
@@ -294,4 +304,44 @@ func leftovers(t *testing.T, p *program) string {
 		}
 	}
 	return ""
+}
+
+// TestGivenServers: versions that need two of what is given once are refused before anything is started.
+func TestGivenServers(t *testing.T) {
+	t.Parallel()
+	for given, want := range map[string]string{
+		"redis://h:1/0": "redis://h:1/1", "redis://u:p@h:1": "redis://u:p@h:1/1",
+		"rediss://h:1/?a=b": "rediss://h:1/1?a=b",
+		"redis://h:1/3":     "", "redis://h:1/0?db=0": "", "h:1/0": "", "unix:///run/redis": "", "redis://h:1/00": "",
+	} {
+		other, err := otherCache(given)
+		if other != want || (err != nil) != (want == "") {
+			t.Errorf("%s: %q, %v", given, other, err)
+		}
+		x := &experimenter{runner: runner{cache: given}}
+		if err := x.twoCaches(); (err != nil) != (want == "") {
+			t.Errorf("--cache %s: %v", given, err)
+		}
+	}
+	refused := ab(t, t.TempDir(), "regression", "--postgres", "postgres://h/x", "--cache", "redis://:secret@h:1/2")
+	refused.exits(t, exitUsage)
+	says(t, refused.stderr.String(), "--cache is not the address of database 0")
+
+	base, head := t.TempDir(), t.TempDir()
+	for dir, text := range map[string]string{base: "one", head: "two"} {
+		migrations := filepath.Join(dir, "server", "store", "migrations")
+		if err := os.MkdirAll(migrations, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		write(t, migrations, "00001.sql", text)
+	}
+	x := &experimenter{runner: runner{postgres: "postgres://h/x", cache: "redis://h/0", progress: io.Discard}}
+	err := x.startReferenceArms(t.Context(), &arms{
+		base: arm{name: experiment.Base, program: "base", source: base},
+		head: arm{name: experiment.Head, program: "head", source: head},
+	}, &scenarios.Plan{})
+	var usage usageError
+	if !errors.As(err, &usage) || !strings.Contains(err.Error(), "the migrations of the base and the head differ") {
+		t.Errorf("%v", err)
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -22,14 +23,19 @@ func machineFingerprint(m results.Machine) string {
 	return text
 }
 
+// unmeasured are the sections of a scenario on which no figure depends. What of the section experiment does, the
+// lengths of the slices, is known from the saved experiment.
+var unmeasured = []string{"name", "description", "thresholds", "regression", "experiment"}
+
 // environmentFingerprint is a hash of what the figures depend on besides the code and the machine: the load and the
-// servers with their settings. Thresholds, names and the addresses of the service are left out.
-func environmentFingerprint(s results.Scenario, e results.Environment) string {
+// servers with their settings, and how it was measured where that was not by a run. Thresholds, names and the addresses
+// of the service are left out, and so is what an experiment compares.
+func environmentFingerprint(s results.Scenario, e results.Environment, how ...any) string {
 	var load map[string]any
 	if yaml.Unmarshal([]byte(s.Text), &load) != nil || load == nil {
 		load = map[string]any{"text": s.Text}
 	}
-	for _, key := range []string{"name", "description", "thresholds", "regression", "experiment"} {
+	for _, key := range unmeasured {
 		delete(load, key)
 	}
 	if target, ok := load["target"].(map[string]any); ok {
@@ -40,8 +46,9 @@ func environmentFingerprint(s results.Scenario, e results.Environment) string {
 	}
 	var overrides []string
 	for _, o := range s.Overrides {
-		if !strings.HasPrefix(o, "target.url=") && !strings.HasPrefix(o, "target.urls.") &&
-			!strings.HasPrefix(o, "thresholds.") {
+		section := strings.Trim(o[:strings.IndexAny(o+"=", ".=")], `"`)
+		if !slices.Contains(unmeasured, section) && !strings.HasPrefix(o, "target.url=") &&
+			!strings.HasPrefix(o, "target.urls.") {
 			overrides = append(overrides, o)
 		}
 	}
@@ -49,13 +56,29 @@ func environmentFingerprint(s results.Scenario, e results.Environment) string {
 	for _, server := range e.Servers {
 		servers = append(servers, server.Role+" "+server.Name+" "+server.Version)
 	}
-	text, err := json.Marshal([]any{
-		load, overrides, s.Variables, e.Own, e.Provider, servers, e.Settings, e.ServerSettings, e.GeneratorSettings,
-		e.Fixture,
-	})
+	parts := []any{
+		load, overrides, named(s.Variables, fmt.Sprint(load, overrides)), e.Own, e.Provider, servers, e.Settings,
+		e.ServerSettings, e.GeneratorSettings, e.Fixture,
+	}
+	text, err := json.Marshal(append(parts, how...))
 	if err != nil { // a YAML document can have keys that JSON has not
-		text = fmt.Appendf(nil, "%v %v %v %v", load, overrides, servers, e.ServerSettings)
+		text = fmt.Appendf(nil, "%v %v %v %v %v", load, overrides, servers, e.ServerSettings, how)
 	}
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:])[:8]
+}
+
+// named are the variables that a text names: those that only the sections left out name are left out with them.
+func named(variables map[string]string, text string) map[string]string {
+	var in map[string]string
+	for name, value := range variables {
+		if !strings.Contains(text, "${"+name+"}") && !strings.Contains(text, "${"+name+":") {
+			continue
+		}
+		if in == nil {
+			in = map[string]string{}
+		}
+		in[name] = value
+	}
+	return in
 }

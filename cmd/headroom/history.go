@@ -39,7 +39,7 @@ func newHistoryCommand() *cobra.Command {
 line of JSON each; "history", or "history show", finds the changes of each figure and names the commits that may have
 caused them.
 
-A change is new if it is not found without the runs of the newest revision. A new change for the worse of P95 of a whole
+A change is new if the runs of the newest revision make it visible for the first time. A new change for the worse of P95 of a whole
 run or scenario, or of the CPU time per request, has exit code 99. Where there is no history yet, the exit code is 3.`,
 		Example: `  headroom history add results/runs/20260102T150405-smoke
   headroom history --html history.html
@@ -198,7 +198,7 @@ func (h *historian) experimentEntry(path string) (history.Entry, error) {
 		Time: x.Started.UTC(), Revision: x.Head.Revision, Subject: x.Head.Subject, Dirty: x.Head.Dirty,
 		Scenario: x.Name, File: x.Scenario.File, Source: filepath.Clean(path),
 		Machine:     machineFingerprint(x.Environment.Machine),
-		Environment: environmentFingerprint(x.Scenario, x.Environment), Outcome: string(x.Outcome),
+		Environment: environmentFingerprint(x.Scenario, x.Environment, howMeasured(x)), Outcome: string(x.Outcome),
 	}
 	if h.pinnedBase {
 		e.Reference = "the base " + x.Base.Label
@@ -227,6 +227,16 @@ func (h *historian) experimentEntry(path string) (history.Entry, error) {
 	return e, nil
 }
 
+// howMeasured is what the figures of an experiment depend on besides the load: what the head is started as, and how
+// long the slices are. A working tree is a revision with changes.
+func howMeasured(x *results.Experiment) []any {
+	kind := x.Head.Kind
+	if kind == kindTree {
+		kind = kindRevision
+	}
+	return []any{"experiment", kind, x.Design.Warmup, x.Design.Discard, x.Design.Measure}
+}
+
 // capacityEntry is what a saved capacity says. One that is known only to lie above or below a rate is none to follow.
 func capacityEntry(path string) (history.Entry, error) {
 	c, err := results.ReadCapacity(path)
@@ -240,7 +250,7 @@ func capacityEntry(path string) (history.Entry, error) {
 	e := history.Entry{
 		Time: c.Started.UTC(), Scenario: c.Name, File: c.Scenario.File, Source: filepath.Clean(path),
 		Machine:     machineFingerprint(c.Environment.Machine),
-		Environment: environmentFingerprint(c.Scenario, c.Environment), Outcome: string(c.Outcome),
+		Environment: environmentFingerprint(c.Scenario, c.Environment, "capacity"), Outcome: string(c.Outcome),
 	}
 	for _, f := range reports.CapacityFigures(c) {
 		e.Figures = append(e.Figures, history.Figure{
@@ -261,7 +271,8 @@ func (h *historian) setRevision(ctx context.Context, e *history.Entry) error {
 	case err == nil:
 		e.Revision, e.Subject = revision, subject
 		if h.revision == "" {
-			e.Dirty, err = h.changedCode(ctx)
+			// What git does not track is beside a saved run more often an export of it than a part of the service.
+			e.Dirty, err = containers.Changed(ctx, ".", false, resultsDir, h.file)
 		}
 		return err
 	case h.revision == "":
@@ -271,14 +282,6 @@ func (h *historian) setRevision(ctx context.Context, e *history.Entry) error {
 	}
 	e.Revision, e.Subject = h.revision, "" // of another repository
 	return nil
-}
-
-// changedCode says whether the working tree differs from its commit, in something else than what Headroom writes.
-func (h *historian) changedCode(ctx context.Context) (bool, error) {
-	files, err := containers.ChangedFiles(ctx, ".")
-	return slices.ContainsFunc(files, func(file string) bool {
-		return filepath.Base(file) != filepath.Base(h.file) && !strings.HasPrefix(file, "results/")
-	}), err
 }
 
 // show prints the history. It fails with the outcome FAIL where there is an alarm.

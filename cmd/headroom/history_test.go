@@ -240,6 +240,55 @@ func TestHistoryOfExperiments(t *testing.T) {
 	in(t, dir, "history", "add", dir).exits(t, exitInvalid)
 }
 
+// TestExperimentsAreOneSeries: experiments of one scenario are one series whatever revision each was of and how long it
+// lasted. Those with other slices are not, nor are runs of the same scenario.
+func TestExperimentsAreOneSeries(t *testing.T) {
+	dir := t.TempDir()
+	environment := func(change func(x *results.Experiment)) string {
+		x := &results.Experiment{
+			Started: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Outcome: results.Pass,
+			Head:     results.ArmRecord{Kind: kindRevision, Revision: "h1"},
+			Scenario: results.Scenario{Text: "scenarios: {s: {rate: 5}}\n"},
+			Design:   results.DesignRecord{Warmup: 0.5, Discard: 0.05, Measure: 0.25},
+		}
+		change(x)
+		if err := results.SaveExperiment(dir, x); err != nil {
+			t.Fatal(err)
+		}
+		e, err := (&historian{}).entry(t.Context(), dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e.Environment
+	}
+	same := environment(func(*results.Experiment) {})
+	for name, other := range map[string]string{
+		"another revision": environment(func(x *results.Experiment) {
+			x.Head.Revision, x.Scenario.Overrides = "h2", []string{`experiment.base="v1"`, `experiment.head="h2"`}
+		}),
+		"more time": environment(func(x *results.Experiment) {
+			x.Design.MaxTime, x.Scenario.Overrides = 1200, []string{`experiment.maxTime="20m"`}
+		}),
+		"the working tree": environment(func(x *results.Experiment) { x.Head.Kind = kindTree }),
+	} {
+		if other != same {
+			t.Errorf("%s makes another series", name)
+		}
+	}
+	run := environmentFingerprint(results.Scenario{Text: "scenarios: {s: {rate: 5}}\n"}, results.Environment{})
+	for name, other := range map[string]string{
+		"slices":       environment(func(x *results.Experiment) { x.Design.Measure = 2 }),
+		"their begin":  environment(func(x *results.Experiment) { x.Design.Discard = 0.5 }),
+		"warm-up":      environment(func(x *results.Experiment) { x.Design.Warmup = 2 }),
+		"kind of arms": environment(func(x *results.Experiment) { x.Head.Kind = kindImage }),
+		"a run":        run,
+	} {
+		if other == same {
+			t.Errorf("%s: it is the same series", name)
+		}
+	}
+}
+
 // TestFingerprint: what the figures depend on makes another environment; comments, thresholds and the address do not.
 func TestFingerprint(t *testing.T) {
 	const load = "target: {url: 'http://127.0.0.1:1', proxy: x}\nscenarios: {s: {rate: 5}}\n"
@@ -252,6 +301,11 @@ func TestFingerprint(t *testing.T) {
 		"a comment":   of("# more\nname: n\n" + load),
 		"thresholds":  of(load+"thresholds: {http_reqs: [count>0]}\n", "thresholds.http_reqs=count>1"),
 		"the address": of(strings.Replace(load, "127.0.0.1:1", "127.0.0.1:2", 1), "target.url=http://x"),
+		"what is compared": of(load+"experiment: {base: v1, maxTime: 5m}\n", `experiment.head="0123abc"`,
+			`experiment.maxTime="2m"`),
+		"gates": of(load+"regression: {cpu_per_request: value<+5%}\n",
+			"regression.cpu_per_request=value<+3%"),
+		"a section of gates": of(load, `"regression"={cpu_per_request: value<+3%}`),
 	} {
 		if print != same {
 			t.Errorf("%s makes another environment", name)
@@ -261,6 +315,16 @@ func TestFingerprint(t *testing.T) {
 		"urls: ['http://127.0.0.1:1', 'http://127.0.0.1:2']", 1)
 	if of(several) != of(strings.Replace(several, ":2'", ":3'", 1), "target.urls.0=http://x") || of(several) == same {
 		t.Error("of several instances, the number and not the addresses makes the environment")
+	}
+	variable := func(text, value string) string {
+		return environmentFingerprint(results.Scenario{Text: text, Variables: map[string]string{"V": value}},
+			results.Environment{})
+	}
+	if tag := load + "experiment: {headImage: 'api:${V}'}\n"; variable(tag, "1") != variable(tag, "2") {
+		t.Error("a variable that only the section experiment names makes another environment")
+	}
+	if rate := strings.Replace(load, "5", "${V:-5}", 1); variable(rate, "1") == variable(rate, "2") {
+		t.Error("a variable that the load names makes no other environment")
 	}
 	for name, print := range map[string]string{
 		"the rate": of(strings.Replace(load, "5", "6", 1)), "an override": of(load, "scenarios.s.rate=6"),

@@ -181,7 +181,8 @@ type Change struct {
 	By    float64
 	Worse bool
 	P     float64
-	// New is true of a change that is not found without the points of the newest revision.
+	// New is true of a change that is found for the first time: neither without the points of the newest revision, nor
+	// in the points up to any revision before it.
 	New bool
 }
 
@@ -236,17 +237,33 @@ func Follow(entries []Entry) []Series {
 	return series
 }
 
-// findChanges finds the changes, and which of them are new.
+// findChanges finds the changes, and which of them are new. A change whose significance is near the level is found with
+// some of the later points and not with others, so that those found without the newest revision are not all that were
+// found before.
 func (s *Series) findChanges() {
 	s.Changes = s.changesOf(s.Points)
-	known := len(s.Points)
-	for known > 0 && s.Points[known-1].Entry.Revision == s.Points[len(s.Points)-1].Entry.Revision {
+	for i := range s.Changes {
+		s.Changes[i].New = true
+	}
+	for end := s.withoutNewest(len(s.Points)); end > 0; end = s.withoutNewest(end) {
+		open := slices.ContainsFunc(s.Changes, func(c Change) bool { return c.New && c.Index < end })
+		if !open {
+			return
+		}
+		earlier := s.changesOf(s.Points[:end])
+		for i, c := range s.Changes {
+			s.Changes[i].New = c.New && !slices.ContainsFunc(earlier, c.resembles)
+		}
+	}
+}
+
+// withoutNewest is the number of points, of so many, before those of the newest revision among them.
+func (s *Series) withoutNewest(known int) int {
+	newest := s.Points[known-1].Entry.Revision
+	for known > 0 && s.Points[known-1].Entry.Revision == newest {
 		known--
 	}
-	before := s.changesOf(s.Points[:known])
-	for i := range s.Changes {
-		s.Changes[i].New = !slices.ContainsFunc(before, s.Changes[i].resembles)
-	}
+	return known
 }
 
 func (s *Series) changesOf(points []Point) []Change {

@@ -143,6 +143,41 @@ func TestNew(t *testing.T) {
 	}
 }
 
+// TestNewOnce: a change whose significance comes and goes with later entries is new once.
+func TestNewOnce(t *testing.T) {
+	flickered := false
+	for seed := range uint64(12) {
+		random := rand.New(rand.NewPCG(seed, 1))
+		var entries []Entry
+		var said, found []Change
+		gone := false
+		for i := range 34 {
+			p95 := 10 * math.Exp(0.05*random.NormFloat64())
+			if i >= 17 {
+				p95 *= 1.08
+			}
+			e := entry(i, p95)
+			e.Figures = e.Figures[:1]
+			entries = append(entries, e)
+			changes := Follow(entries)[0].Changes
+			flickered = flickered || gone && len(changes) > 0
+			gone = len(found) > 0 && len(changes) == 0
+			found = append(found, changes...)
+			for _, c := range changes {
+				if c.New && slices.ContainsFunc(said, c.resembles) {
+					t.Errorf("seed %d, entry %d: %+v is new, and was before", seed, i, c)
+				}
+				if c.New {
+					said = append(said, c)
+				}
+			}
+		}
+	}
+	if !flickered {
+		t.Error("no change came and went: the test shows nothing")
+	}
+}
+
 // TestKeptApart: figures of other environments and of other references are not one series, and of a long series the
 // newest points are looked at.
 func TestKeptApart(t *testing.T) {
