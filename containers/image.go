@@ -41,6 +41,16 @@ type ImageService struct {
 	log string
 }
 
+// PullImages pulls those of the images that the engine does not have, and says so.
+func PullImages(ctx context.Context, progress func(string), images ...string) error {
+	e, err := dialEngine(ctx)
+	if err != nil {
+		return err
+	}
+	r := &dockerRun{engine: e}
+	return errors.Join(r.pullMissing(ctx, Options{Progress: progress}, images...), r.close(ctx))
+}
+
 // StartImage starts a service from an image and waits until it is ready. A missing image is pulled.
 func StartImage(ctx context.Context, spec ImageSpec) (_ *ImageService, err error) {
 	e, err := dialEngine(ctx)

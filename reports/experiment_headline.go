@@ -8,6 +8,7 @@ import (
 
 	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/results/experiment"
+	"github.com/policycortex/headroom/results/judge"
 	"github.com/policycortex/headroom/scenarios"
 )
 
@@ -207,6 +208,9 @@ func (t trial) finds(g results.ExperimentGate) string {
 		return text
 	}
 	text += fmt.Sprintf("; %s would take about %s", shareText(g.Tolerance), Plural(g.Needed, "block"))
+	if g.Needed > judge.MostBlocks {
+		return fmt.Sprintf("%s, and an experiment has at most %d", text, judge.MostBlocks)
+	}
 	if each := t.blockSeconds(); each > 0 {
 		text += ", " + roughly(each*float64(g.Needed))
 	}
@@ -248,7 +252,7 @@ func (t trial) advice() []string {
 	}
 	if needed == 0 {
 		for _, g := range t.gatesOf(experiment.Unresolved) {
-			if estimated(g) && !t.Interrupted {
+			if estimated(g) && !t.Interrupted && t.Design.MaxBlocks < judge.MostBlocks {
 				return []string{"the change lies close to the tolerance: a longer experiment narrows its interval " +
 					"(--max-time)"}
 			}

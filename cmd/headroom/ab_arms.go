@@ -75,7 +75,8 @@ func (x *experimenter) prepareArms(ctx context.Context, plan *scenarios.Plan, di
 		a.restart = true
 		a.base.isImage(e, e.Base.Image, filepath.Join(dir, "base.log"))
 		a.head.isImage(e, e.Head.Image, filepath.Join(dir, "head.log"))
-		return a, nil
+		say := func(m string) { fmt.Fprintln(x.progress, m) }
+		return a, containers.PullImages(ctx, say, e.Base.Image, e.Head.Image) // so that no block takes the time
 	}
 	a.restart = true
 	return a, x.prepareRevisions(ctx, a, plan)

@@ -22,13 +22,14 @@ type course struct {
 	alpha    float64
 	gates    []scenarios.Regression
 	restart  bool
-	trial    *judge.Trial // from the end of the first block on: only then is known how long one takes
+	trial    *judge.Trial // from the end of the first block on
 	requests []results.ArmRequests
 	warned   bool // that the tolerance cannot be found
 }
 
-// mostBlocks bounds the blocks of long experiments: what thousands of them do not find does not matter.
-const mostBlocks = 400
+// fewestBlocks is the least number that a trial can be planned for. Where there is no time for so many, it ends
+// unresolved.
+const fewestBlocks = 4
 
 func newCourse(w io.Writer, maxTime time.Duration, alpha float64, gates []scenarios.Regression, restart bool) *course {
 	return &course{w: bare(w), maxTime: maxTime, alpha: alpha, gates: gates, restart: restart}
@@ -66,17 +67,18 @@ func (c *course) requestsOf(arm experiment.Arm, scenario, name string) *results.
 	return &c.requests[i]
 }
 
-// judge is called after each block.
+// judge is called after each block. Until there are as many as can decide anything, each block may change how many are
+// planned.
 func (c *course) judge(blocks []paired.Block) (over bool, err error) {
 	plain := plainBlocks(blocks)
-	if c.trial == nil {
-		c.trial, err = c.newTrial(blocks[0].At + blocks[0].Took)
+	if len(blocks) < fewestBlocks || c.trial == nil {
+		c.trial, err = c.newTrial(c.roomFor(blocks))
 		if err != nil {
 			return false, err
 		}
-		if missing := c.trial.Missing(plain); len(missing) > 0 {
-			return true, nil // and so it will be in the blocks to come
-		}
+	}
+	if missing := c.trial.Missing(plain); len(blocks) == 1 && len(missing) > 0 {
+		return true, nil // and so it will be in the blocks to come
 	}
 	state := c.trial.Judge(plain, false)
 	c.show(blocks, state)
@@ -87,15 +89,24 @@ func (c *course) judge(blocks []paired.Block) (over bool, err error) {
 	return state.Decision != experiment.Undecided || len(blocks) >= 2*c.trial.Blocks(), nil
 }
 
-// newTrial plans as many blocks as there is time for, of which each takes as long as the first.
-func (c *course) newTrial(first time.Duration) (*judge.Trial, error) {
-	n := max(fewestBlocks, min(int(c.maxTime/first), mostBlocks))
-	return judge.NewTrial(c.gates, n, c.alpha, !c.restart)
+// roomFor is the number of blocks that there is time for, if those to come take as long as the median of those so far.
+// The first one counts only where it is alone: in it, caches are cold and what is started is compiled or loaded for the
+// first time. How long blocks take says nothing of what was measured in them, so that it may decide this.
+func (c *course) roomFor(blocks []paired.Block) int {
+	last := blocks[len(blocks)-1]
+	var took []time.Duration
+	for _, b := range blocks[min(1, len(blocks)-1):] {
+		took = append(took, b.Took)
+	}
+	slices.Sort(took)
+	left := c.maxTime - last.At - last.Took
+	return len(blocks) + int(max(0, left)/max(1, took[(len(took)-1)/2]))
 }
 
-// fewestBlocks is the least number that a trial can be planned for. Where there is no time for so many, it ends
-// unresolved.
-const fewestBlocks = 4
+// newTrial plans as many blocks as there is room for.
+func (c *course) newTrial(room int) (*judge.Trial, error) {
+	return judge.NewTrial(c.gates, max(fewestBlocks, min(room, judge.MostBlocks)), c.alpha, !c.restart)
+}
 
 func plainBlocks(blocks []paired.Block) []experiment.Block {
 	plain := make([]experiment.Block, len(blocks))
@@ -141,7 +152,10 @@ func (c *course) warn(b *strings.Builder, state experiment.State) {
 			continue
 		}
 		c.warned = true
-		remedy := "make slices longer (experiment.slice), raise the rate, or allow more --max-time"
+		remedy := "make slices longer (experiment.slice) or raise the rate"
+		if o.Blocks <= judge.MostBlocks {
+			remedy += ", or allow more --max-time"
+		}
 		if !strings.HasPrefix(g.Figure, string(scenarios.CPUPerRequest)) {
 			remedy += "; cpu_per_request often scatters less"
 		}
@@ -182,7 +196,7 @@ func (c *course) conclude(e *results.Experiment, done *paired.Experiment) error 
 	}
 	if c.trial == nil {
 		var err error
-		c.trial, err = c.newTrial(done.Elapsed)
+		c.trial, err = c.newTrial(c.roomFor(done.Blocks))
 		if err != nil {
 			return err
 		}

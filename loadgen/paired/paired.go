@@ -38,8 +38,8 @@ type Options struct {
 	// that are open run together, and after them those that are closed.
 	Plan  *scenarios.Plan
 	Slice Slice
-	// Seed decides the order of the arms and, with the number of the pair, every random choice of the load: both slices
-	// of a pair send the same requests at the same instants.
+	// Seed decides the order in which the arms are started, warmed up and measured, and, with the number of the pair,
+	// every random choice of the load: both slices of a pair send the same requests at the same instants.
 	Seed uint64
 	// Start starts an arm, or gives the one that runs. With Restart it is called for each block, else once for each
 	// arm.
@@ -119,19 +119,23 @@ func (o *Options) blocks(ctx context.Context, e *Experiment, arms *arms) error {
 
 // block measures one block, slice by slice.
 func (o *Options) block(ctx context.Context, e *Experiment, arms *arms, block *Block) error {
-	fresh, err := arms.prepare(ctx)
+	order := experiment.Order(o.Seed, block.Number)
+	// The first two slices are of different arms. In the order of these, arms are started and warmed up: what they
+	// share, such as a database, is colder for the one that comes first.
+	both := order[:2]
+	fresh, err := arms.prepare(ctx, both)
 	if err != nil {
 		return err
 	}
 	if fresh && o.Slice.Warmup > 0 {
-		for _, arm := range bothArms {
+		for _, arm := range both {
 			warmup := Slice{Measure: o.Slice.Warmup}
 			if _, err := o.measure(ctx, arm, arms.running[arm], warmup, o.Seed); err != nil {
 				return fmt.Errorf("warm up the %s: %w", arm, err)
 			}
 		}
 	}
-	for i, arm := range experiment.Order(o.Seed, block.Number) {
+	for i, arm := range order {
 		pair := block.Number*experiment.SlicesPerBlock/2 + i/2
 		m, err := o.measure(ctx, arm, arms.running[arm], o.Slice, o.Seed+uint64(pair)+1)
 		if err != nil {
@@ -153,8 +157,6 @@ func (o *Options) block(ctx context.Context, e *Experiment, arms *arms, block *B
 	return nil
 }
 
-var bothArms = []experiment.Arm{experiment.Base, experiment.Head}
-
 // arms are the instances that run.
 type arms struct {
 	start   func(ctx context.Context, arm experiment.Arm) (*Instance, error)
@@ -162,8 +164,8 @@ type arms struct {
 	running map[experiment.Arm]*Instance
 }
 
-// prepare has both arms run, new ones where they are to be started anew.
-func (a *arms) prepare(ctx context.Context) (fresh bool, err error) {
+// prepare has both arms run, new ones, started in an order, where they are to be started anew.
+func (a *arms) prepare(ctx context.Context, order []experiment.Arm) (fresh bool, err error) {
 	if a.running != nil && !a.restart {
 		return false, nil
 	}
@@ -171,7 +173,7 @@ func (a *arms) prepare(ctx context.Context) (fresh bool, err error) {
 		return false, err
 	}
 	a.running = map[experiment.Arm]*Instance{}
-	for _, arm := range bothArms {
+	for _, arm := range order {
 		i, err := a.start(ctx, arm)
 		if err != nil {
 			return false, fmt.Errorf("start the %s: %w", arm, err)

@@ -159,6 +159,52 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// TestOrderOfStarts: the coin of a block decides which arm is started, warmed up and measured first, so that neither
+// always finds what they share as the other has left it.
+func TestOrderOfStarts(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("it sends load in real time")
+	}
+	o := options(t, oneLoad)
+	o.Restart, o.Slice.Warmup = true, 50*time.Millisecond
+	o.Slice.Discard, o.Slice.Measure = 10*time.Millisecond, 40*time.Millisecond
+	o.Judge = func(blocks []Block) (bool, error) { return len(blocks) == 6, nil }
+	var mu sync.Mutex
+	var started, warm [][]experiment.Arm // of each block
+	o.Start = func(_ context.Context, name experiment.Arm) (*Instance, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if n := len(started); n == 0 || len(started[n-1]) == 2 {
+			started, warm = append(started, nil), append(warm, nil)
+		}
+		block := len(started) - 1
+		started[block] = append(started[block], name)
+		s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+			mu.Lock()
+			defer mu.Unlock()
+			if !slices.Contains(warm[block], name) {
+				warm[block] = append(warm[block], name)
+			}
+		}))
+		return &Instance{URL: s.URL, Stop: func(context.Context) error { s.Close(); return nil }}, nil
+	}
+	if _, err := Run(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	first := map[experiment.Arm]int{}
+	for block, order := range started {
+		want := experiment.Order(o.Seed, block)
+		if !slices.Equal(order, want[:2]) || !slices.Equal(warm[block], want[:2]) {
+			t.Errorf("block %d: started %v, warmed up %v, want %v", block, order, warm[block], want[:2])
+		}
+		first[order[0]]++
+	}
+	if first[experiment.Base] == 0 || first[experiment.Head] == 0 {
+		t.Errorf("first in the blocks: %v", first)
+	}
+}
+
 // TestRunEnds: whatever ends an experiment, what was measured is returned and the arms are stopped.
 func TestRunEnds(t *testing.T) {
 	t.Parallel()
@@ -264,6 +310,33 @@ func TestRunEnds(t *testing.T) {
 				t.Errorf("%d started, %d stopped", started, stopped)
 			}
 		})
+	}
+}
+
+// TestCPUTimeThatGoesBack: a slice in which the CPU time of the arm went back has none, and keeps its other figures.
+func TestCPUTimeThatGoesBack(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("it sends load in real time")
+	}
+	o := options(t, oneLoad)
+	service := newArm(t)
+	o.Judge = func([]Block) (bool, error) { return true, nil }
+	o.Start = func(context.Context, experiment.Arm) (*Instance, error) {
+		cpu := time.Second
+		return &Instance{
+			URL: service.URL, CPU: func() (time.Duration, error) { cpu -= time.Millisecond; return cpu, nil },
+		}, nil
+	}
+	o.Measured = func(_ Progress, m *Measured, s experiment.Slice) error {
+		_, known := s.Figures["cpu_per_request value"]
+		if known || m.Parts[0].CPU != 0 || s.Figures["http_req_duration p(50)"] <= 0 {
+			t.Errorf("CPU time %v, figures %v", m.Parts[0].CPU, s.Figures)
+		}
+		return nil
+	}
+	if _, err := Run(t.Context(), o); err != nil {
+		t.Fatal(err)
 	}
 }
 

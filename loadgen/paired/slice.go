@@ -63,7 +63,8 @@ func (o *Options) part(ctx context.Context, on *Instance, plan *scenarios.Plan) 
 	if !ok {
 		return p, account.err
 	}
-	p.CPU = last.cpu - first.cpu
+	// It goes back when a process of the arm ends and nobody keeps what it took: then it is not known.
+	p.CPU = max(0, last.cpu-first.cpu)
 	if first.counted && last.counted {
 		p.Instructions = last.instructions - first.instructions
 	}

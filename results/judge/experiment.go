@@ -13,6 +13,9 @@ import (
 const (
 	// MissRate is the probability with which a gate of an experiment passes though the head is worse by the tolerance.
 	MissRate = 0.025
+	// MostBlocks is how many blocks an experiment has at most, however much time there is: what so many do not find
+	// does not matter.
+	MostBlocks = 400
 	// mostVetoed is the share of pairs from which on an experiment whose slices were vetoed is invalid.
 	mostVetoed = 0.25
 	// Farthest is where the bounds of an early look are cut: a hundred thousand percent.
