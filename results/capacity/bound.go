@@ -70,8 +70,7 @@ func whyUnknown(loads []Load) string {
 	}
 	for _, r := range []Resource{Limiter, Pool, Collector, ServerCPU, MachineCPU, RunQueue} {
 		if slices.ContainsFunc(loads, func(l Load) bool { return l.Bad && l.Used[r] >= exhausted[r] }) {
-			return string(r) + ": used up in a bad trial, but in good ones as well, or not in most of those at " +
-				"higher rates"
+			return string(r) + ": used up in a bad trial, but in good ones as well, or not in most at higher rates"
 		}
 	}
 	return "no resource that was watched was used up"
