@@ -7,6 +7,7 @@ import (
 	"io"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -15,6 +16,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/results/capacity"
 )
 
 func drawCapacity(t testing.TB, draw func(io.Writer, *results.Capacity) error, c *results.Capacity) []byte {
@@ -187,6 +189,76 @@ func capacityFitsNarrowScreens(t *testing.T, p *tab) {
 			if found := eval[[]string](t, p, unnamed+`.map(e => e.outerHTML.slice(0, 120))`); len(found) > 0 {
 				t.Errorf("%s: %s: %q", name, what, found)
 			}
+		}
+	}
+}
+
+// TestCapacityFigures: with flows, the capacity is exported in requests per second as well, as the goodput is.
+func TestCapacityFigures(t *testing.T) {
+	for rpi, want := range map[float64]string{
+		1: "capacity 5620 5400 5910, capacity_knee 4210, capacity_goodput_beyond 2740",
+		2.5: "capacity 5620 5400 5910, capacity_requests 14050 13500 14775, capacity_knee 4210, " +
+			"capacity_goodput_beyond 2740",
+	} {
+		c := foundCapacity()
+		c.RequestsPerIteration = rpi
+		var got []string
+		for _, f := range CapacityFigures(c) {
+			text := fmt.Sprintf("%s %v", f.Metric, f.Value)
+			if f.Low != nil {
+				text += fmt.Sprintf(" %v %v", *f.Low, *f.High)
+			}
+			got = append(got, text)
+		}
+		if joined := strings.Join(got, ", "); joined != want {
+			t.Errorf("%s, want %s", joined, want)
+		}
+	}
+}
+
+// TestHiccups: bad trials below the lower end are told, and only those that count.
+func TestHiccups(t *testing.T) {
+	c := foundCapacity()
+	if got := (ceiling{c}).hiccupsText(); got != "" {
+		t.Errorf("%q", got)
+	}
+	c.Trials[1].Bad = true // at 4,200/s
+	if got := (ceiling{c}).hiccupsText(); !strings.HasPrefix(got, "1 of 2 trials below the lower end ") {
+		t.Errorf("%q", got)
+	}
+	c.Trials[1].Veto = "a neighbour"
+	if got := (ceiling{c}).hiccupsText(); got != "" {
+		t.Errorf("%q", got)
+	}
+}
+
+// TestLawChartSamples: the chart of the law has the dots that it was fitted to: good answers of stretches that count.
+func TestLawChartSamples(t *testing.T) {
+	steps := trialRows([]results.CapacityTrial{
+		{Instances: 1, Users: 4, Achieved: 100, Requests: 100, Failed: 10},
+		{Instances: 2, Users: 8, Achieved: 180, Requests: 100, Veto: "a neighbour"},
+	})
+	part := scalingPart{Steps: steps, OverInstances: true}
+	if got := part.samples(); len(got) != 1 || got[0] != (capacity.Sample{N: 1, X: 90}) {
+		t.Errorf("%+v", got)
+	}
+	fitted := []capacity.Sample{{N: 3, X: 250}}
+	part.Law = &results.LawRecord{Samples: fitted}
+	if got := part.samples(); !slices.Equal(got, fitted) {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestResourcesElsewhere: the CPU of the generator's machine is not that of a service elsewhere.
+func TestResourcesElsewhere(t *testing.T) {
+	for processes, want := range map[results.Processes]string{
+		results.ProcessesChildren: "CPU of the machine", results.ProcessesElsewhere: "CPU of the generator's machine",
+	} {
+		c := foundCapacity()
+		c.Processes = processes
+		drawn := fmt.Sprintf("%+v", ceiling{c}.resourceChart())
+		if !strings.Contains(drawn, want) {
+			t.Errorf("%s: no %q", processes, want)
 		}
 	}
 }

@@ -94,3 +94,22 @@ func TestAssumedShared(t *testing.T) {
 		}
 	}
 }
+
+// TestForecastBeyondTheLaw: where the upper end of what the law says lies beyond twice what was measured, it is not
+// asked, though its middle does not.
+func TestForecastBeyondTheLaw(t *testing.T) {
+	truth := Law{Alpha: 0.03, Beta: 0.001, Gamma: 1000}
+	s := scalingOf(t, 8, steps(truth, 1, 2, 4, 8))
+	wide := Interval{0.6 * truth.At(8), truth.At(8), 1.1 * truth.At(8)}
+	f, err := Plan{Use: 1}.Forecast(truth.At(10), wide, s)
+	const refusal = "the interval of the law over instances reaches beyond 16"
+	if err != nil || !f.Assumed || !strings.Contains(f.Refusal, refusal) || f.Low > f.Instances ||
+		f.Instances > f.High {
+		t.Errorf("%+v, %v", f, err)
+	}
+	narrow := Interval{0.99 * truth.At(8), truth.At(8), 1.01 * truth.At(8)}
+	f, err = Plan{Use: 1}.Forecast(truth.At(10), narrow, s)
+	if err != nil || f.Assumed || f.High > 16 {
+		t.Errorf("%+v, %v", f, err)
+	}
+}
