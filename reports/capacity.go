@@ -170,8 +170,11 @@ func (c ceiling) headroomText() string {
 }
 
 func (c ceiling) beyondText(b results.Beyond) string {
-	text := fmt.Sprintf("%s: at %s, %.0f %% of the capacity is answered well (%s)", b.Behaviour, c.iterations(b.Rate),
-		100*b.Share, c.requests(b.Goodput))
+	if b.NotJudged != "" {
+		return fmt.Sprintf("not judged at %s: %s", c.iterations(b.Rate), b.NotJudged)
+	}
+	text := fmt.Sprintf("%s: in the last half of %s at %s, %.0f %% of the capacity is answered well (%s)", b.Behaviour,
+		seconds(b.Seconds), c.iterations(b.Rate), 100*b.Share, c.requests(b.Goodput))
 	if b.Refused > 0 {
 		text += fmt.Sprintf(", %.0f %% refused", 100*b.Refused)
 	}

@@ -83,7 +83,7 @@ func (c ceiling) beyondCharts() []chart {
 		"asked for", 1, "dotted", asked,
 	}}
 	over := overlay{shades: []shade{{"overload", 0, b.Seconds}}}
-	if b.Recovered != nil {
+	if b.Recovered != nil && b.NotJudged == "" {
 		over.marks = []results.Mark{{Text: "recovered", Begun: b.Seconds + *b.Recovered}}
 	}
 	x := opts.XAxis{Name: "seconds", Min: 0, Max: end}

@@ -154,7 +154,7 @@ func CapacityFigures(c *results.Capacity) (all []export.Figure) {
 			Metric: "capacity_knee", Statistic: "rate", Value: c.Knee, Unit: "1/s", MoreIsBetter: true,
 		})
 	}
-	if c.Beyond != nil {
+	if c.Beyond != nil && c.Beyond.NotJudged == "" {
 		all = append(all, export.Figure{
 			Metric: "capacity_goodput_beyond", Statistic: "rate", Value: c.Beyond.Goodput, Unit: "1/s",
 			MoreIsBetter: true,

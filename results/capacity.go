@@ -279,10 +279,11 @@ type WhatIf struct {
 	AtMost  bool `json:"at_most,omitempty"`
 }
 
-// Beyond is how the service is at more than its capacity, and after that.
+// Beyond is how the service is at more than its capacity, and after that. Goodput, Share, P95, Failed and Refused are
+// of the last half of the overload.
 type Beyond struct {
 	Rate    float64 `json:"rate"`
-	Seconds float64 `json:"seconds"`
+	Seconds float64 `json:"seconds"`       // of the overload
 	Goodput float64 `json:"goodput"`       // good answers per second: in time where an objective says so
 	Share   float64 `json:"goodput_share"` // of the capacity
 	P95     float64 `json:"p95_ms"`
@@ -292,7 +293,9 @@ type Beyond struct {
 	After     float64  `json:"after_rate"`
 	Recovered *float64 `json:"recovered_seconds"`
 	Watched   float64  `json:"watched_seconds"`
-	Behaviour string   `json:"behaviour"` // holds, degrades, collapses, sheds
+	Behaviour string   `json:"behaviour"` // holds, degrades, collapses, sheds; empty: see NotJudged
+	// NotJudged is why there is no word for it.
+	NotJudged string `json:"not_judged,omitempty"`
 	// Course is what was answered in each second of both, from the beginning on.
 	Course []BeyondSecond `json:"course,omitempty"`
 }

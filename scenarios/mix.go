@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -15,7 +16,7 @@ type Mix struct {
 }
 
 // NewMix is the mix of a plan, whose rates say the share of each scenario. It fails with all that keeps a plan from
-// being one: loads whose rate is not constant, and faults.
+// being one: loads whose rate is not constant, different engines, and faults.
 func NewMix(p *Plan) (*Mix, error) {
 	m := &Mix{plan: p}
 	var faults []error
@@ -28,6 +29,14 @@ func NewMix(p *Plan) (*Mix, error) {
 		}
 		m.shares = append(m.shares, l.Rate)
 		sum += l.Rate
+	}
+	for i := range p.Scenarios {
+		first, other := &p.Scenarios[0], &p.Scenarios[i]
+		if p.EngineOf(first) != p.EngineOf(other) {
+			faults = append(faults, fmt.Errorf("the scenario %s has the engine %s and %s has %s, so that users cannot "+
+				"send the requests of both: give them the same engine", first.Name, p.EngineOf(first), other.Name,
+				p.EngineOf(other)))
+		}
 	}
 	if len(p.Faults) > 0 {
 		faults = append(faults, errors.New("it has faults: remove the section faults"))
@@ -54,21 +63,47 @@ type Stretch struct {
 	Seed    uint64        // of every random choice
 }
 
-// AtRate is a plan that sends the mix at a rate, in iterations per second of all scenarios together.
+// Pieces is how many equal pieces the measured time of a plan of [Mix.AtRate] has, so that it can be seen whether
+// answers took longer and longer. It is enough for a test of their order, however short they are.
+const Pieces = 6
+
+// AtRate is a plan that sends the mix at a rate, in iterations per second of all scenarios together; see [Mix.Sent].
+// Its measured time has Pieces, whose requests have the tag stage with 1 to 6.
 func (m *Mix) AtRate(rate float64, s Stretch) *Plan {
 	return m.with(s, s.Discard, func(i int, of ConstantRate) Load {
-		of.Rate, of.Duration = max(minRate, rate*m.shares[i]), s.Discard+s.Measure
-		return of
+		one := m.rateOf(i, rate)
+		l := RampingRate{Arrivals: of.Arrivals, MaxVUs: of.MaxVUs, StartRate: one}
+		if s.Discard > 0 {
+			l.Stages = append(l.Stages, Stage{Target: one, Duration: s.Discard})
+		}
+		left := s.Measure
+		for n := range Pieces {
+			length := left / time.Duration(Pieces-n)
+			l.Stages = append(l.Stages, Stage{Name: strconv.Itoa(n + 1), Target: one, Duration: length})
+			left -= length
+		}
+		return l
 	})
 }
+
+// Sent is the rate that is sent where a rate is asked for, in iterations per second of all scenarios together. It is
+// higher where a scenario's share of that is less than the least rate of a scenario.
+func (m *Mix) Sent(rate float64) (sum float64) {
+	for i := range m.shares {
+		sum += m.rateOf(i, rate)
+	}
+	return sum
+}
+
+func (m *Mix) rateOf(i int, rate float64) float64 { return max(minRate, rate*m.shares[i]) }
 
 // Steps is a plan that sends the mix at one rate after the other, without pauses. The requests of each step have the
 // tag stage with its name.
 func (m *Mix) Steps(steps []Stage, grace time.Duration, seed uint64) *Plan {
 	return m.with(Stretch{Grace: grace, Seed: seed}, 0, func(i int, of ConstantRate) Load {
-		l := RampingRate{Arrivals: of.Arrivals, MaxVUs: of.MaxVUs, StartRate: max(minRate, steps[0].Target*m.shares[i])}
+		l := RampingRate{Arrivals: of.Arrivals, MaxVUs: of.MaxVUs, StartRate: m.rateOf(i, steps[0].Target)}
 		for _, step := range steps {
-			step.Target = max(minRate, step.Target*m.shares[i])
+			step.Target = m.rateOf(i, step.Target)
 			l.Stages = append(l.Stages, Stage{Target: step.Target}, step)
 		}
 		return l
@@ -91,22 +126,17 @@ func (m *Mix) with(s Stretch, warmup time.Duration, load func(i int, of Constant
 }
 
 // Closed is a plan in which users send the mix without pauses, as the requests of one scenario, and in which nothing is
-// judged. ok is false where the scenarios have different engines, so that none of them can send all.
-func (m *Mix) Closed(users int, s Stretch) (_ *Plan, ok bool) {
+// judged.
+func (m *Mix) Closed(users int, s Stretch) *Plan {
 	plan := *m.plan
 	first := plan.Scenarios[0]
-	for _, other := range plan.Scenarios[1:] {
-		if other.Engine != first.Engine {
-			return nil, false
-		}
-	}
 	first.Load = Users{VUs: users, Duration: s.Discard + s.Measure}
 	first.StartTime, first.Warmup, first.AutoWarmup, first.GracefulStop = 0, s.Discard, false, s.Grace
 	if len(plan.Scenarios) > 1 {
 		first.Name, first.Tags, first.Requests = "mix", nil, m.weighted()
 	}
 	plan.Seed, plan.Scenarios, plan.Thresholds = s.Seed, []Scenario{first}, nil
-	return &plan, true
+	return &plan
 }
 
 // weighted are the requests of all scenarios with weights by which each is drawn as often as in the mix.

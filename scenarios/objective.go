@@ -38,14 +38,15 @@ func cutMetric(text string) (metric, expression string, found bool) {
 	return text[:end+colon], text[end+colon+1:], true
 }
 
-// PeakRate is the highest rate that the plan's schedules reach together, in iterations per second; 0 without any. Those
-// of recordings are not known here.
-func (p *Plan) PeakRate() (peak float64) {
+// PeakRate is the highest rate that the plan's schedules reach together, in iterations per second; 0 without any.
+// recorded are the peaks of the scenarios that replay a recording with times, by name. They count for as long as those
+// run, so that of several recordings it is the sum of their peaks, though they may not be at the same time.
+func (p *Plan) PeakRate(recorded map[string]float64) (peak float64) {
 	for _, at := range p.Scenarios {
 		sum := 0.0
 		for _, s := range p.Scenarios {
 			if s.StartTime <= at.StartTime && at.StartTime < s.StartTime+s.Load.Length() {
-				sum += peakOf(s.Load)
+				sum += max(recorded[s.Name], peakOf(s.Load))
 			}
 		}
 		peak = max(peak, sum)

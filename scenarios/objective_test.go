@@ -74,7 +74,28 @@ func TestPeakRate(t *testing.T) {
 		}})}, 20},
 		"bursts": {[]Scenario{at(0, Bursts{Size: 10, Every: 2 * time.Second, Duration: minute})}, 5},
 	} {
-		if got := (&Plan{Scenarios: c.all}).PeakRate(); got != c.want {
+		if got := (&Plan{Scenarios: c.all}).PeakRate(nil); got != c.want {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}
+
+// TestPeakRateOfRecordings: what is replayed at the same time adds up.
+func TestPeakRateOfRecordings(t *testing.T) {
+	replay := func(name string, start time.Duration) Scenario {
+		return Scenario{Name: name, StartTime: start, Load: Replay{Duration: time.Minute}}
+	}
+	steady := Scenario{Name: "steady", Load: ConstantRate{Rate: 7, Duration: time.Minute}}
+	recorded := map[string]float64{"web": 300, "api": 200}
+	for name, c := range map[string]struct {
+		all  []Scenario
+		want float64
+	}{
+		"together":            {[]Scenario{replay("web", 0), replay("api", 0)}, 500},
+		"one after the other": {[]Scenario{replay("web", 0), replay("api", time.Minute)}, 300},
+		"beside a schedule":   {[]Scenario{steady, replay("api", 0)}, 207},
+	} {
+		if got := (&Plan{Scenarios: c.all}).PeakRate(recorded); got != c.want {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}

@@ -208,12 +208,13 @@ func (p *planner) rateOf(text string, in scenarios.Inputs) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	peak := l.plan.PeakRate()
+	recorded := map[string]float64{}
 	for _, s := range l.plan.Scenarios {
 		if replay, ok := s.Load.(scenarios.Replay); ok {
-			peak = max(peak, l.recordings[s.Name].PeakRate()*replay.Recording.Speed)
+			recorded[s.Name] = l.recordings[s.Name].PeakRate() * replay.Recording.Speed
 		}
 	}
+	peak := l.plan.PeakRate(recorded)
 	if peak == 0 {
 		return 0, errors.New("its scenarios have no rate")
 	}

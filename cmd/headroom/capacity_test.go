@@ -140,8 +140,8 @@ func TestCapacity(t *testing.T) {
 	}
 }
 
-// writePeaks writes scenarios whose schedules have a peak: a wave of up to 900/s, stages of up to 70/s, and a recording
-// whose busiest minute has 3/s.
+// writePeaks writes scenarios whose schedules have a peak: a wave of up to 900/s, stages of up to 70/s, a recording
+// whose busiest minute has 3/s, and that twice at once.
 func writePeaks(t *testing.T, dir string) {
 	t.Helper()
 	write(t, dir, "wave.yaml", `name: wave
@@ -163,6 +163,7 @@ scenarios:
 		"  day: {executor: replay, file: access.log, speed: SPEED}\n"
 	write(t, dir, "day.yaml", strings.ReplaceAll(day, "SPEED", "1"))
 	write(t, dir, "fast.yaml", strings.ReplaceAll(day, "SPEED", "10"))
+	write(t, dir, "both.yaml", strings.ReplaceAll(day+"  night: {executor: replay, file: access.log}\n", "SPEED", "1"))
 	var log strings.Builder
 	noon := time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 	for second := range 600 {
@@ -187,6 +188,7 @@ scenarios:
 `)
 	for text, want := range map[string]float64{
 		"1500": 1500, "0.5": 0.5, "wave.yaml": 900, "stages.yaml": 70, "day.yaml": 3, "fast.yaml": 30,
+		"both.yaml": 6,
 	} {
 		file := text
 		if strings.HasSuffix(text, ".yaml") {

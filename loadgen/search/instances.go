@@ -33,13 +33,12 @@ func (o *Options) instances(ctx context.Context, f *Found) error {
 	users := usersOfEach(f.Bracket, len(all))
 	for round := range o.rounds(len(sizes)) {
 		for _, n := range orderOf(sizes, round) {
-			// the bracket could too
-			plan, _ := o.Mix.Closed(n*users, o.stretch(o.Bracket, len(f.Bracket)+len(f.Instances)))
+			plan := o.Mix.Closed(n*users, o.stretch(o.Bracket, len(f.Bracket)+len(f.Instances)))
 			m, began, err := o.sendTo(ctx, f, plan, chosen(all, n, round))
 			if err != nil || ctx.Err() != nil {
 				return err
 			}
-			t, err := judge.InstanceStretch(m)
+			t, err := judge.ClosedStretch(m)
 			if err != nil {
 				return err
 			}
@@ -90,11 +89,6 @@ func chosen(all []string, n, round int) (some []string) {
 
 // usersOfEach is how many users each of so many instances had where the throughput of all was highest.
 func usersOfEach(bracket []results.CapacityTrial, instances int) int {
-	users, best := 1, 0.0
-	for _, t := range bracket {
-		if good := t.GoodRate(); good > best {
-			users, best = t.Users, good
-		}
-	}
+	users := max(1, best(bracket).Users)
 	return (users + instances - 1) / instances
 }

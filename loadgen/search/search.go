@@ -45,6 +45,7 @@ type Found struct {
 	Elapsed     time.Duration
 	Interrupted bool
 	Bracket     []results.CapacityTrial
+	Level       bool                    // more users no longer raised the throughput
 	Instances   []results.CapacityTrial // users in closed loops on some of the instances
 	Trials      []results.CapacityTrial
 	Search      *capacity.Search // nil where it did not get so far
@@ -58,6 +59,8 @@ const (
 	// grace is how long answers are waited for after a stretch: the service must get rid of what it was sent before
 	// the next one.
 	grace = 5 * time.Second
+	// around is how long it takes as a rule, with all else between two stretches.
+	around = time.Second
 	// mostTrials is how many trials a search makes at most, unless its time is enough for more.
 	mostTrials = 60
 	// mostUsers bounds the closed loops.
@@ -66,8 +69,6 @@ const (
 	stillRising = 1.08
 	// fewestSteps are made in any case: the scalability law needs them.
 	fewestSteps = 6
-	// overload is the load beyond the capacity, and relief the one after it, as shares of the capacity.
-	overload, relief = 1.5, 0.5
 )
 
 // Run carries out a search. When ctx is cancelled, what was found until then is returned, as interrupted. An error
@@ -83,26 +84,23 @@ func Run(ctx context.Context, o Options) (*Found, error) {
 }
 
 func (o *Options) run(ctx context.Context, f *Found) error {
-	best, err := o.bracket(ctx, f)
-	if err != nil || ctx.Err() != nil {
+	if err := o.bracket(ctx, f); err != nil || ctx.Err() != nil {
 		return err
 	}
 	if err := o.instances(ctx, f); err != nil || ctx.Err() != nil {
 		return err
 	}
-	f.Search, err = capacity.NewSearch(best, capacity.Rule{
-		Width: o.Width, Most: max(mostTrials, int(o.MaxTime/o.Trial.length())),
-		Trial: (o.Trial.length() + time.Second).Seconds(),
-		Soak:  o.Soak.Measure.Seconds(), Beyond: o.Beyond.length().Seconds(),
-	})
+	var err error
+	f.Search, err = capacity.NewSearch(best(f.Bracket).GoodRate(), o.rule())
 	if err != nil {
 		return err
 	}
 	for {
-		step := f.Search.Next((o.MaxTime - time.Since(f.Started)).Seconds())
+		step := f.Search.Next(o.left(f).Seconds())
 		if step.Kind == capacity.Over {
 			break
 		}
+		step.Rate = o.Mix.Sent(step.Rate)
 		t, err := o.trial(ctx, f, step)
 		if err != nil || ctx.Err() != nil {
 			return err
@@ -111,52 +109,86 @@ func (o *Options) run(ctx context.Context, f *Found) error {
 		f.Trials = append(f.Trials, t)
 		o.Measured(t, f.Search.Posterior())
 	}
-	left := o.MaxTime - time.Since(f.Started)
-	if o.Beyond.Discard == 0 || left < o.Beyond.length() || !f.Search.Posterior().Both() || f.Search.Spoilt() {
+	if o.Beyond.Discard == 0 || o.left(f) < around+o.Beyond.length() || !f.Search.Posterior().Both() ||
+		f.Search.Spoilt() {
 		return nil
 	}
 	return o.beyond(ctx, f)
 }
 
-// bracket has users send the mix as fast as the service answers, twice as many each time, and returns the highest
-// throughput. It ends when that no longer rises.
-func (o *Options) bracket(ctx context.Context, f *Found) (best float64, err error) {
+// rule says when the search is over. Each step takes some time around it, which the search plans with.
+func (o *Options) rule() capacity.Rule {
+	r := capacity.Rule{
+		Width: o.Width, Most: max(mostTrials, int(o.MaxTime/o.Trial.length())),
+		Trial: (o.Trial.length() + around).Seconds(),
+	}
+	if o.Soak.Measure > 0 {
+		r.Soak = (o.Soak.length() + around).Seconds()
+	}
+	if o.Beyond.Discard > 0 {
+		r.Beyond = (o.Beyond.length() + around).Seconds()
+	}
+	return r
+}
+
+// left is how much time there is for further steps: one that ends with it is over in time though answers are waited for
+// as long as they ever are.
+func (o *Options) left(f *Found) time.Duration {
+	return o.MaxTime - time.Since(f.Started) - (grace - around)
+}
+
+// bracket has users send the mix as fast as the service answers, twice as many each time. It ends when the throughput
+// no longer rises.
+func (o *Options) bracket(ctx context.Context, f *Found) error {
+	most := 0.0 // of all stretches
 	for step, users := 0, 1; users <= min(mostUsers, o.Mix.Workers()) || step < fewestSteps; step, users = step+1,
 		2*users {
 		if step > 0 && time.Since(f.Started) > o.MaxTime/3 {
 			break
 		}
-		plan, ok := o.Mix.Closed(users, o.stretch(o.Bracket, len(f.Bracket)))
-		if !ok {
-			return 0, errors.New("the scenarios have different engines, so that users cannot send all of their " +
-				"requests: give them the same engine")
-		}
-		m, began, err := o.send(ctx, f, plan)
+		m, began, err := o.send(ctx, f, o.Mix.Closed(users, o.stretch(o.Bracket, len(f.Bracket))))
 		if err != nil || ctx.Err() != nil {
-			return best, err
+			return err
 		}
-		t, err := judge.Stretch(m)
+		t, err := judge.ClosedStretch(m)
 		if err != nil {
-			return best, err
+			return err
 		}
 		t.Kind, t.Users, t.At = results.TrialClosed, users, began.Seconds()
 		f.Bracket = append(f.Bracket, t)
 		o.Measured(t, nil)
 		good := t.GoodRate()
-		if good < best*stillRising && step+1 >= fewestSteps {
-			best = max(best, good)
+		ends := good < most*stillRising && step+1 >= fewestSteps
+		most = max(most, good)
+		if ends && (t.Veto == "" || t.Limit) {
+			f.Level = !t.Limit
 			break
 		}
-		best = max(best, good)
 	}
-	if best == 0 {
-		return 0, errors.New("no request succeeded, with any number of users: see that the scenario works with " +
+	if most == 0 {
+		return errors.New("no request succeeded, with any number of users: see that the scenario works with " +
 			"headroom try")
 	}
-	return best, nil
+	return nil
 }
 
-// trial sends the mix at the rate of a step.
+// best is the stretch in which the rate of good iterations was highest: of those that say something where one of them
+// has any, else of all.
+func best(bracket []results.CapacityTrial) (best results.CapacityTrial) {
+	for _, vetoed := range []bool{false, true} {
+		for _, t := range bracket {
+			if (t.Veto != "") == vetoed && t.GoodRate() > best.GoodRate() {
+				best = t
+			}
+		}
+		if best.GoodRate() > 0 {
+			break
+		}
+	}
+	return best
+}
+
+// trial sends the mix at the rate of a step, which is one that the mix sends.
 func (o *Options) trial(ctx context.Context, f *Found, step capacity.Step) (t results.CapacityTrial, err error) {
 	length, kind := o.Trial, results.TrialSearch
 	switch step.Kind {
@@ -171,15 +203,28 @@ func (o *Options) trial(ctx context.Context, f *Found, step capacity.Step) (t re
 		return t, err
 	}
 	t, err = judge.CapacityTrial(m, o.Objectives)
+	if err != nil {
+		return t, err
+	}
 	t.Use.ServerCPUs = o.ServerCPUs
 	t.Kind, t.Rate, t.At = kind, step.Rate, began.Seconds()
 	if kind == results.TrialLight && t.Veto == "" {
 		t.Veto = judge.BusyAtLightLoad(t.Use)
 	}
+	if t.Veto == "" && !f.mostOf(t) {
+		t.Veto, err = judge.UsersRanOut(m, o.Objectives)
+		t.Limit = t.Veto != ""
+	}
 	if t.Veto == "" {
 		f.Iterations, f.Requests = f.Iterations+t.Achieved*t.Seconds, f.Requests+t.Requests
 	}
 	return t, err
+}
+
+// mostOf says whether the service answered as much in a trial as more and more users in closed loops got of it: then it
+// was not for want of users that it answered no more.
+func (f *Found) mostOf(t results.CapacityTrial) bool {
+	return f.Level && t.GoodRate()*stillRising >= best(f.Bracket).GoodRate()
 }
 
 // stretch is a stretch with a seed of its own.
@@ -211,55 +256,6 @@ func share(part, whole int64) float64 {
 		return 0
 	}
 	return float64(part) / float64(whole)
-}
-
-// The names of the steps beyond the capacity.
-const (
-	stageBeyond = "beyond"
-	stageAfter  = "after"
-)
-
-// beyond sends more than the capacity for a while, and then half of it.
-func (o *Options) beyond(ctx context.Context, f *Found) error {
-	middle := f.Search.Posterior().Interval().Middle
-	b := &results.Beyond{
-		Rate: overload * middle, Seconds: o.Beyond.Discard.Seconds(),
-		After: relief * middle, Watched: o.Beyond.Measure.Seconds(),
-	}
-	if b.Rate > f.Search.Ceiling() {
-		return nil // the generator cannot send it
-	}
-	plan := o.Mix.Steps([]scenarios.Stage{
-		{Name: stageBeyond, Target: b.Rate, Duration: o.Beyond.Discard},
-		{Name: stageAfter, Target: b.After, Duration: o.Beyond.Measure},
-	}, grace, o.Seed+uint64(len(f.Bracket)+len(f.Instances)+len(f.Trials))+1)
-	plan.Thresholds = judge.CourseThresholds(plan)
-	m, _, err := o.send(ctx, f, plan)
-	if err != nil || ctx.Err() != nil {
-		return err
-	}
-	b.Course, err = judge.Course(m, o.Objectives)
-	if err != nil {
-		return err
-	}
-	sum, err := m.Summarize(map[string]string{scenarios.StageTag: stageBeyond})
-	if err != nil {
-		return err
-	}
-	b.P95, b.Failed = sum.Response.Percentile(95), sum.FailedShare()
-	var refused, all int64
-	for _, s := range m.Series {
-		if s.Stage == stageBeyond {
-			refused, all = refused+judge.Refused(s), all+s.Requests
-		}
-	}
-	b.Refused = share(refused, all)
-	b.Goodput = judge.Goodput(m, stageBeyond, o.Objectives)
-	b.Share = b.Goodput / (middle * f.RequestsPerIteration()) // both in requests
-	b.Recovered = judge.Recovery(m, o.Beyond.Discard.Seconds(), o.Objectives)
-	b.Behaviour = judge.Behaviour(b)
-	f.Beyond = b
-	return nil
 }
 
 // RequestsPerIteration is how many requests an iteration has: 1 unless there are flows.

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -33,9 +34,10 @@ thresholds:
 `
 
 // optionsFor are those of a quick search on a service.
-func optionsFor(t *testing.T, url string) Options {
+func optionsFor(t *testing.T, url string, overrides ...string) Options {
 	t.Helper()
-	plan, err := scenarios.Parse("known.yaml", []byte(scenario), "target.url="+url, "scenarios.main.arrivals=even")
+	plan, err := scenarios.Parse("known.yaml", []byte(scenario),
+		append(overrides, "target.url="+url, "scenarios.main.arrivals=even")...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +108,8 @@ func TestRunFindsTheLimit(t *testing.T) {
 			t.Fatal(err)
 		}
 		c = conclude(t, o, f)
-		if c.Outcome != results.Invalid && c.Bound != string(capacity.MachineCPU) {
+		if c.Outcome != results.Invalid && c.Bound != string(capacity.MachineCPU) &&
+			(f.Beyond == nil || f.Beyond.NotJudged == "") {
 			break
 		}
 	}
@@ -139,6 +142,109 @@ func TestRunFindsTheLimit(t *testing.T) {
 	}
 	if good < limit || good > 2*limit+4*relief*1.2*limit+limit/5 || b.Course[0].P95 <= 0 { // it refuses the rest
 		t.Errorf("%v good answers: %+v", good, b.Course)
+	}
+}
+
+// TestRunNeedsMoreUsers: a service that takes as long at any rate takes more than users whose number is bounded can
+// send. That is no capacity, though requests that wait for a user are late.
+func TestRunNeedsMoreUsers(t *testing.T) {
+	const users, seconds = 16, 0.2 // together 80 requests a second
+	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		time.Sleep(seconds * 1000 * time.Millisecond)
+	}))
+	defer s.Close()
+	o := optionsFor(t, s.URL, "scenarios.main.maxVUs=16", "thresholds.http_req_duration=p(95)<800")
+	o.MaxTime = 40 * time.Second
+	o.Beyond = Stretch{}
+	f, err := Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := conclude(t, o, f)
+	if f.Level || c.Outcome == results.Pass || len(f.Bracket) != fewestSteps {
+		t.Errorf("%s, level %v: %q", c.Outcome, f.Level, c.Reasons)
+	}
+	if c.Outcome == results.Invalid { // a machine that is too busy for an answer
+		return
+	}
+	if !c.AtLeast || c.Rate.Low > 1.05*users/seconds || f.Search.Ceiling() < 0.8*users/seconds ||
+		!strings.Contains(strings.Join(c.Reasons, "; "), "for one of its 16 users") {
+		t.Errorf("at least %v, %+v, the generator was the limit at %v/s: %q", c.AtLeast, *c.Rate, f.Search.Ceiling(),
+			c.Reasons)
+	}
+}
+
+// TestBest: a stretch that says nothing counts only where there is no other.
+func TestBest(t *testing.T) {
+	bracket := []results.CapacityTrial{
+		{Users: 1, Achieved: 50},
+		{Users: 2, Achieved: 90, Requests: 90},
+		{Users: 4, Achieved: 100, Requests: 10, Failed: 5},
+		{Users: 8, Achieved: 200, Veto: "busy"},
+	}
+	if got := best(bracket); got.Users != 2 || got.GoodRate() != 90 {
+		t.Errorf("%+v", got)
+	}
+	if got := best(bracket[3:]); got.Users != 8 {
+		t.Errorf("%+v", got)
+	}
+	f := &Found{Bracket: bracket, Level: true}
+	for achieved, want := range map[float64]bool{95: true, 84: true, 80: false} {
+		if got := f.mostOf(results.CapacityTrial{Achieved: achieved}); got != want {
+			t.Errorf("%v/s: %v", achieved, got)
+		}
+	}
+	f.Level = false
+	if f.mostOf(results.CapacityTrial{Achieved: 95}) {
+		t.Error("with more users it might have been more")
+	}
+}
+
+// TestRule: what is begun is over in time, with what is discarded and the wait for the last answers.
+func TestRule(t *testing.T) {
+	const second = time.Second
+	o := Options{
+		Trial: Stretch{2 * second, 6 * second}, Soak: Stretch{3 * second, 60 * second},
+		Beyond:  Stretch{8 * second, 12 * second},
+		MaxTime: 100 * second,
+	}
+	r := o.rule()
+	if r.Trial != 9 || r.Soak != 64 || r.Beyond != 21 {
+		t.Errorf("%+v", r)
+	}
+	f := &Found{Started: time.Now()}
+	left := o.left(f)
+	if after := o.MaxTime - left + time.Duration(r.Soak*float64(second)); after < o.Soak.length()+grace {
+		t.Errorf("of a soak that begins with %v left, %v of the time are used", left, after)
+	}
+	o.Soak, o.Beyond = Stretch{Discard: second}, Stretch{Measure: second}
+	if r := o.rule(); r.Soak != 0 || r.Beyond != 0 {
+		t.Errorf("neither is asked for: %+v", r)
+	}
+}
+
+// TestOverload: it is longer where answers may take long, if there is time.
+func TestOverload(t *testing.T) {
+	const second = time.Second
+	o := Options{Beyond: Stretch{8 * second, 12 * second}}
+	for _, c := range []struct {
+		limit string
+		left  time.Duration
+		want  Stretch
+	}{
+		{"p(95)<50", 100 * second, Stretch{8 * second, 12 * second}},
+		{"p(95)<2000", 100 * second, Stretch{20 * second, 30 * second}},
+		{"p(95)<2000", 31 * second, Stretch{12 * second, 18 * second}},
+		{"p(95)<2000", 20 * second, Stretch{8 * second, 12 * second}},
+	} {
+		limit, err := scenarios.ParseThreshold("http_req_duration", c.limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Objectives = []scenarios.Threshold{limit}
+		if got := o.overload(c.left); got != c.want {
+			t.Errorf("%s, %v left: %+v, want %+v", c.limit, c.left, got, c.want)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"fmt"
 	"net/http"
 
 	"github.com/policycortex/headroom/results"
@@ -44,54 +45,18 @@ func limitsTime(o scenarios.Threshold) bool {
 	return ok && o.Metric == scenarios.HTTPReqDuration && o.Op.IsUpper()
 }
 
-// Recovery is how long after an offset, in seconds, the response times were within the objectives again and stayed so:
-// until the end of the last second in which a percentile of an objective was above its limit, or a request failed. It
-// is as exact as a second is long. Nil means that it was not seen.
-func Recovery(m *results.Measurements, after float64, objectives []scenarios.Threshold) *float64 {
-	last, seen := after, after
-	for _, p := range m.Points {
-		if p.Request == "" || float64(p.Second+1) <= after {
-			continue
-		}
-		if p.Requests > 0 && !p.Partial {
-			seen = max(seen, float64(p.Second+1))
-		}
-		if p.Failed > 0 || beyondLimits(&p, m, objectives) {
-			last = max(last, float64(p.Second+1))
+// LongestLimit is the highest limit of a percentile of the response time, in ms; 0 where no objective has one.
+func LongestLimit(objectives []scenarios.Threshold) (limit float64) {
+	for _, o := range objectives {
+		if limitsTime(o) {
+			limit = max(limit, o.Limit)
 		}
 	}
-	if last >= seen {
-		return nil
-	}
-	return new(last - after)
+	return limit
 }
 
-// beyondLimits says whether the times of a second of a request are above what objectives allow of it: by P95 for
-// percentiles up to it, and by P99 for those above, which is what seconds have.
-func beyondLimits(p *results.Point, m *results.Measurements, objectives []scenarios.Threshold) bool {
-	for _, s := range m.Series {
-		if s.Scenario != p.Scenario || s.Name != p.Request {
-			continue
-		}
-		for _, o := range objectives {
-			if !limitsTime(o) || !s.Matches(o.Selector) {
-				continue
-			}
-			time := p.P99
-			percentile, _ := percentileOfThreshold(o)
-			switch {
-			case percentile <= 50:
-				time = p.P50
-			case percentile <= 95:
-				time = p.P95
-			}
-			if !o.Op.Holds(time, o.Limit) {
-				return true
-			}
-		}
-	}
-	return false
-}
+// Overload is the load beyond the capacity, as a multiple of the capacity.
+const Overload = 1.5
 
 // The shares of the capacity from which on what is answered well beyond it is called so.
 const (
@@ -100,8 +65,24 @@ const (
 	shedsFrom    = 0.05 // of the requests that are refused
 )
 
-// Behaviour names what a service does beyond its capacity.
-func Behaviour(b *results.Beyond) string {
+// Behaviour names what a service does beyond its capacity, or says why it cannot be told: what was sent is no overload
+// where the generator was in the way or the machine was busy, and one that ended before a queue could grow beyond the
+// limits tells nothing either. At 1.5 times the capacity such a queue answers in time what comes in twice the limit.
+// All of the last half of the overload must come after that.
+func Behaviour(m *results.Measurements, b *results.Beyond, objectives []scenarios.Threshold) (word, whyNot string) {
+	whyNot, _ = vetoTrial(m, objectives)
+	if whyNot != "" {
+		return "", whyNot
+	}
+	longest := LongestLimit(objectives) / 1000
+	if least := 2 * longest / (Overload - 1); b.Seconds < least {
+		return "", fmt.Sprintf("not overloaded long enough: with a limit of %.3g s it takes %.3g s to tell",
+			longest, least)
+	}
+	return behaviour(b), ""
+}
+
+func behaviour(b *results.Beyond) string {
 	switch {
 	case b.Refused >= shedsFrom && b.Share >= degradesFrom:
 		return "sheds"

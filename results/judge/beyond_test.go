@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -68,46 +69,111 @@ func TestCourse(t *testing.T) {
 	}
 }
 
-// TestRecovery: until the end of the last second that was beyond an objective.
+// recovering is a service that was overloaded for three seconds. late and failed are how many of the requests of each
+// second are late, or failed.
+func recovering(t *testing.T, requests int64, late, failed []int64) *results.Measurements {
+	t.Helper()
+	plan := &scenarios.Plan{Scenarios: []scenarios.Scenario{{Name: "a", Requests: []scenarios.Request{{Name: "get"}}}}}
+	load := &results.Load{Scenario: "a", MeasuredTo: float64(len(late))}
+	m := &results.Measurements{Loads: []*results.Load{load}, Series: []*results.Series{
+		{Scenario: "a", Name: "get", Tags: map[string]string{"scenario": "a", "name": "get"}},
+	}}
+	for _, want := range CourseThresholds(plan) {
+		s := results.NewSeconds(want, load)
+		for i, n := range late {
+			all := requests
+			if n < 0 { // nothing was answered
+				all, n = 0, 0
+			}
+			h := results.NewHistogram()
+			for j := range all {
+				took := 10 * time.Millisecond
+				if j < n {
+					took = 100 * time.Millisecond
+				}
+				h.Record(took)
+			}
+			bad := int64(0)
+			if i < len(failed) {
+				bad = failed[i]
+			}
+			if want.Metric != scenarios.HTTPReqDuration {
+				h = nil
+			}
+			if err := s.Add(i, all, bad, h); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.End(load.MeasuredTo)
+		m.Seconds = append(m.Seconds, s)
+	}
+	return m
+}
+
+// TestRecovery: from when on the objectives hold. One request of a second decides nothing.
 func TestRecovery(t *testing.T) {
-	tags := map[string]string{"scenario": "a", "name": "get"}
-	objectives := []scenarios.Threshold{objective(t, "http_req_duration", "p(95)<50")}
+	failures := []scenarios.Threshold{objective(t, "http_req_failed", "rate<0.05")}
+	p95 := []scenarios.Threshold{objective(t, "http_req_duration", "p(95)<50")}
+	other := []scenarios.Threshold{objective(t, "http_req_duration{name:put}", "p(95)<50")}
 	for name, c := range map[string]struct {
-		p95    []float64 // of seconds 0 to 2 beyond, and those after
-		failed map[int]int64
-		want   float64 // below 0: not seen
+		objectives   []scenarios.Threshold
+		requests     int64
+		late, failed []int64
+		want         float64 // below 0: not seen
 	}{
-		"at once":    {[]float64{90, 90, 90, 10, 10, 10}, nil, 0},
-		"later":      {[]float64{90, 90, 90, 70, 60, 10}, nil, 2},
-		"once more":  {[]float64{90, 90, 90, 10, 60, 10}, nil, 2},
-		"failures":   {[]float64{90, 90, 90, 10, 10, 10}, map[int]int64{3: 1}, 1},
-		"not at all": {[]float64{90, 90, 90, 90, 90, 90}, nil, -1},
-		"not seen":   {[]float64{90, 90, 90}, nil, -1},
+		"at once":            {p95, 100, []int64{90, 90, 90, 0, 0, 0}, nil, 0},
+		"later":              {p95, 100, []int64{90, 90, 90, 70, 60, 0}, nil, 2},
+		"once more":          {p95, 100, []int64{90, 90, 90, 0, 60, 0}, nil, 2},
+		"as many as may":     {p95, 100, []int64{90, 90, 90, 4, 3, 4}, nil, 0},
+		"not at all":         {p95, 100, []int64{90, 90, 90, 90, 90, 90}, nil, -1},
+		"not in the end":     {p95, 100, []int64{90, 90, 90, 0, 0, 90}, nil, -1},
+		"not seen":           {p95, 100, []int64{90, 90, 90}, nil, -1},
+		"no answers":         {p95, 100, []int64{90, 90, 90, -1, -1, -1}, nil, -1},
+		"answers end":        {p95, 100, []int64{90, 90, 90, 0, 0, -1}, nil, -1},
+		"few requests":       {p95, 20, []int64{20, 20, 20, 1, 0, 0}, nil, 0},
+		"few, later":         {p95, 20, []int64{20, 20, 20, 18, 0, 0}, nil, 1},
+		"some may fail":      {failures, 100, []int64{0, 0, 0, 0, 0, 0}, []int64{50, 50, 50, 4, 4, 4}, 0},
+		"too many fail":      {failures, 100, []int64{0, 0, 0, 0, 0, 0}, []int64{50, 50, 50, 40, 6, 4}, 2},
+		"0.1 % fail":         {p95, 1000, []int64{0, 0, 0, 0, 0, 0}, []int64{500, 500, 500, 0, 1, 0}, 0},
+		"1 % fail":           {p95, 1000, []int64{0, 0, 0, 0, 0, 0}, []int64{500, 500, 500, 10, 0, 0}, 1},
+		"of other requests":  {other, 100, []int64{90, 90, 90, 90, 90, 90}, nil, 0},
+		"others, that fails": {other, 100, []int64{0, 0, 0, 0, 0, 0}, []int64{50, 50, 50, 50, 50, 50}, -1},
 	} {
-		m := &results.Measurements{Series: []*results.Series{{Scenario: "a", Name: "get", Tags: tags}}}
-		for i, p95 := range c.p95 {
-			m.Points = append(m.Points, results.Point{
-				Scenario: "a", Request: "get", Second: i, Requests: 10, Failed: c.failed[i], P95: p95, P99: 2 * p95,
-			})
+		got, err := Recovery(recovering(t, c.requests, c.late, c.failed), 3, c.objectives)
+		if err != nil || got == nil && c.want >= 0 || got != nil && *got != c.want {
+			t.Errorf("%s: %v, %v; want %v", name, got, err, c.want)
 		}
-		got := Recovery(m, 3, objectives)
-		if got == nil && c.want >= 0 || got != nil && *got != c.want {
-			t.Errorf("%s: %v, want %v", name, got, c.want)
-		}
+	}
+	got, err := Recovery(recovering(t, 100, []int64{90, 90, 90, 90, 0, 0}, nil), 3.5, p95)
+	if err != nil || got == nil || *got != 0.5 {
+		t.Errorf("%v, %v; want half a second: the fourth second is late", got, err)
 	}
 }
 
-// TestBehaviour: the words for what a service does beyond its capacity.
+// TestBehaviour: the words for what a service does beyond its capacity, and why there is none.
 func TestBehaviour(t *testing.T) {
+	m, objectives := measured(), []scenarios.Threshold{objective(t, "http_req_duration", "p(95)<2000")}
 	for want, b := range map[string]results.Beyond{
 		"holds": {Share: 0.95}, "degrades": {Share: 0.6}, "collapses": {Share: 0.3},
 		"sheds": {Share: 0.8, Refused: 0.3},
 	} {
-		if got := Behaviour(&b); got != want {
-			t.Errorf("%+v: %s, want %s", b, got, want)
+		b.Seconds = 8
+		if got, why := Behaviour(m, &b, objectives); got != want || why != "" {
+			t.Errorf("%+v: %s, %s; want %s", b, got, why, want)
 		}
 	}
-	if got := Behaviour(&results.Beyond{Share: 0.1, Refused: 0.8}); got != "collapses" {
+	b := &results.Beyond{Share: 0.1, Refused: 0.8, Seconds: 8}
+	if got, _ := Behaviour(m, b, objectives); got != "collapses" {
 		t.Errorf("little is answered beside refusals: %s", got)
+	}
+	b = &results.Beyond{Share: 1, Seconds: 7.9}
+	got, why := Behaviour(m, b, objectives)
+	if got != "" || why != "not overloaded long enough: with a limit of 2 s it takes 8 s to tell" {
+		t.Errorf("%q, %q", got, why)
+	}
+	m.Loads[0].OwnLag = histogram(300 * time.Millisecond)
+	got, why = Behaviour(m, &results.Beyond{Share: 1, Seconds: 8}, objectives)
+	if got != "" || !strings.Contains(why, "the generator itself was late") {
+		t.Errorf("%q, %q", got, why)
 	}
 }

@@ -15,7 +15,7 @@ const (
 	// mostFailed is the share of requests that may fail where no objective is about failures.
 	mostFailed = 0.001
 	// Requests pile up when the median response time grows by so many ms a second, as it does when the service answers
-	// less than 99 % of what it is asked, and its seconds rise more clearly than chance makes them with pileP.
+	// less than 99 % of what it is asked, and its pieces rise more clearly than chance makes them with pileP.
 	pileSlope = 10
 	pileP     = 0.01
 	// leastSent is the share of what was planned that must have been sent.
@@ -52,29 +52,16 @@ func ObjectivesOf(thresholds []scenarios.Threshold) (objectives []scenarios.Thre
 
 // CapacityTrial holds what a stretch of open load measured against the objectives. It is bad when one of them does not
 // hold, when 0.1 % of the requests or more failed where no objective is about failures, or when requests pile up. The
-// values themselves decide and not their intervals: the search weighs that a trial may be wrong.
+// values themselves decide and not their intervals: the search weighs that a trial may be wrong. An objective about
+// requests of which none was sent says nothing of the trial, and it has no value then.
 func CapacityTrial(m *results.Measurements, objectives []scenarios.Threshold) (results.CapacityTrial, error) {
 	t, err := Stretch(m)
 	if err != nil {
 		return t, err
 	}
-	aboutFailures := false
-	for _, o := range objectives {
-		g, err := evaluate(m, o, 0)
-		if err != nil {
-			return t, fmt.Errorf("objective %s: %s: %w", o.Name(), o.Source, err)
-		}
-		name := o.Name() + ": " + o.Source
-		t.Values = append(t.Values, results.Value{
-			Objective: name, Actual: g.Actual, Unit: g.Unit, Samples: g.Samples, Holds: g.Passed,
-		})
-		if !g.Passed {
-			t.Crossed = append(t.Crossed, name)
-		}
-		aboutFailures = aboutFailures || ofFailures(o.Metric)
-	}
-	if !aboutFailures && t.Requests > 0 && float64(t.Failed) >= mostFailed*float64(t.Requests) {
-		t.Crossed = append(t.Crossed, Failures)
+	t.Values, t.Crossed, err = hold(m, objectives)
+	if err != nil {
+		return t, err
 	}
 	if slices.ContainsFunc(m.Loads, func(l *results.Load) bool { return pilesUp(m, l) }) {
 		t.Crossed = append(t.Crossed, Backlog)
@@ -84,11 +71,54 @@ func CapacityTrial(m *results.Measurements, objectives []scenarios.Threshold) (r
 	if err != nil {
 		return t, err
 	}
-	if own := float64(t.Failed) / mostFailed / float64(max(1, t.Requests)); t.Excess != nil && !aboutFailures {
+	if own := float64(t.Failed) / mostFailed / float64(max(1, t.Requests)); t.Excess != nil &&
+		!slices.ContainsFunc(objectives, aboutFailures) {
 		t.Excess = new(max(*t.Excess, own))
 	}
 	t.Veto, t.Limit = vetoTrial(m, objectives)
+	if t.Veto == "" && len(t.Values) == 0 {
+		t.Veto = "no objective has data: none of the requests that they are about was sent"
+	}
 	return t, nil
+}
+
+// hold holds the objectives that have data against what was measured, and returns what was crossed of them and of the
+// limit on failures where none is about failures.
+func hold(m *results.Measurements, objectives []scenarios.Threshold) (values []results.Value, crossed []string,
+	err error,
+) {
+	for _, o := range objectives {
+		g, err := evaluate(m, o, 0)
+		if err != nil {
+			return nil, nil, fmt.Errorf("objective %s: %s: %w", o.Name(), o.Source, err)
+		}
+		if g.Samples == 0 && !wereSent(m, o) {
+			continue
+		}
+		name := o.Name() + ": " + o.Source
+		values = append(values, results.Value{
+			Objective: name, Actual: g.Actual, Unit: g.Unit, Samples: g.Samples, Holds: g.Passed,
+		})
+		if !g.Passed {
+			crossed = append(crossed, name)
+		}
+	}
+	sent, failed := countFailed(m.Series)
+	if !slices.ContainsFunc(objectives, aboutFailures) && sent > 0 && float64(failed) >= mostFailed*float64(sent) {
+		crossed = append(crossed, Failures)
+	}
+	return values, crossed, nil
+}
+
+func aboutFailures(o scenarios.Threshold) bool { return ofFailures(o.Metric) }
+
+// wereSent says whether requests were sent that an objective is about: it has failed then, though none was answered.
+func wereSent(m *results.Measurements, o scenarios.Threshold) bool {
+	if o.Metric != scenarios.HTTPReqDuration && o.Metric != scenarios.HTTPReqServiceDuration && !aboutFailures(o) {
+		return false
+	}
+	sent, _ := countFailed(m.Select(requestTags(o.Selector)))
+	return sent > 0
 }
 
 // What makes a trial bad beside the objectives.
@@ -98,20 +128,28 @@ const (
 )
 
 // pilesUp says whether the service did not keep up with a load. How many answers came in a few seconds scatters too
-// much to tell that at low rates; the time that they take, counted from when they were due, does not.
+// much to tell that at low rates; the time that they take, counted from when they were due, does not. It is compared
+// between the pieces of the measured time.
 func pilesUp(m *results.Measurements, l *results.Load) bool {
 	if float64(l.Sent) < leastSent*float64(l.Planned) {
 		return true
 	}
 	var medians []float64
-	for _, p := range m.Points {
-		if p.Scenario == l.Scenario && p.Request == "" && !p.Partial && p.Max > 0 &&
-			float64(p.Second) < l.MeasuredTo {
-			medians = append(medians, p.P50)
+	length := 0.0
+	for _, piece := range l.Stages {
+		h := results.NewHistogram()
+		for _, s := range m.Series {
+			if s.Scenario == l.Scenario && s.Stage == piece.Name && h.Merge(s.Response) != nil {
+				return false // times that cannot be compared, which Stretch has reported
+			}
 		}
+		if h.Count() > 0 {
+			medians = append(medians, h.Percentile(50))
+		}
+		length = max(length, piece.To-piece.From)
 	}
 	slope, p := stats.Rising(medians)
-	return slope >= pileSlope && p <= pileP
+	return slope >= pileSlope*length && p <= pileP
 }
 
 // Stretch is what a stretch of load came to, judged by nothing.

@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"fmt"
 	"math"
 
 	"github.com/policycortex/headroom/results"
@@ -13,15 +14,21 @@ import (
 // it did not begin.
 func ConcludeCapacity(c *results.Capacity, s *capacity.Search, objectives []scenarios.Threshold) error {
 	var err error
-	c.Law, err = lawOf(usersSamples(c.Bracket), "users")
+	counts := telling(c.Bracket)
+	c.Law, err = lawOf(usersSamples(counts), "users")
 	if err != nil {
 		return err
+	}
+	if dropped := len(c.Bracket) - len(counts); dropped > 0 {
+		c.Warnings = append(c.Warnings, fmt.Sprintf("%d of %d stretches of users without pauses do not count; the "+
+			"first: %s", dropped, len(c.Bracket), firstVeto(c.Bracket)))
 	}
 	if err := concludeInstances(c); err != nil {
 		return err
 	}
 	tell := telling(c.Trials)
 	if s != nil && len(tell) > 0 {
+		c.Warnings = append(c.Warnings, fewSamples(tell, objectives)...)
 		p := s.Posterior()
 		c.AtLeast, c.AtMost, c.Proven = s.AtLeast() || !p.Bad(), s.AtMost() || !p.Good(), s.Proven()
 		c.Rate = new(withinTried(p, c.AtLeast, c.AtMost))

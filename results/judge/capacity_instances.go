@@ -8,9 +8,9 @@ import (
 	"github.com/policycortex/headroom/results/capacity"
 )
 
-// InstanceStretch is what a stretch of closed load on some of the instances of a service came to. It says nothing of
-// them where the machine was disturbed or the generator was the limit.
-func InstanceStretch(m *results.Measurements) (results.CapacityTrial, error) {
+// ClosedStretch is what a stretch of closed load came to. It says nothing of the service where the machine was
+// disturbed or the generator was the limit.
+func ClosedStretch(m *results.Measurements) (results.CapacityTrial, error) {
 	t, err := Stretch(m)
 	if err != nil {
 		return t, err

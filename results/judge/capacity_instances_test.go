@@ -7,21 +7,21 @@ import (
 	"github.com/policycortex/headroom/results"
 )
 
-// TestInstanceStretch: a stretch in which the generator was the limit says nothing of the instances.
-func TestInstanceStretch(t *testing.T) {
+// TestClosedStretch: a stretch in which the generator was the limit says nothing of the service.
+func TestClosedStretch(t *testing.T) {
 	m := measured()
 	m.Generator = results.Generator{CPUs: 4, GoMaxProcs: 2, WallSeconds: 10, CPUSeconds: 15.8}
-	free, err := InstanceStretch(m)
+	free, err := ClosedStretch(m)
 	if err != nil || free.Veto != "" || free.Limit || free.Requests != 1000 {
 		t.Errorf("%+v, %v", free, err)
 	}
 	m.Generator.CPUSeconds = 16.1
-	busy, err := InstanceStretch(m)
+	busy, err := ClosedStretch(m)
 	if err != nil || !busy.Limit || busy.Veto != "the generator was the limit: it used 80 % of its CPUs" {
 		t.Errorf("%+v, %v", busy, err)
 	}
 	m.Loads[0].OutOfPorts = 3
-	out, err := InstanceStretch(m)
+	out, err := ClosedStretch(m)
 	if err != nil || !out.Limit || !strings.Contains(out.Veto, "port") {
 		t.Errorf("%+v, %v", out, err)
 	}

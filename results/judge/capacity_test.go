@@ -2,8 +2,10 @@ package judge
 
 import (
 	"math"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/results/capacity"
@@ -60,9 +62,9 @@ func TestCapacityTrial(t *testing.T) {
 		"few may fail": {[]scenarios.Threshold{
 			objective(t, "http_req_duration", "p(50)<800"), objective(t, "http_req_failed", "rate<0.004"),
 		}, []string{"http_req_failed: rate<0.004"}, 2.5},
-		"no data": {[]scenarios.Threshold{
-			objective(t, "http_req_duration{name:none}", "p(95)<951"), objective(t, "http_req_failed", "rate<0.02"),
-		}, []string{"http_req_duration{name:none}: p(95)<951"}, -1},
+		"nothing sent of one": {[]scenarios.Threshold{
+			objective(t, "http_req_duration{name:none}", "p(95)<1"), objective(t, "http_req_failed", "rate<0.02"),
+		}, nil, 0.5},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := CapacityTrial(measured(), c.objectives)
@@ -75,42 +77,141 @@ func TestCapacityTrial(t *testing.T) {
 			if (got.Excess == nil) != (c.excess < 0) || got.Excess != nil && math.Abs(*got.Excess-c.excess) > 0.03 {
 				t.Errorf("excess of %v, want %v", got.Excess, c.excess)
 			}
-			if len(got.Values) != len(c.objectives) || got.Requests != 1000 || got.Failed != 10 || !near(got.P95, 950) {
+			values := len(c.objectives)
+			if name == "nothing sent of one" {
+				values--
+			}
+			if len(got.Values) != values || got.Veto != "" || got.Requests != 1000 || got.Failed != 10 ||
+				!near(got.P95, 950) {
 				t.Errorf("%+v", got)
 			}
 		})
 	}
 }
 
+// TestCapacityTrialWithoutData: where no objective has data a trial says nothing, unless requests were sent and not
+// answered.
+func TestCapacityTrialWithoutData(t *testing.T) {
+	other := []scenarios.Threshold{objective(t, "http_req_duration{name:none}", "p(95)<951")}
+	got, err := CapacityTrial(measured(), other)
+	if err != nil || got.Limit || !strings.Contains(got.Veto, "no objective has data") {
+		t.Errorf("%+v, %v", got, err)
+	}
+	m := measured()
+	m.Series[0].Response, m.Series[0].Failed = results.NewHistogram(), m.Series[0].Requests
+	got, err = CapacityTrial(m, []scenarios.Threshold{objective(t, "http_req_duration{name:get}", "p(95)<951")})
+	if err != nil || got.Veto != "" || !got.Bad || len(got.Crossed) != 2 {
+		t.Errorf("nothing was answered: %+v, %v", got, err)
+	}
+}
+
+// TestFewSamples: of what chance decides there is a warning.
+func TestFewSamples(t *testing.T) {
+	objectives := []scenarios.Threshold{
+		objective(t, "http_req_duration", "p(95)<50"), objective(t, "http_req_failed", "rate<0.001"),
+		objective(t, "http_req_duration", "avg<50"),
+	}
+	trials := func(times, failures int64) []results.CapacityTrial {
+		return []results.CapacityTrial{{Values: []results.Value{
+			{Objective: "http_req_duration: p(95)<50", Samples: times},
+			{Objective: "http_req_failed: rate<0.001", Samples: failures},
+		}}}
+	}
+	for _, c := range []struct {
+		times, failures int64
+		want            []string
+	}{
+		{400, 1000, nil},
+		{399, 1000, []string{"p(95)<50: a trial has about 399 requests"}},
+		{400, 999, []string{"rate<0.001: a trial has about 999 requests"}},
+		{0, 1000, []string{"p(95)<50: most trials say nothing of it"}},
+	} {
+		got := fewSamples(trials(c.times, c.failures), objectives)
+		if len(got) != len(c.want) || len(got) > 0 && !strings.Contains(got[0], c.want[0]) {
+			t.Errorf("%d times, %d requests: %q, want %q", c.times, c.failures, got, c.want)
+		}
+	}
+}
+
 // TestPilesUp: response times that grow by 10 ms a second or more, and requests that were never sent.
 func TestPilesUp(t *testing.T) {
-	course := func(medians ...float64) *results.Measurements {
-		m := &results.Measurements{Loads: []*results.Load{{Scenario: "a", Planned: 100, Sent: 100, MeasuredTo: 100}}}
+	course := func(length float64, medians ...float64) *results.Measurements {
+		l := &results.Load{Scenario: "a", Planned: 100, Sent: 100, MeasuredTo: 100}
+		m := &results.Measurements{Loads: []*results.Load{l}}
 		for i, p50 := range medians {
-			m.Points = append(m.Points, results.Point{Scenario: "a", Second: i, P50: p50, Max: p50 + 1, Requests: 10})
+			piece := results.Stage{Name: strconv.Itoa(i + 1), From: length * float64(i), To: length * float64(i+1)}
+			l.Stages = append(l.Stages, piece)
+			for _, request := range []string{"get", "put"} {
+				m.Series = append(m.Series, &results.Series{
+					Scenario: "a", Name: request, Stage: piece.Name,
+					Response: histogram(time.Duration(p50 * float64(time.Millisecond))),
+				})
+			}
 		}
 		return m
 	}
+	rising := []float64{5, 30, 52, 70, 101, 120}
 	for name, c := range map[string]struct {
+		length  float64 // of a piece, in seconds
 		medians []float64
 		want    bool
 	}{
-		"steady":        {[]float64{5, 6, 5, 7, 5, 6, 5, 6}, false},
-		"slow":          {[]float64{500, 501, 500, 502, 503, 500, 501, 502}, false},
-		"rising slowly": {[]float64{5, 6, 7, 8, 9, 10, 11, 12}, false},
-		"piling up":     {[]float64{5, 30, 52, 70, 101, 120, 144, 160}, true},
-		"one hiccup":    {[]float64{5, 5, 5, 900, 400, 5, 5, 5}, false},
-		"too few":       {[]float64{5, 900}, false},
+		"steady":               {1, []float64{5, 6, 5, 7, 5, 6}, false},
+		"slow":                 {1, []float64{500, 501, 500, 502, 503, 500}, false},
+		"rising slowly":        {1, []float64{5, 6, 7, 8, 9, 10}, false},
+		"fast, in short":       {1.0 / 3, []float64{5, 10, 15, 20, 25, 30}, true},
+		"piling up":            {1, rising, true},
+		"rising in ten times":  {10, rising, false},
+		"all but one in order": {1, []float64{5, 30, 70, 52, 101, 120}, true},
+		"one hiccup":           {1, []float64{5, 5, 5, 900, 400, 5}, false},
+		"too few":              {1, []float64{5, 900}, false},
 	} {
-		m := course(c.medians...)
+		m := course(c.length, c.medians...)
 		if got := pilesUp(m, m.Loads[0]); got != c.want {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
-	m := course(5, 5, 5, 5)
+	m := course(1, 5, 5, 5, 5)
 	m.Loads[0].Sent = 90
 	if !pilesUp(m, m.Loads[0]) {
 		t.Error("a tenth was never sent")
+	}
+}
+
+// TestUsersRanOut: users are the limit where half of the requests waited for one and the service was fast enough for
+// those that were sent.
+func TestUsersRanOut(t *testing.T) {
+	const ms = time.Millisecond
+	waited := histogram(0, 3*ms, 40*ms)
+	for name, c := range map[string]struct {
+		lag, own  *results.Histogram
+		objective string // P95 of the times since requests were sent is 475 ms
+		want      bool
+	}{
+		"waited":               {waited, histogram(0, 0, 0), "p(95)<500", true},
+		"the service is slow":  {waited, histogram(0, 0, 0), "p(95)<400", false},
+		"the generator's own":  {waited, waited, "p(95)<500", false},
+		"few waited":           {histogram(0, 0, 40*ms), histogram(0, 0, 0), "p(95)<500", false},
+		"waited not for long":  {histogram(0, ms/2, ms/2), histogram(0, 0, 0), "p(95)<500", false},
+		"no request was timed": {results.NewHistogram(), results.NewHistogram(), "p(95)<500", false},
+	} {
+		m := measured()
+		m.Series[0].Failed = 0
+		m.Loads[0].Lag, m.Loads[0].OwnLag = c.lag, c.own
+		got, err := UsersRanOut(m, []scenarios.Threshold{objective(t, "http_req_duration", c.objective)})
+		if err != nil || (got != "") != c.want ||
+			c.want && got != "67 % of the requests of the scenario warm waited in the generator for one of its "+
+				"10 users, "+
+				"and the objectives held for those that were sent: raise its maxVUs" {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+	m := measured() // of which 1 % failed
+	m.Loads[0].Lag = waited
+	m.Loads[0].OwnLag = histogram(0, 0, 0)
+	got, err := UsersRanOut(m, []scenarios.Threshold{objective(t, "http_req_duration", "p(95)<500")})
+	if err != nil || got != "" {
+		t.Errorf("the service failed: %q, %v", got, err)
 	}
 }
 

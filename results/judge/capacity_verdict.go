@@ -52,8 +52,8 @@ func doubtOf(c *results.Capacity, s *capacity.Search, tell []results.CapacityTri
 	low := scenarios.PerSecond(c.Rate.Low)
 	switch {
 	case c.AtLeast && !math.IsInf(s.Ceiling(), 1):
-		return fmt.Sprintf("the generator was the limit at %s: the capacity is at least %s",
-			scenarios.PerSecond(s.Ceiling()), low)
+		return fmt.Sprintf("the generator was the limit at %s: the capacity is at least %s: %s",
+			scenarios.PerSecond(s.Ceiling()), low, firstLimit(c.Trials))
 	case c.AtLeast:
 		return "no trial was bad: the capacity is at least " + low
 	case c.AtMost:
@@ -126,4 +126,14 @@ func firstVeto(trials []results.CapacityTrial) string {
 		}
 	}
 	return "none was made"
+}
+
+// firstLimit is why the generator was the limit.
+func firstLimit(trials []results.CapacityTrial) string {
+	for _, t := range trials {
+		if t.Limit {
+			return t.Veto
+		}
+	}
+	return "no trial says why"
 }

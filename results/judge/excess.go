@@ -32,17 +32,26 @@ func excess(m *results.Measurements, o scenarios.Threshold) (multiple float64, o
 }
 
 // highestExcess is that of the objective which is nearest to its limit, or farthest beyond it; nil where one has none.
+// Objectives about requests of which none was sent do not count.
 func highestExcess(m *results.Measurements, objectives []scenarios.Threshold) (*float64, error) {
-	highest := 0.0
+	highest, any := 0.0, false
 	for _, o := range objectives {
 		multiple, ok, err := excess(m, o)
 		if err != nil {
 			return nil, fmt.Errorf("objective %s: %s: %w", o.Name(), o.Source, err)
 		}
 		if !ok {
-			return nil, nil
+			a, err := aggregate(m, o)
+			if err == nil && a.samples == 0 && !wereSent(m, o) {
+				continue
+			}
+			return nil, err
 		}
+		any = true
 		highest = max(highest, multiple)
+	}
+	if !any {
+		return nil, nil
 	}
 	return &highest, nil
 }
