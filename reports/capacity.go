@@ -118,7 +118,7 @@ func (c ceiling) facts() (all []fact) {
 	}
 	add("Bound by", "%s", bound)
 	if text := c.hiccupsText(); text != "" {
-		add("Hiccups", "%s", text)
+		add("Bad trials", "%s", text)
 	}
 	if soak := c.soakText(); soak != "" {
 		add("Soak", "%s", soak)
@@ -205,7 +205,7 @@ func (c ceiling) hiccupsText() string {
 	if bad == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%d of %s below the lower end bad; the capacity is that without what made them so", bad,
+	return fmt.Sprintf("%d of %s below the lower end, by chance or a hiccup, which do not lower the capacity", bad,
 		Plural(below, "trial"))
 }
 

@@ -223,7 +223,7 @@ func TestHiccups(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 	c.Trials[1].Bad = true // at 4,200/s
-	if got := (ceiling{c}).hiccupsText(); !strings.HasPrefix(got, "1 of 2 trials below the lower end ") {
+	if got := (ceiling{c}).hiccupsText(); !strings.HasPrefix(got, "1 of 2 trials below the lower end, by chance ") {
 		t.Errorf("%q", got)
 	}
 	c.Trials[1].Veto = "a neighbour"
