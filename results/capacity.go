@@ -151,6 +151,8 @@ type CapacityTrial struct {
 	// Excess is the share of the requests that missed an objective as a multiple of the share that may, of the
 	// objective where that is the highest; nil where one is about no share.
 	Excess *float64 `json:"excess,omitempty"`
+	// MayMiss is how many requests could have missed that objective.
+	MayMiss float64 `json:"may_miss,omitempty"`
 	// Veto is why it says nothing; empty where it does. Limit says that the generator was the limit.
 	Veto   string  `json:"veto,omitempty"`
 	Limit  bool    `json:"generator_limit,omitempty"`

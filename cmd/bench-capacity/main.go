@@ -79,23 +79,24 @@ func parse(wErr io.Writer, args []string) (options, error) {
 }
 
 var heading = []string{
-	"service", "capacity", "found (95 % intervals)", "off by", "intervals cover", "bound by",
+	"service", "capacity", "outcomes", "found (95 % intervals)", "off by", "intervals cover", "bound by",
 	"minutes",
 }
 
 // row searches for the capacity of a service, again and again.
 func (o options) row(ctx context.Context, wErr io.Writer, s queue.Service) ([]string, error) {
-	var found, off, bound []string
-	covered, minutes := 0, 0.0
-	known := s.Capacity(0)
+	var outcomes, found, off, bound []string
+	covered, minutes, mean := 0, 0.0, 0.0
 	for n := range o.searches {
-		c, err := o.search(ctx, s, uint64(n+1))
+		c, real, err := o.search(ctx, s, uint64(n+1))
 		if err != nil {
 			return nil, err
 		}
+		known := real.Capacity(0)
+		mean += known / float64(o.searches)
 		fmt.Fprintf(wErr, "%s: %s %v\n", s.Name, c.Outcome, c.Reasons)
 		minutes += c.Elapsed / 60 / float64(o.searches)
-		bound = append(bound, c.Bound)
+		outcomes, bound = append(outcomes, string(c.Outcome)), append(bound, c.Bound)
 		if c.Rate == nil || c.AtLeast || c.AtMost {
 			found = append(found, string(c.Outcome))
 			continue
@@ -108,28 +109,47 @@ func (o options) row(ctx context.Context, wErr io.Writer, s queue.Service) ([]st
 		off = append(off, fmt.Sprintf("%+.1f %%", 100*(c.Rate.Middle/want-1)))
 	}
 	return []string{
-		s.Name, fmt.Sprintf("%.4g/s", known), strings.Join(found, ", "), strings.Join(off, ", "),
-		fmt.Sprintf("%d of %d", covered, o.searches), strings.Join(bound, ", "), fmt.Sprintf("%.1f", minutes),
+		s.Name, fmt.Sprintf("%.4g/s", mean), counted(outcomes), strings.Join(found, ", "), strings.Join(off, ", "),
+		fmt.Sprintf("%d of %d", covered, o.searches), counted(bound), fmt.Sprintf("%.1f", minutes),
 	}, nil
 }
 
-// search serves a service and has headroom search for its capacity.
-func (o options) search(ctx context.Context, s queue.Service, seed uint64) (*results.Capacity, error) {
+// counted is how often each word is there, in the order in which they came first: 4 PASS, 1 UNRESOLVED.
+func counted(words []string) string {
+	times, order := map[string]int{}, []string(nil)
+	for _, w := range words {
+		if times[w] == 0 {
+			order = append(order, w)
+		}
+		times[w]++
+	}
+	for i, w := range order {
+		order[i] = fmt.Sprintf("%d %s", times[w], w)
+	}
+	return strings.Join(order, ", ")
+}
+
+// search serves a service and has headroom search for its capacity. It returns the service as it was, too.
+func (o options) search(ctx context.Context, s queue.Service, seed uint64) (found *results.Capacity, real queue.Service,
+	err error,
+) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return nil, err
+		return nil, real, err
 	}
-	server := &http.Server{Handler: serve(s, seed), ReadHeaderTimeout: time.Minute}
+	handler := serve(s, seed)
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}
 	go server.Serve(listener)
 	defer server.Close()
 	dir, err := os.MkdirTemp("", "headroom-bench-capacity-")
 	if err != nil {
-		return nil, err
+		return nil, real, err
 	}
 	defer os.RemoveAll(dir)
 	scenario := filepath.Join(dir, "known.yaml")
-	if err := os.WriteFile(scenario, []byte(scenarioOf(s, listener.Addr().String(), seed)), 0o644); err != nil {
-		return nil, err
+	err = os.WriteFile(scenario, []byte(scenarioOf(s, listener.Addr().String(), seed)), 0o644)
+	if err != nil {
+		return nil, real, err
 	}
 	out := filepath.Join(dir, "found")
 	c := exec.CommandContext(ctx, o.headroom, "capacity", scenario, "--max-time", o.maxTime.String(), "--out", out,
@@ -138,14 +158,14 @@ func (o options) search(ctx context.Context, s queue.Service, seed uint64) (*res
 	text, err := c.CombinedOutput()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) || ctx.Err() != nil {
-		return nil, errors.Join(err, ctx.Err())
+		return nil, real, errors.Join(err, ctx.Err())
 	}
 	doc, errRead := os.ReadFile(filepath.Join(out, results.CapacityFile))
 	if errRead != nil {
-		return nil, fmt.Errorf("%w: %s", errRead, text)
+		return nil, real, fmt.Errorf("%w: %s", errRead, text)
 	}
-	found := &results.Capacity{}
-	return found, json.Unmarshal(doc, found)
+	found = &results.Capacity{}
+	return found, handler.asServed(), json.Unmarshal(doc, found)
 }
 
 // scenarioOf asks the service for what its capacity is known for.

@@ -19,9 +19,11 @@ type served struct {
 	random  *rand.Rand
 	tokens  float64
 	last    time.Time
-	recent  []time.Time // of the requests of the last second, where there is a cliff
-	stalled time.Time   // until when all workers stand still
-	asked   time.Time   // when it was last drawn whether they do
+	recent  []time.Time   // of the requests of the last second, where there is a cliff
+	stalled time.Time     // until when all workers stand still
+	asked   time.Time     // when it was last drawn whether they do
+	slept   float64       // number of sleeps
+	late    time.Duration // of all of them together
 }
 
 func serve(s queue.Service, seed uint64) *served {
@@ -39,7 +41,28 @@ func (s *served) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	}
 	s.places <- struct{}{}
 	defer func() { <-s.places }()
-	time.Sleep(s.draw(time.Now()))
+	began := time.Now()
+	took := s.draw(began)
+	time.Sleep(took)
+	s.overslept(time.Since(began) - took)
+}
+
+// overslept notes how much longer than it should a worker slept.
+func (s *served) overslept(late time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.slept++
+	s.late += late
+}
+
+// asServed is the service as its workers were: each service time was longer by the mean of what they overslept.
+func (s *served) asServed() queue.Service {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	longer := s.late.Seconds() / max(1, s.slept) / s.of.Mean
+	real := s.of
+	real.Draw = func(r *rand.Rand) float64 { return s.of.Draw(r) + longer }
+	return real
 }
 
 // admit says whether a request that comes now is taken.

@@ -296,7 +296,7 @@ func (p *planner) find(ctx context.Context, a asked, dir string) (c *results.Cap
 		},
 		Environment: system.record, Processes: system.processes(),
 		Design: results.CapacityDesign{
-			Seed: p.seed, Discard: parts.trial.Discard.Seconds(), Measure: parts.trial.Measure.Seconds(),
+			Seed: p.seed, Discard: found.Trial.Discard.Seconds(), Measure: found.Trial.Measure.Seconds(),
 			Soak: parts.soak.Measure.Seconds(), Width: p.width, MaxTime: p.maxTime.Seconds(), Require: p.require,
 		},
 		Started: found.Started, Elapsed: found.Elapsed.Seconds(), Interrupted: found.Interrupted,

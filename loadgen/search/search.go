@@ -39,6 +39,15 @@ type Stretch struct{ Discard, Measure time.Duration }
 
 func (s Stretch) length() time.Duration { return s.Discard + s.Measure }
 
+// forRate is a stretch that is up to twice as long where it would have fewer than 4,000 requests: few requests that
+// wait for each other say little of a percentile.
+func (s Stretch) forRate(rate float64) Stretch {
+	const enough, longest = 4000, 2.0
+	factor := min(max(1, enough/(rate*s.Measure.Seconds())), longest)
+	longer := func(d time.Duration) time.Duration { return time.Duration(float64(d) * factor) }
+	return Stretch{Discard: longer(s.Discard), Measure: longer(s.Measure)}
+}
+
 // Found is what a search came to.
 type Found struct {
 	Started     time.Time
@@ -46,6 +55,7 @@ type Found struct {
 	Interrupted bool
 	Bracket     []results.CapacityTrial
 	Level       bool                    // more users no longer raised the throughput
+	Trial       Stretch                 // as long as trials were
 	Instances   []results.CapacityTrial // users in closed loops on some of the instances
 	Trials      []results.CapacityTrial
 	Search      *capacity.Search // nil where it did not get so far
@@ -91,7 +101,10 @@ func (o *Options) run(ctx context.Context, f *Found) error {
 		return err
 	}
 	var err error
-	f.Search, err = capacity.NewSearch(best(f.Bracket).GoodRate(), o.rule())
+	reached := best(f.Bracket).GoodRate()
+	o.Trial = o.Trial.forRate(reached)
+	f.Trial = o.Trial
+	f.Search, err = capacity.NewSearch(reached, o.rule())
 	if err != nil {
 		return err
 	}
@@ -105,7 +118,10 @@ func (o *Options) run(ctx context.Context, f *Found) error {
 		if err != nil || ctx.Err() != nil {
 			return err
 		}
-		f.Search.Add(step, capacity.Seen{Bad: t.Bad, Excess: t.Excess, Veto: t.Veto != "", Limit: t.Limit})
+		f.Search.Add(step, capacity.Seen{
+			Bad: t.Bad, Excess: t.Excess, May: t.MayMiss, Veto: t.Veto != "",
+			Limit: t.Limit,
+		})
 		f.Trials = append(f.Trials, t)
 		o.Measured(t, f.Search.Posterior())
 	}

@@ -361,3 +361,17 @@ func TestRunInterrupted(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 }
+
+func TestTrialForRate(t *testing.T) {
+	trial := Stretch{Discard: 2 * time.Second, Measure: 5 * time.Second}
+	for rate, want := range map[float64]Stretch{
+		10_000: trial,
+		800:    trial,
+		500:    {Discard: 3200 * time.Millisecond, Measure: 8 * time.Second},
+		1:      {Discard: 4 * time.Second, Measure: 10 * time.Second},
+	} {
+		if got := trial.forRate(rate); got != want {
+			t.Errorf("%v/s: %v, want %v", rate, got, want)
+		}
+	}
+}

@@ -3,7 +3,6 @@ package capacity
 import (
 	"math"
 	"slices"
-	"sync"
 
 	"gonum.org/v1/gonum/mathext"
 )
@@ -52,48 +51,48 @@ func meanIndex(mean float64) int {
 	return int(min(max(at+0.5, 0), float64(meanPoints-1)))
 }
 
-// likelihoods are the logarithms of the probabilities of each class by scatter, lapse, class, and mean.
-var likelihoods = sync.OnceValue(func() (table [][][][]float64) {
+// likelihoods are the logarithms of the probabilities of what a trial came to, by scatter, lapse, and mean.
+func likelihoods(t Trial) (table [][][]float64) {
+	class := classOf(t)
 	for _, shape := range scatters {
-		of := make([][][]float64, len(lapses))
-		for e := range of {
-			of[e] = make([][]float64, allClasses)
-			for c := range of[e] {
-				of[e][c] = make([]float64, meanPoints)
-			}
-		}
+		of := make([][]float64, len(lapses))
 		for m := range meanPoints {
-			mean := math.Exp(float64(m)*logMeanStep - logMeanRange)
-			shares := classShares(shape, mean)
+			share := classShare(class, shape, math.Exp(float64(m)*logMeanStep-logMeanRange), t.May)
 			for e, lapse := range lapses {
-				for c, share := range shares {
-					of[e][c][m] = math.Log((1-lapse-lucky)*share + lapse*badShare[c] + lucky*goodShare[c])
-				}
+				of[e] = append(of[e], math.Log((1-lapse-lucky)*share+lapse*badShare[class]+lucky*goodShare[class]))
 			}
 		}
 		table = append(table, of)
 	}
 	return table
-})
-
-// classShares are the probabilities of the classes for a gamma distribution.
-func classShares(shape, mean float64) (shares [allClasses]float64) {
-	below := 0.0
-	for c, end := range classes {
-		upTo := 1.0
-		if !math.IsInf(end, 1) {
-			upTo = mathext.GammaIncReg(shape, shape*end/mean)
-		}
-		shares[c] = upTo - below
-		if c < goodClasses {
-			shares[anyGood] += shares[c]
-		} else {
-			shares[anyBad] += shares[c]
-		}
-		below = upTo
-	}
-	return shares
 }
+
+// classShare is the probability of a class where the excess has a mean. The number of requests that miss is a Poisson
+// number whose mean is gamma distributed with the shape: it has a negative binomial distribution. Where it is not known
+// how many may miss, they are taken for many, and the excess is gamma distributed.
+func classShare(class int, shape, mean float64, may float64) float64 {
+	below := func(end float64) float64 {
+		switch {
+		case math.IsInf(end, 1):
+			return 1
+		case may == 0:
+			return mathext.GammaIncReg(shape, shape*end/mean)
+		}
+		return mathext.RegIncBeta(shape, math.Floor(end*may+rounding)+1, shape/(shape+mean*may))
+	}
+	switch {
+	case class == anyGood:
+		return below(1)
+	case class == anyBad:
+		return 1 - below(1)
+	case class == 0:
+		return below(classes[0])
+	}
+	return max(0, below(classes[class])-below(classes[class-1]))
+}
+
+// rounding is what a number of requests may be off by, as a product of floating-point numbers.
+const rounding = 1e-6
 
 // badShare and goodShare are the probabilities of the classes of a trial that is bad or good for no reason of the rate:
 // each is as likely as the others.

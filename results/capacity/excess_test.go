@@ -33,27 +33,50 @@ func TestClasses(t *testing.T) {
 
 // TestLikelihoods: the probabilities of all classes sum up to 1, and far from the limit trials are what they should be.
 func TestLikelihoods(t *testing.T) {
-	for a, of := range likelihoods() {
-		for e, byClass := range of {
-			for m := range meanPoints {
-				sum, good := 0.0, 0.0
-				for c := range classes {
-					sum += math.Exp(byClass[c][m])
-					if c < goodClasses {
-						good += math.Exp(byClass[c][m])
+	for _, may := range []float64{0, 0.3, 40} {
+		good, bad := likelihoods(Trial{May: may}), likelihoods(Trial{May: may, Bad: true})
+		sums := likelihoods(Trial{May: may, Excess: new(0.0)})
+		for c := 1; c < len(classes); c++ {
+			excess := min(classes[c], 1e9)
+			byClass := likelihoods(Trial{May: may, Excess: &excess, Bad: c >= goodClasses})
+			for a, of := range byClass {
+				for e, log := range of {
+					for m, l := range log {
+						sums[a][e][m] = math.Log(math.Exp(sums[a][e][m]) + math.Exp(l))
 					}
 				}
-				if math.Abs(sum-1) > 1e-9 || math.Abs(good-math.Exp(byClass[anyGood][m])) > 1e-9 ||
-					math.Abs(1-good-math.Exp(byClass[anyBad][m])) > 1e-9 {
-					t.Fatalf("scatter %v, lapse %v, mean %d: %v, good %v", scatters[a], lapses[e], m, sum, good)
+			}
+		}
+		for a := range scatters {
+			for e := range lapses {
+				for m := range meanPoints {
+					if math.Abs(sums[a][e][m]) > 1e-9 ||
+						math.Abs(math.Exp(good[a][e][m])+math.Exp(bad[a][e][m])-1) > 1e-9 {
+						t.Fatalf("%v may miss, scatter %v, lapse %v, mean %d: %v", may, scatters[a], lapses[e], m,
+							sums[a][e][m])
+					}
+				}
+				if far := math.Exp(good[a][e][meanPoints-1]); math.Abs(far-lucky) > 0.01 {
+					t.Errorf("%v may miss, scatter %v: far beyond the limit %v are good", may, scatters[a], far)
+				}
+				if near := math.Exp(bad[a][e][0]); math.Abs(near-lapses[e]) > 1e-3 {
+					t.Errorf("%v may miss, scatter %v: far below the limit %v are bad, want %v", may, scatters[a], near,
+						lapses[e])
 				}
 			}
-			if far := math.Exp(byClass[anyGood][meanPoints-1]); math.Abs(far-lucky) > 0.01 {
-				t.Errorf("scatter %v, lapse %v: far beyond the limit %v are good", scatters[a], lapses[e], far)
-			}
-			if near := math.Exp(byClass[anyBad][0]); math.Abs(near-lapses[e]) > 1e-9 {
-				t.Errorf("scatter %v: far below the limit %v are bad, want %v", scatters[a], near, lapses[e])
-			}
+		}
+	}
+}
+
+// TestFewMayMiss: where one request in three trials may miss, trials without any say little.
+func TestFewMayMiss(t *testing.T) {
+	none := likelihoods(Trial{Excess: new(0.0), May: 0.3})
+	at := meanIndex(2)
+	for a, shape := range scatters {
+		want := math.Pow(shape/(shape+2*0.3), shape) // no event of a negative binomial distribution
+		want = (1-lapses[0]-lucky)*want + lucky/goodClasses
+		if got := math.Exp(none[a][0][at]); math.Abs(got/want-1) > 0.02 {
+			t.Errorf("shape %v: %v, want %v", shape, got, want)
 		}
 	}
 }
@@ -64,7 +87,7 @@ func TestExcess(t *testing.T) {
 	for _, x := range []struct{ rate, excess float64 }{
 		{550, 0.3}, {700, 2.2}, {600, 0.9}, {640, 1.4}, {580, 0.6}, {620, 1.1}, {660, 1.6}, {540, 0.3},
 	} {
-		known.Add(Trial{x.rate, x.excess > 1, &x.excess})
+		known.Add(Trial{Rate: x.rate, Bad: x.excess > 1, Excess: &x.excess, May: 200})
 		unknown.Add(Trial{Rate: x.rate, Bad: x.excess > 1})
 	}
 	a, b := known.Interval(), unknown.Interval()

@@ -12,8 +12,10 @@ import (
 const (
 	discardTime, measureTime = 2.5, 6.0
 	trialTime                = discardTime + measureTime + 1
+	enough                   = 4000 // requests of a trial, or it is up to twice as long
 	bracketTime              = 30.0
 	soakTime                 = 60.0
+	beyondTime               = 20.0
 	allTime                  = 480.0
 )
 
@@ -21,30 +23,38 @@ const (
 type answer struct {
 	value, low, high float64
 	took             float64
+	proven           bool // a soak at the lower end held
 }
 
 // find is the search.
 func find(q queue.Service, r *rand.Rand) answer {
-	s, err := NewSearch(q.Best*(1+0.02*r.NormFloat64()), Rule{Width: 0.1, Most: 60, Trial: trialTime, Soak: soakTime})
+	longer := min(max(1, enough/(q.Best*measureTime)), 2)
+	trial := longer*(discardTime+measureTime) + 1
+	s, err := NewSearch(q.Best*(1+0.02*r.NormFloat64()),
+		Rule{Width: 0.1, Most: 60, Trial: trial, Soak: soakTime, Beyond: beyondTime})
 	if err != nil {
 		panic(err)
 	}
-	at := bracketTime
+	at, soaked := bracketTime, math.Inf(1)
 	for {
 		step := s.Next(allTime - at)
 		if step.Kind == Over {
 			break
 		}
-		measure := measureTime
+		discard, measure := discardTime*longer, measureTime*longer
 		if step.Kind == Soak {
-			measure = soakTime
+			discard, measure = discardTime, soakTime
 		}
-		o := q.Send(r, step.Rate, discardTime, measure, at)
-		s.Add(step, Seen{Bad: q.Bad(o), Excess: new(q.Excess(o))})
-		at += discardTime + measure + 1
+		o := q.Send(r, step.Rate, discard, measure, at)
+		excess, may := q.Excess(o)
+		s.Add(step, Seen{Bad: q.Bad(o), Excess: &excess, May: may})
+		if step.Kind == Soak && !q.Bad(o) {
+			soaked = step.Rate
+		}
+		at += discard + measure + 1
 	}
 	in := s.Posterior().Interval()
-	return answer{in.Middle, in.Low, in.High, at}
+	return answer{in.Middle, min(in.Low, soaked), in.High, at + beyondTime, s.Proven()}
 }
 
 // bisect is plain bisection over the same range, with trials as long, until it is 5 % wide.
@@ -59,15 +69,16 @@ func bisect(q queue.Service, r *rand.Rand) answer {
 		}
 		at += trialTime
 	}
-	return answer{low, low, high, at}
+	return answer{value: low, low: low, high: high, took: at}
 }
 
 // findmax is the rule of NoSQLBench's findmax script as its documentation describes it: steps of base times 1, 2, 4,
 // ... are added as long as they pass; after one that fails it begins with the first step again from the last rate that
-// passed, and ends when that fails. The answer is the last rate that passed. Samples take 10 s.
+// passed, with samples that are a third longer, and ends when that fails. The answer is the last rate that passed. Not
+// simulated are its mean of two samples and that 80 % of the rate must be answered.
 func findmax(q queue.Service, r *rand.Rand) answer {
-	const sample = 10.0
-	base := q.Best / 20
+	const first, longer = 10.0, 1.33
+	sample, base := first, q.Best/20
 	passed, at := 0.0, 0.0
 	for step := base; at < allTime; {
 		bad := q.Bad(q.Send(r, passed+step, 0, sample, at))
@@ -79,7 +90,7 @@ func findmax(q queue.Service, r *rand.Rand) answer {
 		case step == base:
 			return answer{value: passed, took: at}
 		default:
-			step = base
+			step, sample = base, sample*longer
 		}
 	}
 	return answer{value: passed, took: at}

@@ -12,6 +12,8 @@ type Trial struct {
 	// Excess is the share of the requests that missed an objective as a multiple of the share that may, of the
 	// objective where that is the highest: P95 is at its limit when it is 1. Nil means that it is not known.
 	Excess *float64 `json:"excess,omitempty"`
+	// May is how many requests could have missed that objective; 0 means that it is not known, and many.
+	May float64 `json:"may_miss,omitempty"`
 }
 
 // Posterior is what trials say of the capacity: the rate R* at which as many requests miss the objectives as may, in
@@ -19,14 +21,14 @@ type Trial struct {
 //
 //	m(r) = f + (1 - f) · (r / R*)^k
 //
-// and a gamma distribution with the shape a around it. k says how sharp the limit is, f what is missed at any rate, as
-// by service times with a heavy tail, and a how much trials scatter. Beside it a trial is bad for no reason of the
-// rate, as by a hiccup, with the probability e, and good for none with 0.02. R* is log-uniform in the range of the
-// search, and k, f, a, and e are uniform over a few values that cover what services show; all are integrated over a
-// grid. Only the class of the excess counts, from [classes]; of a trial whose excess is not known, only whether it was
-// bad. This is Bayesian estimation of a psychometric function (B. Treutwein, Vision Research 35 (1995), 2503-2522) with
-// lapses (F. A. Wichmann, N. J. Hill, Perception & Psychophysics 63 (2001), 1293-1313), with a response that is more
-// than yes or no.
+// and a negative binomial distribution with the shape a around it. k says how sharp the limit is, f what is missed at
+// any rate, as by service times with a heavy tail, and a how much trials scatter. Beside it a trial is bad for no
+// reason of the rate, as by a hiccup, with the probability e, and good for none with 0.02. R* is log-uniform in the
+// range of the search, and k, f, a, and e are uniform over a few values that cover what services show; all are
+// integrated over a grid. Only the class of the excess counts, from [classes]; of a trial whose excess is not known,
+// only whether it was bad. This is Bayesian estimation of a psychometric function (B. Treutwein, Vision Research 35
+// (1995), 2503-2522) with lapses (F. A. Wichmann, N. J. Hill, Perception & Psychophysics 63 (2001), 1293-1313), with a
+// response that is more than yes or no.
 type Posterior struct {
 	rates   []float64 // the grid of R*, ascending, at equal distances of the logarithm
 	cells   []cell
@@ -77,7 +79,7 @@ func NewPosterior(low, high float64) (*Posterior, error) {
 // Add takes a trial into account.
 func (p *Posterior) Add(t Trial) {
 	p.trials = append(p.trials, t)
-	class := classOf(t)
+	likelihood := likelihoods(t)
 	var means []int // of the excess, for each R*, as an index of the table
 	for n, c := range p.cells {
 		if n == 0 || c.sharpness != p.cells[n-1].sharpness || c.floor != p.cells[n-1].floor {
@@ -86,7 +88,7 @@ func (p *Posterior) Add(t Trial) {
 				means = append(means, meanIndex(c.floor+(1-c.floor)*math.Pow(t.Rate/r, c.sharpness)))
 			}
 		}
-		log := likelihoods()[c.scatter][c.lapse][class]
+		log := likelihood[c.scatter][c.lapse]
 		for i, m := range means {
 			c.log[i] += log[m]
 		}

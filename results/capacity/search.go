@@ -33,8 +33,9 @@ type Step struct {
 type Seen struct {
 	Bad    bool
 	Excess *float64 // see [Trial]
-	Veto   bool     // it says nothing
-	Limit  bool     // because the generator was the limit
+	May    float64
+	Veto   bool // it says nothing
+	Limit  bool // because the generator was the limit
 }
 
 // Search places trials until the capacity is known well enough, and proves the lower end by a soak.
@@ -116,7 +117,7 @@ func (s *Search) Add(step Step, seen Seen) {
 		}
 		return
 	}
-	s.posterior.Add(Trial{step.Rate, seen.Bad, seen.Excess})
+	s.posterior.Add(Trial{step.Rate, seen.Bad, seen.Excess, seen.May})
 	switch step.Kind {
 	case Light:
 		s.done = true

@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -17,8 +18,9 @@ type accuracy struct {
 	bias, spread float64 // of value / truth: median - 1, standard deviation
 	within       int     // 5 % of the truth
 	covered      int
+	proven       int
 	minutes      float64 // mean
-	worst        float64 // lowest and highest are apart by so much at most
+	worst        float64 // the lowest value / truth - 1
 	n            int
 }
 
@@ -37,6 +39,9 @@ func accuracyOf(answers []answer, truth func(took float64) float64) accuracy {
 		if x.low <= want && want <= x.high {
 			a.covered++
 		}
+		if x.proven {
+			a.proven++
+		}
 		a.minutes += x.took / 60 / float64(len(answers))
 	}
 	slices.Sort(ratios)
@@ -50,15 +55,17 @@ func accuracyOf(answers []answer, truth func(took float64) float64) accuracy {
 var methods = flag.Bool("methods", false,
 	"search more often, by other methods too, and print the table of docs/evidence")
 
+var meanTime = flag.Float64("mean", 0.004, "mean service time of the services, in seconds")
+
 // TestSearchFindsQueues searches for the capacity of services that are simulated.
 func TestSearchFindsQueues(t *testing.T) {
-	services := queue.Services(0.004)
+	services := queue.Services(*meanTime)
 	rows := make([]string, len(services))
 	t.Cleanup(func() {
 		if *methods {
 			t.Log("\n| service | capacity | method | bias | spread | lowest | within 5 % | intervals cover | " +
 				"minutes |\n" +
-				"|---|---|---|---|---|---|---|---|---|\n" + strings.Join(rows, ""))
+				"|---|---|---|---|---|---|---|---|---|---|\n" + strings.Join(rows, ""))
 		}
 	})
 	for i, q := range services {
@@ -95,15 +102,16 @@ func searchQueue(t *testing.T, q queue.Service) (rows string) {
 			answers = append(answers, method.find(q, r))
 		}
 		a := accuracyOf(answers, truth)
-		covered := "–"
+		covered, proven := "–", "–"
 		if method.name == "headroom" {
-			covered = fmt.Sprintf("%d of %d", a.covered, a.n)
+			covered, proven = fmt.Sprintf("%d of %d", a.covered, a.n), strconv.Itoa(a.proven)
 			if a.covered < searches*2/3 || math.Abs(a.bias) > 0.06 {
 				t.Errorf("%s: %+v", q.Name, a)
 			}
 		}
-		rows += fmt.Sprintf("| %s | %.0f/s | %s | %+.1f %% | %.1f %% | %+.1f %% | %d of %d | %s | %.1f |\n", q.Name,
-			fixed, method.name, 100*a.bias, 100*a.spread, 100*a.worst, a.within, a.n, covered, a.minutes)
+		rows += fmt.Sprintf("| %s | %.0f/s | %s | %+.1f %% | %.1f %% | %+.1f %% | %d of %d | %s | %s | %.1f |\n",
+			q.Name,
+			fixed, method.name, 100*a.bias, 100*a.spread, 100*a.worst, a.within, a.n, covered, proven, a.minutes)
 	}
 	return rows
 }

@@ -67,13 +67,14 @@ func CapacityTrial(m *results.Measurements, objectives []scenarios.Threshold) (r
 		t.Crossed = append(t.Crossed, Backlog)
 	}
 	t.Bad = len(t.Crossed) > 0
-	t.Excess, err = highestExcess(m, objectives)
+	t.Excess, t.MayMiss, err = highestExcess(m, objectives)
 	if err != nil {
 		return t, err
 	}
-	if own := float64(t.Failed) / mostFailed / float64(max(1, t.Requests)); t.Excess != nil &&
+	may := mostFailed * float64(t.Requests)
+	if own := float64(t.Failed) / max(may, mostFailed); t.Excess != nil && own > *t.Excess &&
 		!slices.ContainsFunc(objectives, aboutFailures) {
-		t.Excess = new(max(*t.Excess, own))
+		t.Excess, t.MayMiss = &own, may
 	}
 	t.Veto, t.Limit = vetoTrial(m, objectives)
 	if t.Veto == "" && len(t.Values) == 0 {

@@ -7,53 +7,54 @@ import (
 	"github.com/policycortex/headroom/scenarios"
 )
 
-// excess is the share of the requests that missed an objective as a multiple of the share that may: P95 is at its limit
-// when it is 1. Other aggregations than percentiles and rates have none, nor have objectives that allow no miss at all.
-func excess(m *results.Measurements, o scenarios.Threshold) (multiple float64, ok bool, err error) {
+// excess is how many requests missed an objective as a multiple of how many may, and how many that is: P95 is at its
+// limit when the multiple is 1. Other aggregations than percentiles and rates have none, nor have objectives that allow
+// no miss at all.
+func excess(m *results.Measurements, o scenarios.Threshold) (multiple, may float64, ok bool, err error) {
 	if p, isPercentile := percentileOfThreshold(o); isPercentile && o.Op.IsUpper() {
 		h, err := timesOf(m, o)
 		if h == nil || err != nil || h.Count() == 0 || p >= 100 {
-			return 0, false, err
+			return 0, 0, false, err
 		}
-		return float64(above(h, o.Limit)) / float64(h.Count()) / (1 - p/100), true, nil
+		may = float64(h.Count()) * (1 - p/100)
+		return float64(above(h, o.Limit)) / may, may, true, nil
 	}
 	if !isShare(o) {
-		return 0, false, nil
+		return 0, 0, false, nil
 	}
 	a, err := aggregate(m, o)
-	missed, may := a.value, o.Limit
+	missed, share := a.value, o.Limit
 	if !o.Op.IsUpper() {
-		missed, may = 1-a.value, 1-o.Limit
+		missed, share = 1-a.value, 1-o.Limit
 	}
-	if a.samples == 0 || may <= 0 {
-		return 0, false, err
+	if a.samples == 0 || share <= 0 {
+		return 0, 0, false, err
 	}
-	return missed / may, true, err
+	return missed / share, share * float64(a.samples), true, err
 }
 
 // highestExcess is that of the objective which is nearest to its limit, or farthest beyond it; nil where one has none.
 // Objectives about requests of which none was sent do not count.
-func highestExcess(m *results.Measurements, objectives []scenarios.Threshold) (*float64, error) {
-	highest, any := 0.0, false
+func highestExcess(m *results.Measurements, objectives []scenarios.Threshold) (highest *float64, mayMiss float64,
+	err error,
+) {
 	for _, o := range objectives {
-		multiple, ok, err := excess(m, o)
+		multiple, may, ok, err := excess(m, o)
 		if err != nil {
-			return nil, fmt.Errorf("objective %s: %s: %w", o.Name(), o.Source, err)
+			return nil, 0, fmt.Errorf("objective %s: %s: %w", o.Name(), o.Source, err)
 		}
 		if !ok {
 			a, err := aggregate(m, o)
 			if err == nil && a.samples == 0 && !wereSent(m, o) {
 				continue
 			}
-			return nil, err
+			return nil, 0, err
 		}
-		any = true
-		highest = max(highest, multiple)
+		if highest == nil || multiple > *highest {
+			highest, mayMiss = &multiple, may
+		}
 	}
-	if !any {
-		return nil, nil
-	}
-	return &highest, nil
+	return highest, mayMiss, nil
 }
 
 // timesOf are the times that an objective is about; nil where it is about none.

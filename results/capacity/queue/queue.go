@@ -22,7 +22,7 @@ type Service struct {
 	// Limit is how many requests a second are taken in the long run; 0: all. What comes at once beyond it is refused,
 	// so that some are refused at somewhat lower rates as well.
 	Limit float64
-	// Cliff is the rate from which on service times are three times as long; 0: none.
+	// Cliff is how many requests in a second it takes for service times to be three times as long; 0: they never are.
 	Cliff float64
 	// Best is what users in a closed loop reach, in requests per second.
 	Best float64
@@ -85,12 +85,17 @@ func (o Outcome) P95() float64 {
 // Bad says that the objectives did not hold.
 func (s Service) Bad(o Outcome) bool { return o.P95() >= Late*s.Mean || o.Refused >= MostRefused }
 
-// Excess is the share of requests that missed an objective as a multiple of the share that may.
-func (s Service) Excess(o Outcome) float64 {
+// Excess is how many requests missed an objective as a multiple of how many may, of the objective where that is the
+// highest.
+func (s Service) Excess(o Outcome) (multiple, may float64) {
 	const mayBeLate = 0.05
 	first, _ := slices.BinarySearch(o.Times, Late*s.Mean)
-	late := float64(len(o.Times)-first) / float64(max(1, len(o.Times)))
-	return max(late/mayBeLate, o.Refused/MostRefused)
+	n := float64(len(o.Times))
+	multiple, may = float64(len(o.Times)-first)/(n*mayBeLate), n*mayBeLate
+	if refused := o.Refused / MostRefused; refused > multiple {
+		return refused, n / (1 - o.Refused) * MostRefused
+	}
+	return multiple, may
 }
 
 // Send simulates Poisson arrivals at a rate, of which those in the first seconds are discarded. It begins with no
@@ -124,14 +129,12 @@ type work struct {
 	free       []float64 // when each worker is
 	stalls     []float64 // when hiccups begin
 	tokens, at float64
+	recent     []float64 // arrivals of the last second, where there is a cliff
 }
 
 func (s Service) start(r *rand.Rand, rate, length, at float64) *work {
 	w := &work{
 		of: s, random: r, mean: s.Mean * (1 + s.Leak*at), free: make([]float64, s.Workers), tokens: Burst * s.Limit,
-	}
-	if s.Cliff > 0 && rate > s.Cliff {
-		w.mean *= Slower
 	}
 	for second := range int(math.Ceil(length)) {
 		if s.Hiccup > 0 && r.Float64() < s.Hiccup {
@@ -163,16 +166,28 @@ func (w *work) take(now float64) (end float64, taken bool) {
 			begin = stall + Stall
 		}
 	}
-	w.free[next] = begin + w.mean*w.of.Draw(w.random)
+	w.free[next] = begin + w.mean*w.slower(now)*w.of.Draw(w.random)
 	return w.free[next], true
+}
+
+// slower is by how much the service times of a request that comes now are longer because of a cliff.
+func (w *work) slower(now float64) float64 {
+	if w.of.Cliff == 0 {
+		return 1
+	}
+	w.recent = append(w.recent, now)
+	for now-w.recent[0] > 1 {
+		w.recent = w.recent[1:]
+	}
+	if float64(len(w.recent)) > w.of.Cliff {
+		return Slower
+	}
+	return 1
 }
 
 // Capacity is the highest rate at which the objectives hold in the long run, without hiccups and with the service as it
 // is at an instant of its life.
 func (s Service) Capacity(at float64) float64 {
-	if s.Cliff > 0 {
-		return s.Cliff
-	}
 	s.Hiccup = 0
 	low, high := 0.0, 1.05*s.Best
 	const steps, requests = 12, 1_000_000
