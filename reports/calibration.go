@@ -22,8 +22,8 @@ func CalibrationMarkdown(w io.Writer, r *calibration.Result) error {
 	for _, n := range r.Noise {
 		fmt.Fprintf(&b, "| %s | %.1f %% | %.1f %% |\n", n.Figure, 100*n.Pair, 100*n.Block)
 	}
-	fmt.Fprintf(&b, "\nExperiments that failed, of %s drawn with each change; in brackets the 95 %% interval of the "+
-		"drawing:\n\n", thousands(r.Rows))
+	fmt.Fprintf(&b, "\nExperiments that failed by a gate, at a nominal %s of equal arms, of %s drawn with each "+
+		"change; in brackets the 95 %% interval of the drawing:\n\n", shareText(r.Alpha), thousands(r.Rows))
 	fmt.Fprintf(&b, "| change of the head | blocks | all gates | mean blocks |%s\n|---|---|---|---|%s\n",
 		header(r, " %s alone |"), strings.Repeat("---|", len(r.Figures)))
 	for _, row := range r.Rows {

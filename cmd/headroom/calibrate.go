@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,6 +14,7 @@ import (
 	"github.com/policycortex/headroom/loadgen"
 	"github.com/policycortex/headroom/loadgen/paired"
 	"github.com/policycortex/headroom/reports"
+	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/results/calibration"
 	"github.com/policycortex/headroom/results/experiment"
 	"github.com/policycortex/headroom/results/judge"
@@ -37,7 +39,7 @@ some with a head that is slower by a known amount. From them, draw experiments a
 and how often the slower head is found. FILE is the scenario regression (the default) or one with the same names.
 
 Each block is added to the recording at once. A recording that is there is continued, until it has as many blocks as were
-asked for. With the default numbers this takes about an hour, in which the machine should do nothing else.`,
+asked for; one of another version, scenario, machine or length of slices is refused. With the default numbers this takes about an hour, in which the machine should do nothing else.`,
 		Example: "  headroom calibrate --recording calibration.jsonl\n" +
 			"  headroom calibrate --recording calibration.jsonl --judge-only",
 		Args: func(c *cobra.Command, args []string) error { return asUsage(cobra.MaximumNArgs(1)(c, args)) },
@@ -86,7 +88,8 @@ func (x *calibrator) calibrate(ctx context.Context, file string) error {
 	for _, g := range l.plan.Gates() {
 		gates = append(gates, judge.GateOf(g))
 	}
-	result, err := calibration.Judge(blocks, gates, l.plan.Experiment.MaxTime, x.drawn)
+	settings := l.plan.Experiment
+	result, err := calibration.Judge(blocks, gates, settings.Alpha, settings.MaxTime, x.drawn)
 	if err != nil {
 		return err
 	}
@@ -124,6 +127,13 @@ func (x *calibrator) record(ctx context.Context, l loaded) (err error) {
 	}
 	x.seed = uint64(time.Now().UnixNano())
 	random := rand.New(rand.NewPCG(x.seed, 0))
+	origin := originOf(l, a)
+	if len(have) > 0 {
+		if differs := have[0].Origin.Differs(origin); differs != "" {
+			return usageError{fmt.Errorf("%s cannot be continued: %s; record into another file with --recording, or "+
+				"judge what is there with --judge-only", x.file, differs)}
+		}
+	}
 	usual, err := x.usual(ctx, l, a, have)
 	if err != nil {
 		return err
@@ -142,6 +152,7 @@ func (x *calibrator) record(ctx context.Context, l loaded) (err error) {
 		if ctx.Err() != nil {
 			return errInterrupted
 		}
+		b.Origin = origin
 		have = append(have, b)
 		if err := calibration.Append(x.file, b); err != nil {
 			return err
@@ -149,6 +160,19 @@ func (x *calibrator) record(ctx context.Context, l loaded) (err error) {
 		recorded++
 		fmt.Fprintf(x.progress, "%s: block %d of this session after %v, %d blocks are recorded\n", change.Name,
 			recorded, time.Since(began).Round(time.Second), len(have))
+	}
+}
+
+// originOf is what a recording must have been made with to be continued.
+func originOf(l loaded, a *arms) calibration.Origin {
+	tool, slice := toolVersion(), sliceOf(l.plan.Experiment)
+	environment := a.environmentRecord()
+	return calibration.Origin{
+		Version: strings.TrimSpace(tool.Version + " " + tool.Commit), Machine: machineFingerprint(environment.Machine),
+		Scenario: environmentFingerprint(results.Scenario{
+			Text: l.plan.Source.Text, Overrides: l.plan.Source.Overrides, Variables: l.plan.Source.Variables,
+		}, environment),
+		Warmup: slice.Warmup.Seconds(), Discard: slice.Discard.Seconds(), Measure: slice.Measure.Seconds(),
 	}
 }
 

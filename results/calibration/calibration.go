@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/policycortex/headroom/results/experiment"
@@ -21,6 +22,44 @@ type Block struct {
 	Seconds float64          `json:"seconds"` // how long it took, with the start of the arms
 	Usual   Usual            `json:"usual"`
 	Block   experiment.Block `json:"block"`
+	// Origin is what was recorded; the zero value in recordings of versions that did not note it.
+	Origin Origin `json:"origin,omitzero"`
+}
+
+// Origin is what must be the same for blocks to belong to one recording.
+type Origin struct {
+	Version  string `json:"version"`  // of Headroom, whose reference server both arms are
+	Scenario string `json:"scenario"` // a fingerprint of its load and of the servers
+	Machine  string `json:"machine"`
+	// Warmup, Discard and Measure are the parts of a slice, in seconds.
+	Warmup  float64 `json:"warmup"`
+	Discard float64 `json:"discard"`
+	Measure float64 `json:"measure"`
+}
+
+// Differs says in what a recording of another origin differs; empty if in nothing.
+func (o Origin) Differs(other Origin) string {
+	if o == (Origin{}) {
+		return "it does not say what was recorded"
+	}
+	var all []string
+	for _, d := range []struct {
+		what string
+		own  any
+		now  any
+	}{
+		{"the version", o.Version, other.Version},
+		{"the scenario or the servers (a fingerprint of them)", o.Scenario, other.Scenario},
+		{"the machine", o.Machine, other.Machine},
+		{"the warm-up in seconds", o.Warmup, other.Warmup},
+		{"the discarded part of a slice in seconds", o.Discard, other.Discard},
+		{"the measured part of a slice in seconds", o.Measure, other.Measure},
+	} {
+		if d.own != d.now {
+			all = append(all, fmt.Sprintf("%s was %v and is %v", d.what, d.own, d.now))
+		}
+	}
+	return strings.Join(all, "; ")
 }
 
 // Usual is what a request costs the unchanged server, from which the sizes of changes follow.
@@ -101,7 +140,7 @@ func Append(path string, b Block) error {
 	return errors.Join(err, f.Close())
 }
 
-// Read reads a recording. A last line that was not written to its end is left out.
+// Read reads a recording, whose blocks are all of one origin. A last line that was not written to its end is left out.
 func Read(path string) ([]Block, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -120,6 +159,10 @@ func Read(path string) ([]Block, error) {
 		}
 		if !slices.ContainsFunc(Changes, func(c Change) bool { return c.Name == b.Change }) {
 			return nil, fmt.Errorf("%s:%d: there is no change %q", path, number, b.Change)
+		}
+		if len(all) > 0 && b.Origin != all[0].Origin {
+			return nil, fmt.Errorf("%s:%d: the blocks before are of another recording: %s", path, number,
+				all[0].Origin.Differs(b.Origin))
 		}
 		all = append(all, b)
 	}

@@ -73,6 +73,45 @@ func TestRecording(t *testing.T) {
 	}
 }
 
+// TestOrigin: a recording has blocks of one origin, and what another one differs in is said. Recordings of versions that
+// noted none are read.
+func TestOrigin(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 1))
+	one := Origin{Version: "v1", Scenario: "ab", Machine: "m", Warmup: 0.5, Discard: 0.05, Measure: 0.25}
+	for want, change := range map[string]func(o *Origin){
+		"":                            func(*Origin) {},
+		"the version was v1 and is v": func(o *Origin) { o.Version = "v2" },
+		"the scenario or the servers (a fingerprint of them) was ab": func(o *Origin) { o.Scenario = "cd" },
+		"the machine was m and is n":                                 func(o *Origin) { o.Machine = "n" },
+		"the warm-up in seconds was 0.5 and is 2":                    func(o *Origin) { o.Warmup = 2 },
+		"the discarded part of a slice in seconds was 0.05":          func(o *Origin) { o.Discard = 1 },
+		"the measured part of a slice in seconds was 0.25 and is 1":  func(o *Origin) { o.Measure = 1 },
+	} {
+		other := one
+		change(&other)
+		if said := one.Differs(other); !strings.HasPrefix(said, want) || (said == "") != (want == "") {
+			t.Errorf("%q, want %q", said, want)
+		}
+	}
+	if said := (Origin{}).Differs(one); said != "it does not say what was recorded" {
+		t.Error(said)
+	}
+	path := filepath.Join(t.TempDir(), "c.jsonl")
+	for i, origin := range []Origin{one, one, {}} {
+		if _, err := Read(path); err != nil && i > 0 {
+			t.Fatal(err)
+		}
+		b := block(random, i, "none", 0)
+		b.Origin = origin
+		if err := Append(path, b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := Read(path); err == nil || !strings.Contains(err.Error(), ":3: the blocks before are of another") {
+		t.Errorf("two recordings in one file: %v", err)
+	}
+}
+
 // TestJudge: a change of the CPU time is found by the gate on it and not by that on response times.
 func TestJudge(t *testing.T) {
 	random := rand.New(rand.NewPCG(2, 2))
@@ -80,7 +119,7 @@ func TestJudge(t *testing.T) {
 	for i := range 30 {
 		recorded = append(recorded, block(random, i, "none", 0), block(random, i, "CPU +10 %", 0.1))
 	}
-	r, err := Judge(recorded, gates, 10*time.Minute, 200)
+	r, err := Judge(recorded, gates, 0.01, 10*time.Minute, 200)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +140,7 @@ func TestJudge(t *testing.T) {
 	if i < 0 || math.Abs(r.Noise[i].Pair-0.014) > 0.003 {
 		t.Errorf("noise %+v", r.Noise)
 	}
-	if _, err := Judge(nil, gates, time.Minute, 10); err == nil {
+	if _, err := Judge(nil, gates, 0.01, time.Minute, 10); err == nil {
 		t.Error("nothing was recorded, and there is a result")
 	}
 }

@@ -14,6 +14,7 @@ type Result struct {
 	From, To     time.Time
 	Recorded     int
 	BlockSeconds float64 // the median
+	Alpha        float64 // nominal, of all gates together
 	MaxTime      time.Duration
 	Blocks       int // of an experiment that lasts as long as it may
 	Usual        Usual
@@ -50,7 +51,6 @@ type Row struct {
 type Share struct{ K, N int }
 
 const (
-	alpha   = 0.01
 	miss    = 0.025
 	stretch = 4
 	seed    = 1
@@ -62,14 +62,17 @@ var others = []experiment.Gate{
 	{Figure: "http_req_duration{name:get_hot} p(99)", Tolerance: 0.05},
 }
 
-// Judge draws experiments of at most maxTime from a recording, with the gates of its scenario.
-func Judge(recorded []Block, gates []experiment.Gate, maxTime time.Duration, experiments int) (*Result, error) {
+// Judge draws experiments of at most maxTime from a recording, with the gates of its scenario, which share the error rate
+// alpha. The guard that every experiment has besides is not among them.
+func Judge(recorded []Block, gates []experiment.Gate, alpha float64, maxTime time.Duration, experiments int) (*Result,
+	error,
+) {
 	if len(recorded) == 0 {
 		return nil, errors.New("the recording has no blocks")
 	}
 	var seconds []float64
 	r := &Result{
-		Recorded: len(recorded), MaxTime: maxTime, Usual: recorded[0].Usual, From: recorded[0].Time,
+		Recorded: len(recorded), Alpha: alpha, MaxTime: maxTime, Usual: recorded[0].Usual, From: recorded[0].Time,
 		To: recorded[len(recorded)-1].Time, Gates: gates, Figures: slices.Concat(gates, others),
 	}
 	for _, b := range recorded {
@@ -128,7 +131,7 @@ func (r *Result) row(change Change, blocks []experiment.Block, experiments int) 
 		Experiments: experiments, Blocks: r.Blocks, Stretch: stretch, Exchange: change.Equal(), Seed: seed,
 	}
 	draw := func(gates ...experiment.Gate) (experiment.Resampled, error) {
-		test, err := experiment.NewTest(experiment.Rule{Gates: gates, Blocks: r.Blocks, Alpha: alpha, Miss: miss})
+		test, err := experiment.NewTest(experiment.Rule{Gates: gates, Blocks: r.Blocks, Alpha: r.Alpha, Miss: miss})
 		if err != nil {
 			return experiment.Resampled{}, err
 		}
