@@ -15,8 +15,8 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// ciRepository is a git repository with a small service of three commits, of which the second makes it slow, and a
-// scenario that compares its revisions in very short slices.
+// ciRepository is a git repository with a small service of four commits, of which the second makes it slow and the
+// third does not compile, and a scenario that compares its revisions in very short slices.
 func ciRepository(t *testing.T) (dir string, revisions []string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -64,8 +64,10 @@ func main() {
 `
 	git := "git -c user.email=a@b -c user.name=n "
 	script := "git init -q -b main ."
-	for i, wait := range []int{1, 60, 60} {
-		write(fmt.Sprint("version-", i, ".go.txt"), fmt.Sprintf(program, wait))
+	for i, source := range []string{
+		fmt.Sprintf(program, 1), fmt.Sprintf(program, 60), "package main\n", fmt.Sprintf(program, 60),
+	} {
+		write(fmt.Sprint("version-", i, ".go.txt"), source)
 		script += fmt.Sprintf(" && mv version-%d.go.txt main.go && echo %d >version && git add . && %s"+
 			"commit -q -m 'version %d'", i, i, git, i)
 	}
@@ -186,6 +188,9 @@ func TestCIScripts(t *testing.T) {
 			}
 			if job == "follow" {
 				says(t, said, "No new change for the worse in 1 entry.")
+				if !strings.Contains(text(t, filepath.Join(dir, "performance", "run.json")), `"reference"`) {
+					t.Errorf("%s: the run has no reference", system)
+				}
 				says(t, text(t, filepath.Join(dir, "history.html")), "NO ALARM")
 			}
 		}
@@ -206,6 +211,9 @@ func TestCIScripts(t *testing.T) {
 		_, said := shell(t, dir, "git bisect reset; git checkout -q main; git clean -fdxq -e bin\n"+lines[i][1], env...)
 		if !strings.Contains(said, want) {
 			t.Errorf("git bisect does not say %q:\n%s", want, said)
+		}
+		if tried := strings.Contains(said, revisions[2]+"] version 2"); !tried && i == 0 {
+			t.Errorf("git bisect did not try the commit that does not compile:\n%s", said)
 		}
 	}
 }
