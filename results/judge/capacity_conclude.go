@@ -56,6 +56,7 @@ func ConcludeCapacity(c *results.Capacity, s *capacity.Search, objectives []scen
 	}
 	c.Bound, c.WhyUnknown, c.Evidence = string(bound), unknown, evidence(loads)
 	concludeCapacity(c, s, tell)
+	weighUnseen(c, tell, objectives)
 	return nil
 }
 

@@ -65,3 +65,21 @@ func samplesOf(trials []results.CapacityTrial, name string) float64 {
 	slices.Sort(all)
 	return float64(all[len(all)/2])
 }
+
+// weighUnseen makes what would pass unresolved where an objective has no data in any trial: nothing was held against
+// it.
+func weighUnseen(c *results.Capacity, trials []results.CapacityTrial, objectives []scenarios.Threshold) {
+	if c.Outcome != results.Pass {
+		return
+	}
+	for _, o := range objectives {
+		name := o.Name() + ": " + o.Source
+		seen := slices.ContainsFunc(trials, func(t results.CapacityTrial) bool {
+			return slices.ContainsFunc(t.Values, func(v results.Value) bool { return v.Objective == name })
+		})
+		if !seen {
+			c.Outcome, c.Valid = results.Unresolved, false
+			c.Reasons = append(c.Reasons, name+": no trial has data that it is about")
+		}
+	}
+}

@@ -133,6 +133,19 @@ func TestFewSamples(t *testing.T) {
 	}
 }
 
+// TestWeighUnseen: nothing passes that an objective without any data was not held against.
+func TestWeighUnseen(t *testing.T) {
+	objectives := []scenarios.Threshold{objective(t, "http_req_duration", "p(95)<50")}
+	trials := []results.CapacityTrial{{}, {Values: []results.Value{{Objective: "http_req_duration: p(95)<50"}}}}
+	for n, want := range map[int]results.Outcome{1: results.Unresolved, 2: results.Pass} {
+		c := &results.Capacity{Outcome: results.Pass, Valid: true}
+		weighUnseen(c, trials[:n], objectives)
+		if c.Outcome != want || c.Valid != (want == results.Pass) || c.Valid == (len(c.Reasons) > 0) {
+			t.Errorf("%d trials: %s, %q", n, c.Outcome, c.Reasons)
+		}
+	}
+}
+
 // TestPilesUp: response times that grow by 10 ms a second or more, and requests that were never sent.
 func TestPilesUp(t *testing.T) {
 	course := func(length float64, medians ...float64) *results.Measurements {
