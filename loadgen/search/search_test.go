@@ -375,3 +375,14 @@ func TestTrialForRate(t *testing.T) {
 		}
 	}
 }
+
+// TestMostTrials: a search ends after 60 trials, unless it has time for more.
+func TestMostTrials(t *testing.T) {
+	o := Options{Trial: Stretch{2 * time.Second, 8 * time.Second}}
+	for maxTime, want := range map[time.Duration]int{time.Minute: 60, 10 * time.Minute: 60, time.Hour: 360} {
+		o.MaxTime = maxTime
+		if got := o.rule().Most; got != want {
+			t.Errorf("%v: %d trials, want %d", maxTime, got, want)
+		}
+	}
+}
