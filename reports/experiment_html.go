@@ -16,26 +16,27 @@ import (
 // trialPage is the data of the template of an experiment.
 type trialPage struct {
 	trial
-	Policy     string
-	Style      template.CSS
-	Library    template.JS
-	Script     template.JS
-	Headline   string
-	Progress   string
-	VetoedText string
-	Looks      string
-	Reasons    []string
-	Gates      []gateRow
-	Requests   []armRequests
-	Overall    *armRequests // nil where there is one request, which is all
-	Others     []changeRow
-	VetoCauses []vetoCause
-	Vetoed     []vetoedSlice
-	Again      []string
-	Settings   []armSetting
-	Course     []chart
-	Curves     []chart
-	Charts     []chart // all of them, for the script
+	Policy       string
+	Style        template.CSS
+	Library      template.JS
+	Script       template.JS
+	Headline     string
+	Progress     string
+	VetoedText   string
+	Looks        string
+	StoppedEarly string
+	Reasons      []string
+	Gates        []gateRow
+	Requests     []armRequests
+	Overall      *armRequests // nil where there is one request, which is all
+	Others       []changeRow
+	VetoCauses   []vetoCause
+	Vetoed       []vetoedSlice
+	Again        []string
+	Settings     []armSetting
+	Course       []chart
+	Curves       []chart
+	Charts       []chart // all of them, for the script
 	// ManyScenarios says that the table of requests names the scenario of each.
 	ManyScenarios bool
 }
@@ -73,7 +74,7 @@ func newTrialPage(t trial) (*trialPage, error) {
 		Reasons: t.reasonsOf(), Gates: t.gateRows(), Requests: t.requests(),
 		Others: t.others(), VetoCauses: t.vetoCauses(), Vetoed: t.vetoedSlices(), Again: t.repeat(),
 		Settings: armSettings(t.Base.Settings, t.Head.Settings), Course: t.courseCharts(), Charts: []chart{},
-		Looks: looksText(t.Design.Looks),
+		Looks: looksText(t.Design.Looks), StoppedEarly: stoppedEarly,
 	}
 	var err error
 	if len(p.Requests) > 1 {

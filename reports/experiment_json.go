@@ -26,7 +26,7 @@ const ExperimentSummaryVersion = 1
 //	base, head        what the arms were: kind, label, revision, subject, dirty, command, image, url
 //	blocks            measured, planned, vetoed_pairs, pairs
 //	gates[]           metric, expression, figure, unit, guard, tolerance, more_is_better, verdict (PASS, FAIL, UNRESOLVED), base, head (null where
-//	  not known), change, low, high (the 95 % interval), noise (of a block), p, smallest_change, blocks_needed
+//	  not known), change, low, high (the 95 % interval of a single look), noise (of a block), p, smallest_change, blocks_needed
 //	requests[]        scenario, name, and for base and head: requests, failed
 //	figures[]         figure, metric, tags, statistic, unit, more_is_better, base, head, change, low, high, noise, pair_noise, blocks
 //	vetoes[]          example (of a reason), slices

@@ -25,7 +25,10 @@ func ExperimentJUnit(w io.Writer, e *results.Experiment) error {
 	for _, g := range t.Gates {
 		suite.add(t.gateCase(g, class))
 	}
-	if suite.Failures+suite.Errors+suite.Skipped == 0 && t.Outcome != results.Pass {
+	noGateSays := map[results.Outcome]bool{
+		results.Fail: suite.Failures == 0, results.Invalid: suite.Errors == 0, results.Unresolved: suite.Skipped == 0,
+	}
+	if noGateSays[t.Outcome] {
 		suite.add(t.outcomeCase(class))
 	}
 	return suite.write(w)

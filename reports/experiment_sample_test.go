@@ -125,7 +125,7 @@ func (s trialSample) make(t testing.TB) *results.Experiment {
 	at := 0.0
 	trial := s.trial(t)
 	var judged []experiment.Block
-	for number := 0; number < s.blocks && trial.Judge(judged, false).Decision == experiment.Undecided; number++ {
+	for number := 0; number < s.blocks && trial.Judge(judged).Decision == experiment.Undecided; number++ {
 		b := results.BlockRecord{Block: experiment.Block{Number: number}, At: at, Seconds: 24}
 		for _, arm := range experiment.Order(s.seed, number) {
 			b.Slices = append(b.Slices, s.slice(random, arm))
@@ -150,7 +150,7 @@ func (s trialSample) make(t testing.TB) *results.Experiment {
 			e.Requests = append(e.Requests, requests)
 		}
 	}
-	trial.Conclude(e)
+	trial.Conclude(e, false)
 	return e
 }
 
@@ -210,7 +210,7 @@ func interruptedExperiment(t testing.TB) *results.Experiment {
 	t.Helper()
 	e := interruptedTrial.make(t)
 	e.Interrupted = true
-	interruptedTrial.trial(t).Conclude(e)
+	interruptedTrial.trial(t).Conclude(e, false)
 	return e
 }
 

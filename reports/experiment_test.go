@@ -144,7 +144,7 @@ func TestExperimentHeadline(t *testing.T) {
 		"slower with it":   {busierTrial.make(t), "; slower with it: p(50) of list +4.1 % ("},
 		"requests fail":    {failingTrial.make(t), "FAIL: more requests fail: rate of http_req_succeeded -3.0 % ("},
 		"not slower":       {passedTrial.make(t), "PASS: not slower by more than 5 %: p(95) of http_req_duration{"},
-		"open":             {unresolvedTrial.make(t), "; 5 % would take about 83 blocks, 34 min\n"},
+		"open":             {unresolvedTrial.make(t), "; 5 % would take about 84 blocks, 35 min\n"},
 		"close to it":      {close, "  - the change lies close to the tolerance: a longer experiment"},
 		"disturbed":        {invalidTrial.make(t), "INVALID: 15 of 32 pairs of slices do not count, because the"},
 		"no figure":        {missing, "FAIL: no slice has a value of x\n"},
@@ -152,6 +152,29 @@ func TestExperimentHeadline(t *testing.T) {
 	} {
 		if text := string(drawTrial(t, ".txt", c.e)); !strings.Contains(text, c.want) {
 			t.Errorf("%s: the text has no %q:\n%.600s", name, c.want, text)
+		}
+	}
+}
+
+// TestExperimentJUnitOutcome: whatever the outcome, CI sees it, also where no gate says it.
+func TestExperimentJUnitOutcome(t *testing.T) {
+	open := unresolvedTrial.make(t)
+	for _, c := range []struct {
+		outcome                   results.Outcome
+		failures, errors, skipped bool
+	}{
+		{results.Fail, true, false, true},
+		{results.Invalid, false, true, false},
+		{results.Unresolved, false, false, true},
+	} {
+		open.Outcome, open.Reasons = c.outcome, []string{"no slice of the head has a value of x"}
+		var doc junitSuites
+		if err := xml.Unmarshal(drawTrial(t, ".xml", open), &doc); err != nil {
+			t.Fatal(err)
+		}
+		s := doc.Suites[0]
+		if s.Failures > 0 != c.failures || s.Errors > 0 != c.errors || s.Skipped > 0 != c.skipped {
+			t.Errorf("%s: %d failures, %d errors, %d skipped", c.outcome, s.Failures, s.Errors, s.Skipped)
 		}
 	}
 }

@@ -31,7 +31,8 @@ func ExperimentText(w io.Writer, e *results.Experiment) error {
 	}
 	fmt.Fprintf(&b, "  %s: %s; %s\n", onOneLine(t.Name), t.progress(), t.vetoedText())
 	if len(t.Gates) > 0 {
-		fmt.Fprintf(&b, "\nGates (change from base to head; noise: of a block)\n%s", trialGatesText(t))
+		fmt.Fprintf(&b, "\nGates (change from base to head; noise: of a block)\n%s  %s\n", trialGatesText(t),
+			stoppedEarly)
 	}
 	requests, err := trialRequestsText(t)
 	if err != nil {
@@ -60,6 +61,11 @@ func ExperimentText(w io.Writer, e *results.Experiment) error {
 	}
 	return nil
 }
+
+// stoppedEarly says what the intervals of gates do not contain.
+const stoppedEarly = "An experiment that ends before its last look ends because of what its blocks showed: " +
+	"its changes " +
+	"are exaggerated on average, and the 95 % intervals contain the true change less often."
 
 // signExplained says what the mark of a figure means, and what it does not.
 const signExplained = "  Changes are of slices that follow each other: they need not be head / base.\n" +

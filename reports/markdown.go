@@ -97,7 +97,8 @@ func ExperimentMarkdown(w io.Writer, e *results.Experiment) error {
 		b.WriteString("\n" + t.String())
 	}
 	b.WriteString("\nNoise is the standard deviation of one block. An interval is that of a single figure, " +
-		"looked at once: of twenty figures that did not change, about one lies outside of its interval.\n")
+		"looked at once: of twenty figures that did not change, about one lies outside of its interval. " +
+		stoppedEarly + "\n")
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return fmt.Errorf("write the experiment as Markdown: %w", err)
 	}

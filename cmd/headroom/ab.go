@@ -286,8 +286,9 @@ func (x *experimenter) carryOut(ctx context.Context, l loaded, dir string) (e *r
 			ArmCPUs: arms.cpus,
 		},
 	}
-	gates := x.gates(plan, arms)
+	gates := plan.Gates()
 	course := newCourse(x.progress, settings.MaxTime, settings.Alpha, gates, arms.restart)
+	course.defaults = len(settings.Regressions) == 0
 	done, err := paired.Run(ctx, paired.Options{
 		Plan: plan, Slice: slice, Seed: x.seed, Start: arms.start, Restart: arms.restart,
 		Load: loadgen.Options{
@@ -302,17 +303,6 @@ func (x *experimenter) carryOut(ctx context.Context, l loaded, dir string) (e *r
 	e.Warnings = append(e.Warnings, arms.warnings()...)
 	errJudge := course.conclude(e, done)
 	return e, errors.Join(err, errJudge)
-}
-
-// gates are what the experiment is judged by. Where the scenario says nothing, the CPU time per request is one of them
-// only if it can be known.
-func (x *experimenter) gates(plan *scenarios.Plan, arms *arms) []scenarios.Regression {
-	gates := plan.Gates()
-	if len(plan.Experiment.Regressions) > 0 || arms.restart {
-		return gates
-	}
-	fmt.Fprintln(x.progress, "the CPU time of services at URLs is not known: response times and throughput decide")
-	return slices.DeleteFunc(gates, func(g scenarios.Regression) bool { return g.Metric == scenarios.CPUPerRequest })
 }
 
 // publishExperiment publishes an experiment.

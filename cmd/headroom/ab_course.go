@@ -21,6 +21,7 @@ type course struct {
 	maxTime  time.Duration
 	alpha    float64
 	gates    []scenarios.Regression
+	defaults bool // the scenario names no gates
 	restart  bool
 	trial    *judge.Trial // from the end of the first block on
 	requests []results.ArmRequests
@@ -32,7 +33,7 @@ type course struct {
 const fewestBlocks = 4
 
 func newCourse(w io.Writer, maxTime time.Duration, alpha float64, gates []scenarios.Regression, restart bool) *course {
-	return &course{w: bare(w), maxTime: maxTime, alpha: alpha, gates: gates, restart: restart}
+	return &course{w: bare(w), maxTime: maxTime, alpha: alpha, gates: slices.Clone(gates), restart: restart}
 }
 
 // measured is called after each slice.
@@ -72,7 +73,7 @@ func (c *course) requestsOf(arm experiment.Arm, scenario, name string) *results.
 func (c *course) judge(blocks []paired.Block) (over bool, err error) {
 	plain := plainBlocks(blocks)
 	if len(blocks) < fewestBlocks || c.trial == nil {
-		c.trial, err = c.newTrial(c.roomFor(blocks))
+		c.trial, err = c.newTrial(c.roomFor(blocks), plain)
 		if err != nil {
 			return false, err
 		}
@@ -80,13 +81,16 @@ func (c *course) judge(blocks []paired.Block) (over bool, err error) {
 	if missing := c.trial.Missing(plain); len(blocks) == 1 && len(missing) > 0 {
 		return true, nil // and so it will be in the blocks to come
 	}
-	state := c.trial.Judge(plain, false)
+	state := c.trial.Judge(plain)
 	c.show(blocks, state)
+	if state.Decision != experiment.Undecided {
+		return true, nil
+	}
 	if c.trial.Spoilt(plain) {
 		fmt.Fprintln(c.w, "too many slices do not count: no block that is left could make this experiment valid")
 		return true, nil
 	}
-	return state.Decision != experiment.Undecided || len(blocks) >= 2*c.trial.Blocks(), nil
+	return len(blocks) >= 2*c.trial.Blocks(), nil
 }
 
 // roomFor is the number of blocks that there is time for, if those to come take as long as the median of those so far.
@@ -103,9 +107,25 @@ func (c *course) roomFor(blocks []paired.Block) int {
 	return len(blocks) + int(max(0, left)/max(1, took[(len(took)-1)/2]))
 }
 
-// newTrial plans as many blocks as there is room for.
-func (c *course) newTrial(room int) (*judge.Trial, error) {
-	return judge.NewTrial(c.gates, max(fewestBlocks, min(room, judge.MostBlocks)), c.alpha, !c.restart)
+// newTrial plans as many blocks as there is room for. Where the scenario names no gates, the CPU time per request is
+// one of them only if it can be known.
+func (c *course) newTrial(room int, blocks []experiment.Block) (*judge.Trial, error) {
+	n := max(fewestBlocks, min(room, judge.MostBlocks))
+	trial, err := judge.NewTrial(c.gates, n, c.alpha, !c.restart)
+	if err != nil || !c.defaults {
+		return trial, err
+	}
+	all := len(c.gates)
+	for _, m := range trial.Missing(blocks) {
+		c.gates = slices.DeleteFunc(c.gates, func(g scenarios.Regression) bool {
+			return g.Metric == scenarios.CPUPerRequest && judge.Figure(g) == m.Figure && m.Base && m.Head
+		})
+	}
+	if len(c.gates) == all || len(c.gates) == 0 {
+		return trial, nil
+	}
+	fmt.Fprintln(c.w, "the CPU time of the arms is not known: response times and throughput decide")
+	return judge.NewTrial(c.gates, n, c.alpha, !c.restart)
 }
 
 func plainBlocks(blocks []paired.Block) []experiment.Block {
@@ -134,7 +154,7 @@ func (c *course) show(blocks []paired.Block, state experiment.State) {
 		}
 	}
 	fmt.Fprintln(&b)
-	c.warn(&b, state)
+	c.warn(&b, plainBlocks(blocks), state)
 	io.WriteString(c.w, b.String())
 }
 
@@ -142,12 +162,12 @@ func (c *course) show(blocks []paired.Block, state experiment.State) {
 const noiseKnown = 4
 
 // warn says once that the tolerance cannot be found in the time that there is.
-func (c *course) warn(b *strings.Builder, state experiment.State) {
+func (c *course) warn(b *strings.Builder, blocks []experiment.Block, state experiment.State) {
 	if c.warned || state.Blocks < noiseKnown || state.Decision != experiment.Undecided {
 		return
 	}
 	for i, g := range state.Gates[:len(state.Gates)-1] {
-		o := c.trial.Outlook(i, g.Noise)
+		o := c.trial.Outlook(i, g.MeanNoise)
 		if g.Decision != experiment.Undecided || o.Reaches(g.Gate) || beyond(g) {
 			continue
 		}
@@ -156,8 +176,8 @@ func (c *course) warn(b *strings.Builder, state experiment.State) {
 		if o.Blocks <= judge.MostBlocks {
 			remedy += ", or allow more --max-time"
 		}
-		if !strings.HasPrefix(g.Figure, string(scenarios.CPUPerRequest)) {
-			remedy += "; cpu_per_request often scatters less"
+		if figure := c.trial.Steadier(blocks, i); figure != "" {
+			remedy += fmt.Sprintf("; a gate on %s would find %s", figure, percent(g.Tolerance))
 		}
 		fmt.Fprintf(b, "  %s is too noisy for %s: the smallest change that %d blocks find is about %s; %s would need "+
 			"about %d blocks: %s\n", g.Figure, percent(g.Tolerance), c.trial.Blocks(), percent(o.Smallest),
@@ -196,14 +216,14 @@ func (c *course) conclude(e *results.Experiment, done *paired.Experiment) error 
 	}
 	if c.trial == nil {
 		var err error
-		c.trial, err = c.newTrial(c.roomFor(done.Blocks))
+		c.trial, err = c.newTrial(c.roomFor(done.Blocks), plainBlocks(done.Blocks))
 		if err != nil {
 			return err
 		}
 	}
 	e.Requests = c.requests
 	e.Design.MaxBlocks, e.Design.Looks, e.Design.Miss = c.trial.Blocks(), c.trial.Looks(), judge.MissRate
-	c.trial.Conclude(e)
+	c.trial.Conclude(e, done.Broken != nil)
 	if done.Broken != nil && e.Outcome != results.Fail { // the blocks before it do not speak for a head that dies
 		e.Outcome = results.Invalid
 		e.Reasons = append([]string{"it was ended by an error: " + done.Broken.Error()}, e.Reasons...)

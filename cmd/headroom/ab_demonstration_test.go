@@ -184,8 +184,8 @@ func TestABOfServicesOfOthers(t *testing.T) {
 	}
 }
 
-// TestABGateWithoutData: a gate of what nobody can know fails, and says why, however busy the machine is. The flags
-// take the place of the revisions that the scenario names.
+// TestABGateWithoutData: a gate of what nobody can know makes the experiment invalid, and says why. The flags take the
+// place of the revisions that the scenario names.
 func TestABGateWithoutData(t *testing.T) {
 	t.Parallel()
 	repository, serving, out := hashingRepository(t), service(t), filepath.Join(t.TempDir(), "out")
@@ -195,9 +195,9 @@ func TestABGateWithoutData(t *testing.T) {
 	p := ab(t, repository, "pages.yaml", "--set", "experiment.base=service", "--base-url", serving,
 		"--head-url", serving, "--out", out, "--set", "regression.cpu_per_request=null",
 		"--set", "regression.allocated_per_request=value<+5%")
-	p.exits(t, exitCrossed)
+	p.exits(t, exitInvalid)
 	first, _, _ := strings.Cut(p.stdout.String(), "\n")
-	says(t, first, "FAIL: no slice has a value of allocated_per_request value")
+	says(t, first, "INVALID: no slice has a value of allocated_per_request value")
 	e := savedIn(t, out)
 	if e.Base.Kind != "url" || e.Head.Kind != "url" || len(e.Blocks) != 1 {
 		t.Errorf("base %+v, head %+v, %d blocks", e.Base, e.Head, len(e.Blocks))

@@ -33,11 +33,11 @@ func TestRooms(t *testing.T) {
 		"results/stats": {}, // plain numbers
 		"results/judge": {"scenarios", "results", "results/stats", "results/experiment", "results/capacity"},
 
-		"results/calibration":    {"results/experiment"},
+		"results/calibration":    {"results/experiment", "results/stats"},
 		"results/capacity":       {},
 		"results/capacity/queue": {},
 		"results/changepoint":    {},
-		"results/experiment":     {},
+		"results/experiment":     {"results/stats"},
 		"results/history":        {"results/changepoint"},
 
 		"loadgen/random":      {},

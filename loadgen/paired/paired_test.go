@@ -367,8 +367,8 @@ func TestRunWithoutRestarts(t *testing.T) {
 	}
 }
 
-// TestOptionalFigures: a slice whose instructions or allocations cannot be read lacks these figures and no other, and an
-// arm that did not answer is not asked again.
+// TestOptionalFigures: a slice whose instructions or allocations cannot be read lacks these figures and no other, and
+// an arm that did not answer is not asked again.
 func TestOptionalFigures(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {

@@ -129,8 +129,8 @@ func (a *account) take(ctx context.Context) (s results.Snapshot, err error) {
 	return s, err
 }
 
-// read reads what this machine knows of the arm. Others may use the counters of instructions as well: then the slice has
-// no such figure.
+// read reads what this machine knows of the arm. Others may use the counters of instructions as well: then the slice
+// has no such figure.
 func (a *account) read(e *edge) (err error) {
 	if a.of.CPU != nil {
 		e.cpu, err = a.of.CPU()

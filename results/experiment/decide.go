@@ -85,7 +85,9 @@ type GateState struct {
 	Decision Decision `json:"decision"`
 	// Change is the estimated change of the figure from base to head: 0.05 for 5 % more.
 	Change float64 `json:"change"`
-	// Low and High are its 95 % interval. It holds for this look alone: it is for the eye, and does not decide.
+	// Low and High are its 95 % interval, by a single look at these blocks: it is for the eye, and does not decide.
+	// Where the blocks ended because of what they showed, the estimate lies too far out on average, and the interval
+	// contains the true change less often.
 	Low  float64 `json:"low"`
 	High float64 `json:"high"`
 	// FailsFrom and PassesBelow are the bounds of this look, as changes: the gate fails when the estimate reaches
@@ -94,7 +96,10 @@ type GateState struct {
 	PassesBelow float64 `json:"passes_below"`
 	// Noise is the standard deviation of a block's value.
 	Noise float64 `json:"noise"`
-	P     float64 `json:"p"` // one-sided
+	// MeanNoise is the standard error of the estimate times the square root of the number of blocks: Noise, unless
+	// blocks that follow each other are alike.
+	MeanNoise float64 `json:"mean_noise"`
+	P         float64 `json:"p"` // one-sided
 }
 
 // State is what is known after a look.
@@ -136,13 +141,23 @@ func (t *Test) Judge(blocks []Block) State {
 	return state
 }
 
-// JudgeEnded is Judge for an experiment that will have no more blocks, because its time is over or somebody ended it:
+// JudgeEnded is Judge for an experiment that will have no more blocks, because its time is over:
 // when all looks so far have decided nothing, a last one at all blocks spends what is left of the error rates. What
 // that does not decide is unresolved, as is everything with fewer than 4 blocks.
 func (t *Test) JudgeEnded(blocks []Block) State {
 	state := t.Judge(blocks)
 	if state.Decision == Undecided && state.Blocks >= fewestBlocks {
 		state = newTest(t.rule, t.design.ending(state.Blocks)).Judge(blocks)
+	}
+	return state.close()
+}
+
+// JudgeStopped is JudgeEnded for an experiment that somebody or an error ended. That may have been because of what the
+// blocks had shown until then, so the last look spends no more of the error rates than the design allows by then.
+func (t *Test) JudgeStopped(blocks []Block) State {
+	state := t.Judge(blocks)
+	if state.Decision == Undecided && state.Blocks >= fewestBlocks {
+		state = newTest(t.rule, t.design.stopping(state.Blocks)).Judge(blocks)
 	}
 	return state.close()
 }
@@ -226,7 +241,7 @@ func (t *Test) describe(state *State, values [][]float64) []summary {
 	for i := range t.rule.Gates {
 		g, s := &state.Gates[i], t.summarize(values, i)
 		summaries[i] = s
-		g.Noise, g.P = s.sd, s.p()
+		g.Noise, g.MeanNoise, g.P = s.sd, s.err*math.Sqrt(float64(len(values))), s.p()
 		half := s.half(0.025)
 		g.Change, g.Low, g.High = g.change(s.mean), g.change(s.mean-half), g.change(s.mean+half)
 		g.FailsFrom = g.change(max(s.half(t.levels.fail[len(t.rule.Gates)-1][k]), g.limit()/2))
@@ -258,15 +273,14 @@ func (t *Test) summarize(rows [][]float64, gate int) summary {
 // summarize needs two values at least.
 func summarize(values []float64, continuous bool) summary {
 	n := float64(len(values))
-	s := summary{mean: stat.Mean(values, nil), freedom: n - 1}
+	s := summary{mean: stat.Mean(values, nil), freedom: freedomOf(len(values), continuous)}
 	for _, v := range values {
 		s.sd += (v - s.mean) * (v - s.mean)
 	}
 	s.sd = math.Sqrt(s.sd / (n - 1))
 	s.err = s.sd / math.Sqrt(n)
 	if continuous {
-		variance, freedom := longRunVariance(values)
-		s.err, s.freedom = math.Sqrt(variance/n), freedom
+		s.err = math.Sqrt(longRunVariance(values, s.freedom) / n)
 	}
 	return s
 }
@@ -299,9 +313,8 @@ func (s summary) upper(level float64) float64 { return s.mean + s.half(level) }
 //
 // to which Student's t with ν degrees of freedom belongs (the equal-weighted cosine estimator: E. Lazarus, D. J. Lewis,
 // J. H. Stock, M. W. Watson, Journal of Business & Economic Statistics 36 (2018), 541-559).
-func longRunVariance(x []float64) (variance, freedom float64) {
+func longRunVariance(x []float64, nu float64) (variance float64) {
 	n := float64(len(x))
-	nu := max(1, math.Floor(0.4*math.Pow(n, 2.0/3)))
 	for j := 1.0; j <= nu; j++ {
 		var sum float64
 		for i, v := range x {
@@ -309,7 +322,16 @@ func longRunVariance(x []float64) (variance, freedom float64) {
 		}
 		variance += 2 / n * sum * sum
 	}
-	return variance / nu, nu
+	return variance / nu
+}
+
+// freedomOf are the degrees of freedom of the variance that so many blocks give.
+func freedomOf(blocks int, continuous bool) float64 {
+	n := float64(blocks)
+	if continuous {
+		return max(1, math.Floor(0.4*math.Pow(n, 2.0/3)))
+	}
+	return n - 1
 }
 
 // Looks are the numbers of blocks after which the test looks at them.

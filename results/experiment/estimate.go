@@ -24,6 +24,8 @@ type Estimate struct {
 	// few of them.
 	Noise     float64 `json:"noise"`
 	PairNoise float64 `json:"pair_noise"`
+	// MeanNoise is as in [GateState].
+	MeanNoise float64 `json:"-"`
 }
 
 // Estimates are those of all figures that the blocks have, in alphabetical order. The intervals are those of a single
@@ -46,7 +48,7 @@ func Estimates(blocks []Block, continuous bool) []Estimate {
 
 func estimate(blocks []Block, figure string, continuous bool) Estimate {
 	e := Estimate{
-		Figure: figure, Noise: math.NaN(), Low: math.Inf(-1), High: math.Inf(1),
+		Figure: figure, Noise: math.NaN(), MeanNoise: math.NaN(), Low: math.Inf(-1), High: math.Inf(1),
 		PairNoise: PairNoise(blocks, figure),
 	}
 	var values []float64
@@ -65,6 +67,7 @@ func estimate(blocks []Block, figure string, continuous bool) Estimate {
 	if e.Blocks > 1 {
 		s := summarize(values, continuous)
 		half := s.half(0.025)
+		e.MeanNoise = s.err * math.Sqrt(float64(e.Blocks))
 		e.Noise, e.Low, e.High = s.sd, math.Expm1(s.mean-half), math.Expm1(s.mean+half)
 	}
 	return e

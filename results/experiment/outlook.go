@@ -3,11 +3,8 @@ package experiment
 import (
 	"math"
 
-	"gonum.org/v1/gonum/stat/distuv"
+	"github.com/policycortex/headroom/results/stats"
 )
-
-// power is the probability with which a change is to be found that is called one that can be found.
-const power = 0.9
 
 // Outlook says what an experiment can find at its end, given the noise that its blocks have shown.
 type Outlook struct {
@@ -24,17 +21,22 @@ func (o Outlook) Reaches(g Gate) bool { return o.Smallest <= g.Tolerance }
 // mostBlocks bounds the search of Outlook.Blocks: a week of blocks of 24 s.
 const mostBlocks = 25_000
 
-// Outlook is that of one gate with the standard deviation of its blocks' values; all gates share the error rate. The
-// estimate of the variance is taken to be exact, and the last look to be the only one, at the level that the design
-// leaves to it: what the earlier looks find is found at the last one as well.
+// Outlook is that of one gate whose estimate from n blocks has the standard error noise / √n, as GateState.MeanNoise
+// says of the blocks so far; all gates share the error rate. That noise is taken to be what the blocks to come will
+// have, and the last look to be the only one, at the level that the design leaves to it: what the earlier looks find is
+// found at the last one as well. To be found, a change must also seem larger than half of the tolerance.
 func (t *Test) Outlook(g Gate, noise float64) Outlook {
 	last := len(t.design.looks) - 1
 	level := t.levels.fail[len(t.rule.Gates)-1][last]
-	o := Outlook{Smallest: math.Abs(g.change(reach(level, noise, t.design.Most())))}
+	reach := func(n int) float64 {
+		return stats.Reach(level, stats.Power, freedomOf(n, t.rule.Continuous), noise/math.Sqrt(float64(n)),
+			g.limit()/2)
+	}
+	o := Outlook{Smallest: math.Abs(g.change(reach(t.design.Most())))}
 	low, high := fewestBlocks, mostBlocks
 	for low < high {
 		middle := (low + high) / 2
-		if reach(level, noise, middle) <= g.limit() {
+		if reach(middle) <= g.limit() {
 			high = middle
 		} else {
 			low = middle + 1
@@ -42,10 +44,4 @@ func (t *Test) Outlook(g Gate, noise float64) Outlook {
 	}
 	o.Blocks = low
 	return o
-}
-
-// reach is the difference of logarithms that n blocks find with the probability power at a one-sided level.
-func reach(level, noise float64, n int) float64 {
-	student := distuv.StudentsT{Sigma: 1, Nu: float64(n - 1)}
-	return (student.Quantile(power) - student.Quantile(level)) * noise / math.Sqrt(float64(n))
 }

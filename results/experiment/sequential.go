@@ -24,8 +24,9 @@ import (
 // The variance of the blocks is not known but estimated from them. A look therefore compares the p-value of Student's t
 // with the tail that the normal distribution has beyond c_k.
 //
-// Where fewer blocks come than were planned, the last look is at those that there are and spends what is left: how much
-// is spent may depend on the blocks' number, as long as it does not depend on their values.
+// Where the time has room for fewer blocks than were planned, the last look is at those that there are and spends what
+// is left: how much is spent may depend on the blocks' number, as long as it does not depend on their values. An
+// experiment that somebody stops may be stopped for its values: its last look spends what the function allows by then.
 type Design struct {
 	looks []look
 }
@@ -60,15 +61,23 @@ func NewDesign(most int) (Design, error) {
 	return d, nil
 }
 
-// ending is the design of an experiment that ended after n blocks, n at least 4.
-func (d Design) ending(n int) Design {
+// ending is the design of an experiment whose time was over after n blocks, n at least 4: its last look spends all.
+func (d Design) ending(n int) Design { return d.until(look{n, 1}) }
+
+// stopping is the design of an experiment that was stopped after n blocks, n at least 4.
+func (d Design) stopping(n int) Design {
+	return d.until(look{n, min(1, float64(n)/float64(d.Most()))})
+}
+
+// until is the design with a last look in the place of those that come at or after it.
+func (d Design) until(last look) Design {
 	var e Design
 	for _, l := range d.looks {
-		if l.blocks < n {
+		if l.blocks < last.blocks {
 			e.looks = append(e.looks, l)
 		}
 	}
-	e.looks = append(e.looks, look{n, 1})
+	e.looks = append(e.looks, last)
 	return e
 }
 

@@ -33,8 +33,7 @@ func TestPublishedBounds(t *testing.T) {
 
 // TestSpending crosses the bounds by simulated random walks as often as alpha says, at each number of looks.
 func TestSpending(t *testing.T) {
-	const alpha, walks = 0.05, 20_000
-	r := rand.New(rand.NewPCG(1, 2))
+	const alpha = 0.05
 	for _, most := range []int{4, 8, 9, 24, 120} {
 		d, err := NewDesign(most)
 		if err != nil {
@@ -43,26 +42,40 @@ func TestSpending(t *testing.T) {
 		if most == 120 { // one that was to be longer
 			d = d.ending(50)
 		}
-		levels := d.Levels(alpha)
-		crossed := 0
-		for range walks {
-			sum, n := 0.0, 0
-			for k, look := range d.Looks() {
-				sum += math.Sqrt(float64(look-n)) * r.NormFloat64()
-				n = look
-				if distuv.UnitNormal.Survival(sum/math.Sqrt(float64(n))) <= levels[k] {
-					crossed++
-					break
-				}
-			}
-		}
-		// 4 standard deviations of the count.
-		if off := math.Abs(float64(crossed) - alpha*walks); off > 4*math.Sqrt(walks*alpha*(1-alpha)) {
-			t.Errorf("%d blocks: %d of %d walks cross, want %v", most, crossed, walks, alpha*walks)
-		}
+		crosses(t, d, alpha, alpha)
 	}
+	d, err := NewDesign(100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// By 70 of 100 blocks, 2 - 2·Phi(1.95996/√0.7) are allowed.
+	crosses(t, d.stopping(70), alpha, 0.0192)
 	if _, err := NewDesign(3); err == nil {
 		t.Error("three blocks are enough")
+	}
+}
+
+// crosses holds the share of random walks that cross the bounds of a design.
+func crosses(t *testing.T, d Design, alpha, want float64) {
+	t.Helper()
+	const walks = 20_000
+	r := rand.New(rand.NewPCG(1, 2))
+	levels := d.Levels(alpha)
+	crossed := 0
+	for range walks {
+		sum, n := 0.0, 0
+		for k, look := range d.Looks() {
+			sum += math.Sqrt(float64(look-n)) * r.NormFloat64()
+			n = look
+			if distuv.UnitNormal.Survival(sum/math.Sqrt(float64(n))) <= levels[k] {
+				crossed++
+				break
+			}
+		}
+	}
+	// 4 standard deviations of the count.
+	if off := math.Abs(float64(crossed) - want*walks); off > 4*math.Sqrt(walks*want*(1-want)) {
+		t.Errorf("looks %v: %d of %d walks cross, want %v", d.Looks(), crossed, walks, want*walks)
 	}
 }
 

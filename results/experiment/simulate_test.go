@@ -117,39 +117,72 @@ func TestContinuous(t *testing.T) {
 
 // TestOutlook holds what is said to be found with a probability of 90 % to what simulated experiments find.
 func TestOutlook(t *testing.T) {
-	rule := Rule{Gates: []Gate{{Figure: "x", Tolerance: 0.05}}, Blocks: 16, Alpha: 0.01, Miss: 0.025}
-	test, err := NewTest(rule)
-	if err != nil {
-		t.Fatal(err)
-	}
-	const noise = 0.06
-	o := test.Outlook(rule.Gates[0], noise)
-	r := rand.New(rand.NewPCG(5, 6))
-	found := 0
-	for range 1000 {
-		var blocks []Block
-		for b := range rule.Blocks {
-			v := math.Exp(math.Log1p(o.Smallest) + noise*r.NormFloat64())
-			block := Block{Number: b}
-			for _, arm := range Order(1, b) {
-				f := map[string]float64{"x": 1}
-				if arm == Head {
-					f["x"] = v
-				}
-				block.Slices = append(block.Slices, Slice{Arm: arm, Figures: f})
+	for _, c := range []struct {
+		blocks     int
+		noise      float64
+		continuous bool
+	}{{16, 0.06, false}, {16, 0.06, true}, {4, 0.06, false}, {8, 0.002, false}, {8, 0.012, false}} {
+		rule := Rule{
+			Gates: []Gate{{Figure: "x", Tolerance: 0.05}}, Blocks: c.blocks, Alpha: 0.01, Miss: 0.025,
+			Continuous: c.continuous,
+		}
+		test, err := NewTest(rule)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := test.Outlook(rule.Gates[0], c.noise)
+		r := rand.New(rand.NewPCG(5, 6))
+		found := 0
+		for range 1000 {
+			if test.Judge(independent(r, c.blocks, o.Smallest, c.noise)).Decision == Failed {
+				found++
 			}
-			blocks = append(blocks, block)
 		}
-		if test.Judge(blocks).Decision == Failed {
-			found++
+		if found < 870 || found > 960 {
+			t.Errorf("%+v: %.1f %% more is found in %d of 1,000 experiments, and in about 900 it should be", c,
+				100*o.Smallest, found)
+		}
+		if more := test.Outlook(rule.Gates[0], 2*c.noise); !(more.Smallest > o.Smallest) || more.Blocks < o.Blocks ||
+			o.Reaches(rule.Gates[0]) != (o.Blocks <= c.blocks) {
+			t.Errorf("%+v: outlook %+v, with twice the noise %+v", c, o, more)
 		}
 	}
-	if found < 860 || found > 960 {
-		t.Errorf("%.1f %% more is found in %d of 1,000 experiments, and in about 900 it should be",
-			100*o.Smallest, found)
+}
+
+// independent are blocks whose values have a standard deviation, of a head that has a change.
+func independent(r *rand.Rand, count int, change, noise float64) (blocks []Block) {
+	for b := range count {
+		v := math.Exp(math.Log1p(change) + noise*r.NormFloat64())
+		block := Block{Number: b}
+		for _, arm := range Order(1, b) {
+			f := map[string]float64{"x": 1}
+			if arm == Head {
+				f["x"] = v
+			}
+			block.Slices = append(block.Slices, Slice{Arm: arm, Figures: f})
+		}
+		blocks = append(blocks, block)
 	}
-	if more := test.Outlook(rule.Gates[0], 2*noise); !(more.Smallest > o.Smallest) || more.Blocks <= o.Blocks ||
-		o.Reaches(rule.Gates[0]) {
-		t.Errorf("outlook %+v, with twice the noise %+v", o, more)
+	return blocks
+}
+
+// TestMeanNoise: blocks that are alike tell less than their number says, unless the arms were started anew.
+func TestMeanNoise(t *testing.T) {
+	var blocks []Block
+	for b := range 24 { // one wave
+		v := math.Exp(0.05 * math.Sin(2*math.Pi*float64(b)/24))
+		blocks = append(blocks, block(1, v, v, 1, v, 1, 1, v))
+	}
+	for _, continuous := range []bool{false, true} {
+		test, err := NewTest(Rule{
+			Gates: []Gate{{Figure: "x", Tolerance: 0.05}}, Blocks: 24, Alpha: 0.01, Miss: 0.025, Continuous: continuous,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		g := test.JudgeEnded(blocks).Gates[0]
+		if ratio := g.MeanNoise / g.Noise; continuous && ratio < 1.5 || !continuous && math.Abs(ratio-1) > 1e-9 {
+			t.Errorf("continuous %v: %v times the noise of a block", continuous, ratio)
+		}
 	}
 }

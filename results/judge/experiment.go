@@ -68,16 +68,22 @@ func (t *Trial) Looks() []int { return t.family.Looks() }
 // Blocks is the most blocks that the trial looks at.
 func (t *Trial) Blocks() int { return t.family.Blocks() }
 
-// Judge says what the blocks mean; ended says that there will be no more. The gates are those of the trial, and then
-// the guard.
-func (t *Trial) Judge(blocks []experiment.Block, ended bool) experiment.State {
-	judge := func(test *experiment.Test) experiment.State {
-		if ended {
-			return test.JudgeEnded(blocks)
-		}
-		return test.Judge(blocks)
+// Judge says what the blocks mean while there may be more. The gates are those of the trial, and then the guard.
+func (t *Trial) Judge(blocks []experiment.Block) experiment.State {
+	return t.join(t.family.Judge(blocks), t.guard.Judge(blocks))
+}
+
+// judgeLast says what the blocks mean when there will be no more; stopped says that somebody or an error ended the
+// experiment, and not its time.
+func (t *Trial) judgeLast(blocks []experiment.Block, stopped bool) experiment.State {
+	if stopped {
+		return t.join(t.family.JudgeStopped(blocks), t.guard.JudgeStopped(blocks))
 	}
-	state, beside := judge(t.family), judge(t.guard)
+	return t.join(t.family.JudgeEnded(blocks), t.guard.JudgeEnded(blocks))
+}
+
+// join is the state of the family with that of the guard.
+func (t *Trial) join(state, beside experiment.State) experiment.State {
 	state.Gates = append(state.Gates, beside.Gates...)
 	switch {
 	case beside.Decision == experiment.Failed:
@@ -88,11 +94,12 @@ func (t *Trial) Judge(blocks []experiment.Block, ended bool) experiment.State {
 	return state
 }
 
-// Spoilt says that so many pairs do not count that the planned blocks cannot make the experiment valid any more.
+// Spoilt says that so many pairs do not count that the planned blocks cannot make the experiment valid any more, nor
+// those that were measured beyond the plan in the place of blocks that do not count.
 func (t *Trial) Spoilt(blocks []experiment.Block) bool {
-	vetoed, _ := experiment.Vetoed(blocks)
+	vetoed, measured := experiment.Vetoed(blocks)
 	planned := t.Blocks() * experiment.SlicesPerBlock / 2
-	return float64(vetoed) > mostVetoed*float64(planned)
+	return float64(vetoed) > mostVetoed*float64(max(planned, measured))
 }
 
 // Missing are the figures of gates of which an arm has no value in any slice. Slices that do not count can show that
@@ -136,19 +143,22 @@ func (m Missing) String() string {
 		return fmt.Sprintf("no request%s succeeded (%s)", of, m.Figure)
 	}
 	text := fmt.Sprintf("no slice%s has a value of %s", of, m.Figure)
-	if strings.Contains(m.Figure, " p(") {
-		return text + ": a percentile needs a request beyond it in each slice"
+	switch {
+	case strings.Contains(m.Figure, " p("):
+		text += ": a percentile needs requests beyond it in each slice (longer slices, or a higher rate)"
+	case m.Base && m.Head:
+		text += ": it cannot be measured here; remove the gate"
 	}
 	return text
 }
 
-// Conclude writes into the experiment what its blocks mean.
-func (t *Trial) Conclude(e *results.Experiment) {
+// Conclude writes into the experiment what its blocks mean; broken says that an error ended it.
+func (t *Trial) Conclude(e *results.Experiment, broken bool) {
 	blocks := make([]experiment.Block, len(e.Blocks))
 	for i, b := range e.Blocks {
 		blocks[i] = b.Block
 	}
-	state := t.Judge(blocks, true)
+	state := t.judgeLast(blocks, broken || e.Interrupted)
 	e.Gates = t.gateRecords(blocks, state)
 	e.Figures = t.figures(blocks, e.Requests)
 	e.Outcome, e.Reasons = outcomeOf(state.Decision), nil
@@ -178,17 +188,21 @@ func (t *Trial) weighLacking(e *results.Experiment, blocks []experiment.Block) {
 	}
 }
 
-// weighMissing lets an experiment fail where the head has no value of a gate at all, whether the machine was disturbed
-// or not. Where the base alone has none, there is nothing to compare with.
+// weighMissing lets an experiment fail where the head has no value of a gate at all and the base has, whether the
+// machine was disturbed or not. Where the base has none, there is nothing to compare with, and equal arms must not
+// fail: then the experiment is not valid, unless the guard has failed.
 func (t *Trial) weighMissing(e *results.Experiment, blocks []experiment.Block) {
 	if len(blocks) == 0 {
 		return
 	}
 	var reasons []string
 	outcome := results.Invalid
+	if e.Outcome == results.Fail {
+		outcome = results.Fail
+	}
 	for _, m := range t.Missing(blocks) {
 		reasons = append(reasons, m.String())
-		if m.Head {
+		if m.Head && !m.Base {
 			outcome = results.Fail
 		}
 	}
@@ -226,12 +240,12 @@ func (t *Trial) gateRecords(blocks []experiment.Block, state experiment.State) [
 			Unit: FigureUnit(r.Metric, r.Aggregation.Name), Guard: i == len(t.gates)-1,
 		}
 		if state.Blocks >= 2 {
-			o := t.test(i).Outlook(GateOf(r), g.Noise)
+			o := t.test(i).Outlook(GateOf(r), g.MeanNoise)
 			g.Smallest, g.Needed, g.TooNoisy = min(o.Smallest, Farthest), o.Blocks, !o.Reaches(GateOf(r))
 		}
 	}
 	for n := 2; n <= len(blocks); n++ {
-		now := t.Judge(blocks[:n], false)
+		now := t.Judge(blocks[:n])
 		for i := range gates {
 			s := cut(now.Gates[i])
 			value, ok := blocks[n-1].Value(s.Figure)
@@ -258,6 +272,32 @@ func (t *Trial) test(gate int) *experiment.Test {
 // Outlook says what of a gate, by its place, can be found at the end with the noise that it has.
 func (t *Trial) Outlook(gate int, noise float64) experiment.Outlook {
 	return t.test(gate).Outlook(GateOf(t.gates[gate]), noise)
+}
+
+// Steadier is a figure without a gate by which the tolerance of a gate, by its place, could be found in the planned
+// blocks, of those that say what a request costs: the median of the same requests, and CPU time and instructions per
+// request. Of several it is the one that scatters least; it is empty where there is none.
+func (t *Trial) Steadier(blocks []experiment.Block, gate int) (figure string) {
+	gated := map[string]bool{}
+	for _, r := range t.gates {
+		gated[Figure(r)] = true
+		if r.Aggregation.Name == "med" {
+			gated[r.Name()+" p(50)"] = true
+		}
+	}
+	noise, of := math.Inf(1), t.gates[gate]
+	for _, e := range experiment.Estimates(blocks, t.continuous) {
+		costs := e.Figure == of.Name()+" p(50)" || strings.HasPrefix(e.Figure, string(scenarios.CPUPerRequest)) ||
+			strings.HasPrefix(e.Figure, string(scenarios.InstructionsPerRequest))
+		if !costs || gated[e.Figure] || !(e.MeanNoise < noise) {
+			continue
+		}
+		g := experiment.Gate{Figure: e.Figure, Tolerance: of.Tolerance}
+		if t.family.Outlook(g, e.MeanNoise).Reaches(g) {
+			figure, noise = e.Figure, e.MeanNoise
+		}
+	}
+	return figure
 }
 
 // cut bounds what lies farther out than anybody asks, so that all of it is a finite number.

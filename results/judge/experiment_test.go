@@ -57,7 +57,7 @@ func conclude(t *testing.T, blocks []experiment.Block, gates ...scenarios.Regres
 	for _, b := range blocks {
 		e.Blocks = append(e.Blocks, results.BlockRecord{Block: b})
 	}
-	trial.Conclude(e)
+	trial.Conclude(e, false)
 	return e
 }
 
@@ -116,12 +116,55 @@ func TestConcludeRecords(t *testing.T) {
 	}
 }
 
-// TestConcludeWithoutData: a gate that no slice has a value of has failed.
+// TestConcludeWithoutData: where no slice has a value of a gate, equal arms must not fail, nor may they pass.
 func TestConcludeWithoutData(t *testing.T) {
-	e := conclude(t, drawn(24, 0, 0, 0), regression(t, "allocated_per_request", "value<+5%"))
-	if e.Outcome != results.Fail || !strings.Contains(strings.Join(e.Reasons, ";"),
-		"no slice has a value of allocated_per_request value") {
-		t.Errorf("%s %q", e.Outcome, e.Reasons)
+	for _, arm := range []experiment.Arm{"", experiment.Base, experiment.Head} {
+		blocks := drawn(24, 0, 0, 0)
+		for _, b := range blocks {
+			for _, s := range b.Slices {
+				if s.Arm == arm {
+					s.Figures["allocated_per_request value"] = 1000
+				}
+			}
+		}
+		want, reason := results.Invalid, "no slice has a value of allocated_per_request value: it cannot be measured"
+		switch arm {
+		case experiment.Base:
+			want, reason = results.Fail, "no slice of the head has a value of allocated_per_request value"
+		case experiment.Head:
+			reason = "no slice of the base has a value of allocated_per_request value"
+		}
+		e := conclude(t, blocks, regression(t, "allocated_per_request", "value<+5%"))
+		if e.Outcome != want || !strings.Contains(strings.Join(e.Reasons, ";"), reason) {
+			t.Errorf("known of %q alone: %s %q, want %s %q", arm, e.Outcome, e.Reasons, want, reason)
+		}
+	}
+}
+
+// TestConcludeStopped: when the experiment ends at a moment that its blocks may have decided, it does not spend what
+// was left for the blocks to come.
+func TestConcludeStopped(t *testing.T) {
+	blocks := drawn(10, 0, 0.03, 0)
+	trial, err := NewTrial([]scenarios.Regression{regression(t, "cpu_per_request", "value<+5%")}, 200, 0.01, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		interrupted, broken bool
+		want                results.Outcome
+	}{
+		"the time was over": {false, false, results.Fail},
+		"interrupted":       {true, false, results.Unresolved},
+		"broken":            {false, true, results.Unresolved},
+	} {
+		e := &results.Experiment{Interrupted: c.interrupted}
+		for _, b := range blocks {
+			e.Blocks = append(e.Blocks, results.BlockRecord{Block: b})
+		}
+		trial.Conclude(e, c.broken)
+		if e.Outcome != c.want {
+			t.Errorf("%s: %s, want %s; gates %+v", name, e.Outcome, c.want, e.Gates)
+		}
 	}
 }
 
@@ -206,5 +249,12 @@ func TestSpoilt(t *testing.T) {
 	}
 	if all := []experiment.Block{vetoed(4), vetoed(4), vetoed(1)}; !trial.Spoilt(all) {
 		t.Error("9 of 32 pairs do not spoil it")
+	}
+	all := []experiment.Block{vetoed(4), vetoed(4), vetoed(2)}
+	for range 7 {
+		all = append(all, vetoed(0))
+	}
+	if trial.Spoilt(all) {
+		t.Error("10 of the 40 pairs that were measured spoil it")
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"gonum.org/v1/gonum/stat"
-	"gonum.org/v1/gonum/stat/distuv"
 
 	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/results/stats"
@@ -58,9 +57,6 @@ type JudgedFigure struct {
 
 // MostRuns bounds JudgedFigure.Needed.
 const MostRuns = 1000
-
-// power is the probability with which what can be found is found.
-const power = 0.9
 
 // mostDeals is the most deals of the runs to two sides that are all looked at.
 const mostDeals = 20_000
@@ -314,7 +310,8 @@ func (c *Comparison) decide(f *JudgedFigure, level float64) {
 		worse, worst, best = -w.Difference, down, up
 	}
 	scatter := pooled(base, head)
-	f.Smallest = f.asChange(max(worst/2, reach(scatter, level, len(base), len(head))))
+	n, m := float64(len(base)), float64(len(head))
+	f.Smallest = f.asChange(stats.Reach(level, stats.Power, n+m-2, scatter*math.Sqrt(1/n+1/m), worst/2))
 	if c.TooFew > 0 {
 		f.Smallest = math.Inf(1)
 	}
@@ -328,8 +325,9 @@ func (c *Comparison) decide(f *JudgedFigure, level float64) {
 	default:
 		f.Verdict = Unresolved
 		f.Needed = min(MostRuns, max(
-			min(len(base), len(head))+1, c.resolving(level), stats.FewestToFind(worst, scatter, level, power),
-			stats.FewestToFind(min(up, down), scatter, (1-stats.Confidence)/2, (1+power)/2)))
+			min(len(base), len(head))+1, c.resolving(level),
+			stats.FewestToFind(worst, worst/2, scatter, level, stats.Power),
+			stats.FewestToFind(min(up, down), 0, scatter, (1-stats.Confidence)/2, (1+stats.Power)/2)))
 	}
 }
 
@@ -345,10 +343,4 @@ func (f *JudgedFigure) asChange(worse float64) float64 {
 func pooled(base, head []float64) float64 {
 	n, m := float64(len(base)-1), float64(len(head)-1)
 	return math.Sqrt((n*stat.Variance(base, nil) + m*stat.Variance(head, nil)) / (n + m))
-}
-
-// reach is the difference that so many runs find with the probability power at a one-sided level.
-func reach(scatter, level float64, n, m int) float64 {
-	student := distuv.StudentsT{Sigma: 1, Nu: float64(n + m - 2)}
-	return (student.Quantile(power) - student.Quantile(level)) * scatter * math.Sqrt(1/float64(n)+1/float64(m))
 }

@@ -241,8 +241,8 @@ func Veto(parts []SlicePart) string {
 	return ""
 }
 
-// leastCounted is the CPU time, in seconds, from which others have used some: what all have used is counted in hundredths
-// of a second, by what runs when the clock ticks.
+// leastCounted is the CPU time, in seconds, from which others have used some: what all have used is counted in
+// hundredths of a second, by what runs when the clock ticks.
 const leastCounted = 0.05
 
 // crowded says that others kept the threads of the generator or of the arms from a CPU.

@@ -181,14 +181,20 @@ func TestVeto(t *testing.T) {
 			p.Health.Processes, *p.Window.Others = results.ProcessesUnknown, 1.2
 		}, ""},
 		"a machine that does not tell": {func(p *SlicePart) { p.Window = results.HealthSecond{Length: 0.25} }, ""},
-		"other virtual machines":       {func(p *SlicePart) { p.Generator.StolenShare = 0.05 }, "other virtual machines took 5 %"},
-		"memory":                       {func(p *SlicePart) { p.MemoryStalled = 0.02 }, "waited for memory 2 %"},
-		"late":                         {func(p *SlicePart) { p.Loads[0].OwnLag = late(0.06) }, "sent 6 % of the requests"},
-		"seldom late":                  {func(p *SlicePart) { p.Loads[0].OwnLag = late(0.04) }, ""},
-		"no ports":                     {func(p *SlicePart) { p.Loads[0].OutOfPorts = 3 }, "out of local ports"},
-		"a slow service":               {func(p *SlicePart) { p.Series[0].Response = histogram(9 * time.Second) }, ""},
-		"a failing one":                {func(p *SlicePart) { p.Series[0].Failed = 1000 }, ""},
-		"one with a queue":             {func(p *SlicePart) { p.Loads[0].Dropped, p.Loads[0].Sent = 900, 100 }, ""},
+		"other virtual machines": {
+			func(p *SlicePart) { p.Generator.StolenShare = 0.05 },
+			"other virtual machines took 5 %",
+		},
+		"memory": {func(p *SlicePart) { p.MemoryStalled = 0.02 }, "waited for memory 2 %"},
+		"late": {
+			func(p *SlicePart) { p.Loads[0].OwnLag = late(0.06) },
+			"sent 6 % of the requests",
+		},
+		"seldom late":      {func(p *SlicePart) { p.Loads[0].OwnLag = late(0.04) }, ""},
+		"no ports":         {func(p *SlicePart) { p.Loads[0].OutOfPorts = 3 }, "out of local ports"},
+		"a slow service":   {func(p *SlicePart) { p.Series[0].Response = histogram(9 * time.Second) }, ""},
+		"a failing one":    {func(p *SlicePart) { p.Series[0].Failed = 1000 }, ""},
+		"one with a queue": {func(p *SlicePart) { p.Loads[0].Dropped, p.Loads[0].Sent = 900, 100 }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := SlicePart{Measurements: measured(), Open: true}

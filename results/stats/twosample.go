@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"sync"
 
 	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/combin"
@@ -169,15 +170,82 @@ func FewestPermuted(level float64) int {
 	return n
 }
 
+// Power is the probability with which what is said to be found is found.
+const Power = 0.9
+
+// Reach is the smallest true value that a one-sided t test finds with a probability, where its estimate has the
+// standard error err, itself estimated with so many degrees of freedom (a whole number), and must also exceed least:
+// the x with
+//
+//	P(x + err·Z > max(t·err·S, least)) = probability,  S² = χ²/freedom,  t the (1 - level)-quantile of Student's t
+//
+// which is the power by the noncentral t distribution (B. L. Welch, Biometrika 31 (1940), 362-389) where least does not
+// matter. It is integrated over S at its quantiles.
+func Reach(level, probability, freedom, err, least float64) float64 {
+	if err == 0 {
+		return least
+	}
+	bounds := standardDeviations(freedom)
+	t := -distuv.StudentsT{Sigma: 1, Nu: freedom}.Quantile(level)
+	for i := range bounds {
+		bounds[i] = max(t*bounds[i], least/err)
+	}
+	low, high := 0.0, bounds[deviations-1]+10
+	for range 26 { // to a millionth of a standard error
+		middle, found := (low+high)/2, 0.0
+		for _, b := range bounds {
+			found += math.Erfc((b-middle)/math.Sqrt2) / 2 / deviations
+		}
+		if found < probability {
+			low = middle
+		} else {
+			high = middle
+		}
+	}
+	return high * err
+}
+
+// deviations is the number of quantiles that stand for the distribution of a standard deviation.
+const deviations = 64
+
+// standardDeviations are those quantiles of √(χ²/freedom), ascending: from ten degrees of freedom on by the cube root
+// that is nearly normal (E. B. Wilson, M. M. Hilferty, PNAS 17 (1931), 684-688).
+func standardDeviations(freedom float64) [deviations]float64 {
+	q := quantiles()
+	if int(freedom) < len(q.few) {
+		return q.few[int(freedom)]
+	}
+	all := q.normal
+	for i, z := range all {
+		all[i] = math.Pow(1-2/(9*freedom)+z*math.Sqrt(2/(9*freedom)), 1.5)
+	}
+	return all
+}
+
+// quantiles are the normal ones, and standardDeviations of 1 to 9 degrees of freedom, by that number.
+var quantiles = sync.OnceValue(func() (q struct {
+	normal [deviations]float64
+	few    [10][deviations]float64
+},
+) {
+	for i := range q.normal {
+		p := (float64(i) + 0.5) / deviations
+		q.normal[i] = distuv.UnitNormal.Quantile(p)
+		for n := 1; n < len(q.few); n++ {
+			q.few[n][i] = math.Sqrt(distuv.ChiSquared{K: float64(n)}.Quantile(p) / float64(n))
+		}
+	}
+	return q
+})
+
 // FewestToFind is about the least number of values in each of two samples with which a one-sided test at a level finds
-// a difference of their means with a probability, where a single value has the standard deviation sd: the normal
-// formula with the quantiles of Student's t. It is at most 10,000.
-func FewestToFind(difference, sd, level, probability float64) int {
+// a difference of their means with a probability, where a single value has the standard deviation sd and the estimate
+// must also exceed least; see [Reach]. It is at most 10,000.
+func FewestToFind(difference, least, sd, level, probability float64) int {
 	normal := (distuv.UnitNormal.Quantile(probability) - distuv.UnitNormal.Quantile(level)) * sd / difference
 	n := max(2, int(min(2*normal*normal, mostPerSample))) // t needs a few more
 	for ; n < mostPerSample; n++ {
-		student := distuv.StudentsT{Sigma: 1, Nu: float64(2*n - 2)}
-		if (student.Quantile(probability)-student.Quantile(level))*sd*math.Sqrt(2/float64(n)) <= difference {
+		if Reach(level, probability, float64(2*n-2), sd*math.Sqrt(2/float64(n)), least) <= difference {
 			break
 		}
 	}

@@ -5,6 +5,9 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"gonum.org/v1/gonum/stat"
+	"gonum.org/v1/gonum/stat/distuv"
 )
 
 // near reports whether a value is a published one, but for the digits that were not printed.
@@ -130,7 +133,7 @@ func TestHolmLikeR(t *testing.T) {
 // TestFewestToFind holds the sample size of R's power.t.test(delta = 1, sd = 1, sig.level = 0.05, power = 0.9,
 // alternative = "one.sided"), n = 17.84713, and that a simulation with as many finds the difference as often.
 func TestFewestToFind(t *testing.T) {
-	n := FewestToFind(1, 1, 0.05, 0.9)
+	n := FewestToFind(1, 0, 1, 0.05, 0.9)
 	if n != 18 {
 		t.Errorf("%d values in each sample, want 18", n)
 	}
@@ -149,8 +152,39 @@ func TestFewestToFind(t *testing.T) {
 	if share := float64(found) / experiments; share < 0.88 || share > 0.93 {
 		t.Errorf("%d values find it in %.1f %%", n, 100*share)
 	}
-	if got := FewestToFind(1e-9, 1, 0.01, 0.9); got != mostPerSample {
+	if got := FewestToFind(1e-9, 0, 1, 0.01, 0.9); got != mostPerSample {
 		t.Errorf("what cannot be found takes %d", got)
+	}
+}
+
+// TestReach finds a mean of as much as Reach says by simulated tests of few values, with and without a least estimate.
+func TestReach(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 3))
+	for _, c := range []struct {
+		n            int
+		level, least float64
+	}{{3, 0.005, 0}, {5, 0.01, 0}, {20, 0.005, 0}, {20, 0.005, 0.7}, {20, 0.2, 0.3}} {
+		err := 1 / math.Sqrt(float64(c.n))
+		mean := Reach(c.level, Power, float64(c.n-1), err, c.least)
+		const experiments = 4000
+		found := 0
+		for range experiments {
+			values := make([]float64, c.n)
+			for i := range values {
+				values[i] = mean + random.NormFloat64()
+			}
+			m, sd := stat.MeanStdDev(values, nil)
+			student := distuv.StudentsT{Sigma: 1, Nu: float64(c.n - 1)}
+			if m > c.least && student.Survival(m/sd*math.Sqrt(float64(c.n))) <= c.level {
+				found++
+			}
+		}
+		if share := float64(found) / experiments; math.Abs(share-Power) > 0.02 {
+			t.Errorf("%+v: %.3f is found in %.1f %%", c, mean, 100*share)
+		}
+	}
+	if got := Reach(0.01, Power, 5, 0, 0.3); got != 0.3 {
+		t.Errorf("without noise: %v", got)
 	}
 }
 
