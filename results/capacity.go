@@ -153,6 +153,8 @@ type CapacityTrial struct {
 	Excess *float64 `json:"excess,omitempty"`
 	// MayMiss is how many requests could have missed that objective.
 	MayMiss float64 `json:"may_miss,omitempty"`
+	// AtLimits are both for other limits of the first objective on a response time.
+	AtLimits []LimitExcess `json:"at_limits,omitempty"`
 	// Veto is why it says nothing; empty where it does. Limit says that the generator was the limit.
 	Veto   string  `json:"veto,omitempty"`
 	Limit  bool    `json:"generator_limit,omitempty"`
@@ -170,6 +172,13 @@ func (t CapacityTrial) FailedShare() float64 {
 
 // GoodRate is the iterations per second that were answered, without the share that failed.
 func (t CapacityTrial) GoodRate() float64 { return t.Achieved * (1 - t.FailedShare()) }
+
+// LimitExcess is the excess of a trial with another limit of an objective.
+type LimitExcess struct {
+	Limit   float64 `json:"limit_ms"`
+	Excess  float64 `json:"excess"`
+	MayMiss float64 `json:"may_miss"`
+}
 
 // Value is what an objective was held against.
 type Value struct {

@@ -67,20 +67,35 @@ func CapacityTrial(m *results.Measurements, objectives []scenarios.Threshold) (r
 		t.Crossed = append(t.Crossed, Backlog)
 	}
 	t.Bad = len(t.Crossed) > 0
-	t.Excess, t.MayMiss, err = highestExcess(m, objectives)
+	t.Excess, t.MayMiss, err = trialExcess(m, t, objectives)
 	if err != nil {
 		return t, err
 	}
-	may := mostFailed * float64(t.Requests)
-	if own := float64(t.Failed) / max(may, mostFailed); t.Excess != nil && own > *t.Excess &&
-		!slices.ContainsFunc(objectives, aboutFailures) {
-		t.Excess, t.MayMiss = &own, may
+	t.AtLimits, err = excessAtLimits(m, t, objectives)
+	if err != nil {
+		return t, err
 	}
 	t.Veto, t.Limit = vetoTrial(m, objectives)
 	if t.Veto == "" && len(t.Values) == 0 {
 		t.Veto = "no objective has data: none of the requests that they are about was sent"
 	}
 	return t, nil
+}
+
+// trialExcess is the highest excess of the objectives or, where none is about failures, of the limit on those, and how
+// many requests may miss it.
+func trialExcess(m *results.Measurements, t results.CapacityTrial, objectives []scenarios.Threshold) (highest *float64,
+	may float64, err error,
+) {
+	highest, may, err = highestExcess(m, objectives)
+	if err != nil || highest == nil || slices.ContainsFunc(objectives, aboutFailures) {
+		return highest, may, err
+	}
+	mayFail := mostFailed * float64(t.Requests)
+	if own := float64(t.Failed) / max(mayFail, mostFailed); own > *highest {
+		return &own, mayFail, nil
+	}
+	return highest, may, nil
 }
 
 // hold holds the objectives that have data against what was measured, and returns what was crossed of them and of the

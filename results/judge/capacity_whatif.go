@@ -27,10 +27,7 @@ func whatIf(c *results.Capacity, trials []results.CapacityTrial, objectives []sc
 	}
 	o := objectives[i]
 	low, high := s.Posterior().Range()
-	for _, limit := range otherLimits {
-		if limit < o.Limit/farLimit || limit > o.Limit*farLimit {
-			continue
-		}
+	for _, limit := range limitsNear(o.Limit) {
 		w := results.WhatIf{Objective: fmt.Sprintf("%s: %s%s%g", o.Name(), o.Aggregation, o.Op, limit)}
 		if limit == o.Limit { // which the trials were made for, so that they say more
 			w.Rate, w.AtLeast, w.AtMost = new(*c.Rate), c.AtLeast, c.AtMost
@@ -42,7 +39,7 @@ func whatIf(c *results.Capacity, trials []results.CapacityTrial, objectives []sc
 			return nil, err
 		}
 		for _, t := range trials {
-			p.Add(capacity.Trial{Rate: t.Rate, Bad: badAt(t, o, limit)})
+			p.Add(trialAt(t, o, limit))
 		}
 		w.AtLeast = p.Good() && (!p.Bad() || p.Interval().High > highestRate(trials))
 		w.AtMost = !w.AtLeast && (!p.Good() || p.Interval().Low < lowestRate(trials))
@@ -50,6 +47,49 @@ func whatIf(c *results.Capacity, trials []results.CapacityTrial, objectives []sc
 		all = append(all, w)
 	}
 	return all, nil
+}
+
+// limitsNear are the other limits that are not too far from a limit.
+func limitsNear(own float64) (near []float64) {
+	for _, limit := range otherLimits {
+		if limit >= own/farLimit && limit <= own*farLimit {
+			near = append(near, limit)
+		}
+	}
+	return near
+}
+
+// excessAtLimits are the excesses of a trial with other limits of the first objective that limits a time.
+func excessAtLimits(m *results.Measurements, t results.CapacityTrial, objectives []scenarios.Threshold) (
+	all []results.LimitExcess, err error,
+) {
+	i := slices.IndexFunc(objectives, limitsTime)
+	if i < 0 {
+		return nil, nil
+	}
+	others := slices.Clone(objectives)
+	for _, limit := range limitsNear(objectives[i].Limit) {
+		others[i].Limit = limit
+		excess, may, err := trialExcess(m, t, others)
+		if err != nil {
+			return nil, err
+		}
+		if excess != nil {
+			all = append(all, results.LimitExcess{Limit: limit, Excess: *excess, MayMiss: may})
+		}
+	}
+	return all, nil
+}
+
+// trialAt is what a trial would have come to with another limit of an objective.
+func trialAt(t results.CapacityTrial, o scenarios.Threshold, limit float64) capacity.Trial {
+	trial := capacity.Trial{Rate: t.Rate, Bad: badAt(t, o, limit)}
+	for _, at := range t.AtLimits {
+		if at.Limit == limit {
+			trial.Excess, trial.May = new(at.Excess), at.MayMiss
+		}
+	}
+	return trial
 }
 
 // badAt says whether a trial would have been bad with another limit of an objective.
