@@ -73,8 +73,8 @@ func TestRecording(t *testing.T) {
 	}
 }
 
-// TestOrigin: a recording has blocks of one origin, and what another one differs in is said. Recordings of versions that
-// noted none are read.
+// TestOrigin: a recording has blocks of one origin, and what another one differs in is said. Recordings of versions
+// that noted none are read.
 func TestOrigin(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 1))
 	one := Origin{Version: "v1", Scenario: "ab", Machine: "m", Warmup: 0.5, Discard: 0.05, Measure: 0.25}

@@ -62,8 +62,8 @@ var others = []experiment.Gate{
 	{Figure: "http_req_duration{name:get_hot} p(99)", Tolerance: 0.05},
 }
 
-// Judge draws experiments of at most maxTime from a recording, with the gates of its scenario, which share the error rate
-// alpha. The guard that every experiment has besides is not among them.
+// Judge draws experiments of at most maxTime from a recording, with the gates of its scenario, which share the error
+// rate alpha. The guard that every experiment has besides is not among them.
 func Judge(recorded []Block, gates []experiment.Gate, alpha float64, maxTime time.Duration, experiments int) (*Result,
 	error,
 ) {

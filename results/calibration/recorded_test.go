@@ -54,9 +54,9 @@ func recorded(t *testing.T) []Block {
 	return blocks
 }
 
-// TestRecordedNoise draws experiments of ten minutes from real noise: equal arms fail at most in two of a hundred, a get
-// that takes 8.3 % more CPU time, as measured, is found in 95 of a hundred at least, and slower hundredths by a gate on
-// P99 alone.
+// TestRecordedNoise draws experiments of ten minutes from real noise: equal arms fail at most in two of a hundred, a
+// get that takes 8.3 % more CPU time, as measured, is found in 95 of a hundred at least, and slower hundredths by a
+// gate on P99 alone.
 func TestRecordedNoise(t *testing.T) {
 	const experiments = 1000
 	blocks := recorded(t)
