@@ -39,7 +39,8 @@ some with a head that is slower by a known amount. From them, draw experiments a
 and how often the slower head is found. FILE is the scenario regression (the default) or one with the same names.
 
 Each block is added to the recording at once. A recording that is there is continued, until it has as many blocks as were
-asked for; one of another version, scenario, machine or length of slices is refused. With the default numbers this takes about an hour, in which the machine should do nothing else.`,
+asked for; one of another version, scenario, machine or length of slices is refused. With the default numbers this takes
+about an hour, in which the machine should do nothing else.`,
 		Example: "  headroom calibrate --recording calibration.jsonl\n" +
 			"  headroom calibrate --recording calibration.jsonl --judge-only",
 		Args: func(c *cobra.Command, args []string) error { return asUsage(cobra.MaximumNArgs(1)(c, args)) },

@@ -39,8 +39,9 @@ func newHistoryCommand() *cobra.Command {
 line of JSON each; "history", or "history show", finds the changes of each figure and names the commits that may have
 caused them.
 
-A change is new if the runs of the newest revision make it visible for the first time. A new change for the worse of P95 of a whole
-run or scenario, or of the CPU time per request, has exit code 99. Where there is no history yet, the exit code is 3.`,
+A change is new if the runs of the newest revision make it visible for the first time. A new change for the worse of P95
+of a whole run or scenario, or of the CPU time per request, has exit code 99. Where there is no history yet, the exit code
+is 3.`,
 		Example: `  headroom history add results/runs/20260102T150405-smoke
   headroom history --html history.html
   headroom history --confirm scenarios/regression.yaml`,
