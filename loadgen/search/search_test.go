@@ -154,7 +154,8 @@ func TestRunNeedsMoreUsers(t *testing.T) {
 	}))
 	defer s.Close()
 	o := optionsFor(t, s.URL, "scenarios.main.maxVUs=16", "thresholds.http_req_duration=p(95)<800")
-	o.MaxTime = 20 * time.Second
+	o.MaxTime = 40 * time.Second // it ends as soon as that is known
+	o.Trial = Stretch{300 * time.Millisecond, 700 * time.Millisecond}
 	o.Soak, o.Beyond = Stretch{}, Stretch{}
 	f, err := Run(t.Context(), o)
 	if err != nil {
