@@ -156,7 +156,7 @@ func TestABOfServicesOfOthers(t *testing.T) {
 	p := ab(t, t.TempDir(), file, "--base-url", "http://"+base, "--head-url", "http://"+head, "--max-time", "12s",
 		"--out", out)
 	p.exits(t, exitOK, exitCrossed, exitInvalid)
-	says(t, p.stderr.String(), "the CPU time of services at URLs is not known")
+	says(t, p.stderr.String(), "the CPU time of the arms is not known")
 	e := savedIn(t, out)
 	code := map[results.Outcome]int{
 		results.Pass: exitOK, results.Fail: exitCrossed, results.Unresolved: exitInvalid, results.Invalid: exitInvalid,
