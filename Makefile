@@ -47,7 +47,7 @@ bench-generator: build ## compare the load generator with wrk, h2load, fortio, b
 
 # Everything is compiled before any test runs, because compilers would disturb the tests that measure. Programs are not linked:
 # no test runs them with the race detector. `make lint` vets the code.
-test: ## run all tests, with the race detector where a C compiler is installed (10 to 15 minutes)
+test: ## run all tests, with the race detector where a C compiler is installed (15 to 20 minutes)
 	$(RACE_GO) build $(RACE) $$(go list -f '{{if and .GoFiles (ne .Name "main")}}{{.ImportPath}}{{end}}' ./...)
 	$(RACE_GO) test $(RACE) -vet=off -p 2 -parallel 4 -timeout 15m -skip TestHiccup ./loadgen/... ./cmd/headroom ./cmd/bench-capacity ./cmd/internal/sidebyside # mostly waiting
 	go test -vet=off -p 1 -timeout 15m ./cmd/bench-server ./cmd/bench-generator # whole processes on the whole machine
