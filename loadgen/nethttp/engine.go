@@ -56,7 +56,7 @@ type Engine struct {
 
 	mu        sync.Mutex
 	recorder  *record.Recorder
-	busy      []int                // users at each instance of the target
+	busy      []int                // users of a closed load at each instance of the target
 	exchanges map[uint64]*exchange // those under way, by vegeta's number
 	spare     []*exchange          // that have ended
 }
@@ -277,13 +277,12 @@ func (e *Engine) newExchange(number uint64) *exchange {
 		x = &exchange{}
 	}
 	x.to = e.nextInstance(number)
-	e.busy[x.to]++
 	e.exchanges[number] = x
 	return x
 }
 
-// nextInstance is the instance that vegeta's request of that number goes to. Those of an open load go to one after the
-// other. Of users each stays with its instance, as far as that can be told from outside: it is the one that has the
+// nextInstance takes the instance that vegeta's request of that number goes to. Those of an open load go to one after
+// the other. Of users each stays with its instance, as far as that can be told from outside: it is the one that has the
 // fewest.
 func (e *Engine) nextInstance(number uint64) (at int) {
 	if e.timing.Open() {
@@ -294,6 +293,7 @@ func (e *Engine) nextInstance(number uint64) (at int) {
 			at = i
 		}
 	}
+	e.busy[at]++
 	return at
 }
 
@@ -318,9 +318,11 @@ func (e *Engine) take(number uint64) *exchange {
 
 // end notes that the requests of an exchange are no longer in flight.
 func (e *Engine) end(x *exchange) {
-	e.mu.Lock()
-	e.busy[x.to]--
-	e.mu.Unlock()
+	if !e.timing.Open() { // else nobody counts
+		e.mu.Lock()
+		e.busy[x.to]--
+		e.mu.Unlock()
+	}
 	left := e.inFlight.Add(-1)
 	e.recorder.SetInFlight(left)
 	if left == e.workers-1 {

@@ -84,7 +84,7 @@ const (
 // Run carries out a search. When ctx is cancelled, what was found until then is returned, as interrupted. An error
 // means that the load could not be sent.
 func Run(ctx context.Context, o Options) (*Found, error) {
-	f := &Found{Started: time.Now()}
+	f := &Found{Started: time.Now(), Trial: o.Trial}
 	err := o.run(ctx, f)
 	f.Elapsed, f.Interrupted = time.Since(f.Started), ctx.Err() != nil
 	if f.Interrupted {
