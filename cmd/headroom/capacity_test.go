@@ -9,7 +9,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -207,27 +206,6 @@ scenarios:
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, %v; want an error with %q", text, got, err, want)
 		}
-	}
-}
-
-// TestCapacityOnABusyMachine: beside processes that use all CPUs, a search has no answer and says why. Nobody knows
-// which processes are the service at a URL, so that what the others took shows at light load alone.
-func TestCapacityOnABusyMachine(t *testing.T) {
-	service := httptest.NewServer(workers(2))
-	defer service.Close()
-	burnCPUs(t)
-	p := headroom(t, "capacity", "shop.yaml", "--set", "target.url="+service.URL, "--max-time", "1m", "--require", "20",
-		"--out", "found")
-	write(t, p.Dir, "shop.yaml", capacityScenario)
-	p.exits(t, exitInvalid)
-	c, err := results.ReadCapacity(filepath.Join(p.Dir, "found"))
-	if err != nil || c.Outcome != results.Invalid || c.Valid {
-		t.Fatalf("%s, %v, %v", c.Outcome, c.Valid, err)
-	}
-	says(t, p.stdout.String(), "INVALID: ", "trials say nothing: the machine was too busy")
-	if !regexp.MustCompile("the machine was busy at light load already|the generator itself was late|" +
-		"other virtual machines took").MatchString(strings.Join(c.Reasons, "; ")) {
-		t.Errorf("the reason is not named: %q", c.Reasons)
 	}
 }
 

@@ -161,61 +161,76 @@ func jenkinsScripts(t *testing.T) map[string]string {
 // entry of the history, and git bisect finds the commit that made a service slow, or skips what cannot be told.
 func TestCIScripts(t *testing.T) {
 	t.Parallel()
-	dir, revisions := ciRepository(t)
-	env := []string{
-		"SCENARIO=scenarios/regression.yaml", "HOME=" + t.TempDir(), "GITHUB_ACTIONS=", "BASE=" + revisions[1],
-		"CI_MERGE_REQUEST_DIFF_BASE_SHA=" + revisions[1], "CHANGE_TARGET=main", "GOFLAGS=-buildvcs=false",
-		"GOCACHE=" + goEnv(t, "GOCACHE"), "GOMODCACHE=" + goEnv(t, "GOMODCACHE"),
-		"PATH=" + filepath.Dir(binary) + ":" + os.Getenv("PATH"),
-	}
 	for system, scripts := range map[string]map[string]string{
 		"GitHub": gitHubScripts(t), "GitLab": gitLabScripts(t), "Jenkins": jenkinsScripts(t),
 	} {
-		if names := slices.Sorted(maps.Keys(scripts)); !slices.Equal(names, []string{"compare", "follow"}) {
-			t.Fatalf("%s has the jobs %q", system, names)
-		}
-		for _, job := range []string{"compare", "follow"} {
-			if code, said := shell(t, dir, "git clean -fdxq -e bin"); code != 0 {
-				t.Fatal(said)
+		t.Run(system, func(t *testing.T) {
+			t.Parallel()
+			if names := slices.Sorted(maps.Keys(scripts)); !slices.Equal(names, []string{"compare", "follow"}) {
+				t.Fatalf("it has the jobs %q", names)
 			}
-			code, said := shell(t, dir, scripts[job], env...)
-			if code != exitOK && (job == "follow" || code != exitInvalid) {
-				t.Errorf("%s, %s: exit code %d\n%s", system, job, code, said)
-				continue
-			}
-			if job == "compare" || system != "GitHub" {
-				checkJUnit(t, text(t, filepath.Join(dir, "junit.xml")))
-			}
-			if job == "follow" {
-				says(t, said, "No new change for the worse in 1 entry.")
-				if !strings.Contains(text(t, filepath.Join(dir, "performance", "run.json")), `"reference"`) {
-					t.Errorf("%s: the run has no reference", system)
+			dir, revisions := ciRepository(t)
+			env := ciEnvironment(t, revisions)
+			for _, job := range []string{"compare", "follow"} {
+				if code, said := shell(t, dir, "git clean -fdxq -e bin"); code != 0 {
+					t.Fatal(said)
 				}
-				says(t, text(t, filepath.Join(dir, "history.html")), "NO ALARM")
+				code, said := shell(t, dir, scripts[job], env...)
+				if code != exitOK && (job == "follow" || code != exitInvalid) {
+					t.Errorf("%s: exit code %d\n%s", job, code, said)
+					continue
+				}
+				if job == "compare" || system != "GitHub" {
+					checkJUnit(t, text(t, filepath.Join(dir, "junit.xml")))
+				}
+				if job == "follow" {
+					says(t, said, "No new change for the worse in 1 entry.")
+					if !strings.Contains(text(t, filepath.Join(dir, "performance", "run.json")), `"reference"`) {
+						t.Error("the run has no reference")
+					}
+					says(t, text(t, filepath.Join(dir, "history.html")), "NO ALARM")
+				}
 			}
-		}
+		})
 	}
 	lines := regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(ciFile(t, "README.md"), -1)
 	if len(lines) != 2 {
 		t.Fatalf("the page has %d lines for git bisect", len(lines))
 	}
-	outside := filepath.Join(t.TempDir(), "service.yaml")
-	if err := os.WriteFile(outside, []byte(text(t, filepath.Join(dir, "scenarios", "regression.yaml"))),
-		0o644); err != nil {
-		t.Fatal(err)
-	}
-	env = append(env, "GOOD="+revisions[0], "SCENARIO="+outside, "ADDRESS="+freeAddress(t))
-	for i, want := range []string{
-		"There are only 'skip'ped commits left to test", revisions[1] + " is the first bad commit",
-	} {
-		_, said := shell(t, dir, "git bisect reset; git checkout -q main; git clean -fdxq -e bin\n"+lines[i][1], env...)
-		if !strings.Contains(said, want) {
-			t.Errorf("git bisect does not say %q:\n%s", want, said)
-		}
-		if tried := strings.Contains(said, revisions[2]+"] version 2"); !tried && i == 0 {
+	t.Run("bisect by experiments", func(t *testing.T) {
+		t.Parallel()
+		said, revisions := bisect(t, lines[0][1])
+		says(t, said, "There are only 'skip'ped commits left to test")
+		if !strings.Contains(said, revisions[2]+"] version 2") {
 			t.Errorf("git bisect did not try the commit that does not compile:\n%s", said)
 		}
+	})
+	t.Run("bisect by runs", func(t *testing.T) {
+		t.Parallel()
+		said, revisions := bisect(t, lines[1][1])
+		says(t, said, revisions[1]+" is the first bad commit")
+	})
+}
+
+// ciEnvironment is what a CI system sets for its scripts.
+func ciEnvironment(t *testing.T, revisions []string) []string {
+	t.Helper()
+	return []string{
+		"SCENARIO=scenarios/regression.yaml", "HOME=" + t.TempDir(), "GITHUB_ACTIONS=", "BASE=" + revisions[1],
+		"CI_MERGE_REQUEST_DIFF_BASE_SHA=" + revisions[1], "CHANGE_TARGET=main", "GOFLAGS=-buildvcs=false",
+		"GOCACHE=" + goEnv(t, "GOCACHE"), "GOMODCACHE=" + goEnv(t, "GOMODCACHE"),
+		"PATH=" + filepath.Dir(binary) + ":" + os.Getenv("PATH"),
 	}
+}
+
+// bisect runs lines for git bisect from the first commit on, and returns what was said.
+func bisect(t *testing.T, lines string) (said string, revisions []string) {
+	t.Helper()
+	dir, revisions := ciRepository(t)
+	outside := write(t, t.TempDir(), "service.yaml", text(t, filepath.Join(dir, "scenarios", "regression.yaml")))
+	env := append(ciEnvironment(t, revisions), "GOOD="+revisions[0], "SCENARIO="+outside, "ADDRESS="+freeAddress(t))
+	_, said = shell(t, dir, lines, env...)
+	return said, revisions
 }
 
 func goEnv(t *testing.T, name string) string {

@@ -27,6 +27,7 @@ func (p *program) withFiles(t *testing.T, files int) {
 // takes, and how there is more, before the load and in the verdict. That a slow target needs more of them changes
 // nothing.
 func TestFewFiles(t *testing.T) {
+	t.Parallel()
 	slow := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		select {
 		case <-time.After(time.Second):

@@ -97,6 +97,19 @@ func (p *program) holds(t *testing.T, out string) {
 	}
 }
 
+// crosses runs what crosses a threshold, and holds that it says so by its exit code. Where other virtual machines took
+// CPU time meanwhile, nobody knows whether that made it cross: then the run has to say that in place.
+func (p *program) crosses(t *testing.T) (stolen bool) {
+	t.Helper()
+	p.exits(t, exitCrossed, exitInvalid)
+	invalid := p.ProcessState.ExitCode() == exitInvalid
+	said := p.stdout.String() + p.stderr.String()
+	if invalid && !strings.Contains(said, "other virtual machines took") {
+		t.Fatalf("the run is invalid, and no CPU time was stolen:\n%s", said)
+	}
+	return invalid
+}
+
 func says(t *testing.T, text string, parts ...string) {
 	t.Helper()
 	for _, part := range parts {
