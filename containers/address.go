@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	mathrand "math/rand/v2"
 	"net"
 	"net/url"
 	"strconv"
@@ -82,3 +83,25 @@ func cacheURL(host string, port int) string {
 
 // newPassword returns a password that nobody on the machine can guess, of letters and digits.
 func newPassword() string { return rand.Text() }
+
+// firstLasting and lastLasting bound the ports of LastingAddress. Linux, macOS and Windows give outgoing connections
+// ports above them, unless they are told otherwise.
+const (
+	firstLasting = 20000
+	lastLasting  = 32000
+)
+
+// LastingAddress returns an address, host:port, on loopback that is free. Its port is not one of those that the system
+// gives to outgoing connections, so none of them takes it while a server that had it is started again.
+func LastingAddress() (string, error) {
+	var last error
+	for range 100 {
+		address := net.JoinHostPort(loopback, strconv.Itoa(firstLasting+mathrand.IntN(lastLasting-firstLasting)))
+		l, err := net.Listen("tcp4", address)
+		if err == nil {
+			return address, l.Close()
+		}
+		last = err
+	}
+	return "", fmt.Errorf("look for a free port from %d to %d: %w", firstLasting, lastLasting, last)
+}

@@ -54,6 +54,7 @@ type Child struct {
 	signal    syscall.Signal
 	killAfter time.Duration
 	stopping  atomic.Bool
+	paused    atomic.Bool   // by Pause
 	done      chan struct{} // closed when the process has ended
 	gone      chan struct{} // closed when its whole group has ended
 	err       error

@@ -218,3 +218,41 @@ func processesOfGroup(t *testing.T, group int) string {
 	}
 	return strings.Join(found, "\n")
 }
+
+// TestChildFaults: a child that is paused, resumed and killed on purpose is no incident.
+func TestChildFaults(t *testing.T) {
+	c := mustStartChild(t, sh("while :; do sleep 0.02; done"))
+	if err := c.Resume(); !errors.Is(err, errNotPaused) {
+		t.Errorf("resuming a child that is not paused: %v", err)
+	}
+	if err := c.Pause(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if state, _, err := processState(c.Pid()); err != nil || state != 'T' {
+		t.Errorf("the paused child is in state %c, %v", state, err)
+	}
+	if seen := c.Incidents(); len(seen) > 0 {
+		t.Errorf("incidents of a paused child: %q", seen)
+	}
+	if err := c.Resume(); err != nil {
+		t.Fatal(err)
+	}
+	if seen := c.Incidents(); len(seen) > 0 {
+		t.Errorf("incidents of a resumed child: %q", seen)
+	}
+	if err := c.Pause(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Kill(t.Context()); err != nil { // a paused one dies too
+		t.Fatal(err)
+	}
+	await(t, c)
+	if seen := c.Incidents(); len(seen) > 0 || c.Err() != nil {
+		t.Errorf("incidents of a killed child: %q, %v", seen, c.Err())
+	}
+	for name, err := range map[string]error{"kill": c.Kill(t.Context()), "pause": c.Pause(t.Context())} {
+		if !errors.Is(err, errEnded) {
+			t.Errorf("%s of a child that has ended: %v", name, err)
+		}
+	}
+}

@@ -1,6 +1,6 @@
 // Package containers starts the servers that a benchmark needs: a PostgreSQL primary, optionally a streaming replica of
-// it, and a cache that speaks the Redis protocol. It returns their addresses, injects faults into them, and leaves
-// nothing behind, however the run ends.
+// it, and a cache that speaks the Redis protocol; and a balancer for what stands before them. It returns their
+// addresses, injects faults into them, and leaves nothing behind, however the run ends.
 //
 // There are four providers:
 //
@@ -19,6 +19,7 @@
 package containers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,6 +51,10 @@ type Options struct {
 	PostgresURL string
 	ReplicaURL  string
 	CacheURL    string
+	// Balancer is "nginx" or "haproxy", of which StartBalancer then starts one, or empty. BalancerImage is its image
+	// for the docker provider; empty means the official one.
+	Balancer      string
+	BalancerImage string
 	// PostgresSettings are settings of postgresql.conf, name to value. They override the harness's own, except those
 	// that bind the server to its address and its directory. The external provider refuses them.
 	PostgresSettings map[string]string
@@ -72,8 +77,15 @@ type Environment struct {
 	Postgres Server
 	Replica  Server
 	Cache    Server
+	// BalancerURL is http://host:port of the balancer, and Balancer what it is; both are empty without one.
+	BalancerURL string
+	Balancer    Server
 	// Warnings are sentences about the environment that a reader of the results must know.
 	Warnings []string
+
+	options  Options
+	workshop *workshop  // of the processes; nil without any
+	docker   *dockerRun // of the containers; nil without any
 
 	stop     func(context.Context) error
 	stopOnce sync.Once
@@ -119,7 +131,7 @@ func Start(ctx context.Context, o Options) (*Environment, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := p.check(ctx, o); err != nil {
+	if _, err := p.canServe(ctx, o); err != nil {
 		if ctx.Err() != nil {
 			return nil, fmt.Errorf("start the environment: %w", context.Cause(ctx))
 		}
@@ -129,7 +141,7 @@ func Start(ctx context.Context, o Options) (*Environment, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start the environment by provider %s: %w", p.name, err)
 	}
-	return env.served(p.name, "provider "+p.name+" was requested"), nil
+	return env.served(o, p.name, "provider "+p.name+" was requested"), nil
 }
 
 // Stop stops what Start started and removes its data; servers of the external provider are left alone. It works
@@ -160,9 +172,9 @@ func (e *Environment) orStopped(ctx context.Context, err error) (*Environment, e
 	return e, nil
 }
 
-// served completes an environment with its provider and the reason for it.
-func (e *Environment) served(provider, reason string) *Environment {
-	e.Provider, e.Reason = provider, reason
+// served completes an environment with its options, its provider and the reason for it.
+func (e *Environment) served(o Options, provider, reason string) *Environment {
+	e.options, e.Provider, e.Reason = o, provider, reason
 	if e.Cache.Name != nameDragonfly && e.Cache.Name != nameMiniredis {
 		e.Warnings = append(e.Warnings, fmt.Sprintf(
 			"the cache is %s %s, standing in for Dragonfly: all latencies include those of %s",
@@ -191,6 +203,13 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Progress == nil {
 		o.Progress = func(string) {}
+	}
+	if o.Balancer != "" {
+		k, err := balancerByName(o.Balancer)
+		if err != nil {
+			return o, err
+		}
+		o.BalancerImage = cmp.Or(o.BalancerImage, k.image)
 	}
 	return o, checkSettings(o)
 }

@@ -115,6 +115,9 @@ func pingHost(ctx context.Context) error {
 // neededImages are the images of the servers and, unless the user has turned it off, of the library's reaper.
 func neededImages(o Options) []string {
 	images := []string{o.PostgresImage, o.CacheImage}
+	if o.Balancer != "" {
+		images = append(images, o.BalancerImage)
+	}
 	config := testcontainers.ReadConfig()
 	if !config.RyukDisabled {
 		//lint:ignore SA1019 deprecated, but the library has no other name for it

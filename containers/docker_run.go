@@ -47,7 +47,7 @@ func startDocker(ctx context.Context, o Options) (*Environment, error) {
 		return nil, err
 	}
 	r := &dockerRun{engine: e, mark: newPassword()}
-	env := &Environment{stop: r.close}
+	env := &Environment{stop: r.close, docker: r}
 	return env.orStopped(ctx, r.fill(ctx, env, o))
 }
 

@@ -95,7 +95,7 @@ func startEmbedded(ctx context.Context, o Options) (*Environment, error) {
 	if err != nil {
 		return nil, err
 	}
-	env := &Environment{stop: w.close}
+	env := &Environment{stop: w.close, workshop: w}
 	return env.orStopped(ctx, w.fillEmbedded(ctx, env, o))
 }
 

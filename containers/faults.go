@@ -14,6 +14,8 @@ const (
 	TargetPrimary Target = "primary"
 	TargetReplica Target = "replica"
 	TargetCache   Target = "cache"
+	// TargetBalancer is watched like the others. The provider may inject faults into it, but no scenario asks for that.
+	TargetBalancer Target = "balancer"
 )
 
 // Action is what a fault does to a server.

@@ -23,7 +23,7 @@ func (e *Environment) Incidents(ctx context.Context, ask bool) []string {
 	}
 	defer e.faultMutex.Unlock()
 	var all []string
-	for _, target := range []Target{TargetPrimary, TargetReplica, TargetCache} {
+	for _, target := range []Target{TargetPrimary, TargetReplica, TargetCache, TargetBalancer} {
 		server, ok := e.servers[target]
 		if !ok {
 			continue
@@ -130,8 +130,8 @@ func (s *dockerServer) incidents(ctx context.Context, ask bool) []string {
 // A cache inside this process ends with it.
 func (miniredisServer) incidents(context.Context, bool) []string { return nil }
 
-// Incidents returns what has happened to the child since the last call and was not caused by Stop: it ended, or it was
-// stopped by a signal and, on Linux, continued. Its end is in every answer.
+// Incidents returns what has happened to the child since the last call and was not caused by Stop, Kill or Pause: it
+// ended, or it was stopped by a signal and, on Linux, continued. Its end is in every answer.
 func (c *Child) Incidents() []string {
 	select {
 	case <-c.done:
@@ -140,6 +140,9 @@ func (c *Child) Incidents() []string {
 		}
 		return []string{c.ending()}
 	default:
+	}
+	if c.paused.Load() {
+		return nil
 	}
 	stopped, continued := stopsOf(c.pid)
 	state, _, err := processState(c.pid)

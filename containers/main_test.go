@@ -26,7 +26,7 @@ const patience = 30 * time.Second
 
 // The test binary is also a helper: a process that starts servers, for a test to kill.
 const (
-	helperVariable   = "CONTAINERS_TEST_HELPER"   // a provider, or "child"
+	helperVariable   = "CONTAINERS_TEST_HELPER"   // a provider, a balancer, or "child"
 	cancelVariable   = "CONTAINERS_TEST_CANCEL"   // end the context at the message of Progress that contains this
 	replicaVariable  = "CONTAINERS_TEST_REPLICA"  // not empty: with a replica
 	checkoutVariable = "CONTAINERS_TEST_CHECKOUT" // a git repository: check out its branch main and wait
@@ -78,7 +78,15 @@ func TestMain(m *testing.M) {
 func help(mode string) error {
 	var report helperReport
 	stop := func(context.Context) error { return nil }
-	if mode == "child" {
+	switch _, noBalancer := balancerByName(mode); {
+	case noBalancer == nil:
+		env := &Environment{options: Options{Balancer: mode, Progress: func(string) {}}}
+		err := env.StartBalancer(context.Background(), BalancerSpec{Instances: []string{"127.0.0.1:1"}, Ready: "/"})
+		if err != nil {
+			report.Error = err.Error()
+		}
+		report.Environment, stop = env, env.Stop
+	case mode == "child":
 		// It ignores the polite signal, and has a child of its own.
 		child, err := StartChild(context.Background(),
 			ChildSpec{Path: "/bin/sh", Args: []string{"-c", `trap "" TERM; sleep 1000 & while :; do wait; done`}})
@@ -86,7 +94,7 @@ func help(mode string) error {
 			return err
 		}
 		report.ChildPid, stop = child.Pid(), child.Stop
-	} else {
+	default:
 		o := Options{Provider: mode, Replica: os.Getenv(replicaVariable) != ""}
 		env, err := Start(cancelAt(context.Background(), os.Getenv(cancelVariable), o))
 		if err == nil && os.Getenv(pauseVariable) != "" {

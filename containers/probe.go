@@ -49,7 +49,7 @@ func Probe(ctx context.Context, o Options) []Status {
 }
 
 func probe(ctx context.Context, p provider, o Options) Status {
-	detail, err := p.check(ctx, o)
+	detail, err := p.canServe(ctx, o)
 	if err == nil {
 		return Status{Provider: p.name, OK: true, Detail: detail}
 	}

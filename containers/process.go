@@ -36,7 +36,7 @@ func startProcess(ctx context.Context, o Options) (*Environment, error) {
 	if err != nil {
 		return nil, err
 	}
-	env := &Environment{stop: w.close}
+	env := &Environment{stop: w.close, workshop: w}
 	return env.orStopped(ctx, w.fill(ctx, env, b, o))
 }
 

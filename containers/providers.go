@@ -24,6 +24,15 @@ type provider struct {
 	start func(context.Context, Options) (*Environment, error)
 }
 
+// canServe checks the provider, and that it has the balancer.
+func (p provider) canServe(ctx context.Context, o Options) (string, error) {
+	detail, err := p.check(ctx, o)
+	if err == nil {
+		err = checkBalancer(p.name, o)
+	}
+	return detail, err
+}
+
 // providers are in the order in which auto tries them; external, the last, is never tried.
 func providers() []provider {
 	return []provider{
@@ -78,7 +87,7 @@ func startFirst(ctx context.Context, o Options) (*Environment, error) {
 			if len(passed) > 0 {
 				reason += "; passed over " + strings.Join(passed, "; ")
 			}
-			return env.served(p.name, reason), nil
+			return env.served(o, p.name, reason), nil
 		}
 		passed = append(passed, p.name+": "+oneLine(err))
 		failures = append(failures, fmt.Errorf("%s: %w", p.name, err))
@@ -89,7 +98,7 @@ func startFirst(ctx context.Context, o Options) (*Environment, error) {
 
 // attempt checks and starts one provider. An environment that came up although ctx has ended is stopped.
 func attempt(ctx context.Context, p provider, o Options) (detail string, env *Environment, err error) {
-	detail, err = p.check(ctx, o)
+	detail, err = p.canServe(ctx, o)
 	if err != nil {
 		return "", nil, err
 	}

@@ -160,3 +160,60 @@ func TestTryInstances(t *testing.T) {
 		t.Errorf("sent %v", sent)
 	}
 }
+
+// perInstance is a threshold that tells instances apart.
+func perInstance(number string) scenarios.Threshold {
+	return scenarios.Threshold{
+		Metric: scenarios.HTTPReqFailed, Selector: map[string]string{scenarios.InstanceTag: number},
+	}
+}
+
+// TestInstancesAreToldApart: where a threshold selects by instance, each counts what it answered: the one that a
+// request was sent to, or the one that a balancer names.
+func TestInstancesAreToldApart(t *testing.T) {
+	load := scenarios.ConstantRate{Rate: 300, Duration: 300 * time.Millisecond}
+	counts := func(m *results.Measurements) (all [4]int64) {
+		for _, s := range m.Series {
+			if s.Failed > 0 {
+				t.Errorf("%d requests failed: %v", s.Failed, s.Errors)
+			}
+			all[s.Instance] += s.Requests
+		}
+		return all
+	}
+	onSenders(t, func(t *testing.T, by wire.Backend) {
+		all, urls := instancesOf(t, 0, 0)
+		plan := planOf(scenarios.Scenario{Load: load, Requests: visit()})
+		plan.Target.URL, plan.Target.Others, plan.Thresholds = urls[0], urls[1:],
+			[]scenarios.Threshold{perInstance("2")}
+		want := [4]int64{}
+		m := runBy(t, t.Context(), by, plan, urls[0], urls[1:]...)
+		want[1], want[2] = 2*all[0].entered.Load(), 2*all[1].entered.Load() // flows of two steps
+		if got := counts(m); got != want || want[1]+want[2] != 180 {
+			t.Errorf("direct: the instances answered %v, want %v", got, want)
+		}
+
+		var sent [4]atomic.Int64
+		names := []string{"1", "2", "3", ""} // of the third the plan knows nothing
+		balancer := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			n := sent[3].Add(1) % 4
+			if names[n] != "" {
+				w.Header().Set("X-Instance", names[n])
+			}
+			if n < 2 {
+				sent[n].Add(1)
+			}
+		})
+		plan = planOf(scenarios.Scenario{Load: load})
+		plan.Environment.Instances, plan.Thresholds = 2, []scenarios.Threshold{perInstance("2")}
+		m = runBy(t, t.Context(), by, plan, balancer)
+		want = [4]int64{0: 90 - sent[0].Load() - sent[1].Load(), 1: sent[0].Load(), 2: sent[1].Load()}
+		if got := counts(m); got != want || want[1] == 0 {
+			t.Errorf("balanced: the instances answered %v, want %v", got, want)
+		}
+		plan.Thresholds = nil
+		if m := runBy(t, t.Context(), by, plan, balancer); len(m.Series) != len(plan.Scenarios[0].Requests) {
+			t.Errorf("%d series where nobody tells instances apart", len(m.Series))
+		}
+	})
+}

@@ -29,6 +29,27 @@ func SumSnapshots(instances []Snapshot) (Snapshot, error) {
 	return sum, nil
 }
 
+// Continuing is the account of a server that was started again as if its processes were one: what it has counted since
+// then and what it had counted before. How it is at the instant is as it is now.
+func (s Snapshot) Continuing(before Snapshot) (Snapshot, error) {
+	sum, err := SumSnapshots([]Snapshot{s, before})
+	if err != nil {
+		return Snapshot{}, err
+	}
+	sum.GCPauses = s.GCPauses + before.GCPauses
+	for role, p := range s.Pools {
+		all := sum.Pools[role]
+		all.MaxConns = p.MaxConns
+		sum.Pools[role] = all
+	}
+	sum.State = s.State
+	if s.Replica != nil && before.Replica != nil {
+		sum.Replica = new(*s.Replica)
+		sum.Replica.Fallbacks += before.Replica.Fallbacks
+	}
+	return sum, nil
+}
+
 // add adds the account of one more instance.
 func (s *Snapshot) add(o Snapshot) error {
 	for name, q := range o.Queries {

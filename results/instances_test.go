@@ -2,6 +2,7 @@ package results
 
 import (
 	"reflect"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -76,5 +77,71 @@ func TestSumSnapshots(t *testing.T) {
 	if err := view.Add(sum, later); err != nil || view.Seconds != 1 || view.Statements() != 0 ||
 		view.Pools["primary"].MaxConns != 24 {
 		t.Errorf("the view of two sums is %+v, %v", view, err)
+	}
+}
+
+// TestContinuing: a server that was started again counts on, and how it is is as it is now.
+func TestContinuing(t *testing.T) {
+	now := time.Now()
+	before := instanceAt(now.Add(-time.Minute), 2)
+	got, err := instanceAt(now, 1).Continuing(before)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if q := got.Queries["get"]; q.Count != 3 || q.Errors != 2 || q.Replica != 4 || q.Duration.Count() != 3 {
+		t.Errorf("queries %+v with %d durations", q, q.Duration.Count())
+	}
+	if pool, want := got.Pools["primary"], (PoolStats{3, 2, 1, 8}); pool != want {
+		t.Errorf("pool %+v, want %+v", pool, want)
+	}
+	if got.CPU != 3 || got.GCPauses != 9 || !got.At.Equal(now) {
+		t.Errorf("%v s of CPU, stopped for %v s, at %v", got.CPU, got.GCPauses, got.At)
+	}
+	if replica, want := *got.Replica, (Replica{Healthy: true, Lag: 1, Fallbacks: 3}); replica != want {
+		t.Errorf("replica %+v, want %+v", replica, want)
+	}
+	if got.Breakers["l2"] != instanceAt(now, 1).Breakers["l2"] {
+		t.Errorf("breaker %s", got.Breakers["l2"])
+	}
+	if before.Replica.Fallbacks != 2 || before.Queries["get"].Duration.Count() != 2 {
+		t.Errorf("the account before was changed: %+v", before)
+	}
+}
+
+// TestSeriesOfInstances: what instances answered stays apart where it is saved and merged, and comes together by
+// request.
+func TestSeriesOfInstances(t *testing.T) {
+	var series []*Series
+	for instance := range 3 {
+		s := (&Series{Scenario: "s", Name: "get", Instance: instance, Tags: map[string]string{"name": "get"}}).blank()
+		if instance > 0 {
+			s.Tags = map[string]string{"name": "get", "instance": strconv.Itoa(instance)}
+		}
+		s.Requests = int64(instance)
+		series = append(series, s)
+	}
+	r := &Run{Measurements: Measurements{Series: series}}
+	seen := map[string]bool{}
+	r.slots(func(tag string, _ **Histogram) {
+		if seen[tag] {
+			t.Errorf("two histograms have the tag %s", tag)
+		}
+		seen[tag] = true
+	})
+	var m Measurements
+	for range 2 {
+		if err := m.mergeSeries(series); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, s := range m.Series {
+		if len(m.Series) != 3 || s.Instance != i || s.Requests != int64(2*i) {
+			t.Errorf("merged: instance %d has %d requests", s.Instance, s.Requests)
+		}
+	}
+	whole, err := m.ByRequest()
+	if err != nil || len(whole) != 1 || whole[0].Requests != 6 || whole[0].Instance != 0 ||
+		whole[0].Tags["instance"] != "" {
+		t.Errorf("by request: %+v, %v", whole, err)
 	}
 }

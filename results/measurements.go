@@ -126,6 +126,8 @@ type Series struct {
 	Method   string `json:"method"`
 	// in which it was meant to be sent, where that has a name
 	Stage string `json:"stage,omitempty"`
+	// the instance of the service that answered, from 1, where a threshold tells them apart; 0 also where none is named
+	Instance int `json:"instance,omitempty"`
 	// what selectors match: scenario, name, method and the file's tags
 	Tags map[string]string `json:"tags"`
 	// "201, 204": as the file has it; empty: 200 to 399

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -200,6 +201,9 @@ func (r *Run) slots(visit func(tag string, h **Histogram)) {
 		name := s.Scenario + "/" + url.PathEscape(s.Name) // names of replayed requests have blanks and slashes
 		if s.Stage != "" {
 			name += "/" + s.Stage
+		}
+		if s.Instance > 0 {
+			name += "@" + strconv.Itoa(s.Instance)
 		}
 		visit("response:"+name, &s.Response)
 		visit("service:"+name, &s.Service)

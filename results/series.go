@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// ByRequest returns one series for each named request of each scenario, its stages taken together.
+// ByRequest returns one series for each named request of each scenario, its stages and instances taken together.
 func (m *Measurements) ByRequest() ([]*Series, error) {
 	var all []*Series
 	at := map[[2]string]int{}
@@ -27,11 +27,11 @@ func (m *Measurements) ByRequest() ([]*Series, error) {
 	return all, nil
 }
 
-// plus is what two stages of one request met together; s and o stay as they are. Of two samples of an error that of s
-// stays.
+// plus is what two stages or instances of one request met together; s and o stay as they are. Of two samples of an
+// error that of s stays.
 func (s *Series) plus(o *Series) (*Series, error) {
 	sum := s.blank()
-	sum.Stage, sum.Tags = "", map[string]string{}
+	sum.Stage, sum.Instance, sum.Tags = "", 0, map[string]string{}
 	for tag, value := range s.Tags {
 		if o.Tags[tag] == value {
 			sum.Tags[tag] = value
@@ -43,9 +43,9 @@ func (s *Series) plus(o *Series) (*Series, error) {
 // blank is a series of the same requests that has counted nothing.
 func (s *Series) blank() *Series {
 	return &Series{
-		Scenario: s.Scenario, Name: s.Name, Method: s.Method, Stage: s.Stage, Expected: s.Expected, Tags: s.Tags,
-		Statuses: map[int]int64{},
-		Errors:   map[string]int64{}, ErrorSamples: map[string]string{}, Response: NewHistogram(),
+		Scenario: s.Scenario, Name: s.Name, Method: s.Method, Stage: s.Stage, Instance: s.Instance,
+		Expected: s.Expected, Tags: s.Tags, Statuses: map[int]int64{},
+		Errors: map[string]int64{}, ErrorSamples: map[string]string{}, Response: NewHistogram(),
 		Service: NewHistogram(),
 	}
 }

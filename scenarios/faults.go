@@ -38,17 +38,20 @@ func (r *reader) faults(file *node, p *Plan) []Fault {
 		end = max(end, s.StartTime+s.Load.Length())
 	}
 	wanted := file.get("environment").get("replica")
-	replica := wanted != nil && wanted.text != "false" // another word was reported already
+	there := faultable{
+		replica:   wanted != nil && wanted.text != "false", // another word was reported already
+		instances: p.Environment.Instances,
+	}
 	var all []timedFault
 	for _, item := range n.items {
 		f := timedFault{} // of one that cannot be read it is not known when it comes, and so not what others find
 		if !item.bad {
-			f = r.timedFault(item, replica, end)
+			f = r.timedFault(item, there, end)
 		}
 		all = append(all, f)
 	}
 	slices.SortStableFunc(all, func(a, b timedFault) int { return cmp.Compare(a.At, b.At) })
-	r.course(all)
+	r.course(all, there.instances)
 	faults := make([]Fault, len(all))
 	for i, f := range all {
 		faults[i] = f.Fault
@@ -56,24 +59,38 @@ func (r *reader) faults(file *node, p *Plan) []Fault {
 	return faults
 }
 
+// faultable is what an environment has that faults can happen to, but for what every one has.
+type faultable struct {
+	replica   bool
+	instances int
+}
+
 // timedFault reads one fault. end is that of the run's schedule, 0 where it is not known.
-func (r *reader) timedFault(n *node, replica bool, end time.Duration) timedFault {
+func (r *reader) timedFault(n *node, there faultable, end time.Duration) timedFault {
 	before := len(r.errs)
+	instance := n.get("instance")
 	for _, k := range []struct{ key, example string }{
 		{"at", "at: 20s"},
-		{"target", "target: cache"},
+		{"target", "target: cache; or instance: 2"},
 		{"action", "action: kill"},
 	} {
-		if n.get(k.key) == nil {
+		if n.get(k.key) == nil && (k.key != "target" || instance == nil) {
 			r.missing(n, k.key, k.example)
 		}
 	}
 	f := timedFault{node: n, Fault: Fault{
 		At:     r.duration(n.get("at"), 0),
 		Target: r.word(n.get("target"), "", FaultTargets),
-		Action: r.word(n.get("action"), "", FaultActions),
 	}}
-	if f.Target == "replica" && !replica {
+	if instance != nil {
+		f.Target, f.Instance = TargetInstance, r.faultyInstance(n, instance, there.instances)
+	}
+	actions := FaultActions
+	if f.Target == TargetInstances {
+		actions = []string{RollingRestart}
+	}
+	f.Action = r.word(n.get("action"), "", actions)
+	if f.Target == "replica" && !there.replica {
 		r.fault(n.get("target"), "add environment: {replica: true}",
 			"%s happens to a replica, and the environment has none", n.path)
 	}
@@ -84,17 +101,47 @@ func (r *reader) timedFault(n *node, replica bool, end time.Duration) timedFault
 	return f
 }
 
+// faultyInstance reads the number of the instance that a fault happens to.
+func (r *reader) faultyInstance(fault, n *node, instances int) int {
+	if target := fault.get("target"); target != nil {
+		r.faultAt(n.keyAt, "remove one of the two", "%s has target and instance", fault.path)
+	}
+	number := int(r.whole(n, 0, 1, MostInstances))
+	if number > instances {
+		r.fault(n, "", "%s is %d, and environment.instances is %d", n.path, number, instances)
+	}
+	return number
+}
+
+// firstInstance is the name of the first instance of so many that is as asked for; else none.
+func firstInstance(instances int, is func(name string) bool, none string) string {
+	for i := range instances {
+		name := instanceName(i + 1)
+		if is(name) {
+			return name
+		}
+	}
+	return none
+}
+
 // course holds each fault against the state in which those before it have left its target.
-func (r *reader) course(all []timedFault) {
+func (r *reader) course(all []timedFault, instances int) {
 	const up, paused, dead = "runs", "is paused", "was killed"
 	states := map[string]string{}
 	for _, f := range all {
 		if !f.sure {
 			return // what follows would depend on it
 		}
-		state := cmp.Or(states[f.Target], up)
+		victim := f.victim()
+		if f.Target == TargetInstances {
+			down := func(name string) bool { return cmp.Or(states[name], up) != up }
+			victim = firstInstance(instances, down, victim)
+		}
+		state := cmp.Or(states[victim], up)
 		allowed, next := true, up // restart
 		switch f.Action {
+		case RollingRestart:
+			allowed = state == up
 		case "kill":
 			allowed, next = state != dead, dead
 		case "pause":
@@ -103,10 +150,13 @@ func (r *reader) course(all []timedFault) {
 			allowed = state == paused
 		}
 		if !allowed {
-			r.fault(f.node.get("action"), "", "%s: %s at %v has nothing to act on: the %s %s then", f.node.path,
-				f.Fault, f.At, f.Target, state)
+			if f.Target != TargetInstance && f.Target != TargetInstances {
+				victim = "the " + victim
+			}
+			r.fault(f.node.get("action"), "", "%s: %s at %v has nothing to act on: %s %s then", f.node.path,
+				f.Fault, f.At, victim, state)
 			return
 		}
-		states[f.Target] = next
+		states[victim] = next
 	}
 }

@@ -259,7 +259,7 @@ func (r *reader) planName(n *node) string {
 }
 
 // reservedTags are given to every request, to steps of flows or to checks, and cannot be set.
-var reservedTags = []string{tagScenario, tagName, tagMethod, StageTag, tagFlow, tagCheck}
+var reservedTags = []string{tagScenario, tagName, tagMethod, StageTag, tagFlow, tagCheck, InstanceTag}
 
 func (r *reader) tags(n *node) map[string]string {
 	if n == nil || len(n.entries) == 0 {
@@ -419,6 +419,7 @@ func (r *reader) environment(n *node) Environment {
 	env := Environment{
 		Replica:       r.flag(n.get("replica")),
 		Instances:     int(r.whole(n.get("instances"), 1, 1, MostInstances)),
+		Balancer:      r.word(n.get("balancer"), "", Balancers),
 		Resources:     int(r.whole(n.get("fixtures").get("resources"), defaultResources, 1, maxResources)),
 		PostgresImage: r.image(images.get("postgres"), defaultPostgresImage),
 		CacheImage:    r.image(images.get("cache"), defaultCacheImage),
@@ -428,6 +429,13 @@ func (r *reader) environment(n *node) Environment {
 			GOGC:             int(r.whole(server.get("gogc"), 0, 1, 1_000_000)),
 			GOMAXPROCS:       int(r.whole(server.get("gomaxprocs"), 0, 1, 1024)),
 		},
+	}
+	if image := images.get("balancer"); given(image) {
+		env.BalancerImage = r.image(image, "")
+		if n.get("balancer") == nil {
+			r.faultAt(image.keyAt, "add balancer: nginx, or remove the image", "%s is of no use without a balancer",
+				image.path)
+		}
 	}
 	settings := n.get("postgres")
 	if settings == nil {

@@ -146,10 +146,10 @@ func TestParseReadsEveryKey(t *testing.T) {
 			},
 		},
 		Faults: []Fault{
-			{10 * time.Second, "cache", "kill"},
-			{20 * time.Second, "cache", "restart"},
-			{20 * time.Second, "replica", "pause"},
-			{22500 * time.Millisecond, "replica", "resume"},
+			{10 * time.Second, "cache", 0, "kill"},
+			{20 * time.Second, "cache", 0, "restart"},
+			{20 * time.Second, "replica", 0, "pause"},
+			{22500 * time.Millisecond, "replica", 0, "resume"},
 		},
 		Thresholds: []Threshold{
 			{
@@ -269,6 +269,26 @@ func TestParseInstances(t *testing.T) {
 	plan, err = Parse("three.yaml", []byte("environment: {instances: 3}\n"+smallest))
 	if err != nil || plan.Environment.Instances != 3 || plan.Target.URLs() != nil {
 		t.Errorf("%+v, %v", plan, err)
+	}
+	plan, err = Parse("balanced.yaml", []byte(`
+environment: {instances: 2, balancer: haproxy, images: {balancer: "haproxy:2.8"}}
+faults:
+  - {at: 100ms, instance: 2, action: kill}
+  - {at: 200ms, instance: 2, action: restart}
+  - {at: 300ms, target: instances, action: rolling-restart}
+`+smallest))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e := plan.Environment; e.Balancer != "haproxy" || e.BalancerImage != "haproxy:2.8" {
+		t.Errorf("environment %+v", e)
+	}
+	var faults []string
+	for _, f := range plan.Faults {
+		faults = append(faults, f.String())
+	}
+	if got := strings.Join(faults, ", "); got != "kill instance 2, restart instance 2, rolling-restart instances" {
+		t.Errorf("faults %s", got)
 	}
 }
 

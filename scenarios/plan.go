@@ -7,6 +7,7 @@ package scenarios
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -96,14 +97,19 @@ const MostInstances = 64
 
 // Environment is what the reference server runs on. It is not used when Target.URL is set.
 type Environment struct {
-	Resources     int  // rows in the fixture
-	Instances     int  // of the reference server, which share the other servers
-	Replica       bool // a streaming replica of the primary
+	Resources     int    // rows in the fixture
+	Instances     int    // of the reference server, which share the other servers
+	Balancer      string // before the instances: one of Balancers, or empty
+	Replica       bool   // a streaming replica of the primary
 	PostgresImage string
 	CacheImage    string
+	BalancerImage string            // empty: the official one
 	Postgres      map[string]string // postgresql.conf settings
 	Server        ServerSettings
 }
+
+// Balancers are those that can stand before the instances.
+var Balancers = []string{"nginx", "haproxy"}
 
 // ServerSettings are the reference server's settings; zero leaves the server's own default.
 type ServerSettings struct {
@@ -117,17 +123,42 @@ type ServerSettings struct {
 type Fault struct {
 	At     time.Duration // after the start of the run
 	Target string        // one of FaultTargets
-	Action string        // one of FaultActions
+	// Instance is the number, from 1, of the instance that the fault happens to, where Target is TargetInstance; else
+	// 0.
+	Instance int
+	Action   string // one of FaultActions; of TargetInstances only RollingRestart
 }
 
-// FaultTargets are the servers that faults happen to, FaultActions what happens. They are those of package containers.
+// The targets of faults that are instances of the reference server.
+const (
+	TargetInstance  = "instance"  // one of them
+	TargetInstances = "instances" // all of them, one after the other
+)
+
+// RollingRestart is the action that asks each instance in turn to end, waits until it has finished its requests, and
+// starts it again.
+const RollingRestart = "rolling-restart"
+
+// FaultTargets are what faults happen to, FaultActions what happens to one server. The first three targets, which are
+// no instances, and the actions are those of package containers.
 var (
-	FaultTargets = []string{"cache", "replica", "primary"}
+	FaultTargets = []string{"cache", "replica", "primary", TargetInstances}
 	FaultActions = []string{"kill", "pause", "resume", "restart"}
 )
 
-// String is "kill cache".
-func (f Fault) String() string { return f.Action + " " + f.Target }
+// String is "kill cache", or "kill instance 2".
+func (f Fault) String() string { return f.Action + " " + f.victim() }
+
+// victim is what the fault happens to.
+func (f Fault) victim() string {
+	if f.Target == TargetInstance {
+		return instanceName(f.Instance)
+	}
+	return f.Target
+}
+
+// instanceName is what an instance is called in messages.
+func instanceName(number int) string { return TargetInstance + " " + strconv.Itoa(number) }
 
 // Scenario is one stream of requests with its own schedule.
 type Scenario struct {
@@ -145,6 +176,18 @@ type Scenario struct {
 
 // StageTag is the tag of the requests that are meant to be sent within a stage with a name.
 const StageTag = "stage"
+
+// InstanceTag is the tag of the requests that an instance of the service has answered: its number, from 1. Where
+// several instances have an address of their own, it is the one that the request was sent to.
+const InstanceTag = "instance"
+
+// Instances is the number of instances of the service.
+func (p *Plan) Instances() int { return max(1, p.Environment.Instances, len(p.Target.URLs())) }
+
+// ByInstance reports whether a threshold tells the instances apart, so that what they answer is counted one by one.
+func (p *Plan) ByInstance() bool {
+	return slices.ContainsFunc(p.Thresholds, func(t Threshold) bool { return t.Selector[InstanceTag] != "" })
+}
 
 // StageNames are the values of the tag stage that the scenario's requests have, in the order of time: "", which stands
 // for no such tag, goes first where a part of the scenario lies in no stage with a name.

@@ -150,7 +150,11 @@ func (p *Plan) tagSets() []map[string]string {
 func (p *Plan) tagsOf(s *Scenario, request *Request) []map[string]string {
 	var sets []map[string]string
 	for _, stage := range s.StageNames() {
-		sets = append(sets, p.TagsOf(s, request, stage))
+		set := p.TagsOf(s, request, stage)
+		if p.Instances() > 1 {
+			set[InstanceTag] = "" // any
+		}
+		sets = append(sets, set)
 	}
 	return sets
 }

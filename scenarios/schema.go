@@ -128,7 +128,8 @@ var (
 		{"fixtures", &shape{keys: []key{{"resources", value}}}},
 		{"replica", value},
 		{"instances", value},
-		{"images", &shape{keys: []key{{"postgres", value}, {"cache", value}}}},
+		{"balancer", value},
+		{"images", &shape{keys: []key{{"postgres", value}, {"cache", value}, {"balancer", value}}}},
 		{"postgres", values},
 		{"server", &shape{keys: []key{
 			{"l1_bytes", value}, {"postgres_max_conns", value}, {"gogc", value}, {"gomaxprocs", value},
@@ -136,7 +137,7 @@ var (
 	}}
 
 	faultShape = &shape{
-		keys:    []key{{"at", value}, {"target", value}, {"action", value}},
+		keys:    []key{{"at", value}, {"target", value}, {"instance", value}, {"action", value}},
 		foreign: map[string]string{"startTime": "use at", "time": "use at"},
 	}
 

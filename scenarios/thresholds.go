@@ -3,6 +3,7 @@ package scenarios
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -188,6 +189,14 @@ func (r *reader) selector(e entry, metric Metric, selector map[string]string, sc
 	if metric.From == FromServer && scope.plan.Target.URL != "" {
 		r.faultAt(e.at, "remove it, or leave out target",
 			"%s is answered by the reference server alone, and target names another service", metric.Name)
+	}
+	if number, given := selector[InstanceTag]; given && metric.perRequest() {
+		last := scope.plan.Instances()
+		n, err := strconv.Atoi(number)
+		if last > 1 && (err != nil || n < 1 || n > last || strconv.Itoa(n) != number) {
+			r.faultAt(e.at, "", "%s selects nothing: the instances are numbered from 1 to %d", e.key, last)
+			return
+		}
 	}
 	switch {
 	case metric.Name == Checks:

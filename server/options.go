@@ -71,6 +71,9 @@ type Options struct {
 	// TraceRatio is the share, 0 to 1, of the requests without a traceparent that are traced. Nothing is traced unless
 	// OpenTelemetry's own OTEL_EXPORTER_OTLP_ENDPOINT is set.
 	TraceRatio float64 `env:"HEADROOM_TRACE_RATIO" envDefault:"0.01"`
+	// DrainDelay is how long requests are still accepted after the signal to stop, while /readyz answers 503, so that
+	// what balances between instances sends the next ones elsewhere; 0 means not at all.
+	DrainDelay time.Duration `env:"HEADROOM_DRAIN_DELAY"`
 	// ShutdownGrace is how long requests in progress may take to finish; 0 means 15 seconds.
 	ShutdownGrace time.Duration `env:"HEADROOM_SHUTDOWN_GRACE"`
 	// CursorKey signs the cursors of lists; 32 random characters or more. Without one every process makes its own, and
@@ -136,10 +139,10 @@ func (o Options) check() (Options, error) {
 			"must not be negative"))
 	}
 	if o.L1Bytes < 0 || o.PostgresMaxConns < 0 || o.PostgresReplicaMaxLag < 0 || o.SlowQuery < 0 ||
-		o.ShutdownGrace < 0 {
+		o.ShutdownGrace < 0 || o.DrainDelay < 0 {
 		faults = append(faults, errors.New("HEADROOM_L1_BYTES, HEADROOM_POSTGRES_MAX_CONNS, "+
-			"HEADROOM_POSTGRES_REPLICA_MAX_LAG, "+
-			"HEADROOM_SLOW_QUERY and HEADROOM_SHUTDOWN_GRACE must not be negative"))
+			"HEADROOM_POSTGRES_REPLICA_MAX_LAG, HEADROOM_SLOW_QUERY, HEADROOM_DRAIN_DELAY and "+
+			"HEADROOM_SHUTDOWN_GRACE must not be negative"))
 	}
 	if n := len(o.CursorKey); n > 0 && n < minCursorKey {
 		faults = append(faults, fmt.Errorf("HEADROOM_CURSOR_KEY has %d characters, and must have %d or more; openssl "+

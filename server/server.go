@@ -32,9 +32,9 @@ const (
 const joinGrace = time.Second
 
 // Run migrates the database, listens, calls ready with its addresses (adminAddr is empty without an admin listener) and
-// serves until ctx is done. Then /readyz answers 503, requests in progress finish within o.ShutdownGrace, and Run
-// closes cache and pool and returns nil. It returns an error when it could not start, when a listener failed, or when
-// requests had to be cut off.
+// serves until ctx is done. Then /readyz answers 503 while everything else is served for another o.DrainDelay, requests
+// in progress finish within o.ShutdownGrace, and Run closes cache and pool and returns nil. It returns an error when it
+// could not start, when a listener failed, or when requests had to be cut off.
 func Run(ctx context.Context, o Options, ready func(addr, adminAddr string)) error {
 	started := time.Now()
 	o, err := o.check()
@@ -158,8 +158,13 @@ func serve(ctx context.Context, o Options, handler *api.API, public, admin *list
 		return err
 	case <-ctx.Done():
 	}
-	o.Logger.Info("shutting down", "grace", o.ShutdownGrace)
+	o.Logger.Info("shutting down", "delay", o.DrainDelay, "grace", o.ShutdownGrace)
 	handler.Drain()
+	select {
+	case err := <-failed:
+		return err
+	case <-time.After(o.DrainDelay):
+	}
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.ShutdownGrace)
 	defer cancel()
 	if err := public.server.Shutdown(grace); err != nil {

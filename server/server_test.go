@@ -274,6 +274,37 @@ func TestShutdownFinishesRequestsUnderWay(t *testing.T) {
 	}
 }
 
+// TestDrainServesWhatStillComes: after the signal the server says that it is not ready and serves on, each answer as
+// the last one of its connection, until its delay is over. Then it ends.
+func TestDrainServesWhatStillComes(t *testing.T) {
+	t.Parallel()
+	o := options(t)
+	o.DrainDelay = 3 * time.Second
+	r := start(t, o)
+	get := func(path string) *http.Response {
+		response, err := http.DefaultClient.Do(newRequest(t, http.MethodGet, "http://"+r.addr+path,
+			uuid.NewString(), nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		return response
+	}
+	if before := get("/api/v1/resources"); before.StatusCode != http.StatusOK || before.Close {
+		t.Errorf("before the signal: status %d, the last of its connection: %v", before.StatusCode, before.Close)
+	}
+	r.shutDown()
+	for get("/readyz").StatusCode != http.StatusServiceUnavailable {
+		time.Sleep(time.Millisecond)
+	}
+	if after := get("/api/v1/resources"); after.StatusCode != http.StatusOK || !after.Close {
+		t.Errorf("after the signal: status %d, the last of its connection: %v", after.StatusCode, after.Close)
+	}
+	if err := <-r.ended; err != nil {
+		t.Errorf("Run returned %v", err)
+	}
+}
+
 func TestShutdownCutsOffWhatOutlastsTheGrace(t *testing.T) {
 	o := options(t)
 	o.ShutdownGrace = 50 * time.Millisecond

@@ -177,6 +177,8 @@ func oneInstance(plan *scenarios.Plan) error {
 		key = "target.urls"
 	case plan.Environment.Instances > 1:
 		key = "environment.instances"
+	case plan.Environment.Balancer != "":
+		key = "environment.balancer"
 	default:
 		return nil
 	}

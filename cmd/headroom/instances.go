@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"sync"
 
+	"github.com/policycortex/headroom/containers"
 	"github.com/policycortex/headroom/results"
 )
 
@@ -23,7 +25,12 @@ func startReferences(ctx context.Context, spec referenceSpec, instances int) (re
 			extension := filepath.Ext(spec.log)
 			one.log = fmt.Sprintf("%s-%d%s", spec.log[:len(spec.log)-len(extension)], i+1, extension)
 		}
-		s, err := startReference(ctx, one)
+		var s *referenceServer
+		var err error
+		one.addr, err = containers.LastingAddress() // a fault may start it again
+		if err == nil {
+			s, err = startReference(ctx, one)
+		}
 		if err != nil {
 			return nil, errors.Join(err, all.stop(context.WithoutCancel(ctx)))
 		}
@@ -38,6 +45,15 @@ func (all referenceServers) urls() (urls []string) {
 		urls = append(urls, s.url)
 	}
 	return urls
+}
+
+// behind is a balancer before the instances, at an address; empty for a free port.
+func (all referenceServers) behind(address string) containers.BalancerSpec {
+	spec := containers.BalancerSpec{Address: address, Ready: readyPath}
+	for _, url := range all.urls() {
+		spec.Instances = append(spec.Instances, strings.TrimPrefix(url, "http://"))
+	}
+	return spec
 }
 
 // snapshot is the account of all instances together since their start.
@@ -78,11 +94,14 @@ func (all referenceServers) latest() (sum results.Snapshot, ok bool) {
 	return sum, err == nil && len(taken) > 0
 }
 
-// ended reports whether an instance has ended.
+// ended reports whether an instance has ended without a fault.
 func (all referenceServers) ended() bool {
 	for _, s := range all {
+		if s.isDown() {
+			continue
+		}
 		select {
-		case <-s.child.Done():
+		case <-s.process().Done():
 			return true
 		default:
 		}
@@ -93,18 +112,20 @@ func (all referenceServers) ended() bool {
 // incidents are what happened to the processes of the instances, with the file that has their messages.
 func (all referenceServers) incidents() (texts []string) {
 	for _, s := range all {
-		for _, text := range s.child.Incidents() {
+		for _, text := range s.process().Incidents() {
 			texts = append(texts, fmt.Sprintf("the reference server: %s; see %s", text, filepath.Base(s.log.Name())))
 		}
 	}
 	return texts
 }
 
-// stop stops all instances, as far as they were started.
+// stop stops all instances at the same time, as far as they were started.
 func (all referenceServers) stop(ctx context.Context) error {
-	var faults []error
-	for _, s := range all {
-		faults = append(faults, s.stop(ctx))
+	faults := make([]error, len(all))
+	var wait sync.WaitGroup
+	for i, s := range all {
+		wait.Go(func() { faults[i] = s.stop(ctx) })
 	}
+	wait.Wait()
 	return errors.Join(faults...)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,26 +24,35 @@ import (
 // serverStart bounds the reference server's start.
 const serverStart = 30 * time.Second
 
+// readyPath is where an instance of the reference server says whether it is to get requests.
+const readyPath = "/readyz"
+
 // referenceSpec says how the reference server is started.
 type referenceSpec struct {
 	program   string   // a headroom binary, of this version or another
 	variables []string // NAME=value, besides those of this process
 	log       string   // the file of its messages; it is removed when it stays empty
+	addr      string   // host:port at which it listens; empty takes a free port
 }
 
 // referenceServer is the reference server in a process of its own, so that its CPU time and pauses are separate from
 // the generator's.
 type referenceServer struct {
+	spec       referenceSpec
 	url, admin string // admin is the URL of its admin listener
-	child      *containers.Child
 	log        *os.File
 	settings   map[string]string                // in force, without the addresses at which it listens
 	latest     atomic.Pointer[results.Snapshot] // that was taken
+
+	mu     sync.Mutex // guards what follows, which faults change
+	child  *containers.Child
+	before *results.Snapshot // the account of the processes before this one; nil without any
+	frozen *results.Snapshot // the account while a fault keeps it from answering; else nil
 }
 
 // startReference starts the reference server and waits until it is ready. What was started when it fails is stopped.
 func startReference(ctx context.Context, spec referenceSpec) (_ *referenceServer, err error) {
-	s := &referenceServer{}
+	s := &referenceServer{spec: spec}
 	defer func() {
 		if err != nil {
 			err = errors.Join(fmt.Errorf("start the reference server: %w", err), s.stop(context.WithoutCancel(ctx)))
@@ -52,29 +62,52 @@ func startReference(ctx context.Context, spec referenceSpec) (_ *referenceServer
 	if err != nil {
 		return nil, err
 	}
-	ready := &firstLine{line: make(chan string, 1)}
-	s.child, err = containers.StartChild(ctx, containers.ChildSpec{
-		Path: spec.program, Args: []string{"serve", "--addr", "127.0.0.1:0", "--admin", "127.0.0.1:0"},
-		// Not by flags: other users of the machine can read a process's arguments.
-		Env:    slices.Concat(os.Environ(), spec.variables),
-		Stdout: ready, Stderr: s.log,
-	})
-	if err != nil {
+	if err := s.start(ctx); err != nil {
 		return nil, err
 	}
+	return s, s.askSettings(ctx)
+}
+
+// start starts the process and waits until it is ready.
+func (s *referenceServer) start(ctx context.Context) error {
+	ready := &firstLine{line: make(chan string, 1)}
+	child, err := containers.StartChild(ctx, containers.ChildSpec{
+		Path: s.spec.program,
+		Args: []string{"serve", "--addr", cmp.Or(s.spec.addr, "127.0.0.1:0"), "--admin", "127.0.0.1:0"},
+		// Not by flags: other users of the machine can read a process's arguments.
+		Env:    slices.Concat(os.Environ(), s.spec.variables),
+		Stdout: ready, Stderr: s.log, KillAfter: drainLimit,
+	})
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.child = child
+	s.mu.Unlock()
 	select {
 	case line := <-ready.line:
-		if _, err := fmt.Sscanf(line, "serving %s admin %s", &s.url, &s.admin); err != nil {
-			return nil, fmt.Errorf("unexpected first line: %q: %w", line, err)
+		var url, admin string
+		if _, err := fmt.Sscanf(line, "serving %s admin %s", &url, &admin); err != nil {
+			return fmt.Errorf("unexpected first line: %q: %w", line, err)
 		}
-		return s, s.askSettings(ctx)
-	case <-s.child.Done():
-		return nil, fmt.Errorf("it ended: %w\n%s", s.child.Err(), containers.LogTail(spec.log))
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.url, s.admin = url, admin
+		return nil
+	case <-child.Done():
+		return fmt.Errorf("it ended: %w\n%s", child.Err(), containers.LogTail(s.spec.log))
 	case <-time.After(serverStart):
-		return nil, fmt.Errorf("it was not ready after %v\n%s", serverStart, containers.LogTail(spec.log))
+		return fmt.Errorf("it was not ready after %v\n%s", serverStart, containers.LogTail(s.spec.log))
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return ctx.Err()
 	}
+}
+
+// process is the process that serves now, nil before it was started.
+func (s *referenceServer) process() *containers.Child {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.child
 }
 
 // askSettings asks for the settings in force.
@@ -101,12 +134,31 @@ func (s *referenceServer) sample(ctx context.Context) (results.Snapshot, error) 
 	return s.take(ctx, "/snapshot?db=no")
 }
 
+// take asks for an account, to which that of the processes before this one is added. While a fault keeps the server
+// from answering, the account stays as it was.
 func (s *referenceServer) take(ctx context.Context, path string) (results.Snapshot, error) {
-	body, err := fetch(ctx, s.admin+path)
+	s.mu.Lock()
+	frozen := s.frozen
+	s.mu.Unlock()
+	if frozen != nil {
+		return *frozen, nil
+	}
+	return s.ask(ctx, path)
+}
+
+// ask is take of a server that answers.
+func (s *referenceServer) ask(ctx context.Context, path string) (results.Snapshot, error) {
+	s.mu.Lock()
+	admin, before := s.admin, s.before
+	s.mu.Unlock()
+	body, err := fetch(ctx, admin+path)
 	if err != nil {
 		return results.Snapshot{}, err
 	}
 	taken, err := results.ParseSnapshot(body)
+	if err == nil && before != nil {
+		taken, err = taken.Continuing(*before)
+	}
 	if err == nil {
 		s.latest.Store(&taken)
 	}
@@ -116,8 +168,8 @@ func (s *referenceServer) take(ctx context.Context, path string) (results.Snapsh
 // stop stops the server, as far as it was started.
 func (s *referenceServer) stop(ctx context.Context) error {
 	var faults []error
-	if s.child != nil {
-		faults = append(faults, s.child.Stop(ctx))
+	if child := s.process(); child != nil {
+		faults = append(faults, child.Stop(ctx))
 	}
 	if s.log != nil {
 		faults = append(faults, s.log.Close())
@@ -135,6 +187,25 @@ func addressVariables(e *containers.Environment) []string {
 		"HEADROOM_POSTGRES_REPLICA_URL=" + e.ReplicaURL,
 		"HEADROOM_CACHE_URL=" + e.CacheURL,
 	}
+}
+
+// instanceVariables are those of instances that stand side by side: they accept each other's cursors, know that a
+// balancer names their clients, and give it time to notice that they end. What the environment says goes before it.
+func instanceVariables(instances int, balanced bool, cursorKey string) []string {
+	var vars []string
+	set := func(name, value string) {
+		if os.Getenv(name) == "" {
+			vars = append(vars, name+"="+value)
+		}
+	}
+	if instances > 1 {
+		set("HEADROOM_CURSOR_KEY", cursorKey)
+	}
+	if balanced {
+		set("HEADROOM_DRAIN_DELAY", drainDelay.String())
+		set("HEADROOM_TRUSTED_PROXIES", "127.0.0.1")
+	}
+	return vars
 }
 
 // settingVariables are the environment variables of the settings that the scenario gives, in alphabetical order.

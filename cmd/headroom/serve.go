@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
+	"strings"
 
 	"github.com/caarlos0/env/v11"
 	"github.com/spf13/cobra"
 
 	"github.com/policycortex/headroom/containers"
 	"github.com/policycortex/headroom/fixtures"
+	"github.com/policycortex/headroom/scenarios"
 	"github.com/policycortex/headroom/server"
 )
 
@@ -23,6 +26,8 @@ type ownServers struct {
 	Provider  string
 	Replica   bool
 	Resources int
+	Instances int    // of the API
+	Balancer  string // before them; empty without
 }
 
 func newServeCommand() *cobra.Command {
@@ -35,6 +40,7 @@ func newServeCommand() *cobra.Command {
 fixture, and removes the servers at the end. Other settings are environment variables that begin with HEADROOM_: see
 docs/server.md in the source.`,
 		Example: `  headroom serve
+  headroom serve --instances 3 --balancer nginx
   headroom serve --addr 127.0.0.1:9000 --postgres postgres://user:password@127.0.0.1/headroom --cache redis://127.0.0.1:6379/0`,
 		Args: func(c *cobra.Command, args []string) error { return asUsage(cobra.NoArgs(c, args)) },
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -61,6 +67,9 @@ docs/server.md in the source.`,
 				return usageError{errors.New("--with-replica is for servers that serve starts itself: give the " +
 					"address of your replica with --replica")}
 			}
+			if err := own.check(o); err != nil {
+				return err
+			}
 			for _, address := range []string{o.PostgresURL, o.PostgresReplicaURL, o.CacheURL} {
 				redactorOf(c).Learn(address)
 			}
@@ -79,6 +88,11 @@ docs/server.md in the source.`,
 	c.Flags().BoolVar(&own.Replica, "with-replica", false,
 		"also start a streaming replica, if serve starts its own servers")
 	c.Flags().IntVar(&own.Resources, "resources", 5000, "number of resources to load, if serve starts its own Postgres")
+	c.Flags().IntVar(&own.Instances, "instances", 1, "`number` of processes that serve the API, behind a balancer")
+	c.Flags().StringVar(&own.Balancer, "balancer", "", "balancer before the instances, at --addr: nginx or haproxy")
+	// The function cannot fail: the flag was added in the line above.
+	_ = c.RegisterFlagCompletionFunc("balancer",
+		cobra.FixedCompletions(scenarios.Balancers, cobra.ShellCompDirectiveNoFileComp))
 	return c
 }
 
@@ -91,6 +105,53 @@ func addProviderFlag(c *cobra.Command, provider *string) {
 			cobra.ShellCompDirectiveNoFileComp))
 }
 
+// check refuses instances that have no address, and a balancer that there is not.
+func (own ownServers) check(o server.Options) error {
+	switch {
+	case own.Instances < 1 || own.Instances > scenarios.MostInstances:
+		return usageError{fmt.Errorf("--instances must be from 1 to %d", scenarios.MostInstances)}
+	case own.Balancer != "" && !slices.Contains(scenarios.Balancers, own.Balancer):
+		return usageError{fmt.Errorf("--balancer cannot be %q: use %s", own.Balancer,
+			strings.Join(scenarios.Balancers, " or "))}
+	case own.Instances > 1 && own.Balancer == "":
+		return usageError{errors.New("--instances needs --balancer nginx or haproxy, which gives them one address")}
+	case own.Balancer != "" && o.AdminAddr != "":
+		return usageError{errors.New("--admin, or HEADROOM_ADMIN_ADDR, is for one instance: each behind a balancer " +
+			"has an admin listener of its own, which serve prints")}
+	}
+	return nil
+}
+
+// start starts the servers and loads the fixture, or looks at the servers that the options name.
+func (own ownServers) start(ctx context.Context, wErr io.Writer, o server.Options) (_ *containers.Environment,
+	err error,
+) {
+	wanted := containers.Options{
+		Provider: own.Provider, Replica: own.Replica || o.PostgresReplicaURL != "", PostgresURL: o.PostgresURL,
+		ReplicaURL: o.PostgresReplicaURL, CacheURL: o.CacheURL, Balancer: own.Balancer,
+		Progress: func(m string) { fmt.Fprintln(wErr, m) },
+	}
+	if o.PostgresURL != "" {
+		wanted.Provider = "external"
+	}
+	environment, err := containers.Start(ctx, wanted)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range environment.Warnings {
+		fmt.Fprintln(wErr, "warning: "+w)
+	}
+	if o.PostgresURL != "" {
+		return environment, nil
+	}
+	fixture := fixtures.Options{Seed: 1, Resources: own.Resources, Progress: fixtureProgress(wErr)}
+	_, err = fixtures.Load(ctx, environment.PostgresURL, fixture)
+	if err != nil {
+		return nil, errors.Join(err, environment.Stop(ctx))
+	}
+	return environment, nil
+}
+
 func serve(ctx context.Context, w, wErr io.Writer, o server.Options, own ownServers) (err error) {
 	if err := o.Check(); err != nil { // before servers are started in vain
 		return usageError{err}
@@ -98,23 +159,17 @@ func serve(ctx context.Context, w, wErr io.Writer, o server.Options, own ownServ
 	if err := server.CheckAddresses(ctx, o); err != nil {
 		return err
 	}
-	if o.PostgresURL == "" {
-		environment, err := containers.Start(ctx, containers.Options{
-			Provider: own.Provider, Replica: own.Replica, Progress: func(m string) { fmt.Fprintln(wErr, m) },
-		})
-		if err != nil {
-			return err
-		}
-		for _, w := range environment.Warnings {
-			fmt.Fprintln(wErr, "warning: "+w)
+	if o.PostgresURL == "" || own.Balancer != "" {
+		environment, errStart := own.start(ctx, wErr, o)
+		if errStart != nil {
+			return errStart
 		}
 		defer func() { err = errors.Join(err, environment.Stop(ctx)) }()
+		if own.Balancer != "" {
+			return serveBalanced(ctx, w, wErr, o.Addr, own.Instances, environment)
+		}
 		o.PostgresURL, o.PostgresReplicaURL, o.CacheURL = environment.PostgresURL, environment.ReplicaURL,
 			environment.CacheURL
-		fixture := fixtures.Options{Seed: 1, Resources: own.Resources, Progress: fixtureProgress(wErr)}
-		if _, err := fixtures.Load(ctx, o.PostgresURL, fixture); err != nil {
-			return err
-		}
 	}
 	return server.Run(ctx, o, func(addr, admin string) { fmt.Fprintf(w, readyFormat, addr, admin) })
 }

@@ -1,10 +1,17 @@
 package main
 
 import (
+	"bufio"
+	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"os"
+	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // TestServeLooksBeforeItStartsServers: what will not do is said before Postgres and a fixture are there.
@@ -45,5 +52,107 @@ func TestServeLooksBeforeItStartsServers(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestServeBalanced: two instances serve at one address. One that is killed takes no request with it and is started
+// again, and nothing is left at the end.
+func TestServeBalanced(t *testing.T) {
+	t.Parallel()
+	needBalancer(t, "nginx")
+	p := headroom(t, "serve", "--provider", "process", "--resources", "10", "--addr", "127.0.0.1:0", "--instances", "2",
+		"--balancer", "nginx")
+	p.Stdout = nil
+	stdout, err := p.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Process.Kill() })
+	var url string
+	lines := bufio.NewReader(stdout)
+	if _, err := fmt.Fscanf(lines, "serving %s by nginx", &url); err != nil {
+		t.Fatalf("%v\n%s", err, &p.stderr)
+	}
+	go io.Copy(io.Discard, lines)
+	answers := func() (instance string) {
+		resp, err := http.Get(url + "/readyz")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			t.Errorf("status %d", resp.StatusCode)
+		}
+		return resp.Header.Get("X-Instance")
+	}
+	awaitBoth := func() {
+		t.Helper()
+		seen := map[string]bool{}
+		for deadline := time.Now().Add(time.Minute); len(seen) < 2; {
+			if time.Now().After(deadline) {
+				t.Fatalf("only %v answered", seen)
+			}
+			seen[answers()] = true
+		}
+		if !seen["1"] || !seen["2"] {
+			t.Errorf("the instances call themselves %v", seen)
+		}
+	}
+	awaitBoth()
+	killed := instancesOf(t, p.Process.Pid)
+	if len(killed) != 2 {
+		t.Fatalf("instances %v", killed)
+	}
+	for _, pid := range killed {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		awaitBoth()
+		time.Sleep(settleTime) // the balancer is to have it back before the other one goes
+	}
+	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Wait(); err != nil {
+		t.Errorf("it ended with %v\n%s", err, &p.stderr)
+	}
+	says(t, p.stderr.String(), "instance 1 ended", "instance 2 ended", "is started again")
+	if resp, err := http.Get(url); err == nil {
+		resp.Body.Close()
+		t.Error("somebody still listens")
+	}
+}
+
+// instancesOf are the processes of the reference server that a process has started.
+func instancesOf(t *testing.T, parent int) (pids []int) {
+	t.Helper()
+	out, err := exec.Command("ps", "-A", "-ww", "-o", "pid=,ppid=,args=").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(out)) {
+		var pid, its int
+		if _, err := fmt.Sscan(line, &pid, &its); err == nil && its == parent &&
+			strings.Contains(line, " serve --addr ") {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+func TestServeRefusesInstancesWithoutAnAddress(t *testing.T) {
+	t.Parallel()
+	for want, args := range map[string][]string{
+		"--instances needs --balancer": {"--instances", "2"},
+		"use nginx or haproxy":         {"--balancer", "envoy"},
+		"must be from 1 to 64":         {"--instances", "65", "--balancer", "nginx"},
+		"has an admin listener of its": {"--balancer", "nginx", "--admin", "127.0.0.1:0"},
+	} {
+		p := headroom(t, append([]string{"serve"}, args...)...)
+		p.exits(t, exitUsage)
+		says(t, p.stderr.String(), want)
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/policycortex/headroom/containers"
 	"github.com/policycortex/headroom/fixtures"
 	"github.com/policycortex/headroom/loadgen/request"
+	"github.com/policycortex/headroom/reports"
 	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/scenarios"
 	"github.com/policycortex/headroom/server"
@@ -72,8 +73,15 @@ func (r *runner) startSystem(ctx context.Context, plan *scenarios.Plan, dir stri
 	say(fixtureSummary(loaded))
 	s.keys = fixtureKeys(fixture)
 	settings := serverSettings(plan)
-	if err := s.startServers(ctx, settings, plan.Environment.Instances, dir); err != nil {
+	if err := s.startServers(ctx, settings, plan, dir); err != nil {
 		return nil, err
+	}
+	if plan.Environment.Balancer != "" {
+		if err := s.startBalancer(ctx); err != nil {
+			return nil, err
+		}
+		say(fmt.Sprintf("balancer: %s %s at %s, before %s", s.environment.Balancer.Name, s.environment.Balancer.Version,
+			s.url, reports.Plural(len(s.servers), "instance")))
 	}
 	s.describe(plan, settings, loaded)
 	return s, nil
@@ -120,6 +128,7 @@ func (r *runner) environmentOptions(plan *scenarios.Plan) containers.Options {
 		Provider: r.provider, PostgresImage: plan.Environment.PostgresImage, CacheImage: plan.Environment.CacheImage,
 		Replica: plan.Environment.Replica || r.replica != "", PostgresURL: r.postgres, ReplicaURL: r.replica,
 		CacheURL: r.cache, PostgresSettings: plan.Environment.Postgres,
+		Balancer: plan.Environment.Balancer, BalancerImage: plan.Environment.BalancerImage,
 		Progress: func(m string) { fmt.Fprintln(r.progress, m) },
 	}
 }
@@ -146,6 +155,9 @@ func environmentLine(e *containers.Environment) string {
 // checkFaults fails before the load if the environment cannot inject the faults of the scenario.
 func (s *system) checkFaults(faults []scenarios.Fault) error {
 	for _, f := range faults {
+		if isOfInstance(f) {
+			continue // they are processes of this program, whatever the provider
+		}
 		if err := s.environment.CheckFault(containers.Target(f.Target), containers.Action(f.Action)); err != nil {
 			return err
 		}
@@ -154,19 +166,27 @@ func (s *system) checkFaults(faults []scenarios.Fault) error {
 }
 
 func (s *system) fault(ctx context.Context, f scenarios.Fault) error {
+	if isOfInstance(f) {
+		return s.servers.fault(ctx, f)
+	}
 	return s.environment.Fault(ctx, containers.Target(f.Target), containers.Action(f.Action))
 }
 
 // startServers starts the instances of the reference server.
-func (s *system) startServers(ctx context.Context, settings scenarios.ServerSettings, instances int, dir string) error {
+func (s *system) startServers(ctx context.Context, settings scenarios.ServerSettings, plan *scenarios.Plan,
+	dir string,
+) error {
 	self, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("start the reference server: %w", err)
 	}
+	e := plan.Environment
+	cursorKey := fmt.Sprintf("cursors-of-a-run-with-seed-%020d", plan.Seed) // runs of one seed have the same settings
 	s.servers, err = startReferences(ctx, referenceSpec{
 		program: self, log: filepath.Join(dir, "server.log"),
-		variables: slices.Concat(addressVariables(s.environment), settingVariables(settings)),
-	}, instances)
+		variables: slices.Concat(addressVariables(s.environment), settingVariables(settings),
+			instanceVariables(e.Instances, e.Balancer != "", cursorKey)),
+	}, e.Instances)
 	if err != nil {
 		return err
 	}
@@ -181,6 +201,15 @@ func (s *system) startServers(ctx context.Context, settings scenarios.ServerSett
 	return nil
 }
 
+// startBalancer starts the balancer before the instances, which gets the load in their place.
+func (s *system) startBalancer(ctx context.Context) error {
+	if err := s.environment.StartBalancer(ctx, s.servers.behind("")); err != nil {
+		return err
+	}
+	s.isAt([]string{s.environment.BalancerURL})
+	return nil
+}
+
 // describe completes the record of a reference system.
 func (s *system) describe(plan *scenarios.Plan, settings scenarios.ServerSettings, fixture fixtures.Summary) {
 	e := s.environment
@@ -188,9 +217,9 @@ func (s *system) describe(plan *scenarios.Plan, settings scenarios.ServerSetting
 	for _, known := range []struct {
 		role   string
 		server containers.Server
-	}{{"postgres", e.Postgres}, {"replica", e.Replica}, {"cache", e.Cache}} {
+	}{{"balancer", e.Balancer}, {"postgres", e.Postgres}, {"replica", e.Replica}, {"cache", e.Cache}} {
 		server := known.server
-		if server.Name == "" { // there is no replica
+		if server.Name == "" { // there is none
 			continue
 		}
 		s.record.Servers = append(s.record.Servers, results.Server{
@@ -204,6 +233,9 @@ func (s *system) describe(plan *scenarios.Plan, settings scenarios.ServerSetting
 	}
 	for _, v := range settingVariables(settings) {
 		s.record.Settings = append(s.record.Settings, "server "+v)
+	}
+	if e.Balancer.Name != "" { // else the addresses say how many there are
+		s.record.Settings = append(s.record.Settings, fmt.Sprintf("instances=%d", plan.Environment.Instances))
 	}
 	s.record.Fixture = fmt.Sprintf("%d resources, seed %d", fixture.Resources, plan.Seed)
 }

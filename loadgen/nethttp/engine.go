@@ -42,6 +42,7 @@ type Engine struct {
 	timing    *arrival.Timing
 	requests  *request.Set
 	target    []string
+	named     bool // answers name the instance behind the only one, and the load is told apart by that
 	proxy     string
 	transport http.RoundTripper // in tests; else nil
 	workers   int64
@@ -66,7 +67,7 @@ func New(c Config) *Engine {
 	e := &Engine{
 		timing: c.Timing, requests: c.Requests, target: c.Target, proxy: c.Proxy, workers: int64(c.Timing.Users),
 		recorder: c.Collector.NewRecorder(), exchanges: map[uint64]*exchange{},
-		busy: make([]int, len(c.Target)),
+		busy: make([]int, len(c.Target)), named: len(c.Target) == 1 && c.Collector.ByInstance(),
 	}
 	if c.Timing.Think != nil {
 		e.crowd = newCrowd(c.Timing.Think, c.Timing.Users)
@@ -233,6 +234,7 @@ func (e *Engine) RoundTrip(numbered *http.Request) (*http.Response, error) {
 	e.recorder.SetInFlight(e.inFlight.Add(1))
 	x := e.newExchange(number)
 	x.start(e.requests.Draw(e.timing.Shard.Iteration(int64(number))))
+	x.outcome.Instance = e.sentTo(x)
 	req, err := e.client.request(&x.draw, x.to)
 	e.begin(x)
 	if err != nil {
@@ -274,11 +276,19 @@ func (e *Engine) newExchange(number uint64) *exchange {
 	if n := len(e.spare); n > 0 {
 		x, e.spare = e.spare[n-1], e.spare[:n-1]
 	} else {
-		x = &exchange{}
+		x = &exchange{named: e.named}
 	}
 	x.to = e.nextInstance(number)
 	e.exchanges[number] = x
 	return x
+}
+
+// sentTo is the number, from 1, of the instance that an exchange is with; 0 where what answers is not known yet.
+func (e *Engine) sentTo(x *exchange) int {
+	if len(e.target) == 1 {
+		return 0
+	}
+	return x.to + 1
 }
 
 // nextInstance takes the instance that vegeta's request of that number goes to. Those of an open load go to one after
@@ -379,6 +389,7 @@ func (e *Engine) follow(x *exchange) (goesOn bool) {
 	req, err := e.client.request(&x.draw, x.to)
 	x.outcome = record.Outcome{
 		Request: x.draw.Request, Iteration: x.draw.N, Texts: &x.texts, Intended: before, Sent: time.Since(e.start),
+		Instance: e.sentTo(x),
 	}
 	if err == nil {
 		err = e.fetch(x, req)

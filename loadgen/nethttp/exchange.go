@@ -12,7 +12,8 @@ import (
 // exchange is a request, its answer, and what became of them; of a flow, those of one step after the other.
 type exchange struct {
 	draw     request.Draw
-	to       int // the instance of the target
+	to       int  // the instance of the target
+	named    bool // the answer names the instance behind it, and the load is told apart by that
 	outcome  record.Outcome
 	answer   request.Answer
 	texts    request.Texts
@@ -34,6 +35,9 @@ func (x *exchange) start(d request.Draw) {
 // begin takes the head of an answer.
 func (x *exchange) begin(resp *http.Response, requests *request.Set) {
 	x.outcome.Status, x.outcome.Cache = resp.StatusCode, record.CacheOf([]byte(resp.Header.Get("X-Cache")))
+	if x.named {
+		x.outcome.Instance = record.InstanceOf(resp.Header.Get(record.InstanceHeader))
+	}
 	x.size, x.ended, x.failing = 0, false, !request.Expected(requests.Plan(x.outcome.Request), resp.StatusCode)
 	x.answer.Start(requests.Inspection(x.outcome.Request))
 	x.answer.TakeHeaders(resp.Header)

@@ -3,6 +3,7 @@ package record
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -22,6 +23,7 @@ type Collector struct {
 	timing     *arrival.Timing
 	requests   *request.Set // nil in tests of the collector alone
 	stages     arrival.Stages
+	instances  int // of the service, that are told apart; 0 where they are not
 	thresholds []thresholdData
 
 	exchange  sync.Mutex // held for moments only: the loops wait for it
@@ -60,23 +62,35 @@ func New(plan *scenarios.Plan, s *scenarios.Scenario, timing *arrival.Timing, re
 	if s.AutoWarmup {
 		c.warming = &judge.Warming{}
 	}
+	if plan.ByInstance() {
+		c.instances = plan.Instances()
+	}
 	for i := range s.Requests {
 		for _, stage := range c.stages.Names {
-			c.series = append(c.series, newSeries(plan, s, &s.Requests[i], stage))
+			for instance := range c.instances + 1 {
+				c.series = append(c.series, newSeries(plan, s, &s.Requests[i], stage, instance))
+			}
 		}
 	}
 	c.thresholds = newThresholdData(plan, c.load, c.series)
 	return c
 }
 
-func newSeries(plan *scenarios.Plan, s *scenarios.Scenario, q *scenarios.Request, stage string) *results.Series {
+// newSeries is that of a request in a stage, answered by an instance; 0 for none that is known.
+func newSeries(plan *scenarios.Plan, s *scenarios.Scenario, q *scenarios.Request, stage string,
+	instance int,
+) *results.Series {
+	tags := plan.TagsOf(s, q, stage)
+	if instance > 0 {
+		tags[scenarios.InstanceTag] = strconv.Itoa(instance)
+	}
 	wanted := ""
 	if len(q.ExpectedStatus) > 0 {
 		wanted = request.ExpectedText(q)
 	}
 	return &results.Series{
-		Scenario: s.Name, Name: q.Name, Method: q.Method, Stage: stage, Expected: wanted,
-		Tags:     plan.TagsOf(s, q, stage),
+		Scenario: s.Name, Name: q.Name, Method: q.Method, Stage: stage, Instance: instance, Expected: wanted,
+		Tags:     tags,
 		Statuses: map[int]int64{}, Errors: map[string]int64{}, ErrorSamples: map[string]string{},
 		Response: results.NewHistogram(), Service: results.NewHistogram(), Checks: checksOf(q.Checks),
 	}
@@ -154,8 +168,8 @@ func (c *Collector) flush(loops []*second, partial bool) {
 			Scenario: c.scenario.Name, Request: c.scenario.Requests[i].Name, Second: c.next,
 			Warmup: warmup, Partial: partial,
 		}
-		for k := range c.stages.Names {
-			c.flushSeries(&p, i*len(c.stages.Names)+k, i, loops)
+		for k := range c.perRequest() {
+			c.flushSeries(&p, i*c.perRequest()+k, i, loops)
 		}
 		all.Requests += p.Requests
 		all.Failed += p.Failed
@@ -200,8 +214,8 @@ func (c *Collector) add(s *second) {
 	c.merge(c.load.OwnLag, s.ownLag)
 }
 
-// flushSeries adds what the loops counted of one series, of a request in a stage, to the series and to the request's
-// point, whose response times it leaves in c.each.
+// flushSeries adds what the loops counted of one series, of a request in a stage by an instance, to the series and to
+// the request's point, whose response times it leaves in c.each.
 func (c *Collector) flushSeries(p *results.Point, series, request int, loops []*second) {
 	for _, s := range loops {
 		of := &s.series[series]
@@ -210,7 +224,7 @@ func (c *Collector) flushSeries(p *results.Point, series, request int, loops []*
 		c.merge(c.each, of.response)
 		c.merge(c.each, of.early)
 		if of.lastAnswer > 0 {
-			c.noteAnswer(series%len(c.stages.Names), (c.scenario.StartTime + of.lastAnswer).Seconds())
+			c.noteAnswer(series%c.perRequest()/(c.instances+1), (c.scenario.StartTime + of.lastAnswer).Seconds())
 		}
 		for _, t := range c.thresholds {
 			c.note(t.add(series, of))
@@ -317,7 +331,7 @@ func (c *Collector) Finish(planned, measuredPlanned int64, ended time.Duration) 
 	}
 	if !c.timing.Open() {
 		for i, s := range c.series {
-			if c.scenario.Requests[i/len(c.stages.Names)].Step == 0 {
+			if c.scenario.Requests[i/c.perRequest()].Step == 0 {
 				measuredPlanned += s.Requests
 			}
 		}

@@ -19,6 +19,7 @@ type Outcome struct {
 	Sent          time.Duration
 	Done          time.Duration
 	Status        int    // 0 to 999
+	Instance      int    // that answered or was asked, from 1; 0 where that is not known or not asked for
 	ErrorClass    string // empty when an answer came whole
 	ErrorText     string
 	Cache         CacheAnswer
@@ -114,7 +115,7 @@ func (r *Recorder) Record(o *Outcome) {
 	}
 	s.written = true
 	failed := o.ErrorClass != "" || o.Found.Extraction != "" || !request.Expected(plan, o.Status)
-	series := r.collector.SeriesOf(o.Request, o.Intended)
+	series := r.collector.SeriesOf(o.Request, o.Intended, o.Instance)
 	c := &s.series[series]
 	if plan.Step == 0 { // the later steps of a flow belong to its one iteration
 		s.sent++
@@ -231,7 +232,7 @@ func (r *Recorder) Skip(failed int, now time.Duration) {
 		return
 	}
 	for i := failed + 1; i < len(r.scenario.Requests) && r.scenario.Requests[i].Step > 0; i++ {
-		r.second.series[r.collector.SeriesOf(i, now)].skipped++
+		r.second.series[r.collector.SeriesOf(i, now, 0)].skipped++
 		r.second.written = true
 	}
 }

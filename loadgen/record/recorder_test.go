@@ -287,8 +287,69 @@ func TestStagesAreToldApart(t *testing.T) {
 func TestSeriesSaysWhatIsExpected(t *testing.T) {
 	for want, statuses := range map[string][]int{"": nil, "201": {201}, "201, 204": {201, 204}} {
 		q := scenarios.Request{Name: "put", Method: "PUT", ExpectedStatus: statuses}
-		if s := newSeries(&scenarios.Plan{}, &scenarios.Scenario{Name: "s"}, &q, ""); s.Expected != want {
+		if s := newSeries(&scenarios.Plan{}, &scenarios.Scenario{Name: "s"}, &q, "", 0); s.Expected != want {
 			t.Errorf("%v: %q", statuses, s.Expected)
+		}
+	}
+}
+
+// TestInstanceSeries: each stage of each request has a series for each instance, and one for none.
+func TestInstanceSeries(t *testing.T) {
+	s := scenarios.Scenario{
+		Load: scenarios.RampingRate{StartRate: 100, Stages: []scenarios.Stage{
+			{Target: 100, Duration: time.Second, Name: "first"}, {Target: 100, Duration: time.Second, Name: "second"},
+		}},
+		Requests: []scenarios.Request{
+			{Name: "a", Weight: 1, Method: "GET", Timeout: time.Second},
+			{Name: "b", Weight: 1, Method: "GET", Timeout: time.Second},
+		},
+	}
+	plan := planOf(s)
+	plan.Environment.Instances = 2
+	plan.Thresholds = []scenarios.Threshold{{
+		Metric: scenarios.HTTPReqDuration, Selector: map[string]string{"instance": "2"},
+		Aggregation: scenarios.Aggregation{Name: "p", Percentile: 95},
+	}}
+	c := collectorOf(plan)
+	if !c.ByInstance() || len(c.series) != 12 {
+		t.Fatalf("%d series", len(c.series))
+	}
+	r := c.NewRecorder()
+	for instance, n := range map[int]int{0: 1, 1: 2, 2: 3, 3: 4} {
+		for range n {
+			at := 1200 * time.Millisecond
+			r.Record(&Outcome{Request: 1, Intended: at, Sent: at, Done: at + 1, Status: 200, Instance: instance})
+		}
+	}
+	r.Close()
+	c.Finish(10, 10, 2*time.Second)
+	m := &results.Measurements{}
+	if err := c.AddTo(m); err != nil {
+		t.Fatal(err)
+	}
+	for _, of := range m.Series {
+		want := int64(0)
+		if of.Name == "b" && of.Stage == "second" {
+			want = []int64{5, 2, 3}[of.Instance] // what names an instance that there is not counts as none
+		}
+		if of.Requests != want || (of.Tags["instance"] != "") != (of.Instance > 0) {
+			t.Errorf("%s in %s by %d: %d requests, want %d; tags %v", of.Name, of.Stage, of.Instance, of.Requests, want,
+				of.Tags)
+		}
+	}
+	sum, err := m.Summarize(map[string]string{"instance": "2"})
+	if err != nil || sum.Requests != 3 || len(m.TimeBlocks) != 1 {
+		t.Errorf("%+v, %v, %d time blocks", sum, err, len(m.TimeBlocks))
+	}
+	if last := m.Loads[0].Stages; last[0].LastAnswer != 0 || last[1].LastAnswer == 0 {
+		t.Errorf("stages %+v", last)
+	}
+}
+
+func TestInstanceOf(t *testing.T) {
+	for header, want := range map[string]int{"": 0, "1": 1, "64": 64, "web-1": 0, "-1": 0, "9999999999999999999": 0} {
+		if got := InstanceOf(header); got != want || InstanceOf([]byte(header)) != want {
+			t.Errorf("%q is %d, want %d", header, got, want)
 		}
 	}
 }

@@ -38,11 +38,21 @@ func (c *Collector) noteAnswer(kind int, at float64) {
 	}
 }
 
-// SeriesOf is the index of the series of a request that is meant to be sent at an instant since the scenario's start.
-func (c *Collector) SeriesOf(request int, intended time.Duration) int {
-	kinds := len(c.stages.Names)
-	if kinds == 1 {
-		return request
+// perRequest is the number of series of each request.
+func (c *Collector) perRequest() int { return len(c.stages.Names) * (c.instances + 1) }
+
+// SeriesOf is the index of the series of a request that is meant to be sent at an instant since the scenario's start
+// and was answered by an instance; 0 for none that is known.
+func (c *Collector) SeriesOf(request int, intended time.Duration, instance int) int {
+	at := request
+	if kinds := len(c.stages.Names); kinds > 1 {
+		at = request*kinds + c.stages.KindAt(intended)
 	}
-	return request*kinds + c.stages.KindAt(intended)
+	switch {
+	case c.instances == 0:
+		return at
+	case instance > c.instances:
+		instance = 0
+	}
+	return at*(c.instances+1) + instance
 }

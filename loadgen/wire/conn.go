@@ -18,7 +18,9 @@ type conn struct {
 	state  connState
 	parser http1.Parser
 
-	instance int // of the target, that it leads to
+	instance int  // of the target, that it leads to
+	named    bool // answers name the instance behind it, and the load is told apart by that
+	answerer int  // the instance that answers the request, from 1; 0 where that is not known
 
 	draw                     request.Draw
 	intended, sent, deadline time.Duration
@@ -48,6 +50,9 @@ func (c *conn) header(name, value []byte) {
 	if c.cacheLen == 0 && http1.Is(name, "x-cache") { // of several the first counts
 		c.cacheLen = copy(c.cache[:], value)
 	}
+	if c.named && http1.Is(name, record.InstanceHeader) {
+		c.answerer = record.InstanceOf(value)
+	}
 	if c.answer.Inspected() {
 		c.answer.Header(name, value)
 	}
@@ -67,7 +72,10 @@ func (l *loop) headRead(c *conn, head []byte) {
 
 // expect makes the connection ready for the answer to its request.
 func (l *loop) expect(c *conn) {
-	c.cacheLen = 0
+	c.cacheLen, c.answerer = 0, 0
+	if len(l.instances) > 1 {
+		c.answerer = c.instance + 1
+	}
 	c.parser.Start(l.requests.Method(&c.draw) == http.MethodHead)
 	c.parser.OnBody = nil
 	c.answer.Start(l.requests.Inspection(c.draw.Request))
@@ -137,8 +145,9 @@ func (l *loop) complete(c *conn, keep bool) {
 	l.clock()
 	o := record.Outcome{
 		Request: c.draw.Request, Intended: c.intended, Sent: c.sent, Done: l.now, Status: c.parser.Status,
-		Cache: record.CacheOf(c.cache[:c.cacheLen]), SentBytes: int64(c.bodyBytes), ReceivedBytes: c.parser.Body,
-		Iteration: c.draw.N, Texts: &c.texts, Answer: &c.answer,
+		Instance: c.answerer, Cache: record.CacheOf(c.cache[:c.cacheLen]), SentBytes: int64(c.bodyBytes),
+		ReceivedBytes: c.parser.Body,
+		Iteration:     c.draw.N, Texts: &c.texts, Answer: &c.answer,
 	}
 	var goesOn bool
 	o.Found, goesOn = l.requests.Inspect(&c.answer, o.Request, o.Status, o.ReceivedBytes, &c.texts)
@@ -170,8 +179,7 @@ func (l *loop) fail(c *conn, class, text string) {
 	l.clock()
 	o := record.Outcome{
 		Request: c.draw.Request, Intended: c.intended, Sent: c.sent, Done: l.now, ErrorClass: class, ErrorText: text,
-		Iteration: c.draw.N, Texts: &c.texts,
-		ReceivedBytes: c.parser.Body,
+		Instance: c.answerer, Iteration: c.draw.N, Texts: &c.texts, ReceivedBytes: c.parser.Body,
 	}
 	if c.state != connConnecting {
 		o.SentBytes = int64(c.bodyBytes)

@@ -47,6 +47,7 @@ type loop struct {
 	pacing   scenarios.Pacing
 
 	instances []instance // of the target
+	named     bool       // answers name the instance behind the only one, and the load is told apart by that
 	turn      int        // the instance that the next iteration of an open load goes to; that which users go to first
 
 	// next is the iteration that is due next, dueAt its intended instant; step is the number of loops times that of
@@ -94,6 +95,7 @@ func newLoop(c *Config, index int) (*loop, error) {
 			address: p.address, render: request.NewRenderer(c.Requests, p.url),
 		})
 	}
+	l.named = len(l.instances) == 1 && c.Collector.ByInstance()
 	l.turn = firstInstance(t, index, c.Loops) % len(l.instances)
 	shortest := time.Minute
 	for i := range c.Requests.Len() {
@@ -240,7 +242,7 @@ func (l *loop) take() *conn {
 		c.instance = at
 		return c
 	}
-	c := &conn{slot: int32(len(l.conns)), instance: at, fd: -1}
+	c := &conn{slot: int32(len(l.conns)), instance: at, named: l.named, fd: -1}
 	c.parser.OnHeader, c.parser.OnHead = c.header, func(head []byte) { l.headRead(c, head) }
 	c.keep, c.keepBeginning = c.answer.Piece, c.answer.Beginning
 	l.conns = append(l.conns, c)

@@ -33,8 +33,33 @@ func fullSeconds(blocks []block) (seconds int) {
 	return seconds
 }
 
-// blocksOf divides the full measured seconds of the selected series into at most [stats.MaxBlocks] equal blocks.
+// splitsRequests reports whether series leave out instances of the requests that they are of. The seconds that are
+// saved are of all instances.
+func splitsRequests(m *results.Measurements, selected []*results.Series) bool {
+	of := func(s *results.Series) [3]string { return [3]string{s.Scenario, s.Name, s.Stage} }
+	parts := map[[3]string]int{}
+	for _, s := range selected {
+		parts[of(s)]++
+	}
+	for _, s := range m.Series {
+		if _, some := parts[of(s)]; some {
+			parts[of(s)]--
+		}
+	}
+	for _, left := range parts {
+		if left != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// blocksOf divides the full measured seconds of the selected series into at most [stats.MaxBlocks] equal blocks. There
+// are none of single instances.
 func blocksOf(m *results.Measurements, selected []*results.Series) []block {
+	if splitsRequests(m, selected) {
+		return nil
+	}
 	seconds := map[int][]results.Point{}
 	for _, l := range m.Loads {
 		for _, span := range l.Measured(selected) {

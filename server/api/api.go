@@ -153,7 +153,16 @@ func newPipeline(o Options, m *metrics) *pipeline {
 }
 
 // ServeHTTP implements http.Handler.
-func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.engine.ServeHTTP(w, r) }
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if a.draining.Load() {
+		w.Header()["Connection"] = closing
+	}
+	a.engine.ServeHTTP(w, r)
+}
 
-// Drain makes /readyz report that this server is shutting down. It still answers requests.
+// closing ends a connection after the answer.
+var closing = []string{"close"}
+
+// Drain makes /readyz report that this server is shutting down. It still answers requests, each as the last one of its
+// connection, so that a client whose connections are kept opens its next ones elsewhere.
 func (a *API) Drain() { a.draining.Store(true) }
