@@ -70,7 +70,7 @@ func Run(ctx context.Context, o Options, ready func(addr, adminAddr string)) err
 		o.Logger.Warn("requests are slowed down on purpose", "cpu", slowdown.CPU, "delay", slowdown.Delay,
 			"one_in", max(slowdown.Every, 1))
 	}
-	public, err := listenPublic(ctx, o, newHTTPServer(o.slowdown().Wrap(handler), o.Logger))
+	public, err := listenPublic(ctx, o, newHTTPServer(newSite(o, o.slowdown().Wrap(handler), db), o.Logger))
 	if err != nil {
 		return err
 	}
