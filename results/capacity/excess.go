@@ -3,6 +3,7 @@ package capacity
 import (
 	"math"
 	"slices"
+	"sync"
 
 	"gonum.org/v1/gonum/mathext"
 )
@@ -51,13 +52,30 @@ func meanIndex(mean float64) int {
 	return int(min(max(at+0.5, 0), float64(meanPoints-1)))
 }
 
-// likelihoods are the logarithms of the probabilities of what a trial came to, by scatter, lapse, and mean.
-func likelihoods(t Trial) (table [][][]float64) {
-	class := classOf(t)
+// likelihood has the logarithms of the probabilities of what a trial came to, by scatter, lapse, and mean.
+type likelihood [][][]float64
+
+// likelihoodOf is that of a trial. The caller changes nothing in it.
+func likelihoodOf(t Trial) likelihood {
+	if t.May == 0 {
+		return ofMany[classOf(t)]()
+	}
+	return newLikelihood(classOf(t), t.May)
+}
+
+// ofMany are those of trials of which it is not known how many requests may miss, by class.
+var ofMany = func() (all [allClasses]func() likelihood) {
+	for class := range all {
+		all[class] = sync.OnceValue(func() likelihood { return newLikelihood(class, 0) })
+	}
+	return all
+}()
+
+func newLikelihood(class int, may float64) (table likelihood) {
 	for _, shape := range scatters {
 		of := make([][]float64, len(lapses))
 		for m := range meanPoints {
-			share := classShare(class, shape, math.Exp(float64(m)*logMeanStep-logMeanRange), t.May)
+			share := classShare(class, shape, math.Exp(float64(m)*logMeanStep-logMeanRange), may)
 			for e, lapse := range lapses {
 				of[e] = append(of[e], math.Log((1-lapse-lucky)*share+lapse*badShare[class]+lucky*goodShare[class]))
 			}

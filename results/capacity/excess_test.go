@@ -34,11 +34,11 @@ func TestClasses(t *testing.T) {
 // TestLikelihoods: the probabilities of all classes sum up to 1, and far from the limit trials are what they should be.
 func TestLikelihoods(t *testing.T) {
 	for _, may := range []float64{0, 0.3, 40} {
-		good, bad := likelihoods(Trial{May: may}), likelihoods(Trial{May: may, Bad: true})
-		sums := likelihoods(Trial{May: may, Excess: new(0.0)})
+		good, bad := newLikelihood(anyGood, may), newLikelihood(anyBad, may)
+		sums := newLikelihood(0, may)
 		for c := 1; c < len(classes); c++ {
 			excess := min(classes[c], 1e9)
-			byClass := likelihoods(Trial{May: may, Excess: &excess, Bad: c >= goodClasses})
+			byClass := likelihoodOf(Trial{May: may, Excess: &excess, Bad: c >= goodClasses})
 			for a, of := range byClass {
 				for e, log := range of {
 					for m, l := range log {
@@ -70,7 +70,7 @@ func TestLikelihoods(t *testing.T) {
 
 // TestFewMayMiss: where one request in three trials may miss, trials without any say little.
 func TestFewMayMiss(t *testing.T) {
-	none := likelihoods(Trial{Excess: new(0.0), May: 0.3})
+	none := likelihoodOf(Trial{Excess: new(0.0), May: 0.3})
 	at := meanIndex(2)
 	for a, shape := range scatters {
 		want := math.Pow(shape/(shape+2*0.3), shape) // no event of a negative binomial distribution

@@ -30,10 +30,11 @@ type Trial struct {
 // (1995), 2503-2522) with lapses (F. A. Wichmann, N. J. Hill, Perception & Psychophysics 63 (2001), 1293-1313), with a
 // response that is more than yes or no.
 type Posterior struct {
-	rates   []float64 // the grid of R*, ascending, at equal distances of the logarithm
-	cells   []cell
-	trials  []Trial
-	density []float64 // of rates
+	rates       []float64 // the grid of R*, ascending, at equal distances of the logarithm
+	cells       []cell
+	trials      []Trial
+	likelihoods []likelihood // of the trials
+	density     []float64    // of rates
 }
 
 // cell is a hypothesis on everything but R*, with the logarithms of the probabilities for each R*.
@@ -78,8 +79,26 @@ func NewPosterior(low, high float64) (*Posterior, error) {
 
 // Add takes a trial into account.
 func (p *Posterior) Add(t Trial) {
-	p.trials = append(p.trials, t)
-	likelihood := likelihoods(t)
+	p.add(t, likelihoodOf(t))
+	p.integrate()
+}
+
+// over is what the same trials say where the capacity lies between two other rates.
+func (p *Posterior) over(low, high float64) (*Posterior, error) {
+	other, err := NewPosterior(low, high)
+	if err != nil {
+		return nil, err
+	}
+	for i, t := range p.trials {
+		other.add(t, p.likelihoods[i])
+	}
+	other.integrate()
+	return other, nil
+}
+
+// add is Add without the sums.
+func (p *Posterior) add(t Trial, l likelihood) {
+	p.trials, p.likelihoods = append(p.trials, t), append(p.likelihoods, l)
 	var means []int // of the excess, for each R*, as an index of the table
 	for n, c := range p.cells {
 		if n == 0 || c.sharpness != p.cells[n-1].sharpness || c.floor != p.cells[n-1].floor {
@@ -88,12 +107,11 @@ func (p *Posterior) Add(t Trial) {
 				means = append(means, meanIndex(c.floor+(1-c.floor)*math.Pow(t.Rate/r, c.sharpness)))
 			}
 		}
-		log := likelihood[c.scatter][c.lapse]
+		log := l[c.scatter][c.lapse]
 		for i, m := range means {
 			c.log[i] += log[m]
 		}
 	}
-	p.integrate()
 }
 
 // integrate sums up the probabilities of each R* over the cells.

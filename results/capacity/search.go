@@ -147,12 +147,9 @@ func (s *Search) widen() {
 	if low == s.low && high == s.high {
 		return
 	}
-	wide, err := NewPosterior(low, high)
+	wide, err := s.posterior.over(low, high)
 	if err != nil {
 		return // not with ends that were moved apart
-	}
-	for _, t := range s.posterior.Trials() {
-		wide.Add(t)
 	}
 	s.low, s.high, s.posterior = low, high, wide
 }

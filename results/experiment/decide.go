@@ -40,6 +40,7 @@ type Test struct {
 	rule   Rule
 	design Design
 	levels levels
+	bounds []bounds // of each look
 }
 
 // levels are the nominal levels of the looks: of failing, by one less than the number of gates that share alpha, and of
@@ -48,6 +49,10 @@ type levels struct {
 	fail [][]float64
 	pass []float64
 }
+
+// bounds are how far bounds of a mean lie from it, in its standard errors: of its 95 % interval, of failing where all
+// gates share alpha, and of passing.
+type bounds struct{ interval, fail, pass float64 }
 
 // NewTest returns the test of a rule, or an error that says what of the rule is not possible.
 func NewTest(r Rule) (*Test, error) {
@@ -76,7 +81,19 @@ func newTest(r Rule, design Design) *Test {
 	for m := range len(r.Gates) {
 		t.levels.fail = append(t.levels.fail, design.Levels(r.Alpha/float64(m+1)))
 	}
+	for k, l := range design.looks {
+		t.bounds = append(t.bounds, t.boundsOf(k, l.blocks))
+	}
 	return t
+}
+
+// boundsOf are the bounds of the k-th look where it is at so many blocks.
+func (t *Test) boundsOf(k, blocks int) bounds {
+	freedom := freedomOf(blocks, t.rule.Continuous)
+	return bounds{
+		studentBound(0.025, freedom), studentBound(t.levels.fail[len(t.rule.Gates)-1][k], freedom),
+		studentBound(t.levels.pass[k], freedom),
+	}
 }
 
 // GateState is what is known of a gate after a look.
@@ -212,7 +229,7 @@ func (t *Test) look(state *State, values [][]float64, k int) {
 	passed := 0
 	for i := range state.Gates {
 		g := &state.Gates[i]
-		if g.Decision == Undecided && summaries[i].upper(t.levels.pass[k]) < g.limit() {
+		if g.Decision == Undecided && summaries[i].upper(t.bounds[k].pass) < g.limit() {
 			g.Decision = Passed
 		}
 		if g.Decision == Passed {
@@ -237,15 +254,19 @@ func (t *Test) describe(state *State, values [][]float64) []summary {
 		k++
 	}
 	state.Blocks = len(values)
+	b := t.bounds[k] // computed once, as it takes longer than all else here
+	if t.design.looks[k].blocks != len(values) {
+		b = t.boundsOf(k, len(values))
+	}
 	summaries := make([]summary, len(t.rule.Gates))
 	for i := range t.rule.Gates {
 		g, s := &state.Gates[i], t.summarize(values, i)
 		summaries[i] = s
 		g.Noise, g.MeanNoise, g.P = s.sd, s.err*math.Sqrt(float64(len(values))), s.p()
-		half := s.half(0.025)
+		half := s.half(b.interval)
 		g.Change, g.Low, g.High = g.change(s.mean), g.change(s.mean-half), g.change(s.mean+half)
-		g.FailsFrom = g.change(max(s.half(t.levels.fail[len(t.rule.Gates)-1][k]), g.limit()/2))
-		g.PassesBelow = g.change(g.limit() - s.half(t.levels.pass[k]))
+		g.FailsFrom = g.change(max(s.half(b.fail), g.limit()/2))
+		g.PassesBelow = g.change(g.limit() - s.half(b.pass))
 		if g.Low > g.High {
 			g.Low, g.High = g.High, g.Low
 		}
@@ -296,15 +317,15 @@ func (s summary) p() float64 {
 	return 1
 }
 
-// half is how far a one-sided bound of a level lies from the mean.
-func (s summary) half(level float64) float64 {
+// half is how far a one-sided bound lies from the mean, given that in standard errors.
+func (s summary) half(bound float64) float64 {
 	if s.err == 0 {
 		return 0
 	}
-	return -s.err * distuv.StudentsT{Sigma: 1, Nu: s.freedom}.Quantile(level)
+	return s.err * bound
 }
 
-func (s summary) upper(level float64) float64 { return s.mean + s.half(level) }
+func (s summary) upper(bound float64) float64 { return s.mean + s.half(bound) }
 
 // longRunVariance estimates the variance of the mean of a stationary sequence, times its length, from the lowest
 // frequencies: the mean of the squares of the first ν cosine transforms,

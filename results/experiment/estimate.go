@@ -66,7 +66,7 @@ func estimate(blocks []Block, figure string, continuous bool) Estimate {
 	e.Change = math.Expm1(stat.Mean(values, nil))
 	if e.Blocks > 1 {
 		s := summarize(values, continuous)
-		half := s.half(0.025)
+		half := s.half(studentBound(0.025, s.freedom))
 		e.MeanNoise = s.err * math.Sqrt(float64(e.Blocks))
 		e.Noise, e.Low, e.High = s.sd, math.Expm1(s.mean-half), math.Expm1(s.mean+half)
 	}

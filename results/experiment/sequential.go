@@ -116,7 +116,7 @@ func (d Design) Levels(alpha float64) []float64 {
 func (d Design) Bounds(alpha float64) []float64 {
 	bounds := d.Levels(alpha)
 	for k, l := range d.looks {
-		bounds[k] = studentBound(bounds[k], l.blocks-1)
+		bounds[k] = studentBound(bounds[k], float64(l.blocks-1))
 	}
 	return bounds
 }
@@ -132,8 +132,8 @@ func spend(alpha, t float64) float64 {
 func survival(x float64) float64 { return math.Erfc(x/math.Sqrt2) / 2 }
 
 // studentBound is the value that Student's t with so many degrees of freedom exceeds with a probability of level.
-func studentBound(level float64, freedom int) float64 {
-	return -distuv.StudentsT{Mu: 0, Sigma: 1, Nu: float64(freedom)}.Quantile(level)
+func studentBound(level, freedom float64) float64 {
+	return -distuv.StudentsT{Mu: 0, Sigma: 1, Nu: freedom}.Quantile(level)
 }
 
 // density is that of a Brownian motion (variance t at the share t) on a grid, without the paths that crossed a bound.

@@ -101,24 +101,49 @@ func (s Service) Excess(o Outcome) (multiple, may float64) {
 // Send simulates Poisson arrivals at a rate, of which those in the first seconds are discarded. It begins with no
 // request under way at an instant of the service's life.
 func (s Service) Send(r *rand.Rand, rate, discard, measure, at float64) Outcome {
-	w := s.start(r, rate, discard+measure, at)
 	var o Outcome
 	refused, all := 0, 0
-	for now := r.ExpFloat64() / rate; now < discard+measure; now += r.ExpFloat64() / rate {
-		end, taken := w.take(now)
-		if now < discard {
-			continue
-		}
+	s.send(r, rate, discard, measure, at, func(took float64, taken bool) {
 		all++
 		if !taken {
 			refused++
-			continue
+			return
 		}
-		o.Times = append(o.Times, end-now)
-	}
+		o.Times = append(o.Times, took)
+	})
 	slices.Sort(o.Times)
 	o.Refused = float64(refused) / float64(max(all, 1))
 	return o
+}
+
+// send is Send that tells of each request which is not discarded how long its answer takes, or that it is refused.
+func (s Service) send(r *rand.Rand, rate, discard, measure, at float64, measured func(took float64, taken bool)) {
+	w := s.start(r, rate, discard+measure, at)
+	for now := r.ExpFloat64() / rate; now < discard+measure; now += r.ExpFloat64() / rate {
+		end, taken := w.take(now)
+		if now >= discard {
+			measured(end-now, taken)
+		}
+	}
+}
+
+// bad is Bad of what Send would return, without the times, which need not be sorted for it.
+func (s Service) bad(r *rand.Rand, rate, measure, at float64) bool {
+	answered, late, refused := 0, 0, 0
+	s.send(r, rate, 0, measure, at, func(took float64, taken bool) {
+		switch {
+		case !taken:
+			refused++
+		case took >= Late*s.Mean:
+			late++
+			answered++
+		default:
+			answered++
+		}
+	})
+	p95 := min(answered-1, answered*95/100) // how many times are below it, as in Outcome.P95
+	return answered-late <= p95 || answered == 0 ||
+		float64(refused)/float64(answered+refused) >= MostRefused
 }
 
 // work is a service at work.
@@ -194,7 +219,7 @@ func (s Service) Capacity(at float64) float64 {
 	for range steps {
 		middle := (low + high) / 2
 		r := rand.New(rand.NewPCG(5, 5))
-		if s.Bad(s.Send(r, middle, 0, requests/s.Best, at)) {
+		if s.bad(r, middle, requests/s.Best, at) {
 			high = middle
 		} else {
 			low = middle

@@ -51,6 +51,27 @@ func TestCapacity(t *testing.T) {
 	}
 }
 
+// TestBad: whether the objectives held is the same with and without the times.
+func TestBad(t *testing.T) {
+	const mean = 0.01
+	seen := map[bool]int{}
+	for _, s := range Services(mean) {
+		for share := 0.3; share < 1.1; share += 0.02 {
+			for _, seconds := range []float64{0, 0.01, 1, 20} {
+				random := func() *rand.Rand { return rand.New(rand.NewPCG(1, uint64(1000*share))) }
+				want := s.Bad(s.Send(random(), share*s.Best, 0, seconds, 100))
+				if got := s.bad(random(), share*s.Best, seconds, 100); got != want {
+					t.Errorf("%s, %v of what it reaches for %v s: bad %v, want %v", s.Name, share, seconds, got, want)
+				}
+				seen[want]++
+			}
+		}
+	}
+	if seen[true] < 100 || seen[false] < 100 {
+		t.Errorf("bad and good: %v", seen)
+	}
+}
+
 // TestHeavyTailed: its mean is 1.
 func TestHeavyTailed(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
