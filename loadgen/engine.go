@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/policycortex/headroom/loadgen/nethttp"
+	"github.com/policycortex/headroom/loadgen/stream"
 	"github.com/policycortex/headroom/loadgen/wire"
 	"github.com/policycortex/headroom/scenarios"
 )
@@ -27,8 +28,22 @@ type engine interface {
 // isWire reports whether a scenario is sent by the wire engine: where it can do what the scenario needs, unless the
 // plan says otherwise.
 func (r *run) isWire(s *scenarios.Scenario) bool {
-	return r.plan.EngineOf(s) != scenarios.EngineVegeta && r.plan.BeyondWire(s) == "" &&
+	return !isStream(s) && r.plan.EngineOf(s) != scenarios.EngineVegeta && r.plan.BeyondWire(s) == "" &&
 		strings.HasPrefix(r.target, "http://")
+}
+
+// isStream reports whether a scenario is one of subscribers.
+func isStream(s *scenarios.Scenario) bool {
+	_, streams := s.Load.(scenarios.Subscribers)
+	return streams
+}
+
+// loops is how many loops a scenario has that each hold a place of the scheduler.
+func (r *run) loops(s *scenarios.Scenario) int {
+	if isStream(s) {
+		return min(r.cores, s.Load.Workers())
+	}
+	return r.wireLoops(s)
 }
 
 // wireLoops is how many loops a scenario has on the wire engine; 0 when the vegeta engine sends it.
@@ -39,11 +54,13 @@ func (r *run) wireLoops(s *scenarios.Scenario) int {
 	return min(r.cores, s.Load.Workers())
 }
 
-// places is the GOMAXPROCS that the run needs. Each loop of the wire engine holds a place for as long as it works. One
-// more is for everything else, or one for each core where the vegeta engine sends as well.
+// places is the GOMAXPROCS that the run needs. Each loop of the wire engine and of streams holds a place for as long as
+// it works. One more is for everything else, or one for each core where the vegeta engine sends as well.
 func (r *run) places() int {
-	loops := mostAtOnce(r.plan, r.wireLoops)
-	vegeta := slices.ContainsFunc(r.scenarios, func(s *scenarioRun) bool { return !r.isWire(s.scenario) })
+	loops := mostAtOnce(r.plan, r.loops)
+	vegeta := slices.ContainsFunc(r.scenarios, func(s *scenarioRun) bool {
+		return !r.isWire(s.scenario) && !isStream(s.scenario)
+	})
 	switch {
 	case loops == 0:
 		return r.cores
@@ -60,6 +77,18 @@ func (r *run) engines(ctx context.Context) ([]engine, error) {
 	var target wire.Target
 	instances := r.options.instances(r.target)
 	for _, s := range r.scenarios {
+		if load, ok := s.scenario.Load.(scenarios.Subscribers); ok {
+			e, err := stream.New(ctx, stream.Config{
+				Load: load, Timing: s.timing, Requests: s.requests, Collector: s.collector, Target: instances,
+				Loops: r.loops(s.scenario), Portable: r.options.portable,
+			})
+			if err != nil {
+				discard(all)
+				return nil, err
+			}
+			all = append(all, e)
+			continue
+		}
 		if !r.isWire(s.scenario) {
 			all = append(all, nethttp.New(nethttp.Config{
 				Timing: s.timing, Requests: s.requests, Collector: s.collector, Target: instances,

@@ -23,12 +23,17 @@ func FewFiles(plan *scenarios.Plan) string {
 		needed, limit)
 }
 
-// filesNeeded is how many file descriptors this process needs for a plan: those that it has open, and to each instance
-// of the target one for each request that may be in flight at once.
+// filesNeeded is how many file descriptors this process needs for a plan: those that it has open, one for each
+// subscriber, and to each instance of the target one for each request that may be in flight at once.
 func filesNeeded(plan *scenarios.Plan) int64 {
-	most := mostAtOnce(plan, func(s *scenarios.Scenario) int { return s.Load.Workers() })
 	instances := max(1, len(plan.Target.Others)+1, plan.Environment.Instances)
-	return int64(most*instances) + procstat.OpenFiles() + spareFiles
+	most := mostAtOnce(plan, func(s *scenarios.Scenario) int {
+		if isStream(s) { // each subscriber has one connection at a time
+			return s.Load.Workers()
+		}
+		return s.Load.Workers() * instances
+	})
+	return int64(most) + procstat.OpenFiles() + spareFiles
 }
 
 // mostAtOnce is the greatest sum of something that scenarios have, over those that run at the same time.

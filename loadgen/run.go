@@ -53,7 +53,8 @@ type Options struct {
 	// Progress, when not nil, is called about once a second and once at the end, from one goroutine.
 	Progress func(Progress)
 
-	backend wire.Backend // in tests
+	backend  wire.Backend // in tests
+	portable bool         // likewise: streams do without an epoll
 }
 
 // Progress is the state of a run under way.
@@ -70,6 +71,9 @@ type ScenarioProgress struct {
 	Sent     int64
 	Failed   int64
 	InFlight int64
+	// Streams says that it is one of subscribers: then Requests of Last are events, their times those of delivery,
+	// Failed are breaks, and InFlight are open streams.
+	Streams bool
 }
 
 // State is where a scenario is in its course.
@@ -191,7 +195,7 @@ func (r *run) run(ctx context.Context) (*results.Measurements, error) {
 	}
 	r.m.Warnings = append(r.m.Warnings, r.options.Recordings.Warnings(r.plan)...)
 	for _, l := range r.m.Loads {
-		if !l.Open {
+		if l.Executor == string(scenarios.Users{}.Executor()) {
 			r.m.Warnings = append(r.m.Warnings,
 				fmt.Sprintf("%s: constant-vus waits for each answer before it sends again, so a slow "+
 					"system is asked less: its percentiles leave out the requests that users would have sent meanwhile",

@@ -83,6 +83,7 @@ func (r *scenarioRun) progress(elapsed time.Duration) ScenarioProgress {
 	at := r.collector.Progress()
 	p := ScenarioProgress{
 		Name: r.scenario.Name, Last: at.Last, Sent: at.Sent, Failed: at.Failed, InFlight: at.InFlight, State: Measuring,
+		Streams: isStream(r.scenario),
 	}
 	switch t := elapsed - r.scenario.StartTime; {
 	case at.Finished:

@@ -36,6 +36,12 @@ func Trials(plan *scenarios.Plan, recordings request.Recordings, names []string)
 	known := map[string]bool{}
 	for i := range plan.Scenarios {
 		s := &plan.Scenarios[i]
+		if isStream(s) {
+			if slices.Contains(names, s.Requests[0].Name) {
+				return nil, 0, noTrial(s)
+			}
+			continue // its answer has no end
+		}
 		of := trialsOf(s, names, known)
 		if log := recordings[s.Name]; log != nil {
 			for k := range of {
@@ -58,7 +64,16 @@ func Trials(plan *scenarios.Plan, recordings request.Recordings, names []string)
 			return nil, 0, noRequest(name, plan)
 		}
 	}
+	if len(trials) == 0 && len(plan.Scenarios) > 0 {
+		return nil, 0, noTrial(&plan.Scenarios[0])
+	}
 	return trials, left, nil
+}
+
+// noTrial says why the request of a scenario of subscribers is not tried, and what to do instead.
+func noTrial(s *scenarios.Scenario) error {
+	return fmt.Errorf("the request %s opens a stream, which does not end and so is not tried: run the scenario with "+
+		"--set scenarios.%s.subscribers=1 --set scenarios.%[2]s.duration=10s", s.Requests[0].Name, s.Name)
 }
 
 // trialsOf are those of one scenario; it notes which of the names it has.

@@ -12,7 +12,8 @@ import (
 type digest struct {
 	*results.Run
 	Overall   results.Summary
-	Scenarios []scenario
+	Scenarios []scenario // those that send requests
+	Streams   []streams  // those of subscribers
 }
 
 // scenario is one scenario of a run. Load is nil when the run has no record of the schedule.
@@ -45,9 +46,11 @@ func newDigest(r *results.Run) (digest, error) {
 	if err != nil {
 		return digest{}, fmt.Errorf("summarize the run: %w", err)
 	}
-	d := digest{Run: r, Overall: overall}
+	d := digest{Run: r, Overall: overall, Streams: newStreams(m)}
 	for _, l := range m.Loads {
-		d.Scenarios = append(d.Scenarios, scenario{Name: l.Scenario, Load: l})
+		if !isOfStreams(m, l) {
+			d.Scenarios = append(d.Scenarios, scenario{Name: l.Scenario, Load: l})
+		}
 	}
 	requests, err := m.ByRequest()
 	if err != nil {
@@ -89,6 +92,9 @@ func stagesOf(m *results.Measurements, l *results.Load) ([]stage, error) {
 	}
 	return stages, nil
 }
+
+// OnlyStreams reports whether the run has streams and no requests.
+func (d digest) OnlyStreams() bool { return len(d.Streams) > 0 && len(d.Scenarios) == 0 }
 
 // Many reports whether there are too many scenarios for a column each.
 func (d digest) Many() bool { return len(d.Scenarios) > 3 }

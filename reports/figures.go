@@ -13,9 +13,9 @@ import (
 )
 
 // RunFigures are the figures of a run that other tools can follow: P50, P95, P99, the rate and the share of failed
-// requests, of the whole run and of each request that was measured, and the CPU time per request of the reference
-// server where it was recorded. Of several scenarios each stands for the whole: a percentile over all of them would
-// describe none of them.
+// requests, of the whole run and of each request that was measured, the CPU time per request of the reference server
+// where it was recorded, and those of subscribers' streams. Of several scenarios each stands for the whole: a
+// percentile over all of them would describe none of them.
 func RunFigures(r *results.Run) ([]export.Figure, error) {
 	m := &r.Measurements
 	requests, err := m.ByRequest()
@@ -56,7 +56,7 @@ func RunFigures(r *results.Run) ([]export.Figure, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list the figures of the run: %w", err)
 	}
-	return append(all, cpuFigures(m)...), nil
+	return slices.Concat(all, cpuFigures(m), streamFigures(m)), nil
 }
 
 func figuresOf(m *results.Measurements, tags, selector map[string]string) ([]export.Figure, error) {

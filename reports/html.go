@@ -66,6 +66,7 @@ type page struct {
 	Latency     *chart // nil when nothing was recorded
 	Timeline    []chart
 	Server      []chart
+	StreamTime  []chart
 	Charts      []chart // all of them, for the script
 }
 
@@ -92,6 +93,8 @@ func HTML(w io.Writer, r *results.Run) error {
 	}
 	p.Health = healthCharts(d)
 	p.Charts = append(p.Charts, p.Health...)
+	p.StreamTime = streamCharts(d)
+	p.Charts = append(p.Charts, p.StreamTime...)
 	p.Server = serverCharts(d)
 	p.Charts = append(p.Charts, p.Server...)
 	if err := parsedPage.Execute(w, p); err != nil {

@@ -43,7 +43,12 @@ func RunMarkdown(w io.Writer, r *results.Run) error {
 				percentileOf(q.Summary.Response, 99))
 		}
 	}
-	b.WriteString("\n" + t.String())
+	if !d.OnlyStreams() {
+		b.WriteString("\n" + t.String())
+	}
+	if len(d.Streams) > 0 {
+		b.WriteString("\n" + streamsMarkdown(d.Streams))
+	}
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return fmt.Errorf("write the run as Markdown: %w", err)
 	}

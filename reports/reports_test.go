@@ -246,7 +246,7 @@ func TestWriteIsReproducible(t *testing.T) {
 func TestSavedRunDrawsTheSame(t *testing.T) {
 	for name, run := range map[string]func(testing.TB) *results.Run{
 		"failed": sampleRun, "invalid": invalidRun,
-		"passed": passedRun, "staged": stagedRun, "merged": mergedRun, "part": partRun,
+		"passed": passedRun, "staged": stagedRun, "merged": mergedRun, "part": partRun, "streams": streamRun,
 	} {
 		t.Run(name, func(t *testing.T) {
 			first, saved, again := t.TempDir(), t.TempDir(), t.TempDir()

@@ -30,6 +30,7 @@ const SummaryVersion = 1
 //	  warmup          limit_seconds, seconds, ended (steady, limit, run), unsteady: automatic warm-ups only
 //	  by_stage[]      name, from_seconds, to_seconds, the figures of overall: named stages only
 //	  by_request[]    name, method, the figures of overall, statuses, errors, bytes_sent, bytes_received, skipped (steps of flows), checks[]: name, passed, failed, first_unmet
+//	streams[]         scenarios of subscribers: scenario, name, subscribers, connected_share, events_rate, the counts of [results.StreamCounts], delivery_ms, first_byte_ms, first_event_ms, gap_ms, own_wait_ms
 //	server_views[]    scenario (empty: the whole run), seconds, cpu_seconds, tiers, queries and pools by name
 //
 // response_ms, service_ms and the other durations hold p50, p75, p90, p95, p99, p999, max, mean and count; they are
@@ -66,6 +67,7 @@ type summary struct {
 	Marks       []results.Mark      `json:"marks,omitempty"`
 	Changes     []results.Change    `json:"changes,omitempty"`
 	Scenarios   []summaryScenario   `json:"scenarios"`
+	Streams     []summaryStream     `json:"streams,omitempty"`
 	ServerViews []summaryServerView `json:"server_views"`
 }
 
@@ -205,6 +207,7 @@ func newSummary(d digest) summary {
 	for _, sc := range d.Scenarios {
 		s.Scenarios = append(s.Scenarios, newSummaryScenario(m, sc))
 	}
+	s.Streams = newSummaryStreams(d.Streams)
 	for _, v := range m.Views {
 		s.ServerViews = append(s.ServerViews, newSummaryServerView(v))
 	}

@@ -36,7 +36,11 @@ func Text(w io.Writer, r *results.Run) error {
 		}
 		fmt.Fprintf(&b, "\n%s\n%s", title, gatesText(r.Verdict.Gates))
 	}
-	fmt.Fprintf(&b, "\nLoad as sent (lag behind the schedule in ms)\n%s", loadsText(d))
+	if d.OnlyStreams() {
+		fmt.Fprintf(&b, "\nLoad\n")
+	} else {
+		fmt.Fprintf(&b, "\nLoad as sent (lag behind the schedule in ms)\n%s", loadsText(d))
+	}
 	g := r.Measurements.Generator
 	fmt.Fprintf(&b, "  generator: %s, %s of %s cores busy, GC pauses %s ms in %s, peak memory %s\n",
 		engineText(r.Measurements), threeDigits(g.CPUCores()), count(int64(g.CPUs)), millis(1000*g.GCPauses),
@@ -51,7 +55,12 @@ func Text(w io.Writer, r *results.Run) error {
 	if d.Staged() {
 		fmt.Fprintf(&b, "\nStages (response time in ms)\n%s", stagesText(d))
 	}
-	fmt.Fprintf(&b, "\nRequests (response time in ms)\n%s", requestsText(d))
+	if len(d.Streams) > 0 {
+		fmt.Fprintf(&b, "\nStreams (times in ms)\n%s", streamsText(d.Streams))
+	}
+	if !d.OnlyStreams() {
+		fmt.Fprintf(&b, "\nRequests (response time in ms)\n%s", requestsText(d))
+	}
 	if rows := d.Checks(); len(rows) > 0 {
 		fmt.Fprintf(&b, "\nChecks (share of the responses that passed)\n%s", checksText(rows))
 	}

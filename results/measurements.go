@@ -23,18 +23,21 @@ type Measurements struct {
 	FeederSHA256 map[string]string `json:"feeder_sha256,omitempty"`
 	Loads        []*Load           `json:"loads"`             // one a scenario
 	Series       []*Series         `json:"series"`            // one a request of a scenario
+	Streams      []*Stream         `json:"streams,omitempty"` // one a scenario of subscribers
 	TimeBlocks   []*TimeBlocks     `json:"batches,omitempty"` // one a scenario and selector of a quantile threshold
 	// one a scenario and selector of a threshold with a window
 	Seconds []*Seconds `json:"seconds,omitempty"`
 	// one a second and scenario, and one a second and request with answers
-	Points    []Point      `json:"points"`
-	Views     []ServerView `json:"server_views,omitempty"`
-	Samples   []Sample     `json:"server_samples,omitempty"` // the server's own account, second by second
-	Marks     []Mark       `json:"marks,omitempty"`          // in the order of time
-	Incidents []Incident   `json:"incidents,omitempty"`      // in the order of time
-	Generator Generator    `json:"generator"`
-	Health    *Health      `json:"health,omitempty"` // nil in runs saved before it was recorded
-	Warnings  []string     `json:"warnings,omitempty"`
+	Points []Point `json:"points"`
+	// one a second and scenario of subscribers
+	StreamPoints []StreamPoint `json:"stream_points,omitempty"`
+	Views        []ServerView  `json:"server_views,omitempty"`
+	Samples      []Sample      `json:"server_samples,omitempty"` // the server's own account, second by second
+	Marks        []Mark        `json:"marks,omitempty"`          // in the order of time
+	Incidents    []Incident    `json:"incidents,omitempty"`      // in the order of time
+	Generator    Generator     `json:"generator"`
+	Health       *Health       `json:"health,omitempty"` // nil in runs saved before it was recorded
+	Warnings     []string      `json:"warnings,omitempty"`
 }
 
 // Load is how a scenario's schedule went.

@@ -131,12 +131,16 @@ func mergeMeasurements(parts []*Measurements) (*Measurements, error) {
 		if err := m.mergeSeries(p.Series); err != nil {
 			return nil, fmt.Errorf("shard %d: %w", i, err)
 		}
+		if err := m.mergeStreams(p.Streams); err != nil {
+			return nil, fmt.Errorf("shard %d: %w", i, err)
+		}
 	}
 	for _, p := range parts {
 		m.TimeBlocks = append(m.TimeBlocks, p.TimeBlocks...) // those of one time are put together where they are judged
 		m.Seconds = append(m.Seconds, p.Seconds...)          // and so are these
 	}
 	m.mergePoints(parts)
+	m.mergeStreamPoints(parts)
 	if spread := latest.Sub(m.Started); spread > maxStartSpread {
 		m.Warnings = append(m.Warnings,
 			fmt.Sprintf("the shards began up to %.3g s apart, so the load was not that of the single schedule: start "+

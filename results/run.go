@@ -208,6 +208,12 @@ func (r *Run) slots(visit func(tag string, h **Histogram)) {
 		visit("response:"+name, &s.Response)
 		visit("service:"+name, &s.Service)
 	}
+	for _, s := range m.Streams {
+		visit("stream_delivery:"+s.Scenario, &s.Delivery)
+		visit("stream_first_byte:"+s.Scenario, &s.FirstByte)
+		visit("stream_first_event:"+s.Scenario, &s.FirstEvent)
+		visit("stream_gap:"+s.Scenario, &s.Gap)
+	}
 	for _, l := range m.Loads {
 		visit("lag:"+l.Scenario, &l.Lag)
 		visit("own_lag:"+l.Scenario, &l.OwnLag)

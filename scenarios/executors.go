@@ -23,6 +23,7 @@ var executors = []executor{
 		"file", "format", "speed", "rate", "timeUnit", "maxVUs", "name", "headers", "expectedStatus",
 		"timeout",
 	}},
+	{Subscribers{}, []string{"subscribers", "rampUp", "duration", "event", "retry", "resume"}},
 }
 
 // laterExecutors are k6's others.
@@ -84,6 +85,8 @@ func (r *reader) load(n *node, name Executor, warmup time.Duration) Load {
 		return r.users(n)
 	case Replay{}.Executor():
 		return r.replay(n)
+	case Subscribers{}.Executor():
+		return r.subscribers(n)
 	}
 	return unread{}
 }

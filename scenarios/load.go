@@ -9,7 +9,7 @@ import (
 // is one request, or one pass through the steps of a flow. All rates are in iterations per second.
 //
 // A load is one of [ConstantRate], [RampingRate], [SineRate], [Bursts] and [Replay], which are open, or [Users], which
-// is closed.
+// is closed, or [Subscribers], who send one request each and keep its answer open.
 type Load interface {
 	// Executor is the name of the load in a scenario file.
 	Executor() Executor
@@ -89,6 +89,24 @@ type Replay struct {
 	MaxVUs    int
 }
 
+// Subscribers open a stream of server-sent events each, spread evenly over the ramp-up, and keep it open to the end of
+// the load. A stream that breaks they open again, as the EventSource of the HTML standard does.
+type Subscribers struct {
+	Subscribers int
+	RampUp      time.Duration
+	Duration    time.Duration // with all subscribers: what follows the ramp-up
+	Event       StreamEvent
+	Retry       time.Duration // from a break to the next attempt, until the stream sets it
+	Resume      bool          // send the last event ID with the next attempt
+}
+
+// StreamEvent says where events have what is measured of them.
+type StreamEvent struct {
+	ID   JSONPath // a whole number in the data; nil: the stream's own ids count
+	NoID bool     // no ids are looked at
+	Time JSONPath // when the event was made, in the data; nil: events do not say it
+}
+
 // Arrivals says how the starts of iterations are spread around the rate.
 type Arrivals string
 
@@ -113,6 +131,7 @@ func (SineRate) Executor() Executor     { return "sine-arrival-rate" }
 func (Bursts) Executor() Executor       { return "burst-arrival-rate" }
 func (Users) Executor() Executor        { return "constant-vus" }
 func (Replay) Executor() Executor       { return "replay" }
+func (Subscribers) Executor() Executor  { return "subscribers" }
 
 func (ConstantRate) Open() bool { return true }
 func (RampingRate) Open() bool  { return true }
@@ -120,6 +139,7 @@ func (SineRate) Open() bool     { return true }
 func (Bursts) Open() bool       { return true }
 func (Users) Open() bool        { return false }
 func (Replay) Open() bool       { return true }
+func (Subscribers) Open() bool  { return false }
 
 func (ConstantRate) Steady() bool { return true }
 func (RampingRate) Steady() bool  { return false }
@@ -127,12 +147,14 @@ func (SineRate) Steady() bool     { return false }
 func (Bursts) Steady() bool       { return false }
 func (Users) Steady() bool        { return true }
 func (Replay) Steady() bool       { return false }
+func (Subscribers) Steady() bool  { return false }
 
 func (l ConstantRate) Length() time.Duration { return l.Duration }
 func (l SineRate) Length() time.Duration     { return l.Duration }
 func (l Bursts) Length() time.Duration       { return l.Duration }
 func (l Users) Length() time.Duration        { return l.Duration }
 func (l Replay) Length() time.Duration       { return l.Duration }
+func (l Subscribers) Length() time.Duration  { return l.RampUp + l.Duration }
 
 // Length is the sum of the stages.
 func (l RampingRate) Length() (sum time.Duration) {
@@ -148,6 +170,7 @@ func (l SineRate) Workers() int     { return l.MaxVUs }
 func (l Bursts) Workers() int       { return l.MaxVUs }
 func (l Users) Workers() int        { return l.VUs }
 func (l Replay) Workers() int       { return l.MaxVUs }
+func (l Subscribers) Workers() int  { return l.Subscribers }
 
 func (l ConstantRate) WithWorkers(n int) Load { l.MaxVUs = n; return l }
 func (l RampingRate) WithWorkers(n int) Load  { l.MaxVUs = n; return l }
@@ -155,6 +178,7 @@ func (l SineRate) WithWorkers(n int) Load     { l.MaxVUs = n; return l }
 func (l Bursts) WithWorkers(n int) Load       { l.MaxVUs = n; return l }
 func (l Users) WithWorkers(n int) Load        { l.VUs = n; return l }
 func (l Replay) WithWorkers(n int) Load       { l.MaxVUs = n; return l }
+func (l Subscribers) WithWorkers(n int) Load  { l.Subscribers = n; return l }
 
 func (ConstantRate) sealed() {}
 func (RampingRate) sealed()  {}
@@ -162,6 +186,7 @@ func (SineRate) sealed()     {}
 func (Bursts) sealed()       {}
 func (Users) sealed()        {}
 func (Replay) sealed()       {}
+func (Subscribers) sealed()  {}
 
 // unread stands for a load that could not be read. A plan with it is refused; it claims whatever causes no second
 // fault.

@@ -21,6 +21,17 @@ const (
 	ScheduleLag            MetricName = "schedule_lag"      // actual minus intended instant of sending
 	DBQueryDuration        MetricName = "db_query_duration" // as the reference server measures it
 	CacheHitRatio          MetricName = "cache_hit_ratio"   // as the reference server counts it
+
+	// Those of subscribers' streams.
+	StreamDelivery   MetricName = "stream_delivery"    // receipt of an event minus the time that stands in it
+	StreamFirstByte  MetricName = "stream_first_byte"  // from the instant at which a stream was due to be opened
+	StreamFirstEvent MetricName = "stream_first_event" // likewise
+	StreamGap        MetricName = "stream_gap"         // from an event to the next one of the same subscriber
+	StreamEvents     MetricName = "stream_events"
+	StreamBreaks     MetricName = "stream_breaks"    // streams that ended before the load did
+	StreamConnected  MetricName = "stream_connected" // share of their time for which subscribers had a stream
+	StreamRepeated   MetricName = "stream_repeated"  // events whose id was not above those before it
+	StreamMissed     MetricName = "stream_missed"    // ids that were left out from an event to the next one
 )
 
 // Metric is a row of the table of metrics.
@@ -52,6 +63,7 @@ const (
 	FromSchedule                     // how the schedule of a scenario was kept
 	FromServer                       // the reference server's own account
 	FromArm                          // the processes of one arm of an experiment
+	FromStreams                      // the streams of subscribers
 )
 
 // RequestTags in Metric.Tags stands for scenario, name, method, stage, flow and the tags that the file sets.
@@ -83,6 +95,15 @@ var Metrics = []Metric{
 	{ScheduleLag, Trend, "ms", []string{tagScenario}, nil, FromSchedule},
 	{DBQueryDuration, Trend, "ms", []string{tagScenario, tagQuery}, nil, FromServer},
 	{CacheHitRatio, Rate, "", []string{tagScenario, tagTier}, nil, FromServer}, // without tier: overall
+	{StreamDelivery, Trend, "ms", []string{tagScenario}, nil, FromStreams},
+	{StreamFirstByte, Trend, "ms", []string{tagScenario}, nil, FromStreams},
+	{StreamFirstEvent, Trend, "ms", []string{tagScenario}, nil, FromStreams},
+	{StreamGap, Trend, "ms", []string{tagScenario}, nil, FromStreams},
+	{StreamEvents, Counter, "", []string{tagScenario}, nil, FromStreams},
+	{StreamBreaks, Counter, "", []string{tagScenario}, nil, FromStreams},
+	{StreamConnected, Rate, "", []string{tagScenario}, nil, FromStreams},
+	{StreamRepeated, Counter, "", []string{tagScenario}, nil, FromStreams},
+	{StreamMissed, Counter, "", []string{tagScenario}, nil, FromStreams},
 }
 
 // aggregations are those of each kind.

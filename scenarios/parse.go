@@ -220,6 +220,9 @@ func (r *reader) checkEngines(file *node, p *Plan) {
 	own, usesWire, reported := file.get("engine"), false, false
 	for i := range p.Scenarios {
 		s := &p.Scenarios[i]
+		if _, streams := s.Load.(Subscribers); streams { // they have a client of their own
+			continue
+		}
 		engine, lacks := p.EngineOf(s), p.BeyondWire(s)
 		usesWire = usesWire || engine != EngineVegeta
 		switch chosen := file.get("scenarios").get(s.Name).get("engine"); {

@@ -47,6 +47,10 @@ func (r *reader) scenario(e entry, target Target) Scenario {
 	if executor != (Replay{}).Executor() {
 		s.Requests = r.requests(n, target)
 	}
+	if executor == (Subscribers{}).Executor() {
+		s.GracefulStop = 0 // the streams end with the load
+		r.streamOnly(n, &s, target)
+	}
 	return s
 }
 
@@ -136,6 +140,9 @@ func (r *reader) twice(n *node, name, kind string, seen map[string]bool) {
 func (p *Plan) tagSets() []map[string]string {
 	var sets []map[string]string
 	for _, s := range p.Scenarios {
+		if _, streams := s.Load.(Subscribers); streams { // they have metrics of their own
+			continue
+		}
 		if replay, ok := s.Load.(Replay); ok && len(s.Requests) == 0 { // not read yet: of unknown names and methods
 			sets = append(sets, p.tagsOf(&s, &Request{Name: replay.Recording.Name})...)
 		}

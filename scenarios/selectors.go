@@ -105,6 +105,11 @@ func (r *reader) requestSelector(e entry, selector map[string]string, sets *tagI
 	if r.vague { // what the requests would have been is not known
 		return
 	}
+	if len(sets.sets) == 0 {
+		r.faultAt(e.at, "the metrics of subscribers' streams begin with stream_",
+			"%s judges requests, and the file has none but those that open streams", e.key)
+		return
+	}
 	found := true
 	for _, tag := range slices.Sorted(maps.Keys(selector)) {
 		if !sets.has(tag, selector[tag]) {
@@ -128,10 +133,17 @@ func (r *reader) ownSelector(e entry, metric Metric, selector map[string]string,
 	if r.vague {
 		return
 	}
+	if metric.From == FromStreams {
+		r.streamSelector(e, metric, selector[tagScenario], scope.streams)
+	}
 	if only := selector[tagScenario]; metric.From == FromSchedule &&
 		(len(scope.open) == 0 || only != "" && !slices.Contains(scope.open, only)) {
+		without := Users{}.Executor()
+		if slices.Contains(scope.streams, only) || len(scope.streams) == len(scope.scenarios) {
+			without = Subscribers{}.Executor()
+		}
 		r.faultAt(e.at, "only arrival rates and replays have one", "%s needs a schedule, and an executor %s has none",
-			metric.Name, Users{}.Executor())
+			metric.Name, without)
 	}
 }
 

@@ -51,6 +51,7 @@ type thresholdScope struct {
 	plan      *Plan
 	scenarios []string  // their names
 	open      []string  // those that have a schedule
+	streams   []string  // those of subscribers
 	sets      *tagIndex // of every kind of request
 	checks    *tagIndex // of every check
 	// implied are the tags that the place itself selects: those of the scenario or request that the thresholds belong
@@ -69,6 +70,9 @@ func (r *reader) newScope(p *Plan) thresholdScope {
 		scope.scenarios = append(scope.scenarios, s.Name)
 		if s.Load.Open() {
 			scope.open = append(scope.open, s.Name)
+		}
+		if _, streams := s.Load.(Subscribers); streams {
+			scope.streams = append(scope.streams, s.Name)
 		}
 	}
 	return scope

@@ -57,6 +57,10 @@ func TestRooms(t *testing.T) {
 		}, append(content, judging...)...),
 		"loadgen/nethttp": append([]string{"loadgen/record", "loadgen/arrival", "loadgen/request"},
 			append(content, judging...)...),
+		"loadgen/sse": {},
+		"loadgen/stream": append([]string{
+			"loadgen/record", "loadgen/arrival", "loadgen/request", "loadgen/sse", "loadgen/wire", "loadgen/wire/uring",
+		}, append(content, judging...)...),
 	}
 	joins := []string{"loadgen"} // which joins the others, and so everything that they need
 	for name, below := range within {

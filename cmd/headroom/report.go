@@ -34,7 +34,7 @@ bytes. RUN is the directory of one, or the run.json, experiment.json or capacity
 		},
 	}
 	c.Flags().BoolVar(&hdr, "hdr", false,
-		"also write percentiles of response times for HdrHistogram's plotters (response-*.hgrm)")
+		"also write percentiles of response times and deliveries for HdrHistogram's plotters (*.hgrm)")
 	return c
 }
 

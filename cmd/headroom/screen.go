@@ -66,9 +66,13 @@ func (s *screen) show(p loadgen.Progress) {
 		if !s.live && (sc.State == loadgen.Waiting || sc.State == loadgen.Done) {
 			continue
 		}
-		fmt.Fprintf(&b, "%4ds  %-12s %-9s %7d/s  P50 %s  P95 %s  errors %d  in flight %d  left %v\n",
+		failed, inFlight := "errors", "in flight"
+		if sc.Streams {
+			failed, inFlight = "breaks", "connected"
+		}
+		fmt.Fprintf(&b, "%4ds  %-12s %-9s %7d/s  P50 %s  P95 %s  %s %d  %s %d  left %v\n",
 			elapsed, sc.Name, sc.State, sc.Last.Requests, timeOf(sc.Last, sc.Last.P50), timeOf(sc.Last, sc.Last.P95),
-			sc.Failed, sc.InFlight, left)
+			failed, sc.Failed, inFlight, sc.InFlight, left)
 		lines++
 	}
 	if s.live {

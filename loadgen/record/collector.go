@@ -31,20 +31,22 @@ type Collector struct {
 	handed    []*second // not yet flushed
 	spare     []*second
 
-	mu          sync.Mutex
-	load        *results.Load
-	series      []*results.Series
-	points      []results.Point
-	last        results.Point  // of the scenario, the last full one
-	next        int            // since the run's start: the first second that is not flushed
-	failed      int64          // warm-up included
-	cut         int64          // outcomes of the class ErrorCut
-	unsent      int64          // iterations that the generator could not send
-	lost        int64          // those of them that were to be measured
-	warming     *judge.Warming // nil unless the warm-up is automatic
-	whole, each *results.Histogram
-	finished    bool
-	err         error // the first of what could not be merged
+	mu           sync.Mutex
+	load         *results.Load
+	series       []*results.Series
+	stream       *results.Stream // of subscribers; else nil, and there are no streamPoints
+	points       []results.Point
+	streamPoints []results.StreamPoint
+	last         results.Point  // of the scenario, the last full one
+	next         int            // since the run's start: the first second that is not flushed
+	failed       int64          // warm-up included
+	cut          int64          // outcomes of the class ErrorCut
+	unsent       int64          // iterations that the generator could not send
+	lost         int64          // those of them that were to be measured
+	warming      *judge.Warming // nil unless the warm-up is automatic
+	whole, each  *results.Histogram
+	finished     bool
+	err          error // the first of what could not be merged
 }
 
 // New returns the collector of a scenario of the plan. requests are the scenario's.
@@ -62,13 +64,16 @@ func New(plan *scenarios.Plan, s *scenarios.Scenario, timing *arrival.Timing, re
 	if s.AutoWarmup {
 		c.warming = &judge.Warming{}
 	}
+	c.stream = newStream(s)
 	if plan.ByInstance() {
 		c.instances = plan.Instances()
 	}
 	for i := range s.Requests {
 		for _, stage := range c.stages.Names {
 			for instance := range c.instances + 1 {
-				c.series = append(c.series, newSeries(plan, s, &s.Requests[i], stage, instance))
+				if c.stream == nil {
+					c.series = append(c.series, newSeries(plan, s, &s.Requests[i], stage, instance))
+				}
 			}
 		}
 	}
@@ -99,7 +104,7 @@ func newSeries(plan *scenarios.Plan, s *scenarios.Scenario, q *scenarios.Request
 // NewRecorder returns a recorder for one more loop.
 func (c *Collector) NewRecorder() *Recorder {
 	r := &Recorder{
-		collector: c, scenario: c.scenario, window: c.timing.Window, second: newSecond(len(c.series)), reached: c.next,
+		collector: c, scenario: c.scenario, window: c.timing.Window, second: c.newSecond(), reached: c.next,
 		firsts: make([]firsts, len(c.series)),
 	}
 	r.second.number = r.reached
@@ -124,7 +129,15 @@ func (c *Collector) handOver(r *Recorder, reached int) *second {
 		c.spare = c.spare[:n-1]
 		return s
 	}
-	return newSecond(len(c.series))
+	return c.newSecond()
+}
+
+func (c *Collector) newSecond() *second {
+	s := newSecond(len(c.series))
+	if c.stream != nil {
+		s.streams = newStreamCounts()
+	}
+	return s
 }
 
 // Flush merges the seconds that every loop has passed. It is called once a second.
@@ -162,11 +175,32 @@ func (c *Collector) flush(loops []*second, partial bool) {
 	warmup := float64(c.next) < c.load.MeasuredFrom
 	partial = partial || float64(c.next) < c.scenario.StartTime.Seconds()
 	all := results.Point{Scenario: c.scenario.Name, Second: c.next, Warmup: warmup, Partial: partial}
+	if c.stream != nil {
+		at := c.flushStreams(&all, loops)
+		fill(&all, c.whole)
+		at.P50, at.P95, at.P99, at.Max = all.P50, all.P95, all.P99, all.Max
+		c.streamPoints = append(c.streamPoints, at)
+	} else {
+		c.flushRequests(&all, loops)
+	}
+	c.last = all
+	for _, s := range loops {
+		c.add(s)
+		s.clear()
+	}
+	c.next++
+	c.exchange.Lock()
+	defer c.exchange.Unlock()
+	c.spare = append(c.spare, loops...)
+}
+
+// flushRequests adds the points of the requests and of all of them, which gets its figures.
+func (c *Collector) flushRequests(all *results.Point, loops []*second) {
 	var of []results.Point
 	for i := range c.scenario.Requests {
 		p := results.Point{
 			Scenario: c.scenario.Name, Request: c.scenario.Requests[i].Name, Second: c.next,
-			Warmup: warmup, Partial: partial,
+			Warmup: all.Warmup, Partial: all.Partial,
 		}
 		for k := range c.perRequest() {
 			c.flushSeries(&p, i*c.perRequest()+k, i, loops)
@@ -179,23 +213,14 @@ func (c *Collector) flush(loops []*second, partial bool) {
 			of = append(of, p)
 		}
 	}
-	fill(&all, c.whole)
+	fill(all, c.whole)
 	for _, t := range c.thresholds {
 		c.note(t.flush(c.next))
 	}
 	if c.warming != nil {
-		c.warm(all, loops)
+		c.warm(*all, loops)
 	}
-	c.last = all
-	c.points = append(append(c.points, all), of...)
-	for _, s := range loops {
-		c.add(s)
-		s.clear()
-	}
-	c.next++
-	c.exchange.Lock()
-	defer c.exchange.Unlock()
-	c.spare = append(c.spare, loops...)
+	c.points = append(append(c.points, *all), of...)
 }
 
 // add adds what a loop counted of all series together.
@@ -379,6 +404,10 @@ func (c *Collector) addAll(m *results.Measurements) {
 		t.addTo(m)
 	}
 	m.Points = append(m.Points, c.points...)
+	if c.stream != nil {
+		m.Streams = append(m.Streams, c.stream)
+		m.StreamPoints = append(m.StreamPoints, c.streamPoints...)
+	}
 }
 
 // SetRecording notes which file the scenario replays.

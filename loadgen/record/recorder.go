@@ -57,6 +57,7 @@ type second struct {
 	lastAnswer                   time.Duration // to a measured request, since the scenario's start
 	lag, ownLag                  *results.Histogram
 	series                       []counts
+	streams                      *streamCounts // of subscribers; else nil
 	written                      bool
 }
 
@@ -95,7 +96,10 @@ func (s *second) clear() {
 		clearHistogram(c.service)
 		*c = counts{early: c.early, response: c.response, service: c.service}
 	}
-	*s = second{lag: s.lag, ownLag: s.ownLag, series: s.series}
+	if s.streams != nil {
+		s.streams.clear()
+	}
+	*s = second{lag: s.lag, ownLag: s.ownLag, series: s.series, streams: s.streams}
 }
 
 // clearHistogram spares the writing of 190 kB of zeros where there are only zeros.

@@ -92,7 +92,7 @@ func NewTarget(ctx context.Context, instances []string) (Target, error) {
 		if u.Scheme != "http" {
 			return nil, fmt.Errorf("wire engine: it speaks plain HTTP only, and the target is %s", instance)
 		}
-		address, err := resolve(ctx, u)
+		address, err := Resolve(ctx, u)
 		if err != nil {
 			return nil, fmt.Errorf("wire engine: %w", err)
 		}
@@ -101,10 +101,10 @@ func NewTarget(ctx context.Context, instances []string) (Target, error) {
 	return t, nil
 }
 
-// resolve finds the address of a name: of several the first that takes a connection, those of IPv4 before those of
-// IPv6, because many servers listen to only one of the two that "localhost" means. When none takes any, it is the
+// Resolve finds the address of a URL's host: of several the first that takes a connection, those of IPv4 before those
+// of IPv6, because many servers listen to only one of the two that "localhost" means. When none takes any, it is the
 // first.
-func resolve(ctx context.Context, target *url.URL) (*net.TCPAddr, error) {
+func Resolve(ctx context.Context, target *url.URL) (*net.TCPAddr, error) {
 	port := target.Port()
 	if port == "" {
 		port = "80"

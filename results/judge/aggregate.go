@@ -40,6 +40,10 @@ func aggregate(m *results.Measurements, t scenarios.Threshold) (aggregated, erro
 			return aggregated{}, err
 		}
 		return trend(h, t.Aggregation), nil
+	case scenarios.StreamDelivery, scenarios.StreamFirstByte, scenarios.StreamFirstEvent, scenarios.StreamGap,
+		scenarios.StreamEvents, scenarios.StreamBreaks, scenarios.StreamConnected, scenarios.StreamRepeated,
+		scenarios.StreamMissed:
+		return streams(m, t)
 	case scenarios.CacheHitRatio:
 		return hitRatio(m.View(t.Selector["scenario"]), t.Selector["tier"]), nil
 	}

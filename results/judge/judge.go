@@ -67,6 +67,7 @@ func judge(m *results.Measurements, thresholds []scenarios.Threshold, disturbed 
 	if err != nil {
 		return v, err
 	}
+	v.Failed = append(v.Failed, unopened(m)...)
 	if len(v.Failed) > 0 {
 		v.Outcome = results.Fail
 	}
@@ -74,7 +75,9 @@ func judge(m *results.Measurements, thresholds []scenarios.Threshold, disturbed 
 	if err != nil {
 		return v, err
 	}
-	v.Invalid, untimed = append(v.Invalid, reasons...), append(untimed, late...)
+	ofStreams, lateStreams, warnings := distrustStreams(m, thresholds)
+	v.Invalid, untimed = slices.Concat(v.Invalid, reasons, ofStreams), slices.Concat(untimed, late, lateStreams)
+	v.Warnings = append(v.Warnings, warnings...)
 	weighDisturbance(&v, disturbed)
 	switch {
 	case len(v.Invalid) > 0:
@@ -201,6 +204,9 @@ func distrust(m *results.Measurements, thresholds []scenarios.Threshold) (reason
 	var measured int64
 	for _, s := range m.Series {
 		measured += s.Requests
+	}
+	for _, s := range m.Streams {
+		measured += s.Attempts + s.Events
 	}
 	if measured == 0 {
 		reasons = append(reasons, "nothing was measured: no request of a measured window was sent")

@@ -1,0 +1,60 @@
+package scenarios
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+const live = `
+target: {url: "https://127.0.0.1:1"}
+engine: wire
+scenarios:
+  live:
+    executor: subscribers
+    subscribers: 10_000
+    rampUp: 20s
+    duration: 1m
+    warmup: 30s
+    event: {time: "$.meta.at", id: $.seq}
+    retry: 500ms
+    resume: false
+    tags: {team: core}
+    requests: [{name: stream, path: /live, headers: {Authorization: Bearer x}, timeout: 2s}]
+    thresholds: {stream_delivery: "p(95)<100"}
+  plain: {executor: subscribers, subscribers: 1, rampUp: 0s, duration: 1s, requests: [{name: a, path: /}]}
+  none: {executor: subscribers, subscribers: 1, rampUp: 0s, duration: 1s, event: {id: none}, requests: [{name: a,
+	path: /}]}
+thresholds:
+  stream_events: ["count>1", "rate>1"]
+  stream_connected{scenario:plain}: "rate>0.99"
+`
+
+func TestSubscribers(t *testing.T) {
+	p, err := Parse("live.yaml", []byte(strings.Replace(live, "10_000", "10000", 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []Subscribers{
+		{
+			Subscribers: 10_000, RampUp: 20 * time.Second, Duration: time.Minute, Retry: 500 * time.Millisecond,
+			Event: StreamEvent{ID: JSONPath{{Key: "seq"}}, Time: JSONPath{{Key: "meta"}, {Key: "at"}}},
+		},
+		{Subscribers: 1, Duration: time.Second, Retry: 3 * time.Second, Resume: true},
+		{Subscribers: 1, Duration: time.Second, Retry: 3 * time.Second, Resume: true, Event: StreamEvent{NoID: true}},
+	} {
+		if got := p.Scenarios[i].Load; !reflect.DeepEqual(got, want) {
+			t.Errorf("%+v, want %+v", got, want)
+		}
+	}
+	s := p.Scenarios[0]
+	if s.Load.Length() != 80*time.Second || s.Load.Workers() != 10_000 || s.Load.WithWorkers(5).Workers() != 5 ||
+		s.Load.Open() || s.Load.Steady() || s.Warmup != 30*time.Second || s.GracefulStop != 0 {
+		t.Errorf("%+v", s)
+	}
+	if got := p.Thresholds[2].Name() + p.Thresholds[3].Name(); got !=
+		"stream_connected{scenario:plain}stream_delivery{scenario:live}" {
+		t.Errorf("thresholds %s", got)
+	}
+}
