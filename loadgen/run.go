@@ -150,7 +150,8 @@ func (r *run) run(ctx context.Context) (*results.Measurements, error) {
 	if err != nil {
 		return nil, err
 	}
-	watch := procstat.NewWatch(r.options.Processes, filesNeeded(r.plan))
+	watch := procstat.NewWatch(r.options.Processes, localAddresses(ctx, r.options.instances(r.target)),
+		filesNeeded(r.plan))
 	r.start, err = r.awaitStart(ctx, watch.Begin)
 	if err != nil {
 		discard(engines)

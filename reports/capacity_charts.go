@@ -18,6 +18,7 @@ var resources = []struct {
 }{
 	{"CPU of the machine", machineTone, results.Use.MachineShare},
 	{"CPU of the server", 1, results.Use.ServerShare},
+	{"one CPU, by the service's busiest process", 2, results.Use.OneCPUShare},
 	{"garbage collection", 5, results.Use.GCShare},
 	{"waiting for a CPU", 3, func(u results.Use) *float64 { return u.Waited }},
 	{"waiting for a database connection", 4, func(u results.Use) *float64 { return u.PoolWaits }},

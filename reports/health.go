@@ -20,6 +20,7 @@ type healthLine struct {
 var cpuLines = []healthLine{
 	{"generator", func(s results.HealthSecond) *float64 { return &s.Generator }},
 	{"system under test", func(s results.HealthSecond) *float64 { return s.System }},
+	{"service", func(s results.HealthSecond) *float64 { return s.Service }},
 	{"others", func(s results.HealthSecond) *float64 { return s.Others }},
 	{"stolen", func(s results.HealthSecond) *float64 { return s.Stolen }},
 }
@@ -54,7 +55,9 @@ func processesNote(p results.Processes) string {
 	case results.ProcessesElsewhere:
 		return "The system under test is on another machine: others are all processes except the generator."
 	}
-	return "The processes of the system under test are not known: if they run on this machine, they count as others."
+	return "Not all processes of the system under test are known: if they run on this machine, they count as " +
+		"others, also " +
+		"those that listen at its address, which are the service."
 }
 
 func healthChart(d digest, c chart, y opts.YAxis, quantities []healthLine) chart {

@@ -201,8 +201,12 @@ type Use struct {
 	// threads wait for a CPU; GCPaused is the share of the time in which that stopped all of its goroutines.
 	GC       *float64 `json:"gc_cores,omitempty"`
 	GCPaused *float64 `json:"gc_paused,omitempty"`
-	Others   *float64 `json:"others_cores,omitempty"`
-	Stolen   *float64 `json:"stolen_cores,omitempty"`
+	// Service is of the processes that listen at the service's address on this machine, Process of the one of them that
+	// used most. Both are parts of Others, and told where nobody knows all processes of the system under test.
+	Service *float64 `json:"service_cores,omitempty"`
+	Process *float64 `json:"service_process_cores,omitempty"`
+	Others  *float64 `json:"others_cores,omitempty"`
+	Stolen  *float64 `json:"stolen_cores,omitempty"`
 	// Waited is the part of the time in which the system's threads could have run that they waited for a CPU.
 	Waited *float64 `json:"system_wait,omitempty"`
 	// of the acquires of a database connection of the reference server
@@ -229,6 +233,21 @@ func (u Use) ServerShare() *float64 { return u.ofServer(u.Server) }
 
 // GCShare is the share of the same CPU time that went into garbage collection.
 func (u Use) GCShare() *float64 { return u.ofServer(u.GC) }
+
+// atOneCPU bounds the cores that a process in need of more than one CPU may seem to use, by the inaccuracy of clocks.
+const atOneCPU = 1.05
+
+// OneCPUShare is the share of one CPU that the service's busiest process used, and 0 where it used more than one: then
+// it is not confined to one. nil where no process is known.
+func (u Use) OneCPUShare() *float64 {
+	if u.Process == nil {
+		return nil
+	}
+	if *u.Process > atOneCPU {
+		return new(0.0)
+	}
+	return new(*u.Process)
+}
 
 func (u Use) ofServer(cores *float64) *float64 {
 	if cores == nil || u.ServerCPUs == 0 {

@@ -28,6 +28,10 @@ type HealthSecond struct {
 	Length    float64  `json:"seconds"`                // its length
 	Generator float64  `json:"generator_cores"`        // CPU seconds a second, user and system
 	System    *float64 `json:"system_cores,omitempty"` // of the system under test
+	// of the processes that listen at the service's address on this machine, and of the one of them that used most:
+	// parts of Others, told where nobody knows all processes of the system under test
+	Service *float64 `json:"service_cores,omitempty"`
+	Process *float64 `json:"service_process_cores,omitempty"`
 	// of every other process and the kernel's own work, on the CPUs that the generator may use
 	Others    *float64 `json:"others_cores,omitempty"`
 	Stolen    *float64 `json:"stolen_cores,omitempty"`   // what other virtual machines took of these
@@ -70,6 +74,8 @@ func (h *Health) Totals() HealthSecond {
 		t.Generator /= t.Length
 	}
 	t.System = mean(h.Seconds, func(s HealthSecond) *float64 { return s.System })
+	t.Service = mean(h.Seconds, func(s HealthSecond) *float64 { return s.Service })
+	t.Process = mean(h.Seconds, func(s HealthSecond) *float64 { return s.Process })
 	t.Others = mean(h.Seconds, func(s HealthSecond) *float64 { return s.Others })
 	t.Stolen = mean(h.Seconds, func(s HealthSecond) *float64 { return s.Stolen })
 	t.Waited = mean(h.Seconds, func(s HealthSecond) *float64 { return s.Waited })

@@ -52,7 +52,7 @@ func (o *Options) measure(ctx context.Context, arm experiment.Arm, on *Instance,
 
 func (o *Options) part(ctx context.Context, on *Instance, plan *scenarios.Plan) (p judge.SlicePart, err error) {
 	runtime.GC() // so that each slice begins with the same heap, and none collects what another has left
-	account := &account{of: on, watch: procstat.NewWatch(o.Load.Processes, 0)}
+	account := &account{of: on, watch: procstat.NewWatch(o.Load.Processes, nil, 0)}
 	load := o.Load
 	load.Snapshot = account.take
 	p.Measurements, err = loadgen.Run(ctx, plan, on.URL, load)

@@ -77,7 +77,7 @@ func TestHealthOfTheSystem(t *testing.T) {
 	if !ok || len(pids) != 1 {
 		t.Fatalf("descendants %v, %v", pids, ok)
 	}
-	children, unknown := NewWatch(results.ProcessesChildren, 0), NewWatch(results.ProcessesUnknown, 0)
+	children, unknown := NewWatch(results.ProcessesChildren, nil, 0), NewWatch(results.ProcessesUnknown, nil, 0)
 	children.Begin()
 	unknown.Begin()
 	for children.system() < 300*time.Millisecond {
@@ -147,7 +147,7 @@ func BenchmarkRead(b *testing.B) {
 		}
 		b.Cleanup(func() { _ = child.Process.Kill(); _ = child.Wait() })
 	}
-	w := NewWatch(results.ProcessesChildren, 0)
+	w := NewWatch(results.ProcessesChildren, nil, 0)
 	b.ReportAllocs()
 	for b.Loop() {
 		w.read()

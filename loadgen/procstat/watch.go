@@ -4,6 +4,7 @@ package procstat
 
 import (
 	"context"
+	"net/netip"
 	"runtime"
 	"runtime/debug"
 	"syscall"
@@ -20,7 +21,8 @@ type reading struct {
 	maxRSS  int64
 	pauses  time.Duration
 	numGC   int64
-	machine *machineReading // nil where the system does not report it
+	machine *machineReading       // nil where the system does not report it
+	service map[int]time.Duration // of each process that listens for the service, since its start
 }
 
 // machineReading is the part that only /proc reports. A nil pointer is what it does not report.
@@ -39,18 +41,24 @@ type threadTimes struct{ ran, waited time.Duration }
 // Watch reads once a second what has been used.
 type Watch struct {
 	machine     machineReader
+	at          []netip.AddrPort
+	service     []int // processes that listen at these
 	first, last reading
 	health      results.Health
 }
 
-// NewWatch returns a watch. where says which processes are the system under test; filesNeeded is how many file
-// descriptors this process needs for the run.
-func NewWatch(where results.Processes, filesNeeded int64) *Watch {
+// NewWatch returns a watch. where says which processes are the system under test. Where nobody knows, they are at least
+// those that listen at its addresses on this machine. filesNeeded is how many file descriptors this process needs for
+// the run.
+func NewWatch(where results.Processes, at []netip.AddrPort, filesNeeded int64) *Watch {
 	if where == "" {
 		where = results.ProcessesUnknown
 	}
 	w := &Watch{health: results.Health{Processes: where, FilesNeeded: filesNeeded}}
 	w.machine.withChildren = where == results.ProcessesChildren
+	if where == results.ProcessesUnknown {
+		w.at = at
+	}
 	w.health.FileLimit, w.health.PortRange = Limits()
 	return w
 }
@@ -69,11 +77,15 @@ func (w *Watch) read() reading {
 	debug.ReadGCStats(&gc)
 	h.pauses, h.numGC = gc.PauseTotal, gc.NumGC
 	h.machine = w.machine.read()
+	h.service = timesOf(w.service)
 	return h
 }
 
 // Begin takes the reading from which everything counts.
 func (w *Watch) Begin() {
+	if len(w.at) > 0 {
+		w.service = listeners(w.at)
+	}
 	w.first = w.read()
 	w.last = w.first
 }
@@ -107,6 +119,9 @@ func (h reading) second(before reading, start time.Time, where results.Processes
 		At: h.at.Sub(start).Seconds(), Length: length, Generator: cores(h.cpu - before.cpu),
 		GCPause: 1000 * (h.pauses - before.pauses).Seconds(),
 	}
+	if all, most, ok := h.usedByService(before); ok {
+		s.Service, s.Process = new(cores(all)), new(cores(most))
+	}
 	m, old := h.machine, before.machine
 	if m == nil || old == nil {
 		return s
@@ -129,6 +144,17 @@ func (h reading) second(before reading, start time.Time, where results.Processes
 		s.Others = new(cores(others))
 	}
 	return s
+}
+
+// usedByService is the CPU time of the processes that listen for the service, between two readings: of all of them, and
+// of the one that used most.
+func (h reading) usedByService(before reading) (all, most time.Duration, ok bool) {
+	for pid, used := range h.service {
+		used -= before.service[pid]
+		all += used
+		most = max(most, used)
+	}
+	return all, most, h.service != nil && before.service != nil
 }
 
 func waitShare(now, before *threadTimes) *float64 {

@@ -8,7 +8,7 @@ import (
 )
 
 func TestHealthOfARun(t *testing.T) {
-	w := NewWatch(results.ProcessesUnknown, 0)
+	w := NewWatch(results.ProcessesUnknown, nil, 0)
 	w.Begin()
 	for sum := 0; w.read().cpu-w.first.cpu < 20*time.Millisecond; sum++ {
 	}

@@ -12,6 +12,7 @@ type Resource string
 const (
 	MachineCPU Resource = "CPU of the machine"
 	ServerCPU  Resource = "CPU of the server"
+	OneCPU     Resource = "one CPU: a process of the service uses all of it and no more"
 	Collector  Resource = "garbage collection of the server"
 	Pool       Resource = "database connections"
 	Limiter    Resource = "a limit of the service, which refuses requests"
@@ -33,7 +34,7 @@ type Load struct {
 // the share of the time in which threads could have run that they waited instead; that is a third to a half in clean
 // runs of several processes which share few CPUs.
 var exhausted = map[Resource]float64{
-	MachineCPU: 0.9, ServerCPU: 0.9, Collector: 0.5, Pool: 0.5, Limiter: 0.001, RunQueue: 0.55,
+	MachineCPU: 0.9, ServerCPU: 0.9, OneCPU: 0.9, Collector: 0.5, Pool: 0.5, Limiter: 0.001, RunQueue: 0.55,
 }
 
 // UsedUpFrom is the share from which on a resource is used up.
@@ -49,7 +50,7 @@ func BoundBy(loads []Load) (r Resource, why string) {
 	sorted := slices.Clone(loads)
 	slices.SortStableFunc(sorted, func(a, b Load) int { return cmp.Compare(a.Rate, b.Rate) })
 	first, lowest := Unknown, -1
-	for _, r := range []Resource{Limiter, Pool, Collector, ServerCPU, MachineCPU} {
+	for _, r := range []Resource{Limiter, Pool, Collector, ServerCPU, MachineCPU, OneCPU} {
 		if i := usedUpFrom(sorted, r); i >= 0 && (lowest < 0 || sorted[i].Rate < sorted[lowest].Rate) {
 			first, lowest = r, i
 		}
@@ -68,7 +69,7 @@ func whyUnknown(loads []Load) string {
 	if !slices.ContainsFunc(loads, func(l Load) bool { return l.Bad }) {
 		return "no trial was bad"
 	}
-	for _, r := range []Resource{Limiter, Pool, Collector, ServerCPU, MachineCPU, RunQueue} {
+	for _, r := range []Resource{Limiter, Pool, Collector, ServerCPU, MachineCPU, OneCPU, RunQueue} {
 		if slices.ContainsFunc(loads, func(l Load) bool { return l.Bad && l.Used[r] >= exhausted[r] }) {
 			return string(r) + ": used up in a bad trial, but in good ones as well, or not in most at higher rates"
 		}

@@ -9,6 +9,9 @@ func TestBoundBy(t *testing.T) {
 	both := func(rate, used, pool float64, bad bool) Load {
 		return Load{rate, bad, map[Resource]float64{MachineCPU: used, Pool: pool}}
 	}
+	one := func(rate, used float64, bad bool) Load {
+		return Load{rate, bad, map[Resource]float64{OneCPU: used, MachineCPU: 0.6}}
+	}
 	gc := func(rate, gc, server, waited float64, bad bool) Load {
 		return Load{rate, bad, map[Resource]float64{Collector: gc, ServerCPU: server, RunQueue: waited}}
 	}
@@ -53,6 +56,10 @@ func TestBoundBy(t *testing.T) {
 			gc(10, 0, 0.1, 0.5, false), gc(100, 0.1, 0.3, 0.6, false), gc(110, 0.1, 0.3, 0.6, false),
 			gc(150, 0.1, 0.5, 0.7, true),
 		}, Unknown},
+		"one CPU": {[]Load{one(100, 0.5, false), one(200, 0.97, true), one(300, 1.01, true)}, OneCPU},
+		"one CPU, and more at higher rates": {
+			[]Load{one(100, 0.5, false), one(150, 0.92, true), one(200, 0, true), one(300, 0, true)}, Unknown,
+		},
 		"refusals": {
 			[]Load{{100, false, nil}, {200, true, map[Resource]float64{Limiter: 0.3}}},
 			Limiter,

@@ -230,6 +230,7 @@ func use(m *results.Measurements) results.Use {
 	if m.Health != nil {
 		t := m.Health.Totals()
 		u.System, u.Others, u.Stolen, u.Waited = t.System, t.Others, t.Stolen, t.SysWaited
+		u.Service, u.Process = t.Service, t.Process
 	}
 	v := m.View("")
 	if v == nil || v.Seconds == 0 {

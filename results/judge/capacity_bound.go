@@ -41,7 +41,7 @@ func loadOf(t results.CapacityTrial, processes results.Processes) capacity.Load 
 	l := capacity.Load{Rate: t.Rate, Bad: t.Bad, Used: map[capacity.Resource]float64{}}
 	for r, share := range map[capacity.Resource]*float64{
 		capacity.MachineCPU: u.MachineShare(), capacity.ServerCPU: u.ServerShare(), capacity.Collector: u.GCShare(),
-		capacity.RunQueue: u.Waited, capacity.Pool: u.PoolWaits,
+		capacity.OneCPU: u.OneCPUShare(), capacity.RunQueue: u.Waited, capacity.Pool: u.PoolWaits,
 	} {
 		if share != nil && (r != capacity.MachineCPU || processes != results.ProcessesElsewhere) {
 			l.Used[r] = *share
@@ -67,7 +67,8 @@ func evidence(loads []capacity.Load) (lines []string) {
 		}
 	}
 	for _, r := range []capacity.Resource{
-		capacity.MachineCPU, capacity.RunQueue, capacity.ServerCPU, capacity.Collector, capacity.Pool, capacity.Limiter,
+		capacity.MachineCPU, capacity.RunQueue, capacity.ServerCPU, capacity.OneCPU, capacity.Collector, capacity.Pool,
+		capacity.Limiter,
 	} {
 		line := ""
 		for _, c := range []struct {
@@ -93,6 +94,7 @@ var shareTexts = map[capacity.Resource]string{
 	capacity.MachineCPU: "CPU of the machine in use:",
 	capacity.RunQueue:   "Time in which threads of the system waited for a CPU and could have run:",
 	capacity.ServerCPU:  "CPU of the server in use:",
+	capacity.OneCPU:     "Of one CPU, in use by the service's busiest process (0 if by more than one):",
 	capacity.Collector:  "CPU of the server in use for garbage collection:",
 	capacity.Pool:       "Requests for a database connection that waited:",
 	capacity.Limiter:    "Requests answered with 429 or 503:",

@@ -93,6 +93,15 @@ func TestUseOfATrial(t *testing.T) {
 		t.Errorf("of another service: %+v", u)
 	}
 	load := loadOf(results.CapacityTrial{Rate: 5, Requests: 10, Refused: 1, Use: u}, results.ProcessesUnknown)
+	m.Health.Seconds[0].Service, m.Health.Seconds[0].Process = new(1.9), new(0.96)
+	u = use(m)
+	if *u.Service != 1.9 || *u.OneCPUShare() != 0.96 {
+		t.Errorf("of processes that listen: %+v", u)
+	}
+	u.Process = new(1.2)
+	if *u.OneCPUShare() != 0 {
+		t.Errorf("a process that uses more than one CPU is not confined to one: %v", *u.OneCPUShare())
+	}
 	if len(load.Used) != 2 || load.Used[capacity.MachineCPU] != 0.75 || load.Used[capacity.Limiter] != 0.1 {
 		t.Errorf("%+v", load)
 	}
