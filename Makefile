@@ -12,7 +12,7 @@ RACE_GO := CGO_ENABLED=$(if $(RACE),1,0) go
 # The first build of a program compiles all of its dependencies, which takes minutes, and go build prints nothing meanwhile.
 compiling = [ -x $(1) ] || echo "compiling $(1): the first build takes a few minutes"
 
-.PHONY: help ab capacity calibrate bench bench-smoke bench-go bench-server bench-generator test test-short lint vuln build clean
+.PHONY: help ab capacity calibrate bench bench-smoke bench-go bench-server bench-generator test test-program test-load test-bench test-pure test-short lint vuln build clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -45,15 +45,37 @@ bench-generator: build ## compare the load generator with wrk, h2load, fortio, b
 	@go build -o bin/bench-generator ./cmd/bench-generator
 	@bin/bench-generator --markdown bin/bench-generator.md
 
-# Everything is compiled before any test runs, because compilers would disturb the tests that measure. Programs are not linked:
-# no test runs them with the race detector. `make lint` vets the code.
+# These packages and their tests start no goroutines, so that the race detector would find nothing in them, and their
+# simulations would take minutes with it. TestRoomsWithoutGoroutines holds that of all but results/history. What takes longest
+# begins first, here and where packages are named below.
+WITHOUT_RACE := ./results/capacity ./results/judge ./reports/... ./results/... ./loadgen/arrival ./loadgen/procstat ./loadgen/random ./loadgen/record ./loadgen/recording ./loadgen/request ./loadgen/wire/http1 ./server/cache/codec ./server/cache/glob ./server/cache/report
+PURE = $$(go list $(WITHOUT_RACE) | grep -v /history)
+RACED = $$(go list -f '{{if .GoFiles}}{{.ImportPath}}{{end}}' ./... | grep -v /cmd/ | grep -vxF "$(PURE)")
+# TAGS=docker adds the tests of whole runs that need containers.
+TAGS ?=
+
+# What the race detector looks at is compiled before any test runs, because compilers would disturb the tests that measure.
+# Programs are not linked: no test runs them with the race detector. `make lint` vets the code.
 test: ## run all tests, with the race detector where a C compiler is installed (15 to 20 minutes)
-	$(RACE_GO) build $(RACE) $$(go list -f '{{if and .GoFiles (ne .Name "main")}}{{.ImportPath}}{{end}}' ./...)
-	$(RACE_GO) test $(RACE) -vet=off -p 2 -parallel 4 -timeout 15m -skip TestHiccup ./loadgen/... ./cmd/headroom ./cmd/bench-capacity ./cmd/internal/sidebyside # mostly waiting
-	go test -vet=off -p 1 -timeout 15m ./cmd/bench-server ./cmd/bench-generator # whole processes on the whole machine
-	$(RACE_GO) test $(RACE) -vet=off -p 3 -parallel 4 -timeout 15m $$(go list ./... | grep -v -e /loadgen -e /cmd/ -e /reports -e '/results$$' -e /results/[^h])
-	go test -vet=off -timeout 15m $$(go list ./results/... ./reports/... | grep -v /history) # they start no goroutines, and their simulations take minutes with the race detector
+	$(RACE_GO) build $(RACE) $(RACED)
+	$(MAKE) --no-print-directory -j 2 test-program test-load
+	$(MAKE) --no-print-directory -j 2 test-bench test-pure
+	$(RACE_GO) test $(RACE) -vet=off -p 3 -parallel 4 -timeout 15m ./server/store ./server/cache ./containers $$(echo "$(RACED)" | grep -v /loadgen)
 	go test -vet=off -count=1 -run TestHiccup ./loadgen # its arithmetic assumes the speed without the race detector
+
+# Both mostly wait. The tests of the program run it as a process, in which the race detector would see nothing.
+test-program:
+	go test -vet=off -parallel 4 -timeout 15m $(if $(TAGS),-tags $(TAGS)) ./cmd/headroom
+
+test-load:
+	$(RACE_GO) test $(RACE) -vet=off -p 1 -parallel 4 -timeout 15m -skip TestHiccup $$(echo "$(RACED)" | grep /loadgen) ./cmd/bench-capacity ./cmd/internal/sidebyside
+
+# Whole processes, each on one CPU, whose figures do not matter; and beside them simulations, which take what is left.
+test-bench:
+	go test -vet=off -p 1 -timeout 15m ./cmd/bench-server ./cmd/bench-generator
+
+test-pure:
+	nice -n 19 go test -vet=off -p 1 -timeout 15m $(PURE)
 
 # Whole runs, Postgres and cache processes, and the race detector are part of `make test` only.
 test-short: ## run the tests that need no real-time load, servers, or browser (under three minutes)

@@ -43,10 +43,15 @@ func requireReplicates(t *testing.T, env *Environment, value string) {
 	})
 }
 
-// answers says whether a server answers within half a second.
-func answers(t *testing.T, identify func(context.Context, string) (Server, error), url string) bool {
+// shortly is how long a server is asked that is not to answer.
+const shortly = time.Second / 2
+
+// answers says whether a server answers within a time.
+func answers(t *testing.T, identify func(context.Context, string) (Server, error), url string,
+	within time.Duration,
+) bool {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second/2)
+	ctx, cancel := context.WithTimeout(t.Context(), within)
 	defer cancel()
 	_, err := identify(ctx, url)
 	return err == nil
@@ -74,14 +79,14 @@ func requireFaults(t *testing.T, env *Environment) {
 		TargetPrimary: {env.PostgresURL, identifyPostgres},
 	} {
 		mustFault(t, env, target, ActionPause)
-		if answers(t, server.identify, server.url) {
+		if answers(t, server.identify, server.url, shortly) {
 			t.Errorf("the paused %s answers", target)
 		}
 		if !listens(t, server.url) {
 			t.Errorf("the paused %s refuses connections", target)
 		}
 		mustFault(t, env, target, ActionResume)
-		if !answers(t, server.identify, server.url) {
+		if !answers(t, server.identify, server.url, patience) {
 			t.Errorf("the resumed %s does not answer", target)
 		}
 		if err := env.Fault(t.Context(), target, ActionResume); !errors.Is(err, errNotPaused) {
@@ -96,7 +101,7 @@ func requireFaults(t *testing.T, env *Environment) {
 			t.Errorf("a dead %s was killed", target)
 		}
 		mustFault(t, env, target, ActionRestart)
-		if !answers(t, server.identify, server.url) {
+		if !answers(t, server.identify, server.url, patience) {
 			t.Errorf("the restarted %s does not answer at its address", target)
 		}
 		mustFault(t, env, target, ActionRestart) // one that runs
@@ -169,7 +174,7 @@ func TestProcessLeavesNothingWhenKilledWithPausedServers(t *testing.T) {
 		t.Fatal(r.Error)
 	}
 	env := r.Environment
-	if answers(t, identifyReplica, env.ReplicaURL) {
+	if answers(t, identifyReplica, env.ReplicaURL, shortly) {
 		t.Fatal("the helper's replica is not paused")
 	}
 	h.kill(t)

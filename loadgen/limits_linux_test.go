@@ -263,7 +263,7 @@ func TestNothingStaysOpen(t *testing.T) {
 				t.Errorf("interrupted %v, sent %d and %d", m.Interrupted, m.Loads[0].Sent, m.Loads[1].Sent)
 			}
 		}
-		for end := time.Now().Add(5 * time.Second); int(procstat.OpenFiles()) > before ||
+		for end := time.Now().Add(30 * time.Second); int(procstat.OpenFiles()) > before ||
 			runtime.NumGoroutine() > goroutines; time.Sleep(10 * time.Millisecond) {
 			if time.Now().After(end) {
 				t.Fatalf("%d files were open and %d are, %d goroutines and %d", before, int(procstat.OpenFiles()),

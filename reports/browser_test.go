@@ -41,10 +41,10 @@ func startBrowser(t *testing.T) context.Context {
 		}
 		t.Fatal(missing)
 	}
-	limited, cancelLimit := context.WithTimeout(t.Context(), 2*time.Minute)
+	limited, cancelLimit := context.WithTimeout(t.Context(), 5*time.Minute)
 	t.Cleanup(cancelLimit)
 	flags := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.ExecPath(binary),
-		chromedp.DisableGPU,
+		chromedp.DisableGPU, chromedp.WSURLReadTimeout(time.Minute), // on a busy machine
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-quic", true))
 	allocator, cancelAllocator := chromedp.NewExecAllocator(limited, flags...)
 	t.Cleanup(cancelAllocator)

@@ -30,7 +30,7 @@ func TestABCatchesTheSlowerCommit(t *testing.T) {
 	repository := hashingRepository(t)
 	for attempt := range 2 {
 		out := filepath.Join(t.TempDir(), "out")
-		p := ab(t, repository, "pages.yaml", "--base", "service", "--head", "slower", "--max-time", "20s", "--out", out)
+		p := ab(t, repository, "pages.yaml", "--base", "service", "--head", "slower", "--max-time", "14s", "--out", out)
 		p.exits(t, exitCrossed, exitInvalid)
 		nothingLeft(t, p)
 		e := savedIn(t, out)
@@ -91,7 +91,7 @@ func showsTheSlowerCommit(t *testing.T, e *results.Experiment) {
 func TestABPassesACommitOfComments(t *testing.T) {
 	repository, out := hashingRepository(t), filepath.Join(t.TempDir(), "out")
 	junit, markdown := filepath.Join(t.TempDir(), "ab.xml"), filepath.Join(t.TempDir(), "ab.md")
-	p := ab(t, repository, "pages.yaml", "--base", "service", "--head", "comments", "--max-time", "20s", "--out", out,
+	p := ab(t, repository, "pages.yaml", "--base", "service", "--head", "comments", "--max-time", "14s", "--out", out,
 		"--json", "--quiet", "--seed", "7", "--export", "junit="+junit, "--export", "markdown="+markdown)
 	p.exits(t, exitOK, exitInvalid)
 	nothingLeft(t, p)
@@ -139,7 +139,7 @@ scenarios:
     requests:
       - {name: page, path: /page.html}
 experiment:
-  slice: 300ms
+  slice: 200ms
   discard: 50ms
 `
 
@@ -153,7 +153,7 @@ func TestABOfServicesOfOthers(t *testing.T) {
 	startPython(t, dir, head)
 	out := filepath.Join(t.TempDir(), "out")
 	file := write(t, t.TempDir(), "others.yaml", urlScenario)
-	p := ab(t, t.TempDir(), file, "--base-url", "http://"+base, "--head-url", "http://"+head, "--max-time", "12s",
+	p := ab(t, t.TempDir(), file, "--base-url", "http://"+base, "--head-url", "http://"+head, "--max-time", "9s",
 		"--out", out)
 	p.exits(t, exitOK, exitCrossed, exitInvalid)
 	says(t, p.stderr.String(), "the CPU time of the arms is not known")

@@ -47,7 +47,7 @@ target: {url: "http://127.0.0.1:1"} # no reference server
 scenarios:
   pages:
     executor: constant-arrival-rate
-    rate: 200
+    rate: 300
     duration: 1s
     gracefulStop: 1s
     requests:
@@ -57,7 +57,7 @@ experiment:
   build: go build -o service .
   command: ./service {{address}}
   ready: /fast
-  slice: 300ms
+  slice: 200ms
   discard: 50ms
   warmup: 100ms
 regression:
@@ -118,7 +118,7 @@ func TestABMistakes(t *testing.T) {
 	repository, serving := hashingRepository(t), service(t)
 	stages := write(t, t.TempDir(), "stages.yaml", strings.NewReplacer(
 		"constant-arrival-rate", "ramping-arrival-rate",
-		"rate: 200\n    duration: 1s", "startRate: 1\n    stages: [{target: 200, duration: 1s}]",
+		"rate: 300\n    duration: 1s", "startRate: 1\n    stages: [{target: 300, duration: 1s}]",
 	).Replace(hashingScenario))
 	faults := write(t, t.TempDir(), "faults.yaml", strings.Replace(hashingScenario,
 		`target: {url: "http://127.0.0.1:1"}`, "faults: [{at: 500ms, target: cache, action: restart}]", 1))

@@ -128,6 +128,7 @@ func TestAttackMistakesExit104(t *testing.T) {
 }
 
 func TestReportWritesPercentiles(t *testing.T) {
+	t.Parallel()
 	p := headroom(t, "run", scenario(t, service(t), closed, `http_reqs: count>0`), "--out", "out")
 	p.exits(t, exitOK)
 	out := filepath.Join(p.Dir, "out")

@@ -27,7 +27,7 @@ scenarios:
     rate: 90
     duration: 10s
     arrivals: poisson
-    maxVUs: 64
+    maxVUs: 128
     requests:
       - {name: home, path: /, weight: 3}
       - {name: search, path: "/search?q=shoes"}
@@ -38,7 +38,7 @@ scenarios:
     requests:
       - {name: basket, method: POST, path: /basket, body: "{}"}
 thresholds:
-  http_req_duration: "p(95)<100"
+  http_req_duration: "p(95)<200" # a generator that is late by a tenth of it, as on a busy machine, spoils a trial
 `
 
 // workers serve one request after the other each, 10 ms long, so that two of them serve 200 a second.
@@ -57,16 +57,16 @@ func TestCapacity(t *testing.T) {
 	service := httptest.NewServer(workers(2))
 	defer service.Close()
 	var p *program
-	for range 5 { // a machine that is too busy for an answer is no fault of the search
-		p = headroom(t, "capacity", "shop.yaml", "--set", "target.url="+service.URL, "--max-time", "2m",
-			"--width", "0.3",
+	for range 4 { // a machine that is too busy for an answer is no fault of the search
+		p = headroom(t, "capacity", "shop.yaml", "--set", "target.url="+service.URL, "--max-time",
+			"90s", "--width", "0.4",
 			"--for", "1000", "--for", "wave.yaml", "--for", "day.yaml", "--price", "0.5", "--today", "50",
 			"--require", "20", "--out", "found", "--json",
 			"--export", "markdown=found.md", "--objective", "http_req_failed: rate<0.01")
 		write(t, p.Dir, "shop.yaml", capacityScenario)
 		writePeaks(t, p.Dir)
 		p.exits(t, exitOK, exitInvalid)
-		if !strings.Contains(p.stderr.String(), "INVALID: ") {
+		if p.ProcessState.ExitCode() == exitOK {
 			break
 		}
 	}
@@ -269,6 +269,7 @@ func TestCapacityInterrupted(t *testing.T) {
 
 // TestCapacityMistakes: what cannot be searched for is said before anything is sent.
 func TestCapacityMistakes(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		args []string
 		want string

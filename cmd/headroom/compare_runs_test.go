@@ -82,6 +82,7 @@ var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 // TestCompareSides: runs on both sides of a --, and directories of runs, are judged; with --fail-on worse a slower head
 // fails, and the same head does not.
 func TestCompareSides(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	settings := map[string]string{"GOGC": "100"}
 	base := saveSide(t, filepath.Join(dir, "base"), 5, 10, noon, settings)
@@ -127,6 +128,7 @@ func TestCompareSides(t *testing.T) {
 // TestCompareSidesRefuses: what cannot be judged is refused with the reason, and too few runs fail a gate rather than
 // pass it.
 func TestCompareSidesRefuses(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	base := saveSide(t, filepath.Join(dir, "base"), 3, 10, noon, map[string]string{"GOGC": "100"})
 	head := saveSide(t, filepath.Join(dir, "head"), 3, 20, noon.Add(time.Hour), map[string]string{"GOGC": "50"})

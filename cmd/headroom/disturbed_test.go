@@ -59,7 +59,7 @@ func disturbedRunIsInvalid(t *testing.T, p *program, progress *watched) {
 // capacityOfABusyMachine: a search has no answer and says why. Nobody knows which processes are the service at a URL,
 // so that what the others took shows at light load alone.
 func capacityOfABusyMachine(t *testing.T) {
-	service := httptest.NewServer(workers(2))
+	service := httptest.NewServer(workers(40)) // of few requests a trial is twice as long
 	defer service.Close()
 	p := headroom(t, "capacity", "shop.yaml", "--set", "target.url="+service.URL, "--max-time", "1m", "--require", "20",
 		"--out", "found")

@@ -41,7 +41,7 @@ func TestServicesOfOthers(t *testing.T) {
 					t.Fatal(err)
 				}
 				sent := run.Measurements.Loads[0].Sent
-				deadline := time.Now().Add(10 * time.Second) // the log may come a moment after the answer
+				deadline := time.Now().Add(30 * time.Second) // the log may come a moment after the answer
 				for int64(strings.Count(text(t, log), "GET /page.html")-before) != sent && time.Now().Before(deadline) {
 					time.Sleep(50 * time.Millisecond)
 				}

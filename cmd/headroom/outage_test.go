@@ -15,9 +15,9 @@ func outage(t *testing.T, provider string) {
 	t.Helper()
 	args := []string{"run", "outage.yaml", "--provider", provider, "--out", "out", "--json"}
 	for _, set := range []string{
-		"environment.fixtures.resources=2000", "scenarios.mixed.rate=100", "scenarios.mixed.duration=16s",
-		"scenarios.mixed.warmup=2s",
-		"faults.0.at=3s", "faults.1.at=6s", "faults.2.at=9s", "faults.3.at=11s", `thresholds.http_reqs="rate>=10"`,
+		"environment.fixtures.resources=2000", "scenarios.mixed.rate=100", "scenarios.mixed.duration=15s",
+		"scenarios.mixed.warmup=1s",
+		"faults.0.at=2s", "faults.1.at=4s", "faults.2.at=5500ms", "faults.3.at=7s", `thresholds.http_reqs="rate>=10"`,
 	} {
 		args = append(args, "--set", set)
 	}

@@ -77,7 +77,7 @@ func TestReferenceSystem(t *testing.T) {
 }
 
 // TestKillLeavesNothing kills the program in the middle of its load and holds that its servers, and the processes that
-// watch over them, are gone 15 seconds later.
+// watch over them, end.
 func TestKillLeavesNothing(t *testing.T) {
 	t.Parallel()
 	killed(t, "process", syscall.SIGKILL, nil, nil)
@@ -181,20 +181,20 @@ func killed(t *testing.T, provider string, signal syscall.Signal, prepare func(p
 	if signal == syscall.SIGTERM && p.ProcessState.ExitCode() != exitInterrupted {
 		t.Errorf("exit code %d\n%s", p.ProcessState.ExitCode(), progress.text.String())
 	}
-	deadline := time.Now().Add(15 * time.Second)
-	for {
-		processes := left()
-		directories, err := filepath.Glob(filepath.Join(tmp, "*"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(processes)+len(directories) == 0 {
+	nothingRemains(t, tmp, left)
+}
+
+// nothingRemains waits until no process is left, and nothing in a directory. A busy machine takes its time.
+func nothingRemains(t *testing.T, dir string, left func() []string) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+		processes, files := left(), glob(t, dir)
+		if len(processes)+len(files) == 0 {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("15 s later: processes %v, directories %v", processes, directories)
+			t.Fatalf("a minute later: processes %v, files %v", processes, files)
 		}
-		time.Sleep(100 * time.Millisecond)
 	}
 }
 

@@ -63,6 +63,7 @@ func TestHTTPS(t *testing.T) {
 
 // TestCertificates: what is wrong with a target is told before the load, in words, and no request is sent.
 func TestCertificates(t *testing.T) {
+	t.Parallel()
 	proxy := freeAddress(t)
 	startTinyproxy(t, t.TempDir(), proxy)
 	for name, tt := range map[string]struct {

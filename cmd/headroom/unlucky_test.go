@@ -95,17 +95,9 @@ func TestUnaskedDeaths(t *testing.T) {
 	if err != nil || len(run.Measurements.Incidents) < 4 {
 		t.Errorf("%v, incidents %+v", err, run.Measurements.Incidents)
 	}
-	deadline := time.Now().Add(15 * time.Second)
-	for {
-		left, directories := belonging(t, "HEADROOM_TEST=unasked-"+strconv.Itoa(os.Getpid()), tmp), glob(t, tmp)
-		if len(left)+len(directories) == 0 {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("15 s later: processes %v, directories %v", left, directories)
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
+	nothingRemains(t, tmp, func() []string {
+		return belonging(t, "HEADROOM_TEST=unasked-"+strconv.Itoa(os.Getpid()), tmp)
+	})
 }
 
 func glob(t *testing.T, dir string) []string {
@@ -136,14 +128,24 @@ func childrenOf(t *testing.T, parent int) []int {
 	return pids
 }
 
-// TestTwoAtOnce starts two runs of a scenario at the same time. They share no port and no directory, and each has
-// figures of its own.
+// TestTwoAtOnce starts two runs of a scenario at the same time, each in surroundings that a program easily trips over.
+// They share no port and no directory, and each has figures of its own.
 func TestTwoAtOnce(t *testing.T) {
 	t.Parallel()
-	var both [2]*program
+	both := map[string]*program{}
 	dir := t.TempDir()
-	for i := range both {
-		both[i] = smoke(t, filepath.Join(dir, strconv.Itoa(i)))
+	for name, odd := range map[string][]string{
+		"no HOME, bad TZ, Turkish": {"TZ=:/bad", "LC_ALL=tr_TR.UTF-8"},
+		"Kathmandu, German":        {"TZ=Asia/Kathmandu", "LC_ALL=de_DE.UTF-8", "LANGUAGE=de"},
+	} {
+		p := smoke(t, filepath.Join(dir, name))
+		for _, variable := range os.Environ() {
+			if !strings.HasPrefix(variable, "HOME=") && !strings.HasPrefix(variable, "XDG_") {
+				p.Env = append(p.Env, variable)
+			}
+		}
+		p.Env = append(p.Env, odd...)
+		both[name] = p
 	}
 	var all sync.WaitGroup
 	for _, p := range both {
@@ -151,17 +153,24 @@ func TestTwoAtOnce(t *testing.T) {
 	}
 	all.Wait()
 	addresses := map[string]bool{}
-	for i, p := range both {
-		run, err := results.Read(filepath.Join(dir, strconv.Itoa(i)))
+	for name, p := range both {
+		if code := p.ProcessState.ExitCode(); code != exitOK && code != exitCrossed && code != exitInvalid {
+			t.Errorf("%s: exit code %d", name, code)
+		}
+		run, err := results.Read(filepath.Join(dir, name))
 		if err != nil {
-			t.Fatalf("%v\n%s", err, &p.stderr)
+			t.Fatalf("%s: %v\n%s", name, err, &p.stderr)
+		}
+		var requests, failed int64
+		for _, s := range run.Measurements.Series {
+			requests, failed = requests+s.Requests, failed+s.Failed
 		}
 		if sent, planned := run.Measurements.Loads[0].Sent, run.Measurements.Loads[0].Planned; sent == 0 ||
-			planned != 300 {
-			t.Errorf("%d of %d requests were sent", sent, planned)
+			planned != 300 || requests == 0 || failed > 0 {
+			t.Errorf("%s: %d of %d requests were sent, %d measured, %d failed", name, sent, planned, requests, failed)
 		}
 		if len(run.Measurements.Incidents) > 0 {
-			t.Errorf("incidents %v", run.Measurements.Incidents)
+			t.Errorf("%s: incidents %v", name, run.Measurements.Incidents)
 		}
 		addresses[run.Environment.Target] = true
 	}
@@ -201,37 +210,6 @@ func TestOneDirectoryForTwoRuns(t *testing.T) {
 	}
 	if got := strings.Join(taken, " "); got != "default default-2 default-3" {
 		t.Errorf("the directories are %s", got)
-	}
-}
-
-// TestOddSurroundings are settings of the user's that a program easily trips over.
-func TestOddSurroundings(t *testing.T) {
-	for name, set := range map[string][]string{
-		"no HOME, bad TZ, Turkish": {"TZ=:/bad", "LC_ALL=tr_TR.UTF-8"},
-		"Kathmandu, German":        {"TZ=Asia/Kathmandu", "LC_ALL=de_DE.UTF-8", "LANGUAGE=de"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			p := smoke(t, "out")
-			for _, variable := range os.Environ() {
-				if !strings.HasPrefix(variable, "HOME=") && !strings.HasPrefix(variable, "XDG_") {
-					p.Env = append(p.Env, variable)
-				}
-			}
-			p.Env = append(p.Env, set...)
-			p.exits(t, exitOK, exitCrossed, exitInvalid)
-			run, err := results.Read(filepath.Join(p.Dir, "out"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			var requests, failed int64
-			for _, s := range run.Measurements.Series {
-				requests, failed = requests+s.Requests, failed+s.Failed
-			}
-			if requests == 0 || failed > 0 || len(run.Measurements.Incidents) > 0 {
-				t.Errorf("%d of %d requests failed; incidents %v", failed, requests, run.Measurements.Incidents)
-			}
-		})
 	}
 }
 

@@ -21,6 +21,7 @@ func TestSuggestsACommand(t *testing.T) {
 }
 
 func TestVersion(t *testing.T) {
+	t.Parallel()
 	p := headroom(t, "version")
 	p.exits(t, exitOK)
 	if got, want := p.stdout.String(), runtime.Version()+", "+runtime.GOOS+"/"+runtime.GOARCH+

@@ -48,7 +48,7 @@ func buffers(t *testing.T, r *Ring, n, size int) *Buffers {
 func completed(t *testing.T, r *Ring, n int) []Completion {
 	t.Helper()
 	var all []Completion
-	for deadline := time.Now().Add(5 * time.Second); len(all) < n; {
+	for deadline := time.Now().Add(30 * time.Second); len(all) < n; {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d completions, want %d", len(all), n)
 		}
