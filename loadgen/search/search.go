@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/policycortex/headroom/loadgen"
@@ -227,7 +228,7 @@ func (o *Options) trial(ctx context.Context, f *Found, step capacity.Step) (t re
 	if kind == results.TrialLight && t.Veto == "" {
 		t.Veto = judge.BusyAtLightLoad(t.Use)
 	}
-	if t.Veto == "" && !f.mostOf(t) {
+	if t.Veto == "" && !f.hadUsers(m, t) {
 		t.Veto, err = judge.UsersRanOut(m, o.Objectives)
 		t.Limit = t.Veto != ""
 	}
@@ -237,10 +238,12 @@ func (o *Options) trial(ctx context.Context, f *Found, step capacity.Step) (t re
 	return t, err
 }
 
-// mostOf says whether the service answered as much in a trial as more and more users in closed loops got of it: then it
-// was not for want of users that it answered no more.
-func (f *Found) mostOf(t results.CapacityTrial) bool {
-	return f.Level && t.GoodRate()*stillRising >= best(f.Bracket).GoodRate()
+// hadUsers says that a trial did not lack users. Closed loops showed that more of them get no more of the service: then
+// each scenario had as many as all closed loops that got the most, or the service answered as much as it did them.
+func (f *Found) hadUsers(m *results.Measurements, t results.CapacityTrial) bool {
+	most := best(f.Bracket)
+	enough := !slices.ContainsFunc(m.Loads, func(l *results.Load) bool { return l.MaxVUs < most.Users })
+	return f.Level && (enough || t.GoodRate()*stillRising >= most.GoodRate())
 }
 
 // stretch is a stretch with a seed of its own.

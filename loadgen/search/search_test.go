@@ -192,15 +192,31 @@ func TestBest(t *testing.T) {
 	if got := best(bracket[3:]); got.Users != 8 {
 		t.Errorf("%+v", got)
 	}
-	f := &Found{Bracket: bracket, Level: true}
-	for achieved, want := range map[float64]bool{95: true, 84: true, 80: false} {
-		if got := f.mostOf(results.CapacityTrial{Achieved: achieved}); got != want {
-			t.Errorf("%v/s: %v", achieved, got)
+}
+
+// TestHadUsers: what more users in closed loops did not get of the service, more of them do not get in a trial.
+func TestHadUsers(t *testing.T) {
+	f := &Found{Bracket: []results.CapacityTrial{{Users: 1, Achieved: 50}, {Users: 2, Achieved: 90}}}
+	for name, c := range map[string]struct {
+		level    bool
+		achieved float64
+		users    []int
+		want     bool
+	}{
+		"as many as the loops":             {true, 10, []int{2}, true},
+		"one of two has fewer":             {true, 80, []int{64, 1}, false},
+		"fewer, and as much":               {true, 84, []int{64, 1}, true},
+		"the loops might have got more":    {false, 90, []int{64}, false},
+		"less than the loops, and as many": {true, 10, []int{64, 2}, true},
+	} {
+		m := &results.Measurements{}
+		for _, users := range c.users {
+			m.Loads = append(m.Loads, &results.Load{MaxVUs: users})
 		}
-	}
-	f.Level = false
-	if f.mostOf(results.CapacityTrial{Achieved: 95}) {
-		t.Error("with more users it might have been more")
+		f.Level = c.level
+		if got := f.hadUsers(m, results.CapacityTrial{Achieved: c.achieved}); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
 	}
 }
 
