@@ -70,7 +70,10 @@ const (
 // limits tells nothing either. At 1.5 times the capacity such a queue answers in time what comes in twice the limit.
 // All of the last half of the overload must come after that.
 func Behaviour(m *results.Measurements, b *results.Beyond, objectives []scenarios.Threshold) (word, whyNot string) {
-	whyNot, _ = vetoTrial(m, objectives)
+	whyNot, _ = vetoTrial(m)
+	if whyNot == "" {
+		whyNot, _ = lateTrial(m, objectives)
+	}
 	if whyNot != "" {
 		return "", whyNot
 	}

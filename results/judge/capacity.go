@@ -20,8 +20,8 @@ const (
 	pileP     = 0.01
 	// leastSent is the share of what was planned that must have been sent.
 	leastSent = 0.99
-	// A trial says nothing when the generator's own lag at P99 is above leastTrialLag, in ms, and above trialLagShare
-	// of the tightest limit of a time; where no objective limits one, above timelessLag.
+	// The generator was late when its own lag at P99 is above leastTrialLag, in ms, and above trialLagShare of the
+	// tightest limit of a time; where no objective limits one, above timelessLag.
 	leastTrialLag = 1
 	trialLagShare = 0.1
 	timelessLag   = 10
@@ -75,7 +75,13 @@ func CapacityTrial(m *results.Measurements, objectives []scenarios.Threshold) (r
 	if err != nil {
 		return t, err
 	}
-	t.Veto, t.Limit = vetoTrial(m, objectives)
+	t.Veto, t.Limit = vetoTrial(m)
+	if t.Veto == "" {
+		t.Veto, t.Limit, err = spoiltByLag(m, t, objectives)
+		if err != nil {
+			return t, err
+		}
+	}
 	if t.Veto == "" && len(t.Values) == 0 {
 		t.Veto = "no objective has data: none of the requests that they are about was sent"
 	}
@@ -111,7 +117,7 @@ func hold(m *results.Measurements, objectives []scenarios.Threshold) (values []r
 		if g.Samples == 0 && !wereSent(m, o) {
 			continue
 		}
-		name := o.Name() + ": " + o.Source
+		name := nameOfObjective(o)
 		values = append(values, results.Value{
 			Objective: name, Actual: g.Actual, Unit: g.Unit, Samples: g.Samples, Holds: g.Passed,
 		})
@@ -125,6 +131,8 @@ func hold(m *results.Measurements, objectives []scenarios.Threshold) (values []r
 	}
 	return values, crossed, nil
 }
+
+func nameOfObjective(o scenarios.Threshold) string { return o.Name() + ": " + o.Source }
 
 func aboutFailures(o scenarios.Threshold) bool { return ofFailures(o.Metric) }
 
@@ -190,38 +198,15 @@ func Stretch(m *results.Measurements) (results.CapacityTrial, error) {
 	return t, nil
 }
 
-// vetoTrial says why a trial says nothing: the machine or the generator was in the way. It does not look at the
-// answers. limit says that the generator cannot send more.
-func vetoTrial(m *results.Measurements, objectives []scenarios.Threshold) (veto string, limit bool) {
+// vetoTrial says why a trial says nothing: the machine was in the way, or the generator had no means to send. It does
+// not look at the answers. limit says that the generator cannot send more.
+func vetoTrial(m *results.Measurements) (veto string, limit bool) {
 	for _, l := range m.Loads {
 		if l.OutOfFiles > 0 || l.OutOfPorts > 0 {
 			return exhausted(m, l)[0], true
 		}
 	}
-	if found := disturbances(m); len(found) > 0 {
-		return strings.Join(found, "; "), false
-	}
-	most := trialLag(objectives)
-	for _, l := range m.Loads {
-		if own := l.OwnLag.Percentile(99); own > most {
-			busy := m.Generator.CPUCores() >= busyGenerator*float64(max(1, m.Generator.GoMaxProcs))
-			return fmt.Sprintf("the generator itself was late: 1 %% of the requests by %.1f ms or more (the limit "+
-				"is %.1f ms)",
-				own, most), busy
-		}
-	}
-	return "", false
-}
-
-// trialLag is how late the generator may be at P99, in ms.
-func trialLag(objectives []scenarios.Threshold) float64 {
-	tightest := timelessLag / trialLagShare
-	for _, o := range objectives {
-		if limitsTime(o) {
-			tightest = min(tightest, o.Limit)
-		}
-	}
-	return max(leastTrialLag, trialLagShare*tightest)
+	return strings.Join(disturbances(m), "; "), false
 }
 
 // use is what was used while a stretch of load was measured.
