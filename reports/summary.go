@@ -29,7 +29,7 @@ const SummaryVersion = 1
 //	scenarios[]       name, executor, engine (only if they differ), open, the figures of overall, schedule (null unless open; rates of requests or flows) and
 //	  warmup          limit_seconds, seconds, ended (steady, limit, run), unsteady: automatic warm-ups only
 //	  by_stage[]      name, from_seconds, to_seconds, the figures of overall: named stages only
-//	  by_request[]    name, method, the figures of overall, statuses, errors, bytes_sent, bytes_received, skipped (steps of flows), checks[]: name, passed, failed, first_unmet
+//	  by_request[]    name, method, the figures of overall, statuses, errors, bytes_sent, bytes_received, skipped (steps of flows), checks[]: name, passed, failed, first_unmet; waiting_ms (to the first byte); streamed: kind, events, tokens, first_ms, gap_ms
 //	streams[]         scenarios of subscribers: scenario, name, subscribers, connected_share, events_rate, the counts of [results.StreamCounts], delivery_ms, first_byte_ms, first_event_ms, gap_ms, own_wait_ms
 //	server_views[]    scenario (empty: the whole run), seconds, cpu_seconds, tiers, queries and pools by name
 //
@@ -161,6 +161,8 @@ type summaryRequest struct {
 	BytesReceived int64            `json:"bytes_received"`
 	Skipped       int64            `json:"skipped,omitempty"`
 	Checks        []results.Check  `json:"checks,omitempty"`
+	Waiting       *distribution    `json:"waiting_ms,omitempty"`
+	Streamed      *summaryStreamed `json:"streamed,omitempty"`
 }
 
 type summaryServerView struct {
@@ -235,7 +237,8 @@ func newSummaryScenario(m *results.Measurements, sc scenario) summaryScenario {
 		}
 		out.Requests = append(out.Requests, summaryRequest{
 			q.Name, q.Method, newFigures(q.Summary), statuses, q.Errors,
-			q.BytesSent, q.BytesReceived, q.Skipped, q.Checks,
+			q.BytesSent, q.BytesReceived, q.Skipped, q.Checks, newDistribution(q.Waiting),
+			newSummaryStreamed(q.Streamed),
 		})
 	}
 	return out

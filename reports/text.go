@@ -61,6 +61,11 @@ func Text(w io.Writer, r *results.Run) error {
 	if !d.OnlyStreams() {
 		fmt.Fprintf(&b, "\nRequests (response time in ms)\n%s", requestsText(d))
 	}
+	if rows := d.StreamedAnswers(); len(rows) > 0 {
+		fmt.Fprintf(&b,
+			"\nStreamed answers (from when the request was due to the first event, and between events, in ms)\n%s",
+			streamedText(rows))
+	}
 	if rows := d.Checks(); len(rows) > 0 {
 		fmt.Fprintf(&b, "\nChecks (share of the responses that passed)\n%s", checksText(rows))
 	}

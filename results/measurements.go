@@ -3,6 +3,7 @@
 package results
 
 import (
+	"errors"
 	"slices"
 	"time"
 
@@ -153,6 +154,36 @@ type Series struct {
 	Response *Histogram `json:"-"`
 	// Service counts from the actual send instant.
 	Service *Histogram `json:"-"`
+	// Waiting counts from there to the first byte of answers that came whole; nil in runs saved before it was recorded.
+	Waiting *Histogram `json:"-"`
+	// Streamed is nil where answers are not streamed.
+	Streamed *Streamed `json:"streamed,omitempty"`
+}
+
+// Streamed is what the streamed answers to a request had that came whole. With the kind [scenarios.StreamOpenAI] an
+// event is one that has a piece of text.
+type Streamed struct {
+	Kind   scenarios.Streaming `json:"kind"`
+	Events int64               `json:"events"`
+	Tokens int64               `json:"tokens,omitempty"` // as the service counts them, or else one for each event
+	// First counts from the intended send instant to the first event of an answer, Gap from an event to the next one.
+	First *Histogram `json:"-"`
+	Gap   *Histogram `json:"-"`
+}
+
+// NewStreamed is what has counted nothing; nil where answers are not streamed.
+func NewStreamed(kind scenarios.Streaming) *Streamed {
+	if kind == "" {
+		return nil
+	}
+	return &Streamed{Kind: kind, First: NewHistogram(), Gap: NewHistogram()}
+}
+
+// merge adds what o counted.
+func (s *Streamed) merge(o *Streamed) error {
+	s.Events += o.Events
+	s.Tokens += o.Tokens
+	return errors.Join(s.First.Merge(o.First), s.Gap.Merge(o.Gap))
 }
 
 // Check is how often the answers to a request met one of its checks. A request without an answer met none.

@@ -194,6 +194,9 @@ func Read(path string) (*Run, error) {
 	return r, nil
 }
 
+// tagWaiting begins the tags of histograms that older runs do not have.
+const tagWaiting = "waiting:"
+
 // slots visits every histogram of a run with its tag in the log.
 func (r *Run) slots(visit func(tag string, h **Histogram)) {
 	m := &r.Measurements
@@ -207,6 +210,11 @@ func (r *Run) slots(visit func(tag string, h **Histogram)) {
 		}
 		visit("response:"+name, &s.Response)
 		visit("service:"+name, &s.Service)
+		visit(tagWaiting+name, &s.Waiting)
+		if s.Streamed != nil {
+			visit("first_event:"+name, &s.Streamed.First)
+			visit("event_gap:"+name, &s.Streamed.Gap)
+		}
 	}
 	for _, s := range m.Streams {
 		visit("stream_delivery:"+s.Scenario, &s.Delivery)
@@ -241,6 +249,9 @@ func writeHistograms(w *bytes.Buffer, all slots, started time.Time, elapsed floa
 	lw := hdr.NewHistogramLogWriter(w)
 	err := errors.Join(lw.OutputLogFormatVersion(), lw.OutputStartTime(started.UnixMilli()), lw.OutputLegend())
 	all(func(tag string, h **Histogram) {
+		if *h == nil && strings.HasPrefix(tag, tagWaiting) {
+			return
+		}
 		if *h == nil {
 			*h = NewHistogram()
 		}
@@ -269,7 +280,7 @@ func readHistograms(log []byte, all slots) error {
 	var missing []string
 	all(func(tag string, h **Histogram) {
 		*h = byTag[tag]
-		if *h == nil {
+		if *h == nil && !strings.HasPrefix(tag, tagWaiting) {
 			missing = append(missing, tag)
 		}
 	})

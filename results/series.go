@@ -42,9 +42,13 @@ func (s *Series) plus(o *Series) (*Series, error) {
 
 // blank is a series of the same requests that has counted nothing.
 func (s *Series) blank() *Series {
+	var streamed *Streamed
+	if s.Streamed != nil {
+		streamed = NewStreamed(s.Streamed.Kind)
+	}
 	return &Series{
 		Scenario: s.Scenario, Name: s.Name, Method: s.Method, Stage: s.Stage, Instance: s.Instance,
-		Expected: s.Expected, Tags: s.Tags, Statuses: map[int]int64{},
+		Expected: s.Expected, Tags: s.Tags, Streamed: streamed, Statuses: map[int]int64{},
 		Errors: map[string]int64{}, ErrorSamples: map[string]string{}, Response: NewHistogram(),
 		Service: NewHistogram(),
 	}
@@ -86,6 +90,15 @@ func (s *Series) Merge(o *Series) error {
 	}
 	if o.Service != nil {
 		err = errors.Join(err, s.Service.Merge(o.Service))
+	}
+	if o.Waiting != nil {
+		if s.Waiting == nil {
+			s.Waiting = NewHistogram()
+		}
+		err = errors.Join(err, s.Waiting.Merge(o.Waiting))
+	}
+	if s.Streamed != nil && o.Streamed != nil {
+		err = errors.Join(err, s.Streamed.merge(o.Streamed))
 	}
 	return err
 }

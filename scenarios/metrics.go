@@ -11,16 +11,26 @@ const (
 	HTTPReqDuration MetricName = "http_req_duration"
 	// service time, from the instant at which it was sent
 	HTTPReqServiceDuration MetricName = "http_req_service_duration"
-	HTTPReqs               MetricName = "http_reqs"
-	HTTPReqFailed          MetricName = "http_req_failed"
-	HTTPReqCacheHit        MetricName = "http_req_cache_hit" // share of the responses whose X-Cache names a cache
-	Checks                 MetricName = "checks"             // share of the checks that responses passed
-	DataSent               MetricName = "data_sent"          // bodies only
-	DataReceived           MetricName = "data_received"      // bodies only
-	DroppedIterations      MetricName = "dropped_iterations"
-	ScheduleLag            MetricName = "schedule_lag"      // actual minus intended instant of sending
-	DBQueryDuration        MetricName = "db_query_duration" // as the reference server measures it
-	CacheHitRatio          MetricName = "cache_hit_ratio"   // as the reference server counts it
+	// from the instant at which it was sent to the first byte of the answer
+	HTTPReqWaiting    MetricName = "http_req_waiting"
+	HTTPReqs          MetricName = "http_reqs"
+	HTTPReqFailed     MetricName = "http_req_failed"
+	HTTPReqCacheHit   MetricName = "http_req_cache_hit" // share of the responses whose X-Cache names a cache
+	Checks            MetricName = "checks"             // share of the checks that responses passed
+	DataSent          MetricName = "data_sent"          // bodies only
+	DataReceived      MetricName = "data_received"      // bodies only
+	DroppedIterations MetricName = "dropped_iterations"
+	ScheduleLag       MetricName = "schedule_lag"      // actual minus intended instant of sending
+	DBQueryDuration   MetricName = "db_query_duration" // as the reference server measures it
+	CacheHitRatio     MetricName = "cache_hit_ratio"   // as the reference server counts it
+
+	// Those of requests with streamed answers. Times to the first count from the instant at which the request was due.
+	HTTPReqFirstEvent MetricName = "http_req_first_event"
+	HTTPReqEventGap   MetricName = "http_req_event_gap"
+	HTTPReqEvents     MetricName = "http_req_events"
+	HTTPReqFirstToken MetricName = "http_req_first_token"
+	HTTPReqTokenGap   MetricName = "http_req_token_gap"
+	HTTPReqTokens     MetricName = "http_req_tokens"
 
 	// Those of subscribers' streams.
 	StreamDelivery   MetricName = "stream_delivery"    // receipt of an event minus the time that stands in it
@@ -85,12 +95,19 @@ const (
 var Metrics = []Metric{
 	{HTTPReqDuration, Trend, "ms", []string{RequestTags}, aggregations[Trend], FromRequests},
 	{HTTPReqServiceDuration, Trend, "ms", []string{RequestTags}, aggregations[Trend], FromRequests},
+	{HTTPReqWaiting, Trend, "ms", []string{RequestTags}, nil, FromRequests},
 	{HTTPReqs, Counter, "", []string{RequestTags}, []string{"rate"}, FromRequests},
 	{HTTPReqFailed, Rate, "", []string{RequestTags}, []string{"rate"}, FromRequests},
 	{HTTPReqCacheHit, Rate, "", []string{RequestTags}, nil, FromRequests},
 	{Checks, Rate, "", []string{RequestTags, tagCheck}, nil, FromRequests},
 	{DataSent, Counter, "B", []string{RequestTags}, nil, FromRequests},
 	{DataReceived, Counter, "B", []string{RequestTags}, nil, FromRequests},
+	{HTTPReqFirstEvent, Trend, "ms", []string{RequestTags}, nil, FromRequests},
+	{HTTPReqEventGap, Trend, "ms", []string{RequestTags}, nil, FromRequests},
+	{HTTPReqEvents, Counter, "", []string{RequestTags}, nil, FromRequests},
+	{HTTPReqFirstToken, Trend, "ms", []string{RequestTags}, nil, FromRequests},
+	{HTTPReqTokenGap, Trend, "ms", []string{RequestTags}, nil, FromRequests},
+	{HTTPReqTokens, Counter, "", []string{RequestTags}, nil, FromRequests},
 	{DroppedIterations, Counter, "", []string{tagScenario}, nil, FromSchedule},
 	{ScheduleLag, Trend, "ms", []string{tagScenario}, nil, FromSchedule},
 	{DBQueryDuration, Trend, "ms", []string{tagScenario, tagQuery}, nil, FromServer},
@@ -139,6 +156,17 @@ func (n MetricName) PerRequest() bool {
 }
 
 func (m Metric) perRequest() bool { return slices.Contains(m.Tags, RequestTags) }
+
+// Streamed is how the answers are streamed that a metric is of; "" for any other metric.
+func (n MetricName) Streamed() Streaming {
+	switch n {
+	case HTTPReqFirstEvent, HTTPReqEventGap, HTTPReqEvents:
+		return StreamSSE
+	case HTTPReqFirstToken, HTTPReqTokenGap, HTTPReqTokens:
+		return StreamOpenAI
+	}
+	return ""
+}
 
 // cacheTiers are the values of the tag tier.
 var cacheTiers = []string{"l1", "l2", "l3", "overall"}

@@ -226,9 +226,20 @@ type Request struct {
 	Extract        []Extraction  // for later steps of the flow
 	Timeout        time.Duration // from sending to the last byte of the body
 	Redirects      int           // followed at most
+	Stream         Streaming     // how its answers are streamed; empty: they are not
 	Values         []Value
 	Tags           map[string]string
 }
+
+// Streaming is how the answers to a request are streamed.
+type Streaming string
+
+// The ways of streaming: server-sent events of any kind, or those of which each has a piece of generated text, as the
+// completions of OpenAI's API and of those compatible with it.
+const (
+	StreamSSE    Streaming = "sse"
+	StreamOpenAI Streaming = "openai"
+)
 
 // Header is one header line of a request.
 type Header struct {

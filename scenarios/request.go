@@ -59,6 +59,7 @@ func (r *reader) step(n *node, values []Value, holes *holes) Request {
 	if timeout := n.get("timeout"); timeout != nil {
 		request.Timeout, _ = r.positiveDuration(timeout)
 	}
+	request.Stream = Streaming(r.word(n.get("stream"), "", []string{string(StreamSSE), string(StreamOpenAI)}))
 	request.Redirects = int(r.whole(n.get("redirects"), 0, 0, maxRedirects))
 	return request
 }

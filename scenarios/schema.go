@@ -58,6 +58,7 @@ var (
 			{"extract", &shape{names: extractShape}},
 			{"timeout", value},
 			{"redirects", value},
+			{"stream", value},
 			{"tags", values},
 			{"thresholds", &shape{names: thresholdShape}},
 		},

@@ -91,6 +91,21 @@ func (r *reader) implied(e entry, metric Metric, selector, implied map[string]st
 	return all, true
 }
 
+// streamedSelector holds a metric of streamed answers against the requests that have such.
+func (r *reader) streamedSelector(e entry, metric Metric, plan *Plan) {
+	kind := metric.Name.Streamed()
+	for _, s := range plan.Scenarios {
+		_, subscribers := s.Load.(Subscribers)
+		if !subscribers && slices.ContainsFunc(s.Requests, func(q Request) bool { return q.Stream == kind }) {
+			return
+		}
+	}
+	if !r.vague {
+		r.faultAt(e.at, "add stream: "+string(kind)+" to one", "%s judges streamed answers, and no request has them",
+			metric.Name)
+	}
+}
+
 // checkSelector holds a selector of checks against those that the plan has.
 func (r *reader) checkSelector(e entry, selector map[string]string, checks *tagIndex) {
 	if len(checks.sets) == 0 && !r.vague {

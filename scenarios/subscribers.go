@@ -58,7 +58,7 @@ func (r *reader) streamOnly(n *node, s *Scenario, target Target) {
 			"%s has %d requests; subscribers send one, which opens a stream",
 			list.path, len(list.items))
 	}
-	refused := []string{"body", "checks", "expectedStatus", "redirects", "steps", "weight"}
+	refused := []string{"body", "checks", "expectedStatus", "redirects", "steps", "stream", "weight"}
 	for _, item := range list.items {
 		for _, e := range item.entries {
 			if slices.Contains(refused, e.key) {

@@ -202,6 +202,9 @@ func (r *reader) selector(e entry, metric Metric, selector map[string]string, sc
 			return
 		}
 	}
+	if metric.Name.Streamed() != "" {
+		r.streamedSelector(e, metric, scope.plan)
+	}
 	switch {
 	case metric.Name == Checks:
 		r.checkSelector(e, selector, scope.checks)

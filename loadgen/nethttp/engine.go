@@ -137,14 +137,23 @@ func (x *exchange) complete(r *vegeta.Result, done time.Duration, ended bool) {
 	o := &x.outcome
 	o.Done, o.ReceivedBytes = done, x.size
 	if x.ended {
+		x.takeEvents()
 		return
 	}
+	o.First = 0
 	o.SentBytes, o.Status, o.Cache, o.Answer = 0, 0, record.CacheUnknown, nil
 	o.ErrorText = r.Error
 	if _, text, found := strings.Cut(r.Error, `": `); found { // url.Error's method and URL stand before it
 		o.ErrorText = text
 	}
 	o.ErrorClass = record.ClassOfText(o.ErrorText, ended)
+}
+
+// takeEvents has the outcome tell of the events of an answer that came whole.
+func (x *exchange) takeEvents() {
+	if x.events.Streamed() {
+		x.outcome.Events = &x.events
+	}
 }
 
 // stopAtEnd ends the attack when gracefulStop has passed after the schedule's end, or when ctx is cancelled. Until then
@@ -276,7 +285,7 @@ func (e *Engine) newExchange(number uint64) *exchange {
 	if n := len(e.spare); n > 0 {
 		x, e.spare = e.spare[n-1], e.spare[:n-1]
 	} else {
-		x = &exchange{named: e.named}
+		x = &exchange{named: e.named, began: e.start}
 	}
 	x.to = e.nextInstance(number)
 	e.exchanges[number] = x
@@ -373,6 +382,7 @@ func (e *Engine) skipRest(failed *record.Outcome) {
 func (e *Engine) finish(x *exchange) {
 	x.recorded = true
 	x.outcome.ReceivedBytes = x.size
+	x.takeEvents()
 	goesOn := x.inspect(e.requests)
 	for goesOn {
 		e.record(&x.outcome)
@@ -397,8 +407,10 @@ func (e *Engine) follow(x *exchange) (goesOn bool) {
 	x.outcome.Done, x.outcome.ReceivedBytes = time.Since(e.start), x.size
 	if err != nil {
 		x.outcome.ErrorClass, x.outcome.ErrorText = record.ClassOfText(err.Error(), e.context.Err() != nil), err.Error()
+		x.outcome.First = 0
 		return false
 	}
+	x.takeEvents()
 	return x.inspect(e.requests)
 }
 

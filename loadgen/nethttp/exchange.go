@@ -17,12 +17,14 @@ type exchange struct {
 	outcome  record.Outcome
 	answer   request.Answer
 	texts    request.Texts
-	body     body   // which vegeta reads
-	size     int64  // of the answer's body, as far as it was read
-	failing  bool   // by its status
-	ended    bool   // the answer came whole
-	recorded bool   // by the worker that read it
-	keep     []byte // of a probe: the body's beginning; else nil
+	events   request.Events // of a streamed answer
+	began    time.Time      // from when the times of the outcome count
+	body     body           // which vegeta reads
+	size     int64          // of the answer's body, as far as it was read
+	failing  bool           // by its status
+	ended    bool           // the answer came whole
+	recorded bool           // by the worker that read it
+	keep     []byte         // of a probe: the body's beginning; else nil
 }
 
 // start makes it the exchange of an iteration.
@@ -41,6 +43,11 @@ func (x *exchange) begin(resp *http.Response, requests *request.Set) {
 	x.size, x.ended, x.failing = 0, false, !request.Expected(requests.Plan(x.outcome.Request), resp.StatusCode)
 	x.answer.Start(requests.Inspection(x.outcome.Request))
 	x.answer.TakeHeaders(resp.Header)
+	x.outcome.First = time.Since(x.began)
+	x.events.Start("")
+	if !x.failing {
+		x.events.Start(requests.Plan(x.outcome.Request).Stream)
+	}
 }
 
 // Write takes what was read of the body.
@@ -48,6 +55,9 @@ func (x *exchange) Write(b []byte) (int, error) {
 	x.size += int64(len(b))
 	if x.keep != nil {
 		x.keep = append(x.keep, b[:min(len(b), maxKept-len(x.keep))]...)
+	}
+	if x.events.Streamed() {
+		x.events.Feed(b, time.Since(x.began))
 	}
 	switch {
 	case x.answer.InspectsBody():

@@ -38,7 +38,7 @@ type Probe struct {
 
 // Begin begins iteration n with the request of that index, to an instance of the target.
 func (p *Prober) Begin(index int, n int64, to int) {
-	p.exchange = &exchange{to: to}
+	p.exchange = &exchange{to: to, began: p.start}
 	p.exchange.start(p.requests.DrawOf(index, n))
 }
 

@@ -22,7 +22,9 @@ func BenchmarkRecord(b *testing.B) {
 	b.ReportAllocs()
 	for i := range b.N {
 		at := time.Duration(i) * time.Microsecond
-		r.Record(&Outcome{Intended: at, Sent: at, Done: at + time.Millisecond, Status: 200, Cache: CacheHit})
+		r.Record(&Outcome{
+			Intended: at, Sent: at, First: at + time.Millisecond/2, Done: at + time.Millisecond, Status: 200, Cache: CacheHit,
+		})
 	}
 }
 

@@ -98,6 +98,7 @@ func newSeries(plan *scenarios.Plan, s *scenarios.Scenario, q *scenarios.Request
 		Tags:     tags,
 		Statuses: map[int]int64{}, Errors: map[string]int64{}, ErrorSamples: map[string]string{},
 		Response: results.NewHistogram(), Service: results.NewHistogram(), Checks: checksOf(q.Checks),
+		Streamed: results.NewStreamed(q.Stream),
 	}
 }
 
@@ -292,6 +293,16 @@ func (c *Collector) addTo(s *results.Series, of *counts, plan *scenarios.Request
 	s.BytesReceived += of.bytesReceived
 	c.merge(s.Response, of.response)
 	c.merge(s.Service, of.service)
+	if s.Waiting == nil && of.waiting != nil {
+		s.Waiting = results.NewHistogram()
+	}
+	c.merge(s.Waiting, of.waiting)
+	if s.Streamed != nil && of.streamed != nil {
+		s.Streamed.Events += of.streamed.Events
+		s.Streamed.Tokens += of.streamed.Tokens
+		c.merge(s.Streamed.First, of.streamed.First)
+		c.merge(s.Streamed.Gap, of.streamed.Gap)
+	}
 	for status, n := range of.statuses {
 		if n == 0 {
 			continue

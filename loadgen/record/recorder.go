@@ -17,6 +17,7 @@ type Outcome struct {
 	Request       int           // an index of the scenario's requests
 	Intended      time.Duration // since the scenario's start; where the load is closed, the same as Sent
 	Sent          time.Duration
+	First         time.Duration // the first byte of an answer that came whole; 0: not known
 	Done          time.Duration
 	Status        int    // 0 to 999
 	Instance      int    // that answered or was asked, from 1; 0 where that is not known or not asked for
@@ -27,6 +28,7 @@ type Outcome struct {
 	ReceivedBytes int64 // of the body
 	Found         request.Findings
 	Answer        *request.Answer // what is kept of it, until it is recorded; nil when there is none
+	Events        *request.Events // likewise what came of a streamed answer; nil where it is not streamed
 	Iteration     int64           // which it is of
 	Texts         *request.Texts  // that its flow has extracted; nil without a flow
 }
@@ -72,6 +74,8 @@ type counts struct {
 	bytesSent, bytesReceived  int64
 	lastAnswer                time.Duration
 	response, service         *results.Histogram // nil until there is one
+	waiting                   *results.Histogram // likewise
+	streamed                  *results.Streamed  // nil until an answer is
 	statuses                  [maxStatus + 1]int64
 	errors                    map[string]int64  // by class, but for those by status
 	samples                   map[string]string // what the first of a class met
@@ -94,7 +98,15 @@ func (s *second) clear() {
 		clearHistogram(c.early)
 		clearHistogram(c.response)
 		clearHistogram(c.service)
-		*c = counts{early: c.early, response: c.response, service: c.service}
+		clearHistogram(c.waiting)
+		if s := c.streamed; s != nil {
+			clearHistogram(s.First)
+			clearHistogram(s.Gap)
+			s.Events, s.Tokens = 0, 0
+		}
+		*c = counts{
+			early: c.early, response: c.response, service: c.service, waiting: c.waiting, streamed: c.streamed,
+		}
 	}
 	if s.streams != nil {
 		s.streams.clear()
@@ -206,6 +218,9 @@ func (c *counts) measure(o *Outcome, failed bool) {
 		c.response.Record(o.Done - o.Intended)
 		c.service.Record(o.Done - o.Sent)
 	}
+	if o.First > 0 {
+		c.measureFirst(o)
+	}
 	c.countChecks(o.Found.Checks)
 	if o.ErrorClass == "" {
 		c.statuses[min(max(o.Status, 0), maxStatus)]++
@@ -220,6 +235,26 @@ func (c *counts) measure(o *Outcome, failed bool) {
 		if o.Cache == CacheHit {
 			c.cacheHits++
 		}
+	}
+}
+
+// measureFirst counts when an answer began to come, and the events of a streamed one.
+func (c *counts) measureFirst(o *Outcome) {
+	if c.waiting == nil {
+		c.waiting = results.NewHistogram()
+	}
+	c.waiting.Record(o.First - o.Sent)
+	if o.Events == nil || o.Events.Count == 0 {
+		return
+	}
+	if c.streamed == nil {
+		c.streamed = results.NewStreamed(scenarios.StreamSSE) // the series has the kind
+	}
+	c.streamed.Events += o.Events.Count
+	c.streamed.Tokens += o.Events.Tokens()
+	c.streamed.First.Record(o.Events.First - o.Intended)
+	for _, gap := range o.Events.Gaps {
+		c.streamed.Gap.Record(gap)
 	}
 }
 

@@ -24,7 +24,8 @@ type conn struct {
 
 	draw                     request.Draw
 	intended, sent, deadline time.Duration
-	out                      []byte // the request
+	first                    time.Duration // when the answer began to come; 0: it has not
+	out                      []byte        // the request
 	written, bodyBytes       int
 	reused, retried          bool
 	cache                    [8]byte // the X-Cache header, as far as it matters
@@ -32,6 +33,8 @@ type conn struct {
 	answer                   request.Answer    // what its checks look at
 	keep, keepBeginning      func(body []byte) // answer.Piece and answer.Beginning, made once
 	texts                    request.Texts     // what the flow's steps have extracted
+	events                   request.Events    // of a streamed answer
+	streaming                func(body []byte) // takes its body, made once
 	following                bool              // its request was answered, and the flow's next step is to be sent
 }
 
@@ -65,8 +68,9 @@ func (l *loop) headRead(c *conn, head []byte) {
 	if failing || c.answer.Inspected() {
 		c.answer.TakeHead(head)
 	}
-	if c.parser.OnBody == nil && failing {
+	if failing && !c.answer.InspectsBody() {
 		c.parser.OnBody = c.keepBeginning
+		c.events.Start("")
 	}
 }
 
@@ -77,9 +81,13 @@ func (l *loop) expect(c *conn) {
 		c.answerer = c.instance + 1
 	}
 	c.parser.Start(l.requests.Method(&c.draw) == http.MethodHead)
-	c.parser.OnBody = nil
+	c.parser.OnBody, c.first = nil, 0
 	c.answer.Start(l.requests.Inspection(c.draw.Request))
-	if c.answer.InspectsBody() {
+	c.events.Start(l.requests.Plan(c.draw.Request).Stream)
+	switch {
+	case c.events.Streamed():
+		c.parser.OnBody = c.streaming
+	case c.answer.InspectsBody():
 		c.parser.OnBody = c.keep
 	}
 }
@@ -106,6 +114,12 @@ func (l *loop) received(c *conn, data []byte) {
 	if c.state == connIdle { // nobody asked for them
 		l.drop(c)
 		return
+	}
+	if c.events.Streamed() { // what comes later in a round must not seem to have come with the first
+		l.clock()
+	}
+	if c.first == 0 {
+		c.first = l.now
 	}
 	used, done, err := c.parser.Feed(data)
 	switch {
@@ -147,7 +161,10 @@ func (l *loop) complete(c *conn, keep bool) {
 		Request: c.draw.Request, Intended: c.intended, Sent: c.sent, Done: l.now, Status: c.parser.Status,
 		Instance: c.answerer, Cache: record.CacheOf(c.cache[:c.cacheLen]), SentBytes: int64(c.bodyBytes),
 		ReceivedBytes: c.parser.Body,
-		Iteration:     c.draw.N, Texts: &c.texts, Answer: &c.answer,
+		Iteration:     c.draw.N, Texts: &c.texts, Answer: &c.answer, First: c.first,
+	}
+	if c.events.Streamed() {
+		o.Events = &c.events
 	}
 	var goesOn bool
 	o.Found, goesOn = l.requests.Inspect(&c.answer, o.Request, o.Status, o.ReceivedBytes, &c.texts)

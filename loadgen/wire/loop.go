@@ -245,6 +245,12 @@ func (l *loop) take() *conn {
 	c := &conn{slot: int32(len(l.conns)), instance: at, named: l.named, fd: -1}
 	c.parser.OnHeader, c.parser.OnHead = c.header, func(head []byte) { l.headRead(c, head) }
 	c.keep, c.keepBeginning = c.answer.Piece, c.answer.Beginning
+	c.streaming = func(body []byte) {
+		c.events.Feed(body, l.now)
+		if c.answer.InspectsBody() {
+			c.answer.Piece(body)
+		}
+	}
 	l.conns = append(l.conns, c)
 	return c
 }

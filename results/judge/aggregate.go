@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 
@@ -23,6 +24,11 @@ func aggregate(m *results.Measurements, t scenarios.Threshold) (aggregated, erro
 			return trend(sum.Response, t.Aggregation), err
 		}
 		return trend(sum.Service, t.Aggregation), err
+	case scenarios.HTTPReqWaiting:
+		return waiting(m, t)
+	case scenarios.HTTPReqFirstEvent, scenarios.HTTPReqEventGap, scenarios.HTTPReqEvents, scenarios.HTTPReqFirstToken,
+		scenarios.HTTPReqTokenGap, scenarios.HTTPReqTokens:
+		return streamedAnswers(m, t)
 	case scenarios.HTTPReqs, scenarios.DataSent, scenarios.DataReceived, scenarios.HTTPReqFailed,
 		scenarios.HTTPReqCacheHit:
 		return requests(m, t), nil
@@ -94,6 +100,46 @@ func requests(m *results.Measurements, t scenarios.Threshold) aggregated {
 		return count(received)
 	}
 	return count(total)
+}
+
+// waiting aggregates the times to the first byte.
+func waiting(m *results.Measurements, t scenarios.Threshold) (aggregated, error) {
+	sum := results.NewHistogram()
+	for _, s := range m.Select(t.Selector) {
+		if s.Waiting == nil {
+			continue
+		}
+		if err := sum.Merge(s.Waiting); err != nil {
+			return aggregated{}, err
+		}
+	}
+	return trend(sum, t.Aggregation), nil
+}
+
+// streamedAnswers aggregates the metrics of answers that are streamed as the metric has it.
+func streamedAnswers(m *results.Measurements, t scenarios.Threshold) (aggregated, error) {
+	var of []*results.Series
+	var events, tokens int64
+	first, gap := results.NewHistogram(), results.NewHistogram()
+	for _, s := range m.Select(t.Selector) {
+		if s.Streamed == nil || s.Streamed.Kind != t.Metric.Streamed() {
+			continue
+		}
+		of = append(of, s)
+		events, tokens = events+s.Streamed.Events, tokens+s.Streamed.Tokens
+		if err := errors.Join(first.Merge(s.Streamed.First), gap.Merge(s.Streamed.Gap)); err != nil {
+			return aggregated{}, err
+		}
+	}
+	switch t.Metric {
+	case scenarios.HTTPReqFirstEvent, scenarios.HTTPReqFirstToken:
+		return trend(first, t.Aggregation), nil
+	case scenarios.HTTPReqEventGap, scenarios.HTTPReqTokenGap:
+		return trend(gap, t.Aggregation), nil
+	case scenarios.HTTPReqTokens:
+		events = tokens
+	}
+	return counter(events, events, "", t.Aggregation.Name == "rate", m.MeasuredSeconds(of)), nil
 }
 
 // checks aggregates the checks that a selector picks: by the tags of their requests, and by the tag check.
