@@ -23,7 +23,8 @@ func BenchmarkRecord(b *testing.B) {
 	for i := range b.N {
 		at := time.Duration(i) * time.Microsecond
 		r.Record(&Outcome{
-			Intended: at, Sent: at, First: at + time.Millisecond/2, Done: at + time.Millisecond, Status: 200, Cache: CacheHit,
+			Intended: at, Sent: at, First: at + time.Millisecond/2, Done: at + time.Millisecond, Status: 200,
+			Cache: CacheHit,
 		})
 	}
 }
