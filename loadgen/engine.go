@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/policycortex/headroom/loadgen/browser"
 	"github.com/policycortex/headroom/loadgen/nethttp"
 	"github.com/policycortex/headroom/loadgen/stream"
 	"github.com/policycortex/headroom/loadgen/wire"
@@ -28,7 +29,8 @@ type engine interface {
 // isWire reports whether a scenario is sent by the wire engine: where it can do what the scenario needs, unless the
 // plan says otherwise.
 func (r *run) isWire(s *scenarios.Scenario) bool {
-	return !isStream(s) && r.plan.EngineOf(s) != scenarios.EngineVegeta && r.plan.BeyondWire(s) == "" &&
+	_, pages := s.Load.(scenarios.Browser)
+	return !pages && !isStream(s) && r.plan.EngineOf(s) != scenarios.EngineVegeta && r.plan.BeyondWire(s) == "" &&
 		strings.HasPrefix(r.target, "http://")
 }
 
@@ -77,43 +79,52 @@ func (r *run) engines(ctx context.Context) ([]engine, error) {
 	var target wire.Target
 	instances := r.options.instances(r.target)
 	for _, s := range r.scenarios {
-		if load, ok := s.scenario.Load.(scenarios.Subscribers); ok {
-			e, err := stream.New(ctx, stream.Config{
+		var e engine
+		var err error
+		switch load := s.scenario.Load.(type) {
+		case scenarios.Browser:
+			e, err = browser.New(ctx, browser.Config{
+				Timing: s.timing, Requests: s.requests, Collector: s.collector, Target: instances, Load: load,
+			})
+		case scenarios.Subscribers:
+			e, err = stream.New(ctx, stream.Config{
 				Load: load, Timing: s.timing, Requests: s.requests, Collector: s.collector, Target: instances,
 				Loops: r.loops(s.scenario), Portable: r.options.portable,
 			})
-			if err != nil {
-				discard(all)
-				return nil, err
-			}
-			all = append(all, e)
-			continue
+		default:
+			e, err = r.requestEngine(ctx, s, instances, &target)
 		}
-		if !r.isWire(s.scenario) {
-			all = append(all, nethttp.New(nethttp.Config{
-				Timing: s.timing, Requests: s.requests, Collector: s.collector, Target: instances,
-				Proxy: r.plan.Target.Proxy,
-			}))
-			continue
-		}
-		if target == nil {
-			var err error
-			target, err = wire.NewTarget(ctx, instances)
-			if err != nil {
-				return nil, err
-			}
-		}
-		w, err := wire.New(wire.Config{
-			Timing: s.timing, Requests: s.requests, Collector: s.collector, Target: target,
-			Loops: r.wireLoops(s.scenario), Pacing: r.plan.Pacing, Backend: r.options.backend,
-		})
 		if err != nil {
 			discard(all)
 			return nil, err
 		}
-		all = append(all, w)
+		all = append(all, e)
 	}
 	return all, nil
+}
+
+// requestEngine prepares the engine of a scenario that sends requests. target is that of the wire engine, once it is
+// known.
+func (r *run) requestEngine(ctx context.Context, s *scenarioRun, instances []string, target *wire.Target) (engine,
+	error,
+) {
+	if !r.isWire(s.scenario) {
+		return nethttp.New(nethttp.Config{
+			Timing: s.timing, Requests: s.requests, Collector: s.collector, Target: instances,
+			Proxy: r.plan.Target.Proxy,
+		}), nil
+	}
+	if *target == nil {
+		var err error
+		*target, err = wire.NewTarget(ctx, instances)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return wire.New(wire.Config{
+		Timing: s.timing, Requests: s.requests, Collector: s.collector, Target: *target,
+		Loops: r.wireLoops(s.scenario), Pacing: r.plan.Pacing, Backend: r.options.backend,
+	})
 }
 
 func discard(engines []engine) {

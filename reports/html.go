@@ -49,6 +49,7 @@ var parsedPage = template.Must(template.New(HTMLFile).Funcs(template.FuncMap{
 	"countedStatuses": countsText[int], "times": newTimes,
 	"waited": func(p results.PoolStats) string { return millis(p.Waited) }, "width": barWidth, "mark": barMark,
 	"digits": threeDigits, "digitsIfAny": millisIfAny, "shareIfAny": shareIfAny,
+	"pageFigures": pageFigures, "pageTitles": pageTitles, "films": films,
 	"standIn": standIn, "arm": armText, "failedShare": failedShare, "lasted": lasted, "share": shareText,
 }).Parse(pageTemplate + experimentTemplate + capacityTemplate))
 

@@ -66,6 +66,10 @@ func Text(w io.Writer, r *results.Run) error {
 			"\nStreamed answers (from when the request was due to the first event, and between events, in ms)\n%s",
 			streamedText(rows))
 	}
+	if pages := r.Measurements.Pages; len(pages) > 0 {
+		fmt.Fprintf(&b, "\nPages in the browser (P75; times in ms; bytes and requests are medians)\n%s",
+			pagesText(pages))
+	}
 	if rows := d.Checks(); len(rows) > 0 {
 		fmt.Fprintf(&b, "\nChecks (share of the responses that passed)\n%s", checksText(rows))
 	}

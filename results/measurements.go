@@ -28,6 +28,7 @@ type Measurements struct {
 	TimeBlocks   []*TimeBlocks     `json:"batches,omitempty"` // one a scenario and selector of a quantile threshold
 	// one a scenario and selector of a threshold with a window
 	Seconds []*Seconds `json:"seconds,omitempty"`
+	Pages   []*Pages   `json:"pages,omitempty"` // one a page that a browser loaded
 	// one a second and scenario, and one a second and request with answers
 	Points []Point `json:"points"`
 	// one a second and scenario of subscribers

@@ -19,6 +19,7 @@ var executors = []executor{
 	{SineRate{}, []string{"rate", "amplitude", "period", "timeUnit", "duration", "maxVUs", "arrivals"}},
 	{Bursts{}, []string{"size", "every", "duration", "maxVUs"}},
 	{Users{}, []string{"vus", "thinkTime", "duration"}},
+	{Browser{}, []string{"vus", "duration", "network", "cpu"}},
 	{Replay{}, []string{
 		"file", "format", "speed", "rate", "timeUnit", "maxVUs", "name", "headers", "expectedStatus",
 		"timeout",
@@ -83,6 +84,8 @@ func (r *reader) load(n *node, name Executor, warmup time.Duration) Load {
 		return r.bursts(n)
 	case Users{}.Executor():
 		return r.users(n)
+	case Browser{}.Executor():
+		return r.browser(n)
 	case Replay{}.Executor():
 		return r.replay(n)
 	case Subscribers{}.Executor():

@@ -8,8 +8,8 @@ import (
 // Load says when the iterations of a scenario start, for how long, and how many may be under way at once. An iteration
 // is one request, or one pass through the steps of a flow. All rates are in iterations per second.
 //
-// A load is one of [ConstantRate], [RampingRate], [SineRate], [Bursts] and [Replay], which are open, or [Users], which
-// is closed, or [Subscribers], who send one request each and keep its answer open.
+// A load is one of [ConstantRate], [RampingRate], [SineRate], [Bursts] and [Replay], which are open, or [Users] and
+// [Browser], which are closed, or [Subscribers], who send one request each and keep its answer open.
 type Load interface {
 	// Executor is the name of the load in a scenario file.
 	Executor() Executor

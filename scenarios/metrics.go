@@ -42,6 +42,16 @@ const (
 	StreamConnected  MetricName = "stream_connected" // share of their time for which subscribers had a stream
 	StreamRepeated   MetricName = "stream_repeated"  // events whose id was not above those before it
 	StreamMissed     MetricName = "stream_missed"    // ids that were left out from an event to the next one
+
+	// Of the pages that a browser loads; package browser of loadgen has their definitions.
+	BrowserFCP      MetricName = "browser_fcp"      // first contentful paint
+	BrowserLCP      MetricName = "browser_lcp"      // largest contentful paint
+	BrowserCLS      MetricName = "browser_cls"      // cumulative layout shift
+	BrowserINP      MetricName = "browser_inp"      // interaction to next paint
+	BrowserTTFB     MetricName = "browser_ttfb"     // first byte of the document
+	BrowserLoad     MetricName = "browser_load"     // end of the load event
+	BrowserBytes    MetricName = "browser_bytes"    // received by a page, headers included
+	BrowserRequests MetricName = "browser_requests" // that a page sends
 )
 
 // Metric is a row of the table of metrics.
@@ -74,6 +84,7 @@ const (
 	FromServer                       // the reference server's own account
 	FromArm                          // the processes of one arm of an experiment
 	FromStreams                      // the streams of subscribers
+	FromPages                        // what a browser measures of each page
 )
 
 // RequestTags in Metric.Tags stands for scenario, name, method, stage, flow and the tags that the file sets.
@@ -121,6 +132,14 @@ var Metrics = []Metric{
 	{StreamConnected, Rate, "", []string{tagScenario}, nil, FromStreams},
 	{StreamRepeated, Counter, "", []string{tagScenario}, nil, FromStreams},
 	{StreamMissed, Counter, "", []string{tagScenario}, nil, FromStreams},
+	{BrowserFCP, Trend, "ms", []string{RequestTags}, nil, FromPages},
+	{BrowserLCP, Trend, "ms", []string{RequestTags}, nil, FromPages},
+	{BrowserCLS, Trend, "", []string{RequestTags}, nil, FromPages},
+	{BrowserINP, Trend, "ms", []string{RequestTags}, nil, FromPages},
+	{BrowserTTFB, Trend, "ms", []string{RequestTags}, nil, FromPages},
+	{BrowserLoad, Trend, "ms", []string{RequestTags}, nil, FromPages},
+	{BrowserBytes, Trend, "B", []string{RequestTags}, nil, FromPages},
+	{BrowserRequests, Trend, "", []string{RequestTags}, nil, FromPages},
 }
 
 // aggregations are those of each kind.

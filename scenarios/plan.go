@@ -227,6 +227,7 @@ type Request struct {
 	Timeout        time.Duration // from sending to the last byte of the body
 	Redirects      int           // followed at most
 	Stream         Streaming     // how its answers are streamed; empty: they are not
+	Click          string        // CSS selector of what a browser clicks on; may be empty
 	Values         []Value
 	Tags           map[string]string
 }

@@ -45,6 +45,7 @@ func (r *reader) scenario(e entry, target Target) Scenario {
 			"%s (%v) must be shorter than the whole (%v)", warmup.path, s.Warmup, length)
 	}
 	if executor != (Replay{}).Executor() {
+		r.pageKeys(n, executor)
 		s.Requests = r.requests(n, target)
 	}
 	if executor == (Subscribers{}).Executor() {

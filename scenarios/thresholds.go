@@ -190,6 +190,10 @@ func (r *reader) metric(e entry, scope thresholdScope) (Metric, map[string]strin
 
 // selector holds a metric with its selector against what the plan has.
 func (r *reader) selector(e entry, metric Metric, selector map[string]string, scope thresholdScope) {
+	if metric.From == FromPages && !scope.plan.loadsPages() {
+		r.faultAt(e.at, "give one the executor browser", "%s is measured by a browser, and no scenario loads pages",
+			metric.Name)
+	}
 	if metric.From == FromServer && scope.plan.Target.URL != "" {
 		r.faultAt(e.at, "remove it, or leave out target",
 			"%s is answered by the reference server alone, and target names another service", metric.Name)

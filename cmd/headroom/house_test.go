@@ -55,6 +55,8 @@ func TestRooms(t *testing.T) {
 			"loadgen/record", "loadgen/arrival", "loadgen/request",
 			"loadgen/wire/uring",
 		}, append(content, judging...)...),
+		"loadgen/browser": append([]string{"loadgen/record", "loadgen/arrival", "loadgen/request"},
+			append(content, judging...)...),
 		"loadgen/nethttp": append([]string{"loadgen/record", "loadgen/arrival", "loadgen/request"},
 			append(content, judging...)...),
 		"loadgen/sse": {},

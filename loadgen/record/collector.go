@@ -45,6 +45,7 @@ type Collector struct {
 	lost         int64          // those of them that were to be measured
 	warming      *judge.Warming // nil unless the warm-up is automatic
 	whole, each  *results.Histogram
+	pages        []*results.Pages // by request; empty unless a browser loads them
 	finished     bool
 	err          error // the first of what could not be merged
 }
@@ -78,6 +79,7 @@ func New(plan *scenarios.Plan, s *scenarios.Scenario, timing *arrival.Timing, re
 		}
 	}
 	c.thresholds = newThresholdData(plan, c.load, c.series)
+	c.pages = newPages(plan, s)
 	return c
 }
 
@@ -419,6 +421,7 @@ func (c *Collector) addAll(m *results.Measurements) {
 		m.Streams = append(m.Streams, c.stream)
 		m.StreamPoints = append(m.StreamPoints, c.streamPoints...)
 	}
+	m.Pages = append(m.Pages, c.pages...)
 }
 
 // SetRecording notes which file the scenario replays.

@@ -50,6 +50,9 @@ func aggregate(m *results.Measurements, t scenarios.Threshold) (aggregated, erro
 		scenarios.StreamEvents, scenarios.StreamBreaks, scenarios.StreamConnected, scenarios.StreamRepeated,
 		scenarios.StreamMissed:
 		return streams(m, t)
+	case scenarios.BrowserFCP, scenarios.BrowserLCP, scenarios.BrowserCLS, scenarios.BrowserINP,
+		scenarios.BrowserTTFB, scenarios.BrowserLoad, scenarios.BrowserBytes, scenarios.BrowserRequests:
+		return pages(m, t), nil
 	case scenarios.CacheHitRatio:
 		return hitRatio(m.View(t.Selector["scenario"]), t.Selector["tier"]), nil
 	}
