@@ -57,7 +57,7 @@ func TestCapacity(t *testing.T) {
 	service := httptest.NewServer(workers(2))
 	defer service.Close()
 	var p *program
-	for range 4 { // a machine that is too busy for an answer is no fault of the search
+	for range 8 { // a machine that is too busy for an answer is no fault of the search; it says so soon
 		p = headroom(t, "capacity", "shop.yaml", "--set", "target.url="+service.URL, "--max-time",
 			"90s", "--width", "0.4",
 			"--for", "1000", "--for", "wave.yaml", "--for", "day.yaml", "--price", "0.5", "--today", "50",
