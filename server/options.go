@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/policycortex/headroom/server/middleware"
+	"github.com/policycortex/headroom/server/realtime"
 )
 
 // Options configure [Run]. The tag of each field names its environment variable, which caarlos0/env reads.
@@ -71,6 +72,16 @@ type Options struct {
 	// TraceRatio is the share, 0 to 1, of the requests without a traceparent that are traced. Nothing is traced unless
 	// OpenTelemetry's own OTEL_EXPORTER_OTLP_ENDPOINT is set.
 	TraceRatio float64 `env:"HEADROOM_TRACE_RATIO" envDefault:"0.01"`
+	// Streams is how many streams of events may be open at once; further ones are answered with 503. 0 means 10,000.
+	Streams int `env:"HEADROOM_STREAMS"`
+	// StreamHeartbeat is how often a stream without events is written to; 0 means 15 seconds.
+	StreamHeartbeat time.Duration `env:"HEADROOM_STREAM_HEARTBEAT"`
+	// StreamWriteTimeout is how long a subscriber may take to accept what is written to it, and is dropped after; 0
+	// means 10 seconds.
+	StreamWriteTimeout time.Duration `env:"HEADROOM_STREAM_WRITE_TIMEOUT"`
+	// StreamBufferBytes is how many bytes of events are kept in memory for streams, of all tenants together; 0 means 32
+	// MiB, and the least is 1 MiB. A subscriber who falls behind them is dropped.
+	StreamBufferBytes int64 `env:"HEADROOM_STREAM_BUFFER_BYTES"`
 	// DrainDelay is how long requests are still accepted after the signal to stop, while /readyz answers 503, so that
 	// what balances between instances sends the next ones elsewhere; 0 means not at all.
 	DrainDelay time.Duration `env:"HEADROOM_DRAIN_DELAY"`
@@ -117,6 +128,9 @@ const (
 	defaultSlowRequest   = time.Second
 	defaultMaxUnderWay   = 2048
 	defaultRateLimit     = 200_000
+	defaultHeartbeat     = 15 * time.Second
+	defaultStreamTimeout = 10 * time.Second
+	minStreamBuffer      = 1 << 20
 	maxRateLimit         = 1_000_000
 	maxSlowdown          = time.Second
 )
@@ -187,6 +201,14 @@ func (o Options) checkMiddleware() (faults []error) {
 	if o.SlowRequest < 0 || o.MaxUnderWay < 0 || o.RateBurst < 0 {
 		faults = append(faults, errors.New("HEADROOM_SLOW_REQUEST, HEADROOM_MAX_UNDER_WAY and HEADROOM_RATE_BURST "+
 			"must not be negative"))
+	}
+	if o.Streams < 0 || o.StreamHeartbeat < 0 || o.StreamWriteTimeout < 0 {
+		faults = append(faults, errors.New("HEADROOM_STREAMS, HEADROOM_STREAM_HEARTBEAT and "+
+			"HEADROOM_STREAM_WRITE_TIMEOUT must not be negative"))
+	}
+	if o.StreamBufferBytes != 0 && o.StreamBufferBytes < minStreamBuffer {
+		faults = append(faults, fmt.Errorf("HEADROOM_STREAM_BUFFER_BYTES is %d; set it to at least %d, the largest "+
+			"request, or not at all for %d", o.StreamBufferBytes, minStreamBuffer, realtime.DefaultBufferBytes))
 	}
 	if o.RateLimit > maxRateLimit {
 		faults = append(faults, fmt.Errorf("HEADROOM_RATE_LIMIT is %d; set it to at most %d, or to -1 for no limit",
@@ -294,6 +316,10 @@ func (o Options) withDefaults() Options {
 	o.SlowRequest = cmp.Or(o.SlowRequest, defaultSlowRequest)
 	o.MaxUnderWay = cmp.Or(o.MaxUnderWay, defaultMaxUnderWay)
 	o.RateLimit = cmp.Or(o.RateLimit, defaultRateLimit)
+	o.Streams = cmp.Or(o.Streams, realtime.DefaultMaxSubscribers)
+	o.StreamHeartbeat = cmp.Or(o.StreamHeartbeat, defaultHeartbeat)
+	o.StreamWriteTimeout = cmp.Or(o.StreamWriteTimeout, defaultStreamTimeout)
+	o.StreamBufferBytes = cmp.Or(o.StreamBufferBytes, realtime.DefaultBufferBytes)
 	if o.RateLimit > 0 {
 		o.RateBurst = cmp.Or(o.RateBurst, o.RateLimit)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/policycortex/headroom/server/api"
 	"github.com/policycortex/headroom/server/cache"
+	"github.com/policycortex/headroom/server/realtime"
 	"github.com/policycortex/headroom/server/store"
 )
 
@@ -61,7 +62,11 @@ func Run(ctx context.Context, o Options, ready func(addr, adminAddr string)) err
 		return err
 	}
 	defer parts.close(o.Logger)
-	handler := newAPI(o, db, answers, parts)
+	hub := realtime.New(realtime.Options{
+		Store: db, Logger: o.Logger, MaxSubscribers: o.Streams, BufferBytes: o.StreamBufferBytes,
+	})
+	defer hub.Close()
+	handler := newAPI(o, db, answers, hub, parts)
 	jobs := newMaintenance(o, db, answers, handler, parts.verifier)
 	if err := maintainCosts(ctx, db, o.Logger); err != nil { // before costs arrive
 		return err
@@ -131,13 +136,14 @@ func openCache(ctx context.Context, o Options, db *store.Store) (*cache.Cache, e
 }
 
 // newAPI makes the API and starts prefetching for it.
-func newAPI(o Options, db *store.Store, answers *cache.Cache, parts parts) *api.API {
+func newAPI(o Options, db *store.Store, answers *cache.Cache, hub *realtime.Hub, parts parts) *api.API {
 	handler := api.New(api.Options{
-		Store: db, Cache: answers, Logger: o.Logger, CursorKey: []byte(o.CursorKey), EdgeTTL: o.EdgeTTL,
+		Store: db, Cache: answers, Hub: hub, Logger: o.Logger, CursorKey: []byte(o.CursorKey), EdgeTTL: o.EdgeTTL,
 		Timeout: o.RequestTimeout, SlowRequest: o.SlowRequest, MaxUnderWay: o.MaxUnderWay,
 		Rate: parts.rate, SharedLimit: parts.shared, Tracer: parts.tracer,
 		Verifier: parts.verifier, TrustedProxies: o.trustedProxies(),
-		ReadyWhenWarm: o.ReadyWhenWarm && o.WarmResources > 0,
+		ReadyWhenWarm:   o.ReadyWhenWarm && o.WarmResources > 0,
+		StreamHeartbeat: o.StreamHeartbeat, StreamWriteTimeout: o.StreamWriteTimeout,
 	})
 	answers.Prefetch(handler.Prefetching())
 	return handler
@@ -167,7 +173,9 @@ func serve(ctx context.Context, o Options, handler *api.API, public, admin *list
 	}
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.ShutdownGrace)
 	defer cancel()
-	if err := public.server.Shutdown(grace); err != nil {
+	handler.EndStreams()
+	err := errors.Join(public.server.Shutdown(grace), handler.WaitForStreams(grace))
+	if err != nil {
 		return fmt.Errorf("shut down: requests were still in progress after %s and were cut off: %w",
 			o.ShutdownGrace, err)
 	}

@@ -305,6 +305,33 @@ func TestDrainServesWhatStillComes(t *testing.T) {
 	}
 }
 
+// A stream does not hold up the end of the server: it ends, and says where to continue.
+func TestShutdownEndsStreams(t *testing.T) {
+	t.Parallel()
+	r := start(t, options(t))
+	tenant := uuid.NewString()
+	response, err := http.DefaultClient.Do(newRequest(t, http.MethodGet, "http://"+r.addr+"/api/v1/stream",
+		tenant, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	send(t, newRequest(t, http.MethodPost, "http://"+r.addr+"/api/v1/resources/batch", tenant,
+		strings.NewReader(oneResource)), http.StatusCreated)
+	lines := bufio.NewScanner(response.Body)
+	for lines.Scan() && !strings.Contains(lines.Text(), "resource.created") {
+	}
+	r.stop(t)
+	var rest []string
+	for lines.Scan() {
+		rest = append(rest, lines.Text())
+	}
+	if text := strings.Join(rest, "\n"); lines.Err() != nil || !strings.Contains(text, "retry: ") ||
+		!strings.Contains(text, "id: ") {
+		t.Errorf("the stream ended with %q, error %v", text, lines.Err())
+	}
+}
+
 func TestShutdownCutsOffWhatOutlastsTheGrace(t *testing.T) {
 	o := options(t)
 	o.ShutdownGrace = 50 * time.Millisecond
@@ -368,6 +395,8 @@ func TestRunRefuses(t *testing.T) {
 			func(o *server.Options) { o.RateLimit, o.RateLimitShared = -1, true },
 			"HEADROOM_RATE_LIMIT_SHARED",
 		},
+		"negative streams":    {func(o *server.Options) { o.Streams = -1 }, "HEADROOM_STREAMS"},
+		"too small a buffer":  {func(o *server.Options) { o.StreamBufferBytes = 1000 }, "HEADROOM_STREAM_BUFFER_BYTES"},
 		"a negative slowdown": {func(o *server.Options) { o.SlowdownCPU = -1 }, "HEADROOM_SLOWDOWN_CPU"},
 		"too long a delay":    {func(o *server.Options) { o.SlowdownDelay = time.Minute }, "HEADROOM_SLOWDOWN_DELAY"},
 		"a slowdown of none":  {func(o *server.Options) { o.SlowdownEvery = 100 }, "HEADROOM_SLOWDOWN_EVERY"},

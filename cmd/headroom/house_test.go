@@ -109,8 +109,10 @@ func TestRooms(t *testing.T) {
 func TestServerRooms(t *testing.T) {
 	const server = "github.com/policycortex/headroom/server/"
 	allowed := map[string][]string{
-		"":     {"api", "auth", "cache", "cache/glob", "cache/report", "middleware", "store", "tracing", "web"},
-		"api":  {"auth", "cache", "cache/codec", "cache/report", "middleware", "store", "tracing"},
+		"": {
+			"api", "auth", "cache", "cache/glob", "cache/report", "middleware", "realtime", "store", "tracing", "web",
+		},
+		"api":  {"auth", "cache", "cache/codec", "cache/report", "middleware", "realtime", "store", "tracing"},
 		"auth": {},
 		"cache": {
 			"cache/clock", "cache/codec", "cache/coherence", "cache/glob", "cache/key", "cache/report",
@@ -125,6 +127,7 @@ func TestServerRooms(t *testing.T) {
 		"cache/report":    {"cache/usage"},
 		"cache/usage":     {"cache/clock", "cache/key"},
 		"middleware":      {},
+		"realtime":        {"store"},
 		"store":           {"tracing"},
 		"tracing":         {},
 		"web":             {"cache/codec"},

@@ -3,6 +3,8 @@
 package api
 
 import (
+	"cmp"
+	"context"
 	"log/slog"
 	"net/http"
 	"sync/atomic"
@@ -13,6 +15,7 @@ import (
 	"github.com/policycortex/headroom/server/auth"
 	"github.com/policycortex/headroom/server/cache"
 	"github.com/policycortex/headroom/server/middleware"
+	"github.com/policycortex/headroom/server/realtime"
 	"github.com/policycortex/headroom/server/store"
 	"github.com/policycortex/headroom/server/tracing"
 )
@@ -26,6 +29,11 @@ type Options struct {
 	Store  *store.Store
 	Cache  *cache.Cache
 	Logger *slog.Logger
+	// Hub delivers events to the streams, and is closed by the caller. Without one there are no streams.
+	Hub *realtime.Hub
+	// StreamHeartbeat is how often a stream without events is written to; 0 means 15 seconds. StreamWriteTimeout is how
+	// long a subscriber may take to accept what is written to it, and is dropped after; 0 means 10 seconds.
+	StreamHeartbeat, StreamWriteTimeout time.Duration
 	// Timeout bounds the time that a request may spend in the store and the cache; 0 means 30 seconds.
 	Timeout time.Duration
 	// ReadyWhenWarm makes /readyz wait until the cache is warm.
@@ -60,13 +68,17 @@ const defaultTimeout = 30 * time.Second
 type API struct {
 	store    *store.Store
 	cache    *cache.Cache
+	hub      *realtime.Hub // nil without streams
 	cursors  *cursorSigner
 	logger   *slog.Logger
 	engine   *gin.Engine
 	metrics  *metrics
+	pipeline *pipeline
 	timeout  time.Duration
 	draining atomic.Bool
 	verifier *auth.Verifier // nil: the header X-Tenant-ID is trusted
+
+	heartbeat, streamTimeout time.Duration
 
 	readyWhenWarm bool
 
@@ -93,13 +105,16 @@ func New(o Options) *API {
 		store: o.Store, cache: o.Cache, logger: o.Logger, engine: gin.New(),
 		readyWhenWarm: o.ReadyWhenWarm, verifier: o.Verifier,
 		timeout: o.Timeout, cacheControl: cacheControl(o.EdgeTTL), shared: o.EdgeTTL >= time.Second,
-		cursors: newCursorSigner(o.CursorKey),
+		cursors: newCursorSigner(o.CursorKey), hub: o.Hub,
+		heartbeat:     cmp.Or(o.StreamHeartbeat, defaultHeartbeat),
+		streamTimeout: cmp.Or(o.StreamWriteTimeout, defaultStreamWriteTimeout),
 	}
 	if a.timeout == 0 {
 		a.timeout = defaultTimeout
 	}
 	a.metrics = newMetrics(o.Store, o.Cache)
-	p := newPipeline(o, a.metrics)
+	a.pipeline = newPipeline(o, a.metrics)
+	p := a.pipeline
 	e := a.engine
 	e.HandleMethodNotAllowed = true
 	e.RedirectTrailingSlash = false
@@ -126,6 +141,10 @@ func New(o Options) *API {
 	a.costRoutes(handle)
 	a.eventRoutes(handle)
 	a.cacheRoutes(handle)
+	if o.Hub != nil {
+		a.metrics.streams = newStreamMetrics(a.metrics.registry, o.Hub)
+		a.streamRoutes(handle)
+	}
 	description := newOpenAPI(o.Verifier != nil)
 	handle(http.MethodGet, "/openapi.json", description.describe)
 	vital := func(path string, handler gin.HandlerFunc) { add(http.MethodGet, path, p.wrap(path, true, handler)) }
@@ -166,3 +185,19 @@ var closing = []string{"close"}
 // Drain makes /readyz report that this server is shutting down. It still answers requests, each as the last one of its
 // connection, so that a client whose connections are kept opens its next ones elsewhere.
 func (a *API) Drain() { a.draining.Store(true) }
+
+// EndStreams ends all streams, with a word where and when to continue, and refuses further ones.
+func (a *API) EndStreams() {
+	if a.hub != nil {
+		a.hub.Drain()
+	}
+}
+
+// WaitForStreams waits until the streams have ended after EndStreams, or ctx is done. (An HTTP server that is shut down
+// waits for them too, but not for WebSockets.)
+func (a *API) WaitForStreams(ctx context.Context) error {
+	if a.hub == nil {
+		return nil
+	}
+	return a.hub.Wait(ctx)
+}

@@ -127,7 +127,9 @@ func TestTheTokenDecides(t *testing.T) {
 // TestEveryOperationNeedsAToken but for those that the description calls open.
 func TestEveryOperationNeedsAToken(t *testing.T) {
 	s := newService(t)
-	o := api.Options{Store: s.store, Cache: s.cache, Logger: slog.New(slog.DiscardHandler), Verifier: newVerifier(t)}
+	o := api.Options{
+		Store: s.store, Cache: s.cache, Hub: s.hub, Logger: slog.New(slog.DiscardHandler), Verifier: newVerifier(t),
+	}
 	authenticated := &service{API: api.New(o), log: s.log}
 	d, err := newDescription(true)
 	if err != nil {

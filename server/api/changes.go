@@ -21,6 +21,7 @@ func (a *API) changing(c *gin.Context) (context.Context, context.CancelFunc) {
 
 // invalidate is called after a change has been committed and before it is acknowledged.
 func (a *API) invalidate(ctx context.Context, committed store.LSN, scopes ...cache.Scope) {
+	a.tellStreams(scopes)
 	// The change is made, whether or not its client still waits for the response.
 	if err := a.cache.Invalidate(context.WithoutCancel(ctx), committed, scopes...); err != nil {
 		a.logger.Warn("another instance may serve values from before a change", "error", err)
@@ -29,8 +30,21 @@ func (a *API) invalidate(ctx context.Context, committed store.LSN, scopes ...cac
 
 // invalidateInDoubt is called after a failed change, which may have been committed nevertheless.
 func (a *API) invalidateInDoubt(ctx context.Context, scopes ...cache.Scope) {
+	a.tellStreams(scopes)
 	if err := a.cache.InvalidateInDoubt(context.WithoutCancel(ctx), scopes...); err != nil {
 		a.logger.Warn("values from before a failed change may be served for now", "error", err)
+	}
+}
+
+// tellStreams tells those who follow events of the tenants that may have new ones.
+func (a *API) tellStreams(scopes []cache.Scope) {
+	if a.hub == nil {
+		return
+	}
+	for i := range scopes {
+		if i == 0 || scopes[i].Tenant != scopes[i-1].Tenant {
+			a.hub.Changed(scopes[i].Tenant)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"net/http"
 	"strconv"
 	"time"
 	"unsafe"
@@ -26,6 +27,7 @@ type exchange struct {
 	// performance reports whether the client wants timings in the body too.
 	performance bool
 	inside      bool // the gate
+	measured    bool
 	route       *routeMetrics
 	span        trace.Span // nil for a request that is not recorded
 	requestID   []string
@@ -48,6 +50,9 @@ func exchangeOf(c *gin.Context) *exchange {
 	x, _ := c.Writer.(*exchange)
 	return x
 }
+
+// Unwrap is for http.ResponseController.
+func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
 
 // space returns the slice to which the next header's text can be appended.
 func (x *exchange) space() []byte { return x.text[x.used:x.used] }

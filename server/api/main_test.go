@@ -20,6 +20,7 @@ import (
 	"github.com/policycortex/headroom/containers/containerstest"
 	"github.com/policycortex/headroom/server/api"
 	"github.com/policycortex/headroom/server/cache"
+	"github.com/policycortex/headroom/server/realtime"
 	"github.com/policycortex/headroom/server/store"
 )
 
@@ -44,6 +45,7 @@ type service struct {
 	*api.API
 	store *store.Store
 	cache *cache.Cache
+	hub   *realtime.Hub
 	log   *logBuffer
 }
 
@@ -106,8 +108,19 @@ func newService(t testing.TB) *service {
 		t.Fatal(shared.err)
 	}
 	s := &service{log: new(logBuffer), store: shared.store, cache: shared.cache}
-	s.API = api.New(api.Options{Store: s.store, Cache: s.cache, Logger: slog.New(slog.NewTextHandler(s.log, nil))})
+	s.hub = newHub(t, realtime.Options{Store: s.store})
+	s.API = api.New(api.Options{
+		Store: s.store, Cache: s.cache, Hub: s.hub, Logger: slog.New(slog.NewTextHandler(s.log, nil)),
+	})
 	return s
+}
+
+func newHub(t testing.TB, o realtime.Options) *realtime.Hub {
+	t.Helper()
+	o.Logger = slog.New(slog.DiscardHandler)
+	hub := realtime.New(o)
+	t.Cleanup(hub.Close)
+	return hub
 }
 
 // newOwnService has a store and a cache of its own: for tests that count what these do, or close them.
@@ -143,7 +156,8 @@ func newServiceWith(t testing.TB, o store.Options, cacheURL string, l1Bytes int6
 	if err := s.cache.Join(joining); err != nil {
 		t.Fatal(err)
 	}
-	s.API = api.New(api.Options{Store: s.store, Cache: s.cache, Logger: logger})
+	s.hub = newHub(t, realtime.Options{Store: s.store})
+	s.API = api.New(api.Options{Store: s.store, Cache: s.cache, Hub: s.hub, Logger: logger})
 	return s
 }
 

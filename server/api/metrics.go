@@ -24,6 +24,7 @@ type metrics struct {
 	registry  *prometheus.Registry
 	durations *prometheus.HistogramVec
 	routes    map[string]*routeMetrics // complete when the API is made
+	streams   *streamMetrics           // nil without streams
 }
 
 func newMetrics(s *store.Store, c *cache.Cache) *metrics {

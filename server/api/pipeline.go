@@ -183,12 +183,27 @@ func wantsPerformance(r *http.Request) bool {
 // finish is deferred. It turns a panic into a response, and measures the request.
 func (p *pipeline) finish(c *gin.Context, x *exchange) {
 	raised := recover()
-	if x.inside {
-		p.gate.Leave()
-	}
+	p.leave(x)
 	if raised != nil {
 		p.recovered(c, x, raised)
 	}
+	p.measure(c, x)
+}
+
+// leave gives up a request's place among those under way.
+func (p *pipeline) leave(x *exchange) {
+	if x.inside {
+		x.inside = false
+		p.gate.Leave()
+	}
+}
+
+// measure records a request and logs it, once.
+func (p *pipeline) measure(c *gin.Context, x *exchange) {
+	if x.measured {
+		return
+	}
+	x.measured = true
 	took, status := now()-x.began, x.Status()
 	x.route.record(status, took)
 	if x.span != nil {

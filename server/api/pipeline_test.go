@@ -26,6 +26,9 @@ import (
 func serveWith(t *testing.T, s *service, o api.Options) *httptest.Server {
 	t.Helper()
 	o.Store, o.Cache, o.Logger = s.store, s.cache, slog.New(slog.DiscardHandler)
+	if o.Hub == nil {
+		o.Hub = s.hub
+	}
 	server := httptest.NewServer(api.New(o))
 	t.Cleanup(server.Close)
 	return server
