@@ -146,6 +146,8 @@ func checkLoad(t *testing.T, load Load) {
 		valid = l.Size > 0 && l.Every > 0
 	case Users:
 		valid = l.ThinkTime.Min <= l.ThinkTime.Max
+	case Browser:
+		valid = l.CPU >= 1 && l.Duration > 0
 	case Replay:
 		valid = l.Duration == 0
 	}
