@@ -89,10 +89,11 @@ func atOnce(t *testing.T, trials []*trial) {
 	}
 }
 
-// settling is a server that gets faster for 12 seconds, by more than what a machine that stalls adds.
+// settling is a server that gets faster for 12 seconds.
 func settling() *warmingServer {
 	return &warmingServer{latency: func(age int) time.Duration {
-		return time.Duration(20+40*max(0, 12-age)) * time.Millisecond
+		return time.Duration(20+
+			10*max(0, 12-age)) * time.Millisecond
 	}}
 }
 
@@ -202,10 +203,11 @@ func TestClosedWarmupEndsWhenSteady(t *testing.T) {
 func TestWarmupEndsAtItsLimit(t *testing.T) {
 	t.Parallel()
 	moving := &warmingServer{latency: func(age int) time.Duration {
-		return time.Duration(20+30*age) * time.Millisecond
+		return time.Duration(20+
+			15*age) * time.Millisecond
 	}}
 	// Slow enough for a machine that stalls not to move it.
-	still := &warmingServer{latency: func(int) time.Duration { return 600 * time.Millisecond }}
+	still := &warmingServer{latency: func(int) time.Duration { return 200 * time.Millisecond }}
 	target := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/still" {
 			still.handle(w, r)

@@ -202,9 +202,13 @@ func networkLimits(t *testing.T, browser context.Context, site *httptest.Server)
 	if err != nil {
 		t.Fatal(err)
 	}
-	// the page waits for its style sheet
-	if v := l.vitals; v.TTFB < 562 || v.FCP == nil || *v.FCP < 2*562 || v.Load < *v.FCP {
-		t.Errorf("on a network with 562.5 ms a request: %+v, first paint %v", v, v.FCP)
+	v := l.vitals
+	if v.FCP == nil {
+		t.Fatalf("nothing was painted: %+v", v)
+	}
+	// The page waits for its style sheet. On a busy machine it is painted after it was loaded.
+	if v.TTFB < 562 || *v.FCP < 2*562 || v.Load < 2*562 {
+		t.Errorf("on a network with 562.5 ms a request: %+v, first paint %v", v, *v.FCP)
 	}
 }
 
