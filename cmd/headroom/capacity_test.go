@@ -231,7 +231,7 @@ func TestCapacityInstances(t *testing.T) {
 	if c.Outcome != results.Invalid &&
 		(c.Rate == nil || c.Rate.Low > 200 || c.Rate.High < 120 || c.Plan.Measured != 2 || !c.Plan.Assumed ||
 			c.InstanceLaw != nil || len(c.Forecast) != 1 || c.Forecast[0].Instances < 3 ||
-			c.Forecast[0].Instances > 9) {
+			c.Outcome == results.Pass && c.Forecast[0].Instances > 9) { // of a wide interval, the plan is wide
 		t.Errorf("%+v, plan %+v, forecast %+v", c.Rate, c.Plan, c.Forecast)
 	}
 	var order []int
