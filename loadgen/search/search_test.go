@@ -325,7 +325,8 @@ func TestInstances(t *testing.T) {
 	}
 	found := capacity.Interval{Low: 340, Middle: 360, High: 380} // of all four
 	six, err := capacity.Plan{Use: 1}.Forecast(540, found, scaling)
-	if err != nil || six.Assumed || six.Low > 6 || six.High < 6 || six.High > 12 {
+	refused := six.Assumed && six.Refusal != "" // the law is too uncertain after stretches on a busy machine
+	if err != nil || six.Assumed && !refused || six.Low > 6 || six.High < 6 || six.High > 12 {
 		t.Errorf("for 540: %+v, %v", six, err)
 	}
 	twenty, err := capacity.Plan{Use: 1}.Forecast(1800, found, scaling)
