@@ -60,7 +60,7 @@ test: ## run all tests, with the race detector where a C compiler is installed (
 	$(RACE_GO) build $(RACE) $(RACED)
 	$(MAKE) --no-print-directory -j 2 test-program test-load
 	$(MAKE) --no-print-directory -j 2 test-bench test-pure
-	$(RACE_GO) test $(RACE) -vet=off -p 3 -parallel 4 -timeout 15m ./server/store ./server/cache ./containers $$(echo "$(RACED)" | grep -v /loadgen)
+	$(RACE_GO) test $(RACE) -vet=off -p 2 -parallel 4 -timeout 15m ./server/store ./server/cache ./containers $$(echo "$(RACED)" | grep -v /loadgen)
 	go test -vet=off -count=1 -run TestHiccup ./loadgen # its arithmetic assumes the speed without the race detector
 
 # Both mostly wait. The tests of the program run it as a process, in which the race detector would see nothing.
