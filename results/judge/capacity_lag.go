@@ -21,13 +21,16 @@ func spoiltByLag(m *results.Measurements, t results.CapacityTrial, objectives []
 	if veto == "" {
 		return "", false, nil
 	}
-	if slices.Contains(t.Crossed, Failures) || slices.Contains(t.Crossed, Backlog) && pilesUpAnyway(m) {
+	if slices.Contains(t.Crossed, Backlog) && pilesUpAnyway(m) {
 		return "", false, nil
 	}
-	for _, o := range objectives {
-		if !slices.Contains(t.Crossed, nameOfObjective(o)) {
-			continue
-		}
+	crossed := slices.DeleteFunc(slices.Clone(objectives), func(o scenarios.Threshold) bool {
+		return !slices.Contains(t.Crossed, nameOfObjective(o))
+	})
+	if slices.Contains(t.Crossed, Failures) {
+		crossed = append(crossed, failuresLimit)
+	}
+	for _, o := range crossed {
 		anyway, err := crossedAnyway(m, o)
 		if anyway || err != nil {
 			return "", false, err
@@ -61,12 +64,23 @@ func trialLag(objectives []scenarios.Threshold) float64 {
 	return max(leastTrialLag, trialLagShare*tightest)
 }
 
+// failuresLimit is the limit on failures where no objective is about them.
+var failuresLimit = scenarios.Threshold{
+	Metric: scenarios.HTTPReqFailed, Aggregation: scenarios.Aggregation{Name: "rate"}, Op: scenarios.Less, Limit: mostFailed,
+}
+
 // crossedAnyway says that an objective would have been crossed had the generator never been late. A request that took d
 // longer than the limit missed it by itself, unless the generator was late by more than d. So at least as many missed
-// it by themselves as took d longer than the limit, less all that were late by more than d, for every d. Of what does
-// not count from when requests were due, lateness changes nothing.
+// it by themselves as took d longer than the limit, less all that were late by more than d, for every d. Failures
+// are judged as those of a run whose generator was late. Of what else does not count from when requests were due,
+// lateness changes nothing.
 func crossedAnyway(m *results.Measurements, o scenarios.Threshold) (bool, error) {
-	if o.Metric != scenarios.HTTPReqDuration {
+	switch o.Metric {
+	case scenarios.HTTPReqDuration, scenarios.HTTPReqFirstEvent, scenarios.HTTPReqFirstToken:
+	case scenarios.HTTPReqFailed, scenarios.Checks:
+		g, err := evaluate(m, o, 0)
+		return err == nil && beyondLateness(m, &g, false), err
+	default:
 		return true, nil
 	}
 	p, ok := percentileOfThreshold(o)

@@ -37,11 +37,21 @@ func TestSpoiltByLag(t *testing.T) {
 			t.Errorf("%s: bad %v, %q", name, got.Bad, got.Veto)
 		}
 	}
-	m := measured()
-	m.Loads[0].OwnLag = histogram(200 * time.Millisecond)
-	got, err := CapacityTrial(m, []scenarios.Threshold{objective(t, "http_req_duration", "p(95)<951")})
-	if err != nil || !got.Bad || got.Veto != "" {
-		t.Errorf("failures are not by lag: %+v, %v", got, err)
+	for late, spoilt := range map[int]bool{2: false, 1000: true} {
+		m := measured()
+		for range late {
+			m.Loads[0].OwnLag.Record(200 * time.Millisecond)
+		}
+		for _, source := range []string{"", "rate<0.005"} {
+			objectives := []scenarios.Threshold{objective(t, "http_req_duration", "p(95)<951")}
+			if source != "" {
+				objectives = append(objectives, objective(t, "http_req_failed", source))
+			}
+			got, err := CapacityTrial(m, objectives)
+			if err != nil || !got.Bad || (got.Veto != "") != spoilt {
+				t.Errorf("10 failed and %d were late, %q: bad %v, %q, %v", late, source, got.Bad, got.Veto, err)
+			}
+		}
 	}
 }
 
