@@ -7,12 +7,12 @@ GOVULNCHECK := go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 # Only the race detector needs C, and a C compiler. Without C elsewhere nothing is compiled a third time for the image.
 export CGO_ENABLED := 0
 RACE := $(shell command -v gcc >/dev/null 2>&1 && echo -race)
-RACE_GO := CGO_ENABLED=$(if $(RACE),1,0) go
+RACE_GO := env CGO_ENABLED=$(if $(RACE),1,0) go
 
 # The first build of a program compiles all of its dependencies, which takes minutes, and go build prints nothing meanwhile.
 compiling = [ -x $(1) ] || echo "compiling $(1): the first build takes a few minutes"
 
-.PHONY: help ab capacity calibrate bench bench-smoke bench-go bench-server bench-generator test test-program test-load test-bench test-pure test-short lint vuln build clean
+.PHONY: help ab capacity calibrate bench bench-smoke bench-go bench-server bench-generator test test-time test-work test-short lint vuln build clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -48,34 +48,32 @@ bench-generator: build ## compare the load generator with wrk, h2load, fortio, b
 # These packages and their tests start no goroutines, so that the race detector would find nothing in them, and their
 # simulations would take minutes with it. TestRoomsWithoutGoroutines holds that of all but results/history. What takes longest
 # begins first, here and where packages are named below.
-WITHOUT_RACE := ./results/capacity ./results/judge ./reports/... ./results/... ./loadgen/arrival ./loadgen/procstat ./loadgen/random ./loadgen/record ./loadgen/recording ./loadgen/request ./loadgen/wire/http1 ./server/cache/codec ./server/cache/glob ./server/cache/report
+WITHOUT_RACE := ./results/capacity ./results/judge ./scenarios ./reports/... ./results/... ./loadgen/arrival ./loadgen/procstat ./loadgen/random ./loadgen/record ./loadgen/recording ./loadgen/request ./loadgen/wire/http1 ./server/cache/codec ./server/cache/glob ./server/cache/report
 PURE = $$(go list $(WITHOUT_RACE) | grep -v /history)
 RACED = $$(go list -f '{{if .GoFiles}}{{.ImportPath}}{{end}}' ./... | grep -v /cmd/ | grep -vxF "$(PURE)")
 # TAGS=docker adds the tests of whole runs that need containers.
 TAGS ?=
+GENTLY := nice -n 10
 
 # What the race detector looks at is compiled before any test runs, because compilers would disturb the tests that measure.
 # Programs are not linked: no test runs them with the race detector. `make lint` vets the code.
 test: ## run all tests, with the race detector where a C compiler is installed (15 to 20 minutes)
 	$(RACE_GO) build $(RACE) $(RACED)
-	$(MAKE) --no-print-directory -j 2 test-program test-load
-	$(MAKE) --no-print-directory -j 2 test-bench test-pure
-	$(RACE_GO) test $(RACE) -vet=off -p 2 -parallel 4 -timeout 15m ./server/store ./server/cache ./containers $$(echo "$(RACED)" | grep -v /loadgen)
-	go test -vet=off -count=1 -run TestHiccup ./loadgen # its arithmetic assumes the speed without the race detector
+	$(MAKE) --no-print-directory -j 2 test-time test-work
 
-# Both mostly wait. The tests of the program run it as a process, in which the race detector would see nothing.
-test-program:
+# Tests that send load by the clock mostly wait, but what they wait for must not be late. So they come before all others. The
+# tests of the program run it as a process, in which the race detector would see nothing, and the arithmetic of TestHiccup
+# assumes the speed without it.
+test-time:
 	go test -vet=off -parallel 4 -timeout 15m $(if $(TAGS),-tags $(TAGS)) ./cmd/headroom
+	$(RACE_GO) test $(RACE) -vet=off -p 1 -parallel 4 -timeout 15m -skip TestHiccup $$(echo "$(RACED)" | grep /loadgen) ./cmd/internal/sidebyside
+	go test -vet=off -count=1 -run TestHiccup ./loadgen
 
-test-load:
-	$(RACE_GO) test $(RACE) -vet=off -p 1 -parallel 4 -timeout 15m -skip TestHiccup $$(echo "$(RACED)" | grep /loadgen) ./cmd/bench-capacity ./cmd/internal/sidebyside
-
-# Whole processes, each on one CPU, whose figures do not matter; and beside them simulations, which take what is left.
-test-bench:
-	go test -vet=off -p 1 -timeout 15m ./cmd/bench-server ./cmd/bench-generator
-
-test-pure:
-	nice -n 19 go test -vet=off -p 1 -timeout 15m $(PURE)
+# Tests of servers, of whole processes whose figures do not matter, and simulations take the time that is left.
+test-work:
+	$(GENTLY) $(RACE_GO) test $(RACE) -vet=off -p 2 -parallel 4 -timeout 15m ./server/store ./server/cache ./containers $$(echo "$(RACED)" | grep -v /loadgen) ./cmd/bench-capacity
+	$(GENTLY) go test -vet=off -p 1 -timeout 15m ./cmd/bench-server ./cmd/bench-generator
+	$(GENTLY) go test -vet=off -p 1 -timeout 15m $(PURE)
 
 # Whole runs, Postgres and cache processes, and the race detector are part of `make test` only.
 test-short: ## run the tests that need no real-time load, servers, or browser (under three minutes)

@@ -19,10 +19,9 @@ import (
 	"github.com/policycortex/headroom/scenarios"
 )
 
-// warmingServer answers after a time that changes with its age by a second at a time, and notes the iterations it was
-// sent.
+// warmingServer answers after a time that changes with its age, once a second, and notes the iterations it was sent.
 type warmingServer struct {
-	latency func(age int) time.Duration // age in seconds since the first request
+	latency func(age int) time.Duration // age in seconds since half a second before the first request
 
 	mu      sync.Mutex
 	born    time.Time
@@ -36,7 +35,8 @@ func (s *warmingServer) handle(_ http.ResponseWriter, r *http.Request) {
 	if s.born.IsZero() {
 		s.born, s.slowest = time.Now(), map[int64]time.Duration{}
 	}
-	d := s.latency(int(time.Since(s.born).Seconds()))
+	// A first request that is late must not put the last change after the second in which the schedule has it.
+	d := s.latency(int(time.Since(s.born).Seconds() + 0.5))
 	s.sent, s.slowest[n] = append(s.sent, n), d
 	s.mu.Unlock()
 	time.Sleep(d)

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // An address that is refused shows no password, whatever is wrong with it and wherever it was written.
@@ -171,18 +170,10 @@ func TestFilesOfSecrets(t *testing.T) {
 		pipe: "is no regular file", "/dev/zero": "is no regular file", dir: "is no regular file",
 		large: "has more than 1048576 bytes",
 	} {
-		done := make(chan error, 1)
-		go func() {
-			_, err := Parse("x.yaml", []byte(withRequest("path: /\nheaders: {X: {secret: {file: "+file+"}}}")))
-			done <- err
-		}()
-		select {
-		case err := <-done:
-			if err == nil || !strings.Contains(err.Error(), want) {
-				t.Errorf("%s: %v", file, err)
-			}
-		case <-time.After(20 * time.Second):
-			t.Errorf("%s is read without end", file)
+		// A read without end is ended by the time limit of the tests.
+		_, err := Parse("x.yaml", []byte(withRequest("path: /\nheaders: {X: {secret: {file: "+file+"}}}")))
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", file, err)
 		}
 	}
 }

@@ -216,7 +216,7 @@ func TestRunEnds(t *testing.T) {
 		check  func(e *Experiment, err error) string
 	}{
 		"the time": {
-			func(o *Options, _ func()) { o.MaxTime, o.Slice.Measure = 3*time.Second, 700*time.Millisecond },
+			func(o *Options, _ func()) { o.MaxTime, o.Slice.Measure = 6*time.Second, 1500*time.Millisecond },
 			func(e *Experiment, err error) string {
 				if err != nil || e.Interrupted || len(e.Blocks) != 1 || len(e.Blocks[0].Slices) >= 8 {
 					return "want a part of a block, and no error"

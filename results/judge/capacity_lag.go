@@ -66,7 +66,8 @@ func trialLag(objectives []scenarios.Threshold) float64 {
 
 // failuresLimit is the limit on failures where no objective is about them.
 var failuresLimit = scenarios.Threshold{
-	Metric: scenarios.HTTPReqFailed, Aggregation: scenarios.Aggregation{Name: "rate"}, Op: scenarios.Less, Limit: mostFailed,
+	Metric: scenarios.HTTPReqFailed, Aggregation: scenarios.Aggregation{Name: "rate"},
+	Op: scenarios.Less, Limit: mostFailed,
 }
 
 // crossedAnyway says that an objective would have been crossed had the generator never been late. A request that took d
