@@ -12,7 +12,7 @@ RACE_GO := env CGO_ENABLED=$(if $(RACE),1,0) go
 # The first build of a program compiles all of its dependencies, which takes minutes, and go build prints nothing meanwhile.
 compiling = [ -x $(1) ] || echo "compiling $(1): the first build takes a few minutes"
 
-.PHONY: help ab capacity calibrate bench bench-smoke bench-go bench-server bench-generator test test-time test-work test-short lint vuln build clean
+.PHONY: help ab capacity calibrate bench bench-smoke bench-go bench-server bench-generator test test-servers test-simulations test-load test-short lint vuln build clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -53,27 +53,28 @@ PURE = $$(go list $(WITHOUT_RACE) | grep -v /history)
 RACED = $$(go list -f '{{if .GoFiles}}{{.ImportPath}}{{end}}' ./... | grep -v /cmd/ | grep -vxF "$(PURE)")
 # TAGS=docker adds the tests of whole runs that need containers.
 TAGS ?=
-GENTLY := nice -n 10
 
 # What the race detector looks at is compiled before any test runs, because compilers would disturb the tests that measure.
 # Programs are not linked: no test runs them with the race detector. `make lint` vets the code.
 test: ## run all tests, with the race detector where a C compiler is installed (15 to 20 minutes)
 	$(RACE_GO) build $(RACE) $(RACED)
-	$(MAKE) --no-print-directory -j 2 test-time test-work
+	$(MAKE) --no-print-directory -j 2 test-servers test-simulations
+	$(MAKE) --no-print-directory test-load
 
-# Tests that send load by the clock mostly wait, but what they wait for must not be late. So they come before all others. The
-# tests of the program run it as a process, in which the race detector would see nothing, and the arithmetic of TestHiccup
-# assumes the speed without it.
-test-time:
+test-servers:
+	$(RACE_GO) test $(RACE) -vet=off -p 2 -parallel 4 -timeout 15m ./server/store ./server/cache ./containers $$(echo "$(RACED)" | grep -v /loadgen)
+
+# Simulations, and whole processes whose figures do not matter, take what is left.
+test-simulations:
+	nice -n 19 go test -vet=off -p 1 -timeout 15m $(PURE) ./cmd/bench-server ./cmd/bench-generator
+
+# Tests that send load by the clock mostly wait, and some look at how busy the machine is: nothing runs beside them. The tests
+# of the program run it as a process, in which the race detector would see nothing, and the arithmetic of TestHiccup assumes
+# the speed without it.
+test-load:
 	go test -vet=off -parallel 4 -timeout 15m $(if $(TAGS),-tags $(TAGS)) ./cmd/headroom
-	$(RACE_GO) test $(RACE) -vet=off -p 1 -parallel 4 -timeout 15m -skip TestHiccup $$(echo "$(RACED)" | grep /loadgen) ./cmd/internal/sidebyside
+	$(RACE_GO) test $(RACE) -vet=off -p 1 -parallel 4 -timeout 15m -skip TestHiccup $$(echo "$(RACED)" | grep /loadgen) ./cmd/bench-capacity ./cmd/internal/sidebyside
 	go test -vet=off -count=1 -run TestHiccup ./loadgen
-
-# Tests of servers, of whole processes whose figures do not matter, and simulations take the time that is left.
-test-work:
-	$(GENTLY) $(RACE_GO) test $(RACE) -vet=off -p 2 -parallel 4 -timeout 15m ./server/store ./server/cache ./containers $$(echo "$(RACED)" | grep -v /loadgen) ./cmd/bench-capacity
-	$(GENTLY) go test -vet=off -p 1 -timeout 15m ./cmd/bench-server ./cmd/bench-generator
-	$(GENTLY) go test -vet=off -p 1 -timeout 15m $(PURE)
 
 # Whole runs, Postgres and cache processes, and the race detector are part of `make test` only.
 test-short: ## run the tests that need no real-time load, servers, or browser (under three minutes)

@@ -105,7 +105,7 @@ func (o *Options) run(ctx context.Context, f *Found) error {
 	reached := best(f.Bracket).GoodRate()
 	o.Trial = o.Trial.forRate(reached)
 	f.Trial = o.Trial
-	f.Search, err = capacity.NewSearch(reached, o.rule())
+	f.Search, err = capacity.NewSearch(reached, o.rule(f.Level))
 	if err != nil {
 		return err
 	}
@@ -134,8 +134,9 @@ func (o *Options) run(ctx context.Context, f *Found) error {
 }
 
 // rule says when the search is over. Each step takes some time around it, which the search plans with.
-func (o *Options) rule() capacity.Rule {
+func (o *Options) rule(level bool) capacity.Rule {
 	r := capacity.Rule{
+		Level: level,
 		Width: o.Width, Most: max(mostTrials, int(o.MaxTime/o.Trial.length())),
 		Trial: (o.Trial.length() + around).Seconds(),
 	}

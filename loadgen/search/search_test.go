@@ -232,7 +232,7 @@ func TestRule(t *testing.T) {
 		Beyond:  Stretch{8 * second, 12 * second},
 		MaxTime: 100 * second,
 	}
-	r := o.rule()
+	r := o.rule(false)
 	if r.Trial != 9 || r.Soak != 64 || r.Beyond != 21 {
 		t.Errorf("%+v", r)
 	}
@@ -242,7 +242,7 @@ func TestRule(t *testing.T) {
 		t.Errorf("of a soak that begins with %v left, %v of the time are used", left, after)
 	}
 	o.Soak, o.Beyond = Stretch{Discard: second}, Stretch{Measure: second}
-	if r := o.rule(); r.Soak != 0 || r.Beyond != 0 {
+	if r := o.rule(false); r.Soak != 0 || r.Beyond != 0 {
 		t.Errorf("neither is asked for: %+v", r)
 	}
 }
@@ -413,7 +413,7 @@ func TestMostTrials(t *testing.T) {
 	o := Options{Trial: Stretch{2 * time.Second, 8 * time.Second}}
 	for maxTime, want := range map[time.Duration]int{time.Minute: 60, 10 * time.Minute: 60, time.Hour: 360} {
 		o.MaxTime = maxTime
-		if got := o.rule().Most; got != want {
+		if got := o.rule(false).Most; got != want {
 			t.Errorf("%v: %d trials, want %d", maxTime, got, want)
 		}
 	}

@@ -8,6 +8,8 @@ type Rule struct {
 	Most  int     // trials: 60
 	Trial float64 // seconds of a trial, with all around it
 	Soak  float64 // seconds of a soak; 0: none
+	// Level says that more users got no more of the service: then the range is moved up by small steps only.
+	Level bool
 	// Beyond is how long the load beyond the capacity takes, which comes last.
 	Beyond float64
 }
@@ -63,6 +65,7 @@ const (
 	leastShare  = 0.003 // below it nothing is tried
 	widenDown   = 10
 	widenUp     = 1.6
+	widenLevel  = 1.15
 	nearEdge    = 1.1
 	mostSoaks   = 2
 	afterSoak   = 3
@@ -142,7 +145,7 @@ func (s *Search) widen() {
 		low = max(s.least, s.low/widenDown)
 	}
 	if good > 0 && middle > s.high/nearEdge && s.high < s.ceiling {
-		high = s.high * widenUp
+		high = s.high * s.widenUp()
 	}
 	if low == s.low && high == s.high {
 		return
@@ -152,6 +155,14 @@ func (s *Search) widen() {
 		return // not with ends that were moved apart
 	}
 	s.low, s.high, s.posterior = low, high, wide
+}
+
+// widenUp is by how much the high end of the range is moved.
+func (s *Search) widenUp() float64 {
+	if s.rule.Level {
+		return widenLevel
+	}
+	return widenUp
 }
 
 // Enough says that the search need not go on: the interval is narrow enough and both sides of the limit were seen,

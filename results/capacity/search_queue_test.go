@@ -118,8 +118,9 @@ func searchQueue(t *testing.T, q queue.Service) (rows string) {
 
 // TestSearchEnds: what cannot be found ends the search, and is said.
 func TestSearchEnds(t *testing.T) {
+	level := false
 	run := func(see func(Step) Seen) (*Search, int) {
-		s, err := NewSearch(1000, Rule{Width: 0.1, Most: 60, Trial: 10, Soak: 60, Beyond: 20})
+		s, err := NewSearch(1000, Rule{Width: 0.1, Most: 60, Trial: 10, Soak: 60, Beyond: 20, Level: level})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -164,5 +165,11 @@ func TestSearchEnds(t *testing.T) {
 	soaked := func(s Step) Seen { return Seen{Bad: s.Rate > 700 || s.Kind == Soak} }
 	if s, _ := run(soaked); s.Proven() || s.soaks == 0 {
 		t.Errorf("soaks that are bad: %+v", s)
+	}
+	highest := 0.0
+	level = true
+	s, _ := run(func(s Step) Seen { highest = max(highest, s.Rate); return Seen{Bad: s.Rate > 1150} })
+	if in := s.Posterior().Interval(); in.Low > 1150 || in.High < 1150 || highest > 1400 {
+		t.Errorf("somewhat above users who get no more: %+v, up to %v", in, highest)
 	}
 }
