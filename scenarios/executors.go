@@ -24,7 +24,7 @@ var executors = []executor{
 		"file", "format", "speed", "rate", "timeUnit", "maxVUs", "name", "headers", "expectedStatus",
 		"timeout",
 	}},
-	{Subscribers{}, []string{"subscribers", "rampUp", "duration", "event", "retry", "resume"}},
+	{Subscribers{}, []string{"subscribers", "rampUp", "duration", "protocol", "event", "retry", "resume"}},
 }
 
 // laterExecutors are k6's others.

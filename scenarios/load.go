@@ -92,6 +92,7 @@ type Replay struct {
 // Subscribers open a stream of server-sent events each, spread evenly over the ramp-up, and keep it open to the end of
 // the load. A stream that breaks they open again, as the EventSource of the HTML standard does.
 type Subscribers struct {
+	Protocol    Protocol
 	Subscribers int
 	RampUp      time.Duration
 	Duration    time.Duration // with all subscribers: what follows the ramp-up
@@ -99,6 +100,15 @@ type Subscribers struct {
 	Retry       time.Duration // from a break to the next attempt, until the stream sets it
 	Resume      bool          // send the last event ID with the next attempt
 }
+
+// Protocol is what streams are made of.
+type Protocol string
+
+// The protocols.
+const (
+	ServerSentEvents Protocol = "sse"
+	WebSocket        Protocol = "websocket" // each message is an event
+)
 
 // StreamEvent says where events have what is measured of them.
 type StreamEvent struct {

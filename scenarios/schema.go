@@ -108,6 +108,7 @@ var (
 			{"maxVUs", value},
 			{"subscribers", value},
 			{"rampUp", value},
+			{"protocol", value},
 			{"event", &shape{keys: []key{{"id", value}, {"time", value}}}},
 			{"retry", value},
 			{"resume", value},

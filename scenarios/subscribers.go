@@ -14,7 +14,9 @@ const noID = "none"
 
 // subscribers reads a load of long-lived streams.
 func (r *reader) subscribers(n *node) Subscribers {
+	protocols := []string{string(ServerSentEvents), string(WebSocket)}
 	load := Subscribers{
+		Protocol:    Protocol(r.word(n.get("protocol"), string(ServerSentEvents), protocols)),
 		Subscribers: int(r.whole(r.need(n, "subscribers", "subscribers: 1000"), 0, 1, maxUsers)),
 		RampUp:      r.duration(r.need(n, "rampUp", "rampUp: 10s"), 0),
 		Duration:    r.length(n),
@@ -34,6 +36,13 @@ func (r *reader) subscribers(n *node) Subscribers {
 		load.Event.NoID = true
 	} else {
 		load.Event.ID = r.jsonPath(id)
+	}
+	if load.Protocol == WebSocket {
+		if resume := n.get("resume"); resume != nil {
+			r.faultAt(resume.keyAt, "remove it", "%s: a WebSocket has no last event ID to go on from", resume.path)
+		}
+		load.Resume = false
+		load.Event.NoID = load.Event.ID == nil
 	}
 	return load
 }
@@ -58,10 +67,11 @@ func (r *reader) streamOnly(n *node, s *Scenario, target Target) {
 			"%s has %d requests; subscribers send one, which opens a stream",
 			list.path, len(list.items))
 	}
-	refused := []string{"body", "checks", "expectedStatus", "redirects", "steps", "stream", "weight"}
+	load, _ := s.Load.(Subscribers)
+	refused := []string{"checks", "expectedStatus", "redirects", "steps", "stream", "weight"}
 	for _, item := range list.items {
 		for _, e := range item.entries {
-			if slices.Contains(refused, e.key) {
+			if slices.Contains(refused, e.key) || e.key == "body" && load.Protocol != WebSocket {
 				r.faultAt(e.at, "remove it", "%s does not go with executor subscribers", join(item.path, e.key))
 			}
 		}

@@ -26,6 +26,14 @@ scenarios:
   plain: {executor: subscribers, subscribers: 1, rampUp: 0s, duration: 1s, requests: [{name: a, path: /}]}
   none: {executor: subscribers, subscribers: 1, rampUp: 0s, duration: 1s, event: {id: none}, requests: [{name: a,
 	path: /}]}
+  socket:
+    executor: subscribers
+    protocol: websocket
+    subscribers: 2
+    rampUp: 0s
+    duration: 1s
+    event: {time: $.at}
+    requests: [{name: a, path: /, body: "hello {{iteration}}"}]
 thresholds:
   stream_events: ["count>1", "rate>1"]
   stream_connected{scenario:plain}: "rate>0.99"
@@ -39,10 +47,18 @@ func TestSubscribers(t *testing.T) {
 	for i, want := range []Subscribers{
 		{
 			Subscribers: 10_000, RampUp: 20 * time.Second, Duration: time.Minute, Retry: 500 * time.Millisecond,
-			Event: StreamEvent{ID: JSONPath{{Key: "seq"}}, Time: JSONPath{{Key: "meta"}, {Key: "at"}}},
+			Protocol: ServerSentEvents,
+			Event:    StreamEvent{ID: JSONPath{{Key: "seq"}}, Time: JSONPath{{Key: "meta"}, {Key: "at"}}},
 		},
-		{Subscribers: 1, Duration: time.Second, Retry: 3 * time.Second, Resume: true},
-		{Subscribers: 1, Duration: time.Second, Retry: 3 * time.Second, Resume: true, Event: StreamEvent{NoID: true}},
+		{Protocol: ServerSentEvents, Subscribers: 1, Duration: time.Second, Retry: 3 * time.Second, Resume: true},
+		{
+			Protocol: ServerSentEvents, Subscribers: 1, Duration: time.Second, Retry: 3 * time.Second, Resume: true,
+			Event: StreamEvent{NoID: true},
+		},
+		{
+			Protocol: WebSocket, Subscribers: 2, Duration: time.Second, Retry: 3 * time.Second,
+			Event: StreamEvent{NoID: true, Time: JSONPath{{Key: "at"}}},
+		},
 	} {
 		if got := p.Scenarios[i].Load; !reflect.DeepEqual(got, want) {
 			t.Errorf("%+v, want %+v", got, want)

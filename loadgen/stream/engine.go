@@ -5,7 +5,8 @@
 // epoll: a subscriber costs its state and a socket, the buffer that is read into is one for all of them, and how long
 // what has come waits for the loop is known, so that a generator that is too slow is not taken for a slow service.
 // Everywhere else, and for HTTPS, each stream has a goroutine of its own that reads from a net.Conn. That takes 10 KB
-// a stream instead of 2 (BenchmarkMemory, 4,000 streams), and the wait is not known.
+// a stream instead of 2 (BenchmarkMemory, 4,000 streams), and the wait is not known. WebSockets, which coder/websocket
+// reads, have a goroutine each as well.
 package stream
 
 import (
@@ -51,7 +52,11 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 	for i := range c.Loops {
 		l := newLoop(&c, i, target)
 		var err error
-		l.carrier, err = newCarrier(ctx, l, target, c.Portable)
+		if c.Load.Protocol == scenarios.WebSocket {
+			l.carrier = newSocketCarrier(l, target)
+		} else {
+			l.carrier, err = newCarrier(ctx, l, target, c.Portable)
+		}
 		if err != nil {
 			e.Discard()
 			return nil, fmt.Errorf("stream engine: %w", err)

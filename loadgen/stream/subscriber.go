@@ -168,10 +168,15 @@ func (l *loop) headRead([]byte) {
 	case len(h.coding) > 0 && !http1.Is(h.coding, "identity"):
 		h.refusal, h.why = errorCompressed, fmt.Sprintf("Content-Encoding is %.100q, which was not asked for", h.coding)
 	default:
-		s.state = streaming
-		l.recorder.Opened(l.now, s.firstByte)
-		l.publish()
+		l.opened(s)
 	}
+}
+
+// opened takes note that a subscriber has a stream.
+func (l *loop) opened(s *subscriber) {
+	s.state = streaming
+	l.recorder.Opened(l.now, s.firstByte)
+	l.publish()
 }
 
 // publish says how many streams are open, for the progress.
