@@ -19,10 +19,10 @@ const readyPath = "/ready"
 
 // forBalancers runs a test with each of the balancers.
 func forBalancers(t *testing.T, test func(t *testing.T, name string)) {
-	for _, k := range balancerKinds {
-		t.Run(k.name, func(t *testing.T) {
-			need(t, k.find(), k.name)
-			test(t, k.name)
+	for _, f := range balancers {
+		t.Run(f.name, func(t *testing.T) {
+			need(t, f.find(), f.name)
+			test(t, f.name)
 		})
 	}
 }
@@ -224,6 +224,45 @@ func TestBalancerAndWhatTakesLong(t *testing.T) {
 	})
 }
 
+// TestBalancerAndOtherProtocols: a connection that leaves HTTP, as that of a WebSocket, leads to an instance.
+func TestBalancerAndOtherProtocols(t *testing.T) {
+	forBalancers(t, func(t *testing.T, name string) {
+		publicTemp(t)
+		echo := startStandIn(t, func(w http.ResponseWriter, r *http.Request) {
+			conn, buffered, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer func() { _ = conn.Close() }()
+			fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: %s\r\n\r\n",
+				r.Header.Get("Upgrade"))
+			line, _ := buffered.ReadString('\n')
+			fmt.Fprint(conn, "heard "+line)
+		})
+		env := startBalancer(t, name, echo.address)
+		conn, err := net.Dial("tcp", strings.TrimPrefix(env.BalancerURL, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = conn.Close() }()
+		_ = conn.SetDeadline(time.Now().Add(patience))
+		fmt.Fprint(conn, "GET /x HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+		answers := bufio.NewReader(conn)
+		resp, err := http.ReadResponse(answers, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp.StatusCode != http.StatusSwitchingProtocols || resp.Header.Get("Upgrade") != "echo" {
+			t.Errorf("status %d, upgraded to %q", resp.StatusCode, resp.Header.Get("Upgrade"))
+		}
+		fmt.Fprint(conn, "hello\n")
+		if line, err := answers.ReadString('\n'); err != nil || line != "heard hello\n" {
+			t.Errorf("got %q, %v", line, err)
+		}
+	})
+}
+
 // events reads a stream of events to its end.
 func events(t *testing.T, url string) string {
 	t.Helper()
@@ -268,12 +307,15 @@ func TestBalancerThatCannotBeHad(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), `unknown balancer "envoy": use nginx or haproxy`) {
 		t.Errorf("got %v", err)
 	}
-	kinds := balancerKinds
-	defer func() { balancerKinds = kinds }()
-	balancerKinds = []balancerKind{{name: "no-such-balancer", image: "no-such-balancer:latest"}}
-	err = checkBalancer(providerProcess, Options{Balancer: "no-such-balancer"})
+	known := balancers
+	defer func() { balancers = known }()
+	balancers = []front{{name: "no-such-balancer", program: "no-such-balancer", image: "no-such-balancer:latest"}}
+	err = checkFronts(providerProcess, Options{Balancer: "no-such-balancer"})
 	if err == nil || !strings.Contains(err.Error(), "apt-get install no-such-balancer") {
 		t.Errorf("got %v, want how to get it", err)
+	}
+	if all := Fronts(t.Context()); all[0].OK || !strings.Contains(all[0].Todo, "apt-get install no-such-balancer") {
+		t.Errorf("found %+v", all)
 	}
 	o, err := Options{Balancer: "no-such-balancer"}.withDefaults()
 	if err != nil || !strings.Contains(strings.Join(neededImages(o), " "), "no-such-balancer:latest") {

@@ -55,6 +55,9 @@ type Options struct {
 	// for the docker provider; empty means the official one.
 	Balancer      string
 	BalancerImage string
+	// Edge is "varnish" or "nginx", of which StartEdge then starts one, or empty. EdgeImage is as BalancerImage.
+	Edge      string
+	EdgeImage string
 	// PostgresSettings are settings of postgresql.conf, name to value. They override the harness's own, except those
 	// that bind the server to its address and its directory. The external provider refuses them.
 	PostgresSettings map[string]string
@@ -83,6 +86,11 @@ type Environment struct {
 	// Warnings are sentences about the environment that a reader of the results must know.
 	Warnings []string
 
+	// EdgeURL and Edge are the same of the edge.
+	EdgeURL string
+	Edge    Server
+
+	edge     startedFront
 	options  Options
 	workshop *workshop  // of the processes; nil without any
 	docker   *dockerRun // of the containers; nil without any
@@ -205,11 +213,18 @@ func (o Options) withDefaults() (Options, error) {
 		o.Progress = func(string) {}
 	}
 	if o.Balancer != "" {
-		k, err := balancerByName(o.Balancer)
+		f, err := frontByName(balancers, "balancer", o.Balancer)
 		if err != nil {
 			return o, err
 		}
-		o.BalancerImage = cmp.Or(o.BalancerImage, k.image)
+		o.BalancerImage = cmp.Or(o.BalancerImage, f.image)
+	}
+	if o.Edge != "" {
+		f, err := frontByName(edges, "edge", o.Edge)
+		if err != nil {
+			return o, err
+		}
+		o.EdgeImage = cmp.Or(o.EdgeImage, f.image)
 	}
 	return o, checkSettings(o)
 }

@@ -118,6 +118,9 @@ func neededImages(o Options) []string {
 	if o.Balancer != "" {
 		images = append(images, o.BalancerImage)
 	}
+	if o.Edge != "" {
+		images = append(images, o.EdgeImage)
+	}
 	config := testcontainers.ReadConfig()
 	if !config.RyukDisabled {
 		//lint:ignore SA1019 deprecated, but the library has no other name for it

@@ -14,8 +14,9 @@ const (
 	TargetPrimary Target = "primary"
 	TargetReplica Target = "replica"
 	TargetCache   Target = "cache"
-	// TargetBalancer is watched like the others. The provider may inject faults into it, but no scenario asks for that.
+	// TargetBalancer and TargetEdge are watched like the others. No scenario asks for faults of them.
 	TargetBalancer Target = "balancer"
+	TargetEdge     Target = "edge"
 )
 
 // Action is what a fault does to a server.

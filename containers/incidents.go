@@ -23,7 +23,7 @@ func (e *Environment) Incidents(ctx context.Context, ask bool) []string {
 	}
 	defer e.faultMutex.Unlock()
 	var all []string
-	for _, target := range []Target{TargetPrimary, TargetReplica, TargetCache, TargetBalancer} {
+	for _, target := range []Target{TargetPrimary, TargetReplica, TargetCache, TargetBalancer, TargetEdge} {
 		server, ok := e.servers[target]
 		if !ok {
 			continue

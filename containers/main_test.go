@@ -78,12 +78,19 @@ func TestMain(m *testing.M) {
 func help(mode string) error {
 	var report helperReport
 	stop := func(context.Context) error { return nil }
-	switch _, noBalancer := balancerByName(mode); {
+	switch _, noBalancer := frontByName(balancers, "balancer", mode); {
 	case noBalancer == nil:
 		env := &Environment{options: Options{Balancer: mode, Progress: func(string) {}}}
 		err := env.StartBalancer(context.Background(), BalancerSpec{Instances: []string{"127.0.0.1:1"}, Ready: "/"})
 		if err != nil {
 			report.Error = err.Error()
+		}
+		report.Environment, stop = env, env.Stop
+	case strings.HasPrefix(mode, edgeMode):
+		env, err := edgeBefore(context.Background(), strings.TrimPrefix(mode, edgeMode), "127.0.0.1:1")
+		if err != nil {
+			report.Error = err.Error()
+			break
 		}
 		report.Environment, stop = env, env.Stop
 	case mode == "child":

@@ -24,11 +24,11 @@ type provider struct {
 	start func(context.Context, Options) (*Environment, error)
 }
 
-// canServe checks the provider, and that it has the balancer.
+// canServe checks the provider, and that it has the balancer and the edge.
 func (p provider) canServe(ctx context.Context, o Options) (string, error) {
 	detail, err := p.check(ctx, o)
 	if err == nil {
-		err = checkBalancer(p.name, o)
+		err = checkFronts(p.name, o)
 	}
 	return detail, err
 }

@@ -18,11 +18,13 @@ type digest struct {
 
 // scenario is one scenario of a run. Load is nil when the run has no record of the schedule.
 type scenario struct {
-	Name     string
-	Load     *results.Load
-	Summary  results.Summary
-	Stages   []stage // those with a name
-	Requests []request
+	Name    string
+	Load    *results.Load
+	Summary results.Summary
+	Stages  []stage // those with a name
+
+	Instances []instance // where they were told apart
+	Requests  []request
 }
 
 // stage is one named stage of a scenario, up to where the run ended.
@@ -71,6 +73,10 @@ func newDigest(r *results.Run) (digest, error) {
 			return d, fmt.Errorf("summarize scenario %s: %w", s.Name, err)
 		}
 		s.Stages, err = stagesOf(m, s.Load)
+		if err != nil {
+			return d, err
+		}
+		s.Instances, err = instancesOf(m, s.Name)
 		if err != nil {
 			return d, err
 		}

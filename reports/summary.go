@@ -29,6 +29,7 @@ const SummaryVersion = 1
 //	scenarios[]       name, executor, engine (only if they differ), open, the figures of overall, schedule (null unless open; rates of requests or flows) and
 //	  warmup          limit_seconds, seconds, ended (steady, limit, run), unsteady: automatic warm-ups only
 //	  by_stage[]      name, from_seconds, to_seconds, the figures of overall: named stages only
+//	  by_instance[]   instance (from 1; 0 where none is known), the figures of overall: where thresholds tell instances apart
 //	  by_request[]    name, method, the figures of overall, statuses, errors, bytes_sent, bytes_received, skipped (steps of flows), checks[]: name, passed, failed, first_unmet; waiting_ms (to the first byte); streamed: kind, events, tokens, first_ms, gap_ms
 //	streams[]         scenarios of subscribers: scenario, name, subscribers, connected_share, events_rate, the counts of [results.StreamCounts], delivery_ms, first_byte_ms, first_event_ms, gap_ms, own_wait_ms
 //	server_views[]    scenario (empty: the whole run), seconds, cpu_seconds, tiers, queries and pools by name
@@ -130,8 +131,14 @@ type summaryScenario struct {
 	Schedule *summarySchedule `json:"schedule"`
 	Warmup   *results.Warmup  `json:"warmup,omitempty"`
 	figures
-	Stages   []summaryStage   `json:"by_stage,omitempty"`
-	Requests []summaryRequest `json:"by_request"`
+	Stages    []summaryStage    `json:"by_stage,omitempty"`
+	Instances []summaryInstance `json:"by_instance,omitempty"`
+	Requests  []summaryRequest  `json:"by_request"`
+}
+
+type summaryInstance struct {
+	Number int `json:"instance"`
+	figures
 }
 
 type summaryStage struct {
@@ -229,6 +236,9 @@ func newSummaryScenario(m *results.Measurements, sc scenario) summaryScenario {
 	}
 	for _, st := range sc.Stages {
 		out.Stages = append(out.Stages, summaryStage{st.Name, st.From, st.To, newFigures(st.Summary)})
+	}
+	for _, i := range sc.Instances {
+		out.Instances = append(out.Instances, summaryInstance{i.Number, newFigures(i.Summary)})
 	}
 	for _, q := range sc.Requests {
 		statuses := q.Statuses

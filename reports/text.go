@@ -55,6 +55,9 @@ func Text(w io.Writer, r *results.Run) error {
 	if d.Staged() {
 		fmt.Fprintf(&b, "\nStages (response time in ms)\n%s", stagesText(d))
 	}
+	if d.ByInstance() {
+		fmt.Fprintf(&b, "\nInstances (response time in ms)\n%s", instancesText(d))
+	}
 	if len(d.Streams) > 0 {
 		fmt.Fprintf(&b, "\nStreams (times in ms)\n%s", streamsText(d.Streams))
 	}

@@ -296,8 +296,12 @@ func (s Summary) FailedShare() float64 {
 
 // Summarize takes the series that the selector matches together.
 func (m *Measurements) Summarize(selector map[string]string) (Summary, error) {
+	return m.SummarizeSeries(m.Select(selector))
+}
+
+// SummarizeSeries takes some of the series together.
+func (m *Measurements) SummarizeSeries(selected []*Series) (Summary, error) {
 	sum := Summary{Response: NewHistogram(), Service: NewHistogram()}
-	selected := m.Select(selector)
 	for _, s := range selected {
 		sum.Requests += s.Requests
 		sum.Failed += s.Failed

@@ -15,7 +15,7 @@ import (
 type Snapshot struct {
 	At      time.Time
 	Queries map[string]QueryStats
-	Tiers   map[string]TierStats // l1, l2, l3, overall
+	Tiers   map[string]TierStats // l1, l2, l3, overall, and edge where one stands before the server
 	Pools   map[string]PoolStats // of connections, by role: primary, replica
 	State
 	CPU float64 // seconds of CPU time

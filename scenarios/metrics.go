@@ -187,8 +187,11 @@ func (n MetricName) Streamed() Streaming {
 	return ""
 }
 
-// cacheTiers are the values of the tag tier.
+// cacheTiers are the values of the tag tier. That of the edge is there only where the environment has one.
 var cacheTiers = []string{"l1", "l2", "l3", "overall"}
+
+// EdgeTier is the value of the tag tier for the cache before the service.
+const EdgeTier = "edge"
 
 // queryNames are the values of the tag query: the names under which server/store measures its queries, in its order. A
 // test holds that the two lists are the same, and that docs/scenarios.md says so.

@@ -423,6 +423,7 @@ func (r *reader) environment(n *node) Environment {
 		Replica:       r.flag(n.get("replica")),
 		Instances:     int(r.whole(n.get("instances"), 1, 1, MostInstances)),
 		Balancer:      r.word(n.get("balancer"), "", Balancers),
+		Edge:          r.word(n.get("edge"), "", Edges),
 		Resources:     int(r.whole(n.get("fixtures").get("resources"), defaultResources, 1, maxResources)),
 		PostgresImage: r.image(images.get("postgres"), defaultPostgresImage),
 		CacheImage:    r.image(images.get("cache"), defaultCacheImage),
@@ -433,12 +434,11 @@ func (r *reader) environment(n *node) Environment {
 			GOMAXPROCS:       int(r.whole(server.get("gomaxprocs"), 0, 1, 1024)),
 		},
 	}
-	if image := images.get("balancer"); given(image) {
-		env.BalancerImage = r.image(image, "")
-		if n.get("balancer") == nil {
-			r.faultAt(image.keyAt, "add balancer: nginx, or remove the image", "%s is of no use without a balancer",
-				image.path)
-		}
+	env.BalancerImage = r.frontImage(n, images, "balancer", "balancer: nginx")
+	env.EdgeImage = r.frontImage(n, images, "edge", "edge: varnish")
+	if edge := n.get("edge"); given(edge) && env.Instances > 1 && n.get("balancer") == nil {
+		r.faultAt(edge.keyAt, "add balancer: nginx", "an edge asks one address, and there are %d instances",
+			env.Instances)
 	}
 	settings := n.get("postgres")
 	if settings == nil {
@@ -457,6 +457,18 @@ func (r *reader) environment(n *node) Environment {
 		}
 	}
 	return env
+}
+
+// frontImage reads the image of a balancer or an edge, which is of no use without one.
+func (r *reader) frontImage(environment, images *node, kind, example string) string {
+	image := images.get(kind)
+	if !given(image) {
+		return ""
+	}
+	if environment.get(kind) == nil {
+		r.faultAt(image.keyAt, "add "+example+", or remove the image", "%s is of no use without %s", image.path, kind)
+	}
+	return r.image(image, "")
 }
 
 func (r *reader) image(n *node, fallback string) string {

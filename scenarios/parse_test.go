@@ -403,7 +403,7 @@ func TestParseRefusesHugeFiles(t *testing.T) {
 }
 
 func TestShippedScenariosAreValid(t *testing.T) {
-	want := []string{"capacity", "flow", "frontend", "outage", "reference", "regression", "smoke"}
+	want := []string{"capacity", "flow", "frontend", "instances", "outage", "reference", "regression", "smoke"}
 	if got := Shipped(); !reflect.DeepEqual(got, want) {
 		t.Fatalf("shipped %v, want %v", got, want)
 	}

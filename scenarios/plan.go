@@ -100,16 +100,21 @@ type Environment struct {
 	Resources     int    // rows in the fixture
 	Instances     int    // of the reference server, which share the other servers
 	Balancer      string // before the instances: one of Balancers, or empty
+	Edge          string // before all of that: one of Edges, or empty
 	Replica       bool   // a streaming replica of the primary
 	PostgresImage string
 	CacheImage    string
 	BalancerImage string            // empty: the official one
+	EdgeImage     string            // empty: the official one
 	Postgres      map[string]string // postgresql.conf settings
 	Server        ServerSettings
 }
 
-// Balancers are those that can stand before the instances.
-var Balancers = []string{"nginx", "haproxy"}
+// Balancers are those that can stand before the instances, Edges the caches that can stand before these.
+var (
+	Balancers = []string{"nginx", "haproxy"}
+	Edges     = []string{"varnish", "nginx"}
+)
 
 // ServerSettings are the reference server's settings; zero leaves the server's own default.
 type ServerSettings struct {

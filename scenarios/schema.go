@@ -139,7 +139,8 @@ var (
 		{"replica", value},
 		{"instances", value},
 		{"balancer", value},
-		{"images", &shape{keys: []key{{"postgres", value}, {"cache", value}, {"balancer", value}}}},
+		{"edge", value},
+		{"images", &shape{keys: []key{{"postgres", value}, {"cache", value}, {"balancer", value}, {"edge", value}}}},
 		{"postgres", values},
 		{"server", &shape{keys: []key{
 			{"l1_bytes", value}, {"postgres_max_conns", value}, {"gogc", value}, {"gomaxprocs", value},

@@ -138,7 +138,12 @@ func (r *reader) requestSelector(e entry, selector map[string]string, sets *tagI
 
 // ownSelector holds the selector of a metric that is not counted a request against the tags of the metric.
 func (r *reader) ownSelector(e entry, metric Metric, selector map[string]string, scope thresholdScope) {
-	values := map[string][]string{tagScenario: scope.scenarios, tagTier: cacheTiers, tagQuery: queryNames}
+	if selector[tagTier] == EdgeTier && scope.plan.Environment.Edge == "" {
+		r.faultAt(e.at, "add environment: {edge: varnish}", "%s selects nothing: the environment has no edge", e.key)
+		return
+	}
+	tiers := append(slices.Clone(cacheTiers), EdgeTier)
+	values := map[string][]string{tagScenario: scope.scenarios, tagTier: tiers, tagQuery: queryNames}
 	for _, tag := range slices.Sorted(maps.Keys(selector)) {
 		unknown := r.vague && tag == tagScenario
 		if !unknown && !r.selects(e, tag, selector[tag], metric.Tags, values[tag]) {

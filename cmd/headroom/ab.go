@@ -179,6 +179,8 @@ func oneInstance(plan *scenarios.Plan) error {
 		key = "environment.instances"
 	case plan.Environment.Balancer != "":
 		key = "environment.balancer"
+	case plan.Environment.Edge != "":
+		key = "environment.edge"
 	default:
 		return nil
 	}

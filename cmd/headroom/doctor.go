@@ -27,6 +27,9 @@ func newDoctorCommand() *cobra.Command {
 				}
 				printFinding(w, finding{"provider " + s.Provider, s.OK, s.Detail, s.Todo})
 			}
+			for _, f := range containers.Fronts(c.Context()) {
+				printFinding(w, finding{f.Use, f.OK, f.Detail, f.Todo})
+			}
 			for _, f := range machineFindings() {
 				printFinding(w, f)
 			}

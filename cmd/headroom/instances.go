@@ -25,18 +25,28 @@ func startReferences(ctx context.Context, spec referenceSpec, instances int) (re
 			extension := filepath.Ext(spec.log)
 			one.log = fmt.Sprintf("%s-%d%s", spec.log[:len(spec.log)-len(extension)], i+1, extension)
 		}
-		var s *referenceServer
-		var err error
-		one.addr, err = containers.LastingAddress() // a fault may start it again
-		if err == nil {
-			s, err = startReference(ctx, one)
-		}
+		s, err := startInstance(ctx, one)
 		if err != nil {
 			return nil, errors.Join(err, all.stop(context.WithoutCancel(ctx)))
 		}
 		all = append(all, s)
 	}
 	return all, nil
+}
+
+// startInstance starts a server at an address that it can have again after a fault.
+func startInstance(ctx context.Context, spec referenceSpec) (s *referenceServer, err error) {
+	for range 3 { // another process may take the port in the meantime
+		spec.addr, err = containers.LastingAddress()
+		if err != nil {
+			return nil, err
+		}
+		s, err = startReference(ctx, spec)
+		if err == nil || !strings.Contains(err.Error(), "address already in use") {
+			return s, err
+		}
+	}
+	return nil, err
 }
 
 // urls are where the instances are reached.

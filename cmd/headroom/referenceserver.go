@@ -189,19 +189,26 @@ func addressVariables(e *containers.Environment) []string {
 	}
 }
 
-// instanceVariables are those of instances that stand side by side: they accept each other's cursors, know that a
-// balancer names their clients, and give it time to notice that they end. What the environment says goes before it.
-func instanceVariables(instances int, balanced bool, cursorKey string) []string {
+// edgeTTL is how long an edge may answer by itself. Changes do not reach it.
+const edgeTTL = 5 * time.Second
+
+// instanceVariables are those of instances that stand side by side, or behind something: they accept each other's
+// cursors, know that a balancer names their clients, give it time to notice that they end, and let an edge cache. What
+// the environment of this process says goes before it.
+func instanceVariables(e scenarios.Environment, cursorKey string) []string {
 	var vars []string
 	set := func(name, value string) {
 		if os.Getenv(name) == "" {
 			vars = append(vars, name+"="+value)
 		}
 	}
-	if instances > 1 {
+	if e.Instances > 1 {
 		set("HEADROOM_CURSOR_KEY", cursorKey)
 	}
-	if balanced {
+	if e.Edge != "" {
+		set("HEADROOM_EDGE_TTL", edgeTTL.String())
+	}
+	if e.Balancer != "" {
 		set("HEADROOM_DRAIN_DELAY", drainDelay.String())
 		set("HEADROOM_TRUSTED_PROXIES", "127.0.0.1")
 	}

@@ -166,7 +166,7 @@ func serve(ctx context.Context, w, wErr io.Writer, o server.Options, own ownServ
 		}
 		defer func() { err = errors.Join(err, environment.Stop(ctx)) }()
 		if own.Balancer != "" {
-			return serveBalanced(ctx, w, wErr, o.Addr, own.Instances, environment)
+			return serveBalanced(ctx, w, wErr, o.Addr, own, environment)
 		}
 		o.PostgresURL, o.PostgresReplicaURL, o.CacheURL = environment.PostgresURL, environment.ReplicaURL,
 			environment.CacheURL

@@ -14,11 +14,12 @@ import (
 
 	"github.com/policycortex/headroom/containers"
 	"github.com/policycortex/headroom/reports"
+	"github.com/policycortex/headroom/scenarios"
 )
 
 // serveBalanced serves by several processes behind the balancer of the environment, which listens at addr. An instance
 // that ends is started again.
-func serveBalanced(ctx context.Context, w, wErr io.Writer, addr string, instances int,
+func serveBalanced(ctx context.Context, w, wErr io.Writer, addr string, own ownServers,
 	environment *containers.Environment,
 ) (err error) {
 	address, err := balancerAddress(addr)
@@ -37,8 +38,9 @@ func serveBalanced(ctx context.Context, w, wErr io.Writer, addr string, instance
 	all, err := startReferences(ctx, referenceSpec{
 		program: self, log: filepath.Join(logs.Path, "server.log"),
 		variables: slices.Concat(addressVariables(environment),
-			instanceVariables(instances, true, rand.Text()+rand.Text())),
-	}, instances)
+			instanceVariables(scenarios.Environment{Instances: own.Instances, Balancer: own.Balancer},
+				rand.Text()+rand.Text())),
+	}, own.Instances)
 	if err != nil {
 		return err
 	}
@@ -48,7 +50,7 @@ func serveBalanced(ctx context.Context, w, wErr io.Writer, addr string, instance
 	}
 	fmt.Fprintf(wErr, "the instances write their logs to %s\n", logs.Path)
 	fmt.Fprintf(w, "serving %s by %s %s and %s\n", environment.BalancerURL, environment.Balancer.Name,
-		environment.Balancer.Version, reports.Plural(instances, "instance"))
+		environment.Balancer.Version, reports.Plural(own.Instances, "instance"))
 	for i, s := range all {
 		fmt.Fprintf(w, "instance %d %s admin %s\n", i+1, s.url, s.admin)
 	}

@@ -17,7 +17,6 @@ import (
 	"github.com/policycortex/headroom/containers"
 	"github.com/policycortex/headroom/fixtures"
 	"github.com/policycortex/headroom/loadgen/request"
-	"github.com/policycortex/headroom/reports"
 	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/scenarios"
 	"github.com/policycortex/headroom/server"
@@ -76,12 +75,8 @@ func (r *runner) startSystem(ctx context.Context, plan *scenarios.Plan, dir stri
 	if err := s.startServers(ctx, settings, plan, dir); err != nil {
 		return nil, err
 	}
-	if plan.Environment.Balancer != "" {
-		if err := s.startBalancer(ctx); err != nil {
-			return nil, err
-		}
-		say(fmt.Sprintf("balancer: %s %s at %s, before %s", s.environment.Balancer.Name, s.environment.Balancer.Version,
-			s.url, reports.Plural(len(s.servers), "instance")))
+	if err := s.startFronts(ctx, plan.Environment, say); err != nil {
+		return nil, err
 	}
 	s.describe(plan, settings, loaded)
 	return s, nil
@@ -129,6 +124,7 @@ func (r *runner) environmentOptions(plan *scenarios.Plan) containers.Options {
 		Replica: plan.Environment.Replica || r.replica != "", PostgresURL: r.postgres, ReplicaURL: r.replica,
 		CacheURL: r.cache, PostgresSettings: plan.Environment.Postgres,
 		Balancer: plan.Environment.Balancer, BalancerImage: plan.Environment.BalancerImage,
+		Edge: plan.Environment.Edge, EdgeImage: plan.Environment.EdgeImage,
 		Progress: func(m string) { fmt.Fprintln(r.progress, m) },
 	}
 }
@@ -185,7 +181,7 @@ func (s *system) startServers(ctx context.Context, settings scenarios.ServerSett
 	s.servers, err = startReferences(ctx, referenceSpec{
 		program: self, log: filepath.Join(dir, "server.log"),
 		variables: slices.Concat(addressVariables(s.environment), settingVariables(settings),
-			instanceVariables(e.Instances, e.Balancer != "", cursorKey)),
+			instanceVariables(e, cursorKey)),
 	}, e.Instances)
 	if err != nil {
 		return err
@@ -201,15 +197,6 @@ func (s *system) startServers(ctx context.Context, settings scenarios.ServerSett
 	return nil
 }
 
-// startBalancer starts the balancer before the instances, which gets the load in their place.
-func (s *system) startBalancer(ctx context.Context) error {
-	if err := s.environment.StartBalancer(ctx, s.servers.behind("")); err != nil {
-		return err
-	}
-	s.isAt([]string{s.environment.BalancerURL})
-	return nil
-}
-
 // describe completes the record of a reference system.
 func (s *system) describe(plan *scenarios.Plan, settings scenarios.ServerSettings, fixture fixtures.Summary) {
 	e := s.environment
@@ -217,7 +204,13 @@ func (s *system) describe(plan *scenarios.Plan, settings scenarios.ServerSetting
 	for _, known := range []struct {
 		role   string
 		server containers.Server
-	}{{"balancer", e.Balancer}, {"postgres", e.Postgres}, {"replica", e.Replica}, {"cache", e.Cache}} {
+	}{
+		{"edge", e.Edge},
+		{"balancer", e.Balancer},
+		{"postgres", e.Postgres},
+		{"replica", e.Replica},
+		{"cache", e.Cache},
+	} {
 		server := known.server
 		if server.Name == "" { // there is none
 			continue
