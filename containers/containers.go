@@ -58,6 +58,9 @@ type Options struct {
 	// Edge is "varnish" or "nginx", of which StartEdge then starts one, or empty. EdgeImage is as BalancerImage.
 	Edge      string
 	EdgeImage string
+	// Regions are those that the environment spreads over; none for an environment in one place. Each gets a replica.
+	// Provider process alone has them.
+	Regions []Region
 	// PostgresSettings are settings of postgresql.conf, name to value. They override the harness's own, except those
 	// that bind the server to its address and its directory. The external provider refuses them.
 	PostgresSettings map[string]string
@@ -83,6 +86,8 @@ type Environment struct {
 	// BalancerURL is http://host:port of the balancer, and Balancer what it is; both are empty without one.
 	BalancerURL string
 	Balancer    Server
+	// Regions are what each of the regions has, in the order of the options.
+	Regions []RegionServers
 	// Warnings are sentences about the environment that a reader of the results must know.
 	Warnings []string
 
@@ -212,6 +217,7 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Progress == nil {
 		o.Progress = func(string) {}
 	}
+	o.Replica = o.Replica || len(o.Regions) > 0
 	if o.Balancer != "" {
 		f, err := frontByName(balancers, "balancer", o.Balancer)
 		if err != nil {

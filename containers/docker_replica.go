@@ -28,7 +28,7 @@ func allowReplication() testcontainers.ContainerFile {
 // startReplica starts a container that copies the primary and streams from it. It needs an image whose entrypoint is
 // not needed: one with pg_basebackup, postgres and a user postgres.
 func (r *dockerRun) startReplica(ctx context.Context, env *Environment, o Options) error {
-	if err := makeReplicationSlot(ctx, env.PostgresURL); err != nil {
+	if err := makeReplicationSlot(ctx, env.PostgresURL, replicationSlot); err != nil {
 		return err
 	}
 	host, port := loopback, r.primary.port
@@ -38,7 +38,7 @@ func (r *dockerRun) startReplica(ctx context.Context, env *Environment, o Option
 		host, port = primaryName, postgresPort
 		links = []string{r.primary.container.GetContainerID() + ":" + primaryName}
 	}
-	script := strings.ReplaceAll(replicaScript, "BASE_BACKUP_ARGS", strings.Join(baseBackupArgs(), " "))
+	script := strings.ReplaceAll(replicaScript, "BASE_BACKUP_ARGS", strings.Join(baseBackupArgs(replicationSlot), " "))
 	return onFreePort(func(free int) error {
 		settings := replicaSettings(r.settings)
 		address, own := r.listen(free, postgresPort)

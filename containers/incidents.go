@@ -23,7 +23,11 @@ func (e *Environment) Incidents(ctx context.Context, ask bool) []string {
 	}
 	defer e.faultMutex.Unlock()
 	var all []string
-	for _, target := range []Target{TargetPrimary, TargetReplica, TargetCache, TargetBalancer, TargetEdge} {
+	targets := []Target{TargetPrimary, TargetReplica, TargetCache, TargetBalancer, TargetEdge}
+	for _, r := range e.Regions {
+		targets = append(targets, ReplicaOf(r.Name))
+	}
+	for _, target := range targets {
 		server, ok := e.servers[target]
 		if !ok {
 			continue

@@ -14,6 +14,8 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/jackc/pgx/v5"
+
+	"github.com/policycortex/headroom/containers/distance"
 )
 
 // workshop holds the server processes of one environment: their directory, the user they run as, and the janitor that
@@ -25,6 +27,7 @@ type workshop struct {
 	servers []*processServer
 
 	miniredis *miniredis.Miniredis // nil unless the cache is in this process
+	roads     []*distance.Road     // between regions
 }
 
 func startProcess(ctx context.Context, o Options) (*Environment, error) {
@@ -46,12 +49,22 @@ func (w *workshop) fill(ctx context.Context, env *Environment, b binaries, o Opt
 	if err != nil {
 		return fmt.Errorf("start PostgreSQL: %w", err)
 	}
-	if o.Replica {
+	if o.Replica && len(o.Regions) == 0 { // else each of them has one
 		o.Progress("starting replica (process: " + b.postgres() + ")")
-		if err := w.startReplica(ctx, env, b.postgresDir, primary); err != nil {
+		env.ReplicaURL, env.Replica, err = w.startReplica(ctx, env, b.postgresDir, primary,
+			standby{TargetReplica, replicationSlot, env.PostgresURL})
+		if err != nil {
 			return fmt.Errorf("start the replica: %w", err)
 		}
 	}
+	if err := w.startAnyCache(ctx, env, b, o); err != nil {
+		return err
+	}
+	return w.startRegions(ctx, env, b, primary, o)
+}
+
+// startAnyCache starts the machine's cache server, or one in this process.
+func (w *workshop) startAnyCache(ctx context.Context, env *Environment, b binaries, o Options) error {
 	if b.cache == "" {
 		return w.startMiniredis(ctx, env, o)
 	}
@@ -195,35 +208,46 @@ func (w *workshop) serve(ctx context.Context, env *Environment, target Target, s
 	return s.start(ctx)
 }
 
+// standby says what a replica is called, and where it finds its primary.
+type standby struct {
+	target Target
+	slot   string // on the primary
+	from   string // URL of the primary
+}
+
 // startReplica copies the primary and starts a server that streams from it.
-func (w *workshop) startReplica(ctx context.Context, env *Environment, bin string, primary map[string]string) error {
-	room, err := w.room("replica")
+func (w *workshop) startReplica(ctx context.Context, env *Environment, bin string, primary map[string]string,
+	s standby,
+) (address string, server Server, err error) {
+	room, err := w.room(string(s.target))
 	if err != nil {
-		return err
+		return "", server, err
 	}
-	from, err := url.Parse(env.PostgresURL)
+	from, err := url.Parse(s.from)
 	if err != nil {
-		return fmt.Errorf("read the primary's address: %w", err)
+		return "", server, fmt.Errorf("read the primary's address: %w", err)
 	}
-	if err := makeReplicationSlot(ctx, env.PostgresURL); err != nil {
-		return err
+	if err := makeReplicationSlot(ctx, env.PostgresURL, s.slot); err != nil {
+		return "", server, err
 	}
 	password, _ := from.User.Password()
-	args := append(baseBackupArgs(), "-h", from.Hostname(), "-p", from.Port(), "-D", filepath.Join(room, "data"))
+	args := append(baseBackupArgs(s.slot), "-h", from.Hostname(), "-p", from.Port(), "-D",
+		filepath.Join(room, "data"))
 	err = w.runToEnd(ctx, filepath.Join(bin, "pg_basebackup"), room, []string{"PGPASSWORD=" + password}, args...)
 	if err != nil {
-		return err
+		return "", server, err
 	}
 	settings := replicaSettings(primary)
-	return onFreePort(func(port int) error {
-		env.ReplicaURL = postgresURL(loopback, port, password, databaseName)
-		ask := func(ctx context.Context) (Server, error) { return identifyReplica(ctx, env.ReplicaURL) }
-		env.Replica, err = w.servePostgres(ctx, env, TargetReplica, bin, room, settings, port, ask)
+	err = onFreePort(func(port int) error {
+		address = postgresURL(loopback, port, password, databaseName)
+		ask := func(ctx context.Context) (Server, error) { return identifyReplica(ctx, address) }
+		server, err = w.servePostgres(ctx, env, s.target, bin, room, settings, port, ask)
 		if err != nil {
 			return err
 		}
-		return awaitStreaming(ctx, env.ReplicaURL)
+		return awaitStreaming(ctx, address)
 	})
+	return address, server, err
 }
 
 // initdb makes the files of a cluster. Locale C is the one that every machine has, so that all providers sort alike.
@@ -315,6 +339,9 @@ func (w *workshop) close(ctx context.Context) error {
 	}
 	for _, server := range slices.Backward(w.servers) {
 		errs = append(errs, server.stop(ctx))
+	}
+	for _, road := range w.roads {
+		errs = append(errs, road.Close())
 	}
 	if err := os.RemoveAll(w.dir); err != nil {
 		errs = append(errs, fmt.Errorf("remove the servers' directory: %w", err))

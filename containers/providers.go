@@ -24,8 +24,11 @@ type provider struct {
 	start func(context.Context, Options) (*Environment, error)
 }
 
-// canServe checks the provider, and that it has the balancer and the edge.
+// canServe checks the provider, and that it has the balancer and the edge, and regions where they are asked for.
 func (p provider) canServe(ctx context.Context, o Options) (string, error) {
+	if err := checkRegions(p.name, o); err != nil {
+		return "", err
+	}
 	detail, err := p.check(ctx, o)
 	if err == nil {
 		err = checkFronts(p.name, o)

@@ -9,7 +9,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// replicationSlot keeps, on the primary, the log that the replica has not had, however long the replica is away.
+// replicationSlot keeps, on the primary, the log that the replica has not had, however long the replica is away. Of
+// several replicas each has one of its own.
 const replicationSlot = "headroom_replica"
 
 // replicaSettings are the settings of a replica: those of its primary, as a standby must have room for as many
@@ -32,19 +33,19 @@ func replicaSettings(primary map[string]string) map[string]string {
 
 // baseBackupArgs are the arguments of pg_basebackup that make a replica, except where from and where to. The password
 // comes by the environment variable PGPASSWORD.
-func baseBackupArgs() []string {
+func baseBackupArgs(slot string) []string {
 	return []string{
-		"--username=" + databaseUser, "--no-password", "--write-recovery-conf", "--slot=" + replicationSlot,
+		"--username=" + databaseUser, "--no-password", "--write-recovery-conf", "--slot=" + slot,
 		"--wal-method=stream", "--checkpoint=fast", "--no-sync",
 	}
 }
 
 // makeReplicationSlot makes the slot on the primary, unless it is there.
-func makeReplicationSlot(ctx context.Context, primary string) error {
+func makeReplicationSlot(ctx context.Context, primary, name string) error {
 	const slot = `SELECT pg_create_physical_replication_slot($1, true)
 		WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = $1)`
 	err := withPostgres(ctx, primary, askLimit, func(ctx context.Context, conn *pgx.Conn) error {
-		_, err := conn.Exec(ctx, slot, replicationSlot)
+		_, err := conn.Exec(ctx, slot, name)
 		return err
 	})
 	if err != nil {

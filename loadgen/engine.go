@@ -76,11 +76,11 @@ func (r *run) places() int {
 // engines prepares an engine for each scenario.
 func (r *run) engines(ctx context.Context) ([]engine, error) {
 	var all []engine
-	var target wire.Target
-	instances := r.options.instances(r.target)
+	targets := map[string]wire.Target{}
 	for _, s := range r.scenarios {
 		var e engine
 		var err error
+		instances := r.options.instancesOf(s.scenario, r.target)
 		switch load := s.scenario.Load.(type) {
 		case scenarios.Browser:
 			e, err = browser.New(ctx, browser.Config{
@@ -92,7 +92,7 @@ func (r *run) engines(ctx context.Context) ([]engine, error) {
 				Loops: r.loops(s.scenario), Portable: r.options.portable,
 			})
 		default:
-			e, err = r.requestEngine(ctx, s, instances, &target)
+			e, err = r.requestEngine(ctx, s, instances, targets)
 		}
 		if err != nil {
 			discard(all)
@@ -103,26 +103,28 @@ func (r *run) engines(ctx context.Context) ([]engine, error) {
 	return all, nil
 }
 
-// requestEngine prepares the engine of a scenario that sends requests. target is that of the wire engine, once it is
-// known.
-func (r *run) requestEngine(ctx context.Context, s *scenarioRun, instances []string, target *wire.Target) (engine,
-	error,
-) {
+// requestEngine prepares the engine of a scenario that sends requests. targets are those of the wire engine that are
+// known, by region.
+func (r *run) requestEngine(ctx context.Context, s *scenarioRun, instances []string,
+	targets map[string]wire.Target,
+) (engine, error) {
 	if !r.isWire(s.scenario) {
 		return nethttp.New(nethttp.Config{
 			Timing: s.timing, Requests: s.requests, Collector: s.collector, Target: instances,
 			Proxy: r.plan.Target.Proxy,
 		}), nil
 	}
-	if *target == nil {
+	target, known := targets[s.scenario.Region]
+	if !known {
 		var err error
-		*target, err = wire.NewTarget(ctx, instances)
+		target, err = wire.NewTarget(ctx, instances)
 		if err != nil {
 			return nil, err
 		}
+		targets[s.scenario.Region] = target
 	}
 	return wire.New(wire.Config{
-		Timing: s.timing, Requests: s.requests, Collector: s.collector, Target: *target,
+		Timing: s.timing, Requests: s.requests, Collector: s.collector, Target: target,
 		Loops: r.wireLoops(s.scenario), Pacing: r.plan.Pacing, Backend: r.options.backend,
 	})
 }

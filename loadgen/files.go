@@ -11,6 +11,9 @@ import (
 // of the server, and makes of loops and timers.
 const spareFiles = 16
 
+// filesOfRegion is enough for both ends of the connections of a region's instance to the primary and the cache.
+const filesOfRegion = 200
+
 // FewFiles says that this process may open fewer files than a plan may need; empty where it may open enough.
 func FewFiles(plan *scenarios.Plan) string {
 	limit, _ := procstat.Limits()
@@ -24,16 +27,21 @@ func FewFiles(plan *scenarios.Plan) string {
 }
 
 // filesNeeded is how many file descriptors this process needs for a plan: those that it has open, one for each
-// subscriber, and to each instance of the target one for each request that may be in flight at once.
+// subscriber, and to each instance of the target one for each request that may be in flight at once. Where there are
+// regions, this process has both ends of the way of each connection as well.
 func filesNeeded(plan *scenarios.Plan) int64 {
-	instances := max(1, len(plan.Target.Others)+1, plan.Environment.Instances)
+	instances, each := max(1, len(plan.Target.Others)+1, plan.Environment.Instances), 1
+	regions := len(plan.Environment.Regions)
+	if regions > 0 {
+		each = 3
+	}
 	most := mostAtOnce(plan, func(s *scenarios.Scenario) int {
 		if isStream(s) { // each subscriber has one connection at a time
-			return s.Load.Workers()
+			return s.Load.Workers() * each
 		}
-		return s.Load.Workers() * instances
+		return s.Load.Workers() * instances * each
 	})
-	return int64(most) + procstat.OpenFiles() + spareFiles
+	return int64(most+regions*filesOfRegion) + procstat.OpenFiles() + spareFiles
 }
 
 // mostAtOnce is the greatest sum of something that scenarios have, over those that run at the same time.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -26,6 +27,9 @@ type Options struct {
 	// Others are the base URLs of the target's other instances. The iterations of an open load go to all of them in
 	// turns, users are spread over them, and a flow stays where it began.
 	Others []string
+	// Regions are the base URLs to which scenarios that name a region send, by the names of the regions. It may be nil
+	// when none does.
+	Regions map[string]string
 	// Fixture resolves the fixture's key sets; nil when the target is the user's own service.
 	Fixture func(name string) (request.KeySet, error)
 	// Feeders are those of the plan, loaded.
@@ -99,6 +103,11 @@ func Run(ctx context.Context, plan *scenarios.Plan, target string, o Options) (*
 	if err != nil {
 		return nil, fmt.Errorf("prepare load: %w", err)
 	}
+	for _, s := range plan.Scenarios {
+		if s.Region != "" && o.Regions[s.Region] == "" {
+			return nil, fmt.Errorf("prepare load: scenario %s sends to region %s, which is nowhere", s.Name, s.Region)
+		}
+	}
 	r := &run{plan: plan, target: target, options: o, m: &results.Measurements{FeederSHA256: o.Feeders.Sums()}}
 	for i := range plan.Scenarios {
 		one, err := newScenarioRun(plan, &plan.Scenarios[i], &o)
@@ -113,6 +122,25 @@ func Run(ctx context.Context, plan *scenarios.Plan, target string, o Options) (*
 
 // instances are the base URLs of all instances of a target.
 func (o *Options) instances(target string) []string { return append([]string{target}, o.Others...) }
+
+// instancesOf are those that a scenario sends to: one, where it names a region.
+func (o *Options) instancesOf(s *scenarios.Scenario, target string) []string {
+	if s.Region != "" {
+		return []string{o.Regions[s.Region]}
+	}
+	return o.instances(target)
+}
+
+// everywhere are the base URLs of all instances, in all regions.
+func (o *Options) everywhere(target string) []string {
+	all := o.instances(target)
+	for _, url := range o.Regions {
+		if !slices.Contains(all, url) {
+			all = append(all, url)
+		}
+	}
+	return all
+}
 
 // run is a run under way.
 type run struct {
@@ -150,7 +178,7 @@ func (r *run) run(ctx context.Context) (*results.Measurements, error) {
 	if err != nil {
 		return nil, err
 	}
-	watch := procstat.NewWatch(r.options.Processes, localAddresses(ctx, r.options.instances(r.target)),
+	watch := procstat.NewWatch(r.options.Processes, localAddresses(ctx, r.options.everywhere(r.target)),
 		filesNeeded(r.plan))
 	r.start, err = r.awaitStart(ctx, watch.Begin)
 	if err != nil {

@@ -166,21 +166,21 @@ var errStopped = errors.New("stopped")
 // vegeta engine sends them, whichever engine sends the load. A cancelled ctx ends it with ctx's error.
 func Try(ctx context.Context, plan *scenarios.Plan, target string, o Options, trials []Trial, each func(*Tried)) error {
 	probers := map[int]*nethttp.Prober{}
-	instances := o.instances(target)
 	for _, t := range trials {
 		if probers[t.scenario] != nil {
 			continue
 		}
-		requests, err := o.requests(plan, &plan.Scenarios[t.scenario])
+		s := &plan.Scenarios[t.scenario]
+		requests, err := o.requests(plan, s)
 		if err != nil {
 			return fmt.Errorf("prepare requests: %w", err)
 		}
-		probers[t.scenario] = nethttp.NewProber(ctx, instances, plan.Target.Proxy, requests)
+		probers[t.scenario] = nethttp.NewProber(ctx, o.instancesOf(s, target), plan.Target.Proxy, requests)
 	}
 	for i, t := range trials {
+		s := &plan.Scenarios[t.scenario]
 		trial := &trialRun{
-			scenario: &plan.Scenarios[t.scenario], prober: probers[t.scenario], instance: i % len(instances),
-			secrets: o.Secrets,
+			scenario: s, prober: probers[t.scenario], instance: i % len(o.instancesOf(s, target)), secrets: o.Secrets,
 		}
 		if err := trial.run(ctx, t, each); err != nil {
 			return err

@@ -41,6 +41,7 @@ func (r *reader) faults(file *node, p *Plan) []Fault {
 	there := faultable{
 		replica:   wanted != nil && wanted.text != "false", // another word was reported already
 		instances: p.Environment.Instances,
+		regions:   p.Environment.Regions,
 	}
 	var all []timedFault
 	for _, item := range n.items {
@@ -63,18 +64,19 @@ func (r *reader) faults(file *node, p *Plan) []Fault {
 type faultable struct {
 	replica   bool
 	instances int
+	regions   []Region
 }
 
 // timedFault reads one fault. end is that of the run's schedule, 0 where it is not known.
 func (r *reader) timedFault(n *node, there faultable, end time.Duration) timedFault {
 	before := len(r.errs)
-	instance := n.get("instance")
+	instance, region := n.get("instance"), n.get("region")
 	for _, k := range []struct{ key, example string }{
 		{"at", "at: 20s"},
-		{"target", "target: cache; or instance: 2"},
+		{"target", "target: cache; or instance: 2; or region: eu"},
 		{"action", "action: kill"},
 	} {
-		if n.get(k.key) == nil && (k.key != "target" || instance == nil) {
+		if n.get(k.key) == nil && (k.key != "target" || instance == nil && region == nil) {
 			r.missing(n, k.key, k.example)
 		}
 	}
@@ -82,15 +84,24 @@ func (r *reader) timedFault(n *node, there faultable, end time.Duration) timedFa
 		At:     r.duration(n.get("at"), 0),
 		Target: r.word(n.get("target"), "", FaultTargets),
 	}}
-	if instance != nil {
+	switch {
+	case region != nil:
+		f.Target, f.Region = TargetRegion, r.faultyRegion(n, region, there.regions)
+	case instance != nil:
 		f.Target, f.Instance = TargetInstance, r.faultyInstance(n, instance, there.instances)
 	}
 	actions := FaultActions
-	if f.Target == TargetInstances {
+	switch f.Target {
+	case TargetInstances:
 		actions = []string{RollingRestart}
+	case TargetRegion:
+		actions = []string{"kill", "restart"}
 	}
 	f.Action = r.word(n.get("action"), "", actions)
-	if f.Target == "replica" && !there.replica {
+	if r.regional && slices.Contains([]string{"replica", TargetInstance, TargetInstances}, f.Target) {
+		r.fault(n, "write region: instead", "%s: each region has an instance and a replica, which fail together",
+			n.path)
+	} else if f.Target == "replica" && !there.replica {
 		r.fault(n.get("target"), "add environment: {replica: true}",
 			"%s happens to a replica, and the environment has none", n.path)
 	}
@@ -150,7 +161,7 @@ func (r *reader) course(all []timedFault, instances int) {
 			allowed = state == paused
 		}
 		if !allowed {
-			if f.Target != TargetInstance && f.Target != TargetInstances {
+			if f.Target != TargetInstance && f.Target != TargetInstances && f.Target != TargetRegion {
 				victim = "the " + victim
 			}
 			r.fault(f.node.get("action"), "", "%s: %s at %v has nothing to act on: %s %s then", f.node.path,

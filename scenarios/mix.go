@@ -16,7 +16,7 @@ type Mix struct {
 }
 
 // NewMix is the mix of a plan, whose rates say the share of each scenario. It fails with all that keeps a plan from
-// being one: loads whose rate is not constant, different engines, and faults.
+// being one: loads whose rate is not constant, different engines, faults, and regions.
 func NewMix(p *Plan) (*Mix, error) {
 	m := &Mix{plan: p}
 	var faults []error
@@ -40,6 +40,10 @@ func NewMix(p *Plan) (*Mix, error) {
 	}
 	if len(p.Faults) > 0 {
 		faults = append(faults, errors.New("it has faults: remove the section faults"))
+	}
+	if len(p.Environment.Regions) > 0 {
+		faults = append(faults, errors.New("it has regions, of which each has a capacity of its own: remove "+
+			"environment.regions"))
 	}
 	for i := range m.shares {
 		m.shares[i] /= sum

@@ -177,6 +177,7 @@ func (r *reader) tree(src []byte, in Inputs) *node {
 }
 
 func (r *reader) plan(n *node) *Plan {
+	r.regional = n.get("environment").get("regions") != nil
 	p := &Plan{
 		Name:        r.planName(n),
 		Description: r.text(n.get("description"), ""),
@@ -275,7 +276,7 @@ func (r *reader) tags(n *node) map[string]string {
 			r.vague = true
 			continue
 		}
-		if slices.Contains(reservedTags, e.key) {
+		if slices.Contains(reservedTags, e.key) || r.regional && e.key == RegionTag {
 			r.faultAt(e.at, "choose another name", "the tag %s is given already", e.key)
 			continue
 		}
@@ -434,6 +435,7 @@ func (r *reader) environment(n *node) Environment {
 			GOMAXPROCS:       int(r.whole(server.get("gomaxprocs"), 0, 1, 1024)),
 		},
 	}
+	env.Regions = r.regions(n)
 	env.BalancerImage = r.frontImage(n, images, "balancer", "balancer: nginx")
 	env.EdgeImage = r.frontImage(n, images, "edge", "edge: varnish")
 	if edge := n.get("edge"); given(edge) && env.Instances > 1 && n.get("balancer") == nil {

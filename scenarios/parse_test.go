@@ -146,10 +146,10 @@ func TestParseReadsEveryKey(t *testing.T) {
 			},
 		},
 		Faults: []Fault{
-			{10 * time.Second, "cache", 0, "kill"},
-			{20 * time.Second, "cache", 0, "restart"},
-			{20 * time.Second, "replica", 0, "pause"},
-			{22500 * time.Millisecond, "replica", 0, "resume"},
+			{10 * time.Second, "cache", 0, "", "kill"},
+			{20 * time.Second, "cache", 0, "", "restart"},
+			{20 * time.Second, "replica", 0, "", "pause"},
+			{22500 * time.Millisecond, "replica", 0, "", "resume"},
 		},
 		Thresholds: []Threshold{
 			{
@@ -403,7 +403,9 @@ func TestParseRefusesHugeFiles(t *testing.T) {
 }
 
 func TestShippedScenariosAreValid(t *testing.T) {
-	want := []string{"capacity", "flow", "frontend", "instances", "outage", "reference", "regression", "smoke"}
+	want := []string{
+		"capacity", "flow", "frontend", "instances", "outage", "reference", "regions", "regression", "smoke",
+	}
 	if got := Shipped(); !reflect.DeepEqual(got, want) {
 		t.Fatalf("shipped %v, want %v", got, want)
 	}

@@ -97,11 +97,12 @@ const MostInstances = 64
 
 // Environment is what the reference server runs on. It is not used when Target.URL is set.
 type Environment struct {
-	Resources     int    // rows in the fixture
-	Instances     int    // of the reference server, which share the other servers
-	Balancer      string // before the instances: one of Balancers, or empty
-	Edge          string // before all of that: one of Edges, or empty
-	Replica       bool   // a streaming replica of the primary
+	Resources     int      // rows in the fixture
+	Instances     int      // of the reference server, which share the other servers
+	Balancer      string   // before the instances: one of Balancers, or empty
+	Edge          string   // before all of that: one of Edges, or empty
+	Replica       bool     // a streaming replica of the primary
+	Regions       []Region // in the order of the file; none where everything is in one place
 	PostgresImage string
 	CacheImage    string
 	BalancerImage string            // empty: the official one
@@ -131,13 +132,15 @@ type Fault struct {
 	// Instance is the number, from 1, of the instance that the fault happens to, where Target is TargetInstance; else
 	// 0.
 	Instance int
-	Action   string // one of FaultActions; of TargetInstances only RollingRestart
+	Region   string // that the fault happens to, where Target is TargetRegion; else empty
+	Action   string // one of FaultActions; of TargetInstances only RollingRestart, of TargetRegion some
 }
 
 // The targets of faults that are instances of the reference server.
 const (
 	TargetInstance  = "instance"  // one of them
 	TargetInstances = "instances" // all of them, one after the other
+	TargetRegion    = "region"    // that of a region, with its replica
 )
 
 // RollingRestart is the action that asks each instance in turn to end, waits until it has finished its requests, and
@@ -151,13 +154,16 @@ var (
 	FaultActions = []string{"kill", "pause", "resume", "restart"}
 )
 
-// String is "kill cache", or "kill instance 2".
+// String is "kill cache", "kill instance 2" or "kill region us".
 func (f Fault) String() string { return f.Action + " " + f.victim() }
 
 // victim is what the fault happens to.
 func (f Fault) victim() string {
-	if f.Target == TargetInstance {
+	switch f.Target {
+	case TargetInstance:
 		return instanceName(f.Instance)
+	case TargetRegion:
+		return TargetRegion + " " + f.Region
 	}
 	return f.Target
 }
@@ -169,6 +175,7 @@ func instanceName(number int) string { return TargetInstance + " " + strconv.Ito
 type Scenario struct {
 	Name       string
 	Engine     Engine        // empty: that of the plan; see Plan.EngineOf
+	Region     string        // whose users send it; empty where the environment has none
 	StartTime  time.Duration // from the start of the run
 	Load       Load          // its length includes Warmup
 	Warmup     time.Duration // first part of the load, which is sent and not measured
@@ -188,6 +195,9 @@ const InstanceTag = "instance"
 
 // Instances is the number of instances of the service.
 func (p *Plan) Instances() int { return max(1, p.Environment.Instances, len(p.Target.URLs())) }
+
+// Servers is the number of instances of the reference server.
+func (e *Environment) Servers() int { return max(1, e.Instances, len(e.Regions)) }
 
 // ByInstance reports whether a threshold tells the instances apart, so that what they answer is counted one by one.
 func (p *Plan) ByInstance() bool {

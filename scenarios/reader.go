@@ -22,6 +22,10 @@ type reader struct {
 	feedersVague bool // a fault may hide some
 	fed          map[string]bool
 
+	// regional is set when the environment has regions; regionNames are those that were read.
+	regional    bool
+	regionNames []string
+
 	lookup       Lookup
 	variables    map[string]string // those that values named
 	hidden       map[string]bool   // those of them that are secrets

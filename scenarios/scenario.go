@@ -27,6 +27,7 @@ func (r *reader) scenario(e entry, target Target) Scenario {
 		return s
 	}
 	s.Engine = Engine(r.word(n.get("engine"), "", engines))
+	s.Region = r.regionOf(n)
 	s.Tags = r.tags(n.get("tags"))
 	s.StartTime = r.duration(n.get("startTime"), 0)
 	s.AutoWarmup = r.text(n.get("warmup"), "") == autoWarmup
@@ -177,6 +178,9 @@ func (p *Plan) TagsOf(s *Scenario, request *Request, stage string) map[string]st
 	set[tagScenario], set[tagName], set[tagMethod] = s.Name, request.Name, request.Method
 	if stage != "" {
 		set[StageTag] = stage
+	}
+	if s.Region != "" {
+		set[RegionTag] = s.Region
 	}
 	if request.Flow != "" {
 		set[tagFlow] = request.Flow

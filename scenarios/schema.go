@@ -88,6 +88,7 @@ var (
 		keys: []key{
 			{"executor", value},
 			{"engine", value},
+			{"region", value},
 			{"startTime", value},
 			{"warmup", value},
 			{"warmupLimit", value},
@@ -140,6 +141,7 @@ var (
 		{"instances", value},
 		{"balancer", value},
 		{"edge", value},
+		{"regions", &shape{names: &shape{keys: []key{{"primary", value}, {"users", value}, {"distances", values}}}}},
 		{"images", &shape{keys: []key{{"postgres", value}, {"cache", value}, {"balancer", value}, {"edge", value}}}},
 		{"postgres", values},
 		{"server", &shape{keys: []key{
@@ -148,7 +150,7 @@ var (
 	}}
 
 	faultShape = &shape{
-		keys:    []key{{"at", value}, {"target", value}, {"instance", value}, {"action", value}},
+		keys:    []key{{"at", value}, {"target", value}, {"instance", value}, {"region", value}, {"action", value}},
 		foreign: map[string]string{"startTime": "use at", "time": "use at"},
 	}
 

@@ -24,6 +24,9 @@ type Options struct {
 	// PostgresURL (postgres://…) and CacheURL (redis://…) are required.
 	PostgresURL string `env:"HEADROOM_POSTGRES_URL"`
 	CacheURL    string `env:"HEADROOM_CACHE_URL"`
+	// CacheIsFar says that the cache server is in another region: then only invalidations go through it, and values are
+	// kept in this process and read from the database's replica.
+	CacheIsFar bool `env:"HEADROOM_CACHE_IS_FAR"`
 	// L1Bytes is the initial size of the cache in this process, in bytes; 0 means 64 MiB.
 	L1Bytes int64 `env:"HEADROOM_L1_BYTES"`
 	// L1MinBytes and L1MaxBytes bound its size, in bytes, which adapts to the hit rate; 0 means half and twice L1Bytes.

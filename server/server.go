@@ -121,8 +121,8 @@ func openStore(ctx context.Context, o Options) (*store.Store, error) {
 // openCache waits a moment for L2, so that it serves from the first request. The server also starts without it.
 func openCache(ctx context.Context, o Options, db *store.Store) (*cache.Cache, error) {
 	answers, err := cache.Open(cache.Options{
-		L2URL: o.CacheURL, L1Bytes: o.L1Bytes, L1MinBytes: o.L1MinBytes, L1MaxBytes: o.L1MaxBytes, Store: db,
-		Logger: o.Logger,
+		L2URL: o.CacheURL, L2IsFar: o.CacheIsFar, L1Bytes: o.L1Bytes, L1MinBytes: o.L1MinBytes,
+		L1MaxBytes: o.L1MaxBytes, Store: db, Logger: o.Logger,
 	})
 	if err != nil {
 		return nil, err

@@ -181,6 +181,8 @@ func oneInstance(plan *scenarios.Plan) error {
 		key = "environment.balancer"
 	case plan.Environment.Edge != "":
 		key = "environment.edge"
+	case len(plan.Environment.Regions) > 0:
+		key = "environment.regions"
 	default:
 		return nil
 	}

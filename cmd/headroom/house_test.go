@@ -40,6 +40,8 @@ func TestRooms(t *testing.T) {
 		"results/experiment":     {"results/stats"},
 		"results/history":        {"results/changepoint"},
 
+		"containers/distance": {},
+
 		"loadgen/random":      {},
 		"loadgen/lightserver": {"loadgen/wire/uring"},
 		"loadgen/arrival":     {"scenarios", "loadgen/random"},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -18,14 +19,25 @@ type referenceServers []*referenceServer
 
 // startReferences starts so many instances, one after the other. What was started when it fails is stopped.
 func startReferences(ctx context.Context, spec referenceSpec, instances int) (referenceServers, error) {
+	specs := []referenceSpec{spec}
+	for number := 2; number <= instances; number++ {
+		specs = append(specs, spec.called(strconv.Itoa(number)))
+	}
+	return startEach(ctx, specs)
+}
+
+// called is the spec of an instance whose log has its name.
+func (s referenceSpec) called(name string) referenceSpec {
+	extension := filepath.Ext(s.log)
+	s.log = strings.TrimSuffix(s.log, extension) + "-" + name + extension
+	return s
+}
+
+// startEach starts an instance of each spec, one after the other. What was started when it fails is stopped.
+func startEach(ctx context.Context, specs []referenceSpec) (referenceServers, error) {
 	var all referenceServers
-	for i := range instances {
-		one := spec
-		if i > 0 {
-			extension := filepath.Ext(spec.log)
-			one.log = fmt.Sprintf("%s-%d%s", spec.log[:len(spec.log)-len(extension)], i+1, extension)
-		}
-		s, err := startInstance(ctx, one)
+	for _, spec := range specs {
+		s, err := startInstance(ctx, spec)
 		if err != nil {
 			return nil, errors.Join(err, all.stop(context.WithoutCancel(ctx)))
 		}

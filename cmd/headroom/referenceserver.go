@@ -202,7 +202,7 @@ func instanceVariables(e scenarios.Environment, cursorKey string) []string {
 			vars = append(vars, name+"="+value)
 		}
 	}
-	if e.Instances > 1 {
+	if e.Servers() > 1 {
 		set("HEADROOM_CURSOR_KEY", cursorKey)
 	}
 	if e.Edge != "" {

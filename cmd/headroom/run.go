@@ -196,7 +196,8 @@ func (r *runner) runOne(ctx context.Context, l loaded, dir string) (outcome resu
 	measured, err := loadgen.Run(ctx, plan, system.url, loadgen.Options{
 		Shard: r.shard, StartAt: r.startAt, Fixture: system.keys, Feeders: l.feeders, Recordings: l.recordings,
 		Snapshot: system.snapshot, Sample: system.sample, Fault: system.fault, Processes: system.processes(),
-		Shared: system.isLocal(), Others: system.others, Progress: screen.show, Secrets: r.secrets,
+		Shared: system.isLocal(), Others: system.others, Regions: system.regions, Progress: screen.show,
+		Secrets: r.secrets,
 	})
 	if err != nil {
 		watch.end(ctx, time.Now())

@@ -26,7 +26,8 @@ import (
 // that it needs.
 type system struct {
 	url      string
-	others   []string // the URLs of further instances
+	others   []string          // the URLs of further instances
+	regions  map[string]string // the URL that the users of each region have; nil without regions
 	keys     func(name string) (request.KeySet, error)
 	snapshot func(ctx context.Context) (results.Snapshot, error)
 	sample   func(ctx context.Context) (results.Snapshot, error) // without the queries
@@ -75,7 +76,7 @@ func (r *runner) startSystem(ctx context.Context, plan *scenarios.Plan, dir stri
 	if err := s.startServers(ctx, settings, plan, dir); err != nil {
 		return nil, err
 	}
-	if err := s.startFronts(ctx, plan.Environment, say); err != nil {
+	if err := errors.Join(s.startFronts(ctx, plan.Environment, say), s.openRegions(say)); err != nil {
 		return nil, err
 	}
 	s.describe(plan, settings, loaded)
@@ -112,7 +113,7 @@ func fixtureKeys(fixture fixtures.Options) func(name string) (request.KeySet, er
 func serverSettings(plan *scenarios.Plan) scenarios.ServerSettings {
 	settings := plan.Environment.Server
 	if settings.GOMAXPROCS == 0 {
-		settings.GOMAXPROCS = max(1, runtime.NumCPU()/2/max(1, plan.Environment.Instances))
+		settings.GOMAXPROCS = max(1, runtime.NumCPU()/2/plan.Environment.Servers())
 	}
 	return settings
 }
@@ -124,7 +125,7 @@ func (r *runner) environmentOptions(plan *scenarios.Plan) containers.Options {
 		Replica: plan.Environment.Replica || r.replica != "", PostgresURL: r.postgres, ReplicaURL: r.replica,
 		CacheURL: r.cache, PostgresSettings: plan.Environment.Postgres,
 		Balancer: plan.Environment.Balancer, BalancerImage: plan.Environment.BalancerImage,
-		Edge: plan.Environment.Edge, EdgeImage: plan.Environment.EdgeImage,
+		Edge: plan.Environment.Edge, EdgeImage: plan.Environment.EdgeImage, Regions: regionsOf(plan.Environment),
 		Progress: func(m string) { fmt.Fprintln(r.progress, m) },
 	}
 }
@@ -140,8 +141,11 @@ func roomHint(err error) error {
 
 func environmentLine(e *containers.Environment) string {
 	replica := ""
-	if e.ReplicaURL != "" {
+	switch {
+	case e.ReplicaURL != "":
 		replica = " with a replica"
+	case len(e.Regions) > 0:
+		replica = fmt.Sprintf(" with a replica in each of %d regions", len(e.Regions))
 	}
 	return fmt.Sprintf("environment: %s, %s %s%s and %s %s (%s)", e.Provider, e.Postgres.Name, e.Postgres.Version,
 		replica,
@@ -154,7 +158,7 @@ func (s *system) checkFaults(faults []scenarios.Fault) error {
 		if isOfInstance(f) {
 			continue // they are processes of this program, whatever the provider
 		}
-		if err := s.environment.CheckFault(containers.Target(f.Target), containers.Action(f.Action)); err != nil {
+		if err := s.environment.CheckFault(serverOf(f), containers.Action(f.Action)); err != nil {
 			return err
 		}
 	}
@@ -162,10 +166,21 @@ func (s *system) checkFaults(faults []scenarios.Fault) error {
 }
 
 func (s *system) fault(ctx context.Context, f scenarios.Fault) error {
-	if isOfInstance(f) {
+	switch {
+	case isOfInstance(f):
 		return s.servers.fault(ctx, f)
+	case f.Target == scenarios.TargetRegion:
+		return s.regionFault(ctx, f)
 	}
-	return s.environment.Fault(ctx, containers.Target(f.Target), containers.Action(f.Action))
+	return s.environment.Fault(ctx, serverOf(f), containers.Action(f.Action))
+}
+
+// serverOf is the server of the environment that a fault happens to.
+func serverOf(f scenarios.Fault) containers.Target {
+	if f.Target == scenarios.TargetRegion {
+		return containers.ReplicaOf(f.Region)
+	}
+	return containers.Target(f.Target)
 }
 
 // startServers starts the instances of the reference server.
@@ -178,11 +193,16 @@ func (s *system) startServers(ctx context.Context, settings scenarios.ServerSett
 	}
 	e := plan.Environment
 	cursorKey := fmt.Sprintf("cursors-of-a-run-with-seed-%020d", plan.Seed) // runs of one seed have the same settings
-	s.servers, err = startReferences(ctx, referenceSpec{
+	spec := referenceSpec{
 		program: self, log: filepath.Join(dir, "server.log"),
 		variables: slices.Concat(addressVariables(s.environment), settingVariables(settings),
 			instanceVariables(e, cursorKey)),
-	}, e.Instances)
+	}
+	if len(e.Regions) > 0 {
+		s.servers, err = startEach(ctx, inRegions(spec, s.environment.Regions))
+	} else {
+		s.servers, err = startReferences(ctx, spec, e.Instances)
+	}
 	if err != nil {
 		return err
 	}
@@ -211,15 +231,12 @@ func (s *system) describe(plan *scenarios.Plan, settings scenarios.ServerSetting
 		{"replica", e.Replica},
 		{"cache", e.Cache},
 	} {
-		server := known.server
-		if server.Name == "" { // there is none
-			continue
+		if known.server.Name != "" { // there is one
+			s.record.Servers = append(s.record.Servers, recordOf(known.role, known.server))
 		}
-		s.record.Servers = append(s.record.Servers, results.Server{
-			Role: known.role, Name: server.Name, Version: server.Version, Answer: server.Answer,
-			Standby: server.Standby,
-			Image:   server.Image, Digest: server.ImageDigest, Binary: server.Binary,
-		})
+	}
+	for _, r := range e.Regions {
+		s.record.Servers = append(s.record.Servers, recordOf("replica in "+r.Name, r.Replica))
 	}
 	for _, name := range slices.Sorted(maps.Keys(plan.Environment.Postgres)) {
 		s.record.Settings = append(s.record.Settings, "postgres "+name+"="+plan.Environment.Postgres[name])
@@ -230,7 +247,16 @@ func (s *system) describe(plan *scenarios.Plan, settings scenarios.ServerSetting
 	if e.Balancer.Name != "" { // else the addresses say how many there are
 		s.record.Settings = append(s.record.Settings, fmt.Sprintf("instances=%d", plan.Environment.Instances))
 	}
+	s.record.Settings = append(s.record.Settings, regionTexts(plan.Environment.Regions)...)
 	s.record.Fixture = fmt.Sprintf("%d resources, seed %d", fixture.Resources, plan.Seed)
+}
+
+// recordOf is what the record of a run says of a server.
+func recordOf(role string, server containers.Server) results.Server {
+	return results.Server{
+		Role: role, Name: server.Name, Version: server.Version, Answer: server.Answer, Standby: server.Standby,
+		Image: server.Image, Digest: server.ImageDigest, Binary: server.Binary,
+	}
 }
 
 // warnings are what a reader of the results must know about the system.

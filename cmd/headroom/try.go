@@ -92,7 +92,8 @@ func (t *trier) try(ctx context.Context, file string) (err error) {
 	sent, fine := 0, 0
 	out := &trialWriter{w: t.w, secrets: t.secrets}
 	options := loadgen.Options{
-		Others: system.others, Fixture: system.keys, Feeders: l.feeders, Recordings: l.recordings, Secrets: t.secrets,
+		Others: system.others, Regions: system.regions, Fixture: system.keys, Feeders: l.feeders,
+		Recordings: l.recordings, Secrets: t.secrets,
 	}
 	err = loadgen.Try(ctx, &plan, system.url, options, trials, func(tried *loadgen.Tried) {
 		out.write(tried)

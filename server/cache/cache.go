@@ -64,6 +64,9 @@ func (l Level) String() string { return [...]string{"l1", "l2", "l3", "miss"}[l]
 type Options struct {
 	// L2URL is a redis:// or rediss:// URL.
 	L2URL string
+	// L2IsFar says that L2 is in another region, so that a value is read sooner from the database: only invalidations
+	// go through L2, and every read of it counts as a miss.
+	L2IsFar bool
 	// L1Bytes is the initial size of L1, in bytes of keys and values plus an estimate of their overhead. It is
 	// required.
 	L1Bytes int64
@@ -135,10 +138,11 @@ func Open(o Options) (*Cache, error) {
 	}
 	c.complaints.logger = o.Logger
 	c.closing, c.close = context.WithCancel(context.Background())
-	c.l2 = newLevel2(c)
+	c.l2 = newLevel2(c, o.L2IsFar)
 	c.l3 = openLevel3(c, o.Store)
 	c.bus = coherence.Open(coherence.Options{
-		Address: address, Store: o.Store, Logger: o.Logger, Forget: c.l1.InvalidateAll, Drop: c.dropPattern,
+		Address: address, Far: o.L2IsFar, Store: o.Store, Logger: o.Logger,
+		Forget: c.l1.InvalidateAll, Drop: c.dropPattern,
 		Failed: func(operation string, err error) { c.l2.failed(1, operation, err) },
 	})
 	for _, keep := range []func(){c.keepAdapting, func() { c.bus.KeepSettling(c.closing) }} {

@@ -93,7 +93,7 @@ func (c *Cache) keep(f *flight, tag l2Tag, read l3Result, body []byte) *Entry {
 		ttlInL2 = cmp.Or(f.ahead.l2TTL, l2TTL)
 	}
 	ttl := transitTTL
-	if where.L1 {
+	if where.L1 || where.L2 && c.l2.far {
 		ttl = jitter(c.usage.TTL())
 	}
 	e := newEntry(body, hash, f, ttl)

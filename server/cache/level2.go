@@ -45,12 +45,13 @@ const breakerFailures = 5
 // Writes go through a queue to one writer, so that no request waits for them.
 type level2 struct {
 	cache   *Cache
+	far     bool // it is in another region: nothing is kept there
 	breaker *gobreaker.TwoStepCircuitBreaker[struct{}]
 	writer  writer
 }
 
-func newLevel2(c *Cache) *level2 {
-	l := &level2{cache: c, breaker: newBreaker("L2")}
+func newLevel2(c *Cache, far bool) *level2 {
+	l := &level2{cache: c, far: far, breaker: newBreaker("L2")}
 	l.writer.start(l)
 	return l
 }
@@ -67,10 +68,10 @@ type l2Result struct {
 	tag   l2Tag // zero when the value cannot be stored
 }
 
-// get reads a value and checks its epoch.
+// get reads a value and checks its epoch. Without an epoch nothing is written either.
 func (l *level2) get(f *flight) l2Result {
 	t := l.cache.bus.Serving()
-	if t == nil {
+	if t == nil || l.far {
 		return l2Result{}
 	}
 	done, err := l.breaker.Allow()

@@ -31,6 +31,8 @@ var ErrUnacknowledged = errors.New("not every instance is known to have applied 
 // Options says what a bus connects.
 type Options struct {
 	Address *redis.Options // of L2
+	// Far says that L2 is in another region, and may take longer to answer.
+	Far bool
 	// Store reports the primary's LSN, and whether a failed change can still be made. It may be nil when there is no
 	// replica that could lag.
 	Store  *store.Store
@@ -245,7 +247,7 @@ func (b *Bus) missing(t *Session, acks *acknowledgements) (n int, young time.Dur
 
 // transmit has its own time limit: a committed change must be published even when the client that made it has left.
 func (b *Bus) transmit(t *Session, m *message) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*Timeout)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*t.timeout)
 	defer cancel()
 	p := t.Client.Pipeline()
 	var removed *redis.IntCmd

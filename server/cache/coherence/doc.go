@@ -112,6 +112,14 @@
 // everybody, nobody holds a lease by then, and nothing stale is served. If only this instance is cut off, the others
 // keep serving what they have: hence the error. The invalidation is repeated before anything else when contact returns.
 //
+// # Regions
+//
+// Instances in several regions share one L2, which is near to those of one region. For the others it is further away
+// than the database's replica, so they keep no values there and read none (Options.Far). They hear and send messages as
+// all do. Nothing above depends on how long a message takes: a lease counts from when its heartbeat was sent, and an
+// instance that is too far away to get its heartbeats back within LeaseTime serves nothing from L1. An invalidation
+// takes the round trip to L2, and that from L2 to the furthest instance.
+//
 // # Cost
 //
 // An invalidation in the first LeaseTime + LeaseMargin of a subscription waits for the rest of that time. So does one

@@ -100,7 +100,7 @@ func (b *Bus) BeginEpoch(t *Session, stripe uint16) (string, error) {
 	begin := &b.beginning[first/epochBlock]
 	begin.Lock()
 	defer begin.Unlock()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*Timeout)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*t.timeout)
 	defer cancel()
 	name := t.EpochName(stripe)
 	if epoch, err := t.Client.Get(ctx, name).Result(); !errors.Is(err, redis.Nil) {

@@ -20,7 +20,7 @@ const GenerationName = Prefix + "generation"
 // NewGeneration begins a generation, so that what was loaded before can no longer be written to L2. As with epochs, no
 // generation is as good as a new one when L2 has no memory.
 func (t *Session) NewGeneration(ctx context.Context, after store.LSN) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*Timeout)
+	ctx, cancel := context.WithTimeout(ctx, 2*t.timeout)
 	defer cancel()
 	generation := generationOf(after)
 	p := t.Client.Pipeline()
@@ -40,7 +40,7 @@ func generationOf(after store.LSN) string {
 // LearnGeneration asks L2 for the generation, and begins one if there is none. Loads must see its LSN before values are
 // tagged with it.
 func (b *Bus) LearnGeneration(ctx context.Context, t *Session) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*Timeout)
+	ctx, cancel := context.WithTimeout(ctx, 2*t.timeout)
 	defer cancel()
 	p := t.Client.Pipeline()
 	set := p.SetNX(ctx, GenerationName, generationOf(store.LSN(b.floor.Load())), 0)

@@ -85,7 +85,7 @@ func (b *Bus) Close() {
 func (b *Bus) session(first bool) error {
 	ctx, lose := context.WithCancelCause(b.context)
 	defer lose(nil)
-	t := openSession(b.options.Address, lose)
+	t := openSession(b.options.Address, b.options.Far, lose)
 	defer t.Client.Close()
 	subscription, err := b.subscribe(ctx, t)
 	if err != nil {

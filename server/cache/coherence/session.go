@@ -21,6 +21,8 @@ const (
 	dialTimeout = 200 * time.Millisecond
 	// Timeout bounds each read and each write on a connection to L2.
 	Timeout = 100 * time.Millisecond
+	// farTimeout does the same where L2 is in another region. Two of them in a row still fit into a lease.
+	farTimeout = 400 * time.Millisecond
 )
 
 // Prefix begins every name in L2. It contains formatVersion: raise that when the form of stored values or of messages
@@ -36,9 +38,10 @@ type Session struct {
 	Client *redis.Client
 	Reads  *coalesce.Reader
 
-	server string // id of the server process
-	epochs string // prefix of the names of its epochs
-	known  knownEpochs
+	timeout time.Duration // of each read and each write
+	server  string        // id of the server process
+	epochs  string        // prefix of the names of its epochs
+	known   knownEpochs
 	// generation is the value of GenerationName, nil when it is not known: see generation.go.
 	generation atomic.Pointer[string]
 }
@@ -47,14 +50,18 @@ var errOtherServer = errors.New("another server process answers at the address o
 
 // openSession makes a client whose first connection identifies the server process. It calls other when a later
 // connection reaches another process.
-func openSession(address *redis.Options, other func(error)) *Session {
+func openSession(address *redis.Options, far bool, other func(error)) *Session {
 	// The library would print a line for every failed connection. Failures are counted and logged here instead.
 	logging.Disable()
 	o := *address
+	t := &Session{timeout: Timeout}
 	o.DialTimeout = dialTimeout
-	o.ReadTimeout = Timeout
-	o.WriteTimeout = Timeout
-	o.PoolTimeout = Timeout
+	if far {
+		t.timeout, o.DialTimeout = farTimeout, farTimeout
+	}
+	o.ReadTimeout = t.timeout
+	o.WriteTimeout = t.timeout
+	o.PoolTimeout = t.timeout
 	// No retries: the database is the fallback.
 	o.MaxRetries = -1
 	o.DialerRetries = 1
@@ -65,7 +72,6 @@ func openSession(address *redis.Options, other func(error)) *Session {
 	// Without these two settings, new connections send commands that not every server knows.
 	o.DisableIdentity = true
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	t := &Session{}
 	o.OnConnect = func(ctx context.Context, conn *redis.Conn) error {
 		server, err := identify(ctx, conn)
 		switch {
@@ -81,7 +87,7 @@ func openSession(address *redis.Options, other func(error)) *Session {
 		return nil
 	}
 	t.Client = redis.NewClient(&o)
-	t.Reads = coalesce.New(t.Client, 2*Timeout)
+	t.Reads = coalesce.New(t.Client, 2*t.timeout)
 	return t
 }
 

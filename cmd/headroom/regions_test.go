@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/policycortex/headroom/containers"
+	"github.com/policycortex/headroom/results"
+)
+
+// TestRegionsInARun is the shipped scenario in a quarter of its time: reads stay in their region, writes take the
+// distance, and the users of a region that is lost are answered from the other one. Its gates on the slowest twentieth
+// are left to a machine that does nothing else.
+func TestRegionsInARun(t *testing.T) {
+	t.Parallel()
+	args := []string{"run", "regions.yaml", "--provider", "process", "--out", "out", "--quiet"}
+	for _, set := range []string{
+		"environment.fixtures.resources=500", "environment.server.postgres_max_conns=3",
+		"environment.regions.us.distances.eu=40ms",
+		"scenarios.eu_reads.duration=11s", "scenarios.eu_reads.warmup=1s", "scenarios.eu_reads.rate=30",
+		"scenarios.us_reads.duration=5s", "scenarios.us_reads.warmup=1s", "scenarios.us_reads.rate=30",
+		"scenarios.us_writes.duration=5s", "scenarios.us_writes.warmup=1s",
+		"scenarios.us_during_the_loss.startTime=5s", "scenarios.us_during_the_loss.duration=3s",
+		"scenarios.us_after_the_loss.startTime=8s", "scenarios.us_after_the_loss.duration=3s",
+		"scenarios.us_after_the_loss.warmup=1s", "faults.0.at=6s",
+		"thresholds.http_req_duration{region:eu}=max<20000",
+		"thresholds.http_req_duration{scenario:us_reads}=min<40",
+		"thresholds.http_req_duration{scenario:us_writes,name:create}=min>50",
+		"thresholds.http_req_duration{scenario:us_after_the_loss}=min>50",
+		"thresholds.http_req_failed{scenario:us_during_the_loss}=rate<0.5",
+	} {
+		args = append(args, "--set", set)
+	}
+	p := headroom(t, args...)
+	p.holds(t, filepath.Join(p.Dir, "out"))
+	run, err := results.Read(filepath.Join(p.Dir, "out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &run.Measurements
+	for selector, want := range map[string]int64{"eu_reads": 300, "us_reads": 120, "us_after_the_loss": 120} {
+		all, err := m.Summarize(map[string]string{"scenario": selector})
+		if err != nil || all.Requests != want || all.Failed != 0 {
+			t.Errorf("%s: %d of %d requests failed, %v", selector, all.Failed, all.Requests, err)
+		}
+	}
+	if len(m.Marks) != 1 || m.Marks[0].Text != "kill region us" || m.Marks[0].Error != "" || len(m.Incidents) > 0 {
+		t.Errorf("marks %+v, incidents %v", m.Marks, m.Incidents)
+	}
+	// The reads of both regions went to the replicas.
+	view := m.View("us_reads")
+	if view == nil {
+		t.Fatalf("no account of the servers: %q", m.Warnings)
+	}
+	gets := view.Queries["get_resource"]
+	if gets.Count == 0 || 2*gets.Replica < gets.Count {
+		t.Errorf("%d of %d gets were read from a replica", gets.Replica, gets.Count)
+	}
+	e := run.Environment
+	for _, want := range []string{"region eu: primary, users at 10ms", "region us: users at 10ms, eu at 40ms"} {
+		if !slices.Contains(e.Settings, want) {
+			t.Errorf("recorded are %q, without %q", e.Settings, want)
+		}
+	}
+	var roles []string
+	for _, s := range e.Servers {
+		roles = append(roles, s.Role)
+	}
+	if got := strings.Join(roles, ", "); got != "postgres, cache, replica in eu, replica in us" {
+		t.Errorf("servers: %s", got)
+	}
+}
+
+// TestReadYourWritesAcrossRegions: what an instance has acknowledged in one region, that of the other one reads at
+// once: by its id, and in a list that it has cached.
+func TestReadYourWritesAcrossRegions(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	const between = 40 * time.Millisecond
+	env, err := containers.Start(ctx, containers.Options{Provider: "process", Regions: []containers.Region{
+		{Name: "eu", Primary: true, Distances: map[string]time.Duration{"us": between}},
+		{Name: "us", Distances: map[string]time.Duration{"eu": between}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = env.Stop(context.Background()) })
+	spec := referenceSpec{
+		program: binary, log: filepath.Join(t.TempDir(), "server.log"),
+		variables: []string{"HEADROOM_POSTGRES_MAX_CONNS=3", "GOMAXPROCS=1"},
+	}
+	all, err := startEach(ctx, inRegions(spec, env.Regions))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = all.stop(context.Background()) })
+	const list = "/api/v1/resources?subscription_id=far&limit=100"
+	for round := range 12 {
+		writer, reader := all[round%2], all[(round+1)%2]
+		var created struct{ ID string }
+		answer := exchange(t, http.MethodPost, writer.url+"/api/v1/resources", fmt.Sprintf(
+			`{"azure_resource_id": "/subscriptions/far/vm/%d", "subscription_id": "far", "resource_group_name": "rg",
+			"name": "vm", "type": "Microsoft.Compute/virtualMachines", "location": "westus", "properties": {},
+			"tags": {}}`, round), http.StatusCreated)
+		if err := json.Unmarshal([]byte(answer), &created); err != nil || created.ID == "" {
+			t.Fatalf("created %s, %v", answer, err)
+		}
+		exchange(t, http.MethodGet, reader.url+"/api/v1/resources/"+created.ID, "", http.StatusOK)
+		for _, s := range all {
+			listed := exchange(t, http.MethodGet, s.url+list, "", http.StatusOK)
+			if !strings.Contains(listed, created.ID) {
+				t.Errorf("round %d: the list of the instance at %s is without %s", round, s.url, created.ID)
+			}
+		}
+	}
+}
+
+// exchange sends a request of a tenant and returns the body of its answer.
+func exchange(t *testing.T, method, url, body string, status int) string {
+	t.Helper()
+	q, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	q.Header.Set("X-Tenant-ID", "6b1f0c52-8d3a-4e7b-9f64-2a5c7e9d1b30")
+	q.Header.Set("Content-Type", "application/json")
+	answer, err := http.DefaultClient.Do(q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil || answer.StatusCode != status {
+		t.Fatalf("%s %s: %s, %v\n%s", method, url, answer.Status, err, text)
+	}
+	return string(text)
+}

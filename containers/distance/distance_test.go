@@ -1,0 +1,228 @@
+package distance
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+const roundTrip = 90 * time.Millisecond
+
+// ends are those of a connection that is carried, in the time of a synctest bubble.
+func ends(t *testing.T) (client, server net.Conn) {
+	t.Helper()
+	client, there := net.Pipe()
+	back, server := net.Pipe()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		carry(there, back, time.Now().Add(roundTrip), roundTrip, nil)
+	}()
+	t.Cleanup(func() {
+		_ = client.Close()
+		_ = server.Close()
+		<-done
+	})
+	return client, server
+}
+
+func send(t *testing.T, to net.Conn, text string) {
+	t.Helper()
+	if _, err := io.WriteString(to, text); err != nil {
+		t.Error(err)
+	}
+}
+
+// arrives reads a text and returns when it was there.
+func arrives(t *testing.T, from net.Conn, want string) time.Time {
+	t.Helper()
+	got := make([]byte, len(want))
+	if _, err := io.ReadFull(from, got); err != nil || string(got) != want {
+		t.Errorf("got %q, %v; want %q", got, err, want)
+	}
+	return time.Now()
+}
+
+// TestEachDirectionTakesHalf: the delay is added once in each direction, and a new connection takes a round trip more.
+func TestEachDirectionTakesHalf(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, server := ends(t)
+		for i, want := range []time.Duration{roundTrip + roundTrip, roundTrip} {
+			began := time.Now()
+			send(t, client, "request")
+			there := arrives(t, server, "request").Sub(began)
+			send(t, server, "answer")
+			back := arrives(t, client, "answer").Sub(began)
+			if there != want-roundTrip/2 || back != want {
+				t.Errorf("exchange %d: the request took %v and the answer was there after %v, want %v and %v", i, there,
+					back, want-roundTrip/2, want)
+			}
+		}
+	})
+}
+
+// TestAServerMaySpeakFirst: what it says is with the client when the handshake is over.
+func TestAServerMaySpeakFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, server := ends(t)
+		began := time.Now()
+		send(t, server, "hello")
+		if took := arrives(t, client, "hello").Sub(began); took != roundTrip {
+			t.Errorf("it took %v, want %v", took, roundTrip)
+		}
+	})
+}
+
+// TestManyPiecesTakeAsLongAsOne: pieces are delayed side by side and keep their order.
+func TestManyPiecesTakeAsLongAsOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, server := ends(t)
+		time.Sleep(roundTrip) // the connection is there
+		began := time.Now()
+		for i := range mostPieces {
+			send(t, client, fmt.Sprintf("%04d", i))
+		}
+		for i := range mostPieces {
+			if took := arrives(t, server, fmt.Sprintf("%04d", i)).Sub(began); took != roundTrip/2 {
+				t.Fatalf("piece %d took %v, want %v", i, took, roundTrip/2)
+			}
+		}
+	})
+}
+
+// TestTheEndComesAfterWhatWasSaid, also when it was said at the same moment.
+func TestTheEndComesAfterWhatWasSaid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, server := ends(t)
+		began := time.Now()
+		send(t, client, "last words")
+		if err := client.Close(); err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(server)
+		if string(got) != "last words" || err != nil || time.Since(began) != roundTrip+roundTrip/2 {
+			t.Errorf("got %q, %v after %v", got, err, time.Since(began))
+		}
+	})
+}
+
+// echo starts a server that says its name and repeats what it gets.
+func echo(t *testing.T, name string) net.Listener {
+	t.Helper()
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer func() { _ = conn.Close() }()
+				_, _ = io.WriteString(conn, name)
+				_, _ = io.Copy(conn, conn)
+			}()
+		}
+	}()
+	return listener
+}
+
+// open opens a road that the test closes.
+func open(t *testing.T, ways ...Way) *Road {
+	t.Helper()
+	r, err := Open(ways...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func mustClose(t *testing.T, r *Road) {
+	t.Helper()
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func dial(t *testing.T, r *Road) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", r.Address())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
+
+// TestTheNextWayIsTaken: connections lead to the first server that is there, at its distance, and those that are made
+// once it is gone to the next.
+func TestTheNextWayIsTaken(t *testing.T) {
+	near, far := echo(t, "near"), echo(t, "away")
+	const distance = 20 * time.Millisecond
+	r := open(t, Way{To: near.Addr().String()}, Way{far.Addr().String(), distance})
+	defer mustClose(t, r)
+	arrives(t, dial(t, r), "near")
+	if err := near.Close(); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	conn := dial(t, r)
+	arrives(t, conn, "away")
+	send(t, conn, "still there?")
+	arrives(t, conn, "still there?")
+	if took := time.Since(began); took < 2*distance {
+		t.Errorf("the handshake and a round trip took %v, and each takes %v", took, distance)
+	}
+	if err := far.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := dial(t, r).Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, io.EOF) {
+		t.Errorf("with no server left: %v", err)
+	}
+}
+
+// TestMuchIsCarriedWhole, in both directions at once.
+func TestMuchIsCarriedWhole(t *testing.T) {
+	r := open(t, Way{echo(t, "").Addr().String(), 2 * time.Millisecond})
+	defer mustClose(t, r)
+	conn := dial(t, r)
+	sent := bytes.Repeat([]byte("0123456789abcde\n"), 2*mostPieces*pieceSize/16)
+	var writing sync.WaitGroup
+	writing.Go(func() {
+		if _, err := conn.Write(sent); err != nil {
+			t.Error(err)
+		}
+		if err := end(conn); err != nil {
+			t.Error(err)
+		}
+	})
+	got, err := io.ReadAll(conn)
+	writing.Wait()
+	if err != nil || !bytes.Equal(got, sent) {
+		t.Errorf("%d of %d bytes came back, %v", len(got), len(sent), err)
+	}
+}
+
+// TestCloseEndsConnections: nothing is left of a road, also while a client waits.
+func TestCloseEndsConnections(t *testing.T) {
+	r := open(t, Way{echo(t, "hello").Addr().String(), time.Hour})
+	conn := dial(t, r)
+	send(t, conn, "is anybody there?")
+	mustClose(t, r)
+	if n, err := conn.Read(make([]byte, 1)); err == nil {
+		t.Errorf("got %d bytes of a road that is closed", n)
+	}
+	if _, err := net.Dial("tcp", r.Address()); err == nil {
+		t.Error("a road that is closed takes connections")
+	}
+}

@@ -1,0 +1,130 @@
+package containers
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/policycortex/headroom/containers/distance"
+)
+
+// Region is a part of an environment that is far from the others: a replica of the primary, and the instance that the
+// caller starts beside it. It is simulated: all of them run on this machine, and what goes from one to another is
+// delayed (see package distance).
+type Region struct {
+	Name string
+	// Primary says that the primary and the cache are here. They are in one of the regions.
+	Primary bool
+	// Users is the round trip between the region and its users; 0 for none.
+	Users time.Duration
+	// Distances are the round trips to the other regions, by their names.
+	Distances map[string]time.Duration
+}
+
+// RegionServers are the servers of the environment as an instance in a region reaches them.
+type RegionServers struct {
+	Name string
+	// PostgresURL is the address of the primary, and CacheURL that of the cache: as far away as the region of the
+	// primary is.
+	PostgresURL string
+	CacheURL    string
+	// CacheIsFar says that the cache is in another region.
+	CacheIsFar bool
+	// ReplicaURL is the address of the region's own replica, and Replica what it is.
+	ReplicaURL string
+	Replica    Server
+}
+
+// ReplicaOf is the target of faults that is the replica of a region.
+func ReplicaOf(region string) Target { return TargetReplica + "-" + Target(region) }
+
+// checkRegions returns an *UnavailableError if a provider is asked for regions and has none.
+func checkRegions(provider string, o Options) error {
+	if len(o.Regions) == 0 || provider == providerProcess {
+		return nil
+	}
+	return &UnavailableError{
+		Provider: provider, Detail: "it has no regions",
+		Todo: "use provider process, which starts a replica for each and delays what goes between them",
+	}
+}
+
+// startRegions starts the replica of each region, which streams from the primary from as far away as it is.
+func (w *workshop) startRegions(ctx context.Context, env *Environment, b binaries, primary map[string]string,
+	o Options,
+) error {
+	home := ""
+	for _, r := range o.Regions {
+		if r.Primary {
+			home = r.Name
+		}
+	}
+	for i, r := range o.Regions {
+		o.Progress(fmt.Sprintf("starting replica of region %s (process: %s)", r.Name, b.postgres()))
+		s := RegionServers{Name: r.Name, CacheIsFar: r.Name != home}
+		var err, err2 error
+		s.PostgresURL, err = w.across(env.PostgresURL, r.Distances[home])
+		s.CacheURL, err2 = w.across(env.CacheURL, r.Distances[home])
+		if err := errors.Join(err, err2); err != nil {
+			return err
+		}
+		s.ReplicaURL, s.Replica, err = w.startReplica(ctx, env, b.postgresDir, primary,
+			standby{ReplicaOf(r.Name), fmt.Sprintf("%s_%d", replicationSlot, i+1), s.PostgresURL})
+		if err != nil {
+			return fmt.Errorf("start the replica of region %s: %w", r.Name, err)
+		}
+		env.Regions = append(env.Regions, s)
+	}
+	return nil
+}
+
+// across is the address, a URL, of a server so far away.
+func (w *workshop) across(address string, roundTrip time.Duration) (string, error) {
+	if roundTrip == 0 {
+		return address, nil
+	}
+	u, err := url.Parse(address)
+	if err != nil {
+		return "", err
+	}
+	u.Host, err = w.road(distance.Way{To: u.Host, RoundTrip: roundTrip})
+	return u.String(), err
+}
+
+// road opens a road that is closed with the workshop, and returns its address.
+func (w *workshop) road(ways ...distance.Way) (string, error) {
+	road, err := distance.Open(ways...)
+	if err != nil {
+		return "", err
+	}
+	w.roads = append(w.roads, road)
+	return road.Address(), nil
+}
+
+// OpenRegions opens the way of the users of each region to the instances, whose addresses (host:port) are given by
+// region, and returns where the users begin it, host:port by region. A connection leads to the instance of the region
+// itself, and while that takes none to the next one that does, from as far away as it is. It stays where it leads.
+func (e *Environment) OpenRegions(instances map[string]string) (map[string]string, error) {
+	begin := map[string]string{}
+	for _, r := range e.options.Regions {
+		ways := []distance.Way{{To: instances[r.Name], RoundTrip: r.Users}}
+		for _, other := range e.options.Regions {
+			if other.Name != r.Name {
+				ways = append(ways, distance.Way{
+					To: instances[other.Name], RoundTrip: r.Users + r.Distances[other.Name],
+				})
+			}
+		}
+		slices.SortStableFunc(ways[1:], func(a, b distance.Way) int { return cmp.Compare(a.RoundTrip, b.RoundTrip) })
+		var err error
+		begin[r.Name], err = e.workshop.road(ways...)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return begin, nil
+}
