@@ -2,7 +2,8 @@
 //
 // Each load is that of a first visit: it has a browser profile of its own, without cache, cookies and connections. A
 // page counts as loaded when its load event has fired, and as settled when nothing of it has been on its way for half a
-// second; its vitals are read then. The definitions are those of https://web.dev/articles/vitals.
+// second and what it shows has been painted; its vitals are read then. The definitions are those of
+// https://web.dev/articles/vitals.
 package browser
 
 import (
@@ -72,10 +73,13 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 	}, nil
 }
 
+// startLimit is how long the browser may take to start: long, because a busy machine takes its time.
+const startLimit = 2 * time.Minute
+
 // open starts a browser that ends with ctx, or with stop.
 func open(ctx context.Context, path string) (tab context.Context, stop func(), version string, err error) {
 	flags := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.ExecPath(path), chromedp.DisableGPU,
-		chromedp.Flag("disable-component-update", true))
+		chromedp.Flag("disable-component-update", true), chromedp.WSURLReadTimeout(startLimit))
 	allocator, stopAllocator := chromedp.NewExecAllocator(ctx, flags...)
 	tab, stopTab := chromedp.NewContext(allocator)
 	stop = func() {

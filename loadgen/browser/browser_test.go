@@ -61,6 +61,11 @@ func shop(t *testing.T) *httptest.Server {
 	// an insertion moves what is below it by half of the window, a tenth of a second after the first paint
 	mux.HandleFunc("/moves", html(`<body style="margin:0"><div id=a></div><div style="height:50vh;background:red">A text.</div>
 		<script>setTimeout(() => document.getElementById("a").style.height = "50vh", 100)</script>`))
+	// painted after the page has been loaded and nothing has been on its way for a while
+	mux.HandleFunc("/painted-late", html(`<body><script>addEventListener("load", () => setTimeout(() => {
+			for (const end = performance.now() + 1500; performance.now() < end;);
+			document.body.append("A text.");
+		}))</script>`))
 	mux.HandleFunc("/slow-button", html(`<button id=b>Press</button><p id=p></p><script>
 		document.getElementById("b").onclick = () => {
 			for (const end = performance.now() + 300; performance.now() < end;);
@@ -178,6 +183,9 @@ func vitalsAreRight(t *testing.T, browser context.Context, site *httptest.Server
 	}
 	if l := get("/moves", ""); l.CLS < 0.2 || l.CLS > 1 {
 		t.Errorf("moves: %+v", l)
+	}
+	if l := get("/painted-late", ""); l.FCP == nil || *l.FCP < 1500 || l.LCP == nil || *l.LCP < 1500 {
+		t.Errorf("painted late: %+v", l)
 	}
 	if l := get("/slow-button", "#b"); l.INP == nil || *l.INP < 300 {
 		t.Errorf("button: %+v", l)

@@ -2,6 +2,7 @@ package browser
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -59,7 +60,7 @@ func film(ctx context.Context, url string, timeout time.Duration, under scenario
 	if err := chromedp.Do(tab, chromedp.Navigate(url)); err != nil {
 		return nil, err
 	}
-	if err := traffic.settle(tab); err != nil {
+	if err := errors.Join(traffic.settle(tab), paint(tab)); err != nil {
 		return nil, err
 	}
 	if _, err := chromedp.Call(tab, page.StopScreencast, cdp.Empty{}); err != nil {

@@ -34,6 +34,10 @@ var errTimeout = errors.New("the page did not load in time")
 var (
 	//go:embed observe.js
 	observe string
+	//go:embed painted.js
+	painted string
+	//go:embed frames.js
+	frames string
 	//go:embed read.js
 	read string
 )
@@ -73,7 +77,7 @@ func loadIn(tab context.Context, url, click string, under scenarios.Browser) (*l
 	if err != nil {
 		return nil, err
 	}
-	if err := t.settle(tab); err != nil {
+	if err := errors.Join(t.settle(tab), paint(tab)); err != nil {
 		return nil, err
 	}
 	if click != "" {
@@ -209,6 +213,24 @@ func (t *traffic) settle(tab context.Context) error {
 		}
 	}
 	return nil
+}
+
+// paint waits until the page has painted what it has to show, and for the frames after that. A page on a slow CPU may
+// be painted long after it was loaded; without this, the slowest pages would be those that nothing is known of.
+func paint(tab context.Context) error {
+	for limit := time.Now().Add(settleLimit); time.Now().Before(limit); {
+		done, err := chromedp.Run(tab, chromedp.Evaluate[bool](painted))
+		if err != nil {
+			return err
+		}
+		if done {
+			break
+		}
+		if err := wait(tab, 50*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return chromedp.Do(tab, chromedp.Evaluate[chromedp.Void](frames, chromedp.EvalAwaitPromise))
 }
 
 // addTo adds what the page itself does not know, or does not know right: Chromium notes the time of a response before
