@@ -12,10 +12,13 @@ RACE_GO := env CGO_ENABLED=$(if $(RACE),1,0) go
 # The first build of a program compiles all of its dependencies, which takes minutes, and go build prints nothing meanwhile.
 compiling = [ -x $(1) ] || echo "compiling $(1): the first build takes a few minutes"
 
-.PHONY: help ab capacity calibrate bench bench-smoke bench-go bench-server bench-generator test test-servers test-simulations test-load test-short lint vuln build clean
+.PHONY: help demo ab capacity calibrate bench bench-smoke bench-go bench-server bench-generator test test-servers test-simulations test-load test-short lint vuln build clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
+
+demo: build ## start the whole reference system with a light load, and print the address of its pages
+	@bin/headroom serve --demo --provider $(PROVIDER)
 
 bench: build ## run the reference scenario against the reference API
 	@bin/headroom run scenarios/reference.yaml --provider $(PROVIDER)

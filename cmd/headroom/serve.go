@@ -26,20 +26,26 @@ type ownServers struct {
 	Provider  string
 	Replica   bool
 	Resources int
-	Instances int    // of the API
-	Balancer  string // before them; empty without
+	Instances int             // of the API
+	Balancer  string          // before them; empty without
+	demo      *scenarios.Plan // the load that is sent to them; nil without
 }
 
 func newServeCommand() *cobra.Command {
 	var flags server.Options
 	var own ownServers
+	var demo bool
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the reference API alone",
 		Long: `Run the reference API until interrupted. Without --postgres and --cache, it starts the servers that it needs, loads a
 fixture, and removes the servers at the end. Other settings are environment variables that begin with HEADROOM_: see
-docs/server.md in the source.`,
+docs/server.md in the source.
+
+With --demo, it starts all that belongs to the reference system, sends a light load, and prints the address of a page that
+shows changes as they happen.`,
 		Example: `  headroom serve
+  headroom serve --demo
   headroom serve --instances 3 --balancer nginx
   headroom serve --addr 127.0.0.1:9000 --postgres postgres://user:password@127.0.0.1/headroom --cache redis://127.0.0.1:6379/0`,
 		Args: func(c *cobra.Command, args []string) error { return asUsage(cobra.NoArgs(c, args)) },
@@ -67,6 +73,11 @@ docs/server.md in the source.`,
 				return usageError{errors.New("--with-replica is for servers that serve starts itself: give the " +
 					"address of your replica with --replica")}
 			}
+			if demo {
+				if err := own.prepareDemo(c, o); err != nil {
+					return err
+				}
+			}
 			if err := own.check(o); err != nil {
 				return err
 			}
@@ -90,6 +101,8 @@ docs/server.md in the source.`,
 	c.Flags().IntVar(&own.Resources, "resources", 5000, "number of resources to load, if serve starts its own Postgres")
 	c.Flags().IntVar(&own.Instances, "instances", 1, "`number` of processes that serve the API, behind a balancer")
 	c.Flags().StringVar(&own.Balancer, "balancer", "", "balancer before the instances, at --addr: nginx or haproxy")
+	c.Flags().BoolVar(&demo, "demo", false,
+		"start two instances behind nginx with all servers they need, and send a light load to them")
 	// The function cannot fail: the flag was added in the line above.
 	_ = c.RegisterFlagCompletionFunc("balancer",
 		cobra.FixedCompletions(scenarios.Balancers, cobra.ShellCompDirectiveNoFileComp))
@@ -144,7 +157,8 @@ func (own ownServers) start(ctx context.Context, wErr io.Writer, o server.Option
 	if o.PostgresURL != "" {
 		return environment, nil
 	}
-	fixture := fixtures.Options{Seed: 1, Resources: own.Resources, Progress: fixtureProgress(wErr)}
+	fixture := own.fixture()
+	fixture.Progress = fixtureProgress(wErr)
 	_, err = fixtures.Load(ctx, environment.PostgresURL, fixture)
 	if err != nil {
 		return nil, errors.Join(err, environment.Stop(ctx))

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strconv"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/policycortex/headroom/containers"
 	"github.com/policycortex/headroom/reports"
 	"github.com/policycortex/headroom/scenarios"
@@ -54,7 +56,13 @@ func serveBalanced(ctx context.Context, w, wErr io.Writer, addr string, own ownS
 	for i, s := range all {
 		fmt.Fprintf(w, "instance %d %s admin %s\n", i+1, s.url, s.admin)
 	}
-	return all.supervise(ctx, wErr)
+	if own.demo == nil {
+		return all.supervise(ctx, wErr)
+	}
+	together, ctx := errgroup.WithContext(ctx)
+	together.Go(func() error { return all.supervise(ctx, wErr) })
+	together.Go(func() error { return own.sendDemo(ctx, w, environment.BalancerURL) })
+	return together.Wait()
 }
 
 // balancerAddress is host:port as balancers write it; empty for a free port of loopback.

@@ -2,10 +2,12 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"strings"
@@ -126,6 +128,107 @@ func TestServeBalanced(t *testing.T) {
 	}
 }
 
+// TestServeDemo: one command starts everything and loads it. A change reaches the page of live activity, and Ctrl-C
+// leaves nothing behind.
+func TestServeDemo(t *testing.T) {
+	t.Parallel()
+	needBalancer(t, "nginx")
+	p := headroom(t, "serve", "--demo", "--provider", "process", "--resources", "200", "--with-replica=false", "--addr",
+		"127.0.0.1:0")
+	mark := fmt.Sprintf("HEADROOM_TEST=%s-%d", t.Name(), os.Getpid())
+	tmp, err := os.MkdirTemp("/tmp", "headroom-demo-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(tmp) })
+	if err := os.Chmod(tmp, 0o1777); err != nil {
+		t.Fatal(err)
+	}
+	p.Env = append(os.Environ(), mark, "TMPDIR="+tmp)
+	p.Stdout = nil
+	stdout, err := p.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Process.Kill() })
+	lines := bufio.NewScanner(stdout)
+	address := ""
+	for address == "" {
+		if !lines.Scan() {
+			t.Fatalf("it printed no address\n%s", &p.stderr)
+		}
+		fmt.Sscanf(lines.Text(), "open %s ", &address)
+	}
+	page, err := url.Parse(address)
+	if err != nil || page.Path != "/ui/activity" {
+		t.Fatalf("the address is %s (error %v)", address, err)
+	}
+	if body := demoPage(t, address); !strings.Contains(body, "<h1>Activity</h1>") {
+		t.Errorf("the page is\n%s", body)
+	}
+	page.Path = "/ui/stream"
+	if event := firstEvent(t, page.String()); !strings.Contains(event, `"type":"`) {
+		t.Errorf("the first change is %s", event)
+	}
+	if n := len(belonging(t, mark, tmp)); n < 6 { // itself, Postgres, cache, nginx, two instances
+		t.Errorf("%d processes while it serves", n)
+	}
+	if err := p.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	said := ""
+	for lines.Scan() {
+		said += lines.Text() + "\n"
+	}
+	if err := p.Wait(); err != nil {
+		t.Errorf("it ended with %v\n%s", err, &p.stderr)
+	}
+	says(t, said, "requests, 0 failed")
+	nothingRemains(t, tmp, func() []string { return belonging(t, mark, tmp) })
+}
+
+func demoPage(t *testing.T, address string) string {
+	t.Helper()
+	resp, err := http.Get(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("status %d, error %v: %s", resp.StatusCode, err, body)
+	}
+	return string(body)
+}
+
+// firstEvent is the first event with data of a stream of server-sent events.
+func firstEvent(t *testing.T, address string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Accept", "text/event-stream")
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	lines := bufio.NewScanner(resp.Body)
+	for lines.Scan() {
+		if data, found := strings.CutPrefix(lines.Text(), "data: "); found {
+			return data
+		}
+	}
+	t.Fatalf("the stream ended with status %d and error %v", resp.StatusCode, lines.Err())
+	return ""
+}
+
 // instancesOf are the processes of the reference server that a process has started.
 func instancesOf(t *testing.T, parent int) (pids []int) {
 	t.Helper()
@@ -141,6 +244,17 @@ func instancesOf(t *testing.T, parent int) (pids []int) {
 		}
 	}
 	return pids
+}
+
+func TestServeDemoRefusesServersOfOthers(t *testing.T) {
+	t.Parallel()
+	p := headroom(t, "serve", "--demo", "--postgres", "postgres://127.0.0.1/x", "--cache", "redis://127.0.0.1/0")
+	p.exits(t, exitUsage)
+	says(t, p.stderr.String(), "--demo changes data")
+	p = headroom(t, "serve", "--demo")
+	p.Env = append(os.Environ(), "HEADROOM_AUTH_SHARED_KEY=a secret of thirty-two characters")
+	p.exits(t, exitUsage)
+	says(t, p.stderr.String(), "without a token")
 }
 
 func TestServeRefusesInstancesWithoutAnAddress(t *testing.T) {
