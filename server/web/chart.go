@@ -16,10 +16,10 @@ type chart struct {
 	Currency, Unit string
 	Caption        string
 	Sum            string
-	Top            string // what the axis ends at
-	Width          int    // of the drawing; its height is 100
+	Ticks          []string // of the axis of amounts, from its end down to 0, at equal distances
+	Width          int      // of the drawing; its height is 100
 	Bars           []bar
-	First, Last    string // periods at the ends of the axis
+	Axis           []string // periods below it: all if they are few, else the first and the last
 	Legend         []tone
 	Rows           []costRow // latest first
 }
@@ -60,6 +60,8 @@ const (
 	tones    = 6  // colours of the style sheet
 	barStep  = 10 // in the drawing
 	barWidth = 8
+	ticks    = 4  // distances between the lines of the drawing
+	labelled = 13 // periods that all have a label: a year that begins within a month
 	// maxBars bounds the work for dates that the API has accepted: a year and a month of days.
 	maxBars = 400
 )
@@ -131,11 +133,9 @@ func (l *ledger) chart(currency string, shown period) *chart {
 	services := l.gather()
 	c := &chart{
 		Currency: currency, Unit: "Day", Sum: l.sum.String(), Caption: "Costs by day in " + currency + ".",
-		First: shown.from, Last: shown.to,
 	}
 	if shown.monthly {
 		c.Unit, c.Caption = "Month", "Costs by month in "+currency+"."
-		c.First, c.Last = monthOf(shown.from), monthOf(shown.to)
 	}
 	if l.credits {
 		c.Caption += " Credits are in the table alone."
@@ -147,18 +147,40 @@ func (l *ledger) chart(currency string, shown period) *chart {
 	for _, paid := range l.periods {
 		top = max(top, positive(paid))
 	}
-	c.Top = top.String() + " " + currency
+	step := stepOf(top)
+	top = ticks * step
+	for i := range amount(ticks + 1) {
+		c.Ticks = append(c.Ticks, strings.TrimSuffix(((ticks-i)*step).String(), ".00"))
+	}
 	axis := shown.axis()
+	c.Axis = axis
+	if len(axis) > labelled {
+		c.Axis = []string{axis[0], axis[len(axis)-1]}
+	}
 	c.Width = max(len(axis), 1) * barStep
 	for i, at := range axis {
 		if paid, some := l.periods[at]; some {
-			c.Bars = append(c.Bars, draw(i*barStep, at, services, paid, top, currency))
+			c.Bars = append(c.Bars, draw(i*barStep+(barStep-barWidth)/2, at, services, paid, top, currency))
 		}
 	}
 	for _, at := range slices.Backward(slices.Sorted(maps.Keys(l.periods))) {
 		c.Rows = append(c.Rows, tabulate(at, services, l.periods[at]))
 	}
 	return c
+}
+
+// stepOf returns the distance of the lines behind bars of which the highest is top: a power of ten by one of few
+// factors, at least a cent.
+func stepOf(top amount) amount {
+	const cent = 100
+	for power := amount(cent); power <= math.MaxInt64/100; power *= 10 {
+		for _, tenths := range []amount{10, 15, 20, 25, 30, 40, 50, 60, 80} {
+			if step := power * tenths / 10; ticks*step >= top {
+				return step
+			}
+		}
+	}
+	return math.MaxInt64 / ticks
 }
 
 // positive is the height of a bar: what was paid without what was credited.
@@ -221,9 +243,6 @@ func (p period) axis() (all []string) {
 	}
 	return all
 }
-
-// monthOf cuts the day off a date.
-func monthOf(date string) string { return date[:min(len(date), len("2006-01"))] }
 
 // amount is an amount of money in ten-thousandths, as exact as the database keeps it.
 type amount int64

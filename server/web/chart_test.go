@@ -66,8 +66,9 @@ func TestChart(t *testing.T) {
 		t.Fatalf("%d charts, error %v", len(made), err)
 	}
 	c := made[0]
-	if c.Currency != "EUR" || c.Sum != "150.00" || c.Top != "100.00 EUR" || c.First != "2026-01" ||
-		c.Last != "2026-04" || c.Width != 40 || made[1].Currency != "USD" || made[1].Sum != "7.50" {
+	if c.Currency != "EUR" || c.Sum != "150.00" || fmt.Sprint(c.Ticks) != "[100 75 50 25 0]" ||
+		fmt.Sprint(c.Axis) != "[2026-01 2026-02 2026-03 2026-04]" || c.Width != 40 ||
+		made[1].Currency != "USD" || made[1].Sum != "7.50" {
 		t.Errorf("the charts are %+v and %+v", c, made[1])
 	}
 	if want := []tone{{0, "compute"}, {1, "storage"}}; !slices.Equal(c.Legend, want) {
@@ -78,8 +79,8 @@ func TestChart(t *testing.T) {
 	}
 	// The third of four months, the larger part at the bottom.
 	want := []part{
-		{Tone: 0, X: 20, Y: "25.00", Width: barWidth, Height: "75.00"},
-		{Tone: 1, X: 20, Y: "0.00", Width: barWidth, Height: "25.00"},
+		{Tone: 0, X: 21, Y: "25.00", Width: barWidth, Height: "75.00"},
+		{Tone: 1, X: 21, Y: "0.00", Width: barWidth, Height: "25.00"},
 	}
 	if !slices.Equal(c.Bars[1].Parts, want) {
 		t.Errorf("the parts are %+v, want %+v", c.Bars[1].Parts, want)
@@ -114,6 +115,22 @@ func TestChartOfManyServicesAndCredits(t *testing.T) {
 	}
 	if c.Sum != "854.00" {
 		t.Errorf("the sum is %s", c.Sum)
+	}
+}
+
+func TestStepOf(t *testing.T) {
+	for top, want := range map[string]string{
+		"0.0001": "0.01", "0.04": "0.01", "0.05": "0.02", "0.1": "0.03", "4": "1.00", "4.01": "1.50", "8.5": "2.50",
+		"10": "2.50", "17": "5.00", "123456.78": "40,000.00", "922337203685477.5807": "230,584,300,921,369.40",
+	} {
+		a, err := parseAmount(top)
+		if err != nil {
+			t.Fatal(err)
+		}
+		step := stepOf(a)
+		if step.String() != want || float64(ticks)*float64(step) < float64(a) {
+			t.Errorf("for %s the lines are %s apart, want %s", top, step, want)
+		}
 	}
 }
 

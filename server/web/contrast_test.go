@@ -48,6 +48,12 @@ func TestContrast(t *testing.T) {
 		for tone := range tones {
 			atLeast(3, "tone-"+strconv.Itoa(tone), "sheet")
 		}
+		for _, ink := range []string{"ink", "soft", "link"} {
+			atLeast(4.5, ink, "hover")
+		}
+		if got := contrast(colours["press"], 0xffffff); got < 4.5 {
+			t.Errorf("%s: the contrast of white on press is %.2f", scheme, got)
+		}
 		atLeast(3, "good", "sheet") // bars of percentages
 		atLeast(3, "bad", "sheet")  // the edge of problems
 	}

@@ -12,10 +12,14 @@ var functions = template.FuncMap{
 	"words": func(name string) string { return strings.ReplaceAll(name, "_", "-") },
 	// short leaves out the provider of a type: Microsoft.Compute/virtualMachines is virtualMachines.
 	"short": func(kind string) string { return kind[strings.LastIndexByte(kind, '/')+1:] },
+	// provider is what short leaves out.
+	"provider": func(kind string) string { return kind[:max(strings.LastIndexByte(kind, '/'), 0)] },
+	"change":   func(kind string) string { return strings.ReplaceAll(kind, ".", " ") },
 
 	"machineTime": func(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) },
 	"humanTime":   func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") },
 	"count":       count,
+	"number":      grouped,
 }
 
 // count writes a number with its noun: 1 resource, 12,345 resources.

@@ -55,6 +55,8 @@ type resourcesPage struct {
 	frame
 	Filter struct{ Q, Location, ResourceGroup, Tag string }
 
+	MoreFilters bool // one of those that are folded away is in use
+
 	Types, Subscriptions, Statuses, Orders []choice
 
 	Clear     string // the URL without filters
@@ -88,6 +90,8 @@ func (v *visit) resources() error {
 	p := resourcesPage{frame: v.frame("Resources", resourcesPath), Clear: v.link(resourcesPath, nil)}
 	p.Filter.Q, p.Filter.Location = filter.Get("q"), filter.Get("location")
 	p.Filter.ResourceGroup, p.Filter.Tag = filter.Get("resource_group"), filter.Get("tag")
+	p.MoreFilters = filter.Has("subscription_id") || filter.Has("location") || filter.Has("resource_group") ||
+		filter.Has("tag")
 	p.Resources = v.linked(list.Data)
 	p.Found = count(list.Pagination.TotalItems, "resource")
 	if list.Pagination.Total == "estimate" {
@@ -173,6 +177,7 @@ type event struct {
 
 type resourcePage struct {
 	frame
+	List            string // the URL of all resources
 	Resource        resource
 	Tags            []tag
 	Evaluations     []evaluation
@@ -191,7 +196,7 @@ const (
 // resource shows one resource with what is known of it.
 func (v *visit) resource() error {
 	id := v.r.PathValue("id")
-	p := resourcePage{frame: v.frame("Resource", "")}
+	p := resourcePage{frame: v.frame("Resource", ""), List: v.link(resourcesPath, nil)}
 	if err := v.get("/api/v1/resources/"+url.PathEscape(id), nil, &p.Resource); err != nil {
 		return err
 	}

@@ -133,6 +133,14 @@ type frame struct {
 	Problem    string
 }
 
+// Home is the page that the name of the site leads to: the tenant's first one, if there is a tenant.
+func (f frame) Home() string {
+	if len(f.Pages) > 0 {
+		return f.Pages[0].URL
+	}
+	return startPath
+}
+
 type link struct {
 	Name, URL string
 	Current   bool

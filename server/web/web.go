@@ -106,7 +106,7 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.api.ServeHTTP(w, r)
 	case strings.HasPrefix(path, startPath):
 		s.mux.ServeHTTP(w, r)
-	case path == "/ui", path == "/" && wantsHTML(r):
+	case path == "/ui", path == "/" && wantsHTML(r) && (r.Method == http.MethodGet || r.Method == http.MethodHead):
 		w.Header().Set("Vary", "Accept")
 		w.Header().Set("Cache-Control", "no-cache")
 		http.Redirect(w, r, startPath, http.StatusFound)

@@ -9,8 +9,13 @@ let waiting = []; // changes not yet in the list, oldest first
 let paused = false;
 let scheduled = false;
 
-function say(text) {
+function say(text, connected = false) {
   if (state.textContent !== text) state.textContent = text; // it is read out when it changes
+  state.classList.toggle("on", connected);
+}
+
+function count(n, noun) {
+  return `${n} ${noun}${n === 1 ? "" : "s"}`;
 }
 
 // subject names what a change is about.
@@ -19,10 +24,10 @@ function subject(event) {
   switch (event.type.split(".")[0]) {
     case "evaluations": {
       const results = Object.values(payload.policies ?? {}).flatMap((counts) => Object.values(counts));
-      return `${results.reduce((sum, n) => sum + n, 0)} evaluations`;
+      return count(results.reduce((sum, n) => sum + n, 0), "evaluation");
     }
     case "costs":
-      return `${payload.costs} costs from ${payload.from} to ${payload.to}`;
+      return `${count(payload.costs, "cost")} from ${payload.from} to ${payload.to}`;
   }
   return payload.name ?? event.stream_id;
 }
@@ -33,7 +38,7 @@ function item(event) {
   time.dateTime = event.occurred_at;
   time.textContent = event.occurred_at.slice(11, 19);
   const type = document.createElement("span");
-  type.textContent = event.type;
+  type.textContent = event.type.replace(".", " ");
   const about = document.createElement(event.type.startsWith("resource.") ? "a" : "span");
   about.textContent = subject(event);
   if (about.tagName === "A") about.href = list.dataset.resource.replace("{id}", encodeURIComponent(event.stream_id));
@@ -71,7 +76,7 @@ const stream = new EventSource(list.dataset.stream);
 stream.addEventListener("message", take);
 stream.addEventListener("open", () => {
   pause.hidden = false;
-  say("Connected. Changes appear here as they happen.");
+  say("Connected. Changes appear here as they happen.", true);
 });
 stream.addEventListener("error", () => {
   if (stream.readyState === EventSource.CLOSED) {
