@@ -90,19 +90,24 @@ func TestSockets(t *testing.T) {
 	}
 }
 
-// TestSocketsOfAPage: an answer that opens no WebSocket is a failed attempt, which is tried again.
+// TestSocketsOfAPage: an answer that opens no WebSocket is a failed attempt. Only what is temporary is tried again.
 func TestSocketsOfAPage(t *testing.T) {
-	plan := liveOf(1, 300*time.Millisecond, literal("/"))
-	load := plan.Scenarios[0].Load.(scenarios.Subscribers)
-	load.Protocol = scenarios.WebSocket
-	plan.Scenarios[0].Load = load
-	m := run1(t, plan, serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }),
-		Options{})
-	if s := m.Streams[0]; s.Attempts < 3 || s.Opened != 0 || s.Errors["status 502"] < s.Attempts-1 {
-		t.Errorf("%+v", s.StreamCounts)
-	}
-	v, err := judge.Run(m, nil)
-	if err != nil || v.Outcome != results.Fail {
-		t.Errorf("%+v, %v", v, err)
+	for status, again := range map[int]bool{
+		http.StatusBadGateway: true, http.StatusOK: false, http.StatusFound: false, http.StatusForbidden: false,
+	} {
+		plan := liveOf(1, 300*time.Millisecond, literal("/"))
+		load := plan.Scenarios[0].Load.(scenarios.Subscribers)
+		load.Protocol = scenarios.WebSocket
+		plan.Scenarios[0].Load = load
+		m := run1(t, plan, serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }), Options{})
+		s := m.Streams[0]
+		if s.Opened != 0 || s.Errors[fmt.Sprintf("status %d", status)] == 0 || again != (s.Attempts > 1) ||
+			again != (s.Refused == 0) {
+			t.Errorf("%d: %+v", status, s.StreamCounts)
+		}
+		v, err := judge.Run(m, nil)
+		if err != nil || v.Outcome != results.Fail {
+			t.Errorf("%+v, %v", v, err)
+		}
 	}
 }

@@ -163,8 +163,10 @@ func refusals(w http.ResponseWriter, r *http.Request) {
 	switch r.URL.Path {
 	case "/none":
 		w.WriteHeader(http.StatusNoContent)
-	case "/busy":
-		w.WriteHeader(http.StatusServiceUnavailable)
+	case "/unknown":
+		w.WriteHeader(http.StatusNotFound)
+	case "/broken":
+		w.WriteHeader(http.StatusInternalServerError)
 	case "/page":
 		w.Header().Set("Content-Type", "text/html")
 	case "/packed":
@@ -180,7 +182,7 @@ func TestRefusedSubscribers(t *testing.T) {
 	url := serve(t, refusals)
 	sideBySide(t, ways, func(t *testing.T, way string) {
 		for path, class := range map[string]string{
-			"/none": "status 204", "/busy": "status 503", "/page": "not an event stream",
+			"/none": "status 204", "/unknown": "status 404", "/broken": "status 500", "/page": "not an event stream",
 			"/packed": "compressed event stream",
 		} {
 			m := run1(t, liveOf(3, 200*time.Millisecond, literal(path)), url, Options{portable: way == "portable"})
@@ -194,6 +196,63 @@ func TestRefusedSubscribers(t *testing.T) {
 				!strings.Contains(v.Failed[0], "nothing succeeded in scenario live: all 3 attempts") {
 				t.Errorf("%s: %+v, %v", path, v, err)
 			}
+		}
+	})
+}
+
+// restarting is a service behind a gateway that has no instance for the first attempts of each subscriber.
+type restarting struct {
+	mu    sync.Mutex
+	asked map[string]int // by path
+}
+
+// unavailable are what the gateway answers, one after the other.
+var unavailable = []int{http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout}
+
+func (f *restarting) handle(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	n := f.asked[r.URL.Path]
+	f.asked[r.URL.Path]++
+	f.mu.Unlock()
+	if n < len(unavailable) {
+		w.Header().Set("Retry-After", "0")
+		w.WriteHeader(unavailable[n])
+		return
+	}
+	held(w, r, "data: {\"id\": 1, \"at\": 1}\n\n")
+}
+
+// TestSubscribersOfARestart: subscribers come through a restart, and what they met meanwhile is counted.
+func TestSubscribersOfARestart(t *testing.T) {
+	sideBySide(t, ways, func(t *testing.T, way string) {
+		f := restarting{asked: map[string]int{}}
+		plan := liveOf(3, time.Second, scenarios.Template{{Literal: "/"}, {Value: scenarios.ValueIteration}})
+		m := run1(t, plan, serve(t, f.handle), Options{portable: way == "portable"})
+		s := m.Streams[0]
+		if s.Attempts != 12 || s.Opened != 3 || s.Refused != 0 || s.Events != 3 || s.Breaks != 0 ||
+			s.Errors["status 502"] != 3 || s.Errors["status 503"] != 3 || s.Errors["status 504"] != 3 {
+			t.Errorf("%+v", s.StreamCounts)
+		}
+	})
+}
+
+// TestIDsOfManyDocuments: ids that count the changes of each document are held against those of the same document.
+func TestIDsOfManyDocuments(t *testing.T) {
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		held(w, r, "data: {\"document\": \"a\", \"id\": 1}\n\ndata: {\"document\": \"b\", \"id\": 7}\n\n"+
+			"data: {\"document\": \"a\", \"id\": 2}\n\ndata: {\"document\": \"b\", \"id\": 10}\n\n"+ // 8 and 9
+			"data: {\"document\": \"a\", \"id\": 2}\n\n"+ // again
+			"data: {\"id\": 1}\n\ndata: {\"document\": {}, \"id\": 1}\n\n") // of nothing
+	})
+	sideBySide(t, ways, func(t *testing.T, way string) {
+		plan := liveOf(2, 300*time.Millisecond, literal("/"))
+		load := plan.Scenarios[0].Load.(scenarios.Subscribers)
+		load.Event.Of, load.Event.Time = scenarios.JSONPath{{Key: "document"}}, nil
+		plan.Scenarios[0].Load = load
+		m := run1(t, plan, url, Options{portable: way == "portable"})
+		s := m.Streams[0]
+		if s.Events != 2*7 || s.Numbered != 2*5 || s.Missed != 2*2 || s.Repeated != 2 {
+			t.Errorf("%+v", s.StreamCounts)
 		}
 	})
 }

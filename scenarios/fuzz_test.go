@@ -150,6 +150,9 @@ func checkLoad(t *testing.T, load Load) {
 		valid = l.CPU >= 1 && l.Duration > 0
 	case Replay:
 		valid = l.Duration == 0
+	case Subscribers:
+		valid = l.Subscribers > 0 && l.Duration > 0 && l.Retry > 0 && (l.Event.Of == nil || l.Event.ID != nil) &&
+			!(l.Event.NoID && l.Event.ID != nil)
 	}
 	if !valid || load.Workers() < 1 {
 		t.Errorf("load %+v", load)

@@ -113,6 +113,7 @@ const (
 // StreamEvent says where events have what is measured of them.
 type StreamEvent struct {
 	ID   JSONPath // a whole number in the data; nil: the stream's own ids count
+	Of   JSONPath // a field of the data for each of whose texts ids count anew; nil: ids count all events
 	NoID bool     // no ids are looked at
 	Time JSONPath // when the event was made, in the data; nil: events do not say it
 }

@@ -110,7 +110,7 @@ var (
 			{"subscribers", value},
 			{"rampUp", value},
 			{"protocol", value},
-			{"event", &shape{keys: []key{{"id", value}, {"time", value}}}},
+			{"event", &shape{keys: []key{{"id", value}, {"of", value}, {"time", value}}}},
 			{"retry", value},
 			{"resume", value},
 			{"file", value},

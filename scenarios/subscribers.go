@@ -30,13 +30,7 @@ func (r *reader) subscribers(n *node) Subscribers {
 		r.fault(n.get("duration"), "", "%s and rampUp together are %v; they must be at most 24h",
 			n.get("duration").path, length)
 	}
-	event := n.get("event")
-	load.Event.Time = r.jsonPath(event.get("time"))
-	if id := event.get("id"); given(id) && id.text == noID {
-		load.Event.NoID = true
-	} else {
-		load.Event.ID = r.jsonPath(id)
-	}
+	load.Event = r.streamEvent(n.get("event"))
 	if load.Protocol == WebSocket {
 		if resume := n.get("resume"); resume != nil {
 			r.faultAt(resume.keyAt, "remove it", "%s: a WebSocket has no last event ID to go on from", resume.path)
@@ -45,6 +39,21 @@ func (r *reader) subscribers(n *node) Subscribers {
 		load.Event.NoID = load.Event.ID == nil
 	}
 	return load
+}
+
+// streamEvent reads where events have what is measured of them.
+func (r *reader) streamEvent(n *node) StreamEvent {
+	event := StreamEvent{Time: r.jsonPath(n.get("time"))}
+	id, of := n.get("id"), n.get("of")
+	event.NoID = given(id) && id.text == noID
+	if !event.NoID {
+		event.ID = r.jsonPath(id)
+	}
+	event.Of = r.jsonPath(of)
+	if given(of) && (event.NoID || !given(id)) {
+		r.faultAt(of.keyAt, "for example id: $.version", "%s needs the path of the ids that count it", of.path)
+	}
+	return event
 }
 
 // streamOnly refuses what a scenario of subscribers has beside the one request that opens a stream.

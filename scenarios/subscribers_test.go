@@ -17,7 +17,7 @@ scenarios:
     rampUp: 20s
     duration: 1m
     warmup: 30s
-    event: {time: "$.meta.at", id: $.seq}
+    event: {time: "$.meta.at", id: $.seq, of: $.document}
     retry: 500ms
     resume: false
     tags: {team: core}
@@ -48,7 +48,10 @@ func TestSubscribers(t *testing.T) {
 		{
 			Subscribers: 10_000, RampUp: 20 * time.Second, Duration: time.Minute, Retry: 500 * time.Millisecond,
 			Protocol: ServerSentEvents,
-			Event:    StreamEvent{ID: JSONPath{{Key: "seq"}}, Time: JSONPath{{Key: "meta"}, {Key: "at"}}},
+			Event: StreamEvent{
+				ID: JSONPath{{Key: "seq"}}, Of: JSONPath{{Key: "document"}},
+				Time: JSONPath{{Key: "meta"}, {Key: "at"}},
+			},
 		},
 		{Protocol: ServerSentEvents, Subscribers: 1, Duration: time.Second, Retry: 3 * time.Second, Resume: true},
 		{

@@ -3,6 +3,7 @@ package stream
 import (
 	"container/heap"
 	"context"
+	"hash/maphash"
 	"net/url"
 	"sync"
 	"time"
@@ -47,6 +48,8 @@ type loop struct {
 	begun       int           // the first so many have been due
 	from, every time.Duration // when the first is due, and from each to the next
 	timers      timers
+	greatest    map[sequence]int64 // id of each sequence so far, plus 1; nil where each subscriber has one
+	hashes      maphash.Seed       // of the texts of sequences
 
 	start time.Time
 	now   time.Duration // since the scenario's start
@@ -68,7 +71,10 @@ type loop struct {
 func newLoop(c *Config, index int, target []*url.URL) *loop {
 	l := &loop{
 		load: c.Load, timing: c.Timing, requests: c.Requests, recorder: c.Collector.NewStreamRecorder(),
-		timeout: c.Requests.Plan(0).Timeout, headers: headersOf(c.Requests.Plan(0)),
+		timeout: c.Requests.Plan(0).Timeout, headers: headersOf(c.Requests.Plan(0)), hashes: maphash.MakeSeed(),
+	}
+	if c.Load.Event.Of != nil {
+		l.greatest = map[sequence]int64{}
 	}
 	all, shards := c.Load.Subscribers, time.Duration(c.Timing.Shard.Count)
 	between := c.Load.RampUp / time.Duration(all)

@@ -3,10 +3,12 @@ package stream
 import (
 	"bytes"
 	"fmt"
+	"hash/maphash"
 	"net/http"
 	"time"
 
 	"github.com/policycortex/headroom/loadgen/record"
+	"github.com/policycortex/headroom/loadgen/request"
 	"github.com/policycortex/headroom/loadgen/sse"
 	"github.com/policycortex/headroom/loadgen/wire/http1"
 )
@@ -25,6 +27,7 @@ type subscriber struct {
 	firstByte time.Duration // since then; 0: none has come
 	lastEvent time.Duration // of any of its streams; 0: none
 	begun     bool          // the present stream has had an event
+	failures  uint8         // attempts since the last stream, which all failed
 	greatest  int64         // of the ids so far, plus 1; 0: there was none
 
 	answer http1.Parser
@@ -44,8 +47,8 @@ const (
 
 // head is what is looked at in the head of an answer.
 type head struct {
-	mediaType, coding []byte
-	refusal, why      string // the class of what makes it no stream, and a text; empty: it is one
+	mediaType, coding, retryAfter []byte
+	refusal, why                  string // the class of what makes it no stream, and a text; empty: it is one
 }
 
 // The classes of errors that requests do not have.
@@ -88,9 +91,13 @@ func (l *loop) received(s *subscriber, data []byte) {
 		s.firstByte = l.now - s.due
 	}
 	l.current, l.wrong = s, nil
-	l.head = head{mediaType: l.head.mediaType[:0], coding: l.head.coding[:0]}
+	l.head = head{
+		mediaType: l.head.mediaType[:0], coding: l.head.coding[:0], retryAfter: l.head.retryAfter[:0],
+	}
 	_, done, err := s.answer.Feed(data)
 	switch {
+	case l.head.refusal != "" && isTemporary(s.answer.Status):
+		l.failUntil(s, l.head.refusal, l.head.why, retryAfter(string(l.head.retryAfter), time.Unix(0, l.wall)))
 	case l.head.refusal != "":
 		l.refuse(s, l.head.refusal, l.head.why)
 	case l.wrong != nil:
@@ -114,27 +121,30 @@ func (l *loop) hungUp(s *subscriber) {
 	}
 }
 
-// leastRetry bounds how often a subscriber of a service tries again that asks it to do so at once.
-const leastRetry = 10 * time.Millisecond
-
 // failed takes note that a connection broke.
 func (l *loop) failed(s *subscriber, err error) { l.fail(s, classOf(err), err.Error()) }
 
 // fail ends a stream, or an attempt to open one, and has the subscriber try again after its time.
-func (l *loop) fail(s *subscriber, class, text string) {
+func (l *loop) fail(s *subscriber, class, text string) { l.failUntil(s, class, text, 0) }
+
+// failUntil is fail where the service has asked not to be tried again before some time has passed.
+func (l *loop) failUntil(s *subscriber, class, text string, earliest time.Duration) {
 	l.carrier.close(s)
-	if s.state == streaming {
-		l.recorder.Broke(l.now, class, text)
-	} else {
-		l.recorder.Failed(l.now, class, text, false)
-	}
-	s.state = waiting
-	s.life++ // the timer of the attempt is void
 	delay, set := s.events.Retry()
 	if !set {
 		delay = l.load.Retry
 	}
-	l.after(s, max(delay, leastRetry))
+	if s.state == streaming {
+		l.recorder.Broke(l.now, class, text)
+		delay = max(delay, leastRetry)
+	} else {
+		l.recorder.Failed(l.now, class, text, false)
+		delay = max(backoff(delay, s.failures), earliest)
+		s.failures = min(s.failures+1, manyFailures)
+	}
+	s.state = waiting
+	s.life++ // the timer of the attempt is void
+	l.after(s, delay)
 	l.publish()
 }
 
@@ -153,6 +163,8 @@ func (l *loop) header(name, value []byte) {
 		l.head.mediaType = append(l.head.mediaType[:0], value...)
 	case http1.Is(name, "content-encoding"):
 		l.head.coding = append(l.head.coding[:0], value...)
+	case http1.Is(name, "retry-after"):
+		l.head.retryAfter = append(l.head.retryAfter[:0], value...)
 	}
 }
 
@@ -162,7 +174,7 @@ func (l *loop) headRead([]byte) {
 	media, _, _ := bytes.Cut(h.mediaType, []byte(";"))
 	switch status := s.answer.Status; {
 	case status != http.StatusOK:
-		h.refusal, h.why = record.StatusClass(status), fmt.Sprintf("%d %s", status, http.StatusText(status))
+		h.refusal, h.why = record.StatusClass(status), statusText(status)
 	case !http1.Is(bytes.TrimSpace(media), "text/event-stream"):
 		h.refusal, h.why = errorNoStream, fmt.Sprintf("Content-Type is %.100q", h.mediaType)
 	case len(h.coding) > 0 && !http1.Is(h.coding, "identity"):
@@ -172,9 +184,11 @@ func (l *loop) headRead([]byte) {
 	}
 }
 
+func statusText(status int) string { return fmt.Sprintf("%d %s", status, http.StatusText(status)) }
+
 // opened takes note that a subscriber has a stream.
 func (l *loop) opened(s *subscriber) {
-	s.state = streaming
+	s.state, s.failures = streaming, 0
 	l.recorder.Opened(l.now, s.firstByte)
 	l.publish()
 }
@@ -207,27 +221,53 @@ func (l *loop) event(e sse.Event) {
 		seen.Timed, seen.Untimed, seen.Delivery = ok, !ok, time.Duration(l.wall-made)
 	}
 	if !l.load.Event.NoID {
-		s.take(e, &seen, l)
+		l.take(s, e, &seen)
 	}
 	l.recorder.Event(l.now, &seen)
 }
 
 // take holds the id of an event against those before it.
-func (s *subscriber) take(e sse.Event, seen *record.StreamEvent, l *loop) {
+func (l *loop) take(s *subscriber, e sse.Event, seen *record.StreamEvent) {
 	id, ok := numberOf(e, l.load.Event.ID)
 	if !ok {
 		return
 	}
+	greatest := s.greatest
+	var of sequence
+	if l.load.Event.Of != nil {
+		of, ok = l.sequenceOf(s, e)
+		if !ok {
+			return
+		}
+		greatest = l.greatest[of]
+	}
 	seen.Numbered = true
-	switch before := s.greatest - 1; {
-	case s.greatest == 0:
+	switch before := greatest - 1; {
+	case greatest == 0:
 	case id <= before:
 		seen.Repeated = true
 		return
 	default:
 		seen.Missed = id - before - 1
 	}
-	s.greatest = id + 1
+	if l.load.Event.Of != nil {
+		l.greatest[of] = id + 1
+	} else {
+		s.greatest = id + 1
+	}
+}
+
+// sequence is what ids count where they begin anew for each text that event.of leads to: for a subscriber, and for the
+// hash of a text. Of a million texts two have the same hash with a probability below 10^-7.
+type sequence struct {
+	text uint64
+	slot int32
+}
+
+// sequenceOf is the sequence that an event belongs to.
+func (l *loop) sequenceOf(s *subscriber, e sse.Event) (of sequence, ok bool) {
+	text, _, ok := request.Field(e.Data, l.load.Event.Of)
+	return sequence{text: maphash.String(l.hashes, text), slot: s.slot}, ok
 }
 
 // classOf is the class of an error of a connection.

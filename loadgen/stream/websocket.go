@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/coder/websocket"
 
@@ -140,7 +141,8 @@ func (t *socket) failed(err error, resp *http.Response) {
 	var untrusted *tls.CertificateVerificationError
 	switch {
 	case resp != nil && resp.StatusCode != http.StatusSwitchingProtocols:
-		class = record.StatusClass(resp.StatusCode)
+		t.refused(resp)
+		return
 	case resp != nil:
 		class = record.ErrorMalformed
 	case errors.As(err, &untrusted):
@@ -149,4 +151,16 @@ func (t *socket) failed(err error, resp *http.Response) {
 		class = errorEnded
 	}
 	t.hold(func(l *loop, s *subscriber) { l.fail(s, class, err.Error()) })
+}
+
+// refused ends an attempt that was answered, but not with a WebSocket.
+func (t *socket) refused(resp *http.Response) {
+	class, text := record.StatusClass(resp.StatusCode), statusText(resp.StatusCode)
+	t.hold(func(l *loop, s *subscriber) {
+		if isTemporary(resp.StatusCode) {
+			l.failUntil(s, class, text, retryAfter(resp.Header.Get("Retry-After"), time.Unix(0, l.wall)))
+			return
+		}
+		l.refuse(s, class, text)
+	})
 }
