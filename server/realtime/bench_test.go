@@ -4,6 +4,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -44,12 +45,27 @@ func BenchmarkBroadcast(b *testing.B) {
 	reading.Wait()
 }
 
-// BenchmarkChanged is what a change costs that nobody is subscribed to, without the announcement.
+// BenchmarkChanged is what a change costs its request where nobody is subscribed to it: here or, at another instance,
+// to another tenant. The announcements, which that one asks for, are made beside it, at most 200 a second; see
+// BenchmarkAnnounce in server/store.
 func BenchmarkChanged(b *testing.B) {
-	h, _ := newHub(b, realtime.Options{}, never)
-	tenant := uuid.New()
-	b.ReportAllocs()
-	for b.Loop() {
-		h.Changed(tenant)
+	for name, others := range map[string]bool{"nobody": false, "another instance": true} {
+		b.Run(name, func(b *testing.B) {
+			h, _ := newHub(b, realtime.Options{}, never)
+			if others {
+				there, _ := newHub(b, realtime.Options{}, never)
+				subscribe(b, there, uuid.New(), nil)
+			}
+			for _, tells := range []bool{true, others} { // it tells at first, until it knows that nobody asks
+				for h.Tells() != tells {
+					time.Sleep(time.Millisecond)
+				}
+			}
+			tenant := uuid.New()
+			b.ReportAllocs()
+			for b.Loop() {
+				h.Changed(tenant)
+			}
+		})
 	}
 }

@@ -9,7 +9,8 @@
 //     looks when it hears of a change, and at every tenant once a second, so a change that nobody tells of is late and
 //     never lost. Events that an open transaction holds back are read as soon as it has ended.
 //   - The listener hears of changes at other instances, by NOTIFY over a connection of its own, and tells them of those
-//     at this one. A change here wakes the follower without that round trip.
+//     at this one as long as one of them says that it has subscribers. A change here wakes the follower without that
+//     round trip.
 //
 // Each tenant has a [topic]: the latest events, encoded once. All topics together keep a bounded number of bytes. A
 // subscriber is a position within its topic and has no queue; one who falls behind what is kept has to come again, and
@@ -62,9 +63,10 @@ type Hub struct {
 	topics      map[store.ID]*topic
 	subscribers int
 	due         map[store.ID]struct{} // tenants of topics that may have new events
-	unannounced map[store.ID]struct{}
+	tells       bool                  // another instance has asked to be told of changes
+	unannounced map[store.ID]struct{} // tenants with changes that it is to be told of
 	announceAll bool
-	interrupt   context.CancelFunc // ends the listener's wait; nil while it does not wait
+	interrupt   context.CancelFunc // ends the listener's wait; nil while it need not
 }
 
 // New starts a hub, which must be closed. It needs no database to start.
@@ -134,6 +136,9 @@ func (h *Hub) join(tenant store.ID, after *store.EventPosition) (*topic, error) 
 		h.topics[tenant] = t
 		h.markLocked(tenant)
 		h.wakeLocked()
+		if len(h.topics) == 1 {
+			h.interruptLocked() // to ask the others to tell of their changes
+		}
 	}
 	h.subscribers++
 	t.subscribers++
@@ -182,11 +187,22 @@ func (h *Hub) Changed(tenant store.ID) {
 	defer h.mu.Unlock()
 	h.markLocked(tenant)
 	h.wakeLocked()
+	if !h.tells {
+		return
+	}
 	if len(h.unannounced) < maxUnannounced {
 		h.unannounced[tenant] = struct{}{}
 	} else {
 		h.announceAll = true
 	}
+	h.interruptLocked()
+}
+
+// hasNews reports whether others are to be told of something.
+func (h *Hub) hasNews() bool { return h.announceAll || len(h.unannounced) > 0 }
+
+// interruptLocked has the listener see whether it has something to say.
+func (h *Hub) interruptLocked() {
 	if h.interrupt != nil {
 		h.interrupt()
 		h.interrupt = nil

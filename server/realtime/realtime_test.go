@@ -148,6 +148,35 @@ func TestOtherInstanceIsTold(t *testing.T) {
 	s.expect(t, names("e", added)...)
 }
 
+// TestNobodyIsToldWhoDoesNotAsk: without subscribers elsewhere a change is not announced. The first of them has it
+// announced, and misses nothing that was changed before that was heard of.
+func TestNobodyIsToldWhoDoesNotAsk(t *testing.T) {
+	here, db := newHub(t, realtime.Options{}, never)
+	there, _ := newHub(t, realtime.Options{}, never)
+	deadline := time.Now().Add(patient)
+	becomes := func(tells bool) {
+		t.Helper()
+		for here.Tells() != tells {
+			if time.Now().After(deadline) {
+				t.Fatalf("it has not become %v that it tells", tells)
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}
+	becomes(true) // until it knows that nobody asks
+	becomes(false)
+	tenant := uuid.New()
+	here.Changed(tenant)
+	if here.HasNews() {
+		t.Error("a change is to be announced that nobody has asked for")
+	}
+	s := subscribe(t, there, tenant, nil)
+	add(t, db, tenant, "e0")
+	here.Changed(tenant)
+	s.expect(t, "e0")
+	becomes(true)
+}
+
 // TestAnyProgramCanAnnounce, also one that names no tenant.
 func TestAnyProgramCanAnnounce(t *testing.T) {
 	h, db := newHub(t, realtime.Options{}, never)

@@ -173,7 +173,7 @@ func TestListeners(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			heard = append(heard, some...)
+			heard = append(heard, some.Tenants...)
 		}
 		if !slices.Equal(heard, tenants) {
 			t.Errorf("heard of %d tenants, not of the %d", len(heard), len(tenants))
@@ -185,7 +185,13 @@ func TestListeners(t *testing.T) {
 	// It has heard of its own announcements by now, and passes on the other's alone.
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	if heard, err := one.Wait(ctx); err != nil || !slices.Equal(heard, many[:1]) {
+	if heard, err := one.Wait(ctx); err != nil || !slices.Equal(heard.Tenants, many[:1]) || heard.Asks {
+		t.Errorf("heard %v, error %v", heard, err)
+	}
+	if err := other.Ask(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if heard, err := one.Wait(ctx); err != nil || len(heard.Tenants) != 0 || !heard.Asks {
 		t.Errorf("heard %v, error %v", heard, err)
 	}
 }
@@ -193,14 +199,18 @@ func TestListeners(t *testing.T) {
 func FuzzParseAnnouncement(f *testing.F) {
 	for _, seed := range []string{
 		"", ",", "0190a6f4-3c1e-7d2b-9a10-5f3e8c7b6a51", "x", "0190a6f4-3c1e-7d2b-9a10-5f3e8c7b6a51,",
-		"0190a6f4-3c1e-7d2b-9a10-5f3e8c7b6a51,6b1f0c52-8d3a-4e7b-9f64-2a5c7e9d1b30",
+		"0190a6f4-3c1e-7d2b-9a10-5f3e8c7b6a51,6b1f0c52-8d3a-4e7b-9f64-2a5c7e9d1b30", "listening",
 	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, payload string) {
 		var texts []string
-		for _, tenant := range store.ParseAnnouncement(payload) {
+		heard := store.ParseAnnouncement(payload)
+		for _, tenant := range heard.Tenants {
 			texts = append(texts, uuid.UUID(tenant).String())
+		}
+		if heard.Asks != (payload == "listening") {
+			t.Errorf("%q: asks %v", payload, heard.Asks)
 		}
 		if texts != nil && strings.Join(texts, ",") != strings.ToLower(payload) {
 			t.Errorf("%q was read as %q", payload, texts)
@@ -253,5 +263,22 @@ func BenchmarkNotifyInTransaction(b *testing.B) {
 				}
 			})
 		})
+	}
+}
+
+// BenchmarkAnnounce tells other listeners of a tenant. A server does so at most once in 5 ms, and only when one of them
+// has asked for it.
+func BenchmarkAnnounce(b *testing.B) {
+	l, err := openStore(b).Listen(b.Context())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer l.Close()
+	tenants := []store.ID{newID()}
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := l.Announce(b.Context(), tenants); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

@@ -19,12 +19,22 @@ const maxAnnounced = 200
 // announceTimeout bounds connecting and announcing.
 const announceTimeout = 2 * time.Second
 
+// asking is the payload of a listener that asks to be told.
+const asking = "listening"
+
+// Announcement is what a listener hears.
+type Announcement struct {
+	Asks    bool // somebody asks to be told of events from now on, and there is nothing else
+	Tenants []ID // those that have new events; none means that any may
+}
+
 // Listener is a connection of its own to the primary, over which the servers of one database tell each other which
 // tenants have new events. It is not safe for concurrent use.
 //
-// An announcement (NOTIFY headroom_events) is a hint to look, and holds no events. It is not made in the transaction of
-// the change: Postgres lets the transactions that notify commit one at a time, each through its own flush of the log,
-// so every writer would pay for listeners that may not exist.
+// An announcement (NOTIFY headroom_events) is a hint to look, and holds no events. It costs a transaction whether or
+// not anybody listens, so whoever wants to hear has to ask. It is not made in the transaction of the change: Postgres
+// lets the transactions that notify commit one at a time, each through its own flush of the log, so every writer would
+// pay for listeners that may not exist.
 type Listener struct {
 	conn *pgx.Conn
 }
@@ -48,10 +58,9 @@ func (s *Store) Listen(ctx context.Context) (*Listener, error) {
 	return l, nil
 }
 
-// Wait returns the tenants of the next announcement by somebody else; none means that any tenant may have new events.
-// When ctx is done first it returns the error of ctx, and the listener can be used further. After any other error it
-// cannot.
-func (l *Listener) Wait(ctx context.Context) ([]ID, error) {
+// Wait returns what somebody else says next. When ctx is done first it returns the error of ctx, and the listener can
+// be used further. After any other error it cannot.
+func (l *Listener) Wait(ctx context.Context) (Announcement, error) {
 	for {
 		n, err := l.conn.WaitForNotification(ctx)
 		switch {
@@ -59,9 +68,9 @@ func (l *Listener) Wait(ctx context.Context) ([]ID, error) {
 		case n != nil:
 			return ParseAnnouncement(n.Payload), nil
 		case err != nil && ctx.Err() != nil && !l.conn.IsClosed():
-			return nil, ctx.Err()
+			return Announcement{}, ctx.Err()
 		case err != nil:
-			return nil, fmt.Errorf("listen for events: %w", err)
+			return Announcement{}, fmt.Errorf("listen for events: %w", err)
 		}
 	}
 }
@@ -69,21 +78,31 @@ func (l *Listener) Wait(ctx context.Context) ([]ID, error) {
 // Announce tells the other listeners that tenants have new events; without tenants, that any may have. After an error
 // the listener cannot be used further.
 func (l *Listener) Announce(ctx context.Context, tenants []ID) error {
-	ctx, cancel := context.WithTimeout(ctx, announceTimeout)
-	defer cancel()
 	for {
 		n := min(len(tenants), maxAnnounced)
-		// A hint that is lost in a crash of the database has nobody left to hear it, so it need not wait for the disk.
-		_, err := l.conn.Exec(ctx, "SELECT set_config('synchronous_commit', 'off', true), "+
-			"pg_notify('headroom_events', $1)", announcement(tenants[:n]))
-		if err != nil {
-			return fmt.Errorf("announce events: %w", err)
+		if err := l.notify(ctx, announcement(tenants[:n])); err != nil {
+			return err
 		}
 		tenants = tenants[n:]
 		if len(tenants) == 0 {
 			return nil
 		}
 	}
+}
+
+// Ask asks the other listeners to be told of events. After an error the listener cannot be used further.
+func (l *Listener) Ask(ctx context.Context) error { return l.notify(ctx, asking) }
+
+// notify does not wait for the disk: what is lost in a crash of the database has nobody left to hear it.
+func (l *Listener) notify(ctx context.Context, payload string) error {
+	ctx, cancel := context.WithTimeout(ctx, announceTimeout)
+	defer cancel()
+	_, err := l.conn.Exec(ctx, "SELECT set_config('synchronous_commit', 'off', true), "+
+		"pg_notify('headroom_events', $1)", payload)
+	if err != nil {
+		return fmt.Errorf("announce events: %w", err)
+	}
+	return nil
 }
 
 // Close closes the connection. A server that does not answer is not waited for.
@@ -104,15 +123,19 @@ func announcement(tenants []ID) string {
 	return string(text)
 }
 
-// ParseAnnouncement returns the tenants that a payload names: UUIDs, separated by commas. It returns none for any other
-// payload, which somebody else has sent: then any tenant may have new events.
-func ParseAnnouncement(payload string) (tenants []ID) {
+// ParseAnnouncement reads a payload: the UUIDs of tenants, separated by commas, or the word with which a listener asks.
+// Any other payload comes from somebody else: then any tenant may have new events.
+func ParseAnnouncement(payload string) Announcement {
+	if payload == asking {
+		return Announcement{Asks: true}
+	}
+	var tenants []ID
 	for text := range strings.SplitSeq(payload, ",") {
 		tenant, err := uuid.Parse(text)
 		if err != nil || len(text) != 36 {
-			return nil
+			return Announcement{}
 		}
 		tenants = append(tenants, tenant)
 	}
-	return tenants
+	return Announcement{Tenants: tenants}
 }
