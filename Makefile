@@ -12,7 +12,7 @@ RACE_GO := env CGO_ENABLED=$(if $(RACE),1,0) go
 # The first build of a program compiles all of its dependencies, which takes minutes, and go build prints nothing meanwhile.
 compiling = [ -x $(1) ] || echo "compiling $(1): the first build takes a few minutes"
 
-.PHONY: help demo ab capacity calibrate bench bench-smoke bench-go bench-server bench-generator test test-servers test-simulations test-load test-short lint vuln build clean
+.PHONY: help demo ab capacity calibrate bench bench-smoke bench-go bench-server bench-generator bench-streams test test-servers test-simulations test-load test-short lint vuln build clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -47,6 +47,9 @@ bench-generator: build ## compare the load generator with wrk, h2load, fortio, b
 	@$(call compiling,bin/bench-generator)
 	@go build -o bin/bench-generator ./cmd/bench-generator
 	@bin/bench-generator --markdown bin/bench-generator.md
+
+bench-streams: ## 10,000 subscribers in one process: memory of generator and server, and delivery (about a minute)
+	go test -run '^$$' -bench TenThousandSubscribers -benchtime 1x ./cmd/headroom
 
 # These packages and their tests start no goroutines, so that the race detector would find nothing in them, and their
 # simulations would take minutes with it. TestRoomsWithoutGoroutines holds that of all but results/history. What takes longest

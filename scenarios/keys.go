@@ -12,7 +12,7 @@ type FixtureKeys struct {
 // FixtureSets are the names of the key sets that the reference system's fixture has.
 var FixtureSets = []string{
 	"resource_id", "tenant_id", "subscription_id", "type", "location", "resource_group", "tag",
-	"policy_id", "cost_resource_id", "service_name",
+	"policy_id", "cost_resource_id", "service_name", "tenant_resource_id",
 }
 
 // ListKeys are keys that the scenario file lists.

@@ -404,7 +404,8 @@ func TestParseRefusesHugeFiles(t *testing.T) {
 
 func TestShippedScenariosAreValid(t *testing.T) {
 	want := []string{
-		"capacity", "demo", "flow", "frontend", "instances", "outage", "reference", "regions", "regression", "smoke",
+		"capacity", "demo", "flow", "frontend", "instances", "outage", "realtime", "reference", "regions",
+		"regression", "smoke",
 	}
 	if got := Shipped(); !reflect.DeepEqual(got, want) {
 		t.Fatalf("shipped %v, want %v", got, want)

@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -75,5 +76,34 @@ func TestSubscribers(t *testing.T) {
 	if got := p.Thresholds[2].Name() + p.Thresholds[3].Name(); got !=
 		"stream_connected{scenario:plain}stream_delivery{scenario:live}" {
 		t.Errorf("thresholds %s", got)
+	}
+}
+
+// TestRealtimeHasTheTarget: the scenario realtime judges what the reference system's design wants of updates, while an
+// instance is killed.
+func TestRealtimeHasTheTarget(t *testing.T) {
+	plan, err := Read("realtime")
+	if err != nil {
+		t.Fatal(err)
+	}
+	load, ok := plan.Scenarios[0].Load.(Subscribers)
+	changes, even := plan.Scenarios[1].Load.(ConstantRate)
+	if !ok || load.Subscribers < 1000 || !even || changes.Rate < 100 {
+		t.Errorf("its loads are %+v and %+v", plan.Scenarios[0].Load, plan.Scenarios[1].Load)
+	}
+	if len(plan.Faults) == 0 || plan.Faults[0].Instance == 0 || plan.Faults[0].Action != "kill" ||
+		plan.Environment.Instances < 2 {
+		t.Errorf("its faults are %+v, with %d instances", plan.Faults, plan.Environment.Instances)
+	}
+	var gates []string
+	for _, threshold := range plan.Thresholds {
+		gates = append(gates, string(threshold.Metric)+" "+threshold.Source)
+	}
+	for _, want := range []string{
+		"stream_delivery p(95)<100", "stream_missed count==0", "stream_repeated count==0", "http_req_failed rate==0",
+	} {
+		if !slices.Contains(gates, want) {
+			t.Errorf("%q is not among %q", want, gates)
+		}
 	}
 }

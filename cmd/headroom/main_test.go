@@ -55,7 +55,7 @@ type program struct {
 }
 
 // headroom prepares a run of the binary in a directory of its own.
-func headroom(t *testing.T, args ...string) *program {
+func headroom(t testing.TB, args ...string) *program {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	t.Cleanup(cancel)

@@ -230,7 +230,7 @@ func firstEvent(t *testing.T, address string) string {
 }
 
 // instancesOf are the processes of the reference server that a process has started.
-func instancesOf(t *testing.T, parent int) (pids []int) {
+func instancesOf(t testing.TB, parent int) (pids []int) {
 	t.Helper()
 	out, err := exec.Command("ps", "-A", "-ww", "-o", "pid=,ppid=,args=").Output()
 	if err != nil {
