@@ -35,9 +35,9 @@ func TestVersion(t *testing.T) {
 func TestCompletion(t *testing.T) {
 	t.Parallel()
 	for _, command := range []string{"run", "try", "validate", "ab", "calibrate"} {
-		p := headroom(t, "__complete", command, "re")
+		p := headroom(t, "__complete", command, "ref")
 		p.exits(t, exitOK)
-		if got := p.stdout.String(); got != "reference\nregression\n:0\n" {
+		if got := p.stdout.String(); got != "reference\n:0\n" {
 			t.Errorf("%s: %q", command, got)
 		}
 	}
