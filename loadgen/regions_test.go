@@ -2,7 +2,9 @@ package loadgen
 
 import (
 	"context"
+	"maps"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -49,6 +51,26 @@ func TestScenariosSendToTheirRegion(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestTrySendsToTheRegion, too.
+func TestTrySendsToTheRegion(t *testing.T) {
+	t.Parallel()
+	plan, urls := regionalPlan("", "eu", "us"), map[string]string{}
+	for _, region := range []string{"eu", "us"} {
+		urls[region] = serve(t, func(http.ResponseWriter, *http.Request) {})
+	}
+	trials, _, err := Trials(plan, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tried := map[string]string{}
+	err = Try(t.Context(), plan, urls["eu"], Options{Regions: urls}, trials, func(one *Tried) {
+		tried[one.Scenario] = strings.TrimSuffix(one.URL, "/")
+	})
+	if err != nil || !maps.Equal(tried, urls) {
+		t.Errorf("sent to %v, %v; want %v", tried, err, urls)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/policycortex/headroom/containers"
 	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/scenarios"
 )
 
 // TestRegionsInARun is the shipped scenario in a quarter of its time: reads stay in their region, writes take the
@@ -79,13 +80,54 @@ func TestRegionsInARun(t *testing.T) {
 	}
 }
 
-// TestReadYourWritesAcrossRegions: what an instance has acknowledged in one region, that of the other one reads at
-// once: by its id, and in a list that it has cached.
+// TestReadYourWritesAcrossRegions: what has been acknowledged in one region is read at once in the other one: by its
+// id, and in a list that was cached. It stays so while a region is lost and its users are in the other one, and once it
+// is back.
 func TestReadYourWritesAcrossRegions(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	const between = 40 * time.Millisecond
+	s := twoRegions(t, ctx)
+	region := []string{"eu", "us"}
+	round := 0
+	write := func(rounds int) {
+		t.Helper()
+		for range rounds {
+			id := create(t, s.regions[region[round%2]], round)
+			exchange(t, http.MethodGet, s.regions[region[(round+1)%2]]+"/api/v1/resources/"+id, "", http.StatusOK)
+			for _, name := range region {
+				listed := exchange(t, http.MethodGet, s.regions[name]+farList, "", http.StatusOK)
+				if !strings.Contains(listed, id) {
+					t.Errorf("round %d: the list in %s is without %s", round, name, id)
+				}
+			}
+			round++
+		}
+	}
+	write(6)
+	loss := scenarios.Fault{Target: scenarios.TargetRegion, Region: "us", Action: "kill"}
+	if err := s.fault(ctx, loss); err != nil {
+		t.Fatal(err)
+	}
+	write(2)
+	loss.Action = "restart"
+	if err := s.fault(ctx, loss); err != nil {
+		t.Fatal(err)
+	}
+	// The users are in their own region again, and it has what it has missed.
+	before := gets(t, ctx, s.servers[1])
+	write(4)
+	if after := gets(t, ctx, s.servers[1]); after < before+4 {
+		t.Errorf("of four reads in us, its own instance answered %d", after-before)
+	}
+}
+
+const farList = "/api/v1/resources?subscription_id=far&limit=100"
+
+// twoRegions starts eu, which has the primary, and us.
+func twoRegions(t *testing.T, ctx context.Context) *system {
+	t.Helper()
+	const between = 30 * time.Millisecond
 	env, err := containers.Start(ctx, containers.Options{Provider: "process", Regions: []containers.Region{
 		{Name: "eu", Primary: true, Distances: map[string]time.Duration{"us": between}},
 		{Name: "us", Distances: map[string]time.Duration{"eu": between}},
@@ -103,28 +145,39 @@ func TestReadYourWritesAcrossRegions(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = all.stop(context.Background()) })
-	const list = "/api/v1/resources?subscription_id=far&limit=100"
-	for round := range 12 {
-		writer, reader := all[round%2], all[(round+1)%2]
-		var created struct{ ID string }
-		answer := exchange(t, http.MethodPost, writer.url+"/api/v1/resources", fmt.Sprintf(
-			`{"azure_resource_id": "/subscriptions/far/vm/%d", "subscription_id": "far", "resource_group_name": "rg",
-			"name": "vm", "type": "Microsoft.Compute/virtualMachines", "location": "westus", "properties": {},
-			"tags": {}}`, round), http.StatusCreated)
-		if err := json.Unmarshal([]byte(answer), &created); err != nil || created.ID == "" {
-			t.Fatalf("created %s, %v", answer, err)
-		}
-		exchange(t, http.MethodGet, reader.url+"/api/v1/resources/"+created.ID, "", http.StatusOK)
-		for _, s := range all {
-			listed := exchange(t, http.MethodGet, s.url+list, "", http.StatusOK)
-			if !strings.Contains(listed, created.ID) {
-				t.Errorf("round %d: the list of the instance at %s is without %s", round, s.url, created.ID)
-			}
-		}
+	s := &system{environment: env, servers: all}
+	if err := s.openRegions(func(string) {}); err != nil {
+		t.Fatal(err)
 	}
+	return s
 }
 
-// exchange sends a request of a tenant and returns the body of its answer.
+// create makes a resource and returns its id.
+func create(t *testing.T, url string, number int) string {
+	t.Helper()
+	answer := exchange(t, http.MethodPost, url+"/api/v1/resources", fmt.Sprintf(
+		`{"azure_resource_id": "/subscriptions/far/vm/%d", "subscription_id": "far", "resource_group_name": "rg",
+		"name": "vm", "type": "Microsoft.Compute/virtualMachines", "location": "westus", "properties": {}, "tags": {}}`,
+		number), http.StatusCreated)
+	var created struct{ ID string }
+	if err := json.Unmarshal([]byte(answer), &created); err != nil || created.ID == "" {
+		t.Fatalf("created %s, %v", answer, err)
+	}
+	return created.ID
+}
+
+// gets is how many reads have come to the cache of an instance.
+func gets(t *testing.T, ctx context.Context, s *referenceServer) int64 {
+	t.Helper()
+	account, err := s.sample(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := account.Tiers["overall"]
+	return all.Hits + all.Misses
+}
+
+// exchange sends a request of a tenant, over a connection of its own, and returns the body of its answer.
 func exchange(t *testing.T, method, url, body string, status int) string {
 	t.Helper()
 	q, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
@@ -133,7 +186,8 @@ func exchange(t *testing.T, method, url, body string, status int) string {
 	}
 	q.Header.Set("X-Tenant-ID", "6b1f0c52-8d3a-4e7b-9f64-2a5c7e9d1b30")
 	q.Header.Set("Content-Type", "application/json")
-	answer, err := http.DefaultClient.Do(q)
+	transport := &http.Transport{DisableKeepAlives: true}
+	answer, err := transport.RoundTrip(q)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -206,10 +206,13 @@ func (l *lane) read(under chan<- piece) {
 // for nothing.
 func (l *lane) write(under <-chan piece) {
 	broken := false
+	due := time.NewTimer(time.Hour) // one for all pieces
+	defer due.Stop()
 	for p := range under {
 		if !broken {
+			due.Reset(time.Until(p.due))
 			select {
-			case <-time.After(time.Until(p.due)):
+			case <-due.C:
 				broken = !l.deliver(p)
 			case <-l.closed:
 				broken = true

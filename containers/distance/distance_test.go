@@ -114,7 +114,7 @@ func TestTheEndComesAfterWhatWasSaid(t *testing.T) {
 }
 
 // echo starts a server that says its name and repeats what it gets.
-func echo(t *testing.T, name string) net.Listener {
+func echo(t testing.TB, name string) net.Listener {
 	t.Helper()
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
@@ -224,5 +224,29 @@ func TestCloseEndsConnections(t *testing.T) {
 	}
 	if _, err := net.Dial("tcp", r.Address()); err == nil {
 		t.Error("a road that is closed takes connections")
+	}
+}
+
+// BenchmarkExchange is a question and its answer over a road without a delay: what a road itself takes.
+func BenchmarkExchange(b *testing.B) {
+	r, err := Open(Way{To: echo(b, "").Addr().String()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = r.Close() }()
+	conn, err := net.Dial("tcp", r.Address())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	text := make([]byte, 512)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := conn.Write(text); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := io.ReadFull(conn, text); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
