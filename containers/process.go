@@ -27,7 +27,7 @@ type workshop struct {
 	servers []*processServer
 
 	miniredis *miniredis.Miniredis // nil unless the cache is in this process
-	roads     []*distance.Road     // between regions
+	proxies   []*distance.Proxy    // between regions
 }
 
 func startProcess(ctx context.Context, o Options) (*Environment, error) {
@@ -340,8 +340,8 @@ func (w *workshop) close(ctx context.Context) error {
 	for _, server := range slices.Backward(w.servers) {
 		errs = append(errs, server.stop(ctx))
 	}
-	for _, road := range w.roads {
-		errs = append(errs, road.Close())
+	for _, proxy := range w.proxies {
+		errs = append(errs, proxy.Close())
 	}
 	if err := os.RemoveAll(w.dir); err != nil {
 		errs = append(errs, fmt.Errorf("remove the servers' directory: %w", err))

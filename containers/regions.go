@@ -91,40 +91,42 @@ func (w *workshop) across(address string, roundTrip time.Duration) (string, erro
 	if err != nil {
 		return "", err
 	}
-	u.Host, err = w.road(distance.Way{To: u.Host, RoundTrip: roundTrip})
+	u.Host, err = w.proxy(distance.Upstream{Address: u.Host, RoundTrip: roundTrip})
 	return u.String(), err
 }
 
-// road opens a road that is closed with the workshop, and returns its address.
-func (w *workshop) road(ways ...distance.Way) (string, error) {
-	road, err := distance.Open(ways...)
+// proxy starts a proxy that is closed with the workshop, and returns its address.
+func (w *workshop) proxy(upstreams ...distance.Upstream) (string, error) {
+	proxy, err := distance.Listen(upstreams...)
 	if err != nil {
 		return "", err
 	}
-	w.roads = append(w.roads, road)
-	return road.Address(), nil
+	w.proxies = append(w.proxies, proxy)
+	return proxy.Address(), nil
 }
 
-// OpenRegions opens the way of the users of each region to the instances, whose addresses (host:port) are given by
-// region, and returns where the users begin it, host:port by region. A connection leads to the instance of the region
-// itself, and while that takes none to the next one that does, from as far away as it is. It stays where it leads.
+// OpenRegions starts a proxy for the users of each region, before the instances, whose addresses (host:port) are given
+// by region, and returns the proxies' addresses by region. A connection leads to the instance of the region itself, and
+// while that accepts none to the nearest one that does, at its distance. It stays with that instance.
 func (e *Environment) OpenRegions(instances map[string]string) (map[string]string, error) {
-	begin := map[string]string{}
+	proxies := map[string]string{}
 	for _, r := range e.options.Regions {
-		ways := []distance.Way{{To: instances[r.Name], RoundTrip: r.Users}}
+		upstreams := []distance.Upstream{{Address: instances[r.Name], RoundTrip: r.Users}}
 		for _, other := range e.options.Regions {
 			if other.Name != r.Name {
-				ways = append(ways, distance.Way{
-					To: instances[other.Name], RoundTrip: r.Users + r.Distances[other.Name],
+				upstreams = append(upstreams, distance.Upstream{
+					Address: instances[other.Name], RoundTrip: r.Users + r.Distances[other.Name],
 				})
 			}
 		}
-		slices.SortStableFunc(ways[1:], func(a, b distance.Way) int { return cmp.Compare(a.RoundTrip, b.RoundTrip) })
+		slices.SortStableFunc(upstreams[1:], func(a, b distance.Upstream) int {
+			return cmp.Compare(a.RoundTrip, b.RoundTrip)
+		})
 		var err error
-		begin[r.Name], err = e.workshop.road(ways...)
+		proxies[r.Name], err = e.workshop.proxy(upstreams...)
 		if err != nil {
 			return nil, err
 		}
 	}
-	return begin, nil
+	return proxies, nil
 }

@@ -106,7 +106,7 @@ func TestUsersGoToTheNextRegion(t *testing.T) {
 		listeners[r.Name] = nameTeller(t, r.Name)
 		addresses[r.Name] = listeners[r.Name].Addr().String()
 	}
-	begin, err := env.OpenRegions(addresses)
+	proxies, err := env.OpenRegions(addresses)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +120,7 @@ func TestUsersGoToTheNextRegion(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		got := fmt.Sprint(whoAnswers(t, begin["eu"]), whoAnswers(t, begin["us"]), whoAnswers(t, begin["ap"]))
+		got := fmt.Sprint(whoAnswers(t, proxies["eu"]), whoAnswers(t, proxies["us"]), whoAnswers(t, proxies["ap"]))
 		if want := fmt.Sprint(step.eu, step.us, step.ap); got != want {
 			t.Errorf("after the loss of %q the users are at %s, want %s", step.lost, got, want)
 		}

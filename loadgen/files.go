@@ -28,7 +28,7 @@ func FewFiles(plan *scenarios.Plan) string {
 
 // filesNeeded is how many file descriptors this process needs for a plan: those that it has open, one for each
 // subscriber, and to each instance of the target one for each request that may be in flight at once. Where there are
-// regions, this process has both ends of the way of each connection as well.
+// regions, this process also has the two sockets of the proxy that each connection leads through.
 func filesNeeded(plan *scenarios.Plan) int64 {
 	instances, each := max(1, len(plan.Target.Others)+1, plan.Environment.Instances), 1
 	regions := len(plan.Environment.Regions)

@@ -90,11 +90,11 @@ func TestARegionThatIsNowhere(t *testing.T) {
 	}
 }
 
-// TestFilesOfRegions: the ways of the users are in this process too.
+// TestFilesOfRegions: the proxies before the regions are in this process too.
 func TestFilesOfRegions(t *testing.T) {
 	plain, far := regionalPlan("", "eu", "us"), regionalPlan("", "eu", "us")
 	far.Environment.Regions = []scenarios.Region{{Name: "eu"}, {Name: "us"}}
-	// 16 connections, each with both ends of its way
+	// 16 connections, each with two sockets of a proxy
 	const want = 2*16 + 2*filesOfRegion
 	if more := filesNeeded(far) - filesNeeded(plain); more < want-8 { // others may be closed meanwhile
 		t.Errorf("regions need %d more files, want %d", more, want)

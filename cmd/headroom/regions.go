@@ -34,7 +34,7 @@ func inRegions(spec referenceSpec, regions []containers.RegionServers) (specs []
 	return specs
 }
 
-// openRegions opens the way of each region's users to the instances. The load goes there.
+// openRegions starts what leads the users of each region to the instances. The load goes there.
 func (s *system) openRegions(say func(string)) error {
 	regions := s.environment.Regions
 	if len(regions) == 0 {
@@ -44,14 +44,14 @@ func (s *system) openRegions(say func(string)) error {
 	for i, r := range regions {
 		instances[r.Name] = strings.TrimPrefix(s.servers[i].url, "http://")
 	}
-	begin, err := s.environment.OpenRegions(instances)
+	proxies, err := s.environment.OpenRegions(instances)
 	if err != nil {
-		return fmt.Errorf("open the ways to the regions: %w", err)
+		return fmt.Errorf("start the proxies of the regions: %w", err)
 	}
 	s.regions = map[string]string{}
 	var urls []string
 	for _, r := range regions {
-		s.regions[r.Name] = "http://" + begin[r.Name]
+		s.regions[r.Name] = "http://" + proxies[r.Name]
 		urls = append(urls, s.regions[r.Name])
 		say(fmt.Sprintf("region %s: its users at %s", r.Name, s.regions[r.Name]))
 	}

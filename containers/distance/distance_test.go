@@ -15,7 +15,7 @@ import (
 
 const roundTrip = 90 * time.Millisecond
 
-// ends are those of a connection that is carried, in the time of a synctest bubble.
+// ends are those of a connection that is relayed, in the time of a synctest bubble.
 func ends(t *testing.T) (client, server net.Conn) {
 	t.Helper()
 	client, there := net.Pipe()
@@ -23,7 +23,7 @@ func ends(t *testing.T) (client, server net.Conn) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		carry(there, back, time.Now().Add(roundTrip), roundTrip, nil)
+		relay(there, back, time.Now().Add(roundTrip), roundTrip, nil)
 	}()
 	t.Cleanup(func() {
 		_ = client.Close()
@@ -80,18 +80,18 @@ func TestAServerMaySpeakFirst(t *testing.T) {
 	})
 }
 
-// TestManyPiecesTakeAsLongAsOne: pieces are delayed side by side and keep their order.
-func TestManyPiecesTakeAsLongAsOne(t *testing.T) {
+// TestManyChunksTakeAsLongAsOne: chunks are delayed side by side and keep their order.
+func TestManyChunksTakeAsLongAsOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, server := ends(t)
 		time.Sleep(roundTrip) // the connection is there
 		began := time.Now()
-		for i := range mostPieces {
+		for i := range mostChunks {
 			send(t, client, fmt.Sprintf("%04d", i))
 		}
-		for i := range mostPieces {
+		for i := range mostChunks {
 			if took := arrives(t, server, fmt.Sprintf("%04d", i)).Sub(began); took != roundTrip/2 {
-				t.Fatalf("piece %d took %v, want %v", i, took, roundTrip/2)
+				t.Fatalf("chunk %d took %v, want %v", i, took, roundTrip/2)
 			}
 		}
 	})
@@ -137,26 +137,26 @@ func echo(t testing.TB, name string) net.Listener {
 	return listener
 }
 
-// open opens a road that the test closes.
-func open(t *testing.T, ways ...Way) *Road {
+// listen starts a proxy that the test closes.
+func listen(t *testing.T, upstreams ...Upstream) *Proxy {
 	t.Helper()
-	r, err := Open(ways...)
+	p, err := Listen(upstreams...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return r
+	return p
 }
 
-func mustClose(t *testing.T, r *Road) {
+func mustClose(t *testing.T, p *Proxy) {
 	t.Helper()
-	if err := r.Close(); err != nil {
+	if err := p.Close(); err != nil {
 		t.Error(err)
 	}
 }
 
-func dial(t *testing.T, r *Road) net.Conn {
+func dial(t *testing.T, p *Proxy) net.Conn {
 	t.Helper()
-	conn, err := net.Dial("tcp", r.Address())
+	conn, err := net.Dial("tcp", p.Address())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,19 +164,19 @@ func dial(t *testing.T, r *Road) net.Conn {
 	return conn
 }
 
-// TestTheNextWayIsTaken: connections lead to the first server that is there, at its distance, and those that are made
+// TestTheNextUpstreamIsTaken: connections lead to the first server that is there, at its distance, and those that are made
 // once it is gone to the next.
-func TestTheNextWayIsTaken(t *testing.T) {
+func TestTheNextUpstreamIsTaken(t *testing.T) {
 	near, far := echo(t, "near"), echo(t, "away")
 	const distance = 20 * time.Millisecond
-	r := open(t, Way{To: near.Addr().String()}, Way{far.Addr().String(), distance})
-	defer mustClose(t, r)
-	arrives(t, dial(t, r), "near")
+	p := listen(t, Upstream{Address: near.Addr().String()}, Upstream{far.Addr().String(), distance})
+	defer mustClose(t, p)
+	arrives(t, dial(t, p), "near")
 	if err := near.Close(); err != nil {
 		t.Fatal(err)
 	}
 	began := time.Now()
-	conn := dial(t, r)
+	conn := dial(t, p)
 	arrives(t, conn, "away")
 	send(t, conn, "still there?")
 	arrives(t, conn, "still there?")
@@ -186,23 +186,23 @@ func TestTheNextWayIsTaken(t *testing.T) {
 	if err := far.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := dial(t, r).Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, io.EOF) {
+	if _, err := dial(t, p).Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, io.EOF) {
 		t.Errorf("with no server left: %v", err)
 	}
 }
 
-// TestMuchIsCarriedWhole, in both directions at once.
-func TestMuchIsCarriedWhole(t *testing.T) {
-	r := open(t, Way{echo(t, "").Addr().String(), 2 * time.Millisecond})
-	defer mustClose(t, r)
-	conn := dial(t, r)
-	sent := bytes.Repeat([]byte("0123456789abcde\n"), 2*mostPieces*pieceSize/16)
+// TestMuchIsRelayedWhole, in both directions at once.
+func TestMuchIsRelayedWhole(t *testing.T) {
+	p := listen(t, Upstream{echo(t, "").Addr().String(), 2 * time.Millisecond})
+	defer mustClose(t, p)
+	conn := dial(t, p)
+	sent := bytes.Repeat([]byte("0123456789abcde\n"), 2*mostChunks*chunkSize/16)
 	var writing sync.WaitGroup
 	writing.Go(func() {
 		if _, err := conn.Write(sent); err != nil {
 			t.Error(err)
 		}
-		if err := end(conn); err != nil {
+		if err := closeWrite(conn); err != nil {
 			t.Error(err)
 		}
 	})
@@ -213,28 +213,28 @@ func TestMuchIsCarriedWhole(t *testing.T) {
 	}
 }
 
-// TestCloseEndsConnections: nothing is left of a road, also while a client waits.
+// TestCloseEndsConnections: nothing is left of a proxy, also while a client waits.
 func TestCloseEndsConnections(t *testing.T) {
-	r := open(t, Way{echo(t, "hello").Addr().String(), time.Hour})
-	conn := dial(t, r)
+	p := listen(t, Upstream{echo(t, "hello").Addr().String(), time.Hour})
+	conn := dial(t, p)
 	send(t, conn, "is anybody there?")
-	mustClose(t, r)
+	mustClose(t, p)
 	if n, err := conn.Read(make([]byte, 1)); err == nil {
-		t.Errorf("got %d bytes of a road that is closed", n)
+		t.Errorf("got %d bytes of a proxy that is closed", n)
 	}
-	if _, err := net.Dial("tcp", r.Address()); err == nil {
-		t.Error("a road that is closed takes connections")
+	if _, err := net.Dial("tcp", p.Address()); err == nil {
+		t.Error("a proxy that is closed takes connections")
 	}
 }
 
-// BenchmarkExchange is a question and its answer over a road without a delay: what a road itself takes.
+// BenchmarkExchange is a question and its answer through a proxy without a delay: what it takes itself.
 func BenchmarkExchange(b *testing.B) {
-	r, err := Open(Way{To: echo(b, "").Addr().String()})
+	p, err := Listen(Upstream{Address: echo(b, "").Addr().String()})
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer func() { _ = r.Close() }()
-	conn, err := net.Dial("tcp", r.Address())
+	defer func() { _ = p.Close() }()
+	conn, err := net.Dial("tcp", p.Address())
 	if err != nil {
 		b.Fatal(err)
 	}

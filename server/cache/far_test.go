@@ -18,12 +18,12 @@ func farL2(t *testing.T, l2URL string) *cache.Cache {
 	if err != nil {
 		t.Fatal(err)
 	}
-	road, err := distance.Open(distance.Way{To: u.Host, RoundTrip: 120 * time.Millisecond})
+	proxy, err := distance.Listen(distance.Upstream{Address: u.Host, RoundTrip: 120 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = road.Close() })
-	u.Host = road.Address()
+	t.Cleanup(func() { _ = proxy.Close() })
+	u.Host = proxy.Address()
 	c, err := cache.Open(cache.Options{
 		L2URL: u.String(), L2IsFar: true, L1Bytes: 16 << 20, Logger: slog.New(slog.DiscardHandler),
 	})
