@@ -124,6 +124,9 @@ const (
 	TrialLight  = "light load" // the first open one, far below what users reached
 	TrialSearch = "search"
 	TrialSoak   = "soak"
+	// TrialRecovery is at light load, after a trial that the service had not got rid of when the time for answers was
+	// over.
+	TrialRecovery = "recovery"
 )
 
 // CapacityTrial is a stretch of load on the service.
@@ -140,9 +143,11 @@ type CapacityTrial struct {
 	Requests int64   `json:"requests"`
 	Failed   int64   `json:"failed"`
 	Refused  int64   `json:"refused,omitempty"` // of the failed: answers with 429 or 503
-	P50      float64 `json:"p50_ms"`            // response time of all requests
-	P95      float64 `json:"p95_ms"`
-	P99      float64 `json:"p99_ms"`
+	// Unanswered are those of the failed that had no answer when the time for answers was over.
+	Unanswered int64   `json:"unanswered,omitempty"`
+	P50        float64 `json:"p50_ms"` // response time of all requests
+	P95        float64 `json:"p95_ms"`
+	P99        float64 `json:"p99_ms"`
 	// InFlight is the mean number of requests under way, by Little's law.
 	InFlight float64 `json:"in_flight"`
 	Bad      bool    `json:"bad,omitempty"`

@@ -164,8 +164,8 @@ func dial(t *testing.T, p *Proxy) net.Conn {
 	return conn
 }
 
-// TestTheNextUpstreamIsTaken: connections lead to the first server that is there, at its distance, and those that are made
-// once it is gone to the next.
+// TestTheNextUpstreamIsTaken: connections lead to the first server that is there, at its distance, and those that are
+// made once it is gone to the next.
 func TestTheNextUpstreamIsTaken(t *testing.T) {
 	near, far := echo(t, "near"), echo(t, "away")
 	const distance = 20 * time.Millisecond

@@ -125,6 +125,9 @@ func (o *Options) run(ctx context.Context, f *Found) error {
 		})
 		f.Trials = append(f.Trials, t)
 		o.Measured(t, f.Search.Posterior())
+		if err := o.recovery(ctx, f, t); err != nil || ctx.Err() != nil {
+			return err
+		}
 	}
 	if o.Beyond.Discard == 0 || o.left(f) < around+o.Beyond.length() || !f.Search.Posterior().Both() ||
 		f.Search.Spoilt() {
@@ -220,12 +223,10 @@ func (o *Options) trial(ctx context.Context, f *Found, step capacity.Step) (t re
 	if err != nil || ctx.Err() != nil {
 		return t, err
 	}
-	t, err = judge.CapacityTrial(m, o.Objectives)
+	t, err = o.judged(m, kind, step.Rate, began)
 	if err != nil {
 		return t, err
 	}
-	t.Use.ServerCPUs = o.ServerCPUs
-	t.Kind, t.Rate, t.At = kind, step.Rate, began.Seconds()
 	if kind == results.TrialLight && t.Veto == "" {
 		t.Veto = judge.BusyAtLightLoad(t.Use)
 	}
@@ -236,6 +237,16 @@ func (o *Options) trial(ctx context.Context, f *Found, step capacity.Step) (t re
 	if t.Veto == "" {
 		f.Iterations, f.Requests = f.Iterations+t.Achieved*t.Seconds, f.Requests+t.Requests
 	}
+	return t, err
+}
+
+// judged is a trial of a kind at a rate, as measured.
+func (o *Options) judged(m *results.Measurements, kind string, rate float64, began time.Duration) (
+	results.CapacityTrial, error,
+) {
+	t, err := judge.CapacityTrial(m, o.Objectives)
+	t.Use.ServerCPUs = o.ServerCPUs
+	t.Kind, t.Rate, t.At = kind, rate, began.Seconds()
 	return t, err
 }
 

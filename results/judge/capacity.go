@@ -188,6 +188,7 @@ func Stretch(m *results.Measurements) (results.CapacityTrial, error) {
 	t.Requests, t.Failed, t.Seconds = sum.Requests, sum.Failed, sum.Seconds
 	for _, s := range m.Series {
 		t.Refused += Refused(s)
+		t.Unanswered += s.Errors[results.ErrorUnanswered]
 	}
 	for _, l := range m.Loads {
 		t.Achieved += m.AchievedRate(l)

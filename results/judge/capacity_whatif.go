@@ -44,9 +44,26 @@ func whatIf(c *results.Capacity, trials []results.CapacityTrial, objectives []sc
 		w.AtLeast = p.Good() && (!p.Bad() || p.Interval().High > highestRate(trials))
 		w.AtMost = !w.AtLeast && (!p.Good() || p.Interval().Low < lowestRate(trials))
 		w.Rate = new(withinTried(p, w.AtLeast, w.AtMost))
+		if c.Rate != nil && !w.AtLeast && !w.AtMost && !c.AtLeast && !c.AtMost {
+			*w.Rate = inOrder(*w.Rate, *c.Rate, limit > o.Limit)
+		}
 		all = append(all, w)
 	}
 	return all, nil
+}
+
+// inOrder is a capacity at another limit, no lower than the own one where the limit is looser, and no higher where it
+// is tighter. From few trials, a wider range of rates alone would let it seem so.
+func inOrder(at, own capacity.Interval, looser bool) capacity.Interval {
+	bound := func(a, b float64) float64 {
+		if looser {
+			return max(a, b)
+		}
+		return min(a, b)
+	}
+	return capacity.Interval{
+		Low: bound(at.Low, own.Low), Middle: bound(at.Middle, own.Middle), High: bound(at.High, own.High),
+	}
 }
 
 // limitsNear are the other limits that are not too far from a limit.

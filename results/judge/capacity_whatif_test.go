@@ -56,3 +56,18 @@ func TestWhatIfByExcess(t *testing.T) {
 		t.Errorf("with the excess %+v, without it %+v", *with.Rate, *without.Rate)
 	}
 }
+
+// TestWhatIfInOrder: a looser limit is never said to bear less.
+func TestWhatIfInOrder(t *testing.T) {
+	at, own := capacity.Interval{Low: 700, Middle: 1400, High: 2900},
+		capacity.Interval{Low: 2100, Middle: 2500, High: 3000}
+	if got := inOrder(at, own, true); got != own {
+		t.Errorf("looser: %+v", got)
+	}
+	if got := inOrder(own, at, false); got != at {
+		t.Errorf("tighter: %+v", got)
+	}
+	if got := inOrder(at, own, false); got != at {
+		t.Errorf("tighter, and lower already: %+v", got)
+	}
+}
