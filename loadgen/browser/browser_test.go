@@ -66,11 +66,14 @@ func shop(t *testing.T) *httptest.Server {
 			for (const end = performance.now() + 1500; performance.now() < end;);
 			document.body.append("A text.");
 		}))</script>`))
-	mux.HandleFunc("/slow-button", html(`<button id=b>Press</button><p id=p></p><script>
+	for name, ms := range map[string]int{"quick": 0, "slow": 300, "slower": 1500} {
+		mux.HandleFunc("/"+name+"-button", html(fmt.Sprintf(`<button id=b>Press</button><p id=p></p><script>
 		document.getElementById("b").onclick = () => {
-			for (const end = performance.now() + 300; performance.now() < end;);
+			for (const end = performance.now() + %d; performance.now() < end;);
 			document.getElementById("p").textContent = "Done.";
-		}</script>`))
+		}</script>`, ms)))
+	}
+	mux.HandleFunc("/link", html(`<a id=b href=/late>Go</a>`))
 	mux.HandleFunc("/hangs", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	// a stream that goes on does not keep a page from settling
 	mux.HandleFunc("/live", html(`<p>A text.<script>new EventSource("/stream")</script>`))
@@ -187,8 +190,13 @@ func vitalsAreRight(t *testing.T, browser context.Context, site *httptest.Server
 	if l := get("/painted-late", ""); l.FCP == nil || *l.FCP < 1500 || l.LCP == nil || *l.LCP < 1500 {
 		t.Errorf("painted late: %+v", l)
 	}
-	if l := get("/slow-button", "#b"); l.INP == nil || *l.INP < 300 {
-		t.Errorf("button: %+v", l)
+	for name, ms := range map[string]float64{"quick": 0, "slow": 300, "slower": 1500} {
+		if l := get("/"+name+"-button", "#b"); l.INP == nil || *l.INP < ms {
+			t.Errorf("%s button: %+v", name, l)
+		}
+	}
+	if l := get("/link", "#b"); l.INP != nil || l.Requests != 2 {
+		t.Errorf("link: %+v", l)
 	}
 	if l := get("/live", ""); l.Requests != 2 || *l.FCP <= 0 {
 		t.Errorf("live: %+v", l)

@@ -24,7 +24,7 @@ const (
 	quiet = 500 * time.Millisecond
 	// settleLimit is how long a page that is never quiet may take to settle after its load event.
 	settleLimit = 10 * time.Second
-	// reaction is how long a page is watched after a click.
+	// reaction is how long a page is watched after a click, at least.
 	reaction = time.Second
 )
 
@@ -80,16 +80,11 @@ func loadIn(tab context.Context, url, click string, under scenarios.Browser) (*l
 	if err := errors.Join(t.settle(tab), paint(tab)); err != nil {
 		return nil, err
 	}
-	if click != "" {
-		if err := chromedp.Do(tab, chromedp.Click(chromedp.CSS(click))); err != nil {
-			return nil, fmt.Errorf("click on %s: %w", click, err)
-		}
-		if err := wait(tab, reaction); err != nil {
-			return nil, err
-		}
-	}
 	l := &loaded{status: int(response.Status)}
 	l.vitals, err = chromedp.Run(tab, chromedp.Evaluate[results.PageLoad](read))
+	if err == nil && click != "" {
+		err = interact(tab, click, &l.vitals)
+	}
 	t.addTo(&l.vitals)
 	return l, err
 }
@@ -218,19 +213,52 @@ func (t *traffic) settle(tab context.Context) error {
 // paint waits until the page has painted what it has to show, and for the frames after that. A page on a slow CPU may
 // be painted long after it was loaded; without this, the slowest pages would be those that nothing is known of.
 func paint(tab context.Context) error {
+	if err := until(tab, painted); err != nil {
+		return err
+	}
+	return chromedp.Do(tab, chromedp.Evaluate[chromedp.Void](frames, chromedp.EvalAwaitPromise))
+}
+
+// interact clicks on what a CSS selector names, waits until the browser has shown what comes of it, and reads the
+// vitals again, unless that is another page.
+func interact(tab context.Context, selector string, vitals *results.PageLoad) error {
+	origin, err := chromedp.Run(tab, chromedp.Evaluate[float64]("performance.timeOrigin"))
+	if err != nil {
+		return err
+	}
+	if err := chromedp.Do(tab, chromedp.Click(chromedp.CSS(selector))); err != nil {
+		return fmt.Errorf("click on %s: %w", selector, err)
+	}
+	if err := wait(tab, reaction); err != nil {
+		return err
+	}
+	elsewhere := fmt.Sprintf("performance.timeOrigin !== %v", origin)
+	if err := until(tab, elsewhere+" || "+interacted); err != nil {
+		return err
+	}
+	left, err := chromedp.Run(tab, chromedp.Evaluate[bool](elsewhere))
+	if err != nil || left {
+		return err
+	}
+	*vitals, err = chromedp.Run(tab, chromedp.Evaluate[results.PageLoad](read))
+	return err
+}
+
+// interacted is whether the page knows how long it took to show what came of an interaction.
+const interacted = `window[Symbol.for("headroom vitals")]().inp !== null`
+
+// until waits for an expression to become true, but not for ever.
+func until(tab context.Context, expression string) error {
 	for limit := time.Now().Add(settleLimit); time.Now().Before(limit); {
-		done, err := chromedp.Run(tab, chromedp.Evaluate[bool](painted))
-		if err != nil {
+		done, err := chromedp.Run(tab, chromedp.Evaluate[bool](expression))
+		if err != nil || done {
 			return err
-		}
-		if done {
-			break
 		}
 		if err := wait(tab, 50*time.Millisecond); err != nil {
 			return err
 		}
 	}
-	return chromedp.Do(tab, chromedp.Evaluate[chromedp.Void](frames, chromedp.EvalAwaitPromise))
+	return nil
 }
 
 // addTo adds what the page itself does not know, or does not know right: Chromium notes the time of a response before

@@ -24,6 +24,8 @@ if (window === window.top) {
   watch("event", (entry) => {
     if (entry.interactionId) vitals.inp = Math.max(vitals.inp ?? 0, entry.duration);
   }, {durationThreshold: 16});
+  // the first interaction is reported even if it took less than that
+  watch("first-input", (entry) => (vitals.inp = Math.max(vitals.inp ?? 0, entry.duration)));
   Object.defineProperty(window, Symbol.for("headroom vitals"), {
     value: () => {
       for (const flush of observers) flush();
