@@ -149,6 +149,7 @@ func TestPagesInBrowser(t *testing.T) {
 	t.Run("keyboard", func(t *testing.T) { worksByKeyboard(t, newTab(t, browser), base) })
 	t.Run("focus", func(t *testing.T) { focusGoesThroughAll(t, newTab(t, browser), base) })
 	t.Run("assistive technology", func(t *testing.T) { isTold(t, newTab(t, browser), base) })
+	t.Run("axe", func(t *testing.T) { axeFindsNothing(t, newTab(t, browser), base) })
 	t.Run("live", func(t *testing.T) { changesOfTheServerAppear(t, newTab(t, browser), base) })
 	t.Run("entrance", func(t *testing.T) { leadsFromTheRoot(t, newTab(t, browser), base) })
 }
