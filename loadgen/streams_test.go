@@ -226,7 +226,7 @@ func (f *restarting) handle(w http.ResponseWriter, r *http.Request) {
 func TestSubscribersOfARestart(t *testing.T) {
 	sideBySide(t, ways, func(t *testing.T, way string) {
 		f := restarting{asked: map[string]int{}}
-		plan := liveOf(3, time.Second, scenarios.Template{{Literal: "/"}, {Value: scenarios.ValueIteration}})
+		plan := liveOf(3, 2*time.Second, scenarios.Template{{Literal: "/"}, {Value: scenarios.ValueIteration}})
 		m := run1(t, plan, serve(t, f.handle), Options{portable: way == "portable"})
 		s := m.Streams[0]
 		if s.Attempts != 12 || s.Opened != 3 || s.Refused != 0 || s.Events != 3 || s.Breaks != 0 ||

@@ -14,8 +14,8 @@ import (
 var smallRealtime = []string{
 	"environment.fixtures.resources=1000", "environment.server.postgres_max_conns=4",
 	"scenarios.live.subscribers=20", "scenarios.live.rampUp=500ms", "scenarios.live.duration=7500ms",
-	"scenarios.live.warmup=1s", "scenarios.changes.rate=40", "scenarios.changes.duration=8s",
-	"scenarios.changes.warmup=1s", "faults.0.at=3s", "faults.1.at=5500ms",
+	"scenarios.live.warmup=1s", "scenarios.changes.rate=40", "scenarios.changes.startTime=500ms",
+	"scenarios.changes.duration=7500ms", "scenarios.changes.warmup=500ms", "faults.0.at=3s", "faults.1.at=5500ms",
 	// These depend on the machine.
 	"thresholds.stream_delivery=max<60000", "thresholds.stream_events=count>500",
 	"thresholds.stream_connected=rate>0.5", "thresholds.http_reqs=count>0",
@@ -82,7 +82,8 @@ func BenchmarkTenThousandSubscribers(b *testing.B) {
 		for _, set := range []string{
 			"environment.instances=1", "environment.balancer=null", "faults=null", "scenarios.live.subscribers=10000",
 			"scenarios.live.rampUp=20s", "scenarios.live.duration=20s", "scenarios.live.warmup=25s",
-			"scenarios.changes.rate=10", "scenarios.changes.duration=40s", "scenarios.changes.warmup=25s",
+			"scenarios.changes.rate=10", "scenarios.changes.startTime=20s", "scenarios.changes.duration=20s",
+			"scenarios.changes.warmup=5s",
 			"thresholds.stream_delivery=max<60000", "thresholds.stream_connected=rate>0.999",
 			"thresholds.stream_events=count>0", "thresholds.http_reqs=count>0",
 		} {
