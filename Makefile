@@ -61,25 +61,26 @@ RACED = $$(go list -f '{{if .GoFiles}}{{.ImportPath}}{{end}}' ./... | grep -v /c
 TAGS ?=
 
 # What the race detector looks at is compiled before any test runs, because compilers would disturb the tests that measure.
-# Programs are not linked: no test runs them with the race detector. `make lint` vets the code.
-test: ## run all tests, with the race detector where a C compiler is installed (15 to 20 minutes)
+# Programs are not linked: no test runs them with the race detector. `make lint` vets the code. The groups of tests run one
+# after the other: servers answer too late beside simulations, and what sends load by the clock looks at how busy the machine is.
+test: ## run all tests, with the race detector where a C compiler is installed (25 minutes)
 	$(RACE_GO) build $(RACE) $(RACED)
-	$(MAKE) --no-print-directory -j 2 test-servers test-simulations
+	$(MAKE) --no-print-directory test-servers
 	$(MAKE) --no-print-directory test-load
+	$(MAKE) --no-print-directory test-simulations
 
 test-servers:
 	$(RACE_GO) test $(RACE) -vet=off -p 2 -parallel 4 -timeout 15m ./server/store ./server/cache ./containers $$(echo "$(RACED)" | grep -v /loadgen)
 
-# Simulations, and whole processes whose figures do not matter, take what is left.
+# Simulations, and whole processes whose figures do not matter.
 test-simulations:
-	nice -n 19 go test -vet=off -p 1 -timeout 15m $(PURE) ./cmd/bench-server ./cmd/bench-generator
+	go test -vet=off -timeout 15m $(PURE) ./cmd/bench-server ./cmd/bench-generator
 
-# Tests that send load by the clock mostly wait, and some look at how busy the machine is: nothing runs beside them. The tests
-# of the program run it as a process, in which the race detector would see nothing, and the arithmetic of TestHiccup assumes
-# the speed without it.
+# The tests of the program run it as a process, in which the race detector would see nothing, and the arithmetic of TestHiccup
+# assumes the speed without it.
 test-load:
 	go test -vet=off -parallel 4 -timeout 15m $(if $(TAGS),-tags $(TAGS)) ./cmd/headroom
-	$(RACE_GO) test $(RACE) -vet=off -p 1 -parallel 4 -timeout 15m -skip TestHiccup $$(echo "$(RACED)" | grep /loadgen) ./cmd/bench-capacity ./cmd/internal/sidebyside
+	$(RACE_GO) test $(RACE) -vet=off -p 2 -parallel 4 -timeout 15m -skip TestHiccup $$(echo "$(RACED)" | grep /loadgen) ./cmd/bench-capacity ./cmd/internal/sidebyside
 	go test -vet=off -count=1 -run TestHiccup ./loadgen
 
 # Whole runs, Postgres and cache processes, and the race detector are part of `make test` only.
