@@ -90,7 +90,7 @@ func TestInstancesGetEqualShares(t *testing.T) {
 // TestInstancesShareUsers: as many users are at each instance all the time, also where one of them is slower.
 func TestInstancesShareUsers(t *testing.T) {
 	onSenders(t, func(t *testing.T, by wire.Backend) {
-		all, urls := instancesOf(t, 5*time.Millisecond, 0, 0)
+		all, urls := instancesOf(t, 40*time.Millisecond, 0, 0)
 		m := runBy(t, t.Context(), by, planOf(scenarios.Scenario{
 			Load: scenarios.Users{VUs: 6, Duration: 300 * time.Millisecond}, Requests: visit(),
 		}), urls[0], urls[1:]...)

@@ -248,7 +248,7 @@ func TestNothingStaysOpen(t *testing.T) {
 	inTurn(t, senders(), func(t *testing.T, by wire.Backend) {
 		before := int(procstat.OpenFiles())
 		goroutines := runtime.NumGoroutine()
-		for _, wait := range []time.Duration{0, 300 * time.Millisecond} {
+		for _, wait := range []time.Duration{0, time.Second} {
 			plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{
 				Rate:     100,
 				Duration: 200 * time.Millisecond,
