@@ -3,6 +3,7 @@ package search
 import (
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,9 +15,9 @@ import (
 // the search learns nothing of it.
 func TestRecovery(t *testing.T) {
 	t.Parallel()
-	var slowUntil time.Time
+	var slowUntil atomic.Int64 // in ns since the epoch
 	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
-		if time.Now().Before(slowUntil) {
+		if time.Now().UnixNano() < slowUntil.Load() {
 			time.Sleep(300 * time.Millisecond)
 		}
 	}))
@@ -35,7 +36,7 @@ func TestRecovery(t *testing.T) {
 		return f
 	}
 	collapsed := results.CapacityTrial{Kind: results.TrialSearch, Requests: 100, Failed: 7, Unanswered: 7, Bad: true}
-	slowUntil = time.Now().Add(time.Second) // in the first stretch, so that its P95 is beyond the limit
+	slowUntil.Store(time.Now().Add(time.Second).UnixNano()) // in the first stretch, so that its P95 is beyond the limit
 	o.Trial = Stretch{0, 2 * time.Second}
 	f := found()
 	if err := o.recovery(t.Context(), f, collapsed); err != nil {
