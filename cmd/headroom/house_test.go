@@ -26,7 +26,9 @@ func TestRooms(t *testing.T) {
 	belowResults := []string{"scenarios", "results/stats", "results/experiment", "results/capacity"}
 	judging := append([]string{"results", "results/judge"}, belowResults...)
 	// what requests are made of
-	content := []string{"scenarios", "loadgen/random", "loadgen/recording", "loadgen/sse", "loadgen/wire/http1"}
+	content := []string{
+		"scenarios", "loadgen/random", "loadgen/recording", "loadgen/sse", "loadgen/wire/http1", "loadgen/wire/http2",
+	}
 	// Within a room: all that these packages may import of the house.
 	within := map[string][]string{
 		"results":       {"scenarios", "results/stats", "results/experiment", "results/capacity"},
@@ -47,6 +49,7 @@ func TestRooms(t *testing.T) {
 		"loadgen/arrival":     {"scenarios", "loadgen/random"},
 		"loadgen/recording":   {"scenarios"},
 		"loadgen/wire/http1":  {},
+		"loadgen/wire/http2":  {},
 		"loadgen/wire/uring":  {},
 		"loadgen/procstat":    append([]string{"results"}, belowResults...),
 		"loadgen/request":     content,
