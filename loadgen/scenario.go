@@ -56,6 +56,8 @@ func scheduleOf(s *scenarios.Scenario, seed uint64, log *recording.Log) *arrival
 		return arrival.NewSchedule(s.Load, seed)
 	case log.Length > 0:
 		return arrival.Recorded(log.At, log.Len(), replay.Recording.Speed, replay.Duration)
+	case replay.Repeat > 0:
+		return arrival.NewSchedule(scenarios.ConstantRate{Rate: replay.Rate, Duration: replay.Repeat}, seed)
 	}
 	return arrival.Steady(replay.Rate, replay.Duration, log.Len()) // the file has no times
 }

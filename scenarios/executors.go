@@ -21,8 +21,8 @@ var executors = []executor{
 	{Users{}, []string{"vus", "thinkTime", "duration"}},
 	{Browser{}, []string{"vus", "duration", "network", "cpu"}},
 	{Replay{}, []string{
-		"file", "format", "speed", "rate", "timeUnit", "maxVUs", "name", "headers", "expectedStatus",
-		"timeout",
+		"file", "format", "fields", "skipBadLines", "speed", "rate", "timeUnit", "duration", "maxVUs", "name",
+		"headers", "expectedStatus", "timeout",
 	}},
 	{Subscribers{}, []string{"subscribers", "rampUp", "duration", "protocol", "event", "retry", "resume"}},
 }

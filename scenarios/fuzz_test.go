@@ -164,7 +164,7 @@ func checkReplay(t *testing.T, s *Scenario, load Replay) {
 	if r.File == "" || r.Speed <= 0 || r.Timeout <= 0 || len(s.Requests) > 0 {
 		t.Errorf("replay %+v", s)
 	}
-	if r.Format == VegetaJSON && load.Rate <= 0 || r.Format != "" && r.Format != VegetaJSON && load.Rate != 0 {
+	if r.Format != "" && r.Format.Timed() == (load.Rate > 0) || load.Repeat > 0 && load.Rate <= 0 {
 		t.Errorf("rate %v of format %s", load.Rate, r.Format)
 	}
 }

@@ -85,6 +85,7 @@ type ThinkTime struct{ Min, Max time.Duration }
 type Replay struct {
 	Recording Recording
 	Rate      float64       // 0 where the recording has times
+	Repeat    time.Duration // how long a recording without times is sent again and again; 0: once
 	Duration  time.Duration // 0 until [Plan.Recorded] has set it
 	MaxVUs    int
 }

@@ -15,6 +15,8 @@ type Recording struct {
 	Format         RecordingFormat // empty: found out from the content
 	Speed          float64         // by which the original timing is divided
 	Name           string          // of all its requests; empty: made from method and path
+	Fields         RecordedFields  // of JSON lines
+	SkipBadLines   bool            // leave out lines that cannot be read, and count them
 	Headers        []Header        // on all its requests, in place of those of the file
 	ExpectedStatus []int           // empty: any status from 200 to 399
 	Timeout        time.Duration
@@ -30,9 +32,35 @@ const (
 	RecordedJSONLines RecordingFormat = "json-lines"  // an access log of a JSON object a line
 	HAR               RecordingFormat = "har"         // HTTP Archive 1.2
 	VegetaJSON        RecordingFormat = "vegeta-json" // vegeta's targets, which have no times
+	LoadBalancerLog   RecordingFormat = "aws-alb"     // an access log of an AWS load balancer
+	W3C               RecordingFormat = "w3c"         // the extended log format of W3C, as IIS and CloudFront write it
+	HAProxyLog        RecordingFormat = "haproxy"     // HAProxy's HTTP log
+	EnvoyLog          RecordingFormat = "envoy"       // Envoy's default access log
+	URLs              RecordingFormat = "urls"        // a URL or path a line, which have no times
 )
 
-var recordingFormats = []string{string(Combined), string(RecordedJSONLines), string(HAR), string(VegetaJSON)}
+var recordingFormats = []string{
+	string(Combined), string(RecordedJSONLines), string(HAR), string(VegetaJSON), string(LoadBalancerLog), string(W3C),
+	string(HAProxyLog), string(EnvoyLog), string(URLs),
+}
+
+// Timed reports whether files of the format say when each request was sent.
+func (f RecordingFormat) Timed() bool { return f != VegetaJSON && f != URLs }
+
+// RecordedFields are where JSON lines have the parts of a request. A part without a path is found by the names that
+// servers give it.
+type RecordedFields struct{ Time, Method, URL, Query, Body, Headers, UserAgent, Referer JSONPath }
+
+var recordedFieldsShape = &shape{keys: []key{
+	{"time", value},
+	{"method", value},
+	{"url", value},
+	{"query", value},
+	{"body", value},
+	{"headers", value},
+	{"userAgent", value},
+	{"referer", value},
+}}
 
 // maxSpeed bounds the factor of a replay's timing.
 const maxSpeed = 1000
@@ -50,6 +78,9 @@ func (r *reader) replay(n *node) Replay {
 		rec.Speed, _ = r.positive(speed, maxSpeed)
 	}
 	load.Rate = r.recordingRate(n, rec.Format)
+	load.Repeat = r.repeat(n, load.Rate)
+	rec.Fields = r.recordedFields(n.get("fields"), rec.Format)
+	rec.SkipBadLines = r.flag(n.get("skipBadLines"))
 	if name := n.get("name"); given(name) && r.name(name.at, "the request", name.text) {
 		rec.Name = name.text
 	}
@@ -63,6 +94,38 @@ func (r *reader) replay(n *node) Replay {
 			load.Executor())
 	}
 	return load
+}
+
+// repeat reads how long a file without times is sent again and again; 0: once.
+func (r *reader) repeat(n *node, rate float64) time.Duration {
+	duration := n.get("duration")
+	if duration == nil {
+		return 0
+	}
+	if n.get("rate") == nil {
+		r.faultAt(duration.keyAt, "a file with times takes as long as they say; for one without, add rate: 100",
+			"%s goes with rate only", duration.path)
+		return 0
+	}
+	d, _ := r.positiveDuration(duration)
+	return d
+}
+
+// recordedFields reads where JSON lines have the parts of a request.
+func (r *reader) recordedFields(n *node, format RecordingFormat) (f RecordedFields) {
+	if n == nil {
+		return f
+	}
+	if format != "" && format != RecordedJSONLines {
+		r.faultAt(n.keyAt, "remove it", "%s goes with the format %s only", n.path, RecordedJSONLines)
+	}
+	for name, path := range map[string]*JSONPath{
+		"time": &f.Time, "method": &f.Method, "url": &f.URL, "query": &f.Query, "body": &f.Body,
+		"headers": &f.Headers, "userAgent": &f.UserAgent, "referer": &f.Referer,
+	} {
+		*path = r.jsonPath(n.get(name))
+	}
+	return f
 }
 
 func (r *reader) recordingFile(n *node, rec *Recording) {
@@ -91,12 +154,12 @@ func (r *reader) recordingRate(n *node, format RecordingFormat) (rate float64) {
 	case given != nil && speed != nil:
 		r.faultAt(speed.keyAt, "rate is for files without times, speed for those with",
 			"%s has both rate and speed", n.path)
-	case given != nil && format != "" && format != VegetaJSON:
+	case given != nil && format != "" && format.Timed():
 		r.faultAt(given.keyAt, rateHint, "%s: a file of the format %s has its own times", given.path, format)
-	case speed != nil && format == VegetaJSON:
-		r.faultAt(speed.keyAt, "use rate", "%s: targets of vegeta have no times", speed.path)
-	case given == nil && format == VegetaJSON:
-		r.missing(n, "rate", "rate: 100; targets of vegeta have no times")
+	case speed != nil && format != "" && !format.Timed():
+		r.faultAt(speed.keyAt, "use rate", "%s: a file of the format %s has no times", speed.path, format)
+	case given == nil && format != "" && !format.Timed():
+		r.missing(n, "rate", "rate: 100; a file of the format "+string(format)+" has no times")
 	}
 	return rate
 }
@@ -160,6 +223,8 @@ func (s *Scenario) replay(load Replay, r Recorded) *Error {
 				r.Format, s.Name),
 			Hint: rateHint,
 		}
+	case load.Repeat > 0:
+		length = float64(load.Repeat)
 	case r.Length == 0:
 		length = float64(r.Requests) / load.Rate * float64(time.Second)
 	}

@@ -23,6 +23,7 @@ func TestRecorded(t *testing.T) {
 		"its own times": {"speed: 1", Recorded{Requests: 9, Length: minute, Names: get}, minute, ""},
 		"twice as fast": {"speed: 2", Recorded{Requests: 9, Length: minute, Names: get}, minute / 2, ""},
 		"a rate":        {"rate: 5, timeUnit: 1m", Recorded{Requests: 10, Names: get}, 2 * minute, ""},
+		"again":         {"rate: 5, duration: 10m", Recorded{Requests: 10, Names: get}, 10 * minute, ""},
 		"neither":       {"speed: 1", Recorded{Requests: 9, Names: get}, 0, "has no times"},
 		"both":          {"rate: 5", Recorded{Requests: 9, Length: minute, Names: get}, 0, "has its own times"},
 		"a day":         {"speed: 1", Recorded{Requests: 9, Length: day, Names: get}, day, ""},
@@ -73,5 +74,26 @@ func TestRecorded(t *testing.T) {
 				t.Error("the plan itself was changed")
 			}
 		})
+	}
+}
+
+// TestKeysOfReplay holds what goes with which format.
+func TestKeysOfReplay(t *testing.T) {
+	for keys, want := range map[string]string{
+		"duration: 5m":                                "scenarios.again.duration goes with rate only",
+		"format: urls":                                "scenarios.again needs rate; for example rate: 100; a",
+		"format: urls, rate: 1, speed: 2":             "has both rate and speed",
+		"format: haproxy, rate: 1":                    "a file of the format haproxy has its own times",
+		"format: har, fields: {time: $.t}":            "scenarios.again.fields goes with the format json-lines only",
+		"fields: {time: t}":                           "a JSON path begins with $",
+		"fields: {tiem: $.t}":                         `unknown key "tiem" in scenarios.again.fields`,
+		"skipBadLines: yes":                           `scenarios.again.skipBadLines cannot be "yes"`,
+		"format: w3c, skipBadLines: true, speed: 0.5": "",
+	} {
+		_, err := Parse("x.yaml", []byte("target: {url: 'http://127.0.0.1:1'}\nscenarios:\n  again: {executor: "+
+			"replay, file: a.log, "+keys+"}\n"))
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: %v, want %q", keys, err, want)
+		}
 	}
 }

@@ -115,6 +115,8 @@ var (
 			{"resume", value},
 			{"file", value},
 			{"format", value},
+			{"fields", recordedFieldsShape},
+			{"skipBadLines", value},
 			{"speed", value},
 			{"name", value},
 			{"headers", secretTexts},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -223,5 +224,29 @@ func TestReplayMistakesExit104(t *testing.T) {
 			"target: {url: \"http://127.0.0.1:1\"}\nscenarios: {again: {executor: replay, file: "+file+"}}\n"))
 		p.exits(t, exitUsage)
 		says(t, p.stderr.String(), want)
+	}
+}
+
+// TestURLsInALoop: the URLs of a file are sent again and again, in their order, with gates.
+func TestURLsInALoop(t *testing.T) {
+	t.Parallel()
+	server := newCounting(t, "127.0.0.1:0")
+	dir := t.TempDir()
+	write(t, dir, "urls.txt", "# all there is\nhttp://elsewhere.example/a?x=1\n/b\nDELETE /b\n")
+	out := filepath.Join(dir, "out")
+	headroom(t, "run", "--quiet", "--out", out, write(t, dir, "loop.yaml", fmt.Sprintf(`target: {url: %q}
+scenarios:
+  loop: {executor: replay, file: urls.txt, rate: 60, duration: 1s, maxVUs: 1}
+thresholds:
+  http_reqs: count==60
+  "http_reqs{name:DELETE /b}": count==20
+  http_req_failed: rate==0
+`, server.url))).holds(t, out)
+	counts := map[string]int{}
+	for _, line := range server.take() {
+		counts[strings.TrimSpace(line)]++
+	}
+	if want := map[string]int{"GET /a?x=1": 20, "GET /b": 20, "DELETE /b": 20}; !maps.Equal(counts, want) {
+		t.Errorf("the service got %v, want %v", counts, want)
 	}
 }

@@ -33,13 +33,20 @@ type builder struct {
 	leftOut map[string]int // by reason
 	hosts   []string       // that URLs name, in the order in which they come
 
+	badLines int    // that were skipped
+	firstBad string // where the first of them is, and what is wrong with it
+	w3c      w3cHeader
+	fields   [parts]scenarios.JSONPath // of JSON lines, where the user has said where they are
+
 	untimed bool // of a HAR file without any timings: that an entry has none says nothing
 
 	scratch []byte
 }
 
 func newBuilder(o Options) *builder {
-	return &builder{options: o, texts: newTexts(), names: newNames(o.Name), leftOut: map[string]int{}}
+	return &builder{
+		options: o, texts: newTexts(), names: newNames(o.Name), leftOut: map[string]int{}, fields: pathsOf(&o.Fields),
+	}
 }
 
 // skip counts a request of the file that is not replayed.
@@ -55,6 +62,9 @@ func (b *builder) leftOutTexts() []string {
 	})
 	for i, reason := range reasons {
 		reasons[i] = fmt.Sprintf("%d × %s", b.leftOut[reason], reason)
+	}
+	if b.badLines > 0 {
+		reasons = append(reasons, fmt.Sprintf("%d × %s", b.badLines, b.firstBad))
 	}
 	return reasons
 }
@@ -72,7 +82,7 @@ func (b *builder) add(r *request) error {
 		return nil
 	}
 	// The times of a file are to differ by less than 292 years, which a time.Duration can tell.
-	if timed := b.options.Format != scenarios.VegetaJSON; timed && (r.at.Year() < 1970 || r.at.Year() > 2200) {
+	if b.options.Format.Timed() && (r.at.Year() < 1970 || r.at.Year() > 2200) {
 		return fmt.Errorf("the year %d is not of a recording", r.at.Year())
 	}
 	if i := slices.IndexFunc(r.headers, func(h header) bool { return !isHeader(h) }); i >= 0 {
@@ -80,7 +90,7 @@ func (b *builder) add(r *request) error {
 		return nil
 	}
 	if len(b.entries) == maxRequests {
-		return fmt.Errorf("it has more than %d requests", maxRequests)
+		return tooLarge{fmt.Errorf("it has more than %d requests", maxRequests)}
 	}
 	b.noteHost(to.host)
 	if to.authorization != "" && !r.has("Authorization") {

@@ -88,7 +88,7 @@ const noRequest = "no HTTP request, to which the server could only have answered
 // splitLine takes the first line of a request apart.
 func splitLine(line string) (method, url string, ok bool) {
 	first, last := strings.IndexByte(line, ' '), strings.LastIndex(line, " HTTP/")
-	if first <= 0 || last <= first || !isToken(line[:first]) {
+	if first <= 0 || last <= first || !isToken(line[:first]) || line[:first] == "-" {
 		return "", "", false
 	}
 	return line[:first], line[first+1 : last], true

@@ -13,10 +13,10 @@ import (
 )
 
 var errUnknownFormat = errors.New("its content does not tell its format for certain: give the scenario a format, " +
-	"which is combined, json-lines, har or vegeta-json")
+	"which is combined, json-lines, har, vegeta-json, aws-alb, w3c, haproxy, envoy or urls")
 
 // detect tells the format by the beginning of a file, where that is certain.
-func (s *source) detect() (scenarios.RecordingFormat, error) {
+func (s *source) detect(o *Options) (scenarios.RecordingFormat, error) {
 	in, err := s.open()
 	if err != nil {
 		return "", err
@@ -32,8 +32,21 @@ func (s *source) detect() (scenarios.RecordingFormat, error) {
 	}
 	line, _, _ := bytes.Cut(text, []byte("\n"))
 	line = bytes.TrimSpace(line)
+	for _, path := range pathsOf(&o.Fields) {
+		if path != nil {
+			return scenarios.RecordedJSONLines, nil // no other format has such fields
+		}
+	}
 	if text[0] == '{' {
 		return detectJSON(text[1:], line)
+	}
+	for _, log := range otherLogs {
+		if log.pattern.Match(line) {
+			return log.format, nil
+		}
+	}
+	if isURLLine(firstURLLine(text)) {
+		return scenarios.URLs, nil
 	}
 	if err := newBuilder(Options{}).combined(line); err == nil {
 		return scenarios.Combined, nil
@@ -87,21 +100,19 @@ func wrapped(line []byte) error {
 	return nil
 }
 
-// otherLogs are access logs that are not read, by what tells them from others.
+// otherLogs are the formats of access logs besides the combined one, by what tells their lines from others.
 var otherLogs = []struct {
 	pattern *regexp.Regexp
-	says    string
+	format  scenarios.RecordingFormat
 }{
+	{regexp.MustCompile(`^(https?|h2|grpcs|wss?) \d{4}-\d\d-\d\dT\S+ \S+ \S+ `), scenarios.LoadBalancerLog},
+	{regexp.MustCompile(`^\d{4}-\d\d-\d\dT\S+Z \S+ [\d.]+:\d+ \S+ -?[\d.]+ -?[\d.]+ -?[\d.]+ `), scenarios.LoadBalancerLog},
 	{
-		regexp.MustCompile(`^(https?|h2|grpcs|wss?) \d{4}-\d\d-\d\dT\S+ \S+ \S+ `),
-		"the line is of an access log of an AWS load balancer",
+		regexp.MustCompile(`\[\d\d/\w{3}/\d{4}:[\d:]{8}\.\d{3}\] \S+ \S+/\S+ -?\d+/`),
+		scenarios.HAProxyLog,
 	},
-	{regexp.MustCompile(`\[\d\d/\w{3}/\d{4}:[\d:]{8}\.\d{3}\] \S+ \S+/\S+ -?\d+/`), "the line is of a log of HAProxy"},
-	{regexp.MustCompile(`^\[\d{4}-\d\d-\d\dT[\d:.]+Z\] "`), "the line is of Envoy's default access log"},
-	{
-		regexp.MustCompile(`^#(Software|Version|Fields|Date):`),
-		"the file is a log in the W3C format, as of IIS or CloudFront",
-	},
+	{regexp.MustCompile(`^\[\d{4}-\d\d-\d\dT[\d:.]+Z\] "`), scenarios.EnvoyLog},
+	{regexp.MustCompile(`^#(Software|Version|Fields|Date):`), scenarios.W3C},
 }
 
 // notCombined is the fault of a line that is not of the combined format: where it can be told, what it is of.
@@ -113,8 +124,7 @@ func notCombined(line []byte) error {
 	}
 	for _, log := range otherLogs {
 		if log.pattern.Match(line) {
-			return fmt.Errorf("%s, which is not read: let it write the combined format, or JSON lines with time, "+
-				"method and url", log.says)
+			return fmt.Errorf("the line is of the format %s: give the scenario that format", log.format)
 		}
 	}
 	return errNotCombined

@@ -300,24 +300,7 @@ func TestOtherFiles(t *testing.T) {
 			scenarios.RecordedJSONLines,
 			`{"log":"x\n","stream":"stdout","time":"2025-10-10T11:55:36Z"}`, "f:1: it is the log that Docker keeps",
 		},
-		"journal": {"", `{"MESSAGE":"x","__REALTIME_TIMESTAMP":"1"}`, "it is a journal of systemd"},
-		"AWS": {
-			"",
-			`h2 2018-07-02T22:23:00.186641Z app/my-loadbalancer/50dc6c495c0c9188 192.168.131.39:2817 10.0.0.1:80 0.000 0.001 0.000 200 200 34 366 "GET http://www.example.com:80/ HTTP/2.0" "curl/7.46.0"`, "of an access log of an AWS load balancer",
-		},
-		"HAProxy": {
-			"",
-			`Feb  6 12:14:14 localhost haproxy[14389]: 10.0.1.2:33317 [06/Feb/2009:12:14:14.655] http-in static/srv1 10/0/30/69/109 200 2750 - - ---- 1/1/1/1/0 0/0 {1wt.eu} {} "GET /index.html HTTP/1.1"`, "of a log of HAProxy",
-		},
-		"Envoy": {
-			"",
-			`[2016-04-15T20:17:00.310Z] "POST /api/v1/locations HTTP/2" 204 - 154 0 226 100 "10.0.35.28" "nsq2http"`,
-			"of Envoy's default access log",
-		},
-		"IIS": {
-			"", "#Software: Microsoft Internet Information Services 10.0\n",
-			"a log in the W3C format",
-		},
+		"journal":               {"", `{"MESSAGE":"x","__REALTIME_TIMESTAMP":"1"}`, "it is a journal of systemd"},
 		"a JSON array":          {"", `[{"ts":1,"method":"GET","uri":"/"}]`, "it is a JSON array"},
 		"UTF-16":                {"", utf16, "f:1: it is UTF-16"},
 		"UTF-16 without a mark": {scenarios.Combined, utf16[2:], "f:1: it is UTF-16"},

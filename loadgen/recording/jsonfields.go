@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"github.com/tidwall/gjson"
+
+	"github.com/policycortex/headroom/scenarios"
 )
 
 // part is a part of a request in a JSON object.
@@ -29,19 +31,17 @@ const (
 // milliseconds before whole seconds, and what was asked before what it was rewritten to.
 var jsonKeys = [parts][]string{
 	partTime: {
-		"StartUTC", "start_time", "EdgeStartTimestamp", "time", "ts", "timestamp", "@timestamp", "msec", "time_iso8601",
-		"time_local",
+		"StartUTC", "start_time", "EdgeStartTimestamp", "common_properties.start_time", "time", "ts", "timestamp",
+		"@timestamp", "msec", "time_iso8601", "time_local",
 	},
 	partMethod: {
 		"method", "request_method", "RequestMethod", "ClientRequestMethod", "http.request.method", "request.method",
-		"req.method",
-		"requestMethod", "httpRequest.requestMethod", "http_method",
+		"req.method", "requestMethod", "httpRequest.requestMethod", "http_method", "request.request_method",
 	},
 	partURL: {
 		"request_uri", "ClientRequestURI", "url", "url.original", "request.url", "request.uri", "req.url",
-		"request_url", "requestUrl",
-		"httpRequest.requestUrl", "RequestPath", "request", "path", "uri", "request_path", "requestPath", "url.path",
-		"ClientRequestPath",
+		"request_url", "requestUrl", "httpRequest.requestUrl", "request.original_path", "request.path", "RequestPath",
+		"request", "path", "uri", "request_path", "requestPath", "url.path", "ClientRequestPath",
 	},
 	partQuery: {
 		"args", "query", "query_string", "request_args", "request_query", "url.query",
@@ -51,17 +51,18 @@ var jsonKeys = [parts][]string{
 	partHeaders: {"headers", "request_headers", "request.headers", "req.headers", "requestHeaders"},
 	partUserAgent: {
 		"http_user_agent", "user_agent", "user_agent.original", "userAgent", "ClientRequestUserAgent",
-		"httpRequest.userAgent",
+		"httpRequest.userAgent", "request.user_agent",
 	},
 	partReferer: {
 		"http_referer", "referer", "referrer", "http.request.referrer", "ClientRequestReferer",
-		"httpRequest.referer",
+		"httpRequest.referer", "request.referer",
 	},
-	partHost: {"http_host", "host", "request.host", "RequestHost", "ClientRequestHost"},
+	partHost: {
+		"http_host", "host", "request.host", "RequestHost", "ClientRequestHost", "authority", "request.authority",
+	},
 	partStatus: {
 		"status", "status_code", "statusCode", "response_code", "DownstreamStatus", "EdgeResponseStatus",
-		"http.response.status_code",
-		"res.statusCode", "httpRequest.status",
+		"http.response.status_code", "res.statusCode", "httpRequest.status", "response.response_code",
 	},
 }
 
@@ -126,6 +127,50 @@ func (j *jsonRequest) read(object gjson.Result, prefix string) {
 	})
 }
 
+// pathsOf are the paths of the parts that the user has said where to find; nil for the others.
+func pathsOf(f *scenarios.RecordedFields) [parts]scenarios.JSONPath {
+	return [parts]scenarios.JSONPath{
+		partTime: f.Time, partMethod: f.Method, partURL: f.URL, partQuery: f.Query, partBody: f.Body,
+		partHeaders: f.Headers, partUserAgent: f.UserAgent, partReferer: f.Referer,
+	}
+}
+
+// mapped puts what the user's paths lead to in place of what was found by its name.
+func (j *jsonRequest) mapped(object gjson.Result, paths *[parts]scenarios.JSONPath) {
+	for p, path := range paths {
+		if path != nil {
+			j.found[p], j.name[p] = lookUp(object, path), path.String()
+		}
+	}
+}
+
+// lookUp finds the value that a path leads to; it does not exist where the path leads nowhere.
+func lookUp(v gjson.Result, path scenarios.JSONPath) gjson.Result {
+	for _, step := range path {
+		var found gjson.Result
+		switch {
+		case step.IsIndex && v.IsArray():
+			items := v.Array()
+			index := step.Index
+			if index < 0 {
+				index += len(items)
+			}
+			if index >= 0 && index < len(items) {
+				found = items[index]
+			}
+		case !step.IsIndex && v.IsObject():
+			v.ForEach(func(key, value gjson.Result) bool {
+				if key.Str == step.Key {
+					found = value
+				}
+				return !found.Exists()
+			})
+		}
+		v = found
+	}
+	return v
+}
+
 // firstLine is the key under which servers write the first line of a request, as in "GET / HTTP/1.1".
 const firstLine = "request"
 
@@ -133,12 +178,12 @@ const firstLine = "request"
 // server about itself.
 func (j *jsonRequest) asked() (method, url gjson.Result) {
 	method, url = j.found[partMethod], j.found[partURL]
-	if j.name[partURL] == firstLine {
+	if j.name[partURL] == firstLine || strings.HasPrefix(j.name[partURL], "$") {
 		m, u, ok := splitLine(url.Str)
 		if ok {
 			url.Str = u
 		}
-		if !method.Exists() { // and is empty, if there was none
+		if !method.Exists() || ok && method.Str == "" { // and is empty, if there was none
 			method = gjson.Result{Type: gjson.String, Str: m}
 		}
 	}

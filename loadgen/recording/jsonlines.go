@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,7 +19,9 @@ func (b *builder) jsonLine(line []byte) error {
 		return errors.New("the line is not a JSON object")
 	}
 	var j jsonRequest
-	j.read(gjson.ParseBytes(line), "")
+	object := gjson.ParseBytes(line)
+	j.read(object, "")
+	j.mapped(object, &b.fields)
 	method, url := j.asked()
 	switch {
 	case !method.Exists() && !url.Exists():
@@ -28,15 +31,16 @@ func (b *builder) jsonLine(line []byte) error {
 		b.skip("line without method and URL, such as a message of the server about itself")
 		return nil
 	case method.Type != gjson.String:
-		return noText(partMethod)
+		return b.noText(partMethod)
 	case url.Type != gjson.String:
-		return noText(partURL)
+		return b.noText(partURL)
 	}
-	at, err := jsonTime(j.found[partTime])
-	if err != nil {
-		return err
+	at, ok := jsonTime(j.found[partTime])
+	if !ok {
+		return b.noTime(j.found[partTime])
 	}
 	r := request{at: at, method: strings.ToUpper(method.Str), url: url.Str}
+	var err error
 	r.url, err = withQuery(url.Str, j.found[partQuery])
 	if err != nil {
 		return err
@@ -77,8 +81,27 @@ func (b *builder) addJSON(r *request, j *jsonRequest) error {
 	return nil
 }
 
-func noText(p part) error {
-	return fmt.Errorf("there is no %s, or it is not a text", strings.Join(jsonKeys[p], " or "))
+// called is how a part is called in JSON lines: by the user's path, or by one of the usual names.
+func (b *builder) called(p part) string {
+	if path := b.fields[p]; path != nil {
+		return path.String()
+	}
+	return strings.Join(jsonKeys[p], " or ")
+}
+
+// fieldsHint says what to do about JSON lines whose names are others.
+const fieldsHint = "; the scenario's key fields says where else it is"
+
+func (b *builder) noText(p part) error {
+	return fmt.Errorf("there is no %s, or it is not a text%s", b.called(p), fieldsHint)
+}
+
+func (b *builder) noTime(found gjson.Result) error {
+	if found.Type == gjson.Number {
+		return fmt.Errorf("%.40s is not a time", found.Raw)
+	}
+	return fmt.Errorf("there is no %s that is RFC 3339, Unix time or as in the combined format%s", b.called(partTime),
+		fieldsHint)
 }
 
 // withQuery is a URL with the query that stands apart from it in a log.
@@ -166,17 +189,23 @@ const (
 	nanoseconds  = 1e17
 )
 
-// textTimes are how logs write an instant as a text: RFC 3339, also with a zone as +0000, and as the combined format
-// has it.
-var textTimes = []string{time.RFC3339, "2006-01-02T15:04:05Z0700", clfTime, "[" + clfTime + "]"}
+// textTimes are how logs write an instant as a text: RFC 3339, also with a zone as +0000 or +01 and with a blank in
+// place of the T, as the combined format has it, and as Caddy's "wall" has it. Each may have a fraction of a second.
+// One without a zone counts as UTC: only the distances count.
+var textTimes = []string{
+	time.RFC3339, "2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05Z07", clfTime, "[" + clfTime + "]",
+	"2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05Z0700", "2006-01-02 15:04:05 Z07:00", "2006-01-02 15:04:05 Z0700",
+	"2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006/01/02 15:04:05", "02/Jan/2006:15:04:05", time.RFC1123,
+	time.RFC1123Z,
+}
 
 // jsonTime reads a text of [textTimes], or Unix seconds, milliseconds, microseconds or nanoseconds as a number or as a
 // text.
-func jsonTime(v gjson.Result) (time.Time, error) {
+func jsonTime(v gjson.Result) (at time.Time, ok bool) {
 	if v.Type == gjson.String {
 		for _, layout := range textTimes {
 			if at, err := time.Parse(layout, v.Str); err == nil {
-				return at, nil
+				return at, true
 			}
 		}
 		if number := gjson.Parse(v.Str); number.Type == gjson.Number && gjson.Valid(v.Str) {
@@ -184,8 +213,10 @@ func jsonTime(v gjson.Result) (time.Time, error) {
 		}
 	}
 	if v.Type != gjson.Number {
-		return time.Time{}, fmt.Errorf("there is no %s that is RFC 3339, Unix seconds or as in the combined format",
-			strings.Join(jsonKeys[partTime], " or "))
+		return time.Time{}, false
+	}
+	if whole, err := strconv.ParseInt(v.Raw, 10, 64); err == nil { // of nanoseconds, a float64 loses some
+		return unixTime(whole)
 	}
 	seconds := v.Num
 	switch {
@@ -197,9 +228,24 @@ func jsonTime(v gjson.Result) (time.Time, error) {
 		seconds /= 1e3
 	}
 	if !(seconds > 0 && seconds < milliseconds) {
-		return time.Time{}, fmt.Errorf("%s is not a time", v.Raw)
+		return time.Time{}, false
 	}
 	whole, part := math.Modf(seconds)
 	const microsecond = 1e-6 // what a float64 can tell of today's seconds
-	return time.Unix(int64(whole), int64(math.Round(part/microsecond))*int64(time.Microsecond)), nil
+	return time.Unix(int64(whole), int64(math.Round(part/microsecond))*int64(time.Microsecond)), true
+}
+
+// unixTime is a whole number of seconds, milliseconds, microseconds or nanoseconds since 1970, which its size tells.
+func unixTime(n int64) (at time.Time, ok bool) {
+	switch {
+	case n <= 0:
+		return at, false
+	case n >= nanoseconds:
+		return time.Unix(0, n), true
+	case n >= microseconds:
+		return time.UnixMicro(n), true
+	case n >= milliseconds:
+		return time.UnixMilli(n), true
+	}
+	return time.Unix(n, 0), true
 }

@@ -48,24 +48,32 @@ var methods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS
 // Len is the number of requests.
 func (l *Log) Len() int64 { return int64(len(l.entries)) }
 
+// entry is that of request n: after the last one, the file begins again.
+func (l *Log) entry(n int64) *entry {
+	if n >= int64(len(l.entries)) {
+		n %= int64(len(l.entries))
+	}
+	return &l.entries[n]
+}
+
 // At is the instant of request n, since the first one; 0 when the file has no times.
 func (l *Log) At(n int64) time.Duration { return time.Duration(l.entries[n].at) }
 
 // Name is the index in Names of request n's name.
-func (l *Log) Name(n int64) int { return int(l.entries[n].name) }
+func (l *Log) Name(n int64) int { return int(l.entry(n).name) }
 
 // Method is that of request n.
-func (l *Log) Method(n int64) string { return methods[l.entries[n].method] }
+func (l *Log) Method(n int64) string { return methods[l.entry(n).method] }
 
 // Path is request n's path, which begins with "/", and its query. Both can be written into a request line as they are.
-func (l *Log) Path(n int64) []byte { return l.texts.get(l.entries[n].path) }
+func (l *Log) Path(n int64) []byte { return l.texts.get(l.entry(n).path) }
 
 // Headers are request n's, each as "\r\nName: value", the name in its canonical form. Host and what belongs to the
 // connection are not among them.
-func (l *Log) Headers(n int64) []byte { return l.texts.get(l.entries[n].headers) }
+func (l *Log) Headers(n int64) []byte { return l.texts.get(l.entry(n).headers) }
 
 // Body is that of request n.
-func (l *Log) Body(n int64) []byte { return l.texts.get(l.entries[n].body) }
+func (l *Log) Body(n int64) []byte { return l.texts.get(l.entry(n).body) }
 
 // Bytes is the memory that the log takes.
 func (l *Log) Bytes() int64 {
@@ -78,6 +86,10 @@ type Options struct {
 	Name   string                    // of all requests; empty: made from method and path
 	// Replaced are the names of headers that are not taken from the file.
 	Replaced []string
+	// Fields are where JSON lines have the parts of a request, where that is not under a usual name.
+	Fields scenarios.RecordedFields
+	// SkipBadLines leaves out lines that cannot be read, and counts them. Otherwise they are an error.
+	SkipBadLines bool
 }
 
 // Bounds of a file.
@@ -95,7 +107,7 @@ func Read(in io.ReadSeeker, file string, o Options) (*Log, error) {
 		return nil, fmt.Errorf("%s:%d: %w", file, lines, err)
 	}
 	if o.Format == "" {
-		o.Format, err = s.detect()
+		o.Format, err = s.detect(&o)
 		if err != nil {
 			return nil, fmt.Errorf("%s:1: %w", file, err)
 		}
@@ -104,14 +116,9 @@ func Read(in io.ReadSeeker, file string, o Options) (*Log, error) {
 	if o.Format != scenarios.HAR {
 		b.entries = make([]entry, 0, min(lines, maxRequests)) // growing, they would be there twice
 	}
-	switch o.Format {
-	case scenarios.Combined:
-		err = s.readLines(file, b.combined)
-	case scenarios.RecordedJSONLines:
-		err = s.readLines(file, b.jsonLine)
-	case scenarios.VegetaJSON:
-		err = s.readLines(file, b.target)
-	default:
+	if take := b.takes()[o.Format]; take != nil {
+		err = s.readLines(file, b.tolerant(take))
+	} else {
 		err = b.readHAR(s, file)
 	}
 	if err != nil {
@@ -124,6 +131,33 @@ func Read(in io.ReadSeeker, file string, o Options) (*Log, error) {
 	log.SHA256 = sum
 	return log, nil
 }
+
+// takes are what reads a line, by format. HAR is not one of lines.
+func (b *builder) takes() map[scenarios.RecordingFormat]func(line []byte) error {
+	return map[scenarios.RecordingFormat]func([]byte) error{
+		scenarios.Combined: b.combined, scenarios.RecordedJSONLines: b.jsonLine, scenarios.VegetaJSON: b.target,
+		scenarios.LoadBalancerLog: b.loadBalancerLine, scenarios.W3C: b.w3cLine, scenarios.HAProxyLog: b.haproxyLine,
+		scenarios.EnvoyLog: b.envoyLine, scenarios.URLs: b.urlLine,
+	}
+}
+
+// tolerant takes lines as take does, and where bad ones are to be skipped counts those that it cannot read.
+func (b *builder) tolerant(take func(line []byte) error) func(number int, line []byte) error {
+	return func(number int, line []byte) error {
+		err := take(line)
+		if err == nil || !b.options.SkipBadLines || errors.As(err, new(tooLarge)) {
+			return err
+		}
+		b.badLines++
+		if b.badLines == 1 {
+			b.firstBad = fmt.Sprintf("bad line, the first of them line %d: %v", number, err)
+		}
+		return nil
+	}
+}
+
+// tooLarge says what of a file goes beyond a limit, so that skipping a line does not help.
+type tooLarge struct{ error }
 
 // log puts the requests in the order of their times, and their times on the way that they are to be sent.
 func (b *builder) log() (*Log, error) {
@@ -138,7 +172,7 @@ func (b *builder) log() (*Log, error) {
 	if len(b.hosts) > 1 {
 		l.Hosts = b.hosts
 	}
-	if l.Format != scenarios.VegetaJSON {
+	if l.Format.Timed() {
 		l.arrange()
 	}
 	l.Names = b.names.settle(l.entries)

@@ -42,8 +42,8 @@ func (s *source) survey() (lines int, sum string, err error) {
 	return lines, hex.EncodeToString(hash.Sum(nil)), nil
 }
 
-// readLines gives each line that is not blank to take.
-func (s *source) readLines(file string, take func(line []byte) error) error {
+// readLines gives each line that is not blank to take, with its number.
+func (s *source) readLines(file string, take func(number int, line []byte) error) error {
 	in, err := s.open()
 	if err != nil {
 		return fmt.Errorf("%s:1: %w", file, err)
@@ -57,7 +57,7 @@ func (s *source) readLines(file string, take func(line []byte) error) error {
 		if len(line) == 0 {
 			continue
 		}
-		if err := take(line); err != nil {
+		if err := take(number, line); err != nil {
 			return fmt.Errorf("%s:%d: %w", file, number, err)
 		}
 	}

@@ -32,7 +32,7 @@ func (t *texts) add(text []byte) (uint32, error) {
 	}
 	place := len(t.bytes)
 	if uint64(place)+uint64(len(text))+binary.MaxVarintLen64 > math.MaxUint32 {
-		return 0, errors.New("its different paths, headers and bodies have more than 4 GiB")
+		return 0, tooLarge{errors.New("its different paths, headers and bodies have more than 4 GiB")}
 	}
 	t.bytes = binary.AppendUvarint(t.bytes, uint64(len(text)))
 	t.bytes = append(t.bytes, text...)

@@ -80,7 +80,7 @@ func loadRecording(r *scenarios.Recording, path string) (*recording.Log, error) 
 		return nil, err
 	}
 	defer file.Close()
-	options := recording.Options{Format: r.Format, Name: r.Name}
+	options := recording.Options{Format: r.Format, Name: r.Name, Fields: r.Fields, SkipBadLines: r.SkipBadLines}
 	for _, h := range r.Headers {
 		options.Replaced = append(options.Replaced, h.Name)
 	}
