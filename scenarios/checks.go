@@ -9,15 +9,17 @@ import (
 )
 
 // Check is a named condition on responses. A response that does not meet it is counted; the request has not failed by
-// it. Exactly one of Statuses, Header, JSON and Size says what the check looks at.
+// it. Exactly one of Statuses, Header, JSON, Size, Body and Schema says what the check looks at.
 type Check struct {
 	Name     string
 	Statuses []int    // the status is one of these
 	Header   string   // the first header with this name
 	JSON     JSONPath // the value in the body, which must be JSON as a whole; not nil
-	Size     bool     // the length of the body in bytes
+	Size     bool     // the length of the body in bytes, as it was sent
+	Body     bool     // the text of the whole body
+	Schema   *Schema  // the body, which must be JSON as a whole, is held against this; may be nil
 	Test     Test
-	Want     string  // of Equals: the text, of a JSON string its content; of Regex: the expression
+	Want     string  // of Equals and Contains: the text, of a JSON string its content; of Regex: the expression
 	Min, Max float64 // of Within
 }
 
@@ -26,11 +28,13 @@ type Test string
 
 // The conditions.
 const (
-	Exists Test = "exists"
-	Absent Test = "absent"
-	Equals Test = "equals" // numbers as numbers: 1.0 equals 1
-	Regex  Test = "regex"  // somewhere in the text
-	Within Test = "within" // a number from Min to Max, both included
+	Exists   Test = "exists"
+	Absent   Test = "absent"
+	Equals   Test = "equals" // numbers as numbers: 1.0 equals 1
+	Contains Test = "contains"
+	Regex    Test = "regex"   // somewhere in the text
+	Within   Test = "within"  // a number from Min to Max, both included
+	Matches  Test = "matches" // a schema
 )
 
 // MaxChecks bounds the checks of one request: what became of them is kept in the bits of a number.
@@ -43,13 +47,18 @@ var checkShape = &shape{
 		{"header", value},
 		{"json", value},
 		{"bodySize", &shape{keys: []key{{"min", value}, {"max", value}}}},
+		{"schema", value},
 		{"exists", value},
 		{"equals", value},
+		{"contains", value},
 		{"regex", value},
 		{"min", value},
 		{"max", value},
 	},
-	foreign: map[string]string{"matches": "use regex", "jsonpath": "use json", "body": "use json or bodySize"},
+	foreign: map[string]string{
+		"matches": "use regex", "jsonpath": "use json",
+		"body": "contains and regex look at the body; there are json, schema and bodySize as well",
+	},
 }
 
 // checks reads the checks of a request.
@@ -80,15 +89,21 @@ func (r *reader) checks(n *node) []Check {
 
 func (r *reader) check(n *node) Check {
 	c := Check{Name: r.checkName(n)}
-	subjects := []string{"status", "header", "json", "bodySize"}
+	subjects := []string{"status", "header", "json", "bodySize", "schema"}
 	given := slices.DeleteFunc(slices.Clone(subjects), func(key string) bool { return n.get(key) == nil })
+	if len(given) == 0 && (n.get("contains") != nil || n.get("regex") != nil) {
+		c.Body = true
+		r.bodyCondition(n, &c)
+		return c
+	}
 	if len(given) != 1 {
 		has := "none"
 		if len(given) > 0 {
 			has = strings.Join(given, " and ")
 		}
-		r.faultAt(n.keyAt, "for example {name: found, status: 200}", "%s needs exactly one of %s, and has %s", n.path,
-			strings.Join(subjects, ", "), has)
+		r.faultAt(n.keyAt, "for example {name: found, status: 200} or, of the body's text, {name: greets, "+
+			"contains: Hello}",
+			"%s needs exactly one of %s, and has %s", n.path, strings.Join(subjects, ", "), has)
 		return c
 	}
 	subject := n.get(given[0])
@@ -103,6 +118,9 @@ func (r *reader) check(n *node) Check {
 		c.Size, c.Test = true, Within
 		c.Min, c.Max = r.sizes(subject)
 		r.noCondition(n, "bodySize")
+	case "schema":
+		c.Schema, c.Test = r.schema(subject), Matches
+		r.noCondition(n, "schema")
 	case "header":
 		c.Header = r.headerName(subject)
 		r.condition(n, &c)
@@ -133,7 +151,7 @@ func (r *reader) checkName(n *node) string {
 	return name.text
 }
 
-var conditions = []string{"exists", "equals", "regex", "min", "max"}
+var conditions = []string{"exists", "equals", "contains", "regex", "min", "max"}
 
 func (r *reader) noCondition(n *node, subject string) {
 	for _, key := range conditions {
@@ -143,7 +161,19 @@ func (r *reader) noCondition(n *node, subject string) {
 	}
 }
 
-// condition reads what a header or a JSON value is held against; without one it is that there is such.
+// bodyCondition reads what the text of the whole body is held against.
+func (r *reader) bodyCondition(n *node, c *Check) {
+	for _, key := range conditions {
+		if other := n.get(key); other != nil && key != "contains" && key != "regex" {
+			r.faultAt(other.keyAt, "of the body there are contains and regex", "%s goes with header or json",
+				other.path)
+			return
+		}
+	}
+	r.condition(n, c)
+}
+
+// condition reads what a text or a JSON value is held against; without one it is that there is such.
 func (r *reader) condition(n *node, c *Check) {
 	var found []string
 	for _, key := range conditions {
@@ -168,6 +198,11 @@ func (r *reader) condition(n *node, c *Check) {
 		}
 	case "equals":
 		c.Test, c.Want = Equals, at.text
+	case "contains":
+		c.Test, c.Want = Contains, at.text
+		if given(at) && at.text == "" {
+			r.fault(at, "", "%s is empty, and every text contains that", at.path)
+		}
 	case "regex":
 		c.Test, c.Want = Regex, at.text
 		r.expression(at)

@@ -30,8 +30,8 @@ type Probe struct {
 	Request  *http.Request  // nil: it could not be rendered
 	Sent     []byte         // its body
 	Response *http.Response // nil: none came; its body is read
-	Body     []byte         // of the answer, its first 64 KiB
-	Size     int64          // of all of it, in bytes
+	Body     []byte         // of the answer, its first 64 KiB, decompressed
+	Size     int64          // of all of it, in bytes; as it was sent where Body is not all of it
 	Outcome  record.Outcome // the times are since the prober was made
 	Err      error          // no request was made, or no whole answer came
 }
@@ -60,6 +60,13 @@ func (p *Prober) Send(ctx context.Context, index int) Probe {
 		x.inspect(p.requests)
 	}
 	probe.Body, probe.Size, probe.Outcome = x.keep, x.size, x.outcome
+	if probe.Response != nil {
+		text, whole := request.Readable(x.keep, probe.Response.Header.Get("Content-Encoding"))
+		probe.Body = text
+		if whole && x.size == int64(len(x.keep)) {
+			probe.Size = int64(len(text))
+		}
+	}
 	return probe
 }
 

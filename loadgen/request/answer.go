@@ -1,6 +1,7 @@
 package request
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net/http"
@@ -37,7 +38,7 @@ func newInspection(plan *scenarios.Request, slots map[string]int) (*Inspection, 
 			return nil, err
 		}
 		made.header = in.keepHeader(c.Header)
-		in.body = in.body || c.JSON != nil
+		in.body = in.body || c.JSON != nil || c.Body || c.Schema != nil
 		in.checks = append(in.checks, made)
 	}
 	for _, x := range plan.Extract {
@@ -69,11 +70,16 @@ func (in *Inspection) keepHeader(name string) int {
 type Answer struct {
 	want    *Inspection // nil: nothing is kept but the beginning of the body of an answer that failed
 	headers []keptHeader
+	coding  []byte      // Content-Encoding; empty: none
 	head    []byte      // as the wire engine read it, or
 	fields  http.Header // as net/http did; for the secrets in it, where a message may quote the answer
 	body    []byte
 	tooBig  bool
-	size    int64 // of the whole body, in bytes
+	size    int64 // of the whole body, in bytes, as it was sent
+
+	decoded bool // plain and coded are those of this body
+	plain   []byte
+	coded   error // why plain is not all of it
 
 	parsed   bool // document and wrong are those of this body
 	document gjson.Result
@@ -88,6 +94,7 @@ type keptHeader struct {
 // Start forgets the last answer. What want looks at is kept of the next; nil: nothing.
 func (a *Answer) Start(want *Inspection) {
 	a.want, a.body, a.head, a.fields = want, a.body[:0], a.head[:0], nil
+	a.coding, a.tooBig, a.decoded, a.parsed = a.coding[:0], false, false, false
 	if want == nil {
 		return
 	}
@@ -97,11 +104,13 @@ func (a *Answer) Start(want *Inspection) {
 	for i := range a.headers {
 		a.headers[i].given = false
 	}
-	a.tooBig, a.parsed = false, false
 }
 
 // Header takes a header line of the answer; of several with one name the first counts.
 func (a *Answer) Header(name, value []byte) {
+	if a.want.body && http1.Is(name, contentEncoding) {
+		a.coding = append(a.coding[:0], value...)
+	}
 	for i, want := range a.want.headers {
 		if http1.Is(name, want) && !a.headers[i].given {
 			a.headers[i] = keptHeader{true, append(a.headers[i].value[:0], value...)}
@@ -109,12 +118,25 @@ func (a *Answer) Header(name, value []byte) {
 	}
 }
 
+const contentEncoding = "content-encoding"
+
 // TakeHead keeps the head of an answer, as it came, for the secrets in it.
-func (a *Answer) TakeHead(head []byte) { a.head = append(a.head[:0], head...) }
+func (a *Answer) TakeHead(head []byte) {
+	a.head = append(a.head[:0], head...)
+	if a.InspectsBody() {
+		return
+	}
+	for line := range bytes.Lines(head) { // nobody has taken its headers: it is one that failed
+		if name, value, ok := bytes.Cut(line, []byte(":")); ok && http1.Is(name, contentEncoding) {
+			a.coding = append(a.coding[:0], bytes.TrimSpace(value)...)
+		}
+	}
+}
 
 // TakeHeaders takes all headers of the answer from net/http.
 func (a *Answer) TakeHeaders(h http.Header) {
 	a.fields = h
+	a.coding = append(a.coding[:0], h.Get(contentEncoding)...)
 	if a.want == nil {
 		return
 	}
@@ -140,17 +162,48 @@ func (a *Answer) Piece(b []byte) {
 	a.body = append(a.body, b...)
 }
 
+// text is the body without its content coding. It fails where there is more than is kept, and where the body cannot be
+// decoded.
+func (a *Answer) text() ([]byte, error) {
+	switch {
+	case a.tooBig:
+		return nil, fmt.Errorf("the body has more than %d bytes", maxKeptBody)
+	case !a.isCoded():
+		return a.body, nil
+	case !a.decoded:
+		a.decoded = true
+		a.plain, a.coded = appendDecoded(a.plain[:0], a.body, string(a.coding))
+	}
+	return a.plain, a.coded
+}
+
+func (a *Answer) isCoded() bool {
+	return len(a.coding) > 0 && len(a.body) > 0 && !http1.Is(a.coding, "identity")
+}
+
+// readable is what messages quote of the body: of one that is compressed as much as can be decoded of what is kept.
+func (a *Answer) readable() []byte {
+	if !a.isCoded() {
+		return a.body
+	}
+	if text, _ := a.text(); len(text) > 0 {
+		return text
+	}
+	return a.body
+}
+
 // json is the body as a JSON document.
 func (a *Answer) json() (gjson.Result, error) {
 	if !a.parsed {
-		a.parsed, a.wrong = true, nil
+		a.parsed = true
+		var text []byte
+		text, a.wrong = a.text()
 		switch {
-		case a.tooBig:
-			a.wrong = fmt.Errorf("the body has more than %d bytes", maxKeptBody)
-		case !gjson.ValidBytes(a.body):
+		case a.wrong != nil:
+		case !gjson.ValidBytes(text):
 			a.wrong = errors.New("the body is not JSON")
 		default:
-			a.document = gjson.ParseBytes(a.body)
+			a.document = gjson.ParseBytes(text)
 		}
 	}
 	return a.document, a.wrong

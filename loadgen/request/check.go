@@ -1,11 +1,14 @@
 package request
 
 import (
+	"bytes"
 	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 
+	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/tidwall/gjson"
 
 	"github.com/policycortex/headroom/scenarios"
@@ -56,11 +59,35 @@ func (a *Answer) meets(c *check, status int, size int64) bool {
 		h := &a.headers[c.header]
 		return c.meetsHeader(h.value, h.given)
 	}
+	if c.Body {
+		text, err := a.text()
+		return err == nil && c.matches(text)
+	}
 	document, err := a.json()
 	if err != nil {
 		return false
 	}
+	if c.Schema != nil {
+		return mismatch(c.Schema, document) == ""
+	}
 	return c.meetsJSON(lookUp(document, c.JSON))
+}
+
+// matches holds a text against what it has to contain.
+func (c *check) matches(text []byte) bool {
+	if c.Test == scenarios.Contains {
+		return bytes.Contains(text, []byte(c.Want)) // which the compiler does not copy
+	}
+	return c.expression.Match(text)
+}
+
+// mismatch says why a document does not match a schema; empty: it does.
+func mismatch(schema *scenarios.Schema, document gjson.Result) string {
+	value, err := jsonschema.UnmarshalJSON(strings.NewReader(document.Raw))
+	if err != nil {
+		return err.Error() // what one parser takes for JSON and the other does not
+	}
+	return schema.Mismatch(value)
 }
 
 func (c *check) within(x float64) bool { return c.Min <= x && x <= c.Max }
@@ -71,8 +98,8 @@ func (c *check) meetsHeader(value []byte, given bool) bool {
 		return !given
 	case scenarios.Equals:
 		return given && string(value) == c.Want
-	case scenarios.Regex:
-		return given && c.expression.Match(value)
+	case scenarios.Contains, scenarios.Regex:
+		return given && c.matches(value)
 	case scenarios.Within:
 		x, err := strconv.ParseFloat(string(value), 64)
 		return given && err == nil && c.within(x)
@@ -89,6 +116,8 @@ func (c *check) meetsJSON(v gjson.Result, found bool) bool {
 			return v.Num == c.number
 		}
 		return found && textOf(v) == c.Want
+	case scenarios.Contains:
+		return found && strings.Contains(textOf(v), c.Want)
 	case scenarios.Regex:
 		return found && c.expression.MatchString(textOf(v))
 	case scenarios.Within:

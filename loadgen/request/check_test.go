@@ -2,6 +2,8 @@ package request
 
 import (
 	"math"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -19,6 +21,47 @@ func jsonPath(steps ...any) scenarios.JSONPath {
 		}
 	}
 	return path
+}
+
+// writeSchema is a JSON Schema of that text.
+func writeSchema(t testing.TB, text string) *scenarios.Schema {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "schema.json")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := scenarios.NewSchema(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return schema
+}
+
+// TestSchemaMismatch: a message says where in the body it does not match, and why.
+func TestSchemaMismatch(t *testing.T) {
+	in, err := newInspection(&scenarios.Request{Checks: []scenarios.Check{{
+		Test: scenarios.Matches,
+		Schema: writeSchema(t, `{"properties": {"items": {"items": {"$ref": "#/$defs/item"}}},
+			"$defs": {"item": {"type": "object", "properties": {"id": {"type": "integer", "minimum": 1}}}}}`),
+	}}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for body, want := range map[string]string{
+		`{"items": [{"id": 1}, {"id": "2"}]}`: "at '/items/1/id': got string, want integer; the answer was 200 OK: ",
+		`{"items": [{"id": 0}]}`:              "at '/items/0/id': minimum: got 0, want 1; the answer was 200 OK: ",
+		`{"items": [`:                         "the body is not JSON; the answer was 200 OK: ",
+	} {
+		var a Answer
+		a.Start(in)
+		a.Piece([]byte(body))
+		if a.passed(200, 1) != 0 {
+			t.Errorf("%s matches", body)
+		}
+		if got := a.seen(&in.checks[0], 200); got != want+body {
+			t.Errorf("it says %q, want %q", got, want+body)
+		}
+	}
 }
 
 func TestChecks(t *testing.T) {
@@ -57,6 +100,17 @@ func TestChecks(t *testing.T) {
 		{scenarios.Check{JSON: path("items", "0"), Test: scenarios.Exists}, false},
 		{scenarios.Check{JSON: path(0), Test: scenarios.Exists}, false},
 		{scenarios.Check{JSON: path("items", 1, "id"), Test: scenarios.Regex, Want: "^[89]$"}, true},
+		{scenarios.Check{JSON: path("id"), Test: scenarios.Contains, Want: `"b`}, true},
+		{scenarios.Check{JSON: path("id"), Test: scenarios.Contains, Want: "c"}, false},
+		{scenarios.Check{JSON: path("nothing"), Test: scenarios.Contains, Want: "c"}, false},
+		{scenarios.Check{Header: "X-Count", Test: scenarios.Contains, Want: "2"}, true},
+		{scenarios.Check{Header: "X-Count", Test: scenarios.Contains, Want: "3"}, false},
+		{scenarios.Check{Body: true, Test: scenarios.Contains, Want: `"ok": true`}, true},
+		{scenarios.Check{Body: true, Test: scenarios.Contains, Want: `"ok": false`}, false},
+		{scenarios.Check{Body: true, Test: scenarios.Regex, Want: `"id": \d}`}, true},
+		{scenarios.Check{Body: true, Test: scenarios.Regex, Want: `^"id"`}, false},
+		{scenarios.Check{Schema: writeSchema(t, `{"required": ["id", "items"]}`), Test: scenarios.Matches}, true},
+		{scenarios.Check{Schema: writeSchema(t, `{"properties": {"id": {"type": "integer"}}}`), Test: scenarios.Matches}, false},
 	}
 	plan := &scenarios.Request{}
 	var want uint64

@@ -77,10 +77,12 @@ func (a *Answer) find(x *extraction) (text []byte, why string) {
 			return nil, x.JSON.String() + " is " + kindOf(v) + " and not a text, a number, true or false"
 		}
 		text = []byte(textOf(v))
-	case a.tooBig:
-		return nil, fmt.Sprintf("the body has more than %d bytes", maxKeptBody)
 	default:
-		text = a.body
+		body, err := a.text()
+		if err != nil {
+			return nil, err.Error()
+		}
+		text = body
 	}
 	if x.expression == nil {
 		return text, ""

@@ -109,7 +109,8 @@ func (s *Set) learnAnswer(request int, a *Answer, secrets *scenarios.Redactor) {
 			secrets.LearnHeader(name, v)
 		}
 	}
-	secrets.Learn(string(a.body[:min(len(a.body), maxLearned)]))
+	body := a.readable()
+	secrets.Learn(string(body[:min(len(body), maxLearned)]))
 	if a.want == nil {
 		return
 	}

@@ -29,7 +29,7 @@ func (a *Answer) Text(status int) string {
 	if a == nil || len(a.body) == 0 {
 		return text
 	}
-	body, ok := beginningOf(a.body)
+	body, ok := beginningOf(a.readable())
 	if !ok {
 		return fmt.Sprintf("%s, with %d bytes that are not text", text, a.size)
 	}
@@ -70,9 +70,18 @@ func (a *Answer) seen(c *check, status int) string {
 		}
 		return "no header " + c.Header
 	}
+	if c.Body {
+		if _, err := a.text(); err != nil {
+			return err.Error() + "; the answer was " + a.Text(status)
+		}
+		return a.Text(status)
+	}
 	document, err := a.json()
 	if err != nil {
 		return err.Error() + "; the answer was " + a.Text(status)
+	}
+	if c.Schema != nil {
+		return mismatch(c.Schema, document) + "; the answer was " + a.Text(status)
 	}
 	v, found := lookUp(document, c.JSON)
 	if !found {
