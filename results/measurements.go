@@ -133,6 +133,8 @@ type Series struct {
 	Stage string `json:"stage,omitempty"`
 	// the instance of the service that answered, from 1, where a threshold tells them apart; 0 also where none is named
 	Instance int `json:"instance,omitempty"`
+	// "503", "unexpected": of the responses, where a threshold tells them apart; empty for the rest of them
+	Outcome string `json:"outcome,omitempty"`
 	// what selectors match: scenario, name, method and the file's tags
 	Tags map[string]string `json:"tags"`
 	// "201, 204": as the file has it; empty: 200 to 399

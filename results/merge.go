@@ -211,7 +211,8 @@ func (l *Load) merge(o *Load) error {
 func (m *Measurements) mergeSeries(series []*Series) error {
 	for _, s := range series {
 		i := slices.IndexFunc(m.Series, func(o *Series) bool {
-			return o.Scenario == s.Scenario && o.Name == s.Name && o.Stage == s.Stage && o.Instance == s.Instance
+			return o.Scenario == s.Scenario && o.Name == s.Name && o.Stage == s.Stage && o.Instance == s.Instance &&
+				o.Outcome == s.Outcome
 		})
 		if i < 0 {
 			m.Series = append(m.Series, s.blank())

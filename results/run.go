@@ -208,6 +208,9 @@ func (r *Run) slots(visit func(tag string, h **Histogram)) {
 		if s.Instance > 0 {
 			name += "@" + strconv.Itoa(s.Instance)
 		}
+		if s.Outcome != "" {
+			name += "#" + url.PathEscape(s.Outcome)
+		}
 		visit("response:"+name, &s.Response)
 		visit("service:"+name, &s.Service)
 		visit(tagWaiting+name, &s.Waiting)

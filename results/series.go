@@ -31,7 +31,7 @@ func (m *Measurements) ByRequest() ([]*Series, error) {
 // error that of s stays.
 func (s *Series) plus(o *Series) (*Series, error) {
 	sum := s.blank()
-	sum.Stage, sum.Instance, sum.Tags = "", 0, map[string]string{}
+	sum.Stage, sum.Instance, sum.Outcome, sum.Tags = "", 0, "", map[string]string{}
 	for tag, value := range s.Tags {
 		if o.Tags[tag] == value {
 			sum.Tags[tag] = value
@@ -48,6 +48,7 @@ func (s *Series) blank() *Series {
 	}
 	return &Series{
 		Scenario: s.Scenario, Name: s.Name, Method: s.Method, Stage: s.Stage, Instance: s.Instance,
+		Outcome:  s.Outcome,
 		Expected: s.Expected, Tags: s.Tags, Streamed: streamed, Statuses: map[int]int64{},
 		Errors: map[string]int64{}, ErrorSamples: map[string]string{}, Response: NewHistogram(),
 		Service: NewHistogram(),

@@ -263,7 +263,9 @@ func (r *reader) planName(n *node) string {
 }
 
 // reservedTags are given to every request, to steps of flows or to checks, and cannot be set.
-var reservedTags = []string{tagScenario, tagName, tagMethod, StageTag, tagFlow, tagCheck, InstanceTag}
+var reservedTags = []string{
+	tagScenario, tagName, tagMethod, StageTag, tagFlow, tagCheck, InstanceTag, StatusTag, ExpectedTag,
+}
 
 func (r *reader) tags(n *node) map[string]string {
 	if n == nil || len(n.entries) == 0 {

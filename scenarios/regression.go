@@ -174,6 +174,11 @@ func (r *reader) regressionMetric(e entry, scope thresholdScope) (RegressionMetr
 		r.syntax(e.at, "", notCompared(name))
 		return RegressionMetric{}, nil, false
 	}
+	if SelectsOutcome(selector) {
+		r.faultAt(e.at, "leave the tag out", "experiments do not tell requests apart by %s and %s", StatusTag,
+			ExpectedTag)
+		return RegressionMetric{}, nil, false
+	}
 	r.selector(e, metric.Metric, selector, scope)
 	r.part(e, metric, selector, scope)
 	return metric, selector, true

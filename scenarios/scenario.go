@@ -163,6 +163,7 @@ func (p *Plan) tagsOf(s *Scenario, request *Request) []map[string]string {
 		if p.Instances() > 1 {
 			set[InstanceTag] = "" // any
 		}
+		set[StatusTag], set[ExpectedTag] = "", ""
 		sets = append(sets, set)
 	}
 	return sets

@@ -138,6 +138,10 @@ func (r *reader) thresholds(n *node, scope thresholdScope) []Threshold {
 		for _, item := range items {
 			t := r.threshold(item, metric)
 			t.Selector = selector
+			if t.Window > 0 && metric.Kind == Counter && SelectsOutcome(selector) {
+				r.fault(item, "http_req_failed has windows",
+					"%s has none: in most of them there would be no such response", e.key)
+			}
 			if t.Source != "" {
 				r.notTwice(item, "threshold", t.Name()+": "+t.Source, scope)
 			}
@@ -205,6 +209,9 @@ func (r *reader) selector(e entry, metric Metric, selector map[string]string, sc
 			r.faultAt(e.at, "", "%s selects nothing: the instances are numbered from 1 to %d", e.key, last)
 			return
 		}
+	}
+	if !r.outcomeSelector(e, metric, selector) {
+		return
 	}
 	if metric.Name.Streamed() != "" {
 		r.streamedSelector(e, metric, scope.plan)

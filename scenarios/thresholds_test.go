@@ -4,6 +4,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -256,5 +257,68 @@ thresholds: {http_reqs: count>0}
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestOutcomesAreTold: a plan tells those responses apart that thresholds select, and no others.
+func TestOutcomesAreTold(t *testing.T) {
+	const file = `
+target: {url: "http://127.0.0.1:1"}
+scenarios: {s: {executor: constant-vus, vus: 1, duration: 1m, requests: [{name: a, path: /}]}}
+thresholds: `
+	for _, test := range []struct {
+		thresholds, kinds string
+	}{
+		{"{http_reqs: count>1}", "|"},
+		{`{"http_reqs{status:503}": count==0, "data_sent{status:200}": count>1}`, "||200|503|"},
+		{`{"http_req_duration{expected_response:true}": p(95)<1}`, "||unexpected|"},
+		{
+			`{"http_reqs{status:0}": count==0, "http_reqs{expected_response:false}": count<1}`,
+			"||unexpected|0|0 unexpected|",
+		},
+	} {
+		plan, err := Parse("x.yaml", []byte(file+test.thresholds))
+		if err != nil {
+			t.Errorf("%s: %v", test.thresholds, err)
+			continue
+		}
+		o := plan.Outcomes()
+		kinds := "|"
+		for kind := range o.Len() {
+			if o.Len() > 1 {
+				kinds += o.Name(kind) + "|"
+			}
+		}
+		if kinds != test.kinds {
+			t.Errorf("%s tells apart %s, want %s", test.thresholds, kinds, test.kinds)
+		}
+		for _, status := range []int{0, 200, 503, 404} {
+			for _, failed := range []bool{false, true} {
+				tags := o.Tags(o.Kind(status, failed))
+				if got := tags[StatusTag]; got != "" && got != strconv.Itoa(status) {
+					t.Errorf("%s: status %d is told as %s", test.thresholds, status, got)
+				}
+				if got := tags[ExpectedTag]; o.Expected != (got != "") || got == strconv.FormatBool(failed) {
+					t.Errorf("%s: expected is told as %q of a failed request: %v", test.thresholds, got, failed)
+				}
+			}
+		}
+	}
+	for thresholds, want := range map[string]string{
+		`{"http_reqs{status:99}": count==0}`:             `selects nothing: "99" is no status`,
+		`{"http_reqs{status:5xx}": count==0}`:            `selects nothing: "5xx" is no status`,
+		`{"http_reqs{expected_response:yes}": count==0}`: `expected_response is never "yes"; write true or false`,
+		`{"http_req_failed{status:503}": rate<1}`:        "http_req_failed is not told apart by status",
+		`{"checks{status:503}": rate<1}`:                 "checks is not told apart by status",
+		`{"http_reqs{status:503}": rate<1 for 5s}`:       "http_reqs{status:503} has none",
+		`{"dropped_iterations{status:503}": count==0}`:   "dropped_iterations is not told apart by status",
+	} {
+		if _, err := Parse("x.yaml", []byte(file+thresholds)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", thresholds, err, want)
+		}
+	}
+	_, err := Parse("x.yaml", []byte(file+"{}\nregression: {\"http_req_duration{expected_response:true}\": p(95)<+5%}"))
+	if err == nil || !strings.Contains(err.Error(), "x.yaml:5:14: experiments do not tell requests apart by status") {
+		t.Errorf("%v", err)
 	}
 }

@@ -2,6 +2,7 @@ package record
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"sync"
@@ -24,6 +25,7 @@ type Collector struct {
 	requests   *request.Set // nil in tests of the collector alone
 	stages     arrival.Stages
 	instances  int // of the service, that are told apart; 0 where they are not
+	outcomes   scenarios.Outcomes
 	thresholds []thresholdData
 
 	exchange  sync.Mutex // held for moments only: the loops wait for it
@@ -54,8 +56,8 @@ type Collector struct {
 func New(plan *scenarios.Plan, s *scenarios.Scenario, timing *arrival.Timing, requests *request.Set) *Collector {
 	c := &Collector{
 		scenario: s, timing: timing, requests: requests, next: int(s.StartTime / time.Second),
-		stages: arrival.NewStages(s),
-		whole:  results.NewHistogram(), each: results.NewHistogram(),
+		stages: arrival.NewStages(s), outcomes: plan.Outcomes(),
+		whole: results.NewHistogram(), each: results.NewHistogram(),
 		load: &results.Load{
 			Scenario: s.Name, Executor: string(s.Load.Executor()), Open: timing.Open(), Stages: namedStages(s),
 			MeasuredFrom: (s.StartTime + s.Warmup).Seconds(), MeasuredTo: (s.StartTime + s.Load.Length()).Seconds(),
@@ -72,8 +74,14 @@ func New(plan *scenarios.Plan, s *scenarios.Scenario, timing *arrival.Timing, re
 	for i := range s.Requests {
 		for _, stage := range c.stages.Names {
 			for instance := range c.instances + 1 {
-				if c.stream == nil {
-					c.series = append(c.series, newSeries(plan, s, &s.Requests[i], stage, instance))
+				if c.stream != nil {
+					continue
+				}
+				for kind := range c.outcomes.Len() {
+					one := newSeries(plan, s, &s.Requests[i], stage, instance)
+					one.Outcome = c.outcomes.Name(kind)
+					maps.Copy(one.Tags, c.outcomes.Tags(kind))
+					c.series = append(c.series, one)
 				}
 			}
 		}
@@ -252,7 +260,7 @@ func (c *Collector) flushSeries(p *results.Point, series, request int, loops []*
 		c.merge(c.each, of.response)
 		c.merge(c.each, of.early)
 		if of.lastAnswer > 0 {
-			c.noteAnswer(series%c.perRequest()/(c.instances+1), (c.scenario.StartTime + of.lastAnswer).Seconds())
+			c.noteAnswer(series%c.perRequest()/c.perStage(), (c.scenario.StartTime + of.lastAnswer).Seconds())
 		}
 		for _, t := range c.thresholds {
 			c.note(t.add(series, of))

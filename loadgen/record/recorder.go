@@ -132,6 +132,9 @@ func (r *Recorder) Record(o *Outcome) {
 	s.written = true
 	failed := o.ErrorClass != "" || o.Found.Extraction != "" || !request.Expected(plan, o.Status)
 	series := r.collector.SeriesOf(o.Request, o.Intended, o.Instance)
+	if of := &r.collector.outcomes; of.Len() > 1 {
+		series += of.Kind(o.answeredStatus(), failed)
+	}
 	c := &s.series[series]
 	if plan.Step == 0 { // the later steps of a flow belong to its one iteration
 		s.sent++
@@ -179,6 +182,14 @@ func (r *Recorder) unsent(o *Outcome, first bool) bool {
 		}
 	}
 	return first
+}
+
+// answeredStatus is the status of an answer that came whole; 0 where none did.
+func (o *Outcome) answeredStatus() int {
+	if o.ErrorClass != "" {
+		return 0
+	}
+	return o.Status
 }
 
 // timed reports whether an outcome has times that count: an answer came, or was waited for until the timeout or the

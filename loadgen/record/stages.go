@@ -39,10 +39,13 @@ func (c *Collector) noteAnswer(kind int, at float64) {
 }
 
 // perRequest is the number of series of each request.
-func (c *Collector) perRequest() int { return len(c.stages.Names) * (c.instances + 1) }
+func (c *Collector) perRequest() int { return len(c.stages.Names) * c.perStage() }
+
+// perStage is the number of series of each request in a stage.
+func (c *Collector) perStage() int { return (c.instances + 1) * c.outcomes.Len() }
 
 // SeriesOf is the index of the series of a request that is meant to be sent at an instant since the scenario's start
-// and was answered by an instance; 0 for none that is known.
+// and was answered by an instance; 0 for none that is known. It is that of the first kind of its outcomes.
 func (c *Collector) SeriesOf(request int, intended time.Duration, instance int) int {
 	at := request
 	if kinds := len(c.stages.Names); kinds > 1 {
@@ -50,9 +53,9 @@ func (c *Collector) SeriesOf(request int, intended time.Duration, instance int) 
 	}
 	switch {
 	case c.instances == 0:
-		return at
+		return at * c.outcomes.Len()
 	case instance > c.instances:
 		instance = 0
 	}
-	return at*(c.instances+1) + instance
+	return (at*(c.instances+1) + instance) * c.outcomes.Len()
 }

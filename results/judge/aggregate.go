@@ -89,8 +89,15 @@ func requests(m *results.Measurements, t scenarios.Threshold) aggregated {
 		received += s.BytesReceived
 	}
 	metric, _ := t.Metric.Metric()
+	asked := total // that could have been of the kind that is counted: none of it is data too
+	if scenarios.SelectsOutcome(t.Selector) {
+		asked = 0
+		for _, s := range m.Select(scenarios.WithoutOutcome(t.Selector)) {
+			asked += s.Requests
+		}
+	}
 	count := func(n int64) aggregated {
-		return counter(n, total, metric.Unit, t.Aggregation.Name == "rate", m.MeasuredSeconds(selected))
+		return counter(n, asked, metric.Unit, t.Aggregation.Name == "rate", m.MeasuredSeconds(selected))
 	}
 	switch t.Metric {
 	case scenarios.HTTPReqFailed:
