@@ -228,39 +228,50 @@ func TestBalancerAndWhatTakesLong(t *testing.T) {
 func TestBalancerAndOtherProtocols(t *testing.T) {
 	forBalancers(t, func(t *testing.T, name string) {
 		publicTemp(t)
-		echo := startStandIn(t, func(w http.ResponseWriter, r *http.Request) {
-			conn, buffered, err := http.NewResponseController(w).Hijack()
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			defer func() { _ = conn.Close() }()
-			fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: %s\r\n\r\n",
-				r.Header.Get("Upgrade"))
-			line, _ := buffered.ReadString('\n')
-			fmt.Fprint(conn, "heard "+line)
-		})
-		env := startBalancer(t, name, echo.address)
-		conn, err := net.Dial("tcp", strings.TrimPrefix(env.BalancerURL, "http://"))
+		env := startBalancer(t, name, startEcho(t).address)
+		isHeard(t, env.BalancerURL)
+	})
+}
+
+// startEcho starts an instance that leaves HTTP and repeats a line.
+func startEcho(t *testing.T) *standIn {
+	t.Helper()
+	return startStandIn(t, func(w http.ResponseWriter, r *http.Request) {
+		conn, buffered, err := http.NewResponseController(w).Hijack()
 		if err != nil {
-			t.Fatal(err)
+			t.Error(err)
+			return
 		}
 		defer func() { _ = conn.Close() }()
-		_ = conn.SetDeadline(time.Now().Add(patience))
-		fmt.Fprint(conn, "GET /x HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
-		answers := bufio.NewReader(conn)
-		resp, err := http.ReadResponse(answers, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if resp.StatusCode != http.StatusSwitchingProtocols || resp.Header.Get("Upgrade") != "echo" {
-			t.Errorf("status %d, upgraded to %q", resp.StatusCode, resp.Header.Get("Upgrade"))
-		}
-		fmt.Fprint(conn, "hello\n")
-		if line, err := answers.ReadString('\n'); err != nil || line != "heard hello\n" {
-			t.Errorf("got %q, %v", line, err)
-		}
+		fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: %s\r\n\r\n",
+			r.Header.Get("Upgrade"))
+		line, _ := buffered.ReadString('\n')
+		fmt.Fprint(conn, "heard "+line)
 	})
+}
+
+// isHeard holds that a URL leads to what startEcho started.
+func isHeard(t *testing.T, url string) {
+	t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	_ = conn.SetDeadline(time.Now().Add(patience))
+	fmt.Fprint(conn, "GET /x HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+	answers := bufio.NewReader(conn)
+	resp, err := http.ReadResponse(answers, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp.StatusCode != http.StatusSwitchingProtocols || resp.Header.Get("Upgrade") != "echo" {
+		t.Errorf("status %d, upgraded to %q", resp.StatusCode, resp.Header.Get("Upgrade"))
+	}
+	fmt.Fprint(conn, "hello\n")
+	if line, err := answers.ReadString('\n'); err != nil || line != "heard hello\n" {
+		t.Errorf("got %q, %v", line, err)
+	}
 }
 
 // events reads a stream of events to its end.

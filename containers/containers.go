@@ -91,11 +91,11 @@ type Environment struct {
 	// Warnings are sentences about the environment that a reader of the results must know.
 	Warnings []string
 
-	// EdgeURL and Edge are the same of the edge.
-	EdgeURL string
-	Edge    Server
+	// EdgeURLs are where the edges are, in the order in which they were started, and Edge is what each of them is.
+	EdgeURLs []string
+	Edge     Server
 
-	edge     startedFront
+	edges    []startedFront
 	options  Options
 	workshop *workshop  // of the processes; nil without any
 	docker   *dockerRun // of the containers; nil without any

@@ -4,7 +4,6 @@ import (
 	"context"
 	_ "embed"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -48,6 +47,8 @@ func varnishArgs(dir, config, address string) []string {
 	return []string{
 		"-F", "-a", address, "-f", config, "-n", filepath.Join(dir, varnishDir), "-s", "malloc," + edgeMemory, "-j",
 		"none", "-l", "8m", "-p", "timeout_linger=0", "-p", "thread_stats_rate=1",
+		// What the origin does not let it keep or serve stale is not kept.
+		"-p", "default_ttl=0", "-p", "default_grace=0", "-p", "default_keep=0",
 	}
 }
 
@@ -59,61 +60,103 @@ type edging struct {
 	place
 	Origin                 string // host:port
 	OriginHost, OriginPort string
+	Token                  string
 	Header                 string
 }
 
-// StartEdge starts the edge that the options named before an origin, host:port on loopback, waits until it answers, and
-// sets EdgeURL and Edge. It caches what the origin lets shared caches keep, for each value of what Vary names, and is
-// stopped with the environment.
-func (e *Environment) StartEdge(ctx context.Context, origin string) error {
+// EdgeSpec says where an edge is, and what stands behind it.
+type EdgeSpec struct {
+	// Address is where it listens, as host:port; empty means a free port of loopback.
+	Address string
+	// Origin is what answers what the edge cannot, host:port on loopback.
+	Origin string
+	// Token is the secret by which Varnish accepts invalidations, of characters that need no quotes; without one it
+	// accepts none. (nginx never does.)
+	Token string
+}
+
+// StartEdge starts the edge that the options named, waits until it answers, and adds it to EdgeURLs. It keeps what the
+// origin lets shared caches keep, for each value of what Vary names; Varnish only what has a Surrogate-Key that is the
+// one of the request. It may be called several times. The edges are stopped with the environment.
+func (e *Environment) StartEdge(ctx context.Context, spec EdgeSpec) error {
 	f, err := frontByName(edges, "edge", e.options.Edge)
 	if err != nil {
 		return err
 	}
-	where, err := newPlace("")
+	where, err := newPlace(spec.Address)
 	if err != nil {
 		return err
 	}
-	values := edging{Origin: origin, Header: InstanceHeader}
-	values.OriginHost, values.OriginPort, err = net.SplitHostPort(origin)
+	values := edging{Origin: spec.Origin, Token: spec.Token, Header: InstanceHeader}
+	values.OriginHost, values.OriginPort, err = net.SplitHostPort(spec.Origin)
 	if err != nil {
 		return fmt.Errorf("start the edge: %w", err)
 	}
-	started, err := e.startFront(ctx, TargetEdge, f, e.options.EdgeImage, where, func(at place) any {
+	started, err := e.startFront(ctx, edgeTarget(len(e.edges)), f, e.options.EdgeImage, where, func(at place) any {
 		values.place = at
 		return values
 	})
 	if err != nil {
 		return err
 	}
-	e.edge, e.EdgeURL, e.Edge = started, started.url, started.server
+	e.edges, e.EdgeURLs, e.Edge = append(e.edges, started), append(e.EdgeURLs, started.url), started.server
 	return nil
 }
 
-// EdgeCounts are the requests that the edge has looked up in its cache since it was started: those that it answered
-// from there, also with what was stale, and those that it had to ask the origin for. Requests that it does not look up,
-// such as POSTs, are in neither.
-func (e *Environment) EdgeCounts(ctx context.Context) (hits, misses int64, err error) {
-	count := e.edge.nginxCounts
-	if e.options.Edge == EdgeVarnish {
-		count = e.edge.varnishCounts
+// edgeTarget names the edges in the order in which they were started: edge, edge-2, edge-3.
+func edgeTarget(n int) Target {
+	if n == 0 {
+		return TargetEdge
 	}
-	hits, misses, err = count(ctx)
-	if err != nil {
-		return 0, 0, fmt.Errorf("ask the edge for its counters: %w", err)
+	return Target(fmt.Sprintf("%s-%d", TargetEdge, n+1))
+}
+
+// EdgeCounts are the requests that the edges have looked up in their caches since they were started: those that they
+// answered from there, also with what was stale, and those that they had to ask the origin for. Requests that are not
+// looked up, such as POSTs, are in neither.
+func (e *Environment) EdgeCounts(ctx context.Context) (hits, misses int64, err error) {
+	for _, edge := range e.edges {
+		count := edge.nginxCounts
+		if e.options.Edge == EdgeVarnish {
+			count = edge.varnishCounts
+		}
+		h, m, err := count(ctx)
+		if err != nil {
+			return 0, 0, fmt.Errorf("ask the edge for its counters: %w", err)
+		}
+		hits, misses = hits+h, misses+m
 	}
 	return hits, misses, nil
 }
 
-// varnishCounts are Varnish's own counters.
+// varnishCounts are made of Varnish's own counters. Those of lookups are of no use, because the configuration looks
+// each request up more than once.
 func (s startedFront) varnishCounts(ctx context.Context) (hits, misses int64, err error) {
-	out, err := s.run(ctx, "varnishstat", "-1", "-j", "-n", filepath.Join(s.dir, varnishDir), "-f",
-		"MAIN.cache_hit", "-f",
-		"MAIN.cache_miss")
+	args := []string{"-1", "-j", "-n", filepath.Join(s.dir, varnishDir)}
+	for _, name := range varnishNames {
+		args = append(args, "-f", name)
+	}
+	out, err := s.run(ctx, "varnishstat", args...)
 	if err != nil {
 		return 0, 0, err
 	}
 	return readVarnishStat(out)
+}
+
+// Counters of Varnish: the requests of clients; those of them that were not looked up because they were passed to the
+// backend direct, became a pipe, or were answered by Varnish itself; the requests to the backend origin; and those of
+// them that no client waited for.
+const (
+	varnishRequests   = "MAIN.client_req"
+	varnishPassed     = "MAIN.s_pass"
+	varnishPiped      = "MAIN.s_pipe"
+	varnishSynthetic  = "MAIN.s_synth"
+	varnishFetched    = "VBE.boot.origin.req"
+	varnishBackground = "MAIN.s_bgfetch"
+)
+
+var varnishNames = []string{
+	varnishRequests, varnishPassed, varnishPiped, varnishSynthetic, varnishFetched, varnishBackground,
 }
 
 // readVarnishStat reads the output of varnishstat -j.
@@ -124,12 +167,17 @@ func readVarnishStat(text string) (hits, misses int64, err error) {
 	if err := json.Unmarshal([]byte(text), &stat); err != nil {
 		return 0, 0, fmt.Errorf("varnishstat: %w", err)
 	}
-	hit, okHit := stat.Counters["MAIN.cache_hit"]
-	miss, okMiss := stat.Counters["MAIN.cache_miss"]
-	if !okHit || !okMiss {
-		return 0, 0, errors.New("varnishstat does not tell MAIN.cache_hit and MAIN.cache_miss")
+	count := map[string]int64{}
+	for _, name := range varnishNames {
+		c, ok := stat.Counters[name]
+		if !ok {
+			return 0, 0, fmt.Errorf("varnishstat does not tell %s", name)
+		}
+		count[name] = c.Value
 	}
-	return hit.Value, miss.Value, nil
+	lookedUp := count[varnishRequests] - count[varnishPassed] - count[varnishPiped] - count[varnishSynthetic]
+	misses = count[varnishFetched] - count[varnishBackground]
+	return max(0, lookedUp-misses), max(0, misses), nil // the counters are not of one instant
 }
 
 // nginxCounts are the lines of the files to which nginx writes one for each request.

@@ -23,7 +23,10 @@ func (e *Environment) Incidents(ctx context.Context, ask bool) []string {
 	}
 	defer e.faultMutex.Unlock()
 	var all []string
-	targets := []Target{TargetPrimary, TargetReplica, TargetCache, TargetBalancer, TargetEdge}
+	targets := []Target{TargetPrimary, TargetReplica, TargetCache, TargetBalancer}
+	for n := range e.edges {
+		targets = append(targets, edgeTarget(n))
+	}
 	for _, r := range e.Regions {
 		targets = append(targets, ReplicaOf(r.Name))
 	}

@@ -404,7 +404,7 @@ func TestParseRefusesHugeFiles(t *testing.T) {
 
 func TestShippedScenariosAreValid(t *testing.T) {
 	want := []string{
-		"capacity", "demo", "flow", "frontend", "instances", "outage", "realtime", "reference", "regions",
+		"capacity", "demo", "edge", "flow", "frontend", "instances", "outage", "realtime", "reference", "regions",
 		"regression", "smoke",
 	}
 	if got := Shipped(); !reflect.DeepEqual(got, want) {

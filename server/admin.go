@@ -13,6 +13,7 @@ import (
 	"github.com/policycortex/headroom/server/api"
 	"github.com/policycortex/headroom/server/cache"
 	"github.com/policycortex/headroom/server/cache/report"
+	"github.com/policycortex/headroom/server/edge"
 	"github.com/policycortex/headroom/server/store"
 )
 
@@ -191,8 +192,8 @@ func (s *snapshot) takeRoutes(handler *api.API) error {
 // for once a second), GET /settings (see settings.go), GET /slow and GET /statements (see statements.go), POST
 // /cache/invalidate (see invalidate.go), and Go's profiles under /debug/pprof/. It has no write timeout, because a
 // profile takes as long as the client requests.
-func newAdminServer(started time.Time, o Options, db *store.Store, answers *cache.Cache, handler *api.API,
-	jobs *maintenance,
+func newAdminServer(started time.Time, o Options, db *store.Store, answers *cache.Cache, edges *edge.Edges,
+	handler *api.API, jobs *maintenance,
 ) *http.Server {
 	logger := o.Logger
 	mux := http.NewServeMux()
@@ -209,7 +210,7 @@ func newAdminServer(started time.Time, o Options, db *store.Store, answers *cach
 	mux.HandleFunc("GET /settings", func(w http.ResponseWriter, _ *http.Request) { sendAdmin(w, settingsInForce(o)) })
 	mux.HandleFunc("GET /slow", slowHandler(db))
 	mux.HandleFunc("GET /statements", statementsHandler(db))
-	mux.HandleFunc("POST /cache/invalidate", invalidateHandler(db, answers, logger))
+	mux.HandleFunc("POST /cache/invalidate", invalidateHandler(db, answers, edges, logger))
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/policycortex/headroom/server/cache"
 	"github.com/policycortex/headroom/server/cache/glob"
+	"github.com/policycortex/headroom/server/edge"
 	"github.com/policycortex/headroom/server/store"
 )
 
@@ -49,9 +50,9 @@ func (i *invalidation) patterns() ([]string, error) {
 var globEscaper = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`)
 
 // invalidateHandler answers {"removed": n}: the number of entries removed from this instance's L1, from L2 and from L3.
-// It answers 504 when not every instance is known to have applied the invalidation; the client has to repeat the
-// request.
-func invalidateHandler(db *store.Store, answers *cache.Cache, logger *slog.Logger) http.HandlerFunc {
+// It answers 504 when not every instance and edge is known to have applied the invalidation; the client has to repeat
+// the request. Edges forget everything, because they know no names of keys.
+func invalidateHandler(db *store.Store, answers *cache.Cache, edges *edge.Edges, logger *slog.Logger) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var asked invalidation
 		decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxInvalidateBody))
@@ -90,6 +91,12 @@ func invalidateHandler(db *store.Store, answers *cache.Cache, logger *slog.Logge
 				return
 			}
 		}
+		if err := edges.InvalidateAll(r.Context()); err != nil {
+			logger.Warn("an invalidation was not acknowledged by all edges", "error", err)
+			status, detail := invalidateFailure(err)
+			adminProblem(w, status, detail)
+			return
+		}
 		sendAdmin(w, map[string]int{"removed": removed})
 	}
 }
@@ -99,7 +106,7 @@ func invalidateFailure(err error) (status int, detail string) {
 		return http.StatusUnprocessableEntity, err.Error()
 	}
 	return http.StatusGatewayTimeout,
-		"Some instances may still have the entries. Send the request again: " + err.Error()
+		"Some instances or edges may still have the entries. Send the request again: " + err.Error()
 }
 
 // adminProblem sends an error response (RFC 9457). Its readers operate the server, so it includes the cause.

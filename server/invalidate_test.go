@@ -3,7 +3,9 @@ package server_test
 import (
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -132,4 +134,47 @@ func TestInvalidateWithoutL2IsNotCertain(t *testing.T) {
 			t.Fatalf("the snapshot does not show the outage: %v", s.Breakers)
 		}
 	}
+}
+
+// TestServerTellsItsEdges: a change and an invalidation by hand reach the edges of the options, with their token. By
+// hand they are not certain while an edge refuses.
+func TestServerTellsItsEdges(t *testing.T) {
+	const token = "a-secret-of-tests"
+	told := make(chan string, 100)
+	var refusing atomic.Bool
+	edge := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if refusing.Load() || r.Method != "BAN" || r.Header.Get("X-Edge-Token") != token {
+			w.WriteHeader(http.StatusForbidden)
+			return
+		}
+		told <- r.Header.Get("Surrogate-Key")
+		w.WriteHeader(http.StatusNoContent)
+	}))
+	defer edge.Close()
+	o := options(t)
+	o.EdgeTTL, o.EdgeURLs, o.EdgeToken = time.Minute, " "+edge.URL+" ,", token
+	r := start(t, o)
+	defer r.stop(t)
+	tenant := uuid.NewString()
+	send(t, newRequest(t, http.MethodPost, "http://"+r.addr+"/api/v1/resources/batch", tenant,
+		strings.NewReader(oneResource)), http.StatusCreated)
+	invalidate(t, r, `{"pattern":"`+tenant+`:*"}`, http.StatusOK)
+	for _, want := range []string{"^(?:" + tenant + ":resources:)$", "^(?:.*)$"} {
+		select {
+		case got := <-told:
+			if got != want {
+				t.Errorf("the edge was told %s, want %s", got, want)
+			}
+		default:
+			t.Fatalf("the edge was not told %s in time", want)
+		}
+	}
+	refusing.Store(true)
+	_, detail := invalidate(t, r, `{"pattern":"x"}`, http.StatusGatewayTimeout)
+	if !strings.Contains(detail, edge.URL) {
+		t.Errorf("it says %q", detail)
+	}
+	// A change is made all the same.
+	send(t, newRequest(t, http.MethodPost, "http://"+r.addr+"/api/v1/resources/batch", uuid.NewString(),
+		strings.NewReader(oneResource)), http.StatusCreated)
 }

@@ -7,9 +7,11 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/policycortex/headroom/server/edge"
 	"github.com/policycortex/headroom/server/middleware"
 	"github.com/policycortex/headroom/server/realtime"
 )
@@ -54,9 +56,12 @@ type Options struct {
 	// detached from the table and remain as separate tables.
 	CostMonths int `env:"HEADROOM_COST_MONTHS"`
 	// EdgeTTL is how long a cache between this server and its clients (a CDN, a proxy) may serve a response without
-	// asking, in whole seconds; 0 forbids it. Such a cache must respect Vary, which names the tenant. Invalidations do
-	// not reach it.
+	// asking, in whole seconds; 0 forbids it. Such a cache must respect Vary, which names the tenant.
 	EdgeTTL time.Duration `env:"HEADROOM_EDGE_TTL"`
+	// EdgeURLs are those of such caches that are told what has changed: http://host:port, separated by commas. Package
+	// edge describes how. EdgeToken is the secret by which they know this server, 16 characters or more.
+	EdgeURLs  string `env:"HEADROOM_EDGE_URLS"`
+	EdgeToken string `env:"HEADROOM_EDGE_TOKEN"`
 	// RequestTimeout is how long a request may wait for the database; 0 means 30 seconds. The maximum is 50 seconds,
 	// because the connection is closed after 60.
 	RequestTimeout time.Duration `env:"HEADROOM_REQUEST_TIMEOUT"`
@@ -125,6 +130,7 @@ const (
 	defaultCompliance    = 5 * time.Minute
 	minCursorKey         = 32
 	minSharedKey         = 32
+	minEdgeToken         = 16
 	defaultTenantClaim   = "tenant_id"
 	maxCostMonths        = 240 // each is a partition
 	maxRequestTimeout    = 50 * time.Second
@@ -171,6 +177,7 @@ func (o Options) check() (Options, error) {
 		}
 	}
 	faults = append(faults, o.checkMiddleware()...)
+	faults = append(faults, o.checkEdges()...)
 	faults = append(faults, o.checkAuthentication()...)
 	faults = append(faults, o.checkSlowdown()...)
 	return o.withDefaults(), errors.Join(faults...)
@@ -193,9 +200,6 @@ func (o Options) checkMiddleware() (faults []error) {
 	if o.RequestTimeout < 0 || o.RequestTimeout > maxRequestTimeout {
 		faults = append(faults, fmt.Errorf("HEADROOM_REQUEST_TIMEOUT is %s; set it to at most %s, or not at "+
 			"all for 30s", o.RequestTimeout, maxRequestTimeout))
-	}
-	if o.EdgeTTL < 0 || o.EdgeTTL%time.Second != 0 {
-		faults = append(faults, fmt.Errorf("HEADROOM_EDGE_TTL is %s; set it to whole seconds, such as 5s", o.EdgeTTL))
 	}
 	if o.ComplianceEvery < 0 || o.CostMonths < 0 || o.CostMonths > maxCostMonths {
 		faults = append(faults, fmt.Errorf("HEADROOM_COMPLIANCE_EVERY must not be negative, and HEADROOM_COST_MONTHS "+
@@ -224,6 +228,34 @@ func (o Options) checkMiddleware() (faults []error) {
 	if !(o.TraceRatio >= 0 && o.TraceRatio <= 1) { // nor is it NaN
 		faults = append(faults, fmt.Errorf("HEADROOM_TRACE_RATIO is %v; set it to a number from 0 (none) to 1 (all)",
 			o.TraceRatio))
+	}
+	return faults
+}
+
+func (o Options) checkEdges() (faults []error) {
+	if o.EdgeTTL < 0 || o.EdgeTTL%time.Second != 0 {
+		faults = append(faults, fmt.Errorf("HEADROOM_EDGE_TTL is %s; set it to whole seconds, such as 5s", o.EdgeTTL))
+	}
+	all := listed(o.EdgeURLs)
+	for i, url := range all {
+		if slices.Contains(all[:i], url) {
+			faults = append(faults, fmt.Errorf("HEADROOM_EDGE_URLS has %s twice; remove one", url))
+		}
+		err := edge.CheckURL(url)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("HEADROOM_EDGE_URLS: %w", err))
+		}
+	}
+	switch urls := len(all) > 0; {
+	case urls && o.EdgeTTL == 0:
+		faults = append(faults, errors.New("HEADROOM_EDGE_URLS without HEADROOM_EDGE_TTL: the edges may keep nothing; "+
+			"set it to how long they may, such as 60s"))
+	case urls && len(o.EdgeToken) < minEdgeToken:
+		faults = append(faults, fmt.Errorf("HEADROOM_EDGE_TOKEN has %d characters, and must have %d or more; openssl "+
+			"rand -hex 32 makes one", len(o.EdgeToken), minEdgeToken))
+	case !urls && o.EdgeToken != "":
+		faults = append(faults, errors.New("HEADROOM_EDGE_TOKEN without HEADROOM_EDGE_URLS: no edge would be told "+
+			"anything"))
 	}
 	return faults
 }
@@ -289,14 +321,17 @@ func (o Options) slowdown() middleware.Slowdown {
 	return middleware.Slowdown{CPU: o.SlowdownCPU, Delay: o.SlowdownDelay, Every: o.SlowdownEvery}
 }
 
-func (o Options) trustedProxies() (proxies []string) {
-	for proxy := range strings.SplitSeq(o.TrustedProxies, ",") {
-		proxy = strings.TrimSpace(proxy)
-		if proxy != "" {
-			proxies = append(proxies, proxy)
+func (o Options) trustedProxies() []string { return listed(o.TrustedProxies) }
+
+// listed returns the parts of a list whose separators are commas.
+func listed(list string) (parts []string) {
+	for part := range strings.SplitSeq(list, ",") {
+		part = strings.TrimSpace(part)
+		if part != "" {
+			parts = append(parts, part)
 		}
 	}
-	return proxies
+	return parts
 }
 
 // checkReach refuses an address that other machines can reach unless requests are authenticated.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/policycortex/headroom/server/api"
 	"github.com/policycortex/headroom/server/cache"
+	"github.com/policycortex/headroom/server/edge"
 	"github.com/policycortex/headroom/server/realtime"
 	"github.com/policycortex/headroom/server/store"
 )
@@ -66,7 +67,12 @@ func Run(ctx context.Context, o Options, ready func(addr, adminAddr string)) err
 		Store: db, Logger: o.Logger, MaxSubscribers: o.Streams, BufferBytes: o.StreamBufferBytes,
 	})
 	defer hub.Close()
-	handler := newAPI(o, db, answers, hub, parts)
+	edges, err := edge.Open(edge.Options{URLs: listed(o.EdgeURLs), Token: o.EdgeToken, Logger: o.Logger})
+	if err != nil {
+		return err
+	}
+	defer edges.Close()
+	handler := newAPI(o, db, answers, hub, edges, parts)
 	jobs := newMaintenance(o, db, answers, handler, parts.verifier)
 	if err := maintainCosts(ctx, db, o.Logger); err != nil { // before costs arrive
 		return err
@@ -83,7 +89,7 @@ func Run(ctx context.Context, o Options, ready func(addr, adminAddr string)) err
 	admin := &listener{}
 	if o.AdminAddr != "" {
 		admin, err = listen(ctx, "HEADROOM_ADMIN_ADDR", o.AdminAddr,
-			newAdminServer(started, o, db, answers, handler, jobs))
+			newAdminServer(started, o, db, answers, edges, handler, jobs))
 		if err != nil {
 			return err
 		}
@@ -136,10 +142,12 @@ func openCache(ctx context.Context, o Options, db *store.Store) (*cache.Cache, e
 }
 
 // newAPI makes the API and starts prefetching for it.
-func newAPI(o Options, db *store.Store, answers *cache.Cache, hub *realtime.Hub, parts parts) *api.API {
+func newAPI(o Options, db *store.Store, answers *cache.Cache, hub *realtime.Hub, edges *edge.Edges,
+	parts parts,
+) *api.API {
 	handler := api.New(api.Options{
 		Store: db, Cache: answers, Hub: hub, Logger: o.Logger, CursorKey: []byte(o.CursorKey), EdgeTTL: o.EdgeTTL,
-		Timeout: o.RequestTimeout, SlowRequest: o.SlowRequest, MaxUnderWay: o.MaxUnderWay,
+		Edges: edges, Timeout: o.RequestTimeout, SlowRequest: o.SlowRequest, MaxUnderWay: o.MaxUnderWay,
 		Rate: parts.rate, SharedLimit: parts.shared, Tracer: parts.tracer,
 		Verifier: parts.verifier, TrustedProxies: o.trustedProxies(),
 		ReadyWhenWarm:   o.ReadyWhenWarm && o.WarmResources > 0,

@@ -418,6 +418,30 @@ func TestRunRefuses(t *testing.T) {
 			func(o *server.Options) { o.AuthJWKS = "http://issuer.example/keys" },
 			"HEADROOM_AUTH_JWKS",
 		},
+		"an edge that is no URL": {
+			func(o *server.Options) {
+				o.EdgeTTL, o.EdgeURLs, o.EdgeToken = time.Second, "http://a, b:80", strings.Repeat("x", 16)
+			},
+			"HEADROOM_EDGE_URLS",
+		},
+		"an edge that is named twice": {
+			func(o *server.Options) {
+				o.EdgeTTL, o.EdgeURLs, o.EdgeToken = time.Second, "http://a,http://b, http://a", strings.Repeat("x", 16)
+			},
+			"http://a twice",
+		},
+		"an edge that may keep nothing": {
+			func(o *server.Options) { o.EdgeURLs, o.EdgeToken = "http://a", strings.Repeat("x", 16) },
+			"HEADROOM_EDGE_TTL",
+		},
+		"an edge without a token": {
+			func(o *server.Options) { o.EdgeTTL, o.EdgeURLs = time.Second, "http://a" },
+			"HEADROOM_EDGE_TOKEN",
+		},
+		"a token for no edge": {
+			func(o *server.Options) { o.EdgeToken = strings.Repeat("x", 16) },
+			"HEADROOM_EDGE_TOKEN",
+		},
 		"an edge and tokens": {func(o *server.Options) {
 			o.AuthSharedKey, o.EdgeTTL = strings.Repeat("x", 32),
 				time.Second

@@ -2,10 +2,14 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"maps"
+	"os"
 	"strings"
+	"time"
 
+	"github.com/policycortex/headroom/containers"
 	"github.com/policycortex/headroom/reports"
 	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/scenarios"
@@ -22,16 +26,60 @@ func (s *system) startFronts(ctx context.Context, wanted scenarios.Environment, 
 		say(fmt.Sprintf("balancer: %s %s at %s, before %s", e.Balancer.Name, e.Balancer.Version, s.url,
 			reports.Plural(len(s.servers), "instance")))
 	}
-	if wanted.Edge == "" {
+	if len(s.edges) == 0 {
 		return nil
 	}
-	if err := e.StartEdge(ctx, strings.TrimPrefix(s.url, "http://")); err != nil {
-		return err
+	for _, spec := range s.edges {
+		spec.Origin = strings.TrimPrefix(s.url, "http://")
+		if err := e.StartEdge(ctx, spec); err != nil {
+			return err
+		}
 	}
-	s.isAt([]string{e.EdgeURL})
+	s.isAt(e.EdgeURLs)
 	s.snapshot, s.sample = s.withEdge(s.snapshot), s.withEdge(s.sample)
 	say(fmt.Sprintf("edge: %s %s at %s", e.Edge.Name, e.Edge.Version, s.url))
 	return nil
+}
+
+// How long an edge may answer by itself: one that is told of changes, and one that is not.
+const (
+	toldTTL   = time.Minute
+	untoldTTL = time.Second
+)
+
+// edgeSpecs are edges before a service that is yet to be started, at addresses that its instances can be told.
+func edgeSpecs(n int) (specs []containers.EdgeSpec, err error) {
+	token := rand.Text()
+	for range n {
+		spec := containers.EdgeSpec{Token: token}
+		spec.Address, err = containers.LastingAddress()
+		if err != nil {
+			return nil, err
+		}
+		specs = append(specs, spec)
+	}
+	return specs, nil
+}
+
+// edgeVariables let edges of a kind keep answers, and tell the instances where those are that take invalidations. How
+// long they may keep them can be set in the environment of this process.
+func edgeVariables(kind string, specs []containers.EdgeSpec) (vars []string) {
+	ttl := untoldTTL
+	switch {
+	case len(specs) == 0:
+		return nil
+	case kind == containers.EdgeVarnish:
+		ttl = toldTTL
+		urls := make([]string, len(specs))
+		for i, spec := range specs {
+			urls[i] = "http://" + spec.Address
+		}
+		vars = append(vars, "HEADROOM_EDGE_URLS="+strings.Join(urls, ","), "HEADROOM_EDGE_TOKEN="+specs[0].Token)
+	}
+	if os.Getenv("HEADROOM_EDGE_TTL") == "" {
+		vars = append(vars, "HEADROOM_EDGE_TTL="+ttl.String())
+	}
+	return vars
 }
 
 // account is how the service is asked for its account.

@@ -115,9 +115,10 @@ func TestServerRooms(t *testing.T) {
 	const server = "github.com/policycortex/headroom/server/"
 	allowed := map[string][]string{
 		"": {
-			"api", "auth", "cache", "cache/glob", "cache/report", "middleware", "realtime", "store", "tracing", "web",
+			"api", "auth", "cache", "cache/glob", "cache/report", "edge", "middleware", "realtime", "store", "tracing",
+			"web",
 		},
-		"api":  {"auth", "cache", "cache/codec", "cache/report", "middleware", "realtime", "store", "tracing"},
+		"api":  {"auth", "cache", "cache/codec", "cache/report", "edge", "middleware", "realtime", "store", "tracing"},
 		"auth": {},
 		"cache": {
 			"cache/clock", "cache/codec", "cache/coherence", "cache/glob", "cache/key", "cache/report",
@@ -131,6 +132,7 @@ func TestServerRooms(t *testing.T) {
 		"cache/key":       {"store"},
 		"cache/report":    {"cache/usage"},
 		"cache/usage":     {"cache/clock", "cache/key"},
+		"edge":            {"cache/key"},
 		"middleware":      {},
 		"realtime":        {"store"},
 		"store":           {"tracing"},

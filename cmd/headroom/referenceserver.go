@@ -189,12 +189,9 @@ func addressVariables(e *containers.Environment) []string {
 	}
 }
 
-// edgeTTL is how long an edge may answer by itself. Changes do not reach it.
-const edgeTTL = 5 * time.Second
-
 // instanceVariables are those of instances that stand side by side, or behind something: they accept each other's
-// cursors, know that a balancer names their clients, give it time to notice that they end, and let an edge cache. What
-// the environment of this process says goes before it.
+// cursors, know that a balancer names their clients, and give it time to notice that they end. What the environment of
+// this process says goes before it.
 func instanceVariables(e scenarios.Environment, cursorKey string) []string {
 	var vars []string
 	set := func(name, value string) {
@@ -204,9 +201,6 @@ func instanceVariables(e scenarios.Environment, cursorKey string) []string {
 	}
 	if e.Servers() > 1 {
 		set("HEADROOM_CURSOR_KEY", cursorKey)
-	}
-	if e.Edge != "" {
-		set("HEADROOM_EDGE_TTL", edgeTTL.String())
 	}
 	if e.Balancer != "" {
 		set("HEADROOM_DRAIN_DELAY", drainDelay.String())

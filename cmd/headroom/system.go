@@ -35,6 +35,7 @@ type system struct {
 
 	environment *containers.Environment // nil for an own service
 	servers     referenceServers
+	edges       []containers.EdgeSpec // before them, whether started or not
 }
 
 // lastSample bounds the question how the reference server is at the end.
@@ -193,10 +194,16 @@ func (s *system) startServers(ctx context.Context, settings scenarios.ServerSett
 	}
 	e := plan.Environment
 	cursorKey := fmt.Sprintf("cursors-of-a-run-with-seed-%020d", plan.Seed) // runs of one seed have the same settings
+	if e.Edge != "" {
+		s.edges, err = edgeSpecs(1)
+		if err != nil {
+			return err
+		}
+	}
 	spec := referenceSpec{
 		program: self, log: filepath.Join(dir, "server.log"),
 		variables: slices.Concat(addressVariables(s.environment), settingVariables(settings),
-			instanceVariables(e, cursorKey)),
+			instanceVariables(e, cursorKey), edgeVariables(e.Edge, s.edges)),
 	}
 	if len(e.Regions) > 0 {
 		s.servers, err = startEach(ctx, inRegions(spec, s.environment.Regions))
@@ -209,10 +216,12 @@ func (s *system) startServers(ctx context.Context, settings scenarios.ServerSett
 	s.isAt(s.servers.urls())
 	s.record.ServerSettings = s.servers[0].settings
 	s.snapshot, s.sample = s.servers.snapshot, s.servers.sample
+	chosen := []string{"HEADROOM_EDGE_URLS", "HEADROOM_EDGE_TOKEN"} // for this run
 	if s.environment.Provider != "external" {
-		for _, name := range []string{"HEADROOM_POSTGRES_URL", "HEADROOM_POSTGRES_REPLICA_URL", "HEADROOM_CACHE_URL"} {
-			delete(s.record.ServerSettings, name) // they were chosen for this run
-		}
+		chosen = append(chosen, "HEADROOM_POSTGRES_URL", "HEADROOM_POSTGRES_REPLICA_URL", "HEADROOM_CACHE_URL")
+	}
+	for _, name := range chosen {
+		delete(s.record.ServerSettings, name)
 	}
 	return nil
 }

@@ -27,17 +27,21 @@ var (
 	cacheLevels = [...][]string{cache.L1: {"l1"}, cache.L2: {"l2"}, cache.L3: {"l3"}, cache.Miss: {"miss"}}
 )
 
-// staleAtEdge is how long the edge may serve an expired response while it fetches a new one.
-const staleAtEdge = 30 * time.Second
+// maxRevalidate bounds how long the edge may serve an expired response while it fetches a new one, staleIfError how
+// long it may while this server fails.
+const (
+	maxRevalidate = 30 * time.Second
+	staleIfError  = 5 * time.Minute
+)
 
 // cacheControl is for responses that may be stored. The client always revalidates its copy by the ETag. A cache in
-// front of this server may answer on its own for edgeTTL; invalidations do not reach it.
+// front of this server may answer on its own for edgeTTL, and then for as long again while it fetches a new response.
 func cacheControl(edgeTTL time.Duration) []string {
 	if edgeTTL < time.Second {
 		return []string{"private, no-cache"}
 	}
-	return []string{fmt.Sprintf("max-age=0, s-maxage=%d, stale-while-revalidate=%d", edgeTTL/time.Second,
-		staleAtEdge/time.Second)}
+	return []string{fmt.Sprintf("max-age=0, s-maxage=%d, stale-while-revalidate=%d, stale-if-error=%d",
+		edgeTTL/time.Second, min(edgeTTL, maxRevalidate)/time.Second, staleIfError/time.Second)}
 }
 
 // nothingThere is the detail of a 404, by the kind of the key.
@@ -68,7 +72,7 @@ func (a *API) answer(c *gin.Context, key cache.Key, load cache.LoadFunc) {
 	header["X-Cache"] = cacheLevels[level]
 	switch {
 	case err == nil:
-		a.sendEntry(c, x, header, entry)
+		a.sendEntry(c, x, &key, entry)
 	case errors.Is(err, cache.ErrNotFound):
 		refuse(c, http.StatusNotFound, nothingThere[key.Kind])
 	default:
@@ -76,15 +80,18 @@ func (a *API) answer(c *gin.Context, key cache.Key, load cache.LoadFunc) {
 	}
 }
 
-func (a *API) sendEntry(c *gin.Context, x *exchange, header http.Header, entry *cache.Entry) {
+func (a *API) sendEntry(c *gin.Context, x *exchange, key *cache.Key, entry *cache.Entry) {
 	if x.performance {
 		sendWrapped(c, x, http.StatusOK, entry.Body)
 		return
 	}
+	header := c.Writer.Header()
 	header["Etag"] = entry.ETag
 	header["Cache-Control"] = a.cacheControl
 	if a.shared { // a private cache always revalidates by the ETag
 		header["Vary"] = vary
+		scope := key.Scope()
+		header["Surrogate-Key"] = x.headerValue(scope.AppendName(x.space()))
 	}
 	asked := c.Request.Header
 	if tags, ok := asked["If-None-Match"]; ok && tagMatches(tags, entry.ETag[0]) {

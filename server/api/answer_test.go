@@ -61,7 +61,7 @@ func TestWhatTheEdgeMayKeep(t *testing.T) {
 	edge := api.New(api.Options{Store: s.store, Cache: s.cache, EdgeTTL: 5 * time.Second})
 	for want, handler := range map[string]http.Handler{
 		"private, no-cache": s,
-		"max-age=0, s-maxage=5, stale-while-revalidate=30": edge,
+		"max-age=0, s-maxage=5, stale-while-revalidate=5, stale-if-error=300": edge,
 	} {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, resourcesPath, nil)
 		r.Header.Set("X-Tenant-ID", tenant)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/policycortex/headroom/server/auth"
 	"github.com/policycortex/headroom/server/cache"
+	"github.com/policycortex/headroom/server/edge"
 	"github.com/policycortex/headroom/server/middleware"
 	"github.com/policycortex/headroom/server/realtime"
 	"github.com/policycortex/headroom/server/store"
@@ -39,8 +40,9 @@ type Options struct {
 	// ReadyWhenWarm makes /readyz wait until the cache is warm.
 	ReadyWhenWarm bool
 	// EdgeTTL is how long a cache between this server and its clients may serve a response, in whole seconds; 0 forbids
-	// it.
+	// it. Edges are those of these caches that are told what has changed; nil is none. They are closed by the caller.
 	EdgeTTL time.Duration
+	Edges   *edge.Edges
 	// CursorKey signs the cursors of lists. Servers that share it accept each other's cursors. Without one, every
 	// process makes its own key, and a client that continues a list at another process, or after a restart, has to
 	// start over.
@@ -84,6 +86,7 @@ type API struct {
 
 	cacheControl []string // for responses that may be stored
 	shared       bool     // also by shared caches
+	edges        *edge.Edges
 
 	// Bound once: a method value made for each request would allocate.
 	loadResource    cache.LoadFunc
@@ -105,6 +108,7 @@ func New(o Options) *API {
 		store: o.Store, cache: o.Cache, logger: o.Logger, engine: gin.New(),
 		readyWhenWarm: o.ReadyWhenWarm, verifier: o.Verifier,
 		timeout: o.Timeout, cacheControl: cacheControl(o.EdgeTTL), shared: o.EdgeTTL >= time.Second,
+		edges:   o.Edges,
 		cursors: newCursorSigner(o.CursorKey), hub: o.Hub,
 		heartbeat:     cmp.Or(o.StreamHeartbeat, defaultHeartbeat),
 		streamTimeout: cmp.Or(o.StreamWriteTimeout, defaultStreamWriteTimeout),
@@ -113,6 +117,7 @@ func New(o Options) *API {
 		a.timeout = defaultTimeout
 	}
 	a.metrics = newMetrics(o.Store, o.Cache)
+	a.metrics.registerEdges(o.Edges)
 	a.pipeline = newPipeline(o, a.metrics)
 	p := a.pipeline
 	e := a.engine

@@ -26,6 +26,7 @@ func (a *API) invalidate(ctx context.Context, committed store.LSN, scopes ...cac
 	if err := a.cache.Invalidate(context.WithoutCancel(ctx), committed, scopes...); err != nil {
 		a.logger.Warn("another instance may serve values from before a change", "error", err)
 	}
+	a.invalidateEdges(ctx, scopes)
 }
 
 // invalidateInDoubt is called after a failed change, which may have been committed nevertheless.
@@ -34,6 +35,13 @@ func (a *API) invalidateInDoubt(ctx context.Context, scopes ...cache.Scope) {
 	if err := a.cache.InvalidateInDoubt(context.WithoutCancel(ctx), scopes...); err != nil {
 		a.logger.Warn("values from before a failed change may be served for now", "error", err)
 	}
+	a.invalidateEdges(ctx, scopes)
+}
+
+// invalidateEdges comes after the invalidation behind the edges, from where they fill up again. An edge that does not
+// answer is logged where that is found out, and the change is made whatever it does.
+func (a *API) invalidateEdges(ctx context.Context, scopes []cache.Scope) {
+	_ = a.edges.Invalidate(context.WithoutCancel(ctx), scopes...)
 }
 
 // tellStreams tells those who follow events of the tenants that may have new ones.

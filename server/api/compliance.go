@@ -96,5 +96,6 @@ func (a *API) RefreshCompliance(ctx context.Context) (store.Refreshed, error) {
 		"*:"+cache.Compliance.String()+":*"); err != nil {
 		a.logger.Warn("summaries from before the refresh may be served until they expire", "error", err)
 	}
+	_ = a.edges.InvalidateKind(context.WithoutCancel(ctx), cache.Compliance) // logged there
 	return done, nil
 }

@@ -33,8 +33,8 @@ type exchange struct {
 	requestID   []string
 
 	used int // of text
-	// values has room for the id, the limit twice (by address and then by tenant, where a token is new), and the
-	// timing.
+	// values has room for the id, the limit twice (by address and then by tenant, where a token is new), the surrogate
+	// key, and the timing: tokens and edges exclude each other.
 	values [6]string
 	filled int // of values
 	text   [128]byte

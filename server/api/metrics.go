@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/policycortex/headroom/server/cache"
+	"github.com/policycortex/headroom/server/edge"
 	"github.com/policycortex/headroom/server/middleware"
 	"github.com/policycortex/headroom/server/store"
 )
@@ -74,6 +75,25 @@ func (m *metrics) registerCache(c *cache.Cache) {
 		func(s cache.Stats) uint64 { return s.L2.Errors })
 	counter(failures, "Cache operations that failed or were dropped.", "l3",
 		func(s cache.Stats) uint64 { return s.L3.Errors })
+}
+
+// registerEdges exports what became of the bans that were sent to edges.
+func (m *metrics) registerEdges(edges *edge.Edges) {
+	for i, e := range edges.Stats() {
+		labels := prometheus.Labels{"edge": e.URL}
+		m.registry.MustRegister(
+			prometheus.NewCounterFunc(prometheus.CounterOpts{
+				Name: "headroom_edge_bans_total", Help: "Bans that an edge took.", ConstLabels: labels,
+			}, func() float64 { return float64(edges.Stats()[i].Sent) }),
+			prometheus.NewCounterFunc(prometheus.CounterOpts{
+				Name: "headroom_edge_ban_failures_total", Help: "Bans that an edge did not take; they are repeated.",
+				ConstLabels: labels,
+			}, func() float64 { return float64(edges.Stats()[i].Failed) }),
+			prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+				Name: "headroom_edge_pending_keys", Help: "Keys that an edge has yet to forget.", ConstLabels: labels,
+			}, func() float64 { return float64(edges.Stats()[i].Pending) }),
+		)
+	}
 }
 
 // registerPipeline exports what the middleware refused.

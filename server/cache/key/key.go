@@ -68,6 +68,24 @@ type Scope struct {
 	Kind   Kind
 }
 
+// Name returns <tenant>:<kind>:<id>, with UUIDs in their usual form, and without an id for collections.
+func (s *Scope) Name() string {
+	b := make([]byte, 0, 96)
+	return string(s.AppendName(b))
+}
+
+// AppendName appends the name to b.
+func (s *Scope) AppendName(b []byte) []byte {
+	b = store.AppendUUID(b, s.Tenant[:])
+	b = append(b, ':')
+	b = append(b, kindNames[s.Kind]...)
+	b = append(b, ':')
+	if s.ID == ([16]byte{}) {
+		return b
+	}
+	return store.AppendUUID(b, s.ID[:])
+}
+
 // Scope returns the key's scope.
 func (k *Key) Scope() Scope { return Scope{Tenant: k.Tenant, ID: k.ID, Kind: k.Kind} }
 
