@@ -11,6 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/policycortex/headroom/server/cache"
 	"github.com/policycortex/headroom/server/store"
 )
 
@@ -90,7 +91,7 @@ func benchmarkLevel(b *testing.B, a *asks, level string) {
 // BenchmarkGetFromL2 asks for many resources in turn, of which an L1 of two kilobytes has none any more.
 func BenchmarkGetFromL2(b *testing.B) {
 	env := servers(b)
-	s, tenant := newServiceWith(b, store.Options{URL: env.PostgresURL}, env.CacheURL, 2048), newTenant()
+	s, tenant := newServiceWith(b, store.Options{URL: env.PostgresURL}, cache.Options{L2URL: env.CacheURL, L1Bytes: 2048}), newTenant()
 	var all []*asks
 	for _, id := range s.insert(b, tenant, 0, 64) {
 		all = append(all, newAsks(b, s, tenant, resourcesPath+"/"+id.String()))
@@ -122,7 +123,7 @@ func BenchmarkGetFromL2(b *testing.B) {
 // BenchmarkListFromL3 asks for lists, each of which L1 is too small for, after L2 has been emptied.
 func BenchmarkListFromL3(b *testing.B) {
 	env := servers(b)
-	s, tenant := newServiceWith(b, store.Options{URL: env.PostgresURL}, env.CacheURL, 2048), newTenant()
+	s, tenant := newServiceWith(b, store.Options{URL: env.PostgresURL}, cache.Options{L2URL: env.CacheURL, L1Bytes: 2048}), newTenant()
 	s.insert(b, tenant, 0, 40)
 	address, err := redis.ParseURL(env.CacheURL)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/policycortex/headroom/containers/containerstest"
+	"github.com/policycortex/headroom/server/cache"
 )
 
 // send sends a change with headers, given as names and values in turn.
@@ -308,5 +309,27 @@ func TestFailedBatchInvalidates(t *testing.T) {
 	decode(t, s.get(t, tenant, target), http.StatusOK, &r)
 	if r.Name != "second" {
 		t.Errorf("the resource is %+v, want it as it is now", r)
+	}
+}
+
+// What one instance has created, one of another region has at once, however far behind the replica is that it reads
+// from.
+func TestCreatedIsThereInOtherRegions(t *testing.T) {
+	s, tenant := newReplicatedService(t), newTenant()
+	other := newReplicatedServiceWith(t, cache.Options{L2IsFar: true})
+	containerstest.PauseReplay(t, containerstest.SharedWithReplica(t).ReplicaURL)
+	one := s.send(t, http.MethodPost, tenant, resourcesPath, resourceJSON("a", "one")).Header().Get("Location")
+	targets := []string{
+		one,
+		resourcesPath + "/" + s.insert(t, tenant, 1, 1)[0].String(),
+		"/api/v1/policies/" + s.createPolicy(t, tenant, "p").ID.String(),
+	}
+	for _, target := range targets {
+		if w := other.get(t, tenant, target); w.Code != http.StatusOK {
+			t.Errorf("GET %s on the other instance: %d %s", target, w.Code, w.Body)
+		}
+	}
+	if w := other.get(t, newTenant(), one); w.Code != http.StatusNotFound {
+		t.Errorf("another tenant's GET: %d %s", w.Code, w.Body)
 	}
 }

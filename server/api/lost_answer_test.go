@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/policycortex/headroom/server/cache"
 	"github.com/policycortex/headroom/server/store"
 )
 
@@ -138,7 +139,7 @@ func (w *wire) cutOff(client, server io.ReadWriteCloser, sent []byte, answers <-
 // soon as it is made, whatever was cached in between.
 func TestChangeMadeAfterItWasRefused(t *testing.T) {
 	w, tenant := newWire(t, servers(t).PostgresURL), newTenant()
-	s := newServiceWith(t, store.Options{URL: w.url}, servers(t).CacheURL, 16<<20)
+	s := newServiceWith(t, store.Options{URL: w.url}, cache.Options{L2URL: servers(t).CacheURL})
 	target := s.send(t, http.MethodPost, tenant, resourcesPath, resourceJSON("a", "first")).Header().Get("Location")
 	name := func() string {
 		var r resource
@@ -161,7 +162,7 @@ func TestChangeMadeAfterItWasRefused(t *testing.T) {
 // What a job takes out of the resources' status is not served either when it does not hear that it has.
 func TestRetirementWhoseAnswerIsLost(t *testing.T) {
 	w, tenant := newWire(t, servers(t).PostgresURL), newTenant()
-	s := newServiceWith(t, store.Options{URL: w.url}, servers(t).CacheURL, 16<<20)
+	s := newServiceWith(t, store.Options{URL: w.url}, cache.Options{L2URL: servers(t).CacheURL})
 	id := s.insert(t, tenant, 0, 1)[0]
 	policy := s.createPolicy(t, tenant, "p")
 	s.call(t, http.MethodPost, tenant, "/api/v1/evaluations",

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -132,10 +133,11 @@ func newOwnService(t testing.TB) *service {
 
 func newServiceOn(t testing.TB, postgresURL, cacheURL string) *service {
 	t.Helper()
-	return newServiceWith(t, store.Options{URL: postgresURL}, cacheURL, 16<<20)
+	return newServiceWith(t, store.Options{URL: postgresURL}, cache.Options{L2URL: cacheURL})
 }
 
-func newServiceWith(t testing.TB, o store.Options, cacheURL string, l1Bytes int64) *service {
+// newServiceWith adds to the options. An L1Bytes of 0 is 16 MiB.
+func newServiceWith(t testing.TB, o store.Options, levels cache.Options) *service {
 	t.Helper()
 	s := &service{log: new(logBuffer)}
 	logger := slog.New(slog.NewTextHandler(s.log, nil))
@@ -146,7 +148,8 @@ func newServiceWith(t testing.TB, o store.Options, cacheURL string, l1Bytes int6
 		t.Fatal(err)
 	}
 	t.Cleanup(s.store.Close)
-	s.cache, err = cache.Open(cache.Options{L2URL: cacheURL, L1Bytes: l1Bytes, Store: s.store, Logger: logger})
+	levels.Store, levels.Logger, levels.L1Bytes = s.store, logger, cmp.Or(levels.L1Bytes, 16<<20)
+	s.cache, err = cache.Open(levels)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,14 +165,17 @@ func newServiceWith(t testing.TB, o store.Options, cacheURL string, l1Bytes int6
 }
 
 // newReplicatedService reads from a streaming replica, however far behind that is.
-func newReplicatedService(t testing.TB) *service {
+func newReplicatedService(t testing.TB) *service { return newReplicatedServiceWith(t, cache.Options{}) }
+
+func newReplicatedServiceWith(t testing.TB, levels cache.Options) *service {
 	t.Helper()
 	env := containerstest.SharedWithReplica(t)
 	if err := store.Migrate(t.Context(), env.PostgresURL); err != nil {
 		t.Fatal(err)
 	}
+	levels.L2URL = env.CacheURL
 	s := newServiceWith(t, store.Options{URL: env.PostgresURL, ReplicaURL: env.ReplicaURL, ReplicaMaxLag: time.Hour},
-		env.CacheURL, 16<<20)
+		levels)
 	primary, replica, position := connectTo(t, env.PostgresURL), connectTo(t, env.ReplicaURL), ""
 	if err := primary.QueryRow(t.Context(), "SELECT pg_current_wal_insert_lsn()::text").Scan(&position); err != nil {
 		t.Fatal(err)

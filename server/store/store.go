@@ -175,5 +175,8 @@ func (s *Store) nodes() []*node {
 	return []*node{s.primary, s.replica.node}
 }
 
+// Replicated reports whether a replica is configured, so that a read may not see what was just committed.
+func (s *Store) Replicated() bool { return s.replica != nil }
+
 // PoolStats returns the current state of the primary's pool. [Store.ReplicaStats] has the replica's.
 func (s *Store) PoolStats() PoolStats { return s.primary.stats() }
