@@ -60,35 +60,19 @@ func lastX(lines []line) float64 {
 // timeCharts draw the run second by second. The chart of errors is left out when there were none.
 func timeCharts(d digest) []chart {
 	points := pointsByScenario(d)
-	throughput := chart{
-		ID: "throughput-chart", Kind: "count", Title: "Throughput",
-		Note: "Responses per second, including failed requests.",
-	}
-	throughput.Choices = []picture{countPicture(d, throughput.ID, points,
-		func(p results.Point) int64 { return p.Requests })}
-	all := []chart{throughput, responseChart(d, points)}
+	all := []chart{throughputChart(d, points), responseChart(d, points)}
 	if slices.ContainsFunc(d.Measurements.Points, func(p results.Point) bool { return p.Failed > 0 }) {
+		step := stepOf(d.length(), len(d.Scenarios))
 		failures := chart{
 			ID: "errors-chart", Kind: "count", Title: "Errors",
-			Note: "Failed requests per second: no response, or an unexpected status.",
+			Note: "Failed requests per second: no response, or an unexpected status." + averaged.note(step),
 		}
-		failures.Choices = []picture{countPicture(d, failures.ID, points,
-			func(p results.Point) int64 { return p.Failed })}
+		lines := scenarioLines(d, wholeSeconds(points), countDot(func(p results.Point) int64 { return p.Failed }))
+		failures.Choices = []picture{countPicture(d, failures.ID, "all scenarios", requestsPerSecond, step, lines,
+			overTimeOf(d, points))}
 		all = append(all, failures)
 	}
-	return all
-}
-
-// countPicture draws a line of counts for each scenario. A second without responses counts as 0. A second that the
-// scenario covered only in part is left out.
-func countPicture(d digest, id string, points [][]results.Point, counted func(results.Point) int64) picture {
-	points = slices.Clone(points)
-	for i := range points {
-		points[i] = slices.DeleteFunc(slices.Clone(points[i]), func(p results.Point) bool { return p.Partial })
-	}
-	value := func(p results.Point) dot { return dot{x: float64(p.Second), y: float64(counted(p))} }
-	return newPicture("all scenarios", id, timeAxis(points), opts.YAxis{Name: "per second", Type: "value", Min: 0},
-		scenarioLines(d, points, value), overTimeOf(d, points))
+	return onClock(&d.Measurements, all)
 }
 
 // quantiles are the percentiles that a point has.
@@ -103,42 +87,45 @@ var quantiles = []struct {
 
 // responseChart draws one percentile of all scenarios, or all percentiles of one.
 func responseChart(d digest, points [][]results.Point) chart {
+	step := stepOf(d.length(), 2*len(quantiles)*len(d.Scenarios))
 	c := chart{
 		ID: "response-chart", Kind: "milliseconds", Title: "Response time",
-		Note: "Percentiles of the responses of each second. A line is broken where a second had none.",
+		Note: "Percentiles of the responses of each second. A line is broken where a second had none." +
+			highest.note(step),
 	}
 	add := func(label string, lines []line) {
-		c.Choices = append(c.Choices, newPicture(label, c.ID, timeAxis(points), logMillis(lines), lines,
-			overTimeOf(d, points)))
-	}
-	value := func(of func(results.Point) float64) func(results.Point) dot {
-		return func(p results.Point) dot {
-			return dot{x: float64(p.Second), y: max(of(p), smallestMillis), gap: p.Max == 0} // no duration was recorded
-		}
+		c.Choices = append(c.Choices, timesPicture(d, c.ID, label, step, lines, overTimeOf(d, points)))
 	}
 	if len(d.Scenarios) != 1 {
 		for _, q := range quantiles {
-			add(q.name, scenarioLines(d, points, value(q.of)))
+			add(q.name, scenarioLines(d, points, timeDot(q.of)))
 		}
 	}
 	for i, s := range d.Scenarios {
-		var lines []line
-		for k, q := range quantiles {
-			lines = append(lines, line{q.name, k, dashes[k], overTime(points[i], value(q.of))})
-		}
-		add(s.Name, lines)
+		add(s.Name, quantileLines(points[i]))
 	}
 	return c
 }
 
-func timeAxis(points [][]results.Point) opts.XAxis {
-	end := 1
-	for _, scenario := range points {
-		for _, p := range scenario {
-			end = max(end, p.Second+1)
-		}
+// timesPicture draws times, in milliseconds, over the time of the run.
+func timesPicture(d digest, id, label string, step int, lines []line, over overlay) picture {
+	lines = highest.everyLine(step, 0, lines)
+	return newPicture(label, id, timeAxis(d), logMillis(lines), lines, over)
+}
+
+// quantileLines are a line for each percentile of the points.
+func quantileLines(points []results.Point) (lines []line) {
+	for k, q := range quantiles {
+		lines = append(lines, line{q.name, k, dashes[k], overTime(points, timeDot(q.of))})
 	}
-	return opts.XAxis{Name: "seconds since the start of the run", Min: 0, Max: end}
+	return lines
+}
+
+// timeDot is the dot of a point's percentile; a gap where no duration was recorded.
+func timeDot(of func(results.Point) float64) func(results.Point) dot {
+	return func(p results.Point) dot {
+		return dot{x: float64(p.Second), y: max(fourDecimals(of(p)), smallestMillis), gap: p.Max == 0}
+	}
 }
 
 func scenarioLines(d digest, points [][]results.Point, value func(results.Point) dot) []line {
@@ -184,7 +171,27 @@ func overTimeOf(d digest, points [][]results.Point) overlay {
 			}
 		}
 	}
-	return overlay{shades: warmups(d, points), marks: marks}
+	return overlay{shades: warmups(d, points), marks: labelled(marks, float64(d.length()))}
+}
+
+// labelRoom is the share of a chart's width, on a narrow screen, that the label along a mark takes.
+const labelRoom = 0.045
+
+// labelled are marks in the order of time. Where several are too close to each other for a label each, the first of
+// them has one label with all texts.
+func labelled(marks []results.Mark, length float64) []results.Mark {
+	marks = slices.Clone(marks)
+	slices.SortStableFunc(marks, func(a, b results.Mark) int { return cmp.Compare(a.Begun, b.Begun) })
+	last := -1 // that has a label
+	for i := range marks {
+		if last >= 0 && marks[i].Begun-marks[last].Begun < labelRoom*length {
+			marks[last].Text += ", " + marks[i].Text
+			marks[i].Text = ""
+			continue
+		}
+		last = i
+	}
+	return marks
 }
 
 // warmups shade the warm-up of each scenario, once for those that coincide.

@@ -36,7 +36,7 @@ func healthCharts(d digest) []chart {
 	if h == nil || len(h.Seconds) == 0 {
 		return nil
 	}
-	return []chart{
+	return onClock(&d.Measurements, []chart{
 		healthChart(d, chart{
 			ID: "cpu-chart", Kind: "cores", Title: "CPU",
 			Note: "Busy cores in each second. " + processesNote(h.Processes),
@@ -45,7 +45,7 @@ func healthCharts(d digest) []chart {
 			ID: "wait-chart", Kind: "share", Title: "Waiting for a CPU",
 			Note: "Share of the runnable time of the threads in which they waited for a CPU.",
 		}, opts.YAxis{Name: "share of time", Type: "value", Min: 0}, waitLines),
-	}
+	})
 }
 
 func processesNote(p results.Processes) string {
@@ -78,7 +78,10 @@ func healthChart(d digest, c chart, y opts.YAxis, quantities []healthLine) chart
 			lines = append(lines, line{q.name, len(lines), dashes[len(lines)%len(dashes)], dots})
 		}
 	}
-	c.Choices = []picture{newPicture(c.Title, c.ID, sampleAxis(d), y, lines, overlay{marks: d.Measurements.Marks})}
+	step := stepOf(d.length(), len(lines))
+	c.Note += averaged.note(step)
+	c.Choices = []picture{newPicture(c.Title, c.ID, timeAxis(d), y, averaged.everyLine(step, 1, lines),
+		overlay{marks: labelled(d.Measurements.Marks, float64(d.length()))})}
 	return c
 }
 

@@ -38,7 +38,7 @@ func contentHash(script string) string {
 
 var parsedPage = template.Must(template.New(HTMLFile).Funcs(template.FuncMap{
 	"breakable": breakable, "bytes": bytesText, "cores": coresOf, "count": count, "environment": environmentLine,
-	"gateActual": gateActual, "gateInterval": gateInterval, "gateWindow": gateWindow, "gateMargin": gateMargin,
+	"foldedGates": foldedGates, "gateActual": gateActual, "gateInterval": gateInterval, "gateWindow": gateWindow, "gateMargin": gateMargin,
 	"gateClass": gateClass, "gateSign": gateSign, "gateRemark": gateRemark, "gateTarget": gateTarget,
 	"gateWord": gateWord, "headline": headline, "host": hostOf, "instant": instant, "lower": strings.ToLower,
 	"max": maxOf, "mean": meanOf, "millis": millisOf, "millisIfAny": millisIfAny,
@@ -66,6 +66,8 @@ type page struct {
 	Health      []chart
 	Latency     *chart // nil when nothing was recorded
 	Timeline    []chart
+	OverRate    []chart
+	RequestTime []chart
 	Server      []chart
 	StreamTime  []chart
 	Charts      []chart // all of them, for the script
@@ -96,6 +98,10 @@ func HTML(w io.Writer, r *results.Run) error {
 	p.Charts = append(p.Charts, p.Health...)
 	p.StreamTime = streamCharts(d)
 	p.Charts = append(p.Charts, p.StreamTime...)
+	p.OverRate = rateCharts(d)
+	p.Charts = append(p.Charts, p.OverRate...)
+	p.RequestTime = requestCharts(d)
+	p.Charts = append(p.Charts, p.RequestTime...)
 	p.Server = serverCharts(d)
 	p.Charts = append(p.Charts, p.Server...)
 	if err := parsedPage.Execute(w, p); err != nil {

@@ -19,7 +19,10 @@ type chart struct {
 	Kind    string `json:"kind"`
 	Follows string `json:"follows,omitempty"` // the chart whose choice this one shows as well
 	// Marks is where the names of marks stand: above the chart, where there is only one, or if empty along their lines.
-	Marks   string    `json:"marks,omitempty"`
+	Marks string `json:"marks,omitempty"`
+	// Started is the instant at which the seconds of a chart over time begin, in milliseconds of Unix time; 0 for other
+	// charts.
+	Started int64     `json:"started,omitempty"`
 	Choices []picture `json:"choices"`
 }
 
@@ -37,7 +40,7 @@ type picture struct {
 type line struct {
 	name string
 	tone int
-	dash string // or pointsAlone, or knotted
+	dash string // or pointsAlone, knotted, or faint
 	dots []dot
 }
 
@@ -62,10 +65,12 @@ type overlay struct {
 // dashes tell lines apart where colours cannot.
 var dashes = []string{"solid", "dashed", "dotted"}
 
-// What else than a dash a line may have: dots and no line, or a small dot wherever there is a value.
+// What else than a dash a line may have: dots and no line, a small dot wherever there is a value, or less ink than the
+// line that it is to be compared with.
 const (
 	pointsAlone = "points"
 	knotted     = "knots"
+	faint       = "faint"
 )
 
 // newPicture draws lines over two value axes. Only options that ECharts 4.1 knows are used.
@@ -74,7 +79,7 @@ func newPicture(label, id string, x opts.XAxis, y opts.YAxis, lines []line, over
 	p := picture{Label: label}
 	for _, l := range lines {
 		p.Tones = append(p.Tones, l.tone)
-		c.AddSeries(l.name, lineData(l.dots), charts.WithLineChartOpts(l.symbols()),
+		c.AddSeries(l.name, nil, withDots(l.dots), charts.WithLineChartOpts(l.symbols()),
 			charts.WithLineStyleOpts(l.style()))
 	}
 	if len(over.shades)+len(over.marks) > 0 {
@@ -117,20 +122,23 @@ func (l line) style() opts.LineStyle {
 		return opts.LineStyle{Type: "solid", Opacity: opts.Float(0)}
 	case knotted:
 		return opts.LineStyle{Type: "dotted", Width: 2}
+	case faint:
+		return opts.LineStyle{Type: "dotted", Width: 1}
 	}
 	return opts.LineStyle{Type: l.dash, Width: 2}
 }
 
-func lineData(dots []dot) []opts.LineData {
-	data := make([]opts.LineData, len(dots))
+// withDots gives a series its dots as pairs of numbers, which take less than half the bytes of go-echarts' items.
+func withDots(dots []dot) charts.SeriesOpts {
+	data := make([][]any, len(dots))
 	for i, d := range dots {
 		if d.gap {
-			data[i].Value = []any{d.x, nil}
+			data[i] = []any{d.x, nil}
 		} else {
-			data[i].Value = []any{d.x, d.y}
+			data[i] = []any{d.x, d.y}
 		}
 	}
-	return data
+	return charts.WithSeriesOpts(func(s *charts.SingleSeries) { s.Data = data })
 }
 
 func withMarks(marks []results.Mark) charts.SeriesOpts {

@@ -1,6 +1,8 @@
 package reports
 
 import (
+	"slices"
+
 	"github.com/go-echarts/go-echarts/v2/opts"
 
 	"github.com/policycortex/headroom/results"
@@ -16,12 +18,10 @@ func serverCharts(d digest) []chart {
 		return nil
 	}
 	all := []chart{levelsChart(d)}
-	for _, s := range samples {
-		if s.Replica != nil {
-			return append(all, lagChart(d))
-		}
+	if slices.ContainsFunc(samples, func(s results.Sample) bool { return s.Replica != nil }) {
+		all = append(all, lagChart(d))
 	}
-	return all
+	return onClock(&d.Measurements, all)
 }
 
 // levelsChart draws the share of the requests that each cache level served.
@@ -44,7 +44,10 @@ func levelsChart(d digest) chart {
 		})
 	}
 	y := opts.YAxis{Name: "share of requests", Type: "value", Min: 0, Max: 1}
-	c.Choices = []picture{newPicture("levels", c.ID, sampleAxis(d), y, lines, overlay{marks: d.Measurements.Marks})}
+	step := stepOf(d.length(), len(lines))
+	c.Note += averaged.note(step)
+	c.Choices = []picture{newPicture("levels", c.ID, timeAxis(d), y, averaged.everyLine(step, 1, lines),
+		overlay{marks: labelled(d.Measurements.Marks, float64(d.length()))})}
 	return c
 }
 
@@ -62,7 +65,10 @@ func lagChart(d digest) chart {
 		return dot{x: s.At, y: fourDecimals(s.Replica.Lag)}
 	})}}
 	y := opts.YAxis{Name: "ms", Type: "value", Min: 0}
-	c.Choices = []picture{newPicture("lag", c.ID, sampleAxis(d), y, lines, overlay{marks: d.Measurements.Marks})}
+	step := stepOf(d.length(), len(lines))
+	c.Note += highest.note(step)
+	c.Choices = []picture{newPicture("lag", c.ID, timeAxis(d), y, highest.everyLine(step, 1, lines),
+		overlay{marks: labelled(d.Measurements.Marks, float64(d.length()))})}
 	return c
 }
 
@@ -74,6 +80,3 @@ func overSamples(d digest, value func(results.Sample) dot) []dot {
 	}
 	return dots
 }
-
-// sampleAxis has the range of the other charts over time.
-func sampleAxis(d digest) opts.XAxis { return timeAxis(pointsByScenario(d)) }

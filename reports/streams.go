@@ -189,39 +189,37 @@ func streamFigures(m *results.Measurements) (all []export.Figure) {
 
 // streamCharts draw the streams second by second.
 func streamCharts(d digest) []chart {
-	end := 1
 	some, timed, broken := false, false, false
 	for _, s := range d.Streams {
 		for _, p := range s.Points {
-			end = max(end, p.Second+1)
 			some, timed, broken = true, timed || p.Max > 0, broken || p.Breaks > 0
 		}
 	}
 	if !some {
 		return nil
 	}
-	x := opts.XAxis{Name: "seconds since the start of the run", Min: 0, Max: end}
 	all := []chart{
-		streamCount(d, x, "stream-events-chart", "Events", "Events per second of all subscribers.", "per second",
+		streamCount(d, "stream-events-chart", "Events", "Events per second of all subscribers.", "events per second",
 			func(p results.StreamPoint) dot {
 				return dot{x: float64(p.Second), y: float64(p.Events), gap: p.Partial}
 			}),
-		streamCount(d, x, "stream-connected-chart", "Open streams", "Streams that were open at the end of each second.",
+		streamCount(d, "stream-connected-chart", "Open streams", "Streams that were open at the end of each second.",
 			"streams",
 			func(p results.StreamPoint) dot { return dot{x: float64(p.Second), y: float64(p.Connected)} }),
 	}
 	if broken {
-		all = append(all, streamCount(d, x, "stream-breaks-chart", "Breaks", "Streams that ended before the load did.",
-			"per second", func(p results.StreamPoint) dot { return dot{x: float64(p.Second), y: float64(p.Breaks)} }))
+		all = append(all, streamCount(d, "stream-breaks-chart", "Breaks", "Streams that ended before the load did.",
+			"breaks per second",
+			func(p results.StreamPoint) dot { return dot{x: float64(p.Second), y: float64(p.Breaks)} }))
 	}
 	if timed {
-		all = append(all, deliveryChart(d, x))
+		all = append(all, deliveryChart(d))
 	}
-	return all
+	return onClock(&d.Measurements, all)
 }
 
 // streamCount draws a line of counts for each scenario.
-func streamCount(d digest, x opts.XAxis, id, title, note, unit string, value func(results.StreamPoint) dot) chart {
+func streamCount(d digest, id, title, note, unit string, value func(results.StreamPoint) dot) chart {
 	var lines []line
 	for i, s := range d.Streams {
 		l := line{name: s.Scenario, tone: i, dash: dashes[i%len(dashes)]}
@@ -230,20 +228,24 @@ func streamCount(d digest, x opts.XAxis, id, title, note, unit string, value fun
 		}
 		lines = append(lines, l)
 	}
+	step := stepOf(d.length(), len(lines))
 	y := opts.YAxis{Name: unit, Type: "value", Min: 0}
 	return chart{
-		ID: id, Kind: "count", Title: title, Note: note,
-		Choices: []picture{newPicture("all scenarios", id, x, y, lines, streamOverlay(d, d.Streams))},
+		ID: id, Kind: "count", Title: title, Note: note + averaged.note(step),
+		Choices: []picture{newPicture("all scenarios", id, timeAxis(d), y, averaged.everyLine(step, 0, lines),
+			streamOverlay(d, d.Streams))},
 	}
 }
 
 // deliveryChart draws the percentiles of each scenario's delivery.
-func deliveryChart(d digest, x opts.XAxis) chart {
+func deliveryChart(d digest) chart {
 	c := chart{
 		ID: "stream-delivery-chart", Kind: "milliseconds", Title: "Delivery",
 		Note: "Receipt of an event minus the time that stands in it: percentiles of the events of each second. " +
 			"A line is broken where a second had none.",
 	}
+	step := stepOf(d.length(), len(d.Streams))
+	c.Note += highest.note(step)
 	for i, s := range d.Streams {
 		var lines []line
 		for k, q := range []struct {
@@ -260,7 +262,7 @@ func deliveryChart(d digest, x opts.XAxis) chart {
 			}
 			lines = append(lines, l)
 		}
-		c.Choices = append(c.Choices, newPicture(s.Scenario, c.ID, x, logMillis(lines), lines,
+		c.Choices = append(c.Choices, timesPicture(d, c.ID, s.Scenario, step, lines,
 			streamOverlay(d, d.Streams[i:i+1])))
 	}
 	return c
@@ -268,7 +270,7 @@ func deliveryChart(d digest, x opts.XAxis) chart {
 
 // streamOverlay marks faults, and shades the warm-ups of scenarios of subscribers.
 func streamOverlay(d digest, of []streams) overlay {
-	over := overlay{marks: d.Measurements.Marks}
+	over := overlay{marks: labelled(d.Measurements.Marks, float64(d.length()))}
 	for _, s := range of {
 		if s.Load == nil || len(s.Points) == 0 || !s.Points[0].Warmup {
 			continue

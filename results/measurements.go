@@ -108,20 +108,35 @@ func (l *Load) AskedRate() float64 {
 func (m *Measurements) AchievedRate(l *Load) float64 {
 	var of []*Series
 	var iterations int64
-	firstSteps := map[string]string{} // by flow
+	begin, _ := m.Beginnings(l.Scenario)
 	for _, s := range m.Series {
 		if s.Scenario != l.Scenario {
 			continue
 		}
 		of = append(of, s)
-		flow := s.Tags["flow"]
-		if first, known := firstSteps[flow]; flow != "" && known && first != s.Name {
-			continue // a later step of an iteration that has been counted
+		if begin[s.Name] {
+			iterations += s.Requests
 		}
-		firstSteps[flow] = s.Name
-		iterations += s.Requests
 	}
 	return Summary{Requests: iterations, Seconds: m.MeasuredSeconds(of)}.Rate()
+}
+
+// Beginnings are the names of a scenario's requests with which an iteration begins: the first step of each flow, and
+// every request that is in none. flows says that there are flows.
+func (m *Measurements) Beginnings(scenario string) (names map[string]bool, flows bool) {
+	names = map[string]bool{}
+	known := map[string]bool{} // flows
+	for _, s := range m.Series {
+		flow := s.Tags["flow"]
+		if s.Scenario != scenario || flow != "" && known[flow] {
+			continue
+		}
+		names[s.Name] = true
+		if flow != "" {
+			known[flow], flows = true, true
+		}
+	}
+	return names, flows
 }
 
 // Series is what one named request of one scenario met in the measured window.
@@ -212,7 +227,10 @@ type Point struct {
 	Second   int    `json:"second"`            // offset of its start
 	Warmup   bool   `json:"warmup,omitempty"`
 	// the scenario began or ended within it: its counts are not those of a second
-	Partial  bool    `json:"partial,omitempty"`
+	Partial bool `json:"partial,omitempty"`
+	// Asked is the iterations, requests or flows, that the schedule meant to send within it. It is 0 of a request and
+	// of a closed load, and in runs saved before it was recorded.
+	Asked    int64   `json:"asked,omitempty"`
 	Requests int64   `json:"requests"`
 	Failed   int64   `json:"failed"`
 	P50      float64 `json:"p50_ms"` // of response time

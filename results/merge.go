@@ -242,6 +242,7 @@ func (m *Measurements) mergePoints(parts []*Measurements) {
 				sums[k] = p
 				continue
 			}
+			sum.Asked += p.Asked
 			sum.Requests += p.Requests
 			sum.Failed += p.Failed
 			sum.Partial = sum.Partial || p.Partial

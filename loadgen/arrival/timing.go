@@ -23,6 +23,16 @@ func (t *Timing) Intended(n int64, sent time.Duration) time.Duration {
 	return t.Schedule.At(n)
 }
 
+// Asked is how many iterations this shard is to send within a stretch of time that begins at from; 0 where the timing is
+// closed.
+func (t *Timing) Asked(from, length time.Duration) int64 {
+	if t.Schedule == nil {
+		return 0
+	}
+	end := t.Window.End()
+	return t.Shard.Of(t.Schedule.Until(min(from+length, end))) - t.Shard.Of(t.Schedule.Until(min(from, end)))
+}
+
 // LatestEnd is when what is still in flight is cut.
 func (t *Timing) LatestEnd() time.Duration { return t.Window.End() + t.GracefulStop }
 

@@ -185,7 +185,10 @@ func (c *Collector) take(number int) []*second {
 func (c *Collector) flush(loops []*second, partial bool) {
 	warmup := float64(c.next) < c.load.MeasuredFrom
 	partial = partial || float64(c.next) < c.scenario.StartTime.Seconds()
-	all := results.Point{Scenario: c.scenario.Name, Second: c.next, Warmup: warmup, Partial: partial}
+	all := results.Point{
+		Scenario: c.scenario.Name, Second: c.next, Warmup: warmup, Partial: partial,
+		Asked: c.timing.Asked(time.Duration(c.next)*time.Second-c.scenario.StartTime, time.Second),
+	}
 	if c.stream != nil {
 		at := c.flushStreams(&all, loops)
 		fill(&all, c.whole)
@@ -411,23 +414,51 @@ func (c *Collector) AddTo(m *results.Measurements) error {
 func (c *Collector) Share(m *results.Measurements) (flushed float64, release func()) {
 	c.mu.Lock()
 	c.addAll(m)
-	flushed = float64(c.next)
-	if c.finished {
-		flushed = max(flushed, c.load.MeasuredTo)
+	return c.flushed(), c.mu.Unlock
+}
+
+// ShareSince is Share with the points of the seconds from one on alone. next is the first that is not flushed.
+func (c *Collector) ShareSince(second int, m *results.Measurements) (flushed float64, next int, release func()) {
+	c.mu.Lock()
+	c.addAccount(m)
+	m.Points = append(m.Points, since(second, c.points, func(p results.Point) int { return p.Second })...)
+	m.StreamPoints = append(m.StreamPoints,
+		since(second, c.streamPoints, func(p results.StreamPoint) int { return p.Second })...)
+	return c.flushed(), c.next, c.mu.Unlock
+}
+
+// since are the points from a second on, of points in the order of time.
+func since[P any](second int, points []P, secondOf func(P) int) []P {
+	from := len(points)
+	for from > 0 && secondOf(points[from-1]) >= second {
+		from--
 	}
-	return flushed, c.mu.Unlock
+	return points[from:]
+}
+
+// flushed is until when the account is whole, in seconds since the run's start.
+func (c *Collector) flushed() float64 {
+	if c.finished {
+		return max(float64(c.next), c.load.MeasuredTo)
+	}
+	return float64(c.next)
 }
 
 func (c *Collector) addAll(m *results.Measurements) {
+	c.addAccount(m)
+	m.Points = append(m.Points, c.points...)
+	m.StreamPoints = append(m.StreamPoints, c.streamPoints...)
+}
+
+// addAccount adds all but the points.
+func (c *Collector) addAccount(m *results.Measurements) {
 	m.Loads = append(m.Loads, c.load)
 	m.Series = append(m.Series, c.series...)
 	for _, t := range c.thresholds {
 		t.addTo(m)
 	}
-	m.Points = append(m.Points, c.points...)
 	if c.stream != nil {
 		m.Streams = append(m.Streams, c.stream)
-		m.StreamPoints = append(m.StreamPoints, c.streamPoints...)
 	}
 	m.Pages = append(m.Pages, c.pages...)
 }
