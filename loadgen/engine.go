@@ -3,6 +3,7 @@ package loadgen
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -53,7 +54,7 @@ func (r *run) wireLoops(s *scenarios.Scenario) int {
 	if !r.isWire(s) {
 		return 0
 	}
-	return min(r.cores, s.Load.Workers())
+	return min(r.cores, workersOf(r.plan, s))
 }
 
 // places is the GOMAXPROCS that the run needs. Each loop of the wire engine and of streams holds a place for as long as
@@ -89,7 +90,7 @@ func (r *run) engines(ctx context.Context) ([]engine, error) {
 		case scenarios.Subscribers:
 			e, err = stream.New(ctx, stream.Config{
 				Load: load, Timing: s.timing, Requests: s.requests, Collector: s.collector, Target: instances,
-				Loops: r.loops(s.scenario), Portable: r.options.portable,
+				Loops: r.loops(s.scenario), Portable: r.options.portable, To: r.to,
 			})
 		default:
 			e, err = r.requestEngine(ctx, s, instances, targets)
@@ -109,9 +110,12 @@ func (r *run) requestEngine(ctx context.Context, s *scenarioRun, instances []str
 	targets map[string]wire.Target,
 ) (engine, error) {
 	if !r.isWire(s.scenario) {
+		places, err := r.to.Places(ctx, instances)
+		if err != nil {
+			return nil, fmt.Errorf("vegeta engine: %w", err)
+		}
 		return nethttp.New(nethttp.Config{
-			Timing: s.timing, Requests: s.requests, Collector: s.collector, Target: instances,
-			Proxy: r.plan.Target.Proxy,
+			Timing: s.timing, Requests: s.requests, Collector: s.collector, Target: places, To: r.to,
 		}), nil
 	}
 	target, known := targets[s.scenario.Region]
@@ -126,6 +130,7 @@ func (r *run) requestEngine(ctx context.Context, s *scenarioRun, instances []str
 	return wire.New(wire.Config{
 		Timing: s.timing, Requests: s.requests, Collector: s.collector, Target: target,
 		Loops: r.wireLoops(s.scenario), Pacing: r.plan.Pacing, Backend: r.options.backend,
+		Once: r.plan.Target.HTTP.Close,
 	})
 }
 

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/policycortex/headroom/loadgen/connect"
 	"github.com/policycortex/headroom/loadgen/procstat"
 	"github.com/policycortex/headroom/loadgen/request"
 	"github.com/policycortex/headroom/loadgen/wire"
@@ -108,7 +109,14 @@ func Run(ctx context.Context, plan *scenarios.Plan, target string, o Options) (*
 			return nil, fmt.Errorf("prepare load: scenario %s sends to region %s, which is nowhere", s.Name, s.Region)
 		}
 	}
-	r := &run{plan: plan, target: target, options: o, m: &results.Measurements{FeederSHA256: o.Feeders.Sums()}}
+	to, err := connect.Load(plan)
+	if err != nil {
+		return nil, err
+	}
+	r := &run{
+		plan: plan, target: target, options: o, to: to,
+		m: &results.Measurements{FeederSHA256: o.Feeders.Sums()},
+	}
 	for i := range plan.Scenarios {
 		one, err := newScenarioRun(plan, &plan.Scenarios[i], &o)
 		if err != nil {
@@ -147,6 +155,7 @@ type run struct {
 	plan      *scenarios.Plan
 	target    string
 	options   Options
+	to        *connect.To
 	cores     int // that the generator may keep busy
 	scenarios []*scenarioRun
 	start     time.Time

@@ -32,13 +32,23 @@ func newScenarioRun(plan *scenarios.Plan, s *scenarios.Scenario, o *Options) (*s
 	users, _ := s.Load.(scenarios.Users)
 	timing := &arrival.Timing{
 		Schedule: schedule, Window: arrival.NewWindow(s, schedule), Think: arrival.NewThinkTimes(users.ThinkTime, seed),
-		Shard: shardOf(o.Shard), Users: s.Load.Workers(), GracefulStop: s.GracefulStop,
+		Shard: shardOf(o.Shard), Users: workersOf(plan, s), GracefulStop: s.GracefulStop,
 	}
 	r := &scenarioRun{scenario: s, requests: requests, timing: timing, collector: record.New(plan, s, timing, requests)}
 	if log != nil {
 		r.collector.SetRecording(log.SHA256)
 	}
 	return r, nil
+}
+
+// workersOf is how many requests of a scenario may be in flight at once, or how many users it has. Those of an open
+// load have a connection each.
+func workersOf(plan *scenarios.Plan, s *scenarios.Scenario) int {
+	most := plan.Target.HTTP.MaxConnections
+	if _, users := s.Load.(scenarios.Users); users || most == 0 {
+		return s.Load.Workers()
+	}
+	return min(s.Load.Workers(), most)
 }
 
 // requests are those of a scenario of the plan.

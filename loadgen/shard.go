@@ -20,6 +20,12 @@ func sharded(plan *scenarios.Plan, s *results.Shard) (*scenarios.Plan, error) {
 		return nil, fmt.Errorf("there is no shard %v", s)
 	}
 	part := *plan
+	if most := &part.Target.HTTP.MaxConnections; *most > 0 {
+		if *most < s.Of {
+			return nil, fmt.Errorf("http.maxConnections is %d, too few for %d shards", *most, s.Of)
+		}
+		*most = arrival.Share(*most, s.Index, s.Of)
+	}
 	part.Scenarios = slices.Clone(plan.Scenarios)
 	for i := range part.Scenarios {
 		one := &part.Scenarios[i]

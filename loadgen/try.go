@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/policycortex/headroom/loadgen/connect"
 	"github.com/policycortex/headroom/loadgen/nethttp"
 	"github.com/policycortex/headroom/loadgen/record"
 	"github.com/policycortex/headroom/loadgen/request"
@@ -165,7 +166,11 @@ var errStopped = errors.New("stopped")
 // gives each of their requests to each. Requests are rendered and answers inspected as under load. The client of the
 // vegeta engine sends them, whichever engine sends the load. A cancelled ctx ends it with ctx's error.
 func Try(ctx context.Context, plan *scenarios.Plan, target string, o Options, trials []Trial, each func(*Tried)) error {
-	probers := map[int]*nethttp.Prober{}
+	to, err := connect.Load(plan)
+	if err != nil {
+		return err
+	}
+	probers, places := map[int]*nethttp.Prober{}, map[int]int{}
 	for _, t := range trials {
 		if probers[t.scenario] != nil {
 			continue
@@ -175,12 +180,16 @@ func Try(ctx context.Context, plan *scenarios.Plan, target string, o Options, tr
 		if err != nil {
 			return fmt.Errorf("prepare requests: %w", err)
 		}
-		probers[t.scenario] = nethttp.NewProber(ctx, o.instancesOf(s, target), plan.Target.Proxy, requests)
+		all, err := to.Places(ctx, o.instancesOf(s, target))
+		if err != nil {
+			return err
+		}
+		probers[t.scenario], places[t.scenario] = nethttp.NewProber(ctx, to, all, requests), len(all)
 	}
 	for i, t := range trials {
 		s := &plan.Scenarios[t.scenario]
 		trial := &trialRun{
-			scenario: s, prober: probers[t.scenario], instance: i % len(o.instancesOf(s, target)), secrets: o.Secrets,
+			scenario: s, prober: probers[t.scenario], place: i % places[t.scenario], secrets: o.Secrets,
 		}
 		if err := trial.run(ctx, t, each); err != nil {
 			return err
@@ -193,13 +202,13 @@ func Try(ctx context.Context, plan *scenarios.Plan, target string, o Options, tr
 type trialRun struct {
 	scenario *scenarios.Scenario
 	prober   *nethttp.Prober
-	instance int // of the target
+	place    int // of the target
 	secrets  *scenarios.Redactor
 }
 
 // run sends the requests of a trial up to the first that fails.
 func (r *trialRun) run(ctx context.Context, t Trial, each func(*Tried)) error {
-	r.prober.Begin(t.first, t.n, r.instance)
+	r.prober.Begin(t.first, t.n, r.place)
 	broken := ""
 	for i := t.first; i <= t.last; i++ {
 		q := &r.scenario.Requests[i]

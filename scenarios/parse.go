@@ -188,6 +188,7 @@ func (r *reader) plan(n *node) *Plan {
 	}
 	r.redactNames(n.get("redact"))
 	p.Target = r.target(n)
+	r.connections(n, &p.Target)
 	if own := p.Target.URL != ""; !own {
 		p.Environment = r.environment(n.get("environment"))
 	} else if env := n.get("environment"); env != nil {
@@ -207,6 +208,8 @@ func (r *reader) plan(n *node) *Plan {
 			p.Scenarios = append(p.Scenarios, r.scenario(e, p.Target))
 		}
 	}
+	r.connectionHeaders(n, p)
+	r.checkConnections(n, p)
 	r.checkEngines(n, p)
 	p.Faults = r.faults(n, p)
 	p.Thresholds = r.allThresholds(n, p)
@@ -310,7 +313,9 @@ func (r *reader) target(n *node) Target {
 	case one != nil && several != nil:
 		r.faultAt(several.keyAt, "remove one of the two", "target has url and urls")
 	case given(one):
-		return Target{URL: r.address(one), Proxy: r.proxy(section.get("proxy"))}
+		return Target{
+			URL: r.address(one), Proxy: r.proxy(section.get("proxy")), Socket: r.socket(section.get("socket")),
+		}
 	case given(several):
 		if all := r.instances(several); len(all) > 0 {
 			return Target{URL: all[0], Others: all[1:], Proxy: r.proxy(section.get("proxy"))}

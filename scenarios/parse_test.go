@@ -79,7 +79,8 @@ func TestParseReadsEveryKey(t *testing.T) {
 	}
 	want := &Plan{
 		Name: "every-key", Description: "text", Seed: 42, Engine: EngineAuto, Pacing: Precise,
-		Tags: map[string]string{"team": "core"},
+		Tags:   map[string]string{"team": "core"},
+		Target: Target{HTTP: HTTP{Version: HTTP1, AllAddresses: true, MaxConnections: 50}},
 		Environment: Environment{
 			Resources: 1000, Instances: 1, Replica: true, PostgresImage: "postgres:16", CacheImage: "redis:7",
 			Postgres: map[string]string{"shared_buffers": "256MB", "jit": "off", "auto_explain.log_min_duration": "5"},

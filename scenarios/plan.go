@@ -57,10 +57,18 @@ func (p *Plan) EngineOf(s *Scenario) Engine { return cmp.Or(s.Engine, p.Engine, 
 // nothing.
 func (p *Plan) BeyondWire(s *Scenario) string {
 	switch {
-	case strings.HasPrefix(p.Target.URL, "https:"):
+	case p.Target.IsHTTPS():
 		return "HTTPS"
+	case p.Target.MayBeHTTP2():
+		return "HTTP/2"
 	case p.Target.Proxy != "":
 		return "proxies"
+	case p.Target.Socket != "":
+		return "Unix sockets"
+	case p.Target.HTTP.AllAddresses:
+		return "all addresses of a host"
+	case p.Target.HTTP.isTooFewFor(s.Load):
+		return "users that wait for one of fewer connections"
 	case slices.ContainsFunc(s.Requests, func(r Request) bool { return r.Redirects > 0 }):
 		return "redirects"
 	}
@@ -82,6 +90,9 @@ type Target struct {
 	URL    string   // http or https, without a trailing slash; of several instances the first
 	Others []string // the other instances, each with the scheme and the path of URL
 	Proxy  string   // http, https or socks5: what the requests go through; may be empty
+	Socket string   // the path of a Unix socket that connections are made to, whatever the host of URL; may be empty
+	TLS    TLS
+	HTTP   HTTP
 }
 
 // URLs are those of all instances of the service; none for the reference server.

@@ -184,7 +184,11 @@ var (
 		{"engine", value},
 		{"pacing", value},
 		{"tags", values},
-		{"target", &shape{keys: []key{{"url", value}, {"urls", &shape{items: value}}, {"proxy", value}}}},
+		{"target", &shape{keys: []key{
+			{"url", value}, {"urls", &shape{items: value}}, {"proxy", value}, {"socket", value},
+		}}},
+		{"tls", tlsShape},
+		{"http", httpShape},
 		{"environment", environmentShape},
 		{"feeders", &shape{names: feederShape}},
 		{"scenarios", &shape{names: scenarioShape}},

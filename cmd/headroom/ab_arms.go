@@ -64,7 +64,7 @@ func (x *experimenter) prepareArms(ctx context.Context, plan *scenarios.Plan, di
 			return nil, usageError{err}
 		}
 		a.own.Target = e.Base.URL
-		err = errors.Join(a.base.isAt(ctx, plan.Target, e.Base.URL), a.head.isAt(ctx, plan.Target, e.Head.URL))
+		err = errors.Join(a.base.isAt(ctx, plan, e.Base.URL), a.head.isAt(ctx, plan, e.Head.URL))
 		return a, err
 	case kindCommand:
 		a.restart = true
@@ -146,10 +146,11 @@ func measurableByURL(gates []scenarios.Regression) error {
 }
 
 // isAt makes the arm a service that runs.
-func (a *arm) isAt(ctx context.Context, target scenarios.Target, url string) error {
+func (a *arm) isAt(ctx context.Context, plan *scenarios.Plan, url string) error {
 	a.record = results.ArmRecord{Kind: kindURL, Label: url, URL: url}
-	target.URL = url
-	return reachable(ctx, target)
+	there := *plan
+	there.Target.URL = url
+	return reachable(ctx, &there)
 }
 
 // isCommand makes an arm a service that a command line starts in a directory.

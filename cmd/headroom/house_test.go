@@ -53,20 +53,23 @@ func TestRooms(t *testing.T) {
 		"loadgen/wire/uring":  {},
 		"loadgen/procstat":    append([]string{"results"}, belowResults...),
 		"loadgen/request":     content,
+		"loadgen/connect":     {"scenarios"},
 		"loadgen/record":      append([]string{"loadgen/arrival", "loadgen/request"}, append(content, judging...)...),
 		"loadgen/vegetaformat": append([]string{"loadgen/record", "loadgen/arrival", "loadgen/request"},
 			append(content, judging...)...),
 		"loadgen/wire": append([]string{
-			"loadgen/record", "loadgen/arrival", "loadgen/request",
+			"loadgen/record", "loadgen/arrival", "loadgen/connect", "loadgen/request",
 			"loadgen/wire/uring",
 		}, append(content, judging...)...),
 		"loadgen/browser": append([]string{"loadgen/record", "loadgen/arrival", "loadgen/request"},
 			append(content, judging...)...),
-		"loadgen/nethttp": append([]string{"loadgen/record", "loadgen/arrival", "loadgen/request"},
-			append(content, judging...)...),
+		"loadgen/nethttp": append([]string{
+			"loadgen/record", "loadgen/arrival", "loadgen/connect", "loadgen/request",
+		}, append(content, judging...)...),
 		"loadgen/sse": {},
 		"loadgen/stream": append([]string{
-			"loadgen/record", "loadgen/arrival", "loadgen/request", "loadgen/sse", "loadgen/wire", "loadgen/wire/uring",
+			"loadgen/record", "loadgen/arrival", "loadgen/connect", "loadgen/request", "loadgen/sse", "loadgen/wire",
+			"loadgen/wire/uring",
 		}, append(content, judging...)...),
 	}
 	joins := []string{"loadgen"} // which joins the others, and so everything that they need

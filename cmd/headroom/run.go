@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/policycortex/headroom/loadgen"
+	"github.com/policycortex/headroom/loadgen/connect"
 	"github.com/policycortex/headroom/loadgen/nethttp"
 	"github.com/policycortex/headroom/reports"
 	"github.com/policycortex/headroom/results"
@@ -272,14 +273,17 @@ func isLocal(target string) bool {
 
 // reachable fails if an instance of the user's own service cannot be reached or its certificate is not valid: it is
 // better to say so now than after a minute of failed requests.
-func reachable(ctx context.Context, target scenarios.Target) error {
+func reachable(ctx context.Context, plan *scenarios.Plan) error {
 	key := "target.url"
-	if len(target.Others) > 0 {
+	if len(plan.Target.Others) > 0 {
 		key += "s"
 	}
-	for _, url := range target.URLs() {
-		one := scenarios.Target{URL: url, Proxy: target.Proxy}
-		if err := reachableAt(ctx, one, key); err != nil {
+	to, err := connect.Load(plan)
+	if err != nil {
+		return inputError{err}
+	}
+	for _, url := range plan.Target.URLs() {
+		if err := reachableAt(ctx, to, url, key); err != nil {
 			return err
 		}
 	}
@@ -287,19 +291,22 @@ func reachable(ctx context.Context, target scenarios.Target) error {
 }
 
 // reachableAt is reachable for the service at a URL, which stands at a key of the scenario.
-func reachableAt(ctx context.Context, target scenarios.Target, key string) error {
+func reachableAt(ctx context.Context, to *connect.To, address, key string) error {
 	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
 	defer cancel()
-	err := nethttp.Reach(ctx, target)
+	err := nethttp.Reach(ctx, to, address)
 	if err == nil {
 		return nil
 	}
-	what, address := "target", target.URL
+	what := "target"
 	if op := (*net.OpError)(nil); errors.As(err, &op) && op.Op == nethttp.ReachProxy {
-		what, address, key = "proxy", target.Proxy, "target.proxy"
+		what, address, key = "proxy", to.Proxy, "target.proxy"
 	}
 	if u, err := url.Parse(address); err == nil {
 		address = u.Redacted()
+	}
+	if to.Socket != "" {
+		key = "target.socket"
 	}
 	fault, remedy := unreachable(err, key)
 	return fmt.Errorf("the %s %s %s: %w; %s", what, address, fault, err, remedy)
@@ -307,6 +314,9 @@ func reachableAt(ctx context.Context, target scenarios.Target, key string) error
 
 // reachTimeout bounds the check of the target before the load.
 const reachTimeout = 10 * time.Second
+
+// refusedHandshake is the operation of an error that crypto/tls returns when the other end has sent an alert.
+const refusedHandshake = "remote error"
 
 // unreachable describes what is wrong with an address, and how to fix it. key is its place in the scenario.
 func unreachable(err error, key string) (fault, remedy string) {
@@ -317,14 +327,21 @@ func unreachable(err error, key string) (fault, remedy string) {
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		return "has a certificate that is not valid today", "renew it, or correct the clock of this machine"
 	case errors.As(err, new(x509.HostnameError)):
-		return "has a certificate for another name", "correct " + key + ", or the certificate"
+		return "has a certificate for another name",
+			"correct " + key + ", give the name of the certificate in tls.serverName, or correct the certificate"
 	case errors.As(err, new(x509.UnknownAuthorityError)):
 		return "has a certificate that this machine does not trust",
-			"set SSL_CERT_FILE to it or to the certificate of its authority"
+			"name it, or the certificate of its authority, in tls.ca or SSL_CERT_FILE"
+	case errors.Is(err, connect.ErrNoHTTP2):
+		return "does not speak HTTP/2", "write version: 1.1 or auto under http"
 	case errors.As(err, new(*tls.CertificateVerificationError)):
 		return "has a certificate that is not valid", "replace it"
 	case errors.As(err, new(tls.RecordHeaderError)):
 		return "does not speak TLS", "write http:// in " + key
+	}
+	if op := (*net.OpError)(nil); errors.As(err, &op) && op.Op == refusedHandshake {
+		return "refuses the TLS handshake",
+			"see tls.minVersion and http.version; if it wants a certificate, name it in tls.cert and tls.key"
 	}
 	return "does not answer", "start it, or correct " + key
 }

@@ -47,7 +47,7 @@ func (r *runner) startSystem(ctx context.Context, plan *scenarios.Plan, dir stri
 	if plan.Target.URL != "" {
 		s.isAt(plan.Target.URLs())
 		s.record.Proxy, s.record.Own = plan.Target.Proxy, true
-		return s, reachable(ctx, plan.Target)
+		return s, reachable(ctx, plan)
 	}
 	defer func() {
 		if err != nil {

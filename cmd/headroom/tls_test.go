@@ -75,7 +75,7 @@ func TestCertificates(t *testing.T) {
 	}{
 		"untrusted": {
 			-time.Hour, time.Hour, "127.0.0.1", true, "",
-			[]string{"does not trust", "x509: certificate signed by unknown authority", "SSL_CERT_FILE"},
+			[]string{"does not trust", "x509: certificate signed by unknown authority", "tls.ca or SSL_CERT_FILE"},
 		},
 		"through a proxy": {
 			-time.Hour, time.Hour, "127.0.0.1", true, "http://" + proxy,
@@ -91,7 +91,7 @@ func TestCertificates(t *testing.T) {
 		},
 		"other name": {
 			-time.Hour, time.Hour, "192.0.2.1", false, "",
-			[]string{"for another name", "x509: certificate is valid for 192.0.2.1", "target.url"},
+			[]string{"for another name", "x509: certificate is valid for 192.0.2.1", "target.url", "tls.serverName"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -142,7 +142,7 @@ func TestTargetOfAnotherKind(t *testing.T) {
 	defer silent.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond) // of ten seconds
 	defer cancel()
-	err = reachable(ctx, scenarios.Target{URL: "https://" + silent.Addr().String()})
+	err = reachable(ctx, &scenarios.Plan{Target: scenarios.Target{URL: "https://" + silent.Addr().String()}})
 	if err == nil || !strings.Contains(err.Error(), "does not answer") {
 		t.Error(err)
 	}

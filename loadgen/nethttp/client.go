@@ -10,65 +10,79 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/policycortex/headroom/loadgen/connect"
 	"github.com/policycortex/headroom/loadgen/request"
 	"github.com/policycortex/headroom/scenarios"
 )
 
-// dialTimeout bounds the making of a connection.
-const dialTimeout = 10 * time.Second
+// handshakeTimeout bounds a TLS handshake.
+const handshakeTimeout = 10 * time.Second
 
 // client sends the requests of a scenario: it renders them, gives each its timeout, and has its redirects followed.
 type client struct {
-	requests  *request.Set
-	instances []instance // of the target
-	next      http.RoundTripper
-	context   context.Context // cancelled when what is in flight is to be cut
+	requests *request.Set
+	places   []place
+	context  context.Context // cancelled when what is in flight is to be cut
+	once     bool            // a connection is closed after its first request
 
 	protocol atomic.Pointer[string] // of the first answer, "HTTP/2.0, TLS"
 }
 
-// instance is an instance of the target.
-type instance struct {
+// place is where requests are sent, and how.
+type place struct {
 	url   string
-	plain *plainTransport // nil: the client's next
+	plain *plainTransport // nil: next
+	next  http.RoundTripper
 }
 
-// newClient returns a client by transports of ours for plain HTTP to nobody but the target, or by net/http's, which
-// speaks HTTP/2 where an HTTPS server does. Up to idle connections to each instance are kept. What is in flight is cut
+// newClient returns a client by transports of ours for plain HTTP/1.1 to nobody but the target, or by net/http's, which
+// speaks HTTP/2 where an HTTPS server does. Up to idle connections to each place are kept. What is in flight is cut
 // when ctx is cancelled. next is used in place of both; nil: none.
-func newClient(ctx context.Context, target []string, proxy string, requests *request.Set, idle int,
+func newClient(ctx context.Context, to *connect.To, target []connect.Place, requests *request.Set, idle int,
 	next http.RoundTripper,
 ) *client {
-	c := &client{requests: requests, context: ctx, next: next}
-	elsewhere := proxy != "" || next != nil
+	c := &client{requests: requests, context: ctx, once: to.HTTP.Close}
+	elsewhere := to.Proxy != "" || to.HTTP.Version == scenarios.HTTP2
 	for i := range requests.Len() {
 		elsewhere = elsewhere || requests.Plan(i).Redirects > 0
 	}
-	plain := false
+	transports := map[string]http.RoundTripper{} // by the address that connections are made to, of places that share it
 	for _, at := range target {
-		one := instance{url: at}
-		if u, err := url.Parse(at); err == nil && u.Scheme == "http" && !elsewhere {
-			plain = true
-			one.plain = newPlainTransport(ctx, u)
+		one := place{url: at.URL, next: next}
+		u, err := url.Parse(at.URL)
+		switch {
+		case next != nil:
+		case err == nil && u.Scheme == "http" && !elsewhere:
+			one.plain = newPlainTransport(ctx, to, at, u)
 			context.AfterFunc(ctx, one.plain.close)
+		default:
+			one.next = transports[at.Address]
+			if one.next == nil {
+				one.next = newTransport(ctx, to, at, idle, len(target))
+				transports[at.Address] = one.next
+			}
 		}
-		c.instances = append(c.instances, one)
+		c.places = append(c.places, one)
 	}
-	if plain || next != nil {
-		return c
-	}
-	t := transportThrough(proxy)
-	t.MaxIdleConns, t.MaxIdleConnsPerHost, t.IdleConnTimeout = idle*len(target), idle, 90*time.Second
-	useHTTP2(ctx, t)
-	context.AfterFunc(ctx, t.CloseIdleConnections)
-	c.next = t
 	return c
+}
+
+// newTransport is net/http's, with up to idle connections to each of so many places.
+func newTransport(ctx context.Context, to *connect.To, at connect.Place, idle, places int) http.RoundTripper {
+	t := transportTo(to, at)
+	t.MaxIdleConns, t.MaxIdleConnsPerHost, t.IdleConnTimeout = idle*places, idle, 90*time.Second
+	t.DisableKeepAlives = to.HTTP.Close
+	if to.HTTP.Version != scenarios.HTTP1 {
+		useHTTP2(ctx, t, to.HTTP)
+	}
+	context.AfterFunc(ctx, t.CloseIdleConnections)
+	return t
 }
 
 // request renders the request that d chose, to an instance.
 func (c *client) request(d *request.Draw, to int) (*http.Request, error) {
 	var space [256]byte
-	address := c.requests.AppendPath(append(space[:0], c.instances[to].url...), d)
+	address := c.requests.AppendPath(append(space[:0], c.places[to].url...), d)
 	var body io.Reader
 	if content := c.requests.Body(d); len(content) > 0 {
 		body = bytes.NewReader(content)
@@ -77,7 +91,7 @@ func (c *client) request(d *request.Draw, to int) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	req.Header = c.requests.Header(d)
+	req.Header, req.Close = c.requests.Header(d), c.once
 	if host := req.Header.Get("Host"); host != "" {
 		req.Host = host
 	}
@@ -87,16 +101,17 @@ func (c *client) request(d *request.Draw, to int) (*http.Request, error) {
 // send sends a request of that index to the instance that it was rendered for; cancel frees what its timeout holds.
 func (c *client) send(req *http.Request, index, to int) (resp *http.Response, cancel func(), err error) {
 	plan := c.requests.Plan(index)
-	if plain := c.instances[to].plain; plain != nil {
+	if plain := c.places[to].plain; plain != nil {
 		resp, err = plain.roundTrip(req, plan.Timeout)
 		return resp, func() {}, err
 	}
+	next := c.places[to].next
 	ctx, cancel := context.WithTimeout(c.context, plan.Timeout)
 	req = req.WithContext(withTries(ctx))
 	if plan.Redirects > 0 {
-		resp, err = follow(c.next, req, plan.Redirects)
+		resp, err = follow(next, req, plan.Redirects)
 	} else {
-		resp, err = c.next.RoundTrip(req)
+		resp, err = next.RoundTrip(req)
 	}
 	// its body would be what the other protocol says, and end with the connection
 	if err == nil && resp.StatusCode == http.StatusSwitchingProtocols {
@@ -118,30 +133,40 @@ func (c *client) note(resp *http.Response) {
 	c.protocol.Store(&protocol)
 }
 
-// transportThrough connects through a proxy, where one is named.
-func transportThrough(proxy string) *http.Transport {
+// transportTo connects to a place, through a proxy where there is one.
+func transportTo(to *connect.To, at connect.Place) *http.Transport {
 	t := &http.Transport{
-		DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
-		TLSHandshakeTimeout: dialTimeout,
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			return to.Dial(ctx, at, network, address)
+		},
+		TLSClientConfig:     to.TLS(false),
+		TLSHandshakeTimeout: handshakeTimeout,
 		DisableCompression:  true, // decompressing would cost the generator CPU and hide the bytes of the wire
 	}
-	if proxy != "" {
-		u, err := url.Parse(proxy)
+	if to.Proxy != "" {
+		u, err := url.Parse(to.Proxy)
 		t.Proxy = func(*http.Request) (*url.URL, error) { return u, err }
 	}
 	return t
 }
 
-// Reach connects to a target in the way in which the load will, through its proxy and with TLS, and sends no request.
+// Reach connects to the target in the way in which the load will, through its proxy and with TLS, and sends no request.
 // Errors are those of net/http; one of reaching the proxy is a [net.OpError] whose Op is [ReachProxy].
-func Reach(ctx context.Context, target scenarios.Target) error {
-	u, err := url.Parse(target.URL)
+func Reach(ctx context.Context, to *connect.To, target string) error {
+	u, err := url.Parse(target)
 	if err != nil {
 		return err
 	}
-	t := transportThrough(target.Proxy)
-	t.ForceAttemptHTTP2 = true // a dialer of one's own turns it off
-	c, err := t.NewClientConn(ctx, u.Scheme, net.JoinHostPort(u.Hostname(), u.Port()))
+	if to.Proxy == "" && u.Scheme == "http" {
+		c, err := to.Dial(ctx, connect.Place{URL: target}, "tcp", connect.HostAndPort(u))
+		if err != nil {
+			return err
+		}
+		return c.Close()
+	}
+	t := transportTo(to, connect.Place{URL: target})
+	t.ForceAttemptHTTP2 = to.HTTP.Version != scenarios.HTTP1 // a dialer of one's own turns it off
+	c, err := t.NewClientConn(ctx, u.Scheme, connect.HostAndPort(u))
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ package nethttp
 import (
 	"context"
 	"fmt"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 
 	"github.com/policycortex/headroom/loadgen/arrival"
+	"github.com/policycortex/headroom/loadgen/connect"
 	"github.com/policycortex/headroom/loadgen/record"
 	"github.com/policycortex/headroom/loadgen/request"
 )
@@ -24,8 +26,8 @@ type Config struct {
 	Timing    *arrival.Timing
 	Requests  *request.Set
 	Collector *record.Collector
-	Target    []string // base URLs of its instances
-	Proxy     string   // the URL of the proxy before the target; may be empty
+	Target    []connect.Place
+	To        *connect.To
 }
 
 // Engine sends the requests of one scenario.
@@ -41,23 +43,25 @@ type Config struct {
 type Engine struct {
 	timing    *arrival.Timing
 	requests  *request.Set
-	target    []string
+	target    []connect.Place
+	several   bool // instances
 	named     bool // answers name the instance behind the only one, and the load is told apart by that
-	proxy     string
+	to        *connect.To
 	transport http.RoundTripper // in tests; else nil
 	workers   int64
 
 	start    time.Time
 	context  context.Context // of the run
 	client   *client
-	crowd    *crowd // of users who think; else nil
+	crowd    *crowd        // of users who think; else nil
+	admitted chan struct{} // has one for each exchange that is under way where users wait for connections; else nil
 	shortage arrival.Shortage
 	inFlight atomic.Int64
 	lastFull atomic.Int64 // nanoseconds since start at which all workers were last busy
 
 	mu        sync.Mutex
 	recorder  *record.Recorder
-	busy      []int                // users of a closed load at each instance of the target
+	busy      []int                // users of a closed load at each place
 	exchanges map[uint64]*exchange // those under way, by vegeta's number
 	spare     []*exchange          // that have ended
 }
@@ -65,9 +69,13 @@ type Engine struct {
 // New prepares an engine. It holds nothing until it runs.
 func New(c Config) *Engine {
 	e := &Engine{
-		timing: c.Timing, requests: c.Requests, target: c.Target, proxy: c.Proxy, workers: int64(c.Timing.Users),
+		timing: c.Timing, requests: c.Requests, target: c.Target, to: c.To, workers: int64(c.Timing.Users),
 		recorder: c.Collector.NewRecorder(), exchanges: map[uint64]*exchange{},
-		busy: make([]int, len(c.Target)), named: len(c.Target) == 1 && c.Collector.ByInstance(),
+		busy: make([]int, len(c.Target)), several: c.Target[len(c.Target)-1].Instance > 1,
+	}
+	e.named = !e.several && c.Collector.ByInstance()
+	if most := c.To.HTTP.MaxConnections; most > 0 && most < c.Timing.Users {
+		e.admitted = make(chan struct{}, most)
 	}
 	if c.Timing.Think != nil {
 		e.crowd = newCrowd(c.Timing.Think, c.Timing.Users)
@@ -77,11 +85,11 @@ func New(c Config) *Engine {
 
 // Name says how the target was reached where that was not by plain HTTP.
 func (e *Engine) Name() string {
-	if e.client == nil || e.client.instances[0].plain != nil || e.client.protocol.Load() == nil {
+	if e.client == nil || e.client.places[0].plain != nil || e.client.protocol.Load() == nil {
 		return "vegeta v12"
 	}
 	by := *e.client.protocol.Load()
-	if e.proxy != "" {
+	if e.to.Proxy != "" {
 		by += ", through a proxy"
 	}
 	return "vegeta v12 (" + by + ")"
@@ -97,7 +105,7 @@ func (e *Engine) Run(ctx context.Context, start time.Time) {
 	requests, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 	e.start, e.context = start, ctx
-	e.client = newClient(requests, e.target, e.proxy, e.requests, int(e.workers), e.transport)
+	e.client = newClient(requests, e.to, e.target, e.requests, int(e.workers), e.transport)
 	attacker := vegeta.NewAttacker(
 		vegeta.Client(&http.Client{
 			Transport:     e,
@@ -109,7 +117,7 @@ func (e *Engine) Run(ctx context.Context, start time.Time) {
 	defer close(stopped)
 	go e.stopAtEnd(ctx, attacker, cut, stopped)
 	same := func(t *vegeta.Target) error {
-		t.Method, t.URL = http.MethodGet, e.target[0]
+		t.Method, t.URL = http.MethodGet, e.target[0].URL
 		return nil
 	}
 	for r := range attacker.Attack(same, pacer{e, ctx}, 0, "") {
@@ -245,7 +253,9 @@ func (e *Engine) RoundTrip(numbered *http.Request) (*http.Response, error) {
 	x.start(e.requests.Draw(e.timing.Shard.Iteration(int64(number))))
 	x.outcome.Instance = e.sentTo(x)
 	req, err := e.client.request(&x.draw, x.to)
+	wanted := e.admit()
 	e.begin(x)
+	x.outcome.Intended = min(x.outcome.Intended, wanted)
 	if err != nil {
 		e.end(x)
 		return nil, err
@@ -263,6 +273,17 @@ func (e *Engine) RoundTrip(numbered *http.Request) (*http.Response, error) {
 	resp.Body = &x.body
 	resp.Header.Del("Location") // http.Client would look whether it could follow it, which it is not to do
 	return resp, nil
+}
+
+// admit waits for a connection where users share them, and returns since when. At the end of the run the exchanges that
+// it waits for are cut.
+func (e *Engine) admit() (since time.Duration) {
+	if e.admitted == nil {
+		return math.MaxInt64
+	}
+	since = time.Since(e.start)
+	e.admitted <- struct{}{}
+	return since
 }
 
 // begin notes that an exchange begins, and how late it does when it is measured.
@@ -287,23 +308,23 @@ func (e *Engine) newExchange(number uint64) *exchange {
 	} else {
 		x = &exchange{named: e.named, began: e.start}
 	}
-	x.to = e.nextInstance(number)
+	x.to = e.nextPlace(number)
 	e.exchanges[number] = x
 	return x
 }
 
 // sentTo is the number, from 1, of the instance that an exchange is with; 0 where what answers is not known yet.
 func (e *Engine) sentTo(x *exchange) int {
-	if len(e.target) == 1 {
+	if !e.several {
 		return 0
 	}
-	return x.to + 1
+	return e.target[x.to].Instance
 }
 
-// nextInstance takes the instance that vegeta's request of that number goes to. Those of an open load go to one after
-// the other. Of users each stays with its instance, as far as that can be told from outside: it is the one that has the
+// nextPlace takes the place that vegeta's request of that number goes to. Those of an open load go to one after the
+// other. Of users each stays with its place, as far as that can be told from outside: it is the one that has the
 // fewest.
-func (e *Engine) nextInstance(number uint64) (at int) {
+func (e *Engine) nextPlace(number uint64) (at int) {
 	if e.timing.Open() {
 		return int(number % uint64(len(e.busy)))
 	}
@@ -337,6 +358,9 @@ func (e *Engine) take(number uint64) *exchange {
 
 // end notes that the requests of an exchange are no longer in flight.
 func (e *Engine) end(x *exchange) {
+	if e.admitted != nil {
+		<-e.admitted
+	}
 	if !e.timing.Open() { // else nobody counts
 		e.mu.Lock()
 		e.busy[x.to]--

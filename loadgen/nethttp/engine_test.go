@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/policycortex/headroom/loadgen/arrival"
+	"github.com/policycortex/headroom/loadgen/connect"
 	"github.com/policycortex/headroom/loadgen/record"
 	"github.com/policycortex/headroom/loadgen/request"
 	"github.com/policycortex/headroom/scenarios"
@@ -29,7 +30,8 @@ func engineOf(plan *scenarios.Plan, requests *request.Set) (*Engine, *record.Col
 		GracefulStop: s.GracefulStop,
 	}
 	c := record.New(plan, s, timing, requests)
-	return New(Config{Timing: timing, Requests: requests, Collector: c, Target: []string{"http://127.0.0.1"}}), c
+	target := []connect.Place{{URL: "http://127.0.0.1", Instance: 1}}
+	return New(Config{Timing: timing, Requests: requests, Collector: c, Target: target, To: &connect.To{}}), c
 }
 
 // TestPacerDropsWhatIsDueNoMore: an iteration for which the vegeta engine waits already is not sent when the warm-up

@@ -12,7 +12,7 @@ import (
 // exchange is a request, its answer, and what became of them; of a flow, those of one step after the other.
 type exchange struct {
 	draw     request.Draw
-	to       int  // the instance of the target
+	to       int  // the place that it is sent to
 	named    bool // the answer names the instance behind it, and the load is told apart by that
 	outcome  record.Outcome
 	answer   request.Answer

@@ -9,13 +9,15 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/url"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/net/http2"
+
+	"github.com/policycortex/headroom/loadgen/connect"
+	"github.com/policycortex/headroom/scenarios"
 )
 
 // http2Pool sends requests on the HTTP/2 connections that an http.Transport has made. Left to itself net/http waits in
@@ -26,6 +28,7 @@ import (
 type http2Pool struct {
 	protocol http2.Transport
 	context  context.Context // ends what is under way
+	once     bool            // a connection is closed after its first request
 
 	mu    sync.Mutex
 	conns map[string][]*http2Conn // by host and port; the first that can take a request gets it
@@ -49,33 +52,58 @@ const (
 	mostRefusals = 100
 )
 
-// useHTTP2 has the transport's requests sent by HTTP/2 where an HTTPS server offers it, until ctx is cancelled.
-func useHTTP2(ctx context.Context, t *http.Transport) {
+// useHTTP2 has the transport's requests sent by HTTP/2 where an HTTPS server offers it, until ctx is cancelled; where
+// HTTP/2 is asked for also to HTTP servers, of which it is known that they speak it.
+func useHTTP2(ctx context.Context, t *http.Transport, h scenarios.HTTP) {
 	p := &http2Pool{
 		protocol: http2.Transport{DisableCompression: t.DisableCompression, IdleConnTimeout: t.IdleConnTimeout},
-		context:  ctx, conns: map[string][]*http2Conn{},
+		context:  ctx, once: h.Close, conns: map[string][]*http2Conn{},
 	}
-	t.TLSClientConfig = &tls.Config{NextProtos: []string{http2.NextProtoTLS, "http/1.1"}}
-	t.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{http2.NextProtoTLS: p.add}
+	t.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{
+		http2.NextProtoTLS: func(address string, conn *tls.Conn) http.RoundTripper {
+			closed := new(atomic.Bool)
+			return p.add(address, watchedTLS{conn, closed}, closed)
+		},
+	}
 	t.RegisterProtocol("https", p)
+	if h.Version == scenarios.HTTP2 {
+		t.RegisterProtocol("http", priorKnowledge{p, t.DialContext})
+	}
 	context.AfterFunc(ctx, p.close)
+}
+
+// priorKnowledge sends requests by HTTP/2 over plain TCP.
+type priorKnowledge struct {
+	pool *http2Pool
+	dial func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// RoundTrip sends a request on a connection that can take it, which it makes where there is none.
+func (k priorKnowledge) RoundTrip(req *http.Request) (*http.Response, error) {
+	address := connect.HostAndPort(req.URL)
+	for {
+		resp, err := k.pool.send(address, req)
+		if !errors.As(err, new(noConnection)) {
+			return resp, err
+		}
+		conn, err := k.dial(req.Context(), "tcp", address)
+		if err != nil {
+			return nil, err
+		}
+		closed := new(atomic.Bool)
+		if failed, ok := k.pool.add(address, watchedConn{conn, closed}, closed).(unusable); ok {
+			return nil, failed.err
+		}
+	}
 }
 
 // RoundTrip sends a request where there is a connection for it already. Else net/http makes one.
 func (p *http2Pool) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := p.send(hostAndPort(req.URL), req)
+	resp, err := p.send(connect.HostAndPort(req.URL), req)
 	if errors.As(err, new(noConnection)) {
 		return nil, http.ErrSkipAltProtocol
 	}
 	return resp, err
-}
-
-func hostAndPort(u *url.URL) string {
-	port := u.Port()
-	if port == "" {
-		port = "443"
-	}
-	return net.JoinHostPort(u.Hostname(), port)
 }
 
 // http2Host sends requests to one host, of which net/http has just got a connection.
@@ -96,8 +124,8 @@ func (noConnection) Error() string { return "no HTTP/2 connection can take a req
 // IsHTTP2NoCachedConnError is how net/http knows it.
 func (noConnection) IsHTTP2NoCachedConnError() {}
 
-// add takes over a connection that net/http has made.
-func (p *http2Pool) add(address string, conn *tls.Conn) http.RoundTripper {
+// add takes over a connection that was made, and that says when it was closed.
+func (p *http2Pool) add(address string, conn net.Conn, closed *atomic.Bool) http.RoundTripper {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	host := http2Host{p, address}
@@ -111,9 +139,9 @@ func (p *http2Pool) add(address string, conn *tls.Conn) http.RoundTripper {
 		go conn.Close() // it may wait for a moment
 		return host
 	}
-	c := &http2Conn{closed: new(atomic.Bool), known: make(chan struct{})}
+	c := &http2Conn{closed: closed, known: make(chan struct{})}
 	var err error
-	c.ClientConn, err = p.protocol.NewClientConn(watchedConn{conn, c.closed})
+	c.ClientConn, err = p.protocol.NewClientConn(conn)
 	if err != nil {
 		go conn.Close()
 		return unusable{err}
@@ -123,14 +151,24 @@ func (p *http2Pool) add(address string, conn *tls.Conn) http.RoundTripper {
 	return host
 }
 
-// watchedConn tells that it was closed, and is closed soon also where the server does not read what TLS sends to say
-// so.
+// watchedConn tells that it was closed.
 type watchedConn struct {
-	*tls.Conn
+	net.Conn
 	closed *atomic.Bool
 }
 
 func (c watchedConn) Close() error {
+	c.closed.Store(true)
+	return c.Conn.Close()
+}
+
+// watchedTLS tells that it was closed, and is closed soon also where the server does not read what TLS sends to say so.
+type watchedTLS struct {
+	*tls.Conn
+	closed *atomic.Bool
+}
+
+func (c watchedTLS) Close() error {
 	c.closed.Store(true)
 	force := time.AfterFunc(patience, func() { c.NetConn().Close() })
 	defer force.Stop()
@@ -144,7 +182,7 @@ func (u unusable) RoundTrip(*http.Request) (*http.Response, error) { return nil,
 
 // learnSettings waits for the answer to a ping, which comes after the server's settings.
 func (c *http2Conn) learnSettings(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
 	c.works = c.Ping(ctx) == nil
 	close(c.known)
@@ -211,7 +249,7 @@ func (p *http2Pool) take(address string, avoid *http2Conn) (c, young *http2Conn)
 	p.conns[address] = conns
 	for _, c := range conns {
 		switch {
-		case c == avoid:
+		case c == avoid, p.once && c.uses > 0:
 		case c.uses > 0 && !c.settingsKnown():
 			young = c
 		case c.ReserveNewRequest():

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/net/http2/hpack"
 
 	"github.com/policycortex/headroom/loadgen/record"
+	"github.com/policycortex/headroom/scenarios"
 )
 
 // http2Client sends by HTTP/2 to servers that httptest's certificate is of.
@@ -25,8 +26,8 @@ func http2Client(t *testing.T) *http.Transport {
 	t.Helper()
 	some := httptest.NewTLSServer(nil)
 	defer some.Close()
-	client := &http.Transport{DisableCompression: true}
-	useHTTP2(t.Context(), client)
+	client := &http.Transport{DisableCompression: true, TLSClientConfig: toPlain(t).TLS(false)}
+	useHTTP2(t.Context(), client, scenarios.HTTP{})
 	client.TLSClientConfig.RootCAs = x509.NewCertPool()
 	client.TLSClientConfig.RootCAs.AddCert(some.Certificate())
 	return client

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/policycortex/headroom/loadgen/connect"
 	"github.com/policycortex/headroom/loadgen/request"
 	"github.com/policycortex/headroom/loadgen/wire/http1"
 )
@@ -22,7 +23,7 @@ import (
 // (BenchmarkTransport). It writes and parses with net/http.
 type plainTransport struct {
 	address string
-	dialer  net.Dialer
+	dialer  func(ctx context.Context, network, address string) (net.Conn, error)
 	context context.Context // ends a dial under way
 
 	mu     sync.Mutex
@@ -89,14 +90,12 @@ func (c *plainConn) usableFor(method string) bool {
 	return c.socket.Read(c.look) == nil && c.silent
 }
 
-func newPlainTransport(ctx context.Context, target *url.URL) *plainTransport {
-	port := target.Port()
-	if port == "" {
-		port = "80"
-	}
+func newPlainTransport(ctx context.Context, to *connect.To, at connect.Place, u *url.URL) *plainTransport {
 	return &plainTransport{
-		address: net.JoinHostPort(target.Hostname(), port), dialer: net.Dialer{Timeout: dialTimeout},
-		context: ctx, open: map[*plainConn]struct{}{},
+		address: connect.HostAndPort(u), context: ctx, open: map[*plainConn]struct{}{},
+		dialer: func(ctx context.Context, network, address string) (net.Conn, error) {
+			return to.Dial(ctx, at, network, address)
+		},
 	}
 }
 
@@ -212,7 +211,7 @@ func (t *plainTransport) pop() *plainConn {
 func (t *plainTransport) dial(deadline time.Time) (*plainConn, error) {
 	ctx, cancel := context.WithDeadline(t.context, deadline)
 	defer cancel()
-	raw, err := t.dialer.DialContext(ctx, "tcp", t.address)
+	raw, err := t.dialer(ctx, "tcp", t.address)
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,9 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/policycortex/headroom/loadgen/connect"
+	"github.com/policycortex/headroom/scenarios"
 )
 
 func serve(t testing.TB, h http.HandlerFunc) string {
@@ -21,13 +24,23 @@ func serve(t testing.TB, h http.HandlerFunc) string {
 	return s.URL
 }
 
+// toPlain is how a target is connected to of which the scenario says nothing.
+func toPlain(t testing.TB) *connect.To {
+	t.Helper()
+	to, err := connect.Load(&scenarios.Plan{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return to
+}
+
 func plain(t testing.TB, base string) *plainTransport {
 	t.Helper()
 	u, err := url.Parse(base)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := newPlainTransport(context.Background(), u)
+	p := newPlainTransport(context.Background(), toPlain(t), connect.Place{URL: base}, u)
 	t.Cleanup(p.close)
 	return p
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/policycortex/headroom/loadgen/connect"
 	"github.com/policycortex/headroom/loadgen/record"
 	"github.com/policycortex/headroom/loadgen/request"
 )
@@ -21,8 +22,8 @@ type Prober struct {
 }
 
 // NewProber returns a prober of a scenario's requests to the target, as in [Config].
-func NewProber(ctx context.Context, target []string, proxy string, requests *request.Set) *Prober {
-	return &Prober{requests: requests, client: newClient(ctx, target, proxy, requests, 1, nil), start: time.Now()}
+func NewProber(ctx context.Context, to *connect.To, target []connect.Place, requests *request.Set) *Prober {
+	return &Prober{requests: requests, client: newClient(ctx, to, target, requests, 1, nil), start: time.Now()}
 }
 
 // Probe is a request that a prober has sent, and its answer.
@@ -36,7 +37,7 @@ type Probe struct {
 	Err      error          // no request was made, or no whole answer came
 }
 
-// Begin begins iteration n with the request of that index, to an instance of the target.
+// Begin begins iteration n with the request of that index, to a place of the target.
 func (p *Prober) Begin(index int, n int64, to int) {
 	p.exchange = &exchange{to: to, began: p.start}
 	p.exchange.start(p.requests.DrawOf(index, n))

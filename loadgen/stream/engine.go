@@ -4,9 +4,9 @@
 // A loop holds thousands of streams. On Linux, and where the target speaks plain HTTP, it is one goroutine with an
 // epoll: a subscriber costs its state and a socket, the buffer that is read into is one for all of them, and how long
 // what has come waits for the loop is known, so that a generator that is too slow is not taken for a slow service.
-// Everywhere else, and for HTTPS, each stream has a goroutine of its own that reads from a net.Conn. That takes 10 KB
-// a stream instead of 2 (BenchmarkMemory, 4,000 streams), and the wait is not known. WebSockets, which coder/websocket
-// reads, have a goroutine each as well.
+// Everywhere else, for HTTPS, and over Unix sockets, each stream has a goroutine of its own that reads from a net.Conn.
+// That takes 10 KB a stream instead of 2 (BenchmarkMemory, 4,000 streams), and the wait is not known. WebSockets, which
+// coder/websocket reads, have a goroutine each as well.
 package stream
 
 import (
@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/policycortex/headroom/loadgen/arrival"
+	"github.com/policycortex/headroom/loadgen/connect"
 	"github.com/policycortex/headroom/loadgen/record"
 	"github.com/policycortex/headroom/loadgen/request"
 	"github.com/policycortex/headroom/scenarios"
@@ -30,6 +31,7 @@ type Config struct {
 	Requests  *request.Set // of which the only one opens a stream
 	Collector *record.Collector
 	Target    []string // base URLs of its instances
+	To        *connect.To
 	Loops     int
 	// Portable has streams read by goroutines where an epoll could do it.
 	Portable bool
@@ -53,9 +55,9 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 		l := newLoop(&c, i, target)
 		var err error
 		if c.Load.Protocol == scenarios.WebSocket {
-			l.carrier = newSocketCarrier(l, target)
+			l.carrier = newSocketCarrier(l, c.To, target)
 		} else {
-			l.carrier, err = newCarrier(ctx, l, target, c.Portable)
+			l.carrier, err = newCarrier(ctx, l, c.To, target, c.Portable)
 		}
 		if err != nil {
 			e.Discard()

@@ -10,13 +10,14 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/policycortex/headroom/loadgen/connect"
 	"github.com/policycortex/headroom/loadgen/wire"
 )
 
-// newCarrier returns what carries the bytes of a loop: an epoll, but for HTTPS.
-func newCarrier(ctx context.Context, l *loop, target []*url.URL, portable bool) (carrier, error) {
-	if portable || target[0].Scheme != "http" {
-		return newNetCarrier(l, target), nil
+// newCarrier returns what carries the bytes of a loop: an epoll, but for HTTPS and Unix sockets.
+func newCarrier(ctx context.Context, l *loop, to *connect.To, target []*url.URL, portable bool) (carrier, error) {
+	if portable || target[0].Scheme != "http" || to.Socket != "" {
+		return newNetCarrier(l, to, target), nil
 	}
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {

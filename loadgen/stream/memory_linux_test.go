@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/policycortex/headroom/loadgen/arrival"
+	"github.com/policycortex/headroom/loadgen/connect"
 	"github.com/policycortex/headroom/loadgen/record"
 	"github.com/policycortex/headroom/loadgen/request"
 	"github.com/policycortex/headroom/scenarios"
@@ -93,7 +94,7 @@ func BenchmarkMemory(b *testing.B) {
 				collector := record.New(&scenarios.Plan{Scenarios: []scenarios.Scenario{*s}}, s, timing, requests)
 				e, err := New(context.Background(), Config{
 					Load: s.Load.(scenarios.Subscribers), Timing: timing, Requests: requests, Collector: collector,
-					Target: []string{url}, Loops: 1, Portable: portable,
+					Target: []string{url}, Loops: 1, Portable: portable, To: &connect.To{},
 				})
 				if err != nil {
 					b.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/policycortex/headroom/loadgen/connect"
 	"github.com/policycortex/headroom/loadgen/record"
 )
 
@@ -17,6 +18,7 @@ import (
 // gives it what it has read.
 type netCarrier struct {
 	loop   *loop
+	to     *connect.To
 	target []*url.URL
 	woken  chan struct{}
 	timer  *time.Timer
@@ -27,9 +29,9 @@ type netCarrier struct {
 // smallBuffer is what a stream reads into, in bytes. A goroutine that waits for its stream holds it.
 const smallBuffer = 2 << 10
 
-func newNetCarrier(l *loop, target []*url.URL) *netCarrier {
+func newNetCarrier(l *loop, to *connect.To, target []*url.URL) *netCarrier {
 	return &netCarrier{
-		loop: l, target: target, woken: make(chan struct{}, 1), timer: time.NewTimer(time.Hour),
+		loop: l, to: to, target: target, woken: make(chan struct{}, 1), timer: time.NewTimer(time.Hour),
 		cancel: make([]context.CancelFunc, len(l.subscribers)),
 	}
 }
@@ -113,18 +115,18 @@ func (t *netStream) run(ctx context.Context, request []byte) {
 
 // dial connects to the service. A dialer that is cancelled returns the error of ctx, which nobody hears of.
 func (t *netStream) dial(ctx context.Context) (net.Conn, error) {
-	port := t.to.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[t.to.Scheme]
+	place := connect.Place{URL: t.to.String()}
+	conn, err := t.carrier.to.Dial(ctx, place, "tcp", connect.HostAndPort(t.to))
+	if err != nil || t.to.Scheme != "https" {
+		return conn, err
 	}
-	address := net.JoinHostPort(t.to.Hostname(), port)
-	if t.to.Scheme == "https" {
-		// HTTP/2 would carry many streams in one connection, which users of a service do not share.
-		dialer := tls.Dialer{Config: &tls.Config{NextProtos: []string{"http/1.1"}}}
-		return dialer.DialContext(ctx, "tcp", address)
+	// HTTP/2 would carry many streams in one connection, which users of a service do not share.
+	secure := tls.Client(conn, t.carrier.to.TLSFor(t.to))
+	if err := secure.HandshakeContext(ctx); err != nil {
+		conn.Close()
+		return nil, err
 	}
-	var dialer net.Dialer
-	return dialer.DialContext(ctx, "tcp", address)
+	return secure, nil
 }
 
 // asked notes that the request was sent. It is false when the attempt has ended meanwhile.

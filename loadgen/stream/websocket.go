@@ -5,12 +5,14 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"time"
 
 	"github.com/coder/websocket"
 
+	"github.com/policycortex/headroom/loadgen/connect"
 	"github.com/policycortex/headroom/loadgen/record"
 	"github.com/policycortex/headroom/loadgen/sse"
 )
@@ -21,10 +23,15 @@ type socketCarrier struct {
 	client *http.Client
 }
 
-func newSocketCarrier(l *loop, target []*url.URL) *socketCarrier {
-	return &socketCarrier{newNetCarrier(l, target), &http.Client{
+func newSocketCarrier(l *loop, to *connect.To, target []*url.URL) *socketCarrier {
+	return &socketCarrier{newNetCarrier(l, to, target), &http.Client{
 		// HTTP/2 opens no WebSockets here; no proxy of the environment comes between.
-		Transport:     &http.Transport{TLSNextProto: map[string]func(string, *tls.Conn) http.RoundTripper{}},
+		Transport: &http.Transport{
+			TLSClientConfig: to.TLS(true), TLSNextProto: map[string]func(string, *tls.Conn) http.RoundTripper{},
+			DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+				return to.Dial(ctx, connect.Place{URL: target[0].String()}, network, address)
+			},
+		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }

@@ -128,7 +128,7 @@ func (l *loop) received(c *conn, data []byte) {
 	case done:
 		// More than the answer is what nobody asked for; and an answer before the request was written whole leaves the
 		// connection in a state that no next request can use.
-		l.complete(c, c.parser.KeepAlive && used == len(data) && c.state == connReading)
+		l.complete(c, c.parser.KeepAlive && !l.once && used == len(data) && c.state == connReading)
 	}
 }
 

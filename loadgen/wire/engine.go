@@ -31,6 +31,7 @@ type Config struct {
 	Loops     int // each a thread; the caller makes room for them in GOMAXPROCS
 	Pacing    scenarios.Pacing
 	Backend   Backend
+	Once      bool // a connection is closed after its first request
 }
 
 // Engine sends the requests of one scenario.

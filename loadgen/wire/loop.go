@@ -45,6 +45,7 @@ type loop struct {
 	io       socketIO
 	waker    waker
 	pacing   scenarios.Pacing
+	once     bool // a connection is closed after its first request
 
 	instances []instance // of the target
 	named     bool       // answers name the instance behind the only one, and the load is told apart by that
@@ -86,7 +87,7 @@ const sweepShare = 50
 func newLoop(c *Config, index int) (*loop, error) {
 	t := c.Timing
 	l := &loop{
-		timing: t, requests: c.Requests, pacing: c.Pacing,
+		timing: t, requests: c.Requests, pacing: c.Pacing, once: c.Once,
 		next: t.Shard.Iteration(int64(index)), step: int64(c.Loops) * t.Shard.Count,
 		limit: arrival.Share(t.Users, index, c.Loops), recorder: c.Collector.NewRecorder(),
 	}

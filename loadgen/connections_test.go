@@ -1,0 +1,444 @@
+package loadgen
+
+import (
+	"bufio"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"log"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/policycortex/headroom/loadgen/record"
+	"github.com/policycortex/headroom/loadgen/wire"
+	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/scenarios"
+)
+
+// secureSenders are the ways to send by HTTPS.
+func secureSenders() []wire.Backend { return []wire.Backend{byPlain} }
+
+// authority issues certificates for as long as a test runs.
+type authority struct {
+	dir, file string // its own certificate is in file
+	cert      *x509.Certificate
+	key       *ecdsa.PrivateKey
+	pool      *x509.CertPool
+}
+
+func newAuthority(t *testing.T) *authority {
+	t.Helper()
+	a := &authority{dir: t.TempDir(), pool: x509.NewCertPool()}
+	a.cert, a.key = a.sign(t, "authority", &x509.Certificate{IsCA: true, BasicConstraintsValid: true})
+	a.file = filepath.Join(a.dir, "authority.pem")
+	a.pool.AddCert(a.cert)
+	return a
+}
+
+// sign writes a certificate and its key to NAME.pem and NAME-key.pem. The authority's own signs itself.
+func (a *authority) sign(t *testing.T, name string, form *x509.Certificate) (*x509.Certificate, *ecdsa.PrivateKey) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	form.SerialNumber, form.Subject = big.NewInt(time.Now().UnixNano()), pkix.Name{CommonName: name}
+	if form.NotAfter.IsZero() {
+		form.NotBefore, form.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+	}
+	parent, signer := form, key
+	if a.cert != nil {
+		parent, signer = a.cert, a.key
+	}
+	der, err := x509.CreateCertificate(rand.Reader, form, parent, key.Public(), signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.write(t, name+".pem", "CERTIFICATE", der)
+	a.write(t, name+"-key.pem", "PRIVATE KEY", secret)
+	return cert, key
+}
+
+func (a *authority) write(t *testing.T, name, kind string, der []byte) {
+	t.Helper()
+	text := pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
+	if err := os.WriteFile(filepath.Join(a.dir, name), text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// pair is a certificate for a host or address, and its key.
+func (a *authority) pair(t *testing.T, name, host string, from, to time.Duration) tls.Certificate {
+	t.Helper()
+	form := &x509.Certificate{NotBefore: time.Now().Add(from), NotAfter: time.Now().Add(to)}
+	if ip := net.ParseIP(host); ip != nil {
+		form.IPAddresses = []net.IP{ip}
+	} else {
+		form.DNSNames = []string{host}
+	}
+	cert, key := a.sign(t, name, form)
+	return tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: key, Leaf: cert}
+}
+
+// named is a file of the authority as a scenario names it.
+func (a *authority) named(name string) scenarios.File {
+	return scenarios.File{Name: filepath.Join(a.dir, name)}
+}
+
+// serveTLS answers by HTTPS what f does, over connections that it counts.
+func serveTLS(t *testing.T, config *tls.Config, http2 bool, f http.HandlerFunc) (url string,
+	connections *atomic.Int64,
+) {
+	t.Helper()
+	realTime(t)
+	connections = &atomic.Int64{}
+	s := httptest.NewUnstartedServer(f)
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	s.TLS, s.EnableHTTP2 = config, http2
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	return s.URL, connections
+}
+
+// tenRequests is a plan of ten requests, one every 20 ms, to a target that is reached as it says.
+func tenRequests(target scenarios.Target) *scenarios.Plan {
+	plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{
+		Rate: 50, Duration: 200 * time.Millisecond, MaxVUs: 1,
+	}})
+	plan.Target = target
+	return plan
+}
+
+// allAnswered fails the test if one of ten requests was not answered as it should.
+func allAnswered(t *testing.T, m *results.Measurements) {
+	t.Helper()
+	if s := m.Series[0]; s.Requests != 10 || s.Failed != 0 {
+		t.Errorf("%d requests by %s, %v %v", s.Requests, m.Engine, s.Errors, s.ErrorSamples)
+	}
+}
+
+// TestCertificatesAndKeys: what the section tls asks for is what the connections have; what is wrong with a certificate
+// fails each request as TLS, in words that say what.
+func TestCertificatesAndKeys(t *testing.T) {
+	const hour = time.Hour
+	for name, tt := range map[string]struct {
+		host     string // that the certificate is for; empty: 127.0.0.1
+		to       time.Duration
+		server   *tls.Config // nil: the default
+		client   func(a *authority) scenarios.TLS
+		protocol uint16 // that the server sees; 0: any
+		says     string // why all requests fail; empty: they do not
+	}{
+		"ca": {client: func(a *authority) scenarios.TLS { return scenarios.TLS{CA: a.named("authority.pem")} }},
+		"nobody trusts it": {
+			client: func(*authority) scenarios.TLS { return scenarios.TLS{} }, says: "unknown authority",
+		},
+		"whoever it is": {
+			host: "other.example", to: -hour,
+			client: func(*authority) scenarios.TLS { return scenarios.TLS{InsecureSkipVerify: true} },
+		},
+		"other host": {
+			host: "other.example", says: "x509: ",
+			client: func(a *authority) scenarios.TLS { return scenarios.TLS{CA: a.named("authority.pem")} },
+		},
+		"server name": {
+			host: "other.example", client: func(a *authority) scenarios.TLS {
+				return scenarios.TLS{CA: a.named("authority.pem"), ServerName: "other.example"}
+			},
+		},
+		"expired": {
+			to: -time.Minute, says: "expired",
+			client: func(a *authority) scenarios.TLS { return scenarios.TLS{CA: a.named("authority.pem")} },
+		},
+		"client certificate": {
+			server: &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert}, client: func(a *authority) scenarios.TLS {
+				return scenarios.TLS{
+					CA: a.named("authority.pem"), Cert: a.named("user.pem"), Key: a.named("user-key.pem"),
+				}
+			},
+		},
+		"client certificate, TLS 1.2": {
+			server:   &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, MaxVersion: tls.VersionTLS12},
+			protocol: tls.VersionTLS12, client: func(a *authority) scenarios.TLS {
+				return scenarios.TLS{
+					CA: a.named("authority.pem"), Cert: a.named("user.pem"), Key: a.named("user-key.pem"),
+				}
+			},
+		},
+		"no client certificate": {
+			server: &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert}, says: "certificate required",
+			client: func(a *authority) scenarios.TLS { return scenarios.TLS{CA: a.named("authority.pem")} },
+		},
+		"TLS 1.2": {
+			server: &tls.Config{MaxVersion: tls.VersionTLS12}, protocol: tls.VersionTLS12,
+			client: func(a *authority) scenarios.TLS { return scenarios.TLS{CA: a.named("authority.pem")} },
+		},
+		"TLS 1.3 asked for": {
+			protocol: tls.VersionTLS13, client: func(a *authority) scenarios.TLS {
+				return scenarios.TLS{CA: a.named("authority.pem"), MinVersion: scenarios.TLS13}
+			},
+		},
+		"TLS 1.3 not had": {
+			server: &tls.Config{MaxVersion: tls.VersionTLS12}, says: "protocol version",
+			client: func(a *authority) scenarios.TLS {
+				return scenarios.TLS{CA: a.named("authority.pem"), MinVersion: scenarios.TLS13}
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := newAuthority(t)
+			host, to := tt.host, tt.to
+			if host == "" {
+				host = "127.0.0.1"
+			}
+			if to == 0 {
+				to = hour
+			}
+			config := &tls.Config{}
+			if tt.server != nil {
+				config = tt.server.Clone()
+			}
+			config.Certificates = []tls.Certificate{a.pair(t, "server", host, -2*hour, to)}
+			config.ClientCAs = a.pool
+			a.pair(t, "user", "user.example", -hour, hour)
+			var version atomic.Uint32
+			url, _ := serveTLS(t, config, false, func(_ http.ResponseWriter, r *http.Request) {
+				version.Store(uint32(r.TLS.Version))
+			})
+			sideBySide(t, secureSenders(), func(t *testing.T, by wire.Backend) {
+				plan := tenRequests(scenarios.Target{
+					URL: url, TLS: tt.client(a), HTTP: scenarios.HTTP{Version: scenarios.HTTP1},
+				})
+				m := runBy(t, t.Context(), by, plan, url)
+				s := m.Series[0]
+				if tt.says == "" {
+					allAnswered(t, m)
+					if tt.protocol != 0 && version.Load() != uint32(tt.protocol) {
+						t.Errorf("it was by TLS %x, want %x", version.Load(), tt.protocol)
+					}
+					return
+				}
+				if s.Failed != 10 || s.Errors[record.ErrorTLS] != 10 ||
+					!strings.Contains(fmt.Sprint(s.ErrorSamples), tt.says) {
+					t.Errorf("%d of %d failed, %v %v; want TLS, which says %q", s.Failed, s.Requests, s.Errors,
+						s.ErrorSamples, tt.says)
+				}
+			})
+		})
+	}
+}
+
+// TestVersionsOfHTTP: what is asked for is what is sent, or an error.
+func TestVersionsOfHTTP(t *testing.T) {
+	a := newAuthority(t)
+	config := &tls.Config{Certificates: []tls.Certificate{a.pair(t, "server", "127.0.0.1", -time.Hour, time.Hour)}}
+	protocols := map[string]bool{}
+	var mu sync.Mutex
+	note := func(_ http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		protocols[r.Proto] = true
+	}
+	both, _ := serveTLS(t, config.Clone(), true, note)
+	one, _ := serveTLS(t, config.Clone(), false, note)
+	clear := httptest.NewUnstartedServer(http.HandlerFunc(note))
+	clear.Config.Protocols = new(http.Protocols)
+	clear.Config.Protocols.SetUnencryptedHTTP2(true)
+	clear.Config.Protocols.SetHTTP1(true)
+	clear.Start()
+	t.Cleanup(clear.Close)
+	l, err := tls.Listen("tcp", "127.0.0.1:0", config.Clone())
+	if err != nil {
+		t.Fatal(err)
+	}
+	silent := &http.Server{Handler: http.HandlerFunc(note)}
+	go silent.Serve(l)
+	t.Cleanup(func() { silent.Close() })
+	withoutALPN := "https://" + l.Addr().String()
+	for _, tt := range []struct {
+		url        string
+		version    scenarios.HTTPVersion
+		want, says string // one of them
+	}{
+		{both, scenarios.AutoHTTP, "HTTP/2.0", ""},
+		{both, scenarios.HTTP1, "HTTP/1.1", ""},
+		{both, scenarios.HTTP2, "HTTP/2.0", ""},
+		{one, scenarios.AutoHTTP, "HTTP/1.1", ""},
+		{one, scenarios.HTTP2, "", "no application protocol"},
+		{withoutALPN, scenarios.AutoHTTP, "HTTP/1.1", ""},
+		{withoutALPN, scenarios.HTTP2, "", "the server does not offer HTTP/2"},
+		{clear.URL, scenarios.AutoHTTP, "HTTP/1.1", ""},
+		{clear.URL, scenarios.HTTP2, "HTTP/2.0", ""},
+	} {
+		plan := tenRequests(scenarios.Target{
+			URL: tt.url, TLS: scenarios.TLS{CA: a.named("authority.pem")}, HTTP: scenarios.HTTP{Version: tt.version},
+		})
+		m := run1(t, plan, tt.url, Options{})
+		s := m.Series[0]
+		mu.Lock()
+		switch {
+		case tt.want == "":
+			if s.Errors[record.ErrorTLS] != 10 || !strings.Contains(fmt.Sprint(s.ErrorSamples), tt.says) {
+				t.Errorf("%s, version %s: %v %v", tt.url, tt.version, s.Errors, s.ErrorSamples)
+			}
+		case s.Requests != 10 || s.Failed != 0 || !protocols[tt.want] || len(protocols) > 1:
+			t.Errorf("%s, version %s: %d requests, %v; the server saw %v, want %s", tt.url, tt.version, s.Requests,
+				s.ErrorSamples, protocols, tt.want)
+		}
+		protocols = map[string]bool{}
+		mu.Unlock()
+	}
+}
+
+// TestKeepAliveOff: each request has a connection of its own, also to a server that would keep it.
+func TestKeepAliveOff(t *testing.T) {
+	onSenders(t, func(t *testing.T, by wire.Backend) {
+		var told atomic.Int64
+		url, connections := rawServer(t, func(c net.Conn, r *bufio.Reader) {
+			for {
+				req, err := http.ReadRequest(r)
+				if err != nil {
+					return
+				}
+				if req.Close {
+					told.Add(1)
+				}
+				if _, err := io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"); err != nil {
+					return
+				}
+			}
+		})
+		plan := tenRequests(scenarios.Target{URL: url, HTTP: scenarios.HTTP{Close: true}})
+		plan.Scenarios[0].Requests[0].Headers = []scenarios.Header{{Name: "Connection", Value: literal("close")}}
+		allAnswered(t, runBy(t, t.Context(), by, plan, url))
+		if connections.Load() != 10 || told.Load() != 10 {
+			t.Errorf("%d connections, %d requests say that they are the last; want 10", connections.Load(), told.Load())
+		}
+	})
+}
+
+// TestKeepAliveOffHTTP2: likewise by HTTP/2.
+func TestKeepAliveOffHTTP2(t *testing.T) {
+	a := newAuthority(t)
+	config := &tls.Config{Certificates: []tls.Certificate{a.pair(t, "server", "127.0.0.1", -time.Hour, time.Hour)}}
+	url, connections := serveTLS(t, config, true, func(http.ResponseWriter, *http.Request) {})
+	plan := tenRequests(scenarios.Target{
+		URL: url, TLS: scenarios.TLS{CA: a.named("authority.pem")}, HTTP: scenarios.HTTP{Close: true},
+	})
+	allAnswered(t, run1(t, plan, url, Options{}))
+	if connections.Load() != 10 {
+		t.Errorf("%d connections, want 10", connections.Load())
+	}
+}
+
+// TestUnixSocket: requests go to the socket, whatever the target's host, and so do streams.
+func TestUnixSocket(t *testing.T) {
+	realTime(t)
+	socket := filepath.Join(t.TempDir(), "service.sock")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var hosts sync.Map
+	s := &http.Server{Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		hosts.Store(r.Host+r.URL.Path, true)
+	})}
+	go s.Serve(l)
+	t.Cleanup(func() { s.Close() })
+	const url = "http://service.invalid/base"
+	for _, by := range []wire.Backend{byPlain, byNetHTTP} {
+		plan := tenRequests(scenarios.Target{URL: url, Socket: socket})
+		allAnswered(t, runBy(t, t.Context(), by, plan, url))
+	}
+	if _, ok := hosts.Load("service.invalid/base/"); !ok {
+		t.Error("the server saw another host or path")
+	}
+	stream := liveOf(1, time.Second, literal("/events"))
+	stream.Target = scenarios.Target{URL: url, Socket: socket}
+	run1(t, stream, url, Options{})
+	if _, ok := hosts.Load("service.invalid/base/events"); !ok {
+		t.Error("no stream was asked for")
+	}
+}
+
+// TestAllAddresses: connections go to all addresses of a name, as many to each.
+func TestAllAddresses(t *testing.T) {
+	realTime(t)
+	var seen [2]atomic.Int64
+	first, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(first.Addr().String())
+	second, err := net.Listen("tcp", "[::1]:"+port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, l := range []net.Listener{first, second} {
+		s := &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { seen[i].Add(1) })}
+		go s.Serve(l)
+		t.Cleanup(func() { s.Close() })
+	}
+	twoAddresses(t)
+	url := "http://service.example:" + port
+	for _, by := range []wire.Backend{byPlain, byNetHTTP} {
+		plan := tenRequests(scenarios.Target{URL: url, HTTP: scenarios.HTTP{AllAddresses: true}})
+		allAnswered(t, runBy(t, t.Context(), by, plan, url))
+		if a, b := seen[0].Swap(0), seen[1].Swap(0); a != 5 || b != 5 {
+			t.Errorf("%s: %d and %d requests at the two addresses, want 5 each", by, a, b)
+		}
+	}
+}
+
+// TestMaxConnections: no more requests are under way than there may be connections, and what they wait for that counts,
+// with users as with arrivals.
+func TestMaxConnections(t *testing.T) {
+	var now, most atomic.Int64
+	url := serve(t, func(http.ResponseWriter, *http.Request) {
+		n := now.Add(1)
+		for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
+		}
+		time.Sleep(20 * time.Millisecond)
+		now.Add(-1)
+	})
+	for name, load := range map[string]scenarios.Load{
+		"arrivals": scenarios.ConstantRate{Rate: 200, Duration: 300 * time.Millisecond, MaxVUs: 50},
+		"users":    scenarios.Users{VUs: 10, Duration: 300 * time.Millisecond},
+	} {
+		plan := planOf(scenarios.Scenario{Load: load})
+		plan.Target = scenarios.Target{URL: url, HTTP: scenarios.HTTP{MaxConnections: 2}}
+		m := run1(t, plan, url, Options{})
+		s := m.Series[0]
+		if got, p90 := most.Swap(0), s.Response.Percentile(90); got != 2 || s.Failed != 0 || p90 < 60 {
+			t.Errorf("%s, by %s: %d at once, want 2; %d failed; P90 %.1f ms", name, m.Engine, got, s.Failed, p90)
+		}
+	}
+}
