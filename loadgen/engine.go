@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -54,7 +55,15 @@ func (r *run) wireLoops(s *scenarios.Scenario) int {
 	if !r.isWire(s) {
 		return 0
 	}
-	return min(r.cores, workersOf(r.plan, s))
+	return min(r.cores, s.Load.Workers(), r.mostConnections())
+}
+
+// mostConnections is how many connections a scenario may have: each loop has one of its own.
+func (r *run) mostConnections() int {
+	if most := r.plan.Target.HTTP.MaxConnections; most > 0 {
+		return most
+	}
+	return math.MaxInt
 }
 
 // places is the GOMAXPROCS that the run needs. Each loop of the wire engine and of streams holds a place for as long as
@@ -130,7 +139,9 @@ func (r *run) requestEngine(ctx context.Context, s *scenarioRun, instances []str
 	return wire.New(wire.Config{
 		Timing: s.timing, Requests: s.requests, Collector: s.collector, Target: target,
 		Loops: r.wireLoops(s.scenario), Pacing: r.plan.Pacing, Backend: r.options.backend,
-		Once: r.plan.Target.HTTP.Close,
+		Once:        r.plan.Target.HTTP.Close,
+		HTTP2:       r.plan.Target.HTTP.Version == scenarios.HTTP2,
+		Connections: r.plan.Target.HTTP.MaxConnections,
 	})
 }
 

@@ -133,8 +133,14 @@ func TestEnginesSendTheSame(t *testing.T) {
 	var server seen
 	url := serve(t, server.handle) + "/base"
 	sent := map[string][]string{}
-	for _, by := range append(wire.Backends(), "vegeta") {
+	ways := append(wire.Backends(), "vegeta")
+	for _, by := range wire.Backends() {
+		ways = append(ways, by+", HTTP/2")
+	}
+	for _, way := range ways {
 		engine := scenarios.EngineWire
+		text, http2 := strings.CutSuffix(string(way), ", HTTP/2")
+		by := wire.Backend(text)
 		if by == "vegeta" {
 			engine, by = scenarios.EngineVegeta, wire.Best
 		}
@@ -143,6 +149,9 @@ func TestEnginesSendTheSame(t *testing.T) {
 			Requests: requests,
 		})
 		plan.Seed, plan.Engine = 7, engine
+		if http2 {
+			by2(plan, 0)
+		}
 		m := run1(t, plan, url, Options{backend: by})
 		for _, s := range m.Series {
 			if s.Failed > 0 || s.Requests == 0 {
@@ -150,7 +159,7 @@ func TestEnginesSendTheSame(t *testing.T) {
 			}
 		}
 		if want := string(engine); !strings.HasPrefix(m.Engine, want) || by != wire.Best &&
-			m.Engine != fmt.Sprintf("wire (%s)", by) {
+			m.Engine != fmt.Sprintf("wire (%s)", way) {
 			t.Errorf("engine %q ran for %q %q", m.Engine, engine, by)
 		}
 		sent[m.Engine] = server.take()

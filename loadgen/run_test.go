@@ -56,7 +56,11 @@ func realTime(t testing.TB) {
 
 func serve(t testing.TB, h http.HandlerFunc) string {
 	realTime(t)
-	s := httptest.NewServer(h)
+	s := httptest.NewUnstartedServer(h)
+	s.Config.Protocols = new(http.Protocols) // both versions over plain TCP
+	s.Config.Protocols.SetHTTP1(true)
+	s.Config.Protocols.SetUnencryptedHTTP2(true)
+	s.Start()
 	t.Cleanup(s.Close)
 	return s.URL
 }

@@ -42,10 +42,10 @@ func newScenarioRun(plan *scenarios.Plan, s *scenarios.Scenario, o *Options) (*s
 }
 
 // workersOf is how many requests of a scenario may be in flight at once, or how many users it has. Those of an open
-// load have a connection each.
+// load have a connection each, but for HTTP/2.
 func workersOf(plan *scenarios.Plan, s *scenarios.Scenario) int {
 	most := plan.Target.HTTP.MaxConnections
-	if _, users := s.Load.(scenarios.Users); users || most == 0 {
+	if _, users := s.Load.(scenarios.Users); users || most == 0 || plan.Target.HTTP.Version == scenarios.HTTP2 {
 		return s.Load.Workers()
 	}
 	return min(s.Load.Workers(), most)

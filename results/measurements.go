@@ -58,7 +58,10 @@ type Load struct {
 	// local port left.
 	OutOfFiles int64 `json:"out_of_files,omitempty"`
 	OutOfPorts int64 `json:"out_of_ports,omitempty"`
-	MaxVUs     int   `json:"max_vus"`
+	// Resent is how often a request was sent once more on another stream of HTTP/2, warm-up included, because the
+	// server had not worked on it: it refused it, or the connection broke before anything of an answer came.
+	Resent int64 `json:"resent,omitempty"`
+	MaxVUs int   `json:"max_vus"`
 	// RecordingSHA256 is the sum of the file that was replayed; else empty.
 	RecordingSHA256 string `json:"recording_sha256,omitempty"`
 	// MeasuredPlanned is Planned without the warm-up.

@@ -172,7 +172,7 @@ func (m *Measurements) mergeLoads(loads []*Load) error {
 			sum := *l
 			sum.Lag, sum.OwnLag, sum.Stages = NewHistogram(), NewHistogram(), slices.Clone(l.Stages)
 			sum.Planned, sum.Sent, sum.Dropped, sum.MaxVUs, sum.MeasuredPlanned = 0, 0, 0, 0, 0
-			sum.OutOfFiles, sum.OutOfPorts = 0, 0
+			sum.OutOfFiles, sum.OutOfPorts, sum.Resent = 0, 0, 0
 			m.Loads = append(m.Loads, &sum)
 			i = len(m.Loads) - 1
 		}
@@ -194,6 +194,7 @@ func (l *Load) merge(o *Load) error {
 	l.Sent += o.Sent
 	l.Dropped += o.Dropped
 	l.OutOfFiles += o.OutOfFiles
+	l.Resent += o.Resent
 	l.OutOfPorts += o.OutOfPorts
 	l.MaxVUs += o.MaxVUs
 	l.MeasuredPlanned += o.MeasuredPlanned

@@ -59,7 +59,7 @@ func (t *Target) MayBeHTTP2() bool {
 // isTooFewFor reports whether users wait for connections.
 func (h *HTTP) isTooFewFor(load Load) bool {
 	users, ok := load.(Users)
-	return ok && h.MaxConnections > 0 && h.MaxConnections < users.VUs
+	return ok && h.MaxConnections > 0 && h.MaxConnections < users.VUs && h.Version != HTTP2
 }
 
 // IsHTTPS reports whether the target's addresses begin with https.
@@ -140,10 +140,17 @@ func (r *reader) checkConnections(file *node, p *Plan) {
 			}
 		}
 	}
-	if n := file.get("http").get("maxConnections"); n != nil && p.Target.MayBeHTTP2() {
+	if n := file.get("http").get("maxConnections"); n != nil && p.Target.MayBeHTTP2() && !p.isAllOnWire() {
 		r.faultAt(n.keyAt, "add version: 1.1", "http.maxConnections is of HTTP/1.1: by HTTP/2 a connection has many "+
 			"requests at once, and the server says how many")
 	}
+}
+
+// isAllOnWire reports whether the wire engine sends all scenarios, which keeps to a number of connections of HTTP/2.
+func (p *Plan) isAllOnWire() bool {
+	return !slices.ContainsFunc(p.Scenarios, func(s Scenario) bool {
+		return p.EngineOf(&s) == EngineVegeta || p.BeyondWire(&s) != ""
+	})
 }
 
 func (r *reader) tls(n *node) TLS {

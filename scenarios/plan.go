@@ -59,8 +59,6 @@ func (p *Plan) BeyondWire(s *Scenario) string {
 	switch {
 	case p.Target.IsHTTPS():
 		return "HTTPS"
-	case p.Target.MayBeHTTP2():
-		return "HTTP/2"
 	case p.Target.Proxy != "":
 		return "proxies"
 	case p.Target.Socket != "":

@@ -29,7 +29,7 @@ type freezeResult struct {
 func (b *bench) freeze(ctx context.Context, w io.Writer) (int, error) {
 	var all []*freezeResult
 	for _, rate := range freezeRates {
-		for _, g := range generators {
+		for _, g := range b.generators() {
 			if !g.open || !b.wants(g.name) {
 				continue
 			}
@@ -53,12 +53,19 @@ func (b *bench) freeze(ctx context.Context, w io.Writer) (int, error) {
 }
 
 func (b *bench) freezeOnce(ctx context.Context, g *generator, rate int) (turn, error) {
-	child, url, err := b.server(ctx, "freezing")
+	kind := "freezing"
+	if b.http2 {
+		kind = "freezing-http2"
+	}
+	child, url, err := b.server(ctx, kind)
 	if err != nil {
 		return turn{}, err
 	}
 	defer child.Stop(context.WithoutCancel(ctx))
-	return b.measure(ctx, g, load{url: url, dir: b.dir, seconds: b.seconds, rate: rate, unlimited: g.unlimited})
+	return b.measure(ctx, g, load{
+		url: url, dir: b.dir, seconds: b.seconds, rate: rate, unlimited: g.unlimited,
+		http2: b.http2,
+	})
 }
 
 var freezeHeading = []string{

@@ -8,6 +8,12 @@ import (
 // connections is the number that each generator opens, unless it is unlimited.
 const connections = 64
 
+// http2Connections and http2Streams are those of each generator by HTTP/2: as many requests at once as by HTTP/1.1.
+const (
+	http2Connections = 8
+	http2Streams     = connections / http2Connections
+)
+
 // k6VUs is the number of users that k6 has where they are not limited: enough for every request that falls due during a
 // freeze at the highest rate. k6 wants a number.
 const k6VUs = 3000
@@ -19,6 +25,7 @@ type load struct {
 	seconds   int
 	rate      int  // requests a second; 0: as many as the connections allow
 	unlimited bool // as many connections as the rate needs
+	http2     bool // over plain TCP
 }
 
 // generator is one of the programs that are compared, in one way of using it.
@@ -63,6 +70,7 @@ const (
 	ringName  = "headroom, io_uring"
 	epollName = "headroom, epoll"
 	wrkName   = "wrk"
+	h2load    = "h2load"
 	vegeta    = "vegeta"
 	k6        = "k6"
 )
@@ -87,7 +95,7 @@ var generators = []*generator{
 		parse: parseHeadroom, closed: true, open: true,
 	},
 	{name: "headroom, vegeta engine", engine: "vegeta", args: headroomArgs("vegeta"), parse: parseHeadroom, open: true},
-	{name: "h2load", program: "h2load", dpkg: "nghttp2-client", args: h2loadArgs, parse: parseH2load, closed: true},
+	{name: h2load, program: "h2load", dpkg: "nghttp2-client", args: h2loadArgs, parse: parseH2load, closed: true},
 	{
 		name: "fortio", program: "fortio", module: "fortio.org/fortio@v1.68.2", args: fortioArgs, parse: parseFortio,
 		closed: true, open: true,
@@ -119,11 +127,45 @@ var generators = []*generator{
 	},
 }
 
+// http2Generators are those that speak HTTP/2 over plain TCP, without asking the server whether it does. (k6 does not;
+// vegeta and Go's client have one connection.)
+var http2Generators = []*generator{
+	{name: h2load, program: "h2load", dpkg: "nghttp2-client", args: h2loadArgs, parse: parseH2load, closed: true},
+	{
+		name: ringName, engine: "wire (io_uring, HTTP/2)", args: headroomArgs("wire"), parse: parseHeadroom,
+		closed: true, open: true,
+	},
+	{
+		name: epollName, engine: "wire (epoll, HTTP/2)", env: []string{"HEADROOM_IO_URING=off"},
+		args: headroomArgs("wire"), parse: parseHeadroom, closed: true, open: true,
+	},
+	{
+		name: vegeta, program: "vegeta", module: vegetaModule, args: vegetaArgs, afterwards: vegetaReport,
+		parse: parseVegeta, closed: true, open: true,
+	},
+}
+
+// generators are those that take part.
+func (o options) generators() []*generator {
+	if o.http2 {
+		return http2Generators
+	}
+	return generators
+}
+
+// baseline is the one that the others are held against.
+func (o options) baseline() string {
+	if o.http2 {
+		return h2load
+	}
+	return wrkName
+}
+
 // scenarioFile has what a user's scenario has: a weighted mix, templates, random values and thresholds, with figures
 // for each request by name.
 const scenarioFile = `target: {url: "%s"}
 engine: %s
-scenarios:
+%sscenarios:
   load:
     %s
     duration: %ds
@@ -151,7 +193,14 @@ func scenarioText(l load, engine string) string {
 	if l.rate > 0 {
 		executor = fmt.Sprintf("executor: constant-arrival-rate\n    rate: %d\n    maxVUs: %d", l.rate, connections)
 	}
-	return fmt.Sprintf(scenarioFile, l.url, engine, executor, l.seconds)
+	version := ""
+	if l.http2 {
+		version = fmt.Sprintf("http: {version: 2, maxConnections: %d}\n", http2Connections)
+		if engine == "vegeta" { // which has as few as do
+			version = "http: {version: 2}\n"
+		}
+	}
+	return fmt.Sprintf(scenarioFile, l.url, engine, version, executor, l.seconds)
 }
 
 // k6Script does as little as a k6 script can.
@@ -192,6 +241,13 @@ func wrkArgs(l load) []string {
 }
 
 func h2loadArgs(l load) []string {
+	if l.http2 {
+		return []string{
+			"-t1", fmt.Sprintf("-c%d", http2Connections), fmt.Sprintf("-m%d", http2Streams), "-D",
+			fmt.Sprint(l.seconds),
+			l.url + "/",
+		}
+	}
 	return []string{"--h1", "-t1", fmt.Sprintf("-c%d", connections), "-D", fmt.Sprint(l.seconds), l.url + "/"}
 }
 
@@ -230,6 +286,9 @@ func vegetaArgs(l load) []string {
 	args := []string{
 		"attack", "-rate", fmt.Sprint(l.rate), "-duration", fmt.Sprintf("%ds", l.seconds),
 		"-targets", vegetaTargets(l), "-output", vegetaOutput(l),
+	}
+	if l.http2 {
+		args = append(args, "-h2c")
 	}
 	if !l.unlimited {
 		args = append(args, "-max-workers", fmt.Sprint(connections), "-connections", fmt.Sprint(connections))

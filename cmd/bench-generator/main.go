@@ -21,6 +21,7 @@ type options struct {
 	seconds  int
 	freeze   bool
 	install  bool
+	http2    bool
 	only     string
 	bin      string // directory of the peers
 	headroom string // the program
@@ -72,10 +73,12 @@ func parse(wErr io.Writer, args []string) (options, error) {
 		"how often each generator takes its turn; the table has the medians; --freeze has one round")
 	flags.IntVar(&o.seconds, "seconds", 0, "length of each turn (default 3, with --freeze 20)")
 	flags.BoolVar(&o.freeze, "freeze", false, "compare what is said about a server that stops for 200 ms every 2 s")
+	flags.BoolVar(&o.http2, "http2", false,
+		"compare by HTTP/2 over plain TCP: 8 connections with 8 requests at once each, beside h2load")
 	flags.BoolVar(&o.install, "install", false,
 		"first install the peers that are Go modules into --bin; the others are Debian packages")
 	flags.StringVar(&o.only, "only", "",
-		"run only wrk and the generators whose name contains one of these words, separated by commas")
+		"run only wrk, or h2load, and the generators whose name contains one of these words, separated by commas")
 	flags.StringVar(&o.bin, "bin", "bin/peers", "directory in which peers are looked for before PATH")
 	flags.StringVar(&o.headroom, "headroom", "bin/headroom", "the headroom to measure")
 	flags.StringVar(&o.markdown, "markdown", "", "also write the table to this file, as Markdown")

@@ -38,7 +38,12 @@ func TestWholeRun(t *testing.T) {
 	t.Cleanup(func() { freezeRates = all })
 	freezeRates = freezeRates[:1]
 	headroom := buildHeadroom(t)
-	for _, args := range [][]string{{"--rounds", "1", "--seconds", "1"}, {"--freeze", "--seconds", "2"}} {
+	for _, args := range [][]string{
+		{"--rounds", "1", "--seconds", "1"},
+		{"--freeze", "--seconds", "2"},
+		{"--http2", "--rounds", "1", "--seconds", "1"},
+		{"--http2", "--freeze", "--seconds", "2"},
+	} {
 		markdown := filepath.Join(t.TempDir(), "table.md")
 		var out, errs bytes.Buffer
 		code := run(&out, &errs, append(args, "--headroom", headroom, "--markdown", markdown))
@@ -50,8 +55,9 @@ func TestWholeRun(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, g := range generators {
-			if freezing := args[0] == "--freeze"; freezing && !g.open || !freezing && !g.closed {
+		for _, g := range (options{http2: args[0] == "--http2"}).generators() {
+			freezing := slices.Contains(args, "--freeze")
+			if freezing && !g.open || !freezing && !g.closed {
 				continue
 			}
 			if !strings.Contains(out.String(), g.name+"  ") || !strings.Contains(string(table), " | "+g.name+" | ") {
@@ -168,7 +174,7 @@ func TestJudgeRace(t *testing.T) {
 		{"of another server", racing(ringName, "nginx", 9*time.Second, 0, 1, 1), sidebyside.ExitOK, ""},
 	} {
 		var out bytes.Buffer
-		if code := judgeRace(&out, []*racer{wrk, tc.racer}); code != tc.code ||
+		if code := judgeRace(&out, []*racer{wrk, tc.racer}, "light", aims); code != tc.code ||
 			!strings.Contains(out.String(), tc.says) {
 			t.Errorf("%s: exit code %d, want %d; says %s", tc.name, code, tc.code, &out)
 		}
@@ -185,7 +191,7 @@ func TestRaceRows(t *testing.T) {
 	rows := raceRows([]*racer{
 		racing(wrkName, "light", 8*time.Second, 0, 100, 200, 400),
 		racing(ringName, "light", 6*time.Second, 0, 150, 300, 640), absent,
-	})
+	}, wrkName)
 	for i, want := range [][]string{
 		{"light", "wrk", "200", "100–400", "1.00", "8.0", "1.00", "0.80", "5", "0.0 %"},
 		{"light", "headroom, io_uring", "300", "150–640", "1.50", "6.0", "0.75", "0.60", "5", "0.0 %"},

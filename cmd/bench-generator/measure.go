@@ -80,8 +80,11 @@ func (b *bench) close() {
 
 // server starts one of ours, or an nginx that answers everything from memory.
 func (b *bench) server(ctx context.Context, kind string) (*containers.Child, string, error) {
-	if kind == "nginx" {
+	switch kind {
+	case "nginx":
 		return sidebyside.StartNginx(ctx, b.dir, b.log, `location / { return 200 "Hello, world!\n"; }`)
+	case "nginx-http2":
+		return sidebyside.StartNginxHTTP2(ctx, b.dir, b.log, `location / { return 200 "Hello, world!\n"; }`)
 	}
 	child, line, err := sidebyside.StartServer(ctx, b.log, nil, b.self, "serve", kind)
 	return child, strings.TrimSpace(line), err

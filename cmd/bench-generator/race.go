@@ -10,8 +10,13 @@ import (
 	"github.com/policycortex/headroom/cmd/internal/sidebyside"
 )
 
-// The servers that the race is run against.
-var servers = []string{"light", "nginx"}
+// servers are those that the race is run against.
+func (o options) servers() []string {
+	if o.http2 {
+		return []string{"light-http2", "nginx-http2"}
+	}
+	return []string{"light", "nginx"}
+}
 
 // racer is a generator against one server, with its turns: one a round, and none for a round that went wrong.
 type racer struct {
@@ -25,17 +30,20 @@ type racer struct {
 // race lets every generator take its turn in every round.
 func (b *bench) race(ctx context.Context, w io.Writer) (int, error) {
 	var all []*racer
-	for _, server := range servers {
+	for _, server := range b.servers() {
 		racers, err := b.raceAgainst(ctx, server)
 		if err != nil {
 			return 0, err
 		}
 		all = append(all, racers...)
 	}
-	if err := sidebyside.Output(w, raceHeading, raceRows(all), b.markdown); err != nil {
+	if err := sidebyside.Output(w, raceHeading(b.baseline()), raceRows(all, b.baseline()), b.markdown); err != nil {
 		return 0, err
 	}
-	return judgeRace(w, all), nil
+	if b.http2 {
+		return judgeRace(w, all, "light-http2", http2Aims), nil
+	}
+	return judgeRace(w, all, "light", aims), nil
 }
 
 func (b *bench) raceAgainst(ctx context.Context, server string) ([]*racer, error) {
@@ -51,7 +59,7 @@ func (b *bench) raceAgainst(ctx context.Context, server string) ([]*racer, error
 			if r.absent {
 				continue
 			}
-			t, err := b.measure(ctx, r.generator, load{url: url, dir: b.dir, seconds: b.seconds})
+			t, err := b.measure(ctx, r.generator, load{url: url, dir: b.dir, seconds: b.seconds, http2: b.http2})
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
 			}
@@ -69,8 +77,8 @@ func (b *bench) raceAgainst(ctx context.Context, server string) ([]*racer, error
 
 func (b *bench) racers(server string) []*racer {
 	var racers []*racer
-	for _, g := range generators {
-		if !g.closed || g.name != wrkName && !b.wants(g.name) {
+	for _, g := range b.generators() {
+		if !g.closed || g.name != b.baseline() && !b.wants(g.name) {
 			continue
 		}
 		_, err := b.find(g)
@@ -121,15 +129,17 @@ func named(racers []*racer, server, name string) *racer {
 	return racers[i]
 }
 
-var raceHeading = []string{
-	"server", "generator", "requests/s", "least–most", "× wrk", "CPU s/million", "× wrk's CPU", "cores", "peak MiB",
-	"others' CPU",
+func raceHeading(baseline string) []string {
+	return []string{
+		"server", "generator", "requests/s", "least–most", "× " + baseline, "CPU s/million", "× " + baseline + "'s CPU",
+		"cores", "peak MiB", "others' CPU",
+	}
 }
 
-func raceRows(racers []*racer) [][]string {
+func raceRows(racers []*racer, baseline string) [][]string {
 	var rows [][]string
 	for _, r := range racers {
-		row := make([]string, len(raceHeading))
+		row := make([]string, len(raceHeading(baseline)))
 		row[0], row[1] = r.server, r.name
 		switch {
 		case r.absent:
@@ -137,14 +147,14 @@ func raceRows(racers []*racer) [][]string {
 		case len(r.turns) == 0:
 			row[2] = "not valid"
 		default:
-			copy(row[2:], r.cells(named(racers, r.server, wrkName)))
+			copy(row[2:], r.cells(named(racers, r.server, baseline)))
 		}
 		rows = append(rows, row)
 	}
 	return rows
 }
 
-func (r *racer) cells(wrk *racer) []string {
+func (r *racer) cells(baseline *racer) []string {
 	rates := r.values(rate)
 	disturbed := r.disturbance()
 	mark := ""
@@ -153,8 +163,8 @@ func (r *racer) cells(wrk *racer) []string {
 	}
 	return []string{
 		fmt.Sprintf("%.0f", r.median(rate)), fmt.Sprintf("%.0f–%.0f", slices.Min(rates), slices.Max(rates)),
-		ratioText(r.against(wrk, rate)), fmt.Sprintf("%.1f", r.median(cpuSeconds)),
-		ratioText(r.against(wrk, cpuSeconds)),
+		ratioText(r.against(baseline, rate)), fmt.Sprintf("%.1f", r.median(cpuSeconds)),
+		ratioText(r.against(baseline, cpuSeconds)),
 		fmt.Sprintf("%.2f", r.median(cores)),
 		fmt.Sprintf("%.0f", r.median(func(t turn) float64 { return float64(t.memory) })/(1<<20)),
 		fmt.Sprintf("%.1f %%%s", 100*disturbed, mark),
@@ -187,8 +197,14 @@ var aims = []aim{
 	{what: "rate", ours: ringName, theirs: k6, value: rate, limit: 10},
 }
 
+// http2Aims are those of HTTP/2.
+var http2Aims = []aim{
+	{what: "rate", ours: ringName, theirs: h2load, value: rate, limit: 0.8},
+	{what: "rate", ours: epollName, theirs: h2load, value: rate, limit: 0.8},
+}
+
 // judgeRace says which aims hold. Measurements that others disturbed judge nothing.
-func judgeRace(w io.Writer, racers []*racer) int {
+func judgeRace(w io.Writer, racers []*racer, server string, aims []aim) int {
 	result := sidebyside.ExitOK
 	for _, r := range racers {
 		switch {
@@ -202,11 +218,11 @@ func judgeRace(w io.Writer, racers []*racer) int {
 		}
 	}
 	for _, a := range aims {
-		ours := named(racers, "light", a.ours)
+		ours := named(racers, server, a.ours)
 		if ours == nil {
 			continue
 		}
-		ratio := ours.against(named(racers, "light", a.theirs), a.value)
+		ratio := ours.against(named(racers, server, a.theirs), a.value)
 		if math.IsNaN(ratio) {
 			fmt.Fprintf(w, "not measured: %s of %s beside %s's\n", a.what, a.ours, a.theirs)
 			continue

@@ -3,19 +3,20 @@ package main
 import (
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/policycortex/headroom/loadgen/lightserver"
 )
 
-// serve is a server process: "light" answers at once, "freezing" after freezeService, and stops again and again. It
-// ends by a signal.
+// serve is a server process: "light" answers at once, "freezing" after freezeService, and stops again and again; those
+// with "-http2" speak HTTP/2. It ends by a signal.
 func serve(kind string) error {
 	var delay time.Duration
 	var freeze lightserver.Freeze
 	switch kind {
-	case "light":
-	case "freezing":
+	case "light", "light-http2":
+	case "freezing", "freezing-http2":
 		delay, freeze = freezeService, lightserver.Freeze{Every: freezeEvery, For: freezeFor}
 	default:
 		return fmt.Errorf("no server %q", kind)
@@ -24,7 +25,7 @@ func serve(kind string) error {
 	if err != nil {
 		return err
 	}
-	s.Freeze = freeze
+	s.Freeze, s.HTTP2 = freeze, strings.HasSuffix(kind, "-http2")
 	fmt.Printf("http://127.0.0.1:%d\n", s.Port)
 	if kind == "light" {
 		err := s.RunRing()

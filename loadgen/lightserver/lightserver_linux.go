@@ -21,6 +21,9 @@ type Server struct {
 	Port int
 	// Freeze, when set before Run, makes the server stop for a while, again and again.
 	Freeze Freeze
+	// HTTP2, when set before Run, makes the server speak HTTP/2, without being asked whether it does, in place of
+	// HTTP/1.1.
+	HTTP2 bool
 
 	began    time.Time // the first request
 	listener int
@@ -29,6 +32,8 @@ type Server struct {
 	pending  []pending
 	buffer   []byte
 	delay    time.Duration
+	frames   []frames // of the connections of HTTP/2, by file descriptor
+	out      []byte   // what is to be sent on the present one
 }
 
 // Freeze is a server's stop for a time of For in each period of Every, the first one half a period after the first
@@ -52,6 +57,8 @@ type pending struct {
 	due  time.Time
 	fd   int
 	life uint32
+
+	stream uint32 // of HTTP/2
 }
 
 // Listen begins to listen; delay is the time from a request to its answer.
@@ -156,8 +163,9 @@ func (s *Server) handle(fd int) error {
 	}
 	_ = unix.SetsockoptInt(conn, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 	for len(s.lives) <= conn {
-		s.lives = append(s.lives, 0)
+		s.lives, s.frames = append(s.lives, 0), append(s.frames, frames{})
 	}
+	s.frames[conn] = frames{partial: s.frames[conn].partial[:0]}
 	s.lives[conn]++
 	return s.watch(conn)
 }
@@ -176,15 +184,27 @@ func (s *Server) read(fd int) {
 		unix.Close(fd)
 		return
 	}
+	if s.HTTP2 {
+		s.readFrames(fd, s.buffer[:n])
+		return
+	}
 	for range bytes.Count(s.buffer[:n], blankLine) {
-		if s.Freeze.Every > 0 && s.began.IsZero() {
-			s.began = time.Now()
-		}
-		if s.delay == 0 {
-			s.answer(fd)
-			continue
-		}
-		s.pending = append(s.pending, pending{time.Now().Add(s.delay), fd, s.lives[fd]})
+		s.asked(fd, 0)
+	}
+}
+
+// asked takes a request, of that stream where there is one.
+func (s *Server) asked(fd int, stream uint32) {
+	if s.Freeze.Every > 0 && s.began.IsZero() {
+		s.began = time.Now()
+	}
+	switch {
+	case s.delay > 0:
+		s.pending = append(s.pending, pending{time.Now().Add(s.delay), fd, s.lives[fd], stream})
+	case s.HTTP2:
+		s.out = appendAnswer(s.out, stream)
+	default:
+		s.answer(fd)
 	}
 }
 
@@ -198,7 +218,12 @@ func (s *Server) answerDue() {
 		if p.due.After(now) {
 			break
 		}
-		if s.lives[p.fd] == p.life {
+		switch {
+		case s.lives[p.fd] != p.life:
+		case s.HTTP2:
+			s.out = appendAnswer(s.out[:0], p.stream)
+			_, _ = unix.Write(p.fd, s.out)
+		default:
 			s.answer(p.fd)
 		}
 		done++

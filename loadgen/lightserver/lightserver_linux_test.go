@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -111,5 +112,38 @@ func TestFreeze(t *testing.T) {
 	}
 	if longest < 150*time.Millisecond {
 		t.Errorf("the longest answer took %v, and the server stops for 200 ms", longest)
+	}
+}
+
+// TestHTTP2 asks by another implementation, several at once on one connection.
+func TestHTTP2(t *testing.T) {
+	for _, delay := range []time.Duration{0, 20 * time.Millisecond} {
+		s, err := Listen(delay)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.HTTP2 = true
+		go s.Run() // ends with the test's process
+		transport := &http.Transport{Protocols: new(http.Protocols)}
+		transport.Protocols.SetUnencryptedHTTP2(true)
+		client := &http.Client{Transport: transport}
+		var all sync.WaitGroup
+		for range 20 {
+			all.Go(func() {
+				start := time.Now()
+				resp, err := client.Get(fmt.Sprintf("http://127.0.0.1:%d/", s.Port))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				body, err := io.ReadAll(resp.Body)
+				resp.Body.Close()
+				if string(body) != "Hello, world!\n" || err != nil || resp.ProtoMajor != 2 ||
+					time.Since(start) < delay {
+					t.Errorf("%s %q, %v after %v of %v", resp.Proto, body, err, time.Since(start), delay)
+				}
+			})
+		}
+		all.Wait()
 	}
 }

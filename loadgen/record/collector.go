@@ -246,6 +246,7 @@ func (c *Collector) add(s *second) {
 	c.lost += s.measuredUnsent
 	c.load.OutOfFiles += s.noFiles
 	c.load.OutOfPorts += s.noPorts
+	c.load.Resent += s.resent
 	if s.lastAnswer > 0 {
 		c.load.LastAnswer = max(c.load.LastAnswer, (c.scenario.StartTime + s.lastAnswer).Seconds())
 	}

@@ -17,6 +17,7 @@ const (
 	ErrorReset      = "connection reset"
 	ErrorClosed     = "connection closed before the answer ended"
 	ErrorTurnedAway = "refused by the server: HTTP/2 GOAWAY or REFUSED_STREAM"
+	ErrorStream     = "HTTP/2 stream reset by the server"
 	ErrorLookup     = results.ErrorLookup
 	ErrorNoFiles    = results.ErrorNoFiles
 	ErrorNoPorts    = results.ErrorNoPorts
@@ -44,6 +45,7 @@ func ClassOfText(text string, ended bool) string {
 		{"graceful shutdown GOAWAY", ErrorTurnedAway},
 		{"REFUSED_STREAM", ErrorTurnedAway},
 		{"GOAWAY", ErrorClosed},
+		{"stream error: ", ErrorStream},
 		{"client conn not usable", ErrorClosed},
 		{"client conn could not be established", ErrorClosed},
 		{"client connection lost", ErrorClosed},

@@ -53,6 +53,7 @@ type second struct {
 	sent, failed, cut int64
 	// Iterations that the generator could not send, and those of them that were to be measured.
 	unsent, measuredUnsent int64
+	resent                 int64 // requests that were sent once more
 	noFiles, noPorts       int64 // requests that the generator could not send for want of one
 	// Answers to the warm-up's requests that say whether a cache gave them, and those where one did.
 	earlyCacheAnswers, earlyHits int64
@@ -308,6 +309,12 @@ func CacheOf(header []byte) CacheAnswer {
 		return CacheMiss
 	}
 	return CacheUnknown
+}
+
+// Resent counts a request that is sent once more, because the server has not worked on it.
+func (r *Recorder) Resent() {
+	r.second.resent++
+	r.second.written = true
 }
 
 // Late counts how late a measured request was sent, and its own lag: the part of that for which the generator alone is

@@ -8,16 +8,24 @@ import (
 	"github.com/policycortex/headroom/loadgen/record"
 	"github.com/policycortex/headroom/loadgen/request"
 	"github.com/policycortex/headroom/loadgen/wire/http1"
+	"github.com/policycortex/headroom/loadgen/wire/http2"
 )
 
-// conn is one connection and the request that it is busy with.
+// conn is one connection and the request that it is busy with; where requests go by HTTP/2, the stream of one, or a
+// connection that carries them.
 type conn struct {
 	slot   int32
 	life   int32 // how often the slot was opened: an event of an earlier life is void
 	fd     int   // -1: no socket, or not one that is used by its number
 	state  connState
-	parser http1.Parser
+	parser http1.Parser // Status and Body are also those of a stream
 
+	carries  *http2Conn // of HTTP/2, whose socket it is
+	carrier  *http2Conn // that carries the stream; nil: none yet
+	stream   http2.Stream
+	fields   []byte // the head of the stream's answer, where it may be told of
+	refusals int
+	waits    bool // for a connection of HTTP/2 that takes the request
 	instance int  // of the target, that it leads to
 	named    bool // answers name the instance behind it, and the load is told apart by that
 	answerer int  // the instance that answers the request, from 1; 0 where that is not known
@@ -25,7 +33,7 @@ type conn struct {
 	draw                     request.Draw
 	intended, sent, deadline time.Duration
 	first                    time.Duration // when the answer began to come; 0: it has not
-	out                      []byte        // the request
+	out                      []byte        // the request; of a stream its body
 	written, bodyBytes       int
 	reused, retried          bool
 	cache                    [8]byte // the X-Cache header, as far as it matters
@@ -64,15 +72,21 @@ func (c *conn) header(name, value []byte) {
 // headRead keeps the head of an answer that may be told of, and begins to keep the body of one that fails, which
 // nothing looks into.
 func (l *loop) headRead(c *conn, head []byte) {
-	failing := !request.Expected(l.requests.Plan(c.draw.Request), c.parser.Status)
-	if failing || c.answer.Inspected() {
+	if l.told(c) {
 		c.answer.TakeHead(head)
 	}
-	if failing && !c.answer.InspectsBody() {
-		c.parser.OnBody = c.keepBeginning
+	if l.failing(c) && !c.answer.InspectsBody() {
+		c.parser.OnBody, c.stream.OnBody = c.keepBeginning, c.keepBeginning
 		c.events.Start("")
 	}
 }
+
+// failing reports whether the answer has a status that is not wanted; told whether it may be told of.
+func (l *loop) failing(c *conn) bool {
+	return !request.Expected(l.requests.Plan(c.draw.Request), c.parser.Status)
+}
+
+func (l *loop) told(c *conn) bool { return c.answer.Inspected() || l.failing(c) }
 
 // expect makes the connection ready for the answer to its request.
 func (l *loop) expect(c *conn) {
@@ -90,6 +104,7 @@ func (l *loop) expect(c *conn) {
 	case c.answer.InspectsBody():
 		c.parser.OnBody = c.keep
 	}
+	c.stream.OnBody = c.parser.OnBody
 }
 
 // open sends the connection's request on a new socket.
@@ -111,6 +126,10 @@ func (l *loop) again(c *conn) {
 
 // received takes bytes that came on a connection.
 func (l *loop) received(c *conn, data []byte) {
+	if c.carries != nil {
+		l.http2Received(c.carries, data)
+		return
+	}
 	if c.state == connIdle { // nobody asked for them
 		l.drop(c)
 		return
@@ -134,6 +153,10 @@ func (l *loop) received(c *conn, data []byte) {
 
 // hungUp takes note that the server has closed its end.
 func (l *loop) hungUp(c *conn) {
+	if c.carries != nil {
+		l.http2Broken(c.carries, record.ErrorClosed, http1.ErrClosed.Error())
+		return
+	}
 	if c.state == connIdle {
 		l.drop(c)
 		return
@@ -147,6 +170,10 @@ func (l *loop) hungUp(c *conn) {
 
 // failed takes note that the system refused to go on with a connection.
 func (l *loop) failed(c *conn, err error) {
+	if c.carries != nil {
+		l.http2Broken(c.carries, record.ClassOf(err), err.Error())
+		return
+	}
 	if c.state == connIdle {
 		l.drop(c)
 		return
@@ -197,9 +224,7 @@ func (l *loop) fail(c *conn, class, text string) {
 	o := record.Outcome{
 		Request: c.draw.Request, Intended: c.intended, Sent: c.sent, Done: l.now, ErrorClass: class, ErrorText: text,
 		Instance: c.answerer, Iteration: c.draw.N, Texts: &c.texts, ReceivedBytes: c.parser.Body,
-	}
-	if c.state != connConnecting {
-		o.SentBytes = int64(c.bodyBytes)
+		SentBytes: c.sentBytes(),
 	}
 	rest := time.Duration(0)
 	if !l.timing.Open() && record.IsShortage(class) {
@@ -249,6 +274,7 @@ func (l *loop) drop(c *conn) {
 }
 
 func (l *loop) close(c *conn) {
+	l.abandon(c)
 	l.io.close(c)
 	c.state = connClosed
 	l.free = append(l.free, c)

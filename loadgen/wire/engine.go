@@ -1,7 +1,7 @@
-// Package wire is an HTTP/1.1 client that sends a scenario's requests over raw non-blocking sockets. Each loop is a
-// thread of its own that owns its connections and every so-many-th iteration of the schedule; requests are rendered
-// into bytes and answers parsed where they lie, so that a request costs no allocation, no goroutine and no switch
-// between threads.
+// Package wire is a client of HTTP/1.1 and HTTP/2 that sends a scenario's requests over raw non-blocking sockets. Each
+// loop is a thread of its own that owns its connections and every so-many-th iteration of the schedule; requests are
+// rendered into bytes and answers parsed where they lie, so that a request costs no allocation, no goroutine and no
+// switch between threads.
 //
 // What moves the bytes depends on the system: on Linux an io_uring where there is one, otherwise epoll; elsewhere
 // net.Conn with two goroutines a connection, which is the same engine at a higher price.
@@ -31,7 +31,12 @@ type Config struct {
 	Loops     int // each a thread; the caller makes room for them in GOMAXPROCS
 	Pacing    scenarios.Pacing
 	Backend   Backend
-	Once      bool // a connection is closed after its first request
+	// HTTP2 sends the requests by HTTP/2, without asking the server whether it speaks it. Connections bounds its
+	// connections to each instance; 0: they are as few as the server's limit of streams allows. There are at least as
+	// many as loops.
+	HTTP2       bool
+	Connections int
+	Once        bool // a connection is closed after its first request
 }
 
 // Engine sends the requests of one scenario.
@@ -69,6 +74,9 @@ func (e *Engine) Name() string {
 		if l.io.name() != by { // a ring that could not be had after all
 			by = Epoll
 		}
+	}
+	if e.loops[0].http2.on {
+		return fmt.Sprintf("wire (%s, HTTP/2)", by)
 	}
 	return fmt.Sprintf("wire (%s)", by)
 }

@@ -2,8 +2,12 @@ package wire
 
 // prepare renders the connection's request, which takes its time: it is sent from then on.
 func (l *loop) prepare(c *conn) {
-	c.retried = false
-	c.out, c.bodyBytes = l.instances[c.instance].render.Append(c.out[:0], &c.draw)
+	c.retried, c.refusals = false, 0
+	if l.http2.on {
+		l.renderStream(c)
+	} else {
+		c.out, c.bodyBytes = l.instances[c.instance].render.Append(c.out[:0], &c.draw)
+	}
 	l.clock()
 	c.sent = l.now
 }
@@ -12,9 +16,12 @@ func (l *loop) prepare(c *conn) {
 func (l *loop) transmit(c *conn) {
 	c.deadline = c.sent + l.requests.Plan(c.draw.Request).Timeout
 	c.reused = c.state == connIdle
-	if c.reused {
+	switch {
+	case l.http2.on:
+		l.openStream(c)
+	case c.reused:
 		l.again(c)
-	} else {
+	default:
 		l.open(c)
 	}
 }

@@ -57,6 +57,7 @@ type loop struct {
 	dueAt      time.Duration
 	ended      bool // the schedule has no more iterations
 
+	http2    http2Conns
 	conns    []*conn // by slot; those in free are closed
 	free     []*conn
 	holding  []*conn // busy with flows of which the next step is to be sent
@@ -79,6 +80,10 @@ type instance struct {
 	render  *request.Renderer
 	busy    int     // connections
 	idle    []*conn // the last used is used first
+
+	blocks     *request.BlockRenderer // by HTTP/2, in place of render
+	http2Conns []*http2Conn           // that take requests
+	http2Open  int                    // they, and those that take no more
 }
 
 // sweepShare is the share of the shortest timeout by which a timeout may be noticed late.
@@ -90,11 +95,16 @@ func newLoop(c *Config, index int) (*loop, error) {
 		timing: t, requests: c.Requests, pacing: c.Pacing, once: c.Once,
 		next: t.Shard.Iteration(int64(index)), step: int64(c.Loops) * t.Shard.Count,
 		limit: arrival.Share(t.Users, index, c.Loops), recorder: c.Collector.NewRecorder(),
+		http2: newHTTP2Conns(c, index),
 	}
 	for _, p := range c.Target {
-		l.instances = append(l.instances, instance{
-			address: p.address, render: request.NewRenderer(c.Requests, p.url),
-		})
+		to := instance{address: p.address}
+		if c.HTTP2 {
+			to.blocks = request.NewBlockRenderer(c.Requests, p.url)
+		} else {
+			to.render = request.NewRenderer(c.Requests, p.url)
+		}
+		l.instances = append(l.instances, to)
 	}
 	l.named = len(l.instances) == 1 && c.Collector.ByInstance()
 	l.turn = firstInstance(t, index, c.Loops) % len(l.instances)
@@ -138,6 +148,7 @@ func (l *loop) run(ctx context.Context, start time.Time) {
 			break
 		}
 		l.follow()
+		l.flush()
 		l.pause(end)
 		if l.now >= l.sweepAt {
 			l.sweep()
@@ -185,6 +196,10 @@ func (l *loop) send() {
 		l.ended = l.next >= l.timing.Window.Iterations()
 	}
 	for places := l.limit - l.busy; places > 0 && !l.ended && l.dueAt <= l.now; places-- {
+		if !l.hasRoom() { // as if all connections were busy
+			l.lastFull = l.now
+			return
+		}
 		n, intended := l.next, l.dueAt
 		l.next += l.step
 		l.begin(n, intended)
@@ -214,9 +229,17 @@ func (l *loop) begin(n int64, intended time.Duration) {
 // nextInstance is the instance that the next iteration goes to. Those of an open load go to one after the other. Of
 // users each stays with its instance, as far as that can be told from outside: it is the one that has the fewest.
 func (l *loop) nextInstance() int {
+	at := l.peekInstance()
+	if l.timing.Open() {
+		l.turn = (at + 1) % len(l.instances)
+	}
+	return at
+}
+
+// peekInstance is what nextInstance will return.
+func (l *loop) peekInstance() int {
 	at, n := l.turn, len(l.instances)
 	if l.timing.Open() {
-		l.turn = (at + 1) % n
 		return at
 	}
 	for i := 1; i < n; i++ {
@@ -252,6 +275,19 @@ func (l *loop) take() *conn {
 			c.answer.Piece(body)
 		}
 	}
+	c.stream.Tag = c.slot
+	c.stream.OnBegin = func() { c.first, c.fields = l.now, c.fields[:0] }
+	c.stream.OnHeader = func(name, value []byte) {
+		c.header(name, value)
+		c.parser.Status = c.stream.Status
+		if l.told(c) {
+			c.fields = append(append(append(append(c.fields, name...), ": "...), value...), "\r\n"...)
+		}
+	}
+	c.stream.OnHead = func() {
+		c.parser.Status = c.stream.Status
+		l.headRead(c, c.fields)
+	}
 	l.conns = append(l.conns, c)
 	return c
 }
@@ -265,9 +301,9 @@ func (l *loop) sweep() {
 		return
 	}
 	for _, c := range l.conns {
-		if c.state >= connConnecting && c.deadline <= l.now {
+		if c.inFlight() && c.deadline <= l.now {
 			text := "no answer yet"
-			if c.state == connConnecting {
+			if c.connecting() {
 				text = "no connection yet"
 			}
 			l.fail(c, record.ErrorTimeout, text)
@@ -282,7 +318,7 @@ func (l *loop) cut(interrupted bool) {
 		class = record.ErrorCut
 	}
 	for _, c := range l.conns {
-		if c.state >= connConnecting {
+		if c.inFlight() {
 			l.fail(c, class, "the run ended")
 		}
 	}

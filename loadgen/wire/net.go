@@ -44,6 +44,7 @@ type netConn struct {
 	writing    chan struct{} // is told so
 	unwritten  chan error    // has one when a request could not be written
 	taken      chan struct{} // the loop has taken the data of the last event
+	carries    bool          // many requests at once: the loop is told when all is written, and data comes at any time
 }
 
 // earlyAnswer is how long an answer is held back that came before the request was written whole: when a server answers
@@ -78,6 +79,7 @@ func (n *netIO) open(c *conn) error {
 		slot: c.slot, life: c.life, address: n.loop.instances[c.instance].address.String(),
 		requests: make(chan struct{}, 1), writing: make(chan struct{}, 1),
 		taken:     make(chan struct{}, 1),
+		carries:   c.carries != nil,
 		unwritten: make(chan error, 1),
 	}
 	t.ctx, t.cancel = context.WithCancel(n.ctx)
@@ -131,7 +133,9 @@ func (n *netIO) connect(t *netConn) {
 	for {
 		size, err := conn.Read(buffer)
 		if size > 0 {
-			t.awaitWritten()
+			if !t.carries {
+				t.awaitWritten()
+			}
 			if !n.tell(netEvent{conn: t, data: buffer[:size]}) {
 				return
 			}
@@ -165,6 +169,10 @@ func (n *netIO) write(t *netConn, conn net.Conn) {
 			return
 		}
 		t.written.Add(1)
+		if t.carries {
+			n.tell(netEvent{conn: t})
+			continue
+		}
 		select {
 		case t.writing <- struct{}{}:
 		default:
@@ -233,6 +241,7 @@ func (n *netIO) handle(e netEvent) {
 		c.state = connReading
 	}
 	switch {
+	case e.err == nil && e.data == nil: // all is written
 	case e.err == nil:
 		n.loop.received(c, e.data)
 		e.conn.taken <- struct{}{}

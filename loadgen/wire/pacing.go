@@ -35,7 +35,7 @@ func (l *loop) pause(end time.Duration) {
 		l.planUser()
 	}
 	until := min(end, l.sweepAt)
-	due := !l.ended && l.busy < l.limit
+	due := !l.ended && l.busy < l.limit && l.hasRoom()
 	if due {
 		until = min(until, l.dueAt)
 	}

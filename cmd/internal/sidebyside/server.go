@@ -93,6 +93,19 @@ http {
 // StartNginx starts an nginx with these locations (in its own language) on the server's CPU, and returns its URL when
 // it answers. dir is for its files, and readable by the user as which it may run.
 func StartNginx(ctx context.Context, dir string, log *os.File, locations string) (*containers.Child, string, error) {
+	return startNginx(ctx, dir, log, "", locations)
+}
+
+// StartNginxHTTP2 starts one that speaks HTTP/2 alone, over plain TCP.
+func StartNginxHTTP2(ctx context.Context, dir string, log *os.File, locations string) (*containers.Child, string,
+	error,
+) {
+	return startNginx(ctx, dir, log, " http2", locations)
+}
+
+// startNginx starts one that listens with these parameters.
+func startNginx(ctx context.Context, dir string, log *os.File, parameters, locations string,
+) (*containers.Child, string, error) {
 	free, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, "", err
@@ -100,7 +113,7 @@ func StartNginx(ctx context.Context, dir string, log *os.File, locations string)
 	addr := free.Addr().String()
 	free.Close()
 	config := filepath.Join(dir, "nginx.conf")
-	if err := os.WriteFile(config, fmt.Appendf(nil, nginxConfig, dir, addr, locations), 0o644); err != nil {
+	if err := os.WriteFile(config, fmt.Appendf(nil, nginxConfig, dir, addr+parameters, locations), 0o644); err != nil {
 		return nil, "", err
 	}
 	program, err := Find("nginx")

@@ -51,19 +51,19 @@ type Conn struct {
 	failed  bool
 
 	// What the server has said.
-	settled      bool // its settings have come
-	maxStreams   uint32
-	maxFrame     int
-	streamWindow int64  // of new streams
-	window       int64  // of all streams together
-	lastTaken    uint32 // the last stream that it takes, by GOAWAY
-	goneAway     string // why it takes no more; empty: it does
+	settingsKnown bool
+	maxStreams    uint32
+	maxFrame      int
+	initialWindow int64  // of new streams
+	sendWindow    int64  // of all streams together
+	lastTaken     uint32 // the last stream that it takes, by GOAWAY
+	goneAway      string // why it takes no more; empty: it does
 
 	// What of it has come.
-	taken   int64 // bytes of bodies that it may still send
-	partial []byte
-	decoder decoder
-	head    headBlock
+	receiveWindow int64 // bytes of bodies that it may still send
+	partial       []byte
+	decoder       decoder
+	head          headBlock
 }
 
 // Stream is a request and its answer. It may be used again when it has ended.
@@ -83,14 +83,14 @@ type Stream struct {
 	OnHead   func()
 	OnBody   func(piece []byte)
 
-	id     uint32
-	state  state
-	head   bool  // the answer to a HEAD request has no body
-	length int64 // of the body, as the answer says; -1: it does not
-	window int64 // that the server leaves for the request's body
-	taken  int64 // that is left to the server for the answer's
-	body   []byte
-	sent   int64 // bytes of the request's body
+	id            uint32
+	state         state
+	head          bool  // the answer to a HEAD request has no body
+	length        int64 // of the body, as the answer says; -1: it does not
+	sendWindow    int64 // that the server leaves for the request's body
+	receiveWindow int64 // that is left to the server for the answer's
+	body          []byte
+	sent          int64 // bytes of the request's body
 }
 
 type state uint8
@@ -104,6 +104,9 @@ const (
 
 // Begun reports whether anything of an answer has come.
 func (s *Stream) Begun() bool { return s.Status > 0 }
+
+// Active reports whether the stream has not ended.
+func (s *Stream) Active() bool { return s.state != closed }
 
 // Sent is how many bytes of the request's body were handed over to be sent.
 func (s *Stream) Sent() int64 { return s.sent }
@@ -125,17 +128,15 @@ func (c *Conn) Start(f *Fields) {
 		streams = map[uint32]*Stream{}
 	}
 	clear(streams)
-	emit := c.decoder.emit
-	if emit == nil {
-		emit = c.field
-	}
-	ring := c.decoder.ring
 	*c = Conn{
 		Encoder: c.Encoder, out: c.out[:0], streams: streams, nextID: 1, unsent: c.unsent[:0], ended: c.ended[:0],
-		maxStreams: firstStreams, maxFrame: maxFrame, streamWindow: firstWindow, window: firstWindow,
-		lastTaken: lastStreamID, taken: connWindow, partial: c.partial[:0], head: headBlock{block: c.head.block[:0]},
+		maxStreams: firstStreams, maxFrame: maxFrame, initialWindow: firstWindow, sendWindow: firstWindow,
+		lastTaken: lastStreamID, receiveWindow: connWindow, partial: c.partial[:0], decoder: c.decoder,
+		head: headBlock{block: c.head.block[:0]},
 	}
-	c.decoder.emit, c.decoder.ring = emit, ring
+	if c.decoder.emit == nil {
+		c.decoder.emit = c.field
+	}
 	c.decoder.start()
 	c.Encoder.start(f)
 	c.out = append(c.out, http2.ClientPreface...)
@@ -160,18 +161,18 @@ func (c *Conn) Active() int { return len(c.streams) }
 // Leaving reports whether the connection takes no more requests, ever.
 func (c *Conn) Leaving() bool { return c.failed || c.goneAway != "" }
 
-// Settled reports whether the server has spoken HTTP/2.
-func (c *Conn) Settled() bool { return c.settled }
+// SettingsKnown reports whether the server's settings have come, and so whether it has spoken HTTP/2.
+func (c *Conn) SettingsKnown() bool { return c.settingsKnown }
 
-// Farewell is what the server gave as the reason for taking no more requests; empty: it gave none.
-func (c *Conn) Farewell() string { return c.goneAway }
+// GoAway is the server's GOAWAY frame in words; empty: none has come.
+func (c *Conn) GoAway() string { return c.goneAway }
 
 // Open sends a request: a header block of c.Encoder, and the body, which must stay as it is until the stream has ended.
 // There must be [Conn.Room]. head says that it is a HEAD request.
 func (c *Conn) Open(s *Stream, block, body []byte, head bool) {
 	s.Status, s.Body, s.Err = 0, 0, nil
 	s.id, s.state, s.head, s.length = c.nextID, waiting, head, -1
-	s.window, s.taken, s.body, s.sent = c.streamWindow, streamWindow, body, 0
+	s.sendWindow, s.receiveWindow, s.body, s.sent = c.initialWindow, streamWindow, body, 0
 	c.streams[s.id] = s
 	c.nextID += 2
 	if c.nextID > lastStreamID {
@@ -200,7 +201,7 @@ func (c *Conn) appendBlock(stream uint32, block []byte, flags http2.Flags) {
 // sendBody sends what the server has room for of a request's body. It reports whether that was all.
 func (c *Conn) sendBody(s *Stream) bool {
 	for {
-		n := int(min(int64(len(s.body)), int64(c.maxFrame), s.window, c.window))
+		n := int(min(int64(len(s.body)), int64(c.maxFrame), s.sendWindow, c.sendWindow))
 		if n <= 0 {
 			return false
 		}
@@ -211,8 +212,8 @@ func (c *Conn) sendBody(s *Stream) bool {
 		c.out = append(appendHeader(c.out, n, http2.FrameData, flags, s.id), s.body[:n]...)
 		s.body = s.body[n:]
 		s.sent += int64(n)
-		s.window -= int64(n)
-		c.window -= int64(n)
+		s.sendWindow -= int64(n)
+		c.sendWindow -= int64(n)
 		if len(s.body) == 0 {
 			return true
 		}
@@ -356,7 +357,7 @@ func (c *Conn) complete(data []byte) (used int, err error) {
 // frameLength is the length of the frame that b begins with, its header included; 0: not enough of it has come to tell.
 func (c *Conn) frameLength(b []byte) (int, error) {
 	const other = "HTTP/"
-	if n := min(len(b), len(other)); !c.settled && string(b[:n]) == other[:n] {
+	if n := min(len(b), len(other)); !c.settingsKnown && string(b[:n]) == other[:n] {
 		if n == len(other) {
 			return 0, fault(http2.ErrCodeHTTP11Required, "the server answers by HTTP/1: %.40q", b)
 		}

@@ -232,12 +232,12 @@ func TestStreamLimit(t *testing.T) {
 		now.Add(-1)
 		io.WriteString(w, "ok")
 	}, 1000)
-	if c.Room() != firstStreams || c.Settled() {
+	if c.Room() != firstStreams || c.SettingsKnown() {
 		t.Errorf("room for %d before the settings", c.Room())
 	}
 	c.open(newExchange("GET", "/", ""))
 	c.exchangeAll(t)
-	if c.Room() != 3 || !c.Settled() {
+	if c.Room() != 3 || !c.SettingsKnown() {
 		t.Errorf("room for %d afterwards, want 3", c.Room())
 	}
 	for range 50 {
@@ -618,10 +618,10 @@ func TestFlowControl(t *testing.T) {
 		p.framer.WriteData(1, false, piece)
 	}
 	expect(fmt.Sprintf("WINDOW_UPDATE 1 %d", streamWindow/2+maxFrame))
-	p.taken = connWindow / 2
+	p.receiveWindow = connWindow / 2
 	p.framer.WriteData(1, false, piece)
 	expect(fmt.Sprintf("WINDOW_UPDATE 0 %d", connWindow/2+maxFrame))
-	p.taken = maxFrame - 1
+	p.receiveWindow = maxFrame - 1
 	p.framer.WriteData(1, false, piece)
 	if err := p.feed(); err == nil || !strings.Contains(err.Error(), "FLOW_CONTROL_ERROR") {
 		t.Errorf("more than the window came: %v", err)

@@ -77,7 +77,7 @@ func (c *Conn) decode(block []byte) error {
 		h.fault = malformed("an answer of status %d ends the stream", h.status)
 	}
 	if h.fault != nil {
-		c.refuse(s, h.fault)
+		c.reject(s, h.fault)
 		return nil
 	}
 	c.headRead(s)

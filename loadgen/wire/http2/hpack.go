@@ -1,6 +1,7 @@
 package http2
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -47,15 +48,38 @@ type decoder struct {
 	ring        [tableSize / fieldOverhead]entry
 	next, count int // where the next entry goes; entries
 	size, limit int
-	name, value huffmanText
+	names       huffman
+	values      huffman
 }
 
-// huffmanText is what becomes of a text in Huffman code.
-type huffmanText struct{ b []byte }
+// huffman decodes texts in Huffman code. It keeps some of them: many servers send the same literals with each answer,
+// nginx among them, whose decoding would cost more than all else of an answer.
+type huffman struct{ kept [16]decoded }
 
-func (t *huffmanText) Write(b []byte) (int, error) {
-	t.b = append(t.b[:0], b...)
-	return len(b), nil
+// decoded is a text, and the code that it came in.
+type decoded struct{ code, text []byte }
+
+// Write takes a text that golang.org/x/net has decoded.
+func (t *decoded) Write(text []byte) (int, error) {
+	t.text = append(t.text[:0], text...)
+	return len(text), nil
+}
+
+// decode returns a text, which is valid until the next one is decoded.
+func (h *huffman) decode(code []byte) ([]byte, error) {
+	if len(code) == 0 {
+		return nil, nil
+	}
+	t := &h.kept[(len(code)+int(code[len(code)-1]))%len(h.kept)]
+	if bytes.Equal(t.code, code) {
+		return t.text, nil
+	}
+	t.code = t.code[:0]
+	_, err := hpack.HuffmanDecode(t, code)
+	if err == nil {
+		t.code = append(t.code, code...)
+	}
+	return t.text, err
 }
 
 // start forgets the table.
@@ -118,7 +142,7 @@ func (d *decoder) literal(block []byte, bits uint, insert bool) (rest []byte, er
 	}
 	var name, value []byte
 	if index == 0 {
-		name, rest, err = readText(rest, &d.name)
+		name, rest, err = readText(rest, &d.names)
 	} else {
 		var e *entry
 		e, err = d.at(index)
@@ -129,7 +153,7 @@ func (d *decoder) literal(block []byte, bits uint, insert bool) (rest []byte, er
 	if err != nil {
 		return nil, err
 	}
-	value, rest, err = readText(rest, &d.value)
+	value, rest, err = readText(rest, &d.values)
 	if err != nil {
 		return nil, err
 	}
@@ -211,8 +235,8 @@ func readNumber(b []byte, bits uint) (n int, rest []byte, err error) {
 	return 0, nil, errCut
 }
 
-// readText reads a text (RFC 7541, section 5.2). It lies in b, or in t where it comes in Huffman code.
-func readText(b []byte, t *huffmanText) (text, rest []byte, err error) {
+// readText reads a text (RFC 7541, section 5.2). It lies in b, or in h where it comes in Huffman code.
+func readText(b []byte, h *huffman) (text, rest []byte, err error) {
 	if len(b) == 0 {
 		return nil, nil, errCut
 	}
@@ -227,6 +251,6 @@ func readText(b []byte, t *huffmanText) (text, rest []byte, err error) {
 	if !coded {
 		return rest[:n], rest[n:], nil
 	}
-	_, err = hpack.HuffmanDecode(t, rest[:n])
-	return t.b, rest[n:], err
+	text, err = h.decode(rest[:n])
+	return text, rest[n:], err
 }

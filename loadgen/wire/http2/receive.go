@@ -9,7 +9,7 @@ import (
 
 // handle reads a frame. An error is one of the connection.
 func (c *Conn) handle(f frame) error {
-	if !c.settled && (f.kind != http2.FrameSettings || f.flags.Has(http2.FlagSettingsAck)) {
+	if !c.settingsKnown && (f.kind != http2.FrameSettings || f.flags.Has(http2.FlagSettingsAck)) {
 		return fault(http2.ErrCodeProtocol, "the server begins with a %v frame, and not with its settings", f.kind)
 	}
 	if c.head.stream != 0 && (f.kind != http2.FrameContinuation || f.stream != c.head.stream) {
@@ -68,28 +68,28 @@ func (c *Conn) data(f *frame) error {
 		return err
 	}
 	size := int64(len(f.payload)) // with the padding, which counts as well
-	c.taken -= size
-	if c.taken < 0 {
+	c.receiveWindow -= size
+	if c.receiveWindow < 0 {
 		return fault(http2.ErrCodeFlowControl, "the server sends more than it was allowed to")
 	}
-	if c.taken < connWindow/2 {
-		c.out = appendWord(c.out, http2.FrameWindowUpdate, 0, uint32(connWindow-c.taken))
-		c.taken = connWindow
+	if c.receiveWindow < connWindow/2 {
+		c.out = appendWord(c.out, http2.FrameWindowUpdate, 0, uint32(connWindow-c.receiveWindow))
+		c.receiveWindow = connWindow
 	}
 	if s == nil {
 		return nil
 	}
-	s.taken -= size
+	s.receiveWindow -= size
 	switch {
-	case s.taken < 0:
+	case s.receiveWindow < 0:
 		c.reset(s, http2.ErrCodeFlowControl)
 		c.end(s, malformed("more of the body came than was allowed"))
 		return nil
 	case s.state != answering:
-		c.refuse(s, malformed("the body came before the header"))
+		c.reject(s, malformed("the body came before the header"))
 		return nil
 	case len(piece) > 0 && s.bodiless():
-		c.refuse(s, malformed("an answer has a body that can have none"))
+		c.reject(s, malformed("an answer has a body that can have none"))
 		return nil
 	}
 	s.Body += int64(len(piece))
@@ -100,9 +100,9 @@ func (c *Conn) data(f *frame) error {
 		c.finish(s)
 		return nil
 	}
-	if s.taken < streamWindow/2 {
-		c.out = appendWord(c.out, http2.FrameWindowUpdate, s.id, uint32(streamWindow-s.taken))
-		s.taken = streamWindow
+	if s.receiveWindow < streamWindow/2 {
+		c.out = appendWord(c.out, http2.FrameWindowUpdate, s.id, uint32(streamWindow-s.receiveWindow))
+		s.receiveWindow = streamWindow
 	}
 	return nil
 }
@@ -114,7 +114,7 @@ func (s *Stream) bodiless() bool { return s.head || s.Status == 204 || s.Status 
 // not sent.
 func (c *Conn) finish(s *Stream) {
 	if s.length >= 0 && s.length != s.Body && !s.bodiless() {
-		c.refuse(s, malformed("content-length is %d, and the body has %d bytes", s.length, s.Body))
+		c.reject(s, malformed("content-length is %d, and the body has %d bytes", s.length, s.Body))
 		return
 	}
 	if len(s.body) > 0 {
@@ -123,8 +123,8 @@ func (c *Conn) finish(s *Stream) {
 	c.end(s, nil)
 }
 
-// refuse ends a stream with an answer that is none.
-func (c *Conn) refuse(s *Stream, err error) {
+// reject ends a stream with an answer that is none.
+func (c *Conn) reject(s *Stream, err error) {
 	c.reset(s, http2.ErrCodeProtocol)
 	c.end(s, err)
 }
@@ -159,8 +159,8 @@ func (c *Conn) settings(f *frame) error {
 	case f.flags.Has(http2.FlagSettingsAck) || len(f.payload)%6 != 0:
 		return wrongLength(f)
 	}
-	if !c.settled {
-		c.settled, c.maxStreams = true, lastStreamID
+	if !c.settingsKnown {
+		c.settingsKnown, c.maxStreams = true, lastStreamID
 	}
 	for p := f.payload; len(p) > 0; p = p[6:] {
 		err := c.set(http2.SettingID(binary.BigEndian.Uint16(p)), binary.BigEndian.Uint32(p[2:]))
@@ -196,11 +196,11 @@ func (c *Conn) set(id http2.SettingID, value uint32) error {
 	case http2.SettingMaxFrameSize:
 		c.maxFrame = int(value)
 	case http2.SettingInitialWindowSize: // that of open streams changes as well (RFC 9113, section 6.9.2)
-		change := int64(value) - c.streamWindow
-		c.streamWindow = int64(value)
+		change := int64(value) - c.initialWindow
+		c.initialWindow = int64(value)
 		for _, s := range c.streams {
-			s.window += change
-			if s.window > lastStreamID {
+			s.sendWindow += change
+			if s.sendWindow > lastStreamID {
 				return fault(http2.ErrCodeFlowControl, "the setting %v makes the window of a stream too large", setting)
 			}
 		}
@@ -225,8 +225,8 @@ func (c *Conn) ping(f *frame) error {
 	return nil
 }
 
-// maxFarewell bounds what is quoted of a server's reason.
-const maxFarewell = 100
+// maxReason bounds what is quoted of a server's reason.
+const maxReason = 100
 
 // goAway takes note that the server takes no more requests, and which of those that were sent it does not take.
 func (c *Conn) goAway(f *frame) error {
@@ -240,7 +240,7 @@ func (c *Conn) goAway(f *frame) error {
 	code := http2.ErrCode(binary.BigEndian.Uint32(f.payload[4:]))
 	c.goneAway = fmt.Sprintf("GOAWAY: %v", code)
 	if debug := f.payload[8:]; len(debug) > 0 {
-		c.goneAway += fmt.Sprintf(", %q", debug[:min(len(debug), maxFarewell)])
+		c.goneAway += fmt.Sprintf(", %q", debug[:min(len(debug), maxReason)])
 	}
 	if last >= c.lastTaken { // it may take fewer than it said before, and not more
 		return nil
@@ -263,11 +263,11 @@ func (c *Conn) windowUpdate(f *frame) error {
 	}
 	more := int64(binary.BigEndian.Uint32(f.payload) &^ (1 << 31))
 	if f.stream == 0 {
-		c.window += more
+		c.sendWindow += more
 		switch {
 		case more == 0:
 			return fault(http2.ErrCodeProtocol, "a WINDOW_UPDATE frame of nothing")
-		case c.window > lastStreamID:
+		case c.sendWindow > lastStreamID:
 			return fault(http2.ErrCodeFlowControl, "the window of the connection is made too large")
 		}
 		c.sendMore()
@@ -277,11 +277,11 @@ func (c *Conn) windowUpdate(f *frame) error {
 	if err != nil || s == nil {
 		return err
 	}
-	s.window += more
+	s.sendWindow += more
 	switch {
 	case more == 0:
-		c.refuse(s, malformed("a WINDOW_UPDATE frame of nothing"))
-	case s.window > lastStreamID:
+		c.reject(s, malformed("a WINDOW_UPDATE frame of nothing"))
+	case s.sendWindow > lastStreamID:
 		c.reset(s, http2.ErrCodeFlowControl)
 		c.end(s, malformed("the window of the stream is made too large"))
 	default:
