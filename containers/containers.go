@@ -95,7 +95,7 @@ type Environment struct {
 	EdgeURLs []string
 	Edge     Server
 
-	edges    []startedFront
+	edges    []*runningEdge
 	options  Options
 	workshop *workshop  // of the processes; nil without any
 	docker   *dockerRun // of the containers; nil without any

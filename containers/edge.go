@@ -92,19 +92,20 @@ func (e *Environment) StartEdge(ctx context.Context, spec EdgeSpec) error {
 	if err != nil {
 		return fmt.Errorf("start the edge: %w", err)
 	}
-	started, err := e.startFront(ctx, edgeTarget(len(e.edges)), f, e.options.EdgeImage, where, func(at place) any {
+	started, err := e.startFront(ctx, EdgeTarget(len(e.edges)), f, e.options.EdgeImage, where, func(at place) any {
 		values.place = at
 		return values
 	})
 	if err != nil {
 		return err
 	}
-	e.edges, e.EdgeURLs, e.Edge = append(e.edges, started), append(e.EdgeURLs, started.url), started.server
+	e.edges = append(e.edges, &runningEdge{startedFront: started, varnish: e.options.Edge == EdgeVarnish})
+	e.EdgeURLs, e.Edge = append(e.EdgeURLs, started.url), started.server
 	return nil
 }
 
-// edgeTarget names the edges in the order in which they were started: edge, edge-2, edge-3.
-func edgeTarget(n int) Target {
+// EdgeTarget names the edges in the order in which they were started: edge, edge-2, edge-3. n counts from 0.
+func EdgeTarget(n int) Target {
 	if n == 0 {
 		return TargetEdge
 	}
@@ -116,15 +117,11 @@ func edgeTarget(n int) Target {
 // looked up, such as POSTs, are in neither.
 func (e *Environment) EdgeCounts(ctx context.Context) (hits, misses int64, err error) {
 	for _, edge := range e.edges {
-		count := edge.nginxCounts
-		if e.options.Edge == EdgeVarnish {
-			count = edge.varnishCounts
-		}
-		h, m, err := count(ctx)
+		n, err := edge.counts(ctx)
 		if err != nil {
 			return 0, 0, fmt.Errorf("ask the edge for its counters: %w", err)
 		}
-		hits, misses = hits+h, misses+m
+		hits, misses = hits+n.hits, misses+n.misses
 	}
 	return hits, misses, nil
 }

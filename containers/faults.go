@@ -14,7 +14,8 @@ const (
 	TargetPrimary Target = "primary"
 	TargetReplica Target = "replica"
 	TargetCache   Target = "cache"
-	// TargetBalancer and TargetEdge are watched like the others. No scenario asks for faults of them.
+	// TargetBalancer and TargetEdge are watched like the others. No scenario asks for faults of them alone; a region
+	// loses its edge, see EdgeTarget.
 	TargetBalancer Target = "balancer"
 	TargetEdge     Target = "edge"
 )
@@ -65,8 +66,15 @@ func (e *Environment) Fault(ctx context.Context, target Target, action Action) e
 	if err != nil {
 		return err
 	}
+	edge := e.edgeAt(target)
+	if edge != nil && (action == ActionKill || action == ActionRestart) {
+		edge.falls(ctx)
+	}
 	if err := inject(ctx); err != nil {
 		return fmt.Errorf("fault %s of the %s: %w", action, target, err)
+	}
+	if edge != nil && action == ActionRestart {
+		edge.rises()
 	}
 	return nil
 }

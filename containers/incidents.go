@@ -25,7 +25,7 @@ func (e *Environment) Incidents(ctx context.Context, ask bool) []string {
 	var all []string
 	targets := []Target{TargetPrimary, TargetReplica, TargetCache, TargetBalancer}
 	for n := range e.edges {
-		targets = append(targets, edgeTarget(n))
+		targets = append(targets, EdgeTarget(n))
 	}
 	for _, r := range e.Regions {
 		targets = append(targets, ReplicaOf(r.Name))

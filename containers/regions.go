@@ -105,17 +105,27 @@ func (w *workshop) proxy(upstreams ...distance.Upstream) (string, error) {
 	return proxy.Address(), nil
 }
 
-// OpenRegions starts a proxy for the users of each region, before the instances, whose addresses (host:port) are given
-// by region, and returns the proxies' addresses by region. A connection leads to the instance of the region itself, and
-// while that accepts none to the nearest one that does, at its distance. It stays with that instance.
-func (e *Environment) OpenRegions(instances map[string]string) (map[string]string, error) {
+// Across is how a region reaches an address, host:port, in another one: from as far away as that is.
+func (e *Environment) Across(from, to, address string) (string, error) {
+	for _, r := range e.options.Regions {
+		if roundTrip := r.Distances[to]; r.Name == from && roundTrip > 0 {
+			return e.workshop.proxy(distance.Upstream{Address: address, RoundTrip: roundTrip})
+		}
+	}
+	return address, nil
+}
+
+// OpenRegions starts a proxy for the users of each region, before what answers them in each, whose addresses
+// (host:port) are given by region, and returns the proxies' addresses by region. A connection leads to the users' own
+// region, and while nothing accepts it there to the nearest one that does, at its distance. It stays where it leads.
+func (e *Environment) OpenRegions(entrances map[string]string) (map[string]string, error) {
 	proxies := map[string]string{}
 	for _, r := range e.options.Regions {
-		upstreams := []distance.Upstream{{Address: instances[r.Name], RoundTrip: r.Users}}
+		upstreams := []distance.Upstream{{Address: entrances[r.Name], RoundTrip: r.Users}}
 		for _, other := range e.options.Regions {
 			if other.Name != r.Name {
 				upstreams = append(upstreams, distance.Upstream{
-					Address: instances[other.Name], RoundTrip: r.Users + r.Distances[other.Name],
+					Address: entrances[other.Name], RoundTrip: r.Users + r.Distances[other.Name],
 				})
 			}
 		}

@@ -36,10 +36,10 @@ func (r *reader) regions(environment *node) (all []Region) {
 	for _, e := range n.entries {
 		r.regionNames = append(r.regionNames, e.key)
 	}
-	for _, key := range []string{"instances", "balancer", "edge", "replica"} {
+	for _, key := range []string{"instances", "balancer", "replica"} {
 		if other := environment.get(key); other != nil {
 			r.faultAt(other.keyAt, "remove one of the two", "%s and %s exclude each other: a region has one instance "+
-				"and one replica, and nothing before them", n.path, other.path)
+				"and one replica", n.path, other.path)
 		}
 	}
 	if len(n.entries) < fewestRegions || len(n.entries) > mostRegions {

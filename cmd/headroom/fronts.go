@@ -29,15 +29,16 @@ func (s *system) startFronts(ctx context.Context, wanted scenarios.Environment, 
 	if len(s.edges) == 0 {
 		return nil
 	}
-	for _, spec := range s.edges {
-		spec.Origin = strings.TrimPrefix(s.url, "http://")
+	origins := s.urls() // one for each edge: regions have an instance each, and elsewhere all are behind the balancer
+	for i, spec := range s.edges {
+		spec.Origin = strings.TrimPrefix(origins[i], "http://")
 		if err := e.StartEdge(ctx, spec); err != nil {
 			return err
 		}
 	}
 	s.isAt(e.EdgeURLs)
 	s.snapshot, s.sample = s.withEdge(s.snapshot), s.withEdge(s.sample)
-	say(fmt.Sprintf("edge: %s %s at %s", e.Edge.Name, e.Edge.Version, s.url))
+	say(fmt.Sprintf("edge: %s %s at %s", e.Edge.Name, e.Edge.Version, strings.Join(e.EdgeURLs, ", ")))
 	return nil
 }
 

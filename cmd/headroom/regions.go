@@ -19,32 +19,46 @@ func regionsOf(e scenarios.Environment) (all []containers.Region) {
 	return all
 }
 
-// inRegions are the specs of an instance in each region, which uses the servers as that reaches them.
-func inRegions(spec referenceSpec, regions []containers.RegionServers) (specs []referenceSpec) {
-	for _, r := range regions {
+// startInRegions starts an instance in each region. It uses the servers, and tells the edges of a kind what has
+// changed, from as far away as they are.
+func (s *system) startInRegions(ctx context.Context, spec referenceSpec, kind string) error {
+	e := s.environment
+	var specs []referenceSpec
+	for _, r := range e.Regions {
+		told := slices.Clone(s.edges)
+		for i := range told {
+			var err error
+			told[i].Address, err = e.Across(r.Name, e.Regions[i].Name, told[i].Address)
+			if err != nil {
+				return err
+			}
+		}
 		one := spec.called(r.Name)
 		one.variables = slices.Concat(spec.variables, []string{ // the last of a name counts
 			"HEADROOM_POSTGRES_URL=" + r.PostgresURL,
 			"HEADROOM_POSTGRES_REPLICA_URL=" + r.ReplicaURL,
 			"HEADROOM_CACHE_URL=" + r.CacheURL,
 			fmt.Sprintf("HEADROOM_CACHE_IS_FAR=%t", r.CacheIsFar),
-		})
+		}, edgeVariables(kind, told))
 		specs = append(specs, one)
 	}
-	return specs
+	var err error
+	s.servers, err = startEach(ctx, specs)
+	return err
 }
 
-// openRegions starts what leads the users of each region to the instances. The load goes there.
+// openRegions starts what leads the users of each region to what answers them: the edges, or the instances. The load
+// goes there.
 func (s *system) openRegions(say func(string)) error {
-	regions := s.environment.Regions
+	regions, answering := s.environment.Regions, s.urls()
 	if len(regions) == 0 {
 		return nil
 	}
-	instances := map[string]string{}
+	entrances := map[string]string{}
 	for i, r := range regions {
-		instances[r.Name] = strings.TrimPrefix(s.servers[i].url, "http://")
+		entrances[r.Name] = strings.TrimPrefix(answering[i], "http://")
 	}
-	proxies, err := s.environment.OpenRegions(instances)
+	proxies, err := s.environment.OpenRegions(entrances)
 	if err != nil {
 		return fmt.Errorf("start the proxies of the regions: %w", err)
 	}
@@ -60,19 +74,23 @@ func (s *system) openRegions(say func(string)) error {
 	return nil
 }
 
-// regionFault injects a fault into the instance of a region and its replica.
+// regionFault injects a fault into the edge of a region, its instance, and its replica.
 func (s *system) regionFault(ctx context.Context, f scenarios.Fault) error {
 	i := slices.IndexFunc(s.environment.Regions, func(r containers.RegionServers) bool { return r.Name == f.Region })
 	if i < 0 {
 		return fmt.Errorf("fault %s: there is no such region", f)
 	}
 	replica := func() error { return s.environment.Fault(ctx, serverOf(f), containers.Action(f.Action)) }
+	edge := func() error { return nil }
+	if len(s.edges) > 0 {
+		edge = func() error { return s.environment.Fault(ctx, containers.EdgeTarget(i), containers.Action(f.Action)) }
+	}
 	var err error
 	switch f.Action {
 	case "kill": // first what users reach
-		err = errors.Join(s.servers[i].kill(ctx), replica())
-	case "restart": // first what the instance needs
-		err = errors.Join(replica(), s.servers[i].restart(ctx))
+		err = errors.Join(edge(), s.servers[i].kill(ctx), replica())
+	case "restart": // first what the others need
+		err = errors.Join(replica(), s.servers[i].restart(ctx), edge())
 	default:
 		err = errors.New("there is no such action")
 	}

@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -80,13 +82,14 @@ func TestRegionsInARun(t *testing.T) {
 	}
 }
 
-// TestReadYourWritesAcrossRegions: what has been acknowledged in one region is read at once in the other one: by its
-// id, and in a list that was cached. It stays so while a region is lost and its users are in the other one, and once it
-// is back.
+// TestReadYourWritesAcrossRegions: what has been acknowledged in one region is read at once in the other one, through
+// its edge and its instance: by its id, and in a list that was cached. It stays so while a region is lost and its users
+// are in the other one, and once it is back.
 func TestReadYourWritesAcrossRegions(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
+	needBalancer(t, "varnishd")
 	s := twoRegions(t, ctx)
 	region := []string{"eu", "us"}
 	round := 0
@@ -114,11 +117,25 @@ func TestReadYourWritesAcrossRegions(t *testing.T) {
 	if err := s.fault(ctx, loss); err != nil {
 		t.Fatal(err)
 	}
+	tellEdges(t, ctx, s.servers[0].url)
 	// The users are in their own region again, and it has what it has missed.
 	before := gets(t, ctx, s.servers[1])
 	write(4)
 	if after := gets(t, ctx, s.servers[1]); after < before+4 {
 		t.Errorf("of four reads in us, its own instance answered %d", after-before)
+	}
+}
+
+// tellEdges waits until an instance has told all edges what they have missed. Before that a lost one that is back may
+// answer what is older.
+func tellEdges(t *testing.T, ctx context.Context, url string) {
+	t.Helper()
+	pending := regexp.MustCompile(`(?m)^headroom_edge_pending_keys\{.*\} [^0]`)
+	for pending.MatchString(exchange(t, http.MethodGet, url+"/metrics", "", http.StatusOK)) {
+		if ctx.Err() != nil {
+			t.Fatal("an edge that is back is not told what it has missed")
+		}
+		time.Sleep(10 * time.Millisecond)
 	}
 }
 
@@ -128,25 +145,33 @@ const farList = "/api/v1/resources?subscription_id=far&limit=100"
 func twoRegions(t *testing.T, ctx context.Context) *system {
 	t.Helper()
 	const between = 30 * time.Millisecond
-	env, err := containers.Start(ctx, containers.Options{Provider: "process", Regions: []containers.Region{
-		{Name: "eu", Primary: true, Distances: map[string]time.Duration{"us": between}},
-		{Name: "us", Distances: map[string]time.Duration{"eu": between}},
-	}})
+	s := &system{}
+	t.Cleanup(func() { _ = s.stop(context.Background()) })
+	var err error
+	s.environment, err = containers.Start(ctx, containers.Options{
+		Provider: "process", Edge: containers.EdgeVarnish, Regions: []containers.Region{
+			{Name: "eu", Primary: true, Distances: map[string]time.Duration{"us": between}},
+			{Name: "us", Distances: map[string]time.Duration{"eu": between}},
+		},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = env.Stop(context.Background()) })
-	spec := referenceSpec{
+	s.edges, err = edgeSpecs(2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.startInRegions(ctx, referenceSpec{
 		program: binary, log: filepath.Join(t.TempDir(), "server.log"),
 		variables: []string{"HEADROOM_POSTGRES_MAX_CONNS=3", "GOMAXPROCS=1"},
-	}
-	all, err := startEach(ctx, inRegions(spec, env.Regions))
+	}, containers.EdgeVarnish)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = all.stop(context.Background()) })
-	s := &system{environment: env, servers: all}
-	if err := s.openRegions(func(string) {}); err != nil {
+	s.isAt(s.servers.urls())
+	silent := func(string) {}
+	err = errors.Join(s.startFronts(ctx, scenarios.Environment{}, silent), s.openRegions(silent))
+	if err != nil {
 		t.Fatal(err)
 	}
 	return s

@@ -195,7 +195,7 @@ func (s *system) startServers(ctx context.Context, settings scenarios.ServerSett
 	e := plan.Environment
 	cursorKey := fmt.Sprintf("cursors-of-a-run-with-seed-%020d", plan.Seed) // runs of one seed have the same settings
 	if e.Edge != "" {
-		s.edges, err = edgeSpecs(1)
+		s.edges, err = edgeSpecs(max(1, len(e.Regions)))
 		if err != nil {
 			return err
 		}
@@ -206,7 +206,7 @@ func (s *system) startServers(ctx context.Context, settings scenarios.ServerSett
 			instanceVariables(e, cursorKey), edgeVariables(e.Edge, s.edges)),
 	}
 	if len(e.Regions) > 0 {
-		s.servers, err = startEach(ctx, inRegions(spec, s.environment.Regions))
+		err = s.startInRegions(ctx, spec, e.Edge)
 	} else {
 		s.servers, err = startReferences(ctx, spec, e.Instances)
 	}
