@@ -9,9 +9,12 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"net/http"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -322,5 +325,92 @@ func TestImageServiceThatDoesNotStart(t *testing.T) {
 			t.Errorf("%s: %v", tt.image, err)
 		}
 		requireNoContainer(t, testcontainers.SessionID())
+	}
+}
+
+// ownNginx makes an image of this machine's nginx, as far as that is used: no registry can be reached from everywhere.
+func ownNginx(t *testing.T) string {
+	t.Helper()
+	const image = "headroom-test-nginx"
+	program := balancers[0].find()
+	need(t, program, "nginx")
+	out, err := exec.Command("ldd", program).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	root := filepath.Join(dir, "root")
+	put := func(path string, content []byte) {
+		path = filepath.Join(root, path)
+		err := os.MkdirAll(filepath.Dir(path), 0o755)
+		if err == nil {
+			err = os.WriteFile(path, content, 0o755)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, path := range append(regexp.MustCompile(`/\S+`).FindAllString(string(out), -1), program) {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		put(path, content)
+	}
+	put("/etc/passwd", []byte("nginx:x:101:101::/:/none\n"))
+	put("/etc/group", []byte("nginx:x:101:\n"))
+	put("/tmp/.keep", nil)
+	err = os.Chmod(filepath.Join(root, "tmp"), 0o777)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte("FROM scratch\nCOPY root /\n"), 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("docker", "build", "--quiet", "--tag", image, dir).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	t.Cleanup(func() { _ = exec.Command("docker", "image", "rm", "--force", image).Run() })
+	return image
+}
+
+func TestDockerFronts(t *testing.T) {
+	image := ownNginx(t)
+	env := mustStart(t, Options{
+		Provider: "docker", Balancer: BalancerNginx, BalancerImage: image, Edge: EdgeNginx, EdgeImage: image,
+	})
+	instances := []*standIn{startStandIn(t, fine), startStandIn(t, gone)}
+	spec := BalancerSpec{Instances: []string{instances[0].address, instances[1].address}, Ready: readyPath}
+	if err := env.StartBalancer(bounded(t), spec); err != nil {
+		t.Fatal(err)
+	}
+	if err := env.StartEdge(bounded(t), EdgeSpec{Origin: strings.TrimPrefix(env.BalancerURL, "http://")}); err != nil {
+		t.Fatal(err)
+	}
+	for range 4 {
+		if status, instance := ask(t, http.MethodGet, env.EdgeURLs[0]+"/x"); status != http.StatusOK || instance != "1" {
+			t.Errorf("status %d by instance %q", status, instance)
+		}
+	}
+	for _, s := range []Server{env.Balancer, env.Edge} {
+		if s.Name != "nginx" || s.Version == "" || s.Image != image || !strings.Contains(s.ImageDigest, "sha256:") {
+			t.Errorf("server %+v", s)
+		}
+	}
+	if left := env.Incidents(t.Context(), true); len(left) > 0 {
+		t.Errorf("incidents %q", left)
+	}
+	mustStop(t, env)
+	if listens(t, env.BalancerURL) || listens(t, env.EdgeURLs[0]) {
+		t.Error("a server still listens")
+	}
+}
+
+func TestDockerFrontWithoutItsImage(t *testing.T) {
+	const image = "127.0.0.1:1/no/such-image:1"
+	_, err := Start(bounded(t), Options{Provider: "docker", Balancer: BalancerNginx, BalancerImage: image})
+	unavailable, ok := errors.AsType[*UnavailableError](err)
+	if !ok || !strings.Contains(unavailable.Todo, "docker pull "+image) {
+		t.Errorf("got %v, want how to get the image", err)
 	}
 }
