@@ -42,7 +42,6 @@ func TestWholeRun(t *testing.T) {
 		{"--rounds", "1", "--seconds", "1"},
 		{"--freeze", "--seconds", "2"},
 		{"--http2", "--rounds", "1", "--seconds", "1"},
-		{"--http2", "--freeze", "--seconds", "2"},
 	} {
 		markdown := filepath.Join(t.TempDir(), "table.md")
 		var out, errs bytes.Buffer

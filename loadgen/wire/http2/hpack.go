@@ -70,7 +70,8 @@ func (h *huffman) decode(code []byte) ([]byte, error) {
 	if len(code) == 0 {
 		return nil, nil
 	}
-	t := &h.kept[(len(code)+int(code[len(code)-1]))%len(h.kept)]
+	n := len(code)
+	t := &h.kept[(7*n+int(code[0])+3*int(code[n/2])+int(code[n-1]))%len(h.kept)]
 	if bytes.Equal(t.code, code) {
 		return t.text, nil
 	}
