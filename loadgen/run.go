@@ -57,6 +57,9 @@ type Options struct {
 	StartAt time.Time
 	// Progress, when not nil, is called about once a second and once at the end, from one goroutine.
 	Progress func(Progress)
+	// Second, when not nil, is called like Progress with what has been measured so far. It must return soon: the
+	// seconds of the run are not flushed meanwhile.
+	Second func(Second)
 
 	backend  wire.Backend // in tests
 	portable bool         // likewise: streams do without an epoll
@@ -156,6 +159,7 @@ type run struct {
 	target    string
 	options   Options
 	to        *connect.To
+	told      told
 	cores     int // that the generator may keep busy
 	scenarios []*scenarioRun
 	start     time.Time
@@ -195,6 +199,7 @@ func (r *run) run(ctx context.Context) (*results.Measurements, error) {
 		return nil, err
 	}
 	r.m.Started = r.start
+	r.told = told{watch: watch, next: make([]int, len(r.scenarios))}
 	for _, s := range r.scenarios {
 		s.start = r.start.Add(s.scenario.StartTime)
 	}
@@ -248,6 +253,7 @@ func (r *run) run(ctx context.Context) (*results.Measurements, error) {
 	if r.options.Progress != nil {
 		r.options.Progress(r.progress())
 	}
+	r.tellSecond()
 	return r.m, nil
 }
 
@@ -303,6 +309,7 @@ func (r *run) tick(ctx context.Context, abort context.CancelCauseFunc, done <-ch
 		if r.options.Progress != nil {
 			r.options.Progress(r.progress())
 		}
+		r.tellSecond()
 		if g := r.crossed(); g != nil {
 			was := fmt.Sprintf("it was %.4g%s", g.Actual, strings.Replace(g.Unit, "ms", " ms", 1))
 			if g.Samples == 0 {

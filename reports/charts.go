@@ -62,7 +62,7 @@ func timeCharts(d digest) []chart {
 	points := pointsByScenario(d)
 	all := []chart{throughputChart(d, points), responseChart(d, points)}
 	if slices.ContainsFunc(d.Measurements.Points, func(p results.Point) bool { return p.Failed > 0 }) {
-		step := stepOf(d.length(), len(d.Scenarios))
+		step := stepOf(d.length, len(d.Scenarios))
 		failures := chart{
 			ID: "errors-chart", Kind: "count", Title: "Errors",
 			Note: "Failed requests per second: no response, or an unexpected status." + averaged.note(step),
@@ -87,7 +87,7 @@ var quantiles = []struct {
 
 // responseChart draws one percentile of all scenarios, or all percentiles of one.
 func responseChart(d digest, points [][]results.Point) chart {
-	step := stepOf(d.length(), 2*len(quantiles)*len(d.Scenarios))
+	step := stepOf(d.length, 2*len(quantiles)*len(d.Scenarios))
 	c := chart{
 		ID: "response-chart", Kind: "milliseconds", Title: "Response time",
 		Note: "Percentiles of the responses of each second. A line is broken where a second had none." +
@@ -171,7 +171,7 @@ func overTimeOf(d digest, points [][]results.Point) overlay {
 			}
 		}
 	}
-	return overlay{shades: warmups(d, points), marks: labelled(marks, float64(d.length()))}
+	return overlay{shades: warmups(d, points), marks: labelled(marks, float64(d.length))}
 }
 
 // labelRoom is the share of a chart's width, on a narrow screen, that the label along a mark takes.

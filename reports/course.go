@@ -113,13 +113,13 @@ func (f fold) everyLine(step int, offset float64, lines []line) []line {
 	return lines
 }
 
-// length is how many seconds the charts over time show.
-func (d digest) length() int {
+// lengthOf is how many seconds the charts over time show.
+func lengthOf(m *results.Measurements) int {
 	end := 1
-	for _, p := range d.Measurements.Points {
+	for _, p := range m.Points {
 		end = max(end, p.Second+1)
 	}
-	for _, p := range d.Measurements.StreamPoints {
+	for _, p := range m.StreamPoints {
 		end = max(end, p.Second+1)
 	}
 	return end
@@ -127,7 +127,7 @@ func (d digest) length() int {
 
 // timeAxis is the axis that all charts over time have in common.
 func timeAxis(d digest) opts.XAxis {
-	return opts.XAxis{Name: "seconds since the start of the run", Min: 0, Max: d.length()}
+	return opts.XAxis{Name: "seconds since the start of the run", Min: 0, Max: d.length}
 }
 
 // onClock says of charts over time when the run started, so that the page can show the time of day.

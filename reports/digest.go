@@ -14,6 +14,7 @@ type digest struct {
 	Overall   results.Summary
 	Scenarios []scenario // those that send requests
 	Streams   []streams  // those of subscribers
+	length    int        // seconds that charts over time show
 }
 
 // scenario is one scenario of a run. Load is nil when the run has no record of the schedule.
@@ -48,7 +49,7 @@ func newDigest(r *results.Run) (digest, error) {
 	if err != nil {
 		return digest{}, fmt.Errorf("summarize the run: %w", err)
 	}
-	d := digest{Run: r, Overall: overall, Streams: newStreams(m)}
+	d := digest{Run: r, Overall: overall, Streams: newStreams(m), length: lengthOf(m)}
 	for _, l := range m.Loads {
 		if !isOfStreams(m, l) {
 			d.Scenarios = append(d.Scenarios, scenario{Name: l.Scenario, Load: l})

@@ -2,6 +2,7 @@ package reports
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/go-echarts/go-echarts/v2/opts"
 
@@ -36,7 +37,7 @@ func healthCharts(d digest) []chart {
 	if h == nil || len(h.Seconds) == 0 {
 		return nil
 	}
-	return onClock(&d.Measurements, []chart{
+	charts := []chart{
 		healthChart(d, chart{
 			ID: "cpu-chart", Kind: "cores", Title: "CPU",
 			Note: "Busy cores in each second. " + processesNote(h.Processes),
@@ -45,7 +46,9 @@ func healthCharts(d digest) []chart {
 			ID: "wait-chart", Kind: "share", Title: "Waiting for a CPU",
 			Note: "Share of the runnable time of the threads in which they waited for a CPU.",
 		}, opts.YAxis{Name: "share of time", Type: "value", Min: 0}, waitLines),
-	})
+	}
+	nothing := func(c chart) bool { return len(c.Choices) == 0 }
+	return onClock(&d.Measurements, slices.DeleteFunc(charts, nothing))
 }
 
 func processesNote(p results.Processes) string {
@@ -60,6 +63,7 @@ func processesNote(p results.Processes) string {
 		"those that listen at its address, which are the service."
 }
 
+// healthChart draws the quantities that are known; it has no choices when none is.
 func healthChart(d digest, c chart, y opts.YAxis, quantities []healthLine) chart {
 	var lines []line
 	for _, q := range quantities {
@@ -78,10 +82,13 @@ func healthChart(d digest, c chart, y opts.YAxis, quantities []healthLine) chart
 			lines = append(lines, line{q.name, len(lines), dashes[len(lines)%len(dashes)], dots})
 		}
 	}
-	step := stepOf(d.length(), len(lines))
+	if len(lines) == 0 {
+		return c
+	}
+	step := stepOf(d.length, len(lines))
 	c.Note += averaged.note(step)
 	c.Choices = []picture{newPicture(c.Title, c.ID, timeAxis(d), y, averaged.everyLine(step, 1, lines),
-		overlay{marks: labelled(d.Measurements.Marks, float64(d.length()))})}
+		overlay{marks: labelled(d.Measurements.Marks, float64(d.length))})}
 	return c
 }
 

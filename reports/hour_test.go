@@ -184,7 +184,8 @@ func TestFoldedGates(t *testing.T) {
 			t.Errorf("%s is folded", g.Metric)
 		}
 	}
-	if open, folded = foldGates(gates[:manyGates]); len(open) != manyGates || folded != nil {
+	open, folded = foldGates(gates[:manyGates])
+	if len(open) != manyGates || folded != nil {
 		t.Errorf("of %d gates %d are folded", manyGates, len(folded))
 	}
 }

@@ -38,7 +38,7 @@ func contentHash(script string) string {
 
 var parsedPage = template.Must(template.New(HTMLFile).Funcs(template.FuncMap{
 	"breakable": breakable, "bytes": bytesText, "cores": coresOf, "count": count, "environment": environmentLine,
-	"foldedGates": foldedGates, "gateActual": gateActual, "gateInterval": gateInterval, "gateWindow": gateWindow, "gateMargin": gateMargin,
+	"gateActual": gateActual, "gateInterval": gateInterval, "gateWindow": gateWindow, "gateMargin": gateMargin,
 	"gateClass": gateClass, "gateSign": gateSign, "gateRemark": gateRemark, "gateTarget": gateTarget,
 	"gateWord": gateWord, "headline": headline, "host": hostOf, "instant": instant, "lower": strings.ToLower,
 	"max": maxOf, "mean": meanOf, "millis": millisOf, "millisIfAny": millisIfAny,
@@ -46,12 +46,12 @@ var parsedPage = template.Must(template.New(HTMLFile).Funcs(template.FuncMap{
 	"percentileName": percentileName, "plural": Plural,
 	"again": again, "rate": rate, "reasons": reasons, "remarks": remarks, "seconds": seconds, "shellLine": shellLine,
 	"startOf": startOf, "countedErrors": countsText[string],
-	"countedStatuses": countsText[int], "times": newTimes,
+	"countedStatuses": countsText[int], "times": newTimes, "clock": clockText,
 	"waited": func(p results.PoolStats) string { return millis(p.Waited) }, "width": barWidth, "mark": barMark,
-	"digits": threeDigits, "digitsIfAny": millisIfAny, "shareIfAny": shareIfAny,
+	"digits": threeDigits, "digitsIfAny": millisIfAny, "shareIfAny": shareIfAny, "foldedGates": foldedGates,
 	"pageFigures": pageFigures, "pageTitles": pageTitles, "films": films,
 	"standIn": standIn, "arm": armText, "failedShare": failedShare, "lasted": lasted, "share": shareText,
-}).Parse(pageTemplate + experimentTemplate + capacityTemplate))
+}).Parse(pageTemplate + experimentTemplate + capacityTemplate + liveTemplate))
 
 // page is the data of the template.
 type page struct {

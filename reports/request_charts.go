@@ -19,7 +19,7 @@ func requestCharts(d digest) []chart {
 	if len(drawn) == 0 || len(drawn) == 1 && len(d.Scenarios) == 1 {
 		return nil
 	}
-	step := stepOf(d.length(), (len(quantiles)+2)*len(drawn))
+	step := stepOf(d.length, (len(quantiles)+2)*len(drawn))
 	which := ""
 	if all := requestsOf(d); all > len(drawn) {
 		which = fmt.Sprintf(" These are the %d requests of %d that were sent most often.", len(drawn), all)

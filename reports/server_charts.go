@@ -44,10 +44,10 @@ func levelsChart(d digest) chart {
 		})
 	}
 	y := opts.YAxis{Name: "share of requests", Type: "value", Min: 0, Max: 1}
-	step := stepOf(d.length(), len(lines))
+	step := stepOf(d.length, len(lines))
 	c.Note += averaged.note(step)
 	c.Choices = []picture{newPicture("levels", c.ID, timeAxis(d), y, averaged.everyLine(step, 1, lines),
-		overlay{marks: labelled(d.Measurements.Marks, float64(d.length()))})}
+		overlay{marks: labelled(d.Measurements.Marks, float64(d.length))})}
 	return c
 }
 
@@ -65,10 +65,10 @@ func lagChart(d digest) chart {
 		return dot{x: s.At, y: fourDecimals(s.Replica.Lag)}
 	})}}
 	y := opts.YAxis{Name: "ms", Type: "value", Min: 0}
-	step := stepOf(d.length(), len(lines))
+	step := stepOf(d.length, len(lines))
 	c.Note += highest.note(step)
 	c.Choices = []picture{newPicture("lag", c.ID, timeAxis(d), y, highest.everyLine(step, 1, lines),
-		overlay{marks: labelled(d.Measurements.Marks, float64(d.length()))})}
+		overlay{marks: labelled(d.Measurements.Marks, float64(d.length))})}
 	return c
 }
 

@@ -228,7 +228,7 @@ func streamCount(d digest, id, title, note, unit string, value func(results.Stre
 		}
 		lines = append(lines, l)
 	}
-	step := stepOf(d.length(), len(lines))
+	step := stepOf(d.length, len(lines))
 	y := opts.YAxis{Name: unit, Type: "value", Min: 0}
 	return chart{
 		ID: id, Kind: "count", Title: title, Note: note + averaged.note(step),
@@ -244,7 +244,7 @@ func deliveryChart(d digest) chart {
 		Note: "Receipt of an event minus the time that stands in it: percentiles of the events of each second. " +
 			"A line is broken where a second had none.",
 	}
-	step := stepOf(d.length(), len(d.Streams))
+	step := stepOf(d.length, len(d.Streams))
 	c.Note += highest.note(step)
 	for i, s := range d.Streams {
 		var lines []line
@@ -270,7 +270,7 @@ func deliveryChart(d digest) chart {
 
 // streamOverlay marks faults, and shades the warm-ups of scenarios of subscribers.
 func streamOverlay(d digest, of []streams) overlay {
-	over := overlay{marks: labelled(d.Measurements.Marks, float64(d.length()))}
+	over := overlay{marks: labelled(d.Measurements.Marks, float64(d.length))}
 	for _, s := range of {
 		if s.Load == nil || len(s.Points) == 0 || !s.Points[0].Warmup {
 			continue

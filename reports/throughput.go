@@ -39,7 +39,7 @@ func throughputChart(d digest, points [][]results.Point) chart {
 			requests = append(requests, asked)
 		}
 	}
-	step, over := stepOf(d.length(), len(requests)+len(flows)), overTimeOf(d, points)
+	step, over := stepOf(d.length, len(requests)+len(flows)), overTimeOf(d, points)
 	c.Note = "Responses per second, including failed requests, and the requests per second that the schedule asked for."
 	c.Choices = []picture{countPicture(d, c.ID, "requests", requestsPerSecond, step, requests, over)}
 	if len(flows) > 0 {

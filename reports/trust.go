@@ -33,10 +33,12 @@ func trustMeasures(d digest) []measure {
 			"for each response, so a slow service gets fewer requests and there is no schedule to be late for.",
 			false, func(s scenario) string { return s.Load.Executor }),
 		row("Target rate", "Requests (or flows) per second that the schedule planned in the measured window.",
-			true, func(s scenario) string { return rate(s.Load.AskedRate()) }),
+			true, func(s scenario) string { return iterationRate(d, s, s.Load.AskedRate()) }),
 		row("Achieved rate", "Requests (or flows) per second that were sent, counted up to the last response. If it "+
 			"is well below the target rate, the service or the generator did not keep up.",
-			false, func(s scenario) string { return rate(d.Measurements.AchievedRate(s.Load)) }),
+			false, func(s scenario) string {
+				return iterationRate(d, s, d.Measurements.AchievedRate(s.Load))
+			}),
 		row("Planned", "Requests (or flows) in the schedule, including the warm-up.",
 			true, func(s scenario) string { return count(s.Load.Planned) }),
 		row("Sent", "Requests (or flows) that were sent.",
@@ -66,6 +68,14 @@ func trustMeasures(d digest) []measure {
 			false, func(s scenario) string { return warmupText(s.Load.Warmup) }))
 	}
 	return rows
+}
+
+// iterationRate is a rate of requests, or of flows where the schedule of a scenario counts flows.
+func iterationRate(d digest, s scenario, perSecond float64) string {
+	if _, flows := d.Measurements.Beginnings(s.Name); flows {
+		return perSecondText(perSecond) + " flows/s"
+	}
+	return rate(perSecond)
 }
 
 // severalEngines reports whether not all scenarios were sent by the same engine.

@@ -21,6 +21,8 @@ import (
 	"github.com/policycortex/headroom/loadgen/connect"
 	"github.com/policycortex/headroom/loadgen/nethttp"
 	"github.com/policycortex/headroom/reports"
+	"github.com/policycortex/headroom/reports/live"
+	"github.com/policycortex/headroom/reports/metrics"
 	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/scenarios"
 )
@@ -38,10 +40,14 @@ type runner struct {
 	secrets          *scenarios.Redactor
 	quiet, json      bool
 	export           exportFlag
-	calibrate        bool           // measure the pinned reference before and after the load
-	shard            *results.Shard // nil: the whole run
-	startAt          time.Time      // zero: as soon as all is ready
-	progress, result io.Writer      // where progress and results go; io.Discard for nowhere
+	follow           followFlags
+	page             *live.Server          // nil without --live
+	metricsTo        []metrics.Destination // of --metrics
+	saved            []string              // the directories of the runs
+	calibrate        bool                  // measure the pinned reference before and after the load
+	shard            *results.Shard        // nil: the whole run
+	startAt          time.Time             // zero: as soon as all is ready
+	progress, result io.Writer             // where progress and results go; io.Discard for nowhere
 }
 
 func newRunCommand(args []string) *cobra.Command {
@@ -71,10 +77,17 @@ of a built-in scenario, or - for standard input.`,
 			var err, err2 error
 			r.shard, err = parseShard(shard)
 			r.startAt, err2 = parseStart(startAt)
-			if err := errors.Join(err, err2, r.checkExport(files)); err != nil {
+			var err3 error
+			r.metricsTo, err3 = r.follow.destinations(len(files))
+			if err := errors.Join(err, err2, err3, r.checkExport(files)); err != nil {
 				return err
 			}
-			return r.runAll(c.Context(), files)
+			r.page, err = r.follow.openPage(r.wErr)
+			if err != nil {
+				return err
+			}
+			err = r.runAll(c.Context(), files)
+			return errors.Join(err, endPage(r.page, err, r.saved))
 		},
 	}
 	c.Flags().StringVar(&r.out, "out", "",
@@ -87,6 +100,7 @@ of a built-in scenario, or - for standard input.`,
 	c.Flags().StringVar(&startAt, "start-at", "", "start the load at this `time`, such as 2026-01-02T15:04:05Z")
 	c.Flags().BoolVar(&r.quiet, "quiet", false, "do not show progress")
 	r.export.add(c)
+	r.follow.add(c)
 	c.Flags().BoolVar(&r.calibrate, "calibrate", false, "measure a pinned reference for 3 s before and after the "+
 		"load, to which history add relates the figures")
 	c.Flags().BoolVar(&r.json, "json", false,
@@ -179,6 +193,11 @@ func (r *runner) runOne(ctx context.Context, l loaded, dir string) (outcome resu
 	defer taken.Close()
 	defer os.Remove(dir) // only succeeds when nothing was saved
 	plan := l.plan
+	following, err := follow(r.page, r.metricsTo, plan, r.shard)
+	if err != nil {
+		return "", err
+	}
+	defer following.abandon()
 	system, err := r.startSystem(ctx, plan, dir)
 	if err != nil {
 		return "", err
@@ -198,7 +217,7 @@ func (r *runner) runOne(ctx context.Context, l loaded, dir string) (outcome resu
 		Shard: r.shard, StartAt: r.startAt, Fixture: system.keys, Feeders: l.feeders, Recordings: l.recordings,
 		Snapshot: system.snapshot, Sample: system.sample, Fault: system.fault, Processes: system.processes(),
 		Shared: system.isLocal(), Others: system.others, Regions: system.regions, Progress: screen.show,
-		Secrets: r.secrets,
+		Second: following.second(), Secrets: r.secrets,
 	})
 	if err != nil {
 		watch.end(ctx, time.Now())
@@ -207,6 +226,7 @@ func (r *runner) runOne(ctx context.Context, l loaded, dir string) (outcome resu
 	screen.close()
 	measured.Incidents = watch.end(ctx, measured.Started)
 	measured.Warnings = append(measured.Warnings, system.warnings(ctx)...)
+	measured.Warnings = append(measured.Warnings, following.delivered(context.WithoutCancel(ctx))...)
 	verdict, err := r.judge(measured, plan.Thresholds)
 	if err != nil {
 		return "", err
@@ -224,6 +244,7 @@ func (r *runner) runOne(ctx context.Context, l loaded, dir string) (outcome resu
 	if err := r.publishRun(dir, saved); err != nil {
 		return "", err
 	}
+	r.saved = append(r.saved, dir)
 	if measured.Interrupted {
 		return "", errInterrupted
 	}

@@ -23,8 +23,8 @@ func (t *Timing) Intended(n int64, sent time.Duration) time.Duration {
 	return t.Schedule.At(n)
 }
 
-// Asked is how many iterations this shard is to send within a stretch of time that begins at from; 0 where the timing is
-// closed.
+// Asked is how many iterations this shard is to send within a stretch of time that begins at from; 0 where the timing
+// is closed.
 func (t *Timing) Asked(from, length time.Duration) int64 {
 	if t.Schedule == nil {
 		return 0

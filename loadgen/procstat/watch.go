@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"runtime"
 	"runtime/debug"
+	"slices"
+	"sync"
 	"syscall"
 	"time"
 
@@ -44,7 +46,9 @@ type Watch struct {
 	at          []netip.AddrPort
 	service     []int // processes that listen at these
 	first, last reading
-	health      results.Health
+
+	mu     sync.Mutex // of the seconds of health
+	health results.Health
 }
 
 // NewWatch returns a watch. where says which processes are the system under test. Where nobody knows, they are at least
@@ -100,10 +104,22 @@ func (w *Watch) Run(ctx context.Context, start time.Time) {
 			return
 		case <-tick.C:
 			now := w.read()
-			w.health.Seconds = append(w.health.Seconds, now.second(w.last, start, w.health.Processes))
+			second := now.second(w.last, start, w.health.Processes)
+			w.mu.Lock()
+			w.health.Seconds = append(w.health.Seconds, second)
+			w.mu.Unlock()
 			w.last = now
 		}
 	}
+}
+
+// Since is the health with the seconds from the n-th on alone, which may be asked for while Run notes more.
+func (w *Watch) Since(n int) results.Health {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	h := w.health
+	h.Seconds = slices.Clone(h.Seconds[min(n, len(h.Seconds)):])
+	return h
 }
 
 // Sofar is what happened since Begin, as one interval of whatever length.

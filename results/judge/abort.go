@@ -42,6 +42,29 @@ func Crossed(m *results.Measurements, thresholds []scenarios.Threshold, settled 
 	return nil, nil
 }
 
+// Sofar holds what has been measured so far against the thresholds. settled is the offset, one a load, until which it
+// has been measured. A gate without data is not reached: its data may still come.
+func Sofar(m *results.Measurements, thresholds []scenarios.Threshold, settled []float64) ([]results.Gate, error) {
+	sofar := until(m, settled)
+	gates := make([]results.Gate, 0, len(thresholds))
+	for _, t := range thresholds {
+		g, err := evaluate(sofar, t, 0)
+		if err != nil {
+			return nil, fmt.Errorf("judge %s: %w", t.Name(), err)
+		}
+		if g.Samples == 0 && g.Window == nil {
+			g.Passed, g.Unresolved, g.NotReached, g.Reason = false, false, true, "nothing measured yet"
+			gates = append(gates, g)
+			continue
+		}
+		if _, err := resolve(sofar, t, &g); err != nil {
+			return nil, fmt.Errorf("judge %s: %w", t.Name(), err)
+		}
+		gates = append(gates, g)
+	}
+	return gates, nil
+}
+
 // recentSeconds is how far back the last window lies whose seconds have all been settled, at the most.
 const recentSeconds = 5
 
