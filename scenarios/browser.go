@@ -78,7 +78,9 @@ func (r *reader) browser(n *node) Browser {
 }
 
 // notInBrowser are the keys of requests that a browser decides about, or that it could not hold to.
-var notInBrowser = []string{"method", "headers", "body", "checks", "extract", "redirects", "steps", "stream"}
+var notInBrowser = append([]string{
+	"method", "headers", "checks", "extract", "redirects", "steps", "stream",
+}, bodyKeys...)
 
 // pageKeys refuses the keys that the requests of a scenario with executor browser cannot have, and those that only they
 // can have.

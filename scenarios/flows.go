@@ -26,10 +26,9 @@ var extractShape = &shape{
 }
 
 // stepKeys are those of a request that belong to the steps where it is a flow.
-var stepKeys = []string{
-	"method", "path", "headers", "body", "expectedStatus", "checks", "timeout", "redirects",
-	"extract",
-}
+var stepKeys = append([]string{
+	"method", "path", "headers", "expectedStatus", "checks", "timeout", "redirects", "extract",
+}, bodyKeys...)
 
 // flow reads an entry of requests that has steps. Its steps follow one another in the list.
 func (r *reader) flow(n *node, target Target) []Request {

@@ -29,6 +29,9 @@ var (
 	// xmlPlace is an element of XML with a text, which may have been cut.
 	xmlPlace = regexp.MustCompile(
 		`(<(?:[A-Za-z0-9_-]+:)?([A-Za-z][A-Za-z0-9_.-]{1,60})(?:\s[^<>]*)?>)([^<>…]+)(?:</|…?\z)`)
+	// partPlace is a part of multipart/form-data: its headers, a blank line, and the first line of its content.
+	partPlace = regexp.MustCompile(
+		`((?i:form-data);[^\r\n]*\bname="([^"\r\n]{2,60})"[^\r\n]*(?:\r?\n[^\r\n]+)*\r?\n\r?\n)([^\r\n]+)`)
 )
 
 // hole is one of a template, or a variable.
@@ -56,6 +59,14 @@ func (r *Redactor) inPlaces(s string, of func(value string) string) string {
 			return scheme + do(secret)
 		})
 		s = r.inJSON(s, do)
+	}
+	if strings.Contains(s, "form-data;") {
+		s = replaceValues(partPlace, s, func(name, value string) string {
+			if !r.IsField(name) {
+				return value
+			}
+			return do(value)
+		})
 	}
 	if strings.Contains(s, "<") {
 		s = replaceValues(xmlPlace, s, func(name, value string) string {

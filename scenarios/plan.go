@@ -277,8 +277,10 @@ type Template []Part
 
 // Part is a literal (Value empty) or a hole that the value of that name fills.
 type Part struct {
-	Literal string
-	Value   string
+	Literal  string
+	Value    string
+	Base64   bool     // the value is written in base64, and that as Encoding says
+	Encoding Encoding // of the value
 }
 
 // Text is the template as it is written in a scenario: with {{name}} for a hole.

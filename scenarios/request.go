@@ -45,13 +45,7 @@ func (r *reader) step(n *node, values []Value, holes *holes) Request {
 	request.Values = values
 	request.Path = r.path(n, holes)
 	request.Headers = r.headers(n.get("headers"), holes, request.Values)
-	body := n.get("body")
-	r.plainText(body)
-	if given(body) {
-		request.Body = holes.template(body, asItIs)
-	} else if body != nil {
-		holes.unread = true
-	}
+	r.body(n, &request, holes)
 	request.Extract = r.extractions(n.get("extract"), holes)
 	request.ExpectedStatus = r.statuses(n.get("expectedStatus"))
 	request.Checks = r.checks(n.get("checks"))
@@ -89,7 +83,7 @@ func (r *reader) path(n *node, holes *holes) Template {
 	if !strings.HasPrefix(path.text, "/") {
 		r.fault(path, "", `%s must start with "/", unlike %.120q`, path.path, path.text)
 	}
-	t := holes.template(path, inURL)
+	t := holes.template(path, inPath)
 	if holes.unread {
 		return t
 	}
@@ -109,9 +103,6 @@ func (r *reader) path(n *node, holes *holes) Template {
 	}
 	return t
 }
-
-// inURL percent-encodes but for the unreserved characters of RFC 3986, as what fills a hole of a path is.
-func inURL(text string) string { return strings.ReplaceAll(url.QueryEscape(text), "+", "%20") }
 
 // ownHeaders are made from the body and the connection by the sender.
 var ownHeaders = []string{"content-length", "transfer-encoding", "connection"}
@@ -139,7 +130,7 @@ func (r *reader) headers(n *node, holes *holes, values []Value) []Header {
 			holes.unread = true
 			continue
 		}
-		header := Header{Name: e.key, Value: holes.template(e.value, asItIs)}
+		header := Header{Name: e.key, Value: holes.template(e.value, plainly)}
 		r.headerValue(e.value, header, values)
 		headers = append(headers, header)
 	}

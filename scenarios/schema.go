@@ -8,6 +8,8 @@ import (
 // shape says what a place in the file may hold. It may allow several kinds: a status or a list of them.
 type shape struct {
 	scalar bool
+	binary bool   // a single value may be !!binary
+	any    bool   // whatever YAML has: for what is written as JSON
 	items  *shape // of a list
 	keys   []key  // of a mapping with the keys of this format, in the order of the documentation
 	names  *shape // of a mapping with keys that the user chooses
@@ -52,7 +54,11 @@ var (
 			{"method", value},
 			{"path", value},
 			{"headers", secretTexts},
-			{"body", secretText},
+			{"body", bodyText},
+			{"bodyFile", value},
+			{"json", &shape{any: true}},
+			{"form", formShape},
+			{"multipart", multipartShape},
 			{"expectedStatus", &shape{scalar: true, items: value}},
 			{"checks", &shape{items: checkShape}},
 			{"extract", &shape{names: extractShape}},
@@ -202,6 +208,9 @@ var (
 
 // find returns the shape of a key of a mapping; nil when there is no such key.
 func (s *shape) find(name string) *shape {
+	if s.any {
+		return s
+	}
 	if s.names != nil {
 		return s.names
 	}
@@ -233,6 +242,9 @@ func (s *shape) known() []string {
 }
 
 func (s *shape) allows(k kind) bool {
+	if s.any {
+		return true
+	}
 	switch k {
 	case scalar:
 		return s.scalar
@@ -261,10 +273,15 @@ func (r *reader) checkShape(n *node, s *shape, path string) {
 	switch {
 	case n.bad:
 		return
+	case s.any:
+		r.anyShape(n, path)
+		return
 	case n.null:
 		r.bad(n, "give it one or remove the line", "%s has no value", path)
 	case !s.allows(n.kind):
 		r.bad(n, "", "%s must be %s, not %s", orFile(path), s.kinds(), n.kind)
+	case n.binary && !s.binary:
+		r.bad(n, "write it as a text", "%s cannot be binary", path)
 	}
 	for i, item := range n.items {
 		r.checkShape(item, s.items, itemPath(path, i, item))
@@ -282,6 +299,20 @@ func (r *reader) checkShape(n *node, s *shape, path string) {
 		}
 	}
 	n.entries = kept
+}
+
+// anyShape names everything at and below n, which may be anything but binary.
+func (r *reader) anyShape(n *node, path string) {
+	n.path = path
+	if n.binary {
+		r.bad(n, "JSON has texts only: write it as one", "%s cannot be binary", path)
+	}
+	for i, item := range n.items {
+		r.anyShape(item, itemPath(path, i, item))
+	}
+	for _, e := range n.entries {
+		r.anyShape(e.value, join(path, e.key))
+	}
 }
 
 // bad reports a fault and marks the node, so that it is not read.

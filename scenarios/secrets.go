@@ -76,7 +76,7 @@ func (r *reader) secretFile(n *node) (text string, ok bool) {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(filepath.Dir(r.file), path)
 	}
-	content, err := readSecret(path)
+	content, err := readRegular(path, maxSecret)
 	if err != nil {
 		r.fault(n, "", "%s: %v", n.path, err)
 		return "", false
@@ -85,8 +85,8 @@ func (r *reader) secretFile(n *node) (text string, ok bool) {
 	return text, true
 }
 
-// readSecret reads a file that is one: a device or pipe may have no end, or never begin.
-func readSecret(path string) ([]byte, error) {
+// readRegular reads a file that is one, of so many bytes at most: a device or pipe may have no end, or never begin.
+func readRegular(path string, most int64) ([]byte, error) {
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
@@ -99,9 +99,9 @@ func readSecret(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	content, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
-	if err == nil && len(content) > maxSecret {
-		err = fmt.Errorf("%s has more than %d bytes", path, maxSecret)
+	content, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && int64(len(content)) > most {
+		err = fmt.Errorf("%s has more than %d bytes", path, most)
 	}
 	return content, err
 }
@@ -111,6 +111,7 @@ func (r *reader) learnAll(tree *node) {
 	r.learnNames(tree)
 	r.learn(tree, "", "")
 	r.learnValues(tree, false)
+	r.learnFields(tree, false)
 }
 
 // learn tells the redactor of everything at and below n that is known to hold secrets, before anything of it can be
@@ -152,8 +153,9 @@ func (r *reader) learn(n *node, name, in string) {
 // hide makes secrets of the variables and values that a text, which is one, names.
 func (r *reader) hide(text string) {
 	for _, found := range holePlace.FindAllString(text, -1) {
-		if name, isHole := strings.CutPrefix(found, "{{"); isHole {
-			r.secretValues[strings.TrimSpace(strings.TrimSuffix(name, "}}"))] = true
+		if inside, isHole := strings.CutPrefix(found, "{{"); isHole {
+			name, _, _ := strings.Cut(strings.TrimSuffix(inside, "}}"), "|") // filters follow
+			r.secretValues[strings.TrimSpace(name)] = true
 		} else if v := variable.FindStringSubmatch(found[1:]); v != nil {
 			r.hideVariable(v[1])
 		}

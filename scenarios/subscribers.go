@@ -80,7 +80,7 @@ func (r *reader) streamOnly(n *node, s *Scenario, target Target) {
 	refused := []string{"checks", "expectedStatus", "redirects", "steps", "stream", "weight"}
 	for _, item := range list.items {
 		for _, e := range item.entries {
-			if slices.Contains(refused, e.key) || e.key == "body" && load.Protocol != WebSocket {
+			if slices.Contains(refused, e.key) || slices.Contains(bodyKeys, e.key) && load.Protocol != WebSocket {
 				r.faultAt(e.at, "remove it", "%s does not go with executor subscribers", join(item.path, e.key))
 			}
 		}

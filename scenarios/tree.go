@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"bytes"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"strings"
@@ -38,6 +39,9 @@ type node struct {
 	raw     string // likewise, as the source has it where that differs
 	written string // likewise, before variables were put in; "" when it has none
 	literal bool   // likewise: braces in it open no hole
+	binary  bool   // likewise: it was written in base64, as !!binary; then it is literal as well
+	plain   bool   // likewise: it stands in no quotes and no block
+	typed   bool   // likewise: to YAML it is a number, true or false
 	null    bool   // a scalar that was not given
 	bad     bool   // reported already, and not to be read
 	entries []entry
@@ -236,6 +240,9 @@ func (b *builder) node(n ast.Node) *node {
 	case *ast.AliasNode:
 		return b.alias(n, at)
 	case *ast.TagNode:
+		if n.Start.Value == binaryTag {
+			return b.binary(n.Value, at)
+		}
 		return b.bad(at, "leave it out", "the YAML tag %s means nothing here", n.Start.Value)
 	}
 	return b.scalar(n, at)
@@ -275,15 +282,33 @@ func (b *builder) scalar(n ast.Node, at place) *node {
 	case *ast.StringNode:
 		out.text = n.Value
 		out.raw = b.rawOf(n.Token, out.text)
+		out.plain = n.Token != nil && n.Token.Type != token.DoubleQuoteType && n.Token.Type != token.SingleQuoteType
 	case *ast.LiteralNode:
 		out.text = n.Value.Value
 		out.raw = b.rawOf(n.Value.Token, out.text)
 	case *ast.BoolNode, *ast.IntegerNode, *ast.FloatNode, *ast.InfinityNode, *ast.NanNode:
 		out.text = n.GetToken().Value // as written: 0.10 in a tag stays 0.10
+		out.plain, out.typed = true, true
 	default:
 		return b.bad(at, "", "%s is not expected here", n.Type().YAMLName())
 	}
 	return out
+}
+
+// binaryTag is that of bytes in base64.
+const binaryTag = "!!binary"
+
+// binary builds a scalar of bytes that are written in base64, with blanks and line breaks in it or without.
+func (b *builder) binary(n ast.Node, at place) *node {
+	text := b.node(n)
+	if text.bad {
+		return text
+	}
+	content, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(text.text), ""))
+	if text.kind != scalar || err != nil {
+		return b.bad(at, "for example !!binary SGVsbG8=", "what follows %s is not base64", binaryTag)
+	}
+	return &node{kind: scalar, at: at, text: string(content), literal: true, binary: true}
 }
 
 // rawOf is the text of a token as the source has it, without its quotes; "" when that is what it says.

@@ -155,21 +155,15 @@ func (r *reader) newHoles(values, steps *node) *holes {
 }
 
 // template reads text with holes {{name}}. A brace that stands alone is a literal one. What fills a hole with a secret
-// is a literal, after encode.
-func (h *holes) template(n *node, encode func(string) string) Template {
+// is a literal.
+func (h *holes) template(n *node, w writing) Template {
 	var t Template
-	literal := func(text string) {
-		if last := len(t) - 1; last >= 0 && t[last].Value == "" {
-			t[last].Literal += text
-		} else if text != "" {
-			t = append(t, Part{Literal: text})
-		}
-	}
 	rest := n.text
 	if n.literal {
-		literal(rest)
+		t.text(w.text.text(rest))
 		return t
 	}
+	var inside stringsOfJSON
 	for {
 		open := strings.Index(rest, "{{")
 		if open < 0 {
@@ -184,22 +178,23 @@ func (h *holes) template(n *node, encode func(string) string) Template {
 			h.fault(n, "close it with }}", "%s has a {{ without its }}: %.60q", n.path, rest[open:])
 			return t
 		}
-		name := strings.TrimSpace(rest[open+2 : open+end])
-		literal(rest[:open])
-		if secret, isSecret := h.secretOf[name]; isSecret {
-			literal(encode(secret))
-		} else {
-			t = append(t, Part{Value: name})
+		t.text(w.text.text(rest[:open]))
+		inside.pass(rest[:open])
+		part := h.part(n, rest[open+2:open+end])
+		if part.Encoding == ByPlace && (inside.within || !w.json) {
+			part.Encoding = w.holes
 		}
-		h.use(n, name)
+		if secret, isSecret := h.secretOf[part.Value]; isSecret {
+			t.text(w.secret(part, secret))
+		} else {
+			t = append(t, part)
+		}
+		h.use(n, part.Value)
 		rest = rest[open+end+2:]
 	}
-	literal(rest)
+	t.text(w.text.text(rest))
 	return t
 }
-
-// asItIs is the encoding of what is none.
-func asItIs(text string) string { return text }
 
 func (h *holes) use(n *node, name string) {
 	h.used[name] = true

@@ -67,8 +67,8 @@ func TestFeeders(t *testing.T) {
 			seen := map[string]int{}
 			for n := range int64(1000) {
 				d := s.Draw(n)
-				path := string(r.append(nil, r.path, &d, true))
-				password := string(r.append(nil, r.headers[0].value, &d, false))
+				path := string(r.append(nil, r.path, &d))
+				password := string(r.append(nil, r.headers[0].value, &d))
 				id, order, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 				if password != "secret,"+id {
 					t.Fatalf("iteration %d has user %s with the password %s", n, id, password)

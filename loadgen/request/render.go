@@ -38,10 +38,10 @@ func NewRenderer(set *Set, target *url.URL) *Renderer {
 func newRendering(q *template, target *url.URL, recorded bool) rendering {
 	method := q.plan.Method
 	r := rendering{
-		line: []segment{{method + " " + target.EscapedPath(), noHole}}, path: q.path, body: q.body,
+		line: text(method + " " + target.EscapedPath()), path: q.path, body: q.body,
 		length: usuallyHasBody(method),
 	}
-	host, agent := []segment{{target.Host, noHole}}, []segment{{UserAgent, noHole}}
+	host, agent := text(target.Host), text(UserAgent)
 	if recorded {
 		agent = nil
 	}
@@ -53,16 +53,19 @@ func newRendering(q *template, target *url.URL, recorded bool) rendering {
 		case "User-Agent":
 			agent = h.value
 		default:
-			others = append(append(others, segment{"\r\n" + name + ": ", noHole}), h.value...)
+			others = append(append(others, text("\r\n"+name+": ")...), h.value...)
 		}
 	}
-	r.fields = append([]segment{{" HTTP/1.1\r\nHost: ", noHole}}, host...)
+	r.fields = append(text(" HTTP/1.1\r\nHost: "), host...)
 	if agent != nil {
-		r.fields = append(append(r.fields, segment{"\r\nUser-Agent: ", noHole}), agent...)
+		r.fields = append(append(r.fields, text("\r\nUser-Agent: ")...), agent...)
 	}
 	r.fields = append(r.fields, others...)
 	return r
 }
+
+// text is a literal.
+func text(s string) []segment { return []segment{{literal: s, hole: noHole}} }
 
 // usuallyHasBody reports whether net/http sends the length of a body of this method even when there is none.
 func usuallyHasBody(method string) bool {
@@ -75,10 +78,10 @@ func (r *Renderer) Append(dst []byte, d *Draw) (request []byte, body int) {
 		return r.appendRecorded(dst, d)
 	}
 	q, s := &r.requests[d.Request], &r.set.requests[d.Request]
-	dst = s.append(dst, q.line, d, false)
-	dst = s.append(dst, q.path, d, true)
-	dst = s.append(dst, q.fields, d, false)
-	r.body = s.append(r.body[:0], q.body, d, false)
+	dst = s.append(dst, q.line, d)
+	dst = s.append(dst, q.path, d)
+	dst = s.append(dst, q.fields, d)
+	r.body = s.append(r.body[:0], q.body, d)
 	return appendBody(dst, r.body, len(r.body) > 0 || q.length), len(r.body)
 }
 
@@ -99,7 +102,7 @@ func (r *Renderer) appendRecorded(dst []byte, d *Draw) (request []byte, body int
 	method, content := log.Method(d.N), log.Body(d.N)
 	dst = append(append(dst, method...), ' ')
 	dst = append(append(dst, r.base...), log.Path(d.N)...)
-	dst = r.set.requests[d.Request].append(dst, r.requests[d.Request].fields, d, false)
+	dst = r.set.requests[d.Request].append(dst, r.requests[d.Request].fields, d)
 	dst = append(dst, log.Headers(d.N)...)
 	return appendBody(dst, content, len(content) > 0 || usuallyHasBody(method)), len(content)
 }
@@ -113,7 +116,7 @@ func (s *Set) AppendPath(dst []byte, d *Draw) []byte {
 		return append(dst, s.recording.Path(d.N)...)
 	}
 	r := &s.requests[d.Request]
-	return r.append(dst, r.path, d, true)
+	return r.append(dst, r.path, d)
 }
 
 // Body is the body of the request that d chose; nil: none.
@@ -125,7 +128,7 @@ func (s *Set) Body(d *Draw) []byte {
 	if len(r.body) == 0 {
 		return nil
 	}
-	return r.append(nil, r.body, d, false)
+	return r.append(nil, r.body, d)
 }
 
 // Header is the header of the request that d chose, for net/http.
@@ -144,7 +147,7 @@ func (s *Set) Header(d *Draw) http.Header {
 	for _, field := range r.headers {
 		v := field.static
 		if v == "" {
-			v = string(r.append(nil, field.value, d, false))
+			v = string(r.append(nil, field.value, d))
 		}
 		h.Set(field.name, v)
 	}

@@ -77,18 +77,19 @@ func (s *Set) learn(d *Draw, secrets *scenarios.Redactor) {
 			secrets.LearnHeader(string(name), string(value))
 		}
 	} else {
-		secrets.Learn(string(r.append(nil, r.path, d, true)))
-		secrets.Learn(string(r.append(nil, r.body, d, false)))
+		secrets.Learn(string(r.append(nil, r.path, d)))
+		body := r.append(nil, r.body, d)
+		secrets.Learn(string(body[:min(len(body), maxLearnedSent)]))
 	}
 	for _, h := range r.headers {
-		secrets.LearnHeader(h.name, string(r.append(nil, h.value, d, false)))
+		secrets.LearnHeader(h.name, string(r.append(nil, h.value, d)))
 	}
 	for i, v := range r.plan.Values { // a column of passwords is one wherever it is sent
 		keys, fed := v.Keys.(scenarios.FeederKeys)
 		field := len(keys.Field) - 1
 		if secrets.IsField(v.Name) || fed && secrets.IsField(keys.Column) || field >= 0 &&
 			secrets.IsField(keys.Field[field].Key) {
-			secrets.Add(string(r.append(nil, []segment{{hole: i}}, d, false)))
+			secrets.Add(string(r.append(nil, []segment{{hole: i}}, d)))
 		}
 	}
 	if d.Flow != nil {

@@ -52,6 +52,7 @@ type value struct {
 type segment struct {
 	literal string
 	hole    int
+	encode  encoder // of what fills the hole; nil: it stays as it is
 }
 
 type header struct {
@@ -126,7 +127,7 @@ func newRequest(plan *scenarios.Request, seed uint64, slots map[string]int, from
 	for name, slot := range slots {
 		index[name] = holeExtracted - slot
 	}
-	r.path = escapePath(segments(plan.Path, index))
+	r.path = pathSegments(plan.Path, index)
 	r.body = segments(plan.Body, index)
 	for _, h := range plan.Headers {
 		out := header{name: h.Name, value: segments(h.Value, index)}
@@ -147,24 +148,34 @@ func segments(t scenarios.Template, index map[string]int) []segment {
 	var out []segment
 	for _, p := range t {
 		if p.Value == "" {
-			out = append(out, segment{p.Literal, noHole})
+			out = append(out, segment{literal: p.Literal, hole: noHole})
 		} else {
-			out = append(out, segment{hole: index[p.Value]})
+			out = append(out, segment{hole: index[p.Value], encode: newEncoder(p, p.Encoding)})
 		}
 	}
 	return out
 }
 
-// escapePath percent-encodes what the literals have that no path of a URL may have. net/http would do so too, and would
-// write the values of the same path anew: a slash in one of them would divide the path.
-func escapePath(path []segment) []segment {
+// pathSegments are those of a path with its query. What the literals have that no path of a URL may have is
+// percent-encoded. net/http would do so too, and would write the values of the same path anew: a slash in one of them
+// would divide the path.
+func pathSegments(t scenarios.Template, index map[string]int) []segment {
+	var out []segment
 	query := false
-	for i := range path {
-		literal := path[i].literal
-		path[i].literal = string(recording.AppendTarget(nil, literal, query))
-		query = query || strings.Contains(literal, "?")
+	for _, p := range t {
+		switch {
+		case p.Value == "":
+			literal := string(recording.AppendTarget(nil, p.Literal, query))
+			out = append(out, segment{literal: literal, hole: noHole})
+			query = query || strings.Contains(p.Literal, "?")
+		case p.Encoding == scenarios.ByPlace:
+			out = append(out, segment{hole: index[p.Value], encode: newEncoder(p, scenarios.ForURL)})
+		default: // no encoding may leave what no URL may have
+			encode := then(newEncoder(p, p.Encoding), targetEncoder(query))
+			out = append(out, segment{hole: index[p.Value], encode: encode})
+		}
 	}
-	return path
+	return out
 }
 
 func keySet(of scenarios.Keys, from Sources) (KeySet, error) {
@@ -270,26 +281,28 @@ func (s *Set) Method(d *Draw) string {
 	return s.requests[d.Request].plan.Method
 }
 
-// append renders segments with the choices of d; escape percent-encodes the values for use in a path or query.
-func (r *template) append(dst []byte, segments []segment, d *Draw, escape bool) []byte {
-	for _, p := range segments {
+// append renders segments with the choices of d.
+func (r *template) append(dst []byte, segments []segment, d *Draw) []byte {
+	for i := range segments {
+		p := &segments[i]
+		from := len(dst)
 		switch p.hole {
 		case noHole:
 			dst = append(dst, p.literal...)
+			continue
 		case holeIteration:
 			dst = strconv.AppendInt(dst, d.N, 10)
 		case holeUUID:
 			dst = appendUUID(dst, d.uuid)
 		default:
-			from := len(dst)
 			if p.hole <= holeExtracted {
 				dst = append(dst, (*d.Flow)[holeExtracted-p.hole]...)
 			} else {
 				dst = r.values[p.hole].keys.Append(dst, d.keys[p.hole])
 			}
-			if escape {
-				dst = escapeTail(dst, from)
-			}
+		}
+		if p.encode != nil {
+			dst = p.encode(dst, from)
 		}
 	}
 	return dst
@@ -308,33 +321,4 @@ func appendUUID(dst []byte, u [2]uint64) []byte {
 		dst = append(dst, hexDigits[u[i/16]>>(60-4*(i%16))&15])
 	}
 	return dst
-}
-
-// escapeTail percent-encodes dst[from:] but for the unreserved characters of RFC 3986: what it returns means the same
-// in a path segment and in a query.
-func escapeTail(dst []byte, from int) []byte {
-	reserved := 0
-	for _, c := range dst[from:] {
-		if !unreserved(c) {
-			reserved++
-		}
-	}
-	if reserved == 0 {
-		return dst
-	}
-	raw := string(dst[from:])
-	dst = dst[:from]
-	for i := range len(raw) {
-		if c := raw[i]; unreserved(c) {
-			dst = append(dst, c)
-		} else {
-			dst = append(dst, '%', "0123456789ABCDEF"[c>>4], "0123456789ABCDEF"[c&15])
-		}
-	}
-	return dst
-}
-
-func unreserved(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '.' || c == '_' ||
-		c == '~'
 }

@@ -55,8 +55,8 @@ func mixedSet(t testing.TB, seed uint64) *Set {
 func rendered(s *Set, n int64) string {
 	d := s.Draw(n)
 	r := &s.requests[d.Request]
-	out := r.append([]byte(r.plan.Method+" "), r.path, &d, true)
-	return string(r.append(append(out, ' '), r.body, &d, false))
+	out := r.append([]byte(r.plan.Method+" "), r.path, &d)
+	return string(r.append(append(out, ' '), r.body, &d))
 }
 
 func TestDrawIsAFunctionOfSeedAndIteration(t *testing.T) {
@@ -163,7 +163,7 @@ func BenchmarkDrawAndRender(b *testing.B) {
 	for i := range b.N {
 		d := s.Draw(int64(i))
 		r := &s.requests[d.Request]
-		out := r.append(space[:0], r.path, &d, true)
-		r.append(out, r.body, &d, false)
+		out := r.append(space[:0], r.path, &d)
+		r.append(out, r.body, &d)
 	}
 }

@@ -15,6 +15,9 @@ const maxBeginning = 200
 // maxLearned bounds what is searched for secrets of an answer's body, in bytes.
 const maxLearned = 16 << 10
 
+// maxLearnedSent bounds what is searched for secrets of a body that is sent, in bytes: files are larger.
+const maxLearnedSent = 1 << 20
+
 // Beginning takes a part of the body of an answer that failed and that nothing looks into: more than a message quotes,
 // since what makes a quoted text a secret may stand behind it.
 func (a *Answer) Beginning(b []byte) {
