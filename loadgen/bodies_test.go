@@ -193,3 +193,69 @@ func TestBodiesArrive(t *testing.T) {
 		}
 	})
 }
+
+const authFile = `
+feeders: {people: {csv: people.csv, choice: sequential}}
+scenarios:
+  s:
+    executor: constant-arrival-rate
+    rate: 30
+    duration: 300ms
+    headers: {X-Run: of-the-scenario}
+    auth: {bearer: of-the-scenario}
+    requests:
+      - name: all
+        values: {name: {feeder: people, column: name}, token: {feeder: people, column: token}}
+        steps:
+          - name: bearer
+            path: /bearer
+            extract:
+              second: {header: Set-Cookie, regex: '^second=([^;]+)'}
+              third: {cookie: third}
+              page: {regex: 'name="csrf" value="([^"]*)"', decode: html}
+          - {name: basic, path: /basic, auth: {basic: {user: "{{name}}", password: "{{token}}"}}}
+          - name: extracted
+            path: /extracted
+            headers: {X-Run: of-the-step, X-Second: "{{second}}", X-Third: "{{third}}", X-Page: "{{page}}"}
+`
+
+// TestHeadersArrive: what scenario and request say of headers and credentials is sent, and of an answer all cookies
+// can be extracted, and what stands in HTML.
+func TestHeadersArrive(t *testing.T) {
+	dir := peopleFiles(t)
+	sideBySide(t, bothEngines, func(t *testing.T, engine scenarios.Engine) {
+		got := &arrived{all: map[string]map[person]int{}}
+		url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			want, have := "", ""
+			switch r.URL.Path {
+			case "/bearer":
+				want, have = "of-the-scenario Bearer of-the-scenario", r.Header.Get("X-Run")+" "+r.Header.Get("Authorization")
+				for _, line := range []string{"first=1", "second=2; Path=/", "third=old", "third=3; HttpOnly"} {
+					w.Header().Add("Set-Cookie", line)
+				}
+				fmt.Fprint(w, `<input name="csrf" value="a&amp;b&#39;&quot;c">`)
+			case "/basic":
+				user, password, _ := r.BasicAuth()
+				got.add("basic", person{user, password})
+			case "/extracted":
+				want = `of-the-step 2 3 a&b'"c`
+				for _, name := range []string{"X-Run", "X-Second", "X-Third", "X-Page"} {
+					have += " " + r.Header.Get(name)
+				}
+				have = strings.TrimSpace(have)
+			}
+			if want != have {
+				http.Error(w, fmt.Sprintf("%q, want %q", have, want), http.StatusBadRequest)
+			}
+		})
+		_, out := runFile(t, dir, authFile, url, engine)
+		if len(out.errors) > 0 || out.requests != 9*3 {
+			t.Fatalf("%d requests, errors %v", out.requests, out.errors)
+		}
+		for p, n := range got.all["basic"] {
+			if !slices.Contains(people, p) || n != 3 {
+				t.Errorf("%d times %q", n, p)
+			}
+		}
+	})
+}

@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -61,7 +62,7 @@ func (r *reader) bodyOf(key string, n *node, request *Request, holes *holes) {
 	}
 	switch key {
 	case "body":
-		request.Body = r.textOfType(n, typeOf(request.Headers), holes)
+		request.Body = r.textOfType(n, cmp.Or(typeOf(request.Headers), typeOf(r.shared.headers)), holes)
 	case "bodyFile":
 		request.Body.text(r.sentFile(n))
 	case "json":

@@ -22,7 +22,7 @@ var executors = []executor{
 	{Browser{}, []string{"vus", "duration", "network", "cpu"}},
 	{Replay{}, []string{
 		"file", "format", "fields", "skipBadLines", "speed", "rate", "timeUnit", "duration", "maxVUs", "name",
-		"headers", "expectedStatus", "timeout",
+		"expectedStatus", "timeout",
 	}},
 	{Subscribers{}, []string{"subscribers", "rampUp", "duration", "protocol", "event", "retry", "resume"}},
 }

@@ -5,13 +5,15 @@ import (
 	"slices"
 )
 
-// Extraction takes a text out of an answer, for the steps of the flow that follow. Without JSON and Header it looks at
-// the whole body.
+// Extraction takes a text out of an answer, for the steps of the flow that follow. Without JSON, Header and Cookie it
+// looks at the whole body.
 type Extraction struct {
 	Name   string
 	JSON   JSONPath // the value in the body, which must be JSON as a whole; may be nil
-	Header string   // the first header of that name; may be empty
+	Header string   // the first header of that name, or of all Set-Cookie the first that fits; may be empty
+	Cookie string   // the value that the answer sets this cookie to; may be empty
 	Regex  string   // what its one group matches is taken; may be empty with one of the others
+	HTML   bool     // character references in what was taken stand for characters
 }
 
 // Bounds of a flow.
@@ -21,13 +23,13 @@ const (
 )
 
 var extractShape = &shape{
-	keys:    []key{{"json", value}, {"header", value}, {"regex", value}},
+	keys:    []key{{"json", value}, {"header", value}, {"cookie", value}, {"regex", value}, {"decode", value}},
 	foreign: map[string]string{"jsonpath": "use json", "body": "use json or regex"},
 }
 
 // stepKeys are those of a request that belong to the steps where it is a flow.
 var stepKeys = append([]string{
-	"method", "path", "headers", "expectedStatus", "checks", "timeout", "redirects", "extract",
+	"method", "path", "headers", "auth", "expectedStatus", "checks", "timeout", "redirects", "extract",
 }, bodyKeys...)
 
 // flow reads an entry of requests that has steps. Its steps follow one another in the list.
@@ -45,9 +47,7 @@ func (r *reader) flow(n *node, target Target) []Request {
 		r.vague = true
 		return nil
 	}
-	if len(steps.items) == 0 || len(steps.items) > maxSteps {
-		r.fault(steps, "", "%s has %d steps; it must be 1 to %d", steps.path, len(steps.items), maxSteps)
-	}
+	r.stepCount(steps)
 	holes := r.newHoles(n.get("values"), steps)
 	values := r.values(n.get("values"), target)
 	var requests []Request
@@ -72,6 +72,12 @@ func (r *reader) flow(n *node, target Target) []Request {
 	return requests
 }
 
+func (r *reader) stepCount(steps *node) {
+	if len(steps.items) == 0 || len(steps.items) > maxSteps {
+		r.fault(steps, "", "%s has %d steps; it must be 1 to %d", steps.path, len(steps.items), maxSteps)
+	}
+}
+
 // extractions reads what a step takes out of its answers.
 func (r *reader) extractions(n *node, holes *holes) []Extraction {
 	if n == nil {
@@ -86,6 +92,8 @@ func (r *reader) extractions(n *node, holes *holes) []Extraction {
 			r.faultAt(e.at, "choose another name", "the value %s is built in", e.key)
 		case holes.values.get(e.key) != nil:
 			r.faultAt(e.at, "choose another name", "%s is one of the flow's values already", e.key)
+		case r.shared.knows(e.key):
+			r.faultAt(e.at, "choose another name", "%s is extracted by %s already", e.key, r.shared.source(e.key))
 		case slices.ContainsFunc(holes.extracted, func(x entry) bool { return x.key == e.key }):
 			r.faultAt(e.at, "choose another name", "%s is extracted twice in the flow", e.key)
 		}
@@ -103,10 +111,11 @@ func (r *reader) extractions(n *node, holes *holes) []Extraction {
 func (r *reader) extraction(e entry) Extraction {
 	n := e.value
 	x := Extraction{Name: e.key}
-	path, header, regex := n.get("json"), n.get("header"), n.get("regex")
-	if path == nil && header == nil && regex == nil || path != nil && header != nil {
+	path, header, cookie, regex := n.get("json"), n.get("header"), n.get("cookie"), n.get("regex")
+	x.HTML = r.word(n.get("decode"), "", []string{"html"}) == "html"
+	if !exactlyOne(path, header, cookie) && (regex == nil || path != nil || header != nil || cookie != nil) {
 		r.faultAt(n.keyAt, "for example {json: $.id}; a regex may go with either",
-			"%s needs one of json, header and regex", n.path)
+			"%s needs one of json, header, cookie and regex", n.path)
 		return x
 	}
 	if path != nil {
@@ -114,6 +123,12 @@ func (r *reader) extraction(e entry) Extraction {
 	}
 	if header != nil {
 		x.Header = r.headerName(header)
+	}
+	if given(cookie) {
+		x.Cookie = cookie.text
+		if !isToken(x.Cookie) {
+			r.fault(cookie, "", "%s %.120q is not the name of a cookie", cookie.path, x.Cookie)
+		}
 	}
 	if regex == nil {
 		return x

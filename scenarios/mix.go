@@ -38,6 +38,12 @@ func NewMix(p *Plan) (*Mix, error) {
 				p.EngineOf(other)))
 		}
 	}
+	for i := range p.Scenarios {
+		if s := &p.Scenarios[i]; s.HasSessions() && len(p.Scenarios) > 1 {
+			faults = append(faults, fmt.Errorf("the users of scenario %s have sessions, so that users cannot send the "+
+				"requests of all scenarios: leave one scenario, or remove login and cookies", s.Name))
+		}
+	}
 	if len(p.Faults) > 0 {
 		faults = append(faults, errors.New("it has faults: remove the section faults"))
 	}

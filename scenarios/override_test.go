@@ -40,7 +40,7 @@ func TestOverride(t *testing.T) {
 		{
 			"scenarios.warm.requests.1.headers.X-A='b'",
 			func(p *Plan) any { return p.Scenarios[0].Requests[1].Headers },
-			[]Header{{"X-A", Template{{Literal: "b"}}}},
+			[]Header{{Name: "X-A", Value: Template{{Literal: "b"}}}},
 		},
 		{"environment.server.l1_bytes=1MiB", func(p *Plan) any { return p.Environment.Server.L1Bytes }, int64(1 << 20)},
 		{

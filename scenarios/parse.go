@@ -196,6 +196,9 @@ func (r *reader) plan(n *node) *Plan {
 			"environment configures the reference server, but target names another service")
 	}
 	p.Feeders = r.readFeeders(n.get("feeders"))
+	setup := asFlow(n.get("setup"))
+	p.Setup = r.life(setup, "setup", p.Target)
+	r.shared.setup = extractedNames(setup)
 	scenarios := n.get("scenarios")
 	if scenarios == nil {
 		r.missing(n, "scenarios", "scenarios: {steady: {executor: constant-arrival-rate, …}}")
@@ -208,6 +211,9 @@ func (r *reader) plan(n *node) *Plan {
 			p.Scenarios = append(p.Scenarios, r.scenario(e, p.Target))
 		}
 	}
+	r.shared.headers, r.shared.login = nil, nil
+	p.Teardown = r.life(asFlow(n.get("teardown")), "teardown", p.Target)
+	r.unusedNames(setup)
 	r.connectionHeaders(n, p)
 	r.checkConnections(n, p)
 	r.checkEngines(n, p)

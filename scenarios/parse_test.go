@@ -35,9 +35,9 @@ func TestParseReadsEveryKey(t *testing.T) {
 				{Value: "iteration"},
 			},
 			Headers: []Header{
-				{"X-Tenant-ID", Template{{Literal: "t-"}, {Value: "uuid"}}},
-				{"Accept", Template{{Literal: "*/*"}}},
-				{"X-User", Template{{Value: "user"}, {Value: "order"}}},
+				{Name: "X-Tenant-ID", Value: Template{{Literal: "t-"}, {Value: "uuid"}}},
+				{Name: "Accept", Value: Template{{Literal: "*/*"}}},
+				{Name: "X-User", Value: Template{{Value: "user"}, {Value: "order"}}},
 			},
 			Body:           Template{{Literal: `{"a": {"b":`}, {Value: "number"}, {Literal: "}}"}},
 			ExpectedStatus: []int{200, 404},
@@ -71,7 +71,7 @@ func TestParseReadsEveryKey(t *testing.T) {
 		{
 			Name: "show", Flow: "buy", Step: 1, Method: "GET", Path: Template{{Literal: "/orders/"}, {Value: "id"}},
 			Timeout: 30 * time.Second,
-			Headers: []Header{{"X-Type", Template{{Value: "type"}}}},
+			Headers: []Header{{Name: "X-Type", Value: Template{{Value: "type"}}}},
 			Values:  []Value{{Name: "article", Keys: ListKeys{"a"}, Choice: Uniform}},
 			Tags:    map[string]string{"kind": "step"},
 		},
@@ -135,7 +135,7 @@ func TestParseReadsEveryKey(t *testing.T) {
 			{
 				Name: "again", GracefulStop: 30 * time.Second, Load: Replay{MaxVUs: 20, Recording: Recording{
 					File: "logs/access.log", Format: Combined, Speed: 2.5, Name: "page",
-					Headers:        []Header{{"X-N", Template{{Value: "iteration"}}}},
+					Headers:        []Header{{Name: "X-N", Value: Template{{Value: "iteration"}}}},
 					ExpectedStatus: []int{200}, Timeout: 5 * time.Second, Line: 72, Column: 29,
 				}},
 			},

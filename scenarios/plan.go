@@ -6,6 +6,7 @@ package scenarios
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,6 +24,8 @@ type Plan struct {
 	Target      Target
 	Environment Environment
 	Feeders     []Feeder   // in the order of the file
+	Setup       []Request  // a flow that is sent once before the load
+	Teardown    []Request  // one that is sent once after it
 	Scenarios   []Scenario // in the order of the file
 	Faults      []Fault    // in the order of time
 	Thresholds  []Threshold
@@ -193,6 +196,28 @@ type Scenario struct {
 	GracefulStop time.Duration
 	Tags         map[string]string
 	Requests     []Request
+	Cookies      bool      // each user keeps the cookies that answers set
+	Login        []Request // a flow that each user sends once, before the load
+}
+
+// HasSessions reports whether the scenario's requests depend on the user who sends them.
+func (s *Scenario) HasSessions() bool { return s.Cookies || len(s.Login) > 0 }
+
+// AllRequests are those of all scenarios, of their logins, and of setup and teardown.
+func (p *Plan) AllRequests() iter.Seq[*Request] {
+	return func(yield func(*Request) bool) {
+		lists := [][]Request{p.Setup, p.Teardown}
+		for i := range p.Scenarios {
+			lists = append(lists, p.Scenarios[i].Requests, p.Scenarios[i].Login)
+		}
+		for _, list := range lists {
+			for i := range list {
+				if !yield(&list[i]) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // StageTag is the tag of the requests that are meant to be sent within a stage with a name.
@@ -270,6 +295,7 @@ const (
 type Header struct {
 	Name  string
 	Value Template
+	Basic bool // Value is "user:password", which is sent in base64 after "Basic "
 }
 
 // Template is text with holes: the concatenation of its parts.

@@ -22,6 +22,8 @@ type reader struct {
 	feedersVague bool // a fault may hide some
 	fed          map[string]bool
 
+	shared shared
+
 	// regional is set when the environment has regions; regionNames are those that were read.
 	regional    bool
 	regionNames []string

@@ -84,7 +84,7 @@ func (r *reader) replay(n *node) Replay {
 	if name := n.get("name"); given(name) && r.name(name.at, "the request", name.text) {
 		rec.Name = name.text
 	}
-	rec.Headers = r.headers(n.get("headers"), r.newHoles(nil, nil), nil)
+	rec.Headers = r.shared.headers
 	rec.ExpectedStatus = r.statuses(n.get("expectedStatus"))
 	if timeout := n.get("timeout"); timeout != nil {
 		rec.Timeout, _ = r.positiveDuration(timeout)

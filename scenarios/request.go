@@ -44,8 +44,9 @@ func (r *reader) step(n *node, values []Value, holes *holes) Request {
 	}
 	request.Values = values
 	request.Path = r.path(n, holes)
-	request.Headers = r.headers(n.get("headers"), holes, request.Values)
+	request.Headers = r.withAuth(n, r.headers(n.get("headers"), holes, request.Values), holes)
 	r.body(n, &request, holes)
+	request.inherit(r.shared.headers)
 	request.Extract = r.extractions(n.get("extract"), holes)
 	request.ExpectedStatus = r.statuses(n.get("expectedStatus"))
 	request.Checks = r.checks(n.get("checks"))

@@ -35,6 +35,7 @@ func (r *reader) scenario(e entry, target Target) Scenario {
 		s.Warmup = r.duration(n.get("warmup"), 0)
 	}
 	s.GracefulStop = r.duration(n.get("gracefulStop"), defaultGracefulStop)
+	r.session(n, &s, executor, target)
 	s.Load = r.load(n, executor, s.Warmup)
 	r.warmupLimit(n, &s)
 	if length := s.Load.Length(); length > 0 && s.Warmup >= length {
@@ -53,6 +54,7 @@ func (r *reader) scenario(e entry, target Target) Scenario {
 		s.GracefulStop = 0 // the streams end with the load
 		r.streamOnly(n, &s, target)
 	}
+	r.unusedNames(n.get("login"))
 	return s
 }
 

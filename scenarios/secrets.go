@@ -112,6 +112,7 @@ func (r *reader) learnAll(tree *node) {
 	r.learn(tree, "", "")
 	r.learnValues(tree, false)
 	r.learnFields(tree, false)
+	r.learnAuth(tree, false)
 }
 
 // learn tells the redactor of everything at and below n that is known to hold secrets, before anything of it can be

@@ -150,9 +150,9 @@ values: {t: {secret: {file: ` + file + `}}}`)
 	want := Request{
 		Path: Template{{Literal: "/x?t=from%20%7B%7Bthe%7D%7D%20file%2F&i="}, {Value: "iteration"}},
 		Headers: []Header{
-			{"Authorization", Template{{Literal: "Bearer from {{the}} file/"}}},
-			{"X-One", Template{{Literal: "first {{one}}"}}},
-			{"X-Two", Template{{Value: "iteration"}, {Literal: "from {{the}} file/"}}},
+			{Name: "Authorization", Value: Template{{Literal: "Bearer from {{the}} file/"}}},
+			{Name: "X-One", Value: Template{{Literal: "first {{one}}"}}},
+			{Name: "X-Two", Value: Template{{Value: "iteration"}, {Literal: "from {{the}} file/"}}},
 		},
 		Body: Template{{Literal: "first {{one}}"}},
 	}

@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
@@ -20,6 +21,8 @@ func (r *reader) values(n *node, target Target) []Value {
 		r.name(e.at, "the value", e.key)
 		if e.key == ValueIteration || e.key == ValueUUID {
 			r.faultAt(e.at, "choose another name", "the value %s is built in", e.key)
+		} else if r.shared.knows(e.key) {
+			r.faultAt(e.at, "choose another name", "%s is extracted by %s already", e.key, r.shared.source(e.key))
 		}
 		if !e.value.bad && e.value.get("secret") == nil { // a secret stands in the templates
 			values = append(values, r.value(e, target))
@@ -204,6 +207,10 @@ func (h *holes) use(n *node, name string) {
 	if slices.ContainsFunc(h.extracted, func(e entry) bool { return e.key == name }) {
 		return
 	}
+	if h.shared.knows(name) {
+		h.shared.use(name)
+		return
+	}
 	if laterStep(h.steps, name) {
 		h.fault(n, "only what an earlier step extracts is known",
 			"%s names %.60q, which this step or a later one extracts", n.path, name)
@@ -218,6 +225,8 @@ func (h *holes) use(n *node, name string) {
 	for _, e := range h.extracted {
 		known = append(known, e.key)
 	}
+	known = slices.AppendSeq(known, maps.Keys(h.shared.setup))
+	known = slices.AppendSeq(known, maps.Keys(h.shared.login))
 	h.used[Nearest(name, known)] = true // one typing error is one fault
 	undeclared := "which is not declared under values"
 	if h.steps != nil {

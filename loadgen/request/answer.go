@@ -23,6 +23,7 @@ type Inspection struct {
 	checks      []check
 	extractions []extraction
 	headers     []string // in lower case
+	cookies     bool     // all Set-Cookie
 	body        bool
 }
 
@@ -46,8 +47,10 @@ func newInspection(plan *scenarios.Request, slots map[string]int) (*Inspection, 
 		if err != nil {
 			return nil, err
 		}
+		made.cookies = x.Cookie != "" || http1.Is([]byte(x.Header), setCookie)
+		in.cookies = in.cookies || made.cookies
 		made.header = in.keepHeader(x.Header)
-		in.body = in.body || x.Header == ""
+		in.body = in.body || x.Header == "" && x.Cookie == ""
 		in.extractions = append(in.extractions, made)
 	}
 	return in, nil
@@ -71,6 +74,7 @@ type Answer struct {
 	want    *Inspection // nil: nothing is kept but the beginning of the body of an answer that failed
 	headers []keptHeader
 	coding  []byte      // Content-Encoding; empty: none
+	cookies [][]byte    // the values of all Set-Cookie, where they are wanted
 	head    []byte      // as the wire engine read it, or
 	fields  http.Header // as net/http did; for the secrets in it, where a message may quote the answer
 	body    []byte
@@ -104,12 +108,19 @@ func (a *Answer) Start(want *Inspection) {
 	for i := range a.headers {
 		a.headers[i].given = false
 	}
+	a.cookies = a.cookies[:0]
 }
 
-// Header takes a header line of the answer; of several with one name the first counts.
+// setCookie is the name of the header that sets a cookie.
+const setCookie = "set-cookie"
+
+// Header takes a header line of the answer; of several with one name the first counts, but for cookies.
 func (a *Answer) Header(name, value []byte) {
 	if a.want.body && http1.Is(name, contentEncoding) {
 		a.coding = append(a.coding[:0], value...)
+	}
+	if a.want.cookies && http1.Is(name, setCookie) {
+		a.addCookie(value)
 	}
 	for i, want := range a.want.headers {
 		if http1.Is(name, want) && !a.headers[i].given {
@@ -119,6 +130,17 @@ func (a *Answer) Header(name, value []byte) {
 }
 
 const contentEncoding = "content-encoding"
+
+// addCookie keeps the value of a Set-Cookie.
+func (a *Answer) addCookie(value []byte) {
+	n := len(a.cookies)
+	if n == cap(a.cookies) {
+		a.cookies = append(a.cookies, nil)
+	} else {
+		a.cookies = a.cookies[:n+1] // with the memory that was there
+	}
+	a.cookies[n] = append(a.cookies[n][:0], value...)
+}
 
 // TakeHead keeps the head of an answer, as it came, for the secrets in it.
 func (a *Answer) TakeHead(head []byte) {
@@ -139,6 +161,11 @@ func (a *Answer) TakeHeaders(h http.Header) {
 	a.coding = append(a.coding[:0], h.Get(contentEncoding)...)
 	if a.want == nil {
 		return
+	}
+	if a.want.cookies {
+		for _, v := range h.Values(setCookie) {
+			a.addCookie([]byte(v))
+		}
 	}
 	for i, name := range a.want.headers {
 		if v := h.Values(name); len(v) > 0 {

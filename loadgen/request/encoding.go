@@ -45,6 +45,12 @@ func encodeBase64(dst []byte, from int) []byte {
 	return moveDown(base64.StdEncoding.AppendEncode(dst, dst[from:end]), from, end)
 }
 
+// basicAuth are the segments of an Authorization header of which the given ones are user and password.
+func basicAuth(credentials []segment) []segment {
+	all := append(text("Basic "), segment{hole: holeBegin})
+	return append(append(all, credentials...), segment{hole: holeEnd, encode: encodeBase64})
+}
+
 // targetEncoder percent-encodes what no URL may have, in the path or in the query. A "?" in what fills the hole of a
 // path begins the query there.
 func targetEncoder(query bool) encoder {

@@ -1,8 +1,11 @@
 package request
 
 import (
+	"bytes"
 	"fmt"
+	"html"
 	"regexp"
+	"slices"
 
 	"github.com/policycortex/headroom/scenarios"
 )
@@ -22,6 +25,7 @@ type extraction struct {
 	scenarios.Extraction
 	slot       int
 	header     int // index of what is kept of headers
+	cookies    bool
 	expression *regexp.Regexp
 	class      string // of the failure
 }
@@ -45,6 +49,9 @@ func (a *Answer) extract(into *Texts) (class, why string) {
 	for i := range a.want.extractions {
 		x := &a.want.extractions[i]
 		text, why := a.find(x)
+		if x.HTML {
+			text = []byte(html.UnescapeString(string(text)))
+		}
 		if why == "" && hasControl(string(text)) {
 			why = "it has a line break or control character"
 		}
@@ -59,6 +66,8 @@ func (a *Answer) extract(into *Texts) (class, why string) {
 // find looks for what an extraction takes. why says why there is none.
 func (a *Answer) find(x *extraction) (text []byte, why string) {
 	switch {
+	case x.cookies:
+		return a.findCookie(x)
 	case x.header >= 0:
 		if !a.headers[x.header].given {
 			return nil, "the answer has no header " + x.Header
@@ -84,6 +93,11 @@ func (a *Answer) find(x *extraction) (text []byte, why string) {
 		}
 		text = body
 	}
+	return x.taken(text)
+}
+
+// taken is what the expression takes of a text; without one it is all of it.
+func (x *extraction) taken(text []byte) (part []byte, why string) {
 	if x.expression == nil {
 		return text, ""
 	}
@@ -92,4 +106,27 @@ func (a *Answer) find(x *extraction) (text []byte, why string) {
 		return nil, "nothing matches " + x.Regex
 	}
 	return text[found[2]:found[3]], ""
+}
+
+// findCookie looks at all Set-Cookie: for the first that an extraction takes something of, or for the last that sets
+// its cookie, which is the one that counts.
+func (a *Answer) findCookie(x *extraction) (text []byte, why string) {
+	if x.Cookie == "" {
+		why = "the answer has no header " + x.Header
+		for _, line := range a.cookies {
+			text, why = x.taken(line)
+			if why == "" {
+				return text, ""
+			}
+		}
+		return nil, why
+	}
+	for _, line := range slices.Backward(a.cookies) {
+		pair, _, _ := bytes.Cut(line, []byte(";"))
+		name, value, ok := bytes.Cut(pair, []byte("="))
+		if ok && string(bytes.TrimSpace(name)) == x.Cookie {
+			return x.taken(bytes.TrimSpace(value))
+		}
+	}
+	return nil, "the answer sets no cookie " + x.Cookie
 }

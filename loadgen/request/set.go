@@ -66,7 +66,9 @@ const (
 	noHole        = -1
 	holeIteration = -2
 	holeUUID      = -3
-	holeExtracted = -4 // of slot 0; of slot i it is i less
+	holeBegin     = -4 // none: what follows it up to holeEnd is encoded as one
+	holeEnd       = -5
+	holeExtracted = -6 // of slot 0; of slot i it is i less
 )
 
 // Sources are what requests are made of besides the scenario.
@@ -131,6 +133,9 @@ func newRequest(plan *scenarios.Request, seed uint64, slots map[string]int, from
 	r.body = segments(plan.Body, index)
 	for _, h := range plan.Headers {
 		out := header{name: h.Name, value: segments(h.Value, index)}
+		if h.Basic {
+			out.value = basicAuth(out.value)
+		}
 		if len(out.value) == 1 && out.value[0].hole == noHole {
 			out.static = out.value[0].literal
 		}
@@ -283,6 +288,7 @@ func (s *Set) Method(d *Draw) string {
 
 // append renders segments with the choices of d.
 func (r *template) append(dst []byte, segments []segment, d *Draw) []byte {
+	begin := 0
 	for i := range segments {
 		p := &segments[i]
 		from := len(dst)
@@ -290,6 +296,10 @@ func (r *template) append(dst []byte, segments []segment, d *Draw) []byte {
 		case noHole:
 			dst = append(dst, p.literal...)
 			continue
+		case holeBegin:
+			begin = from
+		case holeEnd:
+			from = begin
 		case holeIteration:
 			dst = strconv.AppendInt(dst, d.N, 10)
 		case holeUUID:
