@@ -229,7 +229,8 @@ func TestHeadersArrive(t *testing.T) {
 			want, have := "", ""
 			switch r.URL.Path {
 			case "/bearer":
-				want, have = "of-the-scenario Bearer of-the-scenario", r.Header.Get("X-Run")+" "+r.Header.Get("Authorization")
+				want = "of-the-scenario Bearer of-the-scenario"
+				have = r.Header.Get("X-Run") + " " + r.Header.Get("Authorization")
 				for _, line := range []string{"first=1", "second=2; Path=/", "third=old", "third=3; HttpOnly"} {
 					w.Header().Add("Set-Cookie", line)
 				}

@@ -125,6 +125,7 @@ func (r *run) requestEngine(ctx context.Context, s *scenarioRun, instances []str
 		}
 		return nethttp.New(nethttp.Config{
 			Timing: s.timing, Requests: s.requests, Collector: s.collector, Target: places, To: r.to,
+			Users: s.users,
 		}), nil
 	}
 	target, known := targets[s.scenario.Region]
@@ -142,6 +143,7 @@ func (r *run) requestEngine(ctx context.Context, s *scenarioRun, instances []str
 		Once:        r.plan.Target.HTTP.Close,
 		HTTP2:       r.plan.Target.HTTP.Version == scenarios.HTTP2,
 		Connections: r.plan.Target.HTTP.MaxConnections,
+		Users:       s.users,
 	})
 }
 

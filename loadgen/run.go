@@ -61,8 +61,10 @@ type Options struct {
 	// seconds of the run are not flushed meanwhile.
 	Second func(Second)
 
-	backend  wire.Backend // in tests
-	portable bool         // likewise: streams do without an epoll
+	to       *connect.To       // how the target is reached
+	setup    map[string]string // what the plan's setup has extracted, by name
+	backend  wire.Backend      // in tests
+	portable bool              // likewise: streams do without an epoll
 }
 
 // Progress is the state of a run under way.
@@ -96,9 +98,9 @@ const (
 	Done      State = "done"
 )
 
-// Run carries out the plan against the service at the base URL target and returns what it measured. A cancelled ctx
-// ends the run early: the measurements until then are returned, marked as interrupted. An error means that there are
-// none.
+// Run carries out the plan against the service at the base URL target and returns what it measured: it sends the plan's
+// setup, has the users of its scenarios log in, makes the load, and sends the plan's teardown. A cancelled ctx ends the
+// run early: the measurements until then are returned, marked as interrupted. An error means that there are none.
 func Run(ctx context.Context, plan *scenarios.Plan, target string, o Options) (*results.Measurements, error) {
 	if len(plan.Faults) > 0 && o.Fault == nil {
 		return nil, errors.New("prepare load: the plan has faults, and nobody to inject them")
@@ -116,14 +118,33 @@ func Run(ctx context.Context, plan *scenarios.Plan, target string, o Options) (*
 	if err != nil {
 		return nil, err
 	}
+	o.to = to
+	if err := o.setUp(ctx, plan, target); err != nil {
+		return nil, err
+	}
+	m, err := runLoad(ctx, plan, target, o)
+	atEnd := o.tearDown(ctx, plan, target)
+	if atEnd != nil && m != nil { // what was measured holds nevertheless
+		m.Warnings = append(m.Warnings, atEnd.Error())
+		atEnd = nil
+	}
+	return m, errors.Join(err, atEnd)
+}
+
+// runLoad has the users log in, and makes the load.
+func runLoad(ctx context.Context, plan *scenarios.Plan, target string, o Options) (*results.Measurements, error) {
 	r := &run{
-		plan: plan, target: target, options: o, to: to,
+		plan: plan, target: target, options: o, to: o.to,
 		m: &results.Measurements{FeederSHA256: o.Feeders.Sums()},
 	}
 	for i := range plan.Scenarios {
 		one, err := newScenarioRun(plan, &plan.Scenarios[i], &o)
 		if err != nil {
 			return nil, fmt.Errorf("prepare load: %w", err)
+		}
+		one.users, err = o.users(ctx, plan, one.scenario, target)
+		if err != nil {
+			return nil, err
 		}
 		r.scenarios = append(r.scenarios, one)
 	}

@@ -18,6 +18,7 @@ type scenarioRun struct {
 	requests  *request.Set
 	timing    *arrival.Timing
 	collector *record.Collector
+	users     *request.Pool // logged in; nil where users keep nothing
 	start     time.Time
 }
 
@@ -54,7 +55,7 @@ func workersOf(plan *scenarios.Plan, s *scenarios.Scenario) int {
 // requests are those of a scenario of the plan.
 func (o *Options) requests(plan *scenarios.Plan, s *scenarios.Scenario) (*request.Set, error) {
 	return request.New(plan.Seed, s, request.Sources{
-		Fixture: o.Fixture, Feeders: o.Feeders, Recording: o.Recordings[s.Name], Secrets: o.Secrets,
+		Fixture: o.Fixture, Feeders: o.Feeders, Recording: o.Recordings[s.Name], Secrets: o.Secrets, Setup: o.setup,
 	})
 }
 

@@ -14,7 +14,6 @@ import (
 
 	"github.com/policycortex/headroom/loadgen/connect"
 	"github.com/policycortex/headroom/loadgen/nethttp"
-	"github.com/policycortex/headroom/loadgen/record"
 	"github.com/policycortex/headroom/loadgen/request"
 	"github.com/policycortex/headroom/scenarios"
 )
@@ -129,22 +128,23 @@ func noRequest(name string, plan *scenarios.Plan) error {
 
 // Tried is one request of a [Trial], and what became of it.
 type Tried struct {
-	Scenario, Request, Flow string
-	NotSent                 string // why it was not; then there is nothing else
-	Method, URL             string
-	Headers                 []Field // as they were sent
-	Body                    []byte
-	Answered                bool // that an answer's head came: what follows is of it
-	Status                  int
-	Protocol                string // "HTTP/2.0, TLS 1.3"
-	EndURL                  string // of the last answer, where the request was redirected
-	Answer                  []Field
-	AnswerBody              []byte // its beginning
-	AnswerBytes             int64  // of the whole body
-	Took                    time.Duration
-	Failure                 string // why the request counts as failed; empty when it does not
-	Extracted               []Field
-	Checks                  []request.CheckResult
+	Scenario      string // empty for setup and teardown, which are of none
+	Request, Flow string
+	NotSent       string // why it was not; then there is nothing else
+	Method, URL   string
+	Headers       []Field // as they were sent
+	Body          []byte
+	Answered      bool // that an answer's head came: what follows is of it
+	Status        int
+	Protocol      string // "HTTP/2.0, TLS 1.3"
+	EndURL        string // of the last answer, where the request was redirected
+	Answer        []Field
+	AnswerBody    []byte // its beginning
+	AnswerBytes   int64  // of the whole body
+	Took          time.Duration
+	Failure       string // why the request counts as failed; empty when it does not
+	Extracted     []Field
+	Checks        []request.CheckResult
 }
 
 // Field is a header, or a text that was extracted.
@@ -163,16 +163,59 @@ func (t *Tried) Fine() bool {
 var errStopped = errors.New("stopped")
 
 // Try sends the trials one after the other to the base URL target, where it has several instances to each in turn, and
-// gives each of their requests to each. Requests are rendered and answers inspected as under load. The client of the
-// vegeta engine sends them, whichever engine sends the load. A cancelled ctx ends it with ctx's error.
+// gives each of their requests to each. Before them it sends the plan's setup, and before the first of a scenario the
+// login of its user 0; after them teardown. Requests are rendered and answers inspected as under load. The client of
+// the vegeta engine sends them, whichever engine sends the load. A cancelled ctx ends it with ctx's error.
 func Try(ctx context.Context, plan *scenarios.Plan, target string, o Options, trials []Trial, each func(*Tried)) error {
 	to, err := connect.Load(plan)
 	if err != nil {
 		return err
 	}
-	probers, places := map[int]*nethttp.Prober{}, map[int]int{}
+	o.to = to
+	if len(plan.Setup) > 0 {
+		flow, err := o.setupFlow(ctx, plan, target)
+		if err != nil {
+			return err
+		}
+		texts, fine, err := o.tryFlow(ctx, flow, "", nil, each)
+		if err != nil || !fine {
+			return err
+		}
+		o.keepSetup(plan, texts)
+	}
+	err = o.tryAll(ctx, plan, target, trials, each)
+	if len(plan.Teardown) == 0 {
+		return err
+	}
+	ctx = context.WithoutCancel(ctx)
+	flow, wrong := o.lifeFlow(ctx, plan, "teardown", plan.Teardown, nil, o.instances(target), nil)
+	if wrong == nil {
+		_, _, wrong = o.tryFlow(ctx, flow, "", nil, each)
+	}
+	return errors.Join(err, wrong)
+}
+
+// tryFlow sends a flow that is not a part of the load, of a scenario or of none. fine says that nothing of it failed.
+func (o *Options) tryFlow(ctx context.Context, flow *lifeFlow, scenario string, user *request.Session,
+	each func(*Tried),
+) (texts request.Texts, fine bool, err error) {
+	fine = true
+	run := &trialRun{
+		scenario: flow.scenario, name: scenario, prober: flow.prober(ctx), user: user, secrets: o.Secrets,
+	}
+	err = run.run(ctx, Trial{last: len(flow.scenario.Requests) - 1}, func(tried *Tried) {
+		fine = fine && tried.Fine()
+		each(tried)
+	})
+	return run.prober.Texts(), fine, err
+}
+
+// tryAll sends the trials.
+func (o *Options) tryAll(ctx context.Context, plan *scenarios.Plan, target string, trials []Trial, each func(*Tried),
+) error {
+	users := map[int]*triedUser{}
 	for _, t := range trials {
-		if probers[t.scenario] != nil {
+		if users[t.scenario] != nil {
 			continue
 		}
 		s := &plan.Scenarios[t.scenario]
@@ -180,16 +223,27 @@ func Try(ctx context.Context, plan *scenarios.Plan, target string, o Options, tr
 		if err != nil {
 			return fmt.Errorf("prepare requests: %w", err)
 		}
-		all, err := to.Places(ctx, o.instancesOf(s, target))
+		places, err := o.to.Places(ctx, o.instancesOf(s, target))
 		if err != nil {
 			return err
 		}
-		probers[t.scenario], places[t.scenario] = nethttp.NewProber(ctx, to, all, requests), len(all)
+		users[t.scenario] = &triedUser{
+			prober: nethttp.NewProber(ctx, o.to, places, requests), places: len(places),
+			users: request.NewUsers(s, o.instancesOf(s, target)),
+		}
 	}
 	for i, t := range trials {
-		s := &plan.Scenarios[t.scenario]
+		s, by := &plan.Scenarios[t.scenario], users[t.scenario]
+		if !by.begun {
+			if err := by.begin(ctx, o, plan, s, target, each); err != nil {
+				return err
+			}
+		}
+		if by.refused {
+			continue // and was told
+		}
 		trial := &trialRun{
-			scenario: s, prober: probers[t.scenario], place: i % places[t.scenario], secrets: o.Secrets,
+			scenario: s, name: s.Name, prober: by.prober, place: i % by.places, user: by.session(s), secrets: o.Secrets,
 		}
 		if err := trial.run(ctx, t, each); err != nil {
 			return err
@@ -198,21 +252,62 @@ func Try(ctx context.Context, plan *scenarios.Plan, target string, o Options, tr
 	return nil
 }
 
+// triedUser is who sends the trials of a scenario.
+type triedUser struct {
+	prober  *nethttp.Prober
+	places  int // of the target
+	users   *request.Users
+	known   *request.Session // of a user who stays the same
+	begun   bool
+	refused bool // its login failed
+}
+
+// begin logs the user in, where it has to.
+func (u *triedUser) begin(ctx context.Context, o *Options, plan *scenarios.Plan, s *scenarios.Scenario, target string,
+	each func(*Tried),
+) error {
+	u.begun = true
+	if !s.HasSessions() || len(s.Login) == 0 && s.Load.Open() {
+		return nil
+	}
+	u.known = u.users.New()
+	login, err := o.loginFlow(ctx, plan, s, target)
+	if login == nil {
+		return err
+	}
+	texts, fine, err := o.tryFlow(ctx, login, s.Name, u.known, each)
+	u.refused = !fine
+	if fine {
+		u.known.LogIn(texts)
+	}
+	return err
+}
+
+// session is that of the user who sends the next trial; nil where users keep nothing.
+func (u *triedUser) session(s *scenarios.Scenario) *request.Session {
+	if s.HasSessions() && u.known == nil {
+		return u.users.New()
+	}
+	return u.known
+}
+
 // trialRun is a trial under way.
 type trialRun struct {
 	scenario *scenarios.Scenario
+	name     string // of the scenario; empty for a flow of none
 	prober   *nethttp.Prober
 	place    int // of the target
+	user     *request.Session
 	secrets  *scenarios.Redactor
 }
 
 // run sends the requests of a trial up to the first that fails.
 func (r *trialRun) run(ctx context.Context, t Trial, each func(*Tried)) error {
-	r.prober.Begin(t.first, t.n, r.place)
+	r.prober.Begin(t.first, t.n, r.place, r.user)
 	broken := ""
 	for i := t.first; i <= t.last; i++ {
 		q := &r.scenario.Requests[i]
-		tried := &Tried{Scenario: r.scenario.Name, Request: q.Name, Flow: q.Flow, NotSent: broken}
+		tried := &Tried{Scenario: r.name, Request: q.Name, Flow: q.Flow, NotSent: broken}
 		if broken == "" {
 			r.try(ctx, i, tried)
 			if ctx.Err() != nil {
@@ -231,8 +326,8 @@ func (r *trialRun) run(ctx context.Context, t Trial, each func(*Tried)) error {
 func (r *trialRun) try(ctx context.Context, index int, t *Tried) {
 	sent := &sentFields{secrets: r.secrets}
 	p := r.prober.Send(httptrace.WithClientTrace(ctx, sent.trace()), index)
+	t.Failure = failureOf(&r.scenario.Requests[index], &p)
 	if p.Request == nil {
-		t.Failure = p.Err.Error()
 		return
 	}
 	o := &p.Outcome
@@ -243,16 +338,7 @@ func (r *trialRun) try(ctx context.Context, index int, t *Tried) {
 		t.Answer = fieldsOf(p.Response.Header, r.secrets)
 	}
 	if p.Err != nil {
-		o.ErrorClass, o.ErrorText = record.ClassOfText(p.Err.Error(), false), p.Err.Error()
-		t.Failure = o.ErrorClass + ": " + o.Message()
 		return
-	}
-	plan := &r.scenario.Requests[index]
-	switch {
-	case o.Found.Extraction != "":
-		t.Failure = o.Found.Extraction + ": " + o.Found.Why
-	case !request.Expected(plan, o.Status):
-		t.Failure = record.StatusClass(o.Status) + ", expected " + request.ExpectedText(plan)
 	}
 	t.Checks = r.prober.CheckResults(&p)
 	if t.Failure == "" {

@@ -81,7 +81,7 @@ func difference(a, b *Run) string {
 	switch {
 	case a.Name != b.Name:
 		return "their names"
-	case a.Scenario.Text != b.Scenario.Text:
+	case a.Scenario.Text != b.Scenario.Text || !slices.Equal(a.Scenario.Includes, b.Scenario.Includes):
 		return "their scenario files"
 	case !slices.Equal(a.Scenario.Overrides, b.Scenario.Overrides):
 		return "their --set"

@@ -52,18 +52,29 @@ type Tool struct {
 
 // Scenario is the scenario file as it was, but for its secrets.
 type Scenario struct {
-	File      string            `json:"file"`
-	Text      string            `json:"text"`
-	Overrides []string          `json:"overrides,omitempty"`
-	Variables map[string]string `json:"variables,omitempty"` // of the environment, those that the file's values name
-	Seed      uint64            `json:"seed"`
+	File      string               `json:"file"`
+	Text      string               `json:"text"`
+	Includes  []scenarios.Included `json:"includes,omitempty"` // the files that it includes
+	Overrides []string             `json:"overrides,omitempty"`
+	Variables map[string]string    `json:"variables,omitempty"` // of the environment, those that the file's values name
+	Seed      uint64               `json:"seed"`
+}
+
+// ScenarioOf is the record of a plan's scenario file.
+func ScenarioOf(p *scenarios.Plan) Scenario {
+	return Scenario{
+		File: p.Source.File, Text: p.Source.Text, Includes: slices.Clone(p.Source.Includes),
+		Overrides: slices.Clone(p.Source.Overrides), Variables: p.Source.Variables, Seed: p.Seed,
+	}
 }
 
 // Plan reads the scenario again. Where there was a secret, it has [scenarios.Redacted].
 func (s Scenario) Plan() (*scenarios.Plan, error) { return s.saved().Parse() }
 
 func (s Scenario) saved() scenarios.Saved {
-	return scenarios.Saved{File: s.File, Text: s.Text, Overrides: s.Overrides, Variables: s.Variables}
+	return scenarios.Saved{
+		File: s.File, Text: s.Text, Includes: s.Includes, Overrides: s.Overrides, Variables: s.Variables,
+	}
 }
 
 // Environment is what the run ran on.

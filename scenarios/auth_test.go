@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// withHeaders is a scenario with headers or auth of its own, and a request with rest.
-func withHeaders(scenario, rest string) string {
+// scenarioWith is a scenario with headers or auth of its own, and a request with rest.
+func scenarioWith(scenario, rest string) string {
 	return strings.Replace(oneRequest(rest), "    requests:\n", scenario+"    requests:\n", 1)
 }
 
@@ -17,7 +17,10 @@ func TestHeadersOfScenarios(t *testing.T) {
 		{"    headers: {X-A: '{{uuid}}', X-B: b}\n", "headers: {x-b: own, X-C: c}", "x-b: own\nX-C: c\nX-A: {{uuid}}"},
 		{"    auth: {bearer: 'a-b'}\n", "", "Authorization: Bearer a-b"},
 		{"    auth: {basic: {user: ann, password: \"p:w\"}}\n", "", "Authorization: Basic YW5uOnA6dw=="},
-		{"    auth: {basic: {user: ann, password: {secret: {env: PW}}}}\n", "", "Authorization: Basic YW5uOmh1bnRlcjI="},
+		{
+			"    auth: {basic: {user: ann, password: {secret: {env: PW}}}}\n", "",
+			"Authorization: Basic YW5uOmh1bnRlcjI=",
+		},
 		{
 			"    auth: {basic: {user: ann, password: x}}\n",
 			"values: {u: {list: [a]}}\nauth: {basic: {user: '{{u}}', password: '{{uuid}}'}}",
@@ -28,7 +31,7 @@ func TestHeadersOfScenarios(t *testing.T) {
 		{"    headers: {Content-Type: text/plain}\n", "body: a", "Content-Type: text/plain"},
 	} {
 		in := Inputs{Lookup: environment(map[string]string{"PW": "hunter2"})}
-		p, err := in.Parse("s.yaml", []byte(withHeaders(tt.scenario, tt.request)))
+		p, err := in.Parse("s.yaml", []byte(scenarioWith(tt.scenario, tt.request)))
 		if err != nil {
 			t.Errorf("%s%s: %v", tt.scenario, tt.request, err)
 			continue
@@ -72,7 +75,7 @@ func TestAuthFaults(t *testing.T) {
 			`s.yaml:11:16: unknown key "token" in scenarios.s.requests.r.auth; use bearer`,
 		},
 	} {
-		_, err := Parse("s.yaml", []byte(withHeaders(tt.scenario, tt.request)))
+		_, err := Parse("s.yaml", []byte(scenarioWith(tt.scenario, tt.request)))
 		if got := fmt.Sprint(err); !strings.Contains(got, tt.fault) {
 			t.Errorf("%s%s:\n%s, want\n%s", tt.scenario, tt.request, got, tt.fault)
 		}
@@ -83,7 +86,8 @@ func TestAuthFaults(t *testing.T) {
 func TestSecretsOfAuth(t *testing.T) {
 	for _, auth := range []string{
 		"auth: {bearer: hunter2secret}", "auth: {basic: {user: ann, password: hunter2secret}}",
-		"auth: {basic: {user: ann, password: '${PW}'}}", "values: {t: {list: [hunter2secret]}}\nauth: {bearer: '{{t}}'}",
+		"auth: {basic: {user: ann, password: '${PW}'}}",
+		"values: {t: {list: [hunter2secret]}}\nauth: {bearer: '{{t}}'}",
 	} {
 		secrets := &Redactor{}
 		in := Inputs{Secrets: secrets, Lookup: environment(map[string]string{"PW": "hunter2secret"})}
@@ -100,7 +104,8 @@ func TestSecretsOfAuth(t *testing.T) {
 			}
 		}
 		const said = "hunter2secret was sent as YW5uOmh1bnRlcjJzZWNyZXQ="
-		if got := secrets.Text(said); strings.Contains(got, "hunter2") || strings.Contains(got, "YW5uOmh1bnRlcjJzZWNyZXQ") {
+		got := secrets.Text(said)
+		if strings.Contains(got, "hunter2") || strings.Contains(got, "YW5uOmh1bnRlcjJzZWNyZXQ") {
 			t.Errorf("%s: a message is shown as %s", auth, got)
 		}
 	}

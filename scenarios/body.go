@@ -132,11 +132,7 @@ func (r *reader) sentFile(n *node) string {
 	if r.saved {
 		return ""
 	}
-	path := n.text
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(filepath.Dir(r.file), path)
-	}
-	content, err := readRegular(path, maxBodyFile)
+	content, err := readRegular(r.pathOf(n), maxBodyFile)
 	if err != nil {
 		r.fault(n, "", "%s: %v", n.path, err)
 	}

@@ -113,7 +113,8 @@ json:
 			in := Inputs{Lookup: environment(map[string]string{"PW": `p"w +/`, "NUMBER": "17"})}
 			rest := tt.rest
 			if strings.Contains(rest, "{{n") && !strings.Contains(rest, "bodyFile") {
-				if rest = values + rest; !strings.Contains(tt.rest, "{{pw") {
+				rest = values + rest
+				if !strings.Contains(tt.rest, "{{pw") {
 					rest = strings.Replace(rest, ", pw: {secret: {env: PW}}", "", 1)
 				}
 			} else if strings.Contains(rest, "{{pw") {

@@ -88,14 +88,11 @@ func (r *reader) schema(n *node) *Schema {
 	if !given(n) || r.saved {
 		return &Schema{File: r.text(n, "")}
 	}
-	file := n.text
-	if strings.TrimSpace(file) == "" {
+	if strings.TrimSpace(n.text) == "" {
 		r.fault(n, "", "%s names no file", n.path)
 		return nil
 	}
-	if !filepath.IsAbs(file) {
-		file = filepath.Join(filepath.Dir(r.file), file)
-	}
+	file := r.pathOf(n)
 	schema, err := NewSchema(file)
 	if err != nil {
 		r.fault(n, "", "%s: %s", n.path, schemaFault(err, file))

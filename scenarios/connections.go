@@ -250,19 +250,19 @@ func (r *reader) connectionHeaders(file *node, p *Plan) {
 		if !isAuthority(host.text) {
 			r.fault(host, "for example api.example.com", "%s %.120q is not a host", host.path, host.text)
 		}
-		add = append(add, Header{"Host", Template{{Literal: host.text}}})
+		add = append(add, Header{Name: "Host", Value: Template{{Literal: host.text}}})
 	}
 	if p.Target.HTTP.Close {
-		add = append(add, Header{"Connection", Template{{Literal: "close"}}})
+		add = append(add, Header{Name: "Connection", Value: Template{{Literal: "close"}}})
 	}
 	if len(add) == 0 {
 		return
 	}
+	for q := range p.AllRequests() {
+		q.Headers = withHeaders(q.Headers, add)
+	}
 	for i := range p.Scenarios {
 		s := &p.Scenarios[i]
-		for k := range s.Requests {
-			s.Requests[k].Headers = withHeaders(s.Requests[k].Headers, add)
-		}
 		if replay, ok := s.Load.(Replay); ok {
 			replay.Recording.Headers = withHeaders(replay.Recording.Headers, add)
 			s.Load = replay

@@ -34,12 +34,11 @@ scenarios:
 	if !reflect.DeepEqual(plan.Target, want) {
 		t.Errorf("the target is\n%+v, want\n%+v", plan.Target, want)
 	}
-	host, last := Header{"Host", Template{{Literal: "api.example:8443"}}}, Header{"Connection", Template{{
-		Literal: "close",
-	}}}
+	one := func(name, value string) Header { return Header{Name: name, Value: Template{{Literal: value}}} }
+	host, last := one("Host", "api.example:8443"), one("Connection", "close")
 	for i, want := range [][]Header{
 		{host, last},
-		{{"host", Template{{Literal: "other.example"}}}, {"X-A", Template{{Literal: "b"}}}, last},
+		{one("host", "other.example"), one("X-A", "b"), last},
 	} {
 		if got := plan.Scenarios[0].Requests[i].Headers; !reflect.DeepEqual(got, want) {
 			t.Errorf("request %d has the headers %v, want %v", i, got, want)

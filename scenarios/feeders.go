@@ -13,7 +13,7 @@ type Feeder struct {
 	Choice   Choice
 	Exponent float64 // of Zipf
 
-	Line, Column int // of its key csv or jsonl; 0 when an override gave it
+	Line, Column int // of its key csv or jsonl; 0 when an override or an included file gave it
 }
 
 // FeederFormat is how a feeder's file is written.
@@ -55,11 +55,11 @@ func (r *reader) readFeeders(n *node) []Feeder {
 			f.Format, file = JSONLines, jsonl
 		}
 		if given(file) {
-			f.File = file.text
-			if file.keyAt.override == "" {
+			f.File = r.beside(file)
+			if file.keyAt.override == "" && file.keyAt.file == "" {
 				f.Line, f.Column = file.keyAt.line, file.keyAt.column
 			}
-			if strings.TrimSpace(f.File) == "" {
+			if strings.TrimSpace(file.text) == "" {
 				r.fault(file, "", "%s names no file", file.path)
 			}
 		}

@@ -54,7 +54,7 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%T is not a list of faults: %v", err, err)
 		}
 		for _, fault := range all {
-			inFile := fault.File == "fuzz.yaml" && fault.Line >= 1 && fault.Column >= 1
+			inFile := fault.File != "" && fault.Line >= 1 && fault.Column >= 1
 			inOverride := strings.HasPrefix(fault.File, "--set ") && fault.Line == 0 && fault.Column == 0
 			if !inFile && !inOverride || fault.Message == "" {
 				t.Errorf("a fault without a place or a message: %+v", fault)
@@ -80,10 +80,10 @@ func checkPlan(t *testing.T, p *Plan) {
 		if s.AutoWarmup && (!s.Load.Steady() || s.Warmup < 15*time.Second || len(p.Faults) > 0) {
 			t.Errorf("scenario %q warms up by itself: %+v", s.Name, s)
 		}
-		extracted := map[string]bool{}
+		extracted := namesBefore(p, &s)
 		for i, request := range s.Requests {
 			if request.Step == 0 {
-				extracted = map[string]bool{}
+				extracted = namesBefore(p, &s)
 			} else if i == 0 || s.Requests[i-1].Flow != request.Flow || s.Requests[i-1].Step != request.Step-1 {
 				t.Errorf("step %+v does not follow the one before it", request)
 			}
@@ -169,8 +169,22 @@ func checkReplay(t *testing.T, s *Scenario, load Replay) {
 	}
 }
 
+// namesBefore are the texts that setup and the scenario's login take.
+func namesBefore(p *Plan, s *Scenario) map[string]bool {
+	names := map[string]bool{}
+	for _, list := range [][]Request{p.Setup, s.Login} {
+		for _, q := range list {
+			for _, x := range q.Extract {
+				names[x.Name] = true
+			}
+		}
+	}
+	return names
+}
+
 func checkExtraction(t *testing.T, x Extraction) {
-	if x.JSON == nil && x.Header == "" && x.Regex == "" || x.JSON != nil && x.Header != "" || x.Name == "" {
+	none := x.JSON == nil && x.Header == "" && x.Regex == "" && x.Cookie == ""
+	if none || x.JSON != nil && x.Header != "" || x.Name == "" {
 		t.Errorf("extraction %+v", x)
 	}
 	if x.Regex != "" && regexp.MustCompile(x.Regex).NumSubexp() != 1 {
@@ -192,6 +206,10 @@ func checkRequest(t *testing.T, request Request, extracted map[string]bool) {
 			valid = len(k) > 0
 		case RangeKeys:
 			valid = k.From <= k.To
+		case StringKeys:
+			valid = k.Length > 0 && k.Alphabet != ""
+		case TimeKeys:
+			valid = slices.Contains(timeFormats, string(k.Format))
 		case FeederKeys:
 			valid = k.Feeder != "" && (k.Column == "") != (k.Field == nil)
 		}

@@ -1,6 +1,7 @@
 package scenarios
 
-// Keys is a set of keys that a value is drawn from: one of [FixtureKeys], [ListKeys], [RangeKeys] and [FeederKeys].
+// Keys is a set of keys that a value is drawn from: one of [FixtureKeys], [ListKeys], [RangeKeys], [FeederKeys],
+// [StringKeys] and [TimeKeys].
 type Keys interface{ keys() }
 
 // FixtureKeys are keys of the reference system's fixture.
@@ -18,8 +19,35 @@ var FixtureSets = []string{
 // ListKeys are keys that the scenario file lists.
 type ListKeys []string
 
-// RangeKeys are the integers From to To, both included.
-type RangeKeys struct{ From, To int64 }
+// RangeKeys are the numbers From to To, both included, in units of the last of so many decimals: 150 to 999 with two
+// decimals are 1.50 to 9.99.
+type RangeKeys struct {
+	From, To int64
+	Decimals int
+}
+
+// StringKeys are all strings of so many characters of an alphabet.
+type StringKeys struct {
+	Length   int
+	Alphabet string
+}
+
+// TimeKeys are the instants at which requests are rendered: no key is drawn.
+type TimeKeys struct{ Format TimeFormat }
+
+// TimeFormat is how an instant is written.
+type TimeFormat string
+
+// The formats of instants.
+const (
+	RFC3339   TimeFormat = "rfc3339" // in UTC, with milliseconds
+	Unix      TimeFormat = "unix"    // seconds since 1970
+	UnixMilli TimeFormat = "unixMilli"
+	UnixMicro TimeFormat = "unixMicro"
+	UnixNano  TimeFormat = "unixNano"
+)
+
+var timeFormats = []string{string(RFC3339), string(Unix), string(UnixMilli), string(UnixMicro), string(UnixNano)}
 
 // FeederKeys are a column of a feeder: the value comes from the row that the iteration has drawn.
 type FeederKeys struct {
@@ -40,3 +68,5 @@ func (FixtureKeys) keys() {}
 func (ListKeys) keys()    {}
 func (RangeKeys) keys()   {}
 func (FeederKeys) keys()  {}
+func (StringKeys) keys()  {}
+func (TimeKeys) keys()    {}

@@ -28,9 +28,9 @@ func (r *reader) mask(n *node, of func(value string) string) {
 	}
 }
 
-// maskSource tells the redactor how to show a source in which values were masked. before is what stands before the
-// source in the text that is shown: the key of an override.
-func (r *reader) maskSource(override, before, src string) {
+// maskSource tells the redactor how to show a source in which values were masked: that of the file or override of a
+// place. before is what stands before the source in the text that is shown: the key of an override.
+func (r *reader) maskSource(of place, before, src string) {
 	starts := []int{0, 0} // of the lines, which are counted from 1
 	for i := range len(src) {
 		if src[i] == '\n' {
@@ -43,7 +43,7 @@ func (r *reader) maskSource(override, before, src string) {
 	}
 	var parts []part
 	for _, m := range r.masks {
-		if m.n.at.override != override || m.n.at.line >= len(starts) {
+		if m.n.at.override != of.override || m.n.at.file != of.file || m.n.at.line >= len(starts) {
 			continue
 		}
 		at := starts[m.n.at.line]

@@ -134,3 +134,17 @@ func TestNewMixRefuses(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// TestNewMixSessions: users with sessions are those of one scenario, and could not send the requests of others.
+func TestNewMixSessions(t *testing.T) {
+	plan := mixed()
+	plan.Scenarios[0].Cookies = true
+	_, err := NewMix(plan)
+	if err == nil || !strings.Contains(err.Error(), "the users of scenario read have sessions") {
+		t.Errorf("%v", err)
+	}
+	plan.Scenarios = plan.Scenarios[:1]
+	if _, err := NewMix(plan); err != nil {
+		t.Errorf("one scenario with sessions: %v", err)
+	}
+}

@@ -1,7 +1,6 @@
 package scenarios
 
 import (
-	"bytes"
 	"embed"
 	"errors"
 	"fmt"
@@ -38,6 +37,8 @@ type Inputs struct {
 	Overrides []string
 	Lookup    Lookup    // the environment; nil: no variable is set
 	Secrets   *Redactor // learns the secrets that are found, even if the file is refused; may be nil
+
+	recorded []Included // of a saved run
 }
 
 // Read reads a scenario file without an environment: see [Inputs.Read].
@@ -84,6 +85,7 @@ func (in Inputs) Parse(file string, src []byte) (*Plan, error) { return in.parse
 type Saved struct {
 	File      string
 	Text      string
+	Includes  []Included
 	Overrides []string
 	Variables map[string]string // of the environment, those that values named; nil: "${" has no meaning
 }
@@ -99,7 +101,7 @@ func (s Saved) Secrets() *Redactor {
 }
 
 func (s Saved) inputs() Inputs {
-	in := Inputs{Overrides: s.Overrides, Secrets: &Redactor{}}
+	in := Inputs{Overrides: s.Overrides, Secrets: &Redactor{}, recorded: s.Includes}
 	if s.Variables != nil {
 		in.Lookup = func(name string) (string, bool) {
 			value, ok := s.Variables[name]
@@ -124,7 +126,9 @@ func (in Inputs) parse(file string, src []byte, saved bool) (*Plan, error) {
 		return nil, r.errs.sorted()
 	}
 	plan := r.plan(tree)
-	plan.Source = Source{File: file, Text: string(src), Overrides: in.Overrides, Variables: r.shownVariables()}
+	plan.Source = Source{
+		File: file, Text: string(src), Includes: r.included, Overrides: in.Overrides, Variables: r.shownVariables(),
+	}
 	if len(r.errs) > 0 {
 		return nil, r.errs.sorted()
 	}
@@ -133,7 +137,8 @@ func (in Inputs) parse(file string, src []byte, saved bool) (*Plan, error) {
 
 func (in Inputs) newReader(file string, saved bool) *reader {
 	r := &reader{
-		file: file, saved: saved, secrets: in.Secrets, lookup: in.Lookup,
+		file: file, saved: saved, recorded: in.recorded, expands: !saved || in.Lookup != nil,
+		secrets: in.Secrets, lookup: in.Lookup,
 		variables: map[string]string{}, hidden: map[string]bool{}, secretValues: map[string]bool{},
 	}
 	if r.secrets == nil {
@@ -157,22 +162,17 @@ func (r *reader) tree(src []byte, in Inputs) *node {
 		return nil
 	}
 	tree.keyAt = place{line: 1, column: 1}
+	r.include(tree, r.file, []string{filepath.Clean(r.file)})
 	r.learnAll(tree)
 	for _, text := range in.Overrides {
 		r.override(tree, text)
 	}
 	r.learnAll(tree)
-	if !r.saved || in.Lookup != nil {
+	if r.expands {
 		r.expand(tree)
 	}
 	r.learnAll(tree)
-	withoutMark := string(bytes.TrimPrefix(src, byteOrderMark))
-	r.maskSource("", string(src[:len(src)-len(withoutMark)]), withoutMark)
-	for _, text := range in.Overrides {
-		if _, value, ok := splitOverride(text); ok {
-			r.maskSource(text, text[:len(text)-len(value)], value)
-		}
-	}
+	r.maskAll(src, in.Overrides)
 	return tree
 }
 

@@ -35,9 +35,10 @@ type Plan struct {
 
 // Source is where a Plan came from, kept so that a run can be reproduced from its record alone.
 type Source struct {
-	File      string   // as the user gave it
-	Text      string   // the file's content, before overrides
-	Overrides []string // "key=value", in the order given
+	File      string     // as the user gave it
+	Text      string     // the file's content, before overrides
+	Includes  []Included // the files that it includes, in the order in which they were read
+	Overrides []string   // "key=value", in the order given
 	// Variables are those of the environment that values named, with [Redacted] for secret ones; nil when there are
 	// none.
 	Variables map[string]string
@@ -72,6 +73,8 @@ func (p *Plan) BeyondWire(s *Scenario) string {
 		return "users that wait for one of fewer connections"
 	case slices.ContainsFunc(s.Requests, func(r Request) bool { return r.Redirects > 0 }):
 		return "redirects"
+	case s.Cookies && p.Target.HTTP.Version == HTTP2:
+		return "cookies over HTTP/2"
 	}
 	return ""
 }

@@ -34,7 +34,10 @@ type reader struct {
 	secretValues map[string]bool   // values that stand in secrets, by name
 	secrets      *Redactor
 	masks        []mask
-	saved        bool // the file is that of a saved run, whose secrets are not there
+	saved        bool       // the file is that of a saved run, whose secrets are not there
+	recorded     []Included // of a saved run: the files that it included
+	expands      bool       // variables are replaced
+	included     []Included // the files that were, in the order in which they were read
 }
 
 func (r *reader) faultAt(at place, hint, format string, args ...any) {
@@ -49,6 +52,9 @@ func (r *reader) faultAt(at place, hint, format string, args ...any) {
 	fault := Error{
 		File: r.file, Line: at.line, Column: at.column,
 		Message: r.secrets.Text(fmt.Sprintf(format, args...)), Hint: r.secrets.Text(hint),
+	}
+	if at.file != "" {
+		fault.File = at.file
 	}
 	if at.override != "" {
 		fault.File, fault.Line, fault.Column = "--set "+r.secrets.Override(at.override), 0, 0

@@ -20,7 +20,7 @@ type Recording struct {
 	Headers        []Header        // on all its requests, in place of those of the file
 	ExpectedStatus []int           // empty: any status from 200 to 399
 	Timeout        time.Duration
-	Line, Column   int // of its key file; 0 when an override gave it
+	Line, Column   int // of its key file; 0 when an override or an included file gave it
 }
 
 // RecordingFormat is how recorded traffic is written.
@@ -134,11 +134,13 @@ func (r *reader) recordingFile(n *node, rec *Recording) {
 		r.missing(n, "file", "file: access.log")
 		return
 	}
-	if file.keyAt.override == "" {
+	if file.keyAt.override == "" && file.keyAt.file == "" {
 		rec.Line, rec.Column = file.keyAt.line, file.keyAt.column
 	}
-	rec.File = r.text(file, "")
-	if given(file) && strings.TrimSpace(rec.File) == "" {
+	if given(file) {
+		rec.File = r.beside(file)
+	}
+	if given(file) && strings.TrimSpace(file.text) == "" {
 		r.fault(file, "", "%s names no file", file.path)
 	}
 }

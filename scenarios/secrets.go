@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 )
 
@@ -72,11 +71,7 @@ func (r *reader) secret(source *node) (text string, ok bool) {
 
 // secretFile reads a file whose name is relative to the scenario file, without the line break at its end.
 func (r *reader) secretFile(n *node) (text string, ok bool) {
-	path := n.text
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(filepath.Dir(r.file), path)
-	}
-	content, err := readRegular(path, maxSecret)
+	content, err := readRegular(r.pathOf(n), maxSecret)
 	if err != nil {
 		r.fault(n, "", "%s: %v", n.path, err)
 		return "", false

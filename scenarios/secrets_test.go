@@ -83,7 +83,10 @@ func TestVariablesAnywhere(t *testing.T) {
 	if !reflect.DeepEqual(plan.Source, want) {
 		t.Errorf("source %+v, want %+v", plan.Source, want)
 	}
-	again, err := Saved{plan.Source.File, plan.Source.Text, plan.Source.Overrides, plan.Source.Variables}.Parse()
+	again, err := Saved{
+		File: plan.Source.File, Text: plan.Source.Text, Overrides: plan.Source.Overrides,
+		Variables: plan.Source.Variables,
+	}.Parse()
 	if err != nil || !reflect.DeepEqual(again, plan) {
 		t.Errorf("read again it is %+v, %v", again, err)
 	}

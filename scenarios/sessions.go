@@ -56,6 +56,9 @@ func (r *reader) session(n *node, s *Scenario, executor Executor, target Target)
 	s.Cookies = r.flag(cookies)
 	login = asFlow(login)
 	r.shared.headers, r.shared.login = nil, extractedNames(login)
+	for name := range r.shared.login {
+		delete(r.shared.used, name) // another login's
+	}
 	holes := r.newHoles(nil, nil)
 	all := r.withAuth(n, r.headers(headers, holes, nil), holes)
 	names := r.shared.login
@@ -150,6 +153,9 @@ func (r *reader) life(n *node, name string, target Target) []Request {
 		}
 		request := r.step(item, values, holes)
 		request.Flow, request.Step = name, len(requests)
+		if request.Step == 0 {
+			request.Weight = 1
+		}
 		requests = append(requests, request)
 	}
 	for _, e := range holes.extracted {

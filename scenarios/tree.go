@@ -23,10 +23,11 @@ const (
 	mapping  kind = "a mapping"
 )
 
-// place is where something was written: in the file, or in an override.
+// place is where something was written: in the file, in one that it includes, or in an override.
 type place struct {
 	line, column int
-	override     string // "key=value"; "" for the file
+	override     string // "key=value"; "" for a file
+	file         string // that is included; "" for the scenario file itself
 }
 
 // node is YAML reduced to what a scenario file needs: every value with its place, aliases and merge keys resolved.
@@ -98,7 +99,7 @@ func build(src []byte, override string, faults func(at place, hint, format strin
 		src: string(bytes.TrimPrefix(src, byteOrderMark)), override: override, faults: faults,
 		anchors: map[string]ast.Node{}, open: map[string]bool{},
 	}
-	start := place{1, 1, override}
+	start := place{line: 1, column: 1, override: override}
 	if len(src) > maxSource {
 		faults(start, "", "the file has %d bytes; at most %d are read", len(src), maxSource)
 		return nil
@@ -148,7 +149,7 @@ func tooDeep(src []byte) (at place, bad bool) {
 		case '[', '{':
 			open++
 			if open > maxBrackets {
-				return place{line, i - begin + 1, ""}, true
+				return place{line: line, column: i - begin + 1}, true
 			}
 		case ']', '}':
 			open = max(open-1, 0)
@@ -185,7 +186,7 @@ func invalidText(src []byte) (place, bool) {
 }
 
 func (b *builder) syntax(err error) {
-	at := place{1, 1, b.override}
+	at := place{line: 1, column: 1, override: b.override}
 	message := err.Error()
 	var known yaml.Error
 	if errors.As(err, &known) {
@@ -197,15 +198,15 @@ func (b *builder) syntax(err error) {
 
 func (b *builder) placeOf(t *token.Token) place {
 	if t == nil || t.Position == nil {
-		return place{1, 1, b.override}
+		return place{line: 1, column: 1, override: b.override}
 	}
-	return place{max(t.Position.Line, 1), max(t.Position.Column, 1), b.override}
+	return place{line: max(t.Position.Line, 1), column: max(t.Position.Column, 1), override: b.override}
 }
 
 // node builds a node and all below it. It never returns nil; what it has reported comes back marked bad.
 func (b *builder) node(n ast.Node) *node {
 	if n == nil {
-		return &node{kind: scalar, null: true, at: place{1, 1, b.override}}
+		return &node{kind: scalar, null: true, at: place{line: 1, column: 1, override: b.override}}
 	}
 	at := b.placeOf(n.GetToken())
 	b.nodes++

@@ -2,8 +2,11 @@ package scenarios
 
 import (
 	"maps"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // maxRangeEnd bounds a range so that its size and every number in it are exact in floating point.
@@ -34,6 +37,16 @@ func (r *reader) values(n *node, target Target) []Value {
 func (r *reader) value(e entry, target Target) Value {
 	n := e.value
 	v := Value{Name: e.key, Keys: r.keys(n, target)}
+	switch v.Keys.(type) {
+	case StringKeys, TimeKeys: // nothing is chosen
+		for _, key := range []string{"choice", "exponent"} {
+			if k := n.get(key); k != nil {
+				r.faultAt(k.keyAt, "remove it", "%s does not go with string and time", k.path)
+			}
+		}
+		v.Choice = Uniform
+		return v
+	}
 	if n.get("feeder") == nil { // a feeder chooses for all its values
 		v.Choice, v.Exponent = r.choice(n)
 	}
@@ -57,20 +70,23 @@ func (r *reader) choice(n *node) (c Choice, exponent float64) {
 
 // keys reads the set that a value chooses from.
 func (r *reader) keys(n *node, target Target) Keys {
-	sources := slices.DeleteFunc([]string{"fixture", "list", "range", "feeder", "secret"},
+	sources := slices.DeleteFunc([]string{"fixture", "list", "range", "string", "time", "feeder", "secret"},
 		func(key string) bool { return n.get(key) == nil })
 	if len(sources) != 1 {
 		has := "none"
 		if len(sources) > 0 {
 			has = strings.Join(sources, " and ")
 		}
-		r.faultAt(n.keyAt, "", "%s needs exactly one of fixture, list, range, feeder and secret, and has %s",
-			n.path, has)
+		r.faultAt(n.keyAt, "",
+			"%s needs exactly one of fixture, list, range, string, time, feeder and secret, and has %s", n.path, has)
 		return nil
 	}
 	source := n.get(sources[0])
 	if first := n.get("first"); first != nil && sources[0] != "fixture" {
 		r.faultAt(first.keyAt, "", "%s.first goes with fixture only", n.path)
+	}
+	if alphabet := n.get("alphabet"); alphabet != nil && sources[0] != "string" {
+		r.faultAt(alphabet.keyAt, "", "%s goes with string only", alphabet.path)
 	}
 	for _, key := range []string{"column", "field"} {
 		if c := n.get(key); c != nil && sources[0] != "feeder" {
@@ -94,6 +110,10 @@ func (r *reader) keys(n *node, target Target) Keys {
 		return ListKeys(r.list(source))
 	case "feeder":
 		return r.feederKeys(n, source)
+	case "string":
+		return StringKeys{Length: int(r.whole(source, 1, 1, maxString)), Alphabet: r.alphabet(n.get("alphabet"))}
+	case "time":
+		return TimeKeys{TimeFormat(r.word(source, string(RFC3339), timeFormats))}
 	}
 	return r.rangeKeys(source)
 }
@@ -118,12 +138,65 @@ func (r *reader) rangeKeys(n *node) RangeKeys {
 		return RangeKeys{}
 	}
 	faults := len(r.errs)
-	from := r.whole(n.items[0], 0, -maxRangeEnd, maxRangeEnd)
-	to := r.whole(n.items[1], 0, -maxRangeEnd, maxRangeEnd)
-	if len(r.errs) == faults && from > to && given(n.items[0]) && given(n.items[1]) {
-		r.fault(n, "write the lower number first", "%s is empty: %d is greater than %d", n.path, from, to)
+	keys := RangeKeys{Decimals: max(decimalsOf(n.items[0]), decimalsOf(n.items[1]))}
+	keys.From, keys.To = r.rangeEnd(n.items[0], keys.Decimals), r.rangeEnd(n.items[1], keys.Decimals)
+	if len(r.errs) == faults && keys.From > keys.To && given(n.items[0]) && given(n.items[1]) {
+		r.fault(n, "write the lower number first", "%s is empty: %s is greater than %s", n.path, n.items[0].text,
+			n.items[1].text)
 	}
-	return RangeKeys{From: from, To: to}
+	return keys
+}
+
+// maxDecimals bounds the decimals of a range.
+const maxDecimals = 9
+
+// decimal is a number with decimals, as ranges have them.
+var decimal = regexp.MustCompile(`^-?[0-9]+\.[0-9]+$`)
+
+// decimalsOf is how many decimals the end of a range is written with.
+func decimalsOf(n *node) int {
+	if !given(n) || !decimal.MatchString(n.text) {
+		return 0
+	}
+	return len(n.text) - strings.IndexByte(n.text, '.') - 1
+}
+
+// rangeEnd reads an end of a range, in units of the last of so many decimals.
+func (r *reader) rangeEnd(n *node, decimals int) int64 {
+	if !given(n) || decimals == 0 {
+		return r.whole(n, 0, -maxRangeEnd, maxRangeEnd)
+	}
+	if decimals > maxDecimals {
+		r.fault(n, "", "%s: a range has at most %d decimals", n.path, maxDecimals)
+		return 0
+	}
+	whole, fraction, _ := strings.Cut(n.text, ".")
+	scaled := whole + fraction + strings.Repeat("0", max(0, decimals-len(fraction)))
+	x, err := strconv.ParseInt(scaled, 10, 64)
+	if err == nil && -maxRangeEnd <= x && x <= maxRangeEnd {
+		return x
+	}
+	r.fault(n, "", "%s cannot be the end of a range: with %d decimals it is a number of at most 15 digits, not %.120q",
+		n.path, decimals, n.text)
+	return 0
+}
+
+const (
+	maxString       = 10_000 // characters
+	maxAlphabet     = 1_000
+	defaultAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+)
+
+// alphabet reads the characters of which a string is made.
+func (r *reader) alphabet(n *node) string {
+	if !given(n) {
+		return defaultAlphabet
+	}
+	if count := utf8.RuneCountInString(n.text); count == 0 || count > maxAlphabet || !isHeaderText(n.text) {
+		r.fault(n, "for example 0123456789abcdef", "%s needs 1 to %s characters, and no control characters", n.path,
+			grouped(maxAlphabet))
+	}
+	return n.text
 }
 
 // holes reads the templates of one request, or of a flow's steps one after the other, and keeps which values they use.
@@ -225,8 +298,8 @@ func (h *holes) use(n *node, name string) {
 	for _, e := range h.extracted {
 		known = append(known, e.key)
 	}
-	known = slices.AppendSeq(known, maps.Keys(h.shared.setup))
-	known = slices.AppendSeq(known, maps.Keys(h.shared.login))
+	known = append(known, slices.Sorted(maps.Keys(h.shared.setup))...)
+	known = append(known, slices.Sorted(maps.Keys(h.shared.login))...)
 	h.used[Nearest(name, known)] = true // one typing error is one fault
 	undeclared := "which is not declared under values"
 	if h.steps != nil {

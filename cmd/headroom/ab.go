@@ -281,11 +281,8 @@ func (x *experimenter) carryOut(ctx context.Context, l loaded, dir string) (e *r
 	slice := sliceOf(settings)
 	e = &results.Experiment{
 		Name: plan.Name, Description: plan.Description, Tool: toolVersion(), Command: redacted(x.command, x.secrets),
-		Scenario: results.Scenario{
-			File: plan.Source.File, Text: plan.Source.Text, Overrides: plan.Source.Overrides,
-			Variables: plan.Source.Variables, Seed: plan.Seed,
-		},
-		Base: arms.base.record, Head: arms.head.record,
+		Scenario: results.ScenarioOf(plan),
+		Base:     arms.base.record, Head: arms.head.record,
 		Design: results.DesignRecord{
 			Seed: x.seed, Restarts: arms.restart, Warmup: slice.Warmup.Seconds(), Discard: slice.Discard.Seconds(),
 			Measure: slice.Measure.Seconds(), MaxTime: settings.MaxTime.Seconds(), Alpha: settings.Alpha,

@@ -171,7 +171,8 @@ func originOf(l loaded, a *arms) calibration.Origin {
 	return calibration.Origin{
 		Version: strings.TrimSpace(tool.Version + " " + tool.Commit), Machine: machineFingerprint(environment.Machine),
 		Scenario: environmentFingerprint(results.Scenario{
-			Text: l.plan.Source.Text, Overrides: l.plan.Source.Overrides, Variables: l.plan.Source.Variables,
+			Text: l.plan.Source.Text, Includes: l.plan.Source.Includes, Overrides: l.plan.Source.Overrides,
+			Variables: l.plan.Source.Variables,
 		}, environment),
 		Warmup: slice.Warmup.Seconds(), Discard: slice.Discard.Seconds(), Measure: slice.Measure.Seconds(),
 	}

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -290,10 +289,7 @@ func (p *planner) find(ctx context.Context, a asked, dir string) (c *results.Cap
 	err = system.withIncidents(ctx, err)
 	c = &results.Capacity{
 		Name: plan.Name, Description: plan.Description, Tool: toolVersion(), Command: redacted(p.command, p.secrets),
-		Scenario: results.Scenario{
-			File: plan.Source.File, Text: plan.Source.Text, Overrides: slices.Clone(plan.Source.Overrides),
-			Variables: plan.Source.Variables, Seed: plan.Seed,
-		},
+		Scenario:    results.ScenarioOf(plan),
 		Environment: system.record, Processes: system.processes(),
 		Design: results.CapacityDesign{
 			Seed: p.seed, Discard: found.Trial.Discard.Seconds(), Measure: found.Trial.Measure.Seconds(),

@@ -31,18 +31,10 @@ var unmeasured = []string{"name", "description", "thresholds", "regression", "ex
 // servers with their settings, and how it was measured where that was not by a run. Thresholds, names and the addresses
 // of the service are left out, and so is what an experiment compares.
 func environmentFingerprint(s results.Scenario, e results.Environment, how ...any) string {
-	var load map[string]any
-	if yaml.Unmarshal([]byte(s.Text), &load) != nil || load == nil {
-		load = map[string]any{"text": s.Text}
-	}
-	for _, key := range unmeasured {
-		delete(load, key)
-	}
-	if target, ok := load["target"].(map[string]any); ok {
-		delete(target, "url")
-		if urls, ok := target["urls"].([]any); ok {
-			target["urls"] = len(urls)
-		}
+	load := measuredPart(s.Text)
+	var included []map[string]any
+	for _, f := range s.Includes {
+		included = append(included, measuredPart(f.Text))
 	}
 	var overrides []string
 	for _, o := range s.Overrides {
@@ -57,15 +49,39 @@ func environmentFingerprint(s results.Scenario, e results.Environment, how ...an
 		servers = append(servers, server.Role+" "+server.Name+" "+server.Version)
 	}
 	parts := []any{
-		load, overrides, named(s.Variables, fmt.Sprint(load, overrides)), e.Own, e.Provider, servers, e.Settings,
-		e.ServerSettings, e.GeneratorSettings, e.Fixture,
+		load, overrides, named(s.Variables, fmt.Sprint(load, included, overrides)), e.Own, e.Provider, servers,
+		e.Settings, e.ServerSettings, e.GeneratorSettings, e.Fixture,
+	}
+	if len(included) > 0 {
+		parts = append(parts, included)
 	}
 	text, err := json.Marshal(append(parts, how...))
 	if err != nil { // a YAML document can have keys that JSON has not
 		text = fmt.Appendf(nil, "%v %v %v %v %v", load, overrides, servers, e.ServerSettings, how)
+		if len(included) > 0 {
+			text = fmt.Append(text, included)
+		}
 	}
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:])[:8]
+}
+
+// measuredPart is a scenario file without what no figure depends on.
+func measuredPart(text string) map[string]any {
+	var load map[string]any
+	if yaml.Unmarshal([]byte(text), &load) != nil || load == nil {
+		load = map[string]any{"text": text}
+	}
+	for _, key := range unmeasured {
+		delete(load, key)
+	}
+	if target, ok := load["target"].(map[string]any); ok {
+		delete(target, "url")
+		if urls, ok := target["urls"].([]any); ok {
+			target["urls"] = len(urls)
+		}
+	}
+	return load
 }
 
 // named are the variables that a text names: those that only the sections left out name are left out with them.

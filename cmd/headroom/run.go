@@ -11,7 +11,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"syscall"
 	"time"
 
@@ -234,10 +233,7 @@ func (r *runner) runOne(ctx context.Context, l loaded, dir string) (outcome resu
 	reference = r.referenceAfter(ctx, reference)
 	saved := &results.Run{
 		Name: plan.Name, Description: plan.Description, Tool: toolVersion(), Command: redacted(r.command, r.secrets),
-		Scenario: results.Scenario{
-			File: plan.Source.File, Text: plan.Source.Text, Overrides: slices.Clone(plan.Source.Overrides),
-			Variables: plan.Source.Variables, Seed: plan.Seed,
-		},
+		Scenario:    results.ScenarioOf(plan),
 		Environment: system.record, Shard: r.shard, Measurements: *measured, Verdict: verdict,
 		Reference: reference,
 	}

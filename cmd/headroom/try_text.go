@@ -26,7 +26,9 @@ type trialWriter struct {
 
 func (t *trialWriter) write(r *loadgen.Tried) {
 	var b strings.Builder
-	fmt.Fprintf(&b, "scenario %s, ", r.Scenario)
+	if r.Scenario != "" {
+		fmt.Fprintf(&b, "scenario %s, ", r.Scenario)
+	}
 	if r.Flow != "" {
 		fmt.Fprintf(&b, "flow %s, ", r.Flow)
 	}

@@ -98,9 +98,27 @@ func (c *client) request(d *request.Draw, to int) (*http.Request, error) {
 	return req, nil
 }
 
-// send sends a request of that index to the instance that it was rendered for; cancel frees what its timeout holds.
-func (c *client) send(req *http.Request, index, to int) (resp *http.Response, cancel func(), err error) {
-	plan := c.requests.Plan(index)
+// send sends the request that d chose to the instance that it was rendered for, with the cookies that its user keeps,
+// and keeps those of the answer; cancel frees what its timeout holds.
+func (c *client) send(req *http.Request, d *request.Draw, to int) (resp *http.Response, cancel func(), err error) {
+	plan, jar := c.requests.Plan(d.Request), d.Session.Jar()
+	if jar == nil || plan.Redirects > 0 { // along redirects there are several requests
+		return c.roundTrip(req, plan, jar, to)
+	}
+	for _, cookie := range jar.Cookies(req.URL) {
+		req.AddCookie(cookie)
+	}
+	resp, cancel, err = c.roundTrip(req, plan, nil, to)
+	if err == nil {
+		jar.SetCookies(req.URL, resp.Cookies())
+	}
+	return resp, cancel, err
+}
+
+// roundTrip sends a request to an instance. jar is for the cookies along redirects; it may be nil.
+func (c *client) roundTrip(req *http.Request, plan *scenarios.Request, jar http.CookieJar, to int) (resp *http.Response,
+	cancel func(), err error,
+) {
 	if plain := c.places[to].plain; plain != nil {
 		resp, err = plain.roundTrip(req, plan.Timeout)
 		return resp, func() {}, err
@@ -109,7 +127,7 @@ func (c *client) send(req *http.Request, index, to int) (resp *http.Response, ca
 	ctx, cancel := context.WithTimeout(c.context, plan.Timeout)
 	req = req.WithContext(withTries(ctx))
 	if plan.Redirects > 0 {
-		resp, err = follow(next, req, plan.Redirects)
+		resp, err = follow(next, req, jar, plan.Redirects)
 	} else {
 		resp, err = next.RoundTrip(req)
 	}

@@ -28,6 +28,7 @@ type Config struct {
 	Collector *record.Collector
 	Target    []connect.Place
 	To        *connect.To
+	Users     *request.Pool // nil where users keep nothing
 }
 
 // Engine sends the requests of one scenario.
@@ -62,6 +63,7 @@ type Engine struct {
 	mu        sync.Mutex
 	recorder  *record.Recorder
 	busy      []int                // users of a closed load at each place
+	users     *request.Pool        // that are free; nil where users keep nothing
 	exchanges map[uint64]*exchange // those under way, by vegeta's number
 	spare     []*exchange          // that have ended
 }
@@ -70,7 +72,7 @@ type Engine struct {
 func New(c Config) *Engine {
 	e := &Engine{
 		timing: c.Timing, requests: c.Requests, target: c.Target, to: c.To, workers: int64(c.Timing.Users),
-		recorder: c.Collector.NewRecorder(), exchanges: map[uint64]*exchange{},
+		recorder: c.Collector.NewRecorder(), exchanges: map[uint64]*exchange{}, users: c.Users,
 		busy: make([]int, len(c.Target)), several: c.Target[len(c.Target)-1].Instance > 1,
 	}
 	e.named = !e.several && c.Collector.ByInstance()
@@ -308,7 +310,7 @@ func (e *Engine) newExchange(number uint64) *exchange {
 	} else {
 		x = &exchange{named: e.named, began: e.start}
 	}
-	x.to = e.nextPlace(number)
+	x.to, x.user = e.nextPlace(number), e.users.Take()
 	e.exchanges[number] = x
 	return x
 }
@@ -361,10 +363,8 @@ func (e *Engine) end(x *exchange) {
 	if e.admitted != nil {
 		<-e.admitted
 	}
-	if !e.timing.Open() { // else nobody counts
-		e.mu.Lock()
-		e.busy[x.to]--
-		e.mu.Unlock()
+	if !e.timing.Open() || e.users != nil { // else nobody counts
+		e.release(x)
 	}
 	left := e.inFlight.Add(-1)
 	e.recorder.SetInFlight(left)
@@ -373,10 +373,20 @@ func (e *Engine) end(x *exchange) {
 	}
 }
 
+// release takes note that a user is free.
+func (e *Engine) release(x *exchange) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.timing.Open() {
+		e.busy[x.to]--
+	}
+	e.users.Put(x.user)
+}
+
 // send sends the request of an exchange; cancel frees what its timeout holds. A user for whom there was no file or port
 // is held for a while.
 func (e *Engine) send(req *http.Request, x *exchange) (resp *http.Response, cancel func(), err error) {
-	resp, cancel, err = e.client.send(req, x.draw.Request, x.to)
+	resp, cancel, err = e.client.send(req, &x.draw, x.to)
 	if err != nil && !e.timing.Open() && record.IsShortage(record.ClassOf(err)) {
 		now := time.Since(e.start)
 		_ = sleep(e.client.context, min(e.shortage.Pause(now), e.timing.Window.End()-now)) // the error is the request's
@@ -423,7 +433,7 @@ func (e *Engine) follow(x *exchange) (goesOn bool) {
 	req, err := e.client.request(&x.draw, x.to)
 	x.outcome = record.Outcome{
 		Request: x.draw.Request, Iteration: x.draw.N, Texts: &x.texts, Intended: before, Sent: time.Since(e.start),
-		Instance: e.sentTo(x),
+		Instance: e.sentTo(x), Session: x.user,
 	}
 	if err == nil {
 		err = e.fetch(x, req)

@@ -12,8 +12,9 @@ import (
 // exchange is a request, its answer, and what became of them; of a flow, those of one step after the other.
 type exchange struct {
 	draw     request.Draw
-	to       int  // the place that it is sent to
-	named    bool // the answer names the instance behind it, and the load is told apart by that
+	to       int              // the place that it is sent to
+	user     *request.Session // nil where users keep nothing
+	named    bool             // the answer names the instance behind it, and the load is told apart by that
 	outcome  record.Outcome
 	answer   request.Answer
 	texts    request.Texts
@@ -30,8 +31,8 @@ type exchange struct {
 // start makes it the exchange of an iteration.
 func (x *exchange) start(d request.Draw) {
 	x.draw, x.size, x.failing, x.ended, x.recorded = d, 0, false, false, false
-	x.draw.Flow = &x.texts
-	x.outcome = record.Outcome{Request: d.Request, Iteration: d.N, Texts: &x.texts}
+	x.draw.Flow, x.draw.Session = &x.texts, x.user
+	x.outcome = record.Outcome{Request: d.Request, Iteration: d.N, Texts: &x.texts, Session: x.user}
 }
 
 // begin takes the head of an answer.

@@ -2,6 +2,7 @@ package nethttp
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"time"
 
@@ -37,9 +38,10 @@ type Probe struct {
 	Err      error          // no request was made, or no whole answer came
 }
 
-// Begin begins iteration n with the request of that index, to a place of the target.
-func (p *Prober) Begin(index int, n int64, to int) {
-	p.exchange = &exchange{to: to, began: p.start}
+// Begin begins iteration n with the request of that index, to a place of the target. user is who sends it; nil where
+// users keep nothing.
+func (p *Prober) Begin(index int, n int64, to int, user *request.Session) {
+	p.exchange = &exchange{to: to, user: user, began: p.start}
 	p.exchange.start(p.requests.DrawOf(index, n))
 }
 
@@ -47,11 +49,12 @@ func (p *Prober) Begin(index int, n int64, to int) {
 func (p *Prober) Send(ctx context.Context, index int) Probe {
 	x := p.exchange
 	x.draw.Request = index
-	x.outcome = record.Outcome{Request: index, Iteration: x.draw.N, Texts: &x.texts}
+	x.outcome = record.Outcome{Request: index, Iteration: x.draw.N, Texts: &x.texts, Session: x.user}
 	x.keep, x.size = make([]byte, 0, 4096), 0
-	probe := Probe{Sent: p.requests.Body(&x.draw)}
+	var probe Probe
 	probe.Request, probe.Err = p.client.request(&x.draw, x.to)
 	if probe.Err == nil {
+		probe.Sent = sentBody(probe.Request)
 		p.client.context = ctx // net/http takes its trace from there, the plain transport from the request
 		x.outcome.Sent = time.Since(p.start)
 		probe.Response, probe.Err = p.fetch(x, probe.Request.WithContext(ctx))
@@ -71,9 +74,22 @@ func (p *Prober) Send(ctx context.Context, index int) Probe {
 	return probe
 }
 
+// sentBody is the body that a request will have.
+func sentBody(req *http.Request) []byte {
+	if req.GetBody == nil {
+		return nil
+	}
+	body, err := req.GetBody()
+	if err != nil {
+		return nil
+	}
+	content, _ := io.ReadAll(body) // it lies in memory
+	return content
+}
+
 // fetch sends a request and reads its answer to the end. There may be an answer and an error: it then was cut.
 func (p *Prober) fetch(x *exchange, req *http.Request) (*http.Response, error) {
-	resp, cancel, err := p.client.send(req, x.draw.Request, x.to)
+	resp, cancel, err := p.client.send(req, &x.draw, x.to)
 	defer cancel()
 	if err != nil {
 		return nil, err
@@ -85,6 +101,16 @@ func (p *Prober) fetch(x *exchange, req *http.Request) (*http.Response, error) {
 func (p *Prober) CheckResults(probe *Probe) []request.CheckResult {
 	o := &probe.Outcome
 	return p.requests.CheckResults(o.Request, &p.exchange.answer, o.Status, o.Found)
+}
+
+// Texts are what the flow of the iteration has extracted so far.
+func (p *Prober) Texts() request.Texts { return p.exchange.texts }
+
+// Conceal is a message about a probe without the secrets of request and answer.
+func (p *Prober) Conceal(probe *Probe, text string) string {
+	x := p.exchange
+	conceal := p.requests.Concealer(x.draw.N, probe.Outcome.Request, &x.texts, &x.answer, x.user)
+	return conceal.Text(text)
 }
 
 // Extracted are the texts that were extracted of the answer to a probe.

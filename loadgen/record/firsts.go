@@ -24,7 +24,7 @@ func StatusClass(status int) string { return "status " + strconv.Itoa(status) }
 // keepFirst keeps what the first failure of each class met, and the first answer that did not meet a check.
 func (r *Recorder) keepFirst(series int, counted *counts, o *Outcome, plan *scenarios.Request) {
 	f := &r.firsts[series]
-	conceal := r.collector.requests.Concealer(o.Iteration, o.Request, o.Texts, o.Answer)
+	conceal := r.collector.requests.Concealer(o.Iteration, o.Request, o.Texts, o.Answer, o.Session)
 	switch class := o.ErrorClass + o.Found.Extraction; { // an answer that came whole has no class of error
 	case class != "":
 		if !f.classes[class] {

@@ -31,6 +31,8 @@ type Outcome struct {
 	Events        *request.Events // likewise what came of a streamed answer; nil where it is not streamed
 	Iteration     int64           // which it is of
 	Texts         *request.Texts  // that its flow has extracted; nil without a flow
+
+	Session *request.Session // of the user who sent it; nil where users keep nothing
 }
 
 // Recorder counts the outcomes of one loop. Only that loop may use it, so that recording takes no lock: it counts in

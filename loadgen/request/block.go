@@ -33,7 +33,6 @@ type blockField struct {
 	name     http2.Name
 	before   string // of the value
 	value    []segment
-	escape   bool // what fills its holes
 }
 
 // The names of fields with values of their own that every request may have.
@@ -55,7 +54,7 @@ func NewBlockRenderer(set *Set, target *url.URL) *BlockRenderer {
 // newRendering renders one named request. Those of a recording bring their own method, path and User-Agent.
 func (r *BlockRenderer) newRendering(q *template, target *url.URL) blockRendering {
 	recorded := r.set.recording != nil
-	host, agent := []segment{{literal: target.Host, hole: noHole}}, []segment{{literal: UserAgent, hole: noHole}}
+	host, agent := text(target.Host), text(UserAgent)
 	if recorded {
 		agent = nil
 	}
@@ -67,20 +66,20 @@ func (r *BlockRenderer) newRendering(q *template, target *url.URL) blockRenderin
 		case name == "User-Agent":
 			agent = h.value
 		case !ofConnection(name):
-			others = append(others, r.newField(strings.ToLower(name), "", h.value, false))
+			others = append(others, r.newField(strings.ToLower(name), "", h.value))
 		}
 	}
 	out := blockRendering{length: usuallyHasBody(q.plan.Method)}
 	if !recorded {
-		out.fields = append(out.fields, r.newField(":method", q.plan.Method, nil, false))
+		out.fields = append(out.fields, r.newField(":method", q.plan.Method, nil))
 	}
-	out.fields = append(out.fields, r.newField(":scheme", target.Scheme, nil, false),
-		r.newField(":authority", "", host, false))
+	out.fields = append(out.fields, r.newField(":scheme", target.Scheme, nil),
+		r.newField(":authority", "", host))
 	if !recorded {
-		out.fields = append(out.fields, r.newField(":path", r.base, q.path, true))
+		out.fields = append(out.fields, r.newField(":path", r.base, q.path))
 	}
 	if agent != nil {
-		out.fields = append(out.fields, r.newField("user-agent", "", agent, false))
+		out.fields = append(out.fields, r.newField("user-agent", "", agent))
 	}
 	out.fields = append(out.fields, others...)
 	return out
@@ -97,15 +96,15 @@ func ofConnection(name string) bool {
 }
 
 // newField prepares a field whose value begins with before.
-func (r *BlockRenderer) newField(name, before string, value []segment, escape bool) blockField {
-	text := before
+func (r *BlockRenderer) newField(name, before string, value []segment) blockField {
+	constant := before
 	for _, p := range value {
 		if p.hole != noHole {
-			return blockField{name: http2.NewName(name), before: before, value: value, escape: escape}
+			return blockField{name: http2.NewName(name), before: before, value: value}
 		}
-		text += p.literal
+		constant += p.literal
 	}
-	return blockField{constant: true, field: r.Fields.Field(name, text)}
+	return blockField{constant: true, field: r.Fields.Field(name, constant)}
 }
 
 // Append appends the header block of the request that d chose to block, and its body to body. The encoder is that of
@@ -123,7 +122,7 @@ func (r *BlockRenderer) Append(block, body []byte, e *http2.Encoder, d *Draw) (n
 		block = e.AppendValue(block, pathName, r.value)
 		body = append(body, log.Body(d.N)...)
 	} else {
-		body = s.append(body, s.body, d, false)
+		body = s.append(body, s.body, d)
 	}
 	for i := range q.fields {
 		f := &q.fields[i]
@@ -131,7 +130,7 @@ func (r *BlockRenderer) Append(block, body []byte, e *http2.Encoder, d *Draw) (n
 			block = e.AppendField(block, f.field)
 			continue
 		}
-		r.value = s.append(append(r.value[:0], f.before...), f.value, d, f.escape)
+		r.value = s.append(append(r.value[:0], f.before...), f.value, d)
 		block = e.AppendValue(block, f.name, r.value)
 	}
 	if log := r.set.recording; log != nil {

@@ -77,20 +77,17 @@ type wanted struct {
 
 func wantedOf(plan *scenarios.Plan, feeder string) []wanted {
 	var all []wanted
-	for i := range plan.Scenarios {
-		for j := range plan.Scenarios[i].Requests {
-			r := &plan.Scenarios[i].Requests[j]
-			for _, v := range r.Values {
-				keys, ok := v.Keys.(scenarios.FeederKeys)
-				if !ok || keys.Feeder != feeder {
-					continue
-				}
-				w := wanted{keys.Name(), keys.Field, inHeader(r, v.Name)}
-				if k := slices.IndexFunc(all, func(other wanted) bool { return other.name == w.name }); k >= 0 {
-					all[k].header = all[k].header || w.header
-				} else {
-					all = append(all, w)
-				}
+	for r := range plan.AllRequests() {
+		for _, v := range r.Values {
+			keys, ok := v.Keys.(scenarios.FeederKeys)
+			if !ok || keys.Feeder != feeder {
+				continue
+			}
+			w := wanted{keys.Name(), keys.Field, inHeader(r, v.Name)}
+			if k := slices.IndexFunc(all, func(other wanted) bool { return other.name == w.name }); k >= 0 {
+				all[k].header = all[k].header || w.header
+			} else {
+				all = append(all, w)
 			}
 		}
 	}

@@ -14,6 +14,7 @@ type Renderer struct {
 	set      *Set
 	body     []byte // of the last request: its length goes before it
 	base     string // path of the target
+	scheme   string // likewise
 }
 
 // rendering is one named request: the request line and headers as segments, then its body.
@@ -21,36 +22,39 @@ type rendering struct {
 	line   []segment // up to and without the path
 	path   []segment
 	fields []segment // from the protocol's version on, without Content-Length
+	cookie []segment // the scenario's own header Cookie, where users keep others
 	body   []segment
 	length bool // Content-Length also without a body
 }
 
 // NewRenderer returns a renderer of requests to the target, for one goroutine.
 func NewRenderer(set *Set, target *url.URL) *Renderer {
-	r := &Renderer{set: set, base: target.EscapedPath()}
+	r := &Renderer{set: set, base: target.EscapedPath(), scheme: target.Scheme}
 	for i := range set.requests {
-		r.requests = append(r.requests, newRendering(&set.requests[i], target, set.recording != nil))
+		r.requests = append(r.requests, newRendering(&set.requests[i], target, set))
 	}
 	return r
 }
 
-// newRendering renders one named request. Those of a recording bring their own User-Agent.
-func newRendering(q *template, target *url.URL, recorded bool) rendering {
+// newRendering renders one named request of a set. Those of a recording bring their own User-Agent.
+func newRendering(q *template, target *url.URL, set *Set) rendering {
 	method := q.plan.Method
 	r := rendering{
 		line: text(method + " " + target.EscapedPath()), path: q.path, body: q.body,
 		length: usuallyHasBody(method),
 	}
 	host, agent := text(target.Host), text(UserAgent)
-	if recorded {
+	if set.recording != nil {
 		agent = nil
 	}
 	var others []segment
 	for _, h := range q.headers {
-		switch name := textproto.CanonicalMIMEHeaderKey(h.name); name {
-		case "Host":
+		switch name := textproto.CanonicalMIMEHeaderKey(h.name); {
+		case name == "Cookie" && set.cookies:
+			r.cookie = h.value
+		case name == "Host":
 			host = h.value
-		case "User-Agent":
+		case name == "User-Agent":
 			agent = h.value
 		default:
 			others = append(append(others, text("\r\n"+name+": ")...), h.value...)
@@ -79,10 +83,34 @@ func (r *Renderer) Append(dst []byte, d *Draw) (request []byte, body int) {
 	}
 	q, s := &r.requests[d.Request], &r.set.requests[d.Request]
 	dst = s.append(dst, q.line, d)
+	path := len(dst)
 	dst = s.append(dst, q.path, d)
-	dst = s.append(dst, q.fields, d)
+	if r.set.cookies {
+		target := r.base + string(dst[path:])
+		dst = r.appendCookies(s.append(dst, q.fields, d), d, target)
+	} else {
+		dst = s.append(dst, q.fields, d)
+	}
 	r.body = s.append(r.body[:0], q.body, d)
 	return appendBody(dst, r.body, len(r.body) > 0 || q.length), len(r.body)
+}
+
+// appendCookies appends the header Cookie of a request to a path, if there is any: the scenario's own, and then those
+// that the user keeps.
+func (r *Renderer) appendCookies(dst []byte, d *Draw, target string) []byte {
+	own, kept := r.requests[d.Request].cookie, d.Session.cookies(r.scheme, target)
+	if len(own) == 0 && len(kept) == 0 {
+		return dst
+	}
+	dst = append(dst, "\r\nCookie: "...)
+	dst = r.set.requests[d.Request].append(dst, own, d)
+	for i, c := range kept {
+		if i > 0 || len(own) > 0 {
+			dst = append(dst, "; "...)
+		}
+		dst = append(dst, c.String()...)
+	}
+	return dst
 }
 
 // appendBody ends the headers, with the body's length where it is to be sent, and appends the body.

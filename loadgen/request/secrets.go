@@ -2,6 +2,7 @@ package request
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"github.com/policycortex/headroom/scenarios"
@@ -16,13 +17,15 @@ type Concealer struct {
 	request   int
 	flow      *Texts
 	answer    *Answer
+	session   *Session
 	secrets   *scenarios.Redactor // made when there is a message
 }
 
 // Concealer returns that of the request of that index in an iteration. flow is what the iteration's flow has extracted,
-// and answer what is kept of the answer; both may be nil. It costs nothing until it is used. s may be nil.
-func (s *Set) Concealer(iteration int64, request int, flow *Texts, answer *Answer) Concealer {
-	return Concealer{set: s, iteration: iteration, request: request, flow: flow, answer: answer}
+// answer what is kept of the answer, and session that of the user who sent it; each may be nil. It costs nothing until
+// it is used. s may be nil.
+func (s *Set) Concealer(iteration int64, request int, flow *Texts, answer *Answer, session *Session) Concealer {
+	return Concealer{set: s, iteration: iteration, request: request, flow: flow, answer: answer, session: session}
 }
 
 // Text is a message without the secrets.
@@ -32,7 +35,7 @@ func (c *Concealer) Text(text string) string {
 	}
 	if c.secrets == nil {
 		d := c.set.Draw(c.iteration)
-		d.Request, d.Flow = c.request, c.flow
+		d.Request, d.Flow, d.Session = c.request, c.flow, c.session
 		c.secrets = c.set.secrets.Clone()
 		c.set.learn(&d, c.secrets)
 		if c.answer != nil {
@@ -92,6 +95,12 @@ func (s *Set) learn(d *Draw, secrets *scenarios.Redactor) {
 			secrets.Add(string(r.append(nil, []segment{{hole: i}}, d)))
 		}
 	}
+	for _, text := range s.setup {
+		secrets.Add(text)
+	}
+	if d.Session != nil {
+		d.Session.learn(secrets)
+	}
 	if d.Flow != nil {
 		for _, extracted := range *d.Flow {
 			secrets.Add(string(extracted))
@@ -130,19 +139,23 @@ func (s *Set) extractsSecret(name string, request int) bool {
 		return true
 	}
 	for i := request + 1; i < len(s.requests) && s.requests[i].plan.Step > 0; i++ {
-		q := s.requests[i].plan
-		if s.secrets.HidesValue(q.Path.Text(), name) || s.secrets.HidesValue(q.Body.Text(), name) {
+		if s.sendsAsSecret(s.requests[i].plan, name) {
 			return true
 		}
-		for _, h := range q.Headers {
-			text := h.Value.Text()
-			if s.secrets.IsHeader(h.Name) && strings.Contains(text, "{{"+name+"}}") ||
-				s.secrets.HidesValue(text, name) {
-				return true
-			}
-		}
 	}
-	return false
+	return slices.ContainsFunc(s.later, func(q *scenarios.Request) bool { return s.sendsAsSecret(q, name) })
+}
+
+// sendsAsSecret reports whether a request sends what was extracted under the name where secrets stand.
+func (s *Set) sendsAsSecret(q *scenarios.Request, name string) bool {
+	if s.secrets.HidesValue(q.Path.Text(), name) || s.secrets.HidesValue(q.Body.Text(), name) {
+		return true
+	}
+	return slices.ContainsFunc(q.Headers, func(h scenarios.Header) bool {
+		text := h.Value.Text()
+		return s.secrets.IsHeader(h.Name) && strings.Contains(text, "{{"+name+"}}") ||
+			s.secrets.HidesValue(text, name)
+	})
 }
 
 // CheckResult is whether an answer met a check.

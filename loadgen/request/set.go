@@ -26,6 +26,9 @@ type Set struct {
 	requests   []template
 	cumulative []int          // of the weights
 	recording  *recording.Log // what is sent in place of what is drawn; nil: nothing
+	cookies    bool           // the users keep some
+	setup      map[string]string
+	later      []*scenarios.Request // besides these, those that use what is extracted
 	secrets    *scenarios.Redactor
 }
 
@@ -68,7 +71,8 @@ const (
 	holeUUID      = -3
 	holeBegin     = -4 // none: what follows it up to holeEnd is encoded as one
 	holeEnd       = -5
-	holeExtracted = -6 // of slot 0; of slot i it is i less
+	holeExtracted = -6     // of slot 0; of slot i it is i less
+	holeLogin     = -1_000 // likewise, of what the user's login has extracted
 )
 
 // Sources are what requests are made of besides the scenario.
@@ -78,11 +82,17 @@ type Sources struct {
 	Feeders   Feeders             // of the plan
 	Recording *recording.Log      // of a scenario that replays one
 	Secrets   *scenarios.Redactor // keeps secrets out of messages; may be nil
+	Setup     map[string]string   // what the plan's setup has extracted, by name
+	// Later are requests of other sets that use what this one's extract; for the secrets among that.
+	Later []*scenarios.Request
 }
 
 // New prepares the requests of a scenario of a plan with the given seed.
 func New(seed uint64, s *scenarios.Scenario, from Sources) (*Set, error) {
-	set := &Set{seed: random.ScenarioSeed(seed, s.Name), secrets: from.Secrets}
+	set := &Set{
+		seed: random.ScenarioSeed(seed, s.Name), secrets: from.Secrets, cookies: s.Cookies, setup: from.Setup,
+		later: from.Later,
+	}
 	if _, ok := s.Load.(scenarios.Replay); ok {
 		if from.Recording == nil || len(s.Requests) != len(from.Recording.Names) {
 			return nil, fmt.Errorf("the recording of scenario %s was not loaded", s.Name)
@@ -90,12 +100,17 @@ func New(seed uint64, s *scenarios.Scenario, from Sources) (*Set, error) {
 		set.recording = from.Recording
 	}
 	total := 0
-	var slots map[string]int
+	names := fillers{setup: from.Setup, login: map[string]int{}}
+	for i := range s.Login {
+		for _, x := range s.Login[i].Extract {
+			names.login[x.Name] = len(names.login)
+		}
+	}
 	for i := range s.Requests {
 		if s.Requests[i].Step == 0 {
-			slots = map[string]int{}
+			names.slots = map[string]int{}
 		}
-		r, err := newRequest(&s.Requests[i], set.seed, slots, from)
+		r, err := newRequest(&s.Requests[i], set.seed, names, from)
 		if err != nil {
 			return nil, fmt.Errorf("scenario %s, request %s: %w", s.Name, s.Requests[i].Name, err)
 		}
@@ -107,10 +122,19 @@ func New(seed uint64, s *scenarios.Scenario, from Sources) (*Set, error) {
 	return set, nil
 }
 
-// newRequest prepares a request. slots are those of what the flow's earlier steps extract; it adds its own.
-func newRequest(plan *scenarios.Request, seed uint64, slots map[string]int, from Sources) (template, error) {
+// fillers are what fills the holes of requests besides their values.
+type fillers struct {
+	setup map[string]string
+	login map[string]int // slots of what the user's login has extracted
+	slots map[string]int // those of what the flow's steps so far extract
+	index map[string]int // of values and built-ins; with the others from newRequest on
+}
+
+// newRequest prepares a request. It adds the slots of what it extracts itself.
+func newRequest(plan *scenarios.Request, seed uint64, names fillers, from Sources) (template, error) {
 	r := template{plan: plan}
 	index := map[string]int{scenarios.ValueIteration: holeIteration, scenarios.ValueUUID: holeUUID}
+	names.index = index
 	for i, v := range plan.Values {
 		keys, err := keySet(v.Keys, from)
 		if err != nil {
@@ -126,13 +150,16 @@ func newRequest(plan *scenarios.Request, seed uint64, slots map[string]int, from
 		r.values = append(r.values, out)
 		index[v.Name] = i
 	}
-	for name, slot := range slots {
+	for name, slot := range names.login {
+		index[name] = holeLogin - slot
+	}
+	for name, slot := range names.slots {
 		index[name] = holeExtracted - slot
 	}
-	r.path = pathSegments(plan.Path, index)
-	r.body = segments(plan.Body, index)
+	r.path = names.path(plan.Path)
+	r.body = names.segments(plan.Body)
 	for _, h := range plan.Headers {
-		out := header{name: h.Name, value: segments(h.Value, index)}
+		out := header{name: h.Name, value: names.segments(h.Value)}
 		if h.Basic {
 			out.value = basicAuth(out.value)
 		}
@@ -143,28 +170,40 @@ func newRequest(plan *scenarios.Request, seed uint64, slots map[string]int, from
 	}
 	var err error
 	for _, x := range plan.Extract {
-		slots[x.Name] = len(slots)
+		names.slots[x.Name] = len(names.slots)
 	}
-	r.inspect, err = newInspection(plan, slots)
+	r.inspect, err = newInspection(plan, names.slots)
 	return r, err
 }
 
-func segments(t scenarios.Template, index map[string]int) []segment {
+// hole is what stands for a hole: of what setup has extracted the text itself.
+func (f *fillers) hole(p scenarios.Part, encode encoder) segment {
+	if constant, ok := f.setup[p.Value]; ok {
+		literal := []byte(constant)
+		if encode != nil {
+			literal = encode(literal, 0)
+		}
+		return segment{literal: string(literal), hole: noHole}
+	}
+	return segment{hole: f.index[p.Value], encode: encode}
+}
+
+func (f *fillers) segments(t scenarios.Template) []segment {
 	var out []segment
 	for _, p := range t {
 		if p.Value == "" {
 			out = append(out, segment{literal: p.Literal, hole: noHole})
 		} else {
-			out = append(out, segment{hole: index[p.Value], encode: newEncoder(p, p.Encoding)})
+			out = append(out, f.hole(p, newEncoder(p, p.Encoding)))
 		}
 	}
 	return out
 }
 
-// pathSegments are those of a path with its query. What the literals have that no path of a URL may have is
+// path are the segments of a path with its query. What the literals have that no path of a URL may have is
 // percent-encoded. net/http would do so too, and would write the values of the same path anew: a slash in one of them
 // would divide the path.
-func pathSegments(t scenarios.Template, index map[string]int) []segment {
+func (f *fillers) path(t scenarios.Template) []segment {
 	var out []segment
 	query := false
 	for _, p := range t {
@@ -174,10 +213,9 @@ func pathSegments(t scenarios.Template, index map[string]int) []segment {
 			out = append(out, segment{literal: literal, hole: noHole})
 			query = query || strings.Contains(p.Literal, "?")
 		case p.Encoding == scenarios.ByPlace:
-			out = append(out, segment{hole: index[p.Value], encode: newEncoder(p, scenarios.ForURL)})
+			out = append(out, f.hole(p, newEncoder(p, scenarios.ForURL)))
 		default: // no encoding may leave what no URL may have
-			encode := then(newEncoder(p, p.Encoding), targetEncoder(query))
-			out = append(out, segment{hole: index[p.Value], encode: encode})
+			out = append(out, f.hole(p, then(newEncoder(p, p.Encoding), targetEncoder(query))))
 		}
 	}
 	return out
@@ -204,9 +242,11 @@ func keySet(of scenarios.Keys, from Sources) (KeySet, error) {
 		}
 		return set, nil
 	case scenarios.RangeKeys:
-		return KeySet{int(k.To - k.From + 1), func(dst []byte, i int) []byte {
-			return strconv.AppendInt(dst, k.From+int64(i), 10)
-		}}, nil
+		return rangeKeys(k), nil
+	case scenarios.StringKeys:
+		return stringKeys(k), nil
+	case scenarios.TimeKeys:
+		return timeKeys(k), nil
 	case scenarios.ListKeys:
 		return KeySet{len(k), func(dst []byte, i int) []byte { return append(dst, k[i]...) }}, nil
 	}
@@ -219,7 +259,8 @@ type Draw struct {
 	Request int   // an index of the scenario's requests
 	keys    [maxValues]int
 	uuid    [2]uint64
-	Flow    *Texts // what the flow's steps have extracted; nil outside of one
+	Flow    *Texts   // what the flow's steps have extracted; nil outside of one
+	Session *Session // of the user who sends it; nil where users keep nothing
 }
 
 // maxValues bounds the values of one request so that a draw needs no memory of its own.
@@ -305,10 +346,13 @@ func (r *template) append(dst []byte, segments []segment, d *Draw) []byte {
 		case holeUUID:
 			dst = appendUUID(dst, d.uuid)
 		default:
-			if p.hole <= holeExtracted {
-				dst = append(dst, (*d.Flow)[holeExtracted-p.hole]...)
-			} else {
+			switch {
+			case p.hole >= 0:
 				dst = r.values[p.hole].keys.Append(dst, d.keys[p.hole])
+			case p.hole <= holeLogin:
+				dst = append(dst, d.Session.login[holeLogin-p.hole]...)
+			default:
+				dst = append(dst, (*d.Flow)[holeExtracted-p.hole]...)
 			}
 		}
 		if p.encode != nil {

@@ -67,11 +67,17 @@ func (c *conn) header(name, value []byte) {
 	if c.answer.Inspected() {
 		c.answer.Header(name, value)
 	}
+	if c.draw.Session != nil {
+		c.draw.Session.TakeHeader(name, value)
+	}
 }
 
 // headRead keeps the head of an answer that may be told of, and begins to keep the body of one that fails, which
 // nothing looks into.
 func (l *loop) headRead(c *conn, head []byte) {
+	if c.draw.Session != nil {
+		c.draw.Session.TakeCookies()
+	}
 	if l.told(c) {
 		c.answer.TakeHead(head)
 	}
@@ -188,7 +194,7 @@ func (l *loop) complete(c *conn, keep bool) {
 		Request: c.draw.Request, Intended: c.intended, Sent: c.sent, Done: l.now, Status: c.parser.Status,
 		Instance: c.answerer, Cache: record.CacheOf(c.cache[:c.cacheLen]), SentBytes: int64(c.bodyBytes),
 		ReceivedBytes: c.parser.Body,
-		Iteration:     c.draw.N, Texts: &c.texts, Answer: &c.answer, First: c.first,
+		Iteration:     c.draw.N, Texts: &c.texts, Answer: &c.answer, First: c.first, Session: c.draw.Session,
 	}
 	if c.events.Streamed() {
 		o.Events = &c.events
@@ -224,7 +230,7 @@ func (l *loop) fail(c *conn, class, text string) {
 	o := record.Outcome{
 		Request: c.draw.Request, Intended: c.intended, Sent: c.sent, Done: l.now, ErrorClass: class, ErrorText: text,
 		Instance: c.answerer, Iteration: c.draw.N, Texts: &c.texts, ReceivedBytes: c.parser.Body,
-		SentBytes: c.sentBytes(),
+		SentBytes: c.sentBytes(), Session: c.draw.Session,
 	}
 	rest := time.Duration(0)
 	if !l.timing.Open() && record.IsShortage(class) {
@@ -243,6 +249,10 @@ func (l *loop) release(c *conn, keep bool, rest time.Duration) {
 		l.lastFull = l.now
 	}
 	l.busy--
+	if c.draw.Session != nil {
+		l.users.Put(c.draw.Session)
+		c.draw.Session = nil
+	}
 	to := &l.instances[c.instance]
 	to.busy--
 	if l.timing.Think != nil {

@@ -28,7 +28,8 @@ type Config struct {
 	Requests  *request.Set
 	Collector *record.Collector
 	Target    Target
-	Loops     int // each a thread; the caller makes room for them in GOMAXPROCS
+	Loops     int           // each a thread; the caller makes room for them in GOMAXPROCS
+	Users     *request.Pool // nil where users keep nothing
 	Pacing    scenarios.Pacing
 	Backend   Backend
 	// HTTP2 sends the requests by HTTP/2, without asking the server whether it speaks it. Connections bounds its

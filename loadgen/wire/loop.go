@@ -72,6 +72,7 @@ type loop struct {
 	sweepGap time.Duration
 
 	recorder *record.Recorder
+	users    *request.Pool // nil where they keep nothing
 }
 
 // instance is an instance of the target, with the loop's connections to it.
@@ -106,6 +107,7 @@ func newLoop(c *Config, index int) (*loop, error) {
 		}
 		l.instances = append(l.instances, to)
 	}
+	l.users = c.Users.Part(usersBefore(t, index, c.Loops), l.limit)
 	l.named = len(l.instances) == 1 && c.Collector.ByInstance()
 	l.turn = firstInstance(t, index, c.Loops) % len(l.instances)
 	shortest := time.Minute
@@ -125,10 +127,15 @@ func firstInstance(t *arrival.Timing, index, loops int) int {
 	if t.Open() {
 		return first + index
 	}
+	return first + usersBefore(t, index, loops)
+}
+
+// usersBefore is how many users the loops before one have.
+func usersBefore(t *arrival.Timing, index, loops int) (n int) {
 	for before := range index {
-		first += arrival.Share(t.Users, before, loops)
+		n += arrival.Share(t.Users, before, loops)
 	}
-	return first
+	return n
 }
 
 // run is the loop's thread.
@@ -215,7 +222,7 @@ func (l *loop) begin(n int64, intended time.Duration) {
 	}
 	l.busy++
 	c.draw = l.requests.Draw(n)
-	c.draw.Flow = &c.texts
+	c.draw.Flow, c.draw.Session = &c.texts, l.users.Take()
 	l.prepare(c)
 	c.intended = intended
 	if !l.timing.Open() {
