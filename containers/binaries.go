@@ -89,8 +89,16 @@ func newestFirst(paths []string) []string {
 	return paths
 }
 
+// cacheNames are the programs that serve a cache, the preferred first. Dragonfly's Debian package installs dragonfly;
+// its archives contain a program whose name ends in the architecture.
+var cacheNames = []string{dragonfly, dragonfly + "-x86_64", dragonfly + "-aarch64", "valkey-server", "redis-server"}
+
+const dragonfly = "dragonfly"
+
+func isDragonfly(program string) bool { return strings.HasPrefix(filepath.Base(program), dragonfly) }
+
 func findCache() string {
-	for _, name := range []string{"dragonfly", "valkey-server", "redis-server"} {
+	for _, name := range cacheNames {
 		if path, err := exec.LookPath(name); err == nil {
 			return path
 		}

@@ -1,6 +1,8 @@
 package containers
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -52,6 +54,26 @@ func FuzzServerOfInfo(f *testing.F) {
 			t.Errorf("%q became a Dragonfly", info)
 		}
 	})
+}
+
+// TestFindCache prefers Dragonfly, under each name that it is installed by, and knows that it takes other arguments.
+func TestFindCache(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("PATH", dir)
+	for _, name := range []string{"dragonfly-x86_64", "dragonfly"} { // each is preferred to those before
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte("#!/bin/sh\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if got := findCache(); got != path || !isDragonfly(got) {
+			t.Errorf("%s in PATH: found %q", name, got)
+		}
+	}
+	for _, name := range []string{"/usr/bin/redis-server", "/opt/dragonfly/valkey-server"} {
+		if isDragonfly(name) {
+			t.Errorf("%s is taken for Dragonfly", name)
+		}
+	}
 }
 
 func TestNewestFirst(t *testing.T) {

@@ -304,7 +304,7 @@ func (w *workshop) startCache(ctx context.Context, env *Environment, program str
 		return err
 	}
 	args := redisArgs
-	if filepath.Base(program) == "dragonfly" {
+	if isDragonfly(program) {
 		args = dragonflyArgs
 	}
 	return onFreePort(func(port int) error {

@@ -3,8 +3,10 @@ package cache_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net"
 	"net/url"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -17,19 +19,32 @@ import (
 	"github.com/policycortex/headroom/server/store"
 )
 
-// Values of maxmemory: with the first one L2 takes nothing any more.
+// Values of maxmemory: with the first one L2 takes nothing any more. (For Dragonfly, 0 is nothing too.)
 const (
-	noMemory        = "1"
-	unlimitedMemory = "0"
+	noMemory     = "1"
+	enoughMemory = "256mb"
 )
 
+// setMemory returns when L2 takes values, or no longer does: Dragonfly compares the memory that it uses with the
+// maximum now and then only. It has no maxmemory-policy; it refuses values while it has too many, and evicts meanwhile.
 func setMemory(t *testing.T, client *redis.Client, maximum string) {
 	t.Helper()
-	for _, setting := range [][2]string{{"maxmemory-policy", "noeviction"}, {"maxmemory", maximum}} {
-		if err := client.ConfigSet(t.Context(), setting[0], setting[1]).Err(); err != nil {
+	info, err := client.Info(t.Context(), "server").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(info, "dragonfly_version:") {
+		if err := client.ConfigSet(t.Context(), "maxmemory-policy", "noeviction").Err(); err != nil {
 			t.Fatal(err)
 		}
 	}
+	if err := client.ConfigSet(t.Context(), "maxmemory", maximum).Err(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a maxmemory of "+maximum, func() bool {
+		err := client.Set(t.Context(), "memory", "", time.Minute).Err()
+		return (err != nil) == (maximum == noMemory)
+	})
 }
 
 func TestFullL2FailsNothing(t *testing.T) {
@@ -56,7 +71,7 @@ func TestFullL2FailsNothing(t *testing.T) {
 	if l2, _ := first.BreakerStates(); l2 != "closed" {
 		t.Errorf("the breaker is %s: a full L2 answers", l2)
 	}
-	setMemory(t, client, unlimitedMemory)
+	setMemory(t, client, enoughMemory)
 	roomy := itemKey(newID(), newID())
 	keepInL2(t, first, client, roomy, "stored")
 }
@@ -72,7 +87,7 @@ func TestAnEpochBegunBesideAFullL2(t *testing.T) {
 	defer writer.Close()
 	defer reader.Close()
 	for _, test := range []struct{ name, memory string }{
-		{"there is room the second time", unlimitedMemory},
+		{"there is room the second time", enoughMemory},
 		{"there is none the second time either", noMemory},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -115,7 +130,7 @@ type fullRace struct {
 func (r *fullRace) run(t *testing.T, memory string) (written bool) {
 	t.Helper()
 	r.key = itemKey(newID(), newID())
-	setMemory(t, r.client, unlimitedMemory)
+	setMemory(t, r.client, enoughMemory)
 	keepInL2(t, r.writer, r.client, r.key, "old")
 	before := r.stored(t)
 	bus := r.client.PSubscribe(t.Context(), "headroom:*bus:*")
@@ -135,13 +150,14 @@ func (r *fullRace) run(t *testing.T, memory string) (written bool) {
 			break
 		}
 	}
-	setMemory(t, r.client, unlimitedMemory)
+	setMemory(t, r.client, enoughMemory)
 	if _, _, err := r.reader.Get(t.Context(), r.key, replica); err != nil {
 		t.Error(err)
 	}
 	for deadline := time.Now().Add(cache.LeaseTime / 2); !written &&
 		time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-		written = r.stored(t) != before
+		now := r.stored(t)
+		written = now != "" && now != before
 	}
 	setMemory(t, r.client, memory)
 	r.link.release()
@@ -151,11 +167,12 @@ func (r *fullRace) run(t *testing.T, memory string) (written bool) {
 	return written
 }
 
-// stored is what L2 has under the key, in the form in which it is stored: with the epoch.
+// stored is what L2 has under the key, in the form in which it is stored: with the epoch. It is empty when L2 has
+// evicted it.
 func (r *fullRace) stored(t *testing.T) string {
 	t.Helper()
 	stored, err := r.client.Get(t.Context(), cache.L2Name(r.key)).Result()
-	if err != nil {
+	if err != nil && !errors.Is(err, redis.Nil) {
 		t.Fatal(err)
 	}
 	return stored
