@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -154,7 +155,7 @@ func siteFiles(t *testing.T) (dir string) {
 }
 
 // TestSessions: each user logs in once, with a token of a form and two cookies, and has its own cookies and name from
-// then on; by both engines, in closed and open models.
+// then on; by both engines, by HTTP/2 too, in closed and open models.
 func TestSessions(t *testing.T) {
 	dir := siteFiles(t)
 	for _, model := range []struct {
@@ -165,9 +166,13 @@ func TestSessions(t *testing.T) {
 		{"open", "executor: constant-arrival-rate\n    rate: 100\n    maxVUs: 3", 3},
 	} {
 		t.Run(model.name, func(t *testing.T) {
-			sideBySide(t, bothEngines, func(t *testing.T, engine scenarios.Engine) {
-				server := newSite()
-				_, out := runFile(t, dir, fmt.Sprintf(siteFile, model.keys), serve(t, server.handle), engine)
+			const byHTTP2 = "wire by HTTP/2"
+			sideBySide(t, append(slices.Clone(bothEngines), byHTTP2), func(t *testing.T, engine scenarios.Engine) {
+				server, file := newSite(), fmt.Sprintf(siteFile, model.keys)
+				if engine == byHTTP2 {
+					engine, file = scenarios.EngineWire, "http: {version: 2}"+file
+				}
+				_, out := runFile(t, dir, file, serve(t, server.handle), engine)
 				if len(out.errors) > 0 || len(server.wrong) > 0 || len(out.warnings) > 1 {
 					t.Fatalf("errors %v, refused %.5q, warnings %q", out.errors, server.wrong, out.warnings)
 				}

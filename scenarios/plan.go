@@ -73,8 +73,6 @@ func (p *Plan) BeyondWire(s *Scenario) string {
 		return "users that wait for one of fewer connections"
 	case slices.ContainsFunc(s.Requests, func(r Request) bool { return r.Redirects > 0 }):
 		return "redirects"
-	case s.Cookies && p.Target.HTTP.Version == HTTP2:
-		return "cookies over HTTP/2"
 	}
 	return ""
 }

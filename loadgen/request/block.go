@@ -17,13 +17,15 @@ type BlockRenderer struct {
 	requests []blockRendering
 	set      *Set
 	base     string // path of the target
+	scheme   string // likewise
 	value    []byte
 }
 
 // blockRendering is one named request: its fields in their order.
 type blockRendering struct {
 	fields []blockField
-	length bool // content-length also without a body
+	cookie []segment // the scenario's own header Cookie, where users keep others
+	length bool      // content-length also without a body
 }
 
 // blockField is a field: one that is always the same, or one whose value is rendered.
@@ -40,11 +42,12 @@ var (
 	methodName = http2.NewName(":method")
 	pathName   = http2.NewName(":path")
 	lengthName = http2.NewName("content-length")
+	cookieName = http2.NewName("cookie")
 )
 
 // NewBlockRenderer returns a renderer of requests to the target, for one goroutine.
 func NewBlockRenderer(set *Set, target *url.URL) *BlockRenderer {
-	r := &BlockRenderer{set: set, base: target.EscapedPath()}
+	r := &BlockRenderer{set: set, base: target.EscapedPath(), scheme: target.Scheme}
 	for i := range set.requests {
 		r.requests = append(r.requests, r.newRendering(&set.requests[i], target))
 	}
@@ -58,9 +61,12 @@ func (r *BlockRenderer) newRendering(q *template, target *url.URL) blockRenderin
 	if recorded {
 		agent = nil
 	}
+	out := blockRendering{length: usuallyHasBody(q.plan.Method)}
 	var others []blockField
 	for _, h := range q.headers {
 		switch name := textproto.CanonicalMIMEHeaderKey(h.name); {
+		case name == "Cookie" && r.set.cookies:
+			out.cookie = h.value
 		case name == "Host":
 			host = h.value
 		case name == "User-Agent":
@@ -69,7 +75,6 @@ func (r *BlockRenderer) newRendering(q *template, target *url.URL) blockRenderin
 			others = append(others, r.newField(strings.ToLower(name), "", h.value))
 		}
 	}
-	out := blockRendering{length: usuallyHasBody(q.plan.Method)}
 	if !recorded {
 		out.fields = append(out.fields, r.newField(":method", q.plan.Method, nil))
 	}
@@ -136,11 +141,32 @@ func (r *BlockRenderer) Append(block, body []byte, e *http2.Encoder, d *Draw) (n
 	if log := r.set.recording; log != nil {
 		block = r.appendRecorded(block, e, log.Headers(d.N))
 	}
+	if r.set.cookies {
+		block = r.appendCookies(block, e, d)
+	}
 	if n := len(body) - before; n > 0 || length {
 		r.value = strconv.AppendInt(r.value[:0], int64(n), 10)
 		block = e.AppendValue(block, lengthName, r.value)
 	}
 	return block, body
+}
+
+// appendCookies appends the cookies of a request, if there are any: the scenario's own, and then those that the user
+// keeps.
+func (r *BlockRenderer) appendCookies(block []byte, e *http2.Encoder, d *Draw) []byte {
+	s, own := &r.set.requests[d.Request], r.requests[d.Request].cookie
+	kept := d.Session.cookies(r.scheme, string(s.append(append(r.value[:0], r.base...), s.path, d)))
+	if len(own) == 0 && len(kept) == 0 {
+		return block
+	}
+	r.value = s.append(r.value[:0], own, d)
+	for i, c := range kept {
+		if i > 0 || len(own) > 0 {
+			r.value = append(r.value, "; "...)
+		}
+		r.value = append(r.value, c.String()...)
+	}
+	return e.AppendValue(block, cookieName, r.value)
 }
 
 // appendRecorded appends the header lines that a recording has of a request.
