@@ -1,9 +1,32 @@
 package scenarios
 
 import (
+	"net"
 	"net/url"
 	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/net/idna"
 )
+
+// asciiAddress is an address whose host has other characters than those of ASCII, with the host as DNS knows it (RFC
+// 5891); empty for other addresses.
+func asciiAddress(u *url.URL) (string, error) {
+	host := u.Hostname()
+	if utf8.RuneCountInString(host) == len(host) {
+		return "", nil
+	}
+	ascii, err := idna.Lookup.ToASCII(host)
+	if err != nil {
+		return "", err
+	}
+	own := *u
+	own.Host = ascii
+	if port := u.Port(); port != "" {
+		own.Host = net.JoinHostPort(ascii, port)
+	}
+	return strings.TrimRight(own.String(), "/"), nil
+}
 
 // isAddress reports whether a key, below another, holds the address of a service or proxy, or a list of them.
 func isAddress(in, key string) bool {

@@ -387,6 +387,12 @@ func (r *reader) address(n *node) string {
 			"%s %.120q must be an address without query, fragment, user and password", n.path, n.text)
 	default:
 		address = u.Scheme + address[len(u.Scheme):] // it may have been written in capitals
+		ascii, err := asciiAddress(u)
+		if err != nil {
+			r.fault(n, hint, "%s: %.120q is not the name of a host", n.path, u.Hostname())
+		} else if ascii != "" {
+			address = ascii
+		}
 	}
 	return address
 }

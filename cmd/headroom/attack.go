@@ -28,6 +28,8 @@ type attacker struct {
 	targets, format, body string
 	output, encoding      string
 	headers               []string
+	tls                   attackTLS
+	http2                 bool
 	secrets               *scenarios.Redactor
 	in                    io.Reader
 	out, say              io.Writer
@@ -68,6 +70,15 @@ were sent is written to standard error.`,
 	f.Uint64Var(&a.load.Workers, "workers", 10, "initial number of workers")
 	f.Uint64Var(&a.load.MaxWorkers, "max-workers", 10_000, "maximum number of requests in flight")
 	f.BoolVar(&a.load.KeepAlive, "keepalive", true, "keep connections open between requests")
+	f.IntVar(&a.load.Connections, "connections", vegeta.DefaultConnections, "most idle connections to a host")
+	f.IntVar(&a.load.Redirects, "redirects", vegeta.DefaultRedirects,
+		"most redirects that a request follows; -1 follows none, and a redirect is a success")
+	f.BoolVar(&a.http2, "http2", true, "speak HTTP/2 where the server offers it over TLS")
+	f.BoolVar(&a.tls.insecure, "insecure", false, "accept any certificate of a server")
+	f.StringVar(&a.tls.cert, "cert", "", "PEM `file` with the certificate that is shown to servers")
+	f.StringVar(&a.tls.key, "key", "", "PEM `file` with the key of --cert (default: the file of --cert)")
+	f.StringSliceVar(&a.tls.roots, "root-certs", nil,
+		"PEM `files` with the certificates that servers' are held against, separated by commas")
 	f.Int64Var(&a.load.MaxBody, "max-body", 0, "bytes of each response body to keep in the results; -1 keeps all")
 	f.BoolVar(&a.load.ServiceTime, "service-time", false, "count latencies from the actual send time, as vegeta does")
 	return c
@@ -224,6 +235,14 @@ func (a *attacker) conceal() func(*vegeta.Result) {
 // prepare reads the flags' values and the targets.
 func (a *attacker) prepare() (err error) {
 	a.load.Rate, err = parseRate(a.rate)
+	if err != nil {
+		return err
+	}
+	if a.load.Redirects < vegeta.NoFollow || a.load.Connections < 1 {
+		return errors.New("--redirects must be at least -1, and --connections above 0")
+	}
+	a.load.HTTP1 = !a.http2
+	a.load.TLS, err = a.tls.config()
 	if err != nil {
 		return err
 	}

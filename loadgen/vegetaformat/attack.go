@@ -1,7 +1,9 @@
 package vegetaformat
 
 import (
+	"cmp"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"math"
@@ -34,6 +36,11 @@ type Attack struct {
 	MaxWorkers uint64
 	KeepAlive  bool
 	MaxBody    int64 // bytes of each answer's body that the result keeps; negative: all
+	// Redirects is how many of them a request follows; -1 follows none, and takes a redirect for the answer.
+	Redirects   int
+	Connections int         // most idle connections to a host; 0: vegeta's default
+	HTTP1       bool        // speak HTTP/1.1 where TLS would lead to HTTP/2
+	TLS         *tls.Config // nil: the system's certificates
 	// ServiceTime times each request from its actual sending, as vegeta does; otherwise from the instant at which the
 	// schedule meant to send it, so that a service which stalls does not hide the requests that wait for it meanwhile.
 	ServiceTime bool
@@ -48,6 +55,19 @@ type Summary struct {
 	Lag     *results.Histogram // actual minus intended send instant
 }
 
+// options are those of vegeta's attacker. HTTP/2 is set up for the TLS configuration that is there.
+func (a Attack) options() []func(*vegeta.Attacker) {
+	all := []func(*vegeta.Attacker){
+		vegeta.Timeout(a.Timeout), vegeta.Workers(a.Workers), vegeta.MaxWorkers(a.MaxWorkers),
+		vegeta.KeepAlive(a.KeepAlive), vegeta.Redirects(a.Redirects),
+		vegeta.Connections(cmp.Or(a.Connections, vegeta.DefaultConnections)),
+	}
+	if a.TLS != nil {
+		all = append(all, vegeta.TLSConfig(a.TLS.Clone()))
+	}
+	return append(all, vegeta.HTTP2(!a.HTTP1))
+}
+
 // Run attacks and gives emit one result after the other, in the order in which answers come; it keeps none. A cancelled
 // ctx ends it, and what is in flight is still waited for.
 func (a Attack) Run(ctx context.Context, emit func(*vegeta.Result) error) (Summary, error) {
@@ -55,8 +75,7 @@ func (a Attack) Run(ctx context.Context, emit func(*vegeta.Result) error) (Summa
 	if a.Rate > 0 && a.Duration > 0 {
 		sum.Planned = int64(math.Ceil(a.Rate*a.Duration.Seconds() - roundOff))
 	}
-	attacker := vegeta.NewAttacker(vegeta.Timeout(a.Timeout), vegeta.Workers(a.Workers),
-		vegeta.MaxWorkers(a.MaxWorkers), vegeta.KeepAlive(a.KeepAlive))
+	attacker := vegeta.NewAttacker(a.options()...)
 	stopped := context.AfterFunc(ctx, func() { attacker.Stop() })
 	defer stopped()
 	pace := &steadyPace{ctx: ctx, rate: a.Rate, duration: a.Duration, planned: uint64(sum.Planned)}
