@@ -14,18 +14,29 @@ var foreign = []struct {
 		regexp.MustCompile(
 			`(?m)^(import\s[^\n]*['"]k6(/[^'"]*)?['"]|export\s+(default\s+(async\s+)?function|(const|let|var)\s+options)\b|(const|let|var)\s[^\n]*\brequire\(['"]k6)`),
 		"a k6 script",
-		"its scenarios and thresholds have the same words here, and each call of http is one of requests: see " +
-			"docs/scenarios.md",
+		"headroom import FILE makes one of it",
 	},
 	{
 		regexp.MustCompile(`^\s*<(\?xml|jmeterTestPlan)`), "XML, such as a plan of JMeter",
-		"write what it sends under scenarios: see docs/scenarios.md",
+		"headroom import FILE makes one of a plan of JMeter",
 	},
 	{
 		regexp.MustCompile(`(?m)^(from|import) locust\b`), "a Locust file",
 		"write its tasks under requests, with their weights: see docs/scenarios.md",
 	},
-	{regexp.MustCompile(`^\s*\{\s*"log"\s*:\s*\{`), "a HAR file", replayIt},
+	{
+		regexp.MustCompile(`^\s*\{\s*"log"\s*:\s*\{`), "a HAR file",
+		replayIt + ", or headroom import FILE makes one of its requests",
+	},
+	{
+		regexp.MustCompile(`^\s*\{[\s\S]{0,500}?"(_postman_id|schema)"\s*:\s*"[^"]*(getpostman\.com|[0-9a-f]{8}-)`),
+		"a collection of Postman", "headroom import FILE makes one of it",
+	},
+	{
+		regexp.MustCompile(`^(#[^\n]*\n|\s*\n|---\n)*\s*\{?\s*["']?(openapi|swagger)["']?\s*:\s*["']?[23]\.`),
+		"an OpenAPI document", "headroom import FILE makes one of it",
+	},
+	{regexp.MustCompile(`^(#[^\n]*\n|\s*\n)*(\$ )?curl\s`), "a curl command", "headroom import FILE makes one of it"},
 	{regexp.MustCompile(`^\S+ \S+ \S+ \[\d\d/\w{3}/\d{4}:`), "an access log", replayIt},
 	{regexp.MustCompile(`^[A-Z]+ https?://`), "a target file of vegeta", "give it to headroom attack -targets"},
 	{

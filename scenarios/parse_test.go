@@ -499,8 +499,14 @@ func TestLoad(t *testing.T) {
 func TestOtherFilesAreRecognized(t *testing.T) {
 	for name, test := range map[string]struct{ src, want string }{
 		"k6": {"// load\nimport http from 'k6/http';\nexport default function () { " +
-			"http.get('http://h/'); }\n", "f:2:1: this is a k6 script, and a scenario is YAML; its scenarios and " +
-			"thresholds"},
+			"http.get('http://h/'); }\n", "f:2:1: this is a k6 script, and a scenario is YAML; headroom import FILE"},
+		"Postman": {
+			"{\"info\": {\n\"_postman_id\": \"2f7c6f0e-7c8a\", \"name\": \"x\"}}",
+			"f:1:1: this is a collection of Postman, and a scenario is YAML; headroom import FILE makes one of it",
+		},
+		"OpenAPI":          {"# pets\nopenapi: 3.1.0\n", "f:1:1: this is an OpenAPI document"},
+		"OpenAPI, as JSON": {"{\"swagger\": \"2.0\"}", "f:1:1: this is an OpenAPI document"},
+		"curl":             {"#!/bin/sh\ncurl http://127.0.0.1/\n", "f:1:1: this is a curl command"},
 		"k6, another mark": {"import { check } from \"k6\";\n", "f:1:1: this is a k6 script"},
 		"k6, CommonJS":     {"const http = require('k6/http');\n", "f:1:1: this is a k6 script"},
 		"k6, no imports":   {"export const options = { vus: 1 };\n", "f:1:1: this is a k6 script"},

@@ -19,9 +19,10 @@ func TestRooms(t *testing.T) {
 		"loadgen":    {"scenarios", "results"},
 		"containers": {},
 		"fixtures":   {"server/store", "server/tracing"}, // the second by way of the first
-		"server":     {"server"},                         // and whatever is below it
+		"imports":    {"scenarios", "loadgen/recording"},
+		"server":     {"server"}, // and whatever is below it
 		"reports":    {"results", "scenarios"},
-		"cmd":        {"scenarios", "results", "loadgen", "containers", "fixtures", "server", "reports"},
+		"cmd":        {"scenarios", "results", "loadgen", "containers", "fixtures", "imports", "server", "reports"},
 	}
 	belowResults := []string{"scenarios", "results/stats", "results/experiment", "results/capacity"}
 	judging := append([]string{"results", "results/judge"}, belowResults...)

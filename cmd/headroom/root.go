@@ -167,7 +167,8 @@ the limit, or there is too little data), 1 any other error.`,
 	})
 	root.AddCommand(newRunCommand(args), newMergeCommand(args), newCompareCommand(), newAttackCommand(),
 		newServeCommand(), newSeedCommand(), newReportCommand(), newValidateCommand(), newABCommand(args),
-		newCapacityCommand(args), newCalibrateCommand(args), newReferenceServerCommand(), newHistoryCommand(),
+		newCapacityCommand(args), newCalibrateCommand(args), newImportCommand(), newReferenceServerCommand(),
+		newHistoryCommand(),
 		newBaselineCommand(),
 		newDoctorCommand(), newVersionCommand())
 	// Unknown commands and unexpected arguments are usage errors as well.

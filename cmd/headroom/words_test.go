@@ -102,8 +102,7 @@ func TestFaultsBeginWithTheirPlace(t *testing.T) {
 		"recording":             {[]string{"run", wrongLog}, []string{log + ":2: the line is not of the combined"}},
 		"k6 script": {
 			[]string{"run", script},
-			[]string{script + ":2:1: this is a k6 script, and a scenario is YAML; its scenarios and thresholds have " +
-				"the same words here"},
+			[]string{script + ":2:1: this is a k6 script, and a scenario is YAML; headroom import FILE makes one"},
 		},
 		"targets": {
 			[]string{"attack", "-targets", targets},

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/tidwall/gjson"
+
+	"github.com/policycortex/headroom/scenarios"
 )
 
 // harEntry is what is taken of an entry of an HTTP Archive 1.2.
@@ -35,14 +37,39 @@ type harPost struct {
 	SHA1                              string `json:"_sha1"`
 }
 
+// Sent is a request of an HTTP Archive that was sent over the network.
+type Sent struct {
+	Method, URL string
+	Headers     [][2]string // names and values, as the file has them
+	Body        []byte
+}
+
+// ReadArchive gives the requests of an HTTP Archive to take, in the order of the file, and says what of it is left out
+// and why, as [Log.LeftOut] does. An error names the file, the line and the entry.
+func ReadArchive(in io.ReadSeeker, file string, take func(Sent)) (leftOut []string, err error) {
+	b := newBuilder(Options{Format: scenarios.HAR})
+	b.take = func(r *request) {
+		sent := Sent{Method: r.method, URL: r.url, Body: r.body}
+		for _, h := range r.headers {
+			sent.Headers = append(sent.Headers, [2]string{h.name, h.value})
+		}
+		take(sent)
+	}
+	if err := b.readHAR(&source{in}, file); err != nil {
+		return nil, err
+	}
+	return b.leftOutTexts(), nil
+}
+
 // readHAR reads an HTTP Archive, one entry after the other.
 func (b *builder) readHAR(s *source, file string) error {
 	if err := b.readEntries(s, file); err != nil {
 		return err
 	}
-	if len(b.entries) == 0 && b.leftOut[withoutTimings] > 0 { // the program that wrote it writes none at all
+	// The program that wrote it may write none at all.
+	if len(b.entries) == 0 && b.taken == 0 && b.leftOut[withoutTimings] > 0 {
 		again := newBuilder(b.options)
-		again.untimed = true
+		again.untimed, again.take = true, b.take
 		*b = *again
 		return b.readEntries(s, file)
 	}
@@ -154,6 +181,11 @@ func (b *builder) addEntry(e *harEntry) error {
 	}
 	if reason := e.body(&r); reason != "" {
 		b.skip(reason)
+		return nil
+	}
+	if b.take != nil {
+		b.taken++
+		b.take(&r)
 		return nil
 	}
 	return b.add(&r)

@@ -1,0 +1,249 @@
+package imports
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/policycortex/headroom/scenarios"
+)
+
+func converted(t *testing.T, format Format, content string) *Result {
+	t.Helper()
+	r, err := Convert("f", []byte(content), format)
+	if err != nil {
+		t.Fatal(err)
+	}
+	holds(t, r)
+	return r
+}
+
+// TestK6Scripts holds what single expressions of scripts become, and what is left out.
+func TestK6Scripts(t *testing.T) {
+	const before = "import http from 'k6/http';\nimport exec from 'k6/execution';\n" +
+		"import { check, sleep } from 'k6';\nconst U = 'http://127.0.0.1:1';\n"
+	for name, test := range map[string]struct {
+		script string
+		has    []string // in the scenario
+		lacks  string   // the beginning of what is left out
+	}{
+		"no options": {
+			"export default () => { http.get(U); }",
+			[]string{"executor: constant-vus", "vus: 1", "duration: 1m0s", "path: /"},
+			"",
+		},
+		"iterations": {
+			"export const options = { vus: 5, iterations: 100 };\nexport default function () { http.get(U + '/a'); }",
+			[]string{"vus: 5"},
+			"the executor shared-iterations of default: as many users as at its most",
+		},
+		"ramping users": {
+			"export const options = { stages: [{duration: '1m', target: 20}, {duration: '1d', target: 0}] };\n" +
+				"export default function () { http.get(`${U}/a`); }",
+			[]string{"vus: 20"},
+			"the executor ramping-vus of default",
+		},
+		"numbers of the environment": {
+			"export const options = { vus: parseInt(__ENV.VUS || '7'), duration: __ENV.FOR || '30s' };\n" +
+				"export default () => { http.get(U); }",
+			[]string{"vus: ${VUS:-7}", "duration: ${FOR:-30s}", "    VUS: __ENV.VUS of the script"},
+			"",
+		},
+		"a form": {
+			"export default () => { http.post(U + '/f', { 'a b': 'c&d', n: 1, pin: '12345678' }); }",
+			[]string{`body: "a+b=c%26d&n=1&pin=${PIN:-set-PIN}"`, "Content-Type: application/x-www-form-urlencoded"},
+			"",
+		},
+		"a batch": {
+			`export default () => { http.batch([['GET', U + '/a'], { method: 'PUT', url: U + '/b', body: 'x' }, U + '/c']); }`,
+			[]string{"path: /a", "method: PUT", "body: x", "path: /c"},
+			"http.batch: its requests are sent one after",
+		},
+		"a loop over a list": {
+			"export default () => { for (const p of ['a', 'b']) http.get(`${U}/${p}`); }",
+			[]string{"path: /a", "path: /b"},
+			"",
+		},
+		"a loop without an end": {
+			"export default () => { while (true) { http.get(U + '/a'); } }",
+			[]string{"path: /a"},
+			"the loop: what it repeats is sent once",
+		},
+		"a function that calls itself": {
+			"function f() { http.get(U + '/a'); f(); }\nexport default () => { f(); }",
+			[]string{"path: /a"},
+			"",
+		},
+		"the number of the iteration": {
+			"export default () => { http.get(`${U}/${__ITER}/${exec.scenario.iterationInTest}`); }",
+			[]string{`path: "/{{iteration}}/{{iteration}}"`},
+			"",
+		},
+		"an unknown value": {
+			"export default () => { http.get(`${U}/${Date.now()}`); }",
+			[]string{`path: "/${DATE_NOW:-set-DATE_NOW}"`},
+			"what Date.now is: the variable DATE_NOW stands for it",
+		},
+		"a random one of a list": {
+			"const all = ['x', 'y'];\n" +
+				"export default () => { http.get(U + '/' + all[Math.floor(Math.random() * all.length)]); }",
+			[]string{`path: "/{{item}}"`, `item: {list: ["x", "y"]}`},
+			"",
+		},
+		"braces": {
+			"export default () => { http.post(U, '{{a}} ${b}'); }",
+			[]string{`body: "{{two_braces}}a}} $${b}"`, `two_braces: {list: ["{{"]}`},
+			"",
+		},
+		"a sign before a variable": {
+			"export default () => { http.get(`${U}/$${__ENV.PRICE}`); }",
+			[]string{`path: "/{{dollar}}${PRICE:-set-PRICE}"`, `dollar: {list: ["$"]}`},
+			"",
+		},
+		"a check that is none": {
+			"export default () => { const r = http.get(U); check(r, { fast: (r) => r.timings.duration < 100 }); }",
+			[]string{"path: /"},
+			`the check "fast"`,
+		},
+		"elements": {
+			"export default () => { const r = http.get(U); check(r, { some: (r) => r.json().items.length > 0, " +
+				"none: (r) => r.json('error') === undefined, 'big, {odd}': (r) => r.body.length >= 10 }); }",
+			[]string{
+				`{name: "some", json: "$.items[0]"}`, `{name: "none", json: "$.error", exists: "false"}`,
+				`{name: "big odd", bodySize: {min: 10}}`,
+			},
+			"",
+		},
+		"a pause of users": {
+			"export const options = { vus: 3, duration: '10s' };\nexport default () => { http.get(U); sleep(0.5); }",
+			[]string{"thinkTime: 500ms"},
+			"",
+		},
+		"cookies and a timeout": {
+			"export default () => { http.get(U, { cookies: { sid: 'abcdefgh1' }, timeout: '10s', redirects: 0 }); }",
+			[]string{`Cookie: "${COOKIE:-set-COOKIE}"`, "timeout: 10s"},
+			"",
+		},
+		"another service": {
+			"export default () => { http.get(U); http.get(U); " +
+				"http.get('http://bob:pw-of-bob@127.0.0.2/x?token=secret99'); }",
+			[]string{`url: "http://127.0.0.1:1"`},
+			"GET http://127.0.0.2/x: another service",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := converted(t, K6, before+test.script)
+			for _, want := range test.has {
+				if !strings.Contains(string(r.Text), want) {
+					t.Errorf("%s is not in\n%s", want, r.Text)
+				}
+			}
+			left := false
+			for _, n := range r.LeftOut {
+				left = left || strings.HasPrefix(n.Text, test.lacks)
+			}
+			if !left {
+				t.Errorf("%q is not in %v", test.lacks, r.LeftOut)
+			}
+		})
+	}
+}
+
+// TestLongSequences: a flow has at most 100 steps.
+func TestLongSequences(t *testing.T) {
+	var b strings.Builder
+	for i := range 250 {
+		fmt.Fprintf(&b, "curl http://127.0.0.1:1/p%d\n", i)
+	}
+	r := converted(t, Curl, b.String())
+	plan, err := scenarios.Parse("f.yaml", r.Text)
+	if err != nil || r.Requests != 250 || len(plan.Scenarios[0].Requests) != 250 || len(r.LeftOut) != 2 {
+		t.Errorf("%d requests, %v, left out %v", r.Requests, err, r.LeftOut)
+	}
+}
+
+// TestTheSameSecretHasOneVariable, and different ones have several.
+func TestTheSameSecretHasOneVariable(t *testing.T) {
+	r := converted(t, Curl, `curl http://127.0.0.1:1/a -H 'X-Api-Key: first-key-1'
+curl http://127.0.0.1:1/b -H 'X-Api-Key: second-key-2'
+curl http://127.0.0.1:1/c -H 'x-api-key: first-key-1'
+`)
+	if n := strings.Count(string(r.Text), "${X_API_KEY:-"); n != 2 || len(r.Variables) != 2 ||
+		r.Variables[1].Name != "X_API_KEY_2" {
+		t.Errorf("%d times, %v\n%s", n, r.Variables, r.Text)
+	}
+}
+
+// TestDetect: the content goes before the name.
+func TestDetect(t *testing.T) {
+	for content, want := range map[string]Format{
+		"import http from 'k6/http'":                                              K6,
+		"// a\nexport default function () {}":                                     K6,
+		`{"log": {"entries": []}}`:                                                HAR,
+		`{"info": {"_postman_id": "x"}}`:                                          Postman,
+		`{"collection": {"info": {"schema": "https://schema.getpostman.com/x"}}}`: Postman,
+		"openapi: 3.0.0":                                                          OpenAPI,
+		`{"swagger": "2.0"}`:                                                      OpenAPI,
+		"<?xml version=\"1.0\"?>\n<!-- x -->\n<jmeterTestPlan>":                   JMeter,
+		"#!/bin/sh\ncurl http://h/":                                               Curl,
+		"hello":                                                                   "",
+	} {
+		if got := Detect("x", []byte(content)); got != want {
+			t.Errorf("%s is %q, want %q", content, got, want)
+		}
+	}
+	for name, want := range map[string]Format{"a.js": K6, "b.JMX": JMeter, "c.har": HAR, "d.txt": ""} {
+		if got := Detect(name, []byte("hello")); got != want {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+}
+
+// TestSwagger reads a document of the version before OpenAPI.
+func TestSwagger(t *testing.T) {
+	r := converted(t, OpenAPI, `swagger: "2.0"
+info: {title: old, version: "1"}
+host: old.example.com
+basePath: /v1
+schemes: [https]
+paths:
+  /items:
+    post:
+      consumes: [application/json]
+      parameters:
+        - {name: item, in: body, schema: {type: object, properties: {name: {type: string, example: pen}}}}
+      responses: {"201": {description: created}}
+`)
+	for _, want := range []string{`url: "https://old.example.com/v1"`, "method: POST", `"name": "pen"`} {
+		if !strings.Contains(string(r.Text), want) {
+			t.Errorf("%s is not in\n%s", want, r.Text)
+		}
+	}
+}
+
+// FuzzScalar holds that any text is read by YAML as what it is, in a block and in braces.
+func FuzzScalar(f *testing.F) {
+	for _, s := range []string{
+		"", "a", "true", "a: b", "it's", `"q" \ 'x'`, "a\nb", "a\n\nb\n", " lead", "trail ", "\t", "# c", "{x}",
+		"é\u2028\u00a0", "\x00\x7f", "- a", "1.5", "~", "a\r\nb", "\ufeff", "😀\U000e0001", "|", "a\nb\n", "@x",
+		"`x`", "%a", "http://h/",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		s = strings.ToValidUTF8(s, "?")
+		written := "a: " + scalar(s, 0) + "\nc: {b: " + flowScalar(s) + "}\n"
+		var all struct {
+			A string
+			C struct{ B string }
+		}
+		if err := yaml.Unmarshal([]byte(written), &all); err != nil {
+			t.Fatalf("%v in\n%s", err, written)
+		}
+		if all.A != s || all.C.B != s {
+			t.Errorf("%q is read as %q and %q of\n%s", s, all.A, all.C.B, written)
+		}
+	})
+}

@@ -1,0 +1,127 @@
+package imports
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// part is a piece of a text: literal characters, a hole {{name}}, or a variable of the environment.
+type part struct{ literal, hole, variable string }
+
+// text is what is sent somewhere, with what fills it at run time.
+type text []part
+
+func plain(s string) text {
+	if s == "" {
+		return nil
+	}
+	return text{{literal: s}}
+}
+
+func hole(name string) text { return text{{hole: name}} }
+
+func variable(name string) text { return text{{variable: name}} }
+
+// joined is one text after the other.
+func joined(all ...text) (t text) {
+	for _, one := range all {
+		for _, p := range one {
+			if last := len(t) - 1; last >= 0 && p.literal != "" && t[last].literal != "" {
+				t[last].literal += p.literal
+			} else if p != (part{}) {
+				t = append(t, p)
+			}
+		}
+	}
+	return t
+}
+
+// string is the text with a sign in place of each part that is no literal, as names and messages have it.
+func (t text) string() string {
+	var b strings.Builder
+	for _, p := range t {
+		switch {
+		case p.hole != "":
+			b.WriteString("{{" + p.hole + "}}")
+		case p.variable != "":
+			b.WriteString("${" + p.variable + "}")
+		default:
+			b.WriteString(p.literal)
+		}
+	}
+	return b.String()
+}
+
+// isLiteral reports whether nothing of the text is filled in.
+func (t text) isLiteral() bool {
+	return !slices.ContainsFunc(t, func(p part) bool { return p.hole != "" || p.variable != "" })
+}
+
+// mark stands for a part that is no literal while a text is searched: a character for private use, which no text of
+// the web has.
+const mark = '\ue000'
+
+// flat is the text with a mark in place of each part that is no literal.
+func (t text) flat() (s string, parts []part) {
+	var b strings.Builder
+	for _, p := range t {
+		if p.literal != "" {
+			b.WriteString(strings.ReplaceAll(p.literal, string(mark), "\ufffd"))
+			continue
+		}
+		b.WriteRune(mark)
+		parts = append(parts, p)
+	}
+	return b.String(), parts
+}
+
+// unflat is what flat made s of; parts that s has no mark for any more are dropped by number.
+func unflat(s string, parts []part) (t text) {
+	for i, literal := range strings.Split(s, string(mark)) {
+		if i > 0 && i <= len(parts) {
+			t = append(t, parts[i-1])
+		}
+		t = joined(t, plain(literal))
+	}
+	return t
+}
+
+// replaced replaces what the groups of an expression match, where replace gives something for it; name is the first
+// group, value the second. A value with a part that is no literal stays.
+func (t text) replaced(pattern *regexp.Regexp, replace func(name, value string) text) text {
+	s, parts := t.flat()
+	var out text
+	last, seen := 0, 0
+	take := func(to int) {
+		marks := strings.Count(s[last:to], string(mark))
+		out = joined(out, unflat(s[last:to], parts[seen:seen+marks]))
+		seen, last = seen+marks, to
+	}
+	for _, m := range pattern.FindAllStringSubmatchIndex(s, -1) {
+		name, value := s[m[2]:m[3]], s[m[4]:m[5]]
+		if strings.ContainsRune(value, mark) || value == "" {
+			continue
+		}
+		with := replace(name, value)
+		if with == nil {
+			continue
+		}
+		take(m[4])
+		out = joined(out, with)
+		last = m[5]
+	}
+	take(len(s))
+	return out
+}
+
+// split cuts a text at the first of some bytes in its literals; the rest begins with it.
+func (t text) split(at string) (before, rest text) {
+	for i, p := range t {
+		if k := strings.IndexAny(p.literal, at); k >= 0 {
+			before = joined(t[:i], plain(p.literal[:k]))
+			return before, joined(plain(p.literal[k:]), t[i+1:])
+		}
+	}
+	return t, nil
+}
