@@ -31,7 +31,7 @@ import (
 )
 
 // secureSenders are the ways to send by HTTPS.
-func secureSenders() []wire.Backend { return []wire.Backend{byPlain} }
+func secureSenders() []wire.Backend { return append(wire.Backends(), byPlain) }
 
 // authority issues certificates for as long as a test runs.
 type authority struct {
@@ -279,7 +279,7 @@ func TestVersionsOfHTTP(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	silent := &http.Server{Handler: http.HandlerFunc(note)}
+	silent := &http.Server{Handler: http.HandlerFunc(note), ErrorLog: log.New(io.Discard, "", 0)}
 	go silent.Serve(l)
 	t.Cleanup(func() { silent.Close() })
 	withoutALPN := "https://" + l.Addr().String()
@@ -298,23 +298,28 @@ func TestVersionsOfHTTP(t *testing.T) {
 		{clear.URL, scenarios.AutoHTTP, "HTTP/1.1", ""},
 		{clear.URL, scenarios.HTTP2, "HTTP/2.0", ""},
 	} {
-		plan := tenRequests(scenarios.Target{
-			URL: tt.url, TLS: scenarios.TLS{CA: a.named("authority.pem")}, HTTP: scenarios.HTTP{Version: tt.version},
-		})
-		m := run1(t, plan, tt.url, Options{})
-		s := m.Series[0]
-		mu.Lock()
-		switch {
-		case tt.want == "":
-			if s.Errors[record.ErrorTLS] != 10 || !strings.Contains(fmt.Sprint(s.ErrorSamples), tt.says) {
-				t.Errorf("%s, version %s: %v %v", tt.url, tt.version, s.Errors, s.ErrorSamples)
+		for _, engine := range []scenarios.Engine{scenarios.EngineAuto, scenarios.EngineVegeta} {
+			plan := tenRequests(scenarios.Target{
+				URL: tt.url, TLS: scenarios.TLS{CA: a.named("authority.pem")},
+				HTTP: scenarios.HTTP{Version: tt.version},
+			})
+			plan.Engine = engine
+			m := run1(t, plan, tt.url, Options{})
+			s := m.Series[0]
+			mu.Lock()
+			switch {
+			case tt.want == "":
+				if s.Errors[record.ErrorTLS] != 10 || !strings.Contains(fmt.Sprint(s.ErrorSamples), tt.says) {
+					t.Errorf("%s, version %s by %s: %v %v", tt.url, tt.version, m.Engine, s.Errors, s.ErrorSamples)
+				}
+			case s.Requests != 10 || s.Failed != 0 || !protocols[tt.want] || len(protocols) > 1:
+				t.Errorf("%s, version %s by %s: %d requests, %v; the server saw %v, want %s", tt.url, tt.version,
+					m.Engine,
+					s.Requests, s.ErrorSamples, protocols, tt.want)
 			}
-		case s.Requests != 10 || s.Failed != 0 || !protocols[tt.want] || len(protocols) > 1:
-			t.Errorf("%s, version %s: %d requests, %v; the server saw %v, want %s", tt.url, tt.version, s.Requests,
-				s.ErrorSamples, protocols, tt.want)
+			protocols = map[string]bool{}
+			mu.Unlock()
 		}
-		protocols = map[string]bool{}
-		mu.Unlock()
 	}
 }
 
@@ -374,7 +379,7 @@ func TestUnixSocket(t *testing.T) {
 	go s.Serve(l)
 	t.Cleanup(func() { s.Close() })
 	const url = "http://service.invalid/base"
-	for _, by := range []wire.Backend{byPlain, byNetHTTP} {
+	for _, by := range senders() {
 		plan := tenRequests(scenarios.Target{URL: url, Socket: socket})
 		allAnswered(t, runBy(t, t.Context(), by, plan, url))
 	}
@@ -409,7 +414,7 @@ func TestAllAddresses(t *testing.T) {
 	}
 	twoAddresses(t)
 	url := "http://service.example:" + port
-	for _, by := range []wire.Backend{byPlain, byNetHTTP} {
+	for _, by := range senders() {
 		plan := tenRequests(scenarios.Target{URL: url, HTTP: scenarios.HTTP{AllAddresses: true}})
 		allAnswered(t, runBy(t, t.Context(), by, plan, url))
 		if a, b := seen[0].Swap(0), seen[1].Swap(0); a != 5 || b != 5 {
@@ -439,6 +444,29 @@ func TestMaxConnections(t *testing.T) {
 		s := m.Series[0]
 		if got, p90 := most.Swap(0), s.Response.Percentile(90); got != 2 || s.Failed != 0 || p90 < 60 {
 			t.Errorf("%s, by %s: %d at once, want 2; %d failed; P90 %.1f ms", name, m.Engine, got, s.Failed, p90)
+		}
+	}
+}
+
+// TestTLSHandshaking: the handshake is told with the first request of each connection and no other, by every way to
+// send.
+func TestTLSHandshaking(t *testing.T) {
+	a := newAuthority(t)
+	config := &tls.Config{Certificates: []tls.Certificate{a.pair(t, "server", "127.0.0.1", -time.Hour, time.Hour)}}
+	url, connections := serveTLS(t, config, true, func(http.ResponseWriter, *http.Request) {})
+	for _, version := range []scenarios.HTTPVersion{scenarios.HTTP1, scenarios.HTTP2} {
+		for _, by := range secureSenders() {
+			before := connections.Load()
+			plan := tenRequests(scenarios.Target{
+				URL: url, TLS: scenarios.TLS{CA: a.named("authority.pem")}, HTTP: scenarios.HTTP{Version: version},
+			})
+			m := runBy(t, t.Context(), by, plan, url)
+			allAnswered(t, m)
+			made, s := connections.Load()-before, m.Series[0]
+			if s.Handshakes == nil || s.Handshakes.Count() != made || s.Handshakes.Min() <= 0 ||
+				s.Handshakes.Max() > s.Service.Max() {
+				t.Errorf("%s: %d connections, and handshakes %v", m.Engine, made, s.Handshakes)
+			}
 		}
 	}
 }

@@ -33,7 +33,7 @@ type engine interface {
 func (r *run) isWire(s *scenarios.Scenario) bool {
 	_, pages := s.Load.(scenarios.Browser)
 	return !pages && !isStream(s) && r.plan.EngineOf(s) != scenarios.EngineVegeta && r.plan.BeyondWire(s) == "" &&
-		strings.HasPrefix(r.target, "http://")
+		(strings.HasPrefix(r.target, "http://") || r.plan.Target.IsHTTPS())
 }
 
 // isStream reports whether a scenario is one of subscribers.
@@ -118,11 +118,11 @@ func (r *run) engines(ctx context.Context) ([]engine, error) {
 func (r *run) requestEngine(ctx context.Context, s *scenarioRun, instances []string,
 	targets map[string]wire.Target,
 ) (engine, error) {
+	places, err := r.to.Places(ctx, instances)
+	if err != nil {
+		return nil, fmt.Errorf("find the addresses of the target: %w", err)
+	}
 	if !r.isWire(s.scenario) {
-		places, err := r.to.Places(ctx, instances)
-		if err != nil {
-			return nil, fmt.Errorf("vegeta engine: %w", err)
-		}
 		return nethttp.New(nethttp.Config{
 			Timing: s.timing, Requests: s.requests, Collector: s.collector, Target: places, To: r.to,
 			Users: s.users,
@@ -130,8 +130,7 @@ func (r *run) requestEngine(ctx context.Context, s *scenarioRun, instances []str
 	}
 	target, known := targets[s.scenario.Region]
 	if !known {
-		var err error
-		target, err = wire.NewTarget(ctx, instances)
+		target, err = wire.NewTarget(ctx, r.to, places)
 		if err != nil {
 			return nil, err
 		}

@@ -196,7 +196,14 @@ func TestEngineOfAScenario(t *testing.T) {
 		{name: "the file asks for vegeta", file: vegeta, target: plain},
 		{name: "the scenario asks for vegeta", file: wire, own: vegeta, target: plain},
 		{name: "the scenario asks for wire", file: vegeta, own: wire, target: plain, wire: true},
-		{name: "HTTPS", file: auto, target: scenarios.Target{URL: "https://127.0.0.1"}},
+		{name: "HTTPS, perhaps HTTP/2", file: auto, target: scenarios.Target{URL: "https://127.0.0.1"}},
+		{name: "HTTPS by wire", file: wire, target: scenarios.Target{URL: "https://127.0.0.1"}, wire: true},
+		{name: "HTTPS and HTTP/1.1", file: auto, target: scenarios.Target{
+			URL: "https://127.0.0.1", HTTP: scenarios.HTTP{Version: scenarios.HTTP1},
+		}, wire: true},
+		{name: "HTTP/2", file: auto, target: scenarios.Target{
+			URL: "http://127.0.0.1", HTTP: scenarios.HTTP{Version: scenarios.HTTP2},
+		}, wire: true},
 		{name: "a proxy", file: auto, target: scenarios.Target{URL: "http://127.0.0.1", Proxy: "http://127.0.0.1:1"}},
 		{name: "redirects", file: auto, target: plain, redirects: 1},
 	} {

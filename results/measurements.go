@@ -177,6 +177,8 @@ type Series struct {
 	Service *Histogram `json:"-"`
 	// Waiting counts from there to the first byte of answers that came whole; nil in runs saved before it was recorded.
 	Waiting *Histogram `json:"-"`
+	// Handshakes are those of TLS, each with the request that was the first on its connection; nil where there is none.
+	Handshakes *Histogram `json:"-"`
 	// Streamed is nil where answers are not streamed.
 	Streamed *Streamed `json:"streamed,omitempty"`
 }

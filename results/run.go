@@ -205,8 +205,16 @@ func Read(path string) (*Run, error) {
 	return r, nil
 }
 
-// tagWaiting begins the tags of histograms that older runs do not have.
-const tagWaiting = "waiting:"
+// What the tags of histograms begin with that not all runs have.
+const (
+	tagWaiting    = "waiting:"
+	tagHandshakes = "tls_handshaking:"
+)
+
+// isOptional reports whether a run may lack the histogram with this tag.
+func isOptional(tag string) bool {
+	return strings.HasPrefix(tag, tagWaiting) || strings.HasPrefix(tag, tagHandshakes)
+}
 
 // slots visits every histogram of a run with its tag in the log.
 func (r *Run) slots(visit func(tag string, h **Histogram)) {
@@ -225,6 +233,7 @@ func (r *Run) slots(visit func(tag string, h **Histogram)) {
 		visit("response:"+name, &s.Response)
 		visit("service:"+name, &s.Service)
 		visit(tagWaiting+name, &s.Waiting)
+		visit(tagHandshakes+name, &s.Handshakes)
 		if s.Streamed != nil {
 			visit("first_event:"+name, &s.Streamed.First)
 			visit("event_gap:"+name, &s.Streamed.Gap)
@@ -263,7 +272,7 @@ func writeHistograms(w *bytes.Buffer, all slots, started time.Time, elapsed floa
 	lw := hdr.NewHistogramLogWriter(w)
 	err := errors.Join(lw.OutputLogFormatVersion(), lw.OutputStartTime(started.UnixMilli()), lw.OutputLegend())
 	all(func(tag string, h **Histogram) {
-		if *h == nil && strings.HasPrefix(tag, tagWaiting) {
+		if *h == nil && isOptional(tag) {
 			return
 		}
 		if *h == nil {
@@ -294,7 +303,7 @@ func readHistograms(log []byte, all slots) error {
 	var missing []string
 	all(func(tag string, h **Histogram) {
 		*h = byTag[tag]
-		if *h == nil && !strings.HasPrefix(tag, tagWaiting) {
+		if *h == nil && !isOptional(tag) {
 			missing = append(missing, tag)
 		}
 	})

@@ -98,6 +98,12 @@ func (s *Series) Merge(o *Series) error {
 		}
 		err = errors.Join(err, s.Waiting.Merge(o.Waiting))
 	}
+	if o.Handshakes != nil {
+		if s.Handshakes == nil {
+			s.Handshakes = NewHistogram()
+		}
+		err = errors.Join(err, s.Handshakes.Merge(o.Handshakes))
+	}
 	if s.Streamed != nil && o.Streamed != nil {
 		err = errors.Join(err, s.Streamed.merge(o.Streamed))
 	}

@@ -51,6 +51,9 @@ const (
 	HTTP2    HTTPVersion = "2" // to http targets without being asked for (h2c with prior knowledge)
 )
 
+// isOpen reports whether the version of HTTP is left to the server.
+func (h *HTTP) isOpen() bool { return h.Version == "" || h.Version == AutoHTTP }
+
 // MayBeHTTP2 reports whether requests may be sent by HTTP/2.
 func (t *Target) MayBeHTTP2() bool {
 	return t.HTTP.Version == HTTP2 || t.HTTP.Version != HTTP1 && t.IsHTTPS()

@@ -12,7 +12,10 @@ const (
 	// service time, from the instant at which it was sent
 	HTTPReqServiceDuration MetricName = "http_req_service_duration"
 	// from the instant at which it was sent to the first byte of the answer
-	HTTPReqWaiting    MetricName = "http_req_waiting"
+	HTTPReqWaiting MetricName = "http_req_waiting"
+	// the TLS handshake of the connection that a request was the first on
+	HTTPReqTLSHandshaking MetricName = "http_req_tls_handshaking"
+
 	HTTPReqs          MetricName = "http_reqs"
 	HTTPReqFailed     MetricName = "http_req_failed"
 	HTTPReqCacheHit   MetricName = "http_req_cache_hit" // share of the responses whose X-Cache names a cache
@@ -107,6 +110,7 @@ var Metrics = []Metric{
 	{HTTPReqDuration, Trend, "ms", []string{RequestTags}, aggregations[Trend], FromRequests},
 	{HTTPReqServiceDuration, Trend, "ms", []string{RequestTags}, aggregations[Trend], FromRequests},
 	{HTTPReqWaiting, Trend, "ms", []string{RequestTags}, nil, FromRequests},
+	{HTTPReqTLSHandshaking, Trend, "ms", []string{RequestTags}, nil, FromRequests},
 	{HTTPReqs, Counter, "", []string{RequestTags}, []string{"rate"}, FromRequests},
 	{HTTPReqFailed, Rate, "", []string{RequestTags}, []string{"rate"}, FromRequests},
 	{HTTPReqCacheHit, Rate, "", []string{RequestTags}, nil, FromRequests},

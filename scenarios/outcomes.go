@@ -84,7 +84,8 @@ func (o *Outcomes) Name(kind int) string {
 // byOutcome are the metrics that the tags of responses select from. The others are shares, of which such a selector
 // would leave 0 or 1, or not of requests.
 var byOutcome = []MetricName{
-	HTTPReqs, HTTPReqDuration, HTTPReqServiceDuration, HTTPReqWaiting, DataSent, DataReceived,
+	HTTPReqs, HTTPReqDuration, HTTPReqServiceDuration, HTTPReqWaiting, HTTPReqTLSHandshaking,
+	DataSent, DataReceived,
 }
 
 // SelectsOutcome reports whether a selector tells responses apart.

@@ -238,11 +238,10 @@ func (r *reader) checkEngines(file *node, p *Plan) {
 		switch chosen := file.get("scenarios").get(s.Name).get("engine"); {
 		case engine != EngineWire || lacks == "":
 		case s.Engine != "":
-			r.fault(chosen, hint, "%s: wire speaks plain HTTP/1.1 alone, and the scenario asks for %s",
-				chosen.path, lacks)
+			r.fault(chosen, hint, "%s: wire cannot do what the scenario asks for: %s", chosen.path, lacks)
 		case !reported:
 			reported = true
-			r.fault(own, hint, "engine: wire speaks plain HTTP/1.1 alone, and the file asks for %s", lacks)
+			r.fault(own, hint, "engine: wire cannot do what the file asks for: %s", lacks)
 		}
 	}
 	if pacing := file.get("pacing"); pacing != nil && len(p.Scenarios) > 0 && !usesWire {

@@ -57,18 +57,14 @@ const (
 // EngineOf is the engine that a scenario asks for: its own choice, or the plan's.
 func (p *Plan) EngineOf(s *Scenario) Engine { return cmp.Or(s.Engine, p.Engine, EngineAuto) }
 
-// BeyondWire names what a scenario needs and the wire engine cannot do, such as "HTTPS". It is "" when there is
-// nothing.
+// BeyondWire names what a scenario needs and the wire engine cannot do, such as "proxies". It is "" when there is
+// nothing. A scenario that asks for the wire engine is content with HTTP/1.1 where the version of HTTP is left open.
 func (p *Plan) BeyondWire(s *Scenario) string {
 	switch {
-	case p.Target.IsHTTPS():
-		return "HTTPS"
+	case p.Target.IsHTTPS() && p.Target.HTTP.isOpen() && p.EngineOf(s) != EngineWire:
+		return "a version of HTTP that the server chooses"
 	case p.Target.Proxy != "":
 		return "proxies"
-	case p.Target.Socket != "":
-		return "Unix sockets"
-	case p.Target.HTTP.AllAddresses:
-		return "all addresses of a host"
 	case p.Target.HTTP.isTooFewFor(s.Load):
 		return "users that wait for one of fewer connections"
 	case slices.ContainsFunc(s.Requests, func(r Request) bool { return r.Redirects > 0 }):

@@ -54,8 +54,11 @@ func (b *bench) freeze(ctx context.Context, w io.Writer) (int, error) {
 
 func (b *bench) freezeOnce(ctx context.Context, g *generator, rate int) (turn, error) {
 	kind := "freezing"
-	if b.http2 {
+	switch {
+	case b.http2:
 		kind = "freezing-http2"
+	case b.tls:
+		kind = "freezing-tls"
 	}
 	child, url, err := b.server(ctx, kind)
 	if err != nil {

@@ -42,6 +42,7 @@ func TestWholeRun(t *testing.T) {
 		{"--rounds", "1", "--seconds", "1"},
 		{"--freeze", "--seconds", "2"},
 		{"--http2", "--rounds", "1", "--seconds", "1"},
+		{"--tls", "--rounds", "1", "--seconds", "1"},
 	} {
 		markdown := filepath.Join(t.TempDir(), "table.md")
 		var out, errs bytes.Buffer

@@ -12,8 +12,11 @@ import (
 
 // servers are those that the race is run against.
 func (o options) servers() []string {
-	if o.http2 {
+	switch {
+	case o.http2:
 		return []string{"light-http2", "nginx-http2"}
+	case o.tls:
+		return []string{"light-tls"}
 	}
 	return []string{"light", "nginx"}
 }
@@ -40,8 +43,11 @@ func (b *bench) race(ctx context.Context, w io.Writer) (int, error) {
 	if err := sidebyside.Output(w, raceHeading(b.baseline()), raceRows(all, b.baseline()), b.markdown); err != nil {
 		return 0, err
 	}
-	if b.http2 {
+	switch {
+	case b.http2:
 		return judgeRace(w, all, "light-http2", http2Aims), nil
+	case b.tls:
+		return judgeRace(w, all, "light-tls", tlsAims), nil
 	}
 	return judgeRace(w, all, "light", aims), nil
 }
@@ -201,6 +207,14 @@ var aims = []aim{
 var http2Aims = []aim{
 	{what: "rate", ours: ringName, theirs: h2load, value: rate, limit: 0.8},
 	{what: "rate", ours: epollName, theirs: h2load, value: rate, limit: 0.8},
+}
+
+// tlsAims are those of HTTPS.
+var tlsAims = []aim{
+	{what: "rate", ours: ringName, theirs: wrkName, value: rate, limit: 1},
+	{what: "rate", ours: epollName, theirs: wrkName, value: rate, limit: 1},
+	{what: "rate", ours: ringName, theirs: vegeta, value: rate, limit: 2.5},
+	{what: "rate", ours: epollName, theirs: vegeta, value: rate, limit: 2.5},
 }
 
 // judgeRace says which aims hold. Measurements that others disturbed judge nothing.

@@ -10,10 +10,11 @@ import (
 )
 
 // serve is a server process: "light" answers at once, "freezing" after freezeService, and stops again and again; those
-// with "-http2" speak HTTP/2. It ends by a signal.
+// with "-http2" speak HTTP/2, those with "-tls" HTTP/1.1 over TLS. It ends by a signal.
 func serve(kind string) error {
 	var delay time.Duration
 	var freeze lightserver.Freeze
+	kind, secure := strings.CutSuffix(kind, "-tls")
 	switch kind {
 	case "light", "light-http2":
 	case "freezing", "freezing-http2":
@@ -26,7 +27,14 @@ func serve(kind string) error {
 		return err
 	}
 	s.Freeze, s.HTTP2 = freeze, strings.HasSuffix(kind, "-http2")
-	fmt.Printf("http://127.0.0.1:%d\n", s.Port)
+	scheme := "http"
+	if secure {
+		scheme = "https"
+		if err := s.Secure(); err != nil {
+			return err
+		}
+	}
+	fmt.Printf("%s://127.0.0.1:%d\n", scheme, s.Port)
 	if kind == "light" {
 		err := s.RunRing()
 		fmt.Fprintf(os.Stderr, "%v: it serves by epoll, and may be the limit\n", err)

@@ -51,6 +51,7 @@ func TestRooms(t *testing.T) {
 		"loadgen/recording":   {"scenarios"},
 		"loadgen/wire/http1":  {},
 		"loadgen/wire/http2":  {},
+		"loadgen/wire/secure": {},
 		"loadgen/wire/uring":  {},
 		"loadgen/procstat":    append([]string{"results"}, belowResults...),
 		"loadgen/request":     content,
@@ -60,7 +61,7 @@ func TestRooms(t *testing.T) {
 			append(content, judging...)...),
 		"loadgen/wire": append([]string{
 			"loadgen/record", "loadgen/arrival", "loadgen/connect", "loadgen/request",
-			"loadgen/wire/uring",
+			"loadgen/wire/secure", "loadgen/wire/uring",
 		}, append(content, judging...)...),
 		"loadgen/browser": append([]string{"loadgen/record", "loadgen/arrival", "loadgen/request"},
 			append(content, judging...)...),
@@ -70,7 +71,7 @@ func TestRooms(t *testing.T) {
 		"loadgen/sse": {},
 		"loadgen/stream": append([]string{
 			"loadgen/record", "loadgen/arrival", "loadgen/connect", "loadgen/request", "loadgen/sse", "loadgen/wire",
-			"loadgen/wire/uring",
+			"loadgen/wire/secure", "loadgen/wire/uring",
 		}, append(content, judging...)...),
 	}
 	joins := []string{"loadgen"} // which joins the others, and so everything that they need

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"net"
 	"os"
@@ -16,13 +18,18 @@ import (
 	"github.com/policycortex/headroom/results"
 )
 
-// TestServicesOfOthers loads two servers that are not ours, with no reference server, by both engines. What they say in
+// TestServicesOfOthers loads servers that are not ours, with no reference server, by both engines. What they say in
 // their access logs is what the run says it sent.
 func TestServicesOfOthers(t *testing.T) {
 	t.Parallel()
-	for name, start := range map[string]func(t *testing.T, dir, address string) (log string){
-		"nginx":       nginxOfFiles,
-		"http.server": startPython,
+	for name, server := range map[string]struct {
+		start  func(t *testing.T, dir, address string) (log string)
+		secure bool
+	}{
+		"nginx":         {start: nginxOfFiles},
+		"nginx, TLS1.2": {nginxByTLS("TLSv1.2"), true},
+		"nginx, TLS1.3": {nginxByTLS("TLSv1.3"), true},
+		"http.server":   {start: startPython},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -32,15 +39,24 @@ func TestServicesOfOthers(t *testing.T) {
 				t.Fatal(err)
 			}
 			address := freeAddress(t)
-			log := start(t, dir, address)
+			log := server.start(t, dir, address)
+			target := fmt.Sprintf("target: {url: \"http://%s\"}", address)
+			if server.secure {
+				target = fmt.Sprintf("target: {url: \"https://%s\"}\ntls: {ca: \"%s/cert.pem\"}\nhttp: {version: 1.1}",
+					address, dir)
+			}
 			for _, engine := range []string{"wire", "vegeta"} {
 				before := strings.Count(text(t, log), "GET /page.html")
-				out := loadPages(t, address, engine)
+				out := loadPages(t, target, engine)
 				run, err := results.Read(out)
 				if err != nil {
 					t.Fatal(err)
 				}
 				sent := run.Measurements.Loads[0].Sent
+				if by := run.Measurements.Engine; !strings.HasPrefix(by, engine) ||
+					strings.Contains(by, "TLS") != server.secure {
+					t.Errorf("it was sent by %s, want %s", by, engine)
+				}
 				deadline := time.Now().Add(30 * time.Second) // the log may come a moment after the answer
 				for int64(strings.Count(text(t, log), "GET /page.html")-before) != sent && time.Now().Before(deadline) {
 					time.Sleep(50 * time.Millisecond)
@@ -54,11 +70,11 @@ func TestServicesOfOthers(t *testing.T) {
 	}
 }
 
-// loadPages loads the service and returns where the run was saved.
-func loadPages(t *testing.T, address, engine string) string {
+// loadPages loads the service that a section target names, and returns where the run was saved.
+func loadPages(t *testing.T, target, engine string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "pages.yaml")
-	scenario := fmt.Sprintf(`target: {url: "http://%s"}
+	scenario := fmt.Sprintf(`%s
 engine: %s
 scenarios:
   pages:
@@ -74,7 +90,7 @@ thresholds:
   http_req_failed: rate==0
   checks: rate==1
   http_reqs: count==200
-`, address, engine)
+`, target, engine)
 	if err := os.WriteFile(file, []byte(scenario), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -100,6 +116,31 @@ func nginxOfFiles(t *testing.T, dir, address string) string {
 	log := filepath.Join(dir, "access.log")
 	startNginx(t, dir, address, fmt.Sprintf("access_log %s; server { listen %s; root %s; }", log, address, dir))
 	return log
+}
+
+// nginxByTLS is nginxOfFiles by that version of TLS. Each connection takes ten requests.
+func nginxByTLS(version string) func(t *testing.T, dir, address string) string {
+	return func(t *testing.T, dir, address string) string {
+		t.Helper()
+		pair := newCertificate(t, "127.0.0.1", -time.Hour, time.Hour)
+		key, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, block := range map[string]pem.Block{
+			"cert.pem": {Type: "CERTIFICATE", Bytes: pair.Certificate[0]},
+			"key.pem":  {Type: "PRIVATE KEY", Bytes: key},
+		} {
+			if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(&block), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		log := filepath.Join(dir, "access.log")
+		startNginx(t, dir, address, fmt.Sprintf(`access_log %[1]s; keepalive_requests 10; server { listen %[2]s ssl;
+ssl_certificate %[3]s/cert.pem; ssl_certificate_key %[3]s/key.pem; ssl_protocols %[4]s; root %[3]s; }`, log, address,
+			dir, version))
+		return log
+	}
 }
 
 // startNginx starts an nginx of one process that does what the text, in its own language, says of HTTP. dir is for its

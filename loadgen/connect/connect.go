@@ -123,9 +123,9 @@ func (t *To) TLS(only1 bool) *tls.Config {
 	return c
 }
 
-// TLSFor is for connections to a URL's host that speak HTTP/1.1.
-func (t *To) TLSFor(u *url.URL) *tls.Config {
-	c := t.TLS(true)
+// TLSFor is [To.TLS] for connections to a URL's host.
+func (t *To) TLSFor(u *url.URL, only1 bool) *tls.Config {
+	c := t.TLS(only1)
 	if c.ServerName == "" {
 		c.ServerName = u.Hostname()
 	}

@@ -4,6 +4,7 @@ package lightserver
 
 import (
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"runtime"
@@ -25,7 +26,9 @@ type Server struct {
 	// HTTP/1.1.
 	HTTP2 bool
 
-	began    time.Time // the first request
+	config   *tls.Config // nil: plain HTTP
+	secured  []*secured  // the connections by TLS, by file descriptor
+	began    time.Time   // the first request
 	listener int
 	epoll    int
 	lives    []uint32 // of the connections, by file descriptor
@@ -50,6 +53,12 @@ func (f Freeze) left(since time.Duration) time.Duration {
 		return 0
 	}
 	return f.For - stopped
+}
+
+// Secure has the server speak TLS 1.3, with a certificate that it signs itself. It is called before Run.
+func (s *Server) Secure() (err error) {
+	s.config, err = serverConfig()
+	return err
 }
 
 // pending is an answer that is due later.
@@ -162,6 +171,12 @@ func (s *Server) handle(fd int) error {
 		return err
 	}
 	_ = unix.SetsockoptInt(conn, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	if s.config != nil {
+		if err := s.secure(conn); err != nil {
+			unix.Close(conn) // it was the client's fault
+			return nil
+		}
+	}
 	for len(s.lives) <= conn {
 		s.lives, s.frames = append(s.lives, 0), append(s.frames, frames{})
 	}
@@ -188,7 +203,7 @@ func (s *Server) read(fd int) {
 		s.readFrames(fd, s.buffer[:n])
 		return
 	}
-	for range bytes.Count(s.buffer[:n], blankLine) {
+	for range s.requests(fd, s.buffer[:n]) {
 		s.asked(fd, 0)
 	}
 }
@@ -206,6 +221,22 @@ func (s *Server) asked(fd int, stream uint32) {
 	default:
 		s.answer(fd)
 	}
+}
+
+// requests counts the requests that have come on a connection.
+func (s *Server) requests(fd int, data []byte) int {
+	if s.config != nil {
+		return s.secured[fd].requests(data)
+	}
+	return bytes.Count(data, blankLine)
+}
+
+// answerTo is what is sent on a connection for a request.
+func (s *Server) answerTo(fd int) []byte {
+	if s.config != nil {
+		return s.secured[fd].seal(answer)
+	}
+	return answer
 }
 
 // answerDue sends the answers whose time has come. All wait equally long, so the first is the one that came first.
@@ -233,7 +264,7 @@ func (s *Server) answerDue() {
 
 func (s *Server) answer(fd int) {
 	// What does not fit into the socket's buffer is for a client that does not read; it sees its answer cut.
-	_, _ = unix.Write(fd, answer)
+	_, _ = unix.Write(fd, s.answerTo(fd))
 }
 
 var answer = []byte(Answer)

@@ -1,6 +1,7 @@
 package lightserver
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -35,6 +36,33 @@ func TestAnswers(t *testing.T) {
 				t.Errorf("%q, %v after %v of %v", body, err, time.Since(start), delay)
 			}
 		}
+	}
+}
+
+// TestAnswersByTLS: likewise by TLS 1.3, by either way to serve.
+func TestAnswersByTLS(t *testing.T) {
+	for name, run := range map[string]func(*Server) error{"epoll": (*Server).Run, "ring": (*Server).RunRing} {
+		s, err := Listen(0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Secure(); err != nil {
+			t.Fatal(err)
+		}
+		go run(s) // ends with the test's process
+		client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+		for range 5 {
+			resp, err := client.Get(fmt.Sprintf("https://127.0.0.1:%d/", s.Port))
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			body, err := io.ReadAll(resp.Body)
+			resp.Body.Close()
+			if string(body) != "Hello, world!\n" || err != nil || resp.TLS.Version != tls.VersionTLS13 {
+				t.Errorf("%s: %q, %v", name, body, err)
+			}
+		}
+		client.CloseIdleConnections()
 	}
 }
 

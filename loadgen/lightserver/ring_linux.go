@@ -1,7 +1,6 @@
 package lightserver
 
 import (
-	"bytes"
 	"fmt"
 	"runtime"
 	"time"
@@ -29,7 +28,7 @@ func (s *Server) RunRing() error {
 	defer buffers.Close()
 	defer ring.Close()
 	defer s.close()
-	r := ringServer{ring, buffers}
+	r := ringServer{s, ring, buffers}
 	ring.Prepare().AcceptAll(s.listener, acceptData)
 	for {
 		ring.Enter(time.Hour)
@@ -39,6 +38,7 @@ func (s *Server) RunRing() error {
 
 // ringServer is what a Server serves with by an io_uring. The data of a receive is its connection.
 type ringServer struct {
+	*Server
 	ring    *uring.Ring
 	buffers *uring.Buffers
 }
@@ -65,12 +65,19 @@ func (r *ringServer) accepted(c *uring.Completion) {
 	}
 	fd := int(c.Result)
 	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	if r.config != nil {
+		if err := r.secure(fd); err != nil {
+			unix.Close(fd) // it was the client's fault
+			return
+		}
+	}
 	r.ring.Prepare().ReceiveAll(fd, 0, uint64(fd))
 }
 
 func (r *ringServer) received(fd int, c *uring.Completion) {
 	if id, ok := c.Buffer(); ok {
-		for range bytes.Count(r.buffers.Bytes(id, int(c.Result)), blankLine) {
+		for range r.requests(fd, r.buffers.Bytes(id, int(c.Result))) {
+			answer := r.answerTo(fd)
 			e := r.ring.Prepare()
 			e.Op, e.FD, e.UserData, e.Flags = uring.OpSend, int32(fd), sendData, uring.SkipSuccess
 			e.Address, e.Length = uint64(uintptr(unsafe.Pointer(&answer[0]))), uint32(len(answer))

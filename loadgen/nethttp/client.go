@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -125,7 +126,11 @@ func (c *client) roundTrip(req *http.Request, plan *scenarios.Request, jar http.
 	}
 	next := c.places[to].next
 	ctx, cancel := context.WithTimeout(c.context, plan.Timeout)
-	req = req.WithContext(withTries(ctx))
+	ctx = withTries(ctx)
+	if strings.HasPrefix(c.places[to].url, "https:") {
+		ctx = triesOf(ctx).handshake.traced(ctx)
+	}
+	req = req.WithContext(ctx)
 	if plan.Redirects > 0 {
 		resp, err = follow(next, req, jar, plan.Redirects)
 	} else {

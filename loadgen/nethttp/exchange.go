@@ -44,7 +44,7 @@ func (x *exchange) begin(resp *http.Response, requests *request.Set) {
 	x.size, x.ended, x.failing = 0, false, !request.Expected(requests.Plan(x.outcome.Request), resp.StatusCode)
 	x.answer.Start(requests.Inspection(x.outcome.Request))
 	x.answer.TakeHeaders(resp.Header)
-	x.outcome.First = time.Since(x.began)
+	x.outcome.First, x.outcome.Handshake = time.Since(x.began), handshakeOf(resp)
 	x.events.Start("")
 	if !x.failing {
 		x.events.Start(requests.Plan(x.outcome.Request).Stream)

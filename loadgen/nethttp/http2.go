@@ -213,7 +213,7 @@ func (p *http2Pool) close() {
 func (p *http2Pool) send(address string, req *http.Request) (*http.Response, error) {
 	tried := triesOf(req.Context())
 	for {
-		c, young := p.take(address, tried.avoid)
+		c, young := p.take(address, tried)
 		switch {
 		case c == nil && young == nil:
 			return nil, noConnection{}
@@ -240,20 +240,21 @@ func (p *http2Pool) send(address string, req *http.Request) (*http.Response, err
 	}
 }
 
-// take finds a connection that can take a request, other than the one to be avoided. Where there is none, young is one
+// take finds a connection that can take a request, other than the one that it avoids. Where there is none, young is one
 // of which the server's settings are still to come.
-func (p *http2Pool) take(address string, avoid *http2Conn) (c, young *http2Conn) {
+func (p *http2Pool) take(address string, tried *tries) (c, young *http2Conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	conns := slices.DeleteFunc(p.conns[address], func(c *http2Conn) bool { return c.closed.Load() })
 	p.conns[address] = conns
 	for _, c := range conns {
 		switch {
-		case c == avoid, p.once && c.uses > 0:
+		case c == tried.avoid, p.once && c.uses > 0:
 		case c.uses > 0 && !c.settingsKnown():
 			young = c
 		case c.ReserveNewRequest():
 			c.uses++
+			tried.handshake.used.Store(c.uses == 1)
 			return c, nil
 		}
 	}
@@ -266,6 +267,8 @@ type tries struct {
 	refusals int
 	refused  bool       // by REFUSED_STREAM
 	avoid    *http2Conn // it has refused the request
+
+	handshake shake
 }
 
 type triesKey struct{}

@@ -98,7 +98,7 @@ func TestHTTP2Refused(t *testing.T) {
 		"goes away":    {refuse: goAway, times: 5, want: "what is asked", sendings: 6},
 		"always goes":  {refuse: goAway, times: 1000, fails: record.ErrorTurnedAway, sendings: mostRefusals + 1},
 		// whether it was processed is not known
-		"protocol error": {refuse: resetProtocol, times: 1, fails: record.ErrorOther, sendings: 1},
+		"protocol error": {refuse: resetProtocol, times: 1, fails: record.ErrorStream, sendings: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			address, sendings := refusingServer(t, tt.times, tt.refuse)

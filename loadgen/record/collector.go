@@ -311,6 +311,10 @@ func (c *Collector) addTo(s *results.Series, of *counts, plan *scenarios.Request
 		s.Waiting = results.NewHistogram()
 	}
 	c.merge(s.Waiting, of.waiting)
+	if s.Handshakes == nil && of.handshakes != nil {
+		s.Handshakes = results.NewHistogram()
+	}
+	c.merge(s.Handshakes, of.handshakes)
 	if s.Streamed != nil && of.streamed != nil {
 		s.Streamed.Events += of.streamed.Events
 		s.Streamed.Tokens += of.streamed.Tokens

@@ -18,6 +18,7 @@ type Outcome struct {
 	Intended      time.Duration // since the scenario's start; where the load is closed, the same as Sent
 	Sent          time.Duration
 	First         time.Duration // the first byte of an answer that came whole; 0: not known
+	Handshake     time.Duration // of TLS, on the connection that was made for the request; 0: none
 	Done          time.Duration
 	Status        int    // 0 to 999
 	Instance      int    // that answered or was asked, from 1; 0 where that is not known or not asked for
@@ -77,7 +78,7 @@ type counts struct {
 	bytesSent, bytesReceived  int64
 	lastAnswer                time.Duration
 	response, service         *results.Histogram // nil until there is one
-	waiting                   *results.Histogram // likewise
+	waiting, handshakes       *results.Histogram // likewise
 	streamed                  *results.Streamed  // nil until an answer is
 	statuses                  [maxStatus + 1]int64
 	errors                    map[string]int64  // by class, but for those by status
@@ -102,13 +103,15 @@ func (s *second) clear() {
 		clearHistogram(c.response)
 		clearHistogram(c.service)
 		clearHistogram(c.waiting)
+		clearHistogram(c.handshakes)
 		if s := c.streamed; s != nil {
 			clearHistogram(s.First)
 			clearHistogram(s.Gap)
 			s.Events, s.Tokens = 0, 0
 		}
 		*c = counts{
-			early: c.early, response: c.response, service: c.service, waiting: c.waiting, streamed: c.streamed,
+			early: c.early, response: c.response, service: c.service, waiting: c.waiting,
+			handshakes: c.handshakes, streamed: c.streamed,
 		}
 	}
 	if s.streams != nil {
@@ -234,6 +237,12 @@ func (c *counts) measure(o *Outcome, failed bool) {
 	}
 	if o.First > 0 {
 		c.measureFirst(o)
+	}
+	if o.Handshake > 0 && o.ErrorClass == "" {
+		if c.handshakes == nil {
+			c.handshakes = results.NewHistogram()
+		}
+		c.handshakes.Record(o.Handshake)
 	}
 	c.countChecks(o.Found.Checks)
 	if o.ErrorClass == "" {

@@ -121,7 +121,7 @@ func (t *netStream) dial(ctx context.Context) (net.Conn, error) {
 		return conn, err
 	}
 	// HTTP/2 would carry many streams in one connection, which users of a service do not share.
-	secure := tls.Client(conn, t.carrier.to.TLSFor(t.to))
+	secure := tls.Client(conn, t.carrier.to.TLSFor(t.to, true))
 	if err := secure.HandshakeContext(ctx); err != nil {
 		conn.Close()
 		return nil, err

@@ -9,6 +9,7 @@ import (
 	"github.com/policycortex/headroom/loadgen/request"
 	"github.com/policycortex/headroom/loadgen/wire/http1"
 	"github.com/policycortex/headroom/loadgen/wire/http2"
+	"github.com/policycortex/headroom/loadgen/wire/secure"
 )
 
 // conn is one connection and the request that it is busy with; where requests go by HTTP/2, the stream of one, or a
@@ -18,6 +19,7 @@ type conn struct {
 	life   int32 // how often the slot was opened: an event of an earlier life is void
 	fd     int   // -1: no socket, or not one that is used by its number
 	state  connState
+	secure *secure.Conn // by TLS; else nil
 	parser http1.Parser // Status and Body are also those of a stream
 
 	carries  *http2Conn // of HTTP/2, whose socket it is
@@ -33,8 +35,12 @@ type conn struct {
 	draw                     request.Draw
 	intended, sent, deadline time.Duration
 	first                    time.Duration // when the answer began to come; 0: it has not
-	out                      []byte        // the request; of a stream its body
-	written, bodyBytes       int
+	handshake                time.Duration // how long the TLS handshake took for the request; 0: there was none
+	request                  []byte        // of a stream its body; of a connection that carries streams their frames
+	bodyBytes                int
+	out                      []byte // what is to be written: the request itself, or TLS records
+	written                  int    // bytes of out
+	sending                  bool   // out, of which the socket may not have taken all
 	reused, retried          bool
 	cache                    [8]byte // the X-Cache header, as far as it matters
 	cacheLen                 int
@@ -52,9 +58,13 @@ const (
 	connClosed connState = iota
 	connIdle
 	connConnecting // this and what follows are busy
+	connSecuring   // in a TLS handshake
 	connWriting
 	connReading
 )
+
+// isMade reports whether the connection is still being made.
+func (s connState) isMade() bool { return s == connConnecting || s == connSecuring }
 
 // header keeps what the recorder asks for.
 func (c *conn) header(name, value []byte) {
@@ -97,8 +107,8 @@ func (l *loop) told(c *conn) bool { return c.answer.Inspected() || l.failing(c) 
 // expect makes the connection ready for the answer to its request.
 func (l *loop) expect(c *conn) {
 	c.cacheLen, c.answerer = 0, 0
-	if len(l.instances) > 1 {
-		c.answerer = c.instance + 1
+	if l.several {
+		c.answerer = l.instances[c.instance].number
 	}
 	c.parser.Start(l.requests.Method(&c.draw) == http.MethodHead)
 	c.parser.OnBody, c.first = nil, 0
@@ -126,11 +136,50 @@ func (l *loop) open(c *conn) {
 // again sends the connection's request on the socket that it has.
 func (l *loop) again(c *conn) {
 	l.expect(c)
+	l.write(c)
+}
+
+// write begins to write the connection's request.
+func (l *loop) write(c *conn) {
 	c.state = connWriting
+	if c.secure != nil {
+		l.writeSecurely(c)
+		return
+	}
+	c.out = c.request
 	l.io.send(c)
 }
 
-// received takes bytes that came on a connection.
+// connected takes note that the connection stands.
+func (l *loop) connected(c *conn) {
+	if l.instances[c.instance].tls != nil {
+		l.beginTLS(c)
+		return
+	}
+	l.write(c)
+}
+
+// sent takes note that out was written whole.
+func (l *loop) sent(c *conn) {
+	c.sending = false
+	switch {
+	case c.secure != nil && c.secure.HasOutput():
+		l.sendRecords(c)
+	case c.state == connWriting:
+		c.state = connReading
+	}
+}
+
+// arrived takes bytes that came on a connection's socket.
+func (l *loop) arrived(c *conn, data []byte) {
+	if c.secure != nil {
+		l.decrypt(c, data)
+		return
+	}
+	l.received(c, data)
+}
+
+// received takes bytes that came on a connection, as the server has meant them.
 func (l *loop) received(c *conn, data []byte) {
 	if c.carries != nil {
 		l.http2Received(c.carries, data)
@@ -157,14 +206,24 @@ func (l *loop) received(c *conn, data []byte) {
 	}
 }
 
+const closedInHandshake = "the server closed the connection in the TLS handshake"
+
 // hungUp takes note that the server has closed its end.
 func (l *loop) hungUp(c *conn) {
 	if c.carries != nil {
-		l.http2Broken(c.carries, record.ErrorClosed, http1.ErrClosed.Error())
+		text := http1.ErrClosed.Error()
+		if c.state == connSecuring {
+			text = closedInHandshake
+		}
+		l.http2Broken(c.carries, record.ErrorClosed, text)
 		return
 	}
 	if c.state == connIdle {
 		l.drop(c)
+		return
+	}
+	if c.state == connSecuring {
+		l.fail(c, record.ErrorClosed, closedInHandshake)
 		return
 	}
 	if err := c.parser.Close(); err != nil {
@@ -177,14 +236,23 @@ func (l *loop) hungUp(c *conn) {
 // failed takes note that the system refused to go on with a connection.
 func (l *loop) failed(c *conn, err error) {
 	if c.carries != nil {
-		l.http2Broken(c.carries, record.ClassOf(err), err.Error())
+		l.http2Broken(c.carries, l.classOf(c, err), err.Error())
 		return
 	}
 	if c.state == connIdle {
 		l.drop(c)
 		return
 	}
-	l.broken(c, record.ClassOf(err), err.Error())
+	l.broken(c, l.classOf(c, err), err.Error())
+}
+
+// classOf is the class of an error of a connection.
+func (l *loop) classOf(c *conn, err error) string {
+	class := record.ClassOf(err)
+	if class == record.ErrorOther && l.instances[c.instance].tls != nil {
+		class = record.ClassOfText(err.Error(), false)
+	}
+	return class
 }
 
 // complete records an answer.
@@ -194,7 +262,8 @@ func (l *loop) complete(c *conn, keep bool) {
 		Request: c.draw.Request, Intended: c.intended, Sent: c.sent, Done: l.now, Status: c.parser.Status,
 		Instance: c.answerer, Cache: record.CacheOf(c.cache[:c.cacheLen]), SentBytes: int64(c.bodyBytes),
 		ReceivedBytes: c.parser.Body,
-		Iteration:     c.draw.N, Texts: &c.texts, Answer: &c.answer, First: c.first, Session: c.draw.Session,
+		Iteration:     c.draw.N, Texts: &c.texts, Answer: &c.answer, First: c.first, Handshake: c.handshake,
+		Session: c.draw.Session,
 	}
 	if c.events.Streamed() {
 		o.Events = &c.events
@@ -216,7 +285,7 @@ func (l *loop) complete(c *conn, keep bool) {
 // a new one, when it may be: when it is idempotent and nothing of an answer came (RFC 9110, section 9.2.2).
 func (l *loop) broken(c *conn, class, text string) {
 	if c.reused && !c.retried && !c.parser.Begun() && request.Idempotent(l.requests.Method(&c.draw)) {
-		l.io.close(c)
+		l.disconnect(c)
 		c.retried = true
 		l.open(c)
 		return
@@ -272,7 +341,7 @@ func (l *loop) release(c *conn, keep bool, rest time.Duration) {
 // drop closes an idle connection.
 func (l *loop) drop(c *conn) {
 	if c.following { // it keeps its slot, for the flow's next step
-		l.io.close(c)
+		l.disconnect(c)
 		c.state = connClosed
 		return
 	}
@@ -285,7 +354,17 @@ func (l *loop) drop(c *conn) {
 
 func (l *loop) close(c *conn) {
 	l.abandon(c)
-	l.io.close(c)
+	l.disconnect(c)
 	c.state = connClosed
 	l.free = append(l.free, c)
+}
+
+// disconnect closes a connection's socket.
+func (l *loop) disconnect(c *conn) {
+	l.io.close(c)
+	c.sending = false
+	if c.secure != nil {
+		c.secure.Close()
+		c.secure = nil
+	}
 }

@@ -1,7 +1,7 @@
-// Package wire is a client of HTTP/1.1 and HTTP/2 that sends a scenario's requests over raw non-blocking sockets. Each
-// loop is a thread of its own that owns its connections and every so-many-th iteration of the schedule; requests are
-// rendered into bytes and answers parsed where they lie, so that a request costs no allocation, no goroutine and no
-// switch between threads.
+// Package wire is a client of HTTP/1.1 and HTTP/2, with and without TLS, that sends a scenario's requests over raw
+// non-blocking sockets. Each loop is a thread of its own that owns its connections and every so-many-th iteration of
+// the schedule; requests are rendered into bytes and answers parsed where they lie, so that a request costs no
+// goroutine, no switch between threads and, but for what crypto/tls allocates for a record, no allocation.
 //
 // What moves the bytes depends on the system: on Linux an io_uring where there is one, otherwise epoll; elsewhere
 // net.Conn with two goroutines a connection, which is the same engine at a higher price.
@@ -9,6 +9,7 @@ package wire
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/url"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"github.com/policycortex/headroom/loadgen/arrival"
+	"github.com/policycortex/headroom/loadgen/connect"
 	"github.com/policycortex/headroom/loadgen/record"
 	"github.com/policycortex/headroom/loadgen/request"
 	"github.com/policycortex/headroom/scenarios"
@@ -77,48 +79,60 @@ func (e *Engine) Name() string {
 		}
 	}
 	if e.loops[0].http2.on {
-		return fmt.Sprintf("wire (%s, HTTP/2)", by)
+		by += ", HTTP/2"
+	}
+	if e.loops[0].instances[0].tls != nil {
+		by += ", TLS"
 	}
 	return fmt.Sprintf("wire (%s)", by)
 }
 
-// Target is the target of a run: its instances.
+// Target is the target of a run: its instances, or the addresses of these.
 type Target []place
 
-// place is an instance of the target, and the one address of it that the run measures.
+// place is where connections lead that the run measures.
 type place struct {
-	url     *url.URL
-	address *net.TCPAddr
+	url      *url.URL
+	address  net.Addr
+	tls      *tls.Config // nil: plain HTTP
+	instance int         // number of the instance, from 1
 }
 
 // NewTarget resolves the names of the target's instances, once for all scenarios.
-func NewTarget(ctx context.Context, instances []string) (Target, error) {
+func NewTarget(ctx context.Context, to *connect.To, places []connect.Place) (Target, error) {
 	var t Target
-	for _, instance := range instances {
-		u, err := url.Parse(instance)
+	for _, p := range places {
+		u, err := url.Parse(p.URL)
 		if err != nil {
 			return nil, fmt.Errorf("wire engine: %w", err)
 		}
-		if u.Scheme != "http" {
-			return nil, fmt.Errorf("wire engine: it speaks plain HTTP only, and the target is %s", instance)
+		one := place{url: u, instance: p.Instance}
+		if u.Scheme == "https" {
+			one.tls = to.TLSFor(u, to.HTTP.Version != scenarios.HTTP2)
 		}
-		address, err := Resolve(ctx, u)
+		one.address, err = addressOf(ctx, to, p, u)
 		if err != nil {
 			return nil, fmt.Errorf("wire engine: %w", err)
 		}
-		t = append(t, place{u, address})
+		t = append(t, one)
 	}
 	return t, nil
+}
+
+func addressOf(ctx context.Context, to *connect.To, p connect.Place, u *url.URL) (net.Addr, error) {
+	switch {
+	case to.Socket != "":
+		return &net.UnixAddr{Name: to.Socket, Net: "unix"}, nil
+	case p.Address != "":
+		return net.ResolveTCPAddr("tcp", p.Address)
+	}
+	return Resolve(ctx, u)
 }
 
 // Resolve finds the address of a URL's host: of several the first that takes a connection, those of IPv4 before those
 // of IPv6, because many servers listen to only one of the two that "localhost" means. When none takes any, it is the
 // first.
 func Resolve(ctx context.Context, target *url.URL) (*net.TCPAddr, error) {
-	port := target.Port()
-	if port == "" {
-		port = "80"
-	}
 	found, err := net.DefaultResolver.LookupIPAddr(ctx, target.Hostname())
 	if err != nil {
 		return nil, err
@@ -126,7 +140,7 @@ func Resolve(ctx context.Context, target *url.URL) (*net.TCPAddr, error) {
 	slices.SortStableFunc(found, func(a, b net.IPAddr) int { return len(b.IP.To4()) - len(a.IP.To4()) })
 	var addresses []*net.TCPAddr
 	for _, ip := range found {
-		address, err := net.ResolveTCPAddr("tcp", net.JoinHostPort(ip.String(), port))
+		address, err := net.ResolveTCPAddr("tcp", net.JoinHostPort(ip.String(), connect.PortOf(target)))
 		if err != nil {
 			return nil, err
 		}

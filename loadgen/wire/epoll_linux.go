@@ -132,10 +132,10 @@ func (p *epollIO) handle(e *unix.EpollEvent) {
 			p.loop.failed(c, err)
 			return
 		}
-		p.send(c)
+		p.loop.connected(c)
 		return
 	}
-	if c.state == connWriting && e.Events&unix.EPOLLOUT != 0 {
+	if c.sending && e.Events&unix.EPOLLOUT != 0 {
 		p.write(c)
 	}
 	const ending = unix.EPOLLRDHUP | unix.EPOLLERR | unix.EPOLLHUP
@@ -160,11 +160,11 @@ func (p *epollIO) open(c *conn) error {
 }
 
 func (p *epollIO) send(c *conn) {
-	c.state, c.written = connWriting, 0
+	c.sending, c.written = true, 0
 	p.write(c)
 }
 
-// write writes the rest of the request.
+// write writes the rest of out.
 func (p *epollIO) write(c *conn) {
 	for c.written < len(c.out) {
 		n, err := rawWrite(c.fd, c.out[c.written:])
@@ -179,17 +179,17 @@ func (p *epollIO) write(c *conn) {
 			c.written += n
 		}
 	}
-	c.state = connReading
+	p.loop.sent(c)
 }
 
-// unwritten deals with a request that could not be written. A server that answers before it has read the request, and
+// unwritten deals with what could not be written. A server that answers before it has read the request, and
 // closes, resets the connection behind its answer.
 func (p *epollIO) unwritten(c *conn, err error) {
 	life := c.life
 	if n, _ := rawRead(c.fd, p.buffer); n > 0 {
-		p.loop.received(c, p.buffer[:n])
+		p.loop.arrived(c, p.buffer[:n])
 	}
-	if c.life == life && c.state == connWriting {
+	if c.life == life && c.sending {
 		p.loop.failed(c, err)
 	}
 }
@@ -215,7 +215,7 @@ func (p *epollIO) read(c *conn, life int32, ending bool) {
 			p.loop.hungUp(c)
 			return
 		default:
-			p.loop.received(c, p.buffer[:n])
+			p.loop.arrived(c, p.buffer[:n])
 			// a short read has emptied the socket; whatever comes next is another event
 			if n < len(p.buffer) && !ending {
 				return

@@ -2,11 +2,11 @@ package wire
 
 // prepare renders the connection's request, which takes its time: it is sent from then on.
 func (l *loop) prepare(c *conn) {
-	c.retried, c.refusals = false, 0
+	c.retried, c.refusals, c.handshake = false, 0, 0
 	if l.http2.on {
 		l.renderStream(c)
 	} else {
-		c.out, c.bodyBytes = l.instances[c.instance].render.Append(c.out[:0], &c.draw)
+		c.request, c.bodyBytes = l.instances[c.instance].render.Append(c.request[:0], &c.draw)
 	}
 	l.clock()
 	c.sent = l.now
@@ -31,7 +31,7 @@ func (l *loop) transmit(c *conn) {
 func (l *loop) hold(c *conn, keep bool) {
 	c.following, c.state = true, connIdle
 	if !keep {
-		l.io.close(c)
+		l.disconnect(c)
 		c.state = connClosed
 	}
 	c.intended = l.now

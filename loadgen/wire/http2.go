@@ -106,9 +106,9 @@ func (l *loop) newHTTP2Conn(instance int) *http2Conn {
 func (l *loop) renderStream(c *conn) {
 	c.carrier = l.http2ConnTo(c.instance)
 	if c.carrier != nil {
-		l.http2.block, c.out = l.instances[c.instance].blocks.Append(l.http2.block[:0], c.out[:0],
+		l.http2.block, c.request = l.instances[c.instance].blocks.Append(l.http2.block[:0], c.request[:0],
 			&c.carrier.Encoder, &c.draw)
-		c.bodyBytes = len(c.out)
+		c.bodyBytes = len(c.request)
 	}
 }
 
@@ -122,7 +122,7 @@ func (l *loop) openStream(c *conn) {
 		return
 	}
 	c.state, c.reused = connReading, s.SettingsKnown()
-	s.Open(&c.stream, l.http2.block, c.out, l.requests.Method(&c.draw) == http.MethodHead)
+	s.Open(&c.stream, l.http2.block, c.request, l.requests.Method(&c.draw) == http.MethodHead)
 	if l.once || s.Leaving() {
 		l.retire(s)
 	}
@@ -175,7 +175,7 @@ func (l *loop) push(s *http2Conn) {
 	socket := s.socket
 	switch socket.state {
 	case connClosed:
-		socket.out = s.SwapOutput(socket.out)
+		socket.request = s.SwapOutput(socket.request)
 		socket.life++
 		socket.state = connConnecting
 		err := l.io.open(socket)
@@ -183,8 +183,8 @@ func (l *loop) push(s *http2Conn) {
 			l.http2Broken(s, record.ClassOf(err), err.Error())
 		}
 	case connReading:
-		socket.out = s.SwapOutput(socket.out)
-		l.io.send(socket)
+		socket.request = s.SwapOutput(socket.request)
+		l.write(socket)
 	}
 	l.queue(s)
 }
@@ -216,6 +216,9 @@ func (l *loop) http2Received(s *http2Conn, data []byte) {
 // streamEnded deals with a request whose stream has ended.
 func (l *loop) streamEnded(c *conn) {
 	c.parser.Status, c.parser.Body = c.stream.Status, c.stream.Body
+	if socket := c.carrier.socket; socket.handshake > 0 { // it is told with the first answer on the connection
+		c.handshake, socket.handshake = socket.handshake, 0
+	}
 	err := c.stream.Err
 	switch {
 	case err == nil:
@@ -254,7 +257,7 @@ func (l *loop) resend(c *conn) {
 
 // http2Broken deals with a connection that broke, and with its requests as with those on other connections.
 func (l *loop) http2Broken(s *http2Conn, class, text string) {
-	unconnected := s.socket.state == connConnecting
+	unconnected := s.socket.state.isMade()
 	l.closeSocket(s)
 	if reason := s.GoAway(); reason != "" {
 		text += " (" + reason + ")"
@@ -289,7 +292,7 @@ func (l *loop) retire(s *http2Conn) {
 // closeSocket closes a connection of HTTP/2's socket.
 func (l *loop) closeSocket(s *http2Conn) {
 	l.retire(s)
-	l.io.close(s.socket)
+	l.disconnect(s.socket)
 	s.socket.state, s.open = connClosed, false
 	l.instances[s.socket.instance].http2Open--
 }
@@ -322,7 +325,12 @@ func (l *loop) abandon(c *conn) {
 
 // connecting reports whether a request has no connection yet.
 func (c *conn) connecting() bool {
-	return c.state == connConnecting || c.carrier != nil && c.carrier.socket.state == connConnecting
+	return c.state.isMade() || c.carrier != nil && c.carrier.socket.state.isMade()
+}
+
+// securing reports whether a request waits for a TLS handshake.
+func (c *conn) securing() bool {
+	return c.state == connSecuring || c.carrier != nil && c.carrier.socket.state == connSecuring
 }
 
 // sentBytes is how many bytes of its body a request has sent that was not answered.

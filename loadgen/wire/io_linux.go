@@ -59,7 +59,11 @@ func (w eventfd) wake() {
 
 func (w eventfd) close() { unix.Close(int(w)) }
 
-func socketAddress(a *net.TCPAddr) (family int, address unix.Sockaddr) {
+func socketAddress(to net.Addr) (family int, address unix.Sockaddr) {
+	a, ok := to.(*net.TCPAddr)
+	if !ok {
+		return unix.AF_UNIX, &unix.SockaddrUnix{Name: to.String()}
+	}
 	if ip := a.IP.To4(); ip != nil {
 		return unix.AF_INET, &unix.SockaddrInet4{Port: a.Port, Addr: [4]byte(ip)}
 	}
@@ -68,13 +72,13 @@ func socketAddress(a *net.TCPAddr) (family int, address unix.Sockaddr) {
 
 // openSocket makes a connection's socket.
 func openSocket(c *conn, family int) error {
-	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, unix.IPPROTO_TCP)
+	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
 	c.fd = fd
-	// A request is one write and its answer is waited for, so Nagle's algorithm could only delay it. It cannot fail on
-	// a TCP socket.
+	// A request is one write and its answer is waited for, so Nagle's algorithm could only delay it. It fails on a Unix
+	// socket alone.
 	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 	return nil
 }

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"time"
 
@@ -11,15 +12,16 @@ import (
 	"github.com/policycortex/headroom/scenarios"
 )
 
-// socketIO moves the bytes of a loop's connections. It calls the loop's received, hungUp and failed from within wait
-// and send.
+// socketIO moves the bytes of a loop's connections. It calls the loop's connected, sent, arrived, hungUp and failed
+// from within wait and send.
 type socketIO interface {
 	// enter is called once, by the loop's own goroutine before all else. It returns what is to be used from then on.
 	enter() socketIO
 	name() Backend
-	// open makes a socket for c and begins to connect it and to send c.out.
+	// open makes a socket for c and begins to connect it. The loop's connected is called when it is.
 	open(c *conn) error
-	// send begins to send c.out on c's socket. c.state becomes connReading when all of it is sent.
+	// send begins to send c.out, on which nothing is being sent, on c's socket. The loop's sent is called when all of
+	// it is.
 	send(c *conn)
 	// close closes c's socket, if it has one. Nothing is heard of it any more.
 	close(c *conn)
@@ -48,6 +50,7 @@ type loop struct {
 	once     bool // a connection is closed after its first request
 
 	instances []instance // of the target
+	several   bool       // of them have a number of their own
 	named     bool       // answers name the instance behind the only one, and the load is told apart by that
 	turn      int        // the instance that the next iteration of an open load goes to; that which users go to first
 
@@ -71,13 +74,16 @@ type loop struct {
 	sweepAt  time.Duration // when to look for requests that have timed out
 	sweepGap time.Duration
 
+	plain    []byte // what TLS decrypts to
 	recorder *record.Recorder
 	users    *request.Pool // nil where they keep nothing
 }
 
 // instance is an instance of the target, with the loop's connections to it.
 type instance struct {
-	address *net.TCPAddr
+	address net.Addr
+	tls     *tls.Config // nil: plain HTTP
+	number  int         // from 1; the addresses of one instance share it
 	render  *request.Renderer
 	busy    int     // connections
 	idle    []*conn // the last used is used first
@@ -99,7 +105,7 @@ func newLoop(c *Config, index int) (*loop, error) {
 		http2: newHTTP2Conns(c, index),
 	}
 	for _, p := range c.Target {
-		to := instance{address: p.address}
+		to := instance{address: p.address, tls: p.tls, number: p.instance}
 		if c.HTTP2 {
 			to.blocks = request.NewBlockRenderer(c.Requests, p.url)
 		} else {
@@ -108,7 +114,8 @@ func newLoop(c *Config, index int) (*loop, error) {
 		l.instances = append(l.instances, to)
 	}
 	l.users = c.Users.Part(usersBefore(t, index, c.Loops), l.limit)
-	l.named = len(l.instances) == 1 && c.Collector.ByInstance()
+	l.several = l.instances[len(l.instances)-1].number > 1
+	l.named = !l.several && c.Collector.ByInstance()
 	l.turn = firstInstance(t, index, c.Loops) % len(l.instances)
 	shortest := time.Minute
 	for i := range c.Requests.Len() {
@@ -163,7 +170,7 @@ func (l *loop) run(ctx context.Context, start time.Time) {
 	}
 	for _, c := range l.conns {
 		if c.state != connClosed {
-			l.io.close(c)
+			l.disconnect(c)
 		}
 	}
 	l.io.end()
@@ -310,7 +317,10 @@ func (l *loop) sweep() {
 	for _, c := range l.conns {
 		if c.inFlight() && c.deadline <= l.now {
 			text := "no answer yet"
-			if c.connecting() {
+			switch {
+			case c.securing():
+				text = "the TLS handshake has not ended yet"
+			case c.connecting():
 				text = "no connection yet"
 			}
 			l.fail(c, record.ErrorTimeout, text)

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -11,8 +12,9 @@ import (
 	"time"
 )
 
-// netIO moves bytes by net.Conn, where there is nothing better. Two goroutines a connection connect, read and write;
-// what comes of it they tell the loop over a channel, so that the loop remains the only one to touch its state.
+// netIO moves bytes by net.Conn, where there is nothing better; with TLS it is what makes these. Two goroutines a
+// connection connect, read and write; what comes of it they tell the loop over a channel, so that the loop remains the
+// only one to touch its state.
 type netIO struct {
 	loop   *loop
 	events chan netEvent
@@ -34,7 +36,7 @@ type netEvent struct {
 // netConn is one connection's socket.
 type netConn struct {
 	slot, life int32
-	address    string
+	to         *instance
 	ctx        context.Context
 	cancel     context.CancelFunc // ends connecting, reading and writing
 	requests   chan struct{}      // out is to be written
@@ -44,6 +46,7 @@ type netConn struct {
 	writing    chan struct{} // is told so
 	unwritten  chan error    // has one when a request could not be written
 	taken      chan struct{} // the loop has taken the data of the last event
+	handshake  time.Duration // of TLS, before the first event with data
 	carries    bool          // many requests at once: the loop is told when all is written, and data comes at any time
 }
 
@@ -76,7 +79,7 @@ func (n *netIO) name() Backend { return NetConn }
 // open begins to connect; the request is written when the connection stands.
 func (n *netIO) open(c *conn) error {
 	t := &netConn{
-		slot: c.slot, life: c.life, address: n.loop.instances[c.instance].address.String(),
+		slot: c.slot, life: c.life, to: &n.loop.instances[c.instance],
 		requests: make(chan struct{}, 1), writing: make(chan struct{}, 1),
 		taken:     make(chan struct{}, 1),
 		carries:   c.carries != nil,
@@ -87,7 +90,7 @@ func (n *netIO) open(c *conn) error {
 		n.conns = append(n.conns, nil)
 	}
 	n.conns[c.slot] = t
-	t.request(c.out)
+	t.request(c.request)
 	n.ended.Go(func() { n.connect(t) })
 	return nil
 }
@@ -102,7 +105,6 @@ func (t *netConn) request(out []byte) {
 func (t *netConn) wrote() bool { return t.written.Load() == t.asked.Load() }
 
 func (n *netIO) send(c *conn) {
-	c.state = connWriting
 	n.conns[c.slot].request(c.out)
 }
 
@@ -117,17 +119,26 @@ func (n *netIO) close(c *conn) {
 func (n *netIO) connect(t *netConn) {
 	defer t.cancel()
 	dialer := net.Dialer{KeepAlive: -1}
-	conn, err := dialer.DialContext(t.ctx, "tcp", t.address)
+	raw, err := dialer.DialContext(t.ctx, t.to.address.Network(), t.to.address.String())
 	if err != nil {
 		n.tell(netEvent{conn: t, err: err})
 		return
 	}
-	closing := context.AfterFunc(t.ctx, func() { conn.Close() })
+	closing := context.AfterFunc(t.ctx, func() { raw.Close() })
 	defer func() {
 		if closing() {
-			conn.Close()
+			raw.Close()
 		}
 	}()
+	conn := raw
+	if t.to.tls != nil {
+		secure, since := tls.Client(raw, t.to.tls), time.Now()
+		if err := secure.HandshakeContext(t.ctx); err != nil {
+			n.tell(netEvent{conn: t, err: err})
+			return
+		}
+		conn, t.handshake = secure, time.Since(since)
+	}
 	n.ended.Go(func() { n.write(t, conn) })
 	buffer := make([]byte, 16<<10)
 	for {
@@ -243,6 +254,9 @@ func (n *netIO) handle(e netEvent) {
 	switch {
 	case e.err == nil && e.data == nil: // all is written
 	case e.err == nil:
+		if e.conn.handshake > 0 {
+			c.handshake, e.conn.handshake = e.conn.handshake, 0
+		}
 		n.loop.received(c, e.data)
 		e.conn.taken <- struct{}{}
 	case errors.Is(e.err, io.EOF):

@@ -26,6 +26,7 @@ type ringTarget struct {
 	family   int
 	address4 unix.RawSockaddrInet4
 	address6 unix.RawSockaddrInet6
+	path     unix.RawSockaddrUnix
 }
 
 const (
@@ -63,7 +64,7 @@ func newUringIO(l *loop, w eventfd) (*uringIO, error) {
 	return u, nil
 }
 
-func newRingTarget(to *net.TCPAddr) (t ringTarget) {
+func newRingTarget(to net.Addr) (t ringTarget) {
 	var address unix.Sockaddr
 	t.family, address = socketAddress(to)
 	switch a := address.(type) {
@@ -71,6 +72,11 @@ func newRingTarget(to *net.TCPAddr) (t ringTarget) {
 		t.address4 = unix.RawSockaddrInet4{Family: unix.AF_INET, Port: networkOrder(a.Port), Addr: a.Addr}
 	case *unix.SockaddrInet6:
 		t.address6 = unix.RawSockaddrInet6{Family: unix.AF_INET6, Port: networkOrder(a.Port), Addr: a.Addr}
+	case *unix.SockaddrUnix:
+		t.path.Family = unix.AF_UNIX
+		for i, c := range []byte(a.Name) {
+			t.path.Path[i] = int8(c)
+		}
 	}
 	return t
 }
@@ -125,7 +131,7 @@ func (u *uringIO) enter() socketIO { return u }
 
 func (u *uringIO) name() Backend { return IOUring }
 
-// open begins to connect; the request is sent when the connection stands.
+// open begins to connect.
 func (u *uringIO) open(c *conn) error {
 	to := &u.targets[c.instance]
 	if err := openSocket(c, to.family); err != nil {
@@ -133,17 +139,20 @@ func (u *uringIO) open(c *conn) error {
 	}
 	e := u.ring.Prepare()
 	e.Op, e.FD, e.UserData = uring.OpConnect, int32(c.fd), userData(ofConnect, c)
-	if to.family == unix.AF_INET {
+	switch to.family {
+	case unix.AF_INET:
 		e.Address, e.Offset = uint64(uintptr(unsafe.Pointer(&to.address4))), uint64(unsafe.Sizeof(to.address4))
-	} else {
+	case unix.AF_INET6:
 		e.Address, e.Offset = uint64(uintptr(unsafe.Pointer(&to.address6))), uint64(unsafe.Sizeof(to.address6))
+	case unix.AF_UNIX:
+		e.Address, e.Offset = uint64(uintptr(unsafe.Pointer(&to.path))), uint64(unsafe.Sizeof(to.path))
 	}
 	return nil
 }
 
-// send hands the request to the kernel, which reads c.out until the send has completed or the socket is shut down.
+// send hands c.out to the kernel, which reads c.out until the send has completed or the socket is shut down.
 func (u *uringIO) send(c *conn) {
-	c.state = connWriting
+	c.sending = true
 	e := u.ring.Prepare()
 	e.Op, e.FD, e.UserData = uring.OpSend, int32(c.fd), userData(ofSend, c)
 	e.Address, e.Length = uint64(uintptr(unsafe.Pointer(&c.out[0]))), uint32(len(c.out))
@@ -187,14 +196,13 @@ func (u *uringIO) handle(done *uring.Completion) {
 			return
 		}
 		u.ring.Prepare().ReceiveAll(c.fd, uringGroup, userData(ofReceive, c))
-		u.send(c)
+		u.loop.connected(c)
 	case ofSend:
-		switch {
-		case done.Result < 0:
+		if done.Result < 0 {
 			u.loop.failed(c, unix.Errno(-done.Result))
-		case c.state == connWriting:
-			c.state = connReading
+			return
 		}
+		u.loop.sent(c)
 	case ofReceive:
 		u.received(c, life, done)
 	}
@@ -205,7 +213,7 @@ func (u *uringIO) received(c *conn, life int32, done *uring.Completion) {
 	id, ok := done.Buffer()
 	switch {
 	case done.Result > 0 && ok:
-		u.loop.received(c, u.buffers.Bytes(id, int(done.Result)))
+		u.loop.arrived(c, u.buffers.Bytes(id, int(done.Result)))
 	case done.Result == -int32(unix.ENOBUFS): // all buffers are full of what has not been looked at yet
 	case done.Result == 0:
 		u.loop.hungUp(c)

@@ -25,7 +25,9 @@ func aggregate(m *results.Measurements, t scenarios.Threshold) (aggregated, erro
 		}
 		return trend(sum.Service, t.Aggregation), err
 	case scenarios.HTTPReqWaiting:
-		return waiting(m, t)
+		return optionalTimes(m, t, func(s *results.Series) *results.Histogram { return s.Waiting })
+	case scenarios.HTTPReqTLSHandshaking:
+		return optionalTimes(m, t, func(s *results.Series) *results.Histogram { return s.Handshakes })
 	case scenarios.HTTPReqFirstEvent, scenarios.HTTPReqEventGap, scenarios.HTTPReqEvents, scenarios.HTTPReqFirstToken,
 		scenarios.HTTPReqTokenGap, scenarios.HTTPReqTokens:
 		return streamedAnswers(m, t)
@@ -112,14 +114,16 @@ func requests(m *results.Measurements, t scenarios.Threshold) aggregated {
 	return count(total)
 }
 
-// waiting aggregates the times to the first byte.
-func waiting(m *results.Measurements, t scenarios.Threshold) (aggregated, error) {
+// optionalTimes aggregates times that not all series have.
+func optionalTimes(m *results.Measurements, t scenarios.Threshold, of func(*results.Series) *results.Histogram,
+) (aggregated, error) {
 	sum := results.NewHistogram()
 	for _, s := range m.Select(t.Selector) {
-		if s.Waiting == nil {
+		times := of(s)
+		if times == nil {
 			continue
 		}
-		if err := sum.Merge(s.Waiting); err != nil {
+		if err := sum.Merge(times); err != nil {
 			return aggregated{}, err
 		}
 	}
