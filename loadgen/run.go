@@ -264,11 +264,11 @@ func (r *run) run(ctx context.Context) (*results.Measurements, error) {
 				"stream, because the server refused them or the connection broke before it answered", l.Scenario,
 				l.Resent))
 		}
-		if l.Executor == string(scenarios.Users{}.Executor()) {
+		if scenarios.Executor(l.Executor).HasUsers() {
 			r.m.Warnings = append(r.m.Warnings,
-				fmt.Sprintf("%s: constant-vus waits for each answer before it sends again, so a slow "+
+				fmt.Sprintf("%s: %s waits for each answer before it sends again, so a slow "+
 					"system is asked less: its percentiles leave out the requests that users would have sent meanwhile",
-					l.Scenario))
+					l.Scenario, l.Executor))
 		}
 	}
 	if r.options.Progress != nil {

@@ -30,9 +30,10 @@ func newScenarioRun(plan *scenarios.Plan, s *scenarios.Scenario, o *Options) (*s
 	}
 	seed, log := random.ScenarioSeed(plan.Seed, s.Name), o.Recordings[s.Name]
 	schedule := scheduleOf(s, seed, log)
-	users, _ := s.Load.(scenarios.Users)
 	timing := &arrival.Timing{
-		Schedule: schedule, Window: arrival.NewWindow(s, schedule), Think: arrival.NewThinkTimes(users.ThinkTime, seed),
+		Schedule: schedule, Window: arrival.NewWindow(s, schedule),
+		Think: arrival.NewThinkTimes(scenarios.ThinkTimeOf(s.Load), seed),
+		Ramp:  arrival.NewRamp(s.Load), Count: arrival.NewCount(s.Load, shardOf(o.Shard)),
 		Shard: shardOf(o.Shard), Users: workersOf(plan, s), GracefulStop: s.GracefulStop,
 	}
 	r := &scenarioRun{scenario: s, requests: requests, timing: timing, collector: record.New(plan, s, timing, requests)}
@@ -46,7 +47,7 @@ func newScenarioRun(plan *scenarios.Plan, s *scenarios.Scenario, o *Options) (*s
 // load have a connection each, but for HTTP/2.
 func workersOf(plan *scenarios.Plan, s *scenarios.Scenario) int {
 	most := plan.Target.HTTP.MaxConnections
-	if _, users := s.Load.(scenarios.Users); users || most == 0 || plan.Target.HTTP.Version == scenarios.HTTP2 {
+	if s.Load.Executor().HasUsers() || most == 0 || plan.Target.HTTP.Version == scenarios.HTTP2 {
 		return s.Load.Workers()
 	}
 	return min(s.Load.Workers(), most)

@@ -131,6 +131,7 @@ type Tried struct {
 	Scenario      string // empty for setup and teardown, which are of none
 	Request, Flow string
 	NotSent       string // why it was not; then there is nothing else
+	LeftOut       bool   // it was not sent because the flow leaves it out, which is fine
 	Method, URL   string
 	Headers       []Field // as they were sent
 	Body          []byte
@@ -155,7 +156,7 @@ type Field struct {
 
 // Fine reports whether the request did not fail and all its checks hold.
 func (t *Tried) Fine() bool {
-	return t.NotSent == "" && t.Failure == "" &&
+	return (t.NotSent == "" || t.LeftOut) && t.Failure == "" &&
 		!slices.ContainsFunc(t.Checks, func(c request.CheckResult) bool { return !c.Held })
 }
 
@@ -301,34 +302,60 @@ type trialRun struct {
 	secrets  *scenarios.Redactor
 }
 
-// run sends the requests of a trial up to the first that fails.
+// run sends the requests of a trial up to the first that fails, in the order and as often as under load.
 func (r *trialRun) run(ctx context.Context, t Trial, each func(*Tried)) error {
 	r.prober.Begin(t.first, t.n, r.place, r.user)
-	broken := ""
-	for i := t.first; i <= t.last; i++ {
-		q := &r.scenario.Requests[i]
-		tried := &Tried{Scenario: r.name, Request: q.Name, Flow: q.Flow, NotSent: broken}
-		if broken == "" {
-			r.try(ctx, i, tried)
-			if ctx.Err() != nil {
-				return fmt.Errorf("%w: %w", errStopped, ctx.Err())
-			}
-			if tried.Failure != "" {
-				broken = q.Name + " failed before it"
-			}
+	reached, why := t.first, ""
+	for at, more := t.first, true; more; {
+		tried := r.tried(at)
+		pause, goesOn := r.try(ctx, at, tried)
+		if ctx.Err() != nil {
+			return fmt.Errorf("%w: %w", errStopped, ctx.Err())
 		}
 		each(tried)
+		reached = at + 1
+		if tried.Failure != "" {
+			why = tried.Request + " failed before it"
+			break
+		}
+		at, more = r.prober.Next(), goesOn
+		for end := at; reached < end && more && reached <= t.last; reached++ {
+			r.leaveOut(reached, "", each)
+		}
+		more = more && at <= t.last
+		if more && sleep(ctx, pause) != nil {
+			return fmt.Errorf("%w: %w", errStopped, ctx.Err())
+		}
+	}
+	for ; reached <= t.last; reached++ {
+		r.leaveOut(reached, why, each)
 	}
 	return nil
 }
 
-// try sends the request of that index, and notes what became of it.
-func (r *trialRun) try(ctx context.Context, index int, t *Tried) {
+// tried is a request that has not been sent yet.
+func (r *trialRun) tried(at int) *Tried {
+	q := &r.scenario.Requests[at]
+	return &Tried{Scenario: r.name, Request: q.Name, Flow: q.Flow}
+}
+
+// leaveOut tells of a request that is not sent: because its condition does not hold, where there is no other reason.
+func (r *trialRun) leaveOut(at int, why string, each func(*Tried)) {
+	tried := r.tried(at)
+	tried.NotSent, tried.LeftOut = why, why == ""
+	if tried.LeftOut {
+		tried.NotSent = "its condition does not hold"
+	}
+	each(tried)
+}
+
+// try sends the request of that index, and notes what became of it. goesOn says that its flow does, after a pause.
+func (r *trialRun) try(ctx context.Context, index int, t *Tried) (pause time.Duration, goesOn bool) {
 	sent := &sentFields{secrets: r.secrets}
 	p := r.prober.Send(httptrace.WithClientTrace(ctx, sent.trace()), index)
 	t.Failure = failureOf(&r.scenario.Requests[index], &p)
 	if p.Request == nil {
-		return
+		return 0, false
 	}
 	o := &p.Outcome
 	t.Method, t.URL, t.Body, t.Took = p.Request.Method, p.Request.URL.String(), p.Sent, o.Done-o.Sent
@@ -338,7 +365,7 @@ func (r *trialRun) try(ctx context.Context, index int, t *Tried) {
 		t.Answer = fieldsOf(p.Response.Header, r.secrets)
 	}
 	if p.Err != nil {
-		return
+		return 0, false
 	}
 	t.Checks = r.prober.CheckResults(&p)
 	if t.Failure == "" {
@@ -346,6 +373,7 @@ func (r *trialRun) try(ctx context.Context, index int, t *Tried) {
 			t.Extracted = append(t.Extracted, Field{e.Name, e.Text, e.Secret})
 		}
 	}
+	return p.Pause, o.GoesOn
 }
 
 // answered notes what the answer is.

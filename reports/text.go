@@ -64,6 +64,10 @@ func Text(w io.Writer, r *results.Run) error {
 	if !d.OnlyStreams() {
 		fmt.Fprintf(&b, "\nRequests (response time in ms)\n%s", requestsText(d))
 	}
+	if flows := d.Flows(); len(flows) > 0 {
+		fmt.Fprintf(&b, "\nWhole flows, with their pauses (times of those that were completed, in ms)\n%s",
+			flowsText(flows))
+	}
 	if rows := d.StreamedAnswers(); len(rows) > 0 {
 		fmt.Fprintf(&b,
 			"\nStreamed answers (from when the request was due to the first event, and between events, in ms)\n%s",
@@ -117,6 +121,9 @@ func loadsText(d digest) string {
 		switch {
 		case l == nil:
 			t.add(s.Name, none, none, rate(s.Summary.Rate()), none, none, none, none, none, none)
+		case l.Counted:
+			t.add(s.Name, l.Executor, none, rate(d.Measurements.AchievedRate(l)), count(l.Planned), count(l.Sent),
+				count(l.Dropped), none, none, none)
 		case !l.Open:
 			t.add(s.Name, l.Executor, none, rate(d.Measurements.AchievedRate(l)), none, count(l.Sent), none, none,
 				none, none)

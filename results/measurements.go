@@ -27,8 +27,9 @@ type Measurements struct {
 	Streams      []*Stream         `json:"streams,omitempty"` // one a scenario of subscribers
 	TimeBlocks   []*TimeBlocks     `json:"batches,omitempty"` // one a scenario and selector of a quantile threshold
 	// one a scenario and selector of a threshold with a window
-	Seconds []*Seconds `json:"seconds,omitempty"`
-	Pages   []*Pages   `json:"pages,omitempty"` // one a page that a browser loaded
+	Seconds    []*Seconds    `json:"seconds,omitempty"`
+	Pages      []*Pages      `json:"pages,omitempty"`      // one a page that a browser loaded
+	Iterations []*Iterations `json:"iterations,omitempty"` // one a flow of a scenario
 	// one a second and scenario, and one a second and request with answers
 	Points []Point `json:"points"`
 	// one a second and scenario of subscribers
@@ -50,7 +51,9 @@ type Load struct {
 	Engine string `json:"engine,omitempty"`
 	// Open is true for a schedule that does not depend on answers; only then do the lags mean anything, and is Planned
 	// more than Sent and Dropped.
-	Open    bool  `json:"open"`
+	Open bool `json:"open"`
+	// Counted is true for a closed load of a given number of iterations, so that Planned and Dropped mean something.
+	Counted bool  `json:"counted,omitempty"`
 	Planned int64 `json:"planned"` // iterations that the schedule held, warm-up included, until its end or the run's
 	Sent    int64 `json:"sent"`
 	Dropped int64 `json:"dropped"` // planned and never sent; without a schedule, for want of a port or file
@@ -62,6 +65,8 @@ type Load struct {
 	// server had not worked on it: it refused it, or the connection broke before anything of an answer came.
 	Resent int64 `json:"resent,omitempty"`
 	MaxVUs int   `json:"max_vus"`
+	// Begun are the iterations whose first request was measured; 0 in runs saved before it was recorded.
+	Begun int64 `json:"measured_begun,omitempty"`
 	// RecordingSHA256 is the sum of the file that was replayed; else empty.
 	RecordingSHA256 string `json:"recording_sha256,omitempty"`
 	// MeasuredPlanned is Planned without the warm-up.
@@ -120,6 +125,9 @@ func (m *Measurements) AchievedRate(l *Load) float64 {
 		if begin[s.Name] {
 			iterations += s.Requests
 		}
+	}
+	if l.Begun > 0 {
+		iterations = l.Begun
 	}
 	return Summary{Requests: iterations, Seconds: m.MeasuredSeconds(of)}.Rate()
 }

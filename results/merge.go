@@ -140,6 +140,9 @@ func mergeMeasurements(parts []*Measurements) (*Measurements, error) {
 		m.Seconds = append(m.Seconds, p.Seconds...)          // and so are these
 	}
 	m.mergePages(parts)
+	if err := m.mergeIterations(parts); err != nil {
+		return nil, err
+	}
 	m.mergePoints(parts)
 	m.mergeStreamPoints(parts)
 	if spread := latest.Sub(m.Started); spread > maxStartSpread {
@@ -172,7 +175,7 @@ func (m *Measurements) mergeLoads(loads []*Load) error {
 			sum := *l
 			sum.Lag, sum.OwnLag, sum.Stages = NewHistogram(), NewHistogram(), slices.Clone(l.Stages)
 			sum.Planned, sum.Sent, sum.Dropped, sum.MaxVUs, sum.MeasuredPlanned = 0, 0, 0, 0, 0
-			sum.OutOfFiles, sum.OutOfPorts, sum.Resent = 0, 0, 0
+			sum.OutOfFiles, sum.OutOfPorts, sum.Begun, sum.Resent = 0, 0, 0, 0
 			m.Loads = append(m.Loads, &sum)
 			i = len(m.Loads) - 1
 		}
@@ -198,6 +201,7 @@ func (l *Load) merge(o *Load) error {
 	l.OutOfPorts += o.OutOfPorts
 	l.MaxVUs += o.MaxVUs
 	l.MeasuredPlanned += o.MeasuredPlanned
+	l.Begun += o.Begun
 	l.MeasuredFrom = min(l.MeasuredFrom, o.MeasuredFrom)
 	l.MeasuredTo = max(l.MeasuredTo, o.MeasuredTo)
 	l.ScheduledTo = max(l.ScheduledTo, o.ScheduledTo)

@@ -245,6 +245,9 @@ func (r *Run) slots(visit func(tag string, h **Histogram)) {
 		visit("stream_first_event:"+s.Scenario, &s.FirstEvent)
 		visit("stream_gap:"+s.Scenario, &s.Gap)
 	}
+	for _, i := range m.Iterations {
+		visit("iteration:"+i.Scenario+"/"+i.Flow, &i.Duration)
+	}
 	for _, l := range m.Loads {
 		visit("lag:"+l.Scenario, &l.Lag)
 		visit("own_lag:"+l.Scenario, &l.OwnLag)

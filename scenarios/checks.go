@@ -88,7 +88,14 @@ func (r *reader) checks(n *node) []Check {
 }
 
 func (r *reader) check(n *node) Check {
-	c := Check{Name: r.checkName(n)}
+	name := r.checkName(n)
+	c := r.subject(n)
+	c.Name = name
+	return c
+}
+
+// subject reads what a check looks at, and what that is held against.
+func (r *reader) subject(n *node) (c Check) {
 	subjects := []string{"status", "header", "json", "bodySize", "schema"}
 	given := slices.DeleteFunc(slices.Clone(subjects), func(key string) bool { return n.get(key) == nil })
 	if len(given) == 0 && (n.get("contains") != nil || n.get("regex") != nil) {

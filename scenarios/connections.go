@@ -61,8 +61,7 @@ func (t *Target) MayBeHTTP2() bool {
 
 // isTooFewFor reports whether users wait for connections.
 func (h *HTTP) isTooFewFor(load Load) bool {
-	users, ok := load.(Users)
-	return ok && h.MaxConnections > 0 && h.MaxConnections < users.VUs && h.Version != HTTP2
+	return load.Executor().HasUsers() && h.MaxConnections > 0 && h.MaxConnections < load.Workers() && h.Version != HTTP2
 }
 
 // IsHTTPS reports whether the target's addresses begin with https.

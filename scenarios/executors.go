@@ -19,6 +19,9 @@ var executors = []executor{
 	{SineRate{}, []string{"rate", "amplitude", "period", "timeUnit", "duration", "maxVUs", "arrivals"}},
 	{Bursts{}, []string{"size", "every", "duration", "maxVUs"}},
 	{Users{}, []string{"vus", "thinkTime", "duration"}},
+	{RampingUsers{}, []string{"startVUs", "stages", "thinkTime"}},
+	{SharedIterations{}, []string{"vus", "iterations", "thinkTime", "maxDuration"}},
+	{UserIterations{}, []string{"vus", "iterations", "thinkTime", "maxDuration"}},
 	{Browser{}, []string{"vus", "duration", "network", "cpu"}},
 	{Replay{}, []string{
 		"file", "format", "fields", "skipBadLines", "speed", "rate", "timeUnit", "duration", "maxVUs", "name",
@@ -28,7 +31,7 @@ var executors = []executor{
 }
 
 // laterExecutors are k6's others.
-var laterExecutors = []string{"shared-iterations", "per-vu-iterations", "ramping-vus", "externally-controlled"}
+var laterExecutors = []string{"externally-controlled"}
 
 // executor reads which executor a scenario has and refuses the keys of others. It is "" when that is not known.
 func (r *reader) executor(n *node) Executor {
@@ -84,6 +87,12 @@ func (r *reader) load(n *node, name Executor, warmup time.Duration) Load {
 		return r.bursts(n)
 	case Users{}.Executor():
 		return r.users(n)
+	case RampingUsers{}.Executor():
+		return r.rampingUsers(n, warmup)
+	case SharedIterations{}.Executor():
+		return r.sharedIterations(n)
+	case UserIterations{}.Executor():
+		return r.userIterations(n)
 	case Browser{}.Executor():
 		return r.browser(n)
 	case Replay{}.Executor():
@@ -132,7 +141,7 @@ func (r *reader) bursts(n *node) Bursts {
 func (r *reader) users(n *node) Users {
 	return Users{
 		VUs:       int(r.whole(r.need(n, "vus", "vus: 10"), 0, 1, maxUsers)),
-		ThinkTime: r.thinkTime(n.get("thinkTime")),
+		ThinkTime: r.pause(n.get("thinkTime"), "thinkTime"),
 		Duration:  r.length(n),
 	}
 }
@@ -141,55 +150,25 @@ func (r *reader) rampingRate(n *node, warmup time.Duration) RampingRate {
 	load := RampingRate{Arrivals: r.arrivals(n), MaxVUs: r.maxVUs(n)}
 	unit := r.timeUnit(n)
 	load.StartRate, _ = r.rateOrZero(n.get("startRate"), unit)
-	stages := r.need(n, "stages", "stages: [{target: 1000, duration: 30s}]")
-	if !given(stages) {
-		return load
+	target := func(stage *node) (rate float64, moves bool) {
+		rate, _ = r.rateOrZero(r.need(stage, "target", "target: 1000"), unit)
+		return rate, rate > 0
 	}
-	if len(stages.items) == 0 {
-		r.fault(stages, "", "%s is empty", stages.path)
-		return load
-	}
-	faults, moving := len(r.errs), load.StartRate > 0
-	for _, item := range stages.items {
-		before := len(r.errs)
-		stage := r.stage(item, unit)
-		moving = moving || stage.Target > 0
-		if name := item.get("name"); name != nil && len(r.errs) == before {
-			stage.Name = r.stageName(name, stage, load, warmup)
-		}
-		load.Stages = append(load.Stages, stage)
-	}
-	length := load.Length()
-	switch {
-	case len(r.errs) > faults: // what follows would only repeat it
-	case !moving:
-		r.fault(stages, "give a target above 0", "%s never sends anything: every rate is 0", n.path)
-	case length == 0 || length > longest:
-		r.fault(stages, "", "%s takes %v in all; it must be more than 0 and at most 24h", stages.path, length)
-	}
+	load.Stages = r.stages(n, "stages: [{target: 1000, duration: 30s}]", load.StartRate > 0, warmup, target)
 	return load
 }
 
-// stage reads one ramp. A stage of 0s is a jump of the rate, as in k6.
-func (r *reader) stage(n *node, unit time.Duration) Stage {
-	if n.bad {
-		return Stage{}
-	}
-	target, _ := r.rateOrZero(r.need(n, "target", "target: 1000"), unit)
-	return Stage{Target: target, Duration: r.duration(r.need(n, "duration", "duration: 30s"), 0)}
-}
-
-// stageName reads the name of a stage that follows those of the load so far.
-func (r *reader) stageName(n *node, stage Stage, load RampingRate, warmup time.Duration) string {
+// stageName reads the name of a stage that follows others.
+func (r *reader) stageName(n *node, stage Stage, before []Stage, warmup time.Duration) string {
 	if n.bad || !r.name(n.at, "the stage", n.text) {
 		r.vague = true
 		return ""
 	}
-	twice := slices.ContainsFunc(load.Stages, func(other Stage) bool { return other.Name == n.text })
+	twice := slices.ContainsFunc(before, func(other Stage) bool { return other.Name == n.text })
 	switch {
 	case twice:
 		r.fault(n, "their measurements could not be told apart", "%s is the name of two stages", n.text)
-	case stage.Duration > 0 && load.Length()+stage.Duration <= warmup:
+	case stage.Duration > 0 && lengthOf(before)+stage.Duration <= warmup:
 		r.fault(n, "the warm-up is not measured: make it shorter, or leave the name out",
 			"the stage %s ends within the warm-up", n.text)
 	case stage.Duration == 0:
@@ -231,8 +210,8 @@ func (r *reader) arrivals(n *node) Arrivals {
 	return Arrivals(r.word(n.get("arrivals"), string(Even), []string{string(Even), string(Poisson)}))
 }
 
-// thinkTime reads a pause: always the same, or from a least to a greatest one.
-func (r *reader) thinkTime(n *node) ThinkTime {
+// pause reads a pause, the value of a key: always the same, or from a least to a greatest one.
+func (r *reader) pause(n *node, key string) ThinkTime {
 	if !given(n) {
 		return ThinkTime{}
 	}
@@ -240,7 +219,7 @@ func (r *reader) thinkTime(n *node) ThinkTime {
 		d, _ := r.positiveDuration(n)
 		return ThinkTime{d, d}
 	}
-	const example = "thinkTime: {min: 200ms, max: 1s}"
+	example := key + ": {min: 200ms, max: 1s}"
 	least, greatest := r.need(n, "min", example), r.need(n, "max", example)
 	t := ThinkTime{Min: r.duration(least, 0)}
 	var ok bool

@@ -14,6 +14,8 @@ type Extraction struct {
 	Cookie string   // the value that the answer sets this cookie to; may be empty
 	Regex  string   // what its one group matches is taken; may be empty with one of the others
 	HTML   bool     // character references in what was taken stand for characters
+	// Default is what is taken where there is nothing to extract; nil: the step has failed then
+	Default *string
 }
 
 // Bounds of a flow.
@@ -23,7 +25,14 @@ const (
 )
 
 var extractShape = &shape{
-	keys:    []key{{"json", value}, {"header", value}, {"cookie", value}, {"regex", value}, {"decode", value}},
+	keys: []key{
+		{"json", value},
+		{"header", value},
+		{"cookie", value},
+		{"regex", value},
+		{"decode", value},
+		{"default", value},
+	},
 	foreign: map[string]string{"jsonpath": "use json", "body": "use json or regex"},
 }
 
@@ -42,21 +51,26 @@ func (r *reader) flow(n *node, target Target) []Request {
 			r.faultAt(k.keyAt, "write it there", "%s belongs to a step of the flow", k.path)
 		}
 	}
+	r.noCourse(n, "a step of the flow", "write it there")
 	steps := n.get("steps")
 	if !given(steps) {
 		r.vague = true
 		return nil
 	}
-	r.stepCount(steps)
+	all := r.leavesOf(steps)
+	r.stepCount(steps, len(all))
 	holes := r.newHoles(n.get("values"), steps)
 	values := r.values(n.get("values"), target)
 	var requests []Request
-	for _, item := range steps.items {
+	for _, item := range all {
 		if item.bad {
 			r.vague, holes.unread = true, true
 			continue
 		}
-		request := r.step(item, values, holes)
+		block, condition := r.before(item, len(requests) == 0, holes)
+		request := r.step(item.node, values, holes)
+		request.Block, request.If = block, condition
+		r.pace(item.node, &request)
 		request.Flow, request.Step = name, len(requests)
 		if request.Step == 0 {
 			request.Weight = weight
@@ -68,13 +82,14 @@ func (r *reader) flow(n *node, target Target) []Request {
 		}
 		requests = append(requests, request)
 	}
+	r.noPauseAtEnd(all)
 	holes.reportUnused()
 	return requests
 }
 
-func (r *reader) stepCount(steps *node) {
-	if len(steps.items) == 0 || len(steps.items) > maxSteps {
-		r.fault(steps, "", "%s has %d steps; it must be 1 to %d", steps.path, len(steps.items), maxSteps)
+func (r *reader) stepCount(steps *node, n int) {
+	if n == 0 || n > maxSteps {
+		r.fault(steps, "", "%s has %d steps; it must be 1 to %d", steps.path, n, maxSteps)
 	}
 }
 
@@ -111,6 +126,9 @@ func (r *reader) extractions(n *node, holes *holes) []Extraction {
 func (r *reader) extraction(e entry) Extraction {
 	n := e.value
 	x := Extraction{Name: e.key}
+	if otherwise := n.get("default"); given(otherwise) {
+		x.Default = &otherwise.text
+	}
 	path, header, cookie, regex := n.get("json"), n.get("header"), n.get("cookie"), n.get("regex")
 	x.HTML = r.word(n.get("decode"), "", []string{"html"}) == "html"
 	if !exactlyOne(path, header, cookie) && (regex == nil || path != nil || header != nil || cookie != nil) {
@@ -146,7 +164,7 @@ func laterStep(steps *node, name string) bool {
 	if steps == nil {
 		return false
 	}
-	return slices.ContainsFunc(steps.items, func(step *node) bool { return step.get("extract").get(name) != nil })
+	return slices.ContainsFunc(leaves(steps), func(step leaf) bool { return step.get("extract").get(name) != nil })
 }
 
 // reportUnusedExtractions reports what no later step takes.

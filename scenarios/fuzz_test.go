@@ -91,6 +91,7 @@ func checkPlan(t *testing.T, p *Plan) {
 				t.Errorf("request %+v has no weight, or a step has one", request)
 			}
 			checkRequest(t, request, extracted)
+			checkCourse(t, s.Requests[i:], extracted)
 			for _, x := range request.Extract {
 				checkExtraction(t, x)
 				extracted[x.Name] = true
@@ -133,6 +134,30 @@ func checkExperiment(t *testing.T, e Experiment) {
 	}
 }
 
+// checkCourse checks when the first of some requests is sent; extracted are the texts that earlier steps of its flow
+// take.
+func checkCourse(t *testing.T, following []Request, extracted map[string]bool) {
+	request := following[0]
+	knows := func(c *Condition) bool {
+		declared := slices.ContainsFunc(request.Values, func(v Value) bool { return v.Name == c.Value })
+		return declared || extracted[c.Value] || c.Value == ValueIteration || c.Value == ValueUUID
+	}
+	if c := request.If; c != nil && (request.Step == 0 || !knows(c) || c.Test == "") {
+		t.Errorf("condition %+v of %+v", c, request)
+	}
+	if b := request.Block; b != nil && (b.Steps < 1 || b.Steps > len(following) ||
+		following[b.Steps-1].Flow != request.Flow || b.If != nil && (request.Step == 0 || !knows(b.If))) {
+		t.Errorf("block %+v of %+v", b, request)
+	}
+	if p := request.Until; p != nil && (p.Retries < 1 || p.Test == "" || p.Pause.Min > p.Pause.Max) {
+		t.Errorf("poll %+v", p)
+	}
+	if request.Repeat.Least > request.Repeat.Most || request.Pause.Min > request.Pause.Max ||
+		request.Flow == "" && (request.Pause.Max > 0 || request.Repeat.Most > 0 || request.Until != nil) {
+		t.Errorf("course of %+v", request)
+	}
+}
+
 func checkLoad(t *testing.T, load Load) {
 	valid := false
 	switch l := load.(type) {
@@ -146,6 +171,12 @@ func checkLoad(t *testing.T, load Load) {
 		valid = l.Size > 0 && l.Every > 0
 	case Users:
 		valid = l.ThinkTime.Min <= l.ThinkTime.Max
+	case RampingUsers:
+		valid = len(l.Stages) > 0
+	case SharedIterations:
+		valid = l.Iterations >= int64(l.VUs) && l.MaxDuration > 0
+	case UserIterations:
+		valid = l.Iterations > 0 && l.MaxDuration > 0
 	case Browser:
 		valid = l.CPU >= 1 && l.Duration > 0
 	case Replay:

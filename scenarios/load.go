@@ -8,8 +8,9 @@ import (
 // Load says when the iterations of a scenario start, for how long, and how many may be under way at once. An iteration
 // is one request, or one pass through the steps of a flow. All rates are in iterations per second.
 //
-// A load is one of [ConstantRate], [RampingRate], [SineRate], [Bursts] and [Replay], which are open, or [Users] and
-// [Browser], which are closed, or [Subscribers], who send one request each and keep its answer open.
+// A load is one of [ConstantRate], [RampingRate], [SineRate], [Bursts] and [Replay], which are open, or [Users],
+// [RampingUsers], [SharedIterations], [UserIterations] and [Browser], which are closed, or [Subscribers], who send one
+// request each and keep its answer open.
 type Load interface {
 	// Executor is the name of the load in a scenario file.
 	Executor() Executor
@@ -18,7 +19,8 @@ type Load interface {
 	Open() bool
 	// Steady reports whether the load stays the same for its whole length. Only then can what is measured be steady.
 	Steady() bool
-	// Length is how long the load lasts, with the warm-up. That of a Replay is 0 until [Plan.Recorded] has set it.
+	// Length is how long the load lasts, with the warm-up; at most, where it has a number of iterations. That of a
+	// Replay is 0 until [Plan.Recorded] has set it.
 	Length() time.Duration
 	// Workers is the most iterations that may be under way at once.
 	Workers() int
@@ -44,10 +46,10 @@ type RampingRate struct {
 	MaxVUs    int
 }
 
-// Stage is one linear ramp of a rate.
+// Stage is one linear ramp of a rate, or of a number of users.
 type Stage struct {
-	Target   float64       // rate at the end of the stage, in iterations per second
-	Duration time.Duration // 0: the rate jumps to Target
+	Target   float64       // at the end of the stage: the rate, in iterations per second, or the users
+	Duration time.Duration // 0: there is a jump to Target
 	Name     string        // value of the tag stage for the requests that are due within it; may be empty
 }
 
@@ -167,14 +169,7 @@ func (l Bursts) Length() time.Duration       { return l.Duration }
 func (l Users) Length() time.Duration        { return l.Duration }
 func (l Replay) Length() time.Duration       { return l.Duration }
 func (l Subscribers) Length() time.Duration  { return l.RampUp + l.Duration }
-
-// Length is the sum of the stages.
-func (l RampingRate) Length() (sum time.Duration) {
-	for _, stage := range l.Stages {
-		sum += stage.Duration
-	}
-	return sum
-}
+func (l RampingRate) Length() time.Duration  { return lengthOf(l.Stages) }
 
 func (l ConstantRate) Workers() int { return l.MaxVUs }
 func (l RampingRate) Workers() int  { return l.MaxVUs }

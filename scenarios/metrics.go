@@ -23,7 +23,9 @@ const (
 	DataSent          MetricName = "data_sent"          // bodies only
 	DataReceived      MetricName = "data_received"      // bodies only
 	DroppedIterations MetricName = "dropped_iterations"
-	ScheduleLag       MetricName = "schedule_lag"      // actual minus intended instant of sending
+	ScheduleLag       MetricName = "schedule_lag" // actual minus intended instant of sending
+	// of whole flows, from the instant at which the first request was due, with pauses
+	IterationDuration MetricName = "iteration_duration"
 	DBQueryDuration   MetricName = "db_query_duration" // as the reference server measures it
 	CacheHitRatio     MetricName = "cache_hit_ratio"   // as the reference server counts it
 
@@ -88,6 +90,7 @@ const (
 	FromArm                          // the processes of one arm of an experiment
 	FromStreams                      // the streams of subscribers
 	FromPages                        // what a browser measures of each page
+	FromFlows                        // the iterations of flows
 )
 
 // RequestTags in Metric.Tags stands for scenario, name, method, stage, flow and the tags that the file sets.
@@ -125,6 +128,7 @@ var Metrics = []Metric{
 	{HTTPReqTokens, Counter, "", []string{RequestTags}, nil, FromRequests},
 	{DroppedIterations, Counter, "", []string{tagScenario}, nil, FromSchedule},
 	{ScheduleLag, Trend, "ms", []string{tagScenario}, nil, FromSchedule},
+	{IterationDuration, Trend, "ms", []string{tagScenario, tagFlow}, nil, FromFlows},
 	{DBQueryDuration, Trend, "ms", []string{tagScenario, tagQuery}, nil, FromServer},
 	{CacheHitRatio, Rate, "", []string{tagScenario, tagTier}, nil, FromServer}, // without tier: overall
 	{StreamDelivery, Trend, "ms", []string{tagScenario}, nil, FromStreams},

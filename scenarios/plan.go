@@ -238,10 +238,7 @@ func (p *Plan) ByInstance() bool {
 // StageNames are the values of the tag stage that the scenario's requests have, in the order of time: "", which stands
 // for no such tag, goes first where a part of the scenario lies in no stage with a name.
 func (s *Scenario) StageNames() []string {
-	var stages []Stage
-	if ramps, ok := s.Load.(RampingRate); ok {
-		stages = ramps.Stages
-	}
+	_, stages := StagesOf(s.Load)
 	names := []string{""}
 	bare := len(stages) == 0
 	for _, stage := range stages {
@@ -270,6 +267,11 @@ type Request struct {
 	ExpectedStatus []int         // empty: any status from 200 to 399
 	Checks         []Check       // in the order of the file, at most MaxChecks
 	Extract        []Extraction  // for later steps of the flow
+	Pause          ThinkTime     // of the user, from its answer to the flow's next request
+	Repeat         Repeat        // of the step
+	If             *Condition    // the step is left out unless it holds; nil: it never is
+	Until          *Poll         // the step is sent again until this holds; nil: it is not
+	Block          *Block        // that begins with the step; nil: none does
 	Timeout        time.Duration // from sending to the last byte of the body
 	Redirects      int           // followed at most
 	Stream         Streaming     // how its answers are streamed; empty: they are not

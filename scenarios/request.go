@@ -23,6 +23,7 @@ func (r *reader) request(n *node, target Target) Request {
 		r.faultAt(extract.keyAt, "write the requests as steps of a flow", "%s: no request follows that could take it",
 			extract.path)
 	}
+	r.noCourse(n, "a step of a flow", "write the request as a flow with one step")
 	holes := r.newHoles(n.get("values"), nil)
 	request := r.step(n, r.values(n.get("values"), target), holes)
 	request.Weight = int(r.whole(n.get("weight"), 1, 1, maxWeight))

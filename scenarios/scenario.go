@@ -118,7 +118,10 @@ func (r *reader) requests(n *node, target Target) []Request {
 				r.twice(item, flow[0].Flow, "flows", flows)
 			}
 			requests = append(requests, flow...)
-			read = steps.items
+			read = nil
+			for _, step := range leaves(steps) {
+				read = append(read, step.node)
+			}
 		} else {
 			requests = append(requests, r.request(item, target))
 		}

@@ -72,6 +72,10 @@ var (
 			{"click", value},
 			{"tags", values},
 			{"thresholds", &shape{names: thresholdShape}},
+			{"pause", pauseShape},
+			{"repeat", pauseShape},
+			{"if", conditionShape},
+			{"until", pollShape},
 		},
 		foreign: map[string]string{
 			"url":   "the target's address is in target.url; use path for what follows it",
@@ -86,7 +90,7 @@ var (
 		keys: append([]key{
 			{"weight", value},
 			{"values", &shape{names: keysShape}},
-			{"steps", &shape{items: stepShape}},
+			{"steps", &shape{items: flowStepShape}},
 		}, stepShape.keys...),
 		foreign: map[string]string{
 			"url":   stepShape.foreign["url"],
@@ -113,6 +117,9 @@ var (
 			{"every", value},
 			{"stages", &shape{items: stageShape}},
 			{"vus", value},
+			{"startVUs", value},
+			{"iterations", value},
+			{"maxDuration", value},
 			{"network", value},
 			{"cpu", value},
 			{"thinkTime", &shape{scalar: true, keys: []key{{"min", value}, {"max", value}}}},
@@ -142,9 +149,7 @@ var (
 		},
 		foreign: map[string]string{
 			"preAllocatedVUs":  "nothing is allocated in advance here: use maxVUs",
-			"iterations":       "give a duration instead: the executors of this version end by time",
-			"startVUs":         "executor constant-vus has vus; its number does not change",
-			"gracefulRampDown": "use gracefulStop",
+			"gracefulRampDown": "a user who is to go ends its iteration first; gracefulStop limits that at the end",
 			"exec":             "write what is sent under requests",
 			"env":              "write keys under values of a request",
 		},

@@ -144,6 +144,12 @@ func (r *reader) ownSelector(e entry, metric Metric, selector map[string]string,
 	}
 	tiers := append(slices.Clone(cacheTiers), EdgeTier)
 	values := map[string][]string{tagScenario: scope.scenarios, tagTier: tiers, tagQuery: queryNames}
+	if metric.From == FromFlows {
+		if !r.flowSelector(e, selector, scope) {
+			return
+		}
+		values[tagFlow] = []string{selector[tagFlow]}
+	}
 	for _, tag := range slices.Sorted(maps.Keys(selector)) {
 		unknown := r.vague && tag == tagScenario
 		if !unknown && !r.selects(e, tag, selector[tag], metric.Tags, values[tag]) {
@@ -156,11 +162,20 @@ func (r *reader) ownSelector(e entry, metric Metric, selector map[string]string,
 	if metric.From == FromStreams {
 		r.streamSelector(e, metric, selector[tagScenario], scope.streams)
 	}
+	planned := scope.open
+	if metric.Name == DroppedIterations {
+		planned = scope.planned
+	}
 	if only := selector[tagScenario]; metric.From == FromSchedule &&
-		(len(scope.open) == 0 || only != "" && !slices.Contains(scope.open, only)) {
+		(len(planned) == 0 || only != "" && !slices.Contains(planned, only)) {
 		without := Users{}.Executor()
 		if slices.Contains(scope.streams, only) || len(scope.streams) == len(scope.scenarios) {
 			without = Subscribers{}.Executor()
+		}
+		for _, s := range scope.plan.Scenarios {
+			if s.Name == only || only == "" && s.Load.Executor().HasUsers() {
+				without = s.Load.Executor()
+			}
 		}
 		r.faultAt(e.at, "only arrival rates and replays have one", "%s needs a schedule, and an executor %s has none",
 			metric.Name, without)

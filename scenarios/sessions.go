@@ -137,11 +137,12 @@ func (r *reader) life(n *node, name string, target Target) []Request {
 	if !given(steps) {
 		return nil
 	}
-	r.stepCount(steps)
+	r.stepCount(steps, len(steps.items))
 	holes := r.newHoles(n.get("values"), steps)
 	values := r.values(n.get("values"), target)
 	var requests []Request
 	for _, item := range steps.items {
+		r.noCourse(item, "a flow of the load", "leave it out")
 		if item.bad {
 			holes.unread = true
 			continue

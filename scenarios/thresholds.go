@@ -49,8 +49,10 @@ func ParseThreshold(name, source string) (Threshold, error) {
 // thresholdScope is what the thresholds of one section may select.
 type thresholdScope struct {
 	plan      *Plan
-	scenarios []string  // their names
-	open      []string  // those that have a schedule
+	scenarios []string // their names
+	open      []string // those that have a schedule
+	planned   []string // those, and those of a given number of iterations
+	flows     *flowNames
 	streams   []string  // those of subscribers
 	sets      *tagIndex // of every kind of request
 	checks    *tagIndex // of every check
@@ -64,12 +66,15 @@ type thresholdScope struct {
 func (r *reader) newScope(p *Plan) thresholdScope {
 	scope := thresholdScope{
 		plan: p, sets: newTagIndex(p.tagSets()), checks: newTagIndex(p.checkSets()),
-		seen: map[string]place{},
+		seen: map[string]place{}, flows: newFlowNames(p),
 	}
 	for _, s := range p.Scenarios {
 		scope.scenarios = append(scope.scenarios, s.Name)
 		if s.Load.Open() {
 			scope.open = append(scope.open, s.Name)
+		}
+		if s.Load.Open() || Counted(s.Load) {
+			scope.planned = append(scope.planned, s.Name)
 		}
 		if _, streams := s.Load.(Subscribers); streams {
 			scope.streams = append(scope.streams, s.Name)
@@ -98,8 +103,8 @@ func (r *reader) allThresholds(n *node, p *Plan) []Threshold {
 			tag := tagName
 			if steps := item.get("steps"); steps != nil {
 				tag = tagFlow
-				for _, step := range steps.items {
-					all = append(all, r.thresholdsOf(step, tagName, e.key, scope)...)
+				for _, step := range leaves(steps) {
+					all = append(all, r.thresholdsOf(step.node, tagName, e.key, scope)...)
 				}
 			}
 			all = append(all, r.thresholdsOf(item, tag, e.key, scope)...)

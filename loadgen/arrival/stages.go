@@ -18,8 +18,8 @@ type Stages struct {
 func NewStages(s *scenarios.Scenario) Stages {
 	all := Stages{Names: s.StageNames()}
 	var end time.Duration
-	ramps, _ := s.Load.(scenarios.RampingRate)
-	for _, st := range ramps.Stages {
+	_, stages := scenarios.StagesOf(s.Load)
+	for _, st := range stages {
 		if st.Duration == 0 {
 			continue
 		}

@@ -32,15 +32,21 @@ func (t *ThinkTimes) After(n int64) time.Duration {
 	return t.least + time.Duration(r.Below(int(t.span)+1))
 }
 
-// Thinking holds the instants, since the scenario's start, at which users have thought enough: a binary heap.
-type Thinking []time.Duration
+// Thinking holds users who think, by the instants, since the scenario's start, at which they have thought enough: a
+// binary heap.
+type Thinking []thinker
+
+type thinker struct {
+	until time.Duration
+	user  int32
+}
 
 func (t Thinking) Len() int           { return len(t) }
-func (t Thinking) Less(i, j int) bool { return t[i] < t[j] }
+func (t Thinking) Less(i, j int) bool { return t[i].until < t[j].until }
 func (t Thinking) Swap(i, j int)      { t[i], t[j] = t[j], t[i] }
 
 // Push and Pop are for package heap; Add and Remove avoid their allocation.
-func (t *Thinking) Push(x any) { *t = append(*t, x.(time.Duration)) }
+func (t *Thinking) Push(x any) { *t = append(*t, x.(thinker)) }
 
 // Pop takes the last out.
 func (t *Thinking) Pop() any {
@@ -49,18 +55,20 @@ func (t *Thinking) Pop() any {
 	return last
 }
 
-// Add takes in an instant.
-func (t *Thinking) Add(until time.Duration) {
-	*t = append(*t, until)
+// Add takes in a user.
+func (t *Thinking) Add(until time.Duration, user int32) {
+	*t = append(*t, thinker{until, user})
 	heap.Fix(t, len(*t)-1)
 }
 
-// Remove takes out the earliest.
-func (t *Thinking) Remove() {
+// Remove takes out the one who has thought enough first.
+func (t *Thinking) Remove() (user int32) {
 	last := len(*t) - 1
+	user = (*t)[0].user
 	t.Swap(0, last)
 	*t = (*t)[:last]
 	if last > 0 {
 		heap.Fix(t, 0)
 	}
+	return user
 }

@@ -43,18 +43,20 @@ func TestThinkingComesOutInOrder(t *testing.T) {
 	for range 1000 {
 		d := time.Duration(rand.IntN(500))
 		in = append(in, d)
-		th.Add(d)
+		th.Add(d, int32(d))
 	}
 	for len(th) > 0 {
-		out = append(out, th[0])
-		th.Remove()
+		out = append(out, th[0].until)
+		if user := th.Remove(); time.Duration(user) != out[len(out)-1] {
+			t.Errorf("user %d has thought until %v", user, out[len(out)-1])
+		}
 	}
 	slices.Sort(in)
 	if !slices.Equal(in, out) {
 		t.Errorf("got %v, want %v", out, in)
 	}
-	th.Add(1)
-	if n := testing.AllocsPerRun(100, func() { th.Remove(); th.Add(2) }); n > 0 {
+	th.Add(1, 0)
+	if n := testing.AllocsPerRun(100, func() { th.Remove(); th.Add(2, 0) }); n > 0 {
 		t.Errorf("%v allocations", n)
 	}
 }

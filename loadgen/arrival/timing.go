@@ -7,6 +7,8 @@ type Timing struct {
 	Schedule     *Schedule // nil: closed, where each user waits for its answer before it sends again
 	Window       *Window
 	Think        *ThinkTimes // of users; nil: they send again at once
+	Ramp         *Ramp       // of users; nil: they are always as many
+	Count        *Count      // of iterations of users; nil: as many as there is time for
 	Shard        Shard
 	Users        int // the most requests in flight at once
 	GracefulStop time.Duration
@@ -38,10 +40,13 @@ func (t *Timing) LatestEnd() time.Duration { return t.Window.End() + t.GracefulS
 
 // Planned is how many iterations this shard was to send, and to send in the measured window, when the scenario ended
 // after the given time; until is the end of the time that this stands for. Both numbers are 0 where the timing is
-// closed.
+// closed and no number of iterations is given.
 func (t *Timing) Planned(after time.Duration) (planned, measured int64, until time.Duration) {
 	until = min(after, t.Window.End())
-	if t.Schedule == nil {
+	switch {
+	case t.Count != nil:
+		return t.Count.Total, t.Count.Total, until
+	case t.Schedule == nil:
 		return 0, 0, until
 	}
 	planned = t.Shard.Of(t.Schedule.Until(until))

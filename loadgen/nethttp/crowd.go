@@ -10,22 +10,28 @@ import (
 
 // crowd is the users of a closed scenario whose requests several workers send.
 type crowd struct {
-	times *arrival.ThinkTimes
-	woken chan struct{} // has one when somebody began to think
+	timing *arrival.Timing
+	woken  chan struct{} // has one when an iteration has ended
 
-	mu       sync.Mutex
-	thinking arrival.Thinking
-	ready    int // users who wait for nothing
+	mu    sync.Mutex
+	users *arrival.Crowd
+	turns []turn // of users who are to send, and whom no worker has taken yet
 }
 
-func newCrowd(times *arrival.ThinkTimes, users int) *crowd {
-	return &crowd{times: times, woken: make(chan struct{}, 1), ready: users}
+// turn is an iteration of a user.
+type turn struct {
+	user int32
+	n    int64
 }
 
-// think is called when iteration n has ended, at an instant since the scenario's start.
-func (c *crowd) think(n int64, ended time.Duration) {
+func newCrowd(t *arrival.Timing) *crowd {
+	return &crowd{timing: t, woken: make(chan struct{}, 1), users: arrival.NewCrowd(t, 0, 1)}
+}
+
+// end is called when the iteration of a user has ended, at an instant since the scenario's start.
+func (c *crowd) end(t turn, ended time.Duration) {
 	c.mu.Lock()
-	c.thinking.Add(ended + c.times.After(n))
+	c.users.End(t.user, t.n, ended, 0)
 	c.mu.Unlock()
 	select {
 	case c.woken <- struct{}{}:
@@ -33,22 +39,24 @@ func (c *crowd) think(n int64, ended time.Duration) {
 	}
 }
 
-// next waits until a user is to send, at the latest until the schedule ends. It reports whether there is one.
-func (c *crowd) next(ctx context.Context, start time.Time, w *arrival.Window) bool {
+// next waits until a user is to send, at the latest until the schedule ends. It reports whether there is one, whose
+// turn take returns.
+func (c *crowd) next(ctx context.Context, start time.Time) bool {
+	w := c.timing.Window
 	var fixed <-chan struct{}
 	if w.Moves() {
 		fixed = w.Fixed()
 	}
 	for {
 		now := time.Since(start)
-		if now >= w.End() || ctx.Err() != nil {
+		at, ended := c.begin(now)
+		if ended || ctx.Err() != nil {
 			return false
 		}
-		wait, ok := c.take(now)
-		if ok {
+		if at <= now {
 			return true
 		}
-		timer := time.NewTimer(min(wait, w.End()-now))
+		timer := time.NewTimer(min(at, w.End()) - now)
 		select {
 		case <-timer.C:
 		case <-c.woken:
@@ -60,19 +68,27 @@ func (c *crowd) next(ctx context.Context, start time.Time, w *arrival.Window) bo
 	}
 }
 
-// take takes a user who is to send now, or says how long the first of those who think still does.
-func (c *crowd) take(now time.Duration) (wait time.Duration, ok bool) {
+// begin gives a user a turn who is to send now, or says when one may be.
+func (c *crowd) begin(now time.Duration) (at time.Duration, ended bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch {
-	case c.ready > 0:
-		c.ready--
-		return 0, true
-	case len(c.thinking) == 0:
-		return time.Hour, false
-	case c.thinking[0] > now:
-		return c.thinking[0] - now, false
+	at, ended = c.users.Due(now)
+	if ended || at > now {
+		return at, ended
 	}
-	c.thinking.Remove()
-	return 0, true
+	var t turn
+	t.user, t.n, ended = c.users.Begin(now)
+	if !ended {
+		c.turns = append(c.turns, t)
+	}
+	return at, ended
+}
+
+// take is the turn that a worker carries out.
+func (c *crowd) take() turn {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	first := c.turns[0]
+	c.turns = append(c.turns[:0], c.turns[1:]...)
+	return first
 }

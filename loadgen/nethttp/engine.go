@@ -54,7 +54,7 @@ type Engine struct {
 	start    time.Time
 	context  context.Context // of the run
 	client   *client
-	crowd    *crowd        // of users who think; else nil
+	crowd    *crowd        // of users who do not all send at once, over and over; else nil
 	admitted chan struct{} // has one for each exchange that is under way where users wait for connections; else nil
 	shortage arrival.Shortage
 	inFlight atomic.Int64
@@ -79,8 +79,8 @@ func New(c Config) *Engine {
 	if most := c.To.HTTP.MaxConnections; most > 0 && most < c.Timing.Users {
 		e.admitted = make(chan struct{}, most)
 	}
-	if c.Timing.Think != nil {
-		e.crowd = newCrowd(c.Timing.Think, c.Timing.Users)
+	if t := c.Timing; t.Think != nil || t.Ramp != nil || t.Count != nil { // else a worker is a user
+		e.crowd = newCrowd(t)
 	}
 	return e
 }
@@ -126,7 +126,7 @@ func (e *Engine) Run(ctx context.Context, start time.Time) {
 		x := e.take(r.Seq)
 		done := r.Timestamp.Add(r.Latency).Sub(start)
 		if e.crowd != nil {
-			e.crowd.think(x.draw.N, done)
+			e.crowd.end(x.turn, done)
 		}
 		if !x.recorded {
 			x.complete(r, done, ctx.Err() != nil)
@@ -236,7 +236,7 @@ const patience = 100 * time.Millisecond
 // user waits for a user who is to send, and says whether there is one before the schedule ends.
 func (p pacer) user() bool {
 	if p.e.crowd != nil {
-		return p.e.crowd.next(p.ctx, p.e.start, p.e.timing.Window)
+		return p.e.crowd.next(p.ctx, p.e.start)
 	}
 	return p.ctx.Err() == nil && time.Since(p.e.start) < p.e.timing.Window.End()
 }
@@ -252,12 +252,17 @@ func (e *Engine) RoundTrip(numbered *http.Request) (*http.Response, error) {
 	}
 	e.recorder.SetInFlight(e.inFlight.Add(1))
 	x := e.newExchange(number)
-	x.start(e.requests.Draw(e.timing.Shard.Iteration(int64(number))))
+	x.turn.n = e.timing.Shard.Iteration(int64(number))
+	if e.crowd != nil {
+		x.turn = e.crowd.take()
+	}
+	x.start(e.requests.Draw(x.turn.n))
 	x.outcome.Instance = e.sentTo(x)
 	req, err := e.client.request(&x.draw, x.to)
 	wanted := e.admit()
 	e.begin(x)
 	x.outcome.Intended = min(x.outcome.Intended, wanted)
+	x.outcome.Began = x.outcome.Intended
 	if err != nil {
 		e.end(x)
 		return nil, err
@@ -417,23 +422,38 @@ func (e *Engine) finish(x *exchange) {
 	x.recorded = true
 	x.outcome.ReceivedBytes = x.size
 	x.takeEvents()
-	goesOn := x.inspect(e.requests)
-	for goesOn {
-		e.record(&x.outcome)
-		goesOn = e.follow(x)
+	o := &x.outcome
+	for pause := x.inspect(e.requests); o.GoesOn; pause = e.follow(x) {
+		e.record(o)
+		x.due = o.Done + pause
+		if pause > 0 && sleep(e.client.context, x.due-time.Since(e.start)) != nil {
+			e.abandon(x)
+			return
+		}
 	}
-	e.record(&x.outcome)
-	e.skipRest(&x.outcome)
+	e.record(o)
+	if o.ErrorClass != "" || o.Found.Extraction != "" || !request.Expected(e.requests.Plan(o.Request), o.Status) {
+		e.skipRest(o)
+	}
 }
 
-// follow sends the next step of a flow, whose time counts from the end of the one before.
-func (e *Engine) follow(x *exchange) (goesOn bool) {
-	x.draw.Request++
-	before := x.outcome.Done
+// abandon gives up a flow between two of its requests, because the run ends.
+func (e *Engine) abandon(x *exchange) {
+	if e.context.Err() != nil {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.recorder.Abandon(x.draw.Request, x.outcome.Began, time.Since(e.start))
+}
+
+// follow sends the next request of a flow, whose time counts from the end of the one before and of the pause after it.
+// Where the flow goes on, it says how long the user pauses then.
+func (e *Engine) follow(x *exchange) (pause time.Duration) {
 	req, err := e.client.request(&x.draw, x.to)
 	x.outcome = record.Outcome{
-		Request: x.draw.Request, Iteration: x.draw.N, Texts: &x.texts, Intended: before, Sent: time.Since(e.start),
-		Instance: e.sentTo(x), Session: x.user,
+		Request: x.draw.Request, Iteration: x.draw.N, Texts: &x.texts, Intended: x.due, Sent: time.Since(e.start),
+		Instance: e.sentTo(x), Began: x.outcome.Began, Later: true, Session: x.user,
 	}
 	if err == nil {
 		err = e.fetch(x, req)
@@ -442,7 +462,7 @@ func (e *Engine) follow(x *exchange) (goesOn bool) {
 	if err != nil {
 		x.outcome.ErrorClass, x.outcome.ErrorText = record.ClassOfText(err.Error(), e.context.Err() != nil), err.Error()
 		x.outcome.First = 0
-		return false
+		return 0
 	}
 	x.takeEvents()
 	return x.inspect(e.requests)

@@ -25,13 +25,16 @@ type exchange struct {
 	failing  bool           // by its status
 	ended    bool           // the answer came whole
 	recorded bool           // by the worker that read it
+	due      time.Duration  // when the next request of its flow is
+	turn     turn           // that it carries out
 	keep     []byte         // of a probe: the body's beginning; else nil
 }
 
 // start makes it the exchange of an iteration.
 func (x *exchange) start(d request.Draw) {
 	x.draw, x.size, x.failing, x.ended, x.recorded = d, 0, false, false, false
-	x.draw.Flow, x.draw.Session = &x.texts, x.user
+	x.draw.Begin(&x.texts)
+	x.draw.Session = x.user
 	x.outcome = record.Outcome{Request: d.Request, Iteration: d.N, Texts: &x.texts, Session: x.user}
 }
 
@@ -77,11 +80,12 @@ func (x *exchange) read(resp *http.Response, requests *request.Set) error {
 	return err
 }
 
-// inspect inspects an answer that came whole. goesOn says that the next step of its flow follows.
-func (x *exchange) inspect(requests *request.Set) (goesOn bool) {
-	x.outcome.Answer = &x.answer
-	x.outcome.Found, goesOn = requests.Inspect(&x.answer, x.outcome.Request, x.outcome.Status, x.size, &x.texts)
-	return goesOn
+// inspect inspects an answer that came whole. Where its flow goes on, it says how long the user pauses before that.
+func (x *exchange) inspect(requests *request.Set) (pause time.Duration) {
+	o := &x.outcome
+	o.Answer = &x.answer
+	o.Found, pause, o.GoesOn = requests.Inspect(&x.answer, &x.draw, o.Status, x.size)
+	return pause
 }
 
 // isFinishedHere reports whether the worker that reads the answer records the outcome: where it inspects the answer,

@@ -35,6 +35,7 @@ type Probe struct {
 	Body     []byte         // of the answer, its first 64 KiB, decompressed
 	Size     int64          // of all of it, in bytes; as it was sent where Body is not all of it
 	Outcome  record.Outcome // the times are since the prober was made
+	Pause    time.Duration  // before the next request, where Outcome.GoesOn says that there is one
 	Err      error          // no request was made, or no whole answer came
 }
 
@@ -61,7 +62,7 @@ func (p *Prober) Send(ctx context.Context, index int) Probe {
 		x.outcome.Done = time.Since(p.start)
 	}
 	if probe.Err == nil {
-		x.inspect(p.requests)
+		probe.Pause = x.inspect(p.requests)
 	}
 	probe.Body, probe.Size, probe.Outcome = x.keep, x.size, x.outcome
 	if probe.Response != nil {
@@ -96,6 +97,9 @@ func (p *Prober) fetch(x *exchange, req *http.Request) (*http.Response, error) {
 	}
 	return resp, x.read(resp, p.requests)
 }
+
+// Next is the index of the request that follows in the flow, after a probe whose Outcome.GoesOn.
+func (p *Prober) Next() int { return p.exchange.draw.Request }
 
 // CheckResults are those of the answer to a probe.
 func (p *Prober) CheckResults(probe *Probe) []request.CheckResult {

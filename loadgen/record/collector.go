@@ -26,6 +26,7 @@ type Collector struct {
 	stages     arrival.Stages
 	instances  int // of the service, that are told apart; 0 where they are not
 	outcomes   scenarios.Outcomes
+	flowOf     []int // by request: an index of iterations; -1: it is no step of a flow
 	thresholds []thresholdData
 
 	exchange  sync.Mutex // held for moments only: the loops wait for it
@@ -47,7 +48,8 @@ type Collector struct {
 	lost         int64          // those of them that were to be measured
 	warming      *judge.Warming // nil unless the warm-up is automatic
 	whole, each  *results.Histogram
-	pages        []*results.Pages // by request; empty unless a browser loads them
+	pages        []*results.Pages      // by request; empty unless a browser loads them
+	iterations   []*results.Iterations // by flow
 	finished     bool
 	err          error // the first of what could not be merged
 }
@@ -61,7 +63,8 @@ func New(plan *scenarios.Plan, s *scenarios.Scenario, timing *arrival.Timing, re
 		load: &results.Load{
 			Scenario: s.Name, Executor: string(s.Load.Executor()), Open: timing.Open(), Stages: namedStages(s),
 			MeasuredFrom: (s.StartTime + s.Warmup).Seconds(), MeasuredTo: (s.StartTime + s.Load.Length()).Seconds(),
-			MaxVUs: timing.Users, Lag: results.NewHistogram(), OwnLag: results.NewHistogram(),
+			Counted: timing.Count != nil, MaxVUs: timing.Users, Lag: results.NewHistogram(),
+			OwnLag: results.NewHistogram(),
 		},
 	}
 	if s.AutoWarmup {
@@ -88,6 +91,7 @@ func New(plan *scenarios.Plan, s *scenarios.Scenario, timing *arrival.Timing, re
 	}
 	c.thresholds = newThresholdData(plan, c.load, c.series)
 	c.pages = newPages(plan, s)
+	c.iterations, c.flowOf = newIterations(s)
 	return c
 }
 
@@ -145,6 +149,7 @@ func (c *Collector) handOver(r *Recorder, reached int) *second {
 
 func (c *Collector) newSecond() *second {
 	s := newSecond(len(c.series))
+	s.flows = make([]flowCounts, len(c.iterations))
 	if c.stream != nil {
 		s.streams = newStreamCounts()
 	}
@@ -244,6 +249,8 @@ func (c *Collector) add(s *second) {
 	c.cut += s.cut
 	c.unsent += s.unsent
 	c.lost += s.measuredUnsent
+	c.load.Begun += s.begun
+	c.addFlows(s)
 	c.load.OutOfFiles += s.noFiles
 	c.load.OutOfPorts += s.noPorts
 	c.load.Resent += s.resent
@@ -375,7 +382,9 @@ func (c *Collector) Finish(planned, measuredPlanned int64, ended time.Duration) 
 	if c.warming != nil && c.load.Warmup == nil {
 		c.load.Warmup = c.warming.End(c.timing.Window.Begin().Seconds(), ended.Seconds())
 	}
-	c.load.Cut = end < c.load.MeasuredTo
+	// the last iteration is the end, however early
+	done := c.load.Counted && planned > 0 && c.load.Sent+c.unsent >= planned
+	c.load.Cut = end < c.load.MeasuredTo && !done
 	if c.load.Cut {
 		c.load.ScheduledTo = c.load.MeasuredTo
 	}
@@ -383,13 +392,8 @@ func (c *Collector) Finish(planned, measuredPlanned int64, ended time.Duration) 
 	for _, t := range c.thresholds {
 		t.end(c.load.MeasuredTo)
 	}
-	if !c.timing.Open() {
-		for i, s := range c.series {
-			if c.scenario.Requests[i/c.perRequest()].Step == 0 {
-				measuredPlanned += s.Requests
-			}
-		}
-		planned, measuredPlanned = c.load.Sent+c.unsent+c.cut, measuredPlanned+c.lost
+	if !c.timing.Open() && !c.load.Counted {
+		planned, measuredPlanned = c.load.Sent+c.unsent+c.cut, c.load.Begun+c.lost
 	}
 	c.load.Planned, c.load.MeasuredPlanned = planned-c.cut, measuredPlanned
 	c.load.Dropped = max(0, c.load.Planned-c.load.Sent)
@@ -466,6 +470,7 @@ func (c *Collector) addAccount(m *results.Measurements) {
 		m.Streams = append(m.Streams, c.stream)
 	}
 	m.Pages = append(m.Pages, c.pages...)
+	m.Iterations = append(m.Iterations, c.iterations...)
 }
 
 // SetRecording notes which file the scenario replays.

@@ -31,6 +31,9 @@ type Outcome struct {
 	Answer        *request.Answer // what is kept of it, until it is recorded; nil when there is none
 	Events        *request.Events // likewise what came of a streamed answer; nil where it is not streamed
 	Iteration     int64           // which it is of
+	Began         time.Duration   // when that was due
+	Later         bool            // it is not the first request of that
+	GoesOn        bool            // its flow does, with another request
 	Texts         *request.Texts  // that its flow has extracted; nil without a flow
 
 	Session *request.Session // of the user who sent it; nil where users keep nothing
@@ -56,8 +59,10 @@ type second struct {
 	sent, failed, cut int64
 	// Iterations that the generator could not send, and those of them that were to be measured.
 	unsent, measuredUnsent int64
-	resent                 int64 // requests that were sent once more
-	noFiles, noPorts       int64 // requests that the generator could not send for want of one
+	resent                 int64        // requests that were sent once more
+	noFiles, noPorts       int64        // requests that the generator could not send for want of one
+	begun                  int64        // iterations of the measured window
+	flows                  []flowCounts // by flow of the scenario
 	// Answers to the warm-up's requests that say whether a cache gave them, and those where one did.
 	earlyCacheAnswers, earlyHits int64
 	lastAnswer                   time.Duration // to a measured request, since the scenario's start
@@ -117,7 +122,10 @@ func (s *second) clear() {
 	if s.streams != nil {
 		s.streams.clear()
 	}
-	*s = second{lag: s.lag, ownLag: s.ownLag, series: s.series, streams: s.streams}
+	for i := range s.flows {
+		s.flows[i].clear()
+	}
+	*s = second{lag: s.lag, ownLag: s.ownLag, series: s.series, streams: s.streams, flows: s.flows}
 }
 
 // clearHistogram spares the writing of 190 kB of zeros where there are only zeros.
@@ -132,7 +140,8 @@ func clearHistogram(h *results.Histogram) {
 func (r *Recorder) Record(o *Outcome) {
 	r.Advance(o.Done)
 	s, plan := r.second, &r.scenario.Requests[o.Request]
-	if r.unsent(o, plan.Step == 0) {
+	first := !o.Later && plan.Step == 0 // the others of a flow belong to its one iteration
+	if r.unsent(o, first) {
 		return
 	}
 	s.written = true
@@ -142,8 +151,11 @@ func (r *Recorder) Record(o *Outcome) {
 		series += of.Kind(o.answeredStatus(), failed)
 	}
 	c := &s.series[series]
-	if plan.Step == 0 { // the later steps of a flow belong to its one iteration
+	if first {
 		s.sent++
+	}
+	if plan.Flow != "" && !o.GoesOn {
+		r.endFlow(o, failed)
 	}
 	c.outcomes++
 	if failed {
@@ -153,6 +165,9 @@ func (r *Recorder) Record(o *Outcome) {
 	if !r.window.Has(o.Intended) {
 		s.recordEarly(c, o)
 		return
+	}
+	if first {
+		s.begun++
 	}
 	s.lastAnswer = max(s.lastAnswer, o.Done)
 	c.lastAnswer = max(c.lastAnswer, o.Done)

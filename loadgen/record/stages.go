@@ -9,13 +9,12 @@ import (
 
 // namedStages are the stages of a scenario that have a name.
 func namedStages(s *scenarios.Scenario) []results.Stage {
-	ramps, _ := s.Load.(scenarios.RampingRate)
+	at, stages := scenarios.StagesOf(s.Load)
 	var named []results.Stage
 	var end time.Duration
-	rate := ramps.StartRate
-	for _, st := range ramps.Stages {
-		steady := rate == st.Target
-		rate = st.Target
+	for _, st := range stages {
+		steady := at == st.Target
+		at = st.Target
 		if st.Duration == 0 {
 			continue
 		}

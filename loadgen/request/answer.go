@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/tidwall/gjson"
 
@@ -21,6 +22,7 @@ const maxKeptBody = 1 << 20
 // nothing of its answers is kept.
 type Inspection struct {
 	checks      []check
+	until       *check // what a poll waits for; nil: nothing
 	extractions []extraction
 	headers     []string // in lower case
 	cookies     bool     // all Set-Cookie
@@ -29,18 +31,23 @@ type Inspection struct {
 
 // newInspection prepares the inspection of a request's answers; slots are where the texts go that the flow extracts.
 func newInspection(plan *scenarios.Request, slots map[string]int) (*Inspection, error) {
-	if len(plan.Checks) == 0 && len(plan.Extract) == 0 {
+	if len(plan.Checks) == 0 && len(plan.Extract) == 0 && plan.Until == nil {
 		return nil, nil
 	}
 	in := &Inspection{}
 	for _, c := range plan.Checks {
-		made, err := newCheck(c)
+		made, err := in.newCheck(c)
 		if err != nil {
 			return nil, err
 		}
-		made.header = in.keepHeader(c.Header)
-		in.body = in.body || c.JSON != nil || c.Body || c.Schema != nil
 		in.checks = append(in.checks, made)
+	}
+	if plan.Until != nil {
+		made, err := in.newCheck(plan.Until.Check)
+		if err != nil {
+			return nil, err
+		}
+		in.until = &made
 	}
 	for _, x := range plan.Extract {
 		made, err := newExtraction(x, slots[x.Name])
@@ -54,6 +61,14 @@ func newInspection(plan *scenarios.Request, slots map[string]int) (*Inspection, 
 		in.extractions = append(in.extractions, made)
 	}
 	return in, nil
+}
+
+// newCheck prepares a check, and has what it looks at kept.
+func (in *Inspection) newCheck(plan scenarios.Check) (check, error) {
+	made, err := newCheck(plan)
+	made.header = in.keepHeader(plan.Header)
+	in.body = in.body || plan.JSON != nil || plan.Body || plan.Schema != nil
+	return made, err
 }
 
 // keepHeader returns where the value of a header will be; -1 for no header.
@@ -296,27 +311,39 @@ func textOf(v gjson.Result) string {
 // Findings are what the inspection of an answer has found.
 type Findings struct {
 	Checks     uint64 // those that the answer met: bit i is check i's
-	Extraction string // the class of the failure of what could not be extracted; empty: none
+	Extraction string // the class of the failure of a poll, or of what could not be extracted; empty: none
 	Why        string // it could not
 }
 
-// Inspect carries out the checks and extractions of an answer that came whole, to a request of that index; size is the
-// length of its body in bytes. What is extracted goes into flow. goesOn says that the next step of a flow follows.
-func (s *Set) Inspect(a *Answer, request, status int, size int64, flow *Texts) (found Findings, goesOn bool) {
-	r := &s.requests[request]
+// Inspect carries out the checks and extractions of an answer that came whole to the request that d chose; size is the
+// length of its body in bytes. What is extracted goes into d.Flow. goesOn says that another request of the flow
+// follows: d is moved to that, and the user pauses before it.
+func (s *Set) Inspect(a *Answer, d *Draw, status int, size int64) (found Findings, pause time.Duration, goesOn bool) {
+	r := &s.requests[d.Request]
 	a.size = size
-	if r.inspect == nil && !r.next {
-		return found, false
+	if r.inspect == nil && !r.course.step {
+		return found, 0, false
 	}
-	fine := Expected(r.plan, status)
+	fine, again := Expected(r.plan, status), false
 	if r.inspect != nil {
 		found.Checks = a.passed(status, size)
-		if fine {
-			found.Extraction, found.Why = a.extract(flow)
+		if until := r.inspect.until; fine && until != nil && !a.meets(until, status, size) {
+			again = d.tries < r.plan.Until.Retries
+			if !again {
+				found.Extraction, found.Why = givenUp, fmt.Sprintf("it was sent %d times", d.tries+1)
+			}
+		} else if fine {
+			found.Extraction, found.Why = a.extract(d.Flow)
 		}
 	}
-	return found, r.next && fine && found.Extraction == ""
+	if fine && found.Extraction == "" {
+		pause, goesOn = s.Next(d, again)
+	}
+	return found, pause, goesOn
 }
+
+// givenUp is the class of the failure of a poll.
+const givenUp = "the condition of until was not met"
 
 // Expected reports whether a status is one that the plan wants.
 func Expected(r *scenarios.Request, status int) bool {

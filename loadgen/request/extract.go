@@ -20,6 +20,21 @@ func (t *Texts) put(slot int, text []byte) {
 	(*t)[slot] = append((*t)[slot][:0], text...)
 }
 
+// at is the text of a slot; it is empty where nothing was extracted.
+func (t *Texts) at(slot int) []byte {
+	if slot >= len(*t) {
+		return nil
+	}
+	return (*t)[slot]
+}
+
+// forget empties all texts.
+func (t *Texts) forget() {
+	for i := range *t {
+		(*t)[i] = (*t)[i][:0]
+	}
+}
+
 // extraction is an extraction of the plan, ready to be carried out.
 type extraction struct {
 	scenarios.Extraction
@@ -54,6 +69,9 @@ func (a *Answer) extract(into *Texts) (class, why string) {
 		}
 		if why == "" && hasControl(string(text)) {
 			why = "it has a line break or control character"
+		}
+		if why != "" && x.Default != nil {
+			text, why = []byte(*x.Default), ""
 		}
 		if why != "" {
 			return x.class, why

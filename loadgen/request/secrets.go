@@ -195,7 +195,7 @@ func (s *Set) Extracted(request int, flow Texts) (all []Extracted) {
 	}
 	for _, e := range in.extractions {
 		secret := s.extractsSecret(e.Name, request) || s.secrets.IsHeader(e.Header) || e.Cookie != ""
-		all = append(all, Extracted{e.Name, string(flow[e.slot]), secret})
+		all = append(all, Extracted{e.Name, string(flow.at(e.slot)), secret})
 	}
 	return all
 }

@@ -40,7 +40,7 @@ type template struct {
 	headers []header
 	body    []segment
 	inspect *Inspection // nil: nothing of its answers is kept
-	next    bool        // the request after it is the next step of its flow
+	course  course
 }
 
 // value draws one key.
@@ -110,15 +110,15 @@ func New(seed uint64, s *scenarios.Scenario, from Sources) (*Set, error) {
 		if s.Requests[i].Step == 0 {
 			names.slots = map[string]int{}
 		}
-		r, err := newRequest(&s.Requests[i], set.seed, names, from)
+		r, err := newRequest(&s.Requests[i], set.seed, i, names, from)
 		if err != nil {
 			return nil, fmt.Errorf("scenario %s, request %s: %w", s.Name, s.Requests[i].Name, err)
 		}
-		r.next = i+1 < len(s.Requests) && s.Requests[i+1].Step > 0
 		total += s.Requests[i].Weight
 		set.requests = append(set.requests, r)
 		set.cumulative = append(set.cumulative, total)
 	}
+	set.endBlocks()
 	return set, nil
 }
 
@@ -130,8 +130,8 @@ type fillers struct {
 	index map[string]int // of values and built-ins; with the others from newRequest on
 }
 
-// newRequest prepares a request. It adds the slots of what it extracts itself.
-func newRequest(plan *scenarios.Request, seed uint64, names fillers, from Sources) (template, error) {
+// newRequest prepares the request of that index. It adds the slots of what it extracts itself.
+func newRequest(plan *scenarios.Request, seed uint64, at int, names fillers, from Sources) (template, error) {
 	r := template{plan: plan}
 	index := map[string]int{scenarios.ValueIteration: holeIteration, scenarios.ValueUUID: holeUUID}
 	names.index = index
@@ -169,6 +169,10 @@ func newRequest(plan *scenarios.Request, seed uint64, names fillers, from Source
 		r.headers = append(r.headers, out)
 	}
 	var err error
+	r.course, err = newCourse(plan, at, index)
+	if err != nil {
+		return r, err
+	}
 	for _, x := range plan.Extract {
 		names.slots[x.Name] = len(names.slots)
 	}
@@ -261,6 +265,13 @@ type Draw struct {
 	uuid    [2]uint64
 	Flow    *Texts   // what the flow's steps have extracted; nil outside of one
 	Session *Session // of the user who sends it; nil where users keep nothing
+	position
+}
+
+// Begin begins the iteration; flow is memory for what its flow extracts.
+func (d *Draw) Begin(flow *Texts) {
+	flow.forget()
+	d.Flow = flow
 }
 
 // maxValues bounds the values of one request so that a draw needs no memory of its own.
@@ -316,8 +327,8 @@ func (s *Set) Plan(request int) *scenarios.Request { return s.requests[request].
 // Inspection is what is looked at in the answers to the request of that index; nil: nothing.
 func (s *Set) Inspection(request int) *Inspection { return s.requests[request].inspect }
 
-// Continues reports whether the request of that index is a step of a flow that has another one after it.
-func (s *Set) Continues(request int) bool { return s.requests[request].next }
+// Continues reports whether the request of that index is a step of a flow, after which another one may be sent.
+func (s *Set) Continues(request int) bool { return s.requests[request].course.step }
 
 // Method is that of the request that d chose.
 func (s *Set) Method(d *Draw) string {
@@ -352,7 +363,7 @@ func (r *template) append(dst []byte, segments []segment, d *Draw) []byte {
 			case p.hole <= holeLogin:
 				dst = append(dst, d.Session.login[holeLogin-p.hole]...)
 			default:
-				dst = append(dst, (*d.Flow)[holeExtracted-p.hole]...)
+				dst = append(dst, d.Flow.at(holeExtracted-p.hole)...)
 			}
 		}
 		if p.encode != nil {

@@ -49,7 +49,10 @@ type conn struct {
 	texts                    request.Texts     // what the flow's steps have extracted
 	events                   request.Events    // of a streamed answer
 	streaming                func(body []byte) // takes its body, made once
-	following                bool              // its request was answered, and the flow's next step is to be sent
+	following                bool              // its request was answered, and the flow's next one is to be sent
+	began                    time.Duration     // when the iteration was due
+	later                    bool              // the request is not the first of its iteration
+	user                     int32             // of the crowd, whose iteration it is
 }
 
 type connState uint8
@@ -262,21 +265,22 @@ func (l *loop) complete(c *conn, keep bool) {
 		Request: c.draw.Request, Intended: c.intended, Sent: c.sent, Done: l.now, Status: c.parser.Status,
 		Instance: c.answerer, Cache: record.CacheOf(c.cache[:c.cacheLen]), SentBytes: int64(c.bodyBytes),
 		ReceivedBytes: c.parser.Body,
-		Iteration:     c.draw.N, Texts: &c.texts, Answer: &c.answer, First: c.first, Handshake: c.handshake,
-		Session: c.draw.Session,
+		Iteration:     c.draw.N, Texts: &c.texts, Answer: &c.answer, First: c.first, Began: c.began, Later: c.later,
+		Handshake: c.handshake,
+		Session:   c.draw.Session,
 	}
 	if c.events.Streamed() {
 		o.Events = &c.events
 	}
-	var goesOn bool
-	o.Found, goesOn = l.requests.Inspect(&c.answer, o.Request, o.Status, o.ReceivedBytes, &c.texts)
-	if goesOn {
-		l.hold(c, keep)
+	var pause time.Duration
+	o.Found, pause, o.GoesOn = l.requests.Inspect(&c.answer, &c.draw, o.Status, o.ReceivedBytes)
+	if o.GoesOn {
+		l.hold(c, keep, pause)
 	} else {
 		l.release(c, keep, 0)
 	}
 	l.recorder.Record(&o)
-	if !goesOn {
+	if o.Found.Extraction != "" || !request.Expected(l.requests.Plan(o.Request), o.Status) {
 		l.recorder.Skip(o.Request, l.now)
 	}
 }
@@ -299,7 +303,7 @@ func (l *loop) fail(c *conn, class, text string) {
 	o := record.Outcome{
 		Request: c.draw.Request, Intended: c.intended, Sent: c.sent, Done: l.now, ErrorClass: class, ErrorText: text,
 		Instance: c.answerer, Iteration: c.draw.N, Texts: &c.texts, ReceivedBytes: c.parser.Body,
-		SentBytes: c.sentBytes(), Session: c.draw.Session,
+		SentBytes: c.sentBytes(), Began: c.began, Later: c.later, Session: c.draw.Session,
 	}
 	rest := time.Duration(0)
 	if !l.timing.Open() && record.IsShortage(class) {
@@ -324,11 +328,8 @@ func (l *loop) release(c *conn, keep bool, rest time.Duration) {
 	}
 	to := &l.instances[c.instance]
 	to.busy--
-	if l.timing.Think != nil {
-		rest = max(rest, l.timing.Think.After(c.draw.N))
-	}
-	if l.timing.Think != nil || rest > 0 {
-		l.thinking.Add(l.now + rest)
+	if l.crowd != nil {
+		l.crowd.End(c.user, c.draw.N, l.now, rest)
 	}
 	c.state = connIdle
 	if !keep {

@@ -54,8 +54,8 @@ type loop struct {
 	named     bool       // answers name the instance behind the only one, and the load is told apart by that
 	turn      int        // the instance that the next iteration of an open load goes to; that which users go to first
 
-	// next is the iteration that is due next, dueAt its intended instant; step is the number of loops times that of
-	// shards.
+	// next is the iteration of an open load that is due next, dueAt its intended instant, or when the next user of a
+	// closed one may be due; step is the number of loops times that of shards.
 	next, step int64
 	dueAt      time.Duration
 	ended      bool // the schedule has no more iterations
@@ -63,11 +63,11 @@ type loop struct {
 	http2    http2Conns
 	conns    []*conn // by slot; those in free are closed
 	free     []*conn
-	holding  []*conn // busy with flows of which the next step is to be sent
-	limit    int     // connections that are busy at most
+	holding  held // busy with flows of which the next request is to be sent
+	limit    int  // connections that are busy at most
 	busy     int
-	thinking arrival.Thinking // users between two iterations
-	lastFull time.Duration    // when the last of all connections was last busy
+	crowd    *arrival.Crowd // users of a closed load; else nil
+	lastFull time.Duration  // when the last of all connections was last busy
 	shortage arrival.Shortage
 
 	now      time.Duration // since the scenario's start, taken once a round
@@ -103,6 +103,9 @@ func newLoop(c *Config, index int) (*loop, error) {
 		next: t.Shard.Iteration(int64(index)), step: int64(c.Loops) * t.Shard.Count,
 		limit: arrival.Share(t.Users, index, c.Loops), recorder: c.Collector.NewRecorder(),
 		http2: newHTTP2Conns(c, index),
+	}
+	if !t.Open() {
+		l.crowd = arrival.NewCrowd(t, index, c.Loops)
 	}
 	for _, p := range c.Target {
 		to := instance{address: p.address, tls: p.tls, number: p.instance}
@@ -191,14 +194,8 @@ func (l *loop) plan() {
 	}
 }
 
-// planUser finds out when the next user is to send: at once, as long as there is one who does not think.
-func (l *loop) planUser() {
-	l.ended = l.now >= l.timing.Window.End()
-	l.dueAt = l.now
-	if len(l.thinking) > 0 && l.busy+len(l.thinking) >= l.limit {
-		l.dueAt = l.thinking[0]
-	}
-}
+// planUser finds out when the next user is to send.
+func (l *loop) planUser() { l.dueAt, l.ended = l.crowd.Due(l.now) }
 
 // send sends what is due, as far as connections allow. What they do not allow is sent late, when one becomes free. A
 // send that fails at once frees its connection at once: the rest waits for the next round, which looks for the run's
@@ -214,27 +211,35 @@ func (l *loop) send() {
 			l.lastFull = l.now
 			return
 		}
-		n, intended := l.next, l.dueAt
-		l.next += l.step
-		l.begin(n, intended)
+		n, intended, user := l.next, l.dueAt, int32(0)
+		if l.crowd == nil {
+			l.next += l.step
+		} else {
+			user, n, l.ended = l.crowd.Begin(l.now)
+			if l.ended {
+				return
+			}
+		}
+		l.begin(n, intended, user)
 		l.plan()
 	}
 }
 
-// begin sends one iteration.
-func (l *loop) begin(n int64, intended time.Duration) {
+// begin sends one iteration; user is whose it is, in a closed load.
+func (l *loop) begin(n int64, intended time.Duration, user int32) {
 	c := l.take()
-	if !l.timing.Open() && l.busy+len(l.thinking) >= l.limit {
-		l.thinking.Remove()
-	}
+	c.user = user
 	l.busy++
 	c.draw = l.requests.Draw(n)
-	c.draw.Flow, c.draw.Session = &c.texts, l.users.Take()
+	c.draw.Begin(&c.texts)
+	c.draw.Session = l.users.Take()
 	l.prepare(c)
-	c.intended = intended
+	c.intended, c.later = intended, false
 	if !l.timing.Open() {
 		c.intended = c.sent
-	} else if l.timing.Window.Has(intended) {
+	}
+	c.began = c.intended
+	if l.timing.Open() && l.timing.Window.Has(intended) {
 		l.recorder.Late(c.sent-intended, c.sent-max(intended, l.lastFull))
 	}
 	l.transmit(c)
@@ -341,7 +346,7 @@ func (l *loop) cut(interrupted bool) {
 	}
 	for _, c := range l.holding {
 		if !interrupted {
-			l.recorder.Skip(c.draw.Request, l.now)
+			l.recorder.Abandon(c.draw.Request, c.began, l.now)
 		}
 	}
 }

@@ -39,6 +39,9 @@ func (l *loop) pause(end time.Duration) {
 	if due {
 		until = min(until, l.dueAt)
 	}
+	if len(l.holding) > 0 {
+		until = min(until, l.holding[0].intended)
+	}
 	left := until - time.Since(l.start)
 	switch {
 	case !l.timing.Open(): // users wait for answers, or think

@@ -38,6 +38,9 @@ func aggregate(m *results.Measurements, t scenarios.Threshold) (aggregated, erro
 		return checks(m, t.Selector), nil
 	case scenarios.DroppedIterations, scenarios.ScheduleLag:
 		return schedule(m, t)
+	case scenarios.IterationDuration:
+		sum, err := m.IterationsOf(t.Selector["scenario"], t.Selector["flow"])
+		return trend(sum.Duration, t.Aggregation), err
 	case scenarios.DBQueryDuration:
 		v := m.View(t.Selector["scenario"])
 		if v == nil {
@@ -196,7 +199,8 @@ func schedule(m *results.Measurements, t scenarios.Threshold) (aggregated, error
 	var dropped, planned int64
 	var spans []results.Span
 	for _, l := range m.Loads {
-		if name, chosen := t.Selector["scenario"]; !l.Open || chosen && name != l.Scenario {
+		has := l.Open || l.Counted && t.Metric == scenarios.DroppedIterations
+		if name, chosen := t.Selector["scenario"]; !has || chosen && name != l.Scenario {
 			continue
 		}
 		spans = append(spans, results.Span{From: l.MeasuredFrom, To: max(l.MeasuredTo, l.LastAnswer)})

@@ -241,6 +241,12 @@ func interruption(m *results.Measurements) string {
 
 // unsent says that too little of a load was sent, and what helps.
 func unsent(l *results.Load) string {
+	if l.Counted {
+		return fmt.Sprintf("%s: %d of %d iterations were begun (%.2f %%, at least %.1f %% are needed): raise "+
+			"maxDuration "+
+			"or vus (%d)", l.Scenario, l.Sent, l.Planned, 100*float64(l.Sent)/float64(l.Planned), 100*minSentShare,
+			l.MaxVUs)
+	}
 	return fmt.Sprintf("%s: %d of %d scheduled requests were sent (%.2f %%, at least %.1f %% are needed): lower the "+
 		"rate, raise maxVUs (%d) or "+
 		"give the generator more CPU", l.Scenario, l.Sent, l.Planned, 100*float64(l.Sent)/float64(l.Planned),
