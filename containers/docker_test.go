@@ -388,7 +388,8 @@ func TestDockerFronts(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 4 {
-		if status, instance := ask(t, http.MethodGet, env.EdgeURLs[0]+"/x"); status != http.StatusOK || instance != "1" {
+		status, instance := ask(t, http.MethodGet, env.EdgeURLs[0]+"/x")
+		if status != http.StatusOK || instance != "1" {
 			t.Errorf("status %d by instance %q", status, instance)
 		}
 	}

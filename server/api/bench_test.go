@@ -91,7 +91,8 @@ func benchmarkLevel(b *testing.B, a *asks, level string) {
 // BenchmarkGetFromL2 asks for many resources in turn, of which an L1 of two kilobytes has none any more.
 func BenchmarkGetFromL2(b *testing.B) {
 	env := servers(b)
-	s, tenant := newServiceWith(b, store.Options{URL: env.PostgresURL}, cache.Options{L2URL: env.CacheURL, L1Bytes: 2048}), newTenant()
+	levels := cache.Options{L2URL: env.CacheURL, L1Bytes: 2048}
+	s, tenant := newServiceWith(b, store.Options{URL: env.PostgresURL}, levels), newTenant()
 	var all []*asks
 	for _, id := range s.insert(b, tenant, 0, 64) {
 		all = append(all, newAsks(b, s, tenant, resourcesPath+"/"+id.String()))
@@ -123,7 +124,8 @@ func BenchmarkGetFromL2(b *testing.B) {
 // BenchmarkListFromL3 asks for lists, each of which L1 is too small for, after L2 has been emptied.
 func BenchmarkListFromL3(b *testing.B) {
 	env := servers(b)
-	s, tenant := newServiceWith(b, store.Options{URL: env.PostgresURL}, cache.Options{L2URL: env.CacheURL, L1Bytes: 2048}), newTenant()
+	levels := cache.Options{L2URL: env.CacheURL, L1Bytes: 2048}
+	s, tenant := newServiceWith(b, store.Options{URL: env.PostgresURL}, levels), newTenant()
 	s.insert(b, tenant, 0, 40)
 	address, err := redis.ParseURL(env.CacheURL)
 	if err != nil {
