@@ -15,7 +15,6 @@ type draft struct {
 	file      string
 	format    Format
 	target    text // scheme, host and port; empty until known
-	targetFor string
 	groups    []*group
 	feeders   []*feeder
 	gates     []*gate

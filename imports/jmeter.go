@@ -281,9 +281,7 @@ func (p *plan) sampler(e *element, in scope) {
 		return
 	}
 	r := &request{name: e.name, method: method, url: p.address(get, e), line: e.line, column: e.column}
-	for _, h := range in.headers {
-		r.headers = append(r.headers, h)
-	}
+	r.headers = append(r.headers, in.headers...)
 	p.below(e, r)
 	p.parameters(e, r)
 	if e.prop("HTTPSampler.follow_redirects") == "true" {

@@ -90,22 +90,16 @@ func (c *client) exchangeAll(t *testing.T) {
 }
 
 // serve starts a server that speaks HTTP/2 alone, and connects to it. The client is fed so many bytes at once.
-func serve(t *testing.T, server *http2.Server, handler http.HandlerFunc, piece int) *client {
+func serve(t *testing.T, limits *http.HTTP2Config, handler http.HandlerFunc, piece int) *client {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go server.ServeConn(conn, &http2.ServeConnOpts{Handler: handler, BaseConfig: &http.Server{}})
-		}
-	}()
+	server := &http.Server{Handler: handler, HTTP2: limits, Protocols: new(http.Protocols)}
+	server.Protocols.SetUnencryptedHTTP2(true)
+	t.Cleanup(func() { server.Close() })
+	go server.Serve(l)
 	conn, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
@@ -154,13 +148,12 @@ func TestServer(t *testing.T) {
 	}
 	for _, piece := range []int{1, 7, 1000, 64 << 10} {
 		t.Run(fmt.Sprint(piece), func(t *testing.T) {
-			c := serve(t, &http2.Server{}, handler, piece)
+			c := serve(t, nil, handler, piece)
 			wide := strings.Repeat("w", 40<<10)
 			type want struct {
 				x      *exchange
 				more   []string
 				status int
-				size   int64
 				answer string
 			}
 			tests := []want{
@@ -221,7 +214,7 @@ func TestServer(t *testing.T) {
 // TestStreamLimit: no more requests are open than the server takes, as soon as it has said how many these are.
 func TestStreamLimit(t *testing.T) {
 	var now, most atomic.Int64
-	c := serve(t, &http2.Server{MaxConcurrentStreams: 3}, func(w http.ResponseWriter, _ *http.Request) {
+	c := serve(t, &http.HTTP2Config{MaxConcurrentStreams: 3}, func(w http.ResponseWriter, _ *http.Request) {
 		n := now.Add(1)
 		for {
 			before := most.Load()
