@@ -61,7 +61,7 @@ func (t *Target) MayBeHTTP2() bool {
 
 // isTooFewFor reports whether users wait for connections.
 func (h *HTTP) isTooFewFor(load Load) bool {
-	return load.Executor().HasUsers() && h.MaxConnections > 0 && h.MaxConnections < load.Workers() && h.Version != HTTP2
+	return h.MaxConnections > 0 && h.Version != HTTP2 && load.Executor().HasUsers() && h.MaxConnections < load.Workers()
 }
 
 // IsHTTPS reports whether the target's addresses begin with https.
