@@ -39,9 +39,6 @@ type document[T any] struct {
 	version func(body []byte) (int, error)
 }
 
-// everything is an LSN that no replica reaches, so that the primary answers.
-const everything = ^store.LSN(0)
-
 func (d *document[T]) routes(handle handleFunc) {
 	handle(http.MethodGet, d.path+"/:id", d.get)
 	handle(http.MethodPost, d.path, d.post)
@@ -69,9 +66,9 @@ func (d *document[T]) get(c *gin.Context) {
 // load is a [cache.LoadFunc].
 func (d *document[T]) load(ctx context.Context, key cache.Key, after store.LSN) ([]byte, error) {
 	body, err := d.read(ctx, make([]byte, 0, d.buffer), key.Tenant, key.ID, after)
-	if errors.Is(err, store.ErrNotFound) && after != everything && d.api.store.Replicated() {
+	if errors.Is(err, store.ErrNotFound) && after != store.OnPrimary && d.api.store.Replicated() {
 		// It may be newer than what the replica has: creating it invalidates no values of it, because there are none.
-		body, err = d.read(ctx, body[:0], key.Tenant, key.ID, everything)
+		body, err = d.read(ctx, body[:0], key.Tenant, key.ID, store.OnPrimary)
 	}
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, cache.ErrNotFound
@@ -187,7 +184,7 @@ func (d *document[T]) meant(ctx context.Context, c *gin.Context, tenant store.ID
 	case tags == nil && c.Request.Header["If-None-Match"] == nil:
 		return id, store.AnyVersion, true
 	}
-	present, err := d.read(ctx, nil, tenant, id, everything)
+	present, err := d.read(ctx, nil, tenant, id, store.OnPrimary)
 	if err == nil && tags != nil {
 		version, err = d.matching(present, tags)
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/maypok86/otter/v2"
 
 	"github.com/policycortex/headroom/server/cache/clock"
-	"github.com/policycortex/headroom/server/cache/coherence"
+	"github.com/policycortex/headroom/server/store"
 )
 
 // getShared joins the flight for key, or begins it. The request that begins a flight asks L2 itself, which takes a few
@@ -58,7 +58,7 @@ func (c *Cache) fetch(ctx context.Context, f *flight, tag l2Tag, load LoadFunc) 
 	if err := c.flights.await(ctx, f); err != nil {
 		return nil, Miss, err
 	}
-	after := coherence.OnPrimary
+	after := store.OnPrimary
 	if f.trusted {
 		after = max(c.bus.StripeLSN(f.stripe), tag.After)
 	}

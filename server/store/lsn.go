@@ -6,5 +6,8 @@ import "fmt"
 // commit. A read that is given it sees that write, whichever server answers. 0 requires nothing.
 type LSN uint64
 
+// OnPrimary is an LSN that no replica reaches: it sends a read to the primary.
+const OnPrimary = ^LSN(0)
+
 // String returns the form that Postgres uses.
 func (l LSN) String() string { return fmt.Sprintf("%X/%X", uint32(l>>32), uint32(l)) }

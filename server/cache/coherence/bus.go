@@ -105,14 +105,11 @@ func (b *Bus) Trusted(at time.Duration) bool { return int64(at) < b.leasedUntil.
 // StripeLSN returns the LSN that a load for a stripe must see.
 func (b *Bus) StripeLSN(s *Stripe) store.LSN { return store.LSN(max(s.lsn.Load(), b.floor.Load())) }
 
-// OnPrimary is an LSN that no replica reaches: it sends a read to the primary.
-const OnPrimary = ^store.LSN(0)
-
 // RequiredLSN returns the LSN that an uncached read of the scopes must see: the highest one of their invalidations.
-// While this instance may have missed an invalidation, it is [OnPrimary].
+// While this instance may have missed an invalidation, it is [store.OnPrimary].
 func (b *Bus) RequiredLSN(scopes ...key.Scope) store.LSN {
 	if !b.Trusted(clock.Now()) {
-		return OnPrimary
+		return store.OnPrimary
 	}
 	var lsn store.LSN
 	for i := range scopes {

@@ -14,6 +14,7 @@ import (
 	"github.com/policycortex/headroom/server/cache/clock"
 	"github.com/policycortex/headroom/server/cache/coherence"
 	"github.com/policycortex/headroom/server/cache/key"
+	"github.com/policycortex/headroom/server/store"
 )
 
 func TestMain(m *testing.M) { containerstest.Main(m) }
@@ -65,7 +66,7 @@ func TestInvalidateReachesEveryInstance(t *testing.T) {
 		if here.Epoch() == before[0] || there.Epoch() == before[1] {
 			t.Errorf("invalidation %d: epochs %d and %d, before it %v", n, here.Epoch(), there.Epoch(), before)
 		}
-		// OnPrimary, which an instance without its lease requires, is larger too.
+		// [store.OnPrimary], which an instance without its lease requires, is larger too.
 		if lsn := second.RequiredLSN(k.Scope()); lsn < changed {
 			t.Errorf("the other instance reads from LSN %d on, want %d", lsn, changed)
 		}
@@ -103,7 +104,7 @@ func TestWithoutL2(t *testing.T) {
 	if b.Trusted(clock.Now()) || b.Serving() != nil || b.Contact() != nil {
 		t.Error("an instance without L2 may serve")
 	}
-	if lsn := b.RequiredLSN(k.Scope()); lsn != coherence.OnPrimary {
+	if lsn := b.RequiredLSN(k.Scope()); lsn != store.OnPrimary {
 		t.Errorf("a read must see LSN %d, want those of the primary", lsn)
 	}
 	if err := b.Ping(t.Context()); err == nil {
