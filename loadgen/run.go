@@ -17,6 +17,7 @@ import (
 	"github.com/policycortex/headroom/loadgen/connect"
 	"github.com/policycortex/headroom/loadgen/procstat"
 	"github.com/policycortex/headroom/loadgen/request"
+	"github.com/policycortex/headroom/loadgen/rpc"
 	"github.com/policycortex/headroom/loadgen/wire"
 	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/results/judge"
@@ -119,6 +120,10 @@ func Run(ctx context.Context, plan *scenarios.Plan, target string, o Options) (*
 		return nil, err
 	}
 	o.to = to
+	plan, err = rpc.Resolve(ctx, plan, to, target)
+	if err != nil {
+		return nil, err
+	}
 	if err := o.setUp(ctx, plan, target); err != nil {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/policycortex/headroom/loadgen/connect"
 	"github.com/policycortex/headroom/loadgen/nethttp"
 	"github.com/policycortex/headroom/loadgen/request"
+	"github.com/policycortex/headroom/loadgen/rpc"
 	"github.com/policycortex/headroom/scenarios"
 )
 
@@ -173,6 +174,10 @@ func Try(ctx context.Context, plan *scenarios.Plan, target string, o Options, tr
 		return err
 	}
 	o.to = to
+	plan, err = rpc.Resolve(ctx, plan, to, target)
+	if err != nil {
+		return err
+	}
 	if len(plan.Setup) > 0 {
 		flow, err := o.setupFlow(ctx, plan, target)
 		if err != nil {

@@ -2,6 +2,7 @@ package reports
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -239,16 +240,21 @@ func gateWord(g results.Gate) string {
 	return "crossed"
 }
 
-// countsText shows how often each key occurred, sorted by key: "200 × 2,990, 503 × 10". Lines break only between items.
-func countsText[K int | string](counts map[K]int64) string {
-	keys := make([]K, 0, len(counts))
-	for k := range counts {
-		keys = append(keys, k)
+// countsText shows how often each key occurred, sorted by key: "reset × 2,990, timeout × 10". Lines break only between
+// items.
+func countsText(counts map[string]int64) string {
+	parts := make([]string, 0, len(counts))
+	for _, k := range slices.Sorted(maps.Keys(counts)) {
+		parts = append(parts, fmt.Sprintf("%s\u00a0×\u00a0%s", k, count(counts[k])))
 	}
-	slices.Sort(keys)
-	parts := make([]string, len(keys))
-	for i, k := range keys {
-		parts[i] = fmt.Sprintf("%v\u00a0×\u00a0%s", k, count(counts[k]))
+	return strings.Join(parts, ", ")
+}
+
+// statusesText shows how often each status occurred, likewise: "200 × 2,990, 503 × 10", "OK × 2,990".
+func statusesText(counts map[int]int64) string {
+	parts := make([]string, 0, len(counts))
+	for _, status := range slices.Sorted(maps.Keys(counts)) {
+		parts = append(parts, fmt.Sprintf("%s\u00a0×\u00a0%s", scenarios.StatusName(status), count(counts[status])))
 	}
 	return strings.Join(parts, ", ")
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/scenarios"
 )
 
 func TestFigures(t *testing.T) {
@@ -45,7 +46,12 @@ func TestFigures(t *testing.T) {
 		{bytesText(1000), "1.00 kB"},
 		{bytesText(84_300_000), "84.3 MB"},
 		{bytesText(math.MaxInt64), "9,223 PB"},
-		{countsText(map[int]int64{503: 2, 200: 1997}), "200\u00a0×\u00a01,997, 503\u00a0×\u00a02"},
+		{countsText(map[string]int64{"timeout": 2, "TLS": 1997}), "TLS\u00a0×\u00a01,997, timeout\u00a0×\u00a02"},
+		{
+			statusesText(map[int]int64{scenarios.GRPCUnavailable: 1, scenarios.GRPCStatus: 7}),
+			"OK\u00a0×\u00a07, UNAVAILABLE\u00a0×\u00a01",
+		},
+		{statusesText(map[int]int64{503: 2, 200: 1997}), "200\u00a0×\u00a01,997, 503\u00a0×\u00a02"},
 		{shellLine(again([]string{
 			"headroom", "run", "--out", "a/b/", "x.yaml", "--start-at", "2026-01-02T15:04:05Z",
 			"--quiet",

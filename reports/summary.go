@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/scenarios"
 )
 
 // SummaryVersion is the version of summary.json's format. Fields are only added within a version.
@@ -162,7 +163,7 @@ type summaryRequest struct {
 	Name   string `json:"name"`
 	Method string `json:"method"`
 	figures
-	Statuses      map[int]int64    `json:"statuses"`
+	Statuses      map[string]int64 `json:"statuses"`
 	Errors        map[string]int64 `json:"errors,omitempty"`
 	BytesSent     int64            `json:"bytes_sent"`
 	BytesReceived int64            `json:"bytes_received"`
@@ -241,9 +242,9 @@ func newSummaryScenario(m *results.Measurements, sc scenario) summaryScenario {
 		out.Instances = append(out.Instances, summaryInstance{i.Number, newFigures(i.Summary)})
 	}
 	for _, q := range sc.Requests {
-		statuses := q.Statuses
-		if statuses == nil {
-			statuses = map[int]int64{}
+		statuses := map[string]int64{}
+		for status, n := range q.Statuses {
+			statuses[scenarios.StatusName(status)] = n
 		}
 		out.Requests = append(out.Requests, summaryRequest{
 			q.Name, q.Method, newFigures(q.Summary), statuses, q.Errors,

@@ -358,7 +358,7 @@ func (r *reader) learnFields(n *node, inBody bool) {
 		if inBody && r.secrets.IsField(e.key) {
 			r.learnField(e.value)
 		}
-		r.learnFields(e.value, inBody || e.key == "json" || e.key == "form" || e.key == "multipart")
+		r.learnFields(e.value, inBody || e.key == "json" || e.key == "grpc" || e.key == "form" || e.key == "multipart")
 	}
 	for _, item := range n.items {
 		r.learnFields(item, inBody)

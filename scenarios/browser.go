@@ -79,6 +79,7 @@ func (r *reader) browser(n *node) Browser {
 
 // notInBrowser are the keys of requests that a browser decides about, or that it could not hold to.
 var notInBrowser = append([]string{
+	"grpc",
 	"method", "headers", "checks", "extract", "redirects", "steps", "stream",
 }, bodyKeys...)
 

@@ -142,16 +142,18 @@ func (r *reader) checkConnections(file *node, p *Plan) {
 			}
 		}
 	}
-	if n := file.get("http").get("maxConnections"); n != nil && p.Target.MayBeHTTP2() && !p.isAllOnWire() {
+	if n := file.get("http").get("maxConnections"); n != nil && p.Target.MayBeHTTP2() && !p.keepsToConnections() {
 		r.faultAt(n.keyAt, "add version: 1.1", "http.maxConnections is of HTTP/1.1: by HTTP/2 a connection has many "+
 			"requests at once, and the server says how many")
 	}
 }
 
-// isAllOnWire reports whether the wire engine sends all scenarios, which keeps to a number of connections of HTTP/2.
-func (p *Plan) isAllOnWire() bool {
+// keepsToConnections reports whether all scenarios keep to a number of connections of HTTP/2: those that the wire
+// engine sends, and those of calls.
+func (p *Plan) keepsToConnections() bool {
 	return !slices.ContainsFunc(p.Scenarios, func(s Scenario) bool {
-		return p.EngineOf(&s) == EngineVegeta || p.BeyondWire(&s) != ""
+		return !s.OnlyCalls() &&
+			(p.EngineOf(&s) == EngineVegeta || p.BeyondWire(&s) != "")
 	})
 }
 

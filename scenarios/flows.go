@@ -38,7 +38,7 @@ var extractShape = &shape{
 
 // stepKeys are those of a request that belong to the steps where it is a flow.
 var stepKeys = append([]string{
-	"method", "path", "headers", "auth", "expectedStatus", "checks", "timeout", "redirects", "extract",
+	"grpc", "method", "path", "headers", "auth", "expectedStatus", "checks", "timeout", "redirects", "extract",
 }, bodyKeys...)
 
 // flow reads an entry of requests that has steps. Its steps follow one another in the list.

@@ -195,6 +195,21 @@ func (n MetricName) Streamed() Streaming {
 	return ""
 }
 
+// Has reports whether answers that are streamed so have a metric.
+func (s Streaming) Has(metric MetricName) bool {
+	kind := metric.Streamed()
+	return s == kind || s == StreamGRPC && kind == StreamSSE
+}
+
+// mayStream reports whether a request may have what metrics of answers are of that are streamed so. Whether a call of
+// gRPC streams, its descriptor says, once that is known.
+func (q *Request) mayStream(kind Streaming) bool {
+	if q.Call != nil {
+		return kind == StreamSSE && (q.Stream == StreamGRPC || q.Call.Of == nil)
+	}
+	return q.Stream == kind
+}
+
 // cacheTiers are the values of the tag tier. That of the edge is there only where the environment has one.
 var cacheTiers = []string{"l1", "l2", "l3", "overall"}
 

@@ -25,7 +25,7 @@ type Outcomes struct {
 func (p *Plan) Outcomes() (o Outcomes) {
 	for _, t := range p.Thresholds {
 		if text, selected := t.Selector[StatusTag]; selected {
-			if status, err := strconv.Atoi(text); err == nil && !slices.Contains(o.Statuses, status) {
+			if status, ok := parseStatus(text); ok && !slices.Contains(o.Statuses, status) {
 				o.Statuses = append(o.Statuses, status)
 			}
 		}
@@ -65,7 +65,7 @@ func (o *Outcomes) Tags(kind int) map[string]string {
 		kind /= 2
 	}
 	if kind > 0 {
-		tags[StatusTag] = strconv.Itoa(o.Statuses[kind-1])
+		tags[StatusTag] = StatusName(o.Statuses[kind-1])
 	}
 	return tags
 }
@@ -124,9 +124,9 @@ func (r *reader) outcomeSelector(e entry, metric Metric, selector map[string]str
 		return false
 	}
 	if text, given := selector[StatusTag]; given {
-		status, err := strconv.Atoi(text)
-		if err != nil || strconv.Itoa(status) != text || status != 0 && (status < 200 || status > 599) {
-			r.faultAt(e.at, "write a status from 200 to 599, or 0 for requests without a response",
+		if _, ok := parseStatus(text); !ok {
+			r.faultAt(e.at, "write a status from 200 to 599, a code of gRPC such as UNAVAILABLE, or 0 for requests "+
+				"without a response",
 				"%s selects nothing: %.20q is no status", e.key, text)
 			return false
 		}

@@ -214,6 +214,7 @@ func (r *reader) plan(n *node) *Plan {
 	r.shared.headers, r.shared.login = nil, nil
 	p.Teardown = r.life(asFlow(n.get("teardown")), "teardown", p.Target)
 	r.unusedNames(setup)
+	r.grpc(n, p)
 	r.connectionHeaders(n, p)
 	r.checkConnections(n, p)
 	r.checkEngines(n, p)
@@ -368,6 +369,9 @@ func (r *reader) checkInstance(n *node, address string, before []string) {
 	}
 }
 
+// grpcSchemes are those of services that take calls of gRPC alone, and what these are sent over.
+var grpcSchemes = map[string]string{"grpc": "http", "grpcs": "https"}
+
 // address reads the address of a service, which comes back without a slash at its end.
 func (r *reader) address(n *node) string {
 	if !given(n) {
@@ -376,6 +380,13 @@ func (r *reader) address(n *node) string {
 	address := strings.TrimRight(n.text, "/")
 	u, err := url.Parse(n.text)
 	hint := "write it as http://host:port or https://host/prefix"
+	scheme := ""
+	if err == nil {
+		scheme = u.Scheme
+		if http, ok := grpcSchemes[scheme]; ok {
+			u.Scheme, r.callsOnly = http, true
+		}
+	}
 	switch {
 	case err != nil:
 		r.notAddress(n, hint, err)
@@ -385,7 +396,7 @@ func (r *reader) address(n *node) string {
 		r.fault(n, "put query and credentials into path and headers of the requests",
 			"%s %.120q must be an address without query, fragment, user and password", n.path, n.text)
 	default:
-		address = u.Scheme + address[len(u.Scheme):] // it may have been written in capitals
+		address = u.Scheme + address[len(scheme):] // it may have been written in capitals
 		ascii, err := asciiAddress(u)
 		if err != nil {
 			r.fault(n, hint, "%s: %.120q is not the name of a host", n.path, u.Hostname())

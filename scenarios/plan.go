@@ -61,6 +61,8 @@ func (p *Plan) EngineOf(s *Scenario) Engine { return cmp.Or(s.Engine, p.Engine, 
 // nothing. A scenario that asks for the wire engine is content with HTTP/1.1 where the version of HTTP is left open.
 func (p *Plan) BeyondWire(s *Scenario) string {
 	switch {
+	case s.HasCalls():
+		return "calls of gRPC"
 	case p.Target.IsHTTPS() && p.Target.HTTP.isOpen() && p.EngineOf(s) != EngineWire:
 		return "a version of HTTP that the server chooses"
 	case p.Target.Proxy != "":
@@ -275,6 +277,7 @@ type Request struct {
 	Timeout        time.Duration // from sending to the last byte of the body
 	Redirects      int           // followed at most
 	Stream         Streaming     // how its answers are streamed; empty: they are not
+	Call           *Call         // of a gRPC method; nil: the request is one of HTTP
 	Click          string        // CSS selector of what a browser clicks on; may be empty
 	Values         []Value
 	Tags           map[string]string
@@ -288,6 +291,7 @@ type Streaming string
 const (
 	StreamSSE    Streaming = "sse"
 	StreamOpenAI Streaming = "openai"
+	StreamGRPC   Streaming = "grpc" // the messages of a call
 )
 
 // Header is one header line of a request.

@@ -24,6 +24,10 @@ type reader struct {
 
 	shared shared
 
+	// calling is set while a request is read that is a call of gRPC; callsOnly when the target's address says that it
+	// takes nothing else.
+	calling, callsOnly bool
+
 	// regional is set when the environment has regions; regionNames are those that were read.
 	regional    bool
 	regionNames []string

@@ -35,6 +35,8 @@ func (r *reader) request(n *node, target Target) Request {
 
 // step reads what a request sends and what is held against its answers.
 func (r *reader) step(n *node, values []Value, holes *holes) Request {
+	call := n.get("grpc")
+	r.calling = call != nil
 	request := Request{
 		Method: r.word(n.get("method"), "GET", methods),
 		Name:   r.requestName(n),
@@ -44,9 +46,16 @@ func (r *reader) step(n *node, values []Value, holes *holes) Request {
 		r.vague = true
 	}
 	request.Values = values
-	request.Path = r.path(n, holes)
+	if call == nil {
+		request.Path = r.path(n, holes)
+	}
 	request.Headers = r.withAuth(n, r.headers(n.get("headers"), holes, request.Values), holes)
-	r.body(n, &request, holes)
+	if call == nil {
+		r.noCall(n)
+		r.body(n, &request, holes)
+	} else {
+		r.call(call, n, &request, holes)
+	}
 	request.inherit(r.shared.headers)
 	request.Extract = r.extractions(n.get("extract"), holes)
 	request.ExpectedStatus = r.statuses(n.get("expectedStatus"))
@@ -172,6 +181,9 @@ func isHeaderText(s string) bool {
 func (r *reader) statuses(n *node) []int {
 	if !given(n) {
 		return nil
+	}
+	if r.calling {
+		return r.codes(n)
 	}
 	items := n.items
 	if n.kind == scalar {

@@ -54,6 +54,7 @@ var (
 	stepShape = &shape{
 		keys: []key{
 			{"name", value},
+			{"grpc", callShape},
 			{"method", value},
 			{"path", value},
 			{"headers", secretTexts},
@@ -208,6 +209,7 @@ var (
 		}}},
 		{"tls", tlsShape},
 		{"http", httpShape},
+		{"grpc", grpcShape},
 		{"environment", environmentShape},
 		{"feeders", &shape{names: feederShape}},
 		{"setup", lifeShape},

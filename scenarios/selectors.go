@@ -96,7 +96,7 @@ func (r *reader) streamedSelector(e entry, metric Metric, plan *Plan) {
 	kind := metric.Name.Streamed()
 	for _, s := range plan.Scenarios {
 		_, subscribers := s.Load.(Subscribers)
-		if !subscribers && slices.ContainsFunc(s.Requests, func(q Request) bool { return q.Stream == kind }) {
+		if !subscribers && slices.ContainsFunc(s.Requests, func(q Request) bool { return q.mayStream(kind) }) {
 			return
 		}
 	}

@@ -65,8 +65,9 @@ func TestRooms(t *testing.T) {
 		}, append(content, judging...)...),
 		"loadgen/browser": append([]string{"loadgen/record", "loadgen/arrival", "loadgen/request"},
 			append(content, judging...)...),
+		"loadgen/rpc": append([]string{"loadgen/connect", "loadgen/request"}, content...),
 		"loadgen/nethttp": append([]string{
-			"loadgen/record", "loadgen/arrival", "loadgen/connect", "loadgen/request",
+			"loadgen/record", "loadgen/arrival", "loadgen/connect", "loadgen/request", "loadgen/rpc",
 		}, append(content, judging...)...),
 		"loadgen/sse": {},
 		"loadgen/stream": append([]string{

@@ -3,9 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
-	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -42,8 +40,7 @@ func (t *trialWriter) write(r *loadgen.Tried) {
 	fmt.Fprintf(&b, "> %s %s\n", r.Method, oneLine(r.URL))
 	t.message(&b, "> ", r.Headers, r.Body, int64(len(r.Body)))
 	if r.Answered {
-		fmt.Fprintf(&b, "< %s, %s, after %v\n", strings.TrimSpace(strconv.Itoa(r.Status)+" "+http.StatusText(r.Status)),
-			r.Protocol, shortly(r.Took))
+		fmt.Fprintf(&b, "< %s, %s, after %v\n", scenarios.StatusText(r.Status), r.Protocol, shortly(r.Took))
 		if r.EndURL != "" {
 			fmt.Fprintf(&b, "< redirected to %s\n", oneLine(r.EndURL))
 		}

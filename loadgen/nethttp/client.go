@@ -13,6 +13,7 @@ import (
 
 	"github.com/policycortex/headroom/loadgen/connect"
 	"github.com/policycortex/headroom/loadgen/request"
+	"github.com/policycortex/headroom/loadgen/rpc"
 	"github.com/policycortex/headroom/scenarios"
 )
 
@@ -25,6 +26,8 @@ type client struct {
 	places   []place
 	context  context.Context // cancelled when what is in flight is to be cut
 	once     bool            // a connection is closed after its first request
+	calls    *rpc.Client     // nil: there are none of gRPC
+	wrong    error           // why there is none
 
 	protocol atomic.Pointer[string] // of the first answer, "HTTP/2.0, TLS"
 }
@@ -40,9 +43,12 @@ type place struct {
 // speaks HTTP/2 where an HTTPS server does. Up to idle connections to each place are kept. What is in flight is cut
 // when ctx is cancelled. next is used in place of both; nil: none.
 func newClient(ctx context.Context, to *connect.To, target []connect.Place, requests *request.Set, idle int,
-	next http.RoundTripper,
+	next http.RoundTripper, keep bool,
 ) *client {
 	c := &client{requests: requests, context: ctx, once: to.HTTP.Close}
+	if rpc.Needed(requests) {
+		c.calls, c.wrong = rpc.NewClient(ctx, to, target, requests, keep)
+	}
 	elsewhere := to.Proxy != "" || to.HTTP.Version == scenarios.HTTP2
 	for i := range requests.Len() {
 		elsewhere = elsewhere || requests.Plan(i).Redirects > 0
@@ -82,6 +88,12 @@ func newTransport(ctx context.Context, to *connect.To, at connect.Place, idle, p
 
 // request renders the request that d chose, to an instance.
 func (c *client) request(d *request.Draw, to int) (*http.Request, error) {
+	if c.requests.Call(d.Request) != nil {
+		if c.wrong != nil {
+			return nil, c.wrong
+		}
+		return c.calls.Request(d, to)
+	}
 	var space [256]byte
 	address := c.requests.AppendPath(append(space[:0], c.places[to].url...), d)
 	var body io.Reader
@@ -103,6 +115,11 @@ func (c *client) request(d *request.Draw, to int) (*http.Request, error) {
 // and keeps those of the answer; cancel frees what its timeout holds.
 func (c *client) send(req *http.Request, d *request.Draw, to int) (resp *http.Response, cancel func(), err error) {
 	plan, jar := c.requests.Plan(d.Request), d.Session.Jar()
+	if c.requests.Call(d.Request) != nil {
+		ctx, cancel := context.WithTimeout(c.context, plan.Timeout)
+		resp, err = c.calls.Do(ctx, req, to)
+		return resp, cancel, err
+	}
 	if jar == nil || plan.Redirects > 0 { // along redirects there are several requests
 		return c.roundTrip(req, plan, jar, to)
 	}

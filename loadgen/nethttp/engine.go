@@ -19,6 +19,7 @@ import (
 	"github.com/policycortex/headroom/loadgen/connect"
 	"github.com/policycortex/headroom/loadgen/record"
 	"github.com/policycortex/headroom/loadgen/request"
+	"github.com/policycortex/headroom/loadgen/rpc"
 )
 
 // Config is what an engine needs: when to send what where, and who counts what becomes of it.
@@ -76,7 +77,7 @@ func New(c Config) *Engine {
 		busy: make([]int, len(c.Target)), several: c.Target[len(c.Target)-1].Instance > 1,
 	}
 	e.named = !e.several && c.Collector.ByInstance()
-	if most := c.To.HTTP.MaxConnections; most > 0 && most < c.Timing.Users {
+	if most := c.To.HTTP.MaxConnections; most > 0 && most < c.Timing.Users && !rpc.Needed(c.Requests) {
 		e.admitted = make(chan struct{}, most)
 	}
 	if t := c.Timing; t.Think != nil || t.Ramp != nil || t.Count != nil { // else a worker is a user
@@ -87,10 +88,13 @@ func New(c Config) *Engine {
 
 // Name says how the target was reached where that was not by plain HTTP.
 func (e *Engine) Name() string {
-	if e.client == nil || e.client.places[0].plain != nil || e.client.protocol.Load() == nil {
+	if e.client == nil || e.client.protocol.Load() == nil {
 		return "vegeta v12"
 	}
 	by := *e.client.protocol.Load()
+	if e.client.places[0].plain != nil && e.client.calls == nil {
+		return "vegeta v12"
+	}
 	if e.to.Proxy != "" {
 		by += ", through a proxy"
 	}
@@ -107,7 +111,7 @@ func (e *Engine) Run(ctx context.Context, start time.Time) {
 	requests, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 	e.start, e.context = start, ctx
-	e.client = newClient(requests, e.to, e.target, e.requests, int(e.workers), e.transport)
+	e.client = newClient(requests, e.to, e.target, e.requests, int(e.workers), e.transport, false)
 	attacker := vegeta.NewAttacker(
 		vegeta.Client(&http.Client{
 			Transport:     e,

@@ -7,6 +7,7 @@ import (
 
 	"github.com/policycortex/headroom/loadgen/record"
 	"github.com/policycortex/headroom/loadgen/request"
+	"github.com/policycortex/headroom/loadgen/rpc"
 )
 
 // exchange is a request, its answer, and what became of them; of a flow, those of one step after the other.
@@ -28,6 +29,7 @@ type exchange struct {
 	due      time.Duration  // when the next request of its flow is
 	turn     turn           // that it carries out
 	keep     []byte         // of a probe: the body's beginning; else nil
+	call     *rpc.Exchange  // of a call of gRPC; else nil
 }
 
 // start makes it the exchange of an iteration.
@@ -49,8 +51,47 @@ func (x *exchange) begin(resp *http.Response, requests *request.Set) {
 	x.answer.TakeHeaders(resp.Header)
 	x.outcome.First, x.outcome.Handshake = time.Since(x.began), handshakeOf(resp)
 	x.events.Start("")
+	x.call, _ = resp.Body.(*rpc.Exchange)
+	if x.call != nil {
+		x.beginCall(requests)
+		return
+	}
 	if !x.failing {
 		x.events.Start(requests.Plan(x.outcome.Request).Stream)
+	}
+}
+
+// beginCall takes the answer of a call of gRPC, which has come whole.
+func (x *exchange) beginCall(requests *request.Set) {
+	sent := x.call.Began().Sub(x.began)
+	x.outcome.First, x.size = sent+x.call.First(), x.call.Size
+	if x.failing {
+		x.answer.Beginning([]byte(x.call.Reason))
+		return
+	}
+	x.events.Start(requests.Plan(x.outcome.Request).Stream)
+	if x.events.Streamed() {
+		for _, at := range x.call.Arrivals {
+			x.events.Arrive(sent + at)
+		}
+		x.events.Count = x.call.Count
+	}
+}
+
+// takeMessages takes the messages of the answer of a call, as JSON.
+func (x *exchange) takeMessages() {
+	if x.failing || x.keep == nil && !x.answer.InspectsBody() {
+		return
+	}
+	text, err := x.call.Call().AppendAnswer(nil, x.call.Messages)
+	if err != nil {
+		text = []byte(err.Error())
+	}
+	if x.keep != nil {
+		x.keep = append(x.keep, text[:min(len(text), maxKept-len(x.keep))]...)
+	}
+	if x.answer.InspectsBody() {
+		x.answer.Piece(text)
 	}
 }
 
@@ -84,6 +125,9 @@ func (x *exchange) read(resp *http.Response, requests *request.Set) error {
 func (x *exchange) inspect(requests *request.Set) (pause time.Duration) {
 	o := &x.outcome
 	o.Answer = &x.answer
+	if x.call != nil {
+		x.takeMessages()
+	}
 	o.Found, pause, o.GoesOn = requests.Inspect(&x.answer, &x.draw, o.Status, x.size)
 	return pause
 }

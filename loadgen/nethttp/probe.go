@@ -24,7 +24,7 @@ type Prober struct {
 
 // NewProber returns a prober of a scenario's requests to the target, as in [Config].
 func NewProber(ctx context.Context, to *connect.To, target []connect.Place, requests *request.Set) *Prober {
-	return &Prober{requests: requests, client: newClient(ctx, to, target, requests, 1, nil), start: time.Now()}
+	return &Prober{requests: requests, client: newClient(ctx, to, target, requests, 1, nil, true), start: time.Now()}
 }
 
 // Probe is a request that a prober has sent, and its answer.

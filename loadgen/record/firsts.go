@@ -3,7 +3,6 @@ package record
 import (
 	"fmt"
 	"math/bits"
-	"strconv"
 	"time"
 
 	"github.com/policycortex/headroom/loadgen/request"
@@ -19,7 +18,7 @@ type firsts struct {
 }
 
 // StatusClass is the class of a failure by its status.
-func StatusClass(status int) string { return "status " + strconv.Itoa(status) }
+func StatusClass(status int) string { return "status " + scenarios.StatusName(status) }
 
 // keepFirst keeps what the first failure of each class met, and the first answer that did not meet a check.
 func (r *Recorder) keepFirst(series int, counted *counts, o *Outcome, plan *scenarios.Request) {

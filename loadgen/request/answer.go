@@ -192,6 +192,9 @@ func (a *Answer) TakeHeaders(h http.Header) {
 // Inspected reports whether checks or extractions look at the answer.
 func (a *Answer) Inspected() bool { return a.want != nil }
 
+// LooksAtBody reports whether the inspection looks at the body.
+func (in *Inspection) LooksAtBody() bool { return in.body }
+
 // InspectsBody reports whether they look at its body.
 func (a *Answer) InspectsBody() bool { return a.want != nil && a.want.body }
 
@@ -348,7 +351,7 @@ const givenUp = "the condition of until was not met"
 // Expected reports whether a status is one that the plan wants.
 func Expected(r *scenarios.Request, status int) bool {
 	if len(r.ExpectedStatus) == 0 {
-		return status >= 200 && status < 400
+		return status >= 200 && status < 400 || status == scenarios.GRPCStatus
 	}
 	return slices.Contains(r.ExpectedStatus, status)
 }
@@ -356,7 +359,14 @@ func Expected(r *scenarios.Request, status int) bool {
 // ExpectedText is what Expected accepts, in words.
 func ExpectedText(r *scenarios.Request) string {
 	if len(r.ExpectedStatus) == 0 {
+		if r.Call != nil {
+			return scenarios.StatusName(scenarios.GRPCStatus)
+		}
 		return "200 to 399"
 	}
-	return strings.Trim(strings.ReplaceAll(fmt.Sprint(r.ExpectedStatus), " ", ", "), "[]")
+	names := make([]string, len(r.ExpectedStatus))
+	for i, status := range r.ExpectedStatus {
+		names[i] = scenarios.StatusName(status)
+	}
+	return strings.Join(names, ", ")
 }

@@ -70,14 +70,19 @@ func (s *Events) event(e sse.Event) {
 	if s.kind == scenarios.StreamOpenAI && !s.hasText(e.Data) {
 		return
 	}
+	s.Arrive(s.now)
+}
+
+// Arrive counts an event that was received at an instant, of an answer that has no need to be read for it.
+func (s *Events) Arrive(at time.Duration) {
 	s.Count++
 	switch {
 	case s.Count == 1:
-		s.First = s.now
+		s.First = at
 	case len(s.Gaps) < maxGaps:
-		s.Gaps = append(s.Gaps, s.now-s.last)
+		s.Gaps = append(s.Gaps, at-s.last)
 	}
-	s.last = s.now
+	s.last = at
 }
 
 // Where the events of completions have their text: of a chat, of what a model thinks before it answers, and of the

@@ -6,6 +6,7 @@ import (
 	"net/textproto"
 	"net/url"
 	"strconv"
+	"strings"
 )
 
 // Renderer writes whole HTTP/1.1 requests as bytes. What does not vary is made ahead.
@@ -180,6 +181,26 @@ func (s *Set) Header(d *Draw) http.Header {
 		h.Set(field.name, v)
 	}
 	return h
+}
+
+// FixedHeader is the header of the request of that index, where it is always the same.
+func (s *Set) FixedHeader(request int) (h http.Header, ok bool) {
+	for _, field := range s.requests[request].headers {
+		if field.static == "" && len(field.value) > 0 {
+			return nil, false
+		}
+	}
+	return s.Header(&Draw{Request: request}), s.recording == nil
+}
+
+// FixedHost is the header Host of the request of that index; empty: it has none that is always the same.
+func (s *Set) FixedHost(request int) string {
+	for _, field := range s.requests[request].headers {
+		if strings.EqualFold(field.name, "Host") {
+			return field.static
+		}
+	}
+	return ""
 }
 
 var userAgent = []string{UserAgent}

@@ -82,6 +82,9 @@ func (s *Set) learn(d *Draw, secrets *scenarios.Redactor) {
 	} else {
 		secrets.Learn(string(r.append(nil, r.path, d)))
 		body := r.append(nil, r.body, d)
+		if r.call != nil {
+			body = r.call.AppendText(body, d)
+		}
 		secrets.Learn(string(body[:min(len(body), maxLearnedSent)]))
 	}
 	for _, h := range r.headers {
@@ -149,6 +152,11 @@ func (s *Set) extractsSecret(name string, request int) bool {
 // sendsAsSecret reports whether a request sends what was extracted under the name where secrets stand.
 func (s *Set) sendsAsSecret(q *scenarios.Request, name string) bool {
 	if s.secrets.HidesValue(q.Path.Text(), name) || s.secrets.HidesValue(q.Body.Text(), name) {
+		return true
+	}
+	if q.Call != nil && slices.ContainsFunc(q.Call.Messages, func(t scenarios.Template) bool {
+		return s.secrets.HidesValue(t.Text(), name)
+	}) {
 		return true
 	}
 	return slices.ContainsFunc(q.Headers, func(h scenarios.Header) bool {

@@ -39,6 +39,7 @@ type template struct {
 	path    []segment
 	headers []header
 	body    []segment
+	call    *Call       // nil: it is a request of HTTP
 	inspect *Inspection // nil: nothing of its answers is kept
 	course  course
 }
@@ -169,6 +170,12 @@ func newRequest(plan *scenarios.Request, seed uint64, at int, names fillers, fro
 		r.headers = append(r.headers, out)
 	}
 	var err error
+	if plan.Call != nil {
+		r.call, err = newCall(plan.Call, r.values, &names)
+		if err != nil {
+			return r, err
+		}
+	}
 	r.course, err = newCourse(plan, at, index)
 	if err != nil {
 		return r, err

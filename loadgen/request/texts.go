@@ -2,11 +2,11 @@ package request
 
 import (
 	"fmt"
-	"net/http"
-	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/policycortex/headroom/scenarios"
 )
 
 // maxBeginning bounds what a message quotes of a body, in bytes.
@@ -28,7 +28,7 @@ func (a *Answer) Beginning(b []byte) {
 
 // Text is an answer on one line: its status, and the beginning of its body where that is text.
 func (a *Answer) Text(status int) string {
-	text := strings.TrimRight(strconv.Itoa(status)+" "+http.StatusText(status), " ")
+	text := scenarios.StatusText(status)
 	if a == nil || len(a.body) == 0 {
 		return text
 	}

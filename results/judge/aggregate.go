@@ -139,7 +139,7 @@ func streamedAnswers(m *results.Measurements, t scenarios.Threshold) (aggregated
 	var events, tokens int64
 	first, gap := results.NewHistogram(), results.NewHistogram()
 	for _, s := range m.Select(t.Selector) {
-		if s.Streamed == nil || s.Streamed.Kind != t.Metric.Streamed() {
+		if s.Streamed == nil || !s.Streamed.Kind.Has(t.Metric) {
 			continue
 		}
 		of = append(of, s)

@@ -8,9 +8,11 @@ import (
 	"github.com/policycortex/headroom/scenarios"
 )
 
-// Refused is how many requests the service refused because of its load, with 429 or 503.
+// Refused is how many requests the service refused because of its load, with 429 or 503, or with what gRPC has in
+// their place.
 func Refused(s *results.Series) int64 {
-	return s.Statuses[http.StatusTooManyRequests] + s.Statuses[http.StatusServiceUnavailable]
+	return s.Statuses[http.StatusTooManyRequests] + s.Statuses[http.StatusServiceUnavailable] +
+		s.Statuses[scenarios.GRPCResourceExhausted] + s.Statuses[scenarios.GRPCUnavailable]
 }
 
 // Goodput is the good answers per second that were due in a stage: those that did not fail and, where an objective

@@ -1,0 +1,446 @@
+// Package rpc makes calls of gRPC by grpc-go: it asks a service by reflection for its methods, and sends the calls of a
+// scenario over connections that they share.
+package rpc
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/mem"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/stats"
+	"google.golang.org/grpc/status"
+
+	"github.com/policycortex/headroom/loadgen/connect"
+	"github.com/policycortex/headroom/loadgen/request"
+	"github.com/policycortex/headroom/scenarios"
+)
+
+// Client makes the calls of a scenario.
+type Client struct {
+	requests *request.Set
+	keep     bool // all messages that are received
+	methods  []*method
+	places   []place
+}
+
+// method is a request that is a call.
+type method struct {
+	call   *request.Call
+	path   string // "/package.Service/Method"
+	stream *grpc.StreamDesc
+	inspected,
+	fixed bool // the metadata are always the same: those of header
+	header http.Header
+	sent   metadata.MD
+}
+
+// place is an instance of the service.
+type place struct {
+	url, prefix string // without the prefix, which goes before the names of methods
+	tls         *tls.ConnectionState
+	connections []*grpc.ClientConn
+	next        atomic.Uint32
+}
+
+// NewClient prepares the calls of a scenario to places. keep has the messages of all answers kept, and not only of
+// those that checks and extractions look at. Connections end with ctx.
+func NewClient(ctx context.Context, to *connect.To, target []connect.Place, requests *request.Set, keep bool,
+) (*Client, error) {
+	c := &Client{requests: requests, keep: keep, places: make([]place, len(target))}
+	host := ""
+	for i := range requests.Len() {
+		call := requests.Call(i)
+		if call == nil {
+			c.methods = append(c.methods, nil)
+			continue
+		}
+		of, in := call.Plan().Of, requests.Inspection(i)
+		m := &method{
+			call: call, path: "/" + call.Plan().Name(), inspected: in != nil && in.LooksAtBody(),
+			stream: &grpc.StreamDesc{ServerStreams: of.IsStreamingServer(), ClientStreams: of.IsStreamingClient()},
+		}
+		m.header, m.fixed = requests.FixedHeader(i)
+		if m.fixed {
+			var err error
+			m.sent, err = metadataOf(m.header)
+			if err != nil {
+				return nil, err
+			}
+		}
+		host = requests.FixedHost(i) // which is that of all
+		c.methods = append(c.methods, m)
+	}
+	for i := range target {
+		err := c.places[i].connect(ctx, to, target[i], host)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// Needed reports whether requests are calls.
+func Needed(requests *request.Set) bool {
+	for i := range requests.Len() {
+		if requests.Call(i) != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// Bounds of how long a connection is waited for, and how long after one that could not be made the next is tried. The
+// last is shorter than grpc-go's two minutes: a service that is back is to be found so at once.
+const (
+	dialTimeout  = 10 * time.Second
+	firstBackoff = 50 * time.Millisecond
+	mostBackoff  = time.Second
+)
+
+// How much of an answer, and of all on a connection, a service may send before it has to wait, in bytes: as on the wire
+// engine.
+const (
+	answerWindow     = 4 << 20
+	connectionWindow = 1 << 30
+)
+
+// connect prepares the connections to a place, which are made when they are first needed.
+func (p *place) connect(ctx context.Context, to *connect.To, at connect.Place, host string) error {
+	u, err := url.Parse(at.URL)
+	if err != nil {
+		return err
+	}
+	p.prefix = strings.TrimRight(u.EscapedPath(), "/")
+	p.url = strings.TrimSuffix(at.URL, p.prefix)
+	secure := insecure.NewCredentials()
+	if u.Scheme == "https" {
+		p.tls = &tls.ConnectionState{}
+		config := to.TLSFor(u, false)
+		config.NextProtos = []string{"h2"}
+		secure = credentials.NewTLS(config)
+	}
+	options := []grpc.DialOption{
+		grpc.WithTransportCredentials(secure),
+		grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
+			return to.Dial(ctx, at, "tcp", address)
+		}),
+		grpc.WithUserAgent(request.UserAgent), grpc.WithStatsHandler(watcher{}), grpc.WithIdleTimeout(0),
+		grpc.WithInitialWindowSize(answerWindow), grpc.WithInitialConnWindowSize(connectionWindow),
+		grpc.WithDisableServiceConfig(), grpc.WithDisableRetry(), grpc.WithNoProxy(),
+		grpc.WithConnectParams(grpc.ConnectParams{
+			Backoff: backoff.Config{
+				BaseDelay: firstBackoff, Multiplier: 2, Jitter: 0.2, MaxDelay: mostBackoff,
+			},
+			MinConnectTimeout: dialTimeout,
+		}),
+		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(rawCodec{}), grpc.MaxCallRecvMsgSize(maxMessage),
+			grpc.MaxCallSendMsgSize(maxMessage)),
+	}
+	if host != "" {
+		options = append(options, grpc.WithAuthority(host))
+	}
+	for range max(1, to.HTTP.MaxConnections) {
+		connection, err := grpc.NewClient("passthrough:///"+connect.HostAndPort(u), options...)
+		if err != nil {
+			return err
+		}
+		context.AfterFunc(ctx, func() { connection.Close() })
+		p.connections = append(p.connections, connection)
+	}
+	return nil
+}
+
+// maxMessage bounds a message, in bytes.
+const maxMessage = 256 << 20
+
+// rawCodec leaves messages as they are sent: what is measured is not to include what they mean.
+type rawCodec struct{}
+
+func (rawCodec) Name() string { return "" } // the content type is application/grpc
+
+func (rawCodec) Marshal(v any) (mem.BufferSlice, error) {
+	return mem.BufferSlice{mem.SliceBuffer(v.([]byte))}, nil
+}
+
+func (rawCodec) Unmarshal(data mem.BufferSlice, v any) error {
+	m := v.(*received)
+	m.size = data.Len()
+	if m.keep {
+		m.content = data.Materialize()
+	}
+	return nil
+}
+
+// received is a message that was received.
+type received struct {
+	keep    bool
+	content []byte // where it is kept
+	size    int
+}
+
+// watcher takes note of when an answer begins, and of whether a status is the service's or made here.
+type watcher struct{}
+
+func (watcher) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context { return ctx }
+
+func (watcher) HandleRPC(ctx context.Context, s stats.RPCStats) {
+	switch s.(type) {
+	case *stats.InHeader, *stats.InTrailer:
+	default:
+		return
+	}
+	x, ok := ctx.Value(exchangeKey{}).(*Exchange)
+	if !ok {
+		return
+	}
+	x.first.CompareAndSwap(0, int64(time.Since(x.began)))
+	if _, end := s.(*stats.InTrailer); end {
+		x.answered.Store(true)
+	}
+}
+
+func (watcher) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
+
+func (watcher) HandleConn(context.Context, stats.ConnStats) {}
+
+type exchangeKey struct{}
+
+// Exchange is a call and what comes of it. It is the body of the [http.Request] and the [http.Response] that stand for
+// the call; as such it is empty.
+type Exchange struct {
+	Messages [][]byte        // that came, as they were sent, where they are kept
+	Arrivals []time.Duration // of the messages since Began, but for those beyond the first hundred thousand
+	Count    int64           // of the messages
+	Size     int64           // of the messages, in bytes
+	Reason   string          // what the status comes with
+
+	method   *method
+	draw     *request.Draw
+	sent     [][]byte
+	md       metadata.MD
+	began    time.Time
+	first    atomic.Int64 // nanoseconds after began
+	answered atomic.Bool  // the status is the service's
+}
+
+const maxArrivals = 100_000
+
+// Call is the call that the exchange is of.
+func (x *Exchange) Call() *request.Call { return x.method.call }
+
+// Began is when the call was sent.
+func (x *Exchange) Began() time.Time { return x.began }
+
+// First is how long after that its answer began; 0: it did not.
+func (x *Exchange) First() time.Duration { return time.Duration(x.first.Load()) }
+
+// Read has nothing to read.
+func (x *Exchange) Read([]byte) (int, error) { return 0, io.EOF }
+
+// Close has nothing to close.
+func (x *Exchange) Close() error { return nil }
+
+// Request is the call that d chose, to the place of that index. Its length is that of the messages.
+func (c *Client) Request(d *request.Draw, to int) (*http.Request, error) {
+	m, p := c.methods[d.Request], &c.places[to]
+	x := &Exchange{method: m, draw: d, md: m.sent}
+	u, err := url.Parse(p.url)
+	if err != nil {
+		return nil, err
+	}
+	u.Path = p.prefix + m.path
+	req := &http.Request{
+		Method: http.MethodPost, URL: u, Host: u.Host, Header: m.header, Body: x,
+		GetBody: func() (io.ReadCloser, error) {
+			return io.NopCloser(strings.NewReader(string(m.call.AppendText(nil, d)))), nil
+		},
+	}
+	if !m.fixed {
+		req.Header = c.requests.Header(d)
+		x.md, err = metadataOf(req.Header)
+		if err != nil {
+			return nil, err
+		}
+	}
+	x.sent = make([][]byte, m.call.Len())
+	for i := range x.sent {
+		x.sent[i], err = m.call.Message(i, d)
+		if err != nil {
+			return nil, err
+		}
+		req.ContentLength += int64(len(x.sent[i]))
+	}
+	return req, nil
+}
+
+// metadataOf are headers as grpc-go takes them: those of bytes without their base64.
+func metadataOf(h http.Header) (metadata.MD, error) {
+	md := metadata.MD{}
+	for name, values := range h {
+		name = strings.ToLower(name)
+		if name == "user-agent" || name == "host" {
+			continue
+		}
+		for _, v := range values {
+			if strings.HasSuffix(name, scenarios.BinaryMetadata) {
+				content, err := scenarios.DecodeMetadata(v)
+				if err != nil {
+					return nil, errors.New("the header " + name + " is of bytes, and its value is not base64")
+				}
+				v = string(content)
+			}
+			md.Append(name, v)
+		}
+	}
+	return md, nil
+}
+
+// Do makes the call that a request of [Client.Request] stands for, to the place of that index. ctx has its deadline.
+// The response has the status of gRPC, as [scenarios.GRPCStatus] says, and metadata as headers. An error says that the
+// service has not given the call a status.
+func (c *Client) Do(ctx context.Context, req *http.Request, to int) (*http.Response, error) {
+	x := req.Body.(*Exchange)
+	p := &c.places[to]
+	connection := p.connections[0]
+	if n := uint32(len(p.connections)); n > 1 {
+		connection = p.connections[p.next.Add(1)%n]
+	}
+	ctx, cancel := context.WithCancel(metadata.NewOutgoingContext(context.WithValue(ctx, exchangeKey{}, x), x.md))
+	defer cancel()
+	x.began = time.Now()
+	resp := &http.Response{
+		StatusCode: scenarios.GRPCStatus, Proto: "gRPC", ProtoMajor: 2, Body: x, Request: req, TLS: p.tls,
+	}
+	stream, err := connection.NewStream(ctx, x.method.stream, p.prefix+x.method.path)
+	if err == nil {
+		err = x.exchange(ctx, stream, c.keep || x.method.inspected, cancel)
+	}
+	if err != nil {
+		state := status.Convert(err)
+		if state.Code() == codes.DeadlineExceeded && expired(ctx) {
+			return nil, fmt.Errorf("%w: %s", context.DeadlineExceeded, state.Message())
+		}
+		if !x.answered.Load() {
+			return nil, err
+		}
+		resp.StatusCode += int(min(state.Code(), maxCode))
+		x.Reason = state.Message()
+	}
+	resp.Status = scenarios.StatusName(resp.StatusCode)
+	resp.Header = headersOf(stream)
+	return resp, nil
+}
+
+// expired reports whether the deadline of ctx has passed. What end the call has then, the service and the client say at
+// the same time.
+func expired(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return ok && time.Until(deadline) <= 0
+}
+
+// maxCode is the highest code that is told apart.
+const maxCode = codes.Code(99)
+
+// exchange sends the messages of the call and takes those of its answer.
+func (x *Exchange) exchange(ctx context.Context, stream grpc.ClientStream, keep bool, end func()) error {
+	if !x.method.stream.ClientStreams || !x.method.stream.ServerStreams || len(x.sent) == 0 {
+		x.send(ctx, stream)
+		return x.receive(stream, keep)
+	}
+	var sending sync.WaitGroup
+	sending.Go(func() { x.send(ctx, stream) })
+	err := x.receive(stream, keep)
+	end() // also of a message that the service does not take
+	sending.Wait()
+	return err
+}
+
+// send sends the messages of the call. What is wrong with that the receiver learns.
+func (x *Exchange) send(ctx context.Context, stream grpc.ClientStream) {
+	interval := x.method.call.Plan().Interval
+	for i, message := range x.sent {
+		if i > 0 && interval > 0 && !pause(ctx, interval) {
+			return
+		}
+		err := stream.SendMsg(message)
+		if err != nil {
+			return
+		}
+	}
+	_ = stream.CloseSend() // it does not fail
+}
+
+// pause waits, and reports whether ctx lasted as long.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// receive takes the messages of the answer until its end, or as many as are wanted.
+func (x *Exchange) receive(stream grpc.ClientStream, keep bool) error {
+	most := int64(x.method.call.Plan().Receive)
+	for {
+		m := received{keep: keep}
+		err := stream.RecvMsg(&m)
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		x.Count++
+		x.Size += int64(m.size)
+		if x.method.stream.ServerStreams && len(x.Arrivals) < maxArrivals {
+			x.Arrivals = append(x.Arrivals, time.Since(x.began))
+		}
+		if keep {
+			x.Messages = append(x.Messages, m.content)
+		}
+		if !x.method.stream.ServerStreams || x.Count == most {
+			return nil
+		}
+	}
+}
+
+// headersOf are the metadata of an answer: those at its beginning and at its end.
+func headersOf(stream grpc.ClientStream) http.Header {
+	h := http.Header{}
+	first, err := stream.Header()
+	if err != nil {
+		return h
+	}
+	for _, md := range []metadata.MD{first, stream.Trailer()} {
+		for name, values := range md {
+			for _, v := range values {
+				if strings.HasSuffix(name, scenarios.BinaryMetadata) {
+					v = base64.StdEncoding.EncodeToString([]byte(v))
+				}
+				h.Add(name, v)
+			}
+		}
+	}
+	return h
+}
