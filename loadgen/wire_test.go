@@ -125,6 +125,12 @@ func TestClosedWhileIdle(t *testing.T) {
 			if method == "POST" {
 				failed = 10
 			}
+			for range 100 { // the server counts the last answer when it has written it
+				if served.Load() >= 20-failed {
+					break
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
 			if s.Requests != 20 || s.Failed != failed || served.Load() != 20-failed {
 				t.Errorf("%s: %d requests, %v %v, %d served", method, s.Requests, s.Errors, s.ErrorSamples,
 					served.Load())

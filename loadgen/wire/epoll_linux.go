@@ -18,6 +18,7 @@ type epollIO struct {
 	ring    bool           // to be exchanged for an io_uring
 	targets []socketTarget // the instances
 	events  [256]unix.EpollEvent
+	came    bool // something has, in the last wait
 	buffer  []byte
 }
 
@@ -77,15 +78,14 @@ func socketEvents(slot, life int32) unix.EpollEvent {
 	return unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET, Fd: slot, Pad: life}
 }
 
-// shortWait is how long a wait may block without the Go scheduler being told. Telling it costs a microsecond or, when
-// it gives the thread's place away meanwhile, many; not telling it holds up its other goroutines and the collector.
-const shortWait = 20 * time.Microsecond
+// shortWait is how long a wait may be of which the Go scheduler is not told: see [uring.Ring.Enter].
+const shortWait = 2 * time.Millisecond
 
 func (p *epollIO) wait(timeout time.Duration) {
 	spec := unix.NsecToTimespec(int64(timeout))
 	var n uintptr
 	var errno unix.Errno
-	if timeout <= shortWait {
+	if timeout <= shortWait || p.came {
 		n, _, errno = unix.RawSyscall6(unix.SYS_EPOLL_PWAIT2, uintptr(p.fd), uintptr(unsafe.Pointer(&p.events[0])),
 			uintptr(len(p.events)), uintptr(unsafe.Pointer(&spec)), 0, 0)
 	} else {
@@ -93,6 +93,7 @@ func (p *epollIO) wait(timeout time.Duration) {
 			uintptr(len(p.events)), uintptr(unsafe.Pointer(&spec)), 0, 0)
 	}
 	p.loop.clock()
+	p.came = errno == 0 && n > 0
 	if errno != 0 { // EINTR: the loop comes round again
 		return
 	}
@@ -105,8 +106,12 @@ func (p *epollIO) rest(d time.Duration) { rest(d) }
 
 // rest sleeps. A signal may end it early: the loop comes round again.
 func rest(d time.Duration) {
-	if d > 0 {
-		spec := unix.NsecToTimespec(int64(d))
+	spec := unix.NsecToTimespec(int64(d))
+	switch {
+	case d <= 0:
+	case d <= shortWait:
+		_, _, _ = unix.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&spec)), 0, 0)
+	default:
 		_ = unix.Nanosleep(&spec, nil)
 	}
 }
