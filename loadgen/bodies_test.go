@@ -126,6 +126,7 @@ func (a *arrived) add(path string, p person) {
 
 // TestBodiesArrive: whatever a value holds, a server that parses what it is sent gets that value, by both engines.
 func TestBodiesArrive(t *testing.T) {
+	t.Parallel()
 	dir := peopleFiles(t)
 	sideBySide(t, bothEngines, func(t *testing.T, engine scenarios.Engine) {
 		got := &arrived{all: map[string]map[person]int{}}
@@ -222,6 +223,7 @@ scenarios:
 // TestHeadersArrive: what scenario and request say of headers and credentials is sent, and of an answer all cookies
 // can be extracted, and what stands in HTML.
 func TestHeadersArrive(t *testing.T) {
+	t.Parallel()
 	dir := peopleFiles(t)
 	sideBySide(t, bothEngines, func(t *testing.T, engine scenarios.Engine) {
 		got := &arrived{all: map[string]map[person]int{}}

@@ -14,6 +14,7 @@ import (
 
 // TestChecksAreCounted: both engines count the same, a failed check is no failed request, and thresholds judge them.
 func TestChecksAreCounted(t *testing.T) {
+	t.Parallel()
 	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/slow":

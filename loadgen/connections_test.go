@@ -148,6 +148,7 @@ func allAnswered(t *testing.T, m *results.Measurements) {
 // TestCertificatesAndKeys: what the section tls asks for is what the connections have; what is wrong with a certificate
 // fails each request as TLS, in words that say what.
 func TestCertificatesAndKeys(t *testing.T) {
+	t.Parallel()
 	const hour = time.Hour
 	for name, tt := range map[string]struct {
 		host     string // that the certificate is for; empty: 127.0.0.1
@@ -258,6 +259,7 @@ func TestCertificatesAndKeys(t *testing.T) {
 
 // TestVersionsOfHTTP: what is asked for is what is sent, or an error.
 func TestVersionsOfHTTP(t *testing.T) {
+	t.Parallel()
 	a := newAuthority(t)
 	config := &tls.Config{Certificates: []tls.Certificate{a.pair(t, "server", "127.0.0.1", -time.Hour, time.Hour)}}
 	protocols := map[string]bool{}
@@ -325,6 +327,7 @@ func TestVersionsOfHTTP(t *testing.T) {
 
 // TestKeepAliveOff: each request has a connection of its own, also to a server that would keep it.
 func TestKeepAliveOff(t *testing.T) {
+	t.Parallel()
 	onSenders(t, func(t *testing.T, by wire.Backend) {
 		var told atomic.Int64
 		url, connections := rawServer(t, func(c net.Conn, r *bufio.Reader) {
@@ -352,6 +355,7 @@ func TestKeepAliveOff(t *testing.T) {
 
 // TestKeepAliveOffHTTP2: likewise by HTTP/2.
 func TestKeepAliveOffHTTP2(t *testing.T) {
+	t.Parallel()
 	a := newAuthority(t)
 	config := &tls.Config{Certificates: []tls.Certificate{a.pair(t, "server", "127.0.0.1", -time.Hour, time.Hour)}}
 	url, connections := serveTLS(t, config, true, func(http.ResponseWriter, *http.Request) {})
@@ -366,6 +370,7 @@ func TestKeepAliveOffHTTP2(t *testing.T) {
 
 // TestUnixSocket: requests go to the socket, whatever the target's host, and so do streams.
 func TestUnixSocket(t *testing.T) {
+	t.Parallel()
 	realTime(t)
 	socket := filepath.Join(t.TempDir(), "service.sock")
 	l, err := net.Listen("unix", socket)
@@ -426,6 +431,7 @@ func TestAllAddresses(t *testing.T) {
 // TestMaxConnections: no more requests are under way than there may be connections, and what they wait for that counts,
 // with users as with arrivals.
 func TestMaxConnections(t *testing.T) {
+	t.Parallel()
 	var now, most atomic.Int64
 	url := serve(t, func(http.ResponseWriter, *http.Request) {
 		n := now.Add(1)
@@ -451,6 +457,7 @@ func TestMaxConnections(t *testing.T) {
 // TestTLSHandshaking: the handshake is told with the first request of each connection and no other, by every way to
 // send.
 func TestTLSHandshaking(t *testing.T) {
+	t.Parallel()
 	a := newAuthority(t)
 	config := &tls.Config{Certificates: []tls.Certificate{a.pair(t, "server", "127.0.0.1", -time.Hour, time.Hour)}}
 	url, connections := serveTLS(t, config, true, func(http.ResponseWriter, *http.Request) {})

@@ -38,6 +38,7 @@ func (v *visits) of(path string) []time.Time {
 // TestPauses: between the steps of a flow its user waits, in an open model too; the wait is no part of any response
 // time, it is one of the iteration's, and other users go on meanwhile.
 func TestPauses(t *testing.T) {
+	t.Parallel()
 	const pause = 150 * time.Millisecond
 	sideBySide(t, bothEngines, func(t *testing.T, engine scenarios.Engine) {
 		var seen visits
@@ -102,6 +103,7 @@ func TestPauses(t *testing.T) {
 
 // TestEndInPause: iterations that pause when gracefulStop ends are broken off, and what they had not sent is skipped.
 func TestEndInPause(t *testing.T) {
+	t.Parallel()
 	sideBySide(t, bothEngines, func(t *testing.T, engine scenarios.Engine) {
 		url := serve(t, func(http.ResponseWriter, *http.Request) {})
 		plan := planOf(scenarios.Scenario{
@@ -131,6 +133,7 @@ func TestEndInPause(t *testing.T) {
 // TestPolling: a step is sent again until its answer meets the condition; each of its requests counts, what is
 // extracted is of the last, and one that is never met fails its flow.
 func TestPolling(t *testing.T) {
+	t.Parallel()
 	sideBySide(t, bothEngines, func(t *testing.T, engine scenarios.Engine) {
 		var seen visits
 		url := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -202,6 +205,7 @@ func TestPolling(t *testing.T) {
 
 // TestCourseUnderLoad: steps that are left out are not sent and not skipped, and what is repeated is one iteration.
 func TestCourseUnderLoad(t *testing.T) {
+	t.Parallel()
 	sideBySide(t, bothEngines, func(t *testing.T, engine scenarios.Engine) {
 		url := serve(t, func(w http.ResponseWriter, r *http.Request) {
 			if strings.HasSuffix(r.URL.Path, "1") || strings.HasSuffix(r.URL.Path, "3") {
@@ -250,6 +254,7 @@ func TestCourseUnderLoad(t *testing.T) {
 
 // TestTryFollowsTheCourse: trials send what the load would.
 func TestTryFollowsTheCourse(t *testing.T) {
+	t.Parallel()
 	url := serve(t, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, `{"state": "done"}`) })
 	never := scenarios.Request{Name: "never", Method: "GET", Path: literal("/")}
 	never.If = &scenarios.Condition{Value: "state", Check: scenarios.Check{Test: scenarios.Equals, Want: "undone"}}
@@ -295,6 +300,7 @@ func TestTryFollowsTheCourse(t *testing.T) {
 
 // TestIterationsOfShards: those of a run's parts add up.
 func TestIterationsOfShards(t *testing.T) {
+	t.Parallel()
 	url := serve(t, func(http.ResponseWriter, *http.Request) {})
 	var runs []*results.Run
 	for i := range 2 {

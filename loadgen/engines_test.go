@@ -46,6 +46,7 @@ func (s *seen) take() []string {
 
 // TestEnginesSendTheSame: the same scenario and seed are the same requests, whoever sends them.
 func TestEnginesSendTheSame(t *testing.T) {
+	t.Parallel()
 	hole := func(name string) scenarios.Part { return scenarios.Part{Value: name} }
 	requests := []scenarios.Request{
 		{

@@ -89,6 +89,7 @@ func TestCountedIterations(t *testing.T) {
 
 // TestIterationsThatWereNotSent: those for which maxDuration was too short are counted, and make the run invalid.
 func TestIterationsThatWereNotSent(t *testing.T) {
+	t.Parallel()
 	for name, load := range map[string]scenarios.Load{
 		"shared": scenarios.SharedIterations{VUs: 2, Iterations: 1000, MaxDuration: 300 * time.Millisecond},
 		"each":   scenarios.UserIterations{VUs: 2, Iterations: 500, MaxDuration: 300 * time.Millisecond},
@@ -121,6 +122,7 @@ func TestIterationsThatWereNotSent(t *testing.T) {
 // TestRampingUsersUnderLoad: there are never more users than the stages have, and those who are to go end what they
 // have begun.
 func TestRampingUsersUnderLoad(t *testing.T) {
+	t.Parallel()
 	sideBySide(t, bothEngines, func(t *testing.T, engine scenarios.Engine) {
 		server := &concurrency{delay: 5 * time.Millisecond}
 		load := scenarios.RampingUsers{Stages: []scenarios.Stage{

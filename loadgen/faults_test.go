@@ -72,7 +72,7 @@ func TestFaultsThatDoNotHappenMakeTheRunInvalid(t *testing.T) {
 			[]string{"kill cache at 0.1 s did not happen as the scenario asks: no such process"},
 		},
 		"one takes until the end of the run": {
-			func(context.Context, scenarios.Fault) error { time.Sleep(2 * time.Second); return nil },
+			func(context.Context, scenarios.Fault) error { time.Sleep(5 * time.Second); return nil },
 			[]string{"restart cache at 1.0 s did not happen as the scenario asks: the run had ended"},
 		},
 	} {
@@ -97,6 +97,7 @@ func TestFaultsThatDoNotHappenMakeTheRunInvalid(t *testing.T) {
 }
 
 func TestFaultsNeedSomebodyToInjectThem(t *testing.T) {
+	t.Parallel()
 	_, err := Run(t.Context(), faulty(scenarios.Fault{Target: "cache", Action: "kill"}), okay(t), Options{})
 	if err == nil || !strings.Contains(err.Error(), "nobody to inject") {
 		t.Errorf("got %v", err)
@@ -104,6 +105,7 @@ func TestFaultsNeedSomebodyToInjectThem(t *testing.T) {
 }
 
 func TestAnInterruptedRunHasNoFaultsThatWereNotDue(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	m, err := Run(ctx, faulty(scenarios.Fault{At: time.Second, Target: "cache", Action: "kill"}), okay(t), Options{

@@ -50,6 +50,7 @@ func failing(w http.ResponseWriter, r *http.Request) {
 // TestFirsts: of each class of failures and of each check the first is told, by both engines alike, and what succeeds
 // or was expected is not.
 func TestFirsts(t *testing.T) {
+	t.Parallel()
 	url := serve(t, failing)
 	plain := func(name string) scenarios.Request {
 		return scenarios.Request{
@@ -145,6 +146,7 @@ func holdCauses(t *testing.T, m *results.Measurements) {
 
 // TestFirstOfUntrustedCertificate: the message of the x509 package is what a user has to know.
 func TestFirstOfUntrustedCertificate(t *testing.T) {
+	t.Parallel()
 	server := httptest.NewTLSServer(http.HandlerFunc(failing))
 	t.Cleanup(server.Close)
 	plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 20, Duration: 250 * time.Millisecond}})

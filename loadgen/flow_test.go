@@ -83,6 +83,7 @@ func orderFlow() []scenarios.Request {
 
 // TestFlows: every iteration is counted once, every step as what became of it, and what was not sent as skipped.
 func TestFlows(t *testing.T) {
+	t.Parallel()
 	sideBySide(t, bothEngines, func(t *testing.T, engine scenarios.Engine) {
 		var server orders
 		url := serve(t, server.handle)
@@ -135,6 +136,7 @@ func TestFlows(t *testing.T) {
 
 // TestFlowWithoutAnswer: a step that gets no answer ends its flow, as does the end of gracefulStop.
 func TestFlowWithoutAnswer(t *testing.T) {
+	t.Parallel()
 	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/slow" {
 			time.Sleep(300 * time.Millisecond)

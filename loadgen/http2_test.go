@@ -150,6 +150,7 @@ func tell(m *results.Measurements) string {
 // TestHTTP2GoAway: a server that takes ten requests a connection, and refuses what else of a burst comes on it, is sent
 // the rest on other connections: each request is served once, and what was sent again is told.
 func TestHTTP2GoAway(t *testing.T) {
+	t.Parallel()
 	onBackends(t, func(t *testing.T, by wire.Backend) {
 		s := newFrameServer(t, func(c *frameConn, r frameRequest) {
 			if c.requests > 10 {
@@ -180,6 +181,7 @@ func TestHTTP2GoAway(t *testing.T) {
 
 // TestHTTP2Refused: a request whose stream is refused is sent once more, and no oftener.
 func TestHTTP2Refused(t *testing.T) {
+	t.Parallel()
 	for _, always := range []bool{false, true} {
 		s := newFrameServer(t, func(c *frameConn, r frameRequest) {
 			if always || c.requests%2 == 1 {
@@ -204,6 +206,7 @@ func TestHTTP2Refused(t *testing.T) {
 // TestHTTP2StreamLimit: no more requests are open on a connection than the server takes; what comes above that waits
 // its turn where the connections are limited, and gets a connection of its own where they are not.
 func TestHTTP2StreamLimit(t *testing.T) {
+	t.Parallel()
 	for limit, connections := range map[int]int64{0: 4, 2: 2} {
 		var now, most atomic.Int64
 		s := newFrameServer(t, func(c *frameConn, r frameRequest) {
@@ -254,6 +257,7 @@ func TestHTTP2Connections(t *testing.T) {
 // TestHTTP2BrokenConnection: of the requests on a connection that breaks, those are sent again that may be, when they
 // have met a connection that had worked before.
 func TestHTTP2BrokenConnection(t *testing.T) {
+	t.Parallel()
 	onBackends(t, func(t *testing.T, by wire.Backend) {
 		for _, method := range []string{"GET", "POST"} {
 			s := newFrameServer(t, func(c *frameConn, r frameRequest) {
@@ -279,6 +283,7 @@ func TestHTTP2BrokenConnection(t *testing.T) {
 
 // TestHTTP2Timeouts: a request that is not answered in time is canceled, and the others on its connection go on.
 func TestHTTP2Timeouts(t *testing.T) {
+	t.Parallel()
 	onBackends(t, func(t *testing.T, by wire.Backend) {
 		var canceled atomic.Int64
 		url := serve(t, func(_ http.ResponseWriter, r *http.Request) {
@@ -304,6 +309,7 @@ func TestHTTP2Timeouts(t *testing.T) {
 
 // TestHTTP2Nobody: each request fails by itself where there is no server, or one that speaks something else.
 func TestHTTP2Nobody(t *testing.T) {
+	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -365,9 +371,10 @@ func TestHTTP2Silence(t *testing.T) {
 
 // TestHTTP2Interrupted: what is in flight when the run is interrupted counts as nothing.
 func TestHTTP2Interrupted(t *testing.T) {
+	t.Parallel()
 	url := serve(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	onBackends(t, func(t *testing.T, by wire.Backend) {
-		ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		plan := numbered("GET", scenarios.ConstantRate{Rate: 100, Duration: 10 * time.Second})
 		m, err := Run(ctx, plan, url, Options{backend: by})
@@ -382,6 +389,7 @@ func TestHTTP2Interrupted(t *testing.T) {
 
 // TestHTTP2Once: without keep-alive each request has a connection of its own, and no more of them than there may be.
 func TestHTTP2Once(t *testing.T) {
+	t.Parallel()
 	for _, limit := range []int{0, 1} {
 		var now, most atomic.Int64
 		s := newFrameServer(t, func(c *frameConn, r frameRequest) {

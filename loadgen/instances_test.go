@@ -89,6 +89,7 @@ func TestInstancesGetEqualShares(t *testing.T) {
 
 // TestInstancesShareUsers: as many users are at each instance all the time, also where one of them is slower.
 func TestInstancesShareUsers(t *testing.T) {
+	t.Parallel()
 	onSenders(t, func(t *testing.T, by wire.Backend) {
 		all, urls := instancesOf(t, 40*time.Millisecond, 0, 0)
 		m := runBy(t, t.Context(), by, planOf(scenarios.Scenario{
@@ -139,6 +140,7 @@ func TestInstancesOneDown(t *testing.T) {
 
 // TestTryInstances: one iteration after the other goes to the next instance.
 func TestTryInstances(t *testing.T) {
+	t.Parallel()
 	all, urls := instancesOf(t, 0, 0)
 	plan := planOf(scenarios.Scenario{Requests: visit()})
 	trials, _, err := Trials(plan, nil, nil)
@@ -171,6 +173,7 @@ func perInstance(number string) scenarios.Threshold {
 // TestInstancesAreToldApart: where a threshold selects by instance, each counts what it answered: the one that a
 // request was sent to, or the one that a balancer names.
 func TestInstancesAreToldApart(t *testing.T) {
+	t.Parallel()
 	load := scenarios.ConstantRate{Rate: 300, Duration: 300 * time.Millisecond}
 	counts := func(m *results.Measurements) (all [4]int64) {
 		for _, s := range m.Series {

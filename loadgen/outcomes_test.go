@@ -15,6 +15,7 @@ import (
 // TestThresholdsByResponse: what thresholds select by status and by whether a response was expected is counted apart,
 // by both engines, and is the same after the run was saved; that there is none of a status is data.
 func TestThresholdsByResponse(t *testing.T) {
+	t.Parallel()
 	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		switch n, _ := strconv.Atoi(strings.TrimPrefix(r.URL.Path, "/")); {
 		case n%10 == 0:

@@ -32,6 +32,7 @@ func regionalPlan(engine scenarios.Engine, regions ...string) *scenarios.Plan {
 // TestScenariosSendToTheirRegion: the requests of a scenario go where its region is, and nowhere else, and thresholds
 // find them by it.
 func TestScenariosSendToTheirRegion(t *testing.T) {
+	t.Parallel()
 	for _, engine := range []scenarios.Engine{scenarios.EngineWire, scenarios.EngineVegeta} {
 		t.Run(string(engine), func(t *testing.T) {
 			t.Parallel()
@@ -82,6 +83,7 @@ func requestsOf(m *results.Measurements, region string) (n int64) {
 }
 
 func TestARegionThatIsNowhere(t *testing.T) {
+	t.Parallel()
 	_, err := Run(context.Background(), regionalPlan(scenarios.EngineAuto, "eu", "us"), "http://127.0.0.1:1",
 		Options{Regions: map[string]string{"eu": "http://127.0.0.1:1"}})
 	const want = "prepare load: scenario us sends to region us, which is nowhere"

@@ -68,6 +68,7 @@ func jsonLog(count int) string {
 
 // TestEnginesReplayTheSame: whoever replays a file sends the same requests, and so do its shards together.
 func TestEnginesReplayTheSame(t *testing.T) {
+	t.Parallel()
 	var server seen
 	url := serve(t, server.handle) + "/base"
 	plan, recordings := replayPlan(t, jsonLog(200),
@@ -130,6 +131,7 @@ func TestEnginesReplayTheSame(t *testing.T) {
 // TestReplayIsInOrderAndInTime: over one connection requests come in the order of their times, and each is meant to be
 // sent at the file's instant divided by the speed.
 func TestReplayIsInOrderAndInTime(t *testing.T) {
+	t.Parallel()
 	for _, engine := range bothEngines {
 		var server seen
 		url := serve(t, server.handle)
@@ -164,7 +166,10 @@ func TestReplayIsInOrderAndInTime(t *testing.T) {
 }
 
 // TestReplayWaitsForNoAnswer: a service that stalls is asked for as much, and what waited counts from its instant.
-func TestReplayWaitsForNoAnswer(t *testing.T) { onBackends(t, testReplayWaitsForNoAnswer) }
+func TestReplayWaitsForNoAnswer(t *testing.T) {
+	t.Parallel()
+	onBackends(t, testReplayWaitsForNoAnswer)
+}
 
 func testReplayWaitsForNoAnswer(t *testing.T, by wire.Backend) {
 	slow := serve(t, func(http.ResponseWriter, *http.Request) { time.Sleep(50 * time.Millisecond) })
@@ -181,6 +186,7 @@ func testReplayWaitsForNoAnswer(t *testing.T, by wire.Backend) {
 }
 
 func TestReplayOfTargets(t *testing.T) {
+	t.Parallel()
 	var server seen
 	url := serve(t, server.handle)
 	plan, recordings := replayPlan(t, strings.Repeat(`{"method": "GET", "url": "http://elsewhere/a"}`+"\n", 30)+

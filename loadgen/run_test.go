@@ -76,7 +76,10 @@ func run1(t testing.TB, plan *scenarios.Plan, target string, o Options) *results
 	return m
 }
 
-func TestUnsentIsCountedAndInvalid(t *testing.T) { onBackends(t, testUnsentIsCountedAndInvalid) }
+func TestUnsentIsCountedAndInvalid(t *testing.T) {
+	t.Parallel()
+	onBackends(t, testUnsentIsCountedAndInvalid)
+}
 
 func testUnsentIsCountedAndInvalid(t *testing.T, by wire.Backend) {
 	url := serve(t, func(_ http.ResponseWriter, r *http.Request) {
@@ -103,7 +106,10 @@ func testUnsentIsCountedAndInvalid(t *testing.T, by wire.Backend) {
 	}
 }
 
-func TestErrorsByClass(t *testing.T) { onBackends(t, testErrorsByClass) }
+func TestErrorsByClass(t *testing.T) {
+	t.Parallel()
+	onBackends(t, testErrorsByClass)
+}
 
 func testErrorsByClass(t *testing.T, by wire.Backend) {
 	raw := func(answer string) string {
@@ -191,7 +197,10 @@ func mixed() *scenarios.Scenario {
 	}}
 }
 
-func TestAttributionAndWarmup(t *testing.T) { onBackends(t, testAttributionAndWarmup) }
+func TestAttributionAndWarmup(t *testing.T) {
+	t.Parallel()
+	onBackends(t, testAttributionAndWarmup)
+}
 
 func testAttributionAndWarmup(t *testing.T, by wire.Backend) {
 	var requests atomic.Int64
@@ -273,7 +282,10 @@ func testAttributionAndWarmup(t *testing.T, by wire.Backend) {
 	}
 }
 
-func TestClosedLoopWaitsForAnswers(t *testing.T) { onBackends(t, testClosedLoopWaitsForAnswers) }
+func TestClosedLoopWaitsForAnswers(t *testing.T) {
+	t.Parallel()
+	onBackends(t, testClosedLoopWaitsForAnswers)
+}
 
 func testClosedLoopWaitsForAnswers(t *testing.T, by wire.Backend) {
 	var inFlight, most atomic.Int64
@@ -299,6 +311,7 @@ func testClosedLoopWaitsForAnswers(t *testing.T, by wire.Backend) {
 }
 
 func TestInterruptKeepsWhatWasMeasured(t *testing.T) {
+	t.Parallel()
 	onBackends(t, testInterruptKeepsWhatWasMeasured)
 }
 
@@ -410,6 +423,7 @@ func TestAbortCountsFromTheStage(t *testing.T) {
 
 // TestServerViews holds that the server's account is taken at the edges of the measured windows.
 func TestServerViews(t *testing.T) {
+	t.Parallel()
 	url := serve(t, func(http.ResponseWriter, *http.Request) {})
 	plan := planOf(scenarios.Scenario{
 		Name: "a",

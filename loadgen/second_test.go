@@ -13,6 +13,7 @@ import (
 // TestSecondsAreToldOnce: who follows a run is told every point and every second of health once, as they will be saved,
 // and with them the account so far.
 func TestSecondsAreToldOnce(t *testing.T) {
+	t.Parallel()
 	url := serve(t, func(http.ResponseWriter, *http.Request) {})
 	plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 100, Duration: 3 * time.Second, MaxVUs: 10}})
 	var points []results.Point

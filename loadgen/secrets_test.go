@@ -14,6 +14,7 @@ import (
 // TestSecretsOfAnswers: of an answer that failed or did not meet a check nothing is told that it has as a secret
 // elsewhere: in a header or field that is known for them, or where a later step takes one from.
 func TestSecretsOfAnswers(t *testing.T) {
+	t.Parallel()
 	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/field":

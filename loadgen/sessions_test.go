@@ -157,6 +157,7 @@ func siteFiles(t *testing.T) (dir string) {
 // TestSessions: each user logs in once, with a token of a form and two cookies, and has its own cookies and name from
 // then on; by both engines, by HTTP/2 too, in closed and open models.
 func TestSessions(t *testing.T) {
+	t.Parallel()
 	dir := siteFiles(t)
 	for _, model := range []struct {
 		name, keys string
@@ -198,6 +199,7 @@ func TestSessions(t *testing.T) {
 // TestNewcomers: without a login, each iteration of an open load begins without cookies, and keeps them to its end,
 // along redirects as well; users of a closed load keep theirs.
 func TestNewcomers(t *testing.T) {
+	t.Parallel()
 	const file = `
 scenarios:
   s:
@@ -262,6 +264,7 @@ scenarios:
 // TestLifeFailures: what goes wrong in setup, login or teardown is told with its step, and without secrets; teardown is
 // sent whatever happened after setup.
 func TestLifeFailures(t *testing.T) {
+	t.Parallel()
 	dir := siteFiles(t)
 	src := fmt.Sprintf(siteFile, "executor: constant-vus\n    vus: 1")
 	for _, tt := range []struct{ name, from, to, fault, warning string }{
@@ -318,6 +321,7 @@ func TestLifeFailures(t *testing.T) {
 
 // TestSecretsOfSessions: messages about requests tell neither cookies nor what a login or setup has extracted.
 func TestSecretsOfSessions(t *testing.T) {
+	t.Parallel()
 	const file = `
 setup: [{name: key, path: /key, extract: {key: {regex: '(.+)'}}}]
 scenarios:
@@ -353,6 +357,7 @@ scenarios:
 
 // TestLifeIsTried: headroom try shows setup, login and teardown beside the requests.
 func TestLifeIsTried(t *testing.T) {
+	t.Parallel()
 	dir := siteFiles(t)
 	server := newSite()
 	target := serve(t, server.handle)

@@ -81,6 +81,7 @@ func TestShardsAreTheSchedule(t *testing.T) {
 
 // TestShardsSendTheRun: the requests of three shards on either engine are those of the single run.
 func TestShardsSendTheRun(t *testing.T) {
+	t.Parallel()
 	hole := func(name string) scenarios.Part { return scenarios.Part{Value: name} }
 	requests := []scenarios.Request{{
 		Name: "get", Weight: 1, Method: "GET", Timeout: 5 * time.Second,
@@ -145,6 +146,7 @@ func TestShardsSplitUsers(t *testing.T) {
 }
 
 func TestStartAt(t *testing.T) {
+	t.Parallel()
 	at := time.Now().Add(400 * time.Millisecond)
 	url := serve(t, (&seen{}).handle)
 	plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 50, Duration: 200 * time.Millisecond}})

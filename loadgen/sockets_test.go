@@ -58,6 +58,7 @@ func (f *sockets) handle(w http.ResponseWriter, r *http.Request) {
 
 // TestSockets: messages of WebSockets are counted and timed as events are, and subscribers come again after breaks.
 func TestSockets(t *testing.T) {
+	t.Parallel()
 	f := sockets{last: map[string]int{}, hellos: map[string]int{}}
 	plan := liveOf(3, 500*time.Millisecond, scenarios.Template{{Literal: "/"}, {Value: scenarios.ValueIteration}})
 	load := plan.Scenarios[0].Load.(scenarios.Subscribers)
@@ -92,6 +93,7 @@ func TestSockets(t *testing.T) {
 
 // TestSocketsOfAPage: an answer that opens no WebSocket is a failed attempt. Only what is temporary is tried again.
 func TestSocketsOfAPage(t *testing.T) {
+	t.Parallel()
 	for status, again := range map[int]bool{
 		http.StatusBadGateway: true, http.StatusOK: false, http.StatusFound: false, http.StatusForbidden: false,
 	} {

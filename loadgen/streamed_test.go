@@ -43,6 +43,7 @@ func completions(w http.ResponseWriter, r *http.Request) {
 
 // TestStreamedAnswers: both engines count the events of answers that came whole, and time the first and the gaps.
 func TestStreamedAnswers(t *testing.T) {
+	t.Parallel()
 	url := serve(t, completions)
 	one := func(name string, stream scenarios.Streaming) scenarios.Request {
 		return scenarios.Request{

@@ -179,6 +179,7 @@ func refusals(w http.ResponseWriter, r *http.Request) {
 
 // TestRefusedSubscribers: what the standard says not to try again is not tried again, and nothing of it is an event.
 func TestRefusedSubscribers(t *testing.T) {
+	t.Parallel()
 	url := serve(t, refusals)
 	sideBySide(t, ways, func(t *testing.T, way string) {
 		for path, class := range map[string]string{
@@ -224,6 +225,7 @@ func (f *restarting) handle(w http.ResponseWriter, r *http.Request) {
 
 // TestSubscribersOfARestart: subscribers come through a restart, and what they met meanwhile is counted.
 func TestSubscribersOfARestart(t *testing.T) {
+	t.Parallel()
 	sideBySide(t, ways, func(t *testing.T, way string) {
 		f := restarting{asked: map[string]int{}}
 		plan := liveOf(3, 2*time.Second, scenarios.Template{{Literal: "/"}, {Value: scenarios.ValueIteration}})
@@ -238,6 +240,7 @@ func TestSubscribersOfARestart(t *testing.T) {
 
 // TestIDsOfManyDocuments: ids that count the changes of each document are held against those of the same document.
 func TestIDsOfManyDocuments(t *testing.T) {
+	t.Parallel()
 	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		held(w, r, "data: {\"document\": \"a\", \"id\": 1}\n\ndata: {\"document\": \"b\", \"id\": 7}\n\n"+
 			"data: {\"document\": \"a\", \"id\": 2}\n\ndata: {\"document\": \"b\", \"id\": 10}\n\n"+ // 8 and 9
@@ -259,6 +262,7 @@ func TestIDsOfManyDocuments(t *testing.T) {
 
 // TestSubscribersOfNobody: a service that is not there is tried again, and what it was never asked has no data.
 func TestSubscribersOfNobody(t *testing.T) {
+	t.Parallel()
 	realTime(t)
 	server := httptest.NewServer(http.NotFoundHandler())
 	server.Close()
@@ -321,6 +325,7 @@ func TestIDsAndTimesOfEvents(t *testing.T) {
 
 // TestSubscribersOfShards: the shards of a run are other subscribers, which together are all of them.
 func TestSubscribersOfShards(t *testing.T) {
+	t.Parallel()
 	var mu sync.Mutex
 	var paths []string
 	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -352,6 +357,7 @@ func TestSubscribersOfShards(t *testing.T) {
 
 // TestSubscribersBesideRequests: a run may have both, and neither counts as the other.
 func TestSubscribersBesideRequests(t *testing.T) {
+	t.Parallel()
 	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/live" {
 			held(w, r, "id: 1\ndata: x\n\n")
@@ -376,6 +382,7 @@ func TestSubscribersBesideRequests(t *testing.T) {
 
 // TestSubscribersWithoutTrust: a certificate that nobody knows opens no stream, and the failure says why.
 func TestSubscribersWithoutTrust(t *testing.T) {
+	t.Parallel()
 	realTime(t)
 	server := httptest.NewTLSServer(http.HandlerFunc(refusals))
 	t.Cleanup(server.Close)

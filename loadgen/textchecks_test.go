@@ -16,6 +16,7 @@ import (
 // TestCompressedUnderLoad: a service that compresses, because the scenario asks for it, is checked and extracted from
 // as one that does not, and its bytes are those that it sent.
 func TestCompressedUnderLoad(t *testing.T) {
+	t.Parallel()
 	const text = `{"token": "t0", "greeting": "hello hello hello hello hello hello hello hello hello hello hello"}`
 	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/t0" {

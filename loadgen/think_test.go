@@ -16,6 +16,7 @@ import (
 )
 
 func TestThinkTime(t *testing.T) {
+	t.Parallel()
 	onBackends(t, func(t *testing.T, by wire.Backend) { testThinkTime(t, scenarios.EngineWire, by) })
 	t.Run("vegeta", func(t *testing.T) { testThinkTime(t, scenarios.EngineVegeta, wire.Best) })
 }
@@ -61,6 +62,7 @@ func testThinkTime(t *testing.T, engine scenarios.Engine, by wire.Backend) {
 
 // TestThinkingUsersAreAsMany: users who think are not sent again for, and each sends as often as its pauses let it.
 func TestThinkingUsersAreAsMany(t *testing.T) {
+	t.Parallel()
 	check := func(t *testing.T, engine scenarios.Engine, by wire.Backend) {
 		url := serve(t, func(http.ResponseWriter, *http.Request) {})
 		think := scenarios.ThinkTime{Min: 400 * time.Millisecond, Max: 400 * time.Millisecond}
@@ -78,6 +80,7 @@ func TestThinkingUsersAreAsMany(t *testing.T) {
 
 // TestBytesOfUsersWhoThinkLong: what was received counts, though nothing has come in the run's last second.
 func TestBytesOfUsersWhoThinkLong(t *testing.T) {
+	t.Parallel()
 	onSenders(t, func(t *testing.T, by wire.Backend) {
 		url := serve(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "hello") })
 		think := scenarios.ThinkTime{Min: time.Minute, Max: time.Minute}

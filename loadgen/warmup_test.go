@@ -255,6 +255,7 @@ func TestInterruptedWarmup(t *testing.T) {
 }
 
 func TestShardsDoNotWarmUpByThemselves(t *testing.T) {
+	t.Parallel()
 	plan := planOf(warmingUp(15*time.Second, time.Second))
 	_, err := Run(context.Background(), plan, "http://127.0.0.1:1", Options{Shard: &results.Shard{Index: 0, Of: 2}})
 	if err == nil || !strings.Contains(err.Error(), "each shard would end it by itself") {
@@ -264,6 +265,7 @@ func TestShardsDoNotWarmUpByThemselves(t *testing.T) {
 
 // TestObserverFollowsTheWindows: edges are those of the windows as they are known, each once.
 func TestObserverFollowsTheWindows(t *testing.T) {
+	t.Parallel()
 	auto := warmingUp(20*time.Second, 5*time.Second)
 	fixed := scenarios.Scenario{
 		Load: scenarios.Users{VUs: 1, Duration: 17 * time.Second}, Warmup: 3 * time.Second,

@@ -81,6 +81,7 @@ func answerOnce(c net.Conn, r *bufio.Reader, headers string) bool {
 
 // TestConnectionsAreKept: requests that follow each other share a connection, and "Connection: close" is heeded.
 func TestConnectionsAreKept(t *testing.T) {
+	t.Parallel()
 	onBackends(t, func(t *testing.T, by wire.Backend) {
 		for headers, want := range map[string]int64{"": 1, "Connection: close\r\n": 20} {
 			url, connections := rawServer(t, func(c net.Conn, r *bufio.Reader) {
@@ -104,6 +105,7 @@ func TestConnectionsAreKept(t *testing.T) {
 // TestClosedWhileIdle: a server that closes a kept connection without a word costs no request, because the loop notices
 // or sends it again; but a POST that may have arrived is not sent twice.
 func TestClosedWhileIdle(t *testing.T) {
+	t.Parallel()
 	onBackends(t, func(t *testing.T, by wire.Backend) {
 		for _, method := range []string{"GET", "POST"} {
 			var served atomic.Int64
