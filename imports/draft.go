@@ -2,8 +2,6 @@ package imports
 
 import (
 	"fmt"
-	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -14,7 +12,14 @@ import (
 type draft struct {
 	file      string
 	format    Format
-	target    text // scheme, host and port; empty until known
+	target    text      // scheme, host and port; empty until known
+	tls, http []setting // of the sections of these names
+	socket    string    // target.socket
+	proxy     string    // target.proxy
+	routes    []route
+	tags      []setting
+	setup     *request // flows that are sent once; nil: none
+	teardown  *request
 	groups    []*group
 	feeders   []*feeder
 	gates     []*gate
@@ -29,6 +34,10 @@ type draft struct {
 type group struct {
 	name     string
 	load     []setting // executor and what belongs to it, in order
+	think    pause     // of users, after an iteration
+	cookies  bool
+	tags     []setting
+	headers  []pair
 	requests []*request
 }
 
@@ -42,13 +51,21 @@ type request struct {
 	method  string
 	url     text // absolute, or from the path on
 	headers []pair
-	body    text
+	auth    *credentials // nil: none
+	body    text         // as it is sent; otherwise one of the next four
+	file    string
+	json    *jsonNode
+	form    []pair
+	parts   []formPart
 	status  []int
 	checks  []check
 	extract []extraction
 	values  []value
 	timeout string
-	follows int // redirects
+	follows int    // redirects
+	pause   pause  // after the answer
+	block   *block // of steps that are repeated together; nil: none
+	tags    []setting
 	steps   []*request
 	line    int
 	column  int
@@ -67,21 +84,30 @@ type check struct {
 	raw  string    // of what is no text
 }
 
-// extraction takes a text out of an answer, by one of json, header and regex.
-type extraction struct{ name, json, header, regex string }
+// block is a group of steps that follow one another.
+type block struct {
+	name   string
+	repeat int
+}
 
-// value fills holes.
+// extraction takes a text out of an answer, by json, header, cookie or regex.
+type extraction struct{ name, json, header, cookie, regex string }
+
+// value fills holes, by one of list, feeder and source, otherwise by a range.
 type value struct {
 	name   string
 	list   []string
-	from   int64 // of a range to to, without list and feeder
+	from   int64 // of a range to to
 	to     int64
 	feeder string
-	column string
+	column string // or of JSON lines the path of a field
+	source string // of what is none of these: "time: unix"
 }
 
+// feeder is a file of rows: CSV, or JSON lines.
 type feeder struct {
 	name, file, choice string
+	lines              bool
 }
 
 // gate is a threshold.
@@ -138,104 +164,74 @@ func (d *draft) conceal(secret, name, what string) text {
 	return d.needs(free, what, true)
 }
 
-var noVariable = regexp.MustCompile(`[^A-Za-z0-9]+`)
-
-// variableName is a name as variables of the environment have it: "X-Api-Key" is X_API_KEY, "baseUrl" BASE_URL.
-func variableName(s string) string {
-	s = regexp.MustCompile(`([a-z0-9])([A-Z])`).ReplaceAllString(s, "${1}_$2")
-	s = strings.ToUpper(strings.Trim(noVariable.ReplaceAllString(s, "_"), "_"))
-	if s == "" || '0' <= s[0] && s[0] <= '9' {
-		s = "VALUE_" + s
+// roots are the requests and flows of the draft, those that are sent once among them.
+func (d *draft) roots() (all []*request) {
+	for _, g := range d.groups {
+		all = append(all, g.requests...)
 	}
-	return strings.TrimRight(s[:min(len(s), 60)], "_")
-}
-
-var noName = regexp.MustCompile(`[^A-Za-z0-9_-]+`)
-
-// nameOf is a text as names in a scenario file have it.
-func nameOf(s, fallback string) string {
-	const longest = 60
-	s = strings.Trim(noName.ReplaceAllString(s, "_"), "_-")
-	s = strings.Trim(s[:min(len(s), longest)], "_-")
-	if s == "" {
-		return fallback
-	}
-	return s
-}
-
-// unique is a name that taken does not have, and has then.
-func unique(name string, taken map[string]bool) string {
-	free := name
-	for n := 2; taken[free]; n++ {
-		free = fmt.Sprintf("%s_%d", name, n)
-	}
-	taken[free] = true
-	return free
-}
-
-var idSegment = regexp.MustCompile(`^([0-9]+|[0-9a-fA-F-]{16,}|.*\{\{.*|.*\$\{.*|.{25,})$`)
-
-// requestName names a request by its method and its path, in which ids are "id".
-func requestName(method string, u text) string {
-	path, _, _ := strings.Cut(pathOf(u).string(), "?")
-	words := []string{strings.ToLower(method)}
-	for segment := range strings.SplitSeq(path, "/") {
-		switch {
-		case segment == "":
-		case idSegment.MatchString(segment):
-			words = append(words, "id")
-		default:
-			if decoded, err := url.PathUnescape(segment); err == nil {
-				segment = decoded
-			}
-			words = append(words, segment)
+	for _, once := range []*request{d.setup, d.teardown} {
+		if once != nil {
+			all = append(all, once)
 		}
 	}
-	return nameOf(strings.Join(words, "_"), strings.ToLower(method))
-}
-
-var absolute = regexp.MustCompile(`(?i)^https?://[^/?#]*`)
-
-// pathOf is the path of a URL with its query, without scheme, host and fragment.
-func pathOf(u text) text {
-	_, path := splitAddress(u)
-	path, _ = path.split("#")
-	if s, _ := path.flat(); !strings.HasPrefix(s, "/") {
-		path = joined(plain("/"), path)
-	}
-	return path
-}
-
-// splitAddress cuts a URL into the address of its service and what follows. The address is empty in a URL that begins
-// with its path. A URL that begins with a variable or hole has that as its address.
-func splitAddress(u text) (address, rest text) {
-	s, parts := u.flat()
-	if place := absolute.FindString(s); place != "" {
-		n := strings.Count(place, string(mark))
-		return unflat(place, parts[:n]), unflat(s[len(place):], parts[n:])
-	}
-	if strings.HasPrefix(s, string(mark)) {
-		end := strings.IndexAny(s, "/?#")
-		if end < 0 {
-			end = len(s)
-		}
-		n := strings.Count(s[:end], string(mark))
-		return unflat(s[:end], parts[:n]), unflat(s[end:], parts[n:])
-	}
-	return nil, u
+	return all
 }
 
 // each calls do for each request of the draft, and for each step of flows.
-func (d *draft) each(do func(g *group, r *request)) {
-	for _, g := range d.groups {
-		for _, r := range g.requests {
-			if len(r.steps) == 0 {
-				do(g, r)
-			}
-			for _, step := range r.steps {
-				do(g, step)
-			}
+func (d *draft) each(do func(r *request)) {
+	for _, r := range d.roots() {
+		for _, step := range r.sent() {
+			do(step)
 		}
+	}
+}
+
+// sent are the steps of a flow, or a request itself.
+func (r *request) sent() []*request {
+	if len(r.steps) == 0 {
+		return []*request{r}
+	}
+	return r.steps
+}
+
+// has reports whether a request has a header.
+func (r *request) has(name string) bool {
+	return slices.ContainsFunc(r.headers, func(h pair) bool { return strings.EqualFold(h.name, name) })
+}
+
+// typed gives a request a Content-Type unless it has one.
+func (r *request) typed(kind string) {
+	if kind != "" && !r.has("Content-Type") {
+		r.headers = append(r.headers, pair{"Content-Type", plain(kind)})
+	}
+}
+
+// withQuery adds a parameter, whose name and value are encoded already, to the URL of a request.
+func (r *request) withQuery(parameter text) {
+	separator := "?"
+	if s, _ := r.url.flat(); strings.Contains(s, "?") {
+		separator = "&"
+	}
+	r.url = joined(r.url, plain(separator), parameter)
+}
+
+// eachText calls do for each text of a request but its URL.
+func (r *request) eachText(do func(*text)) {
+	do(&r.body)
+	for i := range r.headers {
+		do(&r.headers[i].value)
+	}
+	for i := range r.form {
+		do(&r.form[i].value)
+	}
+	for i := range r.parts {
+		do(&r.parts[i].value)
+	}
+	r.json.eachText(do)
+	if r.auth != nil {
+		do(&r.auth.bearer)
+		do(&r.auth.user)
+		do(&r.auth.password)
 	}
 }
 

@@ -2,7 +2,6 @@ package imports
 
 import (
 	"math"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -44,6 +43,8 @@ func (s *script) evaluate(e ast.Expression, scope *jsScope) *jsValue {
 		return functionOf(e, scope)
 	case *ast.ArrowFunctionLiteral:
 		return &jsValue{kind: jsFunction, function: &jsFunc{e.ParameterList, e.Body, scope}}
+	case *ast.RegExpLiteral:
+		return &jsValue{kind: jsPattern, text: plain(e.Pattern)}
 	case *ast.CallExpression:
 		return s.called(e, scope)
 	case *ast.NewExpression:
@@ -105,7 +106,8 @@ func (s *script) named(name string, scope *jsScope) *jsValue {
 	case "undefined":
 		return &jsValue{kind: jsNothing}
 	case "__ENV", "JSON", "Math", "Date", "console", "open", "encodeURIComponent", "encodeURI", "String", "Number",
-		"parseInt", "parseFloat", "Object", "Array", "pm":
+		"parseInt", "parseFloat", "Object", "Array", "pm", "URL",
+		"URLSearchParams", "crypto", "btoa", "FormData":
 		return builtin(name)
 	}
 	return unknown
@@ -185,128 +187,6 @@ func (s *script) item(e ast.Expression, scope *jsScope) []*jsValue {
 		return s.evaluate(e.Expression, scope).items
 	}
 	return []*jsValue{s.evaluate(e, scope)}
-}
-
-// memberOf is a member of a value.
-func (s *script) memberOf(v *jsValue, name string, _ ast.Node) *jsValue {
-	switch v.kind {
-	case jsObject:
-		if m := v.member(name); m != nil {
-			return m
-		}
-		return unknown
-	case jsArray:
-		switch name {
-		case "length":
-			return &jsValue{kind: jsNumber, number: float64(len(v.items)), items: v.items}
-		case "map", "filter", "join", "concat", "slice", "find", "forEach":
-			return &jsValue{kind: jsBuiltin, name: "list." + name, left: v}
-		}
-	case jsRows:
-		if name == "length" {
-			return &jsValue{kind: jsWhole, feeder: v.feeder}
-		}
-		if name == "data" {
-			return v
-		}
-	case jsRow:
-		if name == "" {
-			return unknown
-		}
-		column := value{name: nameOf(name, "column"), feeder: v.feeder.name, column: name}
-		return &jsValue{kind: jsText, text: s.filledBy(column)}
-	case jsText, jsNumber:
-		return &jsValue{kind: jsBuiltin, name: "text." + name, left: v}
-	case jsAnswer:
-		return v.answer.member(name)
-	case jsBuiltin:
-		return s.memberOfBuiltin(v, name)
-	}
-	return unknown
-}
-
-// memberOfBuiltin is a member of what k6 or JavaScript has itself.
-func (s *script) memberOfBuiltin(v *jsValue, name string) *jsValue {
-	switch v.name {
-	case "__ENV":
-		return &jsValue{kind: jsText, text: s.d.needs(variableName(name), "__ENV."+name+" of the script",
-			s.d.known.IsField(name)), name: name}
-	case "Math":
-		if name == "PI" {
-			return jsNum(math.Pi)
-		}
-	case "exec":
-		if name == "scenario" || name == "vu" {
-			return v
-		}
-		if strings.HasPrefix(name, "iterationIn") {
-			return &jsValue{kind: jsText, text: hole("iteration")}
-		}
-	}
-	return builtin(v.name + "." + name)
-}
-
-// member is a part of a part of an answer.
-func (a *answer) member(name string) *jsValue {
-	part := func(part, path string) *jsValue {
-		return &jsValue{kind: jsAnswer, answer: &answer{a.step, part, path}}
-	}
-	switch a.part {
-	case "":
-		switch name {
-		case "json":
-			return part("json()", "$") // a function, until it is called
-		case "body", "headers", "status", "timings", "cookies":
-			return part(name, "$")
-		case "code": // of Postman
-			return part("status", "$")
-		case "text": // of Postman: a function, until it is called
-			return part("text()", "$")
-		}
-		return part("response."+name, "")
-	case "headers":
-		return part("header", name)
-	case "cookies":
-		return part("cookies of a name", name)
-	case "cookies of a name":
-		return part("cookie", a.path)
-	case "cookie":
-		return part("cookie", a.path)
-	case "json":
-		switch name {
-		case "length", "toString", "includes", "map", "filter", "find", "forEach":
-			return part("json."+name, a.path)
-		}
-		return part("json", under(a.path, name))
-	case "json()", "body", "header", "timings", "status":
-		return part(a.part+"."+name, a.path)
-	}
-	return unknown
-}
-
-// element is what stands under an index or a name that is computed.
-func (s *script) element(v, index *jsValue, at ast.Node) *jsValue {
-	switch {
-	case v.kind == jsRows && index.kind == jsWhole && index.feeder == v.feeder:
-		if index.sequential {
-			v.feeder.choice = "sequential"
-		}
-		return &jsValue{kind: jsRow, feeder: v.feeder}
-	case v.kind == jsRows && index.kind == jsNumber:
-		return &jsValue{kind: jsRow, feeder: v.feeder}
-	case v.kind == jsArray && index.kind == jsWhole:
-		return &jsValue{kind: jsArray, name: "random", items: v.items}
-	case v.kind == jsArray && index.kind == jsNumber:
-		if i := int(index.number); i >= 0 && i < len(v.items) {
-			return v.items[i]
-		}
-		return unknown
-	}
-	name, ok := index.literal()
-	if !ok {
-		return unknown
-	}
-	return s.memberOf(v, name, at)
 }
 
 func (s *script) unary(e *ast.UnaryExpression, scope *jsScope) *jsValue {
@@ -443,7 +323,9 @@ func (s *script) sum(left, right *jsValue, atLeft, atRight ast.Expression) *jsVa
 		return jsNum(left.number + right.number)
 	case left.kind == jsWhole && right.kind == jsNumber:
 		return &jsValue{kind: jsWhole, number: left.number + right.number, span: left.span, feeder: left.feeder}
-	case left.kind == jsNumber && right.kind == jsWhole:
+	case left.kind == jsRandom && right.kind == jsNumber:
+		return &jsValue{kind: jsRandom, number: left.number, span: left.span + right.number, feeder: left.feeder}
+	case left.kind == jsNumber && (right.kind == jsWhole || right.kind == jsRandom):
 		return s.sum(right, left, atRight, atLeft)
 	}
 	a, okA := s.asText(left)
@@ -471,8 +353,8 @@ func arithmetic(operator token.Token, left, right *jsValue) *jsValue {
 	case random && operator == token.MULTIPLY && right.kind == jsWhole:
 		return &jsValue{kind: jsRandom, feeder: right.feeder}
 	case random && operator == token.MULTIPLY && right.kind == jsNumber:
-		return &jsValue{kind: jsRandom, number: left.number * right.number}
-	case operator == token.REMAINDER && right.kind == jsWhole && right.feeder != nil: // __VU % users.length
+		return &jsValue{kind: jsRandom, number: left.number * right.number, span: left.span * right.number}
+	case operator == token.REMAINDER && right.kind == jsWhole && right.span == 0: // __VU % users.length
 		return &jsValue{kind: jsWhole, feeder: right.feeder, sequential: true}
 	case operator == token.REMAINDER && right.kind == jsNumber && right.number > 0 && left.kind != jsNumber:
 		return &jsValue{kind: jsWhole, span: right.number}
@@ -494,57 +376,4 @@ func arithmetic(operator token.Token, left, right *jsValue) *jsValue {
 		}
 	}
 	return unknown
-}
-
-// textMethod is what a method of a text gives.
-func (s *script) textMethod(name string, of *jsValue, arguments []*jsValue) *jsValue {
-	literal, known := of.literal()
-	var first string
-	if len(arguments) > 0 {
-		first, _ = arguments[0].literal()
-	}
-	switch name {
-	case "toString", "trim":
-		return of
-	case "toFixed", "padStart", "substring", "slice", "replace", "split":
-		return unknown
-	case "toUpperCase", "toLowerCase":
-		if known && name == "toUpperCase" {
-			return jsString(strings.ToUpper(literal))
-		}
-		if known {
-			return jsString(strings.ToLower(literal))
-		}
-	case "includes":
-		if known {
-			return jsBool(strings.Contains(literal, first))
-		}
-	case "concat":
-		out := of.text
-		for _, a := range arguments {
-			t, ok := s.asText(a)
-			if !ok {
-				return unknown
-			}
-			out = joined(out, t)
-		}
-		return &jsValue{kind: jsText, text: out}
-	}
-	return unknown
-}
-
-// component is encodeURIComponent of a value. What fills a path at run time is encoded there.
-func (s *script) component(v *jsValue) *jsValue {
-	t, ok := s.asText(v)
-	if !ok {
-		return unknown
-	}
-	var out text
-	for _, p := range t {
-		if p.literal != "" {
-			p.literal = strings.ReplaceAll(url.QueryEscape(p.literal), "+", "%20")
-		}
-		out = joined(out, text{p})
-	}
-	return &jsValue{kind: jsText, text: out}
 }

@@ -9,8 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/policycortex/headroom/scenarios"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -85,7 +83,7 @@ func listed(r *Result) string {
 // holds holds what a user relies on: the scenario is valid, begins with what to do next, and has requests.
 func holds(t *testing.T, r *Result) {
 	t.Helper()
-	plan, err := scenarios.Parse("imported.yaml", r.Text)
+	plan, err := asSaved(string(r.Text)).Parse()
 	if err != nil {
 		t.Fatalf("%v\nin\n%s", err, r.Text)
 	}

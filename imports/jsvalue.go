@@ -27,8 +27,9 @@ const (
 	jsAnswer     // a response, or a part of one
 	jsRows       // of a CSV file
 	jsRow        // one of them
-	jsRandom     // a random number from 0 to number
+	jsRandom     // a random number from span to span and number
 	jsWhole      // a random whole number, from number on: of rows or a list, an index
+	jsPattern    // a regular expression
 	jsComparison // of left with right by name
 )
 
@@ -37,7 +38,7 @@ type jsValue struct {
 	kind        jsKind
 	text        text
 	number      float64
-	span        float64 // of jsWhole: how many numbers there are
+	span        float64 // of jsWhole: how many numbers there are; of jsRandom: where they begin
 	truth       bool
 	members     []jsMember
 	items       []*jsValue
@@ -45,7 +46,9 @@ type jsValue struct {
 	function    *jsFunc
 	answer      *answer
 	feeder      *feeder
-	sequential  bool // of jsWhole: by the number of the iteration
+	path        string    // of jsRows of JSON: how to get to them; of jsRow: of what is taken of it
+	part        *formPart // http.file
+	sequential  bool      // of jsWhole: by the number of the iteration
 	left, right *jsValue
 }
 
@@ -149,10 +152,34 @@ func (s *script) asText(v *jsValue) (t text, ok bool) {
 			return s.oneOf(v)
 		}
 	case jsRow:
-		return nil, false
+		if v.path == "" {
+			return nil, false
+		}
+		return s.filledBy(s.columnOf(v)), true
 	}
 	literal, ok := v.literal()
 	return plain(literal), ok
+}
+
+// columnOf is what a row gives: a column of CSV, or what is at a path of JSON.
+func (s *script) columnOf(v *jsValue) value {
+	parts := strings.FieldsFunc(v.path, func(c rune) bool { return strings.ContainsRune(".[]'$", c) })
+	name := "row"
+	if len(parts) > 0 {
+		name = parts[len(parts)-1]
+	}
+	name = nameOf(name, "column")
+	if '0' <= name[0] && name[0] <= '9' {
+		name = "column_" + name
+	}
+	column := v.path
+	if !v.feeder.lines {
+		column = strings.Join(parts, ".")
+		if len(v.items) > 0 {
+			column, _ = v.items[0].literal()
+		}
+	}
+	return value{name: name, feeder: v.feeder.name, column: column}
 }
 
 // oneOf is one of the texts of a list, drawn at random.
@@ -174,7 +201,7 @@ func (s *script) filledBy(v value) text {
 	v.name = base
 	for n := 2; ; n++ {
 		known, taken := s.values[v.name]
-		if !taken && v.name != "iteration" && v.name != "uuid" {
+		if !taken && !s.names[v.name] && v.name != "iteration" && v.name != "uuid" {
 			s.values[v.name] = v
 			break
 		}
@@ -203,8 +230,7 @@ func (s *script) extracted(a *answer) (t text, ok bool) {
 	case "header":
 		x.header, x.name = a.path, a.path
 	case "cookie":
-		x.header, x.name = "Set-Cookie", a.path
-		x.regex = a.path + "=([^;]*)"
+		x.cookie, x.name = a.path, a.path
 	default:
 		return nil, false
 	}
@@ -213,13 +239,15 @@ func (s *script) extracted(a *answer) (t text, ok bool) {
 		x.name = "item_" + x.name
 	}
 	for _, known := range a.step.extract {
-		if known.json == x.json && known.header == x.header && known.regex == x.regex {
+		if known.json == x.json && known.header == x.header && known.cookie == x.cookie {
 			return hole(known.name), true
 		}
 	}
 	base := x.name
-	for n := 2; s.names[x.name] || x.name == "iteration" || x.name == "uuid"; n++ {
+	_, taken := s.values[x.name]
+	for n := 2; s.names[x.name] || taken || x.name == "iteration" || x.name == "uuid"; n++ {
 		x.name = fmt.Sprintf("%s_%d", base, n)
+		_, taken = s.values[x.name]
 	}
 	s.names[x.name] = true
 	a.step.extract = append(a.step.extract, x)

@@ -1,6 +1,7 @@
 package imports
 
 import (
+	"regexp"
 	"slices"
 	"strconv"
 
@@ -39,6 +40,9 @@ func (s *script) addCheck(step *request, name string, v *jsValue) (ok bool) {
 	case v.kind == jsAnswer && v.answer.part == "json": // there is such a value
 		step.checks = append(step.checks, check{name: name, keys: []setting{{"json", v.answer.path}}})
 		return true
+	case v.kind == jsAnswer && v.answer.part == "body": // it is not empty
+		step.checks = append(step.checks, check{name: name, raw: ", bodySize: {min: 1}"})
+		return true
 	case v.kind == jsAnswer && v.answer.part == "header":
 		step.checks = append(step.checks, check{name: name, keys: []setting{{"header", v.answer.path}}})
 		return true
@@ -60,6 +64,14 @@ func (s *script) addCheck(step *request, name string, v *jsValue) (ok bool) {
 	}
 	if text := containedText(v.name, left, right); text != "" {
 		step.checks = append(step.checks, check{name: name, keys: []setting{{"contains", text}}})
+		return true
+	}
+	if pattern := patternOf(v.name, left, right); pattern != "" {
+		c := check{name: name, keys: []setting{{"regex", pattern}}}
+		if left.answer.part != "body" {
+			c.keys = append([]setting{{left.answer.part, left.answer.path}}, c.keys...)
+		}
+		step.checks = append(step.checks, c)
 		return true
 	}
 	subject := setting{left.answer.part, left.answer.path}
@@ -88,6 +100,26 @@ func containedText(operator string, left, right *jsValue) string {
 		return text
 	}
 	return ""
+}
+
+// patternOf is the regular expression that a text of an answer is to match; it is empty for other comparisons, and for
+// patterns that RE2 does not have.
+func patternOf(operator string, left, right *jsValue) (pattern string) {
+	text, known := right.literal()
+	isText := left.answer.part == "body" || left.answer.part == "header" || left.answer.part == "json"
+	switch {
+	case !isText:
+	case operator == "matches" && right.kind == jsPattern:
+		pattern = right.text.string()
+	case operator == "startsWith" && known:
+		pattern = "^" + regexp.QuoteMeta(text)
+	case operator == "==" && known && left.answer.part == "body":
+		pattern = `^` + regexp.QuoteMeta(text) + `$`
+	}
+	if _, err := regexp.Compile(pattern); err != nil {
+		return ""
+	}
+	return pattern
 }
 
 // conditionOf is what a JSON value or a header is held against.
@@ -135,6 +167,8 @@ func (s *script) sizeCheck(step *request, name string, v *jsValue) bool {
 		bound = "{min: " + strconv.FormatInt(max(n, 1), 10) + "}"
 	case "<=":
 		bound = "{max: " + strconv.FormatInt(n, 10) + "}"
+	case "==":
+		bound = "{min: " + strconv.FormatInt(n, 10) + ", max: " + strconv.FormatInt(n, 10) + "}"
 	default:
 		return false
 	}

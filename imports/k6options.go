@@ -1,14 +1,22 @@
 package imports
 
 import (
-	"cmp"
-	"fmt"
 	"math"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
+
+// Options that are read, and those without a meaning here: they change neither what is sent nor when.
+var k6Options = []string{
+	"scenarios", "thresholds", "vus", "duration", "iterations", "stages", "tags", "userAgent", "maxRedirects", "hosts",
+	"insecureSkipTLSVerify", "tlsAuth", "tlsVersion", "noConnectionReuse", "noCookiesReset", "executor", "startVUs",
+	"summaryTrendStats", "summaryTimeUnit", "systemTags", "discardResponseBodies", "noSummary", "noUsageReport",
+	"linger",
+	"paused", "httpDebug", "setupTimeout", "teardownTimeout", "noThresholds", "noSetup", "noTeardown", "ext", "cloud",
+	"throw",
+}
 
 // options makes scenarios of what a script exports as options
 // (https://grafana.com/docs/k6/latest/using-k6/k6-options/reference/).
@@ -20,19 +28,119 @@ func (s *script) options(options *jsValue) {
 	} else {
 		s.scenario("default", options)
 	}
-	if thresholds := options.member("thresholds"); thresholds != nil {
-		for _, m := range thresholds.members {
-			s.threshold(m.name, m.value)
-		}
-	}
-	carried := []string{
-		"scenarios", "thresholds", "vus", "duration", "iterations", "stages", "summaryTrendStats", "systemTags",
+	for _, m := range members(options.member("thresholds")) {
+		s.threshold(m.name, m.value)
 	}
 	for _, m := range options.members {
-		if !slices.Contains(carried, m.name) {
+		if !slices.Contains(k6Options, m.name) {
 			s.d.leaveOut(0, 0, "the option %.60s of the script", m.name)
 		}
 	}
+	if options.kind == jsUnknown && s.exports["options"] != nil {
+		s.d.leaveOut(0, 0, "the options, which the script computes")
+	}
+}
+
+// connections takes in the options that say how to get to the service. Functions are read after them.
+func (s *script) connections(options *jsValue) {
+	d := s.d
+	truth := func(name string) bool {
+		v := options.member(name)
+		return v != nil && v.kind == jsBoolean && v.truth
+	}
+	if truth("insecureSkipTLSVerify") {
+		d.connect(&d.tls, "insecureSkipVerify", "true", 0, 0)
+	}
+	if truth("noConnectionReuse") {
+		d.connect(&d.http, "keepAlive", "false", 0, 0)
+	}
+	s.noReset = truth("noCookiesReset")
+	s.tlsVersion(options.member("tlsVersion"))
+	s.certificates(options.member("tlsAuth"))
+	if n := options.member("maxRedirects"); n != nil && n.kind == jsNumber {
+		s.redirects, s.follows = int(math.Min(20, math.Max(0, n.number))), true
+	}
+	for _, m := range members(options.member("hosts")) {
+		s.host(m.name, m.value)
+	}
+	d.tags = append(d.tags, s.tags(options.member("tags"))...)
+	if agent, ok := literalOf(options.member("userAgent")); ok && agent != "" {
+		s.agent = agent
+	}
+}
+
+func (s *script) tags(v *jsValue) (all []setting) {
+	for _, m := range members(v) {
+		text, ok := m.value.literal()
+		if value := tagValue(text); ok && value != "" {
+			all = append(all, setting{nameOf(m.name, "tag"), value})
+		} else {
+			s.d.leaveOut(0, 0, "the tag %.40s, whose value the script computes", m.name)
+		}
+	}
+	return all
+}
+
+// tlsVersion takes in the versions of TLS: one, or {min, max}.
+func (s *script) tlsVersion(v *jsValue) {
+	if v == nil {
+		return
+	}
+	least, most := v, v
+	if v.kind == jsObject {
+		least, most = v.member("min"), v.member("max")
+	}
+	name := func(v *jsValue) string {
+		text, _ := literalOf(v)
+		if v != nil && v.kind == jsBuiltin { // http.TLS_1_3
+			text = strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(v.name, "http.")), "_", ".")
+		}
+		return strings.Replace(text, "tls.", "tls", 1)
+	}
+	switch name(least) {
+	case "tls1.3":
+		s.d.connect(&s.d.tls, "minVersion", "1.3", 0, 0)
+	case "tls1.2", "":
+	default:
+		s.d.leaveOut(0, 0, "versions of TLS before 1.2")
+	}
+	if most := name(most); most != "" && most != "tls1.3" {
+		s.d.leaveOut(0, 0, "tlsVersion: TLS 1.3 is used where the server has it")
+	}
+}
+
+// certificates takes in the first certificate of tlsAuth that is in a file.
+func (s *script) certificates(list *jsValue) {
+	if list == nil {
+		return
+	}
+	for i, one := range list.items {
+		cert, key := one.member("cert"), one.member("key")
+		if i > 0 || cert == nil || key == nil || cert.name != "file" || key.name != "file" {
+			s.d.leaveOut(0, 0, "a certificate of tlsAuth: write it into a file, and name that under tls")
+			continue
+		}
+		s.d.connect(&s.d.tls, "cert", flowScalar(escapeVariables(cert.text.string())), 0, 0)
+		s.d.connect(&s.d.tls, "key", flowScalar(escapeVariables(key.text.string())), 0, 0)
+		if one.member("password") != nil {
+			s.d.leaveOut(0, 0, "the password of a key of tlsAuth: write the key without one")
+		}
+		if domains := one.member("domains"); domains != nil && len(domains.items) > 0 {
+			s.d.leaveOut(0, 0, "the domains of a certificate of tlsAuth: it is shown to the target")
+		}
+	}
+}
+
+// host takes in another address of a host: "example.com" or "example.com:443", to an address with or without a port.
+func (s *script) host(name string, v *jsValue) {
+	to, ok := v.literal()
+	hosts, addresses := splitHosts(name), splitHosts(to)
+	if !ok || len(hosts) > 2 || len(addresses) > 2 || strings.Contains(name, "*") {
+		s.d.leaveOut(0, 0, "the address of %.80q under hosts", name)
+		return
+	}
+	hosts, addresses = append(hosts, ""), append(addresses, "")
+	s.d.routes = append(s.d.routes, route{hosts[0], hosts[1], addresses[0], addresses[1]})
 }
 
 // scenario makes a scenario of one of k6, and of the options themselves, which stand for one.
@@ -46,15 +154,15 @@ func (s *script) scenario(name string, o *jsValue) {
 		s.d.leaveOut(0, 0, "the scenario %s: the script exports no function %s", name, function)
 		return
 	}
-	s.flow, s.pauses, s.paused = &request{name: nameOf(name, "flow")}, nil, false
-	s.names, s.values = map[string]bool{}, map[string]value{}
-	for _, m := range members(o.member("env")) {
-		s.d.leaveOut(0, 0, "the variable %.60s of the scenario %s", m.name, name)
-	}
-	s.call(f.function, []*jsValue{{kind: jsUnknown}})
-	steps := s.flow.steps
-	values := s.flow.values
+	s.begin(name)
+	s.env = o.member("env")
+	s.call(f.function, []*jsValue{s.data})
+	s.env = nil
+	steps, values := s.flow.steps, s.flow.values
 	s.flow = nil
+	if s.steps > mostSteps {
+		s.d.leaveOut(0, 0, "the scenario %s: what follows the first %d statements of its function", name, mostSteps)
+	}
 	if len(steps) == 0 {
 		s.d.leaveOut(0, 0, "the scenario %s: its function sends nothing that can be read from the script", name)
 		return
@@ -62,8 +170,22 @@ func (s *script) scenario(name string, o *jsValue) {
 	steps[0].values = append(steps[0].values, values...)
 	before := len(s.d.groups)
 	s.d.sequence(nameOf(name, "default"), steps, s.load(name, o))
-	if len(s.d.groups) > before {
-		s.think(s.d.groups[before])
+	for _, g := range s.d.groups[before:] {
+		s.session(g, len(steps), o)
+	}
+}
+
+// session gives a scenario what all of its requests share.
+func (s *script) session(g *group, steps int, o *jsValue) {
+	g.cookies = steps > 1 || s.noReset || s.usesJar
+	if g.cookies && g.hasUsers() && !s.noReset {
+		s.d.leaveOut(0, 0, "that k6 forgets cookies after an iteration: here the users of %s keep them", g.name)
+	}
+	if o.member("scenarios") == nil && o.member("exec") != nil || o.member("executor") != nil {
+		g.tags = s.tags(o.member("tags"))
+	}
+	if s.agent != "" {
+		g.headers = append(g.headers, pair{"User-Agent", plain(s.agent)})
 	}
 }
 
@@ -72,27 +194,6 @@ func members(v *jsValue) []jsMember {
 		return nil
 	}
 	return v.members
-}
-
-// think is what sleep() becomes: users pause at the end of an iteration.
-func (s *script) think(g *group) {
-	if len(s.pauses) == 0 {
-		return
-	}
-	closed := g.load[0].value == "constant-vus"
-	last := s.pauses[len(s.pauses)-1]
-	if closed && s.paused && last > 0 && last < 86400 {
-		at := min(2, len(g.load))
-		g.load = slices.Insert(slices.Clone(g.load), at, setting{"thinkTime", seconds(last)})
-		if len(s.pauses) == 1 {
-			return
-		}
-	}
-	s.d.leaveOut(0, 0, "sleep() in %s, except for a last one of users", g.name)
-}
-
-func seconds(n float64) string {
-	return time.Duration(math.Max(1, math.Round(n*1000)) * float64(time.Millisecond)).String()
 }
 
 // durationOf is a duration of k6 as scenario files have it; empty for one that is none, or longer than a day.
@@ -116,184 +217,7 @@ func durationOf(s string) string {
 	if err != nil || length+days < 0 || length+days > 24*time.Hour {
 		return ""
 	}
-	return (length + days).String()
-}
-
-// load is the load of a scenario.
-func (s *script) load(name string, o *jsValue) (all []setting) {
-	text := func(key string) string {
-		v, _ := literalOf(o.member(key))
-		return v
-	}
-	executor := text("executor")
-	if executor == "" {
-		executor = "constant-vus"
-		if o.member("stages") != nil {
-			executor = "ramping-vus"
-		} else if o.member("iterations") != nil {
-			executor = "shared-iterations"
-		}
-	}
-	duration := s.configured(o.member("duration"), durationOf)
-	if duration == "" || duration == "0s" {
-		duration = "1m0s"
-	}
-	switch executor {
-	case "constant-arrival-rate":
-		rate := s.configured(o.member("rate"), positive)
-		if rate == "" {
-			rate = "10"
-			s.d.leaveOut(0, 0, "the rate of %s: the one that is there is a guess", name)
-		}
-		all = []setting{{"executor", executor}, {"rate", rate}, {"duration", duration}}
-		all = append(all, s.open(o)...)
-	case "ramping-arrival-rate":
-		all = []setting{{"executor", executor}}
-		if start := text("startRate"); start != "" {
-			all = append(all, setting{"startRate", cmp.Or(positive(start), "0")})
-		}
-		all = append(all, setting{"stages", s.stages(o.member("stages"), name)})
-		all = append(all, s.open(o)...)
-	default:
-		all = s.closed(name, executor, o, duration)
-	}
-	for _, key := range []string{"startTime", "gracefulStop"} {
-		if d := durationOf(text(key)); d != "" {
-			all = append(all, setting{key, d})
-		}
-	}
-	return all
-}
-
-func literalOf(v *jsValue) (s string, ok bool) {
-	if v == nil {
-		return "", false
-	}
-	return v.literal()
-}
-
-// configured is a value of the options as a scenario file has it: one that is written out, or a variable of the
-// environment with one as its default. It is empty for others, and for those that valid is empty for.
-func (s *script) configured(v *jsValue, valid func(string) string) string {
-	if v == nil {
-		return ""
-	}
-	if literal, ok := v.literal(); ok {
-		return valid(literal)
-	}
-	if v.kind != jsText || len(v.text) != 1 || v.text[0].variable == "" {
-		return ""
-	}
-	name := v.text[0].variable
-	if fallback := valid(s.d.fallbacks[name]); fallback != "" {
-		return "${" + name + ":-" + fallback + "}"
-	}
-	return ""
-}
-
-// positive is a number above 0, and empty for other texts.
-func positive(s string) string {
-	if n, err := strconv.ParseFloat(s, 64); err == nil && n > 0 && n <= 1_000_000 {
-		return numberText(n)
-	}
-	return ""
-}
-
-// users is a number of users, and empty for other texts.
-func users(s string) string {
-	n, err := strconv.ParseFloat(s, 64)
-	if err != nil || n < 1 {
-		return ""
-	}
-	return strconv.Itoa(int(math.Min(n, 100_000)))
-}
-
-// open are the keys that all executors with a rate have.
-func (s *script) open(o *jsValue) (all []setting) {
-	if unit, ok := literalOf(o.member("timeUnit")); ok {
-		if d := durationOf(unit); d != "" && d != "0s" {
-			all = append(all, setting{"timeUnit", d})
-		}
-	}
-	most := 0.0
-	for _, key := range []string{"preAllocatedVUs", "maxVUs"} {
-		if v := o.member(key); v != nil && v.kind == jsNumber {
-			most = math.Max(most, v.number)
-		}
-	}
-	if most >= 1 {
-		all = append(all, setting{"maxVUs", strconv.Itoa(int(math.Min(most, 100_000)))})
-	}
-	return all
-}
-
-// stages are those of a ramp, as YAML.
-func (s *script) stages(list *jsValue, name string) string {
-	var all []string
-	moving := false
-	if list != nil {
-		for _, stage := range list.items {
-			target, okTarget := literalOf(stage.member("target"))
-			length, okLength := literalOf(stage.member("duration"))
-			n, err := strconv.ParseFloat(target, 64)
-			d := durationOf(length)
-			if !okTarget || !okLength || err != nil || n < 0 || d == "" {
-				s.d.leaveOut(0, 0, "a stage of %s whose target and duration are not written out", name)
-				continue
-			}
-			moving = moving || n > 0 && d != "0s"
-			all = append(all, fmt.Sprintf("{target: %s, duration: %s}", target, d))
-		}
-	}
-	if !moving {
-		all = append(all, "{target: 10, duration: 1m}")
-		s.d.leaveOut(0, 0, "the stages of %s: the one that is there is a guess", name)
-	}
-	return "[" + strings.Join(all, ", ") + "]"
-}
-
-// closed is a load of users. Those whose number changes, or who end after some iterations, become users who are there
-// all the time.
-func (s *script) closed(name, executor string, o *jsValue, duration string) []setting {
-	vus, length := s.configured(o.member("vus"), users), duration
-	if vus == "" {
-		vus = "1"
-	}
-	if executor == "ramping-vus" {
-		vus, length = s.ramped(o, duration)
-	}
-	if executor != "constant-vus" {
-		s.d.leaveOut(0, 0, "the executor %s of %s: as many users as at its most, for its whole duration", executor,
-			name)
-	}
-	return []setting{{"executor", "constant-vus"}, {"vus", vus}, {"duration", length}}
-}
-
-// ramped are the most users of the stages of a scenario, and how long all of them take.
-func (s *script) ramped(o *jsValue, duration string) (vus, length string) {
-	most, sum := 1.0, time.Duration(0)
-	for _, stage := range stagesOf(o) {
-		target, _ := literalOf(stage.member("target"))
-		if n, err := strconv.ParseFloat(target, 64); err == nil {
-			most = math.Max(most, n)
-		}
-		text, _ := literalOf(stage.member("duration"))
-		if d, err := time.ParseDuration(durationOf(text)); err == nil {
-			sum += d
-		}
-	}
-	length = duration
-	if sum > 0 && sum <= 24*time.Hour {
-		length = sum.String()
-	}
-	return users(numberText(most)), length
-}
-
-func stagesOf(o *jsValue) []*jsValue {
-	if stages := o.member("stages"); stages != nil {
-		return stages.items
-	}
-	return nil
+	return durationText(length + days)
 }
 
 // threshold adds a gate. Whether there is such a one here is found out when the scenario is written.

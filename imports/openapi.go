@@ -3,7 +3,6 @@ package imports
 import (
 	"encoding/json"
 	"fmt"
-	"math"
 	"net/url"
 	"regexp"
 	"slices"
@@ -115,7 +114,7 @@ type api struct {
 
 // server sets the target to the first server of the document. What is returned stands before every path.
 func (a *api) server() (prefix string) {
-	for _, s := range a.doc.Servers {
+	for i, s := range a.doc.Servers {
 		if s == nil {
 			continue
 		}
@@ -129,6 +128,11 @@ func (a *api) server() (prefix string) {
 		if err != nil {
 			a.d.leaveOut(place(s.Origin), 0, "the server %.100q", address)
 			continue
+		}
+		for _, other := range a.doc.Servers[i+1:] {
+			if other != nil {
+				a.d.leaveOut(place(other.Origin), 0, "the server %.100s: the target is the first one", other.URL)
+			}
 		}
 		u.RawQuery, u.Fragment, u.User = "", "", nil
 		if (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" {
@@ -191,7 +195,6 @@ func (a *api) request(o operation, prefix string) *request {
 	r := &request{name: o.of.OperationID, method: o.method, line: o.line, column: o.column}
 	parameters := a.parameters(o)
 	r.url = a.path(r, prefix+o.path, parameters)
-	separator := "?"
 	for _, p := range parameters {
 		v, given := a.valueOf(r, p)
 		if !given && !p.Required {
@@ -199,15 +202,14 @@ func (a *api) request(o operation, prefix string) *request {
 		}
 		switch p.In {
 		case openapi3.ParameterInQuery:
-			r.url = joined(r.url, plain(separator+url.QueryEscape(p.Name)+"="), encoded(v))
-			separator = "&"
+			a.query(r, p, v)
 		case openapi3.ParameterInHeader:
 			r.headers = append(r.headers, pair{p.Name, v})
 		case openapi3.ParameterInCookie:
 			r.headers = append(r.headers, pair{"Cookie", joined(plain(p.Name+"="), v)})
 		}
 	}
-	a.signIn(r, o, separator)
+	a.signIn(r, o)
 	a.body(r, o)
 	if o.of.Responses != nil {
 		for code := range o.of.Responses.Map() {
@@ -217,361 +219,11 @@ func (a *api) request(o operation, prefix string) *request {
 		}
 		slices.Sort(r.status)
 	}
+	if o.of.Servers != nil && len(*o.of.Servers) > 0 || len(o.item.Servers) > 0 {
+		a.d.leaveOut(o.line, o.column, "the servers that %s %s has itself: it is sent to the target", o.method, o.path)
+	}
 	if len(o.of.Callbacks) > 0 {
 		a.d.leaveOut(o.line, o.column, "the callbacks of %s %s, which the service sends itself", o.method, o.path)
 	}
 	return r
-}
-
-// parameters are those of an operation and of its path; the operation's go before.
-func (a *api) parameters(o operation) (all []*openapi3.Parameter) {
-	for _, list := range []openapi3.Parameters{o.of.Parameters, o.item.Parameters} {
-		for _, ref := range list {
-			if ref == nil || ref.Value == nil {
-				continue
-			}
-			p := ref.Value
-			same := func(q *openapi3.Parameter) bool { return q.Name == p.Name && q.In == p.In }
-			if !slices.ContainsFunc(all, same) {
-				all = append(all, p)
-			}
-		}
-	}
-	return all
-}
-
-var pathParameter = regexp.MustCompile(`\{([^{}]+)\}`)
-
-// path is the path of an operation with its parameters.
-func (a *api) path(r *request, path string, parameters []*openapi3.Parameter) (t text) {
-	last := 0
-	for _, m := range pathParameter.FindAllStringSubmatchIndex(path, -1) {
-		name := path[m[2]:m[3]]
-		v := hole(nameOf(name, "id"))
-		i := slices.IndexFunc(parameters, func(p *openapi3.Parameter) bool { return p.In == "path" && p.Name == name })
-		if i >= 0 {
-			if given, ok := a.valueOf(r, parameters[i]); ok {
-				v = encodedPath(given)
-			}
-		}
-		t = joined(t, plain(path[last:m[0]]), v)
-		last = m[1]
-	}
-	return joined(t, plain(path[last:]))
-}
-
-func encodedPath(t text) (out text) {
-	for _, p := range t {
-		if p.literal != "" {
-			p.literal = url.PathEscape(p.literal)
-		}
-		out = append(out, p)
-	}
-	return out
-}
-
-// valueOf is a value of a parameter; ok is false where the document has none for it, and only its type can be guessed.
-func (a *api) valueOf(r *request, p *openapi3.Parameter) (t text, ok bool) {
-	if v, given := example(p.Example, p.Examples); given {
-		return plain(asText(v)), true
-	}
-	var s *openapi3.Schema
-	if p.Schema != nil {
-		s = p.Schema.Value
-	}
-	if s == nil {
-		return hole(nameOf(p.Name, "value")), false
-	}
-	given := func(v value) (text, bool) {
-		v.name = nameOf(p.Name, "value")
-		r.values = append(r.values, v)
-		return hole(v.name), p.Required
-	}
-	switch {
-	case s.Example != nil:
-		return plain(asText(s.Example)), true
-	case len(s.Examples) > 0:
-		return plain(asText(s.Examples[0])), true
-	case s.Default != nil:
-		return plain(asText(s.Default)), true
-	case s.Const != nil:
-		return plain(asText(s.Const)), true
-	case len(s.Enum) > 0:
-		var list []string
-		for _, v := range s.Enum {
-			list = append(list, asText(v))
-		}
-		return given(value{list: list})
-	case s.Type.Is("integer"):
-		return given(bounds(s))
-	case s.Format == "uuid":
-		return hole("uuid"), p.Required
-	case s.Format != "" || s.Type.Is("boolean") || s.Type.Is("number"):
-		return plain(asText(sampleOf(s))), p.Required
-	}
-	return hole(nameOf(p.Name, "value")), false
-}
-
-// bounds are the numbers that an integer may be, at most a hundred.
-func bounds(s *openapi3.Schema) value {
-	from := int64(1)
-	if s.Min != nil && math.Abs(*s.Min) < 1<<50 {
-		from = int64(math.Ceil(*s.Min))
-	}
-	to := from + 99
-	if s.Max != nil && *s.Max < float64(to) && *s.Max >= float64(from) {
-		to = int64(*s.Max)
-	}
-	return value{from: from, to: to}
-}
-
-// example is the first example of something.
-func example(one any, several openapi3.Examples) (v any, ok bool) {
-	if one != nil {
-		return one, true
-	}
-	names := make([]string, 0, len(several))
-	for name := range several {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		if ref := several[name]; ref != nil && ref.Value != nil && ref.Value.Value != nil {
-			return ref.Value.Value, true
-		}
-	}
-	return nil, false
-}
-
-// asText is a value as a parameter has it; a list has commas.
-func asText(v any) string {
-	switch v := v.(type) {
-	case string:
-		return v
-	case float64:
-		return numberText(v)
-	case []any:
-		all := make([]string, len(v))
-		for i, item := range v {
-			all[i] = asText(item)
-		}
-		return strings.Join(all, ",")
-	case map[string]any:
-		encoded, err := json.Marshal(v)
-		if err == nil {
-			return string(encoded)
-		}
-	}
-	return fmt.Sprint(v)
-}
-
-// signIn gives a request what the first of its ways to sign in asks for.
-func (a *api) signIn(r *request, o operation, separator string) {
-	security := a.doc.Security
-	if o.of.Security != nil {
-		security = *o.of.Security
-	}
-	if len(security) == 0 || a.doc.Components == nil {
-		return
-	}
-	names := make([]string, 0, len(security[0]))
-	for name := range security[0] {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		ref := a.doc.Components.SecuritySchemes[name]
-		if ref == nil || ref.Value == nil {
-			continue
-		}
-		s := ref.Value
-		key := func() text {
-			return a.d.needs(variableName(name), "the key of the security scheme "+nameOf(name, "key"), true)
-		}
-		switch {
-		case s.Type == "apiKey" && s.In == "header":
-			r.headers = append(r.headers, pair{s.Name, key()})
-		case s.Type == "apiKey" && s.In == "query":
-			r.url = joined(r.url, plain(separator+url.QueryEscape(s.Name)+"="), key())
-			separator = "&"
-		case s.Type == "apiKey" && s.In == "cookie":
-			r.headers = append(r.headers, pair{"Cookie", joined(plain(s.Name+"="), key())})
-		case s.Type == "http" && strings.EqualFold(s.Scheme, "basic"):
-			r.headers = append(r.headers, pair{"Authorization", joined(plain("Basic "),
-				a.d.needs("BASIC_CREDENTIALS", "user:password in base64, for the header Authorization", true))})
-		case s.Type == "http" && strings.EqualFold(s.Scheme, "bearer"), s.Type == "oauth2", s.Type == "openIdConnect":
-			r.headers = append(r.headers, pair{"Authorization", joined(plain("Bearer "),
-				a.d.needs("API_TOKEN", "what follows Bearer in the header Authorization", true))})
-		default:
-			a.d.leaveOut(place(s.Origin), 0, "the security scheme %.60q", name)
-		}
-	}
-}
-
-// body gives a request the body of its operation.
-func (a *api) body(r *request, o operation) {
-	if o.of.RequestBody == nil || o.of.RequestBody.Value == nil {
-		return
-	}
-	content := o.of.RequestBody.Value.Content
-	kinds := make([]string, 0, len(content))
-	for kind := range content {
-		kinds = append(kinds, kind)
-	}
-	slices.SortFunc(kinds, func(x, y string) int {
-		if isJSON(x) != isJSON(y) {
-			return map[bool]int{true: -1, false: 1}[isJSON(x)]
-		}
-		return strings.Compare(x, y)
-	})
-	for _, kind := range kinds {
-		media := content[kind]
-		if media == nil {
-			continue
-		}
-		v, given := example(media.Example, media.Examples)
-		if !given && media.Schema != nil && media.Schema.Value != nil {
-			v, given = sampleOf(media.Schema.Value), true
-		}
-		if !given {
-			continue
-		}
-		t, ok := bodyOf(kind, v)
-		if !ok {
-			continue
-		}
-		r.body = t
-		r.headers = append(r.headers, pair{"Content-Type", plain(kind)})
-		return
-	}
-	a.d.leaveOut(o.line, o.column, "the body of %s %s (%.100s)", o.method, o.path, strings.Join(kinds, ", "))
-}
-
-func isJSON(kind string) bool {
-	kind, _, _ = strings.Cut(kind, ";")
-	return kind == "application/json" || strings.HasSuffix(kind, "+json")
-}
-
-// bodyOf is a value as a body of some kind has it.
-func bodyOf(kind string, v any) (t text, ok bool) {
-	text, isText := v.(string)
-	switch {
-	case isJSON(kind):
-		if isText && json.Valid([]byte(text)) && strings.HasPrefix(strings.TrimSpace(text), "{") {
-			return plain(text), true
-		}
-		var b strings.Builder
-		e := json.NewEncoder(&b)
-		e.SetEscapeHTML(false)
-		e.SetIndent("", "  ")
-		if err := e.Encode(v); err != nil {
-			return nil, false
-		}
-		return plain(strings.TrimSuffix(b.String(), "\n")), true
-	case strings.HasPrefix(kind, "application/x-www-form-urlencoded"):
-		fields, ok := v.(map[string]any)
-		if !ok {
-			return nil, false
-		}
-		form := url.Values{}
-		for name, field := range fields {
-			form.Set(name, asText(field))
-		}
-		return plain(form.Encode()), true
-	}
-	return plain(text), isText && (strings.HasPrefix(kind, "text/") || strings.HasSuffix(kind, "xml"))
-}
-
-// samplesOfFormats are values of texts of known formats.
-var samplesOfFormats = map[string]string{
-	"date": "2026-01-31", "date-time": "2026-01-31T12:00:00Z", "time": "12:00:00Z", "email": "user@example.com",
-	"uuid": "123e4567-e89b-42d3-a456-426614174000", "uri": "https://example.com/", "hostname": "example.com",
-	"ipv4": "192.0.2.1", "ipv6": "2001:db8::1", "byte": "aGVsbG8=", "password": "password", "duration": "PT1M",
-}
-
-// sampleOf is a value that fits a schema, as far as that is known without solving patterns. above are the schemas that
-// it is a part of, of which it may be one again; it has no value there.
-func sampleOf(s *openapi3.Schema, above ...*openapi3.Schema) any {
-	const deepest = 8
-	if s == nil || len(above) > deepest || slices.Contains(above, s) {
-		return nil
-	}
-	for _, v := range append([]any{s.Example, s.Default, s.Const}, append(slices.Clone(s.Examples), s.Enum...)...) {
-		if v != nil {
-			return v
-		}
-	}
-	switch {
-	case len(s.AllOf) > 0:
-		return merged(s, above)
-	case len(s.OneOf) > 0 && s.OneOf[0] != nil:
-		return sampleOf(s.OneOf[0].Value, below(s, above)...)
-	case len(s.AnyOf) > 0 && s.AnyOf[0] != nil:
-		return sampleOf(s.AnyOf[0].Value, below(s, above)...)
-	case s.Type.Includes("object") || len(s.Properties) > 0:
-		return merged(s, above)
-	case s.Type.Includes("array"):
-		if s.Items == nil || s.Items.Value == nil {
-			return []any{}
-		}
-		if item := sampleOf(s.Items.Value, below(s, above)...); item != nil {
-			return []any{item}
-		}
-		return []any{}
-	case s.Type.Includes("integer"):
-		return bounds(s).from
-	case s.Type.Includes("number"):
-		if s.Min != nil {
-			return *s.Min
-		}
-		return 1.5
-	case s.Type.Includes("boolean"):
-		return true
-	case s.Type.Includes("string"):
-		return sampleText(s)
-	}
-	return nil
-}
-
-func below(s *openapi3.Schema, above []*openapi3.Schema) []*openapi3.Schema {
-	return append(slices.Clone(above), s)
-}
-
-func sampleText(s *openapi3.Schema) string {
-	if text, ok := samplesOfFormats[s.Format]; ok {
-		return text
-	}
-	text := "string"
-	if n := int(min(s.MinLength, 1000)); n > len(text) {
-		text += strings.Repeat("x", n-len(text))
-	}
-	if s.MaxLength != nil && *s.MaxLength < uint64(len(text)) {
-		text = text[:*s.MaxLength]
-	}
-	return text
-}
-
-// merged is an object with the properties of a schema and of those that it takes together.
-func merged(s *openapi3.Schema, above []*openapi3.Schema) any {
-	object := map[string]any{}
-	for _, ref := range s.AllOf {
-		if ref == nil {
-			continue
-		}
-		if part, ok := sampleOf(ref.Value, below(s, above)...).(map[string]any); ok {
-			for name, v := range part {
-				object[name] = v
-			}
-		}
-	}
-	for name, ref := range s.Properties {
-		if ref == nil || ref.Value == nil || ref.Value.ReadOnly {
-			continue
-		}
-		v := sampleOf(ref.Value, below(s, above)...)
-		if v != nil || slices.Contains(s.Required, name) {
-			object[name] = v
-		}
-	}
-	return object
 }

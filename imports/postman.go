@@ -17,6 +17,8 @@ type collection struct {
 	variables map[string]string
 	requests  []*request
 	names     map[string]bool // of what is extracted
+	folders   []string        // in which the items stand that are read
+	noCookies bool
 	depth     int
 }
 
@@ -30,6 +32,9 @@ func (d *draft) postman(content []byte) error {
 	root := gjson.ParseBytes(content)
 	if inner := root.Get("collection"); inner.IsObject() { // as Postman's API gives it
 		root = inner
+	}
+	if root.Get("values").IsArray() && !root.Get("item").Exists() {
+		return d.environmentOfPostman(root)
 	}
 	if !root.Get("item").IsArray() {
 		line, column := lineAt(content, max(0, root.Index))
@@ -47,9 +52,41 @@ func (d *draft) postman(content []byte) error {
 		return true
 	})
 	c.scripts(root, nil)
-	c.items(root.Get("item"), root.Get("auth"))
+	c.items(root.Get("item"), inherited{root.Get("auth"), root.Get("protocolProfileBehavior")})
 	d.sequence(nameOf(root.Get("info.name").String(), "collection"), c.requests, defaultLoad)
+	for _, g := range d.groups {
+		g.cookies = len(c.requests) > 1 && !c.noCookies
+	}
+	d.leaveOut(0, 0, "Postman follows redirects; here a redirect is the answer, unless a request has redirects: 10")
 	return nil
+}
+
+// environmentOfPostman says what an environment is for.
+func (d *draft) environmentOfPostman(root gjson.Result) error {
+	const shown = 10
+	var names []string
+	root.Get("values").ForEach(func(_, v gjson.Result) bool {
+		if len(names) < shown {
+			names = append(names, variableName(nameOf(v.Get("key").String(), "value")))
+		}
+		return true
+	})
+	return d.fault(1, 0, "it is an environment of Postman: import the collection, and write the values as NAME=value "+
+		"into a file for --env-file: %s", strings.Join(names, ", "))
+}
+
+// inherited is what items have from the folders that they are in.
+type inherited struct{ auth, behavior gjson.Result }
+
+// of is what an item has itself, or else inherits.
+func (in inherited) of(item gjson.Result) inherited {
+	if a := item.Get("auth"); a.IsObject() {
+		in.auth = a
+	}
+	if b := item.Get("protocolProfileBehavior"); b.IsObject() {
+		in.behavior = b
+	}
+	return in
 }
 
 // validJSON says where a text is no JSON.
@@ -75,8 +112,8 @@ func (c *collection) leaveOut(v gjson.Result, format string, args ...any) {
 	c.d.leaveOut(line, column, format, args...)
 }
 
-// items reads requests, and folders of them. auth is how they sign in where they do not say.
-func (c *collection) items(list, auth gjson.Result) {
+// items reads requests, and folders of them.
+func (c *collection) items(list gjson.Result, in inherited) {
 	const deepest = 50
 	if c.depth > deepest {
 		return
@@ -84,13 +121,12 @@ func (c *collection) items(list, auth gjson.Result) {
 	c.depth++
 	defer func() { c.depth-- }()
 	list.ForEach(func(_, item gjson.Result) bool {
-		own := auth
-		if a := item.Get("auth"); a.IsObject() {
-			own = a
-		}
+		own := in.of(item)
 		if inner := item.Get("item"); inner.IsArray() {
 			c.scripts(item, nil)
+			c.folders = append(c.folders, item.Get("name").String())
 			c.items(inner, own)
+			c.folders = c.folders[:len(c.folders)-1]
 			return true
 		}
 		if r := item.Get("request"); r.Exists() {
@@ -101,13 +137,11 @@ func (c *collection) items(list, auth gjson.Result) {
 }
 
 // request adds a request.
-func (c *collection) request(item, r, auth gjson.Result) {
+func (c *collection) request(item, r gjson.Result, in inherited) {
 	if r.Type == gjson.String { // a URL alone
 		r = gjson.Parse(`{"url":` + r.Raw + `}`)
 	}
-	if a := r.Get("auth"); a.IsObject() {
-		auth = a
-	}
+	in = in.of(r)
 	word := r.Get("method").String()
 	if word == "" {
 		word = "GET"
@@ -130,10 +164,49 @@ func (c *collection) request(item, r, auth gjson.Result) {
 		}
 		return true
 	})
-	c.signIn(q, auth)
+	c.signIn(q, in.auth)
 	c.body(q, r.Get("body"))
+	c.behavior(q, in.behavior)
+	if folder := tagValue(strings.Join(c.folders, "/")); folder != "" {
+		q.tags = append(q.tags, setting{"folder", folder})
+	}
 	c.requests = append(c.requests, q)
 	c.scripts(item, q)
+}
+
+// behavior takes in the settings of a request.
+func (c *collection) behavior(q *request, settings gjson.Result) {
+	d := c.d
+	settings.ForEach(func(key, v gjson.Result) bool {
+		switch key.String() {
+		case "strictSSL":
+			if !v.Bool() {
+				d.connect(&d.tls, "insecureSkipVerify", "true", q.line, q.column)
+			}
+		case "followRedirects":
+			if v.Bool() && q.follows == 0 {
+				q.follows = 10
+			}
+		case "maxRedirects":
+			if v.Int() > 0 {
+				q.follows = int(min(v.Int(), 20))
+			}
+		case "disableCookies":
+			c.noCookies = c.noCookies || v.Bool()
+		case "protocolVersion":
+			if version, ok := map[string]string{"http1": "1.1", "http2": "2"}[v.String()]; ok {
+				d.connect(&d.http, "version", version, q.line, q.column)
+			}
+		case "tlsDisabledProtocols":
+			if strings.Contains(v.Raw, `"TLSv1_2"`) {
+				d.connect(&d.tls, "minVersion", "1.3", q.line, q.column)
+			}
+		case "disableBodyPruning", "disableUrlEncoding", "disabledSystemHeaders", "tlsPreferServerCiphers":
+		default:
+			d.leaveOut(q.line, q.column, "the setting %.40q of %.80q", key.String(), q.name)
+		}
+		return true
+	})
 }
 
 // address is the URL of a request: a text, or an object with its parts.
@@ -238,10 +311,21 @@ func (c *collection) signIn(q *request, auth gjson.Result) {
 	switch kind {
 	case "", "noauth":
 	case "bearer":
-		q.headers = append(q.headers, pair{"Authorization", joined(plain("Bearer "), c.text(q, field(of, "token")))})
+		if token := c.text(q, field(of, "token")); len(token) > 0 {
+			q.auth = &credentials{bearer: token}
+		}
+	case "oauth2":
+		token := field(of, "accessToken")
+		if token == "" {
+			c.leaveOut(auth, "signing in by oauth2: get a token beforehand, and set API_TOKEN")
+			q.auth = &credentials{bearer: c.d.needs("API_TOKEN", "the token of OAuth 2.0", true)}
+			return
+		}
+		q.auth = &credentials{bearer: c.text(q, token)}
 	case "basic":
-		signedIn := "Basic " + field(of, "username") + ":" + field(of, "password")
-		q.headers = append(q.headers, pair{"Authorization", plain(signedIn)})
+		q.auth = &credentials{
+			user: c.text(q, field(of, "username")), password: c.text(q, field(of, "password")), basic: true,
+		}
 	case "apikey":
 		name, v := field(of, "key"), c.text(q, field(of, "value"))
 		if name == "" {
@@ -254,115 +338,11 @@ func (c *collection) signIn(q *request, auth gjson.Result) {
 			q.headers = append(q.headers, pair{name, v})
 			return
 		}
-		separator := "?"
-		if s, _ := q.url.flat(); strings.Contains(s, "?") {
-			separator = "&"
-		}
 		if v.isLiteral() {
 			v = c.d.conceal(v.string(), name, "the parameter "+name)
 		}
-		q.url = joined(q.url, plain(separator+name+"="), v)
+		q.withQuery(joined(plain(name+"="), v))
 	default:
 		c.leaveOut(auth, "signing in by %.40q: get a token beforehand, and write a header Authorization", kind)
 	}
-}
-
-// kindsOfRaw are the types of bodies that are written as they are, by Postman's words for them.
-var kindsOfRaw = map[string]string{"json": "application/json", "xml": "application/xml", "text": "text/plain"}
-
-// body gives a request its body.
-func (c *collection) body(q *request, body gjson.Result) {
-	typed := func(kind string) {
-		has := slices.ContainsFunc(q.headers, func(h pair) bool { return strings.EqualFold(h.name, "Content-Type") })
-		if !has && kind != "" {
-			q.headers = append(q.headers, pair{"Content-Type", plain(kind)})
-		}
-	}
-	switch mode := body.Get("mode").String(); mode {
-	case "":
-	case "raw":
-		q.body = c.text(q, body.Get("raw").String())
-		typed(kindsOfRaw[body.Get("options.raw.language").String()])
-	case "urlencoded":
-		body.Get(mode).ForEach(func(_, p gjson.Result) bool {
-			if p.Get("disabled").Bool() {
-				return true
-			}
-			if len(q.body) > 0 {
-				q.body = joined(q.body, plain("&"))
-			}
-			q.body = joined(q.body, encoded(c.text(q, p.Get("key").String())), plain("="),
-				encoded(c.text(q, p.Get("value").String())))
-			return true
-		})
-		typed("application/x-www-form-urlencoded")
-	case "formdata":
-		var forms []pair
-		body.Get(mode).ForEach(func(_, p gjson.Result) bool {
-			switch {
-			case p.Get("disabled").Bool():
-			case p.Get("type").String() == "file":
-				c.leaveOut(p, "the part %.60q of a form, which is a file", p.Get("key").String())
-			default:
-				forms = append(forms, pair{p.Get("key").String(), c.text(q, p.Get("value").String())})
-			}
-			return true
-		})
-		if len(forms) > 0 {
-			q.body = c.d.multipart(q, forms)
-		}
-	case "graphql":
-		variables := body.Get("graphql.variables").String()
-		if strings.TrimSpace(variables) == "" || !gjson.Valid(variables) {
-			variables = "{}"
-		}
-		q.body = c.text(q, `{"query":`+jsonQuoted(body.Get("graphql.query").String())+`,"variables":`+variables+`}`)
-		typed("application/json")
-	default:
-		c.leaveOut(body, "the body of %.80q, which is a %.20s", q.name, mode)
-	}
-}
-
-var postmanVariable = regexp.MustCompile(`\{\{\s*([^{}\s][^{}]*?)\s*\}\}`)
-
-// text is a text with Postman's variables in it: those of the collection have their values, others are filled at run
-// time.
-func (c *collection) text(q *request, s string) (t text) {
-	s = strings.ToValidUTF8(s, "\ufffd")
-	for range 10 { // variables may name others
-		next := postmanVariable.ReplaceAllStringFunc(s, func(m string) string {
-			if v, ok := c.variables[postmanVariable.FindStringSubmatch(m)[1]]; ok {
-				return v
-			}
-			return m
-		})
-		if next == s || len(next) > 1<<20 {
-			break
-		}
-		s = next
-	}
-	last := 0
-	for _, m := range postmanVariable.FindAllStringSubmatchIndex(s, -1) {
-		t = joined(t, plain(s[last:m[0]]), c.filled(q, s[m[2]:m[3]]))
-		last = m[1]
-	}
-	return joined(t, plain(s[last:]))
-}
-
-// filled is what stands for a variable; one whose name begins with $ is Postman's own.
-func (c *collection) filled(q *request, name string) text {
-	switch name {
-	case "$guid", "$randomUUID":
-		return hole("uuid")
-	case "$randomInt":
-		v := value{name: "random_int", from: 0, to: 1000}
-		q.values = append(q.values, v)
-		return hole(v.name)
-	}
-	if strings.HasPrefix(name, "$") {
-		c.d.leaveOut(q.line, q.column, "Postman's variable {{%.60s}}: a variable of the environment stands for it",
-			name)
-		return c.d.needs(variableName(name), "{{"+nameOf(name, "value")+"}} of Postman", false)
-	}
-	return hole(nameOf(name, "value"))
 }

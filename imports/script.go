@@ -1,6 +1,7 @@
 package imports
 
 import (
+	"reflect"
 	"strings"
 
 	"github.com/grafana/sobek/ast"
@@ -12,18 +13,30 @@ import (
 // script reads a script without running it: it follows what is written, with the values that are known, and notes what
 // depends on more than that.
 type script struct {
-	d       *draft
-	program *ast.Program
-	globals *jsScope
-	exports map[string]*jsValue
-	flow    *request // whose steps are being read; nil outside of functions that send
-	values  map[string]value
-	names   map[string]bool // of what is extracted
-	pauses  []float64       // of the flow, in seconds; the last one counts where nothing was sent after it
-	paused  bool            // nothing was sent since the last pause
-	depth   int             // of calls
-	steps   int             // statements that were read: scripts may call themselves, or each other, again and again
-	ended   *jsValue        // what the function returns, once it does
+	d            *draft
+	program      *ast.Program
+	globals      *jsScope
+	exports      map[string]*jsValue
+	flow         *request // whose steps are being read; nil outside of functions that send
+	values       map[string]value
+	names        map[string]bool // of what is extracted
+	setupNames   map[string]bool // of what setup extracts
+	data         *jsValue        // what setup returns
+	outside      bool            // of the load: setup or teardown is read
+	byGroup      bool            // thresholds select groups, so that requests have tags of theirs
+	groups       []string        // of k6, within which the statements are that are read
+	redirects    int             // that all requests follow
+	follows      bool            // the script says how many
+	statuses     []int           // that all requests expect
+	cookieHeader text            // what a jar was given
+	noReset      bool            // of cookies, after an iteration
+	usesJar      bool
+	agent        string                       // the User-Agent of all requests
+	env          *jsValue                     // variables of a scenario; nil: none
+	reached      map[*ast.CallExpression]bool // requests
+	depth        int                          // of calls
+	steps        int                          // statements that were read: scripts may call themselves again and again
+	ended        *jsValue                     // what the function returns, once it does
 }
 
 // Bounds of what is read of a script.
@@ -49,6 +62,7 @@ func (d *draft) parse(content []byte) (*script, error) {
 	}
 	s := &script{
 		d: d, program: program, exports: map[string]*jsValue{}, values: map[string]value{}, names: map[string]bool{},
+		reached: map[*ast.CallExpression]bool{}, data: unknown,
 		globals: &jsScope{values: map[string]*jsValue{}},
 	}
 	return s, nil
@@ -268,75 +282,18 @@ func (s *script) condition(st *ast.IfStatement, scope *jsScope) {
 	if len(s.flow.steps) > before {
 		s.leaveOut(st.Test, "the condition: what it guards is always sent")
 	}
-	if st.Alternate != nil {
+	switch {
+	case st.Alternate == nil:
+	case len(s.flow.steps) > before:
 		s.leaveOut(st.Alternate, "the other branch of a condition")
-	}
-}
-
-// loop goes through a list that is known, and otherwise once through what a loop repeats.
-func (s *script) loop(statement ast.Statement, scope *jsScope) {
-	inner := scope.inner()
-	switch st := statement.(type) {
-	case *ast.ForOfStatement:
-		list := s.evaluate(st.Source, scope)
-		if list.kind == jsArray && list.name == "" && len(list.items) <= mostUnrolled {
-			for _, item := range list.items {
-				s.bindInto(st.Into, item, inner)
-				s.execute(st.Body, inner.inner())
-			}
-			return
+		reach := func(call *ast.CallExpression, _ string) { s.reached[call] = true }
+		s.eachRequest(reflect.ValueOf(st.Alternate), reach)
+	default: // the first one sends nothing
+		s.execute(st.Alternate, scope.inner())
+		s.ended = ended
+		if len(s.flow.steps) > before {
+			s.leaveOut(st.Test, "the condition: what it guards is always sent")
 		}
-		s.repeated(statement, st.Body, inner)
-	case *ast.ForInStatement:
-		s.repeated(statement, st.Body, inner)
-	case *ast.ForStatement:
-		switch init := st.Initializer.(type) {
-		case *ast.ForLoopInitializerLexicalDecl:
-			s.declare(init.LexicalDeclaration.List, inner)
-		case *ast.ForLoopInitializerVarDeclList:
-			s.declare(init.List, inner)
-		}
-		s.counted(st, inner)
-	case *ast.WhileStatement:
-		s.repeated(statement, st.Body, inner)
-	case *ast.DoWhileStatement:
-		s.repeated(statement, st.Body, inner)
-	case *ast.SwitchStatement:
-		s.leaveOut(statement, "the switch")
-	}
-}
-
-// counted goes through a loop as often as it is known to run.
-func (s *script) counted(st *ast.ForStatement, scope *jsScope) {
-	for range mostUnrolled {
-		if st.Test == nil {
-			break
-		}
-		test := s.evaluate(st.Test, scope)
-		if test.kind != jsBoolean {
-			break
-		}
-		if !test.truth {
-			return
-		}
-		s.execute(st.Body, scope.inner())
-		if st.Update == nil {
-			break
-		}
-		s.evaluate(st.Update, scope)
-	}
-	s.repeated(st, st.Body, scope)
-}
-
-// repeated reads once what a loop repeats.
-func (s *script) repeated(statement, body ast.Statement, scope *jsScope) {
-	before := 0
-	if s.flow != nil {
-		before = len(s.flow.steps)
-	}
-	s.execute(body, scope.inner())
-	if s.flow != nil && len(s.flow.steps) > before {
-		s.leaveOut(statement, "the loop: what it repeats is sent once")
 	}
 }
 

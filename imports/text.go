@@ -1,13 +1,17 @@
 package imports
 
 import (
+	"encoding/base64"
 	"regexp"
 	"slices"
 	"strings"
 )
 
-// part is a piece of a text: literal characters, a hole {{name}}, or a variable of the environment.
-type part struct{ literal, hole, variable string }
+// part is a piece of a text: literal characters, a hole {{name}}, a variable of the environment, or a text in base64.
+type part struct {
+	literal, hole, variable string
+	base64                  *text
+}
 
 // text is what is sent somewhere, with what fills it at run time.
 type text []part
@@ -22,6 +26,14 @@ func plain(s string) text {
 func hole(name string) text { return text{{hole: name}} }
 
 func variable(name string) text { return text{{variable: name}} }
+
+// inBase64 is a text in base64. It stays a part of its own, so that its credentials can be read again.
+func inBase64(t text) text {
+	if len(t) == 0 {
+		return nil
+	}
+	return text{{base64: &t}}
+}
 
 // joined is one text after the other.
 func joined(all ...text) (t text) {
@@ -46,6 +58,10 @@ func (t text) string() string {
 			b.WriteString("{{" + p.hole + "}}")
 		case p.variable != "":
 			b.WriteString("${" + p.variable + "}")
+		case p.base64 != nil && p.base64.isLiteral():
+			b.WriteString(base64.StdEncoding.EncodeToString([]byte(p.base64.string())))
+		case p.base64 != nil:
+			b.WriteString("base64 of " + p.base64.string())
 		default:
 			b.WriteString(p.literal)
 		}
@@ -55,7 +71,9 @@ func (t text) string() string {
 
 // isLiteral reports whether nothing of the text is filled in.
 func (t text) isLiteral() bool {
-	return !slices.ContainsFunc(t, func(p part) bool { return p.hole != "" || p.variable != "" })
+	return !slices.ContainsFunc(t, func(p part) bool {
+		return p.hole != "" || p.variable != "" || p.base64 != nil && !p.base64.isLiteral()
+	})
 }
 
 // mark stands for a part that is no literal while a text is searched: a character for private use, which no text of
@@ -66,7 +84,7 @@ const mark = '\ue000'
 func (t text) flat() (s string, parts []part) {
 	var b strings.Builder
 	for _, p := range t {
-		if p.literal != "" {
+		if p.literal != "" || p == (part{}) {
 			b.WriteString(strings.ReplaceAll(p.literal, string(mark), "\ufffd"))
 			continue
 		}

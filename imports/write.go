@@ -1,11 +1,8 @@
 package imports
 
 import (
-	"encoding/json"
 	"fmt"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -50,21 +47,15 @@ func (w *writer) line(indent int, format string, args ...any) {
 
 // written is the scenario file.
 func (d *draft) written() *writer {
-	w := &writer{d: d}
+	w := &writer{d: d, signs: map[string]bool{}}
 	w.opening()
 	w.line(0, "name: %s", scalar(nameOf(strings.TrimSuffix(baseName(d.file), extension(d.file)), "imported"), 0))
-	w.line(0, "target:")
-	w.own("the address of the service", 0, 0, func() { d.target = nil }, func() {
-		w.line(1, "url: %s", scalar(w.address(), 1))
-	})
-	if len(d.feeders) > 0 {
-		w.line(0, "feeders:")
-	}
-	for _, f := range d.feeders {
-		w.own("the file "+f.file, 0, 0, func() { d.dropFeeder(f) }, func() {
-			w.line(1, "%s: {csv: %s, choice: %s}", f.name, flowScalar(escapeVariables(f.file)), f.choice)
-		})
-	}
+	w.target()
+	w.tags(&d.tags, 0)
+	w.section("tls", &d.tls)
+	w.section("http", &d.http)
+	w.feeders()
+	w.once("setup", &d.setup)
 	w.line(0, "scenarios:")
 	taken := map[string]bool{}
 	for _, g := range d.groups {
@@ -74,16 +65,98 @@ func (d *draft) written() *writer {
 			w.group(g)
 		})
 	}
+	w.once("teardown", &d.teardown)
 	w.gates()
 	return w
+}
+
+// target writes where the load goes.
+func (w *writer) target() {
+	d := w.d
+	w.line(0, "target:")
+	w.own("the address of the service", 0, 0, func() { d.target = nil }, func() {
+		w.line(1, "url: %s", scalar(w.address(), 1))
+	})
+	for _, s := range []struct {
+		key  string
+		text *string
+	}{{"socket", &d.socket}, {"proxy", &d.proxy}} {
+		if *s.text != "" {
+			w.own("target."+s.key, 0, 0, func() { *s.text = "" }, func() {
+				w.line(1, "%s: %s", s.key, flowScalar(escapeVariables(*s.text)))
+			})
+		}
+	}
+}
+
+// section writes settings of connections under their key.
+func (w *writer) section(name string, all *[]setting) {
+	if len(*all) == 0 {
+		return
+	}
+	w.own("the section "+name, 0, 0, func() { *all = nil }, func() {
+		w.line(0, "%s:", name)
+		for _, s := range *all {
+			leaveOut := func() { *all = slices.DeleteFunc(*all, func(o setting) bool { return o.key == s.key }) }
+			w.own(name+"."+s.key, 0, 0, leaveOut, func() { w.line(1, "%s: %s", s.key, s.value) })
+		}
+	})
+}
+
+func (w *writer) feeders() {
+	d := w.d
+	if len(d.feeders) > 0 {
+		w.line(0, "feeders:")
+	}
+	for _, f := range d.feeders {
+		kind := "csv"
+		if f.lines {
+			kind = "jsonl"
+		}
+		w.own("the file "+f.file, 0, 0, func() { d.dropFeeder(f) }, func() {
+			w.line(1, "%s: {%s: %s, choice: %s}", f.name, kind, flowScalar(escapeVariables(f.file)), f.choice)
+		})
+	}
+}
+
+// once writes a flow that is sent once.
+func (w *writer) once(name string, flow **request) {
+	r := *flow
+	if r == nil {
+		return
+	}
+	w.own(name, 0, 0, func() { *flow = nil }, func() {
+		w.line(0, "%s:", name)
+		w.values(r, 1)
+		w.line(1, "steps:")
+		w.steps(r, 2)
+	})
 }
 
 func (w *writer) group(g *group) {
 	w.own("the load of "+g.name, 0, 0, func() { g.load = defaultLoad }, func() {
 		for _, s := range g.load {
-			w.line(2, "%s: %s", s.key, s.value)
+			items := strings.Split(strings.Trim(s.value, "[]"), "}, {")
+			if len(s.value) < mostColumns || len(items) == 1 {
+				w.line(2, "%s: %s", s.key, s.value)
+				continue
+			}
+			w.line(2, "%s:", s.key)
+			for _, item := range items {
+				w.line(3, "- {%s}", strings.Trim(item, "{}"))
+			}
 		}
 	})
+	if !g.think.isZero() {
+		w.own("the pause of the users of "+g.name, 0, 0, func() { g.think = pause{} }, func() {
+			w.line(2, "thinkTime: %s", g.think.yaml())
+		})
+	}
+	if g.cookies {
+		w.own("the cookies of "+g.name, 0, 0, func() { g.cookies = false }, func() { w.line(2, "cookies: true") })
+	}
+	w.tags(&g.tags, 2)
+	w.headers(&g.headers, &request{name: g.name}, 2)
 	w.line(2, "requests:")
 	for _, r := range g.requests {
 		leaveOut := func() { g.requests = slices.DeleteFunc(g.requests, func(o *request) bool { return o == r }) }
@@ -91,13 +164,25 @@ func (w *writer) group(g *group) {
 	}
 }
 
+// tags writes tags in one line.
+func (w *writer) tags(all *[]setting, indent int) {
+	if len(*all) == 0 {
+		return
+	}
+	w.own("tags", 0, 0, func() { *all = nil }, func() {
+		pairs := make([]string, len(*all))
+		for i, t := range *all {
+			pairs[i] = t.key + ": " + flowScalar(escapeVariables(t.value))
+		}
+		w.line(indent, "tags: {%s}", strings.Join(pairs, ", "))
+	})
+}
+
 // dropFeeder drops a file, and the values that take something from it.
 func (d *draft) dropFeeder(f *feeder) {
 	d.feeders = slices.DeleteFunc(d.feeders, func(o *feeder) bool { return o == f })
-	for _, g := range d.groups {
-		for _, r := range g.requests {
-			r.values = slices.DeleteFunc(r.values, func(v value) bool { return v.feeder == f.name })
-		}
+	for _, r := range d.roots() {
+		r.values = slices.DeleteFunc(r.values, func(v value) bool { return v.feeder == f.name })
 	}
 }
 
@@ -192,125 +277,6 @@ func (w *writer) address() string {
 	return address
 }
 
-// request writes a request or a flow.
-func (w *writer) request(r *request) {
-	signs := w.signsOf(r)
-	w.line(3, "- name: %s", r.name)
-	if r.weight > 1 {
-		w.line(4, "weight: %d", r.weight)
-	}
-	if len(r.steps) == 0 {
-		w.sends(r, 4)
-	}
-	if len(r.values)+len(signs) > 0 {
-		w.line(4, "values:")
-		for _, v := range r.values {
-			w.line(5, "%s: %s", v.name, v.yaml())
-		}
-		for _, s := range signs {
-			w.line(5, "%s: {list: [%s]}", s, strconv.Quote(signText[s]))
-		}
-	}
-	if len(r.steps) == 0 {
-		return
-	}
-	w.line(4, "steps:")
-	for _, step := range r.steps {
-		leaveOut := func() { r.steps = slices.DeleteFunc(r.steps, func(o *request) bool { return o == step }) }
-		w.own("the step "+step.name, step.line, step.column, leaveOut, func() {
-			w.line(5, "- name: %s", step.name)
-			w.sends(step, 6)
-		})
-	}
-}
-
-func (v value) yaml() string {
-	switch {
-	case v.feeder != "":
-		return fmt.Sprintf("{feeder: %s, column: %s}", v.feeder, flowScalar(escapeVariables(v.column)))
-	case v.list != nil:
-		items := make([]string, len(v.list))
-		for i, item := range v.list {
-			items[i] = flowScalar(escapeVariables(item))
-		}
-		return "{list: [" + strings.Join(items, ", ") + "]}"
-	}
-	return fmt.Sprintf("{range: [%d, %d]}", v.from, v.to)
-}
-
-// sends writes what a request sends, and what is held against its answers.
-func (w *writer) sends(r *request, indent int) {
-	if r.method != "GET" {
-		w.line(indent, "method: %s", r.method)
-	}
-	w.line(indent, "path: %s", scalar(w.path(r.url), indent))
-	if len(r.headers) > 0 {
-		w.line(indent, "headers:")
-		for _, h := range r.headers {
-			w.line(indent+1, "%s: %s", scalar(h.name, indent), scalar(w.template(h.value), indent+1))
-		}
-	}
-	if len(r.body) > 0 {
-		w.line(indent, "body: %s", scalar(w.template(r.body), indent))
-	}
-	switch len(r.status) {
-	case 0:
-	case 1:
-		w.line(indent, "expectedStatus: %d", r.status[0])
-	default:
-		w.line(indent, "expectedStatus: %s", list(r.status))
-	}
-	if r.timeout != "" {
-		w.line(indent, "timeout: %s", r.timeout)
-	}
-	if r.follows > 0 {
-		w.line(indent, "redirects: %d", min(r.follows, 20))
-	}
-	w.looksAt(r, indent)
-}
-
-func (w *writer) looksAt(r *request, indent int) {
-	if len(r.checks) > 0 {
-		w.line(indent, "checks:")
-	}
-	for _, c := range r.checks {
-		var keys strings.Builder
-		if c.list != nil {
-			keys.WriteString(", status: " + list(c.list))
-		}
-		for _, k := range c.keys {
-			keys.WriteString(", " + k.key + ": " + flowScalar(escapeVariables(k.value)))
-		}
-		leaveOut := func() { r.checks = slices.DeleteFunc(r.checks, func(o check) bool { return o.name == c.name }) }
-		w.own("the check "+c.name, r.line, r.column, leaveOut, func() {
-			w.line(indent+1, "- {name: %s%s%s}", flowScalar(escapeVariables(c.name)), keys.String(), c.raw)
-		})
-	}
-	if len(r.extract) > 0 {
-		w.line(indent, "extract:")
-	}
-	for _, x := range r.extract {
-		var keys []string
-		for _, k := range []setting{{"json", x.json}, {"header", x.header}, {"regex", x.regex}} {
-			if k.value != "" {
-				keys = append(keys, k.key+": "+flowScalar(escapeVariables(k.value)))
-			}
-		}
-		leaveOut := func() { r.extract = slices.DeleteFunc(r.extract, func(o extraction) bool { return o == x }) }
-		w.own("what is taken of the answer as "+x.name, r.line, r.column, leaveOut, func() {
-			w.line(indent+1, "%s: {%s}", x.name, strings.Join(keys, ", "))
-		})
-	}
-}
-
-func list(numbers []int) string {
-	all := make([]string, len(numbers))
-	for i, n := range numbers {
-		all[i] = strconv.Itoa(n)
-	}
-	return "[" + strings.Join(all, ", ") + "]"
-}
-
 func (w *writer) gates() {
 	d := w.d
 	if d.guessed() {
@@ -340,175 +306,4 @@ func (w *writer) gate(g *gate) {
 		}
 		w.line(2, "- {threshold: %s, abortOnFail: true%s}", flowScalar(e.text), delay)
 	}
-}
-
-// Values for characters that would mean something else in a template: two braces open a placeholder, and a "$" before
-// a variable is that of a literal one.
-const (
-	twoBraces = "two_braces"
-	dollar    = "dollar"
-)
-
-var signText = map[string]string{twoBraces: "{{", dollar: "$"}
-
-// signsOf are the values for such characters that a request or flow needs.
-func (w *writer) signsOf(r *request) (names []string) {
-	w.signs = map[string]bool{}
-	for _, one := range append([]*request{r}, r.steps...) {
-		if len(one.url) > 0 {
-			w.path(one.url)
-		}
-		w.template(one.body)
-		for _, h := range one.headers {
-			w.template(h.value)
-		}
-	}
-	for _, name := range []string{dollar, twoBraces} {
-		if w.signs[name] {
-			names = append(names, name)
-		}
-	}
-	return names
-}
-
-// template is a text as templates have it.
-func (w *writer) template(t text) string {
-	var b strings.Builder
-	for i, p := range t {
-		switch {
-		case p.hole != "":
-			b.WriteString("{{" + p.hole + "}}")
-		case p.variable != "":
-			fallback := w.d.fallbacks[p.variable]
-			if fallback == "" {
-				fallback = "set-" + p.variable
-			}
-			b.WriteString("${" + p.variable + ":-" + fallback + "}")
-		default:
-			literal := escapeVariables(p.literal)
-			ends := i+1 < len(t) && t[i+1].variable != "" && strings.HasSuffix(literal, "$")
-			if ends {
-				literal = strings.TrimSuffix(literal, "$")
-			}
-			if strings.Contains(literal, "{{") {
-				w.signs[twoBraces] = true
-				literal = strings.ReplaceAll(literal, "{{", "{{"+twoBraces+"}}")
-			}
-			b.WriteString(literal)
-			if ends {
-				w.signs[dollar] = true
-				b.WriteString("{{" + dollar + "}}")
-			}
-		}
-	}
-	return b.String()
-}
-
-// path is a text as paths have it: without characters that a URL may not have.
-func (w *writer) path(t text) string {
-	s, parts := t.flat()
-	var b strings.Builder
-	for i := 0; i < len(s); {
-		c, size := utf8.DecodeRuneInString(s[i:])
-		switch {
-		case c == mark:
-			b.WriteString(s[i : i+size])
-		case c <= ' ' || c > '~' || c == '#' || c == '"' || c == '<' || c == '>' || c == '\\' || c == '^' || c == '`' ||
-			c == '|' || c == '{' || c == '}' || c == '%' && !escaped.MatchString(s[i:]):
-			for _, octet := range []byte(s[i : i+size]) {
-				fmt.Fprintf(&b, "%%%02X", octet)
-			}
-		default:
-			b.WriteString(s[i : i+size])
-		}
-		i += size
-	}
-	return w.template(unflat(b.String(), parts))
-}
-
-var escaped = regexp.MustCompile(`^%[0-9A-Fa-f]{2}`)
-
-// escapeVariables keeps "${" what it is.
-func escapeVariables(s string) string { return strings.ReplaceAll(s, "${", "$${") }
-
-var (
-	plainScalar = regexp.MustCompile(`^[A-Za-z/][A-Za-z0-9_./-]*( [A-Za-z0-9_./(-]+)*$`)
-	reserved    = regexp.MustCompile(`(?i)^(true|false|null|yes|no|on|off|y|n)$`)
-)
-
-// scalar is a text as a value in a block of YAML at an indentation.
-func scalar(s string, indent int) string {
-	if strings.Contains(s, "\n") && fitsBlock(s) {
-		sign := "|-"
-		body := s
-		if strings.HasSuffix(s, "\n") {
-			sign, body = "|", strings.TrimSuffix(s, "\n")
-		}
-		margin := "\n" + strings.Repeat("  ", indent+1)
-		return sign + margin + strings.ReplaceAll(body, "\n", margin)
-	}
-	if plainScalar.MatchString(s) && !reserved.MatchString(s) && !strings.Contains(s, "//") {
-		return s
-	}
-	return flowScalar(s)
-}
-
-// flowScalar is a text as a value in braces or brackets.
-func flowScalar(s string) string {
-	odd := strings.ContainsFunc(s, func(c rune) bool { return !unicode.IsPrint(c) && c != ' ' })
-	switch {
-	case odd || !utf8.ValidString(s):
-		return jsonText(s)
-	case strings.ContainsAny(s, `"\`):
-		return "'" + strings.ReplaceAll(s, "'", "''") + "'"
-	}
-	return `"` + s + `"`
-}
-
-// jsonText is a text in the double quotes of JSON, which YAML reads as such, with nothing that YAML may not have.
-func jsonText(s string) string {
-	var b strings.Builder
-	for _, c := range s {
-		switch {
-		case c == '"' || c == '\\' || c < ' ':
-			encoded, err := json.Marshal(string(c))
-			if err != nil {
-				panic(err) // a text can be encoded
-			}
-			b.Write(encoded[1 : len(encoded)-1])
-		case c >= 0x7f && c <= 0xffff && !unicode.IsPrint(c):
-			fmt.Fprintf(&b, `\u%04x`, c)
-		case c > 0xffff && !unicode.IsPrint(c):
-			fmt.Fprintf(&b, `\U%08x`, c)
-		default:
-			b.WriteRune(c)
-		}
-	}
-	return `"` + b.String() + `"`
-}
-
-// fitsBlock reports whether a text of several lines can be written as a block: none of its lines begins the block with
-// a blank or ends with one, and all characters can be seen.
-func fitsBlock(s string) bool {
-	body := strings.TrimSuffix(s, "\n")
-	if body == "" || strings.HasPrefix(body, " ") || strings.HasPrefix(body, "\n") || strings.HasSuffix(body, "\n") ||
-		!utf8.ValidString(s) {
-		return false
-	}
-	for line := range strings.SplitSeq(body, "\n") {
-		if strings.TrimRight(line, " ") != line || line == "" ||
-			strings.ContainsFunc(line, func(c rune) bool { return !unicode.IsPrint(c) && c != ' ' }) {
-			return false
-		}
-	}
-	return true
-}
-
-func baseName(file string) string { return file[strings.LastIndexAny(file, `/\`)+1:] }
-
-func extension(file string) string {
-	if i := strings.LastIndexByte(file, '.'); i > 0 && !strings.ContainsAny(file[i:], `/\`) {
-		return file[i:]
-	}
-	return ""
 }

@@ -1,0 +1,228 @@
+package imports
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// load is the load of a scenario.
+func (s *script) load(name string, o *jsValue) (all []setting) {
+	executor, _ := literalOf(o.member("executor"))
+	switch {
+	case executor != "":
+	case o.member("stages") != nil:
+		executor = "ramping-vus"
+	case o.member("iterations") != nil:
+		executor = "shared-iterations"
+	default:
+		executor = "constant-vus"
+	}
+	duration := s.configured(o.member("duration"), durationOf)
+	if duration == "" || duration == "0s" {
+		duration = "1m"
+		if executor == "constant-vus" || executor == "constant-arrival-rate" {
+			s.d.leaveOut(0, 0, "the script says nothing of how long %s takes: the duration that is there is a guess",
+				name)
+		}
+	}
+	switch executor {
+	case "constant-arrival-rate":
+		rate := s.configured(o.member("rate"), positive)
+		if rate == "" {
+			rate = "10"
+			s.d.leaveOut(0, 0, "the rate of %s: the one that is there is a guess", name)
+		}
+		all = []setting{{"executor", executor}, {"rate", rate}, {"duration", duration}}
+		all = append(all, s.open(o)...)
+	case "ramping-arrival-rate":
+		all = []setting{{"executor", executor}}
+		if start := s.configured(o.member("startRate"), positive); start != "" {
+			all = append(all, setting{"startRate", start})
+		}
+		all = append(all, setting{"stages", s.stages(o.member("stages"), name, rate)})
+		all = append(all, s.open(o)...)
+	case "ramping-vus":
+		all = s.rampingUsers(name, o)
+	case "shared-iterations", "per-vu-iterations":
+		all = s.iterations(name, executor, o)
+	default:
+		all = s.constantUsers(name, executor, o, duration)
+	}
+	for _, key := range []string{"startTime", "gracefulStop"} {
+		v := o.member(key)
+		if d := s.configured(v, durationOf); d != "" {
+			all = append(all, setting{key, d})
+		} else if v != nil {
+			s.d.leaveOut(0, 0, "the %s of %s, which the script computes", key, name)
+		}
+	}
+	return all
+}
+
+func literalOf(v *jsValue) (s string, ok bool) {
+	if v == nil {
+		return "", false
+	}
+	return v.literal()
+}
+
+// configured is a value of the options as a scenario file has it: one that is written out, or a variable of the
+// environment with one as its default. It is empty for others, and for those that valid is empty for.
+func (s *script) configured(v *jsValue, valid func(string) string) string {
+	if v == nil {
+		return ""
+	}
+	if literal, ok := v.literal(); ok {
+		return valid(literal)
+	}
+	if v.kind != jsText || len(v.text) != 1 || v.text[0].variable == "" {
+		return ""
+	}
+	name := v.text[0].variable
+	if fallback := valid(s.d.fallbacks[name]); fallback != "" {
+		return "${" + name + ":-" + fallback + "}"
+	}
+	return ""
+}
+
+// positive is a number above 0, and empty for other texts.
+func positive(s string) string {
+	if n, err := strconv.ParseFloat(s, 64); err == nil && n > 0 && n <= 1_000_000 {
+		return numberText(n)
+	}
+	return ""
+}
+
+// users is a number of users, and empty for other texts.
+func users(s string) string {
+	n, err := strconv.ParseFloat(s, 64)
+	if err != nil || n < 1 {
+		return ""
+	}
+	return strconv.Itoa(int(math.Min(n, 100_000)))
+}
+
+// rate is a rate or number of 0 or more, and empty for other texts.
+func rate(s string) string {
+	if n, err := strconv.ParseFloat(s, 64); err == nil && n >= 0 && n <= 1_000_000 {
+		return numberText(n)
+	}
+	return ""
+}
+
+// usersOrNone is a number of users, of which there may be none.
+func usersOrNone(s string) string {
+	if n, err := strconv.ParseFloat(s, 64); err == nil && n >= 0 && n < 1 {
+		return "0"
+	}
+	return users(s)
+}
+
+// open are the keys that all executors with a rate have.
+func (s *script) open(o *jsValue) (all []setting) {
+	if unit := s.configured(o.member("timeUnit"), durationOf); unit != "" && unit != "0s" {
+		all = append(all, setting{"timeUnit", unit})
+	}
+	most := s.configured(o.member("maxVUs"), users)
+	if most == "" {
+		most = s.configured(o.member("preAllocatedVUs"), users)
+	}
+	if most != "" {
+		all = append(all, setting{"maxVUs", most})
+	}
+	return all
+}
+
+// stages are those of a ramp, as YAML; target is what is valid as one.
+func (s *script) stages(list *jsValue, name string, target func(string) string) string {
+	var all []string
+	moving := false
+	if list != nil {
+		for _, stage := range list.items {
+			to := s.configured(stage.member("target"), target)
+			d := s.configured(stage.member("duration"), durationOf)
+			if to == "" || d == "" {
+				s.d.leaveOut(0, 0, "a stage of %s whose target and duration are not written out", name)
+				continue
+			}
+			moving = moving || to != "0" && d != "0s"
+			to, d = inBraces(to), inBraces(d)
+			all = append(all, fmt.Sprintf("{target: %s, duration: %s}", to, d))
+		}
+	}
+	if !moving {
+		all = append(all, "{target: 10, duration: 1m}")
+		s.d.leaveOut(0, 0, "the stages of %s: the one that is there is a guess", name)
+	}
+	return "[" + strings.Join(all, ", ") + "]"
+}
+
+// inBraces is a value as it may stand in braces, where a variable needs quotes.
+func inBraces(s string) string {
+	if strings.HasPrefix(s, "$") {
+		return strconv.Quote(s)
+	}
+	return s
+}
+
+func (s *script) rampingUsers(name string, o *jsValue) []setting {
+	all := []setting{{"executor", "ramping-vus"}}
+	start := s.configured(o.member("startVUs"), usersOrNone)
+	if start == "" {
+		start = s.configured(o.member("vus"), users) // of the options themselves
+	}
+	if start != "" && start != "1" {
+		all = append(all, setting{"startVUs", start})
+	}
+	if v := o.member("gracefulRampDown"); v != nil {
+		s.d.leaveOut(0, 0, "gracefulRampDown of %s: who is to go ends its iteration first", name)
+	}
+	return append(all, setting{"stages", s.stages(o.member("stages"), name, usersOrNone)})
+}
+
+func (s *script) iterations(name, executor string, o *jsValue) []setting {
+	const most = 1_000_000_000
+	whole := func(text string) string {
+		n, err := strconv.ParseFloat(text, 64)
+		if err != nil || n < 1 || n > most {
+			return ""
+		}
+		return strconv.Itoa(int(n))
+	}
+	vus := cmp.Or(s.configured(o.member("vus"), users), "1")
+	iterations := s.configured(o.member("iterations"), whole)
+	if iterations == "" {
+		iterations = "1"
+		if o.member("iterations") != nil {
+			s.d.leaveOut(0, 0, "the iterations of %s, which the script computes", name)
+		}
+	}
+	n, errN := strconv.Atoi(iterations)
+	if v, err := strconv.Atoi(vus); err == nil && errN == nil && executor == "shared-iterations" && n < v {
+		vus = iterations // each user has one
+	}
+	all := []setting{{"executor", executor}, {"vus", vus}, {"iterations", iterations}}
+	longest := o.member("maxDuration")
+	if longest == nil && o.member("executor") == nil {
+		longest = o.member("duration")
+	}
+	if d := s.configured(longest, durationOf); d != "" && d != "0s" {
+		all = append(all, setting{"maxDuration", d})
+	}
+	return all
+}
+
+// constantUsers is a load of users who are there all the time.
+func (s *script) constantUsers(name, executor string, o *jsValue, duration string) []setting {
+	if executor != "constant-vus" {
+		s.d.leaveOut(0, 0, "the executor %.40s of %s: users who are there all the time stand for it", executor, name)
+	}
+	vus := cmp.Or(s.configured(o.member("vus"), users), "1")
+	if n := o.member("vus"); n != nil && s.configured(n, users) == "" {
+		s.d.leaveOut(0, 0, "the number of users of %s, which the script computes", name)
+	}
+	return []setting{{"executor", "constant-vus"}, {"vus", vus}, {"duration", duration}}
+}
