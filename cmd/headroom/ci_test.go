@@ -72,7 +72,7 @@ func main() {
 			"commit -q -m 'version %d'", i, i, git, i)
 	}
 	script += " && git update-ref refs/remotes/origin/main HEAD && git log --reverse --format=%H && mkdir bin && " +
-		"ln -s " + binary + " bin/headroom"
+		"ln -s " + binary(t) + " bin/headroom"
 	cmd := exec.Command("sh", "-c", script)
 	cmd.Dir = dir
 	out, err := cmd.CombinedOutput()
@@ -219,7 +219,7 @@ func ciEnvironment(t *testing.T, revisions []string) []string {
 		"SCENARIO=scenarios/regression.yaml", "HOME=" + t.TempDir(), "GITHUB_ACTIONS=", "BASE=" + revisions[1],
 		"CI_MERGE_REQUEST_DIFF_BASE_SHA=" + revisions[1], "CHANGE_TARGET=main", "GOFLAGS=-buildvcs=false",
 		"GOCACHE=" + goEnv(t, "GOCACHE"), "GOMODCACHE=" + goEnv(t, "GOMODCACHE"),
-		"PATH=" + filepath.Dir(binary) + ":" + os.Getenv("PATH"),
+		"PATH=" + filepath.Dir(binary(t)) + ":" + os.Getenv("PATH"),
 	}
 }
 

