@@ -37,6 +37,10 @@ func failing(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, "already there")
 	case "/token":
 		fmt.Fprint(w, `{"tokens": []}`)
+	case "/stalled":
+		fmt.Fprint(w, "a part")
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
 	case "/slow":
 		<-r.Context().Done()
 	case "/gone":
@@ -60,6 +64,8 @@ func TestFirsts(t *testing.T) {
 	}
 	unexpected, gone, slow, checked, token := plain("unexpected"), plain("gone"), plain("slow"), plain("checked"),
 		plain("token")
+	stalled := plain("stalled")
+	stalled.Timeout = 50 * time.Millisecond
 	unexpected.ExpectedStatus, gone.ExpectedStatus, slow.Timeout = []int{201}, []int{410}, 50*time.Millisecond
 	checked.Checks = []scenarios.Check{
 		{Name: "created", Statuses: []int{201}},
@@ -73,7 +79,7 @@ func TestFirsts(t *testing.T) {
 	token.Extract = []scenarios.Extraction{{Name: "token", JSON: scenarios.JSONPath{{Key: "token"}}}}
 	requests := append([]scenarios.Request{
 		plain("login"), plain("pieces"), plain("binary"), plain("empty"),
-		plain("ok"), unexpected, gone, slow, checked,
+		plain("ok"), unexpected, gone, slow, stalled, checked,
 	},
 		flowOf("session", 1, token, scenarios.Request{Name: "use", Method: "GET", Path: literal("/ok")})...)
 	want := map[string]string{
@@ -115,7 +121,12 @@ func TestFirsts(t *testing.T) {
 			if text := got["slow timeout"]; !strings.HasPrefix(text, "after ") || !strings.Contains(text, "ms: ") {
 				t.Errorf("the timeout says %q", text)
 			}
+			if text := got["stalled timeout"]; !strings.HasPrefix(text, "after ") ||
+				plan.Engine == scenarios.EngineWire && !strings.HasSuffix(text, ": the answer has not ended yet") {
+				t.Errorf("the timeout of a part of an answer says %q", text)
+			}
 			delete(got, "slow timeout")
+			delete(got, "stalled timeout")
 			for name, text := range want {
 				if got[name] != text {
 					t.Errorf("%s: %q, want %q", name, got[name], text)

@@ -205,6 +205,32 @@ func TestHostileServers(t *testing.T) {
 				}
 			},
 		},
+		{
+			name: "a trailer without end", requests: 3, failed: 3, class: record.ErrorMalformed, taken: 3,
+			serve: func(h hostile) {
+				if h.take() && h.say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n") {
+					for h.say("X: " + strings.Repeat("x", 1000) + "\r\n") {
+					}
+				}
+			},
+		},
+		{
+			name: "a framing line without end", requests: 3, failed: 3, class: record.ErrorMalformed, taken: 3,
+			serve: func(h hostile) {
+				if h.take() && h.say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;") {
+					for h.say(strings.Repeat("x", 1000)) {
+					}
+				}
+			},
+		},
+		{
+			name: "no HTTP server", requests: 3, failed: 3, class: record.ErrorMalformed, taken: 3,
+			serve: func(h hostile) {
+				if h.take() && h.say("SSH-2.0-OpenSSH_9.2p1\r\n") {
+					io.Copy(io.Discard, h.r)
+				}
+			},
+		},
 		// net/http looks at the answer first or at the reset, as it happens.
 		{
 			name: "answers early and closes", method: "POST", body: 8 << 20, serve: early(0), requests: 3,
@@ -257,6 +283,11 @@ func someRequests(t *testing.T, by wire.Backend, tt *hostileServer) string {
 		q.Method, q.Body = tt.method, literal(strings.Repeat("x", max(1, tt.body)))
 	}
 	s := runBy(t, t.Context(), by, plan, url).Series[0]
+	for class, text := range s.ErrorSamples {
+		if len(text) > 700 {
+			return fmt.Sprintf("%s has a message of %d bytes", class, len(text))
+		}
+	}
 	switch {
 	case s.Requests != int64(requests) || s.Failed != tt.failed || taken.Load() != tt.taken || tt.class != "" &&
 		s.Errors[tt.class] != tt.failed,

@@ -265,8 +265,8 @@ func (r *run) run(ctx context.Context) (*results.Measurements, error) {
 	r.m.Warnings = append(r.m.Warnings, r.options.Recordings.Warnings(r.plan)...)
 	for _, l := range r.m.Loads {
 		if l.Resent > 0 {
-			r.m.Warnings = append(r.m.Warnings, fmt.Sprintf("%s: requests were sent again %d times on another HTTP/2 "+
-				"stream, because the server refused them or the connection broke before it answered", l.Scenario,
+			r.m.Warnings = append(r.m.Warnings, fmt.Sprintf("%s: requests were sent again on another HTTP/2 stream, "+
+				"because the server refused them or the connection broke before it answered: %d × in all", l.Scenario,
 				l.Resent))
 		}
 		if scenarios.Executor(l.Executor).HasUsers() {

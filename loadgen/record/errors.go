@@ -45,7 +45,11 @@ func ClassOfText(text string, ended bool) string {
 		{"graceful shutdown GOAWAY", ErrorTurnedAway},
 		{"REFUSED_STREAM", ErrorTurnedAway},
 		{"GOAWAY", ErrorClosed},
-		{"stream error: ", ErrorStream},
+		{"received from peer", ErrorStream},
+		{"stream error: ", ErrorMalformed},     // found by our end
+		{"connection error: ", ErrorMalformed}, // the same
+		{"http2: frame too large", ErrorMalformed},
+		{"http2: failed reading the frame payload", ErrorMalformed},
 		{"RST_STREAM", ErrorStream},
 		{"client conn not usable", ErrorClosed},
 		{"client conn could not be established", ErrorClosed},
@@ -67,6 +71,7 @@ func ClassOfText(text string, ended bool) string {
 		{"chunk", ErrorMalformed},
 		{"trailer", ErrorMalformed},
 		{"response headers exceeded", ErrorMalformed},
+		{"header line too long", ErrorMalformed},
 		{"redirects were followed, and the answer is another", ErrorRedirects},
 	} {
 		if strings.Contains(text, c.sign) {

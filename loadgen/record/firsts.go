@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/bits"
 	"time"
+	"unicode/utf8"
 
 	"github.com/policycortex/headroom/loadgen/request"
 	"github.com/policycortex/headroom/scenarios"
@@ -28,7 +29,7 @@ func (r *Recorder) keepFirst(series int, counted *counts, o *Outcome, plan *scen
 	case class != "":
 		if !f.classes[class] {
 			f.classes = marked(f.classes, class)
-			counted.keep(class, conceal.Text(o.Message()))
+			counted.keep(class, Shortened(conceal.Text(o.Message())))
 		}
 	case !request.Expected(plan, o.Status) && !f.statuses[o.Status]:
 		f.statuses = marked(f.statuses, o.Status)
@@ -60,6 +61,21 @@ func (c *counts) keep(class, text string) {
 		c.samples = map[string]string{}
 	}
 	c.samples[class] = text
+}
+
+// longest bounds what is kept of a message, in bytes: net/http quotes header lines whole, however long they are.
+const longest = 600
+
+// Shortened is a message without what goes beyond some lines of a terminal. Secrets have been removed from it before.
+func Shortened(text string) string {
+	if len(text) <= longest {
+		return text
+	}
+	end := longest
+	for end > 0 && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end] + "…"
 }
 
 // Message says why a request failed that got no answer, or not what was to be extracted.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
+	"net/http"
 	"time"
 
 	"github.com/policycortex/headroom/loadgen/arrival"
@@ -327,6 +328,8 @@ func (l *loop) sweep() {
 				text = "the TLS handshake has not ended yet"
 			case c.connecting():
 				text = "no connection yet"
+			case c.parser.Status >= http.StatusOK:
+				text = "the answer has not ended yet"
 			}
 			l.fail(c, record.ErrorTimeout, text)
 		}

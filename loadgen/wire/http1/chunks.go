@@ -8,6 +8,7 @@ type chunkReader struct {
 	digits  int // of the size
 	line    int // bytes of the present line
 	trailer trailerLine
+	after   int // bytes after the last chunk
 }
 
 type chunkState uint8
@@ -76,7 +77,7 @@ func (p *Parser) chunkByte(c byte) error {
 		if c != '\n' {
 			return chunkFault(c)
 		}
-		k.line, k.digits = 0, 0
+		k.line, k.digits, k.after = 0, 0, 0
 		k.state = chunkData
 		if p.left == 0 {
 			k.state = trailer
@@ -92,6 +93,10 @@ func (p *Parser) chunkByte(c byte) error {
 		}
 		k.state, k.line = chunkSize, 0
 	case trailer:
+		k.after++
+		if k.after > MaxHead {
+			return fmt.Errorf("%w: its trailer has more than %d bytes", ErrMalformed, MaxHead)
+		}
 		if c == '\r' {
 			k.state = trailerLF
 			break

@@ -78,7 +78,7 @@ func cutLine(b []byte) (line, rest []byte) {
 func parseStatusLine(line []byte) (minor, status int, err error) {
 	if len(line) < 9 || string(line[:5]) != "HTTP/" || line[5] != '1' || line[6] != '.' || line[8] != ' ' ||
 		line[7] != '0' && line[7] != '1' {
-		return 0, 0, fmt.Errorf("%w: it begins with %.40q", ErrMalformed, line)
+		return 0, 0, notHTTP(line)
 	}
 	code := bytes.TrimLeft(line[9:], " ")
 	if len(code) < 3 || len(code) > 3 && code[3] != ' ' {

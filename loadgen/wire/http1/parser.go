@@ -123,7 +123,7 @@ func (p *Parser) feedHead(data []byte) (used int, err error) {
 		}
 		if end < 0 {
 			p.partial = append(p.partial, data...)
-			return len(data), nil
+			return len(data), p.checkBeginning()
 		}
 		return end, p.parseHead(data[:end])
 	}
@@ -135,12 +135,24 @@ func (p *Parser) feedHead(data []byte) (used int, err error) {
 	case end > MaxHead || end < 0 && len(p.partial) > MaxHead:
 		return 0, ErrHeadTooBig
 	case end < 0:
-		return len(p.partial) - before, nil
+		return len(p.partial) - before, p.checkBeginning()
 	}
 	err = p.parseHead(p.partial[:end])
 	p.partial, p.scanned = p.partial[:0], 0
 	return end - before, err
 }
+
+// checkBeginning tells from the first bytes that what answers is no HTTP server: many others say a line and wait.
+func (p *Parser) checkBeginning() error {
+	const beginning = "HTTP/1."
+	n := min(len(p.partial), len(beginning))
+	if string(p.partial[:n]) != beginning[:n] {
+		return notHTTP(p.partial)
+	}
+	return nil
+}
+
+func notHTTP(begun []byte) error { return fmt.Errorf("%w: it begins with %.40q", ErrMalformed, begun) }
 
 // headEnd returns the index after the blank line that ends a head, or -1 and from where to look again when more has
 // come.

@@ -180,6 +180,24 @@ func TestHeadTooBig(t *testing.T) {
 	}
 }
 
+// TestNotHTTP: what answers by another protocol is known by its first bytes, also where it says no more.
+func TestNotHTTP(t *testing.T) {
+	for _, c := range []struct{ data, want string }{
+		{"SSH-2.0-Open", `malformed HTTP answer: it begins with "SSH-2.0-Open"`},
+		{"\r\n", `malformed HTTP answer: it begins with "\r\n"`},
+		{"HTTP/2", `malformed HTTP answer: it begins with "HTTP/2"`},
+		{"HTTP/1", ""},
+		{"HTTP/1.1 2", ""},
+	} {
+		var p Parser
+		p.Start(false)
+		_, done, err := p.Feed([]byte(c.data))
+		if done || err == nil && c.want != "" || err != nil && err.Error() != c.want {
+			t.Errorf("%q: %v %v", c.data, done, err)
+		}
+	}
+}
+
 func TestHeaders(t *testing.T) {
 	var got []string
 	p := Parser{OnHeader: func(name, value []byte) { got = append(got, string(name)+"="+string(value)) }}
