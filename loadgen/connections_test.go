@@ -325,6 +325,38 @@ func TestVersionsOfHTTP(t *testing.T) {
 	}
 }
 
+// TestVersionsOfInstances: each instance is sent the version of HTTP that it offers, by users and by arrivals.
+func TestVersionsOfInstances(t *testing.T) {
+	a := newAuthority(t)
+	config := &tls.Config{Certificates: []tls.Certificate{a.pair(t, "server", "127.0.0.1", -time.Hour, time.Hour)}}
+	var by2, by1 atomic.Int64
+	both, _ := serveTLS(t, config.Clone(), true, func(_ http.ResponseWriter, r *http.Request) {
+		by2.Add(int64(r.ProtoMajor - 1))
+	})
+	one, _ := serveTLS(t, config.Clone(), false, func(_ http.ResponseWriter, r *http.Request) {
+		by1.Add(int64(2 - r.ProtoMajor))
+	})
+	for name, load := range map[string]scenarios.Load{
+		"arrivals": scenarios.ConstantRate{Rate: 200, Duration: 200 * time.Millisecond, MaxVUs: 8},
+		"users":    scenarios.Users{VUs: 4, Duration: 200 * time.Millisecond},
+	} {
+		inTurn(t, wire.Backends(), func(t *testing.T, backend wire.Backend) {
+			plan := planOf(scenarios.Scenario{Load: load})
+			plan.Target = scenarios.Target{
+				URL: both, Others: []string{one}, TLS: scenarios.TLS{CA: a.named("authority.pem")},
+			}
+			m := runBy(t, t.Context(), backend, plan, both, one)
+			s := m.Series[0]
+			if s.Requests == 0 || s.Failed != 0 || !strings.Contains(m.Engine, "HTTP/1.1 and HTTP/2, TLS") {
+				t.Errorf("%s: %d requests by %s, %v %v", name, s.Requests, m.Engine, s.Errors, s.ErrorSamples)
+			}
+		})
+	}
+	if by2.Load() < 60 || by1.Load() < 60 {
+		t.Errorf("%d by HTTP/2, %d by HTTP/1.1", by2.Load(), by1.Load())
+	}
+}
+
 // TestKeepAliveOff: each request has a connection of its own, also to a server that would keep it.
 func TestKeepAliveOff(t *testing.T) {
 	t.Parallel()
@@ -360,7 +392,8 @@ func TestKeepAliveOffHTTP2(t *testing.T) {
 	config := &tls.Config{Certificates: []tls.Certificate{a.pair(t, "server", "127.0.0.1", -time.Hour, time.Hour)}}
 	url, connections := serveTLS(t, config, true, func(http.ResponseWriter, *http.Request) {})
 	plan := tenRequests(scenarios.Target{
-		URL: url, TLS: scenarios.TLS{CA: a.named("authority.pem")}, HTTP: scenarios.HTTP{Close: true},
+		URL: url, TLS: scenarios.TLS{CA: a.named("authority.pem")},
+		HTTP: scenarios.HTTP{Version: scenarios.HTTP2, Close: true},
 	})
 	allAnswered(t, run1(t, plan, url, Options{}))
 	if connections.Load() != 10 {

@@ -140,7 +140,6 @@ func (r *run) requestEngine(ctx context.Context, s *scenarioRun, instances []str
 		Timing: s.timing, Requests: s.requests, Collector: s.collector, Target: target,
 		Loops: r.wireLoops(s.scenario), Pacing: r.plan.Pacing, Backend: r.options.backend,
 		Once:        r.plan.Target.HTTP.Close,
-		HTTP2:       r.plan.Target.HTTP.Version == scenarios.HTTP2,
 		Connections: r.plan.Target.HTTP.MaxConnections,
 		Users:       s.users,
 	})

@@ -197,7 +197,7 @@ func TestEngineOfAScenario(t *testing.T) {
 		{name: "the file asks for vegeta", file: vegeta, target: plain},
 		{name: "the scenario asks for vegeta", file: wire, own: vegeta, target: plain},
 		{name: "the scenario asks for wire", file: vegeta, own: wire, target: plain, wire: true},
-		{name: "HTTPS, perhaps HTTP/2", file: auto, target: scenarios.Target{URL: "https://127.0.0.1"}},
+		{name: "HTTPS, perhaps HTTP/2", file: auto, target: scenarios.Target{URL: "https://127.0.0.1"}, wire: true},
 		{name: "HTTPS by wire", file: wire, target: scenarios.Target{URL: "https://127.0.0.1"}, wire: true},
 		{name: "HTTPS and HTTP/1.1", file: auto, target: scenarios.Target{
 			URL: "https://127.0.0.1", HTTP: scenarios.HTTP{Version: scenarios.HTTP1},

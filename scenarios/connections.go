@@ -51,8 +51,8 @@ const (
 	HTTP2    HTTPVersion = "2" // to http targets without being asked for (h2c with prior knowledge)
 )
 
-// isOpen reports whether the version of HTTP is left to the server.
-func (h *HTTP) isOpen() bool { return h.Version == "" || h.Version == AutoHTTP }
+// IsOpen reports whether the version of HTTP is left to the server.
+func (h *HTTP) IsOpen() bool { return h.Version == "" || h.Version == AutoHTTP }
 
 // MayBeHTTP2 reports whether requests may be sent by HTTP/2.
 func (t *Target) MayBeHTTP2() bool {
@@ -149,11 +149,11 @@ func (r *reader) checkConnections(file *node, p *Plan) {
 }
 
 // keepsToConnections reports whether all scenarios keep to a number of connections of HTTP/2: those that the wire
-// engine sends, and those of calls.
+// engine sends where it is known to be HTTP/2, and those of calls.
 func (p *Plan) keepsToConnections() bool {
 	return !slices.ContainsFunc(p.Scenarios, func(s Scenario) bool {
 		return !s.OnlyCalls() &&
-			(p.EngineOf(&s) == EngineVegeta || p.BeyondWire(&s) != "")
+			(p.Target.HTTP.IsOpen() || p.EngineOf(&s) == EngineVegeta || p.BeyondWire(&s) != "")
 	})
 }
 

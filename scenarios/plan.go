@@ -58,13 +58,11 @@ const (
 func (p *Plan) EngineOf(s *Scenario) Engine { return cmp.Or(s.Engine, p.Engine, EngineAuto) }
 
 // BeyondWire names what a scenario needs and the wire engine cannot do, such as "proxies". It is "" when there is
-// nothing. A scenario that asks for the wire engine is content with HTTP/1.1 where the version of HTTP is left open.
+// nothing.
 func (p *Plan) BeyondWire(s *Scenario) string {
 	switch {
 	case s.HasCalls():
 		return "calls of gRPC"
-	case p.Target.IsHTTPS() && p.Target.HTTP.isOpen() && p.EngineOf(s) != EngineWire:
-		return "a version of HTTP that the server chooses"
 	case p.Target.Proxy != "":
 		return "proxies"
 	case p.Target.HTTP.isTooFewFor(s.Load):

@@ -21,6 +21,7 @@ func TestHTTP2Refusals(t *testing.T) {
 	address, dir := freeAddress(t), t.TempDir()
 	certificate := nginxOfTLS(t, dir, address, "keepalive_requests 10;")
 	file := write(t, dir, "bursts.yaml", fmt.Sprintf(`target: {url: "https://%s"}
+engine: vegeta
 scenarios:
   bursts:
     executor: burst-arrival-rate

@@ -102,14 +102,14 @@ func faultAt(plan *scenarios.Plan, file scenarios.File, format string, args ...a
 // ErrNoHTTP2 is the error of a connection to a server that does not speak HTTP/2, where nothing else will do.
 var ErrNoHTTP2 = errors.New("tls: the server does not offer HTTP/2 (h2 by ALPN)")
 
-// TLS is for connections whose ends agree on the version of HTTP, by ALPN: as the section http has it, or HTTP/1.1
-// alone where only that can be spoken.
-func (t *To) TLS(only1 bool) *tls.Config {
+// TLS is for connections whose ends agree on a version of HTTP, by ALPN: the one that is given, or, where that is open,
+// the one that the server prefers.
+func (t *To) TLS(version scenarios.HTTPVersion) *tls.Config {
 	c := t.tls.Clone()
-	switch {
-	case only1 || t.HTTP.Version == scenarios.HTTP1:
+	switch version {
+	case scenarios.HTTP1:
 		c.NextProtos = []string{"http/1.1"}
-	case t.HTTP.Version == scenarios.HTTP2:
+	case scenarios.HTTP2:
 		c.NextProtos = []string{"h2"}
 		c.VerifyConnection = func(s tls.ConnectionState) error {
 			if s.NegotiatedProtocol != "h2" {
@@ -124,12 +124,37 @@ func (t *To) TLS(only1 bool) *tls.Config {
 }
 
 // TLSFor is [To.TLS] for connections to a URL's host.
-func (t *To) TLSFor(u *url.URL, only1 bool) *tls.Config {
-	c := t.TLS(only1)
+func (t *To) TLSFor(u *url.URL, version scenarios.HTTPVersion) *tls.Config {
+	c := t.TLS(version)
 	if c.ServerName == "" {
 		c.ServerName = u.Hostname()
 	}
 	return c
+}
+
+// VersionFor is the version of HTTP by which requests go to a place, for clients that have to know it before they
+// connect: that of the section http, or, where it is open, the one that an https server chooses in a handshake that is
+// made for this alone. Where none can be made it is HTTP/1.1: what is wrong, the requests say.
+func (t *To) VersionFor(ctx context.Context, at Place, u *url.URL) scenarios.HTTPVersion {
+	switch {
+	case !t.HTTP.IsOpen():
+		return t.HTTP.Version
+	case u.Scheme != "https":
+		return scenarios.HTTP1
+	}
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	conn, err := t.Dial(ctx, at, "tcp", HostAndPort(u))
+	if err != nil {
+		return scenarios.HTTP1
+	}
+	defer conn.Close()
+	secure := tls.Client(conn, t.TLSFor(u, scenarios.AutoHTTP))
+	err = secure.HandshakeContext(ctx)
+	if err != nil || secure.ConnectionState().NegotiatedProtocol != "h2" {
+		return scenarios.HTTP1
+	}
+	return scenarios.HTTP2
 }
 
 // Place is where requests are sent: an instance of the target, or one of the addresses of its host.

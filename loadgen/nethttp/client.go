@@ -179,7 +179,7 @@ func transportTo(to *connect.To, at connect.Place) *http.Transport {
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			return to.Dial(ctx, at, network, address)
 		},
-		TLSClientConfig:     to.TLS(false),
+		TLSClientConfig:     to.TLS(to.HTTP.Version),
 		TLSHandshakeTimeout: handshakeTimeout,
 		DisableCompression:  true, // decompressing would cost the generator CPU and hide the bytes of the wire
 	}

@@ -26,7 +26,7 @@ func http2Client(t *testing.T) *http.Transport {
 	t.Helper()
 	some := httptest.NewTLSServer(nil)
 	defer some.Close()
-	client := &http.Transport{DisableCompression: true, TLSClientConfig: toPlain(t).TLS(false)}
+	client := &http.Transport{DisableCompression: true, TLSClientConfig: toPlain(t).TLS(scenarios.AutoHTTP)}
 	useHTTP2(t.Context(), client, scenarios.HTTP{})
 	client.TLSClientConfig.RootCAs = x509.NewCertPool()
 	client.TLSClientConfig.RootCAs.AddCert(some.Certificate())

@@ -132,7 +132,7 @@ func (p *place) connect(ctx context.Context, to *connect.To, at connect.Place, h
 	secure := insecure.NewCredentials()
 	if u.Scheme == "https" {
 		p.tls = &tls.ConnectionState{}
-		config := to.TLSFor(u, false)
+		config := to.TLSFor(u, to.HTTP.Version)
 		config.NextProtos = []string{"h2"}
 		secure = credentials.NewTLS(config)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/policycortex/headroom/loadgen/connect"
 	"github.com/policycortex/headroom/loadgen/record"
+	"github.com/policycortex/headroom/scenarios"
 )
 
 // netCarrier has a goroutine for each stream, which connects, sends the request, and reads. It holds the loop while it
@@ -121,7 +122,7 @@ func (t *netStream) dial(ctx context.Context) (net.Conn, error) {
 		return conn, err
 	}
 	// HTTP/2 would carry many streams in one connection, which users of a service do not share.
-	secure := tls.Client(conn, t.carrier.to.TLSFor(t.to, true))
+	secure := tls.Client(conn, t.carrier.to.TLSFor(t.to, scenarios.HTTP1))
 	if err := secure.HandshakeContext(ctx); err != nil {
 		conn.Close()
 		return nil, err

@@ -15,6 +15,7 @@ import (
 	"github.com/policycortex/headroom/loadgen/connect"
 	"github.com/policycortex/headroom/loadgen/record"
 	"github.com/policycortex/headroom/loadgen/sse"
+	"github.com/policycortex/headroom/scenarios"
 )
 
 // socketCarrier has a goroutine and a WebSocket for each subscriber. Each message is an event.
@@ -27,7 +28,8 @@ func newSocketCarrier(l *loop, to *connect.To, target []*url.URL) *socketCarrier
 	return &socketCarrier{newNetCarrier(l, to, target), &http.Client{
 		// HTTP/2 opens no WebSockets here; no proxy of the environment comes between.
 		Transport: &http.Transport{
-			TLSClientConfig: to.TLS(true), TLSNextProto: map[string]func(string, *tls.Conn) http.RoundTripper{},
+			TLSClientConfig: to.TLS(scenarios.HTTP1),
+			TLSNextProto:    map[string]func(string, *tls.Conn) http.RoundTripper{},
 			DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 				return to.Dial(ctx, connect.Place{URL: target[0].String()}, network, address)
 			},

@@ -34,10 +34,8 @@ type Config struct {
 	Users     *request.Pool // nil where users keep nothing
 	Pacing    scenarios.Pacing
 	Backend   Backend
-	// HTTP2 sends the requests by HTTP/2, without asking the server whether it speaks it. Connections bounds its
-	// connections to each instance; 0: they are as few as the server's limit of streams allows. There are at least as
-	// many as loops.
-	HTTP2       bool
+	// Connections bounds the connections of HTTP/2 to each instance; 0: they are as few as the server's limit of
+	// streams allows. There are at least as many as loops.
 	Connections int
 	Once        bool // a connection is closed after its first request
 }
@@ -78,13 +76,26 @@ func (e *Engine) Name() string {
 			by = Epoll
 		}
 	}
-	if e.loops[0].http2.on {
+	instances := e.loops[0].instances
+	switch n := countHTTP2(instances); {
+	case n == len(instances):
 		by += ", HTTP/2"
+	case n > 0:
+		by += ", HTTP/1.1 and HTTP/2"
 	}
-	if e.loops[0].instances[0].tls != nil {
+	if instances[0].tls != nil {
 		by += ", TLS"
 	}
 	return fmt.Sprintf("wire (%s)", by)
+}
+
+func countHTTP2(instances []instance) (n int) {
+	for i := range instances {
+		if instances[i].blocks != nil {
+			n++
+		}
+	}
+	return n
 }
 
 // Target is the target of a run: its instances, or the addresses of these.
@@ -95,10 +106,12 @@ type place struct {
 	url      *url.URL
 	address  net.Addr
 	tls      *tls.Config // nil: plain HTTP
+	http2    bool        // requests go by HTTP/2
 	instance int         // number of the instance, from 1
 }
 
-// NewTarget resolves the names of the target's instances, once for all scenarios.
+// NewTarget resolves the names of the target's instances and finds out by which version of HTTP requests go to each,
+// once for all scenarios.
 func NewTarget(ctx context.Context, to *connect.To, places []connect.Place) (Target, error) {
 	var t Target
 	for _, p := range places {
@@ -107,12 +120,14 @@ func NewTarget(ctx context.Context, to *connect.To, places []connect.Place) (Tar
 			return nil, fmt.Errorf("wire engine: %w", err)
 		}
 		one := place{url: u, instance: p.Instance}
-		if u.Scheme == "https" {
-			one.tls = to.TLSFor(u, to.HTTP.Version != scenarios.HTTP2)
-		}
 		one.address, err = addressOf(ctx, to, p, u)
 		if err != nil {
 			return nil, fmt.Errorf("wire engine: %w", err)
+		}
+		version := to.VersionFor(ctx, p, u)
+		one.http2 = version == scenarios.HTTP2
+		if u.Scheme == "https" {
+			one.tls = to.TLSFor(u, version)
 		}
 		t = append(t, one)
 	}

@@ -8,7 +8,7 @@ import (
 // prepare renders the connection's request, which takes its time: it is sent from then on.
 func (l *loop) prepare(c *conn) {
 	c.retried, c.refusals, c.handshake = false, 0, 0
-	if l.http2.on {
+	if l.instances[c.instance].blocks != nil {
 		l.renderStream(c)
 	} else {
 		c.request, c.bodyBytes = l.instances[c.instance].render.Append(c.request[:0], &c.draw)
@@ -22,7 +22,7 @@ func (l *loop) transmit(c *conn) {
 	c.deadline = c.sent + l.requests.Plan(c.draw.Request).Timeout
 	c.reused = c.state == connIdle
 	switch {
-	case l.http2.on:
+	case l.instances[c.instance].blocks != nil:
 		l.openStream(c)
 	case c.reused:
 		l.again(c)

@@ -15,7 +15,7 @@ import (
 // http2Conns are a loop's connections of HTTP/2. Each carries many requests at once: the conn of a request has no
 // socket then, but is a stream of one of these.
 type http2Conns struct {
-	on     bool // requests are sent by HTTP/2
+	on     bool // requests are sent by HTTP/2, to one instance at least
 	limit  int  // of those that are open to an instance; 0: as few as the server's limit of streams allows
 	unsent []*http2Conn
 	spare  []*http2Conn // closed
@@ -42,7 +42,7 @@ const mostRefusals = 100
 
 // newHTTP2Conns divides the limit among the loops.
 func newHTTP2Conns(c *Config, index int) http2Conns {
-	s := http2Conns{on: c.HTTP2}
+	s := http2Conns{on: slices.ContainsFunc(c.Target, func(p place) bool { return p.http2 })}
 	if c.Connections > 0 {
 		s.limit = arrival.Share(c.Connections, index, c.Loops)
 	}
@@ -61,7 +61,7 @@ func (l *loop) hasRoom() bool {
 		return false
 	}
 	to := &l.instances[l.peekInstance()]
-	return to.http2Open < l.http2.limit ||
+	return to.blocks == nil || to.http2Open < l.http2.limit ||
 		slices.ContainsFunc(to.http2Conns, func(s *http2Conn) bool { return s.Room() > 0 })
 }
 

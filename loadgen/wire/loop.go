@@ -110,7 +110,7 @@ func newLoop(c *Config, index int) (*loop, error) {
 	}
 	for _, p := range c.Target {
 		to := instance{address: p.address, tls: p.tls, number: p.instance}
-		if c.HTTP2 {
+		if p.http2 {
 			to.blocks = request.NewBlockRenderer(c.Requests, p.url)
 		} else {
 			to.render = request.NewRenderer(c.Requests, p.url)
