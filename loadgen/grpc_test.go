@@ -2,9 +2,11 @@ package loadgen
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -102,7 +104,12 @@ func (s testService) FullDuplexCall(
 // grpcServer serves the test service and that of health, with reflection, and returns its address.
 func grpcServer(t *testing.T, options ...grpc.ServerOption) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	return serveCalls(t, "tcp", "127.0.0.1:0", options...)
+}
+
+func serveCalls(t *testing.T, network, address string, options ...grpc.ServerOption) string {
+	t.Helper()
+	listener, err := net.Listen(network, address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,12 +127,13 @@ func grpcServer(t *testing.T, options ...grpc.ServerOption) string {
 // runCalls runs a scenario with these requests, in YAML, against a server.
 func runCalls(t *testing.T, address, load, requests string) *results.Measurements {
 	t.Helper()
-	text := fmt.Sprintf("target: {url: \"grpc://%s\"}\nscenarios:\n  calls:\n    %s\n    requests:\n%s", address,
-		strings.ReplaceAll(strings.TrimSpace(load), "\n", "\n    "), requests)
-	plan, err := scenarios.Parse("calls.yaml", []byte(text))
-	if err != nil {
-		t.Fatal(err)
-	}
+	return runCallsOf(t, fmt.Sprintf("target: {url: \"grpc://%s\"}", address), load, requests)
+}
+
+// runCallsOf is runCalls with sections of the file.
+func runCallsOf(t *testing.T, sections, load, requests string) *results.Measurements {
+	t.Helper()
+	plan := callsPlan(t, sections, load, requests)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	m, err := Run(ctx, plan, plan.Target.URL, Options{})
@@ -133,6 +141,17 @@ func runCalls(t *testing.T, address, load, requests string) *results.Measurement
 		t.Fatal(err)
 	}
 	return m
+}
+
+func callsPlan(t *testing.T, sections, load, requests string) *scenarios.Plan {
+	t.Helper()
+	text := fmt.Sprintf("%s\nscenarios:\n  calls:\n    %s\n    requests:\n%s", sections,
+		strings.ReplaceAll(strings.TrimSpace(load), "\n", "\n    "), requests)
+	plan, err := scenarios.Parse("calls.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plan
 }
 
 const openLoad = "executor: constant-arrival-rate\nrate: 100\nduration: 1s\nmaxVUs: 20\ngracefulStop: 5s"
@@ -202,5 +221,68 @@ func TestUnaryCalls(t *testing.T) {
 	if unknown.Failed != unknown.Requests || unknown.Errors["status NOT_FOUND"] != unknown.Requests ||
 		unknown.ErrorSamples["status NOT_FOUND"] != "NOT_FOUND: unknown service" {
 		t.Errorf("%d of %d failed: %v %v", unknown.Failed, unknown.Requests, unknown.Errors, unknown.ErrorSamples)
+	}
+}
+
+// TestExampleOfCalls runs the example of the documentation.
+func TestExampleOfCalls(t *testing.T) {
+	page, err := os.ReadFile("../docs/scenarios.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(page), "\n### gRPC\n")
+	_, text, _ := strings.Cut(section, "```yaml\n")
+	text, _, _ = strings.Cut(text, "```")
+	text = strings.NewReplacer("127.0.0.1:50051", grpcServer(t), "duration: 30s", "duration: 1s").Replace(text)
+	plan, err := scenarios.Parse("calls.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := Run(t.Context(), plan, plan.Target.URL, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	check, watch := seriesOf(t, m, "check"), fine(t, m, "watch")
+	if check.Failed > 0 || check.Checks[0].Passed == 0 || check.Checks[0].Failed == 0 {
+		t.Errorf("%d of %d failed; %+v", check.Failed, check.Requests, check.Checks)
+	}
+	if watch.Streamed == nil || watch.Streamed.Events != watch.Requests {
+		t.Errorf("%d calls of watch had %+v", watch.Requests, watch.Streamed)
+	}
+}
+
+// TestReflectedMethods: what the service lacks of the calls is said before the load, with its place in the file.
+func TestReflectedMethods(t *testing.T) {
+	for _, tt := range []struct{ method, message, want string }{
+		{"grpc.health.v1.Helth/Check", "{}", `11:24: there is no service grpc.health.v1.Helth; ` +
+			`did you mean "grpc.health.v1.Health"?`},
+		{"grpc.health.v1.Health/Chek", "{}", `11:24: grpc.health.v1.Health has no method Chek; ` +
+			`did you mean "Check"?`},
+		{"grpc.health.v1.Health/Check", "{servise: a}", `12:20: grpc.health.v1.HealthCheckRequest has ` +
+			`no field "servise"; did you mean "service"?`},
+	} {
+		plan := callsPlan(t, fmt.Sprintf("target: {url: \"grpc://%s\"}", grpcServer(t)), openLoad,
+			"      - name: call\n        grpc: {method: "+tt.method+",\n         message: "+tt.message+"}\n")
+		_, err := Run(t.Context(), plan, plan.Target.URL, Options{})
+		var faults scenarios.Errors
+		if !errors.As(err, &faults) || err.Error() != "calls.yaml:"+tt.want {
+			t.Errorf("%s %s: %v, want %s", tt.method, tt.message, err, tt.want)
+		}
+		if plan.Calls()[0].Call.Of != nil {
+			t.Error("the plan itself was changed")
+		}
+	}
+	silent := grpc.NewServer()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = silent.Serve(listener) }()
+	defer silent.Stop()
+	plan := callsPlan(t, fmt.Sprintf("target: {url: \"grpc://%s\"}", listener.Addr()), openLoad, oneCheck)
+	_, err = Run(t.Context(), plan, plan.Target.URL, Options{})
+	if err == nil || !strings.Contains(err.Error(), "Unimplemented") ||
+		!strings.Contains(err.Error(), "grpc: {descriptors: FILE}") {
+		t.Errorf("without reflection: %v", err)
 	}
 }

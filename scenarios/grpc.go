@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"encoding/base64"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -40,6 +41,21 @@ type Call struct {
 
 // Name is the service and the method: "grpc.health.v1.Health/Check".
 func (c *Call) Name() string { return c.Service + "/" + c.Method }
+
+// String is the call with what its method takes and gives, where that is known.
+func (c *Call) String() string {
+	if c.Of == nil {
+		return c.Name() + ", which the service is asked for by reflection"
+	}
+	side := func(streams bool, of protoreflect.MessageDescriptor) string {
+		if streams {
+			return "stream of " + string(of.FullName())
+		}
+		return string(of.FullName())
+	}
+	return fmt.Sprintf("%s takes %s, answers %s", c.Name(), side(c.Of.IsStreamingClient(), c.Of.Input()),
+		side(c.Of.IsStreamingServer(), c.Of.Output()))
+}
 
 var (
 	grpcShape = &shape{

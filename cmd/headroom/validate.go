@@ -50,6 +50,9 @@ func newValidateCommand() *cobra.Command {
 					counts = append(counts, reports.Plural(len(gates), "regression gate"))
 				}
 				fmt.Fprintf(c.OutOrStdout(), "%s: valid (%s)\n", file, strings.Join(counts, ", "))
+				for _, q := range l.plan.Calls() {
+					fmt.Fprintf(c.OutOrStdout(), "%s: request %s: %s\n", file, q.Name, q.Call)
+				}
 				for _, warning := range l.recordings.Warnings(l.plan) {
 					fmt.Fprintf(c.OutOrStdout(), "%s: warning: %s\n", file, warning)
 				}

@@ -322,22 +322,26 @@ func (c *Client) Do(ctx context.Context, req *http.Request, to int) (*http.Respo
 	if n := uint32(len(p.connections)); n > 1 {
 		connection = p.connections[p.next.Add(1)%n]
 	}
-	ctx, cancel := context.WithCancel(metadata.NewOutgoingContext(context.WithValue(ctx, exchangeKey{}, x), x.md))
+	own, cancel := context.WithCancel(metadata.NewOutgoingContext(context.WithValue(ctx, exchangeKey{}, x), x.md))
 	defer cancel()
 	x.began = time.Now()
 	resp := &http.Response{
 		StatusCode: scenarios.GRPCStatus, Proto: "gRPC", ProtoMajor: 2, Body: x, Request: req, TLS: p.tls,
 	}
-	stream, err := connection.NewStream(ctx, x.method.stream, p.prefix+x.method.path)
+	stream, err := connection.NewStream(own, x.method.stream, p.prefix+x.method.path)
 	if err == nil {
-		err = x.exchange(ctx, stream, c.keep || x.method.inspected, cancel)
+		err = x.exchange(own, stream, c.keep || x.method.inspected, cancel)
 	}
 	if err != nil {
 		state := status.Convert(err)
 		if state.Code() == codes.DeadlineExceeded && expired(ctx) {
 			return nil, fmt.Errorf("%w: %s", context.DeadlineExceeded, state.Message())
 		}
-		if !x.answered.Load() {
+		switch {
+		case x.answered.Load():
+		case errors.Is(ctx.Err(), context.Canceled): // and with it the connection, which may be what err is about
+			return nil, fmt.Errorf("%w: %s", context.Canceled, state.Message())
+		default:
 			return nil, err
 		}
 		resp.StatusCode += int(min(state.Code(), maxCode))
@@ -428,6 +432,9 @@ func (x *Exchange) receive(stream grpc.ClientStream, keep bool) error {
 // headersOf are the metadata of an answer: those at its beginning and at its end.
 func headersOf(stream grpc.ClientStream) http.Header {
 	h := http.Header{}
+	if stream == nil {
+		return h
+	}
 	first, err := stream.Header()
 	if err != nil {
 		return h
