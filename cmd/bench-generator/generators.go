@@ -26,7 +26,7 @@ type load struct {
 	seconds   int
 	rate      int  // requests a second; 0: as many as the connections allow
 	unlimited bool // as many connections as the rate needs
-	http2     bool // over plain TCP
+	http2     bool
 }
 
 // generator is one of the programs that are compared, in one way of using it.
@@ -146,9 +146,32 @@ var http2Generators = []*generator{
 	},
 }
 
+// secureHTTP2Generators are those that speak HTTP/2 over TLS.
+var secureHTTP2Generators = []*generator{
+	http2Generators[0],
+	{
+		name: ringName, engine: "wire (io_uring, HTTP/2, TLS)", args: headroomArgs("wire"), parse: parseHeadroom,
+		closed: true,
+	},
+	{
+		name: epollName, engine: "wire (epoll, HTTP/2, TLS)", env: []string{"HEADROOM_IO_URING=off"},
+		args: headroomArgs("wire"), parse: parseHeadroom, closed: true,
+	},
+	{
+		name: vegeta, program: "vegeta", module: vegetaModule, args: vegetaArgs, afterwards: vegetaReport,
+		parse: parseVegeta, closed: true,
+	},
+	{
+		name: k6, program: k6, module: k6Module, args: k6Args, afterwards: k6Report, parse: parseK6, closed: true,
+	},
+}
+
 // generators are those that take part.
 func (o options) generators() []*generator {
-	if o.http2 {
+	switch {
+	case o.http2 && o.tls:
+		return secureHTTP2Generators
+	case o.http2:
 		return http2Generators
 	}
 	return generators
@@ -202,6 +225,9 @@ func scenarioText(l load, engine string) string {
 		if engine == "vegeta" { // which has as few as do
 			sections = "http: {version: 2}\n"
 		}
+		if l.secure() {
+			sections += ownCertificate
+		}
 	case l.secure():
 		sections = secureSections
 		if l.rate > 0 { // after its first stop a server makes handshakes, of which the arithmetic knows nothing
@@ -212,7 +238,10 @@ func scenarioText(l load, engine string) string {
 }
 
 // secureSections are of a server that has signed its own certificate.
-const secureSections = "tls: {insecureSkipVerify: true}\nhttp: {version: 1.1}\n"
+const (
+	ownCertificate = "tls: {insecureSkipVerify: true}\n"
+	secureSections = ownCertificate + "http: {version: 1.1}\n"
+)
 
 // secure reports whether the load goes by HTTPS.
 func (l load) secure() bool { return strings.HasPrefix(l.url, "https:") }
@@ -302,9 +331,10 @@ func vegetaTargets(l load) string { return filepath.Join(l.dir, "vegeta.targets"
 func vegetaArgs(l load) []string {
 	args := []string{
 		"attack", "-rate", fmt.Sprint(l.rate), "-duration", fmt.Sprintf("%ds", l.seconds),
-		"-targets", vegetaTargets(l), "-output", vegetaOutput(l), "-insecure", "-http2=false",
+		"-targets", vegetaTargets(l), "-output", vegetaOutput(l), "-insecure",
+		fmt.Sprintf("-http2=%t", l.http2 && l.secure()),
 	}
-	if l.http2 {
+	if l.http2 && !l.secure() {
 		args = append(args, "-h2c")
 	}
 	if !l.unlimited {

@@ -1,6 +1,6 @@
 // Command bench-generator compares Headroom's load generator with named peers: how many requests one CPU sends, and
 // what that costs, beside wrk in interleaved rounds; or, with --freeze, what each of them says about a server that
-// stops again and again, beside what the arithmetic says. With --tls it does either by HTTPS.
+// stops again and again, beside what the arithmetic says. With --tls it does either by HTTPS, with --http2 by HTTP/2.
 //
 // One CPU serves (the first) and another one asks (the second). Every generator is a process of its own for each turn.
 package main
@@ -75,8 +75,9 @@ func parse(wErr io.Writer, args []string) (options, error) {
 	flags.IntVar(&o.seconds, "seconds", 0, "length of each turn (default 3, with --freeze 20)")
 	flags.BoolVar(&o.freeze, "freeze", false, "compare what is said about a server that stops for 200 ms every 2 s")
 	flags.BoolVar(&o.http2, "http2", false,
-		"compare by HTTP/2 over plain TCP: 8 connections with 8 requests at once each, beside h2load")
-	flags.BoolVar(&o.tls, "tls", false, "compare by HTTPS, HTTP/1.1 over TLS 1.3, to the light or freezing server")
+		"compare by HTTP/2: 8 connections with 8 requests at once each, beside h2load; with --tls to nginx alone")
+	flags.BoolVar(&o.tls, "tls", false,
+		"compare by HTTPS: HTTP/1.1 over TLS 1.3, to the light or freezing server, or with --http2 HTTP/2")
 	flags.BoolVar(&o.install, "install", false,
 		"first install the peers that are Go modules into --bin; the others are Debian packages")
 	flags.StringVar(&o.only, "only", "",
@@ -101,8 +102,8 @@ func (o options) check() error {
 	switch {
 	case o.rounds < 1 || o.seconds < 1:
 		return errors.New("--rounds and --seconds are at least 1")
-	case o.http2 && o.tls:
-		return errors.New("--http2 is over plain TCP, and --tls is HTTP/1.1: give one of them")
+	case o.http2 && o.tls && o.freeze:
+		return errors.New("--freeze goes with --http2, over plain TCP, or with --tls, by HTTP/1.1: give one of them")
 	case o.freeze && o.seconds%int(freezeEvery.Seconds()) != 0:
 		return fmt.Errorf("--seconds is a multiple of the %v from one freeze to the next", freezeEvery)
 	}

@@ -43,6 +43,7 @@ func TestWholeRun(t *testing.T) {
 		{"--freeze", "--seconds", "2"},
 		{"--http2", "--rounds", "1", "--seconds", "1"},
 		{"--tls", "--rounds", "1", "--seconds", "1"},
+		{"--http2", "--tls", "--rounds", "1", "--seconds", "1"},
 	} {
 		markdown := filepath.Join(t.TempDir(), "table.md")
 		var out, errs bytes.Buffer
@@ -55,7 +56,8 @@ func TestWholeRun(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, g := range (options{http2: args[0] == "--http2"}).generators() {
+		o := options{http2: args[0] == "--http2", tls: slices.Contains(args, "--tls")}
+		for _, g := range o.generators() {
 			freezing := slices.Contains(args, "--freeze")
 			if freezing && !g.open || !freezing && !g.closed {
 				continue
@@ -74,6 +76,7 @@ func TestUsage(t *testing.T) {
 		{"--no-such-flag"},
 		{"word"},
 		{"--freeze", "--seconds", "3"},
+		{"--freeze", "--http2", "--tls"},
 		{"--headroom", "/no/such/file"},
 	} {
 		var out, errs bytes.Buffer

@@ -85,6 +85,8 @@ func (b *bench) server(ctx context.Context, kind string) (*containers.Child, str
 		return sidebyside.StartNginx(ctx, b.dir, b.log, `location / { return 200 "Hello, world!\n"; }`)
 	case "nginx-http2":
 		return sidebyside.StartNginxHTTP2(ctx, b.dir, b.log, `location / { return 200 "Hello, world!\n"; }`)
+	case "nginx-http2-tls":
+		return sidebyside.StartNginxHTTPS2(ctx, b.dir, b.log, `location / { return 200 "Hello, world!\n"; }`)
 	}
 	child, line, err := sidebyside.StartServer(ctx, b.log, nil, b.self, "serve", kind)
 	return child, strings.TrimSpace(line), err

@@ -13,6 +13,8 @@ import (
 // servers are those that the race is run against.
 func (o options) servers() []string {
 	switch {
+	case o.http2 && o.tls:
+		return []string{"nginx-http2-tls"}
 	case o.http2:
 		return []string{"light-http2", "nginx-http2"}
 	case o.tls:
@@ -44,6 +46,8 @@ func (b *bench) race(ctx context.Context, w io.Writer) (int, error) {
 		return 0, err
 	}
 	switch {
+	case b.http2 && b.tls:
+		return judgeRace(w, all, "nginx-http2-tls", secureHTTP2Aims), nil
 	case b.http2:
 		return judgeRace(w, all, "light-http2", http2Aims), nil
 	case b.tls:
@@ -186,7 +190,7 @@ func ratioText(ratio float64) string {
 	return fmt.Sprintf("%.2f", ratio)
 }
 
-// aim is a ratio that is to be reached against the light server.
+// aim is a ratio that is to be reached against the light server, or, by HTTP/2 over TLS, nginx.
 type aim struct {
 	what         string
 	ours, theirs string
@@ -208,6 +212,11 @@ var http2Aims = []aim{
 	{what: "rate", ours: ringName, theirs: h2load, value: rate, limit: 0.8},
 	{what: "rate", ours: epollName, theirs: h2load, value: rate, limit: 0.8},
 }
+
+// secureHTTP2Aims are those of HTTP/2 over TLS.
+var secureHTTP2Aims = append(slices.Clone(http2Aims),
+	aim{what: "rate", ours: ringName, theirs: k6, value: rate, limit: 3},
+	aim{what: "rate", ours: epollName, theirs: k6, value: rate, limit: 3})
 
 // tlsAims are those of HTTPS.
 var tlsAims = []aim{

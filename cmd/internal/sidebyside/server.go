@@ -2,8 +2,14 @@ package sidebyside
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"math/big"
 	"net"
 	"os"
 	"path/filepath"
@@ -101,6 +107,42 @@ func StartNginxHTTP2(ctx context.Context, dir string, log *os.File, locations st
 	error,
 ) {
 	return startNginx(ctx, dir, log, " http2", locations)
+}
+
+// StartNginxHTTPS2 starts one that speaks HTTP/2 over TLS, with a certificate that it has signed itself.
+func StartNginxHTTPS2(ctx context.Context, dir string, log *os.File, locations string) (*containers.Child, string,
+	error,
+) {
+	files, err := writeCertificate(dir)
+	if err != nil {
+		return nil, "", err
+	}
+	child, url, err := startNginx(ctx, dir, log, " ssl http2", files+locations)
+	return child, strings.Replace(url, "http:", "https:", 1), err
+}
+
+// writeCertificate writes a certificate for this machine and its key to a directory, and returns what tells nginx so.
+func writeCertificate(dir string) (string, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return "", err
+	}
+	form := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		IPAddresses: []net.IP{{127, 0, 0, 1}},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, form, form, key.Public(), key)
+	if err != nil {
+		return "", err
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return "", err
+	}
+	file := filepath.Join(dir, "server.pem")
+	text := append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
+		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})...)
+	return fmt.Sprintf("ssl_certificate %s; ssl_certificate_key %[1]s; ", file), os.WriteFile(file, text, 0o600)
 }
 
 // startNginx starts one that listens with these parameters.
