@@ -25,7 +25,7 @@ func runFile(t *testing.T, dir, src, url string, engine scenarios.Engine) (*scen
 	if err != nil {
 		t.Fatal(err)
 	}
-	feeders, err := request.LoadFeeders(plan)
+	feeders, err := request.LoadFeeders(t.Context(), plan)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,7 +39,7 @@ func tryReplay(t testing.TB, file, keys string) (*scenarios.Plan, request.Record
 	if err != nil {
 		t.Fatal(err)
 	}
-	return request.LoadRecordings(plan)
+	return request.LoadRecordings(t.Context(), plan)
 }
 
 // jsonLog is a log of requests of all kinds, at random instants within a second, in no order.

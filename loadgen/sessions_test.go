@@ -295,7 +295,7 @@ func TestLifeFailures(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			feeders, err := request.LoadFeeders(plan)
+			feeders, err := request.LoadFeeders(t.Context(), plan)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -367,7 +367,7 @@ func TestLifeIsTried(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	feeders, err := request.LoadFeeders(plan)
+	feeders, err := request.LoadFeeders(t.Context(), plan)
 	if err != nil {
 		t.Fatal(err)
 	}

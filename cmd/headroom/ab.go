@@ -121,7 +121,7 @@ const experimentsDir = "results/experiments"
 
 // run carries out the experiment of a scenario file.
 func (x *experimenter) run(ctx context.Context, file string, seeded bool) error {
-	l, err := x.read(file)
+	l, err := x.read(ctx, file)
 	if err != nil {
 		return err
 	}
@@ -157,12 +157,12 @@ func (x *experimenter) run(ctx context.Context, file string, seeded bool) error 
 }
 
 // read reads a scenario file and refuses what an experiment cannot have.
-func (x *experimenter) read(file string) (l loaded, err error) {
+func (x *experimenter) read(ctx context.Context, file string) (l loaded, err error) {
 	in, err := x.scenario.inputs(x.secrets)
 	if err != nil {
 		return l, err
 	}
-	l, err = load(file, x.in, in)
+	l, err = load(ctx, file, x.in, in)
 	if err != nil {
 		return l, err
 	}

@@ -71,7 +71,7 @@ func (x *calibrator) calibrate(ctx context.Context, file string) error {
 	if x.blocks < 0 || x.slowed < 0 || x.drawn < 1 {
 		return usageError{errors.New("--blocks and --slowed must not be negative, --experiments must be at least 1")}
 	}
-	l, err := x.read(file)
+	l, err := x.read(ctx, file)
 	if err != nil {
 		return err
 	}

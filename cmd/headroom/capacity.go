@@ -121,7 +121,7 @@ type asked struct {
 
 // run finds the capacity of a scenario file.
 func (p *planner) run(ctx context.Context, file string, seeded bool) error {
-	a, err := p.read(file)
+	a, err := p.read(ctx, file)
 	if err != nil {
 		return err
 	}
@@ -154,12 +154,12 @@ func (p *planner) run(ctx context.Context, file string, seeded bool) error {
 }
 
 // read reads what is asked for, and refuses what cannot be.
-func (p *planner) read(file string) (a asked, err error) {
+func (p *planner) read(ctx context.Context, file string) (a asked, err error) {
 	in, err := p.scenario.inputs(p.secrets)
 	if err != nil {
 		return a, err
 	}
-	a.loaded, err = load(file, p.in, in)
+	a.loaded, err = load(ctx, file, p.in, in)
 	if err != nil {
 		return a, err
 	}
@@ -185,7 +185,7 @@ func (p *planner) read(file string) (a asked, err error) {
 	a.objectives = objectives
 	a.plan.Thresholds = objectives
 	for _, text := range p.rates {
-		rate, err := p.rateOf(text, in)
+		rate, err := p.rateOf(ctx, text, in)
 		if err != nil {
 			return a, usageError{fmt.Errorf("--for %s: %w", text, err)}
 		}
@@ -195,7 +195,7 @@ func (p *planner) read(file string) (a asked, err error) {
 }
 
 // rateOf is a rate to plan for: a number, or the peak of a scenario file.
-func (p *planner) rateOf(text string, in scenarios.Inputs) (float64, error) {
+func (p *planner) rateOf(ctx context.Context, text string, in scenarios.Inputs) (float64, error) {
 	if rate, err := strconv.ParseFloat(text, 64); err == nil {
 		if !(rate > 0) || rate > 1e12 {
 			return 0, errors.New("a rate is above 0")
@@ -203,7 +203,7 @@ func (p *planner) rateOf(text string, in scenarios.Inputs) (float64, error) {
 		return rate, nil
 	}
 	in.Overrides = nil // they are of the other file
-	l, err := load(text, p.in, in)
+	l, err := load(ctx, text, p.in, in)
 	if err != nil {
 		return 0, err
 	}

@@ -194,7 +194,8 @@ scenarios:
 		if strings.HasSuffix(text, ".yaml") {
 			file = filepath.Join(dir, text)
 		}
-		got, err := (&planner{}).rateOf(file, scenarios.Inputs{Overrides: []string{"scenarios.browse.rate=5"}})
+		in := scenarios.Inputs{Overrides: []string{"scenarios.browse.rate=5"}}
+		got, err := (&planner{}).rateOf(t.Context(), file, in)
 		if err != nil || math.Abs(got-want) > 1e-9 {
 			t.Errorf("%s: %v, %v; want %v", text, got, err, want)
 		}
@@ -203,7 +204,7 @@ scenarios:
 		"0": "a rate is above 0", "-3": "a rate is above 0", "NaN": "a rate is above 0", "1e99": "a rate is above 0",
 		filepath.Join(dir, "users.yaml"): "its scenarios have no rate", "none.yaml": "does not exist",
 	} {
-		got, err := (&planner{}).rateOf(text, scenarios.Inputs{})
+		got, err := (&planner{}).rateOf(t.Context(), text, scenarios.Inputs{})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, %v; want an error with %q", text, got, err, want)
 		}

@@ -125,7 +125,7 @@ func (r *runner) runAll(ctx context.Context, files []string) error {
 		return err
 	}
 	for _, file := range files {
-		l, err := load(file, r.in, in)
+		l, err := load(ctx, file, r.in, in)
 		all, faults = append(all, l), append(faults, err)
 	}
 	if err := errors.Join(faults...); err != nil {

@@ -138,6 +138,10 @@ func TestTargetOfAnotherKind(t *testing.T) {
 	p.exits(t, exitError)
 	says(t, p.stderr.String(), plain, "does not speak TLS", "write http:// in target.url")
 
+	p = headroom(t, "run", scenario(t, service(t), closed, `http_reqs: count>0`), "--set", "http={version: 2}")
+	p.exits(t, exitError)
+	says(t, p.stderr.String(), "does not speak HTTP/2", "write version: 1.1 or auto under http")
+
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -146,9 +150,18 @@ func TestTargetOfAnotherKind(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond) // of ten seconds
 	defer cancel()
 	err = reachable(ctx, &scenarios.Plan{Target: scenarios.Target{URL: "https://" + silent.Addr().String()}})
-	if err == nil || !strings.Contains(err.Error(), "does not answer") {
+	if err == nil || !strings.Contains(err.Error(), "does not answer: the TLS handshake has not ended: ") {
 		t.Error(err)
 	}
+}
+
+// TestValidateReadsCertificates: the files of the section tls are read with the scenario, as feeders are.
+func TestValidateReadsCertificates(t *testing.T) {
+	t.Parallel()
+	file := scenario(t, "https://127.0.0.1:1", closed, `http_reqs: count>0`)
+	p := headroom(t, "validate", file, "--set", "tls={ca: none.pem}")
+	p.exits(t, exitUsage)
+	says(t, p.stderr.String(), "tls.ca: open ", "none.pem: no such file or directory")
 }
 
 // newCertificate makes one that signs itself.

@@ -68,7 +68,7 @@ func (t *trier) try(ctx context.Context, file string) (err error) {
 	if err != nil {
 		return err
 	}
-	l, err := load(file, t.in, in)
+	l, err := load(ctx, file, t.in, in)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/policycortex/headroom/loadgen/connect"
 	"github.com/policycortex/headroom/loadgen/request"
 	"github.com/policycortex/headroom/reports"
 	"github.com/policycortex/headroom/scenarios"
@@ -30,7 +32,7 @@ func newValidateCommand() *cobra.Command {
 			}
 			var faults []error
 			for _, file := range files {
-				l, err := load(file, c.InOrStdin(), in)
+				l, err := load(c.Context(), file, c.InOrStdin(), in)
 				if err != nil {
 					faults = append(faults, err)
 					continue
@@ -73,7 +75,7 @@ type loaded struct {
 
 // load reads a scenario file, or standard input if it is "-", and the files that it names. A missing file is an error
 // of the caller.
-func load(file string, stdin io.Reader, in scenarios.Inputs) (l loaded, err error) {
+func load(ctx context.Context, file string, stdin io.Reader, in scenarios.Inputs) (l loaded, err error) {
 	if file == "-" {
 		l.plan, err = parseInput(stdin, in)
 	} else {
@@ -82,11 +84,15 @@ func load(file string, stdin io.Reader, in scenarios.Inputs) (l loaded, err erro
 	if err != nil {
 		return l, asInput(err)
 	}
-	l.feeders, err = request.LoadFeeders(l.plan)
+	_, err = connect.Load(l.plan)
 	if err != nil {
 		return l, inputError{err}
 	}
-	l.plan, l.recordings, err = request.LoadRecordings(l.plan)
+	l.feeders, err = request.LoadFeeders(ctx, l.plan)
+	if err != nil {
+		return l, inputError{err}
+	}
+	l.plan, l.recordings, err = request.LoadRecordings(ctx, l.plan)
 	if err != nil {
 		return l, inputError{err}
 	}

@@ -100,7 +100,10 @@ func faultAt(plan *scenarios.Plan, file scenarios.File, format string, args ...a
 }
 
 // ErrNoHTTP2 is the error of a connection to a server that does not speak HTTP/2, where nothing else will do.
-var ErrNoHTTP2 = errors.New("tls: the server does not offer HTTP/2 (h2 by ALPN)")
+var ErrNoHTTP2 = errors.New("the server does not offer HTTP/2")
+
+// errNoALPN is it where the server is asked in the TLS handshake.
+var errNoALPN = fmt.Errorf("tls: %w (h2 by ALPN)", ErrNoHTTP2)
 
 // TLS is for connections whose ends agree on a version of HTTP, by ALPN: the one that is given, or, where that is open,
 // the one that the server prefers.
@@ -113,7 +116,7 @@ func (t *To) TLS(version scenarios.HTTPVersion) *tls.Config {
 		c.NextProtos = []string{"h2"}
 		c.VerifyConnection = func(s tls.ConnectionState) error {
 			if s.NegotiatedProtocol != "h2" {
-				return ErrNoHTTP2
+				return errNoALPN
 			}
 			return nil
 		}

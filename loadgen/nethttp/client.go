@@ -189,29 +189,3 @@ func transportTo(to *connect.To, at connect.Place) *http.Transport {
 	}
 	return t
 }
-
-// Reach connects to the target in the way in which the load will, through its proxy and with TLS, and sends no request.
-// Errors are those of net/http; one of reaching the proxy is a [net.OpError] whose Op is [ReachProxy].
-func Reach(ctx context.Context, to *connect.To, target string) error {
-	u, err := url.Parse(target)
-	if err != nil {
-		return err
-	}
-	if to.Proxy == "" && u.Scheme == "http" {
-		c, err := to.Dial(ctx, connect.Place{URL: target}, "tcp", connect.HostAndPort(u))
-		if err != nil {
-			return err
-		}
-		return c.Close()
-	}
-	t := transportTo(to, connect.Place{URL: target})
-	t.ForceAttemptHTTP2 = to.HTTP.Version != scenarios.HTTP1 // a dialer of one's own turns it off
-	c, err := t.NewClientConn(ctx, u.Scheme, connect.HostAndPort(u))
-	if err != nil {
-		return err
-	}
-	return c.Close()
-}
-
-// ReachProxy is the operation of an error of [Reach] that is about the proxy.
-const ReachProxy = "proxyconnect"

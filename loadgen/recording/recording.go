@@ -145,7 +145,13 @@ func (b *builder) takes() map[scenarios.RecordingFormat]func(line []byte) error 
 func (b *builder) tolerant(take func(line []byte) error) func(number int, line []byte) error {
 	return func(number int, line []byte) error {
 		err := take(line)
-		if err == nil || !b.options.SkipBadLines || errors.As(err, new(tooLarge)) {
+		if err == nil || errors.As(err, new(tooLarge)) {
+			return err
+		}
+		if !b.options.SkipBadLines {
+			if len(b.entries) > 0 { // else the format may be another
+				err = fmt.Errorf("%w; skipBadLines: true leaves out such lines", err)
+			}
 			return err
 		}
 		b.badLines++

@@ -3,13 +3,13 @@ package request
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/csv"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -41,11 +41,11 @@ const maxLine = 1 << 20
 
 // LoadFeeders reads the files of a plan's feeders; their names are relative to the scenario file. Errors begin with the
 // file and, where there is one, the line; that of a file that cannot be opened is of type [scenarios.Errors].
-func LoadFeeders(plan *scenarios.Plan) (Feeders, error) {
+func LoadFeeders(ctx context.Context, plan *scenarios.Plan) (Feeders, error) {
 	feeders := Feeders{}
 	var faults []error
 	for _, f := range plan.Feeders {
-		loaded, err := loadFeeder(f, besideScenario(plan, f.File), wantedOf(plan, f.Name))
+		loaded, err := loadFeeder(ctx, f, besideScenario(plan, f.File), wantedOf(plan, f.Name))
 		if cannotOpen(err) {
 			faults = append(faults, faultAt(plan, f.Line, f.Column, err))
 		} else if err != nil {
@@ -100,8 +100,8 @@ func inHeader(r *scenarios.Request, value string) bool {
 	})
 }
 
-func loadFeeder(plan scenarios.Feeder, path string, want []wanted) (*feeder, error) {
-	file, err := os.Open(path)
+func loadFeeder(ctx context.Context, plan scenarios.Feeder, path string, want []wanted) (*feeder, error) {
+	file, err := recording.Open(ctx, path)
 	if err != nil {
 		return nil, err
 	}

@@ -55,7 +55,7 @@ func TestFeeders(t *testing.T) {
 				fmt.Fprintf(&users, "%d,x,\"secret,%d\"\r\n", i, i)
 			}
 			plan := fedPlan(t, users.String(), "{\"order\": {\"no\": 1}}\n\n{\"order\": {\"no\": \"two\"}}\n", choice)
-			feeders, err := LoadFeeders(plan)
+			feeders, err := LoadFeeders(t.Context(), plan)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -88,7 +88,7 @@ func TestFeeders(t *testing.T) {
 
 func TestFeederSums(t *testing.T) {
 	sums := func(users, orders string) map[string]string {
-		feeders, err := LoadFeeders(fedPlan(t, users, orders, "uniform"))
+		feeders, err := LoadFeeders(t.Context(), fedPlan(t, users, orders, "uniform"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -181,7 +181,7 @@ func TestFeederFaults(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, err := LoadFeeders(fedPlan(t, test.users, test.orders, "uniform"))
+			_, err := LoadFeeders(t.Context(), fedPlan(t, test.users, test.orders, "uniform"))
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v, want %q", err, test.want)
 			}
@@ -189,7 +189,7 @@ func TestFeederFaults(t *testing.T) {
 	}
 	plan := fedPlan(t, users, orders, "uniform")
 	plan.Source.File = "/nowhere/fed.yaml"
-	if _, err := LoadFeeders(plan); err == nil ||
+	if _, err := LoadFeeders(t.Context(), plan); err == nil ||
 		!strings.Contains(err.Error(), "/nowhere/fed.yaml:3:11: open /nowhere/users.csv: no such file or directory") {
 		t.Errorf("a file that is not there: %v", err)
 	}

@@ -1,10 +1,10 @@
 package request
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"runtime/debug"
 	"strings"
@@ -20,8 +20,8 @@ type Recordings map[string]*recording.Log
 const loadingGCPercent = 20
 
 // LoadRecordings reads the files of the scenarios that replay one; their names are relative to the scenario file. It
-// returns them and the plan with what they hold. Errors are as those of [LoadFeeders].
-func LoadRecordings(plan *scenarios.Plan) (*scenarios.Plan, Recordings, error) {
+// returns them and the plan with what they hold. Errors are as those of [LoadFeeders]; reading ends with ctx.
+func LoadRecordings(ctx context.Context, plan *scenarios.Plan) (*scenarios.Plan, Recordings, error) {
 	// What is kept has no pointers, so that collecting often costs little.
 	defer debug.SetGCPercent(debug.SetGCPercent(loadingGCPercent))
 	all, recorded := Recordings{}, map[string]scenarios.Recorded{}
@@ -32,7 +32,7 @@ func LoadRecordings(plan *scenarios.Plan) (*scenarios.Plan, Recordings, error) {
 		if !ok {
 			continue
 		}
-		log, err := loadRecording(&load.Recording, besideScenario(plan, load.Recording.File))
+		log, err := loadRecording(ctx, &load.Recording, besideScenario(plan, load.Recording.File))
 		if cannotOpen(err) {
 			faults = append(faults, faultAt(plan, load.Recording.Line, load.Recording.Column, err))
 			continue
@@ -74,8 +74,8 @@ func faultAt(plan *scenarios.Plan, line, column int, err error) error {
 	return scenarios.Errors{{File: plan.Source.File, Line: line, Column: column, Message: err.Error()}}
 }
 
-func loadRecording(r *scenarios.Recording, path string) (*recording.Log, error) {
-	file, err := os.Open(path)
+func loadRecording(ctx context.Context, r *scenarios.Recording, path string) (*recording.Log, error) {
+	file, err := recording.Open(ctx, path)
 	if err != nil {
 		return nil, err
 	}

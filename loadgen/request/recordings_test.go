@@ -34,7 +34,7 @@ func tryReplay(t testing.TB, file, keys string) (*scenarios.Plan, Recordings, er
 	if err != nil {
 		t.Fatal(err)
 	}
-	return LoadRecordings(plan)
+	return LoadRecordings(t.Context(), plan)
 }
 
 // jsonLog is a log of requests of all kinds, at random instants within a second, in no order.
@@ -75,7 +75,10 @@ func TestRecordingFaults(t *testing.T) {
 	const line = `{"ts": 1.5, "method": "GET", "uri": "/a"}`
 	const target = `{"method": "GET", "url": "http://h/a"}`
 	for name, test := range map[string]struct{ file, keys, want string }{
-		"broken": {line + "\nx", "", "RECORDED:2: the line is not a JSON object (scenario again)"},
+		"broken": {
+			line + "\nx", "", "RECORDED:2: the line is not a JSON object; skipBadLines: true leaves out such " +
+				"lines (scenario again)",
+		},
 		"no rate": {target, "", "replay.yaml:5:5: recorded has no times (it is of the format vegeta-json), and " +
 			"scenario again no rate; add one"},
 		"rate": {

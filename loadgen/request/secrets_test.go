@@ -21,7 +21,7 @@ func TestSecretColumns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	feeders, err := LoadFeeders(plan)
+	feeders, err := LoadFeeders(t.Context(), plan)
 	if err != nil {
 		t.Fatal(err)
 	}
