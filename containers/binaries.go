@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -116,10 +117,13 @@ func isProgram(path string) bool {
 	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
 }
 
+// colours are what Dragonfly writes around its version, also into a pipe.
+var colours = regexp.MustCompile("\x1b\\[[0-9;]*m")
+
 // versionLine is the first line that a program answers to --version.
 func versionLine(ctx context.Context, program string) (string, error) {
 	out, err := exec.CommandContext(ctx, program, "--version").CombinedOutput()
-	first, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
+	first, _, _ := strings.Cut(strings.TrimSpace(colours.ReplaceAllString(string(out), "")), "\n")
 	if err != nil {
 		return "", fmt.Errorf("%s --version: %w: %s", program, err, first)
 	}

@@ -76,6 +76,19 @@ func TestFindCache(t *testing.T) {
 	}
 }
 
+// TestVersionLine reads what Dragonfly prints: colours, also where there is no terminal, and more lines.
+func TestVersionLine(t *testing.T) {
+	program := filepath.Join(t.TempDir(), dragonfly)
+	script := "#!/bin/sh\nprintf 'dragonfly \\033[0;32mv1.40.1-434478e\\033[m\\nbuild time: today\\n'\n"
+	if err := os.WriteFile(program, []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	got, err := versionLine(t.Context(), program)
+	if err != nil || got != "dragonfly v1.40.1-434478e" {
+		t.Errorf("the version is %q, %v", got, err)
+	}
+}
+
 func TestNewestFirst(t *testing.T) {
 	got := newestFirst([]string{
 		"/usr/lib/postgresql/9.6/bin", "/usr/lib/postgresql/15/bin",

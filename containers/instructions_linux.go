@@ -22,8 +22,11 @@ func CountInstructions(pid int) (*Instructions, error) {
 
 func countEvents(pid int, kind uint32, event uint64) (*Instructions, error) {
 	c := &Instructions{}
-	for _, pid := range family(pid) {
+	for i, pid := range family(pid) {
 		threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+		if i > 0 && errors.Is(err, os.ErrNotExist) { // a descendant that has ended meanwhile
+			continue
+		}
 		for _, t := range threads {
 			if err == nil {
 				err = c.add(t.Name(), kind, event)

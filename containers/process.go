@@ -14,6 +14,7 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/jackc/pgx/v5"
+	"github.com/redis/go-redis/v9"
 
 	"github.com/policycortex/headroom/containers/distance"
 )
@@ -319,8 +320,13 @@ func (w *workshop) serveCache(ctx context.Context, env *Environment, program, ro
 	error,
 ) {
 	address := env.CacheURL
+	options, err := redis.ParseURL(address)
+	if err != nil {
+		return Server{}, fmt.Errorf("the address of the cache: %w", err)
+	}
 	return w.serve(ctx, env, TargetCache, &processServer{
-		program: program, room: room, log: string(TargetCache) + ".log", signal: syscall.SIGTERM, args: args,
+		program: program, room: room, log: string(TargetCache) + ".log", address: options.Addr,
+		signal: syscall.SIGTERM, args: args,
 		ask: func(ctx context.Context) (Server, error) {
 			server, err := identifyCache(ctx, address)
 			if err == nil && server.pid == 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"path/filepath"
 	"syscall"
 	"time"
@@ -19,6 +20,7 @@ type processServer struct {
 	program  string
 	room     string
 	log      string // a file name in the workshop
+	address  string // host:port of a cache; empty for others
 	signal   syscall.Signal
 	args     []string
 	ask      func(context.Context) (Server, error)
@@ -135,6 +137,25 @@ func (s *processServer) kill(ctx context.Context) error {
 		if err := awaitState(ctx, child, func(state byte) bool { return state == 'Z' }); err != nil {
 			return err
 		}
+	}
+	return s.awaitRefusal(ctx)
+}
+
+// awaitRefusal waits until nobody listens where a cache was: the kernel closes what a process used through io_uring, as
+// Dragonfly does its sockets, some milliseconds after the process has ended.
+func (s *processServer) awaitRefusal(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, killLimit)
+	defer cancel()
+	for s.address != "" {
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", s.address)
+		if ctx.Err() != nil {
+			return fmt.Errorf("somebody listens at %s after its server was killed: %w", s.address, context.Cause(ctx))
+		}
+		if err != nil {
+			return nil
+		}
+		_ = conn.Close()
+		time.Sleep(time.Millisecond)
 	}
 	return nil
 }

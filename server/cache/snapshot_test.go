@@ -2,7 +2,10 @@ package cache_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
+	"net/url"
+	"os"
 	"testing"
 
 	"github.com/redis/go-redis/v9"
@@ -16,6 +19,7 @@ import (
 // invalidated since.
 type snapshot struct {
 	env           *containers.Environment
+	directory     string // of a Dragonfly that has written it
 	cache         *cache.Cache
 	byKey, byGlob cache.Key // and how they were invalidated
 	before        map[string][]byte
@@ -33,9 +37,7 @@ func takeSnapshot(t *testing.T) *snapshot {
 		keepInL2(t, s.cache, client, key, "old")
 	}
 	s.before = s.held(t, client)
-	if err := client.Save(t.Context()).Err(); err != nil {
-		t.Fatal(err)
-	}
+	s.save(t, client)
 	if err := s.cache.Invalidate(t.Context(), 0,
 		cache.Scope{Tenant: s.byKey.Tenant, Kind: s.byKey.Kind, ID: s.byKey.ID}); err != nil {
 		t.Fatal(err)
@@ -44,6 +46,58 @@ func takeSnapshot(t *testing.T) *snapshot {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// save has the server write its snapshot. Dragonfly has to be told the name of it, and writes it where it runs.
+func (s *snapshot) save(t *testing.T, client *redis.Client) {
+	t.Helper()
+	command := []any{"SAVE"}
+	if s.env.Cache.Name == "Dragonfly" {
+		if s.env.Cache.Binary == "" {
+			t.Skip("a Dragonfly in a container comes back without a snapshot")
+		}
+		info := client.InfoMap(t.Context(), "server")
+		var err error
+		s.directory, err = os.Readlink("/proc/" + info.Item("Server", "process_id") + "/cwd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		command = append(command, "DF", "dump")
+	}
+	if err := client.Do(t.Context(), command...).Err(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// restart kills the server and starts it again. Dragonfly loads a snapshot only if it is started with its name, which
+// the environment does not do.
+func (s *snapshot) restart(t *testing.T) {
+	t.Helper()
+	inject(t, s.env, containers.TargetCache, containers.ActionKill)
+	if s.directory == "" {
+		inject(t, s.env, containers.TargetCache, containers.ActionRestart)
+		return
+	}
+	u, err := url.Parse(s.env.CacheURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	child, err := containers.StartChild(t.Context(), containers.ChildSpec{
+		Path: s.env.Cache.Binary, Dir: s.directory, Args: []string{
+			"--bind=" + u.Hostname(), "--port=" + u.Port(), "--proactor_threads=1", "--maxmemory=256mb",
+			"--dbfilename=dump", "--version_check=false", "--logtostderr",
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := child.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	client := redisClient(t, s.env.CacheURL)
+	eventually(t, "the restored server", func() bool { return client.DBSize(t.Context()).Err() == nil })
 }
 
 // held is everything that L2 holds under the names of this cache.
@@ -66,8 +120,7 @@ func (s *snapshot) held(t *testing.T, client *redis.Client) map[string][]byte {
 // restore starts the server again from what is on its disk, which is what there was before the invalidations.
 func (s *snapshot) restore(t *testing.T) {
 	t.Helper()
-	inject(t, s.env, containers.TargetCache, containers.ActionKill)
-	inject(t, s.env, containers.TargetCache, containers.ActionRestart)
+	s.restart(t)
 	after := s.held(t, redisClient(t, s.env.CacheURL))
 	for name, value := range s.before {
 		if !bytes.Equal(after[name], value) {
