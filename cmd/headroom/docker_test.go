@@ -24,7 +24,10 @@ func TestKillLeavesNothingDocker(t *testing.T) {
 	})
 }
 
-func TestOutageDocker(t *testing.T) { outage(t, "docker") }
+func TestOutageDocker(t *testing.T) {
+	t.Parallel()
+	outage(t, "docker")
+}
 
 func containersNow(t *testing.T) map[string]bool {
 	t.Helper()

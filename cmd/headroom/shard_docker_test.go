@@ -13,6 +13,7 @@ import (
 
 // TestFourContainersAreOneRun: the same in four containers of the image that deploy/Dockerfile makes.
 func TestFourContainersAreOneRun(t *testing.T) {
+	t.Parallel()
 	dir, image := t.TempDir(), fmt.Sprintf("headroom-test:%d", os.Getpid())
 	for _, c := range []*exec.Cmd{
 		exec.Command("cp", binary(t), dir), // which is pure Go
