@@ -181,9 +181,9 @@ func TestBalancerSendsAgainWhatMayBe(t *testing.T) {
 // TestBalancerAndWhatTakesLong: an instance that says nothing for too long loses a GET to another one, but not a POST
 // or a stream of events.
 func TestBalancerAndWhatTakesLong(t *testing.T) {
+	t.Parallel()
 	const long = (balancerPatience + 1) * time.Second
 	forBalancers(t, func(t *testing.T, name string) {
-		publicTemp(t)
 		frozen := startStandIn(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 		env := startBalancer(t, name, frozen.address, startStandIn(t, fine).address)
 		for range 2 {
@@ -298,6 +298,7 @@ func events(t *testing.T, url string) string {
 }
 
 func TestBalancerLeavesNothingWhenKilled(t *testing.T) {
+	t.Parallel()
 	forBalancers(t, func(t *testing.T, name string) {
 		dir := publicDir(t)
 		h := startHelper(t, name, dir, "")

@@ -108,6 +108,7 @@ func TestCheckoutsOfTheKilled(t *testing.T) {
 // TestCheckoutsOfTheKilledWhileGitWorks kills the process while git has not made the worktree yet: git must not make it
 // when it has been removed.
 func TestCheckoutsOfTheKilledWhileGitWorks(t *testing.T) {
+	t.Parallel()
 	real, err := exec.LookPath("git")
 	if err != nil {
 		t.Fatal(err)

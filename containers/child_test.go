@@ -142,6 +142,7 @@ func TestChildDoesNotStart(t *testing.T) {
 }
 
 func TestChildStopsWithItsChildren(t *testing.T) {
+	t.Parallel()
 	c := mustStartChild(t, sh(`sleep 1000 & wait`))
 	eventually(t, func() string {
 		if !strings.Contains(processesOfGroup(t, c.Pid()), "sleep 1000") {

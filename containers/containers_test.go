@@ -141,9 +141,9 @@ func TestProbeReportsWrongOptions(t *testing.T) {
 }
 
 func TestExternalLeavesServersAlone(t *testing.T) {
+	t.Parallel()
 	needPostgres(t)
 	needCache(t)
-	publicTemp(t)
 	theirs := mustStart(t, Options{Provider: "process"})
 	// With both addresses, auto means external.
 	env := mustStart(t, Options{PostgresURL: theirs.PostgresURL, CacheURL: theirs.CacheURL})

@@ -221,6 +221,7 @@ func TestEdge(t *testing.T) {
 // TestEdgeKeepsNothingUnnamed: Varnish keeps nothing whose key is not that of the request, because it could not be told
 // when that changes.
 func TestEdgeKeepsNothingUnnamed(t *testing.T) {
+	t.Parallel()
 	need(t, edges[0].find(), edges[0].program)
 	origin := startEdgeOrigin(t, "s-maxage=600")
 	env := edgeFor(t, EdgeVarnish, origin)
@@ -241,6 +242,7 @@ func ban(t *testing.T, env *Environment, token, expression string) int {
 
 // TestEdgeForgets: a ban makes Varnish forget what has the key, and nothing else.
 func TestEdgeForgets(t *testing.T) {
+	t.Parallel()
 	need(t, edges[0].find(), edges[0].program)
 	origin := startEdgeOrigin(t, "s-maxage=600")
 	env := edgeFor(t, EdgeVarnish, origin)
@@ -306,6 +308,7 @@ func TestEdgeForgets(t *testing.T) {
 // TestEdgeForgetsWhatIsUnderWay: what is being fetched during a ban, and may be from before the change, is not served
 // to anybody who asks after it.
 func TestEdgeForgetsWhatIsUnderWay(t *testing.T) {
+	t.Parallel()
 	need(t, edges[0].find(), edges[0].program)
 	origin := startEdgeOrigin(t, "s-maxage=600, stale-while-revalidate=600")
 	env := edgeFor(t, EdgeVarnish, origin)
@@ -340,6 +343,7 @@ func TestEdgeForgetsWhatIsUnderWay(t *testing.T) {
 // TestEdgeServesStale: what has expired is served while it is fetched again, and while the origin fails, for as long as
 // the origin allows.
 func TestEdgeServesStale(t *testing.T) {
+	t.Parallel()
 	forEdges(t, func(t *testing.T, name string) {
 		origin := startEdgeOrigin(t, "max-age=0, s-maxage=1, stale-while-revalidate=600, stale-if-error=600")
 		env := edgeFor(t, name, origin)
@@ -393,6 +397,7 @@ func TestEdgeServesStale(t *testing.T) {
 // TestEdgeAndOtherProtocols: a connection that leaves HTTP leads through the edge to the origin, and events that are
 // streamed are passed on one by one.
 func TestEdgeAndOtherProtocols(t *testing.T) {
+	t.Parallel()
 	forEdges(t, func(t *testing.T, name string) {
 		env, err := edgeBefore(bounded(t), name, startEcho(t).address)
 		if err != nil {
@@ -497,6 +502,7 @@ func attempts(etag string) (all []askedBy) {
 // TestEdgeGivesNobodyElsesAnswers: whatever somebody sends who is not the tenant, the edge gives nothing of what it
 // keeps for that tenant, neither in a body nor by saying that it has not changed; not while the origin fails either.
 func TestEdgeGivesNobodyElsesAnswers(t *testing.T) {
+	t.Parallel()
 	forEdges(t, func(t *testing.T, name string) {
 		origin := startEdgeOrigin(t, "max-age=0, s-maxage=1, stale-while-revalidate=600, stale-if-error=600")
 		env := edgeFor(t, name, origin)
@@ -536,6 +542,7 @@ func TestEdgeGivesNobodyElsesAnswers(t *testing.T) {
 }
 
 func TestEdgeLeavesNothingWhenKilled(t *testing.T) {
+	t.Parallel()
 	forEdges(t, func(t *testing.T, name string) {
 		dir := publicDir(t)
 		h := startHelper(t, edgeMode+name, dir, "")

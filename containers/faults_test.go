@@ -235,9 +235,9 @@ func TestMiniredisFaults(t *testing.T) {
 }
 
 func TestExternalReplica(t *testing.T) {
+	t.Parallel()
 	needPostgres(t)
 	needCache(t)
-	publicTemp(t)
 	theirs := mustStart(t, Options{Provider: "process", Replica: true})
 	o := Options{
 		Provider: "external", PostgresURL: theirs.PostgresURL, ReplicaURL: theirs.ReplicaURL,

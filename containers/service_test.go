@@ -48,6 +48,7 @@ func TestServiceIsReadyAndEnds(t *testing.T) {
 }
 
 func TestServiceThatDoesNotStart(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name, command, ready string
 		within               time.Duration
