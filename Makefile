@@ -12,7 +12,7 @@ RACE_GO := env CGO_ENABLED=$(if $(RACE),1,0) go
 # The first build of a program compiles all of its dependencies, which takes minutes, and go build prints nothing meanwhile.
 compiling = [ -x $(1) ] || echo "compiling $(1): the first build takes a few minutes"
 
-.PHONY: help demo ab capacity calibrate bench bench-smoke bench-go bench-server bench-generator bench-streams test test-servers test-simulations test-load test-short lint vuln build clean
+.PHONY: help demo ab capacity calibrate bench bench-smoke bench-go bench-server bench-generator bench-streams test compiled test-servers test-simulations test-load test-short lint vuln build clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -63,25 +63,28 @@ TAGS ?=
 # What the race detector looks at is compiled before any test runs, because compilers would disturb the tests that measure.
 # Programs are not linked: no test runs them with the race detector. `make lint` vets the code. The groups of tests run one
 # after the other: servers answer too late beside simulations, and what sends load by the clock looks at how busy the machine is.
-test: ## run all tests, with the race detector where a C compiler is installed (25 minutes)
-	$(RACE_GO) build $(RACE) $(RACED)
+test: compiled ## run all tests, with the race detector where a C compiler is installed (25 minutes)
 	$(MAKE) --no-print-directory test-servers
 	$(MAKE) --no-print-directory test-load
 	$(MAKE) --no-print-directory test-simulations
 
+compiled:
+	$(RACE_GO) build $(RACE) $(RACED)
+
+# Of the two that begin, the first computes and the second waits.
 test-servers:
-	$(RACE_GO) test $(RACE) -vet=off -p 2 -parallel 4 -timeout 15m ./server/store ./server/cache ./containers $$(echo "$(RACED)" | grep -v /loadgen)
+	$(RACE_GO) test $(RACE) -vet=off -p 2 -parallel 4 -timeout 15m ./server/store ./containers ./server/cache ./server/api ./server/web $$(echo "$(RACED)" | grep -v /loadgen)
 
 # Simulations, and whole processes whose figures do not matter.
 test-simulations:
-	go test -vet=off -timeout 15m $(PURE) ./cmd/bench-server ./cmd/bench-generator
+	go test -vet=off -p 3 -timeout 15m ./cmd/bench-generator ./cmd/bench-server $(PURE)
 
 # The tests of the program run it as a process, in which the race detector would see nothing, and the arithmetic of TestHiccup
 # assumes the speed without it.
 test-load:
 	go test -vet=off -parallel 4 -timeout 15m $(if $(TAGS),-tags $(TAGS)) ./cmd/headroom
 	$(RACE_GO) test $(RACE) -vet=off -parallel 4 -timeout 15m -skip TestHiccup ./loadgen
-	$(RACE_GO) test $(RACE) -vet=off -p 2 -parallel 4 -timeout 15m $$(echo "$(RACED)" | grep /loadgen/) ./cmd/bench-capacity ./cmd/internal/sidebyside
+	$(RACE_GO) test $(RACE) -vet=off -p 2 -parallel 4 -timeout 15m ./loadgen/search $$(echo "$(RACED)" | grep /loadgen/) ./cmd/bench-capacity ./cmd/internal/sidebyside
 	go test -vet=off -count=1 -run TestHiccup ./loadgen
 
 # Whole runs, Postgres and cache processes, and the race detector are part of `make test` only.
