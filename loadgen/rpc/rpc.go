@@ -3,13 +3,11 @@
 package rpc
 
 import (
+	"bytes"
 	"context"
-	"crypto/tls"
 	"encoding/base64"
 	"errors"
-	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -18,11 +16,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
@@ -42,21 +36,14 @@ type Client struct {
 
 // method is a request that is a call.
 type method struct {
-	call   *request.Call
-	path   string // "/package.Service/Method"
-	stream *grpc.StreamDesc
-	inspected,
-	fixed bool // the metadata are always the same: those of header
-	header http.Header
-	sent   metadata.MD
-}
-
-// place is an instance of the service.
-type place struct {
-	url, prefix string // without the prefix, which goes before the names of methods
-	tls         *tls.ConnectionState
-	connections []*grpc.ClientConn
-	next        atomic.Uint32
+	call      *request.Call
+	path      string // "/package.Service/Method"
+	stream    *grpc.StreamDesc
+	headers   bool // of answers are looked at
+	inspected bool // likewise their messages
+	fixed     bool // the metadata are always the same: those of header
+	header    http.Header
+	sent      metadata.MD
 }
 
 // NewClient prepares the calls of a scenario to places. keep has the messages of all answers kept, and not only of
@@ -73,7 +60,7 @@ func NewClient(ctx context.Context, to *connect.To, target []connect.Place, requ
 		}
 		of, in := call.Plan().Of, requests.Inspection(i)
 		m := &method{
-			call: call, path: "/" + call.Plan().Name(), inspected: in != nil && in.LooksAtBody(),
+			call: call, path: "/" + call.Plan().Name(), headers: in != nil, inspected: in != nil && in.LooksAtBody(),
 			stream: &grpc.StreamDesc{ServerStreams: of.IsStreamingServer(), ClientStreams: of.IsStreamingClient()},
 		}
 		m.header, m.fixed = requests.FixedHeader(i)
@@ -88,9 +75,20 @@ func NewClient(ctx context.Context, to *connect.To, target []connect.Place, requ
 		c.methods = append(c.methods, m)
 	}
 	for i := range target {
-		err := c.places[i].connect(ctx, to, target[i], host)
+		p := &c.places[i]
+		err := p.connect(ctx, to, target[i], host)
 		if err != nil {
 			return nil, err
+		}
+		for _, m := range c.methods {
+			var u *url.URL
+			if m != nil {
+				u, err = url.Parse(strings.TrimSuffix(target[i].URL, p.prefix) + p.prefix + m.path)
+				if err != nil {
+					return nil, err
+				}
+			}
+			p.urls = append(p.urls, u)
 		}
 	}
 	return c, nil
@@ -104,95 +102,6 @@ func Needed(requests *request.Set) bool {
 		}
 	}
 	return false
-}
-
-// Bounds of how long a connection is waited for, and how long after one that could not be made the next is tried. The
-// last is shorter than grpc-go's two minutes: a service that is back is to be found so at once.
-const (
-	dialTimeout  = 10 * time.Second
-	firstBackoff = 50 * time.Millisecond
-	mostBackoff  = time.Second
-)
-
-// How much of an answer, and of all on a connection, a service may send before it has to wait, in bytes: as on the wire
-// engine.
-const (
-	answerWindow     = 4 << 20
-	connectionWindow = 1 << 30
-)
-
-// connect prepares the connections to a place, which are made when they are first needed.
-func (p *place) connect(ctx context.Context, to *connect.To, at connect.Place, host string) error {
-	u, err := url.Parse(at.URL)
-	if err != nil {
-		return err
-	}
-	p.prefix = strings.TrimRight(u.EscapedPath(), "/")
-	p.url = strings.TrimSuffix(at.URL, p.prefix)
-	secure := insecure.NewCredentials()
-	if u.Scheme == "https" {
-		p.tls = &tls.ConnectionState{}
-		config := to.TLSFor(u, to.HTTP.Version)
-		config.NextProtos = []string{"h2"}
-		secure = credentials.NewTLS(config)
-	}
-	options := []grpc.DialOption{
-		grpc.WithTransportCredentials(secure),
-		grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
-			return to.Dial(ctx, at, "tcp", address)
-		}),
-		grpc.WithUserAgent(request.UserAgent), grpc.WithStatsHandler(watcher{}), grpc.WithIdleTimeout(0),
-		grpc.WithInitialWindowSize(answerWindow), grpc.WithInitialConnWindowSize(connectionWindow),
-		grpc.WithDisableServiceConfig(), grpc.WithDisableRetry(), grpc.WithNoProxy(),
-		grpc.WithConnectParams(grpc.ConnectParams{
-			Backoff: backoff.Config{
-				BaseDelay: firstBackoff, Multiplier: 2, Jitter: 0.2, MaxDelay: mostBackoff,
-			},
-			MinConnectTimeout: dialTimeout,
-		}),
-		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(rawCodec{}), grpc.MaxCallRecvMsgSize(maxMessage),
-			grpc.MaxCallSendMsgSize(maxMessage)),
-	}
-	if host != "" {
-		options = append(options, grpc.WithAuthority(host))
-	}
-	for range max(1, to.HTTP.MaxConnections) {
-		connection, err := grpc.NewClient("passthrough:///"+connect.HostAndPort(u), options...)
-		if err != nil {
-			return err
-		}
-		context.AfterFunc(ctx, func() { connection.Close() })
-		p.connections = append(p.connections, connection)
-	}
-	return nil
-}
-
-// maxMessage bounds a message, in bytes.
-const maxMessage = 256 << 20
-
-// rawCodec leaves messages as they are sent: what is measured is not to include what they mean.
-type rawCodec struct{}
-
-func (rawCodec) Name() string { return "" } // the content type is application/grpc
-
-func (rawCodec) Marshal(v any) (mem.BufferSlice, error) {
-	return mem.BufferSlice{mem.SliceBuffer(v.([]byte))}, nil
-}
-
-func (rawCodec) Unmarshal(data mem.BufferSlice, v any) error {
-	m := v.(*received)
-	m.size = data.Len()
-	if m.keep {
-		m.content = data.Materialize()
-	}
-	return nil
-}
-
-// received is a message that was received.
-type received struct {
-	keep    bool
-	content []byte // where it is kept
-	size    int
 }
 
 // watcher takes note of when an answer begins, and of whether a status is the service's or made here.
@@ -261,17 +170,14 @@ func (x *Exchange) Close() error { return nil }
 func (c *Client) Request(d *request.Draw, to int) (*http.Request, error) {
 	m, p := c.methods[d.Request], &c.places[to]
 	x := &Exchange{method: m, draw: d, md: m.sent}
-	u, err := url.Parse(p.url)
-	if err != nil {
-		return nil, err
+	u := p.urls[d.Request]
+	req := &http.Request{Method: http.MethodPost, URL: u, Host: u.Host, Header: m.header, Body: x}
+	if c.keep {
+		req.GetBody = func() (io.ReadCloser, error) {
+			return io.NopCloser(bytes.NewReader(m.call.AppendText(nil, d))), nil
+		}
 	}
-	u.Path = p.prefix + m.path
-	req := &http.Request{
-		Method: http.MethodPost, URL: u, Host: u.Host, Header: m.header, Body: x,
-		GetBody: func() (io.ReadCloser, error) {
-			return io.NopCloser(strings.NewReader(string(m.call.AppendText(nil, d)))), nil
-		},
-	}
+	var err error
 	if !m.fixed {
 		req.Header = c.requests.Header(d)
 		x.md, err = metadataOf(req.Header)
@@ -322,8 +228,11 @@ func (c *Client) Do(ctx context.Context, req *http.Request, to int) (*http.Respo
 	if n := uint32(len(p.connections)); n > 1 {
 		connection = p.connections[p.next.Add(1)%n]
 	}
-	own, cancel := context.WithCancel(metadata.NewOutgoingContext(context.WithValue(ctx, exchangeKey{}, x), x.md))
+	own, cancel := context.WithCancel(context.WithValue(ctx, exchangeKey{}, x))
 	defer cancel()
+	if len(x.md) > 0 {
+		own = metadata.NewOutgoingContext(own, x.md)
+	}
 	x.began = time.Now()
 	resp := &http.Response{
 		StatusCode: scenarios.GRPCStatus, Proto: "gRPC", ProtoMajor: 2, Body: x, Request: req, TLS: p.tls,
@@ -334,29 +243,23 @@ func (c *Client) Do(ctx context.Context, req *http.Request, to int) (*http.Respo
 	}
 	if err != nil {
 		state := status.Convert(err)
-		if state.Code() == codes.DeadlineExceeded && expired(ctx) {
-			return nil, fmt.Errorf("%w: %s", context.DeadlineExceeded, state.Message())
-		}
 		switch {
+		case state.Code() == codes.DeadlineExceeded && expired(ctx):
+			return nil, because(context.DeadlineExceeded, state)
 		case x.answered.Load():
 		case errors.Is(ctx.Err(), context.Canceled): // and with it the connection, which may be what err is about
-			return nil, fmt.Errorf("%w: %s", context.Canceled, state.Message())
+			return nil, because(context.Canceled, state)
 		default:
-			return nil, err
+			return nil, errors.New(reasonOf(state))
 		}
 		resp.StatusCode += int(min(state.Code(), maxCode))
 		x.Reason = state.Message()
 	}
 	resp.Status = scenarios.StatusName(resp.StatusCode)
-	resp.Header = headersOf(stream)
+	if c.keep || x.method.headers || resp.StatusCode != scenarios.GRPCStatus {
+		resp.Header = headersOf(stream)
+	}
 	return resp, nil
-}
-
-// expired reports whether the deadline of ctx has passed. What end the call has then, the service and the client say at
-// the same time.
-func expired(ctx context.Context) bool {
-	deadline, ok := ctx.Deadline()
-	return ok && time.Until(deadline) <= 0
 }
 
 // maxCode is the highest code that is told apart.

@@ -1,0 +1,44 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc/status"
+)
+
+// because is an error for a cause, with what the library says of it.
+func because(cause error, state *status.Status) error {
+	reason := reasonOf(state)
+	if strings.Contains(reason, cause.Error()) {
+		return errors.New(reason)
+	}
+	return fmt.Errorf("%w: %s", cause, reason)
+}
+
+// wrapped is how grpc-go quotes what was wrong with a connection.
+var wrapped = regexp.MustCompile(`connection error: desc = ("(?:[^"\\]|\\.)*")`)
+
+// reasonOf is what the library says of a call that was given no status by the service, without its own code.
+func reasonOf(state *status.Status) string {
+	return wrapped.ReplaceAllStringFunc(state.Message(), func(text string) string {
+		quoted := wrapped.FindStringSubmatch(text)[1]
+		reason, err := strconv.Unquote(quoted)
+		if err != nil {
+			return quoted
+		}
+		return reason
+	})
+}
+
+// expired reports whether the deadline of ctx has passed. What end the call has then, the service and the client say at
+// the same time.
+func expired(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return ok && time.Until(deadline) <= 0
+}
