@@ -64,6 +64,10 @@ func Text(w io.Writer, r *results.Run) error {
 	if !d.OnlyStreams() {
 		fmt.Fprintf(&b, "\nRequests (response time in ms)\n%s", requestsText(d))
 	}
+	if rows := d.Handshakes(); len(rows) > 0 {
+		fmt.Fprintf(&b, "\nTLS handshakes (of the requests that a connection was made for, in ms)\n%s",
+			handshakesText(rows))
+	}
 	if flows := d.Flows(); len(flows) > 0 {
 		fmt.Fprintf(&b, "\nWhole flows, with their pauses (times of those that were completed, in ms)\n%s",
 			flowsText(flows))

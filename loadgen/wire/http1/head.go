@@ -107,7 +107,19 @@ func parseHeader(line []byte) (name, value []byte, err error) {
 			return nil, nil, fmt.Errorf("%w: the header %.60q has a control character", ErrMalformed, name)
 		}
 	}
-	return name, bytes.Trim(value, " \t"), nil
+	return name, trim(value), nil
+}
+
+// trim cuts spaces and tabs off both ends. bytes.Trim makes a set of them first, which took a quarter of the time of
+// reading a head.
+func trim(b []byte) []byte {
+	for len(b) > 0 && (b[0] == ' ' || b[0] == '\t') {
+		b = b[1:]
+	}
+	for len(b) > 0 && (b[len(b)-1] == ' ' || b[len(b)-1] == '\t') {
+		b = b[:len(b)-1]
+	}
+	return b
 }
 
 // isControl reports what no value of a header has (RFC 9110, section 5.5).
@@ -220,7 +232,7 @@ func hasToken(list []byte, lower string) bool {
 		} else {
 			list = nil
 		}
-		if Is(bytes.Trim(item, " \t"), lower) {
+		if Is(trim(item), lower) {
 			return true
 		}
 	}
