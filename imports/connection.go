@@ -40,6 +40,9 @@ func (d *draft) settleConnection() {
 		}
 		d.tls = nil
 	}
+	if found && !isPlain {
+		d.settleVersion()
+	}
 	has := func(key string) bool {
 		return slices.ContainsFunc(d.tls, func(s setting) bool { return s.key == key && s.value != "false" })
 	}
@@ -90,5 +93,31 @@ func (d *draft) settleKeyPair() {
 	case cert < 0 && key >= 0:
 		d.leaveOut(0, 0, "tls.key: it has no certificate")
 		d.tls = slices.Delete(d.tls, key, key+1)
+	}
+}
+
+// settleVersion has all requests sent by the version of HTTP that they were sent by before, where that is one.
+func (d *draft) settleVersion() {
+	versions := map[string]bool{}
+	d.each(func(r *request) {
+		switch strings.ToLower(r.version) {
+		case "":
+		case "h2", "http/2", "http/2.0":
+			versions["2"] = true
+		case "http/1.1", "http/1.0":
+			versions["1.1"] = true
+		default:
+			versions["3"] = true
+		}
+	})
+	switch {
+	case d.format == JMeter, len(versions) == 1 && versions["1.1"]: // the sampler of JMeter knows no other
+		d.connect(&d.http, "version", "1.1", 0, 0)
+	case versions["3"]:
+		d.leaveOut(0, 0, "HTTP/3: requests are sent by HTTP/2 or HTTP/1.1")
+	case len(versions) == 1:
+		d.connect(&d.http, "version", "2", 0, 0)
+	case len(versions) > 1:
+		d.leaveOut(0, 0, "that some requests were sent by HTTP/1.1 and some by HTTP/2: the server chooses")
 	}
 }

@@ -38,6 +38,7 @@ type group struct {
 	cookies  bool
 	tags     []setting
 	headers  []pair
+	login    *request // a flow that each user sends once; nil: none
 	requests []*request
 }
 
@@ -67,6 +68,7 @@ type request struct {
 	block   *block // of steps that are repeated together; nil: none
 	tags    []setting
 	steps   []*request
+	version string // of HTTP, by which it was recorded
 	line    int
 	column  int
 }
@@ -91,7 +93,10 @@ type block struct {
 }
 
 // extraction takes a text out of an answer, by json, header, cookie or regex.
-type extraction struct{ name, json, header, cookie, regex string }
+type extraction struct {
+	name, json, header, cookie, regex string
+	otherwise                         *string // what is taken where there is nothing; nil: the step fails
+}
 
 // value fills holes, by one of list, feeder and source, otherwise by a range.
 type value struct {
@@ -168,6 +173,9 @@ func (d *draft) conceal(secret, name, what string) text {
 func (d *draft) roots() (all []*request) {
 	for _, g := range d.groups {
 		all = append(all, g.requests...)
+		if g.login != nil {
+			all = append(all, g.login)
+		}
 	}
 	for _, once := range []*request{d.setup, d.teardown} {
 		if once != nil {

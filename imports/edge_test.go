@@ -133,21 +133,25 @@ func TestK6Scripts(t *testing.T) {
 			"GET http://127.0.0.2/x: another service",
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			r := converted(t, K6, before+test.script)
-			for _, want := range test.has {
-				if !strings.Contains(string(r.Text), want) {
-					t.Errorf("%s is not in\n%s", want, r.Text)
-				}
-			}
-			left := test.lacks == ""
-			for _, n := range r.LeftOut {
-				left = left || strings.HasPrefix(n.Text, test.lacks)
-			}
-			if !left {
-				t.Errorf("%q is not in %v", test.lacks, r.LeftOut)
-			}
-		})
+		t.Run(name, func(t *testing.T) { becomes(t, K6, before+test.script, test.has, test.lacks) })
+	}
+}
+
+// becomes holds what a scenario has in it that is made of a file, and what something that is left out begins with.
+func becomes(t *testing.T, format Format, file string, has []string, lacks string) {
+	t.Helper()
+	r := converted(t, format, file)
+	for _, want := range has {
+		if !strings.Contains(string(r.Text), want) {
+			t.Errorf("%s is not in\n%s", want, r.Text)
+		}
+	}
+	left := lacks == ""
+	for _, n := range r.LeftOut {
+		left = left || strings.HasPrefix(n.Text, lacks)
+	}
+	if !left {
+		t.Errorf("%q is not in %v", lacks, r.LeftOut)
 	}
 }
 

@@ -19,12 +19,7 @@ func (d *draft) settleAllHoles() {
 		}
 	}
 	for _, g := range d.groups {
-		for _, r := range g.requests {
-			d.settleHoles(r, known, used)
-		}
-		for i := range g.headers {
-			g.headers[i].value = d.filled(g.headers[i].value, map[string]bool{"iteration": true, "uuid": true}, used)
-		}
+		d.settleGroupHoles(g, known, used)
 	}
 	if d.teardown != nil {
 		d.settleHoles(d.teardown, known, used)
@@ -32,12 +27,40 @@ func (d *draft) settleAllHoles() {
 	if d.setup == nil {
 		return
 	}
-	for i, step := range d.setup.steps { // what it extracts may be used everywhere
+	d.settleOnce(d.setup, map[string]bool{"iteration": true, "uuid": true}, used)
+}
+
+// settleGroupHoles settles those of a scenario.
+func (d *draft) settleGroupHoles(g *group, known, used map[string]bool) {
+	before := known
+	if g.login != nil {
+		known = maps.Clone(known)
+		d.settleSteps(g.login.steps, maps.Clone(known))
+		for _, x := range extractedBy(g.login) {
+			known[x.name] = true
+		}
+	}
+	here := map[string]bool{}
+	for _, r := range g.requests {
+		d.settleHoles(r, known, here)
+	}
+	for i := range g.headers {
+		g.headers[i].value = d.filled(g.headers[i].value, map[string]bool{"iteration": true, "uuid": true}, here)
+	}
+	if g.login != nil {
+		d.settleOnce(g.login, before, here)
+	}
+	maps.Copy(used, here)
+}
+
+// settleOnce settles the holes of a flow that is sent once, when it is known what of its extractions is used elsewhere.
+func (d *draft) settleOnce(r *request, known, used map[string]bool) {
+	for i, step := range r.steps {
 		step.extract = slices.DeleteFunc(step.extract, func(x extraction) bool {
-			return !used[x.name] && !usedLater(d.setup.steps[i+1:], x.name)
+			return !used[x.name] && !usedLater(r.steps[i+1:], x.name)
 		})
 	}
-	d.fillSteps(d.setup, map[string]bool{"iteration": true, "uuid": true}, map[string]bool{})
+	d.fillSteps(r, known, used)
 }
 
 func extractedBy(r *request) (all []extraction) {

@@ -21,8 +21,8 @@ var samples = map[string]struct {
 	"shop.js":                      {K6, []string{"sk-live-51H8abcdefSECRET"}},
 	"pets.yaml":                    {OpenAPI, []string{"pet-password-1"}},
 	"shop.postman_collection.json": {Postman, []string{"postman-secret-9", "pm-key-123456"}},
-	"visit.har":                    {HAR, []string{"c2VjcmV0LXRva2Vu", "b7e1d2c3f4", "tr0ub4dor&3", "tr0ub4dor%263"}},
-	"plan.jmx":                     {JMeter, []string{"jm-secret-token"}},
+	"visit.har":                    {HAR, []string{"c2VjcmV0LXRva2Vu", "b7e1d2c3f4", "tr0ub4dor", "f00dfeed77"}},
+	"plan.jmx":                     {JMeter, []string{"jm-secret-token", "jm-editor-secret"}},
 	"requests.sh":                  {Curl, []string{"4f9c2d7e81aa0b3c", "8c1f0e7a5b", "hunter2secret", "t horse"}},
 }
 

@@ -111,6 +111,9 @@ func (a *answer) member(name string) *jsValue {
 		}
 		return part("response."+name, "")
 	case "headers":
+		if name == "get" {
+			return part("headers.get", "")
+		}
 		return part("header", name)
 	case "cookies":
 		return part("cookies of a name", name)

@@ -118,6 +118,10 @@ func (s *script) calledBuiltin(name string, e *ast.CallExpression, arguments []*
 		return s.component(first)
 	case "String", "Number", "parseInt", "parseFloat":
 		return first
+	case "postman.getResponseHeader":
+		if name, ok := first.literal(); ok && s.asked != nil {
+			return &jsValue{kind: jsAnswer, answer: &answer{s.asked, "header", name}}
+		}
 	case "Object.assign":
 		out := &jsValue{kind: jsObject}
 		for _, a := range arguments {
@@ -374,7 +378,11 @@ func (s *script) askedOf(a *answer, arguments []*jsValue) *jsValue {
 		return of(part, a.path)
 	case "json.toString":
 		return of("json", a.path)
-	case "body.includes", "header.includes", "json.includes":
+	case "body.includes", "header.includes", "json.includes", "body.has", "headers.get": // has and get are of Postman
+		if a.part == "headers.get" {
+			name, _ := argument(arguments, 0).literal()
+			return of("header", name)
+		}
 		part, _, _ := strings.Cut(a.part, ".")
 		return &jsValue{kind: jsComparison, name: "includes", left: of(part, a.path), right: argument(arguments, 0)}
 	case "body.match", "header.match", "json.match":

@@ -13,9 +13,9 @@ func (s *script) load(name string, o *jsValue) (all []setting) {
 	executor, _ := literalOf(o.member("executor"))
 	switch {
 	case executor != "":
-	case o.member("stages") != nil:
+	case given(o.member("stages")):
 		executor = "ramping-vus"
-	case o.member("iterations") != nil:
+	case given(o.member("iterations")):
 		executor = "shared-iterations"
 	default:
 		executor = "constant-vus"
@@ -61,6 +61,9 @@ func (s *script) load(name string, o *jsValue) (all []setting) {
 	}
 	return all
 }
+
+// given reports whether an option is there.
+func given(v *jsValue) bool { return v != nil && v.kind != jsNothing }
 
 func literalOf(v *jsValue) (s string, ok bool) {
 	if v == nil {

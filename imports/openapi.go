@@ -62,6 +62,12 @@ func (d *draft) loadOpenAPI(content []byte) (doc *openapi3.T, err error) {
 	loader := openapi3.NewLoader()
 	loader.IncludeOrigin = true
 	doc, err = loader.LoadFromData(content)
+	if err != nil && withTextualVersion(tree) { // version: 1.0 is a number to YAML
+		encoded, encodeErr := json.Marshal(tree)
+		if encodeErr == nil {
+			doc, err = loader.LoadFromData(encoded)
+		}
+	}
 	switch {
 	case err != nil && strings.Contains(err.Error(), "external reference"):
 		return nil, d.fault(0, 0, "it refers to other files, which are not read: put them together first: %.300v", err)
@@ -71,6 +77,19 @@ func (d *draft) loadOpenAPI(content []byte) (doc *openapi3.T, err error) {
 		return nil, d.fault(0, 0, "it has no paths")
 	}
 	return doc, nil
+}
+
+// withTextualVersion makes a text of the version of a document that is written as a number; ok is false for others.
+func withTextualVersion(tree any) (ok bool) {
+	document, _ := tree.(map[string]any)
+	info, _ := document["info"].(map[string]any)
+	version := info["version"]
+	_, isText := version.(string)
+	if version == nil || isText {
+		return false
+	}
+	info["version"] = fmt.Sprint(version)
+	return true
 }
 
 var yamlPlace = regexp.MustCompile(`^\[(\d+):(\d+)\] (.*)`)

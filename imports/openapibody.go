@@ -31,6 +31,9 @@ func (a *api) body(r *request, o operation) {
 			continue
 		}
 		v, given := sampleOfMedia(media)
+		if kind == "*/*" || kind == "application/*" {
+			kind = typeOfJSON
+		}
 		if !given || !a.bodyOf(r, kind, v, media) {
 			continue
 		}
@@ -67,6 +70,8 @@ func (a *api) bodyOf(r *request, kind string, v any, media *openapi3.MediaType) 
 			encoded = text
 		}
 		r.body = plain(encoded)
+	case strings.HasPrefix(kind, typeOfForm) && isObject && len(fields) == 0:
+		return true // there is nothing to send
 	case strings.HasPrefix(kind, typeOfForm) && isObject:
 		for _, name := range slices.Sorted(maps.Keys(fields)) {
 			r.form = append(r.form, pair{name, plain(asText(fields[name]))})

@@ -37,7 +37,8 @@ func (c *collection) body(q *request, body gjson.Result) {
 		q.file = source
 	case "graphql":
 		variables := body.Get("graphql.variables").String()
-		if strings.TrimSpace(variables) == "" || !gjson.Valid(variables) {
+		filled := strings.Contains(variables, "{{")
+		if strings.TrimSpace(variables) == "" || !filled && !gjson.Valid(variables) {
 			variables = "{}"
 		}
 		q.body = c.text(q, `{"query":`+jsonQuoted(body.Get("graphql.query").String())+`,"variables":`+variables+`}`)

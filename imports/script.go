@@ -31,6 +31,7 @@ type script struct {
 	cookieHeader text            // what a jar was given
 	noReset      bool            // of cookies, after an iteration
 	usesJar      bool
+	asked        *request                     // whose answer a script of Postman looks at
 	agent        string                       // the User-Agent of all requests
 	env          *jsValue                     // variables of a scenario; nil: none
 	reached      map[*ast.CallExpression]bool // requests

@@ -43,6 +43,9 @@ func (d *draft) valid() ([]byte, error) {
 		}
 		for _, g := range d.groups {
 			d.settleNames(g.requests)
+			if g.login != nil {
+				d.settleNames(g.login.steps)
+			}
 			d.settlePauses(g)
 		}
 		for _, once := range []*request{d.setup, d.teardown} {
@@ -80,6 +83,12 @@ func (d *draft) nothing() error {
 	}
 	sortNotes(d.notes)
 	n := d.notes[0]
+	telling := func(n Note) bool {
+		return strings.Contains(n.Text, "sends nothing") || strings.Contains(n.Text, "exports no function")
+	}
+	if i := slices.IndexFunc(d.notes, telling); i >= 0 {
+		n = d.notes[i]
+	}
 	return d.fault(n.Line, n.Column, "%s: %s", why, n.Text)
 }
 
@@ -112,7 +121,11 @@ func (d *draft) dropEmpty() {
 		g.requests = slices.DeleteFunc(g.requests, func(r *request) bool { return r.method == "" && len(r.steps) == 0 })
 	}
 	d.groups = slices.DeleteFunc(d.groups, func(g *group) bool { return len(g.requests) == 0 })
-	for _, once := range []**request{&d.setup, &d.teardown} {
+	flows := []**request{&d.setup, &d.teardown}
+	for _, g := range d.groups {
+		flows = append(flows, &g.login)
+	}
+	for _, once := range flows {
 		if *once != nil && len((*once).steps) == 0 {
 			*once = nil
 		}

@@ -55,7 +55,7 @@ func (d *draft) written() *writer {
 	w.section("tls", &d.tls)
 	w.section("http", &d.http)
 	w.feeders()
-	w.once("setup", &d.setup)
+	w.once("setup", 0, &d.setup)
 	w.line(0, "scenarios:")
 	taken := map[string]bool{}
 	for _, g := range d.groups {
@@ -65,7 +65,7 @@ func (d *draft) written() *writer {
 			w.group(g)
 		})
 	}
-	w.once("teardown", &d.teardown)
+	w.once("teardown", 0, &d.teardown)
 	w.gates()
 	return w
 }
@@ -120,16 +120,16 @@ func (w *writer) feeders() {
 }
 
 // once writes a flow that is sent once.
-func (w *writer) once(name string, flow **request) {
+func (w *writer) once(name string, indent int, flow **request) {
 	r := *flow
 	if r == nil {
 		return
 	}
 	w.own(name, 0, 0, func() { *flow = nil }, func() {
-		w.line(0, "%s:", name)
-		w.values(r, 1)
-		w.line(1, "steps:")
-		w.steps(r, 2)
+		w.line(indent, "%s:", name)
+		w.values(r, indent+1)
+		w.line(indent+1, "steps:")
+		w.steps(r, indent+2)
 	})
 }
 
@@ -157,6 +157,7 @@ func (w *writer) group(g *group) {
 	}
 	w.tags(&g.tags, 2)
 	w.headers(&g.headers, &request{name: g.name}, 2)
+	w.once("login", 2, &g.login)
 	w.line(2, "requests:")
 	for _, r := range g.requests {
 		leaveOut := func() { g.requests = slices.DeleteFunc(g.requests, func(o *request) bool { return o == r }) }

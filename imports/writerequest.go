@@ -177,7 +177,12 @@ func (w *writer) looksAt(r *request, indent int) {
 				keys = append(keys, k.key+": "+flowScalar(escapeVariables(k.value)))
 			}
 		}
-		leaveOut := func() { r.extract = slices.DeleteFunc(r.extract, func(o extraction) bool { return o == x }) }
+		if x.otherwise != nil {
+			keys = append(keys, "default: "+flowScalar(escapeVariables(*x.otherwise)))
+		}
+		leaveOut := func() {
+			r.extract = slices.DeleteFunc(r.extract, func(o extraction) bool { return o.name == x.name })
+		}
 		w.own("what is taken of the answer as "+x.name, r.line, r.column, leaveOut, func() {
 			w.line(indent+1, "%s: {%s}", x.name, strings.Join(keys, ", "))
 		})

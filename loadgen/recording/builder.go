@@ -40,7 +40,7 @@ type builder struct {
 
 	untimed bool // of a HAR file without any timings: that an entry has none says nothing
 
-	take  func(r *request) // gets the requests of an HTTP Archive in place of add; may be nil
+	take  func(*request, *harEntry) // gets the requests of an HTTP Archive in place of add; may be nil
 	taken int
 
 	scratch []byte

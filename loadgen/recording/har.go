@@ -22,6 +22,7 @@ type harEntry struct {
 	StartedDateTime string
 	Request         struct {
 		Method, URL string
+		HTTPVersion json.RawMessage
 		Headers     []struct{ Name, Value string }
 		PostData    *harPost
 		BodySize    json.RawMessage
@@ -32,24 +33,40 @@ type harEntry struct {
 
 type harPost struct {
 	MimeType, Text, Encoding, Comment string
-	Params                            []struct{ Name, Value, FileName string }
+	Params                            []harParam
 	File                              string `json:"_file"` // of Playwright: where the text is
 	SHA1                              string `json:"_sha1"`
 }
 
+type harParam struct{ Name, Value, FileName, ContentType string }
+
 // Sent is a request of an HTTP Archive that was sent over the network.
 type Sent struct {
 	Method, URL string
+	Version     string      // of HTTP, as the file has it: "h2", "http/1.1"
 	Headers     [][2]string // names and values, as the file has them
 	Body        []byte
+	Parts       []Part   // of a form with several, whose bytes the file does not have
+	SetCookies  []string // names of the cookies that the answer set
 }
+
+// Part is a part of a form.
+type Part struct{ Name, Value, FileName, ContentType string }
 
 // ReadArchive gives the requests of an HTTP Archive to take, in the order of the file, and says what of it is left out
 // and why, as [Log.LeftOut] does. An error names the file, the line and the entry.
 func ReadArchive(in io.ReadSeeker, file string, take func(Sent)) (leftOut []string, err error) {
 	b := newBuilder(Options{Format: scenarios.HAR})
-	b.take = func(r *request) {
-		sent := Sent{Method: r.method, URL: r.url, Body: r.body}
+	b.take = func(r *request, e *harEntry) {
+		sent := Sent{
+			Method: r.method, URL: r.url, Body: r.body, Version: gjson.ParseBytes(e.Request.HTTPVersion).Str,
+			SetCookies: e.Response.setCookies(),
+		}
+		if e.isForm() {
+			for _, p := range e.Request.PostData.Params {
+				sent.Parts = append(sent.Parts, Part(p))
+			}
+		}
 		for _, h := range r.headers {
 			sent.Headers = append(sent.Headers, [2]string{h.name, h.value})
 		}
@@ -169,7 +186,7 @@ func (b *builder) addEntry(e *harEntry) error {
 		return nil
 	}
 	at, err := time.Parse(time.RFC3339, e.StartedDateTime)
-	if err != nil {
+	if err != nil && b.take == nil { // without a replay no time is needed
 		return fmt.Errorf("startedDateTime %.40q is not a time", e.StartedDateTime)
 	}
 	if e.Request.Method == "" || e.Request.URL == "" {
@@ -179,16 +196,39 @@ func (b *builder) addEntry(e *harEntry) error {
 	for _, h := range e.Request.Headers {
 		r.headers = append(r.headers, header{h.Name, h.Value})
 	}
-	if reason := e.body(&r); reason != "" {
+	reason := e.body(&r)
+	if reason != "" && (b.take == nil || !e.isForm()) {
 		b.skip(reason)
 		return nil
 	}
 	if b.take != nil {
 		b.taken++
-		b.take(&r)
+		b.take(&r, e)
 		return nil
 	}
 	return b.add(&r)
+}
+
+// isForm reports whether what is posted is a form with several parts that the file has, but not as bytes.
+func (e *harEntry) isForm() bool {
+	p := e.Request.PostData
+	return p != nil && p.Text == "" && len(p.Params) > 0 && strings.HasPrefix(p.MimeType, "multipart/form-data")
+}
+
+// setCookies are the names of the cookies that a response sets.
+func (r *harResponse) setCookies() (names []string) {
+	for _, h := range gjson.ParseBytes(r.Headers).Array() {
+		if !strings.EqualFold(h.Get("name").Str, "Set-Cookie") {
+			continue
+		}
+		for line := range strings.Lines(h.Get("value").Str) { // Chromium puts several into one
+			name, _, found := strings.Cut(strings.TrimSpace(line), "=")
+			if found && name != "" {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
 }
 
 // harMethod is a method as browsers send it, which write some of them as pages do (Fetch standard, "normalize a

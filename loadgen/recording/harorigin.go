@@ -25,6 +25,7 @@ type harOrigin struct {
 // harResponse is what is taken of a response.
 type harResponse struct {
 	Status           json.RawMessage
+	Headers          json.RawMessage
 	Error            json.RawMessage `json:"_error"`                   // of Chromium, Safari and mitmproxy
 	FailureText      json.RawMessage `json:"_failureText"`             // of Playwright
 	ViaServiceWorker json.RawMessage `json:"_fetchedViaServiceWorker"` // of Chromium
