@@ -60,6 +60,7 @@ func TestCurlLeavesOut(t *testing.T) {
 		"curl -d @- http://h/":                                                  `the part of the body that is in the file "-"`,
 		"curl -F 'a=<x.txt' http://h/":                                          `the part "a" of a form, which is "<x.txt"`,
 		"curl --retry 3 http://h/":                                              "the option --retry of curl",
+		"curl --proxy-header 'X: y' --tlsuser u https://h/":                     "the option --tlsuser of curl",
 		"curl --key me.pem https://h/":                                          "tls.key: it has no certificate",
 		"curl -k http://h":                                                      "insecureSkipVerify: the target is",
 		"curl --http1.1 https://h; curl --http2-prior-knowledge https://h":      "version: 2, which is 1.1 for",

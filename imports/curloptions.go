@@ -15,6 +15,8 @@ var curlLetters = map[rune]string{
 	's': "silent", 'S': "show-error", 'v': "verbose", 'i': "include", 'f': "fail", 'g': "globoff", 'O': "remote-name",
 	'J': "remote-header-name", 'N': "no-buffer", '4': "ipv4", '6': "ipv6", '#': "progress-bar", 'Z': "parallel",
 	'n': "netrc", 'q': "disable", 'r': "range", 'z': "time-cond", 'y': "speed-time", 'Y': "speed-limit", '0': "http1.0",
+	'2': "sslv2", '3': "sslv3", 'B': "use-ascii", 'P': "ftp-port", 'Q': "quote", 'l': "list-only",
+	'p': "proxytunnel", 't': "telnet-option",
 	'1': "tlsv1", 'U': "proxy-user", 'a': "append", 'j': "junk-session-cookies", 'R': "remote-time", 'C': "continue-at",
 }
 
@@ -31,18 +33,27 @@ var (
 		"no-alpn", "alpn", "no-styled-output", "no-silent", "no-fail", "no-location", "no-insecure",
 	}
 	curlWithValue = []string{
-		"request", "header", "data", "data-raw", "data-binary", "data-ascii", "data-urlencode", "json", "form",
-		"form-string", "user", "user-agent", "referer", "cookie", "url", "max-time", "max-redirs", "upload-file",
-		"proxy", "cert", "cacert", "capath", "key", "cert-type", "key-type", "output", "write-out", "cookie-jar",
-		"dump-header", "config", "connect-timeout", "retry", "retry-delay", "retry-max-time", "oauth2-bearer",
-		"resolve", "connect-to", "interface", "unix-socket", "abstract-unix-socket", "range", "trace", "trace-ascii",
-		"stderr", "time-cond", "speed-time", "speed-limit", "ciphers", "tls13-ciphers", "tls-max", "proxy-user",
-		"aws-sigv4",
-		"limit-rate", "keepalive-time", "dns-servers", "url-query", "expand-url", "expand-data", "expand-header",
-		"request-target", "pass", "rate", "output-dir", "socks5", "socks5-hostname", "socks4", "socks4a", "noproxy",
-		"continue-at", "curves", "pinnedpubkey", "crlfile", "doh-url", "local-port", "parallel-max", "max-filesize",
-		"proto", "proto-default", "proto-redir", "netrc-file", "variable", "happy-eyeballs-timeout-ms",
-		"haproxy-clientip",
+		"abstract-unix-socket", "alt-svc", "aws-sigv4", "cacert", "capath", "cert", "cert-type", "ciphers", "config",
+		"connect-timeout", "connect-to", "continue-at", "cookie", "cookie-jar", "create-file-mode", "crlfile",
+		"curves", "data", "data-ascii", "data-binary", "data-raw", "data-urlencode", "delegation", "dns-interface",
+		"dns-ipv4-addr", "dns-ipv6-addr", "dns-servers", "doh-url", "dump-header", "ech", "egd-file", "engine",
+		"etag-compare", "etag-save", "expand-data", "expand-header", "expand-url", "expect100-timeout", "form",
+		"form-string", "ftp-account", "ftp-alternative-to-user", "ftp-method", "ftp-port", "ftp-ssl-ccc-mode",
+		"happy-eyeballs-timeout-ms", "haproxy-clientip", "header", "help", "hostpubmd5", "hostpubsha256", "hsts",
+		"httpsig-algo", "httpsig-headers", "httpsig-key", "httpsig-keyid", "interface", "ip-tos", "ipfs-gateway",
+		"json", "keepalive-cnt", "keepalive-time", "key", "key-type", "knownhosts", "krb", "libcurl", "limit-rate",
+		"local-port", "login-options", "mail-auth", "mail-from", "mail-rcpt", "max-filesize", "max-redirs",
+		"max-time", "netrc-file", "noproxy", "oauth2-bearer", "output", "output-dir", "parallel-max",
+		"parallel-max-host", "pass", "pinnedpubkey", "preproxy", "proto", "proto-default", "proto-redir", "proxy",
+		"proxy-cacert", "proxy-capath", "proxy-cert", "proxy-cert-type", "proxy-ciphers", "proxy-crlfile",
+		"proxy-header", "proxy-key", "proxy-key-type", "proxy-pass", "proxy-pinnedpubkey", "proxy-service-name",
+		"proxy-tls13-ciphers", "proxy-tlsauthtype", "proxy-tlspassword", "proxy-tlsuser", "proxy-user", "proxy1.0",
+		"pubkey", "quote", "random-file", "range", "rate", "referer", "request", "request-target", "resolve",
+		"retry", "retry-delay", "retry-max-time", "sasl-authzid", "service-name", "sigalgs", "socks4", "socks4a",
+		"socks5", "socks5-gssapi-service", "socks5-hostname", "speed-limit", "speed-time", "ssl-sessions", "stderr",
+		"telnet-option", "tftp-blksize", "time-cond", "tls-max", "tls13-ciphers", "tlsauthtype", "tlspassword",
+		"tlsuser", "trace", "trace-ascii", "trace-config", "unix-socket", "upload-file", "upload-flags", "url",
+		"url-query", "user", "user-agent", "variable", "vlan-priority", "write-out",
 	}
 )
 

@@ -47,6 +47,11 @@ func TestPostmanItems(t *testing.T) {
 			[]string{"tls:\n  insecureSkipVerify: true", "redirects: 3"},
 			"",
 		},
+		"a certificate": {
+			`{"request": {"url": "https://h", "certificate": {"cert": {"src": "c.pem"}, "key": {"src": "k.pem"}}}}`, "",
+			[]string{`cert: "c.pem"`, `key: "k.pem"`},
+			"",
+		},
 		"folders and cookies": {
 			`{"name": "A", "item": [{"name": "B", "item": [{"name": "x", "request": {"url": "http://h/x"}}]}]}` + second, "",
 			[]string{`tags: {folder: "A/B"}`, "cookies: true"},

@@ -226,6 +226,14 @@ func TestJMeterSamplers(t *testing.T) {
 				samplerOf("/", "", ""),
 			nil, "signing in by DIGEST",
 		},
+		"another address": {
+			`<DNSCacheManager testname="D"><collectionProp name="DNSCacheManager.hosts"><elementProp name="h" elementType="StaticHost">
+<stringProp name="StaticHost.Name">h</stringProp><stringProp name="StaticHost.Address">127.0.0.1</stringProp></elementProp>
+</collectionProp></DNSCacheManager><hashTree/>` + samplerOf("/", "", ""),
+			[]string{`url: "http://127.0.0.1:80"`, `host: "h"`},
+			"",
+		},
+		"a cache": {elementOf("CacheManager") + samplerOf("/", "", ""), nil, "CacheManager"},
 		"what is embedded": {
 			samplerOf("/", `<boolProp name="HTTPSampler.image_parser">true</boolProp>`, ""), nil, "what pages embed",
 		},

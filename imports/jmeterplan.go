@@ -45,8 +45,8 @@ type authorization struct {
 
 // passedOver are elements without a meaning for what is sent.
 var passedOver = map[string]bool{
-	"ResultCollector": true, "CacheManager": true, "DNSCacheManager": true, "KeystoreConfig": true, "Arguments": true,
-	"Summariser": true, "BackendListener": true, "ResultAction": true, "ResultSaver": true, "DebugPostProcessor": true,
+	"ResultCollector": true, "Arguments": true, "Summariser": true, "BackendListener": true, "ResultAction": true,
+	"ResultSaver": true, "DebugPostProcessor": true,
 	"DebugSampler": true,
 }
 
@@ -105,7 +105,7 @@ func (p *plan) walk(all []*element, in scope) {
 func (p *plan) configures(e *element) bool {
 	return slices.Contains([]string{
 		"ConfigTestElement", "HeaderManager", "CSVDataSet", "CookieManager", "AuthManager", "CounterConfig",
-		"RandomVariableConfig",
+		"RandomVariableConfig", "DNSCacheManager", "CacheManager", "KeystoreConfig",
 	}, e.kind)
 }
 
@@ -126,6 +126,10 @@ func (p *plan) configured(e *element, in scope) scope {
 		p.randomVariable(e)
 	case "CookieManager":
 		in.cookies = p.cookieManager(e, in.cookies)
+	case "DNSCacheManager":
+		p.hosts(e)
+	case "CacheManager", "KeystoreConfig":
+		p.d.leaveOut(e.line, e.column, "%s %.80q", e.kind, e.name)
 	case "AuthManager":
 		in.auth = append(p.authorizations(e), in.auth...)
 	default:
@@ -168,6 +172,23 @@ func (p *plan) cookieManager(e *element, sent text) text {
 		sent = joined(sent, plain(c.name+"="), p.text(c.prop("Cookie.value"), c))
 	}
 	return sent
+}
+
+// hosts takes in the addresses that a plan has for hosts.
+func (p *plan) hosts(e *element) {
+	list := e.props["DNSCacheManager.hosts"]
+	if list == nil {
+		return
+	}
+	for _, h := range list.inner {
+		address, _, several := strings.Cut(p.plain(h.prop("StaticHost.Address")), ",")
+		host := p.plain(h.prop("StaticHost.Name"))
+		if host == "" || address == "" || several || strings.Contains(host+address, "${") {
+			p.d.leaveOut(h.line, h.column, "the addresses of %.80q", host)
+			continue
+		}
+		p.d.routes = append(p.d.routes, route{host: host, toHost: address})
+	}
 }
 
 func (p *plan) authorizations(e *element) (all []authorization) {

@@ -165,6 +165,7 @@ func (c *collection) request(item, r gjson.Result, in inherited) {
 		return true
 	})
 	c.signIn(q, in.auth)
+	c.certificate(r.Get("certificate"))
 	c.body(q, r.Get("body"))
 	c.behavior(q, in.behavior)
 	if folder := tagValue(strings.Join(c.folders, "/")); folder != "" {
@@ -172,6 +173,21 @@ func (c *collection) request(item, r gjson.Result, in inherited) {
 	}
 	c.requests = append(c.requests, q)
 	c.scripts(item, q)
+}
+
+// certificate takes in the certificate that a request shows.
+func (c *collection) certificate(v gjson.Result) {
+	cert, key := v.Get("cert.src").String(), v.Get("key.src").String()
+	if !v.IsObject() {
+		return
+	}
+	if cert == "" || key == "" || v.Get("passphrase").String() != "" {
+		c.leaveOut(v, "a certificate: write it and its key, without a passphrase, into files, and name them under tls")
+		return
+	}
+	line, column := c.at(v)
+	c.d.connect(&c.d.tls, "cert", flowScalar(escapeVariables(cert)), line, column)
+	c.d.connect(&c.d.tls, "key", flowScalar(escapeVariables(key)), line, column)
 }
 
 // behavior takes in the settings of a request.
