@@ -68,7 +68,7 @@ export const options = { vus: 2, duration: '10s', thresholds: { 'http_req_durati
 	}{
 		"setup": {
 			`export function setup() { const r = http.post(U + '/login'); http.get(U + '/x'); return { token: r.json('token') }; }` + "\n" +
-				"export default function (data) { http.get(U, { headers: { Authorization: `Bearer ${data.token}` } }); }\n" +
+				"export default (data) => { http.get(U, { headers: { Authorization: `Bearer ${data.token}` } }); }\n" +
 				"export function teardown(data) { http.del(`${U}/sessions/${data.token}`); sleep(1); }",
 			[]string{
 				"setup:\n  steps:\n    - name: post_login\n", `token: {json: "$.token"}`, `auth: {bearer: "{{token}}"}`,
@@ -122,7 +122,8 @@ export const options = { vus: 2, duration: '10s', thresholds: { 'http_req_durati
 			"",
 		},
 		"credentials": {
-			"export default () => { http.get(U, { headers: { Authorization: 'Basic ' + encoding.b64encode(`ann:${__ENV.PW}`) } }); }",
+			"export default () => { http.get(U, { headers: { " +
+				"Authorization: 'Basic ' + encoding.b64encode(`ann:${__ENV.PW}`) } }); }",
 			[]string{`password: "${PW:-set-PW}"`, "auth: {basic: {user: "},
 			"",
 		},
@@ -137,7 +138,8 @@ export const options = { vus: 2, duration: '10s', thresholds: { 'http_req_durati
 			`the file "./users.json" is no feeder yet: make one by jq -c '.users[]' ./users.json > ./users-users.jsonl`,
 		},
 		"generated values": {
-			"export default () => { http.get(`${U}/${Date.now()}/${randomString(8, 'abc')}/${new Date().toISOString()}`); }",
+			"export default () => { http.get(`${U}/${Date.now()}/${randomString(8, 'abc')}/` + " +
+				"new Date().toISOString()); }",
 			[]string{"now: {time: unixMilli}", `text: {string: 8, alphabet: "abc"}`, "{time: rfc3339}"},
 			"",
 		},
