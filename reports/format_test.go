@@ -1,8 +1,12 @@
 package reports
 
 import (
+	"encoding/json"
 	"math"
+	"strings"
 	"testing"
+
+	"github.com/go-echarts/go-echarts/v2/opts"
 
 	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/scenarios"
@@ -221,6 +225,26 @@ func TestTightestIsTold(t *testing.T) {
 		}
 		if got != tt.want {
 			t.Errorf("%+v: %v, want %v", tt.gates, got, tt.want)
+		}
+	}
+}
+
+// TestLoneDots: a second with neighbours that had no response has no line, and therefore a mark.
+func TestLoneDots(t *testing.T) {
+	p := newPicture("", "c", opts.XAxis{}, opts.YAxis{}, []line{
+		{name: "lone", dash: "solid", dots: []dot{{x: 1, y: 4}, {x: 2, gap: true}, {x: 3, y: 5}, {x: 4, y: 6}}},
+		{name: "whole", dash: "solid", dots: []dot{{x: 1, y: 4}, {x: 2, y: 5}, {x: 3, gap: true}}},
+	}, overlay{})
+	got, err := json.Marshal(p.Option["series"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		`"showSymbol":true`, `"data":[{"value":[1,4],"symbol":"circle","symbolSize":5},[2,null],[3,5],[4,6]]`,
+		`"showSymbol":false`, `"data":[[1,4],[2,5],[3,null]]`,
+	} {
+		if strings.Count(string(got), want) != 1 {
+			t.Errorf("%s is not there once: %s", want, got)
 		}
 	}
 }

@@ -112,6 +112,12 @@ func (l line) symbols() opts.LineChart {
 		c.Symbol, c.ShowSymbol, c.SymbolSize = "circle", opts.Bool(true), large
 	case knotted:
 		c.Symbol, c.ShowSymbol, c.SymbolSize = "diamond", opts.Bool(true), small
+	default:
+		hasLone := false
+		for i := range l.dots {
+			hasLone = hasLone || alone(l.dots, i)
+		}
+		c.ShowSymbol = opts.Bool(hasLone) // the lone dots have symbols of their own
 	}
 	return c
 }
@@ -128,13 +134,29 @@ func (l line) style() opts.LineStyle {
 	return opts.LineStyle{Type: l.dash, Width: 2}
 }
 
+// loneDot is a dot between gaps, which no line would show.
+type loneDot struct {
+	Value      [2]float64 `json:"value"`
+	Symbol     string     `json:"symbol"`
+	SymbolSize int        `json:"symbolSize"`
+}
+
+// alone reports whether the dot at i has nothing beside it that a line could be drawn to.
+func alone(dots []dot, i int) bool {
+	return !dots[i].gap && (i == 0 || dots[i-1].gap) && (i == len(dots)-1 || dots[i+1].gap)
+}
+
 // withDots gives a series its dots as pairs of numbers, which take less than half the bytes of go-echarts' items.
 func withDots(dots []dot) charts.SeriesOpts {
-	data := make([][]any, len(dots))
+	const size = 5
+	data := make([]any, len(dots))
 	for i, d := range dots {
-		if d.gap {
+		switch {
+		case d.gap:
 			data[i] = []any{d.x, nil}
-		} else {
+		case alone(dots, i):
+			data[i] = loneDot{[2]float64{d.x, d.y}, "circle", size}
+		default:
 			data[i] = []any{d.x, d.y}
 		}
 	}

@@ -205,8 +205,10 @@ func (r *reader) condition(n *node, c *Check) {
 		}
 	case "equals":
 		c.Test, c.Want = Equals, at.text
+		r.fixedText(at)
 	case "contains":
 		c.Test, c.Want = Contains, at.text
+		r.fixedText(at)
 		if given(at) && at.text == "" {
 			r.fault(at, "", "%s is empty, and every text contains that", at.path)
 		}
@@ -217,6 +219,17 @@ func (r *reader) condition(n *node, c *Check) {
 		c.Test = Within
 		c.Min, c.Max = r.bound(n.get("min"), math.Inf(-1)), r.bound(n.get("max"), math.Inf(1))
 		r.ordered(n, c.Min, c.Max)
+	}
+}
+
+// placeholder is what stands for a value in templates.
+var placeholder = regexp.MustCompile(`\{\{\s*[A-Za-z_][A-Za-z0-9_]*\s*(\|[a-z0-9| ]*)?\}\}`)
+
+// fixedText refuses a condition that is written like a template: it would be held against the braces.
+func (r *reader) fixedText(n *node) {
+	if found := placeholder.FindString(n.text); found != "" {
+		r.fault(n, "take a text that is the same for all; a regex can look for the braces themselves",
+			"%s has %.40s, and conditions have no placeholders", n.path, found)
 	}
 }
 

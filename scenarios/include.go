@@ -25,6 +25,7 @@ func (r *reader) include(tree *node, file string, open []string) {
 	if list == nil || tree.kind != mapping {
 		return
 	}
+	r.vague = r.vague || list.kind == mapping // the shape tells; what is missing may be in files that it meant
 	names := list.items
 	if list.kind == scalar {
 		names = []*node{list}
@@ -36,9 +37,12 @@ func (r *reader) include(tree *node, file string, open []string) {
 		if r.expands {
 			r.expand(name)
 		}
-		if !name.bad {
-			r.includeFile(tree, name, filepath.Join(filepath.Dir(file), name.text), open)
+		if name.bad {
+			continue
 		}
+		before := len(r.errs)
+		r.includeFile(tree, name, filepath.Join(filepath.Dir(file), name.text), open)
+		r.vague = r.vague || len(r.errs) > before
 	}
 }
 

@@ -122,6 +122,9 @@ func TestIncludeFaults(t *testing.T) {
 		if !strings.Contains(strings.ReplaceAll(got, "DIR/", ""), strings.ReplaceAll(tt.fault, "DIR/", "")) {
 			t.Errorf("%s: %s:\n%s, want\n%s", tt.file, tt.text, got, tt.fault)
 		}
+		if strings.Contains(got, "needs scenarios") { // they may be in what could not be included
+			t.Errorf("%s: %s:\n%s", tt.file, tt.text, got)
+		}
 	}
 }
 

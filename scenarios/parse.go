@@ -200,9 +200,9 @@ func (r *reader) plan(n *node) *Plan {
 	p.Setup = r.life(setup, "setup", p.Target)
 	r.shared.setup = extractedNames(setup)
 	scenarios := n.get("scenarios")
-	if scenarios == nil {
+	if scenarios == nil && !r.vague {
 		r.missing(n, "scenarios", "scenarios: {steady: {executor: constant-arrival-rate, …}}")
-	} else if !scenarios.bad && len(scenarios.entries) == 0 {
+	} else if scenarios != nil && !scenarios.bad && len(scenarios.entries) == 0 {
 		r.fault(scenarios, "", "scenarios is empty")
 	}
 	if scenarios != nil {

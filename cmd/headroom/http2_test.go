@@ -2,13 +2,10 @@ package main
 
 import (
 	"crypto/x509"
-	"encoding/pem"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/policycortex/headroom/results"
 )
@@ -93,20 +90,9 @@ thresholds:
 // nginxOfTLS starts an nginx that answers by HTTP/2, with more of its settings, and returns its certificate.
 func nginxOfTLS(t *testing.T, dir, address, settings string) *x509.Certificate {
 	t.Helper()
-	pair := newCertificate(t, "127.0.0.1", -time.Hour, time.Hour)
-	key, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, block := range map[string]*pem.Block{
-		"certificate.pem": {Type: "CERTIFICATE", Bytes: pair.Leaf.Raw}, "key.pem": {Type: "PRIVATE KEY", Bytes: key},
-	} {
-		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	certificate := writeCertificate(t, dir)
 	startNginx(t, dir, address, fmt.Sprintf(`access_log %[1]s/access.log;
   server { listen %[2]s ssl http2; ssl_certificate %[1]s/certificate.pem; ssl_certificate_key %[1]s/key.pem; %[3]s return 200; }`,
 		dir, address, settings))
-	return pair.Leaf
+	return certificate
 }
