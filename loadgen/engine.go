@@ -66,23 +66,6 @@ func (r *run) mostConnections() int {
 	return math.MaxInt
 }
 
-// places is the GOMAXPROCS that the run needs. Each loop of the wire engine and of streams holds a place for as long as
-// it works. One more is for everything else, or one for each core where the vegeta engine sends as well.
-func (r *run) places() int {
-	loops := mostAtOnce(r.plan, r.loops)
-	vegeta := slices.ContainsFunc(r.scenarios, func(s *scenarioRun) bool {
-		return !r.isWire(s.scenario) && !isStream(s.scenario)
-	})
-	switch {
-	case loops == 0:
-		return r.cores
-	case vegeta:
-		return loops + r.cores
-	default:
-		return max(loops, r.cores) + 1
-	}
-}
-
 // engines prepares an engine for each scenario.
 func (r *run) engines(ctx context.Context) ([]engine, error) {
 	var all []engine
@@ -130,10 +113,12 @@ func (r *run) requestEngine(ctx context.Context, s *scenarioRun, instances []str
 	}
 	target, known := targets[s.scenario.Region]
 	if !known {
-		target, err = wire.NewTarget(ctx, r.to, places)
+		var warnings []string
+		target, warnings, err = wire.NewTarget(ctx, r.to, places)
 		if err != nil {
 			return nil, err
 		}
+		r.m.Warnings = append(r.m.Warnings, warnings...)
 		targets[s.scenario.Region] = target
 	}
 	return wire.New(wire.Config{

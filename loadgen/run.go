@@ -6,8 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -208,11 +206,8 @@ func (r *run) run(ctx context.Context) (*results.Measurements, error) {
 	// CPU from the schedule.
 	percent := min(gcPercent, 1+100*gcGrowth/max(1, r.options.Recordings.Bytes()))
 	defer debug.SetGCPercent(debug.SetGCPercent(int(percent)))
-	if r.options.Shared && os.Getenv("GOMAXPROCS") == "" {
-		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(max(1, runtime.NumCPU()/2)))
-	}
-	r.cores = runtime.GOMAXPROCS(0)
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(r.places()))
+	r.makePlaces()
+	defer underWay.end()
 	engines, err := r.engines(ctx)
 	if err != nil {
 		return nil, err

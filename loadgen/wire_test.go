@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -25,8 +24,6 @@ func onBackends(t *testing.T, f func(t *testing.T, by wire.Backend)) {
 // sideBySide runs a test by all of these backends or engines at the same time.
 func sideBySide[W ~string](t *testing.T, ways []W, f func(t *testing.T, by W)) {
 	t.Helper()
-	places := runtime.GOMAXPROCS(0) // runs that overlap give back what they found, in no order
-	t.Cleanup(func() { runtime.GOMAXPROCS(places) })
 	for _, by := range ways {
 		t.Run(string(by), func(t *testing.T) {
 			t.Parallel()

@@ -137,27 +137,27 @@ func (t *To) TLSFor(u *url.URL, version scenarios.HTTPVersion) *tls.Config {
 
 // VersionFor is the version of HTTP by which requests go to a place, for clients that have to know it before they
 // connect: that of the section http, or, where it is open, the one that an https server chooses in a handshake that is
-// made for this alone. Where none can be made it is HTTP/1.1: what is wrong, the requests say.
-func (t *To) VersionFor(ctx context.Context, at Place, u *url.URL) scenarios.HTTPVersion {
+// made for this alone. Where none can be made, which the error tells, it is HTTP/1.1.
+func (t *To) VersionFor(ctx context.Context, at Place, u *url.URL) (scenarios.HTTPVersion, error) {
 	switch {
 	case !t.HTTP.IsOpen():
-		return t.HTTP.Version
+		return t.HTTP.Version, nil
 	case u.Scheme != "https":
-		return scenarios.HTTP1
+		return scenarios.HTTP1, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	conn, err := t.Dial(ctx, at, "tcp", HostAndPort(u))
 	if err != nil {
-		return scenarios.HTTP1
+		return scenarios.HTTP1, err
 	}
 	defer conn.Close()
 	secure := tls.Client(conn, t.TLSFor(u, scenarios.AutoHTTP))
 	err = secure.HandshakeContext(ctx)
 	if err != nil || secure.ConnectionState().NegotiatedProtocol != "h2" {
-		return scenarios.HTTP1
+		return scenarios.HTTP1, err
 	}
-	return scenarios.HTTP2
+	return scenarios.HTTP2, nil
 }
 
 // Place is where requests are sent: an instance of the target, or one of the addresses of its host.

@@ -111,27 +111,31 @@ type place struct {
 }
 
 // NewTarget resolves the names of the target's instances and finds out by which version of HTTP requests go to each,
-// once for all scenarios.
-func NewTarget(ctx context.Context, to *connect.To, places []connect.Place) (Target, error) {
-	var t Target
+// once for all scenarios. warnings name the instances that could not be asked for their version.
+func NewTarget(ctx context.Context, to *connect.To, places []connect.Place) (t Target, warnings []string, err error) {
 	for _, p := range places {
 		u, err := url.Parse(p.URL)
 		if err != nil {
-			return nil, fmt.Errorf("wire engine: %w", err)
+			return nil, nil, fmt.Errorf("wire engine: %w", err)
 		}
 		one := place{url: u, instance: p.Instance}
 		one.address, err = addressOf(ctx, to, p, u)
 		if err != nil {
-			return nil, fmt.Errorf("wire engine: %w", err)
+			return nil, nil, fmt.Errorf("wire engine: %w", err)
 		}
-		version := to.VersionFor(ctx, p, u)
+		p.Address = one.address.String() // another address of the name may speak another version
+		version, err := to.VersionFor(ctx, p, u)
+		if err != nil {
+			warnings = append(warnings, fmt.Sprintf("%s could not be asked for its version of HTTP, so requests are "+
+				"sent to it by HTTP/1.1: %v", u.Host, err))
+		}
 		one.http2 = version == scenarios.HTTP2
 		if u.Scheme == "https" {
 			one.tls = to.TLSFor(u, version)
 		}
 		t = append(t, one)
 	}
-	return t, nil
+	return t, warnings, nil
 }
 
 func addressOf(ctx context.Context, to *connect.To, p connect.Place, u *url.URL) (net.Addr, error) {

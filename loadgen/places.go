@@ -1,0 +1,60 @@
+package loadgen
+
+import (
+	"os"
+	"runtime"
+	"slices"
+	"sync"
+)
+
+// underWay are the runs of this process. GOMAXPROCS is the process's: the last one that ends gives back what the first
+// one found.
+var underWay runs
+
+type runs struct {
+	sync.Mutex
+	count  int
+	before int // GOMAXPROCS when the first one began
+}
+
+func (u *runs) end() {
+	u.Lock()
+	defer u.Unlock()
+	u.count--
+	if u.count == 0 {
+		runtime.GOMAXPROCS(u.before)
+	}
+}
+
+// makePlaces sets the run's cores, and makes GOMAXPROCS at least what it needs.
+func (r *run) makePlaces() {
+	underWay.Lock()
+	defer underWay.Unlock()
+	now := runtime.GOMAXPROCS(0)
+	if underWay.count == 0 {
+		underWay.before, now = now, 0
+	}
+	underWay.count++
+	r.cores = underWay.before
+	if r.options.Shared && os.Getenv("GOMAXPROCS") == "" {
+		r.cores = max(1, runtime.NumCPU()/2)
+	}
+	runtime.GOMAXPROCS(max(now, r.places()))
+}
+
+// places is the GOMAXPROCS that the run needs. Each loop of the wire engine and of streams holds a place for as long as
+// it works. One more is for everything else, or one for each core where the vegeta engine sends as well.
+func (r *run) places() int {
+	loops := mostAtOnce(r.plan, r.loops)
+	vegeta := slices.ContainsFunc(r.scenarios, func(s *scenarioRun) bool {
+		return !r.isWire(s.scenario) && !isStream(s.scenario)
+	})
+	switch {
+	case loops == 0:
+		return r.cores
+	case vegeta:
+		return loops + r.cores
+	default:
+		return max(loops, r.cores) + 1
+	}
+}
