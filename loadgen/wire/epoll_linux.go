@@ -81,11 +81,18 @@ func socketEvents(slot, life int32) unix.EpollEvent {
 // shortWait is how long a wait may be of which the Go scheduler is not told: see [uring.Ring.Enter].
 const shortWait = 2 * time.Millisecond
 
+// mostUntold bounds such a wait also where GODEBUG=asyncpreemptoff=1 has no signal sent.
+const mostUntold = 10 * time.Millisecond
+
 func (p *epollIO) wait(timeout time.Duration) {
+	short := timeout <= shortWait || p.came
+	if short {
+		timeout = min(timeout, mostUntold)
+	}
 	spec := unix.NsecToTimespec(int64(timeout))
 	var n uintptr
 	var errno unix.Errno
-	if timeout <= shortWait || p.came {
+	if short {
 		n, _, errno = unix.RawSyscall6(unix.SYS_EPOLL_PWAIT2, uintptr(p.fd), uintptr(unsafe.Pointer(&p.events[0])),
 			uintptr(len(p.events)), uintptr(unsafe.Pointer(&spec)), 0, 0)
 	} else {

@@ -197,7 +197,11 @@ func (r *Ring) Prepare() *Entry {
 // shortWait is how long a wait may be of which the Go scheduler is not told.
 const shortWait = 2 * time.Millisecond
 
-// Enter submits what was prepared and waits until something has completed, the timeout at most; 0 does not wait.
+// mostUntold bounds such a wait also where GODEBUG=asyncpreemptoff=1 has no signal sent.
+const mostUntold = 10 * time.Millisecond
+
+// Enter submits what was prepared and waits until something has completed, the timeout at most; 0 does not wait. It may
+// return earlier.
 //
 // The Go scheduler is not told of a wait that is short, or may well be because something came in the last one: the
 // thread keeps its place in GOMAXPROCS meanwhile. A scheduler that is told takes the place of a thread that mostly
@@ -209,9 +213,13 @@ func (r *Ring) Enter(timeout time.Duration) {
 		r.enter(0, enterGetEvents, 0, true)
 		return
 	}
+	short := timeout <= shortWait || r.came
+	if short {
+		timeout = min(timeout, mostUntold)
+	}
 	r.timeout = unix.NsecToTimespec(int64(timeout))
 	r.extra.timespec = uint64(uintptr(unsafe.Pointer(&r.timeout)))
-	r.enter(1, enterGetEvents|enterExtArg, uintptr(unsafe.Pointer(&r.extra)), timeout <= shortWait || r.came)
+	r.enter(1, enterGetEvents|enterExtArg, uintptr(unsafe.Pointer(&r.extra)), short)
 	r.came = r.cqHead.Load() != r.cqTail.Load()
 	runtime.KeepAlive(r)
 }
