@@ -144,17 +144,21 @@ func (s *processServer) kill(ctx context.Context) error {
 // awaitRefusal waits until nobody listens where a cache was: the kernel closes what a process used through io_uring, as
 // Dragonfly does its sockets, some milliseconds after the process has ended.
 func (s *processServer) awaitRefusal(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, killLimit)
+	limited, cancel := context.WithTimeout(ctx, killLimit)
 	defer cancel()
 	for s.address != "" {
-		conn, err := new(net.Dialer).DialContext(ctx, "tcp", s.address)
-		if ctx.Err() != nil {
-			return fmt.Errorf("somebody listens at %s after its server was killed: %w", s.address, context.Cause(ctx))
-		}
-		if err != nil {
+		conn, err := new(net.Dialer).DialContext(limited, "tcp", s.address)
+		switch {
+		case err == nil:
+			_ = conn.Close()
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case limited.Err() == nil:
 			return nil
 		}
-		_ = conn.Close()
+		if limited.Err() != nil {
+			return fmt.Errorf("somebody listens at %s %s after its server was killed", s.address, killLimit)
+		}
 		time.Sleep(time.Millisecond)
 	}
 	return nil
