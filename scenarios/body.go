@@ -132,7 +132,7 @@ func (r *reader) sentFile(n *node) string {
 	if r.saved {
 		return ""
 	}
-	content, err := readRegular(r.pathOf(n), maxBodyFile)
+	content, err := ReadRegular(r.pathOf(n), maxBodyFile)
 	if err != nil {
 		r.fault(n, "", "%s: %v", n.path, err)
 	}

@@ -280,7 +280,7 @@ func (r *reader) descriptors(n *node) *protoregistry.Files {
 			return nil
 		}
 		const hint = "protoc --include_imports --descriptor_set_out=FILE writes one"
-		content, err := readRegular(r.pathOf(item), maxDescriptors)
+		content, err := ReadRegular(r.pathOf(item), maxDescriptors)
 		if err != nil {
 			r.fault(item, hint, "%s: %v", item.path, err)
 			continue

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// GRPCStatus is what the codes of gRPC begin at among statuses: code c is kept as GRPCStatus+c, where HTTP has no
-// status. So one number says how a request was answered, whichever protocol it was sent by.
-const GRPCStatus = 900
+// GRPCStatus is what the codes of gRPC begin at among statuses: code c is kept as GRPCStatus+c. HTTP's have three
+// digits, so one number says how a request was answered, whichever protocol it was sent by.
+const GRPCStatus = 1000
 
 // The statuses of gRPC by which a service refuses requests because of its load.
 const (

@@ -92,7 +92,7 @@ func (r *reader) includedText(name *node, path string) (src []byte, ok bool) {
 		}
 		return []byte(r.recorded[i].Text), true
 	}
-	src, err := readRegular(path, maxSource)
+	src, err := ReadRegular(path, maxSource)
 	if err != nil {
 		r.fault(name, "", "include: %v", err)
 		return nil, false

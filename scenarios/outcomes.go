@@ -124,10 +124,16 @@ func (r *reader) outcomeSelector(e entry, metric Metric, selector map[string]str
 		return false
 	}
 	if text, given := selector[StatusTag]; given {
-		if _, ok := parseStatus(text); !ok {
+		status, ok := parseStatus(text)
+		switch {
+		case !ok:
 			r.faultAt(e.at, "write a status from 200 to 599, a code of gRPC such as UNAVAILABLE, or 0 for requests "+
 				"without a response",
 				"%s selects nothing: %.20q is no status", e.key, text)
+			return false
+		case r.callsOnly && status > 0 && status < GRPCStatus:
+			r.faultAt(e.at, "write a code such as UNAVAILABLE",
+				"%s selects nothing: %s is no status of gRPC, and the target takes calls of gRPC alone", e.key, text)
 			return false
 		}
 	}

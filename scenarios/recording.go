@@ -85,6 +85,7 @@ func (r *reader) replay(n *node) Replay {
 		rec.Name = name.text
 	}
 	rec.Headers = r.shared.headers
+	r.calling = false // it is of HTTP, whatever the request before it is
 	rec.ExpectedStatus = r.statuses(n.get("expectedStatus"))
 	if timeout := n.get("timeout"); timeout != nil {
 		rec.Timeout, _ = r.positiveDuration(timeout)

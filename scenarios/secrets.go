@@ -71,7 +71,7 @@ func (r *reader) secret(source *node) (text string, ok bool) {
 
 // secretFile reads a file whose name is relative to the scenario file, without the line break at its end.
 func (r *reader) secretFile(n *node) (text string, ok bool) {
-	content, err := readRegular(r.pathOf(n), maxSecret)
+	content, err := ReadRegular(r.pathOf(n), maxSecret)
 	if err != nil {
 		r.fault(n, "", "%s: %v", n.path, err)
 		return "", false
@@ -80,8 +80,8 @@ func (r *reader) secretFile(n *node) (text string, ok bool) {
 	return text, true
 }
 
-// readRegular reads a file that is one, of so many bytes at most: a device or pipe may have no end, or never begin.
-func readRegular(path string, most int64) ([]byte, error) {
+// ReadRegular reads a file that is one, of so many bytes at most: a device or pipe may have no end, or never begin.
+func ReadRegular(path string, most int64) ([]byte, error) {
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:

@@ -159,9 +159,15 @@ func TestTargetOfAnotherKind(t *testing.T) {
 func TestValidateReadsCertificates(t *testing.T) {
 	t.Parallel()
 	file := scenario(t, "https://127.0.0.1:1", closed, `http_reqs: count>0`)
-	p := headroom(t, "validate", file, "--set", "tls={ca: none.pem}")
-	p.exits(t, exitUsage)
-	says(t, p.stderr.String(), "tls.ca: open ", "none.pem: no such file or directory")
+	for given, want := range map[string]string{
+		"{ca: none.pem}":                    "none.pem: no such file or directory",
+		"{ca: /dev/zero}":                   "tls.ca: /dev/zero is no regular file",
+		"{cert: /dev/zero, key: /dev/zero}": "tls.cert: /dev/zero is no regular file",
+	} {
+		p := headroom(t, "validate", file, "--set", "tls="+given)
+		p.exits(t, exitUsage)
+		says(t, p.stderr.String(), "tls.", want)
+	}
 }
 
 // newCertificate makes one that signs itself.

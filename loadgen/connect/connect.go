@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -21,6 +20,13 @@ import (
 
 // dialTimeout bounds the making of a connection.
 const dialTimeout = 10 * time.Second
+
+// Bounds of files of the section tls, in bytes: of one with the authorities that are trusted, of which there may be
+// many, and of one with a certificate or a key.
+const (
+	maxAuthorities = 16 << 20
+	maxCertificate = 1 << 20
+)
 
 // To is how connections to a target are made.
 type To struct {
@@ -53,7 +59,7 @@ func (t *To) loadAuthorities(plan *scenarios.Plan, file scenarios.File) error {
 	if file.Name == "" {
 		return nil
 	}
-	content, err := os.ReadFile(beside(plan, file.Name))
+	content, err := scenarios.ReadRegular(beside(plan, file.Name), maxAuthorities)
 	if err != nil {
 		return faultAt(plan, file, "tls.ca: %v", err)
 	}
@@ -71,7 +77,7 @@ func (t *To) loadCertificate(plan *scenarios.Plan, cert, key scenarios.File) err
 	var content [2][]byte
 	for i, file := range [...]scenarios.File{cert, key} {
 		var err error
-		content[i], err = os.ReadFile(beside(plan, file.Name))
+		content[i], err = scenarios.ReadRegular(beside(plan, file.Name), maxCertificate)
 		if err != nil {
 			return faultAt(plan, file, "%s: %v", [...]string{"tls.cert", "tls.key"}[i], err)
 		}

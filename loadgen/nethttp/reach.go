@@ -8,6 +8,7 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/net/http2"
 
@@ -58,11 +59,14 @@ func beginHTTP2(ctx context.Context, c net.Conn) error {
 	if deadline, ok := ctx.Deadline(); ok {
 		_ = c.SetDeadline(deadline)
 	}
+	stop := context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
 	_, err := c.Write([]byte(http2.ClientPreface))
 	if err != nil {
 		return err
 	}
 	framer := http2.NewFramer(c, c)
+	framer.SetMaxReadFrameSize(16 << 10) // the default, which what another protocol says first exceeds as a length
 	err = framer.WriteSettings()
 	if err != nil {
 		return err
@@ -70,6 +74,8 @@ func beginHTTP2(ctx context.Context, c net.Conn) error {
 	first, err := framer.ReadFrame()
 	var late net.Error
 	switch {
+	case err != nil && ctx.Err() != nil:
+		return ctx.Err()
 	case errors.As(err, &late) && late.Timeout():
 		return err
 	case err != nil:

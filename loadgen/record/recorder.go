@@ -20,7 +20,7 @@ type Outcome struct {
 	First         time.Duration // the first byte of an answer that came whole; 0: not known
 	Handshake     time.Duration // of TLS, on the connection that was made for the request; 0: none
 	Done          time.Duration
-	Status        int    // 0 to 999
+	Status        int    // 0 to maxStatus
 	Instance      int    // that answered or was asked, from 1; 0 where that is not known or not asked for
 	ErrorClass    string // empty when an answer came whole
 	ErrorText     string
@@ -92,7 +92,8 @@ type counts struct {
 	unmet                     map[int]string    // what answers had that did not meet a check
 }
 
-const maxStatus = 999
+// maxStatus is the highest that is told apart: of gRPC, whose codes have two digits at most here.
+const maxStatus = scenarios.GRPCStatus + 99
 
 func newSecond(series int) *second {
 	return &second{lag: results.NewHistogram(), ownLag: results.NewHistogram(), series: make([]counts, series)}
