@@ -83,8 +83,12 @@ func (d *draft) concealBody(r *request) {
 
 // concealField puts a variable in place of the value of a field that is known to hold a secret.
 func (d *draft) concealField(name string, v *text) {
+	if !d.known.IsField(name) {
+		return
+	}
+	d.forget(*v)
 	s := v.string()
-	if !v.isLiteral() || s == "" || s == "true" || s == "false" || s == "null" || !d.known.IsField(name) {
+	if !v.isLiteral() || s == "" || s == "true" || s == "false" || s == "null" {
 		return
 	}
 	*v = d.conceal(s, name, "the field "+name)

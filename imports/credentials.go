@@ -31,6 +31,9 @@ func (d *draft) settleCredentials(r *request) {
 	if a == nil {
 		return
 	}
+	for _, t := range []text{a.bearer, a.user, a.password} {
+		d.forget(t)
+	}
 	a.bearer = d.concealLiterals(a.bearer, "API_TOKEN", "what follows Bearer in the header Authorization")
 	a.password = d.concealLiterals(a.password, "BASIC_PASSWORD", "the password of basic authentication")
 	if a.user.isLiteral() {
@@ -90,4 +93,25 @@ func (d *draft) concealLiterals(t text, name, what string) (out text) {
 		out = joined(out, d.conceal(text{p}.string(), name, what))
 	}
 	return out
+}
+
+// forget drops the defaults of the variables of a text that is secret: they are secrets as well, wherever they stand.
+func (d *draft) forget(t text) {
+	for _, p := range t {
+		if p.base64 != nil {
+			d.forget(*p.base64)
+		}
+		if p.variable == "" {
+			continue
+		}
+		if fallback := d.fallbacks[p.variable]; fallback != "" && d.secrets[fallback] == "" {
+			d.secrets[fallback] = p.variable
+		}
+		delete(d.fallbacks, p.variable)
+		for i := range d.variables {
+			if d.variables[i].Name == p.variable {
+				d.variables[i].Secret = true
+			}
+		}
+	}
 }

@@ -255,7 +255,8 @@ func (d *draft) sequence(name string, requests []*request, load []setting) {
 	g := &group{name: name, load: load}
 	for i := 0; len(requests) > 0; i++ {
 		n := min(len(requests), mostSteps)
-		if len(requests) == 1 && len(requests[0].extract) == 0 {
+		// A request by itself has neither extract nor repeat.
+		if len(requests) == 1 && len(requests[0].extract) == 0 && requests[0].block == nil {
 			g.requests = append(g.requests, requests[0])
 			break
 		}

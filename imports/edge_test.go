@@ -66,6 +66,11 @@ func TestK6Scripts(t *testing.T) {
 			[]string{"path: /a", "path: /b"},
 			"",
 		},
+		"a loop around one request": {
+			"export default () => { for (let i = 0; i < 5; i++) { http.get(U + '/a'); } }",
+			[]string{"- repeat: 5\n            steps:\n              - name: get_a\n                path: /a"},
+			"",
+		},
 		"a loop without an end": {
 			"export default () => { while (true) { http.get(U + '/a'); } }",
 			[]string{"path: /a"},

@@ -287,6 +287,10 @@ func (s *script) orElse(left *jsValue, right ast.Expression, scope *jsScope) *js
 	case left.kind == jsText && len(left.text) == 1 && left.text[0].variable != "":
 		fallback, ok := s.evaluate(right, scope).literal()
 		name := left.text[0].variable
+		if userOfURL.MatchString(fallback) {
+			fallback = userOfURL.ReplaceAllString(fallback, "$1")
+			s.leaveOut(right, "user and password of the URL that is the default of %s: write them under auth", name)
+		}
 		if ok && fallback != "" && !strings.ContainsAny(fallback, "{}\"\n\r") && !s.d.known.IsField(name) {
 			s.d.fallbacks[name] = fallback
 		}

@@ -120,6 +120,12 @@ func TestJMeterLoads(t *testing.T) {
 			[]string{"- repeat: 3\n            name: L"},
 			`the loop "M" in a loop`,
 		},
+		"a loop of one sampler alone": {
+			loops("1"), `<LoopController testname="L"><stringProp name="LoopController.loops">3</stringProp></LoopController>
+<hashTree>` + one + `</hashTree>`,
+			[]string{"- repeat: 3\n            name: L"},
+			"",
+		},
 		"once for each user": {
 			loops("5"), `<OnceOnlyController testname="O"/><hashTree>` + samplerOf("/login", "", "") + `</hashTree>` + one,
 			[]string{

@@ -127,8 +127,12 @@ func (d *draft) settleHeaders(r *request) {
 		kept = append(kept, h)
 	}
 	for i := range kept {
+		if !d.isSecretHeader(kept[i].name) {
+			continue
+		}
+		d.forget(kept[i].value)
 		switch {
-		case !d.isSecretHeader(kept[i].name) || !kept[i].value.hasLiteral():
+		case !kept[i].value.hasLiteral():
 		case kept[i].value.isLiteral():
 			kept[i].value = d.concealHeader(kept[i])
 		default:
@@ -198,7 +202,7 @@ var (
 	queryFields = regexp.MustCompile(`[?&]([^=&?]+)=([^&#]*)`)
 	bodyFields  = []*regexp.Regexp{
 		regexp.MustCompile(`"((?:[^"\\]|\\.)+)"\s*:\s*"((?:[^"\\]|\\.)*)"`),
-		regexp.MustCompile(`"((?:[^"\\]|\\.)+)"\s*:\s*([0-9]+)`),
+		regexp.MustCompile(`"((?:[^"\\]|\\.)+)"\s*:\s*([0-9]+|` + string(mark) + `)`),
 		regexp.MustCompile(`(?:^|[&\s])([A-Za-z0-9_.\[\]%-]+)=([^&\s"<>]*)`),
 		regexp.MustCompile(`<(?:\w+:)?([\w.-]+)(?:\s[^<>]*)?>([^<>]*)</`),
 		regexp.MustCompile(`name="([^"]+)"\r\n\r\n([^\r\n]*)`),
@@ -207,6 +211,11 @@ var (
 
 // withoutSecrets puts variables in place of the values of fields that are known to hold secrets.
 func (d *draft) withoutSecrets(t text, fields *regexp.Regexp) text {
+	t.eachFilled(fields, func(name string, value text) {
+		if d.known.IsField(name) {
+			d.forget(value)
+		}
+	})
 	return t.replaced(fields, func(name, value string) text {
 		if !d.known.IsField(name) || value == "true" || value == "false" {
 			return nil

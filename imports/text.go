@@ -133,6 +133,17 @@ func (t text) replaced(pattern *regexp.Regexp, replace func(name, value string) 
 	return out
 }
 
+// eachFilled calls do for what the groups of an expression match where something of the value is filled in.
+func (t text) eachFilled(pattern *regexp.Regexp, do func(name string, value text)) {
+	s, parts := t.flat()
+	for _, m := range pattern.FindAllStringSubmatchIndex(s, -1) {
+		before, within := strings.Count(s[:m[4]], string(mark)), strings.Count(s[m[4]:m[5]], string(mark))
+		if within > 0 {
+			do(s[m[2]:m[3]], unflat(s[m[4]:m[5]], parts[before:before+within]))
+		}
+	}
+}
+
 // split cuts a text at the first of some bytes in its literals; the rest begins with it.
 func (t text) split(at string) (before, rest text) {
 	for i, p := range t {
