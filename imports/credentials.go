@@ -90,7 +90,7 @@ func (d *draft) concealLiterals(t text, name, what string) (out text) {
 			out = append(out, p)
 			continue
 		}
-		out = joined(out, d.conceal(text{p}.string(), name, what))
+		out = out.and(d.conceal(text{p}.string(), name, what))
 	}
 	return out
 }

@@ -66,6 +66,7 @@ type request struct {
 	follows int    // redirects
 	pause   pause  // after the answer
 	block   *block // of steps that are repeated together; nil: none
+	thought bool   // the pause is a part of the think time as well
 	tags    []setting
 	steps   []*request
 	version string // of HTTP, by which it was recorded
@@ -90,6 +91,8 @@ type check struct {
 type block struct {
 	name   string
 	repeat int
+	from   int   // of JMeter, while it is read: which request of the flow begins it
+	before pause // before each time
 }
 
 // extraction takes a text out of an answer, by json, header, cookie or regex.

@@ -56,6 +56,12 @@ func TestK6Scripts(t *testing.T) {
 			[]string{`form: {"a b": "c&d", "n": "1", pin: "${PIN:-set-PIN}"}`},
 			"",
 		},
+		"members that are set again": {
+			"const base = { a: 1, b: 2 };\nexport default () => { const o = { ...base, a: 3 }; o.b = 4; " +
+				"http.post(U + '/f', Object.assign({}, base, o)); http.post(U + '/g', base); }",
+			[]string{`form: {a: "3", b: "4"}`, `form: {a: "1", b: "2"}`},
+			"",
+		},
 		"a batch": {
 			`export default () => { http.batch([['GET', U + '/a'], { method: 'PUT', url: U + '/b', body: 'x' }, U + '/c']); }`,
 			[]string{"path: /a", "method: PUT", "body: x", "path: /c"},
@@ -71,6 +77,18 @@ func TestK6Scripts(t *testing.T) {
 			[]string{"- repeat: 5\n            steps:\n              - name: get_a\n                path: /a"},
 			"",
 		},
+		"a pause in a loop": {
+			"export const options = { vus: 3, duration: '10s' };\n" +
+				"export default () => { for (let i = 0; i < 9; i++) { http.get(U + '/a'); sleep(1); } }",
+			[]string{"thinkTime: 1s", "- repeat: 9\n            steps:\n              - name: get_a\n" +
+				"                path: /a\n                pause: 1s\n"},
+			"",
+		},
+		"a pause behind a loop": {
+			"export default () => { for (let i = 0; i < 9; i++) { http.get(U + '/a'); } sleep(1); }",
+			[]string{"path: /a\n"},
+			"the pause behind a loop",
+		},
 		"a loop without an end": {
 			"export default () => { while (true) { http.get(U + '/a'); } }",
 			[]string{"path: /a"},
@@ -84,6 +102,21 @@ func TestK6Scripts(t *testing.T) {
 		"the number of the iteration": {
 			"export default () => { http.get(`${U}/${__ITER}/${exec.scenario.iterationInTest}`); }",
 			[]string{`path: "/{{iteration}}/{{iteration}}"`},
+			"",
+		},
+		"whole random numbers": {
+			"const min = 5, max = 9;\nexport default () => { http.get(U + '/' + Math.floor(Math.random() * (max - min + 1) + min));" +
+				" http.get(U + '/' + Math.ceil(Math.random() * 6)); http.get(U + '/' + Math.round(Math.random() * 3)); }",
+			[]string{"number: {range: [5, 9]}", "number_2: {range: [1, 6]}", "number_3: {range: [0, 3]}"},
+			"that Math.round gives the first and the last number half as often",
+		},
+		"the number of the iteration in a circle": {
+			"const all = ['x', 'y'];\n" +
+				"export default () => { http.get(`${U}/${__ITER % 7}/${__ITER % 3 + 1}/${all[__ITER % all.length]}`); }",
+			[]string{
+				"number: {range: [0, 6], choice: sequential}", "number_2: {range: [1, 3], choice: sequential}",
+				`item: {list: ["x", "y"], choice: sequential}`,
+			},
 			"",
 		},
 		"an unknown value": {

@@ -37,6 +37,9 @@ func (s *script) evaluate(e ast.Expression, scope *jsScope) *jsValue {
 		v := &jsValue{kind: jsArray}
 		for _, item := range e.Value {
 			v.items = append(v.items, s.item(item, scope)...)
+			if len(v.items) > mostItems {
+				return unknown
+			}
 		}
 		return v
 	case *ast.FunctionLiteral:
@@ -116,7 +119,7 @@ func (s *script) named(name string, scope *jsScope) *jsValue {
 func (s *script) templateText(e *ast.TemplateLiteral, scope *jsScope) *jsValue {
 	var t text
 	for i, element := range e.Elements {
-		t = joined(t, plain(element.Parsed.String()))
+		t = t.and(plain(element.Parsed.String()))
 		if i >= len(e.Expressions) {
 			continue
 		}
@@ -124,7 +127,10 @@ func (s *script) templateText(e *ast.TemplateLiteral, scope *jsScope) *jsValue {
 		if !ok {
 			inner = s.unknownText(e.Expressions[i])
 		}
-		t = joined(t, inner)
+		t = t.and(inner)
+		if t.isLonger(mostText) { // such as one that doubles itself again and again
+			return unknown
+		}
 	}
 	return &jsValue{kind: jsText, text: t}
 }
@@ -158,13 +164,15 @@ func (s *script) object(e *ast.ObjectLiteral, scope *jsScope) *jsValue {
 	for _, p := range e.Value {
 		switch p := p.(type) {
 		case *ast.PropertyShort:
-			v.members = append(v.members, jsMember{p.Name.Name.String(), s.named(p.Name.Name.String(), scope)})
+			v.put(p.Name.Name.String(), s.named(p.Name.Name.String(), scope))
 		case *ast.PropertyKeyed:
 			if name, ok := s.key(p, scope); ok {
-				v.members = append(v.members, jsMember{name, s.evaluate(p.Value, scope)})
+				v.put(name, s.evaluate(p.Value, scope))
 			}
 		case *ast.SpreadElement:
-			v.members = append(v.members, s.evaluate(p.Expression, scope).members...)
+			for _, m := range s.evaluate(p.Expression, scope).members {
+				v.put(m.name, m.value)
+			}
 		}
 	}
 	return v
@@ -243,7 +251,8 @@ func (s *script) assign(e *ast.AssignExpression, scope *jsScope) *jsValue {
 
 func (s *script) setMember(of *jsValue, name string, v *jsValue) {
 	if of.kind == jsObject {
-		of.members = append(slices.Clone(of.members), jsMember{name, v})
+		of.members = slices.Clone(of.members)
+		of.put(name, v)
 	}
 }
 
@@ -326,7 +335,9 @@ func (s *script) sum(left, right *jsValue, atLeft, atRight ast.Expression) *jsVa
 	case left.kind == jsNumber && right.kind == jsNumber:
 		return jsNum(left.number + right.number)
 	case left.kind == jsWhole && right.kind == jsNumber:
-		return &jsValue{kind: jsWhole, number: left.number + right.number, span: left.span, feeder: left.feeder}
+		sum := *left
+		sum.number += right.number
+		return &sum
 	case left.kind == jsRandom && right.kind == jsNumber:
 		return &jsValue{kind: jsRandom, number: left.number, span: left.span + right.number, feeder: left.feeder}
 	case left.kind == jsNumber && (right.kind == jsWhole || right.kind == jsRandom):
@@ -343,7 +354,15 @@ func (s *script) sum(left, right *jsValue, atLeft, atRight ast.Expression) *jsVa
 	if !okB {
 		b = s.unknownText(atRight)
 	}
-	return &jsValue{kind: jsText, text: joined(a, b)}
+	return bounded(joined(a, b))
+}
+
+// bounded is a text, unless it is too long, as one that doubles itself again and again.
+func bounded(t text) *jsValue {
+	if t.isLonger(mostText) {
+		return unknown
+	}
+	return &jsValue{kind: jsText, text: t}
 }
 
 // arithmetic is a product, difference, quotient or remainder: of numbers, and of a random number with one, as in
@@ -361,7 +380,8 @@ func arithmetic(operator token.Token, left, right *jsValue) *jsValue {
 	case operator == token.REMAINDER && right.kind == jsWhole && right.span == 0: // __VU % users.length
 		return &jsValue{kind: jsWhole, feeder: right.feeder, sequential: true}
 	case operator == token.REMAINDER && right.kind == jsNumber && right.number > 0 && left.kind != jsNumber:
-		return &jsValue{kind: jsWhole, span: right.number}
+		drawn := left.kind == jsWhole || left.kind == jsRandom // otherwise it is as in __ITER % 10
+		return &jsValue{kind: jsWhole, span: right.number, sequential: !drawn}
 	case left.kind != jsNumber || right.kind != jsNumber:
 		return unknown
 	}

@@ -33,6 +33,12 @@ func elementOf(kind string, properties ...string) string {
 	return b.String()
 }
 
+// loopOf is a controller that goes three times through what is below it.
+func loopOf(below string) string {
+	return `<LoopController testname="L"><stringProp name="LoopController.loops">3</stringProp></LoopController><hashTree>` +
+		below + `</hashTree>`
+}
+
 func loops(n string) string {
 	return `<elementProp name="ThreadGroup.main_controller" elementType="LoopController" testname="Loop Controller">
 <stringProp name="LoopController.loops">` + n + `</stringProp></elementProp>`
@@ -119,6 +125,65 @@ func TestJMeterLoads(t *testing.T) {
 <hashTree>` + one + `</hashTree></hashTree>`,
 			[]string{"- repeat: 3\n            name: L"},
 			`the loop "M" in a loop`,
+		},
+		"a throughput timer and a loop": {
+			loops("-1") + minute, elementOf("ConstantThroughputTimer", "throughput", "600.0", "calcMode", "2") + one +
+				`<LoopController testname="L"><stringProp name="LoopController.loops">4</stringProp></LoopController>
+<hashTree>` + one + `</hashTree>`,
+			[]string{"rate: 120"},
+			"",
+		},
+		"a throughput timer of one sampler": {
+			loops("-1") + minute, samplerOf("/a", "", elementOf("ConstantThroughputTimer", "throughput", "60",
+				"calcMode", "2")),
+			[]string{"rate: 60"},
+			`that the timer "E" holds a part of "Users" to its rate`,
+		},
+		"twice once for each user": {
+			loops("5"), `<OnceOnlyController testname="O"/><hashTree>` + samplerOf("/login", "", "") + `</hashTree>` +
+				`<OnceOnlyController testname="Q"/><hashTree>` + `<LoopController testname="L">
+<stringProp name="LoopController.loops">4</stringProp></LoopController><hashTree>` + samplerOf("/basket", "", "") +
+				`</hashTree></hashTree>` + one,
+			[]string{"path: /login\n        - name: S_2\n          path: /basket"},
+			`that "S" is sent 4 times`,
+		},
+		"a timer of all and a loop": {
+			loops("1"), elementOf("ConstantTimer", "ConstantTimer.delay", "300") + one +
+				loopOf(samplerOf("/b", "", "")) +
+				samplerOf("/c", "", ""),
+			[]string{
+				"thinkTime: 300ms", "path: /a\n            pause: 300ms\n",
+				"path: /b\n                pause: 300ms\n          - name: S_3\n            path: /c\n",
+			},
+			"",
+		},
+		"a timer of all and a loop at the end": {
+			loops("1"), elementOf("ConstantTimer", "ConstantTimer.delay", "300") + one +
+				loopOf(samplerOf("/b", "", "")),
+			[]string{
+				"thinkTime: 300ms", "path: /a\n            pause: 300ms\n", "path: /b\n                pause: 300ms\n",
+			},
+			"",
+		},
+		"a timer in a loop": {
+			loops("1"), one + loopOf(elementOf("ConstantTimer", "ConstantTimer.delay", "300")+samplerOf("/b", "", "")) +
+				samplerOf("/c", "", ""),
+			[]string{
+				"path: /a\n          - repeat: 3", "path: /b\n                pause: 300ms\n          - name: S_3\n",
+			},
+			"",
+		},
+		"a pause behind a loop": {
+			loops("1"), loopOf(samplerOf("/b", "", "")) + elementOf("TestAction", "ActionProcessor.action", "1",
+				"ActionProcessor.duration", "2000") + samplerOf("/c", "", ""),
+			[]string{"thinkTime: 2s", "path: /b\n          - name: S_2\n            path: /c\n"},
+			"",
+		},
+		"a pause behind a loop at the end": {
+			loops("1"), one + loopOf(samplerOf("/b", "", "")) + elementOf("TestAction", "ActionProcessor.action", "1",
+				"ActionProcessor.duration", "2000"),
+			[]string{"thinkTime: 2s", "path: /b\n"},
+			"",
 		},
 		"a loop of one sampler alone": {
 			loops("1"), `<LoopController testname="L"><stringProp name="LoopController.loops">3</stringProp></LoopController>
@@ -245,5 +310,39 @@ func TestJMeterSamplers(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) { becomes(t, JMeter, planOf(loops("1"), test.below), test.has, test.lacks) })
+	}
+}
+
+// TestJMeterPlans holds what stands beside thread groups: it goes for all of them, unless it is disabled.
+func TestJMeterPlans(t *testing.T) {
+	group := func(name string) string {
+		return `<ThreadGroup testname="` + name + `"><stringProp name="ThreadGroup.num_threads">2</stringProp>` + minute +
+			loops("-1") + `</ThreadGroup><hashTree>` + samplerOf("/${n}/${x}", "", "") + `</hashTree>`
+	}
+	const arguments = `<collectionProp name="Arguments.arguments">
+<elementProp name="x" elementType="Argument"><stringProp name="Argument.name">x</stringProp>
+<stringProp name="Argument.value">disabled</stringProp></elementProp></collectionProp>`
+	r := converted(t, JMeter, `<jmeterTestPlan><hashTree><TestPlan testname="P"/><hashTree>`+
+		elementOf("ConstantThroughputTimer", "throughput", "60", "calcMode", "1")+
+		elementOf("RandomVariableConfig", "variableName", "n", "minimumValue", "1", "maximumValue", "6")+
+		group("A")+group("B")+
+		`<GenericController testname="C" enabled="false"/><hashTree><Arguments testname="D">`+arguments+
+		`</Arguments><hashTree/></hashTree></hashTree></hashTree></jmeterTestPlan>`)
+	for _, both := range []string{"rate: 60\n", "n: {range: [1, 6]}"} {
+		if n := strings.Count(string(r.Text), both); n != 2 {
+			t.Errorf("%s is %d times in\n%s", both, n, r.Text)
+		}
+	}
+	n := 0
+	for _, left := range r.LeftOut {
+		if strings.HasPrefix(left.Text, "that the rate of the timer is that of all thread groups together") {
+			n++
+		}
+	}
+	if n != 2 {
+		t.Errorf("%d times that the rate is that of both in %v", n, r.LeftOut)
+	}
+	if strings.Contains(string(r.Text), "/disabled") {
+		t.Errorf("a disabled variable is in\n%s", r.Text)
 	}
 }

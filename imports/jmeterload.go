@@ -2,6 +2,7 @@ package imports
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -9,14 +10,15 @@ import (
 
 // threads makes a scenario of a thread group, or of one that is sent once a flow before or after the load.
 func (p *plan) threads(e *element, in scope) {
-	p.flow, p.login, p.values, p.first, p.block, p.rate = nil, nil, nil, pause{}, nil, nil
-	outer := p.cookies
-	csv := p.csv
+	p.flow, p.login, p.first, p.block, p.ended = nil, nil, pause{}, nil, loopEnd{back: func() {}}
+	defer func(values, csv []value, rate *throughput, cookies bool) { // those of the plan go for the next group, too
+		p.values, p.csv, p.rate, p.cookies = values, csv, rate, cookies
+	}(p.values, p.csv, p.rate, p.cookies)
+	p.values, p.csv = slices.Clip(p.values), slices.Clip(p.csv)
 	p.group = e
 	p.walk(e.children, in)
 	p.group = nil
 	cookies := p.cookies
-	p.cookies = outer
 	flow, login := p.flow, p.login
 	if len(flow) == 0 { // all of it is sent once
 		flow, login = login, nil
@@ -25,13 +27,12 @@ func (p *plan) threads(e *element, in scope) {
 		p.d.leaveOut(e.line, e.column, "%s %.80q, which sends nothing that a scenario could", e.kind, e.name)
 		return
 	}
-	flow[len(flow)-1].pause = flow[len(flow)-1].pause.plus(p.first)
+	behind := p.endFlow(flow)
 	for _, first := range [][]*request{flow, login} {
 		if len(first) > 0 {
 			first[0].values = append(append(first[0].values, p.values...), p.csv...)
 		}
 	}
-	p.csv = csv
 	switch e.kind {
 	case "SetupThreadGroup":
 		p.once(e, &p.d.setup, append(login, flow...), "setup_")
@@ -42,16 +43,25 @@ func (p *plan) threads(e *element, in scope) {
 		p.d.sequence(nameOf(e.name, "threads"), flow, p.load(e, flow))
 		for _, g := range p.d.groups[before:] {
 			g.cookies = cookies
+			if g.hasUsers() && len(g.requests) == 1 {
+				g.think = behind
+			} else if !behind.isZero() {
+				p.d.leaveOut(e.line, e.column, "the pause between the iterations of %.80q", e.name)
+			}
 			if len(login) > 0 {
-				g.login = &request{name: "login", steps: plainSteps(login)}
+				g.login = &request{name: "login", steps: p.plainSteps(login)}
 			}
 		}
 	}
 }
 
 // plainSteps are steps without what belongs to the load alone.
-func plainSteps(steps []*request) []*request {
+func (p *plan) plainSteps(steps []*request) []*request {
 	for _, step := range steps {
+		if step.block != nil {
+			p.d.leaveOut(step.line, step.column, "that %.80q is sent %d times: outside of the load it is sent once",
+				step.name, step.block.repeat)
+		}
 		step.pause, step.block, step.tags = pause{}, nil, nil
 	}
 	return steps
@@ -71,7 +81,7 @@ func (p *plan) once(e *element, flow **request, steps []*request, prefix string)
 			step.extract[i].name = prefix + x.name
 		}
 	}
-	(*flow).steps = append((*flow).steps, plainSteps(steps)...)
+	(*flow).steps = append((*flow).steps, p.plainSteps(steps)...)
 	if len((*flow).steps) > most {
 		p.d.leaveOut(e.line, e.column, "what follows the first %d requests of %.80q", most, e.name)
 		(*flow).steps = (*flow).steps[:most]
@@ -214,7 +224,18 @@ func (p *plan) arrivals(e *element, flow []*request, vus int, duration float64) 
 	}
 	p.d.leaveOut(e.line, e.column, "that a slow service is asked less by %.80q: iterations begin at the rate of its "+
 		"timer, with as many users at most", e.name)
-	rate := strconv.FormatFloat(math.Max(0.01, math.Round(perMinute/float64(len(flow))*100)/100), 'f', -1, 64)
+	if shared := p.rate.mode == "1" || p.rate.mode == "3"; shared && p.groups() > 1 {
+		p.d.leaveOut(e.line, e.column, "that the rate of the timer is that of all thread groups together: %.80q has "+
+			"it by itself", e.name)
+	}
+	samples := 0 // that an iteration makes
+	for _, step := range flow {
+		samples++
+		if step.block != nil {
+			samples += step.block.repeat - 1
+		}
+	}
+	rate := strconv.FormatFloat(math.Max(0.01, math.Round(perMinute/float64(samples)*100)/100), 'f', -1, 64)
 	all := []setting{
 		{"executor", "constant-arrival-rate"},
 		{"rate", rate},
@@ -226,6 +247,19 @@ func (p *plan) arrivals(e *element, flow []*request, vus int, duration float64) 
 		all = append(all, setting{"arrivals", "poisson"})
 	}
 	return all
+}
+
+// groups is how many thread groups of the plan make load.
+func (p *plan) groups() (n int) {
+	for _, top := range p.top {
+		for _, e := range top.children {
+			if e.enabled && strings.HasSuffix(e.kind, "ThreadGroup") && e.kind != "SetupThreadGroup" &&
+				e.kind != "PostThreadGroup" {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // concurrency is the load of a Concurrency Thread Group, a plugin.

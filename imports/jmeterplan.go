@@ -14,6 +14,7 @@ type plan struct {
 	flow      []*request
 	login     []*request // those of the flow that are sent once
 	first     pause      // before the first of the flow
+	ended     loopEnd
 	values    []value
 	csv       []value  // columns of CSV files
 	unnamed   *feeder  // a CSV file that names its columns itself
@@ -25,6 +26,8 @@ type plan struct {
 	keepAlive int // requests that keep their connections
 	closed    int // those that do not
 	depth     int
+	following []*element // modules that are read
+	modules   int        // that were read
 }
 
 // scope is what configures the samplers at and below a place of the plan.
@@ -52,6 +55,9 @@ var passedOver = map[string]bool{
 
 // collect takes the variables that a plan defines.
 func (p *plan) collect(e *element) {
+	if !e.enabled {
+		return
+	}
 	if e.kind == "TestPlan" {
 		p.arguments(e.props["TestPlan.user_defined_variables"])
 	}
@@ -272,7 +278,7 @@ func (p *plan) onceOnly(e *element, in scope) {
 	switch {
 	case len(p.flow) == before:
 	case before == 0 && p.block == nil:
-		p.login, p.flow, p.first = p.flow, nil, pause{}
+		p.login, p.flow, p.first = append(p.login, p.flow...), nil, pause{}
 	default:
 		p.d.leaveOut(e.line, e.column, "that %.80q sends once for each user: here it sends each time", e.name)
 	}
@@ -295,9 +301,11 @@ func (p *plan) loop(e *element, in scope) {
 		p.d.leaveOut(e.line, e.column, "the loop %.80q in a loop: it is gone through once", e.name)
 		p.walk(e.children, in)
 	default:
-		p.block = &block{name: nameOf(e.name, "loop"), repeat: n}
+		b := &block{name: nameOf(e.name, "loop"), repeat: n, from: len(p.flow)}
+		p.block = b
 		p.walk(e.children, in)
 		p.block = nil
+		p.endLoop(b)
 	}
 }
 
@@ -306,8 +314,13 @@ func (p *plan) module(e *element, in scope) {
 	path := e.props["ModuleController.node_path"]
 	if path != nil && len(path.inner) > 0 {
 		name := strings.TrimSpace(path.inner[len(path.inner)-1].text)
-		if found := find(p.top, name); found != nil && found != e {
+		found := find(p.top, name)
+		const mostModules = 1000 // modules that name others grow fast
+		if found != nil && found != e && !slices.Contains(p.following, found) && p.modules < mostModules {
+			p.modules++
+			p.following = append(p.following, found)
 			p.walk(found.children, in)
+			p.following = p.following[:len(p.following)-1]
 			return
 		}
 	}

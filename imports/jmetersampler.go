@@ -8,6 +8,12 @@ import (
 
 // sampler adds a request.
 func (p *plan) sampler(e *element, in scope) {
+	const mostSamplers = 1000
+	if len(p.flow) >= mostSamplers {
+		p.d.leaveOut(p.group.line, p.group.column, "what follows the first %d samplers of %.80q", mostSamplers,
+			p.group.name)
+		return
+	}
 	for _, c := range e.children {
 		if c.enabled {
 			in = p.forOne(c, in)

@@ -109,13 +109,15 @@ func (p *plan) raw(s string) string { return p.resolved(s, func(m string) string
 
 func (p *plan) resolved(s string, other func(string) string) string {
 	for range 10 { // variables may name others
+		room := mostText - len(s)
 		next := reference.ReplaceAllStringFunc(s, func(m string) string {
-			if v, ok := p.variables[m[2:len(m)-1]]; ok {
+			if v, ok := p.variables[m[2:len(m)-1]]; ok && room >= len(v) {
+				room -= len(v)
 				return v
 			}
 			return other(m)
 		})
-		if next == s || len(next) > 1<<20 {
+		if next == s {
 			break
 		}
 		s = next
@@ -136,7 +138,7 @@ func (p *plan) text(s string, at *element) (t text) {
 	s = p.plain(strings.ToValidUTF8(s, "\ufffd"))
 	last := 0
 	for _, m := range reference.FindAllStringIndex(s, -1) {
-		t = joined(t, plain(s[last:m[0]]), p.filled(s[m[0]:m[1]], at))
+		t = t.and(plain(s[last:m[0]]), p.filled(s[m[0]:m[1]], at))
 		last = m[1]
 	}
 	return joined(t, plain(s[last:]))

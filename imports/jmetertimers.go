@@ -2,6 +2,7 @@ package imports
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -84,10 +85,17 @@ func (p *plan) throughput(e *element) {
 			period = 1
 		}
 		perMinute, rate.mode = perMinute/period*60, "2"
+		if p.group == nil {
+			rate.mode = "1"
+		}
 	}
 	if err != nil || perMinute <= 0 || perMinute > 60_000_000 {
 		p.d.leaveOut(e.line, e.column, "the rate of the timer %.80q, %.40q", e.name, text)
 		return
+	}
+	if p.group != nil && !slices.Contains(p.group.children, e) {
+		p.d.leaveOut(e.line, e.column, "that the timer %.80q holds a part of %.80q to its rate: it holds all of it",
+			e.name, p.group.name)
 	}
 	rate.perMinute = perMinute
 	p.rate = &rate
@@ -102,14 +110,67 @@ func childText(e *element, kind string) string {
 	return ""
 }
 
+// loopEnd is a loop that was read last. Its last request has the pause that is before each time: between the times,
+// and once more behind the loop, where it stands for the pause before what follows. The first time has it before.
+type loopEnd struct {
+	pause pause
+	back  func() // takes the pause before the first time back
+}
+
 // wait has users wait before what follows.
 func (p *plan) wait(length pause) {
-	if len(p.flow) == 0 {
-		p.first = p.first.plus(length)
+	if p.block != nil && len(p.flow) == p.block.from {
+		p.block.before = p.block.before.plus(length)
 		return
 	}
-	last := p.flow[len(p.flow)-1]
-	last.pause = last.pause.plus(length)
+	p.waitOnce(length)
+}
+
+// waitOnce is wait outside of the beginnings of loops. Its result takes the pause back.
+func (p *plan) waitOnce(length pause) (back func()) {
+	to := &p.first
+	if n := len(p.flow); n > 0 {
+		switch last := p.flow[n-1]; {
+		case last.block == nil || last.block == p.block:
+			to = &last.pause
+		default: // behind a loop: its last request would wait each time
+			ended := p.ended
+			p.ended = loopEnd{back: func() {}}
+			if length == ended.pause {
+				return ended.back
+			}
+			ended.back()
+		}
+	}
+	*to = to.plus(length)
+	return func() { *to = to.minus(length) }
+}
+
+// endLoop has users wait before each time of a loop that was read.
+func (p *plan) endLoop(b *block) {
+	after := p.flow[b.from:]
+	p.flow = p.flow[:b.from:b.from]
+	back := p.waitOnce(b.before)
+	p.flow = append(p.flow, after...)
+	if len(after) == 0 {
+		return
+	}
+	last := after[len(after)-1]
+	last.pause = last.pause.plus(b.before)
+	p.ended = loopEnd{b.before, back}
+}
+
+// endFlow has users wait before the first request of an iteration: at its end. It returns what no request can have.
+func (p *plan) endFlow(flow []*request) pause {
+	last := flow[len(flow)-1]
+	switch {
+	case last.block == nil:
+		last.pause = last.pause.plus(p.first)
+	case p.first != p.ended.pause:
+		p.ended.back()
+		return p.first
+	}
+	return pause{}
 }
 
 // action reads a pause between samplers.

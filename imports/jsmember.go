@@ -158,7 +158,7 @@ func (s *script) element(v, index *jsValue, at ast.Node) *jsValue {
 			v.feeder.file)
 		return s.memberOf(v, numberText(index.number), at)
 	case v.kind == jsArray && index.kind == jsWhole:
-		return &jsValue{kind: jsArray, name: "random", items: v.items}
+		return &jsValue{kind: jsArray, name: "random", items: v.items, sequential: index.sequential}
 	case v.kind == jsArray && index.kind == jsNumber:
 		if i := int(index.number); i >= 0 && i < len(v.items) {
 			return v.items[i]

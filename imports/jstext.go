@@ -36,6 +36,9 @@ func (s *script) textMethod(name string, of *jsValue, arguments []*jsValue) *jsV
 				return unknown
 			}
 			out = joined(out, t)
+			if out.isLonger(mostText) {
+				return unknown
+			}
 		}
 		return &jsValue{kind: jsText, text: out}
 	}

@@ -48,7 +48,7 @@ type jsValue struct {
 	feeder      *feeder
 	path        string    // of jsRows of JSON: how to get to them; of jsRow: of what is taken of it
 	part        *formPart // http.file
-	sequential  bool      // of jsWhole: by the number of the iteration
+	sequential  bool      // of jsWhole: by the number of the iteration; of a list: in its order
 	left, right *jsValue
 }
 
@@ -119,6 +119,16 @@ func (v *jsValue) member(name string) *jsValue {
 	return nil
 }
 
+// put gives a member its value; one of that name has it instead of its own.
+func (v *jsValue) put(name string, value *jsValue) {
+	i := slices.IndexFunc(v.members, func(m jsMember) bool { return m.name == name })
+	if i < 0 {
+		v.members = append(v.members, jsMember{name, value})
+		return
+	}
+	v.members[i].value = value
+}
+
 // literal is a text that is known whole; ok is false for other values.
 func (v *jsValue) literal() (s string, ok bool) {
 	switch v.kind {
@@ -145,8 +155,12 @@ func (s *script) asText(v *jsValue) (t text, ok bool) {
 		if v.feeder != nil || v.span < 1 || v.span > 1<<50 || math.Abs(v.number) > 1<<50 {
 			return nil, false
 		}
-		from := int64(v.number)
-		return s.filledBy(value{name: "number", from: from, to: from + int64(v.span) - 1}), true
+		from, to := int64(v.number), int64(v.number)+int64(v.span)-1
+		if v.sequential {
+			source := fmt.Sprintf("range: [%d, %d], choice: sequential", from, to)
+			return s.filledBy(value{name: "number", source: source}), true
+		}
+		return s.filledBy(value{name: "number", from: from, to: to}), true
 	case jsArray:
 		if v.name == "random" && len(v.items) > 0 { // one of them
 			return s.oneOf(v)
@@ -191,6 +205,14 @@ func (s *script) oneOf(v *jsValue) (t text, ok bool) {
 			return nil, false
 		}
 		list = append(list, literal)
+	}
+	if v.sequential {
+		items := make([]string, len(list))
+		for i, item := range list {
+			items[i] = flowScalar(escapeVariables(item))
+		}
+		source := "list: [" + strings.Join(items, ", ") + "], choice: sequential"
+		return s.filledBy(value{name: "item", source: source}), true
 	}
 	return s.filledBy(value{name: "item", list: list}), true
 }
@@ -282,18 +304,24 @@ func gpath(s string) (path string, ok bool) {
 
 // json is a value as JSON.stringify writes it; ok is false when something of it is not known.
 func (s *script) json(v *jsValue) (t text, ok bool) {
+	s.steps++ // objects may have themselves as members
+	if s.steps > mostSteps || s.depth > mostDepth*4 {
+		return nil, false
+	}
+	s.depth++
+	defer func() { s.depth-- }()
 	switch v.kind {
 	case jsObject:
 		t = plain("{")
 		for i, m := range v.members {
 			inner, ok := s.json(m.value)
-			if !ok {
+			if !ok || t.isLonger(mostText) {
 				return nil, false
 			}
 			if i > 0 {
-				t = joined(t, plain(","))
+				t = t.and(plain(","))
 			}
-			t = joined(t, plain(jsonQuoted(m.name)+":"), inner)
+			t = t.and(plain(jsonQuoted(m.name)+":"), inner)
 		}
 		return joined(t, plain("}")), true
 	case jsArray:
@@ -303,13 +331,13 @@ func (s *script) json(v *jsValue) (t text, ok bool) {
 		t = plain("[")
 		for i, item := range v.items {
 			inner, ok := s.json(item)
-			if !ok {
+			if !ok || t.isLonger(mostText) {
 				return nil, false
 			}
 			if i > 0 {
-				t = joined(t, plain(","))
+				t = t.and(plain(","))
 			}
-			t = joined(t, inner)
+			t = t.and(inner)
 		}
 		return joined(t, plain("]")), true
 	case jsNothing:
@@ -327,7 +355,7 @@ func (s *script) json(v *jsValue) (t text, ok bool) {
 			quoted := jsonQuoted(p.literal)
 			p.literal = quoted[1 : len(quoted)-1]
 		}
-		t = joined(t, text{p})
+		t = t.and(text{p})
 	}
 	return joined(t, plain(`"`)), true
 }

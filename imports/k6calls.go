@@ -65,6 +65,9 @@ func (s *script) arguments(e *ast.CallExpression, scope *jsScope) (all []*jsValu
 func (s *script) expressions(list []ast.Expression, scope *jsScope) (all []*jsValue) {
 	for _, a := range list {
 		all = append(all, s.item(a, scope)...)
+		if len(all) > mostItems {
+			return nil
+		}
 	}
 	return all
 }
@@ -125,7 +128,9 @@ func (s *script) calledBuiltin(name string, e *ast.CallExpression, arguments []*
 	case "Object.assign":
 		out := &jsValue{kind: jsObject}
 		for _, a := range arguments {
-			out.members = append(out.members, a.members...)
+			for _, m := range a.members {
+				out.put(m.name, m.value)
+			}
 		}
 		return out
 	case "Object.keys", "Object.values":
@@ -149,7 +154,7 @@ func (s *script) calledBuiltin(name string, e *ast.CallExpression, arguments []*
 	case "Math.random":
 		return &jsValue{kind: jsRandom, number: 1}
 	case "Math.floor", "Math.round", "Math.ceil", "Math.trunc":
-		return rounded(strings.TrimPrefix(name, "Math."), first)
+		return s.rounded(strings.TrimPrefix(name, "Math."), first, e)
 	case "uuidv4", "crypto.randomUUID":
 		return &jsValue{kind: jsText, text: hole("uuid")}
 	case "randomIntBetween":
@@ -201,6 +206,10 @@ func (s *script) sleep(v *jsValue, e *ast.CallExpression) {
 		return
 	}
 	last := steps[len(steps)-1]
+	if last.block != nil { // which would wait each time
+		s.leaveOut(e, "the pause behind a loop")
+		return
+	}
 	last.pause = last.pause.plus(p)
 }
 
@@ -250,7 +259,7 @@ func (s *script) noted(name string, e *ast.CallExpression) {
 }
 
 // rounded is a number without its fraction.
-func rounded(how string, v *jsValue) *jsValue {
+func (s *script) rounded(how string, v *jsValue, e *ast.CallExpression) *jsValue {
 	switch v.kind {
 	case jsNumber:
 		f := map[string]func(float64) float64{
@@ -258,7 +267,18 @@ func rounded(how string, v *jsValue) *jsValue {
 		}
 		return jsNum(f[how](v.number))
 	case jsRandom: // as in Math.floor(Math.random() * 100)
-		return &jsValue{kind: jsWhole, span: math.Max(1, math.Ceil(v.number)), feeder: v.feeder}
+		from, n := math.Floor(v.span), math.Max(1, math.Ceil(v.number))
+		switch {
+		case v.number < 0:
+			return unknown
+		case v.feeder != nil:
+		case how == "ceil":
+			from++
+		case how == "round":
+			n++
+			s.leaveOut(e, "that Math.round gives the first and the last number half as often as the others")
+		}
+		return &jsValue{kind: jsWhole, number: from, span: n, feeder: v.feeder}
 	}
 	return v
 }
@@ -348,9 +368,12 @@ func (s *script) listMethod(name string, of *jsValue, arguments []*jsValue) *jsV
 				return unknown
 			}
 			if i > 0 {
-				t = joined(t, plain(separator))
+				t = t.and(plain(separator))
 			}
-			t = joined(t, one)
+			t = t.and(one)
+			if t.isLonger(mostText) {
+				return unknown
+			}
 		}
 		return &jsValue{kind: jsText, text: t}
 	}

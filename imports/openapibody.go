@@ -30,7 +30,7 @@ func (a *api) body(r *request, o operation) {
 		if media == nil {
 			continue
 		}
-		v, given := sampleOfMedia(media)
+		v, given := a.d.sampleOfMedia(media)
 		if kind == "*/*" || kind == "application/*" {
 			kind = typeOfJSON
 		}
@@ -43,10 +43,10 @@ func (a *api) body(r *request, o operation) {
 }
 
 // sampleOfMedia is the example of a body or parameter, or a value that fits its schema; ok is false without either.
-func sampleOfMedia(media *openapi3.MediaType) (v any, ok bool) {
+func (d *draft) sampleOfMedia(media *openapi3.MediaType) (v any, ok bool) {
 	v, ok = example(media.Example, media.Examples)
 	if !ok && media.Schema != nil && media.Schema.Value != nil {
-		return sampleOf(media.Schema.Value), true
+		return d.sampleOf(media.Schema.Value), true
 	}
 	return v, ok
 }

@@ -85,7 +85,7 @@ func (a *api) valueOf(r *request, p *openapi3.Parameter) (t text, ok bool) {
 	}
 	for _, kind := range slices.Sorted(maps.Keys(p.Content)) {
 		if media := p.Content[kind]; s == nil && media != nil {
-			if v, ok := sampleOfMedia(media); ok {
+			if v, ok := a.d.sampleOfMedia(media); ok {
 				return plain(asText(v)), p.Required
 			}
 		}
@@ -118,7 +118,7 @@ func (a *api) valueOf(r *request, p *openapi3.Parameter) (t text, ok bool) {
 	case s.Format == "uuid":
 		return hole("uuid"), p.Required
 	case s.Format != "" || s.Type.Is("boolean") || s.Type.Is("number"):
-		return plain(asText(sampleOf(s))), p.Required
+		return plain(asText(a.d.sampleOf(s))), p.Required
 	}
 	return hole(nameOf(p.Name, "value")), false
 }

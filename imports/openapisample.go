@@ -1,6 +1,7 @@
 package imports
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -14,11 +15,26 @@ var samplesOfFormats = map[string]string{
 	"ipv4": "192.0.2.1", "ipv6": "2001:db8::1", "byte": "aGVsbG8=", "password": "password", "duration": "PT1M",
 }
 
-// sampleOf is a value that fits a schema, as far as that is known without solving patterns. above are the schemas that
-// it is a part of, of which it may be one again; it has no value there.
-func sampleOf(s *openapi3.Schema, above ...*openapi3.Schema) any {
+// sampleOf is a value that fits a schema, as far as that is known without solving patterns.
+func (d *draft) sampleOf(s *openapi3.Schema) any {
+	const mostValues = 10_000
+	b := budget(mostValues)
+	v := b.sampleOf(s)
+	if b < 0 {
+		d.leaveOut(0, 0, "the rest of samples that have more than %d values", mostValues)
+	}
+	return v
+}
+
+// budget is how many values a sample may still have: schemas that name others grow fast.
+type budget int
+
+// sampleOf is a part of a sample. above are the schemas that it is a part of, of which it may be one again; it has no
+// value there.
+func (b *budget) sampleOf(s *openapi3.Schema, above ...*openapi3.Schema) any {
 	const deepest = 8
-	if s == nil || len(above) > deepest || slices.Contains(above, s) {
+	*b--
+	if *b < 0 || s == nil || len(above) > deepest || slices.Contains(above, s) {
 		return nil
 	}
 	for _, v := range append([]any{s.Example, s.Default, s.Const}, append(slices.Clone(s.Examples), s.Enum...)...) {
@@ -28,18 +44,18 @@ func sampleOf(s *openapi3.Schema, above ...*openapi3.Schema) any {
 	}
 	switch {
 	case len(s.AllOf) > 0:
-		return merged(s, above)
+		return b.merged(s, above)
 	case len(s.OneOf) > 0 && s.OneOf[0] != nil:
-		return sampleOf(s.OneOf[0].Value, below(s, above)...)
+		return b.sampleOf(s.OneOf[0].Value, below(s, above)...)
 	case len(s.AnyOf) > 0 && s.AnyOf[0] != nil:
-		return sampleOf(s.AnyOf[0].Value, below(s, above)...)
+		return b.sampleOf(s.AnyOf[0].Value, below(s, above)...)
 	case s.Type.Includes("object") || len(s.Properties) > 0:
-		return merged(s, above)
+		return b.merged(s, above)
 	case s.Type.Includes("array"):
 		if s.Items == nil || s.Items.Value == nil {
 			return []any{}
 		}
-		if item := sampleOf(s.Items.Value, below(s, above)...); item != nil {
+		if item := b.sampleOf(s.Items.Value, below(s, above)...); item != nil {
 			return []any{item}
 		}
 		return []any{}
@@ -77,23 +93,24 @@ func sampleText(s *openapi3.Schema) string {
 }
 
 // merged is an object with the properties of a schema and of those that it takes together.
-func merged(s *openapi3.Schema, above []*openapi3.Schema) any {
+func (b *budget) merged(s *openapi3.Schema, above []*openapi3.Schema) any {
 	object := map[string]any{}
 	for _, ref := range s.AllOf {
-		if ref == nil {
+		if ref == nil || *b < 0 {
 			continue
 		}
-		if part, ok := sampleOf(ref.Value, below(s, above)...).(map[string]any); ok {
+		if part, ok := b.sampleOf(ref.Value, below(s, above)...).(map[string]any); ok {
 			for name, v := range part {
 				object[name] = v
 			}
 		}
 	}
-	for name, ref := range s.Properties {
-		if ref == nil || ref.Value == nil || ref.Value.ReadOnly {
+	for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
+		ref := s.Properties[name]
+		if *b < 0 || ref == nil || ref.Value == nil || ref.Value.ReadOnly {
 			continue
 		}
-		v := sampleOf(ref.Value, below(s, above)...)
+		v := b.sampleOf(ref.Value, below(s, above)...)
 		if v != nil || slices.Contains(s.Required, name) {
 			object[name] = v
 		}

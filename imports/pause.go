@@ -26,6 +26,18 @@ func (p pause) plus(q pause) pause {
 	return pause{least: p.least + q.least, most: p.most + q.most}
 }
 
+// minus is a pause without a part of it.
+func (p pause) minus(q pause) pause {
+	const none = 1e-9 // rather than what adding has made inexact
+	without := func(a, b float64) float64 {
+		if a-b < none {
+			return 0
+		}
+		return a - b
+	}
+	return pause{least: without(p.least, q.least), most: without(p.most, q.most)}
+}
+
 // yaml is the pause as a scenario file has it.
 func (p pause) yaml() string {
 	switch least, most := seconds(p.least), seconds(p.most); {
@@ -78,7 +90,7 @@ func (d *draft) settlePauses(g *group) {
 	for _, r := range g.requests {
 		steps := r.sent()
 		last := steps[len(steps)-1]
-		if last.pause.isZero() || last.block != nil && len(r.steps) > 0 {
+		if last.pause.isZero() || last.thought {
 			continue
 		}
 		switch {
@@ -90,6 +102,10 @@ func (d *draft) settlePauses(g *group) {
 			d.leaveOut(last.line, last.column,
 				"the pause at the end of an iteration of %s: nobody waits for it where arrivals make the load", g.name)
 		}
-		last.pause = pause{}
+		if last.block != nil { // it is waited for between the times as well
+			last.thought = true
+		} else {
+			last.pause = pause{}
+		}
 	}
 }

@@ -12,20 +12,22 @@ var postmanVariable = regexp.MustCompile(`\{\{\s*([^{}\s][^{}]*?)\s*\}\}`)
 func (c *collection) text(q *request, s string) (t text) {
 	s = strings.ToValidUTF8(s, "\ufffd")
 	for range 10 { // variables may name others
+		room := mostText - len(s)
 		next := postmanVariable.ReplaceAllStringFunc(s, func(m string) string {
-			if v, ok := c.variables[postmanVariable.FindStringSubmatch(m)[1]]; ok {
+			if v, ok := c.variables[postmanVariable.FindStringSubmatch(m)[1]]; ok && room >= len(v) {
+				room -= len(v)
 				return v
 			}
 			return m
 		})
-		if next == s || len(next) > 1<<20 {
+		if next == s {
 			break
 		}
 		s = next
 	}
 	last := 0
 	for _, m := range postmanVariable.FindAllStringSubmatchIndex(s, -1) {
-		t = joined(t, plain(s[last:m[0]]), c.filled(q, s[m[2]:m[3]]))
+		t = t.and(plain(s[last:m[0]]), c.filled(q, s[m[2]:m[3]]))
 		last = m[1]
 	}
 	return joined(t, plain(s[last:]))

@@ -45,6 +45,8 @@ const (
 	mostDepth    = 20
 	mostSteps    = 20_000
 	mostUnrolled = 20 // items of a list that a loop goes through
+	mostItems    = 10_000
+	mostText     = 1 << 20 // bytes of a text
 )
 
 // parse reads the text of a script. An error has its place.

@@ -18,7 +18,8 @@ func TestDefaultsOfSecrets(t *testing.T) {
 		"a password":       "http.get(U, { headers: { Authorization: `Basic ${encoding.b64encode(`bob:${V}`)}` } });",
 		"a query":          "http.get(`${U}/a?x=1&api_key=${V}`);",
 		"a form":           "http.post(U, { password: V });",
-		"JSON":             "http.post(U, JSON.stringify({ password: V }), { headers: { 'Content-Type': 'application/json' } });",
+		"JSON": "http.post(U, JSON.stringify({ password: V }), " +
+			"{ headers: { 'Content-Type': 'application/json' } });",
 		"JSON in a text":   "http.post(U, `{\"a\": {\"password\": \"${V}\"}} and more`);",
 		"a number of JSON": "http.post(U, `{\"password\": ${V}} and more`);",
 		"a form in a text": "http.post(U, `a=b&password=${V}`);",

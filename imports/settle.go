@@ -35,7 +35,10 @@ func (d *draft) result() (*Result, error) {
 // valid is the scenario file without what no scenario file can have, such as thresholds on metrics that are not there:
 // the reader of scenarios says what that is, and by its line it is found and left out.
 func (d *draft) valid() ([]byte, error) {
-	const mostTries = 50 // each leaves something out
+	const (
+		mostTries = 50      // each leaves something out
+		longest   = 1 << 20 // bytes of a scenario file
+	)
 	var err error
 	for range mostTries {
 		if len(d.groups) == 0 {
@@ -57,6 +60,10 @@ func (d *draft) valid() ([]byte, error) {
 		d.dropUnused()
 		sortNotes(d.notes)
 		w := d.written()
+		if w.Len() > longest {
+			return nil, d.fault(0, 0, "the scenario would have %d bytes, and a scenario file has at most %d: import "+
+				"it in parts", w.Len(), longest)
+		}
 		_, err = asSaved(w.String()).Parse()
 		if err == nil {
 			return []byte(w.String()), nil

@@ -41,12 +41,12 @@ func (t text) withVariable(word, name string) (out text) {
 			}
 			ends := at + len(word)
 			if at > 0 && isWord(rest[at-1]) || ends < len(rest) && isWord(rest[ends]) {
-				out, rest = joined(out, plain(rest[:ends])), rest[ends:]
+				out, rest = out.and(plain(rest[:ends])), rest[ends:]
 				continue
 			}
-			out, rest = joined(out, plain(rest[:at]), variable(name)), rest[ends:]
+			out, rest = out.and(plain(rest[:at]), variable(name)), rest[ends:]
 		}
-		out = joined(out, plain(rest))
+		out = out.and(plain(rest))
 	}
 	return out
 }
@@ -90,7 +90,7 @@ func (d *draft) withoutBase64(t text, r *request) (out text) {
 		case p.base64 == nil || len(*p.base64) == 1 && (*p.base64)[0].hole != "":
 			out = append(out, p)
 		case p.base64.isLiteral():
-			out = joined(out, plain(text{p}.string()))
+			out = out.and(plain(text{p}.string()))
 		default:
 			d.leaveOut(r.line, r.column, "%.80s: a variable of the environment stands for it", text{p}.string())
 			out = append(out, d.needs("BASE64_VALUE", text{p}.string(), true)...)
@@ -177,7 +177,7 @@ func (d *draft) concealMixed(h pair) (out text) {
 			continue
 		}
 		if h.name == "Cookie" {
-			out = joined(out, plain(p.literal).replaced(cookiePair, func(_, value string) text {
+			out = out.and(plain(p.literal).replaced(cookiePair, func(_, value string) text {
 				return d.conceal(value, "COOKIE", "the header Cookie")
 			}))
 			continue
@@ -189,7 +189,7 @@ func (d *draft) concealMixed(h pair) (out text) {
 			rest = p.literal
 		}
 		if strings.TrimSpace(rest) != "" {
-			out = joined(out, d.conceal(rest, h.name, "the header "+h.name))
+			out = out.and(d.conceal(rest, h.name, "the header "+h.name))
 		}
 	}
 	return out

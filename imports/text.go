@@ -36,7 +36,10 @@ func inBase64(t text) text {
 }
 
 // joined is one text after the other.
-func joined(all ...text) (t text) {
+func joined(all ...text) text { return text(nil).and(all...) }
+
+// and is a text with others behind it. It may change t, which must be the caller's own.
+func (t text) and(all ...text) text {
 	for _, one := range all {
 		for _, p := range one {
 			if last := len(t) - 1; last >= 0 && p.literal != "" && t[last].literal != "" {
@@ -67,6 +70,24 @@ func (t text) string() string {
 		}
 	}
 	return b.String()
+}
+
+// isLonger reports whether a text has more bytes than most; each part counts as some, too.
+func (t text) isLonger(most int) bool { return t.room(most) < 0 }
+
+// room is what is left of so many bytes, and below 0 once there is nothing left.
+func (t text) room(left int) int {
+	const ofPart = 16
+	for _, p := range t {
+		left -= len(p.literal) + ofPart
+		if p.base64 != nil && left >= 0 {
+			left = p.base64.room(left)
+		}
+		if left < 0 {
+			break
+		}
+	}
+	return left
 }
 
 // isLiteral reports whether nothing of the text is filled in.
@@ -100,7 +121,7 @@ func unflat(s string, parts []part) (t text) {
 		if i > 0 && i <= len(parts) {
 			t = append(t, parts[i-1])
 		}
-		t = joined(t, plain(literal))
+		t = t.and(plain(literal))
 	}
 	return t
 }
@@ -113,7 +134,7 @@ func (t text) replaced(pattern *regexp.Regexp, replace func(name, value string) 
 	last, seen := 0, 0
 	take := func(to int) {
 		marks := strings.Count(s[last:to], string(mark))
-		out = joined(out, unflat(s[last:to], parts[seen:seen+marks]))
+		out = out.and(unflat(s[last:to], parts[seen:seen+marks]))
 		seen, last = seen+marks, to
 	}
 	for _, m := range pattern.FindAllStringSubmatchIndex(s, -1) {
@@ -126,7 +147,7 @@ func (t text) replaced(pattern *regexp.Regexp, replace func(name, value string) 
 			continue
 		}
 		take(m[4])
-		out = joined(out, with)
+		out = out.and(with)
 		last = m[5]
 	}
 	take(len(s))
