@@ -1,6 +1,8 @@
 package imports
 
 import (
+	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -15,6 +17,9 @@ type curlCommand struct {
 	method    string
 	urls      []text
 	headers   []pair
+	implied   []pair   // by options such as --json: of those that no --header gives
+	without   []string // the headers that --header takes away
+	literal   bool     // braces and brackets of URLs mean nothing
 	auth      *credentials
 	scheme    string // of --user, where it is not basic
 	data      []text
@@ -119,6 +124,16 @@ func (c *curlCommand) requests() (all []*request) {
 		r := &request{
 			method: "GET", url: u, headers: slices.Clone(c.headers), timeout: c.timeout, line: c.line, column: c.column,
 		}
+		for _, h := range c.implied {
+			off := slices.ContainsFunc(c.without, func(name string) bool { return strings.EqualFold(name, h.name) })
+			if !off && !r.has(h.name) {
+				r.headers = append(r.headers, h)
+			}
+		}
+		if !c.literal && urlPattern.MatchString(withoutQuery(u)) {
+			c.d.leaveOut(c.line, c.column, "that %.80q stands for several URLs: it is sent as it is written",
+				withoutQuery(u))
+		}
 		c.signIn(r)
 		c.body(r)
 		if len(c.query) > 0 {
@@ -142,6 +157,15 @@ func (c *curlCommand) requests() (all []*request) {
 		all = append(all, r)
 	}
 	return all
+}
+
+// urlPattern is what stands for several URLs: {a,b} and [1-9].
+var urlPattern = regexp.MustCompile(`\{[^{}$]*,[^{}]*\}|\[\w+-\w+(:\d+)?\]`)
+
+// imply has a header sent unless --header says another one.
+func (c *curlCommand) imply(name string, v text) {
+	c.implied = slices.DeleteFunc(c.implied, func(h pair) bool { return h.name == name })
+	c.implied = append(c.implied, pair{name, v})
 }
 
 func (c *curlCommand) signIn(r *request) {
@@ -175,6 +199,8 @@ func (c *curlCommand) body(r *request) {
 		if !c.upload {
 			r.method = "POST"
 			r.typed(typeOfForm)
+		} else if s, _ := r.url.flat(); strings.HasSuffix(s, "/") { // curl adds the name of the file
+			r.url = joined(r.url, plain(url.PathEscape(baseName(c.file))))
 		}
 	case len(c.data) > 0:
 		if c.file != "" {

@@ -35,7 +35,14 @@ func TestCurlOptions(t *testing.T) {
 		},
 		"curl --json @order.json http://h/": {`bodyFile: "order.json"`, "Accept: application/json"},
 		`curl --json '{"a": 1}' http://h/`:  {"json: {a: 1}", "Accept: application/json"},
-		"curl -T big.bin http://h/":         {"method: PUT", `bodyFile: "big.bin"`},
+		"curl -T big.bin http://h/":         {"method: PUT", "path: /big.bin", `bodyFile: "big.bin"`},
+		`curl --json '{"a": 1' --json ', "b": 2}' -H 'Accept: text/plain' http://h/`: {
+			"json: {a: 1, b: 2}", "Accept: text/plain\n",
+		},
+		"curl -H 'User-Agent: mine' -A other -e http://r/ -H 'Referer: http://s/' http://h/": {
+			"headers:\n          User-Agent: mine\n          Referer: \"http://s/\"\n",
+		},
+		"curl -H 'Accept-Encoding:' --compressed -A x/1 http://h/": {"headers:\n          User-Agent: x/1\n"},
 		"curl -F a=1 -F 'p=@x.png;type=image/png;filename=y.png' -F 'j={};type=application/json' http://h/": {
 			`a: "1"`, `p: {file: "x.png", filename: "y.png", contentType: "image/png"}`,
 			`j: {text: "{}", contentType: "application/json"}`,
@@ -59,6 +66,8 @@ func TestCurlLeavesOut(t *testing.T) {
 		"curl -b cookies.txt http://h/":                                         `the cookies that are in the file "cookies.txt" before`,
 		"curl -d @- http://h/":                                                  `the part of the body that is in the file "-"`,
 		"curl -F 'a=<x.txt' http://h/":                                          `the part "a" of a form, which is "<x.txt"`,
+		"curl -H @headers.txt http://h/":                                        `the headers that are in the file "headers.txt"`,
+		"curl 'http://h/{a,b}/[1-3]'":                                           `that "http://h/{a,b}/[1-3]" stands for several URLs`,
 		"curl --retry 3 http://h/":                                              "the option --retry of curl",
 		"curl --proxy-header 'X: y' --tlsuser u https://h/":                     "the option --tlsuser of curl",
 		"curl --key me.pem https://h/":                                          "tls.key: it has no certificate",

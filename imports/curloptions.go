@@ -23,7 +23,7 @@ var curlLetters = map[rune]string{
 // curlPassedOver are options without a meaning for a load; those in curlWithValue take a value.
 var (
 	curlPassedOver = []string{
-		"silent", "show-error", "verbose", "include", "fail", "fail-with-body", "fail-early", "globoff", "remote-name",
+		"silent", "show-error", "verbose", "include", "fail", "fail-with-body", "fail-early", "remote-name",
 		"remote-name-all", "remote-header-name", "remote-time", "no-buffer", "progress-bar", "parallel", "disable",
 		"output", "output-dir", "create-dirs", "write-out", "dump-header", "trace", "trace-ascii", "trace-time",
 		"stderr",
@@ -66,13 +66,12 @@ func (c *curlCommand) apply(name string, v text) {
 		c.method = v.string()
 	case "header":
 		c.header(v)
-	case "data", "data-ascii", "data-binary", "json":
+	case "json":
+		c.addJSON(v)
+	case "data", "data-ascii", "data-binary":
 		c.addData(v, true)
 		if s, _ := v.flat(); strings.HasPrefix(s, "@") && (name == "data" || name == "data-ascii") {
 			c.d.leaveOut(c.line, c.column, "that -d leaves out the line breaks of a file: they are sent")
-		}
-		if name == "json" {
-			c.headers = append(c.headers, pair{"Content-Type", plain(typeOfJSON)}, pair{"Accept", plain(typeOfJSON)})
 		}
 	case "data-raw":
 		c.addData(v, false)
@@ -83,9 +82,9 @@ func (c *curlCommand) apply(name string, v text) {
 	case "form", "form-string":
 		c.formField(v, name == "form")
 	case "user-agent":
-		c.headers = append(c.headers, pair{"User-Agent", v})
+		c.imply("User-Agent", v)
 	case "referer":
-		c.headers = append(c.headers, pair{"Referer", v})
+		c.imply("Referer", v)
 	case "url":
 		c.urls = append(c.urls, v)
 	case "url-query":
@@ -95,6 +94,8 @@ func (c *curlCommand) apply(name string, v text) {
 			}
 			c.query = joined(c.query, t)
 		}
+	case "globoff":
+		c.literal = true
 	case "get":
 		c.inQuery = true
 	case "head":
@@ -112,7 +113,7 @@ func (c *curlCommand) apply(name string, v text) {
 			c.timeout = strconv.FormatFloat(seconds, 'f', -1, 64) + "s"
 		}
 	case "compressed":
-		c.headers = append(c.headers, pair{"Accept-Encoding", plain("gzip, deflate, br")})
+		c.imply("Accept-Encoding", plain("gzip, deflate, br"))
 	case "range":
 		c.headers = append(c.headers, pair{"Range", joined(plain("bytes="), v)})
 	default:
@@ -270,7 +271,14 @@ func (c *curlCommand) proxy(name string, v text) (ok bool) {
 }
 
 func (c *curlCommand) header(v text) {
+	if s, _ := v.flat(); strings.HasPrefix(s, "@") {
+		c.d.leaveOut(c.line, c.column, "the headers that are in the file %.80q", s[1:])
+		return
+	}
 	name, value := v.split(":;")
+	if value.string() == ":" {
+		c.without = append(c.without, name.string())
+	}
 	value = dropFirst(value)
 	if len(value) > 0 && value[0].literal != "" {
 		value = joined(plain(strings.TrimLeft(value[0].literal, " \t")), value[1:])
@@ -278,6 +286,18 @@ func (c *curlCommand) header(v text) {
 	if len(value) > 0 {
 		c.headers = append(c.headers, pair{name.string(), value})
 	}
+}
+
+// addJSON adds a body of --json, of which the parts follow one another.
+func (c *curlCommand) addJSON(v text) {
+	c.imply("Content-Type", plain(typeOfJSON))
+	c.imply("Accept", plain(typeOfJSON))
+	s, _ := v.flat()
+	if last := len(c.data) - 1; last >= 0 && !strings.HasPrefix(s, "@") {
+		c.data[last] = joined(c.data[last], v)
+		return
+	}
+	c.addData(v, true)
 }
 
 // addData adds a body, or a part of one; with files, "@name" is the content of a file.

@@ -24,6 +24,7 @@ type draft struct {
 	feeders   []*feeder
 	gates     []*gate
 	notes     []Note
+	more      map[Note]bool // those that are only counted
 	variables []Variable
 	secrets   map[string]string // the names of the variables that stand for secrets, by secret
 	fallbacks map[string]string // what variables are if they are not set, by name
@@ -133,7 +134,9 @@ type expression struct {
 }
 
 func newDraft(file string, format Format) *draft {
-	return &draft{file: file, format: format, secrets: map[string]string{}, fallbacks: map[string]string{}}
+	return &draft{
+		file: file, format: format, secrets: map[string]string{}, fallbacks: map[string]string{}, more: map[Note]bool{},
+	}
 }
 
 // fault is an error in the file.
@@ -145,9 +148,37 @@ func (d *draft) fault(line, column int, format string, args ...any) error {
 func (d *draft) leaveOut(line, column int, format string, args ...any) {
 	const most = 200 // more would be read by nobody
 	n := Note{line, column, fmt.Sprintf(format, args...)}
-	if len(d.notes) < most && !slices.Contains(d.notes, n) {
+	switch {
+	case slices.Contains(d.notes, n):
+	case len(d.notes) < most:
 		d.notes = append(d.notes, n)
+	default:
+		d.more[n] = true
 	}
+}
+
+// leftOut are the notes, and how many there are beyond them.
+func (d *draft) leftOut() []Note {
+	if len(d.more) == 0 {
+		return d.notes
+	}
+	return append(slices.Clip(d.notes), Note{Text: fmt.Sprintf("and %d more", len(d.more))})
+}
+
+// feeder is the feeder of a file.
+func (d *draft) feeder(file, choice string, lines bool) *feeder {
+	taken := map[string]bool{}
+	for _, f := range d.feeders {
+		if f.file == file {
+			return f
+		}
+		taken[f.name] = true
+	}
+	base := baseName(file)
+	name := unique(nameOf(strings.TrimSuffix(base, extension(base)), "rows"), taken)
+	f := &feeder{name: name, file: file, choice: choice, lines: lines}
+	d.feeders = append(d.feeders, f)
+	return f
 }
 
 // needs makes a variable of the environment known and returns it as a text.

@@ -105,14 +105,17 @@ func TestK6Scripts(t *testing.T) {
 			"",
 		},
 		"whole random numbers": {
-			"const min = 5, max = 9;\nexport default () => { http.get(U + '/' + Math.floor(Math.random() * (max - min + 1) + min));" +
-				" http.get(U + '/' + Math.ceil(Math.random() * 6)); http.get(U + '/' + Math.round(Math.random() * 3)); }",
+			"const min = 5, max = 9;\n" +
+				"export default () => { http.get(U + '/' + Math.floor(Math.random() * (max - min + 1) + min));" +
+				" http.get(U + '/' + Math.ceil(Math.random() * 6));" +
+				" http.get(U + '/' + Math.round(Math.random() * 3)); }",
 			[]string{"number: {range: [5, 9]}", "number_2: {range: [1, 6]}", "number_3: {range: [0, 3]}"},
 			"that Math.round gives the first and the last number half as often",
 		},
 		"the number of the iteration in a circle": {
 			"const all = ['x', 'y'];\n" +
-				"export default () => { http.get(`${U}/${__ITER % 7}/${__ITER % 3 + 1}/${all[__ITER % all.length]}`); }",
+				"export default () => { http.get(`${U}/${__ITER % 7}/${__ITER % 3 + 1}/" +
+				"${all[__ITER % all.length]}`); }",
 			[]string{
 				"number: {range: [0, 6], choice: sequential}", "number_2: {range: [1, 3], choice: sequential}",
 				`item: {list: ["x", "y"], choice: sequential}`,
@@ -203,6 +206,15 @@ func TestLongSequences(t *testing.T) {
 	plan, err := scenarios.Parse("f.yaml", r.Text)
 	if err != nil || r.Requests != 250 || len(plan.Scenarios[0].Requests) != 250 || len(r.LeftOut) != 2 {
 		t.Errorf("%d requests, %v, left out %v", r.Requests, err, r.LeftOut)
+	}
+}
+
+// TestManyNotes: of more than 200 the rest is counted.
+func TestManyNotes(t *testing.T) {
+	r := converted(t, Curl, "curl http://127.0.0.1:1/\n"+strings.Repeat("curl --retry 3 http://127.0.0.1:1/\n", 230))
+	if n := len(r.LeftOut); n != 201 || !strings.HasPrefix(r.LeftOut[200].Text, "and ") ||
+		!strings.Contains(string(r.Text), "# - "+r.LeftOut[200].Text+"\n") {
+		t.Errorf("%d notes, the last %v", n, r.LeftOut[n-1])
 	}
 }
 

@@ -22,20 +22,7 @@ func (p *plan) dataSet(e *element) {
 	if names != "" && e.prop("ignoreFirstLine") != "true" {
 		p.d.leaveOut(e.line, e.column, "the CSV file %.80q: its first line must name the columns, %.200q", file, names)
 	}
-	var f *feeder
-	taken := map[string]bool{}
-	for _, known := range p.d.feeders {
-		taken[known.name] = true
-		if known.file == file {
-			f = known
-		}
-	}
-	if f == nil {
-		base := baseName(file)
-		name := unique(nameOf(strings.TrimSuffix(base, extension(base)), "rows"), taken)
-		f = &feeder{name: name, file: file, choice: "sequential"}
-		p.d.feeders = append(p.d.feeders, f)
-	}
+	f := p.d.feeder(file, "sequential", false)
 	if names == "" {
 		p.unnamed = f
 	}

@@ -21,6 +21,12 @@ func TestK6Options(t *testing.T) {
 		"hosts: { 'h.example.com': '10.0.0.7:8443' }": {
 			[]string{`url: "https://10.0.0.7:8443"`, `host: "h.example.com"`, `serverName: "h.example.com"`}, "",
 		},
+		"vus: compute(), duration: '5s'": {[]string{"vus: 1"}, "the vus of default, which the script computes"},
+		"vus: 200000, duration: '5s'":    {[]string{"vus: 100000"}, "the vus of default: a scenario has at most"},
+		"scenarios: { s: { executor: 'ramping-arrival-rate', startRate: 0, timeUnit: f(), maxVUs: 9, " +
+			"stages: [{target: 5, duration: '10s'}] } }": {
+			[]string{"startRate: 0", "maxVUs: 9"}, "the timeUnit of s, which the script computes",
+		},
 		"maxRedirects: 4":                        {[]string{"redirects: 4"}, ""},
 		"userAgent: 'mine/1'":                    {[]string{"User-Agent: mine/1"}, ""},
 		"tags: { team: 'shop', n: 7 }":           {[]string{`tags: {team: "shop", n: "7"}`}, ""},

@@ -289,7 +289,7 @@ func (s *script) rows(file *jsValue) *jsValue {
 	if !ok || name == "" {
 		return unknown
 	}
-	return &jsValue{kind: jsRows, feeder: s.feederOf(name, false)}
+	return &jsValue{kind: jsRows, feeder: s.d.feeder(name, "uniform", false)}
 }
 
 // rowsOf are those of a list in a file of JSON, which is to be made a file of JSON lines.
@@ -297,23 +297,7 @@ func (s *script) rowsOf(file, path string, at ast.Node) *jsValue {
 	lines := strings.TrimSuffix(file, ".json") + strings.ReplaceAll(path, ".", "-") + ".jsonl"
 	s.leaveOut(at, "the file %.80q is no feeder yet: make one by jq -c '%.80s[]' %.80s > %.80s", file,
 		cmp.Or(path, "."), file, lines)
-	return &jsValue{kind: jsRows, feeder: s.feederOf(lines, true)}
-}
-
-// feederOf is the feeder of a file.
-func (s *script) feederOf(file string, lines bool) *feeder {
-	taken := map[string]bool{}
-	for _, f := range s.d.feeders {
-		if f.file == file {
-			return f
-		}
-		taken[f.name] = true
-	}
-	base := baseName(file)
-	name := unique(nameOf(strings.TrimSuffix(base, extension(base)), "rows"), taken)
-	f := &feeder{name: name, file: file, choice: "uniform", lines: lines}
-	s.d.feeders = append(s.d.feeders, f)
-	return f
+	return &jsValue{kind: jsRows, feeder: s.d.feeder(lines, "uniform", true)}
 }
 
 // constructed is what new gives.

@@ -36,14 +36,14 @@ func (s *script) load(name string, o *jsValue) (all []setting) {
 			s.d.leaveOut(0, 0, "the rate of %s: the one that is there is a guess", name)
 		}
 		all = []setting{{"executor", executor}, {"rate", rate}, {"duration", duration}}
-		all = append(all, s.open(o)...)
+		all = append(all, s.open(name, o)...)
 	case "ramping-arrival-rate":
 		all = []setting{{"executor", executor}}
-		if start := s.configured(o.member("startRate"), positive); start != "" {
+		if start := s.option(name, o, "startRate", rate); start != "" {
 			all = append(all, setting{"startRate", start})
 		}
 		all = append(all, setting{"stages", s.stages(o.member("stages"), name, rate)})
-		all = append(all, s.open(o)...)
+		all = append(all, s.open(name, o)...)
 	case "ramping-vus":
 		all = s.rampingUsers(name, o)
 	case "shared-iterations", "per-vu-iterations":
@@ -52,11 +52,8 @@ func (s *script) load(name string, o *jsValue) (all []setting) {
 		all = s.constantUsers(name, executor, o, duration)
 	}
 	for _, key := range []string{"startTime", "gracefulStop"} {
-		v := o.member(key)
-		if d := s.configured(v, durationOf); d != "" {
+		if d := s.option(name, o, key, durationOf); d != "" {
 			all = append(all, setting{key, d})
-		} else if v != nil {
-			s.d.leaveOut(0, 0, "the %s of %s, which the script computes", key, name)
 		}
 	}
 	return all
@@ -91,6 +88,21 @@ func (s *script) configured(v *jsValue, valid func(string) string) string {
 	return ""
 }
 
+// option is an option of a scenario, as configured has it. One that is there and cannot be read is listed.
+func (s *script) option(scenario string, o *jsValue, key string, valid func(string) string) string {
+	v := o.member(key)
+	written := s.configured(v, valid)
+	literal, _ := literalOf(v)
+	n, err := strconv.ParseFloat(literal, 64)
+	switch {
+	case written == "" && given(v):
+		s.d.leaveOut(0, 0, "the %s of %s, which the script computes", key, scenario)
+	case err == nil && n > mostUsers && written == strconv.Itoa(mostUsers):
+		s.d.leaveOut(0, 0, "the %s of %s: a scenario has at most %d users", key, scenario, mostUsers)
+	}
+	return written
+}
+
 // positive is a number above 0, and empty for other texts.
 func positive(s string) string {
 	if n, err := strconv.ParseFloat(s, 64); err == nil && n > 0 && n <= 1_000_000 {
@@ -99,13 +111,15 @@ func positive(s string) string {
 	return ""
 }
 
+const mostUsers = 100_000
+
 // users is a number of users, and empty for other texts.
 func users(s string) string {
 	n, err := strconv.ParseFloat(s, 64)
 	if err != nil || n < 1 {
 		return ""
 	}
-	return strconv.Itoa(int(math.Min(n, 100_000)))
+	return strconv.Itoa(int(math.Min(n, mostUsers)))
 }
 
 // rate is a rate or number of 0 or more, and empty for other texts.
@@ -125,13 +139,13 @@ func usersOrNone(s string) string {
 }
 
 // open are the keys that all executors with a rate have.
-func (s *script) open(o *jsValue) (all []setting) {
-	if unit := s.configured(o.member("timeUnit"), durationOf); unit != "" && unit != "0s" {
+func (s *script) open(name string, o *jsValue) (all []setting) {
+	if unit := s.option(name, o, "timeUnit", durationOf); unit != "" && unit != "0s" {
 		all = append(all, setting{"timeUnit", unit})
 	}
-	most := s.configured(o.member("maxVUs"), users)
+	most := s.option(name, o, "maxVUs", users)
 	if most == "" {
-		most = s.configured(o.member("preAllocatedVUs"), users)
+		most = s.option(name, o, "preAllocatedVUs", users)
 	}
 	if most != "" {
 		all = append(all, setting{"maxVUs", most})
@@ -173,9 +187,9 @@ func inBraces(s string) string {
 
 func (s *script) rampingUsers(name string, o *jsValue) []setting {
 	all := []setting{{"executor", "ramping-vus"}}
-	start := s.configured(o.member("startVUs"), usersOrNone)
+	start := s.option(name, o, "startVUs", usersOrNone)
 	if start == "" {
-		start = s.configured(o.member("vus"), users) // of the options themselves
+		start = s.option(name, o, "vus", users) // of the options themselves
 	}
 	if start != "" && start != "1" {
 		all = append(all, setting{"startVUs", start})
@@ -195,25 +209,19 @@ func (s *script) iterations(name, executor string, o *jsValue) []setting {
 		}
 		return strconv.Itoa(int(n))
 	}
-	vus := cmp.Or(s.configured(o.member("vus"), users), "1")
-	iterations := s.configured(o.member("iterations"), whole)
-	if iterations == "" {
-		iterations = "1"
-		if o.member("iterations") != nil {
-			s.d.leaveOut(0, 0, "the iterations of %s, which the script computes", name)
-		}
-	}
+	vus := cmp.Or(s.option(name, o, "vus", users), "1")
+	iterations := cmp.Or(s.option(name, o, "iterations", whole), "1")
 	n, errN := strconv.Atoi(iterations)
 	if v, err := strconv.Atoi(vus); err == nil && errN == nil && executor == "shared-iterations" && n < v {
 		vus = iterations // each user has one
 	}
 	all := []setting{{"executor", executor}, {"vus", vus}, {"iterations", iterations}}
-	longest := o.member("maxDuration")
-	if longest == nil && o.member("executor") == nil {
-		longest = o.member("duration")
+	longest := s.option(name, o, "maxDuration", durationOf)
+	if o.member("maxDuration") == nil && o.member("executor") == nil {
+		longest = s.option(name, o, "duration", durationOf)
 	}
-	if d := s.configured(longest, durationOf); d != "" && d != "0s" {
-		all = append(all, setting{"maxDuration", d})
+	if longest != "" && longest != "0s" {
+		all = append(all, setting{"maxDuration", longest})
 	}
 	return all
 }
@@ -223,9 +231,6 @@ func (s *script) constantUsers(name, executor string, o *jsValue, duration strin
 	if executor != "constant-vus" {
 		s.d.leaveOut(0, 0, "the executor %.40s of %s: users who are there all the time stand for it", executor, name)
 	}
-	vus := cmp.Or(s.configured(o.member("vus"), users), "1")
-	if n := o.member("vus"); n != nil && s.configured(n, users) == "" {
-		s.d.leaveOut(0, 0, "the number of users of %s, which the script computes", name)
-	}
+	vus := cmp.Or(s.option(name, o, "vus", users), "1")
 	return []setting{{"executor", "constant-vus"}, {"vus", vus}, {"duration", duration}}
 }

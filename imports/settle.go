@@ -29,7 +29,7 @@ func (d *draft) result() (*Result, error) {
 	}
 	requests := 0
 	d.each(func(*request) { requests++ })
-	return &Result{Format: d.format, Text: out, Requests: requests, LeftOut: d.notes, Variables: d.variables}, nil
+	return &Result{Format: d.format, Text: out, Requests: requests, LeftOut: d.leftOut(), Variables: d.variables}, nil
 }
 
 // valid is the scenario file without what no scenario file can have, such as thresholds on metrics that are not there:

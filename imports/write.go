@@ -207,7 +207,7 @@ func (w *writer) opening() {
 	if len(d.notes) > 0 {
 		w.comment(0, "Not carried over:")
 	}
-	for _, n := range d.notes {
+	for _, n := range d.leftOut() {
 		place := ""
 		if n.Line > 0 {
 			place = fmt.Sprintf("line %d: ", n.Line)
