@@ -53,6 +53,7 @@ func (testService) UnaryCall(ctx context.Context, in *grpc_testing.SimpleRequest
 func (testService) StreamingOutputCall(in *grpc_testing.StreamingOutputCallRequest,
 	stream grpc.ServerStreamingServer[grpc_testing.StreamingOutputCallResponse],
 ) error {
+	stream.SetTrailer(metadata.Pairs("cost", "3"))
 	for _, p := range in.GetResponseParameters() {
 		time.Sleep(time.Duration(p.GetIntervalUs()) * time.Microsecond)
 		if err := stream.Send(responseOf(p.GetSize())); err != nil {
@@ -66,11 +67,15 @@ func responseOf(size int32) *grpc_testing.StreamingOutputCallResponse {
 	return &grpc_testing.StreamingOutputCallResponse{Payload: &grpc_testing.Payload{Body: make([]byte, size)}}
 }
 
-// StreamingInputCall adds up the bytes that are sent.
+// StreamingInputCall adds up the bytes that are sent, unless the metadata have it refuse them.
 func (testService) StreamingInputCall(
 	stream grpc.ClientStreamingServer[grpc_testing.StreamingInputCallRequest, grpc_testing.StreamingInputCallResponse],
 ) error {
 	sum := 0
+	md, _ := metadata.FromIncomingContext(stream.Context())
+	if len(md["refuse"]) > 0 {
+		return status.Error(codes.ResourceExhausted, "not now")
+	}
 	for {
 		in, err := stream.Recv()
 		if err == io.EOF {

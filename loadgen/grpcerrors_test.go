@@ -181,6 +181,7 @@ func TestUnansweredCalls(t *testing.T) {
 // connectionsOf counts those of a server, and notes the authorities that calls were sent to.
 type connectionsOf struct {
 	made      atomic.Int64
+	ended     atomic.Int64
 	authority atomic.Value
 }
 
@@ -198,8 +199,11 @@ func (c *connectionsOf) TagConn(ctx context.Context, _ *stats.ConnTagInfo) conte
 }
 
 func (c *connectionsOf) HandleConn(_ context.Context, s stats.ConnStats) {
-	if _, begins := s.(*stats.ConnBegin); begins {
+	switch s.(type) {
+	case *stats.ConnBegin:
 		c.made.Add(1)
+	case *stats.ConnEnd:
+		c.ended.Add(1)
 	}
 }
 
@@ -218,7 +222,7 @@ func TestConnectionsOfCalls(t *testing.T) {
 		connections      int64
 		engine           string
 	}{
-		"one": {sections: `target: {url: "grpc://%s"}`, connections: 1},
+		"one": {sections: `target: {url: "grpc://%s"}`, connections: 1, want: "ADDRESS"},
 		"three": {
 			sections: "target: {url: \"http://%s\"}\nhttp: {maxConnections: 3, host: my.example.com}", connections: 3,
 			want: "my.example.com",
@@ -228,8 +232,12 @@ func TestConnectionsOfCalls(t *testing.T) {
 			sections: `target: {url: "grpc://localhost", socket: %s}`,
 		},
 		"TLS": {
-			secure: true, sections: trust + `target: {url: "grpcs://%s"}`, connections: 1,
+			secure: true, sections: trust + `target: {url: "grpcs://%s"}`, connections: 1, want: "ADDRESS",
 			engine: "vegeta v12 (gRPC, TLS)",
+		},
+		"TLS and host": {
+			secure: true, sections: trust + `target: {url: "grpcs://%s"}` + "\nhttp: {host: my.example.com}",
+			connections: 1, want: "my.example.com", engine: "vegeta v12 (gRPC, TLS)",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -243,14 +251,15 @@ func TestConnectionsOfCalls(t *testing.T) {
 				network, address = tt.network, tt.address
 			}
 			at := serveCalls(t, network, address, options...)
+			want := strings.Replace(tt.want, "ADDRESS", at, 1)
 			sections := fmt.Sprintf(tt.sections, at) + "\ngrpc: {descriptors: " + descriptorFile(t) + "}"
 			m := runCallsOf(t, sections, "executor: constant-vus\nvus: 8\nduration: 1s", oneCheck)
 			fine(t, m, "check")
 			if got := seen.made.Load(); got != tt.connections {
 				t.Errorf("%d connections, want %d", got, tt.connections)
 			}
-			if got := seen.authority.Load(); tt.want != "" && got != tt.want {
-				t.Errorf("sent to %v, want %s", got, tt.want)
+			if got := seen.authority.Load(); want != "" && got != want {
+				t.Errorf("sent to %v, want %s", got, want)
 			}
 			if tt.engine != "" && m.Engine != tt.engine {
 				t.Errorf("engine %s, want %s", m.Engine, tt.engine)

@@ -82,6 +82,9 @@ func TestCallsInFlow(t *testing.T) {
 	if endless.Errors["timeout"] != 12 || never.Requests != 0 || never.Skipped != 12 {
 		t.Errorf("%v, and then %d were called and %d skipped", endless.Errors, never.Requests, never.Skipped)
 	}
+	if endless.BytesReceived != 2*12 { // a message before each deadline
+		t.Errorf("%d bytes came", endless.BytesReceived)
+	}
 	if least := time.Duration(endless.Service.Min() * float64(time.Millisecond)); least < 49*time.Millisecond {
 		t.Errorf("a deadline of 50ms passed after %v", least)
 	}

@@ -108,6 +108,8 @@ func (o *Options) setUp(ctx context.Context, plan *scenarios.Plan, target string
 	if err != nil {
 		return err
 	}
+	ctx, done := context.WithCancel(ctx) // connections end with it
+	defer done()
 	texts, err := flow.send(ctx, flow.prober(ctx), 0, 0, nil)
 	if err != nil {
 		return fmt.Errorf("setup: %w", err)
@@ -141,7 +143,8 @@ func (o *Options) tearDown(ctx context.Context, plan *scenarios.Plan, target str
 	if len(plan.Teardown) == 0 {
 		return nil
 	}
-	ctx = context.WithoutCancel(ctx)
+	ctx, done := context.WithCancel(context.WithoutCancel(ctx))
+	defer done()
 	flow, err := o.lifeFlow(ctx, plan, "teardown", plan.Teardown, nil, o.instances(target), nil)
 	if err == nil {
 		_, err = flow.send(ctx, flow.prober(ctx), 0, 0, nil)

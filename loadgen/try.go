@@ -174,6 +174,8 @@ func Try(ctx context.Context, plan *scenarios.Plan, target string, o Options, tr
 		return err
 	}
 	o.to = to
+	ctx, done := context.WithCancel(ctx) // connections end with it
+	defer done()
 	plan, err = rpc.Resolve(ctx, plan, to, target)
 	if err != nil {
 		return err
@@ -193,7 +195,8 @@ func Try(ctx context.Context, plan *scenarios.Plan, target string, o Options, tr
 	if len(plan.Teardown) == 0 {
 		return err
 	}
-	ctx = context.WithoutCancel(ctx)
+	ctx, finished := context.WithCancel(context.WithoutCancel(ctx))
+	defer finished()
 	flow, wrong := o.lifeFlow(ctx, plan, "teardown", plan.Teardown, nil, o.instances(target), nil)
 	if wrong == nil {
 		_, _, wrong = o.tryFlow(ctx, flow, "", nil, each)

@@ -396,6 +396,9 @@ func (e *Engine) release(x *exchange) {
 // is held for a while.
 func (e *Engine) send(req *http.Request, x *exchange) (resp *http.Response, cancel func(), err error) {
 	resp, cancel, err = e.client.send(req, &x.draw, x.to)
+	if call, ok := req.Body.(*rpc.Exchange); ok && err != nil {
+		x.size = call.Size // what came before
+	}
 	if err != nil && !e.timing.Open() && record.IsShortage(record.ClassOf(err)) {
 		now := time.Since(e.start)
 		_ = sleep(e.client.context, min(e.shortage.Pause(now), e.timing.Window.End()-now)) // the error is the request's

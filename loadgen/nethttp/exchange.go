@@ -80,10 +80,16 @@ func (x *exchange) beginCall(requests *request.Set) {
 
 // takeMessages takes the messages of the answer of a call, as JSON.
 func (x *exchange) takeMessages() {
+	messages := x.call.Messages
+	x.call.Messages = nil // the exchange outlives them
 	if x.failing || x.keep == nil && !x.answer.InspectsBody() {
 		return
 	}
-	text, err := x.call.Call().AppendAnswer(nil, x.call.Messages)
+	if x.call.TooBig {
+		x.answer.TooBig()
+		return
+	}
+	text, err := x.call.Call().AppendAnswer(nil, messages)
 	if err != nil {
 		text = []byte(err.Error())
 	}

@@ -56,6 +56,8 @@ func ClassOfText(text string, ended bool) string {
 		{"client connection lost", ErrorClosed},
 		{"transport is closing", ErrorClosed},
 		{"connection is draining", ErrorClosed},
+		{"cardinality violation", ErrorMalformed}, // of gRPC, and
+		{"grpc: failed to", ErrorMalformed},       // likewise, whatever else follows
 		{"EOF", ErrorClosed},
 		{"server closed idle connection", ErrorClosed},
 		{"no such host", ErrorLookup},
@@ -66,6 +68,7 @@ func ClassOfText(text string, ended bool) string {
 		{"malformed", ErrorMalformed},
 		{"unexpected HTTP status code", ErrorMalformed}, // of gRPC
 		{"unexpected content-type", ErrorMalformed},     // likewise
+		{"grpc: ", ErrorMalformed},
 		{"Content-Length", ErrorMalformed},
 		{"transfer encoding", ErrorMalformed},
 		{"chunk", ErrorMalformed},

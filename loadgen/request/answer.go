@@ -207,6 +207,9 @@ func (a *Answer) Piece(b []byte) {
 	a.body = append(a.body, b...)
 }
 
+// TooBig takes note that the body is more than is kept.
+func (a *Answer) TooBig() { a.tooBig = true }
+
 // text is the body without its content coding. It fails where there is more than is kept, and where the body cannot be
 // decoded.
 func (a *Answer) text() ([]byte, error) {

@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"net"
@@ -14,6 +15,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/mem"
+	"google.golang.org/grpc/peer"
 
 	"github.com/policycortex/headroom/loadgen/connect"
 	"github.com/policycortex/headroom/loadgen/request"
@@ -55,10 +57,10 @@ func (p *place) connect(ctx context.Context, to *connect.To, at connect.Place, h
 		p.tls = &tls.ConnectionState{}
 		config := to.TLSFor(u, to.HTTP.Version)
 		config.NextProtos = []string{"h2"}
-		secure = credentials.NewTLS(config)
+		secure = named{credentials.NewTLS(config), config.ServerName}
 	}
 	options := []grpc.DialOption{
-		grpc.WithTransportCredentials(secure),
+		grpc.WithTransportCredentials(secure), grpc.WithAuthority(cmp.Or(host, connect.HostAndPort(u))),
 		grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
 			return to.Dial(ctx, at, "tcp", address)
 		}),
@@ -74,9 +76,6 @@ func (p *place) connect(ctx context.Context, to *connect.To, at connect.Place, h
 		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(rawCodec{}), grpc.MaxCallRecvMsgSize(maxMessage),
 			grpc.MaxCallSendMsgSize(maxMessage)),
 	}
-	if host != "" {
-		options = append(options, grpc.WithAuthority(host))
-	}
 	for range max(1, to.HTTP.MaxConnections) {
 		connection, err := grpc.NewClient("passthrough:///"+connect.HostAndPort(u), options...)
 		if err != nil {
@@ -86,6 +85,42 @@ func (p *place) connect(ctx context.Context, to *connect.To, at connect.Place, h
 		p.connections = append(p.connections, connection)
 	}
 	return nil
+}
+
+// named are credentials for a server of that name, whichever :authority calls have: grpc-go takes both to be the same.
+type named struct {
+	credentials.TransportCredentials
+	name string
+}
+
+// Info leaves out the name, which calls would be sent to.
+func (n named) Info() credentials.ProtocolInfo {
+	info := n.TransportCredentials.Info()
+	info.ServerName = ""
+	return info
+}
+
+// Clone has the name as well.
+func (n named) Clone() credentials.TransportCredentials {
+	return named{n.TransportCredentials.Clone(), n.name}
+}
+
+// ClientHandshake holds the server's certificate against the name.
+func (n named) ClientHandshake(ctx context.Context, _ string, c net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	return n.TransportCredentials.ClientHandshake(ctx, n.name, c)
+}
+
+// tlsOf is the TLS of the connection that a call was answered on; nil: there is none.
+func tlsOf(stream grpc.ClientStream) *tls.ConnectionState {
+	server, _ := peer.FromContext(stream.Context())
+	if server == nil {
+		return nil
+	}
+	info, ok := server.AuthInfo.(credentials.TLSInfo)
+	if !ok {
+		return nil
+	}
+	return &info.State
 }
 
 // maxMessage bounds a message, in bytes.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"strconv"
 	"strings"
@@ -19,6 +20,13 @@ func because(cause error, state *status.Status) error {
 		return errors.New(reason)
 	}
 	return fmt.Errorf("%w: %s", cause, reason)
+}
+
+// madeHere reports whether a message is one of those that grpc-go ends a call with although the service has given it a
+// status: what came before the status is no answer. A service that says the very same is misread.
+func madeHere(message string) bool {
+	return strings.HasPrefix(message, "cardinality violation: ") || strings.HasPrefix(message, "grpc: ") ||
+		message == io.ErrUnexpectedEOF.Error()
 }
 
 // wrapped is how grpc-go quotes what was wrong with a connection.

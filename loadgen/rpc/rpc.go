@@ -4,6 +4,7 @@ package rpc
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -138,18 +139,22 @@ type Exchange struct {
 	Arrivals []time.Duration // of the messages since Began, but for those beyond the first hundred thousand
 	Count    int64           // of the messages
 	Size     int64           // of the messages, in bytes
+	TooBig   bool            // none are kept, because there were too many
 	Reason   string          // what the status comes with
 
 	method   *method
-	draw     *request.Draw
 	sent     [][]byte
 	md       metadata.MD
 	began    time.Time
 	first    atomic.Int64 // nanoseconds after began
-	answered atomic.Bool  // the status is the service's
+	answered atomic.Bool  // a status of the service's came
+	ended    bool         // the answer was taken to its end
 }
 
 const maxArrivals = 100_000
+
+// maxKept bounds the messages of an answer that are kept, in bytes. Checks look at less of an answer.
+const maxKept = 4 << 20
 
 // Call is the call that the exchange is of.
 func (x *Exchange) Call() *request.Call { return x.method.call }
@@ -169,7 +174,7 @@ func (x *Exchange) Close() error { return nil }
 // Request is the call that d chose, to the place of that index. Its length is that of the messages.
 func (c *Client) Request(d *request.Draw, to int) (*http.Request, error) {
 	m, p := c.methods[d.Request], &c.places[to]
-	x := &Exchange{method: m, draw: d, md: m.sent}
+	x := &Exchange{method: m, md: m.sent}
 	u := p.urls[d.Request]
 	req := &http.Request{Method: http.MethodPost, URL: u, Host: u.Host, Header: m.header, Body: x}
 	if c.keep {
@@ -246,7 +251,9 @@ func (c *Client) Do(ctx context.Context, req *http.Request, to int) (*http.Respo
 		switch {
 		case state.Code() == codes.DeadlineExceeded && expired(ctx):
 			return nil, because(context.DeadlineExceeded, state)
-		case x.answered.Load():
+		case state.Code() == codes.Canceled && errors.Is(ctx.Err(), context.Canceled): // before all of it was read
+			return nil, because(context.Canceled, state)
+		case x.answered.Load() && !madeHere(state.Message()):
 		case errors.Is(ctx.Err(), context.Canceled): // and with it the connection, which may be what err is about
 			return nil, because(context.Canceled, state)
 		default:
@@ -256,8 +263,11 @@ func (c *Client) Do(ctx context.Context, req *http.Request, to int) (*http.Respo
 		x.Reason = state.Message()
 	}
 	resp.Status = scenarios.StatusName(resp.StatusCode)
+	if c.keep && p.tls != nil && stream != nil {
+		resp.TLS = cmp.Or(tlsOf(stream), p.tls)
+	}
 	if c.keep || x.method.headers || resp.StatusCode != scenarios.GRPCStatus {
-		resp.Header = headersOf(stream)
+		resp.Header = x.headersOf(stream)
 	}
 	return resp, nil
 }
@@ -267,14 +277,14 @@ const maxCode = codes.Code(99)
 
 // exchange sends the messages of the call and takes those of its answer.
 func (x *Exchange) exchange(ctx context.Context, stream grpc.ClientStream, keep bool, end func()) error {
-	if !x.method.stream.ClientStreams || !x.method.stream.ServerStreams || len(x.sent) == 0 {
+	if !x.method.stream.ClientStreams || len(x.sent) < 2 {
 		x.send(ctx, stream)
 		return x.receive(stream, keep)
 	}
 	var sending sync.WaitGroup
 	sending.Go(func() { x.send(ctx, stream) })
 	err := x.receive(stream, keep)
-	end() // also of a message that the service does not take
+	end() // also of a pause, and of a message that the service does not take
 	sending.Wait()
 	return err
 }
@@ -308,6 +318,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 
 // receive takes the messages of the answer until its end, or as many as are wanted.
 func (x *Exchange) receive(stream grpc.ClientStream, keep bool) error {
+	x.ended = true
 	most := int64(x.method.call.Plan().Receive)
 	for {
 		m := received{keep: keep}
@@ -323,17 +334,24 @@ func (x *Exchange) receive(stream grpc.ClientStream, keep bool) error {
 		if x.method.stream.ServerStreams && len(x.Arrivals) < maxArrivals {
 			x.Arrivals = append(x.Arrivals, time.Since(x.began))
 		}
+		if keep && x.Size > maxKept {
+			keep, x.Messages, x.TooBig = false, nil, true
+		}
 		if keep {
 			x.Messages = append(x.Messages, m.content)
 		}
-		if !x.method.stream.ServerStreams || x.Count == most {
+		if !x.method.stream.ServerStreams {
+			return nil // grpc-go has looked at what follows
+		}
+		if x.Count == most {
+			x.ended = false
 			return nil
 		}
 	}
 }
 
-// headersOf are the metadata of an answer: those at its beginning and at its end.
-func headersOf(stream grpc.ClientStream) http.Header {
+// headersOf are the metadata of the answer: those at its beginning and, where it was taken to there, at its end.
+func (x *Exchange) headersOf(stream grpc.ClientStream) http.Header {
 	h := http.Header{}
 	if stream == nil {
 		return h
@@ -342,7 +360,11 @@ func headersOf(stream grpc.ClientStream) http.Header {
 	if err != nil {
 		return h
 	}
-	for _, md := range []metadata.MD{first, stream.Trailer()} {
+	all := []metadata.MD{first}
+	if x.ended {
+		all = append(all, stream.Trailer()) // which grpc-go writes until then
+	}
+	for _, md := range all {
 		for name, values := range md {
 			for _, v := range values {
 				if strings.HasSuffix(name, scenarios.BinaryMetadata) {
