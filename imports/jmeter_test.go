@@ -78,6 +78,10 @@ func TestJMeterLoads(t *testing.T) {
 			"",
 		},
 		"no end": {loops("-1"), one, []string{"duration: 1m"}, `"Users" goes on without an end`},
+		"an error that ends something": {
+			loops("1") + `<stringProp name="ThreadGroup.on_sample_error">stoptest</stringProp>`, one, nil,
+			`what happens after an error in "Users"`,
+		},
 		"a timer of all": {
 			loops("1"), elementOf("ConstantTimer", "ConstantTimer.delay", "300") + two,
 			[]string{"pause: 300ms", "thinkTime: 300ms"},
@@ -303,6 +307,34 @@ func TestJMeterSamplers(t *testing.T) {
 </collectionProp></DNSCacheManager><hashTree/>` + samplerOf("/", "", ""),
 			[]string{`url: "http://127.0.0.1:80"`, `host: "h"`},
 			"",
+		},
+		"properties that are passed over": {
+			elementOf("CSVDataSet", "filename", "u.csv", "variableNames", "city", "ignoreFirstLine", "true",
+				"recycle", "false", "stopThread", "false", "shareMode", "shareMode.all") +
+				samplerOf("/${city}", "", ""),
+			nil, `that the rows of the file do not begin again: here they do, in "E"`,
+		},
+		"a match that is drawn": {
+			samplerOf("/", "", elementOf("RegexExtractor", "RegexExtractor.refname", "id", "RegexExtractor.regex",
+				"id=(.)", "RegexExtractor.match_number", "0")) + samplerOf("/${id}", "", ""),
+			[]string{`id: {regex: "id=(.)"}`},
+			`which match is taken: here it is the first, by "E"`,
+		},
+		"a variable that is looked at": {
+			samplerOf("/", "", elementOf("BoundaryExtractor", "BoundaryExtractor.refname", "id",
+				"BoundaryExtractor.lboundary", "a", "BoundaryExtractor.rboundary", "b", "Sample.scope", "variable",
+				"Scope.variable", "x")) + samplerOf("/${id}", "", ""),
+			nil, `that it looks at something else than the answer itself: "E"`,
+		},
+		"the time for a connection": {
+			`<ConfigTestElement testname="D"><stringProp name="HTTPSampler.connect_timeout">500</stringProp>
+</ConfigTestElement><hashTree/>` + samplerOf("/", "", ""),
+			nil, `how long connecting may take, of "S"`,
+		},
+		"the number of the thread": {
+			samplerOf("/${__threadNum}/${__counter(TRUE,)}", "", ""),
+			[]string{`path: "/${THREAD_NUM:-set-THREAD_NUM}/{{iteration}}"`},
+			"that ${__counter(TRUE,)} counts for each thread",
 		},
 		"a cache": {elementOf("CacheManager") + samplerOf("/", "", ""), nil, "CacheManager"},
 		"what is embedded": {

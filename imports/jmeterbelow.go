@@ -16,6 +16,7 @@ func (p *plan) below(e *element, in scope, r *request) {
 		case p.configures(c), p.isTimer(c), passedOver[c.kind]:
 			continue
 		}
+		p.passed(c, c.prop)
 		switch c.kind {
 		case "JSONPostProcessor":
 			p.jsonExtractor(c, r)

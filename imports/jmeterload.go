@@ -16,6 +16,7 @@ func (p *plan) threads(e *element, in scope) {
 	}(p.values, p.csv, p.rate, p.cookies)
 	p.values, p.csv = slices.Clip(p.values), slices.Clip(p.csv)
 	p.group = e
+	p.passed(e, e.prop)
 	p.walk(e.children, in)
 	p.group = nil
 	cookies := p.cookies

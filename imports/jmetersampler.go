@@ -43,6 +43,7 @@ func (p *plan) sampler(e *element, in scope) {
 	if within := tagValue(strings.Join(p.within, "/")); within != "" {
 		r.tags = append(r.tags, setting{"transaction", within})
 	}
+	p.passed(e, get)
 	p.signIn(r, in)
 	p.parameters(e, in, r)
 	p.below(e, in, r)

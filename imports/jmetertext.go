@@ -9,6 +9,7 @@ import (
 
 // dataSet makes a feeder of a CSV file.
 func (p *plan) dataSet(e *element) {
+	p.passed(e, e.prop)
 	file, names := p.plain(e.prop("filename")), e.prop("variableNames")
 	delimiter := e.prop("delimiter")
 	switch {
@@ -137,8 +138,10 @@ func (p *plan) filled(s string, at *element) text {
 	switch name {
 	case "__UUID", "__UUID()":
 		return hole("uuid")
-	case "__threadNum", "__counter(TRUE,)", "__counter(FALSE,)", "__counter(FALSE)", "__counter(TRUE)",
-		"__iterationNum":
+	case "__counter(FALSE,)", "__counter(FALSE)":
+		return hole("iteration")
+	case "__counter(TRUE,)", "__counter(TRUE)", "__iterationNum":
+		p.d.leaveOut(at.line, at.column, "that %s counts for each thread: here it counts all iterations", s)
 		return hole("iteration")
 	case "__time", "__time()", "__time(,)":
 		return p.value("time", "time: unixMilli")
