@@ -55,7 +55,7 @@ bench-streams: ## 10,000 subscribers in one process: memory of generator and ser
 # These packages and their tests start no goroutines, so that the race detector would find nothing in them, and their
 # simulations would take minutes with it. TestRoomsWithoutGoroutines holds that of all but results/history. What takes longest
 # begins first, here and where packages are named below.
-WITHOUT_RACE := ./results/capacity ./results/judge ./scenarios ./reports ./reports/export ./results/... ./loadgen/arrival ./loadgen/procstat ./loadgen/random ./loadgen/record ./loadgen/recording ./loadgen/request ./loadgen/wire/http1 ./server/cache/codec ./server/cache/glob ./server/cache/report
+WITHOUT_RACE := ./results/capacity ./results/judge ./imports ./scenarios ./reports ./reports/export ./results/... ./loadgen/arrival ./loadgen/procstat ./loadgen/random ./loadgen/record ./loadgen/recording ./loadgen/request ./loadgen/wire/http1 ./server/cache/codec ./server/cache/glob ./server/cache/report
 PURE = $$(go list $(WITHOUT_RACE) | grep -v /history)
 RACED = $$(go list -f '{{if .GoFiles}}{{.ImportPath}}{{end}}' ./... | grep -v /cmd/ | grep -vxF "$(PURE)")
 # TAGS=docker adds the tests of whole runs that need containers.

@@ -95,9 +95,7 @@ type named struct {
 
 // Info leaves out the name, which calls would be sent to.
 func (n named) Info() credentials.ProtocolInfo {
-	info := n.TransportCredentials.Info()
-	info.ServerName = ""
-	return info
+	return credentials.ProtocolInfo{SecurityProtocol: n.TransportCredentials.Info().SecurityProtocol}
 }
 
 // Clone has the name as well.
