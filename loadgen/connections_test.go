@@ -328,26 +328,13 @@ func TestVersionsOfHTTP(t *testing.T) {
 // TestInstanceThatIsNotAsked: who ends the connection on which it is asked for its version is sent HTTP/1.1, and a
 // warning says so.
 func TestInstanceThatIsNotAsked(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			conn.Close()
-		}
-	}()
-	url := "https://" + l.Addr().String()
+	address := acceptAnd(t, func(net.Conn) {})
+	url := "https://" + address
 	plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{Rate: 20, Duration: 100 * time.Millisecond}})
 	plan.Target.URL = url
 	m := run1(t, plan, url, Options{})
 	if s := m.Series[0]; s.Failed != s.Requests || !strings.Contains(strings.Join(m.Warnings, "\n"),
-		l.Addr().String()+" could not be asked for its version of HTTP") {
+		address+" could not be asked for its version of HTTP") {
 		t.Errorf("%d of %d failed, warnings %q", s.Failed, s.Requests, m.Warnings)
 	}
 }
