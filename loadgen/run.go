@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -205,8 +204,7 @@ func (r *run) run(ctx context.Context) (*results.Measurements, error) {
 	// The live heap is a few megabytes, so the default would collect ten times a second at 10,000 requests/s and take
 	// CPU from the schedule.
 	percent := min(gcPercent, 1+100*gcGrowth/max(1, r.options.Recordings.Bytes()))
-	defer debug.SetGCPercent(debug.SetGCPercent(int(percent)))
-	r.makePlaces()
+	r.makePlaces(int(percent))
 	defer underWay.end()
 	engines, err := r.engines(ctx)
 	if err != nil {
