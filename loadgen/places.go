@@ -3,20 +3,18 @@ package loadgen
 import (
 	"os"
 	"runtime"
-	"runtime/debug"
 	"slices"
 	"sync"
 )
 
-// underWay are the runs of this process. GOMAXPROCS and the collector's percentage are the process's: the last one that
-// ends gives back what the first one found.
+// underWay are the runs of this process. GOMAXPROCS is the process's: the last one that ends gives back what the first
+// one found.
 var underWay runs
 
 type runs struct {
 	sync.Mutex
-	count   int
-	before  int // GOMAXPROCS when the first one began
-	percent int // the collector's then
+	count  int
+	before int // GOMAXPROCS when the first one began
 }
 
 func (u *runs) end() {
@@ -25,17 +23,16 @@ func (u *runs) end() {
 	u.count--
 	if u.count == 0 {
 		runtime.GOMAXPROCS(u.before)
-		debug.SetGCPercent(u.percent)
 	}
 }
 
-// makePlaces sets the run's cores and the collector's percentage, and makes GOMAXPROCS at least what it needs.
-func (r *run) makePlaces(percent int) {
+// makePlaces sets the run's cores, and makes GOMAXPROCS at least what it needs.
+func (r *run) makePlaces() {
 	underWay.Lock()
 	defer underWay.Unlock()
-	now, found := runtime.GOMAXPROCS(0), debug.SetGCPercent(percent)
+	now := runtime.GOMAXPROCS(0)
 	if underWay.count == 0 {
-		underWay.before, underWay.percent, now = now, found, 0
+		underWay.before, now = now, 0
 	}
 	underWay.count++
 	r.cores = underWay.before

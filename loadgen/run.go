@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -204,7 +205,8 @@ func (r *run) run(ctx context.Context) (*results.Measurements, error) {
 	// The live heap is a few megabytes, so the default would collect ten times a second at 10,000 requests/s and take
 	// CPU from the schedule.
 	percent := min(gcPercent, 1+100*gcGrowth/max(1, r.options.Recordings.Bytes()))
-	r.makePlaces(int(percent))
+	defer debug.SetGCPercent(debug.SetGCPercent(int(percent)))
+	r.makePlaces()
 	defer underWay.end()
 	engines, err := r.engines(ctx)
 	if err != nil {
