@@ -45,7 +45,7 @@ func reasonOf(state *status.Status) string {
 }
 
 // expired reports whether the deadline of ctx has passed. What end the call has then, the service and the client say at
-// the same time.
+// the same time, and a service whose handler was cancelled by the deadline may say so.
 func expired(ctx context.Context) bool {
 	deadline, ok := ctx.Deadline()
 	return ok && time.Until(deadline) <= 0

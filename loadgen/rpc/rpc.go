@@ -249,7 +249,7 @@ func (c *Client) Do(ctx context.Context, req *http.Request, to int) (*http.Respo
 	if err != nil {
 		state := status.Convert(err)
 		switch {
-		case state.Code() == codes.DeadlineExceeded && expired(ctx):
+		case (state.Code() == codes.DeadlineExceeded || state.Code() == codes.Canceled) && expired(ctx):
 			return nil, because(context.DeadlineExceeded, state)
 		case state.Code() == codes.Canceled && errors.Is(ctx.Err(), context.Canceled): // before all of it was read
 			return nil, because(context.Canceled, state)
