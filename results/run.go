@@ -281,7 +281,7 @@ func writeHistograms(w *bytes.Buffer, all slots, started time.Time, elapsed floa
 		if *h == nil {
 			*h = NewHistogram()
 		}
-		c := (*h).counts
+		c := (*h).dense()
 		c.SetTag(tag)
 		c.SetStartTimeMs(started.UnixMilli())
 		c.SetEndTimeMs(started.Add(time.Duration(elapsed * float64(time.Second))).UnixMilli())
@@ -301,7 +301,10 @@ func readHistograms(log []byte, all slots) error {
 		if h == nil {
 			break
 		}
-		byTag[h.Tag()] = &Histogram{h}
+		byTag[h.Tag()], err = ofDense(h)
+		if err != nil {
+			return fmt.Errorf("%s: %w", h.Tag(), err)
+		}
 	}
 	var missing []string
 	all(func(tag string, h **Histogram) {

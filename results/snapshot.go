@@ -188,7 +188,7 @@ func decodeHistogram(s string) (*Histogram, error) {
 	if err != nil {
 		return nil, fmt.Errorf("histogram: %w", err)
 	}
-	return &Histogram{counts}, nil
+	return ofDense(counts)
 }
 
 // ServerView is the reference server's own account of one scenario's measured window, or with an empty Scenario of all
@@ -240,8 +240,7 @@ func (v *ServerView) Add(from, to Snapshot) error {
 	for name, now := range to.Queries {
 		before, known := from.Queries[name]
 		if !known {
-			before.Duration = &Histogram{hdr.New(now.Duration.counts.LowestTrackableValue(),
-				now.Duration.counts.HighestTrackableValue(), int(now.Duration.counts.SignificantFigures()))}
+			before.Duration = NewHistogram()
 		}
 		delta, err := now.Duration.Minus(before.Duration)
 		if err != nil {

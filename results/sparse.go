@@ -35,9 +35,7 @@ func (s Sparse) Empty() bool { return len(s.counts) == 0 && s.encoded == "" }
 
 // merge adds what h counted.
 func (s *Sparse) merge(h *Histogram) error {
-	return s.fill(func(sum *hdr.PackedHistogram) error {
-		return errors.Join(s.recordTo(sum), dropped(sum.MergeFrom(h.counts)))
-	})
+	return s.fill(func(sum *Histogram) error { return errors.Join(s.AddTo(sum), sum.Merge(h)) })
 }
 
 // Plus is what s and o counted together; both stay as they are.
@@ -48,12 +46,29 @@ func (s Sparse) Plus(o Sparse) (sum Sparse, err error) {
 	case o.Empty():
 		return s, nil
 	}
-	err = sum.fill(func(sum *hdr.PackedHistogram) error { return errors.Join(s.recordTo(sum), o.recordTo(sum)) })
+	err = sum.fill(func(sum *Histogram) error { return errors.Join(s.AddTo(sum), o.AddTo(sum)) })
 	return sum, err
 }
 
 // AddTo adds to a histogram what s counted.
-func (s Sparse) AddTo(h *Histogram) error { return s.recordTo(h.counts) }
+func (s Sparse) AddTo(h *Histogram) error {
+	s, err := s.Decoded()
+	if err != nil {
+		return err
+	}
+	s.each(func(bucket int, count int64) bool {
+		switch {
+		case bucket > lastBucket:
+			err = fmt.Errorf("merge histograms: %d values beyond %v", count, time.Hour)
+		case h.count > math.MaxInt64-count:
+			err = errors.New("merge histograms: more values than can be counted")
+		default:
+			h.add(bucket, count)
+		}
+		return err == nil
+	})
+	return err
+}
 
 // Buckets are the different durations in ascending order, in milliseconds, each with how often it was counted.
 func (s Sparse) Buckets() (iter.Seq2[float64, int64], error) {
@@ -72,21 +87,10 @@ func (s Sparse) Decoded() (out Sparse, err error) {
 	if err != nil {
 		return out, fmt.Errorf("histogram: %w", err)
 	}
-	out.pack(counts)
-	return out, nil
-}
-
-// recordTo records what s counted.
-func (s Sparse) recordTo(h interface{ RecordValues(value, n int64) error }) error {
-	s, err := s.Decoded()
-	if err != nil {
-		return err
-	}
-	s.each(func(bucket int, count int64) bool {
-		err = h.RecordValues(leastOf(bucket), count)
-		return err == nil
+	out.pack(int(counts.Populated()), func(visit func(bucket int, count int64) bool) {
+		counts.ForEachBucket(func(value, count int64) bool { return visit(bucketOf(value), count) })
 	})
-	return err
+	return out, nil
 }
 
 // each visits the buckets that are not empty, in ascending order.
@@ -107,33 +111,33 @@ func (s Sparse) each(visit func(bucket int, count int64) bool) {
 }
 
 // scratches are histograms to add up in.
-var scratches = sync.Pool{New: func() any { return hdr.NewPacked(lowestMicros, highestMicros, digits) }}
+var scratches = sync.Pool{New: func() any { return NewHistogram() }}
 
 // fill makes s what a function counts.
-func (s *Sparse) fill(count func(*hdr.PackedHistogram) error) error {
-	sum := scratches.Get().(*hdr.PackedHistogram)
+func (s *Sparse) fill(count func(*Histogram) error) error {
+	sum := scratches.Get().(*Histogram)
 	defer scratches.Put(sum)
 	sum.Reset()
 	if err := count(sum); err != nil {
 		return err
 	}
-	s.pack(sum)
+	s.pack(int(min(sum.count, 1024)), sum.each)
 	return nil
 }
 
-// pack makes s what h counted.
-func (s *Sparse) pack(h *hdr.PackedHistogram) {
-	counts := make([]byte, 0, 3*h.Populated())
+// pack makes s the buckets that are visited in ascending order, which are about so many.
+func (s *Sparse) pack(about int, each func(visit func(bucket int, count int64) bool)) {
+	counts := make([]byte, 0, 3*about)
 	next := 0
-	h.ForEachBucket(func(value, count int64) bool {
-		switch empty := bucketOf(value) - next; {
+	each(func(bucket int, count int64) bool {
+		switch empty := bucket - next; {
 		case empty == 1:
 			counts = append(counts, 0)
 		case empty > 1:
 			counts = binary.AppendVarint(counts, int64(-empty))
 		}
 		counts = binary.AppendVarint(counts, count)
-		next = bucketOf(value) + 1
+		next = bucket + 1
 		return true
 	})
 	s.counts, s.encoded = bytes.Clone(counts), ""
@@ -157,14 +161,6 @@ func leastOf(bucket int) int64 {
 
 // greatestOf is the greatest.
 func greatestOf(bucket int) int64 { return leastOf(bucket+1) - 1 }
-
-// dropped is the error of a merge that could not take so many values.
-func dropped(n int64) error {
-	if n > 0 {
-		return fmt.Errorf("merge histograms: %d values beyond %v", n, time.Hour)
-	}
-	return nil
-}
 
 // compressors are zlib writers. The fast level leaves the short texts of a second hardly longer than the best one does,
 // and is ten times as fast.

@@ -50,7 +50,7 @@ func TestSparse(t *testing.T) {
 	}
 	for name, s := range map[string]Sparse{"added": sum, "read": read[0]} {
 		back := NewHistogram()
-		if err := s.AddTo(back); err != nil || !back.counts.Equals(whole.counts) {
+		if err := s.AddTo(back); err != nil || !back.dense().Equals(whole.dense()) {
 			t.Errorf("%s: %d values of %d, %v", name, back.Count(), whole.Count(), err)
 		}
 		buckets, err := s.Buckets()
@@ -71,7 +71,7 @@ func TestSparse(t *testing.T) {
 	if err := json.Unmarshal(doc, &texts); err != nil {
 		t.Fatal(err)
 	}
-	if h, err := hdr.Decode([]byte(texts[0])); err != nil || !h.Equals(whole.counts) {
+	if h, err := hdr.Decode([]byte(texts[0])); err != nil || !h.Equals(whole.dense()) {
 		t.Errorf("HdrHistogram reads something else: %v", err)
 	}
 }

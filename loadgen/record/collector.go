@@ -328,13 +328,10 @@ func (c *Collector) addTo(s *results.Series, of *counts, plan *scenarios.Request
 		c.merge(s.Streamed.First, of.streamed.First)
 		c.merge(s.Streamed.Gap, of.streamed.Gap)
 	}
-	for status, n := range of.statuses {
-		if n == 0 {
-			continue
-		}
-		s.Statuses[status] += n
-		if !request.Expected(plan, status) {
-			s.Errors[StatusClass(status)] += n
+	for _, c := range of.statuses {
+		s.Statuses[c.status] += c.n
+		if !request.Expected(plan, c.status) {
+			s.Errors[StatusClass(c.status)] += c.n
 		}
 	}
 	of.addChecks(s.Checks)

@@ -85,11 +85,17 @@ type counts struct {
 	response, service         *results.Histogram // nil until there is one
 	waiting, handshakes       *results.Histogram // likewise
 	streamed                  *results.Streamed  // nil until an answer is
-	statuses                  [maxStatus + 1]int64
-	errors                    map[string]int64  // by class, but for those by status
-	samples                   map[string]string // what the first of a class met
-	met                       []int64           // answers, by check; nil until there is one
-	unmet                     map[int]string    // what answers had that did not meet a check
+	statuses                  []statusCount      // of the few that there are
+	errors                    map[string]int64   // by class, but for those by status
+	samples                   map[string]string  // what the first of a class met
+	met                       []int64            // answers, by check; nil until there is one
+	unmet                     map[int]string     // what answers had that did not meet a check
+}
+
+// statusCount is how often answers had a status.
+type statusCount struct {
+	status int
+	n      int64
 }
 
 // maxStatus is the highest that is told apart: of gRPC, whose codes have two digits at most here.
@@ -117,7 +123,7 @@ func (s *second) clear() {
 		}
 		*c = counts{
 			early: c.early, response: c.response, service: c.service, waiting: c.waiting,
-			handshakes: c.handshakes, streamed: c.streamed,
+			handshakes: c.handshakes, streamed: c.streamed, statuses: c.statuses[:0],
 		}
 	}
 	if s.streams != nil {
@@ -129,9 +135,9 @@ func (s *second) clear() {
 	*s = second{lag: s.lag, ownLag: s.ownLag, series: s.series, streams: s.streams, flows: s.flows}
 }
 
-// clearHistogram spares the writing of 190 kB of zeros where there are only zeros.
+// clearHistogram clears a histogram where there is one.
 func clearHistogram(h *results.Histogram) {
-	if h != nil && h.Count() > 0 {
+	if h != nil && h.Count() > 0 { // else it is clear
 		h.Reset()
 	}
 }
@@ -262,7 +268,7 @@ func (c *counts) measure(o *Outcome, failed bool) {
 	}
 	c.countChecks(o.Found.Checks)
 	if o.ErrorClass == "" {
-		c.statuses[min(max(o.Status, 0), maxStatus)]++
+		c.countStatus(min(max(o.Status, 0), maxStatus))
 	} else {
 		c.count(o.ErrorClass)
 	}
@@ -295,6 +301,16 @@ func (c *counts) measureFirst(o *Outcome) {
 	for _, gap := range o.Events.Gaps {
 		c.streamed.Gap.Record(gap)
 	}
+}
+
+func (c *counts) countStatus(status int) {
+	for i := range c.statuses {
+		if c.statuses[i].status == status {
+			c.statuses[i].n++
+			return
+		}
+	}
+	c.statuses = append(c.statuses, statusCount{status, 1})
 }
 
 func (c *counts) count(class string) {
