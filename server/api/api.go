@@ -116,7 +116,7 @@ func New(o Options) *API {
 	if a.timeout == 0 {
 		a.timeout = defaultTimeout
 	}
-	a.metrics = newMetrics(o.Store, o.Cache)
+	a.metrics = newMetrics(o.Store, o.Cache, o.SharedLimit)
 	a.metrics.registerEdges(o.Edges)
 	a.pipeline = newPipeline(o, a.metrics)
 	p := a.pipeline

@@ -26,9 +26,11 @@ type metrics struct {
 	durations *prometheus.HistogramVec
 	routes    map[string]*routeMetrics // complete when the API is made
 	streams   *streamMetrics           // nil without streams
+
+	storedGzip atomic.Uint64 // responses in the form that is kept with their entry
 }
 
-func newMetrics(s *store.Store, c *cache.Cache) *metrics {
+func newMetrics(s *store.Store, c *cache.Cache, limit *middleware.SharedLimiter) *metrics {
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
 		routes:   map[string]*routeMetrics{},
@@ -46,35 +48,16 @@ func newMetrics(s *store.Store, c *cache.Cache) *metrics {
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
-	m.registerCache(c)
-	m.registerPool(s)
+	m.registry.MustRegister(
+		&cacheCollector{cache: c, store: s, storedGzip: &m.storedGzip},
+		&storeCollector{store: s},
+		&breakerCollector{store: s, cache: c, limit: limit},
+	)
 	return m
 }
 
 func (m *metrics) handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
-}
-
-func (m *metrics) registerCache(c *cache.Cache) {
-	const hits, misses, failures = "headroom_cache_hits_total", "headroom_cache_misses_total",
-		"headroom_cache_errors_total"
-	counter := func(name, help, level string, value func(cache.Stats) uint64) {
-		opts := prometheus.CounterOpts{Name: name, Help: help, ConstLabels: prometheus.Labels{"level": level}}
-		m.registry.MustRegister(prometheus.NewCounterFunc(opts, func() float64 { return float64(value(c.Stats())) }))
-	}
-	counter(hits, "Requests that a level served.", "l1", func(s cache.Stats) uint64 { return s.L1.Hits })
-	counter(hits, "Requests that a level served.", "l2", func(s cache.Stats) uint64 { return s.L2.Hits })
-	counter(hits, "Requests that a level served.", "l3", func(s cache.Stats) uint64 { return s.L3.Hits })
-	counter(misses, "Requests that reached a level and went on.", "l1",
-		func(s cache.Stats) uint64 { return s.L1.Misses })
-	counter(misses, "Requests that reached a level and went on.", "l2",
-		func(s cache.Stats) uint64 { return s.L2.Misses })
-	counter(misses, "Requests that reached a level and went on.", "l3",
-		func(s cache.Stats) uint64 { return s.L3.Misses })
-	counter(failures, "Cache operations that failed or were dropped.", "l2",
-		func(s cache.Stats) uint64 { return s.L2.Errors })
-	counter(failures, "Cache operations that failed or were dropped.", "l3",
-		func(s cache.Stats) uint64 { return s.L3.Errors })
 }
 
 // registerEdges exports what became of the bans that were sent to edges.
@@ -113,27 +96,6 @@ func (m *metrics) registerPipeline(p *pipeline) {
 			Name: "headroom_http_rate_limited_total", Help: "Requests refused by the rate limit.",
 		}, func() float64 { return float64(p.limiter.Refused()) }))
 	}
-}
-
-func (m *metrics) registerPool(s *store.Store) {
-	counter := func(name, help string, value func(store.PoolStats) float64) {
-		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help},
-			func() float64 { return value(s.PoolStats()) }))
-	}
-	gauge := func(name, help string, value func(store.PoolStats) float64) {
-		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help},
-			func() float64 { return value(s.PoolStats()) }))
-	}
-	counter("headroom_db_pool_acquires_total", "Connections taken from the pool.",
-		func(p store.PoolStats) float64 { return float64(p.Acquires) })
-	counter("headroom_db_pool_waits_total", "Connections that had to be waited for.",
-		func(p store.PoolStats) float64 { return float64(p.Waits) })
-	counter("headroom_db_pool_wait_seconds_total", "Time spent waiting for a connection.",
-		func(p store.PoolStats) float64 { return p.Waited.Seconds() })
-	gauge("headroom_db_pool_max_connections", "Size of the pool.",
-		func(p store.PoolStats) float64 { return float64(p.MaxConns) })
-	gauge("headroom_db_pool_in_use_connections", "Connections in use.",
-		func(p store.PoolStats) float64 { return float64(p.InUse) })
 }
 
 // statusClasses are the labels by the first digit of the status.

@@ -118,7 +118,7 @@ func BenchmarkMiddlewareAtWork(b *testing.B) {
 var benchmarkKey = []byte("a shared key of more than 32 characters")
 
 func benchmarkedPipeline() *pipeline {
-	return &pipeline{logger: slog.New(slog.DiscardHandler), metrics: newMetrics(nil, nil)}
+	return &pipeline{logger: slog.New(slog.DiscardHandler), metrics: newMetrics(nil, nil, nil)}
 }
 
 // benchmarkHandler asks a handler behind Gin's router; with POST a body of 8 kB is sent.

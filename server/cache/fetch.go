@@ -153,6 +153,10 @@ func (c *Cache) settle(key Key, e *Entry) {
 			ttl = jitter(c.usage.TTL())
 		}
 		settled := e.settle(ttl)
+		if settled.Gzip != nil {
+			c.counts.gzipBefore.Add(uint64(len(settled.Body)))
+			c.counts.gzipAfter.Add(uint64(len(settled.Gzip)))
+		}
 		c.l1.ComputeIfPresent(key, func(old *Entry) (*Entry, otter.ComputeOp) {
 			if old != e {
 				return nil, otter.CancelOp

@@ -18,4 +18,5 @@ const (
 	Evaluations = key.Evaluations
 	Compliance  = key.Compliance
 	Costs       = key.Costs
+	Kinds       = key.Kinds // how many there are
 )

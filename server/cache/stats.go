@@ -43,6 +43,12 @@ func (c *Cache) removed(event otter.DeletionEvent[Key, *Entry]) {
 		c.usage.Evictions.Add(1)
 	case otter.CauseExpiration:
 		c.usage.Expirations.Add(1)
+	case otter.CauseInvalidation:
+		c.counts.invalidated.Add(1)
+	case otter.CauseReplacement:
+		if !event.Value.valid() {
+			c.counts.invalidated.Add(1)
+		}
 	}
 	if mark := event.Value.prefetched; mark != nil {
 		c.prefetch.outcome(mark, false)
@@ -55,7 +61,9 @@ type counts struct {
 	l2Hits, l2Misses, l2Errors usage.Counter
 	l3Hits, l3Misses, l3Errors usage.Counter
 	stale, refreshes           usage.Counter
-	bytesBefore, bytesAfter    usage.Counter
+	bytesBefore, bytesAfter    usage.Counter // of bodies for L2 and L3
+	gzipBefore, gzipAfter      usage.Counter // of bodies for responses
+	invalidated                usage.Counter // entries of L1
 }
 
 // LevelStats counts the operations of a level since Open.
@@ -80,6 +88,8 @@ type Stats struct {
 	Stale, Refreshes uint64
 	// BytesBefore and BytesAfter are the total sizes of the bodies that were compressed for L2 and L3.
 	BytesBefore, BytesAfter uint64
+	// GzipBefore and GzipAfter are those of the bodies that were compressed for responses, once for all clients.
+	GzipBefore, GzipAfter uint64
 }
 
 // Stats returns the current counts.
@@ -97,6 +107,7 @@ func (c *Cache) Stats() Stats {
 	}
 	s.Stale, s.Refreshes = n.stale.Load(), n.refreshes.Load()
 	s.BytesBefore, s.BytesAfter = n.bytesBefore.Load(), n.bytesAfter.Load()
+	s.GzipBefore, s.GzipAfter = n.gzipBefore.Load(), n.gzipAfter.Load()
 	return s
 }
 

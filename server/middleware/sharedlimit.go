@@ -95,6 +95,9 @@ func (s *SharedLimiter) Allow(ctx context.Context, client string, now time.Durat
 // Refused returns the number of requests that this server refused.
 func (s *SharedLimiter) Refused() uint64 { return s.refused.Load() + s.local.Refused() }
 
+// BreakerState is closed while the cache server is asked, else open or half-open.
+func (s *SharedLimiter) BreakerState() string { return s.breaker.State().String() }
+
 // Close disconnects from the cache server.
 func (s *SharedLimiter) Close() error {
 	if err := s.client.Close(); err != nil {

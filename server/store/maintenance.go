@@ -124,5 +124,9 @@ func (s *Store) ExpireCacheEntries(ctx context.Context) (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("delete expired cache entries: %w", err)
 	}
+	s.expired.Add(deleted)
 	return deleted, nil
 }
+
+// ExpiredCacheEntries returns how many rows this store has deleted by [Store.ExpireCacheEntries].
+func (s *Store) ExpiredCacheEntries() int64 { return s.expired.Load() }

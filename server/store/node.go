@@ -128,8 +128,9 @@ type PoolStats struct {
 	// Waits counts acquires that found no idle connection. Waited is their total waiting time.
 	Waits  int64
 	Waited time.Duration
-	// MaxConns is the size of the pool, InUse the number of its connections in use.
-	MaxConns, InUse int
+	// MaxConns is the size of the pool, InUse the number of its connections in use, Idle that of those at rest. Others
+	// are being opened.
+	MaxConns, InUse, Idle int
 	// Breaker is the state of its circuit breaker: closed (queries pass), open or half-open.
 	Breaker string
 }
@@ -142,6 +143,7 @@ func (n *node) stats() PoolStats {
 		Waited:   stat.EmptyAcquireWaitTime(),
 		MaxConns: int(stat.MaxConns()),
 		InUse:    int(stat.AcquiredConns()),
+		Idle:     int(stat.IdleConns()),
 		Breaker:  n.breaker.State().String(),
 	}
 }

@@ -131,11 +131,13 @@ func (s *Store) AcquireTimes() map[string]*hdrhistogram.Histogram {
 	return times
 }
 
-// timings has one lock for histogram and count: they must agree, and it is held for some 30 ns.
+// timings has one lock for histogram and counts: they must agree, and it is held for some 30 ns.
 type timings struct {
 	mu        sync.Mutex
 	errors    int64
 	durations *hdrhistogram.Histogram // 140 KB; nil until there is one
+	classes   classes
+	sum       time.Duration
 }
 
 func (t *timings) record(took time.Duration, err error) {
@@ -148,6 +150,8 @@ func (t *timings) record(took time.Duration, err error) {
 	if t.durations == nil {
 		t.durations = hdrhistogram.New(1, maxMicroseconds, 3)
 	}
+	t.classes.add(took)
+	t.sum += took
 	// It fails only out of range, and us was brought into it.
 	_ = t.durations.RecordValue(us)
 }

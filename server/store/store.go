@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -73,6 +74,7 @@ type Store struct {
 	orphans orphans
 
 	costMonths int
+	expired    atomic.Int64 // rows of cache_entries that were deleted
 
 	stopWatching context.CancelFunc
 	watching     sync.WaitGroup
