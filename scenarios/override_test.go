@@ -42,7 +42,7 @@ func TestOverride(t *testing.T) {
 			func(p *Plan) any { return p.Scenarios[0].Requests[1].Headers },
 			[]Header{{Name: "X-A", Value: Template{{Literal: "b"}}}},
 		},
-		{"environment.server.l1_bytes=1MiB", func(p *Plan) any { return p.Environment.Server.L1Bytes }, int64(1 << 20)},
+		{"environment.server.l1_bytes=1MiB", func(p *Plan) any { return p.Environment.Server[0].Value }, "1048576"},
 		{
 			`environment.postgres."auto_explain.log_analyze"=on`, func(p *Plan) any { return p.Environment.Postgres },
 			map[string]string{"auto_explain.log_analyze": "on"},

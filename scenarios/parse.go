@@ -448,7 +448,7 @@ const (
 var isPostgresSetting = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_$]*(\.[A-Za-z_][A-Za-z0-9_$]*)?$`).MatchString
 
 func (r *reader) environment(n *node) Environment {
-	images, server := n.get("images"), n.get("server")
+	images := n.get("images")
 	env := Environment{
 		Replica:       r.flag(n.get("replica")),
 		Instances:     int(r.whole(n.get("instances"), 1, 1, MostInstances)),
@@ -457,12 +457,7 @@ func (r *reader) environment(n *node) Environment {
 		Resources:     int(r.whole(n.get("fixtures").get("resources"), defaultResources, 1, maxResources)),
 		PostgresImage: r.image(images.get("postgres"), defaultPostgresImage),
 		CacheImage:    r.image(images.get("cache"), defaultCacheImage),
-		Server: ServerSettings{
-			L1Bytes:          r.size(server.get("l1_bytes")),
-			PostgresMaxConns: int(r.whole(server.get("postgres_max_conns"), 0, 1, 10_000)),
-			GOGC:             int(r.whole(server.get("gogc"), 0, 1, 1_000_000)),
-			GOMAXPROCS:       int(r.whole(server.get("gomaxprocs"), 0, 1, 1024)),
-		},
+		Server:        r.settings(n.get("server")),
 	}
 	env.Regions = r.regions(n)
 	env.BalancerImage = r.frontImage(n, images, "balancer", "balancer: nginx")

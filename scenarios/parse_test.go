@@ -15,6 +15,14 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
+// settingAt is a setting with its places in testdata/every-key.yaml.
+func settingAt(name, value string, keyColumn, column int) Setting {
+	at := func(column int) Error {
+		return Error{File: filepath.Join("testdata", "every-key.yaml"), Line: 10, Column: column}
+	}
+	return Setting{Name: name, Value: value, name: at(keyColumn), value: at(column)}
+}
+
 func TestParseReadsEveryKey(t *testing.T) {
 	path := filepath.Join("testdata", "every-key.yaml")
 	src, err := os.ReadFile(path)
@@ -84,7 +92,10 @@ func TestParseReadsEveryKey(t *testing.T) {
 		Environment: Environment{
 			Resources: 1000, Instances: 1, Replica: true, PostgresImage: "postgres:16", CacheImage: "redis:7",
 			Postgres: map[string]string{"shared_buffers": "256MB", "jit": "off", "auto_explain.log_min_duration": "5"},
-			Server:   ServerSettings{L1Bytes: 64 << 20, PostgresMaxConns: 10, GOGC: 400, GOMAXPROCS: 2},
+			Server: []Setting{
+				settingAt("l1_bytes", "67108864", 12, 22), settingAt("postgres_max_conns", "10", 29, 49),
+				settingAt("gogc", "400", 53, 59), settingAt("gomaxprocs", "2", 64, 76),
+			},
 		},
 		Feeders: []Feeder{
 			{Name: "users", Format: CSV, File: "users.csv", Choice: Zipf, Exponent: 1.2, Line: 12, Column: 11},

@@ -117,7 +117,7 @@ type Environment struct {
 	BalancerImage string            // empty: the official one
 	EdgeImage     string            // empty: the official one
 	Postgres      map[string]string // postgresql.conf settings
-	Server        ServerSettings
+	Server        []Setting         // of the reference server, in the order of the file
 }
 
 // Balancers are those that can stand before the instances, Edges the caches that can stand before these.
@@ -125,14 +125,6 @@ var (
 	Balancers = []string{"nginx", "haproxy"}
 	Edges     = []string{"varnish", "nginx"}
 )
-
-// ServerSettings are the reference server's settings; zero leaves the server's own default.
-type ServerSettings struct {
-	L1Bytes          int64 // bound of the in-process cache
-	PostgresMaxConns int
-	GOGC             int // the Go runtime's GOGC, in percent
-	GOMAXPROCS       int
-}
 
 // Fault is something that happens to a server of the environment while the load goes on.
 type Fault struct {

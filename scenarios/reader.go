@@ -53,17 +53,20 @@ func (r *reader) faultAt(at place, hint, format string, args ...any) {
 			args[i] = r.secrets.Text(arg.Error())
 		}
 	}
-	fault := Error{
-		File: r.file, Line: at.line, Column: at.column,
-		Message: r.secrets.Text(fmt.Sprintf(format, args...)), Hint: r.secrets.Text(hint),
-	}
-	if at.file != "" {
-		fault.File = at.file
-	}
-	if at.override != "" {
-		fault.File, fault.Line, fault.Column = "--set "+r.secrets.Override(at.override), 0, 0
-	}
+	fault := r.errorAt(at)
+	fault.Message, fault.Hint = r.secrets.Text(fmt.Sprintf(format, args...)), r.secrets.Text(hint)
 	r.errs = append(r.errs, fault)
+}
+
+// errorAt is an error at a place that says nothing yet.
+func (r *reader) errorAt(at place) Error {
+	switch {
+	case at.override != "":
+		return Error{File: "--set " + r.secrets.Override(at.override)}
+	case at.file != "":
+		return Error{File: at.file, Line: at.line, Column: at.column}
+	}
+	return Error{File: r.file, Line: at.line, Column: at.column}
 }
 
 func (r *reader) fault(n *node, hint, format string, args ...any) {

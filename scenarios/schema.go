@@ -165,9 +165,7 @@ var (
 		{"regions", &shape{names: &shape{keys: []key{{"primary", value}, {"users", value}, {"distances", values}}}}},
 		{"images", &shape{keys: []key{{"postgres", value}, {"cache", value}, {"balancer", value}, {"edge", value}}}},
 		{"postgres", values},
-		{"server", &shape{keys: []key{
-			{"l1_bytes", value}, {"postgres_max_conns", value}, {"gogc", value}, {"gomaxprocs", value},
-		}}},
+		{"server", secretTexts}, // which there are, the server knows
 	}}
 
 	faultShape = &shape{

@@ -108,6 +108,7 @@ func (r *reader) learnAll(tree *node) {
 	r.learnValues(tree, false)
 	r.learnFields(tree, false)
 	r.learnAuth(tree, false)
+	r.learnSettings(tree)
 }
 
 // learn tells the redactor of everything at and below n that is known to hold secrets, before anything of it can be

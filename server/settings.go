@@ -21,15 +21,15 @@ func settingsInForce(o Options) map[string]string {
 	settings := map[string]string{}
 	options := reflect.ValueOf(o)
 	for i := range options.NumField() {
-		name, _, _ := strings.Cut(options.Type().Field(i).Tag.Get("env"), ",")
-		if value := fmt.Sprint(options.Field(i).Interface()); name != "-" && value != "" {
-			settings[name] = disguised(name, value)
+		name := variableOf(options.Type().Field(i))
+		if value := fmt.Sprint(options.Field(i).Interface()); name != "" && value != "" {
+			settings[name] = Disguised(name, value)
 		}
 	}
 	for _, variable := range os.Environ() {
 		name, value, _ := strings.Cut(variable, "=")
 		if _, option := settings[name]; !option && value != "" && isRead(name) {
-			settings[name] = disguised(name, value)
+			settings[name] = Disguised(name, value)
 		}
 	}
 	for name, value := range GoSettings() {
@@ -84,8 +84,8 @@ func isSecret(name string) bool {
 	return slices.ContainsFunc(secretNames, func(part string) bool { return strings.Contains(name, part) })
 }
 
-// disguised returns a value with its secrets replaced by hashes.
-func disguised(name, value string) string {
+// Disguised returns the value of a variable with its secrets replaced by hashes, as GET /settings shows it.
+func Disguised(name, value string) string {
 	if isSecret(name) {
 		return hashed(name, value)
 	}

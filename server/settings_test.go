@@ -25,11 +25,11 @@ func TestSettingsAreDisguised(t *testing.T) {
 		{"http_proxy", "me:S3CRET@proxy:3128", nil},
 		{"HTTPS_PROXY", "http://me:S3CRET@proxy:3128", []string{"@proxy:3128"}},
 	} {
-		got, other := disguised(c.name, c.value), disguised(c.name, strings.Replace(c.value, secret, "another", 1))
+		got, other := Disguised(c.name, c.value), Disguised(c.name, strings.Replace(c.value, secret, "another", 1))
 		if strings.Contains(got, secret) || !strings.Contains(got, "secret-") {
 			t.Errorf("%s=%s is told as %s", c.name, c.value, got)
 		}
-		if got == other || got != disguised(c.name, c.value) {
+		if got == other || got != Disguised(c.name, c.value) {
 			t.Errorf("%s: two secrets are told as %s and %s", c.name, got, other)
 		}
 		for _, part := range c.keeps {
@@ -42,7 +42,7 @@ func TestSettingsAreDisguised(t *testing.T) {
 		"postgres://me@db:5432/headroom", "127.0.0.1:8080", "0.01",
 		"http://collector:4318",
 	} {
-		if got := disguised("HEADROOM_X", plain); got != plain {
+		if got := Disguised("HEADROOM_X", plain); got != plain {
 			t.Errorf("%s is told as %s", plain, got)
 		}
 	}

@@ -191,7 +191,7 @@ func (x *experimenter) startReferenceArms(ctx context.Context, a *arms, plan *sc
 		fmt.Fprintln(x.progress, "the arms' migrations differ: each arm gets a Postgres and a cache of its own")
 	}
 	a.keys = fixtureKeys(fixtures.Options{Seed: plan.Seed, Resources: plan.Environment.Resources})
-	settings := serverSettings(plan)
+	settings := settingVariables(plan)
 	for i, arm := range []*arm{&a.base, &a.head} {
 		environment := a.reference.environments[experiment.Base]
 		if i == 0 || !alike {
@@ -205,7 +205,7 @@ func (x *experimenter) startReferenceArms(ctx context.Context, a *arms, plan *sc
 			}
 		}
 		a.reference.environments[arm.name] = environment
-		variables := slices.Concat(addressVariables(environment), settingVariables(settings))
+		variables := slices.Concat(addressVariables(environment), settings)
 		if i == 1 && alike {
 			other, err := otherCache(environment.CacheURL)
 			if err != nil {
@@ -307,7 +307,7 @@ func migrations(dir string) (all []string, err error) {
 }
 
 // describe completes the record of the environment.
-func (r *referenceArms) describe(plan *scenarios.Plan, settings scenarios.ServerSettings) {
+func (r *referenceArms) describe(plan *scenarios.Plan, settings []string) {
 	s := &system{environment: r.environments[experiment.Base], record: r.record}
 	s.describe(plan, settings, fixtures.Summary{Resources: plan.Environment.Resources})
 	r.record = s.record

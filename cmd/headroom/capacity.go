@@ -271,7 +271,7 @@ func (p *planner) find(ctx context.Context, a asked, dir string) (c *results.Cap
 	defer func() { err = errors.Join(err, system.stop(ctx)) }()
 	serverCPUs := 0
 	if n := len(system.servers); n > 0 {
-		serverCPUs = min(n*serverSettings(plan).GOMAXPROCS, runtime.NumCPU())
+		serverCPUs = min(n*serverThreads(plan), runtime.NumCPU())
 	}
 	parts := stretchesOf(p.maxTime)
 	follow := newSearchCourse(p.progress, p.maxTime)

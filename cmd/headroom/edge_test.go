@@ -215,8 +215,8 @@ func startEdges(ctx context.Context, t *testing.T, n, told int) (urls []string) 
 	all, err := startReferences(ctx, referenceSpec{
 		program: binary(t), log: filepath.Join(t.TempDir(), "server.log"),
 		variables: slices.Concat(addressVariables(env),
-			instanceVariables(scenarios.Environment{Instances: 2, Balancer: "nginx"}, strings.Repeat("c", 32)),
-			edgeVariables("varnish", specs[:told]), []string{"HEADROOM_POSTGRES_MAX_CONNS=4", "GOMAXPROCS=1"}),
+			instanceVariables(scenarios.Environment{Instances: 2, Balancer: "nginx"}, nil, strings.Repeat("c", 32)),
+			edgeVariables("varnish", specs[:told], nil), []string{"HEADROOM_POSTGRES_MAX_CONNS=4", "GOMAXPROCS=1"}),
 	}, 2)
 	if err != nil {
 		t.Fatal(err)

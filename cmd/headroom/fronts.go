@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	"maps"
-	"os"
 	"strings"
 	"time"
 
@@ -63,8 +62,8 @@ func edgeSpecs(n int) (specs []containers.EdgeSpec, err error) {
 }
 
 // edgeVariables let edges of a kind keep answers, and tell the instances where those are that take invalidations. How
-// long they may keep them can be set in the environment of this process.
-func edgeVariables(kind string, specs []containers.EdgeSpec) (vars []string) {
+// long they may keep them can be set in the scenario and in the environment of this process.
+func edgeVariables(kind string, specs []containers.EdgeSpec, settings []string) (vars []string) {
 	ttl := untoldTTL
 	switch {
 	case len(specs) == 0:
@@ -77,7 +76,7 @@ func edgeVariables(kind string, specs []containers.EdgeSpec) (vars []string) {
 		}
 		vars = append(vars, "HEADROOM_EDGE_URLS="+strings.Join(urls, ","), "HEADROOM_EDGE_TOKEN="+specs[0].Token)
 	}
-	if os.Getenv("HEADROOM_EDGE_TTL") == "" {
+	if !isSet(settings, "HEADROOM_EDGE_TTL") {
 		vars = append(vars, "HEADROOM_EDGE_TTL="+ttl.String())
 	}
 	return vars

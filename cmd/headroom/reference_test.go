@@ -23,7 +23,10 @@ var short = []string{"--set", "environment.fixtures.resources=2000"}
 // that they were judged over real samples, and that the exit code says so, does not.
 func TestReferenceSystem(t *testing.T) {
 	t.Parallel()
-	p := headroom(t, append([]string{"run", "smoke.yaml", "--out", "out", "--json"}, short...)...)
+	p := headroom(t, append([]string{
+		"run", "smoke.yaml", "--out", "out", "--json", "--set",
+		"environment.server={warm_resources: 50, ready_when_warm: true, rate_limit: 150000, gomemlimit: 512MiB}",
+	}, short...)...)
 	p.Env = append(os.Environ(), "HEADROOM_SLOW_QUERY=77ms", "HEADROOM_CURSOR_KEY=S3CRET"+strings.Repeat("x", 32),
 		"OTEL_SERVICE_NAME=mine", "GOGC=150")
 	if err := p.Run(); err != nil && p.ProcessState.ExitCode() < 0 {
@@ -62,7 +65,8 @@ func TestReferenceSystem(t *testing.T) {
 	e := recorded.Environment
 	for name, want := range map[string]string{
 		"HEADROOM_SLOW_QUERY": "77ms", "OTEL_SERVICE_NAME": "mine", "GOGC": "150",
-		"HEADROOM_RATE_LIMIT": "200000", "HEADROOM_POSTGRES_URL": "",
+		"HEADROOM_RATE_LIMIT": "150000", "HEADROOM_POSTGRES_URL": "", "HEADROOM_WARM_RESOURCES": "50",
+		"HEADROOM_READY_WHEN_WARM": "true", "GOMEMLIMIT": "536870912",
 	} {
 		if got := e.ServerSettings[name]; got != want {
 			t.Errorf("the server's %s is recorded as %q, want %q", name, got, want)
@@ -71,6 +75,8 @@ func TestReferenceSystem(t *testing.T) {
 	if e.GeneratorSettings["GOGC"] != "150" || e.ServerSettings["GOMAXPROCS"] == "" {
 		t.Errorf("the generator's settings are %v, the server's %v", e.GeneratorSettings, e.ServerSettings)
 	}
+	says(t, text(t, filepath.Join(p.Dir, "out", "report.html")), "<code>server HEADROOM_WARM_RESOURCES=50</code>",
+		"<th scope=\"row\"><code>HEADROOM_SLOW_REQUEST</code></th><td><code>1s</code></td>")
 	if strings.Contains(run, "S3CRET") || e.ServerSettings["HEADROOM_CURSOR_KEY"] == "" {
 		t.Errorf("the key is recorded as %q, or is somewhere in the run", e.ServerSettings["HEADROOM_CURSOR_KEY"])
 	}

@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"os"
 	"slices"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -191,11 +190,11 @@ func addressVariables(e *containers.Environment) []string {
 
 // instanceVariables are those of instances that stand side by side, or behind something: they accept each other's
 // cursors, know that a balancer names their clients, and give it time to notice that they end. What the environment of
-// this process says goes before it.
-func instanceVariables(e scenarios.Environment, cursorKey string) []string {
+// the settings of the scenario and the environment of this process say goes before it.
+func instanceVariables(e scenarios.Environment, settings []string, cursorKey string) []string {
 	var vars []string
 	set := func(name, value string) {
-		if os.Getenv(name) == "" {
+		if !isSet(settings, name) {
 			vars = append(vars, name+"="+value)
 		}
 	}
@@ -206,21 +205,6 @@ func instanceVariables(e scenarios.Environment, cursorKey string) []string {
 		set("HEADROOM_DRAIN_DELAY", drainDelay.String())
 		set("HEADROOM_TRUSTED_PROXIES", "127.0.0.1")
 	}
-	return vars
-}
-
-// settingVariables are the environment variables of the settings that the scenario gives, in alphabetical order.
-func settingVariables(settings scenarios.ServerSettings) []string {
-	var vars []string
-	for name, n := range map[string]int64{
-		"HEADROOM_L1_BYTES": settings.L1Bytes, "HEADROOM_POSTGRES_MAX_CONNS": int64(settings.PostgresMaxConns),
-		"GOGC": int64(settings.GOGC), "GOMAXPROCS": int64(settings.GOMAXPROCS),
-	} {
-		if n > 0 {
-			vars = append(vars, name+"="+strconv.FormatInt(n, 10))
-		}
-	}
-	slices.Sort(vars)
 	return vars
 }
 

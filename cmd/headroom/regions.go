@@ -21,7 +21,7 @@ func regionsOf(e scenarios.Environment) (all []containers.Region) {
 
 // startInRegions starts an instance in each region. It uses the servers, and tells the edges of a kind what has
 // changed, from as far away as they are.
-func (s *system) startInRegions(ctx context.Context, spec referenceSpec, kind string) error {
+func (s *system) startInRegions(ctx context.Context, spec referenceSpec, kind string, settings []string) error {
 	e := s.environment
 	var specs []referenceSpec
 	for _, r := range e.Regions {
@@ -39,7 +39,7 @@ func (s *system) startInRegions(ctx context.Context, spec referenceSpec, kind st
 			"HEADROOM_POSTGRES_REPLICA_URL=" + r.ReplicaURL,
 			"HEADROOM_CACHE_URL=" + r.CacheURL,
 			fmt.Sprintf("HEADROOM_CACHE_IS_FAR=%t", r.CacheIsFar),
-		}, edgeVariables(kind, told))
+		}, edgeVariables(kind, told, settings))
 		specs = append(specs, one)
 	}
 	var err error

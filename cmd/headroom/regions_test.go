@@ -164,7 +164,7 @@ func twoRegions(t *testing.T, ctx context.Context) *system {
 	err = s.startInRegions(ctx, referenceSpec{
 		program: binary(t), log: filepath.Join(t.TempDir(), "server.log"),
 		variables: []string{"HEADROOM_POSTGRES_MAX_CONNS=3", "GOMAXPROCS=1"},
-	}, containers.EdgeVarnish)
+	}, containers.EdgeVarnish, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,7 +41,7 @@ func serveBalanced(ctx context.Context, w, wErr io.Writer, addr string, own ownS
 		program: self, log: filepath.Join(logs.Path, "server.log"),
 		variables: slices.Concat(addressVariables(environment),
 			instanceVariables(scenarios.Environment{Instances: own.Instances, Balancer: own.Balancer},
-				rand.Text()+rand.Text())),
+				nil, rand.Text()+rand.Text())),
 	}, own.Instances)
 	if err != nil {
 		return err

@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -73,7 +72,7 @@ func (r *runner) startSystem(ctx context.Context, plan *scenarios.Plan, dir stri
 	}
 	say(fixtureSummary(loaded))
 	s.keys = fixtureKeys(fixture)
-	settings := serverSettings(plan)
+	settings := settingVariables(plan)
 	if err := s.startServers(ctx, settings, plan, dir); err != nil {
 		return nil, err
 	}
@@ -107,16 +106,6 @@ func fixtureKeys(fixture fixtures.Options) func(name string) (request.KeySet, er
 		set, err := fixtures.Keys(name, fixture)
 		return request.KeySet{Len: set.Len, Append: set.Append}, err
 	}
-}
-
-// serverSettings are those of the plan for each instance of the reference server. Together they get half of the CPUs,
-// as far as each has one, and the generator the other half.
-func serverSettings(plan *scenarios.Plan) scenarios.ServerSettings {
-	settings := plan.Environment.Server
-	if settings.GOMAXPROCS == 0 {
-		settings.GOMAXPROCS = max(1, runtime.NumCPU()/2/plan.Environment.Servers())
-	}
-	return settings
 }
 
 // environmentOptions are the servers that a plan asks for.
@@ -185,9 +174,7 @@ func serverOf(f scenarios.Fault) containers.Target {
 }
 
 // startServers starts the instances of the reference server.
-func (s *system) startServers(ctx context.Context, settings scenarios.ServerSettings, plan *scenarios.Plan,
-	dir string,
-) error {
+func (s *system) startServers(ctx context.Context, settings []string, plan *scenarios.Plan, dir string) error {
 	self, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("start the reference server: %w", err)
@@ -202,11 +189,11 @@ func (s *system) startServers(ctx context.Context, settings scenarios.ServerSett
 	}
 	spec := referenceSpec{
 		program: self, log: filepath.Join(dir, "server.log"),
-		variables: slices.Concat(addressVariables(s.environment), settingVariables(settings),
-			instanceVariables(e, cursorKey), edgeVariables(e.Edge, s.edges)),
+		variables: slices.Concat(addressVariables(s.environment), settings,
+			instanceVariables(e, settings, cursorKey), edgeVariables(e.Edge, s.edges, settings)),
 	}
 	if len(e.Regions) > 0 {
-		err = s.startInRegions(ctx, spec, e.Edge)
+		err = s.startInRegions(ctx, spec, e.Edge, settings)
 	} else {
 		s.servers, err = startReferences(ctx, spec, e.Instances)
 	}
@@ -227,7 +214,7 @@ func (s *system) startServers(ctx context.Context, settings scenarios.ServerSett
 }
 
 // describe completes the record of a reference system.
-func (s *system) describe(plan *scenarios.Plan, settings scenarios.ServerSettings, fixture fixtures.Summary) {
+func (s *system) describe(plan *scenarios.Plan, settings []string, fixture fixtures.Summary) {
 	e := s.environment
 	s.record.Provider, s.record.Reason = e.Provider, e.Reason
 	for _, known := range []struct {
@@ -250,9 +237,7 @@ func (s *system) describe(plan *scenarios.Plan, settings scenarios.ServerSetting
 	for _, name := range slices.Sorted(maps.Keys(plan.Environment.Postgres)) {
 		s.record.Settings = append(s.record.Settings, "postgres "+name+"="+plan.Environment.Postgres[name])
 	}
-	for _, v := range settingVariables(settings) {
-		s.record.Settings = append(s.record.Settings, "server "+v)
-	}
+	s.noteSettings(settings)
 	if e.Balancer.Name != "" { // else the addresses say how many there are
 		s.record.Settings = append(s.record.Settings, fmt.Sprintf("instances=%d", plan.Environment.Instances))
 	}

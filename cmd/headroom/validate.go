@@ -84,6 +84,10 @@ func load(ctx context.Context, file string, stdin io.Reader, in scenarios.Inputs
 	if err != nil {
 		return l, asInput(err)
 	}
+	err = checkServerSettings(l.plan)
+	if err != nil {
+		return l, err
+	}
 	_, err = connect.Load(l.plan)
 	if err != nil {
 		return l, inputError{err}
