@@ -139,6 +139,7 @@ func TestServerRooms(t *testing.T) {
 		"cache/report":    {"cache/usage"},
 		"cache/usage":     {"cache/clock", "cache/key"},
 		"edge":            {"cache/key"},
+		"forecast":        {},
 		"middleware":      {},
 		"realtime":        {"store"},
 		"store":           {"tracing"},
