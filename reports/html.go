@@ -51,7 +51,9 @@ var parsedPage = template.Must(template.New(HTMLFile).Funcs(template.FuncMap{
 	"digits": threeDigits, "digitsIfAny": millisIfAny, "shareIfAny": shareIfAny, "foldedGates": foldedGates,
 	"pageFigures": pageFigures, "pageTitles": pageTitles, "films": films,
 	"standIn": standIn, "arm": armText, "failedShare": failedShare, "lasted": lasted, "share": shareText,
-}).Parse(pageTemplate + experimentTemplate + capacityTemplate + liveTemplate))
+	"plan": planOf, "slowID": func(i int) string { return slowLink(i)[1:] },
+	"plural64": func(n int64, thing string) string { return Plural(int(n), thing) },
+}).Parse(evidenceTemplate + pageTemplate + experimentTemplate + capacityTemplate + liveTemplate))
 
 // page is the data of the template.
 type page struct {

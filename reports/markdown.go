@@ -33,6 +33,13 @@ func RunMarkdown(w io.Writer, r *results.Run) error {
 		}
 		b.WriteString("\n" + t.String())
 	}
+	for _, one := range d.Besides() {
+		var facts []string
+		for _, f := range one.Facts {
+			facts = append(facts, f.Text)
+		}
+		listMarkdown(&b, "At the same time as "+plainMarkdown(one.Gate), facts)
+	}
 	t := markdownTable{left: 2, heading: []string{
 		"scenario", "request", "requests", "rate", "failed", "P50, ms", "P95, ms", "P99, ms",
 	}}

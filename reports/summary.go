@@ -24,6 +24,8 @@ const SummaryVersion = 1
 //	shards[]          merged runs only: index (from 0), of, started, engine, machine, generator, sent, dropped, p95_ms, lag_p99_ms, invalid, disturbed, warnings
 //	overall           requests, failed, failed_share, rate, response_ms and service_ms
 //	causes[]          why requests failed, the most frequent first: scenario, request, class, count, first (the first error of the class)
+//	meanwhile[]       gate, from_seconds, to_seconds, facts[]: what was measured while a gate did not hold
+//	evidence          of the reference server, at the end: [results.Evidence]
 //	health            CPU use (in cores) and waits for a CPU (shares) over the run; unknown figures are left out
 //	marks[]           text, due_seconds, begun_seconds, done_seconds, error: faults that were injected
 //	changes[]         at_seconds, text: state changes of breakers and replica in the server's samples
@@ -65,6 +67,8 @@ type summary struct {
 	Shards      []results.ShardRun  `json:"shards,omitempty"`
 	Overall     figures             `json:"overall"`
 	Causes      []results.Cause     `json:"causes,omitempty"`
+	Meanwhile   []beside            `json:"meanwhile,omitempty"`
+	Evidence    *results.Evidence   `json:"evidence,omitempty"`
 	Health      *summaryHealth      `json:"health,omitempty"`
 	Marks       []results.Mark      `json:"marks,omitempty"`
 	Changes     []results.Change    `json:"changes,omitempty"`
@@ -207,6 +211,7 @@ func newSummary(d digest) summary {
 			Servers: []summaryServer{},
 			CPUs:    env.Machine.CPUs, CPUModel: env.Machine.CPUModel,
 		},
+		Meanwhile: d.Besides(), Evidence: d.Evidence,
 		Marks: m.Marks, Changes: m.Changes(), Scenarios: []summaryScenario{}, ServerViews: []summaryServerView{},
 	}
 	if s.Verdict.Gates == nil {

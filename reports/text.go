@@ -36,6 +36,9 @@ func Text(w io.Writer, r *results.Run) error {
 		}
 		fmt.Fprintf(&b, "\n%s\n%s", title, gatesText(r.Verdict.Gates))
 	}
+	if all := d.Besides(); len(all) > 0 {
+		fmt.Fprintf(&b, "\nAt the same time (which does not show that it was the cause)\n%s", besidesText(all))
+	}
 	if d.OnlyStreams() {
 		fmt.Fprintf(&b, "\nLoad\n")
 	} else {
@@ -83,6 +86,9 @@ func Text(w io.Writer, r *results.Run) error {
 	}
 	if rows := d.Checks(); len(rows) > 0 {
 		fmt.Fprintf(&b, "\nChecks (share of the responses that passed)\n%s", checksText(rows))
+	}
+	if noticed := evidenceText(d); noticed != "" {
+		fmt.Fprintf(&b, "\nWhat the server noticed (seconds since the start of the run)\n%s", noticed)
 	}
 	if r.Environment.Target != "" {
 		fmt.Fprintf(&b, "\nMeasured against %s\n", onOneLine(environmentLine(r.Environment)))

@@ -42,6 +42,7 @@ type Run struct {
 	Measurements Measurements `json:"measurements"`
 	Verdict      Verdict      `json:"verdict"`
 	Reference    *Reference   `json:"reference,omitempty"` // measured beside it, with --calibrate
+	Evidence     *Evidence    `json:"evidence,omitempty"`  // nil unless the reference server was loaded
 }
 
 // Tool is the headroom that made the run.

@@ -235,7 +235,7 @@ func (r *runner) runOne(ctx context.Context, l loaded, dir string) (outcome resu
 		Name: plan.Name, Description: plan.Description, Tool: toolVersion(), Command: redacted(r.command, r.secrets),
 		Scenario:    results.ScenarioOf(plan),
 		Environment: system.record, Shard: r.shard, Measurements: *measured, Verdict: verdict,
-		Reference: reference,
+		Reference: reference, Evidence: system.evidence(ctx, measured),
 	}
 	if err := r.publishRun(dir, saved); err != nil {
 		return "", err

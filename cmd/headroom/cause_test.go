@@ -1,0 +1,53 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/policycortex/headroom/results"
+)
+
+// smallCause are the settings of a short run of the smoke scenario of which a gate on queries cannot hold.
+var smallCause = []string{
+	"environment.fixtures.resources=1000", "environment.instances=2", "scenarios.warm.rate=150",
+	"scenarios.warm.duration=3s", "scenarios.warm.warmup=500ms", "thresholds=null",
+	`thresholds={"db_query_duration{query:get_resource}":"p(95)<0.001","http_req_failed":"rate<0.5"}`,
+}
+
+// TestCauseBesideTheGate runs the reference system with a gate on queries that cannot hold: beside it are the slow
+// statements of that query with their plans, and in the run what caches and logs of the instances said.
+func TestCauseBesideTheGate(t *testing.T) {
+	t.Parallel()
+	args := []string{"run", "smoke.yaml", "--provider", "process", "--out", "out", "--quiet"}
+	for _, set := range smallCause {
+		args = append(args, "--set", set)
+	}
+	p := headroom(t, args...)
+	p.Env = append(os.Environ(), "HEADROOM_SLOW_QUERY=1us")
+	p.exits(t, exitCrossed, exitInvalid)
+	out := filepath.Join(p.Dir, "out")
+	run, err := results.Read(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := run.Evidence
+	if e == nil || len(e.Missing) > 0 {
+		t.Fatalf("the evidence is %+v", e)
+	}
+	slow := e.SlowOf("get_resource")
+	if len(slow) == 0 || !strings.Contains(slow[0].Plan, "resources") || slow[0].Max <= 0 || slow[0].Last <= 0 {
+		t.Errorf("slow statements: %+v", slow)
+	}
+	if len(e.Caches) != 2 || e.Caches[1].Instance != "2" || e.Caches[0].L1.Entries == 0 || e.Caches[0].L1.TTL <= 0 {
+		t.Errorf("caches: %+v", e.Caches)
+	}
+	failed := func(m results.LogMessage) bool { return m.Level != results.LogWarn }
+	if slices.ContainsFunc(e.Log.Messages, failed) {
+		t.Errorf("the log has errors: %+v", e.Log)
+	}
+	says(t, p.stdout.String(), "At the same time", "slow statement get_resource", "What the server noticed")
+	says(t, text(t, filepath.Join(out, "report.html")), `id="besides"`, `href="#slow-`, "statement and plan")
+}
