@@ -14,6 +14,7 @@ import (
 	"github.com/policycortex/headroom/server/edge"
 	"github.com/policycortex/headroom/server/middleware"
 	"github.com/policycortex/headroom/server/realtime"
+	"github.com/policycortex/headroom/server/store"
 )
 
 // Options configure [Run]. The tag of each field names its environment variable, which caarlos0/env reads.
@@ -47,6 +48,11 @@ type Options struct {
 	// PostgresMaxConns is the size of each server's connection pool; 0 derives it from the number of CPUs and of free
 	// connections.
 	PostgresMaxConns int `env:"HEADROOM_POSTGRES_MAX_CONNS"`
+	// StatementTimeout is how long a statement of a request may take, 10 ms to RequestTimeout, and LockTimeout how long
+	// it may wait for each lock, 1 ms to StatementTimeout, before Postgres gives it up. 0 means 5 seconds and 1 second,
+	// or the longest that is allowed if that is shorter.
+	StatementTimeout time.Duration `env:"HEADROOM_STATEMENT_TIMEOUT"`
+	LockTimeout      time.Duration `env:"HEADROOM_LOCK_TIMEOUT"`
 	// SlowQuery is the duration from which queries are listed at GET /slow of the admin listener; 0 means 100 ms.
 	SlowQuery time.Duration `env:"HEADROOM_SLOW_QUERY"`
 	// ComplianceEvery is the time between refreshes of the compliance summary; 0 means 5 minutes. One of several
@@ -134,14 +140,16 @@ const (
 	defaultTenantClaim   = "tenant_id"
 	maxCostMonths        = 240 // each is a partition
 	maxRequestTimeout    = 50 * time.Second
-	defaultSlowRequest   = time.Second
-	defaultMaxUnderWay   = 2048
-	defaultRateLimit     = 200_000
-	defaultHeartbeat     = 15 * time.Second
-	defaultStreamTimeout = 10 * time.Second
-	minStreamBuffer      = 1 << 20
-	maxRateLimit         = 1_000_000
-	maxSlowdown          = time.Second
+	// api.New has the same
+	defaultRequestTimeout = 30 * time.Second
+	defaultSlowRequest    = time.Second
+	defaultMaxUnderWay    = 2048
+	defaultRateLimit      = 200_000
+	defaultHeartbeat      = 15 * time.Second
+	defaultStreamTimeout  = 10 * time.Second
+	minStreamBuffer       = 1 << 20
+	maxRateLimit          = 1_000_000
+	maxSlowdown           = time.Second
 )
 
 // Check returns all errors in the options, joined. It does not check the URLs of Postgres and the cache, which may not
@@ -177,6 +185,7 @@ func (o Options) check() (Options, error) {
 		}
 	}
 	faults = append(faults, o.checkMiddleware()...)
+	faults = append(faults, o.checkTimeouts()...)
 	faults = append(faults, o.checkEdges()...)
 	faults = append(faults, o.checkAuthentication()...)
 	faults = append(faults, o.checkSlowdown()...)
@@ -349,6 +358,9 @@ func (o Options) checkReach(addr net.Addr) error {
 func (o Options) withDefaults() Options {
 	o.AuthTenantClaim = cmp.Or(o.AuthTenantClaim, defaultTenantClaim)
 	o.L1Bytes = cmp.Or(o.L1Bytes, defaultL1Bytes)
+	o.RequestTimeout = cmp.Or(o.RequestTimeout, defaultRequestTimeout)
+	o.StatementTimeout = cmp.Or(o.StatementTimeout, min(store.DefaultStatementTimeout, o.RequestTimeout))
+	o.LockTimeout = cmp.Or(o.LockTimeout, min(store.DefaultLockTimeout, o.StatementTimeout))
 	o.ShutdownGrace = cmp.Or(o.ShutdownGrace, defaultShutdownGrace)
 	o.ComplianceEvery = cmp.Or(o.ComplianceEvery, defaultCompliance)
 	o.SlowRequest = cmp.Or(o.SlowRequest, defaultSlowRequest)

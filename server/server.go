@@ -120,6 +120,7 @@ func CheckAddresses(ctx context.Context, o Options) error {
 func openStore(ctx context.Context, o Options) (*store.Store, error) {
 	return store.Open(ctx, store.Options{
 		URL: o.PostgresURL, ReplicaURL: o.PostgresReplicaURL, ReplicaMaxLag: o.PostgresReplicaMaxLag,
+		StatementTimeout: o.StatementTimeout, LockTimeout: o.LockTimeout,
 		MaxConns: o.PostgresMaxConns, SlowQuery: o.SlowQuery, CostMonths: o.CostMonths, Logger: o.Logger,
 	})
 }

@@ -388,9 +388,21 @@ func TestRunRefuses(t *testing.T) {
 		"admin by name":        {func(o *server.Options) { o.AdminAddr = "localhost:0" }, "loopback"},
 		"admin without port":   {func(o *server.Options) { o.AdminAddr = "127.0.0.1" }, "HEADROOM_ADMIN_ADDR"},
 		"too long a timeout":   {func(o *server.Options) { o.RequestTimeout = time.Hour }, "HEADROOM_REQUEST_TIMEOUT"},
-		"half a second":        {func(o *server.Options) { o.EdgeTTL = 500 * time.Millisecond }, "HEADROOM_EDGE_TTL"},
-		"a negative burst":     {func(o *server.Options) { o.RateBurst = -1 }, "HEADROOM_RATE_BURST"},
-		"too high a rate":      {func(o *server.Options) { o.RateLimit = 2e6 }, "HEADROOM_RATE_LIMIT"},
+		"a statement that outlasts its request": {
+			func(o *server.Options) { o.RequestTimeout, o.StatementTimeout = time.Second, 2*time.Second },
+			"HEADROOM_STATEMENT_TIMEOUT",
+		},
+		"no time for statements": {
+			func(o *server.Options) { o.StatementTimeout = time.Millisecond },
+			"HEADROOM_STATEMENT_TIMEOUT",
+		},
+		"a lock that outlasts its statement": {
+			func(o *server.Options) { o.LockTimeout = 6 * time.Second },
+			"HEADROOM_LOCK_TIMEOUT",
+		},
+		"half a second":    {func(o *server.Options) { o.EdgeTTL = 500 * time.Millisecond }, "HEADROOM_EDGE_TTL"},
+		"a negative burst": {func(o *server.Options) { o.RateBurst = -1 }, "HEADROOM_RATE_BURST"},
+		"too high a rate":  {func(o *server.Options) { o.RateLimit = 2e6 }, "HEADROOM_RATE_LIMIT"},
 		"no limit to share": {
 			func(o *server.Options) { o.RateLimit, o.RateLimitShared = -1, true },
 			"HEADROOM_RATE_LIMIT_SHARED",
@@ -486,7 +498,7 @@ func TestOptionsFromTheEnvironment(t *testing.T) {
 	for name, value := range map[string]string{
 		"HEADROOM_ADMIN_ADDR": "127.0.0.1:1", "HEADROOM_POSTGRES_URL": "postgres://p",
 		"HEADROOM_POSTGRES_REPLICA_URL": "postgres://q", "HEADROOM_POSTGRES_REPLICA_MAX_LAG": "7s",
-		"HEADROOM_SLOW_QUERY": "20ms", "HEADROOM_CACHE_URL": "redis://r",
+		"HEADROOM_SLOW_QUERY": "20ms", "HEADROOM_CACHE_URL": "redis://r", "HEADROOM_LOCK_TIMEOUT": "20ms",
 		"HEADROOM_L1_BYTES": "1024", "HEADROOM_POSTGRES_MAX_CONNS": "9", "HEADROOM_SHUTDOWN_GRACE": "3s",
 		"HEADROOM_CURSOR_KEY": "k", "HEADROOM_SLOWDOWN_CPU": "5us", "HEADROOM_SLOWDOWN_DELAY": "1ms",
 		"HEADROOM_SLOWDOWN_EVERY": "100",
@@ -498,6 +510,7 @@ func TestOptionsFromTheEnvironment(t *testing.T) {
 		Addr: "127.0.0.1:8080", AdminAddr: "127.0.0.1:1", PostgresURL: "postgres://p", CacheURL: "redis://r",
 		PostgresReplicaURL: "postgres://q", PostgresReplicaMaxLag: 7 * time.Second, SlowQuery: 20 * time.Millisecond,
 		L1Bytes: 1024, PostgresMaxConns: 9, ShutdownGrace: 3 * time.Second, CursorKey: "k", TraceRatio: 0.01,
+		LockTimeout: 20 * time.Millisecond,
 		SlowdownCPU: 5 * time.Microsecond, SlowdownDelay: time.Millisecond, SlowdownEvery: 100,
 	}
 	if err != nil || got != want {

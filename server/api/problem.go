@@ -8,7 +8,6 @@ import (
 	"strconv"
 
 	"github.com/gin-gonic/gin"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/policycortex/headroom/server/store"
 )
@@ -84,19 +83,11 @@ func (a *API) fail(c *gin.Context, err error) {
 		return
 	}
 	if errors.Is(err, store.ErrTooMany) {
-		refuse(c, http.StatusUnprocessableEntity,
-			"The response would be too long. Request a shorter period or a single service.")
+		refuse(c, http.StatusUnprocessableEntity, tooManyDetail)
 		return
 	}
-	status, detail := http.StatusInternalServerError, "Internal error. The server's log has the cause."
-	switch {
-	case tookTooLong(err):
-		status, detail = http.StatusGatewayTimeout,
-			"The database did not answer in time. Try again after the time in Retry-After."
-		c.Writer.Header()["Retry-After"] = retrySoon
-	case errors.Is(err, store.ErrUnavailable):
-		status, detail = http.StatusServiceUnavailable,
-			"The database cannot be reached. Try again after the time in Retry-After."
+	status, detail := failure(err)
+	if status != http.StatusInternalServerError {
 		c.Writer.Header()["Retry-After"] = retrySoon
 	}
 	a.logger.Error("request failed", "id", exchangeOf(c).id(), "method", c.Request.Method, "path", c.Request.URL.Path,
@@ -104,17 +95,29 @@ func (a *API) fail(c *gin.Context, err error) {
 	refuse(c, status, detail)
 }
 
+const tooManyDetail = "The response would be too long. Request a shorter period or a single service."
+
+// failure returns what a client is told of an error that is not its fault.
+func failure(err error) (status int, detail string) {
+	switch {
+	case store.IsLockTimeout(err):
+		return http.StatusGatewayTimeout, "What this request needs was locked by another one for too long. " +
+			"It changed nothing. Try again after the time in Retry-After."
+	case store.IsStatementTimeout(err):
+		return http.StatusGatewayTimeout, "The database took too long and gave this request up. " +
+			"It changed nothing. Ask for less, or try again after the time in Retry-After."
+	case errors.Is(err, context.DeadlineExceeded):
+		return http.StatusGatewayTimeout,
+			"The database did not answer in time. Try again after the time in Retry-After."
+	case errors.Is(err, store.ErrUnavailable):
+		return http.StatusServiceUnavailable,
+			"The database cannot be reached. Try again after the time in Retry-After."
+	}
+	return http.StatusInternalServerError, "Internal error. The server's log has the cause."
+}
+
 // retrySoon is a little more than the pause after which a breaker lets a probe through, in seconds.
 var retrySoon = []string{"2"}
-
-func tookTooLong(err error) bool {
-	const queryCanceled, lockNotAvailable = "57014", "55P03" // by statement_timeout and lock_timeout
-	var fromPostgres *pgconn.PgError
-	if errors.As(err, &fromPostgres) {
-		return fromPostgres.Code == queryCanceled || fromPostgres.Code == lockNotAvailable
-	}
-	return errors.Is(err, context.DeadlineExceeded)
-}
 
 func noRoute(c *gin.Context) {
 	refuse(c, http.StatusNotFound,

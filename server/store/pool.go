@@ -11,11 +11,9 @@ import (
 )
 
 // connectionSettings are sent with the startup message, so that every connection of a pool has them. (A SET through the
-// pool would reach only one connection.) Times are in milliseconds.
+// pool would reach only one connection.) Times are in milliseconds. The timeouts of the options come besides.
 var connectionSettings = map[string]string{
 	"application_name":                    "headroom",
-	"statement_timeout":                   "5000",
-	"lock_timeout":                        "1000",
 	"idle_in_transaction_session_timeout": "10000",
 	// Queries are short and cores few: JIT compilation or parallel workers would cost more than they save.
 	"jit":                             "off",
@@ -35,8 +33,8 @@ func hotStatements() []string {
 // connectTimeout bounds connecting, unless the URL has a connect_timeout.
 const connectTimeout = 2 * time.Second
 
-// newNode makes a node with a pool of size connections, none of them open yet.
-func newNode(ctx context.Context, role, url string, size int, queries *queryTimes) (*node, error) {
+// newNode makes a node with a pool of o.MaxConns connections, none of them open yet.
+func newNode(ctx context.Context, role, url string, o *Options, queries *queryTimes) (*node, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, fmt.Errorf("parse the URL of the Postgres %s: %w", role, err)
@@ -44,12 +42,14 @@ func newNode(ctx context.Context, role, url string, size int, queries *queryTime
 	for name, value := range connectionSettings {
 		config.ConnConfig.RuntimeParams[name] = value
 	}
+	config.ConnConfig.RuntimeParams["statement_timeout"] = milliseconds(o.StatementTimeout)
+	config.ConnConfig.RuntimeParams["lock_timeout"] = milliseconds(o.LockTimeout)
 	if config.ConnConfig.ConnectTimeout == 0 {
 		config.ConnConfig.ConnectTimeout = connectTimeout
 	}
 	// The pool has a fixed size, because opening a connection takes milliseconds, just when the load is highest.
-	config.MaxConns = int32(size)
-	config.MinConns = int32(size)
+	config.MaxConns = int32(o.MaxConns)
+	config.MinConns = int32(o.MaxConns)
 	config.MaxConnLifetimeJitter = 10 * time.Minute
 	config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheStatement
 	link := &link{}
@@ -61,7 +61,7 @@ func newNode(ctx context.Context, role, url string, size int, queries *queryTime
 	if err != nil {
 		return nil, fmt.Errorf("open a pool of connections to the %s: %w", role, err)
 	}
-	return &node{role: role, pool: pool, link: link, breaker: newBreaker(role), size: int32(size)}, nil
+	return &node{role: role, pool: pool, link: link, breaker: newBreaker(role), size: int32(o.MaxConns)}, nil
 }
 
 // prepareConnection makes a new connection ready for its first query.

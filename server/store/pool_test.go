@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -28,10 +29,12 @@ func onEveryConnection(t *testing.T, s *store.Store, f func(server string, conn 
 
 func TestEveryConnectionHasTheSettings(t *testing.T) {
 	want := map[string]string{
-		"statement_timeout": "5000", "lock_timeout": "1000", "idle_in_transaction_session_timeout": "10000",
+		"statement_timeout": "2500", "lock_timeout": "300", "idle_in_transaction_session_timeout": "10000",
 		"application_name": "headroom", "jit": "off", "max_parallel_workers_per_gather": "0", "random_page_cost": "1.1",
 	}
-	s, connections := openReplicated(t, store.Options{}), 0
+	s, connections := openReplicated(t, store.Options{
+		StatementTimeout: 2500 * time.Millisecond, LockTimeout: 300 * time.Millisecond,
+	}), 0
 	onEveryConnection(t, s, func(server string, conn *pgx.Conn) {
 		connections++
 		rows, err := conn.Query(t.Context(), "SELECT name, setting, source FROM pg_settings WHERE source = 'client'")

@@ -47,6 +47,9 @@ type Options struct {
 	MaxConns int
 	// CostMonths is how many months of costs to keep before the current one; 0 means [DefaultCostMonths].
 	CostMonths int
+	// StatementTimeout is how long a statement of a request may take, and LockTimeout how long it may wait for each
+	// lock, before Postgres gives it up; 0 means 5 seconds and 1 second. Maintenance has its own.
+	StatementTimeout, LockTimeout time.Duration
 	// SlowQuery is the duration from which queries are listed as slow; 0 means 100 ms.
 	SlowQuery time.Duration
 	// Logger logs when a server fails and when it is used again; nil means slog.Default().
@@ -56,6 +59,8 @@ type Options struct {
 func (o Options) withDefaults() Options {
 	o.ReplicaMaxLag = cmp.Or(o.ReplicaMaxLag, defaultReplicaMaxLag)
 	o.CostMonths = cmp.Or(o.CostMonths, DefaultCostMonths)
+	o.StatementTimeout = cmp.Or(o.StatementTimeout, DefaultStatementTimeout)
+	o.LockTimeout = cmp.Or(o.LockTimeout, DefaultLockTimeout)
 	o.SlowQuery = cmp.Or(o.SlowQuery, defaultSlowQuery)
 	if o.Logger == nil {
 		o.Logger = slog.Default()
@@ -95,7 +100,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	s := &Store{queries: newQueryTimes(o.SlowQuery), costMonths: o.CostMonths, stopWatching: func() {}}
 	s.gets.store = s
 	s.loads.due = make(chan struct{}, 1)
-	s.primary, err = newNode(ctx, RolePrimary, o.URL, o.MaxConns, s.queries)
+	s.primary, err = newNode(ctx, RolePrimary, o.URL, &o, s.queries)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +110,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 			err)
 	}
 	if o.ReplicaURL != "" {
-		n, err := newNode(ctx, RoleReplica, o.ReplicaURL, o.MaxConns, s.queries)
+		n, err := newNode(ctx, RoleReplica, o.ReplicaURL, &o, s.queries)
 		if err != nil {
 			s.Close()
 			return nil, err
