@@ -274,27 +274,41 @@ func TestNothingStaysOpen(t *testing.T) {
 }
 
 // TestOwnLagOfTheLastConnection: a generator that is stopped while a connection is idle was late itself, also when that
-// connection is the only one.
+// connection is the only one. On a busy machine it may be stopped while an answer is under way, which shows nothing.
 func TestOwnLagOfTheLastConnection(t *testing.T) {
 	inTurn(t, wire.Backends(), func(t *testing.T, by wire.Backend) {
 		url := serve(t, func(http.ResponseWriter, *http.Request) {})
-		plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{
-			Rate: 20, Duration: 1500 * time.Millisecond,
-			MaxVUs: 1,
-		}})
-		const stopped = 500 * time.Millisecond
-		// Between two requests, so that the connection is idle.
-		stop := exec.Command("sh", "-c",
-			fmt.Sprintf("sleep 0.52; kill -STOP %d; sleep %v; kill -CONT %[1]d", os.Getpid(), stopped.Seconds()))
-		if err := stop.Start(); err != nil {
-			t.Fatal(err)
-		}
-		l := run1(t, plan, url, Options{backend: by}).Loads[0]
-		if err := stop.Wait(); err != nil {
-			t.Fatal(err)
-		}
-		if least := (stopped - 150*time.Millisecond).Seconds() * 1000; l.Lag.Max() < least || l.OwnLag.Max() < least {
-			t.Errorf("lag %.0f ms, own lag %.0f ms, of a stop of %v", l.Lag.Max(), l.OwnLag.Max(), stopped)
+		const stopped, tries = 500 * time.Millisecond, 5
+		least := (stopped - 150*time.Millisecond).Seconds() * 1000
+		for try := 1; ; try++ {
+			l := stoppedRun(t, by, url, stopped)
+			if l.Lag.Max() >= least && l.OwnLag.Max() >= least {
+				return
+			}
+			if try == tries {
+				t.Fatalf("lag %.0f ms, own lag %.0f ms, of a stop of %v", l.Lag.Max(), l.OwnLag.Max(), stopped)
+			}
 		}
 	})
+}
+
+// stoppedRun sends 20 requests a second on one connection, and stops this process once, between two of them if nothing
+// else delays it.
+func stoppedRun(t *testing.T, by wire.Backend, url string, stopped time.Duration) *results.Load {
+	t.Helper()
+	plan := planOf(scenarios.Scenario{Load: scenarios.ConstantRate{
+		Rate: 20, Duration: 1500 * time.Millisecond, MaxVUs: 1,
+	}})
+	stop := exec.Command("sh", "-c",
+		fmt.Sprintf("sleep 0.52; kill -STOP %d; sleep %v; kill -CONT %[1]d", os.Getpid(), stopped.Seconds()))
+	err := stop.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := run1(t, plan, url, Options{backend: by}).Loads[0]
+	err = stop.Wait()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
 }

@@ -7,14 +7,15 @@ import (
 	"sync"
 )
 
-// underWay are the runs of this process. GOMAXPROCS is the process's: the last one that ends gives back what the first
-// one found.
+// underWay are the runs of this process. GOMAXPROCS and the garbage collector are the process's: the last one that ends
+// gives back what the first one found.
 var underWay runs
 
 type runs struct {
 	sync.Mutex
 	count  int
 	before int // GOMAXPROCS when the first one began
+	heap   heapKeeper
 }
 
 func (u *runs) end() {
@@ -23,16 +24,18 @@ func (u *runs) end() {
 	u.count--
 	if u.count == 0 {
 		runtime.GOMAXPROCS(u.before)
+		u.heap.end()
 	}
 }
 
-// makePlaces sets the run's cores, and makes GOMAXPROCS at least what it needs.
+// makePlaces sets the run's cores, makes GOMAXPROCS at least what it needs, and bounds the garbage.
 func (r *run) makePlaces() {
 	underWay.Lock()
 	defer underWay.Unlock()
 	now := runtime.GOMAXPROCS(0)
 	if underWay.count == 0 {
 		underWay.before, now = now, 0
+		underWay.heap.begin()
 	}
 	underWay.count++
 	r.cores = underWay.before
@@ -40,6 +43,17 @@ func (r *run) makePlaces() {
 		r.cores = max(1, runtime.NumCPU()/2)
 	}
 	runtime.GOMAXPROCS(max(now, r.places()))
+	underWay.heap.allow(r.garbage())
+}
+
+// garbage is what may lie about between two collections.
+func (r *run) garbage() int64 {
+	for _, s := range r.scenarios {
+		if !r.isWire(s.scenario) {
+			return garbageOfOther
+		}
+	}
+	return garbageOfWire
 }
 
 // places is the GOMAXPROCS that the run needs. Each loop of the wire engine and of streams holds a place for as long as

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -190,22 +189,12 @@ type run struct {
 	m         *results.Measurements
 }
 
-// The generator's heap grows to some tens of megabytes between collections.
-const (
-	gcPercent = 1000
-	gcGrowth  = 64 << 20 // bytes, where recordings make the heap large
-)
-
 // errAborted ends a run whose threshold was crossed.
 var errAborted = errors.New("a threshold was crossed")
 
 func (r *run) run(ctx context.Context) (*results.Measurements, error) {
 	load, abort := context.WithCancelCause(ctx)
 	defer abort(nil)
-	// The live heap is a few megabytes, so the default would collect ten times a second at 10,000 requests/s and take
-	// CPU from the schedule.
-	percent := min(gcPercent, 1+100*gcGrowth/max(1, r.options.Recordings.Bytes()))
-	defer debug.SetGCPercent(debug.SetGCPercent(int(percent)))
 	r.makePlaces()
 	defer underWay.end()
 	engines, err := r.engines(ctx)

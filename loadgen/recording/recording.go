@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unsafe"
 
 	"github.com/policycortex/headroom/scenarios"
 )
@@ -74,11 +73,6 @@ func (l *Log) Headers(n int64) []byte { return l.texts.get(l.entry(n).headers) }
 
 // Body is that of request n.
 func (l *Log) Body(n int64) []byte { return l.texts.get(l.entry(n).body) }
-
-// Bytes is the memory that the log takes.
-func (l *Log) Bytes() int64 {
-	return int64(cap(l.entries))*int64(unsafe.Sizeof(entry{})) + int64(cap(l.texts.bytes))
-}
 
 // Options say how a file is read.
 type Options struct {

@@ -87,14 +87,6 @@ func loadRecording(ctx context.Context, r *scenarios.Recording, path string) (*r
 	return recording.Read(file, path, options)
 }
 
-// Bytes is the memory that the recordings take.
-func (r Recordings) Bytes() (sum int64) {
-	for _, log := range r {
-		sum += log.Bytes()
-	}
-	return sum
-}
-
 // Warnings say what of the recordings is not sent as it was recorded.
 func (r Recordings) Warnings(plan *scenarios.Plan) []string {
 	var all []string

@@ -31,6 +31,8 @@ type Ring struct {
 	timeout unix.Timespec
 	extra   getEvents
 	came    bool // something has, in the last wait
+
+	completed Completion // that is being told, here so that none is allocated
 }
 
 // Entry is one submission (struct io_uring_sqe).
@@ -240,14 +242,14 @@ func (r *Ring) enter(wait, flags, extra uintptr, short bool) {
 	}
 }
 
-// Completions calls f for everything that has completed.
+// Completions calls f for everything that has completed. f may not keep what it is given.
 func (r *Ring) Completions(f func(*Completion)) {
 	head := r.cqHead.Load()
 	for tail := r.cqTail.Load(); head != tail; tail = r.cqTail.Load() {
 		for ; head != tail; head++ {
-			c := r.cqes[head&r.cqMask] // f may make room for more
+			r.completed = r.cqes[head&r.cqMask] // f may make room for more
 			r.cqHead.Store(head + 1)
-			f(&c)
+			f(&r.completed)
 		}
 	}
 }
