@@ -33,6 +33,7 @@ type snapshot struct {
 	CacheWork     report.Activity          `json:"cache_work"`
 	Process       processSnapshot          `json:"process"`
 	Maintenance   map[string]jobStats      `json:"maintenance"` // by job
+	Tuning        *tuningReport            `json:"tuning,omitempty"`
 }
 
 const snapshotVersion = 1
@@ -190,10 +191,10 @@ func (s *snapshot) takeRoutes(handler *api.API) error {
 
 // newAdminServer serves GET /snapshot (?db=no omits the histograms of routes and queries, which makes it cheap enough
 // for once a second), GET /settings (see settings.go), GET /slow and GET /statements (see statements.go), POST
-// /cache/invalidate (see invalidate.go), and Go's profiles under /debug/pprof/. It has no write timeout, because a
-// profile takes as long as the client requests.
+// /cache/invalidate (see invalidate.go), GET /tuning and POST /tuning/undo (see tuningadmin.go), and Go's profiles
+// under /debug/pprof/. It has no write timeout, because a profile takes as long as the client requests.
 func newAdminServer(started time.Time, o Options, db *store.Store, answers *cache.Cache, edges *edge.Edges,
-	handler *api.API, jobs *maintenance,
+	handler *api.API, jobs *maintenance, tuner *tuner,
 ) *http.Server {
 	logger := o.Logger
 	mux := http.NewServeMux()
@@ -205,12 +206,15 @@ func newAdminServer(started time.Time, o Options, db *store.Store, answers *cach
 			return
 		}
 		s.Maintenance = jobs.snapshot()
+		s.Tuning = tuner.report()
 		sendAdmin(w, s)
 	})
 	mux.HandleFunc("GET /settings", func(w http.ResponseWriter, _ *http.Request) { sendAdmin(w, settingsInForce(o)) })
 	mux.HandleFunc("GET /slow", slowHandler(db))
 	mux.HandleFunc("GET /statements", statementsHandler(db))
 	mux.HandleFunc("POST /cache/invalidate", invalidateHandler(db, answers, edges, logger))
+	mux.HandleFunc("GET /tuning", func(w http.ResponseWriter, _ *http.Request) { sendAdmin(w, tuner.report()) })
+	mux.HandleFunc("POST /tuning/undo", undoHandler(tuner))
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)

@@ -15,6 +15,7 @@ import (
 	"github.com/policycortex/headroom/server/middleware"
 	"github.com/policycortex/headroom/server/realtime"
 	"github.com/policycortex/headroom/server/store"
+	"github.com/policycortex/headroom/server/tuning"
 )
 
 // Options configure [Run]. The tag of each field names its environment variable, which caarlos0/env reads.
@@ -53,6 +54,12 @@ type Options struct {
 	// or the longest that is allowed if that is shorter.
 	StatementTimeout time.Duration `env:"HEADROOM_STATEMENT_TIMEOUT"`
 	LockTimeout      time.Duration `env:"HEADROOM_LOCK_TIMEOUT"`
+	// L1TTL is the first lifetime in the cache in this process, at most 10 minutes, which adapts too; 0 means 1 minute.
+	L1TTL time.Duration `env:"HEADROOM_L1_TTL"`
+	// Tuning says what the server may change in its settings while it runs: "off", "advise" (it says what it would do)
+	// or "act"; empty means advise. TuningWindow is the time over which it looks at its figures; 0 means 30 seconds.
+	Tuning       string        `env:"HEADROOM_TUNING"`
+	TuningWindow time.Duration `env:"HEADROOM_TUNING_WINDOW"`
 	// SlowQuery is the duration from which queries are listed at GET /slow of the admin listener; 0 means 100 ms.
 	SlowQuery time.Duration `env:"HEADROOM_SLOW_QUERY"`
 	// ComplianceEvery is the time between refreshes of the compliance summary; 0 means 5 minutes. One of several
@@ -189,6 +196,7 @@ func (o Options) check() (Options, error) {
 	faults = append(faults, o.checkEdges()...)
 	faults = append(faults, o.checkAuthentication()...)
 	faults = append(faults, o.checkSlowdown()...)
+	faults = append(faults, o.checkTuning()...)
 	return o.withDefaults(), errors.Join(faults...)
 }
 
@@ -373,6 +381,8 @@ func (o Options) withDefaults() Options {
 	if o.RateLimit > 0 {
 		o.RateBurst = cmp.Or(o.RateBurst, o.RateLimit)
 	}
+	o.Tuning = cmp.Or(o.Tuning, string(tuning.Advise))
+	o.TuningWindow = cmp.Or(o.TuningWindow, defaultTuningWindow)
 	o.Logger = cmp.Or(o.Logger, slog.Default())
 	return o
 }

@@ -74,6 +74,8 @@ func Run(ctx context.Context, o Options, ready func(addr, adminAddr string)) err
 	defer edges.Close()
 	handler := newAPI(o, db, answers, hub, edges, parts)
 	jobs := newMaintenance(o, db, answers, handler, parts.verifier)
+	tuner := newTuner(o, db, answers, handler)
+	answers.OnAdapted(tuner.adapted)
 	if err := maintainCosts(ctx, db, o.Logger); err != nil { // before costs arrive
 		return err
 	}
@@ -89,13 +91,14 @@ func Run(ctx context.Context, o Options, ready func(addr, adminAddr string)) err
 	admin := &listener{}
 	if o.AdminAddr != "" {
 		admin, err = listen(ctx, "HEADROOM_ADMIN_ADDR", o.AdminAddr,
-			newAdminServer(started, o, db, answers, edges, handler, jobs))
+			newAdminServer(started, o, db, answers, edges, handler, jobs, tuner))
 		if err != nil {
 			return err
 		}
 		defer admin.close()
 	}
 	defer jobs.start(ctx)()
+	defer tuner.start(ctx)()
 	return serve(ctx, o, handler, public, admin, ready)
 }
 
@@ -129,7 +132,7 @@ func openStore(ctx context.Context, o Options) (*store.Store, error) {
 func openCache(ctx context.Context, o Options, db *store.Store) (*cache.Cache, error) {
 	answers, err := cache.Open(cache.Options{
 		L2URL: o.CacheURL, L2IsFar: o.CacheIsFar, L1Bytes: o.L1Bytes, L1MinBytes: o.L1MinBytes,
-		L1MaxBytes: o.L1MaxBytes, Store: db, Logger: o.Logger,
+		L1MaxBytes: o.L1MaxBytes, L1TTL: o.L1TTL, Store: db, Logger: o.Logger,
 	})
 	if err != nil {
 		return nil, err

@@ -122,9 +122,12 @@ func TestServerRooms(t *testing.T) {
 	allowed := map[string][]string{
 		"": {
 			"api", "auth", "cache", "cache/glob", "cache/report", "edge", "middleware", "realtime", "store", "tracing",
-			"web",
+			"tuning", "web",
 		},
-		"api":  {"auth", "cache", "cache/codec", "cache/report", "edge", "middleware", "realtime", "store", "tracing"},
+		"api": {
+			"auth", "cache", "cache/codec", "cache/report", "edge", "middleware", "realtime", "store", "tracing",
+			"tuning",
+		},
 		"auth": {},
 		"cache": {
 			"cache/clock", "cache/codec", "cache/coherence", "cache/glob", "cache/key", "cache/report",
@@ -147,6 +150,7 @@ func TestServerRooms(t *testing.T) {
 		"realtime":        {"store"},
 		"store":           {"tracing"},
 		"tracing":         {},
+		"tuning":          {},
 		"web":             {"cache/codec"},
 		"web/generate":    {},
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/policycortex/headroom/server/realtime"
 	"github.com/policycortex/headroom/server/store"
 	"github.com/policycortex/headroom/server/tracing"
+	"github.com/policycortex/headroom/server/tuning"
 )
 
 // maxBody is the largest request body in bytes.
@@ -81,6 +82,8 @@ type API struct {
 	verifier *auth.Verifier // nil: the header X-Tenant-ID is trusted
 
 	heartbeat, streamTimeout time.Duration
+
+	tuning func() []tuning.Action // of the cache; nil without
 
 	readyWhenWarm bool
 

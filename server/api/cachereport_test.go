@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/policycortex/headroom/server/cache/report"
+	"github.com/policycortex/headroom/server/tuning"
 )
 
 func TestCacheReport(t *testing.T) {
@@ -17,7 +18,10 @@ func TestCacheReport(t *testing.T) {
 		s.get(t, tenant, resourcesPath+"/"+ids[0].String())
 	}
 	w := s.get(t, "", "/api/v1/cache/report")
-	var got report.Report
+	var got struct {
+		report.Report
+		Tuning []tuning.Action `json:"tuning"`
+	}
 	decoder := json.NewDecoder(w.Body)
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&got); w.Code != http.StatusOK || err != nil {

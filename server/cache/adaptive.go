@@ -3,6 +3,8 @@ package cache
 import (
 	"sync/atomic"
 	"time"
+
+	"github.com/policycortex/headroom/server/cache/usage"
 )
 
 // adaptInterval is the time between decisions about L1.
@@ -26,10 +28,42 @@ func (c *Cache) keepAdapting() {
 func (c *Cache) adapt(at time.Time) {
 	stats := c.Stats()
 	c.windows.turn(stats.Overall)
-	if size, changed := c.usage.Adapt(at, stats.L1.Hits, stats.L1.Misses); changed {
+	sizeBefore, ttlBefore := c.l1.GetMaximum(), c.usage.TTL()
+	size, changed := c.usage.Adapt(at, stats.L1.Hits, stats.L1.Misses)
+	if changed {
 		c.l1.SetMaximum(size)
 	}
+	tell := c.adapted.Load()
+	if ttl := c.usage.TTL(); tell != nil && (changed || ttl != ttlBefore) {
+		(*tell)(Adaptation{
+			At: at, SizeBefore: sizeBefore, Size: c.l1.GetMaximum(), TTLBefore: ttlBefore, TTL: ttl,
+		})
+	}
 }
+
+// OnAdapted has told called with what the cache changes in L1 by itself, about once a minute.
+func (c *Cache) OnAdapted(told func(Adaptation)) { c.adapted.Store(&told) }
+
+// Adaptation is what the cache has changed in L1 by itself: its size in bytes, and the lifetime in it.
+type Adaptation struct {
+	At               time.Time
+	SizeBefore, Size uint64
+	TTLBefore, TTL   time.Duration
+}
+
+// LimitL1 sets the largest size that L1 may have, in bytes. L1 gets that size now, and adapts from there: it becomes
+// smaller again when less is enough. It returns the size that was allowed before.
+func (c *Cache) LimitL1(largest int64) (before int64) {
+	was := c.usage.Limit(uint64(largest))
+	c.l1.SetMaximum(uint64(largest))
+	return int64(was)
+}
+
+// SetL1TTL sets the lifetime in L1 of what is stored from now on. It adapts from there.
+func (c *Cache) SetL1TTL(ttl time.Duration) { c.usage.SetTTL(ttl) }
+
+// LongestL1TTL is the longest lifetime in L1.
+const LongestL1TTL = usage.LongestTTL
 
 // windows holds the overall counts at the beginnings of the last two windows.
 type windows struct {

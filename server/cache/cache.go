@@ -73,6 +73,8 @@ type Options struct {
 	// L1MinBytes and L1MaxBytes bound the size of L1, which adapts; 0 means half and twice L1Bytes. Three equal values
 	// fix the size.
 	L1MinBytes, L1MaxBytes int64
+	// L1TTL is the first lifetime in L1, which adapts too; 0 means a minute.
+	L1TTL time.Duration
 	// Store has L3 and reports the primary's LSN. The caller closes it after the cache. Without a store there is no L3,
 	// and loads are assumed to see every change, as without a replica.
 	Store *store.Store
@@ -98,6 +100,7 @@ type Cache struct {
 	latency    [Miss + 1]usage.Histogram // of requests by what served them, in nanoseconds
 	windows    windows
 	prefetch   prefetcher
+	adapted    atomic.Pointer[func(Adaptation)] // nil: nobody is told
 	warming    atomic.Pointer[Warming]
 	complaints complaints
 
@@ -126,7 +129,7 @@ func Open(o Options) (*Cache, error) {
 	}
 	c := &Cache{settling: make(chan struct{}, 2), opened: time.Now()}
 	c.loaders.jobs = make(chan loadJob)
-	c.usage.Start(o.L1Bytes, smallest, largest, firstL1TTL)
+	c.usage.Start(o.L1Bytes, smallest, largest, cmp.Or(o.L1TTL, firstL1TTL))
 	c.l1, err = otter.New(&otter.Options[Key, *Entry]{
 		MaximumWeight:    uint64(o.L1Bytes),
 		Weigher:          weigh,

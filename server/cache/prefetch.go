@@ -75,6 +75,7 @@ type prefetcher struct {
 	queue      chan prefetchJob // nil: nothing is prefetched
 	successors usage.Successors
 	dropped    atomic.Uint64
+	stopped    atomic.Bool
 
 	mu        sync.Mutex // for counts, which are touched once for each prefetched value
 	relations [relations]relationCounts
@@ -113,6 +114,12 @@ func (c *Cache) Prefetch(p Prefetching) {
 	}
 }
 
+// SetPrefetching stops prefetching, or lets it go on.
+func (c *Cache) SetPrefetching(on bool) { c.prefetch.stopped.Store(!on) }
+
+// Prefetching reports whether anything may be prefetched.
+func (c *Cache) Prefetching() bool { return c.prefetch.queue != nil && !c.prefetch.stopped.Load() }
+
 func (c *Cache) keepPrefetching() {
 	for {
 		select {
@@ -131,7 +138,8 @@ func (c *Cache) keepPrefetching() {
 // lookAhead is called for requests that L1 did not serve, or served from a prefetched entry for the first time. L1 may
 // not have the related keys either.
 func (c *Cache) lookAhead(key *Key, e *Entry) {
-	if e.prefetched != nil && !c.prefetch.outcome(e.prefetched, true) || c.prefetch.queue == nil || c.busyLoading() {
+	if e.prefetched != nil && !c.prefetch.outcome(e.prefetched, true) ||
+		c.prefetch.queue == nil || c.prefetch.stopped.Load() || c.busyLoading() {
 		return
 	}
 	rate := c.hitRate()

@@ -65,3 +65,28 @@ func (d *Durations) Histogram() *hdrhistogram.Histogram {
 		Counts: counts,
 	})
 }
+
+// Total returns the number of recorded durations and their sum, which is accurate to three digits.
+func (d *Durations) Total() (count int64, sum time.Duration) {
+	recorded := d.counts.Load()
+	if recorded == nil {
+		return 0, 0
+	}
+	microseconds := 0.0
+	for i := range recorded {
+		n := recorded[i].Load()
+		if n == 0 {
+			continue
+		}
+		count += n
+		microseconds += float64(n) * countMiddle(i)
+	}
+	return count, time.Duration(microseconds * float64(time.Microsecond))
+}
+
+// countMiddle returns the middle of the values of countIndex i, in microseconds.
+func countMiddle(i int) float64 {
+	bucket := max(i>>(subBucketBits-1)-1, 0)
+	lowest := (i - bucket<<(subBucketBits-1)) << bucket
+	return float64(lowest) + float64(int(1)<<bucket-1)/2
+}

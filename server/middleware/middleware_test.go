@@ -3,6 +3,7 @@ package middleware_test
 import (
 	"context"
 	"log/slog"
+	"math"
 	"math/rand/v2"
 	"reflect"
 	"strings"
@@ -221,6 +222,10 @@ func TestDurationsAgreeWithTheLibrary(t *testing.T) {
 	got := d.Histogram()
 	if !reflect.DeepEqual(got.Export().Counts, want.Export().Counts) || got.TotalCount() != want.TotalCount() {
 		t.Errorf("%d counts, want %d", got.TotalCount(), want.TotalCount())
+	}
+	n, sum := d.Total()
+	if mean := float64(sum.Microseconds()) / float64(n); n != want.TotalCount() || math.Abs(mean/want.Mean()-1) > 1e-3 {
+		t.Errorf("%d with a mean of %g µs, want %d and %g", n, mean, want.TotalCount(), want.Mean())
 	}
 	for _, q := range []float64{0, 50, 95, 99.9, 100} {
 		if got.ValueAtQuantile(q) != want.ValueAtQuantile(q) {

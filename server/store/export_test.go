@@ -27,7 +27,7 @@ const (
 	GetGroupSQL     = getGroupSQL
 )
 
-func (s *Store) Pool() *pgxpool.Pool { return s.primary.pool }
+func (s *Store) Pool() *pgxpool.Pool { return s.primary.pool.Load() }
 
 // Read is what every read of the package goes through.
 func (s *Store) Read(ctx context.Context, after LSN, query func(*pgx.Conn) error) error {
@@ -38,7 +38,7 @@ func (s *Store) Read(ctx context.Context, after LSN, query func(*pgx.Conn) error
 func (s *Store) Pools() map[string]*pgxpool.Pool {
 	pools := map[string]*pgxpool.Pool{}
 	for _, n := range s.nodes() {
-		pools[n.role] = n.pool
+		pools[n.role] = n.pool.Load()
 	}
 	return pools
 }
@@ -54,7 +54,7 @@ type SlowQueries struct{ slowQueries }
 func NewSlowQueries() *SlowQueries { return &SlowQueries{} }
 
 func (s *SlowQueries) Note(sql string, took time.Duration, replica bool, now time.Time) {
-	s.note(sql, took, replica, now)
+	s.note(sql, true, took, replica, now)
 }
 
 func (s *SlowQueries) List() []SlowQuery { return s.list() }
@@ -63,7 +63,9 @@ func (s *SlowQueries) List() []SlowQuery { return s.list() }
 type Replica struct{ replica }
 
 func NewReplica(maxLag time.Duration) *Replica {
-	return &Replica{replica{node: &node{size: 1}, maxLag: maxLag}}
+	r := &Replica{replica{node: &node{}, maxLag: maxLag}}
+	r.size.Store(1)
+	return r
 }
 
 func (r *Replica) IsUp(up bool)                       { r.isUp(up, nil) }

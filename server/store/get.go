@@ -110,7 +110,7 @@ func (c *connState) end(ctx context.Context, sql string, start time.Time, result
 	calls []*get,
 ) error {
 	tag, err := result.Close()
-	c.tracer.record(c.tracer.get, sql, time.Since(start), err)
+	c.tracer.record(c.tracer.get, sql, false, time.Since(start), err)
 	if len(calls) > 0 {
 		c.tracer.traceGroup(calls, start, tag, err)
 	} else if tracing.Records(ctx) {

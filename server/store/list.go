@@ -86,7 +86,7 @@ func (s *Store) AppendResources(ctx context.Context, dst []byte, q ListQuery, af
 func queryPage(ctx context.Context, conn *pgx.Conn, dst []byte, b *statement, q *ListQuery) (page []byte,
 	next *ListPosition, err error,
 ) {
-	rows, err := conn.Query(ctx, b.String(), b.args...)
+	rows, err := conn.Query(ctx, b.String(), planned(conn, b.String(), b.args)...)
 	if err != nil {
 		return dst, nil, err
 	}

@@ -43,7 +43,7 @@ type Listener struct {
 func (s *Store) Listen(ctx context.Context) (*Listener, error) {
 	ctx, cancel := context.WithTimeout(ctx, announceTimeout)
 	defer cancel()
-	config := s.primary.pool.Config().ConnConfig // it dials through the link, so that it is cut with the others
+	config := s.primary.pool.Load().Config().ConnConfig // it dials through the link, so that it is cut with the others
 	config.Tracer = nil
 	config.RuntimeParams["application_name"] = listenerName
 	conn, err := pgx.ConnectConfig(ctx, config)

@@ -28,10 +28,12 @@ const (
 // node is a Postgres server: a pool of connections to it behind a breaker.
 type node struct {
 	role    string
-	pool    *pgxpool.Pool
+	pool    atomic.Pointer[pgxpool.Pool]
 	link    *link
 	breaker *gobreaker.CircuitBreaker[struct{}]
-	size    int32
+	size    atomic.Int32 // of the pool
+	former  formerPools
+	trip    atomic.Int64 // nanoseconds that the last health check took
 	busy    atomic.Int32 // queries that have a connection or wait for one
 	waits   timings      // for a connection
 }
@@ -80,7 +82,7 @@ func (n *node) runNow(ctx context.Context, query func(*pgx.Conn) error) error {
 	n.busy.Add(1)
 	defer n.busy.Add(-1)
 	start := time.Now()
-	conn, err := n.pool.Acquire(ctx)
+	conn, err := n.acquire(ctx)
 	n.waits.record(time.Since(start), err)
 	if err != nil {
 		if ctx.Err() == nil {
@@ -110,11 +112,14 @@ func isShutdown(err error) bool {
 }
 
 // connectAll acquires all connections of the pool at once, so that all are opened, and releases them.
-func (n *node) connectAll(ctx context.Context) error {
-	for range n.size {
-		conn, err := n.pool.Acquire(ctx)
+func (n *node) connectAll(ctx context.Context) error { return n.connectAllOf(ctx, n.pool.Load()) }
+
+func (n *node) connectAllOf(ctx context.Context, pool *pgxpool.Pool) error {
+	size := pool.Config().MaxConns
+	for range size {
+		conn, err := pool.Acquire(ctx)
 		if err != nil {
-			return fmt.Errorf("open %d connections to the %s: %w", n.size, n.role, err)
+			return fmt.Errorf("open %d connections to the %s: %w", size, n.role, err)
 		}
 		defer conn.Release()
 	}
@@ -136,13 +141,15 @@ type PoolStats struct {
 }
 
 func (n *node) stats() PoolStats {
-	stat := n.pool.Stat()
+	n.former.mu.Lock()
+	stat, before := n.pool.Load().Stat(), n.former.sum()
+	n.former.mu.Unlock()
 	return PoolStats{
-		Acquires: stat.AcquireCount(),
-		Waits:    stat.EmptyAcquireCount(),
-		Waited:   stat.EmptyAcquireWaitTime(),
+		Acquires: before.Acquires + stat.AcquireCount(),
+		Waits:    before.Waits + stat.EmptyAcquireCount(),
+		Waited:   before.Waited + stat.EmptyAcquireWaitTime(),
 		MaxConns: int(stat.MaxConns()),
-		InUse:    int(stat.AcquiredConns()),
+		InUse:    before.InUse + int(stat.AcquiredConns()),
 		Idle:     int(stat.IdleConns()),
 		Breaker:  n.breaker.State().String(),
 	}

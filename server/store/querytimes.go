@@ -170,6 +170,10 @@ func (t *timings) copy() (durations *hdrhistogram.Histogram, errors int64) {
 type queryTimes struct {
 	named map[string]*namedQuery
 	slow  slowQueries
+	// count and nanos are of all named queries together. anew has the statements that the tuning has planned for their
+	// parameters; nil without any.
+	count, nanos atomic.Int64
+	anew         atomic.Pointer[map[string]bool]
 }
 
 type namedQuery struct {
@@ -206,6 +210,7 @@ type connState struct {
 	tracer        *queryTracer
 
 	query *namedQuery // in progress; nil for a statement that is not measured
+	kept  bool        // its plan may be kept
 	sql   string
 	start time.Time
 }
@@ -232,6 +237,7 @@ func (t *queryTracer) TraceQueryStart(ctx context.Context, conn *pgx.Conn,
 	if named := t.queries.find(data.SQL); named != nil {
 		if state := stateOf(conn); state != nil {
 			state.query, state.sql, state.start = named, data.SQL, time.Now()
+			state.kept = keepsPlan(data.Args)
 		}
 	}
 	return ctx
@@ -243,19 +249,21 @@ func (t *queryTracer) TraceQueryEnd(ctx context.Context, conn *pgx.Conn, data pg
 	if state == nil || state.query == nil {
 		return
 	}
-	t.record(state.query, state.sql, time.Since(state.start), data.Err)
+	t.record(state.query, state.sql, state.kept, time.Since(state.start), data.Err)
 	if tracing.Records(ctx) {
 		t.trace(ctx, state.query, state.start, data.CommandTag, data.Err, nil)
 	}
 	state.query = nil
 }
 
-func (t *queryTracer) record(named *namedQuery, sql string, took time.Duration, err error) {
+func (t *queryTracer) record(named *namedQuery, sql string, kept bool, took time.Duration, err error) {
 	named.times.record(took, err)
+	t.queries.count.Add(1)
+	t.queries.nanos.Add(int64(took))
 	if t.replica {
 		named.replica.Add(1)
 	}
 	if took >= t.queries.slow.threshold {
-		t.queries.slow.note(sql, took, t.replica, time.Now())
+		t.queries.slow.note(sql, kept, took, t.replica, time.Now())
 	}
 }

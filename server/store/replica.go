@@ -17,6 +17,8 @@ type replica struct {
 	usable    atomic.Bool   // it answers, and its lag is within maxLag
 	replayed  atomic.Uint64 // LSN up to which it has replayed everything
 	fallbacks atomic.Int64
+	away      atomic.Bool  // the tuning has reads go to the primary
+	changes   atomic.Int64 // how often usable has changed
 
 	mu      sync.Mutex
 	up      bool
@@ -38,7 +40,8 @@ const maxSamples = 5000
 // serves reports whether a read that must see everything up to after may go to the replica now. When all its
 // connections are in use, the primary is quicker, so a replica that begins to fail delays few reads.
 func (r *replica) serves(after LSN) bool {
-	return r != nil && r.usable.Load() && LSN(r.replayed.Load()) >= after && r.busy.Load() < r.size
+	return r != nil && r.usable.Load() && LSN(r.replayed.Load()) >= after && r.busy.Load() < r.size.Load() &&
+		!r.away.Load()
 }
 
 // primaryIsAt records the primary's LSN.
@@ -75,7 +78,12 @@ func (r *replica) isUp(up bool, why error) {
 	r.judge(time.Now())
 }
 
-func (r *replica) judge(now time.Time) { r.usable.Store(r.up && r.lag(now) <= r.maxLag) }
+func (r *replica) judge(now time.Time) {
+	usable := r.up && r.lag(now) <= r.maxLag
+	if r.usable.Swap(usable) != usable {
+		r.changes.Add(1)
+	}
+}
 
 func (r *replica) lag(now time.Time) time.Duration {
 	if len(r.ahead) == 0 {

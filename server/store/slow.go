@@ -22,7 +22,10 @@ type SlowQuery struct {
 	Count   int64         // slow ones
 	Replica int64         // slow ones on the replica
 	Slowest time.Duration // from sending the query to having read its last row
-	Last    time.Time     // when the last slow one ended
+	Total   time.Duration // of the slow ones together
+	// Kept says that its plan may be kept for other parameters than those that it was made for.
+	Kept bool
+	Last time.Time // when the last slow one ended
 }
 
 // SlowQueries returns the slow statements, slowest first, at most 32.
@@ -34,11 +37,15 @@ type slowQueries struct {
 
 	mu     sync.Mutex
 	shapes map[string]*SlowQuery // by SQL
+	count  int64                 // of all slow queries, those of forgotten shapes included
+	total  time.Duration
 }
 
-func (s *slowQueries) note(sql string, took time.Duration, replica bool, now time.Time) {
+func (s *slowQueries) note(sql string, kept bool, took time.Duration, replica bool, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.count++
+	s.total += took
 	q := s.shapes[sql]
 	if q == nil {
 		q = s.add(sql, took)
@@ -51,6 +58,8 @@ func (s *slowQueries) note(sql string, took time.Duration, replica bool, now tim
 		q.Replica++
 	}
 	q.Slowest = max(q.Slowest, took)
+	q.Total += took
+	q.Kept = kept
 	q.Last = now
 }
 

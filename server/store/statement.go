@@ -55,7 +55,7 @@ func (b *statement) matches(condition string, id *ID) {
 func appendOne(ctx context.Context, conn *pgx.Conn, dst []byte, appendRow func([]byte, [][]byte) []byte, sql string,
 	args ...any,
 ) ([]byte, error) {
-	rows, err := conn.Query(ctx, sql, args...)
+	rows, err := conn.Query(ctx, sql, planned(conn, sql, args)...)
 	if err != nil {
 		return dst, err
 	}
@@ -81,7 +81,7 @@ func (s *Store) appendArray(ctx context.Context, dst []byte, after LSN, limit in
 	appendRow func([]byte, [][]byte) []byte, sql string, args ...any,
 ) (array []byte, n int, err error) {
 	err = s.read(ctx, after, func(conn *pgx.Conn) error {
-		rows, err := conn.Query(ctx, sql, args...)
+		rows, err := conn.Query(ctx, sql, planned(conn, sql, args)...)
 		if err != nil {
 			return err
 		}

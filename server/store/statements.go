@@ -15,7 +15,7 @@ import (
 // aside runs query on a separate connection to the primary, so that an administrator's query takes no pooled connection
 // from requests.
 func (s *Store) aside(ctx context.Context, query func(*pgx.Conn) error) error {
-	config := s.primary.pool.Config().ConnConfig
+	config := s.primary.pool.Load().Config().ConnConfig
 	config.DialFunc = new(net.Dialer).DialContext
 	config.Tracer = nil
 	config.RuntimeParams["application_name"] = "headroom admin"

@@ -80,6 +80,8 @@ type Store struct {
 
 	costMonths int
 	expired    atomic.Int64 // rows of cache_entries that were deleted
+	resizing   sync.Mutex
+	analyzed   sync.Map // how often the tuning has analyzed a table, by its name
 
 	stopWatching context.CancelFunc
 	watching     sync.WaitGroup
@@ -159,7 +161,7 @@ func (s *Store) watch(ctx context.Context, cluster int64, logger *slog.Logger) {
 
 // Ping sends an empty query to the primary through the pool.
 func (s *Store) Ping(ctx context.Context) error {
-	if err := s.primary.pool.Ping(ctx); err != nil {
+	if err := s.primary.pool.Load().Ping(ctx); err != nil {
 		return fmt.Errorf("ping Postgres: %w", err)
 	}
 	return nil
@@ -169,9 +171,8 @@ func (s *Store) Ping(ctx context.Context) error {
 func (s *Store) Close() {
 	s.stopWatching()
 	s.watching.Wait()
-	s.primary.pool.Close()
-	if s.replica != nil {
-		s.replica.pool.Close()
+	for _, n := range s.nodes() {
+		n.close()
 	}
 }
 

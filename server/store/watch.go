@@ -36,7 +36,7 @@ type watch struct {
 }
 
 func newWatch(n *node, every, patience time.Duration, logger *slog.Logger) *watch {
-	config := n.pool.Config().ConnConfig
+	config := n.pool.Load().Config().ConnConfig
 	config.DialFunc = n.link.dialer.DialContext // not by the link, which may be cut
 	config.ConnectTimeout = patience
 	config.Tracer = nil
@@ -92,7 +92,10 @@ func (w *watch) askOnce(ctx context.Context) error {
 		}
 		w.conn = conn
 	}
-	return w.ask(ctx, w.conn)
+	start := time.Now()
+	err := w.ask(ctx, w.conn)
+	w.node.trip.Store(int64(time.Since(start)))
+	return err
 }
 
 // failed is called repeatedly while the server fails. A server that has stopped has closed its connections; those of a
@@ -112,7 +115,7 @@ func (w *watch) failed(err error) {
 
 // recovered admits queries again, once connections are open.
 func (w *watch) recovered(ctx context.Context) {
-	w.node.pool.Reset()
+	w.node.pool.Load().Reset()
 	w.node.link.restore()
 	if w.node.role == RoleReplica { // the primary gets queries already, which this would delay
 		warming, cancel := context.WithTimeout(ctx, connectTimeout)
@@ -124,7 +127,7 @@ func (w *watch) recovered(ctx context.Context) {
 	}
 	w.up, w.silent = true, false
 	w.changed(true, nil)
-	w.logger.Info("Postgres is used", "server", w.node.role, "connections", w.node.size)
+	w.logger.Info("Postgres is used", "server", w.node.role, "connections", w.node.size.Load())
 }
 
 func (w *watch) disconnect() {

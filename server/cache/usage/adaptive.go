@@ -24,6 +24,19 @@ func (a *adaptive) start(size, smallest, largest int64, ttl time.Duration) {
 	a.at = time.Now()
 }
 
+// Limit sets the largest size of L1, in bytes, which becomes its size. It returns the largest size before.
+func (t *Tracker) Limit(largest uint64) (before uint64) {
+	a := &t.adaptive
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	before = a.sizer.largest
+	a.sizer = newSizer(largest, min(a.sizer.smallest, largest), largest)
+	return before
+}
+
+// SetTTL sets the lifetime in L1, from which it adapts.
+func (t *Tracker) SetTTL(ttl time.Duration) { t.adaptive.ttl.Store(int64(ttl)) }
+
 // TTL returns the current lifetime in L1.
 func (t *Tracker) TTL() time.Duration { return time.Duration(t.adaptive.ttl.Load()) }
 

@@ -14,6 +14,8 @@ const (
 	expiryMisses = 0.02
 	minL1TTL     = 15 * time.Second
 	maxL1TTL     = 10 * time.Minute
+	// LongestTTL is the longest lifetime in L1.
+	LongestTTL = maxL1TTL
 	// minIntervals is the minimum size of a sample.
 	minIntervals = 500
 )
