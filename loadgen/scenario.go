@@ -57,6 +57,7 @@ func workersOf(plan *scenarios.Plan, s *scenarios.Scenario) int {
 func (o *Options) requests(plan *scenarios.Plan, s *scenarios.Scenario) (*request.Set, error) {
 	return request.New(plan.Seed, s, request.Sources{
 		Fixture: o.Fixture, Feeders: o.Feeders, Recording: o.Recordings[s.Name], Secrets: o.Secrets, Setup: o.setup,
+		TraceRatio: plan.SampledRatio(),
 	})
 }
 

@@ -50,7 +50,7 @@ func sampleCache(instance, code, text string) results.CacheState {
 func noticedRun(t testing.TB) *results.Run {
 	t.Helper()
 	r := sampleRun(t)
-	r.Evidence = sampleEvidence()
+	r.Evidence, r.Measurements.Slowest = sampleEvidence(), sampleSlowest()
 	for i := range r.Measurements.Views {
 		v := &r.Measurements.Views[i]
 		v.GCSeconds, v.GCPauses = 1.07, 0.0123
@@ -66,6 +66,25 @@ func noticedRun(t testing.TB) *results.Run {
 		Margin: -39, Window: &results.Window{From: 30, Seconds: 10, Of: 41, Fewest: 500},
 	})
 	return r
+}
+
+// sampleSlowest are slow requests, of which one timed out and two were sampled.
+func sampleSlowest() []results.SlowRequest {
+	return []results.SlowRequest{
+		{
+			Scenario: "cold", Request: "list-resources", Iteration: 1234, At: 33.1, Response: 5003.2, Waited: 3.2,
+			Error: "timeout", Connection: "reused",
+		},
+		{
+			Scenario: "cold", Request: "list-resources", Iteration: 1301, Trace: "4bf92f3577b34da6a3ce929d0e0e4736",
+			At: 34, Response: 124, Waited: 0.25, Connect: 0.125, TLS: 1.5, FirstByte: 122.5, Status: "200",
+			Instance: 2, Connection: "new",
+		},
+		{
+			Scenario: "warm", Request: "get-resource", Iteration: 77, Trace: "00f067aa0ba902b700f067aa0ba902b7",
+			At: 12.5, Response: 2.5, FirstByte: 2, Status: "200", OfSampled: true,
+		},
+	}
 }
 
 // hostileEvidence is evidence in which every text is hostile.
@@ -87,7 +106,7 @@ func TestNoticed(t *testing.T) {
 	for _, want := range []string{
 		`<h3 id="besides">At the same time</h3>`, `id="slow-1"`, `<a href="#slow-1">more</a>`, "Seq Scan on resources",
 		"no plan: no connection", "20,412", "l1_hit_rate 0.7, l1_largest_bytes 64,000,000", "1, 2</td>",
-		"the replica lags", "3 lines of further messages left out", "permission denied",
+		"the replica lags", `id="slowest-sampled"`, "<code>4bf92f3577b34da6a3ce929d0e0e4736</code>", "3 lines of further messages left out", "permission denied",
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page does not say %q", want)

@@ -320,7 +320,9 @@ func hostileRun(t testing.TB) *results.Run {
 	m.Views[1].Tiers[hostile] = results.TierStats{Hits: 1}
 	m.Views[1].Pools[hostile] = results.PoolStats{Acquires: 1}
 	m.Views[1].Queries[hostile] = results.QueryStats{Count: 1, Duration: results.NewHistogram()}
-	r.Evidence = hostileEvidence()
+	r.Evidence, m.Slowest = hostileEvidence(), []results.SlowRequest{{
+		Scenario: hostile, Request: hostile, Trace: hostile, Status: hostile, Error: hostile, Connection: hostile,
+	}}
 	r.Verdict.Warnings = []string{hostile}
 	for i := range r.Verdict.Gates {
 		g := &r.Verdict.Gates[i]

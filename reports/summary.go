@@ -24,6 +24,7 @@ const SummaryVersion = 1
 //	shards[]          merged runs only: index (from 0), of, started, engine, machine, generator, sent, dropped, p95_ms, lag_p99_ms, invalid, disturbed, warnings
 //	overall           requests, failed, failed_share, rate, response_ms and service_ms
 //	causes[]          why requests failed, the most frequent first: scenario, request, class, count, first (the first error of the class)
+//	slowest[]         the slowest requests of each name, and the slowest sampled ones: [results.SlowRequest]
 //	meanwhile[]       gate, from_seconds, to_seconds, facts[]: what was measured while a gate did not hold
 //	evidence          of the reference server, at the end: [results.Evidence]
 //	health            CPU use (in cores) and waits for a CPU (shares) over the run; unknown figures are left out
@@ -54,27 +55,29 @@ func SummaryJSON(w io.Writer, r *results.Run) error {
 }
 
 type summary struct {
-	Version     int                 `json:"version"`
-	Name        string              `json:"name"`
-	Description string              `json:"description,omitempty"`
-	Started     time.Time           `json:"started"`
-	Elapsed     float64             `json:"elapsed_seconds"`
-	Seed        uint64              `json:"seed"`
-	Tool        results.Tool        `json:"tool"`
-	Verdict     results.Verdict     `json:"verdict"`
-	Aborted     string              `json:"aborted,omitempty"`
-	Environment summaryEnvironment  `json:"environment"`
-	Shards      []results.ShardRun  `json:"shards,omitempty"`
-	Overall     figures             `json:"overall"`
-	Causes      []results.Cause     `json:"causes,omitempty"`
-	Meanwhile   []beside            `json:"meanwhile,omitempty"`
-	Evidence    *results.Evidence   `json:"evidence,omitempty"`
-	Health      *summaryHealth      `json:"health,omitempty"`
-	Marks       []results.Mark      `json:"marks,omitempty"`
-	Changes     []results.Change    `json:"changes,omitempty"`
-	Scenarios   []summaryScenario   `json:"scenarios"`
-	Streams     []summaryStream     `json:"streams,omitempty"`
-	ServerViews []summaryServerView `json:"server_views"`
+	Version     int                `json:"version"`
+	Name        string             `json:"name"`
+	Description string             `json:"description,omitempty"`
+	Started     time.Time          `json:"started"`
+	Elapsed     float64            `json:"elapsed_seconds"`
+	Seed        uint64             `json:"seed"`
+	Tool        results.Tool       `json:"tool"`
+	Verdict     results.Verdict    `json:"verdict"`
+	Aborted     string             `json:"aborted,omitempty"`
+	Environment summaryEnvironment `json:"environment"`
+	Shards      []results.ShardRun `json:"shards,omitempty"`
+	Overall     figures            `json:"overall"`
+	Causes      []results.Cause    `json:"causes,omitempty"`
+	Meanwhile   []beside           `json:"meanwhile,omitempty"`
+	Evidence    *results.Evidence  `json:"evidence,omitempty"`
+
+	Slowest     []results.SlowRequest `json:"slowest,omitempty"`
+	Health      *summaryHealth        `json:"health,omitempty"`
+	Marks       []results.Mark        `json:"marks,omitempty"`
+	Changes     []results.Change      `json:"changes,omitempty"`
+	Scenarios   []summaryScenario     `json:"scenarios"`
+	Streams     []summaryStream       `json:"streams,omitempty"`
+	ServerViews []summaryServerView   `json:"server_views"`
 }
 
 type summaryEnvironment struct {
@@ -211,7 +214,7 @@ func newSummary(d digest) summary {
 			Servers: []summaryServer{},
 			CPUs:    env.Machine.CPUs, CPUModel: env.Machine.CPUModel,
 		},
-		Meanwhile: d.Besides(), Evidence: d.Evidence,
+		Meanwhile: d.Besides(), Evidence: d.Evidence, Slowest: m.Slowest,
 		Marks: m.Marks, Changes: m.Changes(), Scenarios: []summaryScenario{}, ServerViews: []summaryServerView{},
 	}
 	if s.Verdict.Gates == nil {

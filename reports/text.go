@@ -84,6 +84,10 @@ func Text(w io.Writer, r *results.Run) error {
 		fmt.Fprintf(&b, "\nPages in the browser (P75; times in ms; bytes and requests are medians)\n%s",
 			pagesText(pages))
 	}
+	if tables := d.SlowTables(); len(tables) > 0 && r.Verdict.Outcome != results.Pass {
+		fmt.Fprintf(&b, "\n%s (times in ms; unsent: from when they were due until they were sent)\n%s",
+			tables[0].Caption, slowText(tables))
+	}
 	if rows := d.Checks(); len(rows) > 0 {
 		fmt.Fprintf(&b, "\nChecks (share of the responses that passed)\n%s", checksText(rows))
 	}

@@ -30,6 +30,7 @@ type Measurements struct {
 	Seconds    []*Seconds    `json:"seconds,omitempty"`
 	Pages      []*Pages      `json:"pages,omitempty"`      // one a page that a browser loaded
 	Iterations []*Iterations `json:"iterations,omitempty"` // one a flow of a scenario
+	Slowest    []SlowRequest `json:"slowest,omitempty"`    // by request, the slowest first
 	// one a second and scenario, and one a second and request with answers
 	Points []Point `json:"points"`
 	// one a second and scenario of subscribers

@@ -139,6 +139,7 @@ func mergeMeasurements(parts []*Measurements) (*Measurements, error) {
 		m.TimeBlocks = append(m.TimeBlocks, p.TimeBlocks...) // those of one time are put together where they are judged
 		m.Seconds = append(m.Seconds, p.Seconds...)          // and so are these
 	}
+	m.Slowest = MergeSlowest(parts)
 	m.mergePages(parts)
 	if err := m.mergeIterations(parts); err != nil {
 		return nil, err

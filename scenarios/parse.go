@@ -186,6 +186,10 @@ func (r *reader) plan(n *node) *Plan {
 		Engine:      Engine(r.word(n.get("engine"), string(EngineAuto), engines)),
 		Pacing:      Pacing(r.word(n.get("pacing"), string(Precise), pacings)),
 	}
+	ratio, sampled := r.number(n.get("trace").get("ratio"), 0, 1)
+	if sampled {
+		p.TraceRatio = &ratio
+	}
 	r.redactNames(n.get("redact"))
 	p.Target = r.target(n)
 	r.connections(n, &p.Target)

@@ -29,6 +29,7 @@ type Plan struct {
 	Scenarios   []Scenario // in the order of the file
 	Faults      []Fault    // in the order of time
 	Thresholds  []Threshold
+	TraceRatio  *float64   // share of the requests, 0 to 1, that have a trace; nil where the file does not say
 	Experiment  Experiment // its defaults where the file has no section experiment
 	Source      Source
 }
@@ -71,6 +72,14 @@ func (p *Plan) BeyondWire(s *Scenario) string {
 		return "redirects"
 	}
 	return ""
+}
+
+// SampledRatio is the share of the requests, 0 to 1, that have a trace.
+func (p *Plan) SampledRatio() float64 {
+	if p.TraceRatio == nil {
+		return 0
+	}
+	return *p.TraceRatio
 }
 
 // Pacing is how the wire engine waits for the instants at which it is to send.

@@ -201,6 +201,7 @@ var (
 		{"seed", value},
 		{"engine", value},
 		{"pacing", value},
+		{"trace", &shape{keys: []key{{"ratio", value}}}},
 		{"tags", values},
 		{"target", &shape{keys: []key{
 			{"url", value}, {"urls", &shape{items: value}}, {"proxy", value}, {"socket", value},

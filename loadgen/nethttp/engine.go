@@ -459,7 +459,8 @@ func (e *Engine) abandon(x *exchange) {
 func (e *Engine) follow(x *exchange) (pause time.Duration) {
 	req, err := e.client.request(&x.draw, x.to)
 	x.outcome = record.Outcome{
-		Request: x.draw.Request, Iteration: x.draw.N, Texts: &x.texts, Intended: x.due, Sent: time.Since(e.start),
+		Request: x.draw.Request, Iteration: x.draw.N, Trace: x.draw.Trace, Texts: &x.texts, Intended: x.due,
+		Sent:     time.Since(e.start),
 		Instance: e.sentTo(x), Began: x.outcome.Began, Later: true, Session: x.user,
 	}
 	if err == nil {

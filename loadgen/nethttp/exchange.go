@@ -37,7 +37,7 @@ func (x *exchange) start(d request.Draw) {
 	x.draw, x.size, x.failing, x.ended, x.recorded = d, 0, false, false, false
 	x.draw.Begin(&x.texts)
 	x.draw.Session = x.user
-	x.outcome = record.Outcome{Request: d.Request, Iteration: d.N, Texts: &x.texts, Session: x.user}
+	x.outcome = record.Outcome{Request: d.Request, Iteration: d.N, Trace: d.Trace, Texts: &x.texts, Session: x.user}
 }
 
 // begin takes the head of an answer.

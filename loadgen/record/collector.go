@@ -50,6 +50,7 @@ type Collector struct {
 	whole, each  *results.Histogram
 	pages        []*results.Pages      // by request; empty unless a browser loads them
 	iterations   []*results.Iterations // by flow
+	slowest      []slowest             // by request; guarded by exchange
 	finished     bool
 	err          error // the first of what could not be merged
 }
@@ -67,6 +68,7 @@ func New(plan *scenarios.Plan, s *scenarios.Scenario, timing *arrival.Timing, re
 			OwnLag: results.NewHistogram(),
 		},
 	}
+	c.slowest = make([]slowest, len(s.Requests))
 	if s.AutoWarmup {
 		c.warming = &judge.Warming{}
 	}
@@ -120,7 +122,7 @@ func newSeries(plan *scenarios.Plan, s *scenarios.Scenario, q *scenarios.Request
 func (c *Collector) NewRecorder() *Recorder {
 	r := &Recorder{
 		collector: c, scenario: c.scenario, window: c.timing.Window, second: c.newSecond(), reached: c.next,
-		firsts: make([]firsts, len(c.series)),
+		firsts: make([]firsts, len(c.series)), slowest: make([]slowest, len(c.slowest)),
 	}
 	r.second.number = r.reached
 	r.secondEnd = time.Duration(r.reached+1)*time.Second - c.scenario.StartTime
@@ -135,6 +137,7 @@ func (c *Collector) handOver(r *Recorder, reached int) *second {
 	c.exchange.Lock()
 	defer c.exchange.Unlock()
 	r.reached = reached
+	c.handOverSlowest(r)
 	if !r.second.written {
 		return r.second
 	}
@@ -468,6 +471,7 @@ func (c *Collector) addAccount(m *results.Measurements) {
 	}
 	m.Pages = append(m.Pages, c.pages...)
 	m.Iterations = append(m.Iterations, c.iterations...)
+	c.addSlowest(m)
 }
 
 // SetRecording notes which file the scenario replays.

@@ -19,10 +19,13 @@ type Outcome struct {
 	Sent          time.Duration
 	First         time.Duration // the first byte of an answer that came whole; 0: not known
 	Handshake     time.Duration // of TLS, on the connection that was made for the request; 0: none
+	Connect       time.Duration // likewise until the connection stood, before TLS; 0: not known, or none was made
 	Done          time.Duration
-	Status        int    // 0 to maxStatus
-	Instance      int    // that answered or was asked, from 1; 0 where that is not known or not asked for
-	ErrorClass    string // empty when an answer came whole
+	Connection    Connection
+	Trace         request.Trace // of a sampled request
+	Status        int           // 0 to maxStatus
+	Instance      int           // that answered or was asked, from 1; 0 where that is not known or not asked for
+	ErrorClass    string        // empty when an answer came whole
 	ErrorText     string
 	Cache         CacheAnswer
 	SentBytes     int64 // of the body
@@ -48,9 +51,11 @@ type Recorder struct {
 	second    *second
 	secondEnd time.Duration // since the scenario's start
 
-	firsts   []firsts     // by series
-	inFlight atomic.Int64 // as last published by the loop
-	reached  int          // the second that is being counted; guarded by collector.exchange
+	firsts      []firsts     // by series
+	slowest     []slowest    // by request
+	slowChanged bool         // since they were handed over
+	inFlight    atomic.Int64 // as last published by the loop
+	reached     int          // the second that is being counted; guarded by collector.exchange
 }
 
 // second holds what one loop counted within one second.
@@ -179,6 +184,9 @@ func (r *Recorder) Record(o *Outcome) {
 	s.lastAnswer = max(s.lastAnswer, o.Done)
 	c.lastAnswer = max(c.lastAnswer, o.Done)
 	c.measure(o, failed)
+	if o.timed() {
+		r.keepSlow(o)
+	}
 	if failed || len(plan.Checks) > 0 {
 		r.keepFirst(series, c, o, plan)
 	}

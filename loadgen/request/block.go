@@ -144,6 +144,10 @@ func (r *BlockRenderer) Append(block, body []byte, e *http2.Encoder, d *Draw) (n
 	if r.set.cookies {
 		block = r.appendCookies(block, e, d)
 	}
+	if d.Trace.Sampled() {
+		r.value = d.Trace.AppendValue(r.value[:0])
+		block = e.AppendValue(block, traceName, r.value)
+	}
 	if n := len(body) - before; n > 0 || length {
 		r.value = strconv.AppendInt(r.value[:0], int64(n), 10)
 		block = e.AppendValue(block, lengthName, r.value)

@@ -46,7 +46,7 @@ func blockScenario() *scenarios.Scenario {
 
 // TestBlocksAreTheSameRequests: what a header block says is what the request of HTTP/1.1 says.
 func TestBlocksAreTheSameRequests(t *testing.T) {
-	set, err := New(1, blockScenario(), Sources{})
+	set, err := New(1, blockScenario(), Sources{TraceRatio: 0.3})
 	if err != nil {
 		t.Fatal(err)
 	}

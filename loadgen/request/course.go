@@ -81,6 +81,14 @@ func (s *Set) endBlocks() {
 // its user pauses before that. goesOn is false when the flow has ended; d is of no more use then. again says that the
 // answer did not yet meet what its step polls for.
 func (s *Set) Next(d *Draw, again bool) (pause time.Duration, goesOn bool) {
+	pause, goesOn = s.next(d, again)
+	if goesOn {
+		s.sample(d)
+	}
+	return pause, goesOn
+}
+
+func (s *Set) next(d *Draw, again bool) (pause time.Duration, goesOn bool) {
 	at := d.Request
 	q := &s.requests[at]
 	if !q.course.step {

@@ -92,6 +92,7 @@ func (r *Renderer) Append(dst []byte, d *Draw) (request []byte, body int) {
 	} else {
 		dst = s.append(dst, q.fields, d)
 	}
+	dst = d.Trace.appendLine(dst)
 	r.body = s.append(r.body[:0], q.body, d)
 	return appendBody(dst, r.body, len(r.body) > 0 || q.length), len(r.body)
 }
@@ -132,7 +133,7 @@ func (r *Renderer) appendRecorded(dst []byte, d *Draw) (request []byte, body int
 	dst = append(append(dst, method...), ' ')
 	dst = append(append(dst, r.base...), log.Path(d.N)...)
 	dst = r.set.requests[d.Request].append(dst, r.requests[d.Request].fields, d)
-	dst = append(dst, log.Headers(d.N)...)
+	dst = d.Trace.appendLine(append(dst, log.Headers(d.N)...))
 	return appendBody(dst, content, len(content) > 0 || usuallyHasBody(method)), len(content)
 }
 
@@ -179,6 +180,9 @@ func (s *Set) Header(d *Draw) http.Header {
 			v = string(r.append(nil, field.value, d))
 		}
 		h.Set(field.name, v)
+	}
+	if d.Trace.Sampled() {
+		h.Set(TraceHeader, string(d.Trace.AppendValue(nil)))
 	}
 	return h
 }

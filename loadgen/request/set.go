@@ -30,6 +30,7 @@ type Set struct {
 	setup      map[string]string
 	later      []*scenarios.Request // besides these, those that use what is extracted
 	secrets    *scenarios.Redactor
+	sampler    sampler
 }
 
 // template renders one named request.
@@ -86,13 +87,15 @@ type Sources struct {
 	Setup     map[string]string   // what the plan's setup has extracted, by name
 	// Later are requests of other sets that use what this one's extract; for the secrets among that.
 	Later []*scenarios.Request
+	// TraceRatio is the share of the requests, 0 to 1, that are sampled: they have a trace.
+	TraceRatio float64
 }
 
 // New prepares the requests of a scenario of a plan with the given seed.
 func New(seed uint64, s *scenarios.Scenario, from Sources) (*Set, error) {
 	set := &Set{
 		seed: random.ScenarioSeed(seed, s.Name), secrets: from.Secrets, cookies: s.Cookies, setup: from.Setup,
-		later: from.Later,
+		later: from.Later, sampler: newSampler(from.TraceRatio),
 	}
 	if _, ok := s.Load.(scenarios.Replay); ok {
 		if from.Recording == nil || len(s.Requests) != len(from.Recording.Names) {
@@ -272,6 +275,7 @@ type Draw struct {
 	uuid    [2]uint64
 	Flow    *Texts   // what the flow's steps have extracted; nil outside of one
 	Session *Session // of the user who sends it; nil where users keep nothing
+	Trace   Trace    // of the request, where it is sampled
 	position
 }
 
@@ -323,6 +327,7 @@ func (s *Set) fill(d *Draw, r *random.Source) {
 		}
 	}
 	d.uuid = [2]uint64{r.Uint64(), r.Uint64()}
+	s.sample(d)
 }
 
 // Len is the number of requests.

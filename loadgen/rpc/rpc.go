@@ -183,7 +183,7 @@ func (c *Client) Request(d *request.Draw, to int) (*http.Request, error) {
 		}
 	}
 	var err error
-	if !m.fixed {
+	if !m.fixed || d.Trace.Sampled() {
 		req.Header = c.requests.Header(d)
 		x.md, err = metadataOf(req.Header)
 		if err != nil {

@@ -36,6 +36,7 @@ type conn struct {
 	intended, sent, deadline time.Duration
 	first                    time.Duration // when the answer began to come; 0: it has not
 	handshake                time.Duration // how long the TLS handshake took for the request; 0: there was none
+	connect                  time.Duration // how long connecting took for it, before TLS; negative: since when it does
 	request                  []byte        // of a stream its body; of a connection that carries streams their frames
 	bodyBytes                int
 	out                      []byte // what is to be written: the request itself, or TLS records
@@ -130,7 +131,7 @@ func (l *loop) expect(c *conn) {
 func (l *loop) open(c *conn) {
 	c.life++
 	l.expect(c)
-	c.state = connConnecting
+	c.state, c.connect = connConnecting, -l.now
 	if err := l.io.open(c); err != nil {
 		l.fail(c, record.ClassOf(err), err.Error())
 	}
@@ -155,6 +156,8 @@ func (l *loop) write(c *conn) {
 
 // connected takes note that the connection stands.
 func (l *loop) connected(c *conn) {
+	l.clock()
+	c.connect += l.now
 	if l.instances[c.instance].tls != nil {
 		l.beginTLS(c)
 		return
@@ -266,8 +269,8 @@ func (l *loop) complete(c *conn, keep bool) {
 		Instance: c.answerer, Cache: record.CacheOf(c.cache[:c.cacheLen]), SentBytes: int64(c.bodyBytes),
 		ReceivedBytes: c.parser.Body,
 		Iteration:     c.draw.N, Texts: &c.texts, Answer: &c.answer, First: c.first, Began: c.began, Later: c.later,
-		Handshake: c.handshake,
-		Session:   c.draw.Session,
+		Handshake: c.handshake, Connect: max(0, c.connect), Connection: c.connection(), Trace: c.draw.Trace,
+		Session: c.draw.Session,
 	}
 	if c.events.Streamed() {
 		o.Events = &c.events
@@ -283,6 +286,14 @@ func (l *loop) complete(c *conn, keep bool) {
 	if o.Found.Extraction != "" || !request.Expected(l.requests.Plan(o.Request), o.Status) {
 		l.recorder.Skip(o.Request, l.now)
 	}
+}
+
+// connection is how the request got its connection.
+func (c *conn) connection() record.Connection {
+	if c.reused && (c.carrier != nil || !c.retried) { // by HTTP/1.1 a request is resent on a new one
+		return record.ConnectionReused
+	}
+	return record.ConnectionNew
 }
 
 // broken deals with a connection that broke. A request on one that the server had closed meanwhile is sent once more on
@@ -304,6 +315,8 @@ func (l *loop) fail(c *conn, class, text string) {
 		Request: c.draw.Request, Intended: c.intended, Sent: c.sent, Done: l.now, ErrorClass: class, ErrorText: text,
 		Instance: c.answerer, Iteration: c.draw.N, Texts: &c.texts, ReceivedBytes: c.parser.Body,
 		SentBytes: c.sentBytes(), Began: c.began, Later: c.later, Session: c.draw.Session,
+		Connect: max(0, c.connect), Connection: c.connection(),
+		Trace: c.draw.Trace,
 	}
 	rest := time.Duration(0)
 	if !l.timing.Open() && record.IsShortage(class) {

@@ -7,7 +7,7 @@ import (
 
 // prepare renders the connection's request, which takes its time: it is sent from then on.
 func (l *loop) prepare(c *conn) {
-	c.retried, c.refusals, c.handshake = false, 0, 0
+	c.retried, c.refusals, c.handshake, c.connect = false, 0, 0, 0
 	if l.instances[c.instance].blocks != nil {
 		l.renderStream(c)
 	} else {

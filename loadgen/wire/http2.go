@@ -177,7 +177,7 @@ func (l *loop) push(s *http2Conn) {
 	case connClosed:
 		socket.request = s.SwapOutput(socket.request)
 		socket.life++
-		socket.state = connConnecting
+		socket.state, socket.connect = connConnecting, -l.now
 		err := l.io.open(socket)
 		if err != nil {
 			l.http2Broken(s, record.ClassOf(err), err.Error())
@@ -218,6 +218,9 @@ func (l *loop) streamEnded(c *conn) {
 	c.parser.Status, c.parser.Body = c.stream.Status, c.stream.Body
 	if socket := c.carrier.socket; socket.handshake > 0 { // it is told with the first answer on the connection
 		c.handshake, socket.handshake = socket.handshake, 0
+	}
+	if socket := c.carrier.socket; socket.connect > 0 {
+		c.connect, socket.connect = socket.connect, 0
 	}
 	err := c.stream.Err
 	switch {
