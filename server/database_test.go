@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -61,12 +62,15 @@ func TestSlowQueriesAndStatementsOnTheAdminListener(t *testing.T) {
 	o.SlowQuery = time.Nanosecond
 	r := start(t, o)
 	defer r.stop(t)
-	send(t, newRequest(t, http.MethodGet, "http://"+r.addr+"/api/v1/resources/"+uuid.NewString(), uuid.NewString(),
-		nil), http.StatusNotFound)
+	id := uuid.NewString()
+	send(t, newRequest(t, http.MethodGet, "http://"+r.addr+"/api/v1/resources/"+id, uuid.NewString(), nil),
+		http.StatusNotFound)
 
 	var slow struct {
 		Slow []struct {
 			Query, SQL, Plan string
+			Parameters       []string
+			Generic          string `json:"generic_plan"`
 			Count            int
 			MaxMS            float64 `json:"max_ms"`
 		}
@@ -88,7 +92,8 @@ func TestSlowQueriesAndStatementsOnTheAdminListener(t *testing.T) {
 		}
 		q := slow.Slow[0]
 		if q.Query != "get_resource" || q.Count != 1 || q.MaxMS <= 0 || !strings.Contains(q.SQL, "$1") ||
-			strings.Contains(q.Plan, "Index Scan") != planned {
+			strings.Contains(q.Plan, "Index Scan") != planned || strings.Contains(q.Plan, id) != planned ||
+			slices.Contains(q.Parameters, id) != planned || strings.Contains(q.Generic, "$1") != planned {
 			t.Errorf("%s lists %+v", path, q)
 		}
 		slow.Slow = nil

@@ -1,10 +1,12 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/policycortex/headroom/server/store"
@@ -13,16 +15,44 @@ import (
 // slowQuery is one entry of GET /slow.
 type slowQuery struct {
 	Name    string    `json:"query"`
-	SQL     string    `json:"sql"` // parameters are placeholders
+	SQL     string    `json:"sql"` // with placeholders
 	Count   int64     `json:"count"`
 	Replica int64     `json:"replica"` // how many of them on the replica
 	MaxMS   float64   `json:"max_ms"`
 	Last    time.Time `json:"last"`
-	Plan    string    `json:"plan,omitempty"`
-	Fault   string    `json:"plan_error,omitempty"` // why there is no plan
+	// With ?explain=1: the parameters of the slowest one, each cut to 200 bytes, the plan for them, and that for any.
+	Parameters []string `json:"parameters,omitempty"`
+	Plan       string   `json:"plan,omitempty"`
+	Generic    string   `json:"generic_plan,omitempty"`
+	Fault      string   `json:"plan_error,omitempty"` // why a plan is missing
 }
 
-// slowHandler lists the slow statements, slowest first. With ?explain=1 it asks the database for the plan of each.
+const shownParameter = 200
+
+// explain asks the database for the plans of a statement.
+func (s *slowQuery) explain(ctx context.Context, db *store.Store, q *store.SlowQuery) {
+	var err, errGeneric error
+	if q.Parameters == nil {
+		s.Fault = "only the plan for any parameters: " + q.NotKept
+	} else {
+		for _, p := range q.Parameters {
+			text := fmt.Sprint(p)
+			if id, ok := p.(store.ID); ok {
+				text = string(store.AppendUUID(nil, id[:]))
+			}
+			s.Parameters = append(s.Parameters, strings.ToValidUTF8(text[:min(len(text), shownParameter)], ""))
+		}
+		s.Plan, err = db.ExplainWith(ctx, q.SQL, q.Parameters)
+	}
+	s.Generic, errGeneric = db.Explain(ctx, q.SQL)
+	err = errors.Join(err, errGeneric)
+	if err != nil {
+		s.Fault = err.Error()
+	}
+}
+
+// slowHandler lists the slow statements, slowest first. With ?explain=1 it asks the database for the plans of each, of
+// which one is for the parameters of its slowest execution.
 func slowHandler(db *store.Store) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		explain := false
@@ -41,11 +71,7 @@ func slowHandler(db *store.Store) http.HandlerFunc {
 				MaxMS: float64(q.Slowest.Microseconds()) / 1000,
 			}
 			if explain {
-				var err error
-				s.Plan, err = db.Explain(r.Context(), q.SQL)
-				if err != nil {
-					s.Fault = err.Error()
-				}
+				s.explain(r.Context(), db, &q)
 			}
 			all = append(all, s)
 		}

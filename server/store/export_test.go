@@ -57,6 +57,8 @@ func (s *SlowQueries) Note(sql string, took time.Duration, replica bool, now tim
 	s.note(sql, true, took, replica, now)
 }
 
+func (s *SlowQueries) Keep(sql string, took time.Duration, args ...any) { s.keep(sql, took, args) }
+
 func (s *SlowQueries) List() []SlowQuery { return s.list() }
 
 // Replica is what is known of a replica, without a server.

@@ -81,7 +81,11 @@ func (g *get) fetch(conn *pgx.Conn) error {
 	if result.NextRow() && isAlive(result.Values()) {
 		g.dst, g.found = appendResource(g.dst, result.Values()), true
 	}
-	return state.end(g.ctx, getSQL, start, result, nil)
+	took, err := state.end(g.ctx, getSQL, start, result, nil)
+	if state.tracer.isSlow(took) {
+		state.tracer.queries.slow.keep(getSQL, took, []any{g.id, g.tenant})
+	}
+	return err
 }
 
 // fetch reads the resources of all calls of the group.
@@ -102,21 +106,34 @@ func (g *group) fetch(conn *pgx.Conn) error {
 			}
 		}
 	}
-	return state.end(context.Background(), getGroupSQL, start, result, g.calls)
+	took, err := state.end(context.Background(), getGroupSQL, start, result, g.calls)
+	if state.tracer.isSlow(took) {
+		state.tracer.queries.slow.keep(getGroupSQL, took, []any{g.ids()})
+	}
+	return err
+}
+
+func (g *group) ids() []ID {
+	ids := make([]ID, len(g.calls))
+	for i, call := range g.calls {
+		ids[i] = call.id
+	}
+	return ids
 }
 
 // end closes the result and records the query, which pgx's tracer has not seen. calls are those of a group.
 func (c *connState) end(ctx context.Context, sql string, start time.Time, result *pgconn.ResultReader,
 	calls []*get,
-) error {
+) (took time.Duration, err error) {
 	tag, err := result.Close()
-	c.tracer.record(c.tracer.get, sql, false, time.Since(start), err)
+	took = time.Since(start)
+	c.tracer.record(c.tracer.get, sql, false, took, err)
 	if len(calls) > 0 {
 		c.tracer.traceGroup(calls, start, tag, err)
 	} else if tracing.Records(ctx) {
 		c.tracer.trace(ctx, c.tracer.get, start, tag, err, nil)
 	}
-	return err
+	return took, err
 }
 
 const uuidOID = 2950

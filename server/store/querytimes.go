@@ -212,6 +212,7 @@ type connState struct {
 	query *namedQuery // in progress; nil for a statement that is not measured
 	kept  bool        // its plan may be kept
 	sql   string
+	args  []any
 	start time.Time
 }
 
@@ -236,7 +237,7 @@ func (t *queryTracer) TraceQueryStart(ctx context.Context, conn *pgx.Conn,
 ) context.Context {
 	if named := t.queries.find(data.SQL); named != nil {
 		if state := stateOf(conn); state != nil {
-			state.query, state.sql, state.start = named, data.SQL, time.Now()
+			state.query, state.sql, state.args, state.start = named, data.SQL, data.Args, time.Now()
 			state.kept = keepsPlan(data.Args)
 		}
 	}
@@ -249,12 +250,18 @@ func (t *queryTracer) TraceQueryEnd(ctx context.Context, conn *pgx.Conn, data pg
 	if state == nil || state.query == nil {
 		return
 	}
-	t.record(state.query, state.sql, state.kept, time.Since(state.start), data.Err)
+	took := time.Since(state.start)
+	t.record(state.query, state.sql, state.kept, took, data.Err)
+	if t.isSlow(took) {
+		t.queries.slow.keep(state.sql, took, state.args)
+	}
 	if tracing.Records(ctx) {
 		t.trace(ctx, state.query, state.start, data.CommandTag, data.Err, nil)
 	}
-	state.query = nil
+	state.query, state.args = nil, nil
 }
+
+func (t *queryTracer) isSlow(took time.Duration) bool { return took >= t.queries.slow.threshold }
 
 func (t *queryTracer) record(named *namedQuery, sql string, kept bool, took time.Duration, err error) {
 	named.times.record(took, err)
@@ -263,7 +270,7 @@ func (t *queryTracer) record(named *namedQuery, sql string, kept bool, took time
 	if t.replica {
 		named.replica.Add(1)
 	}
-	if took >= t.queries.slow.threshold {
+	if t.isSlow(took) {
 		t.queries.slow.note(sql, kept, took, t.replica, time.Now())
 	}
 }

@@ -14,8 +14,7 @@ const defaultSlowQuery = 100 * time.Millisecond
 // maxSlowShapes is how many statements are kept.
 const maxSlowShapes = 32
 
-// SlowQuery is a statement that took longer than Options.SlowQuery at least once. Its SQL has placeholders; parameters
-// are not stored.
+// SlowQuery is a statement that took longer than Options.SlowQuery at least once. Its SQL has placeholders.
 type SlowQuery struct {
 	Name    string
 	SQL     string
@@ -26,6 +25,9 @@ type SlowQuery struct {
 	// Kept says that its plan may be kept for other parameters than those that it was made for.
 	Kept bool
 	Last time.Time // when the last slow one ended
+	// Parameters are those of the slowest one, at most 64 KB; nil when they are not kept, and NotKept says why.
+	Parameters []any
+	NotKept    string
 }
 
 // SlowQueries returns the slow statements, slowest first, at most 32.

@@ -14,10 +14,10 @@ import (
 	"github.com/policycortex/headroom/server/store"
 )
 
-// Every query is slow to a threshold of a nanosecond. None of their parameters may be found in what is kept.
-func TestSlowQueriesKeepShapesAndNoParameters(t *testing.T) {
+// Every query is slow to a threshold of a nanosecond. Their parameters are not in their texts.
+func TestSlowQueriesKeepShapes(t *testing.T) {
 	s, tenant := openStoreWith(t, store.Options{MaxConns: 2, SlowQuery: time.Nanosecond}), newID()
-	const secret = "what-nobody-may-see"
+	const secret = "what-texts-do-not-have"
 	id := fillResources(t, s, tenant, 1)[0]
 	for range 3 {
 		if _, err := s.AppendResource(t.Context(), nil, tenant, id, 0); err != nil {
@@ -35,8 +35,12 @@ func TestSlowQueriesKeepShapesAndNoParameters(t *testing.T) {
 			!strings.HasPrefix(q.SQL, "-- name: "+q.Name+"\n") {
 			t.Errorf("kept %+v", q)
 		}
-		if strings.Contains(fmt.Sprintf("%+v", q), secret) {
+		if strings.Contains(q.SQL, secret) {
 			t.Errorf("a parameter is in %+v", q)
+		}
+		if q.Parameters == nil || q.NotKept != "" ||
+			q.Name == "list_resources" && !slices.Contains(q.Parameters, secret) {
+			t.Errorf("the parameters of %s are %v (%s)", q.Name, q.Parameters, q.NotKept)
 		}
 		plan, err := s.Explain(t.Context(), q.SQL)
 		if err != nil || !strings.Contains(plan, "resources") || strings.Contains(plan, "actual time") {
@@ -83,6 +87,68 @@ func TestSlowestShapesStay(t *testing.T) {
 	}
 	if q := kept[0]; q.Count != 2 || q.Replica != 1 || !q.Last.Equal(now.Add(time.Second)) {
 		t.Errorf("the slowest is %+v, want it counted twice", q)
+	}
+}
+
+// The months of costs decide which partitions are read: a plan for certain days names only theirs.
+func TestPlansOfSlowQueriesAreForTheirParameters(t *testing.T) {
+	s := openStoreWith(t, store.Options{MaxConns: 2, SlowQuery: time.Nanosecond})
+	_, err := s.MaintainCosts(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	month := time.Now().UTC().AddDate(0, -3, 0)
+	q := store.CostQuery{Tenant: newID(), From: month, To: month}
+	if _, err := s.AppendCostTotals(t.Context(), nil, q, 0); err != nil {
+		t.Fatal(err)
+	}
+	slow := s.SlowQueries()
+	i := slices.IndexFunc(slow, func(q store.SlowQuery) bool { return q.Name == "cost_totals" })
+	if i < 0 {
+		t.Fatalf("slow were %+v", slow)
+	}
+	plan, err := s.ExplainWith(t.Context(), slow[i].SQL, slow[i].Parameters)
+	if err != nil {
+		t.Fatal(err)
+	}
+	generic, err := s.Explain(t.Context(), slow[i].SQL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	its, other := month.Format("cost_data_200601"), month.AddDate(0, -2, 0).Format("cost_data_200601")
+	if !strings.Contains(plan, its) || strings.Contains(plan, other) || strings.Contains(plan, "$1") ||
+		strings.Contains(plan, "actual") {
+		t.Errorf("for the parameters: %s", plan)
+	}
+	if !strings.Contains(generic, "Subplans Removed") { // when it begins, and knows the parameters
+		t.Errorf("for any: %s", generic)
+	}
+}
+
+// The slowest execution's parameters are kept, as they were, if they are not too many.
+func TestParametersOfTheSlowest(t *testing.T) {
+	slow, now, names := store.NewSlowQueries(), time.Now(), []string{"a", "b"}
+	const sql = "-- name: q\nSELECT"
+	execute := func(ms int, args ...any) store.SlowQuery {
+		took := time.Duration(ms) * time.Millisecond
+		slow.Note(sql, took, false, now)
+		slow.Keep(sql, took, args...)
+		return slow.List()[0]
+	}
+	execute(20, pgx.QueryExecModeCacheDescribe, names, 7)
+	names[0] = "changed"
+	if q := execute(10, "faster"); fmt.Sprint(q.Parameters) != "[[a b] 7]" || q.NotKept != "" {
+		t.Errorf("kept %v, %q", q.Parameters, q.NotKept)
+	}
+	if q := execute(30, []string{strings.Repeat("x", 40<<10)}, strings.Repeat("y", 30<<10)); q.Parameters != nil ||
+		!strings.Contains(q.NotKept, "65536 bytes") {
+		t.Errorf("kept %d parameters, %q", len(q.Parameters), q.NotKept)
+	}
+	if q := execute(40, struct{}{}); q.Parameters != nil || !strings.Contains(q.NotKept, "struct {}") {
+		t.Errorf("kept %v, %q", q.Parameters, q.NotKept)
+	}
+	if q := execute(50); q.Parameters == nil || len(q.Parameters) != 0 {
+		t.Errorf("without any, kept %v, %q", q.Parameters, q.NotKept)
 	}
 }
 

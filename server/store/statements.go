@@ -27,6 +27,23 @@ func (s *Store) aside(ctx context.Context, query func(*pgx.Conn) error) error {
 	return query(conn)
 }
 
+// ExplainWith returns the primary's plan of a statement for these parameters as text, without running the statement.
+func (s *Store) ExplainWith(ctx context.Context, sql string, parameters []any) (string, error) {
+	var plan []string
+	err := s.aside(ctx, func(conn *pgx.Conn) error {
+		rows, err := conn.Query(ctx, "EXPLAIN "+sql, append([]any{planAnew}, parameters...)...)
+		if err != nil {
+			return err
+		}
+		plan, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("explain with parameters: %w", err)
+	}
+	return strings.Join(plan, "\n"), nil
+}
+
 // Explain returns the primary's generic plan of a statement as text, without running the statement. It costs a
 // connection and planning, so do not call it during measurements.
 func (s *Store) Explain(ctx context.Context, sql string) (string, error) {
