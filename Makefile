@@ -13,7 +13,7 @@ RACE_GO := env CGO_ENABLED=$(if $(RACE),1,0) go
 # The first build of a program compiles all of its dependencies, which takes minutes, and go build prints nothing meanwhile.
 compiling = [ -x $(1) ] || echo "compiling $(1): the first build takes a few minutes"
 
-.PHONY: help demo ab capacity calibrate bench bench-smoke bench-go bench-server bench-generator bench-streams test compiled test-servers test-simulations test-load test-short lint vuln build clean
+.PHONY: help demo ab capacity calibrate bench bench-smoke bench-go bench-server bench-generator bench-streams soak test compiled test-servers test-simulations test-load test-short lint vuln build clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -48,6 +48,9 @@ bench-generator: build ## compare the load generator with wrk, h2load, fortio, b
 	@$(call compiling,bin/bench-generator)
 	@go build -o bin/bench-generator ./cmd/bench-generator
 	@bin/bench-generator --markdown bin/bench-generator.md
+
+soak: build ## does anything grow in 20 minutes? memory, files, goroutines and P95; DURATION=1h for an hour
+	@DURATION=$(or $(DURATION),20m) bin/headroom run soak --provider $(PROVIDER)
 
 bench-streams: ## 10,000 subscribers in one process: memory of generator and server, and delivery (about a minute)
 	go test -run '^$$' -bench TenThousandSubscribers -benchtime 1x ./cmd/headroom

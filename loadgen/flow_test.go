@@ -139,7 +139,7 @@ func TestFlowWithoutAnswer(t *testing.T) {
 	t.Parallel()
 	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/slow" {
-			time.Sleep(300 * time.Millisecond)
+			time.Sleep(700 * time.Millisecond)
 		}
 	})
 	flow := flowOf("f", 1,
@@ -166,7 +166,7 @@ func TestFlowWithoutAnswer(t *testing.T) {
 		slow[1].Timeout = 5 * time.Second
 		plan = planOf(scenarios.Scenario{
 			Load:         scenarios.ConstantRate{Rate: 20, Duration: 500 * time.Millisecond},
-			GracefulStop: 20 * time.Millisecond, Requests: slow,
+			GracefulStop: 400 * time.Millisecond, Requests: slow,
 		})
 		plan.Engine = engine
 		m = run1(t, plan, url, Options{})

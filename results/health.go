@@ -33,14 +33,15 @@ type HealthSecond struct {
 	Service *float64 `json:"service_cores,omitempty"`
 	Process *float64 `json:"service_process_cores,omitempty"`
 	// of every other process and the kernel's own work, on the CPUs that the generator may use
-	Others    *float64 `json:"others_cores,omitempty"`
-	Stolen    *float64 `json:"stolen_cores,omitempty"`   // what other virtual machines took of these
-	Waited    *float64 `json:"generator_wait,omitempty"` // see WaitShare, of the generator's threads
-	SysWaited *float64 `json:"system_wait,omitempty"`    // and of the system's
-	GCPause   float64  `json:"gc_pause_ms"`              // of the generator
-	Resent    *int64   `json:"tcp_resent,omitempty"`     // TCP segments that the whole machine sent again
-	Files     *int64   `json:"files,omitempty"`          // open file descriptors of the generator
-	Ports     *int64   `json:"ports,omitempty"`          // TCP sockets of the whole machine, in use or in TIME_WAIT
+	Others    *float64   `json:"others_cores,omitempty"`
+	Stolen    *float64   `json:"stolen_cores,omitempty"`        // what other virtual machines took of these
+	Waited    *float64   `json:"generator_wait,omitempty"`      // see WaitShare, of the generator's threads
+	SysWaited *float64   `json:"system_wait,omitempty"`         // and of the system's
+	GCPause   float64    `json:"gc_pause_ms"`                   // of the generator
+	Resent    *int64     `json:"tcp_resent,omitempty"`          // TCP segments that the whole machine sent again
+	Files     *int64     `json:"files,omitempty"`               // open file descriptors of the generator
+	Ports     *int64     `json:"ports,omitempty"`               // TCP sockets of the whole machine, in use or in TIME_WAIT
+	Footprint *Footprint `json:"generator_footprint,omitempty"` // at its end
 }
 
 // WaitShare is the part of the time in which threads could have run that they waited for a CPU instead, 0 to 1: the

@@ -85,6 +85,7 @@ func (s *Snapshot) add(o Snapshot) error {
 	s.CPU += o.CPU
 	s.AllocatedBytes, s.AllocatedObjects = s.AllocatedBytes+o.AllocatedBytes, s.AllocatedObjects+o.AllocatedObjects
 	s.GC, s.GCPauses = s.GC+o.GC, s.GCPauses+o.GCPauses
+	s.Footprint.add(o.Footprint)
 	return nil
 }
 

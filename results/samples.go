@@ -10,14 +10,18 @@ import (
 // Sample is what the reference server says of itself at one instant of the run, with what its caches did since the
 // sample before.
 type Sample struct {
-	At    float64              `json:"at_seconds"`
-	Tiers map[string]TierStats `json:"tiers"`
+	At        float64              `json:"at_seconds"`
+	Tiers     map[string]TierStats `json:"tiers"`
+	Footprint *Footprint           `json:"footprint,omitempty"` // by all instances together; nil where the server does not say
 	State
 }
 
 // NewSample is the sample of a snapshot that was taken at an offset, after another one.
 func NewSample(at float64, before, now Snapshot) Sample {
 	s := Sample{At: at, State: now.State, Tiers: map[string]TierStats{}}
+	if now.Footprint != (Footprint{}) {
+		s.Footprint = new(now.Footprint)
+	}
 	for tier, t := range now.Tiers {
 		s.Tiers[tier] = t.minus(before.Tiers[tier])
 	}

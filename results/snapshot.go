@@ -25,6 +25,7 @@ type Snapshot struct {
 	// GC is the CPU time of garbage collection by the Go runtime's estimate, and GCPauses how long it stopped all
 	// goroutines, both in seconds; 0 from versions that do not say.
 	GC, GCPauses float64
+	Footprint    Footprint // now; zero from versions that do not say
 
 	Maintenance map[string]JobStats // of its jobs in the background, by name
 }
@@ -120,6 +121,10 @@ func ParseSnapshot(data []byte) (Snapshot, error) {
 			AllocatedObjects int64   `json:"allocated_objects"`
 			GC               float64 `json:"gc_cpu_seconds"`
 			GCPauses         int64   `json:"gc_pauses_us_total"`
+			RSS              int64   `json:"rss_bytes"`
+			Mapped           int64   `json:"mapped_bytes"`
+			Files            int64   `json:"open_files"`
+			Goroutines       int64   `json:"goroutines"`
 		} `json:"process"`
 	}
 	if err := json.Unmarshal(data, &in); err != nil {
@@ -133,6 +138,7 @@ func ParseSnapshot(data []byte) (Snapshot, error) {
 		CPU: in.Process.CPU, Maintenance: in.Maintenance,
 		AllocatedBytes: in.Process.AllocatedBytes, AllocatedObjects: in.Process.AllocatedObjects,
 		GC: in.Process.GC, GCPauses: float64(in.Process.GCPauses) / 1e6,
+		Footprint: Footprint{in.Process.RSS, in.Process.Mapped, in.Process.Files, in.Process.Goroutines},
 	}
 	s.Breakers = map[string]string{}
 	maps.Copy(s.Breakers, in.Breakers)

@@ -57,6 +57,18 @@ const (
 	BrowserLoad     MetricName = "browser_load"     // end of the load event
 	BrowserBytes    MetricName = "browser_bytes"    // received by a page, headers included
 	BrowserRequests MetricName = "browser_requests" // that a page sends
+
+	// Of long runs: what the processes hold, once a second of the measured time, and whether it grows.
+	GeneratorMemory       MetricName = "generator_memory" // resident
+	GeneratorMemoryGrowth MetricName = "generator_memory_growth"
+	GeneratorFiles        MetricName = "generator_files" // file descriptors
+	GeneratorGoroutines   MetricName = "generator_goroutines"
+	ServerMemory          MetricName = "server_memory"
+	ServerMemoryGrowth    MetricName = "server_memory_growth"
+	ServerFiles           MetricName = "server_files"
+	ServerGoroutines      MetricName = "server_goroutines"
+	// P95 of the response time near the end over that near the beginning
+	P95Drift MetricName = "p95_drift"
 )
 
 // Metric is a row of the table of metrics.
@@ -77,6 +89,7 @@ const (
 	Trend   MetricKind = iota // a distribution: avg, min, med, max, p(N)
 	Counter                   // count, and rate per second
 	Rate                      // rate, a share from 0 to 1
+	Single                    // one value of the whole run
 )
 
 // MetricSource is where the values of a metric come from.
@@ -84,13 +97,15 @@ type MetricSource int
 
 // The sources of metrics.
 const (
-	FromRequests MetricSource = iota // what became of each request
-	FromSchedule                     // how the schedule of a scenario was kept
-	FromServer                       // the reference server's own account
-	FromArm                          // the processes of one arm of an experiment
-	FromStreams                      // the streams of subscribers
-	FromPages                        // what a browser measures of each page
-	FromFlows                        // the iterations of flows
+	FromRequests  MetricSource = iota // what became of each request
+	FromSchedule                      // how the schedule of a scenario was kept
+	FromServer                        // the reference server's own account
+	FromArm                           // the processes of one arm of an experiment
+	FromStreams                       // the streams of subscribers
+	FromPages                         // what a browser measures of each page
+	FromFlows                         // the iterations of flows
+	FromGenerator                     // the generator's process
+	FromSeconds                       // the seconds of a scenario
 )
 
 // RequestTags in Metric.Tags stands for scenario, name, method, stage, flow and the tags that the file sets.
@@ -148,6 +163,15 @@ var Metrics = []Metric{
 	{BrowserLoad, Trend, "ms", []string{RequestTags}, nil, FromPages},
 	{BrowserBytes, Trend, "B", []string{RequestTags}, nil, FromPages},
 	{BrowserRequests, Trend, "", []string{RequestTags}, nil, FromPages},
+	{GeneratorMemory, Trend, "B", nil, nil, FromGenerator},
+	{GeneratorMemoryGrowth, Single, "B/min", nil, nil, FromGenerator},
+	{GeneratorFiles, Trend, "", nil, nil, FromGenerator},
+	{GeneratorGoroutines, Trend, "", nil, nil, FromGenerator},
+	{ServerMemory, Trend, "B", nil, nil, FromServer},
+	{ServerMemoryGrowth, Single, "B/min", nil, nil, FromServer},
+	{ServerFiles, Trend, "", nil, nil, FromServer},
+	{ServerGoroutines, Trend, "", nil, nil, FromServer},
+	{P95Drift, Single, "", []string{tagScenario}, nil, FromSeconds},
 }
 
 // aggregations are those of each kind.
@@ -155,6 +179,7 @@ var aggregations = [...][]string{
 	Trend:   {"avg", "min", "med", "max", "p(N)"},
 	Counter: {"count", "rate"},
 	Rate:    {"rate"},
+	Single:  {onlyValue},
 }
 
 // Metric returns the row of a name. ok is false for an unknown name.

@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"os"
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
@@ -11,11 +12,16 @@ import (
 
 // processSnapshot is what this process has used since its start.
 type processSnapshot struct {
-	CPUSeconds      float64 `json:"cpu_seconds"` // user and system
-	MaxRSSBytes     int64   `json:"max_rss_bytes"`
-	Goroutines      int     `json:"goroutines"` // now
-	GCPausesUSTotal int64   `json:"gc_pauses_us_total"`
-	NumGC           int64   `json:"num_gc"`
+	CPUSeconds  float64 `json:"cpu_seconds"` // user and system
+	MaxRSSBytes int64   `json:"max_rss_bytes"`
+	// RSSBytes, MappedBytes, OpenFiles and Goroutines are as of now; the first three are 0 where there is no /proc.
+	// MappedBytes is the part of the resident memory that maps files, mostly the program's own.
+	RSSBytes        int64 `json:"rss_bytes"`
+	MappedBytes     int64 `json:"mapped_bytes"`
+	OpenFiles       int   `json:"open_files"`
+	Goroutines      int   `json:"goroutines"`
+	GCPausesUSTotal int64 `json:"gc_pauses_us_total"`
+	NumGC           int64 `json:"num_gc"`
 	// GCCPUSeconds is the CPU time of garbage collection as Go's runtime estimates it, without what it does on CPUs
 	// that would be idle. It is counted at the end of each collection, and is an overestimate: see runtime/metrics.
 	GCCPUSeconds float64 `json:"gc_cpu_seconds"`
@@ -42,7 +48,9 @@ func takeProcessSnapshot() (processSnapshot, error) {
 		{Name: "/cpu/classes/gc/mark/idle:cpu-seconds"},
 	}
 	metrics.Read(heap)
+	resident, mapped := residentMemory()
 	return processSnapshot{
+		RSSBytes: resident, MappedBytes: mapped, OpenFiles: openFiles(),
 		CPUSeconds:      (time.Duration(usage.Utime.Nano()) + time.Duration(usage.Stime.Nano())).Seconds(),
 		MaxRSSBytes:     maxRSS,
 		Goroutines:      runtime.NumGoroutine(),
@@ -51,4 +59,28 @@ func takeProcessSnapshot() (processSnapshot, error) {
 		GCCPUSeconds:    max(0, heap[2].Value.Float64()-heap[3].Value.Float64()),
 		AllocatedBytes:  heap[0].Value.Uint64(), AllocatedObjects: heap[1].Value.Uint64(),
 	}, nil
+}
+
+// residentMemory reads /proc/self/statm (proc(5)), whose second and third fields are in pages.
+func residentMemory() (resident, mapped int64) {
+	text, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0, 0
+	}
+	var size int64
+	n, _ := fmt.Sscan(string(text), &size, &resident, &mapped)
+	if n < 3 {
+		return 0, 0
+	}
+	page := int64(os.Getpagesize())
+	return resident * page, mapped * page
+}
+
+// openFiles is how many file descriptors this process has open.
+func openFiles() int {
+	names, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return 0
+	}
+	return len(names) - 1 // the directory itself is one
 }

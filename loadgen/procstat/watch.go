@@ -18,13 +18,14 @@ import (
 // reading is what was used until an instant: by this process since its start, by the system under test and the machine
 // since some earlier instant. Only differences between two of them have a meaning.
 type reading struct {
-	at      time.Time
-	cpu     time.Duration
-	maxRSS  int64
-	pauses  time.Duration
-	numGC   int64
-	machine *machineReading       // nil where the system does not report it
-	service map[int]time.Duration // of each process that listens for the service, since its start
+	at        time.Time
+	cpu       time.Duration
+	maxRSS    int64
+	pauses    time.Duration
+	numGC     int64
+	footprint results.Footprint
+	machine   *machineReading       // nil where the system does not report it
+	service   map[int]time.Duration // of each process that listens for the service, since its start
 }
 
 // machineReading is the part that only /proc reports. A nil pointer is what it does not report.
@@ -81,6 +82,10 @@ func (w *Watch) read() reading {
 	debug.ReadGCStats(&gc)
 	h.pauses, h.numGC = gc.PauseTotal, gc.NumGC
 	h.machine = w.machine.read()
+	h.footprint = footprint()
+	if m := h.machine; m != nil && m.files != nil {
+		h.footprint.Files = *m.files
+	}
 	h.service = timesOf(w.service)
 	return h
 }
@@ -133,7 +138,7 @@ func (h reading) second(before reading, start time.Time, where results.Processes
 	cores := func(d time.Duration) float64 { return max(0, d.Seconds()/length) }
 	s := results.HealthSecond{
 		At: h.at.Sub(start).Seconds(), Length: length, Generator: cores(h.cpu - before.cpu),
-		GCPause: 1000 * (h.pauses - before.pauses).Seconds(),
+		GCPause: 1000 * (h.pauses - before.pauses).Seconds(), Footprint: new(h.footprint),
 	}
 	if all, most, ok := h.usedByService(before); ok {
 		s.Service, s.Process = new(cores(all)), new(cores(most))

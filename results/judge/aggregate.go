@@ -58,6 +58,14 @@ func aggregate(m *results.Measurements, t scenarios.Threshold) (aggregated, erro
 	case scenarios.BrowserFCP, scenarios.BrowserLCP, scenarios.BrowserCLS, scenarios.BrowserINP,
 		scenarios.BrowserTTFB, scenarios.BrowserLoad, scenarios.BrowserBytes, scenarios.BrowserRequests:
 		return pages(m, t), nil
+	case scenarios.GeneratorMemory, scenarios.GeneratorFiles, scenarios.GeneratorGoroutines, scenarios.ServerMemory,
+		scenarios.ServerFiles, scenarios.ServerGoroutines:
+		return footprint(m, t), nil
+	case scenarios.GeneratorMemoryGrowth, scenarios.ServerMemoryGrowth:
+		a, _ := memoryGrowth(m, t)
+		return a, nil
+	case scenarios.P95Drift:
+		return p95Drift(m, t), nil
 	case scenarios.CacheHitRatio:
 		return hitRatio(m.View(t.Selector["scenario"]), t.Selector["tier"]), nil
 	}

@@ -132,6 +132,10 @@ func judgeGate(m *results.Measurements, t scenarios.Threshold, moved movedStages
 // run was too short to correct the interval, where a wider one could have decided otherwise: the limit lies among the
 // times that were met.
 func resolve(m *results.Measurements, t scenarios.Threshold, g *results.Gate) (doubt bool, err error) {
+	if t.Metric == scenarios.GeneratorMemoryGrowth || t.Metric == scenarios.ServerMemoryGrowth {
+		resolveGrowth(m, t, g)
+		return false, nil
+	}
 	if !results.NeedsTimeBlocks(t) || g.Samples == 0 || t.Op == scenarios.Equal || t.Op == scenarios.NotEqual {
 		return false, nil
 	}

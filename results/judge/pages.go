@@ -8,13 +8,17 @@ import (
 // pages aggregates a metric of the pages that a browser loaded. They are few, so each value is kept, and a percentile
 // is one of them.
 func pages(m *results.Measurements, t scenarios.Threshold) aggregated {
-	values := m.PageValues(t.Metric, t.Selector)
 	row, _ := t.Metric.Metric()
-	out := aggregated{unit: row.Unit, samples: int64(len(values))}
+	return valuesOf(m.PageValues(t.Metric, t.Selector), row.Unit, t.Aggregation)
+}
+
+// valuesOf aggregates values that are known one by one, in ascending order.
+func valuesOf(values []float64, unit string, a scenarios.Aggregation) aggregated {
+	out := aggregated{unit: unit, samples: int64(len(values))}
 	if len(values) == 0 {
 		return out
 	}
-	switch t.Aggregation.Name {
+	switch a.Name {
 	case "avg":
 		for _, v := range values {
 			out.value += v / float64(len(values))
@@ -26,7 +30,7 @@ func pages(m *results.Measurements, t scenarios.Threshold) aggregated {
 	case "med":
 		out.value = results.NearestRank(values, 50)
 	case "p":
-		out.value = results.NearestRank(values, t.Aggregation.Percentile)
+		out.value = results.NearestRank(values, a.Percentile)
 	}
 	return out
 }

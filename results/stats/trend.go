@@ -10,7 +10,12 @@ type Trend struct {
 	Slope  float64 // units a second: the median of the slopes between all pairs (Theil 1950, Sen 1968)
 	Change float64 // Slope times the time covered, as a share of the median value
 	End    float64 // where Sen's line, which goes through the medians of time and value, is at the last time
-	P      float64 // probability of so clear an order without any trend (Mann 1945, Kendall 1975), two-sided
+	// Low and High bound the slope with TrendConfidence: of n slopes in ascending order they are those at the
+	// ranks n/2 -+ z sqrt(Var S)/2 (Sen 1968; R. O. Gilbert, Statistical Methods for Environmental Pollution
+	// Monitoring, 1987, section 16.5).
+	Low, High float64
+	Values    int     // that were compared, after averaging
+	P         float64 // probability of so clear an order without any trend (Mann 1945, Kendall 1975), two-sided
 }
 
 const (
@@ -20,6 +25,9 @@ const (
 	// maxTrend bounds the pairs; longer series are averaged in blocks, which also takes most of the dependence between
 	// neighbours out of them: the test assumes that there is none.
 	maxTrend = 200
+	// TrendConfidence is that of the interval of a slope.
+	TrendConfidence = 0.95
+	trendZ          = 1.959964 // the quantile of the normal distribution that belongs to it
 )
 
 // NewTrend tests values y at ascending times, in seconds, for a trend. ok is false when there are too few.
@@ -50,12 +58,17 @@ func NewTrend(at, y []float64) (trend Trend, ok bool) {
 		}
 	}
 	sorted := slices.Sorted(slices.Values(y))
-	trend = Trend{Slope: median(slopes), P: 1}
+	trend = Trend{Slope: median(slopes), Values: n, P: 1} // median has sorted the slopes
 	trend.End = middleY + trend.Slope*(last-middleAt)
 	if middle := median(sorted); middle != 0 {
 		trend.Change = trend.Slope * (at[n-1] - at[0]) / math.Abs(middle)
 	}
-	if variance := mannKendallVariance(sorted); s != 0 && variance > 0 {
+	variance := mannKendallVariance(sorted)
+	aside := trendZ * math.Sqrt(max(0, variance)) / 2
+	centre := float64(len(slopes)-1) / 2
+	trend.Low = slopes[max(0, int(math.Floor(centre-aside)))]
+	trend.High = slopes[min(len(slopes)-1, int(math.Ceil(centre+aside)))]
+	if s != 0 && variance > 0 {
 		z := (math.Abs(float64(s)) - 1) / math.Sqrt(variance) // less 1: S moves in steps of 2
 		trend.P = math.Erfc(z / math.Sqrt2)
 	}

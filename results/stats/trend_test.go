@@ -73,3 +73,26 @@ func TestLongTrend(t *testing.T) {
 		t.Errorf("%+v", trend)
 	}
 }
+
+// TestTrendInterval: the interval of a slope contains the true one about as often as it says.
+func TestTrendInterval(t *testing.T) {
+	random := rand.New(rand.NewPCG(9, 10))
+	const runs, slope = 2000, 0.3
+	inside := 0
+	for range runs {
+		var at, y []float64
+		for i := range 40 {
+			at, y = append(at, float64(i)), append(y, slope*float64(i)+5*random.NormFloat64())
+		}
+		trend, ok := NewTrend(at, y)
+		if !ok || trend.Low > trend.Slope || trend.High < trend.Slope || trend.Values != 40 {
+			t.Fatalf("%+v", trend)
+		}
+		if trend.Low <= slope && slope <= trend.High {
+			inside++
+		}
+	}
+	if share := float64(inside) / runs; share < 0.94 || share > 0.975 {
+		t.Errorf("the interval contains the slope in %.3f of the runs", share)
+	}
+}
