@@ -259,6 +259,7 @@ var queryNames = []string{
 	"find_cache_entries",
 	"follow_events",
 	"get_policy",
+	"get_policy_module",
 	"get_resource",
 	"insert_resources",
 	"largest_tenants",
@@ -274,6 +275,7 @@ var queryNames = []string{
 	"replace_policy",
 	"replace_resource",
 	"retire_evaluations",
+	"set_policy_rule",
 	"upsert_costs",
 	"write_cache_entry",
 }

@@ -7,16 +7,19 @@ import (
 
 	"github.com/policycortex/headroom/server/auth"
 	"github.com/policycortex/headroom/server/middleware"
+	"github.com/policycortex/headroom/server/policy"
 	"github.com/policycortex/headroom/server/tracing"
 )
 
-// parts are the parts of the middleware that talk to other servers and have to be closed.
+// parts are what the API consists of besides store and cache, and what has to be closed.
 type parts struct {
 	rate   middleware.Rate
 	shared *middleware.SharedLimiter // nil when the limit is local
 	tracer *tracing.Tracer           // nil when nothing is traced
 
 	verifier *auth.Verifier // nil when requests are not authenticated
+
+	evaluator *policy.Evaluator
 }
 
 func openMiddleware(ctx context.Context, o Options) (p parts, err error) {
@@ -32,6 +35,10 @@ func openMiddleware(ctx context.Context, o Options) (p parts, err error) {
 			return p, fmt.Errorf("HEADROOM_AUTH_JWKS: %w", err)
 		}
 	}
+	p.evaluator, err = policy.NewEvaluator(o.policyLimits())
+	if err != nil {
+		return p, err
+	}
 	p.tracer, err = tracing.Open(ctx, o.TraceRatio)
 	if err != nil {
 		return p, err
@@ -43,6 +50,7 @@ func openMiddleware(ctx context.Context, o Options) (p parts, err error) {
 }
 
 func (p parts) close(logger *slog.Logger) {
+	p.evaluator.Close()
 	if err := p.tracer.Close(); err != nil {
 		logger.Warn("closing the trace exporter failed", "error", err)
 	}

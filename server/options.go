@@ -103,6 +103,17 @@ type Options struct {
 	// StreamBufferBytes is how many bytes of events are kept in memory for streams, of all tenants together; 0 means 32
 	// MiB, and the least is 1 MiB. A subscriber who falls behind them is dropped.
 	StreamBufferBytes int64 `env:"HEADROOM_STREAM_BUFFER_BYTES"`
+	// PolicyTime is how long an evaluation by a policy's rule may take, 100 us to 1 s, for modules counted as an
+	// instruction a nanosecond; 0 means 10 ms.
+	PolicyTime time.Duration `env:"HEADROOM_POLICY_TIME"`
+	// PolicyMemoryPages is how many pages of 64 KiB an instance of a policy's module may have, at most 1024; 0 means
+	// 32.
+	PolicyMemoryPages int `env:"HEADROOM_POLICY_MEMORY_PAGES"`
+	// PolicyModuleBytes is the largest module that can be uploaded, 1 KiB to 1 MiB; 0 means 256 KiB.
+	PolicyModuleBytes int `env:"HEADROOM_POLICY_MODULE_BYTES"`
+	// PolicyCacheBytes is what compiled modules with their idle instances may take in memory, 1 MiB to 16 GiB,
+	// estimated; 0 means 64 MiB.
+	PolicyCacheBytes int64 `env:"HEADROOM_POLICY_CACHE_BYTES"`
 	// DrainDelay is how long requests are still accepted after the signal to stop, while /readyz answers 503, so that
 	// what balances between instances sends the next ones elsewhere; 0 means not at all.
 	DrainDelay time.Duration `env:"HEADROOM_DRAIN_DELAY"`
@@ -193,6 +204,7 @@ func (o Options) check() (Options, error) {
 	}
 	faults = append(faults, o.checkMiddleware()...)
 	faults = append(faults, o.checkTimeouts()...)
+	faults = append(faults, o.checkPolicies()...)
 	faults = append(faults, o.checkEdges()...)
 	faults = append(faults, o.checkAuthentication()...)
 	faults = append(faults, o.checkSlowdown()...)
@@ -374,6 +386,9 @@ func (o Options) withDefaults() Options {
 	o.SlowRequest = cmp.Or(o.SlowRequest, defaultSlowRequest)
 	o.MaxUnderWay = cmp.Or(o.MaxUnderWay, defaultMaxUnderWay)
 	o.RateLimit = cmp.Or(o.RateLimit, defaultRateLimit)
+	limits := o.policyLimits().WithDefaults()
+	o.PolicyTime, o.PolicyMemoryPages = limits.Time, limits.MemoryPages
+	o.PolicyModuleBytes, o.PolicyCacheBytes = limits.ModuleBytes, limits.CacheBytes
 	o.Streams = cmp.Or(o.Streams, realtime.DefaultMaxSubscribers)
 	o.StreamHeartbeat = cmp.Or(o.StreamHeartbeat, defaultHeartbeat)
 	o.StreamWriteTimeout = cmp.Or(o.StreamWriteTimeout, defaultStreamTimeout)

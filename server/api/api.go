@@ -16,6 +16,7 @@ import (
 	"github.com/policycortex/headroom/server/cache"
 	"github.com/policycortex/headroom/server/edge"
 	"github.com/policycortex/headroom/server/middleware"
+	"github.com/policycortex/headroom/server/policy"
 	"github.com/policycortex/headroom/server/realtime"
 	"github.com/policycortex/headroom/server/store"
 	"github.com/policycortex/headroom/server/tracing"
@@ -31,6 +32,9 @@ type Options struct {
 	Store  *store.Store
 	Cache  *cache.Cache
 	Logger *slog.Logger
+	// Evaluator evaluates resources by the rules of policies, and is closed by the caller; nil makes one with the
+	// default limits.
+	Evaluator *policy.Evaluator
 	// Hub delivers events to the streams, and is closed by the caller. Without one there are no streams.
 	Hub *realtime.Hub
 	// StreamHeartbeat is how often a stream without events is written to; 0 means 15 seconds. StreamWriteTimeout is how
@@ -69,17 +73,19 @@ const defaultTimeout = 30 * time.Second
 
 // API serves requests. It is safe for concurrent use.
 type API struct {
-	store    *store.Store
-	cache    *cache.Cache
-	hub      *realtime.Hub // nil without streams
-	cursors  *cursorSigner
-	logger   *slog.Logger
-	engine   *gin.Engine
-	metrics  *metrics
-	pipeline *pipeline
-	timeout  time.Duration
-	draining atomic.Bool
-	verifier *auth.Verifier // nil: the header X-Tenant-ID is trusted
+	store     *store.Store
+	cache     *cache.Cache
+	hub       *realtime.Hub // nil without streams
+	cursors   *cursorSigner
+	logger    *slog.Logger
+	engine    *gin.Engine
+	metrics   *metrics
+	evaluator *policy.Evaluator
+	onePolicy *document[store.NewPolicy]
+	pipeline  *pipeline
+	timeout   time.Duration
+	draining  atomic.Bool
+	verifier  *auth.Verifier // nil: the header X-Tenant-ID is trusted
 
 	heartbeat, streamTimeout time.Duration
 
@@ -108,7 +114,7 @@ type handleFunc func(method, path string, handler gin.HandlerFunc)
 func New(o Options) *API {
 	gin.SetMode(gin.ReleaseMode)
 	a := &API{
-		store: o.Store, cache: o.Cache, logger: o.Logger, engine: gin.New(),
+		store: o.Store, cache: o.Cache, logger: o.Logger, engine: gin.New(), evaluator: evaluatorOf(o),
 		readyWhenWarm: o.ReadyWhenWarm, verifier: o.Verifier,
 		timeout: o.Timeout, cacheControl: cacheControl(o.EdgeTTL), shared: o.EdgeTTL >= time.Second,
 		edges:   o.Edges,
@@ -121,6 +127,7 @@ func New(o Options) *API {
 	}
 	a.metrics = newMetrics(o.Store, o.Cache, o.SharedLimit)
 	a.metrics.registerEdges(o.Edges)
+	a.metrics.policies = newPolicyMetrics(a.metrics.registry, a.evaluator)
 	a.pipeline = newPipeline(o, a.metrics)
 	p := a.pipeline
 	e := a.engine
@@ -144,6 +151,7 @@ func New(o Options) *API {
 	}
 	a.resourceRoutes(handle)
 	a.policyRoutes(handle)
+	a.ruleRoutes(handle)
 	a.evaluationRoutes(handle)
 	a.complianceRoutes(handle)
 	a.costRoutes(handle)

@@ -26,6 +26,7 @@ type metrics struct {
 	durations *prometheus.HistogramVec
 	routes    map[string]*routeMetrics // complete when the API is made
 	streams   *streamMetrics           // nil without streams
+	policies  *policyMetrics
 
 	storedGzip atomic.Uint64 // responses in the form that is kept with their entry
 }

@@ -21,6 +21,7 @@ const (
 
 func (a *API) policyRoutes(handle handleFunc) {
 	one := a.policies()
+	a.onePolicy = one
 	a.loadPolicy = one.load
 	a.loadPolicies = a.readPolicies
 	handle(http.MethodGet, policiesPath, a.listPolicies)

@@ -124,6 +124,7 @@ const (
 	MaxModuleBytes     = 1 << 20 // the largest body of a request
 	DefaultCacheBytes  = 64 << 20
 	MinCacheBytes      = 1 << 20
+	MaxCacheBytes      = 16 << 30
 )
 
 // WithDefaults returns the limits with defaults for what is 0.

@@ -39,12 +39,14 @@ func (p *NewPolicy) faults() (faults faultList) {
 func (p *NewPolicy) enabled() bool { return p.Enabled == nil || *p.Enabled }
 
 // policyColumns are the columns of a policy in the order in which appendPolicy takes them.
-const policyColumns = "id, name, type, category, severity, enabled, definition, version, created_at, updated_at"
+const policyColumns = "id, name, type, category, severity, enabled, definition, version, created_at, updated_at, " +
+	"expression, module_sha256, module_bytes"
 
 // policyFormats is what appendPolicy takes: text is the same in both formats, jsonb is wanted as text.
 var policyFormats any = pgx.QueryResultFormats{
 	pgx.BinaryFormatCode, pgx.BinaryFormatCode, pgx.BinaryFormatCode, pgx.BinaryFormatCode, pgx.BinaryFormatCode,
 	pgx.BinaryFormatCode, pgx.TextFormatCode, pgx.BinaryFormatCode, pgx.BinaryFormatCode, pgx.BinaryFormatCode,
+	pgx.BinaryFormatCode, pgx.BinaryFormatCode, pgx.BinaryFormatCode,
 }
 
 func appendPolicy(dst []byte, row [][]byte) []byte {
@@ -68,7 +70,9 @@ func appendPolicy(dst []byte, row [][]byte) []byte {
 	dst = appendTime(dst, row[8])
 	dst = append(dst, `","updated_at":"`...)
 	dst = appendTime(dst, row[9])
-	return append(dst, `"}`...)
+	dst = append(dst, '"')
+	dst = appendRule(dst, row[10:])
+	return append(dst, '}')
 }
 
 const getPolicySQL = namePrefix + getPolicy + `
@@ -172,6 +176,8 @@ SELECT * FROM changed`
 WITH changed AS (
   UPDATE policies SET version = version + 1, updated_at = now(), deleted_at = now()
    WHERE id = $1 AND tenant_id = $2 AND deleted_at IS NULL AND $3::integer IN (0, version) RETURNING id, version
+), dropped AS (
+  DELETE FROM policy_modules WHERE policy_id IN (SELECT id FROM changed)
 ` + policyEvent + `deleted', '{}' FROM changed)
 SELECT id FROM changed`
 

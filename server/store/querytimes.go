@@ -37,6 +37,7 @@ const (
 	findCacheEntries       = "find_cache_entries"
 	followEvents           = "follow_events"
 	getPolicy              = "get_policy"
+	getPolicyModule        = "get_policy_module"
 	getResource            = "get_resource"
 	insertResources        = "insert_resources"
 	largestTenants         = "largest_tenants"
@@ -52,6 +53,7 @@ const (
 	replacePolicy          = "replace_policy"
 	replaceResource        = "replace_resource"
 	retireEvaluations      = "retire_evaluations"
+	setPolicyRule          = "set_policy_rule"
 	upsertCosts            = "upsert_costs"
 	writeCacheEntry        = "write_cache_entry"
 )
@@ -72,6 +74,7 @@ var queryNames = []string{
 	findCacheEntries,
 	followEvents,
 	getPolicy,
+	getPolicyModule,
 	getResource,
 	insertResources,
 	largestTenants,
@@ -87,6 +90,7 @@ var queryNames = []string{
 	replacePolicy,
 	replaceResource,
 	retireEvaluations,
+	setPolicyRule,
 	upsertCosts,
 	writeCacheEntry,
 }
