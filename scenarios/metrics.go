@@ -246,6 +246,7 @@ const EdgeTier = "edge"
 var queryNames = []string{
 	"append_event",
 	"compliance_summary",
+	"cost_histories",
 	"cost_series",
 	"cost_totals",
 	"count_resources",
@@ -269,6 +270,7 @@ var queryNames = []string{
 	"list_resources",
 	"read_cache_entry",
 	"read_stream",
+	"recent_costs",
 	"recent_resources",
 	"record_evaluations",
 	"refresh_compliance",

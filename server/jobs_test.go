@@ -127,3 +127,43 @@ func newDatabase(t *testing.T, beside string) string {
 	}
 	return address.String()
 }
+
+// TestForecastsAreComputedAhead: soon after costs are recorded, their forecast is cached, without a request for it.
+func TestForecastsAreComputedAhead(t *testing.T) {
+	o := options(t)
+	o.ForecastEvery = 300 * time.Millisecond
+	r := start(t, o)
+	defer r.stop(t)
+	tenant, base := uuid.NewString(), "http://"+r.addr+"/api/v1"
+	created := string(send(t, newRequest(t, http.MethodPost, base+"/resources/batch", tenant,
+		strings.NewReader(oneResource)), http.StatusCreated))
+	id := created[strings.Index(created, `["`)+2:][:36]
+	costs := fmt.Sprintf(`{"costs":[{"resource_id":%q,"service_name":"compute","date":%q,"cost":1}]}`, id,
+		time.Now().UTC().Format(time.DateOnly))
+	send(t, newRequest(t, http.MethodPost, base+"/costs", tenant, strings.NewReader(costs)), http.StatusOK)
+	var runs int64
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		s := takeSnapshot(t, r)
+		ended := s.Maintenance["cost_outlooks"].Runs
+		if s.DB["cost_histories"].Count > 0 && runs == 0 {
+			runs = ended
+		}
+		if runs > 0 && ended > runs {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("nothing was computed: %+v", s.Maintenance["cost_outlooks"])
+		}
+	}
+	response, err := http.DefaultClient.Do(newRequest(t, http.MethodGet, base+"/costs/forecast", tenant, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if level := response.Header.Get("X-Cache"); response.StatusCode != http.StatusOK || level == "miss" {
+		t.Errorf("the first request: status %d, from %s", response.StatusCode, level)
+	}
+	if failed := takeSnapshot(t, r).Maintenance["cost_outlooks"].Errors; failed > 0 {
+		t.Errorf("the job failed %d times", failed)
+	}
+}

@@ -144,6 +144,21 @@ type Options struct {
 	SlowdownCPU   time.Duration `env:"HEADROOM_SLOWDOWN_CPU"`
 	SlowdownDelay time.Duration `env:"HEADROOM_SLOWDOWN_DELAY"`
 	SlowdownEvery int           `env:"HEADROOM_SLOWDOWN_EVERY"`
+	// ForecastEvery is the time between computations of forecasts for tenants with new costs; 0 means 1 minute. One of
+	// several instances does each.
+	ForecastEvery time.Duration `env:"HEADROOM_FORECAST_EVERY"`
+	// ModelURL is the base URL of a model server that is compatible with OpenAI's API, https or on loopback; empty
+	// without one. ModelKey is its bearer token, and ModelName the model. ModelTimeout is how long it may be silent, at
+	// most 50 seconds; 0 means 10 seconds.
+	ModelURL     string        `env:"HEADROOM_MODEL_URL"`
+	ModelKey     string        `env:"HEADROOM_MODEL_KEY"`
+	ModelName    string        `env:"HEADROOM_MODEL_NAME"`
+	ModelTimeout time.Duration `env:"HEADROOM_MODEL_TIMEOUT"`
+	// Explanations is how many explanations of costs may be generated at once, at most 1024, ExplanationQueue how many
+	// may wait, at most 10000, and ExplanationWait how long, at most 30 seconds; 0 means 16, 64 and 2 seconds.
+	Explanations     int           `env:"HEADROOM_EXPLANATIONS"`
+	ExplanationQueue int           `env:"HEADROOM_EXPLANATION_QUEUE"`
+	ExplanationWait  time.Duration `env:"HEADROOM_EXPLANATION_WAIT"`
 	// Logger receives the log; nil means slog.Default().
 	Logger *slog.Logger `env:"-"`
 }
@@ -206,6 +221,7 @@ func (o Options) check() (Options, error) {
 	faults = append(faults, o.checkTimeouts()...)
 	faults = append(faults, o.checkPolicies()...)
 	faults = append(faults, o.checkEdges()...)
+	faults = append(faults, o.checkExplanations()...)
 	faults = append(faults, o.checkAuthentication()...)
 	faults = append(faults, o.checkSlowdown()...)
 	faults = append(faults, o.checkTuning()...)
@@ -383,6 +399,7 @@ func (o Options) withDefaults() Options {
 	o.LockTimeout = cmp.Or(o.LockTimeout, min(store.DefaultLockTimeout, o.StatementTimeout))
 	o.ShutdownGrace = cmp.Or(o.ShutdownGrace, defaultShutdownGrace)
 	o.ComplianceEvery = cmp.Or(o.ComplianceEvery, defaultCompliance)
+	o = o.withExplanations()
 	o.SlowRequest = cmp.Or(o.SlowRequest, defaultSlowRequest)
 	o.MaxUnderWay = cmp.Or(o.MaxUnderWay, defaultMaxUnderWay)
 	o.RateLimit = cmp.Or(o.RateLimit, defaultRateLimit)

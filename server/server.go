@@ -156,6 +156,7 @@ func newAPI(o Options, db *store.Store, answers *cache.Cache, hub *realtime.Hub,
 		Evaluator: parts.evaluator, Verifier: parts.verifier, TrustedProxies: o.trustedProxies(),
 		ReadyWhenWarm:   o.ReadyWhenWarm && o.WarmResources > 0,
 		StreamHeartbeat: o.StreamHeartbeat, StreamWriteTimeout: o.StreamWriteTimeout,
+		Explanations: o.explanations(),
 	})
 	answers.Prefetch(handler.Prefetching())
 	return handler

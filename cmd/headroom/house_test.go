@@ -121,12 +121,12 @@ func TestServerRooms(t *testing.T) {
 	const server = "github.com/policycortex/headroom/server/"
 	allowed := map[string][]string{
 		"": {
-			"api", "auth", "cache", "cache/glob", "cache/report", "edge", "middleware", "policy", "realtime", "store",
-			"tracing", "tuning", "web",
+			"api", "auth", "cache", "cache/glob", "cache/report", "edge", "inference", "middleware", "policy",
+			"realtime", "store", "tracing", "tuning", "web",
 		},
 		"api": {
-			"auth", "cache", "cache/codec", "cache/report", "edge", "middleware", "policy", "realtime", "store",
-			"tracing", "tuning",
+			"auth", "cache", "cache/codec", "cache/report", "edge", "inference", "middleware", "policy",
+			"realtime", "store", "tracing", "tuning",
 		},
 		"auth": {},
 		"cache": {
@@ -143,6 +143,7 @@ func TestServerRooms(t *testing.T) {
 		"cache/usage":     {"cache/clock", "cache/key"},
 		"edge":            {"cache/key"},
 		"forecast":        {},
+		"inference":       {"forecast", "store"},
 		"middleware":      {},
 		"policy":          {},
 		"policy/assemble": {},

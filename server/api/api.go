@@ -15,6 +15,7 @@ import (
 	"github.com/policycortex/headroom/server/auth"
 	"github.com/policycortex/headroom/server/cache"
 	"github.com/policycortex/headroom/server/edge"
+	"github.com/policycortex/headroom/server/inference"
 	"github.com/policycortex/headroom/server/middleware"
 	"github.com/policycortex/headroom/server/policy"
 	"github.com/policycortex/headroom/server/realtime"
@@ -65,6 +66,8 @@ type Options struct {
 	// TrustedProxies are the addresses or networks (in CIDR notation) of proxies whose X-Forwarded-For names the
 	// client.
 	TrustedProxies []string
+	// Explanations says where explanations of costs come from, and how many at once.
+	Explanations inference.Options
 	// Tracer records sampled requests; it may be nil.
 	Tracer *tracing.Tracer
 }
@@ -90,6 +93,9 @@ type API struct {
 	heartbeat, streamTimeout time.Duration
 
 	tuning func() []tuning.Action // of the cache; nil without
+
+	// inference forecasts and explains costs.
+	inference *inference.Engine
 
 	readyWhenWarm bool
 
@@ -128,6 +134,8 @@ func New(o Options) *API {
 	a.metrics = newMetrics(o.Store, o.Cache, o.SharedLimit)
 	a.metrics.registerEdges(o.Edges)
 	a.metrics.policies = newPolicyMetrics(a.metrics.registry, a.evaluator)
+	o.Explanations.Store, o.Explanations.Logger = o.Store, o.Logger
+	a.inference = inference.New(o.Explanations, a.metrics.registry)
 	a.pipeline = newPipeline(o, a.metrics)
 	p := a.pipeline
 	e := a.engine

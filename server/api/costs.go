@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -25,6 +26,7 @@ func (a *API) costRoutes(handle handleFunc) {
 	handle(http.MethodGet, costsPath, a.getCostSeries)
 	handle(http.MethodGet, costsPath+"/totals", a.getCostTotals)
 	handle(http.MethodPost, costsPath, a.upsertCosts)
+	a.outlookRoutes(handle)
 }
 
 // costRequest is what a query string asks for.
@@ -130,6 +132,9 @@ func (a *API) getCostTotals(c *gin.Context) {
 
 // readCosts derives the request from the key. A key with an ID is a series.
 func (a *API) readCosts(ctx context.Context, key cache.Key, after store.LSN) ([]byte, error) {
+	if strings.HasPrefix(key.Query, "of=") {
+		return a.readOutlook(ctx, key, after)
+	}
 	totals := key.ID == store.ID{}
 	query := key.Query
 	if !totals {

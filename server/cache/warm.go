@@ -181,6 +181,12 @@ func (c *Cache) warm(ctx context.Context, w *Warming, i int) {
 	}
 }
 
+// LoadAhead loads a value into L1 and L2, unless a level has it. It does not count as a request.
+func (c *Cache) LoadAhead(ctx context.Context, key Key, load LoadFunc) error {
+	_, _, err := c.loadAhead(ctx, &key, load, &ahead{})
+	return err
+}
+
 // Warming returns the progress of warming, or nil when [Cache.Warm] was never called.
 func (c *Cache) Warming() *report.Warming {
 	w := c.warming.Load()

@@ -24,6 +24,7 @@ const namePrefix = "-- name: "
 const (
 	addEvent               = "append_event"
 	complianceSummary      = "compliance_summary"
+	costHistories          = "cost_histories"
 	costSeries             = "cost_series"
 	costTotals             = "cost_totals"
 	countResources         = "count_resources"
@@ -47,6 +48,7 @@ const (
 	listResources          = "list_resources"
 	readCacheEntry         = "read_cache_entry"
 	readStream             = "read_stream"
+	recentCosts            = "recent_costs"
 	recentResources        = "recent_resources"
 	recordEvaluations      = "record_evaluations"
 	refreshCompliance      = "refresh_compliance"
@@ -61,6 +63,7 @@ const (
 var queryNames = []string{
 	addEvent,
 	complianceSummary,
+	costHistories,
 	costSeries,
 	costTotals,
 	countResources,
@@ -84,6 +87,7 @@ var queryNames = []string{
 	listResources,
 	readCacheEntry,
 	readStream,
+	recentCosts,
 	recentResources,
 	recordEvaluations,
 	refreshCompliance,
