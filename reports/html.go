@@ -53,7 +53,8 @@ var parsedPage = template.Must(template.New(HTMLFile).Funcs(template.FuncMap{
 	"standIn": standIn, "arm": armText, "failedShare": failedShare, "lasted": lasted, "share": shareText,
 	"plan": planOf, "slowID": func(i int) string { return slowLink(i)[1:] },
 	"plural64": func(n int64, thing string) string { return Plural(int(n), thing) },
-}).Parse(evidenceTemplate + slowestTemplate + pageTemplate + experimentTemplate + capacityTemplate + liveTemplate))
+}).Parse(evidenceTemplate + slowestTemplate + figuresTemplate + pageTemplate + experimentTemplate + capacityTemplate +
+	liveTemplate))
 
 // page is the data of the template.
 type page struct {
@@ -71,8 +72,10 @@ type page struct {
 	OverRate    []chart
 	RequestTime []chart
 	Server      []chart
-	StreamTime  []chart
-	Charts      []chart // all of them, for the script
+
+	FigureCharts []chart
+	StreamTime   []chart
+	Charts       []chart // all of them, for the script
 }
 
 // HTML writes the run's report as one self-contained web page. It loads nothing. The verdict and the figures can be
@@ -106,6 +109,8 @@ func HTML(w io.Writer, r *results.Run) error {
 	p.Charts = append(p.Charts, p.RequestTime...)
 	p.Server = serverCharts(d)
 	p.Charts = append(p.Charts, p.Server...)
+	p.FigureCharts = figureCharts(d)
+	p.Charts = append(p.Charts, p.FigureCharts...)
 	if err := parsedPage.Execute(w, p); err != nil {
 		return fmt.Errorf("draw %s: %w", HTMLFile, err)
 	}

@@ -25,6 +25,7 @@
     milliseconds: { value: (v) => number(v) + " ms", head: (x) => "second " + x },
     share: { value: (v) => number(100 * v) + " %", head: (x) => "second " + Math.floor(x) },
     cores: { value: (v) => number(v) + " cores", head: (x) => "second " + Math.floor(x) },
+    figure: { value: (v) => number(v), head: (x) => "second " + Math.floor(x) },
     count: { value: (v) => number(v) + "/s", head: (x) => "second " + x },
     ratio: { value: (v) => percent(v), head: null },
     change: { value: (v) => percent(v), head: (x) => "block " + x },

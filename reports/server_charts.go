@@ -17,7 +17,10 @@ func serverCharts(d digest) []chart {
 	if len(samples) == 0 {
 		return nil
 	}
-	all := []chart{levelsChart(d)}
+	var all []chart
+	if len(samples[0].Tiers) > 0 {
+		all = append(all, levelsChart(d))
+	}
 	if slices.ContainsFunc(samples, func(s results.Sample) bool { return s.Replica != nil }) {
 		all = append(all, lagChart(d))
 	}

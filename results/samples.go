@@ -14,6 +14,9 @@ type Sample struct {
 	Tiers     map[string]TierStats `json:"tiers"`
 	Footprint *Footprint           `json:"footprint,omitempty"` // by all instances together; nil where the server does not say
 	State
+	// Figures are those that thresholds are about, by [Figure.Key]: of a gauge its value, of a counter by how much it
+	// grew, of a histogram or summary how many observations there were.
+	Figures map[string]float64 `json:"figures,omitempty"`
 }
 
 // NewSample is the sample of a snapshot that was taken at an offset, after another one.
@@ -22,6 +25,7 @@ func NewSample(at float64, before, now Snapshot) Sample {
 	if now.Footprint != (Footprint{}) {
 		s.Footprint = new(now.Footprint)
 	}
+	s.Figures = sampledFigures(before.Figures, now.Figures)
 	for tier, t := range now.Tiers {
 		s.Tiers[tier] = t.minus(before.Tiers[tier])
 	}

@@ -28,6 +28,8 @@ type Snapshot struct {
 	Footprint    Footprint // now; zero from versions that do not say
 
 	Maintenance map[string]JobStats // of its jobs in the background, by name
+
+	Figures Figures // of its endpoint of metrics, as far as a threshold is about them
 }
 
 // JobStats are the runs of a job of the server's since its start.
@@ -213,6 +215,8 @@ type ServerView struct {
 	// all goroutines; 0 where it does not say.
 	GCSeconds float64 `json:"gc_cpu_seconds,omitempty"`
 	GCPauses  float64 `json:"gc_pauses_seconds,omitempty"`
+	// Figures are those of the endpoint of metrics that thresholds are about.
+	Figures Figures `json:"figures,omitempty"`
 }
 
 // NewServerView returns an empty view to which windows are added.
@@ -275,6 +279,7 @@ func (v *ServerView) Add(from, to Snapshot) error {
 		delta, sum := now.minus(from.Tiers[tier]), v.Tiers[tier]
 		v.Tiers[tier] = TierStats{sum.Hits + delta.Hits, sum.Misses + delta.Misses, sum.Errors + delta.Errors}
 	}
+	v.addFigures(from.Figures, to.Figures)
 	v.Seconds += to.At.Sub(from.At).Seconds()
 	v.CPUSeconds += to.CPU - from.CPU
 	v.AllocatedBytes += to.AllocatedBytes - from.AllocatedBytes

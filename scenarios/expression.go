@@ -10,7 +10,7 @@ import (
 
 // Aggregation is what a threshold takes of a metric.
 type Aggregation struct {
-	Name       string  // avg, min, med, max, p, count, rate, value
+	Name       string  // avg, min, med, max, p, count, rate, value, last
 	Percentile float64 // of p: between 0 and 100
 }
 
@@ -76,13 +76,14 @@ type expression struct {
 //
 //	expression  = comparison , [ "for" , duration ] ;
 //	comparison  = aggregation , operator , number ;
-//	aggregation = "avg" | "min" | "med" | "max" | "count" | "rate" | "value" | "p" , "(" , number , ")" ;
+//	aggregation = "avg" | "min" | "med" | "max" | "last" | "count" | "rate" | "value" | "p" , "(" , number , ")" ;
 //	operator    = "<" | "<=" | ">" | ">=" | "==" | "!=" ;
 //	number      = digit , { digit } , [ "." , { digit } ] ;
 //
 // Blanks may stand between the symbols. The kind of the metric decides which aggregations there are: avg, min, med, max
-// and p(N) of a Trend, count and rate of a Counter, rate of a Rate, value of a Single. N lies between 0 and 100, the
-// number of a Rate from 0 to 1. The duration is whole seconds, such as 10s or 1m30s, from one second to an hour.
+// and p(N) of a Trend, count and rate of a Counter, rate of a Rate, value of a Single, all of these but value and also
+// last of a Figure. N lies between 0 and 100, the number of a Rate from 0 to 1. The duration is whole seconds, such as
+// 10s or 1m30s, from one second to an hour.
 func parseExpression(s string, metric Metric) (expression, error) {
 	comparison, window, err := cutWindow(s)
 	if err != nil {
@@ -180,7 +181,9 @@ func checkWindow(metric Metric, a Aggregation) error {
 }
 
 func example(kind MetricKind) string {
-	return [...]string{Trend: "p(95)<50", Counter: "rate>100", Rate: "rate<0.01", Single: "value<2"}[kind]
+	return [...]string{
+		Trend: "p(95)<50", Counter: "rate>100", Rate: "rate<0.01", Single: "value<2", Figure: "max<100",
+	}[kind]
 }
 
 func limitHint(kind MetricKind) string {
@@ -189,6 +192,7 @@ func limitHint(kind MetricKind) string {
 		Counter: "write a plain number, as in rate>100",
 		Rate:    "a share is written from 0 to 1: 5 % is 0.05",
 		Single:  "write a plain number, as in value<2",
+		Figure:  "write a plain number in the metric's own unit, as in max<100",
 	}[kind]
 }
 

@@ -28,6 +28,7 @@ const (
 	IterationDuration MetricName = "iteration_duration"
 	DBQueryDuration   MetricName = "db_query_duration" // as the reference server measures it
 	CacheHitRatio     MetricName = "cache_hit_ratio"   // as the reference server counts it
+	ServerMetric      MetricName = "server_metric"     // of the service's endpoint of metrics, by the tag name
 
 	// Those of requests with streamed answers. Times to the first count from the instant at which the request was due.
 	HTTPReqFirstEvent MetricName = "http_req_first_event"
@@ -90,6 +91,7 @@ const (
 	Counter                   // count, and rate per second
 	Rate                      // rate, a share from 0 to 1
 	Single                    // one value of the whole run
+	Figure                    // of a kind that is known when the service is asked
 )
 
 // MetricSource is where the values of a metric come from.
@@ -106,6 +108,7 @@ const (
 	FromFlows                         // the iterations of flows
 	FromGenerator                     // the generator's process
 	FromSeconds                       // the seconds of a scenario
+	FromMetrics                       // what the service says in the format of Prometheus
 )
 
 // RequestTags in Metric.Tags stands for scenario, name, method, stage, flow and the tags that the file sets.
@@ -146,6 +149,7 @@ var Metrics = []Metric{
 	{IterationDuration, Trend, "ms", []string{tagScenario, tagFlow}, nil, FromFlows},
 	{DBQueryDuration, Trend, "ms", []string{tagScenario, tagQuery}, nil, FromServer},
 	{CacheHitRatio, Rate, "", []string{tagScenario, tagTier}, nil, FromServer}, // without tier: overall
+	{ServerMetric, Figure, "", []string{tagScenario}, nil, FromMetrics},        // and by name and any of its labels
 	{StreamDelivery, Trend, "ms", []string{tagScenario}, nil, FromStreams},
 	{StreamFirstByte, Trend, "ms", []string{tagScenario}, nil, FromStreams},
 	{StreamFirstEvent, Trend, "ms", []string{tagScenario}, nil, FromStreams},
@@ -180,6 +184,7 @@ var aggregations = [...][]string{
 	Counter: {"count", "rate"},
 	Rate:    {"rate"},
 	Single:  {onlyValue},
+	Figure:  {"count", "rate", "avg", "min", "med", "max", "p(N)", "last"},
 }
 
 // Metric returns the row of a name. ok is false for an unknown name.

@@ -22,6 +22,8 @@ func (p *Plan) Objective(text string) (Threshold, error) {
 	case metric.From == FromServer && p.Target.URL != "":
 		return t, fmt.Errorf("%s is answered by the reference server alone, and target names another service",
 			t.Metric)
+	case metric.From == FromMetrics && p.Target.URL != "" && len(p.Target.Metrics) == 0:
+		return t, fmt.Errorf("%s needs target.metrics, the address of the service's metrics", t.Metric)
 	case metric.perRequest() && t.Metric != Checks && !newTagIndex(p.tagSets()).picks(t.Selector):
 		return t, fmt.Errorf("no request of the scenario has the tags of %s", t.Name())
 	}

@@ -192,6 +192,7 @@ func (r *reader) plan(n *node) *Plan {
 	}
 	r.redactNames(n.get("redact"))
 	p.Target = r.target(n)
+	p.Target.Metrics = r.metricsOf(n.get("target"))
 	r.connections(n, &p.Target)
 	if own := p.Target.URL != ""; !own {
 		p.Environment = r.environment(n.get("environment"))

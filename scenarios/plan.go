@@ -100,6 +100,8 @@ type Target struct {
 	Socket string   // the path of a Unix socket that connections are made to, whatever the host of URL; may be empty
 	TLS    TLS
 	HTTP   HTTP
+	// Metrics are the URLs at which the instances of the service give their metrics in the format of Prometheus.
+	Metrics []string
 }
 
 // URLs are those of all instances of the service; none for the reference server.

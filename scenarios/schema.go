@@ -204,7 +204,11 @@ var (
 		{"trace", &shape{keys: []key{{"ratio", value}}}},
 		{"tags", values},
 		{"target", &shape{keys: []key{
-			{"url", value}, {"urls", &shape{items: value}}, {"proxy", value}, {"socket", value},
+			{"url", value},
+			{"urls", &shape{items: value}},
+			{"proxy", value},
+			{"socket", value},
+			{"metrics", &shape{scalar: true, items: value}},
 		}}},
 		{"tls", tlsShape},
 		{"http", httpShape},

@@ -76,14 +76,14 @@ func (r *reader) implied(e entry, metric Metric, selector, implied map[string]st
 	}
 	all := maps.Clone(implied)
 	for _, tag := range slices.Sorted(maps.Keys(implied)) {
-		if _, twice := selector[tag]; twice {
-			r.faultAt(e.at, "leave it out", "%s selects by the tag %s, which the place of the threshold does already",
-				e.key, tag)
-			return nil, false
-		}
 		if !metric.Name.PerRequest() && !slices.Contains(metric.Tags, tag) {
 			r.faultAt(e.at, "write it under thresholds of the scenario or of the file",
 				"%s is not told apart by request", metric.Name)
+			return nil, false
+		}
+		if _, twice := selector[tag]; twice {
+			r.faultAt(e.at, "leave it out", "%s selects by the tag %s, which the place of the threshold does already",
+				e.key, tag)
 			return nil, false
 		}
 	}

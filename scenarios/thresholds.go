@@ -207,6 +207,10 @@ func (r *reader) selector(e entry, metric Metric, selector map[string]string, sc
 		r.faultAt(e.at, "remove it, or leave out target",
 			"%s is answered by the reference server alone, and target names another service", metric.Name)
 	}
+	if metric.From == FromMetrics {
+		r.figureSelector(e, selector, scope)
+		return
+	}
 	if number, given := selector[InstanceTag]; given && metric.perRequest() {
 		last := scope.plan.Instances()
 		n, err := strconv.Atoi(number)

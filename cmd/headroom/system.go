@@ -46,7 +46,11 @@ func (r *runner) startSystem(ctx context.Context, plan *scenarios.Plan, dir stri
 	if plan.Target.URL != "" {
 		s.isAt(plan.Target.URLs())
 		s.record.Proxy, s.record.Own = plan.Target.Proxy, true
-		return s, reachable(ctx, plan)
+		err := reachable(ctx, plan)
+		if err != nil {
+			return s, err
+		}
+		return s, s.watchFigures(ctx, plan, func(m string) { fmt.Fprintln(r.progress, m) })
 	}
 	defer func() {
 		if err != nil {
@@ -80,7 +84,7 @@ func (r *runner) startSystem(ctx context.Context, plan *scenarios.Plan, dir stri
 		return nil, err
 	}
 	s.describe(plan, settings, loaded)
-	return s, nil
+	return s, s.watchFigures(ctx, plan, say)
 }
 
 // isAt notes where the service is: the URLs of its instances.

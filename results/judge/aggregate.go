@@ -14,6 +14,11 @@ type aggregated struct {
 	value   float64
 	unit    string
 	samples int64
+
+	// reason is why there is nothing to judge, where that is not for want of data.
+	reason string
+	// bounds are what the value lies between for certain, where it is not known exactly; nil where it is.
+	bounds *[2]float64
 }
 
 func aggregate(m *results.Measurements, t scenarios.Threshold) (aggregated, error) {
@@ -68,6 +73,8 @@ func aggregate(m *results.Measurements, t scenarios.Threshold) (aggregated, erro
 		return p95Drift(m, t), nil
 	case scenarios.CacheHitRatio:
 		return hitRatio(m.View(t.Selector["scenario"]), t.Selector["tier"]), nil
+	case scenarios.ServerMetric:
+		return figure(m, t), nil
 	}
 	return aggregated{}, fmt.Errorf("unknown metric %q", t.Metric)
 }
@@ -193,12 +200,12 @@ func share(part, whole int64) aggregated {
 
 func counter(n, samples int64, unit string, perSecond bool, seconds float64) aggregated {
 	if !perSecond {
-		return aggregated{float64(n), unit, samples}
+		return aggregated{value: float64(n), unit: unit, samples: samples}
 	}
 	if seconds == 0 {
 		return aggregated{unit: unit + "/s"}
 	}
-	return aggregated{float64(n) / seconds, unit + "/s", samples}
+	return aggregated{value: float64(n) / seconds, unit: unit + "/s", samples: samples}
 }
 
 // schedule aggregates the metrics of how the schedules went.

@@ -140,7 +140,7 @@ func aboutFailures(o scenarios.Threshold) bool { return ofFailures(o.Metric) }
 // What the server itself counts may have had nothing to do with any.
 func wereSent(m *results.Measurements, o scenarios.Threshold) bool {
 	metric, _ := o.Metric.Metric()
-	if metric.From == scenarios.FromServer {
+	if metric.From == scenarios.FromServer || metric.From == scenarios.FromMetrics {
 		return false
 	}
 	sent, _ := countFailed(m.Select(requestTags(o.Selector)))

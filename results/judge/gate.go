@@ -28,8 +28,13 @@ func evaluate(m *results.Measurements, t scenarios.Threshold, since int) (result
 		return g, err
 	}
 	g.Hold(a.value, a.unit, a.samples)
-	if a.samples == 0 {
+	switch {
+	case a.reason != "":
+		g.Reason = a.reason
+	case a.samples == 0:
 		g.Reason = "no data: a threshold without data fails"
+	case a.bounds != nil:
+		holdBetween(&g, *a.bounds)
 	}
 	return g, nil
 }

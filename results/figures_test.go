@@ -1,0 +1,131 @@
+package results
+
+import (
+	"encoding/json"
+	"math"
+	"testing"
+	"time"
+)
+
+const exposition = `# HELP requests_total Requests.
+# TYPE requests_total counter
+requests_total{code="200",path="/a b"} 40
+requests_total{code="500",path="/"} 2
+# TYPE temperature gauge
+temperature 21.5
+temperature{of="nothing"} NaN
+# TYPE took_seconds histogram
+took_seconds_bucket{le="0.1"} 3
+took_seconds_bucket{le="1"} 9
+took_seconds_bucket{le="+Inf"} 10
+took_seconds_sum 4.5
+took_seconds_count 10
+# TYPE pause_seconds summary
+pause_seconds{quantile="0.5"} 0.1
+pause_seconds_sum 1.5
+pause_seconds_count 7
+unknown_thing 3
+`
+
+func all(string, map[string]string) bool { return true }
+
+func TestParseFigures(t *testing.T) {
+	got, err := ParseFigures([]byte(exposition), map[string]string{"instance": "1"}, all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != 6 {
+		t.Errorf("%d figures: %+v", len(got), got)
+	}
+	for key, want := range map[string]Figure{
+		`requests_total{code="200",instance="1",path="/a b"}`: {Kind: FigureCounter, Value: 40},
+		`temperature{instance="1"}`:                           {Kind: FigureGauge, Value: 21.5},
+		`took_seconds{instance="1"}`:                          {Kind: FigureHistogram, Value: 4.5, Count: 10},
+		`pause_seconds{instance="1"}`:                         {Kind: FigureSummary, Value: 1.5, Count: 7},
+		`unknown_thing{instance="1"}`:                         {Kind: FigureUntyped, Value: 3},
+	} {
+		f := got[key]
+		if f.Kind != want.Kind || f.Value != want.Value || f.Count != want.Count || f.Key() != key {
+			t.Errorf("%s is %+v", key, f)
+		}
+	}
+	if b := got[`took_seconds{instance="1"}`].Buckets; len(b) != 2 || b[1] != (FigureBucket{1, 9}) {
+		t.Errorf("buckets %v", b)
+	}
+	if _, err := ParseFigures([]byte("a{b 5"), nil, all); err == nil {
+		t.Error("what is no exposition was read")
+	}
+}
+
+func FuzzParseFigures(f *testing.F) {
+	f.Add(exposition)
+	f.Add("a 1 2\na{b=\"c\\n\"} +Inf\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		figures, err := ParseFigures([]byte(text), nil, all)
+		if err != nil {
+			return
+		}
+		var kept Lasting
+		view := NewServerView("")
+		before, now := Snapshot{Figures: kept.Continue(figures)}, Snapshot{Figures: kept.Continue(figures)}
+		err = view.Add(before, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := json.Marshal(view); err != nil {
+			t.Errorf("%q cannot be saved: %v", text, err)
+		}
+	})
+}
+
+// TestFiguresOverWindows: what was added in the windows counts, also across a restart of the service, and gauges are as
+// they are.
+func TestFiguresOverWindows(t *testing.T) {
+	at := func(counter, gauge float64, observed ...float64) Figures {
+		h := Figure{Name: "h", Kind: FigureHistogram, Buckets: []FigureBucket{{Upper: 1}, {Upper: 2}}}
+		for _, x := range observed {
+			h.Value, h.Count = h.Value+x, h.Count+1
+			for i := range h.Buckets {
+				if x <= h.Buckets[i].Upper {
+					h.Buckets[i].Count++
+				}
+			}
+		}
+		return Figures{
+			"c": {Name: "c", Kind: FigureCounter, Value: counter},
+			"g": {Name: "g", Kind: FigureGauge, Value: gauge},
+			"h": h,
+		}
+	}
+	var kept Lasting
+	var taken []Snapshot
+	start := time.Now()
+	for i, says := range []Figures{
+		at(10, 5, 0.5), at(14, 7, 0.5, 1.5, 3), // a window of 4 and two observations
+		at(1, 2),          // started again: one more, which lies in no window
+		{},                // and again, and nothing was counted yet
+		at(3, 1, 1.5, .1), // 3 more, and two observations
+	} {
+		taken = append(taken, Snapshot{At: start.Add(time.Duration(i) * time.Second), Figures: kept.Continue(says)})
+	}
+	view := NewServerView("")
+	for _, window := range [][2]int{{0, 1}, {2, 4}} {
+		if err := view.Add(taken[window[0]], taken[window[1]]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if c := view.Figures["c"]; c.Value != 4+3 {
+		t.Errorf("the counter grew by %v", c.Value)
+	}
+	if g := view.Figures["g"]; g.Value != 1 {
+		t.Errorf("the gauge is %v", g.Value)
+	}
+	h := view.Figures["h"]
+	if h.Count != 4 || math.Abs(h.Value-(1.5+3+1.5+.1)) > 1e-9 || h.Buckets[0].Count != 1 || h.Buckets[1].Count != 3 {
+		t.Errorf("the histogram is %+v", h)
+	}
+	s := NewSample(1, taken[0], taken[1])
+	if s.Figures["c"] != 4 || s.Figures["g"] != 7 || s.Figures["h"] != 2 {
+		t.Errorf("sampled are %v", s.Figures)
+	}
+}
