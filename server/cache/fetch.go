@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -85,6 +86,9 @@ func (c *Cache) fetch(ctx context.Context, f *flight, tag l2Tag, load LoadFunc) 
 func (c *Cache) keep(f *flight, tag l2Tag, read l3Result, body []byte) *Entry {
 	if body == nil {
 		body = []byte{}
+	}
+	if cap(body) > len(body)+len(body)/8 { // the spare room of an encoder would stay as long as the entry, uncounted
+		body = bytes.Clone(body)
 	}
 	hash := xxhash.Sum64(body)
 	where, ttlInL2 := c.usage.Place(&f.key, f.hash, len(body)), l2TTL
