@@ -33,6 +33,7 @@ func (k *heapKeeper) begin() {
 	}
 	k.percent, k.limit, k.garbage, k.keeps = debug.SetGCPercent(gcPercent), debug.SetMemoryLimit(-1), 0, true
 	debug.FreeOSMemory() // what starting the servers and loading the data needed
+	forgetProgram()
 	k.awaitCollection()
 }
 

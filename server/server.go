@@ -4,7 +4,6 @@
 package server
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,7 +43,7 @@ func Run(ctx context.Context, o Options, ready func(addr, adminAddr string)) err
 	if err != nil {
 		return fmt.Errorf("server options: %w", err)
 	}
-	defer collectRarely(cmp.Or(o.L1MaxBytes, 2*o.L1Bytes))()
+	defer collectRarely(o.memoryLimit())()
 	if err := store.Migrate(ctx, o.PostgresURL); err != nil {
 		return err
 	}

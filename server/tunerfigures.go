@@ -143,7 +143,7 @@ func newTuningLimits(o Options) tuningLimits {
 		l1: min(2*defaultL1Bytes, memory/16), memory: memory / 4, fixed: os.Getenv("GOMEMLIMIT") != "",
 	}
 	if _, _, limit := collectorSettings(); l.fixed {
-		l.l1, l.memory = min(l.l1, max((limit-besideL1)/4, 0)), limit
+		l.l1, l.memory = min(l.l1, max((limit-o.besideL1())/5*4, 0)), limit
 	}
 	l.l1 = max(l.l1, cmp.Or(o.L1MaxBytes, 2*o.L1Bytes))
 	return l

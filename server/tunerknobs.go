@@ -74,7 +74,7 @@ func (t *tuner) turnL1(largest int64) {
 	if !t.limits.fixed {
 		before := int64(t.answers.Activity().L1.LargestBytes)
 		_, _, limit := collectorSettings()
-		debug.SetMemoryLimit(limit + 4*(largest-before))
+		debug.SetMemoryLimit(limit + limitForL1(largest) - limitForL1(before))
 	}
 	t.answers.LimitL1(largest)
 }
