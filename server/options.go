@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/policycortex/headroom/server/edge"
+	"github.com/policycortex/headroom/server/graphql"
 	"github.com/policycortex/headroom/server/middleware"
 	"github.com/policycortex/headroom/server/realtime"
 	"github.com/policycortex/headroom/server/store"
@@ -90,6 +91,15 @@ type Options struct {
 	RateBurst int `env:"HEADROOM_RATE_BURST"`
 	// RateLimitShared makes all instances on one cache server share the limit, at the cost of a round trip per request.
 	RateLimitShared bool `env:"HEADROOM_RATE_LIMIT_SHARED"`
+	// GraphQLMaxDepth is how many levels of fields a query of GraphQL may have; 0 means 10. GraphQLMaxCost is how many
+	// values its answer may have; 0 means 20,000.
+	GraphQLMaxDepth int `env:"HEADROOM_GRAPHQL_MAX_DEPTH"`
+	GraphQLMaxCost  int `env:"HEADROOM_GRAPHQL_MAX_COST"`
+	// GraphQLIntrospection answers queries for the schema.
+	GraphQLIntrospection bool `env:"HEADROOM_GRAPHQL_INTROSPECTION" envDefault:"true"`
+	// GraphQLRegistered is a file with the only queries that are allowed: a JSON object with their texts by their
+	// SHA-256. Empty allows all.
+	GraphQLRegistered string `env:"HEADROOM_GRAPHQL_REGISTERED"`
 	// TraceRatio is the share, 0 to 1, of the requests without a traceparent that are traced. Nothing is traced unless
 	// OpenTelemetry's own OTEL_EXPORTER_OTLP_ENDPOINT is set.
 	TraceRatio float64 `env:"HEADROOM_TRACE_RATIO" envDefault:"0.01"`
@@ -258,6 +268,10 @@ func (o Options) checkMiddleware() (faults []error) {
 		faults = append(faults, errors.New("HEADROOM_STREAMS, HEADROOM_STREAM_HEARTBEAT and "+
 			"HEADROOM_STREAM_WRITE_TIMEOUT must not be negative"))
 	}
+	if o.GraphQLMaxDepth < 0 || o.GraphQLMaxCost < 0 {
+		faults = append(faults, errors.New("HEADROOM_GRAPHQL_MAX_DEPTH and HEADROOM_GRAPHQL_MAX_COST must not be "+
+			"negative"))
+	}
 	if o.StreamBufferBytes != 0 && o.StreamBufferBytes < minStreamBuffer {
 		faults = append(faults, fmt.Errorf("HEADROOM_STREAM_BUFFER_BYTES is %d; set it to at least %d, the largest "+
 			"request, or not at all for %d", o.StreamBufferBytes, minStreamBuffer, realtime.DefaultBufferBytes))
@@ -410,6 +424,8 @@ func (o Options) withDefaults() Options {
 	o.StreamHeartbeat = cmp.Or(o.StreamHeartbeat, defaultHeartbeat)
 	o.StreamWriteTimeout = cmp.Or(o.StreamWriteTimeout, defaultStreamTimeout)
 	o.StreamBufferBytes = cmp.Or(o.StreamBufferBytes, realtime.DefaultBufferBytes)
+	o.GraphQLMaxDepth = cmp.Or(o.GraphQLMaxDepth, graphql.DefaultMaxDepth)
+	o.GraphQLMaxCost = cmp.Or(o.GraphQLMaxCost, graphql.DefaultMaxCost)
 	if o.RateLimit > 0 {
 		o.RateBurst = cmp.Or(o.RateBurst, o.RateLimit)
 	}

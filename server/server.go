@@ -72,6 +72,10 @@ func Run(ctx context.Context, o Options, ready func(addr, adminAddr string)) err
 	}
 	defer edges.Close()
 	handler := newAPI(o, db, answers, hub, edges, parts)
+	err = mountGraphQL(o, handler)
+	if err != nil {
+		return err
+	}
 	jobs := newMaintenance(o, db, answers, handler, parts.verifier)
 	tuner := newTuner(o, db, answers, handler)
 	answers.OnAdapted(tuner.adapted)

@@ -121,6 +121,7 @@ func TestServerRooms(t *testing.T) {
 	const server = "github.com/policycortex/headroom/server/"
 	allowed := map[string][]string{
 		"": {
+			"graphql", // beside the API that it extends
 			"api", "auth", "cache", "cache/glob", "cache/report", "edge", "inference", "middleware", "policy",
 			"realtime", "store", "tracing", "tuning", "web",
 		},
@@ -154,6 +155,11 @@ func TestServerRooms(t *testing.T) {
 		"tuning":          {},
 		"web":             {"cache/codec"},
 		"web/generate":    {},
+
+		"graphql":           {"api", "cache", "graphql/generated", "graphql/model", "realtime", "store"},
+		"graphql/generate":  {},
+		"graphql/generated": {"graphql/model"},
+		"graphql/model":     {},
 	}
 	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}}/ {{join .Imports \" \"}}",
 		"../../server/...").Output()

@@ -13,8 +13,8 @@ import (
 )
 
 // TestStyle holds two rules that no linter here knows. A line has at most 120 columns, where a tab counts as 4: only
-// raw strings and preformatted comments may be wider. The header of an if or switch changes nothing but what it
-// declares.
+// raw strings, preformatted comments and generated files may be wider. The header of an if or switch changes nothing
+// but what it declares.
 func TestStyle(t *testing.T) {
 	files := 0
 	err := filepath.WalkDir("../..", func(path string, entry fs.DirEntry, err error) error {
@@ -27,9 +27,12 @@ func TestStyle(t *testing.T) {
 			return err
 		}
 		set := token.NewFileSet()
-		file, err := parser.ParseFile(set, path, source, parser.SkipObjectResolution)
+		file, err := parser.ParseFile(set, path, source, parser.SkipObjectResolution|parser.ParseComments)
 		if err != nil {
 			return err
+		}
+		if ast.IsGenerated(file) {
+			return nil
 		}
 		wide, number := wideLines(set, file), 0
 		for line := range strings.Lines(string(source)) {

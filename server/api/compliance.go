@@ -41,9 +41,13 @@ func (a *API) getCompliance(c *gin.Context) {
 	if !ok {
 		return
 	}
-	canonical := appendParameter(nil, "subscription_id", q.SubscriptionID)
-	canonical = appendParameter(canonical, "type", q.Type)
-	a.answer(c, cache.Key{Kind: cache.Compliance, Tenant: tenant, Query: string(canonical)}, a.loadCompliance)
+	a.answer(c, cache.Key{Kind: cache.Compliance, Tenant: tenant, Query: string(complianceQuery(&q))},
+		a.loadCompliance)
+}
+
+// complianceQuery is the canonical query string.
+func complianceQuery(q *store.ComplianceQuery) []byte {
+	return appendParameter(appendParameter(nil, "subscription_id", q.SubscriptionID), "type", q.Type)
 }
 
 func (a *API) readCompliance(ctx context.Context, key cache.Key, after store.LSN) ([]byte, error) {

@@ -104,6 +104,14 @@ func (q *costRequest) canonical() []byte {
 	return appendParameter(b, "service_name", q.service)
 }
 
+// periodOf is what the key of totals says; a series has none.
+func periodOf(req *costRequest, totals bool) string {
+	if !totals {
+		return ""
+	}
+	return req.period
+}
+
 func (a *API) getCostSeries(c *gin.Context) {
 	var req costRequest
 	tenant, ok := asked(c, func(query string) (err error) {
@@ -126,7 +134,7 @@ func (a *API) getCostTotals(c *gin.Context) {
 	if !ok {
 		return
 	}
-	canonical := appendParameter(req.canonical(), "period", req.period)
+	canonical := appendParameter(req.canonical(), "period", periodOf(&req, true))
 	a.answer(c, cache.Key{Kind: cache.Costs, Tenant: tenant, Query: string(canonical)}, a.loadCosts)
 }
 

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"net/http"
 
@@ -121,7 +120,7 @@ func (a *API) appendHistory(ctx context.Context, body []byte, tenant store.ID, r
 	}
 	page, next, err := a.store.AppendEvaluations(ctx, body, q, after)
 	if next != nil {
-		nextPlace = timePlace(next.EvaluatedAt, binary.BigEndian.AppendUint64(nil, uint64(next.ID)))
+		nextPlace = timePlace(next.EvaluatedAt, bigEndianOf(next.ID))
 	}
 	return page, nextPlace, err
 }

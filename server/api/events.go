@@ -73,16 +73,20 @@ func (a *API) getEvents(c *gin.Context) {
 	}
 	ctx, cancel := context.WithTimeout(c.Request.Context(), a.timeout)
 	defer cancel()
-	// Each change that writes an event invalidates one of these before it is acknowledged.
-	after := a.cache.RequiredLSN(cache.Scope{Tenant: tenant, Kind: cache.Resources},
-		cache.Scope{Tenant: tenant, Kind: cache.Policies},
-		cache.Scope{Tenant: tenant, Kind: cache.Evaluations}, cache.Scope{Tenant: tenant, Kind: cache.Costs})
-	body, err := a.appendEvents(ctx, make([]byte, 0, listBuffer+min(req.limit, 50)*eventBuffer), tenant, &req, after)
+	body, err := a.readEvents(ctx, tenant, &req)
 	if err != nil {
 		a.fail(c, err)
 		return
 	}
 	sendBody(c, http.StatusOK, body)
+}
+
+func (a *API) readEvents(ctx context.Context, tenant store.ID, req *eventRequest) ([]byte, error) {
+	// Each change that writes an event invalidates one of these before it is acknowledged.
+	after := a.cache.RequiredLSN(cache.Scope{Tenant: tenant, Kind: cache.Resources},
+		cache.Scope{Tenant: tenant, Kind: cache.Policies},
+		cache.Scope{Tenant: tenant, Kind: cache.Evaluations}, cache.Scope{Tenant: tenant, Kind: cache.Costs})
+	return a.appendEvents(ctx, make([]byte, 0, listBuffer+min(req.limit, 50)*eventBuffer), tenant, req, after)
 }
 
 // appendEvents ends with the position to continue from, which is the requested one when no event has followed it.

@@ -55,7 +55,7 @@ type limiter interface {
 // wrap makes the Gin handler of a route. Vital routes report the server's health and are never refused.
 func (p *pipeline) wrap(route string, vital bool, handler gin.HandlerFunc) gin.HandlerFunc {
 	measured := p.metrics.route(route)
-	private := strings.HasPrefix(route, "/api/")
+	private := strings.HasPrefix(route, "/api/") || route == graphQLPath
 	return func(c *gin.Context) {
 		x := &exchange{ResponseWriter: c.Writer, began: now(), route: measured}
 		c.Writer = x

@@ -64,6 +64,8 @@ func (a *API) appendPagination(body []byte, limit int, tenant *store.ID, list st
 	return append(body, `","has_next_page":true}}`...)
 }
 
+func bigEndianOf(number int64) []byte { return binary.BigEndian.AppendUint64(nil, uint64(number)) }
+
 func bigEndian(place []byte) int64 { return int64(binary.BigEndian.Uint64(place)) }
 
 // pageKey returns the query of a page's cache key. It ends with the id of the cursor key, so that pages with cursors of

@@ -29,12 +29,7 @@ type serverSent struct {
 
 // streamEvents answers with server-sent events.
 func (a *API) streamEvents(c *gin.Context, s *realtime.Subscription) {
-	header := c.Writer.Header()
-	header["Content-Type"] = eventStreamContentType
-	header["Cache-Control"] = noStore
-	header["X-Accel-Buffering"] = noProxyBuffer // nginx would keep the events back
-	c.Writer.WriteHeader(http.StatusOK)
-	c.Writer.WriteHeaderNow()
+	beginEvents(c)
 	if c.Request.Method == http.MethodHead {
 		return
 	}
@@ -51,6 +46,15 @@ func (a *API) streamEvents(c *gin.Context, s *realtime.Subscription) {
 	if err == nil {
 		a.deliver(c.Request.Context(), c, s, to)
 	}
+}
+
+func beginEvents(c *gin.Context) {
+	header := c.Writer.Header()
+	header["Content-Type"] = eventStreamContentType
+	header["Cache-Control"] = noStore
+	header["X-Accel-Buffering"] = noProxyBuffer // nginx would keep the events back
+	c.Writer.WriteHeader(http.StatusOK)
+	c.Writer.WriteHeaderNow()
 }
 
 // underneath returns the writer that the middleware has wrapped. It tells of failures, and bounds a write in time.

@@ -58,6 +58,22 @@ func (a *API) stream(c *gin.Context) {
 	if !ok {
 		return
 	}
+	s, ok := a.subscribe(c, tenant, after)
+	if !ok {
+		return
+	}
+	defer s.Close()
+	if wantsWebSocket(c.Request) {
+		a.streamWebSocket(c, s)
+	} else {
+		a.streamEvents(c, s)
+	}
+}
+
+// subscribe begins a stream. If ok is false, it has answered the request.
+func (a *API) subscribe(c *gin.Context, tenant store.ID, after *store.EventPosition) (s *realtime.Subscription,
+	ok bool,
+) {
 	// The server's time limit for reading a request would end the stream. An error would come again with the first
 	// write.
 	http.NewResponseController(c.Writer).SetReadDeadline(time.Time{})
@@ -66,16 +82,11 @@ func (a *API) stream(c *gin.Context) {
 	cancel()
 	if err != nil {
 		a.refuseStream(c, err)
-		return
+		return nil, false
 	}
-	defer s.Close()
 	// A stream is not one of the requests under way: the hub bounds their number.
 	a.pipeline.leave(exchangeOf(c))
-	if wantsWebSocket(c.Request) {
-		a.streamWebSocket(c, s)
-	} else {
-		a.streamEvents(c, s)
-	}
+	return s, true
 }
 
 func (a *API) refuseStream(c *gin.Context, err error) {

@@ -210,13 +210,15 @@ func (s *Store) AppendCostSeries(ctx context.Context, dst []byte, q CostQuery, a
 		return dst, fmt.Errorf("cost series: %w", err)
 	}
 	sql, args := seriesStatement(&q)
-	return s.appendCosts(ctx, dst, after, "cost series", sql, args, func(dst []byte, row [][]byte) []byte {
-		dst = append(dst, `{"date":"`...)
-		dst = appendDate(dst, row[0])
-		dst = append(dst, '"')
-		dst = appendCost(dst, row[1:])
-		return append(dst, '}')
-	})
+	return s.appendCosts(ctx, dst, after, "cost series", sql, args, appendCostOfDay)
+}
+
+func appendCostOfDay(dst []byte, row [][]byte) []byte {
+	dst = append(dst, `{"date":"`...)
+	dst = appendDate(dst, row[0])
+	dst = append(dst, '"')
+	dst = appendCost(dst, row[1:])
+	return append(dst, '}')
 }
 
 // The unit is part of the text, not bound: it makes two statements, each with a plan of its own.

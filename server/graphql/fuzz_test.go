@@ -1,0 +1,58 @@
+package graphql_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/policycortex/headroom/server/graphql"
+)
+
+// FuzzGraphQL: whatever is asked is answered with JSON, and never with the server's own failure.
+func FuzzGraphQL(f *testing.F) {
+	s, tenant := newService(f), newTenant()
+	for _, query := range []string{
+		"{__typename}", "{", "", "\x00", "{a:__typename a:__typename}", "query Q($a:Int=1,$a:Int){__typename}",
+		"{resources{nodes{" + resourceFields + " latestEvaluations{policy{name}resource{id}} costs{cost}}}}",
+		"{resources(first:-1,after:\"\",tags:[null],tagCount:51,search:\"\\u0000\"){totalCount edges{cursor}}}",
+		"{evaluations(latest:true,policyId:\"x\"){pageInfo{startCursor endCursor}}}",
+		"{costTotals(from:\"0000-00-00\",to:\"9999-12-31\",period:month){data{cost}}}",
+		"{events(stream:\"0190a6f4-3c1e-7d2b-9a10-5f3e8c7b6a51\",after:\"2147483648\"){nodes{payload}}}",
+		"{complianceSummary(type:\"\\ud800\"){total{totalResources} data{subscriptionId}}}",
+		"mutation($i:NewResource!){createResource(input:$i){id}}", "mutation{deleteResource(id:\"\",version:-1)}",
+		"subscription{events(after:\"0-0\"){payload}}", "{__schema{types{fields{type{ofType{name}}}}}}",
+		"fragment A on Query{...A} {...A}", "{resource(id:[[]]){id}}", "{...on Resource{id}}",
+		"{policy(id:1){name @skip(if:$x)}}",
+		"query($t:Boolean=true){policies(enabled:$t,severity:low){nodes{id @include(if:$t)}}}",
+	} {
+		for _, variables := range []string{"", `{"i":{"azureResourceId":"/f","subscriptionId":"s","resourceGroupName":"g","name":"n","type":"t","location":"l","properties":{"n":1e400},"tags":{"a":1}}}`} {
+			f.Add(query, variables, "", "")
+		}
+	}
+	f.Add("{__typename}", `{"a":1e999999}`, "application/graphql-response+json", "Q")
+	f.Add("{resources{nodes{id}}}", `[]`, "text/event-stream", "")
+	f.Fuzz(func(t *testing.T, query, variables, accept, operation string) {
+		body, err := json.Marshal(map[string]any{"query": query, "operationName": operation})
+		if err != nil {
+			return
+		}
+		text := string(body)
+		if variables != "" {
+			text = text[:len(text)-1] + `,"variables":` + variables + "}"
+		}
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, graphql.Path, strings.NewReader(text))
+		r.Header["X-Tenant-Id"], r.Header["Content-Type"] = []string{tenant}, []string{"application/json"}
+		r.Header["Accept"] = []string{accept}
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+		switch kind := w.Header().Get("Content-Type"); {
+		case w.Code >= 500 || strings.Contains(w.Body.String(), `"INTERNAL"`):
+			t.Errorf("status %d: %s\nlog: %.3000s", w.Code, w.Body, s.log)
+		case kind != "text/event-stream" && !json.Valid(w.Body.Bytes()):
+			t.Errorf("status %d, %s: no JSON: %.500s", w.Code, kind, w.Body)
+		}
+		s.log.Reset()
+	})
+}
