@@ -77,6 +77,7 @@ func (d digest) meanwhile(t scenarios.Threshold, span results.Span) (facts []cir
 	default:
 		facts = append(d.cpuFacts(span), gcFacts(view)...)
 		facts = append(facts, poolFacts(view)...)
+		facts = append(facts, d.traceFacts(t, span)...)
 		facts = append(facts, d.slowFacts("", span)...)
 	}
 	return append(facts, happened...)

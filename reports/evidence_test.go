@@ -50,7 +50,7 @@ func sampleCache(instance, code, text string) results.CacheState {
 func noticedRun(t testing.TB) *results.Run {
 	t.Helper()
 	r := sampleRun(t)
-	r.Evidence, r.Measurements.Slowest = sampleEvidence(), sampleSlowest()
+	r.Evidence, r.Measurements.Slowest, r.Measurements.Traces = sampleEvidence(), sampleSlowest(), sampleTraces()
 	for i := range r.Measurements.Views {
 		v := &r.Measurements.Views[i]
 		v.GCSeconds, v.GCPauses = 1.07, 0.0123
@@ -85,6 +85,26 @@ func sampleSlowest() []results.SlowRequest {
 			At: 12.5, Response: 2.5, FirstByte: 2, Status: "200", OfSampled: true,
 		},
 	}
+}
+
+// sampleTraces are the spans of a request that waited for a query.
+func sampleTraces() []results.Trace {
+	kind := func(hit string) map[string]string {
+		return map[string]string{"headroom.cache.kind": "list", "headroom.cache.hit": hit}
+	}
+	return []results.Trace{{ID: "4bf92f3577b34da6a3ce929d0e0e4736", LeftOut: 2, Spans: []results.TraceSpan{
+		{
+			Name: "GET /api/v1/resources", Instance: "2", At: 34.0021, Length: 120.25,
+			Attributes: map[string]string{"http.response.status_code": "200"},
+		},
+		{Name: "cache get", Instance: "2", Depth: 1, At: 34.0022, Length: 119.5, Attributes: kind("")},
+		{Name: "cache l2", Instance: "2", Depth: 2, At: 34.0023, Length: 0.5, Attributes: kind("false")},
+		{
+			Name: "sql list_resources", Instance: "2", Depth: 2, At: 34.003, Length: 118, Error: "it was cancelled",
+			Attributes: map[string]string{"headroom.db.role": "replica", "headroom.db.rows": "9"},
+		},
+		{Name: "refresh", Instance: "2", Depth: 1, At: 34.13, Length: 40}, // goes on after the answer
+	}}}
 }
 
 // hostileEvidence is evidence in which every text is hostile.

@@ -53,8 +53,8 @@ var parsedPage = template.Must(template.New(HTMLFile).Funcs(template.FuncMap{
 	"standIn": standIn, "arm": armText, "failedShare": failedShare, "lasted": lasted, "share": shareText,
 	"plan": planOf, "slowID": func(i int) string { return slowLink(i)[1:] },
 	"plural64": func(n int64, thing string) string { return Plural(int(n), thing) },
-}).Parse(evidenceTemplate + slowestTemplate + figuresTemplate + pageTemplate + experimentTemplate + capacityTemplate +
-	liveTemplate))
+}).Parse(pageTemplate + evidenceTemplate + slowestTemplate + waterfallTemplate + figuresTemplate +
+	experimentTemplate + capacityTemplate + liveTemplate))
 
 // page is the data of the template.
 type page struct {

@@ -323,6 +323,9 @@ func hostileRun(t testing.TB) *results.Run {
 	r.Evidence, m.Slowest = hostileEvidence(), []results.SlowRequest{{
 		Scenario: hostile, Request: hostile, Trace: hostile, Status: hostile, Error: hostile, Connection: hostile,
 	}}
+	m.Traces = []results.Trace{{
+		ID: hostile, Spans: []results.TraceSpan{{Name: hostile, Instance: hostile, Error: hostile}},
+	}}
 	r.Verdict.Warnings = []string{hostile}
 	for i := range r.Verdict.Gates {
 		g := &r.Verdict.Gates[i]

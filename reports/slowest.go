@@ -22,9 +22,10 @@ type slowRow struct {
 	results.SlowRequest
 	Connecting, Shaking, First string
 	Answer                     string // its status, or why none came whole
+	HasSpans                   bool   // its waterfall is in the report
 }
 
-func newSlowRow(s results.SlowRequest) slowRow {
+func (d digest) newSlowRow(s results.SlowRequest) slowRow {
 	ifAny := func(ms float64) string {
 		if ms == 0 {
 			return none
@@ -33,7 +34,7 @@ func newSlowRow(s results.SlowRequest) slowRow {
 	}
 	r := slowRow{
 		SlowRequest: s, Connecting: ifAny(s.Connect), Shaking: ifAny(s.TLS), First: ifAny(s.FirstByte),
-		Answer: s.Status,
+		Answer: s.Status, HasSpans: d.Measurements.TraceOf(s.Trace) != nil,
 	}
 	if s.Error != "" {
 		r.Answer = s.Error
@@ -59,9 +60,9 @@ func (d digest) SlowTables() (all []slowTable) {
 		t := slowTable{ID: of.id, Caption: of.caption}
 		for i, s := range d.Measurements.SlowestFirst(of.sampled) {
 			if i < slowRows {
-				t.Rows = append(t.Rows, newSlowRow(s))
+				t.Rows = append(t.Rows, d.newSlowRow(s))
 			} else {
-				t.Folded = append(t.Folded, newSlowRow(s))
+				t.Folded = append(t.Folded, d.newSlowRow(s))
 			}
 		}
 		if len(t.Rows) > 0 {

@@ -25,6 +25,7 @@ const SummaryVersion = 1
 //	overall           requests, failed, failed_share, rate, response_ms and service_ms
 //	causes[]          why requests failed, the most frequent first: scenario, request, class, count, first (the first error of the class)
 //	slowest[]         the slowest requests of each name, and the slowest sampled ones: [results.SlowRequest]
+//	traces[]          the reference server's spans of the slowest sampled requests: [results.Trace]
 //	meanwhile[]       gate, from_seconds, to_seconds, facts[]: what was measured while a gate did not hold
 //	evidence          of the reference server, at the end: [results.Evidence]
 //	health            CPU use (in cores) and waits for a CPU (shares) over the run; unknown figures are left out
@@ -72,6 +73,7 @@ type summary struct {
 	Evidence    *results.Evidence  `json:"evidence,omitempty"`
 
 	Slowest     []results.SlowRequest `json:"slowest,omitempty"`
+	Traces      []results.Trace       `json:"traces,omitempty"`
 	Health      *summaryHealth        `json:"health,omitempty"`
 	Marks       []results.Mark        `json:"marks,omitempty"`
 	Changes     []results.Change      `json:"changes,omitempty"`
@@ -214,7 +216,7 @@ func newSummary(d digest) summary {
 			Servers: []summaryServer{},
 			CPUs:    env.Machine.CPUs, CPUModel: env.Machine.CPUModel,
 		},
-		Meanwhile: d.Besides(), Evidence: d.Evidence, Slowest: m.Slowest,
+		Meanwhile: d.Besides(), Evidence: d.Evidence, Slowest: m.Slowest, Traces: m.Traces,
 		Marks: m.Marks, Changes: m.Changes(), Scenarios: []summaryScenario{}, ServerViews: []summaryServerView{},
 	}
 	if s.Verdict.Gates == nil {

@@ -88,6 +88,10 @@ func Text(w io.Writer, r *results.Run) error {
 		fmt.Fprintf(&b, "\n%s (times in ms; unsent: from when they were due until they were sent)\n%s",
 			tables[0].Caption, slowText(tables))
 	}
+	if all := d.Waterfalls(); len(all) > 0 && r.Verdict.Outcome != results.Pass {
+		fmt.Fprintf(&b, "\nWhere the slowest sampled requests spent their time (ms since they were due, ms that it "+
+			"took)\n%s", waterfallText(all))
+	}
 	if rows := d.Checks(); len(rows) > 0 {
 		fmt.Fprintf(&b, "\nChecks (share of the responses that passed)\n%s", checksText(rows))
 	}

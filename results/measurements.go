@@ -31,6 +31,7 @@ type Measurements struct {
 	Pages      []*Pages      `json:"pages,omitempty"`      // one a page that a browser loaded
 	Iterations []*Iterations `json:"iterations,omitempty"` // one a flow of a scenario
 	Slowest    []SlowRequest `json:"slowest,omitempty"`    // by request, the slowest first
+	Traces     []Trace       `json:"traces,omitempty"`     // of the slowest sampled requests of the reference server
 	// one a second and scenario, and one a second and request with answers
 	Points []Point `json:"points"`
 	// one a second and scenario of subscribers

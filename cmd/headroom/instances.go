@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -36,7 +37,8 @@ func (s referenceSpec) called(name string) referenceSpec {
 // startEach starts an instance of each spec, one after the other. What was started when it fails is stopped.
 func startEach(ctx context.Context, specs []referenceSpec) (referenceServers, error) {
 	var all referenceServers
-	for _, spec := range specs {
+	for i, spec := range specs {
+		spec.variables = append(slices.Clone(spec.variables), spec.traces.traceVariables(i)...)
 		s, err := startInstance(ctx, spec)
 		if err != nil {
 			return nil, errors.Join(err, all.stop(context.WithoutCancel(ctx)))

@@ -28,10 +28,11 @@ const readyPath = "/readyz"
 
 // referenceSpec says how the reference server is started.
 type referenceSpec struct {
-	program   string   // a headroom binary, of this version or another
-	variables []string // NAME=value, besides those of this process
-	log       string   // the file of its messages; it is removed when it stays empty
-	addr      string   // host:port at which it listens; empty takes a free port
+	program   string         // a headroom binary, of this version or another
+	variables []string       // NAME=value, besides those of this process
+	log       string         // the file of its messages; it is removed when it stays empty
+	traces    *traceReceiver // of its spans; nil: none
+	addr      string         // host:port at which it listens; empty takes a free port
 }
 
 // referenceServer is the reference server in a process of its own, so that its CPU time and pauses are separate from

@@ -192,6 +192,9 @@ func (r *runner) runOne(ctx context.Context, l loaded, dir string) (outcome resu
 	defer taken.Close()
 	defer os.Remove(dir) // only succeeds when nothing was saved
 	plan := l.plan
+	if plan.TraceRatio == nil && plan.Target.URL == "" {
+		plan.TraceRatio = new(defaultTraceRatio)
+	}
 	following, err := follow(r.page, r.metricsTo, plan, r.shard)
 	if err != nil {
 		return "", err
@@ -216,13 +219,14 @@ func (r *runner) runOne(ctx context.Context, l loaded, dir string) (outcome resu
 		Shard: r.shard, StartAt: r.startAt, Fixture: system.keys, Feeders: l.feeders, Recordings: l.recordings,
 		Snapshot: system.snapshot, Sample: system.sample, Fault: system.fault, Processes: system.processes(),
 		Shared: system.isLocal(), Others: system.others, Regions: system.regions, Progress: screen.show,
-		Second: following.second(), Secrets: r.secrets,
+		Second: system.traces.watching(following.second()), Secrets: r.secrets,
 	})
 	if err != nil {
 		watch.end(ctx, time.Now())
 		return "", system.withIncidents(ctx, err)
 	}
 	screen.close()
+	system.traces.keep(ctx, measured)
 	measured.Incidents = watch.end(ctx, measured.Started)
 	measured.Warnings = append(measured.Warnings, system.warnings(ctx)...)
 	measured.Warnings = append(measured.Warnings, following.delivered(context.WithoutCancel(ctx))...)

@@ -34,6 +34,7 @@ type system struct {
 
 	environment *containers.Environment // nil for an own service
 	servers     referenceServers
+	traces      *traceReceiver        // nil: nobody receives spans
 	edges       []containers.EdgeSpec // before them, whether started or not
 }
 
@@ -183,6 +184,10 @@ func (s *system) startServers(ctx context.Context, settings []string, plan *scen
 	if err != nil {
 		return fmt.Errorf("start the reference server: %w", err)
 	}
+	s.traces, err = listenForTraces(plan, os.Getenv)
+	if err != nil {
+		return err
+	}
 	e := plan.Environment
 	cursorKey := fmt.Sprintf("cursors-of-a-run-with-seed-%020d", plan.Seed) // runs of one seed have the same settings
 	if e.Edge != "" {
@@ -192,7 +197,7 @@ func (s *system) startServers(ctx context.Context, settings []string, plan *scen
 		}
 	}
 	spec := referenceSpec{
-		program: self, log: filepath.Join(dir, "server.log"),
+		program: self, log: filepath.Join(dir, "server.log"), traces: s.traces,
 		variables: slices.Concat(addressVariables(s.environment), settings,
 			instanceVariables(e, settings, cursorKey), edgeVariables(e.Edge, s.edges, settings)),
 	}
@@ -207,7 +212,7 @@ func (s *system) startServers(ctx context.Context, settings []string, plan *scen
 	s.isAt(s.servers.urls())
 	s.record.ServerSettings = s.servers[0].settings
 	s.snapshot, s.sample = s.servers.snapshot, s.servers.sample
-	chosen := []string{"HEADROOM_EDGE_URLS", "HEADROOM_EDGE_TOKEN"} // for this run
+	chosen := append([]string{"HEADROOM_EDGE_URLS", "HEADROOM_EDGE_TOKEN"}, ofThisRun...)
 	if s.environment.Provider != "external" {
 		chosen = append(chosen, "HEADROOM_POSTGRES_URL", "HEADROOM_POSTGRES_REPLICA_URL", "HEADROOM_CACHE_URL")
 	}
@@ -244,6 +249,9 @@ func (s *system) describe(plan *scenarios.Plan, settings []string, fixture fixtu
 	s.noteSettings(settings)
 	if e.Balancer.Name != "" { // else the addresses say how many there are
 		s.record.Settings = append(s.record.Settings, fmt.Sprintf("instances=%d", plan.Environment.Instances))
+	}
+	if ratio := plan.SampledRatio(); ratio > 0 {
+		s.record.Settings = append(s.record.Settings, fmt.Sprintf("trace.ratio=%g", ratio))
 	}
 	s.record.Settings = append(s.record.Settings, regionTexts(plan.Environment.Regions)...)
 	s.record.Fixture = fmt.Sprintf("%d resources, seed %d", fixture.Resources, plan.Seed)
@@ -313,7 +321,7 @@ func elsewhere(target string) bool {
 // stop stops everything that was started.
 func (s *system) stop(ctx context.Context) error {
 	ctx = context.WithoutCancel(ctx)
-	faults := []error{s.servers.stop(ctx)}
+	faults := []error{s.servers.stop(ctx), s.traces.close()}
 	if s.environment != nil {
 		faults = append(faults, s.environment.Stop(ctx))
 	}
