@@ -37,6 +37,9 @@ type document[T any] struct {
 	remove  func(ctx context.Context, tenant, id store.ID, version int) (committed store.LSN, err error)
 	read    func(ctx context.Context, dst []byte, tenant, id store.ID, after store.LSN) (body []byte, err error)
 	version func(body []byte) (int, error)
+	// readFields reads some fields of one; nil where all are always read.
+	readFields func(ctx context.Context, dst []byte, tenant, id store.ID, fields store.Fields, after store.LSN) (
+		body []byte, err error)
 }
 
 func (d *document[T]) routes(handle handleFunc) {
@@ -52,23 +55,43 @@ func (d *document[T]) get(c *gin.Context) {
 		refuse(c, http.StatusBadRequest, err.Error())
 		return
 	}
-	if c.Request.URL.RawQuery != "" {
+	var fields store.Fields
+	if query := c.Request.URL.RawQuery; query != "" && d.readFields == nil {
 		refuse(c, http.StatusBadRequest, "A single "+d.name+" takes no query parameters.")
 		return
+	} else if query != "" {
+		fields, err = parseFields(query)
+		if err != nil {
+			refuse(c, http.StatusBadRequest, err.Error())
+			return
+		}
 	}
 	id, ok := d.id(c)
 	if !ok {
 		return
 	}
-	d.api.answer(c, cache.Key{Kind: d.item, Tenant: tenant, ID: id}, d.api.Loader(d.item))
+	// A key with some fields belongs to the scope of the document, so that a change of it invalidates all its keys.
+	d.api.answer(c, cache.Key{Kind: d.item, Tenant: tenant, ID: id, Query: fieldsQuery(fields)}, d.api.Loader(d.item))
+}
+
+// readFor reads what a key names: all of a document, or some fields.
+func (d *document[T]) readFor(ctx context.Context, dst []byte, key *cache.Key, after store.LSN) ([]byte, error) {
+	if key.Query == "" {
+		return d.read(ctx, dst, key.Tenant, key.ID, after)
+	}
+	fields, err := parseFields(key.Query)
+	if err != nil {
+		return nil, err
+	}
+	return d.readFields(ctx, dst, key.Tenant, key.ID, fields, after)
 }
 
 // load is a [cache.LoadFunc].
 func (d *document[T]) load(ctx context.Context, key cache.Key, after store.LSN) ([]byte, error) {
-	body, err := d.read(ctx, make([]byte, 0, d.buffer), key.Tenant, key.ID, after)
+	body, err := d.readFor(ctx, make([]byte, 0, d.buffer), &key, after)
 	if errors.Is(err, store.ErrNotFound) && after != store.OnPrimary && d.api.store.Replicated() {
 		// It may be newer than what the replica has: creating it invalidates no values of it, because there are none.
-		body, err = d.read(ctx, body[:0], key.Tenant, key.ID, store.OnPrimary)
+		body, err = d.readFor(ctx, body[:0], &key, store.OnPrimary)
 	}
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, cache.ErrNotFound

@@ -60,6 +60,7 @@ func formatUUID(id store.ID) string { return uuid.UUID(id).String() }
 type listRequest struct {
 	filter store.Filter
 	order  store.Order
+	fields store.Fields
 	limit  int
 	page   int // from 1; 0 when pages are not numbered
 	total  totalKind
@@ -154,6 +155,8 @@ func (q *listRequest) set(name, value string) error {
 		}
 		q.filter.UpdatedSince = since.UnixMicro()
 		return nil
+	case "fields":
+		return setFields(&q.fields, name, value)
 	case "order_by":
 		return setChoice(&q.order, name, value, orderNames[:])
 	case "total":
@@ -171,7 +174,7 @@ func (q *listRequest) set(name, value string) error {
 	}
 	return unknownParameter(name, "subscription_id, type, location, resource_group, compliance_status, tag, "+
 		"tag_count, q, "+
-		"updated_since, order_by, limit, cursor, page and total")
+		"updated_since, fields, order_by, limit, cursor, page and total")
 }
 
 func numberParameter(name, value string, least, most int) (int, error) {
@@ -257,6 +260,7 @@ func (q *listRequest) canonical() []byte {
 	if q.page > 0 {
 		b = appendNumber(b, "&page=", q.page)
 	}
+	b = appendFields(b, q.fields)
 	b = appendParameter(b, "total", totalNames[q.total])
 	return appendParameter(b, "cursor", q.cursor)
 }

@@ -35,7 +35,7 @@ func (a *API) resources() *document[store.NewResource] {
 		api: a, name: "resource", path: resourcesPath, item: cache.Resource, lists: cache.Resources,
 		conflict: "This tenant has another resource with this azure_resource_id.",
 		create:   a.store.CreateResource, replace: a.store.ReplaceResource, remove: a.store.DeleteResource,
-		read:    a.store.AppendResource,
+		read: a.store.AppendResource, readFields: a.store.AppendResourceFields,
 		version: store.ResourceVersion, buffer: resourceBuffer,
 	}
 }
@@ -83,8 +83,8 @@ func (a *API) readResources(ctx context.Context, key cache.Key, after store.LSN)
 	body := make([]byte, 0, listBuffer+req.limit*resourceBuffer)
 	body = append(body, `{"data":`...)
 	body, next, err := a.store.AppendResources(ctx, body, store.ListQuery{
-		Tenant: key.Tenant, Filter: req.filter, Order: req.order, After: position, Skip: max(req.page-1, 0) * req.limit,
-		Limit: req.limit,
+		Tenant: key.Tenant, Filter: req.filter, Order: req.order, Fields: req.fields, After: position,
+		Skip: max(req.page-1, 0) * req.limit, Limit: req.limit,
 	}, after)
 	if err != nil {
 		return nil, err

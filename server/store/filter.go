@@ -35,7 +35,7 @@ type Tag struct {
 // suits all values. Otherwise the right plan depends on the frequency of the values, so each query is planned anew.
 // That costs Postgres about 0.2 ms; a plan for values of average frequency could read the whole tenant.
 func newStatement(formats any, keepPlan bool) *statement {
-	b := &statement{args: make([]any, 0, 16), anew: !keepPlan}
+	b := &statement{args: make([]any, 0, 16), anew: !keepPlan, row: &wholeRow}
 	b.Grow(1024)
 	b.args = append(b.args, formats)
 	if b.anew {

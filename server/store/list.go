@@ -46,6 +46,7 @@ type ListQuery struct {
 	Tenant ID
 	Filter Filter
 	Order  Order
+	Fields Fields        // of each resource
 	After  *ListPosition // the last resource of the page before; nil for the first page
 	Skip   int           // resources to skip. They are read, so After is better than a large Skip
 	Limit  int           // resources per page, at least 1
@@ -90,12 +91,16 @@ func queryPage(ctx context.Context, conn *pgx.Conn, dst []byte, b *statement, q 
 	if err != nil {
 		return dst, nil, err
 	}
-	page, next = appendPage(dst, rows, q)
+	row := b.row
+	if row == &wholeRow && q.Fields != 0 { // an access path reads all of them
+		row = q.Fields.within()
+	}
+	page, next = appendPage(dst, rows, q, row)
 	return page, next, rows.Err()
 }
 
 // appendPage appends up to a page of rows. The query returns one more, to show whether there is a next page.
-func appendPage(dst []byte, rows pgx.Rows, q *ListQuery) (page []byte, next *ListPosition) {
+func appendPage(dst []byte, rows pgx.Rows, q *ListQuery, columns *resourceRow) (page []byte, next *ListPosition) {
 	defer rows.Close()
 	page = append(dst, '[')
 	var last ListPosition
@@ -108,15 +113,15 @@ func appendPage(dst []byte, rows pgx.Rows, q *ListQuery) (page []byte, next *Lis
 		if n > 0 {
 			page = append(page, ',')
 		}
-		page = appendResource(page, row)
+		page = columns.append(page, row)
 		if n < q.Limit-1 {
 			continue
 		}
-		last.ID = ID(row[idColumn])
+		last.ID = ID(columns.value(row, idColumn))
 		if q.Order.ByName() {
-			last.Name = string(row[nameColumn])
+			last.Name = string(columns.value(row, nameColumn))
 		} else {
-			last.UpdatedAt = unixMicro(row[updatedAtColumn])
+			last.UpdatedAt = unixMicro(columns.value(row, updatedAtColumn))
 		}
 	}
 	return append(page, ']'), next
@@ -125,8 +130,10 @@ func appendPage(dst []byte, rows pgx.Rows, q *ListQuery) (page []byte, next *Lis
 // listStatement builds the statement of a query.
 func listStatement(q *ListQuery) *statement {
 	order := &orders[q.Order]
-	b := newStatement(resourceFormats, q.oneIndex())
-	b.WriteString(namePrefix + listResources + "\nSELECT " + resourceColumns + " FROM resources")
+	row := q.Fields.row(q.Order)
+	b := newStatement(row.formats, q.oneIndex())
+	b.row = row
+	b.WriteString(namePrefix + listResources + "\nSELECT " + row.columns + " FROM resources")
 	if q.Skip > 0 {
 		// The index alone determines the resources of the page; only these are read from the table.
 		b.WriteString(" JOIN (SELECT id AS on_page FROM resources")

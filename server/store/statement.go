@@ -17,6 +17,7 @@ type statement struct {
 	strings.Builder
 	args []any
 	anew bool
+	row  *resourceRow // of a list of resources
 }
 
 // params returns the arguments that are parameters.
