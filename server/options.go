@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/policycortex/headroom/server/cache"
 	"github.com/policycortex/headroom/server/edge"
 	"github.com/policycortex/headroom/server/graphql"
 	"github.com/policycortex/headroom/server/middleware"
@@ -37,6 +38,14 @@ type Options struct {
 	// L1MinBytes and L1MaxBytes bound its size, in bytes, which adapts to the hit rate; 0 means half and twice L1Bytes.
 	L1MinBytes int64 `env:"HEADROOM_L1_MIN_BYTES"`
 	L1MaxBytes int64 `env:"HEADROOM_L1_MAX_BYTES"`
+	// CacheTTL bounds how long a value may be kept, by class of query, as class=duration separated by commas, such as
+	// resource=60s,search=10s. See cache.TTLs; empty bounds nothing.
+	CacheTTL string `env:"HEADROOM_CACHE_TTL"`
+	// PrefetchThreshold is the overall hit rate, above 0 and at most 1, from which prefetching is tried; 0 means 0.8.
+	PrefetchThreshold float64 `env:"HEADROOM_PREFETCH_THRESHOLD"`
+	// CompressionThreshold is the size in bytes above which values and responses are compressed, 256 to 1048576; 0
+	// means 1024.
+	CompressionThreshold int `env:"HEADROOM_COMPRESSION_THRESHOLD"`
 	// WarmResources is how many of the most recently updated resources to load into the cache at the start, in addition
 	// to the summaries and first list pages of the largest tenants; 0 means none of these. Requests are served
 	// meanwhile.
@@ -190,6 +199,7 @@ const (
 	defaultRateLimit      = 200_000
 	defaultHeartbeat      = 15 * time.Second
 	defaultStreamTimeout  = 10 * time.Second
+	defaultCompressed     = 1024
 	minStreamBuffer       = 1 << 20
 	maxRateLimit          = 1_000_000
 	maxSlowdown           = time.Second
@@ -230,6 +240,7 @@ func (o Options) check() (Options, error) {
 	faults = append(faults, o.checkMiddleware()...)
 	faults = append(faults, o.checkTimeouts()...)
 	faults = append(faults, o.checkPolicies()...)
+	faults = append(faults, o.checkCache()...)
 	faults = append(faults, o.checkEdges()...)
 	faults = append(faults, o.checkExplanations()...)
 	faults = append(faults, o.checkAuthentication()...)
@@ -408,6 +419,8 @@ func (o Options) checkReach(addr net.Addr) error {
 func (o Options) withDefaults() Options {
 	o.AuthTenantClaim = cmp.Or(o.AuthTenantClaim, defaultTenantClaim)
 	o.L1Bytes = cmp.Or(o.L1Bytes, defaultL1Bytes)
+	o.PrefetchThreshold = cmp.Or(o.PrefetchThreshold, cache.DefaultPrefetchThreshold)
+	o.CompressionThreshold = cmp.Or(o.CompressionThreshold, defaultCompressed)
 	o.RequestTimeout = cmp.Or(o.RequestTimeout, defaultRequestTimeout)
 	o.StatementTimeout = cmp.Or(o.StatementTimeout, min(store.DefaultStatementTimeout, o.RequestTimeout))
 	o.LockTimeout = cmp.Or(o.LockTimeout, min(store.DefaultLockTimeout, o.StatementTimeout))

@@ -133,9 +133,14 @@ func openStore(ctx context.Context, o Options) (*store.Store, error) {
 
 // openCache waits a moment for L2, so that it serves from the first request. The server also starts without it.
 func openCache(ctx context.Context, o Options, db *store.Store) (*cache.Cache, error) {
+	ttls, err := cache.ParseTTLs(o.CacheTTL)
+	if err != nil {
+		return nil, err
+	}
 	answers, err := cache.Open(cache.Options{
 		L2URL: o.CacheURL, L2IsFar: o.CacheIsFar, L1Bytes: o.L1Bytes, L1MinBytes: o.L1MinBytes,
-		L1MaxBytes: o.L1MaxBytes, L1TTL: o.L1TTL, Store: db, Logger: o.Logger,
+		L1MaxBytes: o.L1MaxBytes, L1TTL: o.L1TTL, TTLs: ttls, PrefetchThreshold: o.PrefetchThreshold,
+		CompressionThreshold: o.CompressionThreshold, Store: db, Logger: o.Logger,
 	})
 	if err != nil {
 		return nil, err

@@ -412,6 +412,19 @@ func TestRunRefuses(t *testing.T) {
 		"half a second":      {func(o *server.Options) { o.EdgeTTL = 500 * time.Millisecond }, "HEADROOM_EDGE_TTL"},
 		"a negative burst":   {func(o *server.Options) { o.RateBurst = -1 }, "HEADROOM_RATE_BURST"},
 		"too high a rate":    {func(o *server.Options) { o.RateLimit = 2e6 }, "HEADROOM_RATE_LIMIT"},
+		"a class that is none": {
+			func(o *server.Options) { o.CacheTTL = "resource=60s,pages=30s" },
+			`"pages" is no class; the classes are resource, resources, policy`,
+		},
+		"a lifetime without end": {func(o *server.Options) { o.CacheTTL = "costs=48h" }, "from 1s to 24h"},
+		"a rate of hits above 1": {
+			func(o *server.Options) { o.PrefetchThreshold = 1.5 },
+			"HEADROOM_PREFETCH_THRESHOLD",
+		},
+		"everything compressed": {
+			func(o *server.Options) { o.CompressionThreshold = 1 },
+			"HEADROOM_COMPRESSION_THRESHOLD",
+		},
 		"no limit to share": {
 			func(o *server.Options) { o.RateLimit, o.RateLimitShared = -1, true },
 			"HEADROOM_RATE_LIMIT_SHARED",

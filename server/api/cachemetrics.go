@@ -94,8 +94,8 @@ func (c *cacheCollector) collectActivity(to chan<- prometheus.Metric) {
 	send(to, l1Bound, activity.L1.SmallestBytes, "smallest")
 	send(to, l1Bound, activity.L1.LargestBytes, "largest")
 	send(to, l1Entries, activity.L1.Entries)
-	for kind := range cache.Kind(cache.Kinds) {
-		send(to, l1TTL, c.cache.L1TTL(kind).Seconds(), kind.String())
+	for _, class := range cache.Classes() {
+		send(to, l1TTL, c.cache.L1TTL(class).Seconds(), class.String())
 	}
 }
 

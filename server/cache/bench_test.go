@@ -227,7 +227,7 @@ var codecs = []struct {
 	pack, unpack func([]byte) []byte
 }{
 	{"S2", func(body []byte) []byte {
-		packed, _ := codec.Append(nil, body, xxhash.Sum64(body), 1, time.Minute)
+		packed, _ := codec.Append(nil, body, codec.CompressionThreshold, xxhash.Sum64(body), 1, time.Minute)
 		return packed
 	}, func(stored []byte) []byte {
 		v, err := codec.Decode(stored)

@@ -21,6 +21,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/policycortex/headroom/server/cache/clock"
+	"github.com/policycortex/headroom/server/cache/codec"
 	"github.com/policycortex/headroom/server/cache/coherence"
 	"github.com/policycortex/headroom/server/cache/usage"
 	"github.com/policycortex/headroom/server/store"
@@ -75,6 +76,12 @@ type Options struct {
 	L1MinBytes, L1MaxBytes int64
 	// L1TTL is the first lifetime in L1, which adapts too; 0 means a minute.
 	L1TTL time.Duration
+	// TTLs bound how long a value is kept, by its class.
+	TTLs TTLs
+	// PrefetchThreshold is the overall hit rate, above 0 and at most 1, from which prefetching is tried; 0 means 0.8.
+	PrefetchThreshold float64
+	// CompressionThreshold is the size in bytes above which bodies are compressed; 0 means 1024.
+	CompressionThreshold int
 	// Store has L3 and reports the primary's LSN. The caller closes it after the cache. Without a store there is no L3,
 	// and loads are assumed to see every change, as without a replica.
 	Store *store.Store
@@ -95,6 +102,8 @@ type Cache struct {
 	bus        *coherence.Bus
 	flights    flights
 	loaders    loaders
+	ttls       TTLs
+	compress   int // bodies that are larger
 	counts     counts
 	usage      usage.Tracker
 	latency    [Miss + 1]usage.Histogram // of requests by what served them, in nanoseconds
@@ -129,6 +138,8 @@ func Open(o Options) (*Cache, error) {
 	}
 	c := &Cache{settling: make(chan struct{}, 2), opened: time.Now()}
 	c.loaders.jobs = make(chan loadJob)
+	c.ttls, c.compress = o.TTLs, cmp.Or(o.CompressionThreshold, codec.CompressionThreshold)
+	c.prefetch.threshold = cmp.Or(o.PrefetchThreshold, DefaultPrefetchThreshold)
 	c.usage.Start(o.L1Bytes, smallest, largest, cmp.Or(o.L1TTL, firstL1TTL))
 	c.l1, err = otter.New(&otter.Options[Key, *Entry]{
 		MaximumWeight:    uint64(o.L1Bytes),

@@ -32,19 +32,20 @@ type Entry struct {
 	settled    atomic.Bool // or being settled: see [Cache.settle]
 }
 
-// newEntry makes an entry of a body and its hash that is fresh for ttl. A nil body means that nothing exists under the
-// key.
-func newEntry(body []byte, bodyHash uint64, f *flight, ttl time.Duration) *Entry {
+// newEntry makes an entry of a body and its hash that is fresh for ttl, and may be served for another window while it
+// is loaded again. A nil body means that nothing exists under the key. It is to be settled if its body has more than
+// compress bytes.
+func newEntry(body []byte, bodyHash uint64, f *flight, ttl, window time.Duration, compress int) *Entry {
 	e := &Entry{Body: body, stripe: f.stripe, epoch: f.epoch, hash: f.hash}
 	e.fresh = clock.Now() + ttl
 	e.stale = e.fresh
 	if ttl > transitTTL {
-		e.stale += staleWindow
+		e.stale += window
 	}
 	if f.ahead != nil {
 		e.prefetched = f.ahead.prefetched
 	}
-	e.settled.Store(len(body) <= codec.CompressionThreshold && ttl != transitTTL)
+	e.settled.Store(len(body) <= compress && ttl != transitTTL)
 	if body != nil {
 		values := [2]string{strconv.Itoa(len(body)), etag(bodyHash)}
 		e.ContentLength, e.ETag = values[:1:1], values[1:]
@@ -68,15 +69,16 @@ func (e *Entry) missing() bool { return e.Body == nil }
 // valid reports whether the value has not been invalidated since it was loaded.
 func (e *Entry) valid() bool { return e.epoch == e.stripe.Epoch() }
 
-// settle returns the entry with its compressed form, if that pays, and with a lifetime of at least ttl.
-func (e *Entry) settle(ttl time.Duration) *Entry {
+// settle returns the entry with its compressed form, if it has more than compress bytes and that pays, and with a
+// lifetime of at least ttl and window: see newEntry.
+func (e *Entry) settle(ttl, window time.Duration, compress int) *Entry {
 	s := &Entry{
 		Body: e.Body, ContentLength: e.ContentLength, ETag: e.ETag,
 		stripe: e.stripe, epoch: e.epoch, hash: e.hash, fresh: max(e.fresh, clock.Now()+ttl),
 		prefetched: e.prefetched,
 	}
-	s.stale = s.fresh + staleWindow
-	if packed := codec.GzipIfSmaller(e.Body); packed != nil {
+	s.stale = s.fresh + window
+	if packed := codec.GzipIfSmaller(e.Body, compress); packed != nil {
 		s.Gzip, s.GzipLength = packed, []string{strconv.Itoa(len(packed))}
 	}
 	s.settled.Store(true)

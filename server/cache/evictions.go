@@ -5,7 +5,6 @@ import (
 	"context"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // Removals counts entries that left L1, by cause, since Open.
@@ -20,9 +19,6 @@ func (c *Cache) Removals() Removals {
 		Invalidation: c.counts.invalidated.Load(),
 	}
 }
-
-// L1TTL returns how long L1 keeps a value of a kind now.
-func (c *Cache) L1TTL(Kind) time.Duration { return c.usage.TTL() }
 
 // SharedRemovals are the counts of a cache server since it was started, for all its clients.
 type SharedRemovals struct {

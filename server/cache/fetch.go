@@ -2,7 +2,6 @@ package cache
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +11,7 @@ import (
 	"github.com/maypok86/otter/v2"
 
 	"github.com/policycortex/headroom/server/cache/clock"
+	"github.com/policycortex/headroom/server/cache/codec"
 	"github.com/policycortex/headroom/server/store"
 )
 
@@ -39,8 +39,7 @@ func (c *Cache) begin(ctx context.Context, f *flight, load LoadFunc) {
 	if f.trusted {
 		read = c.readL2(ctx, f)
 		if read.hit {
-			ttl := min(jitter(c.usage.TTL()), time.Until(read.value.Expires))
-			e := newEntry(read.value.Body, read.value.Hash, f, max(ttl, 0))
+			e := c.storedEntry(f, &read.value)
 			c.setL1(f, e)
 			c.flights.end(f, e, L2, nil)
 			return
@@ -65,8 +64,7 @@ func (c *Cache) fetch(ctx context.Context, f *flight, tag l2Tag, load LoadFunc) 
 	}
 	read := c.readL3(ctx, f, after)
 	if read.hit {
-		e := newEntry(read.value.Body, read.value.Hash, f,
-			max(min(jitter(c.usage.TTL()), time.Until(read.value.Expires)), 0))
+		e := c.storedEntry(f, &read.value)
 		c.setL1(f, e)
 		c.l2.setLater(f, tag, e.Body, read.value.Hash, time.Until(read.value.Expires))
 		return e, L3, nil
@@ -74,7 +72,7 @@ func (c *Cache) fetch(ctx context.Context, f *flight, tag l2Tag, load LoadFunc) 
 	body, err := load(ctx, f.key, max(after, read.position))
 	switch {
 	case errors.Is(err, ErrNotFound):
-		c.setL1(f, newEntry(nil, 0, f, notFoundTTL))
+		c.setL1(f, newEntry(nil, 0, f, notFoundTTL, 0, c.compress))
 		return nil, Miss, ErrNotFound
 	case err != nil:
 		return nil, Miss, err
@@ -91,16 +89,18 @@ func (c *Cache) keep(f *flight, tag l2Tag, read l3Result, body []byte) *Entry {
 		body = bytes.Clone(body)
 	}
 	hash := xxhash.Sum64(body)
-	where, ttlInL2 := c.usage.Place(&f.key, f.hash, len(body)), l2TTL
+	where, ttlInL2 := c.usage.Place(&f.key, f.hash, len(body)), c.ttls.in(classOf(&f.key), l2TTL)
 	if f.ahead != nil {
 		where.L1, where.L2 = true, true
-		ttlInL2 = cmp.Or(f.ahead.l2TTL, l2TTL)
+		if asked := f.ahead.l2TTL; asked > 0 {
+			ttlInL2 = min(asked, c.ttls.in(classOf(&f.key), asked))
+		}
 	}
-	ttl := transitTTL
-	if where.L1 || where.L2 && c.l2.far {
-		ttl = jitter(c.usage.TTL())
+	ttl, window := c.lifetime(&f.key)
+	if !where.L1 && !(where.L2 && c.l2.far) {
+		ttl = min(transitTTL, ttl)
 	}
-	e := newEntry(body, hash, f, ttl)
+	e := newEntry(body, hash, f, ttl, window, c.compress)
 	c.setL1(f, e)
 	if where.L2 {
 		c.l2.setLater(f, tag, body, hash, ttlInL2)
@@ -109,6 +109,12 @@ func (c *Cache) keep(f *flight, tag l2Tag, read l3Result, body []byte) *Entry {
 		c.l3.setLater(&f.key, read.version, body, hash)
 	}
 	return e
+}
+
+// storedEntry makes an entry of a value from a shared level.
+func (c *Cache) storedEntry(f *flight, v *codec.Value) *Entry {
+	ttl, window := c.lifetime(&f.key)
+	return newEntry(v.Body, v.Hash, f, max(min(ttl, time.Until(v.Expires)), 0), window, c.compress)
 }
 
 // setL1 stores an entry in L1, unless it has been invalidated already.
@@ -152,11 +158,11 @@ func (c *Cache) settle(key Key, e *Entry) {
 	go func() {
 		defer c.goroutines.end()
 		defer func() { <-c.settling }()
-		ttl := time.Duration(0)
-		if e.stale == e.fresh {
-			ttl = jitter(c.usage.TTL())
+		ttl, window := c.lifetime(&key)
+		if e.stale != e.fresh || c.ttls[classOf(&key)] != 0 { // which counts from when it was loaded
+			ttl = 0
 		}
-		settled := e.settle(ttl)
+		settled := e.settle(ttl, window, c.compress)
 		if settled.Gzip != nil {
 			c.counts.gzipBefore.Add(uint64(len(settled.Body)))
 			c.counts.gzipAfter.Add(uint64(len(settled.Gzip)))

@@ -151,7 +151,7 @@ func (l *level2) scripts(batch []queuedValue) (calls []script) {
 		}
 		begin := len(stored)
 		var saved codec.Compression
-		stored, saved = codec.Append(stored, q.body, q.hash, q.tag.Tag(), q.ttl)
+		stored, saved = codec.Append(stored, q.body, l.cache.compress, q.hash, q.tag.Tag(), q.ttl)
 		l.cache.counts.compressed(saved)
 		call := &calls[len(calls)-1]
 		call.keys = append(call.keys, valueName(&q.flight.key))

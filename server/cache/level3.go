@@ -99,10 +99,11 @@ func (l *level3) setLater(key *Key, version int64, body []byte, hash uint64) {
 	if version == 0 || !l.has(key) {
 		return
 	}
-	value, saved := codec.Append(nil, body, hash, 0, l3TTL)
+	ttl := l.cache.ttls.in(classOf(key), l3TTL)
+	value, saved := codec.Append(nil, body, l.cache.compress, hash, 0, ttl)
 	l.cache.counts.compressed(saved)
 	e := store.CacheEntry{
-		Key: key.Name(), Tenant: key.Tenant, Version: version, Lifetime: jitter(l3TTL), Value: value,
+		Key: key.Name(), Tenant: key.Tenant, Version: version, Lifetime: jitter(ttl), Value: value,
 	}
 	select {
 	case l.queue <- e:

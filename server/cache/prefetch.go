@@ -30,9 +30,9 @@ var relationNames = [relations]string{"next_page", "items", "successor"}
 func (r Relation) String() string { return relationNames[r] }
 
 const (
-	// prefetchThreshold is the overall hit rate above which an unproven relation is tried. Below it the database is
-	// busy with actual requests.
-	prefetchThreshold = 0.8
+	// DefaultPrefetchThreshold is the overall hit rate above which an unproven relation is tried. Below it the database
+	// is busy with actual requests.
+	DefaultPrefetchThreshold = 0.8
 	// minOutcomes is how many prefetched values must have been used or lost before they decide about a relation:
 	// [report.MinEffectiveness] is the share that must have been used.
 	minOutcomes = 32
@@ -73,6 +73,7 @@ type prefetchJob struct {
 type prefetcher struct {
 	Prefetching
 	queue      chan prefetchJob // nil: nothing is prefetched
+	threshold  float64          // see DefaultPrefetchThreshold
 	successors usage.Successors
 	dropped    atomic.Uint64
 	stopped    atomic.Bool
@@ -92,11 +93,11 @@ type relationCounts struct {
 
 // shouldPrefetch decides about a relation by its own success where that is known, and otherwise by the cache's overall
 // hit rate. draw is a random number.
-func shouldPrefetch(recent outcomes, hitRate float64, draw uint32) bool {
+func shouldPrefetch(recent outcomes, hitRate, threshold float64, draw uint32) bool {
 	if n := recent.used + recent.lost; n >= minOutcomes {
 		return float64(recent.used) >= report.MinEffectiveness*float64(n) || draw%retryOneIn == 0
 	}
-	return hitRate >= prefetchThreshold
+	return hitRate >= threshold
 }
 
 // Prefetch starts prefetching. Call it at most once, before the first Get.
@@ -158,7 +159,7 @@ func (p *prefetcher) wanted(r Relation, hitRate float64) bool {
 	p.mu.Lock()
 	recent := p.relations[r].recent
 	p.mu.Unlock()
-	return shouldPrefetch(recent, hitRate, rand.Uint32())
+	return shouldPrefetch(recent, hitRate, p.threshold, rand.Uint32())
 }
 
 func (p *prefetcher) enqueue(job prefetchJob) {

@@ -16,7 +16,7 @@ func TestShouldPrefetch(t *testing.T) {
 		"known to serve nobody, many hits":      {outcomes{used: 7, lost: 25}, 0.99, 1, false},
 		"known to serve nobody, but once again": {outcomes{lost: 100}, 0, retryOneIn, true},
 	} {
-		if got := shouldPrefetch(test.recent, test.hitRate, test.draw); got != test.want {
+		if got := shouldPrefetch(test.recent, test.hitRate, DefaultPrefetchThreshold, test.draw); got != test.want {
 			t.Errorf("%s: %t, want %t", name, got, test.want)
 		}
 	}

@@ -46,6 +46,7 @@ func (c *Cache) Activity() report.Activity {
 		Prefetch:      c.prefetch.report(),
 		Compression:   report.CompressionOf(stats.BytesBefore, stats.BytesAfter),
 		Warming:       c.Warming(),
+		TTLs:          c.ttlReports(),
 	}
 }
 

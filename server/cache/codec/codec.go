@@ -29,8 +29,8 @@ const (
 	flagS2 = 1
 )
 
-// CompressionThreshold is the size in bytes above which bodies are compressed; the result is used if it saves at least
-// an eighth.
+// CompressionThreshold is the usual size in bytes above which bodies are compressed; the result is used if it saves at
+// least an eighth.
 //
 // Stored bodies use S2 rather than gzip, although clients want gzip: a hit in L2 needs the plain body too, and S2
 // unpacks quickly. An entry that is read again from L1 gets its gzip form there, once. (BenchmarkCompression: for a
@@ -55,11 +55,12 @@ var ErrMalformed = errors.New("the stored value is damaged")
 // Compression says what compressing bodies did, in bytes. Both fields are 0 for a body that was too short to compress.
 type Compression struct{ Before, After int }
 
-// Append appends the stored form of a body to dst. hash is the body's xxhash64.
-func Append(dst, body []byte, hash, epoch uint64, ttl time.Duration) ([]byte, Compression) {
+// Append appends the stored form of a body to dst, compressed if the body has more than over bytes. hash is the body's
+// xxhash64.
+func Append(dst, body []byte, over int, hash, epoch uint64, ttl time.Duration) ([]byte, Compression) {
 	begin := len(dst)
 	c := Compression{}
-	if len(body) > CompressionThreshold {
+	if len(body) > over {
 		most := s2.MaxEncodedLen(len(body))
 		dst = slices.Grow(dst, headerSize+most)
 		packed := s2.Encode(dst[begin+headerSize:begin+headerSize+most], body)

@@ -13,7 +13,7 @@ func TestValuesSurviveTheirStoredForm(t *testing.T) {
 		"empty": {}, "small": []byte("{}"), "large": bytes.Repeat([]byte(`{"name":"vm"},`), 500),
 		"not compressible": noise(4096),
 	} {
-		stored, saved := Append([]byte("before"), body, xxhash.Sum64(body), 7, time.Minute)
+		stored, saved := Append([]byte("before"), body, CompressionThreshold, xxhash.Sum64(body), 7, time.Minute)
 		stored, _ = bytes.CutPrefix(stored, []byte("before"))
 		v, err := Decode(stored)
 		left := time.Until(v.Expires)
@@ -55,7 +55,7 @@ func noise(n int) []byte {
 }
 
 func FuzzDecodeValue(f *testing.F) {
-	seed, _ := Append(nil, bytes.Repeat([]byte("ab"), 1000), 1, 2, time.Minute)
+	seed, _ := Append(nil, bytes.Repeat([]byte("ab"), 1000), CompressionThreshold, 1, 2, time.Minute)
 	f.Add(seed)
 	f.Fuzz(func(t *testing.T, stored []byte) {
 		if v, err := Decode(stored); err == nil && xxhash.Sum64(v.Body) != v.Hash {

@@ -27,9 +27,9 @@ func Gzip(body []byte) []byte {
 	return b.Bytes()
 }
 
-// GzipIfSmaller is [Gzip] for bodies that it pays for, as [CompressionThreshold] defines that; nil for others.
-func GzipIfSmaller(body []byte) []byte {
-	if len(body) <= CompressionThreshold {
+// GzipIfSmaller is [Gzip] for bodies of more than over bytes that it makes smaller by an eighth; nil for others.
+func GzipIfSmaller(body []byte, over int) []byte {
+	if len(body) <= over {
 		return nil
 	}
 	if packed := Gzip(body); saves(len(packed), len(body)) {

@@ -46,6 +46,15 @@ type Activity struct {
 	Prefetch      Prefetch    `json:"prefetch"`
 	Compression   Compression `json:"compression"`
 	Warming       *Warming    `json:"warming"` // null when nothing was to be warmed
+	// TTLs are the present lifetimes by class of query.
+	TTLs map[string]TTL `json:"ttls"`
+}
+
+// TTL is how long values of a class are kept by each level, in seconds.
+type TTL struct {
+	L1Seconds float64  `json:"l1_seconds"` // adapts, and is at most what is set
+	L2Seconds float64  `json:"l2_seconds"`
+	L3Seconds *float64 `json:"l3_seconds"` // null: L3 does not keep them
 }
 
 // Level is one level of the cache.
