@@ -87,7 +87,7 @@ test-simulations:
 # assumes the speed without it.
 test-load:
 	go test -vet=off -parallel 4 -timeout 15m $(if $(TAGS),-tags $(TAGS)) ./cmd/headroom
-	$(RACE_GO) test $(RACE) -vet=off -parallel 2 -timeout 15m -skip TestHiccup ./loadgen
+	$(RACE_GO) test $(RACE) -vet=off -parallel 4 -timeout 15m -skip TestHiccup ./loadgen
 	$(RACE_GO) test $(RACE) -vet=off -p 2 -parallel 4 -timeout 15m ./loadgen/search $$(echo "$(RACED)" | grep /loadgen/) ./cmd/bench-capacity ./cmd/internal/sidebyside
 	go test -vet=off -count=1 -run TestHiccup ./loadgen
 

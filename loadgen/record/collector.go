@@ -38,7 +38,7 @@ type Collector struct {
 	load         *results.Load
 	series       []*results.Series
 	stream       *results.Stream // of subscribers; else nil, and there are no streamPoints
-	points       []results.Point
+	points       *results.PointLog
 	streamPoints []results.StreamPoint
 	last         results.Point  // of the scenario, the last full one
 	next         int            // since the run's start: the first second that is not flushed
@@ -72,7 +72,7 @@ func New(plan *scenarios.Plan, s *scenarios.Scenario, timing *arrival.Timing, re
 	if s.AutoWarmup {
 		c.warming = &judge.Warming{}
 	}
-	c.stream = newStream(s)
+	c.stream, c.points = newStream(s), results.NewPointLog(s.Name, namesOf(s))
 	if plan.ByInstance() {
 		c.instances = plan.Instances()
 	}
@@ -116,6 +116,15 @@ func newSeries(plan *scenarios.Plan, s *scenarios.Scenario, q *scenarios.Request
 		Response: results.NewHistogram(), Service: results.NewHistogram(), Checks: checksOf(q.Checks),
 		Streamed: results.NewStreamed(q.Stream),
 	}
+}
+
+// namesOf are the names of a scenario's requests.
+func namesOf(s *scenarios.Scenario) []string {
+	names := make([]string, len(s.Requests))
+	for i := range s.Requests {
+		names[i] = s.Requests[i].Name
+	}
+	return names
 }
 
 // NewRecorder returns a recorder for one more loop.
@@ -218,7 +227,7 @@ func (c *Collector) flush(loops []*second, partial bool) {
 
 // flushRequests adds the points of the requests and of all of them, which gets its figures.
 func (c *Collector) flushRequests(all *results.Point, loops []*second) {
-	var of []results.Point
+	of := map[int]results.Point{}
 	for i := range c.scenario.Requests {
 		p := results.Point{
 			Scenario: c.scenario.Name, Request: c.scenario.Requests[i].Name, Second: c.next,
@@ -232,7 +241,7 @@ func (c *Collector) flushRequests(all *results.Point, loops []*second) {
 		c.merge(c.whole, c.each)
 		fill(&p, c.each)
 		if p.Requests > 0 {
-			of = append(of, p)
+			of[i] = p
 		}
 	}
 	fill(all, c.whole)
@@ -242,7 +251,7 @@ func (c *Collector) flushRequests(all *results.Point, loops []*second) {
 	if c.warming != nil {
 		c.warm(*all, loops)
 	}
-	c.points = append(append(c.points, *all), of...)
+	c.points.Add(*all, of)
 }
 
 // add adds what a loop counted of all series together.
@@ -418,11 +427,11 @@ func (c *Collector) AddTo(m *results.Measurements) error {
 	return c.err
 }
 
-// Share adds the account to m as it is now, and keeps it so until release is called. flushed is until when it is whole,
-// in seconds since the run's start.
+// Share adds the account, but for the points, to m as it is now, and keeps it so until release is called. flushed is
+// until when it is whole, in seconds since the run's start.
 func (c *Collector) Share(m *results.Measurements) (flushed float64, release func()) {
 	c.mu.Lock()
-	c.addAll(m)
+	c.addAccount(m)
 	return c.flushed(), c.mu.Unlock
 }
 
@@ -430,7 +439,7 @@ func (c *Collector) Share(m *results.Measurements) (flushed float64, release fun
 func (c *Collector) ShareSince(second int, m *results.Measurements) (flushed float64, next int, release func()) {
 	c.mu.Lock()
 	c.addAccount(m)
-	m.Points = append(m.Points, since(second, c.points, func(p results.Point) int { return p.Second })...)
+	m.Points = c.points.AppendSince(m.Points, second)
 	m.StreamPoints = append(m.StreamPoints,
 		since(second, c.streamPoints, func(p results.StreamPoint) int { return p.Second })...)
 	return c.flushed(), c.next, c.mu.Unlock
@@ -455,7 +464,7 @@ func (c *Collector) flushed() float64 {
 
 func (c *Collector) addAll(m *results.Measurements) {
 	c.addAccount(m)
-	m.Points = append(m.Points, c.points...)
+	m.Points = c.points.AppendSince(m.Points, 0)
 	m.StreamPoints = append(m.StreamPoints, c.streamPoints...)
 }
 

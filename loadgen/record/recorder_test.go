@@ -80,7 +80,7 @@ type account struct {
 }
 
 func accountOf(r *Collector) account {
-	a := account{Load: *r.load, Points: r.points}
+	a := account{Load: *r.load, Points: r.points.AppendSince(nil, 0)}
 	for _, h := range []*results.Histogram{r.load.Lag, r.load.OwnLag} {
 		a.Curves = append(a.Curves, h.Curve())
 	}
@@ -197,7 +197,7 @@ func TestAccountIsOfTheOutcomes(t *testing.T) {
 	}
 	var seconds []int
 	var requests []int64
-	for _, p := range r.points {
+	for _, p := range r.points.AppendSince(nil, 0) {
 		if p.Request == "" {
 			seconds, requests = append(seconds, p.Second), append(requests, p.Requests)
 			if p.Warmup != (p.Second < 3) && p.Second != 2 || p.Partial != (p.Second == 1 || p.Second == 4) {
@@ -262,7 +262,7 @@ func TestStagesAreToldApart(t *testing.T) {
 	if !slices.Equal(r.load.Stages, want) {
 		t.Errorf("stages %+v, want %+v", r.load.Stages, want)
 	}
-	m := &results.Measurements{Loads: []*results.Load{r.load}, Series: r.series, Points: r.points}
+	m := &results.Measurements{Loads: []*results.Load{r.load}, Series: r.series, Points: r.points.AppendSince(nil, 0)}
 	if all, err := m.ByRequest(); err != nil || len(all) != 2 || all[0].Requests != 3 || all[1].Response.Count() != 3 ||
 		all[0].Tags["stage"] != "" {
 		t.Errorf("by Request: %+v, %v", all, err)
@@ -273,7 +273,7 @@ func TestStagesAreToldApart(t *testing.T) {
 		t.Errorf("blocks: %+v", r.thresholds)
 	}
 	requests := int64(0)
-	for _, p := range r.points {
+	for _, p := range r.points.AppendSince(nil, 0) {
 		if p.Request != "" {
 			requests += p.Requests
 		}
