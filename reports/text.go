@@ -95,6 +95,9 @@ func Text(w io.Writer, r *results.Run) error {
 	if rows := d.Checks(); len(rows) > 0 {
 		fmt.Fprintf(&b, "\nChecks (share of the responses that passed)\n%s", checksText(rows))
 	}
+	if actions := d.Tuning(); len(actions) > 0 {
+		fmt.Fprintf(&b, "\nTuning (%s; times of requests in ms)\n%s", tuningCount(actions), tuningText(actions))
+	}
 	if noticed := evidenceText(d); noticed != "" {
 		fmt.Fprintf(&b, "\nWhat the server noticed (seconds since the start of the run)\n%s", noticed)
 	}

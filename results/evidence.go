@@ -16,6 +16,7 @@ import (
 type Evidence struct {
 	Slow   []SlowStatement `json:"slow_statements,omitempty"` // the slowest first
 	Caches []CacheState    `json:"caches,omitempty"`          // one an instance
+	Tuning []TuningAction  `json:"tuning,omitempty"`          // in the order of time, of one instance after the other
 	Log    ServerLog       `json:"server_log"`
 	// Missing says what could not be had, and why.
 	Missing []string `json:"missing,omitempty"`

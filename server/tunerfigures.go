@@ -32,7 +32,7 @@ func (t *tuner) read() tuning.Counts {
 
 	stats, work := t.answers.Stats(), t.answers.Activity()
 	c.L1Hits, c.L1Misses = float64(stats.L1.Hits), float64(stats.L1.Misses)
-	c.Evictions, c.Expirations = float64(work.Evictions), float64(work.Expirations)
+	c.Evictions = float64(work.Evictions)
 	c.Refreshes = float64(stats.Refreshes)
 	c.PrefetchUsed, c.PrefetchLost = float64(work.Prefetch.Used), float64(work.Prefetch.Lost)
 

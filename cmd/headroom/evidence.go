@@ -38,6 +38,7 @@ func (s *system) evidence(ctx context.Context, m *results.Measurements) *results
 		}
 		for _, err := range []error{
 			server.addSlow(ctx, e, m.Started), server.addCache(ctx, e, name), server.addLog(e, m.Started),
+			server.addTuning(ctx, e, name, m.Started),
 		} {
 			if err != nil {
 				e.Missing = append(e.Missing, fmt.Sprintf("of instance %s: %v", name, err))
@@ -73,6 +74,20 @@ func (s *referenceServer) addCache(ctx context.Context, e *results.Evidence, nam
 		return fmt.Errorf("its cache report: %w", err)
 	}
 	return e.AddCache(name, answer)
+}
+
+func (s *referenceServer) addTuning(ctx context.Context, e *results.Evidence, name string, started time.Time) error {
+	if s.isDown() {
+		return fmt.Errorf("its tuning: %w", errDown)
+	}
+	s.mu.Lock()
+	admin := s.admin
+	s.mu.Unlock()
+	answer, err := fetch(ctx, admin+"/tuning")
+	if err != nil {
+		return fmt.Errorf("its tuning: %w", err)
+	}
+	return e.AddTuning(name, answer, started)
 }
 
 func (s *referenceServer) addLog(e *results.Evidence, started time.Time) error {

@@ -1,6 +1,9 @@
 package tuning
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // figure is what a change is meant to lower: a ratio of two counts.
 type figure struct {
@@ -38,9 +41,9 @@ var (
 		name: "mean time of a query, ms",
 		of:   ratio(func(c Counts) float64 { return c.QueryTime }, queries, 1000),
 	}
-	connectionWait = figure{
-		name: "mean wait for a connection, ms",
-		of:   ratio(func(c Counts) float64 { return c.Waited }, func(c Counts) float64 { return c.Acquires }, 1000),
+	waitingShare = figure{
+		name: "share of queries that waited for a connection",
+		of:   ratio(func(c Counts) float64 { return c.Waits }, func(c Counts) float64 { return c.Acquires }, 1),
 	}
 	l1MissShare = figure{
 		name: "share of reads that L1 did not serve",
@@ -50,7 +53,7 @@ var (
 	}
 	tooOldShare = figure{
 		name: "share of reads of L1 that found an entry too old",
-		of:   ratio(func(c Counts) float64 { return c.Expirations + c.Refreshes }, l1Reads, 1),
+		of:   ratio(func(c Counts) float64 { return c.Refreshes }, l1Reads, 1),
 	}
 	queriesByRequest = figure{name: "queries by request", of: ratio(queries, requests, 1)}
 	gcShare          = figure{
@@ -73,19 +76,20 @@ func (f figure) series(slices []Counts) (values []float64) {
 type finding int
 
 const (
-	unknown finding = iota // too few values
-	same                   // within the noise, or too little to matter
+	unknown   finding = iota // too few values
+	same                     // the difference is too little to matter
+	undecided                // it would matter, and is within the noise
 	better
 	worse
 )
 
 const (
 	// minValues is the number of slices that a side of a comparison must have.
-	minValues = 3
-	// standardErrors is how many standard errors a difference must have: with five slices on one side and ten on the
-	// other, one of about two hundred comparisons of the same thing exceeds it. Slices that follow each other are less
-	// independent than that supposes, which the next limit is for.
-	standardErrors = 3
+	minValues = 5
+	// deviations is how far the sum of ranks must be from what is expected of values of one kind, in standard
+	// deviations. By chance, one of eighty comparisons of independent values is. Slices that follow each other are less
+	// independent than that, which the next limit is for.
+	deviations = 2.5
 	// matters is the smallest change that counts, as a share of the value before.
 	matters = 0.1
 )
@@ -95,37 +99,68 @@ func (f figure) compare(before, after []Counts) finding {
 	return compare(f.series(before), f.series(after), f.least)
 }
 
-// compare tells whether values that should be low have changed by more than noise, and by least.
+// compare tells whether values that should be low have changed by more than noise, and by least. Waits and times have
+// few large values among many small ones, so that their means alone tell little: the test is of ranks.
 func compare(before, after []float64, least float64) finding {
 	if len(before) < minValues || len(after) < minValues {
 		return unknown
 	}
-	was, wasVariance := moments(before)
-	is, isVariance := moments(after)
-	noise := math.Sqrt(wasVariance/float64(len(before)) + isVariance/float64(len(after)))
+	was, is := mean(before), mean(after)
 	if least == 0 {
 		least = matters * was
 	}
-	limit := max(standardErrors*noise, least)
-	switch difference := is - was; {
-	case difference > limit:
+	difference, rank := is-was, rankDeviation(before, after)
+	switch {
+	case math.Abs(difference) <= least:
+		return same
+	case difference > 0 && rank >= deviations:
 		return worse
-	case difference < -limit:
+	case difference < 0 && rank <= -deviations:
 		return better
 	}
-	return same
+	return undecided
 }
 
-// moments are the mean and the variance of values.
-func moments(values []float64) (mean, variance float64) {
+func mean(values []float64) float64 {
+	sum := 0.0
 	for _, v := range values {
-		mean += v
+		sum += v
 	}
-	mean /= float64(len(values))
-	for _, v := range values {
-		variance += (v - mean) * (v - mean)
+	return sum / float64(len(values))
+}
+
+// rankDeviation returns by how many standard deviations the values after are higher than those before, by the test of
+// Mann and Whitney with the correction for ties.
+func rankDeviation(before, after []float64) float64 {
+	u := 0.0
+	for _, a := range after {
+		for _, b := range before {
+			switch {
+			case a > b:
+				u++
+			case a == b:
+				u += 0.5
+			}
+		}
 	}
-	return mean, variance / float64(len(values)-1)
+	all := slices.Concat(before, after)
+	slices.Sort(all)
+	ties := 0.0
+	for i := 0; i < len(all); {
+		j := i
+		for j < len(all) && all[j] == all[i] {
+			j++
+		}
+		t := float64(j - i)
+		ties += t*t*t - t
+		i = j
+	}
+	b, a, n := float64(len(before)), float64(len(after)), float64(len(all))
+	variance := b * a / 12 * (n + 1 - ties/(n*(n-1)))
+	if variance == 0 {
+		return 0
+	}
+	return (u - b*a/2) / math.Sqrt(variance)
 }
 
 // meanOf is the mean of a figure over slices together; nil where there is none.

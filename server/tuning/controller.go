@@ -19,7 +19,11 @@ const (
 	// not compared: the effect is measured anew, at most remeasured times.
 	loadChange = 1.5
 	remeasured = 2
-	// kept is how many actions are remembered.
+	// An effect that would matter and is within the noise is measured over this many windows.
+	longestTrial = 4
+	// remembered is how many slices of the time before are compared with.
+	remembered = 4 * Slices
+	// keptActions is how many actions are remembered.
 	keptActions = 64
 )
 
@@ -67,6 +71,7 @@ func New(mode Mode) *Controller {
 func (c *Controller) Step(w Window) (change Change, wanted bool) {
 	total := w.total()
 	asking := c.ask(&w, total)
+	fresh := w.Slices // that are not among the last yet
 	if t := c.trial; t != nil {
 		if t.settling > 0 {
 			t.settling--
@@ -80,8 +85,9 @@ func (c *Controller) Step(w Window) (change Change, wanted bool) {
 		if !judged {
 			return Change{}, false
 		}
+		fresh = nil
 	}
-	defer func() { c.remember(w.Slices) }()
+	c.remember(fresh)
 	if asking == nil {
 		return Change{}, false
 	}
@@ -111,7 +117,7 @@ func (c *Controller) ask(w *Window, total Counts) (first *proposal) {
 
 // begin starts a trial, or tells of it where nothing may be done.
 func (c *Controller) begin(p proposal, w Window) (change Change, wanted bool) {
-	before := append(slices.Clone(c.last), w.Slices...)
+	before := slices.Clone(c.last)
 	a := c.add(p.Change, w.At, p.reason)
 	a.Figure = p.figure.name
 	a.Before, a.RequestBefore = p.figure.meanOf(before), requestTime.meanOf(before)
@@ -120,7 +126,7 @@ func (c *Controller) begin(p proposal, w Window) (change Change, wanted bool) {
 		c.rest(p.Knob)
 		return Change{}, false
 	}
-	c.trial = &trial{proposal: p, action: a, before: before, settling: settling}
+	c.trial = &trial{proposal: p, action: a, before: before, settling: settling + int(p.takes/max(w.Length, time.Millisecond))}
 	return p.Change, true
 }
 
@@ -141,6 +147,8 @@ func (c *Controller) judge(at time.Time) (judged, back bool) {
 	}
 	switch {
 	case requests == worse && own == better && t.windows == 1: // they contradict each other
+		return false, false
+	case own == undecided && requests != worse && t.windows < longestTrial:
 		return false, false
 	case own == unknown && t.windows <= remeasured: // hardly anything happened meanwhile
 		return false, false
@@ -196,7 +204,10 @@ func (c *Controller) Made(at time.Time, err error) {
 // finish ends the trial.
 func (c *Controller) finish(at time.Time, outcome, note string) {
 	t := c.trial
-	c.trial, c.last = nil, nil // slices before it are of another server
+	c.trial, c.last = nil, t.before
+	if outcome == Kept { // the slices before it are of another server
+		c.last = t.after
+	}
 	switch {
 	case outcome != Kept || t.Knob == Replica: // which would otherwise come and go
 		c.rest(t.Knob)
@@ -220,7 +231,7 @@ func (c *Controller) rest(k Knob) {
 // remember keeps the slices of the last windows for the comparison.
 func (c *Controller) remember(slices []Counts) {
 	c.last = append(c.last, slices...)
-	if over := len(c.last) - (confirmations-1)*Slices; over > 0 {
+	if over := len(c.last) - remembered; over > 0 {
 		c.last = c.last[over:]
 	}
 }

@@ -33,7 +33,7 @@ func (b *bench) window() (Change, bool) {
 		vary := 1 + 0.02*float64(i-2)
 		w.Slices = append(w.Slices, Counts{
 			Requests: b.rate, RequestTime: b.rate * b.took * vary / 1000, Queries: b.rate, QueryTime: b.rate * 0.01,
-			Acquires: b.rate, Waits: b.rate, Waited: b.rate * b.wait * vary / 1000, L1Hits: b.rate, CPU: 0.1,
+			Acquires: b.rate, Waits: b.rate * b.wait * vary / 50, Waited: b.rate * b.wait * vary / 1000, L1Hits: b.rate, CPU: 0.1,
 		})
 	}
 	return b.Step(w)
@@ -82,7 +82,7 @@ func TestTrialThatHelps(t *testing.T) {
 		}
 	}
 	b.expect(Kept, "it helped")
-	if a := b.Actions()[0]; *a.Before != 20 || *a.After != 1 || *a.RequestBefore != 30 || *a.RequestAfter != 11 {
+	if a := b.Actions()[0]; *a.Before != 0.4 || *a.After != 0.02 || *a.RequestBefore != 30 || *a.RequestAfter != 11 {
 		t.Errorf("the figures are %g, %g, %g and %g", *a.Before, *a.After, *a.RequestBefore, *a.RequestAfter)
 	}
 }

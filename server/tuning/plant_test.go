@@ -35,7 +35,7 @@ func (p *plant) slice(window int) Counts {
 	gc := 20 / (20 + float64(p.state.GCPercent))
 	c := Counts{
 		Requests: n, Queries: queries, QueryTime: noisy(queries * each), Acquires: queries,
-		Waits: queries * min(1, busy), Waited: noisy(queries * wait), L1Hits: n * hit, L1Misses: n * (1 - hit),
+		Waits: noisy(queries * min(1, busy*busy)), Waited: noisy(queries * wait), L1Hits: n * hit, L1Misses: n * (1 - hit),
 		Evictions: n * max(0, 0.9-hit), CPU: noisy(1), GC: gc,
 	}
 	c.RequestTime = noisy(n*0.0005*(1+gc) + c.QueryTime + c.Waited)
@@ -85,7 +85,7 @@ func newPlant(random *rand.Rand, noise float64) *plant {
 		random: random, noise: noise, rate: steady(1000), demand: 6, working: 8 << 20, best: 16,
 		state: State{
 			Pool: 16, PoolBound: 16, L1Largest: 16 << 20, L1Size: 16 << 20, L1Bound: 128 << 20, GCPercent: 400,
-			LiveHeap: 1 << 20, MemoryLimit: 1 << 30,
+			LiveHeap: 1 << 20, MemoryLimit: 1 << 30, MemoryBound: 1 << 30,
 		},
 	}
 }

@@ -11,6 +11,8 @@ type proposal struct {
 	figure figure
 	reason string
 	free   bool // it costs nothing, so it is kept unless it did harm
+	// takes is how long it takes to have its effect, besides a window.
+	takes time.Duration
 }
 
 // Thresholds of the rules. Each rule has a minimum of events, below which shares mean little.
@@ -104,7 +106,7 @@ func smallPool(w *Window, c Counts) *proposal {
 	}
 	return &proposal{
 		Change: Change{Knob: Pool, From: float64(w.Pool), To: float64(min(2*w.Pool, w.PoolBound))},
-		figure: connectionWait,
+		figure: waitingShare,
 		reason: fmt.Sprintf("%.0f %% of the queries waited for a connection, %.3g ms in the mean of all, while a "+
 			"query takes %.3g ms", 100*c.Waits/c.Acquires, 1000*c.Waited/c.Acquires,
 			1000*c.QueryTime/max(c.Queries, 1)),
@@ -131,14 +133,14 @@ func smallL1(w *Window, c Counts) *proposal {
 
 func shortLifetime(w *Window, c Counts) *proposal {
 	reads := c.L1Hits + c.L1Misses
-	tooOld := c.Expirations + c.Refreshes
-	if reads < minRequests || tooOld < tooOldLimit*reads || w.L1TTL >= w.L1TTLBound {
+	if reads < minRequests || c.Refreshes < tooOldLimit*reads || w.L1TTL >= w.L1TTLBound {
 		return nil
 	}
 	longer := min(growL1*w.L1TTL, w.L1TTLBound)
 	return &proposal{
 		Change: Change{Knob: L1TTL, From: w.L1TTL.Seconds(), To: longer.Seconds()}, figure: tooOldShare,
-		reason: fmt.Sprintf("%.0f of %.0f reads found an entry of L1 older than its lifetime of %s", tooOld, reads,
+		takes: w.L1TTL, // what is in L1 keeps its lifetime
+		reason: fmt.Sprintf("%.0f of %.0f reads found an entry of L1 older than its lifetime of %s", c.Refreshes, reads,
 			w.L1TTL.Round(time.Millisecond)),
 	}
 }
@@ -206,13 +208,14 @@ func frequentGC(w *Window, c Counts) *proposal {
 	}
 	percent = min(percent, mostGC)
 	// Beyond the limit, the collector would run by the limit instead.
-	if float64(w.LiveHeap)*(1+float64(percent)/100) > float64(w.MemoryLimit) {
+	limit := float64(min(w.MemoryLimit, w.MemoryBound))
+	if float64(w.LiveHeap)*(1+float64(percent)/100) > limit {
 		return nil
 	}
 	return &proposal{
 		Change: Change{Knob: GCPercent, From: float64(w.GCPercent), To: float64(percent)}, figure: gcShare,
 		reason: fmt.Sprintf("garbage collection took %.0f %% of the CPU time, and %.4g MiB of %.4g MiB are alive",
-			100*c.GC/c.CPU, float64(w.LiveHeap)/(1<<20), float64(w.MemoryLimit)/(1<<20)),
+			100*c.GC/c.CPU, float64(w.LiveHeap)/(1<<20), limit/(1<<20)),
 	}
 }
 

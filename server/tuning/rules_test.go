@@ -1,6 +1,7 @@
 package tuning
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -19,7 +20,7 @@ func well() (Window, Counts) {
 	return w, Counts{
 		Requests: 10_000, RequestTime: 20, Queries: 1000, QueryTime: 10, Slow: 2, SlowTime: 0.1, Acquires: 1000,
 		Waits:  100,
-		Waited: 0.1, L1Hits: 9000, L1Misses: 1000, Evictions: 20, Expirations: 10, Refreshes: 10, PrefetchUsed: 100,
+		Waited: 0.1, L1Hits: 9000, L1Misses: 1000, Evictions: 20, Refreshes: 10, PrefetchUsed: 100,
 		PrefetchLost: 50, ReplicaReads: 900, CPU: 10, GC: 0.3,
 	}
 }
@@ -76,11 +77,11 @@ func TestRules(t *testing.T) {
 		}, nil},
 		"L1 misses what is new": {func(_ *Window, c *Counts) { c.L1Hits, c.L1Misses = 5000, 5000 }, nil},
 		"entries are too old": {
-			func(_ *Window, c *Counts) { c.Expirations = 1000 },
+			func(_ *Window, c *Counts) { c.Refreshes = 1000 },
 			map[Knob]float64{L1TTL: 240},
 		},
 		"lifetimes are as long as they may be": {func(w *Window, c *Counts) {
-			c.Expirations, w.L1TTL = 1000, 10*time.Minute
+			c.Refreshes, w.L1TTL = 1000, 10*time.Minute
 		}, nil},
 		"the collector runs often": {
 			func(w *Window, c *Counts) { c.GC, w.GCPercent = 3, 50 },
@@ -138,18 +139,33 @@ func TestCompare(t *testing.T) {
 		before, after []float64
 		want          finding
 	}{
-		"the same":                    {[]float64{5, 5, 5}, []float64{5, 5, 5}, same},
-		"half":                        {[]float64{5, 5.1, 4.9}, []float64{2.5, 2.6, 2.4}, better},
-		"double":                      {[]float64{5, 5.1, 4.9}, []float64{10, 10.2, 9.8}, worse},
-		"less than a tenth":           {[]float64{5, 5, 5}, []float64{5.4, 5.4, 5.4}, same},
-		"double, within the noise":    {[]float64{1, 9, 5}, []float64{2, 18, 10}, same},
-		"too few":                     {[]float64{5, 5, 5}, []float64{10, 10}, unknown},
-		"none before":                 {nil, []float64{5, 5, 5}, unknown},
-		"from nothing":                {[]float64{0, 0, 0}, []float64{1, 1, 1}, worse},
-		"one that is out of the rest": {[]float64{5, 5, 5, 5, 5}, []float64{5, 5, 5, 5, 50}, same},
+		"the same":               {[]float64{5, 5, 5, 5, 5}, []float64{5, 5, 5, 5, 5}, same},
+		"half":                   {[]float64{5, 5.1, 4.9, 5, 5}, []float64{2.5, 2.6, 2.4, 2.5, 2.5}, better},
+		"double":                 {[]float64{5, 5.1, 4.9, 5, 5}, []float64{10, 10.2, 9.8, 10, 10}, worse},
+		"less than a tenth":      {[]float64{5, 5, 5, 5, 5}, []float64{5.4, 5.4, 5.4, 5.4, 5.4}, same},
+		"within the noise":       {[]float64{1, 9, 5, 2, 8}, []float64{2, 18, 10, 4, 1}, undecided},
+		"too few":                {[]float64{5, 5, 5, 5, 5}, []float64{10, 10}, unknown},
+		"none before":            {nil, []float64{5, 5, 5, 5, 5}, unknown},
+		"from nothing":           {[]float64{0, 0, 0, 0, 0}, []float64{1, 1, 1, 1, 1}, worse},
+		"one apart from others":  {[]float64{5, 5, 5, 5, 5}, []float64{5, 5, 5, 5, 50}, undecided},
+		"few large ones, and no": {[]float64{1, 90, 2, 20, 3}, []float64{0.1, 0.2, 0.1, 0.9, 0.1}, better},
 	} {
 		if got := compare(test.before, test.after, 0); got != test.want {
 			t.Errorf("%s: got %d, want %d", name, got, test.want)
 		}
+	}
+}
+
+// The deviation is that of the published example of the test: Hollander and Wolfe, Nonparametric Statistical Methods,
+// table 4.1 (permeability of the placenta), W = 30 for m = 10 and n = 5, of which the expectation is 40 and the standard
+// deviation 8.16.
+func TestRankDeviation(t *testing.T) {
+	atTerm := []float64{0.80, 0.83, 1.89, 1.04, 1.45, 1.38, 1.91, 1.64, 0.73, 1.46}
+	earlier := []float64{1.15, 0.88, 0.90, 0.74, 1.21}
+	if got := rankDeviation(atTerm, earlier); math.Abs(got-(-1.2247)) > 1e-3 {
+		t.Errorf("the deviation is %.4f, want -1.2247", got)
+	}
+	if got := rankDeviation([]float64{1, 1, 1}, []float64{1, 1}); got != 0 {
+		t.Errorf("equal values deviate by %g", got)
 	}
 }

@@ -17,7 +17,8 @@
 //   - Why a plain rule oscillates where the effect comes late, and that it takes a dead band, a delay before the
 //     judgement and slower retries to stop it: Hellerstein et al., Feedback Control of Computing Systems, 2004. The
 //     sizer of the cache's first level (server/cache/usage) has the same.
-//   - The comparison is Welch's (The generalization of "Student's" problem, 1947).
+//   - The comparison is that of ranks by Mann and Whitney (On a test of whether one of two random variables is
+//     stochastically larger than the other, 1947).
 package tuning
 
 import (

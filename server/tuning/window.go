@@ -11,9 +11,9 @@ type Counts struct {
 
 	Acquires, Waits, Waited float64 // of connections, those that found none idle, and what these waited
 
-	L1Hits, L1Misses       float64
-	Evictions              float64 // from L1, for lack of room
-	Expirations, Refreshes float64 // entries of L1 that were too old: dropped, and loaded anew while they are served
+	L1Hits, L1Misses float64
+	Evictions        float64 // from L1, for lack of room
+	Refreshes        float64 // entries of L1 that were too old when they were read, and are loaded anew
 
 	PrefetchUsed, PrefetchLost float64
 
@@ -30,7 +30,7 @@ func (c Counts) minus(before Counts) Counts {
 		Slow: c.Slow - before.Slow, SlowTime: c.SlowTime - before.SlowTime,
 		Acquires: c.Acquires - before.Acquires, Waits: c.Waits - before.Waits, Waited: c.Waited - before.Waited,
 		L1Hits: c.L1Hits - before.L1Hits, L1Misses: c.L1Misses - before.L1Misses,
-		Evictions: c.Evictions - before.Evictions, Expirations: c.Expirations - before.Expirations,
+		Evictions:    c.Evictions - before.Evictions,
 		Refreshes:    c.Refreshes - before.Refreshes,
 		PrefetchUsed: c.PrefetchUsed - before.PrefetchUsed, PrefetchLost: c.PrefetchLost - before.PrefetchLost,
 		ReplicaReads: c.ReplicaReads - before.ReplicaReads, Fallbacks: c.Fallbacks - before.Fallbacks,
