@@ -32,7 +32,8 @@ func sampleEvidence() *results.Evidence {
 		Missing: []string{"of instance 2: its log: permission denied"},
 		Tuning: []results.TuningAction{
 			{
-				Instance: "1", At: 4.25, Knob: "pool", Text: "1 connections → 2 connections", Reason: "45 % of the queries waited",
+				Instance: "1", At: 4.25, Knob: "pool", Text: "1 connections → 2 connections",
+				Reason: "45 % of the queries waited",
 				Figure: "share of queries that waited for a connection", Before: new(0.45), After: new(0.02),
 				RequestBefore: new(12.5), RequestAfter: new(3.25), Outcome: "kept", Note: "it helped",
 			},
@@ -141,7 +142,8 @@ func TestNoticed(t *testing.T) {
 	for _, want := range []string{
 		`<h3 id="besides">At the same time</h3>`, `id="slow-1"`, `<a href="#slow-1">more</a>`, "Seq Scan on resources",
 		"no plan: no connection", "20,412", "l1_hit_rate 0.7, l1_largest_bytes 64,000,000", "1, 2</td>",
-		"the replica lags", `id="slowest-sampled"`, "<code>4bf92f3577b34da6a3ce929d0e0e4736</code>", "3 lines of further messages left out", "permission denied",
+		"the replica lags", `id="slowest-sampled"`,
+		"<code>4bf92f3577b34da6a3ce929d0e0e4736</code>", "3 lines of further messages left out", "permission denied",
 		`<h2 id="tuning-title">Tuning</h2>`, "plan_kind of list_resources", "2 actions: 1 kept, 1 advised",
 	} {
 		if !strings.Contains(page, want) {

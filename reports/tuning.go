@@ -12,8 +12,8 @@ import (
 //go:embed tuning.html.tmpl
 var tuningTemplate string
 
-// tuningSection is the section's template among those of the page.
-var tuningSection = template.Must(parsedPage.New("tuning.html.tmpl").Funcs(template.FuncMap{
+// The section is one of the templates of the page.
+var _ = template.Must(parsedPage.New("tuning.html.tmpl").Funcs(template.FuncMap{
 	"tuningClass": tuningClass, "tuningCount": tuningCount, "tuningSubject": tuningSubject,
 }).Parse(tuningTemplate))
 

@@ -18,8 +18,8 @@ func TestAddTuning(t *testing.T) {
 		t.Fatalf("%+v, error %v", e.Tuning, err)
 	}
 	a := e.Tuning[0]
-	if a.Instance != "2" || a.At != -1 || a.Knob != "pool" || *a.Before != 4 || *a.After != 1.5 || a.Note != "it helped" ||
-		*a.RequestBefore != 9 || a.RequestAfter != nil {
+	if a.Instance != "2" || a.At != -1 || a.Knob != "pool" || *a.Before != 4 || *a.After != 1.5 ||
+		a.Note != "it helped" || *a.RequestBefore != 9 || a.RequestAfter != nil {
 		t.Errorf("the first is %+v", a)
 	}
 	if e.Tuning[1].At != 5 || e.Tuning[1].Outcome != "trying" {

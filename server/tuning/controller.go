@@ -126,7 +126,8 @@ func (c *Controller) begin(p proposal, w Window) (change Change, wanted bool) {
 		c.rest(p.Knob)
 		return Change{}, false
 	}
-	c.trial = &trial{proposal: p, action: a, before: before, settling: settling + int(p.takes/max(w.Length, time.Millisecond))}
+	c.trial = &trial{proposal: p, action: a, before: before, settling: settling + int(p.takes/max(w.Length,
+		time.Millisecond))}
 	return p.Change, true
 }
 

@@ -33,7 +33,8 @@ func (b *bench) window() (Change, bool) {
 		vary := 1 + 0.02*float64(i-2)
 		w.Slices = append(w.Slices, Counts{
 			Requests: b.rate, RequestTime: b.rate * b.took * vary / 1000, Queries: b.rate, QueryTime: b.rate * 0.01,
-			Acquires: b.rate, Waits: b.rate * b.wait * vary / 50, Waited: b.rate * b.wait * vary / 1000, L1Hits: b.rate, CPU: 0.1,
+			Acquires: b.rate, Waits: b.rate * b.wait * vary / 50, Waited: b.rate * b.wait * vary / 1000,
+			L1Hits: b.rate, CPU: 0.1,
 		})
 	}
 	return b.Step(w)

@@ -157,8 +157,8 @@ func TestCompare(t *testing.T) {
 }
 
 // The deviation is that of the published example of the test: Hollander and Wolfe, Nonparametric Statistical Methods,
-// table 4.1 (permeability of the placenta), W = 30 for m = 10 and n = 5, of which the expectation is 40 and the standard
-// deviation 8.16.
+// table 4.1 (permeability of the placenta), W = 30 for m = 10 and n = 5, of which the expectation is 40 and the
+// standard deviation 8.16.
 func TestRankDeviation(t *testing.T) {
 	atTerm := []float64{0.80, 0.83, 1.89, 1.04, 1.45, 1.38, 1.91, 1.64, 0.73, 1.46}
 	earlier := []float64{1.15, 0.88, 0.90, 0.74, 1.21}
