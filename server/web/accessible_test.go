@@ -255,7 +255,7 @@ func isTold(t *testing.T, p *tab, base string) {
 			for (const svg of all("svg"))
 				if (!svg.closest("[aria-hidden=true]") && !svg.getAttribute("aria-label")) faults.push("a drawing without a name");
 			for (const e of all("[tabindex]")) if (e.tabIndex > 0) faults.push("an order of its own: " + e.outerHTML);
-			if (all("nav [aria-current=page]").length !== +(all("nav[aria-label=Pages]").length && !location.pathname.match(/resources\/./))) faults.push("no current page");
+			if (all("nav [aria-current=page]").length !== +(all("nav[aria-label=Pages]").length && !location.pathname.match(/(resources|policies)\/./))) faults.push("no current page");
 			return faults;
 		})()`)
 		if len(faults) > 0 {

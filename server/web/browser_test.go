@@ -151,6 +151,7 @@ func TestPagesInBrowser(t *testing.T) {
 	t.Run("assistive technology", func(t *testing.T) { isTold(t, newTab(t, browser), base) })
 	t.Run("axe", func(t *testing.T) { axeFindsNothing(t, newTab(t, browser), base) })
 	t.Run("live", func(t *testing.T) { changesOfTheServerAppear(t, newTab(t, browser), base) })
+	t.Run("preview", func(t *testing.T) { previewIsTheServers(t, newTab(t, browser), base) })
 	t.Run("entrance", func(t *testing.T) { leadsFromTheRoot(t, newTab(t, browser), base) })
 }
 
@@ -169,6 +170,7 @@ func everythingIsShown(t *testing.T, p *tab, base string, want map[string][]stri
 		for _, r := range requests {
 			// the browser's own controls have pictures in data URLs
 			if r != url && !strings.HasPrefix(r, base+"/ui/static/") && !strings.HasPrefix(r, base+"/ui/stream?") &&
+				!strings.Contains(r, "/module?tenant=") &&
 				!strings.HasPrefix(r, "data:") {
 				t.Errorf("%s asks for %s", name, r)
 			}

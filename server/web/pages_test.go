@@ -118,11 +118,14 @@ func refresh(t testing.TB, base string) {
 
 // pagesOf are the pages of the fixture's main tenant by name. The costs are those of the last year of the fixture.
 func pagesOf(t testing.TB, base string) map[string]string {
+	giveRule(t, base)
 	tenant := "tenant=" + key(t, "tenant_id")
 	return map[string]string{
 		"start":      base + "/ui/",
 		"resources":  base + "/ui/resources?" + tenant,
 		"resource":   base + "/ui/resources/" + key(t, "cost_resource_id") + "?" + tenant,
+		"policies":   base + "/ui/policies?" + tenant,
+		"policy":     base + "/ui/policies/" + key(t, "policy_id") + "?" + tenant,
 		"compliance": base + "/ui/compliance?" + tenant,
 		"costs":      base + "/ui/costs?" + tenant + "&from=2025-11-01&to=2026-10-31",
 		"activity":   base + "/ui/activity?" + tenant,
@@ -147,6 +150,7 @@ func page(t testing.TB, client *http.Client, url string, status int) string {
 // facts is what the pages must show of the fixture, by page.
 func facts(t testing.TB, base string) map[string][]string {
 	t.Helper()
+	giveRule(t, base)
 	refresh(t, base)
 	var list struct {
 		Data       []struct{ ID, Name string }
@@ -176,6 +180,13 @@ func facts(t testing.TB, base string) map[string][]string {
 	want["resource"] = []string{
 		one.Name, one.Azure, one.Properties.Description, "env: " + one.Tags["env"], one.Subscription, one.ResourceGroup,
 	}
+	var listed struct{ Data []struct{ Name string } }
+	ask(t, http.MethodGet, base+"/api/v1/policies?limit=25", &listed)
+	for _, p := range listed.Data {
+		want["policies"] = append(want["policies"], p.Name)
+	}
+	ask(t, http.MethodGet, base+"/api/v1/policies/"+key(t, "policy_id"), &one)
+	want["policy"] = []string{one.Name, "WebAssembly module of 562 bytes", `"compliance_status"`}
 	var summary struct {
 		Total struct {
 			Percentage json.Number `json:"compliance_percentage"`
@@ -243,7 +254,8 @@ func TestPagesShowTheData(t *testing.T) {
 // headers, to a browser that has nothing of it. All are below 14,600, which is what a server may send before it has
 // heard from the client that the first segments have arrived (RFC 6928: ten segments of 1,460 bytes).
 var budgets = map[string]int{
-	"start": 7_000, "resources": 10_500, "resource": 10_500, "compliance": 10_500, "costs": 9_000, "activity": 10_000,
+	"start": 7_000, "resources": 10_500, "resource": 10_500, "policies": 8_500, "policy": 10_500,
+	"compliance": 10_500, "costs": 9_000, "activity": 10_000,
 }
 
 func TestFirstViewFitsTheBudget(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -90,6 +91,22 @@ func (v *visit) get(path string, query url.Values, into any) error {
 	if err != nil {
 		return err
 	}
+	return v.do(path, inner, into)
+}
+
+// post sends JSON to a path of the API, and is otherwise like get.
+func (v *visit) post(path string, body []byte, into any) error {
+	inner, err := v.request(path, nil)
+	if err != nil {
+		return err
+	}
+	inner.Method, inner.ContentLength = http.MethodPost, int64(len(body))
+	inner.Body = io.NopCloser(bytes.NewReader(body))
+	inner.Header["Content-Type"] = []string{"application/json"}
+	return v.do(path, inner, into)
+}
+
+func (v *visit) do(path string, inner *http.Request, into any) error {
 	began := time.Now()
 	a := &answer{header: http.Header{}}
 	v.site.api.ServeHTTP(a, inner)
@@ -151,6 +168,7 @@ func (v *visit) frame(title, current string) frame {
 	f := frame{Title: title, Tenant: v.tenant, CanChoose: v.inURL, CanSignOut: v.signedIn}
 	for _, page := range []link{
 		{Name: "Resources", URL: resourcesPath},
+		{Name: "Policies", URL: policiesPath},
 		{Name: "Compliance", URL: compliancePath},
 		{Name: "Costs", URL: costsPath},
 		{Name: "Activity", URL: activityPath},
@@ -214,7 +232,7 @@ func (v *visit) show(status int, page string, data any) error {
 }
 
 // policies are the Content-Security-Policies by page. Nothing runs, or styles, that was not there when the program was
-// built.
+// built, except for the modules of the preview: they see nothing of the page.
 var policies = func() map[string]string {
 	all := map[string]string{}
 	for page := range pages {
@@ -226,10 +244,16 @@ var policies = func() map[string]string {
 			}
 			policy += " '" + script + "'"
 		}
+		if page == wasmPage {
+			policy += " 'wasm-unsafe-eval'"
+		}
 		all[page] = policy
 	}
 	return all
 }()
+
+// wasmPage is the one page that may run WebAssembly.
+const wasmPage = "policy"
 
 // fail shows an error as a page.
 func (v *visit) fail(err error) {

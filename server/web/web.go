@@ -13,8 +13,8 @@
 // to the API's authentication, rate limit and cache like everybody else.
 //
 // The style sheet is a few kilobytes, of which every page needs nearly all, so all of it is critical and inline. The
-// first view of a page is one response, and an icon; only live activity needs a script. Charts are SVG with their
-// numbers in a table.
+// first view of a page is one response, and an icon; only live activity and the preview of a policy have a script.
+// Charts are SVG with their numbers in a table.
 package web
 
 //go:generate go run ./generate
@@ -77,6 +77,7 @@ func New(o Options) *Site {
 	s.mux.HandleFunc("GET "+startPath+"{$}", s.visited((*visit).start))
 	for path, page := range map[string]func(*visit) error{
 		resourcesPath: (*visit).resources, resourcesPath + "/{id}": (*visit).resource,
+		policiesPath: (*visit).policies, policiesPath + "/{id}": (*visit).policy,
 		compliancePath: (*visit).compliance, costsPath: (*visit).costs, activityPath: (*visit).activity,
 	} {
 		s.mux.HandleFunc("GET "+path, s.visited(func(v *visit) error {
@@ -86,6 +87,13 @@ func New(o Options) *Site {
 			return page(v)
 		}))
 	}
+	s.mux.HandleFunc("POST "+policiesPath+"/{id}", s.visited(func(v *visit) error {
+		if err := v.identify(); err != nil {
+			return err
+		}
+		return v.preview()
+	}))
+	s.mux.HandleFunc("GET "+policiesPath+"/{id}/module", s.module)
 	s.mux.HandleFunc("GET "+streamPath, s.stream)
 	s.mux.HandleFunc("GET "+filesPath+"{name}", serveFile)
 	if s.access == ByToken {
