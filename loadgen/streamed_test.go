@@ -50,14 +50,18 @@ func TestStreamedAnswers(t *testing.T) {
 			Name: name, Weight: 1, Method: "GET", Path: literal("/" + name), Timeout: 5 * time.Second, Stream: stream,
 		}
 	}
+	chat, uncounted := one("chat", scenarios.StreamOpenAI), one("uncounted", scenarios.StreamOpenAI)
+	chat.Goodput = &scenarios.Goodput{FirstToken: time.Minute, TokenTime: time.Minute}
+	uncounted.Goodput = &scenarios.Goodput{FirstToken: time.Minute, TokenTime: 9 * time.Millisecond} // of some 10 ms
+	failing := one("error", scenarios.StreamOpenAI)
+	failing.Goodput = chat.Goodput
 	checked := one("events", scenarios.StreamSSE)
 	checked.Checks = []scenarios.Check{{Name: "long", Size: true, Test: scenarios.Within, Min: 80, Max: 90}}
 	sideBySide(t, bothEngines, func(t *testing.T, engine scenarios.Engine) {
 		plan := planOf(scenarios.Scenario{
 			Load: scenarios.ConstantRate{Rate: 60, Duration: time.Second, MaxVUs: 20},
 			Requests: []scenarios.Request{
-				one("chat", scenarios.StreamOpenAI), one("uncounted", scenarios.StreamOpenAI), checked,
-				one("error", scenarios.StreamOpenAI), one("plain", ""),
+				chat, uncounted, checked, failing, one("plain", ""),
 			},
 		})
 		plan.Engine = engine
@@ -107,6 +111,10 @@ func TestStreamedAnswers(t *testing.T) {
 			below(scenarios.HTTPReqFirstToken), below(scenarios.HTTPReqTokenGap),
 			thresholdOn(scenarios.HTTPReqTokens, "count", "==", float64(tokens)),
 			thresholdOn(scenarios.HTTPReqEvents, "count", "==", float64(events)),
+			// all of chat, none of uncounted and of those that failed
+			thresholdOn(scenarios.HTTPReqGoodput, "count", "==", float64(m.Series[0].Requests)),
+			thresholdOn(scenarios.HTTPReqGood, "rate", "==", float64(m.Series[0].Requests)/
+				float64(m.Series[0].Requests+m.Series[1].Requests+m.Series[3].Requests)),
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -199,6 +199,9 @@ type Streamed struct {
 	Kind   scenarios.Streaming `json:"kind"`
 	Events int64               `json:"events"`
 	Tokens int64               `json:"tokens,omitempty"` // as the service counts them, or else one for each event
+	// Goodput are the limits of the request, if it has any, and Good the answers that met both.
+	Goodput *scenarios.Goodput `json:"goodput,omitempty"`
+	Good    int64              `json:"good,omitempty"`
 	// First counts from the intended send instant to the first event of an answer, Gap from an event to the next one.
 	First *Histogram `json:"-"`
 	Gap   *Histogram `json:"-"`
@@ -216,6 +219,7 @@ func NewStreamed(kind scenarios.Streaming) *Streamed {
 func (s *Streamed) merge(o *Streamed) error {
 	s.Events += o.Events
 	s.Tokens += o.Tokens
+	s.Good += o.Good
 	return errors.Join(s.First.Merge(o.First), s.Gap.Merge(o.Gap))
 }
 

@@ -45,6 +45,7 @@ func (s *Series) blank() *Series {
 	var streamed *Streamed
 	if s.Streamed != nil {
 		streamed = NewStreamed(s.Streamed.Kind)
+		streamed.Goodput = s.Streamed.Goodput
 	}
 	return &Series{
 		Scenario: s.Scenario, Name: s.Name, Method: s.Method, Stage: s.Stage, Instance: s.Instance,

@@ -80,7 +80,7 @@ func (r *reader) browser(n *node) Browser {
 // notInBrowser are the keys of requests that a browser decides about, or that it could not hold to.
 var notInBrowser = append([]string{
 	"grpc",
-	"method", "headers", "checks", "extract", "redirects", "steps", "stream",
+	"method", "headers", "checks", "extract", "redirects", "steps", "stream", "goodput",
 }, bodyKeys...)
 
 // pageKeys refuses the keys that the requests of a scenario with executor browser cannot have, and those that only they

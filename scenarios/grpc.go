@@ -83,7 +83,7 @@ var (
 )
 
 // notInCalls are keys of requests that say what a call of gRPC has no choice in.
-var notInCalls = append([]string{"method", "path", "redirects", "stream", "click"}, bodyKeys...)
+var notInCalls = append([]string{"method", "path", "redirects", "stream", "goodput", "click"}, bodyKeys...)
 
 // maxMessages bounds the messages that one call sends.
 const maxMessages = 1000

@@ -37,6 +37,9 @@ const (
 	HTTPReqFirstToken MetricName = "http_req_first_token"
 	HTTPReqTokenGap   MetricName = "http_req_token_gap"
 	HTTPReqTokens     MetricName = "http_req_tokens"
+	// completions that met the limits of their request, and their share of all requests
+	HTTPReqGoodput MetricName = "http_req_goodput"
+	HTTPReqGood    MetricName = "http_req_good"
 
 	// Those of subscribers' streams.
 	StreamDelivery   MetricName = "stream_delivery"    // receipt of an event minus the time that stands in it
@@ -144,6 +147,8 @@ var Metrics = []Metric{
 	{HTTPReqFirstToken, Trend, "ms", []string{RequestTags}, nil, FromRequests},
 	{HTTPReqTokenGap, Trend, "ms", []string{RequestTags}, nil, FromRequests},
 	{HTTPReqTokens, Counter, "", []string{RequestTags}, nil, FromRequests},
+	{HTTPReqGoodput, Counter, "", []string{RequestTags}, nil, FromRequests},
+	{HTTPReqGood, Rate, "", []string{RequestTags}, nil, FromRequests},
 	{DroppedIterations, Counter, "", []string{tagScenario}, nil, FromSchedule},
 	{ScheduleLag, Trend, "ms", []string{tagScenario}, nil, FromSchedule},
 	{IterationDuration, Trend, "ms", []string{tagScenario, tagFlow}, nil, FromFlows},
@@ -219,7 +224,7 @@ func (n MetricName) Streamed() Streaming {
 	switch n {
 	case HTTPReqFirstEvent, HTTPReqEventGap, HTTPReqEvents:
 		return StreamSSE
-	case HTTPReqFirstToken, HTTPReqTokenGap, HTTPReqTokens:
+	case HTTPReqFirstToken, HTTPReqTokenGap, HTTPReqTokens, HTTPReqGoodput, HTTPReqGood:
 		return StreamOpenAI
 	}
 	return ""

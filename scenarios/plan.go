@@ -278,6 +278,7 @@ type Request struct {
 	Timeout        time.Duration // from sending to the last byte of the body
 	Redirects      int           // followed at most
 	Stream         Streaming     // how its answers are streamed; empty: they are not
+	Goodput        *Goodput      // limits that its streamed answers should meet; nil: there are none
 	Call           *Call         // of a gRPC method; nil: the request is one of HTTP
 	Click          string        // CSS selector of what a browser clicks on; may be empty
 	Values         []Value

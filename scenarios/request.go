@@ -65,6 +65,7 @@ func (r *reader) step(n *node, values []Value, holes *holes) Request {
 		request.Timeout, _ = r.positiveDuration(timeout)
 	}
 	request.Stream = Streaming(r.word(n.get("stream"), "", []string{string(StreamSSE), string(StreamOpenAI)}))
+	request.Goodput = r.goodput(n.get("goodput"), request.Stream)
 	request.Click = r.click(n.get("click"))
 	request.Redirects = int(r.whole(n.get("redirects"), 0, 0, maxRedirects))
 	return request

@@ -70,6 +70,7 @@ var (
 			{"timeout", value},
 			{"redirects", value},
 			{"stream", value},
+			{"goodput", &shape{keys: []key{{"firstToken", value}, {"tokenTime", value}}}},
 			{"click", value},
 			{"tags", values},
 			{"thresholds", &shape{names: thresholdShape}},

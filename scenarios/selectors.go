@@ -93,6 +93,10 @@ func (r *reader) implied(e entry, metric Metric, selector, implied map[string]st
 
 // streamedSelector holds a metric of streamed answers against the requests that have such.
 func (r *reader) streamedSelector(e entry, metric Metric, plan *Plan) {
+	if metric.Name == HTTPReqGoodput || metric.Name == HTTPReqGood {
+		r.goodputSelector(e, metric, plan)
+		return
+	}
 	kind := metric.Name.Streamed()
 	for _, s := range plan.Scenarios {
 		_, subscribers := s.Load.(Subscribers)

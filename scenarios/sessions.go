@@ -123,7 +123,7 @@ func (r *reader) unusedNames(flow *node) {
 }
 
 // notInLife are the keys of steps that have no meaning outside of the load.
-var notInLife = []string{"stream", "click", "tags", "thresholds"}
+var notInLife = []string{"stream", "goodput", "click", "tags", "thresholds"}
 
 // life reads a flow that is not a part of the load. What it extracts may be used outside of it.
 func (r *reader) life(n *node, name string, target Target) []Request {

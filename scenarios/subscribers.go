@@ -77,7 +77,7 @@ func (r *reader) streamOnly(n *node, s *Scenario, target Target) {
 			list.path, len(list.items))
 	}
 	load, _ := s.Load.(Subscribers)
-	refused := []string{"grpc", "checks", "expectedStatus", "redirects", "steps", "stream", "weight"}
+	refused := []string{"grpc", "checks", "expectedStatus", "redirects", "steps", "stream", "goodput", "weight"}
 	for _, item := range list.items {
 		for _, e := range item.entries {
 			if slices.Contains(refused, e.key) || slices.Contains(bodyKeys, e.key) && load.Protocol != WebSocket {

@@ -109,12 +109,16 @@ func newSeries(plan *scenarios.Plan, s *scenarios.Scenario, q *scenarios.Request
 	if len(q.ExpectedStatus) > 0 {
 		wanted = request.ExpectedText(q)
 	}
+	streamed := results.NewStreamed(q.Stream)
+	if streamed != nil {
+		streamed.Goodput = q.Goodput
+	}
 	return &results.Series{
 		Scenario: s.Name, Name: q.Name, Method: q.Method, Stage: stage, Instance: instance, Expected: wanted,
 		Tags:     tags,
 		Statuses: map[int]int64{}, Errors: map[string]int64{}, ErrorSamples: map[string]string{},
 		Response: results.NewHistogram(), Service: results.NewHistogram(), Checks: checksOf(q.Checks),
-		Streamed: results.NewStreamed(q.Stream),
+		Streamed: streamed,
 	}
 }
 
@@ -337,6 +341,7 @@ func (c *Collector) addTo(s *results.Series, of *counts, plan *scenarios.Request
 	if s.Streamed != nil && of.streamed != nil {
 		s.Streamed.Events += of.streamed.Events
 		s.Streamed.Tokens += of.streamed.Tokens
+		s.Streamed.Good += of.streamed.Good
 		c.merge(s.Streamed.First, of.streamed.First)
 		c.merge(s.Streamed.Gap, of.streamed.Gap)
 	}

@@ -124,7 +124,7 @@ func (s *second) clear() {
 		if s := c.streamed; s != nil {
 			clearHistogram(s.First)
 			clearHistogram(s.Gap)
-			s.Events, s.Tokens = 0, 0
+			s.Events, s.Tokens, s.Good = 0, 0, 0
 		}
 		*c = counts{
 			early: c.early, response: c.response, service: c.service, waiting: c.waiting,
@@ -184,6 +184,9 @@ func (r *Recorder) Record(o *Outcome) {
 	s.lastAnswer = max(s.lastAnswer, o.Done)
 	c.lastAnswer = max(c.lastAnswer, o.Done)
 	c.measure(o, failed)
+	if plan.Goodput != nil && !failed && o.ErrorClass == "" {
+		c.measureGoodput(o, plan.Goodput)
+	}
 	if o.timed() {
 		r.keepSlow(o)
 	}
@@ -319,6 +322,14 @@ func (c *counts) countStatus(status int) {
 		}
 	}
 	c.statuses = append(c.statuses, statusCount{status, 1})
+}
+
+// measureGoodput counts an answer that meets the limits of its request.
+func (c *counts) measureGoodput(o *Outcome, limits *scenarios.Goodput) {
+	if c.streamed != nil && o.Events != nil && o.Events.Count > 0 &&
+		limits.Meets(o.Events.First-o.Intended, o.Events.Last()-o.Intended, o.Events.Tokens()) {
+		c.streamed.Good++
+	}
 }
 
 func (c *counts) count(class string) {

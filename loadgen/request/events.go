@@ -65,6 +65,9 @@ func (s *Events) Tokens() int64 {
 	return s.Count
 }
 
+// Last is when the last event was received; 0: none was.
+func (s *Events) Last() time.Duration { return s.last }
+
 // event counts an event.
 func (s *Events) event(e sse.Event) {
 	if s.kind == scenarios.StreamOpenAI && !s.hasText(e.Data) {

@@ -36,6 +36,8 @@ func aggregate(m *results.Measurements, t scenarios.Threshold) (aggregated, erro
 	case scenarios.HTTPReqFirstEvent, scenarios.HTTPReqEventGap, scenarios.HTTPReqEvents, scenarios.HTTPReqFirstToken,
 		scenarios.HTTPReqTokenGap, scenarios.HTTPReqTokens:
 		return streamedAnswers(m, t)
+	case scenarios.HTTPReqGoodput, scenarios.HTTPReqGood:
+		return goodput(m, t), nil
 	case scenarios.HTTPReqs, scenarios.DataSent, scenarios.DataReceived, scenarios.HTTPReqFailed,
 		scenarios.HTTPReqCacheHit:
 		return requests(m, t), nil
@@ -172,6 +174,23 @@ func streamedAnswers(m *results.Measurements, t scenarios.Threshold) (aggregated
 		events = tokens
 	}
 	return counter(events, events, "", t.Aggregation.Name == "rate", m.MeasuredSeconds(of)), nil
+}
+
+// goodput aggregates the requests with limits: those that were answered within both, of all.
+func goodput(m *results.Measurements, t scenarios.Threshold) aggregated {
+	var of []*results.Series
+	var good, all int64
+	for _, s := range m.Select(t.Selector) {
+		if s.Streamed == nil || s.Streamed.Goodput == nil {
+			continue
+		}
+		of = append(of, s)
+		good, all = good+s.Streamed.Good, all+s.Requests
+	}
+	if t.Metric == scenarios.HTTPReqGood {
+		return share(good, all)
+	}
+	return counter(good, all, "", t.Aggregation.Name == "rate", m.MeasuredSeconds(of))
 }
 
 // checks aggregates the checks that a selector picks: by the tags of their requests, and by the tag check.
