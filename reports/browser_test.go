@@ -168,6 +168,7 @@ func TestReportInBrowser(t *testing.T) {
 	t.Run("narrow", func(t *testing.T) { fitsNarrowScreens(t, newTab(t, browser)) })
 	t.Run("many scenarios", func(t *testing.T) { manyScenariosAreReadable(t, newTab(t, browser)) })
 	t.Run("numbers", func(t *testing.T) { numbersAreWhole(t, newTab(t, browser)) })
+	t.Run("work", func(t *testing.T) { workIsDrawn(t, newTab(t, browser)) })
 	t.Run("waterfall", func(t *testing.T) { waterfallIsReadable(t, newTab(t, browser)) })
 	t.Run("print", func(t *testing.T) { chartsArePrinted(t, newTab(t, browser)) })
 }

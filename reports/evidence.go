@@ -71,7 +71,7 @@ func (d digest) meanwhile(t scenarios.Threshold, span results.Span) (facts []cir
 		facts = append(d.slowFacts(t.Selector["query"], span), poolFacts(view)...)
 		facts = append(facts, d.cpuFacts(span)...)
 	case scenarios.CacheHitRatio, scenarios.HTTPReqCacheHit:
-		facts = append(levelFacts(view), d.cacheFacts()...)
+		facts = append(append(levelFacts(view), d.workFacts(span)...), d.cacheFacts()...)
 	case scenarios.HTTPReqFailed, scenarios.Checks, scenarios.StreamBreaks, scenarios.StreamConnected:
 		return append(happened, d.cpuFacts(span)...)
 	default:

@@ -63,6 +63,13 @@ func noticedRun(t testing.TB) *results.Run {
 	t.Helper()
 	r := sampleRun(t)
 	r.Evidence, r.Measurements.Slowest, r.Measurements.Traces = sampleEvidence(), sampleSlowest(), sampleTraces()
+	for i := range r.Measurements.Samples {
+		r.Measurements.Samples[i].Work = &results.ServerWork{
+			L1Bytes: int64(i+1) * 1e6, L1MaxBytes: 64e6, L1TTL: 60, Evictions: 10, Prefetched: 3, PrefetchUsed: 2,
+			GCPauses: 0.5, GC: 0.02,
+		}
+		r.Measurements.Samples[i].Footprint = &results.Footprint{Memory: 200e6 + int64(i)*1e6}
+	}
 	for i := range r.Measurements.Views {
 		v := &r.Measurements.Views[i]
 		v.GCSeconds, v.GCPauses = 1.07, 0.0123
@@ -142,7 +149,7 @@ func TestNoticed(t *testing.T) {
 	for _, want := range []string{
 		`<h3 id="besides">At the same time</h3>`, `id="slow-1"`, `<a href="#slow-1">more</a>`, "Seq Scan on resources",
 		"no plan: no connection", "20,412", "l1_hit_rate 0.7, l1_largest_bytes 64,000,000", "1, 2</td>",
-		"the replica lags", `id="slowest-sampled"`,
+		"the replica lags", `id="slowest-sampled"`, `id="l1-chart"`, `id="server-memory-chart"`,
 		"<code>4bf92f3577b34da6a3ce929d0e0e4736</code>", "3 lines of further messages left out", "permission denied",
 		`<h2 id="tuning-title">Tuning</h2>`, "plan_kind of list_resources", "2 actions: 1 kept, 1 advised",
 	} {

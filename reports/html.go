@@ -107,7 +107,7 @@ func HTML(w io.Writer, r *results.Run) error {
 	p.Charts = append(p.Charts, p.OverRate...)
 	p.RequestTime = requestCharts(d)
 	p.Charts = append(p.Charts, p.RequestTime...)
-	p.Server = serverCharts(d)
+	p.Server = append(serverCharts(d), workCharts(d)...)
 	p.Charts = append(p.Charts, p.Server...)
 	p.FigureCharts = figureCharts(d)
 	p.Charts = append(p.Charts, p.FigureCharts...)

@@ -1,11 +1,24 @@
 package reports
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 )
+
+// workIsDrawn holds that the charts of the server's work are painted.
+func workIsDrawn(t *testing.T, p *tab) {
+	url := written(t, noticedRun(t))
+	visit(t, p, url)
+	for _, id := range []string{"l1-chart", "ttl-chart", "cache-work-chart", "gc-chart", "server-memory-chart"} {
+		if seen := eval[drawing](t, p, fmt.Sprintf(seeChart, id)); seen.Width < 300 || seen.Painted < 100 {
+			t.Errorf("%s: saw %+v", id, seen)
+		}
+	}
+	p.quiet(t, url)
+}
 
 // seenBar is a bar of a waterfall as the browser drew it.
 type seenBar struct {

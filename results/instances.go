@@ -42,7 +42,7 @@ func (s Snapshot) Continuing(before Snapshot) (Snapshot, error) {
 		all.MaxConns = p.MaxConns
 		sum.Pools[role] = all
 	}
-	sum.State = s.State
+	sum.State, sum.Work = s.State, sum.Work.now(s.Work)
 	if s.Replica != nil && before.Replica != nil {
 		sum.Replica = new(*s.Replica)
 		sum.Replica.Fallbacks += before.Replica.Fallbacks
@@ -86,6 +86,7 @@ func (s *Snapshot) add(o Snapshot) error {
 	s.AllocatedBytes, s.AllocatedObjects = s.AllocatedBytes+o.AllocatedBytes, s.AllocatedObjects+o.AllocatedObjects
 	s.GC, s.GCPauses = s.GC+o.GC, s.GCPauses+o.GCPauses
 	s.Footprint.add(o.Footprint)
+	s.Work = s.Work.plus(o.Work)
 	return nil
 }
 

@@ -13,6 +13,7 @@ type Sample struct {
 	At        float64              `json:"at_seconds"`
 	Tiers     map[string]TierStats `json:"tiers"`
 	Footprint *Footprint           `json:"footprint,omitempty"` // by all instances together; nil where the server does not say
+	Work      *ServerWork          `json:"work,omitempty"`      // likewise
 	State
 	// Figures are those that thresholds are about, by [Figure.Key]: of a gauge its value, of a counter by how much it
 	// grew, of a histogram or summary how many observations there were.
@@ -25,6 +26,7 @@ func NewSample(at float64, before, now Snapshot) Sample {
 	if now.Footprint != (Footprint{}) {
 		s.Footprint = new(now.Footprint)
 	}
+	s.Work = workBetween(before, now)
 	s.Figures = sampledFigures(before.Figures, now.Figures)
 	for tier, t := range now.Tiers {
 		s.Tiers[tier] = t.minus(before.Tiers[tier])

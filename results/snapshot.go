@@ -25,7 +25,8 @@ type Snapshot struct {
 	// GC is the CPU time of garbage collection by the Go runtime's estimate, and GCPauses how long it stopped all
 	// goroutines, both in seconds; 0 from versions that do not say.
 	GC, GCPauses float64
-	Footprint    Footprint // now; zero from versions that do not say
+	Footprint    Footprint   // now; zero from versions that do not say
+	Work         *ServerWork // but for garbage collection; nil from versions that do not say
 
 	Maintenance map[string]JobStats // of its jobs in the background, by name
 
@@ -117,6 +118,7 @@ func ParseSnapshot(data []byte) (Snapshot, error) {
 		} `json:"replica"`
 		Breakers    map[string]string   `json:"breakers"` // of what is not a pool
 		Maintenance map[string]JobStats `json:"maintenance"`
+		Work        *workJSON           `json:"cache_work"`
 		Process     struct {
 			CPU              float64 `json:"cpu_seconds"`
 			AllocatedBytes   int64   `json:"allocated_bytes"`
@@ -140,6 +142,7 @@ func ParseSnapshot(data []byte) (Snapshot, error) {
 		CPU: in.Process.CPU, Maintenance: in.Maintenance,
 		AllocatedBytes: in.Process.AllocatedBytes, AllocatedObjects: in.Process.AllocatedObjects,
 		GC: in.Process.GC, GCPauses: float64(in.Process.GCPauses) / 1e6,
+		Work:      in.Work.work(),
 		Footprint: Footprint{in.Process.RSS, in.Process.Mapped, in.Process.Files, in.Process.Goroutines},
 	}
 	s.Breakers = map[string]string{}

@@ -49,6 +49,10 @@ func TestCauseBesideTheGate(t *testing.T) {
 	if slices.ContainsFunc(e.Log.Messages, failed) {
 		t.Errorf("the log has errors: %+v", e.Log)
 	}
+	work, _ := run.Measurements.WorkIn(results.Span{To: 100})
+	if work == nil || work.L1MaxBytes == 0 || work.L1Bytes == 0 {
+		t.Errorf("the work of the caches: %+v", work)
+	}
 	spans, instances := map[string]bool{}, map[string]bool{}
 	for _, trace := range run.Measurements.Traces {
 		slow := func(s results.SlowRequest) bool { return s.Trace == trace.ID }

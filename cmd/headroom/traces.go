@@ -19,7 +19,7 @@ import (
 )
 
 // defaultTraceRatio is the share of the requests to the reference server that are sampled, where the scenario does not
-// say. docs/evidence has what it costs.
+// say. docs/evidence/generator.md has what it costs.
 const defaultTraceRatio = 0.01
 
 // The bounds of the spans that are held.
