@@ -90,6 +90,9 @@ type Options struct {
 	RequestTimeout time.Duration `env:"HEADROOM_REQUEST_TIMEOUT"`
 	// SlowRequest is the duration from which requests are logged; 0 means 1 second.
 	SlowRequest time.Duration `env:"HEADROOM_SLOW_REQUEST"`
+	// LogRequests is the share, 0 to 1, of the requests that are logged, chosen at random; 0 logs slow ones and errors
+	// alone. Otherwise those that fail (5xx) are all logged.
+	LogRequests float64 `env:"HEADROOM_LOG_REQUESTS"`
 	// MaxUnderWay is the maximum number of concurrent requests; further ones are answered with 503 at once. 0 means
 	// 2048.
 	MaxUnderWay int `env:"HEADROOM_MAX_UNDER_WAY"`
@@ -294,6 +297,10 @@ func (o Options) checkMiddleware() (faults []error) {
 	if o.RateLimitShared && o.RateLimit < 0 {
 		faults = append(faults, errors.New("HEADROOM_RATE_LIMIT_SHARED without a limit; set HEADROOM_RATE_LIMIT to "+
 			"the requests a second that a client may send"))
+	}
+	if !(o.LogRequests >= 0 && o.LogRequests <= 1) { // nor is it NaN
+		faults = append(faults, fmt.Errorf("HEADROOM_LOG_REQUESTS is %v; set it to a number from 0 (none) to 1 (all)",
+			o.LogRequests))
 	}
 	if !(o.TraceRatio >= 0 && o.TraceRatio <= 1) { // nor is it NaN
 		faults = append(faults, fmt.Errorf("HEADROOM_TRACE_RATIO is %v; set it to a number from 0 (none) to 1 (all)",

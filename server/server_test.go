@@ -416,6 +416,7 @@ func TestRunRefuses(t *testing.T) {
 			func(o *server.Options) { o.CacheTTL = "resource=60s,pages=30s" },
 			`"pages" is no class; the classes are resource, resources, policy`,
 		},
+		"more than all requests": {func(o *server.Options) { o.LogRequests = 1.5 }, "HEADROOM_LOG_REQUESTS"},
 		"a lifetime without end": {func(o *server.Options) { o.CacheTTL = "costs=48h" }, "from 1s to 24h"},
 		"a rate of hits above 1": {
 			func(o *server.Options) { o.PrefetchThreshold = 1.5 },

@@ -55,6 +55,8 @@ type Options struct {
 	CursorKey []byte
 	// SlowRequest is the duration from which requests are logged; 0 means never.
 	SlowRequest time.Duration
+	// LogRequests is the share, 0 to 1, of the requests that are logged. If it is not 0, those that fail (5xx) all are.
+	LogRequests float64
 	// MaxUnderWay is the maximum number of concurrent requests; 0 means no limit.
 	MaxUnderWay int
 	// Rate limits each client; the zero value means no limit. SharedLimit, if set, shares the limit among several
@@ -181,6 +183,7 @@ func New(o Options) *API {
 func newPipeline(o Options, m *metrics) *pipeline {
 	p := &pipeline{
 		logger: o.Logger, metrics: m, ids: middleware.NewRequestIDs(), tracer: o.Tracer, slowRequest: o.SlowRequest,
+		logShare: o.LogRequests,
 		verifier: o.Verifier, proxied: len(o.TrustedProxies) > 0,
 	}
 	if o.MaxUnderWay > 0 {

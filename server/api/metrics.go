@@ -107,6 +107,7 @@ type routeMetrics struct {
 	observers [len(statusClasses)]prometheus.Observer
 	requests  [len(statusClasses)]atomic.Int64
 	durations middleware.Durations
+	path      string
 }
 
 // route returns the metrics of a route, which all methods of a path share. Call it at the start only.
@@ -114,7 +115,7 @@ func (m *metrics) route(path string) *routeMetrics {
 	if known, ok := m.routes[path]; ok {
 		return known
 	}
-	r := &routeMetrics{}
+	r := &routeMetrics{path: path}
 	for class, label := range statusClasses {
 		if label != "" {
 			r.observers[class] = m.durations.WithLabelValues(path, label)

@@ -44,6 +44,7 @@ type pipeline struct {
 	limiter     limiter
 	proxied     bool // some proxies are trusted to name the client
 	slowRequest time.Duration
+	logShare    float64
 }
 
 // limiter is a rate limit, local or shared with other servers.
@@ -211,13 +212,12 @@ func (p *pipeline) measure(c *gin.Context, x *exchange) {
 			x.span.SetAttributes(attribute.String("headroom.cache.level", x.level.String()))
 		}
 		tracing.End(x.span, status, x.id())
-		p.logger.Info("request", "id", x.id(), "trace", x.span.SpanContext().TraceID().String(), "method",
-			c.Request.Method,
-			"path", c.Request.URL.Path, "status", status, "took", took)
 	}
-	if p.slowRequest > 0 && took >= p.slowRequest {
-		p.logger.Warn("slow request", "id", x.id(), "method", c.Request.Method, "path", c.Request.URL.Path, "status",
-			status, "took", took)
+	switch {
+	case p.slowRequest > 0 && took >= p.slowRequest:
+		p.log(c, x, slog.LevelWarn, "slow request", status, took)
+	case x.span != nil || p.logs(status):
+		p.log(c, x, slog.LevelInfo, "request", status, took)
 	}
 }
 

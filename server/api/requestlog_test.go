@@ -1,0 +1,83 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/gin-gonic/gin"
+)
+
+// logged has a pipeline answer n requests with a status, and returns the lines of its log.
+func logged(t *testing.T, share float64, n, status int) []string {
+	t.Helper()
+	var log bytes.Buffer
+	p := benchmarkedPipeline()
+	p.logger, p.logShare = slog.New(slog.NewJSONHandler(&log, nil)), share
+	e := gin.New()
+	e.GET("/things/:id", p.wrap("/things/:id", false, func(c *gin.Context) {
+		c.Writer.WriteHeader(status)
+		c.Writer.Write([]byte("twelve bytes"))
+	}))
+	for range n {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/things/7", nil)
+		r.Header.Set("X-Tenant-ID", "6B1F0C52-8d3a-4e7b-9f64-2a5c7e9d1b30")
+		e.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	return strings.Split(strings.TrimSuffix(log.String(), "\n"), "\n")[:strings.Count(log.String(), "\n")]
+}
+
+// TestRequestsAreLogged: about the share of them, all that fail, and none without a share.
+func TestRequestsAreLogged(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		share       float64
+		status      int
+		least, most int
+	}{
+		{0, 200, 0, 0},
+		{0, 500, 0, 0},
+		{1, 200, 1000, 1000},
+		{0.1, 200, 40, 180}, // six standard deviations to either side
+		{0.000001, 500, 1000, 1000},
+		{0.000001, 404, 0, 3},
+	} {
+		if n := len(logged(t, test.share, 1000, test.status)); n < test.least || n > test.most {
+			t.Errorf("a share of %v of 1,000 with status %d: %d lines", test.share, test.status, n)
+		}
+	}
+	var line map[string]any
+	if err := json.Unmarshal([]byte(logged(t, 1, 1, 200)[0]), &line); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]any{
+		"level": "INFO", "msg": "request", "method": "GET", "route": "/things/:id", "path": "/things/7", "status": 200.0,
+		"bytes": 12.0, "tenant": "6b1f0c52-8d3a-4e7b-9f64-2a5c7e9d1b30",
+	} {
+		if line[name] != want {
+			t.Errorf("%s is %v, want %v", name, line[name], want)
+		}
+	}
+}
+
+// BenchmarkRequestLog is what it costs not to log a request, which allocates nothing, and to log it.
+func BenchmarkRequestLog(b *testing.B) {
+	c, _ := gin.CreateTestContext(httptest.NewRecorder())
+	c.Request = httptest.NewRequestWithContext(b.Context(), http.MethodGet, "/things/7", nil)
+	for name, share := range map[string]float64{"off": 0, "not chosen": 1e-12, "chosen": 1} {
+		b.Run(name, func(b *testing.B) {
+			p := benchmarkedPipeline()
+			p.logShare = share
+			x := &exchange{ResponseWriter: c.Writer, route: p.metrics.route("/things/:id")}
+			b.ReportAllocs()
+			for b.Loop() {
+				x.measured = false
+				p.measure(c, x)
+			}
+		})
+	}
+}
