@@ -108,11 +108,9 @@ func (d digest) Many() bool { return len(d.Scenarios) > 3 }
 
 // Views are the server's own figures. With a single scenario its view equals that of the whole run and is left out.
 func (d digest) Views() []results.ServerView {
-	if len(d.Scenarios) != 1 {
-		return d.Measurements.Views
-	}
+	several := len(d.Measurements.Views) > 1
 	return slices.DeleteFunc(slices.Clone(d.Measurements.Views), func(v results.ServerView) bool {
-		return v.Scenario != "" && len(d.Measurements.Views) > 1
+		return !v.IsAccount() || len(d.Scenarios) == 1 && v.Scenario != "" && several
 	})
 }
 

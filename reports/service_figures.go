@@ -24,6 +24,9 @@ type figureRow struct {
 // ServiceFigures are the rows of all windows.
 func (d digest) ServiceFigures() (rows []figureRow) {
 	for _, v := range d.Measurements.Views {
+		if v.Scenario != "" && len(d.Scenarios) == 1 {
+			continue // it is that of the whole run
+		}
 		window := "whole run"
 		if v.Scenario != "" {
 			window = v.Scenario

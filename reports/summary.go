@@ -230,6 +230,9 @@ func newSummary(d digest) summary {
 	}
 	s.Streams = newSummaryStreams(d.Streams)
 	for _, v := range m.Views {
+		if !v.IsAccount() {
+			continue
+		}
 		s.ServerViews = append(s.ServerViews, newSummaryServerView(v))
 	}
 	return s

@@ -236,6 +236,11 @@ func (now Figures) Since(before Figures) Figures {
 	return all
 }
 
+// IsAccount reports whether the server told more of itself than its endpoint of metrics.
+func (v *ServerView) IsAccount() bool {
+	return len(v.Queries) > 0 || len(v.Tiers) > 0 || len(v.Pools) > 0 || v.CPUSeconds > 0
+}
+
 // addFigures adds what was added between two instants. Gauges stay as they were at the last.
 func (v *ServerView) addFigures(from, to Figures) {
 	for key, f := range to.Since(from) {

@@ -57,7 +57,7 @@ func TestServiceMetrics(t *testing.T) {
 		t.Errorf("the samples have none of the counter: %+v", run.Measurements.Samples)
 	}
 	says(t, text(t, filepath.Join(p.Dir, "out", "report.html")), `<code>took_seconds</code>`, "0.1 to 0.2",
-		"figure-chart-0")
+		"figure-chart-0", "The service reported no figures of its own.")
 
 	server.Close()
 	p = headroom(t, "run", path, "--out", "other", "--set", "target.metrics="+server.URL+"/metrics", "--set",

@@ -219,7 +219,7 @@ func use(m *results.Measurements) results.Use {
 		u.Service, u.Process = t.Service, t.Process
 	}
 	v := m.View("")
-	if v == nil || v.Seconds == 0 {
+	if v == nil || v.Seconds == 0 || !v.IsAccount() {
 		return u
 	}
 	u.Server, u.GC, u.GCPaused = new(v.CPUSeconds/v.Seconds), new(v.GCSeconds/v.Seconds), new(v.GCPauses/v.Seconds)
