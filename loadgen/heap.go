@@ -13,7 +13,7 @@ import (
 // instead, which follows what lives: collections are as far apart however much that is.
 const (
 	gcPercent      = 1000
-	garbageOfWire  = 8 << 20  // bytes between two collections, where only the wire engine sends
+	garbageOfWire  = 6 << 20  // bytes between two collections, where only the wire engine sends
 	garbageOfOther = 64 << 20 // likewise of others
 )
 
