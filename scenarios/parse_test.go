@@ -416,8 +416,8 @@ func TestParseRefusesHugeFiles(t *testing.T) {
 
 func TestShippedScenariosAreValid(t *testing.T) {
 	want := []string{
-		"capacity", "demo", "edge", "flow", "frontend", "full", "healing", "inference", "instances", "outage",
-		"policies", "realtime", "reference", "regions", "regression", "smoke", "soak", "steady",
+		"capacity", "demo", "edge", "flow", "frontend", "full", "graphql", "healing", "inference", "instances",
+		"outage", "policies", "realtime", "reference", "regions", "regression", "smoke", "soak", "steady",
 	}
 	if got := Shipped(); !reflect.DeepEqual(got, want) {
 		t.Fatalf("shipped %v, want %v", got, want)

@@ -159,8 +159,8 @@ func newAPI(o Options, db *store.Store, answers *cache.Cache, hub *realtime.Hub,
 ) *api.API {
 	handler := api.New(api.Options{
 		Store: db, Cache: answers, Hub: hub, Logger: o.Logger, CursorKey: []byte(o.CursorKey), EdgeTTL: o.EdgeTTL,
-		Edges: edges, Timeout: o.RequestTimeout, SlowRequest: o.SlowRequest, LogRequests: o.LogRequests, MaxUnderWay: o.MaxUnderWay,
-		Rate: parts.rate, SharedLimit: parts.shared, Tracer: parts.tracer,
+		Edges: edges, Timeout: o.RequestTimeout, SlowRequest: o.SlowRequest, LogRequests: o.LogRequests,
+		MaxUnderWay: o.MaxUnderWay, Rate: parts.rate, SharedLimit: parts.shared, Tracer: parts.tracer,
 		Evaluator: parts.evaluator, Verifier: parts.verifier, TrustedProxies: o.trustedProxies(),
 		ReadyWhenWarm:   o.ReadyWhenWarm && o.WarmResources > 0,
 		StreamHeartbeat: o.StreamHeartbeat, StreamWriteTimeout: o.StreamWriteTimeout,

@@ -15,7 +15,8 @@ func (p *pipeline) logs(status int) bool {
 	return p.logShare > 0 && (status >= 500 || rand.Float64() < p.logShare)
 }
 
-// log writes one line about a request. What a client sends is in it only where it has a known form, except for the path.
+// log writes one line about a request. What a client sends is in it only where it has a known form, except for the
+// path.
 func (p *pipeline) log(c *gin.Context, x *exchange, level slog.Level, message string, status int, took time.Duration) {
 	about := make([]slog.Attr, 0, 10)
 	about = append(about,

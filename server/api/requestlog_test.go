@@ -55,7 +55,8 @@ func TestRequestsAreLogged(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]any{
-		"level": "INFO", "msg": "request", "method": "GET", "route": "/things/:id", "path": "/things/7", "status": 200.0,
+		"level": "INFO", "msg": "request", "method": "GET", "route": "/things/:id",
+		"path": "/things/7", "status": 200.0,
 		"bytes": 12.0, "tenant": "6b1f0c52-8d3a-4e7b-9f64-2a5c7e9d1b30",
 	} {
 		if line[name] != want {
