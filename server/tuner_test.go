@@ -101,7 +101,7 @@ func TestTuningOfThePool(t *testing.T) {
 	undo("0", http.StatusBadRequest)
 	undo("1000", http.StatusConflict)
 	answer := tuningAnswer{}
-	for answer.Held == nil || len(answer.Held) == 0 {
+	for len(answer.Held) == 0 {
 		answer = askTuning(t, r)
 		for i := len(answer.Actions) - 1; i >= 0; i-- {
 			last := answer.Actions[i]

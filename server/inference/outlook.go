@@ -12,8 +12,6 @@ import (
 	"github.com/policycortex/headroom/server/store"
 )
 
-const day = 24 * time.Hour
-
 // series is what all services of a question cost together in one currency, from the first day with costs to the last.
 type series struct {
 	currency string

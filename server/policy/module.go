@@ -17,9 +17,6 @@ import (
 // compileTimeout is how long the compilation of a module may take. It ends between two functions.
 const compileTimeout = 2 * time.Second
 
-// pageBytes is the size of a page of memory.
-const pageBytes = 64 << 10
-
 // module is a compiled module with its idle instances. Each has a runtime of its own, so that closing it frees its code
 // and touches no other.
 type module struct {

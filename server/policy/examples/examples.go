@@ -5,6 +5,7 @@ package examples
 import (
 	_ "embed"
 
+	//lint:ignore ST1001 the program reads as assembly
 	. "github.com/policycortex/headroom/server/policy/assemble" // so that it reads as assembly
 )
 
