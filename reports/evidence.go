@@ -101,7 +101,8 @@ func (d digest) slowFacts(query string, span results.Span) (facts []circumstance
 	}
 	if of := cmp.Or(query, "any query"); len(facts) == 0 && len(d.Evidence.Missing) == 0 {
 		facts = append(facts, circumstance{
-			Text: "no statement of " + of + " took longer than the server's HEADROOM_SLOW_QUERY",
+			Text: "no execution of " + of + " that took longer than the server's HEADROOM_SLOW_QUERY ended in this " +
+				"time",
 		})
 	}
 	return facts

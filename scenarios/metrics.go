@@ -114,6 +114,15 @@ const (
 	FromMetrics                       // what the service says in the format of Prometheus
 )
 
+// duringRun reports whether a run knows the metrics of a source while it goes on.
+func (s MetricSource) duringRun() bool {
+	switch s {
+	case FromRequests, FromSchedule, FromStreams, FromFlows, FromPages:
+		return true
+	}
+	return false
+}
+
 // RequestTags in Metric.Tags stands for scenario, name, method, stage, flow and the tags that the file sets.
 const RequestTags = "*"
 

@@ -248,6 +248,10 @@ func (r *reader) threshold(n *node, metric Metric) Threshold {
 	if n.kind == mapping {
 		expression = n.get("threshold")
 		t.AbortOnFail = r.flag(n.get("abortOnFail"))
+		if t.AbortOnFail && !metric.From.duringRun() {
+			r.fault(n.get("abortOnFail"), "remove it, the gate is judged at the end",
+				"%s is known at the end of a run only and cannot end it", metric.Name)
+		}
 		if delay := r.delay(n, t.AbortOnFail); t.AbortOnFail {
 			t.DelayAbortEval = delay
 		}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -38,7 +37,7 @@ func (s referenceSpec) called(name string) referenceSpec {
 func startEach(ctx context.Context, specs []referenceSpec) (referenceServers, error) {
 	var all referenceServers
 	for i, spec := range specs {
-		spec.variables = append(slices.Clone(spec.variables), spec.traces.traceVariables(i)...)
+		spec.variables = append(spec.traces.traceVariables(i), spec.variables...)
 		s, err := startInstance(ctx, spec)
 		if err != nil {
 			return nil, errors.Join(err, all.stop(context.WithoutCancel(ctx)))

@@ -168,15 +168,18 @@ func checkPercent(value string) error {
 
 // checkMemory accepts what Go's runtime does: a number of bytes, with or without a unit.
 func checkMemory(value string) error {
-	digits := value
-	for _, unit := range []string{"KiB", "MiB", "GiB", "TiB", "B"} {
+	digits, bytes := value, int64(1)
+	for i, unit := range []string{"KiB", "MiB", "GiB", "TiB", "B"} {
 		if number, found := strings.CutSuffix(value, unit); found {
 			digits = number
+			if unit != "B" {
+				bytes <<= 10 * (i + 1)
+			}
 			break
 		}
 	}
 	n, err := strconv.ParseInt(digits, 10, 64)
-	if value != "off" && (err != nil || n < 0) {
+	if value != "off" && (err != nil || n < 0 || n > math.MaxInt64/bytes) {
 		return fmt.Errorf("must be a number of bytes, such as 512MiB or 2GiB, or off, not %.120q", value)
 	}
 	return nil

@@ -24,6 +24,7 @@ func TestServerSettingsAreChecked(t *testing.T) {
 		{settings: "{warm_resources: 500, ready_when_warm: true, rate_limit: -1, request_timeout: 5s, edge_ttl: 2s}"},
 		{settings: "{gogc: off, gomemlimit: 512MiB, gomaxprocs: 1, l1_bytes: 4MiB, l1_max_bytes: 8MiB}"},
 		{settings: "{gogc: 0}", want: []string{`settings.yaml:2:18: environment.server.gogc must be a whole number`}},
+		{settings: "{gomemlimit: 99999999999TiB}", want: []string{`:2:24: environment.server.gomemlimit must be a number`}},
 		{settings: "{gomemlimit: 5MB}", want: []string{`:2:24: environment.server.gomemlimit must be a number of bytes`}},
 		{
 			settings: "{rate_limt: 5}",

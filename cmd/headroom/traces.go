@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -27,8 +28,10 @@ const (
 	// spansPatience is how long spans are held of a trace that is not known to be slow: its request may go on.
 	spansPatience = 20 * time.Second
 	mostHeldSpans = 20_000
-	mostSpansBody = 16 << 20 // bytes
-	mostValue     = 120      // of an attribute, in bytes
+	// mostSpansOfTrace bounds what one request may hold; a run saves fewer of it.
+	mostSpansOfTrace = 500
+	mostSpansBody    = 16 << 20 // bytes
+	mostValue        = 120      // of an attribute, in bytes
 	// lastSpans bounds the wait for spans at the end. Instances send them once a second.
 	lastSpans = 2500 * time.Millisecond
 )
@@ -91,7 +94,8 @@ func instanceName(plan *scenarios.Plan) func(place int) string {
 	}
 }
 
-// traceVariables are those of an instance that have it send its spans, once a second, of requests that say so.
+// traceVariables are those of an instance that have it send its spans, once a second, of requests that say so. What the
+// scenario says of them comes after them and holds.
 func (t *traceReceiver) traceVariables(place int) []string {
 	if t == nil {
 		return nil
@@ -146,8 +150,12 @@ func (t *traceReceiver) hold(span *otlp.Span, instance string, now time.Time) {
 		trace = &heldTrace{}
 		t.traces[id] = trace
 	}
+	if len(trace.spans) == mostSpansOfTrace {
+		t.dropped++
+		return
+	}
 	held := heldSpan{began: span.GetStartTimeUnixNano(), ended: span.GetEndTimeUnixNano()}
-	held.Name, held.Instance, held.Attributes = span.GetName(), instance, attributesOf(span)
+	held.Name, held.Instance, held.Attributes = shortValue(span.GetName()), instance, attributesOf(span)
 	held.ID = [8]byte(span.GetSpanId())
 	copy(held.Parent[:], span.GetParentSpanId())
 	if status := span.GetStatus(); status.GetCode() == otlp.Status_STATUS_CODE_ERROR {
@@ -175,7 +183,7 @@ func attributesOf(span *otlp.Span) map[string]string {
 
 func shortValue(text string) string {
 	if len(text) > mostValue {
-		return text[:mostValue] + "…"
+		return strings.ToValidUTF8(text[:mostValue], "") + "…"
 	}
 	return text
 }

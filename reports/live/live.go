@@ -199,8 +199,10 @@ func (s *Server) keep(m *results.Measurements) {
 func (s *Server) judge(u Second) {
 	begun := time.Now()
 	gates := slices.Clone(s.now.Gates) // those of before may be drawn at this moment
+	m := *u.Measurements               // which has the points and the health of the last second alone
+	m.Points, m.Health = s.now.Measurements.Points, s.now.Measurements.Health
 	for range s.thresholds {
-		one, err := judge.Sofar(u.Measurements, s.thresholds[s.nextGate:s.nextGate+1], u.Flushed)
+		one, err := judge.Sofar(&m, s.thresholds[s.nextGate:s.nextGate+1], u.Flushed)
 		if err == nil {
 			gates[s.nextGate], s.judgedAt[s.nextGate] = one[0], u.Elapsed.Seconds()
 		}

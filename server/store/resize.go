@@ -116,7 +116,7 @@ func (s *Store) replacePools(ctx context.Context, size int, parameters map[strin
 			return err
 		}
 		if free < size+spareConns {
-			return fmt.Errorf("of the connections of Postgres, %d are free, and %d are needed beside those in use", free,
+			return fmt.Errorf("%d connections of Postgres are free, and %d are needed beside those in use", free,
 				size+spareConns)
 		}
 		return nil

@@ -85,7 +85,7 @@ func TestPoolThatPostgresHasNoRoomFor(t *testing.T) {
 	t.Parallel()
 	s := openStoreWith(t, store.Options{MaxConns: 2})
 	err := s.ResizePool(t.Context(), 10_000)
-	if err == nil || !strings.Contains(err.Error(), "connections free") {
+	if err == nil || !strings.Contains(err.Error(), "are needed beside those in use") {
 		t.Errorf("got %v", err)
 	}
 	if err := s.Ping(t.Context()); err != nil || s.PoolStats().MaxConns != 2 {
