@@ -104,7 +104,7 @@ type Options struct {
 	// RateLimitShared makes all instances on one cache server share the limit, at the cost of a round trip per request.
 	RateLimitShared bool `env:"HEADROOM_RATE_LIMIT_SHARED"`
 	// GraphQLMaxDepth is how many levels of fields a query of GraphQL may have; 0 means 10. GraphQLMaxCost is how many
-	// values its answer may have; 0 means 20,000.
+	// values its answer may have, with 200 for each read; 0 means 20,000.
 	GraphQLMaxDepth int `env:"HEADROOM_GRAPHQL_MAX_DEPTH"`
 	GraphQLMaxCost  int `env:"HEADROOM_GRAPHQL_MAX_COST"`
 	// GraphQLIntrospection answers queries for the schema.

@@ -22,8 +22,9 @@ var (
 	jsonContentType = []string{"application/json"}
 	noStore         = []string{"no-store"}
 	gzipEncoding    = []string{"gzip"}
-	// A shared cache must distinguish tenants and encodings.
+	// A shared cache must distinguish tenants and encodings and, where GraphQL answers, media types.
 	vary        = []string{"X-Tenant-ID, Accept-Encoding"}
+	varyDerived = []string{"X-Tenant-ID, Accept, Accept-Encoding"}
 	cacheLevels = [...][]string{cache.L1: {"l1"}, cache.L2: {"l2"}, cache.L3: {"l3"}, cache.Miss: {"miss"}}
 )
 

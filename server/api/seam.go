@@ -185,13 +185,14 @@ func (a *API) Events(ctx context.Context, tenant store.ID, query string) (body [
 	return body, nil, err
 }
 
-// SendDerived sends JSON that was made of the value of a key alone, and may be stored like that.
+// SendDerived sends JSON that was made of the value of a key alone, and may be stored like that. Its media type may
+// depend on what the client accepts.
 func (a *API) SendDerived(c *gin.Context, key *cache.Key, contentType []string, body []byte) {
 	x, header := exchangeOf(c), c.Writer.Header()
 	tag := cache.ETag(body)
 	header["Etag"], header["Cache-Control"] = []string{tag}, a.cacheControl
 	if a.shared {
-		header["Vary"] = vary
+		header["Vary"] = varyDerived
 		scope := key.Scope()
 		header["Surrogate-Key"] = x.headerValue(scope.AppendName(x.space()))
 	}

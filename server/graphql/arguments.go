@@ -3,6 +3,7 @@ package graphql
 import (
 	"fmt"
 	"net/url"
+	"slices"
 
 	"github.com/policycortex/headroom/server/api"
 	"github.com/policycortex/headroom/server/cache"
@@ -73,6 +74,11 @@ func (s *Server) wantedBy(tenant store.ID, name string, args map[string]any, tot
 		if err != nil {
 			return w, &refusal{message: "argument " + of.id + ": " + err.Error(), code: codeBadInput}
 		}
+		if of.kind == cache.Costs && id == (store.ID{}) { // without an id, a key is of the costs of all resources
+			return w, &refusal{
+				message: "argument " + of.id + " is the zero UUID, which no resource has", code: codeBadInput,
+			}
+		}
 	}
 	w.query = queryOf(args, of.parameters)
 	if total {
@@ -91,11 +97,17 @@ func (s *Server) wantedBy(tenant store.ID, name string, args map[string]any, tot
 	return w, err
 }
 
-// queryOf returns the query string of arguments. What is null is left out.
+// queryOf returns the query string of arguments, which is the same for the same ones. What is null is left out.
 func queryOf(args map[string]any, parameters map[string]string) string {
+	var room [16]string
+	names := room[:0]
+	for argument := range args {
+		names = append(names, argument)
+	}
+	slices.Sort(names)
 	b := make([]byte, 0, 128)
-	for argument, value := range args {
-		parameter := parameters[argument]
+	for _, argument := range names {
+		parameter, value := parameters[argument], args[argument]
 		if parameter == "" || value == nil {
 			continue
 		}

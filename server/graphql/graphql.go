@@ -38,8 +38,8 @@ const maxTokens = 4000
 type Options struct {
 	API    *api.API
 	Logger *slog.Logger
-	// MaxDepth is how many levels of fields a query may have, and MaxCost how many values its answer; 0 means the
-	// defaults.
+	// MaxDepth is how many levels of fields a query may have, and MaxCost how many values its answer, with readCost for
+	// each read; 0 means the defaults.
 	MaxDepth, MaxCost int
 	// NoIntrospection refuses queries for the schema.
 	NoIntrospection bool

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 )
 
 const (
@@ -282,9 +283,11 @@ func TestNoStatementForEach(t *testing.T) {
 	t.Parallel()
 	s := newOwnService(t)
 	e := newEstate(t, s, 20)
-	const query = `{resources(first: 20) {nodes {id
+	today := time.Now().UTC()
+	query := fmt.Sprintf(`{resources(first: 20) {nodes {id
 		latestEvaluations(first: 5) {result policy {name} resource {name latestEvaluations {id}}}
-		costs {date cost} }}}`
+		costs(from: %q, to: %q, serviceName: "compute") {date cost} }}}`, today.AddDate(0, 0, -7).Format(time.DateOnly),
+		today.Format(time.DateOnly))
 	before := s.statements()
 	var answer struct {
 		Resources struct {
