@@ -100,7 +100,7 @@ func (c *Collector) handOverSlowest(r *Recorder) {
 // merge adds the requests of another list, each once.
 func (l *slowList) merge(other slowList, most int) {
 	for _, s := range other {
-		if !slices.ContainsFunc(*l, func(o slowRequest) bool { return o.intended == s.intended && o.done == s.done }) {
+		if !slices.Contains(*l, s) {
 			l.add(s, most)
 		}
 	}

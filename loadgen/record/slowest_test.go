@@ -64,6 +64,20 @@ func TestSlowest(t *testing.T) {
 	}
 }
 
+// TestSlowestAtOnce: requests of two iterations at the same instants are two requests.
+func TestSlowestAtOnce(t *testing.T) {
+	var all slowList
+	one := slowRequest{done: time.Second, iteration: 1}
+	other, sampled := one, one
+	other.iteration, sampled.trace = 2, request.Trace{High: 1}
+	for range 2 {
+		all.merge(slowList{one, other, sampled}, results.MostSlowest)
+	}
+	if len(all) != 3 {
+		t.Errorf("%d of 3 requests were kept: %+v", len(all), all)
+	}
+}
+
 // TestSlowestOfShards: what two shards kept is put together as if one loop had.
 func TestSlowestOfShards(t *testing.T) {
 	slow := func(ms float64, trace string, ofSampled bool) results.SlowRequest {

@@ -65,6 +65,25 @@ func TestSampledRequests(t *testing.T) {
 	}
 }
 
+// TestTraceOfEachTry: a step that is repeated and one that is sent again by its poll do not have the same trace.
+func TestTraceOfEachTry(t *testing.T) {
+	set := tracedSet(t, 1)
+	set.sampler.salt = Trace{}
+	seen := map[Trace]string{}
+	for times := range 20 {
+		for tries := range 20 {
+			d := set.Draw(3)
+			d.times, d.tries = times, tries
+			set.sample(&d)
+			here := fmt.Sprintf("time %d, try %d", times, tries)
+			if before, known := seen[d.Trace]; known {
+				t.Fatalf("%s and %s have the trace %s", before, here, d.Trace)
+			}
+			seen[d.Trace] = here
+		}
+	}
+}
+
 // TestOwnTraceparent: that of the scenario goes before ours.
 func TestOwnTraceparent(t *testing.T) {
 	set := tracedSet(t, 1, scenarios.Header{Name: "TraceParent", Value: scenarios.Template{{Literal: "theirs"}}})
