@@ -19,7 +19,9 @@ type observer struct {
 
 	taken []results.Snapshot
 	at    []time.Duration // the edges at which they were taken, since the run's start
-	err   error
+	err   error           // why there is none of the next edge, and so of none after it
+
+	noFigures error // the first reason for which a snapshot has no figures of the endpoint of metrics
 }
 
 // snapshotTimeout bounds one question to the server, which may be overloaded.
@@ -82,11 +84,15 @@ func (o *observer) take(ctx context.Context, edge time.Duration) bool {
 	ctx, cancel := context.WithTimeout(ctx, snapshotTimeout)
 	defer cancel()
 	s, err := o.snapshot(ctx)
-	if err != nil {
-		if context.Cause(ctx) != errAborted { // then finish asks once more
-			o.err = err
-		}
+	switch {
+	case err == nil && s.NoFigures == nil:
+	case context.Cause(ctx) == errAborted: // finish asks once more
 		return false
+	case err != nil:
+		o.err = err
+		return false
+	case o.noFigures == nil:
+		o.noFigures = s.NoFigures
 	}
 	o.taken, o.at = append(o.taken, s), append(o.at, edge)
 	return true
@@ -105,13 +111,19 @@ func (o *observer) finish(ctx context.Context) (views []results.ServerView, warn
 	if o.err != nil {
 		warnings = append(warnings, fmt.Sprintf("the server's own view is incomplete: %v", o.err))
 	}
-	whole := results.NewServerView("")
+	if o.noFigures != nil {
+		warnings = append(warnings, fmt.Sprintf("the service's metrics could not be read at an edge of a measured "+
+			"window, so there are none of that window: %v", o.noFigures))
+	}
+	whole, allReached := results.NewServerView(""), true
 	for _, r := range o.runs {
 		view := results.NewServerView(r.scenario.Name)
 		if err := o.add(&view, r.covers); err != nil {
 			return nil, append(warnings, err.Error())
 		}
-		if view.Seconds > 0 {
+		reached := o.reached(r)
+		allReached = allReached && reached
+		if view.Seconds > 0 && reached {
 			views = append(views, view)
 		}
 	}
@@ -121,10 +133,18 @@ func (o *observer) finish(ctx context.Context) (views []results.ServerView, warn
 	if err != nil {
 		return nil, append(warnings, err.Error())
 	}
-	if whole.Seconds > 0 {
+	if whole.Seconds > 0 && allReached {
 		views = append([]results.ServerView{whole}, views...)
 	}
 	return views, warnings
+}
+
+// reached reports whether snapshots were taken up to the end of a scenario's window, or of the run that ended early: a
+// count of a part of the window would pass for that of all of it.
+func (o *observer) reached(r *scenarioRun) bool {
+	_, to := r.measured()
+	n := len(o.at)
+	return o.err == nil || n > 0 && o.at[n-1] >= to
 }
 
 // add sums the segments that a window covers.

@@ -43,6 +43,22 @@ func TestServerLog(t *testing.T) {
 	}
 }
 
+// TestLongLineOfServerLog: a long line is known by its beginning.
+func TestLongLineOfServerLog(t *testing.T) {
+	var written strings.Builder
+	logger := slog.New(slog.NewTextHandler(&written, nil))
+	logger.Error("too much", "error", strings.Repeat("y", 2*maxLogLine)+" = z")
+	logger.Warn("and more")
+	var l ServerLog
+	err := l.Read(strings.NewReader(written.String()), time.Now())
+	if err != nil || len(l.Messages) != 2 {
+		t.Fatalf("%+v, %v", l, err)
+	}
+	if m := l.Messages[0]; m.Level != LogError || m.Text != "too much" || !strings.HasPrefix(m.Details, `error="yyy`) {
+		t.Errorf("%+v", m)
+	}
+}
+
 func TestServerLogIsBounded(t *testing.T) {
 	var written strings.Builder
 	logger := slog.New(slog.NewTextHandler(&written, nil))

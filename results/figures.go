@@ -12,6 +12,8 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+
+	"github.com/policycortex/headroom/results/stats"
 )
 
 // Figure is one series of what a service says of itself in the format of Prometheus: at an instant, or what was added
@@ -61,6 +63,25 @@ func (f Figure) Key() string {
 		b.WriteString("}")
 	}
 	return b.String()
+}
+
+// ParseKey is the name and the labels of the figure with that key; ok is false for what is no key.
+func ParseKey(key string) (name string, labels map[string]string, ok bool) {
+	name, rest, labelled := strings.Cut(key, "{")
+	labels = map[string]string{}
+	for labelled && rest != "}" {
+		label, after, found := strings.Cut(strings.TrimPrefix(rest, ","), "=")
+		quoted, err := strconv.QuotedPrefix(after)
+		if !found || err != nil {
+			return "", nil, false
+		}
+		labels[label], err = strconv.Unquote(quoted)
+		if err != nil {
+			return "", nil, false
+		}
+		rest = after[len(quoted):]
+	}
+	return name, labels, true
 }
 
 // Figures are those of a service by their key.
@@ -135,7 +156,8 @@ func (f Figure) Quantile(percentile float64) (value, low, high float64, known bo
 	if f.Kind != FigureHistogram || f.Count <= 0 || len(f.Buckets) == 0 {
 		return 0, 0, 0, false
 	}
-	rank, below := percentile/100*f.Count, 0.0
+	// Not beyond the rank of whole observations: 99.9 % of 1,000 are 999, whatever binary fractions say.
+	rank, below := min(percentile/100*f.Count, float64(stats.Rank(percentile, int64(math.Round(f.Count))))), 0.0
 	low = math.Inf(-1)
 	if f.Buckets[0].Upper > 0 {
 		low = 0 // as Prometheus supposes
@@ -154,8 +176,23 @@ func (f Figure) Quantile(percentile float64) (value, low, high float64, known bo
 	return low, low, math.Inf(1), true
 }
 
-// SumOf adds up two series of one kind.
-func SumOf(f, o Figure) Figure { return f.plus(o) }
+// SumOf adds up two series of one kind. Of histograms with different buckets it has those bounds that both have.
+func SumOf(f, o Figure) Figure {
+	sum := f.plus(o)
+	switch {
+	case f.Kind != FigureHistogram || o.Count == 0: // one that observed nothing takes no bound away
+	case f.Count == 0:
+		sum.Buckets = slices.Clone(o.Buckets)
+	default:
+		sum.Buckets = slices.DeleteFunc(sum.Buckets, func(b FigureBucket) bool { return o.bucket(b.Upper) < 0 })
+	}
+	return sum
+}
+
+// bucket is the place of the bucket with that bound; -1 without one.
+func (f Figure) bucket(upper float64) int {
+	return slices.IndexFunc(f.Buckets, func(b FigureBucket) bool { return b.Upper == upper })
+}
 
 // plus and minus are for figures of one series. Buckets that only one of them has count as they are.
 func (f Figure) plus(o Figure) Figure  { return f.with(o, 1) }
@@ -166,7 +203,7 @@ func (f Figure) with(o Figure, sign float64) Figure {
 	f.Count += sign * o.Count
 	f.Buckets = slices.Clone(f.Buckets)
 	for i, b := range f.Buckets {
-		at := slices.IndexFunc(o.Buckets, func(x FigureBucket) bool { return x.Upper == b.Upper })
+		at := o.bucket(b.Upper)
 		if at >= 0 {
 			f.Buckets[i].Count += sign * o.Buckets[at].Count
 		}
@@ -242,11 +279,16 @@ func (v *ServerView) IsAccount() bool {
 }
 
 // addFigures adds what was added between two instants. Gauges stay as they were at the last.
-func (v *ServerView) addFigures(from, to Figures) {
-	for key, f := range to.Since(from) {
-		if v.Figures == nil {
-			v.Figures = Figures{}
-		}
+func (v *ServerView) addFigures(from, to Snapshot) {
+	v.noFigures = v.noFigures || from.NoFigures != nil || to.NoFigures != nil
+	if v.noFigures { // those of the other windows would pass for those of all
+		v.Figures = nil
+		return
+	}
+	if v.Figures == nil && to.Figures != nil {
+		v.Figures = Figures{} // asked for, if there are none
+	}
+	for key, f := range to.Figures.Since(from.Figures) {
 		if sum, known := v.Figures[key]; known && f.Kind.Adds() {
 			f = f.plus(sum)
 		}

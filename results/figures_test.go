@@ -2,7 +2,10 @@ package results
 
 import (
 	"encoding/json"
+	"errors"
+	"maps"
 	"math"
+	"slices"
 	"testing"
 	"time"
 )
@@ -127,5 +130,75 @@ func TestFiguresOverWindows(t *testing.T) {
 	s := NewSample(1, taken[0], taken[1])
 	if s.Figures["c"] != 4 || s.Figures["g"] != 7 || s.Figures["h"] != 2 {
 		t.Errorf("sampled are %v", s.Figures)
+	}
+}
+
+// TestQuantileOfABound: the percentile of 999 of 1,000 lies in the bucket that has 999.
+func TestQuantileOfABound(t *testing.T) {
+	f := Figure{Kind: FigureHistogram, Count: 1000, Buckets: []FigureBucket{{1, 999}, {2, 1000}}}
+	value, low, high, known := f.Quantile(99.9)
+	if value != 1 || low != 0 || high != 1 || !known {
+		t.Errorf("%v of %v to %v, %t", value, low, high, known)
+	}
+}
+
+// TestSumOfDifferentBuckets: only of common bounds it is known how much all series together have below them.
+func TestSumOfDifferentBuckets(t *testing.T) {
+	a := Figure{Kind: FigureHistogram, Value: 3, Count: 10, Buckets: []FigureBucket{{1, 4}, {2, 8}, {3, 9}}}
+	b := Figure{Kind: FigureHistogram, Value: 4, Count: 20, Buckets: []FigureBucket{{1, 5}, {3, 11}, {5, 20}}}
+	none := Figure{Kind: FigureHistogram, Buckets: []FigureBucket{{7, 0}}}
+	want := []FigureBucket{{1, 9}, {3, 20}}
+	for _, all := range [][]Figure{{a, b}, {b, a}, {none, a, b}, {a, none, b}} {
+		sum := all[0]
+		for _, f := range all[1:] {
+			sum = SumOf(sum, f)
+		}
+		if sum.Count != 30 || sum.Value != 7 || !slices.Equal(sum.Buckets, want) {
+			t.Errorf("the sum is %+v", sum)
+		}
+	}
+	if a.Buckets[1] != (FigureBucket{2, 8}) || len(b.Buckets) != 3 {
+		t.Errorf("a series has been changed: %+v, %+v", a, b)
+	}
+}
+
+func TestParseKey(t *testing.T) {
+	for _, labels := range []map[string]string{
+		{}, {"a": "b"}, {"a": `"},{="\`, "b": "", "c": "ü\n"},
+	} {
+		name, got, ok := ParseKey(Figure{Name: "x:y", Labels: labels}.Key())
+		if name != "x:y" || !maps.Equal(got, labels) || !ok {
+			t.Errorf("%v is read as %s %v, %t", labels, name, got, ok)
+		}
+	}
+	for _, key := range []string{"a{", "a{b", "a{b=", `a{b="c"`, `a{b="c`, "a{}x"} {
+		name, labels, ok := ParseKey(key)
+		if ok {
+			t.Errorf("%s is read as %s %v", key, name, labels)
+		}
+	}
+}
+
+// TestFiguresThatCouldNotBeRead: what was added in a part of the windows does not pass for all.
+func TestFiguresThatCouldNotBeRead(t *testing.T) {
+	counted := func(n float64) Snapshot { return Snapshot{Figures: Figures{"c": {Kind: FigureCounter, Value: n}}} }
+	unread := Snapshot{NoFigures: errors.New("refused"), CPU: 1}
+	for name, taken := range map[string][]Snapshot{
+		"at the end": {counted(1), counted(2), unread}, "between": {counted(1), unread, counted(2)},
+		"at the beginning": {unread, counted(5), counted(6)}, "never": {unread, unread, unread},
+	} {
+		view := NewServerView("")
+		for i := 1; i < len(taken); i++ {
+			err := view.Add(taken[i-1], taken[i])
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if view.Figures != nil {
+			t.Errorf("%s: %+v", name, view.Figures)
+		}
+	}
+	if s := NewSample(1, unread, counted(5)); s.Figures != nil {
+		t.Errorf("all since the start is in one sample: %v", s.Figures)
 	}
 }

@@ -42,7 +42,7 @@ func (s Snapshot) Continuing(before Snapshot) (Snapshot, error) {
 		all.MaxConns = p.MaxConns
 		sum.Pools[role] = all
 	}
-	sum.State, sum.Work = s.State, sum.Work.now(s.Work)
+	sum.State, sum.Work, sum.Footprint = s.State, sum.Work.now(s.Work), s.Footprint
 	if s.Replica != nil && before.Replica != nil {
 		sum.Replica = new(*s.Replica)
 		sum.Replica.Fallbacks += before.Replica.Fallbacks

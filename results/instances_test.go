@@ -17,6 +17,7 @@ func instanceAt(at time.Time, n int64) Snapshot {
 		At: at, Queries: map[string]QueryStats{"get": {n, 1, 2, h}}, Tiers: map[string]TierStats{"l1": {n, 1, 0}},
 		Pools: map[string]PoolStats{"primary": {n, 1, 0.5, 8}}, CPU: float64(n),
 		Maintenance:    map[string]JobStats{"purge": {Runs: n, Errors: n - 1}},
+		Footprint:      Footprint{Memory: 10 * n, Mapped: n, Files: 2 * n, Goroutines: 3 * n},
 		AllocatedBytes: n, AllocatedObjects: 2 * n, GC: float64(n) / 2, GCPauses: float64(3 * n),
 		State: State{
 			Breakers: map[string]string{"l2": breakerStates[n%3]},
@@ -57,6 +58,9 @@ func TestSumSnapshots(t *testing.T) {
 	}
 	if sum.GC != 3.5 || sum.GCPauses != 7 {
 		t.Errorf("%v s of garbage collection, and stopped for %v s, want the mean", sum.GC, sum.GCPauses)
+	}
+	if want := (Footprint{Memory: 70, Mapped: 7, Files: 14, Goroutines: 21}); sum.Footprint != want {
+		t.Errorf("they hold %+v, want %+v", sum.Footprint, want)
 	}
 	if sum.Breakers["l2"] != "open" {
 		t.Errorf("breaker %s, want the worst", sum.Breakers["l2"])
@@ -99,6 +103,9 @@ func TestContinuing(t *testing.T) {
 	}
 	if replica, want := *got.Replica, (Replica{Healthy: true, Lag: 1, Fallbacks: 3}); replica != want {
 		t.Errorf("replica %+v, want %+v", replica, want)
+	}
+	if want := instanceAt(now, 1).Footprint; got.Footprint != want {
+		t.Errorf("it holds %+v, want %+v: the process before is gone", got.Footprint, want)
 	}
 	if got.Breakers["l2"] != instanceAt(now, 1).Breakers["l2"] {
 		t.Errorf("breaker %s", got.Breakers["l2"])

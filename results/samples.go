@@ -27,7 +27,9 @@ func NewSample(at float64, before, now Snapshot) Sample {
 		s.Footprint = new(now.Footprint)
 	}
 	s.Work = workBetween(before, now)
-	s.Figures = sampledFigures(before.Figures, now.Figures)
+	if before.NoFigures == nil { // else they would be those since the start
+		s.Figures = sampledFigures(before.Figures, now.Figures)
+	}
 	for tier, t := range now.Tiers {
 		s.Tiers[tier] = t.minus(before.Tiers[tier])
 	}

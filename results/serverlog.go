@@ -52,12 +52,13 @@ const otherLines = "lines that are not of the server's logger"
 func (l *ServerLog) Read(from io.Reader, started time.Time) error {
 	lines := bufio.NewReaderSize(from, maxLogLine)
 	for at := 0.0; ; {
-		line, err := lines.ReadSlice('\n')
+		read, err := lines.ReadSlice('\n')
+		line := string(read)            // what is read next takes its place
 		if err == bufio.ErrBufferFull { // the beginning has all that is kept
 			err = skipLine(lines)
 		}
-		if len(line) > 0 {
-			at = l.take(strings.TrimRight(string(line), "\r\n"), started, at)
+		if line != "" {
+			at = l.take(strings.TrimRight(line, "\r\n"), started, at)
 		}
 		if err == io.EOF {
 			break

@@ -31,6 +31,8 @@ type Snapshot struct {
 	Maintenance map[string]JobStats // of its jobs in the background, by name
 
 	Figures Figures // of its endpoint of metrics, as far as a threshold is about them
+	// NoFigures is why that endpoint, which was asked, did not give them; nil where it did.
+	NoFigures error
 }
 
 // JobStats are the runs of a job of the server's since its start.
@@ -218,8 +220,10 @@ type ServerView struct {
 	// all goroutines; 0 where it does not say.
 	GCSeconds float64 `json:"gc_cpu_seconds,omitempty"`
 	GCPauses  float64 `json:"gc_pauses_seconds,omitempty"`
-	// Figures are those of the endpoint of metrics that thresholds are about.
-	Figures Figures `json:"figures,omitempty"`
+	// Figures are those of the endpoint of metrics that thresholds are about; nil where they are not known of all of
+	// its windows.
+	Figures   Figures `json:"figures,omitempty"`
+	noFigures bool    // of a window they are not known
 }
 
 // NewServerView returns an empty view to which windows are added.
@@ -282,7 +286,7 @@ func (v *ServerView) Add(from, to Snapshot) error {
 		delta, sum := now.minus(from.Tiers[tier]), v.Tiers[tier]
 		v.Tiers[tier] = TierStats{sum.Hits + delta.Hits, sum.Misses + delta.Misses, sum.Errors + delta.Errors}
 	}
-	v.addFigures(from.Figures, to.Figures)
+	v.addFigures(from, to)
 	v.Seconds += to.At.Sub(from.At).Seconds()
 	v.CPUSeconds += to.CPU - from.CPU
 	v.AllocatedBytes += to.AllocatedBytes - from.AllocatedBytes

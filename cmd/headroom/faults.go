@@ -78,7 +78,11 @@ func (all referenceServers) rollingRestart(ctx context.Context) error {
 // kill ends the process. What it does between its last account and its end is in no account.
 func (s *referenceServer) kill(ctx context.Context) error {
 	s.freeze(ctx)
-	return s.process().Kill(ctx)
+	err := s.process().Kill(ctx)
+	if err == nil {
+		s.holdNothing()
+	}
+	return err
 }
 
 func (s *referenceServer) pause(ctx context.Context) error {
@@ -117,10 +121,12 @@ func (s *referenceServer) drain(ctx context.Context) error {
 	for {
 		select {
 		case err := <-ended:
+			s.holdNothing()
 			return err
 		case <-tick.C:
 			if account, err := s.account(ctx); err == nil {
 				s.keep(&account)
+				s.figures.takeLast(ctx)
 			}
 		}
 	}
@@ -146,7 +152,20 @@ func (s *referenceServer) freeze(ctx context.Context) {
 	if latest := s.latest.Load(); err != nil && latest != nil {
 		account = *latest
 	}
+	s.figures.takeLast(ctx)
 	s.keep(&account)
+}
+
+// holdNothing is for a process that has ended: what it held is free, what it counted stays in its account.
+func (s *referenceServer) holdNothing() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.frozen == nil {
+		return
+	}
+	account := *s.frozen
+	account.Footprint = results.Footprint{}
+	s.frozen = &account
 }
 
 // account asks the process itself.

@@ -43,6 +43,7 @@ type referenceServer struct {
 	log        *os.File
 	settings   map[string]string                // in force, without the addresses at which it listens
 	latest     atomic.Pointer[results.Snapshot] // that was taken
+	figures    *scraper                         // of its metrics; nil where no threshold is about them
 
 	mu     sync.Mutex // guards what follows, which faults change
 	child  *containers.Child

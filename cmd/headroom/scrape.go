@@ -74,7 +74,7 @@ func (s *system) watchFigures(ctx context.Context, plan *scenarios.Plan, say fun
 		return nil
 	}
 	for i, server := range s.servers {
-		all[i].isDown = server.isDown
+		all[i].isDown, server.figures = server.isDown, all[i]
 	}
 	names, err := all.names(ctx)
 	if err != nil {
@@ -93,7 +93,8 @@ func (s *system) watchFigures(ctx context.Context, plan *scenarios.Plan, say fun
 	return nil
 }
 
-// with adds the figures to an account; nil is one of the figures alone.
+// with adds the figures to an account, which says why there are none; nil is one of the figures alone, which fails
+// without them.
 func (all scrapers) with(base account) account {
 	return func(ctx context.Context) (taken results.Snapshot, err error) {
 		var figures results.Figures
@@ -105,8 +106,11 @@ func (all scrapers) with(base account) account {
 			taken, err = base(ctx)
 		}
 		wait.Wait()
-		taken.Figures = figures
-		return taken, errors.Join(err, errScrape)
+		if errScrape != nil && (base == nil || err != nil) {
+			return taken, errors.Join(err, errScrape)
+		}
+		taken.Figures, taken.NoFigures = figures, errScrape
+		return taken, err
 	}
 }
 
@@ -118,11 +122,15 @@ func (all scrapers) scrape(ctx context.Context) (results.Figures, error) {
 		wait.Go(func() { taken[i], faults[i] = s.scrape(ctx) })
 	}
 	wait.Wait()
+	err := errors.Join(faults...)
+	if err != nil {
+		return nil, err // those of the other instances would pass for those of all
+	}
 	sum := results.Figures{}
 	for _, figures := range taken {
 		maps.Copy(sum, figures) // they differ in the label instance
 	}
-	return sum, errors.Join(faults...)
+	return sum, nil
 }
 
 // scrape is what the instance has counted in all its processes. While a fault keeps it from answering, that stays as it
@@ -130,9 +138,32 @@ func (all scrapers) scrape(ctx context.Context) (results.Figures, error) {
 func (s *scraper) scrape(ctx context.Context) (results.Figures, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.isDown != nil && s.isDown() {
+	down := func() bool { return s.isDown != nil && s.isDown() }
+	if down() {
 		return s.latest, nil
 	}
+	figures, err := s.take(ctx)
+	if err != nil && down() { // meanwhile
+		return s.latest, nil
+	}
+	return figures, err
+}
+
+// takeLast is for an instance that is about to go, whose figures of this moment scrape then has. If it does not say
+// them in time, those that are known have to do.
+func (s *scraper) takeLast(ctx context.Context) {
+	if s == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, accountLimit)
+	defer cancel()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.take(ctx)
+}
+
+// take asks the instance. The caller holds s.mu.
+func (s *scraper) take(ctx context.Context) (results.Figures, error) {
 	text, err := s.read(ctx)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/scenarios"
 )
 
 // TestServiceMetrics judges what a service says of itself in the format of Prometheus.
@@ -64,4 +66,51 @@ func TestServiceMetrics(t *testing.T) {
 		"target.url="+service(t))
 	p.exits(t, exitError)
 	says(t, p.stderr.String(), "target.metrics", "connection refused")
+}
+
+// TestServiceMetricsBeforeAFault: what an instance counts until it goes stays, and an account goes without the metrics
+// that could not be read.
+func TestServiceMetricsBeforeAFault(t *testing.T) {
+	t.Parallel()
+	registry := prometheus.NewRegistry()
+	served := prometheus.NewCounter(prometheus.CounterOpts{Name: "served_total"})
+	registry.MustRegister(served)
+	server := httptest.NewServer(promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	t.Cleanup(server.Close)
+	threshold, err := scenarios.ParseThreshold("server_metric{name:served_total}", "count<5")
+	if err != nil {
+		t.Fatal(err)
+	}
+	instance := &referenceServer{}
+	all := newScrapers(&scenarios.Plan{Thresholds: []scenarios.Threshold{threshold}}, []string{server.URL})
+	all[0].isDown, instance.figures = instance.isDown, all[0]
+	take := all.with(func(context.Context) (results.Snapshot, error) { return results.Snapshot{CPU: 7}, nil })
+	counts := func(want float64) {
+		t.Helper()
+		s, err := take(t.Context())
+		if err != nil || s.NoFigures != nil || s.Figures["served_total"].Value != want || s.CPU != 7 {
+			t.Errorf("%+v, %v, want %v", s, err, want)
+		}
+	}
+	served.Inc()
+	counts(1)
+	served.Add(2)
+	instance.figures.takeLast(t.Context())
+	instance.keep(&results.Snapshot{CPU: 1, Footprint: results.Footprint{Memory: 5}})
+	server.Close()
+	counts(3)
+	instance.holdNothing()
+	frozen, err := instance.snapshot(t.Context())
+	if err != nil || frozen.CPU != 1 || frozen.Footprint.Memory != 0 {
+		t.Errorf("of a process that has ended: %+v, %v", frozen, err)
+	}
+	instance.keep(nil)
+	s, err := take(t.Context())
+	if err != nil || s.CPU != 7 || s.Figures != nil || s.NoFigures == nil {
+		t.Errorf("of a service that does not answer: %+v, %v", s, err)
+	}
+	_, err = all.with(nil)(t.Context())
+	if err == nil {
+		t.Error("there is an account of nothing")
+	}
 }

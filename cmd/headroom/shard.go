@@ -69,6 +69,10 @@ func (r *runner) checkShard(files []loaded) error {
 		return usageError{errors.New("--shard needs one service for all shards: set target.url; otherwise each shard " +
 			"would start its own reference server")}
 	}
+	err := checkMerged(plan)
+	if err != nil {
+		return err
+	}
 	for _, s := range plan.Scenarios {
 		if s.AutoWarmup {
 			return usageError{fmt.Errorf("--shard %v: the warmup of scenario %s is auto, so each shard would end it "+
@@ -79,6 +83,35 @@ func (r *runner) checkShard(files []loaded) error {
 			return usageError{fmt.Errorf("--shard %v: scenario %s has %d users or connections (vus, maxVUs), fewer "+
 				"than shards", r.shard, s.Name, users)}
 		}
+	}
+	return nil
+}
+
+// checkMerged refuses thresholds that a run merged from shards cannot be held against: it does not have what they are
+// about.
+func checkMerged(plan *scenarios.Plan) error {
+	var faults scenarios.Errors
+	for _, t := range plan.Thresholds {
+		metric, _ := t.Metric.Metric()
+		why := ""
+		switch metric.From {
+		case scenarios.FromGenerator:
+			why = "each shard has a generator of its own"
+		case scenarios.FromMetrics:
+			why = "every shard would count the whole service"
+		case scenarios.FromSeconds:
+			why = "the percentiles of each second are not known of all requests"
+		default:
+			continue
+		}
+		faults = append(faults, scenarios.Error{
+			File: plan.Source.File, Line: t.Line, Column: t.Column,
+			Message: fmt.Sprintf("%s cannot be judged of a run in shards: %s", t.Name(), why),
+			Hint:    "remove the threshold for such runs",
+		})
+	}
+	if len(faults) > 0 {
+		return faults
 	}
 	return nil
 }

@@ -256,10 +256,23 @@ func TestKubernetesJob(t *testing.T) {
 func TestShardMistakesExit104(t *testing.T) {
 	t.Parallel()
 	file := splitScenario(t, service(t))
+	unmerged := filepath.Join(t.TempDir(), "unmerged.yaml")
+	err := os.WriteFile(unmerged, []byte(text(t, file)+`  generator_memory: max<1000000000
+  p95_drift: value<2
+`), 0o644)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, tt := range map[string]struct {
 		args []string
 		say  string
 	}{
+		"generator": {[]string{unmerged, "--shard", "0/2"}, ":17:21: generator_memory cannot be judged"},
+		"seconds":   {[]string{unmerged, "--shard", "0/2"}, ":18:14: p95_drift cannot be judged"},
+		"metrics": {[]string{
+			file, "--shard", "0/2", "--set", "target.metrics=http://127.0.0.1:1/metrics", "--set",
+			"thresholds={\"server_metric{name:up}\": \"last==1\"}",
+		}, "split.yaml: server_metric{name:up} cannot be"},
 		"from 1":    {[]string{file, "--shard", "4/4"}, "0/4 to --shard 3/4"},
 		"no number": {[]string{file, "--shard", "a/4"}, "write i/n"},
 		"no index":  {[]string{file, "--shard", "/4"}, completionIndex + " is not set"},

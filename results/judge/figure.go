@@ -24,17 +24,22 @@ func figure(m *results.Measurements, t scenarios.Threshold) aggregated {
 			selected = append(selected, f)
 		}
 	}
-	if len(selected) == 0 {
+	gone := goneGauges(m, t, view, selected)
+	if len(selected)+len(gone) == 0 {
 		return aggregated{reason: fmt.Sprintf("no data: the service has no %s with these labels", t.FigureName())}
 	}
-	kind, of := selected[0].Kind, figureAggregations[selected[0].Kind]
+	kind := results.FigureGauge
+	if len(selected) > 0 {
+		kind = selected[0].Kind
+	}
+	of := figureAggregations[kind]
 	if !slices.Contains(of, t.Aggregation.Name) {
 		return aggregated{reason: fmt.Sprintf("no data: %s is a %s, which has %s and no %s", t.FigureName(), kind,
 			strings.ReplaceAll(strings.Join(of, ", "), "p,", "p(N),"), t.Aggregation)}
 	}
 	unit := unitOfFigure(t.FigureName())
 	if !kind.Adds() {
-		return gauge(m, t, selected, unit)
+		return gauge(m, t, selected, gone, unit)
 	}
 	sum := sumOf(selected)
 	counted := sum.Value
@@ -51,6 +56,32 @@ func figure(m *results.Measurements, t scenarios.Threshold) aggregated {
 		return aggregated{value: counted / view.Seconds, unit: unit + "/s", samples: int64(len(selected))}
 	}
 	return observed(t, sum)
+}
+
+// goneGauges are the keys of gauges that a threshold selects and that were sampled, but that the service had no longer
+// at the end of the window. What it counts stays until then, so that others are not gone.
+func goneGauges(m *results.Measurements, t scenarios.Threshold, view *results.ServerView, there []results.Figure,
+) (keys []string) {
+	if len(there) > 0 && there[0].Kind.Adds() || view.Figures == nil ||
+		!slices.Contains(figureAggregations[results.FigureGauge], t.Aggregation.Name) {
+		return nil
+	}
+	seen := map[string]bool{}
+	for _, s := range m.Samples {
+		if !isMeasured(m, t.Selector["scenario"], s.At) {
+			continue
+		}
+		for key := range s.Figures {
+			if _, there := view.Figures[key]; there || seen[key] {
+				continue
+			}
+			seen[key] = true
+			if name, labels, ok := results.ParseKey(key); ok && t.SelectsFigure(name, labels) {
+				keys = append(keys, key)
+			}
+		}
+	}
+	return keys
 }
 
 // figureAggregations are those of each kind.
@@ -106,15 +137,21 @@ func observed(t scenarios.Threshold, sum results.Figure) aggregated {
 }
 
 // gauge aggregates the samples of the measured windows. The last value is that of the series which is the worst for the
-// threshold.
-func gauge(m *results.Measurements, t scenarios.Threshold, selected []results.Figure, unit string) aggregated {
+// threshold; series that are gone have none.
+func gauge(m *results.Measurements, t scenarios.Threshold, selected []results.Figure, gone []string, unit string,
+) aggregated {
 	var values []float64
+	keys := slices.Clone(gone)
 	for _, f := range selected {
+		keys = append(keys, f.Key())
 		if t.Aggregation.Name == "last" {
 			values = append(values, f.Value)
-			continue
 		}
-		key := f.Key()
+	}
+	for _, key := range keys {
+		if t.Aggregation.Name == "last" {
+			break
+		}
 		for _, s := range m.Samples {
 			if v, sampled := s.Figures[key]; sampled && isMeasured(m, t.Selector["scenario"], s.At) {
 				values = append(values, v)
@@ -137,16 +174,24 @@ func gauge(m *results.Measurements, t scenarios.Threshold, selected []results.Fi
 			a.value += v / float64(len(values))
 		}
 	case "last":
-		a.value = highest
-		if t.Op.IsLower() || t.Op.Holds(highest, t.Limit) && !t.Op.IsUpper() {
-			a.value = lowest
-		}
+		a.value = worst(t, values)
 	default:
 		percentile, _ := percentileOfThreshold(t)
-		rank := int(math.Ceil(percentile / 100 * float64(len(values))))
-		a.value = values[max(rank, 1)-1]
+		a.value = results.NearestRank(values, percentile)
 	}
 	return a
+}
+
+// worst is the value for which a threshold holds least, of values in ascending order.
+func worst(t scenarios.Threshold, ascending []float64) float64 {
+	switch {
+	case t.Op.IsUpper():
+		return ascending[len(ascending)-1]
+	case t.Op.IsLower():
+		return ascending[0]
+	}
+	bad := slices.IndexFunc(ascending, func(v float64) bool { return !t.Op.Holds(v, t.Limit) })
+	return ascending[max(bad, 0)]
 }
 
 // isMeasured reports whether an offset lies in the measured window of a scenario, or of any for an empty name.
@@ -157,22 +202,32 @@ func isMeasured(m *results.Measurements, scenario string, at float64) bool {
 	})
 }
 
-// holdBetween judges a value that is only known to lie between two bounds: it has passed when both are on the good side
-// of the limit, failed when both are on the bad one, and is unresolved else. A limit that is a bound is met by it.
+// holdBetween judges a value of which it is only known that it is above one bound, and at most another: it has passed
+// when all such values are on the good side of the limit, failed when all are on the bad one, and is unresolved else.
 func holdBetween(g *results.Gate, bounds [2]float64) {
-	op := g.Op
-	switch op {
+	low, high := bounds[0], bounds[1]
+	below, atMost := high < g.Target, high <= g.Target // for certain
+	above := low >= g.Target
+	var passed, failed bool
+	switch g.Op {
 	case scenarios.Less:
-		op = scenarios.AtMost
+		passed, failed = below, above
+	case scenarios.AtMost:
+		passed, failed = atMost, above
 	case scenarios.Greater:
-		op = scenarios.AtLeast
+		passed, failed = above, atMost
+	case scenarios.AtLeast:
+		passed, failed = above, below
+	case scenarios.Equal:
+		failed = below || above
+	case scenarios.NotEqual:
+		passed = below || above
 	}
-	low, high := op.Holds(bounds[0], g.Target), op.Holds(bounds[1], g.Target)
-	g.Passed = low && high
-	if low == high {
+	g.Passed = passed
+	if passed || failed {
 		return
 	}
 	g.Unresolved = true
-	g.Reason = fmt.Sprintf("unresolved: the histogram says only that it lies between %s and %s; give one of its "+
-		"bounds as the limit", scenarios.ThreeDigits(bounds[0]), scenarios.ThreeDigits(bounds[1]))
+	g.Reason = fmt.Sprintf("unresolved: the histogram says only that it is above %s and at most %s; use <= or > with "+
+		"one of its bounds", scenarios.ThreeDigits(low), scenarios.ThreeDigits(high))
 }

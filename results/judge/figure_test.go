@@ -23,6 +23,9 @@ func served() *results.Measurements {
 		{Name: "errors_total", Kind: "counter"},
 		{Name: "lag", Labels: map[string]string{"instance": "1"}, Kind: "gauge", Value: 3},
 		{Name: "lag", Labels: map[string]string{"instance": "2"}, Kind: "gauge", Value: 4},
+		{Name: "state", Labels: map[string]string{"instance": "1"}, Kind: "gauge", Value: 1},
+		{Name: "state", Labels: map[string]string{"instance": "2"}, Kind: "gauge", Value: 2},
+		{Name: "state", Labels: map[string]string{"instance": "3"}, Kind: "gauge", Value: 3},
 		{
 			Name: "took_seconds", Labels: map[string]string{"route": "/a"}, Kind: "histogram", Value: 20, Count: 60,
 			Buckets: buckets(30, 60, 60),
@@ -44,6 +47,9 @@ func served() *results.Measurements {
 			`lag{instance="1"}`: float64(100 - 10*i), `lag{instance="2"}`: 4,
 		}})
 	}
+	m.Samples[0].Figures[`queue{of="b"}`] = 99 // in the warm-up
+	m.Samples[5].Figures[`queue{of="a"}`] = 7
+	m.Samples[6].Figures[`queue{of="b"}`] = 50
 	return m
 }
 
@@ -70,15 +76,36 @@ func TestFigures(t *testing.T) {
 		{name: "{name:lag}", expression: "last<4", actual: 4}, // that of the worst instance
 		{name: "{name:lag}", expression: "last>3", actual: 3},
 		{name: "{name:lag}", expression: "last==4", actual: 3},
+		{name: "{name:lag}", expression: "last!=4", actual: 4},
+		{name: "{name:state}", expression: "last==2", actual: 1},
+		{name: "{name:state}", expression: "last!=2", actual: 2}, // neither the lowest nor the highest
+		{name: "{name:state}", expression: "last!=4", passed: true, actual: 1},
 		{name: "{name:lag}", expression: "rate<1", reason: "is a gauge"},
+		// Series that were gone at the end of the window.
+		{name: "{name:queue}", expression: "max<10", actual: 50},
+		{name: "{name:queue,of:a}", expression: "max<10", passed: true, actual: 7},
+		{name: "{name:queue}", expression: "last<10", reason: "no data: a threshold without"},
+		{name: "{name:queue}", expression: "count<10", reason: "the service has no queue"},
 		// 50 of 100 were at most 0.1 s, 90 at most 0.5 s, 99 at most 1 s.
 		{name: "{name:took_seconds}", expression: "count==100", passed: true, actual: 100},
 		{name: "{name:took_seconds}", expression: "rate>=10", passed: true, actual: 10, unit: "/s"},
 		{name: "{name:took_seconds}", expression: "avg<0.5", passed: true, actual: .4, unit: "s"},
-		{name: "{name:took_seconds}", expression: "p(70)<0.5", passed: true, actual: .3, unit: "s"},
+		{name: "{name:took_seconds}", expression: "p(70)<=0.5", passed: true, actual: .3, unit: "s"},
 		{name: "{name:took_seconds}", expression: "p(70)<0.05", actual: .3, unit: "s"},
+		// It is above 0.1 s, and at most 0.5 s.
+		{name: "{name:took_seconds}", expression: "p(70)<0.51", passed: true, actual: .3, unit: "s"},
+		{name: "{name:took_seconds}", expression: "p(70)<0.5", actual: .3, unit: "s", reason: "unresolved: the"},
+		{name: "{name:took_seconds}", expression: "p(70)<0.1", actual: .3, unit: "s"},
+		{name: "{name:took_seconds}", expression: "p(70)<=0.1", actual: .3, unit: "s"},
+		{name: "{name:took_seconds}", expression: "p(70)>0.1", passed: true, actual: .3, unit: "s"},
+		{name: "{name:took_seconds}", expression: "p(70)>=0.1", passed: true, actual: .3, unit: "s"},
+		{name: "{name:took_seconds}", expression: "p(70)>=0.5", actual: .3, unit: "s", reason: "unresolved: the"},
+		{name: "{name:took_seconds}", expression: "p(70)>0.5", actual: .3, unit: "s"},
+		{name: "{name:took_seconds}", expression: "p(70)==0.1", actual: .3, unit: "s"},
+		{name: "{name:took_seconds}", expression: "p(70)==0.3", actual: .3, unit: "s", reason: "unresolved: the"},
+		{name: "{name:took_seconds}", expression: "p(70)!=0.1", passed: true, actual: .3, unit: "s"},
 		{name: "{name:took_seconds}", expression: "p(70)<0.4", actual: .3, unit: "s", reason: "unresolved: the"},
-		{name: "{name:took_seconds}", expression: "max<5", actual: 1, unit: "s", reason: "between 1.00 and"},
+		{name: "{name:took_seconds}", expression: "max<5", actual: 1, unit: "s", reason: "unresolved: the"},
 		{name: "{name:took_seconds,route:/a}", expression: "max<=0.5", passed: true, actual: .5, unit: "s"},
 		{name: "{name:took_seconds}", expression: "last<5", reason: "is a histogram"},
 		{name: "{name:pause_seconds}", expression: "avg<1", passed: true, actual: .25, unit: "s"},
@@ -93,7 +120,7 @@ func TestFigures(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		unresolved := strings.HasPrefix(c.reason, "unresolved") || strings.HasPrefix(c.reason, "between")
+		unresolved := strings.HasPrefix(c.reason, "unresolved")
 		near := g.Actual-c.actual < 1e-9 && c.actual-g.Actual < 1e-9
 		if g.Passed != c.passed || g.Unresolved != unresolved || !near || g.Unit != c.unit ||
 			!strings.Contains(g.Reason, c.reason) || (g.Samples == 0) != (c.reason != "" && !unresolved) {
