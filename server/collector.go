@@ -4,6 +4,9 @@ import (
 	"cmp"
 	"os"
 	"runtime/debug"
+
+	"github.com/policycortex/headroom/server/graphql"
+	"github.com/policycortex/headroom/server/policy"
 )
 
 const (
@@ -29,7 +32,8 @@ func limitForL1(largest int64) int64 { return largest + largest/4 }
 
 // besideL1 is the rest of the limit.
 func (o Options) besideL1() int64 {
-	return o.StreamBufferBytes + int64(o.Streams)*perStream + int64(o.MaxUnderWay)*perRequest + ofProcess + ofGarbage
+	return o.StreamBufferBytes + int64(o.Streams)*perStream + int64(o.MaxUnderWay)*perRequest +
+		o.PolicyCacheBytes + policy.ProgramBytes + graphql.CacheBytes + ofProcess + ofGarbage
 }
 
 // collectRarely sets the garbage collector to gcPercent, and limits the memory in bytes, softly: near the limit it

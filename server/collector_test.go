@@ -40,13 +40,14 @@ func TestCollectRarely(t *testing.T) {
 // TestMemoryLimitFollowsTheSettings: each setting that bounds memory moves the limit by what it allows.
 func TestMemoryLimitFollowsTheSettings(t *testing.T) {
 	base := Options{}.withDefaults()
-	if mib := base.memoryLimit() >> 20; mib != 572 {
-		t.Errorf("by default it is %d MiB, and docs/server.md says 572", mib)
+	if mib := base.memoryLimit() >> 20; mib != 677 {
+		t.Errorf("by default it is %d MiB, and docs/server.md says 677", mib)
 	}
 	for name, c := range map[string]struct {
 		change func(*Options)
 		want   int64
 	}{
+		"modules":   {func(o *Options) { o.PolicyCacheBytes += 8 << 20 }, 8 << 20},
 		"L1":        {func(o *Options) { o.L1MaxBytes = 2*o.L1Bytes + 4<<20 }, 5 << 20},
 		"buffer":    {func(o *Options) { o.StreamBufferBytes += 1 << 20 }, 1 << 20},
 		"streams":   {func(o *Options) { o.Streams += 1024 }, 16 << 20},

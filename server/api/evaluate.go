@@ -147,16 +147,9 @@ func (a *API) evaluateBy(ctx context.Context, tenant, id store.ID, by *rule, doc
 	if !errors.Is(err, store.ErrNotFound) {
 		return result, err
 	}
-	present, err := a.store.AppendPolicy(ctx, nil, tenant, id, store.OnPrimary)
+	latest, err := a.latestRule(ctx, tenant, id)
 	if err != nil {
 		return result, err
-	}
-	latest, err := ruleOf(present)
-	if err != nil {
-		return result, err
-	}
-	if latest == nil {
-		return result, store.ErrVersion
 	}
 	*by = *latest
 	result, err = a.evaluateOnce(ctx, tenant, id, by, document)
@@ -172,7 +165,7 @@ func (a *API) evaluateOnce(ctx context.Context, tenant, id store.ID, by *rule, d
 	began := time.Now()
 	switch by.Kind {
 	case "expression":
-		result = a.evaluator.EvaluateExpression(ctx, by.Expression, document)
+		result, err = a.evaluator.EvaluateExpression(ctx, by.Expression, document)
 	case "module":
 		sum, decodeErr := by.sum()
 		if decodeErr != nil {
@@ -196,7 +189,7 @@ func (a *API) refuseEvaluation(c *gin.Context, err error, kind cache.Kind) {
 	case errors.Is(err, cache.ErrNotFound), errors.Is(err, store.ErrNotFound):
 		refuse(c, http.StatusNotFound, nothingThere[kind])
 	case errors.Is(err, store.ErrVersion):
-		refuse(c, http.StatusConflict, "The rule of this policy is being changed. Try again.")
+		refuse(c, http.StatusConflict, ruleIsChanging)
 	default:
 		a.failEvaluation(c, err)
 	}
@@ -204,6 +197,11 @@ func (a *API) refuseEvaluation(c *gin.Context, err error, kind cache.Kind) {
 
 // recordResult adds a result to the history. If it returns false, it has answered the request.
 func (a *API) recordResult(c *gin.Context, tenant store.ID, of *evaluated) bool {
+	gone := c.Request.Context().Err()
+	if gone != nil { // what nobody has seen is not recorded
+		a.fail(c, gone)
+		return false
+	}
 	ctx, cancel := a.changing(c)
 	defer cancel()
 	scopes := statusScopes(tenant, []store.ID{*of.ResourceID})

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -204,10 +205,35 @@ func TestHostileUploads(t *testing.T) {
 			`{"resource_id":"`+uuid.NewString()+`"}`), http.StatusNotFound)
 	}
 	expectProblem(t, p.send(t, http.MethodPost, p.tenant, missing+"/evaluate", owned), http.StatusNotFound)
-	expectProblem(t, p.send(t, http.MethodPut, p.tenant, missing+"/module", string(modules.Owner)), http.StatusNotFound)
+	// What can be refused without compiling is.
+	for _, what := range []string{"/module", "/expression"} {
+		expectProblem(t, p.send(t, http.MethodPut, p.tenant, missing+what, `{"expression":"1"}`), http.StatusNotFound)
+		expectProblem(t, p.put(t, what[1:], []byte(`{"expression":"1"}`), "If-Match", `"99"`),
+			http.StatusPreconditionFailed)
+	}
 	other := newTenant()
 	expectProblem(t, p.send(t, http.MethodPost, other, p.path+"/evaluate", owned), http.StatusNotFound)
 	expectProblem(t, p.get(t, other, p.path+"/module"), http.StatusNotFound)
+}
+
+// TestModuleIsReadAsItIs: a module that was replaced since its policy was cached is looked for once more. One that the
+// server would refuse now, because it allowed more before, is sent as it was uploaded alone.
+func TestModuleIsReadAsItIs(t *testing.T) {
+	p := newRuled(t, newService(t), "read")
+	decode(t, p.put(t, "module", modules.Owner), http.StatusOK, &policy1{})
+	decode(t, p.get(t, p.tenant, p.path), http.StatusOK, &policy1{})
+	later := []byte("(module)")
+	_, _, err := p.store.SetPolicyRule(t.Context(), nil, uuid.MustParse(p.tenant), uuid.MustParse(path.Base(p.path)),
+		store.AnyVersion, store.PolicyRule{Module: later}) // past the API, so that the cache is not told
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := p.get(t, p.tenant, p.path+"/module")
+	if w.Code != http.StatusOK || w.Body.String() != string(later) ||
+		w.Header().Get("ETag") != fmt.Sprintf(`"%x"`, sha256.Sum256(later)) {
+		t.Errorf("status %d, ETag %s: %q", w.Code, w.Header().Get("ETag"), w.Body)
+	}
+	expectProblem(t, p.get(t, p.tenant, p.path+"/module?metered=true"), http.StatusConflict)
 }
 
 // TestModuleIsReplacedEverywhere: once an upload is acknowledged, no instance evaluates by the module before it, while

@@ -76,14 +76,10 @@ func (a *API) putModule(c *gin.Context) {
 	if !ok {
 		return
 	}
-	ctx, cancel := a.changing(c)
-	defer cancel()
-	_, err = a.evaluator.CheckModule(ctx, tenant, module)
-	if err != nil {
-		a.refuseRule(c, "module", err)
-		return
-	}
-	a.setRule(ctx, c, tenant, store.PolicyRule{Module: module})
+	a.putRule(c, tenant, "module", store.PolicyRule{Module: module}, func(ctx context.Context) error {
+		_, err := a.evaluator.CheckModule(ctx, tenant, module)
+		return err
+	})
 }
 
 func (a *API) putExpression(c *gin.Context) {
@@ -104,14 +100,35 @@ func (a *API) putExpression(c *gin.Context) {
 		refuse(c, http.StatusBadRequest, `The body must be {"expression": "…"}: `+err.Error())
 		return
 	}
-	err = a.evaluator.CheckExpression(sent.Expression)
-	if err != nil {
-		a.refuseRule(c, "expression", err)
+	a.putRule(c, tenant, "expression", store.PolicyRule{Expression: sent.Expression}, func(ctx context.Context) error {
+		return a.evaluator.CheckExpression(ctx, sent.Expression)
+	})
+}
+
+// putRule checks a rule and makes it the policy's. Checking is what takes time, so that it comes after everything that
+// the request can be refused for without it.
+func (a *API) putRule(c *gin.Context, tenant store.ID, kind string, to store.PolicyRule,
+	check func(context.Context) error,
+) {
+	ctx, cancel := context.WithTimeout(c.Request.Context(), a.timeout)
+	defer cancel()
+	id, version, ok := a.onePolicy.meant(ctx, c, tenant)
+	if !ok {
 		return
 	}
-	ctx, cancel := a.changing(c)
-	defer cancel()
-	a.setRule(ctx, c, tenant, store.PolicyRule{Expression: sent.Expression})
+	_, err := a.store.AppendPolicy(ctx, nil, tenant, id, store.OnPrimary) // meant may not have looked
+	if err != nil {
+		a.onePolicy.refuse(c, err, tenant, id)
+		return
+	}
+	err = check(ctx)
+	if err != nil {
+		a.refuseRule(c, kind, err)
+		return
+	}
+	changing, cancelChange := a.changing(c)
+	defer cancelChange()
+	a.setRule(changing, c, tenant, id, version, to)
 }
 
 // deleteRule leaves a policy without a rule, if it has one of the kind.
@@ -121,29 +138,39 @@ func (a *API) deleteRule(c *gin.Context, kind string) {
 		refuse(c, http.StatusBadRequest, err.Error())
 		return
 	}
-	id, ok := a.onePolicy.id(c)
+	ctx, cancel := a.changing(c)
+	defer cancel()
+	id, version, ok := a.onePolicy.meant(ctx, c, tenant)
 	if !ok {
 		return
 	}
-	ctx, cancel := a.changing(c)
-	defer cancel()
 	document, err := a.store.AppendPolicy(ctx, nil, tenant, id, store.OnPrimary)
 	if err != nil {
 		a.onePolicy.refuse(c, err, tenant, id)
 		return
 	}
 	present, err := ruleOf(document)
-	if err == nil && (present == nil || present.Kind != kind) {
+	if err == nil && version == store.AnyVersion {
+		version, err = policyVersion(document) // in later ones, the rule may be another
+	}
+	if err != nil {
+		a.fail(c, err)
+		return
+	}
+	if present == nil || present.Kind != kind {
 		refuse(c, http.StatusNotFound, noRuleOf(kind))
 		return
 	}
-	a.setRule(ctx, c, tenant, store.PolicyRule{})
+	a.setRule(ctx, c, tenant, id, version, store.PolicyRule{})
 }
 
 func noRuleOf(kind string) string { return fmt.Sprintf("This policy has no %s.", kind) }
 
 // refuseRule answers a rule that was not accepted.
 func (a *API) refuseRule(c *gin.Context, kind string, err error) {
+	if errors.Is(err, policy.ErrSlow) {
+		err = &policy.Refusal{Reasons: []string{err.Error()}}
+	}
 	refusal, ok := errors.AsType[*policy.Refusal](err)
 	if !ok {
 		a.failEvaluation(c, err)
@@ -158,22 +185,28 @@ func (a *API) refuseRule(c *gin.Context, kind string, err error) {
 
 // failEvaluation answers an evaluation that did not happen.
 func (a *API) failEvaluation(c *gin.Context, err error) {
-	if !errors.Is(err, policy.ErrBusy) {
+	detail := "Too many policies are being evaluated or compiled. Try again after the time in Retry-After."
+	switch {
+	case c.Request.Context().Err() == nil && errors.Is(err, policy.ErrBusy):
+	case c.Request.Context().Err() == nil && errors.Is(err, policy.ErrSlow):
+		detail = "The module of this policy took too long to compile. Try again after the time in Retry-After."
+	default:
 		a.fail(c, err)
 		return
 	}
 	c.Writer.Header()["Retry-After"] = retrySoon
-	refuse(c, http.StatusServiceUnavailable,
-		"Too many policies are being evaluated or compiled. Try again after the time in Retry-After.")
+	refuse(c, http.StatusServiceUnavailable, detail)
 }
 
-func (a *API) setRule(ctx context.Context, c *gin.Context, tenant store.ID, to store.PolicyRule) {
-	id, version, ok := a.onePolicy.meant(ctx, c, tenant)
-	if !ok {
-		return
-	}
+const ruleIsChanging = "The rule of this policy is being changed. Try again."
+
+func (a *API) setRule(ctx context.Context, c *gin.Context, tenant, id store.ID, version int, to store.PolicyRule) {
 	body, committed, err := a.store.SetPolicyRule(ctx, nil, tenant, id, version, to)
-	if err != nil {
+	switch {
+	case errors.Is(err, store.ErrVersion) && c.Request.Header["If-Match"] == nil:
+		refuse(c, http.StatusConflict, ruleIsChanging)
+		return
+	case err != nil:
 		a.onePolicy.refuse(c, err, tenant, id)
 		return
 	}
@@ -219,34 +252,80 @@ func (a *API) getModule(c *gin.Context) {
 		refuse(c, http.StatusNotFound, noRuleOf("module"))
 		return
 	}
-	etag := `"` + present.SHA256 + `"`
-	if metered {
-		etag = `"metered-` + strconv.FormatInt(a.evaluator.Limits().Time.Nanoseconds(), 36) + "-" +
-			strconv.Itoa(a.evaluator.Limits().MemoryPages) + "-" + present.SHA256 + `"`
-	}
 	header := c.Writer.Header()
-	header["Etag"], header["Cache-Control"] = []string{etag}, askEachTime
+	etag := a.moduleTag(present, metered)
 	if tagMatches(c.Request.Header["If-None-Match"], etag) {
+		header["Etag"], header["Cache-Control"] = []string{etag}, askEachTime
 		c.Writer.WriteHeader(http.StatusNotModified)
 		return
 	}
-	sum, err := present.sum()
-	var module []byte
-	if err == nil {
-		module, err = a.loadModule(ctx, tenant, id, sum)
-	}
+	module, err := a.moduleOf(ctx, tenant, id, present)
 	if err == nil && metered {
 		module, err = policy.Meter(module, a.evaluator.Limits())
 	}
-	if err != nil {
-		delete(header, "Etag")
+	refusal, refused := errors.AsType[*policy.Refusal](err)
+	switch {
+	case refused: // the limits were others when it was uploaded
+		refuse(c, http.StatusConflict, "This server does not accept the module: "+refusal.Error()+".")
+		return
+	case err != nil:
 		a.refuseEvaluation(c, err, cache.Policy)
 		return
 	}
+	header["Etag"], header["Cache-Control"] = []string{a.moduleTag(present, metered)}, askEachTime
 	header["Content-Type"] = wasmContentType
 	header["Content-Length"] = []string{strconv.Itoa(len(module))}
 	c.Writer.WriteHeader(http.StatusOK)
 	writeBody(c.Writer, c.Request, module)
+}
+
+// moduleTag is the ETag of a module, which depends on the limits when it is metered.
+func (a *API) moduleTag(of *rule, metered bool) string {
+	if !metered {
+		return `"` + of.SHA256 + `"`
+	}
+	limits := a.evaluator.Limits()
+	return `"metered-` + strconv.FormatInt(limits.Time.Nanoseconds(), 36) + "-" + strconv.Itoa(limits.MemoryPages) +
+		"-" + of.SHA256 + `"`
+}
+
+// moduleOf reads the module that a rule names. One that was replaced since its policy was read is looked for once more;
+// the rule is then the present one.
+func (a *API) moduleOf(ctx context.Context, tenant, id store.ID, by *rule) ([]byte, error) {
+	sum, err := by.sum()
+	if err != nil {
+		return nil, err
+	}
+	module, err := a.loadModule(ctx, tenant, id, sum)
+	if !errors.Is(err, store.ErrNotFound) {
+		return module, err
+	}
+	latest, err := a.latestRule(ctx, tenant, id)
+	if err != nil {
+		return nil, err
+	}
+	*by = *latest
+	sum, err = by.sum()
+	if err == nil && by.Kind == "module" {
+		module, err = a.store.PolicyModule(ctx, tenant, id, sum, store.OnPrimary)
+	}
+	if by.Kind != "module" || errors.Is(err, store.ErrNotFound) {
+		err = store.ErrVersion
+	}
+	return module, err
+}
+
+// latestRule reads the rule of a policy in the primary. It returns [store.ErrVersion] when there is none.
+func (a *API) latestRule(ctx context.Context, tenant, id store.ID) (*rule, error) {
+	present, err := a.store.AppendPolicy(ctx, nil, tenant, id, store.OnPrimary)
+	if err != nil {
+		return nil, err
+	}
+	latest, err := ruleOf(present)
+	if err == nil && latest == nil {
+		err = store.ErrVersion
+	}
+	return latest, err
 }
 
 // loadModule reads a module from the database. A replica may not have it yet.

@@ -12,6 +12,9 @@ import (
 // documentBytes bounds the text of the queries that are kept parsed, which take some twenty times as much.
 const documentBytes = 1 << 20
 
+// CacheBytes is what the queries that a server keeps may take in memory, in bytes, estimated.
+const CacheBytes = 21*documentBytes + persistedBytes
+
 // documents are queries that have been parsed and validated, with what was found out about their operations.
 type documents struct {
 	cache *otter.Cache[string, *document]

@@ -46,10 +46,10 @@ func BenchmarkEvaluateExpression(b *testing.B) {
 	resource := []byte(document(`{"env":"prod","owner":"me"}`))
 	b.ReportAllocs()
 	for b.Loop() {
-		r := e.EvaluateExpression(context.Background(), `has(resource.tags.owner) && resource.tags.owner != ""`,
+		r, err := e.EvaluateExpression(context.Background(), `has(resource.tags.owner) && resource.tags.owner != ""`,
 			resource)
-		if r.Result != "compliant" {
-			b.Fatal(r)
+		if err != nil || r.Result != "compliant" {
+			b.Fatal(r, err)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package policy
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -11,8 +12,11 @@ import (
 	"cel.dev/cel-go/cel"
 )
 
-// maxPrograms is how many compiled expressions are kept.
-const maxPrograms = 1024
+// ProgramBytes is what the compiled expressions that are kept may take in memory, in bytes, estimated.
+const ProgramBytes = 16 << 20
+
+// maxQueue is how many modules may be compiled or wait for it at a time, of all tenants.
+const maxQueue = 16
 
 // loadTimeout bounds reading and compiling a module.
 const loadTimeout = 10 * time.Second
@@ -28,11 +32,12 @@ type Sum = [sha256.Size]byte
 type Evaluator struct {
 	limits    Limits
 	env       *cel.Env
-	running   chan struct{} // a token for each evaluation by a module that may run
+	running   chan struct{} // a token for each rule that may run, and each expression that may be compiled
 	compiling chan struct{} // a token for each compilation that may run
 	stats     counts
 
 	mu       sync.Mutex
+	queued   int // modules that are compiled or wait for it
 	modules  shelf[moduleKey, *module]
 	programs shelf[string, *program]
 }
@@ -54,11 +59,12 @@ func NewEvaluator(limits Limits) (*Evaluator, error) {
 	}
 	e := &Evaluator{
 		limits: limits.WithDefaults(), env: env,
-		running: make(chan struct{}, runtime.GOMAXPROCS(0)), compiling: make(chan struct{}, 1),
+		// While a module runs, its thread belongs to it: Go cannot interrupt it. One processor is left for others.
+		running: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)), compiling: make(chan struct{}, 1),
 	}
 	e.modules = shelf[moduleKey, *module]{most: e.limits.CacheBytes, size: sizeOfModule, gone: e.evicted}
 	e.programs = shelf[string, *program]{
-		most: maxPrograms, size: func(*program) int64 { return 1 }, gone: func(*program) {},
+		most: ProgramBytes, size: func(p *program) int64 { return p.size }, gone: func(*program) {},
 	}
 	return e, nil
 }
@@ -93,8 +99,12 @@ func (e *Evaluator) Close() {
 }
 
 // CheckModule compiles a module of a tenant, as it does for its first evaluation, and returns its name. It returns a
-// [*Refusal] for one that cannot be a policy's.
+// [*Refusal] for one that cannot be a policy's, [ErrSlow], or [ErrBusy].
 func (e *Evaluator) CheckModule(ctx context.Context, tenant [16]byte, uploaded []byte) (Sum, error) {
+	err := checkSize(uploaded, &e.limits)
+	if err != nil {
+		return Sum{}, err
+	}
 	sum := Sum(sha256.Sum256(uploaded))
 	m, err := e.module(ctx, moduleKey{tenant, sum}, func(context.Context) ([]byte, error) { return uploaded, nil })
 	if err != nil {
@@ -105,7 +115,8 @@ func (e *Evaluator) CheckModule(ctx context.Context, tenant [16]byte, uploaded [
 }
 
 // EvaluateModule evaluates a document by a module of a tenant. load is called to read the module if it has to be
-// compiled; its error is returned. So is [ErrBusy]. A module that is refused or stopped results in an "error".
+// compiled; its error is returned. So are [ErrBusy] and [ErrSlow]. A module that is refused or stopped results in an
+// "error".
 func (e *Evaluator) EvaluateModule(ctx context.Context, tenant [16]byte, sum Sum, load Load,
 	document []byte,
 ) (Result, error) {
@@ -117,31 +128,47 @@ func (e *Evaluator) EvaluateModule(ctx context.Context, tenant [16]byte, sum Sum
 		return Result{}, err
 	}
 	defer m.release()
-	// While a module runs, its thread belongs to it: Go cannot interrupt it.
-	select {
-	case e.running <- struct{}{}:
-	case <-ctx.Done():
-		return Result{}, ErrBusy
+	err = e.begin(ctx)
+	if err != nil {
+		return Result{}, err
 	}
-	defer func() { <-e.running }()
+	defer e.end()
 	return m.evaluate(document), nil
 }
+
+// begin waits until a rule may run. end has to be called afterwards.
+func (e *Evaluator) begin(ctx context.Context) error {
+	select {
+	case e.running <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ErrBusy
+	}
+}
+
+func (e *Evaluator) end() { <-e.running }
+
+// errLeft is the result of a compilation whose turn did not come before the one who wanted it had left.
+var errLeft = errors.New("nobody waits for this module")
 
 // module returns a compiled module that the caller has to release.
 func (e *Evaluator) module(ctx context.Context, key moduleKey, load Load) (*module, error) {
 	for {
-		e.mu.Lock()
-		slot, mine := e.modules.get(key)
-		e.mu.Unlock()
-		if mine {
-			e.fill(key, slot, load)
+		slot, err := e.find(ctx, key, load)
+		if err != nil {
+			return nil, err
 		}
 		select {
 		case <-slot.filled:
 		case <-ctx.Done():
 			return nil, ErrBusy
 		}
-		if slot.err != nil {
+		switch {
+		case slot.err == errLeft && ctx.Err() != nil:
+			return nil, ErrBusy
+		case slot.err == errLeft: // somebody else had: take their place
+			continue
+		case slot.err != nil:
 			return nil, slot.err
 		}
 		if slot.value.acquire() {
@@ -151,64 +178,106 @@ func (e *Evaluator) module(ctx context.Context, key moduleKey, load Load) (*modu
 	}
 }
 
-// fill compiles a module in the background, so that whoever waits for it can leave. What is refused stays refused; any
-// other error may be another one next time.
-func (e *Evaluator) fill(key moduleKey, slot *slot[*module], load Load) {
-	go func() {
-		e.compiling <- struct{}{}
-		ctx, cancel := context.WithTimeout(context.Background(), loadTimeout)
-		defer cancel()
-		uploaded, err := load(ctx)
-		if err == nil {
-			slot.value, err = compile(ctx, uploaded, &e.limits, cap(e.running), &e.stats)
-		}
-		if err == nil {
-			e.stats.compiled.Add(1)
-		}
-		<-e.compiling
-		slot.err = err
-		_, refused := err.(*Refusal)
-		e.mu.Lock()
-		e.modules.put(key, slot, err == nil || refused)
-		e.mu.Unlock()
-		close(slot.filled)
-	}()
+// find returns the slot of a module. If there is none, it begins one, which is compiled in the background so that
+// whoever waits for it can leave.
+func (e *Evaluator) find(ctx context.Context, key moduleKey, load Load) (*slot[*module], error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	known, found := e.modules.peek(key)
+	switch {
+	case found:
+		return known, nil
+	case e.queued == maxQueue:
+		return nil, ErrBusy
+	}
+	e.queued++
+	begun := e.modules.begin(key)
+	go e.fill(ctx, key, begun, load)
+	return begun, nil
 }
 
-// CheckExpression returns a [*Refusal] for an expression that cannot be a policy's.
-func (e *Evaluator) CheckExpression(text string) error {
-	_, err := e.program(text)
+// fill compiles a module unless ctx ends before its turn. What is refused stays refused; any other error may be another
+// one next time.
+func (e *Evaluator) fill(ctx context.Context, key moduleKey, slot *slot[*module], load Load) {
+	select {
+	case e.compiling <- struct{}{}:
+		slot.value, slot.err = e.compile(load)
+		<-e.compiling
+	case <-ctx.Done():
+		slot.err = errLeft
+	}
+	_, refused := slot.err.(*Refusal)
+	e.mu.Lock()
+	e.queued--
+	e.modules.put(key, slot, slot.err == nil || refused)
+	e.mu.Unlock()
+	close(slot.filled)
+}
+
+func (e *Evaluator) compile(load Load) (*module, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), loadTimeout)
+	defer cancel()
+	uploaded, err := load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	m, err := compile(ctx, uploaded, &e.limits, cap(e.running), &e.stats)
+	if err == nil {
+		e.stats.compiled.Add(1)
+	}
+	return m, err
+}
+
+// CheckExpression returns a [*Refusal] for an expression that cannot be a policy's, or [ErrBusy].
+func (e *Evaluator) CheckExpression(ctx context.Context, text string) error {
+	err := e.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer e.end()
+	_, err = e.program(text)
 	return err
 }
 
 // EvaluateExpression evaluates a document, a JSON object, by an expression. One that is refused or stopped results in
-// an "error".
-func (e *Evaluator) EvaluateExpression(ctx context.Context, text string, document []byte) Result {
+// an "error". It returns [ErrBusy], or the error of ctx when that ends first.
+func (e *Evaluator) EvaluateExpression(ctx context.Context, text string, document []byte) (Result, error) {
+	err := e.begin(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	defer e.end()
 	p, err := e.program(text)
 	if err != nil {
-		return failed("The expression is not accepted: %s.", err)
+		return failed("The expression is not accepted: %s.", err), nil
 	}
 	return p.evaluate(ctx, document)
 }
 
-// program returns the compiled expression. Compiling takes less than a millisecond, so that two may do it at once.
+// program returns the compiled expression. Compiling mostly takes less than a millisecond, so that two may do it at
+// once. What is refused is not kept.
 func (e *Evaluator) program(text string) (*program, error) {
+	if len(text) > MaxExpression {
+		return nil, refuse("the expression has %d bytes; at most %d are allowed", len(text), MaxExpression)
+	}
 	e.mu.Lock()
 	known, found := e.programs.peek(text)
 	e.mu.Unlock()
 	if found {
-		return known.value, known.err
+		return known.value, nil
 	}
 	p, err := compileExpression(e.env, text, &e.limits)
-	made := &slot[*program]{value: p, err: err}
+	if err != nil {
+		return nil, err
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	known, found = e.programs.peek(text)
 	if found {
-		return known.value, known.err
+		return known.value, nil
 	}
-	e.programs.put(text, made, true)
-	return p, err
+	e.programs.put(text, &slot[*program]{value: p}, true)
+	return p, nil
 }
 
 // Stats are what an evaluator has, and has done since it was made.

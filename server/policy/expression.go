@@ -21,6 +21,9 @@ const (
 	unitsPerMicrosecond = 10
 	// interruptEvery is after how many turns of a comprehension the context is looked at.
 	interruptEvery = 64
+	// What a compiled expression takes in memory, in bytes, estimated: besides its regular expressions, and for each
+	// byte of its text.
+	ofProgram, ofText = 4 << 10, 100
 )
 
 // environment declares what an expression can use: the resource, as it was decoded from JSON, and CEL's standard
@@ -28,9 +31,12 @@ const (
 func environment() (*cel.Env, error) {
 	return cel.NewEnv(
 		cel.Variable("resource", cel.MapType(cel.StringType, cel.DynType)),
+		cel.OptionalTypes(),
 		cel.CrossTypeNumericComparisons(true),
 		cel.ParserExpressionSizeLimit(MaxExpression),
 		cel.ParserRecursionLimit(100),
+		cel.RegexProgramSizeLimit(maxPattern),
+		cel.ASTValidators(literalPatterns{}),
 	)
 }
 
@@ -38,13 +44,11 @@ func environment() (*cel.Env, error) {
 type program struct {
 	cel.Program
 	limits *Limits
+	size   int64 // what it takes in memory, in bytes, estimated
 }
 
 // compileExpression returns a [*Refusal] with the line and column of everything that is wrong.
 func compileExpression(env *cel.Env, text string, limits *Limits) (*program, error) {
-	if len(text) > MaxExpression {
-		return nil, refuse("the expression has %d bytes; at most %d are allowed", len(text), MaxExpression)
-	}
 	ast, issues := env.Compile(text)
 	if issues.Err() != nil {
 		refusal := &Refusal{}
@@ -60,36 +64,39 @@ func compileExpression(env *cel.Env, text string, limits *Limits) (*program, err
 		return nil, refuse("1:1: the expression results in %s; it must result in a bool, in one of %s, or in a map "+
 			"with result and reasons", out, strings.Join(Results, ", "))
 	}
-	cost := uint64(limits.Time.Microseconds()) * unitsPerMicrosecond
-	p, err := env.Program(ast, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(cost),
-		cel.InterruptCheckFrequency(interruptEvery))
+	most := uint64(limits.Time.Microseconds()) * unitsPerMicrosecond
+	found := &patterns{most: most, sizes: map[string]int{}}
+	p, err := env.Program(ast, append(found.options(), cel.EvalOptions(cel.OptOptimize), cel.CostLimit(most),
+		cel.InterruptCheckFrequency(interruptEvery))...)
 	if err != nil {
 		return nil, refuse("1:1: %s", err)
 	}
-	return &program{p, limits}, nil
+	return &program{p, limits, ofProgram + int64(len(text))*ofText + found.bytes}, nil
 }
 
-// evaluate runs the expression on a document, which is a JSON object.
-func (p *program) evaluate(ctx context.Context, document []byte) Result {
+// evaluate runs the expression on a document, which is a JSON object. It returns an error when ctx ends.
+func (p *program) evaluate(ctx context.Context, document []byte) (Result, error) {
 	var resource map[string]any
 	err := json.Unmarshal(document, &resource)
 	if err != nil {
-		return failed("The resource is not a JSON object.")
+		return failed("The resource is not a JSON object."), nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, p.limits.Time)
+	limited, cancel := context.WithTimeout(ctx, p.limits.Time)
 	defer cancel()
-	value, _, err := p.ContextEval(ctx, map[string]any{"resource": resource})
+	value, _, err := p.ContextEval(limited, map[string]any{"resource": resource})
 	switch {
-	case err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return failed("The expression was stopped after %s.", p.limits.Time)
+	case ctx.Err() != nil: // that is no fault of the expression
+		return Result{}, ctx.Err()
+	case err != nil && errors.Is(limited.Err(), context.DeadlineExceeded):
+		return failed("The expression was stopped after %s.", p.limits.Time), nil
 	case err != nil:
-		return failed("The expression failed: %.300s.", err)
+		return failed("The expression failed: %.300s.", err), nil
 	}
 	result, err := resultOf(value)
 	if err != nil {
-		return failed("What the expression results in cannot be used: %s.", err)
+		return failed("What the expression results in cannot be used: %s.", err), nil
 	}
-	return result
+	return result, nil
 }
 
 // resultOf reads what an expression has resulted in.

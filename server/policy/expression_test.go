@@ -1,13 +1,24 @@
 package policy
 
 import (
+	"context"
 	"errors"
+	"os"
 	"strings"
 	"testing"
 	"time"
 )
 
+// documented is the example of docs/policies.md.
+const documented = `resource.tags.?owner.orValue("") != ""
+  ? {"result": "compliant", "reasons": []}
+  : {"result": "non_compliant", "reasons": ["The tag owner is missing or empty."]}`
+
 func TestExpressions(t *testing.T) {
+	page, err := os.ReadFile("../../docs/policies.md")
+	if err != nil || !strings.Contains(string(page), strings.ReplaceAll("\n"+documented, "\n", "\n    ")+"\n") {
+		t.Errorf("docs/policies.md has another example: %v", err)
+	}
 	e := newEvaluator(t, Limits{})
 	resource := document(`{"env":"prod","owner":""}`)
 	for expression, want := range map[string]Result{
@@ -19,6 +30,9 @@ func TestExpressions(t *testing.T) {
 		`{"result": "non_compliant", "reasons": ["The owner is " + (resource.tags.owner == "" ? "empty" : "there")]}`: {
 			"non_compliant", []string{"The owner is empty"},
 		},
+		documented:                             {"non_compliant", []string{"The tag owner is missing or empty."}},
+		`resource.name.matches("^vm-[0-9]+$")`: {"compliant", []string{}},
+		`matches(resource.name, "^[0-9]+$")`:   {"non_compliant", []string{"The expression is false."}},
 		`resource.properties`:                  {"error", []string{"What the expression results in cannot be used: "}},
 		`resource.version`:                     {"error", []string{"What the expression results in cannot be used: it is a value of type double"}},
 		`"fine"`:                               {"error", []string{`the result is "fine", and must be one of`}},
@@ -28,9 +42,9 @@ func TestExpressions(t *testing.T) {
 		`resource.nothing == 1`:                {"error", []string{"The expression failed: no such key: nothing."}},
 		`1 / 0 == 1`:                           {"error", []string{"The expression failed: division by zero."}},
 	} {
-		got := e.EvaluateExpression(t.Context(), expression, []byte(resource))
-		if got.Result != want.Result || len(got.Reasons) != len(want.Reasons) {
-			t.Errorf("%s: %+v, want %+v", expression, got, want)
+		got, err := e.EvaluateExpression(t.Context(), expression, []byte(resource))
+		if err != nil || got.Result != want.Result || len(got.Reasons) != len(want.Reasons) {
+			t.Errorf("%s: %+v, %v, want %+v", expression, got, err, want)
 			continue
 		}
 		for i, reason := range want.Reasons {
@@ -39,8 +53,9 @@ func TestExpressions(t *testing.T) {
 			}
 		}
 	}
-	if got := e.EvaluateExpression(t.Context(), "true", []byte("[]")); got.Result != "error" {
-		t.Errorf("of an array: %+v", got)
+	got, err := e.EvaluateExpression(t.Context(), "true", []byte("[]"))
+	if err != nil || got.Result != "error" {
+		t.Errorf("of an array: %+v, %v", got, err)
 	}
 }
 
@@ -56,15 +71,26 @@ func TestRefusedExpressions(t *testing.T) {
 		"[1]":                                    "1:1: the expression results in list(int)",
 		"true" + strings.Repeat(" || true", 600): "has 4804 bytes; at most 4096",
 		strings.Repeat("(", 500):                 "1:",
+
+		`true &&
+  resource.name.matches(resource.location)`: "2:33: the regular expression must be a literal",
+		`resource.name.matches("(")`:                   "1:23: error parsing regexp: missing closing )",
+		`resource.name.matches("((ab){9}){99}")`:       "exceeds limit of 1000",
+		`matches(resource.name, "((ab){9}){99}|")`:     "exceeds limit of 1000",
+		`matches(resource.name, "((ab){9}" + "){99}")`: "must be a literal",
 	} {
-		err := e.CheckExpression(expression)
+		err := e.CheckExpression(t.Context(), expression)
 		var refusal *Refusal
 		if !errors.As(err, &refusal) || !strings.Contains(err.Error(), reason) {
 			t.Errorf("%.50q: error %v, want one with %q", expression, err, reason)
 		}
 	}
-	if err := e.CheckExpression("true &&\n  resorce.name"); len(err.(*Refusal).Reasons) != 1 {
+	err := e.CheckExpression(t.Context(), "true &&\n  resorce.name")
+	if len(err.(*Refusal).Reasons) != 1 {
 		t.Errorf("reasons %q", err.(*Refusal).Reasons)
+	}
+	if s := e.Stats(); s.Programs != 0 {
+		t.Errorf("%d refused expressions are kept", s.Programs)
 	}
 }
 
@@ -76,32 +102,50 @@ func TestHostileExpressions(t *testing.T) {
 	for range 5 {
 		doubled = "[" + doubled + "].map(s, s + s + s + s + s + s + s + s + s + s)[0]"
 	}
+	text := `resource.properties.description` // 560 times x
+	// Each match of this may take some 15 units of a hundred thousand for each byte.
+	match := text + `.matches("(x*x*x*x*x*x*x*x*x*x*){9}y")`
 	for name, expression := range map[string]string{
 		"comprehensions": list + `.all(a, ` + list + `.all(b, ` + list + `.all(c, ` + list + `.all(d, ` + list +
 			`.all(e, a + b + c + d + e > 0)))))`,
-		"doubling":    doubled,
-		"expressions": `resource.name.matches("(((((a{1,9}){1,9}){1,9}){1,9}){1,9}){1,9}$")`,
+		"doubling":        doubled,
+		"a large pattern": `resource.name.matches("((ab){9}){99}")`,
+		"a long text":     `(` + strings.Repeat(text+" + ", 20) + text + `).matches("(x*x*x*x*x*x*x*x*x*x*){9}y")`,
+		"a match by turn": list + `.all(a, ` + list + `.all(b, !` + match + `))`,
 	} {
 		within(t, time.Minute, name, func() {
 			began := time.Now()
-			got := e.EvaluateExpression(t.Context(), expression, []byte(document("{}")))
-			if got.Result != "error" && name != "expressions" {
-				t.Errorf("%s: %.200v", name, got)
+			got, err := e.EvaluateExpression(t.Context(), expression, []byte(document("{}")))
+			if err != nil || got.Result != "error" {
+				t.Errorf("%s: %.200v, %v", name, got, err)
 			}
 			t.Logf("%s: %.200v in %s", name, got, time.Since(began))
 		})
 	}
 }
 
-// TestProgramsAreBounded: the least recently used expressions are given up.
+// TestProgramsAreBounded: the least recently used expressions are given up, by what they take.
 func TestProgramsAreBounded(t *testing.T) {
 	e := newEvaluator(t, Limits{})
-	for i := range maxPrograms + 10 {
-		if err := e.CheckExpression(strings.Repeat(" ", i) + "true"); err != nil {
+	const each = ofProgram + MaxExpression*ofText
+	for i := range 2 * ProgramBytes / each {
+		err := e.CheckExpression(t.Context(), "true"+strings.Repeat(" ", MaxExpression-i-4))
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	if s := e.Stats(); s.Programs != maxPrograms {
-		t.Errorf("%+v", s)
+	if n := e.Stats().Programs; n < ProgramBytes/each || n > ProgramBytes/each*11/10 {
+		t.Errorf("%d expressions are kept, want about %d", n, ProgramBytes/each)
+	}
+}
+
+// TestWhoLeavesGetsNoResult: a client that has left is no fault of the expression.
+func TestWhoLeavesGetsNoResult(t *testing.T) {
+	e := newEvaluator(t, Limits{})
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	got, err := e.EvaluateExpression(gone, `[1, 2].all(a, resource.name != "")`, []byte(document("{}")))
+	if err == nil || got.Result != "" {
+		t.Errorf("%+v, %v", got, err)
 	}
 }

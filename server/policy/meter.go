@@ -59,15 +59,16 @@ type meter struct {
 // policy's module as far as that can be seen without compiling it.
 func Meter(module []byte, limits Limits) ([]byte, error) {
 	limits = limits.WithDefaults()
-	if len(module) > limits.ModuleBytes {
-		return nil, refuse("the module has %d bytes; at most %d are allowed", len(module), limits.ModuleBytes)
+	err := checkSize(module, &limits)
+	if err != nil {
+		return nil, err
 	}
 	m := &meter{limits: &limits}
 	for _, step := range []func([]byte) error{
 		m.split, m.readImports, m.readTypes, m.readFunctions, m.readTables, m.readMemory, m.readGlobals,
 		m.addExports, m.readElements, m.readData, m.addCounters,
 	} {
-		err := step(module)
+		err = step(module)
 		if err != nil {
 			return nil, err
 		}
@@ -79,6 +80,13 @@ func Meter(module []byte, limits Limits) ([]byte, error) {
 		}
 	}
 	return out, nil
+}
+
+func checkSize(module []byte, limits *Limits) error {
+	if len(module) > limits.ModuleBytes {
+		return refuse("the module has %d bytes; at most %d are allowed", len(module), limits.ModuleBytes)
+	}
+	return nil
 }
 
 // split finds the sections.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,6 +17,12 @@ import (
 
 // compileTimeout is how long the compilation of a module may take. It ends between two functions.
 const compileTimeout = 2 * time.Second
+
+// What a module takes in memory, in bytes, estimated, besides its code and the memory of its instances.
+const ofModule, ofInstance = 256 << 10, 32 << 10
+
+// keptStack is how large a stack may be, in bytes, with which an instance is kept. wazero begins with 10 KiB.
+const keptStack = 16 << 10
 
 // module is a compiled module with its idle instances. Each has a runtime of its own, so that closing it frees its code
 // and touches no other.
@@ -50,7 +57,7 @@ type instance struct {
 }
 
 // compile makes a module of what a tenant has uploaded, with one instance. It returns a [*Refusal] for what cannot be
-// a policy's module.
+// a policy's module, and [ErrSlow].
 func compile(ctx context.Context, uploaded []byte, limits *Limits, idle int, stats *counts) (*module, error) {
 	metered, err := Meter(uploaded, *limits)
 	if err != nil {
@@ -68,7 +75,7 @@ func compile(ctx context.Context, uploaded []byte, limits *Limits, idle int, sta
 	m.code, err = m.runtime.CompileModule(experimental.WithCompilationWorkers(ctx, 2), metered)
 	switch {
 	case err != nil && ctx.Err() != nil:
-		err = refuse("the module takes longer than %s to compile", compileTimeout)
+		err = ErrSlow
 	case err != nil:
 		err = refuse("the module is not valid: %s", oneLine(err))
 	default:
@@ -79,7 +86,8 @@ func compile(ctx context.Context, uploaded []byte, limits *Limits, idle int, sta
 		return nil, err
 	}
 	const nativePerByte = 10 // of code, with what the compiler keeps beside it
-	m.size = int64(len(metered))*nativePerByte + int64(len(m.memory)) + int64(idle)*int64(m.memoryBytes)
+	m.size = ofModule + int64(len(metered))*nativePerByte + int64(len(m.memory)) +
+		int64(idle)*(int64(m.memoryBytes)+ofInstance)
 	m.users.Store(1)
 	return m, nil
 }
@@ -245,7 +253,25 @@ func (m *module) reset(i *instance) bool {
 	for n, global := range i.globals {
 		global.Set(m.globals[n])
 	}
+	if grown(i.alloc) {
+		i.alloc = i.module.ExportedFunction("alloc")
+	}
+	if grown(i.eval) {
+		i.eval = i.module.ExportedFunction("evaluate")
+	}
 	return true
+}
+
+// grown reports whether a function has a stack that should not be kept. Each has one of its own, which grows by deep
+// recursion to as much as 100 MB and never shrinks. wazero does not tell, but its engine has it in a field; without
+// that field, no function is kept.
+func grown(f api.Function) bool {
+	engine := reflect.ValueOf(f)
+	if engine.Kind() != reflect.Pointer || engine.Elem().Kind() != reflect.Struct {
+		return true
+	}
+	stack := engine.Elem().FieldByName("stack")
+	return !stack.IsValid() || stack.Kind() != reflect.Slice || stack.Len() > keptStack
 }
 
 // acquire reports whether the module can still be used, which it can until release is called.

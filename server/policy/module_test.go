@@ -3,6 +3,7 @@ package policy
 import (
 	"context"
 	"errors"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -131,6 +132,37 @@ func TestDeepRecursion(t *testing.T) {
 	}
 }
 
+// TestDeepStacksAreNotKept: of a deep recursion that ends well, no stack stays with the idle instance.
+func TestDeepStacksAreNotKept(t *testing.T) {
+	e := newEvaluator(t, Limits{Time: time.Second})
+	m := ruled(0, I32Const(500_000), Call(2), Drop, Packed(0, int32(len(yes))))
+	m.Functions = append(m.Functions, Function{
+		Params: []Type{I32}, Results: []Type{I32},
+		Body: Seq(LocalGet(0), I32Eqz, If(I32Const(0), Return), LocalGet(0), I32Const(1), I32Sub, Call(2), LocalGet(0),
+			I32Add),
+	})
+	module := m.Bytes()
+	_, err := e.CheckModule(t.Context(), tenant, module)
+	if err != nil {
+		t.Fatal(err)
+	}
+	alive := func() int64 {
+		var s runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&s)
+		return int64(s.HeapAlloc)
+	}
+	before := alive()
+	got := evaluate(t, e, module, "{}")
+	after := alive()
+	if s := e.Stats(); got.Result != "compliant" || s.IdleInstances != 1 || s.Discarded != 0 {
+		t.Errorf("%+v, %+v", got, s)
+	}
+	if after-before > 4<<20 {
+		t.Errorf("%d KiB are kept", (after-before)>>10)
+	}
+}
+
 // answered is a module that always gives one answer.
 func answered(answer string) *Module {
 	m := ruled(0, Packed(2048, int32(len(answer))))
@@ -207,7 +239,8 @@ func TestTenantsShareNothing(t *testing.T) {
 
 // TestEviction: modules are given up within the bytes, also while they run, and compiled again.
 func TestEviction(t *testing.T) {
-	e := newEvaluator(t, Limits{CacheBytes: 1 << 20})
+	room := 4*ofModule + 4*int64(runtime.GOMAXPROCS(0))*(64<<10+ofInstance)
+	e := newEvaluator(t, Limits{CacheBytes: room})
 	var modules [][]byte
 	for i := range 12 {
 		m := ruled(0, LocalGet(1), I32Const(2), I32Eq, answering)
@@ -229,7 +262,7 @@ func TestEviction(t *testing.T) {
 	}
 	all.Wait()
 	s := e.Stats()
-	if s.Evicted == 0 || s.Bytes > 1<<20 || s.Compiled-s.Evicted != int64(s.Modules) {
+	if s.Evicted == 0 || s.Bytes > room || s.Compiled-s.Evicted != int64(s.Modules) {
 		t.Errorf("%+v", s)
 	}
 	e.Close()
@@ -270,5 +303,57 @@ func TestLoads(t *testing.T) {
 	all.Wait()
 	if loads != 1 {
 		t.Errorf("%d loads", loads)
+	}
+}
+
+// TestQueueIsBounded: one compilation too many is refused. Who leaves makes room, and whoever waits for the same module
+// gets it nevertheless.
+func TestQueueIsBounded(t *testing.T) {
+	e := newEvaluator(t, Limits{})
+	evaluateBy := func(ctx context.Context, sum Sum, load Load) error {
+		_, err := e.EvaluateModule(ctx, tenant, sum, load, []byte("{}"))
+		return err
+	}
+	goOn, stays, left := make(chan struct{}), make(chan error, 2), make(chan error, maxQueue)
+	slow := func(context.Context) ([]byte, error) { <-goOn; return examples.Owner, nil }
+	go func() { stays <- evaluateBy(t.Context(), Sum{}, slow) }()
+	queued := func(n int) {
+		t.Helper()
+		within(t, time.Minute, "waiting for the queue", func() {
+			for now := -1; now != n || len(e.compiling) == 0; time.Sleep(time.Millisecond) {
+				e.mu.Lock()
+				now = e.queued
+				e.mu.Unlock()
+			}
+		})
+	}
+	queued(1)
+	leaving, leave := context.WithCancel(t.Context())
+	defer leave()
+	for i := range maxQueue - 1 {
+		go func() { left <- evaluateBy(leaving, Sum{byte(i + 1)}, loaded(examples.Owner)) }()
+	}
+	queued(maxQueue)
+	err := evaluateBy(t.Context(), Sum{99}, loaded(examples.Owner))
+	if !errors.Is(err, ErrBusy) {
+		t.Errorf("beyond the queue: error %v", err)
+	}
+	go func() { stays <- evaluateBy(t.Context(), Sum{1}, loaded(examples.Owner)) }()
+	leave()
+	for range maxQueue - 1 {
+		err := <-left
+		if !errors.Is(err, ErrBusy) {
+			t.Errorf("who leaves gets the error %v", err)
+		}
+	}
+	close(goOn)
+	for range 2 {
+		err := <-stays
+		if err != nil {
+			t.Errorf("who stays gets the error %v", err)
+		}
+	}
+	if n := e.Stats().Compiled; n != 2 {
+		t.Errorf("%d modules were compiled, want 2", n)
 	}
 }

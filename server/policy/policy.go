@@ -100,6 +100,9 @@ func refuse(format string, args ...any) error {
 // ErrBusy is returned when an evaluation or the compilation of a module had to wait for others for too long.
 var ErrBusy = errors.New("too many policies are being evaluated or compiled")
 
+// ErrSlow is returned when a module takes too long to compile. A server that is less busy may manage.
+var ErrSlow = fmt.Errorf("the module takes longer than %s to compile", compileTimeout)
+
 // Limits bound what rules may take. [Limits.WithDefaults] fills in what is 0.
 type Limits struct {
 	// Time is how long an evaluation may take. For a module it is counted in instructions, of which each counts as a

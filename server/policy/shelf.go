@@ -23,15 +23,11 @@ type slot[V any] struct {
 	element *list.Element // nil while it is not filled
 }
 
-// get returns the slot of a key. mine reports that it is new, so that the caller has to fill it.
-func (s *shelf[K, V]) get(key K) (found *slot[V], mine bool) {
-	found, ok := s.peek(key)
-	if ok {
-		return found, false
-	}
-	found = &slot[V]{filled: make(chan struct{})}
-	s.set(key, found)
-	return found, true
+// begin makes a slot for a key that has none. The caller has to fill it.
+func (s *shelf[K, V]) begin(key K) *slot[V] {
+	begun := &slot[V]{filled: make(chan struct{})}
+	s.set(key, begun)
+	return begun
 }
 
 // peek returns the slot of a key, if there is one, and notes its use.

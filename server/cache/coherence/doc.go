@@ -20,7 +20,7 @@
 // # Stripes and epochs
 //
 // Every key belongs to one scope, and every scope to one of 65,536 stripes. A stripe has an epoch in each instance (a
-// counter) and an epoch in L2 (a random number under headroom:2:e:<process>:<stripe>).
+// counter) and an epoch in L2 (a random number under headroom:3:e:<process>:<stripe>).
 //
 //   - A flight takes a key from a miss to a value. It reads the instance's epoch first and tags its value with it. L1
 //     serves the value only while the stripe still has that epoch. So it does not matter when a slow load ends.

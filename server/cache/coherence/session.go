@@ -28,7 +28,7 @@ const (
 // Prefix begins every name in L2. It contains formatVersion: raise that when the form of stored values or of messages
 // changes. (Instances of different versions do not receive each other's invalidations.)
 const (
-	formatVersion = "2"
+	formatVersion = "3"
 	Prefix        = "headroom:" + formatVersion + ":"
 )
 
