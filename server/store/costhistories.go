@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -10,8 +11,19 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// MaxHistoryPoints bounds the costs of one history: [MaxCostDays] for 100 services.
-const MaxHistoryPoints = 40_000
+const (
+	// MaxHistoryPoints bounds the costs of one history: [MaxCostDays] for 100 services.
+	MaxHistoryPoints = 40_000
+	// MaxHistorySeries bounds the pairs of service and currency of one history, because each has an element for each
+	// day, with costs or without.
+	MaxHistorySeries = 400
+	// maxTogether bounds the elements of all answers of a statement: 16 MB. One query has at most a tenth of it.
+	maxTogether = 2_000_000
+)
+
+// ErrTooManyTogether is returned for queries whose answers are too large for one statement, while that of each alone is
+// not.
+var ErrTooManyTogether = errors.New("the histories are too large to be read together")
 
 // CostHistoryQuery asks for the daily costs of a tenant in a period of at most [MaxCostDays], by service and currency.
 type CostHistoryQuery struct {
@@ -41,7 +53,8 @@ SELECT q.n, c.date, c.service_name, c.currency, c.cost
        ) AS c`
 
 // CostHistories answers many queries by one statement, each in the order of services and currencies. It returns
-// [ErrTooMany] as the error of a query beyond [MaxHistoryPoints], and everything committed up to after is seen.
+// [ErrTooMany] as the error of a query beyond [MaxHistoryPoints] or [MaxHistorySeries], and [ErrTooManyTogether] for
+// all of them, never for a single one. Everything committed up to after is seen.
 func (s *Store) CostHistories(ctx context.Context, queries []CostHistoryQuery, after LSN) (found []CostHistories,
 	err error,
 ) {
@@ -61,6 +74,7 @@ func (s *Store) CostHistories(ctx context.Context, queries []CostHistoryQuery, a
 			return err
 		}
 		defer rows.Close()
+		held := 0
 		for rows.Next() {
 			var n int
 			var day time.Time
@@ -70,7 +84,10 @@ func (s *Store) CostHistories(ctx context.Context, queries []CostHistoryQuery, a
 			if err != nil {
 				return err
 			}
-			found[n-1].add(&queries[n-1], day, service, currency, cost)
+			held += found[n-1].add(&queries[n-1], day, service, currency, cost)
+			if held > maxTogether {
+				return ErrTooManyTogether
+			}
 		}
 		return rows.Err()
 	})
@@ -87,35 +104,47 @@ func (s *Store) CostHistories(ctx context.Context, queries []CostHistoryQuery, a
 
 // CostHistories are the answer to one query.
 type CostHistories struct {
-	All    []*CostHistory
-	points int
-	byName map[[2]string]*CostHistory
+	All     []*CostHistory
+	points  int
+	byName  map[[2]string]*CostHistory
+	tooMany bool
 }
 
-// Err returns [ErrTooMany] where there is more than All has.
+// Err returns [ErrTooMany] where there is more than is allowed; then All is empty.
 func (h *CostHistories) Err() error {
-	if h.points > MaxHistoryPoints {
+	if h.tooMany {
 		return ErrTooMany
 	}
 	return nil
 }
 
-func (h *CostHistories) add(q *CostHistoryQuery, day time.Time, service, currency string, cost float64) {
+// add returns how many elements more are held. What is too much is dropped at once.
+func (h *CostHistories) add(q *CostHistoryQuery, day time.Time, service, currency string, cost float64) (held int) {
+	if h.tooMany {
+		return 0
+	}
 	h.points++
+	days := int(q.To.Sub(q.From)/(24*time.Hour)) + 1
 	name := [2]string{service, currency}
 	series := h.byName[name]
+	if h.points > MaxHistoryPoints || series == nil && len(h.All) == MaxHistorySeries {
+		held = -len(h.All) * days
+		*h = CostHistories{tooMany: true}
+		return held
+	}
 	at := int(day.Sub(q.From) / (24 * time.Hour))
 	if series == nil {
 		if h.byName == nil {
 			h.byName = map[[2]string]*CostHistory{}
 		}
-		days := int(q.To.Sub(q.From)/(24*time.Hour)) + 1
 		series = &CostHistory{Service: service, Currency: currency, Daily: make([]float64, days), First: at, Last: at}
 		h.byName[name] = series
 		h.All = append(h.All, series)
+		held = days
 	}
 	series.Daily[at] = cost
 	series.First, series.Last = min(series.First, at), max(series.Last, at)
+	return held
 }
 
 // The latest events by their positions. Transactions commit in another order, so what follows should ask again for some
@@ -143,11 +172,12 @@ func (s *Store) TenantsWithNewCosts(ctx context.Context, after int64, limit int)
 	return tenants, latest, nil
 }
 
-// Exclusively runs work unless another instance runs work of the same name, and reports whether it did. It holds a
-// connection meanwhile, and a lock that ends with the connection, but no transaction.
+// Exclusively runs work unless another instance runs work of the same name, and reports whether it did. Meanwhile it
+// holds a lock that ends with its connection, but no transaction. The connection is not one of the pool, which work may
+// need to the last.
 func (s *Store) Exclusively(ctx context.Context, name string, work func(context.Context) error) (ran bool, err error) {
 	var failed error
-	err = s.primary.run(ctx, func(conn *pgx.Conn) error {
+	err = s.aside(ctx, func(conn *pgx.Conn) error {
 		err := conn.QueryRow(ctx, "SELECT pg_try_advisory_lock(hashtext($1))", name).Scan(&ran)
 		if err != nil || !ran {
 			return err

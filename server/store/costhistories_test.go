@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/policycortex/headroom/server/store"
 )
@@ -69,6 +70,40 @@ func TestCostHistories(t *testing.T) {
 	}
 }
 
+// TestTooManyHistories: the services of a tenant are bounded, as each takes memory for each day of the period, and so is
+// all that one statement answers. What is too much for one question leaves the others alone.
+func TestTooManyHistories(t *testing.T) {
+	s := maintained(t)
+	e, other := newEstate(t, s, 1, 0), newEstate(t, s, 1, 0)
+	other.spend(t, s, other.cost(0, "compute", 1, "100"))
+	mustExec(t, connect(t, postgresURL(t)), `INSERT INTO cost_data (tenant_id, resource_id, service_name, date, cost)
+		SELECT $1, $2, 's' || n, $3::date, 1 FROM generate_series(1, $4::int) n`,
+		e.tenant, e.resources[0], day(1), store.MaxHistorySeries)
+	e.spend(t, s, e.cost(0, "more", 0, "1"))
+	ask := func(of *estate, service string, to int) store.CostHistoryQuery {
+		return store.CostHistoryQuery{Tenant: of.tenant, Service: service, From: day(to + store.MaxCostDays - 1), To: day(to)}
+	}
+	found, err := s.CostHistories(t.Context(), []store.CostHistoryQuery{
+		ask(e, "", 0), ask(e, "", 1), ask(e, "s1", 0), ask(other, "", 0),
+	}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []int{0, store.MaxHistorySeries, 1, 1} {
+		if got := len(found[i].All); got != want || errors.Is(found[i].Err(), store.ErrTooMany) != (want == 0) {
+			t.Errorf("question %d: %d series and %v, want %d", i, got, found[i].Err(), want)
+		}
+	}
+	_, err = s.CostHistories(t.Context(), slices.Repeat([]store.CostHistoryQuery{ask(e, "", 1)}, 12), 0)
+	if err != nil {
+		t.Errorf("12 large answers together: %v", err)
+	}
+	_, err = s.CostHistories(t.Context(), slices.Repeat([]store.CostHistoryQuery{ask(e, "", 1)}, 13), 0)
+	if !errors.Is(err, store.ErrTooManyTogether) {
+		t.Errorf("13 large answers together: %v", err)
+	}
+}
+
 func TestTenantsWithNewCosts(t *testing.T) {
 	s := maintained(t)
 	e := newEstate(t, s, 1, 0)
@@ -87,11 +122,16 @@ func TestTenantsWithNewCosts(t *testing.T) {
 	}
 }
 
-// TestExclusively: of two that are at the same work, one does nothing, also after a failure and a cancellation.
+// TestExclusively: of two that are at the same work, one does nothing, also after a failure and a cancellation. Work has
+// the pool to itself, even if that is of one connection.
 func TestExclusively(t *testing.T) {
-	s, other := openStore(t), openStore(t)
+	s, other := openStoreWith(t, store.Options{MaxConns: 1}), openStore(t)
 	fault := errors.New("a fault")
 	nested := func(ctx context.Context) error {
+		_, _, err := s.TenantsWithNewCosts(ctx, 0, 1)
+		if err != nil {
+			t.Errorf("work finds no connection: %v", err)
+		}
 		ran, err := other.Exclusively(ctx, "a test", func(context.Context) error { return nil })
 		if ran || err != nil {
 			t.Errorf("the same work at once: ran %v, %v", ran, err)
@@ -102,11 +142,14 @@ func TestExclusively(t *testing.T) {
 		}
 		return fault
 	}
-	ran, err := s.Exclusively(t.Context(), "a test", nested)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	ran, err := s.Exclusively(ctx, "a test", nested)
 	if !ran || !errors.Is(err, fault) {
 		t.Errorf("ran %v, %v", ran, err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel = context.WithCancel(t.Context())
+	defer cancel()
 	ran, err = s.Exclusively(ctx, "a test", func(context.Context) error { cancel(); return nil })
 	if !ran || err != nil {
 		t.Errorf("cancelled: ran %v, %v", ran, err)
