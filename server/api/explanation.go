@@ -94,7 +94,7 @@ func (a *API) postExplanation(c *gin.Context) {
 		return
 	}
 	ctx := c.Request.Context()
-	leave, err := a.inference.Enter(ctx)
+	leave, err := a.inference.Enter(ctx, tenant)
 	if err != nil {
 		a.refuseExplanation(c, err)
 		return
@@ -170,5 +170,6 @@ func (a *API) refuseExplanation(c *gin.Context, err error) {
 	}
 	c.Writer.Header()["Retry-After"] = retrySoon
 	refuse(c, http.StatusServiceUnavailable,
-		"The server generates as many explanations as it allows. Try again after the time in Retry-After.")
+		"The server generates as many explanations as it allows, in all or for this tenant. Try again after the time in "+
+			"Retry-After.")
 }

@@ -22,7 +22,9 @@ const MinDays = 4 * Week
 var ErrShort = errors.New("the series is too short")
 
 // weekly are the windows of the decomposition: the season of a weekday changes within eight months, the trend
-// within six weeks. So a change that lasts for some days is an anomaly, and one that stays becomes the trend.
+// within six weeks. So a change that lasts for some days is an anomaly, and one that stays becomes the trend. The low
+// pass is as in statsmodels, the least odd number above the period; R and the paper take the least that is not below
+// it, 7.
 var weekly = Windows{Period: Week, Seasonal: 35, Trend: 45, LowPass: 9, Inner: 1, Outer: 8}
 
 // Outlook is the analysis of a series. Its slices have an element for each day.

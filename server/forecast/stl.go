@@ -10,7 +10,7 @@ type Windows struct {
 	Period   int // of the season, at least 2
 	Seasonal int // of the same day of successive periods, whose level is smoothed
 	Trend    int
-	LowPass  int // the least odd number above Period
+	LowPass  int // the paper takes the least odd number that is not below Period, statsmodels the least above it
 	Inner    int // passes of season and trend for each set of weights
 	Outer    int // how often the weights of the days are computed again; 0 for no robustness
 }

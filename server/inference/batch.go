@@ -2,6 +2,7 @@ package inference
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -16,7 +17,7 @@ const (
 	// are there, questions collect.
 	maxBatch   = 64
 	maxReading = 2
-	// readTimeout bounds a statement, which serves callers who leave at different times.
+	// readTimeout bounds the answer to a batch, whose callers leave at different times.
 	readTimeout = 30 * time.Second
 )
 
@@ -109,21 +110,34 @@ func (b *batcher) take() []*ask {
 }
 
 func (b *batcher) answer(batch []*ask) {
+	ctx, cancel := context.WithTimeout(context.Background(), readTimeout)
+	defer cancel()
+	err := b.fill(ctx, batch)
+	alone := len(batch) > 1 && (store.IsStatementTimeout(err) || errors.Is(err, store.ErrTooManyTogether))
+	for i, a := range batch {
+		a.err = err
+		if alone { // so that one expensive question fails no other
+			a.err = b.fill(ctx, batch[i:i+1])
+		}
+		close(a.done)
+	}
+}
+
+// fill reads what is found for questions by one statement.
+func (b *batcher) fill(ctx context.Context, batch []*ask) error {
 	queries, after := make([]store.CostHistoryQuery, len(batch)), store.LSN(0)
 	for i, a := range batch {
 		queries[i], after = a.query, max(after, a.after)
 	}
 	b.observe(float64(len(batch)))
-	ctx, cancel := context.WithTimeout(context.Background(), readTimeout)
-	defer cancel()
 	found, err := b.protected(ctx, queries, after)
-	for i, a := range batch {
-		if err == nil {
-			a.found = found[i]
-		}
-		a.err = err
-		close(a.done)
+	if err != nil {
+		return err
 	}
+	for i, a := range batch {
+		a.found = found[i]
+	}
+	return nil
 }
 
 // protected turns a panic into an error: no request handler would recover it here.

@@ -3,11 +3,14 @@ package inference
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/policycortex/headroom/server/store"
 )
@@ -18,6 +21,7 @@ type reads struct {
 	batches [][]store.CostHistoryQuery
 	after   []store.LSN
 	err     error
+	slow    error // of statements that ask for the service "slow"
 	takes   time.Duration
 }
 
@@ -34,8 +38,11 @@ func (r *reads) read(_ context.Context, queries []store.CostHistoryQuery, after 
 	}
 	found := make([]store.CostHistories, len(queries))
 	for i, q := range queries {
-		if q.Service == "panics" {
+		switch {
+		case q.Service == "panics":
 			panic("as it was told to")
+		case q.Service == "slow":
+			return nil, r.slow
 		}
 		found[i].All = []*store.CostHistory{{Service: q.Service}}
 	}
@@ -93,7 +100,7 @@ func TestFailedBatch(t *testing.T) {
 			t.Errorf("a panic: %v", err)
 		}
 		_, err = b.get(t.Context(), store.CostHistoryQuery{Service: "next"}, 0)
-		if err != nil || b.reading != 0 && len(b.waiting) > 0 {
+		if err != nil {
 			t.Errorf("the next: %v", err)
 		}
 		left, cancel := context.WithCancel(t.Context())
@@ -102,52 +109,46 @@ func TestFailedBatch(t *testing.T) {
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("a caller who left: %v", err)
 		}
+		time.Sleep(time.Second) // the question of who left is read all the same
 		synctest.Wait()
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if len(r.batches) != 4 || b.reading != 0 || b.pending || len(b.waiting) != 0 {
+			t.Errorf("%d statements; at the end %d are read, pending %v, %d wait", len(r.batches), b.reading, b.pending,
+				len(b.waiting))
+		}
 	})
 }
 
-// TestPlaces: so many at once, so many in the queue, and nobody waits for longer than is allowed.
-func TestPlaces(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newPlaces(2, 3, time.Second)
-		for range 2 {
-			err := p.enter(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-		}
-		results := make(chan error, 5)
-		for range 5 {
-			go func() { results <- p.enter(t.Context()) }()
-		}
-		synctest.Wait()
-		if p.waiting.Load() != 3 || p.refused.Load() != 2 {
-			t.Errorf("%d wait, %d are refused", p.waiting.Load(), p.refused.Load())
-		}
-		p.leave()
-		synctest.Wait()
-		if p.waiting.Load() != 2 || len(p.running) != 2 {
-			t.Errorf("after one has left: %d wait, %d run", p.waiting.Load(), len(p.running))
-		}
-		began := time.Now()
-		busy := 0
-		for range 5 {
-			err := <-results
-			if errors.Is(err, ErrBusy) {
-				busy++
-			}
-		}
-		if busy != 4 || time.Since(began) > time.Second {
-			t.Errorf("%d of 5 were refused, in %s", busy, time.Since(began))
-		}
-		left, cancel := context.WithCancel(t.Context())
-		cancel()
-		err := p.enter(left)
-		if !errors.Is(err, context.Canceled) {
-			t.Errorf("one who left: %v", err)
-		}
-		if p.waiting.Load() != 0 {
-			t.Errorf("%d wait at the end", p.waiting.Load())
-		}
-	})
+// TestQuestionThatTakesTooLong fails alone: the others of its batch are asked again, each by itself.
+func TestQuestionThatTakesTooLong(t *testing.T) {
+	for name, fault := range map[string]error{
+		"a statement timeout": &pgconn.PgError{Code: "57014"}, "too much": store.ErrTooManyTogether,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := &reads{slow: fmt.Errorf("cost histories: %w", fault)}
+				b := newBatcher(r.read, func(float64) {})
+				var wait sync.WaitGroup
+				for _, service := range []string{"a", "slow", "b"} {
+					wait.Go(func() {
+						got, err := b.get(t.Context(), store.CostHistoryQuery{Service: service}, 0)
+						if service == "slow" {
+							if !errors.Is(err, fault) {
+								t.Errorf("the slow one: %v", err)
+							}
+							return
+						}
+						if err != nil || len(got) != 1 || got[0].Service != service {
+							t.Errorf("%s: %+v, %v", service, got, err)
+						}
+					})
+				}
+				wait.Wait()
+				if len(r.batches) != 4 || len(r.batches[0]) != 3 {
+					t.Errorf("statements %v, want one of three and three of one", r.batches)
+				}
+			})
+		})
+	}
 }

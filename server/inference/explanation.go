@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/policycortex/headroom/server/store"
 )
 
 // The sources of explanations.
@@ -38,13 +40,13 @@ type Explanation struct {
 }
 
 // Enter waits for a place among the explanations that are under way, which leave gives back. It returns [ErrBusy] where
-// there is none to be had, or the error of ctx.
-func (e *Engine) Enter(ctx context.Context) (leave func(), err error) {
-	err = e.places.enter(ctx)
+// there is none to be had for the tenant, or the error of ctx.
+func (e *Engine) Enter(ctx context.Context, tenant store.ID) (leave func(), err error) {
+	err = e.places.enter(ctx, tenant)
 	if err != nil {
 		return nil, err
 	}
-	return e.places.leave, nil
+	return func() { e.places.leave(tenant) }, nil
 }
 
 // Explain begins an explanation of facts, which answers a question if there is one, and must be closed. If the model

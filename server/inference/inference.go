@@ -23,7 +23,7 @@ type Options struct {
 	// Model is the server that is asked for explanations; without a URL, none is.
 	Model Model
 	// Running is how many explanations may be generated at once, and Queue how many may wait for that; 0 means 16 and
-	// 64. Wait is how long each may wait; 0 means 2 seconds.
+	// 64; a tenant has at most a quarter of either. Wait is how long each may wait; 0 means 2 seconds.
 	Running, Queue int
 	Wait           time.Duration
 }

@@ -44,13 +44,13 @@ func newMetrics(e *Engine, registry prometheus.Registerer) *metrics {
 	registry.MustRegister(m.batches, m.explanations, m.fallbacks, m.tokens, m.firstToken,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "headroom_inference_running", Help: "Explanations that are being generated.",
-		}, func() float64 { return float64(len(e.places.running)) }),
+		}, func() float64 { return e.places.counts().running }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "headroom_inference_waiting", Help: "Explanations that wait to be generated.",
-		}, func() float64 { return float64(e.places.waiting.Load()) }),
+		}, func() float64 { return e.places.counts().waiting }),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Name: "headroom_inference_refused_total", Help: "Explanations that were refused because too many waited.",
-		}, func() float64 { return float64(e.places.refused.Load()) }),
+		}, func() float64 { return e.places.counts().refused }),
 	)
 	return m
 }

@@ -12,6 +12,9 @@ import (
 	"github.com/policycortex/headroom/server/store"
 )
 
+// maxCurrencies bounds the analyses for one question: a tenant may name any three letters a currency.
+const maxCurrencies = 16
+
 // series is what all services of a question cost together in one currency, from the first day with costs to the last.
 type series struct {
 	currency string
@@ -33,28 +36,40 @@ func (e *Engine) read(ctx context.Context, q *Question, after store.LSN) ([]*ser
 	if err != nil {
 		return nil, err
 	}
-	all := together(histories)
+	all, err := together(histories)
+	if err != nil {
+		return nil, err
+	}
 	var failed error
-	err = e.analyse(ctx, func() {
-		for _, s := range all {
-			outlook, err := forecast.Analyse(s.daily)
-			if err != nil && !errors.Is(err, forecast.ErrShort) {
-				failed = err
-				return
-			}
-			s.outlook = outlook
-		}
-	})
+	err = e.analyse(ctx, func() { failed = analyseAll(ctx, all) })
 	return all, errors.Join(err, failed)
 }
 
-// together adds the services of each currency up.
-func together(histories []*store.CostHistory) (all []*series) {
+// analyseAll sets the outlooks, until the caller has left.
+func analyseAll(ctx context.Context, all []*series) error {
+	for _, s := range all {
+		err := ctx.Err()
+		if err != nil {
+			return err
+		}
+		s.outlook, err = forecast.Analyse(s.daily)
+		if err != nil && !errors.Is(err, forecast.ErrShort) {
+			return err
+		}
+	}
+	return nil
+}
+
+// together adds the services of each currency up. It returns [store.ErrTooMany] beyond [maxCurrencies].
+func together(histories []*store.CostHistory) (all []*series, err error) {
 	byCurrency := map[string]*series{}
 	last := map[string]int{}
 	for _, h := range histories {
 		s := byCurrency[h.Currency]
 		if s == nil {
+			if len(all) == maxCurrencies {
+				return nil, store.ErrTooMany
+			}
 			s = &series{currency: h.Currency, begin: h.First}
 			byCurrency[h.Currency] = s
 			all = append(all, s)
@@ -76,7 +91,7 @@ func together(histories []*store.CostHistory) (all []*series) {
 		}
 		return 1
 	})
-	return all
+	return all, nil
 }
 
 // AppendForecast appends the forecast of each currency as a JSON object to dst. It sees everything committed up to

@@ -1,6 +1,8 @@
 package inference
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -58,20 +60,19 @@ func TestFacts(t *testing.T) {
 		}
 	}
 	storage[40] += 500
-	all := together([]*store.CostHistory{
+	all, err := together([]*store.CostHistory{
 		{Service: "compute", Currency: "EUR", Daily: compute, First: 10, Last: 79},
 		{Service: "storage", Currency: "EUR", Daily: storage, First: 10, Last: 79},
 		{Service: "storage", Currency: "CHF", Daily: storage, First: 79, Last: 79},
 	})
-	if len(all) != 2 || all[0].currency != "CHF" || len(all[1].daily) != 70 {
+	if err != nil || len(all) != 2 || all[0].currency != "CHF" || len(all[1].daily) != 70 {
 		t.Fatalf("series %+v", all)
 	}
 	s := all[1]
-	outlook, err := forecast.Analyse(s.daily)
+	err = analyseAll(t.Context(), all)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.outlook = outlook
 	f := s.facts(&q)
 	if f.First != "2026-01-11" || f.Last != "2026-03-21" || f.Days != 70 ||
 		f.Total != cents(sum(compute)+sum(storage)) ||
@@ -83,5 +84,34 @@ func TestFacts(t *testing.T) {
 	}
 	if f.Cheapest != q.From.AddDate(0, 0, 2).Weekday().String() || f.Forecast < 900 || f.Forecast > 1100 {
 		t.Errorf("the cheapest day is %s, the forecast %v", f.Cheapest, f.Forecast)
+	}
+}
+
+// TestCurrenciesAreBounded: a tenant may name what it likes a currency, and each is analysed; nobody who has left has
+// any analysed.
+func TestCurrenciesAreBounded(t *testing.T) {
+	t.Parallel()
+	var histories []*store.CostHistory
+	for i := range maxCurrencies + 1 {
+		currency := "A" + string(rune('A'+i))
+		for _, service := range []string{"compute", "storage"} {
+			histories = append(histories, &store.CostHistory{
+				Service: service, Currency: currency, Daily: make([]float64, 60), Last: 59,
+			})
+		}
+	}
+	_, err := together(histories)
+	if !errors.Is(err, store.ErrTooMany) {
+		t.Errorf("%d currencies: %v", maxCurrencies+1, err)
+	}
+	all, err := together(histories[2:])
+	if err != nil || len(all) != maxCurrencies {
+		t.Fatalf("%d currencies, %v", len(all), err)
+	}
+	left, cancel := context.WithCancel(t.Context())
+	cancel()
+	err = analyseAll(left, all)
+	if !errors.Is(err, context.Canceled) || all[0].outlook != nil {
+		t.Errorf("a caller who left: %v, %v", err, all[0].outlook)
 	}
 }
