@@ -81,19 +81,21 @@ func setLevel(field *float64, name, value string) error {
 	return nil
 }
 
-// setHistory has the history end today and be as long as it may be, unless the request says otherwise.
+// setHistory has the history end yesterday and be as long as it may be, unless the request says otherwise. Of today only
+// a part of the costs is known: that would be an anomaly, and pull the forecast down.
 func (q *outlookRequest) setHistory(now time.Time) error {
+	yesterday := now.UTC().Truncate(24*time.Hour).AddDate(0, 0, -1)
 	if q.from.IsZero() {
 		to := q.to
 		if to.IsZero() {
-			to = now.UTC().Truncate(24 * time.Hour)
+			to = yesterday
 		}
 		q.from = to.AddDate(0, 0, 1-store.MaxCostDays)
 		if q.from.Before(firstDay) {
 			q.from = firstDay
 		}
 	}
-	return q.setPeriod(now)
+	return q.setPeriod(yesterday)
 }
 
 // canonical returns the same query string for all requests for the same.

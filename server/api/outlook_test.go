@@ -60,7 +60,8 @@ func (s *service) spend(t testing.TB, tenant string, resource uuid.UUID, name st
 
 func dayAgo(n int) string { return time.Now().UTC().AddDate(0, 0, -n).Format(time.DateOnly) }
 
-// TestForecastsThroughTheAPI: what the package computes of the tenant's costs, from the cache until they change.
+// TestForecastsThroughTheAPI: what the package computes of the tenant's costs up to yesterday, from the cache until they
+// change.
 func TestForecastsThroughTheAPI(t *testing.T) {
 	s, tenant := newService(t), newTenant()
 	_, err := s.store.MaintainCosts(t.Context())
@@ -75,6 +76,9 @@ func TestForecastsThroughTheAPI(t *testing.T) {
 	for i := range both {
 		both[i] = compute[i] + storage[i]
 	}
+	today := fmt.Sprintf(`{"costs":[{"resource_id":"%s","service_name":"compute","date":"%s","cost":1}]}`, ids[0],
+		dayAgo(0))
+	decode(t, s.call(t, http.MethodPost, tenant, "/api/v1/costs", strings.NewReader(today)), http.StatusOK, &struct{}{})
 	read := func(target string) (o outlook) {
 		t.Helper()
 		decode(t, s.get(t, tenant, "/api/v1/costs/"+target), http.StatusOK, &o)
@@ -104,6 +108,9 @@ func TestForecastsThroughTheAPI(t *testing.T) {
 	}
 	if short := read("forecast?from=" + dayAgo(10)); short.Data[0].Days != 10 || len(short.Data[0].Points) > 0 {
 		t.Errorf("ten days: %+v", short)
+	}
+	if partial := read("forecast?to=" + dayAgo(0)); partial.Data[0].Last != dayAgo(0) {
+		t.Errorf("up to today: %+v", partial)
 	}
 	if none := read("anomalies?service_name=none"); len(none.Data) > 0 {
 		t.Errorf("no costs: %+v", none)
