@@ -2,10 +2,12 @@ package server_test
 
 import (
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -128,27 +130,56 @@ func newDatabase(t *testing.T, beside string) string {
 	return address.String()
 }
 
-// TestForecastsAreComputedAhead: soon after costs are recorded, their forecast is cached, without a request for it.
+// logBuffer is a log that can be read while it is written.
+type logBuffer struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+// TestForecastsAreComputedAhead: soon after costs are recorded, their forecast is cached, without a request for it. A
+// tenant whose costs cannot be analysed is logged, and keeps the job from nothing.
 func TestForecastsAreComputedAhead(t *testing.T) {
 	o := options(t)
 	o.ForecastEvery = 300 * time.Millisecond
+	var log logBuffer
+	o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	conn, err := pgx.Connect(t.Context(), o.PostgresURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
 	r := start(t, o)
 	defer r.stop(t)
-	tenant, base := uuid.NewString(), "http://"+r.addr+"/api/v1"
-	created := string(send(t, newRequest(t, http.MethodPost, base+"/resources/batch", tenant,
-		strings.NewReader(oneResource)), http.StatusCreated))
-	id := created[strings.Index(created, `["`)+2:][:36]
-	costs := fmt.Sprintf(`{"costs":[{"resource_id":%q,"service_name":"compute","date":%q,"cost":1}]}`, id,
-		time.Now().UTC().Format(time.DateOnly))
-	send(t, newRequest(t, http.MethodPost, base+"/costs", tenant, strings.NewReader(costs)), http.StatusOK)
-	var runs int64
+	tenant, faulty, base := uuid.NewString(), uuid.NewString(), "http://"+r.addr+"/api/v1"
+	_, err = conn.Exec(t.Context(), `INSERT INTO cost_data (tenant_id, resource_id, service_name, date, cost)
+		SELECT $1, gen_random_uuid(), 'compute', current_date - d, 'NaN' FROM generate_series(1, 40) d`, faulty)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tenant := range []string{faulty, tenant} {
+		created := string(send(t, newRequest(t, http.MethodPost, base+"/resources/batch", tenant,
+			strings.NewReader(oneResource)), http.StatusCreated))
+		id := created[strings.Index(created, `["`)+2:][:36]
+		costs := fmt.Sprintf(`{"costs":[{"resource_id":%q,"service_name":"compute","date":%q,"cost":1}]}`, id,
+			time.Now().UTC().Format(time.DateOnly))
+		send(t, newRequest(t, http.MethodPost, base+"/costs", tenant, strings.NewReader(costs)), http.StatusOK)
+	}
+	runs := takeSnapshot(t, r).Maintenance["cost_outlooks"].Runs
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		s := takeSnapshot(t, r)
-		ended := s.Maintenance["cost_outlooks"].Runs
-		if s.DB["cost_histories"].Count > 0 && runs == 0 {
-			runs = ended
-		}
-		if runs > 0 && ended > runs {
+		if s.DB["cost_histories"].Count > 0 && s.Maintenance["cost_outlooks"].Runs > runs+1 { // one began after runs
 			break
 		}
 		if time.Now().After(deadline) {
@@ -165,5 +196,8 @@ func TestForecastsAreComputedAhead(t *testing.T) {
 	}
 	if failed := takeSnapshot(t, r).Maintenance["cost_outlooks"].Errors; failed > 0 {
 		t.Errorf("the job failed %d times", failed)
+	}
+	if !strings.Contains(log.String(), "tenant="+faulty) || strings.Contains(log.String(), "tenant="+tenant) {
+		t.Errorf("the log: %s", log.String())
 	}
 }

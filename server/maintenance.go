@@ -72,7 +72,7 @@ func newMaintenance(o Options, db *store.Store, answers *cache.Cache, handler *a
 		{name: "compliance_summary", every: o.ComplianceEvery, run: func(ctx context.Context) error {
 			return refreshCompliance(ctx, db, handler, o.ComplianceEvery/2)
 		}},
-		{name: "cost_outlooks", every: o.ForecastEvery, run: newOutlooks(db, answers, handler).refresh},
+		{name: "cost_outlooks", every: o.ForecastEvery, run: newOutlooks(db, answers, handler, o.Logger).refresh},
 		{name: "deleted_policies", every: cleaningEvery, run: func(ctx context.Context) error {
 			return untilDone(ctx, func() (bool, error) {
 				n, err := handler.RetireEvaluations(ctx)

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -28,11 +29,12 @@ type outlooks struct {
 	store   *store.Store
 	cache   *cache.Cache
 	handler *api.API
+	logger  *slog.Logger
 	at      int64 // the position in the event store; 0 before the first time
 }
 
-func newOutlooks(db *store.Store, answers *cache.Cache, handler *api.API) *outlooks {
-	return &outlooks{store: db, cache: answers, handler: handler}
+func newOutlooks(db *store.Store, answers *cache.Cache, handler *api.API, logger *slog.Logger) *outlooks {
+	return &outlooks{store: db, cache: answers, handler: handler, logger: logger}
 }
 
 // refresh computes what new costs have invalidated, unless another instance is at it. The cache has what is still
@@ -54,7 +56,8 @@ func (o *outlooks) refresh(ctx context.Context) error {
 	return err
 }
 
-// compute asks for what requests without parameters ask for.
+// compute asks for what requests without parameters ask for. It returns an error if that should be done again. What
+// fails for one tenant alone is logged, as it would fail again and hold back the others.
 func (o *outlooks) compute(ctx context.Context, tenants []store.ID) error {
 	var group errgroup.Group
 	group.SetLimit(outlooksAtOnce)
@@ -62,10 +65,15 @@ func (o *outlooks) compute(ctx context.Context, tenants []store.ID) error {
 		for _, key := range o.handler.OutlookKeys(tenant) {
 			group.Go(func() error {
 				err := o.cache.LoadAhead(ctx, key, o.handler.Loader(key.Kind))
-				if errors.Is(err, store.ErrTooMany) { // which requests are told too
+				switch {
+				case err == nil || errors.Is(err, store.ErrTooMany): // which requests are told too
 					return nil
+				case ctx.Err() != nil || errors.Is(err, store.ErrUnavailable) || errors.Is(err, cache.ErrNotKept):
+					return err
 				}
-				return err
+				o.logger.Warn("what costs tell of a tenant was not computed ahead", "tenant", tenant, "query", key.Query,
+					"error", err)
+				return nil
 			})
 		}
 	}

@@ -14,7 +14,8 @@ type ahead struct {
 	l2TTL      time.Duration // 0 for the default
 }
 
-var errNotKept = errors.New("L2 cannot be reached, so the value would not be stored")
+// ErrNotKept is returned by [Cache.LoadAhead] while L2 cannot be reached.
+var ErrNotKept = errors.New("L2 cannot be reached, so the value would not be stored")
 
 // loadAhead brings a value into L1 from the nearest level that has it, and into L2 if no level has it. It does not
 // count as a request. Without the lease nothing could be stored, so nothing is loaded. brought is false when L1 had the
@@ -24,7 +25,7 @@ func (c *Cache) loadAhead(ctx context.Context, key *Key, load LoadFunc, a *ahead
 ) {
 	at, hash := clock.Now(), key.Hash()
 	if !c.bus.Trusted(at) {
-		return false, Miss, errNotKept
+		return false, Miss, ErrNotKept
 	}
 	if found, ok := c.l1.GetEntryQuietly(*key); ok && at < found.Value.fresh && found.Value.valid() {
 		if found.Value.missing() {

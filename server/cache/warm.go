@@ -181,7 +181,8 @@ func (c *Cache) warm(ctx context.Context, w *Warming, i int) {
 	}
 }
 
-// LoadAhead loads a value into L1 and L2, unless a level has it. It does not count as a request.
+// LoadAhead loads a value into L1 and L2, unless a level has it. It does not count as a request. Errors are
+// [ErrNotKept], and those of load.
 func (c *Cache) LoadAhead(ctx context.Context, key Key, load LoadFunc) error {
 	_, _, err := c.loadAhead(ctx, &key, load, &ahead{})
 	return err
