@@ -118,6 +118,10 @@ func (s *Store) UpsertCosts(ctx context.Context, tenant ID, costs []Cost) (LSN, 
 		return err
 	})
 	if err != nil {
+		err = s.eachFault(ctx, len(costs), err, func(conn *pgx.Conn, i int) error {
+			_, err := conn.Exec(ctx, upsertCostsSQL, costArguments(tenant, costs[i:i+1])...)
+			return err
+		})
 		return 0, fmt.Errorf("upsert costs: %w", err)
 	}
 	return at, refusal(faults)

@@ -103,6 +103,10 @@ func (s *Store) RecordEvaluations(ctx context.Context, tenant ID, evaluations []
 		return err
 	})
 	if err != nil {
+		err = s.eachFault(ctx, len(evaluations), err, func(conn *pgx.Conn, i int) error {
+			_, err := conn.Exec(ctx, recordEvaluationsSQL, evaluationArguments(tenant, evaluations[i:i+1])...)
+			return err
+		})
 		return 0, fmt.Errorf("record evaluations: %w", err)
 	}
 	return at, refusal(faults)

@@ -57,6 +57,10 @@ func (s *Store) InsertResources(ctx context.Context, tenant ID, resources []NewR
 		return err
 	})
 	if err != nil {
+		err = s.eachFault(ctx, len(resources), err, func(conn *pgx.Conn, i int) error {
+			_, err := conn.Exec(ctx, insertSQL, insertArguments(tenant, ids[i:i+1], resources[i:i+1])...)
+			return err
+		})
 		return Inserted{}, 0, fmt.Errorf("insert resources: %w", err)
 	}
 	s.loads.add(len(created))
