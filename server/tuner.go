@@ -49,6 +49,7 @@ type tuner struct {
 
 	turning    sync.Mutex // held while something is changed, which may take seconds
 	slowBefore map[string]store.SlowQuery
+	memory     processLimit
 
 	mu         sync.Mutex // guards what follows, for moments
 	controller *tuning.Controller
@@ -60,8 +61,8 @@ type tuner struct {
 func newTuner(o Options, db *store.Store, answers *cache.Cache, handler *api.API) *tuner {
 	t := &tuner{
 		mode: tuning.Mode(o.Tuning), window: o.TuningWindow, db: db, answers: answers, handler: handler,
-		logger: o.Logger,
-		limits: newTuningLimits(o), controller: tuning.New(tuning.Mode(o.Tuning)), told: map[int64]string{},
+		logger: o.Logger, limits: newTuningLimits(o), memory: newProcessLimit(),
+		controller: tuning.New(tuning.Mode(o.Tuning)), told: map[int64]string{},
 	}
 	handler.Tuning(&tuningMetrics{t}, t.ofCache)
 	return t
@@ -165,12 +166,13 @@ func (t *tuner) undo(ctx context.Context, id int64) error {
 
 // tell logs actions whose outcome is new. t.mu is held.
 func (t *tuner) tell() {
-	actions := t.controller.Actions()
-	for _, a := range actions {
-		if t.told[a.ID] == a.Outcome {
+	before := t.told
+	t.told = map[int64]string{} // those that are remembered
+	for _, a := range t.controller.Actions() {
+		t.told[a.ID] = a.Outcome
+		if before[a.ID] == a.Outcome {
 			continue
 		}
-		t.told[a.ID] = a.Outcome
 		level := slog.LevelInfo
 		if a.Outcome == tuning.Failed {
 			level = slog.LevelWarn
@@ -180,13 +182,6 @@ func (t *tuner) tell() {
 			"of", a.Subject, "reason", a.Reason, "figure", a.Figure, "before", number(a.Before), "after",
 			number(a.After),
 			"request_ms_before", number(a.RequestBefore), "request_ms_after", number(a.RequestAfter), "note", a.Note)
-	}
-	if len(actions) > 0 {
-		for id := range t.told {
-			if id < actions[0].ID {
-				delete(t.told, id)
-			}
-		}
 	}
 }
 

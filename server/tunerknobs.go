@@ -42,7 +42,7 @@ func (t *tuner) turn(ctx context.Context, change tuning.Change) error {
 	case tuning.GCPercent:
 		debug.SetGCPercent(int(change.To))
 	case tuning.MemoryLimit:
-		debug.SetMemoryLimit(int64(change.To))
+		t.memory.move(int64(change.To)-int64(change.From), t.limits.memory)
 	default:
 		return fmt.Errorf("there is no knob %s", change.Knob)
 	}
@@ -73,8 +73,24 @@ func (t *tuner) turnPlanMode(ctx context.Context, auto bool) error {
 func (t *tuner) turnL1(largest int64) {
 	if !t.limits.fixed {
 		before := int64(t.answers.Activity().L1.LargestBytes)
-		_, _, limit := collectorSettings()
-		debug.SetMemoryLimit(limit + limitForL1(largest) - limitForL1(before))
+		t.memory.move(limitForL1(largest)-limitForL1(before), t.limits.memory)
 	}
 	t.answers.LimitL1(largest)
+}
+
+// processLimit is the limit of memory that two knobs move, the size of L1 and the limit itself. Each moves it by a
+// difference, so that either can be undone first, and what a bound has cut off is not missing afterwards.
+type processLimit struct {
+	first, wanted int64 // bytes
+}
+
+func newProcessLimit() processLimit {
+	_, _, limit := collectorSettings()
+	return processLimit{limit, limit}
+}
+
+// move sets another limit, of at most bound bytes, or what the limit was at first if that is more.
+func (l *processLimit) move(by, bound int64) {
+	l.wanted += by
+	debug.SetMemoryLimit(min(l.wanted, max(bound, l.first)))
 }

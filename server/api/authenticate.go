@@ -46,6 +46,7 @@ func (p *pipeline) authenticate(c *gin.Context, x *exchange) bool {
 		return false
 	}
 	c.Request.Header["X-Tenant-Id"] = id.Tenant
+	x.trusted = true
 	return true
 }
 

@@ -27,6 +27,7 @@ type exchange struct {
 	// performance reports whether the client wants timings in the body too.
 	performance bool
 	inside      bool // the gate
+	trusted     bool // the header X-Tenant-Id is that of a token
 	measured    bool
 	route       *routeMetrics
 	span        trace.Span // nil for a request that is not recorded

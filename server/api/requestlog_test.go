@@ -8,8 +8,12 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gin-gonic/gin"
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/policycortex/headroom/server/auth"
 )
 
 // logged has a pipeline answer n requests with a status, and returns the lines of its log.
@@ -61,6 +65,55 @@ func TestRequestsAreLogged(t *testing.T) {
 	} {
 		if line[name] != want {
 			t.Errorf("%s is %v, want %v", name, line[name], want)
+		}
+	}
+}
+
+// TestLoggedTenantIsProved: where tokens are asked for, the log does not name the tenant that a refused request claims
+// to be.
+func TestLoggedTenantIsProved(t *testing.T) {
+	t.Parallel()
+	const tenant, other = "6b1f0c52-8d3a-4e7b-9f64-2a5c7e9d1b30", "0190a6f4-3c1e-7d2b-9a10-5f3e8c7b6a51"
+	verifier, err := auth.New(auth.Options{SharedKey: benchmarkKey, TenantClaim: "tenant_id"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256,
+		jwt.MapClaims{"tenant_id": tenant, "exp": time.Now().Add(time.Hour).Unix()}).SignedString(benchmarkKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		token, claimed string
+		status         int
+		logged         any
+	}{
+		"no token":              {"", tenant, 401, nil},
+		"no valid token":        {"Bearer x" + token, tenant, 401, nil},
+		"the token of another":  {"Bearer " + token, other, 403, nil},
+		"its own":               {"Bearer " + token, tenant, 200, tenant},
+		"its own, not repeated": {"Bearer " + token, "", 200, tenant},
+	} {
+		var log bytes.Buffer
+		p := benchmarkedPipeline()
+		p.logger, p.logShare, p.verifier = slog.New(slog.NewJSONHandler(&log, nil)), 1, verifier
+		e := gin.New()
+		e.GET("/api/v1/things", p.wrap("/api/v1/things", false, func(c *gin.Context) {
+			c.Writer.WriteHeader(http.StatusOK)
+		}))
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/api/v1/things", nil)
+		if test.token != "" {
+			r.Header.Set("Authorization", test.token)
+		}
+		if test.claimed != "" {
+			r.Header.Set("X-Tenant-ID", test.claimed)
+		}
+		e.ServeHTTP(httptest.NewRecorder(), r)
+		var line map[string]any
+		err := json.Unmarshal(log.Bytes(), &line)
+		if err != nil || line["status"] != float64(test.status) || line["tenant"] != test.logged {
+			t.Errorf("%s: the log has %s (error %v), want status %d and tenant %v", name, log.Bytes(), err, test.status,
+				test.logged)
 		}
 	}
 }

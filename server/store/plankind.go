@@ -23,12 +23,14 @@ func keepsPlan(args []any) bool {
 	return true
 }
 
-// planned returns the arguments with which to run a statement.
+// planned returns the arguments with which to run a statement now. Only of what is run so, the kind of plan can be
+// chosen.
 func planned(conn *pgx.Conn, sql string, args []any) []any {
 	state := stateOf(conn)
 	if state == nil {
 		return args
 	}
+	state.choice = true
 	anew := state.tracer.queries.anew.Load()
 	if anew == nil || !(*anew)[sql] || !keepsPlan(args) {
 		return args
@@ -37,7 +39,8 @@ func planned(conn *pgx.Conn, sql string, args []any) []any {
 }
 
 // PlanAnew says whether a statement is planned for its parameters each time. It has no effect on [hotStatements], which
-// are prepared by name on every connection, nor on statements that are planned anew already.
+// are prepared by name on every connection, on those that are not run with [planned], nor on those that are planned
+// anew already.
 func (s *Store) PlanAnew(sql string, anew bool) {
 	all := map[string]bool{}
 	if known := s.queries.anew.Load(); known != nil {
@@ -61,7 +64,7 @@ func (s *Store) IsPlannedAnew(sql string) bool {
 	return anew != nil && (*anew)[sql]
 }
 
-// CanPlanAnew reports whether PlanAnew has an effect on a statement whose plan may be kept.
+// CanPlanAnew reports whether PlanAnew has an effect on a statement of which [SlowQuery] says that its plan is kept.
 func CanPlanAnew(sql string) bool { return !slices.Contains(hotStatements(), sql) }
 
 // PlannedAnew returns the number of statements that PlanAnew has planned for their parameters.

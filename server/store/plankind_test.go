@@ -59,6 +59,28 @@ func TestPlanAnew(t *testing.T) {
 	}
 }
 
+// The kind of plan is not offered for a statement that is run without asking for it.
+func TestStatementsWithoutAChoiceOfPlan(t *testing.T) {
+	t.Parallel()
+	s := openStoreWith(t, store.Options{MaxConns: 1, SlowQuery: time.Nanosecond})
+	_, _, err := s.AppendPolicies(t.Context(), nil, store.PolicyQuery{Tenant: newID(), Limit: 10}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	day := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	_, err = s.CostHistories(t.Context(), []store.CostHistoryQuery{{Tenant: newID(), From: day, To: day}}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := map[string]bool{}
+	for _, q := range s.SlowQueries() {
+		kept[q.Name] = q.Kept
+	}
+	if !kept["list_policies"] || kept["cost_histories"] || len(kept) != 2 {
+		t.Errorf("the plans that may be kept, unless PlanAnew forbids it: %v", kept)
+	}
+}
+
 func TestHotStatementsAreNotPlannedAnew(t *testing.T) {
 	for _, sql := range store.HotStatements() {
 		if store.CanPlanAnew(sql) {

@@ -217,8 +217,10 @@ type connState struct {
 	get, getGroup *pgconn.StatementDescription
 	tracer        *queryTracer
 
+	choice bool // the next statement is run with planned
+
 	query *namedQuery // in progress; nil for a statement that is not measured
-	kept  bool        // its plan may be kept
+	kept  bool        // its plan may be kept, unless PlanAnew forbids that
 	sql   string
 	args  []any
 	start time.Time
@@ -243,12 +245,15 @@ type queryTracer struct {
 func (t *queryTracer) TraceQueryStart(ctx context.Context, conn *pgx.Conn,
 	data pgx.TraceQueryStartData,
 ) context.Context {
-	if named := t.queries.find(data.SQL); named != nil {
-		if state := stateOf(conn); state != nil {
-			state.query, state.sql, state.args, state.start = named, data.SQL, data.Args, time.Now()
-			state.kept = keepsPlan(data.Args)
-		}
+	state := stateOf(conn)
+	if state == nil {
+		return ctx
 	}
+	if named := t.queries.find(data.SQL); named != nil {
+		state.query, state.sql, state.args, state.start = named, data.SQL, data.Args, time.Now()
+		state.kept = state.choice && keepsPlan(data.Args)
+	}
+	state.choice = false
 	return ctx
 }
 

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"fmt"
-	"maps"
 	"runtime"
 	"slices"
 	"sync"
@@ -101,11 +100,15 @@ func (s *Store) PoolBound() int { return max(wantedPool(runtime.NumCPU()), int(s
 // ResizePool gives the pool of each server another number of connections. Queries go on meanwhile: each pool is
 // replaced when the connections of the new one are open. It returns an error when Postgres has too few for both.
 func (s *Store) ResizePool(ctx context.Context, size int) error {
-	return s.replacePools(ctx, size, s.primary.pool.Load().Config().ConnConfig.RuntimeParams)
+	return s.replacePools(ctx, size, (*node).parameters)
 }
 
-// replacePools replaces the pool of each server, or none.
-func (s *Store) replacePools(ctx context.Context, size int, parameters map[string]string) error {
+// parameters returns a copy of those of the connections, which may be in the URL of this server alone.
+func (n *node) parameters() map[string]string { return n.pool.Load().Config().ConnConfig.RuntimeParams }
+
+// replacePools replaces the pool of each server, or none. The connections to it get the parameters that are given for
+// it.
+func (s *Store) replacePools(ctx context.Context, size int, parameters func(*node) map[string]string) error {
 	s.resizing.Lock()
 	defer s.resizing.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, replacingTakes)
@@ -124,12 +127,12 @@ func (s *Store) replacePools(ctx context.Context, size int, parameters map[strin
 	if err != nil {
 		return fmt.Errorf("replace the pools: %w", err)
 	}
-	was, before := int(s.primary.size.Load()), s.primary.pool.Load().Config().ConnConfig.RuntimeParams
-	err = s.primary.replacePool(ctx, true, size, parameters)
+	was, before := int(s.primary.size.Load()), s.primary.parameters()
+	err = s.primary.replacePool(ctx, true, size, parameters(s.primary))
 	if err != nil || s.replica == nil {
 		return err
 	}
-	err = s.replica.replacePool(ctx, s.replica.usable.Load(), size, parameters)
+	err = s.replica.replacePool(ctx, s.replica.usable.Load(), size, parameters(s.replica.node))
 	if err != nil {
 		again := s.primary.replacePool(context.WithoutCancel(ctx), false, was, before)
 		if again != nil {
@@ -162,12 +165,14 @@ func (s *Store) PlanMode(ctx context.Context) (mode string, err error) {
 // SetPlanMode sets plan_cache_mode of the connections to all servers, by replacing the pools. It returns the mode that
 // was set before; an empty one is that of the server's configuration.
 func (s *Store) SetPlanMode(ctx context.Context, mode string) (before string, err error) {
-	parameters := maps.Clone(s.primary.pool.Load().Config().ConnConfig.RuntimeParams)
-	before = parameters[planModeParameter]
-	if mode == "" {
-		delete(parameters, planModeParameter)
-	} else {
-		parameters[planModeParameter] = mode
-	}
-	return before, s.replacePools(ctx, int(s.primary.size.Load()), parameters)
+	before = s.primary.parameters()[planModeParameter]
+	return before, s.replacePools(ctx, int(s.primary.size.Load()), func(n *node) map[string]string {
+		parameters := n.parameters()
+		if mode == "" {
+			delete(parameters, planModeParameter)
+		} else {
+			parameters[planModeParameter] = mode
+		}
+		return parameters
+	})
 }

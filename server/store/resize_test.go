@@ -41,6 +41,9 @@ func TestPoolsAreReplacedUnderLoad(t *testing.T) {
 							_, err := conn.Exec(context.Background(), "SELECT pg_sleep(0.002)")
 							return err
 						})
+						if err == nil {
+							err = s.Ping(context.Background())
+						}
 						if err != nil {
 							t.Error(err)
 							return
@@ -78,6 +81,35 @@ func TestPoolsAreReplacedUnderLoad(t *testing.T) {
 			await(t, "the end of the former pools", func() bool { return s.PoolStats().InUse == 0 })
 		})
 	}
+}
+
+// What only the URL of one server sets outlives a change of both pools, and plan_cache_mode is set for both.
+func TestPoolsKeepTheirParameters(t *testing.T) {
+	t.Parallel()
+	env := replicated(t)
+	s := openStoreWith(t, store.Options{
+		URL: env.PostgresURL + "&work_mem=5MB", ReplicaURL: env.ReplicaURL + "&work_mem=7MB", MaxConns: 1,
+	})
+	settings := func(change string, err error, planMode string) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for role, memory := range map[string]string{store.RolePrimary: "5MB", store.RoleReplica: "7MB"} {
+			var got, mode string
+			err := s.Pools()[role].QueryRow(t.Context(),
+				"SELECT current_setting('work_mem'), current_setting('plan_cache_mode')").Scan(&got, &mode)
+			if err != nil || got != memory || mode != planMode {
+				t.Errorf("after %s, the %s has work_mem %s and plan_cache_mode %s, error %v", change, role, got, mode,
+					err)
+			}
+		}
+	}
+	settings("another size", s.ResizePool(t.Context(), 2), "auto")
+	before, err := s.SetPlanMode(t.Context(), "force_custom_plan")
+	settings("another mode", err, "force_custom_plan")
+	_, err = s.SetPlanMode(t.Context(), before)
+	settings("the former mode", err, "auto")
 }
 
 // A pool for which Postgres has too few connections is refused, and the present one goes on.

@@ -22,7 +22,8 @@ type SlowQuery struct {
 	Replica int64         // slow ones on the replica
 	Slowest time.Duration // from sending the query to having read its last row
 	Total   time.Duration // of the slow ones together
-	// Kept says that its plan may be kept for other parameters than those that it was made for.
+	// Kept says that its plan may be kept for other parameters than those that it was made for, unless
+	// [Store.PlanAnew] forbids that.
 	Kept bool
 	Last time.Time // when the last slow one ended
 	// Parameters are those of the slowest one, at most 64 KB; nil when they are not kept, and NotKept says why.

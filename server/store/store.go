@@ -161,7 +161,13 @@ func (s *Store) watch(ctx context.Context, cluster int64, logger *slog.Logger) {
 
 // Ping sends an empty query to the primary through the pool.
 func (s *Store) Ping(ctx context.Context) error {
-	if err := s.primary.pool.Load().Ping(ctx); err != nil {
+	conn, err := s.primary.acquire(ctx)
+	if err != nil {
+		return fmt.Errorf("ping Postgres: %w", err)
+	}
+	defer conn.Release()
+	err = conn.Ping(ctx)
+	if err != nil {
 		return fmt.Errorf("ping Postgres: %w", err)
 	}
 	return nil

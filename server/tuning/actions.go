@@ -15,10 +15,11 @@ func (c *Controller) add(change Change, at time.Time, reason string) *Action {
 		Text: change.Knob.Text(change.From) + " → " + change.Knob.Text(change.To), Reason: reason, Outcome: Trying,
 	}
 	if len(c.actions) == keptActions {
-		c.actions = slices.Delete(c.actions, 0, 1)
+		// One that is in force can be undone only while it is remembered.
+		oldest := max(slices.IndexFunc(c.actions, func(a *Action) bool { return !a.inForce() }), 0)
+		c.actions = slices.Delete(c.actions, oldest, oldest+1)
 	}
 	c.actions = append(c.actions, a)
-	c.totals[a.Knob][Trying]++
 	return a
 }
 
@@ -38,17 +39,17 @@ func (c *Controller) Note(change Change, at time.Time, reason string) {
 func (c *Controller) Undo(id int64) (Change, error) {
 	at := slices.IndexFunc(c.actions, func(a *Action) bool { return a.ID == id })
 	if at < 0 {
-		return Change{}, fmt.Errorf("there is no action %d among the last %d", id, keptActions)
+		return Change{}, fmt.Errorf("there is no action %d among the %d that are remembered", id, len(c.actions))
 	}
 	a := c.actions[at]
 	switch {
-	case a.Outcome != Kept && a.Outcome != Trying:
+	case !a.inForce():
 		return Change{}, fmt.Errorf("action %d is not in force: it is %s", id, a.Outcome)
 	case !a.Change().Undoable():
 		return Change{}, fmt.Errorf("action %d, an ANALYZE, cannot be undone", id)
 	}
 	for _, later := range c.actions[at+1:] {
-		if later.Knob == a.Knob && later.Subject == a.Subject && (later.Outcome == Kept || later.Outcome == Trying) {
+		if later.Knob == a.Knob && later.Subject == a.Subject && later.inForce() {
 			return Change{}, fmt.Errorf("action %d has changed %s again: undo that one first", later.ID, a.Knob)
 		}
 	}
@@ -64,7 +65,7 @@ func (c *Controller) Undid(id int64, at time.Time) {
 		if c.trial != nil && c.trial.action == a {
 			c.trial, c.last = nil, nil
 		}
-		c.knobs[a.Knob].held = true
+		c.knobs[a.Knob].held, a.stuck = true, false
 		c.end(a, at, Undone, "by the administrator; the knob is left alone from now on")
 	}
 }
@@ -79,7 +80,7 @@ func (c *Controller) Actions() []Action {
 }
 
 // Totals returns how many actions had each outcome since the start, by knob. One that was kept and then undone counts
-// for both, and every one that was made counts as trying too.
+// for both, and every one that was tried in mode act counts as trying too.
 func (c *Controller) Totals() map[Knob]map[string]int64 {
 	all := map[Knob]map[string]int64{}
 	for k, n := range c.totals {

@@ -23,6 +23,8 @@ const (
 	longestTrial = 4
 	// remembered is how many slices of the time before are compared with.
 	remembered = 4 * Slices
+	// revertTries is how often a change is taken back, in a window each, before it is left to the administrator.
+	revertTries = 5
 	// keptActions is how many actions are remembered.
 	keptActions = 64
 )
@@ -55,6 +57,7 @@ type trial struct {
 	settling int
 	after    []Counts
 	windows  int // measured
+	failures int // to take it back
 }
 
 // New makes a controller.
@@ -73,6 +76,9 @@ func (c *Controller) Step(w Window) (change Change, wanted bool) {
 	asking := c.ask(&w, total)
 	fresh := w.Slices // that are not among the last yet
 	if t := c.trial; t != nil {
+		if t.failures > 0 {
+			return t.back(), true
+		}
 		if t.settling > 0 {
 			t.settling--
 			return Change{}, false
@@ -126,6 +132,7 @@ func (c *Controller) begin(p proposal, w Window) (change Change, wanted bool) {
 		c.rest(p.Knob)
 		return Change{}, false
 	}
+	c.totals[p.Knob][Trying]++
 	c.trial = &trial{proposal: p, action: a, before: before, settling: settling + int(p.takes/max(w.Length,
 		time.Millisecond))}
 	return p.Change, true
@@ -190,11 +197,18 @@ func comparable(before, after []Counts) bool {
 	return b <= loadChange*a && a <= loadChange*b
 }
 
-// Made says what became of the change that Step or Undo returned: err is nil when it was made.
+// Made says what became of the change that Step returned: err is nil when it was made. Where taking
+// a change back fails, the next windows try again: the cause may pass, such as too few free connections of Postgres.
 func (c *Controller) Made(at time.Time, err error) {
 	t := c.trial
 	switch {
 	case t == nil:
+	case err != nil && t.windows > 0:
+		t.failures++
+		if t.failures == revertTries {
+			t.action.stuck = true
+			c.finish(at, Failed, "; it is still in force, because it could not be undone: "+err.Error())
+		}
 	case err != nil:
 		c.finish(at, Failed, err.Error())
 	case t.windows > 0: // it was taken back
@@ -206,7 +220,7 @@ func (c *Controller) Made(at time.Time, err error) {
 func (c *Controller) finish(at time.Time, outcome, note string) {
 	t := c.trial
 	c.trial, c.last = nil, t.before
-	if outcome == Kept { // the slices before it are of another server
+	if outcome == Kept || t.action.stuck { // the slices before it are of another server
 		c.last = t.after
 	}
 	switch {

@@ -128,6 +128,49 @@ func TestChangeThatFails(t *testing.T) {
 	b.expect(Failed, "no room")
 }
 
+// Where taking a change back fails, it is tried again, and then left to the administrator.
+func TestRevertThatFails(t *testing.T) {
+	for name, test := range map[string]struct {
+		failures int
+		outcome  string
+		note     string
+	}{
+		"once":   {1, Reverted, "no difference"},
+		"always": {revertTries, Failed, "still in force, because it could not be undone: no room"},
+	} {
+		b := newBench(t, Act)
+		b.begin()
+		back, _ := b.until(2)
+		for n := range test.failures {
+			b.Made(b.at, errors.New("no room"))
+			change, wanted := b.window()
+			if n+1 < revertTries && (!wanted || change != back) {
+				t.Errorf("%s: after %d failures %+v is wanted", name, n+1, change)
+			}
+		}
+		if test.outcome == Reverted {
+			b.Made(b.at, nil)
+		}
+		b.expect(test.outcome, test.note)
+		change, err := b.Undo(1)
+		if test.outcome == Reverted {
+			if err == nil {
+				t.Errorf("%s: it can be undone though it was", name)
+			}
+			continue
+		}
+		if err != nil || change != back {
+			t.Errorf("%s: it is undone by %+v, error %v", name, change, err)
+		}
+		b.Undid(1, b.at)
+		b.expect(Undone, "administrator")
+		_, err = b.Undo(1)
+		if err == nil {
+			t.Errorf("%s: it can be undone twice", name)
+		}
+	}
+}
+
 func TestAdvice(t *testing.T) {
 	b := newBench(t, Advise)
 	for range firstRest + 4 {
@@ -138,6 +181,9 @@ func TestAdvice(t *testing.T) {
 	b.expect(Advised, "")
 	if n := b.Totals()[Pool][Advised]; n != 2 {
 		t.Errorf("it was advised %d times in %d windows, want 2", n, firstRest+4)
+	}
+	if n := b.Totals()[Pool][Trying]; n != 0 {
+		t.Errorf("%d trials are counted", n)
 	}
 }
 
@@ -175,7 +221,7 @@ func TestUndoInOrder(t *testing.T) {
 	b := newBench(t, Act)
 	b.state.PoolBound = 32
 	b.begin()
-	b.wait = 10
+	b.wait = 12
 	b.window()
 	b.window()
 	change, _ := b.until(3)
@@ -272,5 +318,25 @@ func TestCacheAdaptsByItself(t *testing.T) {
 	}
 	if all := c.Actions(); len(all) != keptActions || all[0].ID != 4 {
 		t.Errorf("%d actions are kept, from %d on", len(all), all[0].ID)
+	}
+}
+
+// What the cache adapts does not push out what can still be undone.
+func TestActionsInForceAreRemembered(t *testing.T) {
+	b := newBench(t, Act)
+	b.begin()
+	b.wait, b.took = 1, 11
+	b.window()
+	b.window()
+	b.expect(Kept, "it helped")
+	for range 2 * keptActions {
+		b.Note(Change{Knob: L1Size, From: 1 << 20, To: 2 << 20}, b.at, "it does")
+	}
+	change, err := b.Undo(1)
+	if err != nil || change.To != 8 || len(b.Actions()) != keptActions {
+		t.Errorf("among %d actions, it is undone by %+v, error %v", len(b.Actions()), change, err)
+	}
+	if n := b.Totals(); n[Pool][Trying] != 1 || n[L1Size][Trying] != 0 || n[L1Size][Adapted] != 2*keptActions {
+		t.Errorf("the totals are %v", n)
 	}
 }

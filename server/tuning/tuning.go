@@ -138,7 +138,11 @@ type Action struct {
 	Outcome       string    `json:"outcome"`
 	Ended         time.Time `json:"ended,omitzero"` // when the outcome was known
 	Note          string    `json:"note,omitempty"` // why it has that outcome
+	stuck         bool      // it failed to be undone, so it is in force
 }
+
+// inForce reports whether what the action has changed is still so.
+func (a *Action) inForce() bool { return a.Outcome == Kept || a.Outcome == Trying || a.stuck }
 
 // Change is the change of the action.
 func (a *Action) Change() Change {
