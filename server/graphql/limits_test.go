@@ -2,14 +2,15 @@ package graphql_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/policycortex/headroom/server/api"
 	"github.com/policycortex/headroom/server/graphql"
+	"github.com/policycortex/headroom/server/store"
 )
 
 func TestLimits(t *testing.T) {
@@ -89,12 +90,19 @@ func TestMutationsEndWithTheRequest(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
 	e := newEstate(t, s, 1)
-	query := fmt.Sprintf("mutation {deleteResource(id: %q)}", e.resources[0])
+	tenant, err := api.ParseID(e.tenant)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := api.ParseID(e.resources[0])
+	if err != nil {
+		t.Fatal(err)
+	}
 	ended, end := context.WithCancel(t.Context())
 	end()
-	r := httptest.NewRequestWithContext(ended, http.MethodPost, graphql.Path, strings.NewReader(bodyOf(query, nil)))
-	r.Header.Set("X-Tenant-ID", e.tenant)
-	r.Header.Set("Content-Type", "application/json")
-	s.ServeHTTP(httptest.NewRecorder(), r)
+	err = s.DeleteResource(ended, tenant, id, store.AnyVersion)
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("a change after the end: %v", err)
+	}
 	s.rest(t, http.MethodGet, e.tenant, "/resources/"+e.resources[0], nil, nil) // it is still there
 }
