@@ -71,8 +71,8 @@ func (o *outlooks) compute(ctx context.Context, tenants []store.ID) error {
 				case ctx.Err() != nil || errors.Is(err, store.ErrUnavailable) || errors.Is(err, cache.ErrNotKept):
 					return err
 				}
-				o.logger.Warn("what costs tell of a tenant was not computed ahead", "tenant", tenant, "query", key.Query,
-					"error", err)
+				o.logger.Warn("what costs tell of a tenant was not computed ahead",
+					"tenant", tenant, "query", key.Query, "error", err)
 				return nil
 			})
 		}

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -49,6 +50,7 @@ func loadDatabase(t testing.TB, r *running, clients int) (stop func()) {
 				if err != nil {
 					return // the test has ended
 				}
+				_, _ = io.Copy(io.Discard, response.Body) // or the next request opens another connection
 				response.Body.Close()
 			}
 		})

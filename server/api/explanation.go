@@ -170,6 +170,6 @@ func (a *API) refuseExplanation(c *gin.Context, err error) {
 	}
 	c.Writer.Header()["Retry-After"] = retrySoon
 	refuse(c, http.StatusServiceUnavailable,
-		"The server generates as many explanations as it allows, in all or for this tenant. Try again after the time in "+
-			"Retry-After.")
+		"The server generates as many explanations as it allows, in all or for this tenant. Try again after the time "+
+			"in Retry-After.")
 }

@@ -81,8 +81,8 @@ func setLevel(field *float64, name, value string) error {
 	return nil
 }
 
-// setHistory has the history end yesterday and be as long as it may be, unless the request says otherwise. Of today only
-// a part of the costs is known: that would be an anomaly, and pull the forecast down.
+// setHistory has the history end yesterday and be as long as it may be, unless the request says otherwise. Of today
+// only a part of the costs is known: that would be an anomaly, and pull the forecast down.
 func (q *outlookRequest) setHistory(now time.Time) error {
 	yesterday := now.UTC().Truncate(24*time.Hour).AddDate(0, 0, -1)
 	if q.from.IsZero() {

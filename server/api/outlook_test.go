@@ -60,8 +60,8 @@ func (s *service) spend(t testing.TB, tenant string, resource uuid.UUID, name st
 
 func dayAgo(n int) string { return time.Now().UTC().AddDate(0, 0, -n).Format(time.DateOnly) }
 
-// TestForecastsThroughTheAPI: what the package computes of the tenant's costs up to yesterday, from the cache until they
-// change.
+// TestForecastsThroughTheAPI: what the package computes of the tenant's costs up to yesterday, from the cache until
+// they change.
 func TestForecastsThroughTheAPI(t *testing.T) {
 	s, tenant := newService(t), newTenant()
 	_, err := s.store.MaintainCosts(t.Context())

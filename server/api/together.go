@@ -66,7 +66,7 @@ func (a *API) CostsOf(ctx context.Context, tenant store.ID, resources []store.ID
 
 // gatherAtMost is how long loads wait for each other. They rarely do: only where a get waits for a load of another
 // request that itself waits for one of this request.
-const gatherAtMost = 20 * time.Millisecond
+const gatherAtMost = 50 * time.Millisecond
 
 // gathering lets the loads of many keys, which begin one by one, read together: when each key is either answered or has
 // to be loaded.

@@ -75,8 +75,8 @@ var ausair = []float64{
 	66.355274, 68.197955, 68.1232, 69.7793, 72.5977,
 }
 
-// TestLinearSmoothing: python3-statsmodels 0.13.5 gives the same forecasts of Holt's linear method, to two digits, by the
-// parameters of section 7.2 of the book. The figures were not compared with those that the book prints.
+// TestLinearSmoothing: python3-statsmodels 0.13.5 gives the same forecasts of Holt's linear method, to two digits, by
+// the parameters of section 7.2 of the book. The figures were not compared with those that the book prints.
 func TestLinearSmoothing(t *testing.T) {
 	t.Parallel()
 	h := Holt{Alpha: .8321, Beta: .8321 * .0001, Phi: 1, Level: 15.57, Trend: 2.102}

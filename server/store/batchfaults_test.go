@@ -39,7 +39,9 @@ func TestWhatPostgresRefusesIsByIndex(t *testing.T) {
 	evaluations, costs := make([]store.Evaluation, 5), make([]store.Cost, 5)
 	for i := range 5 {
 		resources[i] = newResource(100 + i)
-		evaluations[i] = store.Evaluation{ResourceID: uuid.UUID(ids[i]), PolicyID: uuid.UUID(policy), Result: "compliant"}
+		evaluations[i] = store.Evaluation{
+			ResourceID: uuid.UUID(ids[i]), PolicyID: uuid.UUID(policy), Result: "compliant",
+		}
 		costs[i] = store.Cost{
 			ResourceID: uuid.UUID(ids[i]), ServiceName: "s", Date: time.Now().UTC().Format(time.DateOnly), Cost: "1.5",
 		}

@@ -70,8 +70,8 @@ func TestCostHistories(t *testing.T) {
 	}
 }
 
-// TestTooManyHistories: the services of a tenant are bounded, as each takes memory for each day of the period, and so is
-// all that one statement answers. What is too much for one question leaves the others alone.
+// TestTooManyHistories: the services of a tenant are bounded, as each takes memory for each day of the period, and so
+// is all that one statement answers. What is too much for one question leaves the others alone.
 func TestTooManyHistories(t *testing.T) {
 	s := maintained(t)
 	e, other := newEstate(t, s, 1, 0), newEstate(t, s, 1, 0)
@@ -81,7 +81,9 @@ func TestTooManyHistories(t *testing.T) {
 		e.tenant, e.resources[0], day(1), store.MaxHistorySeries)
 	e.spend(t, s, e.cost(0, "more", 0, "1"))
 	ask := func(of *estate, service string, to int) store.CostHistoryQuery {
-		return store.CostHistoryQuery{Tenant: of.tenant, Service: service, From: day(to + store.MaxCostDays - 1), To: day(to)}
+		return store.CostHistoryQuery{
+			Tenant: of.tenant, Service: service, From: day(to + store.MaxCostDays - 1), To: day(to),
+		}
 	}
 	found, err := s.CostHistories(t.Context(), []store.CostHistoryQuery{
 		ask(e, "", 0), ask(e, "", 1), ask(e, "s1", 0), ask(other, "", 0),
@@ -122,8 +124,8 @@ func TestTenantsWithNewCosts(t *testing.T) {
 	}
 }
 
-// TestExclusively: of two that are at the same work, one does nothing, also after a failure and a cancellation. Work has
-// the pool to itself, even if that is of one connection.
+// TestExclusively: of two that are at the same work, one does nothing, also after a failure and a cancellation. Work
+// has the pool to itself, even if that is of one connection.
 func TestExclusively(t *testing.T) {
 	s, other := openStoreWith(t, store.Options{MaxConns: 1}), openStore(t)
 	fault := errors.New("a fault")
