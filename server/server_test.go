@@ -533,7 +533,7 @@ func TestOptionsFromTheEnvironment(t *testing.T) {
 		Addr: "127.0.0.1:8080", AdminAddr: "127.0.0.1:1", PostgresURL: "postgres://p", CacheURL: "redis://r",
 		PostgresReplicaURL: "postgres://q", PostgresReplicaMaxLag: 7 * time.Second, SlowQuery: 20 * time.Millisecond,
 		L1Bytes: 1024, PostgresMaxConns: 9, ShutdownGrace: 3 * time.Second, CursorKey: "k", TraceRatio: 0.01,
-		LockTimeout: 20 * time.Millisecond,
+		LockTimeout: 20 * time.Millisecond, GraphQLIntrospection: true,
 		SlowdownCPU: 5 * time.Microsecond, SlowdownDelay: time.Millisecond, SlowdownEvery: 100,
 	}
 	if err != nil || got != want {
