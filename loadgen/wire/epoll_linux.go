@@ -8,6 +8,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/policycortex/headroom/loadgen/wire/uring"
 )
 
 // epollIO waits for many sockets at once, edge-triggered, with timeouts to the nanosecond.
@@ -78,16 +80,12 @@ func socketEvents(slot, life int32) unix.EpollEvent {
 	return unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET, Fd: slot, Pad: life}
 }
 
-// shortWait is how long a wait may be of which the Go scheduler is not told: see [uring.Ring.Enter].
-const shortWait = 2 * time.Millisecond
-
-// mostUntold bounds such a wait also where GODEBUG=asyncpreemptoff=1 has no signal sent.
-const mostUntold = 10 * time.Millisecond
-
+// wait waits until something comes, the timeout at most; [uring.Ring.Enter] says of which waits the Go scheduler is not
+// told.
 func (p *epollIO) wait(timeout time.Duration) {
-	short := timeout <= shortWait || p.came
+	short := timeout <= uring.ShortWait || p.came
 	if short {
-		timeout = min(timeout, mostUntold)
+		timeout = min(timeout, uring.MostUntold)
 	}
 	spec := unix.NsecToTimespec(int64(timeout))
 	var n uintptr
@@ -116,7 +114,7 @@ func rest(d time.Duration) {
 	spec := unix.NsecToTimespec(int64(d))
 	switch {
 	case d <= 0:
-	case d <= shortWait:
+	case d <= uring.ShortWait:
 		_, _, _ = unix.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&spec)), 0, 0)
 	default:
 		_ = unix.Nanosleep(&spec, nil)

@@ -101,36 +101,50 @@ func (e *Engine) AppendForecast(ctx context.Context, dst []byte, q Question, aft
 	if err != nil {
 		return dst, err
 	}
-	dst = append(dst, `{"data":[`...)
-	for i, s := range all {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = s.appendHead(dst, &q)
-		dst = append(dst, `,"points":[`...)
-		if s.outlook != nil {
-			for h, p := range s.outlook.Forecast(q.Horizon, q.Level) {
-				if h > 0 {
-					dst = append(dst, ',')
-				}
-				dst = append(dst, `{"date":"`...)
-				dst = s.day(&q, len(s.daily)+h).AppendFormat(dst, time.DateOnly)
-				dst = append(dst, `","cost":`...)
-				dst = appendAmount(dst, p.Mean)
-				dst = append(dst, `,"low":`...)
-				dst = appendAmount(dst, p.Low)
-				dst = append(dst, `,"high":`...)
-				dst = appendAmount(dst, p.High)
-				dst = append(dst, '}')
+	dst = appendEach(dst, all, &q, "points", func(dst []byte, s *series) []byte {
+		for h, p := range s.outlook.Forecast(q.Horizon, q.Level) {
+			if h > 0 {
+				dst = append(dst, ',')
 			}
+			dst = s.appendPoint(dst, &q, h, p)
 		}
-		dst = append(dst, "]}"...)
-	}
+		return dst
+	})
 	dst = append(dst, `],"horizon":`...)
 	dst = strconv.AppendInt(dst, int64(q.Horizon), 10)
 	dst = append(dst, `,"level":`...)
 	dst = strconv.AppendFloat(dst, q.Level, 'g', -1, 64)
 	return appendPeriod(dst, &q), nil
+}
+
+// appendEach appends the beginning of an answer: an object of each currency, with the list of that name that items
+// appends where the series is long enough for an outlook.
+func appendEach(dst []byte, all []*series, q *Question, list string, items func([]byte, *series) []byte) []byte {
+	dst = append(dst, `{"data":[`...)
+	for i, s := range all {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = s.appendHead(dst, q)
+		dst = append(append(append(dst, `,"`...), list...), `":[`...)
+		if s.outlook != nil {
+			dst = items(dst, s)
+		}
+		dst = append(dst, "]}"...)
+	}
+	return dst
+}
+
+// appendPoint appends what is expected of the day that is h days after the first one without costs.
+func (s *series) appendPoint(dst []byte, q *Question, h int, p forecast.Point) []byte {
+	dst = append(dst, `{"date":"`...)
+	dst = s.day(q, len(s.daily)+h).AppendFormat(dst, time.DateOnly)
+	dst = append(dst, `","cost":`...)
+	dst = appendAmount(dst, p.Mean)
+	dst = append(dst, `,"low":`...)
+	dst = appendAmount(dst, p.Low)
+	dst = append(dst, `,"high":`...)
+	return append(appendAmount(dst, p.High), '}')
 }
 
 // appendHead appends the beginning of an object: the currency, and what its days are.
@@ -159,23 +173,15 @@ func (e *Engine) AppendAnomalies(ctx context.Context, dst []byte, q Question, af
 	if err != nil {
 		return dst, err
 	}
-	dst = append(dst, `{"data":[`...)
-	for i, s := range all {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = s.appendHead(dst, &q)
-		dst = append(dst, `,"anomalies":[`...)
-		if s.outlook != nil {
-			for n, a := range slices.Backward(s.outlook.Anomalies) {
-				if n < len(s.outlook.Anomalies)-1 {
-					dst = append(dst, ',')
-				}
-				dst = s.appendAnomaly(dst, &q, a)
+	dst = appendEach(dst, all, &q, "anomalies", func(dst []byte, s *series) []byte {
+		for n, a := range slices.Backward(s.outlook.Anomalies) {
+			if n < len(s.outlook.Anomalies)-1 {
+				dst = append(dst, ',')
 			}
+			dst = s.appendAnomaly(dst, &q, a)
 		}
-		dst = append(dst, "]}"...)
-	}
+		return dst
+	})
 	dst = append(dst, `],"limit":`...)
 	dst = strconv.AppendFloat(dst, forecast.Limit, 'g', -1, 64)
 	return appendPeriod(dst, &q), nil

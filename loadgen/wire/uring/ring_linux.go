@@ -196,11 +196,11 @@ func (r *Ring) Prepare() *Entry {
 	return e
 }
 
-// shortWait is how long a wait may be of which the Go scheduler is not told.
-const shortWait = 2 * time.Millisecond
+// ShortWait is how long a wait may be of which the Go scheduler is not told.
+const ShortWait = 2 * time.Millisecond
 
-// mostUntold bounds such a wait also where GODEBUG=asyncpreemptoff=1 has no signal sent.
-const mostUntold = 10 * time.Millisecond
+// MostUntold bounds such a wait also where GODEBUG=asyncpreemptoff=1 has no signal sent.
+const MostUntold = 10 * time.Millisecond
 
 // Enter submits what was prepared and waits until something has completed, the timeout at most; 0 does not wait. It may
 // return earlier.
@@ -215,9 +215,9 @@ func (r *Ring) Enter(timeout time.Duration) {
 		r.enter(0, enterGetEvents, 0, true)
 		return
 	}
-	short := timeout <= shortWait || r.came
+	short := timeout <= ShortWait || r.came
 	if short {
-		timeout = min(timeout, mostUntold)
+		timeout = min(timeout, MostUntold)
 	}
 	r.timeout = unix.NsecToTimespec(int64(timeout))
 	r.extra.timespec = uint64(uintptr(unsafe.Pointer(&r.timeout)))
