@@ -163,6 +163,12 @@ func (own ownServers) start(ctx context.Context, wErr io.Writer, o server.Option
 	if err != nil {
 		return nil, errors.Join(err, environment.Stop(ctx))
 	}
+	tenants, err := fixtures.Keys("tenant_id", fixture)
+	if err != nil {
+		return nil, errors.Join(err, environment.Stop(ctx))
+	}
+	fmt.Fprintf(wErr, "most of the fixture belongs to one tenant: send the header X-Tenant-ID: %s\n",
+		tenants.Append(nil, 0))
 	return environment, nil
 }
 
