@@ -49,7 +49,7 @@ bench-generator: build ## compare the load generator with wrk, h2load, fortio, b
 	@go build -o bin/bench-generator ./cmd/bench-generator
 	@bin/bench-generator --markdown bin/bench-generator.md
 
-soak: build ## does anything grow in 20 minutes? memory, files, goroutines and P95; DURATION=1h for an hour
+soak: build ## does anything grow in 20 minutes? memory, files, goroutines and P95; DURATION=1h for an hour, DURATION=3m WARMUP=1m for a short look
 	@DURATION=$(or $(DURATION),20m) bin/headroom run soak --provider $(PROVIDER)
 
 bench-streams: ## 10,000 subscribers in one process: memory of generator and server, and delivery (about a minute)
