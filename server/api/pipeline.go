@@ -216,7 +216,7 @@ func (p *pipeline) measure(c *gin.Context, x *exchange) {
 	switch {
 	case p.slowRequest > 0 && took >= p.slowRequest:
 		p.log(c, x, slog.LevelWarn, "slow request", status, took)
-	case x.span != nil || p.logs(status):
+	case p.logs(status):
 		p.log(c, x, slog.LevelInfo, "request", status, took)
 	}
 }

@@ -12,16 +12,20 @@ import (
 
 	"github.com/gin-gonic/gin"
 	"github.com/golang-jwt/jwt/v5"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"github.com/policycortex/headroom/server/auth"
+	"github.com/policycortex/headroom/server/tracing"
 )
 
-// logged has a pipeline answer n requests with a status, and returns the lines of its log.
+// logged has a pipeline that traces all of them answer n requests with a status, and returns the lines of its log.
 func logged(t *testing.T, share float64, n, status int) []string {
 	t.Helper()
 	var log bytes.Buffer
 	p := benchmarkedPipeline()
 	p.logger, p.logShare = slog.New(slog.NewJSONHandler(&log, nil)), share
+	p.tracer = tracing.New(1, sdktrace.NewBatchSpanProcessor(tracetest.NewNoopExporter()), nil)
 	e := gin.New()
 	e.GET("/things/:id", p.wrap("/things/:id", false, func(c *gin.Context) {
 		c.Writer.WriteHeader(status)
@@ -66,6 +70,9 @@ func TestRequestsAreLogged(t *testing.T) {
 		if line[name] != want {
 			t.Errorf("%s is %v, want %v", name, line[name], want)
 		}
+	}
+	if trace, _ := line["trace"].(string); len(trace) != 32 {
+		t.Errorf("trace is %v, want the id of the request's trace", line["trace"])
 	}
 }
 
