@@ -60,8 +60,14 @@ func openLevel3(c *Cache, s *store.Store) *level3 {
 // not, and its refresh increments no tenant's version, so L3 could not tell that it is old.
 func expensive(k Kind) bool { return k != Resource && k != Policy && k != Compliance }
 
+// maxL3Query is the longest query of a key in L3, in bytes: an index of Postgres takes names of 2,704. Longer ones
+// would be refused, and such refusals would open the breaker.
+const maxL3Query = 2500
+
 // has reports whether a key may be in L3.
-func (l *level3) has(key *Key) bool { return l.store != nil && expensive(key.Kind) }
+func (l *level3) has(key *Key) bool {
+	return l.store != nil && expensive(key.Kind) && len(key.Query) <= maxL3Query
+}
 
 // get reads a value that is valid at an LSN.
 func (l *level3) get(ctx context.Context, key *Key, after store.LSN) l3Result {

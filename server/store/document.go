@@ -13,6 +13,10 @@ const (
 	maxDocumentDepth = 64
 	maxNumberBytes   = 64
 	maxExponent      = 1000
+	// maxWrittenOut bounds the digits that exponents beyond usualExponent stand for, in all of a document: a megabyte
+	// of numbers such as 1e999 would be 140 when it is read, and too long for the search where it is the description.
+	maxWrittenOut = 100_000
+	usualExponent = 32
 )
 
 // documentFault says why a document is not an object that Postgres takes as jsonb, or returns "". It is stricter than
@@ -29,7 +33,7 @@ func documentFault(document []byte) string {
 	case !utf8.Valid(document):
 		return "is not valid UTF-8"
 	}
-	depth := 0
+	depth, digits := 0, 0
 	for i := 0; i < len(document); {
 		switch c := document[i]; {
 		case c == '"':
@@ -48,7 +52,13 @@ func documentFault(document []byte) string {
 			depth--
 			i++
 		case c == '-' || c >= '0' && c <= '9':
-			end, fault := scanNumber(document, i)
+			end, exponent, fault := scanNumber(document, i)
+			if exponent > usualExponent {
+				digits += exponent
+			}
+			if fault == "" && digits > maxWrittenOut {
+				fault = fmt.Sprintf("has numbers whose exponents stand for more than %d digits together", maxWrittenOut)
+			}
 			if fault != "" {
 				return fault
 			}
@@ -94,29 +104,30 @@ func hexUnit(digits []byte) uint64 {
 	return unit
 }
 
-func scanNumber(document []byte, i int) (end int, fault string) {
-	start, exponent := i, 0
-	for ; i < len(document); i++ {
-		switch c := document[i]; {
-		case c == 'e' || c == 'E':
-			exponent = i + 1
-		case c != '-' && c != '+' && c != '.' && (c < '0' || c > '9'):
-			return i, numberFault(document[start:i], exponent-start)
+// scanNumber returns the index after the number that starts at i, and its exponent without its sign: jsonb keeps every
+// digit that it stands for.
+func scanNumber(document []byte, i int) (end, exponent int, fault string) {
+	start, exponentAt := i, 0
+	for i < len(document) && isOfNumber(document[i]) {
+		i++
+		if document[i-1]|0x20 == 'e' {
+			exponentAt = i
 		}
 	}
-	return i, numberFault(document[start:i], exponent-start)
+	number := document[start:i]
+	if len(number) > maxNumberBytes {
+		return i, 0, fmt.Sprintf("contains a number of more than %d characters", maxNumberBytes)
+	}
+	if exponentAt == 0 {
+		return i, 0, ""
+	}
+	exponent, err := strconv.Atoi(string(document[exponentAt:i]))
+	if err != nil || exponent > maxExponent || exponent < -maxExponent {
+		return i, 0, fmt.Sprintf("contains the number %s, whose exponent is beyond %d", number, maxExponent)
+	}
+	return i, max(exponent, -exponent), ""
 }
 
-// numberFault: jsonb keeps every digit of a number, also the thousands that an exponent stands for.
-func numberFault(number []byte, exponentAt int) string {
-	if len(number) > maxNumberBytes {
-		return fmt.Sprintf("contains a number of more than %d characters", maxNumberBytes)
-	}
-	if exponentAt > 0 {
-		exponent, err := strconv.Atoi(string(number[exponentAt:]))
-		if err != nil || exponent > maxExponent || exponent < -maxExponent {
-			return fmt.Sprintf("contains the number %s, whose exponent is beyond %d", number, maxExponent)
-		}
-	}
-	return ""
+func isOfNumber(c byte) bool {
+	return c >= '0' && c <= '9' || c == '-' || c == '+' || c == '.' || c == 'e' || c == 'E'
 }

@@ -252,11 +252,27 @@ func TestLargestDescriptionIsTaken(t *testing.T) {
 	if _, _, _, err := s.CreateResource(t.Context(), nil, tenant, &r); err != nil {
 		t.Errorf("a description of %d bytes: %v", words.Len(), err)
 	}
+	r.Properties, r.AzureResourceID = describedByNumbers(), "/numbers"
+	if _, _, _, err := s.CreateResource(t.Context(), nil, tenant, &r); err != nil {
+		t.Errorf("a description of numbers: %v", err)
+	}
 	r.Properties = json.RawMessage(`{"description":"` + strings.Repeat("x", 100_001) + `"}`)
 	var invalid *store.ValidationError
 	if _, _, _, err := s.CreateResource(t.Context(), nil, tenant, &r); !errors.As(err, &invalid) {
 		t.Errorf("a description that is too long: %v", err)
 	}
+}
+
+// describedByNumbers is a description that is no text and is much longer when it is read than when it is sent.
+func describedByNumbers() json.RawMessage {
+	b := []byte(`{"description":[`)
+	for i := range 100 {
+		b = fmt.Appendf(b, "%de1000,", 1+i)
+	}
+	for i := range 10_000 {
+		b = fmt.Appendf(b, "%de32,", 10_000+i)
+	}
+	return append(b, "0]}"...)
 }
 
 func BenchmarkReplaceResource(b *testing.B) {
