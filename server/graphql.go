@@ -11,7 +11,7 @@ import (
 func mountGraphQL(o Options, handler *api.API) error {
 	g := graphql.Options{
 		API: handler, Logger: o.Logger, MaxDepth: o.GraphQLMaxDepth, MaxCost: o.GraphQLMaxCost,
-		NoIntrospection: !o.GraphQLIntrospection,
+		MaxBytes: o.GraphQLMaxBytes, NoIntrospection: !o.GraphQLIntrospection,
 	}
 	var err error
 	if o.GraphQLRegistered != "" {

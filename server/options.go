@@ -104,9 +104,11 @@ type Options struct {
 	// RateLimitShared makes all instances on one cache server share the limit, at the cost of a round trip per request.
 	RateLimitShared bool `env:"HEADROOM_RATE_LIMIT_SHARED"`
 	// GraphQLMaxDepth is how many levels of fields a query of GraphQL may have; 0 means 10. GraphQLMaxCost is how many
-	// values its answer may have, with 200 for each read; 0 means 20,000.
+	// values its answer may have, with 200 for each read; 0 means 20,000. GraphQLMaxBytes is how long its answer may
+	// be; 0 means 16 MiB.
 	GraphQLMaxDepth int `env:"HEADROOM_GRAPHQL_MAX_DEPTH"`
 	GraphQLMaxCost  int `env:"HEADROOM_GRAPHQL_MAX_COST"`
+	GraphQLMaxBytes int `env:"HEADROOM_GRAPHQL_MAX_BYTES"`
 	// GraphQLIntrospection answers queries for the schema.
 	GraphQLIntrospection bool `env:"HEADROOM_GRAPHQL_INTROSPECTION" envDefault:"true"`
 	// GraphQLRegistered is a file with the only queries that are allowed: a JSON object with their texts by their
@@ -282,9 +284,9 @@ func (o Options) checkMiddleware() (faults []error) {
 		faults = append(faults, errors.New("HEADROOM_STREAMS, HEADROOM_STREAM_HEARTBEAT and "+
 			"HEADROOM_STREAM_WRITE_TIMEOUT must not be negative"))
 	}
-	if o.GraphQLMaxDepth < 0 || o.GraphQLMaxCost < 0 {
-		faults = append(faults, errors.New("HEADROOM_GRAPHQL_MAX_DEPTH and HEADROOM_GRAPHQL_MAX_COST must not be "+
-			"negative"))
+	if o.GraphQLMaxDepth < 0 || o.GraphQLMaxCost < 0 || o.GraphQLMaxBytes < 0 {
+		faults = append(faults, errors.New("HEADROOM_GRAPHQL_MAX_DEPTH, HEADROOM_GRAPHQL_MAX_COST and "+
+			"HEADROOM_GRAPHQL_MAX_BYTES must not be negative"))
 	}
 	if o.StreamBufferBytes != 0 && o.StreamBufferBytes < minStreamBuffer {
 		faults = append(faults, fmt.Errorf("HEADROOM_STREAM_BUFFER_BYTES is %d; set it to at least %d, the largest "+
@@ -446,6 +448,7 @@ func (o Options) withDefaults() Options {
 	o.StreamBufferBytes = cmp.Or(o.StreamBufferBytes, realtime.DefaultBufferBytes)
 	o.GraphQLMaxDepth = cmp.Or(o.GraphQLMaxDepth, graphql.DefaultMaxDepth)
 	o.GraphQLMaxCost = cmp.Or(o.GraphQLMaxCost, graphql.DefaultMaxCost)
+	o.GraphQLMaxBytes = cmp.Or(o.GraphQLMaxBytes, graphql.DefaultMaxBytes)
 	if o.RateLimit > 0 {
 		o.RateBurst = cmp.Or(o.RateBurst, o.RateLimit)
 	}

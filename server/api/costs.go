@@ -58,9 +58,13 @@ func parseCostRequest(query string, totals bool) (costRequest, error) {
 		return unknownParameter(name, "resource_id, service_name, from and to; the costs of all resources are at "+
 			costsPath+"/totals")
 	})
-	if err == nil && !totals && q.resource == nil {
+	switch {
+	case err != nil || totals:
+	case q.resource == nil:
 		err = errors.New("query parameter resource_id is missing; the costs of all resources are at " + costsPath +
 			"/totals")
+	case *q.resource == store.ID{}: // without an id, a key is of the costs of all resources
+		err = errors.New("query parameter resource_id is the zero UUID, which no resource has")
 	}
 	if err == nil {
 		err = q.setPeriod(time.Now())
@@ -181,13 +185,7 @@ type stored struct {
 func (a *API) upsertCosts(c *gin.Context) {
 	batch := batchChange[store.Cost]{
 		name: "costs", faults: a.store.CostFaults, store: a.store.UpsertCosts,
-		scopes: func(tenant store.ID, costs []store.Cost) []cache.Scope {
-			resources := make([]store.ID, len(costs))
-			for i := range costs {
-				resources[i] = store.ID(costs[i].ResourceID)
-			}
-			return appendScopes([]cache.Scope{{Tenant: tenant, Kind: cache.Costs}}, tenant, cache.Costs, resources)
-		},
+		scopes: costScopes,
 	}
 	if n, ok := batch.apply(a, c); ok {
 		sendJSON(c, http.StatusOK, stored{n})

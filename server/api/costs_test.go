@@ -73,7 +73,8 @@ func TestCostsThroughTheAPI(t *testing.T) {
 		t.Errorf("the other resource's costs come from %s", w.Header().Get("X-Cache"))
 	}
 	for _, target := range []string{
-		"", "?resource_id=x", first + "&from=yesterday", first + "&from=" + day(1) + "&to=" + day(2),
+		"", "?resource_id=x", "?resource_id=00000000-0000-0000-0000-000000000000", first + "&from=yesterday",
+		first + "&from=" + day(1) + "&to=" + day(2),
 		first + "&to=" + day(0) + "&from=" + day(400),
 		first + "&period=day", "/totals" + first, "/totals?period=week", "/totals?service_name=",
 	} {

@@ -1,9 +1,12 @@
 package graphql
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"slices"
+
+	"github.com/99designs/gqlgen/graphql"
 
 	"github.com/policycortex/headroom/server/api"
 	"github.com/policycortex/headroom/server/cache"
@@ -111,13 +114,14 @@ func queryOf(args map[string]any, parameters map[string]string) string {
 		if parameter == "" || value == nil {
 			continue
 		}
-		if values, ok := value.([]any); ok {
-			for _, one := range values {
+		switch value := value.(type) {
+		case []any, []string, []json.Number: // gqlparser makes the last two of a variable that is no list
+			for _, one := range graphql.CoerceList(value) {
 				b = appendParameter(b, parameter, one)
 			}
-			continue
+		default:
+			b = appendParameter(b, parameter, value)
 		}
-		b = appendParameter(b, parameter, value)
 	}
 	return string(b)
 }

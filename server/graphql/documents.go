@@ -76,5 +76,5 @@ func (s *Server) operation(oc *graphql.OperationContext) *operation {
 }
 
 func (s *Server) examine(oc *graphql.OperationContext) *operation {
-	return &operation{plan: planOf(oc, s.schema), measures: measure(oc)}
+	return &operation{plan: planOf(oc, s.schema, s.maxBytes), measures: measure(oc)}
 }

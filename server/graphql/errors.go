@@ -43,7 +43,8 @@ type refusal struct {
 
 // fieldError is what is wrong with one field of an input.
 type fieldError struct {
-	Field   string `json:"field"`
+	Index   *int   `json:"index,omitempty"` // in a list
+	Field   string `json:"field,omitempty"`
 	Message string `json:"error"`
 }
 
@@ -103,6 +104,10 @@ func (s *Server) refusalOf(ctx context.Context, err error) (*refusal, int) {
 	var told *refusal
 	var invalid *store.ValidationError
 	var input *model.InputError
+	thing, key := "resource", "azureResourceId"
+	if errors.As(err, new(ofPolicy)) {
+		thing, key = "policy", "name"
+	}
 	switch {
 	case errors.As(err, &told):
 		return told, http.StatusOK
@@ -111,24 +116,26 @@ func (s *Server) refusalOf(ctx context.Context, err error) (*refusal, int) {
 	case errors.As(err, &invalid):
 		return &refusal{
 			message: "Nothing was changed. errors lists what is wrong, by field.", code: codeBadInput,
-			fields: fieldErrors(invalid.Faults),
+			fields: fieldErrors(invalid.Faults, errors.As(err, new(ofList))),
 		}, http.StatusOK
 	case errors.Is(err, store.ErrNotFound):
-		return &refusal{message: "This tenant has no resource with this id.", code: codeNotFound}, http.StatusOK
+		return &refusal{message: "This tenant has no " + thing + " with this id.", code: codeNotFound}, http.StatusOK
 	case errors.Is(err, store.ErrConflict):
 		return &refusal{
-			message: "This tenant has another resource with this azureResourceId.", code: codeConflict,
+			message: "This tenant has another " + thing + " with this " + key + ".", code: codeConflict,
 		}, http.StatusOK
 	case errors.Is(err, store.ErrVersion):
 		return &refusal{
-			message: "The resource has been changed since: version is not the current one. Read it again and decide " +
-				"whether your change still applies.", code: codeVersion,
+			message: "The " + thing + " has been changed since: version is not the current one. Read it again and " +
+				"decide whether your change still applies.", code: codeVersion,
 		}, http.StatusOK
 	}
 	status, detail := callOf(ctx).refusal(s, err)
+	if status == http.StatusUnprocessableEntity {
+		return &refusal{message: detail, code: codeTooMany}, http.StatusOK
+	}
 	code := map[int]string{
-		http.StatusUnprocessableEntity: codeTooMany, http.StatusGatewayTimeout: codeTimeout,
-		http.StatusServiceUnavailable: codeUnavailable,
+		http.StatusGatewayTimeout: codeTimeout, http.StatusServiceUnavailable: codeUnavailable,
 	}[status]
 	if code == "" {
 		code = codeInternal
@@ -136,10 +143,13 @@ func (s *Server) refusalOf(ctx context.Context, err error) (*refusal, int) {
 	return &refusal{message: detail, code: code}, status
 }
 
-func fieldErrors(faults []store.Fault) []fieldError {
+func fieldErrors(faults []store.Fault, inList bool) []fieldError {
 	all := make([]fieldError, len(faults))
 	for i, fault := range faults {
 		all[i] = fieldError{Field: camel(fault.Field), Message: fault.Message}
+		if inList {
+			all[i].Index = new(fault.Index)
+		}
 	}
 	return all
 }

@@ -10,9 +10,13 @@ import (
 	"github.com/policycortex/headroom/server/graphql"
 )
 
+const validInput = `{"i":{"azureResourceId":"/f","subscriptionId":"s","resourceGroupName":"g","name":"n","type":"t",` +
+	`"location":"l","properties":{"n":1e40},"tags":{"a":"b"}}}`
+
 // FuzzGraphQL: whatever is asked is answered with JSON, and never with the server's own failure.
 func FuzzGraphQL(f *testing.F) {
-	s, tenant := newService(f), newTenant()
+	s := newService(f)
+	e := newEstate(f, s, 2)
 	for _, query := range []string{
 		"{__typename}", "{", "", "\x00", "{a:__typename a:__typename}", "query Q($a:Int=1,$a:Int){__typename}",
 		"{resources{nodes{" + resourceFields + " latestEvaluations{policy{name}resource{id}} costs{cost}}}}",
@@ -26,8 +30,15 @@ func FuzzGraphQL(f *testing.F) {
 		"fragment A on Query{...A} {...A}", "{resource(id:[[]]){id}}", "{...on Resource{id}}",
 		"{policy(id:1){name @skip(if:$x)}}",
 		"query($t:Boolean=true){policies(enabled:$t,severity:low){nodes{id @include(if:$t)}}}",
+		"{resource(id:\"(resource)\"){" + resourceFields +
+			" costs{cost} latestEvaluations(first:1){policy{rule{kind}}}}}",
+		"{a:policy(id:\"(policy)\"){" + policyFields +
+			"} b:costs(resourceId:\"(resource)\",from:\"1970-01-01\"){from}}",
+		"mutation($i:NewResource!){replaceResource(id:\"(resource)\",version:1,input:$i){tags properties}}",
+		"mutation{a:deleteResource(id:\"(resource)\",version:99999999999)b:deleteResource(id:\"(resource)\")}",
+		"query($t:[String!]){resources(tags:$t,updatedSince:99999999999999999999){edges{cursor node{id}}totalCount}}",
 	} {
-		for _, variables := range []string{"", `{"i":{"azureResourceId":"/f","subscriptionId":"s","resourceGroupName":"g","name":"n","type":"t","location":"l","properties":{"n":1e400},"tags":{"a":1}}}`} {
+		for _, variables := range []string{"", `{"t":null}`, `{"t":"env:dev"}`, validInput, `{"i":{"azureResourceId":"/f","subscriptionId":"s","resourceGroupName":"g","name":"n","type":"t","location":"l","properties":{"n":1e400},"tags":{"a":1}}}`} {
 			f.Add(query, variables, "", "")
 		}
 	}
@@ -38,12 +49,12 @@ func FuzzGraphQL(f *testing.F) {
 		if err != nil {
 			return
 		}
-		text := string(body)
+		text := strings.NewReplacer("(resource)", e.resources[0], "(policy)", e.policies[0]).Replace(string(body))
 		if variables != "" {
 			text = text[:len(text)-1] + `,"variables":` + variables + "}"
 		}
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, graphql.Path, strings.NewReader(text))
-		r.Header["X-Tenant-Id"], r.Header["Content-Type"] = []string{tenant}, []string{"application/json"}
+		r.Header["X-Tenant-Id"], r.Header["Content-Type"] = []string{e.tenant}, []string{"application/json"}
 		r.Header["Accept"] = []string{accept}
 		w := httptest.NewRecorder()
 		s.ServeHTTP(w, r)
@@ -54,5 +65,8 @@ func FuzzGraphQL(f *testing.F) {
 			t.Errorf("status %d, %s: no JSON: %.500s", w.Code, kind, w.Body)
 		}
 		s.log.Reset()
+		if strings.Contains(query, "deleteResource") && strings.Contains(w.Body.String(), `:"`+e.resources[0]+`"`) {
+			e = newEstate(t, s, 2)
+		}
 	})
 }

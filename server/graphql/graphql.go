@@ -29,6 +29,7 @@ const Path = "/graphql"
 const (
 	DefaultMaxDepth = 10
 	DefaultMaxCost  = 20_000
+	DefaultMaxBytes = 16 << 20
 )
 
 // maxTokens bounds a query. Validation compares each field of a selection with each other one of the same name.
@@ -41,6 +42,8 @@ type Options struct {
 	// MaxDepth is how many levels of fields a query may have, and MaxCost how many values its answer, with readCost for
 	// each read; 0 means the defaults.
 	MaxDepth, MaxCost int
+	// MaxBytes is how long an answer may be; 0 means the default.
+	MaxBytes int
 	// NoIntrospection refuses queries for the schema.
 	NoIntrospection bool
 	// Registered are the only queries that are allowed, by the hexadecimal SHA-256 of their text; nil allows all.
@@ -53,6 +56,7 @@ type Server struct {
 	logger   *slog.Logger
 	maxDepth int
 	maxCost  int
+	maxBytes int
 
 	introspection bool
 	registered    map[string]string
@@ -82,7 +86,8 @@ func Mount(o Options) error {
 func New(o Options) (*Server, error) {
 	s := &Server{
 		api: o.API, logger: o.Logger, maxDepth: cmp.Or(o.MaxDepth, DefaultMaxDepth),
-		maxCost: cmp.Or(o.MaxCost, DefaultMaxCost), introspection: !o.NoIntrospection, registered: o.Registered,
+		maxCost: cmp.Or(o.MaxCost, DefaultMaxCost), maxBytes: cmp.Or(o.MaxBytes, DefaultMaxBytes),
+		introspection: !o.NoIntrospection, registered: o.Registered,
 		documents: newDocuments(), persisted: newPersisted(), metrics: newMetrics(),
 	}
 	schema := generated.NewExecutableSchema(generated.Config{Resolvers: &resolvers{s}})
@@ -91,6 +96,7 @@ func New(o Options) (*Server, error) {
 	s.exec = executor.New(schema)
 	s.exec.SetQueryCache(s.documents)
 	s.exec.SetParserTokenLimit(maxTokens)
+	s.exec.SetDefaultRulesFn(validation)
 	s.exec.SetErrorPresenter(s.present)
 	s.exec.SetRecoverFunc(s.recovered)
 	s.exec.SetDisableSuggestion(o.NoIntrospection) // they tell of the schema

@@ -108,6 +108,16 @@ func TestRefusals(t *testing.T) {
 		{"query A {__typename} query B {__typename}", "GRAPHQL_VALIDATION_FAILED", "operation"},
 		{"{resources(first: 1) @defer {nodes {id}}}", "GRAPHQL_VALIDATION_FAILED", "@defer"},
 		{`{__typename resources(first: 0) {nodes {id}}}`, "BAD_USER_INPUT", "argument first"},
+		{
+			"{resources(updatedSince: 99999999999999999999) {nodes {id}}}", "GRAPHQL_VALIDATION_FAILED",
+			"A number of 99999999999999999999 is out of range.",
+		},
+		{"{__typename costTotals(from: 1e999) {from}}", "GRAPHQL_VALIDATION_FAILED", "1e999"},
+		{"{" + strings.Repeat("a", 101) + ": __typename}", "GRAPHQL_VALIDATION_FAILED", "has 101 bytes"},
+		{
+			`mutation {deleteResource(id: "` + tenant + `", version: 2147483648)}`, "BAD_USER_INPUT",
+			"argument version must be a number from 1 to 2147483647",
+		},
 	} {
 		said := s.expect(t, tenant, test[0], test[1])
 		if !strings.Contains(said, test[2]) {

@@ -3,6 +3,8 @@ package graphql
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"math"
 
 	"github.com/policycortex/headroom/server/api"
 	"github.com/policycortex/headroom/server/graphql/model"
@@ -56,8 +58,10 @@ func meant(text string, version *int) (id store.ID, expected int, err error) {
 	if version == nil {
 		return id, store.AnyVersion, nil
 	}
-	if *version < 1 {
-		return id, 0, &refusal{message: "argument version must be 1 or more", code: codeBadInput}
+	if *version < 1 || *version > math.MaxInt32 {
+		return id, 0, &refusal{
+			message: fmt.Sprintf("argument version must be a number from 1 to %d", math.MaxInt32), code: codeBadInput,
+		}
 	}
 	return id, *version, nil
 }

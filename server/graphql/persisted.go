@@ -95,7 +95,7 @@ func ReadRegistered(file string) (map[string]string, error) {
 
 // check returns what is wrong with a query.
 func (s *Server) check(query string) error {
-	_, faults := gqlparser.LoadQueryWithRules(s.schema, query, nil)
+	_, faults := gqlparser.LoadQueryWithRules(s.schema, query, validation())
 	if len(faults) > 0 {
 		return faults
 	}

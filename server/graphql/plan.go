@@ -26,6 +26,7 @@ type plan struct {
 type selection struct {
 	fields []field
 	names  []string // of the members that they are made of, by the index of the field; "" for none
+	most   int      // bytes of an answer, after which nothing more is appended
 }
 
 // field is a field of an answer.
@@ -61,8 +62,8 @@ const (
 // maxPlanned is how many fields of one object a plan can have.
 const maxPlanned = 32
 
-// planOf returns nil for an operation that gqlgen has to execute.
-func planOf(oc *graphql.OperationContext, schema *ast.Schema) *plan {
+// planOf returns nil for an operation that gqlgen has to execute. An answer that has more than most bytes is not whole.
+func planOf(oc *graphql.OperationContext, schema *ast.Schema, most int) *plan {
 	root := schema.Query
 	switch oc.Operation.Operation {
 	case ast.Subscription:
@@ -77,7 +78,7 @@ func planOf(oc *graphql.OperationContext, schema *ast.Schema) *plan {
 	top := collected[0]
 	p := &plan{field: top.Field, key: []byte(`"data":{` + strconv.Quote(top.Alias) + `:`), passing: varies(oc)}
 	var ok bool
-	p.selection, ok = selectionOf(oc, schema, top)
+	p.selection, ok = selectionOf(oc, schema, top, most)
 	if !ok {
 		return nil
 	}
@@ -94,7 +95,10 @@ func varies(oc *graphql.OperationContext) bool {
 }
 
 // selectionOf makes the selection of a field that is an object or a list of objects.
-func selectionOf(oc *graphql.OperationContext, schema *ast.Schema, of graphql.CollectedField) (s selection, ok bool) {
+func selectionOf(oc *graphql.OperationContext, schema *ast.Schema, of graphql.CollectedField, most int) (s selection,
+	ok bool,
+) {
+	s.most = most
 	named := of.Definition.Type.Name()
 	fields := graphql.CollectFields(oc, of.Selections, []string{named})
 	if len(fields) > maxPlanned {
@@ -111,7 +115,7 @@ func selectionOf(oc *graphql.OperationContext, schema *ast.Schema, of graphql.Co
 		case makeLiteral:
 			made.literal = []byte(strconv.Quote(named))
 		case makeObject, makeList, makeNodes, makeEdges, makeNode, makePageInfo:
-			made.selection, ok = selectionOf(oc, schema, f)
+			made.selection, ok = selectionOf(oc, schema, f, most)
 			if !ok {
 				return s, false
 			}

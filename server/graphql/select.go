@@ -17,7 +17,8 @@ func appendPlanned(dst []byte, p *plan, body []byte, at *page) []byte {
 	return append(dst, '}')
 }
 
-// append appends what is selected of the object with which b begins, and returns the length of that.
+// append appends what is selected of the object with which b begins, and returns the length of that. It stops when the
+// answer has become too long.
 func (s *selection) append(dst, b []byte, at *page) ([]byte, int) {
 	var values [maxPlanned][]byte
 	length := 0
@@ -26,6 +27,9 @@ func (s *selection) append(dst, b []byte, at *page) ([]byte, int) {
 	}
 	dst = append(dst, '{')
 	for i := range s.fields {
+		if len(dst) > s.most {
+			break
+		}
 		f := &s.fields[i]
 		dst = append(dst, f.key...)
 		switch f.make {
@@ -65,7 +69,7 @@ func (f *field) appendObject(dst, value []byte) []byte {
 // a page, of its edge.
 func (f *field) appendList(dst, b []byte, edges *page) []byte {
 	dst = append(dst, '[')
-	for at := 1; at < len(b) && b[at] == '{'; {
+	for at := 1; at < len(b) && b[at] == '{' && len(dst) <= f.selection.most; {
 		if at > 1 {
 			dst = append(dst, ',')
 		}

@@ -41,6 +41,12 @@ func (s *Server) serve(c *gin.Context) {
 		return
 	}
 	oc.DisableIntrospection = false // limit refuses it
+	null := undecided(oc)
+	if null != "" {
+		s.refuse(c, &r, refusalList(codeBadInput, "Variable $"+null+" is null, and @skip or @include asks for it: it "+
+			"must be true or false."))
+		return
+	}
 	known := s.operation(oc)
 	faults = s.limit(oc, known)
 	if faults != nil {
@@ -60,8 +66,11 @@ func (s *Server) serve(c *gin.Context) {
 	}
 }
 
-// buffers are for answers, which are sent before their handler returns.
+// buffers are for answers, which are sent before their handler returns. Those longer than keptBuffer, in bytes, are
+// rare.
 var buffers = sync.Pool{New: func() any { return new(make([]byte, 0, 4096)) }}
+
+const keptBuffer = 1 << 20
 
 // answerPlanned answers with what a plan selects of the value that it is of.
 func (s *Server) answerPlanned(ctx context.Context, r *request, oc *graphql.OperationContext, p *plan) {
@@ -76,9 +85,15 @@ func (s *Server) answerPlanned(ctx context.Context, r *request, oc *graphql.Oper
 	defer buffers.Put(buffer)
 	b := append((*buffer)[:0], '{')
 	b = appendPlanned(b, p, body, s.pageOf(&w, body))
+	if len(b) > s.maxBytes {
+		s.fail(ctx, r, p, s.tooLong())
+		return
+	}
 	b = append(b, '}')
 	b = appendPerformance(c, b)
-	*buffer = b
+	if cap(b) <= keptBuffer {
+		*buffer = b
+	}
 	switch {
 	case r.accepts == acceptsEvents:
 		sendEvents(c, b)
@@ -155,11 +170,13 @@ func (s *Server) execute(ctx context.Context, r *request, oc *graphql.OperationC
 	ctx, cancel := context.WithTimeout(ctx, s.api.Timeout())
 	defer cancel()
 	s.metrics.operations.WithLabelValues(string(oc.Operation.Operation), "resolvers").Inc()
+	counted := s.limitSize(oc)
 	responses, ctx := s.exec.DispatchOperation(ctx, oc)
 	response := responses(ctx)
 	if response == nil { // the client has left, or the time is over
 		response = s.exec.DispatchError(ctx, gqlerror.List{s.present(ctx, context.Cause(ctx))})
 	}
+	response = s.shortened(oc, counted, response)
 	s.send(callOf(ctx).c, r, s.statusOf(ctx, oc, response), response)
 }
 
@@ -167,7 +184,7 @@ func (s *Server) execute(ctx context.Context, r *request, oc *graphql.OperationC
 func (s *Server) statusOf(ctx context.Context, oc *graphql.OperationContext, response *graphql.Response) int {
 	failed := 0
 	for _, fault := range response.Errors {
-		if len(fault.Path) <= 1 {
+		if ofRoot(fault) {
 			failed++
 		}
 	}

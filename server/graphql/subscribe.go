@@ -36,7 +36,11 @@ func (s *Server) subscribe(ctx context.Context, r *request, oc *graphql.Operatio
 		dst = append(dst, "id: "...)
 		dst = e.Position.Append(dst)
 		dst = append(dst, "\nevent: next\ndata: {"...)
+		begin := len(dst)
 		dst = appendPlanned(dst, p, e.JSON(), nil)
+		if len(dst) > s.maxBytes {
+			dst = append(dst[:begin], s.tooLongEvent()...)
+		}
 		return append(dst, "}\n\n"...)
 	})
 }

@@ -82,6 +82,22 @@ type NewResource struct {
 	Tags       Tags
 }
 
+// NewPolicy is a policy to store.
+type NewPolicy struct {
+	Name, Type, Category, Severity string
+
+	Enabled    *bool
+	Definition Raw
+}
+
+// NewCost is a cost to store, with its number as it was sent.
+type NewCost struct {
+	ResourceID, ServiceName, Date string
+
+	Cost     Raw
+	Currency *string
+}
+
 // InputError is an error in what a client has sent.
 type InputError struct{ Message string }
 
