@@ -20,6 +20,7 @@ import (
 // description is the document at /openapi.json, as a test uses it.
 type description struct {
 	document  map[string]any
+	patterns  map[string]*regexp.Regexp // by path
 	compiler  *jsonschema.Compiler
 	compiling sync.Mutex // a compiler is for one at a time
 	schemas   sync.Map   // by place in the document
@@ -36,6 +37,11 @@ func newDescription(authenticated bool) (*description, error) {
 		return nil, err
 	}
 	d := &description{document: document.(map[string]any), compiler: jsonschema.NewCompiler()}
+	d.patterns = map[string]*regexp.Regexp{}
+	for path := range d.at("paths").(map[string]any) {
+		pattern := parameterInPath.ReplaceAllString(regexp.QuoteMeta(path), "[^/]+")
+		d.patterns[path] = regexp.MustCompile("^" + pattern + "$")
+	}
 	d.compiler.DefaultDraft(jsonschema.Draft2020)
 	d.compiler.AssertFormat()
 	return d, d.compiler.AddResource("mem:///openapi.json", document)
@@ -94,15 +100,12 @@ func (d *description) schema(keys ...string) (*jsonschema.Schema, error) {
 
 // pathOf returns the documented path that a request belongs to, or "". One without parameters goes before one with.
 func (d *description) pathOf(method, path string) (found string) {
-	for documented := range d.at("paths").(map[string]any) {
-		if d.at("paths", documented, method) == nil {
-			continue
-		}
-		if documented == path {
+	for documented, pattern := range d.patterns {
+		switch {
+		case !pattern.MatchString(path) || d.at("paths", documented, method) == nil:
+		case documented == path:
 			return path
-		}
-		pattern := parameterInPath.ReplaceAllString(regexp.QuoteMeta(documented), "[^/]+")
-		if regexp.MustCompile("^" + pattern + "$").MatchString(path) {
+		default:
 			found = documented
 		}
 	}

@@ -9,7 +9,10 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/gin-gonic/gin"
 	"golang.org/x/net/http/httpguts"
+
+	modules "github.com/policycortex/headroom/server/policy/examples"
 )
 
 // Queries, identifiers and bodies that have broken services before.
@@ -27,7 +30,11 @@ var (
 		"=1", "no_such=1",
 		"from=2026-02-30", "from=0000-01-01&to=9999-12-31", "from=2026-11-01&to=2026-10-01", "from=-292277022399-01-01",
 		"from=infinity", "from=2026-01-01T00:00:00Z",
-		"resource_id=0190a6f4-3c1e-7d2b-9a10-5f3e8c7b6a51", "policy_id=00000000-0000-0000-0000-000000000000",
+		"resource_id=0190a6f4-3c1e-7d2b-9a10-5f3e8c7b6a51", "resource_id=(resource)", "stream=(policy)&after=0",
+		"latest=true&policy_id=(policy)", "fields=id,name", "metered=true", "horizon=90&level=0.99",
+		"after=9223372036854775807-1",
+		"updated_since=0000-01-01T00:00:00Z", "updated_since=9999-12-31T23:59:59.999999999-23:59",
+		"policy_id=00000000-0000-0000-0000-000000000000",
 		"stream_id=nil", "enabled=maybe", "severity=",
 		"period=month&group_by=service", "group_by=%00", "since=0", "history=true", "details=true", "performance=true",
 		"include=performance",
@@ -51,31 +58,93 @@ var (
 		`{"evaluations":[{"resource_id":"x","policy_id":null,"status":7,"evaluated_at":"9999-99-99"}]}`,
 		`{"costs":[{"resource_id":"0190a6f4-3c1e-7d2b-9a10-5f3e8c7b6a51","date":"0000-00-00","service":"vm","cost":1e30,"currency":"EUR"}]}`,
 		`{"costs":[{"resource_id":"0190a6f4-3c1e-7d2b-9a10-5f3e8c7b6a51","date":"9999-12-31","service_name":"vm","amount":"-1","cost_amount":"1e1000","currency":"€"}]}`,
-		`{"keys":["a"],"pattern":"*"}`, strings.Repeat("[", 10000),
-		`{"resources":"` + strings.Repeat("x", 1<<20) + `"}`,
+		`{"keys":["a"],"pattern":"*"}`, strings.Repeat("[", 10000), string(modules.Owner),
+		`{"expression":"resource.name.matches('^v') && resource.tags.exists(k, k == 'env')"}`, `{"expression":"\u0000"}`,
+		`{"resource_id":"(resource)","record":true}`, `{"resource":{"n":1e400}}`,
+		`{"evaluations":[{"resource_id":"(resource)","policy_id":"(policy)","result":"exempt","evaluated_at":"2026-01-01T00:00:00+23:59"}]}`,
+		`{"costs":[{"resource_id":"(resource)","date":"2026-11-01","service_name":"vm","cost":-9999999999.9999,"currency":"EUR"}]}`,
+		`{"from":"1970-01-01","to":"1970-12-31","horizon":90,"level":0.5,"question":"\u0000"}`,
+		`{"azure_resource_id":"/fuzz/2","subscription_id":"s","resource_group_name":"g","name":"n","type":"t","location":"l","properties":{"description":[` + strings.Repeat("1e999,", 150) + `1]}}`,
 	}
 	hostileHeaders = []string{"", `"1"`, `W/"x"`, "*", `"99999999999999999999"`, `"-1"`, `",", ,`, "gzip;q=0.5, *;q=0"}
 )
+
+// fuzzed is the tenant of the seeds, which have the ids of its resource and of its policy as words.
+const (
+	fuzzed           = "6b1f0c52-8d3a-4e7b-9f64-2a5c7e9d1b30"
+	itsOne, itsOther = "(resource)", "(policy)"
+)
+
+// target is what there is to be read, changed and evaluated.
+type target struct {
+	*service
+	resource, policy string
+	made             int
+}
+
+func (x *target) makeResource(t testing.TB) {
+	x.made++
+	x.resource = x.insert(t, fuzzed, 1_000_000+x.made, 1)[0].String()
+}
+
+func (x *target) makePolicy(t testing.TB) {
+	x.policy = x.createPolicy(t, fuzzed, newTenant()).ID.String()
+	w := x.send(t, http.MethodPut, fuzzed, "/api/v1/policies/"+x.policy+"/expression",
+		`{"expression":"resource.n < 1"}`)
+	if w.Code != http.StatusOK {
+		t.Fatalf("status %d: %s", w.Code, w.Body)
+	}
+}
+
+// named has the ids in the place of the words.
+func (x *target) named(text string) string {
+	return strings.NewReplacer(itsOne, x.resource, itsOther, x.policy).Replace(text)
+}
+
+// seeds are added for each route what it looks at.
+func seeds(f *testing.F, routes gin.RoutesInfo) {
+	for i, route := range routes {
+		id := itsOne
+		if strings.Contains(route.Path, "/policies") {
+			id = itsOther
+		}
+		add := func(id, query, tenant, condition string, body []byte) {
+			f.Add(byte(i), id, query, tenant, condition, body)
+		}
+		switch {
+		case route.Method == http.MethodHead, !strings.HasPrefix(route.Path, "/api/"),
+			strings.HasSuffix(route.Path, "/refresh"):
+			add(id, "", fuzzed, hostileHeaders[1], nil)
+			add(id, "a=%", fuzzed[1:], "", nil)
+			continue
+		case route.Method == http.MethodGet:
+			for k, query := range hostileQueries {
+				add(id, query, fuzzed, hostileHeaders[k%len(hostileHeaders)], nil)
+			}
+		default:
+			for k, body := range hostileBodies {
+				add(id, "", fuzzed, hostileHeaders[k%len(hostileHeaders)], []byte(body))
+			}
+		}
+		for _, wrong := range hostileIDs {
+			if strings.Contains(route.Path, ":id") {
+				add(wrong, "", fuzzed, "", []byte("{}"))
+			}
+		}
+		add(id, "", hostileIDs[3], "", nil)
+	}
+	f.Add(byte(len(routes)), "/no/such/path", "", fuzzed, "", []byte(nil))
+}
 
 // FuzzAPI: whatever is asked of any route is answered, with a problem when it is refused, and never with the server's
 // own failure.
 func FuzzAPI(f *testing.F) {
 	s := newService(f)
 	routes := s.Routes()
-	const tenant = "6b1f0c52-8d3a-4e7b-9f64-2a5c7e9d1b30"
-	for i := range routes {
-		for _, query := range hostileQueries {
-			f.Add(byte(i), hostileIDs[0], query, tenant, "", []byte(nil))
-		}
-		for _, id := range hostileIDs {
-			f.Add(byte(i), id, "", id, "", []byte(hostileBodies[3]))
-		}
-		for k, body := range hostileBodies {
-			f.Add(byte(i), hostileIDs[0], "", tenant, hostileHeaders[k%len(hostileHeaders)], []byte(body))
-		}
-	}
-	f.Add(byte(len(routes)), "/no/such/path", "", tenant, "", []byte(nil))
-
+	seeds(f, routes)
+	x := &target{service: s}
+	x.makeResource(f)
+	x.makePolicy(f)
 	f.Fuzz(func(t *testing.T, route byte, id, query, tenant, condition string, body []byte) {
 		if !httpguts.ValidHeaderFieldValue(tenant) || !httpguts.ValidHeaderFieldValue(condition) ||
 			strings.ContainsAny(query, " #") {
@@ -86,8 +155,8 @@ func FuzzAPI(f *testing.F) {
 			method = routes[route].Method
 			path = strings.ReplaceAll(routes[route].Path, ":id", id)
 		}
-		r := httptest.NewRequestWithContext(t.Context(), method, "/", strings.NewReader(string(body)))
-		r.URL = &url.URL{Path: "/" + strings.TrimPrefix(path, "/"), RawQuery: query}
+		r := httptest.NewRequestWithContext(t.Context(), method, "/", strings.NewReader(x.named(string(body))))
+		r.URL = &url.URL{Path: "/" + strings.TrimPrefix(x.named(path), "/"), RawQuery: x.named(query)}
 		r.Header.Set("X-Tenant-ID", tenant)
 		r.Header.Set("If-Match", condition)
 		r.Header.Set("If-None-Match", condition)
@@ -100,6 +169,13 @@ func FuzzAPI(f *testing.F) {
 			t.Logf("%s %q, tenant %q, body %.300q\nlog: %.2000s", method, r.URL, tenant, body, s.log)
 		}
 		s.log.Reset()
+		if method == http.MethodDelete && w.Code == http.StatusNoContent {
+			if strings.Contains(path, "/policies") {
+				x.makePolicy(t)
+			} else {
+				x.makeResource(t)
+			}
+		}
 	})
 }
 
