@@ -3,12 +3,9 @@ package main
 import (
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/policycortex/headroom/results"
 )
 
 // needBalancer skips a test on a developer's machine without the balancer. CI installs it.
@@ -37,21 +34,12 @@ func TestNoRequestIsLost(t *testing.T) {
 		t.Run(balancer, func(t *testing.T) {
 			t.Parallel()
 			needBalancer(t, balancer)
-			args := []string{"run", "instances.yaml", "--provider", "process", "--out", "out", "--quiet"}
-			for _, set := range []string{
-				"environment.balancer=" + balancer, "environment.instances=2", "environment.fixtures.resources=500",
+			p, out := small(t, "instances",
+				"environment.balancer="+balancer, "environment.instances=2", "environment.fixtures.resources=500",
 				"environment.server.postgres_max_conns=4", "scenarios.reads.rate=100", "scenarios.reads.duration=19s",
 				"scenarios.reads.warmup=1s", "faults.0.at=2s", "faults.1.at=5s", "faults.2.at=7s", "faults.3.at=10s",
-				"faults.4.at=12s", `thresholds.http_req_duration="p(95)<20000"`,
-			} {
-				args = append(args, "--set", set)
-			}
-			p := headroom(t, args...)
-			p.holds(t, filepath.Join(p.Dir, "out"))
-			run, err := results.Read(filepath.Join(p.Dir, "out"))
-			if err != nil {
-				t.Fatal(err)
-			}
+				"faults.4.at=12s", `thresholds.http_req_duration="p(95)<20000"`)
+			run := p.holds(t, out)
 			m := &run.Measurements
 			all, err := m.Summarize(nil)
 			if err != nil || all.Failed != 0 || all.Requests != 1800 {

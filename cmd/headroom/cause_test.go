@@ -22,14 +22,9 @@ var smallCause = []string{
 // sampled requests have the spans of the instances that answered them, which the report draws.
 func TestCauseBesideTheGate(t *testing.T) {
 	t.Parallel()
-	args := []string{"run", "smoke.yaml", "--provider", "process", "--out", "out", "--quiet"}
-	for _, set := range smallCause {
-		args = append(args, "--set", set)
-	}
-	p := headroom(t, args...)
+	p, out := small(t, "smoke", smallCause...)
 	p.Env = append(os.Environ(), "HEADROOM_SLOW_QUERY=1us")
 	p.exits(t, exitCrossed, exitInvalid)
-	out := filepath.Join(p.Dir, "out")
 	run, err := results.Read(out)
 	if err != nil {
 		t.Fatal(err)

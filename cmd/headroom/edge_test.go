@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/policycortex/headroom/containers"
-	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/scenarios"
 )
 
@@ -73,17 +72,9 @@ func TestEdgeInARun(t *testing.T) {
 			t.Parallel()
 			needBalancer(t, c.program)
 			needBalancer(t, "nginx")
-			args := []string{"run", c.scenario + ".yaml", "--provider", "process", "--out", "out", "--quiet"}
-			for _, set := range c.sets {
-				args = append(args, "--set", set)
-			}
-			p := headroom(t, args...)
+			p, out := small(t, c.scenario, c.sets...)
 			write(t, p.Dir, "untold.yaml", untoldScenario)
-			p.holds(t, filepath.Join(p.Dir, "out"))
-			run, err := results.Read(filepath.Join(p.Dir, "out"))
-			if err != nil {
-				t.Fatal(err)
-			}
+			run := p.holds(t, out)
 			m := &run.Measurements
 			reads, err := m.Summarize(map[string]string{"scenario": "reads"})
 			if err != nil || reads.Requests != c.requests || reads.Failed != 0 {

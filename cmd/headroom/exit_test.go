@@ -134,12 +134,13 @@ func TestTargetThatIsDown(t *testing.T) {
 
 func TestInterruptExits105AndKeepsWhatWasMeasured(t *testing.T) {
 	t.Parallel()
-	p := headroom(t, "run", scenario(t, service(t), open+"rate: 100\n    duration: 10m", `http_reqs: count>0`),
+	target := newCounting(t, "127.0.0.1:0")
+	p := headroom(t, "run", scenario(t, target.url, open+"rate: 100\n    duration: 10m", `http_reqs: count>0`),
 		"--out", "out")
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(3 * time.Second)
+	target.await(t, 50)
 	for range 3 { // GNU timeout sends its signal twice
 		if err := p.Process.Signal(syscall.SIGINT); err != nil {
 			t.Fatal(err)

@@ -1,11 +1,6 @@
 package main
 
-import (
-	"path/filepath"
-	"testing"
-
-	"github.com/policycortex/headroom/results"
-)
+import "testing"
 
 // smallFull makes the shipped scenario one of 6 seconds on 1,000 resources. Its gates do not depend on the machine.
 var smallFull = []string{
@@ -26,17 +21,8 @@ var smallFull = []string{
 // says of itself. Nothing fails, every request was sent, and all that thresholds are about was measured.
 func TestFull(t *testing.T) {
 	t.Parallel()
-	args := []string{"run", "full.yaml", "--provider", "process", "--out", "out", "--quiet"}
-	for _, set := range smallFull {
-		args = append(args, "--set", set)
-	}
-	p := headroom(t, args...)
-	out := filepath.Join(p.Dir, "out")
-	p.holds(t, out)
-	run, err := results.Read(out)
-	if err != nil {
-		t.Fatal(err)
-	}
+	p, out := small(t, "full", smallFull...)
+	run := p.holds(t, out)
 	for _, s := range run.Measurements.Series {
 		if s.Requests == 0 {
 			t.Errorf("%s of %s was not sent", s.Name, s.Scenario)

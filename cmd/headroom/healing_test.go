@@ -58,16 +58,10 @@ func TestSteady(t *testing.T) {
 // anything was.
 func tuned(t *testing.T, scenario string, sets []string) *results.Run {
 	t.Helper()
-	args := []string{"run", scenario + ".yaml", "--provider", "process", "--out", "out", "--quiet"}
-	for _, set := range sets {
-		args = append(args, "--set", set)
-	}
-	p := headroom(t, args...)
-	out := filepath.Join(p.Dir, "out")
-	p.holds(t, out)
-	run, err := results.Read(out)
-	if err != nil || run.Evidence == nil || len(run.Evidence.Missing) > 0 {
-		t.Fatalf("%+v, error %v", run.Evidence, err)
+	p, out := small(t, scenario, sets...)
+	run := p.holds(t, out)
+	if run.Evidence == nil || len(run.Evidence.Missing) > 0 {
+		t.Fatalf("%+v", run.Evidence)
 	}
 	page := text(t, filepath.Join(out, "report.html"))
 	if got, want := strings.Contains(page, `id="tuning"`), len(run.Evidence.Tuning) > 0; got != want {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"path/filepath"
 	"testing"
 
 	"github.com/policycortex/headroom/results"
@@ -29,15 +28,10 @@ func TestInference(t *testing.T) {
 	for name, met := range map[string]bool{"limits that are met": true, "a limit that none meets": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			args := []string{"run", "inference.yaml", "--provider", "process", "--out", "out", "--quiet"}
-			for _, set := range smallInference {
-				args = append(args, "--set", set)
-			}
+			p, out := small(t, "inference", smallInference...)
 			if !met {
-				args = append(args, "--set", "scenarios.explanations.requests.0.goodput.firstToken=1us")
+				p.Args = append(p.Args, "--set", "scenarios.explanations.requests.0.goodput.firstToken=1us")
 			}
-			p := headroom(t, args...)
-			out := filepath.Join(p.Dir, "out")
 			if met {
 				p.holds(t, out)
 			} else {

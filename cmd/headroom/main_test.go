@@ -94,9 +94,20 @@ func (p *program) exits(t *testing.T, codes ...int) {
 	}
 }
 
-// holds runs what saves a run to out, and holds that each of its gates held. A machine that was too busy for the
-// measurement to be valid is of no matter to it.
-func (p *program) holds(t *testing.T, out string) {
+// small prepares a run of a shipped scenario with changes that make a small copy of it, and says where it is saved.
+func small(t testing.TB, scenario string, sets ...string) (p *program, out string) {
+	t.Helper()
+	args := []string{"run", scenario + ".yaml", "--provider", "process", "--out", "out", "--quiet"}
+	for _, set := range sets {
+		args = append(args, "--set", set)
+	}
+	p = headroom(t, args...)
+	return p, filepath.Join(p.Dir, "out")
+}
+
+// holds runs what saves a run to out, holds that each of its gates held, and returns the run. A machine that was too
+// busy for the measurement to be valid is of no matter to it.
+func (p *program) holds(t *testing.T, out string) *results.Run {
 	t.Helper()
 	p.exits(t, exitOK, exitInvalid)
 	run, err := results.Read(out)
@@ -111,6 +122,7 @@ func (p *program) holds(t *testing.T, out string) {
 	if len(run.Verdict.Gates) == 0 {
 		t.Error("there are no gates")
 	}
+	return run
 }
 
 // crosses runs what crosses a threshold, and holds that it says so by its exit code. Where other virtual machines took

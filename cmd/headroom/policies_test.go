@@ -1,18 +1,12 @@
 package main
 
-import (
-	"path/filepath"
-	"testing"
-
-	"github.com/policycortex/headroom/results"
-)
+import "testing"
 
 // TestPolicies runs a small copy of the shipped scenario: the module is uploaded from the scenario file, and
 // evaluations by it and by the expression are what its checks want.
 func TestPolicies(t *testing.T) {
 	t.Parallel()
-	args := []string{"run", "policies.yaml", "--provider", "process", "--out", "out", "--quiet"}
-	for _, set := range []string{
+	p, out := small(t, "policies",
 		"environment.fixtures.resources=500", "environment.server.postgres_max_conns=4",
 		"scenarios.evaluations.rate=60", "scenarios.evaluations.duration=6s", "scenarios.evaluations.warmup=1s",
 		"scenarios.recorded.duration=6s", "scenarios.recorded.warmup=1s",
@@ -22,17 +16,8 @@ func TestPolicies(t *testing.T) {
 		"thresholds.http_req_duration{scenario:evaluations,name:document}=max<60000",
 		"thresholds.http_req_duration{scenario:evaluations,name:read}=max<60000",
 		"thresholds.http_req_duration{scenario:recorded,name:evaluate_and_record}=max<60000",
-		"thresholds.http_reqs{scenario:evaluations}=count>0",
-	} {
-		args = append(args, "--set", set)
-	}
-	p := headroom(t, args...)
-	out := filepath.Join(p.Dir, "out")
-	p.holds(t, out)
-	run, err := results.Read(out)
-	if err != nil {
-		t.Fatal(err)
-	}
+		"thresholds.http_reqs{scenario:evaluations}=count>0")
+	run := p.holds(t, out)
 	for _, name := range []string{"module", "expression", "document", "read"} {
 		s, err := run.Measurements.Summarize(map[string]string{"scenario": "evaluations", "name": name})
 		if err != nil || s.Requests < 5 || s.Failed != 0 {

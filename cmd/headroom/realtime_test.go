@@ -1,7 +1,6 @@
 package main
 
 import (
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -30,15 +29,10 @@ func TestRealtime(t *testing.T) {
 	for name, resumes := range map[string]bool{"resuming": true, "beginning anew": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			args := []string{"run", "realtime.yaml", "--provider", "process", "--out", "out", "--quiet"}
-			for _, set := range smallRealtime {
-				args = append(args, "--set", set)
-			}
+			p, out := small(t, "realtime", smallRealtime...)
 			if !resumes {
-				args = append(args, "--set", "scenarios.live.resume=false")
+				p.Args = append(p.Args, "--set", "scenarios.live.resume=false")
 			}
-			p := headroom(t, args...)
-			out := filepath.Join(p.Dir, "out")
 			if resumes {
 				p.holds(t, out)
 			} else {
@@ -78,23 +72,18 @@ func TestRealtime(t *testing.T) {
 func BenchmarkTenThousandSubscribers(b *testing.B) {
 	const subscribers = 10_000
 	for b.Loop() {
-		args := []string{"run", "realtime.yaml", "--provider", "process", "--out", "out", "--quiet"}
-		for _, set := range []string{
+		p, out := small(b, "realtime",
 			"environment.instances=1", "environment.balancer=null", "faults=null", "scenarios.live.subscribers=10000",
 			"scenarios.live.rampUp=20s", "scenarios.live.duration=20s", "scenarios.live.warmup=25s",
 			"scenarios.changes.rate=10", "scenarios.changes.startTime=20s", "scenarios.changes.duration=20s",
 			"scenarios.changes.warmup=5s",
 			"thresholds.stream_delivery=max<60000", "thresholds.stream_connected=rate>0.999",
-			"thresholds.stream_events=count>0", "thresholds.http_reqs=count>0",
-		} {
-			args = append(args, "--set", set)
-		}
-		p := headroom(b, args...)
+			"thresholds.stream_events=count>0", "thresholds.http_reqs=count>0")
 		if err := p.Start(); err != nil {
 			b.Fatal(err)
 		}
 		generator, server, err := peaksUntilTheEnd(b, p)
-		run, readErr := results.Read(filepath.Join(p.Dir, "out"))
+		run, readErr := results.Read(out)
 		if readErr != nil {
 			b.Fatalf("%v, %v\n%s", err, readErr, &p.stderr)
 		}

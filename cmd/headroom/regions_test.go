@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/policycortex/headroom/containers"
-	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/scenarios"
 )
 
@@ -24,8 +23,7 @@ import (
 // are left to a machine that does nothing else.
 func TestRegionsInARun(t *testing.T) {
 	t.Parallel()
-	args := []string{"run", "regions.yaml", "--provider", "process", "--out", "out", "--quiet"}
-	for _, set := range []string{
+	p, out := small(t, "regions",
 		"environment.fixtures.resources=500", "environment.server.postgres_max_conns=3",
 		"environment.regions.us.distances.eu=40ms",
 		"scenarios.eu_reads.duration=11s", "scenarios.eu_reads.warmup=1s", "scenarios.eu_reads.rate=30",
@@ -38,16 +36,8 @@ func TestRegionsInARun(t *testing.T) {
 		"thresholds.http_req_duration{scenario:us_reads}=min<40",
 		"thresholds.http_req_duration{scenario:us_writes,name:create}=min>50",
 		"thresholds.http_req_duration{scenario:us_after_the_loss}=min>50",
-		"thresholds.http_req_failed{scenario:us_during_the_loss}=rate<0.5",
-	} {
-		args = append(args, "--set", set)
-	}
-	p := headroom(t, args...)
-	p.holds(t, filepath.Join(p.Dir, "out"))
-	run, err := results.Read(filepath.Join(p.Dir, "out"))
-	if err != nil {
-		t.Fatal(err)
-	}
+		"thresholds.http_req_failed{scenario:us_during_the_loss}=rate<0.5")
+	run := p.holds(t, out)
 	m := &run.Measurements
 	for selector, want := range map[string]int64{"eu_reads": 300, "us_reads": 120, "us_after_the_loss": 120} {
 		all, err := m.Summarize(map[string]string{"scenario": selector})

@@ -56,6 +56,22 @@ func (c *counting) take() []string {
 	return slices.Sorted(slices.Values(c.got))
 }
 
+// await waits until so many requests have come.
+func (c *counting) await(t *testing.T, n int) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		c.mu.Lock()
+		got := len(c.got)
+		c.mu.Unlock()
+		if got >= n {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d requests came, want %d", got, n)
+		}
+	}
+}
+
 // splitScenario is a run that can be told apart request by request.
 func splitScenario(t *testing.T, target string) string {
 	t.Helper()

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"path/filepath"
 	"testing"
 
 	"github.com/policycortex/headroom/results"
@@ -21,13 +20,9 @@ var smallSoak = []string{
 // too low is crossed.
 func TestSoak(t *testing.T) {
 	t.Parallel()
-	args := []string{"run", "soak", "--provider", "process", "--out", "out", "--quiet"}
-	for _, set := range append(smallSoak, "thresholds.server_files=max<5") {
-		args = append(args, "--set", set)
-	}
-	p := headroom(t, args...)
+	p, out := small(t, "soak", append(smallSoak, "thresholds.server_files=max<5")...)
 	p.exits(t, exitCrossed, exitInvalid)
-	run, err := results.Read(filepath.Join(p.Dir, "out"))
+	run, err := results.Read(out)
 	if err != nil {
 		t.Fatal(err)
 	}
