@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
+	"strconv"
 	"testing"
 	"time"
 
@@ -26,6 +27,9 @@ func TestGarbageIsBounded(t *testing.T) {
 	underWay.end() // of short
 	if got := percent(); got != gcPercent {
 		t.Errorf("the collector's percentage is %d while a run goes on", got)
+	}
+	if s := Settings(); s["GOGC"] != strconv.Itoa(gcPercent) || s["GOMEMLIMIT"] != "what lives and 6291456 or more" {
+		t.Errorf("the settings of the runs are %v", s)
 	}
 	lives := make([]byte, 100<<20)
 	var most uint64
@@ -61,6 +65,9 @@ func TestCollectorOfTheEnvironment(t *testing.T) {
 		url := serve(t, func(http.ResponseWriter, *http.Request) {
 			if limit := debug.SetMemoryLimit(-1); limit != before {
 				t.Errorf("%s: the limit is %d bytes, and was %d", name, limit, before)
+			}
+			if s := Settings(); s["GOGC"] != "" || s["GOMEMLIMIT"] != "" || s["GOMAXPROCS"] == "" {
+				t.Errorf("%s: the run has chosen %v", name, s)
 			}
 		})
 		run1(t, planOf(scenarios.Scenario{Load: scenarios.ConstantRate{

@@ -1,9 +1,11 @@
 package loadgen
 
 import (
+	"maps"
 	"os"
 	"runtime"
 	"slices"
+	"strconv"
 	"sync"
 )
 
@@ -16,6 +18,15 @@ type runs struct {
 	count  int
 	before int // GOMAXPROCS when the first one began
 	heap   heapKeeper
+	chosen map[string]string // see Settings
+}
+
+// Settings are those of Go's runtime that the last run of this process chose, by the variables of the environment that
+// set them. What the environment set is not among them.
+func Settings() map[string]string {
+	underWay.Lock()
+	defer underWay.Unlock()
+	return maps.Clone(underWay.chosen)
 }
 
 func (u *runs) end() {
@@ -43,17 +54,14 @@ func (r *run) makePlaces() {
 		r.cores = max(1, runtime.NumCPU()/2)
 	}
 	runtime.GOMAXPROCS(max(now, r.places()))
-	underWay.heap.allow(r.garbage())
+	underWay.heap.allow(r.hasOthers())
+	underWay.chosen = underWay.heap.settings()
+	underWay.chosen["GOMAXPROCS"] = strconv.Itoa(runtime.GOMAXPROCS(0))
 }
 
-// garbage is what may lie about between two collections.
-func (r *run) garbage() int64 {
-	for _, s := range r.scenarios {
-		if !r.isWire(s.scenario) {
-			return garbageOfOther
-		}
-	}
-	return garbageOfWire
+// hasOthers reports whether another engine than wire sends any of the load.
+func (r *run) hasOthers() bool {
+	return slices.ContainsFunc(r.scenarios, func(s *scenarioRun) bool { return !r.isWire(s.scenario) })
 }
 
 // places is the GOMAXPROCS that the run needs. Each loop of the wire engine and of streams holds a place for as long as

@@ -31,7 +31,8 @@ func (s *sampler) run(ctx context.Context, start time.Time) {
 			before = nil // the difference would not be one of a second
 		default:
 			if before != nil {
-				s.samples = append(s.samples, results.NewSample(time.Since(start).Seconds(), *before, now))
+				sample := results.NewSample(time.Since(start).Seconds(), *before, now)
+				s.samples, now.Breakers = append(s.samples, sample), sample.Breakers
 			}
 			before = &now
 		}

@@ -157,7 +157,7 @@ func withDots(dots []dot) charts.SeriesOpts {
 		case alone(dots, i):
 			data[i] = loneDot{[2]float64{d.x, d.y}, "circle", size}
 		default:
-			data[i] = []any{d.x, d.y}
+			data[i] = [2]float64{d.x, d.y}
 		}
 	}
 	return charts.WithSeriesOpts(func(s *charts.SingleSeries) { s.Data = data })

@@ -39,17 +39,26 @@ type drawer[T any] struct {
 
 func writeAll[T any](dir string, record T, reports []drawer[T]) error {
 	for _, report := range reports {
-		var content bytes.Buffer
-		if err := report.draw(&content, record); err != nil {
-			return err
-		}
-		drawn := content.Bytes()
-		if report.file != HTMLFile { // it is not shown in a terminal, and its scripts must not change
-			drawn = []byte(results.Printable(content.String()))
-		}
-		if err := results.WriteFile(filepath.Join(dir, report.file), drawn); err != nil {
+		err := results.WriteFileBy(filepath.Join(dir, report.file), func(w io.Writer) error {
+			if report.file == HTMLFile { // it is not shown in a terminal, and its scripts must not change
+				return report.draw(w, record)
+			}
+			return drawPrintable(w, report.draw, record)
+		})
+		if err != nil {
 			return fmt.Errorf("write %s: %w", report.file, err)
 		}
 	}
 	return nil
+}
+
+// drawPrintable draws what may be shown in a terminal.
+func drawPrintable[T any](w io.Writer, draw func(io.Writer, T) error, record T) error {
+	var content bytes.Buffer
+	err := draw(&content, record)
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(w, results.Printable(content.String()))
+	return err
 }

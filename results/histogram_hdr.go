@@ -9,14 +9,22 @@ import (
 	hdr "github.com/HdrHistogram/hdrhistogram-go"
 )
 
+// newDense is an empty histogram of HdrHistogram's library with our range.
+func newDense() *hdr.Histogram { return hdr.New(lowestMicros, highestMicros, digits) }
+
 // dense is the histogram as HdrHistogram's library has it.
 func (h *Histogram) dense() *hdr.Histogram {
-	d := hdr.New(lowestMicros, highestMicros, digits)
+	d := newDense()
+	h.addTo(d)
+	return d
+}
+
+// addTo adds the histogram to one of newDense.
+func (h *Histogram) addTo(d *hdr.Histogram) {
 	h.each(func(bucket int, count int64) bool {
-		_ = d.RecordValues(leastOf(bucket), count) // cannot fail within the range that New was given
+		_ = d.RecordValues(leastOf(bucket), count) // cannot fail within the range
 		return true
 	})
-	return d
 }
 
 // ofDense is what HdrHistogram's library counted of microseconds, in whatever range.

@@ -1,10 +1,10 @@
 package results
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/url"
 	"os"
@@ -130,40 +130,17 @@ type Machine struct {
 // a directory with a run.json holds a complete run.
 func Save(dir string, r *Run) error {
 	r.Version = RunVersion
-	var log bytes.Buffer
-	if err := writeHistograms(&log, r.slots, r.Measurements.Started, r.Measurements.Elapsed); err != nil {
-		return fmt.Errorf("save run: %w", err)
-	}
-	doc, err := json.MarshalIndent(r, "", "  ")
+	err := WriteFileBy(filepath.Join(dir, histogramsFile), func(w io.Writer) error {
+		return writeHistograms(w, r.slots, r.Measurements.Started, r.Measurements.Elapsed)
+	})
 	if err != nil {
 		return fmt.Errorf("save run: %w", err)
 	}
-	if err := WriteFile(filepath.Join(dir, histogramsFile), log.Bytes()); err != nil {
-		return fmt.Errorf("save run: %w", err)
-	}
-	if err := WriteFile(filepath.Join(dir, runFile), []byte(Printable(string(doc))+"\n")); err != nil {
+	err = WriteFileBy(filepath.Join(dir, runFile), func(w io.Writer) error { return writeDocument(w, r) })
+	if err != nil {
 		return fmt.Errorf("save run: %w", err)
 	}
 	return nil
-}
-
-// WriteFile writes a file such that path holds the old or the new content whole, even across a crash.
-func WriteFile(path string, data []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			os.Remove(f.Name())
-		}
-	}()
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close())
-	if err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }
 
 // Read reads a saved run; path is its directory or its run.json.
@@ -272,9 +249,10 @@ type slots func(visit func(tag string, h **Histogram))
 
 // writeHistograms writes histograms as an HdrHistogram interval log (version 1.3), which the HdrHistogram tools read:
 // one tagged line a histogram, its values in microseconds, the maximum column in seconds. All cover the same time.
-func writeHistograms(w *bytes.Buffer, all slots, started time.Time, elapsed float64) error {
+func writeHistograms(w io.Writer, all slots, started time.Time, elapsed float64) error {
 	lw := hdr.NewHistogramLogWriter(w)
 	err := errors.Join(lw.OutputLogFormatVersion(), lw.OutputStartTime(started.UnixMilli()), lw.OutputLegend())
+	c := newDense() // one for all: it is large
 	all(func(tag string, h **Histogram) {
 		if *h == nil && isOptional(tag) {
 			return
@@ -282,7 +260,8 @@ func writeHistograms(w *bytes.Buffer, all slots, started time.Time, elapsed floa
 		if *h == nil {
 			*h = NewHistogram()
 		}
-		c := (*h).dense()
+		c.Reset()
+		(*h).addTo(c)
 		c.SetTag(tag)
 		c.SetStartTimeMs(started.UnixMilli())
 		c.SetEndTimeMs(started.Add(time.Duration(elapsed * float64(time.Second))).UnixMilli())

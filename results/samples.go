@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"unique"
 )
 
 // Sample is what the reference server says of itself at one instant of the run, with what its caches did since the
@@ -30,8 +31,11 @@ func NewSample(at float64, before, now Snapshot) Sample {
 	if before.NoFigures == nil { // else they would be those since the start
 		s.Figures = sampledFigures(before.Figures, now.Figures)
 	}
+	if maps.Equal(now.Breakers, before.Breakers) { // nearly always: a long run keeps one of them
+		s.Breakers = before.Breakers
+	}
 	for tier, t := range now.Tiers {
-		s.Tiers[tier] = t.minus(before.Tiers[tier])
+		s.Tiers[unique.Make(tier).Value()] = t.minus(before.Tiers[tier]) // each snapshot has copies of the names
 	}
 	return s
 }

@@ -153,7 +153,7 @@ func ParseSnapshot(data []byte) (Snapshot, error) {
 		s.pool("primary", *in.Pool)
 	}
 	if in.Replica != nil {
-		s.Replica = &in.Replica.Replica
+		s.Replica = new(in.Replica.Replica) // alone: a sample keeps it
 		s.pool("replica", in.Replica.Pool)
 	}
 	for name, q := range in.DB {

@@ -303,6 +303,7 @@ func (x *experimenter) carryOut(ctx context.Context, l loaded, dir string) (e *r
 	e.Started, e.Elapsed, e.Interrupted = done.Started, done.Elapsed.Seconds(), done.Interrupted
 	e.Base, e.Head = arms.base.record, arms.head.record // with the settings that the servers told
 	e.Environment = arms.environmentRecord()
+	e.Environment.GeneratorSettings = settingsOfLoad()
 	e.Warnings = append(e.Warnings, arms.warnings()...)
 	errJudge := course.conclude(e, done)
 	return e, errors.Join(err, errJudge)

@@ -286,6 +286,7 @@ func (p *planner) find(ctx context.Context, a asked, dir string) (c *results.Cap
 		Width: p.width, MaxTime: p.maxTime, Measured: follow.measured,
 	})
 	incidents := watch.end(ctx, found.Started)
+	system.record.GeneratorSettings = settingsOfLoad()
 	err = system.withIncidents(ctx, err)
 	c = &results.Capacity{
 		Name: plan.Name, Description: plan.Description, Tool: toolVersion(), Command: redacted(p.command, p.secrets),

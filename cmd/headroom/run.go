@@ -226,6 +226,7 @@ func (r *runner) runOne(ctx context.Context, l loaded, dir string) (outcome resu
 		return "", system.withIncidents(ctx, err)
 	}
 	screen.close()
+	system.record.GeneratorSettings = settingsOfLoad()
 	system.traces.keep(ctx, measured)
 	measured.Incidents = watch.end(ctx, measured.Started)
 	measured.Warnings = append(measured.Warnings, system.warnings(ctx)...)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/policycortex/headroom/results"
@@ -25,6 +26,10 @@ func TestSoak(t *testing.T) {
 	run, err := results.Read(out)
 	if err != nil {
 		t.Fatal(err)
+	}
+	settings := run.Environment.GeneratorSettings // those of the load, not of the start
+	if settings["GOGC"] != "1000" || !strings.HasPrefix(settings["GOMEMLIMIT"], "what lives and ") {
+		t.Errorf("the generator's settings are %v", settings)
 	}
 	if len(run.Verdict.Gates) != 12 {
 		t.Fatalf("%d gates", len(run.Verdict.Gates))

@@ -15,6 +15,7 @@ import (
 
 	"github.com/policycortex/headroom/containers"
 	"github.com/policycortex/headroom/fixtures"
+	"github.com/policycortex/headroom/loadgen"
 	"github.com/policycortex/headroom/loadgen/request"
 	"github.com/policycortex/headroom/results"
 	"github.com/policycortex/headroom/scenarios"
@@ -100,9 +101,16 @@ func (s *system) urls() []string { return append([]string{s.url}, s.others...) }
 // isLocal reports whether the service, or an instance of it, runs on this machine.
 func (s *system) isLocal() bool { return slices.ContainsFunc(s.urls(), isLocal) }
 
-// environmentOf is what is known of the machine and the generator.
+// environmentOf is what is known of the machine and the generator before the load.
 func environmentOf() results.Environment {
 	return results.Environment{Machine: machine(), GeneratorSettings: server.GoSettings()}
+}
+
+// settingsOfLoad are the settings of Go's runtime that held while the last load was made.
+func settingsOfLoad() map[string]string {
+	settings := server.GoSettings()
+	maps.Copy(settings, loadgen.Settings())
+	return settings
 }
 
 // fixtureKeys resolves the key sets of a fixture.
