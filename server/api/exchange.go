@@ -69,9 +69,12 @@ func (x *exchange) headerValue(text []byte) []string {
 	return x.values[x.filled-1 : x.filled : x.filled]
 }
 
-// WriteHeader adds the headers that are only known now. All senders call it.
+// WriteHeader adds the headers that are only known now. All senders call it. What L1 answers takes microseconds, and
+// has no Server-Timing unless it is asked for: net/http's map of eight headers is one allocation, and so is its copy of
+// it. A ninth header would add five, of 1,152 bytes.
 func (x *exchange) WriteHeader(status int) {
-	if !x.Written() && x.filled < len(x.values) {
+	fromL1 := x.lookedUp && x.level == cache.L1
+	if !x.Written() && x.filled < len(x.values) && (x.performance || !fromL1) {
 		x.Header()["Server-Timing"] = x.headerValue(x.appendTiming(x.space()))
 	}
 	x.ResponseWriter.WriteHeader(status)
