@@ -165,7 +165,7 @@ func (a *API) evaluateOnce(ctx context.Context, tenant, id store.ID, by *rule, d
 	began := time.Now()
 	switch by.Kind {
 	case "expression":
-		result, err = a.evaluator.EvaluateExpression(ctx, by.Expression, document)
+		result, err = a.evaluator.EvaluateExpression(ctx, tenant, by.Expression, document)
 	case "module":
 		sum, decodeErr := by.sum()
 		if decodeErr != nil {

@@ -101,7 +101,7 @@ func (a *API) putExpression(c *gin.Context) {
 		return
 	}
 	a.putRule(c, tenant, "expression", store.PolicyRule{Expression: sent.Expression}, func(ctx context.Context) error {
-		return a.evaluator.CheckExpression(ctx, sent.Expression)
+		return a.evaluator.CheckExpression(ctx, tenant, sent.Expression)
 	})
 }
 

@@ -46,7 +46,7 @@ func BenchmarkEvaluateExpression(b *testing.B) {
 	resource := []byte(document(`{"env":"prod","owner":"me"}`))
 	b.ReportAllocs()
 	for b.Loop() {
-		r, err := e.EvaluateExpression(context.Background(), `has(resource.tags.owner) && resource.tags.owner != ""`,
+		r, err := e.EvaluateExpression(context.Background(), tenant, `has(resource.tags.owner) && resource.tags.owner != ""`,
 			resource)
 		if err != nil || r.Result != "compliant" {
 			b.Fatal(r, err)

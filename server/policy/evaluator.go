@@ -15,8 +15,11 @@ import (
 // ProgramBytes is what the compiled expressions that are kept may take in memory, in bytes, estimated.
 const ProgramBytes = 16 << 20
 
-// maxQueue is how many modules may be compiled or wait for it at a time, of all tenants.
-const maxQueue = 16
+// maxQueue is how many modules may be compiled or wait for it at a time, of all tenants, and maxQueueOfTenant of one.
+const maxQueue, maxQueueOfTenant = 16, 4
+
+// maxWaiting is how many requests of a tenant may wait for their turns, and how many for one module.
+const maxWaiting = 256
 
 // loadTimeout bounds reading and compiling a module.
 const loadTimeout = 10 * time.Second
@@ -32,12 +35,14 @@ type Sum = [sha256.Size]byte
 type Evaluator struct {
 	limits    Limits
 	env       *cel.Env
-	running   chan struct{} // a token for each rule that may run, and each expression that may be compiled
-	compiling chan struct{} // a token for each compilation that may run
+	most      int    // rules that run at once
+	running   *turns // of rules, and of expressions that are compiled
+	compiling *turns // of modules
 	stats     counts
 
 	mu       sync.Mutex
-	queued   int // modules that are compiled or wait for it
+	queued   int              // modules that are compiled or wait for it
+	queuedOf map[[16]byte]int // the same, of each tenant that has some
 	modules  shelf[moduleKey, *module]
 	programs shelf[string, *program]
 }
@@ -57,12 +62,17 @@ func NewEvaluator(limits Limits) (*Evaluator, error) {
 	if err != nil {
 		return nil, err
 	}
+	// While a module runs, its thread belongs to it: Go cannot interrupt it. One processor is left for others.
+	most := max(1, runtime.GOMAXPROCS(0)-1)
 	e := &Evaluator{
-		limits: limits.WithDefaults(), env: env,
-		// While a module runs, its thread belongs to it: Go cannot interrupt it. One processor is left for others.
-		running: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)), compiling: make(chan struct{}, 1),
+		limits: limits.WithDefaults(), env: env, most: most, running: newTurns(most, maxWaiting),
+		compiling: newTurns(1, maxQueueOfTenant),
+		queuedOf:  map[[16]byte]int{},
 	}
-	e.modules = shelf[moduleKey, *module]{most: e.limits.CacheBytes, size: sizeOfModule, gone: e.evicted}
+	e.modules = shelf[moduleKey, *module]{
+		most: e.limits.CacheBytes, size: sizeOfModule, gone: e.evicted,
+		owner: func(key moduleKey) [16]byte { return key.tenant },
+	}
 	e.programs = shelf[string, *program]{
 		most: ProgramBytes, size: func(p *program) int64 { return p.size }, gone: func(*program) {},
 	}
@@ -128,25 +138,13 @@ func (e *Evaluator) EvaluateModule(ctx context.Context, tenant [16]byte, sum Sum
 		return Result{}, err
 	}
 	defer m.release()
-	err = e.begin(ctx)
+	err = e.running.enter(ctx, tenant)
 	if err != nil {
 		return Result{}, err
 	}
-	defer e.end()
+	defer e.running.leave()
 	return m.evaluate(document), nil
 }
-
-// begin waits until a rule may run. end has to be called afterwards.
-func (e *Evaluator) begin(ctx context.Context) error {
-	select {
-	case e.running <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ErrBusy
-	}
-}
-
-func (e *Evaluator) end() { <-e.running }
 
 // errLeft is the result of a compilation whose turn did not come before the one who wanted it had left.
 var errLeft = errors.New("nobody waits for this module")
@@ -185,12 +183,16 @@ func (e *Evaluator) find(ctx context.Context, key moduleKey, load Load) (*slot[*
 	defer e.mu.Unlock()
 	known, found := e.modules.peek(key)
 	switch {
+	case found && known.element == nil && known.waiting == maxWaiting:
+		return nil, ErrBusy
 	case found:
+		known.waiting++ // while it is compiled, those who leave included
 		return known, nil
-	case e.queued == maxQueue:
+	case e.queued == maxQueue, e.queuedOf[key.tenant] == maxQueueOfTenant:
 		return nil, ErrBusy
 	}
 	e.queued++
+	e.queuedOf[key.tenant]++
 	begun := e.modules.begin(key)
 	go e.fill(ctx, key, begun, load)
 	return begun, nil
@@ -199,19 +201,26 @@ func (e *Evaluator) find(ctx context.Context, key moduleKey, load Load) (*slot[*
 // fill compiles a module unless ctx ends before its turn. What is refused stays refused; any other error may be another
 // one next time.
 func (e *Evaluator) fill(ctx context.Context, key moduleKey, slot *slot[*module], load Load) {
-	select {
-	case e.compiling <- struct{}{}:
+	slot.err = errLeft
+	if e.compiling.enter(ctx, key.tenant) == nil {
 		slot.value, slot.err = e.compile(load)
-		<-e.compiling
-	case <-ctx.Done():
-		slot.err = errLeft
+		e.compiling.leave()
 	}
 	_, refused := slot.err.(*Refusal)
 	e.mu.Lock()
-	e.queued--
+	e.leaveQueue(key.tenant)
 	e.modules.put(key, slot, slot.err == nil || refused)
 	e.mu.Unlock()
 	close(slot.filled)
+}
+
+// leaveQueue is called with mu held.
+func (e *Evaluator) leaveQueue(tenant [16]byte) {
+	e.queued--
+	e.queuedOf[tenant]--
+	if e.queuedOf[tenant] == 0 {
+		delete(e.queuedOf, tenant)
+	}
 }
 
 func (e *Evaluator) compile(load Load) (*module, error) {
@@ -221,7 +230,7 @@ func (e *Evaluator) compile(load Load) (*module, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := compile(ctx, uploaded, &e.limits, cap(e.running), &e.stats)
+	m, err := compile(ctx, uploaded, &e.limits, e.most, &e.stats)
 	if err == nil {
 		e.stats.compiled.Add(1)
 	}
@@ -229,24 +238,26 @@ func (e *Evaluator) compile(load Load) (*module, error) {
 }
 
 // CheckExpression returns a [*Refusal] for an expression that cannot be a policy's, or [ErrBusy].
-func (e *Evaluator) CheckExpression(ctx context.Context, text string) error {
-	err := e.begin(ctx)
+func (e *Evaluator) CheckExpression(ctx context.Context, tenant [16]byte, text string) error {
+	err := e.running.enter(ctx, tenant)
 	if err != nil {
 		return err
 	}
-	defer e.end()
+	defer e.running.leave()
 	_, err = e.program(text)
 	return err
 }
 
 // EvaluateExpression evaluates a document, a JSON object, by an expression. One that is refused or stopped results in
 // an "error". It returns [ErrBusy], or the error of ctx when that ends first.
-func (e *Evaluator) EvaluateExpression(ctx context.Context, text string, document []byte) (Result, error) {
-	err := e.begin(ctx)
+func (e *Evaluator) EvaluateExpression(ctx context.Context, tenant [16]byte, text string,
+	document []byte,
+) (Result, error) {
+	err := e.running.enter(ctx, tenant)
 	if err != nil {
 		return Result{}, err
 	}
-	defer e.end()
+	defer e.running.leave()
 	p, err := e.program(text)
 	if err != nil {
 		return failed("The expression is not accepted: %s.", err), nil

@@ -49,14 +49,9 @@ type program struct {
 
 // compileExpression returns a [*Refusal] with the line and column of everything that is wrong.
 func compileExpression(env *cel.Env, text string, limits *Limits) (*program, error) {
-	ast, issues := env.Compile(text)
-	if issues.Err() != nil {
-		refusal := &Refusal{}
-		for _, e := range issues.Errors() {
-			refusal.Reasons = append(refusal.Reasons, fmt.Sprintf("%d:%d: %s", e.Location.Line(), e.Location.Column()+1,
-				e.Message))
-		}
-		return nil, refusal
+	ast, err := checkedExpression(env, text)
+	if err != nil {
+		return nil, err
 	}
 	out := ast.OutputType()
 	if !out.IsExactType(cel.BoolType) && !out.IsExactType(cel.StringType) && !out.IsExactType(cel.DynType) &&
@@ -67,11 +62,37 @@ func compileExpression(env *cel.Env, text string, limits *Limits) (*program, err
 	most := uint64(limits.Time.Microseconds()) * unitsPerMicrosecond
 	found := &patterns{most: most, sizes: map[string]int{}}
 	p, err := env.Program(ast, append(found.options(), cel.EvalOptions(cel.OptOptimize), cel.CostLimit(most),
-		cel.InterruptCheckFrequency(interruptEvery))...)
+		boundConstructors(most), cel.InterruptCheckFrequency(interruptEvery))...)
 	if err != nil {
 		return nil, refuse("1:1: %s", err)
 	}
 	return &program{p, limits, ofProgram + int64(len(text))*ofText + found.bytes}, nil
+}
+
+// checkedExpression parses an expression and checks its types.
+func checkedExpression(env *cel.Env, text string) (*cel.Ast, error) {
+	parsed, issues := env.Parse(text)
+	if issues.Err() != nil {
+		return nil, refusalOf(issues)
+	}
+	err := refuseShapes(parsed)
+	if err != nil {
+		return nil, err
+	}
+	checked, issues := env.Check(parsed)
+	if issues.Err() != nil {
+		return nil, refusalOf(issues)
+	}
+	return checked, nil
+}
+
+func refusalOf(issues *cel.Issues) *Refusal {
+	refusal := &Refusal{}
+	for _, e := range issues.Errors() {
+		refusal.Reasons = append(refusal.Reasons, fmt.Sprintf("%d:%d: %s", e.Location.Line(), e.Location.Column()+1,
+			e.Message))
+	}
+	return refusal
 }
 
 // evaluate runs the expression on a document, which is a JSON object. It returns an error when ctx ends.

@@ -53,11 +53,11 @@ func FuzzExpression(f *testing.F) {
 	e := newEvaluator(f, Limits{Time: time.Millisecond})
 	f.Fuzz(func(t *testing.T, text string, document []byte) {
 		within(t, 20*time.Second, "an expression", func() {
-			err := e.CheckExpression(t.Context(), text)
+			err := e.CheckExpression(t.Context(), tenant, text)
 			if refusal := (*Refusal)(nil); err != nil && !errors.As(err, &refusal) {
 				t.Errorf("error %v", err)
 			}
-			r, err := e.EvaluateExpression(t.Context(), text, document)
+			r, err := e.EvaluateExpression(t.Context(), tenant, text, document)
 			checkResult(t, r, err)
 		})
 	})

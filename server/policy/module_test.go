@@ -306,12 +306,12 @@ func TestLoads(t *testing.T) {
 	}
 }
 
-// TestQueueIsBounded: one compilation too many is refused. Who leaves makes room, and whoever waits for the same module
-// gets it nevertheless.
+// TestQueueIsBounded: one compilation too many is refused, of one tenant and of all. Who leaves makes room, and whoever
+// waits for the same module gets it nevertheless.
 func TestQueueIsBounded(t *testing.T) {
 	e := newEvaluator(t, Limits{})
 	evaluateBy := func(ctx context.Context, sum Sum, load Load) error {
-		_, err := e.EvaluateModule(ctx, tenant, sum, load, []byte("{}"))
+		_, err := e.EvaluateModule(ctx, [16]byte{sum[0] / maxQueueOfTenant}, sum, load, []byte("{}"))
 		return err
 	}
 	goOn, stays, left := make(chan struct{}), make(chan error, 2), make(chan error, maxQueue)
@@ -320,10 +320,13 @@ func TestQueueIsBounded(t *testing.T) {
 	queued := func(n int) {
 		t.Helper()
 		within(t, time.Minute, "waiting for the queue", func() {
-			for now := -1; now != n || len(e.compiling) == 0; time.Sleep(time.Millisecond) {
+			for now, free := -1, 1; now != n || free > 0; time.Sleep(time.Millisecond) {
 				e.mu.Lock()
 				now = e.queued
 				e.mu.Unlock()
+				e.compiling.mu.Lock()
+				free = e.compiling.free
+				e.compiling.mu.Unlock()
 			}
 		})
 	}
@@ -331,6 +334,13 @@ func TestQueueIsBounded(t *testing.T) {
 	leaving, leave := context.WithCancel(t.Context())
 	defer leave()
 	for i := range maxQueue - 1 {
+		if i == maxQueueOfTenant-1 {
+			queued(maxQueueOfTenant)
+			err := evaluateBy(t.Context(), Sum{0, 1}, loaded(examples.Owner))
+			if !errors.Is(err, ErrBusy) {
+				t.Errorf("beyond the queue of a tenant: error %v", err)
+			}
+		}
 		go func() { left <- evaluateBy(leaving, Sum{byte(i + 1)}, loaded(examples.Owner)) }()
 	}
 	queued(maxQueue)

@@ -67,9 +67,9 @@ func (p *patterns) compile(call interpreter.InterpretableCall, pattern string) (
 }
 
 // CallCost implements [cost.ActualCostEstimator]: nil is CEL's own estimate.
-func (p *patterns) CallCost(function, _ string, args []ref.Val, _ ref.Val) *uint64 {
+func (p *patterns) CallCost(function, _ string, args []ref.Val, result ref.Val) *uint64 {
 	if function != overloads.Matches || len(args) != 2 {
-		return nil
+		return costOfParts(function, args, result)
 	}
 	text, isText := args[0].Value().(string)
 	pattern, isPattern := args[1].Value().(string)

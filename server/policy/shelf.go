@@ -5,12 +5,16 @@ import "container/list"
 // shelf keeps compiled rules, of which it gives up the least recently used when they take too much. It is not safe for
 // concurrent use. Its zero value with most, size and gone set is ready.
 type shelf[K comparable, V any] struct {
-	most  int64 // what all may take
-	size  func(V) int64
-	gone  func(V) // is told of what was given up
-	taken int64
-	slots map[K]*slot[V]
-	order list.List // of slots that are filled, least recently used last
+	most int64 // what all may take
+	size func(V) int64
+	gone func(V) // is told of what was given up
+	// owner says whose a key is; nil where all are everybody's. An owner who takes more than a quarter gives up the own
+	// ones first.
+	owner   func(K) [16]byte
+	taken   int64
+	takenBy map[[16]byte]int64
+	slots   map[K]*slot[V]
+	order   list.List // of slots that are filled, least recently used last
 }
 
 // slot is the place of one rule, which may still be compiled.
@@ -19,6 +23,7 @@ type slot[V any] struct {
 	err    error
 	filled chan struct{} // closed when value and err are there
 
+	waiting int // for it to be filled
 	key     any
 	element *list.Element // nil while it is not filled
 }
@@ -47,10 +52,38 @@ func (s *shelf[K, V]) put(key K, filled *slot[V], keep bool) {
 	}
 	s.set(key, filled)
 	filled.element = s.order.PushFront(filled)
-	s.taken += s.size(filled.value)
+	s.take(key, s.size(filled.value))
 	for s.taken > s.most && s.order.Len() > 1 {
-		s.drop(s.order.Back())
+		s.drop(s.leastUsed(key, filled.element))
 	}
+}
+
+// take adds to what is taken; by is negative when something is given up.
+func (s *shelf[K, V]) take(key K, by int64) {
+	s.taken += by
+	if s.owner == nil {
+		return
+	}
+	if s.takenBy == nil {
+		s.takenBy = map[[16]byte]int64{}
+	}
+	s.takenBy[s.owner(key)] += by
+	if s.takenBy[s.owner(key)] == 0 {
+		delete(s.takenBy, s.owner(key))
+	}
+}
+
+// leastUsed is what is given up for another one.
+func (s *shelf[K, V]) leastUsed(key K, other *list.Element) *list.Element {
+	if s.owner == nil || s.takenBy[s.owner(key)] <= s.most/4 {
+		return s.order.Back()
+	}
+	for e := s.order.Back(); e != other && e != nil; e = e.Prev() {
+		if s.owner(e.Value.(*slot[V]).key.(K)) == s.owner(key) {
+			return e
+		}
+	}
+	return s.order.Back()
 }
 
 func (s *shelf[K, V]) set(key K, to *slot[V]) {
@@ -64,7 +97,7 @@ func (s *shelf[K, V]) set(key K, to *slot[V]) {
 func (s *shelf[K, V]) drop(element *list.Element) {
 	dropped := s.order.Remove(element).(*slot[V])
 	delete(s.slots, dropped.key.(K))
-	s.taken -= s.size(dropped.value)
+	s.take(dropped.key.(K), -s.size(dropped.value))
 	s.gone(dropped.value)
 }
 
