@@ -120,7 +120,7 @@ func newFigure(kind dto.MetricType, m *dto.Metric) (f Figure, ok bool) {
 	case dto.MetricType_COUNTER:
 		f.Kind, f.Value = FigureCounter, m.GetCounter().GetValue()
 	case dto.MetricType_GAUGE:
-		f.Kind, f.Value = FigureGauge, m.GetGauge().GetValue()
+		f.Kind, f.Value = FigureGauge, withoutInfinity(m.GetGauge().GetValue())
 	case dto.MetricType_SUMMARY:
 		f.Kind, f.Value = FigureSummary, m.GetSummary().GetSampleSum()
 		f.Count = float64(m.GetSummary().GetSampleCount())
@@ -134,9 +134,19 @@ func newFigure(kind dto.MetricType, m *dto.Metric) (f Figure, ok bool) {
 		}
 		slices.SortFunc(f.Buckets, func(a, b FigureBucket) int { return compareFloats(a.Upper, b.Upper) })
 	default:
-		f.Kind, f.Value = FigureUntyped, m.GetUntyped().GetValue()
+		f.Kind, f.Value = FigureUntyped, withoutInfinity(m.GetUntyped().GetValue())
 	}
 	return f, !math.IsNaN(f.Value) && !math.IsInf(f.Value, 0)
+}
+
+// withoutInfinity makes an infinite value one that JSON has, and beyond any limit. Left out, it would pass for a good
+// one.
+func withoutInfinity(v float64) float64 {
+	const beyond = 1e300
+	if math.IsInf(v, 0) {
+		return math.Copysign(beyond, v)
+	}
+	return v
 }
 
 func compareFloats(a, b float64) int {

@@ -17,6 +17,7 @@ requests_total{code="500",path="/"} 2
 # TYPE temperature gauge
 temperature 21.5
 temperature{of="nothing"} NaN
+temperature{of="the sun"} +Inf
 # TYPE took_seconds histogram
 took_seconds_bucket{le="0.1"} 3
 took_seconds_bucket{le="1"} 9
@@ -37,12 +38,13 @@ func TestParseFigures(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(got) != 6 {
+	if len(got) != 7 {
 		t.Errorf("%d figures: %+v", len(got), got)
 	}
 	for key, want := range map[string]Figure{
 		`requests_total{code="200",instance="1",path="/a b"}`: {Kind: FigureCounter, Value: 40},
 		`temperature{instance="1"}`:                           {Kind: FigureGauge, Value: 21.5},
+		`temperature{instance="1",of="the sun"}`:              {Kind: FigureGauge, Value: 1e300},
 		`took_seconds{instance="1"}`:                          {Kind: FigureHistogram, Value: 4.5, Count: 10},
 		`pause_seconds{instance="1"}`:                         {Kind: FigureSummary, Value: 1.5, Count: 7},
 		`unknown_thing{instance="1"}`:                         {Kind: FigureUntyped, Value: 3},

@@ -19,6 +19,8 @@ type Sample struct {
 	// Figures are those that thresholds are about, by [Figure.Key]: of a gauge its value, of a counter by how much it
 	// grew, of a histogram or summary how many observations there were.
 	Figures map[string]float64 `json:"figures,omitempty"`
+	// NoFigures reports that these could not be read.
+	NoFigures bool `json:"no_figures,omitempty"`
 }
 
 // NewSample is the sample of a snapshot that was taken at an offset, after another one.
@@ -28,6 +30,7 @@ func NewSample(at float64, before, now Snapshot) Sample {
 		s.Footprint = new(now.Footprint)
 	}
 	s.Work = workBetween(before, now)
+	s.NoFigures = before.NoFigures != nil || now.NoFigures != nil
 	if before.NoFigures == nil { // else they would be those since the start
 		s.Figures = sampledFigures(before.Figures, now.Figures)
 	}

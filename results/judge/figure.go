@@ -39,6 +39,11 @@ func figure(m *results.Measurements, t scenarios.Threshold) aggregated {
 	}
 	unit := unitOfFigure(t.FigureName())
 	if !kind.Adds() {
+		read := figureSeconds(m, t.Selector["scenario"])
+		if t.Aggregation.Name != "last" && float64(2*read) < math.Floor(view.Seconds) {
+			return aggregated{reason: fmt.Sprintf("no data: the service's metrics could be read in %d of %.0f seconds "+
+				"only", read, view.Seconds)}
+		}
 		return gauge(m, t, selected, gone, unit)
 	}
 	sum := sumOf(selected)
@@ -56,6 +61,17 @@ func figure(m *results.Measurements, t scenarios.Threshold) aggregated {
 		return aggregated{value: counted / view.Seconds, unit: unit + "/s", samples: int64(len(selected))}
 	}
 	return observed(t, sum)
+}
+
+// figureSeconds are the measured seconds in which the service said its metrics. In the others, a gauge may have been at
+// its worst.
+func figureSeconds(m *results.Measurements, scenario string) (n int) {
+	for _, s := range m.Samples {
+		if !s.NoFigures && isMeasured(m, scenario, s.At) {
+			n++
+		}
+	}
+	return n
 }
 
 // goneGauges are the keys of gauges that a threshold selects and that were sampled, but that the service had no longer

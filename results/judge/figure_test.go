@@ -128,3 +128,21 @@ func TestFigures(t *testing.T) {
 		}
 	}
 }
+
+// TestFiguresOfFewSeconds: a gauge may have been at its worst while it could not be read.
+func TestFiguresOfFewSeconds(t *testing.T) {
+	m := served()
+	for i := 3; i < 9; i++ {
+		m.Samples[i].Figures, m.Samples[i].NoFigures = nil, true
+	}
+	for expression, want := range map[string]string{"max<1000": "in 4 of 10 seconds only", "last<1000": ""} {
+		threshold, err := scenarios.ParseThreshold("server_metric{name:lag}", expression)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g, err := evaluate(m, threshold, 0)
+		if err != nil || !strings.Contains(g.Reason, want) || g.Passed != (want == "") {
+			t.Errorf("%s: %+v, %v", expression, g, err)
+		}
+	}
+}

@@ -157,7 +157,8 @@ func refuseShapes(parsed *cel.Ast) error {
 		}
 		for _, entry := range made.AsMap().Entries() {
 			key := entry.AsMapEntry().Key()
-			if key.Kind() != ast.LiteralKind && !(key.Kind() == ast.CallKind && key.AsCall().FunctionName() == "string") {
+			isText := key.Kind() == ast.CallKind && key.AsCall().FunctionName() == "string"
+			if key.Kind() != ast.LiteralKind && !isText {
 				return refuseAt(tree, key.ID(), "the key of a map must be a literal, or made by string(…)")
 			}
 		}
