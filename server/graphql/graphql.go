@@ -35,6 +35,9 @@ const (
 // maxTokens bounds a query. Validation compares each field of a selection with each other one of the same name.
 const maxTokens = 4000
 
+// maxQuery bounds a query in bytes. A name that is not in the schema is compared with all that are.
+const maxQuery = 32 << 10
+
 // Options configure GraphQL.
 type Options struct {
 	API    *api.API

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/99designs/gqlgen/graphql/introspection"
+
 	"github.com/policycortex/headroom/server/api"
 	"github.com/policycortex/headroom/server/auth"
 	"github.com/policycortex/headroom/server/graphql"
@@ -163,12 +165,37 @@ func TestIntrospection(t *testing.T) {
 	if _, text := s.ask(t, tenant, query, nil); !strings.Contains(text, `{"name":"azureResourceId"}`) {
 		t.Errorf("introspection answers %s", text)
 	}
+	r, text := s.ask(t, tenant, introspection.Query, nil)
+	if len(r.Errors) > 0 {
+		t.Errorf("the query of tools: %.300s", text)
+	}
+	s.expect(t, tenant, schemaBomb(), "QUERY_TOO_EXPENSIVE")
 	s = newServiceWith(t, graphql.Options{NoIntrospection: true}, api.Options{})
 	s.expect(t, tenant, query, "INTROSPECTION_DISABLED")
 	if said := s.expect(t, tenant, "{resourses {nodes {id}}}", "GRAPHQL_VALIDATION_FAILED"); strings.Contains(said,
 		`"resources"`) {
 		t.Errorf("without introspection a name is suggested: %s", said)
 	}
+}
+
+// schemaBomb asks for the same of the schema by ten names at each level, which would be some 10^10 values.
+func schemaBomb() string {
+	query, levels := "", []string{"types", "fields", "type", "ofType", "ofType", "ofType", "fields"}
+	for i, level := range levels {
+		of := "__Type"
+		switch level {
+		case "types":
+			of = "__Schema"
+		case "type":
+			of = "__Field"
+		}
+		var aliases strings.Builder
+		for alias := range 10 {
+			fmt.Fprintf(&aliases, "a%d: %s {...F%d} ", alias, level, i+1)
+		}
+		query += fmt.Sprintf(" fragment F%d on %s {%s}", i, of, &aliases)
+	}
+	return "{__schema {...F0}}" + query + fmt.Sprintf(" fragment F%d on __Field {name}", len(levels))
 }
 
 // TestHeaders: what a GET gets is stored and asked for again as the answers of REST are.

@@ -1,9 +1,11 @@
 package graphql
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -25,12 +27,21 @@ const (
 	usualServices = 10 // costs of a day, unless a service is given
 	maxCost       = math.MaxInt32
 
+	// What is read of the schema costs a fixed number, up to a bound that the queries of tools stay below. The schema
+	// is in a circle, and the same fields can be asked for by many aliases, so that without it nothing bounds the
+	// answer.
 	introspectionCost = 2000
+	maxIntrospected   = 100_000
 )
+
+// schemaElements are how many elements the lists of introspection have, roughly; others have a few.
+var schemaElements = map[string]int{"types": 50, "fields": 6, "directives": 5}
+
+const fewSchemaElements = 2
 
 // limit refuses a query that is too deep, too wide or too expensive.
 func (s *Server) limit(oc *graphql.OperationContext, known *operation) gqlerror.List {
-	if known.introspects && !s.introspection {
+	if known.introspected > 0 && !s.introspection {
 		return refusalList(codeNoSchema, "This server does not answer queries for its schema.")
 	}
 	if known.depth > s.maxDepth {
@@ -67,8 +78,8 @@ type measurer struct {
 // measures are what is found out about a query.
 type measures struct {
 	measured
-	varies      bool // variables or the present day decide about the cost
-	introspects bool // it asks for the schema
+	varies       bool // variables or the present day decide about the cost
+	introspected int  // values of the schema
 }
 
 // measured is a selection.
@@ -114,8 +125,11 @@ func (m *measurer) of(set ast.SelectionSet) (sum measured) {
 
 func (m *measurer) ofField(f *ast.Field) measured {
 	if f.Name == "__schema" || f.Name == "__type" {
-		m.introspects = true
-		return measured{fields: 1, depth: 1, values: introspectionCost} // the schema bounds it
+		m.introspected = min(m.introspected+m.of(f.SelectionSet).values, maxCost)
+		if m.introspected > maxIntrospected {
+			return measured{fields: 1, depth: 1, values: m.introspected}
+		}
+		return measured{fields: 1, depth: 1, values: introspectionCost}
 	}
 	found := m.of(f.SelectionSet)
 	found.fields = 1
@@ -139,6 +153,8 @@ func (m *measurer) ofField(f *ast.Field) measured {
 	case f.Name == "nodes", f.Name == "edges": // their field has the argument
 	case arguments.ForName("first") != nil:
 		elements = m.first(f)
+	case f.Definition.Type.Elem != nil && strings.HasPrefix(of, "__"):
+		elements = cmp.Or(schemaElements[f.Name], fewSchemaElements)
 	case f.Definition.Type.Elem != nil:
 		elements = usualElements
 	}

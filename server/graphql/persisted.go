@@ -40,6 +40,10 @@ func (s *Server) text(r *request) gqlerror.List {
 	switch {
 	case s.registered != nil:
 		return s.registeredText(r, hash)
+	case len(r.Query) > maxQuery:
+		s.metrics.refused.WithLabelValues("cost").Inc()
+		return refusalList(codeTooExpensive, fmt.Sprintf("The query has %d bytes; at most %d are allowed. Send "+
+			"values as variables.", len(r.Query), maxQuery))
 	case hash == "":
 		return nil
 	case r.Query == "":
