@@ -33,9 +33,12 @@ var complianceStatuses = []string{"unknown", "compliant", "non_compliant", "exem
 // tenantOf reads the tenant from the header X-Tenant-ID.
 func tenantOf(r *http.Request) (store.ID, error) {
 	values := r.Header["X-Tenant-Id"]
-	if len(values) != 1 {
-		return store.ID{}, fmt.Errorf("the header X-Tenant-ID must be given once, as a UUID; it was given %d times",
-			len(values))
+	switch len(values) {
+	case 0:
+		return store.ID{}, errors.New("the header X-Tenant-ID is missing; it names the tenant by its UUID")
+	case 1:
+	default:
+		return store.ID{}, fmt.Errorf("the header X-Tenant-ID must be given once; it was given %d times", len(values))
 	}
 	tenant, err := parseUUID(values[0])
 	if err != nil {
