@@ -19,8 +19,8 @@ import (
 // pagesWithExamples are those whose examples are requests to the reference server, one after the other.
 var pagesWithExamples = []string{"server.md", "policies.md", "inference.md"}
 
-// TestExamplesOfDocs runs the shell and Python examples of these pages as they are written, against a server of its own.
-// Every request must succeed, and no answer may be empty or have errors.
+// TestExamplesOfDocs runs the shell and Python examples of these pages as they are written, against a server of its
+// own. Every request must succeed, and no answer may be empty or have errors.
 func TestExamplesOfDocs(t *testing.T) {
 	t.Parallel()
 	for _, tool := range []string{"bash", "curl", "jq", "python3", "sha256sum"} {
