@@ -72,6 +72,11 @@ func (d digest) meanwhile(t scenarios.Threshold, span results.Span) (facts []cir
 		facts = append(facts, d.cpuFacts(span)...)
 	case scenarios.CacheHitRatio, scenarios.HTTPReqCacheHit:
 		facts = append(append(levelFacts(view), d.workFacts(span)...), d.cacheFacts()...)
+	case scenarios.ServerMemory, scenarios.ServerMemoryGrowth:
+		facts = append(append(d.workFacts(span), d.cacheFacts()...), gcFacts(view)...)
+	case scenarios.GeneratorMemory, scenarios.GeneratorMemoryGrowth, scenarios.GeneratorFiles,
+		scenarios.GeneratorGoroutines, scenarios.ServerFiles, scenarios.ServerGoroutines:
+		facts = d.cpuFacts(span)
 	case scenarios.HTTPReqFailed, scenarios.Checks, scenarios.StreamBreaks, scenarios.StreamConnected:
 		return append(happened, d.cpuFacts(span)...)
 	default:

@@ -185,3 +185,24 @@ func TestBesidesAreOfTheTime(t *testing.T) {
 		t.Errorf("beside the gate on list_resources:\n%s", text)
 	}
 }
+
+// TestBesideMemory: a gate on the server's memory has what that depends on, and nothing of response times.
+func TestBesideMemory(t *testing.T) {
+	r := noticedRun(t)
+	r.Verdict.Gates = []results.Gate{{
+		Metric: "server_memory", Expression: "max<1000", Op: "<", Target: 1000, Actual: 2e8, Unit: "B", Samples: 60,
+		Margin: -199_999,
+	}}
+	d, err := newDigest(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := besidesText(d.Besides())
+	for part, want := range map[string]bool{
+		"L1 of instance": true, "garbage collection": true, "slow statement": false, "waited for a connection": false,
+	} {
+		if strings.Contains(text, part) != want {
+			t.Errorf("%q should be there: %v\n%s", part, want, text)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/policycortex/headroom/results"
+	"github.com/policycortex/headroom/results/judge"
 	"github.com/policycortex/headroom/scenarios"
 )
 
@@ -76,21 +78,37 @@ func (s *system) watchFigures(ctx context.Context, plan *scenarios.Plan, say fun
 	for i, server := range s.servers {
 		all[i].isDown, server.figures = server.isDown, all[i]
 	}
-	names, err := all.names(ctx)
+	kinds, err := all.kinds(ctx)
 	if err != nil {
 		return err
 	}
 	for _, t := range plan.Figures() {
-		if name := t.FigureName(); !names[name] {
-			meant := ""
-			if near := scenarios.Nearest(name, slices.Sorted(maps.Keys(names))); near != "" {
-				meant = fmt.Sprintf("; did you mean %q?", near)
-			}
-			say(fmt.Sprintf("warning: the service has no metric %s yet%s", name, meant))
+		fault := faultOfFigure(t, kinds)
+		if fault != "" {
+			say("warning: " + fault)
 		}
 	}
 	s.snapshot, s.sample = all.with(s.snapshot), all.with(s.sample)
 	return nil
+}
+
+// faultOfFigure says why a threshold may find nothing among the metrics that the service has now; it may have others
+// later. It is empty where nothing is wrong.
+func faultOfFigure(t scenarios.Threshold, kinds map[string]results.FigureKind) string {
+	name := t.FigureName()
+	kind, there := kinds[name]
+	switch {
+	case there && kind != "":
+		return judge.FaultOfKind(t, kind)
+	case there:
+		return ""
+	}
+	meant := ""
+	near := scenarios.Nearest(name, slices.Sorted(maps.Keys(kinds)))
+	if near != "" {
+		meant = fmt.Sprintf("; did you mean %q?", near)
+	}
+	return fmt.Sprintf("the service has no metric %s yet%s", name, meant)
 }
 
 // with adds the figures to an account, which says why there are none; nil is one of the figures alone, which fails
@@ -222,22 +240,25 @@ func (s *scraper) isWanted(name string, labels map[string]string) bool {
 	return slices.ContainsFunc(s.wanted, func(t scenarios.Threshold) bool { return t.SelectsFigure(name, labels) })
 }
 
-// nameInLine matches the name with which a line of metrics begins, or that its comment declares.
-var nameInLine = regexp.MustCompile(`^(?:# TYPE )?([A-Za-z_:][A-Za-z0-9_:]*)`)
+// nameInLine matches the name with which a line of metrics begins, or that its comment declares, with its kind.
+var nameInLine = regexp.MustCompile(`^(?:# TYPE )?([A-Za-z_:][A-Za-z0-9_:]*)(?: (counter|gauge|histogram|summary)\b)?`)
 
-// names are those of all metrics that there are now.
-func (all scrapers) names(ctx context.Context) (map[string]bool, error) {
-	names := map[string]bool{}
+// kinds are those of all metrics that there are now, by their names; empty where none is declared.
+func (all scrapers) kinds(ctx context.Context) (map[string]results.FigureKind, error) {
+	kinds := map[string]results.FigureKind{}
 	for _, s := range all {
 		text, err := s.read(ctx)
 		if err != nil {
 			return nil, err
 		}
 		for line := range bytes.Lines(text) {
-			if found := nameInLine.FindSubmatch(line); found != nil {
-				names[string(found[1])] = true
+			found := nameInLine.FindSubmatch(line)
+			if found == nil {
+				continue
 			}
+			name := string(found[1])
+			kinds[name] = cmp.Or(results.FigureKind(found[2]), kinds[name])
 		}
 	}
-	return names, nil
+	return kinds, nil
 }

@@ -37,10 +37,12 @@ func TestServiceMetrics(t *testing.T) {
   server_metric{name:served_total,kind:page}: [count>10, count<1000000]
   server_metric{name:queue}: [last==7, max<=7]
   server_metric{name:took_seconds}: [p(95)<=0.2, avg<0.16]
-  server_metric{name:served_totl}: count==0`)
+  server_metric{name:served_totl}: count==0
+  server_metric{name:queue,of:totl}: count==0`)
 	p := headroom(t, "run", path, "--out", "out", "--set", "target.metrics="+server.URL+"/metrics")
 	p.exits(t, exitCrossed)
-	says(t, p.stderr.String(), `the service has no metric served_totl yet; did you mean "served_total"?`)
+	says(t, p.stderr.String(), `the service has no metric served_totl yet; did you mean "served_total"?`,
+		"queue is a gauge, which has avg, min, med, max, p(N), last and no count")
 	run, err := results.Read(filepath.Join(p.Dir, "out"))
 	if err != nil {
 		t.Fatal(err)

@@ -32,10 +32,9 @@ func figure(m *results.Measurements, t scenarios.Threshold) aggregated {
 	if len(selected) > 0 {
 		kind = selected[0].Kind
 	}
-	of := figureAggregations[kind]
-	if !slices.Contains(of, t.Aggregation.Name) {
-		return aggregated{reason: fmt.Sprintf("no data: %s is a %s, which has %s and no %s", t.FigureName(), kind,
-			strings.ReplaceAll(strings.Join(of, ", "), "p,", "p(N),"), t.Aggregation)}
+	fault := FaultOfKind(t, kind)
+	if fault != "" {
+		return aggregated{reason: "no data: " + fault}
 	}
 	unit := unitOfFigure(t.FigureName())
 	if !kind.Adds() {
@@ -98,6 +97,17 @@ func goneGauges(m *results.Measurements, t scenarios.Threshold, view *results.Se
 		}
 	}
 	return keys
+}
+
+// FaultOfKind says what is wrong with a threshold on a metric of this kind: kinds have different aggregations. It is
+// empty where nothing is.
+func FaultOfKind(t scenarios.Threshold, kind results.FigureKind) string {
+	of := figureAggregations[kind]
+	if slices.Contains(of, t.Aggregation.Name) {
+		return ""
+	}
+	return fmt.Sprintf("%s is a %s, which has %s and no %s", t.FigureName(), kind,
+		strings.ReplaceAll(strings.Join(of, ", "), "p,", "p(N),"), t.Aggregation)
 }
 
 // figureAggregations are those of each kind.

@@ -167,9 +167,9 @@ func (c *Controller) judge(at time.Time) (judged, back bool) {
 	case own == worse:
 		return true, c.takeBack(at, "its own figure became worse")
 	case t.free:
-		c.finish(at, Kept, "it made no difference, and costs nothing")
+		c.finish(at, Kept, "it made no difference beyond the noise, and costs nothing")
 	default:
-		return true, c.takeBack(at, "it made no difference")
+		return true, c.takeBack(at, "it made no difference beyond the noise")
 	}
 	return true, false
 }
