@@ -13,7 +13,7 @@ RACE_GO := env CGO_ENABLED=$(if $(RACE),1,0) go
 # The first build of a program compiles all of its dependencies, which takes minutes, and go build prints nothing meanwhile.
 compiling = [ -x $(1) ] || echo "compiling $(1): the first build takes a few minutes"
 
-.PHONY: help demo ab capacity calibrate bench bench-smoke bench-go bench-server bench-generator bench-streams soak test compiled test-servers test-simulations test-load test-short lint vuln build clean
+.PHONY: help demo ab capacity calibrate bench bench-smoke bench-go bench-server bench-generator bench-streams soak test compiled test-servers test-simulations test-containers test-load test-short lint vuln build clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -58,10 +58,10 @@ bench-streams: ## 10,000 subscribers in one process: memory of generator and ser
 # These packages and their tests start no goroutines, so that the race detector would find nothing in them, and their
 # simulations would take minutes with it. TestRoomsWithoutGoroutines holds that of all but results/history. What takes longest
 # begins first, here and where packages are named below.
-WITHOUT_RACE := ./results/capacity ./results/judge ./imports ./scenarios ./reports ./reports/export ./results/... ./loadgen/arrival ./loadgen/procstat ./loadgen/random ./loadgen/record ./loadgen/recording ./loadgen/request ./loadgen/wire/http1 ./server/cache/codec ./server/cache/glob ./server/cache/report
+WITHOUT_RACE := ./results/capacity ./results/judge ./imports ./scenarios ./reports ./reports/export ./results/... ./loadgen/arrival ./loadgen/procstat ./loadgen/random ./loadgen/record ./loadgen/recording ./loadgen/request ./loadgen/sse ./loadgen/wire/http1 ./server/forecast ./server/tuning ./server/policy/assemble ./server/policy/examples ./server/web/generate ./server/graphql/generate ./server/cache/codec ./server/cache/glob ./server/cache/report
 PURE = $$(go list $(WITHOUT_RACE) | grep -v /history)
 RACED = $$(go list -f '{{if .GoFiles}}{{.ImportPath}}{{end}}' ./... | grep -v /cmd/ | grep -vxF "$(PURE)")
-# TAGS=docker adds the tests of whole runs that need containers.
+# TAGS=docker adds the tests that need containers.
 TAGS ?=
 
 # What the race detector looks at is compiled before any test runs, because compilers would disturb the tests that measure.
@@ -70,7 +70,7 @@ TAGS ?=
 test: compiled ## run all tests, with the race detector where a C compiler is installed (25 minutes)
 	$(MAKE) --no-print-directory test-servers
 	$(MAKE) --no-print-directory test-load
-	$(MAKE) --no-print-directory test-simulations
+	$(MAKE) --no-print-directory -j 2 --output-sync test-simulations $(if $(TAGS),test-containers)
 
 compiled:
 	$(RACE_GO) build $(RACE) $(RACED)
@@ -82,6 +82,10 @@ test-servers:
 # Simulations, and whole processes whose figures do not matter.
 test-simulations:
 	go test -vet=off -p 3 -timeout 15m ./cmd/bench-generator ./cmd/bench-server $(PURE)
+
+# They mostly wait for the engine.
+test-containers:
+	$(RACE_GO) test $(RACE) -vet=off -count=1 -timeout 10m -tags docker -run 'Docker|Image|Container|Engine' ./containers
 
 # The tests of the program run it as a process, in which the race detector would see nothing, and the arithmetic of TestHiccup
 # assumes the speed without it.

@@ -23,6 +23,9 @@ func TestMain(m *testing.M) {
 // TestWholeRun lets every contender take one turn of a second. What the figures are is not its concern; that each
 // server does what it is measured for is, and the program ends with an error when one does not.
 func TestWholeRun(t *testing.T) {
+	warm := warmSeconds
+	t.Cleanup(func() { warmSeconds = warm })
+	warmSeconds = 0
 	markdown := filepath.Join(t.TempDir(), "table.md")
 	var out, errs bytes.Buffer
 	code := run(&out, &errs, []string{
