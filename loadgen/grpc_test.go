@@ -189,6 +189,7 @@ func fine(t *testing.T, m *results.Measurements, name string) *results.Series {
 }
 
 func TestUnaryCalls(t *testing.T) {
+	t.Parallel()
 	m := runCalls(t, grpcServer(t), openLoad, `
       - name: check
         grpc: {method: grpc.health.v1.Health/Check, message: {service: db}}
@@ -231,6 +232,7 @@ func TestUnaryCalls(t *testing.T) {
 
 // TestExampleOfCalls runs the example of the documentation.
 func TestExampleOfCalls(t *testing.T) {
+	t.Parallel()
 	page, err := os.ReadFile("../docs/scenarios.md")
 	if err != nil {
 		t.Fatal(err)
@@ -238,7 +240,8 @@ func TestExampleOfCalls(t *testing.T) {
 	_, section, _ := strings.Cut(string(page), "\n### gRPC\n")
 	_, text, _ := strings.Cut(section, "```yaml\n")
 	text, _, _ = strings.Cut(text, "```")
-	text = strings.NewReplacer("127.0.0.1:50051", grpcServer(t), "duration: 30s", "duration: 1s").Replace(text)
+	text = strings.NewReplacer("127.0.0.1:50051", grpcServer(t), "duration: 30s", "duration: 1s",
+		"timeout: 500ms", "timeout: 20s").Replace(text)
 	plan, err := scenarios.Parse("calls.yaml", []byte(text))
 	if err != nil {
 		t.Fatal(err)
@@ -258,6 +261,7 @@ func TestExampleOfCalls(t *testing.T) {
 
 // TestReflectedMethods: what the service lacks of the calls is said before the load, with its place in the file.
 func TestReflectedMethods(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct{ method, message, want string }{
 		{"grpc.health.v1.Helth/Check", "{}", `11:24: there is no service grpc.health.v1.Helth; ` +
 			`did you mean "grpc.health.v1.Health"?`},

@@ -18,6 +18,7 @@ import (
 
 // TestMalformedAnswersToCalls: what comes before the status OK is no answer where the client cannot read it.
 func TestMalformedAnswersToCalls(t *testing.T) {
+	t.Parallel()
 	web := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		h := w.Header()
@@ -59,6 +60,7 @@ func TestMalformedAnswersToCalls(t *testing.T) {
 
 // TestPartsOfStreams: a stream that the client ends has no metadata at its end, and of a long one nothing is kept.
 func TestPartsOfStreams(t *testing.T) {
+	t.Parallel()
 	m := runCalls(t, grpcServer(t), "executor: per-vu-iterations\nvus: 4\niterations: 20\nmaxDuration: 30s", `
       - name: some
         grpc:
@@ -90,6 +92,7 @@ func TestPartsOfStreams(t *testing.T) {
 
 // TestEarlyRefusals: a service that refuses a stream is heard before the pauses between its messages end.
 func TestEarlyRefusals(t *testing.T) {
+	t.Parallel()
 	m := runCalls(t, grpcServer(t), "executor: per-vu-iterations\nvus: 2\niterations: 3\nmaxDuration: 20s", `
       - name: refused
         grpc: {method: grpc.testing.TestService/StreamingInputCall, messages: [{}, {}], interval: 20s}
@@ -104,6 +107,7 @@ func TestEarlyRefusals(t *testing.T) {
 
 // TestConnectionsEnd: none outlives the run or the trial that it was made for.
 func TestConnectionsEnd(t *testing.T) {
+	t.Parallel()
 	seen := &connectionsOf{}
 	sections := fmt.Sprintf(`target: {url: "grpc://%s"}
 setup: [{name: before, grpc: {method: grpc.health.v1.Health/Check}}]
@@ -133,6 +137,7 @@ teardown: [{name: after, grpc: {method: grpc.health.v1.Health/Check}}]`, grpcSer
 
 // TestTriedCallOverTLS: a trial says which version of TLS it was.
 func TestTriedCallOverTLS(t *testing.T) {
+	t.Parallel()
 	issuer := newAuthority(t)
 	at := grpcServer(t, grpc.Creds(credentials.NewTLS(&tls.Config{
 		Certificates: []tls.Certificate{issuer.pair(t, "server", "api.example.com", -time.Hour, time.Hour)},

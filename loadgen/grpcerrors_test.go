@@ -53,11 +53,12 @@ func descriptorFile(t *testing.T) string {
 	return name
 }
 
-const oneCheck = "      - {name: check, grpc: {method: grpc.health.v1.Health/Check}, timeout: 300ms}\n"
+const oneCheck = "      - {name: check, grpc: {method: grpc.health.v1.Health/Check}, timeout: 10s}\n"
 
 // TestCallsWithoutStatus: a call that the service gives no status has the class of its cause, whatever code the library
 // makes up for it.
 func TestCallsWithoutStatus(t *testing.T) {
+	t.Parallel()
 	web := httptest.NewUnstartedServer(http.NotFoundHandler())
 	web.Config.Protocols = &http.Protocols{}
 	web.Config.Protocols.SetUnencryptedHTTP2(true)
@@ -75,7 +76,11 @@ func TestCallsWithoutStatus(t *testing.T) {
 		record.ErrorTimeout:   silent,
 	} {
 		sections := fmt.Sprintf("target: {url: \"grpc://%s\"}\ngrpc: {descriptors: %s}", address, descriptorFile(t))
-		m := runCallsOf(t, sections, openLoad, oneCheck)
+		requests := oneCheck
+		if class == record.ErrorTimeout {
+			requests = strings.Replace(requests, "10s", "300ms", 1)
+		}
+		m := runCallsOf(t, sections, openLoad, requests)
 		s := seriesOf(t, m, "check")
 		counted := s.Errors[class]
 		if class == record.ErrorClosed { // by a reset where something that was sent has not been read
@@ -127,6 +132,7 @@ func acceptAnd(t *testing.T, f func(net.Conn)) (address string) {
 // TestStatusesOfTheService: what the service says is a status, also where it reads like an error of the client; only
 // the deadline of the call is a timeout whoever says so.
 func TestStatusesOfTheService(t *testing.T) {
+	t.Parallel()
 	const forged = `connection error: desc = "transport: Error while dialing: dial tcp 10.0.0.3:80: connect: ` +
 		`connection refused"`
 	m := runCalls(t, grpcServer(t, grpc.UnaryInterceptor(whatever)), openLoad, fmt.Sprintf(`
@@ -171,6 +177,7 @@ func whatever(ctx context.Context, in any, _ *grpc.UnaryServerInfo, handler grpc
 
 // TestUnansweredCalls: what the end of gracefulStop cuts has not been answered.
 func TestUnansweredCalls(t *testing.T) {
+	t.Parallel()
 	m := runCalls(t, grpcServer(t), "executor: constant-arrival-rate\nrate: 20\nduration: 1s\ngracefulStop: 100ms",
 		"      - {name: watch, grpc: {method: grpc.health.v1.Health/Watch}}\n")
 	if s := seriesOf(t, m, "watch"); s.Errors[record.ErrorUnanswered] != 20 {
@@ -209,6 +216,7 @@ func (c *connectionsOf) HandleConn(_ context.Context, s stats.ConnStats) {
 
 // TestConnectionsOfCalls: a scenario has as many as the file says, to a Unix socket as well, with TLS and a name.
 func TestConnectionsOfCalls(t *testing.T) {
+	t.Parallel()
 	issuer := newAuthority(t)
 	secure := grpc.Creds(credentials.NewTLS(&tls.Config{
 		Certificates: []tls.Certificate{issuer.pair(t, "server", "api.example.com", -time.Hour, time.Hour)},
@@ -277,6 +285,7 @@ func TestConnectionsOfCalls(t *testing.T) {
 // TestCallsThroughARestart: a service that is gone for a while fails calls by their causes, and is found again when it
 // is back.
 func TestCallsThroughARestart(t *testing.T) {
+	t.Parallel()
 	server := grpc.NewServer()
 	grpc_testing.RegisterTestServiceServer(server, testService{})
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

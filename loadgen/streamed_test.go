@@ -52,7 +52,7 @@ func TestStreamedAnswers(t *testing.T) {
 	}
 	chat, uncounted := one("chat", scenarios.StreamOpenAI), one("uncounted", scenarios.StreamOpenAI)
 	chat.Goodput = &scenarios.Goodput{FirstToken: time.Minute, TokenTime: time.Minute}
-	uncounted.Goodput = &scenarios.Goodput{FirstToken: time.Minute, TokenTime: 9 * time.Millisecond} // of some 10 ms
+	uncounted.Goodput = &scenarios.Goodput{FirstToken: time.Minute, TokenTime: time.Millisecond} // of some 10 ms
 	failing := one("error", scenarios.StreamOpenAI)
 	failing.Goodput = chat.Goodput
 	checked := one("events", scenarios.StreamSSE)
@@ -105,16 +105,19 @@ func TestStreamedAnswers(t *testing.T) {
 		below := func(metric scenarios.MetricName) scenarios.Threshold {
 			return thresholdOn(metric, "max", "<", 60_000)
 		}
+		good, late := float64(m.Series[0].Requests), float64(m.Series[1].Requests)
+		failed := float64(m.Series[3].Requests)
 		tokens, events := 7*m.Series[0].Requests+3*m.Series[1].Requests, 5*m.Series[2].Requests
 		v, err := judge.Run(m, []scenarios.Threshold{
 			below(scenarios.HTTPReqWaiting), below(scenarios.HTTPReqFirstEvent), below(scenarios.HTTPReqEventGap),
 			below(scenarios.HTTPReqFirstToken), below(scenarios.HTTPReqTokenGap),
 			thresholdOn(scenarios.HTTPReqTokens, "count", "==", float64(tokens)),
 			thresholdOn(scenarios.HTTPReqEvents, "count", "==", float64(events)),
-			// all of chat, none of uncounted and of those that failed
-			thresholdOn(scenarios.HTTPReqGoodput, "count", "==", float64(m.Series[0].Requests)),
-			thresholdOn(scenarios.HTTPReqGood, "rate", "==", float64(m.Series[0].Requests)/
-				float64(m.Series[0].Requests+m.Series[1].Requests+m.Series[3].Requests)),
+			// All of chat, none of those that failed, and of uncounted only what a busy machine reads at once.
+			thresholdOn(scenarios.HTTPReqGoodput, "count", ">=", good),
+			thresholdOn(scenarios.HTTPReqGoodput, "count", "<", good+late),
+			thresholdOn(scenarios.HTTPReqGood, "rate", ">=", good/(good+late+failed)),
+			thresholdOn(scenarios.HTTPReqGood, "rate", "<", (good+late)/(good+late+failed)),
 		})
 		if err != nil {
 			t.Fatal(err)
