@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -157,7 +158,17 @@ func TestStreamsAreThoseOfTheTenant(t *testing.T) {
 // arrived misses nothing.
 func TestSlowReaderIsDroppedAndContinues(t *testing.T) {
 	s, tenant := newService(t), newTenant()
-	server := serveWith(t, s, api.Options{StreamWriteTimeout: 100 * time.Millisecond})
+	server := httptest.NewUnstartedServer(api.New(api.Options{
+		Store: s.store, Cache: s.cache, Hub: s.hub, Logger: slog.New(slog.DiscardHandler),
+		StreamWriteTimeout: 100 * time.Millisecond,
+	}))
+	server.Config.ConnState = func(c net.Conn, state http.ConnState) {
+		if state == http.StateNew { // the system would keep megabytes of events before a write waits
+			_ = c.(*net.TCPConn).SetWriteBuffer(32 << 10)
+		}
+	}
+	server.Start()
+	t.Cleanup(server.Close)
 	drops := 0
 	for name, kind := range kinds {
 		slow := kind(t, server.URL, tenant, "")
