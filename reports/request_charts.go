@@ -14,8 +14,7 @@ const mostDrawnRequests = 100
 // requestCharts draw each request second by second: its percentiles, and how many were answered and failed. There are
 // none where the charts of scenarios say as much, nor in runs saved before the seconds of requests were recorded.
 func requestCharts(d digest) []chart {
-	points := pointsByRequest(d)
-	drawn := drawnRequests(d, points)
+	drawn := drawnRequests(d)
 	if len(drawn) == 0 || len(drawn) == 1 && len(d.Scenarios) == 1 {
 		return nil
 	}
@@ -35,7 +34,7 @@ func requestCharts(d digest) []chart {
 	}
 	over := overTimeOf(d, pointsByScenario(d))
 	for _, r := range drawn {
-		of, label := points[r.key()], r.Name
+		of, label := pointsOf(d, r.key()), r.Name // of one at a time: of all of them it would be a copy of the run's
 		if len(d.Scenarios) > 1 {
 			label = r.Scenario + ": " + label
 		}
@@ -61,25 +60,28 @@ type requestKey struct{ scenario, request string }
 
 func (r request) key() requestKey { return requestKey{r.Scenario, r.Name} }
 
-func pointsByRequest(d digest) map[requestKey][]results.Point {
-	all := map[requestKey][]results.Point{}
+// pointsOf are the points of a request in the order of time.
+func pointsOf(d digest, k requestKey) (of []results.Point) {
 	for _, p := range d.Measurements.Points {
-		if p.Request != "" {
-			k := requestKey{p.Scenario, p.Request}
-			all[k] = append(all[k], p)
+		if p.Request == k.request && p.Scenario == k.scenario {
+			of = append(of, p)
 		}
 	}
-	for _, points := range all {
-		slices.SortStableFunc(points, func(a, b results.Point) int { return cmp.Compare(a.Second, b.Second) })
-	}
-	return all
+	slices.SortStableFunc(of, func(a, b results.Point) int { return cmp.Compare(a.Second, b.Second) })
+	return of
 }
 
 // drawnRequests are those that have charts, in the order of the tables.
-func drawnRequests(d digest, points map[requestKey][]results.Point) (drawn []request) {
+func drawnRequests(d digest) (drawn []request) {
+	has := map[requestKey]bool{}
+	for _, p := range d.Measurements.Points {
+		if p.Request != "" {
+			has[requestKey{p.Scenario, p.Request}] = true
+		}
+	}
 	for _, s := range d.Scenarios {
 		for _, r := range s.Requests {
-			if len(points[r.key()]) > 0 {
+			if has[r.key()] {
 				drawn = append(drawn, r)
 			}
 		}
