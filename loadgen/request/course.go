@@ -144,13 +144,18 @@ func (s *Set) count(d *Draw, repeat scenarios.Repeat, at, round int) int {
 	return repeat.Least + r.Below(repeat.Most-repeat.Least+1)
 }
 
+// place tells the requests of an iteration apart: their round, step, try and repetition have bits of their own. The
+// lowest eight are left to those who draw several numbers at a place.
+func (d *Draw) place() uint64 {
+	return uint64(d.rounds)<<48 ^ uint64(d.Request)<<32 ^ uint64(d.tries)<<20 ^ uint64(d.times)<<8
+}
+
 // pause is that of the user of d at its present place, uniform in its bounds; which tells those of one place apart.
 func (s *Set) pause(d *Draw, of scenarios.ThinkTime, which uint64) time.Duration {
 	if of.Max == 0 {
 		return 0
 	}
-	place := uint64(d.Request)<<32 ^ uint64(d.rounds)<<48 ^ uint64(d.times+d.tries)<<8 ^ which
-	r := random.ForIteration(s.seed^pauseStream^place, d.N)
+	r := random.ForIteration(s.seed^pauseStream^d.place()^which, d.N)
 	return of.Min + time.Duration(r.Below(int(of.Max-of.Min)+1))
 }
 

@@ -1,6 +1,7 @@
 package request
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -177,6 +178,28 @@ func TestRandomCourse(t *testing.T) {
 	}
 	if len(times) != 3 || times[1] < 60 || times[2] < 60 || times[3] < 60 || len(pauses) < 300 {
 		t.Errorf("repeated %v times, with %d different pauses", times, len(pauses))
+	}
+}
+
+// TestPausesOfTriesAndRepetitions: each pause of a step that is repeated, and sent again by its poll, is drawn for
+// itself. The first one after two tries must not be that of the second repetition after one.
+func TestPausesOfTriesAndRepetitions(t *testing.T) {
+	bounds := scenarios.ThinkTime{Max: time.Hour}
+	set := courseOf(t, scenarios.Request{Name: "a", Repeat: scenarios.Repeat{Least: 20, Most: 20}, Pause: bounds})
+	seen := map[time.Duration]string{}
+	for times := range 20 {
+		for tries := range 20 {
+			for which := range uint64(2) {
+				d := set.DrawOf(0, 3)
+				d.times, d.tries = times, tries
+				pause, here := set.pause(&d, bounds, which), fmt.Sprintf("time %d, try %d, %d", times, tries, which)
+				before, known := seen[pause]
+				if known {
+					t.Fatalf("%s and %s both pause for %s", before, here, pause)
+				}
+				seen[pause] = here
+			}
+		}
 	}
 }
 

@@ -79,9 +79,7 @@ func (s *Set) sample(d *Draw) {
 		return
 	}
 	d.Trace = Trace{}
-	// Each of its own bits, or two requests of an iteration would have one trace.
-	place := uint64(d.rounds)<<48 ^ uint64(d.Request)<<32 ^ uint64(d.tries)<<20 ^ uint64(d.times)<<8
-	r := random.ForIteration(s.seed^traceStream^place, d.N)
+	r := random.ForIteration(s.seed^traceStream^d.place(), d.N)
 	if r.Uint64()>>1 >= s.sampler.below || s.hasOwnTrace(d) {
 		return
 	}
