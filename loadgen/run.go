@@ -282,6 +282,7 @@ func (r *run) accompany(load context.Context, watch *procstat.Watch) (loadEnded 
 		all.Wait()
 		if load.Err() == nil {
 			faults.missRest(time.Since(r.start))
+			samples.end(load, r.start)
 		}
 		r.m.Marks, r.m.Samples = faults.marks, samples.samples
 	}

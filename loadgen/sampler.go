@@ -11,6 +11,7 @@ import (
 type sampler struct {
 	ask     func(ctx context.Context) (results.Snapshot, error)
 	samples []results.Sample
+	before  *results.Snapshot // the one that the next sample begins with; nil without one
 }
 
 const sampleInterval = time.Second
@@ -21,27 +22,43 @@ func (s *sampler) run(ctx context.Context, start time.Time) {
 	if s.ask == nil {
 		return
 	}
-	var before *results.Snapshot
 	tick := time.NewTicker(sampleInterval)
 	defer tick.Stop()
 	for {
 		now, err := s.take(ctx)
-		switch {
-		case err != nil:
-			before = nil // the difference would not be one of a second
-		default:
-			if before != nil {
-				sample := results.NewSample(time.Since(start).Seconds(), *before, now)
-				s.samples, now.Breakers = append(s.samples, sample), sample.Breakers
-			}
-			before = &now
+		if ctx.Err() != nil {
+			return
 		}
+		s.add(time.Since(start), now, err)
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
 			return
 		}
 	}
+}
+
+// add takes in what the server said at an offset from the start of the run.
+func (s *sampler) add(at time.Duration, now results.Snapshot, err error) {
+	if err != nil {
+		s.before = nil // the difference would not be one of a second
+		return
+	}
+	if s.before != nil {
+		sample := results.NewSample(at.Seconds(), *s.before, now)
+		s.samples, now.Breakers = append(s.samples, sample), sample.Breakers
+	}
+	s.before = &now
+}
+
+// end takes the sample of the last second where the load ended with it, and run before it could.
+func (s *sampler) end(ctx context.Context, start time.Time) {
+	last := len(s.samples) - 1
+	if s.before == nil || last >= 0 && int(time.Since(start).Seconds()) == int(s.samples[last].At) {
+		return
+	}
+	now, err := s.take(ctx)
+	s.add(time.Since(start), now, err)
 }
 
 func (s *sampler) take(ctx context.Context) (results.Snapshot, error) {

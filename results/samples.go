@@ -19,7 +19,7 @@ type Sample struct {
 	// Figures are those that thresholds are about, by [Figure.Key]: of a gauge its value, of a counter by how much it
 	// grew, of a histogram or summary how many observations there were.
 	Figures map[string]float64 `json:"figures,omitempty"`
-	// NoFigures reports that these could not be read.
+	// NoFigures says that they could not be read at one of the two instants.
 	NoFigures bool `json:"no_figures,omitempty"`
 }
 
@@ -31,7 +31,7 @@ func NewSample(at float64, before, now Snapshot) Sample {
 	}
 	s.Work = workBetween(before, now)
 	s.NoFigures = before.NoFigures != nil || now.NoFigures != nil
-	if before.NoFigures == nil { // else they would be those since the start
+	if !s.NoFigures { // else they would be those since the start
 		s.Figures = sampledFigures(before.Figures, now.Figures)
 	}
 	if maps.Equal(now.Breakers, before.Breakers) { // nearly always: a long run keeps one of them

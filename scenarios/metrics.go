@@ -162,8 +162,8 @@ var Metrics = []Metric{
 	{ScheduleLag, Trend, "ms", []string{tagScenario}, nil, FromSchedule},
 	{IterationDuration, Trend, "ms", []string{tagScenario, tagFlow}, nil, FromFlows},
 	{DBQueryDuration, Trend, "ms", []string{tagScenario, tagQuery}, nil, FromServer},
-	{CacheHitRatio, Rate, "", []string{tagScenario, tagTier}, nil, FromServer}, // without tier: overall
-	{ServerMetric, Figure, "", []string{tagScenario}, nil, FromMetrics},        // and by name and any of its labels
+	{CacheHitRatio, Rate, "", []string{tagScenario, tagTier}, nil, FromServer},           // without tier: overall
+	{ServerMetric, Figure, "", []string{tagScenario}, aggregations[Figure], FromMetrics}, // and by name and any label
 	{StreamDelivery, Trend, "ms", []string{tagScenario}, nil, FromStreams},
 	{StreamFirstByte, Trend, "ms", []string{tagScenario}, nil, FromStreams},
 	{StreamFirstEvent, Trend, "ms", []string{tagScenario}, nil, FromStreams},

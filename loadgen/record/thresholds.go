@@ -33,7 +33,7 @@ func newThresholdData(plan *scenarios.Plan, load *results.Load, series []*result
 		}
 		s, some := selectionOf(t, series)
 		switch {
-		case !some:
+		case !some, !t.Metric.PerRequest(): // the service's own metrics are sampled
 		case t.Window > 0:
 			all = append(all, &secondData{selection: s, seconds: results.NewSeconds(t, load)})
 		case results.NeedsTimeBlocks(t):

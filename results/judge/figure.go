@@ -18,46 +18,33 @@ func figure(m *results.Measurements, t scenarios.Threshold) aggregated {
 	if view == nil {
 		return aggregated{}
 	}
-	var selected []results.Figure
-	for _, key := range slices.Sorted(maps.Keys(view.Figures)) {
-		if f := view.Figures[key]; t.SelectsFigure(f.Name, f.Labels) {
-			selected = append(selected, f)
-		}
-	}
-	gone := goneGauges(m, t, view, selected)
-	if len(selected)+len(gone) == 0 {
-		return aggregated{reason: fmt.Sprintf("no data: the service has no %s with these labels", t.FigureName())}
-	}
-	kind := results.FigureGauge
-	if len(selected) > 0 {
-		kind = selected[0].Kind
-	}
-	fault := FaultOfKind(t, kind)
-	if fault != "" {
-		return aggregated{reason: "no data: " + fault}
+	p := pickFigures(m, t, view)
+	reason := p.refuses(t)
+	if reason != "" {
+		return aggregated{reason: reason}
 	}
 	unit := unitOfFigure(t.FigureName())
-	if !kind.Adds() {
+	if !p.kind.Adds() {
 		read := figureSeconds(m, t.Selector["scenario"])
 		if t.Aggregation.Name != "last" && float64(2*read) < math.Floor(view.Seconds) {
 			return aggregated{reason: fmt.Sprintf("no data: the service's metrics could be read in %d of %.0f seconds "+
 				"only", read, view.Seconds)}
 		}
-		return gauge(m, t, selected, gone, unit)
+		return gauge(m, t, p, unit)
 	}
-	sum := sumOf(selected)
+	sum := sumOf(p.there)
 	counted := sum.Value
-	if kind != results.FigureCounter {
+	if p.kind != results.FigureCounter {
 		counted, unit = sum.Count, ""
 	}
 	switch t.Aggregation.Name {
 	case "count":
-		return aggregated{value: counted, unit: unit, samples: int64(len(selected))}
+		return aggregated{value: counted, unit: unit, samples: int64(len(p.there))}
 	case "rate":
 		if view.Seconds == 0 {
 			return aggregated{}
 		}
-		return aggregated{value: counted / view.Seconds, unit: unit + "/s", samples: int64(len(selected))}
+		return aggregated{value: counted / view.Seconds, unit: unit + "/s", samples: int64(len(p.there))}
 	}
 	return observed(t, sum)
 }
@@ -71,6 +58,48 @@ func figureSeconds(m *results.Measurements, scenario string) (n int) {
 		}
 	}
 	return n
+}
+
+// picked are the series that a threshold selects.
+type picked struct {
+	there []results.Figure // at the end of the measured window
+	gone  []string         // the keys of gauges that were sampled before
+	kind  results.FigureKind
+}
+
+func pickFigures(m *results.Measurements, t scenarios.Threshold, view *results.ServerView) (p picked) {
+	for _, key := range slices.Sorted(maps.Keys(view.Figures)) {
+		if f := view.Figures[key]; t.SelectsFigure(f.Name, f.Labels) {
+			p.there = append(p.there, f)
+		}
+	}
+	p.gone = goneGauges(m, t, view, p.there)
+	p.kind = results.FigureGauge
+	if len(p.there) > 0 {
+		p.kind = p.there[0].Kind
+	}
+	return p
+}
+
+// refuses says why a threshold cannot be about these series; empty where it can.
+func (p picked) refuses(t scenarios.Threshold) string {
+	if len(p.there)+len(p.gone) == 0 {
+		return fmt.Sprintf("no data: the service has no %s with these labels", t.FigureName())
+	}
+	fault := FaultOfKind(t, p.kind)
+	if fault != "" {
+		return "no data: " + fault
+	}
+	return ""
+}
+
+// keys are those of all series.
+func (p picked) keys() []string {
+	keys := slices.Clone(p.gone)
+	for _, f := range p.there {
+		keys = append(keys, f.Key())
+	}
+	return keys
 }
 
 // goneGauges are the keys of gauges that a threshold selects and that were sampled, but that the service had no longer
@@ -102,12 +131,15 @@ func goneGauges(m *results.Measurements, t scenarios.Threshold, view *results.Se
 // FaultOfKind says what is wrong with a threshold on a metric of this kind: kinds have different aggregations. It is
 // empty where nothing is.
 func FaultOfKind(t scenarios.Threshold, kind results.FigureKind) string {
-	of := figureAggregations[kind]
+	of, where := figureAggregations[kind], ""
+	if t.Window > 0 {
+		of, where = windowAggregations[kind], " in windows"
+	}
 	if slices.Contains(of, t.Aggregation.Name) {
 		return ""
 	}
-	return fmt.Sprintf("%s is a %s, which has %s and no %s", t.FigureName(), kind,
-		strings.ReplaceAll(strings.Join(of, ", "), "p,", "p(N),"), t.Aggregation)
+	return fmt.Sprintf("%s is a %s, which has %s and no %s%s", t.FigureName(), kind,
+		strings.ReplaceAll(strings.Join(of, ", "), "p,", "p(N),"), t.Aggregation, where)
 }
 
 // figureAggregations are those of each kind.
@@ -164,26 +196,26 @@ func observed(t scenarios.Threshold, sum results.Figure) aggregated {
 
 // gauge aggregates the samples of the measured windows. The last value is that of the series which is the worst for the
 // threshold; series that are gone have none.
-func gauge(m *results.Measurements, t scenarios.Threshold, selected []results.Figure, gone []string, unit string,
-) aggregated {
+func gauge(m *results.Measurements, t scenarios.Threshold, p picked, unit string) aggregated {
 	var values []float64
-	keys := slices.Clone(gone)
-	for _, f := range selected {
-		keys = append(keys, f.Key())
-		if t.Aggregation.Name == "last" {
+	if t.Aggregation.Name == "last" {
+		for _, f := range p.there {
 			values = append(values, f.Value)
 		}
+		return ofGauge(t, values, unit)
 	}
-	for _, key := range keys {
-		if t.Aggregation.Name == "last" {
-			break
-		}
+	for _, key := range p.keys() {
 		for _, s := range m.Samples {
 			if v, sampled := s.Figures[key]; sampled && isMeasured(m, t.Selector["scenario"], s.At) {
 				values = append(values, v)
 			}
 		}
 	}
+	return ofGauge(t, values, unit)
+}
+
+// ofGauge aggregates values of gauges.
+func ofGauge(t scenarios.Threshold, values []float64, unit string) aggregated {
 	a := aggregated{unit: unit, samples: int64(len(values))}
 	if len(values) == 0 {
 		return a

@@ -20,14 +20,16 @@ type second struct {
 // second, from one instant of the run on, and returns the gate of the worst: of one without an answer, else of that
 // which is furthest on the wrong side. A rate over a window is that of its own seconds.
 func worstWindow(m *results.Measurements, t scenarios.Threshold, since int) (results.Gate, error) {
+	if t.Metric == scenarios.ServerMetric {
+		return worstFigureWindow(m, t), nil // it is judged at the end of a run alone
+	}
 	blank := newGate(m, t)
-	worst := blank
 	first, seconds, err := secondsOf(m, t, since)
 	if err != nil {
-		return worst, err
+		return blank, err
 	}
 	length := int(t.Window.Seconds())
-	w := results.Window{Seconds: length}
+	worst := newWorstOf(blank, length)
 	sum := results.NewHistogram()
 	for i := 0; i+length <= len(seconds); i++ {
 		window := seconds[i : i+length]
@@ -36,27 +38,49 @@ func worstWindow(m *results.Measurements, t scenarios.Threshold, since int) (res
 		}
 		g, err := windowGate(blank, window, sum)
 		if err != nil {
-			return worst, err
+			return blank, err
 		}
-		w.Of++
-		if w.Of == 1 || g.Samples < w.Fewest {
-			w.Fewest = g.Samples
-		}
-		if w.Of == 1 || worse(&g, &worst) {
-			worst, w.From = g, first+i
-		}
+		worst.take(g, first+i)
 	}
+	return worst.end("no response came"), nil
+}
+
+// worstOf is the worst gate of the windows of one threshold.
+type worstOf struct {
+	gate   results.Gate
+	window results.Window
+}
+
+func newWorstOf(blank results.Gate, length int) *worstOf {
+	return &worstOf{gate: blank, window: results.Window{Seconds: length}}
+}
+
+// take takes the gate of the window that begins at a second of the run.
+func (o *worstOf) take(g results.Gate, from int) {
+	w := &o.window
+	w.Of++
+	if w.Of == 1 || g.Samples < w.Fewest {
+		w.Fewest = g.Samples
+	}
+	if w.Of == 1 || worse(&g, &o.gate) {
+		o.gate, w.From = g, from
+	}
+}
+
+// end returns the worst gate. nothing is what has happened in a window without data.
+func (o *worstOf) end(nothing string) results.Gate {
+	g, w := o.gate, o.window
 	if w.Of == 0 {
-		worst.Reason = fmt.Sprintf("no data: no window of %d s fits in the measured time; a threshold without "+
-			"data fails", length)
-		return worst, nil
+		g.Reason = fmt.Sprintf("no data: no window of %d s fits in the measured time; a threshold without "+
+			"data fails", w.Seconds)
+		return g
 	}
-	if worst.Samples == 0 {
-		worst.Reason = fmt.Sprintf("no data: no response came in the %d s from %d s on; a threshold without data fails",
-			length, w.From)
+	if g.Samples == 0 {
+		g.Reason = fmt.Sprintf("no data: %s in the %d s from %d s on; a threshold without data fails", nothing,
+			w.Seconds, w.From)
 	}
-	worst.Window = &w
-	return worst, nil
+	g.Window = &w
+	return g
 }
 
 // windowGate judges one window. sum is memory for it.
