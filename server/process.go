@@ -41,24 +41,33 @@ func takeProcessSnapshot() (processSnapshot, error) {
 	}
 	var gc debug.GCStats
 	debug.ReadGCStats(&gc) // unlike runtime.ReadMemStats it does not stop the world
-	heap := []metrics.Sample{
-		{Name: "/gc/heap/allocs:bytes"},
-		{Name: "/gc/heap/allocs:objects"},
-		{Name: "/cpu/classes/gc/total:cpu-seconds"},
-		{Name: "/cpu/classes/gc/mark/idle:cpu-seconds"},
-	}
+	heap := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}, {Name: "/gc/heap/allocs:objects"}}
 	metrics.Read(heap)
 	resident, mapped := residentMemory()
 	return processSnapshot{
 		RSSBytes: resident, MappedBytes: mapped, OpenFiles: openFiles(),
-		CPUSeconds:      (time.Duration(usage.Utime.Nano()) + time.Duration(usage.Stime.Nano())).Seconds(),
+		CPUSeconds:      cpuSeconds(&usage),
 		MaxRSSBytes:     maxRSS,
 		Goroutines:      runtime.NumGoroutine(),
 		GCPausesUSTotal: gc.PauseTotal.Microseconds(),
 		NumGC:           gc.NumGC,
-		GCCPUSeconds:    max(0, heap[2].Value.Float64()-heap[3].Value.Float64()),
+		GCCPUSeconds:    gcSeconds(),
 		AllocatedBytes:  heap[0].Value.Uint64(), AllocatedObjects: heap[1].Value.Uint64(),
 	}, nil
+}
+
+// cpuSeconds is what user and system took together.
+func cpuSeconds(usage *syscall.Rusage) float64 {
+	return (time.Duration(usage.Utime.Nano()) + time.Duration(usage.Stime.Nano())).Seconds()
+}
+
+// gcSeconds is the CPU time of garbage collection: see [processSnapshot].
+func gcSeconds() float64 {
+	collecting := []metrics.Sample{
+		{Name: "/cpu/classes/gc/total:cpu-seconds"}, {Name: "/cpu/classes/gc/mark/idle:cpu-seconds"},
+	}
+	metrics.Read(collecting)
+	return max(0, collecting[0].Value.Float64()-collecting[1].Value.Float64())
 }
 
 // residentMemory reads /proc/self/statm (proc(5)), whose second and third fields are in pages.

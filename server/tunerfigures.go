@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/policycortex/headroom/server/cache"
@@ -36,9 +37,10 @@ func (t *tuner) read() tuning.Counts {
 	c.Refreshes = float64(stats.Refreshes)
 	c.PrefetchUsed, c.PrefetchLost = float64(work.Prefetch.Used), float64(work.Prefetch.Lost)
 
-	process, err := takeProcessSnapshot()
+	var usage syscall.Rusage
+	err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage)
 	if err == nil { // else the shares of it are unknown
-		c.CPU, c.GC = process.CPUSeconds, process.GCCPUSeconds
+		c.CPU, c.GC = cpuSeconds(&usage), gcSeconds()
 	}
 	return c
 }

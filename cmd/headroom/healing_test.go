@@ -9,7 +9,7 @@ import (
 	"github.com/policycortex/headroom/results"
 )
 
-// smallHealing makes the shipped scenario one of 200 requests a second and 13 seconds. Its gates of times depend on the
+// smallHealing makes the shipped scenario one of 400 requests a second and 13 seconds. Its gates of times depend on the
 // machine; those of the first level of the cache do not.
 var smallHealing = []string{
 	"environment.fixtures.resources=2000", "environment.server.tuning_window=500ms", "scenarios.sick.rate=400",

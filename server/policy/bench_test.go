@@ -8,6 +8,7 @@ import (
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 
+	"github.com/policycortex/headroom/server/policy/assemble"
 	"github.com/policycortex/headroom/server/policy/examples"
 )
 
@@ -88,6 +89,28 @@ func BenchmarkStopping(b *testing.B) {
 				err := evaluate.CallWithStack(ctx, stack)
 				if err != nil {
 					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkReset evaluates by modules that do nothing but answer, with more and more memory: the reset of an instance
+// writes all of it.
+func BenchmarkReset(b *testing.B) {
+	e := newEvaluator(b, Limits{})
+	resource := []byte(document(`{}`))
+	for _, pages := range []int{1, 16, 32} {
+		m := ruled(0, assemble.I32Const(1), answering)
+		m.Memory = assemble.Between(pages, -1)
+		module := m.Bytes()
+		sum, load := sumOf(module), loaded(module)
+		b.Run(fmt.Sprintf("pages=%d", pages), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				r, err := e.EvaluateModule(context.Background(), tenant, sum, load, resource)
+				if err != nil || r.Result != "compliant" {
+					b.Fatal(r, err)
 				}
 			}
 		})

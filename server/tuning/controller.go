@@ -145,11 +145,12 @@ func (c *Controller) judge(at time.Time) (judged, back bool) {
 	a.After, a.RequestAfter = t.figure.meanOf(t.after), requestTime.meanOf(t.after)
 	requests := requestTime.compare(t.before, t.after)
 	own := t.figure.compare(t.before, t.after)
-	if !comparable(t.before, t.after) {
-		if t.windows <= remeasured {
-			t.after = nil
-			return false, false
-		}
+	switch more, fewer := loadChanged(t.before, t.after); {
+	case more && requests == better: // more load has not made requests faster
+	case (more || fewer) && t.windows <= remeasured:
+		t.after = nil
+		return false, false
+	case more || fewer:
 		requests = same
 		a.Note = "the load has changed, so that only its own figure counts; "
 	}
@@ -184,8 +185,8 @@ func (c *Controller) takeBack(at time.Time, why string) bool {
 	return false
 }
 
-// comparable reports whether the rates of requests are alike.
-func comparable(before, after []Counts) bool {
+// loadChanged reports whether so many more or fewer requests came that their times are of another load.
+func loadChanged(before, after []Counts) (more, fewer bool) {
 	rate := func(all []Counts) float64 {
 		sum := 0.0
 		for _, s := range all {
@@ -194,7 +195,7 @@ func comparable(before, after []Counts) bool {
 		return sum / float64(max(len(all), 1))
 	}
 	b, a := rate(before), rate(after)
-	return b <= loadChange*a && a <= loadChange*b
+	return a > loadChange*b, b > loadChange*a
 }
 
 // Made says what became of the change that Step returned: err is nil when it was made. Where taking

@@ -88,6 +88,20 @@ func TestTrialThatHelps(t *testing.T) {
 	}
 }
 
+// Clients that wait for answers send more when these come sooner: that is no reason to doubt it.
+func TestTrialThatHelpsSoThatMoreIsAsked(t *testing.T) {
+	b := newBench(t, Act)
+	b.begin()
+	b.took, b.rate = 11, 300
+	for range 2 {
+		change, wanted := b.window()
+		if wanted {
+			t.Errorf("%+v is wanted", change)
+		}
+	}
+	b.expect(Kept, "it helped")
+}
+
 func TestTrialThatIsTakenBack(t *testing.T) {
 	for name, test := range map[string]struct {
 		wait, took, rate float64
@@ -99,6 +113,7 @@ func TestTrialThatIsTakenBack(t *testing.T) {
 		"requests are slower":                {20, 60, 100, 2, "requests became slower"},
 		"requests are slower, waits shorter": {5, 60, 100, 3, "requests became slower"},
 		"it does nothing, under more load":   {20, 60, 300, 4, "the load has changed"},
+		"requests are faster, of fewer":      {20, 11, 20, 4, "the load has changed"},
 		"nobody asks any more":               {20, 30, 0, 4, "no difference"},
 	} {
 		b := newBench(t, Act)

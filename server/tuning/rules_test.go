@@ -2,6 +2,7 @@ package tuning
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -167,5 +168,20 @@ func TestRankDeviation(t *testing.T) {
 	}
 	if got := rankDeviation([]float64{1, 1, 1}, []float64{1, 1}); got != 0 {
 		t.Errorf("equal values deviate by %g", got)
+	}
+}
+
+// What a collection took is counted when it ends, and belongs to all slices since the one before.
+func TestCollectionsAreSpread(t *testing.T) {
+	readings := []Counts{{CPU: 5, GC: 1}, {CPU: 6, GC: 1}, {CPU: 9, GC: 3}, {CPU: 10, GC: 3.5}, {CPU: 11, GC: 3.5}}
+	readings = append(readings, Counts{CPU: 12, GC: 9}) // more than there was of CPU time
+	w := NewWindow(time.Time{}, time.Second, readings, State{})
+	var got []float64
+	for _, s := range w.Slices {
+		got = append(got, s.GC)
+	}
+	want := []float64{0.5, 1.5, 0.5, 1, 1}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }

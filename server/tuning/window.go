@@ -113,7 +113,27 @@ func NewWindow(at time.Time, length time.Duration, readings []Counts, state Stat
 	for i := 1; i < len(readings); i++ {
 		w.Slices = append(w.Slices, readings[i].minus(readings[i-1]))
 	}
+	spreadGC(w.Slices)
 	return w
+}
+
+// spreadGC gives each slice its part of what a collection took, by its share of the CPU time. Go's runtime counts that
+// when a collection ends: where one takes several slices, all of it would be in the last, and slices would tell as
+// little of a process that collects all the time as of one that hardly does. It counts the time of its workers, also
+// when they wait for a CPU, so that it can be more than there was.
+func spreadGC(slices []Counts) {
+	first, cpu := 0, 0.0 // since the end of the collection before
+	for i := range slices {
+		cpu += slices[i].CPU
+		took := min(slices[i].GC, cpu)
+		if took <= 0 {
+			continue
+		}
+		for j := first; j <= i; j++ {
+			slices[j].GC = took * slices[j].CPU / cpu
+		}
+		first, cpu = i+1, 0
+	}
 }
 
 // total is the whole window.
