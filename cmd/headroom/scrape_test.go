@@ -34,8 +34,8 @@ func TestServiceMetrics(t *testing.T) {
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	path := scenario(t, server.URL, closed, `http_req_failed: rate<0.01
-  server_metric{name:served_total,kind:page}: [count>10, count<1000000, count>1 for 1s]
-  server_metric{name:queue}: [last==7, max<=7, max<=7 for 1s]
+  server_metric{name:served_total,kind:page}: [count>10, count<1000000]
+  server_metric{name:queue}: [last==7, max<=7, max<=7 for 2s]
   server_metric{name:took_seconds}: [p(95)<=0.2, avg<0.16]
   server_metric{name:served_totl}: count==0
   server_metric{name:queue,of:totl}: count==0`)
