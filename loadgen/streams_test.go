@@ -386,7 +386,7 @@ func TestSubscribersWithoutTrust(t *testing.T) {
 	realTime(t)
 	server := httptest.NewTLSServer(http.HandlerFunc(refusals))
 	t.Cleanup(server.Close)
-	plan := liveOf(1, 200*time.Millisecond, literal("/"))
+	plan := liveOf(1, 2*time.Second, literal("/"))
 	plan.Target.URL = server.URL
 	m := run1(t, plan, server.URL, Options{})
 	if s := m.Streams[0]; s.Opened != 0 || s.Errors[record.ErrorTLS] == 0 ||
