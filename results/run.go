@@ -167,6 +167,10 @@ func Read(path string) (*Run, error) {
 	if err := json.Unmarshal(doc, r); err != nil {
 		return nil, fmt.Errorf("load run %s: %w", dir, err)
 	}
+	err = r.Measurements.sound()
+	if err != nil {
+		return nil, fmt.Errorf("load run %s: %w", dir, err)
+	}
 	log, err := os.ReadFile(filepath.Join(dir, histogramsFile))
 	if err != nil {
 		return nil, fmt.Errorf("load run: %w", err)

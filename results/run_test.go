@@ -73,6 +73,16 @@ func TestReadRefuses(t *testing.T) {
 			t.Errorf("%s: %v", change, err)
 		}
 	}
+	os.WriteFile(filepath.Join(dir, runFile), bytes.Replace(doc, []byte(`"series": [`), []byte(`"series": [null,`), 1),
+		0o644)
+	_, err := Read(dir)
+	if err == nil || !strings.Contains(err.Error(), "null where an object belongs") {
+		t.Errorf("a series that is null: %v", err)
+	}
+	err = (&Measurements{Points: []Point{{Second: 1 << 60}}}).sound()
+	if err == nil || !strings.Contains(err.Error(), "from 0 to 2678400") {
+		t.Errorf("a point after the end of time: %v", err)
+	}
 	os.WriteFile(filepath.Join(dir, runFile), doc, 0o644)
 	os.WriteFile(filepath.Join(dir, histogramsFile), nil, 0o644)
 	if _, err := Read(dir); err == nil || !strings.Contains(err.Error(), "no histogram response:warm/get") {
