@@ -131,6 +131,7 @@ func TestEveryOperationNeedsAToken(t *testing.T) {
 		Store: s.store, Cache: s.cache, Hub: s.hub, Logger: slog.New(slog.DiscardHandler), Verifier: newVerifier(t),
 	}
 	authenticated := &service{API: api.New(o), log: s.log}
+	mountGraphQL(t, authenticated.API)
 	d, err := newDescription(true)
 	if err != nil {
 		t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/policycortex/headroom/server/api"
 	"github.com/policycortex/headroom/server/graphql"
 )
 
@@ -15,11 +16,16 @@ import (
 func newServiceWithGraphQL(t testing.TB) *service {
 	t.Helper()
 	s := newService(t)
-	err := graphql.Mount(graphql.Options{API: s.API, Logger: slog.New(slog.DiscardHandler)})
+	mountGraphQL(t, s.API)
+	return s
+}
+
+func mountGraphQL(t testing.TB, on *api.API) {
+	t.Helper()
+	err := graphql.Mount(graphql.Options{API: on, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s
 }
 
 // TestGraphQLIsAsDescribed: the answers of GraphQL have the statuses, types and shapes of the description.
