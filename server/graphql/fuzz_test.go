@@ -13,6 +13,9 @@ import (
 const validInput = `{"i":{"azureResourceId":"/f","subscriptionId":"s","resourceGroupName":"g","name":"n","type":"t",` +
 	`"location":"l","properties":{"n":1e40},"tags":{"a":"b"}}}`
 
+const validOthers = `{"p":{"name":"n","type":"t","category":"c","severity":"low","definition":{"a":[1e40]}},` +
+	`"c":{"resourceId":"(resource)","serviceName":"s","date":"2026-11-01","cost":0.25}}`
+
 // FuzzGraphQL: whatever is asked is answered with JSON, and never with the server's own failure.
 func FuzzGraphQL(f *testing.F) {
 	s := newService(f)
@@ -36,9 +39,14 @@ func FuzzGraphQL(f *testing.F) {
 			"} b:costs(resourceId:\"(resource)\",from:\"1970-01-01\"){from}}",
 		"mutation($i:NewResource!){replaceResource(id:\"(resource)\",version:1,input:$i){tags properties}}",
 		"mutation{a:deleteResource(id:\"(resource)\",version:99999999999)b:deleteResource(id:\"(resource)\")}",
+		"mutation($p:NewPolicy!){a:createPolicy(input:$p){id}" +
+			"b:replacePolicy(id:\"(policy)\",version:1,input:$p){rule{kind}}}",
+		"mutation($p:NewPolicy!,$c:[NewCost!]!){createPolicy(input:$p){name}recordCosts(input:$c)}",
+		"mutation{deletePolicy(id:\"(policy)\",version:9)recordCosts(input:{resourceId:\"(resource)\"," +
+			"serviceName:\"s\",date:\"2026-11-01\",cost:-1e9,currency:\"EUR\"})}",
 		"query($t:[String!]){resources(tags:$t,updatedSince:99999999999999999999){edges{cursor node{id}}totalCount}}",
 	} {
-		for _, variables := range []string{"", `{"t":null}`, `{"t":"env:dev"}`, validInput, `{"i":{"azureResourceId":"/f","subscriptionId":"s","resourceGroupName":"g","name":"n","type":"t","location":"l","properties":{"n":1e400},"tags":{"a":1}}}`} {
+		for _, variables := range []string{"", `{"t":null}`, `{"t":"env:dev"}`, validInput, validOthers, `{"i":{"azureResourceId":"/f","subscriptionId":"s","resourceGroupName":"g","name":"n","type":"t","location":"l","properties":{"n":1e400},"tags":{"a":1}}}`} {
 			f.Add(query, variables, "", "")
 		}
 	}
@@ -49,10 +57,11 @@ func FuzzGraphQL(f *testing.F) {
 		if err != nil {
 			return
 		}
-		text := strings.NewReplacer("(resource)", e.resources[0], "(policy)", e.policies[0]).Replace(string(body))
+		text := string(body)
 		if variables != "" {
 			text = text[:len(text)-1] + `,"variables":` + variables + "}"
 		}
+		text = strings.NewReplacer("(resource)", e.resources[0], "(policy)", e.policies[0]).Replace(text)
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, graphql.Path, strings.NewReader(text))
 		r.Header["X-Tenant-Id"], r.Header["Content-Type"] = []string{e.tenant}, []string{"application/json"}
 		r.Header["Accept"] = []string{accept}
