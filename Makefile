@@ -67,7 +67,7 @@ TAGS ?=
 # What the race detector looks at is compiled before any test runs, because compilers would disturb the tests that measure.
 # Programs are not linked: no test runs them with the race detector. `make lint` vets the code. The groups of tests run one
 # after the other: servers answer too late beside simulations, and what sends load by the clock looks at how busy the machine is.
-test: compiled ## run all tests, with the race detector where a C compiler is installed (25 minutes)
+test: compiled ## run all tests, with the race detector where a C compiler is installed (16 minutes)
 	$(MAKE) --no-print-directory test-servers
 	$(MAKE) --no-print-directory test-load
 	$(MAKE) --no-print-directory -j 2 --output-sync test-simulations $(if $(TAGS),test-containers)
