@@ -48,9 +48,9 @@ func (r *runner) publish(dir string, p publication) error {
 	return nil
 }
 
-// percentOfPublishing is GOGC while results are published: encoding an hour's run leaves garbage of several times what
-// lives of it, and nobody waits for the collector.
-const percentOfPublishing = 25
+// percentBesideLoad is GOGC while servers are started and filled, and while results are published: loading a fixture
+// and encoding an hour's run leave garbage of several times what lives, and no response time depends on the collector.
+const percentBesideLoad = 25
 
 // collectSooner gives back the memory that is free, and bounds the garbage until what it returns is called. GOGC in the
 // environment takes precedence.
@@ -59,6 +59,6 @@ func collectSooner() (asBefore func()) {
 	if os.Getenv("GOGC") != "" {
 		return func() {}
 	}
-	before := debug.SetGCPercent(percentOfPublishing)
+	before := debug.SetGCPercent(percentBesideLoad)
 	return func() { debug.SetGCPercent(before) }
 }

@@ -44,6 +44,7 @@ const lastSample = 2 * time.Second
 
 // startSystem starts the plan's target, or checks that the user's own service can be reached.
 func (r *runner) startSystem(ctx context.Context, plan *scenarios.Plan, dir string) (_ *system, err error) {
+	defer collectSooner()()
 	s := &system{record: environmentOf()}
 	if plan.Target.URL != "" {
 		s.isAt(plan.Target.URLs())
