@@ -2,8 +2,10 @@ package api_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -144,16 +146,34 @@ func (d *description) check(t testing.TB, r *http.Request, w *httptest.ResponseR
 	}
 }
 
+// decoded is the body of an answer, which stays unread.
+func decoded(t testing.TB, w *httptest.ResponseRecorder) []byte {
+	t.Helper()
+	if w.Header().Get("Content-Encoding") != "gzip" {
+		return w.Body.Bytes()
+	}
+	reader, err := gzip.NewReader(bytes.NewReader(w.Body.Bytes()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return body
+}
+
 // unwrapped is the answer as it would have been, had the client not asked for its timings in the body.
 func unwrapped(t testing.TB, w *httptest.ResponseRecorder) *httptest.ResponseRecorder {
 	t.Helper()
 	var both struct{ Data, Performance json.RawMessage }
-	if err := json.Unmarshal(w.Body.Bytes(), &both); err != nil || both.Data == nil || both.Performance == nil {
+	if err := json.Unmarshal(decoded(t, w), &both); err != nil || both.Data == nil || both.Performance == nil {
 		t.Errorf("not data and performance (error %v): %.300s", err, w.Body)
 	}
 	plain := httptest.NewRecorder()
 	plain.Code, plain.Body = w.Code, bytes.NewBuffer(both.Data)
 	maps.Copy(plain.Header(), w.Header().Clone())
+	plain.Header().Del("Content-Encoding")
 	for _, name := range []string{"Etag", "Vary"} { // which tell of what may be kept; this must not be
 		if plain.Header().Get(name) == "" {
 			plain.Header().Set(name, "none")
