@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -36,16 +35,6 @@ func TestExamplesOfDocs(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-func needTool(t *testing.T, name string) {
-	t.Helper()
-	_, err := exec.LookPath(name)
-	if err != nil && os.Getenv("CI") == "" {
-		t.Skip("no " + name + " here; CI has it")
-	} else if err != nil {
-		t.Fatal(err)
 	}
 }
 

@@ -174,9 +174,8 @@ func startPython(t *testing.T, dir, address string) string {
 	return log.Name()
 }
 
-// startServer runs a server of the machine's until the end of the test, and waits until it takes connections. CI
-// installs them.
-func startServer(t *testing.T, address string, log *os.File, name string, args ...string) {
+// needTool is the path of a program, without which a test is skipped, but not in CI, which installs it.
+func needTool(t *testing.T, name string) (path string) {
 	t.Helper()
 	path, err := sidebyside.Find(name)
 	if err != nil && os.Getenv("CI") == "" {
@@ -184,6 +183,14 @@ func startServer(t *testing.T, address string, log *os.File, name string, args .
 	} else if err != nil {
 		t.Fatal(err)
 	}
+	return path
+}
+
+// startServer runs a server of the machine's until the end of the test, and waits until it takes connections. CI
+// installs them.
+func startServer(t *testing.T, address string, log *os.File, name string, args ...string) {
+	t.Helper()
+	path := needTool(t, name)
 	ctx, cancel := context.WithCancel(context.Background())
 	c := exec.CommandContext(ctx, path, args...)
 	c.Cancel = func() error { return c.Process.Signal(syscall.SIGTERM) }
